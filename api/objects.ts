@@ -1,0 +1,378 @@
+/**
+ * The parts of Kubernetes and Karpenter objects that precision-packer reads or writes, as they stand in JSON.
+ * Times are RFC 3339 strings and quantities are Kubernetes quantity strings: nothing is converted on the way in.
+ */
+
+export interface ObjectMeta {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly generateName?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
+  readonly deletionGracePeriodSeconds?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly finalizers?: readonly string[];
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+export interface KubeObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ObjectMeta;
+}
+
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason?: string;
+  readonly message?: string;
+  readonly lastTransitionTime?: string;
+  readonly observedGeneration?: number;
+}
+
+export type TaintEffect = 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+
+export interface Taint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: TaintEffect;
+  readonly timeAdded?: string;
+}
+
+export interface Toleration {
+  readonly key?: string;
+  readonly operator?: 'Exists' | 'Equal' | 'Lt' | 'Gt';
+  readonly value?: string;
+  readonly effect?: TaintEffect;
+  readonly tolerationSeconds?: number;
+}
+
+export type ResourceList = Readonly<Record<string, string>>;
+
+export interface SelectorRequirement {
+  readonly key: string;
+  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist' | 'Gt' | 'Lt';
+  readonly values?: readonly string[];
+}
+
+export interface NodeSelectorTerm {
+  readonly matchExpressions?: readonly SelectorRequirement[];
+  readonly matchFields?: readonly SelectorRequirement[];
+}
+
+export interface NodeSelector {
+  readonly nodeSelectorTerms: readonly NodeSelectorTerm[];
+}
+
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values?: readonly string[];
+  }[];
+}
+
+export interface PodAffinityTerm {
+  readonly labelSelector?: LabelSelector;
+  readonly namespaceSelector?: LabelSelector;
+  readonly namespaces?: readonly string[];
+  readonly topologyKey: string;
+  readonly matchLabelKeys?: readonly string[];
+  readonly mismatchLabelKeys?: readonly string[];
+}
+
+export interface PodAffinity {
+  readonly requiredDuringSchedulingIgnoredDuringExecution?: readonly PodAffinityTerm[];
+  readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly {
+    readonly weight: number;
+    readonly podAffinityTerm: PodAffinityTerm;
+  }[];
+}
+
+export interface Affinity {
+  readonly nodeAffinity?: {
+    readonly requiredDuringSchedulingIgnoredDuringExecution?: NodeSelector;
+    readonly preferredDuringSchedulingIgnoredDuringExecution?: readonly {
+      readonly weight: number;
+      readonly preference: NodeSelectorTerm;
+    }[];
+  };
+  readonly podAffinity?: PodAffinity;
+  readonly podAntiAffinity?: PodAffinity;
+}
+
+export interface TopologySpreadConstraint {
+  readonly maxSkew: number;
+  readonly topologyKey: string;
+  readonly whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway';
+  readonly labelSelector?: LabelSelector;
+  readonly minDomains?: number;
+  readonly nodeAffinityPolicy?: 'Honor' | 'Ignore';
+  readonly nodeTaintsPolicy?: 'Honor' | 'Ignore';
+  readonly matchLabelKeys?: readonly string[];
+}
+
+export interface Container {
+  readonly name: string;
+  readonly restartPolicy?: string;
+  readonly resources?: {
+    readonly requests?: ResourceList;
+    readonly limits?: ResourceList;
+    readonly claims?: readonly { readonly name: string }[];
+  };
+  readonly ports?: readonly {
+    readonly containerPort?: number;
+    readonly hostPort?: number;
+    readonly hostIP?: string;
+    readonly protocol?: string;
+  }[];
+}
+
+export interface Volume {
+  readonly name: string;
+  readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean };
+  readonly ephemeral?: {
+    readonly volumeClaimTemplate?: { readonly spec?: { readonly storageClassName?: string } };
+  };
+  readonly hostPath?: { readonly path: string };
+  readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
+  readonly [source: string]: unknown;
+}
+
+export interface PodSpec {
+  readonly nodeName?: string;
+  readonly schedulerName?: string;
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly affinity?: Affinity;
+  readonly tolerations?: readonly Toleration[];
+  readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[];
+  readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly overhead?: ResourceList;
+  readonly resources?: { readonly requests?: ResourceList; readonly limits?: ResourceList };
+  readonly volumes?: readonly Volume[];
+  readonly resourceClaims?: readonly { readonly name: string }[];
+  readonly schedulingGates?: readonly { readonly name: string }[];
+  readonly schedulingGroup?: { readonly podGroupName?: string };
+  readonly hostNetwork?: boolean;
+  readonly priority?: number;
+  readonly priorityClassName?: string;
+  readonly preemptionPolicy?: string;
+  readonly serviceAccountName?: string;
+  readonly terminationGracePeriodSeconds?: number;
+}
+
+export interface PodStatus {
+  readonly phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
+  readonly reason?: string;
+  readonly message?: string;
+  readonly nominatedNodeName?: string;
+  readonly startTime?: string;
+  readonly conditions?: readonly Condition[];
+  readonly containerStatuses?: readonly {
+    readonly name: string;
+    readonly resources?: { readonly requests?: ResourceList };
+    readonly allocatedResources?: ResourceList;
+  }[];
+  readonly resources?: { readonly requests?: ResourceList };
+}
+
+export interface Pod extends KubeObject {
+  readonly spec: PodSpec;
+  readonly status?: PodStatus;
+}
+
+export interface Node extends KubeObject {
+  readonly spec?: {
+    readonly providerID?: string;
+    readonly unschedulable?: boolean;
+    readonly taints?: readonly Taint[];
+  };
+  readonly status?: {
+    readonly capacity?: ResourceList;
+    readonly allocatable?: ResourceList;
+    readonly conditions?: readonly Condition[];
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[];
+    readonly nodeInfo?: { readonly kubeletVersion?: string };
+  };
+}
+
+/** A requirement of a NodePool or NodeClaim; minValues is Karpenter's own addition to the operator set. */
+export interface Requirement extends SelectorRequirement {
+  readonly minValues?: number;
+}
+
+export interface NodeClassRef {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+}
+
+export interface NodeClaimSpec {
+  readonly nodeClassRef: NodeClassRef;
+  readonly requirements: readonly Requirement[];
+  readonly resources?: { readonly requests?: ResourceList };
+  readonly taints?: readonly Taint[];
+  readonly startupTaints?: readonly Taint[];
+  readonly expireAfter?: string;
+  readonly terminationGracePeriod?: string;
+}
+
+export interface NodeClaim extends KubeObject {
+  readonly spec: NodeClaimSpec;
+  readonly status?: {
+    readonly nodeName?: string;
+    readonly providerID?: string;
+    readonly imageID?: string;
+    readonly capacity?: ResourceList;
+    readonly allocatable?: ResourceList;
+    readonly conditions?: readonly Condition[];
+  };
+}
+
+export interface NodePool extends KubeObject {
+  readonly spec: {
+    readonly replicas?: number;
+    readonly weight?: number;
+    readonly limits?: ResourceList;
+    readonly disruption?: {
+      readonly consolidationPolicy?: string;
+      readonly consolidateAfter?: string;
+      readonly budgets?: readonly {
+        readonly nodes: string;
+        readonly reasons?: readonly string[];
+        readonly schedule?: string;
+        readonly duration?: string;
+      }[];
+    };
+    readonly template: {
+      readonly metadata?: {
+        readonly labels?: Readonly<Record<string, string>>;
+        readonly annotations?: Readonly<Record<string, string>>;
+      };
+      readonly spec: {
+        readonly nodeClassRef: NodeClassRef;
+        readonly requirements: readonly Requirement[];
+        readonly taints?: readonly Taint[];
+        readonly startupTaints?: readonly Taint[];
+        readonly expireAfter?: string;
+        readonly terminationGracePeriod?: string;
+      };
+    };
+  };
+  readonly status?: { readonly resources?: ResourceList; readonly conditions?: readonly Condition[] };
+}
+
+export interface DaemonSet extends KubeObject {
+  readonly spec: {
+    readonly selector?: LabelSelector;
+    readonly template: { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
+  };
+}
+
+export interface ReplicaSet extends KubeObject {
+  readonly spec?: { readonly replicas?: number; readonly selector?: LabelSelector };
+  readonly status?: { readonly replicas?: number; readonly readyReplicas?: number };
+}
+
+export interface PodDisruptionBudget extends KubeObject {
+  readonly spec?: { readonly selector?: LabelSelector };
+  readonly status?: {
+    readonly disruptionsAllowed?: number;
+    readonly currentHealthy?: number;
+    readonly desiredHealthy?: number;
+    readonly expectedPods?: number;
+  };
+}
+
+export interface Namespace extends KubeObject {}
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface Secret extends KubeObject {
+  readonly type?: string;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface Lease extends KubeObject {
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+export interface PersistentVolumeClaim extends KubeObject {
+  readonly spec?: {
+    readonly storageClassName?: string;
+    readonly volumeName?: string;
+    readonly accessModes?: readonly string[];
+  };
+  readonly status?: { readonly phase?: string };
+}
+
+export interface PersistentVolume extends KubeObject {
+  readonly spec?: {
+    readonly storageClassName?: string;
+    readonly nodeAffinity?: { readonly required?: NodeSelector };
+    readonly csi?: { readonly driver: string; readonly volumeHandle: string };
+    readonly claimRef?: { readonly name?: string; readonly namespace?: string };
+    readonly [source: string]: unknown;
+  };
+}
+
+export interface StorageClass extends KubeObject {
+  readonly provisioner?: string;
+  readonly volumeBindingMode?: 'Immediate' | 'WaitForFirstConsumer';
+  readonly allowedTopologies?: readonly {
+    readonly matchLabelExpressions?: readonly { readonly key: string; readonly values: readonly string[] }[];
+  }[];
+}
+
+export interface CSINode extends KubeObject {
+  readonly spec?: {
+    readonly drivers?: readonly {
+      readonly name: string;
+      readonly nodeID?: string;
+      readonly allocatable?: { readonly count?: number };
+    }[];
+  };
+}
+
+export interface KubeEvent extends KubeObject {
+  readonly involvedObject?: {
+    readonly kind?: string;
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+  };
+  readonly reason?: string;
+  readonly message?: string;
+  readonly type?: string;
+}
+
+export interface MutatingWebhookConfiguration extends KubeObject {
+  readonly webhooks?: readonly {
+    readonly name: string;
+    readonly clientConfig: { readonly caBundle?: string; readonly [key: string]: unknown };
+    readonly [key: string]: unknown;
+  }[];
+}

@@ -1,0 +1,104 @@
+import type * as o from './objects.ts';
+import type { RebalanceMigrationPlan } from './rebalancemigrationplan.ts';
+import type { RebalancePlan } from './rebalanceplan.ts';
+import type { RebalancePlanClaim } from './rebalanceplanclaim.ts';
+import type { RebalancePlanSchedule } from './rebalanceplanschedule.ts';
+import type { UnavailableOffering } from './unavailableoffering.ts';
+
+/** One kind that the API server serves, and the path that it serves it under. */
+export interface Resource<T extends o.KubeObject = o.KubeObject> {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly namespaced: boolean;
+  /** Never set: carries the object's type to the callers. */
+  readonly object?: T;
+}
+
+const core = <T extends o.KubeObject>(kind: string, plural: string, namespaced: boolean): Resource<T> => ({
+  group: '',
+  version: 'v1',
+  kind,
+  plural,
+  namespaced,
+});
+
+const grouped = <T extends o.KubeObject>(
+  group: string,
+  version: string,
+  kind: string,
+  plural: string,
+  namespaced: boolean,
+): Resource<T> => ({ group, version, kind, plural, namespaced });
+
+const ours = <T extends o.KubeObject>(kind: string, plural: string): Resource<T> =>
+  grouped<T>('autoscaling.cast.ai', 'v1alpha', kind, plural, false);
+
+export const PODS = core<o.Pod>('Pod', 'pods', true);
+export const NODES = core<o.Node>('Node', 'nodes', false);
+export const NAMESPACES = core<o.Namespace>('Namespace', 'namespaces', false);
+export const CONFIG_MAPS = core<o.ConfigMap>('ConfigMap', 'configmaps', true);
+export const SECRETS = core<o.Secret>('Secret', 'secrets', true);
+export const EVENTS = core<o.KubeEvent>('Event', 'events', true);
+export const PERSISTENT_VOLUME_CLAIMS = core<o.PersistentVolumeClaim>(
+  'PersistentVolumeClaim',
+  'persistentvolumeclaims',
+  true,
+);
+export const PERSISTENT_VOLUMES = core<o.PersistentVolume>('PersistentVolume', 'persistentvolumes', false);
+export const DAEMON_SETS = grouped<o.DaemonSet>('apps', 'v1', 'DaemonSet', 'daemonsets', true);
+export const REPLICA_SETS = grouped<o.ReplicaSet>('apps', 'v1', 'ReplicaSet', 'replicasets', true);
+export const POD_DISRUPTION_BUDGETS = grouped<o.PodDisruptionBudget>(
+  'policy',
+  'v1',
+  'PodDisruptionBudget',
+  'poddisruptionbudgets',
+  true,
+);
+export const LEASES = grouped<o.Lease>('coordination.k8s.io', 'v1', 'Lease', 'leases', true);
+export const STORAGE_CLASSES = grouped<o.StorageClass>(
+  'storage.k8s.io',
+  'v1',
+  'StorageClass',
+  'storageclasses',
+  false,
+);
+export const CSI_NODES = grouped<o.CSINode>('storage.k8s.io', 'v1', 'CSINode', 'csinodes', false);
+export const MUTATING_WEBHOOK_CONFIGURATIONS = grouped<o.MutatingWebhookConfiguration>(
+  'admissionregistration.k8s.io',
+  'v1',
+  'MutatingWebhookConfiguration',
+  'mutatingwebhookconfigurations',
+  false,
+);
+export const NODE_CLAIMS = grouped<o.NodeClaim>('karpenter.sh', 'v1', 'NodeClaim', 'nodeclaims', false);
+export const NODE_POOLS = grouped<o.NodePool>('karpenter.sh', 'v1', 'NodePool', 'nodepools', false);
+export const REBALANCE_PLANS = ours<RebalancePlan>('RebalancePlan', 'rebalanceplans');
+export const REBALANCE_PLAN_CLAIMS = ours<RebalancePlanClaim>('RebalancePlanClaim', 'rebalanceplanclaims');
+export const REBALANCE_PLAN_SCHEDULES = ours<RebalancePlanSchedule>(
+  'RebalancePlanSchedule',
+  'rebalanceplanschedules',
+);
+export const REBALANCE_MIGRATION_PLANS = ours<RebalanceMigrationPlan>(
+  'RebalanceMigrationPlan',
+  'rebalancemigrationplans',
+);
+export const UNAVAILABLE_OFFERINGS = ours<UnavailableOffering>('UnavailableOffering', 'unavailableofferings');
+
+/** The API path of a resource: its collection, one object, or a subresource of one. */
+export const pathOf = (
+  resource: Resource,
+  ref: { readonly namespace?: string; readonly name?: string; readonly subresource?: string } = {},
+): string => {
+  const root = resource.group === '' ? '/api' : `/apis/${resource.group}`;
+  const scope =
+    resource.namespaced && ref.namespace ? `/namespaces/${encodeURIComponent(ref.namespace)}` : '';
+  const name = ref.name ? `/${encodeURIComponent(ref.name)}` : '';
+  const sub = ref.subresource ? `/${ref.subresource}` : '';
+  return `${root}/${resource.version}${scope}/${resource.plural}${name}${sub}`;
+};
+
+/** The apiVersion that objects of this resource carry. */
+export const apiVersionOf = (resource: Resource): string =>
+  resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
