@@ -1,0 +1,45 @@
+/** Names of labels, annotations and taints that cross a boundary. */
+
+export const GROUP = 'autoscaling.cast.ai';
+export const GROUP_VERSION = 'autoscaling.cast.ai/v1alpha';
+export const INSTALL_NAMESPACE = 'castai-agent';
+
+/** Pods and nodes that carry it, as label or annotation, are never moved or removed. */
+export const REMOVAL_DISABLED = 'autoscaling.cast.ai/removal-disabled';
+/** Why a node is being emptied: evictor, rebalancing, spot-prediction, spot-fallback, spot-interruption, manual. */
+export const DRAINING = 'autoscaling.cast.ai/draining';
+/** Marks a Node that precision-packer made before its machine joined; only Nodes that carry it are ever deleted by us. */
+export const PLACEHOLDER = 'autoscaling.cast.ai/placeholder';
+/** The RebalancePlan that an object belongs to, by name. */
+export const PLAN = 'autoscaling.cast.ai/rebalance-plan';
+/** On a pinned pod: the id of the pin intent whose slot the pod holds. */
+export const PIN = 'autoscaling.cast.ai/pin';
+/** Reserves a node for the pods that a plan puts there; taken off when the plan is done. */
+export const PREPARING_TAINT = 'scheduling.cast.ai/pod-pinning-preparing';
+/** Scheduling gate of the `hold` way to pin. */
+export const PIN_GATE = 'autoscaling.cast.ai/pin-hold';
+export const REBALANCING_STATUS = 'rebalancing.cast.ai/status';
+export const PREDICTED_INTERRUPTION = 'autoscaling.cast.ai/predicted-interruption';
+
+export const SAFE_TO_EVICT = 'cluster-autoscaler.kubernetes.io/safe-to-evict';
+
+export const KARPENTER_DO_NOT_DISRUPT = 'karpenter.sh/do-not-disrupt';
+export const KARPENTER_NODEPOOL = 'karpenter.sh/nodepool';
+export const KARPENTER_CAPACITY_TYPE = 'karpenter.sh/capacity-type';
+export const KARPENTER_INITIALIZED = 'karpenter.sh/initialized';
+export const KARPENTER_REGISTERED = 'karpenter.sh/registered';
+export const KARPENTER_NODEPOOL_HASH = 'karpenter.sh/nodepool-hash';
+export const KARPENTER_NODEPOOL_HASH_VERSION = 'karpenter.sh/nodepool-hash-version';
+export const KARPENTER_DISRUPTED_TAINT = 'karpenter.sh/disrupted';
+export const KARPENTER_UNREGISTERED_TAINT = 'karpenter.sh/unregistered';
+export const KARPENTER_TERMINATION_FINALIZER = 'karpenter.sh/termination';
+
+export const HOSTNAME = 'kubernetes.io/hostname';
+export const INSTANCE_TYPE = 'node.kubernetes.io/instance-type';
+export const ZONE = 'topology.kubernetes.io/zone';
+export const REGION = 'topology.kubernetes.io/region';
+export const ARCH = 'kubernetes.io/arch';
+export const OS = 'kubernetes.io/os';
+
+/** Hours that a month has when an hourly price is shown as a monthly one. */
+export const HOURS_PER_MONTH = 730;

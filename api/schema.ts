@@ -1,0 +1,85 @@
+import { z } from 'zod';
+
+/** Building blocks that the schemas of several kinds share. Optional fields are absent, never undefined. */
+
+const LABEL_MAX = 63;
+
+/** Names that become part of other names (claims, attempts) must leave room for their endings. */
+export const name = z.string().min(1).max(253);
+
+/** Money and percent are decimal strings: floats in etcd change when they are read and written. */
+export const decimal = z.string().regex(/^-?[0-9]+(\.[0-9]+)?$/);
+
+/** Percent between 0 and 100, as a decimal string. */
+export const percent = z
+  .string()
+  .regex(/^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)$/)
+  .meta({ description: 'Percent between 0 and 100, a decimal in a string.' });
+
+/** A Go duration, as Kubernetes APIs write them: 90s, 5m, 1h30m. */
+export const duration = z
+  .string()
+  .regex(/^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/)
+  .meta({ description: 'A duration such as 90s, 5m or 1h30m.' });
+
+export const time = z.string().meta({ format: 'date-time' });
+
+export const stringMap = z.record(z.string(), z.string());
+
+export const quantityMap = z.record(
+  z.string(),
+  z.string().meta({ pattern: undefined, description: 'A Kubernetes quantity.' }),
+);
+
+export const labelValue = z.string().max(LABEL_MAX);
+
+export const condition = z.object({
+  type: z.string(),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string().exactOptional(),
+  message: z.string().exactOptional(),
+  lastTransitionTime: time.exactOptional(),
+  observedGeneration: z.int().exactOptional(),
+});
+
+export const taint = z.object({
+  key: z.string().min(1),
+  value: z.string().exactOptional(),
+  effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
+});
+
+export const nodeSelectorRequirement = z.object({
+  key: z.string().min(1),
+  operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt']),
+  values: z.array(z.string()).exactOptional(),
+});
+
+export const nodeSelector = z.object({
+  nodeSelectorTerms: z
+    .array(
+      z.object({
+        matchExpressions: z.array(nodeSelectorRequirement).exactOptional(),
+        matchFields: z.array(nodeSelectorRequirement).exactOptional(),
+      }),
+    )
+    .min(1),
+});
+
+/** A requirement as NodePools and NodeClaims carry it. */
+export const requirement = z.object({
+  key: z.string().min(1),
+  operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt']),
+  values: z.array(z.string()).exactOptional(),
+  minValues: z.int().min(1).exactOptional(),
+});
+
+export const warning = z.object({ description: z.string() });
+
+export const executionPolicy = z.object({
+  achievedSavingsPercentageThreshold: percent.exactOptional(),
+});
+
+export const timeouts = z.object({
+  planGenerationTimeout: duration.exactOptional(),
+  rebalanceExecutionTimeout: duration.exactOptional(),
+});

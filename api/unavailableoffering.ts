@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import type { KubeObject } from './objects.ts';
+import { time } from './schema.ts';
+
+const spec = z.object({
+  instanceType: z.string().min(1),
+  zoneId: z.string().exactOptional(),
+  zone: z.string().exactOptional(),
+  capacityType: z.enum(['spot', 'on-demand', 'reserved']),
+  reason: z.enum(['InsufficientCapacityError', 'SpotInterruptionPredicted', 'SpotInterruptionObserved']),
+  expiresAt: time.exactOptional(),
+});
+
+const status = z.object({
+  attempts: z.int().exactOptional(),
+  cleanupAfter: time.exactOptional(),
+});
+
+export const unavailableOffering = z.object({ spec, status: status.exactOptional() });
+
+export type UnavailableOfferingSpec = z.output<typeof spec>;
+
+/** An instance type that the cloud could not give, in a zone and as a capacity type, until expiresAt. */
+export interface UnavailableOffering extends KubeObject {
+  readonly spec: UnavailableOfferingSpec;
+  readonly status?: z.output<typeof status>;
+}
