@@ -40,12 +40,9 @@ export const rebalancePlanClaimSpec = z.object({
     .exactOptional(),
   minSavingsPercentage: percent.exactOptional(),
   executionPolicy: executionPolicy.exactOptional(),
-  autoExecute: z
-    .boolean()
-    .default(false)
-    .meta({
-      description: 'True carries the plan out; false leaves it at Ready until spec.execute is set on it.',
-    }),
+  autoExecute: z.boolean().default(false).meta({
+    description: 'True carries the plan out; false leaves it at Ready until spec.execute is set on it.',
+  }),
   timeouts: timeouts.exactOptional(),
   aggressiveModeConfig: z
     .object({

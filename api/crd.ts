@@ -1,0 +1,170 @@
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { GROUP } from './labels.ts';
+import { rebalanceMigrationPlan } from './rebalancemigrationplan.ts';
+import { rebalancePlan } from './rebalanceplan.ts';
+import { rebalancePlanClaim } from './rebalanceplanclaim.ts';
+import { rebalancePlanSchedule } from './rebalanceplanschedule.ts';
+import { unavailableOffering } from './unavailableoffering.ts';
+
+interface Column {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'boolean' | 'date';
+  readonly jsonPath: string;
+}
+
+interface Kind {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames: readonly string[];
+  readonly description: string;
+  readonly schema: z.ZodType;
+  readonly columns: readonly Column[];
+}
+
+const column = (name: string, type: Column['type'], jsonPath: string): Column => ({ name, type, jsonPath });
+const AGE = column('Age', 'date', '.metadata.creationTimestamp');
+
+/** The kinds of our group, with what `kubectl get` prints for each. */
+export const KINDS: readonly Kind[] = [
+  {
+    kind: 'RebalancePlanSchedule',
+    plural: 'rebalanceplanschedules',
+    shortNames: ['rps'],
+    description: 'Makes RebalancePlanClaims at the times of a cron expression.',
+    schema: rebalancePlanSchedule,
+    columns: [
+      column('Schedule', 'string', '.spec.schedule'),
+      column('Suspend', 'boolean', '.spec.suspend'),
+      column('Active', 'integer', '.status.activeCount'),
+      column('Last Schedule', 'date', '.status.lastScheduleTime'),
+      AGE,
+    ],
+  },
+  {
+    kind: 'RebalancePlanClaim',
+    plural: 'rebalanceplanclaims',
+    shortNames: ['rpc'],
+    description: 'One request to rebalance the cluster, or a part of it.',
+    schema: rebalancePlanClaim,
+    columns: [
+      column('State', 'string', '.status.state'),
+      column('PlanID', 'string', '.status.planId'),
+      column('Nodes', 'integer', '.status.selectedNodesCount'),
+      column('Savings%', 'string', '.status.projectedSavingsPercent'),
+      column('Rebalance', 'string', '.status.rebalanceName'),
+      AGE,
+    ],
+  },
+  {
+    kind: 'RebalancePlan',
+    plural: 'rebalanceplans',
+    shortNames: ['rp'],
+    description: 'One decision about the cluster: NodeClaims to add, NodeClaims to delete, pods to move.',
+    schema: rebalancePlan,
+    columns: [
+      column('Before', 'string', '.status.savings.currentMonthlyCost'),
+      column('After', 'string', '.status.savings.projectedMonthlyCost'),
+      column('Savings%', 'string', '.status.savings.projectedSavingsPercent'),
+      column('State', 'string', '.status.state'),
+      column('Auto-executed', 'boolean', '.spec.execute'),
+      AGE,
+    ],
+  },
+  {
+    kind: 'RebalanceMigrationPlan',
+    plural: 'rebalancemigrationplans',
+    shortNames: [],
+    description: 'Pods to be moved without a restart, for a live migration provider to act on.',
+    schema: rebalanceMigrationPlan,
+    columns: [column('Phase', 'string', '.status.phase'), AGE],
+  },
+  {
+    kind: 'UnavailableOffering',
+    plural: 'unavailableofferings',
+    shortNames: ['uo'],
+    description:
+      'What the cloud could not give: an instance type, in a zone, as a capacity type, for a while.',
+    schema: unavailableOffering,
+    columns: [
+      column('Type', 'string', '.spec.instanceType'),
+      column('Zone', 'string', '.spec.zone'),
+      column('Capacity', 'string', '.spec.capacityType'),
+      column('Reason', 'string', '.spec.reason'),
+      column('Expires', 'date', '.spec.expiresAt'),
+      AGE,
+    ],
+  },
+];
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+const UNBOUNDED = Number.MAX_SAFE_INTEGER;
+
+/** Takes out what zod adds and a structural schema does not need: bounds of the safe integer, undefined values. */
+const structural = (schema: Json): Json => {
+  if (Array.isArray(schema)) return schema.map(structural);
+  if (schema === null || typeof schema !== 'object') return schema;
+  const kept = Object.entries(schema as Record<string, Json>).filter(
+    ([key, value]) =>
+      value !== undefined &&
+      !(key === 'maximum' && value === UNBOUNDED) &&
+      !(key === 'minimum' && value === -UNBOUNDED) &&
+      !(key === 'additionalProperties' && value === false),
+  );
+  const entries = kept.map(([key, value]): [string, Json] => [key, structural(value)]);
+  const type = (schema as Record<string, Json>).type;
+  if (type === 'integer') entries.push(['format', 'int64']);
+  return Object.fromEntries(entries);
+};
+
+const crd = (kind: Kind): Json => {
+  const body = structural(
+    z.toJSONSchema(kind.schema, { target: 'openapi-3.0', io: 'input' }) as unknown as Json,
+  ) as Record<string, Json>;
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${kind.plural}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: 'Cluster',
+      names: {
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+        plural: kind.plural,
+        singular: kind.kind.toLowerCase(),
+        shortNames: kind.shortNames,
+      },
+      versions: [
+        {
+          name: 'v1alpha',
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: kind.columns.map((c) => ({ ...c })),
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              description: kind.description,
+              required: ['spec'],
+              properties: {
+                apiVersion: { type: 'string' },
+                kind: { type: 'string' },
+                metadata: { type: 'object' },
+                ...(body.properties as Record<string, Json>),
+              },
+            },
+          },
+        },
+      ],
+    },
+  };
+};
+
+/** File name and YAML text of every CustomResourceDefinition. */
+export const renderCrds = (): readonly { readonly file: string; readonly text: string }[] =>
+  KINDS.map((kind) => ({
+    file: `${GROUP}_${kind.plural}.yaml`,
+    text: stringify(crd(kind), { lineWidth: 0, aliasDuplicateObjects: false }),
+  }));

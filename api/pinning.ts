@@ -1,0 +1,123 @@
+import { fileURLToPath } from 'node:url';
+import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+
+/** The messages of pinning.proto as they stand in JavaScript; 64-bit numbers fit in a double and are numbers. */
+
+export interface Taint {
+  readonly key: string;
+  readonly value: string;
+  readonly effect: string;
+}
+
+export interface NodeIntent {
+  readonly providerId: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly capacity: Readonly<Record<string, string>>;
+  readonly allocatable: Readonly<Record<string, string>>;
+  readonly joinDeadlineMs: number;
+  readonly nodeClaimUid: string;
+}
+
+export interface PodTarget {
+  readonly name: string;
+  readonly uid: string;
+}
+
+export interface OwnerTarget {
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly count: number;
+}
+
+export interface PinIntent {
+  readonly namespace: string;
+  readonly pod?: PodTarget;
+  readonly owner?: OwnerTarget;
+}
+
+export interface Intent {
+  readonly id: string;
+  readonly plan: string;
+  readonly nodeClaim: string;
+  readonly nodeName: string;
+  readonly node?: NodeIntent;
+  readonly pin?: PinIntent;
+}
+
+export interface ServerMessage {
+  readonly version: number;
+  readonly upsert?: Intent;
+  readonly removed?: string;
+  readonly synced?: Record<string, never>;
+}
+
+export type ResultState =
+  | 'UNKNOWN'
+  | 'PLACED'
+  | 'JOINED'
+  | 'PARTLY_BOUND'
+  | 'BOUND'
+  | 'REJECTED'
+  | 'GIVEN_UP';
+
+export interface Result {
+  readonly intentId: string;
+  readonly version: number;
+  readonly state: ResultState;
+  readonly reason: string;
+  readonly bound: number;
+}
+
+export interface ClientMessage {
+  readonly hello?: { readonly clientId: string; readonly clusterId: string; readonly lastVersion: number };
+  readonly result?: Result;
+}
+
+export interface TakeRequest {
+  readonly requestUid: string;
+  readonly namespace: string;
+  readonly ownerKind: string;
+  readonly ownerName: string;
+  readonly ownerUid: string;
+  readonly pod: string;
+}
+
+export interface TakeReply {
+  readonly nodeName: string;
+  readonly intentId: string;
+  readonly plan: string;
+  readonly way: '' | 'assign' | 'hold' | 'nominate';
+  readonly reason: string;
+}
+
+export interface PinningServices {
+  readonly pinning: ServiceDefinition;
+  readonly slots: ServiceDefinition;
+}
+
+interface Loaded {
+  readonly precisionpacker: {
+    readonly pinning: {
+      readonly v1: {
+        readonly Pinning: { readonly service: ServiceDefinition };
+        readonly Slots: { readonly service: ServiceDefinition };
+      };
+    };
+  };
+}
+
+/** Loads the service definitions of pinning.proto, for a grpc-js server or makeGenericClientConstructor. */
+export const loadPinningServices = (): PinningServices => {
+  const definition = loadSync(fileURLToPath(new URL('./pinning.proto', import.meta.url)), {
+    longs: Number,
+    enums: String,
+    defaults: true,
+    oneofs: false,
+  });
+  const { v1 } = (loadPackageDefinition(definition) as unknown as Loaded).precisionpacker.pinning;
+  return { pinning: v1.Pinning.service, slots: v1.Slots.service };
+};
