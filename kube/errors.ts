@@ -63,3 +63,81 @@ export const isAborted = (e: unknown): boolean => e instanceof Error && e.name =
 /** The error that everything here raises when its signal is aborted. */
 export const aborted = (signal?: AbortSignal): Error =>
   new DOMException('the operation was stopped', { name: 'AbortError', cause: signal?.reason });
+
+const ofStatus = (status: number, reason: string | undefined): ErrorKind => {
+  if (status === 404) return 'not-found';
+  if (status === 409) return reason === 'AlreadyExists' ? 'already-exists' : 'conflict';
+  if (status === 410) return 'gone';
+  if (status === 401 || status === 403) return 'forbidden';
+  if (status === 408 || status === 429 || status >= 500) return 'retryable';
+  return 'terminal';
+};
+
+/** The part of a v1 Status that says why a request failed. */
+export interface Status {
+  readonly message?: string;
+  readonly reason?: string;
+  readonly code?: number;
+  readonly details?: { readonly retryAfterSeconds?: number };
+}
+
+/** The error for an answer other than 2xx. */
+export const fromStatus = (
+  o: { readonly server: string; readonly status: number; readonly retryAfter?: string | undefined },
+  body: Status,
+): KubeError => {
+  const kind = ofStatus(o.status, body.reason);
+  const seconds = Number(o.retryAfter ?? body.details?.retryAfterSeconds);
+  const said = body.message || `HTTP ${o.status}`;
+  const message =
+    o.status === 401
+      ? `the API server ${o.server} does not accept our credentials (401): check the user of the kubeconfig, or the ServiceAccount's token`
+      : o.status === 403
+        ? `${said} (403): grant it to this user with a Role or ClusterRole`
+        : said;
+  return new KubeError(message, {
+    kind,
+    status: o.status,
+    ...(body.reason ? { reason: body.reason } : {}),
+    ...(seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
+  });
+};
+
+const HINTS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused: is it running, and is the address right?',
+  ENOTFOUND: 'its name is not known: check the server of the kubeconfig',
+  EAI_AGAIN: 'its name could not be looked up: check DNS',
+  EHOSTUNREACH: 'there is no route to it: check the network',
+  ENETUNREACH: 'there is no route to it: check the network',
+  ETIMEDOUT: 'it did not answer in time: check the address, the network and firewalls',
+  ECONNRESET: 'the connection was cut',
+  EPIPE: 'the connection was cut',
+  DEPTH_ZERO_SELF_SIGNED_CERT:
+    'its certificate is not trusted: check certificate-authority of the kubeconfig',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not trusted: check certificate-authority of the kubeconfig',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'its certificate is not trusted: check certificate-authority of the kubeconfig',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name: check server and tls-server-name',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS: should the server be http:// ?',
+};
+
+// Before these, not one byte of the request was sent.
+const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+const codeOf = (e: unknown): string =>
+  e instanceof Error && 'code' in e && typeof e.code === 'string' ? e.code : '';
+
+/** True when the request cannot have reached the server. */
+export const isUnsent = (e: unknown): boolean => e instanceof KubeError && UNSENT.has(e.reason ?? '');
+
+/** The error for a connection that failed. */
+export const fromNetwork = (server: string, cause: unknown): KubeError => {
+  const code = codeOf(cause);
+  const why = HINTS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  return new KubeError(`cannot talk to the API server ${server}: ${why}`, {
+    kind: 'retryable',
+    reason: code || 'Network',
+    cause,
+  });
+};
