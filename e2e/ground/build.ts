@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './command.ts';
+import { type Program, programNamed } from './programs.ts';
+import type { Progress } from './progress.ts';
+
+export interface BuildOptions {
+  readonly cache: string;
+  readonly progress: Progress;
+}
+
+const MODULES = join(import.meta.dirname, 'go');
+const KEPT_UNUSED_MS = 14 * 24 * 3_600_000;
+
+/** Where the built programs of these names lie; what is not in the cache is built first, one program at a time. */
+export async function buildPrograms(
+  names: readonly string[],
+  options: BuildOptions,
+): Promise<Map<string, string>> {
+  const goVersion = await findGo();
+  const paths = new Map<string, string>();
+  for (const name of names) paths.set(name, await buildProgram(programNamed(name), goVersion, options));
+  return paths;
+}
+
+/** Where the Go module that a module of the ground depends on lies on disk, downloaded when it is not there. */
+export async function moduleDir(module: string, path: string): Promise<string> {
+  const download = await run(['go', 'mod', 'download', '-json', path], {
+    cwd: join(MODULES, module),
+    env: goEnv(false),
+  });
+  return (JSON.parse(download) as { Dir: string }).Dir;
+}
+
+/** What a program is made of, as one hash: its sources, its module's versions, the compiler and the flags. */
+export function programHash(
+  program: Program,
+  goVersion: string,
+  sources: ReadonlyMap<string, string>,
+): string {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([goVersion, program.package, program.ldflags, program.tags, program.cgo]));
+  for (const [path, text] of [...sources].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`\0${path}\0${text.length}\0${text}`);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** The files of ours that decide what the program is: the module's two, and the folder of its main when that is ours. */
+export function sourcesOf(program: Program, modules = MODULES): Map<string, string> {
+  const root = join(modules, program.module);
+  const paths = ['go.mod', 'go.sum'].filter((name) => existsSync(join(root, name)));
+  if (program.package === '.') {
+    paths.push(...readdirSync(root).filter((name) => name.endsWith('.go')));
+  } else if (program.package.startsWith('./')) {
+    const folder = join(root, program.package);
+    const found = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
+    paths.push(...found.filter((name) => name.endsWith('.go')).map((name) => join(program.package, name)));
+  }
+  return new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
+}
+
+async function buildProgram(program: Program, goVersion: string, options: BuildOptions): Promise<string> {
+  const versions = join(options.cache, 'bin', program.name);
+  const folder = join(versions, programHash(program, goVersion, sourcesOf(program)));
+  const path = join(folder, program.name);
+  if (existsSync(path)) {
+    const now = new Date();
+    utimesSync(folder, now, now);
+    return path;
+  }
+  mkdirSync(folder, { recursive: true });
+  const flags = ['-trimpath', '-ldflags', program.ldflags, '-tags', program.tags.join(',')];
+  // One build at a time on the machine, whoever asks: two big links need more memory than many machines have.
+  const once = 'test -x "$1" || { out=$1; shift; go build -o "$out.part" "$@" && mv "$out.part" "$out"; }';
+  await options.progress.during(`build ${program.name}`, () =>
+    run(['flock', join(options.cache, 'lock'), 'sh', '-c', once, 'sh', path, ...flags, program.package], {
+      cwd: join(MODULES, program.module),
+      env: goEnv(program.cgo),
+    }),
+  );
+  dropUnused(versions, folder);
+  return path;
+}
+
+function goEnv(cgo: boolean): Record<string, string> {
+  return { CGO_ENABLED: cgo ? '1' : '0', GOFLAGS: '-buildvcs=false', GOTOOLCHAIN: 'local' };
+}
+
+async function findGo(): Promise<string> {
+  try {
+    return (await run(['go', 'env', 'GOVERSION', 'GOOS', 'GOARCH'], { env: goEnv(false) })).trim();
+  } catch (cause) {
+    throw new Error('Go is missing: install Go 1.26 or newer from https://go.dev/dl and put it on the PATH', {
+      cause,
+    });
+  }
+}
+
+function dropUnused(versions: string, current: string): void {
+  for (const name of readdirSync(versions)) {
+    const folder = join(versions, name);
+    if (folder !== current && Date.now() - statSync(folder).mtimeMs > KEPT_UNUSED_MS) {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+}

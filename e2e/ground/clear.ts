@@ -1,0 +1,52 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { processesIn, removeCgroups } from './cgroups.ts';
+import { removeMounts } from './mounts.ts';
+import { removeNetwork } from './network.ts';
+import { markedProcesses, recordedProcesses, stopProcesses } from './processes.ts';
+import { readRecord } from './record.ts';
+import { removeShimSockets } from './shims.ts';
+
+const GRACE_MS = 5_000;
+
+// Kept for the next ground of that name (certificates) and for people (logs).
+const KEPT = new Set(['logs', 'logs.previous', 'pki', 'last.json']);
+
+/**
+ * Ends and removes all that a ground is made of, whatever state it is in: running, half up, half down, or killed hard.
+ * Logs and certificates stay. Does nothing where no ground is.
+ */
+export async function clearGround(dir: string): Promise<void> {
+  if (!existsSync(dir)) return;
+  const record = readRecord(dir);
+  const cgroup = cgroupOf(dir);
+  // What was started last depends on what was started before it.
+  await stopProcesses(recordedProcesses(dir).reverse(), GRACE_MS);
+  await stopProcesses(markedProcesses(dir), 0);
+  await stopProcesses(processesIn(cgroup), 0);
+  // A shim that ends may have left one of its own behind.
+  await stopProcesses(markedProcesses(dir), 0);
+  removeShimSockets(dir);
+  await removeMounts(dir, join(dir, 'netns'));
+  await removeCgroups(cgroup);
+  await removeNetwork(join(dir, 'netns'), record?.link || undefined);
+  if (record !== undefined) renameSync(join(dir, 'ground.json'), join(dir, 'last.json'));
+  for (const name of readdirSync(dir)) {
+    if (!KEPT.has(name)) rmSync(join(dir, name), { recursive: true, force: true });
+  }
+}
+
+/** Puts the last run's logs aside, where they stay until the run after the next. */
+export function rotateLogs(dir: string): void {
+  const logs = join(dir, 'logs');
+  if (existsSync(logs)) {
+    rmSync(join(dir, 'logs.previous'), { recursive: true, force: true });
+    renameSync(logs, join(dir, 'logs.previous'));
+  }
+  mkdirSync(logs, { recursive: true });
+}
+
+/** The cgroup under which all pods of the ground run, below every controller's root. */
+export function cgroupOf(dir: string): string {
+  return `/precision-packer/${dir.split('/').at(-1)}`;
+}

@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly input?: string;
+  /** Milliseconds until the command is killed. */
+  readonly timeoutMs?: number;
+}
+
+export class CommandError extends Error {
+  readonly code: number | undefined;
+  readonly stderr: string;
+
+  constructor(argv: readonly string[], code: number | undefined, stderr: string) {
+    super(`${argv.join(' ')} ended with ${code ?? 'a signal'}: ${stderr.trim() || 'no message'}`);
+    this.name = 'CommandError';
+    this.code = code;
+    this.stderr = stderr;
+  }
+}
+
+/** Runs a command to its end and answers with what it wrote to stdout. Throws CommandError when it does not end with 0. */
+export function run(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
+  const [command = '', ...args] = argv;
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      env: { ...process.env, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.timeoutMs === undefined
+        ? {}
+        : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    // A command that never reads its input closes the pipe; how it ended says what is to be said.
+    child.stdin.on('error', () => {});
+    child.on('error', (cause) => reject(new Error(`${command} can't be run: ${cause.message}`, { cause })));
+    child.on('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(stdout).toString());
+      else reject(new CommandError(argv, code ?? undefined, Buffer.concat(stderr).toString()));
+    });
+    child.stdin.end(options.input ?? '');
+  });
+}

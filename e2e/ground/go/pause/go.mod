@@ -1,0 +1,3 @@
+module precision-packer.dev/ground/pause
+
+go 1.26.0

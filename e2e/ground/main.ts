@@ -1,0 +1,76 @@
+import { parseArgs } from 'node:util';
+import { clearGround } from './clear.ts';
+import { attach, type GroundOptions, up } from './ground.ts';
+import { groundDir, stateRoot } from './paths.ts';
+import { isAlive, recordedProcesses } from './processes.ts';
+import { progressOn } from './progress.ts';
+import { allRecords } from './record.ts';
+
+const USAGE = `usage: node e2e/ground/main.ts COMMAND [--name NAME]
+  up [--no-cloud] [--no-real-node]  bring up a cluster; the last line is the path of its kubeconfig
+  down                              end it and remove all but its logs
+  status                            the grounds that are there, and their processes
+  kubectl -- ARGS                   kubectl on it
+`;
+
+async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      name: { type: 'string', default: env.GROUND_NAME ?? 'default' },
+      'no-cloud': { type: 'boolean', default: false },
+      'no-real-node': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const [command, ...rest] = positionals;
+  if (values.help || command === undefined) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const options: GroundOptions = {
+    name: values.name,
+    cloud: !values['no-cloud'],
+    realNode: !values['no-real-node'],
+    progress: progressOn(process.stderr),
+    env,
+  };
+  switch (command) {
+    case 'up':
+      process.stdout.write(`${(await up(options)).kubeconfig}\n`);
+      return;
+    case 'down':
+      return clearGround(groundDir(env, values.name));
+    case 'status':
+      return printStatus(env);
+    case 'kubectl':
+      process.stdout.write(await attach(values.name, env).kubectl(rest));
+      return;
+    default:
+      throw new Error(`${command} is not a command\n${USAGE}`);
+  }
+}
+
+function printStatus(env: NodeJS.ProcessEnv): void {
+  const records = allRecords(stateRoot(env));
+  if (records.length === 0) process.stdout.write('no ground is up\n');
+  for (const record of records) {
+    const dir = groundDir(env, record.name);
+    process.stdout.write(
+      `${record.name}: ${record.isReady ? 'up' : 'not ready'}, ${record.address}, ${dir}/kubeconfig\n`,
+    );
+    for (const one of recordedProcesses(dir)) {
+      process.stdout.write(
+        `  ${one.name.padEnd(20)} ${isAlive(one) ? `runs as ${one.pid}` : 'has ended'}, ${one.log}\n`,
+      );
+    }
+  }
+}
+
+try {
+  await main(process.argv.slice(2), process.env);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The environment variable that every process of a ground carries, its children too: its value is the ground's folder. */
+export const MARKER = 'PRECISION_PACKER_GROUND';
+
+export interface ProcessSpec {
+  /** Names the log file and the pid file. */
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** A process that outlives the one that started it. */
+export interface GroundProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** When it was started, in the kernel's ticks since boot: tells it from a later process with the same pid. */
+  readonly startTicks: string;
+  readonly log: string;
+}
+
+/** Starts a process in a session of its own, its output in logs/NAME.log, its record in pids/NAME.json. */
+export function startProcess(dir: string, spec: ProcessSpec): GroundProcess {
+  mkdirSync(join(dir, 'logs'), { recursive: true });
+  mkdirSync(join(dir, 'pids'), { recursive: true });
+  const log = join(dir, 'logs', `${spec.name}.log`);
+  const [command = '', ...args] = spec.argv;
+  const output = openSync(log, 'a');
+  try {
+    const child = spawn(command, args, {
+      detached: true,
+      stdio: ['ignore', output, output],
+      env: { ...process.env, ...spec.env, [MARKER]: dir },
+      cwd: spec.cwd ?? dir,
+    });
+    child.on('error', () => {
+      // Said below: there is no pid.
+    });
+    if (child.pid === undefined) throw new Error(`${command} can't be started: see ${log}`);
+    child.unref();
+    const started = { name: spec.name, pid: child.pid, startTicks: startTicksOf(child.pid) ?? '', log };
+    writeFileSync(join(dir, 'pids', `${spec.name}.json`), `${JSON.stringify(started)}\n`);
+    return started;
+  } finally {
+    closeSync(output);
+  }
+}
+
+/** The processes on record, whether they still run or not. */
+export function recordedProcesses(dir: string): GroundProcess[] {
+  let names: string[];
+  try {
+    names = readdirSync(join(dir, 'pids'));
+  } catch {
+    return [];
+  }
+  return names.flatMap((name) => {
+    try {
+      return [JSON.parse(readFileSync(join(dir, 'pids', name), 'utf8')) as GroundProcess];
+    } catch {
+      // Written by a ground that was killed in that moment; the marker still finds its process.
+      return [];
+    }
+  });
+}
+
+export function isAlive(process: Pick<GroundProcess, 'pid' | 'startTicks'>): boolean {
+  return process.startTicks !== '' && startTicksOf(process.pid) === process.startTicks;
+}
+
+/** All processes that carry the ground's marker, by whomever they were started. */
+export function markedProcesses(dir: string): { pid: number; startTicks: string }[] {
+  const entry = `${MARKER}=${dir}`;
+  return allPids().flatMap((pid) => {
+    if (pid === process.pid) return [];
+    try {
+      if (!readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(entry)) return [];
+    } catch {
+      return [];
+    }
+    const startTicks = startTicksOf(pid);
+    return startTicks === undefined ? [] : [{ pid, startTicks }];
+  });
+}
+
+/** Asks the processes to end, and ends those that have not after `graceMs`. Returns when all are gone. */
+export async function stopProcesses(
+  processes: readonly { readonly pid: number; readonly startTicks: string }[],
+  graceMs: number,
+): Promise<void> {
+  for (const one of processes) send(one, 'SIGTERM');
+  if (await areGone(processes, graceMs)) return;
+  for (const one of processes) send(one, 'SIGKILL');
+  if (!(await areGone(processes, 10_000))) {
+    throw new Error(
+      `these processes do not end: ${processes
+        .filter(isAlive)
+        .map((one) => one.pid)
+        .join(', ')}`,
+    );
+  }
+}
+
+/** Ends one process on record and forgets it. */
+export async function stopProcess(dir: string, process: GroundProcess, graceMs: number): Promise<void> {
+  await stopProcesses([process], graceMs);
+  rmSync(join(dir, 'pids', `${process.name}.json`), { force: true });
+}
+
+async function areGone(
+  processes: readonly { readonly pid: number; readonly startTicks: string }[],
+  withinMs: number,
+): Promise<boolean> {
+  const deadline = Date.now() + withinMs;
+  while (processes.some(isAlive)) {
+    if (Date.now() >= deadline) return false;
+    await sleep(20);
+  }
+  return true;
+}
+
+function send(target: { readonly pid: number; readonly startTicks: string }, signal: NodeJS.Signals): void {
+  if (!isAlive(target)) return;
+  try {
+    process.kill(target.pid, signal);
+  } catch {
+    // It ended in between.
+  }
+}
+
+function allPids(): number[] {
+  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+}
+
+// Field 22 of /proc/PID/stat; the second field, the program's name, may hold blanks and brackets. A zombie does not count.
+function startTicksOf(pid: number): string | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+}

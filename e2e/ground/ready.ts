@@ -1,0 +1,55 @@
+import { request } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Identity } from './pki.ts';
+
+/** Asks again and again until `probe` answers true. Throws after `withinMs`, with the last thing that went wrong as cause. */
+export async function until(
+  what: string,
+  withinMs: number,
+  probe: () => Promise<boolean>,
+  everyMs = 50,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  let cause: unknown;
+  for (;;) {
+    try {
+      if (await probe()) return;
+    } catch (error) {
+      if (error instanceof GivenUp) throw error;
+      cause = error;
+    }
+    if (Date.now() >= deadline) {
+      throw new Error(`${what}: not within ${withinMs / 1000} s`, cause === undefined ? {} : { cause });
+    }
+    await sleep(everyMs);
+  }
+}
+
+/** Thrown by a probe that knows that waiting is in vain. */
+export class GivenUp extends Error {}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** One GET over TLS as a client of the ground's own authority. Rejects when there is no connection. */
+export function httpsGet(url: string, ca: Identity, client: Identity): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      url,
+      { ca: ca.certificate, cert: client.certificate, key: client.key, agent: false, timeout: 5_000 },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+        );
+      },
+    );
+    sent.on('timeout', () => sent.destroy(new Error(`${url} does not answer`)));
+    sent.on('error', reject);
+    sent.end();
+  });
+}

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What is known of a ground by whoever comes later: `attach`, `down`, the next `up`. */
+export interface GroundRecord {
+  readonly name: string;
+  readonly backend: 'modules' | 'kind';
+  readonly cloud: boolean;
+  readonly realNode: boolean;
+  /** The namespace's file; empty where the ground shares the host's network. */
+  readonly namespace: string;
+  readonly link: string;
+  readonly linkIndex: number;
+  readonly address: string;
+  readonly hostAddress: string;
+  /** Built programs by name. */
+  readonly programs: Readonly<Record<string, string>>;
+  readonly isReady: boolean;
+}
+
+export function readRecord(dir: string): GroundRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(join(dir, 'ground.json'), 'utf8')) as GroundRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+export function writeRecord(dir: string, record: GroundRecord): void {
+  const path = join(dir, 'ground.json');
+  writeFileSync(`${path}.part`, `${JSON.stringify(record, undefined, 2)}\n`);
+  renameSync(`${path}.part`, path);
+}
+
+/** All grounds that have left a record, running or not. */
+export function allRecords(root: string): GroundRecord[] {
+  let names: string[];
+  try {
+    names = readdirSync(root);
+  } catch {
+    return [];
+  }
+  return names.flatMap((name) => readRecord(join(root, name)) ?? []);
+}
