@@ -1,0 +1,47 @@
+import type { Node, Pod, Taint } from '../api/objects.ts';
+import { amount } from '../api/quantity.ts';
+import { podRequests, type Requests } from './podresources.ts';
+import type { Labels } from './selector.ts';
+
+/** One node as a scheduler sees it: what it is, what it has left, and the pods on it. */
+export interface NodeView {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly taints: readonly Taint[];
+  readonly unschedulable: boolean;
+  /** What is left of each resource; CPU in millicores, everything else in whole units. */
+  readonly free: Requests;
+  readonly pods: readonly Pod[];
+}
+
+/** Whether a pod has ended: its node owes it nothing any more. */
+export const hasEnded = (pod: Pod): boolean =>
+  pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+
+/** What a node gives to pods: its allocatable resources. */
+export const allocatable = (node: Node): Requests => {
+  const amounts: Requests = new Map();
+  const list = node.status?.allocatable ?? {};
+  for (const resource in list) amounts.set(resource, amount(resource, list[resource] ?? '0'));
+  return amounts;
+};
+
+/** Takes what a pod asks off what is left. */
+export const take = (free: Requests, requests: Requests, sign: 1 | -1 = 1): void => {
+  for (const [resource, value] of requests) free.set(resource, (free.get(resource) ?? 0) - sign * value);
+};
+
+/** A node with the pods on it; pods that have ended take nothing. Throws a QuantityError. */
+export const nodeView = (node: Node, podsOnIt: readonly Pod[]): NodeView => {
+  const pods = podsOnIt.filter((pod) => !hasEnded(pod));
+  const free = allocatable(node);
+  for (const pod of pods) take(free, podRequests(pod));
+  return {
+    name: node.metadata.name,
+    labels: node.metadata.labels ?? {},
+    taints: node.spec?.taints ?? [],
+    unschedulable: node.spec?.unschedulable === true,
+    free,
+    pods,
+  };
+};
