@@ -1,7 +1,10 @@
 import type { Registry } from 'prom-client';
 import type { KubeObject } from '../api/objects.ts';
 import type { Cache, Change } from './cache.ts';
+import { isConflict, isNotFound, isTerminal, KubeError } from './errors.ts';
 import type { Logger } from './log.ts';
+import { observeQueue, observeReconciles, observeUnfinished, type ReconcileMetrics } from './metrics.ts';
+import { WorkQueue } from './queue.ts';
 
 /** What is reconciled: 'namespace/name', 'name', or any other string that a controller chooses. */
 export type Key = string;
@@ -41,3 +44,125 @@ export interface RunOptions {
   readonly log: Logger;
   readonly metrics?: Registry;
 }
+
+const messageOf = (e: unknown): string => (e instanceof Error ? e.message : String(e));
+
+/** What one controller is run with: its queue, its log, its counts. */
+interface Run {
+  readonly controller: Controller;
+  readonly queue: WorkQueue;
+  readonly log: Logger;
+  readonly counts: ReconcileMetrics;
+  readonly signal: AbortSignal;
+}
+
+type Result = 'success' | 'error' | 'requeue' | 'requeue_after';
+
+/** The one place that decides what an error means for its key. */
+const handleError = (run: Run, key: Key, e: unknown): Result => {
+  const { queue, log, counts, signal } = run;
+  if (signal.aborted) return 'success';
+  if (isNotFound(e)) {
+    queue.forget(key);
+    log.debug({ key, reason: messageOf(e) }, 'object is gone');
+    return 'success';
+  }
+  if (isConflict(e)) {
+    queue.addRateLimited(key);
+    log.debug({ key, reason: messageOf(e) }, 'object changed meanwhile');
+    return 'requeue';
+  }
+  if (isTerminal(e)) {
+    queue.forget(key);
+    counts.failed(true);
+    log.error({ key, err: e }, 'reconcile failed for good');
+    return 'error';
+  }
+  counts.failed(false);
+  const afterMs = e instanceof KubeError ? e.retryAfterMs : undefined;
+  if (afterMs === undefined) queue.addRateLimited(key);
+  else queue.addAfter(key, afterMs);
+  log.error({ key, err: e, failures: queue.failures(key) }, 'reconcile failed');
+  return 'error';
+};
+
+const handleAction = (run: Run, key: Key, action: Action): Result => {
+  run.queue.forget(key);
+  if (action.kind === 'await-change') return 'success';
+  run.queue.addAfter(key, action.afterMs);
+  return 'requeue_after';
+};
+
+const work = async (run: Run): Promise<void> => {
+  for (;;) {
+    const key = await run.queue.get(run.signal);
+    if (key === undefined) return;
+    const since = performance.now();
+    run.counts.started();
+    let result: Result = 'error';
+    try {
+      result = handleAction(run, key, await run.controller.reconcile(key, run.signal));
+    } catch (e) {
+      result = handleError(run, key, e);
+    } finally {
+      run.counts.ended(result, (performance.now() - since) / 1000);
+      run.queue.done(key);
+    }
+  }
+};
+
+const runOne = async (controller: Controller, o: RunOptions): Promise<void> => {
+  const { signal, metrics } = o;
+  const log = o.log.child({ controller: controller.name });
+  const workers = (typeof o.concurrency === 'function' ? o.concurrency(controller.name) : o.concurrency) ?? 1;
+  const queue = new WorkQueue(metrics ? { observer: observeQueue(metrics, controller.name) } : {});
+  if (metrics) observeUnfinished(metrics, controller.name, queue);
+  const run: Run = {
+    controller,
+    queue,
+    log,
+    signal,
+    counts: observeReconciles(metrics, controller.name, workers),
+  };
+  const unsubscribe = controller.sources.map((source) =>
+    source.cache.onChange((change) => {
+      for (const key of source.keys(change)) queue.add(key);
+    }),
+  );
+  const stop = (): void => {
+    for (const end of unsubscribe) end();
+    queue.shutDown();
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    for (const { cache } of controller.sources) cache.start(signal);
+    await Promise.all(controller.sources.map(({ cache }) => cache.synced(signal)));
+    log.debug({ workers }, 'controller started');
+    await Promise.all(Array.from({ length: workers }, () => work(run)));
+  } catch (e) {
+    if (!signal.aborted) throw e;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
+    await queue.drain();
+  }
+};
+
+/**
+ * Runs the controllers until the signal aborts, then resolves when the reconciliations under way have ended. Caches
+ * that nobody started are started here. Throws when a cache can't be filled.
+ */
+export const runControllers = async (o: RunOptions): Promise<void> => {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([o.signal, failed.signal]);
+  await Promise.all(
+    o.controllers.map(async (controller) => {
+      try {
+        await runOne(controller, { ...o, signal });
+      } catch (e) {
+        failed.abort(e);
+        throw e;
+      }
+    }),
+  );
+};

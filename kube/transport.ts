@@ -117,6 +117,7 @@ export class Transport {
       },
       agent,
     });
+    const refusal: { error?: unknown } = {};
     const stop = (): void => void request.destroy(aborted(wire.signal));
     wire.signal?.addEventListener('abort', stop, { once: true });
     request.once('close', () => wire.signal?.removeEventListener('abort', stop));
@@ -127,20 +128,25 @@ export class Transport {
     });
     request.once('response', resolve);
     request.once('error', (e) => {
-      const ours = isAborted(e) || (wire.guard && e.name === 'FencedError');
-      reject(ours ? e : fromNetwork(this.server, e));
+      reject(isAborted(e) || e === refusal.error ? e : fromNetwork(this.server, e));
     });
-    if (wire.guard) this.#endGuarded(request, wire.guard, wire.body);
+    if (wire.guard) this.#endGuarded(request, wire.guard, wire.body, refusal);
     else request.end(wire.body);
     return promise;
   }
 
   /** Waits for the handshake before the guard is asked: nothing but the write itself lies between the two. */
-  #endGuarded(request: http.ClientRequest, guard: () => void, body: string | undefined): void {
+  #endGuarded(
+    request: http.ClientRequest,
+    guard: () => void,
+    body: string | undefined,
+    refusal: { error?: unknown },
+  ): void {
     const go = (): void => {
       try {
         guard();
       } catch (e) {
+        refusal.error = e;
         request.destroy(e as Error);
         return;
       }
