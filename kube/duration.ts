@@ -1,0 +1,24 @@
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** '250ms', '10s', '1h30m', '0' to milliseconds; undefined where the text is not a duration. */
+export const parseDuration = (text: string): number | undefined => {
+  if (text === '0') return 0;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
+    total += Number(amount) * (UNITS[unit ?? ''] ?? Number.NaN);
+  return total;
+};
+
+/** Milliseconds as a person writes them: 90000 to '1m30s'. */
+export const formatDuration = (ms: number): string => {
+  if (ms < 1000) return `${ms}ms`;
+  let rest = ms;
+  let text = '';
+  for (const [unit, size] of Object.entries(UNITS).reverse()) {
+    const n = Math.floor(rest / size);
+    if (n > 0) text += `${n}${unit}`;
+    rest -= n * size;
+  }
+  return text;
+};
