@@ -1,0 +1,75 @@
+# Every target does its own set-up. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+NODE := ./node_modules/.bin/node
+BIN := ./node_modules/.bin
+GROUND_NAME ?= demo
+
+need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
+
+.PHONY: help setup demo test unit e2e up down run image lint format verify generate bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench soak
+
+help: ## This list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+node_modules/.installed: package.json package-lock.json
+	@$(call need,npm,install Node.js 24 or newer with npm)
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+setup: node_modules/.installed
+
+demo: setup ## A real cluster replanned and rebuilt before your eyes; `make down` cleans up
+	@$(NODE) e2e/demo/main.ts --name $(GROUND_NAME)
+
+test: setup ## All tests: types, lint, units, and suites on a cluster of their own
+	@$(NODE) e2e/run/main.ts
+
+unit: setup ## The tests that need no cluster
+	@$(NODE) e2e/run/main.ts --only unit
+
+e2e: setup ## The suites on a cluster
+	@$(NODE) e2e/run/main.ts --only ground
+
+soak: setup ## The long forms of the fault and fuzz suites
+	@SOAK=1 $(NODE) e2e/run/main.ts
+
+up: setup ## A cluster to work with; prints its kubeconfig
+	@$(NODE) e2e/ground/main.ts up --name $(GROUND_NAME)
+
+down: setup ## Ends that cluster and everything that it started
+	@$(NODE) e2e/ground/main.ts down --name $(GROUND_NAME)
+
+run: setup ## Our three components as processes against the cluster of KUBECONFIG
+	@$(NODE) e2e/run/components.ts
+
+image: setup ## The container image, as an OCI archive, without Docker
+	@$(NODE) e2e/ground/main.ts image
+
+lint: setup ## Types, lint, format
+	@$(BIN)/biome ci . && $(BIN)/tsc --noEmit
+
+format: setup ## Puts the format right
+	@$(BIN)/biome check --write .
+
+generate: setup ## The files that are made from others
+	@$(NODE) api/generate.ts
+
+verify: lint ## Generated files are up to date
+	@$(NODE) api/generate.ts
+	@git diff --exit-code -- manifests/base/crds || { echo "manifests/base/crds differs from the schemas in api/: run make generate and commit" >&2; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard manifests/base/crds)" || { echo "manifests/base/crds has files that are not committed" >&2; exit 1; }
+
+bench-kube: setup ## kube/ beside client-node's informer and Karpenter
+	@$(NODE) bench/kube/main.ts
+
+bench-planner: setup ## planner/ beside Karpenter's scheduler
+	@$(NODE) bench/planner/main.ts
+
+bench-extender: setup ## extender/ beside kube-scheduler and a Go extender
+	@$(NODE) bench/extender/main.ts
+
+bench-webhook: setup ## webhook/ beside a bare echo webhook
+	@$(NODE) bench/webhook/main.ts

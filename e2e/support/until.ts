@@ -1,0 +1,29 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * Asks again until `probe` answers with something; `what` says what was waited for when the deadline passes.
+ * A probe that throws counts as no answer: its last error is the cause.
+ */
+export const until = async <T>(
+  what: string,
+  probe: () => Promise<T | undefined | false> | T | undefined | false,
+  o: { readonly timeoutMs: number; readonly everyMs?: number; readonly signal?: AbortSignal },
+): Promise<T> => {
+  const deadline = Date.now() + o.timeoutMs;
+  let cause: unknown;
+  for (;;) {
+    o.signal?.throwIfAborted();
+    try {
+      const found = await probe();
+      if (found !== undefined && found !== false) return found;
+      cause = undefined;
+    } catch (error) {
+      cause = error;
+    }
+    if (Date.now() >= deadline) {
+      const why = cause instanceof Error ? `: ${cause.message}` : '';
+      throw new Error(`${what}: not so after ${Math.round(o.timeoutMs / 1000)} s${why}`, { cause });
+    }
+    await delay(o.everyMs ?? 200);
+  }
+};
