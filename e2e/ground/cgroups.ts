@@ -4,6 +4,11 @@ import { until } from './ready.ts';
 
 const ROOT = '/sys/fs/cgroup';
 
+/** The cgroup under which all pods of the ground run, below every controller's root. */
+export function cgroupOf(dir: string): string {
+  return `/precision-packer/${dir.split('/').at(-1)}`;
+}
+
 /** Makes the cgroup below every hierarchy that the machine has (one with version 2, one a controller with version 1). */
 export function createCgroup(cgroup: string): void {
   for (const hierarchy of hierarchies()) {

@@ -1,11 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { processesIn, removeCgroups } from './cgroups.ts';
+import { cgroupOf, processesIn, removeCgroups } from './cgroups.ts';
 import { removeMounts } from './mounts.ts';
 import { removeNetwork } from './network.ts';
 import { markedProcesses, recordedProcesses, stopProcesses } from './processes.ts';
 import { readRecord } from './record.ts';
-import { removeShimSockets } from './shims.ts';
 
 const GRACE_MS = 5_000;
 
@@ -20,13 +19,17 @@ export async function clearGround(dir: string): Promise<void> {
   if (!existsSync(dir)) return;
   const record = readRecord(dir);
   const cgroup = cgroupOf(dir);
-  // What was started last depends on what was started before it.
-  await stopProcesses(recordedProcesses(dir).reverse(), GRACE_MS);
+  // The API server does not end cleanly without etcd.
+  const recorded = recordedProcesses(dir);
+  await stopProcesses(
+    recorded.filter((one) => one.name !== 'etcd'),
+    GRACE_MS,
+  );
+  await stopProcesses(recorded, GRACE_MS);
   await stopProcesses(markedProcesses(dir), 0);
   await stopProcesses(processesIn(cgroup), 0);
   // A shim that ends may have left one of its own behind.
   await stopProcesses(markedProcesses(dir), 0);
-  removeShimSockets(dir);
   await removeMounts(dir, join(dir, 'netns'));
   await removeCgroups(cgroup);
   await removeNetwork(join(dir, 'netns'), record?.link || undefined);
@@ -44,9 +47,4 @@ export function rotateLogs(dir: string): void {
     renameSync(logs, join(dir, 'logs.previous'));
   }
   mkdirSync(logs, { recursive: true });
-}
-
-/** The cgroup under which all pods of the ground run, below every controller's root. */
-export function cgroupOf(dir: string): string {
-  return `/precision-packer/${dir.split('/').at(-1)}`;
 }

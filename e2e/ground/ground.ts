@@ -6,6 +6,7 @@ import { type CommandOptions, run } from './command.ts';
 import { serverUrl, startControlPlane } from './controlplane.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { createNetwork, inside } from './network.ts';
+import { startNode, startRuntime } from './node.ts';
 import { cacheRoot, groundDir } from './paths.ts';
 import { certificatesFor } from './pki.ts';
 import {
@@ -93,6 +94,9 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
   const ground = groundFrom(dir, record, env);
   const pki = await certificatesFor(join(dir, 'pki'), addresses.inner);
   writeKubeconfig(ground.kubeconfig, serverUrl(addresses.inner), pki.ca, pki.clients.admin);
+  const runtime = realNode ? startRuntime(ground) : undefined;
+  // Awaited below; until then its failure is nobody's unhandled rejection.
+  runtime?.catch(() => {});
   await progress.during('start the control plane', () =>
     startControlPlane({
       dir,
@@ -103,6 +107,9 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
       start: (process, argv) => ground.addProcess({ name: process, argv }),
     }),
   );
+  if (runtime !== undefined) {
+    await progress.during('start the real node', async () => startNode(ground, pki, await runtime));
+  }
   writeRecord(dir, { ...record, isReady: true });
   return ground;
 }

@@ -1,13 +1,17 @@
 import { parseArgs } from 'node:util';
+import { buildPrograms } from './build.ts';
 import { clearGround } from './clear.ts';
 import { attach, type GroundOptions, up } from './ground.ts';
-import { groundDir, stateRoot } from './paths.ts';
+import { cacheRoot, groundDir, stateRoot } from './paths.ts';
 import { isAlive, recordedProcesses } from './processes.ts';
-import { progressOn } from './progress.ts';
+import { programsFor } from './programs.ts';
+import { progressOn, SILENT } from './progress.ts';
 import { allRecords } from './record.ts';
+import { requireTools, toolsFor } from './tools.ts';
 
 const USAGE = `usage: node e2e/ground/main.ts COMMAND [--name NAME]
   up [--no-cloud] [--no-real-node]  bring up a cluster; the last line is the path of its kubeconfig
+  build [PROGRAM ...]               build what a ground runs, or the programs named, and print where they lie
   down                              end it and remove all but its logs
   status                            the grounds that are there, and their processes
   kubectl -- ARGS                   kubectl on it
@@ -40,6 +44,8 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<vo
     case 'up':
       process.stdout.write(`${(await up(options)).kubeconfig}\n`);
       return;
+    case 'build':
+      return build(rest, options);
     case 'down':
       return clearGround(groundDir(env, values.name));
     case 'status':
@@ -50,6 +56,14 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<vo
     default:
       throw new Error(`${command} is not a command\n${USAGE}`);
   }
+}
+
+async function build(names: readonly string[], options: GroundOptions): Promise<void> {
+  const { cloud = false, realNode = false, progress = SILENT, env = {} } = options;
+  await requireTools(toolsFor(realNode), progress);
+  const wanted = names.length > 0 ? names : programsFor({ cloud, realNode });
+  const paths = await buildPrograms(wanted, { cache: cacheRoot(env), progress });
+  for (const path of paths.values()) process.stdout.write(`${path}\n`);
 }
 
 function printStatus(env: NodeJS.ProcessEnv): void {
