@@ -78,7 +78,11 @@ export interface KubeClient {
     o?: WriteOptions & { readonly subresource?: string },
   ): Promise<T>;
   /** Server-side apply; apiVersion and kind are filled in. */
-  apply<T extends KubeObject, A extends Applied>(resource: Resource<T>, object: A, o: ApplyOptions): Promise<T>;
+  apply<T extends KubeObject, A extends Applied>(
+    resource: Resource<T>,
+    object: A,
+    o: ApplyOptions,
+  ): Promise<T>;
   /** A merge patch unless told otherwise; put metadata.resourceVersion or uid in the body for a precondition. */
   patch<T extends KubeObject>(resource: Resource<T>, ref: Ref, body: object, o?: PatchOptions): Promise<T>;
   delete(resource: Resource, ref: Ref, o?: DeleteOptions): Promise<void>;

@@ -1,0 +1,24 @@
+const NEWLINE = 10;
+
+/** Cuts a stream of bytes at newlines, wherever the chunks of the network end. */
+export class LineSplitter {
+  #rest: Buffer[] = [];
+
+  /** The lines that this chunk completes; what follows the last newline waits for the next chunk. */
+  *push(chunk: Buffer): Iterable<string> {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      yield this.#complete(chunk, start, end);
+      start = end + 1;
+    }
+    // A copy: a slice would keep the socket's whole read buffer alive.
+    if (start < chunk.length) this.#rest.push(Buffer.from(chunk.subarray(start)));
+  }
+
+  #complete(chunk: Buffer, start: number, end: number): string {
+    if (this.#rest.length === 0) return chunk.toString('utf8', start, end);
+    const line = Buffer.concat([...this.#rest, chunk.subarray(start, end)]).toString('utf8');
+    this.#rest = [];
+    return line;
+  }
+}

@@ -1,0 +1,90 @@
+import type { KubeObject } from '../api/objects.ts';
+import { pathOf, type Resource } from '../api/resources.ts';
+import type { KubeClient } from './client.ts';
+import { aborted, fromNetwork, fromStatus, isAborted, KubeError, type Status } from './errors.ts';
+import { LineSplitter } from './lines.ts';
+
+/** What is listed and watched, and how patient we are with the server. */
+export interface Scope<T extends KubeObject> {
+  readonly client: KubeClient;
+  readonly resource: Resource<T>;
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** Milliseconds without a byte, bookmarks included, after which a watch is taken for dead. */
+  readonly inactivityMs: number;
+}
+
+export type WatchEvent<T> =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T }
+  | { readonly type: 'BOOKMARK'; readonly object: KubeObject };
+
+export interface WatchOptions {
+  /** Where to go on from; undefined for everything there is, followed by what changes (WatchList). */
+  readonly resourceVersion?: string | undefined;
+  readonly timeoutSeconds: number;
+  readonly signal: AbortSignal;
+}
+
+export const collectionOf = (scope: Scope<KubeObject>): string =>
+  pathOf(scope.resource, scope.namespace ? { namespace: scope.namespace } : {});
+
+export const selectorsOf = (scope: Scope<KubeObject>): Record<string, string> => ({
+  ...(scope.labelSelector ? { labelSelector: scope.labelSelector } : {}),
+  ...(scope.fieldSelector ? { fieldSelector: scope.fieldSelector } : {}),
+});
+
+interface RawEvent<T> {
+  readonly type: WatchEvent<T>['type'] | 'ERROR';
+  readonly object: T;
+}
+
+const parseEvent = <T extends KubeObject>(server: string, line: string): WatchEvent<T> => {
+  let event: RawEvent<T>;
+  try {
+    event = JSON.parse(line) as RawEvent<T>;
+  } catch (cause) {
+    throw fromNetwork(server, new Error('an event of the watch was cut short', { cause }));
+  }
+  if (event.type !== 'ERROR') return event as WatchEvent<T>;
+  const status = event.object as unknown as Status;
+  throw fromStatus({ server, status: status.code ?? 500 }, status);
+};
+
+/**
+ * One watch request, from its start until the server ends it. Throws KubeError: gone when the version is too old to
+ * go on from, retryable when the connection broke.
+ */
+export const watch = async <T extends KubeObject>(
+  scope: Scope<T>,
+  o: WatchOptions,
+  onEvent: (event: WatchEvent<T>) => void,
+): Promise<void> => {
+  const { client } = scope;
+  const initial = { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' };
+  const response = await client.stream(collectionOf(scope), {
+    query: {
+      ...selectorsOf(scope),
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(o.timeoutSeconds),
+      ...(o.resourceVersion === undefined ? initial : { resourceVersion: o.resourceVersion }),
+    },
+    signal: o.signal,
+    inactivityMs: scope.inactivityMs,
+  });
+  const lines = new LineSplitter();
+  try {
+    for await (const chunk of response)
+      for (const line of lines.push(chunk as Buffer)) {
+        if (o.signal.aborted) return;
+        onEvent(parseEvent<T>(client.server, line));
+      }
+  } catch (e) {
+    if (o.signal.aborted) throw aborted(o.signal);
+    if (isAborted(e) || e instanceof KubeError) throw e;
+    throw fromNetwork(client.server, e);
+  } finally {
+    response.destroy();
+  }
+};
