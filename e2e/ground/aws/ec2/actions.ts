@@ -1,0 +1,40 @@
+import type { Ec2Action } from './action.ts';
+import { createFleet } from './fleet.ts';
+import { describeImages } from './images.ts';
+import {
+  createTags,
+  deleteTags,
+  describeInstanceStatus,
+  describeInstances,
+  runInstances,
+  terminateInstances,
+} from './instances.ts';
+import { createLaunchTemplate, deleteLaunchTemplate, describeLaunchTemplates } from './launchtemplates.ts';
+import { describeAvailabilityZones, describeSecurityGroups, describeSubnets } from './network.ts';
+import { describeSpotPriceHistory } from './spotprices.ts';
+import { describeInstanceTypeOfferings, describeInstanceTypes } from './types.ts';
+
+/** The actions of EC2 that the endpoint answers, by name. */
+export const EC2_ACTIONS: ReadonlyMap<string, Ec2Action> = new Map(
+  Object.entries({
+    CreateFleet: createFleet,
+    CreateLaunchTemplate: createLaunchTemplate,
+    CreateTags: createTags,
+    DeleteLaunchTemplate: deleteLaunchTemplate,
+    DeleteTags: deleteTags,
+    DescribeAvailabilityZones: describeAvailabilityZones,
+    DescribeCapacityReservations: () => ({ capacityReservationSet: [] }),
+    DescribeImages: describeImages,
+    DescribeInstanceStatus: describeInstanceStatus,
+    DescribeInstanceTypeOfferings: describeInstanceTypeOfferings,
+    DescribeInstanceTypes: describeInstanceTypes,
+    DescribeInstances: describeInstances,
+    DescribeLaunchTemplates: describeLaunchTemplates,
+    DescribePlacementGroups: () => ({ placementGroupSet: [] }),
+    DescribeSecurityGroups: describeSecurityGroups,
+    DescribeSpotPriceHistory: describeSpotPriceHistory,
+    DescribeSubnets: describeSubnets,
+    RunInstances: runInstances,
+    TerminateInstances: terminateInstances,
+  } satisfies Record<string, Ec2Action>),
+);

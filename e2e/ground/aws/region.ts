@@ -1,0 +1,69 @@
+import type { MachineType } from './catalogue.ts';
+import { createFaults, type Faults } from './faults.ts';
+import { createInstanceProfiles, type InstanceProfiles } from './instanceprofiles.ts';
+import { createInstances, type Instances } from './instances.ts';
+import { createLaunchTemplates, type LaunchTemplates } from './launchtemplates.ts';
+import { createNetwork, type Network } from './network.ts';
+import { createQueue, type Queue } from './queue.ts';
+import { createSpotMarket, type SpotMarket } from './spotmarket.ts';
+
+/** The cluster that DescribeCluster tells of. */
+export interface ClusterFacts {
+  readonly name: string;
+  /** URL of the API server. */
+  readonly endpoint: string;
+  /** Major and minor, as in '1.36'. */
+  readonly version: string;
+  readonly serviceCidr: string;
+  /** PEM, base64-encoded. */
+  readonly certificateAuthority: string;
+}
+
+export interface RegionOptions {
+  readonly name: string;
+  readonly zones: readonly string[];
+  readonly types: ReadonlyMap<string, MachineType>;
+  readonly cluster: ClusterFacts;
+  readonly seed: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly shouldReuseAddresses: boolean;
+}
+
+/** All that is in the region: what the services read and change. */
+export interface Region {
+  readonly name: string;
+  readonly account: string;
+  readonly zones: readonly string[];
+  readonly types: ReadonlyMap<string, MachineType>;
+  readonly cluster: ClusterFacts;
+  readonly now: () => number;
+  readonly faults: Faults;
+  readonly instances: Instances;
+  readonly launchTemplates: LaunchTemplates;
+  readonly network: Network;
+  readonly instanceProfiles: InstanceProfiles;
+  readonly queue: Queue;
+  readonly market: SpotMarket;
+}
+
+export const createRegion = (options: RegionOptions): Region => {
+  const { name, zones, types, cluster, seed, now, shouldReuseAddresses } = options;
+  const faults = createFaults();
+  const network = createNetwork({ region: name, zones, clusterName: cluster.name });
+  return {
+    name,
+    account: '000000000000',
+    zones,
+    types,
+    cluster,
+    now,
+    faults,
+    network,
+    instances: createInstances({ region: name, seed, now, faults, network, shouldReuseAddresses }),
+    launchTemplates: createLaunchTemplates(now),
+    instanceProfiles: createInstanceProfiles(now),
+    queue: createQueue(now),
+    market: createSpotMarket(seed, now),
+  };
+};

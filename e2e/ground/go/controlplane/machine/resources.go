@@ -1,0 +1,67 @@
+package main
+
+import (
+	"time"
+
+	cadvisorapi "github.com/google/cadvisor/info/v1"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	cadvisortest "k8s.io/kubernetes/pkg/kubelet/cadvisor/testing"
+	"k8s.io/kubernetes/pkg/kubelet/cm"
+)
+
+// hardware is what the kernel would say of the machine.
+type hardware struct {
+	cadvisortest.Fake
+	info cadvisorapi.MachineInfo
+}
+
+func newHardware(spec machineSpec) *hardware {
+	return &hardware{
+		Fake: cadvisortest.Fake{NodeName: spec.Name},
+		info: cadvisorapi.MachineInfo{
+			NumCores:       spec.Cores,
+			MemoryCapacity: spec.MemoryBytes,
+			InstanceID:     cadvisorapi.InstanceID(spec.Name),
+			MachineID:      spec.Name,
+			SystemUUID:     spec.ProviderID,
+		},
+	}
+}
+
+func (h *hardware) MachineInfo() (*cadvisorapi.MachineInfo, error) {
+	info := h.info
+	return &info, nil
+}
+
+// resources is a container manager that knows the machine's disk, what is kept for the system, and its devices.
+type resources struct {
+	cm.ContainerManager
+	withDevices cm.ContainerManager
+	devicesFrom time.Time
+	spec        machineSpec
+}
+
+func newResources(spec machineSpec) *resources {
+	return &resources{
+		ContainerManager: cm.NewStubContainerManager(),
+		withDevices:      cm.NewStubContainerManagerWithDevicePluginResource(spec.Devices),
+		devicesFrom:      time.Now().Add(time.Duration(spec.DevicesAfterSeconds) * time.Second),
+		spec:             spec,
+	}
+}
+
+func (r *resources) GetCapacity(bool) v1.ResourceList {
+	return v1.ResourceList{v1.ResourceEphemeralStorage: *resource.NewQuantity(r.spec.StorageBytes, resource.BinarySI)}
+}
+
+func (r *resources) GetNodeAllocatableReservation() v1.ResourceList {
+	return r.spec.Reserved
+}
+
+func (r *resources) GetDevicePluginResourceCapacity() (capacity, allocatable v1.ResourceList, removed []string) {
+	if time.Now().Before(r.devicesFrom) {
+		return r.ContainerManager.GetDevicePluginResourceCapacity()
+	}
+	return r.withDevices.GetDevicePluginResourceCapacity()
+}
