@@ -1,0 +1,108 @@
+import t from 'tap';
+import * as labels from '../api/labels.ts';
+import { NODE_CLAIMS, PODS, REBALANCE_PLANS } from '../api/resources.ts';
+import { planReaches } from './support/claim.ts';
+import { onStage } from './support/stage.ts';
+import { until } from './support/until.ts';
+import { witness } from './support/witness.ts';
+import { applyDeployment, podsRunning } from './support/workload.ts';
+
+t.test('pending pods of a plan are bound to the placeholder before its machine joins, and run there', (t) =>
+  onStage(
+    t,
+    { name: 'pending', machines: 1, deployments: 1, replicas: 1 },
+    async ({ client, name, pool }) => {
+      const seen = await witness(client, name);
+      t.teardown(() => seen.stop());
+      await applyDeployment(client, {
+        namespace: name,
+        name: 'burst',
+        replicas: 6,
+        cpu: '900m',
+        memory: '512Mi',
+        pool: name,
+      });
+      const waiting = await until(
+        'six pods created, some of them with no room',
+        async () => {
+          const { items } = await client.list(PODS, { namespace: name, labelSelector: 'app=burst' });
+          const unplaced = items.filter((p) => p.spec.nodeName === undefined);
+          return items.length === 6 && unplaced.length <= 3 && unplaced.length > 0 ? unplaced : undefined;
+        },
+        { timeoutMs: 30_000, everyMs: 50 },
+      );
+      const hash = pool.metadata.annotations ?? {};
+      await client.create(REBALANCE_PLANS, {
+        apiVersion: 'autoscaling.cast.ai/v1alpha',
+        kind: 'RebalancePlan',
+        metadata: { name },
+        spec: {
+          execute: true,
+          nodeClaimsToAdd: [
+            {
+              metadata: {
+                name: `${name}-new`,
+                labels: {
+                  [labels.KARPENTER_NODEPOOL]: name,
+                  'karpenter.k8s.aws/ec2nodeclass': 'default',
+                },
+                annotations: {
+                  [labels.KARPENTER_NODEPOOL_HASH]: hash[labels.KARPENTER_NODEPOOL_HASH] ?? '',
+                  [labels.KARPENTER_NODEPOOL_HASH_VERSION]:
+                    hash[labels.KARPENTER_NODEPOOL_HASH_VERSION] ?? '',
+                },
+              },
+              spec: {
+                nodeClassRef: { group: 'karpenter.k8s.aws', kind: 'EC2NodeClass', name: 'default' },
+                expireAfter: 'Never',
+                requirements: [
+                  { key: labels.INSTANCE_TYPE, operator: 'In', values: ['m5.2xlarge'] },
+                  { key: labels.KARPENTER_CAPACITY_TYPE, operator: 'In', values: ['on-demand'] },
+                  { key: labels.ARCH, operator: 'In', values: ['amd64'] },
+                  { key: labels.OS, operator: 'In', values: ['linux'] },
+                ],
+                resources: { requests: { cpu: '3', memory: '2Gi' } },
+              },
+            },
+          ],
+          podsToMigrate: waiting.map((pod) => {
+            const owner = pod.metadata.ownerReferences?.[0];
+            return {
+              name: pod.metadata.name,
+              namespace: name,
+              srcNode: '',
+              dstNodeClaimName: `${name}-new`,
+              ...(owner ? { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } } : {}),
+            };
+          }),
+        },
+      });
+      const plan = await planReaches(
+        client,
+        name,
+        'Done',
+        (p) => /^(Done|Failed)/.test(p.status?.state ?? ''),
+        180_000,
+      );
+      t.match(plan.status?.state, /^Done/, plan.status?.failureMessage ?? 'the plan is done');
+      const pods = await podsRunning(client, name, 7, 60_000);
+      const claim = await client.get(NODE_CLAIMS, { name: `${name}-new` });
+      const names = waiting.map((p) => p.metadata.name);
+      const there = pods.filter((p) => names.includes(p.metadata.name));
+      t.equal(there.length, waiting.length, 'the same pods, not new ones in their place');
+      t.ok(
+        there.every((p) => p.spec.nodeName === claim.status?.nodeName),
+        'all of them run on the machine that was ordered for them',
+      );
+      t.ok(
+        there.every((p) => seen.boundEarly.has(p.metadata.uid ?? '')),
+        'all of them were bound before the kubelet had spoken',
+      );
+      t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
+      const claims = await client.list(NODE_CLAIMS, {
+        labelSelector: `${labels.KARPENTER_NODEPOOL}=${name}`,
+      });
+      t.equal(claims.items.length, 2, 'Karpenter bought no second machine for the same pods');
+    },
+  ),
+);

@@ -1,0 +1,76 @@
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
+import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { until } from './until.ts';
+
+/** Makes a RebalancePlanClaim for the machines of one NodePool. */
+export const claimRebalance = (
+  client: KubeClient,
+  o: { readonly name: string; readonly pool: string; readonly spec?: Partial<RebalancePlanClaimSpec> },
+): Promise<RebalancePlanClaim> =>
+  client.create(REBALANCE_PLAN_CLAIMS, {
+    apiVersion: 'autoscaling.cast.ai/v1alpha',
+    kind: 'RebalancePlanClaim',
+    metadata: { name: o.name },
+    spec: {
+      autoExecute: true,
+      scope: {
+        nodeSelector: {
+          nodeSelectorTerms: [
+            { matchExpressions: [{ key: 'karpenter.sh/nodepool', operator: 'In', values: [o.pool] }] },
+          ],
+        },
+      },
+      ...o.spec,
+    },
+  });
+
+const ENDS = ['Completed', 'Failed', 'Skipped', 'Canceled'];
+
+/** The plan of a claim, as soon as there is one. */
+export const planOf = (client: KubeClient, claimName: string, timeoutMs = 60_000): Promise<RebalancePlan> =>
+  until(
+    `a plan for claim ${claimName}`,
+    async () => {
+      const claim = await client.get(REBALANCE_PLAN_CLAIMS, { name: claimName });
+      const { rebalanceName, state, errorMessage, skippedMessage } = claim.status ?? {};
+      if (state === 'Failed' || state === 'Skipped') {
+        throw new Error(`the claim is ${state}: ${errorMessage ?? skippedMessage ?? ''}`);
+      }
+      return rebalanceName ? client.get(REBALANCE_PLANS, { name: rebalanceName }) : undefined;
+    },
+    { timeoutMs },
+  );
+
+/** Waits until the claim has ended, well or not, and answers with it. */
+export const claimEnded = (
+  client: KubeClient,
+  name: string,
+  timeoutMs: number,
+): Promise<RebalancePlanClaim> =>
+  until(
+    `claim ${name} ended`,
+    async () => {
+      const claim = await client.get(REBALANCE_PLAN_CLAIMS, { name });
+      return ENDS.includes(claim.status?.state ?? '') ? claim : undefined;
+    },
+    { timeoutMs, everyMs: 500 },
+  );
+
+/** Waits until the plan is in that state. */
+export const planReaches = (
+  client: KubeClient,
+  name: string,
+  what: string,
+  isThere: (plan: RebalancePlan) => boolean,
+  timeoutMs: number,
+): Promise<RebalancePlan> =>
+  until(
+    `plan ${name}: ${what}`,
+    async () => {
+      const plan = await client.get(REBALANCE_PLANS, { name });
+      return isThere(plan) ? plan : undefined;
+    },
+    { timeoutMs, everyMs: 100 },
+  );

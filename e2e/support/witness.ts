@@ -1,0 +1,66 @@
+import * as labels from '../../api/labels.ts';
+import type { KubeObject, Node, Pod } from '../../api/objects.ts';
+import { NODES, PODS, type Resource } from '../../api/resources.ts';
+import { createCache } from '../../kube/cache.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { createLogger } from '../../kube/log.ts';
+
+/** Watches a cluster while a test runs, and remembers what must never have been so, or must have been so once. */
+export interface Witness {
+  /** Names of the Nodes that stood, with our label, before any kubelet had spoken for them. */
+  readonly placeholders: ReadonlySet<string>;
+  /** Names of the placeholders that a kubelet has taken over since. */
+  readonly adopted: ReadonlySet<string>;
+  /** Pods that were seen in phase Failed: name, reason, message. */
+  readonly failed: ReadonlyMap<string, string>;
+  /** Pods that were bound to a placeholder before its kubelet had spoken: pod uid to node name. */
+  readonly boundEarly: ReadonlyMap<string, string>;
+  stop(): void;
+}
+
+/** Starts watching; every state that the API server reports is looked at, none is polled for. */
+export const witness = async (client: KubeClient, namespace: string): Promise<Witness> => {
+  const stopping = new AbortController();
+  const log = createLogger({ component: 'witness', level: 'warn' });
+  const placeholders = new Set<string>();
+  const adopted = new Set<string>();
+  const failed = new Map<string, string>();
+  const boundEarly = new Map<string, string>();
+  const isStanding = new Set<string>();
+  const lookAtNode = (node: Node): void => {
+    const { name } = node.metadata;
+    const hasKubelet = (node.status?.nodeInfo?.kubeletVersion ?? '') !== '';
+    if (!hasKubelet && node.metadata.labels?.[labels.PLACEHOLDER] !== undefined) {
+      placeholders.add(name);
+      isStanding.add(name);
+    }
+    if (hasKubelet && isStanding.delete(name)) adopted.add(name);
+  };
+  const lookAtPod = (pod: Pod): void => {
+    const node = pod.spec.nodeName;
+    if (pod.status?.phase === 'Failed') {
+      failed.set(pod.metadata.name, `${pod.status.reason ?? ''} ${pod.status.message ?? ''}`);
+    }
+    if (node !== undefined && isStanding.has(node)) boundEarly.set(pod.metadata.uid ?? '', node);
+  };
+  const watch = <T extends KubeObject>(
+    resource: Resource<T>,
+    look: (object: T) => void,
+    scope: object = {},
+  ) => {
+    const cache = createCache({ client, log, resource, ...scope });
+    cache.onChange((change) => {
+      if (change.type !== 'delete') look(change.object);
+    });
+    cache.start(stopping.signal);
+    return cache.synced(stopping.signal);
+  };
+  await Promise.all([watch(NODES, lookAtNode), watch(PODS, lookAtPod, { namespace })]);
+  return {
+    placeholders,
+    adopted,
+    failed,
+    boundEarly,
+    stop: () => stopping.abort(new Error('the test is over')),
+  };
+};
