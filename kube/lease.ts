@@ -42,6 +42,7 @@ class Candidate {
   readonly #o: ElectionOptions;
   readonly #timing: Timing;
   readonly #fence: Fence;
+  readonly #fenced: KubeClient;
   // The Lease as last seen, and since when on our clock it has not changed. Clocks of others are never compared.
   #seen: Lease | undefined;
   #seenAt = 0;
@@ -58,6 +59,7 @@ class Candidate {
     if (leaseDurationMs <= renewDeadlineMs || renewDeadlineMs <= retryPeriodMs)
       throw new RangeError('a Lease needs leaseDuration > renewDeadline > retryPeriod');
     this.#fence = new Fence(renewDeadlineMs);
+    this.#fenced = o.client.guarded(this.#fence.check);
   }
 
   async run(): Promise<void> {
@@ -74,7 +76,7 @@ class Candidate {
   #waitMs(): number {
     const { leaseDurationMs, retryPeriodMs } = this.#timing;
     // A released Lease is to be found within a second.
-    const period = Math.min(retryPeriodMs, 800);
+    const period = Math.min(retryPeriodMs, 600);
     const isHeld = this.#seen?.spec?.holderIdentity && this.#holder !== this.#o.identity;
     if (!isHeld) return period;
     const runsOutIn = leaseDurationMs - (performance.now() - this.#seenAt);
@@ -93,8 +95,8 @@ class Candidate {
   }
 
   /** Writes the Lease with our name; the resourceVersion makes sure that nobody else did meanwhile. */
-  async #write(spec: NonNullable<Lease['spec']>, signal: AbortSignal): Promise<void> {
-    const { client, namespace, name } = this.#o;
+  async #write(client: KubeClient, spec: NonNullable<Lease['spec']>, signal: AbortSignal): Promise<void> {
+    const { namespace, name } = this.#o;
     const at = this.#seen;
     const lease = at
       ? await client.replace(LEASES, { ...at, spec }, { signal })
@@ -133,7 +135,7 @@ class Candidate {
       this.#observe(lease);
       if (!this.#isFree()) return false;
       const from = Fence.now();
-      await this.#write(this.#ourSpec(), signal);
+      await this.#write(client, this.#ourSpec(), signal);
       this.#fence.open(from);
       return true;
     } catch (e) {
@@ -154,7 +156,8 @@ class Candidate {
       if (left <= 0) throw new FencedError('the lease was not renewed in time');
       const from = Fence.now();
       try {
-        await this.#write(this.#ourSpec(), AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))]));
+        const deadline = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))]);
+        await this.#write(this.#fenced, this.#ourSpec(), deadline);
         this.#fence.open(from);
       } catch (e) {
         if (signal.aborted) return;
@@ -177,12 +180,12 @@ class Candidate {
   }
 
   async #lead(): Promise<void> {
-    const { client, log, name, identity, onLeader } = this.#o;
+    const { log, name, identity, onLeader } = this.#o;
     const term = new AbortController();
     const signal = AbortSignal.any([this.#o.signal, term.signal]);
     const watchdog = new AbortController();
     log.info({ lease: name, identity }, 'became leader');
-    const work = onLeader(signal, client.guarded(this.#fence.check));
+    const work = onLeader(signal, this.#fenced);
     const holding = this.#hold(AbortSignal.any([term.signal, watchdog.signal])).catch((e: unknown) => {
       log.warn({ lease: name, reason: e instanceof Error ? e.message : String(e) }, 'leadership lost');
       this.#fence.close();
@@ -206,7 +209,8 @@ class Candidate {
     const guard = this.#fence;
     const spec = { ...this.#ourSpec(), holderIdentity: '', leaseDurationSeconds: 1 };
     try {
-      await this.#write(spec, AbortSignal.timeout(Math.min(2000, Math.ceil(guard.leftMs()))));
+      const deadline = AbortSignal.timeout(Math.min(2000, Math.ceil(guard.leftMs())));
+      await this.#write(this.#fenced, spec, deadline);
       log.info({ lease: name }, 'released the lease');
     } catch (e) {
       log.warn(
