@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { INSIDE } from './addresses.ts';
-
-/** The name under which the sandbox image is imported. */
-export const PAUSE_IMAGE = 'docker.io/library/pause:local';
+import { PAUSE_IMAGE } from './image.ts';
 
 /** Where the real node's containerd listens. */
 export function containerdSocket(dir: string): string {

@@ -4,6 +4,7 @@ import { buildPrograms } from './build.ts';
 import { clearGround, rotateLogs } from './clear.ts';
 import { type CommandOptions, run } from './command.ts';
 import { serverUrl, startControlPlane } from './controlplane.ts';
+import { loadComponents, loadPause } from './images.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { createNetwork, inside } from './network.ts';
 import { startNode, startRuntime } from './node.ts';
@@ -51,6 +52,8 @@ export interface Ground {
   readonly hostAddress: string;
   readonly cloud: boolean;
   readonly realNode: boolean;
+  /** The folder of what is built once for all grounds. */
+  readonly cache: string;
   /** Runs a command inside, to its end; answers with its stdout. Throws CommandError when it does not end with 0. */
   exec(argv: readonly string[], options?: CommandOptions): Promise<string>;
   /** kubectl as the administrator. */
@@ -94,7 +97,7 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
   const ground = groundFrom(dir, record, env);
   const pki = await certificatesFor(join(dir, 'pki'), addresses.inner);
   writeKubeconfig(ground.kubeconfig, serverUrl(addresses.inner), pki.ca, pki.clients.admin);
-  const runtime = realNode ? startRuntime(ground) : undefined;
+  const runtime = realNode ? startRuntimeWithImages(ground) : undefined;
   // Awaited below; until then its failure is nobody's unhandled rejection.
   runtime?.catch(() => {});
   await progress.during('start the control plane', () =>
@@ -112,6 +115,12 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
   }
   writeRecord(dir, { ...record, isReady: true });
   return ground;
+}
+
+async function startRuntimeWithImages(ground: Ground): Promise<GroundProcess> {
+  const runtime = await startRuntime(ground);
+  await Promise.all([loadPause(ground), loadComponents(ground)]);
+  return runtime;
 }
 
 /** The ground of that name that another process has brought up. Throws when there is none. */
@@ -152,6 +161,7 @@ function groundFrom(
     hostAddress: record.hostAddress,
     cloud: record.cloud,
     realNode: record.realNode,
+    cache: cacheRoot(env),
     exec: (argv, options = {}) =>
       run([...enter, ...argv], {
         ...options,

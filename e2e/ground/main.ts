@@ -2,17 +2,20 @@ import { parseArgs } from 'node:util';
 import { buildPrograms } from './build.ts';
 import { clearGround } from './clear.ts';
 import { attach, type GroundOptions, up } from './ground.ts';
+import { componentsImage } from './image.ts';
+import { loadComponents } from './images.ts';
 import { cacheRoot, groundDir, stateRoot } from './paths.ts';
 import { isAlive, recordedProcesses } from './processes.ts';
 import { programsFor } from './programs.ts';
 import { progressOn, SILENT } from './progress.ts';
-import { allRecords } from './record.ts';
+import { allRecords, readRecord } from './record.ts';
 import { requireTools, toolsFor } from './tools.ts';
 
 const USAGE = `usage: node e2e/ground/main.ts COMMAND [--name NAME]
   up [--no-cloud] [--no-real-node]  bring up a cluster; the last line is the path of its kubeconfig
   build [PROGRAM ...]               build what a ground runs, or the programs named, and print where they lie
   down                              end it and remove all but its logs
+  image                             build our components' image; a ground of that name with a real node gets it
   status                            the grounds that are there, and their processes
   kubectl -- ARGS                   kubectl on it
 `;
@@ -48,6 +51,8 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<vo
       return build(rest, options);
     case 'down':
       return clearGround(groundDir(env, values.name));
+    case 'image':
+      return image(values.name, env);
     case 'status':
       return printStatus(env);
     case 'kubectl':
@@ -64,6 +69,12 @@ async function build(names: readonly string[], options: GroundOptions): Promise<
   const wanted = names.length > 0 ? names : programsFor({ cloud, realNode });
   const paths = await buildPrograms(wanted, { cache: cacheRoot(env), progress });
   for (const path of paths.values()) process.stdout.write(`${path}\n`);
+}
+
+async function image(name: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const isUp = readRecord(groundDir(env, name))?.realNode === true;
+  const path = isUp ? await loadComponents(attach(name, env)) : await componentsImage(cacheRoot(env));
+  process.stdout.write(`${path}\n`);
 }
 
 function printStatus(env: NodeJS.ProcessEnv): void {

@@ -1,0 +1,20 @@
+import type { Ground } from './ground.ts';
+import { componentsImage, pauseImage } from './image.ts';
+import { ctr } from './node.ts';
+
+/** Builds our components' image where it has changed, and gives it to the real node. Answers with the path of its tar. */
+export async function loadComponents(ground: Ground): Promise<string> {
+  const path = await componentsImage(ground.cache);
+  await loadImage(ground, path);
+  return path;
+}
+
+/** Gives the real node the image that holds pods' namespaces. */
+export async function loadPause(ground: Ground): Promise<void> {
+  await loadImage(ground, await pauseImage(ground.cache, await ground.program('pause')));
+}
+
+/** Gives the real node an image from a tar with an OCI layout. A later image of the same name takes its place. */
+export async function loadImage(ground: Ground, path: string): Promise<void> {
+  await ctr(ground, ['images', 'import', path]);
+}
