@@ -26,6 +26,8 @@ export interface ElectionOptions {
    * that was frozen does not write when it wakes. All of the leader's writes go through it.
    */
   readonly onLeader: (signal: AbortSignal, client: KubeClient) => Promise<void>;
+  /** Written on the Lease together with our name, such as where the leader serves; other annotations stay. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Told of each new holder, ours included. */
   readonly onChange?: (holder: string) => void;
 }
@@ -98,9 +100,10 @@ class Candidate {
   async #write(client: KubeClient, spec: NonNullable<Lease['spec']>, signal: AbortSignal): Promise<void> {
     const { namespace, name } = this.#o;
     const at = this.#seen;
+    const annotations = { ...at?.metadata.annotations, ...this.#o.annotations };
     const lease = at
-      ? await client.replace(LEASES, { ...at, spec }, { signal })
-      : await client.create(LEASES, { metadata: { name, namespace }, spec }, { signal });
+      ? await client.replace(LEASES, { ...at, metadata: { ...at.metadata, annotations }, spec }, { signal })
+      : await client.create(LEASES, { metadata: { name, namespace, annotations }, spec }, { signal });
     this.#observe(lease);
   }
 
