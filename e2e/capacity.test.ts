@@ -18,14 +18,12 @@ t.test('capacity that the cloud has not got is recorded, and the second attempt 
     await claimRebalance(client, { name, pool: name, spec: { autoExecute: false } });
     const proposed = await planOf(client, name);
     const add = proposed.spec.nodeClaimsToAdd?.[0];
-    const types = add?.alternatives?.[0]?.requirements.find((r) => r.key === 'node.kubernetes.io/instance-type')?.values;
+    const types = add?.alternatives?.[0]?.requirements.find(
+      (r) => r.key === 'node.kubernetes.io/instance-type',
+    )?.values;
     t.ok(add && types && types.length > 0, 'the plan names the types of its first choice');
     await control.setFaults({ capacity: (types ?? []).map((instanceType) => ({ instanceType })) });
-    await client.patch(
-      REBALANCE_PLANS,
-      { name: proposed.metadata.name },
-      { spec: { execute: true } },
-    );
+    await client.patch(REBALANCE_PLANS, { name: proposed.metadata.name }, { spec: { execute: true } });
     const claim = await claimEnded(client, name, 240_000);
     t.equal(claim.status?.state, 'Completed', claim.status?.errorMessage ?? 'the claim completed');
     const plan = await planOf(client, name);
@@ -40,7 +38,11 @@ t.test('capacity that the cloud has not got is recorded, and the second attempt 
     );
     const pods = await podsRunning(client, name, 12, 60_000);
     const claims = await client.list(NODE_CLAIMS);
-    t.strictSame(outcomeOf(plan, pods, claims.items).missing, [], 'pods run where the plan put them all the same');
+    t.strictSame(
+      outcomeOf(plan, pods, claims.items).missing,
+      [],
+      'pods run where the plan put them all the same',
+    );
     t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
   }),
 );

@@ -3,8 +3,8 @@ import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import { connect } from '../../kube/client.ts';
 import { createLogger } from '../../kube/log.ts';
 import { up } from '../ground/ground.ts';
-import { install } from '../ground/install.ts';
 import { progressOn } from '../ground/progress.ts';
+import { installComponents } from '../support/components.ts';
 import { outcomeOf } from '../support/outcome.ts';
 import { isRunning } from '../support/workload.ts';
 import {
@@ -43,7 +43,7 @@ const money = (perMonth: number): string => `$${perMonth.toFixed(2)}`;
 const run = async (): Promise<boolean> => {
   const startedAt = Date.now();
   const ground = await up({ name, cloud: true, realNode: true, progress });
-  await install(ground, 'manifests/base', { progress });
+  await installComponents(ground, progress);
   const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'precision-packer-demo' });
   await progress.during(`order ${MACHINES} ${INSTANCE_TYPE} machines through Karpenter`, () =>
     buildMachines(client),

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
-import { install } from '../ground/install.ts';
 import { progressOn } from '../ground/progress.ts';
+import { installComponents } from '../support/components.ts';
 import { findTests, type Need } from './suites.ts';
 import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';
 
@@ -80,7 +80,7 @@ const runOnGrounds = async (): Promise<Tally> => {
   const shared = await onGround({ name: `${RUN}-a` }, (ground) => runTests('api-server', 2, envOf(ground)));
   const own = await runTests('own-ground', 1);
   const whole = await onGround({ name: `${RUN}-b`, cloud: true, realNode: true }, async (ground) => {
-    await install(ground, 'manifests/base', { progress });
+    await installComponents(ground, progress);
     return runTests('whole-cluster', 1, envOf(ground));
   });
   return [shared, own, whole].reduce(sum);

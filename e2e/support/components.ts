@@ -1,0 +1,50 @@
+import { cloudOf } from '../ground/aws/cloud.ts';
+import type { CloudControl } from '../ground/aws/control.client.ts';
+import type { Ground } from '../ground/ground.ts';
+import { loadComponents } from '../ground/images.ts';
+import { install } from '../ground/install.ts';
+import type { Progress } from '../ground/progress.ts';
+
+const NAMESPACE = 'castai-agent';
+
+/** The control port of the ground's cloud: faults, interruptions, what instances there are. */
+export const controlOf = (ground: Ground): CloudControl => cloudOf(ground).control;
+
+/**
+ * What a cluster without a cloud identity of its own is told by its user: a ConfigMap and a Secret of the name of the
+ * Deployment become its environment. Here they name the ground's AWS endpoint.
+ */
+const configure = async (ground: Ground, settings: Readonly<Record<string, string>>): Promise<void> => {
+  const { AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '', ...open } = cloudOf(ground).env;
+  const objects = [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'castai-kentroller', namespace: NAMESPACE },
+      data: { ...open, ...settings },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'castai-kentroller', namespace: NAMESPACE },
+      stringData: { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY },
+    },
+  ];
+  await ground.kubectl(['apply', '--server-side', '--force-conflicts', '-f', '-'], {
+    input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+  });
+};
+
+/** Builds our image, gives it to the real node, and installs the manifests that users apply, unchanged. */
+export const installComponents = async (
+  ground: Ground,
+  progress: Progress,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<void> => {
+  await progress.during('build and load the image', () => loadComponents(ground));
+  await progress.during('install kentroller, pod pinner and webhook', async () => {
+    await configure(ground, settings);
+    await install(ground, 'manifests/base');
+  });
+};
