@@ -24,15 +24,6 @@ export async function buildPrograms(
   return paths;
 }
 
-/** Where the Go module that a module of the ground depends on lies on disk, downloaded when it is not there. */
-export async function moduleDir(module: string, path: string): Promise<string> {
-  const download = await run(['go', 'mod', 'download', '-json', path], {
-    cwd: join(MODULES, module),
-    env: goEnv(false),
-  });
-  return (JSON.parse(download) as { Dir: string }).Dir;
-}
-
 /** What a program is made of, as one hash: its sources, its module's versions, the compiler and the flags. */
 export function programHash(
   program: Program,

@@ -1,11 +1,13 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type CloudOptions, startCloud } from './aws/cloud.ts';
 import { buildPrograms } from './build.ts';
 import { clearGround, rotateLogs } from './clear.ts';
 import { type CommandOptions, run } from './command.ts';
 import { serverUrl, startControlPlane } from './controlplane.ts';
 import { loadComponents, loadPause } from './images.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
+import { withLock } from './lock.ts';
 import { createNetwork, inside } from './network.ts';
 import { startNode, startRuntime } from './node.ts';
 import { cacheRoot, groundDir } from './paths.ts';
@@ -33,6 +35,8 @@ export interface GroundOptions {
   readonly realNode?: boolean;
   /** Further arguments of kube-scheduler. */
   readonly schedulerArgs?: readonly string[];
+  /** How the cloud behaves; its own defaults when left out. */
+  readonly cloudOptions?: CloudOptions;
   readonly progress?: Progress;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -69,15 +73,37 @@ export interface Ground {
   down(): Promise<void>;
 }
 
-/** Brings up a cluster of that name. One that is there already, or what is left of it, is cleared first. */
+/**
+ * Brings up a cluster of that name. One that is there already, or what is left of it, is cleared first.
+ * Where it fails, what was started is ended again and the logs stay.
+ */
 export async function up(options: GroundOptions = {}): Promise<Ground> {
   const { name = 'default', cloud = false, realNode = false, progress = SILENT, env = process.env } = options;
   const dir = groundDir(env, name);
   await requireTools(toolsFor(realNode), progress);
   const programs = await buildPrograms(programsFor({ cloud, realNode }), { cache: cacheRoot(env), progress });
-  await clearGround(dir);
   mkdirSync(dir, { recursive: true });
-  rotateLogs(dir);
+  return withLock(`${dir}.lock`, `ground ${name}`, async () => {
+    await clearGround(dir);
+    rotateLogs(dir);
+    try {
+      return await start(dir, name, programs, options);
+    } catch (cause) {
+      await clearGround(dir);
+      throw new Error(`ground ${name} did not come up: ${messageOf(cause)} (logs: ${join(dir, 'logs')})`, {
+        cause,
+      });
+    }
+  });
+}
+
+async function start(
+  dir: string,
+  name: string,
+  programs: ReadonlyMap<string, string>,
+  options: GroundOptions,
+): Promise<Ground> {
+  const { cloud = false, realNode = false, progress = SILENT, env = process.env } = options;
   const namespace = join(dir, 'netns');
   const addresses = await createNetwork(namespace, lastLinkIndex(dir));
   const record: GroundRecord = {
@@ -110,11 +136,25 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
       start: (process, argv) => ground.addProcess({ name: process, argv }),
     }),
   );
-  if (runtime !== undefined) {
-    await progress.during('start the real node', async () => startNode(ground, pki, await runtime));
-  }
+  await inParallel([
+    async () => {
+      if (runtime === undefined) return;
+      await progress.during('start the real node', async () => startNode(ground, pki, await runtime));
+    },
+    async () => {
+      if (!cloud) return;
+      await progress.during('start the cloud', () => startCloud(ground, options.cloudOptions));
+    },
+  ]);
   writeRecord(dir, { ...record, isReady: true });
   return ground;
+}
+
+// Waits for all of them even where one fails, so that nothing is started any more while the ground is cleared.
+async function inParallel(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const results = await Promise.allSettled(steps.map((step) => step()));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 async function startRuntimeWithImages(ground: Ground): Promise<GroundProcess> {
@@ -182,8 +222,12 @@ function groundFrom(
       await stopProcess(dir, process, graceMs);
     },
     program,
-    down: () => clearGround(dir),
+    down: () => withLock(`${dir}.lock`, `ground ${record.name}`, () => clearGround(dir)),
   };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function lastLinkIndex(dir: string): number | undefined {

@@ -1,13 +1,4 @@
-import { join } from 'node:path';
-import { moduleDir } from './build.ts';
 import type { Ground } from './ground.ts';
-
-/** Installs the CRDs that Karpenter's AWS controller comes with, from its module. */
-export async function installKarpenterCrds(ground: Ground): Promise<void> {
-  const module = await moduleDir('karpenter-aws', 'github.com/aws/karpenter-provider-aws');
-  await ground.kubectl(['apply', '--server-side', `--filename=${join(module, 'pkg', 'apis', 'crds')}`]);
-  await ground.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
-}
 
 export interface NodePoolOptions {
   readonly name?: string;

@@ -1,9 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { buildPrograms } from './build.ts';
 import { clearGround } from './clear.ts';
-import { attach, type GroundOptions, up } from './ground.ts';
+import { attach, type Ground, type GroundOptions, up } from './ground.ts';
 import { componentsImage } from './image.ts';
 import { loadComponents } from './images.ts';
+import { withLock } from './lock.ts';
 import { cacheRoot, groundDir, stateRoot } from './paths.ts';
 import { isAlive, recordedProcesses } from './processes.ts';
 import { programsFor } from './programs.ts';
@@ -50,14 +54,13 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<vo
     case 'build':
       return build(rest, options);
     case 'down':
-      return clearGround(groundDir(env, values.name));
+      return down(groundDir(env, values.name), values.name);
     case 'image':
       return image(values.name, env);
     case 'status':
       return printStatus(env);
     case 'kubectl':
-      process.stdout.write(await attach(values.name, env).kubectl(rest));
-      return;
+      return kubectl(attach(values.name, env), rest);
     default:
       throw new Error(`${command} is not a command\n${USAGE}`);
   }
@@ -69,6 +72,20 @@ async function build(names: readonly string[], options: GroundOptions): Promise<
   const wanted = names.length > 0 ? names : programsFor({ cloud, realNode });
   const paths = await buildPrograms(wanted, { cache: cacheRoot(env), progress });
   for (const path of paths.values()) process.stdout.write(`${path}\n`);
+}
+
+async function down(dir: string, name: string): Promise<void> {
+  if (existsSync(dir)) await withLock(`${dir}.lock`, `ground ${name}`, () => clearGround(dir));
+}
+
+// On the caller's terminal, so that `logs --follow` and `exec -it` are what they are.
+async function kubectl(ground: Ground, args: readonly string[]): Promise<void> {
+  const program = await ground.program('controlplane');
+  const child = spawn(program, ['kubectl', `--kubeconfig=${ground.kubeconfig}`, ...args], {
+    stdio: 'inherit',
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  process.exitCode = code ?? 1;
 }
 
 async function image(name: string, env: NodeJS.ProcessEnv): Promise<void> {

@@ -72,6 +72,11 @@ export function isAlive(process: Pick<GroundProcess, 'pid' | 'startTicks'>): boo
   return process.startTicks !== '' && startTicksOf(process.pid) === process.startTicks;
 }
 
+/** When this process was started. */
+export function ownStartTicks(): string {
+  return startTicksOf(process.pid) ?? '';
+}
+
 /** All processes that carry the ground's marker, by whomever they were started. */
 export function markedProcesses(dir: string): { pid: number; startTicks: string }[] {
   const entry = `${MARKER}=${dir}`;

@@ -1,0 +1,42 @@
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { isAlive, ownStartTicks } from './processes.ts';
+
+interface Holder {
+  readonly pid: number;
+  readonly startTicks: string;
+}
+
+/** Does something that no two processes may do at a time. Throws at once when another one does; a dead one's lock is taken. */
+export async function withLock<T>(path: string, what: string, work: () => Promise<T>): Promise<T> {
+  acquire(path, what);
+  try {
+    return await work();
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
+function acquire(path: string, what: string): void {
+  for (;;) {
+    try {
+      const file = openSync(path, 'wx');
+      writeSync(file, JSON.stringify({ pid: process.pid, startTicks: ownStartTicks() } satisfies Holder));
+      closeSync(file);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = readHolder(path);
+    if (holder !== undefined && isAlive(holder))
+      throw new Error(`${what} is being changed by process ${holder.pid}`);
+    rmSync(path, { force: true });
+  }
+}
+
+function readHolder(path: string): Holder | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Holder;
+  } catch {
+    return undefined;
+  }
+}
