@@ -1,0 +1,80 @@
+import type { Registry } from 'prom-client';
+import type { Node, Pod } from '../api/objects.ts';
+import type { Cache } from '../kube/cache.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { runControllers } from '../kube/controller.ts';
+import type { Logger } from '../kube/log.ts';
+import { IntentStore } from './intents.ts';
+import { Ledger } from './ledger.ts';
+import type { ExtenderMetrics } from './metrics.ts';
+import { pins } from './pins.ts';
+import { placeholders } from './placeholders.ts';
+import { Results } from './results.ts';
+import type { Report, State } from './state.ts';
+import { type Dialed, followStream } from './stream.ts';
+
+/** Workers of each controller: writes to the API server that are under way at once. */
+const WORKERS = 16;
+
+export interface LeaderParts {
+  /** Fenced: refuses to write when leadership may be someone else's. */
+  readonly client: KubeClient;
+  readonly pods: Cache<Pod>;
+  readonly nodes: Cache<Node>;
+  readonly dial: () => Promise<Dialed | undefined>;
+  readonly clientId: string;
+  readonly clusterId: string;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly registry: Registry;
+  readonly metrics: ExtenderMetrics;
+  /** Told of the state while this replica leads, and of its end. */
+  readonly onState: (state: State | undefined) => void;
+  readonly now: () => number;
+}
+
+/** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
+export const lead = async (o: LeaderParts): Promise<void> => {
+  const { client, pods, nodes, signal, log, metrics, now } = o;
+  const store = new IntentStore(log);
+  const ledger = new Ledger(now);
+  const results = new Results();
+  const state: State = { store, pods, nodes, ledger, now };
+  const report: Report = (intentId, result) => {
+    const version = store.get(intentId)?.version;
+    if (version !== undefined) results.report({ intentId, version, ...result });
+  };
+  await Promise.all([pods.synced(signal), nodes.synced(signal)]);
+  const parts = { client, state, report, log };
+  const unsubscribe = [
+    pods.onChange((change) => ledger.observe(change)),
+    store.onChange(() => metrics.intents(store)),
+  ];
+  metrics.leading(true);
+  o.onState(state);
+  try {
+    await Promise.all([
+      followStream({
+        dial: o.dial,
+        store,
+        results,
+        clientId: o.clientId,
+        clusterId: o.clusterId,
+        signal,
+        log,
+        onState: metrics.streaming,
+      }),
+      runControllers({
+        controllers: [placeholders(parts), pins({ ...parts, observe: metrics.pinned, missing: new Map() })],
+        concurrency: WORKERS,
+        signal,
+        log,
+        metrics: o.registry,
+      }),
+    ]);
+  } finally {
+    o.onState(undefined);
+    metrics.leading(false);
+    for (const end of unsubscribe) end();
+  }
+};

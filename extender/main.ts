@@ -1,0 +1,119 @@
+import { hostname } from 'node:os';
+import { Registry } from 'prom-client';
+import { loadPinningServices } from '../api/pinning.ts';
+import { NODES, PODS } from '../api/resources.ts';
+import { createCache } from '../kube/cache.ts';
+import { connect } from '../kube/client.ts';
+import { serveHealth } from '../kube/health.ts';
+import { runElected } from '../kube/lease.ts';
+import { createLogger } from '../kube/log.ts';
+import { runMain } from '../kube/main.ts';
+import { parse } from '../kube/options.ts';
+import { peerToken, servePeers } from '../kube/peer.ts';
+import { POD_INDEXES } from '../kube/trim.ts';
+import { dialExternal, dialLeader } from './autoscaler.ts';
+import { lead } from './leader.ts';
+import { extenderMetrics } from './metrics.ts';
+import { type Options, options } from './options.ts';
+import { SlotGiver, slotsService } from './slotsservice.ts';
+import type { State } from './state.ts';
+import { verbs } from './verbs.ts';
+
+const NAME = 'castai-pod-pinner';
+
+const run = async (o: Options, signal: AbortSignal): Promise<void> => {
+  const log = createLogger({ component: NAME, level: o.logLevel });
+  const registry = new Registry();
+  const metrics = extenderMetrics(registry);
+  const identity = o.podName || `${hostname()}-${process.pid}`;
+  const client = connect({
+    ...(o.kubeconfig ? { kubeconfig: o.kubeconfig } : {}),
+    qps: o.qps,
+    burst: o.burst,
+    userAgent: NAME,
+    env: process.env,
+  });
+  const pods = createCache({ client, resource: PODS, indexes: POD_INDEXES, log, metrics: registry });
+  const nodes = createCache({ client, resource: NODES, log, metrics: registry });
+  const giver = new SlotGiver({ log, now: Date.now });
+  let state: State | undefined;
+
+  const health = await serveHealth({
+    port: o.healthPort,
+    host: o.host,
+    ready: () => (pods.hasSynced && nodes.hasSynced ? true : 'the caches are not filled yet'),
+    registry,
+    log,
+  });
+  const peers = await servePeers({
+    client,
+    host: o.peerHost,
+    advertise: o.podIp,
+    port: o.peerPort,
+    callers: o.peerCallers,
+    services: [{ definition: loadPinningServices().slots, implementation: slotsService(giver) }],
+    log,
+  });
+  const app = verbs({ client, state: () => state, log });
+  await app.listen({ host: o.host, port: o.port });
+
+  const token = peerToken({
+    client,
+    ...(o.peerTokenFile ? { tokenFile: o.peerTokenFile } : {}),
+    namespace: o.podNamespace,
+    serviceAccount: o.serviceAccount,
+  });
+  const dial = o.grpcUrl
+    ? dialExternal({
+        url: o.grpcUrl,
+        apiKey: o.apiKey,
+        clusterId: o.clusterId,
+        isPlain: o.grpcDisableTls,
+      })
+    : dialLeader(client, { namespace: o.podNamespace, name: o.autoscalerLease }, token);
+
+  pods.start(signal);
+  nodes.start(signal);
+  try {
+    await Promise.all([pods.synced(signal), nodes.synced(signal)]);
+    await runElected({
+      client,
+      namespace: o.podNamespace,
+      name: o.leaseName,
+      identity,
+      leaseDurationMs: o.leaseDuration,
+      renewDeadlineMs: o.renewDeadline,
+      retryPeriodMs: o.retryPeriod,
+      annotations: peers.annotations,
+      signal,
+      log,
+      onLeader: (leading, fenced) =>
+        lead({
+          client: fenced,
+          pods,
+          nodes,
+          dial,
+          clientId: identity,
+          clusterId: o.clusterId,
+          signal: leading,
+          log,
+          registry,
+          metrics,
+          onState: (now) => {
+            state = now;
+            giver.lead(now);
+          },
+          now: Date.now,
+        }),
+    });
+  } finally {
+    await Promise.all([app.close(), peers.close(), health.close()]);
+    client.close();
+  }
+};
+
+await runMain(
+  async ({ signal }) =>
+    run(parse(options, { argv: process.argv.slice(2), env: process.env, name: NAME }), signal),
+  { component: NAME },
+);

@@ -1,0 +1,28 @@
+import type { Registry } from 'prom-client';
+import { counter, gauge } from '../kube/metrics.ts';
+import type { IntentStore } from './intents.ts';
+
+export interface ExtenderMetrics {
+  readonly leading: (is: boolean) => void;
+  readonly streaming: (isSynced: boolean) => void;
+  readonly pinned: (way: string, outcome: 'done' | 'lost') => void;
+  readonly intents: (store: IntentStore) => void;
+}
+
+/** The counts of the pod pinner. */
+export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
+  const leader = gauge(registry, 'pod_pinner_leader', 'Whether this replica leads', []);
+  const stream = gauge(registry, 'pod_pinner_stream_synced', 'Whether the pin stream is up and synced', []);
+  const breaks = counter(registry, 'pod_pinner_stream_breaks_total', 'Streams that ended', []);
+  const pins = counter(registry, 'pod_pinner_pins_total', 'Pods pinned', ['way', 'outcome']);
+  const held = gauge(registry, 'pod_pinner_intents', 'Intents that hold', []);
+  return {
+    leading: (is) => leader.set(is ? 1 : 0),
+    streaming: (isSynced) => {
+      stream.set(isSynced ? 1 : 0);
+      if (!isSynced) breaks.inc();
+    },
+    pinned: (way, outcome) => pins.inc({ way, outcome }),
+    intents: (store) => held.set(store.size),
+  };
+};

@@ -1,0 +1,103 @@
+import type { Pod } from '../api/objects.ts';
+import type { Intent } from '../api/pinning.ts';
+import { chooseFor, isLive, type State } from './state.ts';
+
+/** How long a granted slot is kept for a pod that does not show up: its creation failed, or was a dry run. */
+export const GRANT_MS = 10_000;
+
+/** One pin intent of an owner, and how many of its pods are on the node or on their way there. */
+export interface Slot {
+  readonly intent: Intent;
+  readonly used: number;
+  readonly count: number;
+}
+
+/**
+ * The slots of an owner, in a fixed order. Counted from the cluster and the promises that it does not show yet, so
+ * that any leader finds the same.
+ */
+export const slotsOf = (state: State, ownerUid: string): readonly Slot[] => {
+  const pods = state.pods.by('owner', ownerUid).filter(isLive);
+  const promises = state.ledger.ofOwner(ownerUid);
+  return state.store
+    .by('owner', ownerUid)
+    .map(({ intent }) => {
+      const there = pods.filter(({ spec }) => intent.nodeName !== '' && spec.nodeName === intent.nodeName);
+      const seen = new Set(there.map(({ metadata }) => metadata.uid));
+      const promised = promises.filter(({ nodeName, uid }) => nodeName === intent.nodeName && !seen.has(uid));
+      return { intent, used: there.length + promised.length, count: intent.pin?.owner?.count ?? 0 };
+    })
+    .sort((a, b) => (a.intent.id < b.intent.id ? -1 : 1));
+};
+
+const freeOf = ({ used, count }: Slot): number => Math.max(0, count - used);
+
+const byMostFree = (a: Slot, b: Slot): number => freeOf(b) - freeOf(a);
+
+export type Grant =
+  | { readonly intent: Intent; readonly reason: string }
+  | { readonly intent: undefined; readonly reason: string };
+
+/** Gives a free slot to a pod that is being created, if one is free where it may be assigned; enters the promise. */
+export const takeSlot = (state: State, requestUid: string, ownerUid: string, pod: Pod): Grant => {
+  const slots = slotsOf(state, ownerUid);
+  if (slots.length === 0)
+    return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
+  let reason = 'every slot of this owner is taken';
+  for (const { intent } of slots.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
+    const pin = chooseFor(state, intent, pod, 'admission');
+    if (pin.way === 'assign') {
+      state.ledger.promise({
+        uid: requestUid,
+        nodeName: intent.nodeName,
+        intentId: intent.id,
+        ownerUid,
+        pod,
+        isGrant: true,
+        until: state.now() + GRANT_MS,
+      });
+      return { intent, reason: pin.reason };
+    }
+    reason = pin.reason;
+  }
+  return { intent: undefined, reason };
+};
+
+const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
+
+const isNominatedTo = (pod: Pod, intent: Intent): boolean => {
+  const name = pod.status?.nominatedNodeName ?? '';
+  return name !== '' && (name === intent.nodeName || name === intent.nodeClaim);
+};
+
+/** Which pending pod of an owner goes to which slot: those nominated stay, the rest in order of creation. */
+export const matchPending = (
+  state: State,
+  ownerUid: string,
+): readonly { readonly pod: Pod; readonly intent: Intent }[] => {
+  const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
+  const pending = state.pods
+    .by('owner', ownerUid)
+    .filter((pod) => isLive(pod) && !pod.spec.nodeName && !state.ledger.has(pod.metadata.uid ?? ''))
+    .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
+  const matches: { pod: Pod; intent: Intent }[] = [];
+  const give = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
+    if (!entry) return false;
+    entry.free--;
+    matches.push({ pod, intent: entry.slot.intent });
+    return true;
+  };
+  const rest = pending.filter(
+    (pod) =>
+      !give(
+        pod,
+        slots.find(({ slot, free }) => free > 0 && isNominatedTo(pod, slot.intent)),
+      ),
+  );
+  for (const pod of rest) {
+    const free = slots.filter((entry) => entry.free > 0).sort((a, b) => b.free - a.free);
+    const fitting = free.find(({ slot }) => chooseFor(state, slot.intent, pod, 'pending').way !== 'leave');
+    give(pod, fitting);
+  }
+  return matches;
+};

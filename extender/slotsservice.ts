@@ -1,0 +1,76 @@
+import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Pod } from '../api/objects.ts';
+import type { TakeReply, TakeRequest } from '../api/pinning.ts';
+import type { Logger } from '../kube/log.ts';
+import { takeSlot } from './slots.ts';
+import type { State } from './state.ts';
+
+/** An admission request is repeated within seconds or never. */
+const REPLAY_MS = 60_000;
+const REPLAYS_KEPT = 10_000;
+
+const refuse = (reason: string): TakeReply => ({ nodeName: '', intentId: '', plan: '', way: '', reason });
+
+/** Gives slots while it leads; the same request gets the same answer. */
+export class SlotGiver {
+  readonly #replies = new Map<string, { readonly reply: TakeReply; readonly until: number }>();
+  readonly #log: Logger;
+  readonly #now: () => number;
+  #state: State | undefined;
+
+  constructor(o: { readonly log: Logger; readonly now: () => number }) {
+    this.#log = o.log;
+    this.#now = o.now;
+  }
+
+  /** From now on slots are given from this state; undefined while another replica leads. */
+  lead(state: State | undefined): void {
+    this.#state = state;
+    if (!state) this.#replies.clear();
+  }
+
+  take(request: TakeRequest): TakeReply {
+    if (!this.#state) return refuse('this replica does not lead');
+    const known = this.#replies.get(request.requestUid);
+    if (known) return known.reply;
+    const reply = this.#give(this.#state, request);
+    this.#keep(request.requestUid, reply);
+    return reply;
+  }
+
+  #give(state: State, request: TakeRequest): TakeReply {
+    let pod: Pod;
+    try {
+      pod = JSON.parse(request.pod) as Pod;
+    } catch {
+      return refuse('the pod is not JSON');
+    }
+    try {
+      const { intent, reason } = takeSlot(state, request.requestUid, request.ownerUid, pod);
+      if (!intent) return refuse(reason);
+      return { nodeName: intent.nodeName, intentId: intent.id, plan: intent.plan, way: 'assign', reason };
+    } catch (err) {
+      this.#log.warn(
+        { err, namespace: request.namespace, owner: request.ownerName },
+        'no slot for a pod that cannot be read',
+      );
+      return refuse('the pod cannot be read');
+    }
+  }
+
+  #keep(requestUid: string, reply: TakeReply): void {
+    const now = this.#now();
+    this.#replies.set(requestUid, { reply, until: now + REPLAY_MS });
+    // In order of time: the oldest are first.
+    for (const [uid, { until }] of this.#replies) {
+      if (until > now && this.#replies.size <= REPLAYS_KEPT) break;
+      this.#replies.delete(uid);
+    }
+  }
+}
+
+/** The Slots service of pinning.proto. */
+export const slotsService = (giver: SlotGiver): UntypedServiceImplementation => ({
+  Take: (call: ServerUnaryCall<TakeRequest, TakeReply>, callback: sendUnaryData<TakeReply>) =>
+    callback(null, giver.take(call.request)),
+});
