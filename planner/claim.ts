@@ -1,0 +1,243 @@
+import {
+  ARCH,
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_NODEPOOL,
+  KARPENTER_NODEPOOL_HASH,
+  KARPENTER_NODEPOOL_HASH_VERSION,
+  OS,
+  ZONE,
+} from '../api/labels.ts';
+import type { Requirement } from '../api/objects.ts';
+import { formatAmount } from '../api/quantity.ts';
+import type { NodeClaimToAdd } from '../api/rebalanceplan.ts';
+import type { BoughtNode } from './arrangement.ts';
+import { nodeClassLabel, type Offer, ZONE_ID } from './offer.ts';
+import { daemonRequests, daemonsOn, type OfferColumn, type Problem } from './problem.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** How much dearer than the plan's own choice another choice of the same claim may be. */
+const PRICE_CAP = 1.2;
+const MAX_TYPES = 12;
+const MAX_ALTERNATIVES = 8;
+const EPSILON = 1e-9;
+
+const hourly = (price: number): string => String(Number(price.toFixed(6)));
+
+/** Whether a column holds what is on the node, in a place that suits every pod there. */
+const holds = (problem: Problem, node: BoughtNode, column: OfferColumn): boolean => {
+  const width = problem.dimensions.length;
+  const load = new Float64Array(width);
+  for (const [shape, n] of node.content) {
+    if (!problem.allowed[column.group * problem.shapes.length + shape]) return false;
+    for (let d = 0; d < width; d += 1) load[d] = (load[d] ?? 0) + n * (problem.sizes[shape * width + d] ?? 0);
+  }
+  return column.room.every((room, d) => room >= (load[d] ?? 0));
+};
+
+/** Whether some pod on the node has rules that tie it to the node's domains. */
+const isTied = (problem: Problem, node: BoughtNode): boolean =>
+  [...node.content.keys()].some((shape) =>
+    [...(problem.rules.countedBy[shape] ?? [])].some((tally) => {
+      const key = problem.rules.tallies[tally]?.key ?? '';
+      return problem.rules.keys.includes(key);
+    }),
+  );
+
+const sameLabels = (problem: Problem, a: Offer, b: Offer): boolean =>
+  problem.rules.keys.every((key) => a.labels[key] === b.labels[key]);
+
+const samePick = (a: Offer, b: Offer): boolean =>
+  a.pool === b.pool &&
+  Object.keys(a.picked).length === Object.keys(b.picked).length &&
+  Object.entries(a.picked).every(([key, value]) => b.picked[key] === value);
+
+/** Columns that could take the node's place under the same NodePool, cheapest first. */
+export const choicesFor = (problem: Problem, node: BoughtNode): OfferColumn[] => {
+  const tied = isTied(problem, node);
+  return problem.everyColumn
+    .filter(
+      (column) =>
+        samePick(column.offer, node.column.offer) &&
+        (!tied || sameLabels(problem, column.offer, node.column.offer)) &&
+        holds(problem, node, column),
+    )
+    .sort((a, b) => a.price - b.price || (a.offer.type.name < b.offer.type.name ? -1 : 1));
+};
+
+const unique = (values: readonly string[]): string[] => [...new Set(values)];
+
+const MANAGED = new Set<string>([INSTANCE_TYPE, ZONE, KARPENTER_CAPACITY_TYPE, ARCH, OS, ZONE_ID]);
+
+/** Requirements that let the cloud choose among these columns and no dearer ones. */
+const requirementsOf = (columns: readonly OfferColumn[]): Requirement[] => {
+  const first = columns[0]?.offer;
+  if (!first) return [];
+  const template = first.pool.spec.template.spec.requirements;
+  const minValues = (key: string): { minValues?: number } => {
+    const found = template.filter((each) => each.key === key).flatMap((each) => each.minValues ?? []);
+    return found.length > 0 ? { minValues: Math.max(...found) } : {};
+  };
+  const inList = (key: string, values: readonly string[]): Requirement => ({
+    key,
+    operator: 'In',
+    values: unique(values),
+    ...minValues(key),
+  });
+  const kept = template.filter((each) => !MANAGED.has(each.key) && first.picked[each.key] === undefined);
+  return [
+    ...kept,
+    ...Object.entries(first.picked).map(([key, value]) => inList(key, [value])),
+    inList(
+      INSTANCE_TYPE,
+      columns.map((column) => column.offer.type.name),
+    ),
+    inList(
+      ZONE,
+      columns.map((column) => column.offer.offering.zone),
+    ),
+    inList(KARPENTER_CAPACITY_TYPE, [first.offering.capacityType]),
+    inList(
+      ARCH,
+      columns.map((column) => column.offer.type.arch),
+    ),
+    inList(OS, [first.labels[OS] ?? 'linux']),
+  ];
+};
+
+/**
+ * The columns that go into one claim: all of one capacity type, within the price cap, and such that every type is
+ * to be had in every zone named, so that the cloud can't end with a dearer pair than those meant.
+ */
+const bundle = (choices: readonly OfferColumn[], wantedTypes: number): OfferColumn[] => {
+  const first = choices[0];
+  if (!first) return [];
+  const alike = choices.filter(
+    (column) =>
+      column.offer.offering.capacityType === first.offer.offering.capacityType &&
+      column.offer.labels[OS] === first.offer.labels[OS],
+  );
+  const cap = first.price * PRICE_CAP + EPSILON;
+  const zones = unique(
+    alike
+      .filter((column) => column.offer.type === first.offer.type && column.price <= first.price + EPSILON)
+      .map((column) => column.offer.offering.zone),
+  );
+  const types = new Map<string, OfferColumn[]>();
+  for (const column of alike) {
+    if (!zones.includes(column.offer.offering.zone)) continue;
+    const name = column.offer.type.name;
+    types.set(name, [...(types.get(name) ?? []), column]);
+  }
+  const chosen: OfferColumn[] = [];
+  let count = 0;
+  for (const columns of types.values()) {
+    if (count >= Math.max(MAX_TYPES, wantedTypes)) break;
+    const within = columns.length === zones.length && columns.every((column) => column.price <= cap);
+    if (!within && count >= wantedTypes) continue;
+    chosen.push(...columns);
+    count += 1;
+  }
+  return chosen.sort((a, b) => a.price - b.price);
+};
+
+const wantedTypesOf = (offer: Offer): number =>
+  Math.max(
+    1,
+    ...offer.pool.spec.template.spec.requirements.flatMap((each) =>
+      each.key === INSTANCE_TYPE ? (each.minValues ?? 1) : 1,
+    ),
+  );
+
+/** Writes the NodeClaim that Karpenter would write for this node, and what to try when it can't be had. */
+export const claimFor = (
+  problem: Problem,
+  snapshot: Snapshot,
+  node: BoughtNode,
+  name: string,
+): { readonly claim: NodeClaimToAdd; readonly column: OfferColumn } => {
+  const choices = choicesFor(problem, node);
+  const column = choices[0] ?? node.column;
+  const { pool } = column.offer;
+  const template = pool.spec.template;
+  const [classKey, className] = nodeClassLabel(pool);
+  const bundles: OfferColumn[][] = [];
+  let left = choices;
+  while (left.length > 0 && bundles.length < MAX_ALTERNATIVES) {
+    const next = bundle(left, wantedTypesOf(column.offer));
+    if (next.length === 0) break;
+    bundles.push(next);
+    const gone = new Set(next);
+    left = left.filter((each) => !gone.has(each));
+  }
+  const alternatives = bundles.map((columns) => ({
+    requirements: requirementsOf(columns),
+    priceHourly: hourly(columns[0]?.offer.price ?? 0),
+  }));
+  const taints = template.spec.taints ?? [];
+  const requests = daemonRequests(daemonsOn(snapshot.daemonSets, column.offer.labels, taints));
+  for (const [shape, n] of node.content) {
+    for (const [resource, value] of problem.shapes[shape]?.requests ?? []) {
+      requests.set(resource, (requests.get(resource) ?? 0) + n * value);
+    }
+  }
+  const hash = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH];
+  const version = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH_VERSION];
+  const spec = template.spec;
+  return {
+    column,
+    claim: {
+      metadata: {
+        name,
+        labels: {
+          ...template.metadata?.labels,
+          [KARPENTER_NODEPOOL]: pool.metadata.name,
+          [classKey]: className,
+        },
+        annotations: {
+          ...template.metadata?.annotations,
+          ...(hash !== undefined && { [KARPENTER_NODEPOOL_HASH]: hash }),
+          ...(version !== undefined && { [KARPENTER_NODEPOOL_HASH_VERSION]: version }),
+        },
+      },
+      spec: {
+        nodeClassRef: { ...spec.nodeClassRef },
+        requirements: (alternatives[0]?.requirements ?? requirementsOf([column])).map(copyRequirement),
+        resources: {
+          requests: Object.fromEntries(
+            [...requests].filter(([, value]) => value > 0).map(([r, value]) => [r, formatAmount(r, value)]),
+          ),
+        },
+        ...(taints.length > 0 && { taints: taints.map(copyTaint) }),
+        ...(spec.startupTaints?.length && { startupTaints: spec.startupTaints.map(copyTaint) }),
+        ...(spec.expireAfter !== undefined && { expireAfter: spec.expireAfter }),
+        ...(spec.terminationGracePeriod !== undefined && {
+          terminationGracePeriod: spec.terminationGracePeriod,
+        }),
+      },
+      alternatives: alternatives.map((each) => ({
+        ...each,
+        requirements: each.requirements.map(copyRequirement),
+      })),
+    },
+  };
+};
+
+type PlannedRequirement = NodeClaimToAdd['spec']['requirements'][number];
+
+const copyRequirement = (each: Requirement): PlannedRequirement => ({
+  key: each.key,
+  operator: each.operator,
+  ...(each.values && { values: [...each.values] }),
+  ...(each.minValues !== undefined && { minValues: each.minValues }),
+});
+
+const copyTaint = (each: {
+  key: string;
+  value?: string;
+  effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+}) => ({
+  key: each.key,
+  ...(each.value !== undefined && { value: each.value }),
+  effect: each.effect,
+});

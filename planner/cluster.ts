@@ -1,0 +1,120 @@
+import {
+  INSTANCE_TYPE,
+  KARPENTER_DISRUPTED_TAINT,
+  KARPENTER_NODEPOOL,
+  KARPENTER_UNREGISTERED_TAINT,
+  ZONE,
+} from '../api/labels.ts';
+import type { Node, Pod } from '../api/objects.ts';
+import { capacityTypeOf, isReady, type NodeFacts } from './candidate.ts';
+import type { Catalogue } from './catalogue.ts';
+import { hasEnded, type NodeView, nodeView } from './nodeview.ts';
+import type { NamespaceLabels } from './podaffinity.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** A snapshot put in order: each node with its claim, pool, pods and price. */
+export interface Cluster {
+  readonly snapshot: Snapshot;
+  readonly facts: readonly NodeFacts[];
+  readonly views: readonly NodeView[];
+  readonly namespaces: NamespaceLabels;
+  /** Pods that no node has yet. */
+  readonly pending: readonly Pod[];
+}
+
+/** USD per hour of a node, by its labels; undefined when the catalogue does not sell it. */
+export const priceOf = (
+  node: Node,
+  catalogue: Catalogue,
+  types = indexTypes(catalogue),
+): number | undefined => {
+  const labels = node.metadata.labels ?? {};
+  const type = types.get(labels[INSTANCE_TYPE] ?? '');
+  return type?.offerings.find(
+    (each) => each.zone === labels[ZONE] && each.capacityType === capacityTypeOf(node),
+  )?.price;
+};
+
+export const indexTypes = (catalogue: Catalogue) =>
+  new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
+
+/** Puts a snapshot in order. Throws a QuantityError. */
+export const clusterOf = (snapshot: Snapshot, catalogue: Catalogue): Cluster => {
+  const podsOn = new Map<string, Pod[]>();
+  const pending: Pod[] = [];
+  for (const pod of snapshot.pods) {
+    if (hasEnded(pod)) continue;
+    const node = pod.spec.nodeName;
+    if (!node) {
+      if (pod.metadata.deletionTimestamp === undefined) pending.push(pod);
+      continue;
+    }
+    const pods = podsOn.get(node);
+    if (pods) pods.push(pod);
+    else podsOn.set(node, [pod]);
+  }
+  const claims = new Map(
+    snapshot.nodeClaims.flatMap((claim) => (claim.status?.nodeName ? [[claim.status.nodeName, claim]] : [])),
+  );
+  const byProvider = new Map(
+    snapshot.nodeClaims.flatMap((claim) =>
+      claim.status?.providerID ? [[claim.status.providerID, claim]] : [],
+    ),
+  );
+  const pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
+  const types = indexTypes(catalogue);
+  const facts = snapshot.nodes.map((node): NodeFacts => {
+    const claim = claims.get(node.metadata.name) ?? byProvider.get(node.spec?.providerID ?? '');
+    const poolName =
+      claim?.metadata.labels?.[KARPENTER_NODEPOOL] ?? node.metadata.labels?.[KARPENTER_NODEPOOL];
+    return {
+      node,
+      claim,
+      pool: pools.get(poolName ?? ''),
+      pods: podsOn.get(node.metadata.name) ?? [],
+      price: priceOf(node, catalogue, types),
+    };
+  });
+  return {
+    snapshot,
+    facts,
+    views: facts.map((each) => nodeView(each.node, each.pods)),
+    namespaces: new Map(snapshot.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}])),
+    pending,
+  };
+};
+
+/** Whether pods may be planned onto a standing node: Karpenter's, ready, not cordoned, not on its way out. */
+export const isTarget = (facts: NodeFacts): boolean => {
+  const { node, claim } = facts;
+  return (
+    claim !== undefined &&
+    claim.metadata.deletionTimestamp === undefined &&
+    node.metadata.deletionTimestamp === undefined &&
+    node.spec?.unschedulable !== true &&
+    isReady(node) &&
+    !(node.spec?.taints ?? []).some(
+      (taint) => taint.key === KARPENTER_DISRUPTED_TAINT || taint.key === KARPENTER_UNREGISTERED_TAINT,
+    )
+  );
+};
+
+/** Per label key, the values that pods select: what open labels of a NodePool may be given. */
+export const askedValues = (pods: readonly Pod[]): ReadonlyMap<string, ReadonlySet<string>> => {
+  const asked = new Map<string, Set<string>>();
+  const ask = (key: string, value: string): void => {
+    const values = asked.get(key);
+    if (values) values.add(value);
+    else asked.set(key, new Set([value]));
+  };
+  for (const pod of pods) {
+    for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) ask(key, value);
+    const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+    for (const term of required?.nodeSelectorTerms ?? []) {
+      for (const each of term.matchExpressions ?? []) {
+        if (each.operator === 'In') for (const value of each.values ?? []) ask(each.key, value);
+      }
+    }
+  }
+  return asked;
+};

@@ -1,0 +1,112 @@
+import { HOSTNAME } from '../api/labels.ts';
+import type { Problem } from './problem.ts';
+
+/** Counts of pods per topology domain, kept as pods come and go; answers what the rules ask. */
+export class Counts {
+  private readonly problem: Problem;
+  /** Per tally and domain. A domain of a per-node key is the node itself. */
+  private readonly counts: Int32Array[];
+  private readonly totals: Int32Array;
+  private readonly perNode: Uint8Array;
+  /** Per tally, which domains of a shared key count for the minimum. */
+  private readonly domains: (readonly number[])[];
+  /** Per tally and group: domain of a shared key, -1 where the node lacks the label. */
+  private readonly domainOfGroup: Int32Array[];
+
+  constructor(problem: Problem, nodes: number) {
+    this.problem = problem;
+    const { tallies } = problem.rules;
+    this.perNode = Uint8Array.from(tallies, (tally) => (tally.key === '' || tally.key === HOSTNAME ? 1 : 0));
+    const values = new Map<string, number>();
+    this.domainOfGroup = tallies.map((tally, t) =>
+      this.perNode[t]
+        ? Int32Array.from(problem.groups, (group) =>
+            tally.key === '' || group.labels[tally.key] !== undefined ? 0 : -1,
+          )
+        : Int32Array.from(problem.groups, (group) => {
+            const value = group.labels[tally.key];
+            if (value === undefined) return -1;
+            const id = `${tally.key}=${value}`;
+            const known = values.get(id) ?? values.size;
+            values.set(id, known);
+            return known;
+          }),
+    );
+    this.counts = tallies.map((_, t) => new Int32Array(this.perNode[t] ? nodes : values.size));
+    this.totals = new Int32Array(tallies.length);
+    this.domains = tallies.map((tally, t) => {
+      if (this.perNode[t]) return [];
+      const found = new Set<number>();
+      problem.groups.forEach((_, g) => {
+        const domain = this.domainOfGroup[t]?.[g] ?? -1;
+        if (domain >= 0 && (tally.eligible === null || tally.eligible[g])) found.add(domain);
+      });
+      return [...found];
+    });
+  }
+
+  private domain(tally: number, node: number, group: number): number {
+    const shared = this.domainOfGroup[tally]?.[group] ?? -1;
+    return shared >= 0 && this.perNode[tally] ? node : shared;
+  }
+
+  /** Counts `n` pods of a shape onto a node, or off it when n is negative. */
+  add(shape: number, node: number, group: number, n: number): void {
+    const { tallies, countedBy } = this.problem.rules;
+    for (const tally of countedBy[shape] ?? []) {
+      const eligible = tallies[tally]?.eligible;
+      if (eligible && !eligible[group]) continue;
+      const domain = this.domain(tally, node, group);
+      if (domain < 0) continue;
+      let counts = this.counts[tally] as Int32Array;
+      if (domain >= counts.length) {
+        const grown = new Int32Array(Math.max(domain + 1, counts.length * 2));
+        grown.set(counts);
+        counts = grown;
+        this.counts[tally] = grown;
+      }
+      counts[domain] = (counts[domain] ?? 0) + n;
+      this.totals[tally] = (this.totals[tally] ?? 0) + n;
+    }
+  }
+
+  private least(tally: number, minDomains: number): number {
+    const domains = this.domains[tally] ?? [];
+    if (this.perNode[tally] || domains.length < minDomains || domains.length === 0) return 0;
+    const counts = this.counts[tally] as Int32Array;
+    let least = Number.POSITIVE_INFINITY;
+    for (const domain of domains) least = Math.min(least, counts[domain] ?? 0);
+    return least;
+  }
+
+  /** Whether the rules let one more pod of the shape onto a node. */
+  allows(shape: number, node: number, group: number): boolean {
+    for (const rule of this.problem.rules.ofShape[shape] ?? []) {
+      if (rule.kind === 'none') {
+        const domain = this.domain(rule.tally, node, group);
+        if (domain >= 0 && (this.counts[rule.tally]?.[domain] ?? 0) > 0) return false;
+      } else if (rule.kind === 'some') {
+        let any = false;
+        let every = true;
+        for (const tally of rule.tallies) {
+          const domain = this.domain(tally, node, group);
+          if (domain < 0) return false;
+          if ((this.totals[tally] ?? 0) > 0) any = true;
+          if ((this.counts[tally]?.[domain] ?? 0) <= 0) every = false;
+        }
+        if (!every && (any || !rule.self)) return false;
+      } else {
+        const domain = this.domain(rule.tally, node, group);
+        if (domain < 0) return false;
+        const count = this.counts[rule.tally]?.[domain] ?? 0;
+        if (count + rule.self - this.least(rule.tally, rule.minDomains) > rule.maxSkew) return false;
+      }
+    }
+    return true;
+  }
+
+  /** How many pods of the shape may be on one node as far as per-node rules tell, before any is there. */
+  hasRules(shape: number): boolean {
+    return (this.problem.rules.ofShape[shape]?.length ?? 0) > 0;
+  }
+}

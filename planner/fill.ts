@@ -1,0 +1,126 @@
+import type { Packing } from './packing.ts';
+import type { OfferColumn } from './problem.ts';
+
+/** What an attempt to place pods uses: worth per shape, and nodes that may be opened. */
+export interface FillOptions {
+  readonly worth: Float64Array;
+  /** Shapes, the most worth first. */
+  readonly order: Int32Array;
+  readonly columns: readonly OfferColumn[];
+  /** Closed standing nodes that may be opened again at their price. */
+  readonly reopen?: readonly number[];
+  /** At most this many nodes may be bought. */
+  readonly maxNodes?: number;
+}
+
+/** Shapes, the most worth first; equal worth in order of number, so that the result is always the same. */
+export const orderByWorth = (worth: Float64Array): Int32Array =>
+  Int32Array.from([...worth.keys()].sort((a, b) => (worth[b] ?? 0) - (worth[a] ?? 0) || a - b));
+
+/** Moves what fits from `left` into nodes that are open, fullest first; returns the nodes it used. */
+export const fillOpen = (
+  packing: Packing,
+  left: Int32Array,
+  nodes: readonly number[],
+  o: FillOptions,
+): void => {
+  for (const shape of o.order) {
+    if ((left[shape] ?? 0) <= 0) continue;
+    for (const node of nodes) {
+      const put = packing.putUpTo(shape, node, left[shape] ?? 0);
+      if (put === 0) continue;
+      left[shape] = (left[shape] ?? 0) - put;
+      if ((left[shape] ?? 0) === 0) break;
+    }
+  }
+};
+
+interface Trial {
+  readonly column: OfferColumn | null;
+  readonly node: number;
+  readonly content: [number, number][];
+  readonly packed: number;
+  readonly price: number;
+}
+
+const fillOne = (packing: Packing, node: number, left: Int32Array, o: FillOptions): number => {
+  let packed = 0;
+  for (const shape of o.order) {
+    const n = left[shape] ?? 0;
+    if (n <= 0) continue;
+    packed += packing.putUpTo(shape, node, n) * (o.worth[shape] ?? 0);
+  }
+  return packed;
+};
+
+const rate = (trials: readonly Trial[], total: number): Trial | null => {
+  let ratio = Number.POSITIVE_INFINITY;
+  for (const trial of trials) ratio = Math.min(ratio, trial.price / trial.packed);
+  let best: Trial | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const trial of trials) {
+    // What the rest will cost if it goes as well as the best of these nodes.
+    const cost = trial.price + Math.max(0, total - trial.packed) * ratio;
+    if (cost < least - 1e-12) {
+      least = cost;
+      best = trial;
+    }
+  }
+  return best;
+};
+
+/**
+ * Opens nodes until `left` is empty or nothing more fits: each time the one whose price, with the rest at the best
+ * rate seen, is least. Returns false when pods are left over.
+ */
+export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions): boolean => {
+  const { rules } = packing.problem;
+  let total = 0;
+  left.forEach((n, shape) => {
+    total += n * (o.worth[shape] ?? 0);
+  });
+  const reopen = new Set((o.reopen ?? []).filter((node) => !packing.open[node]));
+  let bought = 0;
+  while (left.some((n) => n > 0)) {
+    const trials: Trial[] = [];
+    const attempt = (node: number, column: OfferColumn | null, price: number): void => {
+      const packed = fillOne(packing, node, left, o);
+      const content = packing.empty(node);
+      if (packed > 0) trials.push({ column, node, content, packed, price });
+    };
+    packing.unnoted(() => {
+      for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? o.columns : []) {
+        const node = packing.buy(column);
+        attempt(node, column, column.price);
+        packing.sell(node);
+      }
+      for (const node of reopen) attempt(node, null, packing.price(node));
+    });
+    const best = rate(trials, total);
+    if (!best) return false;
+    const plain = best.content.every(([shape]) => (rules.ofShape[shape]?.length ?? 0) === 0);
+    let copies = 1;
+    if (plain && best.column) {
+      copies = Number.POSITIVE_INFINITY;
+      for (const [shape, n] of best.content) copies = Math.min(copies, Math.floor((left[shape] ?? 0) / n));
+      // The last copy is weighed again: with less left, another node may do.
+      copies = Math.max(1, copies - 1);
+    }
+    for (let copy = 0; copy < copies && left.some((n) => n > 0); copy += 1) {
+      let node = best.node;
+      if (best.column) {
+        node = packing.buy(best.column);
+        bought += 1;
+      } else {
+        packing.setOpen(node, true);
+        reopen.delete(node);
+      }
+      for (const [shape, n] of best.content) {
+        packing.put(shape, node, n);
+        left[shape] = (left[shape] ?? 0) - n;
+        total -= n * (o.worth[shape] ?? 0);
+      }
+    }
+  }
+  return true;
+};

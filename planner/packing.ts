@@ -1,0 +1,206 @@
+import { Counts } from './counts.ts';
+import type { OfferColumn, Problem } from './problem.ts';
+
+type Step =
+  | { readonly kind: 'put'; readonly shape: number; readonly node: number; readonly n: number }
+  | { readonly kind: 'open'; readonly node: number; readonly was: number }
+  /** A node bought (no column) or sold (the column that it had). */
+  | { readonly kind: 'bought'; readonly node: number; readonly column: OfferColumn | undefined };
+
+/**
+ * An arrangement of pods on nodes that changes under the search. Nodes are numbered: standing nodes first, then
+ * bought ones. A standing candidate costs its price while it is open; a bought node costs its column's price.
+ */
+export class Packing {
+  readonly problem: Problem;
+  readonly counts: Counts;
+  readonly width: number;
+  /** nodes × dimensions. */
+  free: Float64Array;
+  group: Int32Array;
+  open: Uint8Array;
+  /** Column of a bought node; undefined for a standing one. */
+  readonly column: (OfferColumn | undefined)[];
+  /** Movable pods per node: count by shape. Pods that never move are in `free` and `counts` alone. */
+  readonly content: Map<number, number>[];
+  private readonly spare: number[] = [];
+  nodes: number;
+  readonly standing: number;
+  /** Movable pods that are not on the standing node that they were on. */
+  moved = 0;
+  /** Movable pods per standing node and shape, as it was at first. */
+  private readonly original: readonly ReadonlyMap<number, number>[];
+  private journal: Step[] | null = null;
+
+  /** Begins with every standing node open and every pod where it is. */
+  constructor(problem: Problem) {
+    this.problem = problem;
+    this.width = problem.dimensions.length;
+    this.standing = problem.standing.length;
+    this.nodes = this.standing;
+    const room = Math.max(16, this.standing * 2);
+    this.free = new Float64Array(room * this.width);
+    this.free.set(problem.standingFree);
+    this.group = new Int32Array(room);
+    this.group.set(problem.standingGroup);
+    this.open = new Uint8Array(room).fill(1, 0, this.standing);
+    this.column = problem.standing.map(() => undefined);
+    this.counts = new Counts(problem, room);
+    this.content = problem.standing.map((each, node) => {
+      const content = new Map<number, number>();
+      each.view.pods.forEach((pod, index) => {
+        const shape = problem.standingShapes[node]?.[index] ?? -1;
+        this.counts.add(shape, node, this.group[node] ?? 0, 1);
+        if (each.movable.has(pod)) content.set(shape, (content.get(shape) ?? 0) + 1);
+      });
+      return content;
+    });
+    this.original = this.content.map((content) => new Map(content));
+  }
+
+  /** Begins to note changes, so that `undo` can take them back. */
+  mark(): void {
+    this.journal = [];
+  }
+
+  /** Forgets the notes: what was changed stays. */
+  keep(): void {
+    this.journal = null;
+  }
+
+  /** Runs what takes back all of its own changes, without notes. */
+  unnoted(run: () => void): void {
+    const notes = this.journal;
+    this.journal = null;
+    run();
+    this.journal = notes;
+  }
+
+  /** Takes back every change since `mark`. */
+  undo(): void {
+    const steps = this.journal ?? [];
+    this.journal = null;
+    for (const step of steps.reverse()) {
+      if (step.kind === 'put') this.put(step.shape, step.node, -step.n);
+      else if (step.kind === 'open') this.open[step.node] = step.was;
+      else if (step.column) this.place(step.node, step.column);
+      else this.sell(step.node);
+    }
+  }
+
+  private grow(): void {
+    const room = this.open.length * 2;
+    const free = new Float64Array(room * this.width);
+    free.set(this.free);
+    this.free = free;
+    const group = new Int32Array(room);
+    group.set(this.group);
+    this.group = group;
+    const open = new Uint8Array(room);
+    open.set(this.open);
+    this.open = open;
+  }
+
+  /** Opens a new, empty node of a column and returns its number. */
+  buy(column: OfferColumn): number {
+    const node = this.spare.pop() ?? this.nodes++;
+    if (node >= this.open.length) this.grow();
+    this.place(node, column);
+    this.journal?.push({ kind: 'bought', node, column: undefined });
+    return node;
+  }
+
+  private place(node: number, column: OfferColumn): void {
+    const again = this.spare.indexOf(node);
+    if (again >= 0) this.spare.splice(again, 1);
+    this.free.set(column.room, node * this.width);
+    this.group[node] = column.group;
+    this.open[node] = 1;
+    this.column[node] = column;
+    this.content[node] = new Map();
+  }
+
+  /** Opens or closes a standing node; its movable pods must be off it when it closes. */
+  setOpen(node: number, isOpen: boolean): void {
+    this.journal?.push({ kind: 'open', node, was: this.open[node] ?? 0 });
+    this.open[node] = isOpen ? 1 : 0;
+  }
+
+  /** Takes a bought node, which must be empty, out again. */
+  sell(node: number): void {
+    this.journal?.push({ kind: 'bought', node, column: this.column[node] });
+    this.open[node] = 0;
+    this.column[node] = undefined;
+    this.spare.push(node);
+  }
+
+  /** How many more pods of the shape the node has room for, rules about other pods apart. */
+  roomFor(shape: number, node: number): number {
+    const { sizes, allowed, shapes } = this.problem;
+    if (!allowed[(this.group[node] ?? 0) * shapes.length + shape]) return 0;
+    let most = Number.POSITIVE_INFINITY;
+    const at = shape * this.width;
+    const from = node * this.width;
+    for (let d = 0; d < this.width; d += 1) {
+      const size = sizes[at + d] as number;
+      if (size <= 0) continue;
+      const n = (this.free[from + d] as number) / size;
+      if (n < most) most = n;
+    }
+    return most < 1 ? 0 : Math.floor(most);
+  }
+
+  put(shape: number, node: number, n: number): void {
+    const { sizes } = this.problem;
+    const at = shape * this.width;
+    const from = node * this.width;
+    for (let d = 0; d < this.width; d += 1) {
+      this.free[from + d] = (this.free[from + d] as number) - (sizes[at + d] as number) * n;
+    }
+    const content = this.content[node] as Map<number, number>;
+    const before = content.get(shape) ?? 0;
+    const count = before + n;
+    if (node < this.standing) {
+      const at = this.original[node]?.get(shape) ?? 0;
+      if (at > 0) this.moved += Math.max(0, at - count) - Math.max(0, at - before);
+    }
+    this.journal?.push({ kind: 'put', shape, node, n });
+    if (count === 0) content.delete(shape);
+    else content.set(shape, count);
+    this.counts.add(shape, node, this.group[node] ?? 0, n);
+  }
+
+  /** Puts as many of `most` pods as the node takes, rules and all; returns how many. */
+  putUpTo(shape: number, node: number, most: number): number {
+    const room = Math.min(most, this.roomFor(shape, node));
+    if (room <= 0) return 0;
+    if (!this.counts.hasRules(shape)) {
+      this.put(shape, node, room);
+      return room;
+    }
+    let put = 0;
+    while (put < room && this.counts.allows(shape, node, this.group[node] ?? 0)) {
+      this.put(shape, node, 1);
+      put += 1;
+    }
+    return put;
+  }
+
+  /** Takes every movable pod off a node; returns what was on it. */
+  empty(node: number): [number, number][] {
+    const content = [...(this.content[node] as Map<number, number>)];
+    for (const [shape, n] of content) this.put(shape, node, -n);
+    return content;
+  }
+
+  price(node: number): number {
+    return this.column[node]?.price ?? this.problem.standing[node]?.price ?? 0;
+  }
+
+  /** USD per hour of all open nodes that the plan pays for. */
+  cost(): number {
+    let cost = 0;
+    for (let node = 0; node < this.nodes; node += 1) if (this.open[node]) cost += this.price(node);
+    return cost;
+  }
+}

@@ -1,0 +1,54 @@
+import type { Pod } from '../api/objects.ts';
+import type { NodeClaimToAdd, NodeCost, PodToMigrate, RebalancePlanSpec } from '../api/rebalanceplan.ts';
+import type { Arrangement } from './arrangement.ts';
+import { controllerOf } from './candidate.ts';
+import { claimFor } from './claim.ts';
+import type { Cluster } from './cluster.ts';
+import { namespaceOf } from './podaffinity.ts';
+import type { Problem } from './problem.ts';
+import { greenNode } from './savings.ts';
+
+/** The name that claims of a plan begin with: short enough for their own endings, `-12-attempt-3`. */
+const MAX_PLAN_NAME = 40;
+
+/** The name of a plan's n-th claim, counted from 1. */
+export const claimName = (planName: string, n: number): string => `${planName.slice(0, MAX_PLAN_NAME)}-${n}`;
+
+const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: string): PodToMigrate => {
+  const owner = controllerOf(pod);
+  return {
+    name: pod.metadata.name,
+    namespace: namespaceOf(pod),
+    srcNode: srcNode ?? '',
+    dstNodeClaimName,
+    ...(owner && { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
+  };
+};
+
+/** Writes an arrangement as a plan's spec, with what its new nodes cost. */
+export const writePlan = (
+  problem: Problem,
+  cluster: Cluster,
+  arrangement: Arrangement,
+  planName: string,
+): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[] } => {
+  const nodeClaimsToAdd: NodeClaimToAdd[] = [];
+  const podsToMigrate: PodToMigrate[] = [];
+  const green: NodeCost[] = [];
+  arrangement.bought.forEach((node, index) => {
+    const name = claimName(planName, index + 1);
+    const { claim, column } = claimFor(problem, cluster.snapshot, node, name);
+    nodeClaimsToAdd.push(claim);
+    green.push(greenNode(name, column));
+    for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
+  });
+  for (const { pod, node } of arrangement.moves) {
+    const claim = cluster.facts[node]?.claim;
+    if (claim) podsToMigrate.push(migration(pod, pod.spec.nodeName, claim.metadata.name));
+  }
+  const nodeClaimsToDelete = arrangement.removed.flatMap((node) => {
+    const claim = cluster.facts[node]?.claim;
+    return claim ? [{ nodeClaimName: claim.metadata.name }] : [];
+  });
+  return { spec: { execute: false, nodeClaimsToAdd, nodeClaimsToDelete, podsToMigrate }, green };
+};

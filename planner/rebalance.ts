@@ -1,0 +1,165 @@
+import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
+import { type Arrangement, arrange } from './arrangement.ts';
+import {
+  type AggressiveMode,
+  isInScope,
+  mustMove,
+  type NodeConstraints,
+  reasonsAgainst,
+  type Scope,
+} from './candidate.ts';
+import type { Catalogue } from './catalogue.ts';
+import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
+import { offersOf } from './offer.ts';
+import { Packing } from './packing.ts';
+import { writePlan } from './plan.ts';
+import { compile, type Standing } from './problem.ts';
+import { blueNode, savingsOf } from './savings.ts';
+import { improve, prepare, replacePrefix, rightsize } from './search.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export interface RebalanceRequest {
+  readonly snapshot: Snapshot;
+  readonly catalogue: Catalogue;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly seed: number;
+  /** Milliseconds; the search ends then at the latest, with the best answer so far. */
+  readonly timeBudgetMs?: number;
+  /** Milliseconds from any start; for the time budget alone. */
+  readonly clock?: () => number;
+  readonly scope?: Scope;
+  readonly constraints?: NodeConstraints;
+  readonly aggressive?: AggressiveMode;
+  readonly planName: string;
+}
+
+export interface RebalanceResult {
+  readonly plan: { readonly spec: RebalancePlanSpec; readonly savings: Savings } | null;
+  readonly skippedNodes: readonly { readonly name: string; readonly reasons: string[] }[];
+  readonly selectedNodes: readonly string[];
+  /** Why there is no plan. */
+  readonly reason?: string;
+}
+
+/** Part of the cost that moving every pod weighs: of two plans this close, the one with fewer moves wins. */
+const MOVE_WEIGHT = 0.005;
+const ROUNDS = 3000;
+
+interface Selection {
+  readonly candidates: ReadonlySet<number>;
+  readonly skipped: readonly { readonly name: string; readonly reasons: string[] }[];
+}
+
+const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
+  const skipped: { name: string; reasons: string[] }[] = [];
+  const candidates: number[] = [];
+  cluster.facts.forEach((facts, index) => {
+    if (!isInScope(facts.node, request.scope)) return;
+    const reasons = reasonsAgainst(facts, {
+      now: request.now,
+      constraints: request.constraints ?? {},
+      mode: request.aggressive ?? {},
+      budgets: cluster.snapshot.podDisruptionBudgets,
+      hasLocalVolume: () => false,
+    });
+    if (reasons.length === 0) candidates.push(index);
+    else skipped.push({ name: facts.node.metadata.name, reasons });
+  });
+  return { candidates: new Set(candidates), skipped };
+};
+
+const standingOf = (cluster: Cluster, candidates: ReadonlySet<number>): Standing[] =>
+  cluster.facts.map((facts, index) => {
+    const view = cluster.views[index];
+    if (!view) throw new Error('every node has a view');
+    const isCandidate = candidates.has(index);
+    return {
+      view,
+      price: isCandidate ? (facts.price ?? 0) : 0,
+      isCandidate,
+      isTarget: isTarget(facts),
+      movable: new Set(isCandidate ? view.pods.filter(mustMove) : []),
+    };
+  });
+
+const result = (
+  selection: Selection,
+  cluster: Cluster,
+  plan: RebalanceResult['plan'],
+  reason?: string,
+): RebalanceResult => ({
+  plan,
+  skippedNodes: selection.skipped,
+  selectedNodes: [...selection.candidates].map((index) => cluster.facts[index]?.node.metadata.name ?? ''),
+  ...(reason !== undefined && { reason }),
+});
+
+const isNothing = (arrangement: Arrangement): boolean =>
+  arrangement.removed.length === 0 && arrangement.bought.length === 0;
+
+/**
+ * Finds a cheaper set of nodes for the pods of the nodes in scope. The plan is null when nothing cheaper was found,
+ * with the reason. Throws SnapshotError or QuantityError on input that can't be read.
+ */
+export const rebalance = (request: RebalanceRequest): RebalanceResult => {
+  const started = request.clock?.() ?? 0;
+  const isOver = (): boolean =>
+    request.clock !== undefined &&
+    request.timeBudgetMs !== undefined &&
+    request.clock() - started >= request.timeBudgetMs;
+  // 1. Gather: the cluster in order, and which nodes may be replaced.
+  const cluster = clusterOf(request.snapshot, request.catalogue);
+  const selection = select(cluster, request);
+  const least = request.constraints?.minClusterSize ?? 0;
+  if (cluster.facts.length < least) {
+    return result(
+      selection,
+      cluster,
+      null,
+      `The cluster has ${cluster.facts.length} nodes, fewer than minClusterSize ${least}.`,
+    );
+  }
+  if (selection.candidates.size === 0) {
+    return result(selection, cluster, null, 'No node in scope may be replaced.');
+  }
+  // 2. Compile.
+  const standing = standingOf(cluster, selection.candidates);
+  const movable = standing.flatMap((each) => [...each.movable]);
+  const offers = offersOf(cluster.snapshot.nodePools, request.catalogue, askedValues(movable));
+  const problem = compile({
+    standing,
+    pending: [],
+    offers,
+    daemonSets: cluster.snapshot.daemonSets,
+    namespaces: cluster.namespaces,
+  });
+  // 3. Search.
+  const packing = new Packing(problem);
+  const before = packing.cost();
+  const effort = {
+    seed: request.seed,
+    rounds: ROUNDS,
+    isOver,
+    movePrice: (before * MOVE_WEIGHT) / Math.max(1, movable.length),
+  };
+  let candidates = [...selection.candidates];
+  const options = prepare(packing, null, undefined);
+  const maxNodes = request.constraints?.maxNodes;
+  if (maxNodes !== undefined && candidates.length > maxNodes) candidates = candidates.slice(0, maxNodes);
+  replacePrefix(packing, candidates, options, effort);
+  improve(packing, candidates, options, effort);
+  rightsize(packing);
+  // 4. Write.
+  const arrangement = arrange(packing, []);
+  if (isNothing(arrangement) || packing.cost() >= before - 1e-9) {
+    return result(selection, cluster, null, 'No cheaper set of nodes was found.');
+  }
+  const { spec, green } = writePlan(problem, cluster, arrangement, request.planName);
+  const blue = arrangement.removed.flatMap((node) => {
+    const facts = cluster.facts[node];
+    return facts ? [blueNode(facts.node, facts.price ?? 0)] : [];
+  });
+  const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
+  return result(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore }) });
+};

@@ -1,0 +1,201 @@
+import { type FillOptions, fillOpen, openAndFill, orderByWorth } from './fill.ts';
+import type { Packing } from './packing.ts';
+import { randomFrom } from './random.ts';
+import { unitPrices, worthOf } from './worth.ts';
+
+/** How long and how hard to look. */
+export interface Effort {
+  readonly seed: number;
+  /** Rounds of local search. */
+  readonly rounds: number;
+  /** Asked now and then; true ends the search with the best answer so far. */
+  readonly isOver: () => boolean;
+  /** USD per hour that moving one pod weighs. */
+  readonly movePrice: number;
+  readonly maxNodes?: number;
+}
+
+const EPSILON = 1e-9;
+
+const objective = (packing: Packing, cost: number, movePrice: number): number =>
+  cost + packing.moved * movePrice;
+
+const openTargets = (packing: Packing): number[] => {
+  const nodes: number[] = [];
+  for (let node = 0; node < packing.nodes; node += 1) {
+    const standing = packing.problem.standing[node];
+    if (packing.open[node] && (standing === undefined || standing.isTarget)) nodes.push(node);
+  }
+  return nodes;
+};
+
+/** How full a node is, by the worth of what it holds for its price. */
+const fullness = (packing: Packing, node: number, worth: Float64Array): number => {
+  let held = 0;
+  for (const [shape, n] of packing.content[node] ?? []) held += n * (worth[shape] ?? 0);
+  return held / Math.max(packing.price(node), 1e-6);
+};
+
+/** Moves each bought node to the cheapest column that holds what is on it. */
+export const rightsize = (packing: Packing): void => {
+  const { columns } = packing.problem;
+  const cheapest = [...columns].sort((a, b) => a.price - b.price);
+  for (let node = packing.standing; node < packing.nodes; node += 1) {
+    const column = packing.column[node];
+    if (!packing.open[node] || !column) continue;
+    const content = packing.empty(node);
+    packing.sell(node);
+    for (const other of cheapest) {
+      const is = other === column;
+      if (!is && other.price >= column.price) continue;
+      const again = packing.buy(other);
+      if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
+      packing.empty(again);
+      packing.sell(again);
+    }
+  }
+};
+
+/** Tries emptying one set of nodes, placing their pods again at least cost. False leaves the packing in disorder. */
+const rebuild = (
+  packing: Packing,
+  nodes: readonly number[],
+  targets: readonly number[],
+  reopen: readonly number[],
+  waiting: Int32Array | null,
+  o: FillOptions,
+): boolean => {
+  const left = waiting ? Int32Array.from(waiting) : new Int32Array(packing.problem.shapes.length);
+  for (const node of nodes) {
+    for (const [shape, n] of packing.empty(node)) left[shape] = (left[shape] ?? 0) + n;
+    if (node < packing.standing) packing.setOpen(node, false);
+    else packing.sell(node);
+  }
+  fillOpen(packing, left, targets, o);
+  return openAndFill(packing, left, { ...o, reopen });
+};
+
+/** Everything that the search needs to know about a packing, worked out once. */
+export const prepare = (
+  packing: Packing,
+  extra: Int32Array | null,
+  maxNodes: number | undefined,
+): FillOptions => {
+  const { problem } = packing;
+  const demand = Int32Array.from(extra ?? new Int32Array(problem.shapes.length));
+  packing.content.forEach((content, node) => {
+    const standing = problem.standing[node];
+    if (standing && !standing.isCandidate) return;
+    for (const [shape, n] of content) demand[shape] = (demand[shape] ?? 0) + n;
+  });
+  const worth = worthOf(problem, unitPrices(problem, demand));
+  return {
+    worth,
+    order: orderByWorth(worth),
+    columns: problem.columns,
+    ...(maxNodes !== undefined && { maxNodes }),
+  };
+};
+
+/**
+ * Empties candidates in growing prefixes, the worst used first, and keeps the prefix that saves most. The first
+ * answer; `improve` goes on from it.
+ */
+export const replacePrefix = (
+  packing: Packing,
+  candidates: readonly number[],
+  o: FillOptions,
+  effort: Effort,
+): void => {
+  const order = [...candidates].sort(
+    (a, b) => fullness(packing, a, o.worth) - fullness(packing, b, o.worth) || a - b,
+  );
+  const start = objective(packing, packing.cost(), effort.movePrice);
+  let best = start - EPSILON;
+  let bestSize = 0;
+  const attempt = (size: number): boolean => {
+    const gone = new Set(order.slice(0, size));
+    const targets = openTargets(packing).filter((node) => !gone.has(node));
+    const done = rebuild(packing, [...gone], targets, [], null, o);
+    if (done) rightsize(packing);
+    return done;
+  };
+  const tried = new Set<number>();
+  const weigh = (size: number): void => {
+    if (size <= 0 || tried.has(size) || (tried.size > 0 && effort.isOver())) return;
+    tried.add(size);
+    packing.mark();
+    if (attempt(size)) {
+      const value = objective(packing, packing.cost(), effort.movePrice);
+      if (value < best) {
+        best = value;
+        bestSize = size;
+      }
+    }
+    packing.undo();
+  };
+  for (let part = 8; part >= 1; part -= 1) weigh(Math.round((order.length * part) / 8));
+  for (let step = Math.floor(order.length / 16); step >= 1 && tried.size < 20; step = Math.floor(step / 2)) {
+    weigh(bestSize - step);
+    weigh(bestSize + step > order.length ? 0 : bestSize + step);
+  }
+  if (bestSize > 0) attempt(bestSize);
+};
+
+const MAX_TARGETS = 48;
+
+/**
+ * Local search: some nodes are emptied, closed and rebuilt together; what costs less, pods moved included, stays.
+ * Nodes may be standing candidates, closed candidates or bought ones, so that any number goes to any number.
+ */
+export const improve = (
+  packing: Packing,
+  candidates: readonly number[],
+  o: FillOptions,
+  effort: Effort,
+): void => {
+  const random = randomFrom(effort.seed);
+  const isCandidate = new Set(candidates);
+  let cost = packing.cost();
+  let stale = 0;
+  for (let round = 0; round < effort.rounds; round += 1) {
+    if (round % 8 === 0 && effort.isOver()) return;
+    const open: number[] = [];
+    for (let node = 0; node < packing.nodes; node += 1) {
+      if (packing.open[node] && (node >= packing.standing || isCandidate.has(node))) open.push(node);
+    }
+    if (open.length === 0) return;
+    const closed = candidates.filter((node) => !packing.open[node]);
+    const size = Math.min(open.length, 1 + Math.floor(random() * (stale > 40 ? 8 : 4)));
+    const chosen = new Set<number>();
+    while (chosen.size < size) {
+      // Of two nodes the emptier one: that is where money lies.
+      const a = open[Math.floor(random() * open.length)] ?? 0;
+      const b = open[Math.floor(random() * open.length)] ?? 0;
+      const pick = random() < 0.7 && fullness(packing, b, o.worth) < fullness(packing, a, o.worth) ? b : a;
+      chosen.add(chosen.has(pick) ? a : pick);
+      if (chosen.has(a) && chosen.has(b) && open.length <= 2) break;
+    }
+    const around = openTargets(packing).filter((node) => !chosen.has(node));
+    const start = around.length > MAX_TARGETS ? Math.floor(random() * around.length) : 0;
+    const targets =
+      around.length > MAX_TARGETS ? [...around, ...around].slice(start, start + MAX_TARGETS) : around;
+    const reopen = [...chosen].filter((node) => node < packing.standing);
+    for (let n = 0; n < 3 && closed.length > 0; n += 1)
+      reopen.push(closed[Math.floor(random() * closed.length)] ?? 0);
+    const before = objective(packing, cost, effort.movePrice);
+    packing.mark();
+    const done = rebuild(packing, [...chosen], targets, [...new Set(reopen)], null, o);
+    const after = done ? packing.cost() : Number.POSITIVE_INFINITY;
+    if (objective(packing, after, effort.movePrice) < before - EPSILON) {
+      packing.keep();
+      cost = after;
+      stale = 0;
+    } else {
+      packing.undo();
+      stale += 1;
+    }
+  }
+};
+
+export { fillOpen, openAndFill };
