@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	remote "k8s.io/cri-client/pkg"
 	fakeremote "k8s.io/cri-client/pkg/fake"
 	"k8s.io/kubernetes/cmd/kubelet/app/options"
+	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
 	"k8s.io/kubernetes/pkg/kubemark"
 )
 
@@ -32,10 +34,17 @@ func runKubelet(ctx context.Context, spec machineSpec) error {
 	if err := options.ValidateKubeletFlags(flags); err != nil {
 		return err
 	}
+	if err := placeIn(spec.Folder, flags, config); err != nil {
+		return err
+	}
 	config.ProviderID = spec.ProviderID
 	config.Address = spec.Address
+	// Without it the kubelet asks DNS for its own name at every status update, and waits where there is none.
+	flags.NodeIP = spec.Address
 	// The kubelet's default; kubemark turns it off.
 	config.EnableControllerAttachDetach = true
+	// All machines of a ground share one network namespace.
+	config.MakeIPTablesUtilChains = false
 	// The runtime pulls nothing, but the limit of 5 pulls a second would still hold pods back.
 	config.RegistryPullQPS = 0
 
@@ -54,6 +63,18 @@ func runKubelet(ctx context.Context, spec machineSpec) error {
 	go kubelet.Run(ctx)
 	<-ctx.Done()
 	return nil
+}
+
+// placeIn moves what the kubelet writes from the temporary folder that kubemark has made into the machine's own.
+func placeIn(folder string, flags *options.KubeletFlags, config *kubeletconfig.KubeletConfiguration) error {
+	temporary := flags.RootDirectory
+	flags.RootDirectory = folder
+	config.StaticPodPath = filepath.Join(folder, "static")
+	config.PodLogsDir = filepath.Join(folder, "logs")
+	if err := os.MkdirAll(config.StaticPodPath, 0o700); err != nil {
+		return err
+	}
+	return os.RemoveAll(temporary)
 }
 
 func connect(kubeconfig string) (client, heartbeats *clientset.Clientset, err error) {

@@ -56,7 +56,15 @@ func (r *resources) GetCapacity(bool) v1.ResourceList {
 }
 
 func (r *resources) GetNodeAllocatableReservation() v1.ResourceList {
-	return r.spec.Reserved
+	sum := v1.ResourceList{}
+	for _, part := range r.spec.Reserved {
+		for name, quantity := range part {
+			total := sum[name]
+			total.Add(quantity)
+			sum[name] = total
+		}
+	}
+	return sum
 }
 
 func (r *resources) GetDevicePluginResourceCapacity() (capacity, allocatable v1.ResourceList, removed []string) {

@@ -15,7 +15,8 @@ type machineSpec struct {
 	ProviderID string `json:"providerID"`
 	Kubeconfig string `json:"kubeconfig"`
 	// Folder for all that the kubelet writes. Short: a socket's path has at most 107 bytes.
-	Folder  string `json:"folder"`
+	Folder string `json:"folder"`
+	// Address is the machine's own: its Node's InternalIP, and where its kubelet listens.
 	Address string `json:"address"`
 	Port    int    `json:"port"`
 
@@ -23,8 +24,8 @@ type machineSpec struct {
 	MemoryBytes  uint64 `json:"memoryBytes"`
 	StorageBytes int64  `json:"storageBytes"`
 	MaxPods      int    `json:"maxPods"`
-	// Reserved is taken off the capacity to get what pods may use.
-	Reserved v1.ResourceList `json:"reserved"`
+	// Reserved is, all together, taken off the capacity to get what pods may use.
+	Reserved []v1.ResourceList `json:"reserved"`
 	// Devices appear DevicesAfterSeconds after the kubelet started, as when their plugin's pod has come up.
 	Devices             v1.ResourceList `json:"devices"`
 	DevicesAfterSeconds int             `json:"devicesAfterSeconds"`
