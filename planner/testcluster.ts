@@ -3,7 +3,10 @@ import { emptySnapshot, type Snapshot } from './snapshot.ts';
 
 /** Builders of objects for tests and benches: each begins with what is usual and takes what is special. */
 
-export const makePool = (name = 'default', spec: Partial<NodePool['spec']['template']['spec']> = {}): NodePool => ({
+export const makePool = (
+  name = 'default',
+  spec: Partial<NodePool['spec']['template']['spec']> = {},
+): NodePool => ({
   kind: 'NodePool',
   metadata: {
     name,
@@ -104,13 +107,22 @@ export const makePod = (
       labels: { app, ...o.labels },
       ...(o.owner !== null && {
         ownerReferences: [
-          { apiVersion: 'apps/v1', kind: o.owner ?? 'ReplicaSet', name: app, uid: `rs-${app}`, controller: true },
+          {
+            apiVersion: 'apps/v1',
+            kind: o.owner ?? 'ReplicaSet',
+            name: app,
+            uid: `rs-${app}`,
+            controller: true,
+          },
         ],
       }),
     },
     spec: {
       containers: [
-        { name: 'main', resources: { requests: { cpu: `${o.cpu ?? 500}m`, memory: `${o.memory ?? 512}Mi` } } },
+        {
+          name: 'main',
+          resources: { requests: { cpu: `${o.cpu ?? 500}m`, memory: `${o.memory ?? 512}Mi` } },
+        },
       ],
       ...(o.node !== undefined && { nodeName: o.node }),
       ...o.spec,
@@ -136,12 +148,20 @@ export const makeSnapshot = (
 export const listOf = (snapshot: Snapshot): unknown => ({
   apiVersion: 'v1',
   kind: 'List',
-  items: [...snapshot.nodes, ...snapshot.nodeClaims, ...snapshot.nodePools, ...snapshot.pods, ...snapshot.daemonSets],
+  items: [
+    ...snapshot.nodes,
+    ...snapshot.nodeClaims,
+    ...snapshot.nodePools,
+    ...snapshot.pods,
+    ...snapshot.daemonSets,
+  ],
 });
 
 /** `count` fragmented m5.xlarge nodes with the pods of `apps` Deployments spread over them. */
 export const fragmentedCluster = (count: number, apps: number, perApp: number): Snapshot => {
-  const nodes = Array.from({ length: count }, (_, n) => makeNode(`node-${n}`, { zone: `us-west-2${'abc'[n % 3]}` }));
+  const nodes = Array.from({ length: count }, (_, n) =>
+    makeNode(`node-${n}`, { zone: `us-west-2${'abc'[n % 3]}` }),
+  );
   const cpus = [100, 150, 200, 250, 300, 200, 150, 400, 100, 250, 120, 180];
   const memories = [128, 256, 512, 300, 1024, 200, 700, 512, 400, 256, 900, 350];
   const pods = Array.from({ length: apps * perApp }, (_, n) =>

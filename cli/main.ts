@@ -1,0 +1,38 @@
+import { readFlags, UsageError } from './flags.ts';
+import { type Outcome, PLAN_FLAGS, PLAN_SWITCHES, planCommand } from './plan.ts';
+
+const HELP = `precision-packer plan rebalance|provision --snapshot FILE --catalog FILE [flags]
+
+  --snapshot FILE[,FILE]    a v1 List, as kubectl get nodes,pods,nodepools,nodeclaims,daemonsets,replicasets,pdb -A -o json prints it; - is stdin
+  --catalog FILE            instance types and prices in the file format of Karpenter's kwok provider
+  -o, --output json|yaml    form of the plan (json)
+  --name NAME               name of the plan
+  --seed N                  same input and seed, same plan (1)
+  --time-budget DURATION    the search ends then at the latest (10s)
+  --scope NODES|KEY=VALUE   nodes that may be replaced, by names or by labels; all when left out
+  --max-nodes N, --min-age-seconds N, --min-cluster-size N
+  ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
+
+Exit codes: 0 done, 1 bad input, 3 a pod can't be placed (the plan for the rest is printed).
+`;
+
+const INPUT_ERRORS = new Set(['UsageError', 'SnapshotError', 'CatalogueError', 'QuantityError']);
+
+const run = (argv: readonly string[]): Outcome => {
+  if (argv.length === 0 || argv.includes('--help') || argv.includes('-h'))
+    return { out: HELP, err: [], code: 0 };
+  const flags = readFlags(argv, new Set<string>(PLAN_FLAGS), new Set(PLAN_SWITCHES));
+  if (flags.words[0] === 'plan') return planCommand(flags, () => performance.now(), Date.now());
+  throw new UsageError(`The command '${flags.words[0] ?? ''}' is not known; --help lists those that are.`);
+};
+
+try {
+  const outcome = run(process.argv.slice(2));
+  process.stdout.write(outcome.out);
+  for (const line of outcome.err) process.stderr.write(`${line}\n`);
+  process.exitCode = outcome.code;
+} catch (error) {
+  if (!(error instanceof Error) || !INPUT_ERRORS.has(error.name)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

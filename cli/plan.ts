@@ -1,0 +1,174 @@
+import { stringify } from 'yaml';
+import { GROUP_VERSION } from '../api/labels.ts';
+import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
+import { type AggressiveMode, isInScope, type NodeConstraints, type Scope } from '../planner/candidate.ts';
+import { provision } from '../planner/provision.ts';
+import { rebalance } from '../planner/rebalance.ts';
+import { type Flags, UsageError } from './flags.ts';
+import { readCatalogue, readSnapshot } from './read.ts';
+
+export const PLAN_FLAGS = [
+  'snapshot',
+  'catalog',
+  'output',
+  'name',
+  'seed',
+  'time-budget',
+  'scope',
+  'now',
+  'max-nodes',
+  'min-age-seconds',
+  'min-cluster-size',
+] as const;
+
+const MODE_SWITCHES = {
+  'ignore-local-persistent-volumes': 'ignoreLocalPersistentVolumes',
+  'ignore-problem-job-pods': 'ignoreProblemJobPods',
+  'ignore-problem-pods-without-controller': 'ignoreProblemPodsWithoutController',
+  'ignore-problem-removal-disabled-pods': 'ignoreProblemRemovalDisabledPods',
+  'ignore-problem-removal-disabled-nodes': 'ignoreProblemRemovalDisabledNodes',
+  'ignore-blocking-pdb': 'ignoreBlockingPDB',
+  'ignore-zero-node-pool-disruption-budgets': 'ignoreZeroNodePoolDisruptionBudgets',
+} as const satisfies Record<string, keyof AggressiveMode>;
+
+export const PLAN_SWITCHES: readonly string[] = Object.keys(MODE_SWITCHES);
+
+/** What a command prints, and its exit code. */
+export interface Outcome {
+  readonly out: string;
+  readonly err: readonly string[];
+  readonly code: 0 | 1 | 3;
+}
+
+const wanted = (flags: Flags, name: string): string => {
+  const value = flags.values.get(name);
+  if (value === undefined) throw new UsageError(`The flag --${name} is missing.`);
+  return value;
+};
+
+const integer = (flags: Flags, name: string, least: number): number | undefined => {
+  const text = flags.values.get(name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least) {
+    throw new UsageError(`--${name} takes a whole number from ${least}, not '${text}'.`);
+  }
+  return value;
+};
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+
+const milliseconds = (text: string): number => {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text);
+  if (!match) throw new UsageError(`--time-budget takes a duration such as 500ms, 10s or 1m, not '${text}'.`);
+  return Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0);
+};
+
+/** `--scope node-a,node-b` names nodes, `--scope key=value,...` selects them by labels. */
+const scopeOf = (text: string): Scope => {
+  const parts = text.split(',');
+  if (parts.every((part) => !part.includes('='))) return { nodeNames: parts };
+  const matchExpressions = parts.map((part) => {
+    const [key = '', value] = part.split('=');
+    if (key === '' || value === undefined)
+      throw new UsageError(`--scope takes names or key=value pairs, not '${part}'.`);
+    return { key, operator: 'In' as const, values: [value] };
+  });
+  return { nodeSelector: { nodeSelectorTerms: [{ matchExpressions }] } };
+};
+
+const constraintsOf = (flags: Flags): NodeConstraints => {
+  const maxNodes = integer(flags, 'max-nodes', 1);
+  const minAgeSeconds = integer(flags, 'min-age-seconds', 0);
+  const minClusterSize = integer(flags, 'min-cluster-size', 0);
+  return {
+    ...(maxNodes !== undefined && { maxNodes }),
+    ...(minAgeSeconds !== undefined && { minAgeSeconds }),
+    ...(minClusterSize !== undefined && { minClusterSize }),
+  };
+};
+
+const modeOf = (flags: Flags): AggressiveMode =>
+  Object.fromEntries(
+    Object.entries(MODE_SWITCHES).flatMap(([flag, field]) =>
+      flags.values.get(flag) === 'true' ? [[field, true]] : [],
+    ),
+  );
+
+/** Writes a value in the form that -o asks for. */
+export const format = (value: unknown, output: string | undefined): string => {
+  switch (output ?? 'json') {
+    case 'json':
+      return `${JSON.stringify(value, null, 2)}\n`;
+    case 'yaml':
+      return stringify(value);
+    default:
+      throw new UsageError(`-o takes json or yaml, not '${output}'.`);
+  }
+};
+
+const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | undefined) => ({
+  apiVersion: GROUP_VERSION,
+  kind: 'RebalancePlan',
+  metadata: { name },
+  spec,
+  ...(savings && { status: { savings } }),
+});
+
+const EMPTY_PLAN: RebalancePlanSpec = {
+  execute: false,
+  nodeClaimsToAdd: [],
+  nodeClaimsToDelete: [],
+  podsToMigrate: [],
+};
+
+/** `plan rebalance|provision`: prints one RebalancePlan. Throws errors whose messages are one sentence. */
+export const planCommand = (flags: Flags, clock: () => number, now: number): Outcome => {
+  const what = flags.words[1];
+  if (what !== 'rebalance' && what !== 'provision') {
+    throw new UsageError(`plan takes rebalance or provision, not '${what ?? ''}'.`);
+  }
+  const snapshot = readSnapshot(wanted(flags, 'snapshot'));
+  const catalogue = readCatalogue(wanted(flags, 'catalog'));
+  const planName = flags.values.get('name') ?? what;
+  const budget = flags.values.get('time-budget');
+  const base = {
+    snapshot,
+    catalogue,
+    now: integer(flags, 'now', 0) ?? now,
+    seed: integer(flags, 'seed', 0) ?? 1,
+    clock,
+    timeBudgetMs: milliseconds(budget ?? '10s'),
+    planName,
+  };
+  const output = flags.values.get('output');
+  if (what === 'rebalance') {
+    const scope = flags.values.get('scope');
+    if (scope !== undefined && !snapshot.nodes.some((node) => isInScope(node, scopeOf(scope)))) {
+      throw new UsageError(`--scope ${scope} takes in no node of the snapshot.`);
+    }
+    const result = rebalance({
+      ...base,
+      ...(scope !== undefined && { scope: scopeOf(scope) }),
+      constraints: constraintsOf(flags),
+      aggressive: modeOf(flags),
+    });
+    return {
+      out: format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
+      err: [
+        ...(result.reason ? [result.reason] : []),
+        ...result.skippedNodes.map((each) => `Node ${each.name} is left out: ${each.reasons.join('; ')}.`),
+      ],
+      code: 0,
+    };
+  }
+  const result = provision(base);
+  return {
+    out: format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
+    err: [
+      ...(result.reason ? [result.reason] : []),
+      ...result.unplaced.map((each) => `Pod ${each.namespace}/${each.name} can't be placed: ${each.reason}.`),
+    ],
+    code: result.unplaced.length > 0 ? 3 : 0,
+  };
+};

@@ -1,0 +1,122 @@
+import type { Pod } from '../api/objects.ts';
+import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
+import { arrange } from './arrangement.ts';
+import { isBoundToNode } from './candidate.ts';
+import type { Catalogue } from './catalogue.ts';
+import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
+import { fillOpen, openAndFill } from './fill.ts';
+import { offersOf } from './offer.ts';
+import { Packing } from './packing.ts';
+import { writePlan } from './plan.ts';
+import { namespaceOf } from './podaffinity.ts';
+import { compile, type Problem } from './problem.ts';
+import { savingsOf } from './savings.ts';
+import { improve, prepare, rightsize } from './search.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export interface ProvisionRequest {
+  readonly snapshot: Snapshot;
+  readonly catalogue: Catalogue;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly seed: number;
+  /** Milliseconds; the search ends then at the latest, with the best answer so far. */
+  readonly timeBudgetMs?: number;
+  /** Milliseconds from any start; for the time budget alone. */
+  readonly clock?: () => number;
+  readonly planName: string;
+}
+
+export interface Unplaced {
+  readonly namespace: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface ProvisionResult {
+  readonly plan: { readonly spec: RebalancePlanSpec; readonly savings: Savings } | null;
+  readonly unplaced: readonly Unplaced[];
+  /** Why there is no plan. */
+  readonly reason?: string;
+}
+
+const ROUNDS = 1500;
+
+/** Pods that wait for a node and may be given one: no gates, nothing else's nomination, not of a DaemonSet. */
+const isWaiting = (pod: Pod): boolean => (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
+
+const whyUnplaced = (problem: Problem, shape: number): string => {
+  const { shapes, dimensions, sizes, everyColumn, allowed } = problem;
+  if (everyColumn.length === 0) return 'no NodePool offers any instance type of the catalogue';
+  const open = everyColumn.filter((column) => allowed[column.group * shapes.length + shape]);
+  if (open.length === 0) return 'no NodePool offers a node that its selector, affinity and tolerations allow';
+  const lacking = dimensions.filter((_, d) => {
+    const size = sizes[shape * dimensions.length + d] ?? 0;
+    return !open.some((column) => (column.room[d] ?? 0) >= size);
+  });
+  if (lacking.length > 0) return `no instance type that it may use has enough ${lacking.join(' and ')}`;
+  const whole = open.some((column) =>
+    column.room.every((room, d) => room >= (sizes[shape * dimensions.length + d] ?? 0)),
+  );
+  return whole
+    ? 'its rules about other pods leave no node that it may join'
+    : 'no instance type that it may use has enough of every resource at once';
+};
+
+/**
+ * Finds the cheapest nodes for pods that wait, after what room stands. Pods that can't be placed are named with the
+ * reason; the plan is for the rest. Throws SnapshotError or QuantityError on input that can't be read.
+ */
+export const provision = (request: ProvisionRequest): ProvisionResult => {
+  const started = request.clock?.() ?? 0;
+  const isOver = (): boolean =>
+    request.clock !== undefined &&
+    request.timeBudgetMs !== undefined &&
+    request.clock() - started >= request.timeBudgetMs;
+  // 1. Gather.
+  const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
+  const waiting = cluster.pending.filter(isWaiting);
+  if (waiting.length === 0) return { plan: null, unplaced: [], reason: 'No pod waits for a node.' };
+  // 2. Compile.
+  const standing = cluster.facts.map((facts, index) => {
+    const view = cluster.views[index];
+    if (!view) throw new Error('every node has a view');
+    return { view, price: 0, isCandidate: false, isTarget: isTarget(facts), movable: new Set<Pod>() };
+  });
+  const problem = compile({
+    standing,
+    pending: waiting,
+    offers: offersOf(cluster.snapshot.nodePools, request.catalogue, askedValues(waiting)),
+    daemonSets: cluster.snapshot.daemonSets,
+    namespaces: cluster.namespaces,
+  });
+  // 3. Room that stands first, then new nodes, then better ones.
+  const packing = new Packing(problem);
+  const options = prepare(packing, problem.pending, undefined);
+  const left = Int32Array.from(problem.pending);
+  const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
+  fillOpen(packing, left, targets, options);
+  openAndFill(packing, left, options);
+  improve(packing, [], options, { seed: request.seed, rounds: ROUNDS, isOver, movePrice: 0 });
+  rightsize(packing);
+  // 4. Write.
+  const unplaced: Unplaced[] = [];
+  const placeable = waiting.slice();
+  left.forEach((n, shape) => {
+    const pods = problem.shapes[shape]?.pods.filter((pod) => !pod.spec.nodeName) ?? [];
+    for (const pod of n > 0 ? pods.slice(-n) : []) {
+      placeable.splice(placeable.indexOf(pod), 1);
+      unplaced.push({
+        namespace: namespaceOf(pod),
+        name: pod.metadata.name,
+        reason: whyUnplaced(problem, shape),
+      });
+    }
+  });
+  if (placeable.length === 0) {
+    return { plan: null, unplaced, reason: 'None of the pods that wait can be placed.' };
+  }
+  const { spec, green } = writePlan(problem, cluster, arrange(packing, placeable), request.planName);
+  const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
+  return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore }) }, unplaced };
+};
