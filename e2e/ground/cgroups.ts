@@ -1,12 +1,13 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { until } from './ready.ts';
 
 const ROOT = '/sys/fs/cgroup';
 
-/** The cgroup under which all pods of the ground run, below every controller's root. */
+/** The cgroup under which all pods of the ground run, below every controller's root; no two folders share one. */
 export function cgroupOf(dir: string): string {
-  return `/precision-packer/${dir.split('/').at(-1)}`;
+  return `/precision-packer/${basename(dir)}-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`;
 }
 
 /** Makes the cgroup below every hierarchy that the machine has (one with version 2, one a controller with version 1). */
