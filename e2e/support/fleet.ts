@@ -1,31 +1,21 @@
 import * as labels from '../../api/labels.ts';
-import type { NodeClaim, NodePool } from '../../api/objects.ts';
+import type { NodeClaim, NodePool, Requirement } from '../../api/objects.ts';
 import { NODE_CLAIMS, NODE_POOLS, NODES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
+import { ec2NodeClass, type NodePoolOptions, nodePool } from '../ground/aws/nodepool.ts';
 import { until } from './until.ts';
 
 /** Machines of a NodePool, ordered from Karpenter one NodeClaim at a time. */
 
-const NODE_CLASS = {
-  apiVersion: 'karpenter.k8s.aws/v1',
-  kind: 'EC2NodeClass',
-  metadata: { name: 'default' },
-  spec: {
-    role: 'node',
-    amiFamily: 'AL2023',
-    amiSelectorTerms: [{ id: 'ami-1' }],
-    subnetSelectorTerms: [{ tags: { 'karpenter.sh/discovery': 'ground' } }],
-    securityGroupSelectorTerms: [{ id: 'sg-1' }],
-  },
-} as const;
+/** Types that are cheap and many: what Karpenter's getting-started NodePool allows, on-demand and of common sizes. */
+const REQUIREMENTS: readonly Requirement[] = [
+  { key: labels.KARPENTER_CAPACITY_TYPE, operator: 'In', values: ['on-demand'] },
+  { key: 'karpenter.k8s.aws/instance-generation', operator: 'Gt', values: ['4'] },
+  { key: 'karpenter.k8s.aws/instance-cpu', operator: 'In', values: ['2', '4', '8', '16'] },
+];
 
-export interface PoolOptions {
-  readonly name: string;
-  readonly requirements?: NodePool['spec']['template']['spec']['requirements'];
-  readonly disruption?: NodePool['spec']['disruption'];
-  readonly limits?: NodePool['spec']['limits'];
-}
+export type PoolOptions = NodePoolOptions & { readonly name: string };
 
 const isTrue = (
   object: { status?: { conditions?: readonly { type: string; status: string }[] } },
@@ -36,38 +26,16 @@ const isTrue = (
 export const applyPool = async (client: KubeClient, o: PoolOptions): Promise<NodePool> => {
   await client.request('PATCH', '/apis/karpenter.k8s.aws/v1/ec2nodeclasses/default', {
     query: { fieldManager: 'e2e', force: 'true' },
-    body: NODE_CLASS,
+    body: ec2NodeClass(),
     contentType: 'application/apply-patch+yaml',
   });
-  await client.apply(
-    NODE_POOLS,
-    {
-      metadata: { name: o.name },
-      spec: {
-        ...(o.limits ? { limits: o.limits } : {}),
-        disruption: o.disruption ?? {
-          consolidationPolicy: 'WhenEmpty',
-          consolidateAfter: 'Never',
-          budgets: [{ nodes: '100%' }],
-        },
-        template: {
-          spec: {
-            nodeClassRef: { group: 'karpenter.k8s.aws', kind: 'EC2NodeClass', name: 'default' },
-            expireAfter: 'Never',
-            requirements: o.requirements ?? [
-              { key: labels.KARPENTER_CAPACITY_TYPE, operator: 'In', values: ['on-demand'] },
-              { key: labels.ARCH, operator: 'In', values: ['amd64'] },
-              { key: labels.OS, operator: 'In', values: ['linux'] },
-              { key: 'karpenter.k8s.aws/instance-category', operator: 'In', values: ['c', 'm', 'r'] },
-              { key: 'karpenter.k8s.aws/instance-generation', operator: 'Gt', values: ['4'] },
-              { key: 'karpenter.k8s.aws/instance-cpu', operator: 'In', values: ['2', '4', '8', '16'] },
-            ],
-          },
-        },
-      },
-    },
-    { fieldManager: 'e2e', force: true },
-  );
+  const pool = nodePool({
+    expireAfter: 'Never',
+    budgets: [{ nodes: '100%' }],
+    ...o,
+    requirements: [...REQUIREMENTS, ...(o.requirements ?? [])],
+  });
+  await client.apply(NODE_POOLS, pool, { fieldManager: 'e2e', force: true });
   return until(
     `NodePool ${o.name} ready`,
     async () => {
