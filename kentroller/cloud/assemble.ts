@@ -1,0 +1,34 @@
+import type { Catalogue, Offering } from '../../planner/catalogue.ts';
+import type { UnpricedType } from './instancetypes.ts';
+import type { OnDemandPrices, SpotPrices } from './prices.ts';
+
+/** What was fetched from the cloud, each part at its own time. */
+export interface CloudFacts {
+  readonly types: readonly UnpricedType[];
+  readonly zones: ReadonlyMap<string, readonly string[]>;
+  readonly onDemand: OnDemandPrices;
+  readonly spot: SpotPrices;
+}
+
+const offeringsOf = (type: UnpricedType, facts: CloudFacts): Offering[] =>
+  (facts.zones.get(type.name) ?? []).flatMap((zone): Offering[] => {
+    const onDemand = facts.onDemand.get(type.name);
+    const spot = facts.spot.get(`${type.name}/${zone}`);
+    return [
+      ...(onDemand !== undefined && type.usageClasses.includes('on-demand')
+        ? [{ zone, capacityType: 'on-demand' as const, price: onDemand, available: true }]
+        : []),
+      ...(spot !== undefined && type.usageClasses.includes('spot')
+        ? [{ zone, capacityType: 'spot' as const, price: spot, available: true }]
+        : []),
+    ];
+  });
+
+/** Types with their offerings; what has no price or no zone can't be bought and is left out. */
+export const assemble = (facts: CloudFacts): Catalogue => ({
+  instanceTypes: facts.types.flatMap((type) => {
+    const offerings = offeringsOf(type, facts);
+    const { usageClasses: _, ...rest } = type;
+    return offerings.length > 0 ? [{ ...rest, offerings }] : [];
+  }),
+});

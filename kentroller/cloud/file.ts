@@ -1,0 +1,16 @@
+import { readFile } from 'node:fs/promises';
+import { catalogueFromKwok } from '../../planner/catalogue.ts';
+import type { Cloud } from './cloud.ts';
+import { namesInIds } from './names.ts';
+
+/**
+ * A cloud that is a file of Karpenter's kwok provider. Throws when the file can't be read, CatalogueError when it
+ * holds something else.
+ */
+export const readFileCloud = async (path: string): Promise<Cloud> => {
+  const catalogue = catalogueFromKwok(JSON.parse(await readFile(path, 'utf8')));
+  return {
+    catalogue: async () => catalogue,
+    nodeNames: async (providerIDs) => namesInIds(providerIDs),
+  };
+};

@@ -1,0 +1,95 @@
+import type { Registry } from 'prom-client';
+import type { KubeClient } from '../kube/client.ts';
+import { runControllers } from '../kube/controller.ts';
+import { createRecorder } from '../kube/events.ts';
+import type { Logger } from '../kube/log.ts';
+import type { Catalogue } from '../planner/catalogue.ts';
+import type { Caches } from './caches.ts';
+import { findPrice, withoutUnavailable } from './cloud/availability.ts';
+import type { Cloud } from './cloud/cloud.ts';
+import { createNodeNames } from './cloud/nodenames.ts';
+import type { Options } from './options.ts';
+import { Board } from './pinning/board.ts';
+import { keepPosted } from './pinning/post.ts';
+import type { PinningServer } from './pinning/server.ts';
+import { executePlans } from './rebalanceplan/execute.ts';
+import { limitsOf } from './rebalanceplan/limits.ts';
+import type { ExecutionLimits } from './rebalanceplan/world.ts';
+import { followPlans } from './rebalanceplanclaim/follow.ts';
+import { generatePlans } from './rebalanceplanclaim/generate.ts';
+import { planOnThread } from './rebalanceplanclaim/planning.ts';
+
+const executionLimits = (o: Options): ExecutionLimits => ({
+  joinDeadlineMs: o.nodeJoinDeadline,
+  drainTimeoutMs: o.nodeDrainTimeout,
+  executionTimeoutMs: o.rebalanceExecutionTimeout,
+  pinTimeoutMs: o.pinAcknowledgeTimeout,
+  settleTimeoutMs: o.planSettleTimeout,
+  maxSimultaneousDrains: o.maxSimultaneousDrains,
+  haltPercent: o.unhealthyHaltPercent,
+  haltNodes: o.unhealthyHaltNodes,
+});
+
+/** The leader's work: every controller, and the pin stream. All writes go through the client that is given. */
+export const lead = async (o: {
+  readonly options: Options;
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly cloud: Cloud;
+  readonly pinning: PinningServer;
+  readonly registry: Registry;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}): Promise<void> => {
+  const { options, client, caches, cloud, log, signal } = o;
+  const clock = { now: Date.now };
+  const recorder = createRecorder({ client, component: 'castai-kentroller', log });
+  const board = new Board();
+  const nodeNames = createNodeNames({ cloud, log, signal });
+  keepPosted({ board, caches, nodeNames, joinDeadlineMs: options.nodeJoinDeadline, log, signal });
+  const stopServing = o.pinning.serve(board);
+
+  const limits = executionLimits(options);
+  let prices: Catalogue = { instanceTypes: [] };
+  const catalogue = async (): Promise<Catalogue> => {
+    prices = await cloud.catalogue();
+    return withoutUnavailable(prices, caches.unavailable.list(), clock.now());
+  };
+  catalogue().catch((error: unknown) => {
+    log.info({ reason: error instanceof Error ? error.message : String(error) }, 'prices are not known yet');
+  });
+
+  try {
+    await runControllers({
+      controllers: [
+        generatePlans({
+          client,
+          caches,
+          catalogue,
+          planning: planOnThread,
+          timeBudgetMs: options.planTimeBudget,
+          recorder,
+          log,
+          clock,
+        }),
+        followPlans({ client, caches, recorder, log, clock }),
+        executePlans({
+          client,
+          caches,
+          pinsOf: (plan) => board.viewOf(plan),
+          priceOf: (...offering) => findPrice(prices, ...offering),
+          limitsOf: (plan) => limitsOf(plan, limits),
+          recorder,
+          log,
+          clock,
+        }),
+      ],
+      concurrency: options.rebalancerMaxConcurrentReconciles,
+      signal,
+      log,
+      metrics: o.registry,
+    });
+  } finally {
+    stopServing();
+  }
+};

@@ -1,0 +1,110 @@
+import { hostname } from 'node:os';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { loadPinningServices } from '../api/pinning.ts';
+import { connect } from '../kube/client.ts';
+import { OptionsError } from '../kube/errors.ts';
+import { serveHealth } from '../kube/health.ts';
+import { runElected } from '../kube/lease.ts';
+import { createLogger } from '../kube/log.ts';
+import { runMain } from '../kube/main.ts';
+import { parse } from '../kube/options.ts';
+import { servePeers } from '../kube/peer.ts';
+import { areSynced, createCaches, startCaches } from './caches.ts';
+import { createAwsCloud } from './cloud/aws.ts';
+import type { Cloud } from './cloud/cloud.ts';
+import { readFileCloud } from './cloud/file.ts';
+import { lead } from './lead.ts';
+import { type Options, options as schema } from './options.ts';
+import { PinningServer } from './pinning/server.ts';
+
+const NAME = 'castai-kentroller';
+const PINNER = 'castai-pod-pinner';
+
+const openCloud = async (
+  options: Options,
+  o: { readonly log: ReturnType<typeof createLogger>; readonly signal: AbortSignal },
+): Promise<Cloud> => {
+  if (options.instanceTypesFilePath) return readFileCloud(options.instanceTypesFilePath);
+  const region = options.awsRegion || options.awsDefaultRegion;
+  if (!region) {
+    throw new OptionsError(
+      '--aws-region (AWS_REGION) is required: the region of the cluster, such as us-west-2; or set --instance-types-file-path',
+    );
+  }
+  return createAwsCloud({
+    ...o,
+    region,
+    pricesEveryMs: options.priceRefreshPeriod,
+    spotEveryMs: options.spotPriceRefreshPeriod,
+    vmMemoryOverhead: options.vmMemoryOverheadPercent,
+  });
+};
+
+await runMain(
+  async ({ signal }) => {
+    const options = parse(schema, { argv: process.argv.slice(2), env: process.env, name: NAME });
+    const log = createLogger({ component: NAME, level: options.logLevel });
+    const registry = new Registry();
+    collectDefaultMetrics({ register: registry });
+    const client = connect({
+      ...(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {}),
+      qps: options.qps,
+      burst: options.burst,
+      userAgent: NAME,
+    });
+    const caches = createCaches({ client, log, metrics: registry });
+    const health = await serveHealth({
+      host: options.host,
+      port: options.healthPort,
+      ready: () => areSynced(caches) || 'what the API server has is not read yet',
+      registry,
+      log,
+    });
+    const cloud = await openCloud(options, { log, signal });
+    const pinning = new PinningServer(log);
+    const callers =
+      options.peerCallers.length > 0
+        ? options.peerCallers
+        : [`system:serviceaccount:${options.podNamespace}:${PINNER}`];
+    const peers = await servePeers({
+      client,
+      host: options.peerHost,
+      advertise: options.podIp,
+      port: options.peerPort,
+      callers,
+      services: [{ definition: loadPinningServices().pinning, implementation: pinning.implementation }],
+      log,
+    });
+    try {
+      await startCaches(caches, signal);
+      await runElected({
+        client,
+        namespace: options.podNamespace,
+        name: options.leaseName,
+        identity: options.podName || `${hostname()}-${process.pid}`,
+        leaseDurationMs: options.leaseDuration,
+        renewDeadlineMs: options.renewDeadline,
+        retryPeriodMs: options.retryPeriod,
+        annotations: peers.annotations,
+        signal,
+        log,
+        onLeader: (leading, fenced) =>
+          lead({
+            options,
+            client: fenced,
+            caches,
+            cloud,
+            pinning,
+            registry,
+            log,
+            signal: leading,
+          }),
+      });
+    } finally {
+      await peers.close();
+      await health.close();
+      client.close();
+    }
+  },
+  { component: NAME },
+);

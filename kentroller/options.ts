@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { commaList, duration } from '../kube/options.ts';
+
+const port = (otherwise: number) => z.coerce.number().int().min(0).max(65535).default(otherwise);
+
+/**
+ * Options of castai-kentroller, as flags or environment variables.
+ *
+ * Ports: 8081 health and metrics (plain HTTP: /healthz, /readyz, /metrics), 9443 the pin stream (gRPC over TLS).
+ *
+ * RBAC, cluster-wide: autoscaling.cast.ai rebalanceplans get, list, watch, create, patch, delete and
+ * rebalanceplans/status update, patch; rebalanceplanclaims get, list, watch, create, delete and
+ * rebalanceplanclaims/status update; rebalanceplanschedules get, list, watch and rebalanceplanschedules/status update;
+ * rebalancemigrationplans get, list, watch, create, delete; unavailableofferings get, list, watch, create, patch,
+ * delete and unavailableofferings/status patch; karpenter.sh nodeclaims get, list, watch, create, patch, delete,
+ * nodepools get, list, watch, and nodepools/finalizers update (blockOwnerDeletion); nodes get, list, watch, patch;
+ * pods get, list, watch, delete; pods/eviction create; namespaces, persistentvolumeclaims, persistentvolumes list,
+ * watch; apps daemonsets, replicasets list, watch; policy poddisruptionbudgets list, watch; storage.k8s.io
+ * storageclasses, csinodes list, watch; events list, create, patch; authentication.k8s.io tokenreviews create.
+ * In its namespace: leases create, and get, update, patch of `castai-kentroller`.
+ */
+export const options = z.object({
+  podNamespace: z.string().default('castai-agent').meta({ description: 'namespace that it runs in' }),
+  podName: z
+    .string()
+    .default('')
+    .meta({ description: 'identity in the Lease; host name and pid when empty' }),
+  podIp: z.string().default('127.0.0.1').meta({ description: 'address that other components reach it at' }),
+  kubeconfig: z
+    .string()
+    .default('')
+    .meta({ description: "kubeconfig outside a cluster; the pod's ServiceAccount when empty" }),
+  leaseName: z.string().default('castai-kentroller').meta({ description: 'Lease that the leader holds' }),
+  leaseDuration: duration.default(15_000).meta({ description: 'a Lease not renewed for so long is free' }),
+  renewDeadline: duration
+    .default(10_000)
+    .meta({ description: 'a leader that could not renew for so long stops' }),
+  retryPeriod: duration.default(2_000).meta({ description: 'time between two attempts at the Lease' }),
+  peerHost: z.string().default('0.0.0.0').meta({ description: 'address that the pin stream is served on' }),
+  peerPort: port(9443).meta({ description: 'port of the pin stream' }),
+  peerCallers: commaList
+    .default([])
+    .meta({ description: "user names that may read pins; the pod pinner's ServiceAccount when empty" }),
+  host: z.string().default('0.0.0.0').meta({ description: 'address of health and metrics' }),
+  healthPort: port(8081).meta({ description: 'port of health and metrics' }),
+  qps: z.coerce.number().positive().default(100).meta({ description: 'requests a second to the API server' }),
+  burst: z.coerce.number().positive().default(200).meta({ description: 'requests at once beyond qps' }),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .meta({ description: 'least level that is logged' }),
+
+  clusterId: z.string().default('').meta({ description: 'name of the cluster towards a remote planner' }),
+  apiKey: z.string().default('').meta({ description: 'key for a remote planner' }),
+  apiUrl: z.string().default('').meta({ description: 'REST address of a remote planner; none when empty' }),
+  grpcUrl: z.string().default('').meta({ description: 'gRPC address of a remote planner; none when empty' }),
+
+  awsRegion: z.string().default('').meta({ description: 'region of the cluster' }),
+  awsDefaultRegion: z
+    .string()
+    .default('')
+    .meta({ description: 'region of the cluster where AWS_REGION is not set' }),
+  instanceTypesFilePath: z.string().default('').meta({
+    description: "file of instance types in the format of Karpenter's kwok provider; EC2 is asked when empty",
+  }),
+  priceRefreshPeriod: duration
+    .default(12 * 3_600_000)
+    .meta({ description: 'time between two looks at instance types and on-demand prices' }),
+  spotPriceRefreshPeriod: duration
+    .default(5 * 60_000)
+    .meta({ description: 'time between two looks at spot prices' }),
+  vmMemoryOverheadPercent: z.coerce
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.075)
+    .meta({ description: "share of a machine's memory that the hypervisor takes; as Karpenter is told" }),
+
+  rebalancerMaxConcurrentReconciles: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(10)
+    .meta({ description: 'plans and claims that are worked on at once' }),
+  planTimeBudget: duration.default(5_000).meta({ description: 'time that the planner may search' }),
+  nodeJoinDeadline: duration
+    .default(10 * 60_000)
+    .meta({ description: 'time from ordering a machine to its ready Node' }),
+  nodeDrainTimeout: duration
+    .default(10 * 60_000)
+    .meta({ description: 'time to empty one node, where the plan says nothing' }),
+  rebalanceExecutionTimeout: duration
+    .default(3_600_000)
+    .meta({ description: 'time for a whole plan, where the plan says nothing' }),
+  pinAcknowledgeTimeout: duration
+    .default(15_000)
+    .meta({ description: 'time that the deletion phase waits for the pod pinner' }),
+  planSettleTimeout: duration
+    .default(2 * 60_000)
+    .meta({ description: 'time that a plan whose nodes are gone waits for its pods to run' }),
+  maxSimultaneousDrains: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(5)
+    .meta({ description: 'nodes that one plan empties at once' }),
+  unhealthyHaltPercent: z.coerce
+    .number()
+    .min(0)
+    .max(100)
+    .default(45)
+    .meta({ description: 'no plan starts while more than this share of the nodes is unready' }),
+  unhealthyHaltNodes: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(3)
+    .meta({ description: 'and more than so many of them' }),
+});
+
+export type Options = z.output<typeof options>;

@@ -1,0 +1,132 @@
+import * as labels from '../../api/labels.ts';
+import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
+import type { Intent, NodeIntent } from '../../api/pinning.ts';
+import type { PodToMigrate, RebalancePlan } from '../../api/rebalanceplan.ts';
+import { addedNames } from '../rebalanceplan/lock.ts';
+import { baselineKey, movesOf } from '../rebalanceplan/pods.ts';
+import { baselineOf, claimInForce } from '../rebalanceplan/settling.ts';
+import { isUnderWay } from '../rebalanceplan/status.ts';
+import { nodeIntentId, pinIntentId } from './ids.ts';
+
+/** What the intents are derived from. */
+export interface IntentSources {
+  readonly plans: readonly RebalancePlan[];
+  readonly claim: (name: string) => NodeClaim | undefined;
+  readonly node: (claim: NodeClaim) => Node | undefined;
+  readonly pod: (namespace: string, name: string) => Pod | undefined;
+  /** Name that the machine's Node will have; undefined until the cloud has told it. */
+  readonly nodeName: (providerID: string) => string | undefined;
+  readonly joinDeadlineMs: number;
+}
+
+/** Labels that Karpenter will put on the Node: the claim's, and requirements that leave one value. */
+export const labelsOf = (claim: NodeClaim, nodeName: string): Readonly<Record<string, string>> => {
+  const single = claim.spec.requirements.flatMap((r): [string, string][] => {
+    const value = r.operator === 'In' && r.values?.length === 1 ? r.values[0] : undefined;
+    return value === undefined ? [] : [[r.key, value]];
+  });
+  const own = claim.metadata.labels ?? {};
+  const zone = own[labels.ZONE] ?? Object.fromEntries(single)[labels.ZONE];
+  const region = zone === undefined ? undefined : /^(.+-\d+)[a-z]$/.exec(zone)?.[1];
+  return {
+    [labels.OS]: 'linux',
+    ...(region === undefined ? {} : { [labels.REGION]: region }),
+    ...Object.fromEntries(single),
+    ...own,
+    [labels.HOSTNAME]: nodeName,
+  };
+};
+
+const nodeIntent = (claim: NodeClaim, nodeName: string, joinDeadlineMs: number): NodeIntent => {
+  const taints = [...(claim.spec.taints ?? []), ...(claim.spec.startupTaints ?? [])];
+  return {
+    providerId: claim.status?.providerID ?? '',
+    labels: labelsOf(claim, nodeName),
+    annotations: {
+      [labels.KARPENTER_DO_NOT_DISRUPT]: 'true',
+    },
+    taints: taints.map((t) => ({ key: t.key, value: t.value ?? '', effect: t.effect })),
+    capacity: claim.status?.capacity ?? {},
+    allocatable: claim.status?.allocatable ?? {},
+    joinDeadlineMs: Date.parse(claim.metadata.creationTimestamp ?? '') + joinDeadlineMs,
+    nodeClaimUid: claim.metadata.uid ?? '',
+  };
+};
+
+interface Destination {
+  readonly claim: NodeClaim;
+  readonly nodeName: string;
+}
+
+/** The NodeClaim in force for a destination, and its node's name, '' until that is known. */
+const destinationOf = (s: IntentSources, plan: RebalancePlan, name: string): Destination | undefined => {
+  const claim = s.claim(claimInForce(plan, name));
+  if (!claim || claim.metadata.deletionTimestamp) return undefined;
+  const id = claim.status?.providerID;
+  const known = s.node(claim)?.metadata.name ?? claim.status?.nodeName;
+  return { claim, nodeName: known || (id ? s.nodeName(id) : undefined) || '' };
+};
+
+const nodeIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
+  [...addedNames(plan)].flatMap((name): Intent[] => {
+    const to = destinationOf(s, plan, name);
+    if (!to || to.nodeName === '' || !to.claim.status?.providerID) return [];
+    const nodeClaim = to.claim.metadata.name;
+    const node = nodeIntent(to.claim, to.nodeName, s.joinDeadlineMs);
+    return [
+      {
+        id: nodeIntentId(plan.metadata.name, nodeClaim),
+        plan: plan.metadata.name,
+        nodeClaim,
+        nodeName: to.nodeName,
+        node,
+      },
+    ];
+  });
+
+const isPending = (pod: PodToMigrate): boolean => !pod.srcNode;
+
+const podIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
+  (plan.spec.podsToMigrate ?? []).filter(isPending).flatMap((entry): Intent[] => {
+    const uid = s.pod(entry.namespace, entry.name)?.metadata.uid;
+    const to = destinationOf(s, plan, entry.dstNodeClaimName);
+    if (!uid || !to) return [];
+    return [
+      {
+        id: pinIntentId(plan.metadata.name, entry.dstNodeClaimName, entry.namespace, uid),
+        plan: plan.metadata.name,
+        nodeClaim: to.claim.metadata.name,
+        nodeName: to.nodeName,
+        pin: { namespace: entry.namespace, pod: { name: entry.name, uid } },
+      },
+    ];
+  });
+
+const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
+  const baseline = baselineOf(plan);
+  return movesOf(plan.spec.podsToMigrate ?? [], false).flatMap((move): Intent[] => {
+    const { owner, destination, namespace } = move;
+    const to = owner ? destinationOf(s, plan, destination) : undefined;
+    if (!owner || !to) return [];
+    const count = (baseline[baselineKey(owner.uid, destination)] ?? 0) + move.names.length;
+    return [
+      {
+        id: pinIntentId(plan.metadata.name, destination, namespace, owner.uid),
+        plan: plan.metadata.name,
+        nodeClaim: to.claim.metadata.name,
+        nodeName: to.nodeName,
+        pin: { namespace, owner: { ...owner, count } },
+      },
+    ];
+  });
+};
+
+/**
+ * Every intent that the running plans stand for: pins before the nodes, so that who knows a node knows its pins.
+ * Derived from the cluster alone, so a restart gives the same.
+ */
+export const deriveIntents = (s: IntentSources): readonly Intent[] => {
+  const plans = s.plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp);
+  const pins = plans.flatMap((plan) => [...ownerIntents(s, plan), ...podIntents(s, plan)]);
+  return [...pins, ...plans.flatMap((plan) => nodeIntents(s, plan))];
+};

@@ -1,0 +1,255 @@
+import {
+  DRAINING,
+  KARPENTER_DO_NOT_DISRUPT,
+  PLAN,
+  PREPARING_TAINT,
+  REBALANCING_STATUS,
+} from '../../api/labels.ts';
+import type { RebalancePlanStatus } from '../../api/rebalanceplan.ts';
+import { NODE_CLAIMS, NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
+import type { Caches } from '../caches.ts';
+import {
+  CORDONED_BY,
+  DRAIN_FAILED,
+  DRAINING_REBALANCING,
+  LOCK_KEEPS,
+  LOCKED_BY,
+  PIN_BASELINE,
+  PLAN_FINALIZER,
+} from './names.ts';
+import * as status from './status.ts';
+import type { Step } from './steps.ts';
+import { noteUnavailable, unavailableName } from './unavailable.ts';
+import type { World } from './world.ts';
+
+export interface Writer {
+  readonly client: KubeClient;
+  readonly caches: Pick<Caches, 'unavailable'>;
+  /** Told when a budget holds a pod back, with how long the server asks to wait. */
+  readonly held: (podUid: string, retryAfterMs: number | undefined) => void;
+  readonly signal: AbortSignal;
+}
+
+type Change = status.StatusChange | undefined;
+
+const gone = async (work: Promise<unknown>): Promise<void> => {
+  try {
+    await work;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+};
+
+/** A delete whose uid no longer fits has done its work: the object is another one. */
+const deleted = async (work: Promise<unknown>): Promise<void> => {
+  try {
+    await gone(work);
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+  }
+};
+
+const patchNode = (w: Writer, node: string, body: object): Promise<void> =>
+  gone(w.client.patch(NODES, { name: node }, body, { signal: w.signal }));
+
+const prepare = async (
+  w: Writer,
+  world: World,
+  baseline: Readonly<Record<string, number>>,
+): Promise<void> => {
+  const { metadata } = world.plan;
+  await w.client.patch(
+    REBALANCE_PLANS,
+    { name: metadata.name },
+    {
+      metadata: {
+        resourceVersion: metadata.resourceVersion,
+        finalizers: [...(metadata.finalizers ?? []), PLAN_FINALIZER],
+        annotations: { [PIN_BASELINE]: JSON.stringify(baseline) },
+      },
+    },
+    { signal: w.signal },
+  );
+};
+
+const letGo = async (w: Writer, world: World): Promise<void> => {
+  const { metadata } = world.plan;
+  const finalizers = (metadata.finalizers ?? []).filter((f) => f !== PLAN_FINALIZER);
+  const body = { metadata: { resourceVersion: metadata.resourceVersion, finalizers } };
+  await gone(w.client.patch(REBALANCE_PLANS, { name: metadata.name }, body, { signal: w.signal }));
+};
+
+const createClaim = async (
+  w: Writer,
+  world: World,
+  step: Step & { kind: 'create-claim' },
+): Promise<Change> => {
+  try {
+    await w.client.create(NODE_CLAIMS, step.claim, { signal: w.signal });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const found = await w.client.get(NODE_CLAIMS, { name: step.claim.metadata.name }, { signal: w.signal });
+    if (found.metadata.labels?.[PLAN] !== world.plan.metadata.name) throw error;
+  }
+  return status.recordAttempt(step.attempt, 'InProgress', '', world.now);
+};
+
+const noteLoss = async (
+  w: Writer,
+  world: World,
+  step: Step & { kind: 'attempt-failed' },
+): Promise<Change> => {
+  for (const offering of step.offerings) {
+    const known = w.caches.unavailable.get(unavailableName(offering));
+    await noteUnavailable(w.client, offering, known, world.now, w.signal);
+  }
+  return status.recordAttempt(step.attempt, 'Failed', step.description, world.now);
+};
+
+const evict = async (w: Writer, step: Step & { kind: 'evict' }): Promise<void> => {
+  try {
+    await deleted(w.client.evict(step, { signal: w.signal }));
+  } catch (error) {
+    if (!isRetryable(error)) throw error;
+    w.held(step.uid, error.retryAfterMs);
+  }
+};
+
+const release = async (w: Writer, step: Step & { kind: 'release' }): Promise<void> => {
+  const unguarded = { metadata: { annotations: { [KARPENTER_DO_NOT_DISRUPT]: null } } };
+  await gone(w.client.patch(NODE_CLAIMS, { name: step.claim }, unguarded, { signal: w.signal }));
+  try {
+    const node = await w.client.get(NODES, { name: step.node }, { signal: w.signal });
+    const taints = (node.spec?.taints ?? []).filter((t) => t.key !== PREPARING_TAINT);
+    const { resourceVersion } = node.metadata;
+    const metadata = { ...unguarded.metadata, resourceVersion };
+    await patchNode(w, step.node, { metadata, spec: { taints: taints.length > 0 ? taints : null } });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+};
+
+const lockPatch = (plan: string, keeps: boolean): object => ({
+  metadata: {
+    annotations: {
+      [KARPENTER_DO_NOT_DISRUPT]: 'true',
+      [LOCKED_BY]: plan,
+      ...(keeps ? { [LOCK_KEEPS]: 'true' } : {}),
+    },
+  },
+});
+
+const unlockPatch = (keeps: boolean): object => ({
+  metadata: {
+    annotations: {
+      ...(keeps ? {} : { [KARPENTER_DO_NOT_DISRUPT]: null }),
+      [LOCKED_BY]: null,
+      [LOCK_KEEPS]: null,
+    },
+  },
+});
+
+const cordonPatch = (plan: string): object => ({
+  metadata: { labels: { [DRAINING]: DRAINING_REBALANCING }, annotations: { [CORDONED_BY]: plan } },
+  spec: { unschedulable: true },
+});
+
+const uncordonPatch = (drainFailed: boolean): object => ({
+  metadata: {
+    labels: { [DRAINING]: null, ...(drainFailed ? { [REBALANCING_STATUS]: DRAIN_FAILED } : {}) },
+    annotations: { [CORDONED_BY]: null },
+  },
+  spec: { unschedulable: null },
+});
+
+const both =
+  (...changes: readonly status.StatusChange[]): status.StatusChange =>
+  (s) =>
+    changes.reduce((so, change) => change(so), s);
+
+const merge =
+  (part: Partial<RebalancePlanStatus>): status.StatusChange =>
+  (s) => ({ ...s, ...part });
+
+/** Does one step and answers with what it changes in the plan's status. */
+export const apply = async (w: Writer, world: World, step: Step): Promise<Change> => {
+  const { now } = world;
+  const plan = world.plan.metadata.name;
+  const at = new Date(now).toISOString();
+  const options = { signal: w.signal };
+  switch (step.kind) {
+    case 'prepare':
+      return void (await prepare(w, world, step.baseline));
+    case 'let-go':
+      return void (await letGo(w, world));
+    case 'wait-to-start':
+      return both(
+        merge({ state: world.plan.status?.state ?? 'Pending' }),
+        status.setCondition('Started', 'False', step.reason, step.message, now),
+      );
+    case 'start':
+      return both(
+        merge({ state: 'Running', startTime: world.plan.status?.startTime ?? at }),
+        status.setCondition('Started', 'True', step.reason, step.message, now),
+      );
+    case 'lock':
+      return void (await patchNode(w, step.node, lockPatch(plan, step.keeps)));
+    case 'unlock':
+      return void (await patchNode(w, step.node, unlockPatch(step.keeps)));
+    case 'create-claim':
+      return createClaim(w, world, step);
+    case 'attempt-succeeded':
+      return status.recordAttempt(step.attempt, 'Success', '', now);
+    case 'attempt-failed':
+      return noteLoss(w, world, step);
+    case 'delete-claim':
+      return void (await deleted(
+        w.client.delete(NODE_CLAIMS, { name: step.claim }, { ...options, uid: step.uid }),
+      ));
+    case 'remove-pod': {
+      const ref = { name: step.name, namespace: step.namespace };
+      return void (await deleted(
+        w.client.delete(PODS, ref, { ...options, uid: step.uid, gracePeriodSeconds: 0 }),
+      ));
+    }
+    case 'cordon':
+      return void (await patchNode(w, step.node, cordonPatch(plan)));
+    case 'uncordon':
+      return void (await patchNode(w, step.node, uncordonPatch(step.drainFailed)));
+    case 'evict':
+      return void (await evict(w, step));
+    case 'record-deletion':
+      return status.recordDeletion(step.claim, step.status, step.description, now);
+    case 'advance':
+      return both(
+        ...(step.validated ? [merge({ validatedSavings: step.validated })] : []),
+        status.setCondition(step.phase, 'True', step.reason, step.message, now),
+      );
+    case 'warn':
+      return status.addWarning(step.message);
+    case 'release':
+      return void (await release(w, step));
+    case 'fail':
+      return both(
+        merge({ failurePhase: step.phase, failureReason: step.failureReason, failureMessage: step.message }),
+        status.setCondition('Failed', 'True', step.reason, step.message, now),
+      );
+    case 'finish':
+      return both(
+        merge({
+          state: step.state,
+          completionTime: at,
+          ...(step.outcome ? { achievedOutcome: step.outcome } : {}),
+        }),
+        status.setCondition('Finished', 'True', step.reason, step.message, now),
+      );
+    default:
+      return assertNever(step);
+  }
+};
+
+const assertNever = (step: never): never => {
+  throw new Error(`unknown step ${JSON.stringify(step)}`);
+};

@@ -1,0 +1,131 @@
+import type { Pod } from '../../api/objects.ts';
+import { create } from './creation.ts';
+import { drainAndDelete } from './deletion.ts';
+import { addedNames } from './lock.ts';
+import { PLAN_FINALIZER } from './names.ts';
+import { countBaseline, movesOf } from './pods.ts';
+import { rollBack } from './rollback.ts';
+import { validate } from './savings.ts';
+import { settle } from './settling.ts';
+import { hasReached, isFinished, isRunning, reachedAt } from './status.ts';
+import { type Decision, type FailurePhase, type Step, steps } from './steps.ts';
+import type { World } from './world.ts';
+
+const isHeld = (world: World): boolean => world.plan.metadata.finalizers?.includes(PLAN_FINALIZER) ?? false;
+
+/** 1. Before the start: may it run, does it share a node with another plan, is the cluster well enough. */
+const start = (world: World): Decision => {
+  const { plan, clusterNodes, limits } = world;
+  const wait = (reason: string, message: string): Decision =>
+    steps({ kind: 'wait-to-start', reason, message });
+  if (!plan.spec.execute) return wait('NotExecuted', 'Set spec.execute to true to carry the plan out');
+  const mine = [
+    ...(plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName),
+    ...(plan.spec.podsToMigrate ?? []).map((p) => p.dstNodeClaimName),
+  ];
+  const shared = mine.find((claim) => world.busy.has(claim));
+  if (shared) return wait('NodeInUse', `NodeClaim ${shared} is in use by another running plan`);
+  const { total, unready } = clusterNodes;
+  if (unready > limits.haltNodes && unready * 100 > total * limits.haltPercent) {
+    return wait('ClusterUnhealthy', `${unready} of ${total} nodes are unready: no plan starts`);
+  }
+  if (isHeld(world)) return steps({ kind: 'start', reason: 'PlanStarted', message: 'Carrying the plan out' });
+  const leaving = new Set(
+    (plan.spec.podsToMigrate ?? []).filter((p) => p.srcNode).map((p) => `${p.namespace}/${p.name}`),
+  );
+  const podsOn = (claim: string): readonly Pod[] => world.pods.get(claim) ?? [];
+  const moves = movesOf(plan.spec.podsToMigrate ?? [], false);
+  return steps({
+    kind: 'prepare',
+    baseline: countBaseline(moves, addedNames(plan), podsOn, leaving),
+    reason: 'PlanPrepared',
+    message: 'Noting what stands where before the plan starts',
+  });
+};
+
+const phaseAtHand = (world: World): FailurePhase =>
+  hasReached(world.plan, 'SavingsValidated') ? 'Deletion' : 'Creation';
+
+const outOfTime = (world: World): Step | undefined => {
+  const since = Date.parse(world.plan.status?.startTime ?? '');
+  if (!(world.now - since > world.limits.executionTimeoutMs)) return undefined;
+  if (hasReached(world.plan, 'NodesDeleted')) return undefined;
+  return {
+    kind: 'fail',
+    phase: phaseAtHand(world),
+    failureReason: 'FailureReasonTimeout',
+    reason: 'FailureReasonTimeout',
+    message: `The plan did not end within ${Math.round(world.limits.executionTimeoutMs / 1000)} s.`,
+  };
+};
+
+/** 3. The savings check, between the new nodes and the old. */
+const checkSavings = (world: World): Decision => {
+  const validated = validate(world);
+  const threshold = world.plan.spec.executionPolicy?.achievedSavingsPercentageThreshold;
+  const achieved = validated?.projectedSavingsPercent;
+  if (threshold !== undefined && achieved !== undefined && Number(achieved) < Number(threshold)) {
+    return steps({
+      kind: 'fail',
+      phase: 'Creation',
+      failureReason: 'FailureReasonInsufficientSavings',
+      reason: 'FailureReasonInsufficientSavings',
+      message: `The new nodes save ${achieved} %, less than the ${threshold} % that executionPolicy asks for.`,
+    });
+  }
+  return steps({
+    kind: 'advance',
+    phase: 'SavingsValidated',
+    ...(validated ? { validated } : {}),
+    reason: 'SavingsValidated',
+    message: achieved === undefined ? 'The plan promises no savings' : `The new nodes save ${achieved} %`,
+  });
+};
+
+/** 4. The pinner knows where the pods go, or it is known not to be there: a pin may lose, a pod may not. */
+const awaitPins = (world: World): Decision => {
+  const reached = (reason: string, message: string): Step => ({
+    kind: 'advance',
+    phase: 'PinsReady',
+    reason,
+    message,
+  });
+  if ((world.plan.spec.podsToMigrate ?? []).length === 0) {
+    return steps(reached('NoPods', 'The plan moves no pods'));
+  }
+  if (world.pins.acknowledged)
+    return steps(reached('PinsAcknowledged', 'The pinner holds all pins of the plan'));
+  const since = reachedAt(world.plan, 'SavingsValidated') ?? world.now;
+  const left = world.limits.pinTimeoutMs - (world.now - since);
+  if (left > 0) return { steps: [], againAfterMs: Math.min(left, 1_000) };
+  const message = world.pins.connected
+    ? 'The pinner did not acknowledge all pins in time; kube-scheduler places what is not pinned'
+    : 'No pinner is connected; kube-scheduler places the pods';
+  return steps({ kind: 'warn', reason: 'PinsMissing', message }, reached('PinsMissing', message));
+};
+
+/** The next steps of a plan. Pure: the same world gives the same steps. */
+export const decide = (world: World): Decision => {
+  const { plan } = world;
+  const letGo: Step = {
+    kind: 'let-go',
+    reason: 'PlanEnded',
+    message: 'Nothing of the plan is left to put back',
+  };
+  if (isFinished(plan)) return steps(...(isHeld(world) ? [letGo] : []));
+  if (plan.status?.failurePhase) return rollBack(world);
+  if (plan.metadata.deletionTimestamp) {
+    if (!isRunning(plan)) return steps(...(isHeld(world) ? [letGo] : []));
+    const phase = phaseAtHand(world);
+    const message = 'The plan was deleted while it ran.';
+    return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
+  }
+  if (!isRunning(plan)) return start(world);
+  const late = outOfTime(world);
+  if (late) return steps(late);
+  if (!hasReached(plan, 'NodesCreated')) return create(world);
+  if (!hasReached(plan, 'SavingsValidated')) return checkSavings(world);
+  if (!hasReached(plan, 'PinsReady')) return awaitPins(world);
+  if (!hasReached(plan, 'NodesDeleted')) return drainAndDelete(world);
+  return settle(world);
+};

@@ -1,0 +1,161 @@
+import { DRAINING } from '../../api/labels.ts';
+import type { Node } from '../../api/objects.ts';
+import { CORDONED_BY, DRAINING_REBALANCING } from './names.ts';
+import { isMovable, isTerminating } from './pods.ts';
+import { deletionEventsOf } from './status.ts';
+import { type Decision, LOOK_AGAIN_MS, type Step, steps } from './steps.ts';
+import type { World } from './world.ts';
+
+interface Drained {
+  readonly steps: readonly Step[];
+  /** Cordoned and not yet empty, or its NodeClaim not yet gone. */
+  readonly busy: boolean;
+  readonly done: boolean;
+}
+
+const remove = (world: World, claim: string): Step | undefined => {
+  const object = world.nodeClaims.get(claim);
+  if (!object || object.metadata.deletionTimestamp) return undefined;
+  return {
+    kind: 'delete-claim',
+    claim,
+    uid: object.metadata.uid ?? '',
+    reason: 'NodeClaimDeleted',
+    message: `Deleting NodeClaim ${claim}: its node is empty`,
+  };
+};
+
+const drainTimedOut = (world: World, claim: string, node: Node, since: number): Step | undefined => {
+  if (world.now - since <= world.limits.drainTimeoutMs) return undefined;
+  const left = (world.pods.get(claim) ?? []).filter(isMovable);
+  const names = left.slice(0, 3).map((p) => `${p.metadata.namespace}/${p.metadata.name}`);
+  return {
+    kind: 'fail',
+    phase: 'Deletion',
+    failureReason: 'FailureReasonDrainTimeout',
+    reason: 'FailureReasonDrainTimeout',
+    message: `Node ${node.metadata.name} was not empty after ${Math.round(world.limits.drainTimeoutMs / 1000)} s: ${names.join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''} stayed. Look at their PodDisruptionBudgets and grace periods.`,
+  };
+};
+
+const isCordoned = (node: Node): boolean =>
+  node.spec?.unschedulable === true && node.metadata.labels?.[DRAINING] === DRAINING_REBALANCING;
+
+const evictions = (world: World, claim: string): readonly Step[] =>
+  (world.pods.get(claim) ?? [])
+    .filter((pod) => isMovable(pod) && !isTerminating(pod))
+    .filter((pod) => (world.heldUntil.get(pod.metadata.uid ?? '') ?? 0) <= world.now)
+    .map((pod) => ({
+      kind: 'evict' as const,
+      name: pod.metadata.name,
+      namespace: pod.metadata.namespace ?? '',
+      uid: pod.metadata.uid ?? '',
+      reason: 'PodEvicted',
+      message: `Evicting pod ${pod.metadata.namespace}/${pod.metadata.name}`,
+    }));
+
+const begin = (claim: string, node: Node): readonly Step[] => [
+  {
+    kind: 'record-deletion',
+    claim,
+    status: 'InProgress',
+    description: `draining node ${node.metadata.name}`,
+    reason: 'NodeDraining',
+    message: `Emptying node ${node.metadata.name}`,
+  },
+  {
+    kind: 'cordon',
+    node: node.metadata.name,
+    reason: 'NodeCordoned',
+    message: `Cordoning node ${node.metadata.name}`,
+  },
+];
+
+const drain = (world: World, claim: string, mayBegin: boolean): Drained => {
+  const events = deletionEventsOf(world.plan, claim);
+  const node = world.nodes.get(claim);
+  const object = world.nodeClaims.get(claim);
+  if (!object) {
+    if (events.at(-1)?.status === 'Success') return { steps: [], busy: false, done: true };
+    const success: Step = {
+      kind: 'record-deletion',
+      claim,
+      status: 'Success',
+      description: 'the NodeClaim is gone',
+      reason: 'NodeRemoved',
+      message: `NodeClaim ${claim} is gone`,
+    };
+    return { steps: [success], busy: false, done: false };
+  }
+  if (object.metadata.deletionTimestamp) return { steps: [], busy: true, done: false };
+  if (!node) {
+    const deletion = remove(world, claim);
+    return { steps: deletion ? [deletion] : [], busy: true, done: false };
+  }
+  if (events.length === 0) {
+    return mayBegin
+      ? { steps: begin(claim, node), busy: true, done: false }
+      : { steps: [], busy: false, done: false };
+  }
+  if (!isCordoned(node)) {
+    const cordon = begin(claim, node).filter((s) => s.kind === 'cordon');
+    return { steps: cordon, busy: true, done: false };
+  }
+  const left = (world.pods.get(claim) ?? []).filter(isMovable);
+  if (left.length === 0) {
+    const deletion = remove(world, claim);
+    return { steps: deletion ? [deletion] : [], busy: true, done: false };
+  }
+  const late = drainTimedOut(world, claim, node, Date.parse(events[0]?.timestamp ?? ''));
+  return { steps: late ? [late] : evictions(world, claim), busy: true, done: false };
+};
+
+/** The deletion phase: cordon, evict, delete, so many nodes at a time, and wait until each NodeClaim is gone. */
+export const drainAndDelete = (world: World): Decision => {
+  const claims = (world.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
+  const hasBegun = (claim: string): boolean =>
+    deletionEventsOf(world.plan, claim).length > 0 && world.nodeClaims.has(claim);
+  let room = world.limits.maxSimultaneousDrains - claims.filter(hasBegun).length;
+  const results = claims.map((claim) => {
+    const mayBegin = hasBegun(claim) || room > 0;
+    const result = drain(world, claim, mayBegin);
+    if (!hasBegun(claim) && result.busy) room -= 1;
+    return result;
+  });
+  const next = results.flatMap((r) => r.steps);
+  const failure = next.find((s) => s.kind === 'fail');
+  if (failure) return steps(failure);
+  if (next.length > 0 || results.some((r) => !r.done))
+    return { steps: next, againAfterMs: againAfter(world) };
+  return steps({
+    kind: 'advance',
+    phase: 'NodesDeleted',
+    reason: 'NodesRemoved',
+    message:
+      claims.length === 0
+        ? 'The plan removes no nodes'
+        : `All ${claims.length} nodes that the plan removes are gone`,
+  });
+};
+
+const againAfter = (world: World): number => {
+  const held = [...world.heldUntil.values()].filter((until) => until > world.now);
+  return Math.min(LOOK_AGAIN_MS, ...held.map((until) => until - world.now));
+};
+
+/** Nodes of this plan that a rollback opens again; only those that it cordoned. */
+export const uncordons = (world: World): readonly Step[] =>
+  (world.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {
+    const node = world.nodes.get(nodeClaimName);
+    if (!node || node.metadata.annotations?.[CORDONED_BY] !== world.plan.metadata.name) return [];
+    const left = (world.pods.get(nodeClaimName) ?? []).filter(isMovable).length;
+    return [
+      {
+        kind: 'uncordon',
+        node: node.metadata.name,
+        drainFailed: left > 0,
+        reason: 'NodeUncordoned',
+        message: `Opening node ${node.metadata.name} again`,
+      },
+    ];
+  });

@@ -1,0 +1,155 @@
+import { PLAN } from '../../api/labels.ts';
+import type { RebalancePlan, RebalancePlanStatus } from '../../api/rebalanceplan.ts';
+import { REBALANCE_PLANS } from '../../api/resources.ts';
+import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import type { Recorder } from '../../kube/events.ts';
+import type { Logger } from '../../kube/log.ts';
+import { settleLimited } from '../limited.ts';
+import { apply } from './apply.ts';
+import { decide } from './decide.ts';
+import { gather, type Sources } from './gather.ts';
+import { existingClaims } from './lock.ts';
+import { isFinished, isRunning } from './status.ts';
+import type { Step } from './steps.ts';
+
+const PARALLEL_WRITES = 10;
+/** After a step the caches bring the next one; this is for what they don't show. */
+const AFTER_STEPS_MS = 300;
+const FIRST_HOLD_MS = 1_000;
+const LONGEST_HOLD_MS = 15_000;
+
+/** Steps that are told in the log but not as events: one for each pod would drown the rest. */
+const QUIET: ReadonlySet<Step['kind']> = new Set(['evict', 'wait-to-start', 'let-go', 'prepare']);
+const WARNING: ReadonlySet<Step['kind']> = new Set(['fail', 'warn', 'attempt-failed']);
+
+export interface Clock {
+  readonly now: () => number;
+}
+
+/** When to ask again about pods that a budget holds back: doubles with each refusal. Lost with the process. */
+class Holds {
+  readonly #until = new Map<string, { until: number; delay: number }>();
+
+  hold(uid: string, now: number, retryAfterMs: number | undefined): void {
+    const last = this.#until.get(uid)?.delay ?? FIRST_HOLD_MS / 2;
+    const delay = Math.min(Math.max(last * 2, retryAfterMs ?? 0), LONGEST_HOLD_MS);
+    this.#until.set(uid, { until: now + delay, delay });
+  }
+
+  view(): ReadonlyMap<string, number> {
+    return new Map([...this.#until].map(([uid, { until }]) => [uid, until]));
+  }
+}
+
+const plansUsing = (plans: readonly RebalancePlan[], claim: string): string[] =>
+  plans.filter((p) => isRunning(p) && existingClaims(p).includes(claim)).map((p) => p.metadata.name);
+
+const isNews = (plan: RebalancePlan, step: Step): boolean =>
+  plan.status?.conditions?.find((c) => c.type === 'Started')?.message !== step.message;
+
+/** Carries RebalancePlans out: gathers the state of the world, decides the next steps, takes them, one pass at a time. */
+export const executePlans = (
+  o: Sources & { readonly recorder: Recorder; readonly log: Logger; readonly clock: Clock },
+): Controller => {
+  const { caches, client } = o;
+  const holds = new Map<string, Holds>();
+  const running = (): string[] =>
+    caches.plans
+      .list()
+      .filter((p) => !isFinished(p))
+      .map((p) => p.metadata.name);
+
+  const tell = (plan: RebalancePlan, step: Step): void => {
+    const { kind, reason, message } = step;
+    o.log.info({ plan: plan.metadata.name, step: kind, reason, message }, 'plan step');
+    if (QUIET.has(kind)) return;
+    o.recorder.event(REBALANCE_PLANS, plan, WARNING.has(kind) ? 'Warning' : 'Normal', reason, message);
+  };
+
+  const write = async (
+    plan: RebalancePlan,
+    status: RebalancePlanStatus,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    if (JSON.stringify(status) === JSON.stringify(plan.status ?? {})) return;
+    await client.replace(REBALANCE_PLANS, { ...plan, status }, { subresource: 'status', signal });
+  };
+
+  const read = async (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> => {
+    try {
+      return await client.get(REBALANCE_PLANS, { name }, { signal });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  };
+
+  return {
+    name: 'rebalanceplan.execute',
+    sources: [
+      watches(caches.plans, (plan, change) => [
+        plan.metadata.name,
+        // A plan that ends may free the nodes that another one waits for.
+        ...(isFinished(plan) || change.type === 'delete' ? running() : []),
+      ]),
+      watches(caches.nodeClaims, (claim) => {
+        const own = claim.metadata.labels?.[PLAN];
+        return [...(own ? [own] : []), ...plansUsing(caches.plans.list(), claim.metadata.name)];
+      }),
+      watches(caches.nodes, (node) => {
+        const own = node.metadata.labels?.[PLAN];
+        const all = caches.plans.list().filter(isRunning);
+        return own ? [own] : all.map((p) => p.metadata.name);
+      }),
+      watches(caches.pods, (pod) =>
+        pod.spec.nodeName
+          ? caches.plans
+              .list()
+              .filter(isRunning)
+              .map((p) => p.metadata.name)
+          : [],
+      ),
+    ],
+    reconcile: async (name, signal) => {
+      const plan = await read(name, signal);
+      if (!plan) {
+        holds.delete(name);
+        return awaitChange;
+      }
+      const held = holds.get(name) ?? new Holds();
+      holds.set(name, held);
+      const now = o.clock.now();
+      const world = await gather(o, plan, held.view(), now, signal);
+      const decision = decide(world);
+      const writer = {
+        client,
+        caches,
+        signal,
+        held: (uid: string, after: number | undefined) => held.hold(uid, now, after),
+      };
+      const results = await settleLimited(decision.steps, PARALLEL_WRITES, (step) =>
+        apply(writer, world, step),
+      );
+      let status = plan.status ?? {};
+      const failures: unknown[] = [];
+      for (const [at, result] of results.entries()) {
+        const step = decision.steps[at];
+        if (result.status === 'rejected') failures.push(result.reason);
+        else {
+          if (result.value) status = result.value(status);
+          if (step && (step.kind !== 'wait-to-start' || isNews(plan, step))) tell(plan, step);
+        }
+      }
+      await write(plan, status, signal);
+      if (failures.length > 0) throw failures[0];
+      if (isFinished({ ...plan, status }) && decision.steps.length === 0) {
+        holds.delete(name);
+        return awaitChange;
+      }
+      if (decision.steps.some((s) => s.reason === 'NotExecuted')) return awaitChange;
+      const isIdle = decision.steps.every((s) => s.kind === 'wait-to-start');
+      return requeue(isIdle ? decision.againAfterMs : AFTER_STEPS_MS);
+    },
+  };
+};

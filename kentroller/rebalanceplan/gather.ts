@@ -1,0 +1,116 @@
+import { PLAN } from '../../api/labels.ts';
+import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import { EVENTS, NODE_CLAIMS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import { type Caches, nodeOf } from '../caches.ts';
+import { existingClaims } from './lock.ts';
+import { isReady } from './readiness.ts';
+import { isRunning } from './status.ts';
+import type { ExecutionLimits, PinsView, World } from './world.ts';
+
+/** What the executor reads, besides the plan itself. */
+export interface Sources {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly pinsOf: (plan: string) => PinsView;
+  readonly priceOf: World['priceOf'];
+  readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
+}
+
+const attemptedClaims = (plan: RebalancePlan): readonly string[] =>
+  Object.values(plan.status?.nodesCreation ?? {}).flatMap((c) => c.attempts.map((a) => a.nodeClaimName));
+
+const openAttempts = (plan: RebalancePlan): readonly string[] =>
+  Object.values(plan.status?.nodesCreation ?? {}).flatMap((c) => {
+    const last = c.attempts.at(-1);
+    return last && last.status !== 'Failed' ? [last.nodeClaimName] : [];
+  });
+
+/** A claim that the cache does not show may be one that we made a moment ago: the API server knows. */
+const confirm = async (
+  client: KubeClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<NodeClaim | undefined> => {
+  try {
+    return await client.get(NODE_CLAIMS, { name }, { signal });
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+};
+
+/** Karpenter deletes a claim that the cloud refuses; all that is left of the reason is an event. */
+const lossOf = async (client: KubeClient, name: string, signal: AbortSignal): Promise<string | undefined> => {
+  const { items } = await client.list(EVENTS, {
+    namespace: 'default',
+    fieldSelector: `involvedObject.kind=NodeClaim,involvedObject.name=${name},type=Warning`,
+    signal,
+  });
+  const events = items.filter((e) => e.reason !== undefined && !/FailedConsistencyCheck/.test(e.reason));
+  const capacity = events.find((e) => /InsufficientCapacity/i.test(`${e.reason} ${e.message}`));
+  const last = capacity ?? events.at(-1);
+  return last ? `${last.reason}: ${last.message ?? ''}`.trim() : undefined;
+};
+
+const busyClaims = (caches: Caches, plan: RebalancePlan): ReadonlySet<string> =>
+  new Set(
+    caches.plans
+      .list()
+      .filter((other) => isRunning(other) && other.metadata.name !== plan.metadata.name)
+      .flatMap(existingClaims),
+  );
+
+/** Reads everything that the next decision about a plan is made from. */
+export const gather = async (
+  sources: Sources,
+  plan: RebalancePlan,
+  heldUntil: ReadonlyMap<string, number>,
+  now: number,
+  signal: AbortSignal,
+): Promise<World> => {
+  const { caches, client } = sources;
+  const nodeClaims = new Map<string, NodeClaim>();
+  for (const name of [...existingClaims(plan), ...attemptedClaims(plan)]) {
+    const claim = caches.nodeClaims.get(name);
+    if (claim) nodeClaims.set(name, claim);
+  }
+  for (const claim of caches.nodeClaims.list()) {
+    if (claim.metadata.labels?.[PLAN] === plan.metadata.name) nodeClaims.set(claim.metadata.name, claim);
+  }
+  const losses = new Map<string, string>();
+  for (const name of openAttempts(plan)) {
+    if (nodeClaims.has(name)) continue;
+    const claim = await confirm(client, name, signal);
+    const loss = claim ? undefined : await lossOf(client, name, signal);
+    if (claim) nodeClaims.set(name, claim);
+    if (loss) losses.set(name, loss);
+  }
+  const nodes = new Map<string, Node>();
+  const pods = new Map<string, readonly Pod[]>();
+  for (const [name, claim] of nodeClaims) {
+    const node = nodeOf(caches, claim);
+    if (!node) continue;
+    nodes.set(name, node);
+    pods.set(name, caches.pods.by('node', node.metadata.name));
+  }
+  const all = caches.nodes.list();
+  return {
+    plan,
+    nodeClaims,
+    nodes,
+    pods,
+    nodePools: new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool])),
+    losses,
+    unavailable: caches.unavailable.list(),
+    busy: busyClaims(caches, plan),
+    clusterNodes: { total: all.length, unready: all.filter((node) => !isReady(node)).length },
+    pins: sources.pinsOf(plan.metadata.name),
+    heldUntil,
+    priceOf: sources.priceOf,
+    now,
+    limits: sources.limitsOf(plan),
+  };
+};

@@ -1,0 +1,78 @@
+import { KARPENTER_DO_NOT_DISRUPT, PREPARING_TAINT } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import { addedNames, unlocks } from './lock.ts';
+import { PIN_BASELINE } from './names.ts';
+import { countPlaced, movesOf } from './pods.ts';
+import { attemptsOf, reachedAt } from './status.ts';
+import { type Decision, type Step, steps } from './steps.ts';
+import type { World } from './world.ts';
+
+/** The NodeClaim that stands for a name of the plan: the attempt in force, or the claim itself. */
+export const claimInForce = (plan: RebalancePlan, name: string): string =>
+  addedNames(plan).has(name) ? (attemptsOf(plan, name).at(-1)?.nodeClaimName ?? name) : name;
+
+/** Pods that stood on the plan's existing destinations when it started, by owner and destination. */
+export const baselineOf = (plan: RebalancePlan): Readonly<Record<string, number>> => {
+  try {
+    const read: unknown = JSON.parse(plan.metadata.annotations?.[PIN_BASELINE] ?? '{}');
+    return typeof read === 'object' && read !== null ? (read as Record<string, number>) : {};
+  } catch {
+    return {};
+  }
+};
+
+const placed = (world: World): { planned: number; placed: number } => {
+  const moves = movesOf(world.plan.spec.podsToMigrate ?? [], true);
+  const podsOn = (name: string): readonly Pod[] => world.pods.get(claimInForce(world.plan, name)) ?? [];
+  return {
+    planned: moves.reduce((sum, m) => sum + m.names.length, 0),
+    placed: countPlaced(moves, baselineOf(world.plan), podsOn),
+  };
+};
+
+/** Opens the nodes that the plan made: taint and do-not-disrupt off, unless the plan's own claim asks for the latter. */
+export const releases = (world: World): readonly Step[] =>
+  (world.plan.spec.nodeClaimsToAdd ?? []).flatMap((planned): Step[] => {
+    const claim = claimInForce(world.plan, planned.metadata.name);
+    const node = world.nodes.get(claim);
+    if (!node || node.metadata.deletionTimestamp) return [];
+    const isReserved = node.spec?.taints?.some((t) => t.key === PREPARING_TAINT) ?? false;
+    const isGuarded = [node, world.nodeClaims.get(claim)].some(
+      (o) => o?.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
+    );
+    if (!isReserved && !isGuarded) return [];
+    return [
+      {
+        kind: 'release',
+        node: node.metadata.name,
+        claim,
+        reason: 'NodeReleased',
+        message: `Node ${node.metadata.name} is open to all pods and to Karpenter`,
+      },
+    ];
+  });
+
+/** The end of a plan: its pods run, its nodes are opened, its locks are off. */
+export const settle = (world: World): Decision => {
+  const outcome = placed(world);
+  const since = reachedAt(world.plan, 'NodesDeleted') ?? world.now;
+  const isLate = world.now - since > world.limits.settleTimeoutMs;
+  if (outcome.placed < outcome.planned && !isLate) return steps();
+  const next = [...releases(world), ...unlocks(world)];
+  if (next.length > 0) return steps(...next);
+  const missed = outcome.planned - outcome.placed;
+  const warnings = world.plan.status?.warnings?.length ?? 0;
+  const warn: Step = {
+    kind: 'warn',
+    reason: 'PodsElsewhere',
+    message: `${missed} of ${outcome.planned} pods do not run where the plan put them`,
+  };
+  return steps(...(missed > 0 ? [warn] : []), {
+    kind: 'finish',
+    state: missed > 0 || warnings > 0 ? 'DoneWithWarnings' : 'Done',
+    outcome: { podsPlanned: outcome.planned, podsPlaced: outcome.placed },
+    reason: 'PlanDone',
+    message: `The plan is done: ${outcome.placed} of ${outcome.planned} pods run where it put them`,
+  });
+};

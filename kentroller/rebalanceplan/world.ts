@@ -1,0 +1,51 @@
+import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
+
+/** What the pinner has said about the intents of one plan. */
+export interface PinsView {
+  /** A pinner is on the stream. */
+  readonly connected: boolean;
+  /** It has answered for every intent of the plan. */
+  readonly acknowledged: boolean;
+}
+
+/** How far and how long an execution may go; times in milliseconds. */
+export interface ExecutionLimits {
+  /** From the creation of a NodeClaim to its initialized Node. */
+  readonly joinDeadlineMs: number;
+  /** For one node, from cordon to empty. */
+  readonly drainTimeoutMs: number;
+  readonly executionTimeoutMs: number;
+  /** How long the deletion waits for the pinner's acknowledgement. */
+  readonly pinTimeoutMs: number;
+  /** How long a plan whose nodes are gone waits for its pods to run. */
+  readonly settleTimeoutMs: number;
+  readonly maxSimultaneousDrains: number;
+  /** No plan starts while more than this share of the nodes, and more than `haltNodes`, are unready. */
+  readonly haltPercent: number;
+  readonly haltNodes: number;
+}
+
+/** Everything that one decision about one plan is made from; nodes and pods by the name of their NodeClaim. */
+export interface World {
+  readonly plan: RebalancePlan;
+  /** Claims that the plan names or made. A claim that is missing here is gone. */
+  readonly nodeClaims: ReadonlyMap<string, NodeClaim>;
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly pods: ReadonlyMap<string, readonly Pod[]>;
+  readonly nodePools: ReadonlyMap<string, NodePool>;
+  /** What Karpenter said about claims that are gone. */
+  readonly losses: ReadonlyMap<string, string>;
+  readonly unavailable: readonly UnavailableOffering[];
+  /** NodeClaims that other running plans use. */
+  readonly busy: ReadonlySet<string>;
+  readonly clusterNodes: { readonly total: number; readonly unready: number };
+  readonly pins: PinsView;
+  /** Pods, by uid, that a budget protects until this time. */
+  readonly heldUntil: ReadonlyMap<string, number>;
+  /** USD per hour of an offering; undefined where the cloud has told no price. */
+  readonly priceOf: (instanceType: string, zone: string, capacityType: string) => number | undefined;
+  readonly now: number;
+  readonly limits: ExecutionLimits;
+}

@@ -1,0 +1,49 @@
+import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { awaitChange, type Controller, watches } from '../../kube/controller.ts';
+import type { Recorder } from '../../kube/events.ts';
+import type { Logger } from '../../kube/log.ts';
+import type { Caches } from '../caches.ts';
+import type { Clock } from '../rebalanceplan/execute.ts';
+import { claimOf } from './plan.ts';
+import { readClaim, writeClaimStatus } from './read.ts';
+import { followPlan, withState } from './status.ts';
+
+/** Shows in a RebalancePlanClaim what becomes of its plan. */
+export const followPlans = (o: {
+  readonly client: KubeClient;
+  readonly caches: Pick<Caches, 'plans' | 'claims'>;
+  readonly recorder: Recorder;
+  readonly log: Logger;
+  readonly clock: Clock;
+}): Controller => ({
+  name: 'rebalanceplanclaim.follow',
+  sources: [
+    watches(o.caches.claims, (claim) => [claim.metadata.name]),
+    watches(o.caches.plans, (plan) => {
+      const owner = claimOf(plan);
+      return owner ? [owner.name] : [];
+    }),
+  ],
+  reconcile: async (name, signal) => {
+    const claim = await readClaim(o.client, name, signal);
+    const planName = claim?.status?.rebalanceName;
+    if (!claim || !planName) return awaitChange;
+    const found = o.caches.plans.get(planName);
+    const plan = found && claimOf(found)?.uid === claim.metadata.uid ? found : undefined;
+    const next = followPlan(claim, plan);
+    if (!next || next.state === claim.status?.state) return awaitChange;
+    const warnings = plan?.status?.warnings ?? [];
+    const status = withState(claim.status ?? {}, next.state, next.told, o.clock.now());
+    await writeClaimStatus(
+      o.client,
+      claim,
+      { ...status, ...(warnings.length > 0 ? { warnings } : {}) },
+      signal,
+    );
+    o.log.info({ claim: name, plan: planName, state: next.state, ...next.told }, 'claim follows its plan');
+    const type = next.state === 'Failed' || next.state === 'Canceled' ? 'Warning' : 'Normal';
+    o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, next.told.reason, next.told.message);
+    return awaitChange;
+  },
+});

@@ -1,0 +1,59 @@
+import { GROUP_VERSION } from '../../api/labels.ts';
+import type { OwnerReference } from '../../api/objects.ts';
+import type { RebalancePlan, RebalancePlanSpec } from '../../api/rebalanceplan.ts';
+import type { RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
+
+/** On a plan: the RebalancePlanClaim that asked for it. */
+export const CLAIM_LABEL = 'autoscaling.cast.ai/rebalance-plan-claim';
+
+const SHORT = 8;
+const MAX_NAME = 50;
+
+/** The claim that a plan was made for; undefined for plans that nobody claimed. */
+export const claimOf = (plan: RebalancePlan): OwnerReference | undefined =>
+  plan.metadata.ownerReferences?.find(
+    (owner) => owner.kind === 'RebalancePlanClaim' && owner.apiVersion === GROUP_VERSION,
+  );
+
+/** The same claim gets the same plan name, so that a plan is never made twice for it. */
+export const planNameFor = (claim: RebalancePlanClaim): string => {
+  const ending = (claim.metadata.uid ?? '').slice(0, SHORT);
+  return `${claim.metadata.name.slice(0, MAX_NAME).replace(/[-.]+$/, '')}-${ending}`;
+};
+
+export const planIdOf = (plan: RebalancePlan): string => (plan.metadata.uid ?? '').slice(0, SHORT);
+
+/** The plan as it is applied: the planner's spec with what the claim says about carrying it out. */
+export const buildPlan = (
+  claim: RebalancePlanClaim,
+  spec: RebalancePlanSpec,
+): RebalancePlan & { readonly spec: RebalancePlanSpec } => {
+  const { aggressiveModeConfig: aggressive, executionPolicy, timeouts } = claim.spec;
+  const aggressiveMode = {
+    ...(aggressive?.drainTimeout ? { drainTimeout: aggressive.drainTimeout } : {}),
+    ...(aggressive?.ignoreZeroNodePoolDisruptionBudgets ? { ignoreZeroNodePoolDisruptionBudgets: true } : {}),
+  };
+  const name = claim.metadata.name;
+  return {
+    metadata: {
+      name: planNameFor(claim),
+      ...(name.length <= 63 ? { labels: { [CLAIM_LABEL]: name } } : {}),
+      ownerReferences: [
+        {
+          apiVersion: GROUP_VERSION,
+          kind: 'RebalancePlanClaim',
+          name,
+          uid: claim.metadata.uid ?? '',
+          controller: true,
+        },
+      ],
+    },
+    spec: {
+      ...spec,
+      execute: claim.spec.autoExecute === true,
+      ...(Object.keys(aggressiveMode).length > 0 ? { aggressiveMode } : {}),
+      ...(executionPolicy ? { executionPolicy } : {}),
+      ...(timeouts ? { timeouts } : {}),
+    },
+  };
+};

@@ -1,0 +1,41 @@
+import { Worker } from 'node:worker_threads';
+import type { rebalance } from '../../planner/rebalance.ts';
+
+export type PlanningRequest = Parameters<typeof rebalance>[0];
+export type PlanningAnswer = ReturnType<typeof rebalance>;
+
+/** Makes a plan. Throws when planning fails or takes longer than its time. */
+export type Planning = (
+  request: PlanningRequest,
+  timeoutMs: number,
+  signal: AbortSignal,
+) => Promise<PlanningAnswer>;
+
+export class PlanningTimeout extends Error {
+  override readonly name = 'PlanningTimeout';
+}
+
+interface Failure {
+  readonly error: string;
+}
+
+/** Plans on a thread of its own: the search keeps a core busy, and Leases and streams must not wait for it. */
+export const planOnThread: Planning = (request, timeoutMs, signal) => {
+  const { promise, resolve, reject } = Promise.withResolvers<PlanningAnswer>();
+  const worker = new Worker(new URL('./planning.worker.ts', import.meta.url), { workerData: request });
+  const timer = setTimeout(() => {
+    reject(new PlanningTimeout(`no plan was found within ${Math.round(timeoutMs / 1000)} s`));
+  }, timeoutMs);
+  const stop = (): void => reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  worker.once('message', (message: PlanningAnswer | Failure) =>
+    'error' in message ? reject(new Error(message.error)) : resolve(message),
+  );
+  worker.once('error', reject);
+  worker.once('exit', (code) => reject(new Error(`the planner's thread ended with code ${code}`)));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+    void worker.terminate();
+  });
+};

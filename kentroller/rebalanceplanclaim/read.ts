@@ -1,0 +1,27 @@
+import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/rebalanceplanclaim.ts';
+import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
+
+/** The claim as the API server has it now; undefined when it is gone. */
+export const readClaim = async (
+  client: KubeClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<RebalancePlanClaim | undefined> => {
+  try {
+    return await client.get(REBALANCE_PLAN_CLAIMS, { name }, { signal });
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+};
+
+/** Writes a claim's status on the state that it was read in; a conflict means: look again. */
+export const writeClaimStatus = async (
+  client: KubeClient,
+  claim: RebalancePlanClaim,
+  status: RebalancePlanClaimStatus,
+  signal: AbortSignal,
+): Promise<RebalancePlanClaim> =>
+  client.replace(REBALANCE_PLAN_CLAIMS, { ...claim, status }, { subresource: 'status', signal });

@@ -1,0 +1,98 @@
+import type { Condition } from '../../api/objects.ts';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import type {
+  ClaimState,
+  RebalancePlanClaim,
+  RebalancePlanClaimStatus,
+} from '../../api/rebalanceplanclaim.ts';
+import { withCondition } from '../rebalanceplan/status.ts';
+
+const FINAL: ReadonlySet<ClaimState> = new Set<ClaimState>(['Completed', 'Failed', 'Skipped', 'Canceled']);
+
+export const isFinished = (claim: RebalancePlanClaim): boolean => {
+  const state = claim.status?.state;
+  return state !== undefined && FINAL.has(state);
+};
+
+/** The condition that tells why the claim is in its state. */
+const READY = 'Planned';
+const SUCCEEDED = 'Succeeded';
+
+export interface Told {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Moves a claim to a state, with what there is to tell about it. */
+export const withState = (
+  status: RebalancePlanClaimStatus,
+  state: ClaimState,
+  told: Told,
+  now: number,
+): RebalancePlanClaimStatus => {
+  const isEnd = FINAL.has(state);
+  const type = isEnd || state === 'Executing' ? SUCCEEDED : READY;
+  const verdict =
+    state === 'Completed' || state === 'Ready'
+      ? 'True'
+      : state === 'Failed' || state === 'Canceled' || state === 'Skipped'
+        ? 'False'
+        : 'Unknown';
+  const conditions = (status.conditions ?? []) as Condition[];
+  return {
+    ...status,
+    state,
+    conditions: withCondition(conditions, { type, status: verdict, ...told }, now),
+    ...(isEnd && !status.completionTime ? { completionTime: new Date(now).toISOString() } : {}),
+    ...(state === 'Failed' ? { errorMessage: told.message, failureReason: told.reason } : {}),
+    ...(state === 'Skipped' ? { skippedMessage: told.message, skippedReason: told.reason } : {}),
+  };
+};
+
+/** The state that a claim takes from its plan, and what to tell; undefined where it stays as it is. */
+export const followPlan = (
+  claim: RebalancePlanClaim,
+  plan: RebalancePlan | undefined,
+): { readonly state: ClaimState; readonly told: Told } | undefined => {
+  const { state } = claim.status ?? {};
+  if (state !== 'Ready' && state !== 'Executing') return undefined;
+  if (!plan) {
+    const message = 'The plan was deleted before it ended.';
+    return { state: 'Canceled', told: { reason: 'PlanDeleted', message } };
+  }
+  const finished = plan.status?.conditions?.find((c) => c.type === 'Finished')?.message;
+  switch (plan.status?.state) {
+    case 'Running':
+      return {
+        state: 'Executing',
+        told: { reason: 'PlanRunning', message: `Plan ${plan.metadata.name} runs` },
+      };
+    case 'Done':
+    case 'DoneWithWarnings':
+      return {
+        state: 'Completed',
+        told: { reason: plan.status.state, message: finished ?? `Plan ${plan.metadata.name} is done` },
+      };
+    case 'Failed':
+      return {
+        state: 'Failed',
+        told: {
+          reason: plan.status.failureReason ?? 'Failed',
+          message: plan.status.failureMessage ?? `Plan ${plan.metadata.name} failed`,
+        },
+      };
+    case 'Canceled':
+    case 'Skipped':
+    case 'Expired':
+      return {
+        state: 'Canceled',
+        told: {
+          reason: plan.status.failureReason ?? plan.status.state,
+          message:
+            plan.status.failureMessage ?? `Plan ${plan.metadata.name} was ${plan.status.state.toLowerCase()}`,
+        },
+      };
+    default:
+      return undefined;
+  }
+};

@@ -1,0 +1,18 @@
+import type { Snapshot } from '../planner/snapshot.ts';
+import type { Caches } from './caches.ts';
+
+/** The cluster at this moment, from the caches: lists are copies, objects are shared and never changed. */
+export const gatherSnapshot = (caches: Caches): Snapshot => ({
+  nodes: [...caches.nodes.list()],
+  pods: [...caches.pods.list()],
+  nodePools: [...caches.nodePools.list()],
+  nodeClaims: [...caches.nodeClaims.list()],
+  daemonSets: [...caches.daemonSets.list()],
+  replicaSets: [...caches.replicaSets.list()],
+  podDisruptionBudgets: [...caches.podDisruptionBudgets.list()],
+  persistentVolumeClaims: [...caches.persistentVolumeClaims.list()],
+  persistentVolumes: [...caches.persistentVolumes.list()],
+  storageClasses: [...caches.storageClasses.list()],
+  csiNodes: [...caches.csiNodes.list()],
+  namespaces: [...caches.namespaces.list()],
+});
