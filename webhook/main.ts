@@ -1,0 +1,158 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Registry } from 'prom-client';
+import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../api/resources.ts';
+import { createCache } from '../kube/cache.ts';
+import { connect } from '../kube/client.ts';
+import { runControllers } from '../kube/controller.ts';
+import { serveHealth } from '../kube/health.ts';
+import { runElected } from '../kube/lease.ts';
+import { createLogger } from '../kube/log.ts';
+import { runMain } from '../kube/main.ts';
+import { counter } from '../kube/metrics.ts';
+import { parse } from '../kube/options.ts';
+import { peerToken } from '../kube/peer.ts';
+import { isTrusted, type Pair, readCertificate } from './certificate.ts';
+import { certificates, liveBundle } from './certificates.ts';
+import { type Options, options } from './options.ts';
+import { Pinner } from './pinner.ts';
+import { runningOwners, trimPlan } from './plans.ts';
+import { readLeaf } from './secrets.ts';
+import { webhookServer } from './serve.ts';
+
+const NAME = 'castai-pod-pinner-webhook';
+
+const namesOf = ({ service, podNamespace, extraNames }: Options): readonly string[] => [
+  `${service}.${podNamespace}.svc`,
+  `${service}.${podNamespace}.svc.cluster.local`,
+  `${service}.${podNamespace}`,
+  ...extraNames,
+];
+
+const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
+  const log = createLogger({ component: NAME, level: o.logLevel });
+  const registry = new Registry();
+  const reviews = counter(registry, 'pod_pinner_webhook_reviews_total', 'Reviews answered', ['outcome']);
+  const ended = new AbortController();
+  const { signal } = ended;
+  const client = connect({
+    ...(o.kubeconfig ? { kubeconfig: o.kubeconfig } : {}),
+    qps: o.qps,
+    burst: o.burst,
+    userAgent: NAME,
+    env: process.env,
+  });
+  const common = { client, log, metrics: registry };
+  const secret = (name: string) =>
+    createCache({
+      ...common,
+      resource: SECRETS,
+      namespace: o.podNamespace,
+      fieldSelector: `metadata.name=${name}`,
+    });
+  const leaves = secret(o.leafSecret);
+  const plans = createCache({ ...common, resource: REBALANCE_PLANS, trim: trimPlan });
+  const configurations = createCache({
+    ...common,
+    resource: MUTATING_WEBHOOK_CONFIGURATIONS,
+    fieldSelector: `metadata.name=${o.configuration}`,
+  });
+  const pinner = new Pinner({
+    client,
+    lease: { namespace: o.podNamespace, name: o.pinnerLease },
+    token: peerToken({
+      client,
+      ...(o.peerTokenFile ? { tokenFile: o.peerTokenFile } : {}),
+      namespace: o.podNamespace,
+      serviceAccount: o.serviceAccount,
+    }),
+    timeoutMs: o.takeTimeout,
+    now: Date.now,
+  });
+  const server = webhookServer({
+    log,
+    admission: {
+      ownNamespace: o.podNamespace,
+      isMoved: runningOwners(plans),
+      take: pinner.take,
+      log,
+      observe: (outcome) => reviews.inc({ outcome }),
+    },
+  });
+
+  let served: Pair | undefined;
+  leaves.onChange(({ type, object }) => {
+    const leaf = type === 'delete' ? undefined : readLeaf(object);
+    if (!leaf || leaf.cert === served?.cert) return;
+    server.load(leaf);
+    served = leaf;
+    log.info({ validTo: readCertificate(leaf.cert)?.validTo }, 'certificate loaded');
+  });
+  const ready = (): true | string => {
+    if (stopping.aborted) return 'it is told to stop';
+    if (!plans.hasSynced) return 'the plans are not known yet';
+    const leaf = readCertificate(served?.cert);
+    if (!leaf) return 'there is no certificate yet';
+    const bundle = liveBundle(configurations.get(o.configuration));
+    return isTrusted(leaf, bundle, Date.now()) || 'the API server does not trust the certificate yet';
+  };
+
+  const health = await serveHealth({ port: o.healthPort, host: o.host, ready, registry, log });
+  for (const cache of [leaves, plans, configurations]) cache.start(signal);
+  await server.app.listen({ host: o.host, port: o.port });
+  const chores = runElected({
+    client,
+    namespace: o.podNamespace,
+    name: o.leaseName,
+    identity: o.podName || `${hostname()}-${process.pid}`,
+    signal,
+    log,
+    onLeader: (leading, fenced) =>
+      runControllers({
+        controllers: [
+          certificates({
+            client: fenced,
+            namespace: o.podNamespace,
+            authorityName: o.authoritySecret,
+            leafName: o.leafSecret,
+            configurationName: o.configuration,
+            authorities: secret(o.authoritySecret),
+            leaves,
+            configurations,
+            policy: { names: namesOf(o), settleMs: o.settle, retireMs: o.retire },
+            authorityDays: o.authorityDays,
+            leafDays: o.leafDays,
+            now: Date.now,
+            log,
+          }),
+        ],
+        signal: leading,
+        log,
+        metrics: registry,
+      }),
+  });
+  const stop = async (): Promise<void> => {
+    if (!stopping.aborted) {
+      await new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true }));
+    }
+    // Unready first: the API server's connections move to the other replica while this one still answers.
+    server.leave();
+    await sleep(o.shutdownDelay);
+    ended.abort();
+  };
+  try {
+    await Promise.all([stop(), chores]);
+  } finally {
+    ended.abort();
+    await server.app.close();
+    pinner.close();
+    await health.close();
+    client.close();
+  }
+};
+
+await runMain(
+  async ({ signal }) =>
+    run(parse(options, { argv: process.argv.slice(2), env: process.env, name: NAME }), signal),
+  { component: NAME },
+);

@@ -1,0 +1,68 @@
+import type { Logger } from '../kube/log.ts';
+import { assignPatch, type IsMoved, matchPod } from './match.ts';
+import type { TakeSlot } from './pinner.ts';
+import { type Asked, answer, readReview } from './review.ts';
+
+export interface Admission {
+  readonly ownNamespace: string;
+  readonly isMoved: IsMoved;
+  readonly take: TakeSlot;
+  readonly log: Logger;
+  /** Counts how each review ended: passed, pinned, refused, failed. */
+  readonly observe: (outcome: 'passed' | 'pinned' | 'refused' | 'failed') => void;
+}
+
+/**
+ * Answers one AdmissionReview. Whatever goes wrong after it was read, the pod is allowed as it came: a pin may lose,
+ * a pod may not. Throws BadReview.
+ */
+export const mutate = async (o: Admission, body: unknown): Promise<object> => {
+  const asked = readReview(body);
+  try {
+    return await pin(o, asked);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    o.observe('failed');
+    o.log.warn({ namespace: asked.namespace, reason }, 'pod not pinned');
+    return answer(asked, []);
+  }
+};
+
+const pin = async (o: Admission, asked: Asked): Promise<object> => {
+  const { pod, namespace } = asked;
+  const match = pod && !asked.isDryRun ? matchPod(pod, namespace, o) : undefined;
+  if (!pod || match?.kind !== 'candidate') {
+    o.observe('passed');
+    return answer(asked, []);
+  }
+  const { owner } = match;
+  const reply = await o.take({
+    requestUid: asked.uid,
+    namespace,
+    ownerKind: owner.kind,
+    ownerName: owner.name,
+    ownerUid: owner.uid,
+    pod: JSON.stringify(pod),
+  });
+  if (reply.way !== 'assign' || reply.nodeName === '') {
+    o.observe('refused');
+    o.log.debug(
+      { namespace, owner: owner.name, way: reply.way, reason: reply.reason },
+      'pod left to the scheduler',
+    );
+    return answer(asked, []);
+  }
+  o.observe('pinned');
+  const generated = pod.metadata.generateName;
+  o.log.info(
+    {
+      namespace,
+      pod: pod.metadata.name ?? (generated ? `${generated}*` : ''),
+      node: reply.nodeName,
+      plan: reply.plan,
+      intent: reply.intentId,
+    },
+    'pinning pod',
+  );
+  return answer(asked, assignPatch(pod, reply.nodeName, reply.intentId));
+};

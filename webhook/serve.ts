@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server } from 'node:https';
+import type { Socket } from 'node:net';
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import type { Logger } from '../kube/log.ts';
+import type { Pair } from './certificate.ts';
+import { type Admission, mutate } from './mutate.ts';
+
+// The API server sends at most 3 MiB.
+const BODY_LIMIT = 8 * 1024 * 1024;
+// Longer than the 90 s after which Go closes idle connections.
+const KEEP_ALIVE_MS = 120_000;
+
+export interface WebhookServer {
+  readonly app: FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>;
+  /** Connections from now on are served with this certificate. */
+  load(leaf: Pair): void;
+  /** From now on each answer asks the caller to close its connection. */
+  leave(): void;
+}
+
+/** The admission server: POST /mutate over TLS. Handshakes fail until a certificate is loaded. */
+export const webhookServer = (o: { readonly admission: Admission; readonly log: Logger }): WebhookServer => {
+  const { admission, log } = o;
+  let isLeaving = false;
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    https: { minVersion: 'TLSv1.2' },
+  });
+  app.server.on('tlsClientError', (error: Error & { code?: string }, socket: Socket) => {
+    const said = error.code === 'ECONNRESET' ? 'EOF' : error.message;
+    const from = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+    log.info(`http: TLS handshake error from ${from}: ${said}`);
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    if (isLeaving) reply.header('connection', 'close');
+  });
+  app.post('/mutate', async ({ body }) => mutate(admission, body));
+  app.setErrorHandler((error, _request, reply) => {
+    const status = (error as { statusCode?: number }).statusCode ?? 500;
+    if (status >= 500) log.error({ err: error }, 'a review failed');
+    const said = error instanceof Error ? error.message : String(error);
+    return reply.code(status >= 400 && status < 500 ? 400 : 500).send({ message: said });
+  });
+  return {
+    app,
+    load: ({ cert, key }) => app.server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' }),
+    leave: () => {
+      isLeaving = true;
+    },
+  };
+};
