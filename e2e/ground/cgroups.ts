@@ -18,6 +18,13 @@ export function createCgroup(cgroup: string): void {
   }
 }
 
+/** Where the cgroup is, once for every hierarchy that has it. */
+export function cgroupFolders(cgroup: string): string[] {
+  return hierarchies().flatMap((hierarchy) =>
+    existsSync(join(hierarchy, cgroup)) ? [join(hierarchy, cgroup)] : [],
+  );
+}
+
 /** All processes in the cgroup and those below it. */
 export function processesIn(cgroup: string): { pid: number; startTicks: string }[] {
   const pids = new Set(

@@ -18,7 +18,7 @@ const KEPT = new Set(['logs', 'logs.previous', 'pki', 'last.json']);
 export async function clearGround(dir: string): Promise<void> {
   if (!existsSync(dir)) return;
   const record = readRecord(dir);
-  const cgroup = cgroupOf(dir);
+  const cgroup = record?.cgroup ?? cgroupOf(dir);
   // The API server does not end cleanly without etcd.
   const recorded = recordedProcesses(dir);
   await stopProcesses(

@@ -13,6 +13,8 @@ export interface ControlPlaneInput {
   readonly programs: ReadonlyMap<string, string>;
   /** Further arguments of kube-scheduler, `--config=…` for one. */
   readonly schedulerArgs: readonly string[];
+  /** Further arguments of kube-apiserver. */
+  readonly apiserverArgs: readonly string[];
   start(name: string, argv: readonly string[]): GroundProcess;
 }
 
@@ -36,7 +38,12 @@ export async function startControlPlane(input: ControlPlaneInput): Promise<void>
   }
   mkdirSync(join(dir, 'etcd'), { recursive: true, mode: 0o700 });
   start('etcd', [pathOf(input, 'etcd'), ...etcdArgs(join(dir, 'etcd'))]);
-  const apiserver = start('apiserver', [controlplane, 'apiserver', ...apiserverArgs(input)]);
+  const apiserver = start('apiserver', [
+    controlplane,
+    'apiserver',
+    ...apiserverArgs(input),
+    ...input.apiserverArgs,
+  ]);
   await until('the API server is ready', 60_000, async () => {
     if (!isAlive(apiserver)) throw new GivenUp(`the API server has ended: see ${apiserver.log}`);
     return (await httpsGet(`${url}/readyz`, pki.ca, pki.clients.admin)).status === 200;

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CloudOptions, startCloud } from './aws/cloud.ts';
 import { buildPrograms } from './build.ts';
+import { cgroupOf } from './cgroups.ts';
 import { clearGround, rotateLogs } from './clear.ts';
 import { type CommandOptions, run } from './command.ts';
 import { serverUrl, startControlPlane } from './controlplane.ts';
@@ -35,6 +36,8 @@ export interface GroundOptions {
   readonly realNode?: boolean;
   /** Further arguments of kube-scheduler. */
   readonly schedulerArgs?: readonly string[];
+  /** Further arguments of kube-apiserver. */
+  readonly apiserverArgs?: readonly string[];
   /** How the cloud behaves; its own defaults when left out. */
   readonly cloudOptions?: CloudOptions;
   readonly progress?: Progress;
@@ -117,15 +120,18 @@ async function start(
     address: addresses.inner,
     hostAddress: addresses.host,
     programs: Object.fromEntries(programs),
+    cgroup: cgroupOf(dir),
     isReady: false,
   };
   writeRecord(dir, record);
   const ground = groundFrom(dir, record, env);
   const pki = await certificatesFor(join(dir, 'pki'), addresses.inner);
   writeKubeconfig(ground.kubeconfig, serverUrl(addresses.inner), pki.ca, pki.clients.admin);
-  const runtime = realNode ? startRuntimeWithImages(ground) : undefined;
-  // Awaited below; until then its failure is nobody's unhandled rejection.
-  runtime?.catch(() => {});
+  const runtime = realNode ? startRuntime(ground) : undefined;
+  const pause = runtime?.then(() => loadPause(ground));
+  const components = runtime?.then(() => loadComponents(ground));
+  // Awaited below; until then their failures are nobody's unhandled rejection.
+  for (const early of [runtime, pause, components]) early?.catch(() => {});
   await progress.during('start the control plane', () =>
     startControlPlane({
       dir,
@@ -133,13 +139,17 @@ async function start(
       pki,
       programs,
       schedulerArgs: options.schedulerArgs ?? [],
+      apiserverArgs: options.apiserverArgs ?? [],
       start: (process, argv) => ground.addProcess({ name: process, argv }),
     }),
   );
   await inParallel([
     async () => {
       if (runtime === undefined) return;
-      await progress.during('start the real node', async () => startNode(ground, pki, await runtime));
+      await progress.during('start the real node', async () => {
+        await startNode(ground, pki, await runtime);
+        await Promise.all([pause, components]);
+      });
     },
     async () => {
       if (!cloud) return;
@@ -155,12 +165,6 @@ async function inParallel(steps: readonly (() => Promise<void>)[]): Promise<void
   const results = await Promise.allSettled(steps.map((step) => step()));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-}
-
-async function startRuntimeWithImages(ground: Ground): Promise<GroundProcess> {
-  const runtime = await startRuntime(ground);
-  await Promise.all([loadPause(ground), loadComponents(ground)]);
-  return runtime;
 }
 
 /** The ground of that name that another process has brought up. Throws when there is none. */

@@ -15,6 +15,8 @@ export interface GroundRecord {
   readonly hostAddress: string;
   /** Built programs by name. */
   readonly programs: Readonly<Record<string, string>>;
+  /** Where its pods' processes are, below every controller's root. */
+  readonly cgroup: string;
   readonly isReady: boolean;
 }
 
