@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { INSIDE } from '../addresses.ts';
 import { serverUrl } from '../controlplane.ts';
 import type { Ground } from '../ground.ts';
@@ -31,6 +31,8 @@ export interface Cloud {
   readonly control: CloudControl;
   /** Environment that makes any AWS SDK use the endpoint. */
   readonly env: Readonly<Record<string, string>>;
+  /** Starts the machines' supervisor again after it was stopped; it takes over the machines that run. */
+  restartMachines(): void;
 }
 
 const REGION = 'us-west-2';
@@ -45,10 +47,11 @@ const PORTS = {
 const AWS_MAIN = join(import.meta.dirname, 'main.ts');
 const MACHINES_MAIN = join(import.meta.dirname, '../machines/main.ts');
 
+const configPath = (ground: Ground, name: string): string => join(ground.dir, 'cloud', `${name}.json`);
+
 const writeConfig = (ground: Ground, name: string, config: object): string => {
-  const folder = join(ground.dir, 'cloud');
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${name}.json`);
+  const path = configPath(ground, name);
+  mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, JSON.stringify(config, undefined, 2), { mode: 0o600 });
   return path;
 };
@@ -89,6 +92,13 @@ const startEndpoint = async (
   return cloud;
 };
 
+const addMachines = (ground: Ground): void => {
+  ground.addProcess({
+    name: 'machines',
+    argv: [process.execPath, MACHINES_MAIN, configPath(ground, 'machines')],
+  });
+};
+
 const startMachines = async (ground: Ground, memoryOverhead: number): Promise<void> => {
   const config: SupervisorConfig = {
     controlUrl: `http://${ground.address}:${PORTS.control}`,
@@ -100,10 +110,8 @@ const startMachines = async (ground: Ground, memoryOverhead: number): Promise<vo
     caKey: join(ground.dir, 'pki/ca.key'),
     memoryOverhead,
   };
-  ground.addProcess({
-    name: 'machines',
-    argv: [process.execPath, MACHINES_MAIN, writeConfig(ground, 'machines', config)],
-  });
+  writeConfig(ground, 'machines', config);
+  addMachines(ground);
 };
 
 const startKarpenter = async (
@@ -150,6 +158,7 @@ export const cloudOf = (ground: Ground): Cloud => {
   return {
     endpoint,
     control: createControlClient(`http://${ground.address}:${PORTS.control}`),
+    restartMachines: () => addMachines(ground),
     env: {
       AWS_ENDPOINT_URL: endpoint,
       AWS_REGION: REGION,
