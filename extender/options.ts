@@ -60,12 +60,9 @@ export const options = z.object({
     .string()
     .default('castai-kentroller')
     .meta({ description: 'Lease of the autoscaler in the cluster' }),
-  grpcUrl: z
-    .string()
-    .default('')
-    .meta({
-      description: 'host:port of an autoscaler outside the cluster; the one in the cluster when empty',
-    }),
+  grpcUrl: z.string().default('').meta({
+    description: 'host:port of an autoscaler outside the cluster; the one in the cluster when empty',
+  }),
   apiKey: z.string().default('').meta({ description: 'sent to the autoscaler outside the cluster' }),
   clusterId: z.string().default('').meta({ description: 'told to the autoscaler' }),
   grpcDisableTls: bool.default(false).meta({ description: 'talk to GRPC_URL without TLS' }),

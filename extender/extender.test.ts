@@ -1,0 +1,166 @@
+import t from 'tap';
+import { PIN, PLACEHOLDER, PREPARING_TAINT } from '../api/labels.ts';
+import type { Intent } from '../api/pinning.ts';
+import { LEASES } from '../api/resources.ts';
+import { Autoscaler, Component, eventually, joinAs, Scene } from './fixture.ts';
+
+const scene = new Scene('extender');
+const { client, namespace } = scene;
+const minutes = (n: number): number => Date.now() + n * 60_000;
+
+const nodeIntent = (
+  nodeName: string,
+  o: { readonly cpu?: string; readonly deadline?: number } = {},
+): Intent => ({
+  id: `node/${nodeName}`,
+  plan: 'plan-1',
+  nodeClaim: `claim-of-${nodeName}`,
+  nodeName,
+  node: {
+    providerId: `fake:///${nodeName}`,
+    labels: { 'node.kubernetes.io/instance-type': 'm5.large', place: nodeName },
+    annotations: {},
+    taints: [{ key: PREPARING_TAINT, value: '', effect: 'NoSchedule' }],
+    capacity: { cpu: o.cpu ?? '2', memory: '8Gi', pods: '29', 'nvidia.com/gpu': '1' },
+    allocatable: { cpu: o.cpu ?? '2', memory: '7Gi', pods: '29', 'nvidia.com/gpu': '1' },
+    joinDeadlineMs: o.deadline ?? minutes(10),
+    nodeClaimUid: '',
+  },
+});
+
+const ownerIntent = (nodeName: string, owner: { name: string; uid: string }, count: number): Intent => ({
+  id: `pin/${owner.name}/${nodeName}`,
+  plan: 'plan-1',
+  nodeClaim: `claim-of-${nodeName}`,
+  nodeName,
+  pin: { namespace, owner: { kind: 'ReplicaSet', name: owner.name, uid: owner.uid, count } },
+});
+
+const podIntent = (nodeName: string, pod: { name: string; uid: string }): Intent => ({
+  id: `pin/${pod.uid}`,
+  plan: 'plan-1',
+  nodeClaim: `claim-of-${nodeName}`,
+  nodeName,
+  pin: { namespace, pod },
+});
+
+const env = (name: string): Record<string, string> => ({
+  POD_NAMESPACE: namespace,
+  POD_NAME: name,
+  HOST: '127.0.0.1',
+  PEER_HOST: '127.0.0.1',
+  PORT: '0',
+  HEALTH_PORT: '0',
+  PEER_PORT: '0',
+  LEASE_DURATION: '3s',
+  RENEW_DEADLINE: '2s',
+  RETRY_PERIOD: '300ms',
+  LOG_LEVEL: 'debug',
+});
+
+let autoscaler: Autoscaler;
+let extender: Component;
+
+t.before(async () => {
+  await scene.open();
+  autoscaler = await Autoscaler.start(client, namespace);
+  extender = new Component('./main.ts', env('a'));
+  await eventually('the state of the world', () => extender.said('state of the world received'));
+});
+t.teardown(async () => {
+  await extender.stop();
+  await autoscaler.close();
+  await scene.close();
+});
+
+const bound = async (name: string, nodeName: string, count: number) =>
+  eventually(`${count} pods of ${name} on ${nodeName}`, async () => {
+    const pods = (await scene.podsOf(name)).filter(({ spec }) => spec.nodeName === nodeName);
+    return pods.length === count && pods;
+  });
+
+t.test(
+  'a placeholder stands before its machine, takes pods, and is handed over to the kubelet',
+  async (t) => {
+    const name = scene.nodeName('joins');
+    autoscaler.upsert(nodeIntent(name));
+    const made = await eventually('the placeholder', () => scene.node(name));
+    t.equal(made.metadata.labels?.[PLACEHOLDER], 'true');
+    t.equal(made.metadata.labels?.['node.kubernetes.io/instance-type'], 'm5.large');
+    t.equal(made.spec?.providerID, `fake:///${name}`);
+    t.ok(made.spec?.taints?.some(({ key }) => key === PREPARING_TAINT));
+    t.match(made.status, { capacity: { cpu: '2' }, allocatable: { memory: '7Gi' } });
+    t.notOk(made.status?.allocatable?.['nvidia.com/gpu'], 'devices are counted by the kubelet');
+    t.notOk(made.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'));
+    await eventually('a heartbeat', () => client.get(LEASES, { namespace: 'kube-node-lease', name }));
+    await eventually('the line', () => extender.said('node placeholder created', { node: name }));
+
+    const { metadata } = await scene.replicaSet('web', 2);
+    autoscaler.upsert(ownerIntent(name, { name: 'web', uid: metadata.uid ?? '' }, 2));
+    const pods = await bound('web', name, 2);
+    t.equal(pods[0]?.metadata.annotations?.[PIN], `pin/web/${name}`);
+    await eventually('the line', () => extender.said('pod pinned', { node: name }));
+    await eventually('BOUND', () => autoscaler.results.get(`pin/web/${name}`)?.state === 'BOUND');
+    t.equal(autoscaler.results.get(`pin/web/${name}`)?.bound, 2);
+    t.equal(autoscaler.results.get(`node/${name}`)?.state, 'PLACED');
+
+    await joinAs(client, name);
+    await eventually('JOINED', () => autoscaler.results.get(`node/${name}`)?.state === 'JOINED');
+    const joined = await scene.node(name);
+    t.notOk(joined?.metadata.labels?.[PLACEHOLDER], 'it is no placeholder any more');
+    autoscaler.remove(`pin/web/${name}`);
+    autoscaler.remove(`node/${name}`);
+    await eventually('the node is open to all', async () => {
+      const taints = (await scene.node(name))?.spec?.taints ?? [];
+      return !taints.some(({ key }) => key === PREPARING_TAINT);
+    });
+    t.equal((await bound('web', name, 2)).length, 2, 'the pods stay');
+  },
+);
+
+t.test('a pending pod is nominated before its node has a name, and bound when it stands', async (t) => {
+  const name = scene.nodeName('late');
+  await scene.replicaSet('single', 1, { spec: { nodeSelector: { place: name } } });
+  const pod = await eventually('the pod', async () => (await scene.podsOf('single'))[0]);
+  const { uid = '' } = pod.metadata;
+  const intent = podIntent(name, { name: pod.metadata.name, uid });
+  autoscaler.upsert({ ...intent, nodeName: '' });
+  await eventually('nominated with the claim', async () => {
+    const [now] = await scene.podsOf('single');
+    return now?.status?.nominatedNodeName === `claim-of-${name}`;
+  });
+  autoscaler.upsert(intent);
+  await eventually('missed', () => extender.said('node placeholder not found', { node: name }));
+  autoscaler.upsert(nodeIntent(name));
+  await bound('single', name, 1);
+  await eventually('BOUND', () => autoscaler.results.get(intent.id)?.state === 'BOUND');
+  t.pass('bound');
+});
+
+t.test('a machine that does not join in time is given up, its pods first', async (t) => {
+  const name = scene.nodeName('never');
+  const { metadata } = await scene.replicaSet('stranded', 1, { spec: { nodeSelector: { place: name } } });
+  const intent = nodeIntent(name, { deadline: Date.now() + 3_000 });
+  autoscaler.upsert(intent);
+  autoscaler.upsert(ownerIntent(name, { name: 'stranded', uid: metadata.uid ?? '' }, 1));
+  const [pod] = await bound('stranded', name, 1);
+  await eventually('the placeholder is gone', async () => (await scene.node(name)) === undefined);
+  await eventually('the line', () => extender.said('node placeholder deleted', { node: name }));
+  await eventually('GIVEN_UP', () => autoscaler.results.get(intent.id)?.state === 'GIVEN_UP');
+  const fresh = await eventually('a new pod', async () => {
+    const [other] = await scene.podsOf('stranded');
+    return other && other.metadata.uid !== pod?.metadata.uid && other;
+  });
+  t.notOk(fresh.spec.nodeName, 'it waits for another node');
+  t.equal(await scene.node(name), undefined, 'no second placeholder is made');
+});
+
+t.test('an intent that a resync does not contain holds no more', async (t) => {
+  const name = scene.nodeName('dropped');
+  autoscaler.upsert(nodeIntent(name));
+  await eventually('the placeholder', () => scene.node(name));
+  autoscaler.intents.delete(`node/${name}`);
+  autoscaler.cut();
+  await eventually('the placeholder is gone', async () => (await scene.node(name)) === undefined);
+  t.ok(extender.said('failed streaming pod pinning actions, restarting...'));
+});
