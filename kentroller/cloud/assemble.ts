@@ -6,6 +6,8 @@ import type { OnDemandPrices, SpotPrices } from './prices.ts';
 export interface CloudFacts {
   readonly types: readonly UnpricedType[];
   readonly zones: ReadonlyMap<string, readonly string[]>;
+  /** Zone ids by zone. */
+  readonly zoneIds: ReadonlyMap<string, string>;
   readonly onDemand: OnDemandPrices;
   readonly spot: SpotPrices;
 }
@@ -14,12 +16,14 @@ const offeringsOf = (type: UnpricedType, facts: CloudFacts): Offering[] =>
   (facts.zones.get(type.name) ?? []).flatMap((zone): Offering[] => {
     const onDemand = facts.onDemand.get(type.name);
     const spot = facts.spot.get(`${type.name}/${zone}`);
+    const zoneId = facts.zoneIds.get(zone);
+    const where = { zone, ...(zoneId === undefined ? {} : { zoneId }) };
     return [
       ...(onDemand !== undefined && type.usageClasses.includes('on-demand')
-        ? [{ zone, capacityType: 'on-demand' as const, price: onDemand, available: true }]
+        ? [{ ...where, capacityType: 'on-demand' as const, price: onDemand, available: true }]
         : []),
       ...(spot !== undefined && type.usageClasses.includes('spot')
-        ? [{ zone, capacityType: 'spot' as const, price: spot, available: true }]
+        ? [{ ...where, capacityType: 'spot' as const, price: spot, available: true }]
         : []),
     ];
   });

@@ -4,7 +4,7 @@ import type { Logger } from '../../kube/log.ts';
 import type { Catalogue } from '../../planner/catalogue.ts';
 import { assemble, type CloudFacts } from './assemble.ts';
 import type { Cloud } from './cloud.ts';
-import { fetchTypes, fetchZones } from './instancetypes.ts';
+import { fetchTypes, fetchZoneIds, fetchZones } from './instancetypes.ts';
 import { fetchNames } from './names.ts';
 import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
 
@@ -67,6 +67,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
   const facts: { -readonly [K in keyof CloudFacts]: CloudFacts[K] } = {
     types: [],
     zones: new Map(),
+    zoneIds: new Map(),
     onDemand: new Map(),
     spot: new Map(),
   };
@@ -80,6 +81,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     async () => {
       facts.types = await fetchTypes(ec2, o.region, o.vmMemoryOverhead, o.signal);
       facts.zones = await fetchZones(ec2, o.signal);
+      facts.zoneIds = await fetchZoneIds(ec2, o.signal);
       changed();
     },
     o,

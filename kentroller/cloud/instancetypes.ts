@@ -1,4 +1,5 @@
 import {
+  DescribeAvailabilityZonesCommand,
   DescribeInstanceTypeOfferingsCommand,
   DescribeInstanceTypesCommand,
   type EC2Client,
@@ -45,6 +46,8 @@ const labelsOf = (info: InstanceTypeInfo, arch: string, region: string): Readonl
   const [, category, generation, suffix, size] = NAME.exec(name) ?? [];
   const gpu = info.GpuInfo?.Gpus?.[0];
   const nvme = info.InstanceStorageInfo?.TotalSizeInGB;
+  const clock = info.ProcessorInfo?.SustainedClockSpeedInGhz;
+  const ebs = info.EbsInfo?.EbsOptimizedInfo?.MaximumBandwidthInMbps;
   return {
     [INSTANCE_TYPE]: name,
     [ARCH]: arch,
@@ -67,6 +70,12 @@ const labelsOf = (info: InstanceTypeInfo, arch: string, region: string): Readonl
     ...(info.ProcessorInfo?.Manufacturer
       ? { [`${AWS}/instance-cpu-manufacturer`]: info.ProcessorInfo.Manufacturer.toLowerCase() }
       : {}),
+    [`${AWS}/instance-capability-flex`]: String(suffix?.includes('flex') ?? false),
+    [`${AWS}/instance-tenancy`]: 'default',
+    ...(clock === undefined
+      ? {}
+      : { [`${AWS}/instance-cpu-sustained-clock-speed-mhz`]: String(Math.round(clock * 1000)) }),
+    ...(ebs === undefined ? {} : { [`${AWS}/instance-ebs-bandwidth`]: String(ebs) }),
     ...(nvme === undefined ? {} : { [`${AWS}/instance-local-nvme`]: String(nvme) }),
     ...(gpu
       ? {
@@ -128,6 +137,21 @@ export const fetchTypes = async (
     token = page.NextToken;
   } while (token);
   return types;
+};
+
+/** Ids of the region's zones, which stay the same across accounts, by name. */
+export const fetchZoneIds = async (
+  ec2: EC2Client,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> => {
+  const { AvailabilityZones = [] } = await ec2.send(new DescribeAvailabilityZonesCommand({}), {
+    abortSignal: signal,
+  });
+  return new Map(
+    AvailabilityZones.flatMap(({ ZoneName: name, ZoneId: id }): [string, string][] =>
+      name && id ? [[name, id]] : [],
+    ),
+  );
 };
 
 /** Zones in which each type is sold. */

@@ -65,7 +65,8 @@ export const fetchOnDemandPrices = async (
       { abortSignal: signal },
     );
     for (const raw of page.PriceList ?? []) {
-      const found = priceOf((typeof raw === 'string' ? JSON.parse(raw) : raw) as PriceListEntry);
+      // The SDK hands out String objects.
+      const found = priceOf(JSON.parse(String(raw)) as PriceListEntry);
       if (found) prices.set(found.type, found.price);
     }
     token = page.NextToken;

@@ -42,9 +42,9 @@ const nodeIntent = (claim: NodeClaim, nodeName: string, joinDeadlineMs: number):
   return {
     providerId: claim.status?.providerID ?? '',
     labels: labelsOf(claim, nodeName),
-    annotations: {
-      [labels.KARPENTER_DO_NOT_DISRUPT]: 'true',
-    },
+    // Karpenter copies the claim's annotations when it registers the Node; told here, they would be put back
+    // after the plan takes them off.
+    annotations: {},
     taints: taints.map((t) => ({ key: t.key, value: t.value ?? '', effect: t.effect })),
     capacity: claim.status?.capacity ?? {},
     allocatable: claim.status?.allocatable ?? {},

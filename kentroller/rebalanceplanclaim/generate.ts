@@ -18,7 +18,7 @@ import { readClaim, writeClaimStatus } from './read.ts';
 import { isFinished, type Told, withState } from './status.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
-const CLOUD_RETRY_MS = 5_000;
+const CLOUD_RETRY_MS = 1_000;
 const SEED = 1;
 
 const findPlan = async (
@@ -151,7 +151,7 @@ export const generatePlans = (o: {
         catalogue = await o.catalogue();
       } catch (error) {
         const message = `Waiting for prices and capacity from the cloud: ${error instanceof Error ? error.message : String(error)}`;
-        if (state !== 'Pending' || claim.status?.conditions?.every((c) => c.message !== message)) {
+        if (state !== 'Pending' || !claim.status?.conditions?.some((c) => c.message === message)) {
           await move(claim, 'Pending', { reason: 'WaitingForCloud', message }, {}, signal);
         }
         return requeue(CLOUD_RETRY_MS);
