@@ -3,6 +3,8 @@ import type { OfferColumn } from './problem.ts';
 
 /** What an attempt to place pods uses: worth per shape, and nodes that may be opened. */
 export interface FillOptions {
+  /** What a unit of each dimension costs, in USD per hour. */
+  readonly prices: Float64Array;
   readonly worth: Float64Array;
   /** Shapes, the most worth first. */
   readonly order: Int32Array;

@@ -4,7 +4,8 @@ import { arrange } from './arrangement.ts';
 import { isBoundToNode } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
-import { fillOpen, openAndFill } from './fill.ts';
+import { composeAndFill } from './compose.ts';
+import { fillOpen } from './fill.ts';
 import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
@@ -96,7 +97,7 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   const left = Int32Array.from(problem.pending);
   const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
   fillOpen(packing, left, targets, options);
-  openAndFill(packing, left, options);
+  composeAndFill(packing, left, options, options.prices, isOver);
   improve(packing, [], options, { seed: request.seed, rounds: ROUNDS, isOver, movePrice: 0 });
   rightsize(packing);
   // 4. Write.

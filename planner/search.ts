@@ -88,8 +88,10 @@ export const prepare = (
     if (standing && !standing.isCandidate) return;
     for (const [shape, n] of content) demand[shape] = (demand[shape] ?? 0) + n;
   });
-  const worth = worthOf(problem, unitPrices(problem, demand));
+  const prices = unitPrices(problem, demand);
+  const worth = worthOf(problem, prices);
   return {
+    prices,
     worth,
     order: orderByWorth(worth),
     columns: problem.columns,

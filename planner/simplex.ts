@@ -6,6 +6,7 @@ export interface Column {
 }
 
 const EPSILON = 1e-9;
+const SMALLEST_PIVOT = 1e-7;
 
 /**
  * The linear program min cost·x, A·x ≥ demand, x ≥ 0, whose columns come one at a time. Revised simplex with a dense
@@ -67,7 +68,7 @@ export class CoveringProgram {
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < rows; i += 1) {
       const step = direction[i] as number;
-      if (step <= EPSILON) continue;
+      if (step <= SMALLEST_PIVOT) continue;
       const ratio = (amounts[i] as number) / step;
       if (ratio < least - EPSILON || (ratio < least + EPSILON && step > (direction[leave] ?? 0))) {
         least = Math.min(least, ratio);
@@ -107,6 +108,16 @@ export class CoveringProgram {
       }
     }
     return row >= 0 && this.enter(null, Int32Array.of(row), Float64Array.of(-1), 0);
+  }
+
+  /** Whether a column would make the whole cheaper now. */
+  pays(column: Column): boolean {
+    const dual = this.duals();
+    let worth = -column.cost * (1 + 1e-7);
+    for (let k = 0; k < column.rows.length; k += 1) {
+      worth += (dual[column.rows[k] as number] as number) * (column.values[k] as number);
+    }
+    return worth > 0;
   }
 
   /** Brings in the columns that still pay, until none of the given ones does or the steps run out. */
