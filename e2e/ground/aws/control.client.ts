@@ -15,8 +15,8 @@ export interface CloudControl {
   clearFaults(): Promise<FaultSettings>;
   /** Other spot prices from now on. */
   setSeed(seed: number): Promise<void>;
-  /** Ends an instance as if its host had died. */
-  terminate(instanceId: string): Promise<InstanceView>;
+  /** Ends an instance as if its host had died. The interruption queue tells of it unless it is not announced. */
+  terminate(instanceId: string, options?: { readonly isAnnounced?: boolean }): Promise<InstanceView>;
   /** Warns through the interruption queue, and ends the instance after a time: two minutes on AWS. */
   interrupt(instanceId: string, afterMs?: number): Promise<InstanceView>;
 }
@@ -43,7 +43,7 @@ export const createControlClient = (url: string): CloudControl => {
     setSeed: async (seed) => {
       await call('PUT', '/seed', { seed });
     },
-    terminate: (id) => call('POST', `/instances/${id}/terminate`),
+    terminate: (id, options = {}) => call('POST', `/instances/${id}/terminate`, options),
     interrupt: (id, afterMs) =>
       call('POST', `/instances/${id}/interrupt`, afterMs === undefined ? {} : { afterMs }),
   };

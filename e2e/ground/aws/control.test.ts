@@ -79,8 +79,11 @@ t.test('an interrupted instance is announced in the queue and ends when its time
 });
 
 t.test('an instance is terminated behind the back of everybody', async (t) => {
-  const { client, clock, instance } = await start(t);
+  const { client, clock, region, instance } = await start(t);
   clock.now += 10_000;
-  t.equal((await client.terminate(instance.id)).state, 'shutting-down');
+  t.equal((await client.terminate(instance.id, { isAnnounced: false })).state, 'shutting-down');
+  t.equal(region.queue.size, 0);
+  await client.terminate(instance.id);
+  t.equal(region.queue.size, 1);
   await t.rejects(client.terminate('i-0123456789abcdef0'), /404 .*does not exist/);
 });

@@ -30,6 +30,7 @@ const FAULTS = z.strictObject({
 });
 
 const INTERRUPTION = z.strictObject({ afterMs: z.number().min(0).default(120_000) });
+const TERMINATION = z.strictObject({ isAnnounced: z.boolean().default(true) });
 const SEED = z.strictObject({ seed: z.number().int() });
 
 /** Without the keys that were given as undefined, which exactOptionalPropertyTypes tells from missing ones. */
@@ -88,8 +89,9 @@ export const createControl = (region: Region): FastifyInstance => {
     return {};
   });
   app.post<{ Params: { id: string } }>('/instances/:id/terminate', (request) => {
+    const { isAnnounced } = TERMINATION.parse(request.body ?? {});
     const ended = instances.end(request.params.id, region.now(), 'Server.InternalError');
-    region.queue.send(stateChange(region, ended.id, 'shutting-down'));
+    if (isAnnounced) region.queue.send(stateChange(region, ended.id, 'shutting-down'));
     return view(ended, region.now());
   });
   app.post<{ Params: { id: string } }>('/instances/:id/interrupt', (request) => {

@@ -14,10 +14,16 @@ import (
 type hardware struct {
 	cadvisortest.Fake
 	info cadvisorapi.MachineInfo
+	arch string
 }
 
 func newHardware(spec machineSpec) *hardware {
+	arch := "x86_64"
+	if spec.Labels[v1.LabelArchStable] == "arm64" {
+		arch = "aarch64"
+	}
 	return &hardware{
+		arch: arch,
 		Fake: cadvisortest.Fake{NodeName: spec.Name},
 		info: cadvisorapi.MachineInfo{
 			NumCores:       spec.Cores,
@@ -32,6 +38,13 @@ func newHardware(spec machineSpec) *hardware {
 func (h *hardware) MachineInfo() (*cadvisorapi.MachineInfo, error) {
 	info := h.info
 	return &info, nil
+}
+
+func (h *hardware) VersionInfo() (*cadvisorapi.VersionInfo, error) {
+	return &cadvisorapi.VersionInfo{
+		KernelVersion:      "6.12.58-82.121.amzn2023." + h.arch,
+		ContainerOsVersion: "Amazon Linux 2023.9.20261101",
+	}, nil
 }
 
 // resources is a container manager that knows the machine's disk, what is kept for the system, and its devices.
