@@ -118,13 +118,14 @@ const evict = async (w: Writer, step: Step & { kind: 'evict' }): Promise<void> =
 };
 
 const release = async (w: Writer, step: Step & { kind: 'release' }): Promise<void> => {
-  const unguarded = { metadata: { annotations: { [KARPENTER_DO_NOT_DISRUPT]: null } } };
-  await gone(w.client.patch(NODE_CLAIMS, { name: step.claim }, unguarded, { signal: w.signal }));
+  const annotations = step.keeps ? {} : { [KARPENTER_DO_NOT_DISRUPT]: null };
+  const claim = { name: step.claim };
+  await gone(w.client.patch(NODE_CLAIMS, claim, { metadata: { annotations } }, { signal: w.signal }));
   try {
     const node = await w.client.get(NODES, { name: step.node }, { signal: w.signal });
     const taints = (node.spec?.taints ?? []).filter((t) => t.key !== PREPARING_TAINT);
     const { resourceVersion } = node.metadata;
-    const metadata = { ...unguarded.metadata, resourceVersion };
+    const metadata = { annotations, resourceVersion };
     await patchNode(w, step.node, { metadata, spec: { taints: taints.length > 0 ? taints : null } });
   } catch (error) {
     if (!isNotFound(error)) throw error;

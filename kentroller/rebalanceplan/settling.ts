@@ -1,4 +1,4 @@
-import { KARPENTER_DO_NOT_DISRUPT, PREPARING_TAINT } from '../../api/labels.ts';
+import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { addedNames, unlocks } from './lock.ts';
@@ -31,22 +31,29 @@ const placed = (world: World): { planned: number; placed: number } => {
   };
 };
 
-/** Opens the nodes that the plan made: taint and do-not-disrupt off, unless the plan's own claim asks for the latter. */
+/** Opens the nodes that the plan made: taint and do-not-disrupt off, unless the claim or its NodePool asks for the latter. */
 export const releases = (world: World): readonly Step[] =>
   (world.plan.spec.nodeClaimsToAdd ?? []).flatMap((planned): Step[] => {
     const claim = claimInForce(world.plan, planned.metadata.name);
     const node = world.nodes.get(claim);
     if (!node || node.metadata.deletionTimestamp) return [];
-    const isReserved = node.spec?.taints?.some((t) => t.key === PREPARING_TAINT) ?? false;
-    const isGuarded = [node, world.nodeClaims.get(claim)].some(
-      (o) => o?.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
+    const pool = world.nodePools.get(planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
+    const keeps = [planned.metadata, pool?.spec.template.metadata].some(
+      (m) => m?.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
     );
+    const isReserved = node.spec?.taints?.some((t) => t.key === PREPARING_TAINT) ?? false;
+    const isGuarded =
+      !keeps &&
+      [node, world.nodeClaims.get(claim)].some(
+        (o) => o?.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
+      );
     if (!isReserved && !isGuarded) return [];
     return [
       {
         kind: 'release',
         node: node.metadata.name,
         claim,
+        keeps,
         reason: 'NodeReleased',
         message: `Node ${node.metadata.name} is open to all pods and to Karpenter`,
       },

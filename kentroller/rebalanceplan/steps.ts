@@ -53,6 +53,7 @@ export type Step = Why &
         readonly kind: 'release';
         readonly node: string;
         readonly claim: string;
+        readonly keeps: boolean;
       }
     | { readonly kind: 'fail'; readonly phase: FailurePhase; readonly failureReason: string }
     | {
