@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasDocker } from './backend.ts';
 import { run } from './command.ts';
 import { type Program, programNamed } from './programs.ts';
 import type { Progress } from './progress.ts';
@@ -18,9 +19,9 @@ export async function buildPrograms(
   names: readonly string[],
   options: BuildOptions,
 ): Promise<Map<string, string>> {
-  const goVersion = await findGo();
+  const go = await findGo(options.cache);
   const paths = new Map<string, string>();
-  for (const name of names) paths.set(name, await buildProgram(programNamed(name), goVersion, options));
+  for (const name of names) paths.set(name, await buildProgram(programNamed(name), go, options));
   return paths;
 }
 
@@ -52,9 +53,9 @@ export function sourcesOf(program: Program, modules = MODULES): Map<string, stri
   return new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
 }
 
-async function buildProgram(program: Program, goVersion: string, options: BuildOptions): Promise<string> {
+async function buildProgram(program: Program, go: Go, options: BuildOptions): Promise<string> {
   const versions = join(options.cache, 'bin', program.name);
-  const folder = join(versions, programHash(program, goVersion, sourcesOf(program)));
+  const folder = join(versions, programHash(program, go.version, sourcesOf(program)));
   const path = join(folder, program.name);
   if (existsSync(path)) {
     const now = new Date();
@@ -63,30 +64,66 @@ async function buildProgram(program: Program, goVersion: string, options: BuildO
   }
   mkdirSync(folder, { recursive: true });
   const flags = ['-trimpath', '-ldflags', program.ldflags, '-tags', program.tags.join(',')];
+  const build = ['build', '-o', `${path}.part`, ...flags, program.package];
   // One build at a time on the machine, whoever asks: two big links need more memory than many machines have.
-  const once = 'test -x "$1" || { out=$1; shift; go build -o "$out.part" "$@" && mv "$out.part" "$out"; }';
+  const once = 'out=$1; shift; test -x "$out" || { "$@" && mv "$out.part" "$out"; }';
+  const cwd = join(MODULES, program.module);
   await options.progress.during(`build ${program.name}`, () =>
-    run(['flock', join(options.cache, 'lock'), 'sh', '-c', once, 'sh', path, ...flags, program.package], {
-      cwd: join(MODULES, program.module),
-      env: goEnv(program.cgo),
-    }),
+    run(
+      [
+        'flock',
+        join(options.cache, 'lock'),
+        'sh',
+        '-c',
+        once,
+        'sh',
+        path,
+        ...go.command(cwd, program.cgo),
+        ...build,
+      ],
+      { cwd, env: goEnv(program.cgo) },
+    ),
   );
   dropUnused(versions, folder);
   return path;
 }
 
-function goEnv(cgo: boolean): Record<string, string> {
-  return { CGO_ENABLED: cgo ? '1' : '0', GOFLAGS: '-buildvcs=false', GOTOOLCHAIN: 'local' };
+/** A Go compiler: the machine's own, or the one in Go's image. */
+interface Go {
+  readonly version: string;
+  command(cwd: string, cgo: boolean): string[];
 }
 
-async function findGo(): Promise<string> {
+const GO_IMAGE = 'golang:1.26.8';
+
+async function findGo(cache: string): Promise<Go> {
   try {
-    return (await run(['go', 'env', 'GOVERSION', 'GOOS', 'GOARCH'], { env: goEnv(false) })).trim();
+    const version = await run(['go', 'env', 'GOVERSION', 'GOOS', 'GOARCH'], { env: goEnv(false) });
+    return { version: version.trim(), command: () => ['go'] };
   } catch (cause) {
-    throw new Error('Go is missing: install Go 1.26 or newer from https://go.dev/dl and put it on the PATH', {
-      cause,
-    });
+    if (process.platform === 'linux' && (await hasDocker())) return goInDocker(cache);
+    const message = 'Go is missing: install Go 1.26 or newer from https://go.dev/dl and put it on the PATH';
+    throw new Error(message, { cause });
   }
+}
+
+function goInDocker(cache: string): Go {
+  const folders = { GOCACHE: join(cache, 'go-build'), GOMODCACHE: join(cache, 'go-mod') };
+  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true });
+  const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
+  return {
+    version: GO_IMAGE,
+    command: (cwd, cgo) => [
+      ...['docker', 'run', '--rm', `--user=${user}`, `--workdir=${cwd}`],
+      ...[`--volume=${MODULES}:${MODULES}:ro`, `--volume=${cache}:${cache}`],
+      ...Object.entries({ ...goEnv(cgo), ...folders }).map(([name, value]) => `--env=${name}=${value}`),
+      ...[GO_IMAGE, 'go'],
+    ],
+  };
+}
+
+function goEnv(cgo: boolean): Record<string, string> {
+  return { CGO_ENABLED: cgo ? '1' : '0', GOFLAGS: '-buildvcs=false', GOTOOLCHAIN: 'local' };
 }
 
 function dropUnused(versions: string, current: string): void {

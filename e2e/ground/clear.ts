@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupOf, processesIn, removeCgroups } from './cgroups.ts';
+import { removeKind } from './kindcluster.ts';
 import { removeMounts } from './mounts.ts';
 import { removeNetwork } from './network.ts';
 import { markedProcesses, recordedProcesses, stopProcesses } from './processes.ts';
@@ -32,6 +33,7 @@ export async function clearGround(dir: string): Promise<void> {
   await stopProcesses(markedProcesses(dir), 0);
   await removeMounts(dir, join(dir, 'netns'));
   await removeCgroups(cgroup);
+  if (record?.backend === 'kind') await removeKind(record);
   await removeNetwork(join(dir, 'netns'), record?.link || undefined);
   if (record !== undefined) renameSync(join(dir, 'ground.json'), join(dir, 'last.json'));
   for (const name of readdirSync(dir)) {

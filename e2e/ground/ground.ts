@@ -1,30 +1,19 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CloudOptions, startCloud } from './aws/cloud.ts';
+import type { CloudOptions } from './aws/cloud.ts';
+import { type Backend, chooseBackend } from './backend.ts';
 import { buildPrograms } from './build.ts';
-import { cgroupOf } from './cgroups.ts';
 import { clearGround, rotateLogs } from './clear.ts';
-import { type CommandOptions, run } from './command.ts';
-import { serverUrl, startControlPlane } from './controlplane.ts';
-import { loadComponents, loadPause } from './images.ts';
-import { writeKubeconfig } from './kubeconfig.ts';
+import type { CommandOptions } from './command.ts';
+import { groundFrom } from './handle.ts';
+import { upOnKind } from './kind.ts';
 import { withLock } from './lock.ts';
-import { createNetwork, inside } from './network.ts';
-import { startNode, startRuntime } from './node.ts';
+import { upFromModules } from './modules.ts';
 import { cacheRoot, groundDir } from './paths.ts';
-import { certificatesFor } from './pki.ts';
-import {
-  type GroundProcess,
-  isAlive,
-  MARKER,
-  type ProcessSpec,
-  recordedProcesses,
-  startProcess,
-  stopProcess,
-} from './processes.ts';
+import type { GroundProcess, ProcessSpec } from './processes.ts';
 import { programsFor } from './programs.ts';
 import { type Progress, SILENT } from './progress.ts';
-import { type GroundRecord, readRecord, writeRecord } from './record.ts';
+import { readRecord } from './record.ts';
 import { requireTools, toolsFor } from './tools.ts';
 
 export interface GroundOptions {
@@ -47,10 +36,13 @@ export interface GroundOptions {
 /** A whole cluster, and how to reach into it. */
 export interface Ground {
   readonly name: string;
+  readonly backend: Backend;
   /** Where all of its state lies. */
   readonly dir: string;
   /** The administrator's kubeconfig; it works on the host and inside the ground. */
   readonly kubeconfig: string;
+  /** The API server's URL. */
+  readonly server: string;
   /** The file of its network namespace; empty where the ground shares the host's network. */
   readonly namespace: string;
   /** Where the host reaches what listens inside on all addresses. */
@@ -83,14 +75,19 @@ export interface Ground {
 export async function up(options: GroundOptions = {}): Promise<Ground> {
   const { name = 'default', cloud = false, realNode = false, progress = SILENT, env = process.env } = options;
   const dir = groundDir(env, name);
-  await requireTools(toolsFor(realNode), progress);
-  const programs = await buildPrograms(programsFor({ cloud, realNode }), { cache: cacheRoot(env), progress });
+  const backend = await chooseBackend(env);
+  if (backend === 'modules') await requireTools(toolsFor(realNode), progress);
+  const programs = await buildPrograms(programsFor({ cloud, realNode, backend }), {
+    cache: cacheRoot(env),
+    progress,
+  });
   mkdirSync(dir, { recursive: true });
   return withLock(`${dir}.lock`, `ground ${name}`, async () => {
     await clearGround(dir);
     rotateLogs(dir);
     try {
-      return await start(dir, name, programs, options);
+      const input = { dir, name, programs, cloud, realNode, progress, env, options };
+      return backend === 'kind' ? await upOnKind(input) : await upFromModules(input);
     } catch (cause) {
       await clearGround(dir);
       throw new Error(`ground ${name} did not come up: ${messageOf(cause)} (logs: ${join(dir, 'logs')})`, {
@@ -98,73 +95,6 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
       });
     }
   });
-}
-
-async function start(
-  dir: string,
-  name: string,
-  programs: ReadonlyMap<string, string>,
-  options: GroundOptions,
-): Promise<Ground> {
-  const { cloud = false, realNode = false, progress = SILENT, env = process.env } = options;
-  const namespace = join(dir, 'netns');
-  const addresses = await createNetwork(namespace, lastLinkIndex(dir));
-  const record: GroundRecord = {
-    name,
-    backend: 'modules',
-    cloud,
-    realNode,
-    namespace,
-    link: addresses.link,
-    linkIndex: addresses.index,
-    address: addresses.inner,
-    hostAddress: addresses.host,
-    programs: Object.fromEntries(programs),
-    cgroup: cgroupOf(dir),
-    isReady: false,
-  };
-  writeRecord(dir, record);
-  const ground = groundFrom(dir, record, env);
-  const pki = await certificatesFor(join(dir, 'pki'), addresses.inner);
-  writeKubeconfig(ground.kubeconfig, serverUrl(addresses.inner), pki.ca, pki.clients.admin);
-  const runtime = realNode ? startRuntime(ground) : undefined;
-  const pause = runtime?.then(() => loadPause(ground));
-  const components = runtime?.then(() => loadComponents(ground));
-  // Awaited below; until then their failures are nobody's unhandled rejection.
-  for (const early of [runtime, pause, components]) early?.catch(() => {});
-  await progress.during('start the control plane', () =>
-    startControlPlane({
-      dir,
-      address: addresses.inner,
-      pki,
-      programs,
-      schedulerArgs: options.schedulerArgs ?? [],
-      apiserverArgs: options.apiserverArgs ?? [],
-      start: (process, argv) => ground.addProcess({ name: process, argv }),
-    }),
-  );
-  await inParallel([
-    async () => {
-      if (runtime === undefined) return;
-      await progress.during('start the real node', async () => {
-        await startNode(ground, pki, await runtime);
-        await Promise.all([pause, components]);
-      });
-    },
-    async () => {
-      if (!cloud) return;
-      await progress.during('start the cloud', () => startCloud(ground, options.cloudOptions));
-    },
-  ]);
-  writeRecord(dir, { ...record, isReady: true });
-  return ground;
-}
-
-// Waits for all of them even where one fails, so that nothing is started any more while the ground is cleared.
-async function inParallel(steps: readonly (() => Promise<void>)[]): Promise<void> {
-  const results = await Promise.allSettled(steps.map((step) => step()));
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }
 
 /** The ground of that name that another process has brought up. Throws when there is none. */
@@ -179,65 +109,15 @@ export function attach(
   return groundFrom(dir, record, env);
 }
 
-function groundFrom(
-  dir: string,
-  record: GroundRecord,
-  env: Readonly<Record<string, string | undefined>>,
-): Ground {
-  const kubeconfig = join(dir, 'kubeconfig');
-  const enter = record.namespace === '' ? [] : inside(record.namespace);
-  const programs = new Map(Object.entries(record.programs));
-  const program = async (name: string) => {
-    const path =
-      programs.get(name) ??
-      (await buildPrograms([name], { cache: cacheRoot(env), progress: SILENT })).get(name) ??
-      '';
-    programs.set(name, path);
-    return path;
-  };
-  const processNamed = (name: string) => recordedProcesses(dir).find((process) => process.name === name);
-  return {
-    name: record.name,
-    dir,
-    kubeconfig,
-    namespace: record.namespace,
-    address: record.address,
-    hostAddress: record.hostAddress,
-    cloud: record.cloud,
-    realNode: record.realNode,
-    cache: cacheRoot(env),
-    exec: (argv, options = {}) =>
-      run([...enter, ...argv], {
-        ...options,
-        env: { KUBECONFIG: kubeconfig, ...options.env, [MARKER]: dir },
-      }),
-    kubectl: async (args, options = {}) =>
-      run([await program('controlplane'), 'kubectl', `--kubeconfig=${kubeconfig}`, ...args], options),
-    addProcess(spec) {
-      const running = processNamed(spec.name);
-      if (running !== undefined && isAlive(running))
-        throw new Error(`${spec.name} runs already, as ${running.pid}`);
-      return startProcess(dir, { ...spec, argv: [...enter, ...spec.argv] });
-    },
-    processes: () => recordedProcesses(dir),
-    async stopProcess(name, graceMs = 5_000) {
-      const process = processNamed(name);
-      if (process === undefined) throw new Error(`no process of the ground is called ${name}`);
-      await stopProcess(dir, process, graceMs);
-    },
-    program,
-    down: () => withLock(`${dir}.lock`, `ground ${record.name}`, () => clearGround(dir)),
-  };
+/** Ends the ground of that name, or what is left of it. Does nothing where there is none. */
+export async function down(
+  name: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<void> {
+  const dir = groundDir(env, name);
+  if (existsSync(dir)) await withLock(`${dir}.lock`, `ground ${name}`, () => clearGround(dir));
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function lastLinkIndex(dir: string): number | undefined {
-  try {
-    return (JSON.parse(readFileSync(join(dir, 'last.json'), 'utf8')) as GroundRecord).linkIndex;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import type { Ground } from './ground.ts';
 import { componentsImage, pauseImage } from './image.ts';
+import { loadIntoKind } from './kindcluster.ts';
 import { ctr } from './node.ts';
 
 /** Builds our components' image where it has changed, and gives it to the real node. Answers with the path of its tar. */
@@ -16,5 +17,6 @@ export async function loadPause(ground: Ground): Promise<void> {
 
 /** Gives the real node an image from a tar with an OCI layout. A later image of the same name takes its place. */
 export async function loadImage(ground: Ground, path: string): Promise<void> {
-  await ctr(ground, ['images', 'import', path]);
+  if (ground.backend === 'kind') await loadIntoKind(ground, path);
+  else await ctr(ground, ['images', 'import', path]);
 }

@@ -1,13 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { buildPrograms } from './build.ts';
-import { clearGround } from './clear.ts';
-import { attach, type Ground, type GroundOptions, up } from './ground.ts';
+import { attach, down, type Ground, type GroundOptions, up } from './ground.ts';
 import { componentsImage } from './image.ts';
 import { loadComponents } from './images.ts';
-import { withLock } from './lock.ts';
 import { cacheRoot, groundDir, stateRoot } from './paths.ts';
 import { isAlive, recordedProcesses } from './processes.ts';
 import { programsFor } from './programs.ts';
@@ -54,7 +51,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<vo
     case 'build':
       return build(rest, options);
     case 'down':
-      return down(groundDir(env, values.name), values.name);
+      return down(values.name, env);
     case 'image':
       return image(values.name, env);
     case 'status':
@@ -72,10 +69,6 @@ async function build(names: readonly string[], options: GroundOptions): Promise<
   const wanted = names.length > 0 ? names : programsFor({ cloud, realNode });
   const paths = await buildPrograms(wanted, { cache: cacheRoot(env), progress });
   for (const path of paths.values()) process.stdout.write(`${path}\n`);
-}
-
-async function down(dir: string, name: string): Promise<void> {
-  if (existsSync(dir)) await withLock(`${dir}.lock`, `ground ${name}`, () => clearGround(dir));
 }
 
 // On the caller's terminal, so that `logs --follow` and `exec -it` are what they are.

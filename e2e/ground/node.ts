@@ -7,9 +7,10 @@ import { containerdConfig, containerdSocket, networkConfig } from './containerd.
 import { serverUrl } from './controlplane.ts';
 import type { Ground } from './ground.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
-import { kubeletConfig, NODE_LABEL, NODE_TAINT, REAL_NODE } from './kubelet.ts';
+import { kubeletConfig, NODE_LABEL, REAL_NODE } from './kubelet.ts';
 import { privateMounts } from './mounts.ts';
 import type { Pki } from './pki.ts';
+import { placementObjects } from './placement.ts';
 import { type GroundProcess, isAlive } from './processes.ts';
 import { GivenUp, httpsGet, until } from './ready.ts';
 
@@ -138,8 +139,7 @@ function answers(url: string): Promise<boolean> {
   });
 }
 
-// The DNS server is no pod, so its Service has an EndpointSlice made by hand. Our components are told by their namespace,
-// and the API server sends them to the real node: their manifests know nothing of the ground.
+// The DNS server is no pod, so its Service has an EndpointSlice made by hand.
 function objectsOfNode(): object {
   const dns = { name: 'kube-dns', namespace: 'kube-system' };
   const ports = (['UDP', 'TCP'] as const).map((protocol) => ({
@@ -148,7 +148,6 @@ function objectsOfNode(): object {
     port: 53,
   }));
   const rbac = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'ground:dns' };
-  const policy = { name: 'components-run-on-the-real-node' };
   return {
     apiVersion: 'v1',
     kind: 'List',
@@ -182,45 +181,7 @@ function objectsOfNode(): object {
         roleRef: rbac,
         subjects: [{ apiGroup: rbac.apiGroup, kind: 'User', name: 'system:coredns' }],
       },
-      {
-        apiVersion: 'admissionregistration.k8s.io/v1',
-        kind: 'MutatingAdmissionPolicy',
-        metadata: policy,
-        spec: {
-          failurePolicy: 'Fail',
-          reinvocationPolicy: 'Never',
-          matchConstraints: {
-            namespaceSelector: {
-              matchExpressions: [
-                { key: 'kubernetes.io/metadata.name', operator: 'In', values: ['castai-agent'] },
-              ],
-            },
-            resourceRules: [
-              { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] },
-            ],
-          },
-          mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: sendToRealNode() } }],
-        },
-      },
-      {
-        apiVersion: 'admissionregistration.k8s.io/v1',
-        kind: 'MutatingAdmissionPolicyBinding',
-        metadata: policy,
-        spec: { policyName: policy.name },
-      },
+      ...placementObjects(),
     ],
   };
-}
-
-function sendToRealNode(): string {
-  const toleration = `Object.spec.tolerations{key: "${NODE_TAINT.key}", operator: "Exists", effect: "${NODE_TAINT.effect}"}`;
-  const label = NODE_LABEL.replaceAll('/', '~1');
-  return `[
-    has(object.spec.tolerations)
-      ? JSONPatch{op: "add", path: "/spec/tolerations/-", value: ${toleration}}
-      : JSONPatch{op: "add", path: "/spec/tolerations", value: [${toleration}]},
-    has(object.spec.nodeSelector)
-      ? JSONPatch{op: "add", path: "/spec/nodeSelector/${label}", value: "true"}
-      : JSONPatch{op: "add", path: "/spec/nodeSelector", value: {"${NODE_LABEL}": "true"}}
-  ]`;
 }

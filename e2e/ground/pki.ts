@@ -49,6 +49,7 @@ function readPki(dir: string, address: string): Pki | undefined {
     };
     readFileSync(pki.serviceAccountKeyPath);
     const serving = new X509Certificate(pki.apiserver.certificate);
+    if (!serving.verify(new X509Certificate(pki.ca.certificate).publicKey)) return undefined;
     const isFresh = serving.validToDate.getTime() - Date.now() > YEAR_MS / 12;
     return isFresh && serving.checkIP(address) !== undefined ? pki : undefined;
   } catch {

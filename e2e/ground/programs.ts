@@ -1,3 +1,5 @@
+import type { Backend } from './backend.ts';
+
 /** A program that the ground builds from a Go module. */
 export interface Program {
   readonly name: string;
@@ -9,7 +11,7 @@ export interface Program {
   readonly tags: readonly string[];
   readonly cgo: boolean;
   /** The part of the ground that runs it; 'on demand' is built only when something asks for it by name. */
-  readonly neededBy: 'control plane' | 'real node' | 'cloud' | 'on demand';
+  readonly neededBy: 'control plane' | 'real node' | 'cloud' | 'kind' | 'on demand';
 }
 
 export type ProgramName =
@@ -18,6 +20,7 @@ export type ProgramName =
   | 'machine'
   | 'karpenter-aws'
   | 'karpenter-kwok'
+  | 'kind'
   | 'kwok'
   | 'containerd'
   | 'containerd-shim-runc-v2'
@@ -69,6 +72,7 @@ export const PROGRAMS: readonly Program[] = [
   plain('loopback', 'cni', 'github.com/containernetworking/plugins/plugins/main/loopback', 'real node'),
   plain('portmap', 'cni', 'github.com/containernetworking/plugins/plugins/meta/portmap', 'real node'),
   plain('karpenter-kwok', 'karpenter-kwok', 'sigs.k8s.io/karpenter/kwok', 'on demand'),
+  plain('kind', 'kind', 'sigs.k8s.io/kind', 'kind'),
   plain('kwok', 'kwok', 'sigs.k8s.io/kwok/cmd/kwok', 'on demand'),
 ];
 
@@ -81,12 +85,20 @@ export function programNamed(name: string): Program {
 }
 
 /** The names of the programs that a ground with these parts runs. */
-export function programsFor(parts: { readonly cloud: boolean; readonly realNode: boolean }): string[] {
+export function programsFor(parts: {
+  readonly cloud: boolean;
+  readonly realNode: boolean;
+  readonly backend?: Backend;
+}): string[] {
+  const isKind = parts.backend === 'kind';
   return PROGRAMS.filter(
     (program) =>
-      program.neededBy === 'control plane' ||
+      // kubectl is in it, and kind's node brings all the rest.
+      program.name === 'controlplane' ||
+      (program.neededBy === 'kind' && isKind) ||
+      (program.neededBy === 'control plane' && !isKind) ||
       (program.neededBy === 'cloud' && parts.cloud) ||
-      (program.neededBy === 'real node' && parts.realNode),
+      (program.neededBy === 'real node' && parts.realNode && !isKind),
   ).map((program) => program.name);
 }
 

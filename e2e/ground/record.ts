@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Backend } from './backend.ts';
 
 /** What is known of a ground by whoever comes later: `attach`, `down`, the next `up`. */
 export interface GroundRecord {
   readonly name: string;
-  readonly backend: 'modules' | 'kind';
+  readonly backend: Backend;
+  readonly server: string;
   readonly cloud: boolean;
   readonly realNode: boolean;
   /** The namespace's file; empty where the ground shares the host's network. */
