@@ -42,6 +42,8 @@ export interface CacheOptions<T extends KubeObject> {
   readonly metrics?: Registry;
   /** Milliseconds without a byte after which a watch is taken for dead; the server sends a bookmark each minute. */
   readonly inactivityMs?: number;
+  /** false to list in pages even where the server could stream the list (WatchList). */
+  readonly canStreamLists?: boolean;
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
 }
 
@@ -160,6 +162,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
       signal,
       onSynced: () => this.#onSynced(),
       onFailure: (e, afterMs) => this.#onFailure(e, afterMs),
+      canStreamLists: this.#o.canStreamLists ?? true,
       onRelist: () => this.#counts.relist(),
       ...(this.#o.backoff ? { backoff: this.#o.backoff } : {}),
     });

@@ -5,7 +5,7 @@ export class LineSplitter {
   #rest: Buffer[] = [];
 
   /** The lines that this chunk completes; what follows the last newline waits for the next chunk. */
-  *push(chunk: Buffer): Iterable<string> {
+  *push(chunk: Buffer): Iterable<Buffer> {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
       yield this.#complete(chunk, start, end);
@@ -15,9 +15,9 @@ export class LineSplitter {
     if (start < chunk.length) this.#rest.push(Buffer.from(chunk.subarray(start)));
   }
 
-  #complete(chunk: Buffer, start: number, end: number): string {
-    if (this.#rest.length === 0) return chunk.toString('utf8', start, end);
-    const line = Buffer.concat([...this.#rest, chunk.subarray(start, end)]).toString('utf8');
+  #complete(chunk: Buffer, start: number, end: number): Buffer {
+    if (this.#rest.length === 0) return chunk.subarray(start, end);
+    const line = Buffer.concat([...this.#rest, chunk.subarray(start, end)]);
     this.#rest = [];
     return line;
   }

@@ -23,6 +23,8 @@ export interface ReflectOptions<T extends KubeObject> {
   /** Something failed and will be tried again after so many milliseconds. */
   readonly onFailure: (e: unknown, afterMs: number) => void;
   readonly onRelist: () => void;
+  /** false to list in pages even where the server could stream the list. */
+  readonly canStreamLists: boolean;
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
 }
 
@@ -39,11 +41,12 @@ const timeoutSeconds = (): number => Math.round(300 + Math.random() * 300);
 export class Reflector<T extends KubeObject> {
   readonly #o: ReflectOptions<T>;
   #position: string | undefined;
-  #canWatchList = true;
+  #canWatchList: boolean;
   #failures = 0;
 
   constructor(o: ReflectOptions<T>) {
     this.#o = o;
+    this.#canWatchList = o.canStreamLists;
   }
 
   async run(): Promise<void> {

@@ -3,6 +3,7 @@ import { pathOf, type Resource } from '../api/resources.ts';
 import type { KubeClient } from './client.ts';
 import { aborted, fromNetwork, fromStatus, isAborted, KubeError, type Status } from './errors.ts';
 import { LineSplitter } from './lines.ts';
+import { withoutManagedFields } from './managedfields.ts';
 
 /** What is listed and watched, and how patient we are with the server. */
 export interface Scope<T extends KubeObject> {
@@ -39,10 +40,10 @@ interface RawEvent<T> {
   readonly object: T;
 }
 
-const parseEvent = <T extends KubeObject>(server: string, line: string): WatchEvent<T> => {
+const parseEvent = <T extends KubeObject>(server: string, line: Buffer): WatchEvent<T> => {
   let event: RawEvent<T>;
   try {
-    event = JSON.parse(line) as RawEvent<T>;
+    event = JSON.parse(withoutManagedFields(line).toString('utf8')) as RawEvent<T>;
   } catch (cause) {
     throw fromNetwork(server, new Error('an event of the watch was cut short', { cause }));
   }
