@@ -1,22 +1,24 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { Namespace, Node, Pod, ReplicaSet } from '../api/objects.ts';
+import { PREPARING_TAINT } from '../../api/labels.ts';
+import type { Namespace, Node, Pod, ReplicaSet } from '../../api/objects.ts';
 import {
   type ClientMessage,
   type Intent,
   loadPinningServices,
   type Result,
   type ServerMessage,
-} from '../api/pinning.ts';
-import { LEASES, NAMESPACES, NODES, PODS, REPLICA_SETS } from '../api/resources.ts';
-import { connect, type KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/errors.ts';
-import { createLogger } from '../kube/log.ts';
-import { servePeers } from '../kube/peer.ts';
+} from '../../api/pinning.ts';
+import { LEASES, NAMESPACES, NODES, PODS, REPLICA_SETS } from '../../api/resources.ts';
+import { connect, type KubeClient } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import { createLogger } from '../../kube/log.ts';
+import { servePeers } from '../../kube/peer.ts';
 
 /** What suites share that run components as processes against the API server that KUBECONFIG names. */
 
@@ -136,8 +138,9 @@ export class Component {
   readonly lines: Line[] = [];
   readonly process: ChildProcess;
 
+  /** `main` is the path from the repository's root. */
   constructor(main: string, env: Readonly<Record<string, string>>) {
-    const path = fileURLToPath(new URL(main, import.meta.url));
+    const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
     this.process = spawn(process.execPath, [path], {
       env: { PATH: process.env.PATH, KUBECONFIG: kubeconfig, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -255,6 +258,87 @@ export class Scene {
     client.close();
   }
 }
+
+/** A port of loopback that nobody listens on just now. */
+export const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+};
+
+/** Environment of the pod pinner as a process that finds its peers in this namespace. */
+export const pinnerEnv = (namespace: string, name: string): Record<string, string> => ({
+  POD_NAMESPACE: namespace,
+  POD_NAME: name,
+  HOST: '127.0.0.1',
+  PEER_HOST: '127.0.0.1',
+  PEER_CALLERS: `system:serviceaccount:${namespace}:castai-pod-pinner-webhook`,
+  PORT: '0',
+  HEALTH_PORT: '0',
+  PEER_PORT: '0',
+  LEASE_DURATION: '3s',
+  RENEW_DEADLINE: '2s',
+  RETRY_PERIOD: '300ms',
+  LOG_LEVEL: 'debug',
+});
+
+const PLAN = 'plan-1';
+
+/** A machine on its way under this name; its Node carries the label place=<name>. */
+export const nodeIntent = (
+  nodeName: string,
+  o: {
+    readonly cpu?: string;
+    readonly pods?: string;
+    readonly deadline?: number;
+    readonly plan?: string;
+  } = {},
+): Intent => {
+  const { cpu = '2', pods = '29' } = o;
+  return {
+    id: `node/${nodeName}`,
+    plan: o.plan ?? PLAN,
+    nodeClaim: `claim-of-${nodeName}`,
+    nodeName,
+    node: {
+      providerId: `fake:///${nodeName}`,
+      labels: { 'node.kubernetes.io/instance-type': 'm5.large', place: nodeName },
+      annotations: {},
+      taints: [{ key: PREPARING_TAINT, value: '', effect: 'NoSchedule' }],
+      capacity: { cpu, memory: '8Gi', pods, 'nvidia.com/gpu': '1' },
+      allocatable: { cpu, memory: '7Gi', pods, 'nvidia.com/gpu': '1' },
+      joinDeadlineMs: o.deadline ?? Date.now() + 600_000,
+      nodeClaimUid: '',
+    },
+  };
+};
+
+/** So many pods of a ReplicaSet belong on the node. */
+export const ownerIntent = (nodeName: string, owner: ReplicaSet, count: number, plan = PLAN): Intent => {
+  const { name, uid = '', namespace = '' } = owner.metadata;
+  return {
+    id: `pin/${namespace}/${name}/${nodeName}`,
+    plan,
+    nodeClaim: `claim-of-${nodeName}`,
+    nodeName,
+    pin: { namespace, owner: { kind: 'ReplicaSet', name, uid, count } },
+  };
+};
+
+/** This pod belongs on the node. */
+export const podIntent = (nodeName: string, { metadata }: Pod): Intent => {
+  const { name, uid = '', namespace = '' } = metadata;
+  return {
+    id: `pin/${uid}`,
+    plan: PLAN,
+    nodeClaim: `claim-of-${nodeName}`,
+    nodeName,
+    pin: { namespace, pod: { name, uid } },
+  };
+};
 
 /** What a kubelet writes when it takes a Node over: who it is, what it has, that it is ready. */
 export const joinAs = async (client: KubeClient, name: string): Promise<void> => {

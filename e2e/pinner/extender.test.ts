@@ -1,62 +1,20 @@
 import t from 'tap';
-import { PIN, PLACEHOLDER, PREPARING_TAINT } from '../api/labels.ts';
-import type { Intent } from '../api/pinning.ts';
-import { LEASES } from '../api/resources.ts';
-import { Autoscaler, Component, eventually, joinAs, Scene } from './fixture.ts';
+import { PIN, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import { LEASES } from '../../api/resources.ts';
+import {
+  Autoscaler,
+  Component,
+  eventually,
+  joinAs,
+  nodeIntent,
+  ownerIntent,
+  pinnerEnv,
+  podIntent,
+  Scene,
+} from './fixture.ts';
 
 const scene = new Scene('extender');
 const { client, namespace } = scene;
-const minutes = (n: number): number => Date.now() + n * 60_000;
-
-const nodeIntent = (
-  nodeName: string,
-  o: { readonly cpu?: string; readonly deadline?: number } = {},
-): Intent => ({
-  id: `node/${nodeName}`,
-  plan: 'plan-1',
-  nodeClaim: `claim-of-${nodeName}`,
-  nodeName,
-  node: {
-    providerId: `fake:///${nodeName}`,
-    labels: { 'node.kubernetes.io/instance-type': 'm5.large', place: nodeName },
-    annotations: {},
-    taints: [{ key: PREPARING_TAINT, value: '', effect: 'NoSchedule' }],
-    capacity: { cpu: o.cpu ?? '2', memory: '8Gi', pods: '29', 'nvidia.com/gpu': '1' },
-    allocatable: { cpu: o.cpu ?? '2', memory: '7Gi', pods: '29', 'nvidia.com/gpu': '1' },
-    joinDeadlineMs: o.deadline ?? minutes(10),
-    nodeClaimUid: '',
-  },
-});
-
-const ownerIntent = (nodeName: string, owner: { name: string; uid: string }, count: number): Intent => ({
-  id: `pin/${owner.name}/${nodeName}`,
-  plan: 'plan-1',
-  nodeClaim: `claim-of-${nodeName}`,
-  nodeName,
-  pin: { namespace, owner: { kind: 'ReplicaSet', name: owner.name, uid: owner.uid, count } },
-});
-
-const podIntent = (nodeName: string, pod: { name: string; uid: string }): Intent => ({
-  id: `pin/${pod.uid}`,
-  plan: 'plan-1',
-  nodeClaim: `claim-of-${nodeName}`,
-  nodeName,
-  pin: { namespace, pod },
-});
-
-const env = (name: string): Record<string, string> => ({
-  POD_NAMESPACE: namespace,
-  POD_NAME: name,
-  HOST: '127.0.0.1',
-  PEER_HOST: '127.0.0.1',
-  PORT: '0',
-  HEALTH_PORT: '0',
-  PEER_PORT: '0',
-  LEASE_DURATION: '3s',
-  RENEW_DEADLINE: '2s',
-  RETRY_PERIOD: '300ms',
-  LOG_LEVEL: 'debug',
-});
 
 let autoscaler: Autoscaler;
 let extender: Component;
@@ -64,7 +22,7 @@ let extender: Component;
 t.before(async () => {
   await scene.open();
   autoscaler = await Autoscaler.start(client, namespace);
-  extender = new Component('./main.ts', env('a'));
+  extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
   await eventually('the state of the world', () => extender.said('state of the world received'));
 });
 t.teardown(async () => {
@@ -95,20 +53,21 @@ t.test(
     await eventually('a heartbeat', () => client.get(LEASES, { namespace: 'kube-node-lease', name }));
     await eventually('the line', () => extender.said('node placeholder created', { node: name }));
 
-    const { metadata } = await scene.replicaSet('web', 2);
-    autoscaler.upsert(ownerIntent(name, { name: 'web', uid: metadata.uid ?? '' }, 2));
+    const pin = `pin/${namespace}/web/${name}`;
+    const web = await scene.replicaSet('web', 2);
+    autoscaler.upsert(ownerIntent(name, web, 2));
     const pods = await bound('web', name, 2);
-    t.equal(pods[0]?.metadata.annotations?.[PIN], `pin/web/${name}`);
+    t.equal(pods[0]?.metadata.annotations?.[PIN], pin);
     await eventually('the line', () => extender.said('pod pinned', { node: name }));
-    await eventually('BOUND', () => autoscaler.results.get(`pin/web/${name}`)?.state === 'BOUND');
-    t.equal(autoscaler.results.get(`pin/web/${name}`)?.bound, 2);
+    await eventually('BOUND', () => autoscaler.results.get(pin)?.state === 'BOUND');
+    t.equal(autoscaler.results.get(pin)?.bound, 2);
     t.equal(autoscaler.results.get(`node/${name}`)?.state, 'PLACED');
 
     await joinAs(client, name);
     await eventually('JOINED', () => autoscaler.results.get(`node/${name}`)?.state === 'JOINED');
     const joined = await scene.node(name);
     t.notOk(joined?.metadata.labels?.[PLACEHOLDER], 'it is no placeholder any more');
-    autoscaler.remove(`pin/web/${name}`);
+    autoscaler.remove(pin);
     autoscaler.remove(`node/${name}`);
     await eventually('the node is open to all', async () => {
       const taints = (await scene.node(name))?.spec?.taints ?? [];
@@ -122,8 +81,7 @@ t.test('a pending pod is nominated before its node has a name, and bound when it
   const name = scene.nodeName('late');
   await scene.replicaSet('single', 1, { spec: { nodeSelector: { place: name } } });
   const pod = await eventually('the pod', async () => (await scene.podsOf('single'))[0]);
-  const { uid = '' } = pod.metadata;
-  const intent = podIntent(name, { name: pod.metadata.name, uid });
+  const intent = podIntent(name, pod);
   autoscaler.upsert({ ...intent, nodeName: '' });
   await eventually('nominated with the claim', async () => {
     const [now] = await scene.podsOf('single');
@@ -139,10 +97,10 @@ t.test('a pending pod is nominated before its node has a name, and bound when it
 
 t.test('a machine that does not join in time is given up, its pods first', async (t) => {
   const name = scene.nodeName('never');
-  const { metadata } = await scene.replicaSet('stranded', 1, { spec: { nodeSelector: { place: name } } });
+  const stranded = await scene.replicaSet('stranded', 1, { spec: { nodeSelector: { place: name } } });
   const intent = nodeIntent(name, { deadline: Date.now() + 3_000 });
   autoscaler.upsert(intent);
-  autoscaler.upsert(ownerIntent(name, { name: 'stranded', uid: metadata.uid ?? '' }, 1));
+  autoscaler.upsert(ownerIntent(name, stranded, 1));
   const [pod] = await bound('stranded', name, 1);
   await eventually('the placeholder is gone', async () => (await scene.node(name)) === undefined);
   await eventually('the line', () => extender.said('node placeholder deleted', { node: name }));
