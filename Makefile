@@ -49,7 +49,7 @@ image: setup ## The container image, as an OCI archive, without Docker
 	@$(NODE) e2e/ground/main.ts image
 
 lint: setup ## Types, lint, format
-	@$(BIN)/biome ci . && $(BIN)/tsc --noEmit
+	@$(BIN)/biome ci --colors=off . && $(BIN)/tsc --noEmit
 
 format: setup ## Puts the format right
 	@$(BIN)/biome check --write .
