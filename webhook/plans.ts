@@ -9,7 +9,7 @@ const ownersOf = (plan: RebalancePlan): readonly string[] =>
 
 /** Cuts a plan down to what the webhook reads of it: plans of thousands of pods are large. */
 export const trimPlan = (plan: RebalancePlan): RebalancePlan => ({
-  metadata: { name: plan.metadata.name, ...(plan.metadata.uid ? { uid: plan.metadata.uid } : {}) },
+  metadata: plan.metadata,
   spec: {
     execute: plan.spec.execute,
     podsToMigrate: (plan.spec.podsToMigrate ?? []).map(({ name, namespace, dstNodeClaimName, owner }) => ({

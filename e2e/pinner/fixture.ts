@@ -164,6 +164,8 @@ export class Component {
 
   /** Ends the process and waits for its end; the exit code, or the signal's name. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string | null> {
+    if (process.env.SHOW_LOGS)
+      for (const line of this.lines) process.stderr.write(`${JSON.stringify(line)}\n`);
     const { exitCode, signalCode } = this.process;
     if (exitCode !== null || signalCode !== null) return exitCode ?? signalCode;
     const end = once(this.process, 'exit');
@@ -228,6 +230,10 @@ export class Scene {
     };
     const metadata = { name, namespace: this.namespace };
     return this.client.create<ReplicaSet>(REPLICA_SETS, { metadata, spec } as ReplicaSet);
+  }
+
+  async scale(name: string, replicas: number): Promise<void> {
+    await this.client.patch(REPLICA_SETS, { name, namespace: this.namespace }, { spec: { replicas } });
   }
 
   async podsOf(name: string): Promise<Pod[]> {
