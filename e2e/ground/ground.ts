@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CloudOptions } from './aws/cloud.ts';
-import { type Backend, chooseBackend } from './backend.ts';
+import { type Backend, chooseBackend, hasDocker } from './backend.ts';
 import { buildPrograms } from './build.ts';
 import { clearGround, rotateLogs } from './clear.ts';
 import type { CommandOptions } from './command.ts';
@@ -76,6 +76,9 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
   const { name = 'default', cloud = false, realNode = false, progress = SILENT, env = process.env } = options;
   const dir = groundDir(env, name);
   const backend = await chooseBackend(env);
+  if (backend === 'kind' && !(await hasDocker())) {
+    throw new Error('GROUND=kind needs a running Docker engine: https://docs.docker.com/engine/install');
+  }
   if (backend === 'modules') await requireTools(toolsFor(realNode), progress);
   const programs = await buildPrograms(programsFor({ cloud, realNode, backend }), {
     cache: cacheRoot(env),

@@ -1,3 +1,5 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { Ground } from './ground.ts';
 import { componentsImage, pauseImage } from './image.ts';
 import { loadIntoKind } from './kindcluster.ts';
@@ -15,8 +17,23 @@ export async function loadPause(ground: Ground): Promise<void> {
   await loadImage(ground, await pauseImage(ground.cache, await ground.program('pause')));
 }
 
-/** Gives the real node an image from a tar with an OCI layout. A later image of the same name takes its place. */
+/**
+ * Gives the real node an image from a tar that buildImage made. A later image of the same name takes its place; the one
+ * that is there already costs nothing. Pods that run keep the image that they were started with.
+ */
 export async function loadImage(ground: Ground, path: string): Promise<void> {
+  const loaded = join(ground.dir, 'images', basename(path).replace(/-[0-9a-f]+\.tar$/, ''));
+  if (readIfThere(loaded) === path) return;
   if (ground.backend === 'kind') await loadIntoKind(ground, path);
   else await ctr(ground, ['images', 'import', path]);
+  mkdirSync(join(ground.dir, 'images'), { recursive: true });
+  writeFileSync(loaded, path);
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
 }

@@ -1,13 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startCloud } from './aws/cloud.ts';
-import { hasDocker } from './backend.ts';
 import { cgroupOf } from './cgroups.ts';
 import { run } from './command.ts';
 import type { Ground } from './ground.ts';
 import { groundFrom } from './handle.ts';
-import { componentsImage } from './image.ts';
-import { clusterOf, kindConfig, loadIntoKind } from './kindcluster.ts';
+import { loadComponents } from './images.ts';
+import { clusterOf, kindConfig } from './kindcluster.ts';
 import { NODE_LABEL, NODE_TAINT } from './kubelet.ts';
 import type { BackendInput } from './modules.ts';
 import { placementObjects } from './placement.ts';
@@ -16,9 +15,6 @@ import { type GroundRecord, writeRecord } from './record.ts';
 /** Brings up a cluster whose control plane and real node are kind's containers. The cloud runs on the host beside it. */
 export async function upOnKind(input: BackendInput): Promise<Ground> {
   const { dir, name, programs, cloud, realNode, progress, env, options } = input;
-  if (!(await hasDocker())) {
-    throw new Error('GROUND=kind needs a running Docker engine: https://docs.docker.com/engine/install');
-  }
   const kind = programs.get('kind') ?? '';
   const cluster = clusterOf(name);
   const kubeconfig = join(dir, 'kubeconfig');
@@ -65,9 +61,7 @@ export async function upOnKind(input: BackendInput): Promise<Ground> {
   const ground = groundFrom(dir, record, env);
   await copyAuthority(cluster, join(dir, 'pki'));
   if (realNode) {
-    await progress.during('load the image', async () =>
-      loadIntoKind(ground, await componentsImage(ground.cache)),
-    );
+    await progress.during('load the image', () => loadComponents(ground));
   }
   await reserveNode(ground, cluster);
   if (cloud) await progress.during('start the cloud', () => startCloud(ground, options.cloudOptions));
