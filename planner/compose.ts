@@ -1,7 +1,9 @@
-import { ConfigurationProgram, MAX_SHAPES, type Pattern, type Source } from './configuration.ts';
+import { ConfigurationProgram, type Pattern, type Source } from './configuration.ts';
 import { type FillOptions, openAndFill } from './fill.ts';
 import type { Packing } from './packing.ts';
 
+/** With more kinds of pods than this, filling nodes one by one is as good, and far quicker. */
+const MAX_DIVE_SHAPES = 80;
 const DIVE_ROUNDS = 4;
 const FIRST_ROUNDS = 150;
 
@@ -36,7 +38,12 @@ const buyPattern = (
 };
 
 /** Part of a pattern that pods are still there for. */
-const useful = (pattern: Pattern, left: Int32Array, shapes: readonly number[], worth: Float64Array): number => {
+const useful = (
+  pattern: Pattern,
+  left: Int32Array,
+  shapes: readonly number[],
+  worth: Float64Array,
+): number => {
   let all = 0;
   let there = 0;
   pattern.rows.forEach((row, k) => {
@@ -61,7 +68,7 @@ export const composeAndFill = (
 ): boolean => {
   const kinds = left.reduce((sum, n) => sum + (n > 0 ? 1 : 0), 0);
   if (kinds === 0) return true;
-  if (kinds <= MAX_SHAPES) {
+  if (kinds <= MAX_DIVE_SHAPES) {
     const program = new ConfigurationProgram(packing.problem, sourcesOf(o), left, prices);
     let rounds = FIRST_ROUNDS;
     while (!isOver() && left.some((n) => n > 0)) {
@@ -76,7 +83,10 @@ export const composeAndFill = (
       }
       if (made === 0) {
         const next = use
-          .map(([pattern, amount]) => ({ pattern, score: amount * useful(pattern, left, program.shapes, o.worth) ** 4 }))
+          .map(([pattern, amount]) => ({
+            pattern,
+            score: amount * useful(pattern, left, program.shapes, o.worth) ** 4,
+          }))
           .sort((a, b) => b.score - a.score)[0];
         if (!next || next.score < 0.05) break;
         made = buyPattern(packing, left, program.shapes, next.pattern, 1);
@@ -85,5 +95,38 @@ export const composeAndFill = (
       program.setDemand(left);
     }
   }
+  return openAndFill(packing, left, o);
+};
+
+/**
+ * Places pods on nodes to be bought, by the cheaper of two ways: one node at a time, which always comes to an answer,
+ * or by the configuration program, while time is left. Returns false when pods are left over, which `left` then names.
+ */
+export const buyFor = (
+  packing: Packing,
+  left: Int32Array,
+  o: FillOptions,
+  isOver: () => boolean,
+): boolean => {
+  const wanted = Int32Array.from(left);
+  packing.mark();
+  const before = packing.cost();
+  const simply = openAndFill(packing, left, o);
+  const cost = packing.cost() - before;
+  if (isOver()) {
+    packing.keep();
+    return simply;
+  }
+  packing.undo();
+  const other = Int32Array.from(wanted);
+  packing.mark();
+  const composed = composeAndFill(packing, other, o, o.prices, isOver);
+  if (composed === simply && packing.cost() - before < cost) {
+    packing.keep();
+    left.set(other);
+    return composed;
+  }
+  packing.undo();
+  left.set(wanted);
   return openAndFill(packing, left, o);
 };

@@ -55,7 +55,7 @@ export class ConfigurationProgram {
   private readonly limits: Int32Array;
   private readonly weights: readonly Float64Array[];
   private readonly demand: Float64Array;
-  private readonly resourceWorth: Float64Array;
+  readonly resourceWorth: Float64Array;
   /** The best lower bound so far, without gifts, and its duals. */
   private best: { readonly value: number; readonly duals: Float64Array };
 
@@ -85,7 +85,10 @@ export class ConfigurationProgram {
       weight[d] = 1;
       return weight;
     });
-    this.weights = [prices.some((price) => price > 0) ? prices : Float64Array.from({ length: width }, () => 1), ...units];
+    this.weights = [
+      prices.some((price) => price > 0) ? prices : Float64Array.from({ length: width }, () => 1),
+      ...units,
+    ];
   }
 
   /** Per index of `shapes`, 1 where the source's labels and taints let the pod in. */
@@ -109,7 +112,10 @@ export class ConfigurationProgram {
    * Solves by column generation. `isOver` is asked between rounds. Returns the amount of each pattern in use, and the
    * duals, per index of `shapes`.
    */
-  solve(isOver: () => boolean, maxRounds = 200): { readonly use: readonly (readonly [Pattern, number])[]; readonly duals: Float64Array } {
+  solve(
+    isOver: () => boolean,
+    maxRounds = 200,
+  ): { readonly use: readonly (readonly [Pattern, number])[]; readonly duals: Float64Array } {
     this.items.worth.set(this.resourceWorth);
     this.patterns.push(...this.price(STEPS[1]).filter((pattern) => pattern.column));
     const program = this.begin(DEARER);
@@ -215,7 +221,29 @@ export class ConfigurationProgram {
     this.demand.forEach((n, index) => {
       total += n * (duals[index] ?? 0);
     });
-    for (const gift of gifts) total -= best(gift, this.openTo(gift), Math.min(maxSteps, 20));
-    return most > 0 && total > 0 ? (total / most) * (1 - 1e-9) : 0;
+    const scaled = most > 0 ? total / most : 0;
+    const rates = this.weights.map((weight) => {
+      let rate = 0;
+      for (let index = 0; index < duals.length; index += 1) {
+        let size = 0;
+        for (let d = 0; d < this.items.width; d += 1) {
+          size += (weight[d] ?? 0) * (this.items.sizes[index * this.items.width + d] ?? 0);
+        }
+        const worth = duals[index] ?? 0;
+        if (worth > 0) rate = Math.max(rate, size > 0 ? worth / size : Number.POSITIVE_INFINITY);
+      }
+      return rate;
+    });
+    let given = 0;
+    for (const gift of gifts) {
+      let least = Number.POSITIVE_INFINITY;
+      this.weights.forEach((weight, w) => {
+        const rate = rates[w] ?? 0;
+        const room = gift.room.reduce((sum, value, d) => sum + (weight[d] ?? 0) * value, 0);
+        if (Number.isFinite(rate)) least = Math.min(least, rate * room);
+      });
+      given += least;
+    }
+    return most > 0 ? Math.max(0, (scaled - given / most) * (1 - 1e-9)) : 0;
   }
 }

@@ -55,6 +55,38 @@ const fillOne = (packing: Packing, node: number, left: Int32Array, o: FillOption
   return packed;
 };
 
+/**
+ * Fills a node so that CPU and memory run out together: pods that ask more memory for their CPU than is left are
+ * taken while memory is plenty, the others while CPU is.
+ */
+const fillEvenly = (packing: Packing, node: number, left: Int32Array, o: FillOptions): number => {
+  const { width, problem } = packing;
+  const at = node * width;
+  const aim = (packing.free[at + 1] ?? 0) / Math.max(1, packing.free[at] ?? 0);
+  const lists: [number[], number[]] = [[], []];
+  for (const shape of o.order) {
+    if ((left[shape] ?? 0) <= 0) continue;
+    const memory = problem.sizes[shape * width + 1] ?? 0;
+    const isHeavy = memory >= aim * (problem.sizes[shape * width] ?? 0);
+    lists[isHeavy ? 0 : 1].push(shape);
+  }
+  const next = [0, 0];
+  const used = new Map<number, number>();
+  let packed = 0;
+  while (next[0] !== lists[0].length || next[1] !== lists[1].length) {
+    const wantsHeavy = (packing.free[at + 1] ?? 0) > aim * (packing.free[at] ?? 0);
+    let side: 0 | 1 = wantsHeavy ? 0 : 1;
+    if ((next[side] ?? 0) >= lists[side].length) side = side === 0 ? 1 : 0;
+    const shape = lists[side][next[side] ?? 0] ?? -1;
+    const taken = used.get(shape) ?? 0;
+    if (taken < (left[shape] ?? 0) && packing.putUpTo(shape, node, 1) === 1) {
+      used.set(shape, taken + 1);
+      packed += o.worth[shape] ?? 0;
+    } else next[side] = (next[side] ?? 0) + 1;
+  }
+  return packed;
+};
+
 const rate = (trials: readonly Trial[], total: number): Trial | null => {
   let ratio = Number.POSITIVE_INFINITY;
   for (const trial of trials) ratio = Math.min(ratio, trial.price / trial.packed);
@@ -83,12 +115,15 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
   });
   const reopen = new Set((o.reopen ?? []).filter((node) => !packing.open[node]));
   let bought = 0;
+  const fills = [fillOne, fillEvenly];
   while (left.some((n) => n > 0)) {
     const trials: Trial[] = [];
     const attempt = (node: number, column: OfferColumn | null, price: number): void => {
-      const packed = fillOne(packing, node, left, o);
-      const content = packing.empty(node);
-      if (packed > 0) trials.push({ column, node, content, packed, price });
+      for (const fill of fills) {
+        const packed = fill(packing, node, left, o);
+        const content = packing.empty(node);
+        if (packed > 0) trials.push({ column, node, content, packed, price });
+      }
     };
     packing.unnoted(() => {
       for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? o.columns : []) {

@@ -203,4 +203,15 @@ export class Packing {
     for (let node = 0; node < this.nodes; node += 1) if (this.open[node]) cost += this.price(node);
     return cost;
   }
+
+  /** Movable pods on nodes that the plan pays for, per shape, and those that wait. */
+  demand(waiting: Int32Array): Int32Array {
+    const demand = Int32Array.from(waiting);
+    this.content.forEach((content, node) => {
+      const standing = this.problem.standing[node];
+      if (standing && !standing.isCandidate) return;
+      for (const [shape, n] of content) demand[shape] = (demand[shape] ?? 0) + n;
+    });
+    return demand;
+  }
 }

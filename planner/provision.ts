@@ -1,10 +1,11 @@
 import type { Pod } from '../api/objects.ts';
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { arrange } from './arrangement.ts';
+import { lowerBound } from './bound.ts';
 import { isBoundToNode } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
-import { composeAndFill } from './compose.ts';
+import { buyFor } from './compose.ts';
 import { fillOpen } from './fill.ts';
 import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
@@ -12,7 +13,7 @@ import { writePlan } from './plan.ts';
 import { namespaceOf } from './podaffinity.ts';
 import { compile, type Problem } from './problem.ts';
 import { savingsOf } from './savings.ts';
-import { improve, prepare, rightsize } from './search.ts';
+import { improve, optionsFor, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface ProvisionRequest {
@@ -93,11 +94,11 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   });
   // 3. Room that stands first, then new nodes, then better ones.
   const packing = new Packing(problem);
-  const options = prepare(packing, problem.pending, undefined);
+  const options = optionsFor(problem, problem.pending);
   const left = Int32Array.from(problem.pending);
   const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
   fillOpen(packing, left, targets, options);
-  composeAndFill(packing, left, options, options.prices, isOver);
+  buyFor(packing, left, options, isOver);
   improve(packing, [], options, { seed: request.seed, rounds: ROUNDS, isOver, movePrice: 0 });
   rightsize(packing);
   // 4. Write.
@@ -119,5 +120,7 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   }
   const { spec, green } = writePlan(problem, cluster, arrange(packing, placeable), request.planName);
   const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
-  return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore }) }, unplaced };
+  const placed = problem.pending.map((n, shape) => n - (left[shape] ?? 0));
+  const bound = { least: lowerBound(packing, placed, isOver), cost: packing.cost() };
+  return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced };
 };

@@ -1,5 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { type Arrangement, arrange } from './arrangement.ts';
+import { lowerBound } from './bound.ts';
 import {
   type AggressiveMode,
   isInScope,
@@ -15,7 +16,7 @@ import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
 import { compile, type Standing } from './problem.ts';
 import { blueNode, savingsOf } from './savings.ts';
-import { improve, prepare, replacePrefix, rightsize } from './search.ts';
+import { improve, optionsFor, replacePrefix, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface RebalanceRequest {
@@ -144,7 +145,8 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     movePrice: (before * MOVE_WEIGHT) / Math.max(1, movable.length),
   };
   let candidates = [...selection.candidates];
-  const options = prepare(packing, null, undefined);
+  const demand = packing.demand(problem.pending);
+  const options = optionsFor(problem, demand);
   const maxNodes = request.constraints?.maxNodes;
   if (maxNodes !== undefined && candidates.length > maxNodes) candidates = candidates.slice(0, maxNodes);
   replacePrefix(packing, candidates, options, effort);
@@ -161,5 +163,6 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     return facts ? [blueNode(facts.node, facts.price ?? 0)] : [];
   });
   const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
-  return result(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore }) });
+  const bound = { least: lowerBound(packing, demand, isOver), cost: packing.cost() };
+  return result(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) });
 };

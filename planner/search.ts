@@ -1,5 +1,6 @@
 import { type FillOptions, fillOpen, openAndFill, orderByWorth } from './fill.ts';
 import type { Packing } from './packing.ts';
+import type { Problem } from './problem.ts';
 import { randomFrom } from './random.ts';
 import { unitPrices, worthOf } from './worth.ts';
 
@@ -75,28 +76,11 @@ const rebuild = (
   return openAndFill(packing, left, { ...o, reopen });
 };
 
-/** Everything that the search needs to know about a packing, worked out once. */
-export const prepare = (
-  packing: Packing,
-  extra: Int32Array | null,
-  maxNodes: number | undefined,
-): FillOptions => {
-  const { problem } = packing;
-  const demand = Int32Array.from(extra ?? new Int32Array(problem.shapes.length));
-  packing.content.forEach((content, node) => {
-    const standing = problem.standing[node];
-    if (standing && !standing.isCandidate) return;
-    for (const [shape, n] of content) demand[shape] = (demand[shape] ?? 0) + n;
-  });
+/** What placing these pods, per shape, is guided by. */
+export const optionsFor = (problem: Problem, demand: Int32Array): FillOptions => {
   const prices = unitPrices(problem, demand);
   const worth = worthOf(problem, prices);
-  return {
-    prices,
-    worth,
-    order: orderByWorth(worth),
-    columns: problem.columns,
-    ...(maxNodes !== undefined && { maxNodes }),
-  };
+  return { prices, worth, order: orderByWorth(worth), columns: problem.columns };
 };
 
 /**
@@ -145,6 +129,18 @@ export const replacePrefix = (
 };
 
 const MAX_TARGETS = 48;
+/** Rounds without a better answer, with some for each node, after which no more is looked for. */
+const STALE = 150;
+
+/** The same options with another taste: worths a little off, and only some of the columns on offer. */
+const vary = (o: FillOptions, random: () => number, round: number): FillOptions => {
+  if (round % 4 === 0) return o;
+  const noise = 0.1 + 0.5 * random();
+  const taste = o.worth.map((worth) => worth * (1 + noise * (random() - 0.5)));
+  const share = 0.25 + 0.5 * random();
+  const columns = o.columns.filter(() => random() < share);
+  return { ...o, order: orderByWorth(taste), columns: columns.length > 0 ? columns : o.columns };
+};
 
 /**
  * Local search: some nodes are emptied, closed and rebuilt together; what costs less, pods moved included, stays.
@@ -161,6 +157,7 @@ export const improve = (
   let cost = packing.cost();
   let stale = 0;
   for (let round = 0; round < effort.rounds; round += 1) {
+    if (stale > STALE + 20 * Math.min(candidates.length + packing.nodes, 500)) return;
     if (round % 8 === 0 && effort.isOver()) return;
     const open: number[] = [];
     for (let node = 0; node < packing.nodes; node += 1) {
@@ -187,7 +184,7 @@ export const improve = (
       reopen.push(closed[Math.floor(random() * closed.length)] ?? 0);
     const before = objective(packing, cost, effort.movePrice);
     packing.mark();
-    const done = rebuild(packing, [...chosen], targets, [...new Set(reopen)], null, o);
+    const done = rebuild(packing, [...chosen], targets, [...new Set(reopen)], null, vary(o, random, round));
     const after = done ? packing.cost() : Number.POSITIVE_INFINITY;
     if (objective(packing, after, effort.movePrice) < before - EPSILON) {
       packing.keep();
@@ -199,5 +196,3 @@ export const improve = (
     }
   }
 };
-
-export { fillOpen, openAndFill };

@@ -1,0 +1,74 @@
+import { ConfigurationProgram, type Source } from './configuration.ts';
+import type { Packing } from './packing.ts';
+import type { Problem } from './problem.ts';
+import { unitPrices } from './worth.ts';
+
+/** With more kinds of pods than this, the resource program's duals are used as they are: they are nearly as good. */
+const MAX_PRICED_SHAPES = 60;
+const ROUNDS = 120;
+const STEPS = 20_000;
+
+const same = (a: Source, b: Source): boolean =>
+  a.group === b.group && b.price <= a.price && a.room.every((room, d) => (b.room[d] ?? 0) >= room);
+
+/** Standing candidates as something to buy at their price, however often: a node that stays costs what it costs. */
+const keptSources = (problem: Problem): Source[] => {
+  const width = problem.dimensions.length;
+  const sources: Source[] = [];
+  problem.standing.forEach((standing, node) => {
+    if (!standing.isCandidate) return;
+    const room = problem.standingFree.slice(node * width, (node + 1) * width);
+    standing.view.pods.forEach((pod, index) => {
+      const shape = problem.standingShapes[node]?.[index] ?? -1;
+      if (!standing.movable.has(pod)) return;
+      for (let d = 0; d < width; d += 1) room[d] = (room[d] ?? 0) + (problem.sizes[shape * width + d] ?? 0);
+    });
+    const source = { column: null, price: standing.price, room, group: problem.standingGroup[node] ?? 0 };
+    if (!sources.some((other) => same(source, other))) sources.push(source);
+  });
+  return sources;
+};
+
+const giftsOf = (problem: Problem): Source[] => {
+  const width = problem.dimensions.length;
+  return problem.standing.flatMap((standing, node) =>
+    standing.isCandidate || !standing.isTarget
+      ? []
+      : [
+          {
+            column: null,
+            price: 0,
+            room: problem.standingFree
+              .slice(node * width, (node + 1) * width)
+              .map((room) => Math.max(0, room)),
+            group: problem.standingGroup[node] ?? 0,
+          },
+        ],
+  );
+};
+
+/**
+ * What the pods in `demand` must cost at least, in USD per hour, whatever nodes are bought or kept. Pods' rules about
+ * each other are left aside but for what one node may hold, so the bound holds with them too, if less tightly.
+ * Sources: Gilmore and Gomory 1961 for the program, Farley 1990 for the bound.
+ */
+export const lowerBound = (packing: Packing, demand: Int32Array, isOver: () => boolean): number => {
+  const { problem } = packing;
+  const prices = unitPrices(problem, demand);
+  const sources = [
+    ...problem.columns.map((column) => ({
+      column,
+      price: column.price,
+      room: column.room,
+      group: column.group,
+    })),
+    ...keptSources(problem),
+  ];
+  const program = new ConfigurationProgram(problem, sources, demand, prices);
+  if (program.shapes.length === 0) return 0;
+  const gifts = giftsOf(problem);
+  const plain = program.bound(program.resourceWorth, gifts, 1000);
+  if (program.shapes.length > MAX_PRICED_SHAPES) return plain;
+  const { duals } = program.solve(isOver, ROUNDS);
+  return Math.max(plain, program.bound(duals, gifts, STEPS));
+};
