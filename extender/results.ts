@@ -30,6 +30,12 @@ export class Results {
     this.#flush();
   }
 
+  /** An intent was taken in, in this version; what is known of it holds on. */
+  acknowledge(intentId: string, version: number): void {
+    const known = this.#latest.get(intentId) ?? { intentId, state: 'UNKNOWN' as const, reason: '', bound: 0 };
+    this.report({ ...known, version });
+  }
+
   forget(intentId: string): void {
     this.#latest.delete(intentId);
     this.#unsent.delete(intentId);

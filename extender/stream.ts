@@ -49,8 +49,10 @@ const ready = (client: Client, timeoutMs: number): Promise<void> =>
 
 const take = (store: IntentStore, results: Results, message: ServerMessage): boolean => {
   const { upsert, removed, synced, version } = message;
-  if (upsert) store.upsert(upsert, version);
-  else if (synced) {
+  if (upsert) {
+    store.upsert(upsert, version);
+    results.acknowledge(upsert.id, version);
+  } else if (synced) {
     store.endResync(version);
     return true;
   } else if (removed !== undefined && removed !== '') {
