@@ -174,6 +174,25 @@ t.test('with no capacity at all Karpenter gives the claim up', async (t) => {
   await until('the claim is gone', 30_000, () => isGone(NODE_CLAIMS, 'three'));
 });
 
+t.test('Karpenter gives up a claim whose spot instance is about to be taken', async (t) => {
+  const { pool, nodeClass } = await readyPool();
+  const options = { nodePool: pool, nodeClass, instanceTypes: ['m5.large'], capacityType: 'spot' } as const;
+  await client.create(NODE_CLAIMS, nodeClaim({ name: 'spot', ...options }));
+  await initialized('spot');
+  const claim = await claimNamed('spot');
+  await cloud.control.interrupt(instanceIdOf(claim), 60_000);
+  await until('the claim is gone', 30_000, () => isGone(NODE_CLAIMS, 'spot'));
+  t.ok(await isGone(NODES, claim.status?.nodeName ?? ''));
+});
+
+t.test('a machine that is not to join never does', async (t) => {
+  await cloud.control.setFaults({ noJoin: [{ times: 1 }] });
+  const never = instanceIdOf(await launch('never', ['m5.large']));
+  await initialized(await launch('joins', ['m5.large']).then(({ metadata }) => metadata.name));
+  t.equal(machineOf(never), undefined, 'the one launched after it has joined, it has not');
+  for (const name of ['never', 'joins']) await client.delete(NODE_CLAIMS, { name });
+});
+
 t.test('a supervisor that is killed takes its machines over when it is back', async (t) => {
   const claim = await launch('four', ['m5.large']);
   await initialized('four');

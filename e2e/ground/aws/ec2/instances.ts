@@ -1,5 +1,5 @@
-import { invalidValue } from '../errors.ts';
-import { type Form, integer, list, required, text, texts } from '../form.ts';
+import { AwsError, invalidValue } from '../errors.ts';
+import { type Form, list, text, texts } from '../form.ts';
 import { type Instance, STATE_CODES, stateOf } from '../instances.ts';
 import { pageOf, pageRequest } from '../paging.ts';
 import type { Region } from '../region.ts';
@@ -153,9 +153,7 @@ export const deleteTags: Ec2Action = (form, region) => {
   return { return: true };
 };
 
-/** Only ever called dry here: Karpenter launches through fleets. */
-export const runInstances: Ec2Action = (form) => {
-  required(form, 'MinCount');
-  integer(form, 'MaxCount');
-  throw invalidValue('DryRun', 'false');
+/** Karpenter calls it dry, to learn whether it may; it launches through fleets, and so does everybody here. */
+export const runInstances: Ec2Action = () => {
+  throw new AwsError('UnsupportedOperation', 'The endpoint launches instances through CreateFleet alone.');
 };
