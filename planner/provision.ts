@@ -27,6 +27,8 @@ export interface ProvisionRequest {
   /** Milliseconds from any start; for the time budget alone. */
   readonly clock?: () => number;
   readonly planName: string;
+  /** Rounds of local search at most; what time there is for when left out. */
+  readonly rounds?: number;
 }
 
 export interface Unplaced {
@@ -99,7 +101,12 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
   fillOpen(packing, left, targets, options);
   buyFor(packing, left, options, isOver);
-  improve(packing, [], options, { seed: request.seed, rounds: ROUNDS, isOver, movePrice: 0 });
+  improve(packing, [], options, {
+    seed: request.seed,
+    rounds: request.rounds ?? ROUNDS,
+    isOver,
+    movePrice: 0,
+  });
   rightsize(packing);
   // 4. Write.
   const unplaced: Unplaced[] = [];

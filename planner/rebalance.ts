@@ -33,6 +33,8 @@ export interface RebalanceRequest {
   readonly constraints?: NodeConstraints;
   readonly aggressive?: AggressiveMode;
   readonly planName: string;
+  /** Rounds of local search at most; what time there is for when left out. */
+  readonly rounds?: number;
 }
 
 export interface RebalanceResult {
@@ -140,7 +142,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const before = packing.cost();
   const effort = {
     seed: request.seed,
-    rounds: ROUNDS,
+    rounds: request.rounds ?? ROUNDS,
     isOver,
     movePrice: (before * MOVE_WEIGHT) / Math.max(1, movable.length),
   };
