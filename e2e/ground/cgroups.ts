@@ -46,7 +46,7 @@ export async function removeCgroups(cgroup: string): Promise<void> {
   for (const hierarchy of hierarchies()) {
     for (const path of withChildren(join(hierarchy, cgroup)).reverse()) {
       // The kernel takes a moment to let go of processes that have just ended.
-      await until(`${path} is removed`, 5_000, async () => removeOne(path));
+      await until(`${path} is removed`, 30_000, async () => removeOne(path));
     }
     const parent = join(hierarchy, cgroup, '..');
     if (existsSync(parent) && parent !== hierarchy && subfolders(parent).length === 0) removeOne(parent);

@@ -4,7 +4,7 @@ import { INSIDE } from './addresses.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import type { Pki } from './pki.ts';
 import { type GroundProcess, isAlive } from './processes.ts';
-import { GivenUp, httpsGet, until } from './ready.ts';
+import { GivenUp, httpsGet, READY_WITHIN_MS, until } from './ready.ts';
 
 export interface ControlPlaneInput {
   readonly dir: string;
@@ -44,7 +44,7 @@ export async function startControlPlane(input: ControlPlaneInput): Promise<void>
     ...apiserverArgs(input),
     ...input.apiserverArgs,
   ]);
-  await until('the API server is ready', 60_000, async () => {
+  await until('the API server is ready', READY_WITHIN_MS, async () => {
     if (!isAlive(apiserver)) throw new GivenUp(`the API server has ended: see ${apiserver.log}`);
     return (await httpsGet(`${url}/readyz`, pki.ca, pki.clients.admin)).status === 200;
   });
@@ -56,8 +56,13 @@ export async function startControlPlane(input: ControlPlaneInput): Promise<void>
     ...UNTHROTTLED,
     ...input.schedulerArgs,
   ]);
-  start('controller-manager', [controlplane, 'controller-manager', ...controllerManagerArgs(input)]);
-  await until('pods can be made', 60_000, async () => {
+  const manager = start('controller-manager', [
+    controlplane,
+    'controller-manager',
+    ...controllerManagerArgs(input),
+  ]);
+  await until('pods can be made', READY_WITHIN_MS, async () => {
+    if (!isAlive(manager)) throw new GivenUp(`the controller manager has ended: see ${manager.log}`);
     const account = `${url}/api/v1/namespaces/default/serviceaccounts/default`;
     return (await httpsGet(account, pki.ca, pki.clients.admin)).status === 200;
   });

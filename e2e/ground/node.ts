@@ -12,7 +12,7 @@ import { privateMounts } from './mounts.ts';
 import type { Pki } from './pki.ts';
 import { placementObjects } from './placement.ts';
 import { type GroundProcess, isAlive } from './processes.ts';
-import { GivenUp, httpsGet, until } from './ready.ts';
+import { GivenUp, httpsGet, READY_WITHIN_MS, until } from './ready.ts';
 
 const CNI_PLUGINS = ['bridge', 'host-local', 'loopback', 'portmap'];
 const NODE_PROGRAMS = ['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc'];
@@ -35,7 +35,7 @@ export async function startRuntime(ground: Ground): Promise<GroundProcess> {
   const argv = [join(node, 'bin', 'containerd'), '--config', join(node, 'containerd.toml')];
   const env = { PATH: `${join(node, 'bin')}:${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
   const containerd = ground.addProcess({ name: 'containerd', argv: privateMounts(node, argv), env });
-  await until('containerd answers', 30_000, async () => {
+  await until('containerd answers', READY_WITHIN_MS, async () => {
     if (!isAlive(containerd)) throw new GivenUp(`containerd has ended: see ${containerd.log}`);
     await ctr(ground, ['version']);
     return true;
@@ -60,7 +60,7 @@ export async function startNode(ground: Ground, pki: Pki, containerd: GroundProc
     JSON.stringify(kubeletConfig(dir, pki.ca.certificatePath)),
   );
   const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
-  ground.addProcess({
+  const kubelet = ground.addProcess({
     name: 'kubelet',
     env,
     argv: [
@@ -88,16 +88,23 @@ export async function startNode(ground: Ground, pki: Pki, containerd: GroundProc
   });
   const corefile = join(dir, 'node', 'Corefile');
   writeFileSync(corefile, corefileText(kubeconfig('coredns')));
-  ground.addProcess({ name: 'coredns', argv: [await ground.program('coredns'), '-conf', corefile] });
+  const coredns = ground.addProcess({
+    name: 'coredns',
+    argv: [await ground.program('coredns'), '-conf', corefile],
+  });
   await ground.kubectl(['apply', '--server-side', '--filename=-'], {
     input: JSON.stringify(objectsOfNode()),
   });
-  await until(`${REAL_NODE} is ready`, 60_000, async () => {
+  await until(`${REAL_NODE} is ready`, READY_WITHIN_MS, async () => {
+    if (!isAlive(kubelet)) throw new GivenUp(`the kubelet has ended: see ${kubelet.log}`);
     const { body } = await httpsGet(`${url}/api/v1/nodes/${REAL_NODE}`, pki.ca, pki.clients.admin);
     const node = JSON.parse(body) as { status?: { conditions?: { type: string; status: string }[] } };
     return node.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true;
   });
-  await until('names are answered', 30_000, () => answers(`http://${address}:8181/ready`));
+  await until('names are answered', READY_WITHIN_MS, () => {
+    if (!isAlive(coredns)) throw new GivenUp(`CoreDNS has ended: see ${coredns.log}`);
+    return answers(`http://${address}:8181/ready`);
+  });
 }
 
 /** ctr on the real node's containerd, in the kubelet's namespace of images. */

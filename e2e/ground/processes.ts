@@ -6,6 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** The environment variable that every process of a ground carries, its children too: its value is the ground's folder. */
 export const MARKER = 'PRECISION_PACKER_GROUND';
 
+// What the kernel may take to end a killed process on a machine that does much else.
+const KILLED_WITHIN_MS = 60_000;
+
 export interface ProcessSpec {
   /** Names the log file and the pid file. */
   readonly name: string;
@@ -100,7 +103,7 @@ export async function stopProcesses(
   for (const one of processes) send(one, 'SIGTERM');
   if (await areGone(processes, graceMs)) return;
   for (const one of processes) send(one, 'SIGKILL');
-  if (!(await areGone(processes, 10_000))) {
+  if (!(await areGone(processes, KILLED_WITHIN_MS))) {
     throw new Error(
       `these processes do not end: ${processes
         .filter(isAlive)

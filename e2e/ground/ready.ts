@@ -2,6 +2,9 @@ import { request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Identity } from './pki.ts';
 
+/** What a part of the ground may take to be ready on a machine that does much else; one that ends is noticed at once. */
+export const READY_WITHIN_MS = 180_000;
+
 /** Asks again and again until `probe` answers true. Throws after `withinMs`, with the last thing that went wrong as cause. */
 export async function until(
   what: string,
