@@ -119,11 +119,14 @@ export interface ConnectOptions {
   readonly qps?: number;
   readonly burst?: number;
   readonly userAgent: string;
+  /** Milliseconds without a byte after which a request is given up; 30 s. Watches have a limit of their own. */
+  readonly inactivityMs?: number;
   /** Where a pod finds its API server; the process's own environment when left out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 const PAGE = 500;
+const INACTIVITY_MS = 30_000;
 
 const compact = (
   query: Readonly<Record<string, string | number | boolean | undefined>>,
@@ -347,5 +350,13 @@ export const connect = (o: ConnectOptions): KubeClient => {
     o.kubeconfig ? readKubeconfig(o.kubeconfig) : inCluster(o.env ?? process.env),
   );
   const limiter = o.qps === undefined ? undefined : new TokenBucket(o.qps, o.burst ?? o.qps * 2);
-  return build(createSender({ transport, limiter, userAgent: o.userAgent }), transport);
+  return build(
+    createSender({
+      transport,
+      limiter,
+      userAgent: o.userAgent,
+      inactivityMs: o.inactivityMs ?? INACTIVITY_MS,
+    }),
+    transport,
+  );
 };

@@ -34,7 +34,6 @@ export interface Sender {
 const ATTEMPTS = 4;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 10_000;
-const INACTIVITY_MS = 30_000;
 // A Lease that is renewed late is lost, so its requests never queue behind others.
 const LEASES = '/apis/coordination.k8s.io/';
 
@@ -56,6 +55,7 @@ export const createSender = (o: {
   readonly transport: Transport;
   readonly limiter?: TokenBucket | undefined;
   readonly userAgent: string;
+  readonly inactivityMs: number;
   readonly guard?: () => void;
 }): Sender => {
   const { transport, limiter } = o;
@@ -114,7 +114,7 @@ export const createSender = (o: {
   return {
     send: <T>(call: Call) =>
       withRetries(call, async () => {
-        const response = await once(call, INACTIVITY_MS);
+        const response = await once(call, o.inactivityMs);
         const text = await readAll(transport.server, response);
         try {
           return JSON.parse(text) as T;
