@@ -200,9 +200,15 @@ t.test('a supervisor that is killed takes its machines over when it is back', as
   t.ok(before !== undefined && isAlive(before));
   await ground.stopProcess('machines', 0);
   t.ok(before !== undefined && isAlive(before), 'a machine outlives its supervisor');
-  await cloud.restartMachines();
+  cloud.restartMachines();
+  if (before !== undefined) process.kill(before.pid, 'SIGKILL');
+  await until('the kubelet is started again', 20_000, async () => {
+    const after = machineOf(instanceIdOf(claim));
+    return after !== undefined && after.pid !== before?.pid && isAlive(after);
+  });
+  const after = machineOf(instanceIdOf(claim));
   await client.delete(NODE_CLAIMS, { name: 'four' });
-  await until('the machine is gone', 30_000, async () => before !== undefined && !isAlive(before));
+  await until('the machine is gone', 30_000, async () => after !== undefined && !isAlive(after));
 });
 
 t.test('a GPU comes up some time after its node is ready', async (t) => {

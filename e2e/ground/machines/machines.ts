@@ -4,6 +4,7 @@ import type { InstanceView } from '../aws/control.types.ts';
 import { run } from '../command.ts';
 import { type GroundProcess, isAlive, recordedProcesses, startProcess, stopProcess } from '../processes.ts';
 import { addAddress, removeAddress } from './addresses.ts';
+import type { Observed } from './plan.ts';
 import { type MachineSpec, machineSpecOf } from './spec.ts';
 
 export interface MachinesOptions {
@@ -20,8 +21,7 @@ export interface MachinesOptions {
 
 /** The machines of one ground: processes that outlive whoever started them. */
 export interface Machines {
-  /** Ids of the instances whose machine runs. */
-  running(): ReadonlySet<string>;
+  observe(): Observed;
   /** Throws when the instance's user data cannot be read. */
   start(instance: InstanceView): Promise<void>;
   stop(instanceId: string): Promise<void>;
@@ -38,7 +38,7 @@ export const createMachines = (options: MachinesOptions): Machines => {
       .filter(({ name }) => name.startsWith(PREFIX))
       .map((process) => ({ id: process.name.slice(PREFIX.length), process }));
 
-  const alive = () => recorded().filter(({ process }) => isAlive(process));
+  const startedAt = new Map<string, number>();
 
   const addressOf = (id: string): string | undefined => {
     try {
@@ -50,8 +50,16 @@ export const createMachines = (options: MachinesOptions): Machines => {
   };
 
   return {
-    running: () => new Set(alive().map(({ id }) => id)),
+    observe: () => {
+      const all = recorded();
+      return {
+        started: new Set(all.map(({ id }) => id)),
+        alive: new Set(all.filter(({ process }) => isAlive(process)).map(({ id }) => id)),
+        startedAt,
+      };
+    },
     start: async (instance) => {
+      startedAt.set(instance.id, Date.now());
       const folder = folderOf(instance.id);
       const { memoryOverhead, program, caCertificate, caKey, server } = options;
       const spec = machineSpecOf(instance, { folder, memoryOverhead });
@@ -73,6 +81,7 @@ export const createMachines = (options: MachinesOptions): Machines => {
       const address = addressOf(id);
       if (address !== undefined) await removeAddress(address);
       rmSync(folderOf(id), { recursive: true, force: true });
+      startedAt.delete(id);
     },
   };
 };

@@ -2,7 +2,7 @@ import t from 'tap';
 import type { Node } from '../../../api/objects.ts';
 import type { InstanceView } from '../aws/control.types.ts';
 import { orphanedNodes } from './nodes.ts';
-import { planSteps } from './plan.ts';
+import { type Observed, planSteps, RESTART_AFTER_MS } from './plan.ts';
 
 const instance = (id: string, view: Partial<InstanceView> = {}): InstanceView => ({
   id,
@@ -26,16 +26,39 @@ const instance = (id: string, view: Partial<InstanceView> = {}): InstanceView =>
   ...view,
 });
 
+const NOW = 1_000_000;
+
+const observed = (change: Partial<Observed> = {}): Observed => ({
+  alive: new Set(),
+  started: new Set(change.alive ?? []),
+  startedAt: new Map(),
+  ...change,
+});
+
 t.test('a machine is started once its instance has joined, and only once', async (t) => {
   const joined = instance('i-1');
   const running = instance('i-2');
   const waiting = instance('i-3', { hasJoined: false });
-  t.strictSame(planSteps([joined, running, waiting], new Set(['i-2'])), { start: [joined], stop: [] });
+  const steps = planSteps([joined, running, waiting], observed({ alive: new Set(['i-2']) }), NOW);
+  t.strictSame(steps, { start: [joined], stop: [] });
 });
 
 t.test('a machine is stopped when its instance shuts down or is no longer known', async (t) => {
   const ending = instance('i-1', { state: 'shutting-down', hasJoined: false });
-  t.strictSame(planSteps([ending], new Set(['i-1', 'i-9'])), { start: [], stop: ['i-1', 'i-9'] });
+  const steps = planSteps([ending], observed({ alive: new Set(['i-1', 'i-9']) }), NOW);
+  t.strictSame(steps, { start: [], stop: ['i-1', 'i-9'] });
+});
+
+t.test('what a machine that has ended left behind is cleared with its instance', async (t) => {
+  const steps = planSteps([], observed({ started: new Set(['i-1']) }), NOW);
+  t.strictSame(steps, { start: [], stop: ['i-1'] });
+});
+
+t.test('a kubelet that has ended is started again, but not at once', async (t) => {
+  const one = instance('i-1');
+  const seen = observed({ started: new Set(['i-1']), startedAt: new Map([['i-1', NOW]]) });
+  t.strictSame(planSteps([one], seen, NOW + RESTART_AFTER_MS - 1).start, []);
+  t.strictSame(planSteps([one], seen, NOW + RESTART_AFTER_MS).start, [one]);
 });
 
 const node = (providerID: string, ready: 'True' | 'Unknown'): Node => ({

@@ -7,11 +7,25 @@ export interface Steps {
   readonly stop: readonly string[];
 }
 
+/** What there is of machines, by the ids of their instances. */
+export interface Observed {
+  readonly alive: ReadonlySet<string>;
+  /** Started at some time and not stopped since, whether alive or not. */
+  readonly started: ReadonlySet<string>;
+  /** When each was last started, in milliseconds since 1970. */
+  readonly startedAt: ReadonlyMap<string, number>;
+}
+
+/** A kubelet that has ended is started again, as systemd does, after this time. */
+export const RESTART_AFTER_MS = 5_000;
+
 /** What it takes to have one machine for each instance that has joined and still runs. */
-export const planSteps = (instances: readonly InstanceView[], running: ReadonlySet<string>): Steps => {
+export const planSteps = (instances: readonly InstanceView[], observed: Observed, now: number): Steps => {
+  const { alive, started, startedAt } = observed;
   const wanted = new Set(instances.filter((each) => each.hasJoined).map(({ id }) => id));
+  const isDue = (id: string): boolean => now - (startedAt.get(id) ?? 0) >= RESTART_AFTER_MS;
   return {
-    start: instances.filter(({ id }) => wanted.has(id) && !running.has(id)),
-    stop: [...running].filter((id) => !wanted.has(id)),
+    start: instances.filter(({ id }) => wanted.has(id) && !alive.has(id) && isDue(id)),
+    stop: [...started].filter((id) => !wanted.has(id)),
   };
 };

@@ -43,7 +43,7 @@ export const supervise = async (options: SupervisorOptions): Promise<void> => {
 
   const round = async (): Promise<void> => {
     const instances = await control.instances();
-    const steps = planSteps(instances, machines.running());
+    const steps = planSteps(instances, machines.observe(), Date.now());
     await Promise.all(
       steps.stop.map(async (id) => {
         await machines.stop(id);

@@ -30,11 +30,11 @@ func runKubelet(ctx context.Context, spec machineSpec) error {
 		NodeLabels:         spec.Labels,
 		RegisterWithTaints: spec.Taints,
 	})
-	// A kubelet refuses to start with labels that it may not give itself; so does this one.
-	if err := options.ValidateKubeletFlags(flags); err != nil {
+	if err := placeIn(spec.Folder, flags, config); err != nil {
 		return err
 	}
-	if err := placeIn(spec.Folder, flags, config); err != nil {
+	// A kubelet refuses to start with labels that it may not give itself; so does this one.
+	if err := options.ValidateKubeletFlags(flags); err != nil {
 		return err
 	}
 	config.ProviderID = spec.ProviderID
