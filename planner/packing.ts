@@ -186,6 +186,26 @@ export class Packing {
     return put;
   }
 
+  /**
+   * Whether every pod that the plan places would still be let in were it the last to come: pods that went elsewhere
+   * may have left a domain too empty for those that stayed in another.
+   */
+  isSound(): boolean {
+    for (let node = 0; node < this.nodes; node += 1) {
+      if (!this.open[node]) continue;
+      for (const [shape, n] of this.content[node] ?? []) {
+        if (!this.counts.hasRules(shape)) continue;
+        if (node < this.standing && n <= (this.original[node]?.get(shape) ?? 0)) continue;
+        const group = this.group[node] ?? 0;
+        this.counts.add(shape, node, group, -1);
+        const isIn = this.counts.allows(shape, node, group);
+        this.counts.add(shape, node, group, 1);
+        if (!isIn) return false;
+      }
+    }
+    return true;
+  }
+
   /** Takes every movable pod off a node; returns what was on it. */
   empty(node: number): [number, number][] {
     const content = [...(this.content[node] as Map<number, number>)];

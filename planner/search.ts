@@ -45,10 +45,11 @@ export const rightsize = (packing: Packing): void => {
     const column = packing.column[node];
     if (!packing.open[node] || !column) continue;
     const content = packing.empty(node);
+    const isRuled = content.some(([shape]) => packing.counts.hasRules(shape));
     packing.sell(node);
     for (const other of cheapest) {
       const is = other === column;
-      if (!is && other.price >= column.price) continue;
+      if (!is && (other.price >= column.price || (isRuled && other.group !== column.group))) continue;
       const again = packing.buy(other);
       if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
       packing.empty(again);
@@ -113,7 +114,7 @@ export const replacePrefix = (
     packing.mark();
     if (attempt(size)) {
       const value = objective(packing, packing.cost(), effort.movePrice);
-      if (value < best) {
+      if (value < best && packing.isSound()) {
         best = value;
         bestSize = size;
       }
@@ -186,7 +187,7 @@ export const improve = (
     packing.mark();
     const done = rebuild(packing, [...chosen], targets, [...new Set(reopen)], null, vary(o, random, round));
     const after = done ? packing.cost() : Number.POSITIVE_INFINITY;
-    if (objective(packing, after, effort.movePrice) < before - EPSILON) {
+    if (objective(packing, after, effort.movePrice) < before - EPSILON && packing.isSound()) {
       packing.keep();
       cost = after;
       stale = 0;
