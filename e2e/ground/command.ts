@@ -20,12 +20,17 @@ export class CommandError extends Error {
   }
 }
 
+/** PATH, and the folders where Debian keeps its network tools, which are not on everyone's. */
+export function searchPath(): string {
+  return `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
+}
+
 /** Runs a command to its end and answers with what it wrote to stdout. Throws CommandError when it does not end with 0. */
 export function run(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
   const [command = '', ...args] = argv;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, PATH: searchPath(), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.timeoutMs === undefined

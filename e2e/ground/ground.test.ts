@@ -189,7 +189,7 @@ async function hostState() {
   return {
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(ours),
     namespaces: await run(['ip', 'netns', 'list']),
-    filter: await run(['iptables-save'], { env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` } }),
+    filter: await run(['iptables-save']),
     links: Object.keys(networkInterfaces()).filter((name) => !name.startsWith('ppk')),
     cgroups: ['left', 'right', 'broken'].flatMap((name) =>
       cgroupFolders(cgroupOf(join(env.GROUND_STATE_DIR, name))),

@@ -41,6 +41,8 @@ export async function removeNetwork(namespace: string, link: string | undefined)
     await run(['ip', 'link', 'delete', link]).catch(ignoreMissingLink);
   }
   if (!existsSync(namespace)) return;
+  // A ground that was killed before it left a record has a link of unknown name: its inner end is enough.
+  await run([...inside(namespace), 'ip', 'link', 'delete', 'eth0']).catch(() => {});
   await run(['umount', '--lazy', namespace]).catch(() => {
     // It is a plain file when the namespace was never made, or is already gone.
   });

@@ -3,6 +3,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { INSIDE } from './addresses.ts';
 import { cgroupOf, createCgroup } from './cgroups.ts';
+import { searchPath } from './command.ts';
 import { containerdConfig, containerdSocket, networkConfig } from './containerd.ts';
 import { serverUrl } from './controlplane.ts';
 import type { Ground } from './ground.ts';
@@ -33,7 +34,7 @@ export async function startRuntime(ground: Ground): Promise<GroundProcess> {
   );
   createCgroup(cgroupOf(dir));
   const argv = [join(node, 'bin', 'containerd'), '--config', join(node, 'containerd.toml')];
-  const env = { PATH: `${join(node, 'bin')}:${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
+  const env = { PATH: `${join(node, 'bin')}:${searchPath()}` };
   const containerd = ground.addProcess({ name: 'containerd', argv: privateMounts(node, argv), env });
   await until('containerd answers', READY_WITHIN_MS, async () => {
     if (!isAlive(containerd)) throw new GivenUp(`containerd has ended: see ${containerd.log}`);
@@ -59,10 +60,8 @@ export async function startNode(ground: Ground, pki: Pki, containerd: GroundProc
     join(dir, 'node', 'kubelet.json'),
     JSON.stringify(kubeletConfig(dir, pki.ca.certificatePath)),
   );
-  const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
   const kubelet = ground.addProcess({
     name: 'kubelet',
-    env,
     argv: [
       ...[...beside, controlplane, 'kubelet', `--config=${join(dir, 'node', 'kubelet.json')}`],
       ...[
@@ -76,7 +75,6 @@ export async function startNode(ground: Ground, pki: Pki, containerd: GroundProc
   });
   ground.addProcess({
     name: 'kube-proxy',
-    env,
     argv: [
       ...[...beside, controlplane, 'kube-proxy', `--kubeconfig=${kubeconfig('kube-proxy')}`],
       ...['--proxy-mode=iptables', `--hostname-override=${REAL_NODE}`, `--cluster-cidr=${INSIDE.pods}`],

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { searchPath } from './command.ts';
 
 /** The environment variable that every process of a ground carries, its children too: its value is the ground's folder. */
 export const MARKER = 'PRECISION_PACKER_GROUND';
@@ -37,7 +38,7 @@ export function startProcess(dir: string, spec: ProcessSpec): GroundProcess {
     const child = spawn(command, args, {
       detached: true,
       stdio: ['ignore', output, output],
-      env: { ...process.env, ...spec.env, [MARKER]: dir },
+      env: { ...process.env, PATH: searchPath(), ...spec.env, [MARKER]: dir },
       cwd: spec.cwd ?? dir,
     });
     child.on('error', () => {

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import { run } from './command.ts';
+import { run, searchPath } from './command.ts';
 import type { Progress } from './progress.ts';
 
 /** Something that the ground uses from the machine. */
@@ -35,11 +35,15 @@ export function toolsFor(realNode: boolean): readonly Tool[] {
 }
 
 /** Installs what is missing where that can be done without asking (root on Debian), and says so in one line. Throws otherwise. */
-export async function requireTools(tools: readonly Tool[], progress: Progress): Promise<void> {
+export async function requireTools(
+  tools: readonly Tool[],
+  progress: Progress,
+  canInstall = isRootOnDebian(),
+): Promise<void> {
   const missing = missingTools(tools);
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((tool) => tool.debianPackage))].join(' ');
-  if (process.getuid?.() !== 0 || !program('apt-get', '').isThere(process.env.PATH ?? '')) {
+  if (!canInstall) {
     throw new Error(
       `missing: ${missing.map((tool) => tool.what).join(', ')}; install (Debian's names): ${packages}`,
     );
@@ -47,22 +51,35 @@ export async function requireTools(tools: readonly Tool[], progress: Progress): 
   await progress.during(`apt-get install ${packages}`, async () => {
     const env = { DEBIAN_FRONTEND: 'noninteractive' };
     await run(['apt-get', 'update', '-qq'], { env });
-    await run(['apt-get', 'install', '-qq', '--yes', '--no-install-recommends', ...packages.split(' ')], {
-      env,
-    });
+    await run(
+      [
+        'apt-get',
+        'install',
+        '-qq',
+        '--option=DPkg::Lock::Timeout=300',
+        '--yes',
+        '--no-install-recommends',
+        ...packages.split(' '),
+      ],
+      {
+        env,
+      },
+    );
   });
   const still = missingTools(tools);
   if (still.length > 0) throw new Error(`still missing: ${still.map((tool) => tool.what).join(', ')}`);
 }
 
+function isRootOnDebian(): boolean {
+  return process.getuid?.() === 0 && program('apt-get', '').isThere(searchPath());
+}
+
 function missingTools(tools: readonly Tool[]): Tool[] {
-  return tools.filter((tool) => !tool.isThere(process.env.PATH ?? ''));
+  return tools.filter((tool) => !tool.isThere(searchPath()));
 }
 
 function program(name: string, debianPackage: string): Tool {
-  // Debian keeps network tools in sbin, which is not on everyone's PATH.
-  const isThere = (path: string) =>
-    [...path.split(':'), '/usr/sbin', '/sbin'].some((dir) => isFile(join(dir, name)));
+  const isThere = (path: string) => path.split(':').some((dir) => isFile(join(dir, name)));
   return { what: name, debianPackage, isThere };
 }
 
