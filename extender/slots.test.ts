@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { PIN } from '../api/labels.ts';
+import type { Node, Pod } from '../api/objects.ts';
+import type { Intent } from '../api/pinning.ts';
+import { NODES, PODS } from '../api/resources.ts';
+import { createLogger } from '../kube/log.ts';
+import { POD_INDEXES } from '../kube/trim.ts';
+import { IntentStore } from './intents.ts';
+import { Ledger } from './ledger.ts';
+import { GRANT_MS, matchPending, slotsOf, takeSlot } from './slots.ts';
+import { SlotGiver } from './slotsservice.ts';
+import { StandingCache } from './standing.ts';
+import { isLive, type State } from './state.ts';
+
+const log = createLogger({ component: 'slots', level: 'silent' });
+
+const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'owner', controller: true };
+
+const pod = (name: string, nodeName?: string, intentId?: string): Pod => ({
+  metadata: {
+    name,
+    namespace: 'n',
+    uid: name,
+    ownerReferences: [owner],
+    ...(intentId ? { annotations: { [PIN]: intentId } } : {}),
+  },
+  spec: {
+    containers: [{ name: 'main', resources: { requests: { cpu: '100m' } } }],
+    ...(nodeName ? { nodeName } : {}),
+  },
+});
+
+const node = (name: string, pods: string): Node => ({
+  metadata: { name },
+  status: { allocatable: { cpu: '64', memory: '64Gi', pods } },
+});
+
+const intent = (nodeName: string, count: number): Intent => ({
+  id: `pin/${nodeName}`,
+  plan: 'plan',
+  nodeClaim: `claim-${nodeName}`,
+  nodeName,
+  pin: { namespace: 'n', owner: { kind: 'ReplicaSet', name: 'web', uid: 'owner', count } },
+});
+
+const scene = (counts: readonly number[], room = '100') => {
+  let now = 1_000_000;
+  const store = new IntentStore(log);
+  const pods = new StandingCache(PODS, POD_INDEXES);
+  const nodes = new StandingCache(NODES);
+  const ledger = new Ledger(() => now);
+  pods.onChange((change) => ledger.observe(change));
+  counts.forEach((count, at) => {
+    nodes.put(node(`node-${at}`, room));
+    store.upsert(intent(`node-${at}`, count), at);
+  });
+  const state: State = { store, pods, nodes, ledger, now: () => now };
+  return { state, pods, nodes, pass: (ms: number) => (now += ms) };
+};
+
+const live = (state: State, nodeName: string): number =>
+  state.pods.by('node', nodeName).filter(isLive).length;
+
+type Op =
+  | { readonly kind: 'take' }
+  | { readonly kind: 'appear'; readonly at: number }
+  | { readonly kind: 'fail' }
+  | { readonly kind: 'die'; readonly at: number }
+  | { readonly kind: 'wait'; readonly ms: number };
+
+const ops: fc.Arbitrary<Op[]> = fc.array(
+  fc.oneof(
+    { weight: 5, arbitrary: fc.constant<Op>({ kind: 'take' }) },
+    { weight: 5, arbitrary: fc.nat(20).map((at): Op => ({ kind: 'appear', at })) },
+    fc.constant<Op>({ kind: 'fail' }),
+    fc.nat(20).map((at): Op => ({ kind: 'die', at })),
+    // Never so long that a grant is forgotten before its pod shows up.
+    fc.nat(150).map((ms): Op => ({ kind: 'wait', ms })),
+  ),
+  { maxLength: 60 },
+);
+
+t.test('no slot is given twice, and none is lost when a creation fails', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(6), { minLength: 1, maxLength: 4 }), ops, (counts, steps) => {
+      const { state, pods, pass } = scene(counts);
+      const granted: { uid: string; intent: Intent }[] = [];
+      let serial = 0;
+      for (const step of steps) {
+        if (step.kind === 'take') {
+          const uid = `request-${serial++}`;
+          const grant = takeSlot(state, uid, 'owner', pod(''));
+          if (grant.intent) granted.push({ uid, intent: grant.intent });
+        } else if (step.kind === 'appear' && granted.length > 0) {
+          const [one] = granted.splice(step.at % granted.length, 1);
+          if (one) pods.put(pod(`pod-${serial++}`, one.intent.nodeName, one.intent.id));
+        } else if (step.kind === 'fail') granted.pop();
+        else if (step.kind === 'die') {
+          const all = pods.list();
+          const one = all[step.at % Math.max(1, all.length)];
+          if (one) pods.drop(`n/${one.metadata.name}`);
+        } else if (step.kind === 'wait') pass(step.ms);
+        counts.forEach((count, at) => {
+          if (live(state, `node-${at}`) > count) throw new Error(`node-${at} has more than ${count}`);
+        });
+      }
+      // What was granted and never showed up is free again.
+      pass(GRANT_MS + 1);
+      const free = slotsOf(state, 'owner').reduce(
+        (sum, slot) => sum + Math.max(0, slot.count - slot.used),
+        0,
+      );
+      const expected = counts.reduce((sum, count, at) => sum + count - live(state, `node-${at}`), 0);
+      if (free !== expected) throw new Error(`${free} free slots instead of ${expected}`);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+t.test('the same request gets the same answer, and a replica that does not lead gives nothing', async (t) => {
+  const { state } = scene([1]);
+  const giver = new SlotGiver({ log, now: state.now });
+  const request = {
+    requestUid: 'r',
+    namespace: 'n',
+    ownerKind: 'ReplicaSet',
+    ownerName: 'web',
+    ownerUid: 'owner',
+    pod: JSON.stringify(pod('')),
+  };
+  t.match(giver.take(request), { way: '', reason: 'this replica does not lead' });
+  giver.lead(state);
+  const first = giver.take(request);
+  t.match(first, { way: 'assign', nodeName: 'node-0', intentId: 'pin/node-0', plan: 'plan' });
+  t.same(giver.take(request), first);
+  t.match(giver.take({ ...request, requestUid: 's' }), {
+    way: '',
+    reason: 'every slot of this owner is taken',
+  });
+  t.match(giver.take({ ...request, requestUid: 'x', pod: 'no JSON' }), {
+    way: '',
+    reason: 'the pod is not JSON',
+  });
+  t.match(giver.take({ ...request, requestUid: 'y', pod: '{}' }), { way: '' });
+});
+
+t.test('a full node gives no slot, pods in flight counted', async (t) => {
+  const { state } = scene([5], '2');
+  t.ok(takeSlot(state, 'a', 'owner', pod('')).intent);
+  t.ok(takeSlot(state, 'b', 'owner', pod('')).intent);
+  t.equal(takeSlot(state, 'c', 'owner', pod('')).intent, undefined);
+});
+
+t.test('pending pods keep the node they were nominated to, the rest goes where most is free', async (t) => {
+  const { state, pods } = scene([2, 1]);
+  pods.put({ ...pod('a'), status: { nominatedNodeName: 'node-1' } });
+  pods.put(pod('b'));
+  pods.put(pod('c'));
+  pods.put(pod('d'));
+  const matched = matchPending(state, 'owner').map(({ pod, intent }) => [pod.metadata.name, intent.nodeName]);
+  t.same(matched, [
+    ['a', 'node-1'],
+    ['b', 'node-0'],
+    ['c', 'node-0'],
+  ]);
+});
+
+t.test('pods that are there already count, those that end do not', async (t) => {
+  const { state, pods } = scene([2]);
+  pods.put(pod('a', 'node-0'));
+  pods.put({ ...pod('b', 'node-0'), status: { phase: 'Succeeded' } });
+  const dying = pod('c', 'node-0');
+  pods.put({ ...dying, metadata: { ...dying.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
+  t.equal(slotsOf(state, 'owner')[0]?.used, 1);
+});
