@@ -24,6 +24,7 @@ const executionLimits = (o: Options): ExecutionLimits => ({
   drainTimeoutMs: o.nodeDrainTimeout,
   executionTimeoutMs: o.rebalanceExecutionTimeout,
   pinTimeoutMs: o.pinAcknowledgeTimeout,
+  pinHoldMs: o.pinHoldTimeout,
   settleTimeoutMs: o.planSettleTimeout,
   maxSimultaneousDrains: o.maxSimultaneousDrains,
   haltPercent: o.unhealthyHaltPercent,

@@ -95,6 +95,9 @@ export const options = z.object({
   pinAcknowledgeTimeout: duration
     .default(15_000)
     .meta({ description: 'time that the deletion phase waits for the pod pinner' }),
+  pinHoldTimeout: duration
+    .default(10_000)
+    .meta({ description: 'time that a moved pod waits for its pin before its new node is opened to all' }),
   planSettleTimeout: duration
     .default(2 * 60_000)
     .meta({ description: 'time that a plan whose nodes are gone waits for its pods to run' }),

@@ -6,7 +6,7 @@ import { PLAN_FINALIZER } from './names.ts';
 import { countBaseline, movesOf } from './pods.ts';
 import { rollBack } from './rollback.ts';
 import { validate } from './savings.ts';
-import { settle } from './settling.ts';
+import { lateOpenings, openings, settle } from './settling.ts';
 import { hasReached, isFinished, isRunning, reachedAt } from './status.ts';
 import { type Decision, type FailurePhase, type Step, steps } from './steps.ts';
 import type { World } from './world.ts';
@@ -101,7 +101,8 @@ const awaitPins = (world: World): Decision => {
   const message = world.pins.connected
     ? 'The pinner did not acknowledge all pins in time; kube-scheduler places what is not pinned'
     : 'No pinner is connected; kube-scheduler places the pods';
-  return steps({ kind: 'warn', reason: 'PinsMissing', message }, reached('PinsMissing', message));
+  const warn: Step = { kind: 'warn', reason: 'PinsMissing', message };
+  return steps(warn, ...(world.pins.connected ? [] : openings(world)), reached('PinsMissing', message));
 };
 
 /** The next steps of a plan. Pure: the same world gives the same steps. */
@@ -126,6 +127,9 @@ export const decide = (world: World): Decision => {
   if (!hasReached(plan, 'NodesCreated')) return create(world);
   if (!hasReached(plan, 'SavingsValidated')) return checkSavings(world);
   if (!hasReached(plan, 'PinsReady')) return awaitPins(world);
-  if (!hasReached(plan, 'NodesDeleted')) return drainAndDelete(world);
+  if (!hasReached(plan, 'NodesDeleted')) {
+    const next = drainAndDelete(world);
+    return { ...next, steps: [...lateOpenings(world), ...next.steps] };
+  }
   return settle(world);
 };

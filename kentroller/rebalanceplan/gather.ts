@@ -55,6 +55,14 @@ const lossOf = async (client: KubeClient, name: string, signal: AbortSignal): Pr
   return last ? `${last.reason}: ${last.message ?? ''}`.trim() : undefined;
 };
 
+/** Pods that the plan moves and that are on no node now, whatever name they have. */
+const waitingPods = (caches: Caches, plan: RebalancePlan): readonly Pod[] => {
+  const owners = new Set((plan.spec.podsToMigrate ?? []).flatMap((p) => (p.owner ? [p.owner.uid] : [])));
+  return [...owners]
+    .flatMap((uid) => caches.pods.by('owner', uid))
+    .filter((pod) => !pod.spec.nodeName && !pod.metadata.deletionTimestamp);
+};
+
 const busyClaims = (caches: Caches, plan: RebalancePlan): ReadonlySet<string> =>
   new Set(
     caches.plans
@@ -102,6 +110,7 @@ export const gather = async (
     nodeClaims,
     nodes,
     pods,
+    waiting: waitingPods(caches, plan),
     nodePools: new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool])),
     losses,
     unavailable: caches.unavailable.list(),

@@ -60,12 +60,33 @@ export const releases = (world: World): readonly Step[] =>
     ];
   });
 
+const hasWaited = (world: World): boolean =>
+  world.waiting.some((pod) => {
+    const since = Date.parse(pod.metadata.creationTimestamp ?? '');
+    return world.now - since > world.limits.pinHoldMs;
+  });
+
+/** Takes the reservation off the new nodes and leaves the rest: a pin may lose, a pod may not. */
+export const openings = (world: World): readonly Step[] =>
+  releases(world)
+    .filter((step) => step.kind === 'release')
+    .filter(({ claim }) => world.nodes.get(claim)?.spec?.taints?.some((t) => t.key === PREPARING_TAINT))
+    .map((step) => ({
+      ...step,
+      keeps: true,
+      reason: 'NodeOpened',
+      message: `Node ${step.node} is opened to kube-scheduler before its pods are all there`,
+    }));
+
+/** The same, once a pod of the plan has waited too long for its pin. */
+export const lateOpenings = (world: World): readonly Step[] => (hasWaited(world) ? openings(world) : []);
+
 /** The end of a plan: its pods run, its nodes are opened, its locks are off. */
 export const settle = (world: World): Decision => {
   const outcome = placed(world);
   const since = reachedAt(world.plan, 'NodesDeleted') ?? world.now;
   const isLate = world.now - since > world.limits.settleTimeoutMs;
-  if (outcome.placed < outcome.planned && !isLate) return steps();
+  if (outcome.placed < outcome.planned && !isLate) return steps(...lateOpenings(world));
   const next = [...releases(world), ...unlocks(world)];
   if (next.length > 0) return steps(...next);
   const missed = outcome.planned - outcome.placed;

@@ -19,6 +19,8 @@ export interface ExecutionLimits {
   readonly executionTimeoutMs: number;
   /** How long the deletion waits for the pinner's acknowledgement. */
   readonly pinTimeoutMs: number;
+  /** How long a pod of the plan may wait for its pin before the new nodes are opened to kube-scheduler. */
+  readonly pinHoldMs: number;
   /** How long a plan whose nodes are gone waits for its pods to run. */
   readonly settleTimeoutMs: number;
   readonly maxSimultaneousDrains: number;
@@ -34,6 +36,8 @@ export interface World {
   readonly nodeClaims: ReadonlyMap<string, NodeClaim>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly pods: ReadonlyMap<string, readonly Pod[]>;
+  /** Pods of the plan's owners that are on no node. */
+  readonly waiting: readonly Pod[];
   readonly nodePools: ReadonlyMap<string, NodePool>;
   /** What Karpenter said about claims that are gone. */
   readonly losses: ReadonlyMap<string, string>;

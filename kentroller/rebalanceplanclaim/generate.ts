@@ -135,7 +135,8 @@ export const generatePlans = (o: {
       if (state !== undefined && state !== 'Pending' && state !== 'Generating') return awaitChange;
       const existing = await findPlan(client, claim, signal);
       if (existing?.status?.savings) {
-        if (claim.spec.autoExecute && !existing.spec.execute && !existing.status.state) {
+        // The plan is this claim's and nobody was told of it yet: a process ended before it was let go.
+        if (claim.spec.autoExecute && !existing.spec.execute) {
           await client.patch(
             REBALANCE_PLANS,
             { name: existing.metadata.name },
@@ -194,8 +195,9 @@ export const generatePlans = (o: {
           await move(claim, end.state, end.told, selection(answer), signal);
           return awaitChange;
         }
-        const plan = await write(claim, answer.plan, signal);
-        await ready({ ...claim, status: { ...claim.status, ...selection(answer) } }, plan, signal);
+        const chosen = { ...claim.status, ...selection(answer) };
+        claim = await writeClaimStatus(client, claim, chosen, signal);
+        await ready(claim, await write(claim, answer.plan, signal), signal);
       } catch (error) {
         if (!(error instanceof PlanningTimeout)) throw error;
         await move(

@@ -1,0 +1,160 @@
+import t from 'tap';
+import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../api/labels.ts';
+import type { RebalancePlan } from '../api/rebalanceplan.ts';
+import * as resources from '../api/resources.ts';
+import { cloudOf } from '../e2e/ground/aws/cloud.ts';
+import { type Ground, up } from '../e2e/ground/ground.ts';
+import { claimEnded, claimRebalance, planOf } from '../e2e/support/claim.ts';
+import { applyPool, dropPool, machinesReady, orderMachine } from '../e2e/support/fleet.ts';
+import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from '../e2e/support/workload.ts';
+import { connect, type KubeClient } from '../kube/client.ts';
+import { createLogger } from '../kube/log.ts';
+import { createAwsCloud } from './cloud/aws.ts';
+import type { Cloud } from './cloud/cloud.ts';
+import { LOCKED_BY } from './rebalanceplan/names.ts';
+import { crashingClient } from './testing/crash.ts';
+import { startSession } from './testing/session.ts';
+
+/** Plans carried out by kentroller's controllers on a real API server with real Karpenter and hollow machines. */
+
+const ENV = {
+  PIN_ACKNOWLEDGE_TIMEOUT: '500ms',
+  PLAN_SETTLE_TIMEOUT: '20s',
+  PLAN_TIME_BUDGET: '1s',
+  AWS_REGION: 'us-west-2',
+};
+
+interface Scene {
+  readonly ground: Ground;
+  readonly client: KubeClient;
+  readonly cloud: Cloud;
+  readonly name: string;
+}
+
+const stopping = new AbortController();
+let ground: Ground;
+let client: KubeClient;
+let cloud: Cloud;
+
+t.before(async () => {
+  ground = await up({ name: 'kentroller-test', cloud: true });
+  await ground.kubectl(['apply', '--server-side', '-f', 'manifests/base/crds']);
+  client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'kentroller-test', qps: 200, burst: 400 });
+  Object.assign(process.env, cloudOf(ground).env);
+  cloud = createAwsCloud({
+    region: 'us-west-2',
+    pricesEveryMs: 3_600_000,
+    spotEveryMs: 3_600_000,
+    vmMemoryOverhead: 0.075,
+    log: createLogger({ component: 'cloud', level: 'fatal' }),
+    signal: stopping.signal,
+  });
+});
+
+t.teardown(async () => {
+  stopping.abort();
+  client?.close();
+  await ground?.down();
+});
+
+/** Machines that are too many for the pods on them. */
+const setScene = async (name: string, machines: number): Promise<Scene> => {
+  const pool = await applyPool(client, { name });
+  const names = Array.from({ length: machines }, (_, i) => `${name}-${i + 1}`);
+  await Promise.all(
+    names.map((claim) =>
+      orderMachine(client, pool, { name: claim, instanceType: 'm5.xlarge', zone: 'us-west-2a' }),
+    ),
+  );
+  await machinesReady(client, names, 120_000);
+  await createNamespace(client, name);
+  await applyDeployment(client, {
+    namespace: name,
+    name: 'app',
+    replicas: 6,
+    cpu: '200m',
+    memory: '256Mi',
+    pool: name,
+  });
+  await podsRunning(client, name, 6, 60_000);
+  return { ground, client, cloud, name };
+};
+
+const clearScene = async (name: string): Promise<void> => {
+  await cloudOf(ground).control.clearFaults();
+  await deleteNamespace(client, name);
+  const claims = await client.list(resources.REBALANCE_PLAN_CLAIMS);
+  for (const c of claims.items)
+    await client.delete(resources.REBALANCE_PLAN_CLAIMS, { name: c.metadata.name });
+  const plans = await client.list(resources.REBALANCE_PLANS);
+  for (const p of plans.items) await client.delete(resources.REBALANCE_PLANS, { name: p.metadata.name });
+  await dropPool(client, name);
+};
+
+/** What every plan must leave behind, however often its process died. */
+const checkNothingLeft = async (
+  test: Pick<typeof t, 'equal' | 'same'>,
+  plan: RebalancePlan,
+): Promise<void> => {
+  const { items: nodes } = await client.list(resources.NODES);
+  for (const node of nodes) {
+    test.equal(node.metadata.annotations?.[LOCKED_BY], undefined, 'no lock of the plan is left');
+    test.equal(
+      node.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT],
+      undefined,
+      'Karpenter may disrupt again',
+    );
+    test.equal(
+      node.spec?.taints?.some((taint) => taint.key === PREPARING_TAINT) ?? false,
+      false,
+      'no reservation is left',
+    );
+  }
+  const { items: claims } = await client.list(resources.NODE_CLAIMS, {
+    labelSelector: `${KARPENTER_NODEPOOL}=${plan.spec.nodeClaimsToAdd?.[0]?.metadata.labels?.[KARPENTER_NODEPOOL]}`,
+  });
+  const added = (plan.spec.nodeClaimsToAdd ?? []).length;
+  test.equal(claims.length, added, 'as many machines as the plan adds, no orphans');
+};
+
+t.test('a process that dies before and after each write still ends in the planned state', async (t) => {
+  const { name } = await setScene('crash', 3);
+  t.teardown(() => clearScene(name));
+  const crashed = new Set<string>();
+  let deaths = 0;
+  const finished = new AbortController();
+  const lives = (async () => {
+    while (!finished.signal.aborted) {
+      const session = startSession({
+        kubeconfig: ground.kubeconfig,
+        cloud,
+        env: ENV,
+        wrap: (inner, end) =>
+          crashingClient(
+            inner,
+            (write, moment) => {
+              const key = `${moment} ${write}`;
+              if (crashed.has(key)) return false;
+              crashed.add(key);
+              deaths += 1;
+              return true;
+            },
+            end,
+          ),
+      });
+      const stop = (): void => session.stop();
+      finished.signal.addEventListener('abort', stop, { once: true });
+      await session.ended;
+    }
+  })();
+  await claimRebalance(client, { name, pool: name });
+  const claim = await claimEnded(client, name, 400_000);
+  finished.abort();
+  await lives;
+  t.comment(`${deaths} deaths at ${crashed.size} moments`);
+  t.equal(claim.status?.state, 'Completed', claim.status?.errorMessage ?? 'completed');
+  const plan = await planOf(client, name);
+  await podsRunning(client, name, 6, 60_000);
+  await checkNothingLeft(t, plan);
+  t.ok(deaths > 20, 'it died often');
+});

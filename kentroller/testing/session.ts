@@ -1,0 +1,54 @@
+import { Registry } from 'prom-client';
+import { connect, type KubeClient } from '../../kube/client.ts';
+import { createLogger } from '../../kube/log.ts';
+import { parse } from '../../kube/options.ts';
+import { createCaches, startCaches } from '../caches.ts';
+import type { Cloud } from '../cloud/cloud.ts';
+import { lead } from '../lead.ts';
+import { options as schema } from '../options.ts';
+import { PinningServer } from '../pinning/server.ts';
+
+/** One life of kentroller as the leader, without the election: from empty caches to its end. */
+export interface Session {
+  /** Resolves when the work has ended, whatever ended it. */
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+export interface SessionOptions {
+  readonly kubeconfig: string;
+  readonly cloud: Cloud;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Wraps the client that writes; the session ends when it calls `end`. */
+  readonly wrap?: (client: KubeClient, end: () => void) => KubeClient;
+}
+
+export const startSession = (o: SessionOptions): Session => {
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new Error('stopped'));
+  const { signal } = stopping;
+  const log = createLogger({ component: 'session', level: process.env.LOG_LEVEL ?? 'silent' });
+  const client = connect({ kubeconfig: o.kubeconfig, userAgent: 'kentroller-test', qps: 500, burst: 500 });
+  const run = async (): Promise<void> => {
+    const caches = createCaches({ client, log });
+    try {
+      await startCaches(caches, signal);
+      await lead({
+        options: parse(schema, { argv: [], env: o.env ?? {}, name: 'kentroller' }),
+        client: o.wrap?.(client, stop) ?? client,
+        caches,
+        cloud: o.cloud,
+        pinning: new PinningServer(log),
+        registry: new Registry(),
+        log,
+        signal,
+      });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      stop();
+      client.close();
+    }
+  };
+  return { ended: run(), stop };
+};
