@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { programHash, sourcesOf } from './build.ts';
+import { isNewEnough, programHash, sourcesOf } from './build.ts';
 import { PROGRAMS, programNamed, programsFor } from './programs.ts';
 
 const GO = 'go1.26.8\nlinux\namd64';
@@ -56,4 +56,10 @@ t.test('every program has a name of its own and a module that is there', async (
 
 t.test('an unknown program is refused by name', async (t) => {
   t.throws(() => programNamed('kubelett'), /kubelett/);
+});
+
+t.test('a compiler that is too old is told from one that is not', async (t) => {
+  for (const version of ['go1.26', 'go1.26.8\nlinux', 'go1.27rc1', 'devel +abc'])
+    t.ok(isNewEnough(version), version);
+  for (const version of ['go1.25.9', 'go1.9']) t.notOk(isNewEnough(version), version);
 });

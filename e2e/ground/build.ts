@@ -95,16 +95,25 @@ interface Go {
 }
 
 const GO_IMAGE = 'golang:1.26.8';
+const INSTALL_GO = 'install Go 1.26 or newer from https://go.dev/dl and put it on the PATH';
 
 async function findGo(cache: string): Promise<Go> {
+  let version: string;
   try {
-    const version = await run(['go', 'env', 'GOVERSION', 'GOOS', 'GOARCH'], { env: goEnv(false) });
-    return { version: version.trim(), command: () => ['go'] };
+    version = await run(['go', 'env', 'GOVERSION', 'GOOS', 'GOARCH'], { env: goEnv(false) });
   } catch (cause) {
     if (process.platform === 'linux' && (await hasDocker())) return goInDocker(cache);
-    const message = 'Go is missing: install Go 1.26 or newer from https://go.dev/dl and put it on the PATH';
-    throw new Error(message, { cause });
+    throw new Error(`Go is missing: ${INSTALL_GO}`, { cause });
   }
+  if (!isNewEnough(version)) throw new Error(`${version.split('\n')[0]} is too old: ${INSTALL_GO}`);
+  return { version: version.trim(), command: () => ['go'] };
+}
+
+/** Whether a version as `go env GOVERSION` prints it can build all of the modules. */
+export function isNewEnough(version: string): boolean {
+  const minor = /^go1\.(\d+)/.exec(version)?.[1];
+  // A compiler built from its own sources names no release.
+  return minor === undefined || Number(minor) >= 26;
 }
 
 function goInDocker(cache: string): Go {
