@@ -45,7 +45,7 @@ export const lead = async (o: {
   const { options, client, caches, cloud, log, signal } = o;
   const clock = { now: Date.now };
   const recorder = createRecorder({ client, component: 'castai-kentroller', log });
-  const board = new Board();
+  const board = new Board(clock.now);
   const nodeNames = createNodeNames({ cloud, log, signal });
   keepPosted({ board, caches, nodeNames, joinDeadlineMs: options.nodeJoinDeadline, log, signal });
   const stopServing = o.pinning.serve(board);

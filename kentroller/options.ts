@@ -92,9 +92,9 @@ export const options = z.object({
   rebalanceExecutionTimeout: duration
     .default(3_600_000)
     .meta({ description: 'time for a whole plan, where the plan says nothing' }),
-  pinAcknowledgeTimeout: duration
-    .default(15_000)
-    .meta({ description: 'time that the deletion phase waits for the pod pinner' }),
+  pinAcknowledgeTimeout: duration.default(30_000).meta({
+    description: 'time that the deletion phase waits for a pod pinner, at its start or when it leaves',
+  }),
   pinHoldTimeout: duration
     .default(10_000)
     .meta({ description: 'time that a moved pod waits for its pin before its new node is opened to all' }),

@@ -148,8 +148,8 @@ export const servePeers = async (o: {
 }): Promise<PeerServer> => {
   const pems = await makeCertificate();
   const server = new Server({
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
     'grpc.keepalive_permit_without_calls': 1,
   });
   const authenticate = reviewer(o.client, o.callers);
@@ -219,8 +219,8 @@ export const dialPeer = (
   return new Peer(target.address, credentials.combineChannelCredentials(tls, bearer), {
     'grpc.ssl_target_name_override': SERVER_NAME,
     'grpc.default_authority': SERVER_NAME,
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.initial_reconnect_backoff_ms': 200,
     'grpc.max_reconnect_backoff_ms': 5_000,

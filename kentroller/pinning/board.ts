@@ -11,9 +11,17 @@ export interface Posted {
 export class Board {
   #version = 0;
   #connected = 0;
+  #lostAt: number;
+  readonly #now: () => number;
   readonly #intents = new Map<string, Posted>();
   readonly #results = new Map<string, Result>();
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
+
+  /** `now` gives milliseconds since the epoch. */
+  constructor(now: () => number = Date.now) {
+    this.#now = now;
+    this.#lostAt = now();
+  }
 
   get version(): number {
     return this.#version;
@@ -68,6 +76,7 @@ export class Board {
     this.#connected += 1;
     return () => {
       this.#connected -= 1;
+      if (this.#connected === 0) this.#lostAt = this.#now();
     };
   }
 
@@ -76,6 +85,7 @@ export class Board {
     const ids = [...this.#intents.values()].filter((p) => p.intent.plan === plan).map((p) => p.intent.id);
     return {
       connected: this.#connected > 0,
+      goneForMs: this.#connected > 0 ? 0 : this.#now() - this.#lostAt,
       acknowledged: ids.length > 0 && ids.every((id) => this.#results.has(id)),
     };
   }

@@ -2,9 +2,12 @@ import { DRAINING } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { CORDONED_BY, DRAINING_REBALANCING } from './names.ts';
 import { isMovable, isTerminating } from './pods.ts';
+import { mustHoldEvictions } from './settling.ts';
 import { deletionEventsOf } from './status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from './steps.ts';
 import type { World } from './world.ts';
+
+const SOON_MS = 250;
 
 interface Drained {
   readonly steps: readonly Step[];
@@ -41,8 +44,9 @@ const drainTimedOut = (world: World, claim: string, node: Node, since: number): 
 const isCordoned = (node: Node): boolean =>
   node.spec?.unschedulable === true && node.metadata.labels?.[DRAINING] === DRAINING_REBALANCING;
 
-const evictions = (world: World, claim: string): readonly Step[] =>
-  (world.pods.get(claim) ?? [])
+const evictions = (world: World, claim: string): readonly Step[] => {
+  if (mustHoldEvictions(world)) return [];
+  return (world.pods.get(claim) ?? [])
     .filter((pod) => isMovable(pod) && !isTerminating(pod))
     .filter((pod) => (world.heldUntil.get(pod.metadata.uid ?? '') ?? 0) <= world.now)
     .map((pod) => ({
@@ -53,6 +57,7 @@ const evictions = (world: World, claim: string): readonly Step[] =>
       reason: 'PodEvicted',
       message: `Evicting pod ${pod.metadata.namespace}/${pod.metadata.name}`,
     }));
+};
 
 const begin = (claim: string, node: Node): readonly Step[] => [
   {
@@ -140,7 +145,9 @@ export const drainAndDelete = (world: World): Decision => {
 
 const againAfter = (world: World): number => {
   const held = [...world.heldUntil.values()].filter((until) => until > world.now);
-  return Math.min(LOOK_AGAIN_MS, ...held.map((until) => until - world.now));
+  // Whether the pinner is there is told by no watch.
+  const soon = world.waiting.length > 0 || !world.pins.connected ? SOON_MS : LOOK_AGAIN_MS;
+  return Math.min(soon, ...held.map((until) => until - world.now));
 };
 
 /** Nodes of this plan that a rollback opens again; only those that it cordoned. */

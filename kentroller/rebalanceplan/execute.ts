@@ -1,4 +1,5 @@
 import { PLAN } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/rebalanceplan.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
@@ -10,6 +11,7 @@ import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { gather, type Sources } from './gather.ts';
 import { existingClaims } from './lock.ts';
+import { controllerOf } from './pods.ts';
 import { isFinished, isRunning } from './status.ts';
 import type { Step } from './steps.ts';
 
@@ -44,6 +46,11 @@ class Holds {
 
 const plansUsing = (plans: readonly RebalancePlan[], claim: string): string[] =>
   plans.filter((p) => isRunning(p) && existingClaims(p).includes(claim)).map((p) => p.metadata.name);
+
+const movesOwnerOf = (plan: RebalancePlan, pod: Pod): boolean => {
+  const uid = controllerOf(pod)?.uid;
+  return uid !== undefined && (plan.spec.podsToMigrate ?? []).some((move) => move.owner?.uid === uid);
+};
 
 const isNews = (plan: RebalancePlan, step: Step): boolean =>
   plan.status?.conditions?.find((c) => c.type === 'Started')?.message !== step.message;
@@ -103,12 +110,10 @@ export const executePlans = (
         return own ? [own] : all.map((p) => p.metadata.name);
       }),
       watches(caches.pods, (pod) =>
-        pod.spec.nodeName
-          ? caches.plans
-              .list()
-              .filter(isRunning)
-              .map((p) => p.metadata.name)
-          : [],
+        caches.plans
+          .list()
+          .filter((plan) => isRunning(plan) && (pod.spec.nodeName || movesOwnerOf(plan, pod)))
+          .map((plan) => plan.metadata.name),
       ),
     ],
     reconcile: async (name, signal) => {

@@ -60,10 +60,11 @@ export const releases = (world: World): readonly Step[] =>
     ];
   });
 
+/** Karpenter buys a node for a pod that waits for a second, so a pod waits only for a pinner that is there. */
 const hasWaited = (world: World): boolean =>
   world.waiting.some((pod) => {
     const since = Date.parse(pod.metadata.creationTimestamp ?? '');
-    return world.now - since > world.limits.pinHoldMs;
+    return !world.pins.connected || world.now - since > world.limits.pinHoldMs;
   });
 
 /** Takes the reservation off the new nodes and leaves the rest: a pin may lose, a pod may not. */
@@ -78,8 +79,16 @@ export const openings = (world: World): readonly Step[] =>
       message: `Node ${step.node} is opened to kube-scheduler before its pods are all there`,
     }));
 
-/** The same, once a pod of the plan has waited too long for its pin. */
-export const lateOpenings = (world: World): readonly Step[] => (hasWaited(world) ? openings(world) : []);
+/** The pinner left in the middle of a plan and has not come back in time. */
+const isPinnerLost = (world: World): boolean => world.pins.goneForMs > world.limits.pinTimeoutMs;
+
+/** True while nobody is there to pin what would be evicted now, and the new nodes are still kept for pinned pods. */
+export const mustHoldEvictions = (world: World): boolean =>
+  !world.pins.connected && !isPinnerLost(world) && openings(world).length > 0;
+
+/** The same, once a pod of the plan has waited too long for its pin, or the pinner stays away. */
+export const lateOpenings = (world: World): readonly Step[] =>
+  hasWaited(world) || isPinnerLost(world) ? openings(world) : [];
 
 /** The end of a plan: its pods run, its nodes are opened, its locks are off. */
 export const settle = (world: World): Decision => {

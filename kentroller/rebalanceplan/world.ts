@@ -6,6 +6,8 @@ import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
 export interface PinsView {
   /** A pinner is on the stream. */
   readonly connected: boolean;
+  /** Milliseconds since the last pinner left the stream, or since this leader began; 0 while one is there. */
+  readonly goneForMs: number;
   /** It has answered for every intent of the plan. */
   readonly acknowledged: boolean;
 }
