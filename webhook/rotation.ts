@@ -48,8 +48,9 @@ export type Step =
   | { readonly kind: 'retire'; readonly reason: string }
   | { readonly kind: 'rest'; readonly until: number; readonly reason: string };
 
+// Sorted, so that an authority that changes its part changes nothing here.
 const textOf = (certificates: readonly X509Certificate[]): string =>
-  certificates.map((certificate) => certificate.toString()).join('');
+  [...new Set(certificates.map((certificate) => certificate.toString()))].sort().join('');
 
 /** What the live caBundle should be: every authority that signs, will sign, or signed a leaf in use. */
 export const bundleOf = ({ current, next, previous }: Authority): string =>

@@ -1,0 +1,195 @@
+import fc from 'fast-check';
+import { applyPatch } from 'rfc6902';
+import t from 'tap';
+import { PIN } from '../api/labels.ts';
+import type { Pod } from '../api/objects.ts';
+import type { TakeReply, TakeRequest } from '../api/pinning.ts';
+import { createLogger } from '../kube/log.ts';
+import { webhookServer } from './serve.ts';
+
+const log = createLogger({ component: 'webhook', level: 'silent' });
+const NONE: TakeReply = { nodeName: '', intentId: '', plan: '', way: '', reason: 'no slot' };
+const SLOT: TakeReply = { nodeName: 'node-1', intentId: 'pin/1', plan: 'plan', way: 'assign', reason: '' };
+
+const asked: TakeRequest[] = [];
+let reply: TakeReply | Error = SLOT;
+const outcomes: string[] = [];
+const server = webhookServer({
+  log,
+  admission: {
+    ownNamespace: 'castai-agent',
+    isMoved: (uid) => uid === 'moved',
+    take: async (request) => {
+      asked.push(request);
+      if (reply instanceof Error) throw reply;
+      return reply;
+    },
+    log,
+    observe: (outcome) => outcomes.push(outcome),
+  },
+});
+t.teardown(() => server.app.close());
+t.beforeEach(() => {
+  asked.length = 0;
+  reply = SLOT;
+});
+
+interface Shape {
+  readonly owner?: string;
+  readonly kind?: string;
+  readonly metadata?: object;
+  readonly spec?: object;
+}
+
+const pod = ({ owner = 'moved', kind = 'ReplicaSet', metadata, spec }: Shape = {}): Pod =>
+  ({
+    metadata: {
+      generateName: 'web-',
+      ...(owner
+        ? { ownerReferences: [{ apiVersion: 'v1', kind, name: 'web', uid: owner, controller: true }] }
+        : {}),
+      ...metadata,
+    },
+    spec: { containers: [{ name: 'main' }], ...spec },
+  }) as unknown as Pod;
+
+const review = (object: Pod, request: object = {}, apiVersion = 'admission.k8s.io/v1') => ({
+  apiVersion,
+  kind: 'AdmissionReview',
+  request: {
+    uid: 'r-1',
+    operation: 'CREATE',
+    resource: { group: '', version: 'v1', resource: 'pods' },
+    namespace: 'work',
+    object,
+    ...request,
+  },
+});
+
+const post = (payload: object | string) =>
+  server.app.inject({
+    method: 'POST',
+    url: '/mutate',
+    payload,
+    headers: { 'content-type': 'application/json' },
+  });
+
+interface Response {
+  readonly apiVersion: string;
+  readonly response: { readonly uid: string; readonly allowed: boolean; readonly patch?: string };
+}
+
+const patched = (object: Pod, body: Response): Pod => {
+  const copy = structuredClone(object);
+  const patch = body.response.patch;
+  if (patch) {
+    const errors = applyPatch(copy, JSON.parse(Buffer.from(patch, 'base64').toString())).filter(Boolean);
+    if (errors.length > 0) throw errors[0];
+  }
+  return copy;
+};
+
+t.test('a pod of a running plan is put on its node and marked', async (t) => {
+  for (const metadata of [{}, { annotations: { mine: 'yes' } }]) {
+    const object = pod({ metadata });
+    const answer = await post(review(object));
+    const body = answer.json<Response>();
+    t.match(body, { apiVersion: 'admission.k8s.io/v1', response: { uid: 'r-1', allowed: true } });
+    const result = patched(object, body);
+    t.equal(result.spec.nodeName, 'node-1');
+    t.equal(result.metadata.annotations?.[PIN], 'pin/1');
+    t.same(
+      { ...result.metadata.annotations, [PIN]: undefined },
+      { ...metadata.annotations, [PIN]: undefined },
+    );
+  }
+  t.match(asked[0], { requestUid: 'r-1', namespace: 'work', ownerUid: 'moved', ownerKind: 'ReplicaSet' });
+  t.equal(
+    (await post(review(pod()))).body,
+    (await post(review(pod()))).body,
+    'a replay gives the same bytes',
+  );
+});
+
+t.test('v1beta1 is answered in v1beta1', async (t) => {
+  const body = (await post(review(pod(), {}, 'admission.k8s.io/v1beta1'))).json<Response>();
+  t.equal(body.apiVersion, 'admission.k8s.io/v1beta1');
+});
+
+const untouched: readonly (readonly [string, Pod, object])[] = [
+  ['an owner that no plan moves', pod({ owner: 'other' }), {}],
+  ['no controller', pod({ owner: '' }), {}],
+  ['a DaemonSet', pod({ kind: 'DaemonSet' }), {}],
+  ['a static pod of a Node', pod({ kind: 'Node' }), {}],
+  ['a mirror pod', pod({ metadata: { annotations: { 'kubernetes.io/config.mirror': 'x' } } }), {}],
+  ['a pod that has its node', pod({ spec: { nodeName: 'mine' } }), {}],
+  ['a pod with gates', pod({ spec: { schedulingGates: [{ name: 'g' }] } }), {}],
+  ['kube-system', pod(), { namespace: 'kube-system' }],
+  ['our own namespace', pod(), { namespace: 'castai-agent' }],
+  ['a dry run', pod(), { dryRun: true }],
+  ['an update', pod(), { operation: 'UPDATE' }],
+  ['a subresource', pod(), { subResource: 'binding' }],
+  ['another resource', pod(), { resource: { group: 'apps', resource: 'pods' } }],
+];
+for (const [what, object, request] of untouched) {
+  t.test(`${what}: untouched, and nobody is asked`, async (t) => {
+    const body = (await post(review(object, request))).json<Response>();
+    t.same(body.response, { uid: 'r-1', allowed: true });
+    t.equal(asked.length, 0);
+  });
+}
+
+const lost: readonly (readonly [string, TakeReply | Error])[] = [
+  ['no slot is free', NONE],
+  ['the pod can be pinned later only', { ...SLOT, way: 'nominate' }],
+  ['nobody leads', new Error('nobody holds the Lease')],
+];
+for (const [what, answer] of lost) {
+  t.test(`${what}: the pod is allowed as it came`, async (t) => {
+    reply = answer;
+    const body = (await post(review(pod()))).json<Response>();
+    t.same(body.response, { uid: 'r-1', allowed: true });
+  });
+}
+
+const bad: readonly (readonly [string, object | string])[] = [
+  ['no JSON', '{'],
+  ['no review', {}],
+  ['a list', []],
+  ['another version', { ...review(pod()), apiVersion: 'admission.k8s.io/v2' }],
+  ['no uid', review(pod(), { uid: '' })],
+  ['no object that is one', review(pod(), { object: 'pod' })],
+  ['too much', review(pod({ metadata: { annotations: { a: 'x'.repeat(9_000_000) } } }))],
+];
+for (const [what, payload] of bad) {
+  t.test(`${what} is answered with 400 and a sentence`, async (t) => {
+    const answer = await post(payload);
+    t.equal(answer.statusCode, 400);
+    t.ok(answer.json<{ message: string }>().message);
+  });
+}
+
+t.test('no body at all makes it fail: 10,000 fuzzed ones', async () => {
+  const fragment = fc.oneof(fc.jsonValue(), fc.constant(pod()), fc.constant(review(pod()).request));
+  const shaped = fc.record(
+    {
+      apiVersion: fc.constantFrom('admission.k8s.io/v1', 'x'),
+      kind: fc.constant('AdmissionReview'),
+      request: fragment,
+    },
+    { requiredKeys: [] },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.jsonValue(), shaped), async (value) => {
+      const { statusCode } = await post(JSON.stringify(value));
+      if (statusCode !== 200 && statusCode !== 400) throw new Error(`answered ${statusCode}`);
+    }),
+    { numRuns: 10_000 },
+  );
+});
+
+t.test('when it leaves, it asks its callers to leave, too', async (t) => {
+  t.not((await post(review(pod()))).headers.connection, 'close');
+  server.leave();
+  t.equal((await post(review(pod()))).headers.connection, 'close');
+});
