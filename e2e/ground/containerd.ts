@@ -20,7 +20,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt",
 address = "${containerdSocket(dir)}"
 
 [plugins."io.containerd.cri.v1.images"]
-snapshotter = "${snapshotter(readFileSync('/proc/filesystems', 'utf8'))}"
+snapshotter = "${snapshotter()}"
 
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "${PAUSE_IMAGE}"
@@ -69,6 +69,7 @@ export function networkConfig(dir: string): object {
   };
 }
 
-function snapshotter(filesystems: string): string {
-  return /\boverlay\b/.test(filesystems) ? 'overlayfs' : 'native';
+/** How layers become a container's root: laid over each other where the kernel can, else copied. */
+export function snapshotter(): 'overlayfs' | 'native' {
+  return /\boverlay\b/.test(readFileSync('/proc/filesystems', 'utf8')) ? 'overlayfs' : 'native';
 }
