@@ -45,10 +45,11 @@ export interface CacheOptions<T extends KubeObject> {
   /** false to list in pages even where the server could stream the list (WatchList). */
   readonly canStreamLists?: boolean;
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
+  /** How long synced waits for a server that refuses us, and for one that is away, in milliseconds. */
+  readonly patience?: { readonly refusedMs: number; readonly awayMs: number };
 }
 
-const REFUSED_MS = 10_000;
-const AWAY_MS = 30_000;
+const PATIENCE = { refusedMs: 10_000, awayMs: 30_000 };
 
 interface Counts {
   event(type: string): void;
@@ -183,7 +184,8 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
     this.#log.warn({ reason, afterMs: Math.round(afterMs) }, 'list or watch failed');
     if (this.#hasSynced) return;
     this.#failingSince ??= performance.now();
-    const patience = isForbidden(e) ? REFUSED_MS : AWAY_MS;
+    const { refusedMs, awayMs } = this.#o.patience ?? PATIENCE;
+    const patience = isForbidden(e) ? refusedMs : awayMs;
     if (performance.now() - this.#failingSince + afterMs < patience) return;
     for (const { reject } of this.#waiting) reject(this.#explain(e));
     this.#waiting.clear();

@@ -46,7 +46,7 @@ const parseStatus = (text: string): Status => {
   try {
     return JSON.parse(text) as Status;
   } catch {
-    return text === '' ? {} : { message: text.slice(0, 500) };
+    return text === '' ? {} : { message: text.slice(0, 500).trim() };
   }
 };
 
