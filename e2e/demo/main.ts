@@ -3,7 +3,7 @@ import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import { connect } from '../../kube/client.ts';
 import { createLogger } from '../../kube/log.ts';
 import { up } from '../ground/ground.ts';
-import { progressOn } from '../ground/progress.ts';
+import { progressOn, SILENT } from '../ground/progress.ts';
 import { installComponents } from '../support/components.ts';
 import { outcomeOf } from '../support/outcome.ts';
 import { isRunning } from '../support/workload.ts';
@@ -43,12 +43,15 @@ const money = (perMonth: number): string => `$${perMonth.toFixed(2)}`;
 const run = async (): Promise<boolean> => {
   const startedAt = Date.now();
   const ground = await up({ name, cloud: true, realNode: true, progress });
-  await installComponents(ground, progress);
   const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'precision-packer-demo' });
-  await progress.during(`order ${MACHINES} ${INSTANCE_TYPE} machines through Karpenter`, () =>
-    buildMachines(client),
+  await progress.during(
+    `install our components, order ${MACHINES} ${INSTANCE_TYPE}, start ${PODS} pods`,
+    () =>
+      Promise.all([
+        installComponents(ground, SILENT),
+        buildMachines(client).then(() => buildWorkload(client)),
+      ]),
   );
-  await progress.during(`start ${PODS} pods of 12 Deployments`, () => buildWorkload(client));
   say(await ground.kubectl(['get', 'deployments', '-n', 'castai-agent']));
 
   const prices = await loadPrices();
