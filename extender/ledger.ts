@@ -51,6 +51,15 @@ export class Ledger {
     return [...this.#promises.values()].filter((promised) => promised.ownerUid === ownerUid);
   }
 
+  /** A slot of this intent that was granted to a pod which is still being created. */
+  grantOf(intentId: string, nodeName: string): Promised | undefined {
+    this.#expire();
+    for (const each of this.#promises.values()) {
+      if (each.isGrant && each.intentId === intentId && each.nodeName === nodeName) return each;
+    }
+    return undefined;
+  }
+
   /** When the next promise is forgotten, in milliseconds since the epoch. */
   nextExpiry(): number | undefined {
     this.#expire();

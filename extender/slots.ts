@@ -1,3 +1,4 @@
+import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { chooseFor, isLive, type State } from './state.ts';
@@ -61,6 +62,35 @@ export const takeSlot = (state: State, requestUid: string, ownerUid: string, pod
     reason = pin.reason;
   }
   return { intent: undefined, reason };
+};
+
+/** The pod as it came, before we put it on a node. */
+const unpinned = (pod: Pod): Pod => {
+  const { nodeName: _, ...spec } = pod.spec;
+  return { ...pod, spec };
+};
+
+/**
+ * Looks again at a pod that we put on a node and that another webhook may have changed since. Its slot is given
+ * back first, so that the pod gets the same one, another one or none. Undefined when the pin is not ours.
+ */
+export const retakeSlot = (
+  state: State,
+  requestUid: string,
+  ownerUid: string,
+  pod: Pod,
+): Grant | undefined => {
+  const intentId = pod.metadata.annotations?.[PIN];
+  const { nodeName } = pod.spec;
+  const grant = intentId && nodeName ? state.ledger.grantOf(intentId, nodeName) : undefined;
+  if (!grant) return undefined;
+  state.ledger.release(grant.uid);
+  const held = state.store.get(grant.intentId);
+  if (held && chooseFor(state, held.intent, unpinned(pod), 'admission').way === 'assign') {
+    state.ledger.promise({ ...grant, pod, until: state.now() + GRANT_MS });
+    return { intent: held.intent, reason: 'it still fits' };
+  }
+  return takeSlot(state, requestUid, ownerUid, unpinned(pod));
 };
 
 const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;

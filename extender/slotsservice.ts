@@ -1,8 +1,9 @@
 import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { TakeReply, TakeRequest } from '../api/pinning.ts';
 import type { Logger } from '../kube/log.ts';
-import { takeSlot } from './slots.ts';
+import { retakeSlot, takeSlot } from './slots.ts';
 import type { State } from './state.ts';
 
 /** An admission request is repeated within seconds or never. */
@@ -46,6 +47,7 @@ export class SlotGiver {
       return refuse('the pod is not JSON');
     }
     try {
+      if (pod.spec.nodeName) return this.#giveAgain(state, request, pod);
       const { intent, reason } = takeSlot(state, request.requestUid, request.ownerUid, pod);
       if (!intent) return refuse(reason);
       return { nodeName: intent.nodeName, intentId: intent.id, plan: intent.plan, way: 'assign', reason };
@@ -56,6 +58,15 @@ export class SlotGiver {
       );
       return refuse('the pod cannot be read');
     }
+  }
+
+  /** A reply without a node but with the intent says: take the pin back. */
+  #giveAgain(state: State, request: TakeRequest, pod: Pod): TakeReply {
+    const again = retakeSlot(state, request.requestUid, request.ownerUid, pod);
+    if (!again) return refuse('it has its node already');
+    const { intent, reason } = again;
+    if (!intent) return { ...refuse(reason), intentId: pod.metadata.annotations?.[PIN] ?? '' };
+    return { nodeName: intent.nodeName, intentId: intent.id, plan: intent.plan, way: 'assign', reason };
   }
 
   #keep(requestUid: string, reply: TakeReply): void {

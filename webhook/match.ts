@@ -21,7 +21,9 @@ export const matchPod = (
 ): Match => {
   if (namespace === 'kube-system') return pass('kube-system is left alone');
   if (namespace === o.ownNamespace) return pass('our own pods are left alone');
-  if (pod.spec.nodeName) return pass('it has its node already');
+  // With our mark it may be ours of a moment ago, sent again because another webhook changed the pod.
+  const mayBeOurs = pod.metadata.annotations?.[PIN] !== undefined;
+  if (pod.spec.nodeName && !mayBeOurs) return pass('it has its node already');
   if (pod.metadata.annotations?.[MIRROR] !== undefined) return pass('it mirrors a static pod');
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
   if (!owner) return pass('it has no controller');
@@ -34,10 +36,22 @@ export const matchPod = (
 
 const pointerOf = (segment: string): string => segment.replaceAll('~', '~0').replaceAll('/', '~1');
 
-/** Puts a pod on its node as it is created, and marks it with its intent. */
-export const assignPatch = (pod: Pod, nodeName: string, intentId: string): readonly Operation[] => [
-  { op: 'add', path: '/spec/nodeName', value: nodeName },
-  pod.metadata.annotations
-    ? { op: 'add', path: `/metadata/annotations/${pointerOf(PIN)}`, value: intentId }
-    : { op: 'add', path: '/metadata/annotations', value: { [PIN]: intentId } },
+const ANNOTATION = `/metadata/annotations/${pointerOf(PIN)}`;
+
+/** Puts a pod on its node as it is created, and marks it with its intent; empty when it is so already. */
+export const assignPatch = (pod: Pod, nodeName: string, intentId: string): readonly Operation[] => {
+  const { annotations } = pod.metadata;
+  if (pod.spec.nodeName === nodeName && annotations?.[PIN] === intentId) return [];
+  return [
+    { op: 'add', path: '/spec/nodeName', value: nodeName },
+    annotations
+      ? { op: 'add', path: ANNOTATION, value: intentId }
+      : { op: 'add', path: '/metadata/annotations', value: { [PIN]: intentId } },
+  ];
+};
+
+/** Takes our pin back: the pod is as if we had never seen it. */
+export const takeBackPatch = (): readonly Operation[] => [
+  { op: 'remove', path: '/spec/nodeName' },
+  { op: 'remove', path: ANNOTATION },
 ];

@@ -1,5 +1,6 @@
+import { PIN } from '../api/labels.ts';
 import type { Logger } from '../kube/log.ts';
-import { assignPatch, type IsMoved, matchPod } from './match.ts';
+import { assignPatch, type IsMoved, matchPod, takeBackPatch } from './match.ts';
 import type { TakeSlot } from './pinner.ts';
 import { type Asked, answer, readReview } from './review.ts';
 
@@ -46,6 +47,14 @@ const pin = async (o: Admission, asked: Asked): Promise<object> => {
   });
   if (reply.way !== 'assign' || reply.nodeName === '') {
     o.observe('refused');
+    const isOurs = pod.spec.nodeName !== undefined && reply.intentId === pod.metadata.annotations?.[PIN];
+    if (isOurs) {
+      o.log.info(
+        { namespace, owner: owner.name, node: pod.spec.nodeName, reason: reply.reason },
+        'pin taken back',
+      );
+      return answer(asked, takeBackPatch());
+    }
     o.log.debug(
       { namespace, owner: owner.name, way: reply.way, reason: reply.reason },
       'pod left to the scheduler',
@@ -53,6 +62,8 @@ const pin = async (o: Admission, asked: Asked): Promise<object> => {
     return answer(asked, []);
   }
   o.observe('pinned');
+  const patch = assignPatch(pod, reply.nodeName, reply.intentId);
+  if (patch.length === 0) return answer(asked, patch);
   const generated = pod.metadata.generateName;
   o.log.info(
     {
@@ -64,5 +75,5 @@ const pin = async (o: Admission, asked: Asked): Promise<object> => {
     },
     'pinning pod',
   );
-  return answer(asked, assignPatch(pod, reply.nodeName, reply.intentId));
+  return answer(asked, patch);
 };

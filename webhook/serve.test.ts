@@ -152,6 +152,26 @@ for (const [what, answer] of lost) {
   });
 }
 
+t.test('a pin of ours that another webhook made unfit is moved, or taken back', async (t) => {
+  const pinned = pod({
+    metadata: { annotations: { [PIN]: 'pin/1', mine: 'yes' } },
+    spec: { nodeName: 'node-1' },
+  });
+  const same = (await post(review(pinned))).json<Response>();
+  t.same(same.response, { uid: 'r-1', allowed: true }, 'it stays');
+  reply = { ...SLOT, nodeName: 'node-2', intentId: 'pin/2' };
+  const moved = patched(pinned, (await post(review(pinned))).json<Response>());
+  t.equal(moved.spec.nodeName, 'node-2');
+  t.equal(moved.metadata.annotations?.[PIN], 'pin/2');
+  reply = { ...NONE, intentId: 'pin/1' };
+  const freed = patched(pinned, (await post(review(pinned))).json<Response>());
+  t.same(freed.metadata.annotations, { mine: 'yes' });
+  t.notOk('nodeName' in freed.spec);
+  reply = NONE;
+  const foreign = (await post(review(pinned))).json<Response>();
+  t.same(foreign.response, { uid: 'r-1', allowed: true }, 'a pin that we did not make is left alone');
+});
+
 const bad: readonly (readonly [string, object | string])[] = [
   ['no JSON', '{'],
   ['no review', {}],

@@ -254,11 +254,9 @@ export class Scene {
   async close(): Promise<void> {
     const { client, namespace } = this;
     await client.request('DELETE', `/apis/apps/v1/namespaces/${namespace}/replicasets`);
-    for (const { metadata } of (await client.list(PODS, { namespace })).items) {
-      await client
-        .delete(PODS, { name: metadata.name, namespace }, { gracePeriodSeconds: 0 })
-        .catch(() => {});
-    }
+    await client.request('DELETE', `/api/v1/namespaces/${namespace}/pods`, {
+      body: { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 },
+    });
     for (const name of this.#nodes) await client.delete(NODES, { name }).catch(() => {});
     await client.delete(NAMESPACES, { name: namespace }).catch(() => {});
     client.close();

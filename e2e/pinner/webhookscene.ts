@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import type { MutatingWebhookConfiguration, ReplicaSet } from '../../api/objects.ts';
+import type { KubeObject, MutatingWebhookConfiguration } from '../../api/objects.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -38,7 +38,7 @@ export const configure = async (client: KubeClient, o: Configuration): Promise<v
 export const plan = async (
   client: KubeClient,
   name: string,
-  owners: readonly ReplicaSet[],
+  owners: readonly KubeObject[],
   state: 'Running' | 'Done' = 'Running',
 ): Promise<void> => {
   const podsToMigrate = owners.map(({ metadata }) => ({
