@@ -14,16 +14,18 @@ t.test('fits lets a pod onto the same nodes as kube-scheduler', { timeout: 1_200
     name: `fit-${process.pid}`,
     apiserverArgs: ['--disable-admission-plugins=TaintNodesByCondition'],
   });
-  t.teardown(() => ground.down());
   const client = connect({
     kubeconfig: ground.kubeconfig,
     userAgent: 'differential',
     qps: 1000,
     burst: 2000,
   });
-  t.teardown(() => client.close());
   const oracle = await startOracle(ground);
-  t.teardown(() => oracle.close());
+  t.teardown(async () => {
+    await oracle.close();
+    client.close();
+    await ground.down();
+  });
   await makeNamespaces(client);
   let compared = 0;
   let refused = 0;
