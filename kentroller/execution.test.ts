@@ -1,5 +1,11 @@
 import t from 'tap';
-import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../api/labels.ts';
+import {
+  INSTANCE_TYPE,
+  KARPENTER_DO_NOT_DISRUPT,
+  KARPENTER_NODEPOOL,
+  PREPARING_TAINT,
+  REBALANCING_STATUS,
+} from '../api/labels.ts';
 import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { cloudOf } from '../e2e/ground/aws/cloud.ts';
@@ -157,4 +163,112 @@ t.test('a process that dies before and after each write still ends in the planne
   await podsRunning(client, name, 6, 60_000);
   await checkNothingLeft(t, plan);
   t.ok(deaths > 20, 'it died often');
+});
+
+/** Runs kentroller for the length of a test. */
+const withSession = async (
+  env: Readonly<Record<string, string>>,
+  act: () => Promise<void>,
+): Promise<void> => {
+  const session = startSession({ kubeconfig: ground.kubeconfig, cloud, env: { ...ENV, ...env } });
+  try {
+    await act();
+  } finally {
+    session.stop();
+    await session.ended;
+  }
+};
+
+/** The types that the first attempt may take. */
+const firstTypesOf = (plan: RebalancePlan): readonly string[] => {
+  const first = plan.spec.nodeClaimsToAdd?.[0];
+  const requirements = first?.alternatives?.[0]?.requirements ?? first?.spec.requirements ?? [];
+  return requirements.find((r) => r.key === INSTANCE_TYPE)?.values ?? [];
+};
+
+t.test('an offering without capacity is remembered, and attempt 2 takes the next one', async (t) => {
+  const { name } = await setScene('ice', 3);
+  t.teardown(() => clearScene(name));
+  await withSession({}, async () => {
+    await claimRebalance(client, { name, pool: name, spec: { autoExecute: false } });
+    const made = await planOf(client, name);
+    const types = firstTypesOf(made);
+    const [type = ''] = types;
+    await cloudOf(ground).control.setFaults({ capacity: types.map((instanceType) => ({ instanceType })) });
+    const ref = { name: made.metadata.name };
+    await client.patch(resources.REBALANCE_PLANS, ref, { spec: { execute: true } });
+    const claim = await claimEnded(client, name, 120_000);
+    t.equal(claim.status?.state, 'Completed', claim.status?.errorMessage ?? 'completed');
+    const plan = await planOf(client, name);
+    const attempts = Object.values(plan.status?.nodesCreation ?? {}).flatMap((c) => c.attempts);
+    const failed = attempts.find((a) => a.instanceType === type);
+    t.equal(failed?.status, 'Failed');
+    t.equal(failed?.description, 'InsufficientCapacityError');
+    const next = attempts.find((a) => a.nodeClaimName === `${failed?.nodeClaimName}-attempt-2`);
+    t.equal(next?.status, 'Success', 'attempt 2 got a machine');
+    const { items } = await client.list(resources.UNAVAILABLE_OFFERINGS);
+    t.ok(
+      items.some((u) => u.spec.instanceType === type && u.spec.expiresAt),
+      'the offering is written down',
+    );
+    await podsRunning(client, name, 6, 60_000);
+    await checkNothingLeft(t, plan);
+  });
+});
+
+t.test('a budget that never allows an eviction ends the drain, and the nodes are opened again', async (t) => {
+  const { name } = await setScene('held', 3);
+  t.teardown(() => clearScene(name));
+  await withSession({ NODE_DRAIN_TIMEOUT: '6s' }, async () => {
+    await claimRebalance(client, { name, pool: name, spec: { autoExecute: false } });
+    const made = await planOf(client, name);
+    await client.create(resources.POD_DISRUPTION_BUDGETS, {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: 'app', namespace: name },
+      spec: { selector: { matchLabels: { app: 'app' } }, minAvailable: 6 } as object,
+    });
+    const ref = { name: made.metadata.name };
+    await client.patch(resources.REBALANCE_PLANS, ref, { spec: { execute: true } });
+    const claim = await claimEnded(client, name, 120_000);
+    t.equal(claim.status?.state, 'Failed');
+    t.equal(claim.status?.failureReason, 'FailureReasonDrainTimeout');
+    const plan = await client.get(resources.REBALANCE_PLANS, ref);
+    t.equal(plan.status?.failurePhase, 'Deletion');
+    const { items: nodes } = await client.list(resources.NODES);
+    for (const node of nodes) {
+      t.not(node.spec?.unschedulable, true, 'no node stays cordoned');
+      t.equal(node.metadata.annotations?.[LOCKED_BY], undefined);
+      t.notOk(node.spec?.taints?.some((taint) => taint.key === PREPARING_TAINT));
+    }
+    const failed = nodes.filter((n) => n.metadata.labels?.[REBALANCING_STATUS] === 'drain-failed');
+    t.ok(failed.length > 0, 'the nodes that stayed say so');
+    await podsRunning(client, name, 6, 10_000);
+  });
+});
+
+// The last one: Karpenter keeps refused offerings in mind for three minutes.
+t.test('with no capacity at all the plan fails in Creation and everything stands as before', async (t) => {
+  const { name } = await setScene('dry', 3);
+  t.teardown(() => clearScene(name));
+  await withSession({}, async () => {
+    await cloudOf(ground).control.setFaults({ capacity: [{}] });
+    await claimRebalance(client, { name, pool: name });
+    const claim = await claimEnded(client, name, 120_000);
+    t.equal(claim.status?.state, 'Failed');
+    t.equal(claim.status?.failureReason, 'FailureReasonNodeCreateFailed');
+    const plan = await planOf(client, name).catch(async () =>
+      client.get(resources.REBALANCE_PLANS, { name: claim.status?.rebalanceName ?? '' }),
+    );
+    t.equal(plan.status?.failurePhase, 'Creation');
+    t.equal(plan.status?.state, 'Failed');
+    const pods = await podsRunning(client, name, 6, 60_000);
+    t.equal(pods.length, 6, 'every pod still runs');
+    const { items } = await client.list(resources.NODE_CLAIMS);
+    t.same(items.map((c) => c.metadata.name).sort(), [`${name}-1`, `${name}-2`, `${name}-3`]);
+    for (const node of (await client.list(resources.NODES)).items) {
+      t.equal(node.metadata.annotations?.[LOCKED_BY], undefined);
+      t.not(node.spec?.unschedulable, true);
+    }
+  });
 });

@@ -18,6 +18,7 @@ import type { ExecutionLimits } from './rebalanceplan/world.ts';
 import { followPlans } from './rebalanceplanclaim/follow.ts';
 import { generatePlans } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/planning.ts';
+import { fireSchedules } from './rebalanceplanschedule/fire.ts';
 
 const executionLimits = (o: Options): ExecutionLimits => ({
   joinDeadlineMs: o.nodeJoinDeadline,
@@ -74,6 +75,7 @@ export const lead = async (o: {
           clock,
         }),
         followPlans({ client, caches, recorder, log, clock }),
+        fireSchedules({ client, caches, recorder, log, clock }),
         executePlans({
           client,
           caches,

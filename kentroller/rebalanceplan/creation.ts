@@ -67,9 +67,16 @@ const attempt = (world: World, planned: NodeClaimToAdd, made: readonly CreationA
   };
 };
 
-const lost = (world: World, planned: NodeClaimToAdd, last: CreationAttempt): Step => {
+const SOON_MS = 500;
+/** Karpenter's event comes a moment after it deletes the claim. */
+const EVENT_LATENESS_MS = 3_000;
+
+/** The attempt whose claim is gone; undefined while the reason may still come. */
+const lost = (world: World, planned: NodeClaimToAdd, last: CreationAttempt): Step | undefined => {
   const said = world.losses.get(last.nodeClaimName);
-  const isCapacity = last.status === 'InProgress' && (said === undefined || /capacity/i.test(said));
+  const age = world.now - Date.parse(last.timestamp ?? '');
+  if (said === undefined && age < EVENT_LATENESS_MS) return undefined;
+  const isCapacity = last.status === 'InProgress' && said !== undefined && /capacity/i.test(said);
   const tried = alternativesOf(planned).find(
     (a) =>
       a.instanceType === last.instanceType &&
@@ -92,7 +99,10 @@ const follow = (world: World, planned: NodeClaimToAdd): readonly Step[] => {
   const last = made.at(-1);
   if (!last || last.status === 'Failed') return [attempt(world, planned, made)];
   const claim = world.nodeClaims.get(last.nodeClaimName);
-  if (!claim || claim.metadata.deletionTimestamp) return [lost(world, planned, last)];
+  if (!claim || claim.metadata.deletionTimestamp) {
+    const loss = lost(world, planned, last);
+    return loss ? [loss] : [];
+  }
   if (last.status === 'Success') return [];
   const ref = refOf(planned.metadata.name, last);
   const node = world.nodes.get(last.nodeClaimName);
@@ -168,7 +178,7 @@ export const create = (world: World): Decision => {
   const cleaning = sweep(world, failed);
   if (next.length > 0 || cleaning.length > 0) return steps(...next, ...cleaning);
   const isDone = planned.every((p) => attemptsOf(world.plan, p.metadata.name).at(-1)?.status === 'Success');
-  if (!isDone) return steps();
+  if (!isDone) return { steps: [], againAfterMs: SOON_MS };
   return steps({
     kind: 'advance',
     phase: 'NodesCreated',

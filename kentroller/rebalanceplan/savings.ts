@@ -20,7 +20,7 @@ export const validate = (world: World): Savings | undefined => {
     const green = planned.get(claim.metadata.name);
     const plannedPrice = Number(green?.priceHourly ?? alternativesOf(claim)[0]?.priceHourly ?? 0);
     const actual =
-      attempts.length === 1 && used
+      attempts.length === 1 && used && used.instanceType === (green?.instanceType ?? used.instanceType)
         ? world.priceOf(used.instanceType, used.zone ?? '', used.capacityType ?? '')
         : undefined;
     return {

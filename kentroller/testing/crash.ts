@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { KubeClient } from '../../kube/client.ts';
 
 /** A write, told from others by what it does to what. */
@@ -20,12 +21,19 @@ interface Target {
   readonly metadata?: { readonly name?: string };
 }
 
+/** Versions and times differ from one life to the next; what is written does not. */
+const VOLATILE =
+  /^(resourceVersion|uid|managedFields|generation|timestamp|message|description|.*Time(stamp)?)$/;
+const withoutTimes = (key: string, value: unknown): unknown => (VOLATILE.test(key) ? undefined : value);
+
 const nameOfWrite = (write: Write, args: readonly unknown[]): WriteName => {
   const [first, second, third] = args as readonly (Target & { subresource?: string })[];
   if (write === 'evict') return `evict Pod ${first?.name}`;
   const options = (write === 'patch' ? args[3] : third) as { subresource?: string } | undefined;
   const sub = options?.subresource ? `/${options.subresource}` : '';
-  return `${write} ${first?.kind}${sub} ${second?.name ?? second?.metadata?.name}`;
+  const body = JSON.stringify(write === 'patch' ? args[2] : second, withoutTimes);
+  const digest = createHash('sha256').update(body).digest('hex').slice(0, 6);
+  return `${write} ${first?.kind}${sub} ${second?.name ?? second?.metadata?.name} ${digest}`;
 };
 
 /**

@@ -1,0 +1,172 @@
+import type { Condition } from '../../api/objects.ts';
+import type { RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
+import type { RebalancePlanSchedule, RebalancePlanScheduleStatus } from '../../api/rebalanceplanschedule.ts';
+import { withCondition } from '../rebalanceplan/status.ts';
+import { isFinished } from '../rebalanceplanclaim/status.ts';
+import { type Cron, CronError, parseCron } from './cron.ts';
+
+export type ScheduleStep = { readonly reason: string; readonly message: string } & (
+  | { readonly kind: 'create-claim'; readonly name: string; readonly at: number }
+  | { readonly kind: 'skip-run' }
+  | { readonly kind: 'delete-claim'; readonly name: string; readonly uid: string }
+);
+
+export interface ScheduleDecision {
+  readonly steps: readonly ScheduleStep[];
+  /** The status once the steps are taken. */
+  readonly status: RebalancePlanScheduleStatus;
+  /** Milliseconds since 1970; undefined when nothing is due. */
+  readonly next: number | undefined;
+}
+
+/** A schedule that slept through more runs than this has no use for the count. */
+const MAX_MISSED = 1000;
+
+const iso = (at: number): string => new Date(at).toISOString();
+const timeOf = (object: RebalancePlanClaim): number =>
+  Date.parse(object.metadata.creationTimestamp ?? '') || 0;
+
+const readCron = (text: string): { cron?: Cron; error?: string } => {
+  try {
+    return { cron: parseCron(text) };
+  } catch (error) {
+    if (error instanceof CronError) return { error: error.message };
+    throw error;
+  }
+};
+
+/** The last time that was due between two moments, the later one included. */
+const lastDue = (cron: Cron, after: number, now: number): number | undefined => {
+  let due: number | undefined;
+  let at = cron.next(after);
+  for (let i = 0; at !== undefined && at <= now; i += 1) {
+    due = at;
+    // After long sleep only the latest counts: look from shortly before now.
+    at = cron.next(i === MAX_MISSED ? Math.max(at, now - 86_400_000) : at);
+  }
+  return due;
+};
+
+const run = (
+  schedule: RebalancePlanSchedule,
+  active: readonly RebalancePlanClaim[],
+  due: number,
+  now: number,
+): ScheduleStep => {
+  const { startingDeadlineSeconds } = schedule.spec;
+  const late = Math.round((now - due) / 1000);
+  if (startingDeadlineSeconds !== undefined && late > startingDeadlineSeconds) {
+    return {
+      kind: 'skip-run',
+      reason: 'MissedSchedule',
+      message: `The run of ${iso(due)} is ${late} s late, more than startingDeadlineSeconds ${startingDeadlineSeconds} allows`,
+    };
+  }
+  const name = `${schedule.metadata.name}-${Math.round(due / 1000)}`;
+  const other = active.find((claim) => claim.metadata.name !== name);
+  if (other) {
+    return {
+      kind: 'skip-run',
+      reason: 'OverlapSkipped',
+      message: `The run of ${iso(due)} is left out: RebalancePlanClaim ${other.metadata.name} has not ended`,
+    };
+  }
+  return {
+    kind: 'create-claim',
+    name,
+    at: due,
+    reason: 'ClaimCreated',
+    message: `Created RebalancePlanClaim ${name}`,
+  };
+};
+
+const expired = (claims: readonly RebalancePlanClaim[], limit: number): readonly ScheduleStep[] =>
+  claims
+    .toSorted((a, b) => timeOf(b) - timeOf(a))
+    .slice(limit)
+    .map((claim) => ({
+      kind: 'delete-claim',
+      name: claim.metadata.name,
+      uid: claim.metadata.uid ?? '',
+      reason: 'ClaimExpired',
+      message: `Deleted RebalancePlanClaim ${claim.metadata.name}: history keeps ${limit}`,
+    }));
+
+const isSuccess = (claim: RebalancePlanClaim): boolean =>
+  claim.status?.state === 'Completed' || claim.status?.state === 'Skipped';
+
+/** What a schedule does now. Pure; `claims` are those that it made. */
+export const decideSchedule = (
+  schedule: RebalancePlanSchedule,
+  claims: readonly RebalancePlanClaim[],
+  now: number,
+): ScheduleDecision => {
+  const { spec, metadata } = schedule;
+  const old = schedule.status ?? {};
+  const live = claims.filter((c) => !c.metadata.deletionTimestamp);
+  const ended = live.filter(isFinished);
+  const active = live.filter((c) => !isFinished(c));
+  const { cron, error } = readCron(spec.schedule);
+
+  // 1. From when on: an edit starts anew, with no catch-up.
+  const isEdited = old.observedGeneration !== undefined && old.observedGeneration !== metadata.generation;
+  const created = Date.parse(metadata.creationTimestamp ?? '') || now;
+  const since = isEdited ? now : Date.parse(old.lastScheduleTime ?? '') || created;
+
+  // 2. Is a run due.
+  const due = cron && !spec.suspend ? lastDue(cron, since, now) : undefined;
+  const runs = due === undefined ? [] : [run(schedule, active, due, now)];
+
+  // 3. What history no longer keeps.
+  const forgotten = [
+    ...expired(ended.filter(isSuccess), spec.successfulJobsHistoryLimit ?? 3),
+    ...expired(
+      ended.filter((c) => !isSuccess(c)),
+      spec.failedJobsHistoryLimit ?? 3,
+    ),
+  ];
+
+  const lastSchedule = due ?? (isEdited || old.lastScheduleTime ? since : undefined);
+  const next = cron && !spec.suspend ? cron.next(Math.max(now, due ?? since)) : undefined;
+  const latest = live.toSorted((a, b) => timeOf(b) - timeOf(a))[0];
+  const succeeded = ended
+    .filter(isSuccess)
+    .map((c) => c.status?.completionTime ?? '')
+    .concat(old.lastSuccessfulTime ?? '')
+    .sort()
+    .at(-1);
+  const condition = withCondition(
+    (old.conditions ?? []) as Condition[],
+    {
+      type: 'Valid',
+      status: error === undefined ? 'True' : 'False',
+      reason: error === undefined ? 'ScheduleRead' : 'InvalidSchedule',
+      message: error ?? `The schedule is read in ${cron?.zone}`,
+    },
+    now,
+  );
+  const status: RebalancePlanScheduleStatus = {
+    active: active.map((c) => ({
+      name: c.metadata.name,
+      ...(c.metadata.uid ? { uid: c.metadata.uid } : {}),
+    })),
+    activeCount: active.length,
+    ...(lastSchedule === undefined ? {} : { lastScheduleTime: iso(lastSchedule) }),
+    ...(next === undefined ? {} : { nextScheduleTime: iso(next) }),
+    ...(succeeded ? { lastSuccessfulTime: succeeded } : {}),
+    ...(latest
+      ? {
+          lastExecution: {
+            name: latest.metadata.name,
+            ...(latest.status?.planId ? { planId: latest.status.planId } : {}),
+            status: latest.status?.state ?? 'Pending',
+          },
+        }
+      : old.lastExecution
+        ? { lastExecution: old.lastExecution }
+        : {}),
+    ...(metadata.generation === undefined ? {} : { observedGeneration: metadata.generation }),
+    conditions: condition,
+  };
+  return { steps: [...runs, ...forgotten], status, next };
+};
