@@ -32,6 +32,7 @@ export class Transport {
   readonly #target: Target;
   readonly #url: URL;
   #agent: http.Agent | undefined;
+  #isClosed = false;
   #made: { cert: string | undefined; key: string | undefined; agent: Promise<http.Agent> } | undefined;
 
   constructor(target: Target) {
@@ -97,6 +98,7 @@ export class Transport {
   /** Sends one request, once. Throws KubeError for the network, AbortError for the signal, and what guard throws. */
   async send(wire: Wire): Promise<IncomingMessage> {
     if (wire.signal?.aborted) throw aborted(wire.signal);
+    if (this.#isClosed) throw new KubeError('the client was closed', { kind: 'terminal' });
     const identity = await this.credentials.identity();
     const agent = await this.#pool(identity);
     if (wire.signal?.aborted) throw aborted(wire.signal);
@@ -162,6 +164,7 @@ export class Transport {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#agent?.destroy();
     this.#agent = undefined;
     this.#made = undefined;

@@ -1,0 +1,29 @@
+import { Counter, Registry } from 'prom-client';
+import t from 'tap';
+import { serveHealth } from './health.ts';
+import { createLogger } from './log.ts';
+
+const log = createLogger({ component: 'test', level: 'silent' });
+
+t.test('health, readiness with its reason, metrics', async (t) => {
+  const registry = new Registry();
+  new Counter({ name: 'things_total', help: 'h', registers: [registry] }).inc(2);
+  let ready: true | string = 'cache is not filled';
+  const health = await serveHealth({ port: 0, host: '127.0.0.1', ready: () => ready, registry, log });
+  t.teardown(() => health.close());
+  const get = async (path: string): Promise<[number, string]> => {
+    const response = await fetch(`http://127.0.0.1:${health.port}${path}`);
+    return [response.status, await response.text()];
+  };
+  t.same(await get('/healthz'), [200, 'ok']);
+  t.same(await get('/readyz'), [503, 'cache is not filled']);
+  ready = true;
+  t.same(await get('/readyz?verbose'), [200, 'ok']);
+  t.match(await get('/metrics'), [200, /things_total 2/]);
+  t.same(await get('/other'), [404, 'not found']);
+  const { port } = health;
+  await t.rejects(serveHealth({ port, host: '127.0.0.1', ready: () => true, registry, log }), {
+    name: 'OptionsError',
+    message: /cannot listen on port \d+: it is in use/,
+  });
+});
