@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 NODE := ./node_modules/.bin/node
 BIN := ./node_modules/.bin
 GROUND_NAME ?= demo

@@ -1,23 +1,47 @@
 import t from 'tap';
 import { findTests, needOf } from './suites.ts';
 
-t.test('a file in e2e/ runs on the whole cluster', async (t) => {
-  t.equal(needOf('e2e/rebalance.test.ts', ''), 'whole-cluster');
+const tree = (files: Readonly<Record<string, string>>) => (path: string) => {
+  const text = files[path];
+  if (text === undefined) throw new Error(`${path} is not in the tree`);
+  return text;
+};
+const imports = (path: string) => `import { x } from '${path}';\n`;
+
+t.test('a file directly in e2e/ runs on the whole cluster', async (t) => {
+  t.equal(needOf('e2e/rebalance.test.ts', tree({})), 'whole-cluster');
 });
 
-t.test('a file that reads where the cluster is runs on the shared one', async (t) => {
-  t.equal(needOf('kube/cache.test.ts', 'process.env.KUBECONFIG'), 'api-server');
+t.test(
+  'a file that reads where the cluster is, itself or by what it imports, runs on the shared one',
+  async (t) => {
+    const files = tree({
+      'kube/cache.test.ts': 'process.env.KUBECONFIG',
+      'kube/far.test.ts': imports('./fixture.ts'),
+      'kube/fixture.ts': 'process.env.KUBECONFIG',
+    });
+    t.equal(needOf('kube/cache.test.ts', files), 'api-server');
+    t.equal(needOf('kube/far.test.ts', files), 'api-server');
+  },
+);
+
+t.test('a file that reaches the ground brings up its own', async (t) => {
+  const files = tree({
+    'kube/fault.test.ts': imports('./fixture.ts'),
+    'kube/fixture.ts': imports('../e2e/ground/ground.ts'),
+    'e2e/ground/ground.ts': '',
+  });
+  t.equal(needOf('kube/fault.test.ts', files), 'own-ground');
 });
 
-t.test('a file that brings up a ground of its own runs alone', async (t) => {
-  const text = "import { up } from '../e2e/ground/ground.ts';\nconst ground = await up({ name: 'x' });";
-  t.equal(needOf('kube/fault.test.ts', text), 'own-ground');
+t.test('a type of the ground is not the ground', async (t) => {
+  const files = tree({ 'e2e/ground/image.test.ts': `import type { Ground } from './ground.ts';\n` });
+  t.equal(needOf('e2e/ground/image.test.ts', files), 'nothing');
 });
 
-t.test('every other file needs nothing', async (t) => {
-  t.equal(needOf('api/quantity.test.ts', ''), 'nothing');
-});
-
-t.test('this file is found', async (t) => {
-  t.ok(findTests().some((file) => file.path === 'e2e/run/suites.test.ts'));
+t.test('this file is found, and needs nothing', async (t) => {
+  t.strictSame(
+    findTests().find((file) => file.path === 'e2e/run/suites.test.ts'),
+    { path: 'e2e/run/suites.test.ts', need: 'nothing' },
+  );
 });

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 
 /**
- * Which test files there are, and what each needs. A file says so itself: what reads KUBECONFIG or GROUND_NAME wants
- * a cluster, what lies in e2e/ wants the whole of it, and what brings up grounds of its own is left alone to do so.
+ * Which test files there are, and what each needs. A file says so itself, by what it imports: what reaches the ground's
+ * own module brings up grounds and is left alone to do so, what reads KUBECONFIG wants an API server, and what lies
+ * directly in e2e/ wants the whole cluster with our components on it.
  */
 export type Need = 'nothing' | 'api-server' | 'own-ground' | 'whole-cluster';
 
@@ -13,6 +14,7 @@ export interface TestFile {
 }
 
 const FOLDERS = ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli', 'e2e', 'bench'];
+const GROUND = 'e2e/ground/ground.ts';
 
 const filesBelow = (folder: string): string[] => {
   try {
@@ -25,15 +27,39 @@ const filesBelow = (folder: string): string[] => {
   }
 };
 
-/** What a test file needs, told from its path and its text. */
-export const needOf = (path: string, text: string): Need => {
+/** The files of ours that a source text imports for more than their types. */
+const importsOf = (path: string, text: string): string[] =>
+  [...text.matchAll(/^(?:import|export)\s(?!type\b)[^;']*from '(\.[^']+\.ts)'/gm)].map((match) =>
+    normalize(join(dirname(path), match[1] ?? '')),
+  );
+
+/** A file and everything of ours that it imports, each with its text. */
+const reach = (path: string, read: (path: string) => string): ReadonlyMap<string, string> => {
+  const seen = new Map<string, string>();
+  const open = [path];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (seen.has(next)) continue;
+    const text = read(next);
+    seen.set(next, text);
+    open.push(...importsOf(next, text));
+  }
+  return seen;
+};
+
+/** What a test file needs. `read` answers with a file's text, so that it can be told without a disk. */
+export const needOf = (path: string, read: (path: string) => string): Need => {
   if (/^e2e\/[^/]+\.test\.ts$/.test(path)) return 'whole-cluster';
-  if (/from '[^']*ground\/ground\.ts'/.test(text) && /\bup\(/.test(text)) return 'own-ground';
-  return /\b(KUBECONFIG|GROUND_NAME)\b/.test(text) ? 'api-server' : 'nothing';
+  const files = reach(path, read);
+  const readsCluster = [...files].some(
+    ([file, text]) =>
+      !/(main|options|run\/.*)\.ts$/.test(file) && /env\??\.(KUBECONFIG|GROUND_NAME)\b/.test(text),
+  );
+  if (files.has(GROUND)) return 'own-ground';
+  return readsCluster ? 'api-server' : 'nothing';
 };
 
 /** Every test file of the checkout, in a steady order. */
 export const findTests = (): TestFile[] =>
   FOLDERS.flatMap(filesBelow)
     .sort()
-    .map((path) => ({ path, need: needOf(path, readFileSync(path, 'utf8')) }));
+    .map((path) => ({ path, need: needOf(path, (file) => readFileSync(file, 'utf8')) }));
