@@ -1,0 +1,130 @@
+import t from 'tap';
+import { PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import { DeathProxy, type When } from './deathproxy.ts';
+import {
+  Autoscaler,
+  Component,
+  eventually,
+  joinAs,
+  kubeconfig,
+  nodeIntent,
+  ownerIntent,
+  pinnerEnv,
+  Scene,
+} from './fixture.ts';
+
+/** kill -9 before and after each write: whatever was under way, the end is the same as without it. */
+
+const scene = new Scene('crash');
+const { client, namespace } = scene;
+let autoscaler: Autoscaler;
+let proxy: DeathProxy;
+let extender: Component | undefined;
+
+const start = (): Component => {
+  extender = new Component('extender/main.ts', {
+    ...pinnerEnv(namespace, 'a'),
+    KUBECONFIG: proxy.kubeconfig,
+  });
+  return extender;
+};
+
+t.before(async () => {
+  await scene.open();
+  autoscaler = await Autoscaler.start(client, namespace);
+  proxy = await DeathProxy.start(kubeconfig);
+});
+t.teardown(async () => {
+  await extender?.stop('SIGKILL');
+  await proxy.close();
+  await autoscaler.close();
+  await scene.close();
+});
+
+const hasDied = ({ process }: Component): boolean => process.signalCode !== null;
+
+/** Runs until the nth write kills it, then a new process to the end. False when there is no nth write. */
+const killedAt = async (
+  at: number,
+  when: When,
+  begin: () => void,
+  isOver: () => Promise<boolean>,
+): Promise<boolean> => {
+  const first = start();
+  proxy.arm(at, when, () => first.process.kill('SIGKILL'));
+  await eventually(
+    'the state of the world',
+    () => first.said('state of the world received') || hasDied(first),
+  );
+  begin();
+  await eventually('death or the end', async () => hasDied(first) || (await isOver()), 30_000);
+  const died = hasDied(first);
+  proxy.disarm();
+  if (died) {
+    const second = start();
+    await eventually('the end after a restart', isOver, 30_000);
+    await second.stop('SIGKILL');
+  } else await first.stop('SIGKILL');
+  return died;
+};
+
+for (const when of ['before', 'after'] as const) {
+  t.test(`killed ${when} each write of a machine that joins`, async (t) => {
+    for (let at = 1, died = true; died; at++) {
+      const run = `${when}-join-${at}`;
+      const name = scene.nodeName(run);
+      const web = await scene.replicaSet(run, 2, { spec: { nodeSelector: { place: name } } });
+      const node = nodeIntent(name);
+      const pin = ownerIntent(name, web, 2);
+      let hasJoined = false;
+      died = await killedAt(
+        at,
+        when,
+        () => autoscaler.upsert(node, pin),
+        async () => {
+          const pods = (await scene.podsOf(run)).filter(({ spec }) => spec.nodeName === name);
+          const there = await scene.node(name);
+          if (!there || pods.length < 2) return false;
+          if (!hasJoined) {
+            hasJoined = true;
+            await joinAs(client, name);
+            autoscaler.remove(pin.id);
+            autoscaler.remove(node.id);
+          }
+          const { labels } = there.metadata;
+          const isOpen = !there.spec?.taints?.some(({ key }) => key === PREPARING_TAINT);
+          return labels?.[PLACEHOLDER] === undefined && isOpen;
+        },
+      );
+      const pods = await scene.podsOf(run);
+      t.equal(pods.length, 2, `${run}: two pods, ${died ? 'killed' : 'no such write'}`);
+      t.ok(pods.every(({ spec, status }) => spec.nodeName === name && status?.phase !== 'Failed'));
+      if (at > 20) throw new Error('the writes have no end');
+    }
+  });
+
+  t.test(`killed ${when} each write of a machine that never joins`, async (t) => {
+    for (let at = 1, died = true; died; at++) {
+      const run = `${when}-lost-${at}`;
+      const name = scene.nodeName(run);
+      const web = await scene.replicaSet(run, 1, { spec: { nodeSelector: { place: name } } });
+      const node = nodeIntent(name, { deadline: Date.now() + 3_000 });
+      died = await killedAt(
+        at,
+        when,
+        () => autoscaler.upsert(node, ownerIntent(name, web, 1)),
+        async () => {
+          if (Date.now() < (node.node?.joinDeadlineMs ?? 0) || (await scene.node(name))) return false;
+          const pods = await scene.podsOf(run);
+          return pods.length === 1 && pods.every(({ spec }) => spec.nodeName === undefined);
+        },
+      );
+      t.pass(
+        `${run}: the placeholder is gone, its pod waits elsewhere, ${died ? 'killed' : 'no such write'}`,
+      );
+      autoscaler.remove(node.id);
+      autoscaler.remove(ownerIntent(name, web, 1).id);
+      if (at > 20) throw new Error('the writes have no end');
+    }
+  });
+}
