@@ -14,6 +14,7 @@ import { claimEnded, claimRebalance, planOf } from '../e2e/support/claim.ts';
 import { applyPool, dropPool, machinesReady, orderMachine } from '../e2e/support/fleet.ts';
 import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from '../e2e/support/workload.ts';
 import { connect, type KubeClient } from '../kube/client.ts';
+import { isNotFound } from '../kube/errors.ts';
 import { createLogger } from '../kube/log.ts';
 import { createAwsCloud } from './cloud/aws.ts';
 import type { Cloud } from './cloud/cloud.ts';
@@ -87,13 +88,19 @@ const setScene = async (name: string, machines: number): Promise<Scene> => {
 };
 
 const clearScene = async (name: string): Promise<void> => {
+  const gone = (error: unknown): void => {
+    if (!isNotFound(error)) throw error;
+  };
   await cloudOf(ground).control.clearFaults();
   await deleteNamespace(client, name);
   const claims = await client.list(resources.REBALANCE_PLAN_CLAIMS);
-  for (const c of claims.items)
-    await client.delete(resources.REBALANCE_PLAN_CLAIMS, { name: c.metadata.name });
   const plans = await client.list(resources.REBALANCE_PLANS);
-  for (const p of plans.items) await client.delete(resources.REBALANCE_PLANS, { name: p.metadata.name });
+  for (const c of claims.items) {
+    await client.delete(resources.REBALANCE_PLAN_CLAIMS, { name: c.metadata.name }).catch(gone);
+  }
+  for (const p of plans.items) {
+    await client.delete(resources.REBALANCE_PLANS, { name: p.metadata.name }).catch(gone);
+  }
   await dropPool(client, name);
 };
 

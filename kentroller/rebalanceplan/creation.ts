@@ -1,6 +1,7 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../api/labels.ts';
 import type { NodeClaim } from '../../api/objects.ts';
 import type { CreationAttempt, NodeClaimToAdd } from '../../api/rebalanceplan.ts';
+import { overLimits } from '../nodepool/limits.ts';
 import { alternativesOf, nextAlternative, offeringsOf } from './alternatives.ts';
 import { lock } from './lock.ts';
 import { attemptName, buildNodeClaim } from './nodeclaim.ts';
@@ -163,11 +164,27 @@ export const sweep = (world: World, claimNames: readonly string[]): readonly Ste
     ];
   });
 
+/** Before the first machine is ordered: do the NodePools' limits allow them all at once? */
+const limitFailure = (world: World, planned: readonly NodeClaimToAdd[]): Step | undefined => {
+  if (Object.keys(world.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
+  const green = new Map((world.plan.status?.savings?.greenNodes ?? []).map((node) => [node.name, node]));
+  for (const [name, pool] of world.nodePools) {
+    const adds = planned
+      .filter((p) => p.metadata.labels?.[KARPENTER_NODEPOOL] === name)
+      .flatMap((p) => green.get(p.metadata.name) ?? []);
+    const reason = adds.length > 0 ? overLimits(pool, adds) : undefined;
+    if (reason) return fail('FailureReasonNodePoolLimit', `${reason}. Raise it, or plan for fewer nodes.`);
+  }
+  return undefined;
+};
+
 /** The creation phase: lock the nodes that go, order the nodes that come, follow each order to a ready node. */
 export const create = (world: World): Decision => {
   const locks = lock(world);
   if (locks.length > 0) return steps(...locks);
   const planned = world.plan.spec.nodeClaimsToAdd ?? [];
+  const limited = limitFailure(world, planned);
+  if (limited) return steps(limited);
   const next = planned.flatMap((p) => follow(world, p));
   const failure = next.find((s) => s.kind === 'fail');
   if (failure) return steps(failure);

@@ -1,5 +1,6 @@
-import { DRAINING } from '../../api/labels.ts';
+import { DRAINING, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
+import { allowedDisruptions } from '../nodepool/budget.ts';
 import { CORDONED_BY, DRAINING_REBALANCING } from './names.ts';
 import { isMovable, isTerminating } from './pods.ts';
 import { mustHoldEvictions } from './settling.ts';
@@ -115,16 +116,41 @@ const drain = (world: World, claim: string, mayBegin: boolean): Drained => {
   return { steps: late ? [late] : evictions(world, claim), busy: true, done: false };
 };
 
+const poolOf = (world: World, claim: string): string =>
+  world.nodeClaims.get(claim)?.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
+
+/** How many nodes of each NodePool may begin to go now. */
+export const budgetsOf = (world: World): Map<string, number> => {
+  const ignoresZero = world.plan.spec.aggressiveMode?.ignoreZeroNodePoolDisruptionBudgets ?? false;
+  return new Map(
+    [...world.nodePools].map(([name, pool]) => [
+      name,
+      allowedDisruptions(
+        pool,
+        world.poolNodes.get(name) ?? { total: 0, disrupted: 0 },
+        world.now,
+        ignoresZero,
+      ),
+    ]),
+  );
+};
+
 /** The deletion phase: cordon, evict, delete, so many nodes at a time, and wait until each NodeClaim is gone. */
 export const drainAndDelete = (world: World): Decision => {
   const claims = (world.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
   const hasBegun = (claim: string): boolean =>
     deletionEventsOf(world.plan, claim).length > 0 && world.nodeClaims.has(claim);
   let room = world.limits.maxSimultaneousDrains - claims.filter(hasBegun).length;
+  const budgets = budgetsOf(world);
   const results = claims.map((claim) => {
-    const mayBegin = hasBegun(claim) || room > 0;
+    const pool = poolOf(world, claim);
+    const budget = budgets.get(pool) ?? Number.POSITIVE_INFINITY;
+    const mayBegin = hasBegun(claim) || (room > 0 && budget > 0);
     const result = drain(world, claim, mayBegin);
-    if (!hasBegun(claim) && result.busy) room -= 1;
+    if (!hasBegun(claim) && result.busy) {
+      room -= 1;
+      budgets.set(pool, budget - 1);
+    }
     return result;
   });
   const next = results.flatMap((r) => r.steps);

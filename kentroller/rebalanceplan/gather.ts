@@ -1,4 +1,4 @@
-import { PLAN } from '../../api/labels.ts';
+import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { EVENTS, NODE_CLAIMS } from '../../api/resources.ts';
@@ -63,6 +63,21 @@ const waitingPods = (caches: Caches, plan: RebalancePlan): readonly Pod[] => {
     .filter((pod) => !pod.spec.nodeName && !pod.metadata.deletionTimestamp);
 };
 
+const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim) => Node | undefined) => {
+  const pools = new Map<string, { total: number; disrupted: number }>();
+  for (const claim of claims) {
+    const name = claim.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
+    const counts = pools.get(name) ?? { total: 0, disrupted: 0 };
+    pools.set(name, counts);
+    const node = nodeOfClaim(claim);
+    if (!node) continue;
+    counts.total += 1;
+    const isGoing = claim.metadata.deletionTimestamp !== undefined || node.spec?.unschedulable === true;
+    if (isGoing || !isReady(node)) counts.disrupted += 1;
+  }
+  return pools;
+};
+
 const busyClaims = (caches: Caches, plan: RebalancePlan): ReadonlySet<string> =>
   new Set(
     caches.plans
@@ -112,6 +127,7 @@ export const gather = async (
     pods,
     waiting: waitingPods(caches, plan),
     nodePools: new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool])),
+    poolNodes: countPools(caches.nodeClaims.list(), (claim) => nodeOf(caches, claim)),
     losses,
     unavailable: caches.unavailable.list(),
     busy: busyClaims(caches, plan),

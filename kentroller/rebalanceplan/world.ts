@@ -1,6 +1,7 @@
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
+import type { PoolNodes } from '../nodepool/budget.ts';
 
 /** What the pinner has said about the intents of one plan. */
 export interface PinsView {
@@ -41,6 +42,8 @@ export interface World {
   /** Pods of the plan's owners that are on no node. */
   readonly waiting: readonly Pod[];
   readonly nodePools: ReadonlyMap<string, NodePool>;
+  /** By NodePool. */
+  readonly poolNodes: ReadonlyMap<string, PoolNodes>;
   /** What Karpenter said about claims that are gone. */
   readonly losses: ReadonlyMap<string, string>;
   readonly unavailable: readonly UnavailableOffering[];
