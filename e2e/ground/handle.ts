@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { buildPrograms } from './build.ts';
 import { clearGround } from './clear.ts';
+import type { Ground } from './cluster.ts';
 import { run } from './command.ts';
-import type { Ground } from './ground.ts';
 import { withLock } from './lock.ts';
 import { inside } from './network.ts';
 import { cacheRoot } from './paths.ts';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { Ground } from './cluster.ts';
 import { snapshotter } from './containerd.ts';
-import type { Ground } from './ground.ts';
 import { componentsImage, pauseImage } from './image.ts';
 import { loadIntoKind } from './kindcluster.ts';
 import { ctr } from './node.ts';

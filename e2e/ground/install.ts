@@ -1,4 +1,4 @@
-import type { Ground } from './ground.ts';
+import type { Ground } from './cluster.ts';
 
 /** What a rollout may take, image pulls excluded: there are none. */
 const ROLLOUT_TIMEOUT = '120s';

@@ -1,5 +1,5 @@
+import type { Ground } from './cluster.ts';
 import { run } from './command.ts';
-import type { Ground } from './ground.ts';
 import type { GroundRecord } from './record.ts';
 
 /** The name that kind knows a ground by. */

@@ -1,28 +1,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { INSIDE } from '../addresses.ts';
+import type { Ground } from '../cluster.ts';
 import { serverUrl } from '../controlplane.ts';
-import type { Ground } from '../ground.ts';
 import type { SupervisorConfig } from '../machines/main.ts';
 import { until } from '../ready.ts';
 import { type CatalogueFiles, locateCatalogue } from './catalogue.locate.ts';
 import { type CloudControl, createControlClient } from './control.client.ts';
 import type { EndpointConfig } from './main.ts';
+import type { CloudOptions } from './options.ts';
 import { queueNameOf } from './sqs.ts';
-
-export interface CloudOptions {
-  /** Spot prices and depths, and instance ids, follow from it. */
-  readonly seed?: number;
-  readonly clusterName?: string;
-  /** Whether the addresses of terminated instances, and so the names of their Nodes, are given out again. */
-  readonly shouldReuseAddresses?: boolean;
-  /** Share of a type's memory that its machine's kubelet does not see. */
-  readonly memoryOverhead?: number;
-  /** Whether Karpenter's AWS controller is started; a suite may want the endpoint alone. */
-  readonly hasKarpenter?: boolean;
-  /** Further environment of Karpenter, such as FEATURE_GATES or BATCH_IDLE_DURATION. */
-  readonly karpenterEnv?: Readonly<Record<string, string>>;
-}
 
 /** EKS without AWS, on one ground. */
 export interface Cloud {

@@ -1,0 +1,57 @@
+import type { CloudOptions } from './aws/options.ts';
+import type { Backend } from './backend.ts';
+import type { CommandOptions } from './command.ts';
+import type { GroundProcess, ProcessSpec } from './processes.ts';
+import type { Progress } from './progress.ts';
+
+export interface GroundOptions {
+  /** Tells grounds apart that stand side by side; 'default' when left out. */
+  readonly name?: string;
+  /** Karpenter's AWS controller, the AWS endpoint and the machines. */
+  readonly cloud?: boolean;
+  /** A node whose pods are real containers; our Deployments run there and nothing else does. */
+  readonly realNode?: boolean;
+  /** Further arguments of kube-scheduler. */
+  readonly schedulerArgs?: readonly string[];
+  /** Further arguments of kube-apiserver. */
+  readonly apiserverArgs?: readonly string[];
+  /** How the cloud behaves; its own defaults when left out. */
+  readonly cloudOptions?: CloudOptions;
+  readonly progress?: Progress;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A whole cluster, and how to reach into it. */
+export interface Ground {
+  readonly name: string;
+  readonly backend: Backend;
+  /** Where all of its state lies. */
+  readonly dir: string;
+  /** The administrator's kubeconfig; it works on the host and inside the ground. */
+  readonly kubeconfig: string;
+  /** The API server's URL. */
+  readonly server: string;
+  /** The file of its network namespace; empty where the ground shares the host's network. */
+  readonly namespace: string;
+  /** Where the host reaches what listens inside on all addresses. */
+  readonly address: string;
+  /** Where what runs inside reaches what listens on the host. */
+  readonly hostAddress: string;
+  readonly cloud: boolean;
+  readonly realNode: boolean;
+  /** The folder of what is built once for all grounds. */
+  readonly cache: string;
+  /** Runs a command inside, to its end; answers with its stdout. Throws CommandError when it does not end with 0. */
+  exec(argv: readonly string[], options?: CommandOptions): Promise<string>;
+  /** kubectl as the administrator. */
+  kubectl(args: readonly string[], options?: CommandOptions): Promise<string>;
+  /** Starts a process inside that lives as long as the ground. Throws when one of that name runs. */
+  addProcess(spec: ProcessSpec): GroundProcess;
+  processes(): GroundProcess[];
+  /** Ends a process that addProcess started: SIGTERM, and SIGKILL after `graceMs`, 5 s when left out. */
+  stopProcess(name: string, graceMs?: number): Promise<void>;
+  /** Where a program of programs.ts lies; it is built when it has not been. */
+  program(name: string): Promise<string>;
+  /** Ends and removes everything but the logs. */
+  down(): Promise<void>;
+}
