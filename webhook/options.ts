@@ -69,7 +69,7 @@ export const options = z.object({
     .meta({ description: 'life of an authority in days' }),
   leafDays: z.coerce.number().positive().default(30).meta({ description: 'life of a certificate in days' }),
   settle: duration
-    .default(10_000)
+    .default(4_000)
     .meta({ description: 'how long a new caBundle is left to reach every API server' }),
   retire: duration
     .default(60_000)

@@ -89,6 +89,10 @@ export const decideRotation = (s: Sight, policy: Policy): Step => {
     return { kind: 'promote', reason: 'the bundle with the next authority has settled' };
   }
   const fault = leafFault(s, policy, current);
+  // Replicas serve a leaf of the previous authority meanwhile, and every API server trusts that one already.
+  if (fault && authority.previous !== '' && now < settledAt) {
+    return { kind: 'rest', until: settledAt, reason: 'the new bundle settles' };
+  }
   if (fault) return { kind: 'issue-leaf', reason: fault };
   const leaf = readCertificate(s.leaf?.cert);
   const leafAt = leaf ? madeAt(leaf) : now;

@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** What a Service does: each new connection goes to the next of the replicas that are ready. */
+export class Balancer {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #ready: readonly number[] = [];
+  #turn = 0;
+
+  private constructor() {
+    this.#server = createServer((socket) => this.#forward(socket));
+  }
+
+  static async start(): Promise<Balancer> {
+    const made = new Balancer();
+    made.#server.listen(0, '127.0.0.1');
+    await once(made.#server, 'listening');
+    return made;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Connections from now on go to these ports; those that are open stay. */
+  send(ports: readonly number[]): void {
+    this.#ready = ports;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #forward(socket: Socket): void {
+    const port = this.#ready[this.#turn++ % Math.max(1, this.#ready.length)];
+    if (port === undefined) return void socket.destroy();
+    const backend = connect(port, '127.0.0.1');
+    for (const [from, to] of [
+      [socket, backend],
+      [backend, socket],
+    ] as const) {
+      this.#sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        this.#sockets.delete(from);
+        to.destroy();
+      });
+    }
+  }
+}
