@@ -104,6 +104,8 @@ export const reasonsAgainst = (
     readonly mode: AggressiveMode;
     readonly budgets: readonly PodDisruptionBudget[];
     readonly hasLocalVolume: (pod: Pod) => boolean;
+    /** How many nodes of the NodePool may be disrupted at once. */
+    readonly allowedDisruptions: (pool: NodePool) => number;
   },
 ): string[] => {
   const { node, claim, pool } = facts;
@@ -114,6 +116,10 @@ export const reasonsAgainst = (
   };
   say(!pool, `its NodePool ${node.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} is not there`);
   say(pool !== undefined && !isDynamic(pool), 'its NodePool is static or being deleted');
+  say(
+    pool !== undefined && !o.mode.ignoreZeroNodePoolDisruptionBudgets && o.allowedDisruptions(pool) < 1,
+    `the disruption budgets of NodePool ${pool?.metadata.name} allow none now`,
+  );
   say(facts.price === undefined, 'the catalogue has no price for it');
   say(
     node.metadata.deletionTimestamp !== undefined || claim.metadata.deletionTimestamp !== undefined,

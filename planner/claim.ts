@@ -15,6 +15,7 @@ import type { BoughtNode } from './arrangement.ts';
 import { nodeClassLabel, type Offer, ZONE_ID } from './offer.ts';
 import { daemonRequests, daemonsOn, type OfferColumn, type Problem } from './problem.ts';
 import type { Snapshot } from './snapshot.ts';
+import { VOLUME_SLOTS } from './volume.ts';
 
 /** How much dearer than the plan's own choice another choice of the same claim may be. */
 const PRICE_CAP = 1.2;
@@ -205,7 +206,9 @@ export const claimFor = (
         requirements: (alternatives[0]?.requirements ?? requirementsOf([column])).map(copyRequirement),
         resources: {
           requests: Object.fromEntries(
-            [...requests].filter(([, value]) => value > 0).map(([r, value]) => [r, formatAmount(r, value)]),
+            [...requests]
+              .filter(([r, value]) => value > 0 && !r.startsWith(VOLUME_SLOTS))
+              .map(([r, value]) => [r, formatAmount(r, value)]),
           ),
         },
         ...(taints.length > 0 && { taints: taints.map(copyTaint) }),

@@ -11,6 +11,7 @@ import type { Catalogue } from './catalogue.ts';
 import { hasEnded, type NodeView, nodeView } from './nodeview.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
 import type { Snapshot } from './snapshot.ts';
+import { type Volumes, volumesOf } from './volume.ts';
 
 /** A snapshot put in order: each node with its claim, pool, pods and price. */
 export interface Cluster {
@@ -18,6 +19,7 @@ export interface Cluster {
   readonly facts: readonly NodeFacts[];
   readonly views: readonly NodeView[];
   readonly namespaces: NamespaceLabels;
+  readonly volumes: Volumes;
   /** Pods that no node has yet. */
   readonly pending: readonly Pod[];
 }
@@ -80,6 +82,7 @@ export const clusterOf = (snapshot: Snapshot, catalogue: Catalogue): Cluster => 
     facts,
     views: facts.map((each) => nodeView(each.node, each.pods)),
     namespaces: new Map(snapshot.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}])),
+    volumes: volumesOf(snapshot),
     pending,
   };
 };

@@ -20,6 +20,7 @@ const buyPattern = (
 ): number => {
   let made = 0;
   for (let copy = 0; copy < copies; copy += 1) {
+    if (!packing.canBuy(pattern.column)) break;
     const node = packing.buy(pattern.column);
     let put = 0;
     pattern.rows.forEach((row, k) => {

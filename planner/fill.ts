@@ -127,6 +127,7 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
     };
     packing.unnoted(() => {
       for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? o.columns : []) {
+        if (!packing.canBuy(column)) continue;
         const node = packing.buy(column);
         attempt(node, column, column.price);
         packing.sell(node);
@@ -146,6 +147,7 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
     for (let copy = 0; copy < copies && left.some((n) => n > 0); copy += 1) {
       let node = best.node;
       if (best.column) {
+        if (!packing.canBuy(best.column)) break;
         node = packing.buy(best.column);
         bought += 1;
       } else {

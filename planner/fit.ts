@@ -6,6 +6,7 @@ import { conflicts, hostPorts } from './ports.ts';
 import { matchesNodeAffinity } from './selector.ts';
 import { spreadRefuses } from './spread.ts';
 import { untoleratedTaint } from './taint.ts';
+import { type Volumes, volumesRefuse } from './volume.ts';
 
 export { type NodeView, nodeView } from './nodeview.ts';
 
@@ -16,6 +17,7 @@ export interface Refusal {
     | 'NodeName'
     | 'TaintToleration'
     | 'NodeAffinity'
+    | 'Volumes'
     | 'NodePorts'
     | 'NodeResourcesFit'
     | 'PodTopologySpread'
@@ -27,6 +29,8 @@ export interface Refusal {
 export interface ClusterView {
   readonly nodes: readonly NodeView[];
   readonly namespaces: NamespaceLabels;
+  /** Without them, volumes are not asked about. */
+  readonly volumes?: Volumes;
 }
 
 const NO_NAMESPACES: NamespaceLabels = new Map();
@@ -94,5 +98,11 @@ export const fits = (pod: Pod, node: NodeView, cluster?: ClusterView): Refusal |
   if (!matchesNodeAffinity(pod, node.labels, node.name)) {
     return refuse('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   }
-  return refuseByPorts(pod, node) ?? refuseByResources(pod, node) ?? refuseByPods(pod, node, cluster);
+  const volumes = cluster?.volumes && volumesRefuse(pod, node, cluster.volumes);
+  return (
+    refuseByPorts(pod, node) ??
+    refuseByResources(pod, node) ??
+    (volumes ? refuse('Volumes', volumes) : null) ??
+    refuseByPods(pod, node, cluster)
+  );
 };

@@ -1,4 +1,4 @@
-import type { Node, Pod, Taint } from '../api/objects.ts';
+import type { Node, Pod, ResourceList, Taint } from '../api/objects.ts';
 import { amount } from '../api/quantity.ts';
 import { podRequests, type Requests } from './podresources.ts';
 import type { Labels } from './selector.ts';
@@ -19,9 +19,11 @@ export const hasEnded = (pod: Pod): boolean =>
   pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 
 /** What a node gives to pods: its allocatable resources. */
-export const allocatable = (node: Node): Requests => {
+export const allocatable = (node: Node): Requests => readAmounts(node.status?.allocatable);
+
+/** Reads a resource list as kube-scheduler counts it. */
+export const readAmounts = (list: ResourceList = {}): Requests => {
   const amounts: Requests = new Map();
-  const list = node.status?.allocatable ?? {};
   for (const resource in list) amounts.set(resource, amount(resource, list[resource] ?? '0'));
   return amounts;
 };

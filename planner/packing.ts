@@ -1,4 +1,5 @@
 import { Counts } from './counts.ts';
+import { capacityOf, Limits, poolNameOf } from './limit.ts';
 import type { OfferColumn, Problem } from './problem.ts';
 
 type Step =
@@ -30,6 +31,8 @@ export class Packing {
   moved = 0;
   /** Movable pods per standing node and shape, as it was at first. */
   private readonly original: readonly ReadonlyMap<number, number>[];
+  private readonly limits: Limits;
+  private readonly hasLimits: boolean;
   private journal: Step[] | null = null;
 
   /** Begins with every standing node open and every pod where it is. */
@@ -46,6 +49,8 @@ export class Packing {
     this.open = new Uint8Array(room).fill(1, 0, this.standing);
     this.column = problem.standing.map(() => undefined);
     this.counts = new Counts(problem, room);
+    this.limits = new Limits(new Set(problem.everyColumn.map((column) => column.offer.pool)));
+    this.hasLimits = !this.limits.isEmpty();
     this.content = problem.standing.map((each, node) => {
       const content = new Map<number, number>();
       each.view.pods.forEach((pod, index) => {
@@ -82,7 +87,7 @@ export class Packing {
     this.journal = null;
     for (const step of steps.reverse()) {
       if (step.kind === 'put') this.put(step.shape, step.node, -step.n);
-      else if (step.kind === 'open') this.open[step.node] = step.was;
+      else if (step.kind === 'open') this.turn(step.node, step.was);
       else if (step.column) this.place(step.node, step.column);
       else this.sell(step.node);
     }
@@ -110,7 +115,18 @@ export class Packing {
     return node;
   }
 
+  /** Whether the NodePool's limits leave room for one more such node. */
+  canBuy(column: OfferColumn): boolean {
+    return !this.hasLimits || this.limits.allows(column.offer.pool.metadata.name, column.offer.type);
+  }
+
+  private countBought(column: OfferColumn | undefined, sign: 1 | -1): void {
+    if (!this.hasLimits || !column) return;
+    this.limits.count(column.offer.pool.metadata.name, capacityOf(column.offer.type), sign);
+  }
+
   private place(node: number, column: OfferColumn): void {
+    this.countBought(column, 1);
     const again = this.spare.indexOf(node);
     if (again >= 0) this.spare.splice(again, 1);
     this.free.set(column.room, node * this.width);
@@ -123,12 +139,21 @@ export class Packing {
   /** Opens or closes a standing node; its movable pods must be off it when it closes. */
   setOpen(node: number, isOpen: boolean): void {
     this.journal?.push({ kind: 'open', node, was: this.open[node] ?? 0 });
-    this.open[node] = isOpen ? 1 : 0;
+    this.turn(node, isOpen ? 1 : 0);
+  }
+
+  private turn(node: number, to: number): void {
+    const standing = this.problem.standing[node];
+    if (this.hasLimits && standing?.capacity && this.open[node] !== to) {
+      this.limits.count(poolNameOf(standing.view.labels), standing.capacity, to === 1 ? 1 : -1);
+    }
+    this.open[node] = to;
   }
 
   /** Takes a bought node, which must be empty, out again. */
   sell(node: number): void {
     this.journal?.push({ kind: 'bought', node, column: this.column[node] });
+    this.countBought(this.column[node], -1);
     this.open[node] = 0;
     this.column[node] = undefined;
     this.spare.push(node);

@@ -1,13 +1,14 @@
 import { HOSTNAME } from '../api/labels.ts';
-import type { DaemonSet, Pod, Taint } from '../api/objects.ts';
+import type { DaemonSet, NodeSelector, Pod, Taint } from '../api/objects.ts';
 import type { NodeView } from './nodeview.ts';
 import type { Offer } from './offer.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
 import { podRequests, type Requests } from './podresources.ts';
 import { compileRules, type GroupView, type Rules } from './rules.ts';
-import { type Labels, matchesNodeAffinity } from './selector.ts';
+import { type Labels, matchesNodeAffinity, matchesNodeSelector } from './selector.ts';
 import { type Shape, shapesOf } from './shape.ts';
 import { untoleratedTaint } from './taint.ts';
+import { VOLUME_SLOTS, type Volumes, volumeNeeds } from './volume.ts';
 
 /** A node that stands, and what may be done with it. */
 export interface Standing {
@@ -18,6 +19,8 @@ export interface Standing {
   readonly isCandidate: boolean;
   /** Whether pods may be moved onto it. */
   readonly isTarget: boolean;
+  /** What its NodePool's limits count for it. */
+  readonly capacity?: Requests;
   /** Those of its pods that may move. */
   readonly movable: ReadonlySet<Pod>;
 }
@@ -54,13 +57,16 @@ export interface Problem {
   readonly pending: Int32Array;
 }
 
-const keysOfPod = (keys: Set<string>, spec: Pod['spec']): void => {
-  for (const key in spec.nodeSelector) keys.add(key);
-  const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  for (const term of required?.nodeSelectorTerms ?? []) {
+const keysOfSelector = (keys: Set<string>, selector: NodeSelector | undefined): void => {
+  for (const term of selector?.nodeSelectorTerms ?? []) {
     for (const each of term.matchExpressions ?? []) keys.add(each.key);
     if (term.matchFields?.length) keys.add('metadata.name');
   }
+};
+
+const keysOfPod = (keys: Set<string>, spec: Pod['spec']): void => {
+  for (const key in spec.nodeSelector) keys.add(key);
+  keysOfSelector(keys, spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
   for (const each of spec.topologySpreadConstraints ?? []) keys.add(each.topologyKey);
   for (const list of [spec.affinity?.podAffinity, spec.affinity?.podAntiAffinity]) {
     for (const term of list?.requiredDuringSchedulingIgnoredDuringExecution ?? []) keys.add(term.topologyKey);
@@ -162,24 +168,29 @@ const allowedOf = (shapes: readonly Shape[], groups: readonly GroupView[]): Uint
   const demands = new Map<string, number[]>();
   shapes.forEach((shape, index) => {
     const { nodeSelector, affinity, tolerations } = shape.pod.spec;
-    const key = JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations]);
+    const key = JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations, shape.selectors]);
     const same = demands.get(key);
     if (same) same.push(index);
     else demands.set(key, [index]);
   });
   const allowed = new Uint8Array(groups.length * shapes.length);
   for (const same of demands.values()) {
-    const pod = shapes[same[0] ?? 0]?.pod;
-    if (!pod) continue;
+    const first = shapes[same[0] ?? 0];
+    if (!first) continue;
+    const { pod, selectors } = first;
     groups.forEach((group, g) => {
       const fits =
         untoleratedTaint(group.taints, pod.spec.tolerations) === null &&
-        matchesNodeAffinity(pod, group.labels, group.name);
+        matchesNodeAffinity(pod, group.labels, group.name) &&
+        selectors.every((selector) => matchesNodeSelector(selector, group.labels, group.name));
       if (fits) for (const shape of same) allowed[g * shapes.length + shape] = 1;
     });
   }
   return allowed;
 };
+
+/** How many volumes a node to come takes is not known before it is there. */
+const UNLIMITED = 1e9;
 
 /** Compiles a decision. `priceOf` weighs an offer's price with its risk. Throws a QuantityError. */
 export const compile = (input: {
@@ -188,18 +199,22 @@ export const compile = (input: {
   readonly offers: readonly Offer[];
   readonly daemonSets: readonly DaemonSet[];
   readonly namespaces: NamespaceLabels;
-  readonly extra?: (pod: Pod) => string;
+  readonly volumes?: Volumes;
   readonly priceOf?: (offer: Offer) => number;
 }): Problem => {
   const everyPod = [...input.standing.flatMap((each) => each.view.pods), ...input.pending];
-  const shapes = shapesOf(everyPod, input.extra);
+  const { volumes } = input;
+  const shapes = shapesOf(everyPod, volumes && ((pod) => volumeNeeds(pod, volumes)));
   const shapeOf = new Map<Pod, number>();
   shapes.forEach((shape, index) => {
     for (const pod of shape.pods) shapeOf.set(pod, index);
   });
 
   const keys = new Set<string>();
-  for (const shape of shapes) keysOfPod(keys, shape.pod.spec);
+  for (const shape of shapes) {
+    keysOfPod(keys, shape.pod.spec);
+    for (const selector of shape.selectors) keysOfSelector(keys, selector);
+  }
   for (const set of input.daemonSets) keysOfPod(keys, set.spec.template.spec);
   const asksForHost = shapes.some((shape) => {
     const own = new Set<string>();
@@ -238,9 +253,18 @@ export const compile = (input: {
       each.view.name,
     ),
   );
+  const volumeRoom = (resource: string, index: number): number => {
+    const view = input.standing[index]?.view;
+    const limit = volumes?.limits.get(view?.name ?? '')?.get(resource.slice(VOLUME_SLOTS.length));
+    if (limit === undefined) return UNLIMITED;
+    const held = (view?.pods ?? []).map((pod) => shapes[shapeOf.get(pod) ?? -1]?.requests.get(resource) ?? 0);
+    return limit - held.reduce((sum, n) => sum + n, 0);
+  };
   input.standing.forEach((each, index) => {
     dimensions.forEach((resource, d) => {
-      standingFree[index * width + d] = each.view.free.get(resource) ?? 0;
+      standingFree[index * width + d] = resource.startsWith(VOLUME_SLOTS)
+        ? volumeRoom(resource, index)
+        : (each.view.free.get(resource) ?? 0);
     });
   });
   const standingShapes = input.standing.map((each) =>
@@ -257,9 +281,10 @@ export const compile = (input: {
       daemonsOf.set(group, daemons);
     }
     const taken = daemons;
-    const room = Float64Array.from(
-      dimensions,
-      (resource) => (offer.allocatable.get(resource) ?? 0) - (taken.get(resource) ?? 0),
+    const room = Float64Array.from(dimensions, (resource) =>
+      resource.startsWith(VOLUME_SLOTS)
+        ? UNLIMITED
+        : (offer.allocatable.get(resource) ?? 0) - (taken.get(resource) ?? 0),
     );
     return { offer, group, price: input.priceOf?.(offer) ?? offer.price, room };
   });

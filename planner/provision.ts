@@ -93,6 +93,7 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
     offers: offersOf(cluster.snapshot.nodePools, request.catalogue, askedValues(waiting)),
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
+    volumes: cluster.volumes,
   });
   // 3. Room that stands first, then new nodes, then better ones.
   const packing = new Packing(problem);

@@ -1,6 +1,7 @@
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { type Arrangement, arrange } from './arrangement.ts';
 import { lowerBound } from './bound.ts';
+import { allowedDisruptions } from './budget.ts';
 import {
   type AggressiveMode,
   isInScope,
@@ -11,6 +12,7 @@ import {
 } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
+import { readAmounts } from './nodeview.ts';
 import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
@@ -18,6 +20,7 @@ import { compile, type Standing } from './problem.ts';
 import { blueNode, savingsOf } from './savings.ts';
 import { improve, optionsFor, replacePrefix, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
+import { hasLocalVolume } from './volume.ts';
 
 export interface RebalanceRequest {
   readonly snapshot: Snapshot;
@@ -57,6 +60,10 @@ interface Selection {
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   const skipped: { name: string; reasons: string[] }[] = [];
   const candidates: number[] = [];
+  const nodesOf = new Map<string, number>();
+  for (const { pool } of cluster.facts) {
+    if (pool) nodesOf.set(pool.metadata.name, (nodesOf.get(pool.metadata.name) ?? 0) + 1);
+  }
   cluster.facts.forEach((facts, index) => {
     if (!isInScope(facts.node, request.scope)) return;
     const reasons = reasonsAgainst(facts, {
@@ -64,7 +71,9 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       constraints: request.constraints ?? {},
       mode: request.aggressive ?? {},
       budgets: cluster.snapshot.podDisruptionBudgets,
-      hasLocalVolume: () => false,
+      allowedDisruptions: (pool) =>
+        allowedDisruptions(pool, nodesOf.get(pool.metadata.name) ?? 0, request.now),
+      hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
     });
     if (reasons.length === 0) candidates.push(index);
     else skipped.push({ name: facts.node.metadata.name, reasons });
@@ -82,6 +91,7 @@ const standingOf = (cluster: Cluster, candidates: ReadonlySet<number>): Standing
       price: isCandidate ? (facts.price ?? 0) : 0,
       isCandidate,
       isTarget: isTarget(facts),
+      capacity: new Map([...readAmounts(facts.node.status?.capacity), ['nodes', 1]]),
       movable: new Set(isCandidate ? view.pods.filter(mustMove) : []),
     };
   });
@@ -136,6 +146,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     offers,
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
+    volumes: cluster.volumes,
   });
   // 3. Search.
   const packing = new Packing(problem);

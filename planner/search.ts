@@ -50,6 +50,7 @@ export const rightsize = (packing: Packing): void => {
     for (const other of cheapest) {
       const is = other === column;
       if (!is && (other.price >= column.price || (isRuled && other.group !== column.group))) continue;
+      if (!packing.canBuy(other)) continue;
       const again = packing.buy(other);
       if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
       packing.empty(again);

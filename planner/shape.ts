@@ -1,4 +1,4 @@
-import type { LabelSelector, Pod } from '../api/objects.ts';
+import type { LabelSelector, NodeSelector, Pod } from '../api/objects.ts';
 import { labelsOf, namespaceOf, requiredAffinity, requiredAntiAffinity } from './podaffinity.ts';
 import { podRequests, type Requests } from './podresources.ts';
 import { hostPorts } from './ports.ts';
@@ -8,8 +8,15 @@ import { requiredSpread } from './spread.ts';
 export interface Shape {
   readonly pod: Pod;
   readonly requests: Requests;
+  /** Node selectors of the pods' volumes: all must match. */
+  readonly selectors: readonly NodeSelector[];
   readonly pods: Pod[];
 }
+
+/** What else a pod asks of its node: selectors that all must match, and slots of volumes by driver. */
+export type NeedsOf = (pod: Pod) => { readonly selectors: readonly NodeSelector[]; readonly slots: Requests };
+
+const NO_NEEDS = { selectors: [], slots: new Map() };
 
 const demandsOf = (pod: Pod): unknown => [
   pod.spec.nodeSelector ?? 0,
@@ -43,23 +50,25 @@ const ruledLabels = (pods: readonly Pod[]): readonly string[] | null => {
 
 /**
  * Groups pods by equal shape. Labels and namespace are part of the shape only where some pod's rules look at them;
- * `extra` adds what else tells pods apart, such as the zones of their volumes. Throws a QuantityError.
+ * `needsOf` adds what volumes ask for. Throws a QuantityError.
  */
-export const shapesOf = (pods: readonly Pod[], extra: (pod: Pod) => string = () => ''): Shape[] => {
+export const shapesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS): Shape[] => {
   const ruled = ruledLabels(pods);
   const shapes = new Map<string, Shape>();
   for (const pod of pods) {
     const requests = podRequests(pod);
+    const needs = needsOf(pod);
+    for (const [resource, n] of needs.slots) requests.set(resource, n);
     const labels = labelsOf(pod);
     const identity = ruled && [
       namespaceOf(pod),
       ruled.map((key) => labels[key] ?? null),
       pod.metadata.deletionTimestamp !== undefined,
     ];
-    const key = JSON.stringify([[...requests].sort(), demandsOf(pod), identity, extra(pod)]);
+    const key = JSON.stringify([[...requests].sort(), demandsOf(pod), identity, needs.selectors]);
     const shape = shapes.get(key);
     if (shape) shape.pods.push(pod);
-    else shapes.set(key, { pod, requests, pods: [pod] });
+    else shapes.set(key, { pod, requests, selectors: needs.selectors, pods: [pod] });
   }
   return [...shapes.values()];
 };

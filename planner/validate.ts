@@ -15,6 +15,7 @@ import { hasEnded } from './nodeview.ts';
 import { meets } from './selector.ts';
 import type { Snapshot } from './snapshot.ts';
 import { untoleratedTaint } from './taint.ts';
+import { volumesOf } from './volume.ts';
 
 /**
  * Checks a finished plan against the snapshot that it was made from, with nothing of what made it: objects alone and
@@ -190,6 +191,7 @@ const refusal = (pod: Pod, place: string, views: readonly NodeView[], snapshot: 
   });
   const cluster: ClusterView = {
     nodes: without,
+    volumes: volumesOf(snapshot),
     namespaces: new Map(snapshot.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}])),
   };
   const node = without.find((view) => view.name === place);

@@ -140,6 +140,13 @@ const oursOf = (pod: Pod, world: { nodes: Parameters<typeof nodeView>[0][]; pods
     .map((view) => view.name);
 };
 
+const podsOf = async (client: KubeClient): Promise<Pod[]> =>
+  (
+    await Promise.all(
+      Object.keys(NAMESPACES).map(async (namespace) => (await client.list(PODS, { namespace })).items),
+    )
+  ).flat();
+
 /** Puts a case before the scheduler and before `fits`. What differs is asked again, lest a cache was behind. */
 export const compare = async (client: KubeClient, oracle: Oracle, given: Case): Promise<Verdict> => {
   const existing: Pod[] = [];
@@ -151,11 +158,6 @@ export const compare = async (client: KubeClient, oracle: Oracle, given: Case): 
     const nodes = (await client.list(NODES)).items.filter((node) =>
       node.metadata.name.startsWith(`c${given.seed}-`),
     );
-    const pods = (
-      await Promise.all(
-        Object.keys(NAMESPACES).map(async (namespace) => (await client.list(PODS, { namespace })).items),
-      )
-    ).flat();
     let open = given.probes;
     let compared = 0;
     let disagreements: Disagreement[] = [];
@@ -164,6 +166,8 @@ export const compare = async (client: KubeClient, oracle: Oracle, given: Case): 
       if (round > 0) await pause(300 * round);
       oracle.forget();
       const answers = await ask(client, oracle, open, round);
+      // Listed anew each time: pods that do not tolerate a NoExecute taint are evicted meanwhile.
+      const pods = await podsOf(client);
       disagreements = [];
       const again: Pod[] = [];
       for (const probe of open) {
