@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type {
+  ConfigMap,
   CSINode,
   DaemonSet,
   KubeObject,
@@ -78,9 +79,32 @@ export const createCaches = (o: {
   };
 };
 
-export const startCaches = async (caches: Caches, signal: AbortSignal): Promise<void> => {
-  const all: readonly { start(s: AbortSignal): void; synced(s?: AbortSignal): Promise<void> }[] =
-    Object.values(caches);
+/** The dynamic ConfigMap of each namespace, and no other. */
+export const createConfigMapCaches = (o: {
+  readonly client: KubeClient;
+  readonly log: Logger;
+  readonly namespaces: readonly string[];
+  readonly name: string;
+}): readonly Cache<ConfigMap>[] =>
+  o.namespaces.map((namespace) =>
+    createCache({
+      client: o.client,
+      log: o.log,
+      resource: resources.CONFIG_MAPS,
+      namespace,
+      fieldSelector: `metadata.name=${o.name}`,
+    }),
+  );
+
+export const startCaches = async (
+  caches: Caches,
+  configMaps: readonly Cache<ConfigMap>[],
+  signal: AbortSignal,
+): Promise<void> => {
+  const all: readonly { start(s: AbortSignal): void; synced(s?: AbortSignal): Promise<void> }[] = [
+    ...Object.values(caches),
+    ...configMaps,
+  ];
   for (const cache of all) cache.start(signal);
   await Promise.all(all.map((cache) => cache.synced(signal)));
 };

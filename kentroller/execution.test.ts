@@ -12,6 +12,7 @@ import { cloudOf } from '../e2e/ground/aws/cloud.ts';
 import { type Ground, up } from '../e2e/ground/ground.ts';
 import { claimEnded, claimRebalance, planOf } from '../e2e/support/claim.ts';
 import { applyPool, dropPool, machinesReady, orderMachine } from '../e2e/support/fleet.ts';
+import { until } from '../e2e/support/until.ts';
 import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from '../e2e/support/workload.ts';
 import { connect, type KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
@@ -251,6 +252,33 @@ t.test('a budget that never allows an eviction ends the drain, and the nodes are
     const failed = nodes.filter((n) => n.metadata.labels?.[REBALANCING_STATUS] === 'drain-failed');
     t.ok(failed.length > 0, 'the nodes that stayed say so');
     await podsRunning(client, name, 6, 10_000);
+  });
+});
+
+t.test('the continuous cycle in drain-only mode empties nodes and buys none', async (t) => {
+  const { name } = await setScene('drainonly', 3);
+  t.teardown(() => clearScene(name));
+  const env = {
+    CONTINUOUS_REBALANCING_ENABLED: 'true',
+    CONTINUOUS_REBALANCING_MODE: 'drain-only',
+    CONTINUOUS_REBALANCING_MIN_NODE_AGE: '1s',
+    CONTINUOUS_REBALANCING_POLLING_PERIOD: '500ms',
+  };
+  await withSession(env, async () => {
+    const plan = await until(
+      'a continuous plan is done',
+      async () => {
+        const { items } = await client.list(resources.REBALANCE_PLANS);
+        return items.find((p) => p.status?.state?.startsWith('Done'));
+      },
+      { timeoutMs: 120_000, everyMs: 500 },
+    );
+    t.match(plan.metadata.name, /^continuous-rebalancing-\d+$/);
+    t.same(plan.spec.nodeClaimsToAdd ?? [], [], 'nothing was bought');
+    t.equal(plan.spec.nodeClaimsToDelete?.length, 2, 'two nodes were not needed');
+    await podsRunning(client, name, 6, 60_000);
+    const { items: claims } = await client.list(resources.NODE_CLAIMS);
+    t.equal(claims.length, 1);
   });
 });
 

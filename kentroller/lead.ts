@@ -1,4 +1,6 @@
 import type { Registry } from 'prom-client';
+import type { ConfigMap } from '../api/objects.ts';
+import type { Cache } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { runControllers } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
@@ -8,6 +10,9 @@ import type { Caches } from './caches.ts';
 import { findPrice, withoutUnavailable } from './cloud/availability.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { createNodeNames } from './cloud/nodenames.ts';
+import { rebalanceContinuously } from './continuous/run.ts';
+import { continuousSettings } from './continuous/settings.ts';
+import { watchFeatures } from './features/watch.ts';
 import type { Options } from './options.ts';
 import { Board } from './pinning/board.ts';
 import { keepPosted } from './pinning/post.ts';
@@ -19,6 +24,8 @@ import { followPlans } from './rebalanceplanclaim/follow.ts';
 import { generatePlans } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/planning.ts';
 import { fireSchedules } from './rebalanceplanschedule/fire.ts';
+
+const SEARCH_STEP_MS = 250;
 
 const executionLimits = (o: Options): ExecutionLimits => ({
   joinDeadlineMs: o.nodeJoinDeadline,
@@ -37,6 +44,8 @@ export const lead = async (o: {
   readonly options: Options;
   readonly client: KubeClient;
   readonly caches: Caches;
+  /** ConfigMaps of the namespaces that features are read from. */
+  readonly configMaps: readonly Cache<ConfigMap>[];
   readonly cloud: Cloud;
   readonly pinning: PinningServer;
   readonly registry: Registry;
@@ -59,6 +68,29 @@ export const lead = async (o: {
   };
   catalogue().catch((error: unknown) => {
     log.info({ reason: error instanceof Error ? error.message : String(error) }, 'prices are not known yet');
+  });
+
+  const features = watchFeatures({
+    caches: o.configMaps,
+    name: options.dynamicConfigMapName,
+    recorder,
+    log,
+    signal,
+    metrics: o.registry,
+  });
+  const searchMs = options.continuousRebalancingMaxBinarySearchDepth * SEARCH_STEP_MS;
+  const continuous = rebalanceContinuously({
+    client,
+    caches,
+    catalogue,
+    planning: planOnThread,
+    settings: () => continuousSettings(options, features.current()),
+    timeBudgetMs: searchMs,
+    pollingPeriodMs: options.continuousRebalancingPollingPeriod,
+    recorder,
+    log,
+    clock,
+    signal,
   });
 
   try {
@@ -92,6 +124,7 @@ export const lead = async (o: {
       log,
       metrics: o.registry,
     });
+    await continuous;
   } finally {
     stopServing();
   }

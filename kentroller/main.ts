@@ -9,7 +9,7 @@ import { createLogger } from '../kube/log.ts';
 import { runMain } from '../kube/main.ts';
 import { parse } from '../kube/options.ts';
 import { servePeers } from '../kube/peer.ts';
-import { areSynced, createCaches, startCaches } from './caches.ts';
+import { areSynced, createCaches, createConfigMapCaches, startCaches } from './caches.ts';
 import { createAwsCloud } from './cloud/aws.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { readFileCloud } from './cloud/file.ts';
@@ -53,6 +53,13 @@ await runMain(
       userAgent: NAME,
     });
     const caches = createCaches({ client, log, metrics: registry });
+    const watched = options.featuresWatchNamespaces;
+    const configMaps = createConfigMapCaches({
+      client,
+      log,
+      namespaces: watched.length > 0 ? watched : [options.podNamespace],
+      name: options.dynamicConfigMapName,
+    });
     const health = await serveHealth({
       host: options.host,
       port: options.healthPort,
@@ -76,7 +83,7 @@ await runMain(
       log,
     });
     try {
-      await startCaches(caches, signal);
+      await startCaches(caches, configMaps, signal);
       await runElected({
         client,
         namespace: options.podNamespace,
@@ -93,6 +100,7 @@ await runMain(
             options,
             client: fenced,
             caches,
+            configMaps,
             cloud,
             pinning,
             registry,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commaList, duration } from '../kube/options.ts';
+import { bool, commaList, duration } from '../kube/options.ts';
 
 const port = (otherwise: number) => z.coerce.number().int().min(0).max(65535).default(otherwise);
 
@@ -107,6 +107,58 @@ export const options = z.object({
     .min(1)
     .default(5)
     .meta({ description: 'nodes that one plan empties at once' }),
+  featuresWatchNamespaces: commaList
+    .default([])
+    .meta({ description: 'namespaces whose dynamic ConfigMap is read; its own when empty' }),
+  dynamicConfigMapName: z
+    .string()
+    .default('castai-kentroller-dynamic-config')
+    .meta({ description: 'ConfigMap whose config.yaml turns features on and off' }),
+  continuousRebalancingEnabled: bool
+    .default(false)
+    .meta({ description: 'look for a cheaper cluster all the time, where the ConfigMap does not say' }),
+  continuousRebalancingMode: z
+    .enum(['full', 'drain-only', 'delete-empty'])
+    .default('full')
+    .meta({ description: 'what a cycle may do: replace nodes, only empty them, only delete empty ones' }),
+  continuousRebalancingMinNodeAge: duration
+    .default(5 * 60_000)
+    .meta({ description: 'age from which a node may be replaced' }),
+  continuousRebalancingMinNodesToConsider: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(1)
+    .meta({ description: 'nodes that must be old enough for a cycle to look further' }),
+  continuousRebalancingMaxNodesPerIteration: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(100)
+    .meta({ description: 'nodes that one cycle may replace' }),
+  continuousRebalancingMaxBinarySearchDepth: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(20)
+    .meta({ description: 'how deep a cycle searches: each step is worth a quarter of a second' }),
+  continuousRebalancingSavingsThresholdPercent: z.coerce
+    .number()
+    .min(0)
+    .max(100)
+    .default(0)
+    .meta({ description: 'least saving, in percent of what the replaced nodes cost' }),
+  continuousRebalancingSavingsThresholdCostMonthly: z.coerce
+    .number()
+    .min(0)
+    .default(50)
+    .meta({ description: 'least saving, in USD a month' }),
+  continuousRebalancingFailureBackoffDuration: duration
+    .default(30 * 60_000)
+    .meta({ description: 'rest after a plan that failed; doubles with each failure in a row' }),
+  continuousRebalancingPollingPeriod: duration
+    .default(10_000)
+    .meta({ description: 'time between two cycles' }),
   unhealthyHaltPercent: z.coerce
     .number()
     .min(0)

@@ -32,11 +32,12 @@ export const startSession = (o: SessionOptions): Session => {
   const run = async (): Promise<void> => {
     const caches = createCaches({ client, log });
     try {
-      await startCaches(caches, signal);
+      await startCaches(caches, [], signal);
       await lead({
         options: parse(schema, { argv: [], env: o.env ?? {}, name: 'kentroller' }),
         client: o.wrap?.(client, stop) ?? client,
         caches,
+        configMaps: [],
         cloud: o.cloud,
         pinning: new PinningServer(log),
         registry: new Registry(),

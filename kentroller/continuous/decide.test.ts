@@ -1,0 +1,129 @@
+import t from 'tap';
+import type { Node } from '../../api/objects.ts';
+import type { PlanState, RebalancePlan, Savings } from '../../api/rebalanceplan.ts';
+import { CONTINUOUS, catalogueFor, forgotten, MADE_BY, restsUntil, tooLittle, whyNot } from './decide.ts';
+import type { ContinuousSettings } from './settings.ts';
+
+const NOW = Date.parse('2026-11-22T12:00:00Z');
+const MINUTE = 60_000;
+
+const SETTINGS: ContinuousSettings = {
+  enabled: true,
+  mode: 'full',
+  minNodeAgeMs: 5 * MINUTE,
+  minNodes: 1,
+  maxNodes: 100,
+  thresholdPercent: 0,
+  thresholdMonthly: 50,
+  failureBackoffMs: 30 * MINUTE,
+  aggressive: {},
+};
+
+const node = (ageMinutes: number): Node => ({
+  metadata: { name: `n${ageMinutes}`, creationTimestamp: new Date(NOW - ageMinutes * MINUTE).toISOString() },
+});
+
+const plan = (
+  name: string,
+  state: PlanState,
+  endedMinutesAgo = 0,
+  labels = { [MADE_BY]: CONTINUOUS },
+): RebalancePlan => ({
+  metadata: { name, labels },
+  spec: { execute: true },
+  status: {
+    state,
+    ...(endedMinutesAgo > 0
+      ? { completionTime: new Date(NOW - endedMinutesAgo * MINUTE).toISOString() }
+      : {}),
+  },
+});
+
+const WHY: readonly [
+  string,
+  Partial<ContinuousSettings>,
+  readonly RebalancePlan[],
+  readonly Node[],
+  RegExp | undefined,
+][] = [
+  ['an old node is enough to look', {}, [], [node(6)], undefined],
+  ['nothing while it is off', { enabled: false }, [], [node(6)], /not enabled/],
+  [
+    'nothing while any plan runs',
+    {},
+    [plan('other', 'Running', 0, {} as never)],
+    [node(6)],
+    /plan other has not ended/,
+  ],
+  ['nothing while a plan waits to run', {}, [plan('p', 'Pending')], [node(6)], /plan p has not ended/],
+  ['nothing while nodes are young', {}, [], [node(4)], /0 nodes are old enough, 1 are needed/],
+  ['nothing with fewer nodes than asked for', { minNodes: 2 }, [], [node(6)], /1 nodes are old enough, 2/],
+  ['rest after a failure', {}, [plan('p', 'Failed', 29)], [node(6)], /rests until 2026-11-22T12:01:00/],
+  ['and on after the rest', {}, [plan('p', 'Failed', 31)], [node(6)], undefined],
+  [
+    'twice as long after two',
+    {},
+    [plan('a', 'Failed', 31), plan('b', 'Failed', 100)],
+    [node(6)],
+    /rests until/,
+  ],
+  [
+    'a success in between starts anew',
+    {},
+    [plan('a', 'Failed', 31), plan('b', 'Done', 50), plan('c', 'Failed', 60)],
+    [node(6)],
+    undefined,
+  ],
+];
+
+for (const [name, settings, plans, nodes, expected] of WHY) {
+  t.test(name, async (t) => {
+    const found = whyNot({ ...SETTINGS, ...settings }, { plans, nodes, now: NOW });
+    if (expected) t.match(found, expected);
+    else t.equal(found, undefined);
+  });
+}
+
+t.test('the rest after failures never exceeds a day', async (t) => {
+  const many = Array.from({ length: 20 }, (_, i) => plan(`p${i}`, 'Failed', 10 + i));
+  t.equal(restsUntil(many, 30 * MINUTE), NOW - 10 * MINUTE + 24 * 60 * MINUTE);
+});
+
+const savings = (percent: string, monthly: string): Savings => ({
+  projectedSavingsPercent: percent,
+  projectedSavingsCostMonthly: monthly,
+  currentMonthlyCost: '1000',
+  projectedMonthlyCost: '900',
+});
+
+t.test('both thresholds count', async (t) => {
+  t.equal(tooLittle(SETTINGS, savings('5.0', '50.00')), undefined);
+  t.match(tooLittle(SETTINGS, savings('90.0', '49.99')), /49\.99 USD a month, less than 50/);
+  t.match(tooLittle({ ...SETTINGS, thresholdPercent: 10 }, savings('9.9', '500')), /9\.9 %, less than 10 %/);
+});
+
+t.test('draining finds nothing for sale and still knows what things cost', async (t) => {
+  const type = { name: 'm5.large', arch: 'amd64', os: ['linux'], labels: {} };
+  const amounts = { cpu: 0, memory: 0, pods: 0, ephemeralStorage: 0, other: {} };
+  const offering = { zone: 'a', capacityType: 'spot' as const, price: 0.1, available: true };
+  const catalogue = {
+    instanceTypes: [{ ...type, capacity: amounts, overhead: amounts, offerings: [offering] }],
+  };
+  const [found] = catalogueFor({ ...SETTINGS, mode: 'drain-only' }, catalogue).instanceTypes;
+  t.same(found?.offerings, [{ ...offering, available: false }]);
+  t.equal(catalogueFor(SETTINGS, catalogue), catalogue);
+});
+
+t.test('history keeps the newest, strays go', async (t) => {
+  const stray: RebalancePlan = { ...plan('stray', 'Pending'), spec: { execute: false } };
+  const plans = [
+    plan('old', 'Done', 30),
+    plan('new', 'Done', 10),
+    stray,
+    plan('theirs', 'Done', 90, {} as never),
+  ];
+  t.same(
+    forgotten(plans, 1).map((p) => p.metadata.name),
+    ['stray', 'old'],
+  );
+});

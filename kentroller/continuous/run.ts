@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RebalancePlanSpec, Savings } from '../../api/rebalanceplan.ts';
+import { REBALANCE_PLANS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import type { Recorder } from '../../kube/events.ts';
+import type { Logger } from '../../kube/log.ts';
+import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Caches } from '../caches.ts';
+import type { Clock } from '../rebalanceplan/execute.ts';
+import { FIELD_MANAGER } from '../rebalanceplan/unavailable.ts';
+import type { Planning } from '../rebalanceplanclaim/planning.ts';
+import { gatherSnapshot } from '../snapshot.ts';
+import { CONTINUOUS, catalogueFor, emptyNodes, forgotten, MADE_BY, tooLittle, whyNot } from './decide.ts';
+import type { ContinuousSettings } from './settings.ts';
+
+const KEPT_PLANS = 10;
+const PLANNING_TIMEOUT_MS = 5 * 60_000;
+const SEED = 1;
+
+export interface ContinuousOptions {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly catalogue: () => Promise<Catalogue>;
+  readonly planning: Planning;
+  readonly settings: () => ContinuousSettings;
+  readonly timeBudgetMs: number;
+  readonly pollingPeriodMs: number;
+  readonly recorder: Recorder;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Savings first, then spec.execute: no plan runs before it is known what it saves. */
+const write = async (
+  o: ContinuousOptions,
+  name: string,
+  spec: RebalancePlanSpec,
+  savings: Savings,
+): Promise<void> => {
+  const apply = { fieldManager: FIELD_MANAGER, force: true, signal: o.signal };
+  const metadata = { name, labels: { [MADE_BY]: CONTINUOUS } };
+  await o.client.apply(REBALANCE_PLANS, { metadata, spec: { ...spec, execute: false } }, apply);
+  const status = { status: { savings } };
+  await o.client.patch(REBALANCE_PLANS, { name }, status, { subresource: 'status', signal: o.signal });
+  const plan = await o.client.apply(REBALANCE_PLANS, { metadata, spec: { ...spec, execute: true } }, apply);
+  const message = `Plan ${name} saves ${savings.projectedSavingsPercent} % of what its nodes cost`;
+  o.recorder.event(REBALANCE_PLANS, plan, 'Normal', 'ContinuousRebalancing', message);
+};
+
+/** One cycle; answers with what it did, or why it did nothing. */
+export const runCycle = async (o: ContinuousOptions): Promise<string> => {
+  const { caches, client, signal } = o;
+  const settings = o.settings();
+  const now = o.clock.now();
+  // 1. Is there anything to look for.
+  const reason = whyNot(settings, { plans: caches.plans.list(), nodes: caches.nodes.list(), now });
+  if (reason) return reason;
+  for (const plan of forgotten(caches.plans.list(), KEPT_PLANS)) {
+    const { name, uid } = plan.metadata;
+    try {
+      await client.delete(REBALANCE_PLANS, { name }, { ...(uid ? { uid } : {}), signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+  // 2. Candidates, by the mode.
+  const empty =
+    settings.mode === 'delete-empty'
+      ? emptyNodes(caches.nodes.list(), (node) => caches.pods.by('node', node))
+      : undefined;
+  if (empty?.length === 0) return 'no node is empty';
+  // 3. The search.
+  const name = `${CONTINUOUS}-${Math.round(now / 1000)}`;
+  const answer = await o.planning(
+    {
+      snapshot: gatherSnapshot(caches),
+      catalogue: catalogueFor(settings, await o.catalogue()),
+      now,
+      seed: SEED,
+      timeBudgetMs: o.timeBudgetMs,
+      planName: name,
+      ...(empty ? { scope: { nodeNames: [...empty] } } : {}),
+      constraints: {
+        maxNodes: settings.maxNodes,
+        minAgeSeconds: Math.ceil(settings.minNodeAgeMs / 1000),
+      },
+      aggressive: settings.aggressive,
+    },
+    PLANNING_TIMEOUT_MS,
+    signal,
+  );
+  if (!answer.plan) return answer.reason ?? 'no cheaper set of nodes was found';
+  // 4. Is it worth it.
+  const little = tooLittle(settings, answer.plan.savings);
+  if (little) return `the best plan is left out: ${little}`;
+  // 5. The plan.
+  await write(o, name, answer.plan.spec, answer.plan.savings);
+  return `made plan ${name}, which saves ${answer.plan.savings.projectedSavingsPercent} %`;
+};
+
+/** Looks for a cheaper cluster again and again until the signal aborts; a cycle that fails is told and tried again. */
+export const rebalanceContinuously = async (o: ContinuousOptions): Promise<void> => {
+  const log = o.log.child({ logger: CONTINUOUS });
+  let last = '';
+  while (!o.signal.aborted) {
+    try {
+      const said = await runCycle({ ...o, log });
+      // The same reason every few seconds would hide everything else.
+      if (said !== last) log.info({ outcome: said }, 'continuous-rebalancing cycle');
+      last = said;
+    } catch (error) {
+      if (o.signal.aborted) return;
+      log.warn({ err: error }, 'continuous-rebalancing cycle failed');
+    }
+    await sleep(o.pollingPeriodMs, undefined, { signal: o.signal }).catch(() => {});
+  }
+};

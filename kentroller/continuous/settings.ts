@@ -1,0 +1,38 @@
+import type { RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
+import type { Features } from '../features/features.ts';
+import type { Options } from '../options.ts';
+
+export type Mode = 'full' | 'drain-only' | 'delete-empty';
+
+/** How the continuous cycle works now; times in milliseconds, money in USD. */
+export interface ContinuousSettings {
+  readonly enabled: boolean;
+  readonly mode: Mode;
+  readonly minNodeAgeMs: number;
+  readonly minNodes: number;
+  readonly maxNodes: number;
+  readonly thresholdPercent: number;
+  readonly thresholdMonthly: number;
+  readonly failureBackoffMs: number;
+  readonly aggressive: NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
+}
+
+/** The options, with what the dynamic ConfigMap says on top. */
+export const continuousSettings = (o: Options, features: Features): ContinuousSettings => {
+  const f = features.continuousRebalancing ?? {};
+  return {
+    enabled: (f.enabled ?? o.continuousRebalancingEnabled) && features.rebalancer?.enabled !== false,
+    mode: f.mode ?? o.continuousRebalancingMode,
+    minNodeAgeMs:
+      f.minNodeAgeSeconds === undefined ? o.continuousRebalancingMinNodeAge : f.minNodeAgeSeconds * 1000,
+    minNodes: f.minNodesToConsider ?? o.continuousRebalancingMinNodesToConsider,
+    maxNodes: f.maxNodesPerIteration ?? o.continuousRebalancingMaxNodesPerIteration,
+    thresholdPercent: f.savingsThresholdPercent ?? o.continuousRebalancingSavingsThresholdPercent,
+    thresholdMonthly: f.savingsThresholdCostMonthly ?? o.continuousRebalancingSavingsThresholdCostMonthly,
+    failureBackoffMs:
+      f.failureBackoffSeconds === undefined
+        ? o.continuousRebalancingFailureBackoffDuration
+        : f.failureBackoffSeconds * 1000,
+    aggressive: (f.aggressiveModeConfig ?? {}) as ContinuousSettings['aggressive'],
+  };
+};
