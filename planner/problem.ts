@@ -1,5 +1,5 @@
-import { HOSTNAME } from '../api/labels.ts';
-import type { DaemonSet, NodeSelector, Pod, Taint } from '../api/objects.ts';
+import { HOSTNAME, KARPENTER_NODEPOOL } from '../api/labels.ts';
+import type { DaemonSet, NodePool, NodeSelector, Pod, Taint } from '../api/objects.ts';
 import type { NodeView } from './nodeview.ts';
 import type { Offer } from './offer.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
@@ -49,6 +49,8 @@ export interface Problem {
   readonly groups: readonly GroupView[];
   /** groups × shapes: 1 where the node's labels and taints let the pod in. */
   readonly allowed: Uint8Array;
+  /** The same, were all NodePools of one weight. */
+  readonly anyWeight: Uint8Array;
   readonly columns: readonly OfferColumn[];
   /** Every offer, those beaten by others too: what a claim may name as its choices. */
   readonly everyColumn: readonly OfferColumn[];
@@ -121,8 +123,12 @@ class Groups {
   private readonly ids = new Map<string, number>();
   private readonly keys: readonly string[];
 
-  constructor(keys: readonly string[]) {
+  private readonly splitsOffers: boolean;
+
+  /** `splitsOffers` keeps nodes to come apart from those that stand. */
+  constructor(keys: readonly string[], splitsOffers: boolean) {
     this.keys = keys;
+    this.splitsOffers = splitsOffers;
   }
 
   of(labels: Labels, taints: readonly Taint[], name: string): number {
@@ -131,7 +137,11 @@ class Groups {
       // Every node has a hostname of its own, which would make every node a group; matchFields is the way to ask for one.
       return key === HOSTNAME && name === '' ? '' : (labels[key] ?? null);
     });
-    const id = JSON.stringify([values, taints.map((taint) => [taint.key, taint.value, taint.effect])]);
+    const id = JSON.stringify([
+      values,
+      taints.map((taint) => [taint.key, taint.value, taint.effect]),
+      this.splitsOffers && name === '',
+    ]);
     const known = this.ids.get(id);
     if (known !== undefined) return known;
     this.ids.set(id, this.views.length);
@@ -192,6 +202,30 @@ const allowedOf = (shapes: readonly Shape[], groups: readonly GroupView[]): Uint
 /** How many volumes a node to come takes is not known before it is there. */
 const UNLIMITED = 1e9;
 
+const weightOf = (pool: NodePool): number => pool.spec.weight ?? 0;
+
+/** Leaves each shape, of the nodes to come, those of the heaviest NodePool that has one that holds it. */
+const preferHeavy = (
+  allowed: Uint8Array,
+  columns: readonly OfferColumn[],
+  shapes: number,
+  sizes: Float64Array,
+): void => {
+  const width = columns[0]?.room.length ?? 0;
+  for (let shape = 0; shape < shapes; shape += 1) {
+    let heaviest = Number.NEGATIVE_INFINITY;
+    for (const column of columns) {
+      const fits =
+        allowed[column.group * shapes + shape] &&
+        column.room.every((room, d) => room >= (sizes[shape * width + d] ?? 0));
+      if (fits) heaviest = Math.max(heaviest, weightOf(column.offer.pool));
+    }
+    for (const column of columns) {
+      if (weightOf(column.offer.pool) < heaviest) allowed[column.group * shapes + shape] = 0;
+    }
+  }
+};
+
 /** Compiles a decision. `priceOf` weighs an offer's price with its risk. Throws a QuantityError. */
 export const compile = (input: {
   readonly standing: readonly Standing[];
@@ -226,7 +260,9 @@ export const compile = (input: {
     return own.has(HOSTNAME);
   });
   if (!asksForHost) keys.delete(HOSTNAME);
-  const groups = new Groups([...keys].sort());
+  const isWeighted = new Set(input.offers.map((offer) => weightOf(offer.pool))).size > 1;
+  if (isWeighted) keys.add(KARPENTER_NODEPOOL);
+  const groups = new Groups([...keys].sort(), isWeighted);
 
   const used = new Set<string>();
   for (const shape of shapes)
@@ -291,6 +327,8 @@ export const compile = (input: {
 
   const usable = columns.filter((column) => column.room.every((value) => value >= 0));
   const allowed = allowedOf(shapes, groups.views);
+  const anyWeight = Uint8Array.from(allowed);
+  if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);
 
   const pending = new Int32Array(shapes.length);
   for (const pod of input.pending) {
@@ -307,6 +345,7 @@ export const compile = (input: {
     standingShapes,
     groups: groups.views,
     allowed,
+    anyWeight,
     columns: prune(usable),
     everyColumn: usable,
     rules: compileRules(

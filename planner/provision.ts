@@ -6,7 +6,7 @@ import { isBoundToNode } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
 import { buyFor } from './compose.ts';
-import { fillOpen } from './fill.ts';
+import { fillOpen, openAndFill } from './fill.ts';
 import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
@@ -102,6 +102,11 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
   fillOpen(packing, left, targets, options);
   buyFor(packing, left, options, isOver);
+  if (left.some((n) => n > 0)) {
+    // The heaviest NodePools are at their limits, or have nothing for these pods: the others' turn.
+    problem.allowed.set(problem.anyWeight);
+    openAndFill(packing, left, options);
+  }
   improve(packing, [], options, {
     seed: request.seed,
     rounds: request.rounds ?? ROUNDS,
