@@ -38,6 +38,7 @@ export class IntentStore implements Cache<HeldIntent> {
   readonly #held = new Map<string, HeldIntent>();
   readonly #texts = new Map<string, string>();
   readonly #indexes = new Map<string, Map<string, HeldIntent>>();
+  readonly #reserved = new Map<string, string>();
   readonly #watchers = new Set<(change: Change<HeldIntent>) => void>();
   readonly #log: Logger;
   #seen: Set<string> | undefined;
@@ -67,6 +68,14 @@ export class IntentStore implements Cache<HeldIntent> {
   by(index: string, value: string): readonly HeldIntent[] {
     const found = this.#indexes.get(`${index}/${value}`);
     return found ? [...found.values()] : [];
+  }
+  /** The plan that a machine under this name was ordered for. */
+  planOf(nodeName: string): string | undefined {
+    return this.#reserved.get(nodeName);
+  }
+  /** Whether any machine is on its way or reserved. */
+  get hasReserved(): boolean {
+    return this.#reserved.size > 0;
   }
   onChange(watcher: (change: Change<HeldIntent>) => void): () => void {
     this.#watchers.add(watcher);
@@ -120,6 +129,8 @@ export class IntentStore implements Cache<HeldIntent> {
   }
 
   #index(object: HeldIntent): void {
+    const { node, nodeName, plan } = object.intent;
+    if (node && nodeName) this.#reserved.set(nodeName, plan);
     const values = valuesOf(object.intent);
     for (const index of INDEXES) {
       if (values[index] === '') continue;
@@ -132,6 +143,8 @@ export class IntentStore implements Cache<HeldIntent> {
 
   #unindex(object: HeldIntent | undefined): void {
     if (!object) return;
+    const { node, nodeName } = object.intent;
+    if (node) this.#reserved.delete(nodeName);
     const values = valuesOf(object.intent);
     for (const index of INDEXES) {
       const key = `${index}/${values[index]}`;

@@ -9,8 +9,6 @@ export interface Verdict {
   readonly own: ReadonlyMap<string, string>;
   /** Whether the pod waits for a node that is still on its way, and for which plan. */
   readonly awaited: string | undefined;
-  /** The plan that a node is reserved by, or undefined. */
-  readonly reservedBy: (nodeName: string) => string | undefined;
 }
 
 const intentsFor = (state: State, pod: Pod): readonly Intent[] => {
@@ -34,11 +32,7 @@ export const judge = (state: State, pod: Pod): Verdict => {
       awaited = intent.plan;
     }
   }
-  return {
-    own,
-    awaited,
-    reservedBy: (name) => state.store.by('node', name).find(({ intent }) => intent.node)?.intent.plan,
-  };
+  return { own, awaited };
 };
 
 export interface Filtered {
@@ -51,9 +45,11 @@ export interface Filtered {
  * node is among those offered; a place that kube-scheduler itself ruled out lets the pod go elsewhere.
  */
 export const filterNodes = (state: State, pod: Pod, names: readonly string[]): Filtered => {
-  if (state.store.size === 0) return { kept: names, refused: {} };
-  const { own, awaited, reservedBy } = judge(state, pod);
-  const offered = names.filter((name) => own.has(name));
+  const { store } = state;
+  if (store.size === 0) return { kept: names, refused: {} };
+  const { own, awaited } = judge(state, pod);
+  if (own.size === 0 && !awaited && !store.hasReserved) return { kept: names, refused: {} };
+  const offered = own.size > 0 ? names.filter((name) => own.has(name)) : [];
   const kept: string[] = [];
   const refused: Record<string, string> = {};
   for (const name of names) {
@@ -63,7 +59,7 @@ export const filterNodes = (state: State, pod: Pod, names: readonly string[]): F
       refused[name] = `plan ${own.get(place ?? '')} puts this pod on node ${place}`;
     } else if (awaited) refused[name] = `plan ${awaited} puts this pod on a node that is on its way`;
     else {
-      const plan = reservedBy(name);
+      const plan = store.planOf(name);
       if (plan === undefined) kept.push(name);
       else refused[name] = `reserved for the pods of plan ${plan}`;
     }
@@ -74,13 +70,14 @@ export const filterNodes = (state: State, pod: Pod, names: readonly string[]): F
 /** The best score that kube-scheduler takes from an extender. */
 const BEST = 10;
 
-/** A score for each node: the pod's own place first, nodes that no plan reserves or empties next. */
+/** Scores for the pod's own places among these nodes; kube-scheduler takes a node that is not named for 0. */
 export const scoreNodes = (
   state: State,
   pod: Pod,
   names: readonly string[],
 ): readonly { readonly Host: string; readonly Score: number }[] => {
-  if (state.store.size === 0) return names.map((Host) => ({ Host, Score: 0 }));
+  if (state.store.size === 0) return [];
   const { own } = judge(state, pod);
-  return names.map((Host) => ({ Host, Score: own.has(Host) ? BEST : 0 }));
+  if (own.size === 0) return [];
+  return names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: BEST }));
 };
