@@ -1,0 +1,165 @@
+import t from 'tap';
+import type { NodeClaim, Pod } from '../../api/objects.ts';
+import type { PodToMigrate, RebalancePlan } from '../../api/rebalanceplan.ts';
+import { PIN_BASELINE } from '../rebalanceplan/names.ts';
+import * as make from '../testing/world.ts';
+import { deriveIntents, type IntentSources } from './intents.ts';
+
+const OWNER = { kind: 'ReplicaSet', name: 'rs', uid: 'rs-uid' };
+const move = (name: string, to: string, o: Partial<PodToMigrate> = {}): PodToMigrate => ({
+  name,
+  namespace: 'shop',
+  srcNode: 'node-blue',
+  dstNodeClaimName: to,
+  owner: OWNER,
+  ...o,
+});
+const attempts = (...names: readonly string[]) => ({
+  nodesCreation: {
+    green: {
+      name: 'green',
+      attempts: names.map((nodeClaimName, i) => ({
+        instanceType: 'm5.large',
+        nodeClaimName,
+        status: i < names.length - 1 ? ('Failed' as const) : ('InProgress' as const),
+      })),
+    },
+  },
+});
+const running = (
+  moves: readonly PodToMigrate[],
+  o: Partial<RebalancePlan['metadata']> = {},
+): RebalancePlan => {
+  const plan = make.plan(
+    { nodeClaimsToAdd: [make.toAdd('green')], podsToMigrate: [...moves] },
+    attempts('green'),
+  );
+  return { ...plan, metadata: { ...plan.metadata, ...o } };
+};
+const LAUNCHED: NodeClaim = {
+  ...make.nodeClaim('green', {
+    labels: { 'karpenter.sh/nodepool': 'general', 'topology.kubernetes.io/zone': 'us-west-2a' },
+  }),
+  spec: {
+    nodeClassRef: { group: 'g', kind: 'K', name: 'n' },
+    requirements: [
+      { key: 'node.kubernetes.io/instance-type', operator: 'In', values: ['m5.large'] },
+      { key: 'team', operator: 'In', values: ['a', 'b'] },
+    ],
+    taints: [{ key: 't', effect: 'NoSchedule' }],
+    startupTaints: [{ key: 's', value: 'v', effect: 'NoExecute' }],
+  },
+  status: { providerID: 'aws:///us-west-2a/i-1', capacity: { cpu: '2' }, allocatable: { cpu: '1930m' } },
+};
+
+const sources = (plan: RebalancePlan, o: Partial<IntentSources> = {}): IntentSources => ({
+  plans: [plan],
+  claim: (name) => (name === 'green' ? LAUNCHED : name === 'stays' ? make.nodeClaim('stays') : undefined),
+  node: (claim) => (claim.metadata.name === 'stays' ? make.node('stays') : undefined),
+  pod: () => undefined,
+  nodeName: () => 'ip-10-0-0-4',
+  joinDeadlineMs: 600_000,
+  ...o,
+});
+
+t.test('a launched machine is told with what its Node will have', async (t) => {
+  const [found] = deriveIntents(sources(running([])));
+  t.match(found, { plan: 'plan', nodeClaim: 'green', nodeName: 'ip-10-0-0-4' });
+  t.match(found?.node, {
+    providerId: 'aws:///us-west-2a/i-1',
+    labels: {
+      'kubernetes.io/hostname': 'ip-10-0-0-4',
+      'kubernetes.io/os': 'linux',
+      'node.kubernetes.io/instance-type': 'm5.large',
+      'topology.kubernetes.io/region': 'us-west-2',
+      'topology.kubernetes.io/zone': 'us-west-2a',
+    },
+    taints: [
+      { key: 't', value: '', effect: 'NoSchedule' },
+      { key: 's', value: 'v', effect: 'NoExecute' },
+    ],
+    capacity: { cpu: '2' },
+    allocatable: { cpu: '1930m' },
+    nodeClaimUid: 'green-uid',
+  });
+  t.notOk('team' in (found?.node?.labels ?? {}), 'a requirement that is open is no label');
+  t.equal(found?.node?.joinDeadlineMs, Date.parse(LAUNCHED.metadata.creationTimestamp ?? '') + 600_000);
+});
+
+t.test('nothing is told of a machine before its name is known', async (t) => {
+  const intents = deriveIntents(sources(running([move('web-1', 'green')]), { nodeName: () => undefined }));
+  t.same(
+    intents.map((i) => [i.node !== undefined, i.nodeName]),
+    [[false, '']],
+    'but pins may come before',
+  );
+});
+
+t.test('pods of one owner to one node are one slot count; pins come before nodes', async (t) => {
+  const intents = deriveIntents(sources(running([move('web-1', 'green'), move('web-2', 'green')])));
+  t.same(
+    intents.map((i) => i.pin?.owner?.count ?? 'node'),
+    [2, 'node'],
+  );
+});
+
+t.test(
+  'for a node that stays, what stood there at the start counts, and never what the plan brought',
+  async (t) => {
+    const baseline = { annotations: { [PIN_BASELINE]: JSON.stringify({ 'rs-uid/stays': 3 }) } };
+    const pin = deriveIntents(sources(running([move('web-1', 'stays')], baseline))).find((i) => i.pin);
+    t.equal(pin?.pin?.owner?.count, 4);
+    t.equal(pin?.nodeName, 'node-stays');
+  },
+);
+
+t.test('a pending pod is told by itself, with its uid', async (t) => {
+  const { srcNode: _, ...pending } = move('web-1', 'green');
+  const there = (): Pod => make.pod('web-1');
+  const plan = running([pending]);
+  t.match(deriveIntents(sources(plan, { pod: there }))[0]?.pin, {
+    namespace: 'shop',
+    pod: { name: 'web-1', uid: 'web-1-uid' },
+  });
+  t.equal(deriveIntents(sources(plan)).filter((i) => i.pin).length, 0, 'one that is gone is not');
+});
+
+t.test('the next attempt is another machine, and its pins keep their ids', async (t) => {
+  const plan = running([move('web-1', 'green')]);
+  const again: RebalancePlan = {
+    ...plan,
+    status: { ...plan.status, ...attempts('green', 'green-attempt-2') },
+  };
+  const claim = (): NodeClaim => ({
+    ...LAUNCHED,
+    metadata: { ...LAUNCHED.metadata, name: 'green-attempt-2' },
+  });
+  const [pin, node] = deriveIntents(sources(plan));
+  const [nextPin, nextNode] = deriveIntents(sources(again, { claim }));
+  t.equal(nextPin?.id, pin?.id);
+  t.equal(nextPin?.nodeClaim, 'green-attempt-2');
+  t.not(nextNode?.id, node?.id);
+});
+
+const SILENT: readonly [string, RebalancePlan][] = [
+  ['a plan that has not started', { ...running([move('web-1', 'green')]), status: { state: 'Pending' } }],
+  [
+    'a plan that is taken back',
+    { ...running([move('web-1', 'green')]), status: { state: 'Running', failurePhase: 'Creation' } },
+  ],
+  ['a plan that is done', { ...running([move('web-1', 'green')]), status: { state: 'Done' } }],
+  ['a plan that is being deleted', running([move('web-1', 'green')], { deletionTimestamp: make.ago(1) })],
+];
+for (const [name, plan] of SILENT) {
+  t.test(`${name} has no intents`, async (t) => t.same(deriveIntents(sources(plan)), []));
+}
+
+t.test('ids can stand in labels, and another process derives the same', async (t) => {
+  const plan = running([move('web-1', 'green'), move('web-2', 'stays')]);
+  const ids = deriveIntents(sources(plan)).map((i) => i.id);
+  t.ok(ids.every((id) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(id)));
+  t.same(
+    deriveIntents(sources(structuredClone(plan))).map((i) => i.id),
+    ids,
+  );
+});
