@@ -1,0 +1,111 @@
+import type { Bed } from '../support/bed.ts';
+import {
+  Bindings,
+  dropNodes,
+  dropPods,
+  makeNodes,
+  makeOwner,
+  makePods,
+  namesOf,
+  podOf,
+} from '../support/cluster.ts';
+import { median, pairedRatio, rateOf } from '../support/figures.ts';
+import { machineIntent, type Pinner, placesIntent } from '../support/pinner.ts';
+import { freePort } from '../support/port.ts';
+import { formatNumber, formatRatio, type Row } from '../support/table.ts';
+import type { GoEcho } from './goecho.ts';
+import { startScheduler } from './scheduler.ts';
+
+/** kube-scheduler's own throughput with no extender, the Go echo, ours while no plan runs, ours while one does. */
+
+const VARIANTS = ['none', 'echo', 'idle', 'plan'] as const;
+type Variant = (typeof VARIANTS)[number];
+
+const RESERVED = 20;
+
+interface Scene {
+  readonly bed: Bed;
+  readonly pinner: Pinner;
+  readonly namespace: string;
+  readonly nodes: readonly string[];
+  readonly pods: number;
+  readonly echoUrl: string;
+}
+
+const urlOf = (s: Scene, variant: Variant): string | undefined => {
+  if (variant === 'none') return undefined;
+  return variant === 'echo' ? s.echoUrl : s.pinner.url;
+};
+
+const round = async (s: Scene, variant: Variant, at: number): Promise<number> => {
+  const { bed, namespace } = s;
+  const name = `bench-${variant}`;
+  await makePods(
+    bed.client,
+    namesOf(`pod-${variant}-${at}`, s.pods).map((pod) => podOf({ name: pod, namespace, scheduler: name })),
+  );
+  const bindings = await Bindings.watch(bed.client, namespace);
+  const scheduler = await startScheduler(bed, name, urlOf(s, variant));
+  try {
+    return rateOf(await bindings.all(s.pods));
+  } finally {
+    bindings.close();
+    await scheduler.stop();
+    await dropPods(bed.client, namespace);
+  }
+};
+
+/** A plan that reserves some of the nodes for pods of an owner which does not come. */
+const planOver = async (s: Scene): Promise<() => void> => {
+  const owner = await makeOwner(s.bed.client, s.namespace, `moved-${s.nodes.length}`);
+  const intents = s.nodes
+    .slice(0, RESERVED)
+    .flatMap((name) => [machineIntent(name), placesIntent(name, s.namespace, owner, 10)]);
+  const { autoscaler } = s.pinner;
+  autoscaler.upsert(...intents);
+  return () => {
+    for (const { id } of intents) autoscaler.remove(id);
+  };
+};
+
+export const throughputRows = async (
+  bed: Bed,
+  pinner: Pinner,
+  echo: GoEcho,
+  o: { readonly pods: number; readonly nodes: number; readonly rounds: number },
+): Promise<readonly Row[]> => {
+  const namespace = await bed.namespace('throughput');
+  const nodes = namesOf(`node-${o.nodes}`, o.nodes);
+  await makeNodes(bed.client, nodes);
+  const address = `${bed.host}:${await freePort(bed.host)}`;
+  const server = await echo.serve(address);
+  const scene = { bed, pinner, namespace, nodes, pods: o.pods, echoUrl: `http://${address}` };
+  const rates: Record<Variant, number[]> = { none: [], echo: [], idle: [], plan: [] };
+  try {
+    for (let at = 0; at < o.rounds; at++) {
+      for (const variant of VARIANTS) {
+        const end = variant === 'plan' ? await planOver(scene) : undefined;
+        try {
+          rates[variant].push(await round(scene, variant, at));
+        } finally {
+          end?.();
+        }
+      }
+    }
+  } finally {
+    await server.stop();
+    await dropNodes(bed.client, nodes);
+  }
+  const row = (ours: 'idle' | 'plan', peer: 'none' | 'echo', least: number): Row => {
+    const ratio = pairedRatio(rates[ours], rates[peer]);
+    return {
+      what: `kube-scheduler with ours on, ${o.nodes} nodes, ${ours === 'plan' ? 'a plan running' : 'no plan'}: pods a second`,
+      ours: formatNumber(median(rates[ours])),
+      peer: `${formatNumber(median(rates[peer]))} ${peer === 'none' ? 'no extender' : 'Go echo'}`,
+      ratio: formatRatio(ratio),
+      reach: `≥ ${least} ×`,
+      isMet: ratio >= least,
+    };
+  };
+  return [row('idle', 'none', 0.95), row('idle', 'echo', 1), row('plan', 'echo', 1)];
+};

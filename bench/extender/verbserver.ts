@@ -1,0 +1,52 @@
+import type { AddressInfo } from 'node:net';
+import type { Node, Pod } from '../../api/objects.ts';
+import { NODES, PODS } from '../../api/resources.ts';
+import { IntentStore } from '../../extender/intents.ts';
+import { Ledger } from '../../extender/ledger.ts';
+import { StandingCache } from '../../extender/standing.ts';
+import type { State } from '../../extender/state.ts';
+import { verbs } from '../../extender/verbs.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { createLogger } from '../../kube/log.ts';
+import { POD_INDEXES } from '../../kube/trim.ts';
+import { namesOf } from '../support/cluster.ts';
+
+/** The extender's verbs alone, over a cluster that stands in memory: `verbserver.ts NODES plan|idle`. */
+
+const RESERVED = 50;
+
+const log = createLogger({ component: 'verbserver', level: 'error' });
+
+const stateOf = (count: number, hasPlan: boolean): State => {
+  const store = new IntentStore(log);
+  const nodes = new StandingCache<Node>(NODES);
+  const names = namesOf('node', count);
+  for (const name of names) nodes.put({ metadata: { name } });
+  if (hasPlan) {
+    for (const nodeName of names.slice(0, RESERVED)) {
+      const common = { plan: 'plan', nodeClaim: `claim-of-${nodeName}`, nodeName };
+      const node = { providerId: '', labels: {}, annotations: {}, taints: [], capacity: {}, allocatable: {} };
+      store.upsert(
+        { ...common, id: `node/${nodeName}`, node: { ...node, joinDeadlineMs: 0, nodeClaimUid: '' } },
+        1,
+      );
+      const owner = { kind: 'ReplicaSet', name: 'moved', uid: 'moved', count: 10 };
+      store.upsert({ ...common, id: `pin/${nodeName}`, pin: { namespace: 'default', owner } }, 1);
+    }
+  }
+  return {
+    store,
+    nodes,
+    pods: new StandingCache<Pod>(PODS, POD_INDEXES),
+    ledger: new Ledger(Date.now),
+    now: Date.now,
+  };
+};
+
+const [count = '5000', mode = 'plan'] = process.argv.slice(2);
+const state = stateOf(Number(count), mode === 'plan');
+// Nothing is bound here.
+const app = verbs({ client: {} as KubeClient, state: () => state, log });
+await app.listen({ host: '127.0.0.1', port: 0 });
+process.stdout.write(`listening ${(app.server.address() as AddressInfo).port}\n`);
+process.on('SIGTERM', () => process.exit(0));

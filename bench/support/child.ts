@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const TICKS_A_SECOND = 100;
+const KILL_AFTER_MS = 10_000;
+
+/** A process that a benchmark starts and ends. */
+export class Child {
+  readonly process: ChildProcess;
+  readonly #lines: string[] = [];
+
+  constructor(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    const [command = '', ...args] = argv;
+    this.process = spawn(command, args, {
+      env: { PATH: process.env.PATH, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    if (this.process.stdout)
+      createInterface({ input: this.process.stdout }).on('line', (line) => {
+        if (this.#lines.push(line) > 1_000) this.#lines.shift();
+      });
+  }
+
+  /** A program of this repository, its path from the root; PROFILE_DIR in the environment takes CPU profiles. */
+  static ofOurs(path: string, env: Readonly<Record<string, string>>, args: readonly string[] = []): Child {
+    const main = fileURLToPath(new URL(`../../${path}`, import.meta.url));
+    const { PROFILE_DIR } = process.env;
+    const flags = PROFILE_DIR ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE_DIR}`] : [];
+    return new Child([process.execPath, ...flags, main, ...args], env);
+  }
+
+  /** Waits for a line that contains this text. Throws with the last lines when the process ends or time is up. */
+  async said(text: string, timeoutMs = 60_000): Promise<string> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const found = this.#lines.find((line) => line.includes(text));
+      if (found !== undefined) return found;
+      if (this.process.exitCode !== null || Date.now() > deadline)
+        throw new Error(`it did not say "${text}": ${this.#lines.slice(-5).join('\n')}`);
+      await sleep(20);
+    }
+  }
+
+  /** CPU seconds that it has used so far, all its threads. */
+  cpuSeconds(): number {
+    const stat = readFileSync(`/proc/${this.process.pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+  }
+
+  async stop(): Promise<void> {
+    const { process: child } = this;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const end = once(child, 'exit');
+    child.kill('SIGTERM');
+    const force = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS);
+    await end;
+    clearTimeout(force);
+  }
+}
