@@ -1,0 +1,91 @@
+import t from 'tap';
+import type { Pod } from '../api/objects.ts';
+import { smallCatalogue } from './randomcluster.ts';
+import { type RebalanceRequest, rebalance } from './rebalance.ts';
+import { fragmentedCluster, makeNode, makePod, makeSnapshot } from './testcluster.ts';
+import { faultsOf } from './validate.ts';
+
+const NOW = Date.parse('2026-06-01T12:00:00Z');
+const ask = (request: Partial<RebalanceRequest> & Pick<RebalanceRequest, 'snapshot'>) =>
+  rebalance({ catalogue: smallCatalogue, now: NOW, seed: 1, planName: 'p', rounds: 100, ...request });
+
+t.test('a fragmented cluster becomes a cheaper one that holds every pod', async (t) => {
+  const snapshot = fragmentedCluster(12, 12, 10);
+  const { plan } = ask({ snapshot });
+  t.ok(plan);
+  t.same(plan && faultsOf(snapshot, smallCatalogue, plan.spec), []);
+  t.ok(Number(plan?.savings.projectedSavingsPercent) > 30, plan?.savings.projectedSavingsPercent ?? '');
+  t.ok(Number(plan?.savings.lowerBoundMonthlyCost) <= Number(plan?.savings.projectedClusterMonthlyCost));
+});
+
+t.test('a pod that blocks its node is named in the reason', async (t) => {
+  const marked = (name: string, change: Partial<Pod['metadata']>): Pod => {
+    const pod = makePod(name, { node: 'a' });
+    return { ...pod, metadata: { ...pod.metadata, ...change } };
+  };
+  const table: readonly (readonly [Pod, RegExp])[] = [
+    [makePod('bare', { node: 'a', owner: null }), /pod default\/bare has no controller/],
+    [makePod('job', { node: 'a', owner: 'Job' }), /pod default\/job belongs to a Job/],
+    [marked('x', { annotations: { 'karpenter.sh/do-not-disrupt': 'true' } }), /do-not-disrupt/],
+    [marked('x', { labels: { 'autoscaling.cast.ai/removal-disabled': 'true' } }), /removal-disabled/],
+    [
+      marked('x', { annotations: { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' } }),
+      /safe-to-evict/,
+    ],
+  ];
+  for (const [pod, reason] of table) {
+    const result = ask({ snapshot: makeSnapshot([makeNode('a')], [pod]) });
+    t.equal(result.plan, null);
+    t.match(result.skippedNodes, [{ name: 'a', reasons: [reason] }]);
+  }
+});
+
+t.test('a disruption budget that allows nothing blocks, its schedule respected', async (t) => {
+  const pdb = {
+    metadata: { name: 'guard', namespace: 'default' },
+    spec: { selector: { matchLabels: { app: 'web' } } },
+    status: { disruptionsAllowed: 0 },
+  };
+  const base = makeSnapshot([makeNode('a')], [makePod('p', { node: 'a' })]);
+  t.match(ask({ snapshot: { ...base, podDisruptionBudgets: [pdb] } }).skippedNodes, [{ reasons: [/guard/] }]);
+  t.ok(
+    ask({ snapshot: { ...base, podDisruptionBudgets: [pdb] }, aggressive: { ignoreBlockingPDB: true } }).plan,
+  );
+  const pool = base.nodePools[0];
+  if (!pool) throw new Error('the snapshot has a NodePool');
+  const withBudget = (schedule: string) => ({
+    ...base,
+    nodePools: [
+      {
+        ...pool,
+        spec: { ...pool.spec, disruption: { budgets: [{ nodes: '0', schedule, duration: '2h' }] } },
+      },
+    ],
+  });
+  t.match(ask({ snapshot: withBudget('0 11 * * *') }).skippedNodes, [
+    { reasons: [/budgets of NodePool default/] },
+  ]);
+  t.ok(ask({ snapshot: withBudget('0 14 * * *') }).plan);
+});
+
+t.test('nodes outside the scope, and nodes that Karpenter does not manage, stay as they are', async (t) => {
+  const snapshot = makeSnapshot(
+    [makeNode('a'), makeNode('b')],
+    [makePod('p', { node: 'a' }), makePod('q', { node: 'b' })],
+  );
+  const scoped = ask({ snapshot, scope: { nodeNames: ['b'] } });
+  t.same(scoped.selectedNodes, ['b']);
+  t.same(scoped.plan?.spec.nodeClaimsToDelete, [{ nodeClaimName: 'claim-b' }]);
+  const unmanaged = ask({ snapshot: { ...snapshot, nodeClaims: [] } });
+  t.equal(unmanaged.plan, null);
+  t.match(unmanaged.skippedNodes, [{ reasons: ['it is not managed by Karpenter'] }, {}]);
+});
+
+t.test('a cluster that is as cheap as can be is left alone, with the reason', async (t) => {
+  const node = makeNode('a', { type: 'c5.large', cpu: 1900, memory: 3500 });
+  const result = ask({
+    snapshot: makeSnapshot([node], [makePod('p', { cpu: 1800, memory: 3000, node: 'a' })]),
+  });
+  t.equal(result.plan, null);
+  t.equal(result.reason, 'No cheaper set of nodes was found.');
+});
