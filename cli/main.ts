@@ -1,11 +1,17 @@
+import { explainCommand } from './explain.ts';
 import { readFlags, UsageError } from './flags.ts';
 import { type Outcome, PLAN_FLAGS, PLAN_SWITCHES, planCommand } from './plan.ts';
 
-const HELP = `precision-packer plan rebalance|provision --snapshot FILE --catalog FILE [flags]
+import { reportCommand } from './report.ts';
+
+const HELP = `precision-packer report                    --snapshot FILE --catalog FILE [--html FILE] [-o table|json|yaml] [flags]
+precision-packer plan rebalance|provision  --snapshot FILE --catalog FILE [-o json|yaml] [flags]
+precision-packer explain pod|node NAME     --snapshot FILE --catalog FILE [flags]
 
   --snapshot FILE[,FILE]    a v1 List, as kubectl get nodes,pods,nodepools,nodeclaims,daemonsets,replicasets,pdb -A -o json prints it; - is stdin
   --catalog FILE            instance types and prices in the file format of Karpenter's kwok provider
-  -o, --output json|yaml    form of the plan (json)
+  -o, --output FORM         json, yaml; report has table too, and begins with it
+  --html FILE               writes the report as one page, with a picture of nodes and pods before and after
   --name NAME               name of the plan
   --seed N                  same input and seed, same plan (1)
   --time-budget DURATION    the search ends then at the latest (10s)
@@ -22,7 +28,16 @@ const run = (argv: readonly string[]): Outcome => {
   if (argv.length === 0 || argv.includes('--help') || argv.includes('-h'))
     return { out: HELP, err: [], code: 0 };
   const flags = readFlags(argv, new Set<string>(PLAN_FLAGS), new Set(PLAN_SWITCHES));
-  if (flags.words[0] === 'plan') return planCommand(flags, () => performance.now(), Date.now());
+  const clock = (): number => performance.now();
+  const now = Date.now();
+  switch (flags.words[0]) {
+    case 'plan':
+      return planCommand(flags, clock, now);
+    case 'report':
+      return reportCommand(flags, clock, now);
+    case 'explain':
+      return explainCommand(flags, clock, now);
+  }
   throw new UsageError(`The command '${flags.words[0] ?? ''}' is not known; --help lists those that are.`);
 };
 

@@ -3,7 +3,7 @@ import { GROUP_VERSION } from '../api/labels.ts';
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { type AggressiveMode, isInScope, type NodeConstraints, type Scope } from '../planner/candidate.ts';
 import { provision } from '../planner/provision.ts';
-import { rebalance } from '../planner/rebalance.ts';
+import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import { type Flags, UsageError } from './flags.ts';
 import { readCatalogue, readSnapshot } from './read.ts';
 
@@ -19,6 +19,7 @@ export const PLAN_FLAGS = [
   'max-nodes',
   'min-age-seconds',
   'min-cluster-size',
+  'html',
 ] as const;
 
 const MODE_SWITCHES = {
@@ -122,37 +123,45 @@ const EMPTY_PLAN: RebalancePlanSpec = {
   podsToMigrate: [],
 };
 
+/** Reads what all commands ask of the planner. Throws errors whose messages are one sentence. */
+export const requestOf = (
+  flags: Flags,
+  planName: string,
+  clock: () => number,
+  now: number,
+): RebalanceRequest => {
+  const snapshot = readSnapshot(wanted(flags, 'snapshot'));
+  const catalogue = readCatalogue(wanted(flags, 'catalog'));
+  const text = flags.values.get('scope');
+  const scope = text === undefined ? undefined : scopeOf(text);
+  if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {
+    throw new UsageError(`--scope ${text} takes in no node of the snapshot.`);
+  }
+  return {
+    snapshot,
+    catalogue,
+    now: integer(flags, 'now', 0) ?? now,
+    seed: integer(flags, 'seed', 0) ?? 1,
+    clock,
+    timeBudgetMs: milliseconds(flags.values.get('time-budget') ?? '10s'),
+    planName: flags.values.get('name') ?? planName,
+    ...(scope && { scope }),
+    constraints: constraintsOf(flags),
+    aggressive: modeOf(flags),
+  };
+};
+
 /** `plan rebalance|provision`: prints one RebalancePlan. Throws errors whose messages are one sentence. */
 export const planCommand = (flags: Flags, clock: () => number, now: number): Outcome => {
   const what = flags.words[1];
   if (what !== 'rebalance' && what !== 'provision') {
     throw new UsageError(`plan takes rebalance or provision, not '${what ?? ''}'.`);
   }
-  const snapshot = readSnapshot(wanted(flags, 'snapshot'));
-  const catalogue = readCatalogue(wanted(flags, 'catalog'));
-  const planName = flags.values.get('name') ?? what;
-  const budget = flags.values.get('time-budget');
-  const base = {
-    snapshot,
-    catalogue,
-    now: integer(flags, 'now', 0) ?? now,
-    seed: integer(flags, 'seed', 0) ?? 1,
-    clock,
-    timeBudgetMs: milliseconds(budget ?? '10s'),
-    planName,
-  };
+  const request = requestOf(flags, what, clock, now);
+  const { planName } = request;
   const output = flags.values.get('output');
   if (what === 'rebalance') {
-    const scope = flags.values.get('scope');
-    if (scope !== undefined && !snapshot.nodes.some((node) => isInScope(node, scopeOf(scope)))) {
-      throw new UsageError(`--scope ${scope} takes in no node of the snapshot.`);
-    }
-    const result = rebalance({
-      ...base,
-      ...(scope !== undefined && { scope: scopeOf(scope) }),
-      constraints: constraintsOf(flags),
-      aggressive: modeOf(flags),
-    });
+    const result = rebalance(request);
     return {
       out: format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
       err: [
@@ -162,7 +171,7 @@ export const planCommand = (flags: Flags, clock: () => number, now: number): Out
       code: 0,
     };
   }
-  const result = provision(base);
+  const result = provision(request);
   return {
     out: format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
     err: [
