@@ -16,8 +16,14 @@ export const PLAN = 'autoscaling.cast.ai/rebalance-plan';
 export const PIN = 'autoscaling.cast.ai/pin';
 /** Reserves a node for the pods that a plan puts there; taken off when the plan is done. */
 export const PREPARING_TAINT = 'scheduling.cast.ai/pod-pinning-preparing';
+/** Kubernetes' own taint of a node whose kubelet is not ready. */
+export const NOT_READY = 'node.kubernetes.io/not-ready';
 /** Scheduling gate of the `hold` way to pin. */
 export const PIN_GATE = 'autoscaling.cast.ai/pin-hold';
+/** On a node: a live migration provider serves it, as source and as destination. On a pod: 'false' keeps it out. */
+export const LIVE_MIGRATION = 'live.cast.ai/migration-enabled';
+/** On a pod, 'true': it is evicted rather than migrated. */
+export const LIVE_MIGRATION_DISABLED = 'autoscaling.cast.ai/live-migration-disabled';
 export const REBALANCING_STATUS = 'rebalancing.cast.ai/status';
 export const PREDICTED_INTERRUPTION = 'autoscaling.cast.ai/predicted-interruption';
 

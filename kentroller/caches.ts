@@ -15,6 +15,7 @@ import type {
   ReplicaSet,
   StorageClass,
 } from '../api/objects.ts';
+import type { RebalanceMigrationPlan } from '../api/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import type { RebalancePlanClaim } from '../api/rebalanceplanclaim.ts';
 import type { RebalancePlanSchedule } from '../api/rebalanceplanschedule.ts';
@@ -30,6 +31,7 @@ export interface Caches {
   readonly plans: Cache<RebalancePlan>;
   readonly claims: Cache<RebalancePlanClaim>;
   readonly schedules: Cache<RebalancePlanSchedule>;
+  readonly migrations: Cache<RebalanceMigrationPlan>;
   readonly unavailable: Cache<UnavailableOffering>;
   readonly nodes: Cache<Node>;
   readonly pods: Cache<Pod>;
@@ -59,6 +61,7 @@ export const createCaches = (o: {
     plans: plain(resources.REBALANCE_PLANS),
     claims: plain(resources.REBALANCE_PLAN_CLAIMS),
     schedules: plain(resources.REBALANCE_PLAN_SCHEDULES),
+    migrations: plain(resources.REBALANCE_MIGRATION_PLANS),
     unavailable: plain(resources.UNAVAILABLE_OFFERINGS),
     nodes: createCache({
       ...o,

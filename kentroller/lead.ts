@@ -114,6 +114,11 @@ export const lead = async (o: {
           pinsOf: (plan) => board.viewOf(plan),
           priceOf: (...offering) => findPrice(prices, ...offering),
           limitsOf: (plan) => limitsOf(plan, limits),
+          migration: () => ({
+            mode: options.liveMigration,
+            answerTimeoutMs: options.liveMigrationAnswerTimeout,
+            timeoutMs: options.liveMigrationTimeout,
+          }),
           recorder,
           log,
           clock,

@@ -159,6 +159,16 @@ export const options = z.object({
   continuousRebalancingPollingPeriod: duration
     .default(10_000)
     .meta({ description: 'time between two cycles' }),
+  liveMigration: z.enum(['auto', 'always', 'never']).default('auto').meta({
+    description:
+      'migrate pods before evicting them: where nodes carry live.cast.ai/migration-enabled=true, everywhere, nowhere',
+  }),
+  liveMigrationAnswerTimeout: duration
+    .default(30_000)
+    .meta({ description: 'time for a live migration provider to show itself' }),
+  liveMigrationTimeout: duration.default(10 * 60_000).meta({
+    description: 'time to migrate the pods of one node; then they are evicted, where their policy allows',
+  }),
   unhealthyHaltPercent: z.coerce
     .number()
     .min(0)

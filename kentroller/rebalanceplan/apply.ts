@@ -6,7 +6,7 @@ import {
   REBALANCING_STATUS,
 } from '../../api/labels.ts';
 import type { RebalancePlanStatus } from '../../api/rebalanceplan.ts';
-import { NODE_CLAIMS, NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { NODE_CLAIMS, NODES, PODS, REBALANCE_MIGRATION_PLANS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
@@ -106,6 +106,24 @@ const noteLoss = async (
     await noteUnavailable(w.client, offering, known, world.now, w.signal);
   }
   return status.recordAttempt(step.attempt, 'Failed', step.description, world.now);
+};
+
+const createMigration = async (
+  w: Writer,
+  world: World,
+  step: Step & { kind: 'create-migration' },
+): Promise<Change> => {
+  const { claim, migration, message } = step;
+  try {
+    await w.client.create(REBALANCE_MIGRATION_PLANS, migration, { signal: w.signal });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const ref = { name: migration.metadata.name };
+    const found = await w.client.get(REBALANCE_MIGRATION_PLANS, ref, { signal: w.signal });
+    // One of an earlier plan of the same name: the garbage collector takes it away.
+    if (!found.metadata.ownerReferences?.some((o) => o.uid === world.plan.metadata.uid)) throw error;
+  }
+  return status.recordDeletion(claim, 'LiveMigrationCreated', message, world.now, migration.metadata.name);
 };
 
 const evict = async (w: Writer, step: Step & { kind: 'evict' }): Promise<void> => {
@@ -222,7 +240,13 @@ export const apply = async (w: Writer, world: World, step: Step): Promise<Change
     case 'evict':
       return void (await evict(w, step));
     case 'record-deletion':
-      return status.recordDeletion(step.claim, step.status, step.description, now);
+      return status.recordDeletion(step.claim, step.status, step.description, now, step.migrationPlan);
+    case 'create-migration':
+      return createMigration(w, world, step);
+    case 'withdraw-migration':
+      return void (await deleted(
+        w.client.delete(REBALANCE_MIGRATION_PLANS, { name: step.name }, { ...options, uid: step.uid }),
+      ));
     case 'advance':
       return both(
         ...(step.validated ? [merge({ validatedSavings: step.validated })] : []),

@@ -4,6 +4,7 @@ import type { CreationAttempt, NodeClaimToAdd } from '../../api/rebalanceplan.ts
 import { overLimits } from '../nodepool/limits.ts';
 import { alternativesOf, nextAlternative, offeringsOf } from './alternatives.ts';
 import { lock } from './lock.ts';
+import { unmigratable } from './migration.ts';
 import { attemptName, buildNodeClaim } from './nodeclaim.ts';
 import { isReady } from './readiness.ts';
 import { attemptsOf } from './status.ts';
@@ -183,7 +184,7 @@ export const create = (world: World): Decision => {
   const locks = lock(world);
   if (locks.length > 0) return steps(...locks);
   const planned = world.plan.spec.nodeClaimsToAdd ?? [];
-  const limited = limitFailure(world, planned);
+  const limited = unmigratable(world) ?? limitFailure(world, planned);
   if (limited) return steps(limited);
   const next = planned.flatMap((p) => follow(world, p));
   const failure = next.find((s) => s.kind === 'fail');

@@ -1,6 +1,7 @@
 import { DRAINING, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { allowedDisruptions } from '../nodepool/budget.ts';
+import { drainSince, mandatoryPods, migrate } from './migration.ts';
 import { CORDONED_BY, DRAINING_REBALANCING } from './names.ts';
 import { isMovable, isTerminating } from './pods.ts';
 import { mustHoldEvictions } from './settling.ts';
@@ -47,8 +48,9 @@ const isCordoned = (node: Node): boolean =>
 
 const evictions = (world: World, claim: string): readonly Step[] => {
   if (mustHoldEvictions(world)) return [];
+  const kept = new Set(mandatoryPods(world, claim));
   return (world.pods.get(claim) ?? [])
-    .filter((pod) => isMovable(pod) && !isTerminating(pod))
+    .filter((pod) => isMovable(pod) && !isTerminating(pod) && !kept.has(pod))
     .filter((pod) => (world.heldUntil.get(pod.metadata.uid ?? '') ?? 0) <= world.now)
     .map((pod) => ({
       kind: 'evict' as const,
@@ -107,12 +109,15 @@ const drain = (world: World, claim: string, mayBegin: boolean): Drained => {
     const cordon = begin(claim, node).filter((s) => s.kind === 'cordon');
     return { steps: cordon, busy: true, done: false };
   }
+  // A node that looks empty may still be sending the memory of its last pod.
+  const moving = migrate(world, claim);
+  if (moving) return { steps: moving, busy: true, done: false };
   const left = (world.pods.get(claim) ?? []).filter(isMovable);
   if (left.length === 0) {
     const deletion = remove(world, claim);
     return { steps: deletion ? [deletion] : [], busy: true, done: false };
   }
-  const late = drainTimedOut(world, claim, node, Date.parse(events[0]?.timestamp ?? ''));
+  const late = drainTimedOut(world, claim, node, drainSince(events));
   return { steps: late ? [late] : evictions(world, claim), busy: true, done: false };
 };
 

@@ -109,6 +109,10 @@ export const executePlans = (
         const all = caches.plans.list().filter(isRunning);
         return own ? [own] : all.map((p) => p.metadata.name);
       }),
+      watches(caches.migrations, (migration) => {
+        const own = migration.metadata.labels?.[PLAN];
+        return own ? [own] : [];
+      }),
       watches(caches.pods, (pod) =>
         caches.plans
           .list()

@@ -1,14 +1,16 @@
 import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
-import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
+import type { KubeObject, Node, NodeClaim, Pod } from '../../api/objects.ts';
+import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
-import { EVENTS, NODE_CLAIMS } from '../../api/resources.ts';
+import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import { existingClaims } from './lock.ts';
+import { openMigrations } from './migration.ts';
 import { isReady } from './readiness.ts';
 import { isRunning } from './status.ts';
-import type { ExecutionLimits, PinsView, World } from './world.ts';
+import type { ExecutionLimits, MigrationSettings, PinsView, World } from './world.ts';
 
 /** What the executor reads, besides the plan itself. */
 export interface Sources {
@@ -17,6 +19,7 @@ export interface Sources {
   readonly pinsOf: (plan: string) => PinsView;
   readonly priceOf: World['priceOf'];
   readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
+  readonly migration: () => MigrationSettings;
 }
 
 const attemptedClaims = (plan: RebalancePlan): readonly string[] =>
@@ -28,14 +31,15 @@ const openAttempts = (plan: RebalancePlan): readonly string[] =>
     return last && last.status !== 'Failed' ? [last.nodeClaimName] : [];
   });
 
-/** A claim that the cache does not show may be one that we made a moment ago: the API server knows. */
-const confirm = async (
+/** What the cache does not show may be something that we made a moment ago: the API server knows. */
+const confirm = async <T extends KubeObject>(
   client: KubeClient,
+  resource: Resource<T>,
   name: string,
   signal: AbortSignal,
-): Promise<NodeClaim | undefined> => {
+): Promise<T | undefined> => {
   try {
-    return await client.get(NODE_CLAIMS, { name }, { signal });
+    return await client.get(resource, { name }, { signal });
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
@@ -86,6 +90,23 @@ const busyClaims = (caches: Caches, plan: RebalancePlan): ReadonlySet<string> =>
       .flatMap(existingClaims),
   );
 
+const migrationsOf = async (
+  { caches, client }: Sources,
+  plan: RebalancePlan,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, RebalanceMigrationPlan>> => {
+  const found = new Map<string, RebalanceMigrationPlan>();
+  for (const migration of caches.migrations.list()) {
+    const isOwn = migration.metadata.ownerReferences?.some((o) => o.uid === plan.metadata.uid);
+    if (isOwn) found.set(migration.metadata.name, migration);
+  }
+  for (const name of openMigrations(plan)) {
+    const migration = found.get(name) ?? (await confirm(client, REBALANCE_MIGRATION_PLANS, name, signal));
+    if (migration) found.set(name, migration);
+  }
+  return found;
+};
+
 /** Reads everything that the next decision about a plan is made from. */
 export const gather = async (
   sources: Sources,
@@ -106,7 +127,7 @@ export const gather = async (
   const losses = new Map<string, string>();
   for (const name of openAttempts(plan)) {
     if (nodeClaims.has(name)) continue;
-    const claim = await confirm(client, name, signal);
+    const claim = await confirm(client, NODE_CLAIMS, name, signal);
     const loss = claim ? undefined : await lossOf(client, name, signal);
     if (claim) nodeClaims.set(name, claim);
     if (loss) losses.set(name, loss);
@@ -132,6 +153,7 @@ export const gather = async (
     unavailable: caches.unavailable.list(),
     busy: busyClaims(caches, plan),
     clusterNodes: { total: all.length, unready: all.filter((node) => !isReady(node)).length },
+    migration: { ...sources.migration(), plans: await migrationsOf(sources, plan, signal) },
     pins: sources.pinsOf(plan.metadata.name),
     heldUntil,
     priceOf: sources.priceOf,

@@ -2,6 +2,7 @@ import { KARPENTER_DO_NOT_DISRUPT, PLAN } from '../../api/labels.ts';
 import { sweep } from './creation.ts';
 import { uncordons } from './deletion.ts';
 import { unlocks } from './lock.ts';
+import { withdrawals } from './migration.ts';
 import { releases } from './settling.ts';
 import { type Decision, type Step, steps } from './steps.ts';
 import type { World } from './world.ts';
@@ -18,7 +19,7 @@ export const rollBack = (world: World): Decision => {
   const back =
     failurePhase === 'Creation'
       ? [...unlocks(world), ...sweep(world, made(world))]
-      : [...uncordons(world), ...releases(world), ...unlocks(world)];
+      : [...withdrawals(world), ...uncordons(world), ...releases(world), ...unlocks(world)];
   if (back.length > 0) return steps(...back);
   if (failurePhase === 'Creation' && made(world).length > 0) return steps();
   const finish: Step = {

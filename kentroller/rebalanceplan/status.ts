@@ -93,11 +93,18 @@ export const recordAttempt =
   };
 
 export const recordDeletion =
-  (claim: string, status: DeletionEvent['status'], description: string, now: number): StatusChange =>
+  (
+    claim: string,
+    status: DeletionEvent['status'],
+    description: string,
+    now: number,
+    migrationPlanName?: string,
+  ): StatusChange =>
   (s) => {
     const old = s.nodesDeletion?.[claim]?.events ?? [];
     if (old.at(-1)?.status === status && old.at(-1)?.description === description) return s;
-    const events = [...old, { status, description, timestamp: iso(now) }];
+    const about = migrationPlanName ? { migrationPlanName } : {};
+    const events = [...old, { status, description, ...about, timestamp: iso(now) }];
     return { ...s, nodesDeletion: { ...s.nodesDeletion, [claim]: { name: claim, events } } };
   };
 

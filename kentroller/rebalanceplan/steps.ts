@@ -1,4 +1,5 @@
 import type { NodeClaim } from '../../api/objects.ts';
+import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
 import type { DeletionEvent, PlanState, RebalancePlanStatus, Savings } from '../../api/rebalanceplan.ts';
 import type { UnavailableOfferingSpec } from '../../api/unavailableoffering.ts';
 import type { Phase } from './names.ts';
@@ -46,7 +47,15 @@ export type Step = Why &
         readonly claim: string;
         readonly status: DeletionEvent['status'];
         readonly description: string;
+        /** Name of the RebalanceMigrationPlan that it is about. */
+        readonly migrationPlan?: string;
       }
+    | {
+        readonly kind: 'create-migration';
+        readonly claim: string;
+        readonly migration: RebalanceMigrationPlan;
+      }
+    | { readonly kind: 'withdraw-migration'; readonly name: string; readonly uid: string }
     | { readonly kind: 'advance'; readonly phase: Phase; readonly validated?: Savings }
     | { readonly kind: 'warn' }
     | {

@@ -1,4 +1,5 @@
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
+import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
 import type { PoolNodes } from '../nodepool/budget.ts';
@@ -32,6 +33,15 @@ export interface ExecutionLimits {
   readonly haltNodes: number;
 }
 
+/** Whether pods may be migrated live, and how long their provider may take; times in milliseconds. */
+export interface MigrationSettings {
+  /** auto: where the label of a provider is on source and destination node; always: everywhere. */
+  readonly mode: 'auto' | 'always' | 'never';
+  /** From the RebalanceMigrationPlan to the first sign of a provider. */
+  readonly answerTimeoutMs: number;
+  readonly timeoutMs: number;
+}
+
 /** Everything that one decision about one plan is made from; nodes and pods by the name of their NodeClaim. */
 export interface World {
   readonly plan: RebalancePlan;
@@ -51,6 +61,8 @@ export interface World {
   readonly busy: ReadonlySet<string>;
   readonly clusterNodes: { readonly total: number; readonly unready: number };
   readonly pins: PinsView;
+  /** With the RebalanceMigrationPlans that this plan made, by name. One that is missing here is gone. */
+  readonly migration: MigrationSettings & { readonly plans: ReadonlyMap<string, RebalanceMigrationPlan> };
   /** Pods, by uid, that a budget protects until this time. */
   readonly heldUntil: ReadonlyMap<string, number>;
   /** USD per hour of an offering; undefined where the cloud has told no price. */

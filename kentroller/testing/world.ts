@@ -137,6 +137,7 @@ export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
   unavailable: [],
   busy: new Set(),
   clusterNodes: { total: 10, unready: 0 },
+  migration: { mode: 'auto', answerTimeoutMs: 30_000, timeoutMs: 600_000, plans: new Map() },
   pins: { connected: true, goneForMs: 0, acknowledged: true },
   heldUntil: new Map(),
   priceOf: () => undefined,
