@@ -3,18 +3,22 @@ import type { Node, Pod } from '../api/objects.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { runControllers } from '../kube/controller.ts';
+import { createRecorder } from '../kube/events.ts';
 import type { Logger } from '../kube/log.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import type { ExtenderMetrics } from './metrics.ts';
 import { pins } from './pins.ts';
 import { placeholders } from './placeholders.ts';
+import { refusedPods } from './refused.ts';
 import { Results } from './results.ts';
 import type { Report, State } from './state.ts';
 import { type Dialed, followStream } from './stream.ts';
 
 /** Workers of each controller: writes to the API server that are under way at once. */
 const WORKERS = 16;
+
+const COMPONENT = 'castai-pod-pinner';
 
 export interface LeaderParts {
   /** Fenced: refuses to write when leadership may be someone else's. */
@@ -31,6 +35,8 @@ export interface LeaderParts {
   /** Told of the state while this replica leads, and of its end. */
   readonly onState: (state: State | undefined) => void;
   readonly now: () => number;
+  /** How long pods that a kubelet refused are kept, in milliseconds. */
+  readonly keepRefusedMs: number;
 }
 
 /** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
@@ -45,6 +51,7 @@ export const lead = async (o: LeaderParts): Promise<void> => {
     if (version !== undefined) results.report({ intentId, version, ...result });
   };
   await Promise.all([pods.synced(signal), nodes.synced(signal)]);
+  const recorder = createRecorder({ client, component: COMPONENT, log });
   const parts = { client, state, report, log };
   const unsubscribe = [
     pods.onChange((change) => ledger.observe(change)),
@@ -65,7 +72,11 @@ export const lead = async (o: LeaderParts): Promise<void> => {
         onState: metrics.streaming,
       }),
       runControllers({
-        controllers: [placeholders(parts), pins({ ...parts, observe: metrics.pinned, missing: new Map() })],
+        controllers: [
+          placeholders(parts),
+          pins({ ...parts, observe: metrics.pinned, missing: new Map() }),
+          refusedPods({ ...parts, recorder, keepMs: o.keepRefusedMs, observe: metrics.refused }),
+        ],
         concurrency: WORKERS,
         signal,
         log,

@@ -104,6 +104,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
             giver.lead(now);
           },
           now: Date.now,
+          keepRefusedMs: o.keepRefused,
         }),
     });
   } finally {

@@ -6,6 +6,7 @@ export interface ExtenderMetrics {
   readonly leading: (is: boolean) => void;
   readonly streaming: (isSynced: boolean) => void;
   readonly pinned: (way: string, outcome: 'done' | 'lost') => void;
+  readonly refused: (reason: string) => void;
   readonly intents: (store: IntentStore) => void;
 }
 
@@ -15,6 +16,9 @@ export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
   const stream = gauge(registry, 'pod_pinner_stream_synced', 'Whether the pin stream is up and synced', []);
   const breaks = counter(registry, 'pod_pinner_stream_breaks_total', 'Streams that ended', []);
   const pins = counter(registry, 'pod_pinner_pins_total', 'Pods pinned', ['way', 'outcome']);
+  const refusals = counter(registry, 'pod_pinner_pods_refused_total', 'Pods that a kubelet refused', [
+    'reason',
+  ]);
   const held = gauge(registry, 'pod_pinner_intents', 'Intents that hold', []);
   return {
     leading: (is) => leader.set(is ? 1 : 0),
@@ -23,6 +27,7 @@ export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
       if (!isSynced) breaks.inc();
     },
     pinned: (way, outcome) => pins.inc({ way, outcome }),
+    refused: (reason) => refusals.inc({ reason }),
     intents: (store) => held.set(store.size),
   };
 };

@@ -7,7 +7,8 @@ import { bool, commaList, duration } from '../kube/options.ts';
  * Ports: 8080 extender verbs (HTTP), 9091 health and metrics (HTTP), 9443 slots for the webhook (gRPC over TLS).
  *
  * RBAC, cluster-wide: pods get, list, watch, patch, delete; pods/status patch; pods/binding create; nodes get, list,
- * watch, create, patch, delete; authentication.k8s.io tokenreviews create. In kube-node-lease: leases create, patch.
+ * watch, create, patch, delete; events create, patch; authentication.k8s.io
+ * tokenreviews create. In kube-node-lease: leases create, patch.
  * In its namespace: leases create, and get, update, patch of `castai-pod-pinner`; get of lease `castai-kentroller`.
  */
 export const options = z.object({
@@ -71,6 +72,9 @@ export const options = z.object({
     .default(10_000)
     .meta({ description: 'a leader that could not renew for so long stops' }),
   retryPeriod: duration.default(2_000).meta({ description: 'time between two attempts at the Lease' }),
+  keepRefused: duration.default(60_000).meta({
+    description: 'how long pods that a kubelet refused stay to be looked at before they are removed',
+  }),
   qps: z.coerce.number().positive().default(200).meta({ description: 'requests a second to the API server' }),
   burst: z.coerce.number().positive().default(400).meta({ description: 'requests at once beyond qps' }),
   logLevel: z

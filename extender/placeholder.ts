@@ -1,4 +1,4 @@
-import { PLACEHOLDER, PREPARING_TAINT } from '../api/labels.ts';
+import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod, Taint } from '../api/objects.ts';
 import type { Intent, NodeIntent, ResultState } from '../api/pinning.ts';
 
@@ -76,6 +76,17 @@ const annotationsOf = (intent: Intent, node: NodeIntent): Record<string, string>
   ...(node.joinDeadlineMs > 0 ? { [JOIN_DEADLINE]: new Date(node.joinDeadlineMs).toISOString() } : {}),
 });
 
+const isClosed = (node: NodeIntent): boolean => node.taints.some(({ key }) => key === NOT_READY);
+
+// The node lifecycle controller keeps the not-ready taint where a Node says that it is not ready, and takes it off
+// where a Node says nothing, or once the kubelet says that it is.
+const NOT_JOINED = {
+  type: 'Ready',
+  status: 'False',
+  reason: 'MachineOnItsWay',
+  message: 'the machine of this node has not joined',
+} as const;
+
 /** The Node that stands for a machine which has not joined. */
 export const placeholderOf = (intent: Intent, node: NodeIntent): Node => ({
   metadata: {
@@ -84,7 +95,11 @@ export const placeholderOf = (intent: Intent, node: NodeIntent): Node => ({
     annotations: annotationsOf(intent, node),
   },
   spec: { providerID: node.providerId, taints: node.taints.map(toTaint) },
-  status: { capacity: plainOnly(node.capacity), allocatable: plainOnly(node.allocatable) },
+  status: {
+    capacity: plainOnly(node.capacity),
+    allocatable: plainOnly(node.allocatable),
+    ...(isClosed(node) ? { conditions: [NOT_JOINED] } : {}),
+  },
 });
 
 const missing = (

@@ -9,6 +9,8 @@ import type { State } from './state.ts';
 /** An admission request is repeated within seconds or never. */
 const REPLAY_MS = 60_000;
 const REPLAYS_KEPT = 10_000;
+/** Pods that the leader before us gave slots to are in the cache by then. */
+const SETTLE_MS = 1_000;
 
 const refuse = (reason: string): TakeReply => ({ nodeName: '', intentId: '', plan: '', way: '', reason });
 
@@ -18,6 +20,7 @@ export class SlotGiver {
   readonly #log: Logger;
   readonly #now: () => number;
   #state: State | undefined;
+  #since = 0;
 
   constructor(o: { readonly log: Logger; readonly now: () => number }) {
     this.#log = o.log;
@@ -27,11 +30,13 @@ export class SlotGiver {
   /** From now on slots are given from this state; undefined while another replica leads. */
   lead(state: State | undefined): void {
     this.#state = state;
+    this.#since = this.#now();
     if (!state) this.#replies.clear();
   }
 
   take(request: TakeRequest): TakeReply {
     if (!this.#state) return refuse('this replica does not lead');
+    if (this.#now() - this.#since < SETTLE_MS) return refuse('this replica has only just begun to lead');
     const known = this.#replies.get(request.requestUid);
     if (known) return known.reply;
     const reply = this.#give(this.#state, request);

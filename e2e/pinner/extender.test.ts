@@ -1,6 +1,6 @@
 import t from 'tap';
 import { PIN, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
-import { LEASES } from '../../api/resources.ts';
+import { EVENTS, LEASES, NODES, PODS } from '../../api/resources.ts';
 import {
   Autoscaler,
   Component,
@@ -22,7 +22,7 @@ let extender: Component;
 t.before(async () => {
   await scene.open();
   autoscaler = await Autoscaler.start(client, namespace);
-  extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
+  extender = new Component('extender/main.ts', { ...pinnerEnv(namespace, 'a'), KEEP_REFUSED: '1s' });
   await eventually('the state of the world', () => extender.said('state of the world received'));
 });
 t.teardown(async () => {
@@ -122,3 +122,52 @@ t.test('an intent that a resync does not contain holds no more', async (t) => {
   await eventually('the placeholder is gone', async () => (await scene.node(name)) === undefined);
   t.ok(extender.said('failed streaming pod pinning actions, restarting...'));
 });
+
+t.test('a pod that asks for a device is nominated, and bound when the kubelet has counted it', async (t) => {
+  const name = scene.nodeName('gpu');
+  const gpu = await scene.replicaSet('gpu', 1, {
+    requests: { cpu: '100m' },
+    spec: {
+      nodeSelector: { place: name },
+      containers: [{ name: 'main', image: 'main', resources: { limits: { 'nvidia.com/gpu': '1' } } }],
+    },
+  });
+  autoscaler.upsert(nodeIntent(name), ownerIntent(name, gpu, 1));
+  await eventually('nominated', async () => {
+    const [pod] = await scene.podsOf('gpu');
+    return pod?.status?.nominatedNodeName === name && pod.spec.nodeName === undefined;
+  });
+  const amounts = { cpu: '2', memory: '7Gi', pods: '29', 'nvidia.com/gpu': '1' };
+  await client.patch(
+    NODES,
+    { name },
+    { status: { capacity: amounts, allocatable: amounts } },
+    { subresource: 'status' },
+  );
+  await joinAs(client, name);
+  await bound('gpu', name, 1);
+  t.pass('bound');
+});
+
+t.test(
+  'a pod that a kubelet refused is explained and removed, for its controller has made another',
+  async (t) => {
+    await scene.replicaSet('refused', 1, { spec: { nodeSelector: { place: 'nowhere' } } });
+    const pod = await eventually('the pod', async () => (await scene.podsOf('refused'))[0]);
+    const ref = { name: pod.metadata.name, namespace };
+    const status = { phase: 'Failed', reason: 'OutOfcpu', message: 'Node did not have enough resource: cpu' };
+    await client.patch(PODS, ref, { status }, { subresource: 'status' });
+    await eventually('the line', () => extender.said('pod refused by its kubelet', { reason: 'OutOfcpu' }));
+    await eventually('an event', async () => {
+      const { items } = await client.list(EVENTS, { namespace });
+      return items.find(
+        ({ reason, involvedObject }) => reason === 'PodRefused' && involvedObject?.name === ref.name,
+      );
+    });
+    const [other] = await eventually('another pod alone', async () => {
+      const pods = await scene.podsOf('refused');
+      return pods.length === 1 && pods[0]?.metadata.uid !== pod.metadata.uid && pods;
+    });
+    t.not(other?.metadata.name, ref.name);
+  },
+);

@@ -97,6 +97,9 @@ t.before(async () => {
   autoscaler = await Autoscaler.start(client, namespace);
   extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
   await eventually('the state of the world', () => extender.said('state of the world received'));
+  // A new leader gives no slots for a second: its predecessor's may not be seen yet.
+  const since = Date.now();
+  await eventually('the leader has settled', () => Date.now() - since > 1_100);
 });
 t.teardown(async () => {
   await Promise.all([extender.stop(), webhook?.stop(), spot.close()]);

@@ -40,6 +40,9 @@ t.before(async () => {
   extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
   webhook = startWebhook({ namespace, name: 'a', port, configuration });
   await eventually('the state of the world', () => extender.said('state of the world received'));
+  // A new leader gives no slots for a second: its predecessor's may not be seen yet.
+  const since = Date.now();
+  await eventually('the leader has settled', () => Date.now() - since > 1_100);
   await eventually('a certificate', () => webhook.said('certificate loaded'));
 });
 t.teardown(async () => {
