@@ -6,6 +6,7 @@ import {
   PREPARING_TAINT,
   REBALANCING_STATUS,
 } from '../api/labels.ts';
+import { bytes, cpuMillis } from '../api/quantity.ts';
 import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { cloudOf } from '../e2e/ground/aws/cloud.ts';
@@ -130,6 +131,23 @@ const checkNothingLeft = async (
   const added = (plan.spec.nodeClaimsToAdd ?? []).length;
   test.equal(claims.length, added, 'as many machines as the plan adds, no orphans');
 };
+
+t.test('the cloud computes what Karpenter computes for a machine', async (t) => {
+  const { name } = await setScene('sizes', 1);
+  t.teardown(() => clearScene(name));
+  const { instanceTypes } = await until('a catalogue', () => cloud.catalogue(), { timeoutMs: 20_000 });
+  const type = instanceTypes.find((each) => each.name === 'm5.xlarge');
+  const { status } = await client.get(resources.NODE_CLAIMS, { name: `${name}-1` });
+  const { capacity, overhead } = type ?? {};
+  t.equal(capacity?.cpu, cpuMillis(status?.capacity?.cpu ?? '0'));
+  t.equal(capacity?.pods, Number(status?.capacity?.pods));
+  t.equal((capacity?.cpu ?? 0) - (overhead?.cpu ?? 0), cpuMillis(status?.allocatable?.cpu ?? '0'));
+  t.equal((capacity?.memory ?? 0) - (overhead?.memory ?? 0), bytes(status?.allocatable?.memory ?? '0'));
+  t.equal(
+    (capacity?.ephemeralStorage ?? 0) - (overhead?.ephemeralStorage ?? 0),
+    bytes(status?.allocatable?.['ephemeral-storage'] ?? '0'),
+  );
+});
 
 t.test('a process that dies before and after each write still ends in the planned state', async (t) => {
   const { name } = await setScene('crash', 3);

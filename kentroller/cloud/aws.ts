@@ -18,6 +18,9 @@ export interface AwsOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly now?: () => number;
+  /** Clients of their own, for tests; made from the environment when left out. */
+  readonly ec2?: EC2Client;
+  readonly pricing?: PricingClient;
 }
 
 const RETRY_MS = 10_000;
@@ -61,8 +64,8 @@ const keepFresh = (
 
 /** EC2 and its price list, from the region and endpoint that the environment names; refreshed until the signal aborts. */
 export const createAwsCloud = (o: AwsOptions): Cloud => {
-  const ec2 = new EC2Client({ region: o.region, maxAttempts: 5 });
-  const pricing = new PricingClient({ region: PRICING_REGION, maxAttempts: 5 });
+  const ec2 = o.ec2 ?? new EC2Client({ region: o.region, maxAttempts: 5 });
+  const pricing = o.pricing ?? new PricingClient({ region: PRICING_REGION, maxAttempts: 5 });
   const now = o.now ?? Date.now;
   const facts: { -readonly [K in keyof CloudFacts]: CloudFacts[K] } = {
     types: [],
