@@ -24,6 +24,7 @@ import { followPlans } from './rebalanceplanclaim/follow.ts';
 import { generatePlans } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/planning.ts';
 import { fireSchedules } from './rebalanceplanschedule/fire.ts';
+import { expireOfferings } from './unavailableoffering/expire.ts';
 
 const SEARCH_STEP_MS = 250;
 
@@ -108,6 +109,7 @@ export const lead = async (o: {
         }),
         followPlans({ client, caches, recorder, log, clock }),
         fireSchedules({ client, caches, recorder, log, clock }),
+        expireOfferings({ client, caches, log, clock }),
         executePlans({
           client,
           caches,

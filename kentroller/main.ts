@@ -14,6 +14,7 @@ import { createAwsCloud } from './cloud/aws.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { readFileCloud } from './cloud/file.ts';
 import { lead } from './lead.ts';
+import { measurePlans } from './money.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
 
@@ -53,6 +54,7 @@ await runMain(
       userAgent: NAME,
     });
     const caches = createCaches({ client, log, metrics: registry });
+    measurePlans(caches.plans, registry);
     const watched = options.featuresWatchNamespaces;
     const configMaps = createConfigMapCaches({
       client,

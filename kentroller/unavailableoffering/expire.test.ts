@@ -1,0 +1,30 @@
+import t from 'tap';
+import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
+import { unavailableFor, unavailableName } from '../rebalanceplan/unavailable.ts';
+import { clearAt } from './expire.ts';
+
+const offering = (spec: Partial<UnavailableOffering['spec']> = {}, status = {}): UnavailableOffering => ({
+  metadata: { name: 'u' },
+  spec: { instanceType: 'm5.large', capacityType: 'spot', reason: 'InsufficientCapacityError', ...spec },
+  status,
+});
+
+t.test('refusals in a row are remembered longer and longer, at most two hours', async (t) => {
+  t.same(
+    [1, 2, 3, 9].map((n) => unavailableFor(n) / 60_000),
+    [5, 10, 20, 120],
+  );
+});
+
+t.test('it is cleared away when it says so, or a day after it expired, or never', async (t) => {
+  const day = Date.parse('2026-11-22T00:00:00Z');
+  t.equal(clearAt(offering({}, { cleanupAfter: '2026-11-22T00:00:00Z' })), day);
+  t.equal(clearAt(offering({ expiresAt: '2026-11-21T00:00:00Z' })), day);
+  t.equal(clearAt(offering()), undefined);
+});
+
+t.test('names are valid and tell offerings apart', async (t) => {
+  const name = unavailableName(offering({ zone: 'us-west-2a' }).spec);
+  t.equal(name, 'm5.large-us-west-2a-spot');
+  t.match(unavailableName(offering({ instanceType: 'Odd_Type' }).spec), /^offering-[0-9a-f]{16}$/);
+});
