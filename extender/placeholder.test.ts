@@ -1,8 +1,15 @@
 import t from 'tap';
-import { PLACEHOLDER, PREPARING_TAINT } from '../api/labels.ts';
+import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
-import type { Intent } from '../api/pinning.ts';
-import { decidePlaceholder, JOIN_DEADLINE, NODE_CLAIM, type Sight, type Step } from './placeholder.ts';
+import type { Intent, NodeIntent } from '../api/pinning.ts';
+import {
+  decidePlaceholder,
+  JOIN_DEADLINE,
+  NODE_CLAIM,
+  placeholderOf,
+  type Sight,
+  type Step,
+} from './placeholder.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const PROVIDER = 'aws:///us-west-2a/i-1';
@@ -213,4 +220,13 @@ t.test('adoption takes our label off and nothing else', async (t) => {
   if (step.kind !== 'patch') return t.fail('no patch');
   t.same(step.patch, { metadata: { labels: { [PLACEHOLDER]: null } } });
   t.ok(step.hasJoined);
+});
+
+t.test('a placeholder that Kubernetes is to keep closed says that it is not ready', async (t) => {
+  const closed = { key: NOT_READY, value: '', effect: 'NoSchedule' };
+  const open = placeholderOf(intent(), intent().node as NodeIntent);
+  t.equal(open.status?.conditions, undefined, 'a node that a plan reserves says nothing');
+  const step = placeholderOf(intent(), { ...(intent().node as NodeIntent), taints: [closed] });
+  t.match(step.status?.conditions, [{ type: 'Ready', status: 'False' }]);
+  t.match(step.spec?.taints, [{ key: NOT_READY, effect: 'NoSchedule' }]);
 });
