@@ -1,3 +1,4 @@
+import type { OwnerReference } from '../../api/objects.ts';
 import type { Bed } from '../support/bed.ts';
 import {
   Bindings,
@@ -29,6 +30,7 @@ interface Scene {
   readonly namespace: string;
   readonly nodes: readonly string[];
   readonly pods: number;
+  readonly moved: OwnerReference;
   readonly echoUrl: string;
 }
 
@@ -56,11 +58,10 @@ const round = async (s: Scene, variant: Variant, at: number): Promise<number> =>
 };
 
 /** A plan that reserves some of the nodes for pods of an owner which does not come. */
-const planOver = async (s: Scene): Promise<() => void> => {
-  const owner = await makeOwner(s.bed.client, s.namespace, `moved-${s.nodes.length}`);
+const planOver = (s: Scene): (() => void) => {
   const intents = s.nodes
     .slice(0, RESERVED)
-    .flatMap((name) => [machineIntent(name), placesIntent(name, s.namespace, owner, 10)]);
+    .flatMap((name) => [machineIntent(name), placesIntent(name, s.namespace, s.moved, 10)]);
   const { autoscaler } = s.pinner;
   autoscaler.upsert(...intents);
   return () => {
@@ -79,12 +80,13 @@ export const throughputRows = async (
   await makeNodes(bed.client, nodes);
   const address = `${bed.host}:${await freePort(bed.host)}`;
   const server = await echo.serve(address);
-  const scene = { bed, pinner, namespace, nodes, pods: o.pods, echoUrl: `http://${address}` };
+  const moved = await makeOwner(bed.client, namespace, `moved-${o.nodes}`);
+  const scene = { bed, pinner, namespace, nodes, moved, pods: o.pods, echoUrl: `http://${address}` };
   const rates: Record<Variant, number[]> = { none: [], echo: [], idle: [], plan: [] };
   try {
     for (let at = 0; at < o.rounds; at++) {
       for (const variant of VARIANTS) {
-        const end = variant === 'plan' ? await planOver(scene) : undefined;
+        const end = variant === 'plan' ? planOver(scene) : undefined;
         try {
           rates[variant].push(await round(scene, variant, at));
         } finally {

@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import type { MutatingWebhookConfiguration } from '../../api/objects.ts';
+import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client.ts';
+
+const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
+
+/** What users install, but called by URL and for one namespace. */
+export const configure = async (
+  client: KubeClient,
+  o: { readonly name: string; readonly webhook: string; readonly url: string; readonly workload: string },
+  caBundle?: string,
+): Promise<void> => {
+  const installed = parse(readFileSync(MANIFEST, 'utf8')) as MutatingWebhookConfiguration;
+  await client.create<MutatingWebhookConfiguration>(MUTATING_WEBHOOK_CONFIGURATIONS, {
+    metadata: { ...installed.metadata, name: o.name },
+    webhooks: (installed.webhooks ?? []).map((webhook) => ({
+      ...webhook,
+      name: o.webhook,
+      clientConfig: { url: o.url, ...(caBundle ? { caBundle } : {}) },
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.workload } },
+    })),
+  });
+};

@@ -1,0 +1,20 @@
+import { fastify } from 'fastify';
+import { makeAuthority, makeLeaf } from '../../webhook/certificate.ts';
+
+/** A webhook that decides nothing, over the same TLS as ours: `echo.ts HOST PORT`. It prints its CA, base64. */
+
+const [host = '127.0.0.1', port = '0'] = process.argv.slice(2);
+const authority = await makeAuthority(Date.now(), 1);
+const { cert, key } = await makeLeaf(authority, [host], Date.now(), 1);
+const app = fastify({ https: { cert, key, minVersion: 'TLSv1.2' }, keepAliveTimeout: 120_000 });
+app.post('/mutate', async ({ body }) => {
+  const { apiVersion, kind, request } = body as {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly request: { readonly uid: string };
+  };
+  return { apiVersion, kind, response: { uid: request.uid, allowed: true } };
+});
+await app.listen({ host, port: Number(port) });
+process.stdout.write(`listening ${Buffer.from(authority.cert).toString('base64')}\n`);
+process.on('SIGTERM', () => process.exit(0));
