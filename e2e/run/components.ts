@@ -1,45 +1,94 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { connect, type KubeClient } from '../../kube/client.ts';
 
-/** Our three components as processes against the cluster of KUBECONFIG, for who works on them: `make run`. */
+/**
+ * Our components as processes against the cluster of KUBECONFIG, for who works on them: `make run`. The cluster holds
+ * manifests/overlays/processes already. The webhook runs too where WEBHOOK_HOST names an address of this machine that
+ * the cluster's API server reaches; without it the pinner binds pods a moment later.
+ */
 
-const COMPONENTS = [
-  { name: 'kentroller', account: 'castai-kentroller', port: 18081, peer: 19441, env: {} },
-  {
-    name: 'extender',
-    account: 'castai-pod-pinner',
-    port: 18082,
-    peer: 19442,
-    env: { EXTENDER_PORT: '18080' },
-  },
-] as const;
+const CONFIGURATION = 'castai-pod-pinner-webhook';
+const WEBHOOK_PORT = 18_443;
 
-if (!process.env.KUBECONFIG) {
-  process.stderr.write('set KUBECONFIG to the cluster that the components work on\n');
-  process.exit(1);
+interface Component {
+  readonly folder: string;
+  readonly app: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
-const children = COMPONENTS.map((component) => {
-  const child = spawn(process.execPath, [`${component.name}/main.ts`], {
+const componentsFor = (webhookHost: string): readonly Component[] => [
+  { folder: 'kentroller', app: 'castai-kentroller', env: { HEALTH_PORT: '18081', PEER_PORT: '19441' } },
+  {
+    folder: 'extender',
+    app: 'castai-pod-pinner',
+    env: { HEALTH_PORT: '18082', PEER_PORT: '19442', PORT: '18080' },
+  },
+  ...(webhookHost === ''
+    ? []
+    : [
+        {
+          folder: 'webhook',
+          app: CONFIGURATION,
+          env: { HEALTH_PORT: '18083', PORT: String(WEBHOOK_PORT), EXTRA_NAMES: webhookHost },
+        },
+      ]),
+];
+
+/** Points the webhook's configuration at this machine instead of a Service. */
+const callHere = async (client: KubeClient, host: string): Promise<void> => {
+  const url = `https://${host}:${WEBHOOK_PORT}/mutate`;
+  const found = await client.get(MUTATING_WEBHOOK_CONFIGURATIONS, { name: CONFIGURATION });
+  const webhooks = (found.webhooks ?? []).map((webhook) => {
+    const { service: _, ...clientConfig } = webhook.clientConfig;
+    return { ...webhook, clientConfig: { ...clientConfig, url } };
+  });
+  await client.replace(MUTATING_WEBHOOK_CONFIGURATIONS, { ...found, webhooks });
+};
+
+const isInstalled = async (client: KubeClient): Promise<boolean> =>
+  client.list(REBALANCE_PLANS).then(
+    () => true,
+    () => false,
+  );
+
+const start = (component: Component): ChildProcess =>
+  spawn(process.execPath, [`${component.folder}/main.ts`], {
     stdio: 'inherit',
     env: {
       ...process.env,
       POD_NAMESPACE: 'castai-agent',
-      POD_NAME: `${component.account}-${process.pid}`,
+      POD_NAME: `${component.app}-${process.pid}`,
       POD_IP: '127.0.0.1',
-      HEALTH_PORT: String(component.port),
-      PEER_PORT: String(component.peer),
       ...component.env,
     },
   });
-  child.on('exit', (code) => {
-    if (code !== 0 && code !== null) process.exitCode = 1;
-    stop('SIGTERM');
-  });
-  return child;
-});
 
-const stop = (signal: NodeJS.Signals): void => {
-  for (const child of children) if (child.exitCode === null) child.kill(signal);
+const run = async (): Promise<void> => {
+  const { KUBECONFIG: kubeconfig, WEBHOOK_HOST: webhookHost = '' } = process.env;
+  if (!kubeconfig) throw new Error('set KUBECONFIG to the cluster that the components are to work on');
+  const client = connect({ kubeconfig, userAgent: 'precision-packer-run' });
+  if (!(await isInstalled(client))) {
+    throw new Error(
+      'the cluster knows no RebalancePlans: kubectl apply --server-side -k manifests/overlays/processes',
+    );
+  }
+  if (webhookHost !== '') await callHere(client, webhookHost);
+  client.close();
+  const children = componentsFor(webhookHost).map(start);
+  const stop = (signal: NodeJS.Signals): void => {
+    for (const child of children) if (child.exitCode === null) child.kill(signal);
+  };
+  process.on('SIGINT', () => stop('SIGINT')).on('SIGTERM', () => stop('SIGTERM'));
+  for (const child of children) {
+    child.on('exit', (code) => {
+      if (code) process.exitCode = 1;
+      stop('SIGTERM');
+    });
+  }
 };
-process.on('SIGINT', () => stop('SIGINT'));
-process.on('SIGTERM', () => stop('SIGTERM'));
+
+await run().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});
