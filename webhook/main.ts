@@ -14,6 +14,7 @@ import { parse } from '../kube/options.ts';
 import { peerToken } from '../kube/peer.ts';
 import { isTrusted, type Pair, readCertificate } from './certificate.ts';
 import { certificates, liveBundle } from './certificates.ts';
+import { door } from './door.ts';
 import { type Options, options } from './options.ts';
 import { Pinner } from './pinner.ts';
 import { runningOwners, trimPlan } from './plans.ts';
@@ -125,6 +126,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
             now: Date.now,
             log,
           }),
+          door({ client: fenced, configurationName: o.configuration, plans, configurations, log }),
         ],
         signal: leading,
         log,

@@ -2,10 +2,11 @@ import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { IsMoved } from './match.ts';
 
+/** Whether a plan moves pods now, and so has places for those that are created. */
+export const isRunning = (plan: RebalancePlan): boolean => plan.status?.state === 'Running';
+
 const ownersOf = (plan: RebalancePlan): readonly string[] =>
-  plan.status?.state === 'Running'
-    ? (plan.spec.podsToMigrate ?? []).flatMap(({ owner }) => (owner ? [owner.uid] : []))
-    : [];
+  isRunning(plan) ? (plan.spec.podsToMigrate ?? []).flatMap(({ owner }) => (owner ? [owner.uid] : [])) : [];
 
 /** Cuts a plan down to what the webhook reads of it: plans of thousands of pods are large. */
 export const trimPlan = (plan: RebalancePlan): RebalancePlan => ({

@@ -1,19 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
-import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, SECRETS } from '../../api/resources.ts';
+import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { Balancer } from './balancer.ts';
 import { type Component, eventually, freePort, Scene } from './fixture.ts';
-import { configure, startWebhook } from './webhookscene.ts';
+import { callsOf, configure, plan, startWebhook } from './webhookscene.ts';
 
 /** Certificates change and replicas come and go, under load and with failurePolicy Fail: no pod is refused. */
 
-const ROTATIONS = Number(process.env.ROTATIONS ?? 12);
-const RESTARTS = Number(process.env.RESTARTS ?? 4);
+const ROTATIONS = Number(process.env.SOAK ? 100 : 12);
+const RESTARTS = Number(process.env.SOAK ? 50 : 4);
 const scene = new Scene('rotation');
 const work = new Scene('rotation-work');
 const { client, namespace } = scene;
 const configuration = `${namespace}-pins`;
+const planName = `${namespace}-plan`;
 const AUTHORITY = 'castai-pod-pinner-webhook-ca';
 const LEAF = 'castai-pod-pinner-webhook-cert';
 
@@ -90,12 +91,15 @@ t.before(async () => {
     workload: work.namespace,
     failurePolicy: 'Fail',
   });
+  // The API server calls the webhook only while a plan runs.
+  await plan(client, planName, [await work.replicaSet('moved', 0)]);
   for (const replica of [await start(), await start()]) await eventually('ready', () => isReady(replica));
   balance();
 });
 t.teardown(async () => {
   await Promise.all(replicas.map(({ component }) => component.stop()));
   await client.delete(MUTATING_WEBHOOK_CONFIGURATIONS, { name: configuration });
+  await client.delete(REBALANCE_PLANS, { name: planName });
   await balancer.close();
   await Promise.all([scene.close(), work.close()]);
 });
@@ -129,6 +133,7 @@ t.test(`${ROTATIONS} rotations of leaf and authority refuse no pod`, async (t) =
   const { failures, count } = await stop();
   t.same(failures.slice(0, 3), []);
   t.ok(count > 50, `${count} creations`);
+  t.ok((await callsOf(client, configuration)) >= count, 'each of them was sent to the webhook');
 });
 
 t.test(`${RESTARTS} rolling restarts refuse no pod`, async (t) => {

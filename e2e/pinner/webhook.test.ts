@@ -12,7 +12,7 @@ import {
   pinnerEnv,
   Scene,
 } from './fixture.ts';
-import { configure, plan, setState, startWebhook } from './webhookscene.ts';
+import { callsOf, configure, plan, setState, startWebhook } from './webhookscene.ts';
 
 const scene = new Scene('webhook');
 const work = new Scene('webhook-work');
@@ -53,12 +53,31 @@ t.teardown(async () => {
   await Promise.all([scene.close(), work.close()]);
 });
 
+t.test('while no plan runs, the API server does not call the webhook at all', async (t) => {
+  await eventually('at rest', () => webhook.said('webhook at rest'));
+  await work.replicaSet('idle', 0);
+  // The API server learns of the new conditions by watch.
+  const before = await eventually('no more calls', async () => {
+    const first = await callsOf(client, configuration);
+    await work.scale('idle', 3);
+    await eventually('pods', async () => (await work.podsOf('idle')).length === 3);
+    const now = await callsOf(client, configuration);
+    await work.scale('idle', 0);
+    await eventually('no pods', async () => (await work.podsOf('idle')).length === 0);
+    return now === first && { calls: now };
+  });
+  await work.scale('idle', 20);
+  await eventually('pods', async () => (await work.podsOf('idle')).length === 20);
+  t.equal(await callsOf(client, configuration), before.calls);
+});
+
 t.test('pods of a running plan are created on their nodes, so many and no more', async (t) => {
   const names = ['one', 'two'].map((suffix) => scene.nodeName(suffix));
   const [one = '', two = ''] = names;
   const web = await work.replicaSet('web', 0);
   await work.replicaSet('other', 0);
   await plan(client, planName, [web]);
+  await eventually('the door opens', () => webhook.said('webhook called from now on'));
   for (const name of names) {
     autoscaler.upsert(nodeIntent(name));
     await eventually('the placeholder', () => scene.node(name));

@@ -14,13 +14,37 @@ export interface Configuration {
   readonly reinvocationPolicy?: 'Never' | 'IfNeeded';
 }
 
+const metricsOf = async (client: KubeClient): Promise<string> => {
+  const answer = await client.stream('/metrics', {
+    query: {},
+    signal: AbortSignal.timeout(10_000),
+    inactivityMs: 10_000,
+  });
+  let text = '';
+  for await (const chunk of answer.setEncoding('utf8')) text += chunk;
+  return text;
+};
+
+/** The name that the API server's metrics know the webhook of a configuration by. */
+export const webhookName = (configuration: string): string => `${configuration}.pins.example.com`;
+
+/** How often the API server called a webhook so far. */
+export const callsOf = async (client: KubeClient, configuration: string): Promise<number> => {
+  const text = await metricsOf(client);
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('apiserver_admission_webhook_request_total{'))
+    .filter((line) => line.includes(`name="${webhookName(configuration)}"`))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+};
+
 /** The webhook as the API server knows it, reached at a port of loopback. */
 export const configure = async (client: KubeClient, o: Configuration): Promise<void> => {
   await client.create<MutatingWebhookConfiguration>(MUTATING_WEBHOOK_CONFIGURATIONS, {
     metadata: { name: o.name },
     webhooks: [
       {
-        name: 'pods.pinning.autoscaling.cast.ai',
+        name: webhookName(o.name),
         clientConfig: { url: `https://127.0.0.1:${o.port}/mutate` },
         rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
         namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.workload } },
