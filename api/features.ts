@@ -1,0 +1,160 @@
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { rebalancePlanClaimSpec } from './rebalanceplanclaim.ts';
+
+/**
+ * What ConfigMaps turn on, off and tune in components that run. Two kinds are read: the dynamic ConfigMap, by its name,
+ * and any ConfigMap that carries FEATURES_LABEL. Both hold YAML under `config.yaml`, or one setting a key
+ * (`rebalancer.enabled: "false"`), or both. What a ConfigMap leaves out stays as the component was started.
+ */
+
+export const CONFIG_KEY = 'config.yaml';
+/** On a ConfigMap, whatever its value: it holds features. */
+export const FEATURES_LABEL = 'autoscaling.cast.ai/features';
+
+/** A number, also as text: money and percent are often quoted. */
+const number = z.union([
+  z.number(),
+  z
+    .string()
+    .regex(/^[0-9]+(\.[0-9]+)?$/, 'a number is expected')
+    .transform(Number),
+]);
+const within = (min: number, max = Number.MAX_SAFE_INTEGER) =>
+  number.refine((n) => n >= min && n <= max, {
+    message: max === Number.MAX_SAFE_INTEGER ? `at least ${min} is expected` : `${min} to ${max} is expected`,
+  });
+const count = within(1).refine(Number.isInteger, { message: 'a whole number is expected' });
+const seconds = within(0);
+
+const gate = z.object({ enabled: z.boolean().exactOptional() });
+
+const schema = z.object({
+  /** Claims, schedules and the start of plans. Plans that run are carried to their end. */
+  rebalancer: gate.exactOptional(),
+  continuousRebalancing: gate
+    .extend({
+      mode: z.enum(['full', 'drain-only', 'delete-empty']).exactOptional(),
+      /** Percent of what the replaced nodes cost. */
+      savingsThresholdPercent: within(0, 100).exactOptional(),
+      /** USD a month. */
+      savingsThresholdCostMonthly: within(0).exactOptional(),
+      minNodeAgeSeconds: seconds.exactOptional(),
+      minNodesToConsider: count.exactOptional(),
+      maxNodesPerIteration: count.exactOptional(),
+      maxBinarySearchDepth: count.exactOptional(),
+      failureBackoffSeconds: seconds.exactOptional(),
+      pollingPeriodSeconds: within(1).exactOptional(),
+      aggressiveModeConfig: rebalancePlanClaimSpec.shape.aggressiveModeConfig,
+    })
+    .exactOptional(),
+  spotInterruptionPrediction: gate
+    .extend({
+      modelName: z.string().exactOptional(),
+      pollIntervalSeconds: within(1).exactOptional(),
+      spotReplacementCooldownSeconds: seconds.exactOptional(),
+      /** Probability from which a node counts as at risk. */
+      interruptionThreshold: within(0, 1).exactOptional(),
+    })
+    .exactOptional(),
+  nodeConsolidation: gate.exactOptional(),
+  liveMigration: gate
+    .extend({ answerTimeoutSeconds: seconds.exactOptional(), timeoutSeconds: seconds.exactOptional() })
+    .exactOptional(),
+  /** Placeholders, pins and the scheduler's verbs. */
+  podPinner: gate.exactOptional(),
+  /** Pins at admission. */
+  podPinnerWebhook: gate.exactOptional(),
+});
+
+export type Features = z.output<typeof schema>;
+export type Feature = keyof Features;
+
+/** What a ConfigMap says, or why it can't be used. Settings that nobody here knows are named, and do no harm. */
+export type ParsedFeatures =
+  | { readonly ok: true; readonly features: Features; readonly unknown: readonly string[] }
+  | { readonly ok: false; readonly problem: string };
+
+type Tree = { readonly [key: string]: unknown };
+
+const isTree = (value: unknown): value is Tree =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `rebalancer:` with nothing behind it says nothing. */
+const withoutNulls = (tree: Tree): Tree =>
+  Object.fromEntries(
+    Object.entries(tree)
+      .filter(([, value]) => value !== null)
+      .map(([key, value]) => [key, isTree(value) ? withoutNulls(value) : value]),
+  );
+
+const merge = (under: Tree, over: Tree): Tree =>
+  Object.fromEntries(
+    [...new Set([...Object.keys(under), ...Object.keys(over)])].map((key) => {
+      const [a, b] = [under[key], over[key]];
+      if (isTree(a) && isTree(b)) return [key, merge(a, b)];
+      return [key, Object.hasOwn(over, key) ? b : a];
+    }),
+  );
+
+/** Later ones win, setting by setting. */
+export const mergeFeatures = (all: readonly Features[]): Features =>
+  all.reduce<Tree>(merge, {}) as unknown as Features;
+
+const missing = (raw: Tree, read: Tree, path: string): string[] =>
+  Object.entries(raw).flatMap(([key, value]) => {
+    const inner = read[key];
+    if (!Object.hasOwn(read, key)) return [`${path}${key}`];
+    return isTree(value) && isTree(inner) ? missing(value, inner, `${path}${key}.`) : [];
+  });
+
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
+
+const readDocument = (key: string, text: string): Tree => {
+  let raw: unknown;
+  try {
+    raw = parseYaml(text);
+  } catch (error) {
+    throw new Error(`${key} is not YAML: ${firstLine(error).replace(/:$/, '')}`, { cause: error });
+  }
+  if (raw === null || raw === undefined) return {};
+  if (!isTree(raw)) throw new Error(`${key} holds no map of features`);
+  return withoutNulls(raw);
+};
+
+/** 'a.b' with its value as a tree. */
+const nest = (path: string, value: unknown): Tree =>
+  path.split('.').reduceRight<unknown>((inner, key) => Object.fromEntries([[key, inner]]), value) as Tree;
+
+const readData = (data: Readonly<Record<string, string>>): Tree =>
+  Object.entries(data)
+    .toSorted(([a], [b]) => Number(b === CONFIG_KEY) - Number(a === CONFIG_KEY))
+    .map(([key, text]) => {
+      if (key === CONFIG_KEY) return readDocument(key, text);
+      const { value } = readDocument(key, `value: ${text}`);
+      return value === undefined ? {} : nest(key, value);
+    })
+    .reduce<Tree>(merge, {});
+
+const said = (issue: z.core.$ZodIssue): string => {
+  const inner = issue.code === 'invalid_union' ? issue.errors.flat().at(-1)?.message : undefined;
+  return `${issue.path.join('.')}: ${inner ?? issue.message}`;
+};
+
+/** Reads the data of a ConfigMap. */
+export const parseFeatures = (data: Readonly<Record<string, string>> | undefined): ParsedFeatures => {
+  let raw: Tree;
+  try {
+    raw = readData(data ?? {});
+  } catch (error) {
+    return { ok: false, problem: firstLine(error) };
+  }
+  const result = schema.safeParse(raw);
+  if (!result.success) return { ok: false, problem: result.error.issues.map(said).join('; ') };
+  return { ok: true, features: result.data, unknown: missing(raw, result.data, '') };
+};
+
+/** Whether a feature is on; `otherwise` where no ConfigMap says. */
+export const isEnabled = (features: Features, feature: Feature, otherwise: boolean): boolean =>
+  features[feature]?.enabled ?? otherwise;
