@@ -5,6 +5,9 @@ import { unitPrices } from './worth.ts';
 
 /** With more kinds of pods than this, the resource program's duals are used as they are: they are nearly as good. */
 const MAX_PRICED_SHAPES = 60;
+/** With this few, knapsacks are solved to the end. */
+const FEW_SHAPES = 20;
+const THOROUGH = [60, 600, 4000, 20_000];
 const ROUNDS = 120;
 const STEPS = 20_000;
 
@@ -67,8 +70,8 @@ export const lowerBound = (packing: Packing, demand: Int32Array, isOver: () => b
   const program = new ConfigurationProgram(problem, sources, demand, prices);
   if (program.shapes.length === 0) return 0;
   const gifts = giftsOf(problem);
-  const plain = program.bound(program.resourceWorth, gifts, 1000);
-  if (program.shapes.length > MAX_PRICED_SHAPES) return plain;
-  const { duals } = program.solve(isOver, ROUNDS);
+  const plain = program.bound(program.resourceWorth, gifts, isOver() ? 60 : 1000);
+  if (program.shapes.length > MAX_PRICED_SHAPES || isOver()) return plain;
+  const { duals } = program.solve(isOver, ROUNDS, program.shapes.length <= FEW_SHAPES ? THOROUGH : undefined);
   return Math.max(plain, program.bound(duals, gifts, STEPS));
 };

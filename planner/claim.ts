@@ -26,14 +26,23 @@ const EPSILON = 1e-9;
 const hourly = (price: number): string => String(Number(price.toFixed(6)));
 
 /** Whether a column holds what is on the node, in a place that suits every pod there. */
-const holds = (problem: Problem, node: BoughtNode, column: OfferColumn): boolean => {
+const holderOf = (problem: Problem, node: BoughtNode): ((column: OfferColumn) => boolean) => {
   const width = problem.dimensions.length;
   const load = new Float64Array(width);
+  const shapes = [...node.content.keys()];
   for (const [shape, n] of node.content) {
-    if (!problem.allowed[column.group * problem.shapes.length + shape]) return false;
     for (let d = 0; d < width; d += 1) load[d] = (load[d] ?? 0) + n * (problem.sizes[shape * width + d] ?? 0);
   }
-  return column.room.every((room, d) => room >= (load[d] ?? 0));
+  const suits = new Map<number, boolean>();
+  return (column) => {
+    for (let d = 0; d < width; d += 1) if ((column.room[d] ?? 0) < (load[d] ?? 0)) return false;
+    let is = suits.get(column.group);
+    if (is === undefined) {
+      is = shapes.every((shape) => problem.allowed[column.group * problem.shapes.length + shape]);
+      suits.set(column.group, is);
+    }
+    return is;
+  };
 };
 
 /** Whether some pod on the node has rules that tie it to the node's domains. */
@@ -56,12 +65,13 @@ const samePick = (a: Offer, b: Offer): boolean =>
 /** Columns that could take the node's place under the same NodePool, cheapest first. */
 export const choicesFor = (problem: Problem, node: BoughtNode): OfferColumn[] => {
   const tied = isTied(problem, node);
+  const holds = holderOf(problem, node);
   return problem.everyColumn
     .filter(
       (column) =>
+        holds(column) &&
         samePick(column.offer, node.column.offer) &&
-        (!tied || sameLabels(problem, column.offer, node.column.offer)) &&
-        holds(problem, node, column),
+        (!tied || sameLabels(problem, column.offer, node.column.offer)),
     )
     .sort((a, b) => a.price - b.price || (a.offer.type.name < b.offer.type.name ? -1 : 1));
 };

@@ -18,7 +18,7 @@ export interface Source {
 }
 
 /** Steps that a knapsack may take, round after round as nothing more is found. */
-const STEPS = [60, 1000, 20_000] as const;
+const STEPS = [60, 600, 4000] as const;
 const ENTER_PER_ROUND = 8;
 const SMOOTHING = 0.8;
 /** What a pod may cost at most, for what its resources cost: beyond it, it counts as not worth a pattern. */
@@ -115,6 +115,7 @@ export class ConfigurationProgram {
   solve(
     isOver: () => boolean,
     maxRounds = 200,
+    steps: readonly number[] = STEPS,
   ): { readonly use: readonly (readonly [Pattern, number])[]; readonly duals: Float64Array } {
     this.items.worth.set(this.resourceWorth);
     this.patterns.push(...this.price(STEPS[1]).filter((pattern) => pattern.column));
@@ -122,7 +123,7 @@ export class ConfigurationProgram {
     program.solveOver(this.patterns, 20 * this.shapes.length + 200);
     let effort = 0;
     let smoothing = SMOOTHING;
-    for (let round = 0; round < maxRounds && effort < STEPS.length && !isOver(); round += 1) {
+    for (let round = 0; round < maxRounds && effort < steps.length && !isOver(); round += 1) {
       while (program.relax());
       const now = program.duals();
       // Prices between those of the program and the best bound's: far fewer rounds (Wentges 1997).
@@ -130,7 +131,7 @@ export class ConfigurationProgram {
         this.items.worth[index] =
           smoothing * (this.best.duals[index] ?? 0) + (1 - smoothing) * Math.max(0, now[index] ?? 0);
       }
-      const found = this.price(STEPS[effort] ?? 0);
+      const found = this.price(steps[effort] ?? 0);
       let entered = 0;
       for (const pattern of found) {
         if (entered >= ENTER_PER_ROUND) break;

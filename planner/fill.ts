@@ -37,6 +37,10 @@ export const fillOpen = (
   }
 };
 
+const FULL_EVERY = 10;
+const FEW_NODES_LEFT = 3;
+const SHORTLIST = 6;
+
 interface Trial {
   readonly column: OfferColumn | null;
   readonly node: number;
@@ -115,6 +119,9 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
   });
   const reopen = new Set((o.reopen ?? []).filter((node) => !packing.open[node]));
   let bought = 0;
+  let shortlist: readonly OfferColumn[] = [];
+  let sinceFull = 0;
+  let fullest = 0;
   const fills = [fillOne, fillEvenly];
   while (left.some((n) => n > 0)) {
     const trials: Trial[] = [];
@@ -126,7 +133,11 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       }
     };
     packing.unnoted(() => {
-      for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? o.columns : []) {
+      // While much is left the same few columns stay best: the others are asked only now and then.
+      const isFull = sinceFull === 0 || total < FEW_NODES_LEFT * fullest;
+      sinceFull = (sinceFull + 1) % FULL_EVERY;
+      const columns = isFull ? o.columns : shortlist;
+      for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? columns : []) {
         if (!packing.canBuy(column)) continue;
         const node = packing.buy(column);
         attempt(node, column, column.price);
@@ -135,7 +146,20 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       for (const node of reopen) attempt(node, null, packing.price(node));
     });
     const best = rate(trials, total);
-    if (!best) return false;
+    if (!best) {
+      if (sinceFull === 1 || o.columns.length === 0) return false;
+      if (total < FEW_NODES_LEFT * fullest || shortlist.length === 0) return false;
+      shortlist = [];
+      sinceFull = 0;
+      continue;
+    }
+    if (shortlist.length === 0 || sinceFull === 1) {
+      const ranked = trials
+        .filter((trial) => trial.column)
+        .sort((a, b) => a.price / a.packed - b.price / b.packed);
+      shortlist = [...new Set(ranked.flatMap((trial) => trial.column ?? []))].slice(0, SHORTLIST);
+      fullest = Math.max(...trials.map((trial) => trial.packed));
+    }
     const plain = best.content.every(([shape]) => (rules.ofShape[shape]?.length ?? 0) === 0);
     let copies = 1;
     if (plain && best.column) {

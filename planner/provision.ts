@@ -15,6 +15,7 @@ import { compile, type Problem } from './problem.ts';
 import { savingsOf } from './savings.ts';
 import { improve, optionsFor, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
+import { timerOf } from './timer.ts';
 
 export interface ProvisionRequest {
   readonly snapshot: Snapshot;
@@ -72,11 +73,7 @@ const whyUnplaced = (problem: Problem, shape: number): string => {
  * reason; the plan is for the rest. Throws SnapshotError or QuantityError on input that can't be read.
  */
 export const provision = (request: ProvisionRequest): ProvisionResult => {
-  const started = request.clock?.() ?? 0;
-  const isOver = (): boolean =>
-    request.clock !== undefined &&
-    request.timeBudgetMs !== undefined &&
-    request.clock() - started >= request.timeBudgetMs;
+  const { isOver, isSearchOver } = timerOf(request);
   // 1. Gather.
   const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
   const waiting = cluster.pending.filter(isWaiting);
@@ -101,7 +98,7 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   const left = Int32Array.from(problem.pending);
   const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
   fillOpen(packing, left, targets, options);
-  buyFor(packing, left, options, isOver);
+  buyFor(packing, left, options, isSearchOver);
   if (left.some((n) => n > 0)) {
     // The heaviest NodePools are at their limits, or have nothing for these pods: the others' turn.
     problem.allowed.set(problem.anyWeight);
@@ -110,7 +107,7 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   improve(packing, [], options, {
     seed: request.seed,
     rounds: request.rounds ?? ROUNDS,
-    isOver,
+    isOver: isSearchOver,
     movePrice: 0,
   });
   rightsize(packing);

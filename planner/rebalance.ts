@@ -20,6 +20,7 @@ import { compile, type Standing } from './problem.ts';
 import { blueNode, savingsOf } from './savings.ts';
 import { improve, optionsFor, replacePrefix, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
+import { timerOf } from './timer.ts';
 import { hasLocalVolume } from './volume.ts';
 
 export interface RebalanceRequest {
@@ -116,11 +117,7 @@ const isNothing = (arrangement: Arrangement): boolean =>
  * with the reason. Throws SnapshotError or QuantityError on input that can't be read.
  */
 export const rebalance = (request: RebalanceRequest): RebalanceResult => {
-  const started = request.clock?.() ?? 0;
-  const isOver = (): boolean =>
-    request.clock !== undefined &&
-    request.timeBudgetMs !== undefined &&
-    request.clock() - started >= request.timeBudgetMs;
+  const { isOver, isSearchOver } = timerOf(request);
   // 1. Gather: the cluster in order, and which nodes may be replaced.
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const selection = select(cluster, request);
@@ -154,7 +151,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const effort = {
     seed: request.seed,
     rounds: request.rounds ?? ROUNDS,
-    isOver,
+    isOver: isSearchOver,
     movePrice: (before * MOVE_WEIGHT) / Math.max(1, movable.length),
   };
   let candidates = [...selection.candidates];
