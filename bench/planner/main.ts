@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodePool } from '../../api/objects.ts';
-import { catalogueFromKwok } from '../../planner/catalogue.ts';
+import { type Catalogue, catalogueFromKwok } from '../../planner/catalogue.ts';
 import { provision } from '../../planner/provision.ts';
+import { rebalance } from '../../planner/rebalance.ts';
 import { makePool, makeSnapshot } from '../../planner/testcluster.ts';
 import { instanceOf, type Kind, readTrace } from './instances.ts';
 import { kwokCatalogue, type Peer, startPeer } from './karpenter.ts';
@@ -118,6 +119,56 @@ const summarize = (title: string, rows: readonly Row[]): void => {
   );
 };
 
+/** Rebalancing: time, memory and gap. */
+const rebalances = async (catalogue: Catalogue): Promise<void> => {
+  print(
+    'rebalance | pods | budget ms | ms | before $/h | after $/h | gap % | nodes removed | pods moved | peak MB',
+  );
+  for (const [nodes, pods, timeBudgetMs] of [
+    [100, 1500, 800],
+    [2000, 30_000, 8000],
+  ] as const) {
+    const snapshot = scatteredCluster(nodes, pods, 3);
+    const started = performance.now();
+    const { plan } = rebalance({
+      snapshot,
+      catalogue,
+      now: 0,
+      seed: 1,
+      clock: () => performance.now(),
+      timeBudgetMs,
+      planName: 'bench',
+    });
+    const ms = performance.now() - started;
+    const { savings, spec } = plan ?? {};
+    print(
+      `${nodes} nodes | ${snapshot.pods.length} | ${timeBudgetMs} | ${ms.toFixed(0)} | ${hourly(savings?.currentClusterMonthlyCost).toFixed(2)} | ` +
+        `${hourly(savings?.projectedClusterMonthlyCost).toFixed(2)} | ${savings?.gapPercent} | ${spec?.nodeClaimsToDelete?.length} | ` +
+        `${spec?.podsToMigrate?.length} | ${(process.resourceUsage().maxRSS / 1024).toFixed(0)}`,
+    );
+  }
+};
+
+/** Time against pods, for the first answer. */
+const growth = (catalogue: Catalogue): void => {
+  print('growth of the first answer | pods | ms | ms per 1,000 pods');
+  for (const count of [1000, 2000, 5000, 10_000, 20_000]) {
+    const snapshot = makeSnapshot([], instanceOf('workloads', count, 1, null).pods, { nodePools: [POOL] });
+    const started = performance.now();
+    provision({
+      snapshot,
+      catalogue,
+      now: 0,
+      seed: 1,
+      clock: () => performance.now(),
+      timeBudgetMs: 0,
+      planName: 'bench',
+    });
+    const ms = performance.now() - started;
+    print(`workloads | ${count} | ${ms.toFixed(0)} | ${((1000 * ms) / count).toFixed(1)}`);
+  }
+};
+
 const main = async (): Promise<void> => {
   const traceFile =
     process.argv[2] ?? process.env.ALIBABA_TRACE ?? '../shared/data/alibaba-openb-pods-cpu050.csv';
@@ -155,6 +206,10 @@ const main = async (): Promise<void> => {
       }
     }
     peer.close();
+    print('');
+    await rebalances(catalogue);
+    growth(catalogue);
+    print('');
     summarize(
       'without rules',
       rows.filter((row) => !row.isRuled),
