@@ -99,6 +99,11 @@ export const readKubeconfig = (paths: string): Target => {
     throw new OptionsError(
       `the kubeconfig ${files.join(', ')} names the server '${cluster.server}', which is not a URL`,
     );
+  const unusable = cluster.proxyUrl ? 'proxy-url' : user.authProvider ? 'auth-provider' : undefined;
+  if (unusable)
+    throw new OptionsError(
+      `the kubeconfig ${files.join(', ')} uses ${unusable}, which is not supported: use a token, a certificate or an exec plugin`,
+    );
   const tokenFile = configs.map((c) => c.tokenFiles.get(user.name)).find((f) => f !== undefined);
   return { cluster, user, context, ...(tokenFile ? { tokenFile } : {}) };
 };

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import t from 'tap';
+import { credentialsOf } from './credentials.ts';
+import { inCluster, readKubeconfig } from './kubeconfig.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'kubeconfig-test-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
+
+const write = (name: string, config: object): string => {
+  const path = join(directory, name);
+  writeFileSync(path, JSON.stringify(config));
+  return path;
+};
+
+const cluster = (name: string, server: string, more: object = {}): object => ({
+  name,
+  cluster: { server, ...more },
+});
+
+const one = (o: { server?: string; cluster?: object; user?: object; current?: string }): object => ({
+  clusters: [cluster('c', o.server ?? 'https://one', o.cluster)],
+  users: [{ name: 'u', user: o.user ?? {} }],
+  contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
+  'current-context': o.current ?? 'x',
+});
+
+t.test('of several files the first to name a thing wins', async (t) => {
+  const first = write('first', { clusters: [cluster('c', 'https://first')] });
+  const second = write('second', one({ server: 'https://second', user: { token: 'abc' } }));
+  t.equal(readKubeconfig([first, second].join(delimiter)).cluster.server, 'https://first');
+  t.equal(readKubeconfig([second, first].join(delimiter)).cluster.server, 'https://second');
+});
+
+t.test('files named in a kubeconfig are found from where it lies', async (t) => {
+  const path = write(
+    'relative',
+    one({ cluster: { 'certificate-authority': 'ca.crt' }, user: { tokenFile: 'token' } }),
+  );
+  const target = readKubeconfig(path);
+  t.equal(target.cluster.caFile, join(directory, 'ca.crt'));
+  t.equal(target.tokenFile, join(directory, 'token'));
+});
+
+t.test('what cannot be used is named', async (t) => {
+  const table: [string, object, RegExp][] = [
+    ['no-context', one({ current: 'y' }), /has no context 'y'; choose one with 'kubectl config use-context'/],
+    ['no-cluster', { ...one({}), clusters: [] }, /has no cluster 'c'/],
+    ['no-user', { ...one({}), users: [] }, /has no user 'u'/],
+    ['no-url', one({ server: 'somewhere' }), /names the server 'somewhere', which is not a URL/],
+    ['proxy', one({ cluster: { 'proxy-url': 'http://p' } }), /uses proxy-url, which is not supported/],
+    ['provider', one({ user: { 'auth-provider': { name: 'oidc' } } }), /uses auth-provider, which is not/],
+    ['empty', {}, /has no context ''/],
+  ];
+  for (const [name, config, message] of table)
+    t.throws(() => readKubeconfig(write(name, config)), { name: 'OptionsError', message }, name);
+});
+
+t.test('a pod finds its server and its token', async (t) => {
+  const env = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' };
+  const target = inCluster(env, directory);
+  t.equal(target.cluster.server, 'https://[fd00::1]:6443');
+  t.equal(target.tokenFile, join(directory, 'token'));
+  writeFileSync(join(directory, 'token'), 'first\n');
+  const credentials = credentialsOf(target);
+  t.same((await credentials.identity()).headers, { authorization: 'Bearer first' });
+  writeFileSync(join(directory, 'token'), 'second\n');
+  t.same((await credentials.identity()).headers, { authorization: 'Bearer first' }, 'kept for a minute');
+  t.equal(credentials.renew(), true);
+  t.same(
+    (await credentials.identity()).headers,
+    { authorization: 'Bearer second' },
+    'or until it is refused',
+  );
+});
+
+t.test('a plugin is asked for credentials, and one that fails is named', async (t) => {
+  const answer = JSON.stringify({ status: { token: 'from-plugin' } });
+  const plugin = (args: string[]): object => ({
+    exec: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args },
+  });
+  const good = readKubeconfig(write('plugin', one({ user: plugin(['-e', `console.log('${answer}')`]) })));
+  t.same((await credentialsOf(good).identity()).headers, { Authorization: 'Bearer from-plugin' });
+  const bad = readKubeconfig(
+    write('broken', one({ user: plugin(['-e', 'console.error("log in first"); process.exit(1)']) })),
+  );
+  await t.rejects(credentialsOf(bad).identity(), {
+    kind: 'forbidden',
+    message: /plugin .* failed: log in first/,
+  });
+});
