@@ -1,139 +1,37 @@
 import t from 'tap';
-import {
-  INSTANCE_TYPE,
-  KARPENTER_DO_NOT_DISRUPT,
-  KARPENTER_NODEPOOL,
-  PREPARING_TAINT,
-  REBALANCING_STATUS,
-} from '../api/labels.ts';
+import { INSTANCE_TYPE, PREPARING_TAINT, REBALANCING_STATUS } from '../api/labels.ts';
 import { bytes, cpuMillis } from '../api/quantity.ts';
 import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { cloudOf } from '../e2e/ground/aws/cloud.ts';
-import { type Ground, up } from '../e2e/ground/ground.ts';
+import { up } from '../e2e/ground/ground.ts';
 import { claimEnded, claimRebalance, planOf } from '../e2e/support/claim.ts';
-import { applyPool, dropPool, machinesReady, orderMachine } from '../e2e/support/fleet.ts';
 import { until } from '../e2e/support/until.ts';
-import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from '../e2e/support/workload.ts';
-import { connect, type KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/errors.ts';
-import { createLogger } from '../kube/log.ts';
-import { createAwsCloud } from './cloud/aws.ts';
-import type { Cloud } from './cloud/cloud.ts';
+import { podsRunning } from '../e2e/support/workload.ts';
 import { LOCKED_BY } from './rebalanceplan/names.ts';
 import { crashingClient } from './testing/crash.ts';
 import { startSession } from './testing/session.ts';
+import { openStage } from './testing/stage.ts';
 
 /** Plans carried out by kentroller's controllers on a real API server with real Karpenter and hollow machines. */
 
-const ENV = {
-  PIN_ACKNOWLEDGE_TIMEOUT: '500ms',
-  PLAN_SETTLE_TIMEOUT: '20s',
-  PLAN_TIME_BUDGET: '1s',
-  AWS_REGION: 'us-west-2',
+const ground = await up({ name: 'kentroller-test', cloud: true });
+const stage = await openStage(ground);
+const { client, cloud, checkNothingLeft } = stage;
+const { env: ENV, clear: clearScene, play: withSession } = stage;
+
+const scene = async (name: string, machines: number): Promise<string> => {
+  await stage.set(name, machines);
+  return name;
 };
-
-interface Scene {
-  readonly ground: Ground;
-  readonly client: KubeClient;
-  readonly cloud: Cloud;
-  readonly name: string;
-}
-
-const stopping = new AbortController();
-let ground: Ground;
-let client: KubeClient;
-let cloud: Cloud;
-
-t.before(async () => {
-  ground = await up({ name: 'kentroller-test', cloud: true });
-  await ground.kubectl(['apply', '--server-side', '-f', 'manifests/base/crds']);
-  client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'kentroller-test', qps: 200, burst: 400 });
-  Object.assign(process.env, cloudOf(ground).env);
-  cloud = createAwsCloud({
-    region: 'us-west-2',
-    pricesEveryMs: 3_600_000,
-    spotEveryMs: 3_600_000,
-    vmMemoryOverhead: 0.075,
-    log: createLogger({ component: 'cloud', level: 'fatal' }),
-    signal: stopping.signal,
-  });
-});
 
 t.teardown(async () => {
-  stopping.abort();
-  client?.close();
-  await ground?.down();
+  stage.close();
+  await ground.down();
 });
 
-/** Machines that are too many for the pods on them. */
-const setScene = async (name: string, machines: number): Promise<Scene> => {
-  const pool = await applyPool(client, { name });
-  const names = Array.from({ length: machines }, (_, i) => `${name}-${i + 1}`);
-  await Promise.all(
-    names.map((claim) =>
-      orderMachine(client, pool, { name: claim, instanceType: 'm5.xlarge', zone: 'us-west-2a' }),
-    ),
-  );
-  await machinesReady(client, names, 120_000);
-  await createNamespace(client, name);
-  await applyDeployment(client, {
-    namespace: name,
-    name: 'app',
-    replicas: 6,
-    cpu: '200m',
-    memory: '256Mi',
-    pool: name,
-  });
-  await podsRunning(client, name, 6, 60_000);
-  return { ground, client, cloud, name };
-};
-
-const clearScene = async (name: string): Promise<void> => {
-  const gone = (error: unknown): void => {
-    if (!isNotFound(error)) throw error;
-  };
-  await cloudOf(ground).control.clearFaults();
-  await deleteNamespace(client, name);
-  const claims = await client.list(resources.REBALANCE_PLAN_CLAIMS);
-  const plans = await client.list(resources.REBALANCE_PLANS);
-  for (const c of claims.items) {
-    await client.delete(resources.REBALANCE_PLAN_CLAIMS, { name: c.metadata.name }).catch(gone);
-  }
-  for (const p of plans.items) {
-    await client.delete(resources.REBALANCE_PLANS, { name: p.metadata.name }).catch(gone);
-  }
-  await dropPool(client, name);
-};
-
-/** What every plan must leave behind, however often its process died. */
-const checkNothingLeft = async (
-  test: Pick<typeof t, 'equal' | 'same'>,
-  plan: RebalancePlan,
-): Promise<void> => {
-  const { items: nodes } = await client.list(resources.NODES);
-  for (const node of nodes) {
-    test.equal(node.metadata.annotations?.[LOCKED_BY], undefined, 'no lock of the plan is left');
-    test.equal(
-      node.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT],
-      undefined,
-      'Karpenter may disrupt again',
-    );
-    test.equal(
-      node.spec?.taints?.some((taint) => taint.key === PREPARING_TAINT) ?? false,
-      false,
-      'no reservation is left',
-    );
-  }
-  const { items: claims } = await client.list(resources.NODE_CLAIMS, {
-    labelSelector: `${KARPENTER_NODEPOOL}=${plan.spec.nodeClaimsToAdd?.[0]?.metadata.labels?.[KARPENTER_NODEPOOL]}`,
-  });
-  const added = (plan.spec.nodeClaimsToAdd ?? []).length;
-  test.equal(claims.length, added, 'as many machines as the plan adds, no orphans');
-};
-
 t.test('the cloud computes what Karpenter computes for a machine', async (t) => {
-  const { name } = await setScene('sizes', 1);
+  const name = await scene('sizes', 1);
   t.teardown(() => clearScene(name));
   const { instanceTypes } = await until('a catalogue', () => cloud.catalogue(), { timeoutMs: 20_000 });
   const type = instanceTypes.find((each) => each.name === 'm5.xlarge');
@@ -150,7 +48,7 @@ t.test('the cloud computes what Karpenter computes for a machine', async (t) => 
 });
 
 t.test('a process that dies before and after each write still ends in the planned state', async (t) => {
-  const { name } = await setScene('crash', 3);
+  const name = await scene('crash', 3);
   t.teardown(() => clearScene(name));
   const crashed = new Set<string>();
   let deaths = 0;
@@ -191,20 +89,6 @@ t.test('a process that dies before and after each write still ends in the planne
   t.ok(deaths > 20, 'it died often');
 });
 
-/** Runs kentroller for the length of a test. */
-const withSession = async (
-  env: Readonly<Record<string, string>>,
-  act: () => Promise<void>,
-): Promise<void> => {
-  const session = startSession({ kubeconfig: ground.kubeconfig, cloud, env: { ...ENV, ...env } });
-  try {
-    await act();
-  } finally {
-    session.stop();
-    await session.ended;
-  }
-};
-
 /** The types that the first attempt may take. */
 const firstTypesOf = (plan: RebalancePlan): readonly string[] => {
   const first = plan.spec.nodeClaimsToAdd?.[0];
@@ -213,7 +97,7 @@ const firstTypesOf = (plan: RebalancePlan): readonly string[] => {
 };
 
 t.test('an offering without capacity is remembered, and attempt 2 takes the next one', async (t) => {
-  const { name } = await setScene('ice', 3);
+  const name = await scene('ice', 3);
   t.teardown(() => clearScene(name));
   await withSession({}, async () => {
     await claimRebalance(client, { name, pool: name, spec: { autoExecute: false } });
@@ -243,7 +127,7 @@ t.test('an offering without capacity is remembered, and attempt 2 takes the next
 });
 
 t.test('a budget that never allows an eviction ends the drain, and the nodes are opened again', async (t) => {
-  const { name } = await setScene('held', 3);
+  const name = await scene('held', 3);
   t.teardown(() => clearScene(name));
   await withSession({ NODE_DRAIN_TIMEOUT: '6s' }, async () => {
     await claimRebalance(client, { name, pool: name, spec: { autoExecute: false } });
@@ -274,7 +158,7 @@ t.test('a budget that never allows an eviction ends the drain, and the nodes are
 });
 
 t.test('the continuous cycle in drain-only mode empties nodes and buys none', async (t) => {
-  const { name } = await setScene('drainonly', 3);
+  const name = await scene('drainonly', 3);
   t.teardown(() => clearScene(name));
   const env = {
     CONTINUOUS_REBALANCING_ENABLED: 'true',
@@ -302,7 +186,7 @@ t.test('the continuous cycle in drain-only mode empties nodes and buys none', as
 
 // The last one: Karpenter keeps refused offerings in mind for three minutes.
 t.test('with no capacity at all the plan fails in Creation and everything stands as before', async (t) => {
-  const { name } = await setScene('dry', 3);
+  const name = await scene('dry', 3);
   t.teardown(() => clearScene(name));
   await withSession({}, async () => {
     await cloudOf(ground).control.setFaults({ capacity: [{}] });

@@ -23,8 +23,11 @@ export interface ScheduleDecision {
 const MAX_MISSED = 1000;
 
 const iso = (at: number): string => new Date(at).toISOString();
-const timeOf = (object: RebalancePlanClaim): number =>
-  Date.parse(object.metadata.creationTimestamp ?? '') || 0;
+/** The run that a claim stands for, by its name; by its creation where the name tells nothing. */
+const timeOf = ({ metadata }: RebalancePlanClaim): number => {
+  const seconds = Number(/-(\d{9,11})$/.exec(metadata.name)?.[1]);
+  return seconds > 0 ? seconds * 1000 : Date.parse(metadata.creationTimestamp ?? '') || 0;
+};
 
 const readCron = (text: string): { cron?: Cron; error?: string } => {
   try {
