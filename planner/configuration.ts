@@ -19,6 +19,8 @@ export interface Source {
 
 /** Steps that a knapsack may take, round after round as nothing more is found. */
 const STEPS = [60, 600, 4000] as const;
+/** Rounds with the two longest searches, which take most of the time and change little. */
+const MAX_THOROUGH = 10;
 const ENTER_PER_ROUND = 8;
 const SMOOTHING = 0.8;
 /** What a pod may cost at most, for what its resources cost: beyond it, it counts as not worth a pattern. */
@@ -123,6 +125,7 @@ export class ConfigurationProgram {
     program.solveOver(this.patterns, 20 * this.shapes.length + 200);
     let effort = 0;
     let smoothing = SMOOTHING;
+    let thorough = 0;
     for (let round = 0; round < maxRounds && effort < steps.length && !isOver(); round += 1) {
       while (program.relax());
       const now = program.duals();
@@ -131,6 +134,7 @@ export class ConfigurationProgram {
         this.items.worth[index] =
           smoothing * (this.best.duals[index] ?? 0) + (1 - smoothing) * Math.max(0, now[index] ?? 0);
       }
+      if (effort >= 2 && ++thorough > MAX_THOROUGH) break;
       const found = this.price(steps[effort] ?? 0);
       let entered = 0;
       for (const pattern of found) {

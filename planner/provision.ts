@@ -104,6 +104,8 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
     problem.allowed.set(problem.anyWeight);
     openAndFill(packing, left, options);
   }
+  const placed = problem.pending.map((n, shape) => n - (left[shape] ?? 0));
+  const least = lowerBound(packing, placed, isOver);
   improve(packing, [], options, {
     seed: request.seed,
     rounds: request.rounds ?? ROUNDS,
@@ -130,7 +132,6 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   }
   const { spec, green } = writePlan(problem, cluster, arrange(packing, placeable), request.planName);
   const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
-  const placed = problem.pending.map((n, shape) => n - (left[shape] ?? 0));
-  const bound = { least: lowerBound(packing, placed, isOver), cost: packing.cost() };
+  const bound = { least, cost: packing.cost() };
   return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced };
 };

@@ -160,6 +160,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const maxNodes = request.constraints?.maxNodes;
   if (maxNodes !== undefined && candidates.length > maxNodes) candidates = candidates.slice(0, maxNodes);
   replacePrefix(packing, candidates, options, effort);
+  const bounded = lowerBound(packing, demand, isOver);
   improve(packing, candidates, options, effort);
   rightsize(packing);
   // 4. Write.
@@ -173,6 +174,6 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     return facts ? [blueNode(facts.node, facts.price ?? 0)] : [];
   });
   const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
-  const bound = { least: lowerBound(packing, demand, isOver), cost: packing.cost() };
+  const bound = { least: bounded, cost: packing.cost() };
   return result(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) });
 };
