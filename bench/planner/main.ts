@@ -6,6 +6,7 @@ import { type Catalogue, catalogueFromKwok } from '../../planner/catalogue.ts';
 import { provision } from '../../planner/provision.ts';
 import { rebalance } from '../../planner/rebalance.ts';
 import { makePool, makeSnapshot } from '../../planner/testcluster.ts';
+import { scatteredCluster } from './clusters.ts';
 import { instanceOf, type Kind, readTrace } from './instances.ts';
 import { kwokCatalogue, type Peer, startPeer } from './karpenter.ts';
 
