@@ -504,6 +504,36 @@ for (const [name, plan, more, expected] of CASES) {
   t.test(name, async (t) => t.same(decide(make.world(plan, more)).steps.map(tell), expected));
 }
 
+t.test('what was achieved is measured with the prices of the machines that are there', async (t) => {
+  const labels = {
+    'karpenter.sh/nodepool': 'general',
+    'node.kubernetes.io/instance-type': 'm5.large',
+    'topology.kubernetes.io/zone': 'us-west-2a',
+    'karpenter.sh/capacity-type': 'spot',
+  };
+  const plan = make.plan(
+    { ...ADD, ...MOVE },
+    { savings: SAVINGS, ...attempts({ status: 'Success' }) },
+    'NodesDeleted',
+  );
+  const there = {
+    nodeClaims: new Map([['green', make.nodeClaim('green', { labels })]]),
+    nodes: new Map([['green', make.node('green')]]),
+    pods: new Map([['green', [make.pod('web-2')]]]),
+  };
+  const outcomeOf = (priceOf: World['priceOf']) => {
+    const [step] = decide(make.world(plan, { ...there, priceOf })).steps;
+    return step?.kind === 'finish' ? step.outcome : undefined;
+  };
+  const spot: World['priceOf'] = (...offering) =>
+    offering.join() === 'm5.large,us-west-2a,spot' ? 0.05 : undefined;
+  t.same(outcomeOf(spot), { podsPlanned: 1, podsPlaced: 1, monthlyCost: '36.50', savingsPercent: '75.0' });
+  t.match(
+    outcomeOf(() => undefined),
+    { monthlyCost: '73.00', savingsPercent: '50.0' },
+  );
+});
+
 t.test('the same world gives the same steps', async (t) => {
   const world = make.world(make.plan({ ...DELETE, ...ADD }), BLUE);
   t.same(decide(world), decide(world));

@@ -1,4 +1,12 @@
-import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../../api/labels.ts';
+import {
+  HOURS_PER_MONTH,
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_DO_NOT_DISRUPT,
+  KARPENTER_NODEPOOL,
+  PREPARING_TAINT,
+  ZONE,
+} from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { addedNames, unlocks } from './lock.ts';
@@ -60,6 +68,29 @@ export const releases = (world: World): readonly Step[] =>
     ];
   });
 
+/** What the plan's new nodes cost now, and what that saves; the planned price where the cloud tells none. */
+const achievedCost = (world: World): { monthlyCost?: string; savingsPercent?: string } => {
+  const before = Number(world.plan.status?.savings?.currentMonthlyCost);
+  const planned = new Map(
+    (world.plan.status?.savings?.greenNodes ?? []).map((green) => [green.name, Number(green.priceHourly)]),
+  );
+  if (!(before > 0)) return {};
+  const hourly = [...addedNames(world.plan)].reduce((sum, name) => {
+    const labels = world.nodeClaims.get(claimInForce(world.plan, name))?.metadata.labels ?? {};
+    const price = world.priceOf(
+      labels[INSTANCE_TYPE] ?? '',
+      labels[ZONE] ?? '',
+      labels[KARPENTER_CAPACITY_TYPE] ?? '',
+    );
+    return sum + (price ?? planned.get(name) ?? 0);
+  }, 0);
+  const after = hourly * HOURS_PER_MONTH;
+  return {
+    monthlyCost: after.toFixed(2),
+    savingsPercent: (((before - after) / before) * 100).toFixed(1),
+  };
+};
+
 /** Karpenter buys a node for a pod that waits for a second, so a pod waits only for a pinner that is there. */
 const hasWaited = (world: World): boolean =>
   world.waiting.some((pod) => {
@@ -108,7 +139,7 @@ export const settle = (world: World): Decision => {
   return steps(...(missed > 0 ? [warn] : []), {
     kind: 'finish',
     state: missed > 0 || warnings > 0 ? 'DoneWithWarnings' : 'Done',
-    outcome: { podsPlanned: outcome.planned, podsPlaced: outcome.placed },
+    outcome: { podsPlanned: outcome.planned, podsPlaced: outcome.placed, ...achievedCost(world) },
     reason: 'PlanDone',
     message: `The plan is done: ${outcome.placed} of ${outcome.planned} pods run where it put them`,
   });
