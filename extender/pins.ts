@@ -29,7 +29,7 @@ interface Parts {
 type Outcome = 'bound' | 'waiting' | 'missing' | 'left' | 'lost';
 
 /** Writes under way at once for the pods of one owner. */
-const AT_ONCE = 32;
+const AT_ONCE = 128;
 
 const refOf = ({ metadata }: Pod) => ({ name: metadata.name, namespace: metadata.namespace ?? 'default' });
 
@@ -143,10 +143,11 @@ const pinOwner = async (p: Parts, ownerUid: string, signal: AbortSignal): Promis
   const { state, report } = p;
   const outcomes: Outcome[] = [];
   const matches = matchPending(state, ownerUid);
-  for (let at = 0; at < matches.length; at += AT_ONCE) {
-    const some = matches.slice(at, at + AT_ONCE);
-    outcomes.push(...(await Promise.all(some.map(({ pod, intent }) => pinOne(p, intent, pod, signal)))));
-  }
+  const next = matches.values();
+  const work = async (): Promise<void> => {
+    for (const { pod, intent } of next) outcomes.push(await pinOne(p, intent, pod, signal));
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, matches.length) }, work));
   for (const { intent, used, count } of slotsOf(state, ownerUid)) {
     const result = used >= count ? 'BOUND' : used > 0 ? 'PARTLY_BOUND' : 'UNKNOWN';
     report(intent.id, { state: result, reason: '', bound: used });

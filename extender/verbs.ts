@@ -1,4 +1,4 @@
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { z } from 'zod';
 import type { Pod } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -90,7 +90,7 @@ export const verbs = (o: {
 }): FastifyInstance => {
   const app = fastify({
     loggerInstance: o.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     keepAliveTimeout: KEEP_ALIVE_MS,
     bodyLimit: o.bodyLimit ?? BODY_LIMIT,
   });

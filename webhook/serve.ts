@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Logger } from '../kube/log.ts';
 import type { Pair } from './certificate.ts';
 import { type Admission, mutate } from './mutate.ts';
@@ -25,7 +25,7 @@ export const webhookServer = (o: { readonly admission: Admission; readonly log: 
   let isLeaving = false;
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     keepAliveTimeout: KEEP_ALIVE_MS,
     https: { minVersion: 'TLSv1.2' },
