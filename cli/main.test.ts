@@ -1,0 +1,147 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { rebalancePlan } from '../api/rebalanceplan.ts';
+import { fragmentedCluster, listOf, makePod, makeSnapshot } from '../planner/testcluster.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'cli-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+
+const file = (name: string, content: unknown): string => {
+  const path = join(folder, name);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+};
+
+const offering = (capacityType: string, Price: number) => ({
+  Price,
+  Requirements: [
+    { key: 'karpenter.sh/capacity-type', operator: 'In', values: [capacityType] },
+    {
+      key: 'topology.kubernetes.io/zone',
+      operator: 'In',
+      values: ['us-west-2a', 'us-west-2b', 'us-west-2c'],
+    },
+  ],
+});
+
+const catalog = file(
+  'catalog.json',
+  [
+    ['m5.xlarge', '4', '16Gi', 0.192],
+    ['m5.4xlarge', '16', '64Gi', 0.768],
+    ['c5.xlarge', '4', '8Gi', 0.17],
+  ].map(([name, cpu, memory, price]) => ({
+    name,
+    architecture: 'amd64',
+    operatingSystems: ['linux'],
+    resources: { cpu, memory, pods: '58' },
+    offerings: [offering('on-demand', Number(price)), offering('spot', Number(price) / 3)],
+  })),
+);
+const snapshot = file('snapshot.json', listOf(fragmentedCluster(6, 6, 8)));
+
+const run = (...args: string[]): Promise<{ code: number; out: string; err: string }> =>
+  new Promise((resolve) => {
+    execFile(process.execPath, ['cli/main.ts', ...args], { maxBuffer: 1 << 26 }, (error, out, err) => {
+      resolve({ code: error ? Number(error.code) : 0, out, err });
+    });
+  });
+
+const QUICK = ['--time-budget', '300ms'];
+
+t.test('plan rebalance prints one RebalancePlan that the schema accepts', async (t) => {
+  const { code, out } = await run(
+    'plan',
+    'rebalance',
+    '--snapshot',
+    snapshot,
+    '--catalog',
+    catalog,
+    '-o',
+    'json',
+    ...QUICK,
+  );
+  t.equal(code, 0);
+  const plan = JSON.parse(out);
+  t.match(plan, { apiVersion: 'autoscaling.cast.ai/v1alpha', kind: 'RebalancePlan' });
+  t.ok(rebalancePlan.safeParse({ spec: plan.spec, status: plan.status }).success);
+  t.ok(Number(plan.status.savings.projectedSavingsCostMonthly) > 0);
+});
+
+t.test('a pod that can not be placed ends with 3, and the plan for the rest is printed', async (t) => {
+  const pods = [makePod('huge', { cpu: 64_000 }), makePod('small')];
+  const list = file('pending.json', listOf(makeSnapshot([], pods)));
+  const { code, out, err } = await run(
+    'plan',
+    'provision',
+    '--snapshot',
+    list,
+    '--catalog',
+    catalog,
+    ...QUICK,
+  );
+  t.equal(code, 3);
+  t.equal(JSON.parse(out).spec.nodeClaimsToAdd.length, 1);
+  t.match(err, /^Pod default\/huge can't be placed: no instance type that it may use has enough cpu\.$/m);
+});
+
+t.test('bad input ends with 1 and one sentence', async (t) => {
+  const bad = file('bad.json', { items: [{ kind: 'Pod', metadata: { name: 'p' }, spec: {} }] });
+  const text = file('text.json', 'not json');
+  const none = file('none.json', []);
+  const table: readonly (readonly [string[], RegExp])[] = [
+    [
+      ['plan', 'rebalance', '--snapshot', '/nowhere', '--catalog', catalog],
+      /^The snapshot \/nowhere can't be read/,
+    ],
+    [['plan', 'rebalance', '--snapshot', text, '--catalog', catalog], /is not JSON/],
+    [['plan', 'rebalance', '--snapshot', bad, '--catalog', catalog], /^Pod p has no spec\.containers\.$/m],
+    [
+      ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', none],
+      /^The catalogue holds no instance type\.$/m,
+    ],
+    [['plan', 'rebalance', '--catalog', catalog], /^The flag --snapshot is missing\.$/m],
+    [['plan', 'nothing'], /^plan takes rebalance or provision, not 'nothing'\.$/m],
+    [['dance'], /^The command 'dance' is not known/],
+    [
+      ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--scope', 'nobody'],
+      /takes in no node/,
+    ],
+    [
+      ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--seed', 'x'],
+      /--seed takes a whole number/,
+    ],
+    [['plan', 'rebalance', '--colour'], /^The flag --colour is not known/],
+  ];
+  for (const [args, message] of table) {
+    const { code, out, err } = await run(...args);
+    t.equal(code, 1, args.join(' '));
+    t.match(err, message);
+    t.equal(err.trim().split('\n').length, 1, 'one line');
+    t.equal(out, '');
+  }
+});
+
+t.test('report says what is wasted, and writes a page that loads nothing', async (t) => {
+  const html = join(folder, 'report.html');
+  const args = ['report', '--snapshot', snapshot, '--catalog', catalog, '--html', html, ...QUICK];
+  const { code, out } = await run(...args);
+  t.equal(code, 0);
+  t.match(out, /^savings +[0-9.]+ USD a month, [0-9.]+ %$/m);
+  t.match(out, /^node-0 +m5\.xlarge/m);
+  const page = readFileSync(html, 'utf8');
+  t.match(page, /<svg/);
+  t.notMatch(page, /<script|https?:/);
+  const json = await run(...args, '-o', 'json');
+  t.match(JSON.parse(json.out), { nodes: 6, pods: 48 });
+});
+
+t.test('explain names the reason against each node, and the fate of a node', async (t) => {
+  const pod = await run('explain', 'pod', 'default/app-0-0', '--snapshot', snapshot, '--catalog', catalog);
+  t.match(pod.out, /it runs here/);
+  const node = await run('explain', 'node', 'node-1', '--snapshot', snapshot, '--catalog', catalog, ...QUICK);
+  t.match(node.out, /^it may be replaced: 8 pods would move$/m);
+});
