@@ -24,6 +24,7 @@ import { followPlans } from './rebalanceplanclaim/follow.ts';
 import { generatePlans } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/planning.ts';
 import { fireSchedules } from './rebalanceplanschedule/fire.ts';
+import { connectPlanner } from './remote/client.ts';
 import { expireOfferings } from './unavailableoffering/expire.ts';
 
 const SEARCH_STEP_MS = 250;
@@ -60,6 +61,16 @@ export const lead = async (o: {
   const nodeNames = createNodeNames({ cloud, log, signal });
   keepPosted({ board, caches, nodeNames, joinDeadlineMs: options.nodeJoinDeadline, log, signal });
   const stopServing = o.pinning.serve(board);
+
+  const remote = options.grpcUrl
+    ? connectPlanner({
+        url: options.grpcUrl,
+        apiKey: options.apiKey,
+        clusterId: options.clusterId,
+        isPlain: options.grpcDisableTls,
+        log,
+      })
+    : undefined;
 
   const limits = executionLimits(options);
   let prices: Catalogue = { instanceTypes: [] };
@@ -101,7 +112,7 @@ export const lead = async (o: {
           client,
           caches,
           catalogue,
-          planning: planOnThread,
+          planning: remote?.planning ?? planOnThread,
           timeBudgetMs: options.planTimeBudget,
           recorder,
           log,
@@ -134,5 +145,6 @@ export const lead = async (o: {
     await continuous;
   } finally {
     stopServing();
+    remote?.close();
   }
 };

@@ -54,6 +54,7 @@ export const options = z.object({
   apiKey: z.string().default('').meta({ description: 'key for a remote planner' }),
   apiUrl: z.string().default('').meta({ description: 'REST address of a remote planner; none when empty' }),
   grpcUrl: z.string().default('').meta({ description: 'gRPC address of a remote planner; none when empty' }),
+  grpcDisableTls: bool.default(false).meta({ description: 'talk to GRPC_URL without TLS' }),
 
   awsRegion: z.string().default('').meta({ description: 'region of the cluster' }),
   awsDefaultRegion: z

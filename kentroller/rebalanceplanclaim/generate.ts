@@ -13,7 +13,7 @@ import type { Clock } from '../rebalanceplan/execute.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/unavailable.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import { buildPlan, claimOf, planIdOf, planNameFor } from './plan.ts';
-import { type Planning, type PlanningAnswer, PlanningTimeout } from './planning.ts';
+import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
 import { readClaim, writeClaimStatus } from './read.ts';
 import { isFinished, type Told, withState } from './status.ts';
 
@@ -199,13 +199,14 @@ export const generatePlans = (o: {
         claim = await writeClaimStatus(client, claim, chosen, signal);
         await ready(claim, await write(claim, answer.plan, signal), signal);
       } catch (error) {
-        if (!(error instanceof PlanningTimeout)) throw error;
+        if (!(error instanceof PlanningError)) throw error;
+        const isLate = error instanceof PlanningTimeout;
         await move(
           claim,
           'Failed',
           {
-            reason: 'FailureReasonGenerationTimeout',
-            message: `${error.message}: raise timeouts.planGenerationTimeout.`,
+            reason: isLate ? 'FailureReasonGenerationTimeout' : 'FailureReasonPlanGeneration',
+            message: `${error.message}${isLate ? ': raise timeouts.planGenerationTimeout' : ''}.`,
           },
           {},
           signal,

@@ -11,7 +11,12 @@ export type Planning = (
   signal: AbortSignal,
 ) => Promise<PlanningAnswer>;
 
-export class PlanningTimeout extends Error {
+/** Planning that failed for good: to try again would fail again. The message is one sentence. */
+export class PlanningError extends Error {
+  override readonly name: string = 'PlanningError';
+}
+
+export class PlanningTimeout extends PlanningError {
   override readonly name = 'PlanningTimeout';
 }
 
@@ -29,7 +34,7 @@ export const planOnThread: Planning = (request, timeoutMs, signal) => {
   const stop = (): void => reject(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
   worker.once('message', (message: PlanningAnswer | Failure) =>
-    'error' in message ? reject(new Error(message.error)) : resolve(message),
+    'error' in message ? reject(new PlanningError(message.error)) : resolve(message),
   );
   worker.once('error', reject);
   worker.once('exit', (code) => reject(new Error(`the planner's thread ended with code ${code}`)));

@@ -1,0 +1,160 @@
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceError,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
+import t from 'tap';
+import { createLogger } from '../../kube/log.ts';
+import { emptySnapshot } from '../../planner/snapshot.ts';
+import { PlanningTimeout } from '../rebalanceplanclaim/planning.ts';
+import { connectPlanner, RemotePlanningError } from './client.ts';
+import { loadPlanningService, type PlanReply, type PlanRequest } from './planning.ts';
+
+type Call = ServerUnaryCall<PlanRequest, PlanReply>;
+type Answer = (call: Call) => PlanReply | Partial<ServiceError>;
+
+const log = createLogger({ component: 'remote-test', level: 'silent' });
+const NOTHING: PlanReply = {
+  plan: Buffer.alloc(0),
+  reason: 'all is well',
+  selectedNodes: [],
+  skippedNodes: [],
+};
+const PLAN = {
+  spec: { execute: false, nodeClaimsToDelete: [{ nodeClaimName: 'a' }] },
+  savings: {
+    projectedSavingsPercent: '50.0',
+    projectedSavingsCostMonthly: '10.00',
+    currentMonthlyCost: '20.00',
+    projectedMonthlyCost: '10.00',
+  },
+};
+
+/** A planner of the remote kind. */
+const serve = (port: number, answer: Answer): Promise<{ port: number; stop(): void }> =>
+  new Promise((resolve, reject) => {
+    const server = new Server({ 'grpc.max_receive_message_length': -1 });
+    server.addService(loadPlanningService(), {
+      Plan: (call: Call, reply: sendUnaryData<PlanReply>) => {
+        const made = answer(call);
+        if ('code' in made) reply(made);
+        else reply(null, made as PlanReply);
+      },
+    });
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve({ port: bound, stop: () => server.forceShutdown() }),
+    );
+  });
+
+const question = (size = 0) => ({
+  snapshot: {
+    ...emptySnapshot,
+    namespaces: Array.from({ length: size }, (_, i) => ({ metadata: { name: `n${i}` } })),
+  },
+  catalogue: { instanceTypes: [] },
+  now: 1000,
+  seed: 7,
+  timeBudgetMs: 50,
+  planName: 'p',
+  constraints: { maxNodes: 3 },
+});
+
+const connectTo = (port: number) =>
+  connectPlanner({
+    url: `http://127.0.0.1:${port}/`,
+    apiKey: 'key',
+    clusterId: 'c1',
+    isPlain: true,
+    log,
+    waitMs: 20,
+  });
+
+const running = new AbortController().signal;
+
+t.test('the question carries the whole cluster, and the answer becomes a plan', async (t) => {
+  let seen: Call | undefined;
+  const server = await serve(0, (call) => {
+    seen = call;
+    return {
+      ...NOTHING,
+      plan: Buffer.from(JSON.stringify(PLAN)),
+      selectedNodes: ['n1'],
+      skippedNodes: [{ name: 'n2', reasons: ['too young'] }],
+    };
+  });
+  const planner = connectTo(server.port);
+  t.teardown(() => [planner.close(), server.stop()]);
+  const answer = await planner.planning(question(200_000), 20_000, running);
+  t.match(answer, {
+    plan: PLAN,
+    selectedNodes: ['n1'],
+    skippedNodes: [{ name: 'n2', reasons: ['too young'] }],
+  });
+  t.same(seen?.metadata.get('authorization'), ['Bearer key']);
+  t.same(seen?.metadata.get('x-cluster-id'), ['c1']);
+  t.equal(
+    JSON.parse(String(seen?.request.snapshot)).namespaces.length,
+    200_000,
+    'larger than what gRPC allows by itself',
+  );
+  t.same(JSON.parse(String(seen?.request.constraints)), { nodeConstraints: { maxNodes: 3 } });
+  t.match(seen?.request, { planName: 'p', seed: 7, nowMs: 1000, timeBudgetMs: 50 });
+});
+
+t.test('no plan is an answer, with its reason', async (t) => {
+  const server = await serve(0, () => NOTHING);
+  const planner = connectTo(server.port);
+  t.teardown(() => [planner.close(), server.stop()]);
+  t.match(await planner.planning(question(), 5_000, running), { plan: null, reason: 'all is well' });
+});
+
+t.test('a planner that is away is asked again until it is back', async (t) => {
+  const first = await serve(0, () => ({ code: status.UNAVAILABLE, details: 'busy' }));
+  const planner = connectTo(first.port);
+  const asked = planner.planning(question(), 20_000, running);
+  first.stop();
+  const second = await serve(first.port, () => NOTHING);
+  t.teardown(() => [planner.close(), second.stop()]);
+  t.match(await asked, { plan: null });
+});
+
+t.test('when the time is up it says so', async (t) => {
+  const server = await serve(0, () => ({ code: status.UNAVAILABLE, details: 'busy' }));
+  const planner = connectTo(server.port);
+  t.teardown(() => [planner.close(), server.stop()]);
+  await t.rejects(planner.planning(question(), 300, running), PlanningTimeout);
+});
+
+const REFUSED: readonly [string, Answer, RegExp][] = [
+  ['a key that is wrong', () => ({ code: status.UNAUTHENTICATED, details: 'bad key' }), /refused: bad key/],
+  ['an answer that is not JSON', () => ({ ...NOTHING, plan: Buffer.from('<') }), /other than JSON/],
+  [
+    'a plan that is no plan',
+    () => ({ ...NOTHING, plan: Buffer.from('{"spec":{"nodeClaimsToDelete":[{}]}}') }),
+    /nodeClaimName/,
+  ],
+];
+for (const [name, answer, message] of REFUSED) {
+  t.test(`${name} is refused at once, with a reason`, async (t) => {
+    const server = await serve(0, answer);
+    const planner = connectTo(server.port);
+    t.teardown(() => [planner.close(), server.stop()]);
+    await t.rejects(planner.planning(question(), 5_000, running), {
+      name: RemotePlanningError.name,
+      message,
+    });
+  });
+}
+
+t.test('a process that stops waits for nobody', async (t) => {
+  const server = await serve(0, () => ({ code: status.UNAVAILABLE, details: 'busy' }));
+  const planner = connectTo(server.port);
+  t.teardown(() => [planner.close(), server.stop()]);
+  const stopping = new AbortController();
+  const asked = planner.planning(question(), 60_000, stopping.signal);
+  setTimeout(() => stopping.abort(), 30);
+  await t.rejects(asked);
+});
