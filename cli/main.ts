@@ -16,13 +16,22 @@ precision-packer explain pod|node NAME     --snapshot FILE --catalog FILE [flags
   --seed N                  same input and seed, same plan (1)
   --time-budget DURATION    the search ends then at the latest (10s)
   --scope NODES|KEY=VALUE   nodes that may be replaced, by names or by labels; all when left out
+  --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}
+  --max-workload-percent P  of a workload's pods, one node holds at most this part
+  --max-cluster-percent P   of the cluster's pods, one node holds at most this part
   --max-nodes N, --min-age-seconds N, --min-cluster-size N
   ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
 
 Exit codes: 0 done, 1 bad input, 3 a pod can't be placed (the plan for the rest is printed).
 `;
 
-const INPUT_ERRORS = new Set(['UsageError', 'SnapshotError', 'CatalogueError', 'QuantityError']);
+const INPUT_ERRORS = new Set([
+  'UsageError',
+  'SnapshotError',
+  'CatalogueError',
+  'QuantityError',
+  'OverlayError',
+]);
 
 const run = (argv: readonly string[]): Outcome => {
   if (argv.length === 0 || argv.includes('--help') || argv.includes('-h'))

@@ -2,10 +2,11 @@ import { stringify } from 'yaml';
 import { GROUP_VERSION } from '../api/labels.ts';
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { type AggressiveMode, isInScope, type NodeConstraints, type Scope } from '../planner/candidate.ts';
+import { overlayFrom, withOverlay } from '../planner/overlay.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import { type Flags, UsageError } from './flags.ts';
-import { readCatalogue, readSnapshot } from './read.ts';
+import { readCatalogue, readJson, readSnapshot } from './read.ts';
 
 export const PLAN_FLAGS = [
   'snapshot',
@@ -20,6 +21,9 @@ export const PLAN_FLAGS = [
   'min-age-seconds',
   'min-cluster-size',
   'html',
+  'price-overlay',
+  'max-workload-percent',
+  'max-cluster-percent',
 ] as const;
 
 const MODE_SWITCHES = {
@@ -54,6 +58,15 @@ const integer = (flags: Flags, name: string, least: number): number | undefined 
   if (!Number.isInteger(value) || value < least) {
     throw new UsageError(`--${name} takes a whole number from ${least}, not '${text}'.`);
   }
+  return value;
+};
+
+const percent = (flags: Flags, name: string): number | undefined => {
+  const text = flags.values.get(name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!(value > 0 && value <= 100))
+    throw new UsageError(`--${name} takes a number from 0 to 100, not '${text}'.`);
   return value;
 };
 
@@ -116,6 +129,13 @@ const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | un
   ...(savings && { status: { savings } }),
 });
 
+/** What it costs that a node may not hold more of a workload or of the cluster. */
+const radiusCost = (limited: Savings | undefined, free: Savings | undefined): string => {
+  const cost =
+    Number(free?.projectedSavingsCostMonthly ?? 0) - Number(limited?.projectedSavingsCostMonthly ?? 0);
+  return `The limits on what one node may hold cost ${Math.max(0, cost).toFixed(2)} USD a month.`;
+};
+
 const EMPTY_PLAN: RebalancePlanSpec = {
   execute: false,
   nodeClaimsToAdd: [],
@@ -132,6 +152,10 @@ export const requestOf = (
 ): RebalanceRequest => {
   const snapshot = readSnapshot(wanted(flags, 'snapshot'));
   const catalogue = readCatalogue(wanted(flags, 'catalog'));
+  const overlay = flags.values.get('price-overlay');
+  const workloadPercent = percent(flags, 'max-workload-percent');
+  const clusterPercent = percent(flags, 'max-cluster-percent');
+  const hasRadius = workloadPercent !== undefined || clusterPercent !== undefined;
   const text = flags.values.get('scope');
   const scope = text === undefined ? undefined : scopeOf(text);
   if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {
@@ -139,7 +163,16 @@ export const requestOf = (
   }
   return {
     snapshot,
-    catalogue,
+    catalogue:
+      overlay === undefined
+        ? catalogue
+        : withOverlay(catalogue, overlayFrom(readJson('price overlay', overlay))),
+    ...(hasRadius && {
+      blastRadius: {
+        ...(workloadPercent !== undefined && { workloadPercent }),
+        ...(clusterPercent !== undefined && { clusterPercent }),
+      },
+    }),
     now: integer(flags, 'now', 0) ?? now,
     seed: integer(flags, 'seed', 0) ?? 1,
     clock,
@@ -162,10 +195,13 @@ export const planCommand = (flags: Flags, clock: () => number, now: number): Out
   const output = flags.values.get('output');
   if (what === 'rebalance') {
     const result = rebalance(request);
+    const { blastRadius, ...free } = request;
+    const without = blastRadius && rebalance(free);
     return {
       out: format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
       err: [
         ...(result.reason ? [result.reason] : []),
+        ...(without ? [radiusCost(result.plan?.savings, without.plan?.savings)] : []),
         ...result.skippedNodes.map((each) => `Node ${each.name} is left out: ${each.reasons.join('; ')}.`),
       ],
       code: 0,

@@ -3,7 +3,8 @@ import { type Catalogue, catalogueFromKwok } from '../planner/catalogue.ts';
 import { type Snapshot, snapshotFromList } from '../planner/snapshot.ts';
 import { UsageError } from './flags.ts';
 
-const readJson = (what: string, file: string): unknown => {
+/** Reads a JSON file; - is stdin. Throws a UsageError that names the file. */
+export const readJson = (what: string, file: string): unknown => {
   let text: string;
   try {
     text = readFileSync(file === '-' ? 0 : file, 'utf8');

@@ -1,5 +1,6 @@
 import { HOSTNAME, KARPENTER_NODEPOOL } from '../api/labels.ts';
 import type { DaemonSet, NodePool, NodeSelector, Pod, Taint } from '../api/objects.ts';
+import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import type { NodeView } from './nodeview.ts';
 import type { Offer } from './offer.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
@@ -234,11 +235,20 @@ export const compile = (input: {
   readonly daemonSets: readonly DaemonSet[];
   readonly namespaces: NamespaceLabels;
   readonly volumes?: Volumes;
+  readonly blastRadius?: BlastRadius;
   readonly priceOf?: (offer: Offer) => number;
 }): Problem => {
   const everyPod = [...input.standing.flatMap((each) => each.view.pods), ...input.pending];
   const { volumes } = input;
-  const shapes = shapesOf(everyPod, volumes && ((pod) => volumeNeeds(pod, volumes)));
+  const caps = workloadCaps(everyPod, input.blastRadius);
+  const mostPods = clusterCap(everyPod.length, input.blastRadius);
+  const shapes = shapesOf(everyPod, (pod) => {
+    const workload = workloadOf(pod);
+    return {
+      ...(volumes ? volumeNeeds(pod, volumes) : { selectors: [], slots: new Map() }),
+      workload: workload !== null && caps.has(workload) ? workload : null,
+    };
+  });
   const shapeOf = new Map<Pod, number>();
   shapes.forEach((shape, index) => {
     for (const pod of shape.pods) shapeOf.set(pod, index);
@@ -300,7 +310,10 @@ export const compile = (input: {
     dimensions.forEach((resource, d) => {
       standingFree[index * width + d] = resource.startsWith(VOLUME_SLOTS)
         ? volumeRoom(resource, index)
-        : (each.view.free.get(resource) ?? 0);
+        : Math.min(
+            each.view.free.get(resource) ?? 0,
+            resource === 'pods' ? mostPods - each.view.pods.length : Number.POSITIVE_INFINITY,
+          );
     });
   });
   const standingShapes = input.standing.map((each) =>
@@ -317,10 +330,14 @@ export const compile = (input: {
       daemonsOf.set(group, daemons);
     }
     const taken = daemons;
+    const cap = mostPods + (taken.get('pods') ?? 0);
     const room = Float64Array.from(dimensions, (resource) =>
       resource.startsWith(VOLUME_SLOTS)
         ? UNLIMITED
-        : (offer.allocatable.get(resource) ?? 0) - (taken.get(resource) ?? 0),
+        : Math.min(
+            offer.allocatable.get(resource) ?? 0,
+            resource === 'pods' ? cap : Number.POSITIVE_INFINITY,
+          ) - (taken.get(resource) ?? 0),
     );
     return { offer, group, price: input.priceOf?.(offer) ?? offer.price, room };
   });
@@ -352,6 +369,10 @@ export const compile = (input: {
       shapes.map((shape) => shape.pod),
       groups.views,
       input.namespaces,
+      [...caps].map(([workload, most]) => ({
+        most,
+        shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
+      })),
     ),
     pending,
   };

@@ -1,6 +1,7 @@
 import type { Pod } from '../api/objects.ts';
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { arrange } from './arrangement.ts';
+import type { BlastRadius } from './blastradius.ts';
 import { lowerBound } from './bound.ts';
 import { isBoundToNode } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -28,6 +29,8 @@ export interface ProvisionRequest {
   /** Milliseconds from any start; for the time budget alone. */
   readonly clock?: () => number;
   readonly planName: string;
+  /** What one node may hold of a workload and of the cluster. */
+  readonly blastRadius?: BlastRadius;
   /** Rounds of local search at most; what time there is for when left out. */
   readonly rounds?: number;
 }
@@ -91,6 +94,7 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
+    ...(request.blastRadius && { blastRadius: request.blastRadius }),
   });
   // 3. Room that stands first, then new nodes, then better ones.
   const packing = new Packing(problem);

@@ -1,5 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { type Arrangement, arrange } from './arrangement.ts';
+import type { BlastRadius } from './blastradius.ts';
 import { lowerBound } from './bound.ts';
 import { allowedDisruptions } from './budget.ts';
 import {
@@ -37,6 +38,8 @@ export interface RebalanceRequest {
   readonly constraints?: NodeConstraints;
   readonly aggressive?: AggressiveMode;
   readonly planName: string;
+  /** What one node may hold of a workload and of the cluster. */
+  readonly blastRadius?: BlastRadius;
   /** Rounds of local search at most; what time there is for when left out. */
   readonly rounds?: number;
 }
@@ -144,6 +147,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
+    ...(request.blastRadius && { blastRadius: request.blastRadius }),
   });
   // 3. Search.
   const packing = new Packing(problem);

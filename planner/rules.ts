@@ -54,11 +54,18 @@ export interface Rules {
   readonly keys: readonly string[];
 }
 
+/** How many pods of some shapes, of one workload, a node may hold. */
+export interface WorkloadCap {
+  readonly shapes: readonly number[];
+  readonly most: number;
+}
+
 /** Compiles affinity, anti-affinity, spread and host ports of pods that stand for their shapes. */
 export const compileRules = (
   pods: readonly Pod[],
   groups: readonly GroupView[],
   namespaces: NamespaceLabels,
+  caps: readonly WorkloadCap[] = [],
 ): Rules => {
   const tallies: Tally[] = [];
   const index = new Map<string, number>();
@@ -120,6 +127,14 @@ export const compileRules = (
       rules.push({ kind: 'none', tally: tallyOf('', taken, null) });
     }
   });
+  for (const { shapes, most } of caps) {
+    const counted = new Uint8Array(pods.length);
+    for (const shape of shapes) counted[shape] = 1;
+    const tally = tallyOf('', counted, null);
+    for (const shape of shapes) {
+      ofShape[shape]?.push({ kind: 'spread', tally, maxSkew: most, self: 1, minDomains: 1 });
+    }
+  }
   const countedBy = pods.map((_, shape) =>
     Int32Array.from(tallies.flatMap((tally, id) => (tally.counted[shape] ? [id] : []))),
   );

@@ -10,13 +10,20 @@ export interface Shape {
   readonly requests: Requests;
   /** Node selectors of the pods' volumes: all must match. */
   readonly selectors: readonly NodeSelector[];
+  /** Set where a node may hold only so many of the workload's pods. */
+  readonly workload: string | null;
   readonly pods: Pod[];
 }
 
 /** What else a pod asks of its node: selectors that all must match, and slots of volumes by driver. */
-export type NeedsOf = (pod: Pod) => { readonly selectors: readonly NodeSelector[]; readonly slots: Requests };
+export type NeedsOf = (pod: Pod) => {
+  readonly selectors: readonly NodeSelector[];
+  readonly slots: Requests;
+  /** Tells pods of different workloads apart, where a node may hold only so many of one. */
+  readonly workload?: string | null;
+};
 
-const NO_NEEDS = { selectors: [], slots: new Map() };
+const NO_NEEDS: ReturnType<NeedsOf> = { selectors: [], slots: new Map() };
 
 const demandsOf = (pod: Pod): unknown => [
   pod.spec.nodeSelector ?? 0,
@@ -65,10 +72,23 @@ export const shapesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS
       ruled.map((key) => labels[key] ?? null),
       pod.metadata.deletionTimestamp !== undefined,
     ];
-    const key = JSON.stringify([[...requests].sort(), demandsOf(pod), identity, needs.selectors]);
+    const key = JSON.stringify([
+      [...requests].sort(),
+      demandsOf(pod),
+      identity,
+      needs.selectors,
+      needs.workload ?? 0,
+    ]);
     const shape = shapes.get(key);
     if (shape) shape.pods.push(pod);
-    else shapes.set(key, { pod, requests, selectors: needs.selectors, pods: [pod] });
+    else
+      shapes.set(key, {
+        pod,
+        requests,
+        selectors: needs.selectors,
+        workload: needs.workload ?? null,
+        pods: [pod],
+      });
   }
   return [...shapes.values()];
 };
