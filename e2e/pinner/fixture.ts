@@ -139,9 +139,9 @@ export class Component {
   readonly process: ChildProcess;
 
   /** `main` is the path from the repository's root. */
-  constructor(main: string, env: Readonly<Record<string, string>>) {
+  constructor(main: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) {
     const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
-    this.process = spawn(process.execPath, [path], {
+    this.process = spawn(process.execPath, [path, ...args], {
       env: { PATH: process.env.PATH, KUBECONFIG: kubeconfig, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -1,0 +1,12 @@
+import { connect } from '../../kube/client.ts';
+import { Autoscaler, kubeconfig } from './fixture.ts';
+
+/** An autoscaler as a process of its own, so that a suite can freeze it. Prints a line for each stream that it has. */
+
+const [namespace = ''] = process.argv.slice(2);
+const client = connect({ kubeconfig, userAgent: 'autoscaler' });
+const autoscaler = await Autoscaler.start(client, namespace);
+let told = 0;
+setInterval(() => {
+  for (; told < autoscaler.hellos.length; told++) process.stdout.write('{"msg":"stream"}\n');
+}, 50);
