@@ -104,11 +104,12 @@ export const executePlans = (
         const own = claim.metadata.labels?.[PLAN];
         return [...(own ? [own] : []), ...plansUsing(caches.plans.list(), claim.metadata.name)];
       }),
-      watches(caches.nodes, (node) => {
-        const own = node.metadata.labels?.[PLAN];
-        const all = caches.plans.list().filter(isRunning);
-        return own ? [own] : all.map((p) => p.metadata.name);
-      }),
+      watches(caches.nodes, () =>
+        caches.plans
+          .list()
+          .filter(isRunning)
+          .map((plan) => plan.metadata.name),
+      ),
       watches(caches.migrations, (migration) => {
         const own = migration.metadata.labels?.[PLAN];
         return own ? [own] : [];
