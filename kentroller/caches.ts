@@ -1,6 +1,5 @@
 import type { Registry } from 'prom-client';
 import type {
-  ConfigMap,
   CSINode,
   DaemonSet,
   KubeObject,
@@ -82,26 +81,9 @@ export const createCaches = (o: {
   };
 };
 
-/** The dynamic ConfigMap of each namespace, and no other. */
-export const createConfigMapCaches = (o: {
-  readonly client: KubeClient;
-  readonly log: Logger;
-  readonly namespaces: readonly string[];
-  readonly name: string;
-}): readonly Cache<ConfigMap>[] =>
-  o.namespaces.map((namespace) =>
-    createCache({
-      client: o.client,
-      log: o.log,
-      resource: resources.CONFIG_MAPS,
-      namespace,
-      fieldSelector: `metadata.name=${o.name}`,
-    }),
-  );
-
 export const startCaches = async (
   caches: Caches,
-  configMaps: readonly Cache<ConfigMap>[],
+  configMaps: readonly Pick<Cache<KubeObject>, 'start' | 'synced'>[],
   signal: AbortSignal,
 ): Promise<void> => {
   const all: readonly { start(s: AbortSignal): void; synced(s?: AbortSignal): Promise<void> }[] = [

@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import { isEnabled } from '../api/features.ts';
 import type { ConfigMap } from '../api/objects.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -11,7 +12,9 @@ import { findPrice, withoutUnavailable } from './cloud/availability.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { createNodeNames } from './cloud/nodenames.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
-import { continuousSettings } from './continuous/settings.ts';
+import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
+import { migrationSettings } from './features/migration.ts';
+import { createFeatureRecord } from './features/record.ts';
 import { watchFeatures } from './features/watch.ts';
 import type { Options } from './options.ts';
 import { Board } from './pinning/board.ts';
@@ -82,23 +85,24 @@ export const lead = async (o: {
     log.info({ reason: error instanceof Error ? error.message : String(error) }, 'prices are not known yet');
   });
 
-  const features = watchFeatures({
+  const features = await watchFeatures({
     caches: o.configMaps,
     name: options.dynamicConfigMapName,
+    record: createFeatureRecord({ client, namespace: options.podNamespace, log }),
     recorder,
     log,
     signal,
     metrics: o.registry,
   });
-  const searchMs = options.continuousRebalancingMaxBinarySearchDepth * SEARCH_STEP_MS;
+  const rebalances = (): boolean => isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
   const continuous = rebalanceContinuously({
     client,
     caches,
     catalogue,
     planning: planOnThread,
     settings: () => continuousSettings(options, features.current()),
-    timeBudgetMs: searchMs,
-    pollingPeriodMs: options.continuousRebalancingPollingPeriod,
+    timeBudgetMs: () => searchDepth(options, features.current()) * SEARCH_STEP_MS,
+    pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
     recorder,
     log,
     clock,
@@ -113,13 +117,14 @@ export const lead = async (o: {
           caches,
           catalogue,
           planning: remote?.planning ?? planOnThread,
+          isEnabled: rebalances,
           timeBudgetMs: options.planTimeBudget,
           recorder,
           log,
           clock,
         }),
         followPlans({ client, caches, recorder, log, clock }),
-        fireSchedules({ client, caches, recorder, log, clock }),
+        fireSchedules({ client, caches, isEnabled: rebalances, recorder, log, clock }),
         expireOfferings({ client, caches, log, clock }),
         executePlans({
           client,
@@ -127,11 +132,8 @@ export const lead = async (o: {
           pinsOf: (plan) => board.viewOf(plan),
           priceOf: (...offering) => findPrice(prices, ...offering),
           limitsOf: (plan) => limitsOf(plan, limits),
-          migration: () => ({
-            mode: options.liveMigration,
-            answerTimeoutMs: options.liveMigrationAnswerTimeout,
-            timeoutMs: options.liveMigrationTimeout,
-          }),
+          migration: () => migrationSettings(options, features.current()),
+          isEnabled: rebalances,
           recorder,
           log,
           clock,

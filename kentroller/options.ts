@@ -17,7 +17,8 @@ const port = (otherwise: number) => z.coerce.number().int().min(0).max(65535).de
  * pods get, list, watch, delete; pods/eviction create; namespaces, persistentvolumeclaims, persistentvolumes list,
  * watch; apps daemonsets, replicasets list, watch; policy poddisruptionbudgets list, watch; storage.k8s.io
  * storageclasses, csinodes list, watch; events list, create, patch; authentication.k8s.io tokenreviews create.
- * In its namespace: leases create, and get, update, patch of `castai-kentroller`.
+ * In its namespace: leases create, and get, update, patch of `castai-kentroller`; configmaps create, and get, patch of
+ * `castai-kentroller-features`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
 export const options = z.object({
   podNamespace: z.string().default('castai-agent').meta({ description: 'namespace that it runs in' }),
@@ -108,13 +109,16 @@ export const options = z.object({
     .min(1)
     .default(5)
     .meta({ description: 'nodes that one plan empties at once' }),
+  rebalancerEnabled: bool.default(true).meta({
+    description: 'carry out claims, schedules and plans, where no ConfigMap says',
+  }),
   featuresWatchNamespaces: commaList
     .default([])
-    .meta({ description: 'namespaces whose dynamic ConfigMap is read; its own when empty' }),
+    .meta({ description: 'namespaces whose ConfigMaps of features are read; its own when empty' }),
   dynamicConfigMapName: z
     .string()
     .default('castai-kentroller-dynamic-config')
-    .meta({ description: 'ConfigMap whose config.yaml turns features on and off' }),
+    .meta({ description: 'ConfigMap of features that wins over the others, found by its name' }),
   continuousRebalancingEnabled: bool
     .default(false)
     .meta({ description: 'look for a cheaper cluster all the time, where the ConfigMap does not say' }),

@@ -24,8 +24,8 @@ export interface ContinuousOptions {
   readonly catalogue: () => Promise<Catalogue>;
   readonly planning: Planning;
   readonly settings: () => ContinuousSettings;
-  readonly timeBudgetMs: number;
-  readonly pollingPeriodMs: number;
+  readonly timeBudgetMs: () => number;
+  readonly pollingPeriodMs: () => number;
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -79,7 +79,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       catalogue: catalogueFor(settings, await o.catalogue()),
       now,
       seed: SEED,
-      timeBudgetMs: o.timeBudgetMs,
+      timeBudgetMs: o.timeBudgetMs(),
       planName: name,
       ...(empty ? { scope: { nodeNames: [...empty] } } : {}),
       constraints: {
@@ -114,6 +114,6 @@ export const rebalanceContinuously = async (o: ContinuousOptions): Promise<void>
       if (o.signal.aborted) return;
       log.warn({ err: error }, 'continuous-rebalancing cycle failed');
     }
-    await sleep(o.pollingPeriodMs, undefined, { signal: o.signal }).catch(() => {});
+    await sleep(o.pollingPeriodMs(), undefined, { signal: o.signal }).catch(() => {});
   }
 };

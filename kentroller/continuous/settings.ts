@@ -1,5 +1,5 @@
+import type { Features } from '../../api/features.ts';
 import type { RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
-import type { Features } from '../features/features.ts';
 import type { Options } from '../options.ts';
 
 export type Mode = 'full' | 'drain-only' | 'delete-empty';
@@ -17,11 +17,22 @@ export interface ContinuousSettings {
   readonly aggressive: NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
 }
 
+/** How deep a cycle searches. */
+export const searchDepth = (o: Options, f: Features): number =>
+  f.continuousRebalancing?.maxBinarySearchDepth ?? o.continuousRebalancingMaxBinarySearchDepth;
+
+/** Milliseconds between two cycles. */
+export const pollingPeriodMs = (o: Options, f: Features): number => {
+  const seconds = f.continuousRebalancing?.pollingPeriodSeconds;
+  return seconds === undefined ? o.continuousRebalancingPollingPeriod : seconds * 1000;
+};
+
 /** The options, with what the dynamic ConfigMap says on top. */
 export const continuousSettings = (o: Options, features: Features): ContinuousSettings => {
   const f = features.continuousRebalancing ?? {};
   return {
-    enabled: (f.enabled ?? o.continuousRebalancingEnabled) && features.rebalancer?.enabled !== false,
+    enabled:
+      (f.enabled ?? o.continuousRebalancingEnabled) && (features.rebalancer?.enabled ?? o.rebalancerEnabled),
     mode: f.mode ?? o.continuousRebalancingMode,
     minNodeAgeMs:
       f.minNodeAgeSeconds === undefined ? o.continuousRebalancingMinNodeAge : f.minNodeAgeSeconds * 1000,

@@ -1,60 +1,88 @@
 import type { Registry } from 'prom-client';
+import type { Features } from '../../api/features.ts';
 import type { ConfigMap } from '../../api/objects.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
-import type { Cache } from '../../kube/cache.ts';
+import { type Cache, keyOf } from '../../kube/cache.ts';
 import type { Recorder } from '../../kube/events.ts';
 import type { Logger } from '../../kube/log.ts';
 import { gauge } from '../../kube/metrics.ts';
-import { type Features, FeaturesError, parseFeatures } from './features.ts';
+import { type Book, drop, inForce, type News, openBook, take } from './book.ts';
+import type { FeatureRecord } from './record.ts';
 
-const KEY = 'config.yaml';
-
-/** The features as they are now. A ConfigMap that can't be read leaves the last good one in force. */
+/** The features as they are now: read `current` at each turn. A ConfigMap that can't be read changes nothing. */
 export interface LiveFeatures {
   current(): Features;
+  /** Told after each change of what is in force; returns what ends that. */
+  onChange(handler: (features: Features) => void): () => void;
 }
 
-export const watchFeatures = (o: {
-  /** One cache for each namespace that is watched; a later one wins. */
+interface WatchOptions {
   readonly caches: readonly Cache<ConfigMap>[];
+  /** Name of the dynamic ConfigMaps, which win over the others. */
   readonly name: string;
+  readonly record: FeatureRecord;
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly metrics?: Registry;
-}): LiveFeatures => {
-  const known = new Map<string, Features>();
+}
+
+const announce = (o: WatchOptions, map: ConfigMap, news: News): void => {
+  const about = { namespace: map.metadata.namespace, name: map.metadata.name };
+  const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
+    o.recorder.event(CONFIG_MAPS, map, type, reason, message);
+  if (news.kind === 'applied') {
+    o.log.info({ ...about, features: news.features }, 'features applied');
+    event('Normal', 'FeaturesApplied', 'What it says of features is in force');
+    if (news.unknown.length === 0) return;
+    o.log.warn({ ...about, unknown: news.unknown }, 'features unknown');
+    event('Warning', 'FeaturesUnknown', `Nobody knows ${news.unknown.join(', ')}: that is left out`);
+  }
+  if (news.kind === 'refused') {
+    const stays = news.keepsEarlier ? 'the last good one stays in force' : 'it is left out';
+    o.log.warn({ ...about, reason: news.problem, keepsEarlier: news.keepsEarlier }, 'features refused');
+    event('Warning', 'FeaturesInvalid', `It can't be used, ${stays}: ${news.problem}`);
+  }
+  if (news.kind === 'removed') o.log.info(about, 'features removed');
+};
+
+/** Follows the ConfigMaps of the caches, which have synced, until the signal aborts. */
+export const watchFeatures = async (o: WatchOptions): Promise<LiveFeatures> => {
+  let book: Book = openBook(await o.record.load(o.signal));
+  let now: Features = {};
+  const handlers = new Set<(features: Features) => void>();
   const valid = o.metrics
-    ? gauge(o.metrics, 'kentroller_dynamic_config_valid', '1 while the dynamic ConfigMap can be read', [
+    ? gauge(o.metrics, 'kentroller_features_valid', '1 while a ConfigMap of features can be read', [
         'namespace',
+        'name',
       ])
     : undefined;
-  const take = (map: ConfigMap, namespace: string): void => {
-    try {
-      known.set(namespace, parseFeatures(map.data?.[KEY] ?? ''));
-      valid?.set({ namespace }, 1);
-      o.log.info({ namespace, features: known.get(namespace) }, 'dynamic configuration in force');
-      o.recorder.event(CONFIG_MAPS, map, 'Normal', 'ConfigurationApplied', `${KEY} is in force`);
-    } catch (error) {
-      if (!(error instanceof FeaturesError)) throw error;
-      valid?.set({ namespace }, 0);
-      const message = `${KEY} can't be used, the last good one stays: ${error.message}`;
-      o.log.warn({ namespace, reason: error.message }, 'dynamic configuration is wrong');
-      o.recorder.event(CONFIG_MAPS, map, 'Warning', 'ConfigurationInvalid', message);
-    }
+
+  const enter = (map: ConfigMap, isGone: boolean): void => {
+    const key = keyOf(map);
+    const { name, namespace = '' } = map.metadata;
+    const next = isGone ? drop(book, key) : take(book, key, map.data ?? {}, name === o.name);
+    if (next.news.kind === 'unchanged') return;
+    book = next.book;
+    if (isGone) valid?.remove({ namespace, name });
+    else valid?.set({ namespace, name }, next.news.kind === 'refused' ? 0 : 1);
+    announce(o, map, next.news);
+    o.record.save(book);
+    const features = inForce(book);
+    if (JSON.stringify(features) === JSON.stringify(now)) return;
+    now = features;
+    for (const handler of handlers) handler(features);
   };
+
   for (const cache of o.caches) {
-    let last: string | undefined;
-    const stop = cache.onChange(({ type, object }) => {
-      if (object.metadata.name !== o.name) return;
-      const namespace = object.metadata.namespace ?? '';
-      const text = type === 'delete' ? undefined : (object.data?.[KEY] ?? '');
-      if (text === last) return;
-      last = text;
-      if (type === 'delete') known.delete(namespace);
-      else take(object, namespace);
-    });
+    const stop = cache.onChange(({ type, object }) => enter(object, type === 'delete'));
     o.signal.addEventListener('abort', stop, { once: true });
   }
-  return { current: () => Object.assign({}, ...known.values()) as Features };
+  return {
+    current: () => now,
+    onChange: (handler) => {
+      handlers.add(handler);
+      return () => void handlers.delete(handler);
+    },
+  };
 };

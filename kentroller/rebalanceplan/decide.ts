@@ -19,6 +19,9 @@ const start = (world: World): Decision => {
   const wait = (reason: string, message: string): Decision =>
     steps({ kind: 'wait-to-start', reason, message });
   if (!plan.spec.execute) return wait('NotExecuted', 'Set spec.execute to true to carry the plan out');
+  if (!world.enabled) {
+    return wait('RebalancerDisabled', 'The rebalancer is turned off: no plan starts until it is on again');
+  }
   const mine = [
     ...(plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName),
     ...(plan.spec.podsToMigrate ?? []).map((p) => p.dstNodeClaimName),

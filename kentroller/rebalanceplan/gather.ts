@@ -20,6 +20,7 @@ export interface Sources {
   readonly priceOf: World['priceOf'];
   readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
   readonly migration: () => MigrationSettings;
+  readonly isEnabled: () => boolean;
 }
 
 const attemptedClaims = (plan: RebalancePlan): readonly string[] =>
@@ -152,6 +153,7 @@ export const gather = async (
     losses,
     unavailable: caches.unavailable.list(),
     busy: busyClaims(caches, plan),
+    enabled: sources.isEnabled(),
     clusterNodes: { total: all.length, unready: all.filter((node) => !isReady(node)).length },
     migration: { ...sources.migration(), plans: await migrationsOf(sources, plan, signal) },
     pins: sources.pinsOf(plan.metadata.name),

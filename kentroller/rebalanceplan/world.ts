@@ -59,6 +59,8 @@ export interface World {
   readonly unavailable: readonly UnavailableOffering[];
   /** NodeClaims that other running plans use. */
   readonly busy: ReadonlySet<string>;
+  /** False while no plan may start; those that run go on. */
+  readonly enabled: boolean;
   readonly clusterNodes: { readonly total: number; readonly unready: number };
   readonly pins: PinsView;
   /** With the RebalanceMigrationPlans that this plan made, by name. One that is missing here is gone. */

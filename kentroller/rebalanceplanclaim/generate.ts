@@ -19,6 +19,9 @@ import { isFinished, type Told, withState } from './status.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
 const CLOUD_RETRY_MS = 1_000;
+const GATE_RETRY_MS = 2_000;
+const DISABLED =
+  'The rebalancer is turned off: the claim waits until a ConfigMap of features or REBALANCER_ENABLED turns it on';
 const SEED = 1;
 
 const findPlan = async (
@@ -63,6 +66,8 @@ export const generatePlans = (o: {
   readonly caches: Caches;
   readonly catalogue: () => Promise<Catalogue>;
   readonly planning: Planning;
+  /** False while no claim is to be worked on. */
+  readonly isEnabled: () => boolean;
   /** Milliseconds that the planner may search. */
   readonly timeBudgetMs: number;
   readonly recorder: Recorder;
@@ -133,6 +138,12 @@ export const generatePlans = (o: {
       if (!claim || claim.metadata.deletionTimestamp || isFinished(claim)) return awaitChange;
       const { state } = claim.status ?? {};
       if (state !== undefined && state !== 'Pending' && state !== 'Generating') return awaitChange;
+      if (!o.isEnabled()) {
+        if (!claim.status?.conditions?.some((c) => c.message === DISABLED)) {
+          await move(claim, 'Pending', { reason: 'RebalancerDisabled', message: DISABLED }, {}, signal);
+        }
+        return requeue(GATE_RETRY_MS);
+      }
       const existing = await findPlan(client, claim, signal);
       if (existing?.status?.savings) {
         // The plan is this claim's and nobody was told of it yet: a process ended before it was let go.

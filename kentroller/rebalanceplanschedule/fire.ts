@@ -15,6 +15,7 @@ import { decideSchedule, type ScheduleStep } from './decide.ts';
 export const SCHEDULE_LABEL = 'autoscaling.cast.ai/rebalance-plan-schedule';
 /** Timers are 31 bits wide; whoever sleeps longer looks again in between. */
 const LONGEST_SLEEP_MS = 3_600_000;
+const GATE_RETRY_MS = 2_000;
 
 /** The claim of one run; the schedule owns it unless history is to outlive the schedule. */
 export const buildClaim = (schedule: RebalancePlanSchedule, name: string): RebalancePlanClaim => {
@@ -48,6 +49,8 @@ export const buildClaim = (schedule: RebalancePlanSchedule, name: string): Rebal
 export const fireSchedules = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'schedules' | 'claims'>;
+  /** False while no claim is to be made; runs that were due meanwhile count as missed. */
+  readonly isEnabled?: () => boolean;
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -92,6 +95,7 @@ export const fireSchedules = (o: {
     reconcile: async (name, signal) => {
       const schedule = await read(name, signal);
       if (!schedule || schedule.metadata.deletionTimestamp) return awaitChange;
+      if (o.isEnabled?.() === false) return requeue(GATE_RETRY_MS);
       const claims = caches.claims.list().filter((c) => c.metadata.labels?.[SCHEDULE_LABEL] === name);
       const now = o.clock.now();
       const { steps, status, next } = decideSchedule(schedule, claims, now);

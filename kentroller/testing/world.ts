@@ -136,6 +136,7 @@ export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
   losses: new Map(),
   unavailable: [],
   busy: new Set(),
+  enabled: true,
   clusterNodes: { total: 10, unready: 0 },
   migration: { mode: 'auto', answerTimeoutMs: 30_000, timeoutMs: 600_000, plans: new Map() },
   pins: { connected: true, goneForMs: 0, acknowledged: true },

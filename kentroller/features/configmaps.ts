@@ -1,0 +1,33 @@
+import { FEATURES_LABEL } from '../../api/features.ts';
+import type { ConfigMap } from '../../api/objects.ts';
+import { CONFIG_MAPS } from '../../api/resources.ts';
+import { type Cache, createCache } from '../../kube/cache.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import type { Logger } from '../../kube/log.ts';
+
+/** In each namespace: the dynamic ConfigMap, by its name, and those that carry the label of features; no others. */
+export const createConfigMapCaches = (o: {
+  readonly client: KubeClient;
+  readonly log: Logger;
+  readonly namespaces: readonly string[];
+  readonly name: string;
+}): readonly Cache<ConfigMap>[] => {
+  const { client, log } = o;
+  return o.namespaces.flatMap((namespace) => [
+    createCache({
+      client,
+      log,
+      resource: CONFIG_MAPS,
+      namespace,
+      fieldSelector: `metadata.name=${o.name}`,
+    }),
+    createCache({
+      client,
+      log,
+      resource: CONFIG_MAPS,
+      namespace,
+      labelSelector: FEATURES_LABEL,
+      fieldSelector: `metadata.name!=${o.name}`,
+    }),
+  ]);
+};
