@@ -46,8 +46,14 @@ export interface Caches {
   readonly namespaces: Cache<Namespace>;
 }
 
+/** Index of pods: under '' those that have no node and have not ended. */
+export const UNASSIGNED = 'unassigned';
+
 /** Index of nodes by spec.providerID. */
 export const BY_PROVIDER_ID = 'providerID';
+
+const unassigned = ({ spec, status }: Pod): readonly string[] =>
+  spec.nodeName || status?.phase === 'Succeeded' || status?.phase === 'Failed' ? [] : [''];
 
 export const createCaches = (o: {
   readonly client: KubeClient;
@@ -67,7 +73,11 @@ export const createCaches = (o: {
       resource: resources.NODES,
       indexes: { [BY_PROVIDER_ID]: (node) => (node.spec?.providerID ? [node.spec.providerID] : []) },
     }),
-    pods: createCache({ ...o, resource: resources.PODS, indexes: POD_INDEXES }),
+    pods: createCache({
+      ...o,
+      resource: resources.PODS,
+      indexes: { ...POD_INDEXES, [UNASSIGNED]: unassigned },
+    }),
     nodePools: plain(resources.NODE_POOLS),
     nodeClaims: plain(resources.NODE_CLAIMS),
     daemonSets: plain(resources.DAEMON_SETS),

@@ -16,8 +16,11 @@ import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/s
 import { migrationSettings } from './features/migration.ts';
 import { createFeatureRecord } from './features/record.ts';
 import { watchFeatures } from './features/watch.ts';
+import { Derivation, type FollowLimits } from './follow/derive.ts';
+import { followKarpenter } from './follow/follow.ts';
 import type { Options } from './options.ts';
 import { Board } from './pinning/board.ts';
+import { Feed } from './pinning/feed.ts';
 import { keepPosted } from './pinning/post.ts';
 import type { PinningServer } from './pinning/server.ts';
 import { executePlans } from './rebalanceplan/execute.ts';
@@ -44,6 +47,12 @@ const executionLimits = (o: Options): ExecutionLimits => ({
   haltNodes: o.unhealthyHaltNodes,
 });
 
+const followLimits = (o: Options): FollowLimits => ({
+  joinDeadlineMs: o.nodeJoinDeadline,
+  holdMs: o.pinHoldTimeout,
+  settleMs: o.followSettlePeriod,
+});
+
 /** The leader's work: every controller, and the pin stream. All writes go through the client that is given. */
 export const lead = async (o: {
   readonly options: Options;
@@ -62,7 +71,12 @@ export const lead = async (o: {
   const recorder = createRecorder({ client, component: 'castai-kentroller', log });
   const board = new Board(clock.now);
   const nodeNames = createNodeNames({ cloud, log, signal });
-  keepPosted({ board, caches, nodeNames, joinDeadlineMs: options.nodeJoinDeadline, log, signal });
+  const feed = new Feed();
+  const follow = { caches, nodeNames, feed, limits: followLimits(options), now: clock.now };
+  const derivation = options.followKarpenter ? new Derivation(follow) : undefined;
+  // The pinner takes what it is not told for gone, so everything is worked out before it is told the first time.
+  derivation?.derive();
+  keepPosted({ board, caches, nodeNames, joinDeadlineMs: options.nodeJoinDeadline, feed, log, signal });
   const stopServing = o.pinning.serve(board);
 
   const remote = options.grpcUrl
@@ -138,6 +152,9 @@ export const lead = async (o: {
           log,
           clock,
         }),
+        ...(derivation
+          ? [followKarpenter({ client, caches, derivation, limits: follow.limits, recorder, log, clock })]
+          : []),
       ],
       concurrency: options.rebalancerMaxConcurrentReconciles,
       signal,

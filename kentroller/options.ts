@@ -14,7 +14,7 @@ const port = (otherwise: number) => z.coerce.number().int().min(0).max(65535).de
  * rebalancemigrationplans get, list, watch, create, delete; unavailableofferings get, list, watch, create, patch,
  * delete and unavailableofferings/status patch; karpenter.sh nodeclaims get, list, watch, create, patch, delete,
  * nodepools get, list, watch, and nodepools/finalizers update (blockOwnerDeletion); nodes get, list, watch, patch;
- * pods get, list, watch, delete; pods/eviction create; namespaces, persistentvolumeclaims, persistentvolumes list,
+ * pods get, list, watch, delete; pods/status patch (followKarpenter); pods/eviction create; namespaces, persistentvolumeclaims, persistentvolumes list,
  * watch; apps daemonsets, replicasets list, watch; policy poddisruptionbudgets list, watch; storage.k8s.io
  * storageclasses, csinodes list, watch; events list, create, patch; authentication.k8s.io tokenreviews create.
  * In its namespace: leases create, and get, update, patch of `castai-kentroller`; configmaps create, and get, patch of
@@ -100,6 +100,12 @@ export const options = z.object({
   pinHoldTimeout: duration
     .default(10_000)
     .meta({ description: 'time that a moved pod waits for its pin before its new node is opened to all' }),
+  followKarpenter: bool
+    .default(false)
+    .meta({ description: "pin pending pods to the machines that Karpenter's own provisioner buys for them" }),
+  followSettlePeriod: duration.default(250).meta({
+    description: "time after the newest of Karpenter's claims until its batch is taken to be whole",
+  }),
   planSettleTimeout: duration
     .default(2 * 60_000)
     .meta({ description: 'time that a plan whose nodes are gone waits for its pods to run' }),

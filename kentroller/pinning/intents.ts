@@ -37,7 +37,8 @@ export const labelsOf = (claim: NodeClaim, nodeName: string): Readonly<Record<st
   };
 };
 
-const nodeIntent = (claim: NodeClaim, nodeName: string, joinDeadlineMs: number): NodeIntent => {
+/** The Node that stands for a claim's machine until it joins. */
+export const nodeIntent = (claim: NodeClaim, nodeName: string, joinDeadlineMs: number): NodeIntent => {
   const taints = [...(claim.spec.taints ?? []), ...(claim.spec.startupTaints ?? [])];
   return {
     providerId: claim.status?.providerID ?? '',

@@ -2,6 +2,7 @@ import type { Logger } from '../../kube/log.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import type { NodeNames } from '../cloud/nodenames.ts';
 import type { Board } from './board.ts';
+import type { Feed } from './feed.ts';
 import { deriveIntents } from './intents.ts';
 
 const TOGETHER_MS = 20;
@@ -15,6 +16,8 @@ export const keepPosted = (o: {
   readonly caches: Caches;
   readonly nodeNames: NodeNames;
   readonly joinDeadlineMs: number;
+  /** Intents that come of no plan. */
+  readonly feed: Feed;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }): void => {
@@ -22,8 +25,8 @@ export const keepPosted = (o: {
   let timer: NodeJS.Timeout | undefined;
   const post = (): void => {
     timer = undefined;
-    const changed = board.post(
-      deriveIntents({
+    const changed = board.post([
+      ...deriveIntents({
         plans: caches.plans.list(),
         claim: (name) => caches.nodeClaims.get(name),
         node: (claim) => nodeOf(caches, claim),
@@ -31,7 +34,8 @@ export const keepPosted = (o: {
         nodeName: (providerID) => nodeNames.get(providerID),
         joinDeadlineMs: o.joinDeadlineMs,
       }),
-    );
+      ...o.feed.list(),
+    ]);
     if (changed.length > 0) log.info({ changed: changed.length, version: board.version }, 'pins changed');
   };
   const soon = (): void => {
@@ -45,6 +49,7 @@ export const keepPosted = (o: {
       if (change.type !== 'update') soon();
     }),
     nodeNames.onChange(soon),
+    o.feed.onChange(soon),
   ];
   o.signal.addEventListener(
     'abort',
