@@ -1,6 +1,7 @@
-import { ConfigurationProgram, type Pattern, type Source } from './configuration.ts';
+import { ConfigurationProgram, type Pattern, perNodeLimits, type Source } from './configuration.ts';
 import { type FillOptions, openAndFill } from './fill.ts';
 import type { Packing } from './packing.ts';
+import { rightsize } from './search.ts';
 
 /** With more kinds of pods than this, filling nodes one by one is as good, and far quicker. */
 const MAX_DIVE_SHAPES = 80;
@@ -99,9 +100,37 @@ export const composeAndFill = (
   return openAndFill(packing, left, o);
 };
 
+/** Prices that nodes may have at most, beside any: where pods must be apart, many small nodes beat few large ones. */
+const priceCaps = (packing: Packing, left: Int32Array, o: FillOptions): number[] => {
+  const limits = perNodeLimits(packing.problem);
+  let nodes = 1;
+  let total = 0;
+  left.forEach((n, shape) => {
+    nodes = Math.max(nodes, Math.ceil(n / (limits[shape] ?? 1)));
+    total += n * (o.worth[shape] ?? 0);
+  });
+  return nodes < 2 ? [] : [1, 2, 4, 0.5].map((part) => (part * total) / nodes);
+};
+
+/** A way to place pods; true when none is left over. */
+type Way = (left: Int32Array) => boolean;
+
+const waysOf = (packing: Packing, left: Int32Array, o: FillOptions, isOver: () => boolean): Way[] => {
+  const capped = priceCaps(packing, left, o).flatMap((cap): Way[] => {
+    const columns = o.columns.filter((column) => column.price <= cap);
+    if (columns.length === 0 || columns.length === o.columns.length) return [];
+    return [(rest) => openAndFill(packing, rest, { ...o, columns }) || openAndFill(packing, rest, o)];
+  });
+  return [
+    (rest) => openAndFill(packing, rest, o),
+    ...capped,
+    (rest) => composeAndFill(packing, rest, o, o.prices, isOver),
+  ];
+};
+
 /**
- * Places pods on nodes to be bought, by the cheaper of two ways: one node at a time, which always comes to an answer,
- * or by the configuration program, while time is left. Returns false when pods are left over, which `left` then names.
+ * Places pods on nodes to be bought, by the cheapest of several ways that time allows; the first always comes to an
+ * answer. Returns false when pods are left over, which `left` then names.
  */
 export const buyFor = (
   packing: Packing,
@@ -110,24 +139,30 @@ export const buyFor = (
   isOver: () => boolean,
 ): boolean => {
   const wanted = Int32Array.from(left);
-  packing.mark();
-  const before = packing.cost();
-  const simply = openAndFill(packing, left, o);
-  const cost = packing.cost() - before;
-  if (isOver()) {
-    packing.keep();
-    return simply;
+  let best = 0;
+  let least = { over: Number.POSITIVE_INFINITY, cost: Number.POSITIVE_INFINITY };
+  const ways = waysOf(packing, wanted, o, isOver);
+  for (const [index, way] of ways.entries()) {
+    if (index > 0 && isOver()) break;
+    const rest = Int32Array.from(wanted);
+    packing.mark();
+    way(rest);
+    rightsize(packing);
+    const over = rest.reduce((sum, n) => sum + n, 0);
+    const cost = packing.cost();
+    if (over < least.over || (over === least.over && cost < least.cost - 1e-9)) {
+      least = { over, cost };
+      best = index;
+    }
+    if (best === index && (index === ways.length - 1 || isOver())) {
+      packing.keep();
+      left.set(rest);
+      return over === 0;
+    }
+    packing.undo();
   }
-  packing.undo();
-  const other = Int32Array.from(wanted);
-  packing.mark();
-  const composed = composeAndFill(packing, other, o, o.prices, isOver);
-  if (composed === simply && packing.cost() - before < cost) {
-    packing.keep();
-    left.set(other);
-    return composed;
-  }
-  packing.undo();
-  left.set(wanted);
-  return openAndFill(packing, left, o);
+  const isDone =
+    (best === ways.length - 1 ? waysOf(packing, wanted, o, () => false) : ways)[best]?.(left) ?? false;
+  rightsize(packing);
+  return isDone;
 };

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Pod } from '../api/objects.ts';
+import { overlayFrom, withOverlay } from './overlay.ts';
 import { smallCatalogue } from './randomcluster.ts';
 import { type RebalanceRequest, rebalance } from './rebalance.ts';
 import { fragmentedCluster, makeNode, makePod, makeSnapshot } from './testcluster.ts';
@@ -88,4 +89,27 @@ t.test('a cluster that is as cheap as can be is left alone, with the reason', as
   });
   t.equal(result.plan, null);
   t.equal(result.reason, 'No cheaper set of nodes was found.');
+});
+
+t.test('one node holds no more of a workload than the blast radius allows', async (t) => {
+  const snapshot = fragmentedCluster(8, 4, 10);
+  const { plan } = ask({ snapshot, blastRadius: { workloadPercent: 30 } });
+  const held = new Map<string, number>();
+  for (const move of plan?.spec.podsToMigrate ?? []) {
+    const key = `${move.dstNodeClaimName} ${move.owner?.name}`;
+    held.set(key, (held.get(key) ?? 0) + 1);
+  }
+  t.ok(held.size > 0);
+  t.ok(Math.max(...held.values()) <= 3, `${Math.max(...held.values())} of 10`);
+});
+
+t.test('a discount changes what is bought', async (t) => {
+  const snapshot = fragmentedCluster(6, 6, 10);
+  const overlay = overlayFrom({ discounts: [{ family: 'r5', percent: 80 }] });
+  const { plan } = ask({ snapshot, catalogue: withOverlay(smallCatalogue, overlay) });
+  t.same([...new Set(plan?.savings.greenNodes?.map((node) => node.instanceType))], ['r5.xlarge']);
+  t.throws(() => overlayFrom({ discounts: [{ percent: 120 }] }), {
+    name: 'OverlayError',
+    message: /discounts\.0\.percent/,
+  });
 });
