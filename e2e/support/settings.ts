@@ -1,0 +1,53 @@
+import type { Ground } from '../ground/ground.ts';
+import { until } from './until.ts';
+
+const NAMESPACE = 'castai-agent';
+const NAME = 'castai-kentroller';
+
+const names = (text: string): string[] => text.split(/\s+/).filter((name) => name !== '');
+
+/** Waits until every replica of the Deployment is of its latest template, and one of them leads. */
+const rolledOut = async (ground: Ground): Promise<void> => {
+  const kubectl = (...args: string[]) => ground.kubectl([...args, '-n', NAMESPACE]);
+  await kubectl('rollout', 'restart', `deployment/${NAME}`);
+  await kubectl('rollout', 'status', `deployment/${NAME}`, '--timeout=120s');
+  await until(
+    `one of the new ${NAME} leads`,
+    async () => {
+      const holder = await kubectl('get', 'lease', NAME, '-o', 'jsonpath={.spec.holderIdentity}');
+      const pods = await kubectl(
+        'get',
+        'pods',
+        '-l',
+        `app=${NAME}`,
+        '-o',
+        'jsonpath={.items[*].metadata.name}',
+      );
+      const ready = names(pods);
+      return ready.length === 2 && ready.includes(holder);
+    },
+    { timeoutMs: 60_000, everyMs: 500 },
+  );
+};
+
+/** Runs kentroller with further settings, as a user sets them: in its ConfigMap. What was there comes back after. */
+export const withSettings = async <T>(
+  ground: Ground,
+  settings: Readonly<Record<string, string>>,
+  act: () => Promise<T>,
+): Promise<T> => {
+  const patch = async (data: Readonly<Record<string, string | null>>): Promise<void> => {
+    const body = JSON.stringify({ data });
+    await ground.kubectl(['patch', 'configmap', NAME, '-n', NAMESPACE, '--type=merge', '-p', body]);
+    await rolledOut(ground);
+  };
+  const text = await ground.kubectl(['get', 'configmap', NAME, '-n', NAMESPACE, '-o', 'json']);
+  const { data = {} } = JSON.parse(text) as { readonly data?: Readonly<Record<string, string>> };
+  const before = Object.fromEntries(Object.keys(settings).map((key) => [key, data[key] ?? null]));
+  await patch(settings);
+  try {
+    return await act();
+  } finally {
+    await patch(before);
+  }
+};
