@@ -26,9 +26,6 @@ const SMOOTHING = 0.8;
 /** What a pod may cost at most, for what its resources cost: beyond it, it counts as not worth a pattern. */
 const DEARER = 3;
 
-/** Above this many shapes the program's dense basis is too slow. */
-export const MAX_SHAPES = 320;
-
 /** How many pods of a shape one node may hold by the shape's own rules. */
 export const perNodeLimits = (problem: Problem): Int32Array =>
   Int32Array.from(problem.shapes, (_, shape) => {
