@@ -67,6 +67,9 @@ export const makeBed = async (name: string): Promise<Bed> => {
     client.close();
     if (!existing) await ground.down();
   };
+  // A cluster outlives the process that brought it up: not this one.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void close().finally(() => process.exit(1)));
   const account = (namespace: string, account: string): Promise<void> =>
     unlessThere(
       client.request('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, {

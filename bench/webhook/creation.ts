@@ -19,6 +19,8 @@ interface Round {
   readonly admission: prometheus.Histogram;
   /** Milliseconds of each creation as its client saw it. */
   readonly creations: readonly number[];
+  /** CPU milliseconds of the webhook a creation; for ours with those of the pinner that it asks. */
+  readonly cpu: number;
 }
 
 type Rounds = ReadonlyMap<Side['name'], readonly Round[]>;
@@ -28,18 +30,25 @@ const look = async ({ bed }: Scene, side: Side): Promise<prometheus.Histogram> =
   return prometheus.histogramOf(await metricsPage(bed.client), DURATION, match);
 };
 
+const cpuSeconds = ({ webhook, pinner, echo }: Scene, { name }: Side): number => {
+  if (name === 'none') return 0;
+  return name === 'echo' ? echo.cpuSeconds() : webhook.cpuSeconds() + pinner.child.cpuSeconds();
+};
+
 const runRound = async (scene: Scene, side: Side, load: Load, name: string): Promise<Round> => {
   const { client } = scene.bed;
   const before = await look(scene, side);
+  const cpuBefore = cpuSeconds(scene, side);
   const creations: number[] = [];
   await load(async (i) => {
     const started = performance.now();
     await client.create(PODS, side.podOf(`${name}-${i}`, i));
     creations.push(performance.now() - started);
   });
+  const cpu = (1000 * (cpuSeconds(scene, side) - cpuBefore)) / creations.length;
   const admission = prometheus.since(await look(scene, side), before);
   await dropPods(client, side.namespace);
-  return { admission, creations };
+  return { admission, creations, cpu };
 };
 
 /** One round that does not count, then the rounds, the sides taking turns. */
@@ -73,6 +82,18 @@ const clientRow = (what: string, found: Rounds, q: number): Row => {
     ours: formatNumber(median(of('ours'))),
     peer: `${formatNumber(median(of('none')))} no webhook, ${formatNumber(median(of('echo')))} echo`,
     ratio: formatRatio(pairedRatio(of('ours'), of('none'))),
+    reach: '',
+    isMet: undefined,
+  };
+};
+
+const cpuRow = (what: string, mine: readonly Round[], peers: readonly Round[]): Row => {
+  const of = (rounds: readonly Round[]): readonly number[] => rounds.map(({ cpu }) => cpu);
+  return {
+    what: `CPU of webhook and pinner a creation ${what}: ms`,
+    ours: formatNumber(median(of(mine))),
+    peer: `${formatNumber(median(of(peers)))} fastify echo`,
+    ratio: formatRatio(pairedRatio(of(mine), of(peers))),
     reach: '',
     isMet: undefined,
   };
@@ -115,6 +136,7 @@ export const paceRows = async (
       ratio: formatRatio(pairedRatio(averagesOf(mine), averagesOf(peers))),
       ...plain,
     },
+    cpuRow(what, mine, peers),
     clientRow(what, found, 0.5),
     clientRow(what, found, 0.99),
   ];

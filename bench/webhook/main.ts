@@ -8,7 +8,7 @@ import { openScene } from './scene.ts';
 /** webhook/ beside a bare fastify webhook that only echoes, and beside none. */
 
 const { numbers, groups } = readFlags(process.argv.slice(2), {
-  numbers: { rate: 200, seconds: 5, rounds: 3, creators: 100, pods: 1000, 'review-seconds': 4 },
+  numbers: { rate: 200, seconds: 4, rounds: 2, creators: 100, pods: 1000, 'review-seconds': 3 },
   groups: ['pace', 'crowd', 'reviews', 'idle'],
 });
 

@@ -96,7 +96,8 @@ export const reviewRows = async (
     const ours = median(of(name));
     const ratio = pairedRatio(of(name), of('echo'));
     const clock = key === 'aSecond' ? 'second, load generator beside it' : 'CPU second';
-    const isAsked = name === 'passed';
+    // On one core: what the load generator takes of the machine is not counted.
+    const isAsked = name === 'passed' && key === 'aCpuSecond';
     return {
       what: `reviews a ${clock}, ${name === 'pinned' ? 'pinned: a slot asked of the pinner for each' : 'passed'}`,
       ours: formatNumber(ours),
