@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { run } from './command.ts';
+import { COMPILE_CACHE, canCompile, compileCacheLayer } from './compilecache.ts';
 import { isUnusedAtRunTime, type Lockfile, productionFolders } from './dependencies.ts';
 import { buildImage, type ImagePlan, type LayerPlan } from './oci.ts';
 
@@ -28,7 +29,8 @@ const CERTIFICATES = 'etc/ssl/certs/ca-certificates.crt';
 
 /** The path of a tar with our components' image, built where anything in it has changed. */
 export async function componentsImage(cache: string, root = ROOT): Promise<string> {
-  return buildImage(await componentsPlan(root), join(cache, 'images'));
+  const images = join(cache, 'images');
+  return buildImage(withCompiled(await componentsPlan(root), images), images);
 }
 
 /** The path of a tar with the pause image around a built `pause`. */
@@ -53,6 +55,16 @@ export async function componentsPlan(root: string): Promise<ImagePlan> {
       WorkingDir: '/app',
       Env: ['PATH=/usr/bin:/bin', 'NODE_ENV=production', `SSL_CERT_FILE=/${CERTIFICATES}`],
     },
+  };
+}
+
+function withCompiled(plan: ImagePlan, images: string): ImagePlan {
+  if (!canCompile()) return plan;
+  const Env = [...plan.config.Env, `NODE_COMPILE_CACHE=${COMPILE_CACHE}`];
+  return {
+    ...plan,
+    layers: [...plan.layers, compileCacheLayer(plan.layers, images)],
+    config: { ...plan.config, Env },
   };
 }
 

@@ -65,7 +65,7 @@ export async function buildImage(plan: ImagePlan, cache: string): Promise<string
     ]);
     renameSync(`${path}.${process.pid}`, path);
     dropOld(cache, `${name}-`);
-    dropOld(join(cache, 'layers'), 'sources-');
+    for (const layer of ['sources-', 'compiled-']) dropOld(join(cache, 'layers'), layer);
     return path;
   } finally {
     rmSync(work, { recursive: true, force: true });

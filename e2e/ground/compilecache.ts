@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './command.ts';
+import type { LayerPlan } from './oci.ts';
+
+/** Where Node finds the modules that were compiled when the image was made; the image sets NODE_COMPILE_CACHE to it. */
+export const COMPILE_CACHE = '/app/.compile-cache';
+
+const MAINS = ['kentroller/main.ts', 'extender/main.ts', 'webhook/main.ts'];
+
+/** Node keeps what it compiled by the path of the module, so it has to run in a root like the container's. */
+export const canCompile = (): boolean => process.platform === 'linux' && process.getuid?.() === 0;
+
+const compile = async (root: string): Promise<void> => {
+  for (const main of MAINS) {
+    if (!existsSync(join(root, 'app', main))) continue;
+    await run(['chroot', root, '/usr/bin/node', `/app/${main}`, '--help'], {
+      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, NODE_OPTIONS: '' },
+    });
+  }
+};
+
+/**
+ * A layer with our components' modules as Node has compiled them: with it a component needs some 30 MB less, since the
+ * TypeScript stripper is never loaded, and starts sooner. `below` are the image's other layers, lowest first; they are laid
+ * out in a root of their own below `folder` while it is made.
+ */
+export const compileCacheLayer = (below: readonly LayerPlan[], folder: string): LayerPlan => {
+  const key = createHash('sha256')
+    .update(JSON.stringify(below.map((layer) => layer.key)))
+    .digest('hex')
+    .slice(0, 16);
+  return {
+    name: 'compiled',
+    key,
+    async fill(target) {
+      mkdirSync(folder, { recursive: true });
+      const root = mkdtempSync(join(folder, 'root-'));
+      try {
+        for (const layer of below) await layer.fill(root);
+        await compile(root);
+        mkdirSync(join(target, 'app'), { recursive: true });
+        cpSync(join(root, COMPILE_CACHE), join(target, COMPILE_CACHE), { recursive: true });
+      } finally {
+        rmSync(root, { recursive: true, force: true });
+      }
+    },
+  };
+};
