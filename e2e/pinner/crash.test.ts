@@ -100,6 +100,7 @@ for (const when of ['before', 'after'] as const) {
       t.equal(pods.length, 2, `${run}: two pods, ${died ? 'killed' : 'no such write'}`);
       t.ok(pods.every(({ spec, status }) => spec.nodeName === name && status?.phase !== 'Failed'));
       if (at > 20) throw new Error('the writes have no end');
+      if (!died) t.ok(at > 5, `${at - 1} writes`);
     }
   });
 
@@ -108,11 +109,15 @@ for (const when of ['before', 'after'] as const) {
       const run = `${when}-lost-${at}`;
       const name = scene.nodeName(run);
       const web = await scene.replicaSet(run, 1, { spec: { nodeSelector: { place: name } } });
-      const node = nodeIntent(name, { deadline: Date.now() + 3_000 });
+      // Its time runs from when the process is there to see it.
+      let node = nodeIntent(name);
       died = await killedAt(
         at,
         when,
-        () => autoscaler.upsert(node, ownerIntent(name, web, 1)),
+        () => {
+          node = nodeIntent(name, { deadline: Date.now() + 3_000 });
+          autoscaler.upsert(node, ownerIntent(name, web, 1));
+        },
         async () => {
           if (Date.now() < (node.node?.joinDeadlineMs ?? 0) || (await scene.node(name))) return false;
           const pods = await scene.podsOf(run);
@@ -125,6 +130,8 @@ for (const when of ['before', 'after'] as const) {
       autoscaler.remove(node.id);
       autoscaler.remove(ownerIntent(name, web, 1).id);
       if (at > 20) throw new Error('the writes have no end');
+      // Its placeholder, its heartbeat, its pod's binding, the pod off, the placeholder off.
+      if (!died) t.ok(at > 5, `${at - 1} writes`);
     }
   });
 }
