@@ -40,6 +40,19 @@ export interface Filtered {
   readonly refused: Readonly<Record<string, string>>;
 }
 
+/** Most pods are of no plan: one look-up a name, since a scheduler of 5,000 nodes waits for it. */
+const offReserved = (store: State['store'], names: readonly string[]): Filtered => {
+  if (!store.hasReserved) return { kept: names, refused: {} };
+  const kept: string[] = [];
+  const refused: Record<string, string> = {};
+  for (const name of names) {
+    const plan = store.planOf(name);
+    if (plan === undefined) kept.push(name);
+    else refused[name] = `reserved for the pods of plan ${plan}`;
+  }
+  return { kept, refused };
+};
+
 /**
  * Which of these nodes the pod may go to. A pod with a place stays with it while its machine is on the way or the
  * node is among those offered; a place that kube-scheduler itself ruled out lets the pod go elsewhere.
@@ -48,23 +61,15 @@ export const filterNodes = (state: State, pod: Pod, names: readonly string[]): F
   const { store } = state;
   if (store.size === 0) return { kept: names, refused: {} };
   const { own, awaited } = judge(state, pod);
-  if (own.size === 0 && !awaited && !store.hasReserved) return { kept: names, refused: {} };
   const offered = own.size > 0 ? names.filter((name) => own.has(name)) : [];
-  const kept: string[] = [];
-  const refused: Record<string, string> = {};
-  for (const name of names) {
-    if (own.has(name)) kept.push(name);
-    else if (offered.length > 0) {
-      const [place] = offered;
-      refused[name] = `plan ${own.get(place ?? '')} puts this pod on node ${place}`;
-    } else if (awaited) refused[name] = `plan ${awaited} puts this pod on a node that is on its way`;
-    else {
-      const plan = store.planOf(name);
-      if (plan === undefined) kept.push(name);
-      else refused[name] = `reserved for the pods of plan ${plan}`;
-    }
-  }
-  return { kept, refused };
+  const [place] = offered;
+  if (place === undefined && !awaited) return offReserved(store, names);
+  const reason =
+    place === undefined
+      ? `plan ${awaited} puts this pod on a node that is on its way`
+      : `plan ${own.get(place)} puts this pod on node ${place}`;
+  const others = names.filter((name) => !own.has(name));
+  return { kept: offered, refused: Object.fromEntries(others.map((name) => [name, reason])) };
 };
 
 /** The best score that kube-scheduler takes from an extender. */
