@@ -24,9 +24,10 @@ const { numbers, groups } = readFlags(process.argv.slice(2), {
     'few-nodes': 500,
     'many-nodes': 5000,
   },
-  groups: ['verbs', 'stream', 'bind', 'latency', 'throughput'],
+  groups: ['verbs', 'stream', 'bind', 'latency', 'few', 'many'],
 });
 const { rounds } = numbers;
+const ON_CLUSTER = ['latency', 'bind', 'few', 'many'] as const;
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const rows: Row[] = [];
@@ -42,9 +43,9 @@ const onCluster = async (): Promise<void> => {
     try {
       if (groups.has('latency')) note(await latencyRows(bed, pinner, numbers));
       if (groups.has('bind')) note(await bindRows(bed, pinner, numbers));
-      if (!groups.has('throughput')) return;
-      for (const nodes of [numbers['few-nodes'], numbers['many-nodes']]) {
-        note(await throughputRows(bed, pinner, echo, { nodes, rounds, pods: numbers['scheduler-pods'] }));
+      for (const size of ['few', 'many'] as const) {
+        const o = { nodes: numbers[`${size}-nodes`], rounds, pods: numbers['scheduler-pods'] };
+        if (groups.has(size)) note(await throughputRows(bed, pinner, echo, o));
       }
     } finally {
       await pinner.stop();
@@ -59,8 +60,7 @@ try {
   if (groups.has('verbs'))
     note(await verbRows(echo, { nodes: numbers['verb-nodes'], pairs: numbers.pairs, rounds: rounds + 1 }));
   if (groups.has('stream')) note(await streamRows({ intents: numbers.intents, rounds: rounds + 1 }));
-  if (['latency', 'bind', 'throughput'].some((group) => (groups as ReadonlySet<string>).has(group)))
-    await onCluster();
+  if (ON_CLUSTER.some((group) => groups.has(group))) await onCluster();
 } finally {
   echo.remove();
   print(`\n${machine()}\n${tableOf(rows)}`);

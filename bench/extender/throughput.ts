@@ -84,11 +84,13 @@ export const throughputRows = async (
   const scene = { bed, pinner, namespace, nodes, moved, pods: o.pods, echoUrl: `http://${address}` };
   const rates: Record<Variant, number[]> = { none: [], echo: [], idle: [], plan: [] };
   try {
-    for (let at = 0; at < o.rounds; at++) {
+    for (let at = 0; at <= o.rounds; at++) {
       for (const variant of VARIANTS) {
         const end = variant === 'plan' ? planOver(scene) : undefined;
         try {
-          rates[variant].push(await round(scene, variant, at));
+          const rate = await round(scene, variant, at);
+          // The first time around warms them up.
+          if (at > 0) rates[variant].push(rate);
         } finally {
           end?.();
         }
