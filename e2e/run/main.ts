@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { locateCatalogue } from '../ground/aws/catalogue.locate.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/progress.ts';
 import { installComponents } from '../support/components.ts';
@@ -70,6 +71,14 @@ const envOf = (ground: Ground): Record<string, string> => ({
   GROUND_NAME: ground.name,
 });
 
+/** Our kinds and Karpenter's, for suites that need no controller behind them. */
+const applyDefinitions = async (ground: Ground): Promise<void> => {
+  const { crds } = await locateCatalogue();
+  const files = ['manifests/base/crds', ...crds].flatMap((folder) => ['-f', folder]);
+  await ground.kubectl(['apply', '--server-side', ...files]);
+  await ground.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+};
+
 const runUnits = async (): Promise<Tally> =>
   sum(
     await check('types, lint, format, generated files', ['make', '--no-print-directory', 'verify']),
@@ -77,7 +86,10 @@ const runUnits = async (): Promise<Tally> =>
   );
 
 const runOnGrounds = async (): Promise<Tally> => {
-  const shared = await onGround({ name: `${RUN}-a` }, (ground) => runTests('api-server', 2, envOf(ground)));
+  const shared = await onGround({ name: `${RUN}-a` }, async (ground) => {
+    await applyDefinitions(ground);
+    return runTests('api-server', 2, envOf(ground));
+  });
   const own = await runTests('own-ground', 1);
   const whole = await onGround({ name: `${RUN}-b`, cloud: true, realNode: true }, async (ground) => {
     await installComponents(ground, progress);
