@@ -11,14 +11,22 @@ const spec = z.object({
       podNamespace: name,
       destinationNode: z.string().exactOptional(),
       destinationNodeClaim: z.string().exactOptional(),
-      policy: policy.exactOptional(),
-      options: stringMap.exactOptional(),
+      policy: policy.exactOptional().meta({
+        description:
+          'What becomes of the pod when it is not migrated: Optional is evicted, Mandatory stays where it is.',
+      }),
+      options: stringMap
+        .exactOptional()
+        .meta({ description: 'For the provider; podUID tells the pod from a later one of its name.' }),
     }),
   ),
 });
 
 const status = z.object({
-  phase: z.string().exactOptional(),
+  phase: z.string().exactOptional().meta({
+    description:
+      'Written by the provider: any value says that it is there; Completed, Succeeded or Failed ends all pods that have not ended.',
+  }),
   migrations: z
     .record(
       z.string(),
@@ -27,7 +35,8 @@ const status = z.object({
         state: z.enum(['Pending', 'Running', 'Ready', 'PodCreated', 'Failed', 'Completed']).exactOptional(),
       }),
     )
-    .exactOptional(),
+    .exactOptional()
+    .meta({ description: "Written by the provider, by 'namespace/name' of the pod." }),
   conditions: z.array(condition).exactOptional(),
 });
 
