@@ -181,6 +181,26 @@ const againAfter = (world: World): number => {
   return Math.min(soon, ...held.map((until) => until - world.now));
 };
 
+/** Nodes that the plan began to empty and that stay: their history ends with why. */
+export const givenUp = (world: World): readonly Step[] =>
+  (world.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {
+    const claim = world.nodeClaims.get(nodeClaimName);
+    if (!claim || claim.metadata.deletionTimestamp) return [];
+    const last = deletionEventsOf(world.plan, nodeClaimName).at(-1)?.status;
+    if (!last || last === 'Success' || last === 'Failed') return [];
+    const description = world.plan.status?.failureMessage ?? 'the plan failed';
+    return [
+      {
+        kind: 'record-deletion',
+        claim: nodeClaimName,
+        status: 'Failed',
+        description,
+        reason: 'NodeKept',
+        message: `NodeClaim ${nodeClaimName} stays: ${description}`,
+      },
+    ];
+  });
+
 /** Nodes of this plan that a rollback opens again; only those that it cordoned. */
 export const uncordons = (world: World): readonly Step[] =>
   (world.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {

@@ -25,6 +25,9 @@ const LONGEST_HOLD_MS = 15_000;
 const QUIET: ReadonlySet<Step['kind']> = new Set(['evict', 'wait-to-start', 'let-go', 'prepare']);
 const WARNING: ReadonlySet<Step['kind']> = new Set(['fail', 'warn', 'attempt-failed']);
 
+const isWarning = (step: Step): boolean =>
+  WARNING.has(step.kind) || (step.kind === 'record-deletion' && step.status.endsWith('Failed'));
+
 export interface Clock {
   readonly now: () => number;
 }
@@ -71,7 +74,7 @@ export const executePlans = (
     const { kind, reason, message } = step;
     o.log.info({ plan: plan.metadata.name, step: kind, reason, message }, 'plan step');
     if (QUIET.has(kind)) return;
-    o.recorder.event(REBALANCE_PLANS, plan, WARNING.has(kind) ? 'Warning' : 'Normal', reason, message);
+    o.recorder.event(REBALANCE_PLANS, plan, isWarning(step) ? 'Warning' : 'Normal', reason, message);
   };
 
   const write = async (

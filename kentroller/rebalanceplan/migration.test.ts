@@ -348,6 +348,24 @@ t.test('a plan that fails takes its open requests back, and leaves those that en
   t.notOk(failed({ phase: 'Completed' }).includes(`withdraw ${NAME}`));
 });
 
+t.test('the history of a node that stays ends with why', async (t) => {
+  const w = scene({ events: ENDED_BADLY, entries: MANDATORY });
+  const failed = { ...w.plan.status, failurePhase: 'Deletion' as const, failureMessage: 'a reason' };
+  const record = { kind: 'record-deletion', claim: 'old', status: 'Failed', description: 'a reason' };
+  t.match(decide({ ...w, plan: { ...w.plan, status: failed } }).steps, [record, { kind: 'uncordon' }, {}]);
+  const told = { old: { name: 'old', events: [...ENDED_BADLY, event('Failed', 0)] } };
+  const again = decide({ ...w, plan: { ...w.plan, status: { ...failed, nodesDeletion: told } } });
+  t.notOk(
+    again.steps.some((s) => s.kind === 'record-deletion'),
+    'once',
+  );
+  const gone = decide({ ...w, nodeClaims: new Map(), plan: { ...w.plan, status: failed } });
+  t.notOk(
+    gone.steps.some((s) => s.kind === 'record-deletion'),
+    'not of a node that is gone',
+  );
+});
+
 t.test('the time to empty a node begins anew after its live migration', async (t) => {
   t.equal(drainSince([DRAINING]), NOW - 100_000);
   t.equal(drainSince([DRAINING, created(90), event('LiveMigrationFailed', 7)]), NOW - 7_000);

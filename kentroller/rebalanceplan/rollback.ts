@@ -1,6 +1,6 @@
 import { KARPENTER_DO_NOT_DISRUPT, PLAN } from '../../api/labels.ts';
 import { sweep } from './creation.ts';
-import { uncordons } from './deletion.ts';
+import { givenUp, uncordons } from './deletion.ts';
 import { unlocks } from './lock.ts';
 import { withdrawals } from './migration.ts';
 import { releases } from './settling.ts';
@@ -19,7 +19,13 @@ export const rollBack = (world: World): Decision => {
   const back =
     failurePhase === 'Creation'
       ? [...unlocks(world), ...sweep(world, made(world))]
-      : [...withdrawals(world), ...uncordons(world), ...releases(world), ...unlocks(world)];
+      : [
+          ...withdrawals(world),
+          ...givenUp(world),
+          ...uncordons(world),
+          ...releases(world),
+          ...unlocks(world),
+        ];
   if (back.length > 0) return steps(...back);
   if (failurePhase === 'Creation' && made(world).length > 0) return steps();
   const finish: Step = {
