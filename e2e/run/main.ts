@@ -14,6 +14,10 @@ const FILE_TIMEOUT_S = 1200;
 /** Grounds of two checkouts on one machine do not meet. */
 const RUN = `test-${createHash('sha256').update(process.cwd()).digest('hex').slice(0, 6)}`;
 const progress = progressOn(process.stdout);
+const stopping = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => stopping.abort(new Error(`ended by ${name}`)));
+}
 
 interface Done {
   readonly code: number;
@@ -22,10 +26,12 @@ interface Done {
 
 const runToEnd = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Done> =>
   new Promise((resolve, reject) => {
+    stopping.signal.throwIfAborted();
     const [command = '', ...args] = argv;
     const child = spawn(command, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
+      signal: stopping.signal,
     });
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
