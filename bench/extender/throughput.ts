@@ -1,5 +1,6 @@
 import type { OwnerReference } from '../../api/objects.ts';
 import type { Bed } from '../support/bed.ts';
+import type { Child } from '../support/child.ts';
 import {
   Bindings,
   dropNodes,
@@ -31,6 +32,7 @@ interface Scene {
   readonly nodes: readonly string[];
   readonly pods: number;
   readonly moved: OwnerReference;
+  readonly echo: Child;
   readonly echoUrl: string;
 }
 
@@ -39,7 +41,13 @@ const urlOf = (s: Scene, variant: Variant): string | undefined => {
   return variant === 'echo' ? s.echoUrl : s.pinner.url;
 };
 
-const round = async (s: Scene, variant: Variant, at: number): Promise<number> => {
+interface Round {
+  readonly aSecond: number;
+  /** CPU milliseconds a pod, of whichever extender is asked; without one, what ours takes to follow the cluster. */
+  readonly cpu: number;
+}
+
+const round = async (s: Scene, variant: Variant, at: number): Promise<Round> => {
   const { bed, namespace } = s;
   const name = `bench-${variant}`;
   await makePods(
@@ -47,9 +55,12 @@ const round = async (s: Scene, variant: Variant, at: number): Promise<number> =>
     namesOf(`pod-${variant}-${at}`, s.pods).map((pod) => podOf({ name: pod, namespace, scheduler: name })),
   );
   const bindings = await Bindings.watch(bed.client, namespace);
+  const asked = variant === 'echo' ? s.echo : s.pinner.child;
+  const before = asked.cpuSeconds();
   const scheduler = await startScheduler(bed, name, urlOf(s, variant));
   try {
-    return rateOf(await bindings.all(s.pods));
+    const aSecond = rateOf(await bindings.all(s.pods));
+    return { aSecond, cpu: (1000 * (asked.cpuSeconds() - before)) / s.pods };
   } finally {
     bindings.close();
     await scheduler.stop();
@@ -81,16 +92,25 @@ export const throughputRows = async (
   const address = `${bed.host}:${await freePort(bed.host)}`;
   const server = await echo.serve(address);
   const moved = await makeOwner(bed.client, namespace, `moved-${o.nodes}`);
-  const scene = { bed, pinner, namespace, nodes, moved, pods: o.pods, echoUrl: `http://${address}` };
-  const rates: Record<Variant, number[]> = { none: [], echo: [], idle: [], plan: [] };
+  const scene = {
+    bed,
+    pinner,
+    namespace,
+    nodes,
+    moved,
+    pods: o.pods,
+    echo: server,
+    echoUrl: `http://${address}`,
+  };
+  const rounds: Record<Variant, Round[]> = { none: [], echo: [], idle: [], plan: [] };
   try {
     for (let at = 0; at <= o.rounds; at++) {
       for (const variant of VARIANTS) {
         const end = variant === 'plan' ? planOver(scene) : undefined;
         try {
-          const rate = await round(scene, variant, at);
+          const measured = await round(scene, variant, at);
           // The first time around warms them up.
-          if (at > 0) rates[variant].push(rate);
+          if (at > 0) rounds[variant].push(measured);
         } finally {
           end?.();
         }
@@ -100,16 +120,26 @@ export const throughputRows = async (
     await server.stop();
     await dropNodes(bed.client, nodes);
   }
+  const of = (variant: Variant, key: keyof Round) => rounds[variant].map((one) => one[key]);
   const row = (ours: 'idle' | 'plan', peer: 'none' | 'echo', least: number): Row => {
-    const ratio = pairedRatio(rates[ours], rates[peer]);
+    const ratio = pairedRatio(of(ours, 'aSecond'), of(peer, 'aSecond'));
     return {
       what: `kube-scheduler with ours on, ${o.nodes} nodes, ${ours === 'plan' ? 'a plan running' : 'no plan'}: pods a second`,
-      ours: formatNumber(median(rates[ours])),
-      peer: `${formatNumber(median(rates[peer]))} ${peer === 'none' ? 'no extender' : 'Go echo'}`,
+      ours: formatNumber(median(of(ours, 'aSecond'))),
+      peer: `${formatNumber(median(of(peer, 'aSecond')))} ${peer === 'none' ? 'no extender' : 'Go echo'}`,
       ratio: formatRatio(ratio),
       reach: `≥ ${least} ×`,
       isMet: ratio >= least,
     };
   };
-  return [row('idle', 'none', 0.95), row('idle', 'echo', 1), row('plan', 'echo', 1)];
+  const follows = median(of('none', 'cpu'));
+  const cpuRow: Row = {
+    what: `CPU of the extender a pod, ${o.nodes} nodes, no plan: ms, of them ${formatNumber(follows)} to follow the cluster`,
+    ours: formatNumber(median(of('idle', 'cpu'))),
+    peer: `${formatNumber(median(of('echo', 'cpu')))} Go echo, which follows nothing`,
+    ratio: formatRatio(pairedRatio(of('idle', 'cpu'), of('echo', 'cpu'))),
+    reach: '',
+    isMet: undefined,
+  };
+  return [row('idle', 'none', 0.95), row('idle', 'echo', 1), row('plan', 'echo', 1), cpuRow];
 };
