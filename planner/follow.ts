@@ -1,4 +1,5 @@
 import type { Pod } from '../api/objects.ts';
+import { byQueue, type Card, deal } from './deal.ts';
 import { type InFlight, isAllowedOn, isKeptOff } from './inflight.ts';
 import { take } from './nodeview.ts';
 import { requiredAntiAffinity } from './podaffinity.ts';
@@ -137,6 +138,22 @@ export const followClaims = (o: {
   place('told', (pod, { shape, hosts: able }) => {
     const host = able.find(({ name }) => name === o.told.get(pod.metadata.uid ?? ''));
     return host && hasRoom(shape.requests, host) && mayJoin(pod, host) ? host : undefined;
+  });
+  const numbers = new Map(hosts.map((host, number) => [host, number]));
+  const cards = queue
+    .flatMap(({ shape: { requests }, hosts: able, pods: left }): Card[] => {
+      const allowed = new Set(able.map((host) => numbers.get(host) ?? -1));
+      return left.map((pod) => ({ pod, requests, hosts: allowed }));
+    })
+    .sort(byQueue);
+  const dealt = deal(
+    cards,
+    hosts.map(({ budget }) => budget),
+  );
+  const hands = new Map(cards.map(({ pod }, i) => [pod, hosts[dealt[i] ?? -1]]));
+  place('bought for', (pod, { shape: { requests } }) => {
+    const host = hands.get(pod);
+    return host && isInBudget(requests, host) && mayJoin(pod, host) ? host : undefined;
   });
   for (const { because, allows } of PASSES) {
     place(because, (pod, { shape, hosts: able }) => {

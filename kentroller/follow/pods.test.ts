@@ -4,7 +4,9 @@ import { makePod } from '../../planner/testcluster.ts';
 import { isFollowable, type Nominations, staleNomination } from './pods.ts';
 
 const NOW = Date.parse('2030-01-01T00:10:00Z');
-const UNSCHEDULABLE = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }];
+const UNSCHEDULABLE: readonly Condition[] = [
+  { type: 'PodScheduled', status: 'False', reason: 'Unschedulable' },
+];
 const PATIENT = [{ key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute' }];
 
 interface Shape {
