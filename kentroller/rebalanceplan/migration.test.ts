@@ -230,6 +230,28 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     },
     ['LiveMigrationFailed'],
   ],
+  [
+    'who has answered may take longer than an answer may',
+    {
+      events: [DRAINING, created(60), event('LiveMigrationInProgress', 50)],
+      request: request(['a', 'b'], { phase: 'Running' }),
+    },
+    [],
+  ],
+  [
+    'moved, and the old pod on its way out',
+    {
+      pods: [pod('a', { deletionTimestamp: ago(1) })],
+      events: [DRAINING, created(10)],
+      request: request(['a'], { phase: 'Completed' }),
+    },
+    ['LiveMigrationSucceeded'],
+  ],
+  [
+    'after a long migration there is still time to evict',
+    { events: [event('InProgress', 700), created(690), event('LiveMigrationFailed', 1)] },
+    ['evict a', 'evict b'],
+  ],
   ['after a failure Optional pods are evicted', { events: ENDED_BADLY }, ['evict a', 'evict b']],
   [
     'after a failure a Mandatory pod ends the drain',
