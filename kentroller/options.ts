@@ -1,7 +1,6 @@
 import { z } from 'zod';
+import { componentOptions, peerServerOptions } from '../kube/componentoptions.ts';
 import { bool, commaList, duration } from '../kube/options.ts';
-
-const port = (otherwise: number) => z.coerce.number().int().min(0).max(65535).default(otherwise);
 
 /**
  * Options of castai-kentroller, as flags or environment variables.
@@ -21,35 +20,8 @@ const port = (otherwise: number) => z.coerce.number().int().min(0).max(65535).de
  * `castai-kentroller-features`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
 export const options = z.object({
-  podNamespace: z.string().default('castai-agent').meta({ description: 'namespace that it runs in' }),
-  podName: z
-    .string()
-    .default('')
-    .meta({ description: 'identity in the Lease; host name and pid when empty' }),
-  podIp: z.string().default('127.0.0.1').meta({ description: 'address that other components reach it at' }),
-  kubeconfig: z
-    .string()
-    .default('')
-    .meta({ description: "kubeconfig outside a cluster; the pod's ServiceAccount when empty" }),
-  leaseName: z.string().default('castai-kentroller').meta({ description: 'Lease that the leader holds' }),
-  leaseDuration: duration.default(15_000).meta({ description: 'a Lease not renewed for so long is free' }),
-  renewDeadline: duration
-    .default(10_000)
-    .meta({ description: 'a leader that could not renew for so long stops' }),
-  retryPeriod: duration.default(2_000).meta({ description: 'time between two attempts at the Lease' }),
-  peerHost: z.string().default('0.0.0.0').meta({ description: 'address that the pin stream is served on' }),
-  peerPort: port(9443).meta({ description: 'port of the pin stream' }),
-  peerCallers: commaList
-    .default([])
-    .meta({ description: "user names that may read pins; the pod pinner's ServiceAccount when empty" }),
-  host: z.string().default('0.0.0.0').meta({ description: 'address of health and metrics' }),
-  healthPort: port(8081).meta({ description: 'port of health and metrics' }),
-  qps: z.coerce.number().positive().default(100).meta({ description: 'requests a second to the API server' }),
-  burst: z.coerce.number().positive().default(200).meta({ description: 'requests at once beyond qps' }),
-  logLevel: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-    .default('info')
-    .meta({ description: 'least level that is logged' }),
+  ...componentOptions({ name: 'castai-kentroller', healthPort: 8081, qps: 100 }),
+  ...peerServerOptions({ callers: [] }),
 
   clusterId: z.string().default('').meta({ description: 'name of the cluster towards a remote planner' }),
   apiKey: z.string().default('').meta({ description: 'key for a remote planner' }),

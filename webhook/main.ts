@@ -106,6 +106,9 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     namespace: o.podNamespace,
     name: o.leaseName,
     identity: o.podName || `${hostname()}-${process.pid}`,
+    leaseDurationMs: o.leaseDuration,
+    renewDeadlineMs: o.renewDeadline,
+    retryPeriodMs: o.retryPeriod,
     signal,
     log,
     onLeader: (leading, fenced) =>

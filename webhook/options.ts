@@ -1,7 +1,6 @@
 import { z } from 'zod';
+import { componentOptions, peerCallerOptions, port } from '../kube/componentoptions.ts';
 import { commaList, duration } from '../kube/options.ts';
-
-const port = z.coerce.number().int().min(0).max(65535);
 
 /**
  * Options of castai-pod-pinner-webhook, as flags or environment variables.
@@ -14,26 +13,9 @@ const port = z.coerce.number().int().min(0).max(65535);
  * leases create, and get, update, patch of `castai-pod-pinner-webhook`; get of lease `castai-pod-pinner`.
  */
 export const options = z.object({
-  podNamespace: z.string().default('castai-agent').meta({ description: 'namespace that it runs in' }),
-  podName: z
-    .string()
-    .default('')
-    .meta({ description: 'identity in the Lease; host name and pid when empty' }),
-  kubeconfig: z
-    .string()
-    .default('')
-    .meta({ description: "kubeconfig outside a cluster; the pod's ServiceAccount when empty" }),
-  serviceAccount: z
-    .string()
-    .default('castai-pod-pinner-webhook')
-    .meta({ description: 'ServiceAccount that a token is asked for where there is no token file' }),
-  peerTokenFile: z
-    .string()
-    .default('')
-    .meta({ description: 'projected ServiceAccount token for the audience precision-packer' }),
-  host: z.string().default('0.0.0.0').meta({ description: 'address that it listens on' }),
-  port: port.default(8443).meta({ description: 'port of the admission server' }),
-  healthPort: port.default(9091).meta({ description: 'port of health and metrics' }),
+  ...componentOptions({ name: 'castai-pod-pinner-webhook', healthPort: 9091, qps: 50 }),
+  ...peerCallerOptions({ name: 'castai-pod-pinner-webhook' }),
+  port: port(8443).meta({ description: 'port of the admission server' }),
   service: z
     .string()
     .default('castai-pod-pinner-webhook')
@@ -53,10 +35,6 @@ export const options = z.object({
     .string()
     .default('castai-pod-pinner-webhook-cert')
     .meta({ description: 'Secret of the certificate that all replicas serve' }),
-  leaseName: z
-    .string()
-    .default('castai-pod-pinner-webhook')
-    .meta({ description: 'Lease of the replica that keeps the certificates' }),
   pinnerLease: z
     .string()
     .default('castai-pod-pinner')
@@ -77,12 +55,6 @@ export const options = z.object({
   shutdownDelay: duration
     .default(15_000)
     .meta({ description: 'how long it serves on after it was told to stop, unready' }),
-  qps: z.coerce.number().positive().default(50).meta({ description: 'requests a second to the API server' }),
-  burst: z.coerce.number().positive().default(100).meta({ description: 'requests at once beyond qps' }),
-  logLevel: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-    .default('info')
-    .meta({ description: 'least level that is logged' }),
 });
 
 export type Options = z.output<typeof options>;
