@@ -1,7 +1,8 @@
 import { DRAINING, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { allowedDisruptions } from '../nodepool/budget.ts';
-import { drainSince, mandatoryPods, migrate } from './migration.ts';
+import { drainSince, migrate } from './migration.ts';
+import { mandatoryPods } from './migrationpods.ts';
 import { CORDONED_BY, DRAINING_REBALANCING } from './names.ts';
 import { isMovable, isTerminating } from './pods.ts';
 import { mustHoldEvictions } from './settling.ts';
