@@ -51,197 +51,208 @@ const podsOf = async (client: KubeClient, namespace: string): Promise<readonly P
 const following = (
   test: Pick<typeof t, 'comment'>,
   name: string,
-  settings: Readonly<Record<string, string>>,
   act: (stage: Stage) => Promise<void>,
 ): Promise<void> =>
-  withSettings(attach(process.env.GROUND_NAME ?? ''), { FOLLOW_KARPENTER: 'true', ...settings }, () =>
-    onStage(test, { name, machines: 0, deployments: 0, pool: SMALL_MACHINES }, async (stage) => {
-      const control = controlOf(stage.ground);
-      try {
-        await act(stage);
-      } finally {
-        await control.clearFaults();
-      }
-    }),
-  );
+  onStage(test, { name, machines: 0, deployments: 0, pool: SMALL_MACHINES }, async (stage) => {
+    try {
+      await act(stage);
+    } finally {
+      await controlOf(stage.ground).clearFaults();
+    }
+  });
 
-t.test(
-  'the pods that Karpenter bought machines for are bound to them before they join, and none is bought twice',
-  (t) =>
-    following(t, 'follow', {}, async ({ client, ground, name }) => {
-      const seen = await witness(client, name);
-      const counted = countClaims(client, name);
-      t.teardown(() => {
-        seen.stop();
-        counted.stop();
-      });
-      await controlOf(ground).setFaults({ delays: { joinMs: 8_000 } });
-      await burst(client, name);
-      const bound = await until(
-        'every pod has a node',
-        async () => {
-          const pods = await podsOf(client, name);
-          return pods.length === PODS_IN_ALL && pods.every((p) => p.spec.nodeName) ? pods : undefined;
-        },
-        { timeoutMs: 60_000, everyMs: 100 },
-      );
-      const nodes = new Set((await client.list(NODES)).items.map((n) => n.metadata.name));
-      t.ok(
-        bound.every((p) => nodes.has(p.spec.nodeName ?? '')),
-        'every node that a pod is bound to stands',
-      );
-      const first = await claimsOf(client, name);
-      const pods = await podsRunning(client, name, PODS_IN_ALL, 90_000);
-      t.strictSame(
-        pods.filter((p) => !seen.boundEarly.has(p.metadata.uid ?? '')).map((p) => p.metadata.name),
-        [],
-        'all of them were bound before a kubelet had spoken',
-      );
-      t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
-      await counted.look();
-      t.strictSame([...counted.seen.keys()].sort(), first.sort(), 'no machine was bought again');
-      t.ok(first.length > 1, 'the burst needed several machines');
-      for (const claim of await claimsOf(client, name)) {
-        const there = pods.filter((p) => p.spec.nodeName === claim.status?.nodeName).length;
-        const boughtFor = Number(claim.spec.resources?.requests?.pods);
-        t.equal(there, boughtFor, `${claim.metadata.name} was bought for ${boughtFor} pods and has as many`);
-      }
-      await until(
-        'the nodes are open',
-        async () => {
-          const { items } = await client.list(NODES, {
-            labelSelector: `${labels.KARPENTER_NODEPOOL}=${name}`,
+const SETTINGS = { FOLLOW_KARPENTER: 'true', NODE_JOIN_DEADLINE: '45s' };
+
+t.test('with FOLLOW_KARPENTER', (t) =>
+  withSettings(attach(process.env.GROUND_NAME ?? ''), SETTINGS, async () => {
+    await t.test(
+      'the pods that Karpenter bought machines for are bound to them before they join, and none is bought twice',
+      (t) =>
+        following(t, 'follow', async ({ client, ground, name }) => {
+          const seen = await witness(client, name);
+          const counted = countClaims(client, name);
+          t.teardown(() => {
+            seen.stop();
+            counted.stop();
           });
-          return items.every(
-            (n) =>
-              (n.spec?.taints ?? []).length === 0 && n.metadata.labels?.[labels.PLACEHOLDER] === undefined,
+          await controlOf(ground).setFaults({ delays: { joinMs: 8_000 } });
+          await burst(client, name);
+          const bound = await until(
+            'every pod has a node',
+            async () => {
+              const pods = await podsOf(client, name);
+              return pods.length === PODS_IN_ALL && pods.every((p) => p.spec.nodeName) ? pods : undefined;
+            },
+            { timeoutMs: 60_000, everyMs: 100 },
           );
-        },
-        { timeoutMs: 30_000 },
-      );
-    }),
-);
-
-t.test('capacity that the cloud has not got gives its pods back, and Karpenter buys again', (t) =>
-  following(t, 'follow-capacity', {}, async ({ client, ground, name }) => {
-    const seen = await witness(client, name);
-    const counted = countClaims(client, name);
-    t.teardown(() => {
-      seen.stop();
-      counted.stop();
-    });
-    // Every offering of the common families is refused, then the rest is there.
-    await controlOf(ground).setFaults({ capacity: [{ instanceType: 'c*' }, { instanceType: 'm*' }] });
-    await burst(client, name);
-    const pods = await podsRunning(client, name, PODS_IN_ALL, 120_000);
-    t.strictSame(nominations(pods), []);
-    t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
-    const there = await claimsOf(client, name);
-    t.ok(
-      there.every((c) => c.metadata.labels?.[labels.INSTANCE_TYPE]?.startsWith('r')),
-      'what runs is what the cloud has',
+          const nodes = new Set((await client.list(NODES)).items.map((n) => n.metadata.name));
+          t.ok(
+            bound.every((p) => nodes.has(p.spec.nodeName ?? '')),
+            'every node that a pod is bound to stands',
+          );
+          const first = (await claimsOf(client, name)).map((c) => c.metadata.name);
+          const pods = await podsRunning(client, name, PODS_IN_ALL, 90_000);
+          t.strictSame(
+            pods.filter((p) => !seen.boundEarly.has(p.metadata.uid ?? '')).map((p) => p.metadata.name),
+            [],
+            'all of them were bound before a kubelet had spoken',
+          );
+          t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
+          await counted.look();
+          t.strictSame([...counted.seen.keys()].sort(), first.sort(), 'no machine was bought again');
+          t.ok(first.length > 1, 'the burst needed several machines');
+          for (const claim of await claimsOf(client, name)) {
+            const there = pods.filter((p) => p.spec.nodeName === claim.status?.nodeName).length;
+            const boughtFor = Number(claim.spec.resources?.requests?.pods);
+            t.equal(
+              there,
+              boughtFor,
+              `${claim.metadata.name} was bought for ${boughtFor} pods and has as many`,
+            );
+          }
+          await until(
+            'the nodes are open',
+            async () => {
+              const { items } = await client.list(NODES, {
+                labelSelector: `${labels.KARPENTER_NODEPOOL}=${name}`,
+              });
+              return items.every(
+                (n) =>
+                  (n.spec?.taints ?? []).length === 0 &&
+                  n.metadata.labels?.[labels.PLACEHOLDER] === undefined,
+              );
+            },
+            { timeoutMs: 30_000 },
+          );
+        }),
     );
-  }),
-);
 
-t.test(
-  'a claim that dies before its machine joins gives its pods back at once, bound and nominated ones',
-  (t) =>
-    following(t, 'follow-dies', {}, async ({ client, ground, name }) => {
-      const seen = await witness(client, name);
-      t.teardown(() => seen.stop());
-      const control = controlOf(ground);
-      await control.setFaults({ delays: { joinMs: 120_000 } });
-      await burst(client, name);
-      // Without a controller it is never bound early: it can only be nominated.
-      await client.create(PODS, {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: { name: 'bare', namespace: name },
-        spec: {
-          nodeSelector: { [labels.KARPENTER_NODEPOOL]: name },
-          terminationGracePeriodSeconds: 1,
-          containers: [
-            { name: 'app', image: 'pause:local', resources: { requests: { cpu: '700m', memory: '300Mi' } } },
-          ],
-        },
-      } as unknown as Pod);
-      const before = await until(
-        'the bare pod is nominated, and the others are bound',
-        async () => {
-          const pods = await podsOf(client, name);
-          const isDone = pods.every((p) => p.spec.nodeName || p.metadata.name === 'bare');
-          return pods.length === PODS_IN_ALL + 1 && isDone && nominations(pods).length === 1
-            ? pods
-            : undefined;
-        },
-        { timeoutMs: 60_000, everyMs: 100 },
-      );
-      const nominee = nominations(before)[0];
-      const bare = before.find((p) => p.metadata.name === 'bare');
-      await control.setFaults({ delays: { joinMs: 2_000 } });
-      const dying = await until(
-        'Karpenter knows the nodes of its claims',
-        async () => {
-          const claims = await claimsOf(client, name);
-          return claims.every((c) => c.status?.nodeName) ? claims : undefined;
-        },
-        { timeoutMs: 30_000 },
-      );
-      await Promise.all(dying.map((c) => client.delete(NODE_CLAIMS, { name: c.metadata.name })));
-      const startedAt = Date.now();
-      await until(
-        'the nomination is cleared, or there is a new one',
-        async () => {
-          const pod = await client.get(PODS, { name: 'bare', namespace: name });
-          return pod.spec.nodeName !== undefined || pod.status?.nominatedNodeName !== nominee;
-        },
-        { timeoutMs: 30_000, everyMs: 50 },
-      );
-      t.comment(`the nomination was cleared after ${Date.now() - startedAt} ms`);
-      const pods = await podsRunning(client, name, PODS_IN_ALL + 1, 120_000);
-      t.equal(
-        pods.find((p) => p.metadata.name === 'bare')?.metadata.uid,
-        bare?.metadata.uid,
-        'the bare pod is the same one: nobody deleted it',
-      );
-      t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
-      const dead = new Set(dying.map((c) => c.status?.nodeName));
-      t.notOk(
-        pods.some((p) => dead.has(p.spec.nodeName)),
-        'they run on new machines',
-      );
-    }),
-);
-
-t.test('a machine whose kubelet never joins gives its pods back, and its claim is ended', (t) =>
-  following(t, 'follow-never', { NODE_JOIN_DEADLINE: '25s' }, async ({ client, ground, name }) => {
-    const seen = await witness(client, name);
-    const counted = countClaims(client, name);
-    t.teardown(() => {
-      seen.stop();
-      counted.stop();
-    });
-    const control = controlOf(ground);
-    await control.setFaults({ noJoin: [{ instanceType: '*' }] });
-    await burst(client, name);
-    await until(
-      'every pod is bound to a machine that will not join',
-      async () => {
-        const pods = await podsOf(client, name);
-        return pods.length === PODS_IN_ALL && pods.every((p) => p.spec.nodeName);
-      },
-      { timeoutMs: 60_000, everyMs: 100 },
+    await t.test('capacity that the cloud has not got gives its pods back, and Karpenter buys again', (t) =>
+      following(t, 'follow-capacity', async ({ client, ground, name }) => {
+        const seen = await witness(client, name);
+        const counted = countClaims(client, name);
+        t.teardown(() => {
+          seen.stop();
+          counted.stop();
+        });
+        // Every offering of the common families is refused, then the rest is there.
+        await controlOf(ground).setFaults({ capacity: [{ instanceType: 'c*' }, { instanceType: 'm*' }] });
+        await burst(client, name);
+        const pods = await podsRunning(client, name, PODS_IN_ALL, 120_000);
+        t.strictSame(nominations(pods), []);
+        t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
+        const there = await claimsOf(client, name);
+        t.ok(
+          there.every((c) => c.metadata.labels?.[labels.INSTANCE_TYPE]?.startsWith('r')),
+          'what runs is what the cloud has',
+        );
+      }),
     );
-    await counted.look();
-    const lost = [...counted.seen.keys()];
-    await control.clearFaults();
-    await podsRunning(client, name, PODS_IN_ALL, 180_000);
-    t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
-    await until(
-      'the claims of the lost machines are gone',
-      async () => (await claimsOf(client, name)).every((c) => !lost.includes(c.metadata.name)),
-      { timeoutMs: 60_000 },
+
+    await t.test(
+      'a claim that dies before its machine joins gives its pods back at once, bound and nominated ones',
+      (t) =>
+        following(t, 'follow-dies', async ({ client, ground, name }) => {
+          const seen = await witness(client, name);
+          t.teardown(() => seen.stop());
+          const control = controlOf(ground);
+          await control.setFaults({ delays: { joinMs: 120_000 } });
+          await burst(client, name);
+          // Without a controller it is never bound early: it can only be nominated.
+          await client.create(PODS, {
+            apiVersion: 'v1',
+            kind: 'Pod',
+            metadata: { name: 'bare', namespace: name },
+            spec: {
+              nodeSelector: { [labels.KARPENTER_NODEPOOL]: name },
+              terminationGracePeriodSeconds: 1,
+              containers: [
+                {
+                  name: 'app',
+                  image: 'pause:local',
+                  resources: { requests: { cpu: '700m', memory: '300Mi' } },
+                },
+              ],
+            },
+          } as unknown as Pod);
+          const before = await until(
+            'the bare pod is nominated, and the others are bound',
+            async () => {
+              const pods = await podsOf(client, name);
+              const isDone = pods.every((p) => p.spec.nodeName || p.metadata.name === 'bare');
+              return pods.length === PODS_IN_ALL + 1 && isDone && nominations(pods).length === 1
+                ? pods
+                : undefined;
+            },
+            { timeoutMs: 60_000, everyMs: 100 },
+          );
+          const nominee = nominations(before)[0];
+          const bare = before.find((p) => p.metadata.name === 'bare');
+          await control.setFaults({ delays: { joinMs: 2_000 } });
+          const dying = await until(
+            'Karpenter knows the nodes of its claims',
+            async () => {
+              const claims = await claimsOf(client, name);
+              return claims.every((c) => c.status?.nodeName) ? claims : undefined;
+            },
+            { timeoutMs: 30_000 },
+          );
+          await Promise.all(dying.map((c) => client.delete(NODE_CLAIMS, { name: c.metadata.name })));
+          const startedAt = Date.now();
+          await until(
+            'the nomination is cleared, or there is a new one',
+            async () => {
+              const pod = await client.get(PODS, { name: 'bare', namespace: name });
+              return pod.spec.nodeName !== undefined || pod.status?.nominatedNodeName !== nominee;
+            },
+            { timeoutMs: 30_000, everyMs: 50 },
+          );
+          t.comment(`the nomination was cleared after ${Date.now() - startedAt} ms`);
+          const pods = await podsRunning(client, name, PODS_IN_ALL + 1, 120_000);
+          t.equal(
+            pods.find((p) => p.metadata.name === 'bare')?.metadata.uid,
+            bare?.metadata.uid,
+            'the bare pod is the same one: nobody deleted it',
+          );
+          t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
+          const dead = new Set(dying.map((c) => c.status?.nodeName));
+          t.notOk(
+            pods.some((p) => dead.has(p.spec.nodeName)),
+            'they run on new machines',
+          );
+        }),
+    );
+
+    await t.test('a machine whose kubelet never joins gives its pods back, and its claim is ended', (t) =>
+      following(t, 'follow-never', async ({ client, ground, name }) => {
+        const seen = await witness(client, name);
+        const counted = countClaims(client, name);
+        t.teardown(() => {
+          seen.stop();
+          counted.stop();
+        });
+        const control = controlOf(ground);
+        await control.setFaults({ noJoin: [{ instanceType: '*' }] });
+        await burst(client, name);
+        await until(
+          'every pod is bound to a machine that will not join',
+          async () => {
+            const pods = await podsOf(client, name);
+            return pods.length === PODS_IN_ALL && pods.every((p) => p.spec.nodeName);
+          },
+          { timeoutMs: 60_000, everyMs: 100 },
+        );
+        await counted.look();
+        const lost = [...counted.seen.keys()];
+        await control.clearFaults();
+        await podsRunning(client, name, PODS_IN_ALL, 180_000);
+        t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
+        await until(
+          'the claims of the lost machines are gone',
+          async () => (await claimsOf(client, name)).every((c) => !lost.includes(c.metadata.name)),
+          { timeoutMs: 60_000 },
+        );
+      }),
     );
   }),
 );
