@@ -13,8 +13,10 @@ import { staleNomination } from './pods.ts';
 
 /** Everything is looked at together, since any pod may go to any claim. */
 const ALL = ['cluster'] as const;
-/** Time between two looks; changes within it are taken as one. */
+/** Least time between two looks; changes within it are taken as one. */
 const TOGETHER_MS = 50;
+/** And at least so many times what the last look took: the rest of kentroller shares the thread. */
+const REST_FACTOR = 4;
 const LOOK_AGAIN_MS = 1_000;
 /** The pinner gives up a placeholder at the deadline; so much later it is taken to be away. */
 const GRACE_MS = 15_000;
@@ -85,6 +87,7 @@ const endOverdue = async (p: Parts, machines: readonly Machine[], signal: AbortS
  */
 export const followKarpenter = (p: Parts): Controller => {
   let lookedAt = Number.NEGATIVE_INFINITY;
+  let restMs = TOGETHER_MS;
   return {
     name: 'nodeclaim.follow',
     sources: [
@@ -96,10 +99,12 @@ export const followKarpenter = (p: Parts): Controller => {
       }),
     ],
     reconcile: async (_key, signal) => {
-      const wait = lookedAt + TOGETHER_MS - p.clock.now();
+      const wait = lookedAt + restMs - p.clock.now();
       if (wait > 0) return requeue(wait);
-      lookedAt = p.clock.now();
+      const startedAt = p.clock.now();
       const derived = p.derivation.derive();
+      lookedAt = p.clock.now();
+      restMs = Math.max(TOGETHER_MS, REST_FACTOR * (lookedAt - startedAt));
       const nominated = await giveBack(p, derived, signal);
       await endOverdue(p, derived.machines, signal);
       if (!derived.isSettled) return requeue(p.limits.settleMs);
