@@ -2,19 +2,18 @@ import { isInScope, mustMove, reasonsAgainst } from '../planner/candidate.ts';
 import { clusterOf } from '../planner/cluster.ts';
 import { fits } from '../planner/fit.ts';
 import { provision } from '../planner/provision.ts';
-import { rebalance } from '../planner/rebalance.ts';
+import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import { hasLocalVolume } from '../planner/volume.ts';
-import { type Flags, UsageError } from './flags.ts';
-import { type Outcome, requestOf } from './plan.ts';
+import { UsageError } from './flags.ts';
+import { type Input, type Outcome, requestOf } from './plan.ts';
 
-const explainPod = (flags: Flags, name: string, clock: () => number, now: number): string[] => {
-  const request = requestOf(flags, 'explain', clock, now);
+const explainPod = (request: RebalanceRequest, name: string): string[] => {
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const [namespace, podName] = name.includes('/') ? name.split('/') : ['default', name];
   const pod = cluster.snapshot.pods.find(
     (each) => each.metadata.name === podName && (each.metadata.namespace ?? 'default') === namespace,
   );
-  if (!pod) throw new UsageError(`Pod ${namespace}/${podName} is not in the snapshot.`);
+  if (!pod) throw new UsageError(`Pod ${namespace}/${podName} is not in the cluster.`);
   const { nodeName, ...spec } = pod.spec;
   const nodes = cluster.views.map((view) => ({ ...view, pods: view.pods.filter((each) => each !== pod) }));
   const lines = cluster.views.map((view) => {
@@ -38,11 +37,10 @@ const explainPod = (flags: Flags, name: string, clock: () => number, now: number
   return lines;
 };
 
-const explainNode = (flags: Flags, name: string, clock: () => number, now: number): string[] => {
-  const request = requestOf(flags, 'explain', clock, now);
+const explainNode = (request: RebalanceRequest, name: string): string[] => {
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const facts = cluster.facts.find((each) => each.node.metadata.name === name);
-  if (!facts) throw new UsageError(`Node ${name} is not in the snapshot.`);
+  if (!facts) throw new UsageError(`Node ${name} is not in the cluster.`);
   if (!isInScope(facts.node, request.scope)) return ['it is not in scope'];
   const reasons = reasonsAgainst(facts, {
     now: request.now,
@@ -64,11 +62,11 @@ const explainNode = (flags: Flags, name: string, clock: () => number, now: numbe
 };
 
 /** `explain pod|node NAME`: which nodes a pod fits and why not the others; why a node is replaced, kept or left out. */
-export const explainCommand = (flags: Flags, clock: () => number, now: number): Outcome => {
-  const [, what, name] = flags.words;
+export const explainCommand = async (input: Input): Promise<Outcome> => {
+  const [, what, name] = input.flags.words;
   if ((what !== 'pod' && what !== 'node') || name === undefined) {
     throw new UsageError('explain takes pod NAMESPACE/NAME or node NAME.');
   }
-  const lines = (what === 'pod' ? explainPod : explainNode)(flags, name, clock, now);
+  const lines = (what === 'pod' ? explainPod : explainNode)(await requestOf(input, 'explain'), name);
   return { out: `${lines.join('\n')}\n`, err: [], code: 0 };
 };

@@ -45,7 +45,9 @@ const snapshot = file('snapshot.json', listOf(fragmentedCluster(6, 6, 8)));
 
 const run = (...args: string[]): Promise<{ code: number; out: string; err: string }> =>
   new Promise((resolve) => {
-    execFile(process.execPath, ['cli/main.ts', ...args], { maxBuffer: 1 << 26 }, (error, out, err) => {
+    // Whoever runs the tests may have a cluster of their own, which is none of theirs.
+    const env = { PATH: process.env.PATH, HOME: folder };
+    execFile(process.execPath, ['cli/main.ts', ...args], { maxBuffer: 1 << 26, env }, (error, out, err) => {
       resolve({ code: error ? Number(error.code) : 0, out, err });
     });
   });
@@ -103,7 +105,17 @@ t.test('bad input ends with 1 and one sentence', async (t) => {
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', none],
       /^The catalogue holds no instance type\.$/m,
     ],
-    [['plan', 'rebalance', '--catalog', catalog], /^The flag --snapshot is missing\.$/m],
+    [['plan', 'rebalance', '--snapshot', snapshot], /^The flag --catalog is missing\.$/m],
+    [['report', '--catalog', catalog], /^No cluster to talk to: set KUBECONFIG or --kubeconfig/],
+    [
+      ['report', '--catalog', catalog, '--kubeconfig', '/nowhere'],
+      /^Cannot read the kubeconfig \/nowhere: ENOENT.* set KUBECONFIG to a file that is there\.$/m,
+    ],
+    [['report', '--catalog', catalog, '--kubeconfig', text], /has no context ''/],
+    [
+      ['report', '--catalog', catalog, '--kubeconfig', text, '--snapshot', snapshot],
+      /^Give --snapshot or --kubeconfig, not both\.$/m,
+    ],
     [['plan', 'nothing'], /^plan takes rebalance or provision, not 'nothing'\.$/m],
     [['dance'], /^The command 'dance' is not known/],
     [

@@ -1,14 +1,20 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Snapshot } from '../planner/snapshot.ts';
+import { readCluster } from './cluster.ts';
 import { explainCommand } from './explain.ts';
-import { readFlags, UsageError } from './flags.ts';
-import { type Outcome, PLAN_FLAGS, PLAN_SWITCHES, planCommand } from './plan.ts';
-
+import { type Flags, readFlags, UsageError } from './flags.ts';
+import { type Input, type Outcome, PLAN_FLAGS, PLAN_SWITCHES, planCommand } from './plan.ts';
+import { readSnapshot } from './read.ts';
 import { reportCommand } from './report.ts';
 
-const HELP = `precision-packer report                    --snapshot FILE --catalog FILE [--html FILE] [-o table|json|yaml] [flags]
-precision-packer plan rebalance|provision  --snapshot FILE --catalog FILE [-o json|yaml] [flags]
-precision-packer explain pod|node NAME     --snapshot FILE --catalog FILE [flags]
+const HELP = `precision-packer report                    --catalog FILE [--html FILE] [-o table|json|yaml] [flags]
+precision-packer plan rebalance|provision  --catalog FILE [-o json|yaml] [flags]
+precision-packer explain pod|node NAME     --catalog FILE [flags]
 
-  --snapshot FILE[,FILE]    a v1 List, as kubectl get nodes,pods,nodepools,nodeclaims,daemonsets,replicasets,pdb -A -o json prints it; - is stdin
+  --kubeconfig FILE         the cluster to read, and only to read; KUBECONFIG or ~/.kube/config when left out
+  --snapshot FILE[,FILE]    read these files instead: a v1 List, as kubectl get nodes,pods,nodepools,nodeclaims,daemonsets,replicasets,pdb,pvc,pv,storageclasses,csinodes,namespaces -A -o json prints it; - is stdin
   --catalog FILE            instance types and prices in the file format of Karpenter's kwok provider
   -o, --output FORM         json, yaml; report has table too, and begins with it
   --html FILE               writes the report as one page, with a picture of nodes and pods before and after
@@ -33,25 +39,40 @@ const INPUT_ERRORS = new Set([
   'OverlayError',
 ]);
 
-const run = (argv: readonly string[]): Outcome => {
+const snapshotFor = async (flags: Flags): Promise<Snapshot> => {
+  const files = flags.values.get('snapshot');
+  const kubeconfig = flags.values.get('kubeconfig');
+  if (files !== undefined) {
+    if (kubeconfig !== undefined) throw new UsageError('Give --snapshot or --kubeconfig, not both.');
+    return readSnapshot(files);
+  }
+  const usual = join(homedir(), '.kube', 'config');
+  return readCluster(kubeconfig ?? (process.env.KUBECONFIG || (existsSync(usual) ? usual : undefined)));
+};
+
+const run = async (argv: readonly string[]): Promise<Outcome> => {
   if (argv.length === 0 || argv.includes('--help') || argv.includes('-h'))
     return { out: HELP, err: [], code: 0 };
   const flags = readFlags(argv, new Set<string>(PLAN_FLAGS), new Set(PLAN_SWITCHES));
-  const clock = (): number => performance.now();
-  const now = Date.now();
+  const input: Input = {
+    flags,
+    snapshot: () => snapshotFor(flags),
+    clock: () => performance.now(),
+    now: Date.now(),
+  };
   switch (flags.words[0]) {
     case 'plan':
-      return planCommand(flags, clock, now);
+      return planCommand(input);
     case 'report':
-      return reportCommand(flags, clock, now);
+      return reportCommand(input);
     case 'explain':
-      return explainCommand(flags, clock, now);
+      return explainCommand(input);
   }
   throw new UsageError(`The command '${flags.words[0] ?? ''}' is not known; --help lists those that are.`);
 };
 
 try {
-  const outcome = run(process.argv.slice(2));
+  const outcome = await run(process.argv.slice(2));
   process.stdout.write(outcome.out);
   for (const line of outcome.err) process.stderr.write(`${line}\n`);
   process.exitCode = outcome.code;

@@ -5,11 +5,13 @@ import { type AggressiveMode, isInScope, type NodeConstraints, type Scope } from
 import { overlayFrom, withOverlay } from '../planner/overlay.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
+import type { Snapshot } from '../planner/snapshot.ts';
 import { type Flags, UsageError } from './flags.ts';
-import { readCatalogue, readJson, readSnapshot } from './read.ts';
+import { readCatalogue, readJson } from './read.ts';
 
 export const PLAN_FLAGS = [
   'snapshot',
+  'kubeconfig',
   'catalog',
   'output',
   'name',
@@ -37,6 +39,17 @@ const MODE_SWITCHES = {
 } as const satisfies Record<string, keyof AggressiveMode>;
 
 export const PLAN_SWITCHES: readonly string[] = Object.keys(MODE_SWITCHES);
+
+/** What all commands are given: what was asked for, the cluster and the time. */
+export interface Input {
+  readonly flags: Flags;
+  /** Reads the cluster; asked for once the flags are seen to be good. */
+  readonly snapshot: () => Promise<Snapshot>;
+  /** Milliseconds from any start. */
+  readonly clock: () => number;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
 
 /** What a command prints, and its exit code. */
 export interface Outcome {
@@ -144,13 +157,10 @@ const EMPTY_PLAN: RebalancePlanSpec = {
 };
 
 /** Reads what all commands ask of the planner. Throws errors whose messages are one sentence. */
-export const requestOf = (
-  flags: Flags,
+export const requestOf = async (
+  { flags, clock, now, ...input }: Input,
   planName: string,
-  clock: () => number,
-  now: number,
-): RebalanceRequest => {
-  const snapshot = readSnapshot(wanted(flags, 'snapshot'));
+): Promise<RebalanceRequest> => {
   const catalogue = readCatalogue(wanted(flags, 'catalog'));
   const overlay = flags.values.get('price-overlay');
   const workloadPercent = percent(flags, 'max-workload-percent');
@@ -158,8 +168,16 @@ export const requestOf = (
   const hasRadius = workloadPercent !== undefined || clusterPercent !== undefined;
   const text = flags.values.get('scope');
   const scope = text === undefined ? undefined : scopeOf(text);
+  const asked = {
+    now: integer(flags, 'now', 0) ?? now,
+    seed: integer(flags, 'seed', 0) ?? 1,
+    timeBudgetMs: milliseconds(flags.values.get('time-budget') ?? '10s'),
+    constraints: constraintsOf(flags),
+    aggressive: modeOf(flags),
+  };
+  const snapshot = await input.snapshot();
   if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {
-    throw new UsageError(`--scope ${text} takes in no node of the snapshot.`);
+    throw new UsageError(`--scope ${text} takes in no node of the cluster.`);
   }
   return {
     snapshot,
@@ -173,24 +191,21 @@ export const requestOf = (
         ...(clusterPercent !== undefined && { clusterPercent }),
       },
     }),
-    now: integer(flags, 'now', 0) ?? now,
-    seed: integer(flags, 'seed', 0) ?? 1,
     clock,
-    timeBudgetMs: milliseconds(flags.values.get('time-budget') ?? '10s'),
     planName: flags.values.get('name') ?? planName,
     ...(scope && { scope }),
-    constraints: constraintsOf(flags),
-    aggressive: modeOf(flags),
+    ...asked,
   };
 };
 
 /** `plan rebalance|provision`: prints one RebalancePlan. Throws errors whose messages are one sentence. */
-export const planCommand = (flags: Flags, clock: () => number, now: number): Outcome => {
+export const planCommand = async (input: Input): Promise<Outcome> => {
+  const { flags } = input;
   const what = flags.words[1];
   if (what !== 'rebalance' && what !== 'provision') {
     throw new UsageError(`plan takes rebalance or provision, not '${what ?? ''}'.`);
   }
-  const request = requestOf(flags, what, clock, now);
+  const request = await requestOf(input, what);
   const { planName } = request;
   const output = flags.values.get('output');
   if (what === 'rebalance') {

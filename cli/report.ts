@@ -4,9 +4,8 @@ import { formatCpu } from '../api/quantity.ts';
 import { type Cluster, clusterOf } from '../planner/cluster.ts';
 import { readAmounts } from '../planner/nodeview.ts';
 import { type RebalanceResult, rebalance } from '../planner/rebalance.ts';
-import type { Flags } from './flags.ts';
 import { pageOf } from './page.ts';
-import { format, type Outcome, requestOf } from './plan.ts';
+import { format, type Input, type Outcome, requestOf } from './plan.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, prices in USD. */
 export interface NodeLine {
@@ -156,8 +155,9 @@ const asTable = (report: Report): string => {
 };
 
 /** `report`: what a cluster costs and could cost; changes nothing. Throws errors whose messages are one sentence. */
-export const reportCommand = (flags: Flags, clock: () => number, now: number): Outcome => {
-  const request = requestOf(flags, 'report', clock, now);
+export const reportCommand = async (input: Input): Promise<Outcome> => {
+  const { flags } = input;
+  const request = await requestOf(input, 'report');
   const result = rebalance(request);
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const report = reportOf(cluster, result);

@@ -1,0 +1,148 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { parse, stringify } from 'yaml';
+import type { KubeObject } from '../api/objects.ts';
+import { NAMESPACES, NODES, PODS, type Resource } from '../api/resources.ts';
+import { connect, type KubeClient } from '../kube/client.ts';
+import { makeNode } from '../planner/testcluster.ts';
+import { snapshotOf } from './cluster.ts';
+
+const kubeconfig = process.env.KUBECONFIG ?? '';
+const id = `cli-${process.pid}`;
+const folder = mkdtempSync(join(tmpdir(), 'cli-'));
+const client = connect({ kubeconfig, userAgent: 'cli-test' });
+
+const SERVICE_ACCOUNTS: Resource<KubeObject> = {
+  group: '',
+  version: 'v1',
+  kind: 'ServiceAccount',
+  plural: 'serviceaccounts',
+  namespaced: true,
+};
+const catalog = join(folder, 'catalog.json');
+writeFileSync(
+  catalog,
+  JSON.stringify([
+    {
+      name: 'm5.xlarge',
+      architecture: 'amd64',
+      operatingSystems: ['linux'],
+      resources: { cpu: '4', memory: '16Gi', pods: '58' },
+      offerings: [
+        {
+          Price: 0.192,
+          Requirements: [
+            { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
+            { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a'] },
+          ],
+        },
+      ],
+    },
+  ]),
+);
+
+const run = (
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ code: number; out: string; err: string }> =>
+  new Promise((resolve) => {
+    const options = { maxBuffer: 1 << 26, env: { PATH: process.env.PATH, HOME: folder, ...env } };
+    execFile(process.execPath, ['cli/main.ts', ...args, '--catalog', catalog], options, (error, out, err) => {
+      resolve({ code: error ? Number(error.code) : 0, out, err });
+    });
+  });
+
+/** A kubeconfig like the one given, but for what `change` says of its cluster and user. */
+const variant = (name: string, cluster: object, user?: object): string => {
+  const config = parse(readFileSync(kubeconfig, 'utf8'));
+  Object.assign(config.clusters[0].cluster, cluster);
+  if (user) config.users[0].user = user;
+  const path = join(folder, name);
+  writeFileSync(path, stringify(config));
+  return path;
+};
+
+t.before(async () => {
+  await client.create(NAMESPACES, { metadata: { name: id } });
+  await client.create(SERVICE_ACCOUNTS, { metadata: { name: 'nobody', namespace: id } });
+});
+t.teardown(async () => {
+  await client.delete(NODES, { name: `${id}-node` }).catch(() => {});
+  await client.delete(NAMESPACES, { name: id }).catch(() => {});
+  client.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+t.test('a cluster without Karpenter is told so in one sentence', async (t) => {
+  // A server that serves Karpenter's kinds is asked for them under a version that it does not serve.
+  const older: KubeClient = {
+    ...client,
+    list: (resource, o) =>
+      client.list(resource.group === 'karpenter.sh' ? { ...resource, version: 'v1alpha5' } : resource, o),
+  };
+  await t.rejects(snapshotOf(older), {
+    name: 'UsageError',
+    message:
+      'The cluster does not serve nodepools of karpenter.sh/v1: Karpenter 1.0 or newer is not installed there.',
+  });
+});
+
+t.test('report, plan and explain read a real cluster', async (t) => {
+  const { node } = makeNode(`${id}-node`);
+  await client.create(NODES, {
+    metadata: node.metadata,
+    spec: { ...node.spec },
+    ...(node.status && { status: node.status }),
+  });
+  const pod = await client.create(PODS, {
+    metadata: { name: 'web', namespace: id },
+    spec: {
+      nodeName: `${id}-node`,
+      automountServiceAccountToken: false,
+      serviceAccountName: 'nobody',
+      containers: [{ name: 'main', image: 'none', resources: { requests: { cpu: '1' } } }],
+    } as never,
+  });
+  t.ok(pod.metadata.uid);
+  const report = await run(['report', '-o', 'json', '--time-budget', '300ms'], { KUBECONFIG: kubeconfig });
+  t.equal(report.err, '');
+  t.equal(report.code, 0);
+  const line = JSON.parse(report.out).lines.find((each: { name: string }) => each.name === `${id}-node`);
+  t.match(line, { instanceType: 'm5.xlarge', pods: 1, cpu: 3900, cpuFree: 2900, monthlyCost: 140.16 });
+  t.same(line.reasons, ['it is not managed by Karpenter']);
+  const plan = await run(['plan', 'rebalance', '--time-budget', '300ms', '--kubeconfig', kubeconfig]);
+  t.equal(plan.code, 0);
+  t.equal(JSON.parse(plan.out).kind, 'RebalancePlan');
+  const explained = await run(['explain', 'pod', `${id}/web`, '--kubeconfig', kubeconfig]);
+  t.match(explained.out, new RegExp(`^${id}-node: it runs here$`, 'm'));
+  await client.delete(PODS, { name: 'web', namespace: id }, { gracePeriodSeconds: 0 });
+});
+
+t.test('a user without rights is told what to grant', async (t) => {
+  const { status } = await client.request<{ status: { token: string } }>(
+    'POST',
+    `/api/v1/namespaces/${id}/serviceaccounts/nobody/token`,
+    { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
+  );
+  const { code, err } = await run(['report', '--kubeconfig', variant('nobody', {}, { token: status.token })]);
+  t.equal(code, 1);
+  t.match(
+    err,
+    /^The kubeconfig's user may not list nodes, pods, nodepools, .*: grant it with a ClusterRole\.\n$/,
+  );
+});
+
+t.test('a token that is not known, and a server that is not there, are one sentence each', async (t) => {
+  const stranger = await run(['report', '--kubeconfig', variant('stranger', {}, { token: 'no-such' })]);
+  t.equal(stranger.code, 1);
+  t.match(stranger.err, /^The API server .* does not accept our credentials \(401\).*\n$/);
+  const away = await run(['report', '--kubeconfig', variant('away', { server: 'https://127.0.0.1:1' })]);
+  t.equal(away.code, 1);
+  t.match(
+    away.err,
+    /^Cannot talk to the API server https:\/\/127\.0\.0\.1:1: the connection was refused.*\n$/,
+  );
+});
