@@ -2,7 +2,7 @@ import type { Pod } from '../../api/objects.ts';
 import { NAMESPACES as NAMESPACE_RESOURCE, NODES, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { fits, nodeView } from '../fit.ts';
+import { fits, nodeView } from '../../planner/fit.ts';
 import { type Case, NAMESPACES } from './cases.ts';
 import type { Oracle } from './scheduler.ts';
 

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { Ground } from '../../e2e/ground/ground.ts';
+import type { Ground } from '../ground/ground.ts';
 
 /** A kube-scheduler that tells which nodes passed its filters, and then takes none of them. */
 export interface Oracle {

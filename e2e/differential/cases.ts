@@ -10,7 +10,7 @@ import type {
   Toleration,
   TopologySpreadConstraint,
 } from '../../api/objects.ts';
-import { randomFrom } from '../random.ts';
+import { randomFrom } from '../../planner/random.ts';
 
 /** A small cluster and pods to ask about, all from one seed. */
 export interface Case {

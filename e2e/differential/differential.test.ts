@@ -1,6 +1,6 @@
 import t from 'tap';
-import { up } from '../../e2e/ground/ground.ts';
 import { connect } from '../../kube/client.ts';
+import { up } from '../ground/ground.ts';
 import { caseOf } from './cases.ts';
 import { compare, makeNamespaces } from './compare.ts';
 import { startOracle } from './scheduler.ts';
