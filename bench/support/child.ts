@@ -12,6 +12,7 @@ const KILL_AFTER_MS = 10_000;
 export class Child {
   readonly process: ChildProcess;
   readonly #lines: string[] = [];
+  readonly #kill = (): void => void this.process.kill('SIGKILL');
 
   constructor(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const [command = '', ...args] = argv;
@@ -19,6 +20,8 @@ export class Child {
       env: { PATH: process.env.PATH, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    // It goes with us, whatever ends us.
+    process.once('exit', this.#kill);
     if (this.process.stdout)
       createInterface({ input: this.process.stdout }).on('line', (line) => {
         if (this.#lines.push(line) > 1_000) this.#lines.shift();
@@ -54,6 +57,7 @@ export class Child {
 
   async stop(): Promise<void> {
     const { process: child } = this;
+    process.removeListener('exit', this.#kill);
     if (child.exitCode !== null || child.signalCode !== null) return;
     const end = once(child, 'exit');
     child.kill('SIGTERM');
