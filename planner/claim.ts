@@ -12,16 +12,14 @@ import type { Requirement } from '../api/objects.ts';
 import { formatAmount } from '../api/quantity.ts';
 import type { NodeClaimToAdd } from '../api/rebalanceplan.ts';
 import type { BoughtNode } from './arrangement.ts';
+import { bundle, isSamePick, minValuesOf } from './bundle.ts';
+import type { LimitLedger } from './limit.ts';
 import { nodeClassLabel, type Offer, ZONE_ID } from './offer.ts';
 import { daemonRequests, daemonsOn, type OfferColumn, type Problem } from './problem.ts';
 import type { Snapshot } from './snapshot.ts';
 import { VOLUME_SLOTS } from './volume.ts';
 
-/** How much dearer than the plan's own choice another choice of the same claim may be. */
-const PRICE_CAP = 1.2;
-const MAX_TYPES = 12;
 const MAX_ALTERNATIVES = 8;
-const EPSILON = 1e-9;
 
 const hourly = (price: number): string => String(Number(price.toFixed(6)));
 
@@ -57,11 +55,6 @@ const isTied = (problem: Problem, node: BoughtNode): boolean =>
 const sameLabels = (problem: Problem, a: Offer, b: Offer): boolean =>
   problem.rules.keys.every((key) => a.labels[key] === b.labels[key]);
 
-const samePick = (a: Offer, b: Offer): boolean =>
-  a.pool === b.pool &&
-  Object.keys(a.picked).length === Object.keys(b.picked).length &&
-  Object.entries(a.picked).every(([key, value]) => b.picked[key] === value);
-
 /** Columns that could take the node's place under the same NodePool, cheapest first. */
 export const choicesFor = (problem: Problem, node: BoughtNode): OfferColumn[] => {
   const tied = isTied(problem, node);
@@ -70,7 +63,7 @@ export const choicesFor = (problem: Problem, node: BoughtNode): OfferColumn[] =>
     .filter(
       (column) =>
         holds(column) &&
-        samePick(column.offer, node.column.offer) &&
+        isSamePick(column.offer, node.column.offer) &&
         (!tied || sameLabels(problem, column.offer, node.column.offer)),
     )
     .sort((a, b) => a.price - b.price || (a.offer.type.name < b.offer.type.name ? -1 : 1));
@@ -107,7 +100,10 @@ const requirementsOf = (columns: readonly OfferColumn[]): Requirement[] => {
       ZONE,
       columns.map((column) => column.offer.offering.zone),
     ),
-    inList(KARPENTER_CAPACITY_TYPE, [first.offering.capacityType]),
+    inList(
+      KARPENTER_CAPACITY_TYPE,
+      columns.map((column) => column.offer.offering.capacityType),
+    ),
     inList(
       ARCH,
       columns.map((column) => column.offer.type.arch),
@@ -116,58 +112,21 @@ const requirementsOf = (columns: readonly OfferColumn[]): Requirement[] => {
   ];
 };
 
-/**
- * The columns that go into one claim: all of one capacity type, within the price cap, and such that every type is
- * to be had in every zone named, so that the cloud can't end with a dearer pair than those meant.
- */
-const bundle = (choices: readonly OfferColumn[], wantedTypes: number): OfferColumn[] => {
-  const first = choices[0];
-  if (!first) return [];
-  const alike = choices.filter(
-    (column) =>
-      column.offer.offering.capacityType === first.offer.offering.capacityType &&
-      column.offer.labels[OS] === first.offer.labels[OS],
-  );
-  const cap = first.price * PRICE_CAP + EPSILON;
-  const zones = unique(
-    alike
-      .filter((column) => column.offer.type === first.offer.type && column.price <= first.price + EPSILON)
-      .map((column) => column.offer.offering.zone),
-  );
-  const types = new Map<string, OfferColumn[]>();
-  for (const column of alike) {
-    if (!zones.includes(column.offer.offering.zone)) continue;
-    const name = column.offer.type.name;
-    types.set(name, [...(types.get(name) ?? []), column]);
-  }
-  const chosen: OfferColumn[] = [];
-  let count = 0;
-  for (const columns of types.values()) {
-    if (count >= Math.max(MAX_TYPES, wantedTypes)) break;
-    const within = columns.length === zones.length && columns.every((column) => column.price <= cap);
-    if (!within && count >= wantedTypes) continue;
-    chosen.push(...columns);
-    count += 1;
-  }
-  return chosen.sort((a, b) => a.price - b.price);
-};
-
-const wantedTypesOf = (offer: Offer): number =>
-  Math.max(
-    1,
-    ...offer.pool.spec.template.spec.requirements.flatMap((each) =>
-      each.key === INSTANCE_TYPE ? (each.minValues ?? 1) : 1,
-    ),
-  );
-
 /** Writes the NodeClaim that Karpenter would write for this node, and what to try when it can't be had. */
 export const claimFor = (
   problem: Problem,
   snapshot: Snapshot,
   node: BoughtNode,
   name: string,
+  ledger: LimitLedger,
 ): { readonly claim: NodeClaimToAdd; readonly column: OfferColumn } => {
-  const choices = choicesFor(problem, node);
+  const needs = minValuesOf(node.column.offer.pool);
+  const all = choicesFor(problem, node);
+  const within = all.filter((each) =>
+    ledger.allows(each.offer.pool.metadata.name, node.column.offer.type, each.offer.type),
+  );
+  // A claim with fewer values than minValues would be refused by the API server.
+  const choices = bundle(within, needs).length > 0 ? within : all;
   const column = choices[0] ?? node.column;
   const { pool } = column.offer;
   const template = pool.spec.template;
@@ -175,12 +134,17 @@ export const claimFor = (
   const bundles: OfferColumn[][] = [];
   let left = choices;
   while (left.length > 0 && bundles.length < MAX_ALTERNATIVES) {
-    const next = bundle(left, wantedTypesOf(column.offer));
+    const next = bundle(left, needs);
     if (next.length === 0) break;
     bundles.push(next);
     const gone = new Set(next);
     left = left.filter((each) => !gone.has(each));
   }
+  ledger.take(
+    pool.metadata.name,
+    node.column.offer.type,
+    bundles.flat().map((each) => each.offer.type),
+  );
   const alternatives = bundles.map((columns) => ({
     requirements: requirementsOf(columns),
     priceHourly: hourly(columns[0]?.offer.price ?? 0),

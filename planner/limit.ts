@@ -3,6 +3,7 @@ import type { NodePool } from '../api/objects.ts';
 import { amount } from '../api/quantity.ts';
 import type { InstanceType } from './catalogue.ts';
 import type { Requests } from './podresources.ts';
+import type { Labels } from './selector.ts';
 
 /** What a limit of a NodePool counts of one node: its capacity, and itself. */
 export const capacityOf = (type: InstanceType): Requests =>
@@ -56,6 +57,57 @@ export class Limits {
 
   isEmpty(): boolean {
     return this.left.size === 0;
+  }
+}
+
+/**
+ * What limits leave once a plan is written, so that the choices of its claims stay within them whichever of them the
+ * cloud takes.
+ */
+export class LimitLedger {
+  private readonly left = new Map<string, Map<string, number>>();
+
+  /** `bought` are NodePools and the types meant, `removed` nodes that give back what they count for. */
+  constructor(
+    pools: readonly NodePool[],
+    bought: readonly (readonly [string, InstanceType])[],
+    removed: readonly { readonly view: { readonly labels: Labels }; readonly capacity?: Requests }[],
+  ) {
+    for (const pool of pools) {
+      const left = limitLeft(pool);
+      if (left) this.left.set(pool.metadata.name, new Map(left));
+    }
+    const count = (poolName: string | undefined, capacity: Requests | undefined, sign: 1 | -1): void => {
+      const left = this.left.get(poolName ?? '');
+      for (const [resource, n] of left ?? []) left?.set(resource, n - sign * (capacity?.get(resource) ?? 0));
+    };
+    for (const [poolName, type] of bought) count(poolName, capacityOf(type), 1);
+    for (const { view, capacity } of removed) count(poolNameOf(view.labels), capacity, -1);
+  }
+
+  /** Whether a claim may name `other` beside the type that is meant. */
+  allows(poolName: string, meant: InstanceType, other: InstanceType): boolean {
+    const left = this.left.get(poolName);
+    if (!left || meant === other) return true;
+    const most = capacityOf(other);
+    const counted = capacityOf(meant);
+    for (const [resource, n] of left) {
+      const more = (most.get(resource) ?? 0) - (counted.get(resource) ?? 0);
+      if (more > 0 && more > n) return false;
+    }
+    return true;
+  }
+
+  /** Sets aside what the largest of a claim's choices would take beyond the type that is meant. */
+  take(poolName: string, meant: InstanceType, choices: readonly InstanceType[]): void {
+    const left = this.left.get(poolName);
+    if (!left) return;
+    const counted = capacityOf(meant);
+    const capacities = [...new Set(choices)].map(capacityOf);
+    for (const [resource, n] of left) {
+      const most = Math.max(0, ...capacities.map((each) => each.get(resource) ?? 0));
+      left.set(resource, n - Math.max(0, most - (counted.get(resource) ?? 0)));
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import type { Arrangement } from './arrangement.ts';
 import { controllerOf } from './candidate.ts';
 import { claimFor } from './claim.ts';
 import type { Cluster } from './cluster.ts';
+import { LimitLedger } from './limit.ts';
 import { namespaceOf } from './podaffinity.ts';
 import type { Problem } from './problem.ts';
 import { greenNode } from './savings.ts';
@@ -35,9 +36,14 @@ export const writePlan = (
   const nodeClaimsToAdd: NodeClaimToAdd[] = [];
   const podsToMigrate: PodToMigrate[] = [];
   const green: NodeCost[] = [];
+  const ledger = new LimitLedger(
+    cluster.snapshot.nodePools,
+    arrangement.bought.map(({ column }) => [column.offer.pool.metadata.name, column.offer.type]),
+    arrangement.removed.flatMap((node) => problem.standing[node] ?? []),
+  );
   arrangement.bought.forEach((node, index) => {
     const name = claimName(planName, index + 1);
-    const { claim, column } = claimFor(problem, cluster.snapshot, node, name);
+    const { claim, column } = claimFor(problem, cluster.snapshot, node, name, ledger);
     nodeClaimsToAdd.push(claim);
     green.push(greenNode(name, column));
     for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));

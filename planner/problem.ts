@@ -1,6 +1,7 @@
 import { HOSTNAME, KARPENTER_NODEPOOL } from '../api/labels.ts';
 import type { DaemonSet, NodePool, NodeSelector, Pod, Taint } from '../api/objects.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
+import { withMinValues } from './bundle.ts';
 import type { NodeView } from './nodeview.ts';
 import type { Offer } from './offer.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
@@ -342,8 +343,18 @@ export const compile = (input: {
     return { offer, group, price: input.priceOf?.(offer) ?? offer.price, room };
   });
 
-  const usable = columns.filter((column) => column.room.every((value) => value >= 0));
   const allowed = allowedOf(shapes, groups.views);
+  const rules = compileRules(
+    shapes.map((shape) => shape.pod),
+    groups.views,
+    input.namespaces,
+    [...caps].map(([workload, most]) => ({
+      most,
+      shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
+    })),
+  );
+  const everyColumn = columns.filter((column) => column.room.every((value) => value >= 0));
+  const usable = withMinValues(everyColumn, allowed, shapes.length, rules.keys);
   const anyWeight = Uint8Array.from(allowed);
   if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);
 
@@ -364,16 +375,8 @@ export const compile = (input: {
     allowed,
     anyWeight,
     columns: prune(usable),
-    everyColumn: usable,
-    rules: compileRules(
-      shapes.map((shape) => shape.pod),
-      groups.views,
-      input.namespaces,
-      [...caps].map(([workload, most]) => ({
-        most,
-        shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
-      })),
-    ),
+    everyColumn,
+    rules,
     pending,
   };
 };

@@ -12,7 +12,7 @@ import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
 import { namespaceOf } from './podaffinity.ts';
-import { compile, type Problem } from './problem.ts';
+import { compile, type OfferColumn, type Problem } from './problem.ts';
 import { savingsOf } from './savings.ts';
 import { improve, optionsFor, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -63,9 +63,13 @@ const whyUnplaced = (problem: Problem, shape: number): string => {
     return !open.some((column) => (column.room[d] ?? 0) >= size);
   });
   if (lacking.length > 0) return `no instance type that it may use has enough ${lacking.join(' and ')}`;
-  const whole = open.some((column) =>
-    column.room.every((room, d) => room >= (sizes[shape * dimensions.length + d] ?? 0)),
+  const holds = (column: OfferColumn): boolean =>
+    column.room.every((room, d) => room >= (sizes[shape * dimensions.length + d] ?? 0));
+  const whole = open.some(holds);
+  const isEnough = problem.columns.some(
+    (column) => allowed[column.group * shapes.length + shape] === 1 && holds(column),
   );
+  if (whole && !isEnough) return 'too few of what it may use holds it for the minValues of the NodePool';
   return whole
     ? 'its rules about other pods leave no node that it may join'
     : 'no instance type that it may use has enough of every resource at once';
