@@ -126,6 +126,10 @@ t.test('bad input ends with 1 and one sentence', async (t) => {
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--seed', 'x'],
       /--seed takes a whole number/,
     ],
+    [
+      ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--preferences', 'maybe'],
+      /^--preferences takes Respect or Ignore, not 'maybe'\.$/m,
+    ],
     [['plan', 'rebalance', '--colour'], /^The flag --colour is not known/],
   ];
   for (const [args, message] of table) {

@@ -25,6 +25,7 @@ precision-packer explain pod|node NAME     --catalog FILE [flags]
   --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}
   --max-workload-percent P  of a workload's pods, one node holds at most this part
   --max-cluster-percent P   of the cluster's pods, one node holds at most this part
+  --preferences POLICY      preferred node affinity and ScheduleAnyway spread: Respect (the default, as Karpenter's) or Ignore
   --max-nodes N, --min-age-seconds N, --min-cluster-size N
   ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
 

@@ -3,6 +3,7 @@ import { GROUP_VERSION } from '../api/labels.ts';
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { type AggressiveMode, isInScope, type NodeConstraints, type Scope } from '../planner/candidate.ts';
 import { overlayFrom, withOverlay } from '../planner/overlay.ts';
+import { DEFAULT_PREFERENCES, type Preferences } from '../planner/preference.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import type { Snapshot } from '../planner/snapshot.ts';
@@ -26,6 +27,7 @@ export const PLAN_FLAGS = [
   'price-overlay',
   'max-workload-percent',
   'max-cluster-percent',
+  'preferences',
 ] as const;
 
 const MODE_SWITCHES = {
@@ -122,6 +124,14 @@ const modeOf = (flags: Flags): AggressiveMode =>
     ),
   );
 
+const preferencesOf = (flags: Flags): Preferences => {
+  const text = flags.values.get('preferences') ?? DEFAULT_PREFERENCES;
+  if (text !== 'Respect' && text !== 'Ignore') {
+    throw new UsageError(`--preferences takes Respect or Ignore, not '${text}'.`);
+  }
+  return text;
+};
+
 /** Writes a value in the form that -o asks for. */
 export const format = (value: unknown, output: string | undefined): string => {
   switch (output ?? 'json') {
@@ -174,6 +184,7 @@ export const requestOf = async (
     timeBudgetMs: milliseconds(flags.values.get('time-budget') ?? '10s'),
     constraints: constraintsOf(flags),
     aggressive: modeOf(flags),
+    preferences: preferencesOf(flags),
   };
   const snapshot = await input.snapshot();
   if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {

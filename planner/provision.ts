@@ -12,6 +12,7 @@ import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
 import { namespaceOf } from './podaffinity.ts';
+import { DEFAULT_PREFERENCES, type Preferences, preferWhileWaiting } from './preference.ts';
 import { compile, type OfferColumn, type Problem } from './problem.ts';
 import { savingsOf } from './savings.ts';
 import { improve, optionsFor, rightsize } from './search.ts';
@@ -33,6 +34,8 @@ export interface ProvisionRequest {
   readonly blastRadius?: BlastRadius;
   /** Rounds of local search at most; what time there is for when left out. */
   readonly rounds?: number;
+  /** What preferred node affinity and soft spread weigh; Respect when left out. */
+  readonly preferences?: Preferences;
 }
 
 export interface Unplaced {
@@ -75,15 +78,48 @@ const whyUnplaced = (problem: Problem, shape: number): string => {
     : 'no instance type that it may use has enough of every resource at once';
 };
 
-/**
- * Finds the cheapest nodes for pods that wait, after what room stands. Pods that can't be placed are named with the
- * reason; the plan is for the rest. Throws SnapshotError or QuantityError on input that can't be read.
- */
-export const provision = (request: ProvisionRequest): ProvisionResult => {
+const hasPreferences = (pod: Pod): boolean =>
+  (pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).length > 0 ||
+  (pod.spec.topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
+
+const respects = (request: ProvisionRequest): boolean =>
+  (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
+
+const idOf = (pod: { readonly namespace: string; readonly name: string }): string =>
+  `${pod.namespace}/${pod.name}`;
+
+/** The pods with their preferences made demands, but for those in `relaxed`. */
+const preferring = (
+  pods: readonly Pod[],
+  cluster: Cluster,
+  catalogue: Catalogue,
+  relaxed: ReadonlySet<string>,
+): Pod[] => {
+  const places = [
+    ...cluster.views,
+    ...offersOf(cluster.snapshot.nodePools, catalogue, askedValues(pods)).map((offer) => ({
+      labels: offer.labels,
+      name: '',
+    })),
+  ];
+  const demanding = preferWhileWaiting(pods, places);
+  return pods.map((pod, index) =>
+    relaxed.has(idOf({ namespace: namespaceOf(pod), name: pod.metadata.name }))
+      ? pod
+      : (demanding[index] ?? pod),
+  );
+};
+
+/** Plans for the pods that wait; those in `relaxed` without their preferences. */
+const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): ProvisionResult => {
   const { isOver, isSearchOver } = timerOf(request);
   // 1. Gather.
   const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
-  const waiting = cluster.pending.filter(isWaiting);
+  const asked = cluster.pending.filter(isWaiting);
+  const waiting =
+    respects(request) && asked.some(hasPreferences)
+      ? preferring(asked, cluster, request.catalogue, relaxed)
+      : asked;
   if (waiting.length === 0) return { plan: null, unplaced: [], reason: 'No pod waits for a node.' };
   // 2. Compile.
   const standing = cluster.facts.map((facts, index) => {
@@ -142,4 +178,33 @@ export const provision = (request: ProvisionRequest): ProvisionResult => {
   const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
   const bound = { least, cost: packing.cost() };
   return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced };
+};
+
+/** What is left of the time budget since `started`. */
+const remaining = (request: ProvisionRequest, started: number): ProvisionRequest => {
+  const { clock, timeBudgetMs } = request;
+  if (!clock || timeBudgetMs === undefined) return request;
+  return { ...request, timeBudgetMs: Math.max(0, timeBudgetMs - (clock() - started)) };
+};
+
+/**
+ * Finds the cheapest nodes for pods that wait, after what room stands. Pods that can't be placed are named with the
+ * reason; the plan is for the rest. Throws SnapshotError or QuantityError on input that can't be read.
+ */
+export const provision = (request: ProvisionRequest): ProvisionResult => {
+  const started = request.clock?.() ?? 0;
+  const soft = new Set(
+    request.snapshot.pods
+      .filter((pod) => !pod.spec.nodeName && hasPreferences(pod))
+      .map((pod) => idOf({ namespace: namespaceOf(pod), name: pod.metadata.name })),
+  );
+  if (!respects(request) || soft.size === 0) return attempt(request, soft);
+  const first = attempt(request, new Set());
+  const relaxed = first.unplaced.map(idOf).filter((id) => soft.has(id));
+  if (relaxed.length === 0) return first;
+  const second = attempt(remaining(request, started), new Set(relaxed));
+  // What a relaxed pod took may be missing for another: then all preferences give way before a pod does.
+  return second.unplaced.some((each) => soft.has(idOf(each)) && !relaxed.includes(idOf(each)))
+    ? attempt(remaining(request, started), soft)
+    : second;
 };

@@ -17,6 +17,7 @@ import { readAmounts } from './nodeview.ts';
 import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
+import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './preference.ts';
 import { compile, type Standing } from './problem.ts';
 import { blueNode, savingsOf } from './savings.ts';
 import { improve, optionsFor, replacePrefix, rightsize } from './search.ts';
@@ -42,6 +43,8 @@ export interface RebalanceRequest {
   readonly blastRadius?: BlastRadius;
   /** Rounds of local search at most; what time there is for when left out. */
   readonly rounds?: number;
+  /** What preferred node affinity and soft spread weigh; Respect when left out. */
+  readonly preferences?: Preferences;
 }
 
 export interface RebalanceResult {
@@ -122,7 +125,9 @@ const isNothing = (arrangement: Arrangement): boolean =>
 export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const { isOver, isSearchOver } = timerOf(request);
   // 1. Gather: the cluster in order, and which nodes may be replaced.
-  const cluster = clusterOf(request.snapshot, request.catalogue);
+  const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
+  const snapshot = respects ? preferWhileMoving(request.snapshot) : request.snapshot;
+  const cluster = clusterOf(snapshot, request.catalogue);
   const selection = select(cluster, request);
   const least = request.constraints?.minClusterSize ?? 0;
   if (cluster.facts.length < least) {
