@@ -254,5 +254,43 @@ t.test('with FOLLOW_KARPENTER', (t) =>
         );
       }),
     );
+    await t.test(
+      'when all of ours are killed after the pods are bound, they run all the same, and the nodes open',
+      (t) =>
+        following(t, 'follow-killed', async ({ client, ground, name }) => {
+          const seen = await witness(client, name);
+          t.teardown(() => seen.stop());
+          await controlOf(ground).setFaults({ delays: { joinMs: 12_000 } });
+          await burst(client, name);
+          const bound = await until(
+            'every pod is bound',
+            async () => {
+              const pods = await podsOf(client, name);
+              return pods.length === PODS_IN_ALL && pods.every((p) => p.spec.nodeName) ? pods : undefined;
+            },
+            { timeoutMs: 60_000, everyMs: 100 },
+          );
+          await ground.kubectl([
+            ...['delete', 'pods', '-n', 'castai-agent', '--force', '--grace-period=0'],
+            ...['-l', 'app in (castai-kentroller, castai-pod-pinner)'],
+          ]);
+          const pods = await podsRunning(client, name, PODS_IN_ALL, 90_000);
+          const places = (all: readonly Pod[]) =>
+            all.map((p) => `${p.metadata.uid} on ${p.spec.nodeName}`).sort();
+          t.strictSame(places(pods), places(bound), 'the same pods, where they were');
+          t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
+          const open = await until(
+            'the nodes are open',
+            async () => {
+              const { items } = await client.list(NODES, {
+                labelSelector: `${labels.KARPENTER_NODEPOOL}=${name}`,
+              });
+              return items.every((n) => (n.spec?.taints ?? []).length === 0) ? items : undefined;
+            },
+            { timeoutMs: 60_000 },
+          );
+          t.ok(open.length > 1, 'and there are several');
+        }),
+    );
   }),
 );
