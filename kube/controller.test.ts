@@ -122,6 +122,9 @@ t.test('an error decides what becomes of its key', async (t) => {
 });
 
 t.test('a stop lets the work under way end, and starts none', async (t) => {
+  // A component has servers that keep its process; here nothing else would while a watch is quiet.
+  const alive = setInterval(() => undefined, 1_000);
+  t.teardown(() => clearInterval(alive));
   let isDone = false;
   let calls = 0;
   const begun = Promise.withResolvers<void>();

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { KubeObject } from '../api/objects.ts';
+import { linkedController } from './abort.ts';
 import type { Cache, Change } from './cache.ts';
 import { isConflict, isNotFound, isTerminal, KubeError } from './errors.ts';
 import type { Logger } from './log.ts';
@@ -153,16 +154,19 @@ const runOne = async (controller: Controller, o: RunOptions): Promise<void> => {
  * that nobody started are started here. Throws when a cache can't be filled.
  */
 export const runControllers = async (o: RunOptions): Promise<void> => {
-  const failed = new AbortController();
-  const signal = AbortSignal.any([o.signal, failed.signal]);
-  await Promise.all(
-    o.controllers.map(async (controller) => {
-      try {
-        await runOne(controller, { ...o, signal });
-      } catch (e) {
-        failed.abort(e);
-        throw e;
-      }
-    }),
-  );
+  const { controller: run, unlink } = linkedController(o.signal);
+  try {
+    await Promise.all(
+      o.controllers.map(async (controller) => {
+        try {
+          await runOne(controller, { ...o, signal: run.signal });
+        } catch (e) {
+          run.abort(e);
+          throw e;
+        }
+      }),
+    );
+  } finally {
+    unlink();
+  }
 };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lease } from '../api/objects.ts';
 import { LEASES } from '../api/resources.ts';
+import { linkedController } from './abort.ts';
 import type { KubeClient } from './client.ts';
 import { FencedError, isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { Fence } from './fence.ts';
@@ -185,11 +186,13 @@ class Candidate {
   async #lead(): Promise<void> {
     const { log, name, identity, onLeader } = this.#o;
     const term = new AbortController();
-    const signal = AbortSignal.any([this.#o.signal, term.signal]);
+    const { controller, unlink } = linkedController(this.#o.signal, term.signal);
+    const { signal } = controller;
     const watchdog = new AbortController();
     log.info({ lease: name, identity }, 'became leader');
     const work = onLeader(signal, this.#fenced);
-    const holding = this.#hold(AbortSignal.any([term.signal, watchdog.signal])).catch((e: unknown) => {
+    const hold = linkedController(term.signal, watchdog.signal);
+    const holding = this.#hold(hold.controller.signal).catch((e: unknown) => {
       log.warn({ lease: name, reason: e instanceof Error ? e.message : String(e) }, 'leadership lost');
       this.#fence.close();
       term.abort(e);
@@ -201,6 +204,7 @@ class Candidate {
     } finally {
       watchdog.abort();
       await holding;
+      unlink();
       await this.#release();
     }
   }

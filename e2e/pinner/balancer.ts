@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { ownHost } from './fixture.ts';
 
 /** What a Service does: each new connection goes to the next of the replicas that are ready. */
 export class Balancer {
@@ -14,7 +15,7 @@ export class Balancer {
 
   static async start(): Promise<Balancer> {
     const made = new Balancer();
-    made.#server.listen(0, '127.0.0.1');
+    made.#server.listen(0, ownHost);
     await once(made.#server, 'listening');
     return made;
   }
@@ -37,7 +38,7 @@ export class Balancer {
   #forward(socket: Socket): void {
     const port = this.#ready[this.#turn++ % Math.max(1, this.#ready.length)];
     if (port === undefined) return void socket.destroy();
-    const backend = connect(port, '127.0.0.1');
+    const backend = connect(port, ownHost);
     for (const [from, to] of [
       [socket, backend],
       [backend, socket],

@@ -25,6 +25,9 @@ import { servePeers } from '../../kube/peer.ts';
 export const kubeconfig = process.env.KUBECONFIG ?? '';
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
 
+/** Where the API server reaches what this process serves: it may have a network of its own. */
+export const ownHost = process.env.SUITE_HOST ?? '127.0.0.1';
+
 /** Asks until the answer is neither undefined nor false. Throws with the last complaint after the deadline. */
 export const eventually = async <T>(
   what: string,

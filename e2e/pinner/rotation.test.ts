@@ -3,7 +3,7 @@ import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { Balancer } from './balancer.ts';
-import { type Component, eventually, freePort, Scene } from './fixture.ts';
+import { type Component, eventually, freePort, ownHost, Scene } from './fixture.ts';
 import { callsOf, configure, plan, startWebhook } from './webhookscene.ts';
 
 /** Certificates change and replicas come and go, under load and with failurePolicy Fail: no pod is refused. */
@@ -41,7 +41,7 @@ const start = async (): Promise<Replica> => {
 };
 
 const isReady = async ({ health }: Replica): Promise<boolean> =>
-  fetch(`http://127.0.0.1:${health}/readyz`).then(
+  fetch(`http://${ownHost}:${health}/readyz`).then(
     ({ ok }) => ok,
     () => false,
   );

@@ -4,7 +4,16 @@ import t from 'tap';
 import type { Container, MutatingWebhookConfiguration, OwnerReference, Pod } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { makeAuthority, makeLeaf } from '../../webhook/certificate.ts';
-import { Autoscaler, Component, eventually, freePort, nodeIntent, pinnerEnv, Scene } from './fixture.ts';
+import {
+  Autoscaler,
+  Component,
+  eventually,
+  freePort,
+  nodeIntent,
+  ownHost,
+  pinnerEnv,
+  Scene,
+} from './fixture.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
 /**
@@ -28,7 +37,7 @@ const configurations: string[] = [];
 
 const port = await freePort();
 const spotAuthority = await makeAuthority(Date.now(), 1);
-const spotLeaf = await makeLeaf(spotAuthority, ['127.0.0.1'], Date.now(), 1);
+const spotLeaf = await makeLeaf(spotAuthority, [ownHost], Date.now(), 1);
 const spot = fastify({ https: { cert: spotLeaf.cert, key: spotLeaf.key } });
 spot.post('/', async ({ body }) => {
   const { request } = body as Review;
@@ -76,7 +85,7 @@ const configureSpot = async (name: string, workload: string): Promise<void> => {
       {
         name: 'spot.example.com',
         clientConfig: {
-          url: `https://127.0.0.1:${spotPort}/`,
+          url: `https://${ownHost}:${spotPort}/`,
           caBundle: Buffer.from(spotAuthority.cert).toString('base64'),
         },
         rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
@@ -93,7 +102,7 @@ const spotPort = await freePort();
 
 t.before(async () => {
   await scene.open();
-  await spot.listen({ host: '127.0.0.1', port: spotPort });
+  await spot.listen({ host: ownHost, port: spotPort });
   autoscaler = await Autoscaler.start(client, namespace);
   extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
   await eventually('the state of the world', () => extender.said('state of the world received'));

@@ -3,7 +3,7 @@ import type { KubeObject, MutatingWebhookConfiguration } from '../../api/objects
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { Component } from './fixture.ts';
+import { Component, ownHost } from './fixture.ts';
 
 export interface Configuration {
   readonly name: string;
@@ -45,7 +45,7 @@ export const configure = async (client: KubeClient, o: Configuration): Promise<v
     webhooks: [
       {
         name: webhookName(o.name),
-        clientConfig: { url: `https://127.0.0.1:${o.port}/mutate` },
+        clientConfig: { url: `https://${ownHost}:${o.port}/mutate` },
         rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
         namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.workload } },
         failurePolicy: o.failurePolicy ?? 'Ignore',
@@ -95,10 +95,10 @@ export const startWebhook = (
   new Component('webhook/main.ts', {
     POD_NAMESPACE: o.namespace,
     POD_NAME: o.name,
-    HOST: '127.0.0.1',
+    HOST: ownHost,
     PORT: String(o.port),
     HEALTH_PORT: '0',
-    EXTRA_NAMES: '127.0.0.1',
+    EXTRA_NAMES: ownHost,
     CONFIGURATION: o.configuration,
     SHUTDOWN_DELAY: '500ms',
     LOG_LEVEL: 'debug',

@@ -75,6 +75,7 @@ const onGround = async (options: GroundOptions, work: (ground: Ground) => Promis
 const envOf = (ground: Ground): Record<string, string> => ({
   KUBECONFIG: ground.kubeconfig,
   GROUND_NAME: ground.name,
+  SUITE_HOST: ground.hostAddress,
 });
 
 /** Our kinds and Karpenter's, for suites that need no controller behind them. */
@@ -94,7 +95,7 @@ const runUnits = async (): Promise<Tally> =>
 const runOnGrounds = async (): Promise<Tally> => {
   const shared = await onGround({ name: `${RUN}-a` }, async (ground) => {
     await applyDefinitions(ground);
-    return runTests('api-server', 2, envOf(ground));
+    return runTests('api-server', 1, envOf(ground));
   });
   const own = await runTests('own-ground', 1);
   const whole = await onGround({ name: `${RUN}-b`, cloud: true, realNode: true }, async (ground) => {
