@@ -15,9 +15,9 @@ export const canCompile = (): boolean => process.platform === 'linux' && process
 const compile = async (root: string): Promise<void> => {
   for (const main of MAINS) {
     if (!existsSync(join(root, 'app', main))) continue;
-    await run(['chroot', root, '/usr/bin/node', `/app/${main}`, '--help'], {
-      env: { NODE_COMPILE_CACHE: COMPILE_CACHE, NODE_OPTIONS: '' },
-    });
+    // Of this process's environment nothing is taken along: its NODE_OPTIONS may name what is not in the image.
+    const env = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', `NODE_COMPILE_CACHE=${COMPILE_CACHE}`];
+    await run([...env, 'chroot', root, '/usr/bin/node', `/app/${main}`, '--help']);
   }
 };
 

@@ -60,15 +60,13 @@ t.test(
       };
       await install(left, t.testdir(manifests));
       const pod = (await left.kubectl(['get', 'pods', '--namespace=castai-agent', '--output=name'])).trim();
-      const fetched = await left.kubectl([
-        'exec',
-        '--namespace=castai-agent',
-        pod,
-        '--',
-        '/usr/bin/node',
-        '-e',
-        FETCH,
-      ]);
+      let fetched = '';
+      // A pod is Ready a moment before kube-proxy sends its Service's calls there.
+      await until('the pod reaches its own Service', 20_000, async () => {
+        const exec = ['exec', '--namespace=castai-agent', pod, '--', '/usr/bin/node', '-e', FETCH];
+        fetched = await left.kubectl(exec);
+        return fetched !== '';
+      });
       t.equal(fetched.trim(), '200 65532', 'a name, a Service, the API server and the pod itself work');
       t.match(await left.kubectl(['logs', '--namespace=castai-agent', pod]), 'component listens');
       await left.kubectl(['run', 'workload', '--image=precision-packer:dev', '--', '--version']);
@@ -193,7 +191,8 @@ async function hostState() {
   return {
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(ours),
     namespaces: await run(['ip', 'netns', 'list']),
-    filter: await run(['iptables-save']),
+    // Its comments carry the time.
+    filter: (await run(['iptables-save'])).replaceAll(/^#.*$/gm, ''),
     links: Object.keys(networkInterfaces()).filter((name) => !name.startsWith('ppk')),
     cgroups: ['left', 'right', 'broken'].flatMap((name) =>
       cgroupFolders(cgroupOf(join(env.GROUND_STATE_DIR, name))),
