@@ -1,6 +1,5 @@
 import t from 'tap';
 import * as labels from '../api/labels.ts';
-import { ZONE } from '../api/labels.ts';
 import type { NodeClaim, Pod } from '../api/objects.ts';
 import { NODE_CLAIMS, NODES, PODS } from '../api/resources.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -22,7 +21,7 @@ const SMALL_MACHINES = {
   requirements: [
     { key: 'karpenter.k8s.aws/instance-cpu', operator: 'In' as const, values: ['4'] },
     // Karpenter remembers a refused offering for three minutes: other suites' machines are in zone a.
-    { key: ZONE, operator: 'In' as const, values: ['us-west-2b', 'us-west-2c'] },
+    { key: labels.ZONE, operator: 'In' as const, values: ['us-west-2b', 'us-west-2c'] },
   ],
 };
 const PODS_IN_ALL = SHAPES.reduce((sum, [, , , replicas]) => sum + replicas, 0);
