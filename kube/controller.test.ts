@@ -22,9 +22,9 @@ t.teardown(async () => {
   client.close();
 });
 
-const until = async (what: string, holds: () => boolean): Promise<void> => {
+const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
   const deadline = performance.now() + 10_000;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`not so in 10 s: ${what}`);
     await sleep(5);
   }
@@ -139,6 +139,9 @@ t.test('a stop lets the work under way end, and starts none', async (t) => {
   await make('d1', 'drain');
   await make('d2', 'drain');
   await begun.promise;
+  // Without a second key that waits, there is nothing that a stop could start.
+  const depth = running.metrics.getSingleMetric('workqueue_depth');
+  await until('a key waits', async () => (await depth?.get())?.values[0]?.value === 1);
   await running.stop();
   t.equal(isDone, true);
   t.equal(calls, 1);

@@ -77,6 +77,13 @@ t.test('many keys that fail at once are held to the overall rate', async (t) => 
   t.ok(performance.now() - since >= 95, 'ten beyond the burst at a hundred a second');
 });
 
+t.test('an aborted signal hands out nothing, though keys wait', async (t) => {
+  const queue = new WorkQueue();
+  queue.add('a');
+  t.equal(await queue.get(AbortSignal.abort()), undefined);
+  t.equal(await queue.get(), 'a');
+});
+
 t.test('after shutDown what waits is still handed out, and nothing new is taken in', async (t) => {
   const queue = new WorkQueue();
   queue.add('a');

@@ -132,10 +132,11 @@ export class WorkQueue {
     return this.#failures.get(key) ?? 0;
   }
 
-  /** The next key, or undefined once the queue is shut down and empty, or the signal aborts. */
+  /** The next key, or undefined once the signal aborts, or the queue is shut down and empty. */
   async get(signal?: AbortSignal): Promise<string | undefined> {
+    if (signal?.aborted) return undefined;
     if (this.depth > 0) return this.#take(this.#shift());
-    if (this.#isShutDown || signal?.aborted) return undefined;
+    if (this.#isShutDown) return undefined;
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     const stop = (): void => {
       const at = this.#waiters.indexOf(resolve);

@@ -10,7 +10,7 @@ import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';
 /** Runs every test of the checkout: `--only unit` without a cluster, `--only ground` the rest, all when left out. */
 
 const BIN = './node_modules/.bin';
-const FILE_TIMEOUT_S = 1200;
+const FILE_TIMEOUT_S = 600;
 /** Grounds of two checkouts on one machine do not meet. */
 const RUN = `test-${createHash('sha256').update(process.cwd()).digest('hex').slice(0, 6)}`;
 const progress = progressOn(process.stdout);
