@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ground } from '../../e2e/ground/ground.ts';
+import { accountOf } from './processes.ts';
 
 export interface KarpenterResult {
   readonly seconds: number;
@@ -11,18 +12,9 @@ export interface KarpenterResult {
 
 const METRICS_PORT = 19_202;
 const SYNC_DEADLINE_MS = 600_000;
-const TICKS_PER_SECOND = 100;
 
 const partsOf = (pid: number, file: string): string[] =>
   readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0').slice(0, -1);
-
-const kilobytes = (pid: number, field: string): number =>
-  Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-
-const cpuSeconds = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-};
 
 /** How Karpenter is started on this ground: taken from the one that runs, which is then stopped. */
 export const stopKarpenter = async (ground: Ground): Promise<() => Promise<KarpenterResult>> => {
@@ -62,14 +54,10 @@ const startAndMeasure = async (
   }
   const seconds = (performance.now() - since) / 1000;
   await sleep(10_000);
-  const before = cpuSeconds(pid);
+  const before = accountOf(pid);
   await sleep(10_000);
-  const result = {
-    seconds,
-    rssMB: (kilobytes(pid, 'VmRSS') * 1024) / 1e6,
-    peakMB: (kilobytes(pid, 'VmHWM') * 1024) / 1e6,
-    cpuPercent: (cpuSeconds(pid) - before) * 10,
-  };
+  const { rssMB, peakMB, cpuSeconds } = accountOf(pid);
+  const result = { seconds, rssMB, peakMB, cpuPercent: (cpuSeconds - before.cpuSeconds) * 10 };
   await ground.stopProcess('karpenter');
   return result;
 };

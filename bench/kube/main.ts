@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { NODES, PODS } from '../../api/resources.ts';
 import { type Ground, up } from '../../e2e/ground/ground.ts';
 import { connect } from '../../kube/client.ts';
+import { idleRows } from './idle.ts';
 import { type KarpenterResult, stopKarpenter } from './karpenter.ts';
 import type { Said } from './measure.ts';
 import { queueRate } from './queue.ts';
@@ -124,17 +125,13 @@ const rowsOf = (
   ];
 };
 
-const main = async (): Promise<void> => {
-  const { values } = parseArgs({
-    options: {
-      sizes: { type: 'string', default: '10000,50000,150000' },
-      nodes: { type: 'string', default: '5000' },
-      rate: { type: 'string', default: '1000' },
-      seconds: { type: 'string', default: '20' },
-      karpenter: { type: 'boolean', default: true },
-    },
-    allowNegative: true,
-  });
+const growth = async (values: {
+  readonly sizes: string;
+  readonly nodes: string;
+  readonly rate: string;
+  readonly seconds: string;
+  readonly karpenter: boolean;
+}): Promise<string[][]> => {
   const sizes = values.sizes.split(',').map(Number);
   const nodes = Number(values.nodes);
   const rows: string[][] = [['what', 'ours', 'client-node', 'ratio', 'Karpenter', 'ratio', 'reach']];
@@ -163,14 +160,41 @@ const main = async (): Promise<void> => {
     }
     const rate = await queueRate();
     rows.push(['work queue, add/get/done a second', fixed(rate), '-', '-', '-', '-', '≥ 200000']);
+    return rows;
   } finally {
     await ground.down();
   }
+};
+
+const main = async (): Promise<void> => {
+  const { values } = parseArgs({
+    options: {
+      sizes: { type: 'string', default: '10000,50000,150000' },
+      nodes: { type: 'string', default: '5000' },
+      rate: { type: 'string', default: '1000' },
+      seconds: { type: 'string', default: '20' },
+      karpenter: { type: 'boolean', default: true },
+      growth: { type: 'boolean', default: true },
+      idle: { type: 'boolean', default: true },
+    },
+    allowNegative: true,
+  });
   const [cpu] = cpus();
   process.stdout.write(
-    `${cpus().length} × ${cpu?.model}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}; ${nodes} nodes, ${values.rate} pod updates a second for ${values.seconds} s\n\n`,
+    `${cpus().length} × ${cpu?.model}, ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}\n`,
   );
-  printTable(rows);
+  if (values.growth) {
+    const rows = await growth(values);
+    process.stdout.write(
+      `\n${values.nodes} nodes, ${values.rate} pod updates a second for ${values.seconds} s\n\n`,
+    );
+    printTable(rows);
+  }
+  if (values.idle) {
+    const rows = await idleRows();
+    process.stdout.write('\n');
+    printTable(rows);
+  }
 };
 
 await main();
