@@ -2,34 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import t from 'tap';
 import type { ConfigMap } from '../api/objects.ts';
-import { CONFIG_MAPS, NAMESPACES, type Resource } from '../api/resources.ts';
+import { CONFIG_MAPS, type Resource } from '../api/resources.ts';
+import { scratch, soon } from '../e2e/support/scratch.ts';
 import { type Cache, type Change, createCache } from './cache.ts';
-import { connect } from './client.ts';
-import { createLogger } from './log.ts';
 
-const kubeconfig = process.env.KUBECONFIG ?? '';
-const namespace = `cache-${process.pid}`;
-const client = connect({ kubeconfig, userAgent: 'cache-test' });
-const log = createLogger({ component: 'test', level: 'silent' });
-
-t.before(async () => {
-  await client.create(NAMESPACES, { metadata: { name: namespace } });
-});
-t.teardown(async () => {
-  await client.delete(NAMESPACES, { name: namespace }).catch(() => {});
-  client.close();
-});
+const { client, namespace, log } = scratch(t, 'cache');
 
 const make = (name: string, data: Record<string, string> = {}): Promise<ConfigMap> =>
   client.create<ConfigMap>(CONFIG_MAPS, { metadata: { name, namespace, labels: { test: 'cache' } }, data });
-
-const until = async (what: string, holds: () => boolean): Promise<void> => {
-  const deadline = performance.now() + 10_000;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`not so in 10 s: ${what}`);
-    await sleep(5);
-  }
-};
 
 const cacheOf = (o: {
   canStreamLists?: boolean;
@@ -63,7 +43,7 @@ for (const canStreamLists of [true, false])
     await make(`${prefix}-new`);
     await client.patch(CONFIG_MAPS, { name: `${prefix}-old`, namespace }, { data: { value: 'v2' } });
     await client.delete(CONFIG_MAPS, { name: `${prefix}-new`, namespace });
-    await until('all is told', () => told.includes(`delete ${prefix}-new`));
+    await soon('all is told', () => told.includes(`delete ${prefix}-new`));
     t.same(told, [`add ${prefix}-old`, `add ${prefix}-new`, `update ${prefix}-old`, `delete ${prefix}-new`]);
     t.equal(cache.by('value', 'v1').length, 0);
     t.equal(cache.by('value', 'v2').length, 1);
@@ -71,7 +51,7 @@ for (const canStreamLists of [true, false])
     cache.onChange((c) => void late.push(c));
     t.equal(late.length, 1, 'who comes late is told what is there');
     await client.delete(CONFIG_MAPS, { name: `${prefix}-old`, namespace });
-    await until('the last is gone', () => cache.size === 0);
+    await soon('the last is gone', () => cache.size === 0);
   });
 
 t.test('a handler that throws is counted, and hurts no other', async (t) => {
@@ -92,7 +72,7 @@ t.test('a handler that throws is counted, and hurts no other', async (t) => {
   cache.start(stop.signal);
   await cache.synced();
   await make('thrown-at');
-  await until('the third is told', () => told === 1);
+  await soon('the third is told', () => told === 1);
   await sleep(0);
   t.match(await metrics.metrics(), /kube_cache_handler_errors_total\{kind="ConfigMap"\} 2/);
   await client.delete(CONFIG_MAPS, { name: 'thrown-at', namespace });
@@ -114,7 +94,7 @@ t.test('a cache that was stopped can be started again and misses nothing', async
   const second = new AbortController();
   t.teardown(() => second.abort());
   cache.start(second.signal);
-  await until('it has caught up', () => told.length === 4);
+  await soon('it has caught up', () => told.length === 4);
   t.same(told.slice(2).sort(), ['add comes', 'delete goes']);
 });
 

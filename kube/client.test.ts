@@ -7,22 +7,14 @@ import type { ConfigMap, KubeObject, Pod } from '../api/objects.ts';
 import { CONFIG_MAPS, NAMESPACES, NODES, PODS, type Resource } from '../api/resources.ts';
 import { ApiProxy } from '../e2e/faults/apiproxy.ts';
 import { upstreamOf, writeKubeconfig } from '../e2e/faults/kubeconfig.ts';
+import { scratch } from '../e2e/support/scratch.ts';
 import { connect, type KubeClient } from './client.ts';
 import { FencedError, KubeError } from './errors.ts';
 
-const kubeconfig = process.env.KUBECONFIG ?? '';
-const namespace = `client-${process.pid}`;
 const directory = mkdtempSync(join(tmpdir(), 'client-test-'));
-const client = connect({ kubeconfig, userAgent: 'client-test' });
 
-t.before(async () => {
-  await client.create(NAMESPACES, { metadata: { name: namespace } });
-});
-t.teardown(async () => {
-  await client.delete(NAMESPACES, { name: namespace }).catch(() => {});
-  client.close();
-  rmSync(directory, { recursive: true });
-});
+const { client, kubeconfig, namespace } = scratch(t, 'client');
+t.teardown(() => rmSync(directory, { recursive: true }));
 
 const SERVICE_ACCOUNTS: Resource = {
   group: '',

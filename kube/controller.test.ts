@@ -2,33 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import t from 'tap';
 import type { ConfigMap } from '../api/objects.ts';
-import { CONFIG_MAPS, NAMESPACES } from '../api/resources.ts';
+import { CONFIG_MAPS } from '../api/resources.ts';
+import { scratch, soon } from '../e2e/support/scratch.ts';
 import { type Cache, createCache, keyOf } from './cache.ts';
-import { connect } from './client.ts';
 import { type Action, awaitChange, requeue, runControllers, watches } from './controller.ts';
 import { KubeError } from './errors.ts';
-import { createLogger } from './log.ts';
 
-const kubeconfig = process.env.KUBECONFIG ?? '';
-const namespace = `controller-${process.pid}`;
-const client = connect({ kubeconfig, userAgent: 'controller-test' });
-const log = createLogger({ component: 'test', level: 'silent' });
-
-t.before(async () => {
-  await client.create(NAMESPACES, { metadata: { name: namespace } });
-});
-t.teardown(async () => {
-  await client.delete(NAMESPACES, { name: namespace }).catch(() => {});
-  client.close();
-});
-
-const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
-  const deadline = performance.now() + 10_000;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not so in 10 s: ${what}`);
-    await sleep(5);
-  }
-};
+const { client, namespace, log } = scratch(t, 'controller');
 
 const make = (name: string, suite: string): Promise<ConfigMap> =>
   client.create<ConfigMap>(CONFIG_MAPS, { metadata: { name, namespace, labels: { suite } } });
@@ -74,11 +54,11 @@ t.test('each change is reconciled, and what is there at the start too', async (t
     return awaitChange;
   });
   t.teardown(running.stop);
-  await until('the first is seen', () => seen.includes(`${namespace}/there`));
+  await soon('the first is seen', () => seen.includes(`${namespace}/there`));
   await make('later', 'each');
-  await until('the second is seen', () => seen.includes(`${namespace}/later`));
+  await soon('the second is seen', () => seen.includes(`${namespace}/later`));
   await client.delete(CONFIG_MAPS, { name: 'later', namespace });
-  await until('its end is seen', () => seen.filter((k) => k.endsWith('/later')).length === 2);
+  await soon('its end is seen', () => seen.filter((k) => k.endsWith('/later')).length === 2);
 });
 
 t.test('an answer of requeue brings the key back', async (t) => {
@@ -86,7 +66,7 @@ t.test('an answer of requeue brings the key back', async (t) => {
   const running = run('again', async () => (++calls < 3 ? requeue(10) : awaitChange));
   t.teardown(running.stop);
   await make('a', 'again');
-  await until('three calls', () => calls === 3);
+  await soon('three calls', () => calls === 3);
   t.match(
     await running.metrics.metrics(),
     /controller_runtime_reconcile_total\{controller="again",result="requeue_after"\} 2/,
@@ -113,7 +93,7 @@ t.test('an error decides what becomes of its key', async (t) => {
       return awaitChange;
     });
     await make(`e-${name}`, name);
-    await until(`${name}: ${expected} calls`, () => calls >= expected);
+    await soon(`${name}: ${expected} calls`, () => calls >= expected);
     await sleep(60);
     t.equal(calls, expected, name);
     t.match(await running.metrics.metrics(), metric, name);
@@ -141,7 +121,7 @@ t.test('a stop lets the work under way end, and starts none', async (t) => {
   await begun.promise;
   // Without a second key that waits, there is nothing that a stop could start.
   const depth = running.metrics.getSingleMetric('workqueue_depth');
-  await until('a key waits', async () => (await depth?.get())?.values[0]?.value === 1);
+  await soon('a key waits', async () => (await depth?.get())?.values[0]?.value === 1);
   await running.stop();
   t.equal(isDone, true);
   t.equal(calls, 1);
@@ -165,7 +145,7 @@ t.test('workers never work on one key at once, and do on different ones', async 
   );
   t.teardown(running.stop);
   for (const name of ['p1', 'p2', 'p3', 'p4']) await make(name, 'parallel');
-  await until('twelve calls', () => calls >= 12);
+  await soon('twelve calls', () => calls >= 12);
   t.equal(most, 3);
   t.match(await running.metrics.metrics(), /workqueue_adds_total\{name="parallel",controller="parallel"\}/);
 });

@@ -1,21 +1,9 @@
 import t from 'tap';
-import { CONFIG_MAPS, EVENTS, NAMESPACES } from '../api/resources.ts';
-import { connect } from './client.ts';
+import { CONFIG_MAPS, EVENTS } from '../api/resources.ts';
+import { scratch } from '../e2e/support/scratch.ts';
 import { createRecorder } from './events.ts';
-import { createLogger } from './log.ts';
 
-const kubeconfig = process.env.KUBECONFIG ?? '';
-const namespace = `events-${process.pid}`;
-const client = connect({ kubeconfig, userAgent: 'events-test' });
-const log = createLogger({ component: 'test', level: 'silent' });
-
-t.before(async () => {
-  await client.create(NAMESPACES, { metadata: { name: namespace } });
-});
-t.teardown(async () => {
-  await client.delete(NAMESPACES, { name: namespace }).catch(() => {});
-  client.close();
-});
+const { client, namespace, log } = scratch(t, 'events');
 
 t.test('events are written, and equal ones are counted on one', async (t) => {
   const about = await client.create(CONFIG_MAPS, { metadata: { name: 'a', namespace } });

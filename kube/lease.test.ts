@@ -3,32 +3,12 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { ConfigMap } from '../api/objects.ts';
-import { CONFIG_MAPS, LEASES, NAMESPACES } from '../api/resources.ts';
-import { connect } from './client.ts';
+import { CONFIG_MAPS, LEASES } from '../api/resources.ts';
+import { scratch, soon } from '../e2e/support/scratch.ts';
 import { Fence } from './fence.ts';
 import { type ElectionOptions, runElected } from './lease.ts';
-import { createLogger } from './log.ts';
 
-const kubeconfig = process.env.KUBECONFIG ?? '';
-const namespace = `lease-${process.pid}`;
-const client = connect({ kubeconfig, userAgent: 'lease-test' });
-const log = createLogger({ component: 'test', level: 'silent' });
-
-t.before(async () => {
-  await client.create(NAMESPACES, { metadata: { name: namespace } });
-});
-t.teardown(async () => {
-  await client.delete(NAMESPACES, { name: namespace }).catch(() => {});
-  client.close();
-});
-
-const until = async (what: string, holds: () => boolean, ms = 15_000): Promise<void> => {
-  const deadline = performance.now() + ms;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`not so in ${ms} ms: ${what}`);
-    await sleep(5);
-  }
-};
+const { client, kubeconfig, namespace, log } = scratch(t, 'lease');
 
 const untilAborted = async (signal: AbortSignal): Promise<void> => {
   if (signal.aborted) return;
@@ -77,18 +57,18 @@ const contend = (name: string, identity: string, o: Partial<ElectionOptions> = {
 t.test('one leads at a time, and a clean stop hands over within a second', async (t) => {
   const holders: string[] = [];
   const a = contend('clean', 'a', { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2000 });
-  await until('a leads', () => a.isLeading);
+  await soon('a leads', () => a.isLeading);
   const b = contend('clean', 'b', {
     leaseDurationMs: 15_000,
     renewDeadlineMs: 10_000,
     retryPeriodMs: 2000,
     onChange: (holder) => void holders.push(holder),
   });
-  await until('b has seen a', () => holders.includes('a'));
+  await soon('b has seen a', () => holders.includes('a'));
   t.equal(b.isLeading, false);
   await a.stop();
   const since = performance.now();
-  await until('b leads', () => b.isLeading);
+  await soon('b leads', () => b.isLeading);
   const took = performance.now() - since;
   t.ok(took < 1000, `b led ${Math.round(took)} ms after a had stopped`);
   t.equal(a.isLeading, false);
@@ -99,13 +79,13 @@ t.test('one leads at a time, and a clean stop hands over within a second', async
 t.test('a leader whose Lease was taken by another ends its term and campaigns again', async (t) => {
   const a = contend('taken', 'a');
   t.teardown(() => a.stop());
-  await until('a leads', () => a.isLeading);
+  await soon('a leads', () => a.isLeading);
   const thief = {
     spec: { holderIdentity: 'thief', leaseDurationSeconds: 1, renewTime: '2026-01-01T00:00:00.000000Z' },
   };
   await client.patch(LEASES, { name: 'taken', namespace }, thief);
-  await until('a has stepped down', () => !a.isLeading);
-  await until('a leads again', () => a.terms === 2);
+  await soon('a has stepped down', () => !a.isLeading);
+  await soon('a leads again', () => a.terms === 2);
   t.pass();
 });
 
@@ -166,15 +146,15 @@ t.test('a leader frozen past its Lease does not write one more thing when it wak
   for (let round = 1; round <= 3; round++) {
     const leader = fixture(`frozen-${round}`);
     t.teardown(() => void leader.process.kill('SIGKILL'));
-    await until('the other process leads', () => leader.said.includes('leading'));
+    await soon('the other process leads', () => leader.said.includes('leading'));
     const before = await written();
     while ((await written()) === before) await sleep(5);
     leader.process.kill('SIGSTOP');
     const successor = contend('fenced', `successor-${round}`);
-    await until('another leads', () => successor.isLeading);
+    await soon('another leads', () => successor.isLeading);
     const atTakeover = await written();
     leader.process.kill('SIGCONT');
-    await until('the one that woke has stepped down', () => leader.said.includes('lost'));
+    await soon('the one that woke has stepped down', () => leader.said.includes('lost'));
     t.comment(
       leader.said.includes('fenced') ? 'the fence stopped a write' : 'it stepped down before it wrote',
     );
