@@ -24,6 +24,12 @@ export const PIN_GATE = 'autoscaling.cast.ai/pin-hold';
 export const LIVE_MIGRATION = 'live.cast.ai/migration-enabled';
 /** On a pod, 'true': it is evicted rather than migrated. */
 export const LIVE_MIGRATION_DISABLED = 'autoscaling.cast.ai/live-migration-disabled';
+/** On a Deployment or its pod template: 'true' has its only pod replaced before it goes, 'false' never. */
+export const SURGE = 'autoscaling.cast.ai/surge';
+/** On a pod that stays until its successor is ready: which plan let its ReplicaSet make one, and how to give it back. */
+export const SURGED = 'autoscaling.cast.ai/surged';
+/** Kubernetes' own label that ties a pod to the ReplicaSet of one revision of its Deployment. */
+export const POD_TEMPLATE_HASH = 'pod-template-hash';
 export const REBALANCING_STATUS = 'rebalancing.cast.ai/status';
 export const PREDICTED_INTERRUPTION = 'autoscaling.cast.ai/predicted-interruption';
 

@@ -284,6 +284,10 @@ export interface DaemonSet extends KubeObject {
   };
 }
 
+export interface Deployment extends KubeObject {
+  readonly spec?: { readonly replicas?: number; readonly strategy?: { readonly type?: string } };
+}
+
 export interface ReplicaSet extends KubeObject {
   readonly spec?: { readonly replicas?: number; readonly selector?: LabelSelector };
   readonly status?: { readonly replicas?: number; readonly readyReplicas?: number };

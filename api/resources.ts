@@ -49,6 +49,7 @@ export const PERSISTENT_VOLUME_CLAIMS = core<o.PersistentVolumeClaim>(
 export const PERSISTENT_VOLUMES = core<o.PersistentVolume>('PersistentVolume', 'persistentvolumes', false);
 export const DAEMON_SETS = grouped<o.DaemonSet>('apps', 'v1', 'DaemonSet', 'daemonsets', true);
 export const REPLICA_SETS = grouped<o.ReplicaSet>('apps', 'v1', 'ReplicaSet', 'replicasets', true);
+export const DEPLOYMENTS = grouped<o.Deployment>('apps', 'v1', 'Deployment', 'deployments', true);
 export const POD_DISRUPTION_BUDGETS = grouped<o.PodDisruptionBudget>(
   'policy',
   'v1',

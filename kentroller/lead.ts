@@ -147,6 +147,7 @@ export const lead = async (o: {
           priceOf: (...offering) => findPrice(prices, ...offering),
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),
+          surges: () => options.surgeSingleReplicas,
           isEnabled: rebalances,
           recorder,
           log,

@@ -13,8 +13,8 @@ import { bool, commaList, duration } from '../kube/options.ts';
  * rebalancemigrationplans get, list, watch, create, delete; unavailableofferings get, list, watch, create, patch,
  * delete and unavailableofferings/status patch; karpenter.sh nodeclaims get, list, watch, create, patch, delete,
  * nodepools get, list, watch, and nodepools/finalizers update (blockOwnerDeletion); nodes get, list, watch, patch;
- * pods get, list, watch, delete; pods/status patch (followKarpenter); pods/eviction create; namespaces, persistentvolumeclaims, persistentvolumes list,
- * watch; apps daemonsets, replicasets list, watch; policy poddisruptionbudgets list, watch; storage.k8s.io
+ * pods get, list, watch, patch (surge), delete; pods/status patch (followKarpenter); pods/eviction create; namespaces, persistentvolumeclaims, persistentvolumes list,
+ * watch; apps daemonsets, replicasets list, watch, deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io
  * storageclasses, csinodes list, watch; events list, create, patch; authentication.k8s.io tokenreviews create.
  * In its namespace: leases create, and get, update, patch of `castai-kentroller`; configmaps create, and get, patch of
  * `castai-kentroller-features`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
@@ -87,6 +87,10 @@ export const options = z.object({
     .min(1)
     .default(5)
     .meta({ description: 'nodes that one plan empties at once' }),
+  surgeSingleReplicas: bool.default(false).meta({
+    description:
+      'replace the only pod of a Deployment before it goes, where no autoscaling.cast.ai/surge annotation says',
+  }),
   rebalancerEnabled: bool.default(true).meta({
     description: 'carry out claims, schedules and plans, where no ConfigMap says',
   }),

@@ -2,8 +2,10 @@ import {
   DRAINING,
   KARPENTER_DO_NOT_DISRUPT,
   PLAN,
+  POD_TEMPLATE_HASH,
   PREPARING_TAINT,
   REBALANCING_STATUS,
+  SURGED,
 } from '../../api/labels.ts';
 import type { RebalancePlanStatus } from '../../api/rebalanceplan.ts';
 import { NODE_CLAIMS, NODES, PODS, REBALANCE_MIGRATION_PLANS, REBALANCE_PLANS } from '../../api/resources.ts';
@@ -135,6 +137,31 @@ const evict = async (w: Writer, step: Step & { kind: 'evict' }): Promise<void> =
   }
 };
 
+/** Takes the pod from its ReplicaSet: without the label it is not counted, with no controller nobody deletes it. */
+const surgePatch = (step: Step & { kind: 'surge' }): object => ({
+  metadata: {
+    uid: step.uid,
+    resourceVersion: step.resourceVersion,
+    labels: { [POD_TEMPLATE_HASH]: null },
+    annotations: { [SURGED]: JSON.stringify(step.record) },
+    ownerReferences: [step.owner],
+  },
+});
+
+/** With its label again, and an owner no more, the pod is an orphan that its ReplicaSet adopts. */
+const unsurgePatch = (step: Step & { kind: 'unsurge' }): object => ({
+  metadata: {
+    uid: step.uid,
+    resourceVersion: step.resourceVersion,
+    labels: { [POD_TEMPLATE_HASH]: step.hash },
+    annotations: { [SURGED]: null },
+    ownerReferences: null,
+  },
+});
+
+const patchPod = (w: Writer, step: Step & { kind: 'surge' | 'unsurge' }, body: object): Promise<void> =>
+  gone(w.client.patch(PODS, { name: step.name, namespace: step.namespace }, body, { signal: w.signal }));
+
 const release = async (w: Writer, step: Step & { kind: 'release' }): Promise<void> => {
   const annotations = step.keeps ? {} : { [KARPENTER_DO_NOT_DISRUPT]: null };
   const claim = { name: step.claim };
@@ -233,6 +260,14 @@ export const apply = async (w: Writer, world: World, step: Step): Promise<Change
         w.client.delete(PODS, ref, { ...options, uid: step.uid, gracePeriodSeconds: 0 }),
       ));
     }
+    case 'delete-pod': {
+      const ref = { name: step.name, namespace: step.namespace };
+      return void (await deleted(w.client.delete(PODS, ref, { ...options, uid: step.uid })));
+    }
+    case 'surge':
+      return void (await patchPod(w, step, surgePatch(step)));
+    case 'unsurge':
+      return void (await patchPod(w, step, unsurgePatch(step)));
     case 'cordon':
       return void (await patchNode(w, step.node, cordonPatch(plan)));
     case 'uncordon':

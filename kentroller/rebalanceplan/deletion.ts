@@ -1,5 +1,5 @@
 import { DRAINING, KARPENTER_NODEPOOL } from '../../api/labels.ts';
-import type { Node } from '../../api/objects.ts';
+import type { Node, Pod } from '../../api/objects.ts';
 import { allowedDisruptions } from '../nodepool/budget.ts';
 import { drainSince, migrate } from './migration.ts';
 import { mandatoryPods } from './migrationpods.ts';
@@ -8,6 +8,7 @@ import { isMovable, isTerminating } from './pods.ts';
 import { mustHoldEvictions } from './settling.ts';
 import { deletionEventsOf } from './status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from './steps.ts';
+import { surge } from './surge.ts';
 import type { World } from './world.ts';
 
 const SOON_MS = 250;
@@ -47,20 +48,22 @@ const drainTimedOut = (world: World, claim: string, node: Node, since: number): 
 const isCordoned = (node: Node): boolean =>
   node.spec?.unschedulable === true && node.metadata.labels?.[DRAINING] === DRAINING_REBALANCING;
 
+const eviction = (pod: Pod): Step => ({
+  kind: 'evict',
+  name: pod.metadata.name,
+  namespace: pod.metadata.namespace ?? '',
+  uid: pod.metadata.uid ?? '',
+  reason: 'PodEvicted',
+  message: `Evicting pod ${pod.metadata.namespace}/${pod.metadata.name}`,
+});
+
 const evictions = (world: World, claim: string): readonly Step[] => {
   if (mustHoldEvictions(world)) return [];
   const kept = new Set(mandatoryPods(world, claim));
   return (world.pods.get(claim) ?? [])
     .filter((pod) => isMovable(pod) && !isTerminating(pod) && !kept.has(pod))
     .filter((pod) => (world.heldUntil.get(pod.metadata.uid ?? '') ?? 0) <= world.now)
-    .map((pod) => ({
-      kind: 'evict' as const,
-      name: pod.metadata.name,
-      namespace: pod.metadata.namespace ?? '',
-      uid: pod.metadata.uid ?? '',
-      reason: 'PodEvicted',
-      message: `Evicting pod ${pod.metadata.namespace}/${pod.metadata.name}`,
-    }));
+    .flatMap((pod) => surge(world, pod) ?? [eviction(pod)]);
 };
 
 const begin = (claim: string, node: Node): readonly Step[] => [

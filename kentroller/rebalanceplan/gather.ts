@@ -9,7 +9,8 @@ import { type Caches, nodeOf } from '../caches.ts';
 import { existingClaims } from './lock.ts';
 import { openMigrations } from './migration.ts';
 import { isReady } from './readiness.ts';
-import { isRunning } from './status.ts';
+import { deletionEventsOf, isRunning } from './status.ts';
+import { viewSurge } from './surgeview.ts';
 import type { ExecutionLimits, MigrationSettings, PinsView, World } from './world.ts';
 
 /** What the executor reads, besides the plan itself. */
@@ -20,6 +21,8 @@ export interface Sources {
   readonly priceOf: World['priceOf'];
   readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
   readonly migration: () => MigrationSettings;
+  /** Whether the only pod of a Deployment is replaced before it goes, where nothing is said about it. */
+  readonly surges: () => boolean;
   readonly isEnabled: () => boolean;
 }
 
@@ -141,6 +144,14 @@ export const gather = async (
     nodes.set(name, node);
     pods.set(name, caches.pods.by('node', node.metadata.name));
   }
+  const draining = (plan.spec.nodeClaimsToDelete ?? []).filter(
+    ({ nodeClaimName }) => deletionEventsOf(plan, nodeClaimName).length > 0,
+  );
+  const surge = await viewSurge(
+    { client, caches, byDefault: sources.surges() },
+    draining.flatMap(({ nodeClaimName }) => pods.get(nodeClaimName) ?? []),
+    signal,
+  );
   const all = caches.nodes.list();
   return {
     plan,
@@ -156,6 +167,7 @@ export const gather = async (
     enabled: sources.isEnabled(),
     clusterNodes: { total: all.length, unready: all.filter((node) => !isReady(node)).length },
     migration: { ...sources.migration(), plans: await migrationsOf(sources, plan, signal) },
+    surge,
     pins: sources.pinsOf(plan.metadata.name),
     heldUntil,
     priceOf: sources.priceOf,

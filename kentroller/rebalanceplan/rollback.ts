@@ -5,6 +5,7 @@ import { unlocks } from './lock.ts';
 import { withdrawals } from './migration.ts';
 import { releases } from './settling.ts';
 import { type Decision, type Step, steps } from './steps.ts';
+import { unsurges } from './surge.ts';
 import type { World } from './world.ts';
 
 const made = (world: World): readonly string[] =>
@@ -21,6 +22,7 @@ export const rollBack = (world: World): Decision => {
       ? [...unlocks(world), ...sweep(world, made(world))]
       : [
           ...withdrawals(world),
+          ...unsurges(world),
           ...givenUp(world),
           ...uncordons(world),
           ...releases(world),

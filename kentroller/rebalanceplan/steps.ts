@@ -1,8 +1,9 @@
-import type { NodeClaim } from '../../api/objects.ts';
+import type { NodeClaim, OwnerReference } from '../../api/objects.ts';
 import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
 import type { DeletionEvent, PlanState, RebalancePlanStatus, Savings } from '../../api/rebalanceplan.ts';
 import type { UnavailableOfferingSpec } from '../../api/unavailableoffering.ts';
 import type { Phase } from './names.ts';
+import type { Surged } from './surge.ts';
 
 /** Why a step is taken: event reason and sentence. */
 export interface Why {
@@ -42,6 +43,24 @@ export type Step = Why &
     | { readonly kind: 'cordon'; readonly node: string }
     | { readonly kind: 'uncordon'; readonly node: string; readonly drainFailed: boolean }
     | { readonly kind: 'evict'; readonly name: string; readonly namespace: string; readonly uid: string }
+    | { readonly kind: 'delete-pod'; readonly name: string; readonly namespace: string; readonly uid: string }
+    | {
+        readonly kind: 'surge';
+        readonly name: string;
+        readonly namespace: string;
+        readonly uid: string;
+        readonly resourceVersion: string;
+        readonly record: Surged;
+        readonly owner: OwnerReference;
+      }
+    | {
+        readonly kind: 'unsurge';
+        readonly name: string;
+        readonly namespace: string;
+        readonly uid: string;
+        readonly resourceVersion: string;
+        readonly hash: string;
+      }
     | {
         readonly kind: 'record-deletion';
         readonly claim: string;

@@ -3,6 +3,7 @@ import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
 import type { PoolNodes } from '../nodepool/budget.ts';
+import type { SurgeView } from './surge.ts';
 
 /** What the pinner has said about the intents of one plan. */
 export interface PinsView {
@@ -65,6 +66,7 @@ export interface World {
   readonly pins: PinsView;
   /** With the RebalanceMigrationPlans that this plan made, by name. One that is missing here is gone. */
   readonly migration: MigrationSettings & { readonly plans: ReadonlyMap<string, RebalanceMigrationPlan> };
+  readonly surge: SurgeView;
   /** Pods, by uid, that a budget protects until this time. */
   readonly heldUntil: ReadonlyMap<string, number>;
   /** USD per hour of an offering; undefined where the cloud has told no price. */
