@@ -7,6 +7,9 @@ import { runControllers } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
 import type { Logger } from '../kube/log.ts';
 import type { Catalogue } from '../planner/catalogue.ts';
+import { audited } from './audit/client.ts';
+import { sendAudit } from './audit/remote.ts';
+import { auditedRecorder, createAudit } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
 import { findPrice, withoutUnavailable } from './cloud/availability.ts';
 import type { Cloud } from './cloud/cloud.ts';
@@ -66,9 +69,21 @@ export const lead = async (o: {
   readonly log: Logger;
   readonly signal: AbortSignal;
 }): Promise<void> => {
-  const { options, client, caches, cloud, log, signal } = o;
+  const { options, caches, cloud, log, signal } = o;
   const clock = { now: Date.now };
-  const recorder = createRecorder({ client, component: 'castai-kentroller', log });
+  const remoteAudit = options.apiUrl
+    ? sendAudit({
+        url: options.apiUrl,
+        apiKey: options.apiKey,
+        clusterId: options.clusterId,
+        log,
+        metrics: o.registry,
+      })
+    : undefined;
+  const audit = createAudit({ log, now: clock.now, ...(remoteAudit ? { outbox: remoteAudit } : {}) });
+  const client = audited(o.client, audit);
+  const events = createRecorder({ client: o.client, component: 'castai-kentroller', log });
+  const recorder = auditedRecorder(events, audit);
   const board = new Board(clock.now);
   const nodeNames = createNodeNames({ cloud, log, signal });
   const feed = new Feed();
@@ -118,6 +133,7 @@ export const lead = async (o: {
     timeBudgetMs: () => searchDepth(options, features.current()) * SEARCH_STEP_MS,
     pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
     recorder,
+    audit,
     log,
     clock,
     signal,
@@ -166,5 +182,6 @@ export const lead = async (o: {
   } finally {
     stopServing();
     remote?.close();
+    await remoteAudit?.close();
   }
 };

@@ -23,9 +23,18 @@ export const options = z.object({
   ...componentOptions({ name: 'castai-kentroller', healthPort: 8081, qps: 100 }),
   ...peerServerOptions({ callers: [] }),
 
-  clusterId: z.string().default('').meta({ description: 'name of the cluster towards a remote planner' }),
-  apiKey: z.string().default('').meta({ description: 'key for a remote planner' }),
-  apiUrl: z.string().default('').meta({ description: 'REST address of a remote planner; none when empty' }),
+  clusterId: z
+    .string()
+    .default('')
+    .meta({ description: 'name of the cluster towards a remote planner and API' }),
+  apiKey: z.string().default('').meta({ description: 'key for a remote planner and API' }),
+  apiUrl: z
+    .string()
+    .default('')
+    .refine((url) => url === '' || /^https?:\/\/[^/]/.test(url), {
+      message: 'a URL such as https://api.example.com is expected',
+    })
+    .meta({ description: 'REST address that the audit trail is sent to; nowhere when empty' }),
   grpcUrl: z.string().default('').meta({ description: 'gRPC address of a remote planner; none when empty' }),
   grpcDisableTls: bool.default(false).meta({ description: 'talk to GRPC_URL without TLS' }),
 

@@ -1,7 +1,18 @@
 import t from 'tap';
-import type { Node } from '../../api/objects.ts';
+import type { Node, Pod } from '../../api/objects.ts';
 import type { PlanState, RebalancePlan, Savings } from '../../api/rebalanceplan.ts';
-import { CONTINUOUS, catalogueFor, forgotten, MADE_BY, restsUntil, tooLittle, whyNot } from './decide.ts';
+import { PlanningError } from '../rebalanceplanclaim/planning.ts';
+import {
+  CONTINUOUS,
+  catalogueFor,
+  emptyNodes,
+  forgotten,
+  MADE_BY,
+  restAfter,
+  restsUntil,
+  tooLittle,
+  whyNot,
+} from './decide.ts';
 import type { ContinuousSettings } from './settings.ts';
 
 const NOW = Date.parse('2026-11-22T12:00:00Z');
@@ -89,6 +100,17 @@ t.test('the rest after failures never exceeds a day', async (t) => {
   t.equal(restsUntil(many, 30 * MINUTE), NOW - 10 * MINUTE + 24 * 60 * MINUTE);
 });
 
+t.test('a planner that fails rests as after a failed plan, an API that is away does not', async (t) => {
+  const planner = new PlanningError('broken');
+  const away = new Error('503');
+  t.equal(restAfter(1, 30 * MINUTE, planner, 10_000), 30 * MINUTE);
+  t.equal(restAfter(3, 30 * MINUTE, planner, 10_000), 120 * MINUTE);
+  t.equal(restAfter(40, 30 * MINUTE, planner, 10_000), 24 * 60 * MINUTE);
+  t.equal(restAfter(1, 30 * MINUTE, away, 10_000), 10_000);
+  t.equal(restAfter(3, 30 * MINUTE, away, 10_000), 40_000);
+  t.equal(restAfter(40, 30 * MINUTE, away, 10_000), 30 * MINUTE);
+});
+
 const savings = (percent: string, monthly: string): Savings => ({
   projectedSavingsPercent: percent,
   projectedSavingsCostMonthly: monthly,
@@ -125,5 +147,25 @@ t.test('history keeps the newest, strays go', async (t) => {
   t.same(
     forgotten(plans, 1).map((p) => p.metadata.name),
     ['stray', 'old'],
+  );
+});
+
+t.test('a node is empty when nothing on it would have to move', async (t) => {
+  const owned = (kind: string): Pod => ({
+    metadata: {
+      name: kind,
+      ownerReferences: [{ apiVersion: 'apps/v1', kind, name: 'x', uid: 'x', controller: true }],
+    },
+    spec: { containers: [] },
+    status: { phase: 'Running' },
+  });
+  const pods: Record<string, readonly Pod[]> = {
+    n1: [owned('DaemonSet')],
+    n2: [owned('ReplicaSet')],
+    n3: [{ ...owned('Job'), status: { phase: 'Succeeded' } }],
+  };
+  t.same(
+    emptyNodes([node(1), node(2), node(3), node(4)], (name) => pods[name] ?? []),
+    ['n1', 'n3', 'n4'],
   );
 });

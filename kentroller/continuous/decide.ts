@@ -3,6 +3,7 @@ import type { RebalancePlan, Savings } from '../../api/rebalanceplan.ts';
 import type { Catalogue } from '../../planner/catalogue.ts';
 import { isMovable } from '../rebalanceplan/pods.ts';
 import { isFinished } from '../rebalanceplan/status.ts';
+import { PlanningError } from '../rebalanceplanclaim/planning.ts';
 import type { ContinuousSettings } from './settings.ts';
 
 /** On plans that the continuous cycle made. */
@@ -28,6 +29,22 @@ export const restsUntil = (plans: readonly RebalancePlan[], backoffMs: number): 
   if (failures === 0) return 0;
   const rest = Math.min(backoffMs * 2 ** (failures - 1), LONGEST_BACKOFF_MS);
   return endOf(ended[0] as RebalancePlan) + rest;
+};
+
+/**
+ * How long to rest after so many cycles in a row that failed. A planner that fails rests as after a failed plan; an API
+ * server or a cloud that is away is asked again soon, and ever less often.
+ */
+export const restAfter = (
+  failures: number,
+  backoffMs: number,
+  error: unknown,
+  pollingPeriodMs: number,
+): number => {
+  const doubled = 2 ** Math.min(failures - 1, 30);
+  return error instanceof PlanningError
+    ? Math.min(backoffMs * doubled, LONGEST_BACKOFF_MS)
+    : Math.min(pollingPeriodMs * doubled, Math.max(backoffMs, pollingPeriodMs));
 };
 
 /** Why this cycle looks for no plan; undefined when it does. */

@@ -6,17 +6,29 @@ import { isNotFound } from '../../kube/errors.ts';
 import type { Recorder } from '../../kube/events.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Audit } from '../audit/trail.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/execute.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/unavailable.ts';
 import type { Planning } from '../rebalanceplanclaim/planning.ts';
 import { gatherSnapshot } from '../snapshot.ts';
-import { CONTINUOUS, catalogueFor, emptyNodes, forgotten, MADE_BY, tooLittle, whyNot } from './decide.ts';
+import {
+  CONTINUOUS,
+  catalogueFor,
+  emptyNodes,
+  forgotten,
+  MADE_BY,
+  restAfter,
+  tooLittle,
+  whyNot,
+} from './decide.ts';
 import type { ContinuousSettings } from './settings.ts';
 
 const KEPT_PLANS = 10;
 const PLANNING_TIMEOUT_MS = 5 * 60_000;
 const SEED = 1;
+/** Timers are 31 bits wide, and settings may change meanwhile. */
+const LONGEST_SLEEP_MS = 24 * 3_600_000;
 
 export interface ContinuousOptions {
   readonly client: KubeClient;
@@ -27,6 +39,7 @@ export interface ContinuousOptions {
   readonly timeBudgetMs: () => number;
   readonly pollingPeriodMs: () => number;
   readonly recorder: Recorder;
+  readonly audit: Audit;
   readonly log: Logger;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -100,20 +113,31 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   return `made plan ${name}, which saves ${answer.plan.savings.projectedSavingsPercent} %`;
 };
 
-/** Looks for a cheaper cluster again and again until the signal aborts; a cycle that fails is told and tried again. */
+/** Looks for a cheaper cluster again and again until the signal aborts; a cycle that fails is told, and rests. */
 export const rebalanceContinuously = async (o: ContinuousOptions): Promise<void> => {
   const log = o.log.child({ logger: CONTINUOUS });
+  const object = { kind: 'RebalancePlan', name: CONTINUOUS };
   let last = '';
+  let failures = 0;
   while (!o.signal.aborted) {
+    let waitMs = o.pollingPeriodMs();
     try {
       const said = await runCycle({ ...o, log });
+      failures = 0;
       // The same reason every few seconds would hide everything else.
-      if (said !== last) log.info({ outcome: said }, 'continuous-rebalancing cycle');
+      if (said !== last) {
+        log.info({ outcome: said }, 'continuous-rebalancing cycle');
+        o.audit.note({ kind: 'decision', object, reason: 'ContinuousCycle', message: said });
+      }
       last = said;
     } catch (error) {
       if (o.signal.aborted) return;
-      log.warn({ err: error }, 'continuous-rebalancing cycle failed');
+      failures += 1;
+      waitMs = restAfter(failures, o.settings().failureBackoffMs, error, waitMs);
+      last = error instanceof Error ? error.message : String(error);
+      log.warn({ err: error, restMs: waitMs }, 'continuous-rebalancing cycle failed');
+      o.audit.note({ kind: 'decision', object, reason: 'ContinuousCycleFailed', message: last });
     }
-    await sleep(o.pollingPeriodMs(), undefined, { signal: o.signal }).catch(() => {});
+    await sleep(Math.min(waitMs, LONGEST_SLEEP_MS), undefined, { signal: o.signal }).catch(() => {});
   }
 };

@@ -1,7 +1,7 @@
 import { PLAN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/rebalanceplan.ts';
-import { REBALANCE_PLANS } from '../../api/resources.ts';
+import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { Recorder } from '../../kube/events.ts';
@@ -21,8 +21,10 @@ const AFTER_STEPS_MS = 300;
 const FIRST_HOLD_MS = 1_000;
 const LONGEST_HOLD_MS = 15_000;
 
-/** Steps that are told in the log but not as events: one for each pod would drown the rest. */
-const QUIET: ReadonlySet<Step['kind']> = new Set(['evict', 'wait-to-start', 'let-go', 'prepare']);
+/** Steps that are told in the log but not as events of the plan. */
+const QUIET: ReadonlySet<Step['kind']> = new Set(['let-go', 'prepare']);
+/** Steps of which there is one for each pod: their events are the pods', since they would drown the plan's. */
+const OF_PODS: ReadonlySet<Step['kind']> = new Set(['evict', 'surge', 'unsurge', 'delete-pod', 'remove-pod']);
 const WARNING: ReadonlySet<Step['kind']> = new Set(['fail', 'warn', 'attempt-failed']);
 
 const isWarning = (step: Step): boolean =>
@@ -74,7 +76,19 @@ export const executePlans = (
     const { kind, reason, message } = step;
     o.log.info({ plan: plan.metadata.name, step: kind, reason, message }, 'plan step');
     if (QUIET.has(kind)) return;
-    o.recorder.event(REBALANCE_PLANS, plan, isWarning(step) ? 'Warning' : 'Normal', reason, message);
+    const type = isWarning(step) ? 'Warning' : 'Normal';
+    if (OF_PODS.has(kind) && 'namespace' in step) {
+      const { name, namespace, uid } = step;
+      const because = `${message} (RebalancePlan ${plan.metadata.name})`;
+      o.recorder.event(PODS, { metadata: { name, namespace, uid } }, type, reason, because);
+      return;
+    }
+    o.recorder.event(REBALANCE_PLANS, plan, type, reason, message);
+    if (kind === 'cordon' || kind === 'uncordon') {
+      const node = o.caches.nodes.get(step.node);
+      if (node)
+        o.recorder.event(NODES, node, type, reason, `${message} (RebalancePlan ${plan.metadata.name})`);
+    }
   };
 
   const write = async (
