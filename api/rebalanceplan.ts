@@ -167,9 +167,14 @@ const status = z.object({
       podsPlaced: z.int().exactOptional(),
       monthlyCost: decimal.exactOptional(),
       savingsPercent: decimal.exactOptional(),
+      savingsCostMonthly: decimal.exactOptional(),
+      clusterMonthlyCost: decimal.exactOptional(),
     })
     .exactOptional()
-    .meta({ description: 'Measured after the plan: pods where it put them, and what its nodes cost now.' }),
+    .meta({
+      description:
+        'Measured after the plan: pods where it put them, what its nodes and all nodes of the cluster cost now.',
+    }),
   warnings: z.array(warning).exactOptional(),
   observedGeneration: z.int().exactOptional(),
   conditions: z.array(condition).exactOptional(),

@@ -34,6 +34,7 @@ import { generatePlans } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/planning.ts';
 import { fireSchedules } from './rebalanceplanschedule/fire.ts';
 import { connectPlanner } from './remote/client.ts';
+import { openAccount } from './savings/account.ts';
 import { expireOfferings } from './unavailableoffering/expire.ts';
 
 const SEARCH_STEP_MS = 250;
@@ -104,6 +105,14 @@ export const lead = async (o: {
       })
     : undefined;
 
+  const account = await openAccount({
+    client,
+    namespace: options.podNamespace,
+    log,
+    now: clock.now,
+    registry: o.registry,
+    signal,
+  });
   const limits = executionLimits(options);
   let prices: Catalogue = { instanceTypes: [] };
   const catalogue = async (): Promise<Catalogue> => {
@@ -164,6 +173,7 @@ export const lead = async (o: {
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),
           surges: () => options.surgeSingleReplicas,
+          account,
           isEnabled: rebalances,
           recorder,
           log,

@@ -3,14 +3,16 @@ import { Gauge } from 'prom-client';
 import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import type { Cache } from '../kube/cache.ts';
 
-const isDone = (plan: RebalancePlan): boolean =>
+export const isDone = (plan: RebalancePlan): boolean =>
   plan.status?.state === 'Done' || plan.status?.state === 'DoneWithWarnings';
 
 /** What a plan saves a month in USD, measured where it was; 0 while it is not done. */
 export const savedMonthly = (plan: RebalancePlan): number => {
   if (!isDone(plan)) return 0;
-  const savings = plan.status?.validatedSavings ?? plan.status?.savings;
-  return Number(savings?.projectedSavingsCostMonthly ?? 0) || 0;
+  const { achievedOutcome, validatedSavings, savings } = plan.status ?? {};
+  const measured = achievedOutcome?.savingsCostMonthly;
+  const promised = (validatedSavings ?? savings)?.projectedSavingsCostMonthly;
+  return Number(measured ?? promised ?? 0) || 0;
 };
 
 /** Metrics of plans by state and of the money that those which are done save; read off the plans when scraped. */

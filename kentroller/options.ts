@@ -17,7 +17,7 @@ import { bool, commaList, duration } from '../kube/options.ts';
  * watch; apps daemonsets, replicasets list, watch, deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io
  * storageclasses, csinodes list, watch; events list, create, patch; authentication.k8s.io tokenreviews create.
  * In its namespace: leases create, and get, update, patch of `castai-kentroller`; configmaps create, and get, patch of
- * `castai-kentroller-features`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
+ * `castai-kentroller-features` and `castai-kentroller-savings`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-kentroller', healthPort: 8081, qps: 100 }),

@@ -14,6 +14,8 @@ import { openStage, type Stage } from './testing/stage.ts';
 /** Deployments of one pod, moved without a gap, with Kubernetes' own controllers, real Karpenter and hollow machines. */
 
 const GATE = 'test.example/warm';
+/** The writes at which the process dies: those that pods see; with SOAK=1 those of the plan too. */
+const DEADLY = process.env.SOAK ? / Pod |Plan\/status/ : / Pod /;
 let ground: Ground;
 let stage: Stage;
 
@@ -48,30 +50,40 @@ const replicasOf = async (namespace: string): Promise<unknown> =>
 
 interface Scene {
   readonly name: string;
+  /** The Deployment's only pod, ready. */
   readonly pod: Pod;
-  readonly plan: RebalancePlan;
 }
 
-/** Two machines, one Deployment with its only pod on the first, a budget that never lets it be absent, and a plan. */
-const set = async (name: string): Promise<Scene> => {
+const NAME = 'onlyone';
+const claimName = (n: number): string => `${NAME}-${n}`;
+
+const onlyPod = async (): Promise<Pod> => {
+  const pods = await livePods(NAME);
+  if (pods.length !== 1 || !pods[0]) throw new Error(`${pods.length} pods are there`);
+  return pods[0];
+};
+
+/** Three machines, and one Deployment with its only pod on the first and a budget that never lets it be absent. */
+const set = async (): Promise<void> => {
   const { client } = stage;
-  const pool = await applyPool(client, { name });
-  const [old, fresh] = [`${name}-old`, `${name}-new`];
-  await orderMachine(client, pool, { name: old, instanceType: 'm5.xlarge', zone: 'us-west-2a' });
-  await createNamespace(client, name);
+  const pool = await applyPool(client, { name: NAME });
+  const order = (n: number): Promise<unknown> =>
+    orderMachine(client, pool, { name: claimName(n), instanceType: 'm5.xlarge', zone: 'us-west-2a' });
+  await order(1);
+  await createNamespace(client, NAME);
   await client.create(resources.POD_DISRUPTION_BUDGETS, {
-    metadata: { name: 'app', namespace: name },
+    metadata: { name: 'app', namespace: NAME },
     spec: { selector: { matchLabels: { app: 'app' } }, minAvailable: 1 } as object,
   });
   await client.create(resources.DEPLOYMENTS, {
-    metadata: { name: 'app', namespace: name, annotations: { [SURGE]: 'true' } },
+    metadata: { name: 'app', namespace: NAME, annotations: { [SURGE]: 'true' } },
     spec: {
       replicas: 1,
       selector: { matchLabels: { app: 'app' } },
       template: {
         metadata: { labels: { app: 'app' } },
         spec: {
-          nodeSelector: { [KARPENTER_NODEPOOL]: name },
+          nodeSelector: { [KARPENTER_NODEPOOL]: NAME },
           readinessGates: [{ conditionType: GATE }],
           terminationGracePeriodSeconds: 1,
           containers: [{ name: 'app', image: 'pause:local', resources: { requests: { cpu: '100m' } } }],
@@ -79,47 +91,50 @@ const set = async (name: string): Promise<Scene> => {
       },
     } as object,
   });
-  const pod = await until(
-    'its pod runs',
-    async () => (await livePods(name)).find((p) => p.status?.phase === 'Running'),
-    { timeoutMs: 90_000 },
-  );
-  await warm(pod);
-  await orderMachine(client, pool, { name: fresh, instanceType: 'm5.xlarge', zone: 'us-west-2a' });
-  await machinesReady(client, [old, fresh], 90_000);
-  await until('its pod is ready', async () => (await livePods(name)).some(isReady), { timeoutMs: 20_000 });
+  const isRunning = async (): Promise<Pod | undefined> =>
+    (await livePods(NAME)).find((p) => p.status?.phase === 'Running');
+  await warm(await until('its pod runs', isRunning, { timeoutMs: 90_000, everyMs: 100 }));
+  await Promise.all([order(2), order(3)]);
+  await machinesReady(client, [1, 2, 3].map(claimName), 90_000);
+  await until('its pod is ready', async () => isReady(await onlyPod()), { timeoutMs: 20_000 });
+};
+
+/** A plan that moves the pod from one machine to the next. */
+const move = async (from: number, drainTimeout: string): Promise<Scene> => {
+  const pod = await onlyPod();
   const owner = pod.metadata.ownerReferences?.[0];
-  const plan = await client.create(resources.REBALANCE_PLANS, {
+  const name = `${NAME}-from-${from}`;
+  await stage.client.create(resources.REBALANCE_PLANS, {
     metadata: { name },
     spec: {
       execute: true,
-      nodeClaimsToDelete: [{ nodeClaimName: old }],
-      aggressiveMode: { drainTimeout: '60s' },
+      nodeClaimsToDelete: [{ nodeClaimName: claimName(from) }],
+      aggressiveMode: { drainTimeout },
       podsToMigrate: [
         {
           name: pod.metadata.name,
-          namespace: name,
+          namespace: NAME,
           srcNode: pod.spec.nodeName ?? '',
-          dstNodeClaimName: fresh,
+          dstNodeClaimName: claimName(from + 1),
           owner: { kind: 'ReplicaSet', name: owner?.name ?? '', uid: owner?.uid ?? '' },
         },
       ],
     },
   });
-  return { name, pod, plan };
+  return { name, pod };
 };
 
 /** Looks again and again whether the Deployment is ever without a ready pod, or with another number of replicas. */
-const witness = (scene: Scene): (() => Promise<{ readonly looks: number; readonly gaps: string[] }>) => {
+const witness = (): (() => Promise<{ readonly looks: number; readonly gaps: string[] }>) => {
   const gaps: string[] = [];
   let looks = 0;
   const stopping = new AbortController();
   const looking = until(
     'told to stop',
     async () => {
-      const pods = await livePods(scene.name);
+      const pods = await livePods(NAME);
       if (!pods.some(isReady)) gaps.push('no pod is ready');
-      const replicas = await replicasOf(scene.name);
+      const replicas = await replicasOf(NAME);
       if (replicas !== 1) gaps.push(`replicas is ${String(replicas)}`);
       looks += 1;
       return stopping.signal.aborted;
@@ -147,16 +162,16 @@ const successorOf = (scene: Scene): Promise<Pod> =>
   until(
     'a successor runs',
     async () =>
-      (await livePods(scene.name)).find(
+      (await livePods(NAME)).find(
         (p) => p.metadata.uid !== scene.pod.metadata.uid && p.status?.phase === 'Running',
       ),
     { timeoutMs: 60_000 },
   );
 
 t.test('the successor is ready before the old pod goes, whenever the process dies', async (t) => {
-  const scene = await set('onlyone');
-  t.teardown(() => stage.clear(scene.name));
-  const look = witness(scene);
+  await set();
+  const scene = await move(1, '60s');
+  const look = witness();
   const crashed = new Set<string>();
   const finished = new AbortController();
   const lives = (async () => {
@@ -170,7 +185,7 @@ t.test('the successor is ready before the old pod goes, whenever the process die
             inner,
             (write, moment) => {
               const key = `${moment} ${write}`;
-              if (!/ Pod |Plan\/status/.test(write) || crashed.has(key)) return false;
+              if (!DEADLY.test(write) || crashed.has(key)) return false;
               crashed.add(key);
               return true;
             },
@@ -186,7 +201,7 @@ t.test('the successor is ready before the old pod goes, whenever the process die
   t.not(successor.spec.nodeName, scene.pod.spec.nodeName, 'it is on another node');
   const old = await stage.client.get(resources.PODS, {
     name: scene.pod.metadata.name,
-    namespace: scene.name,
+    namespace: NAME,
   });
   t.ok(old.metadata.annotations?.[SURGED], 'the old one waits for it');
   t.equal(old.metadata.deletionTimestamp, undefined);
@@ -197,7 +212,7 @@ t.test('the successor is ready before the old pod goes, whenever the process die
   const { looks, gaps } = await look();
   t.match(plan.status?.state, /^Done/);
   t.same(gaps, [], `${looks} looks`);
-  const pods = await livePods(scene.name);
+  const pods = await livePods(NAME);
   t.same(
     pods.map((p) => p.metadata.uid),
     [successor.metadata.uid],
@@ -209,22 +224,16 @@ t.test('the successor is ready before the old pod goes, whenever the process die
 });
 
 t.test('a successor that never gets ready leaves the Deployment as it was', async (t) => {
-  const scene = await set('neverwarm');
-  t.teardown(() => stage.clear(scene.name));
-  const look = witness(scene);
-  await stage.client.patch(
-    resources.REBALANCE_PLANS,
-    { name: scene.name },
-    { spec: { aggressiveMode: { drainTimeout: '6s' } } },
-  );
+  const scene = await move(2, '6s');
+  const look = witness();
   await stage.play({}, async () => {
     const plan = await ended(scene, 60_000);
     t.match(plan.status, { state: 'Failed', failureReason: 'FailureReasonDrainTimeout' });
   });
-  await until('one pod is left', async () => (await livePods(scene.name)).length === 1, {
+  await until('one pod is left', async () => (await livePods(NAME)).length === 1, {
     timeoutMs: 30_000,
   });
-  const [pod] = await livePods(scene.name);
+  const [pod] = await livePods(NAME);
   t.equal(pod?.metadata.uid, scene.pod.metadata.uid, 'the one that was ready');
   t.equal(pod?.metadata.annotations?.[SURGED], undefined);
   t.equal(pod?.metadata.ownerReferences?.[0]?.kind, 'ReplicaSet', 'its ReplicaSet has it back');

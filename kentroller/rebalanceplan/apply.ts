@@ -12,6 +12,7 @@ import { NODE_CLAIMS, NODES, PODS, REBALANCE_MIGRATION_PLANS, REBALANCE_PLANS } 
 import type { KubeClient } from '../../kube/client.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
+import type { Account } from '../savings/account.ts';
 import {
   CORDONED_BY,
   DRAIN_FAILED,
@@ -29,6 +30,8 @@ import type { World } from './world.ts';
 export interface Writer {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'unavailable'>;
+  /** Counts what a plan that is done has saved, before it is let go. */
+  readonly account: Account;
   /** Told when a budget holds a pod back, with how long the server asks to wait. */
   readonly held: (podUid: string, retryAfterMs: number | undefined) => void;
   readonly signal: AbortSignal;
@@ -78,6 +81,7 @@ const prepare = async (
 
 const letGo = async (w: Writer, world: World): Promise<void> => {
   const { metadata } = world.plan;
+  await w.account.add(world.plan, w.signal);
   const finalizers = (metadata.finalizers ?? []).filter((f) => f !== PLAN_FINALIZER);
   const body = { metadata: { resourceVersion: metadata.resourceVersion, finalizers } };
   await gone(w.client.patch(REBALANCE_PLANS, { name: metadata.name }, body, { signal: w.signal }));

@@ -527,7 +527,13 @@ t.test('what was achieved is measured with the prices of the machines that are t
   };
   const spot: World['priceOf'] = (...offering) =>
     offering.join() === 'm5.large,us-west-2a,spot' ? 0.05 : undefined;
-  t.same(outcomeOf(spot), { podsPlanned: 1, podsPlaced: 1, monthlyCost: '36.50', savingsPercent: '75.0' });
+  t.same(outcomeOf(spot), {
+    podsPlanned: 1,
+    podsPlaced: 1,
+    monthlyCost: '36.50',
+    savingsPercent: '75.0',
+    savingsCostMonthly: '109.50',
+  });
   t.match(
     outcomeOf(() => undefined),
     { monthlyCost: '73.00', savingsPercent: '50.0' },

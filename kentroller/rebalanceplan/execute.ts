@@ -7,6 +7,7 @@ import { isNotFound } from '../../kube/errors.ts';
 import type { Recorder } from '../../kube/events.ts';
 import type { Logger } from '../../kube/log.ts';
 import { settleLimited } from '../limited.ts';
+import type { Account } from '../savings/account.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { gather, type Sources } from './gather.ts';
@@ -62,7 +63,12 @@ const isNews = (plan: RebalancePlan, step: Step): boolean =>
 
 /** Carries RebalancePlans out: gathers the state of the world, decides the next steps, takes them, one pass at a time. */
 export const executePlans = (
-  o: Sources & { readonly recorder: Recorder; readonly log: Logger; readonly clock: Clock },
+  o: Sources & {
+    readonly account: Account;
+    readonly recorder: Recorder;
+    readonly log: Logger;
+    readonly clock: Clock;
+  },
 ): Controller => {
   const { caches, client } = o;
   const holds = new Map<string, Holds>();
@@ -152,6 +158,7 @@ export const executePlans = (
       const writer = {
         client,
         caches,
+        account: o.account,
         signal,
         held: (uid: string, after: number | undefined) => held.hold(uid, now, after),
       };

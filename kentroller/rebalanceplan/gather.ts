@@ -1,4 +1,4 @@
-import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, PLAN, ZONE } from '../../api/labels.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../api/objects.ts';
 import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
@@ -86,6 +86,20 @@ const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim
   return pools;
 };
 
+/** Nodes that Karpenter does not manage carry no capacity type, and are no part of what plans are about. */
+const clusterHourly = (nodes: readonly Node[], priceOf: World['priceOf']): number | undefined => {
+  let sum = 0;
+  for (const { metadata } of nodes) {
+    const labels = metadata.labels ?? {};
+    const capacityType = labels[KARPENTER_CAPACITY_TYPE];
+    if (capacityType === undefined) continue;
+    const price = priceOf(labels[INSTANCE_TYPE] ?? '', labels[ZONE] ?? '', capacityType);
+    if (price === undefined) return undefined;
+    sum += price;
+  }
+  return sum;
+};
+
 const busyClaims = (caches: Caches, plan: RebalancePlan): ReadonlySet<string> =>
   new Set(
     caches.plans
@@ -171,6 +185,7 @@ export const gather = async (
     pins: sources.pinsOf(plan.metadata.name),
     heldUntil,
     priceOf: sources.priceOf,
+    clusterHourly: clusterHourly(all, sources.priceOf),
     now,
     limits: sources.limitsOf(plan),
   };

@@ -8,7 +8,7 @@ import {
   ZONE,
 } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import type { RebalancePlan, RebalancePlanStatus } from '../../api/rebalanceplan.ts';
 import { addedNames, unlocks } from './lock.ts';
 import { PIN_BASELINE } from './names.ts';
 import { countPlaced, movesOf } from './pods.ts';
@@ -69,7 +69,7 @@ export const releases = (world: World): readonly Step[] =>
   });
 
 /** What the plan's new nodes cost now, and what that saves; the planned price where the cloud tells none. */
-const achievedCost = (world: World): { monthlyCost?: string; savingsPercent?: string } => {
+const achievedCost = (world: World): NonNullable<RebalancePlanStatus['achievedOutcome']> => {
   const before = Number(world.plan.status?.savings?.currentMonthlyCost);
   const planned = new Map(
     (world.plan.status?.savings?.greenNodes ?? []).map((green) => [green.name, Number(green.priceHourly)]),
@@ -88,6 +88,10 @@ const achievedCost = (world: World): { monthlyCost?: string; savingsPercent?: st
   return {
     monthlyCost: after.toFixed(2),
     savingsPercent: (((before - after) / before) * 100).toFixed(1),
+    savingsCostMonthly: (before - after).toFixed(2),
+    ...(world.clusterHourly === undefined
+      ? {}
+      : { clusterMonthlyCost: (world.clusterHourly * HOURS_PER_MONTH).toFixed(2) }),
   };
 };
 

@@ -71,6 +71,8 @@ export interface World {
   readonly heldUntil: ReadonlyMap<string, number>;
   /** USD per hour of an offering; undefined where the cloud has told no price. */
   readonly priceOf: (instanceType: string, zone: string, capacityType: string) => number | undefined;
+  /** USD per hour of all nodes of the cluster; undefined where the price of one is not known. */
+  readonly clusterHourly: number | undefined;
   readonly now: number;
   readonly limits: ExecutionLimits;
 }

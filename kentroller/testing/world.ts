@@ -138,6 +138,7 @@ export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
   busy: new Set(),
   enabled: true,
   clusterNodes: { total: 10, unready: 0 },
+  clusterHourly: undefined,
   surge: { singles: new Map(), succeeded: new Set(), forsaken: new Set() },
   migration: { mode: 'auto', answerTimeoutMs: 30_000, timeoutMs: 600_000, plans: new Map() },
   pins: { connected: true, goneForMs: 0, acknowledged: true },

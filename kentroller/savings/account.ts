@@ -1,0 +1,125 @@
+import type { Registry } from 'prom-client';
+import { Gauge } from 'prom-client';
+import { HOURS_PER_MONTH } from '../../api/labels.ts';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import { CONFIG_MAPS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
+import type { Logger } from '../../kube/log.ts';
+import { isDone, savedMonthly } from '../money.ts';
+import { count, emptyLedger, type Ledger, readLedger, savedUntil } from './ledger.ts';
+
+/** The ConfigMap that keeps what was saved since the install, beyond plans and processes. */
+export const SAVINGS_CONFIG_MAP = 'castai-kentroller-savings';
+const KEY = 'ledger.json';
+const FIELD_MANAGER = 'castai-kentroller-savings';
+
+export interface Account {
+  /**
+   * Counts a plan that is done; once, however often it is told. Throws while the API server is away or someone else
+   * writes, so that the plan is held until it is counted.
+   */
+  add(plan: RebalancePlan, signal: AbortSignal): Promise<void>;
+}
+
+interface Read {
+  readonly ledger: Ledger;
+  readonly resourceVersion?: string;
+}
+
+export const openAccount = async (o: {
+  readonly client: KubeClient;
+  readonly namespace: string;
+  readonly log: Logger;
+  readonly now: () => number;
+  readonly registry?: Registry;
+  readonly signal: AbortSignal;
+}): Promise<Account> => {
+  const { client, namespace, log, now } = o;
+  const metadata = { name: SAVINGS_CONFIG_MAP, namespace };
+  let known: Ledger | undefined;
+
+  const parse = (text: string | undefined): Ledger => {
+    if (text === undefined) return emptyLedger(now());
+    try {
+      return readLedger(text);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn({ configMap: SAVINGS_CONFIG_MAP, reason }, 'savings since the install are not readable');
+      return emptyLedger(now());
+    }
+  };
+
+  const read = async (signal: AbortSignal): Promise<Read> => {
+    try {
+      const { data, metadata: meta } = await client.get(CONFIG_MAPS, metadata, { signal });
+      const { resourceVersion } = meta;
+      return { ledger: parse(data?.[KEY]), ...(resourceVersion ? { resourceVersion } : {}) };
+    } catch (error) {
+      if (isNotFound(error)) return { ledger: emptyLedger(now()) };
+      throw error;
+    }
+  };
+
+  const dataOf = (ledger: Ledger): Record<string, string> => ({
+    [KEY]: JSON.stringify(ledger),
+    summary: `${ledger.plans} plans since ${ledger.since} save ${ledger.monthly.toFixed(2)} USD a month; ${savedUntil(ledger, now()).toFixed(2)} USD were saved by ${new Date(now()).toISOString()}`,
+  });
+
+  const write = async ({ ledger, resourceVersion }: Read, signal: AbortSignal): Promise<void> => {
+    const data = dataOf(ledger);
+    if (resourceVersion === undefined) {
+      await client.create(CONFIG_MAPS, { metadata, data }, { signal });
+      return;
+    }
+    const body = { metadata: { resourceVersion }, data };
+    await client.patch(CONFIG_MAPS, metadata, body, { fieldManager: FIELD_MANAGER, signal });
+  };
+
+  try {
+    known = (await read(o.signal)).ledger;
+  } catch (error) {
+    o.signal.throwIfAborted();
+    log.warn({ err: error }, 'savings since the install could not be read');
+  }
+
+  if (o.registry) {
+    const gauge = (name: string, help: string, value: (ledger: Ledger) => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers: o.registry ? [o.registry] : [],
+        collect() {
+          if (known) this.set(value(known));
+        },
+      });
+    };
+    gauge('kentroller_saved_usd_total', 'USD that plans saved since the install', (l) =>
+      savedUntil(l, now()),
+    );
+    gauge(
+      'kentroller_saved_monthly_usd_total',
+      'USD a month that the plans since the install save, those included that no history keeps',
+      (l) => l.monthly,
+    );
+    gauge('kentroller_plans_done_total', 'RebalancePlans that were done since the install', (l) => l.plans);
+  }
+
+  return {
+    add: async (plan, signal) => {
+      if (!isDone(plan)) return;
+      try {
+        const { uid = '' } = plan.metadata;
+        const endedAt = Date.parse(plan.status?.completionTime ?? '') || now();
+        const before = await read(signal);
+        const ledger = count(before.ledger, { uid, endedAt, monthly: savedMonthly(plan) }, HOURS_PER_MONTH);
+        if (ledger !== before.ledger) await write({ ...before, ledger }, signal);
+        known = ledger;
+      } catch (error) {
+        if (signal.aborted || isConflict(error) || isRetryable(error)) throw error;
+        // Money that is not counted must not hold up a plan that is done.
+        log.warn({ err: error, plan: plan.metadata.name }, 'what a plan saves could not be counted');
+      }
+    },
+  };
+};

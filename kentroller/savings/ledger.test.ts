@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { count, emptyLedger, readLedger, type Saving, savedUntil } from './ledger.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const START = Date.parse('2026-11-22T12:00:00Z');
+const HOURS_PER_MONTH = 730;
+
+const saving = (uid: string, monthly: number, endedAt = START): Saving => ({ uid, monthly, endedAt });
+const add = (savings: readonly Saving[]) =>
+  savings.reduce((l, s) => count(l, s, HOURS_PER_MONTH), emptyLedger(START));
+
+t.test('a plan saves by the hour from its end on', async (t) => {
+  const ledger = add([saving('a', 730)]);
+  t.equal(savedUntil(ledger, START), 0);
+  t.equal(Math.round(savedUntil(ledger, START + 10 * HOUR)), 10);
+  t.match(ledger, { plans: 1, monthly: 730 });
+});
+
+t.test('and no longer than to the end of the thirtieth day after', async (t) => {
+  const ledger = add([saving('a', 730)]);
+  const most = savedUntil(ledger, START + 40 * DAY);
+  t.equal(Math.round(most), 30 * 24 + 12);
+  t.equal(savedUntil(ledger, START + 400 * DAY), most);
+});
+
+t.test('the same plan is counted once, however often its process dies', async (t) => {
+  const once = add([saving('a', 730)]);
+  t.equal(count(once, saving('a', 730), HOURS_PER_MONTH), once);
+});
+
+t.test('many plans are what they are one by one, whatever is read and written in between', async () => {
+  const plan = fc.record({
+    hours: fc.integer({ min: 0, max: 24 * 100 }),
+    monthly: fc.integer({ min: -100, max: 10_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(plan, { maxLength: 60 }), fc.integer({ min: 0, max: 24 * 200 }), (plans, later) => {
+      const savings = plans
+        .toSorted((a, b) => a.hours - b.hours)
+        .map((p, i) => saving(`p${i}`, p.monthly, START + p.hours * HOUR));
+      const now = (savings.at(-1)?.endedAt ?? START) + later * HOUR;
+      const together = savings.reduce(
+        (l, s) => readLedger(JSON.stringify(count(l, s, HOURS_PER_MONTH))),
+        emptyLedger(START),
+      );
+      const apart = savings.reduce((sum, s) => sum + savedUntil(add([s]), now), 0);
+      return (
+        Math.abs(savedUntil(together, now) - apart) < 0.01 &&
+        together.plans === savings.length &&
+        together.days.length <= 32
+      );
+    }),
+    { numRuns: 100 },
+  );
+});
