@@ -30,6 +30,8 @@ export const SURGE = 'autoscaling.cast.ai/surge';
 export const SURGED = 'autoscaling.cast.ai/surged';
 /** Kubernetes' own label that ties a pod to the ReplicaSet of one revision of its Deployment. */
 export const POD_TEMPLATE_HASH = 'pod-template-hash';
+/** On a RebalancePlanClaim or RebalancePlan, 'true': it is ended, and what it changed is put back. */
+export const CANCEL = 'autoscaling.cast.ai/cancel';
 export const REBALANCING_STATUS = 'rebalancing.cast.ai/status';
 export const PREDICTED_INTERRUPTION = 'autoscaling.cast.ai/predicted-interruption';
 

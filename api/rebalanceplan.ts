@@ -75,6 +75,10 @@ const spec = z
       .object({
         drainTimeout: duration.exactOptional(),
         ignoreZeroNodePoolDisruptionBudgets: z.boolean().exactOptional(),
+        aggressiveEviction: z.boolean().exactOptional().meta({
+          description:
+            'Pods that eviction has not removed when the drain timeout is over are deleted, with their grace period.',
+        }),
       })
       .exactOptional(),
     executionPolicy: executionPolicy.exactOptional(),

@@ -46,6 +46,7 @@ const executionLimits = (o: Options): ExecutionLimits => ({
   pinTimeoutMs: o.pinAcknowledgeTimeout,
   pinHoldMs: o.pinHoldTimeout,
   settleTimeoutMs: o.planSettleTimeout,
+  planExpiryMs: o.planExpiry,
   maxSimultaneousDrains: o.maxSimultaneousDrains,
   haltPercent: o.unhealthyHaltPercent,
   haltNodes: o.unhealthyHaltNodes,

@@ -90,6 +90,9 @@ export const options = z.object({
   planSettleTimeout: duration
     .default(2 * 60_000)
     .meta({ description: 'time that a plan whose nodes are gone waits for its pods to run' }),
+  planExpiry: duration.default(24 * 3_600_000).meta({
+    description: 'age at which a plan that has not started expires; 0: it may wait for ever',
+  }),
   maxSimultaneousDrains: z.coerce
     .number()
     .int()

@@ -12,7 +12,7 @@ import type { RebalancePlanClaimSpec } from '../api/rebalanceplanclaim.ts';
 import { hasEnded } from './nodeview.ts';
 import { isDynamic } from './offer.ts';
 import { labelsOf, namespaceOf } from './podaffinity.ts';
-import { matchesLabels, matchesNodeSelector } from './selector.ts';
+import { matchesLabels, matchesNodeSelector, meets } from './selector.ts';
 
 export type Scope = NonNullable<RebalancePlanClaimSpec['scope']>;
 export type NodeConstraints = NonNullable<RebalancePlanClaimSpec['nodeConstraints']>;
@@ -73,6 +73,26 @@ export const blocks = (
   }
   return null;
 };
+
+/**
+ * Whether the NodePool's quiet time after changes among the pods is over. Karpenter says so with the condition
+ * Consolidatable, and says nothing where its consolidation never runs (pkg/controllers/nodeclaim/disruption).
+ */
+const isQuiet = (claim: NodeClaim, pool: NodePool): boolean => {
+  const after = pool.spec.disruption?.consolidateAfter;
+  if (after === undefined || after === 'Never' || !/[1-9]/.test(after)) return true;
+  return (
+    claim.status?.conditions?.some((each) => each.type === 'Consolidatable' && each.status === 'True') ??
+    false
+  );
+};
+
+/** The first requirement of its NodePool that a node no longer meets: Karpenter will replace it as drifted. */
+const unmetCriterion = (node: Node, pool: NodePool): string | undefined =>
+  pool.spec.template.spec.requirements.find((each) => {
+    const value = node.metadata.labels?.[each.key];
+    return value !== undefined && !meets(each, value);
+  })?.key;
 
 const isReady = (node: Node): boolean =>
   node.status?.conditions?.find((each) => each.type === 'Ready')?.status === 'True';
@@ -136,6 +156,20 @@ export const reasonsAgainst = (
     say(
       isSet(node, KARPENTER_DO_NOT_DISRUPT) || isSet(claim, KARPENTER_DO_NOT_DISRUPT),
       'it is marked do-not-disrupt',
+    );
+  }
+  if (pool && !o.mode.ignoreConsolidatable) {
+    const after = pool.spec.disruption?.consolidateAfter;
+    say(
+      !isQuiet(claim, pool),
+      `Karpenter does not call it consolidatable: its pods changed within consolidateAfter ${after} of NodePool ${pool.metadata.name}`,
+    );
+  }
+  if (pool && !o.mode.ignoreInstanceCriteria) {
+    const unmet = unmetCriterion(node, pool);
+    say(
+      unmet !== undefined,
+      `it does not meet the requirement on ${unmet} of NodePool ${pool.metadata.name} any more, and is left to Karpenter's drift`,
     );
   }
   const age = (o.now - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;

@@ -10,6 +10,7 @@ import type { Audit } from '../audit/trail.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/execute.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/unavailable.ts';
+import { aggressiveModeOf } from '../rebalanceplanclaim/plan.ts';
 import type { Planning } from '../rebalanceplanclaim/planning.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import {
@@ -109,7 +110,8 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   const little = tooLittle(settings, answer.plan.savings);
   if (little) return `the best plan is left out: ${little}`;
   // 5. The plan.
-  await write(o, name, answer.plan.spec, answer.plan.savings);
+  const spec = { ...answer.plan.spec, ...aggressiveModeOf(settings.aggressive) };
+  await write(o, name, spec, answer.plan.savings);
   return `made plan ${name}, which saves ${answer.plan.savings.projectedSavingsPercent} %`;
 };
 

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { CANCEL } from '../../api/labels.ts';
 import type { CreationAttempt, RebalancePlan, Savings } from '../../api/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
 import * as make from '../testing/world.ts';
@@ -118,10 +119,48 @@ const SAVINGS: Savings = {
   ],
 };
 
+const canceled = (p: RebalancePlan): RebalancePlan => ({
+  ...p,
+  metadata: { ...p.metadata, annotations: { ...p.metadata.annotations, [CANCEL]: 'true' } },
+});
+
 type Case = readonly [string, RebalancePlan, Partial<World>, readonly string[]];
 
 const CASES: readonly Case[] = [
   // Start
+  [
+    'a plan that is canceled before it starts is over',
+    { ...PENDING, metadata: { ...PENDING.metadata, annotations: { [CANCEL]: 'true' } } },
+    {},
+    ['finish Canceled'],
+  ],
+  [
+    'a plan that nobody lets go expires',
+    {
+      ...PENDING,
+      metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) },
+      spec: { execute: false },
+    },
+    {},
+    ['finish Expired'],
+  ],
+  [
+    'so does one that may not start for so long',
+    { ...PENDING, metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) } },
+    { busy: new Set(['blue']) },
+    ['finish Expired'],
+  ],
+  [
+    'unless it may wait for ever',
+    {
+      ...PENDING,
+      metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) },
+      spec: { execute: false },
+    },
+    { limits: { ...make.world(PENDING).limits, planExpiryMs: 0 } },
+    ['wait-to-start NotExecuted'],
+  ],
+  ['a plan that changes nothing is skipped', { ...make.plan(), status: {} }, {}, ['finish Skipped']],
   [
     'a plan that is not to be executed waits',
     { ...PENDING, spec: { execute: false } },
@@ -490,6 +529,24 @@ const CASES: readonly Case[] = [
     { ...make.plan(DELETE), metadata: { ...make.plan().metadata, deletionTimestamp: make.ago(1) } },
     BLUE,
     ['fail Creation Canceled'],
+  ],
+  [
+    'a plan that is canceled while it orders is taken back',
+    canceled(make.plan({ ...DELETE, ...ADD })),
+    BLUE,
+    ['fail Creation Canceled'],
+  ],
+  [
+    'while it drains its nodes are opened again',
+    canceled(make.plan(DELETE, draining(), 'PinsReady')),
+    BLUE,
+    ['fail Deletion Canceled'],
+  ],
+  [
+    'once its nodes are gone it is carried to its end',
+    canceled(make.plan(DELETE, {}, 'NodesDeleted')),
+    {},
+    ['finish Done'],
   ],
   [
     'a plan that is out of time fails in the phase it is in',

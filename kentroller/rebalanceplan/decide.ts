@@ -1,4 +1,6 @@
+import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { create } from './creation.ts';
 import { drainAndDelete } from './deletion.ts';
 import { addedNames } from './lock.ts';
@@ -11,11 +13,38 @@ import { hasReached, isFinished, isRunning, reachedAt } from './status.ts';
 import { type Decision, type FailurePhase, type Step, steps } from './steps.ts';
 import type { World } from './world.ts';
 
+/** Once the old nodes are gone there is nothing to put back: the plan is carried to its end. */
+const isCanceled = (plan: RebalancePlan): boolean =>
+  plan.metadata.annotations?.[CANCEL] === 'true' && !hasReached(plan, 'NodesDeleted');
+
 const isHeld = (world: World): boolean => world.plan.metadata.finalizers?.includes(PLAN_FINALIZER) ?? false;
+
+const over = (state: 'Skipped' | 'Canceled' | 'Expired', reason: string, message: string): Decision =>
+  steps({ kind: 'finish', state, reason, message });
+
+const isEmpty = ({ spec }: RebalancePlan): boolean =>
+  [spec.nodeClaimsToAdd, spec.nodeClaimsToDelete, spec.podsToMigrate].every((list) => !list?.length);
+
+/** Why a plan that has not started never will; undefined when it may. */
+const neverStarts = ({ plan, now, limits }: World): Decision | undefined => {
+  if (isCanceled(plan)) return over('Canceled', 'Canceled', 'The plan was canceled before it started.');
+  const age = now - Date.parse(plan.metadata.creationTimestamp ?? '');
+  if (limits.planExpiryMs > 0 && age > limits.planExpiryMs) {
+    const hours = Math.round(limits.planExpiryMs / 360_000) / 10;
+    const message = `The plan did not start within ${hours} h and is about a cluster of that time: make a new claim.`;
+    return over('Expired', 'PlanExpired', message);
+  }
+  if (plan.spec.execute && isEmpty(plan)) {
+    return over('Skipped', 'NothingToDo', 'The plan adds, removes and moves nothing.');
+  }
+  return undefined;
+};
 
 /** 1. Before the start: may it run, does it share a node with another plan, is the cluster well enough. */
 const start = (world: World): Decision => {
   const { plan, clusterNodes, limits } = world;
+  const never = neverStarts(world);
+  if (never) return never;
   const wait = (reason: string, message: string): Decision =>
     steps({ kind: 'wait-to-start', reason, message });
   if (!plan.spec.execute) return wait('NotExecuted', 'Set spec.execute to true to carry the plan out');
@@ -125,6 +154,11 @@ export const decide = (world: World): Decision => {
     return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
   }
   if (!isRunning(plan)) return start(world);
+  if (isCanceled(plan)) {
+    const phase = phaseAtHand(world);
+    const message = 'The plan was canceled while it ran.';
+    return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
+  }
   const late = outOfTime(world);
   if (late) return steps(late);
   if (!hasReached(plan, 'NodesCreated')) return create(world);

@@ -32,17 +32,43 @@ const remove = (world: World, claim: string): Step | undefined => {
   };
 };
 
-const drainTimedOut = (world: World, claim: string, node: Node, since: number): Step | undefined => {
-  if (world.now - since <= world.limits.drainTimeoutMs) return undefined;
+/** Once eviction has had its time: what is still there is deleted, with its grace period, where the plan says so. */
+const forced = (world: World, claim: string): readonly Step[] => {
+  const kept = new Set(mandatoryPods(world, claim));
+  return (world.pods.get(claim) ?? [])
+    .filter((pod) => isMovable(pod) && !isTerminating(pod) && !kept.has(pod))
+    .map((pod) => ({
+      kind: 'delete-pod' as const,
+      name: pod.metadata.name,
+      namespace: pod.metadata.namespace ?? '',
+      uid: pod.metadata.uid ?? '',
+      reason: 'PodDeleted',
+      message: `Deleting pod ${pod.metadata.namespace}/${pod.metadata.name}, which could not be evicted in time`,
+    }));
+};
+
+const drainTimedOut = (
+  world: World,
+  claim: string,
+  node: Node,
+  since: number,
+): readonly Step[] | undefined => {
+  const { drainTimeoutMs } = world.limits;
+  const overdue = world.now - since - drainTimeoutMs;
+  if (overdue <= 0) return undefined;
+  const isForced = world.plan.spec.aggressiveMode?.aggressiveEviction ?? false;
+  if (isForced && overdue <= drainTimeoutMs) return forced(world, claim);
   const left = (world.pods.get(claim) ?? []).filter(isMovable);
   const names = left.slice(0, 3).map((p) => `${p.metadata.namespace}/${p.metadata.name}`);
-  return {
-    kind: 'fail',
-    phase: 'Deletion',
-    failureReason: 'FailureReasonDrainTimeout',
-    reason: 'FailureReasonDrainTimeout',
-    message: `Node ${node.metadata.name} was not empty after ${Math.round(world.limits.drainTimeoutMs / 1000)} s: ${names.join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''} stayed. Look at their PodDisruptionBudgets and grace periods.`,
-  };
+  return [
+    {
+      kind: 'fail',
+      phase: 'Deletion',
+      failureReason: 'FailureReasonDrainTimeout',
+      reason: 'FailureReasonDrainTimeout',
+      message: `Node ${node.metadata.name} was not empty after ${Math.round((world.now - since) / 1000)} s: ${names.join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''} stayed. Look at their PodDisruptionBudgets and grace periods, or set aggressiveEviction.`,
+    },
+  ];
 };
 
 const isCordoned = (node: Node): boolean =>
@@ -122,7 +148,7 @@ const drain = (world: World, claim: string, mayBegin: boolean): Drained => {
     return { steps: deletion ? [deletion] : [], busy: true, done: false };
   }
   const late = drainTimedOut(world, claim, node, drainSince(events));
-  return { steps: late ? [late] : evictions(world, claim), busy: true, done: false };
+  return { steps: late ?? evictions(world, claim), busy: true, done: false };
 };
 
 const poolOf = (world: World, claim: string): string =>

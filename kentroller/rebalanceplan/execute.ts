@@ -21,6 +21,8 @@ const PARALLEL_WRITES = 10;
 const AFTER_STEPS_MS = 300;
 const FIRST_HOLD_MS = 1_000;
 const LONGEST_HOLD_MS = 15_000;
+/** A plan that waits for its owner is looked at now and then: it may have expired. */
+const LONG_HOLD_MS = 60_000;
 
 /** Steps that are told in the log but not as events of the plan. */
 const QUIET: ReadonlySet<Step['kind']> = new Set(['let-go', 'prepare']);
@@ -181,7 +183,7 @@ export const executePlans = (
         holds.delete(name);
         return awaitChange;
       }
-      if (decision.steps.some((s) => s.reason === 'NotExecuted')) return awaitChange;
+      if (decision.steps.some((s) => s.reason === 'NotExecuted')) return requeue(LONG_HOLD_MS);
       const isIdle = decision.steps.every((s) => s.kind === 'wait-to-start');
       return requeue(isIdle ? decision.againAfterMs : AFTER_STEPS_MS);
     },

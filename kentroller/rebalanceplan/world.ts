@@ -28,6 +28,8 @@ export interface ExecutionLimits {
   readonly pinHoldMs: number;
   /** How long a plan whose nodes are gone waits for its pods to run. */
   readonly settleTimeoutMs: number;
+  /** From its creation: a plan that has not started by then never will. 0: it may wait for ever. */
+  readonly planExpiryMs: number;
   readonly maxSimultaneousDrains: number;
   /** No plan starts while more than this share of the nodes, and more than `haltNodes`, are unready. */
   readonly haltPercent: number;

@@ -1,4 +1,5 @@
-import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
+import { CANCEL } from '../../api/labels.ts';
+import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { awaitChange, type Controller, watches } from '../../kube/controller.ts';
 import type { Recorder } from '../../kube/events.ts';
@@ -7,7 +8,7 @@ import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/execute.ts';
 import { claimOf } from './plan.ts';
 import { readClaim, writeClaimStatus } from './read.ts';
-import { followPlan, withState } from './status.ts';
+import { followPlan, isCanceled, isFinished, withState } from './status.ts';
 
 /** Shows in a RebalancePlanClaim what becomes of its plan. */
 export const followPlans = (o: {
@@ -31,6 +32,10 @@ export const followPlans = (o: {
     if (!claim || !planName) return awaitChange;
     const found = o.caches.plans.get(planName);
     const plan = found && claimOf(found)?.uid === claim.metadata.uid ? found : undefined;
+    if (plan && isCanceled(claim) && !isFinished(claim) && plan.metadata.annotations?.[CANCEL] !== 'true') {
+      const annotations = { [CANCEL]: 'true' };
+      await o.client.patch(REBALANCE_PLANS, { name: planName }, { metadata: { annotations } }, { signal });
+    }
     const next = followPlan(claim, plan);
     if (!next || next.state === claim.status?.state) return awaitChange;
     const warnings = plan?.status?.warnings ?? [];

@@ -15,7 +15,7 @@ import { gatherSnapshot } from '../snapshot.ts';
 import { buildPlan, claimOf, planIdOf, planNameFor } from './plan.ts';
 import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
 import { readClaim, writeClaimStatus } from './read.ts';
-import { isFinished, type Told, withState } from './status.ts';
+import { isCanceled, isFinished, type Told, withState } from './status.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
 const CLOUD_RETRY_MS = 1_000;
@@ -78,7 +78,7 @@ export const generatePlans = (o: {
 
   const move = async (
     claim: RebalancePlanClaim,
-    state: 'Pending' | 'Generating' | 'Ready' | 'Skipped' | 'Failed',
+    state: 'Pending' | 'Generating' | 'Ready' | 'Skipped' | 'Failed' | 'Canceled',
     told: Told,
     more: RebalancePlanClaimStatus,
     signal: AbortSignal,
@@ -138,6 +138,11 @@ export const generatePlans = (o: {
       if (!claim || claim.metadata.deletionTimestamp || isFinished(claim)) return awaitChange;
       const { state } = claim.status ?? {};
       if (state !== undefined && state !== 'Pending' && state !== 'Generating') return awaitChange;
+      if (isCanceled(claim)) {
+        const told = { reason: 'Canceled', message: 'The claim was canceled before its plan was ready.' };
+        await move(claim, 'Canceled', told, {}, signal);
+        return awaitChange;
+      }
       if (!o.isEnabled()) {
         if (!claim.status?.conditions?.some((c) => c.message === DISABLED)) {
           await move(claim, 'Pending', { reason: 'RebalancerDisabled', message: DISABLED }, {}, signal);

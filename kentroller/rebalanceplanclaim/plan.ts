@@ -1,7 +1,7 @@
 import { GROUP_VERSION } from '../../api/labels.ts';
 import type { OwnerReference } from '../../api/objects.ts';
 import type { RebalancePlan, RebalancePlanSpec } from '../../api/rebalanceplan.ts';
-import type { RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
+import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
 
 /** On a plan: the RebalancePlanClaim that asked for it. */
 export const CLAIM_LABEL = 'autoscaling.cast.ai/rebalance-plan-claim';
@@ -23,16 +23,24 @@ export const planNameFor = (claim: RebalancePlanClaim): string => {
 
 export const planIdOf = (plan: RebalancePlan): string => (plan.metadata.uid ?? '').slice(0, SHORT);
 
+/** What of a claim's aggressive mode is about carrying a plan out. */
+export const aggressiveModeOf = (
+  aggressive: RebalancePlanClaimSpec['aggressiveModeConfig'],
+): Pick<RebalancePlanSpec, 'aggressiveMode'> => {
+  const aggressiveMode = {
+    ...(aggressive?.drainTimeout ? { drainTimeout: aggressive.drainTimeout } : {}),
+    ...(aggressive?.ignoreZeroNodePoolDisruptionBudgets ? { ignoreZeroNodePoolDisruptionBudgets: true } : {}),
+    ...(aggressive?.aggressiveEviction ? { aggressiveEviction: true } : {}),
+  };
+  return Object.keys(aggressiveMode).length > 0 ? { aggressiveMode } : {};
+};
+
 /** The plan as it is applied: the planner's spec with what the claim says about carrying it out. */
 export const buildPlan = (
   claim: RebalancePlanClaim,
   spec: RebalancePlanSpec,
 ): RebalancePlan & { readonly spec: RebalancePlanSpec } => {
-  const { aggressiveModeConfig: aggressive, executionPolicy, timeouts } = claim.spec;
-  const aggressiveMode = {
-    ...(aggressive?.drainTimeout ? { drainTimeout: aggressive.drainTimeout } : {}),
-    ...(aggressive?.ignoreZeroNodePoolDisruptionBudgets ? { ignoreZeroNodePoolDisruptionBudgets: true } : {}),
-  };
+  const { aggressiveModeConfig, executionPolicy, timeouts } = claim.spec;
   const name = claim.metadata.name;
   return {
     metadata: {
@@ -51,7 +59,7 @@ export const buildPlan = (
     spec: {
       ...spec,
       execute: claim.spec.autoExecute === true,
-      ...(Object.keys(aggressiveMode).length > 0 ? { aggressiveMode } : {}),
+      ...aggressiveModeOf(aggressiveModeConfig),
       ...(executionPolicy ? { executionPolicy } : {}),
       ...(timeouts ? { timeouts } : {}),
     },

@@ -1,3 +1,4 @@
+import { CANCEL } from '../../api/labels.ts';
 import type { Condition } from '../../api/objects.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import type {
@@ -8,6 +9,10 @@ import type {
 import { withCondition } from '../rebalanceplan/status.ts';
 
 const FINAL: ReadonlySet<ClaimState> = new Set<ClaimState>(['Completed', 'Failed', 'Skipped', 'Canceled']);
+
+/** Somebody wants the claim ended. */
+export const isCanceled = (claim: RebalancePlanClaim): boolean =>
+  claim.metadata.annotations?.[CANCEL] === 'true';
 
 export const isFinished = (claim: RebalancePlanClaim): boolean => {
   const state = claim.status?.state;
@@ -85,11 +90,13 @@ export const followPlan = (
     case 'Skipped':
     case 'Expired':
       return {
-        state: 'Canceled',
+        state: plan.status.state === 'Skipped' ? 'Skipped' : 'Canceled',
         told: {
           reason: plan.status.failureReason ?? plan.status.state,
           message:
-            plan.status.failureMessage ?? `Plan ${plan.metadata.name} was ${plan.status.state.toLowerCase()}`,
+            plan.status.failureMessage ??
+            finished ??
+            `Plan ${plan.metadata.name} was ${plan.status.state.toLowerCase()}`,
         },
       };
     default:

@@ -4,7 +4,7 @@ import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
 import type { Logger } from '../../kube/log.ts';
 import { isDone, savedMonthly } from '../money.ts';
 import { count, emptyLedger, type Ledger, readLedger, savedUntil } from './ledger.ts';
@@ -116,7 +116,7 @@ export const openAccount = async (o: {
         if (ledger !== before.ledger) await write({ ...before, ledger }, signal);
         known = ledger;
       } catch (error) {
-        if (signal.aborted || isConflict(error) || isRetryable(error)) throw error;
+        if (signal.aborted || isConflict(error) || isAlreadyExists(error) || isRetryable(error)) throw error;
         // Money that is not counted must not hold up a plan that is done.
         log.warn({ err: error, plan: plan.metadata.name }, 'what a plan saves could not be counted');
       }

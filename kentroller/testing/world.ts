@@ -148,6 +148,7 @@ export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
   limits: {
     joinDeadlineMs: 600_000,
     drainTimeoutMs: 600_000,
+    planExpiryMs: 86_400_000,
     executionTimeoutMs: 3_600_000,
     pinTimeoutMs: 15_000,
     pinHoldMs: 10_000,
