@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { connect, type KubeClient } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
+import { createLogger, type Logger } from '../../kube/log.ts';
 import { parse } from '../../kube/options.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import type { Cloud } from '../cloud/cloud.ts';
@@ -19,6 +19,7 @@ export interface SessionOptions {
   readonly kubeconfig: string;
   readonly cloud: Cloud;
   readonly env?: Readonly<Record<string, string>>;
+  readonly log?: Logger;
   /** Wraps the client that writes; the session ends when it calls `end`. */
   readonly wrap?: (client: KubeClient, end: () => void) => KubeClient;
 }
@@ -27,7 +28,7 @@ export const startSession = (o: SessionOptions): Session => {
   const stopping = new AbortController();
   const stop = (): void => stopping.abort(new Error('stopped'));
   const { signal } = stopping;
-  const log = createLogger({ component: 'session', level: process.env.LOG_LEVEL ?? 'silent' });
+  const log = o.log ?? createLogger({ component: 'session', level: process.env.LOG_LEVEL ?? 'silent' });
   const client = connect({ kubeconfig: o.kubeconfig, userAgent: 'kentroller-test', qps: 500, burst: 500 });
   const run = async (): Promise<void> => {
     const caches = createCaches({ client, log });

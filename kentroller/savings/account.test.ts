@@ -1,0 +1,87 @@
+import { Registry } from 'prom-client';
+import t from 'tap';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import { CONFIG_MAPS, NAMESPACES } from '../../api/resources.ts';
+import { connect } from '../../kube/client.ts';
+import { createLogger } from '../../kube/log.ts';
+import { NOW } from '../testing/world.ts';
+import { type Account, openAccount, SAVINGS_CONFIG_MAP } from './account.ts';
+
+/** Money that outlives processes and plans, on a real API server. */
+
+const kubeconfig = process.env.KUBECONFIG;
+if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
+const client = connect({ kubeconfig, userAgent: 'account-test' });
+const log = createLogger({ component: 'account-test', level: 'silent' });
+const namespace = `savings-${process.pid}`;
+const { signal } = new AbortController();
+const HOUR = 3_600_000;
+let now = NOW;
+
+t.before(() => client.create(NAMESPACES, { metadata: { name: namespace } }));
+t.teardown(async () => {
+  await client.delete(NAMESPACES, { name: namespace });
+  client.close();
+});
+
+const open = async (o: { readonly namespace?: string } = {}) => {
+  const registry = new Registry();
+  const account = await openAccount({ client, namespace, log, now: () => now, registry, signal, ...o });
+  const metric = async (name: string): Promise<number | undefined> => {
+    const { values = [] } = (await registry.getSingleMetric(name)?.get()) ?? {};
+    return values[0]?.value;
+  };
+  return { account, metric };
+};
+
+const done = (uid: string, monthly: string, state: 'Done' | 'Failed' = 'Done'): RebalancePlan => ({
+  metadata: { name: uid, uid },
+  spec: { execute: true },
+  status: {
+    state,
+    completionTime: new Date(NOW).toISOString(),
+    savings: {
+      projectedSavingsPercent: '10',
+      projectedSavingsCostMonthly: '1',
+      currentMonthlyCost: '10',
+      projectedMonthlyCost: '9',
+    },
+    achievedOutcome: { savingsCostMonthly: monthly },
+  },
+});
+
+const add = (account: Account, ...plans: readonly RebalancePlan[]): Promise<void> =>
+  plans.reduce((before, plan) => before.then(() => account.add(plan, signal)), Promise.resolve());
+
+t.test('what plans save is counted once each, as it was measured, and outlives the process', async (t) => {
+  const first = await open();
+  await add(first.account, done('a', '730.00'), done('b', '365.00'), done('c', '999', 'Failed'));
+  await add(first.account, done('a', '730.00'));
+  const next = await open();
+  await add(next.account, done('b', '365.00'));
+  now = NOW + 10 * HOUR;
+  t.equal(await next.metric('kentroller_plans_done_total'), 2);
+  t.equal(await next.metric('kentroller_saved_monthly_usd_total'), 1095);
+  t.equal(Math.round((await next.metric('kentroller_saved_usd_total')) ?? 0), 15);
+  const { data } = await client.get(CONFIG_MAPS, { name: SAVINGS_CONFIG_MAP, namespace });
+  t.match(data?.summary, /^2 plans since 2026-11-22T12:00:00.000Z save 1095.00 USD a month; /);
+});
+
+t.test('two processes that count at once lose nothing', async (t) => {
+  const [one, two] = await Promise.all([open(), open()]);
+  const until = async (account: Account, plan: RebalancePlan): Promise<void> =>
+    account.add(plan, signal).catch(() => until(account, plan));
+  await Promise.all(['d', 'e', 'f'].map((uid, i) => until((i % 2 ? one : two).account, done(uid, '1'))));
+  t.equal(await (await open()).metric('kentroller_plans_done_total'), 5);
+});
+
+t.test('an account that cannot be read or written holds up no plan', async (t) => {
+  const ref = { name: SAVINGS_CONFIG_MAP, namespace };
+  await client.patch(CONFIG_MAPS, ref, { data: { 'ledger.json': '{ broken' } });
+  const { account, metric } = await open();
+  await add(account, done('g', '2'));
+  t.equal(await metric('kentroller_plans_done_total'), 1, 'it begins anew');
+  const nowhere = await open({ namespace: 'not-there' });
+  await add(nowhere.account, done('h', '3'));
+  t.pass('and goes on without');
+});
