@@ -6,8 +6,17 @@ import {
   KARPENTER_NODEPOOL,
   REMOVAL_DISABLED,
   SAFE_TO_EVICT,
+  SURGE,
 } from '../api/labels.ts';
-import type { KubeObject, Node, NodeClaim, NodePool, Pod, PodDisruptionBudget } from '../api/objects.ts';
+import type {
+  KubeObject,
+  Node,
+  NodeClaim,
+  NodePool,
+  Pod,
+  PodDisruptionBudget,
+  ReplicaSet,
+} from '../api/objects.ts';
 import type { RebalancePlanClaimSpec } from '../api/rebalanceplanclaim.ts';
 import { hasEnded } from './nodeview.ts';
 import { isDynamic } from './offer.ts';
@@ -40,12 +49,23 @@ export const mustMove = (pod: Pod): boolean =>
 
 const podName = (pod: Pod): string => `${namespaceOf(pod)}/${pod.metadata.name}`;
 
+/** A Deployment's only pod that gets a successor before it goes: then its budget allows one to go. */
+export const isSurged = (pod: Pod, replicaSet: ReplicaSet | undefined): boolean => {
+  const said = pod.metadata.annotations?.[SURGE] ?? replicaSet?.metadata.annotations?.[SURGE];
+  const isDeployments = replicaSet?.metadata.ownerReferences?.some((each) => each.kind === 'Deployment');
+  return said === 'true' && isDeployments === true && replicaSet?.spec?.replicas === 1;
+};
+
+const isViolated = ({ status }: PodDisruptionBudget): boolean =>
+  (status?.currentHealthy ?? 0) < (status?.desiredHealthy ?? 0);
+
 /** Why a pod keeps its node from being emptied, or null. */
 export const blocks = (
   pod: Pod,
   budgets: readonly PodDisruptionBudget[],
   mode: AggressiveMode,
   hasLocalVolume: (pod: Pod) => boolean,
+  surges: (pod: Pod) => boolean = () => false,
 ): string | null => {
   const owner = controllerOf(pod);
   if (!owner && !mode.ignoreProblemPodsWithoutController) return `pod ${podName(pod)} has no controller`;
@@ -65,7 +85,8 @@ export const blocks = (
       (each) =>
         (each.metadata.namespace ?? 'default') === namespaceOf(pod) &&
         matchesLabels(each.spec?.selector, labelsOf(pod)) &&
-        (each.status?.disruptionsAllowed ?? 0) < 1,
+        (each.status?.disruptionsAllowed ?? 0) < 1 &&
+        (isViolated(each) || !surges(pod)),
     );
     if (blocking) {
       return `pod ${podName(pod)} is protected by PodDisruptionBudget ${blocking.metadata.name}, which allows no disruption`;
@@ -124,6 +145,8 @@ export const reasonsAgainst = (
     readonly mode: AggressiveMode;
     readonly budgets: readonly PodDisruptionBudget[];
     readonly hasLocalVolume: (pod: Pod) => boolean;
+    /** Whether a pod gets a successor before it goes. */
+    readonly surges: (pod: Pod) => boolean;
     /** How many nodes of the NodePool may be disrupted at once. */
     readonly allowedDisruptions: (pool: NodePool) => number;
   },
@@ -176,7 +199,7 @@ export const reasonsAgainst = (
   const minAge = o.constraints.minAgeSeconds ?? 0;
   say(minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`);
   for (const pod of facts.pods) {
-    const blocked = mustMove(pod) ? blocks(pod, o.budgets, o.mode, o.hasLocalVolume) : null;
+    const blocked = mustMove(pod) ? blocks(pod, o.budgets, o.mode, o.hasLocalVolume, o.surges) : null;
     if (blocked) reasons.push(blocked);
   }
   return reasons;

@@ -5,7 +5,9 @@ import { lowerBound } from './bound.ts';
 import { allowedDisruptions } from './budget.ts';
 import {
   type AggressiveMode,
+  controllerOf,
   isInScope,
+  isSurged,
   mustMove,
   type NodeConstraints,
   reasonsAgainst,
@@ -67,6 +69,7 @@ interface Selection {
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   const skipped: { name: string; reasons: string[] }[] = [];
   const candidates: number[] = [];
+  const replicaSets = new Map(cluster.snapshot.replicaSets.map((each) => [each.metadata.uid, each]));
   const nodesOf = new Map<string, number>();
   for (const { pool } of cluster.facts) {
     if (pool) nodesOf.set(pool.metadata.name, (nodesOf.get(pool.metadata.name) ?? 0) + 1);
@@ -81,6 +84,7 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       allowedDisruptions: (pool) =>
         allowedDisruptions(pool, nodesOf.get(pool.metadata.name) ?? 0, request.now),
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
+      surges: (pod) => isSurged(pod, replicaSets.get(controllerOf(pod)?.uid)),
     });
     if (reasons.length === 0) candidates.push(index);
     else skipped.push({ name: facts.node.metadata.name, reasons });

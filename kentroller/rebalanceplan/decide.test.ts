@@ -557,6 +557,66 @@ const CASES: readonly Case[] = [
   ['an ended plan is let go', make.plan(DELETE, { state: 'Done' }), {}, ['let-go']],
 ];
 
+const WHAT_TO_DO = /\b(make|raise|lower|allow|look|label|plan|set)\b/i;
+t.test('every failure says what to do', async (t) => {
+  const failures = CASES.flatMap(([, plan, more]) => decide(make.world(plan, more)).steps).filter(
+    (step) => step.kind === 'fail' && step.failureReason !== 'Canceled',
+  );
+  t.ok(failures.length > 5);
+  for (const { message } of failures) t.match(message.split(/[:.] /).slice(1).join(' '), WHAT_TO_DO, message);
+});
+
+const HEALTH: readonly (readonly [number, number, string])[] = [
+  [10, 5, 'wait-to-start'],
+  [10, 4, 'start'],
+  [5, 3, 'start'],
+  [8, 4, 'wait-to-start'],
+  [100, 45, 'start'],
+  [100, 46, 'wait-to-start'],
+];
+for (const [total, unready, expected] of HEALTH) {
+  t.test(`with ${unready} of ${total} nodes unready a new plan comes to ${expected}`, async (t) => {
+    const [step] = decide(make.world(PENDING, { ...BLUE, clusterNodes: { total, unready } })).steps;
+    t.equal(step?.kind, expected);
+  });
+}
+
+t.test('a cluster that gets unhealthy later does not stop what runs', async (t) => {
+  const running = make.plan(DELETE, {}, 'PinsReady');
+  const world = make.world(running, { ...BLUE, clusterNodes: { total: 10, unready: 9 } });
+  t.same(decide(world).steps.map(tell), ['record-deletion blue', 'cordon node-blue']);
+});
+
+t.test('so many nodes are emptied at once, and the next one when one is gone', async (t) => {
+  const names = ['b1', 'b2', 'b3', 'b4'];
+  const begun = (...of: readonly string[]) => ({
+    nodesDeletion: Object.fromEntries(
+      of.map((name) => [name, { name, events: [{ status: 'InProgress' as const, timestamp: make.ago(5) }] }]),
+    ),
+  });
+  const cordonsOf = (of: readonly string[], there: readonly string[]): string[] =>
+    decide(
+      make.world(
+        make.plan(
+          { nodeClaimsToDelete: names.map((nodeClaimName) => ({ nodeClaimName })) },
+          begun(...of),
+          'PinsReady',
+        ),
+        {
+          nodeClaims: new Map(there.map((name) => [name, make.nodeClaim(name)])),
+          nodes: new Map(there.map((name) => [name, make.locked(name)])),
+          pods: new Map(there.map((name) => [name, [make.pod(`on-${name}`)]])),
+          limits: { ...make.world(PENDING).limits, maxSimultaneousDrains: 2 },
+        },
+      ),
+    )
+      .steps.filter((s) => s.kind === 'record-deletion' && s.status === 'InProgress')
+      .map(tell);
+  t.same(cordonsOf([], names), ['record-deletion b1', 'record-deletion b2']);
+  t.same(cordonsOf(['b1', 'b2'], names), []);
+  t.same(cordonsOf(['b1', 'b2'], ['b2', 'b3', 'b4']), ['record-deletion b3']);
+});
+
 for (const [name, plan, more, expected] of CASES) {
   t.test(name, async (t) => t.same(decide(make.world(plan, more)).steps.map(tell), expected));
 }

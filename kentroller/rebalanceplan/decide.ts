@@ -87,7 +87,7 @@ const outOfTime = (world: World): Step | undefined => {
     phase: phaseAtHand(world),
     failureReason: 'FailureReasonTimeout',
     reason: 'FailureReasonTimeout',
-    message: `The plan did not end within ${Math.round(world.limits.executionTimeoutMs / 1000)} s.`,
+    message: `The plan did not end within ${Math.round(world.limits.executionTimeoutMs / 1000)} s: raise timeouts.rebalanceExecutionTimeout, or plan for fewer nodes.`,
   };
 };
 
@@ -102,7 +102,7 @@ const checkSavings = (world: World): Decision => {
       phase: 'Creation',
       failureReason: 'FailureReasonInsufficientSavings',
       reason: 'FailureReasonInsufficientSavings',
-      message: `The new nodes save ${achieved} %, less than the ${threshold} % that executionPolicy asks for.`,
+      message: `The new nodes save ${achieved} %, less than the ${threshold} % of executionPolicy.achievedSavingsPercentageThreshold: lower it, or make a new plan when there is cheaper capacity.`,
     });
   }
   return steps({

@@ -222,7 +222,7 @@ export const generatePlans = (o: {
           'Failed',
           {
             reason: isLate ? 'FailureReasonGenerationTimeout' : 'FailureReasonPlanGeneration',
-            message: `${error.message}${isLate ? ': raise timeouts.planGenerationTimeout' : ''}.`,
+            message: `${error.message}: ${isLate ? 'raise timeouts.planGenerationTimeout, or narrow the scope' : 'make a new claim once that is mended'}.`,
           },
           {},
           signal,

@@ -1,0 +1,214 @@
+import t from 'tap';
+import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
+import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { until } from '../../e2e/support/until.ts';
+import { connect } from '../../kube/client.ts';
+import { runControllers } from '../../kube/controller.ts';
+import { createRecorder } from '../../kube/events.ts';
+import { createLogger } from '../../kube/log.ts';
+import { createCaches, startCaches } from '../caches.ts';
+import { crashingClient } from '../testing/crash.ts';
+import { generatePlans } from './generate.ts';
+import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
+
+/** Claims from Pending to what becomes of them, on a real API server; the planner is this test's. */
+
+const kubeconfig = process.env.KUBECONFIG;
+if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
+const client = connect({ kubeconfig, userAgent: 'generate-test', qps: 200, burst: 200 });
+const log = createLogger({ component: 'generate-test', level: 'silent' });
+const RUN = `generate-${process.pid}`;
+const SOON = { timeoutMs: 20_000, everyMs: 50 };
+
+const ANSWER: PlanningAnswer = {
+  selectedNodes: ['n1'],
+  skippedNodes: [{ name: 'n2', reasons: ['it is not ready', 'it is being deleted'] }],
+  plan: {
+    spec: { execute: false, nodeClaimsToDelete: [{ nodeClaimName: 'c1' }] },
+    savings: {
+      projectedSavingsPercent: '12.4',
+      projectedSavingsCostMonthly: '124.00',
+      currentMonthlyCost: '1000.00',
+      projectedMonthlyCost: '876.00',
+    },
+  },
+};
+
+interface Life {
+  readonly requests: Parameters<Planning>[0][];
+  stop(): Promise<void>;
+}
+
+const live = async (planning: Planning, api = client, onEnd?: AbortController): Promise<Life> => {
+  const stopping = onEnd ?? new AbortController();
+  const requests: Parameters<Planning>[0][] = [];
+  const caches = createCaches({ client, log });
+  await startCaches(caches, [], stopping.signal);
+  const running = runControllers({
+    controllers: [
+      generatePlans({
+        client: api,
+        caches,
+        catalogue: async () => ({ instanceTypes: [] }),
+        planning: (request, timeoutMs, signal) => {
+          if (request.planName.startsWith(RUN)) requests.push(request);
+          return planning(request, timeoutMs, signal);
+        },
+        isEnabled: () => true,
+        timeBudgetMs: 5_000,
+        recorder: createRecorder({ client, component: 'generate-test', log }),
+        log,
+        clock: { now: Date.now },
+      }),
+    ],
+    signal: stopping.signal,
+    log,
+  });
+  return {
+    requests,
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+};
+
+const ask = (name: string, spec: Partial<RebalancePlanClaimSpec> = {}): Promise<RebalancePlanClaim> =>
+  client.create(REBALANCE_PLAN_CLAIMS, {
+    metadata: { name: `${RUN}-${name}` },
+    spec: { autoExecute: false, ...spec },
+  });
+
+const reaches = (name: string, state: string): Promise<NonNullable<RebalancePlanClaim['status']>> =>
+  until(
+    `claim ${name} at ${state}`,
+    async () => {
+      const { status } = await client.get(REBALANCE_PLAN_CLAIMS, { name: `${RUN}-${name}` });
+      return status?.state === state ? status : undefined;
+    },
+    SOON,
+  );
+
+t.teardown(async () => {
+  for (const { metadata } of (await client.list(REBALANCE_PLAN_CLAIMS)).items) {
+    if (metadata.name.startsWith(RUN)) await client.delete(REBALANCE_PLAN_CLAIMS, { name: metadata.name });
+  }
+  client.close();
+});
+
+t.test('claims end in the state that their planner leaves them in', async (t) => {
+  const late = new PlanningTimeout('no plan was found within 1 s');
+  const life = await live(async ({ planName }) => {
+    if (planName.includes('late')) throw late;
+    if (planName.includes('broken')) throw new PlanningError('the snapshot can not be read');
+    if (planName.includes('nothing'))
+      return { ...ANSWER, plan: null, reason: 'No cheaper set of nodes was found.' };
+    return ANSWER;
+  });
+  t.teardown(() => life.stop());
+
+  await ask('waits');
+  const ready = await reaches('waits', 'Ready');
+  t.match(ready, {
+    selectedNodes: ['n1'],
+    selectedNodesCount: 1,
+    skippedNodes: [{ name: 'n2', reasons: ['it is not ready', 'it is being deleted'] }],
+    projectedSavingsPercent: '12.4',
+    conditions: [{ type: 'Planned', status: 'True', reason: 'PlanReady', message: /set spec.execute/ }],
+  });
+  const plan = await client.get(REBALANCE_PLANS, { name: ready.rebalanceName ?? '' });
+  t.equal(plan.spec.execute, false, 'nobody has let it go');
+  t.match(plan.status?.savings, { projectedSavingsPercent: '12.4' });
+
+  await ask('runs', {
+    autoExecute: true,
+    executionPolicy: { achievedSavingsPercentageThreshold: '5' },
+    timeouts: { rebalanceExecutionTimeout: '20m' },
+    minSavingsPercentage: '12.4',
+  });
+  const { rebalanceName = '' } = await reaches('runs', 'Ready');
+  t.match(await client.get(REBALANCE_PLANS, { name: rebalanceName }), {
+    spec: {
+      execute: true,
+      executionPolicy: { achievedSavingsPercentageThreshold: '5' },
+      timeouts: { rebalanceExecutionTimeout: '20m' },
+    },
+  });
+
+  await ask('toolittle', { minSavingsPercentage: '12.5' });
+  t.match(await reaches('toolittle', 'Failed'), {
+    failureReason: 'FailureReasonInsufficientSavings',
+    errorMessage: /saves 12.4 %, less than minSavingsPercentage 12.5: lower it/,
+  });
+  await ask('nothing');
+  t.match(await reaches('nothing', 'Skipped'), {
+    skippedReason: 'NoSavings',
+    skippedMessage: 'No cheaper set of nodes was found.',
+  });
+  await ask('late', { timeouts: { planGenerationTimeout: '1s' } });
+  t.match(await reaches('late', 'Failed'), {
+    failureReason: 'FailureReasonGenerationTimeout',
+    errorMessage: /raise timeouts.planGenerationTimeout/,
+  });
+  await ask('broken');
+  t.match(await reaches('broken', 'Failed'), {
+    failureReason: 'FailureReasonPlanGeneration',
+    errorMessage: /make a new claim/,
+  });
+});
+
+t.test('scope, constraints, aggressive mode and the time for it reach the planner as they are', async (t) => {
+  let timeout = 0;
+  const life = await live(async (_request, timeoutMs) => {
+    timeout = timeoutMs;
+    return ANSWER;
+  });
+  t.teardown(() => life.stop());
+  const asked = {
+    scope: { nodeNames: ['n1'] },
+    nodeConstraints: { maxNodes: 3, minAgeSeconds: 60, minClusterSize: 2 },
+    aggressiveModeConfig: { ignoreBlockingPDB: true, drainTimeout: '30s' },
+    timeouts: { planGenerationTimeout: '2s' },
+  };
+  await ask('asks', asked);
+  await reaches('asks', 'Ready');
+  const request = life.requests.find((r) => r.planName.startsWith(`${RUN}-asks`));
+  t.match(request, {
+    scope: asked.scope,
+    constraints: asked.nodeConstraints,
+    aggressive: asked.aggressiveModeConfig,
+    timeBudgetMs: 2_000,
+  });
+  t.equal(timeout, 2_000);
+});
+
+t.test('a process that dies at each write makes one plan', async (t) => {
+  const crashed = new Set<string>();
+  await ask('dies', { autoExecute: true });
+  const isReady = async (): Promise<boolean> =>
+    (await client.get(REBALANCE_PLAN_CLAIMS, { name: `${RUN}-dies` })).status?.state === 'Ready';
+  for (let lives = 0; lives < 30 && !(await isReady()); lives++) {
+    const dead = new AbortController();
+    const mortal = crashingClient(
+      client,
+      (write, moment) => {
+        const key = `${moment} ${write}`;
+        if (!write.includes(`${RUN}-dies`) || crashed.has(key)) return false;
+        crashed.add(key);
+        return true;
+      },
+      () => dead.abort(),
+    );
+    const life = await live(async () => ANSWER, mortal, dead);
+    await until('it has died, or is done', async () => dead.signal.aborted || isReady(), SOON);
+    await life.stop();
+  }
+  const status = await reaches('dies', 'Ready');
+  const { items } = await client.list(REBALANCE_PLANS);
+  const made = items.filter((p) => p.metadata.name.startsWith(`${RUN}-dies`));
+  t.same(
+    made.map((p) => [p.metadata.name, p.spec.execute]),
+    [[status.rebalanceName, true]],
+  );
+  t.ok(crashed.size >= 8, `it died ${crashed.size} times`);
+});
