@@ -74,7 +74,10 @@ export const CLAIM_STATES = [
 
 const status = z.object({
   state: z.enum(CLAIM_STATES).exactOptional(),
-  operationId: z.string().exactOptional(),
+  operationId: z
+    .string()
+    .exactOptional()
+    .meta({ description: 'What a planner is asked under: the name that the plan will have.' }),
   planId: z.string().exactOptional(),
   rebalanceName: z.string().exactOptional(),
   selectedNodes: z.array(z.string()).exactOptional(),

@@ -1,4 +1,4 @@
-import { isInScope, mustMove, reasonsAgainst } from '../planner/candidate.ts';
+import { isInScope, mustMove, reasonsAgainst, surgesIn } from '../planner/candidate.ts';
 import { clusterOf } from '../planner/cluster.ts';
 import { fits } from '../planner/fit.ts';
 import { provision } from '../planner/provision.ts';
@@ -48,6 +48,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
     mode: request.aggressive ?? {},
     budgets: cluster.snapshot.podDisruptionBudgets,
     hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
+    surges: surgesIn(cluster.snapshot.replicaSets),
     allowedDisruptions: () => 1,
   });
   if (reasons.length > 0) return reasons.map((reason) => `it may not be replaced: ${reason}`);

@@ -37,6 +37,8 @@ const MODE_SWITCHES = {
   'ignore-problem-removal-disabled-pods': 'ignoreProblemRemovalDisabledPods',
   'ignore-problem-removal-disabled-nodes': 'ignoreProblemRemovalDisabledNodes',
   'ignore-blocking-pdb': 'ignoreBlockingPDB',
+  'ignore-consolidatable': 'ignoreConsolidatable',
+  'ignore-instance-criteria': 'ignoreInstanceCriteria',
   'ignore-zero-node-pool-disruption-budgets': 'ignoreZeroNodePoolDisruptionBudgets',
 } as const satisfies Record<string, keyof AggressiveMode>;
 

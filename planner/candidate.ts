@@ -49,11 +49,16 @@ export const mustMove = (pod: Pod): boolean =>
 
 const podName = (pod: Pod): string => `${namespaceOf(pod)}/${pod.metadata.name}`;
 
-/** A Deployment's only pod that gets a successor before it goes: then its budget allows one to go. */
-export const isSurged = (pod: Pod, replicaSet: ReplicaSet | undefined): boolean => {
-  const said = pod.metadata.annotations?.[SURGE] ?? replicaSet?.metadata.annotations?.[SURGE];
-  const isDeployments = replicaSet?.metadata.ownerReferences?.some((each) => each.kind === 'Deployment');
-  return said === 'true' && isDeployments === true && replicaSet?.spec?.replicas === 1;
+/** Tells a Deployment's only pod that gets a successor before it goes: with two of them its budget lets one go. */
+export const surgesIn = (replicaSets: readonly ReplicaSet[]): ((pod: Pod) => boolean) => {
+  const byUid = new Map(replicaSets.map((each) => [each.metadata.uid, each]));
+  return (pod) => {
+    const replicaSet = byUid.get(controllerOf(pod)?.uid);
+    if (replicaSet?.spec?.replicas !== 1) return false;
+    const said = pod.metadata.annotations?.[SURGE] ?? replicaSet.metadata.annotations?.[SURGE];
+    const { ownerReferences = [] } = replicaSet.metadata;
+    return said === 'true' && ownerReferences.some((each) => each.kind === 'Deployment');
+  };
 };
 
 const isViolated = ({ status }: PodDisruptionBudget): boolean =>
@@ -65,7 +70,7 @@ export const blocks = (
   budgets: readonly PodDisruptionBudget[],
   mode: AggressiveMode,
   hasLocalVolume: (pod: Pod) => boolean,
-  surges: (pod: Pod) => boolean = () => false,
+  surges: (pod: Pod) => boolean,
 ): string | null => {
   const owner = controllerOf(pod);
   if (!owner && !mode.ignoreProblemPodsWithoutController) return `pod ${podName(pod)} has no controller`;

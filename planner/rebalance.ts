@@ -5,13 +5,12 @@ import { lowerBound } from './bound.ts';
 import { allowedDisruptions } from './budget.ts';
 import {
   type AggressiveMode,
-  controllerOf,
   isInScope,
-  isSurged,
   mustMove,
   type NodeConstraints,
   reasonsAgainst,
   type Scope,
+  surgesIn,
 } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
@@ -69,7 +68,7 @@ interface Selection {
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   const skipped: { name: string; reasons: string[] }[] = [];
   const candidates: number[] = [];
-  const replicaSets = new Map(cluster.snapshot.replicaSets.map((each) => [each.metadata.uid, each]));
+  const surges = surgesIn(cluster.snapshot.replicaSets);
   const nodesOf = new Map<string, number>();
   for (const { pool } of cluster.facts) {
     if (pool) nodesOf.set(pool.metadata.name, (nodesOf.get(pool.metadata.name) ?? 0) + 1);
@@ -84,7 +83,7 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       allowedDisruptions: (pool) =>
         allowedDisruptions(pool, nodesOf.get(pool.metadata.name) ?? 0, request.now),
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
-      surges: (pod) => isSurged(pod, replicaSets.get(controllerOf(pod)?.uid)),
+      surges,
     });
     if (reasons.length === 0) candidates.push(index);
     else skipped.push({ name: facts.node.metadata.name, reasons });

@@ -241,7 +241,11 @@ export const apply = async (w: Writer, world: World, step: Step): Promise<Change
       );
     case 'start':
       return both(
-        merge({ state: 'Running', startTime: world.plan.status?.startTime ?? at }),
+        merge({
+          state: 'Running',
+          startTime: world.plan.status?.startTime ?? at,
+          nodePoolBudgets: step.budgets,
+        }),
         status.setCondition('Started', 'True', step.reason, step.message, now),
       );
     case 'lock':

@@ -581,6 +581,13 @@ for (const [total, unready, expected] of HEALTH) {
   });
 }
 
+t.test('a plan that starts tells what the budgets of its NodePools allow', async (t) => {
+  const [step] = decide(
+    make.world(PENDING, { ...BLUE, poolNodes: new Map([['general', { total: 7, disrupted: 2 }]]) }),
+  ).steps;
+  t.match(step, { kind: 'start', budgets: [{ nodePoolName: 'general', allowedDisruptions: 5 }] });
+});
+
 t.test('a cluster that gets unhealthy later does not stop what runs', async (t) => {
   const running = make.plan(DELETE, {}, 'PinsReady');
   const world = make.world(running, { ...BLUE, clusterNodes: { total: 10, unready: 9 } });

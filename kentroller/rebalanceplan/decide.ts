@@ -2,7 +2,7 @@ import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { create } from './creation.ts';
-import { drainAndDelete } from './deletion.ts';
+import { drainAndDelete, poolBudgets } from './deletion.ts';
 import { addedNames } from './lock.ts';
 import { PLAN_FINALIZER } from './names.ts';
 import { countBaseline, movesOf } from './pods.ts';
@@ -61,7 +61,10 @@ const start = (world: World): Decision => {
   if (unready > limits.haltNodes && unready * 100 > total * limits.haltPercent) {
     return wait('ClusterUnhealthy', `${unready} of ${total} nodes are unready: no plan starts`);
   }
-  if (isHeld(world)) return steps({ kind: 'start', reason: 'PlanStarted', message: 'Carrying the plan out' });
+  if (isHeld(world)) {
+    const budgets = poolBudgets(world);
+    return steps({ kind: 'start', budgets, reason: 'PlanStarted', message: 'Carrying the plan out' });
+  }
   const leaving = new Set(
     (plan.spec.podsToMigrate ?? []).filter((p) => p.srcNode).map((p) => `${p.namespace}/${p.name}`),
   );

@@ -170,6 +170,14 @@ export const budgetsOf = (world: World): Map<string, number> => {
   );
 };
 
+/** The same for the NodePools that lose nodes, as it is told when the plan starts. */
+export const poolBudgets = (world: World): { nodePoolName: string; allowedDisruptions: number }[] => {
+  const losing = (world.plan.spec.nodeClaimsToDelete ?? []).map((c) => poolOf(world, c.nodeClaimName));
+  return [...budgetsOf(world)]
+    .filter(([name]) => losing.includes(name))
+    .map(([nodePoolName, allowedDisruptions]) => ({ nodePoolName, allowedDisruptions }));
+};
+
 /** The deletion phase: cordon, evict, delete, so many nodes at a time, and wait until each NodeClaim is gone. */
 export const drainAndDelete = (world: World): Decision => {
   const claims = (world.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);

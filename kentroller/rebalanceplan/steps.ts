@@ -27,7 +27,7 @@ export type Step = Why &
   (
     | { readonly kind: 'prepare'; readonly baseline: Readonly<Record<string, number>> }
     | { readonly kind: 'wait-to-start' }
-    | { readonly kind: 'start' }
+    | { readonly kind: 'start'; readonly budgets: NonNullable<RebalancePlanStatus['nodePoolBudgets']> }
     | { readonly kind: 'lock'; readonly node: string; readonly keeps: boolean }
     | { readonly kind: 'unlock'; readonly node: string; readonly keeps: boolean }
     | { readonly kind: 'create-claim'; readonly attempt: AttemptRef; readonly claim: NodeClaim }

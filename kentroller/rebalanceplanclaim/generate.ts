@@ -178,7 +178,7 @@ export const generatePlans = (o: {
           claim,
           'Generating',
           { reason: 'Generating', message: 'Looking for a cheaper set of nodes' },
-          {},
+          { operationId: planNameFor(claim) },
           signal,
         );
       }

@@ -60,9 +60,9 @@ t.test('what plans save is counted once each, as it was measured, and outlives t
   const next = await open();
   await add(next.account, done('b', '365.00'));
   now = NOW + 10 * HOUR;
-  t.equal(await next.metric('kentroller_plans_done_total'), 2);
-  t.equal(await next.metric('kentroller_saved_monthly_usd_total'), 1095);
-  t.equal(Math.round((await next.metric('kentroller_saved_usd_total')) ?? 0), 15);
+  t.equal(await next.metric('kentroller_plans_done_since_install'), 2);
+  t.equal(await next.metric('kentroller_saved_monthly_usd_since_install'), 1095);
+  t.equal(Math.round((await next.metric('kentroller_saved_usd_since_install')) ?? 0), 15);
   const { data } = await client.get(CONFIG_MAPS, { name: SAVINGS_CONFIG_MAP, namespace });
   t.match(data?.summary, /^2 plans since 2026-11-22T12:00:00.000Z save 1095.00 USD a month; /);
 });
@@ -72,7 +72,7 @@ t.test('two processes that count at once lose nothing', async (t) => {
   const until = async (account: Account, plan: RebalancePlan): Promise<void> =>
     account.add(plan, signal).catch(() => until(account, plan));
   await Promise.all(['d', 'e', 'f'].map((uid, i) => until((i % 2 ? one : two).account, done(uid, '1'))));
-  t.equal(await (await open()).metric('kentroller_plans_done_total'), 5);
+  t.equal(await (await open()).metric('kentroller_plans_done_since_install'), 5);
 });
 
 t.test('an account that cannot be read or written holds up no plan', async (t) => {
@@ -80,7 +80,7 @@ t.test('an account that cannot be read or written holds up no plan', async (t) =
   await client.patch(CONFIG_MAPS, ref, { data: { 'ledger.json': '{ broken' } });
   const { account, metric } = await open();
   await add(account, done('g', '2'));
-  t.equal(await metric('kentroller_plans_done_total'), 1, 'it begins anew');
+  t.equal(await metric('kentroller_plans_done_since_install'), 1, 'it begins anew');
   const nowhere = await open({ namespace: 'not-there' });
   await add(nowhere.account, done('h', '3'));
   t.pass('and goes on without');

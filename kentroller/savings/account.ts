@@ -94,15 +94,19 @@ export const openAccount = async (o: {
         },
       });
     };
-    gauge('kentroller_saved_usd_total', 'USD that plans saved since the install', (l) =>
+    gauge('kentroller_saved_usd_since_install', 'USD that plans saved since the install', (l) =>
       savedUntil(l, now()),
     );
     gauge(
-      'kentroller_saved_monthly_usd_total',
+      'kentroller_saved_monthly_usd_since_install',
       'USD a month that the plans since the install save, those included that no history keeps',
       (l) => l.monthly,
     );
-    gauge('kentroller_plans_done_total', 'RebalancePlans that were done since the install', (l) => l.plans);
+    gauge(
+      'kentroller_plans_done_since_install',
+      'RebalancePlans that were done since the install',
+      (l) => l.plans,
+    );
   }
 
   return {
