@@ -25,6 +25,15 @@ const session = startSession({
 t.teardown(async () => {
   session.stop();
   await session.ended;
+  for (const { metadata } of (await client.list(resources.REBALANCE_PLAN_CLAIMS)).items) {
+    if (metadata.name.startsWith(RUN))
+      await client.delete(resources.REBALANCE_PLAN_CLAIMS, { name: metadata.name });
+  }
+  for (const { metadata } of (await client.list(resources.REBALANCE_PLANS)).items) {
+    if (metadata.name.startsWith(RUN)) {
+      await client.delete(resources.REBALANCE_PLANS, { name: metadata.name }).catch(() => undefined);
+    }
+  }
   const { items } = await client.list(resources.NODE_CLAIMS);
   for (const { metadata } of items) if (metadata.name.startsWith(RUN)) await letGo(metadata.name);
   client.close();

@@ -1,6 +1,9 @@
 import t from 'tap';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { PlanState, RebalancePlan, Savings } from '../../api/rebalanceplan.ts';
+import { smallCatalogue } from '../../planner/randomcluster.ts';
+import { rebalance } from '../../planner/rebalance.ts';
+import { makeNode, makePod, makeSnapshot } from '../../planner/testcluster.ts';
 import { PlanningError } from '../rebalanceplanclaim/planning.ts';
 import {
   CONTINUOUS,
@@ -168,4 +171,27 @@ t.test('a node is empty when nothing on it would have to move', async (t) => {
     emptyNodes([node(1), node(2), node(3), node(4)], (name) => pods[name] ?? []),
     ['n1', 'n3', 'n4'],
   );
+});
+
+t.test('delete-empty removes what is empty, and nothing else however cheap that would be', async (t) => {
+  const empty = makeNode('empty');
+  const full = makeNode('full');
+  const pods = [makePod('p', { node: 'full' })];
+  const snapshot = makeSnapshot([empty, full, makeNode('half')], [...pods, makePod('q', { node: 'half' })]);
+  const settings: ContinuousSettings = { ...SETTINGS, mode: 'delete-empty' };
+  const nodeNames = emptyNodes(snapshot.nodes, (name) =>
+    snapshot.pods.filter((p) => p.spec.nodeName === name),
+  );
+  const { plan } = rebalance({
+    snapshot,
+    catalogue: catalogueFor(settings, smallCatalogue),
+    now: NOW,
+    seed: 1,
+    planName: 'p',
+    rounds: 20,
+    scope: { nodeNames: [...nodeNames] },
+  });
+  t.same(plan?.spec.nodeClaimsToDelete, [{ nodeClaimName: 'claim-empty' }]);
+  t.same(plan?.spec.nodeClaimsToAdd ?? [], []);
+  t.same(plan?.spec.podsToMigrate ?? [], []);
 });

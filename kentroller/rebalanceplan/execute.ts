@@ -101,9 +101,11 @@ export const executePlans = (
 
   const write = async (
     plan: RebalancePlan,
-    status: RebalancePlanStatus,
+    changed: RebalancePlanStatus,
     signal: AbortSignal,
   ): Promise<void> => {
+    const { generation } = plan.metadata;
+    const status = { ...changed, ...(generation === undefined ? {} : { observedGeneration: generation }) };
     if (JSON.stringify(status) === JSON.stringify(plan.status ?? {})) return;
     await client.replace(REBALANCE_PLANS, { ...plan, status }, { subresource: 'status', signal });
   };

@@ -24,4 +24,14 @@ export const writeClaimStatus = async (
   status: RebalancePlanClaimStatus,
   signal: AbortSignal,
 ): Promise<RebalancePlanClaim> =>
-  client.replace(REBALANCE_PLAN_CLAIMS, { ...claim, status }, { subresource: 'status', signal });
+  client.replace(
+    REBALANCE_PLAN_CLAIMS,
+    {
+      ...claim,
+      status: {
+        ...status,
+        ...(claim.metadata.generation === undefined ? {} : { observedGeneration: claim.metadata.generation }),
+      },
+    },
+    { subresource: 'status', signal },
+  );

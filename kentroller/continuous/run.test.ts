@@ -1,0 +1,180 @@
+import t from 'tap';
+import { INSTANCE_TYPE } from '../../api/labels.ts';
+import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
+import { until } from '../../e2e/support/until.ts';
+import { connect, type KubeClient } from '../../kube/client.ts';
+import { createRecorder } from '../../kube/events.ts';
+import { createLogger } from '../../kube/log.ts';
+import type { AuditNote } from '../audit/trail.ts';
+import { createCaches, startCaches } from '../caches.ts';
+import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/planning.ts';
+import { crashingClient } from '../testing/crash.ts';
+import { CONTINUOUS, MADE_BY } from './decide.ts';
+import { type ContinuousOptions, rebalanceContinuously, runCycle } from './run.ts';
+import type { ContinuousSettings } from './settings.ts';
+
+/** Cycles on a real API server; the planner is this test's. */
+
+const kubeconfig = process.env.KUBECONFIG;
+if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
+const client = connect({ kubeconfig, userAgent: 'continuous-test', qps: 200, burst: 200 });
+const log = createLogger({ component: 'continuous-test', level: 'silent' });
+const stopping = new AbortController();
+const { signal } = stopping;
+const caches = createCaches({ client, log });
+const SOON = { timeoutMs: 20_000, everyMs: 50 };
+const NODE = `continuous-${process.pid}`;
+const clock = { at: Date.now(), now: () => clock.at };
+
+const SETTINGS: ContinuousSettings = {
+  enabled: true,
+  mode: 'full',
+  minNodeAgeMs: 0,
+  minNodes: 1,
+  maxNodes: 7,
+  thresholdPercent: 10,
+  thresholdMonthly: 50,
+  failureBackoffMs: 1_800_000,
+  aggressive: { ignoreBlockingPDB: true, drainTimeout: '90s' },
+};
+
+const answer = (percent: string, monthly: string): PlanningAnswer => ({
+  selectedNodes: [NODE],
+  skippedNodes: [],
+  plan: {
+    spec: { execute: false, nodeClaimsToDelete: [{ nodeClaimName: NODE }] },
+    savings: {
+      projectedSavingsPercent: percent,
+      projectedSavingsCostMonthly: monthly,
+      currentMonthlyCost: '1000.00',
+      projectedMonthlyCost: '900.00',
+    },
+  },
+});
+
+const options = (o: {
+  readonly settings?: Partial<ContinuousSettings>;
+  readonly plan?: PlanningAnswer;
+  readonly api?: KubeClient;
+  readonly asked?: PlanningRequest[];
+}): ContinuousOptions => ({
+  client: o.api ?? client,
+  caches,
+  catalogue: async () => ({
+    instanceTypes: [],
+  }),
+  planning: async (request) => {
+    o.asked?.push(request);
+    return o.plan ?? answer('12.0', '120.00');
+  },
+  settings: () => ({ ...SETTINGS, ...o.settings }),
+  timeBudgetMs: () => 1_000,
+  pollingPeriodMs: () => 5,
+  recorder: createRecorder({ client, component: 'continuous-test', log }),
+  audit: { note: () => {} },
+  log,
+  clock,
+  signal,
+});
+
+t.before(async () => {
+  await client.create(NODES, { metadata: { name: NODE, labels: { [INSTANCE_TYPE]: 'm5.large' } } });
+  await startCaches(caches, [], signal);
+});
+t.teardown(async () => {
+  await clear();
+  await client.delete(NODES, { name: NODE });
+  stopping.abort();
+  client.close();
+});
+
+const ours = async () =>
+  (await client.list(REBALANCE_PLANS, { labelSelector: `${MADE_BY}=${CONTINUOUS}` })).items;
+
+const cached = () => caches.plans.list().filter((p) => p.metadata.labels?.[MADE_BY] === CONTINUOUS);
+
+const clear = async (): Promise<void> => {
+  for (const { metadata } of await ours()) await client.delete(REBALANCE_PLANS, { name: metadata.name });
+  await until('the cache shows none', () => cached().length === 0, SOON);
+};
+
+t.test('a cycle asks for what the settings allow and makes one plan that runs by itself', async (t) => {
+  const asked: PlanningRequest[] = [];
+  const said = await runCycle(options({ asked }));
+  t.match(said, /^made plan continuous-rebalancing-\d+, which saves 12.0 %$/);
+  t.match(asked, [{ constraints: { maxNodes: 7 }, aggressive: SETTINGS.aggressive, timeBudgetMs: 1_000 }]);
+  const [plan] = await ours();
+  t.match(plan, {
+    spec: { execute: true, aggressiveMode: { drainTimeout: '90s' } },
+    status: { savings: { projectedSavingsCostMonthly: '120.00' } },
+  });
+  t.equal(plan?.metadata.ownerReferences, undefined, 'without a claim');
+  await until('the cache has it', () => cached().length === 1, SOON);
+  t.match(await runCycle(options({})), /plan continuous-rebalancing-\d+ has not ended/);
+  await clear();
+});
+
+t.test('a cycle that makes nothing says why', async (t) => {
+  t.match(await runCycle(options({ settings: { enabled: false } })), 'it is not enabled');
+  t.match(await runCycle(options({ settings: { minNodes: 1000 } })), /1000 are needed/);
+  t.match(
+    await runCycle(options({ plan: answer('9.9', '500.00') })),
+    /left out: it saves 9.9 %, less than 10/,
+  );
+  t.match(await runCycle(options({ plan: answer('50.0', '49.99') })), /left out: it saves 49.99 USD/);
+  const none = {
+    selectedNodes: [],
+    skippedNodes: [],
+    plan: null,
+    reason: 'No node in scope may be replaced.',
+  };
+  t.match(await runCycle(options({ plan: none })), 'No node in scope may be replaced.');
+  t.same(await ours(), []);
+});
+
+t.test('a process that dies in a cycle leaves no plan that would run without its savings', async (t) => {
+  for (let n = 0; n < 6; n++) {
+    let writes = 0;
+    const api = crashingClient(
+      client,
+      () => writes++ === n,
+      () => {},
+    );
+    clock.at += 1_000;
+    await runCycle(options({ api })).catch(() => undefined);
+    for (const plan of await ours()) {
+      t.ok(!plan.spec.execute || plan.status?.savings, `after write ${n}`);
+    }
+    const known = (await ours()).length;
+    await until('the cache has them', () => cached().length === known, SOON);
+    for (const plan of await ours()) {
+      if (plan.spec.execute) await client.delete(REBALANCE_PLANS, { name: plan.metadata.name });
+    }
+    await until('those that run are gone', async () => cached().every((p) => !p.spec.execute), SOON);
+  }
+  clock.at += 1_000;
+  t.match(await runCycle(options({})), 'made plan');
+  t.equal((await ours()).length, 1, 'what was never let go is cleared away');
+  await clear();
+});
+
+t.test('the same reason is told once, a failed cycle with how long it rests', async (t) => {
+  const notes: AuditNote[] = [];
+  const ending = new AbortController();
+  let cycles = 0;
+  const running = rebalanceContinuously({
+    ...options({ settings: { enabled: true, failureBackoffMs: 20 } }),
+    planning: async () => {
+      cycles += 1;
+      if (cycles > 5) throw new Error('the planner is broken');
+      return answer('1.0', '1.00');
+    },
+    audit: { note: (note) => void notes.push(note) },
+    signal: ending.signal,
+  });
+  await until('it failed', () => notes.some((n) => n.reason === 'ContinuousCycleFailed'), SOON);
+  ending.abort();
+  await running;
+  t.equal(notes.filter((n) => n.reason === 'ContinuousCycle').length, 1);
+  t.match(notes.at(-1)?.message, 'the planner is broken');
+});
