@@ -1,5 +1,5 @@
 import t from 'tap';
-import { INSTANCE_TYPE, PREPARING_TAINT, REBALANCING_STATUS } from '../api/labels.ts';
+import { INSTALL_NAMESPACE, INSTANCE_TYPE, PREPARING_TAINT, REBALANCING_STATUS } from '../api/labels.ts';
 import { bytes, cpuMillis } from '../api/quantity.ts';
 import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
@@ -9,6 +9,7 @@ import { claimEnded, claimRebalance, planOf } from '../e2e/support/claim.ts';
 import { until } from '../e2e/support/until.ts';
 import { podsRunning } from '../e2e/support/workload.ts';
 import { LOCKED_BY } from './rebalanceplan/names.ts';
+import { SAVINGS_CONFIG_MAP } from './savings/account.ts';
 import { crashingClient } from './testing/crash.ts';
 import { startSession } from './testing/session.ts';
 import { openStage } from './testing/stage.ts';
@@ -87,6 +88,9 @@ t.test('a process that dies before and after each write still ends in the planne
   await podsRunning(client, name, 6, 60_000);
   await checkNothingLeft(t, plan);
   t.ok(deaths > 20, 'it died often');
+  const account = { name: SAVINGS_CONFIG_MAP, namespace: INSTALL_NAMESPACE };
+  const { data } = await client.get(resources.CONFIG_MAPS, account);
+  t.match(data?.summary, /^1 plans since /, 'what it saves is counted once');
 });
 
 /** The types that the first attempt may take. */

@@ -168,10 +168,8 @@ const successorOf = (scene: Scene): Promise<Pod> =>
     { timeoutMs: 60_000 },
   );
 
-t.test('the successor is ready before the old pod goes, whenever the process dies', async (t) => {
-  await set();
-  const scene = await move(1, '60s');
-  const look = witness();
+/** kentroller, dying once before and once after each deadly write and started again, until told to end. */
+const liveAndDie = (): { end(): Promise<ReadonlySet<string>> } => {
   const crashed = new Set<string>();
   const finished = new AbortController();
   const lives = (async () => {
@@ -197,6 +195,20 @@ t.test('the successor is ready before the old pod goes, whenever the process die
       await session.ended;
     }
   })();
+  return {
+    end: async () => {
+      finished.abort();
+      await lives;
+      return crashed;
+    },
+  };
+};
+
+t.test('the successor is ready before the old pod goes, whenever the process dies', async (t) => {
+  await set();
+  const scene = await move(1, '60s');
+  const look = witness();
+  const mortal = liveAndDie();
   const successor = await successorOf(scene);
   t.not(successor.spec.nodeName, scene.pod.spec.nodeName, 'it is on another node');
   const old = await stage.client.get(resources.PODS, {
@@ -207,8 +219,7 @@ t.test('the successor is ready before the old pod goes, whenever the process die
   t.equal(old.metadata.deletionTimestamp, undefined);
   await warm(successor);
   const plan = await ended(scene, 120_000);
-  finished.abort();
-  await lives;
+  const crashed = await mortal.end();
   const { looks, gaps } = await look();
   t.match(plan.status?.state, /^Done/);
   t.same(gaps, [], `${looks} looks`);
@@ -223,19 +234,23 @@ t.test('the successor is ready before the old pod goes, whenever the process die
   t.comment(`${crashed.size} deaths, ${looks} looks`);
 });
 
-t.test('a successor that never gets ready leaves the Deployment as it was', async (t) => {
-  const scene = await move(2, '6s');
-  const look = witness();
-  await stage.play({}, async () => {
-    const plan = await ended(scene, 60_000);
+t.test(
+  'a successor that never gets ready leaves the Deployment as it was, whenever the process dies',
+  async (t) => {
+    const scene = await move(2, '6s');
+    const look = witness();
+    const mortal = liveAndDie();
+    const plan = await ended(scene, 90_000);
+    const crashed = await mortal.end();
     t.match(plan.status, { state: 'Failed', failureReason: 'FailureReasonDrainTimeout' });
-  });
-  await until('one pod is left', async () => (await livePods(NAME)).length === 1, {
-    timeoutMs: 30_000,
-  });
-  const [pod] = await livePods(NAME);
-  t.equal(pod?.metadata.uid, scene.pod.metadata.uid, 'the one that was ready');
-  t.equal(pod?.metadata.annotations?.[SURGED], undefined);
-  t.equal(pod?.metadata.ownerReferences?.[0]?.kind, 'ReplicaSet', 'its ReplicaSet has it back');
-  t.same((await look()).gaps, []);
-});
+    t.equal([...crashed].filter((key) => / Pod /.test(key)).length, 4, [...crashed].join(', '));
+    await until('one pod is left', async () => (await livePods(NAME)).length === 1, {
+      timeoutMs: 30_000,
+    });
+    const [pod] = await livePods(NAME);
+    t.equal(pod?.metadata.uid, scene.pod.metadata.uid, 'the one that was ready');
+    t.equal(pod?.metadata.annotations?.[SURGED], undefined);
+    t.equal(pod?.metadata.ownerReferences?.[0]?.kind, 'ReplicaSet', 'its ReplicaSet has it back');
+    t.same((await look()).gaps, []);
+  },
+);

@@ -11,7 +11,6 @@ import { cloudOf } from '../e2e/ground/aws/cloud.ts';
 import { type Ground, up } from '../e2e/ground/ground.ts';
 import { claimEnded, claimRebalance, planOf, planReaches } from '../e2e/support/claim.ts';
 import { until } from '../e2e/support/until.ts';
-import { createNamespace } from '../e2e/support/workload.ts';
 import type { AuditEntry } from './audit/trail.ts';
 import { SAVINGS_CONFIG_MAP } from './savings/account.ts';
 import { type Session, startSession } from './testing/session.ts';
@@ -57,7 +56,6 @@ t.before(async () => {
   await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
   ground = await up({ name: 'troubleshooting', cloud: true });
   stage = await openStage(ground);
-  await createNamespace(stage.client, INSTALL_NAMESPACE);
   await stage.set(NAME, 2);
   await start({ LIVE_MIGRATION: 'always', LIVE_MIGRATION_ANSWER_TIMEOUT: '30s' });
 });

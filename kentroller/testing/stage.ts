@@ -1,5 +1,10 @@
 import type t from 'tap';
-import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../../api/labels.ts';
+import {
+  INSTALL_NAMESPACE,
+  KARPENTER_DO_NOT_DISRUPT,
+  KARPENTER_NODEPOOL,
+  PREPARING_TAINT,
+} from '../../api/labels.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import * as resources from '../../api/resources.ts';
 import { cloudOf } from '../../e2e/ground/aws/cloud.ts';
@@ -64,6 +69,7 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
     log: createLogger({ component: 'cloud', level: 'fatal' }),
     signal: stopping.signal,
   });
+  await createNamespace(client, INSTALL_NAMESPACE);
   const gone = (error: unknown): void => {
     if (!isNotFound(error)) throw error;
   };
