@@ -45,6 +45,11 @@ const openCloud = async (
 await runMain(
   async ({ signal }) => {
     const options = parse(schema, { argv: process.argv.slice(2), env: process.env, name: NAME });
+    if (options.apiUrl && !options.clusterId) {
+      throw new OptionsError(
+        '--cluster-id (CLUSTER_ID) is required with --api-url (API_URL): the name that the API knows this cluster by',
+      );
+    }
     const log = createLogger({ component: NAME, level: options.logLevel });
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });

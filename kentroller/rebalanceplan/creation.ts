@@ -165,6 +165,24 @@ export const sweep = (world: World, claimNames: readonly string[]): readonly Ste
     ];
   });
 
+/** Before the first machine is ordered: Karpenter keeps the nodes of a static NodePool at their number, so nobody else may. */
+const staticFailure = (world: World, planned: readonly NodeClaimToAdd[]): Step | undefined => {
+  if (Object.keys(world.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
+  const touched = [
+    ...planned.map((p) => p.metadata.labels?.[KARPENTER_NODEPOOL]),
+    ...(world.plan.spec.nodeClaimsToDelete ?? []).map(
+      ({ nodeClaimName }) => world.nodeClaims.get(nodeClaimName)?.metadata.labels?.[KARPENTER_NODEPOOL],
+    ),
+  ];
+  const name = touched.find((each) => world.nodePools.get(each ?? '')?.spec.replicas !== undefined);
+  return name === undefined
+    ? undefined
+    : fail(
+        'FailureReasonStaticNodePool',
+        `NodePool ${name} is static: set its replicas instead, or make a plan without its nodes.`,
+      );
+};
+
 /** Before the first machine is ordered: do the NodePools' limits allow them all at once? */
 const limitFailure = (world: World, planned: readonly NodeClaimToAdd[]): Step | undefined => {
   if (Object.keys(world.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
@@ -184,7 +202,7 @@ export const create = (world: World): Decision => {
   const locks = lock(world);
   if (locks.length > 0) return steps(...locks);
   const planned = world.plan.spec.nodeClaimsToAdd ?? [];
-  const limited = unmigratable(world) ?? limitFailure(world, planned);
+  const limited = unmigratable(world) ?? staticFailure(world, planned) ?? limitFailure(world, planned);
   if (limited) return steps(limited);
   const next = planned.flatMap((p) => follow(world, p));
   const failure = next.find((s) => s.kind === 'fail');

@@ -253,6 +253,18 @@ const CASES: readonly Case[] = [
     ['fail Creation FailureReasonNodePoolLimit'],
   ],
   [
+    'nodes of a static NodePool are not added to',
+    make.plan(ADD),
+    { nodePools: new Map([['general', make.nodePool('general', { replicas: 3 })]]) },
+    ['fail Creation FailureReasonStaticNodePool'],
+  ],
+  [
+    'nor removed',
+    make.plan(DELETE),
+    { ...BLUE, nodePools: new Map([['general', make.nodePool('general', { replicas: 3 })]]) },
+    ['fail Creation FailureReasonStaticNodePool'],
+  ],
+  [
     'a claim that is on its way is waited for',
     make.plan(ADD, attempts({})),
     { nodeClaims: new Map([['green', make.nodeClaim('green', {}, false)]]) },
