@@ -84,8 +84,9 @@ export const lead = async (o: {
     : undefined;
   const audit = createAudit({ log, now: clock.now, ...(remoteAudit ? { outbox: remoteAudit } : {}) });
   const client = audited(o.client, audit);
-  const events = createRecorder({ client: o.client, component: 'castai-kentroller', log });
-  const recorder = auditedRecorder(events, audit);
+  const openRecorder = () =>
+    auditedRecorder(createRecorder({ client: o.client, component: 'castai-kentroller', log }), audit);
+  const recorder = openRecorder();
   const board = new Board(clock.now);
   const nodeNames = createNodeNames({ cloud, log, signal });
   const feed = new Feed();
@@ -177,6 +178,7 @@ export const lead = async (o: {
           account,
           isEnabled: rebalances,
           recorder,
+          podRecorder: openRecorder(),
           log,
           clock,
         }),

@@ -68,6 +68,8 @@ export const executePlans = (
   o: Sources & {
     readonly account: Account;
     readonly recorder: Recorder;
+    /** Of its own, so that thousands of pods do not crowd out what is told of the plan. */
+    readonly podRecorder: Recorder;
     readonly log: Logger;
     readonly clock: Clock;
   },
@@ -88,7 +90,7 @@ export const executePlans = (
     if (OF_PODS.has(kind) && 'namespace' in step) {
       const { name, namespace, uid } = step;
       const because = `${message} (RebalancePlan ${plan.metadata.name})`;
-      o.recorder.event(PODS, { metadata: { name, namespace, uid } }, type, reason, because);
+      o.podRecorder.event(PODS, { metadata: { name, namespace, uid } }, type, reason, because);
       return;
     }
     o.recorder.event(REBALANCE_PLANS, plan, type, reason, message);
