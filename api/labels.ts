@@ -20,6 +20,10 @@ export const PREPARING_TAINT = 'scheduling.cast.ai/pod-pinning-preparing';
 export const NOT_READY = 'node.kubernetes.io/not-ready';
 /** Scheduling gate of the `hold` way to pin. */
 export const PIN_GATE = 'autoscaling.cast.ai/pin-hold';
+/** Label of a pod that was created behind our gate: how whoever lifts gates finds such pods among all others. */
+export const PIN_HELD = 'autoscaling.cast.ai/pin-held';
+/** On a held pod: the node that it waits for, once that has a name. */
+export const PIN_NODE = 'autoscaling.cast.ai/pin-node';
 /** On a node: a live migration provider serves it, as source and as destination. On a pod: 'false' keeps it out. */
 export const LIVE_MIGRATION = 'live.cast.ai/migration-enabled';
 /** On a pod, 'true': it is evicted rather than migrated. */

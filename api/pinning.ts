@@ -84,6 +84,8 @@ export interface TakeRequest {
   readonly ownerName: string;
   readonly ownerUid: string;
   readonly pod: string;
+  /** Another webhook may change the pod after ours. */
+  readonly coexisting: boolean;
 }
 
 export interface TakeReply {

@@ -1,3 +1,4 @@
+import { PIN } from '../api/labels.ts';
 import type {
   DaemonSet,
   KubeObject,
@@ -102,9 +103,16 @@ export const trimOf = <T extends KubeObject>(resource: Resource<T>): Trim<T> => 
   return (known[`${resource.group}/${resource.kind}`] ?? trimOther) as Trim<T>;
 };
 
-/** Indexes that most callers of a pod cache want: by node, by the controlling owner's UID, by namespace. */
+/**
+ * Indexes that most callers of a pod cache want: by node, by the controlling owner's UID, by namespace; `pin` has the
+ * pods that wait for a node which a pin, by its id, has for them.
+ */
 export const POD_INDEXES: Readonly<Record<string, (pod: Pod) => readonly string[]>> = {
   node: (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []),
   owner: (pod) => pod.metadata.ownerReferences?.flatMap((o) => (o.controller ? [o.uid] : [])) ?? [],
   namespace: (pod) => [pod.metadata.namespace ?? ''],
+  pin: (pod) => {
+    const pin = pod.spec.nodeName ? undefined : pod.metadata.annotations?.[PIN];
+    return pin ? [pin] : [];
+  },
 };

@@ -1,3 +1,4 @@
+import { withoutHold } from '../api/hold.ts';
 import {
   INSTANCE_TYPE,
   KARPENTER_DISRUPTED_TAINT,
@@ -37,11 +38,18 @@ export const priceOf = (
   )?.price;
 };
 
+// A pod that still waits for the node it is tied to has its place already.
+const asMade = (pod: Pod): Pod => (pod.spec.nodeName ? withoutHold(pod) : pod);
+
 export const indexTypes = (catalogue: Catalogue) =>
   new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
 
-/** Puts a snapshot in order. Throws a QuantityError. */
-export const clusterOf = (snapshot: Snapshot, catalogue: Catalogue): Cluster => {
+/**
+ * Puts a snapshot in order. A pod that was held for its node may go elsewhere next time: its controller makes the next
+ * one without what we put on it. Throws a QuantityError.
+ */
+export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
+  const snapshot: Snapshot = { ...given, pods: given.pods.map(asMade) };
   const podsOn = new Map<string, Pod[]>();
   const pending: Pod[] = [];
   for (const pod of snapshot.pods) {

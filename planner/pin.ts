@@ -49,13 +49,18 @@ const refusesPins = (pod: Pod): string | null => {
   return null;
 };
 
-/** What only kube-scheduler can settle for a pod, or null. */
-const needsScheduler = (pod: Pod): string | null => {
+/** What kube-scheduler has to do on the pod's node as it binds it, or null. */
+const needsBinding = (pod: Pod): string | null => {
   if ((pod.spec.resourceClaims ?? []).length > 0) return 'it has resource claims to allocate';
   for (const volume of pod.spec.volumes ?? []) {
     if (volume.persistentVolumeClaim || volume.ephemeral)
       return `its volume ${volume.name} may have to be bound`;
   }
+  return null;
+};
+
+/** What other nodes and pods have a say in, so that one node can't be promised, or null. */
+export const dependsOnOthers = (pod: Pod): string | null => {
   if (requiredSpread(pod).length > 0) return 'its topology spread depends on all nodes';
   if (requiredAffinity(pod).length > 0 || requiredAntiAffinity(pod).length > 0) {
     return 'its affinity to other pods depends on all nodes';
@@ -64,12 +69,9 @@ const needsScheduler = (pod: Pod): string | null => {
   return null;
 };
 
-const deviceOf = (pod: Pod): string | undefined => {
-  for (const [resource, asked] of podRequests(pod)) {
-    if (asked > 0 && !PLAIN_RESOURCES.has(resource)) return resource;
-  }
-  return undefined;
-};
+/** The resources that a kubelet counts only once its machine is up, and how much of each the pod asks. */
+export const devicesOf = (pod: Pod): readonly (readonly [string, number])[] =>
+  [...podRequests(pod)].filter(([resource, asked]) => asked > 0 && !PLAIN_RESOURCES.has(resource));
 
 /** A misfit that does not go away while the pod and the node are what they are. */
 const isLasting = (refusal: Refusal): boolean =>
@@ -97,9 +99,9 @@ export const choosePin = (s: Situation): Pin => {
   const taints = node.taints.filter((taint) => !s.ownTaints.has(taint.key) && !isLifecycle(taint));
   const refusal = fits(pod, { ...node, taints: [] });
   if (refusal && isLasting(refusal)) return { way: 'leave', reason: refusal.message };
-  const scheduler = needsScheduler(pod);
+  const scheduler = needsBinding(pod) ?? dependsOnOthers(pod);
   if (scheduler) return { way: late, reason: scheduler };
-  const device = deviceOf(pod);
+  const device = devicesOf(pod)[0]?.[0];
   if (device && !(s.isReady && s.at === 'pending' && !refusal)) {
     return { way: late, reason: `${device} is there only when the machine is ready` };
   }

@@ -1,3 +1,4 @@
+import { withoutHold } from '../api/hold.ts';
 import {
   HOSTNAME,
   INSTANCE_TYPE,
@@ -36,7 +37,7 @@ export const faultsOf = (snapshot: Snapshot, catalogue: Catalogue, spec: Rebalan
   if (deleted.has('')) faults.push('The plan deletes a NodeClaim that is not in the snapshot.');
 
   // Where every pod is once the plan is done.
-  const live = snapshot.pods.filter((pod) => !hasEnded(pod));
+  const live = snapshot.pods.filter((pod) => !hasEnded(pod)).map(withoutHold);
   const byName = new Map(
     live.map((pod) => [`${pod.metadata.namespace ?? 'default'}/${pod.metadata.name}`, pod]),
   );
