@@ -5,6 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { runControllers } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
 import type { Logger } from '../kube/log.ts';
+import { holds } from './holds.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import type { ExtenderMetrics } from './metrics.ts';
@@ -37,6 +38,8 @@ export interface LeaderParts {
   readonly now: () => number;
   /** How long pods that a kubelet refused are kept, in milliseconds. */
   readonly keepRefusedMs: number;
+  /** How long a held pod may wait where it could go, in milliseconds. */
+  readonly holdTimeoutMs: number;
 }
 
 /** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
@@ -75,6 +78,7 @@ export const lead = async (o: LeaderParts): Promise<void> => {
         controllers: [
           placeholders(parts),
           pins({ ...parts, observe: metrics.pinned, missing: new Map() }),
+          holds({ ...parts, recorder, timeoutMs: o.holdTimeoutMs, observe: metrics.pinned }),
           refusedPods({ ...parts, recorder, keepMs: o.keepRefusedMs, observe: metrics.refused }),
         ],
         concurrency: WORKERS,

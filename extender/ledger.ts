@@ -1,3 +1,4 @@
+import { isGated } from '../api/hold.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Change } from '../kube/cache.ts';
@@ -22,6 +23,7 @@ export interface Promised {
  */
 export class Ledger {
   readonly #promises = new Map<string, Promised>();
+  readonly #avoided = new Map<string, number>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -51,13 +53,25 @@ export class Ledger {
     return [...this.#promises.values()].filter((promised) => promised.ownerUid === ownerUid);
   }
 
-  /** A slot of this intent that was granted to a pod which is still being created. */
-  grantOf(intentId: string, nodeName: string): Promised | undefined {
+  /** A slot of this intent that was granted to a pod which is still being created, held or put on this node. */
+  grantOf(intentId: string, nodeName: string | undefined): Promised | undefined {
     this.#expire();
     for (const each of this.#promises.values()) {
-      if (each.isGrant && each.intentId === intentId && each.nodeName === nodeName) return each;
+      const isThere = nodeName === undefined || each.nodeName === nodeName;
+      if (each.isGrant && each.intentId === intentId && isThere) return each;
     }
     return undefined;
+  }
+
+  /** No pod is held for this intent until then: kube-scheduler has refused its node. Milliseconds since the epoch. */
+  avoid(intentId: string, until: number): void {
+    this.#avoided.set(intentId, until);
+  }
+
+  isAvoided(intentId: string): boolean {
+    const until = this.#avoided.get(intentId);
+    if (until !== undefined && until <= this.#now()) this.#avoided.delete(intentId);
+    return this.#avoided.has(intentId);
   }
 
   /** When the next promise is forgotten, in milliseconds since the epoch. */
@@ -72,16 +86,11 @@ export class Ledger {
     const uid = pod.metadata.uid ?? '';
     const promised = this.#promises.get(uid);
     if (promised && (type === 'delete' || pod.spec.nodeName)) this.#promises.delete(uid);
-    if (type !== 'add' || !pod.spec.nodeName) return;
     const intentId = pod.metadata.annotations?.[PIN];
-    if (!intentId) return;
+    if (type !== 'add' || !intentId || (!pod.spec.nodeName && !isGated(pod))) return;
     // Grants of one intent are alike: whichever pod shows up, one of them is fulfilled.
-    for (const grant of this.#promises.values()) {
-      if (grant.isGrant && grant.intentId === intentId && grant.nodeName === pod.spec.nodeName) {
-        this.#promises.delete(grant.uid);
-        return;
-      }
-    }
+    const grant = this.grantOf(intentId, pod.spec.nodeName);
+    if (grant) this.#promises.delete(grant.uid);
   }
 
   #expire(): void {

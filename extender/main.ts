@@ -1,25 +1,29 @@
 import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
+import { PIN_GATE } from '../api/labels.ts';
 import { loadPinningServices } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
 import { createCache } from '../kube/cache.ts';
 import { connect } from '../kube/client.ts';
 import { serveHealth } from '../kube/health.ts';
 import { runElected } from '../kube/lease.ts';
+import { Lifter } from '../kube/lifter.ts';
 import { createLogger } from '../kube/log.ts';
 import { runMain } from '../kube/main.ts';
 import { parse } from '../kube/options.ts';
 import { peerToken, servePeers } from '../kube/peer.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
+import { holdJudge } from '../planner/hold.ts';
 import { dialExternal, dialLeader } from './autoscaler.ts';
 import { lead } from './leader.ts';
 import { extenderMetrics } from './metrics.ts';
 import { type Options, options } from './options.ts';
 import { SlotGiver, slotsService } from './slotsservice.ts';
-import type { State } from './state.ts';
+import { OWN_TAINTS, type State } from './state.ts';
 import { verbs } from './verbs.ts';
 
 const NAME = 'castai-pod-pinner';
+const LEAVE_MS = 10_000;
 
 const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const log = createLogger({ component: NAME, level: o.logLevel });
@@ -37,6 +41,20 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const nodes = createCache({ client, resource: NODES, log, metrics: registry });
   const giver = new SlotGiver({ log, now: Date.now });
   let state: State | undefined;
+  const lifter = new Lifter({
+    client,
+    log,
+    metrics: registry,
+    judge: holdJudge({
+      limits: { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit },
+      ownTaints: OWN_TAINTS,
+      gate: PIN_GATE,
+    }),
+    nodeOf: async (name) => nodes.get(name),
+    lease: { namespace: o.podNamespace, name: o.leaseName },
+    identity,
+    now: Date.now,
+  });
 
   const health = await serveHealth({
     port: o.healthPort,
@@ -74,6 +92,8 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
 
   pods.start(signal);
   nodes.start(signal);
+  const ended = new AbortController();
+  const lifting = lifter.run(ended.signal);
   try {
     await Promise.all([pods.synced(signal), nodes.synced(signal)]);
     await runElected({
@@ -105,9 +125,14 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           },
           now: Date.now,
           keepRefusedMs: o.keepRefused,
+          holdTimeoutMs: o.pinHoldTimeout,
         }),
     });
+    // The Lease is given back: whoever is the last lets the held pods go.
+    await lifter.leave(AbortSignal.timeout(LEAVE_MS));
   } finally {
+    ended.abort();
+    await lifting;
     await Promise.all([app.close(), peers.close(), health.close()]);
     client.close();
   }

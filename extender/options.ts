@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { componentOptions, peerCallerOptions, peerServerOptions, port } from '../kube/componentoptions.ts';
+import {
+  componentOptions,
+  holdOptions,
+  peerCallerOptions,
+  peerServerOptions,
+  port,
+} from '../kube/componentoptions.ts';
 import { bool, duration } from '../kube/options.ts';
 
 /**
@@ -16,6 +22,7 @@ export const options = z.object({
   ...componentOptions({ name: 'castai-pod-pinner', healthPort: 9091, qps: 200 }),
   ...peerServerOptions({ callers: ['system:serviceaccount:castai-agent:castai-pod-pinner-webhook'] }),
   ...peerCallerOptions({ name: 'castai-pod-pinner' }),
+  ...holdOptions(),
   port: port(8080).meta({ description: 'port of the extender verbs' }),
   autoscalerLease: z
     .string()

@@ -34,7 +34,12 @@ const AT_ONCE = 128;
 const refOf = ({ metadata }: Pod) => ({ name: metadata.name, namespace: metadata.namespace ?? 'default' });
 
 /** Keeps Karpenter and kube-scheduler from finding the pod another place; any name keeps Karpenter off. */
-const nominate = async (p: Parts, intent: Intent, pod: Pod, signal: AbortSignal): Promise<void> => {
+export const nominate = async (
+  p: Pick<Parts, 'client'>,
+  intent: Intent,
+  pod: Pod,
+  signal: AbortSignal,
+): Promise<void> => {
   const nominatedNodeName = intent.nodeName || intent.nodeClaim;
   if (nominatedNodeName === '' || pod.status?.nominatedNodeName === nominatedNodeName) return;
   const { uid } = pod.metadata;
@@ -58,7 +63,14 @@ const tolerate = async (p: Parts, intent: Intent, pod: Pod, signal: AbortSignal)
   );
 };
 
-const bind = async (p: Parts, intent: Intent, pod: Pod, reason: string, signal: AbortSignal) => {
+/** Binds a pod to the node of its intent, and holds its room until the pod cache shows it there. */
+export const bind = async (
+  p: Pick<Parts, 'client' | 'state' | 'log' | 'observe'>,
+  intent: Intent,
+  pod: Pod,
+  { way, reason }: { readonly way: 'bind' | 'hold'; readonly reason: string },
+  signal: AbortSignal,
+): Promise<'bound' | 'lost'> => {
   const { ledger, now } = p.state;
   const uid = pod.metadata.uid ?? '';
   const promised = {
@@ -76,12 +88,12 @@ const bind = async (p: Parts, intent: Intent, pod: Pod, reason: string, signal: 
   } catch (error) {
     ledger.release(uid);
     if (!isConflict(error) && !isNotFound(error)) throw error;
-    p.observe('bind', 'lost');
-    return 'lost' as const;
+    p.observe(way, 'lost');
+    return 'lost';
   }
-  p.observe('bind', 'done');
-  p.log.info({ ...refOf(pod), node: intent.nodeName, plan: intent.plan, way: 'bind', reason }, 'pod pinned');
-  return 'bound' as const;
+  p.observe(way, 'done');
+  p.log.info({ ...refOf(pod), node: intent.nodeName, plan: intent.plan, way, reason }, 'pod pinned');
+  return 'bound';
 };
 
 /** A placeholder is made in a moment: only one that is still not there at the second look is worth a line. */
@@ -108,7 +120,7 @@ const pinOne = async (p: Parts, intent: Intent, pod: Pod, signal: AbortSignal): 
   const pin = chooseFor(p.state, intent, pod, 'pending');
   if (pin.way === 'leave') return 'left';
   try {
-    if (pin.way === 'bind') return await bind(p, intent, pod, pin.reason, signal);
+    if (pin.way === 'bind') return await bind(p, intent, pod, { way: 'bind', reason: pin.reason }, signal);
     await nominate(p, intent, pod, signal);
     await tolerate(p, intent, pod, signal);
     return noteMissing(p, intent) ? 'missing' : 'waiting';

@@ -8,7 +8,7 @@ import { createLogger } from '../kube/log.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
-import { GRANT_MS, matchPending, slotsOf, takeSlot } from './slots.ts';
+import { type Asking, GRANT_MS, matchPending, slotsOf, takeSlot } from './slots.ts';
 import { SlotGiver } from './slotsservice.ts';
 import { StandingCache } from './standing.ts';
 import { isLive, type State } from './state.ts';
@@ -29,6 +29,13 @@ const pod = (name: string, nodeName?: string, intentId?: string): Pod => ({
     containers: [{ name: 'main', resources: { requests: { cpu: '100m' } } }],
     ...(nodeName ? { nodeName } : {}),
   },
+});
+
+const asking = (requestUid: string, more: Partial<Asking> = {}): Asking => ({
+  requestUid,
+  ownerUid: 'owner',
+  pod: pod(''),
+  ...more,
 });
 
 const node = (name: string, pods: string): Node => ({
@@ -90,7 +97,7 @@ t.test('no slot is given twice, and none is lost when a creation fails', async (
       for (const step of steps) {
         if (step.kind === 'take') {
           const uid = `request-${serial++}`;
-          const grant = takeSlot(state, uid, 'owner', pod(''));
+          const grant = takeSlot(state, asking(uid));
           if (grant.intent) granted.push({ uid, intent: grant.intent });
         } else if (step.kind === 'appear' && granted.length > 0) {
           const [one] = granted.splice(step.at % granted.length, 1);
@@ -128,6 +135,7 @@ t.test('the same request gets the same answer, and a replica that does not lead 
     ownerName: 'web',
     ownerUid: 'owner',
     pod: JSON.stringify(pod('')),
+    coexisting: false,
   };
   t.match(giver.take(request), { way: '', reason: 'this replica does not lead' });
   giver.lead(state);
@@ -149,9 +157,9 @@ t.test('the same request gets the same answer, and a replica that does not lead 
 
 t.test('a full node gives no slot, pods in flight counted', async (t) => {
   const { state } = scene([5], '2');
-  t.ok(takeSlot(state, 'a', 'owner', pod('')).intent);
-  t.ok(takeSlot(state, 'b', 'owner', pod('')).intent);
-  t.equal(takeSlot(state, 'c', 'owner', pod('')).intent, undefined);
+  t.ok(takeSlot(state, asking('a')).intent);
+  t.ok(takeSlot(state, asking('b')).intent);
+  t.equal(takeSlot(state, asking('c')).intent, undefined);
 });
 
 t.test('pending pods keep the node they were nominated to, the rest goes where most is free', async (t) => {

@@ -1,12 +1,14 @@
+import { isGated, isHeld, withoutHold } from '../api/hold.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
-import { chooseFor, isLive, type State } from './state.ts';
+import type { Pin } from '../planner/pin.ts';
+import { chooseFor, heldFor, isLive, type State } from './state.ts';
 
 /** How long a granted slot is kept for a pod that does not show up: its creation failed, or was a dry run. */
 export const GRANT_MS = 10_000;
 
-/** One pin intent of an owner, and how many of its pods are on the node or on their way there. */
+/** One pin intent of an owner, and how many of its pods are on the node, held for it or on their way there. */
 export interface Slot {
   readonly intent: Intent;
   readonly used: number;
@@ -24,9 +26,13 @@ export const slotsOf = (state: State, ownerUid: string): readonly Slot[] => {
     .by('owner', ownerUid)
     .map(({ intent }) => {
       const there = pods.filter(({ spec }) => intent.nodeName !== '' && spec.nodeName === intent.nodeName);
-      const seen = new Set(there.map(({ metadata }) => metadata.uid));
-      const promised = promises.filter(({ nodeName, uid }) => nodeName === intent.nodeName && !seen.has(uid));
-      return { intent, used: there.length + promised.length, count: intent.pin?.owner?.count ?? 0 };
+      const taken = [...there, ...heldFor(state, intent)];
+      const seen = new Set(taken.map(({ metadata }) => metadata.uid));
+      const promised = promises.filter(
+        ({ nodeName, intentId, uid }) =>
+          (intentId === intent.id || (nodeName !== '' && nodeName === intent.nodeName)) && !seen.has(uid),
+      );
+      return { intent, used: taken.length + promised.length, count: intent.pin?.owner?.count ?? 0 };
     })
     .sort((a, b) => (a.intent.id < b.intent.id ? -1 : 1));
 };
@@ -36,61 +42,76 @@ const freeOf = ({ used, count }: Slot): number => Math.max(0, count - used);
 const byMostFree = (a: Slot, b: Slot): number => freeOf(b) - freeOf(a);
 
 export type Grant =
-  | { readonly intent: Intent; readonly reason: string }
+  | { readonly intent: Intent; readonly way: 'assign' | 'hold'; readonly reason: string }
   | { readonly intent: undefined; readonly reason: string };
 
-/** Gives a free slot to a pod that is being created, if one is free where it may be assigned; enters the promise. */
-export const takeSlot = (state: State, requestUid: string, ownerUid: string, pod: Pod): Grant => {
-  const slots = slotsOf(state, ownerUid);
+/** A creation that asks for a slot. */
+export interface Asking {
+  readonly requestUid: string;
+  readonly ownerUid: string;
+  readonly pod: Pod;
+  /** Another webhook may change the pod after ours. */
+  readonly isCoexisting?: boolean;
+}
+
+const grant = (state: State, { requestUid, ownerUid, pod }: Asking, intent: Intent, pin: Pin): Grant => {
+  state.ledger.promise({
+    uid: requestUid,
+    nodeName: intent.nodeName,
+    intentId: intent.id,
+    ownerUid,
+    pod,
+    isGrant: true,
+    until: state.now() + GRANT_MS,
+  });
+  return { intent, way: pin.way === 'assign' ? 'assign' : 'hold', reason: pin.reason };
+};
+
+/**
+ * Gives a free slot to a pod that is being created, and enters the promise: one where the pod may be assigned at
+ * once, else one that it is held for.
+ */
+export const takeSlot = (state: State, asking: Asking): Grant => {
+  const slots = slotsOf(state, asking.ownerUid);
   if (slots.length === 0)
     return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
   let reason = 'every slot of this owner is taken';
+  let later: { readonly intent: Intent; readonly pin: Pin } | undefined;
   for (const { intent } of slots.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
-    const pin = chooseFor(state, intent, pod, 'admission');
-    if (pin.way === 'assign') {
-      state.ledger.promise({
-        uid: requestUid,
-        nodeName: intent.nodeName,
-        intentId: intent.id,
-        ownerUid,
-        pod,
-        isGrant: true,
-        until: state.now() + GRANT_MS,
-      });
-      return { intent, reason: pin.reason };
-    }
+    const pin = chooseFor(state, intent, asking.pod, 'admission', asking.isCoexisting);
+    if (pin.way === 'assign') return grant(state, asking, intent, pin);
+    if (pin.way === 'hold' && !state.ledger.isAvoided(intent.id)) later ??= { intent, pin };
     reason = pin.reason;
   }
-  return { intent: undefined, reason };
+  return later ? grant(state, asking, later.intent, later.pin) : { intent: undefined, reason };
 };
 
-/** The pod as it came, before we put it on a node. */
+/** The pod as it came, before we put it on a node or behind our gate. */
 const unpinned = (pod: Pod): Pod => {
-  const { nodeName: _, ...spec } = pod.spec;
+  const { nodeName: _, ...spec } = withoutHold(pod).spec;
   return { ...pod, spec };
 };
 
 /**
- * Looks again at a pod that we put on a node and that another webhook may have changed since. Its slot is given
- * back first, so that the pod gets the same one, another one or none. Undefined when the pin is not ours.
+ * Looks again at a pod that we pinned and that another webhook may have changed since. Its slot is given back first,
+ * so that the pod gets the same one, another one or none. Undefined when the pin is not ours.
  */
-export const retakeSlot = (
-  state: State,
-  requestUid: string,
-  ownerUid: string,
-  pod: Pod,
-): Grant | undefined => {
+export const retakeSlot = (state: State, asking: Asking): Grant | undefined => {
+  const { pod } = asking;
   const intentId = pod.metadata.annotations?.[PIN];
-  const { nodeName } = pod.spec;
-  const grant = intentId && nodeName ? state.ledger.grantOf(intentId, nodeName) : undefined;
-  if (!grant) return undefined;
-  state.ledger.release(grant.uid);
-  const held = state.store.get(grant.intentId);
-  if (held && chooseFor(state, held.intent, unpinned(pod), 'admission').way === 'assign') {
-    state.ledger.promise({ ...grant, pod, until: state.now() + GRANT_MS });
-    return { intent: held.intent, reason: 'it still fits' };
+  const isOurs = intentId && (pod.spec.nodeName || isGated(pod));
+  const granted = isOurs ? state.ledger.grantOf(intentId, pod.spec.nodeName) : undefined;
+  if (!granted) return undefined;
+  state.ledger.release(granted.uid);
+  const again = { ...asking, pod: unpinned(pod) };
+  const held = state.store.get(granted.intentId);
+  const pin = held && chooseFor(state, held.intent, again.pod, 'admission', asking.isCoexisting);
+  if (held && (pin?.way === 'assign' || pin?.way === 'hold')) {
+    // A pod behind our gate stays there, though it could be assigned by now.
+    const way = isGated(pod) ? 'hold' : pin.way;
+    return grant(state, { ...again, requestUid: granted.uid }, held.intent, { way, reason: pin.reason });
   }
-  return takeSlot(state, requestUid, ownerUid, unpinned(pod));
+  return takeSlot(state, again);
 };
 
 const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
@@ -108,7 +129,8 @@ export const matchPending = (
   const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
   const pending = state.pods
     .by('owner', ownerUid)
-    .filter((pod) => isLive(pod) && !pod.spec.nodeName && !state.ledger.has(pod.metadata.uid ?? ''))
+    .filter((pod) => isLive(pod) && !pod.spec.nodeName && !isHeld(pod) && !isGated(pod))
+    .filter((pod) => !state.ledger.has(pod.metadata.uid ?? ''))
     .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
   const matches: { pod: Pod; intent: Intent }[] = [];
   const give = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {

@@ -1,9 +1,10 @@
 import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { isGated } from '../api/hold.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { TakeReply, TakeRequest } from '../api/pinning.ts';
 import type { Logger } from '../kube/log.ts';
-import { retakeSlot, takeSlot } from './slots.ts';
+import { type Asking, type Grant, retakeSlot, takeSlot } from './slots.ts';
 import type { State } from './state.ts';
 
 /** An admission request is repeated within seconds or never. */
@@ -11,6 +12,14 @@ const REPLAY_MS = 60_000;
 const REPLAYS_KEPT = 10_000;
 /** Pods that the leader before us gave slots to are in the cache by then. */
 const SETTLE_MS = 1_000;
+
+const give = ({ intent, way, reason }: Extract<Grant, { way: string }>): TakeReply => ({
+  nodeName: intent.nodeName,
+  intentId: intent.id,
+  plan: intent.plan,
+  way,
+  reason,
+});
 
 const refuse = (reason: string): TakeReply => ({ nodeName: '', intentId: '', plan: '', way: '', reason });
 
@@ -52,10 +61,11 @@ export class SlotGiver {
       return refuse('the pod is not JSON');
     }
     try {
-      if (pod.spec.nodeName) return this.#giveAgain(state, request, pod);
-      const { intent, reason } = takeSlot(state, request.requestUid, request.ownerUid, pod);
-      if (!intent) return refuse(reason);
-      return { nodeName: intent.nodeName, intentId: intent.id, plan: intent.plan, way: 'assign', reason };
+      const { requestUid, ownerUid, coexisting } = request;
+      const asking: Asking = { requestUid, ownerUid, pod, isCoexisting: coexisting };
+      if (pod.spec.nodeName || isGated(pod)) return this.#giveAgain(state, asking);
+      const granted = takeSlot(state, asking);
+      return granted.intent ? give(granted) : refuse(granted.reason);
     } catch (err) {
       this.#log.warn(
         { err, namespace: request.namespace, owner: request.ownerName },
@@ -65,13 +75,12 @@ export class SlotGiver {
     }
   }
 
-  /** A reply without a node but with the intent says: take the pin back. */
-  #giveAgain(state: State, request: TakeRequest, pod: Pod): TakeReply {
-    const again = retakeSlot(state, request.requestUid, request.ownerUid, pod);
-    if (!again) return refuse('it has its node already');
-    const { intent, reason } = again;
-    if (!intent) return { ...refuse(reason), intentId: pod.metadata.annotations?.[PIN] ?? '' };
-    return { nodeName: intent.nodeName, intentId: intent.id, plan: intent.plan, way: 'assign', reason };
+  /** A reply without a way but with the intent says: take the pin back. */
+  #giveAgain(state: State, asking: Asking): TakeReply {
+    const again = retakeSlot(state, asking);
+    if (!again) return refuse(asking.pod.spec.nodeName ? 'it has its node already' : 'it is held already');
+    if (again.intent) return give(again);
+    return { ...refuse(again.reason), intentId: asking.pod.metadata.annotations?.[PIN] ?? '' };
   }
 
   #keep(requestUid: string, reply: TakeReply): void {

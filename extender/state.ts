@@ -1,8 +1,10 @@
+import { isHeld, withoutHold } from '../api/hold.ts';
 import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent, ResultState } from '../api/pinning.ts';
 import type { Cache } from '../kube/cache.ts';
 import { type NodeView, nodeView } from '../planner/fit.ts';
+import { decideHold, type HoldStep } from '../planner/hold.ts';
 import { choosePin, type Pin } from '../planner/pin.ts';
 import type { IntentStore } from './intents.ts';
 import type { Ledger } from './ledger.ts';
@@ -24,7 +26,8 @@ export type Report = (
   result: { readonly state: ResultState; readonly reason: string; readonly bound: number },
 ) => void;
 
-const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
+/** Taints that keep others off a node for the pods of a plan. */
+export const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 
 export const hasFinished = (pod: Pod): boolean =>
   pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
@@ -35,47 +38,92 @@ export const isLive = (pod: Pod): boolean => !pod.metadata.deletionTimestamp && 
 export const ownerUidOf = (pod: Pod): string =>
   pod.metadata.ownerReferences?.find(({ controller }) => controller)?.uid ?? '';
 
-/** The node as the next pod finds it: pods on it, and pods promised to it that nobody can see yet. */
-export const viewOf = (state: State, node: Node): NodeView => {
+/** Pods that wait for the node of this intent, behind our gate or tied to the node. */
+export const heldFor = (state: State, { id, pin }: Intent): readonly Pod[] =>
+  pin ? state.pods.by('pin', id).filter((pod) => isHeld(pod) && isLive(pod)) : [];
+
+/**
+ * The node as the next pod finds it: pods on it, pods promised to it that nobody can see yet, and pods held for it.
+ * `uid` is of the pod that asks.
+ */
+export const viewOf = (state: State, node: Node, uid?: string): NodeView => {
   const { name } = node.metadata;
   const there = state.pods.by('node', name);
-  const seen = new Set(there.map((pod) => pod.metadata.uid));
-  const promised = state.ledger.onNode(name).filter(({ uid }) => !seen.has(uid));
-  return nodeView(node, [...there, ...promised.map(({ pod }) => pod)]);
+  const held = state.store.by('node', name).flatMap(({ intent }) => heldFor(state, intent));
+  const all = [...there, ...held.filter((pod) => pod.metadata.uid !== uid)];
+  const seen = new Set(all.map((pod) => pod.metadata.uid));
+  const promised = state.ledger.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
+  return nodeView(node, [...all, ...promised.map(({ pod }) => pod)]);
 };
 
+export interface Closed {
+  readonly reason: string;
+  /** Whether it stays so: then nobody waits for it. */
+  readonly isLasting: boolean;
+}
+
+const yet = (reason: string): Closed => ({ reason, isLasting: false });
+const forGood = (reason: string): Closed => ({ reason, isLasting: true });
+
 /** Why nothing may be put on the node of an intent just now, or null. */
-export const closedFor = (state: State, intent: Intent): string | null => {
-  if (intent.nodeName === '') return 'its node has no name yet';
+export const closedFor = (state: State, intent: Intent): Closed | null => {
+  if (intent.nodeName === '') return yet('its node has no name yet');
   const node = state.nodes.get(intent.nodeName);
-  if (!node) return 'its node does not stand yet';
-  if (node.metadata.deletionTimestamp) return 'its node is being deleted';
+  if (!node) return yet('its node does not stand yet');
+  if (node.metadata.deletionTimestamp) return forGood('its node is being deleted');
   for (const { intent: other } of state.store.by('node', intent.nodeName)) {
     if (!other.node) continue;
     const { providerId, joinDeadlineMs } = other.node;
     if (node.spec?.providerID && providerId && node.spec.providerID !== providerId) {
-      return 'a Node of that name belongs to another machine';
+      return forGood('a Node of that name belongs to another machine');
     }
     if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !node.status?.nodeInfo?.kubeletVersion) {
-      return 'its machine did not join in time';
+      return forGood('its machine did not join in time');
     }
   }
   return null;
 };
 
 /** How a pod is pinned to the node of an intent as things stand. */
-export const chooseFor = (state: State, intent: Intent, pod: Pod, at: 'admission' | 'pending'): Pin => {
+export const chooseFor = (
+  state: State,
+  intent: Intent,
+  pod: Pod,
+  at: 'admission' | 'pending',
+  isCoexisting = false,
+): Pin => {
   const closed = closedFor(state, intent);
   const node = closed ? undefined : state.nodes.get(intent.nodeName);
   const pin = choosePin({
     pod,
-    node: node && viewOf(state, node),
+    node: node && viewOf(state, node, pod.metadata.uid),
     isReady: node !== undefined && isReady(node),
     at,
     ownTaints: OWN_TAINTS,
     gate: PIN_GATE,
+    isCoexisting,
   });
-  return closed && pin.way !== 'leave' ? { ...pin, reason: closed } : pin;
+  if (!closed || pin.way === 'leave') return pin;
+  return { way: pin.way === 'hold' && closed.isLasting ? 'nominate' : pin.way, reason: closed.reason };
+};
+
+/** What is done next for a pod that is held for an intent; undefined when no plan has a place for it any more. */
+export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): HoldStep => {
+  if (!intent?.pin) {
+    if (state.store.isWorldKnown) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
+    return { kind: 'wait', reason: 'the autoscaler has not spoken yet' };
+  }
+  const closed = closedFor(state, intent);
+  if (closed?.isLasting) return { kind: 'lift', reason: closed.reason };
+  if (closed) return { kind: 'wait', reason: closed.reason };
+  const node = state.nodes.get(intent.nodeName);
+  return decideHold({
+    pod: withoutHold(pod),
+    node: node && viewOf(state, node, pod.metadata.uid),
+    isReady: node !== undefined && isReady(node),
+    ownTaints: OWN_TAINTS,
+    gate: PIN_GATE,
+  });
 };
 
 /** Whether the node of that name stands and its kubelet has joined. */

@@ -1,3 +1,5 @@
+import { isHeld } from '../api/hold.ts';
+import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { slotsOf } from './slots.ts';
@@ -14,6 +16,8 @@ export interface Verdict {
 const intentsFor = (state: State, pod: Pod): readonly Intent[] => {
   const direct = state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
   if (direct.length > 0) return direct;
+  const held = isHeld(pod) ? state.store.get(pod.metadata.annotations?.[PIN] ?? '') : undefined;
+  if (held) return [held.intent];
   const owner = ownerUidOf(pod);
   if (owner === '' || state.store.by('owner', owner).length === 0) return [];
   return slotsOf(state, owner)

@@ -25,6 +25,7 @@ const request: TakeRequest = {
   ownerName: 'o',
   ownerUid: 'u',
   pod: '{}',
+  coexisting: false,
 };
 
 const call = (peer: Client): Promise<TakeReply> =>
