@@ -14,6 +14,7 @@ import { createAwsCloud } from './cloud/aws.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { readFileCloud } from './cloud/file.ts';
 import { createConfigMapCaches } from './features/configmaps.ts';
+import { createLifter } from './gates.ts';
 import { lead } from './lead.ts';
 import { measurePlans } from './money.ts';
 import { type Options, options as schema } from './options.ts';
@@ -21,6 +22,7 @@ import { PinningServer } from './pinning/server.ts';
 
 const NAME = 'castai-kentroller';
 const PINNER = 'castai-pod-pinner';
+const LEAVE_MS = 10_000;
 
 const openCloud = async (
   options: Options,
@@ -90,6 +92,9 @@ await runMain(
       services: [{ definition: loadPinningServices().pinning, implementation: pinning.implementation }],
       log,
     });
+    const lifter = createLifter({ client, caches, options, log, metrics: registry });
+    const ended = new AbortController();
+    const lifting = lifter.run(ended.signal);
     try {
       await startCaches(caches, configMaps, signal);
       await runElected({
@@ -116,7 +121,10 @@ await runMain(
             signal: leading,
           }),
       });
+      await lifter.leave(AbortSignal.timeout(LEAVE_MS));
     } finally {
+      ended.abort();
+      await lifting;
       await peers.close();
       await health.close();
       client.close();

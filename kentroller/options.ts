@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { componentOptions, peerServerOptions } from '../kube/componentoptions.ts';
+import { componentOptions, holdOptions, peerServerOptions } from '../kube/componentoptions.ts';
 import { bool, commaList, duration } from '../kube/options.ts';
 
 /**
@@ -13,11 +13,13 @@ import { bool, commaList, duration } from '../kube/options.ts';
  * rebalancemigrationplans get, list, watch, create, delete; unavailableofferings get, list, watch, create, patch,
  * delete and unavailableofferings/status patch; karpenter.sh nodeclaims get, list, watch, create, patch, delete,
  * nodepools get, list, watch, and nodepools/finalizers update (blockOwnerDeletion); nodes get, list, watch, patch;
- * pods get, list, watch, patch (surge), delete; pods/status patch (followKarpenter); pods/eviction create; namespaces, persistentvolumeclaims, persistentvolumes list,
- * watch; apps daemonsets, replicasets list, watch, deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io
- * storageclasses, csinodes list, watch; events list, create, patch; authentication.k8s.io tokenreviews create.
- * In its namespace: leases create, and get, update, patch of `castai-kentroller`; configmaps create, and get, patch of
- * `castai-kentroller-features` and `castai-kentroller-savings`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
+ * pods get, list, watch, patch (surge, gates that were left), delete; pods/status patch (followKarpenter); pods/eviction
+ * create; namespaces, persistentvolumeclaims, persistentvolumes list, watch; apps daemonsets, replicasets list, watch,
+ * deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io storageclasses, csinodes list, watch;
+ * events list, create, patch; authentication.k8s.io tokenreviews create.
+ * In its namespace: leases create, and get, update, patch of `castai-kentroller`; get of lease `castai-pod-pinner`;
+ * configmaps create, and get, patch of `castai-kentroller-features` and `castai-kentroller-savings`. In each of
+ * FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-kentroller', healthPort: 8081, qps: 100 }),
@@ -78,9 +80,15 @@ export const options = z.object({
   pinAcknowledgeTimeout: duration.default(30_000).meta({
     description: 'time that the deletion phase waits for a pod pinner, at its start or when it leaves',
   }),
-  pinHoldTimeout: duration
-    .default(10_000)
-    .meta({ description: 'time that a moved pod waits for its pin before its new node is opened to all' }),
+  ...holdOptions(),
+  pinHoldTimeout: duration.default(10_000).meta({
+    description:
+      'time that a moved pod waits for its pin before its new node is opened to all, or where it could go before its gate is lifted',
+  }),
+  pinnerLease: z
+    .string()
+    .default('castai-pod-pinner')
+    .meta({ description: "Lease of the pod pinner's leader" }),
   followKarpenter: bool
     .default(false)
     .meta({ description: "pin pending pods to the machines that Karpenter's own provisioner buys for them" }),

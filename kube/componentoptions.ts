@@ -69,3 +69,13 @@ export const peerCallerOptions = (o: { readonly name: string }) => ({
     .default('')
     .meta({ description: 'projected ServiceAccount token for the audience precision-packer' }),
 });
+
+/** Options of a component that lifts the gates of held pods that were left. */
+export const holdOptions = () => ({
+  pinHoldTimeout: duration
+    .default(10_000)
+    .meta({ description: 'time that a held pod waits where it could go before any replica lets it go' }),
+  pinHoldLimit: duration
+    .default(15 * 60_000)
+    .meta({ description: 'time that a pod is held at most, whatever it waits for' }),
+});
