@@ -1,19 +1,23 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
+import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../api/resources.ts';
 import { createCache } from '../kube/cache.ts';
 import { connect } from '../kube/client.ts';
 import { runControllers } from '../kube/controller.ts';
 import { serveHealth } from '../kube/health.ts';
 import { runElected } from '../kube/lease.ts';
+import { Lifter, nodesByName } from '../kube/lifter.ts';
 import { createLogger } from '../kube/log.ts';
 import { runMain } from '../kube/main.ts';
 import { counter } from '../kube/metrics.ts';
 import { parse } from '../kube/options.ts';
 import { peerToken } from '../kube/peer.ts';
+import { holdJudge } from '../planner/hold.ts';
 import { isTrusted, type Pair, readCertificate } from './certificate.ts';
 import { certificates, liveBundle } from './certificates.ts';
+import { watchMeddling } from './coexistence.ts';
 import { door } from './door.ts';
 import { type Options, options } from './options.ts';
 import { Pinner } from './pinner.ts';
@@ -22,6 +26,9 @@ import { readLeaf } from './secrets.ts';
 import { webhookServer } from './serve.ts';
 
 const NAME = 'castai-pod-pinner-webhook';
+const LEAVE_MS = 10_000;
+/** A node that a held pod waits for is asked for once in so many milliseconds. */
+const NODE_MS = 2_500;
 
 const namesOf = ({ service, podNamespace, extraNames }: Options): readonly string[] => [
   `${service}.${podNamespace}.svc`,
@@ -58,9 +65,26 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     resource: MUTATING_WEBHOOK_CONFIGURATIONS,
     fieldSelector: `metadata.name=${o.configuration}`,
   });
+  const isMoved = runningOwners(plans);
+  const others = createCache({ ...common, resource: MUTATING_WEBHOOK_CONFIGURATIONS });
+  const isMeddling = watchMeddling(others, { own: o.configuration, harmless: o.harmlessWebhooks, log });
+  const lease = { namespace: o.podNamespace, name: o.pinnerLease };
+  const lifter = new Lifter({
+    ...common,
+    judge: holdJudge({
+      limits: { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit },
+      ownTaints: new Set([PREPARING_TAINT]),
+      gate: PIN_GATE,
+      isMoved: (uid) => !plans.hasSynced || isMoved(uid),
+    }),
+    nodeOf: nodesByName(client, { now: Date.now, everyMs: NODE_MS }),
+    lease,
+    identity: '',
+    now: Date.now,
+  });
   const pinner = new Pinner({
     client,
-    lease: { namespace: o.podNamespace, name: o.pinnerLease },
+    lease,
     token: peerToken({
       client,
       ...(o.peerTokenFile ? { tokenFile: o.peerTokenFile } : {}),
@@ -74,7 +98,9 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     log,
     admission: {
       ownNamespace: o.podNamespace,
-      isMoved: runningOwners(plans),
+      isMoved,
+      isCoexisting: (namespace) =>
+        o.coexistence === 'on' || (o.coexistence === 'auto' && isMeddling(namespace)),
       take: pinner.take,
       log,
       observe: (outcome) => reviews.inc({ outcome }),
@@ -100,6 +126,8 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
 
   const health = await serveHealth({ port: o.healthPort, host: o.host, ready, registry, log });
   for (const cache of [leaves, plans, configurations]) cache.start(signal);
+  if (o.coexistence === 'auto') others.start(signal);
+  const lifting = lifter.run(signal);
   await server.app.listen({ host: o.host, port: o.port });
   const chores = runElected({
     client,
@@ -142,13 +170,14 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     }
     // Unready first: the API server's connections move to the other replica while this one still answers.
     server.leave();
-    await sleep(o.shutdownDelay);
+    await Promise.all([sleep(o.shutdownDelay), lifter.leave(AbortSignal.timeout(LEAVE_MS))]);
     ended.abort();
   };
   try {
     await Promise.all([stop(), chores]);
   } finally {
     ended.abort();
+    await lifting;
     await server.app.close();
     pinner.close();
     await health.close();

@@ -1,5 +1,7 @@
-import { PIN } from '../api/labels.ts';
+import { isGated, otherGates } from '../api/hold.ts';
+import { PIN, PIN_GATE, PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { OwnerReference, Pod } from '../api/objects.ts';
+import type { TakeReply } from '../api/pinning.ts';
 import type { Operation } from './review.ts';
 
 /** Whether one of the plans that run moves pods of this owner, by uid. */
@@ -30,28 +32,79 @@ export const matchPod = (
   if (owner.kind === 'DaemonSet' || owner.kind === 'Node')
     return pass(`pods of a ${owner.kind} have their node`);
   if (!o.isMoved(owner.uid)) return pass('no plan that runs moves its owner');
-  if ((pod.spec.schedulingGates ?? []).length > 0) return pass('it has scheduling gates');
+  if (otherGates(pod).length > 0 && !mayBeOurs) return pass('it has scheduling gates of others');
+  if (isGated(pod) && !mayBeOurs) return pass('it carries our gate already');
   return { kind: 'candidate', owner };
 };
 
-const pointerOf = (segment: string): string => segment.replaceAll('~', '~0').replaceAll('/', '~1');
+const pointerOf = (...segments: readonly string[]): string =>
+  segments.map((segment) => `/${segment.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
-const ANNOTATION = `/metadata/annotations/${pointerOf(PIN)}`;
+const put = (
+  at: 'labels' | 'annotations',
+  there: Readonly<Record<string, string>> | undefined,
+  wanted: Readonly<Record<string, string>>,
+): readonly Operation[] => {
+  const missing = Object.entries(wanted).filter(([key, value]) => there?.[key] !== value);
+  if (missing.length === 0) return [];
+  if (!there) return [{ op: 'add', path: `/metadata/${at}`, value: wanted }];
+  return missing.map(([key, value]) => ({ op: 'add', path: pointerOf('metadata', at, key), value }));
+};
 
-/** Puts a pod on its node as it is created, and marks it with its intent; empty when it is so already. */
-export const assignPatch = (pod: Pod, nodeName: string, intentId: string): readonly Operation[] => {
-  const { annotations } = pod.metadata;
-  if (pod.spec.nodeName === nodeName && annotations?.[PIN] === intentId) return [];
+const drop = (
+  at: 'labels' | 'annotations',
+  there: Readonly<Record<string, string>> | undefined,
+  keys: readonly string[],
+): readonly Operation[] =>
+  keys
+    .filter((key) => there?.[key] !== undefined)
+    .map((key) => ({ op: 'remove', path: pointerOf('metadata', at, key) }));
+
+const ungate = ({ spec }: Pod): readonly Operation[] => {
+  const gates = spec.schedulingGates ?? [];
+  const at = gates.findIndex(({ name }) => name === PIN_GATE);
+  if (at < 0) return [];
+  return [{ op: 'remove', path: gates.length > 1 ? `/spec/schedulingGates/${at}` : '/spec/schedulingGates' }];
+};
+
+const unplace = ({ spec }: Pod): readonly Operation[] =>
+  spec.nodeName === undefined ? [] : [{ op: 'remove', path: '/spec/nodeName' }];
+
+const assign = (pod: Pod, { nodeName, intentId }: TakeReply): readonly Operation[] => {
+  const { labels, annotations } = pod.metadata;
+  const isThere = pod.spec.nodeName === nodeName;
   return [
-    { op: 'add', path: '/spec/nodeName', value: nodeName },
-    annotations
-      ? { op: 'add', path: ANNOTATION, value: intentId }
-      : { op: 'add', path: '/metadata/annotations', value: { [PIN]: intentId } },
+    ...ungate(pod),
+    ...drop('labels', labels, [PIN_HELD]),
+    ...drop('annotations', annotations, [PIN_NODE]),
+    ...(isThere ? [] : [{ op: 'add', path: '/spec/nodeName', value: nodeName } as const]),
+    ...put('annotations', annotations, { [PIN]: intentId }),
   ];
 };
 
+const hold = (pod: Pod, { nodeName, intentId }: TakeReply): readonly Operation[] => {
+  const { labels, annotations } = pod.metadata;
+  const gate = { name: PIN_GATE };
+  const gated: readonly Operation[] = pod.spec.schedulingGates
+    ? [{ op: 'add', path: '/spec/schedulingGates/-', value: gate }]
+    : [{ op: 'add', path: '/spec/schedulingGates', value: [gate] }];
+  return [
+    // A pod that has a node may have no gate.
+    ...unplace(pod),
+    ...(isGated(pod) ? [] : gated),
+    ...put('labels', labels, { [PIN_HELD]: 'true' }),
+    ...put('annotations', annotations, { [PIN]: intentId, ...(nodeName ? { [PIN_NODE]: nodeName } : {}) }),
+  ];
+};
+
+/** What has to change so that the pod, as it came, is pinned as the pod pinner says; empty when it is so already. */
+export const pinPatch = (pod: Pod, reply: TakeReply): readonly Operation[] =>
+  reply.way === 'hold' ? hold(pod, reply) : assign(pod, reply);
+
 /** Takes our pin back: the pod is as if we had never seen it. */
-export const takeBackPatch = (): readonly Operation[] => [
-  { op: 'remove', path: '/spec/nodeName' },
-  { op: 'remove', path: ANNOTATION },
+export const takeBackPatch = (pod: Pod): readonly Operation[] => [
+  ...unplace(pod),
+  ...ungate(pod),
+  ...drop('labels', pod.metadata.labels, [PIN_HELD]),
+  ...drop('annotations', pod.metadata.annotations, [PIN, PIN_NODE]),
 ];

@@ -1,6 +1,8 @@
+import { isGated } from '../api/hold.ts';
 import { PIN } from '../api/labels.ts';
+import type { Pod } from '../api/objects.ts';
 import type { Logger } from '../kube/log.ts';
-import { assignPatch, type IsMoved, matchPod, takeBackPatch } from './match.ts';
+import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './match.ts';
 import type { TakeSlot } from './pinner.ts';
 import { type Asked, answer, readReview } from './review.ts';
 
@@ -8,6 +10,8 @@ export interface Admission {
   readonly ownNamespace: string;
   readonly isMoved: IsMoved;
   readonly take: TakeSlot;
+  /** Whether another webhook may change pods of a namespace after this one. */
+  readonly isCoexisting: (namespace: string) => boolean;
   readonly log: Logger;
   /** Counts how each review ended: passed, pinned, refused, failed. */
   readonly observe: (outcome: 'passed' | 'pinned' | 'refused' | 'failed') => void;
@@ -29,6 +33,12 @@ export const mutate = async (o: Admission, body: unknown): Promise<object> => {
   }
 };
 
+/** Whether we pinned the pod a moment ago, for this intent. */
+const isPinnedBy = (pod: Pod, intentId: string): boolean =>
+  intentId !== '' &&
+  intentId === pod.metadata.annotations?.[PIN] &&
+  (pod.spec.nodeName !== undefined || isGated(pod));
+
 const pin = async (o: Admission, asked: Asked): Promise<object> => {
   const { pod, namespace } = asked;
   const match = pod && !asked.isDryRun ? matchPod(pod, namespace, o) : undefined;
@@ -44,16 +54,17 @@ const pin = async (o: Admission, asked: Asked): Promise<object> => {
     ownerName: owner.name,
     ownerUid: owner.uid,
     pod: JSON.stringify(pod),
+    coexisting: o.isCoexisting(namespace),
   });
-  if (reply.way !== 'assign' || reply.nodeName === '') {
+  const isPinned = reply.way === 'hold' || (reply.way === 'assign' && reply.nodeName !== '');
+  if (!isPinned) {
     o.observe('refused');
-    const isOurs = pod.spec.nodeName !== undefined && reply.intentId === pod.metadata.annotations?.[PIN];
-    if (isOurs) {
+    if (isPinnedBy(pod, reply.intentId)) {
       o.log.info(
         { namespace, owner: owner.name, node: pod.spec.nodeName, reason: reply.reason },
         'pin taken back',
       );
-      return answer(asked, takeBackPatch());
+      return answer(asked, takeBackPatch(pod));
     }
     o.log.debug(
       { namespace, owner: owner.name, way: reply.way, reason: reply.reason },
@@ -62,7 +73,7 @@ const pin = async (o: Admission, asked: Asked): Promise<object> => {
     return answer(asked, []);
   }
   o.observe('pinned');
-  const patch = assignPatch(pod, reply.nodeName, reply.intentId);
+  const patch = pinPatch(pod, reply);
   if (patch.length === 0) return answer(asked, patch);
   const generated = pod.metadata.generateName;
   o.log.info(
@@ -72,6 +83,8 @@ const pin = async (o: Admission, asked: Asked): Promise<object> => {
       node: reply.nodeName,
       plan: reply.plan,
       intent: reply.intentId,
+      way: reply.way,
+      reason: reply.reason,
     },
     'pinning pod',
   );

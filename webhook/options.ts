@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { componentOptions, peerCallerOptions, port } from '../kube/componentoptions.ts';
+import { componentOptions, holdOptions, peerCallerOptions, port } from '../kube/componentoptions.ts';
 import { commaList, duration } from '../kube/options.ts';
+import { HARMLESS_WEBHOOKS } from './coexistence.ts';
 
 /**
  * Options of castai-pod-pinner-webhook, as flags or environment variables.
@@ -8,13 +9,15 @@ import { commaList, duration } from '../kube/options.ts';
  * Ports: 8443 admission (HTTPS), 9091 health and metrics (HTTP).
  *
  * RBAC, cluster-wide: autoscaling.cast.ai rebalanceplans get, list, watch; admissionregistration.k8s.io
- * mutatingwebhookconfigurations get, list, watch, patch of `castai-pod-pinner-webhook`. In its namespace: secrets
+ * mutatingwebhookconfigurations list, watch, and get, patch of `castai-pod-pinner-webhook`; pods list, watch, patch
+ * (gates that the pod pinner has left); nodes get. In its namespace: secrets
  * create, and get, list, watch, update of `castai-pod-pinner-webhook-ca` and `castai-pod-pinner-webhook-cert`;
  * leases create, and get, update, patch of `castai-pod-pinner-webhook`; get of lease `castai-pod-pinner`.
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-pod-pinner-webhook', healthPort: 9091, qps: 50 }),
   ...peerCallerOptions({ name: 'castai-pod-pinner-webhook' }),
+  ...holdOptions(),
   port: port(8443).meta({ description: 'port of the admission server' }),
   service: z
     .string()
@@ -40,6 +43,13 @@ export const options = z.object({
     .default('castai-pod-pinner')
     .meta({ description: "Lease of the pod pinner's leader" }),
   takeTimeout: duration.default(1_000).meta({ description: 'how long a pod waits for a slot at most' }),
+  coexistence: z.enum(['auto', 'on', 'off']).default('auto').meta({
+    description:
+      'pins are decided after all other webhooks: always, never, or while one is there that may change where a pod fits',
+  }),
+  harmlessWebhooks: commaList.default([...HARMLESS_WEBHOOKS]).meta({
+    description: 'MutatingWebhookConfigurations that change no selector, affinity or toleration of a pod',
+  }),
   authorityDays: z.coerce
     .number()
     .positive()

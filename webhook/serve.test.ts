@@ -19,6 +19,7 @@ const server = webhookServer({
   admission: {
     ownNamespace: 'castai-agent',
     isMoved: (uid) => uid === 'moved',
+    isCoexisting: (namespace) => namespace === 'shared',
     take: async (request) => {
       asked.push(request);
       if (reply instanceof Error) throw reply;
