@@ -117,7 +117,7 @@ t.test('report, plan and explain read a real cluster', async (t) => {
   t.equal(plan.code, 0);
   t.equal(JSON.parse(plan.out).kind, 'RebalancePlan');
   const explained = await run(['explain', 'pod', `${id}/web`, '--kubeconfig', kubeconfig]);
-  t.match(explained.out, new RegExp(`^${id}-node: it runs here$`, 'm'));
+  t.match(explained.out, new RegExp(`^${id}-node: it runs here`, 'm'));
   await client.delete(PODS, { name: 'web', namespace: id }, { gracePeriodSeconds: 0 });
 });
 

@@ -157,7 +157,10 @@ t.test('report says what is wasted, and writes a page that loads nothing', async
 
 t.test('explain names the reason against each node, and the fate of a node', async (t) => {
   const pod = await run('explain', 'pod', 'default/app-0-0', '--snapshot', snapshot, '--catalog', catalog);
-  t.match(pod.out, /it runs here/);
+  t.match(
+    pod.out,
+    /^node-\d+: it runs here; made anew by a plan, it is pinned by assign, because it is safe/m,
+  );
   const node = await run('explain', 'node', 'node-1', '--snapshot', snapshot, '--catalog', catalog, ...QUICK);
   t.match(node.out, /^it may be replaced: 8 pods would move$/m);
 });
