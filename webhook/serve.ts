@@ -5,6 +5,7 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import type { Logger } from '../kube/log.ts';
 import type { Pair } from './certificate.ts';
 import { type Admission, mutate } from './mutate.ts';
+import { BadReview } from './review.ts';
 
 // The API server sends at most 3 MiB.
 const BODY_LIMIT = 8 * 1024 * 1024;
@@ -35,10 +36,23 @@ export const webhookServer = (o: { readonly admission: Admission; readonly log: 
     const from = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
     log.info(`http: TLS handshake error from ${from}: ${said}`);
   });
-  app.addHook('onSend', async (_request, reply) => {
-    if (isLeaving) reply.header('connection', 'close');
+  // Reviews are read once and as they are: no other parser looks at them.
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    try {
+      done(null, JSON.parse(text as string));
+    } catch {
+      done(new BadReview('The body is no JSON.'));
+    }
   });
-  app.post('/mutate', async ({ body }) => mutate(admission, body));
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (isLeaving) reply.header('connection', 'close');
+    done();
+  });
+  app.post('/mutate', async ({ body }, reply) => {
+    const text = await mutate(admission, body);
+    reply.header('content-type', 'application/json');
+    return text;
+  });
   app.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     if (status >= 500) log.error({ err: error }, 'a review failed');
