@@ -31,6 +31,8 @@ export interface OwnerTarget {
   readonly name: string;
   readonly uid: string;
   readonly count: number;
+  /** Names of the pods that the plan moves there, where the owner keeps names. */
+  readonly names?: readonly string[];
 }
 
 export interface PinIntent {
@@ -94,6 +96,14 @@ export interface TakeReply {
   readonly plan: string;
   readonly way: '' | 'assign' | 'hold' | 'nominate';
   readonly reason: string;
+}
+
+export interface TakeRequests {
+  readonly requests: readonly TakeRequest[];
+}
+
+export interface TakeReplies {
+  readonly replies: readonly TakeReply[];
 }
 
 export interface PinningServices {

@@ -20,20 +20,32 @@ export interface Slot {
  * that any leader finds the same.
  */
 export const slotsOf = (state: State, ownerUid: string): readonly Slot[] => {
-  const pods = state.pods.by('owner', ownerUid).filter(isLive);
-  const promises = state.ledger.ofOwner(ownerUid);
-  return state.store
-    .by('owner', ownerUid)
-    .map(({ intent }) => {
-      const there = pods.filter(({ spec }) => intent.nodeName !== '' && spec.nodeName === intent.nodeName);
-      const taken = [...there, ...heldFor(state, intent)];
-      const seen = new Set(taken.map(({ metadata }) => metadata.uid));
-      const promised = promises.filter(
-        ({ nodeName, intentId, uid }) =>
-          (intentId === intent.id || (nodeName !== '' && nodeName === intent.nodeName)) && !seen.has(uid),
-      );
-      return { intent, used: taken.length + promised.length, count: intent.pin?.owner?.count ?? 0 };
-    })
+  const held = state.store.by('owner', ownerUid).map(({ intent }) => ({
+    intent,
+    pods: heldFor(state, intent),
+  }));
+  if (held.length === 0) return [];
+  const onNode = new Map<string, number>();
+  const count = (nodeName: string): void => void onNode.set(nodeName, (onNode.get(nodeName) ?? 0) + 1);
+  const seen = new Set(held.flatMap(({ pods }) => pods.map(({ metadata }) => metadata.uid)));
+  for (const pod of state.pods.by('owner', ownerUid)) {
+    if (!pod.spec.nodeName || !isLive(pod)) continue;
+    count(pod.spec.nodeName);
+    seen.add(pod.metadata.uid);
+  }
+  const promised = state.ledger.ofOwner(ownerUid).filter(({ uid }) => !seen.has(uid));
+  for (const { nodeName } of promised) count(nodeName);
+  // Promised before the node had a name.
+  const early = promised.filter(({ nodeName }) => nodeName === '');
+  return held
+    .map(({ intent, pods }) => ({
+      intent,
+      used:
+        pods.length +
+        (intent.nodeName === '' ? 0 : (onNode.get(intent.nodeName) ?? 0)) +
+        early.filter(({ intentId }) => intentId === intent.id).length,
+      count: intent.pin?.owner?.count ?? 0,
+    }))
     .sort((a, b) => (a.intent.id < b.intent.id ? -1 : 1));
 };
 

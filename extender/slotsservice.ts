@@ -1,8 +1,8 @@
-import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { type ServerDuplexStream, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { isGated } from '../api/hold.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
-import type { TakeReply, TakeRequest } from '../api/pinning.ts';
+import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../api/pinning.ts';
 import type { Logger } from '../kube/log.ts';
 import { type Asking, type Grant, retakeSlot, takeSlot } from './slots.ts';
 import type { State } from './state.ts';
@@ -12,6 +12,10 @@ const REPLAY_MS = 60_000;
 const REPLAYS_KEPT = 10_000;
 /** Pods that the leader before us gave slots to are in the cache by then. */
 const SETTLE_MS = 1_000;
+
+type Call = ServerDuplexStream<TakeRequests, TakeReplies>;
+
+const NO_LEADER = 'this replica does not lead';
 
 const give = ({ intent, way, reason }: Extract<Grant, { way: string }>): TakeReply => ({
   nodeName: intent.nodeName,
@@ -30,6 +34,7 @@ export class SlotGiver {
   readonly #now: () => number;
   #state: State | undefined;
   #since = 0;
+  readonly #calls = new Set<Call>();
 
   constructor(o: { readonly log: Logger; readonly now: () => number }) {
     this.#log = o.log;
@@ -40,11 +45,33 @@ export class SlotGiver {
   lead(state: State | undefined): void {
     this.#state = state;
     this.#since = this.#now();
-    if (!state) this.#replies.clear();
+    if (state) return;
+    this.#replies.clear();
+    // Whoever asks is to look for the one that leads now.
+    for (const call of this.#calls) this.#end(call);
+  }
+
+  /** Answers the requests of one webhook until it goes or this replica leads no more. */
+  serve(call: Call): void {
+    this.#calls.add(call);
+    for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#calls.delete(call));
+    if (!this.#state) return this.#end(call);
+    call.on('data', ({ requests }: TakeRequests) => {
+      if (call.write({ replies: requests.map((request) => this.take(request)) })) return;
+      call.pause();
+      call.once('drain', () => call.resume());
+    });
+    call.on('end', () => call.end());
+    call.resume();
+  }
+
+  #end(call: Call): void {
+    this.#calls.delete(call);
+    call.emit('error', { code: status.UNAVAILABLE, details: NO_LEADER });
   }
 
   take(request: TakeRequest): TakeReply {
-    if (!this.#state) return refuse('this replica does not lead');
+    if (!this.#state) return refuse(NO_LEADER);
     if (this.#now() - this.#since < SETTLE_MS) return refuse('this replica has only just begun to lead');
     const known = this.#replies.get(request.requestUid);
     if (known) return known.reply;
@@ -96,6 +123,5 @@ export class SlotGiver {
 
 /** The Slots service of pinning.proto. */
 export const slotsService = (giver: SlotGiver): UntypedServiceImplementation => ({
-  Take: (call: ServerUnaryCall<TakeRequest, TakeReply>, callback: sendUnaryData<TakeReply>) =>
-    callback(null, giver.take(call.request)),
+  Take: (call: Call) => giver.serve(call),
 });

@@ -5,6 +5,7 @@ import type { Logger } from '../kube/log.ts';
 import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './match.ts';
 import type { TakeSlot } from './pinner.ts';
 import { type Asked, answer, readReview } from './review.ts';
+import { slimPod } from './slim.ts';
 
 export interface Admission {
   readonly ownNamespace: string;
@@ -21,7 +22,7 @@ export interface Admission {
  * Answers one AdmissionReview. Whatever goes wrong after it was read, the pod is allowed as it came: a pin may lose,
  * a pod may not. Throws BadReview.
  */
-export const mutate = async (o: Admission, body: unknown): Promise<object> => {
+export const mutate = async (o: Admission, body: unknown): Promise<string> => {
   const asked = readReview(body);
   try {
     return await pin(o, asked);
@@ -39,7 +40,7 @@ const isPinnedBy = (pod: Pod, intentId: string): boolean =>
   intentId === pod.metadata.annotations?.[PIN] &&
   (pod.spec.nodeName !== undefined || isGated(pod));
 
-const pin = async (o: Admission, asked: Asked): Promise<object> => {
+const pin = async (o: Admission, asked: Asked): Promise<string> => {
   const { pod, namespace } = asked;
   const match = pod && !asked.isDryRun ? matchPod(pod, namespace, o) : undefined;
   if (!pod || match?.kind !== 'candidate') {
@@ -53,7 +54,7 @@ const pin = async (o: Admission, asked: Asked): Promise<object> => {
     ownerKind: owner.kind,
     ownerName: owner.name,
     ownerUid: owner.uid,
-    pod: JSON.stringify(pod),
+    pod: slimPod(pod),
     coexisting: o.isCoexisting(namespace),
   });
   const isPinned = reply.way === 'hold' || (reply.way === 'assign' && reply.nodeName !== '');

@@ -1,25 +1,18 @@
-import type { Client } from '@grpc/grpc-js';
 import { loadPinningServices, type TakeReply, type TakeRequest } from '../api/pinning.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { dialPeer, findPeer, type PeerTarget } from '../kube/peer.ts';
+import { SlotStream, type SlotsClient } from './slotstream.ts';
 
 /** Asks the pod pinner's leader for a slot. Throws when nobody leads or the answer is late. */
 export type TakeSlot = (request: TakeRequest) => Promise<TakeReply>;
 
-interface SlotsClient extends Client {
-  Take(
-    request: TakeRequest,
-    options: { readonly deadline: number },
-    done: (error: Error | null, reply?: TakeReply) => void,
-  ): unknown;
-}
-
-/** How long a leader that was found is taken for the leader. */
+/** How long a leader that was found is taken for the leader; it is looked up again beside the requests. */
 const FOUND_MS = 5_000;
 
 interface Connection {
   readonly target: PeerTarget;
-  readonly client: SlotsClient;
+  readonly stream: SlotStream;
+  readonly close: () => void;
 }
 
 export interface PinnerOptions {
@@ -30,77 +23,93 @@ export interface PinnerOptions {
   readonly now: () => number;
 }
 
-/** A connection to whoever leads the pod pinner, kept open between requests. */
+const isSame = (a: PeerTarget, b: PeerTarget): boolean =>
+  a.address === b.address && a.certificate === b.certificate;
+
+/** A stream to whoever leads the pod pinner, kept open between requests. */
 export class Pinner {
   readonly #o: PinnerOptions;
   readonly #definition = loadPinningServices().slots;
   #connection: Connection | undefined;
   #finding: Promise<Connection> | undefined;
   #foundAt = 0;
+  #isClosed = false;
 
   constructor(o: PinnerOptions) {
     this.#o = o;
   }
 
-  /** One attempt within the deadline, which covers the search for the leader as well. */
-  readonly take: TakeSlot = async (request) => {
-    const { timeoutMs, now } = this.#o;
-    const deadline = now() + timeoutMs;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-    try {
-      const connection = await Promise.race([this.#connect(), late]);
-      return await Promise.race([this.#call(connection, request, deadline), late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
+  /** One attempt within the time allowed, which covers the search for the leader as well. */
+  readonly take: TakeSlot = (request) =>
+    new Promise((resolve, reject) => {
+      const { timeoutMs } = this.#o;
+      let asked: Connection | undefined;
+      const timer = setTimeout(() => {
+        // Whoever does not answer may lead no more, or hang: the next request looks for the leader anew.
+        if (asked) this.#leave(asked);
+        reject(new Error(`no answer within ${timeoutMs} ms`));
+      }, timeoutMs);
+      const ask = (connection: Connection): Promise<TakeReply> => {
+        asked = connection;
+        return connection.stream.take(request);
+      };
+      const known = this.#connection;
+      (known ? ask(known) : this.#find().then(ask)).then(resolve, reject).finally(() => clearTimeout(timer));
+      if (known && this.#o.now() - this.#foundAt >= FOUND_MS) void this.#find().catch(() => {});
+    });
 
-  /** Looks for the leader and opens the channel, so that the first pod does not have to wait for it. */
+  /** Looks for the leader and opens the stream, so that the first pod does not have to wait for it. */
   async warm(): Promise<void> {
-    await this.#connect();
+    if (!this.#connection) await this.#find();
   }
 
   close(): void {
-    this.#connection?.client.close();
+    this.#isClosed = true;
+    this.#connection?.close();
     this.#connection = undefined;
   }
 
-  #call({ client }: Connection, request: TakeRequest, deadline: number): Promise<TakeReply> {
-    return new Promise((resolve, reject) => {
-      client.Take(request, { deadline }, (error, reply) => {
-        if (reply && !error) return resolve(reply);
-        // Whoever does not answer may lead no more: looked up again next time.
-        this.#foundAt = 0;
-        reject(error ?? new Error('an empty answer'));
-      });
-    });
+  /** Asks it no more; what it was asked it may still answer in time. */
+  #leave(connection: Connection): void {
+    if (this.#connection === connection) this.#connection = undefined;
+    setTimeout(connection.close, this.#o.timeoutMs).unref();
   }
 
-  async #connect(): Promise<Connection> {
-    const { now } = this.#o;
-    if (this.#connection && now() - this.#foundAt < FOUND_MS) return this.#connection;
-    this.#finding ??= this.#find().finally(() => {
+  #find(): Promise<Connection> {
+    this.#finding ??= this.#lookUp().finally(() => {
       this.#finding = undefined;
     });
     return this.#finding;
   }
 
-  async #find(): Promise<Connection> {
-    const { client, lease, token, now } = this.#o;
+  async #lookUp(): Promise<Connection> {
+    const { client, lease, now } = this.#o;
     const target = await findPeer(client, lease);
     if (!target) throw new Error(`nobody holds the Lease ${lease.namespace}/${lease.name}`);
-    const known = this.#connection;
-    const isSame =
-      known?.target.address === target.address && known.target.certificate === target.certificate;
-    if (!known || !isSame) {
-      known?.client.close();
-      this.#connection = {
-        target,
-        client: dialPeer(target, { definition: this.#definition, token }) as SlotsClient,
-      };
-    }
+    if (this.#isClosed) throw new Error('the webhook ends');
     this.#foundAt = now();
-    return this.#connection as Connection;
+    const known = this.#connection;
+    if (known && isSame(known.target, target)) return known;
+    if (known) this.#leave(known);
+    const dialed = this.#dial(target);
+    this.#connection = dialed;
+    return dialed;
+  }
+
+  #dial(target: PeerTarget): Connection {
+    const client = dialPeer(target, {
+      definition: this.#definition,
+      token: this.#o.token,
+    }) as unknown as SlotsClient;
+    const stream = new SlotStream(client, () => this.#leave(connection));
+    const connection: Connection = {
+      target,
+      stream,
+      close: () => {
+        stream.close();
+        client.close();
+      },
+    };
+    return connection;
   }
 }
