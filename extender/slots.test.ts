@@ -43,12 +43,12 @@ const node = (name: string, pods: string): Node => ({
   status: { allocatable: { cpu: '64', memory: '64Gi', pods } },
 });
 
-const intent = (nodeName: string, count: number): Intent => ({
+const intent = (nodeName: string, count: number, names: readonly string[] = []): Intent => ({
   id: `pin/${nodeName}`,
   plan: 'plan',
   nodeClaim: `claim-${nodeName}`,
   nodeName,
-  pin: { namespace: 'n', owner: { kind: 'ReplicaSet', name: 'web', uid: 'owner', count } },
+  pin: { namespace: 'n', owner: { kind: 'ReplicaSet', name: 'web', uid: 'owner', count, names } },
 });
 
 const scene = (counts: readonly number[], room = '100') => {
@@ -160,6 +160,23 @@ t.test('a full node gives no slot, pods in flight counted', async (t) => {
   t.ok(takeSlot(state, asking('a')).intent);
   t.ok(takeSlot(state, asking('b')).intent);
   t.equal(takeSlot(state, asking('c')).intent, undefined);
+});
+
+t.test('where the owner keeps names, each pod gets the slot of its name and no other', async (t) => {
+  const { state, pods } = scene([0, 0]);
+  state.store.upsert(intent('node-0', 1, ['db-1']), 1);
+  state.store.upsert(intent('node-1', 1, ['db-0']), 1);
+  const nodeOf = (name: string) => takeSlot(state, `request-${name}`, 'owner', pod(name)).intent?.nodeName;
+  t.equal(nodeOf('db-0'), 'node-1');
+  t.match(takeSlot(state, 'x', 'owner', pod('db-2')), {
+    intent: undefined,
+    reason: 'the plan moves other pods of this owner',
+  });
+  pods.put(pod('db-2'));
+  pods.put(pod('db-1'));
+  const matched = matchPending(state, 'owner').map(({ pod, intent }) => [pod.metadata.name, intent.nodeName]);
+  t.same(matched, [['db-1', 'node-0']]);
+  t.equal(nodeOf('db-1'), 'node-0');
 });
 
 t.test('pending pods keep the node they were nominated to, the rest goes where most is free', async (t) => {

@@ -49,6 +49,12 @@ export const slotsOf = (state: State, ownerUid: string): readonly Slot[] => {
     .sort((a, b) => (a.intent.id < b.intent.id ? -1 : 1));
 };
 
+/** Whether a slot is for this pod: where the owner keeps names, each pod has a slot of its own. */
+const isFor = ({ intent }: Slot, { metadata }: Pod): boolean => {
+  const names = intent.pin?.owner?.names ?? [];
+  return names.length === 0 || names.includes(metadata.name);
+};
+
 const freeOf = ({ used, count }: Slot): number => Math.max(0, count - used);
 
 const byMostFree = (a: Slot, b: Slot): number => freeOf(b) - freeOf(a);
@@ -87,9 +93,11 @@ export const takeSlot = (state: State, asking: Asking): Grant => {
   const slots = slotsOf(state, asking.ownerUid);
   if (slots.length === 0)
     return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
-  let reason = 'every slot of this owner is taken';
+  const own = slots.filter((slot) => isFor(slot, asking.pod));
+  let reason =
+    own.length > 0 ? 'every slot of this owner is taken' : 'the plan moves other pods of this owner';
   let later: { readonly intent: Intent; readonly pin: Pin } | undefined;
-  for (const { intent } of slots.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
+  for (const { intent } of own.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
     const pin = chooseFor(state, intent, asking.pod, 'admission', asking.isCoexisting);
     if (pin.way === 'assign') return grant(state, asking, intent, pin);
     if (pin.way === 'hold' && !state.ledger.isAvoided(intent.id)) later ??= { intent, pin };
@@ -146,7 +154,7 @@ export const matchPending = (
     .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
   const matches: { pod: Pod; intent: Intent }[] = [];
   const give = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
-    if (!entry) return false;
+    if (!entry || !isFor(entry.slot, pod)) return false;
     entry.free--;
     matches.push({ pod, intent: entry.slot.intent });
     return true;
@@ -159,7 +167,9 @@ export const matchPending = (
       ),
   );
   for (const pod of rest) {
-    const free = slots.filter((entry) => entry.free > 0).sort((a, b) => b.free - a.free);
+    const free = slots
+      .filter((entry) => entry.free > 0 && isFor(entry.slot, pod))
+      .sort((a, b) => b.free - a.free);
     const fitting = free.find(({ slot }) => chooseFor(state, slot.intent, pod, 'pending').way !== 'leave');
     give(pod, fitting);
   }

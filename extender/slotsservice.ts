@@ -55,7 +55,10 @@ export class SlotGiver {
   serve(call: Call): void {
     this.#calls.add(call);
     for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#calls.delete(call));
-    if (!this.#state) return this.#end(call);
+    if (!this.#state) {
+      this.#end(call);
+      return;
+    }
     call.on('data', ({ requests }: TakeRequests) => {
       if (call.write({ replies: requests.map((request) => this.take(request)) })) return;
       call.pause();

@@ -103,6 +103,19 @@ t.test('pods of one owner to one node are one slot count; pins come before nodes
   );
 });
 
+t.test('an owner that keeps names has its pods told by name, others have not', async (t) => {
+  const owner = { kind: 'StatefulSet', name: 'db', uid: 'db-uid' };
+  const moves = [move('db-2', 'green', { owner }), move('db-0', 'green', { owner }), move('web-1', 'green')];
+  const owners = deriveIntents(sources(running(moves))).flatMap(({ pin }) => pin?.owner ?? []);
+  t.same(
+    owners.map(({ kind, count, names }) => ({ kind, count, names })),
+    [
+      { kind: 'StatefulSet', count: 2, names: ['db-0', 'db-2'] },
+      { kind: 'ReplicaSet', count: 1, names: undefined },
+    ],
+  );
+});
+
 t.test(
   'for a node that stays, what stood there at the start counts, and never what the plan brought',
   async (t) => {

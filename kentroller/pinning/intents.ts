@@ -103,6 +103,9 @@ const podIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
     ];
   });
 
+/** A StatefulSet gives a pod that it makes anew the name of the one that went. */
+const keepsNames = (kind: string): boolean => kind === 'StatefulSet';
+
 const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
   const baseline = baselineOf(plan);
   return movesOf(plan.spec.podsToMigrate ?? [], false).flatMap((move): Intent[] => {
@@ -116,7 +119,10 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
         plan: plan.metadata.name,
         nodeClaim: to.claim.metadata.name,
         nodeName: to.nodeName,
-        pin: { namespace, owner: { ...owner, count } },
+        pin: {
+          namespace,
+          owner: { ...owner, count, ...(keepsNames(owner.kind) ? { names: [...move.names].sort() } : {}) },
+        },
       },
     ];
   });
