@@ -5,6 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { runControllers } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
 import type { Logger } from '../kube/log.ts';
+import { rememberRequests } from '../planner/fit.ts';
 import { holds } from './holds.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
@@ -48,7 +49,7 @@ export const lead = async (o: LeaderParts): Promise<void> => {
   const store = new IntentStore(log);
   const ledger = new Ledger(now);
   const results = new Results();
-  const state: State = { store, pods, nodes, ledger, now };
+  const state: State = { store, pods, nodes, ledger, requestsOf: rememberRequests(), now };
   const report: Report = (intentId, result) => {
     const version = store.get(intentId)?.version;
     if (version !== undefined) results.report({ intentId, version, ...result });

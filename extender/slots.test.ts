@@ -6,6 +6,7 @@ import type { Intent } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
 import { createLogger } from '../kube/log.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
+import { rememberRequests } from '../planner/fit.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import { type Asking, GRANT_MS, matchPending, slotsOf, takeSlot } from './slots.ts';
@@ -62,7 +63,7 @@ const scene = (counts: readonly number[], room = '100') => {
     nodes.put(node(`node-${at}`, room));
     store.upsert(intent(`node-${at}`, count), at);
   });
-  const state: State = { store, pods, nodes, ledger, now: () => now };
+  const state: State = { store, pods, nodes, ledger, requestsOf: rememberRequests(), now: () => now };
   return { state, pods, nodes, pass: (ms: number) => (now += ms) };
 };
 

@@ -3,7 +3,7 @@ import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent, ResultState } from '../api/pinning.ts';
 import type { Cache } from '../kube/cache.ts';
-import { type NodeView, nodeView } from '../planner/fit.ts';
+import { type NodeView, nodeView, type ReadRequests } from '../planner/fit.ts';
 import { decideHold, type HoldStep } from '../planner/hold.ts';
 import { choosePin, type Pin } from '../planner/pin.ts';
 import type { IntentStore } from './intents.ts';
@@ -16,6 +16,7 @@ export interface State {
   readonly pods: Cache<Pod>;
   readonly nodes: Cache<Node>;
   readonly ledger: Ledger;
+  readonly requestsOf: ReadRequests;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -53,7 +54,7 @@ export const viewOf = (state: State, node: Node, uid?: string): NodeView => {
   const all = [...there, ...held.filter((pod) => pod.metadata.uid !== uid)];
   const seen = new Set(all.map((pod) => pod.metadata.uid));
   const promised = state.ledger.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
-  return nodeView(node, [...all, ...promised.map(({ pod }) => pod)]);
+  return nodeView(node, [...all, ...promised.map(({ pod }) => pod)], state.requestsOf);
 };
 
 export interface Closed {

@@ -7,6 +7,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { createLogger } from '../kube/log.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
+import { rememberRequests } from '../planner/fit.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import { StandingCache } from './standing.ts';
@@ -21,6 +22,7 @@ const state: State = {
   pods: new StandingCache<Pod>(PODS, POD_INDEXES),
   nodes,
   ledger: new Ledger(Date.now),
+  requestsOf: rememberRequests(),
   now: Date.now,
 };
 const bindings: unknown[] = [];

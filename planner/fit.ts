@@ -8,7 +8,7 @@ import { spreadRefuses } from './spread.ts';
 import { untoleratedTaint } from './taint.ts';
 import { type Volumes, volumesRefuse } from './volume.ts';
 
-export { type NodeView, nodeView } from './nodeview.ts';
+export { type NodeView, nodeView, type ReadRequests, rememberRequests } from './nodeview.ts';
 
 /** Why a pod can't be on a node, in kube-scheduler's words. */
 export interface Refusal {

@@ -33,11 +33,31 @@ export const take = (free: Requests, requests: Requests, sign: 1 | -1 = 1): void
   for (const [resource, value] of requests) free.set(resource, (free.get(resource) ?? 0) - sign * value);
 };
 
+/** Reads what a pod asks for; one that remembers saves counting the same pods again and again. */
+export type ReadRequests = (pod: Pod) => Requests;
+
+/** A reader that remembers each pod, as long as the pod itself is kept. */
+export const rememberRequests = (): ReadRequests => {
+  const known = new WeakMap<Pod, Requests>();
+  return (pod) => {
+    let requests = known.get(pod);
+    if (!requests) {
+      requests = podRequests(pod);
+      known.set(pod, requests);
+    }
+    return requests;
+  };
+};
+
 /** A node with the pods on it; pods that have ended take nothing. Throws a QuantityError. */
-export const nodeView = (node: Node, podsOnIt: readonly Pod[]): NodeView => {
+export const nodeView = (
+  node: Node,
+  podsOnIt: readonly Pod[],
+  requestsOf: ReadRequests = podRequests,
+): NodeView => {
   const pods = podsOnIt.filter((pod) => !hasEnded(pod));
   const free = allocatable(node);
-  for (const pod of pods) take(free, podRequests(pod));
+  for (const pod of pods) take(free, requestsOf(pod));
   return {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},

@@ -9,6 +9,7 @@ import { verbs } from '../../extender/verbs.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { createLogger } from '../../kube/log.ts';
 import { POD_INDEXES } from '../../kube/trim.ts';
+import { rememberRequests } from '../../planner/fit.ts';
 import { namesOf } from '../support/cluster.ts';
 
 /** The extender's verbs alone, over a cluster that stands in memory: `verbserver.ts NODES plan|idle`. */
@@ -39,6 +40,7 @@ const stateOf = (count: number, hasPlan: boolean): State => {
     nodes,
     pods: new StandingCache<Pod>(PODS, POD_INDEXES),
     ledger: new Ledger(Date.now),
+    requestsOf: rememberRequests(),
     now: Date.now,
   };
 };
