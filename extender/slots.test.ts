@@ -167,9 +167,10 @@ t.test('where the owner keeps names, each pod gets the slot of its name and no o
   const { state, pods } = scene([0, 0]);
   state.store.upsert(intent('node-0', 1, ['db-1']), 1);
   state.store.upsert(intent('node-1', 1, ['db-0']), 1);
-  const nodeOf = (name: string) => takeSlot(state, `request-${name}`, 'owner', pod(name)).intent?.nodeName;
+  const nodeOf = (name: string) =>
+    takeSlot(state, { requestUid: name, ownerUid: 'owner', pod: pod(name) }).intent?.nodeName;
   t.equal(nodeOf('db-0'), 'node-1');
-  t.match(takeSlot(state, 'x', 'owner', pod('db-2')), {
+  t.match(takeSlot(state, { requestUid: 'x', ownerUid: 'owner', pod: pod('db-2') }), {
     intent: undefined,
     reason: 'the plan moves other pods of this owner',
   });
