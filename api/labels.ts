@@ -24,6 +24,8 @@ export const PIN_GATE = 'autoscaling.cast.ai/pin-hold';
 export const PIN_HELD = 'autoscaling.cast.ai/pin-held';
 /** On a held pod: the node that it waits for, once that has a name. */
 export const PIN_NODE = 'autoscaling.cast.ai/pin-node';
+/** On a pod of a dry run in our own namespace: asks whether the webhook is live at the API server. */
+export const PIN_PROBE = 'autoscaling.cast.ai/pin-probe';
 /** On a node: a live migration provider serves it, as source and as destination. On a pod: 'false' keeps it out. */
 export const LIVE_MIGRATION = 'live.cast.ai/migration-enabled';
 /** On a pod, 'true': it is evicted rather than migrated. */

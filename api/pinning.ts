@@ -88,6 +88,8 @@ export interface TakeRequest {
   readonly pod: string;
   /** Another webhook may change the pod after ours. */
   readonly coexisting: boolean;
+  /** Nothing is given: an intent of the owner is named, where one is known. */
+  readonly dryRun?: boolean;
 }
 
 export interface TakeReply {

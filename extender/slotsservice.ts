@@ -76,11 +76,19 @@ export class SlotGiver {
   take(request: TakeRequest): TakeReply {
     if (!this.#state) return refuse(NO_LEADER);
     if (this.#now() - this.#since < SETTLE_MS) return refuse('this replica has only just begun to lead');
+    if (request.dryRun) return this.#show(this.#state, request.ownerUid);
     const known = this.#replies.get(request.requestUid);
     if (known) return known.reply;
     const reply = this.#give(this.#state, request);
     this.#keep(request.requestUid, reply);
     return reply;
+  }
+
+  #show(state: State, ownerUid: string): TakeReply {
+    const [held] = state.store.by('owner', ownerUid);
+    const reason = 'a dry run takes no slot';
+    if (!held) return refuse('no plan that runs has a place for this owner');
+    return { ...refuse(reason), intentId: held.intent.id, plan: held.intent.plan };
   }
 
   #give(state: State, request: TakeRequest): TakeReply {

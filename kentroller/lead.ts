@@ -28,6 +28,7 @@ import { keepPosted } from './pinning/post.ts';
 import type { PinningServer } from './pinning/server.ts';
 import { executePlans } from './rebalanceplan/execute.ts';
 import { limitsOf } from './rebalanceplan/limits.ts';
+import { probeWebhook } from './rebalanceplan/webhook.ts';
 import type { ExecutionLimits } from './rebalanceplan/world.ts';
 import { followPlans } from './rebalanceplanclaim/follow.ts';
 import { generatePlans } from './rebalanceplanclaim/generate.ts';
@@ -171,6 +172,7 @@ export const lead = async (o: {
           client,
           caches,
           pinsOf: (plan) => board.viewOf(plan),
+          webhookOf: (plan, gone) => probeWebhook(client, options.podNamespace, plan, gone),
           priceOf: (...offering) => findPrice(prices, ...offering),
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),

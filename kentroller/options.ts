@@ -17,8 +17,8 @@ import { bool, commaList, duration } from '../kube/options.ts';
  * create; namespaces, persistentvolumeclaims, persistentvolumes list, watch; apps daemonsets, replicasets list, watch,
  * deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io storageclasses, csinodes list, watch;
  * events list, create, patch; authentication.k8s.io tokenreviews create.
- * In its namespace: leases create, and get, update, patch of `castai-kentroller`; get of lease `castai-pod-pinner`;
- * configmaps create, and get, patch of `castai-kentroller-features` and `castai-kentroller-savings`. In each of
+ * In its namespace: pods create, in dry runs that ask for the webhook; leases create, and get, update, patch of
+ * `castai-kentroller`; get of lease `castai-pod-pinner`; configmaps create, and get, patch of `castai-kentroller-features` and `castai-kentroller-savings`. In each of
  * FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
 export const options = z.object({

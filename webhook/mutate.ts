@@ -4,6 +4,7 @@ import type { Pod } from '../api/objects.ts';
 import type { Logger } from '../kube/log.ts';
 import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './match.ts';
 import type { TakeSlot } from './pinner.ts';
+import { isProbe, probePatch } from './probe.ts';
 import { type Asked, answer, readReview } from './review.ts';
 import { slimPod } from './slim.ts';
 
@@ -42,7 +43,10 @@ const isPinnedBy = (pod: Pod, intentId: string): boolean =>
 
 const pin = async (o: Admission, asked: Asked): Promise<string> => {
   const { pod, namespace } = asked;
-  const match = pod && !asked.isDryRun ? matchPod(pod, namespace, o) : undefined;
+  const probes = isProbe(asked);
+  // A probe comes from our own namespace.
+  const from = probes ? { ...o, ownNamespace: '' } : o;
+  const match = pod && (probes || !asked.isDryRun) ? matchPod(pod, namespace, from) : undefined;
   if (!pod || match?.kind !== 'candidate') {
     o.observe('passed');
     return answer(asked, []);
@@ -56,7 +60,12 @@ const pin = async (o: Admission, asked: Asked): Promise<string> => {
     ownerUid: owner.uid,
     pod: slimPod(pod),
     coexisting: o.isCoexisting(namespace),
+    dryRun: probes,
   });
+  if (probes) {
+    o.observe('passed');
+    return answer(asked, probePatch(reply.intentId));
+  }
   const isPinned = reply.way === 'hold' || (reply.way === 'assign' && reply.nodeName !== '');
   if (!isPinned) {
     o.observe('refused');

@@ -381,6 +381,25 @@ const CASES: readonly Case[] = [
     { pins: { connected: true, goneForMs: 0, acknowledged: false } },
     [],
   ],
+  // The webhook
+  [
+    'a live webhook is not waited for',
+    make.plan(MOVE, {}, 'SavingsValidated'),
+    { webhook: { isLive: true, reason: '' } },
+    ['advance PinsReady'],
+  ],
+  [
+    'a webhook that is not live yet is waited for a moment',
+    make.plan(MOVE, {}, 'SavingsValidated'),
+    { webhook: { isLive: false, reason: 'no pin' }, now: make.NOW - 4_000 },
+    [],
+  ],
+  [
+    'a webhook that is not live in time is gone without',
+    make.plan(MOVE, {}, 'SavingsValidated'),
+    { webhook: { isLive: false, reason: 'no pin' } },
+    ['advance PinsReady'],
+  ],
   // Deletion
   [
     'a node is cordoned and told',
@@ -674,6 +693,12 @@ t.test('what was achieved is measured with the prices of the machines that are t
     outcomeOf(() => undefined),
     { monthlyCost: '73.00', savingsPercent: '50.0' },
   );
+});
+
+t.test('a plan that goes on without the webhook says so and why', async (t) => {
+  const webhook = { isLive: false, reason: 'a pod came back without a pin' };
+  const [step] = decide(make.world(make.plan(MOVE, {}, 'SavingsValidated'), { webhook })).steps;
+  t.match(step, { kind: 'advance', reason: 'WebhookNotLive', message: /a pod came back without a pin/ });
 });
 
 t.test('the same world gives the same steps', async (t) => {

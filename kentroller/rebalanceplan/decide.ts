@@ -13,6 +13,10 @@ import { hasReached, isFinished, isRunning, reachedAt } from './status.ts';
 import { type Decision, type FailurePhase, type Step, steps } from './steps.ts';
 import type { World } from './world.ts';
 
+/** The webhook hears of the plan, and the API server of the webhook, long before: by then it is not there. */
+const WEBHOOK_WAIT_MS = 5_000;
+const WEBHOOK_AGAIN_MS = 250;
+
 /** Once the old nodes are gone there is nothing to put back: the plan is carried to its end. */
 const isCanceled = (plan: RebalancePlan): boolean =>
   plan.metadata.annotations?.[CANCEL] === 'true' && !hasReached(plan, 'NodesDeleted');
@@ -128,10 +132,25 @@ const awaitPins = (world: World): Decision => {
   if ((world.plan.spec.podsToMigrate ?? []).length === 0) {
     return steps(reached('NoPods', 'The plan moves no pods'));
   }
-  if (world.pins.acknowledged)
-    return steps(reached('PinsAcknowledged', 'The pinner holds all pins of the plan'));
   const since = reachedAt(world.plan, 'SavingsValidated') ?? world.now;
   const left = world.limits.pinTimeoutMs - (world.now - since);
+  if (world.pins.acknowledged) {
+    const { webhook } = world;
+    if (!webhook) return steps(reached('PinsAcknowledged', 'The pinner holds all pins of the plan'));
+    if (webhook.isLive) {
+      return steps(
+        reached('PinsAcknowledged', 'The pinner holds all pins of the plan, and the webhook is live'),
+      );
+    }
+    const patience = Math.min(left, WEBHOOK_WAIT_MS - (world.now - since));
+    if (patience > 0) return { steps: [], againAfterMs: Math.min(patience, WEBHOOK_AGAIN_MS) };
+    return steps(
+      reached(
+        'WebhookNotLive',
+        `The pinner holds all pins of the plan, but pods are not pinned as they are created: ${webhook.reason}`,
+      ),
+    );
+  }
   if (left > 0) return { steps: [], againAfterMs: Math.min(left, 1_000) };
   const message = world.pins.connected
     ? 'The pinner did not acknowledge all pins in time; kube-scheduler places what is not pinned'

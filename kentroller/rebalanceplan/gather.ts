@@ -11,6 +11,7 @@ import { openMigrations } from './migration.ts';
 import { isReady } from './readiness.ts';
 import { deletionEventsOf, isRunning } from './status.ts';
 import { viewSurge } from './surgeview.ts';
+import { asksForWebhook, type WebhookView } from './webhook.ts';
 import type { ExecutionLimits, MigrationSettings, PinsView, World } from './world.ts';
 
 /** What the executor reads, besides the plan itself. */
@@ -18,6 +19,8 @@ export interface Sources {
   readonly client: KubeClient;
   readonly caches: Caches;
   readonly pinsOf: (plan: string) => PinsView;
+  /** Asks the API server; called only before a plan moves its first pod. */
+  readonly webhookOf: (plan: RebalancePlan, signal: AbortSignal) => Promise<WebhookView>;
   readonly priceOf: World['priceOf'];
   readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
   readonly migration: () => MigrationSettings;
@@ -167,6 +170,7 @@ export const gather = async (
     signal,
   );
   const all = caches.nodes.list();
+  const pins = sources.pinsOf(plan.metadata.name);
   return {
     plan,
     nodeClaims,
@@ -182,7 +186,8 @@ export const gather = async (
     clusterNodes: { total: all.length, unready: all.filter((node) => !isReady(node)).length },
     migration: { ...sources.migration(), plans: await migrationsOf(sources, plan, signal) },
     surge,
-    pins: sources.pinsOf(plan.metadata.name),
+    pins,
+    webhook: pins.acknowledged && asksForWebhook(plan) ? await sources.webhookOf(plan, signal) : undefined,
     heldUntil,
     priceOf: sources.priceOf,
     clusterHourly: clusterHourly(all, sources.priceOf),

@@ -4,6 +4,7 @@ import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
 import type { PoolNodes } from '../nodepool/budget.ts';
 import type { SurgeView } from './surge.ts';
+import type { WebhookView } from './webhook.ts';
 
 /** What the pinner has said about the intents of one plan. */
 export interface PinsView {
@@ -66,6 +67,8 @@ export interface World {
   readonly enabled: boolean;
   readonly clusterNodes: { readonly total: number; readonly unready: number };
   readonly pins: PinsView;
+  /** Undefined where it does not matter just now. */
+  readonly webhook: WebhookView | undefined;
   /** With the RebalanceMigrationPlans that this plan made, by name. One that is missing here is gone. */
   readonly migration: MigrationSettings & { readonly plans: ReadonlyMap<string, RebalanceMigrationPlan> };
   readonly surge: SurgeView;

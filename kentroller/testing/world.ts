@@ -142,6 +142,7 @@ export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
   surge: { singles: new Map(), succeeded: new Set(), forsaken: new Set() },
   migration: { mode: 'auto', answerTimeoutMs: 30_000, timeoutMs: 600_000, plans: new Map() },
   pins: { connected: true, goneForMs: 0, acknowledged: true },
+  webhook: undefined,
   heldUntil: new Map(),
   priceOf: () => undefined,
   now: NOW,

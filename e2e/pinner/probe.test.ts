@@ -1,0 +1,135 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { parse } from 'yaml';
+import type { MutatingWebhookConfiguration, ReplicaSet } from '../../api/objects.ts';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
+import { probeWebhook } from '../../kentroller/rebalanceplan/webhook.ts';
+import {
+  Autoscaler,
+  Component,
+  eventually,
+  freePort,
+  ownerIntent,
+  ownHost,
+  pinnerEnv,
+  Scene,
+} from './fixture.ts';
+import { callsOf, plan, setState, startWebhook, webhookName } from './webhookscene.ts';
+
+/** What users install, called by URL; the namespace of our components is this suite's. */
+
+const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
+const scene = new Scene('probe');
+const work = new Scene('probe-work');
+const { client, namespace } = scene;
+const configuration = `${namespace}-pins`;
+const planName = `${namespace}-plan`;
+const secrets = ['castai-pod-pinner-webhook-ca', 'castai-pod-pinner-webhook-cert'];
+
+let autoscaler: Autoscaler;
+let extender: Component;
+let webhook: Component;
+let web: ReplicaSet;
+
+const install = async (port: number): Promise<void> => {
+  const text = readFileSync(MANIFEST, 'utf8').replaceAll('castai-agent', namespace);
+  const installed = parse(text) as MutatingWebhookConfiguration;
+  await client.create<MutatingWebhookConfiguration>(MUTATING_WEBHOOK_CONFIGURATIONS, {
+    metadata: { name: configuration },
+    webhooks: (installed.webhooks ?? []).map((each) => ({
+      ...each,
+      name: webhookName(configuration),
+      clientConfig: { url: `https://${ownHost}:${port}/mutate` },
+    })),
+  });
+};
+
+const asked = (): RebalancePlan => ({
+  metadata: { name: planName },
+  spec: {
+    execute: true,
+    podsToMigrate: [
+      {
+        name: 'web-old',
+        namespace: work.namespace,
+        srcNode: 'blue',
+        dstNodeClaimName: 'claim',
+        owner: { kind: 'ReplicaSet', name: 'web', uid: web.metadata.uid ?? '' },
+      },
+    ],
+  },
+});
+
+const probe = () => probeWebhook(client, namespace, asked(), AbortSignal.timeout(10_000));
+
+t.before(async () => {
+  await Promise.all([scene.open(), work.open()]);
+  web = await work.replicaSet('web', 0);
+  const port = await freePort();
+  for (const name of secrets) await client.create(SECRETS, { metadata: { name, namespace }, type: 'Opaque' });
+  await install(port);
+  autoscaler = await Autoscaler.start(client, namespace);
+  extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
+  webhook = startWebhook({ namespace, name: 'a', port, configuration });
+  await eventually('the state of the world', () => extender.said('state of the world received'));
+  await eventually('a certificate', () => webhook.said('certificate loaded'));
+  await eventually('at rest', () => webhook.said('webhook at rest'));
+});
+t.teardown(async () => {
+  await Promise.all([extender.stop(), webhook.stop()]);
+  await autoscaler.close();
+  await client.delete(MUTATING_WEBHOOK_CONFIGURATIONS, { name: configuration });
+  await client.delete(REBALANCE_PLANS, { name: planName }).catch(() => {});
+  await Promise.all([scene.close(), work.close()]);
+});
+
+t.test('while no plan runs, it is not live', async (t) => {
+  t.match(await probe(), { isLive: false, reason: /without a pin/ });
+});
+
+t.test('it is live once a plan runs and the pinner knows its pins, and not before', async (t) => {
+  await plan(client, planName, [web]);
+  await eventually('the door opens', () => webhook.said('webhook called from now on'));
+  t.equal((await probe()).isLive, false, 'the pinner knows no pins yet');
+  autoscaler.upsert(ownerIntent(scene.nodeName('one'), web, 1));
+  await eventually('live', async () => (await probe()).isLive);
+  t.same(await work.podsOf('web'), []);
+  const { items } = await client.list(PODS, { namespace });
+  t.same(items, [], 'nothing was made');
+});
+
+t.test('other pods of our own namespace are never sent to it', async (t) => {
+  const before = await callsOf(client, configuration);
+  const owner = {
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    name: 'web',
+    uid: web.metadata.uid ?? '',
+    controller: true,
+  };
+  const spec = { containers: [{ name: 'main', image: 'main' }] };
+  const labels = { 'autoscaling.cast.ai/pin-probe': 'true' };
+  for (const metadata of [{}, { labels }]) {
+    const pod = {
+      metadata: { name: '', generateName: 'p-', namespace, ownerReferences: [owner], ...metadata },
+      spec,
+    };
+    await client.create(PODS, pod, metadata.labels ? {} : { dryRun: true });
+  }
+  t.equal(
+    await callsOf(client, configuration),
+    before,
+    'neither a dry run of another pod nor a probe that is made',
+  );
+  t.ok((await probe()).isLive);
+  t.ok((await callsOf(client, configuration)) > before);
+});
+
+t.test('when the pinner or the plan ends, it is live no more', async (t) => {
+  await extender.stop('SIGKILL');
+  t.equal((await probe()).isLive, false);
+  await setState(client, planName, 'Done');
+  await eventually('at rest', () => webhook.lines.filter(({ msg }) => msg === 'webhook at rest').length > 1);
+  t.equal((await probe()).isLive, false);
+});
