@@ -8,6 +8,10 @@ export type TakeSlot = (request: TakeRequest) => Promise<TakeReply>;
 
 /** How long a leader that was found is taken for the leader; it is looked up again beside the requests. */
 const FOUND_MS = 5_000;
+/** While nobody leads, each pod would look for the leader: once in so long is enough. */
+const LOOK_AGAIN_MS = 200;
+/** A stream that owes an answer for so long is left, though its leader still leads. */
+const SILENT_MS = 5_000;
 
 interface Connection {
   readonly target: PeerTarget;
@@ -33,6 +37,7 @@ export class Pinner {
   #connection: Connection | undefined;
   #finding: Promise<Connection> | undefined;
   #foundAt = 0;
+  #lookedAt = 0;
   #isClosed = false;
 
   constructor(o: PinnerOptions) {
@@ -40,23 +45,20 @@ export class Pinner {
   }
 
   /** One attempt within the time allowed, which covers the search for the leader as well. */
-  readonly take: TakeSlot = (request) =>
-    new Promise((resolve, reject) => {
-      const { timeoutMs } = this.#o;
-      let asked: Connection | undefined;
-      const timer = setTimeout(() => {
-        // Whoever does not answer may lead no more, or hang: the next request looks for the leader anew.
-        if (asked) this.#leave(asked);
-        reject(new Error(`no answer within ${timeoutMs} ms`));
-      }, timeoutMs);
-      const ask = (connection: Connection): Promise<TakeReply> => {
-        asked = connection;
-        return connection.stream.take(request);
-      };
-      const known = this.#connection;
-      (known ? ask(known) : this.#find().then(ask)).then(resolve, reject).finally(() => clearTimeout(timer));
-      if (known && this.#o.now() - this.#foundAt >= FOUND_MS) void this.#find().catch(() => {});
-    });
+  readonly take: TakeSlot = async (request) => {
+    const { timeoutMs, now } = this.#o;
+    const known = this.#connection;
+    if (!known) return this.#searchAndTake(request);
+    if (now() - this.#foundAt >= FOUND_MS) void this.#find().catch(() => {});
+    try {
+      return await known.stream.take(request, timeoutMs);
+    } catch (error) {
+      // Whoever does not answer may lead no more, or hang.
+      this.#foundAt = 0;
+      if (known.stream.silentMs >= SILENT_MS) this.#leave(known);
+      throw error;
+    }
+  };
 
   /** Looks for the leader and opens the stream, so that the first pod does not have to wait for it. */
   async warm(): Promise<void> {
@@ -75,7 +77,24 @@ export class Pinner {
     setTimeout(connection.close, this.#o.timeoutMs).unref();
   }
 
+  async #searchAndTake(request: TakeRequest): Promise<TakeReply> {
+    const { timeoutMs, now } = this.#o;
+    const until = now() + timeoutMs;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error(`no leader within ${timeoutMs} ms`)), timeoutMs);
+    try {
+      const { stream } = await Promise.race([this.#find(), late]);
+      return await stream.take(request, Math.max(1, until - now()));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   #find(): Promise<Connection> {
+    const now = this.#o.now();
+    if (!this.#finding && now - this.#lookedAt < LOOK_AGAIN_MS)
+      return Promise.reject(new Error("the pod pinner's leader was looked for a moment ago"));
+    this.#lookedAt = now;
     this.#finding ??= this.#lookUp().finally(() => {
       this.#finding = undefined;
     });
@@ -101,7 +120,7 @@ export class Pinner {
       definition: this.#definition,
       token: this.#o.token,
     }) as unknown as SlotsClient;
-    const stream = new SlotStream(client, () => this.#leave(connection));
+    const stream = new SlotStream(client, this.#o.now, () => this.#leave(connection));
     const connection: Connection = {
       target,
       stream,
