@@ -1,6 +1,6 @@
 import type { Pod } from '../api/objects.ts';
+import type { OfferColumn } from './column.ts';
 import type { Packing } from './packing.ts';
-import type { OfferColumn } from './problem.ts';
 
 /** One bought node of an answer, and the pods on it. */
 export interface BoughtNode {

@@ -1,6 +1,6 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE } from '../api/labels.ts';
 import type { NodePool } from '../api/objects.ts';
-import type { OfferColumn } from './problem.ts';
+import type { OfferColumn } from './column.ts';
 
 /** How much dearer than the plan's own choice another choice of the same claim may be. */
 const PRICE_CAP = 1.2;

@@ -13,9 +13,11 @@ import { formatAmount } from '../api/quantity.ts';
 import type { NodeClaimToAdd } from '../api/rebalanceplan.ts';
 import type { BoughtNode } from './arrangement.ts';
 import { bundle, isSamePick, minValuesOf } from './bundle.ts';
+import type { OfferColumn } from './column.ts';
+import { daemonRequests, daemonsOn } from './daemon.ts';
 import type { LimitLedger } from './limit.ts';
 import { nodeClassLabel, type Offer, ZONE_ID } from './offer.ts';
-import { daemonRequests, daemonsOn, type OfferColumn, type Problem } from './problem.ts';
+import type { Problem } from './problem.ts';
 import type { Snapshot } from './snapshot.ts';
 import { VOLUME_SLOTS } from './volume.ts';
 

@@ -1,6 +1,7 @@
 import { HOSTNAME } from '../api/labels.ts';
+import type { OfferColumn } from './column.ts';
 import { fillBest, type Items, orderByDensity } from './knapsack.ts';
-import type { OfferColumn, Problem } from './problem.ts';
+import type { Problem } from './problem.ts';
 import { type Column, CoveringProgram } from './simplex.ts';
 import { worthOf } from './worth.ts';
 

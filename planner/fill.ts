@@ -1,5 +1,5 @@
+import type { OfferColumn } from './column.ts';
 import type { Packing } from './packing.ts';
-import type { OfferColumn } from './problem.ts';
 
 /** What an attempt to place pods uses: worth per shape, and nodes that may be opened. */
 export interface FillOptions {

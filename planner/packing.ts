@@ -1,6 +1,7 @@
+import type { OfferColumn } from './column.ts';
 import { Counts } from './counts.ts';
 import { capacityOf, Limits, poolNameOf } from './limit.ts';
-import type { OfferColumn, Problem } from './problem.ts';
+import type { Problem } from './problem.ts';
 
 type Step =
   | { readonly kind: 'put'; readonly shape: number; readonly node: number; readonly n: number }

@@ -19,10 +19,11 @@ import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './preference.ts';
-import { compile, type Standing } from './problem.ts';
+import { compile } from './problem.ts';
 import { blueNode, savingsOf } from './savings.ts';
 import { improve, optionsFor, replacePrefix, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
+import type { Standing } from './standing.ts';
 import { timerOf } from './timer.ts';
 import { hasLocalVolume } from './volume.ts';
 

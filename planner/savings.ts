@@ -3,7 +3,7 @@ import type { Node } from '../api/objects.ts';
 import { amount } from '../api/quantity.ts';
 import type { NodeCost, Savings } from '../api/rebalanceplan.ts';
 import { capacityTypeOf } from './candidate.ts';
-import type { OfferColumn } from './problem.ts';
+import type { OfferColumn } from './column.ts';
 
 const MIB = 1024 * 1024;
 

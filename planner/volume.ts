@@ -174,6 +174,9 @@ export const volumesRefuse = (
 /** What the names of dimensions begin with that count volumes by CSI driver. */
 export const VOLUME_SLOTS = 'volumes/';
 
+/** How many volumes a node to come takes is not known before it is there. */
+export const UNLIMITED = 1e9;
+
 /** A selector that no node meets. */
 export const NOWHERE: NodeSelector = { nodeSelectorTerms: [] };
 

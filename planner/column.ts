@@ -1,0 +1,87 @@
+import { HOSTNAME } from '../api/labels.ts';
+import type { DaemonSet, NodePool } from '../api/objects.ts';
+import { daemonRequests, daemonsOn } from './daemon.ts';
+import type { Groups } from './nodegroup.ts';
+import type { Offer } from './offer.ts';
+import type { Requests } from './podresources.ts';
+import { UNLIMITED, VOLUME_SLOTS } from './volume.ts';
+
+/** Offers that differ in nothing that pods ask about, but size and price; none is beaten by another. */
+export interface OfferColumn {
+  readonly offer: Offer;
+  readonly group: number;
+  readonly price: number;
+  /** What is left for pods once DaemonSets are on, per dimension. */
+  readonly room: Float64Array;
+}
+
+/** The offers in numbers; `mostPods` is what one node may hold of pods that are no DaemonSet's. */
+export const columnsOf = (
+  offers: readonly Offer[],
+  o: {
+    readonly dimensions: readonly string[];
+    readonly groups: Groups;
+    readonly daemonSets: readonly DaemonSet[];
+    readonly mostPods: number;
+  },
+): OfferColumn[] => {
+  const daemonsOf = new Map<number, Requests>();
+  return offers.map((offer) => {
+    const taints = offer.pool.spec.template.spec.taints ?? [];
+    const group = o.groups.of({ ...offer.labels, [HOSTNAME]: '' }, taints, '');
+    const taken = daemonsOf.get(group) ?? daemonRequests(daemonsOn(o.daemonSets, offer.labels, taints));
+    daemonsOf.set(group, taken);
+    const roomOf = (resource: string): number => {
+      if (resource.startsWith(VOLUME_SLOTS)) return UNLIMITED;
+      const daemons = taken.get(resource) ?? 0;
+      const room = (offer.allocatable.get(resource) ?? 0) - daemons;
+      return resource === 'pods' ? Math.min(room, o.mostPods) : room;
+    };
+    return { offer, group, price: offer.price, room: Float64Array.from(o.dimensions, roomOf) };
+  });
+};
+
+const isBeaten = (column: OfferColumn, by: OfferColumn): boolean => {
+  if (by.price > column.price) return false;
+  for (let d = 0; d < column.room.length; d += 1) {
+    if ((by.room[d] ?? 0) < (column.room[d] ?? 0)) return false;
+  }
+  return true;
+};
+
+/** Keeps, of each group's columns, those that no other beats in price and room. */
+export const prune = (columns: OfferColumn[]): OfferColumn[] => {
+  const kept = new Map<number, OfferColumn[]>();
+  const ordered = [...columns].sort((a, b) => a.price - b.price || (b.room[0] ?? 0) - (a.room[0] ?? 0));
+  for (const column of ordered) {
+    const rivals = kept.get(column.group) ?? [];
+    if (rivals.some((rival) => isBeaten(column, rival))) continue;
+    rivals.push(column);
+    kept.set(column.group, rivals);
+  }
+  return [...kept.values()].flat();
+};
+
+export const weightOf = (pool: NodePool): number => pool.spec.weight ?? 0;
+
+/** Leaves each shape, of the nodes to come, those of the heaviest NodePool that has one that holds it. */
+export const preferHeavy = (
+  allowed: Uint8Array,
+  columns: readonly OfferColumn[],
+  shapes: number,
+  sizes: Float64Array,
+): void => {
+  const width = columns[0]?.room.length ?? 0;
+  for (let shape = 0; shape < shapes; shape += 1) {
+    let heaviest = Number.NEGATIVE_INFINITY;
+    for (const column of columns) {
+      const fits =
+        allowed[column.group * shapes + shape] &&
+        column.room.every((room, d) => room >= (sizes[shape * width + d] ?? 0));
+      if (fits) heaviest = Math.max(heaviest, weightOf(column.offer.pool));
+    }
+    for (const column of columns) {
+      if (weightOf(column.offer.pool) < heaviest) allowed[column.group * shapes + shape] = 0;
+    }
+  }
+};
