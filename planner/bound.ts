@@ -1,5 +1,7 @@
-import { ConfigurationProgram, type Source } from './configuration.ts';
+import { type Billed, mostRebate } from './commitment.ts';
+import { ConfigurationProgram } from './configuration.ts';
 import type { Packing } from './packing.ts';
+import type { Source } from './pricing.ts';
 import type { Problem } from './problem.ts';
 import { unitPrices } from './worth.ts';
 
@@ -12,10 +14,18 @@ const ROUNDS = 120;
 const STEPS = 20_000;
 
 const same = (a: Source, b: Source): boolean =>
-  a.group === b.group && b.price <= a.price && a.room.every((room, d) => (b.room[d] ?? 0) >= room);
+  a.group === b.group &&
+  b.price <= a.price &&
+  b.podRisk <= a.podRisk &&
+  a.room.every((room, d) => (b.room[d] ?? 0) >= room);
+
+/** What a node costs: beyond every commitment, or while its commitment lasts. */
+type PriceOf = (node: Billed) => number;
+const list: PriceOf = ({ price }) => price;
+const least: PriceOf = ({ price, covered }) => Math.min(price, covered?.price ?? price);
 
 /** Standing candidates as something to buy at their price, however often: a node that stays costs what it costs. */
-const keptSources = (problem: Problem): Source[] => {
+const keptSources = (problem: Problem, priceOf: PriceOf): Source[] => {
   const width = problem.dimensions.length;
   const sources: Source[] = [];
   problem.standing.forEach((standing, node) => {
@@ -26,46 +36,40 @@ const keptSources = (problem: Problem): Source[] => {
       if (!standing.movable.has(pod)) return;
       for (let d = 0; d < width; d += 1) room[d] = (room[d] ?? 0) + (problem.sizes[shape * width + d] ?? 0);
     });
-    const source = { column: null, price: standing.price, room, group: problem.standingGroup[node] ?? 0 };
+    const source: Source = {
+      column: null,
+      price: priceOf(standing.billed ?? standing),
+      podRisk: standing.podRisk ?? 0,
+      room,
+      group: problem.standingGroup[node] ?? 0,
+    };
     if (!sources.some((other) => same(source, other))) sources.push(source);
   });
   return sources;
 };
 
-const giftsOf = (problem: Problem): Source[] => {
+/** What nodes that stay whatever happens have left. */
+const giftsOf = (problem: Problem): Float64Array[] => {
   const width = problem.dimensions.length;
-  return problem.standing.flatMap((standing, node) =>
-    standing.isCandidate || !standing.isTarget
-      ? []
-      : [
-          {
-            column: null,
-            price: 0,
-            room: problem.standingFree
-              .slice(node * width, (node + 1) * width)
-              .map((room) => Math.max(0, room)),
-            group: problem.standingGroup[node] ?? 0,
-          },
-        ],
-  );
+  return problem.standing.flatMap((standing, node) => {
+    if (standing.isCandidate || !standing.isTarget) return [];
+    const free = problem.standingFree.slice(node * width, (node + 1) * width);
+    return [free.map((room) => Math.max(0, room))];
+  });
 };
 
-/**
- * What the pods in `demand` must cost at least, in USD per hour, whatever nodes are bought or kept. Pods' rules about
- * each other are left aside but for what one node may hold, so the bound holds with them too, if less tightly.
- * Sources: Gilmore and Gomory 1961 for the program, Farley 1990 for the bound.
- */
-export const lowerBound = (packing: Packing, demand: Int32Array, isOver: () => boolean): number => {
+const boundAt = (packing: Packing, demand: Int32Array, isOver: () => boolean, priceOf: PriceOf): number => {
   const { problem } = packing;
   const prices = unitPrices(problem, demand);
   const sources = [
     ...problem.columns.map((column) => ({
       column,
-      price: column.price,
+      price: priceOf(column),
+      podRisk: column.podRisk,
       room: column.room,
       group: column.group,
     })),
-    ...keptSources(problem),
+    ...keptSources(problem, priceOf),
   ];
   const program = new ConfigurationProgram(problem, sources, demand, prices);
   if (program.shapes.length === 0) return 0;
@@ -74,4 +78,19 @@ export const lowerBound = (packing: Packing, demand: Int32Array, isOver: () => b
   if (program.shapes.length > MAX_PRICED_SHAPES || isOver()) return plain;
   const { duals } = program.solve(isOver, ROUNDS, program.shapes.length <= FEW_SHAPES ? THOROUGH : undefined);
   return Math.max(plain, program.bound(duals, gifts, STEPS));
+};
+
+/**
+ * What the pods in `demand` must cost at least, in USD per hour, whatever nodes are bought or kept. Pods' rules about
+ * each other are left aside but for what one node may hold, so the bound holds with them too, if less tightly. With
+ * commitments it is the better of two: as if they never ran out, and as if they were used up to the full.
+ * Sources: Gilmore and Gomory 1961 for the program, Farley 1990 for the bound.
+ */
+export const lowerBound = (packing: Packing, demand: Int32Array, isOver: () => boolean): number => {
+  const { problem } = packing;
+  const unlimited = boundAt(packing, demand, isOver, least);
+  if (problem.commitments.length === 0) return unlimited;
+  const nodes = [...problem.everyColumn, ...problem.standing.flatMap((each) => each.billed ?? [])];
+  const rebate = mostRebate(problem.commitments, nodes);
+  return Math.max(unlimited, boundAt(packing, demand, isOver, list) - rebate);
 };

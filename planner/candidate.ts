@@ -1,4 +1,5 @@
 import {
+  INSTANCE_TYPE,
   KARPENTER_CAPACITY_TYPE,
   KARPENTER_DISRUPTED_TAINT,
   KARPENTER_DO_NOT_DISRUPT,
@@ -18,6 +19,7 @@ import type {
   ReplicaSet,
 } from '../api/objects.ts';
 import type { RebalancePlanClaimSpec } from '../api/rebalanceplanclaim.ts';
+import type { Covered } from './commitment.ts';
 import { hasEnded } from './nodeview.ts';
 import { isDynamic } from './offer.ts';
 import { labelsOf, namespaceOf } from './podaffinity.ts';
@@ -128,8 +130,9 @@ export interface NodeFacts {
   readonly claim: NodeClaim | undefined;
   readonly pool: NodePool | undefined;
   readonly pods: readonly Pod[];
-  /** USD per hour, if the catalogue knows. */
+  /** USD per hour, if the catalogue knows; beyond every commitment. */
   readonly price: number | undefined;
+  readonly covered?: Covered | undefined;
 }
 
 /** Whether a scope takes a node in. */
@@ -212,4 +215,6 @@ export const reasonsAgainst = (
 
 export const capacityTypeOf = (node: Node): string =>
   node.metadata.labels?.[KARPENTER_CAPACITY_TYPE] ?? 'on-demand';
+/** The instance type of a node. */
+export const typeOf = (node: Node): string => node.metadata.labels?.[INSTANCE_TYPE] ?? '';
 export { isReady };

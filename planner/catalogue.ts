@@ -1,5 +1,6 @@
 import { ARCH, INSTANCE_TYPE, OS } from '../api/labels.ts';
 import { bytes, cpuMillis, QuantityError, wholeUnits } from '../api/quantity.ts';
+import type { Commitment, Covered } from './commitment.ts';
 
 export type CapacityType = 'spot' | 'on-demand' | 'reserved';
 
@@ -11,6 +12,8 @@ export interface Offering {
   /** USD per hour. */
   readonly price: number;
   readonly available: boolean;
+  /** What it costs while a commitment lasts. */
+  readonly covered?: Covered;
 }
 
 /** CPU in millicores, memory and ephemeralStorage in bytes, everything else in whole units. */
@@ -35,6 +38,8 @@ export interface InstanceType {
 
 export interface Catalogue {
   readonly instanceTypes: readonly InstanceType[];
+  /** What is paid for at a discount up to an amount. */
+  readonly commitments?: readonly Commitment[];
 }
 
 /** A catalogue that can't be used; the message is one sentence that names the entry. */

@@ -61,6 +61,11 @@ const sameLabels = (problem: Problem, a: Offer, b: Offer): boolean =>
 export const choicesFor = (problem: Problem, node: BoughtNode): OfferColumn[] => {
   const tied = isTied(problem, node);
   const holds = holderOf(problem, node);
+  const costOf = (column: OfferColumn): number => {
+    // What is meant may be the cheapest for its commitment alone.
+    if (column === node.column && problem.commitments.length > 0) return 0;
+    return column.price + node.pods.length * column.podRisk;
+  };
   return problem.everyColumn
     .filter(
       (column) =>
@@ -68,7 +73,7 @@ export const choicesFor = (problem: Problem, node: BoughtNode): OfferColumn[] =>
         isSamePick(column.offer, node.column.offer) &&
         (!tied || sameLabels(problem, column.offer, node.column.offer)),
     )
-    .sort((a, b) => a.price - b.price || (a.offer.type.name < b.offer.type.name ? -1 : 1));
+    .sort((a, b) => costOf(a) - costOf(b) || (a.offer.type.name < b.offer.type.name ? -1 : 1));
 };
 
 const unique = (values: readonly string[]): string[] => [...new Set(values)];

@@ -8,7 +8,8 @@ import {
 } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import { capacityTypeOf, isReady, type NodeFacts } from './candidate.ts';
-import type { Catalogue } from './catalogue.ts';
+import type { Catalogue, Offering } from './catalogue.ts';
+import { Bill, type Billed } from './commitment.ts';
 import { hasEnded, type NodeView, nodeView } from './nodeview.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -25,18 +26,20 @@ export interface Cluster {
   readonly pending: readonly Pod[];
 }
 
+/** How the catalogue sells a node, by its labels; undefined when it does not. */
+const offeringOf = (node: Node, types: ReturnType<typeof indexTypes>): Offering | undefined => {
+  const labels = node.metadata.labels ?? {};
+  return types
+    .get(labels[INSTANCE_TYPE] ?? '')
+    ?.offerings.find((each) => each.zone === labels[ZONE] && each.capacityType === capacityTypeOf(node));
+};
+
 /** USD per hour of a node, by its labels; undefined when the catalogue does not sell it. */
 export const priceOf = (
   node: Node,
   catalogue: Catalogue,
   types = indexTypes(catalogue),
-): number | undefined => {
-  const labels = node.metadata.labels ?? {};
-  const type = types.get(labels[INSTANCE_TYPE] ?? '');
-  return type?.offerings.find(
-    (each) => each.zone === labels[ZONE] && each.capacityType === capacityTypeOf(node),
-  )?.price;
-};
+): number | undefined => offeringOf(node, types)?.price;
 
 // A pod that still waits for the node it is tied to has its place already.
 const asMade = (pod: Pod): Pod => (pod.spec.nodeName ? withoutHold(pod) : pod);
@@ -77,12 +80,14 @@ export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
     const claim = claims.get(node.metadata.name) ?? byProvider.get(node.spec?.providerID ?? '');
     const poolName =
       claim?.metadata.labels?.[KARPENTER_NODEPOOL] ?? node.metadata.labels?.[KARPENTER_NODEPOOL];
+    const offering = offeringOf(node, types);
     return {
       node,
       claim,
       pool: pools.get(poolName ?? ''),
       pods: podsOn.get(node.metadata.name) ?? [],
-      price: priceOf(node, catalogue, types),
+      price: offering?.price,
+      covered: offering?.covered,
     };
   });
   return {
@@ -94,6 +99,16 @@ export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
     pending,
   };
 };
+
+/** A node as a bill sees it; one whose price is not known costs nothing. */
+export const billedOf = ({ price, covered }: NodeFacts): Billed => ({
+  price: price ?? 0,
+  ...(covered && { covered }),
+});
+
+/** What nodes of the cluster cost together, in USD per hour. */
+export const billOf = (catalogue: Catalogue, facts: readonly NodeFacts[]): Bill =>
+  new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
 /** Whether pods may be planned onto a standing node: Karpenter's, ready, not cordoned, not on its way out. */
 export const isTarget = (facts: NodeFacts): boolean => {

@@ -1,6 +1,8 @@
 import { HOSTNAME } from '../api/labels.ts';
 import type { DaemonSet, NodePool } from '../api/objects.ts';
+import type { Covered } from './commitment.ts';
 import { daemonRequests, daemonsOn } from './daemon.ts';
+import { type InterruptionPolicy, podRiskOf } from './interruption.ts';
 import type { Groups } from './nodegroup.ts';
 import type { Offer } from './offer.ts';
 import type { Requests } from './podresources.ts';
@@ -10,7 +12,12 @@ import { UNLIMITED, VOLUME_SLOTS } from './volume.ts';
 export interface OfferColumn {
   readonly offer: Offer;
   readonly group: number;
+  /** USD per hour beyond every commitment. */
   readonly price: number;
+  /** What a commitment makes of the price while it lasts. */
+  readonly covered?: Covered;
+  /** What the risk of an interruption adds for each pod, in USD per hour. */
+  readonly podRisk: number;
   /** What is left for pods once DaemonSets are on, per dimension. */
   readonly room: Float64Array;
 }
@@ -23,6 +30,7 @@ export const columnsOf = (
     readonly groups: Groups;
     readonly daemonSets: readonly DaemonSet[];
     readonly mostPods: number;
+    readonly interruption: InterruptionPolicy | undefined;
   },
 ): OfferColumn[] => {
   const daemonsOf = new Map<number, Requests>();
@@ -37,12 +45,23 @@ export const columnsOf = (
       const room = (offer.allocatable.get(resource) ?? 0) - daemons;
       return resource === 'pods' ? Math.min(room, o.mostPods) : room;
     };
-    return { offer, group, price: offer.price, room: Float64Array.from(o.dimensions, roomOf) };
+    const { covered, capacityType } = offer.offering;
+    return {
+      offer,
+      group,
+      price: offer.price,
+      ...(covered && { covered }),
+      podRisk: podRiskOf(offer.type.name, capacityType, o.interruption),
+      room: Float64Array.from(o.dimensions, roomOf),
+    };
   });
 };
 
 const isBeaten = (column: OfferColumn, by: OfferColumn): boolean => {
-  if (by.price > column.price) return false;
+  if (by.price > column.price || by.podRisk > column.podRisk) return false;
+  // What is dearer by its list price may be cheaper while its commitment lasts.
+  const isSame = by.covered?.commitment === column.covered?.commitment;
+  if (column.covered && (isSame ? (by.covered?.price ?? 0) : by.price) > column.covered.price) return false;
   for (let d = 0; d < column.room.length; d += 1) {
     if ((by.room[d] ?? 0) < (column.room[d] ?? 0)) return false;
   }

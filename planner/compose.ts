@@ -1,6 +1,7 @@
-import { ConfigurationProgram, type Pattern, perNodeLimits, type Source } from './configuration.ts';
+import { ConfigurationProgram, type Pattern } from './configuration.ts';
 import { type FillOptions, openAndFill } from './fill.ts';
 import type { Packing } from './packing.ts';
+import { perNodeLimits, type Source } from './pricing.ts';
 import { rightsize } from './search.ts';
 
 /** With more kinds of pods than this, filling nodes one by one is as good, and far quicker. */
@@ -10,7 +11,13 @@ const FIRST_ROUNDS = 150;
 
 /** Every column as a node that can be bought as often as wanted. */
 export const sourcesOf = (o: FillOptions): Source[] =>
-  o.columns.map((column) => ({ column, price: column.price, room: column.room, group: column.group }));
+  o.columns.map((column) => ({
+    column,
+    price: column.price,
+    podRisk: column.podRisk,
+    room: column.room,
+    group: column.group,
+  }));
 
 const buyPattern = (
   packing: Packing,
@@ -145,7 +152,7 @@ export const buyFor = (
   for (const [index, way] of ways.entries()) {
     if (index > 0 && isOver()) break;
     const rest = Int32Array.from(wanted);
-    packing.mark();
+    packing.journal.mark();
     way(rest);
     rightsize(packing);
     const over = rest.reduce((sum, n) => sum + n, 0);
@@ -155,7 +162,7 @@ export const buyFor = (
       best = index;
     }
     if (best === index && (index === ways.length - 1 || isOver())) {
-      packing.keep();
+      packing.journal.forget();
       left.set(rest);
       return over === 0;
     }

@@ -46,6 +46,7 @@ interface Trial {
   readonly node: number;
   readonly content: [number, number][];
   readonly packed: number;
+  /** With what the risk of its pods is expected to cost. */
   readonly price: number;
 }
 
@@ -126,21 +127,26 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
   while (left.some((n) => n > 0)) {
     const trials: Trial[] = [];
     const attempt = (node: number, column: OfferColumn | null, price: number): void => {
+      const podRisk = packing.podRisk(node);
       for (const fill of fills) {
         const packed = fill(packing, node, left, o);
         const content = packing.empty(node);
-        if (packed > 0) trials.push({ column, node, content, packed, price });
+        if (packed <= 0) continue;
+        let risk = podRisk;
+        if (risk > 0) risk *= content.reduce((sum, [, n]) => sum + n, 0);
+        trials.push({ column, node, content, packed, price: price + risk });
       }
     };
-    packing.unnoted(() => {
+    packing.journal.unnoted(() => {
       // While much is left the same few columns stay best: the others are asked only now and then.
       const isFull = sinceFull === 0 || total < FEW_NODES_LEFT * fullest;
       sinceFull = (sinceFull + 1) % FULL_EVERY;
       const columns = isFull ? o.columns : shortlist;
       for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? columns : []) {
         if (!packing.canBuy(column)) continue;
+        const price = packing.priceOf(column);
         const node = packing.buy(column);
-        attempt(node, column, column.price);
+        attempt(node, column, price);
         packing.sell(node);
       }
       for (const node of reopen) attempt(node, null, packing.price(node));
@@ -168,9 +174,12 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       // The last copy is weighed again: with less left, another node may do.
       copies = Math.max(1, copies - 1);
     }
+    const first = best.column ? packing.priceOf(best.column) : 0;
     for (let copy = 0; copy < copies && left.some((n) => n > 0); copy += 1) {
       let node = best.node;
       if (best.column) {
+        // A commitment that has run out is a reason to weigh again.
+        if (packing.priceOf(best.column) > first) break;
         if (!packing.canBuy(best.column)) break;
         node = packing.buy(best.column);
         bought += 1;

@@ -1,13 +1,9 @@
 import type { OfferColumn } from './column.ts';
+import { Bill } from './commitment.ts';
 import { Counts } from './counts.ts';
+import { Journal } from './journal.ts';
 import { capacityOf, Limits, poolNameOf } from './limit.ts';
 import type { Problem } from './problem.ts';
-
-type Step =
-  | { readonly kind: 'put'; readonly shape: number; readonly node: number; readonly n: number }
-  | { readonly kind: 'open'; readonly node: number; readonly was: number }
-  /** A node bought (no column) or sold (the column that it had). */
-  | { readonly kind: 'bought'; readonly node: number; readonly column: OfferColumn | undefined };
 
 /**
  * An arrangement of pods on nodes that changes under the search. Nodes are numbered: standing nodes first, then
@@ -34,7 +30,14 @@ export class Packing {
   private readonly original: readonly ReadonlyMap<number, number>[];
   private readonly limits: Limits;
   private readonly hasLimits: boolean;
-  private journal: Step[] | null = null;
+  /** Whether every node costs its price, whatever is on it and however many there are. */
+  readonly isPlain: boolean;
+  private readonly hasRisk: boolean;
+  private readonly bill: Bill;
+  /** What the nodes that stay whatever happens cost by themselves. */
+  private readonly fixed: number;
+  private risk = 0;
+  readonly journal = new Journal();
 
   /** Begins with every standing node open and every pod where it is. */
   constructor(problem: Problem) {
@@ -52,46 +55,38 @@ export class Packing {
     this.counts = new Counts(problem, room);
     this.limits = new Limits(new Set(problem.everyColumn.map((column) => column.offer.pool)));
     this.hasLimits = !this.limits.isEmpty();
+    this.hasRisk =
+      problem.everyColumn.some((column) => column.podRisk > 0) ||
+      problem.standing.some((each) => each.podRisk);
+    this.isPlain = problem.commitments.length === 0 && !this.hasRisk;
+    const staying = problem.standing.flatMap((each) =>
+      each.isCandidate || !each.billed ? [] : [each.billed],
+    );
+    this.fixed = new Bill(problem.commitments, staying).total();
+    this.bill = new Bill(problem.commitments);
     this.content = problem.standing.map((each, node) => {
       const content = new Map<number, number>();
       each.view.pods.forEach((pod, index) => {
         const shape = problem.standingShapes[node]?.[index] ?? -1;
         this.counts.add(shape, node, this.group[node] ?? 0, 1);
-        if (each.movable.has(pod)) content.set(shape, (content.get(shape) ?? 0) + 1);
+        if (!each.movable.has(pod)) return;
+        content.set(shape, (content.get(shape) ?? 0) + 1);
+        this.risk += each.podRisk ?? 0;
       });
       return content;
     });
     this.original = this.content.map((content) => new Map(content));
+    this.rebill();
   }
 
-  /** Begins to note changes, so that `undo` can take them back. */
-  mark(): void {
-    this.journal = [];
-  }
-
-  /** Forgets the notes: what was changed stays. */
-  keep(): void {
-    this.journal = null;
-  }
-
-  /** Runs what takes back all of its own changes, without notes. */
-  unnoted(run: () => void): void {
-    const notes = this.journal;
-    this.journal = null;
-    run();
-    this.journal = notes;
-  }
-
-  /** Takes back every change since `mark`. */
-  undo(): void {
-    const steps = this.journal ?? [];
-    this.journal = null;
-    for (const step of steps.reverse()) {
+  /** Takes back every change since a mark of the journal, by default since it began. */
+  undo(to = 0): void {
+    this.journal.takeBack(to, (step) => {
       if (step.kind === 'put') this.put(step.shape, step.node, -step.n);
       else if (step.kind === 'open') this.turn(step.node, step.was);
       else if (step.column) this.place(step.node, step.column);
       else this.sell(step.node);
-    }
+    });
   }
 
   private grow(): void {
@@ -112,7 +107,7 @@ export class Packing {
     const node = this.spare.pop() ?? this.nodes++;
     if (node >= this.open.length) this.grow();
     this.place(node, column);
-    this.journal?.push({ kind: 'bought', node, column: undefined });
+    this.journal.note({ kind: 'bought', node, column: undefined });
     return node;
   }
 
@@ -128,6 +123,7 @@ export class Packing {
 
   private place(node: number, column: OfferColumn): void {
     this.countBought(column, 1);
+    this.bill.count(column, 1);
     const again = this.spare.indexOf(node);
     if (again >= 0) this.spare.splice(again, 1);
     this.free.set(column.room, node * this.width);
@@ -139,7 +135,7 @@ export class Packing {
 
   /** Opens or closes a standing node; its movable pods must be off it when it closes. */
   setOpen(node: number, isOpen: boolean): void {
-    this.journal?.push({ kind: 'open', node, was: this.open[node] ?? 0 });
+    this.journal.note({ kind: 'open', node, was: this.open[node] ?? 0 });
     this.turn(node, isOpen ? 1 : 0);
   }
 
@@ -148,13 +144,17 @@ export class Packing {
     if (this.hasLimits && standing?.capacity && this.open[node] !== to) {
       this.limits.count(poolNameOf(standing.view.labels), standing.capacity, to === 1 ? 1 : -1);
     }
+    const billed = standing?.billed;
+    if (billed && this.open[node] !== to) this.bill.count(billed, to === 1 ? 1 : -1);
     this.open[node] = to;
   }
 
   /** Takes a bought node, which must be empty, out again. */
   sell(node: number): void {
-    this.journal?.push({ kind: 'bought', node, column: this.column[node] });
-    this.countBought(this.column[node], -1);
+    this.journal.note({ kind: 'bought', node, column: this.column[node] });
+    const column = this.column[node];
+    this.countBought(column, -1);
+    if (column) this.bill.count(column, -1);
     this.open[node] = 0;
     this.column[node] = undefined;
     this.spare.push(node);
@@ -190,10 +190,11 @@ export class Packing {
       const at = this.original[node]?.get(shape) ?? 0;
       if (at > 0) this.moved += Math.max(0, at - count) - Math.max(0, at - before);
     }
-    this.journal?.push({ kind: 'put', shape, node, n });
+    this.journal.note({ kind: 'put', shape, node, n });
     if (count === 0) content.delete(shape);
     else content.set(shape, count);
     this.counts.add(shape, node, this.group[node] ?? 0, n);
+    if (this.hasRisk) this.risk += n * this.podRisk(node);
   }
 
   /** Puts as many of `most` pods as the node takes, rules and all; returns how many. */
@@ -239,13 +240,41 @@ export class Packing {
     return content;
   }
 
+  /** What a node costs, in USD per hour, its pods apart: as if it were the last that commitments are drawn on for. */
   price(node: number): number {
-    return this.column[node]?.price ?? this.problem.standing[node]?.price ?? 0;
+    const column = this.column[node];
+    if (column) return this.priceOf(column);
+    const standing = this.problem.standing[node];
+    if (!standing?.isCandidate) return 0;
+    return standing.billed && !this.open[node] ? this.bill.priceOf(standing.billed) : standing.price;
   }
 
-  /** USD per hour of all open nodes that the plan pays for. */
+  /** What one more node of the column costs. */
+  priceOf(column: OfferColumn): number {
+    return column.covered ? this.bill.priceOf(column) : column.price;
+  }
+
+  /** What a pod on the node adds to its price. */
+  podRisk(node: number): number {
+    return this.column[node]?.podRisk ?? this.problem.standing[node]?.podRisk ?? 0;
+  }
+
+  private rebill(): void {
+    this.bill.clear();
+    for (let node = 0; node < this.nodes; node += 1) {
+      const billed = this.column[node] ?? this.problem.standing[node]?.billed;
+      if (this.open[node] && billed) this.bill.count(billed, 1);
+    }
+  }
+
+  /** USD per hour of all open nodes that the plan pays for, with what their risk is expected to cost. */
   cost(): number {
-    let cost = 0;
+    if (this.problem.commitments.length > 0) {
+      // Anew each time, so that no rounding adds up.
+      this.rebill();
+      return this.bill.total() - this.fixed + this.risk;
+    }
+    let cost = this.risk;
     for (let node = 0; node < this.nodes; node += 1) if (this.open[node]) cost += this.price(node);
     return cost;
   }

@@ -4,6 +4,7 @@ import type { Arrangement } from './arrangement.ts';
 import { controllerOf } from './candidate.ts';
 import { claimFor } from './claim.ts';
 import type { Cluster } from './cluster.ts';
+import type { Bill } from './commitment.ts';
 import { LimitLedger } from './limit.ts';
 import { namespaceOf } from './podaffinity.ts';
 import type { Problem } from './problem.ts';
@@ -26,12 +27,13 @@ const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: stri
   };
 };
 
-/** Writes an arrangement as a plan's spec, with what its new nodes cost. */
+/** Writes an arrangement as a plan's spec, with what its new nodes add to the bill of those that stay. */
 export const writePlan = (
   problem: Problem,
   cluster: Cluster,
   arrangement: Arrangement,
   planName: string,
+  bill: Bill,
 ): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[] } => {
   const nodeClaimsToAdd: NodeClaimToAdd[] = [];
   const podsToMigrate: PodToMigrate[] = [];
@@ -45,7 +47,9 @@ export const writePlan = (
     const name = claimName(planName, index + 1);
     const { claim, column } = claimFor(problem, cluster.snapshot, node, name, ledger);
     nodeClaimsToAdd.push(claim);
-    green.push(greenNode(name, column));
+    const before = bill.total();
+    bill.count(column, 1);
+    green.push(greenNode(name, column, bill.total() - before));
     for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
   });
   for (const { pod, node } of arrangement.moves) {

@@ -3,6 +3,8 @@ import type { DaemonSet, Pod } from '../api/objects.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import { withMinValues } from './bundle.ts';
 import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf } from './column.ts';
+import type { Commitment } from './commitment.ts';
+import { type InterruptionPolicy, isTolerable } from './interruption.ts';
 import { allowedOf, askedKeys, Groups } from './nodegroup.ts';
 import type { Offer } from './offer.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
@@ -27,6 +29,7 @@ export interface Problem extends StandingTable {
   /** Every offer, those beaten by others too: what a claim may name as its choices. */
   readonly everyColumn: readonly OfferColumn[];
   readonly rules: Rules;
+  readonly commitments: readonly Commitment[];
   /** Pods that wait for a node, per shape. */
   readonly pending: Int32Array;
 }
@@ -40,6 +43,8 @@ export const compile = (input: {
   readonly namespaces: NamespaceLabels;
   readonly volumes?: Volumes;
   readonly blastRadius?: BlastRadius;
+  readonly commitments?: readonly Commitment[];
+  readonly interruption?: InterruptionPolicy;
 }): Problem => {
   const everyPod = [...input.standing.flatMap((each) => each.view.pods), ...input.pending];
   const { volumes } = input;
@@ -80,8 +85,10 @@ export const compile = (input: {
   });
 
   const table = tabulate(input.standing, { dimensions, shapes, shapeOf, groups, mostPods, volumes });
-  const columns = columnsOf(input.offers, { dimensions, groups, daemonSets: input.daemonSets, mostPods });
-
+  const columns = columnsOf(
+    input.offers.filter((offer) => isTolerable(offer, input.interruption)),
+    { dimensions, groups, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
+  );
   const allowed = allowedOf(shapes, groups.views);
   const rules = compileRules(
     shapes.map((shape) => shape.pod),
@@ -114,6 +121,7 @@ export const compile = (input: {
     columns: prune(usable),
     everyColumn,
     rules,
+    commitments: input.commitments ?? [],
     pending,
   };
 };

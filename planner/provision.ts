@@ -3,12 +3,13 @@ import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { arrange } from './arrangement.ts';
 import type { BlastRadius } from './blastradius.ts';
 import { lowerBound } from './bound.ts';
-import { isBoundToNode } from './candidate.ts';
+import { capacityTypeOf, isBoundToNode, typeOf } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
-import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
+import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster.ts';
 import type { OfferColumn } from './column.ts';
 import { buyFor } from './compose.ts';
 import { fillOpen, openAndFill } from './fill.ts';
+import { type InterruptionPolicy, podRiskOf } from './interruption.ts';
 import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
@@ -33,6 +34,8 @@ export interface ProvisionRequest {
   readonly planName: string;
   /** What one node may hold of a workload and of the cluster. */
   readonly blastRadius?: BlastRadius;
+  /** What the risk that spot machines are taken back weighs; nothing when left out. */
+  readonly interruption?: InterruptionPolicy;
   /** Rounds of local search at most; what time there is for when left out. */
   readonly rounds?: number;
   /** What preferred node affinity and soft spread weigh; Respect when left out. */
@@ -126,7 +129,15 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const standing = cluster.facts.map((facts, index) => {
     const view = cluster.views[index];
     if (!view) throw new Error('every node has a view');
-    return { view, price: 0, isCandidate: false, isTarget: isTarget(facts), movable: new Set<Pod>() };
+    return {
+      view,
+      price: 0,
+      billed: billedOf(facts),
+      podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), request.interruption),
+      isCandidate: false,
+      isTarget: isTarget(facts),
+      movable: new Set<Pod>(),
+    };
   });
   const problem = compile({
     standing,
@@ -136,6 +147,8 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
     ...(request.blastRadius && { blastRadius: request.blastRadius }),
+    ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
+    ...(request.interruption && { interruption: request.interruption }),
   });
   // 3. Room that stands first, then new nodes, then better ones.
   const packing = new Packing(problem);
@@ -175,8 +188,9 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   if (placeable.length === 0) {
     return { plan: null, unplaced, reason: 'None of the pods that wait can be placed.' };
   }
-  const { spec, green } = writePlan(problem, cluster, arrange(packing, placeable), request.planName);
-  const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
+  const bill = billOf(request.catalogue, cluster.facts);
+  const clusterBefore = bill.total();
+  const { spec, green } = writePlan(problem, cluster, arrange(packing, placeable), request.planName, bill);
   const bound = { least, cost: packing.cost() };
   return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced };
 };

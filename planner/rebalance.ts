@@ -5,15 +5,18 @@ import { lowerBound } from './bound.ts';
 import { allowedDisruptions } from './budget.ts';
 import {
   type AggressiveMode,
+  capacityTypeOf,
   isInScope,
   mustMove,
   type NodeConstraints,
   reasonsAgainst,
   type Scope,
   surgesIn,
+  typeOf,
 } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
-import { askedValues, type Cluster, clusterOf, isTarget } from './cluster.ts';
+import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster.ts';
+import { type InterruptionPolicy, podRiskOf } from './interruption.ts';
 import { readAmounts } from './nodeview.ts';
 import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
@@ -43,6 +46,8 @@ export interface RebalanceRequest {
   readonly planName: string;
   /** What one node may hold of a workload and of the cluster. */
   readonly blastRadius?: BlastRadius;
+  /** What the risk that spot machines are taken back weighs; nothing when left out. */
+  readonly interruption?: InterruptionPolicy;
   /** Rounds of local search at most; what time there is for when left out. */
   readonly rounds?: number;
   /** What preferred node affinity and soft spread weigh; Respect when left out. */
@@ -92,7 +97,11 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   return { candidates: new Set(candidates), skipped };
 };
 
-const standingOf = (cluster: Cluster, candidates: ReadonlySet<number>): Standing[] =>
+const standingOf = (
+  cluster: Cluster,
+  candidates: ReadonlySet<number>,
+  interruption: InterruptionPolicy | undefined,
+): Standing[] =>
   cluster.facts.map((facts, index) => {
     const view = cluster.views[index];
     if (!view) throw new Error('every node has a view');
@@ -100,6 +109,8 @@ const standingOf = (cluster: Cluster, candidates: ReadonlySet<number>): Standing
     return {
       view,
       price: isCandidate ? (facts.price ?? 0) : 0,
+      billed: billedOf(facts),
+      podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), interruption),
       isCandidate,
       isTarget: isTarget(facts),
       capacity: new Map([...readAmounts(facts.node.status?.capacity), ['nodes', 1]]),
@@ -146,7 +157,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     return result(selection, cluster, null, 'No node in scope may be replaced.');
   }
   // 2. Compile.
-  const standing = standingOf(cluster, selection.candidates);
+  const standing = standingOf(cluster, selection.candidates, request.interruption);
   const movable = standing.flatMap((each) => [...each.movable]);
   const offers = offersOf(cluster.snapshot.nodePools, request.catalogue, askedValues(movable));
   const problem = compile({
@@ -157,6 +168,8 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
     ...(request.blastRadius && { blastRadius: request.blastRadius }),
+    ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
+    ...(request.interruption && { interruption: request.interruption }),
   });
   // 3. Search.
   const packing = new Packing(problem);
@@ -181,12 +194,17 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   if (isNothing(arrangement) || packing.cost() >= before - 1e-9) {
     return result(selection, cluster, null, 'No cheaper set of nodes was found.');
   }
-  const { spec, green } = writePlan(problem, cluster, arrangement, request.planName);
+  const bill = billOf(request.catalogue, cluster.facts);
+  const clusterBefore = bill.total();
+  // Each node at what the bill falls by when it goes after those before it, so that the sum is the bill's own.
   const blue = arrangement.removed.flatMap((node) => {
     const facts = cluster.facts[node];
-    return facts ? [blueNode(facts.node, facts.price ?? 0)] : [];
+    if (!facts) return [];
+    const whole = bill.total();
+    bill.count(billedOf(facts), -1);
+    return [blueNode(facts.node, whole - bill.total())];
   });
-  const clusterBefore = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0);
+  const { spec, green } = writePlan(problem, cluster, arrangement, request.planName, bill);
   const bound = { least: bounded, cost: packing.cost() };
   return result(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) });
 };

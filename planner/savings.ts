@@ -23,14 +23,14 @@ export const blueNode = (node: Node, price: number): NodeCost => ({
   priceHourly: hourly(price),
 });
 
-/** A node that a plan buys, as plans list it. */
-export const greenNode = (name: string, column: OfferColumn): NodeCost => ({
+/** A node that a plan buys, as plans list it, with what it adds to the bill. */
+export const greenNode = (name: string, column: OfferColumn, price: number): NodeCost => ({
   name,
   instanceType: column.offer.type.name,
   isSpot: column.offer.offering.capacityType === 'spot',
   milliCPU: column.offer.type.capacity.cpu,
   memoryMiB: Math.floor(column.offer.type.capacity.memory / MIB),
-  priceHourly: hourly(column.offer.price),
+  priceHourly: hourly(price),
 });
 
 /** What a plan saves. Prices in USD per hour; the bound is on what the nodes after the plan must cost. */

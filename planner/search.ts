@@ -1,3 +1,4 @@
+import type { OfferColumn } from './column.ts';
 import { type FillOptions, fillOpen, openAndFill, orderByWorth } from './fill.ts';
 import type { Packing } from './packing.ts';
 import type { Problem } from './problem.ts';
@@ -39,17 +40,20 @@ const fullness = (packing: Packing, node: number, worth: Float64Array): number =
 
 /** Moves each bought node to the cheapest column that holds what is on it. */
 export const rightsize = (packing: Packing): void => {
-  const { columns } = packing.problem;
-  const cheapest = [...columns].sort((a, b) => a.price - b.price);
+  const byPrice = [...packing.problem.columns].sort((a, b) => a.price - b.price);
   for (let node = packing.standing; node < packing.nodes; node += 1) {
     const column = packing.column[node];
     if (!packing.open[node] || !column) continue;
     const content = packing.empty(node);
     const isRuled = content.some(([shape]) => packing.counts.hasRules(shape));
     packing.sell(node);
-    for (const other of cheapest) {
+    const pods = content.reduce((sum, [, n]) => sum + n, 0);
+    const costOf = (other: OfferColumn): number => packing.priceOf(other) + pods * other.podRisk;
+    const cost = costOf(column);
+    const order = packing.isPlain ? byPrice : [...byPrice].sort((a, b) => costOf(a) - costOf(b));
+    for (const other of order) {
       const is = other === column;
-      if (!is && (other.price >= column.price || (isRuled && other.group !== column.group))) continue;
+      if (!is && (costOf(other) >= cost || (isRuled && other.group !== column.group))) continue;
       if (!packing.canBuy(other)) continue;
       const again = packing.buy(other);
       if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
@@ -112,7 +116,7 @@ export const replacePrefix = (
   const weigh = (size: number): void => {
     if (size <= 0 || tried.has(size) || (tried.size > 0 && effort.isOver())) return;
     tried.add(size);
-    packing.mark();
+    packing.journal.mark();
     if (attempt(size)) {
       const value = objective(packing, packing.cost(), effort.movePrice);
       if (value < best && packing.isSound()) {
@@ -185,11 +189,11 @@ export const improve = (
     for (let n = 0; n < 3 && closed.length > 0; n += 1)
       reopen.push(closed[Math.floor(random() * closed.length)] ?? 0);
     const before = objective(packing, cost, effort.movePrice);
-    packing.mark();
+    packing.journal.mark();
     const done = rebuild(packing, [...chosen], targets, [...new Set(reopen)], null, vary(o, random, round));
     const after = done ? packing.cost() : Number.POSITIVE_INFINITY;
     if (objective(packing, after, effort.movePrice) < before - EPSILON && packing.isSound()) {
-      packing.keep();
+      packing.journal.forget();
       cost = after;
       stale = 0;
     } else {

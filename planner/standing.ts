@@ -1,4 +1,5 @@
 import type { Pod, Taint } from '../api/objects.ts';
+import type { Billed } from './commitment.ts';
 import type { Groups } from './nodegroup.ts';
 import type { NodeView } from './nodeview.ts';
 import type { Requests } from './podresources.ts';
@@ -10,6 +11,10 @@ export interface Standing {
   readonly view: NodeView;
   /** USD per hour that ends when the node is emptied; 0 for a node that stays whatever happens. */
   readonly price: number;
+  /** What commitments see, where there are any: its price whether it may go or not. */
+  readonly billed?: Billed;
+  /** What the risk of an interruption adds for each pod, in USD per hour. */
+  readonly podRisk?: number;
   /** Whether the plan may empty it. */
   readonly isCandidate: boolean;
   /** Whether pods may be moved onto it. */
