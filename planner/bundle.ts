@@ -1,6 +1,7 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE } from '../api/labels.ts';
 import type { NodePool } from '../api/objects.ts';
 import type { OfferColumn } from './column.ts';
+import type { Labels } from './selector.ts';
 
 /** How much dearer than the plan's own choice another choice of the same claim may be. */
 const PRICE_CAP = 1.2;
@@ -51,6 +52,13 @@ const extended = (
     if (value !== undefined) values.add(value);
   }
   return [...values];
+};
+
+/** Of choices in order of price, those that a bundle without minValues can take. */
+export const withinCap = (choices: readonly OfferColumn[]): readonly OfferColumn[] => {
+  const cap = (choices[0]?.price ?? 0) * PRICE_CAP + EPSILON;
+  const end = choices.findIndex((column) => column.price > cap);
+  return end < 0 ? choices : choices.slice(0, end);
 };
 
 /**
@@ -137,11 +145,13 @@ const holdsAllThat = (
     isAsOpen(other.group, column.group);
 };
 
+const hasSameValues = (a: Labels, b: Labels): boolean =>
+  Object.keys(a).length === Object.keys(b).length &&
+  Object.entries(a).every(([key, value]) => b[key] === value);
+
 /** Whether two offers come from one NodePool with the same values picked for its open labels. */
 export const isSamePick = (a: OfferColumn['offer'], b: OfferColumn['offer']): boolean =>
-  a.pool === b.pool &&
-  Object.keys(a.picked).length === Object.keys(b.picked).length &&
-  Object.entries(a.picked).every(([key, value]) => b.picked[key] === value);
+  a.pool === b.pool && (a.picked === b.picked || hasSameValues(a.picked, b.picked));
 
 /**
  * Leaves out columns whose claim could not meet minValues: whatever such a node carries, too few others would hold it.

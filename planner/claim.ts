@@ -12,7 +12,7 @@ import type { Requirement } from '../api/objects.ts';
 import { formatAmount } from '../api/quantity.ts';
 import type { NodeClaimToAdd } from '../api/rebalanceplan.ts';
 import type { BoughtNode } from './arrangement.ts';
-import { bundle, isSamePick, minValuesOf } from './bundle.ts';
+import { bundle, isSamePick, minValuesOf, withinCap } from './bundle.ts';
 import type { OfferColumn } from './column.ts';
 import { daemonRequests, daemonsOn } from './daemon.ts';
 import type { LimitLedger } from './limit.ts';
@@ -57,23 +57,30 @@ const isTied = (problem: Problem, node: BoughtNode): boolean =>
 const sameLabels = (problem: Problem, a: Offer, b: Offer): boolean =>
   problem.rules.keys.every((key) => a.labels[key] === b.labels[key]);
 
+/** More choices than these no claim has a use for, where its NodePool asks for no minValues. */
+const MAX_CHOICES = 400;
+
 /** Columns that could take the node's place under the same NodePool, cheapest first. */
-export const choicesFor = (problem: Problem, node: BoughtNode): OfferColumn[] => {
+const choicesFor = (problem: Problem, node: BoughtNode, most: number): OfferColumn[] => {
   const tied = isTied(problem, node);
   const holds = holderOf(problem, node);
+  const choices: OfferColumn[] = [];
+  for (const column of problem.everyColumn) {
+    if (choices.length >= most) break;
+    if (
+      holds(column) &&
+      isSamePick(column.offer, node.column.offer) &&
+      (!tied || sameLabels(problem, column.offer, node.column.offer))
+    ) {
+      choices.push(column);
+    }
+  }
   const costOf = (column: OfferColumn): number => {
     // What is meant may be the cheapest for its commitment alone.
     if (column === node.column && problem.commitments.length > 0) return 0;
     return column.price + node.pods.length * column.podRisk;
   };
-  return problem.everyColumn
-    .filter(
-      (column) =>
-        holds(column) &&
-        isSamePick(column.offer, node.column.offer) &&
-        (!tied || sameLabels(problem, column.offer, node.column.offer)),
-    )
-    .sort((a, b) => costOf(a) - costOf(b) || (a.offer.type.name < b.offer.type.name ? -1 : 1));
+  return choices.sort((a, b) => costOf(a) - costOf(b));
 };
 
 const unique = (values: readonly string[]): string[] => [...new Set(values)];
@@ -128,7 +135,8 @@ export const claimFor = (
   ledger: LimitLedger,
 ): { readonly claim: NodeClaimToAdd; readonly column: OfferColumn } => {
   const needs = minValuesOf(node.column.offer.pool);
-  const all = choicesFor(problem, node);
+  const isPlain = needs.size === 0 && node.column.podRisk === 0 && problem.commitments.length === 0;
+  const all = choicesFor(problem, node, isPlain ? MAX_CHOICES : Number.POSITIVE_INFINITY);
   const within = all.filter((each) =>
     ledger.allows(each.offer.pool.metadata.name, node.column.offer.type, each.offer.type),
   );
@@ -141,7 +149,7 @@ export const claimFor = (
   const bundles: OfferColumn[][] = [];
   let left = choices;
   while (left.length > 0 && bundles.length < MAX_ALTERNATIVES) {
-    const next = bundle(left, needs);
+    const next = bundle(needs.size > 0 ? left : withinCap(left), needs);
     if (next.length === 0) break;
     bundles.push(next);
     const gone = new Set(next);

@@ -1,5 +1,6 @@
 import type { OfferColumn } from './column.ts';
 import type { Packing } from './packing.ts';
+import { type Content, Trial } from './trial.ts';
 
 /** What an attempt to place pods uses: worth per shape, and nodes that may be opened. */
 export interface FillOptions {
@@ -41,71 +42,157 @@ const FULL_EVERY = 10;
 const FEW_NODES_LEFT = 3;
 const SHORTLIST = 6;
 
-interface Trial {
+/** A node that could be opened, and what it would hold. */
+interface Option {
   readonly column: OfferColumn | null;
   readonly node: number;
-  readonly content: [number, number][];
+  readonly content: Content;
   readonly packed: number;
   /** With what the risk of its pods is expected to cost. */
   readonly price: number;
 }
 
-const fillOne = (packing: Packing, node: number, left: Int32Array, o: FillOptions): number => {
-  let packed = 0;
-  for (const shape of o.order) {
-    const n = left[shape] ?? 0;
-    if (n <= 0) continue;
-    packed += packing.putUpTo(shape, node, n) * (o.worth[shape] ?? 0);
-  }
-  return packed;
-};
+/** Pods that are still to be placed: shapes in the order of their worth, those that have run out left out. */
+class Rest {
+  readonly left: Int32Array;
+  readonly worth: Float64Array;
+  readonly sizes: Float64Array;
+  readonly width: number;
+  shapes: Int32Array;
+  pods = 0;
+  total = 0;
+  /** How many of the shapes have run out. */
+  private gone = Number.POSITIVE_INFINITY;
+  /** The least that any pod asks of CPU and of memory: with less left, a node is full. */
+  least: readonly [number, number] = [0, 0];
+  private readonly heavy: Int32Array;
+  private readonly light: Int32Array;
 
-/**
- * Fills a node so that CPU and memory run out together: pods that ask more memory for their CPU than is left are
- * taken while memory is plenty, the others while CPU is.
- */
-const fillEvenly = (packing: Packing, node: number, left: Int32Array, o: FillOptions): number => {
-  const { width, problem } = packing;
-  const at = node * width;
-  const aim = (packing.free[at + 1] ?? 0) / Math.max(1, packing.free[at] ?? 0);
-  const lists: [number[], number[]] = [[], []];
-  for (const shape of o.order) {
-    if ((left[shape] ?? 0) <= 0) continue;
-    const memory = problem.sizes[shape * width + 1] ?? 0;
-    const isHeavy = memory >= aim * (problem.sizes[shape * width] ?? 0);
-    lists[isHeavy ? 0 : 1].push(shape);
+  constructor(packing: Packing, left: Int32Array, o: FillOptions) {
+    this.left = left;
+    this.worth = o.worth;
+    this.sizes = packing.problem.sizes;
+    this.width = packing.width;
+    this.shapes = o.order;
+    for (const n of left) this.pods += n;
+    this.narrow();
+    this.heavy = new Int32Array(this.shapes.length);
+    this.light = new Int32Array(this.shapes.length);
   }
-  const next = [0, 0];
-  const used = new Map<number, number>();
-  let packed = 0;
-  while (next[0] !== lists[0].length || next[1] !== lists[1].length) {
-    const wantsHeavy = (packing.free[at + 1] ?? 0) > aim * (packing.free[at] ?? 0);
-    let side: 0 | 1 = wantsHeavy ? 0 : 1;
-    if ((next[side] ?? 0) >= lists[side].length) side = side === 0 ? 1 : 0;
-    const shape = lists[side][next[side] ?? 0] ?? -1;
-    const taken = used.get(shape) ?? 0;
-    if (taken < (left[shape] ?? 0) && packing.putUpTo(shape, node, 1) === 1) {
-      used.set(shape, taken + 1);
-      packed += o.worth[shape] ?? 0;
-    } else next[side] = (next[side] ?? 0) + 1;
-  }
-  return packed;
-};
 
-const rate = (trials: readonly Trial[], total: number): Trial | null => {
+  /** Leaves out the shapes that have run out, once they are many. */
+  narrow(): void {
+    if (this.gone * 8 < this.shapes.length) return;
+    this.gone = 0;
+    const { left, sizes, width } = this;
+    this.shapes = this.shapes.filter((shape) => (left[shape] as number) > 0);
+    let cpu = Number.POSITIVE_INFINITY;
+    let memory = Number.POSITIVE_INFINITY;
+    this.total = 0;
+    for (const shape of this.shapes) {
+      cpu = Math.min(cpu, sizes[shape * width] as number);
+      memory = Math.min(memory, sizes[shape * width + 1] as number);
+      this.total += (left[shape] as number) * (this.worth[shape] as number);
+    }
+    this.least = [cpu, memory];
+  }
+
+  private isFull(trial: Trial): boolean {
+    return (trial.free[0] as number) < this.least[0] || (trial.free[1] as number) < this.least[1];
+  }
+
+  /** Takes pods in the order of their worth; returns what they are worth together. */
+  fillInOrder(trial: Trial): number {
+    let packed = 0;
+    for (const shape of this.shapes) {
+      const n = trial.take(shape, this.left[shape] as number);
+      if (n === 0) continue;
+      packed += n * (this.worth[shape] as number);
+      if (this.isFull(trial)) break;
+    }
+    return packed;
+  }
+
+  /**
+   * Fills a node so that CPU and memory run out together: pods that ask more memory for their CPU than is left are
+   * taken while memory is plenty, the others while CPU is.
+   */
+  fillEvenly(trial: Trial): number {
+    const { left, sizes, width, heavy, light } = this;
+    const { free } = trial;
+    const aim = (free[1] as number) / Math.max(1, free[0] as number);
+    let heavies = 0;
+    let lights = 0;
+    for (const shape of this.shapes) {
+      if ((sizes[shape * width + 1] as number) >= aim * (sizes[shape * width] as number)) {
+        heavy[heavies++] = shape;
+      } else light[lights++] = shape;
+    }
+    let h = 0;
+    let l = 0;
+    let takenHeavy = 0;
+    let takenLight = 0;
+    let packed = 0;
+    while ((h < heavies || l < lights) && !this.isFull(trial)) {
+      const wantsHeavy = (free[1] as number) > aim * (free[0] as number);
+      if ((wantsHeavy && h < heavies) || l >= lights) {
+        const shape = heavy[h] as number;
+        if (takenHeavy < (left[shape] as number) && trial.take(shape, 1) === 1) {
+          takenHeavy += 1;
+          packed += this.worth[shape] as number;
+        } else {
+          h += 1;
+          takenHeavy = 0;
+        }
+      } else {
+        const shape = light[l] as number;
+        if (takenLight < (left[shape] as number) && trial.take(shape, 1) === 1) {
+          takenLight += 1;
+          packed += this.worth[shape] as number;
+        } else {
+          l += 1;
+          takenLight = 0;
+        }
+      }
+    }
+    return packed;
+  }
+
+  /** Takes what went onto a node off what is left. */
+  remove(content: Content): void {
+    for (const [shape, n] of content) {
+      const left = (this.left[shape] as number) - n;
+      this.left[shape] = left;
+      if (left === 0) this.gone += 1;
+      this.pods -= n;
+      this.total -= n * (this.worth[shape] as number);
+    }
+  }
+}
+
+const rate = (options: readonly Option[], total: number): Option | null => {
   let ratio = Number.POSITIVE_INFINITY;
-  for (const trial of trials) ratio = Math.min(ratio, trial.price / trial.packed);
-  let best: Trial | null = null;
+  for (const option of options) ratio = Math.min(ratio, option.price / option.packed);
+  let best: Option | null = null;
   let least = Number.POSITIVE_INFINITY;
-  for (const trial of trials) {
+  for (const option of options) {
     // What the rest will cost if it goes as well as the best of these nodes.
-    const cost = trial.price + Math.max(0, total - trial.packed) * ratio;
+    const cost = option.price + Math.max(0, total - option.packed) * ratio;
     if (cost < least - 1e-12) {
       least = cost;
-      best = trial;
+      best = option;
     }
   }
   return best;
+};
+
+/** How often the same content can be had from what is left; the last time it is weighed again, as less may do. */
+const copiesOf = (packing: Packing, { content, column }: Option, left: Int32Array): number => {
+  const { rules } = packing.problem;
+  if (!column || content.some(([shape]) => (rules.ofShape[shape]?.length ?? 0) > 0)) return 1;
+  let copies = Number.POSITIVE_INFINITY;
+  for (const [shape, n] of content) copies = Math.min(copies, Math.floor((left[shape] ?? 0) / n));
+  return Math.max(1, copies - 1);
 };
 
 /**
@@ -113,86 +200,70 @@ const rate = (trials: readonly Trial[], total: number): Trial | null => {
  * rate seen, is least. Returns false when pods are left over.
  */
 export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions): boolean => {
-  const { rules } = packing.problem;
-  let total = 0;
-  left.forEach((n, shape) => {
-    total += n * (o.worth[shape] ?? 0);
-  });
   const reopen = new Set((o.reopen ?? []).filter((node) => !packing.open[node]));
+  const rest = new Rest(packing, left, o);
+  const trial = new Trial(packing);
   let bought = 0;
   let shortlist: readonly OfferColumn[] = [];
   let sinceFull = 0;
   let fullest = 0;
-  const fills = [fillOne, fillEvenly];
-  while (left.some((n) => n > 0)) {
-    const trials: Trial[] = [];
-    const attempt = (node: number, column: OfferColumn | null, price: number): void => {
-      const podRisk = packing.podRisk(node);
-      for (const fill of fills) {
-        const packed = fill(packing, node, left, o);
-        const content = packing.empty(node);
-        if (packed <= 0) continue;
-        let risk = podRisk;
-        if (risk > 0) risk *= content.reduce((sum, [, n]) => sum + n, 0);
-        trials.push({ column, node, content, packed, price: price + risk });
+  while (rest.pods > 0) {
+    const options: Option[] = [];
+    const attempt = (column: OfferColumn | null, node: number, group: number, room: Float64Array): void => {
+      const price = column ? packing.priceOf(column) : packing.price(node);
+      const podRisk = column ? column.podRisk : packing.podRisk(node);
+      for (const isEven of [false, true]) {
+        trial.begin(node, group, room);
+        const packed = isEven ? rest.fillEvenly(trial) : rest.fillInOrder(trial);
+        const content = trial.end();
+        if (packed <= 0) return;
+        const risk = podRisk > 0 ? podRisk * content.reduce((sum, [, n]) => sum + n, 0) : 0;
+        options.push({ column, node, content, packed, price: price + risk });
       }
     };
-    packing.journal.unnoted(() => {
-      // While much is left the same few columns stay best: the others are asked only now and then.
-      const isFull = sinceFull === 0 || total < FEW_NODES_LEFT * fullest;
-      sinceFull = (sinceFull + 1) % FULL_EVERY;
-      const columns = isFull ? o.columns : shortlist;
-      for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? columns : []) {
-        if (!packing.canBuy(column)) continue;
-        const price = packing.priceOf(column);
-        const node = packing.buy(column);
-        attempt(node, column, price);
-        packing.sell(node);
-      }
-      for (const node of reopen) attempt(node, null, packing.price(node));
-    });
-    const best = rate(trials, total);
+    // While much is left the same few columns stay best: the others are asked only now and then.
+    const isFull = sinceFull === 0 || rest.total < FEW_NODES_LEFT * fullest;
+    sinceFull = (sinceFull + 1) % FULL_EVERY;
+    const next = packing.nextNode();
+    for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY)
+      ? isFull
+        ? o.columns
+        : shortlist
+      : []) {
+      if (packing.canBuy(column)) attempt(column, next, column.group, column.room);
+    }
+    for (const node of reopen) attempt(null, node, packing.group[node] ?? 0, packing.roomOf(node));
+    const best = rate(options, rest.total);
     if (!best) {
-      if (sinceFull === 1 || o.columns.length === 0) return false;
-      if (total < FEW_NODES_LEFT * fullest || shortlist.length === 0) return false;
+      if (isFull || shortlist.length === 0) return false;
       shortlist = [];
       sinceFull = 0;
       continue;
     }
     if (shortlist.length === 0 || sinceFull === 1) {
-      const ranked = trials
-        .filter((trial) => trial.column)
+      const ranked = options
+        .filter((option) => option.column)
         .sort((a, b) => a.price / a.packed - b.price / b.packed);
-      shortlist = [...new Set(ranked.flatMap((trial) => trial.column ?? []))].slice(0, SHORTLIST);
-      fullest = Math.max(...trials.map((trial) => trial.packed));
+      shortlist = [...new Set(ranked.flatMap((option) => option.column ?? []))].slice(0, SHORTLIST);
+      fullest = Math.max(...options.map((option) => option.packed));
     }
-    const plain = best.content.every(([shape]) => (rules.ofShape[shape]?.length ?? 0) === 0);
-    let copies = 1;
-    if (plain && best.column) {
-      copies = Number.POSITIVE_INFINITY;
-      for (const [shape, n] of best.content) copies = Math.min(copies, Math.floor((left[shape] ?? 0) / n));
-      // The last copy is weighed again: with less left, another node may do.
-      copies = Math.max(1, copies - 1);
-    }
+    const copies = copiesOf(packing, best, left);
     const first = best.column ? packing.priceOf(best.column) : 0;
-    for (let copy = 0; copy < copies && left.some((n) => n > 0); copy += 1) {
-      let node = best.node;
+    for (let copy = 0; copy < copies && rest.pods > 0; copy += 1) {
+      let { node } = best;
       if (best.column) {
         // A commitment that has run out is a reason to weigh again.
-        if (packing.priceOf(best.column) > first) break;
-        if (!packing.canBuy(best.column)) break;
+        if (!packing.canBuy(best.column) || packing.priceOf(best.column) > first) break;
         node = packing.buy(best.column);
         bought += 1;
       } else {
         packing.setOpen(node, true);
         reopen.delete(node);
       }
-      for (const [shape, n] of best.content) {
-        packing.put(shape, node, n);
-        left[shape] = (left[shape] ?? 0) - n;
-        total -= n * (o.worth[shape] ?? 0);
-      }
+      for (const [shape, n] of best.content) packing.put(shape, node, n);
+      rest.remove(best.content);
     }
+    rest.narrow();
   }
   return true;
 };

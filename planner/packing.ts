@@ -102,6 +102,16 @@ export class Packing {
     this.open = open;
   }
 
+  /** The number that the next node bought will have. */
+  nextNode(): number {
+    return this.spare.at(-1) ?? this.nodes;
+  }
+
+  /** What is left on a node. */
+  roomOf(node: number): Float64Array {
+    return this.free.subarray(node * this.width, (node + 1) * this.width);
+  }
+
   /** Opens a new, empty node of a column and returns its number. */
   buy(column: OfferColumn): number {
     const node = this.spare.pop() ?? this.nodes++;

@@ -26,7 +26,7 @@ export interface Problem extends StandingTable {
   /** The same, were all NodePools of one weight. */
   readonly anyWeight: Uint8Array;
   readonly columns: readonly OfferColumn[];
-  /** Every offer, those beaten by others too: what a claim may name as its choices. */
+  /** Every offer, the cheapest first, those beaten by others too: what a claim may name as its choices. */
   readonly everyColumn: readonly OfferColumn[];
   readonly rules: Rules;
   readonly commitments: readonly Commitment[];
@@ -99,7 +99,9 @@ export const compile = (input: {
       shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
     })),
   );
-  const everyColumn = columns.filter((column) => column.room.every((value) => value >= 0));
+  const everyColumn = columns
+    .filter((column) => column.room.every((value) => value >= 0))
+    .sort((a, b) => a.price - b.price || (a.offer.type.name < b.offer.type.name ? -1 : 1));
   const usable = withMinValues(everyColumn, allowed, shapes.length, rules.keys);
   const anyWeight = Uint8Array.from(allowed);
   if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);

@@ -19,7 +19,7 @@ import { compile, type Problem } from './problem.ts';
 import { savingsOf } from './savings.ts';
 import { improve, optionsFor, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
-import { timerOf } from './timer.ts';
+import { CLOSE, roundsOf, timerOf } from './timer.ts';
 
 export interface ProvisionRequest {
   readonly snapshot: Snapshot;
@@ -54,8 +54,6 @@ export interface ProvisionResult {
   /** Why there is no plan. */
   readonly reason?: string;
 }
-
-const ROUNDS = 1500;
 
 /** Pods that wait for a node and may be given one: no gates, nothing else's nomination, not of a DaemonSet. */
 const isWaiting = (pod: Pod): boolean => (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
@@ -166,9 +164,10 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const least = lowerBound(packing, placed, isOver);
   improve(packing, [], options, {
     seed: request.seed,
-    rounds: request.rounds ?? ROUNDS,
+    rounds: roundsOf(request),
     isOver: isSearchOver,
     movePrice: 0,
+    goal: least * (1 + CLOSE),
   });
   rightsize(packing);
   // 4. Write.

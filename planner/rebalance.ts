@@ -27,7 +27,7 @@ import { blueNode, savingsOf } from './savings.ts';
 import { improve, optionsFor, replacePrefix, rightsize } from './search.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Standing } from './standing.ts';
-import { timerOf } from './timer.ts';
+import { CLOSE, roundsOf, timerOf } from './timer.ts';
 import { hasLocalVolume } from './volume.ts';
 
 export interface RebalanceRequest {
@@ -64,7 +64,6 @@ export interface RebalanceResult {
 
 /** Part of the cost that moving every pod weighs: of two plans this close, the one with fewer moves wins. */
 const MOVE_WEIGHT = 0.005;
-const ROUNDS = 3000;
 
 interface Selection {
   readonly candidates: ReadonlySet<number>;
@@ -176,9 +175,10 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const before = packing.cost();
   const effort = {
     seed: request.seed,
-    rounds: request.rounds ?? ROUNDS,
+    rounds: roundsOf(request),
     isOver: isSearchOver,
     movePrice: (before * MOVE_WEIGHT) / Math.max(1, movable.length),
+    goal: 0,
   };
   let candidates = [...selection.candidates];
   const demand = packing.demand(problem.pending);
@@ -187,7 +187,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   if (maxNodes !== undefined && candidates.length > maxNodes) candidates = candidates.slice(0, maxNodes);
   replacePrefix(packing, candidates, options, effort);
   const bounded = lowerBound(packing, demand, isOver);
-  improve(packing, candidates, options, effort);
+  improve(packing, candidates, options, { ...effort, goal: bounded * (1 + CLOSE) });
   rightsize(packing);
   // 4. Write.
   const arrangement = arrange(packing, []);

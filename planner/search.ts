@@ -14,7 +14,8 @@ export interface Effort {
   readonly isOver: () => boolean;
   /** USD per hour that moving one pod weighs. */
   readonly movePrice: number;
-  readonly maxNodes?: number;
+  /** No answer is better than this, pods moved apart: the search may end there. */
+  readonly goal: number;
 }
 
 const EPSILON = 1e-9;
@@ -135,8 +136,10 @@ export const replacePrefix = (
 };
 
 const MAX_TARGETS = 48;
-/** Rounds without a better answer, with some for each node, after which no more is looked for. */
+/** Rounds without a better answer, with some for each node, after which the search goes another way. */
 const STALE = 150;
+/** How much dearer than the best answer the search may get on its way to a better one, at most. */
+const DETOURS = [0.004, 0.01, 0.02, 0.04] as const;
 
 /** The same options with another taste: worths a little off, and only some of the columns on offer. */
 const vary = (o: FillOptions, random: () => number, round: number): FillOptions => {
@@ -148,9 +151,36 @@ const vary = (o: FillOptions, random: () => number, round: number): FillOptions 
   return { ...o, order: orderByWorth(taste), columns: columns.length > 0 ? columns : o.columns };
 };
 
+/** Some open nodes to be rebuilt together: of two the emptier one, as a rule, since that is where money lies. */
+const choose = (
+  packing: Packing,
+  open: readonly number[],
+  worth: Float64Array,
+  size: number,
+  random: () => number,
+): Set<number> => {
+  const chosen = new Set<number>();
+  while (chosen.size < size) {
+    const a = open[Math.floor(random() * open.length)] ?? 0;
+    const b = open[Math.floor(random() * open.length)] ?? 0;
+    const pick = random() < 0.7 && fullness(packing, b, worth) < fullness(packing, a, worth) ? b : a;
+    chosen.add(chosen.has(pick) ? a : pick);
+    if (chosen.has(a) && chosen.has(b) && open.length <= 2) break;
+  }
+  return chosen;
+};
+
+const some = (list: readonly number[], most: number, random: () => number): readonly number[] => {
+  if (list.length <= most) return list;
+  const start = Math.floor(random() * list.length);
+  return [...list, ...list].slice(start, start + most);
+};
+
 /**
- * Local search: some nodes are emptied, closed and rebuilt together; what costs less, pods moved included, stays.
- * Nodes may be standing candidates, closed candidates or bought ones, so that any number goes to any number.
+ * Local search: some nodes are emptied, closed and rebuilt together; what costs less, pods moved included, stays. When
+ * that finds nothing more, it goes on from dearer answers near the best one, less and less dear, and comes back when
+ * they lead nowhere. Nodes may be standing candidates, closed candidates or bought ones, so that any number goes to
+ * any number. Source of the detours: threshold accepting, Dueck and Scheuer 1990.
  */
 export const improve = (
   packing: Packing,
@@ -160,45 +190,48 @@ export const improve = (
 ): void => {
   const random = randomFrom(effort.seed);
   const isCandidate = new Set(candidates);
-  let cost = packing.cost();
+  const valueNow = (): number => objective(packing, packing.cost(), effort.movePrice);
+  let best = valueNow();
+  let now = best;
   let stale = 0;
-  for (let round = 0; round < effort.rounds; round += 1) {
-    if (stale > STALE + 20 * Math.min(candidates.length + packing.nodes, 500)) return;
-    if (round % 8 === 0 && effort.isOver()) return;
+  let detour = -1;
+  packing.journal.forget();
+  for (let round = 0; round < effort.rounds && best > effort.goal + EPSILON; round += 1) {
+    if (round % 8 === 0 && effort.isOver()) break;
+    const patience = STALE + 20 * Math.min(candidates.length + packing.nodes, 500);
+    if (stale > patience) {
+      packing.undo();
+      now = best;
+      stale = 0;
+      detour += 1;
+    }
+    const most = detour < 0 ? 0 : (DETOURS[detour % DETOURS.length] ?? 0);
+    const allowed = best * (1 + most * (1 - stale / patience));
     const open: number[] = [];
     for (let node = 0; node < packing.nodes; node += 1) {
       if (packing.open[node] && (node >= packing.standing || isCandidate.has(node))) open.push(node);
     }
-    if (open.length === 0) return;
+    if (open.length === 0) break;
     const closed = candidates.filter((node) => !packing.open[node]);
     const size = Math.min(open.length, 1 + Math.floor(random() * (stale > 40 ? 8 : 4)));
-    const chosen = new Set<number>();
-    while (chosen.size < size) {
-      // Of two nodes the emptier one: that is where money lies.
-      const a = open[Math.floor(random() * open.length)] ?? 0;
-      const b = open[Math.floor(random() * open.length)] ?? 0;
-      const pick = random() < 0.7 && fullness(packing, b, o.worth) < fullness(packing, a, o.worth) ? b : a;
-      chosen.add(chosen.has(pick) ? a : pick);
-      if (chosen.has(a) && chosen.has(b) && open.length <= 2) break;
-    }
+    const chosen = choose(packing, open, o.worth, size, random);
     const around = openTargets(packing).filter((node) => !chosen.has(node));
-    const start = around.length > MAX_TARGETS ? Math.floor(random() * around.length) : 0;
-    const targets =
-      around.length > MAX_TARGETS ? [...around, ...around].slice(start, start + MAX_TARGETS) : around;
-    const reopen = [...chosen].filter((node) => node < packing.standing);
+    const targets = some(around, MAX_TARGETS, random);
+    const reopen = new Set([...chosen].filter((node) => node < packing.standing));
     for (let n = 0; n < 3 && closed.length > 0; n += 1)
-      reopen.push(closed[Math.floor(random() * closed.length)] ?? 0);
-    const before = objective(packing, cost, effort.movePrice);
-    packing.journal.mark();
-    const done = rebuild(packing, [...chosen], targets, [...new Set(reopen)], null, vary(o, random, round));
-    const after = done ? packing.cost() : Number.POSITIVE_INFINITY;
-    if (objective(packing, after, effort.movePrice) < before - EPSILON && packing.isSound()) {
+      reopen.add(closed[Math.floor(random() * closed.length)] ?? 0);
+    const mark = packing.journal.mark();
+    const done = rebuild(packing, [...chosen], targets, [...reopen], null, vary(o, random, round));
+    const value = done ? valueNow() : Number.POSITIVE_INFINITY;
+    stale += 1;
+    const isBest = value < best - EPSILON;
+    if ((isBest || value < now - EPSILON || (detour >= 0 && value <= allowed)) && packing.isSound()) {
+      now = value;
+      if (!isBest) continue;
       packing.journal.forget();
-      cost = after;
+      best = value;
       stale = 0;
-    } else {
-      packing.undo();
-      stale += 1;
-    }
+    } else packing.undo(mark);
   }
+  packing.undo();
 };

@@ -1,0 +1,74 @@
+import type { Packing } from './packing.ts';
+
+/** Pods of a shape, and how many. */
+export type Content = [shape: number, n: number][];
+
+/** A node that is filled to see what it would hold: no packing is changed but for counts of rules, which `end` gives back. */
+export class Trial {
+  readonly free: Float64Array;
+  private readonly packing: Packing;
+  private readonly width: number;
+  private node = 0;
+  private group = 0;
+  private shapes: number[] = [];
+  /** Per shape, how many are on the node now. */
+  private readonly held: Int32Array;
+
+  constructor(packing: Packing) {
+    this.packing = packing;
+    this.width = packing.width;
+    this.free = new Float64Array(this.width);
+    this.held = new Int32Array(packing.problem.shapes.length);
+  }
+
+  /** Begins with an empty node of this number, group and room. */
+  begin(node: number, group: number, room: Float64Array): void {
+    this.node = node;
+    this.group = group;
+    this.free.set(room);
+  }
+
+  /** Puts as many of `most` pods as the node takes, rules and all; returns how many. */
+  take(shape: number, most: number): number {
+    const { problem, counts } = this.packing;
+    if (!problem.allowed[this.group * problem.shapes.length + shape]) return 0;
+    const { free, width } = this;
+    const { sizes } = problem;
+    const at = shape * width;
+    let n = most;
+    for (let d = 0; d < width; d += 1) {
+      const size = sizes[at + d] as number;
+      if (size <= 0) continue;
+      const room = (free[d] as number) / size;
+      if (room < n) n = room;
+    }
+    n = n < 1 ? 0 : Math.floor(n);
+    if (n === 0) return 0;
+    if (counts.hasRules(shape)) {
+      let put = 0;
+      while (put < n && counts.allows(shape, this.node, this.group)) {
+        counts.add(shape, this.node, this.group, 1);
+        put += 1;
+      }
+      if (put === 0) return 0;
+      n = put;
+    } else counts.add(shape, this.node, this.group, n);
+    for (let d = 0; d < width; d += 1) free[d] = (free[d] as number) - n * (sizes[at + d] as number);
+    const held = this.held[shape] as number;
+    if (held === 0) this.shapes.push(shape);
+    this.held[shape] = held + n;
+    return n;
+  }
+
+  /** Ends the trial; returns what was on the node. */
+  end(): Content {
+    const content = this.shapes.map((shape): [number, number] => {
+      const n = this.held[shape] as number;
+      this.packing.counts.add(shape, this.node, this.group, -n);
+      this.held[shape] = 0;
+      return [shape, n];
+    });
+    this.shapes = [];
+    return content;
+  }
+}
