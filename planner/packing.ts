@@ -5,6 +5,8 @@ import { Journal } from './journal.ts';
 import { capacityOf, Limits, poolNameOf } from './limit.ts';
 import type { Problem } from './problem.ts';
 
+const NOTHING: ReadonlyMap<number, number> = new Map();
+
 /**
  * An arrangement of pods on nodes that changes under the search. Nodes are numbered: standing nodes first, then
  * bought ones. A standing candidate costs its price while it is open; a bought node costs its column's price.
@@ -287,6 +289,22 @@ export class Packing {
     let cost = this.risk;
     for (let node = 0; node < this.nodes; node += 1) if (this.open[node]) cost += this.price(node);
     return cost;
+  }
+
+  /** How full a node is, by the worth of what it holds for its price. */
+  fullness(node: number, worth: Float64Array): number {
+    let held = 0;
+    for (const [shape, n] of this.content[node] ?? []) held += n * (worth[shape] ?? 0);
+    return held / Math.max(this.price(node), 1e-6);
+  }
+
+  /** Movable pods that a standing node had at first, per shape. */
+  originalContent(node: number): ReadonlyMap<number, number> {
+    return this.original[node] ?? NOTHING;
+  }
+
+  originalCount(node: number, shape: number): number {
+    return this.original[node]?.get(shape) ?? 0;
   }
 
   /** Movable pods on nodes that the plan pays for, per shape, and those that wait. */

@@ -61,6 +61,62 @@ t.test('pods that prefer to be apart come apart, unless preferences are ignored'
   t.end();
 });
 
+const podTerm = (side: 'podAffinity' | 'podAntiAffinity', app: string): Partial<PodSpec> => ({
+  affinity: {
+    [side]: {
+      preferredDuringSchedulingIgnoredDuringExecution: [
+        {
+          weight: 10,
+          podAffinityTerm: {
+            topologyKey: 'kubernetes.io/hostname',
+            labelSelector: { matchLabels: { app } },
+          },
+        },
+      ],
+    },
+  },
+});
+
+t.test(
+  'pods that would rather not share a node get nodes of their own, unless preferences are ignored',
+  (t) => {
+    const apart = podTerm('podAntiAffinity', 'web');
+    t.equal(provisioned(apart).plan?.spec.nodeClaimsToAdd?.length, 2);
+    t.equal(provisioned(apart, 'Ignore').plan?.spec.nodeClaimsToAdd?.length, 1);
+    t.end();
+  },
+);
+
+t.test('a pod that would rather be beside another is placed without it when there is none', (t) => {
+  const made = provisioned(podTerm('podAffinity', 'nobody'));
+  t.same(made.unplaced, []);
+  t.equal(made.plan?.spec.nodeClaimsToAdd?.length, 1);
+  t.end();
+});
+
+t.test('a rebalance keeps pods apart that would rather be, where they are so today', (t) => {
+  const spec = podTerm('podAntiAffinity', 'web');
+  const nodes = ['a', 'b', 'c'].map((name) => makeNode(name));
+  const on = (name: string, node: string) => makePod(name, { cpu: 300, memory: 256, node, spec });
+  const ask = (pods: readonly ReturnType<typeof on>[], preferences: Preferences) => {
+    const { plan } = rebalance({
+      snapshot: makeSnapshot(nodes, pods),
+      catalogue: smallCatalogue,
+      now: Date.parse('2026-06-01T00:00:00Z'),
+      seed: 1,
+      planName: 'p',
+      rounds: 200,
+      preferences,
+    });
+    return 3 + (plan?.spec.nodeClaimsToAdd?.length ?? 0) - (plan?.spec.nodeClaimsToDelete?.length ?? 0);
+  };
+  const apart = [on('p', 'a'), on('q', 'b'), on('r', 'c')];
+  t.equal(ask(apart, 'Respect'), 3);
+  t.equal(ask(apart, 'Ignore'), 1);
+  t.equal(ask([on('p', 'a'), on('q', 'a')], 'Respect'), 1, 'what is not met today is not asked for');
+  t.end();
+});
+
 t.test('a preferred type is bought, though another is cheaper', (t) => {
   const key = 'node.kubernetes.io/instance-type';
   const dear = prefers(key, 'm5.large');

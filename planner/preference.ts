@@ -1,10 +1,18 @@
-import type { NodeSelector, NodeSelectorTerm, Pod, TopologySpreadConstraint } from '../api/objects.ts';
+import type {
+  NodeSelector,
+  NodeSelectorTerm,
+  Pod,
+  PodAffinityTerm,
+  TopologySpreadConstraint,
+} from '../api/objects.ts';
 import { isBoundToNode } from './candidate.ts';
+import { hasEnded } from './nodeview.ts';
+import { labelsOf, type NamespaceLabels, namespaceOf, termSelects } from './podaffinity.ts';
 import { type Labels, matchesNodeSelector } from './selector.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
- * What preferred node affinity and spread with ScheduleAnyway are to a plan. 'Respect' plans by them as if they were
+ * What preferred affinity, to nodes and to pods, and spread with ScheduleAnyway are to a plan. 'Respect' plans by them as if they were
  * demands and drops them where a pod could not be placed otherwise; 'Ignore' plans as if they were not there.
  */
 export type Preferences = 'Respect' | 'Ignore';
@@ -68,9 +76,35 @@ const withSpread = (pod: Pod): Pod => {
   return { ...pod, spec: { ...pod.spec, topologySpreadConstraints: constraints.map(demand) } };
 };
 
+/** Which of a pod's preferences about other pods: to be with them, or apart from them. */
+type Side = 'podAffinity' | 'podAntiAffinity';
+const SIDES: readonly Side[] = ['podAffinity', 'podAntiAffinity'];
+
+const preferredPodTerms = (pod: Pod, side: Side): PodAffinityTerm[] =>
+  (pod.spec.affinity?.[side]?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(
+    (each) => each.podAffinityTerm,
+  );
+
+/** The pod with those of its preferences about other pods that `keeps` made demands. */
+const withPodTerms = (pod: Pod, keeps: (term: PodAffinityTerm, side: Side) => boolean): Pod =>
+  SIDES.reduce((changed, side) => {
+    const terms = preferredPodTerms(pod, side).filter((term) => keeps(term, side));
+    if (terms.length === 0) return changed;
+    const { affinity } = changed.spec;
+    const required = affinity?.[side]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+    const list = { requiredDuringSchedulingIgnoredDuringExecution: [...required, ...terms] };
+    return { ...changed, spec: { ...changed.spec, affinity: { ...affinity, [side]: list } } };
+  }, pod);
+
+/** Whether a pod has preferences that a plan may respect or ignore. */
+export const hasPreferences = (pod: Pod): boolean =>
+  preferredTerms(pod).length > 0 ||
+  SIDES.some((side) => preferredPodTerms(pod, side).length > 0) ||
+  (pod.spec.topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
+
 /**
- * The pods that wait, with their preferences made demands: the heaviest node affinity that some place meets, and
- * spread. `places` are nodes that stand and nodes that could be bought.
+ * The pods that wait, with their preferences made demands: the heaviest node affinity that some place meets, affinity
+ * to other pods and spread. `places` are nodes that stand and nodes that could be bought.
  */
 export const preferWhileWaiting = (pods: readonly Pod[], places: readonly Place[]): Pod[] => {
   const found = new Map<string, readonly NodeSelectorTerm[]>();
@@ -83,21 +117,62 @@ export const preferWhileWaiting = (pods: readonly Pod[], places: readonly Place[
       met = heaviest ? [heaviest] : [];
       found.set(id, met);
     }
-    return withSpread(withTerms(pod, met));
+    return withPodTerms(withSpread(withTerms(pod, met)), () => true);
   });
 };
 
-/** The cluster with preferences made demands on pods that may move: node affinity where it is met today, and spread. */
+/** Tells how many pods a term of a pod selects in a domain of the cluster as it stands. */
+const countPods = (
+  snapshot: Snapshot,
+  namespaces: NamespaceLabels,
+): ((pod: Pod, term: PodAffinityTerm, domain: string) => number) => {
+  const labels = new Map(snapshot.nodes.map((node) => [node.metadata.name, node.metadata.labels ?? {}]));
+  const counted = new Map<string, ReadonlyMap<string, number>>();
+  return (pod, term, domain) => {
+    const own = [...(term.matchLabelKeys ?? []), ...(term.mismatchLabelKeys ?? [])].map(
+      (key) => labelsOf(pod)[key],
+    );
+    const id = JSON.stringify([term, namespaceOf(pod), own]);
+    let counts = counted.get(id);
+    if (!counts) {
+      const found = new Map<string, number>();
+      for (const other of snapshot.pods) {
+        const value = labels.get(other.spec.nodeName ?? '')?.[term.topologyKey];
+        if (value === undefined || hasEnded(other) || !termSelects(term, pod, other, namespaces)) continue;
+        found.set(value, (found.get(value) ?? 0) + 1);
+      }
+      counts = found;
+      counted.set(id, counts);
+    }
+    return counts.get(domain) ?? 0;
+  };
+};
+
+/**
+ * The cluster with preferences made demands on pods that may move: affinity, to nodes and to pods, where it is met
+ * today, and spread.
+ */
 export const preferWhileMoving = (snapshot: Snapshot): Snapshot => {
   const nodes = new Map(snapshot.nodes.map((node) => [node.metadata.name, node]));
+  const namespaces: NamespaceLabels = new Map(
+    snapshot.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}]),
+  );
+  const count = countPods(snapshot, namespaces);
+  const isSelected = (term: PodAffinityTerm, pod: Pod): boolean => termSelects(term, pod, pod, namespaces);
   return {
     ...snapshot,
     pods: snapshot.pods.map((pod) => {
       const node = nodes.get(pod.spec.nodeName ?? '');
-      if (!node || isBoundToNode(pod)) return pod;
+      if (!node || isBoundToNode(pod) || !hasPreferences(pod)) return pod;
       const place = { labels: node.metadata.labels ?? {}, name: node.metadata.name };
       const met = preferredTerms(pod).filter((term) => !term.matchFields?.length && isMet(term, place));
-      return withSpread(withTerms(pod, met));
+      const isKept = (term: PodAffinityTerm, side: Side): boolean => {
+        const domain = place.labels[term.topologyKey];
+        if (domain === undefined) return false;
+        const others = count(pod, term, domain) - (isSelected(term, pod) ? 1 : 0);
+        return side === 'podAffinity' ? others > 0 : others === 0;
+      };
+      return withPodTerms(withSpread(withTerms(pod, met)), isKept);
     }),
   };
 };

@@ -14,7 +14,7 @@ import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
 import { writePlan } from './plan.ts';
 import { namespaceOf } from './podaffinity.ts';
-import { DEFAULT_PREFERENCES, type Preferences, preferWhileWaiting } from './preference.ts';
+import { DEFAULT_PREFERENCES, hasPreferences, type Preferences, preferWhileWaiting } from './preference.ts';
 import { compile, type Problem } from './problem.ts';
 import { savingsOf } from './savings.ts';
 import { improve, optionsFor, rightsize } from './search.ts';
@@ -79,10 +79,6 @@ const whyUnplaced = (problem: Problem, shape: number): string => {
     ? 'its rules about other pods leave no node that it may join'
     : 'no instance type that it may use has enough of every resource at once';
 };
-
-const hasPreferences = (pod: Pod): boolean =>
-  (pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).length > 0 ||
-  (pod.spec.topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
 
 const respects = (request: ProvisionRequest): boolean =>
   (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';

@@ -103,6 +103,33 @@ t.test('one node holds no more of a workload than the blast radius allows', asyn
   t.ok(Math.max(...held.values()) <= 3, `${Math.max(...held.values())} of 10`);
 });
 
+t.test('of two plans within half a percent the one that moves fewer pods wins', async (t) => {
+  // A type that is 0.3 % cheaper than the one in use, and one node that can simply go.
+  const [m5] = smallCatalogue.instanceTypes.filter((type) => type.name === 'm5.xlarge');
+  if (!m5) throw new Error('the catalogue has m5.xlarge');
+  const newer = {
+    ...m5,
+    name: 'm5n.xlarge',
+    labels: { ...m5.labels, 'node.kubernetes.io/instance-type': 'm5n.xlarge' },
+    offerings: m5.offerings.map((each) => ({ ...each, price: each.price * 0.997 })),
+  };
+  const names = Array.from({ length: 12 }, (_, n) => `node-${n}`);
+  const pods = names.flatMap((node, n) =>
+    n === 0
+      ? Array.from({ length: 24 }, (_, k) => makePod(`small-${k}`, { cpu: 10, memory: 20, node }))
+      : [makePod(`large-${n}`, { cpu: 3500, memory: 13_000, node })],
+  );
+  const { plan } = ask({
+    snapshot: makeSnapshot(
+      names.map((name) => makeNode(name)),
+      pods,
+    ),
+    catalogue: { instanceTypes: [m5, newer] },
+  });
+  t.equal(plan?.spec.podsToMigrate?.length, 24);
+  t.same(plan?.spec.nodeClaimsToDelete, [{ nodeClaimName: 'claim-node-0' }]);
+});
+
 t.test('a discount changes what is bought', async (t) => {
   const snapshot = fragmentedCluster(6, 6, 10);
   const overlay = overlayFrom({ discounts: [{ family: 'r5', percent: 80 }] });

@@ -25,6 +25,7 @@ import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './pref
 import { compile } from './problem.ts';
 import { blueNode, savingsOf } from './savings.ts';
 import { improve, optionsFor, replacePrefix, rightsize } from './search.ts';
+import { AS_GOOD, settle } from './settle.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Standing } from './standing.ts';
 import { CLOSE, roundsOf, timerOf } from './timer.ts';
@@ -61,9 +62,6 @@ export interface RebalanceResult {
   /** Why there is no plan. */
   readonly reason?: string;
 }
-
-/** Part of the cost that moving every pod weighs: of two plans this close, the one with fewer moves wins. */
-const MOVE_WEIGHT = 0.005;
 
 interface Selection {
   readonly candidates: ReadonlySet<number>;
@@ -137,7 +135,7 @@ const isNothing = (arrangement: Arrangement): boolean =>
  * with the reason. Throws SnapshotError or QuantityError on input that can't be read.
  */
 export const rebalance = (request: RebalanceRequest): RebalanceResult => {
-  const { isOver, isSearchOver } = timerOf(request);
+  const { isOver, isSearchOver, isSettlingOver } = timerOf(request);
   // 1. Gather: the cluster in order, and which nodes may be replaced.
   const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
   const snapshot = respects ? preferWhileMoving(request.snapshot) : request.snapshot;
@@ -177,7 +175,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     seed: request.seed,
     rounds: roundsOf(request),
     isOver: isSearchOver,
-    movePrice: (before * MOVE_WEIGHT) / Math.max(1, movable.length),
+    movePrice: (before * AS_GOOD) / Math.max(1, movable.length),
     goal: 0,
   };
   let candidates = [...selection.candidates];
@@ -189,6 +187,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const bounded = lowerBound(packing, demand, isOver);
   improve(packing, candidates, options, { ...effort, goal: bounded * (1 + CLOSE) });
   rightsize(packing);
+  settle(packing, candidates, options, { isOver: isSettlingOver, rounds: effort.rounds, before });
   // 4. Write.
   const arrangement = arrange(packing, []);
   if (isNothing(arrangement) || packing.cost() >= before - 1e-9) {

@@ -23,20 +23,14 @@ const EPSILON = 1e-9;
 const objective = (packing: Packing, cost: number, movePrice: number): number =>
   cost + packing.moved * movePrice;
 
-const openTargets = (packing: Packing): number[] => {
+/** Open nodes that pods may be put onto. */
+export const openTargets = (packing: Packing): number[] => {
   const nodes: number[] = [];
   for (let node = 0; node < packing.nodes; node += 1) {
     const standing = packing.problem.standing[node];
     if (packing.open[node] && (standing === undefined || standing.isTarget)) nodes.push(node);
   }
   return nodes;
-};
-
-/** How full a node is, by the worth of what it holds for its price. */
-const fullness = (packing: Packing, node: number, worth: Float64Array): number => {
-  let held = 0;
-  for (const [shape, n] of packing.content[node] ?? []) held += n * (worth[shape] ?? 0);
-  return held / Math.max(packing.price(node), 1e-6);
 };
 
 /** Moves each bought node to the cheapest column that holds what is on it. */
@@ -65,7 +59,7 @@ export const rightsize = (packing: Packing): void => {
 };
 
 /** Tries emptying one set of nodes, placing their pods again at least cost. False leaves the packing in disorder. */
-const rebuild = (
+export const rebuild = (
   packing: Packing,
   nodes: readonly number[],
   targets: readonly number[],
@@ -101,7 +95,7 @@ export const replacePrefix = (
   effort: Effort,
 ): void => {
   const order = [...candidates].sort(
-    (a, b) => fullness(packing, a, o.worth) - fullness(packing, b, o.worth) || a - b,
+    (a, b) => packing.fullness(a, o.worth) - packing.fullness(b, o.worth) || a - b,
   );
   const start = objective(packing, packing.cost(), effort.movePrice);
   let best = start - EPSILON;
@@ -163,7 +157,7 @@ const choose = (
   while (chosen.size < size) {
     const a = open[Math.floor(random() * open.length)] ?? 0;
     const b = open[Math.floor(random() * open.length)] ?? 0;
-    const pick = random() < 0.7 && fullness(packing, b, worth) < fullness(packing, a, worth) ? b : a;
+    const pick = random() < 0.7 && packing.fullness(b, worth) < packing.fullness(a, worth) ? b : a;
     chosen.add(chosen.has(pick) ? a : pick);
     if (chosen.has(a) && chosen.has(b) && open.length <= 2) break;
   }

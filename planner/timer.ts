@@ -1,5 +1,7 @@
 /** The part of the time budget that the search may use; the rest is for the bound and for writing the plan. */
 const SEARCH_SHARE = 0.75;
+/** The part after which no pod is given back to its node any more. */
+const SETTLING_SHARE = 0.9;
 /** Rounds of local search where a time budget ends it. */
 const ROUNDS_IN_TIME = 20_000;
 const ROUNDS = 2000;
@@ -19,7 +21,7 @@ export const timerOf = (request: Timed) => {
   const started = clock?.() ?? 0;
   const isPast = (share: number) => (): boolean =>
     clock !== undefined && timeBudgetMs !== undefined && clock() - started >= timeBudgetMs * share;
-  return { isOver: isPast(1), isSearchOver: isPast(SEARCH_SHARE) };
+  return { isOver: isPast(1), isSearchOver: isPast(SEARCH_SHARE), isSettlingOver: isPast(SETTLING_SHARE) };
 };
 
 /** How many rounds of local search a request is worth: small questions are done before their time is over. */

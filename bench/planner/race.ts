@@ -1,0 +1,115 @@
+import type { Catalogue } from '../../planner/catalogue.ts';
+import { provision } from '../../planner/provision.ts';
+import { makeSnapshot } from '../../planner/testcluster.ts';
+import type { Instance } from './instances.ts';
+import type { Peer } from './karpenter.ts';
+import { POOL } from './types.ts';
+
+/** What one instance came to. Prices in USD per hour, times in milliseconds, gaps in percent. */
+export interface Row {
+  readonly name: string;
+  readonly isRuled: boolean;
+  readonly ours: number;
+  readonly ms: number;
+  readonly gap: number;
+  readonly unplaced: number;
+  readonly first: number;
+  readonly firstMs: number;
+  /** Time until what we have costs no more than Karpenter's answer; null when it never does. */
+  readonly evenMs: number | null;
+  readonly peer: number;
+  readonly peerMs: number;
+  readonly peerUnplaced: number;
+}
+
+export const hourly = (monthly: string | undefined): number => Number(monthly ?? 0) / 730;
+
+/** Budgets that are tried, one after the other, until an answer is as cheap as Karpenter's. */
+const STEPS = [20, 50, 100, 200, 500, 1000];
+
+/** One instance, ours and the peer's, one after the other. */
+export const race = async (
+  instance: Instance,
+  o: { readonly catalogue: Catalogue; readonly peer: Peer; readonly budget: number },
+): Promise<Row> => {
+  const snapshot = makeSnapshot([], instance.pods, { nodePools: [POOL] });
+  const solve = (timeBudgetMs: number) => {
+    const started = performance.now();
+    const { plan, unplaced } = provision({
+      snapshot,
+      catalogue: o.catalogue,
+      now: 0,
+      seed: 1,
+      clock: () => performance.now(),
+      timeBudgetMs,
+      planName: 'bench',
+    });
+    const cost = hourly(plan?.savings.projectedMonthlyCost);
+    return { cost, ms: performance.now() - started, gap: Number(plan?.savings.gapPercent), unplaced };
+  };
+  const first = solve(0);
+  const best = solve(o.budget);
+  const peer = await o.peer.solve(instance.pods, POOL);
+  if (peer.error) throw new Error(`${instance.name}: ${peer.error}`);
+  const isEven = (answer: { cost: number; unplaced: readonly unknown[] }): boolean =>
+    answer.cost <= peer.hourly + 1e-9 && answer.unplaced.length <= peer.unplaced;
+  let even = isEven(first) ? first : null;
+  for (const step of STEPS.filter((each) => each < o.budget)) {
+    if (even) break;
+    const answer = solve(step);
+    if (isEven(answer)) even = answer;
+  }
+  if (!even && isEven(best)) even = best;
+  return {
+    name: instance.name,
+    isRuled: instance.isRuled,
+    ours: best.cost,
+    ms: best.ms,
+    gap: best.gap,
+    unplaced: best.unplaced.length,
+    first: first.cost,
+    firstMs: first.ms,
+    evenMs: even?.ms ?? null,
+    peer: peer.hourly,
+    peerMs: peer.milliseconds,
+    peerUnplaced: peer.unplaced,
+  };
+};
+
+export const HEADER =
+  'instance | Karpenter $/h | ms | ours $/h | ms | first $/h | ms | ms until as cheap | gap % | unplaced ours/Karpenter';
+
+export const lineOf = (row: Row): string =>
+  [
+    row.name,
+    row.peer.toFixed(3),
+    row.peerMs.toFixed(0),
+    row.ours.toFixed(3),
+    row.ms.toFixed(0),
+    row.first.toFixed(3),
+    row.firstMs.toFixed(0),
+    row.evenMs?.toFixed(0) ?? 'never',
+    row.gap,
+    `${row.unplaced}/${row.peerUnplaced}`,
+  ].join(' | ');
+
+const quantile = (values: readonly number[], q: number): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+};
+
+/** The rows of one kind in a sentence. */
+export const summaryOf = (title: string, rows: readonly Row[]): string => {
+  const ratios = rows.map((row) => row.ours / row.peer);
+  const notDearer = ratios.filter((ratio) => ratio <= 1 + 1e-9).length;
+  const gaps = rows.map((row) => row.gap);
+  const faster = rows.map((row) => row.peerMs / (row.evenMs ?? Number.POSITIVE_INFINITY));
+  const off = (ratio: number): string =>
+    `${ratio >= 1 ? '+' : '−'}${Math.abs(100 * (ratio - 1)).toFixed(1)} %`;
+  return (
+    `${title}: ${rows.length} instances; cheaper or equal on ${((100 * notDearer) / rows.length).toFixed(1)} %; ` +
+    `cost against Karpenter median ${off(quantile(ratios, 0.5))}, worst ${off(Math.max(...ratios))}; ` +
+    `times faster at equal cost median ${quantile(faster, 0.5).toFixed(0)}, least ${Math.min(...faster).toFixed(1)}; ` +
+    `gap to bound median ${quantile(gaps, 0.5).toFixed(1)} %, p95 ${quantile(gaps, 0.95).toFixed(1)} %`
+  );
+};

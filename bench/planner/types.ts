@@ -1,0 +1,31 @@
+import type { NodePool } from '../../api/objects.ts';
+import { makePool } from '../../planner/testcluster.ts';
+
+interface KwokType {
+  readonly name: string;
+  readonly architecture: string;
+  readonly operatingSystems: readonly string[];
+}
+
+/** Families c, m, r newer than generation 2, for linux on amd64: what Karpenter's getting-started NodePool asks for. */
+const isUsual = (type: KwokType): boolean =>
+  type.operatingSystems.includes('linux') &&
+  (type.architecture === 'amd64' || type.architecture === 'x86_64') &&
+  /^[cmr][3-9]\d*[a-z0-9-]*\./.test(type.name);
+
+/** The usual types of Karpenter's kwok file, each once. */
+export const usualTypes = (all: readonly KwokType[]): KwokType[] => {
+  const names = new Set<string>();
+  return all
+    .filter((type) => isUsual(type) && !names.has(type.name) && names.add(type.name))
+    .map((type) => ({ ...type, architecture: 'amd64', operatingSystems: ['linux'] }));
+};
+
+/** One NodePool for all instances, on-demand alone. */
+export const POOL: NodePool = makePool('default', {
+  requirements: [
+    { key: 'kubernetes.io/arch', operator: 'In', values: ['amd64'] },
+    { key: 'kubernetes.io/os', operator: 'In', values: ['linux'] },
+    { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
+  ],
+});
