@@ -98,7 +98,7 @@ export const fits = (pod: Pod, node: NodeView, cluster?: ClusterView): Refusal |
   if (!matchesNodeAffinity(pod, node.labels, node.name)) {
     return refuse('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   }
-  const volumes = cluster?.volumes && volumesRefuse(pod, node, cluster.volumes);
+  const volumes = cluster?.volumes && volumesRefuse(pod, node, cluster.volumes, cluster.nodes);
   return (
     refuseByPorts(pod, node) ??
     refuseByResources(pod, node) ??

@@ -4,12 +4,14 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  SelectorRequirement,
   StorageClass,
 } from '../api/objects.ts';
 import { namespaceOf } from './podaffinity.ts';
 import type { Requests } from './podresources.ts';
 import { type Labels, matchesNodeSelector } from './selector.ts';
 import type { Snapshot } from './snapshot.ts';
+import { type Binding, bindingOf, canBind, placesOf, type Waiting } from './volumebinding.ts';
 
 /** Claims, volumes and classes by name. */
 export interface Volumes {
@@ -47,22 +49,19 @@ export interface VolumeDemand {
   readonly impossible: string | null;
   /** All must match. The message is kube-scheduler's when one does not. */
   readonly selectors: readonly { readonly selector: NodeSelector; readonly message: string }[];
-  /** CSI driver → handles of volumes to be attached. */
-  readonly attached: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Claims that are bound once the pod has a node. */
+  readonly waiting: readonly Waiting[];
 }
-
-const NONE: VolumeDemand = { impossible: null, selectors: [], attached: new Map() };
 
 const AFFINITY = "node(s) didn't match PersistentVolume's node affinity";
 const UNBOUND = "node(s) didn't find available persistent volumes to bind";
 const NO_ZONE = 'node(s) had no available volume zone';
-const ZONE_LABELS = [
-  ZONE,
-  REGION,
-  'failure-domain.beta.kubernetes.io/zone',
-  'failure-domain.beta.kubernetes.io/region',
-];
-const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
+const TAKEN = 'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode';
+const BETA: Readonly<Record<string, string>> = {
+  'failure-domain.beta.kubernetes.io/zone': ZONE,
+  'failure-domain.beta.kubernetes.io/region': REGION,
+};
+const ZONE_LABELS = [ZONE, REGION, ...Object.keys(BETA)];
 
 /** Names of the claims that a pod mounts. */
 const claimNames = (pod: Pod): string[] =>
@@ -71,104 +70,120 @@ const claimNames = (pod: Pod): string[] =>
     return volume.ephemeral ? [`${pod.metadata.name}-${volume.name}`] : [];
   });
 
-/** A selector for the zones that a volume's labels name; several are joined by two underscores. */
+const claimsOf = (pod: Pod, { claims }: Volumes): PersistentVolumeClaim[] =>
+  claimNames(pod).flatMap((name) => claims.get(`${namespaceOf(pod)}/${name}`) ?? []);
+
+/**
+ * A selector for the zones that a volume's labels name; several are joined by two underscores. What a volume says by
+ * an old name of the label, a node may say by the new one.
+ */
 const zoneSelector = (volume: PersistentVolume): NodeSelector | null => {
-  const matchExpressions = ZONE_LABELS.flatMap((key) => {
+  let terms: SelectorRequirement[][] = [[]];
+  for (const key of ZONE_LABELS) {
     const value = volume.metadata.labels?.[key];
-    return value === undefined ? [] : [{ key, operator: 'In' as const, values: value.split('__') }];
-  });
-  return matchExpressions.length > 0 ? { nodeSelectorTerms: [{ matchExpressions }] } : null;
+    if (value === undefined) continue;
+    const here: SelectorRequirement = { key, operator: 'In', values: value.split('__') };
+    const newer = BETA[key];
+    const ways: SelectorRequirement[][] = [[here]];
+    if (newer)
+      ways.push([
+        { key, operator: 'DoesNotExist' },
+        { ...here, key: newer },
+      ]);
+    terms = terms.flatMap((term) => ways.map((way) => [...term, ...way]));
+  }
+  const nodeSelectorTerms = terms.map((matchExpressions) => ({ matchExpressions }));
+  return terms[0]?.length ? { nodeSelectorTerms } : null;
 };
-
-const topologySelector = (storage: StorageClass): NodeSelector | null => {
-  const terms = storage.allowedTopologies ?? [];
-  if (terms.length === 0) return null;
-  return {
-    nodeSelectorTerms: terms.map((term) => ({
-      matchExpressions: (term.matchLabelExpressions ?? []).map((each) => ({
-        key: each.key,
-        operator: 'In' as const,
-        values: each.values,
-      })),
-    })),
-  };
-};
-
-/** Static volumes of a class that nobody has: where they are is where the pod may be. */
-const freeVolumes = (volumes: Volumes, storageClass: string): NodeSelector => ({
-  nodeSelectorTerms: [...volumes.volumes.values()]
-    .filter((each) => each.spec?.storageClassName === storageClass && !each.spec.claimRef)
-    .flatMap((each) => each.spec?.nodeAffinity?.required?.nodeSelectorTerms ?? []),
-});
 
 /** What a pod's volumes ask of its node, by kube-scheduler's volume plugins. */
 export const volumeDemand = (pod: Pod, volumes: Volumes): VolumeDemand => {
-  const names = claimNames(pod);
-  if (names.length === 0) return NONE;
   const selectors: { selector: NodeSelector; message: string }[] = [];
+  const waiting: Waiting[] = [];
+  for (const name of claimNames(pod)) {
+    const claim = volumes.claims.get(`${namespaceOf(pod)}/${name}`);
+    const binding: Binding = claim
+      ? bindingOf(claim, volumes.volumes, volumes.classes)
+      : { kind: 'impossible', message: `persistentvolumeclaim "${name}" not found` };
+    if (binding.kind === 'impossible') return { impossible: binding.message, selectors: [], waiting: [] };
+    if (binding.kind === 'waiting') {
+      waiting.push(binding);
+      continue;
+    }
+    const required = binding.volume.spec?.nodeAffinity?.required;
+    if (required) selectors.push({ selector: required, message: AFFINITY });
+    const zones = zoneSelector(binding.volume);
+    if (zones) selectors.push({ selector: zones, message: NO_ZONE });
+  }
+  return { impossible: null, selectors, waiting };
+};
+
+/** CSI driver → handles of the volumes that a pod attaches to its node; those to come are known by their claims. */
+const attachedBy = (pod: Pod, volumes: Volumes): ReadonlyMap<string, ReadonlySet<string>> => {
   const attached = new Map<string, Set<string>>();
   const attach = (driver: string, handle: string): void => {
     attached.set(driver, (attached.get(driver) ?? new Set()).add(handle));
   };
-  for (const name of names) {
-    const claim = volumes.claims.get(`${namespaceOf(pod)}/${name}`);
-    if (!claim) return { ...NONE, impossible: `persistentvolumeclaim "${name}" not found` };
-    const bound = claim.spec?.volumeName;
-    if (bound) {
-      const volume = volumes.volumes.get(bound);
-      if (!volume) {
-        return {
-          ...NONE,
-          impossible: 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)',
-        };
-      }
-      const required = volume.spec?.nodeAffinity?.required;
-      if (required) selectors.push({ selector: required, message: AFFINITY });
-      const zones = zoneSelector(volume);
-      if (zones) selectors.push({ selector: zones, message: NO_ZONE });
-      const csi = volume.spec?.csi;
-      if (csi) attach(csi.driver, csi.volumeHandle);
-      continue;
-    }
-    const storageClass = claim.spec?.storageClassName ?? '';
-    const storage = volumes.classes.get(storageClass);
-    if (storage?.volumeBindingMode !== 'WaitForFirstConsumer') {
-      return { ...NONE, impossible: 'pod has unbound immediate PersistentVolumeClaims' };
-    }
-    if (storage.provisioner === NO_PROVISIONER) {
-      selectors.push({ selector: freeVolumes(volumes, storageClass), message: UNBOUND });
-      continue;
-    }
-    const topology = topologySelector(storage);
-    if (topology) selectors.push({ selector: topology, message: UNBOUND });
-    if (storage.provisioner) attach(storage.provisioner, `${namespaceOf(pod)}/${name}`);
+  for (const claim of claimsOf(pod, volumes)) {
+    const volume = volumes.volumes.get(claim.spec?.volumeName ?? '');
+    const csi = volume?.spec?.csi;
+    if (csi) attach(csi.driver, csi.volumeHandle);
+    if (volume) continue;
+    const provisioner = volumes.classes.get(claim.spec?.storageClassName ?? '')?.provisioner;
+    if (provisioner) attach(provisioner, `${namespaceOf(pod)}/${claim.metadata.name}`);
   }
-  return { impossible: null, selectors, attached };
+  return attached;
 };
 
-/** The first of kube-scheduler's reasons against a node by the pod's volumes, or null. */
+interface Host {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly pods: readonly Pod[];
+}
+
+const exceedsLimits = (pod: Pod, node: Host, volumes: Volumes): boolean => {
+  const limits = volumes.limits.get(node.name);
+  if (!limits || limits.size === 0) return false;
+  for (const [driver, handles] of attachedBy(pod, volumes)) {
+    const limit = limits.get(driver);
+    if (limit === undefined) continue;
+    const held = new Set(node.pods.flatMap((each) => [...(attachedBy(each, volumes).get(driver) ?? [])]));
+    const before = held.size;
+    for (const handle of handles) held.add(handle);
+    if (held.size > before && held.size > limit) return true;
+  }
+  return false;
+};
+
+/** Whether a claim that only one pod may use is used by another one. */
+const isTaken = (pod: Pod, nodes: readonly Host[], volumes: Volumes): boolean => {
+  const lone = claimsOf(pod, volumes).filter((each) => each.spec?.accessModes?.includes('ReadWriteOncePod'));
+  if (lone.length === 0) return false;
+  const names = new Set(lone.map((each) => each.metadata.name));
+  return nodes.some((node) =>
+    node.pods.some(
+      (other) => namespaceOf(other) === namespaceOf(pod) && claimNames(other).some((name) => names.has(name)),
+    ),
+  );
+};
+
+/** The first of kube-scheduler's reasons against a node by the pod's volumes, or null; `nodes` is the whole cluster. */
 export const volumesRefuse = (
   pod: Pod,
-  node: { readonly name: string; readonly labels: Labels; readonly pods: readonly Pod[] },
+  node: Host,
   volumes: Volumes,
+  nodes: readonly Host[] = [node],
 ): string | null => {
+  if (claimNames(pod).length === 0) return null;
   const demand = volumeDemand(pod, volumes);
   if (demand.impossible) return demand.impossible;
+  if (isTaken(pod, nodes, volumes)) return TAKEN;
   for (const { selector, message } of demand.selectors) {
     const isPlaceless = message === NO_ZONE && ZONE_LABELS.every((key) => node.labels[key] === undefined);
     if (!isPlaceless && !matchesNodeSelector(selector, node.labels, node.name)) return message;
   }
-  for (const [driver, handles] of demand.attached) {
-    const limit = volumes.limits.get(node.name)?.get(driver);
-    if (limit === undefined) continue;
-    const held = new Set(
-      node.pods.flatMap((each) => [...(volumeDemand(each, volumes).attached.get(driver) ?? [])]),
-    );
-    const before = held.size;
-    for (const handle of handles) held.add(handle);
-    if (held.size > before && held.size > limit) return 'node(s) exceed max volume count';
-  }
-  return null;
+  if (!canBind(demand.waiting, node)) return UNBOUND;
+  return exceedsLimits(pod, node, volumes) ? 'node(s) exceed max volume count' : null;
 };
 
 /** What the names of dimensions begin with that count volumes by CSI driver. */
@@ -186,10 +201,11 @@ export const volumeNeeds = (
   volumes: Volumes,
 ): { readonly selectors: readonly NodeSelector[]; readonly slots: Requests } => {
   const demand = volumeDemand(pod, volumes);
+  const places = demand.waiting.flatMap((each) => placesOf(each) ?? []);
   return {
-    selectors: demand.impossible ? [NOWHERE] : demand.selectors.map((each) => each.selector),
+    selectors: demand.impossible ? [NOWHERE] : [...demand.selectors.map((each) => each.selector), ...places],
     slots: new Map(
-      [...demand.attached].map(([driver, handles]) => [`${VOLUME_SLOTS}${driver}`, handles.size]),
+      [...attachedBy(pod, volumes)].map(([driver, handles]) => [`${VOLUME_SLOTS}${driver}`, handles.size]),
     ),
   };
 };

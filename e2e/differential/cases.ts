@@ -10,7 +10,8 @@ import type {
   Toleration,
   TopologySpreadConstraint,
 } from '../../api/objects.ts';
-import { randomFrom } from '../../planner/random.ts';
+import { type Dice, diceFrom } from './dice.ts';
+import { type CaseVolumes, mountsOf, volumesFor } from './volumes.ts';
 
 /** A small cluster and pods to ask about, all from one seed. */
 export interface Case {
@@ -18,6 +19,7 @@ export interface Case {
   readonly nodes: readonly Node[];
   readonly existing: readonly Pod[];
   readonly probes: readonly Pod[];
+  readonly volumes: CaseVolumes;
 }
 
 export const NAMESPACES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -30,27 +32,9 @@ const HOST = 'kubernetes.io/hostname';
 const GPU = 'example.com/gpu';
 const KEYS = ['zone', 'disk', 'size', HOST, ZONE] as const;
 
-interface Dice {
-  readonly roll: () => number;
-  readonly below: (n: number) => number;
-  readonly chance: (p: number) => boolean;
-  readonly pick: <T>(list: readonly T[]) => T;
-}
-
-const diceFrom = (seed: number): Dice => {
-  const roll = randomFrom(seed);
-  const below = (n: number): number => Math.floor(roll() * n);
-  return {
-    roll,
-    below,
-    chance: (p) => roll() < p,
-    pick: (list) => list[below(list.length)] as (typeof list)[number],
-  };
-};
-
 const taintOf = ({ pick, chance, below }: Dice): Taint => ({
   key: pick(['dedicated', 'gpu', 'level']),
-  ...(chance(0.8) && { value: pick(['x', 'y', String(below(5))]) }),
+  ...(chance(0.8) && { value: pick(['x', 'y', '-1', '007', String(below(5)), String(below(5))]) }),
   effect: pick(['NoSchedule', 'NoSchedule', 'NoExecute', 'PreferNoSchedule']),
 });
 
@@ -115,19 +99,31 @@ const nodeRequirement = ({ pick, below }: Dice): SelectorRequirement => {
   ]);
 };
 
-const termOf = (dice: Dice): PodAffinityTerm => ({
-  topologyKey: dice.pick([HOST, ZONE, 'disk']),
-  ...(dice.chance(0.95) && { labelSelector: selectorOf(dice) }),
-  ...(dice.chance(0.2) && { namespaces: ['ns-b'] }),
-  ...(dice.chance(0.2) && {
-    namespaceSelector: dice.pick([{}, { matchLabels: { team: 'a' } }, { matchLabels: { team: 'none' } }]),
-  }),
-});
+const asksTier = (selector: LabelSelector): boolean =>
+  selector.matchExpressions?.some((each) => each.key === 'tier') ?? false;
+
+const termOf = (dice: Dice): PodAffinityTerm => {
+  const { pick, chance } = dice;
+  const labelSelector = chance(0.95) ? selectorOf(dice) : undefined;
+  const byTier = labelSelector && !asksTier(labelSelector) && chance(0.3);
+  return {
+    topologyKey: pick([HOST, ZONE, 'disk']),
+    ...(labelSelector && { labelSelector }),
+    ...(byTier && { [pick(['matchLabelKeys', 'mismatchLabelKeys'])]: ['tier'] }),
+    ...(chance(0.2) && { namespaces: ['ns-b'] }),
+    ...(chance(0.2) && {
+      namespaceSelector: pick([{}, { matchLabels: { team: 'a' } }, { matchLabels: { team: 'none' } }]),
+    }),
+  };
+};
 
 const tolerationOf = ({ pick, chance, below }: Dice): Toleration => {
   if (chance(0.15)) return { operator: 'Exists' };
   const effect = chance(0.7) ? { effect: pick(['NoSchedule', 'NoExecute'] as const) } : {};
   const key = pick(['dedicated', 'gpu', 'level', 'node.kubernetes.io/unschedulable']);
+  if (chance(0.2) && !key.includes('/')) {
+    return { key, operator: pick(['Gt', 'Lt'] as const), value: String(below(5) - 1), ...effect };
+  }
   return chance(0.4) || key.includes('/')
     ? { key, operator: 'Exists', ...effect }
     : { key, operator: 'Equal', value: pick(['x', 'y', String(below(5))]), ...effect };
@@ -193,7 +189,14 @@ const requestsOf = ({ pick, chance }: Dice): Record<string, string> => ({
   ...(chance(0.1) && { 'ephemeral-storage': pick(['500Mi', '2Gi']) }),
 });
 
-const podOf = (dice: Dice, name: string, nodes: readonly string[], isRich: boolean): Pod => {
+interface PodWish {
+  readonly name: string;
+  readonly nodes: readonly string[];
+  readonly isRich: boolean;
+  readonly volumes: CaseVolumes;
+}
+
+const podOf = (dice: Dice, { name, nodes, isRich, volumes }: PodWish): Pod => {
   const { chance, pick, below } = dice;
   const image = { image: 'none' };
   const gpu = chance(0.1) ? { [GPU]: '1' } : {};
@@ -239,27 +242,55 @@ const podOf = (dice: Dice, name: string, nodes: readonly string[], isRich: boole
     ...(isRich && spread.length > 0 && { topologySpreadConstraints: spread }),
     terminationGracePeriodSeconds: 0,
   };
+  const namespace = pick(['ns-a', 'ns-a', 'ns-b']);
   return {
     metadata: {
       name,
-      namespace: pick(['ns-a', 'ns-a', 'ns-b']),
+      namespace,
       labels: { app: `app-${below(3)}`, ...(chance(0.5) && { tier: pick(['web', 'db']) }) },
     },
-    spec,
+    spec: { ...spec, ...mountsOf(dice, namespace, volumes) },
+  };
+};
+
+/** The status of a pod that is being resized in place: what its containers were given and have is not what they ask. */
+const resizing = (dice: Dice, pod: Pod): Pod => {
+  const { chance, pick } = dice;
+  if (!chance(0.35)) return pod;
+  const amounts = () => ({ cpu: pick(['50m', '300m', '900m']), memory: pick(['32Mi', '300Mi', '700Mi']) });
+  const infeasible = {
+    type: 'PodResizePending',
+    status: 'True' as const,
+    reason: pick(['Infeasible', 'Deferred']),
+  };
+  return {
+    ...pod,
+    status: {
+      phase: 'Running',
+      containerStatuses: pod.spec.containers.map(({ name }) => ({
+        name,
+        ...(chance(0.8) && { allocatedResources: amounts() }),
+        ...(chance(0.8) && { resources: { requests: amounts() } }),
+      })),
+      ...(pod.spec.resources && chance(0.5) && { resources: { requests: amounts() } }),
+      ...(chance(0.4) && { conditions: [infeasible] }),
+    },
   };
 };
 
 /** A random cluster with pods on it, and pods to ask about. */
 export const caseOf = (seed: number, probes: number): Case => {
   const dice = diceFrom(seed);
-  const names = Array.from({ length: 3 + dice.below(6) }, (_, n) => `c${seed}-n${n}`);
-  const nodes = names.map((name) => nodeOf(dice, name));
+  const nodes = Array.from({ length: 3 + dice.below(6) }, (_, n) => `c${seed}-n${n}`);
+  const volumes = volumesFor(dice, `c${seed}`, nodes);
+  const wish = (name: string, isRich: boolean): PodWish => ({ name, nodes, isRich, volumes });
+  const made = nodes.map((name) => nodeOf(dice, name));
   const existing = Array.from({ length: dice.below(12) }, (_, n) => {
-    const pod = podOf(dice, `c${seed}-e${n}`, names, dice.chance(0.5));
-    return { ...pod, spec: { ...pod.spec, nodeName: dice.pick(names) } };
+    const pod = podOf(dice, wish(`c${seed}-e${n}`, dice.chance(0.5)));
+    return resizing(dice, { ...pod, spec: { ...pod.spec, nodeName: dice.pick(nodes) } });
   });
   const asked = Array.from({ length: probes }, (_, n) =>
-    podOf(dice, `c${seed}-p${n}`, names, dice.chance(0.8)),
+    podOf(dice, wish(`c${seed}-p${n}`, dice.chance(0.8))),
   );
-  return { seed, nodes, existing, probes: asked };
+  return { seed, nodes: made, existing, probes: asked, volumes };
 };

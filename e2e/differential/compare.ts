@@ -1,8 +1,19 @@
-import type { Pod } from '../../api/objects.ts';
-import { NAMESPACES as NAMESPACE_RESOURCE, NODES, PODS } from '../../api/resources.ts';
+import type { KubeObject, Pod } from '../../api/objects.ts';
+import {
+  CSI_NODES,
+  NAMESPACES as NAMESPACE_RESOURCE,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  type Resource,
+  STORAGE_CLASSES,
+} from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { fits, nodeView } from '../../planner/fit.ts';
+import { emptySnapshot, type Snapshot } from '../../planner/snapshot.ts';
+import { volumesOf } from '../../planner/volume.ts';
 import { type Case, NAMESPACES } from './cases.ts';
 import type { Oracle } from './scheduler.ts';
 
@@ -51,10 +62,16 @@ export const makeNamespaces = async (client: KubeClient): Promise<void> => {
   }
 };
 
-/** Creates a pod; answers false when the API server finds it invalid. */
+const putStatus = async (client: KubeClient, { metadata, status }: Pod): Promise<void> => {
+  const ref = { name: metadata.name, namespace: metadata.namespace ?? '' };
+  await client.patch(PODS, ref, { status }, { subresource: 'status' });
+};
+
+/** Creates a pod, with its status where it has one; answers false when the API server finds it invalid. */
 const create = async (client: KubeClient, pod: Pod): Promise<boolean> => {
   try {
     await client.create(PODS, pod);
+    if (pod.status) await putStatus(client, pod);
     return true;
   } catch (error) {
     const status = (error as { status?: number }).status;
@@ -121,22 +138,80 @@ const ask = async (
   return answers;
 };
 
-/** The nodes that `fits` lets a pod onto, in the cluster as the API server has it. */
-const oursOf = (pod: Pod, world: { nodes: Parameters<typeof nodeView>[0][]; pods: Pod[] }): string[] => {
-  const views = world.nodes.map((node) =>
+/** The kinds that a case has beside nodes and pods, each with its objects, in the order in which they are made. */
+const partsOf = ({ volumes }: Case): (readonly [Resource<KubeObject>, readonly KubeObject[]])[] => [
+  [STORAGE_CLASSES, volumes.classes],
+  [PERSISTENT_VOLUMES, volumes.volumes],
+  [PERSISTENT_VOLUME_CLAIMS, volumes.claims],
+  [CSI_NODES, volumes.csiNodes],
+];
+
+interface Phased extends KubeObject {
+  readonly status?: { readonly phase?: string };
+}
+
+/** Waits until the volume controller has bound what names each other and knows which volumes are free. */
+const volumesSettle = async (client: KubeClient, { seed, volumes }: Case): Promise<void> => {
+  const bound = new Set(
+    volumes.claims.filter((each) => each.spec?.volumeName).map((each) => each.metadata.name),
+  );
+  const isOurs = (each: KubeObject): boolean => each.metadata.name.startsWith(`c${seed}-`);
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const claims: readonly Phased[] = (await client.list(PERSISTENT_VOLUME_CLAIMS)).items.filter(isOurs);
+    const found: readonly Phased[] = (await client.list(PERSISTENT_VOLUMES)).items.filter(isOurs);
+    const open = [
+      ...claims.filter((each) => bound.has(each.metadata.name) && each.status?.phase !== 'Bound'),
+      ...found.filter((each) => !['Bound', 'Available'].includes(each.status?.phase ?? '')),
+    ];
+    if (open.length === 0) return;
+    if (Date.now() > deadline) {
+      throw new Error(`${open.map((each) => each.metadata.name).join(', ')} did not settle in 30 s`);
+    }
+    await pause(40);
+  }
+};
+
+/** The cluster of a case as the API server has it. */
+const worldOf = async (client: KubeClient, seed: number): Promise<Snapshot> => {
+  const list = async <T extends KubeObject>(resource: Resource<T>): Promise<T[]> =>
+    (await client.list(resource)).items.filter((each) => each.metadata.name.startsWith(`c${seed}-`));
+  const [nodes, pods, classes, persistentVolumes, claims, csiNodes] = await Promise.all([
+    list(NODES),
+    podsOf(client),
+    list(STORAGE_CLASSES),
+    list(PERSISTENT_VOLUMES),
+    list(PERSISTENT_VOLUME_CLAIMS),
+    list(CSI_NODES),
+  ]);
+  return {
+    ...emptySnapshot,
+    nodes,
+    pods,
+    storageClasses: classes,
+    persistentVolumes,
+    persistentVolumeClaims: claims,
+    csiNodes,
+    namespaces: Object.entries(NAMESPACES).map(([name, labels]) => ({
+      metadata: { name, labels: { ...labels, 'kubernetes.io/metadata.name': name } },
+    })),
+  };
+};
+
+/** The nodes that `fits` lets a pod onto. */
+const oursOf = (pod: Pod, world: Snapshot): string[] => {
+  const nodes = world.nodes.map((node) =>
     nodeView(
       node,
       world.pods.filter((each) => each.spec.nodeName === node.metadata.name),
     ),
   );
   const namespaces = new Map(
-    Object.entries(NAMESPACES).map(([name, labels]) => [
-      name,
-      { ...labels, 'kubernetes.io/metadata.name': name },
-    ]),
+    world.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}]),
   );
-  return views
-    .filter((view) => fits(pod, view, { nodes: views, namespaces }) === null)
+  const volumes = volumesOf(world);
+  return nodes
+    .filter((view) => fits(pod, view, { nodes, namespaces, volumes }) === null)
     .map((view) => view.name);
 };
 
@@ -151,13 +226,14 @@ const podsOf = async (client: KubeClient): Promise<Pod[]> =>
 export const compare = async (client: KubeClient, oracle: Oracle, given: Case): Promise<Verdict> => {
   const existing: Pod[] = [];
   try {
+    for (const [resource, objects] of partsOf(given)) {
+      await inParallel(objects, (object) => client.create(resource, object));
+    }
     await inParallel(given.nodes, (node) => client.create(NODES, node));
+    await volumesSettle(client, given);
     await inParallel(given.existing, async (pod) => {
       if (await create(client, pod)) existing.push(pod);
     });
-    const nodes = (await client.list(NODES)).items.filter((node) =>
-      node.metadata.name.startsWith(`c${given.seed}-`),
-    );
     let open = given.probes;
     let compared = 0;
     let disagreements: Disagreement[] = [];
@@ -167,7 +243,7 @@ export const compare = async (client: KubeClient, oracle: Oracle, given: Case): 
       oracle.forget();
       const answers = await ask(client, oracle, open, round);
       // Listed anew each time: pods that do not tolerate a NoExecute taint are evicted meanwhile.
-      const pods = await podsOf(client);
+      const world = await worldOf(client, given.seed);
       disagreements = [];
       const again: Pod[] = [];
       for (const probe of open) {
@@ -178,7 +254,7 @@ export const compare = async (client: KubeClient, oracle: Oracle, given: Case): 
         }
         if (round === 0) compared += 1;
         const theirs = answer.passed.filter((name) => name.startsWith(`c${given.seed}-`));
-        const ours = oursOf(answer.pod, { nodes, pods });
+        const ours = oursOf(answer.pod, world);
         const onlyScheduler = theirs.filter((name) => !ours.includes(name));
         const onlyOurs = ours.filter((name) => !theirs.includes(name));
         if (onlyScheduler.length + onlyOurs.length === 0) continue;
@@ -193,5 +269,10 @@ export const compare = async (client: KubeClient, oracle: Oracle, given: Case): 
   } finally {
     await inParallel(existing, (pod) => removePod(client, pod));
     await inParallel(given.nodes, (node) => remove(client.delete(NODES, { name: node.metadata.name })));
+    for (const [resource, objects] of partsOf(given).reverse()) {
+      await inParallel(objects, ({ metadata: { name, namespace } }) =>
+        remove(client.delete(resource, { name, ...(namespace !== undefined && { namespace }) })),
+      );
+    }
   }
 };

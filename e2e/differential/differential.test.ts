@@ -8,11 +8,13 @@ import { startOracle } from './scheduler.ts';
 const CASES = Number(process.env.DIFFERENTIAL_CASES ?? 25);
 const FIRST_SEED = Number(process.env.DIFFERENTIAL_SEED ?? 1);
 const PROBES = 12;
+/** Off by default in Kubernetes 1.36: tolerations with Gt and Lt. */
+const FEATURE_GATES = 'TaintTolerationComparisonOperators=true';
 
 t.test('fits lets a pod onto the same nodes as kube-scheduler', { timeout: 1_200_000 }, async (t) => {
   const ground = await up({
     name: `fit-${process.pid}`,
-    apiserverArgs: ['--disable-admission-plugins=TaintNodesByCondition'],
+    apiserverArgs: ['--disable-admission-plugins=TaintNodesByCondition', `--feature-gates=${FEATURE_GATES}`],
   });
   const client = connect({
     kubeconfig: ground.kubeconfig,
@@ -20,7 +22,7 @@ t.test('fits lets a pod onto the same nodes as kube-scheduler', { timeout: 1_200
     qps: 1000,
     burst: 2000,
   });
-  const oracle = await startOracle(ground);
+  const oracle = await startOracle(ground, FEATURE_GATES);
   t.teardown(async () => {
     await oracle.close();
     client.close();

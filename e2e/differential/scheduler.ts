@@ -26,7 +26,7 @@ interface FilterArguments {
 }
 
 /** Starts a second scheduler in the ground; an extender of ours hears what its filters let through. */
-export const startOracle = async (ground: Ground): Promise<Oracle> => {
+export const startOracle = async (ground: Ground, featureGates: string): Promise<Oracle> => {
   const passed = new Map<string, readonly string[]>();
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -62,7 +62,13 @@ export const startOracle = async (ground: Ground): Promise<Oracle> => {
   const program = await ground.program('controlplane');
   ground.addProcess({
     name: 'differential-scheduler',
-    argv: [program, 'scheduler', `--config=${file}`, '--secure-port=10990'],
+    argv: [
+      program,
+      'scheduler',
+      `--config=${file}`,
+      '--secure-port=10990',
+      `--feature-gates=${featureGates}`,
+    ],
   });
   return {
     schedulerName: SCHEDULER,
