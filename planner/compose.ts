@@ -1,8 +1,10 @@
+import type { OfferColumn } from './column.ts';
 import { ConfigurationProgram, type Pattern } from './configuration.ts';
 import { type FillOptions, openAndFill } from './fill.ts';
 import type { Packing } from './packing.ts';
 import { perNodeLimits, type Source } from './pricing.ts';
 import { rightsize } from './search.ts';
+import { type Content, Trial } from './trial.ts';
 
 /** With more kinds of pods than this, filling nodes one by one is as good, and far quicker. */
 const MAX_DIVE_SHAPES = 80;
@@ -19,31 +21,54 @@ export const sourcesOf = (o: FillOptions): Source[] =>
     group: column.group,
   }));
 
+/** The columns that are the same machine at the same price in other places. */
+const twinsOf = (column: OfferColumn, columns: readonly OfferColumn[]): OfferColumn[] =>
+  columns.filter(
+    (other) =>
+      other.offer.type === column.offer.type &&
+      other.offer.pool === column.offer.pool &&
+      other.price === column.price &&
+      other.podRisk === column.podRisk,
+  );
+
+/** Buys copies of a pattern, each where most of its pods may be; returns how many. */
 const buyPattern = (
   packing: Packing,
   left: Int32Array,
   shapes: readonly number[],
   pattern: Pattern,
   copies: number,
+  o: FillOptions,
 ): number => {
-  let made = 0;
-  for (let copy = 0; copy < copies; copy += 1) {
-    if (!packing.canBuy(pattern.column)) break;
-    const node = packing.buy(pattern.column);
-    let put = 0;
+  const twins = twinsOf(pattern.column, o.columns);
+  const trial = new Trial(packing);
+  const contentIn = (column: OfferColumn): { content: Content; worth: number } => {
+    trial.begin(packing.nextNode(), column.group, column.room);
+    let worth = 0;
     pattern.rows.forEach((row, k) => {
       const shape = shapes[row] ?? -1;
-      const n = packing.putUpTo(shape, node, Math.min(left[shape] ?? 0, pattern.values[k] ?? 0));
-      left[shape] = (left[shape] ?? 0) - n;
-      put += n;
+      const n = trial.take(shape, Math.min(left[shape] ?? 0, pattern.values[k] ?? 0));
+      worth += n * (o.worth[shape] ?? 0);
     });
-    if (put === 0) {
-      packing.sell(node);
-      break;
+    return { content: trial.end(), worth };
+  };
+  for (let made = 0; made < copies; made += 1) {
+    let best: { content: Content; worth: number; column: OfferColumn } | null = null;
+    for (let k = 0; k < twins.length; k += 1) {
+      const column = twins[(made + k) % twins.length];
+      if (!column || !packing.canBuy(column)) continue;
+      const found = contentIn(column);
+      if (found.worth > (best?.worth ?? 0) * (1 + 1e-9)) best = { ...found, column };
+      if (packing.problem.rules.keys.length === 0) break;
     }
-    made += 1;
+    if (!best) return made;
+    const node = packing.buy(best.column);
+    for (const [shape, n] of best.content) {
+      packing.put(shape, node, n);
+      left[shape] = (left[shape] ?? 0) - n;
+    }
   }
-  return made;
+  return copies;
 };
 
 /** Part of a pattern that pods are still there for. */
@@ -87,7 +112,7 @@ export const composeAndFill = (
       for (const [pattern, amount] of use) {
         const whole = Math.floor(amount + 1e-3);
         if (whole > 0 && useful(pattern, left, program.shapes, o.worth) > 0.999) {
-          made += buyPattern(packing, left, program.shapes, pattern, whole);
+          made += buyPattern(packing, left, program.shapes, pattern, whole, o);
         }
       }
       if (made === 0) {
@@ -98,7 +123,7 @@ export const composeAndFill = (
           }))
           .sort((a, b) => b.score - a.score)[0];
         if (!next || next.score < 0.05) break;
-        made = buyPattern(packing, left, program.shapes, next.pattern, 1);
+        made = buyPattern(packing, left, program.shapes, next.pattern, 1, o);
       }
       if (made === 0) break;
       program.setDemand(left);

@@ -10,6 +10,8 @@ export class Counts {
   private readonly perNode: Uint8Array;
   /** Per tally, which domains of a shared key count for the minimum. */
   private readonly domains: (readonly number[])[];
+  /** Per tally of a shared key, how many pods each domain has in the end when all are spread evenly. */
+  private readonly quotas: (Int32Array | null)[];
   /** Per tally and group: domain of a shared key, -1 where the node lacks the label. */
   private readonly domainOfGroup: Int32Array[];
 
@@ -34,6 +36,7 @@ export class Counts {
     );
     this.counts = tallies.map((_, t) => new Int32Array(this.perNode[t] ? nodes : values.size));
     this.totals = new Int32Array(tallies.length);
+    this.quotas = tallies.map(() => null);
     this.domains = tallies.map((tally, t) => {
       if (this.perNode[t]) return [];
       const found = new Set<number>();
@@ -79,8 +82,56 @@ export class Counts {
     return least;
   }
 
-  /** Whether the rules let one more pod of the shape onto a node. */
+  /**
+   * Sets how pods that are spread shall lie in the end, with `coming` pods per shape still to be counted: then a node
+   * can be filled before its domain's turn comes, as long as the others follow. What was planned so is to be checked
+   * with `isLawful` once it is whole.
+   */
+  foresee(coming: Int32Array): void {
+    this.problem.rules.tallies.forEach((tally, t) => {
+      const domains = this.domains[t] ?? [];
+      if (this.perNode[t] || domains.length < 2 || !this.isSpread(t)) return;
+      let left = coming.reduce((sum, n, shape) => sum + (tally.counted[shape] ? n : 0), 0);
+      const quotas = Int32Array.from(this.counts[t] as Int32Array);
+      for (; left > 0; left -= 1) {
+        let emptiest = domains[0] ?? 0;
+        for (const domain of domains) {
+          if ((quotas[domain] ?? 0) < (quotas[emptiest] ?? 0)) emptiest = domain;
+        }
+        quotas[emptiest] = (quotas[emptiest] ?? 0) + 1;
+      }
+      this.quotas[t] = quotas;
+    });
+  }
+
+  private isSpread(tally: number): boolean {
+    const { ofShape } = this.problem.rules;
+    return ofShape.some((rules) =>
+      rules.some(
+        (rule) =>
+          rule.kind === 'spread' &&
+          rule.tally === tally &&
+          rule.minDomains <= (this.domains[tally]?.length ?? 0),
+      ),
+    );
+  }
+
+  /** From here on a pod may only come where it could come now, whatever is still to follow. */
+  forgetQuotas(): void {
+    this.quotas.fill(null);
+  }
+
+  /** Whether a plan may put one more pod of the shape onto a node. */
   allows(shape: number, node: number, group: number): boolean {
+    return this.isLet(shape, node, group, true);
+  }
+
+  /** Whether the rules let one more pod of the shape onto a node as things stand. */
+  isLawful(shape: number, node: number, group: number): boolean {
+    return this.isLet(shape, node, group, false);
+  }
+
+  private isLet(shape: number, node: number, group: number, foresees: boolean): boolean {
     for (const rule of this.problem.rules.ofShape[shape] ?? []) {
       if (rule.kind === 'none') {
         const domain = this.domain(rule.tally, node, group);
@@ -99,6 +150,8 @@ export class Counts {
         const domain = this.domain(rule.tally, node, group);
         if (domain < 0) return false;
         const count = this.counts[rule.tally]?.[domain] ?? 0;
+        const quotas = foresees && rule.self ? this.quotas[rule.tally] : null;
+        if (quotas && count < (quotas[domain] ?? 0)) continue;
         if (count + rule.self - this.least(rule.tally, rule.minDomains) > rule.maxSkew) return false;
       }
     }

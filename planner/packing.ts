@@ -66,16 +66,22 @@ export class Packing {
     );
     this.fixed = new Bill(problem.commitments, staying).total();
     this.bill = new Bill(problem.commitments);
+    const coming = Int32Array.from(problem.pending);
     this.content = problem.standing.map((each, node) => {
       const content = new Map<number, number>();
       each.view.pods.forEach((pod, index) => {
         const shape = problem.standingShapes[node]?.[index] ?? -1;
-        this.counts.add(shape, node, this.group[node] ?? 0, 1);
-        if (!each.movable.has(pod)) return;
-        content.set(shape, (content.get(shape) ?? 0) + 1);
-        this.risk += each.podRisk ?? 0;
+        if (each.movable.has(pod)) {
+          content.set(shape, (content.get(shape) ?? 0) + 1);
+          coming[shape] = (coming[shape] ?? 0) + 1;
+          this.risk += each.podRisk ?? 0;
+        } else this.counts.add(shape, node, this.group[node] ?? 0, 1);
       });
       return content;
+    });
+    this.counts.foresee(coming);
+    this.content.forEach((content, node) => {
+      for (const [shape, n] of content) this.counts.add(shape, node, this.group[node] ?? 0, n);
     });
     this.original = this.content.map((content) => new Map(content));
     this.rebill();
@@ -237,7 +243,7 @@ export class Packing {
         if (node < this.standing && n <= (this.original[node]?.get(shape) ?? 0)) continue;
         const group = this.group[node] ?? 0;
         this.counts.add(shape, node, group, -1);
-        const isIn = this.counts.allows(shape, node, group);
+        const isIn = this.counts.isLawful(shape, node, group);
         this.counts.add(shape, node, group, 1);
         if (!isIn) return false;
       }

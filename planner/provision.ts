@@ -8,7 +8,7 @@ import type { Catalogue } from './catalogue.ts';
 import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster.ts';
 import type { OfferColumn } from './column.ts';
 import { buyFor } from './compose.ts';
-import { fillOpen, openAndFill } from './fill.ts';
+import { type FillOptions, fillOpen, openAndFill } from './fill.ts';
 import { type InterruptionPolicy, podRiskOf } from './interruption.ts';
 import { offersOf } from './offer.ts';
 import { Packing } from './packing.ts';
@@ -108,6 +108,19 @@ const preferring = (
   );
 };
 
+/** Places pods that wait, room that stands first. `left` is what has no place, per shape. */
+const placeAll = (
+  packing: Packing,
+  targets: readonly number[],
+  options: FillOptions,
+  isOver: () => boolean,
+): { readonly packing: Packing; readonly left: Int32Array } => {
+  const left = Int32Array.from(packing.problem.pending);
+  fillOpen(packing, left, targets, options);
+  buyFor(packing, left, options, isOver);
+  return { packing, left };
+};
+
 /** Plans for the pods that wait; those in `relaxed` without their preferences. */
 const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): ProvisionResult => {
   const { isOver, isSearchOver } = timerOf(request);
@@ -145,15 +158,19 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     ...(request.interruption && { interruption: request.interruption }),
   });
   // 3. Room that stands first, then new nodes, then better ones.
-  const packing = new Packing(problem);
-  const options = optionsFor(problem, problem.pending);
-  const left = Int32Array.from(problem.pending);
   const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
-  fillOpen(packing, left, targets, options);
-  buyFor(packing, left, options, isSearchOver);
+  const options = optionsFor(problem, problem.pending);
+  let { packing, left } = placeAll(new Packing(problem), targets, options, isSearchOver);
+  if (!packing.isSound()) {
+    // What was to follow did not: pods come one by one, each where the rules let it come by then.
+    const strict = new Packing(problem);
+    strict.counts.forgetQuotas();
+    ({ packing, left } = placeAll(strict, targets, options, isSearchOver));
+  }
   if (left.some((n) => n > 0)) {
     // The heaviest NodePools are at their limits, or have nothing for these pods: the others' turn.
     problem.allowed.set(problem.anyWeight);
+    packing.counts.forgetQuotas();
     openAndFill(packing, left, options);
   }
   const placed = problem.pending.map((n, shape) => n - (left[shape] ?? 0));

@@ -44,7 +44,7 @@ export const race = async (
       timeBudgetMs,
       planName: 'bench',
     });
-    const cost = hourly(plan?.savings.projectedMonthlyCost);
+    const cost = (plan?.savings.greenNodes ?? []).reduce((sum, node) => sum + Number(node.priceHourly), 0);
     return { cost, ms: performance.now() - started, gap: Number(plan?.savings.gapPercent), unplaced };
   };
   const first = solve(0);
@@ -52,7 +52,7 @@ export const race = async (
   const peer = await o.peer.solve(instance.pods, POOL);
   if (peer.error) throw new Error(`${instance.name}: ${peer.error}`);
   const isEven = (answer: { cost: number; unplaced: readonly unknown[] }): boolean =>
-    answer.cost <= peer.hourly + 1e-9 && answer.unplaced.length <= peer.unplaced;
+    answer.cost <= peer.hourly + 1e-6 && answer.unplaced.length <= peer.unplaced;
   let even = isEven(first) ? first : null;
   for (const step of STEPS.filter((each) => each < o.budget)) {
     if (even) break;
@@ -101,7 +101,7 @@ const quantile = (values: readonly number[], q: number): number => {
 /** The rows of one kind in a sentence. */
 export const summaryOf = (title: string, rows: readonly Row[]): string => {
   const ratios = rows.map((row) => row.ours / row.peer);
-  const notDearer = ratios.filter((ratio) => ratio <= 1 + 1e-9).length;
+  const notDearer = ratios.filter((ratio) => ratio <= 1 + 1e-6).length;
   const gaps = rows.map((row) => row.gap);
   const faster = rows.map((row) => row.peerMs / (row.evenMs ?? Number.POSITIVE_INFINITY));
   const off = (ratio: number): string =>
