@@ -1,7 +1,7 @@
 import { type Billed, mostRebate } from './commitment.ts';
 import { ConfigurationProgram } from './configuration.ts';
 import type { Packing } from './packing.ts';
-import type { Source } from './pricing.ts';
+import { distinct, type Source } from './pricing.ts';
 import type { Problem } from './problem.ts';
 import { unitPrices } from './worth.ts';
 
@@ -12,6 +12,7 @@ const FEW_SHAPES = 20;
 const THOROUGH = [60, 600, 4000, 20_000];
 const ROUNDS = 120;
 const STEPS = 20_000;
+const STEPS_LATE = 1000;
 
 const same = (a: Source, b: Source): boolean =>
   a.group === b.group &&
@@ -71,13 +72,13 @@ const boundAt = (packing: Packing, demand: Int32Array, isOver: () => boolean, pr
     })),
     ...keptSources(problem, priceOf),
   ];
-  const program = new ConfigurationProgram(problem, sources, demand, prices);
+  const program = new ConfigurationProgram(problem, distinct(problem, sources), demand, prices);
   if (program.shapes.length === 0) return 0;
   const gifts = giftsOf(problem);
   const plain = program.bound(program.resourceWorth, gifts, isOver() ? 60 : 1000);
   if (program.shapes.length > MAX_PRICED_SHAPES || isOver()) return plain;
   const { duals } = program.solve(isOver, ROUNDS, program.shapes.length <= FEW_SHAPES ? THOROUGH : undefined);
-  return Math.max(plain, program.bound(duals, gifts, STEPS));
+  return Math.max(plain, program.bound(duals, gifts, isOver() ? STEPS_LATE : STEPS));
 };
 
 /**

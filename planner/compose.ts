@@ -2,7 +2,8 @@ import type { OfferColumn } from './column.ts';
 import { ConfigurationProgram, type Pattern } from './configuration.ts';
 import { type FillOptions, openAndFill } from './fill.ts';
 import type { Packing } from './packing.ts';
-import { perNodeLimits, type Source } from './pricing.ts';
+import { distinct, perNodeLimits, type Source } from './pricing.ts';
+import type { Problem } from './problem.ts';
 import { rightsize } from './search.ts';
 import { type Content, Trial } from './trial.ts';
 
@@ -12,14 +13,17 @@ const DIVE_ROUNDS = 4;
 const FIRST_ROUNDS = 150;
 
 /** Every column as a node that can be bought as often as wanted. */
-export const sourcesOf = (o: FillOptions): Source[] =>
-  o.columns.map((column) => ({
-    column,
-    price: column.price,
-    podRisk: column.podRisk,
-    room: column.room,
-    group: column.group,
-  }));
+const sourcesOf = (problem: Problem, o: FillOptions): Source[] =>
+  distinct(
+    problem,
+    o.columns.map((column) => ({
+      column,
+      price: column.price,
+      podRisk: column.podRisk,
+      room: column.room,
+      group: column.group,
+    })),
+  );
 
 /** The columns that are the same machine at the same price in other places. */
 const twinsOf = (column: OfferColumn, columns: readonly OfferColumn[]): OfferColumn[] =>
@@ -103,7 +107,7 @@ export const composeAndFill = (
   const kinds = left.reduce((sum, n) => sum + (n > 0 ? 1 : 0), 0);
   if (kinds === 0) return true;
   if (kinds <= MAX_DIVE_SHAPES) {
-    const program = new ConfigurationProgram(packing.problem, sourcesOf(o), left, prices);
+    const program = new ConfigurationProgram(packing.problem, sourcesOf(packing.problem, o), left, prices);
     let rounds = FIRST_ROUNDS;
     while (!isOver() && left.some((n) => n > 0)) {
       const { use } = program.solve(isOver, rounds);

@@ -27,6 +27,23 @@ export const perNodeLimits = (problem: Problem): Int32Array =>
     return most;
   });
 
+/** Sources without those that differ in nothing that a filling depends on, such as zones at one price. */
+export const distinct = (problem: Problem, sources: readonly Source[]): Source[] => {
+  const width = problem.shapes.length;
+  const rows = new Map<number, string>();
+  const rowOf = (group: number): string => {
+    const row = rows.get(group) ?? problem.allowed.subarray(group * width, (group + 1) * width).join('');
+    rows.set(group, row);
+    return row;
+  };
+  const seen = new Map<string, Source>();
+  for (const source of sources) {
+    const key = `${source.price} ${source.podRisk} ${source.room.join(' ')} ${rowOf(source.group)}`;
+    if (!seen.has(key)) seen.set(key, source);
+  }
+  return [...seen.values()];
+};
+
 /** What nodes can hold that is worth most, for worths that change: the question that column generation asks. */
 export class Pricing {
   /** Shapes in demand. Everything else here is per index of them. */

@@ -123,7 +123,7 @@ const placeAll = (
 
 /** Plans for the pods that wait; those in `relaxed` without their preferences. */
 const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): ProvisionResult => {
-  const { isOver, isSearchOver } = timerOf(request);
+  const isOver = timerOf(request);
   // 1. Gather.
   const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
   const asked = cluster.pending.filter(isWaiting);
@@ -160,12 +160,12 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   // 3. Room that stands first, then new nodes, then better ones.
   const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
   const options = optionsFor(problem, problem.pending);
-  let { packing, left } = placeAll(new Packing(problem), targets, options, isSearchOver);
+  let { packing, left } = placeAll(new Packing(problem), targets, options, isOver.compose);
   if (!packing.isSound()) {
     // What was to follow did not: pods come one by one, each where the rules let it come by then.
     const strict = new Packing(problem);
     strict.counts.forgetQuotas();
-    ({ packing, left } = placeAll(strict, targets, options, isSearchOver));
+    ({ packing, left } = placeAll(strict, targets, options, isOver.compose));
   }
   if (left.some((n) => n > 0)) {
     // The heaviest NodePools are at their limits, or have nothing for these pods: the others' turn.
@@ -174,11 +174,11 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     openAndFill(packing, left, options);
   }
   const placed = problem.pending.map((n, shape) => n - (left[shape] ?? 0));
-  const least = lowerBound(packing, placed, isOver);
+  const least = lowerBound(packing, placed, isOver.bound);
   improve(packing, [], options, {
     seed: request.seed,
     rounds: roundsOf(request),
-    isOver: isSearchOver,
+    isOver: isOver.search,
     movePrice: 0,
     goal: least * (1 + CLOSE),
   });

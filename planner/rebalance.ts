@@ -135,7 +135,7 @@ const isNothing = (arrangement: Arrangement): boolean =>
  * with the reason. Throws SnapshotError or QuantityError on input that can't be read.
  */
 export const rebalance = (request: RebalanceRequest): RebalanceResult => {
-  const { isOver, isSearchOver, isSettlingOver } = timerOf(request);
+  const isOver = timerOf(request);
   // 1. Gather: the cluster in order, and which nodes may be replaced.
   const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
   const snapshot = respects ? preferWhileMoving(request.snapshot) : request.snapshot;
@@ -174,7 +174,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const effort = {
     seed: request.seed,
     rounds: roundsOf(request),
-    isOver: isSearchOver,
+    isOver: isOver.compose,
     movePrice: (before * AS_GOOD) / Math.max(1, movable.length),
     goal: 0,
   };
@@ -184,10 +184,10 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const maxNodes = request.constraints?.maxNodes;
   if (maxNodes !== undefined && candidates.length > maxNodes) candidates = candidates.slice(0, maxNodes);
   replacePrefix(packing, candidates, options, effort);
-  const bounded = lowerBound(packing, demand, isOver);
-  improve(packing, candidates, options, { ...effort, goal: bounded * (1 + CLOSE) });
+  const bounded = lowerBound(packing, demand, isOver.bound);
+  improve(packing, candidates, options, { ...effort, isOver: isOver.search, goal: bounded * (1 + CLOSE) });
   rightsize(packing);
-  settle(packing, candidates, options, { isOver: isSettlingOver, rounds: effort.rounds, before });
+  settle(packing, candidates, options, { isOver: isOver.settle, rounds: effort.rounds, before });
   // 4. Write.
   const arrangement = arrange(packing, []);
   if (isNothing(arrangement) || packing.cost() >= before - 1e-9) {

@@ -1,7 +1,10 @@
-/** The part of the time budget that the search may use; the rest is for the bound and for writing the plan. */
-const SEARCH_SHARE = 0.75;
-/** The part after which no pod is given back to its node any more. */
-const SETTLING_SHARE = 0.9;
+/**
+ * When each step of planning ends at the latest, as a part of the time budget: a first set of nodes, the bound, local
+ * search, giving pods back. What is left is for writing the plan.
+ */
+const SHARES = { compose: 0.35, bound: 0.5, search: 0.9, settle: 0.95 } as const;
+type Step = keyof typeof SHARES;
+
 /** Rounds of local search where a time budget ends it. */
 const ROUNDS_IN_TIME = 20_000;
 const ROUNDS = 2000;
@@ -15,13 +18,18 @@ interface Timed {
   readonly rounds?: number;
 }
 
-/** Tells when a request's time is over; never when it has no clock or no budget. */
-export const timerOf = (request: Timed) => {
+/** Tells when the time of a step is over; never when the request has no clock or no budget. */
+export const timerOf = (request: Timed): Readonly<Record<Step, () => boolean>> => {
   const { clock, timeBudgetMs } = request;
   const started = clock?.() ?? 0;
-  const isPast = (share: number) => (): boolean =>
-    clock !== undefined && timeBudgetMs !== undefined && clock() - started >= timeBudgetMs * share;
-  return { isOver: isPast(1), isSearchOver: isPast(SEARCH_SHARE), isSettlingOver: isPast(SETTLING_SHARE) };
+  const isPast = (step: Step) => (): boolean =>
+    clock !== undefined && timeBudgetMs !== undefined && clock() - started >= timeBudgetMs * SHARES[step];
+  return {
+    compose: isPast('compose'),
+    bound: isPast('bound'),
+    search: isPast('search'),
+    settle: isPast('settle'),
+  };
 };
 
 /** How many rounds of local search a request is worth: small questions are done before their time is over. */
