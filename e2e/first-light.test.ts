@@ -132,12 +132,12 @@ t.test('with our three Deployments scaled to 0, kube-scheduler schedules new pod
             '-n',
             'castai-agent',
             `deployment/${each}`,
-            '--timeout=120s',
+            '--timeout=300s',
           ]);
         }
       });
       await scale(0);
-      await ground.kubectl(['wait', '-n', 'castai-agent', '--for=delete', 'pod', '--all', '--timeout=120s']);
+      await ground.kubectl(['wait', '-n', 'castai-agent', '--for=delete', 'pod', '--all', '--timeout=300s']);
       await ground.kubectl(['scale', '-n', name, 'deployment/app-1', '--replicas=5']);
       const pods = await podsRunning(client, name, 5, 60_000);
       t.equal(pods.length, 5);

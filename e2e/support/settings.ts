@@ -10,7 +10,7 @@ const names = (text: string): string[] => text.split(/\s+/).filter((name) => nam
 const rolledOut = async (ground: Ground): Promise<void> => {
   const kubectl = (...args: string[]) => ground.kubectl([...args, '-n', NAMESPACE]);
   await kubectl('rollout', 'restart', `deployment/${NAME}`);
-  await kubectl('rollout', 'status', `deployment/${NAME}`, '--timeout=120s');
+  await kubectl('rollout', 'status', `deployment/${NAME}`, '--timeout=300s');
   await until(
     `one of the new ${NAME} leads`,
     async () => {
