@@ -13,6 +13,7 @@ import { areSynced, createCaches, startCaches } from './caches.ts';
 import { createAwsCloud } from './cloud/aws.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { readFileCloud } from './cloud/file.ts';
+import { processReader } from './cloud/processreader.ts';
 import { createConfigMapCaches } from './features/configmaps.ts';
 import { createLifter } from './gates.ts';
 import { lead } from './lead.ts';
@@ -37,10 +38,9 @@ const openCloud = async (
   }
   return createAwsCloud({
     ...o,
-    region,
+    reader: processReader({ region, vmMemoryOverhead: options.vmMemoryOverheadPercent }),
     pricesEveryMs: options.priceRefreshPeriod,
     spotEveryMs: options.spotPriceRefreshPeriod,
-    vmMemoryOverhead: options.vmMemoryOverheadPercent,
   });
 };
 

@@ -6,6 +6,7 @@ import type { Catalogue, InstanceType } from '../../planner/catalogue.ts';
 import { findPrice, withoutUnavailable } from './availability.ts';
 import { createAwsCloud } from './aws.ts';
 import type { Cloud } from './cloud.ts';
+import { sdkReader } from './sdkreader.ts';
 
 const MIB = 1024 * 1024;
 const types = await readTypes();
@@ -23,15 +24,12 @@ const start = async (
   });
   const { ec2, pricing } = test;
   const cloud = createAwsCloud({
-    region: 'us-west-2',
+    reader: sdkReader({ region: 'us-west-2', vmMemoryOverhead: 0.075, ec2, pricing }),
     pricesEveryMs: 3_600_000,
     spotEveryMs: 3_600_000,
-    vmMemoryOverhead: 0.075,
     log,
     signal: stopping.signal,
     now: () => test.clock.now,
-    ec2,
-    pricing,
     ...every,
   });
   return { cloud, test };

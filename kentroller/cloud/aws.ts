@@ -1,31 +1,20 @@
-import { EC2Client } from '@aws-sdk/client-ec2';
-import { PricingClient } from '@aws-sdk/client-pricing';
 import type { Logger } from '../../kube/log.ts';
 import type { Catalogue } from '../../planner/catalogue.ts';
 import { assemble, type CloudFacts } from './assemble.ts';
 import type { Cloud } from './cloud.ts';
-import { fetchTypes, fetchZoneIds, fetchZones } from './instancetypes.ts';
-import { fetchNames } from './names.ts';
-import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
+import type { AwsReader } from './reader.ts';
 
 export interface AwsOptions {
-  readonly region: string;
+  readonly reader: AwsReader;
   /** Milliseconds between refreshes of types, zones and on-demand prices. */
   readonly pricesEveryMs: number;
   readonly spotEveryMs: number;
-  /** Share of a machine's memory that the hypervisor takes, 0 to 1. */
-  readonly vmMemoryOverhead: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly now?: () => number;
-  /** Clients of their own, for tests; made from the environment when left out. */
-  readonly ec2?: EC2Client;
-  readonly pricing?: PricingClient;
 }
 
 const RETRY_MS = 10_000;
-/** The price list is served from a few regions only. */
-const PRICING_REGION = 'us-east-1';
 
 /** Keeps one part of the facts fresh; the last good one stays when the cloud does not answer. */
 const keepFresh = (
@@ -62,10 +51,9 @@ const keepFresh = (
   return first.promise;
 };
 
-/** EC2 and its price list, from the region and endpoint that the environment names; refreshed until the signal aborts. */
+/** EC2 and its price list, refreshed until the signal aborts. */
 export const createAwsCloud = (o: AwsOptions): Cloud => {
-  const ec2 = o.ec2 ?? new EC2Client({ region: o.region, maxAttempts: 5 });
-  const pricing = o.pricing ?? new PricingClient({ region: PRICING_REGION, maxAttempts: 5 });
+  const { reader, signal } = o;
   const now = o.now ?? Date.now;
   const facts: { -readonly [K in keyof CloudFacts]: CloudFacts[K] } = {
     types: [],
@@ -82,9 +70,9 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     'instance types',
     o.pricesEveryMs,
     async () => {
-      facts.types = await fetchTypes(ec2, o.region, o.vmMemoryOverhead, o.signal);
-      facts.zones = await fetchZones(ec2, o.signal);
-      facts.zoneIds = await fetchZoneIds(ec2, o.signal);
+      facts.types = await reader.types(signal);
+      facts.zones = await reader.zones(signal);
+      facts.zoneIds = await reader.zoneIds(signal);
       changed();
     },
     o,
@@ -93,7 +81,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     'on-demand prices',
     o.pricesEveryMs,
     async () => {
-      facts.onDemand = await fetchOnDemandPrices(pricing, o.region, o.signal);
+      facts.onDemand = await reader.onDemandPrices(signal);
       changed();
     },
     o,
@@ -102,7 +90,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     'spot prices',
     o.spotEveryMs,
     async () => {
-      facts.spot = await fetchSpotPrices(ec2, now(), o.signal);
+      facts.spot = await reader.spotPrices(now(), signal);
       changed();
     },
     o,
@@ -116,20 +104,13 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     },
     () => {},
   );
-  o.signal.addEventListener(
-    'abort',
-    () => {
-      ec2.destroy();
-      pricing.destroy();
-    },
-    { once: true },
-  );
+  signal.addEventListener('abort', () => reader.close(), { once: true });
   return {
     catalogue: async () => {
       if (!isReady) throw new Error('instance types and prices were not read yet');
       catalogue ??= assemble(facts);
       return catalogue;
     },
-    nodeNames: (providerIDs) => fetchNames(ec2, providerIDs, o.signal),
+    nodeNames: (providerIDs) => reader.names(providerIDs, signal),
   };
 };

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { catalogueFromKwok } from '../../planner/catalogue.ts';
 import type { Cloud } from './cloud.ts';
-import { namesInIds } from './names.ts';
+import { namesInIds } from './providerid.ts';
 
 /**
  * A cloud that is a file of Karpenter's kwok provider. Throws when the file can't be read, CatalogueError when it

@@ -1,17 +1,8 @@
 import { DescribeInstancesCommand, type EC2Client } from '@aws-sdk/client-ec2';
+import { namesInIds } from './providerid.ts';
 
 const AWS_ID = /^aws:\/\/\/[^/]+\/(i-[0-9a-f]+)$/;
-const KWOK_ID = /^kwok:\/\/(.+)$/;
 const PER_CALL = 100;
-
-/** Names that stand in the provider ids themselves, as Karpenter's kwok provider writes them. */
-export const namesInIds = (providerIDs: readonly string[]): Map<string, string> =>
-  new Map(
-    providerIDs.flatMap((id): [string, string][] => {
-      const name = KWOK_ID.exec(id)?.[1];
-      return name ? [[id, name]] : [];
-    }),
-  );
 
 /**
  * Names of the Nodes of EC2 machines: the private DNS name. A filter is used in place of ids, since one id that EC2

@@ -21,6 +21,7 @@ import { isNotFound } from '../../kube/errors.ts';
 import { createLogger } from '../../kube/log.ts';
 import { createAwsCloud } from '../cloud/aws.ts';
 import type { Cloud } from '../cloud/cloud.ts';
+import { sdkReader } from '../cloud/sdkreader.ts';
 import { LOCKED_BY } from '../rebalanceplan/names.ts';
 import { startSession } from './session.ts';
 
@@ -62,10 +63,9 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
   });
   Object.assign(process.env, cloudOf(ground).env);
   const cloud = createAwsCloud({
-    region: 'us-west-2',
+    reader: sdkReader({ region: 'us-west-2', vmMemoryOverhead: 0.075 }),
     pricesEveryMs: 3_600_000,
     spotEveryMs: 3_600_000,
-    vmMemoryOverhead: 0.075,
     log: createLogger({ component: 'cloud', level: 'fatal' }),
     signal: stopping.signal,
   });

@@ -1,0 +1,29 @@
+import type { ReaderAnswer, ReaderCall } from './processreader.ts';
+import { sdkReader } from './sdkreader.ts';
+
+/** AWS's clients in a process of their own: aws.process.ts REGION OVERHEAD, calls over the channel to the parent. */
+const [region = '', vmMemoryOverhead = ''] = process.argv.slice(2);
+const reader = sdkReader({ region, vmMemoryOverhead: Number(vmMemoryOverhead) });
+const { signal } = new AbortController();
+
+const read = (call: ReaderCall): Promise<unknown> => {
+  switch (call.what) {
+    case 'spotPrices':
+      return reader.spotPrices(call.now, signal);
+    case 'names':
+      return reader.names(call.providerIDs, signal);
+    default:
+      return reader[call.what](signal);
+  }
+};
+
+const answer = (message: ReaderAnswer): void => void process.send?.(message);
+
+process.on('message', ({ id, ...call }: ReaderCall & { readonly id: number }) => {
+  read(call).then(
+    (value) => answer({ id, value }),
+    (error: unknown) => answer({ id, error: error instanceof Error ? error.message : String(error) }),
+  );
+});
+// Idle connections would keep the process.
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,30 @@
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { PricingClient } from '@aws-sdk/client-pricing';
+import { fetchTypes, fetchZoneIds, fetchZones } from './instancetypes.ts';
+import { fetchNames } from './names.ts';
+import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
+import type { AwsReader, ReaderOptions } from './reader.ts';
+
+/** The price list is served from a few regions only. */
+const PRICING_REGION = 'us-east-1';
+
+/** Reads with AWS's own clients, from the endpoint and with the credentials that the environment names. */
+export const sdkReader = (
+  o: ReaderOptions & { readonly ec2?: EC2Client; readonly pricing?: PricingClient },
+): AwsReader => {
+  const { region, vmMemoryOverhead } = o;
+  const ec2 = o.ec2 ?? new EC2Client({ region, maxAttempts: 5 });
+  const pricing = o.pricing ?? new PricingClient({ region: PRICING_REGION, maxAttempts: 5 });
+  return {
+    types: (signal) => fetchTypes(ec2, region, vmMemoryOverhead, signal),
+    zones: (signal) => fetchZones(ec2, signal),
+    zoneIds: (signal) => fetchZoneIds(ec2, signal),
+    onDemandPrices: (signal) => fetchOnDemandPrices(pricing, region, signal),
+    spotPrices: (now, signal) => fetchSpotPrices(ec2, now, signal),
+    names: (providerIDs, signal) => fetchNames(ec2, providerIDs, signal),
+    close: () => {
+      ec2.destroy();
+      pricing.destroy();
+    },
+  };
+};
