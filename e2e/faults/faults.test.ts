@@ -40,7 +40,7 @@ interface Subject {
 t.test(`the cache holds through ${ROUND_COUNT} rounds of faults, seed ${SEED}`, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'faults-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
-  const ground = await up({ name: 'faults', cloud: false, realNode: false });
+  const ground = await up({ name: `faults-${process.pid}`, cloud: false, realNode: false });
   t.teardown(() => ground.down());
 
   const upstream = upstreamOf(ground.kubeconfig);
