@@ -16,7 +16,8 @@ import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import { hasLocalVolume } from '../planner/volume.ts';
 import { UsageError } from './flags.ts';
-import { type Input, type Outcome, requestOf } from './plan.ts';
+import type { Outcome } from './plan.ts';
+import { type Input, requestOf } from './request.ts';
 
 const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 

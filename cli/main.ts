@@ -5,9 +5,10 @@ import type { Snapshot } from '../planner/snapshot.ts';
 import { readCluster } from './cluster.ts';
 import { explainCommand } from './explain.ts';
 import { type Flags, readFlags, UsageError } from './flags.ts';
-import { type Input, type Outcome, PLAN_FLAGS, PLAN_SWITCHES, planCommand } from './plan.ts';
+import { type Outcome, planCommand } from './plan.ts';
 import { readSnapshot } from './read.ts';
 import { reportCommand } from './report.ts';
+import { type Input, PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 
 const HELP = `precision-packer report                    --catalog FILE [--html FILE] [-o table|json|yaml] [flags]
 precision-packer plan rebalance|provision  --catalog FILE [-o json|yaml] [flags]
@@ -22,10 +23,14 @@ precision-packer explain pod|node NAME     --catalog FILE [flags]
   --seed N                  same input and seed, same plan (1)
   --time-budget DURATION    the search ends then at the latest (10s)
   --scope NODES|KEY=VALUE   nodes that may be replaced, by names or by labels; all when left out
-  --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}
+  --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}; with "instances": 10 for so many
+                            reserved machines, or "hourlyCommitment": 2.5 for a Savings Plan of so many USD an hour
+  --interruption-cost USD   what it costs when one pod on a spot machine is interrupted: weighed with how often its type is (0)
+  --interruption-rates FILE percent of spot machines taken back in a month: {"otherwise": 5, "byType": {"m5.large": 12}}
+  --max-interruption-percent P  spot types that are taken back more often are not bought
   --max-workload-percent P  of a workload's pods, one node holds at most this part
   --max-cluster-percent P   of the cluster's pods, one node holds at most this part
-  --preferences POLICY      preferred node affinity and ScheduleAnyway spread: Respect (the default, as Karpenter's) or Ignore
+  --preferences POLICY      preferred affinity, to nodes and pods, and ScheduleAnyway spread: Respect (the default, as Karpenter's) or Ignore
   --max-nodes N, --min-age-seconds N, --min-cluster-size N
   ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
 
@@ -38,6 +43,7 @@ const INPUT_ERRORS = new Set([
   'CatalogueError',
   'QuantityError',
   'OverlayError',
+  'InterruptionRatesError',
 ]);
 
 const snapshotFor = async (flags: Flags): Promise<Snapshot> => {

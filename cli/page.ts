@@ -1,133 +1,128 @@
-import type { NodeCost } from '../api/rebalanceplan.ts';
 import type { Cluster } from '../planner/cluster.ts';
-import { readAmounts } from '../planner/nodeview.ts';
-import { podRequests } from '../planner/podresources.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
-import type { Report } from './report.ts';
+import { type Box, boxesOf } from './boxes.ts';
+import { drawBox, escaped } from './picture.ts';
+import type { NodeLine, Report } from './report.ts';
+import { STYLE } from './style.ts';
 
-const MIB = 1024 * 1024;
+const DOLLARS = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const money = (usd: number): string => `$${DOLLARS.format(usd)}`;
+const count = (n: number, what: string): string => `${DOLLARS.format(n)} ${what}${n === 1 ? '' : 's'}`;
 
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const sum = <T>(list: readonly T[], of: (each: T) => number): number =>
+  list.reduce((total, each) => total + of(each), 0);
 
-interface Box {
-  readonly name: string;
-  readonly title: string;
-  /** Millicores. */
-  readonly cpu: number;
-  /** MiB. */
-  readonly memory: number;
-  readonly pods: readonly { readonly name: string; readonly cpu: number; readonly memory: number }[];
-}
-
-/** A colour that goes with a workload wherever its pods are. */
-const colour = (workload: string): string => {
-  let hash = 0;
-  for (const sign of workload) hash = (hash * 31 + sign.charCodeAt(0)) % 360;
-  return `hsl(${hash} 55% 58%)`;
+/** How much of what is paid for is asked for, in percent. */
+const usage = (boxes: readonly Box[], part: 'cpu' | 'memory'): number => {
+  const all = sum(boxes, (box) => box[part]);
+  return all > 0
+    ? Math.round(
+        (100 *
+          sum(boxes, (box) =>
+            Math.min(
+              box[part],
+              sum(box.shares, (share) => share[part]),
+            ),
+          )) /
+          all,
+      )
+    : 0;
 };
 
-const workloadOf = (podName: string): string => podName.replace(/(-[a-z0-9]{8,10})?-[a-z0-9]+$/, '');
+const card = (title: string, value: string, lines: readonly string[], kind = ''): string =>
+  `<div class="card ${kind}"><h3>${title}</h3><b>${value}</b>${lines.map((line) => `<span>${line}</span>`).join('')}</div>`;
 
-const HEIGHT = 18;
+/** Before, after and the bound as bars of one scale. */
+const scale = (report: Report): string => {
+  const most = Math.max(report.monthlyBefore, report.monthlyAfter, 1);
+  const line = (name: string, usd: number, kind: string): string =>
+    `<div class="line"><label>${name}</label><div class="track"><i class="${kind}" style="width:${((100 * usd) / most).toFixed(1)}%"></i></div><span>${money(usd)}</span></div>`;
+  return `<div class="scale">${line('today', report.monthlyBefore, 'today')}${line('planned', report.monthlyAfter, 'planned')}</div>`;
+};
 
-/** One node: above what of its CPU is asked for, pod by pod, below what of its memory. */
-const drawBox = (box: Box, widest: number): string => {
-  const width = Math.max(40, Math.round((420 * box.cpu) / Math.max(1, widest)));
-  const row = (y: number, part: (pod: Box['pods'][number]) => number): string => {
-    let x = 0;
-    return box.pods
-      .map((pod) => {
-        const wide = width * part(pod);
-        const at = x;
-        x += wide;
-        return `<rect x="${at.toFixed(1)}" y="${y}" width="${Math.max(0, wide - 0.6).toFixed(1)}" height="${HEIGHT}" fill="${colour(workloadOf(pod.name))}"><title>${escaped(pod.name)}: ${pod.cpu}m CPU, ${pod.memory} MiB</title></rect>`;
-      })
-      .join('');
+const boundOf = (report: Report): string => {
+  if (report.lowerBoundMonthly === null) return '';
+  const gap =
+    report.gapPercent === 0
+      ? 'which is what they cost in this plan'
+      : `in this plan they cost ${report.gapPercent} % more`;
+  return `<p class="bound">No set of machines of this catalogue can hold the pods of the nodes that may be replaced for less than <b>${money(report.lowerBoundMonthly)}</b> a month; ${gap}.</p>`;
+};
+
+const fleetOf = (before: readonly Box[], after: readonly Box[]): string => {
+  const types = new Map<string, { before: number; after: number; cost: number }>();
+  const at = (type: string) => {
+    const known = types.get(type) ?? { before: 0, after: 0, cost: 0 };
+    types.set(type, known);
+    return known;
   };
-  return `<figure><figcaption>${escaped(box.name)} <small>${escaped(box.title)}</small></figcaption><svg width="${width}" height="${2 * HEIGHT + 2}"><rect width="${width}" height="${2 * HEIGHT + 2}" class="free"/>${row(0, (pod) => pod.cpu / Math.max(1, box.cpu))}${row(HEIGHT + 2, (pod) => pod.memory / Math.max(1, box.memory))}</svg></figure>`;
-};
-
-const boxesBefore = (cluster: Cluster): Box[] =>
-  cluster.facts.map((facts, index) => {
-    const all = readAmounts(facts.node.status?.allocatable);
-    return {
-      name: facts.node.metadata.name,
-      title: facts.price === undefined ? 'price not known' : `${facts.price.toFixed(3)} USD/h`,
-      cpu: all.get('cpu') ?? 0,
-      memory: (all.get('memory') ?? 0) / MIB,
-      pods: (cluster.views[index]?.pods ?? []).map((pod) => podOf(pod)),
-    };
-  });
-
-const podOf = (pod: Cluster['pending'][number]): Box['pods'][number] => {
-  const requests = podRequests(pod);
-  return {
-    name: pod.metadata.name,
-    cpu: requests.get('cpu') ?? 0,
-    memory: Math.round((requests.get('memory') ?? 0) / MIB),
-  };
-};
-
-const boxesAfter = (cluster: Cluster, result: RebalanceResult): Box[] => {
-  const { plan } = result;
-  if (!plan) return boxesBefore(cluster);
-  const claimOf = new Map(
-    cluster.facts.map((facts) => [facts.node.metadata.name, facts.claim?.metadata.name]),
-  );
-  const gone = new Set((plan.savings.blueNodes ?? []).map((each) => each.name));
-  const moved = new Map(
-    (plan.spec.podsToMigrate ?? []).map((each) => [`${each.namespace}/${each.name}`, each.dstNodeClaimName]),
-  );
-  const keyOf = (pod: Cluster['pending'][number]): string =>
-    `${pod.metadata.namespace ?? 'default'}/${pod.metadata.name}`;
-  const arriving = new Map<string, Box['pods'][number][]>();
-  for (const pod of cluster.views.flatMap((view) => view.pods)) {
-    const to = moved.get(keyOf(pod));
-    if (to !== undefined) arriving.set(to, [...(arriving.get(to) ?? []), podOf(pod)]);
+  for (const box of before) at(box.instanceType).before += 1;
+  for (const box of after) {
+    const found = at(box.instanceType);
+    found.after += 1;
+    found.cost += (box.price ?? 0) * 730;
   }
-  const kept = boxesBefore(cluster)
-    .filter((box) => !gone.has(box.name))
-    .map((box) => {
-      const view = cluster.views.find((each) => each.name === box.name);
-      const stay = (view?.pods ?? []).filter((pod) => !moved.has(keyOf(pod))).map(podOf);
-      return { ...box, pods: [...stay, ...(arriving.get(claimOf.get(box.name) ?? '') ?? [])] };
-    });
-  const added = (plan.savings.greenNodes ?? []).map((node: NodeCost) => ({
-    name: node.name,
-    title: `${node.instanceType}, ${Number(node.priceHourly).toFixed(3)} USD/h`,
-    cpu: node.milliCPU,
-    memory: node.memoryMiB,
-    pods: arriving.get(node.name) ?? [],
-  }));
-  return [...kept, ...added];
+  const rows = [...types]
+    .sort((a, b) => b[1].cost - a[1].cost || b[1].before - a[1].before)
+    .map(
+      ([type, { before: b, after: a, cost }]) =>
+        `<tr><td>${escaped(type || 'unknown')}</td><td class="n">${b || '·'}</td><td class="n">${a || '·'}</td><td class="n ${a < b ? 'less' : a > b ? 'more' : ''}">${a === b ? '' : a > b ? `+${a - b}` : `−${b - a}`}</td><td class="n">${a ? money(cost) : ''}</td></tr>`,
+    )
+    .join('');
+  return `<table><thead><tr><th>machine</th><th class="n">today</th><th class="n">planned</th><th class="n"></th><th class="n">a month then</th></tr></thead><tbody>${rows}</tbody></table>`;
+};
+
+/** Nodes that stand in the way, those with the same reasons together. */
+const blockedOf = (lines: readonly NodeLine[]): string => {
+  const byReason = new Map<string, NodeLine[]>();
+  for (const line of lines.filter((each) => each.reasons.length > 0)) {
+    const key = line.reasons.join('; ');
+    byReason.set(key, [...(byReason.get(key) ?? []), line]);
+  }
+  if (byReason.size === 0) return '';
+  const cost = (nodes: readonly NodeLine[]): number => sum(nodes, (each) => each.monthlyCost ?? 0);
+  const rows = [...byReason]
+    .sort((a, b) => cost(b[1]) - cost(a[1]))
+    .map(
+      ([reason, nodes]) =>
+        `<tr><td>${nodes.map((each) => `<code>${escaped(each.name)}</code>`).join(' ')}</td><td>${escaped(reason)}</td><td class="n">${money(cost(nodes))}</td></tr>`,
+    )
+    .join('');
+  return `<section><h2>Left as they are</h2><p>These nodes may not be replaced. Most of the reasons can be waived with a flag; see <code>--help</code>.</p><table class="wide"><thead><tr><th>nodes</th><th>because</th><th class="n">a month</th></tr></thead><tbody>${rows}</tbody></table></section>`;
+};
+
+const wastedOf = (lines: readonly NodeLine[]): string => {
+  const rows = [...lines]
+    .filter((line) => (line.wastedMonthly ?? 0) > 0)
+    .sort((a, b) => (b.wastedMonthly ?? 0) - (a.wastedMonthly ?? 0))
+    .slice(0, 20)
+    .map((line) => {
+      const used = (free: number, all: number): string =>
+        `${all > 0 ? Math.round((100 * (all - free)) / all) : 0} %`;
+      return `<tr><td><code>${escaped(line.name)}</code></td><td>${escaped(line.instanceType)}</td><td class="n">${line.pods}</td><td class="n">${used(line.cpuFree, line.cpu)}</td><td class="n">${used(line.memoryFree, line.memory)}</td><td class="n">${money(line.monthlyCost ?? 0)}</td><td class="n">${money(line.wastedMonthly ?? 0)}</td><td>${line.fate}</td></tr>`;
+    })
+    .join('');
+  if (rows === '') return '';
+  return `<section><h2>Where the money goes</h2><p>The nodes with the most that is paid for and asked for by no pod, today.</p><table class="wide"><thead><tr><th>node</th><th>machine</th><th class="n">pods</th><th class="n">CPU asked for</th><th class="n">memory asked for</th><th class="n">a month</th><th class="n">of it unused</th><th>the plan</th></tr></thead><tbody>${rows}</tbody></table></section>`;
 };
 
 /** One page with nothing to load: numbers, nodes and pods before and after, and what stands in the way. */
 export const pageOf = (report: Report, cluster: Cluster, result: RebalanceResult): string => {
-  const before = boxesBefore(cluster);
-  const after = boxesAfter(cluster, result);
-  const widest = Math.max(1, ...before.map((box) => box.cpu), ...after.map((box) => box.cpu));
-  const draw = (boxes: readonly Box[]): string => boxes.map((box) => drawBox(box, widest)).join('');
-  const blocked = report.lines.filter((line) => line.reasons.length > 0);
-  const rows = blocked
-    .map((line) => `<tr><td>${escaped(line.name)}</td><td>${escaped(line.reasons.join('; '))}</td></tr>`)
-    .join('');
-  const bound =
-    report.lowerBoundMonthly === null
-      ? ''
-      : `<p>No plan can bring the nodes that may be replaced below ${report.lowerBoundMonthly.toFixed(2)} USD a month; this one is ${report.gapPercent} % above that.</p>`;
+  const { before, after } = boxesOf(cluster, result);
+  const widest = Math.max(1, ...[...before, ...after].map((box) => box.cpu));
+  const used = (boxes: readonly Box[]): string =>
+    `${usage(boxes, 'cpu')} % of CPU and ${usage(boxes, 'memory')} % of memory asked for`;
+  const picture = (title: string, boxes: readonly Box[]): string =>
+    `<section><h2>${title} <small>${count(boxes.length, 'node')}, ${used(boxes)}</small></h2><div class="nodes">${boxes.map((box) => drawBox(box, widest)).join('')}</div></section>`;
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>precision-packer report</title><style>
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem;color:#1d2430}h1{font-size:1.4rem}h2{font-size:1.1rem}
-.sums{display:flex;gap:3rem}.sums b{display:block;font-size:1.7rem}.nodes{display:flex;flex-wrap:wrap;gap:.7rem 1.2rem}
-figure{margin:0}figcaption{font-size:.75rem}small{color:#667}.free{fill:#e8ebf0}td{padding:.15rem 1rem .15rem 0;vertical-align:top}
-</style></head><body><h1>What this cluster costs, and could cost</h1>
-<div class="sums"><div>before<b>${report.monthlyBefore.toFixed(2)}</b>USD a month, ${report.nodes} nodes</div>
-<div>after<b>${report.monthlyAfter.toFixed(2)}</b>USD a month, ${after.length} nodes</div>
-<div>savings<b>${report.savingsPercent} %</b>${report.monthlySavings.toFixed(2)} USD a month, ${report.podsMoved} pods moved</div></div>
-${bound}${report.reason ? `<p>${escaped(report.reason)}</p>` : ''}
-<p>Each bar is a node, as wide as its CPU; the upper half shows the CPU that its pods ask for, the lower half the memory. Grey is paid for and not asked for.</p>
-<h2>Before</h2><div class="nodes">${draw(before)}</div><h2>After</h2><div class="nodes">${draw(after)}</div>
-${rows ? `<h2>Left out</h2><table>${rows}</table>` : ''}</body></html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>What this cluster costs, and could cost</title><style>${STYLE}</style></head>
+<body><main><header><h1>What this cluster costs, and could cost</h1><p>${count(report.nodes, 'node')}, ${count(report.pods, 'pod')}${report.pending > 0 ? `, ${DOLLARS.format(report.pending)} of them waiting for a node` : ''}. Nothing has been changed.</p></header>
+<div class="cards">${card('saved', `${report.savingsPercent} %`, [`${money(report.monthlySavings)} a month`, `${money(report.monthlySavings * 12)} a year`], 'saved')}${card('today', money(report.monthlyBefore), ['a month', used(before)])}${card('planned', money(report.monthlyAfter), ['a month', used(after)])}${card('moves', DOLLARS.format(report.podsMoved), ['pods change nodes', `${DOLLARS.format(sum(before, (box) => (box.fate === 'goes' ? 1 : 0)))} nodes go, ${DOLLARS.format(report.added.length)} come`])}</div>
+${report.reason ? `<p class="bound">${escaped(report.reason)}</p>` : ''}${scale(report)}${boundOf(report)}
+<section class="fleet"><h2>Machines</h2>${fleetOf(before, after)}</section>
+${picture('Today', before)}${picture('Planned', after)}
+<p class="legend">Each block is a node, the dearest first; the larger the machine, the wider. The upper bar is its CPU, the lower its memory; each colour is a workload, what is pale is paid for and not asked for. Point at a part to see what it is. <span class="node goes"></span> goes, <span class="node comes"></span> comes.</p>
+${wastedOf(report.lines)}${blockedOf(report.lines)}
+</main></body></html>
 `;
 };

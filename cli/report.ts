@@ -5,7 +5,8 @@ import { type Cluster, clusterOf } from '../planner/cluster.ts';
 import { readAmounts } from '../planner/nodeview.ts';
 import { type RebalanceResult, rebalance } from '../planner/rebalance.ts';
 import { pageOf } from './page.ts';
-import { format, type Input, type Outcome, requestOf } from './plan.ts';
+import { format, type Outcome } from './plan.ts';
+import { type Input, requestOf } from './request.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, prices in USD. */
 export interface NodeLine {

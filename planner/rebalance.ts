@@ -68,6 +68,15 @@ interface Selection {
   readonly skipped: readonly { readonly name: string; readonly reasons: string[] }[];
 }
 
+/** What is paid for a node and asked for by no pod, in USD per hour: by the mean of CPU and memory. */
+const unusedOf = (cluster: Cluster, index: number): number => {
+  const facts = cluster.facts[index];
+  const all = readAmounts(facts?.node.status?.allocatable);
+  const share = (resource: string): number =>
+    (cluster.views[index]?.free.get(resource) ?? 0) / Math.max(1, all.get(resource) ?? 0);
+  return ((facts?.price ?? 0) * (share('cpu') + share('memory'))) / 2;
+};
+
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   const skipped: { name: string; reasons: string[] }[] = [];
   const candidates: number[] = [];
@@ -91,7 +100,16 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
     if (reasons.length === 0) candidates.push(index);
     else skipped.push({ name: facts.node.metadata.name, reasons });
   });
-  return { candidates: new Set(candidates), skipped };
+  const most = request.constraints?.maxNodes ?? candidates.length;
+  candidates.sort((a, b) => unusedOf(cluster, b) - unusedOf(cluster, a) || a - b);
+  for (const index of candidates.slice(most)) {
+    const name = cluster.facts[index]?.node.metadata.name ?? '';
+    skipped.push({
+      name,
+      reasons: [`no more than ${most} nodes may be replaced, and others have more that is unused`],
+    });
+  }
+  return { candidates: new Set(candidates.slice(0, most).sort((a, b) => a - b)), skipped };
 };
 
 const standingOf = (
@@ -178,11 +196,9 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     movePrice: (before * AS_GOOD) / Math.max(1, movable.length),
     goal: 0,
   };
-  let candidates = [...selection.candidates];
+  const candidates = [...selection.candidates];
   const demand = packing.demand(problem.pending);
   const options = optionsFor(problem, demand);
-  const maxNodes = request.constraints?.maxNodes;
-  if (maxNodes !== undefined && candidates.length > maxNodes) candidates = candidates.slice(0, maxNodes);
   replacePrefix(packing, candidates, options, effort);
   const bounded = lowerBound(packing, demand, isOver.bound);
   improve(packing, candidates, options, { ...effort, isOver: isOver.search, goal: bounded * (1 + CLOSE) });

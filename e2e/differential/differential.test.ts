@@ -2,8 +2,9 @@ import t from 'tap';
 import { connect } from '../../kube/client.ts';
 import { up } from '../ground/ground.ts';
 import { caseOf } from './cases.ts';
-import { compare, makeNamespaces } from './compare.ts';
+import { compare } from './compare.ts';
 import { startOracle } from './scheduler.ts';
+import { makeNamespaces } from './world.ts';
 
 const CASES = Number(process.env.DIFFERENTIAL_CASES ?? 25);
 const FIRST_SEED = Number(process.env.DIFFERENTIAL_SEED ?? 1);
