@@ -86,15 +86,17 @@ const preferredPodTerms = (pod: Pod, side: Side): PodAffinityTerm[] =>
   );
 
 /** The pod with those of its preferences about other pods that `keeps` made demands. */
-const withPodTerms = (pod: Pod, keeps: (term: PodAffinityTerm, side: Side) => boolean): Pod =>
-  SIDES.reduce((changed, side) => {
+const withPodTerms = (pod: Pod, keeps: (term: PodAffinityTerm, side: Side) => boolean): Pod => {
+  let affinity = pod.spec.affinity;
+  for (const side of SIDES) {
     const terms = preferredPodTerms(pod, side).filter((term) => keeps(term, side));
-    if (terms.length === 0) return changed;
-    const { affinity } = changed.spec;
+    if (terms.length === 0) continue;
     const required = affinity?.[side]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
     const list = { requiredDuringSchedulingIgnoredDuringExecution: [...required, ...terms] };
-    return { ...changed, spec: { ...changed.spec, affinity: { ...affinity, [side]: list } } };
-  }, pod);
+    affinity = { ...affinity, [side]: list };
+  }
+  return affinity === pod.spec.affinity || !affinity ? pod : { ...pod, spec: { ...pod.spec, affinity } };
+};
 
 /** Whether a pod has preferences that a plan may respect or ignore. */
 export const hasPreferences = (pod: Pod): boolean =>

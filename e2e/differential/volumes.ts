@@ -20,6 +20,8 @@ const DRIVER = 'csi.example.com';
 const ZONE = 'topology.kubernetes.io/zone';
 const OLD_ZONE = 'failure-domain.beta.kubernetes.io/zone';
 
+const MODES = ['ReadWriteOnce', 'ReadWriteOnce', 'ReadWriteOncePod'];
+
 const placeOf = ({ pick }: Dice): NodeSelector => ({
   nodeSelectorTerms: [
     {
@@ -56,17 +58,19 @@ interface VolumeWish {
   readonly name: string;
   readonly storageClass: string;
   readonly size: string;
+  readonly mode: string;
   readonly claim?: { readonly namespace: string; readonly name: string };
 }
 
-const volumeOf = (dice: Dice, { name, storageClass, size, claim }: VolumeWish): PersistentVolume => {
-  const { chance, pick } = dice;
+const volumeOf = (dice: Dice, { name, storageClass, size, mode, claim }: VolumeWish): PersistentVolume => {
+  const { below, chance, pick } = dice;
   const zones = chance(0.3) ? { [pick([ZONE, OLD_ZONE])]: pick(['a', 'b', 'a__c']) } : {};
   return {
     metadata: { name, labels: { ...zones, kind: pick(['x', 'y']) } },
     spec: {
       capacity: { storage: size },
-      accessModes: ['ReadWriteOnce', 'ReadWriteOncePod'].slice(0, chance(0.8) ? 2 : 1),
+      accessModes:
+        mode === 'ReadWriteOncePod' ? [mode] : ['ReadWriteOnce', 'ReadOnlyMany'].slice(0, 1 + below(2)),
       storageClassName: storageClass,
       persistentVolumeReclaimPolicy: 'Retain',
       csi: { driver: DRIVER, volumeHandle: `handle-${name}` },
@@ -78,11 +82,11 @@ const volumeOf = (dice: Dice, { name, storageClass, size, claim }: VolumeWish): 
 
 const claimOf = (
   { pick, chance }: Dice,
-  o: { name: string; namespace: string; storageClass: string; volume?: string; mode?: string },
+  o: { name: string; namespace: string; storageClass: string; volume?: string; mode: string },
 ): PersistentVolumeClaim => ({
   metadata: { name: o.name, namespace: o.namespace },
   spec: {
-    accessModes: [o.mode ?? pick(['ReadWriteOnce', 'ReadWriteOnce', 'ReadWriteOncePod'])],
+    accessModes: [o.mode],
     storageClassName: o.storageClass,
     resources: { requests: { storage: o.volume ? '1Gi' : pick(['1Gi', '3Gi']) } },
     ...(o.volume && { volumeName: o.volume }),
@@ -101,8 +105,11 @@ export const volumesFor = (dice: Dice, id: string, nodes: readonly string[]): Ca
     if (chance(0.5)) {
       const volume = `${id}-v${n}`;
       const storageClass = `${id}-later`;
-      volumes.push(volumeOf(dice, { name: volume, storageClass, size: '1Gi', claim: { namespace, name } }));
-      claims.push(claimOf(dice, { name, namespace, storageClass, volume, mode: 'ReadWriteOnce' }));
+      const mode = pick(MODES);
+      volumes.push(
+        volumeOf(dice, { name: volume, storageClass, size: '1Gi', mode, claim: { namespace, name } }),
+      );
+      claims.push(claimOf(dice, { name, namespace, storageClass, volume, mode }));
     } else {
       claims.push(
         claimOf(dice, { name, namespace, storageClass: `${id}-${pick(['later', 'local', 'now'])}` }),
@@ -111,7 +118,14 @@ export const volumesFor = (dice: Dice, id: string, nodes: readonly string[]): Ca
   }
   for (let n = 0; n < below(4); n += 1) {
     const storageClass = `${id}-${pick(['local', 'local', 'later'])}`;
-    volumes.push(volumeOf(dice, { name: `${id}-f${n}`, storageClass, size: pick(['1Gi', '2Gi', '5Gi']) }));
+    volumes.push(
+      volumeOf(dice, {
+        name: `${id}-f${n}`,
+        storageClass,
+        size: pick(['1Gi', '2Gi', '5Gi']),
+        mode: pick(MODES),
+      }),
+    );
   }
   const csiNodes = nodes
     .filter(() => chance(0.5))
