@@ -1,4 +1,6 @@
-import type { DaemonSet, Pod, PodSpec } from '../api/objects.ts';
+import { ZONE } from '../api/labels.ts';
+import type { DaemonSet, Node, NodePool, PersistentVolumeClaim, Pod, PodSpec } from '../api/objects.ts';
+import { amount } from '../api/quantity.ts';
 import type { Catalogue } from './catalogue.ts';
 import { randomFrom } from './random.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -53,6 +55,12 @@ export interface Spice {
   readonly selectors?: boolean;
   readonly daemons?: boolean;
   readonly ports?: boolean;
+  /** Claims bound to volumes of a zone, and claims of a class that is to be had in some zones. */
+  readonly volumes?: boolean;
+  /** Limits of the NodePool. */
+  readonly limits?: boolean;
+  /** Preferences about nodes and other pods. */
+  readonly soft?: boolean;
 }
 
 const pick = <T>(random: () => number, list: readonly T[]): T =>
@@ -103,6 +111,23 @@ const specOf = (random: () => number, app: string, spice: Spice): Partial<PodSpe
       requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: key, labelSelector: selector }],
     };
   }
+  if (spice.soft && random() < 0.3) {
+    const term = { topologyKey: key, labelSelector: { matchLabels: { app: pick(random, [app, 'app-1']) } } };
+    const side = random() < 0.5 ? 'podAffinity' : 'podAntiAffinity';
+    affinity[side] = {
+      ...affinity[side],
+      preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 5, podAffinityTerm: term }],
+    };
+  }
+  if (spice.soft && random() < 0.2 && !spec.topologySpreadConstraints) {
+    spec.topologySpreadConstraints = [
+      { maxSkew: 1, topologyKey: key, whenUnsatisfiable: 'ScheduleAnyway', labelSelector: selector },
+    ];
+  }
+  if (spice.volumes && random() < 0.3) {
+    const claimName = random() < 0.3 ? 'later' : `zone-${Math.floor(random() * ZONES.length)}`;
+    spec.volumes = [{ name: 'data', persistentVolumeClaim: { claimName } }];
+  }
   if (Object.keys(affinity).length > 0) spec.affinity = affinity;
   if (spice.ports && random() < 0.1) {
     spec.containers = [
@@ -114,6 +139,47 @@ const specOf = (random: () => number, app: string, spice: Spice): Partial<PodSpe
     ];
   }
   return spec;
+};
+
+const claimOf = (name: string, spec: NonNullable<PersistentVolumeClaim['spec']>): PersistentVolumeClaim => ({
+  metadata: { name, namespace: 'default' },
+  spec,
+});
+
+/** One claim bound to a volume in each zone, and one that is bound in two of them once its pod has a node. */
+const VOLUMES: Pick<Snapshot, 'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses'> = {
+  persistentVolumeClaims: [
+    ...ZONES.map((_, n) => claimOf(`zone-${n}`, { volumeName: `volume-${n}` })),
+    claimOf('later', { storageClassName: 'later' }),
+  ],
+  persistentVolumes: ZONES.map((zone, n) => ({
+    metadata: { name: `volume-${n}` },
+    spec: {
+      nodeAffinity: {
+        required: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: ZONE, operator: 'In', values: [zone] }] }],
+        },
+      },
+    },
+  })),
+  storageClasses: [
+    {
+      metadata: { name: 'later' },
+      provisioner: 'csi.example.com',
+      volumeBindingMode: 'WaitForFirstConsumer',
+      allowedTopologies: [{ matchLabelExpressions: [{ key: ZONE, values: ZONES.slice(1) }] }],
+    },
+  ],
+};
+
+/** The NodePool with limits that leave some room beside what its nodes have. */
+const limited = (random: () => number, pool: NodePool, nodes: readonly Node[]): NodePool => {
+  const used = nodes.reduce((sum, node) => sum + amount('cpu', node.status?.capacity?.cpu ?? '0'), 0);
+  return {
+    ...pool,
+    spec: { ...pool.spec, limits: { cpu: `${used + Math.floor(random() * 24) * 1000}m` } },
+    status: { resources: { cpu: `${used}m` } },
+  };
 };
 
 /** A cluster of `nodes` nodes with pods on them where there is room, and as many that wait; the same for a seed. */
@@ -179,5 +245,13 @@ export const randomCluster = (seed: number, nodes: number, pods: number, spice: 
   ];
   if (spice.selectors)
     pools.push(makePool('tainted', { taints: [{ key: 'team', value: 'a', effect: 'NoSchedule' }] }));
-  return makeSnapshot(made, all, { nodePools: pools, daemonSets });
+  const [first] = pools;
+  if (spice.limits && first) {
+    pools[0] = limited(
+      random,
+      first,
+      made.map((each) => each.node),
+    );
+  }
+  return makeSnapshot(made, all, { nodePools: pools, daemonSets, ...(spice.volumes && VOLUMES) });
 };

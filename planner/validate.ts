@@ -8,7 +8,7 @@ import {
   ZONE,
 } from '../api/labels.ts';
 import type { Node, NodePool, Pod } from '../api/objects.ts';
-import { formatBytes } from '../api/quantity.ts';
+import { amount, formatBytes } from '../api/quantity.ts';
 import type { NodeClaimToAdd, RebalancePlanSpec } from '../api/rebalanceplan.ts';
 import type { Catalogue, InstanceType, Offering } from './catalogue.ts';
 import { type ClusterView, fits, type NodeView, nodeView } from './fit.ts';
@@ -93,6 +93,7 @@ export const faultsOf = (snapshot: Snapshot, catalogue: Catalogue, spec: Rebalan
       if (index === 0) views.push(view);
     });
   }
+  faults.push(...limitFaults(snapshot, types, spec, deleted));
   const known = new Set(views.map((view) => view.name));
   for (const [pod, to] of placeOf) {
     const place = nodeOfClaim.get(to) ?? to;
@@ -157,6 +158,32 @@ const nodeFor = (claim: NodeClaimToAdd, pool: NodePool, type: InstanceType, offe
     },
   };
 };
+
+/** What NodePools are limited to and would have in the end, whichever of its choices the cloud takes for each claim. */
+const limitFaults = (
+  snapshot: Snapshot,
+  types: ReadonlyMap<string, InstanceType>,
+  spec: RebalancePlanSpec,
+  deleted: ReadonlySet<string>,
+): string[] =>
+  snapshot.nodePools.flatMap((pool) => {
+    const { name } = pool.metadata;
+    const claims = (spec.nodeClaimsToAdd ?? []).filter(
+      (each) => each.metadata.labels?.['karpenter.sh/nodepool'] === name,
+    );
+    const limit = pool.spec.limits?.cpu;
+    if (limit === undefined || claims.length === 0) return [];
+    let cpu = amount('cpu', pool.status?.resources?.cpu ?? '0');
+    for (const node of snapshot.nodes) {
+      if (!deleted.has(node.metadata.name)) continue;
+      if (node.metadata.labels?.['karpenter.sh/nodepool'] !== name) continue;
+      cpu -= amount('cpu', node.status?.capacity?.cpu ?? '0');
+    }
+    for (const claim of claims) {
+      cpu += Math.max(...choicesOf(claim, types).map((choice) => choice.type.capacity.cpu));
+    }
+    return cpu > amount('cpu', limit) ? [`NodePool ${name} would have ${cpu}m CPU of at most ${limit}.`] : [];
+  });
 
 /** Pods that DaemonSets will put on a node to come. */
 const daemonPods = (snapshot: Snapshot, node: Node): Pod[] =>

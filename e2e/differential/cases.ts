@@ -34,7 +34,7 @@ const KEYS = ['zone', 'disk', 'size', HOST, ZONE] as const;
 
 const taintOf = ({ pick, chance, below }: Dice): Taint => ({
   key: pick(['dedicated', 'gpu', 'level']),
-  ...(chance(0.8) && { value: pick(['x', 'y', '-1', '007', String(below(5)), String(below(5))]) }),
+  ...(chance(0.8) && { value: pick(['x', 'y', '007', String(below(5)), String(below(5))]) }),
   effect: pick(['NoSchedule', 'NoSchedule', 'NoExecute', 'PreferNoSchedule']),
 });
 

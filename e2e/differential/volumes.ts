@@ -111,9 +111,8 @@ export const volumesFor = (dice: Dice, id: string, nodes: readonly string[]): Ca
       );
       claims.push(claimOf(dice, { name, namespace, storageClass, volume, mode }));
     } else {
-      claims.push(
-        claimOf(dice, { name, namespace, storageClass: `${id}-${pick(['later', 'local', 'now'])}` }),
-      );
+      const storageClass = `${id}-${pick(['later', 'local', 'now'])}`;
+      claims.push(claimOf(dice, { name, namespace, storageClass, mode: pick(MODES) }));
     }
   }
   for (let n = 0; n < below(4); n += 1) {
