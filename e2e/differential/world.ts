@@ -47,9 +47,19 @@ export const makeNamespaces = async (client: KubeClient): Promise<void> => {
   }
 };
 
+/** Waits for a change of what may be gone already. */
+const unlessGone = async (change: Promise<unknown>): Promise<void> => {
+  try {
+    await change;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+};
+
+/** Writes a pod's status; a pod that its node's taints have evicted by then has none. */
 const putStatus = async (client: KubeClient, { metadata, status }: Pod): Promise<void> => {
   const ref = { name: metadata.name, namespace: metadata.namespace ?? '' };
-  await client.patch(PODS, ref, { status }, { subresource: 'status' });
+  await unlessGone(client.patch(PODS, ref, { status }, { subresource: 'status' }));
 };
 
 /** Creates a pod, with its status where it has one; answers false when the API server finds it invalid. */
@@ -65,17 +75,9 @@ export const create = async (client: KubeClient, pod: Pod): Promise<boolean> => 
   }
 };
 
-const remove = async (deletion: Promise<void>): Promise<void> => {
-  try {
-    await deletion;
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
-};
-
 export const removePod = (client: KubeClient, pod: Pod): Promise<void> => {
   const ref = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '' };
-  return remove(client.delete(PODS, ref, { gracePeriodSeconds: 0 }));
+  return unlessGone(client.delete(PODS, ref, { gracePeriodSeconds: 0 }));
 };
 
 const podsOf = async (client: KubeClient): Promise<Pod[]> =>
@@ -158,10 +160,10 @@ export const makeCase = async (client: KubeClient, given: Case): Promise<void> =
 /** Takes a case out of the API server, whatever became of it. */
 export const removeCase = async (client: KubeClient, given: Case): Promise<void> => {
   await inParallel(given.existing, (pod) => removePod(client, pod));
-  await inParallel(given.nodes, (node) => remove(client.delete(NODES, { name: node.metadata.name })));
+  await inParallel(given.nodes, (node) => unlessGone(client.delete(NODES, { name: node.metadata.name })));
   for (const [resource, objects] of partsOf(given).reverse()) {
     await inParallel(objects, ({ metadata: { name, namespace } }) =>
-      remove(client.delete(resource, { name, ...(namespace !== undefined && { namespace }) })),
+      unlessGone(client.delete(resource, { name, ...(namespace !== undefined && { namespace }) })),
     );
   }
 };
