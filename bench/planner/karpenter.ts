@@ -9,6 +9,8 @@ export interface PeerAnswer {
   readonly nodes: number;
   readonly unplaced: number;
   readonly milliseconds: number;
+  /** CPU time of all its threads. */
+  readonly cpuMilliseconds: number;
   readonly error?: string;
 }
 

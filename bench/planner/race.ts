@@ -1,6 +1,7 @@
 import type { Catalogue } from '../../planner/catalogue.ts';
 import { provision } from '../../planner/provision.ts';
 import { makeSnapshot } from '../../planner/testcluster.ts';
+import type { BenchClock } from './clock.ts';
 import type { Instance } from './instances.ts';
 import type { Peer } from './karpenter.ts';
 import { POOL } from './types.ts';
@@ -30,22 +31,27 @@ const STEPS = [20, 50, 100, 200, 500, 1000];
 /** One instance, ours and the peer's, one after the other. */
 export const race = async (
   instance: Instance,
-  o: { readonly catalogue: Catalogue; readonly peer: Peer; readonly budget: number },
+  o: {
+    readonly catalogue: Catalogue;
+    readonly peer: Peer;
+    readonly budget: number;
+    readonly clock: BenchClock;
+  },
 ): Promise<Row> => {
   const snapshot = makeSnapshot([], instance.pods, { nodePools: [POOL] });
   const solve = (timeBudgetMs: number) => {
-    const started = performance.now();
+    const started = o.clock.now();
     const { plan, unplaced } = provision({
       snapshot,
       catalogue: o.catalogue,
       now: 0,
       seed: 1,
-      clock: () => performance.now(),
+      clock: o.clock.now,
       timeBudgetMs,
       planName: 'bench',
     });
     const cost = (plan?.savings.greenNodes ?? []).reduce((sum, node) => sum + Number(node.priceHourly), 0);
-    return { cost, ms: performance.now() - started, gap: Number(plan?.savings.gapPercent), unplaced };
+    return { cost, ms: o.clock.now() - started, gap: Number(plan?.savings.gapPercent), unplaced };
   };
   const first = solve(0);
   const best = solve(o.budget);
@@ -71,7 +77,7 @@ export const race = async (
     firstMs: first.ms,
     evenMs: even?.ms ?? null,
     peer: peer.hourly,
-    peerMs: peer.milliseconds,
+    peerMs: o.clock.name === 'cpu' ? peer.cpuMilliseconds : peer.milliseconds,
     peerUnplaced: peer.unplaced,
   };
 };

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,7 +41,18 @@ type answer struct {
 	Nodes        int     `json:"nodes"`
 	Unplaced     int     `json:"unplaced"`
 	Milliseconds float64 `json:"milliseconds"`
-	Error        string  `json:"error,omitempty"`
+	// CPU time of all threads.
+	CPUMilliseconds float64 `json:"cpuMilliseconds"`
+	Error           string  `json:"error,omitempty"`
+}
+
+// cpuTime is what this process has used of all cores.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func solve(ctx context.Context, types []*cloudprovider.InstanceType, q question) (answer, error) {
@@ -51,7 +63,7 @@ func solve(ctx context.Context, types []*cloudprovider.InstanceType, q question)
 	client := fakecr.NewFakeClient()
 	realClock := clock.RealClock{}
 	cluster := state.NewCluster(realClock, client, provider)
-	start := time.Now()
+	start, cpuStart := time.Now(), cpuTime()
 	concurrency := scheduling.NumConcurrentReconciles(1)
 	topology, err := scheduling.NewTopology(ctx, client, cluster, nil, pools, byPool, q.Pods, concurrency)
 	if err != nil {
@@ -64,9 +76,10 @@ func solve(ctx context.Context, types []*cloudprovider.InstanceType, q question)
 		return answer{}, fmt.Errorf("solving, %w", err)
 	}
 	out := answer{
-		Nodes:        len(results.NewNodeClaims),
-		Unplaced:     len(results.PodErrors),
-		Milliseconds: float64(time.Since(start).Microseconds()) / 1000,
+		Nodes:           len(results.NewNodeClaims),
+		Unplaced:        len(results.PodErrors),
+		Milliseconds:    float64(time.Since(start).Microseconds()) / 1000,
+		CPUMilliseconds: float64((cpuTime() - cpuStart).Microseconds()) / 1000,
 	}
 	for _, claim := range results.NewNodeClaims {
 		least := math.Inf(1)
