@@ -90,7 +90,7 @@ t.test('a pod that can not be placed ends with 3, and the plan for the rest is p
   t.match(err, /^Pod default\/huge can't be placed: no instance type that it may use has enough cpu\.$/m);
 });
 
-t.test('bad input ends with 1 and one sentence', async (t) => {
+t.test('bad input ends with 1 and one sentence', { timeout: 180_000 }, async (t) => {
   const bad = file('bad.json', { items: [{ kind: 'Pod', metadata: { name: 'p' }, spec: {} }] });
   const text = file('text.json', 'not json');
   const none = file('none.json', []);
@@ -130,6 +130,18 @@ t.test('bad input ends with 1 and one sentence', async (t) => {
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--preferences', 'maybe'],
       /^--preferences takes Respect or Ignore, not 'maybe'\.$/m,
     ],
+    [
+      ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--interruption-cost', '-1'],
+      /^--interruption-cost takes a number from 0, not '-1'\.$/m,
+    ],
+    [
+      ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--interruption-rates', none],
+      /^--interruption-rates does nothing without --interruption-cost or --max-interruption-percent\.$/m,
+    ],
+    [
+      ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--price-overlay', none],
+      /^The price overlay is wrong at its top: /,
+    ],
     [['plan', 'rebalance', '--colour'], /^The flag --colour is not known/],
   ];
   for (const [args, message] of table) {
@@ -139,6 +151,30 @@ t.test('bad input ends with 1 and one sentence', async (t) => {
     t.equal(err.trim().split('\n').length, 1, 'one line');
     t.equal(out, '');
   }
+});
+
+t.test('plan rebalance names every node that is left out, and shows the bound', async (t) => {
+  const args = ['--snapshot', snapshot, '--catalog', catalog, '--max-nodes', '4', ...QUICK];
+  const { code, out, err } = await run('plan', 'rebalance', ...args);
+  t.equal(code, 0);
+  t.equal(err.match(/^Node node-\d is left out: no more than 4 nodes may be replaced/gm)?.length, 2);
+  const { savings } = JSON.parse(out).status;
+  t.ok(Number(savings.lowerBoundMonthlyCost) > 0);
+  t.match(savings.gapPercent, /^\d+\.\d$/);
+});
+
+t.test('discounts up to an amount and the risk of spot change the plan', async (t) => {
+  const pods = Array.from({ length: 4 }, (_, n) => makePod(`p-${n}`, { cpu: 3500, memory: 14_000 }));
+  const list = file('waiting.json', listOf(makeSnapshot([], pods)));
+  const hourly = async (...args: string[]): Promise<string> => {
+    const all = ['plan', 'provision', '--snapshot', list, '--catalog', catalog, ...QUICK, ...args];
+    return (Number(JSON.parse((await run(...all)).out).status.savings.projectedMonthlyCost) / 730).toFixed(3);
+  };
+  const reserved = file('overlay.json', {
+    discounts: [{ instanceType: 'm5.xlarge', percent: 50, instances: 2 }],
+  });
+  t.equal(await hourly(), (4 * 0.192).toFixed(3));
+  t.equal(await hourly('--price-overlay', reserved), (3 * 0.192).toFixed(3));
 });
 
 t.test('report says what is wasted, and writes a page that loads nothing', async (t) => {

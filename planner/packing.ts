@@ -1,6 +1,6 @@
 import type { OfferColumn } from './column.ts';
-import { Bill } from './commitment.ts';
 import { Counts } from './counts.ts';
+import { Expense } from './expense.ts';
 import { Journal } from './journal.ts';
 import { capacityOf, Limits, poolNameOf } from './limit.ts';
 import type { Problem } from './problem.ts';
@@ -32,14 +32,13 @@ export class Packing {
   private readonly original: readonly ReadonlyMap<number, number>[];
   private readonly limits: Limits;
   private readonly hasLimits: boolean;
-  /** Whether every node costs its price, whatever is on it and however many there are. */
-  readonly isPlain: boolean;
-  private readonly hasRisk: boolean;
-  private readonly bill: Bill;
-  /** What the nodes that stay whatever happens cost by themselves. */
-  private readonly fixed: number;
-  private risk = 0;
+  private readonly expense: Expense;
   readonly journal = new Journal();
+
+  /** Whether every node costs its price, whatever is on it and however many there are. */
+  get isPlain(): boolean {
+    return this.expense.isPlain;
+  }
 
   /** Begins with every standing node open and every pod where it is. */
   constructor(problem: Problem) {
@@ -57,15 +56,7 @@ export class Packing {
     this.counts = new Counts(problem, room);
     this.limits = new Limits(new Set(problem.everyColumn.map((column) => column.offer.pool)));
     this.hasLimits = !this.limits.isEmpty();
-    this.hasRisk =
-      problem.everyColumn.some((column) => column.podRisk > 0) ||
-      problem.standing.some((each) => each.podRisk);
-    this.isPlain = problem.commitments.length === 0 && !this.hasRisk;
-    const staying = problem.standing.flatMap((each) =>
-      each.isCandidate || !each.billed ? [] : [each.billed],
-    );
-    this.fixed = new Bill(problem.commitments, staying).total();
-    this.bill = new Bill(problem.commitments);
+    this.expense = new Expense(problem);
     const coming = Int32Array.from(problem.pending);
     this.content = problem.standing.map((each, node) => {
       const content = new Map<number, number>();
@@ -74,7 +65,7 @@ export class Packing {
         if (each.movable.has(pod)) {
           content.set(shape, (content.get(shape) ?? 0) + 1);
           coming[shape] = (coming[shape] ?? 0) + 1;
-          this.risk += each.podRisk ?? 0;
+          this.expense.addRisk(each.podRisk ?? 0);
         } else this.counts.add(shape, node, this.group[node] ?? 0, 1);
       });
       return content;
@@ -84,7 +75,7 @@ export class Packing {
       for (const [shape, n] of content) this.counts.add(shape, node, this.group[node] ?? 0, n);
     });
     this.original = this.content.map((content) => new Map(content));
-    this.rebill();
+    this.cost();
   }
 
   /** Takes back every change since a mark of the journal, by default since it began. */
@@ -141,7 +132,7 @@ export class Packing {
 
   private place(node: number, column: OfferColumn): void {
     this.countBought(column, 1);
-    this.bill.count(column, 1);
+    this.expense.count(column, 1);
     const again = this.spare.indexOf(node);
     if (again >= 0) this.spare.splice(again, 1);
     this.free.set(column.room, node * this.width);
@@ -163,7 +154,7 @@ export class Packing {
       this.limits.count(poolNameOf(standing.view.labels), standing.capacity, to === 1 ? 1 : -1);
     }
     const billed = standing?.billed;
-    if (billed && this.open[node] !== to) this.bill.count(billed, to === 1 ? 1 : -1);
+    if (billed && this.open[node] !== to) this.expense.count(billed, to === 1 ? 1 : -1);
     this.open[node] = to;
   }
 
@@ -172,7 +163,7 @@ export class Packing {
     this.journal.note({ kind: 'bought', node, column: this.column[node] });
     const column = this.column[node];
     this.countBought(column, -1);
-    if (column) this.bill.count(column, -1);
+    if (column) this.expense.count(column, -1);
     this.open[node] = 0;
     this.column[node] = undefined;
     this.spare.push(node);
@@ -212,7 +203,7 @@ export class Packing {
     if (count === 0) content.delete(shape);
     else content.set(shape, count);
     this.counts.add(shape, node, this.group[node] ?? 0, n);
-    if (this.hasRisk) this.risk += n * this.podRisk(node);
+    if (this.expense.hasRisk) this.expense.addRisk(n * this.podRisk(node));
   }
 
   /** Puts as many of `most` pods as the node takes, rules and all; returns how many. */
@@ -262,14 +253,12 @@ export class Packing {
   price(node: number): number {
     const column = this.column[node];
     if (column) return this.priceOf(column);
-    const standing = this.problem.standing[node];
-    if (!standing?.isCandidate) return 0;
-    return standing.billed && !this.open[node] ? this.bill.priceOf(standing.billed) : standing.price;
+    return this.expense.priceOfStanding(node, this.open[node] === 1);
   }
 
   /** What one more node of the column costs. */
   priceOf(column: OfferColumn): number {
-    return column.covered ? this.bill.priceOf(column) : column.price;
+    return this.expense.priceOf(column);
   }
 
   /** What a pod on the node adds to its price. */
@@ -277,24 +266,9 @@ export class Packing {
     return this.column[node]?.podRisk ?? this.problem.standing[node]?.podRisk ?? 0;
   }
 
-  private rebill(): void {
-    this.bill.clear();
-    for (let node = 0; node < this.nodes; node += 1) {
-      const billed = this.column[node] ?? this.problem.standing[node]?.billed;
-      if (this.open[node] && billed) this.bill.count(billed, 1);
-    }
-  }
-
   /** USD per hour of all open nodes that the plan pays for, with what their risk is expected to cost. */
   cost(): number {
-    if (this.problem.commitments.length > 0) {
-      // Anew each time, so that no rounding adds up.
-      this.rebill();
-      return this.bill.total() - this.fixed + this.risk;
-    }
-    let cost = this.risk;
-    for (let node = 0; node < this.nodes; node += 1) if (this.open[node]) cost += this.price(node);
-    return cost;
+    return this.expense.total(this.nodes, this.open, this.column);
   }
 
   /** How full a node is, by the worth of what it holds for its price. */

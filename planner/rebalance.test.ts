@@ -1,11 +1,8 @@
 import t from 'tap';
 import type { Pod } from '../api/objects.ts';
-import type { InterruptionPolicy } from './interruption.ts';
-import { overlayFrom, withOverlay } from './overlay.ts';
-import { provision } from './provision.ts';
 import { smallCatalogue } from './randomcluster.ts';
 import { type RebalanceRequest, rebalance } from './rebalance.ts';
-import { fragmentedCluster, makeNode, makePod, makePool, makeSnapshot } from './testcluster.ts';
+import { fragmentedCluster, makeNode, makePod, makeSnapshot } from './testcluster.ts';
 import { faultsOf } from './validate.ts';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
@@ -140,92 +137,4 @@ t.test('of two plans within half a percent the one that moves fewer pods wins', 
   });
   t.equal(plan?.spec.podsToMigrate?.length, 24);
   t.same(plan?.spec.nodeClaimsToDelete, [{ nodeClaimName: 'claim-node-0' }]);
-});
-
-t.test(
-  'spot is bought while its risk is small, on-demand when an interruption costs more than it saves',
-  async (t) => {
-    const snapshot = {
-      ...fragmentedCluster(6, 6, 10),
-      nodePools: [
-        makePool('default', {
-          requirements: [
-            { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['spot', 'on-demand'] },
-          ],
-        }),
-      ],
-    };
-    const bought = (interruption?: InterruptionPolicy) => {
-      const { plan } = ask({ snapshot, ...(interruption && { interruption }) });
-      t.same(plan && faultsOf(snapshot, smallCatalogue, plan.spec), []);
-      return plan?.savings.greenNodes ?? [];
-    };
-    t.ok(bought().every((node) => node.isSpot));
-    t.ok(bought({ costPerPod: 0.01 }).every((node) => node.isSpot));
-    t.ok(bought({ costPerPod: 1000 }).every((node) => !node.isSpot));
-    const rates = { otherwise: 3, byType: { 'c5.4xlarge': 20, 'm5.2xlarge': 20, 'c5.xlarge': 20 } };
-    const calm = bought({ mostMonthlyPercent: 10, rates });
-    t.ok(calm.length > 0);
-    t.notOk(calm.some((node) => node.isSpot && node.instanceType in rates.byType));
-    // What is risky and what is calm cost the same: the calm type is taken.
-    const risky = {
-      otherwise: 1,
-      byType: { 'r5.xlarge': 60, 'c5.4xlarge': 60, 'c5.xlarge': 60, 'c5.large': 60 },
-    };
-    t.notOk(bought({ costPerPod: 2, rates: risky }).some((node) => node.instanceType in risky.byType));
-  },
-);
-
-t.test('a reservation lasts for so many machines, and what is beyond it costs the list price', async (t) => {
-  const pods = Array.from({ length: 6 }, (_, n) => makePod(`p-${n}`, { cpu: 3500, memory: 14_000 }));
-  const snapshot = makeSnapshot([], pods);
-  const plan = (discounts: readonly object[]) =>
-    provision({
-      snapshot,
-      catalogue: withOverlay(smallCatalogue, overlayFrom({ discounts })),
-      now: NOW,
-      seed: 1,
-      planName: 'p',
-      rounds: 100,
-    }).plan;
-  const typesOf = (made: ReturnType<typeof plan>) =>
-    (made?.savings.greenNodes ?? []).map((node) => node.instanceType).sort();
-  const hourly = (made: ReturnType<typeof plan>): number => Number(made?.savings.projectedMonthlyCost) / 730;
-  // Without: six m5.xlarge at 0.192, or fewer larger ones at the same price for their size.
-  t.equal(hourly(plan([])).toFixed(3), '1.152');
-  // r5.xlarge at 0.252 is 80 % off, twice.
-  const reserved = plan([{ instanceType: 'r5.xlarge', percent: 80, instances: 2 }]);
-  t.equal(typesOf(reserved).filter((type) => type === 'r5.xlarge').length, 2);
-  t.equal(hourly(reserved).toFixed(3), (4 * 0.192 + 2 * 0.2 * 0.252).toFixed(3));
-  // A Savings Plan of 0.1008 USD an hour at 80 % off pays for two of them too.
-  const committed = plan([{ family: 'r5', percent: 80, hourlyCommitment: 0.1008 }]);
-  t.equal(hourly(committed).toFixed(3), hourly(reserved).toFixed(3));
-  for (const made of [reserved, committed]) {
-    t.ok(Number(made?.savings.lowerBoundMonthlyCost) <= Number(made?.savings.projectedMonthlyCost) + 0.01);
-  }
-});
-
-t.test('what a reservation covers is saved only by removing machines beyond it', async (t) => {
-  const overlay = overlayFrom({ discounts: [{ instanceType: 'm5.xlarge', percent: 100, instances: 2 }] });
-  const nodes = ['a', 'b', 'c', 'd'].map((name) => makeNode(name));
-  const pods = ['a', 'b', 'c', 'd'].map((node) => makePod(`p-${node}`, { cpu: 1500, memory: 5000, node }));
-  const { plan } = ask({
-    snapshot: makeSnapshot(nodes, pods),
-    catalogue: withOverlay(smallCatalogue, overlay),
-  });
-  t.equal(plan?.spec.nodeClaimsToDelete?.length, 2);
-  t.same(plan?.spec.nodeClaimsToAdd, []);
-  t.equal(plan?.savings.currentClusterMonthlyCost, (2 * 0.192 * 730).toFixed(2));
-  t.equal(plan?.savings.projectedClusterMonthlyCost, '0.00');
-});
-
-t.test('a discount changes what is bought', async (t) => {
-  const snapshot = fragmentedCluster(6, 6, 10);
-  const overlay = overlayFrom({ discounts: [{ family: 'r5', percent: 80 }] });
-  const { plan } = ask({ snapshot, catalogue: withOverlay(smallCatalogue, overlay) });
-  t.same([...new Set(plan?.savings.greenNodes?.map((node) => node.instanceType))], ['r5.xlarge']);
-  t.throws(() => overlayFrom({ discounts: [{ percent: 120 }] }), {
-    name: 'OverlayError',
-    message: /discounts\.0\.percent/,
-  });
 });
