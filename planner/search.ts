@@ -64,17 +64,24 @@ export const rebuild = (
   nodes: readonly number[],
   targets: readonly number[],
   reopen: readonly number[],
-  waiting: Int32Array | null,
-  o: FillOptions,
+  o: FillOptions & { readonly taste?: (worth: number) => number },
 ): boolean => {
-  const left = waiting ? Int32Array.from(waiting) : new Int32Array(packing.problem.shapes.length);
+  const left = new Int32Array(packing.problem.shapes.length);
+  const present = new Map<number, number>();
   for (const node of nodes) {
-    for (const [shape, n] of packing.empty(node)) left[shape] = (left[shape] ?? 0) + n;
+    for (const [shape, n] of packing.empty(node)) {
+      left[shape] = (left[shape] ?? 0) + n;
+      if (!present.has(shape)) present.set(shape, o.taste?.(o.worth[shape] ?? 0) ?? o.worth[shape] ?? 0);
+    }
     if (node < packing.standing) packing.setOpen(node, false);
     else packing.sell(node);
   }
-  fillOpen(packing, left, targets, o);
-  return openAndFill(packing, left, { ...o, reopen });
+  const order = Int32Array.from(
+    [...present].sort((a, b) => b[1] - a[1] || a[0] - b[0]),
+    ([shape]) => shape,
+  );
+  fillOpen(packing, left, targets, { ...o, order });
+  return openAndFill(packing, left, { ...o, order, reopen });
 };
 
 /** What placing these pods, per shape, is guided by. */
@@ -103,7 +110,7 @@ export const replacePrefix = (
   const attempt = (size: number): boolean => {
     const gone = new Set(order.slice(0, size));
     const targets = openTargets(packing).filter((node) => !gone.has(node));
-    const done = rebuild(packing, [...gone], targets, [], null, o);
+    const done = rebuild(packing, [...gone], targets, [], o);
     if (done) rightsize(packing);
     return done;
   };
@@ -136,13 +143,20 @@ const STALE = 150;
 const DETOURS = [0.004, 0.01, 0.02, 0.04] as const;
 
 /** The same options with another taste: worths a little off, and only some of the columns on offer. */
-const vary = (o: FillOptions, random: () => number, round: number): FillOptions => {
+const vary = (
+  o: FillOptions,
+  random: () => number,
+  round: number,
+): FillOptions & { readonly taste?: (worth: number) => number } => {
   if (round % 4 === 0) return o;
   const noise = 0.1 + 0.5 * random();
-  const taste = o.worth.map((worth) => worth * (1 + noise * (random() - 0.5)));
   const share = 0.25 + 0.5 * random();
   const columns = o.columns.filter(() => random() < share);
-  return { ...o, order: orderByWorth(taste), columns: columns.length > 0 ? columns : o.columns };
+  return {
+    ...o,
+    columns: columns.length > 0 ? columns : o.columns,
+    taste: (worth) => worth * (1 + noise * (random() - 0.5)),
+  };
 };
 
 /** Some open nodes to be rebuilt together: of two the emptier one, as a rule, since that is where money lies. */
@@ -215,7 +229,7 @@ export const improve = (
     for (let n = 0; n < 3 && closed.length > 0; n += 1)
       reopen.add(closed[Math.floor(random() * closed.length)] ?? 0);
     const mark = packing.journal.mark();
-    const done = rebuild(packing, [...chosen], targets, [...reopen], null, vary(o, random, round));
+    const done = rebuild(packing, [...chosen], targets, [...reopen], vary(o, random, round));
     const value = done ? valueNow() : Number.POSITIVE_INFINITY;
     stale += 1;
     const isBest = value < best - EPSILON;

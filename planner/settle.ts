@@ -62,7 +62,7 @@ export const settle = (
       .sort((a, b) => packing.fullness(a, o.worth) - packing.fullness(b, o.worth))
       .slice(0, MAX_REBUILT);
     const targets = openTargets(packing).filter((each) => !chosen.includes(each));
-    const isDone = isBack && rebuild(packing, chosen, targets, [], null, o);
+    const isDone = isBack && rebuild(packing, chosen, targets, [], o);
     if (isDone && packing.moved < moved && packing.cost() <= limit && packing.isSound()) {
       packing.journal.forget();
     } else packing.undo();
