@@ -8,6 +8,8 @@ export class Counts {
   private readonly counts: Int32Array[];
   private readonly totals: Int32Array;
   private readonly perNode: Uint8Array;
+  /** Per shape, 1 if it asks anything of other pods. */
+  private readonly ruled: Uint8Array;
   /** Per tally, which domains of a shared key count for the minimum. */
   private readonly domains: (readonly number[])[];
   /** Per tally of a shared key, how many pods each domain has in the end when all are spread evenly. */
@@ -17,7 +19,8 @@ export class Counts {
 
   constructor(problem: Problem, nodes: number) {
     this.problem = problem;
-    const { tallies } = problem.rules;
+    const { tallies, ofShape } = problem.rules;
+    this.ruled = Uint8Array.from(ofShape, (rules) => (rules.length > 0 ? 1 : 0));
     this.perNode = Uint8Array.from(tallies, (tally) => (tally.key === '' || tally.key === HOSTNAME ? 1 : 0));
     const values = new Map<string, number>();
     this.domainOfGroup = tallies.map((tally, t) =>
@@ -56,7 +59,9 @@ export class Counts {
   /** Counts `n` pods of a shape onto a node, or off it when n is negative. */
   add(shape: number, node: number, group: number, n: number): void {
     const { tallies, countedBy } = this.problem.rules;
-    for (const tally of countedBy[shape] ?? []) {
+    const counting = countedBy[shape];
+    if (!counting || counting.length === 0) return;
+    for (const tally of counting) {
       const eligible = tallies[tally]?.eligible;
       if (eligible && !eligible[group]) continue;
       const domain = this.domain(tally, node, group);
@@ -158,8 +163,8 @@ export class Counts {
     return true;
   }
 
-  /** How many pods of the shape may be on one node as far as per-node rules tell, before any is there. */
+  /** Whether the shape asks anything of other pods. */
   hasRules(shape: number): boolean {
-    return (this.problem.rules.ofShape[shape]?.length ?? 0) > 0;
+    return this.ruled[shape] === 1;
   }
 }
