@@ -1,7 +1,9 @@
 import { CANCEL } from '../../api/labels.ts';
+import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { awaitChange, type Controller, watches } from '../../kube/controller.ts';
+import { isNotFound } from '../../kube/errors.ts';
 import type { Recorder } from '../../kube/events.ts';
 import type { Logger } from '../../kube/log.ts';
 import type { Caches } from '../caches.ts';
@@ -9,6 +11,19 @@ import type { Clock } from '../rebalanceplan/execute.ts';
 import { claimOf } from './plan.ts';
 import { readClaim, writeClaimStatus } from './read.ts';
 import { followPlan, isCanceled, isFinished, withState } from './status.ts';
+
+const readPlan = async (
+  client: KubeClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<RebalancePlan | undefined> => {
+  try {
+    return await client.get(REBALANCE_PLANS, { name }, { signal });
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+};
 
 /** Shows in a RebalancePlanClaim what becomes of its plan. */
 export const followPlans = (o: {
@@ -30,7 +45,8 @@ export const followPlans = (o: {
     const claim = await readClaim(o.client, name, signal);
     const planName = claim?.status?.rebalanceName;
     if (!claim || !planName) return awaitChange;
-    const found = o.caches.plans.get(planName);
+    // A plan that the cache does not show may have been made a moment ago.
+    const found = o.caches.plans.get(planName) ?? (await readPlan(o.client, planName, signal));
     const plan = found && claimOf(found)?.uid === claim.metadata.uid ? found : undefined;
     if (plan && isCanceled(claim) && !isFinished(claim) && plan.metadata.annotations?.[CANCEL] !== 'true') {
       const annotations = { [CANCEL]: 'true' };

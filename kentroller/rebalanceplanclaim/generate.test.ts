@@ -34,16 +34,17 @@ const ANSWER: PlanningAnswer = {
   },
 };
 
+const caches = createCaches({ client, log });
+const ending = new AbortController();
+
 interface Life {
   readonly requests: Parameters<Planning>[0][];
   stop(): Promise<void>;
 }
 
-const live = async (planning: Planning, api = client, onEnd?: AbortController): Promise<Life> => {
+const live = (planning: Planning, api = client, onEnd?: AbortController): Life => {
   const stopping = onEnd ?? new AbortController();
   const requests: Parameters<Planning>[0][] = [];
-  const caches = createCaches({ client, log });
-  await startCaches(caches, [], stopping.signal);
   const running = runControllers({
     controllers: [
       generatePlans({
@@ -89,7 +90,9 @@ const reaches = (name: string, state: string): Promise<NonNullable<RebalancePlan
     SOON,
   );
 
+t.before(() => startCaches(caches, [], ending.signal));
 t.teardown(async () => {
+  ending.abort();
   for (const { metadata } of (await client.list(REBALANCE_PLAN_CLAIMS)).items) {
     if (metadata.name.startsWith(RUN)) await client.delete(REBALANCE_PLAN_CLAIMS, { name: metadata.name });
   }
@@ -104,7 +107,7 @@ t.teardown(async () => {
 
 t.test('claims end in the state that their planner leaves them in', async (t) => {
   const late = new PlanningTimeout('no plan was found within 1 s');
-  const life = await live(async ({ planName }) => {
+  const life = live(async ({ planName }) => {
     if (planName.includes('late')) throw late;
     if (planName.includes('broken')) throw new PlanningError('the snapshot can not be read');
     if (planName.includes('nothing'))
@@ -165,7 +168,7 @@ t.test('claims end in the state that their planner leaves them in', async (t) =>
 
 t.test('scope, constraints, aggressive mode and the time for it reach the planner as they are', async (t) => {
   let timeout = 0;
-  const life = await live(async (_request, timeoutMs) => {
+  const life = live(async (_request, timeoutMs) => {
     timeout = timeoutMs;
     return ANSWER;
   });
@@ -205,7 +208,7 @@ t.test('a process that dies at each write makes one plan', async (t) => {
       },
       () => dead.abort(),
     );
-    const life = await live(async () => ANSWER, mortal, dead);
+    const life = live(async () => ANSWER, mortal, dead);
     await until('it has died, or is done', async () => dead.signal.aborted || isReady(), SOON);
     await life.stop();
   }

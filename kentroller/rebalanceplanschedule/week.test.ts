@@ -29,7 +29,7 @@ interface Lived {
   readonly status: RebalancePlanScheduleStatus | undefined;
 }
 
-/** Looks whenever something is due, and every ten minutes besides, as the controller does. */
+/** Looks whenever something is due, and every hour besides, as the controller does. */
 const live = (o: Life): Lived => {
   const made: string[] = [];
   const skipped: ScheduleStep[] = [];
@@ -42,7 +42,7 @@ const live = (o: Life): Lived => {
         ? { ...c, status: { state: 'Completed', completionTime: new Date(now).toISOString() } }
         : c;
     });
-    let next = now + 10 * 60_000;
+    let next = now + HOUR;
     if (o.isUp?.(now) ?? true) {
       const schedule = o.edit?.(o.schedule, now) ?? o.schedule;
       const decision = decideSchedule({ ...schedule, ...(status ? { status } : {}) }, claims, now);
