@@ -6,7 +6,7 @@ import { fragmentedCluster, makeNode, makePod, makePool, makeSnapshot } from '..
 /** What scope and nodeConstraints of a claim do, and what is never replaced. */
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
-const snapshot = fragmentedCluster(6, 6, 10);
+const snapshot = fragmentedCluster(6, 3, 10);
 const ask = (request: Partial<RebalanceRequest>) =>
   rebalance({
     snapshot,
