@@ -1,0 +1,88 @@
+import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.ts';
+import type { NodeClaim, Pod } from '../../api/objects.ts';
+import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
+import { isLive, isRunning } from '../../e2e/support/workload.ts';
+import { findPrice } from '../../kentroller/cloud/availability.ts';
+import { createCache } from '../../kube/cache.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { createLogger } from '../../kube/log.ts';
+import type { Catalogue } from '../../planner/catalogue.ts';
+import { NAMESPACE } from './scene.ts';
+
+/** The cluster at one moment. */
+export interface Sample {
+  /** Milliseconds since the start. */
+  readonly at: number;
+  /** USD per hour of all machines that are launched and not gone. */
+  readonly cost: number;
+  readonly nodes: number;
+  readonly pending: number;
+  /** Pods that were taken off a node so far. */
+  readonly evicted: number;
+}
+
+const EVERY_MS = 1_000;
+
+/** Watches a cluster, and notes every second what it costs and how its pods are. */
+export class Meter {
+  readonly samples: Sample[] = [];
+  readonly #ended = new AbortController();
+  readonly #gone = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #startedAt = 0;
+  #evictedBefore = 0;
+  #look: () => Omit<Sample, 'at'> = () => ({ cost: 0, nodes: 0, pending: 0, evicted: 0 });
+
+  static async watch(client: KubeClient, catalogue: Catalogue): Promise<Meter> {
+    const meter = new Meter();
+    const log = createLogger({ component: 'bench', level: 'error' });
+    const pods = createCache<Pod>({ client, log, resource: PODS, namespace: NAMESPACE });
+    const claims = createCache<NodeClaim>({ client, log, resource: NODE_CLAIMS });
+    pods.onChange(({ type, object }) => {
+      const isGoing = type === 'delete' || object.metadata.deletionTimestamp !== undefined;
+      if (isGoing && object.spec.nodeName) meter.#gone.add(object.metadata.uid ?? '');
+    });
+    for (const cache of [pods, claims]) cache.start(meter.#ended.signal);
+    await Promise.all([pods.synced(), claims.synced()]);
+    meter.#look = () => {
+      const launched = claims.list().filter((claim) => claim.status?.providerID);
+      return {
+        cost: launched.reduce((sum, claim) => sum + priceOf(catalogue, claim), 0),
+        nodes: launched.length,
+        pending: pods.list().filter((pod) => isLive(pod) && !isRunning(pod)).length,
+        evicted: meter.#gone.size - meter.#evictedBefore,
+      };
+    };
+    return meter;
+  }
+
+  /** From here on counts. */
+  start(): void {
+    this.#startedAt = Date.now();
+    this.#evictedBefore = this.#gone.size;
+    const note = (): void => {
+      this.samples.push({ at: Date.now() - this.#startedAt, ...this.#look() });
+    };
+    note();
+    this.#timer = setInterval(note, EVERY_MS);
+  }
+
+  get last(): Sample {
+    const last = this.samples.at(-1);
+    if (!last) throw new Error('the meter has not been started');
+    return last;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#ended.abort(new Error('the measurement is over'));
+  }
+}
+
+const priceOf = (catalogue: Catalogue, { metadata: { labels = {} } }: NodeClaim): number =>
+  findPrice(
+    catalogue,
+    labels[INSTANCE_TYPE] ?? '',
+    labels[ZONE] ?? '',
+    labels[KARPENTER_CAPACITY_TYPE] ?? '',
+  ) ?? Number.NaN;

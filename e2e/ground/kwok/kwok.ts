@@ -1,0 +1,95 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import type { Ground } from '../cluster.ts';
+import { until } from '../ready.ts';
+import { type KwokFiles, locateKwokFiles } from './modules.ts';
+import { usualTypes } from './types.ts';
+
+/** Hundreds of machines without a kubelet each: kwok plays them all, Karpenter's kwok provider orders them. */
+export interface KwokOptions {
+  /** From a machine's Node to its being Ready, milliseconds; 0 when left out. */
+  readonly joinMs?: number;
+}
+
+export interface Kwok {
+  /** The instance types that Karpenter was given, for whoever needs the same. */
+  readonly typesFile: string;
+}
+
+const PORTS = { metrics: 19_212, health: 19_213 } as const;
+// A Node gets it from its claim, whoever makes the Node.
+const PLAYED = 'kwok.x-k8s.io/node=fake';
+
+interface Stage {
+  readonly spec: object;
+}
+
+const writeStage = (dir: string, file: string, joinMs: number): string => {
+  const stage = parse(readFileSync(file, 'utf8')) as Stage;
+  const path = join(dir, 'node-initialize.yaml');
+  writeFileSync(
+    path,
+    stringify({ ...stage, spec: { ...stage.spec, delay: { durationMilliseconds: joinMs } } }),
+  );
+  return path;
+};
+
+const startMachines = async (
+  ground: Ground,
+  dir: string,
+  { stages }: KwokFiles,
+  joinMs: number,
+): Promise<void> => {
+  const files = [writeStage(dir, stages.nodeInitialize, joinMs), ...stages.others];
+  ground.addProcess({
+    name: 'kwok',
+    argv: [
+      await ground.program('kwok'),
+      `--kubeconfig=${ground.kubeconfig}`,
+      '--manage-all-nodes=false',
+      `--manage-nodes-with-annotation-selector=${PLAYED}`,
+      '--node-lease-duration-seconds=40',
+      '--server-address=127.0.0.1:19214',
+      ...files.map((file) => `--config=${file}`),
+    ],
+  });
+};
+
+const startKarpenter = async (ground: Ground, typesFile: string): Promise<void> => {
+  ground.addProcess({
+    name: 'karpenter',
+    argv: [await ground.program('karpenter-kwok')],
+    env: {
+      KUBECONFIG: ground.kubeconfig,
+      SYSTEM_NAMESPACE: 'kube-system',
+      DISABLE_LEADER_ELECTION: 'true',
+      INSTANCE_TYPES_FILE_PATH: typesFile,
+      METRICS_PORT: String(PORTS.metrics),
+      HEALTH_PROBE_PORT: String(PORTS.health),
+    },
+  });
+  await karpenterReady(ground);
+};
+
+/** Waits until the ground's Karpenter of the kwok provider answers. */
+export const karpenterReady = (ground: Ground): Promise<void> =>
+  until('Karpenter is ready', 60_000, async () => {
+    const response = await fetch(`http://${ground.address}:${PORTS.health}/readyz`);
+    return response.ok;
+  });
+
+/** Starts kwok and Karpenter with its kwok provider on a ground; both end with it. A NodePool can be applied then. */
+export const startKwok = async (ground: Ground, options: KwokOptions = {}): Promise<Kwok> => {
+  const files = await locateKwokFiles();
+  const dir = join(ground.dir, 'kwok');
+  mkdirSync(dir, { recursive: true });
+  const typesFile = join(dir, 'instance-types.json');
+  writeFileSync(typesFile, JSON.stringify(usualTypes(files.types)));
+  const folders = files.crds.flatMap((folder) => ['-f', folder]);
+  await ground.kubectl(['apply', '--server-side', '--force-conflicts', ...folders]);
+  await ground.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await startMachines(ground, dir, files, options.joinMs ?? 0);
+  await startKarpenter(ground, typesFile);
+  return { typesFile };
+};
