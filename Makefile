@@ -74,3 +74,6 @@ bench-extender: setup ## extender/ beside kube-scheduler and a Go extender
 
 bench-webhook: setup ## webhook/ beside a bare echo webhook
 	@$(NODE) bench/webhook/main.ts
+
+bench-rebalance: setup ## Rebalancing beside Karpenter's own consolidation
+	@$(NODE) bench/rebalance/main.ts

@@ -4,9 +4,10 @@ import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { cloudOf } from '../e2e/ground/aws/cloud.ts';
 import { up } from '../e2e/ground/ground.ts';
-import { claimEnded, claimRebalance, planOf, planReaches } from '../e2e/support/claim.ts';
+import { claimEnded, planOf, planReaches } from '../e2e/support/claim.ts';
 import { until } from '../e2e/support/until.ts';
 import { podsRunning } from '../e2e/support/workload.ts';
+import { actsWith, isDraining } from './testing/acts.ts';
 import { openStage, PODS } from './testing/stage.ts';
 
 /** What people and the cloud do to a plan behind its back. */
@@ -20,27 +21,7 @@ t.teardown(async () => {
   await ground.down();
 });
 
-/** A claim whose plan waits for someone to let it go. */
-const planned = async (name: string, pool: string): Promise<RebalancePlan> => {
-  await claimRebalance(client, { name, pool, spec: { autoExecute: false } });
-  return planOf(client, name);
-};
-
-const letGo = (plan: RebalancePlan) =>
-  client.patch(resources.REBALANCE_PLANS, { name: plan.metadata.name }, { spec: { execute: true } });
-
-/** Lets no pod of the scene be evicted; answers with what lifts it. */
-const holdPods = async (namespace: string): Promise<() => Promise<void>> => {
-  await client.create(resources.POD_DISRUPTION_BUDGETS, {
-    apiVersion: 'policy/v1',
-    kind: 'PodDisruptionBudget',
-    metadata: { name: 'app', namespace },
-    spec: { selector: { matchLabels: { app: 'app' } }, minAvailable: PODS } as object,
-  });
-  return () => client.delete(resources.POD_DISRUPTION_BUDGETS, { name: 'app', namespace });
-};
-
-const isDraining = (plan: RebalancePlan): boolean => Object.keys(plan.status?.nodesDeletion ?? {}).length > 0;
+const { planned, letGo, holdPods } = actsWith(client);
 
 t.test('a machine that never joins is given up, and the next attempt takes its place', async (t) => {
   const name = 'nojoin';

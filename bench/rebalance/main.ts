@@ -63,7 +63,7 @@ const measure = async (
   fragments: Fragments,
 ): Promise<{ readonly outcome: Outcome; readonly bound: number }> => {
   const progress = progressOn(process.stdout);
-  const ground = await up({ name: `bench-rebalance-${name}`, progress });
+  const ground = await up({ name: `reb-${name}`, progress });
   const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'bench', qps: 2_000, burst: 2_000 });
   const end = async (): Promise<void> => {
     client.close();
