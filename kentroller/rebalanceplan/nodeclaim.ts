@@ -61,9 +61,10 @@ export const buildNodeClaim = (o: {
       },
       annotations: {
         ...template.metadata?.annotations,
-        ...planned.metadata.annotations,
         ...(hash === undefined ? {} : { [KARPENTER_NODEPOOL_HASH]: hash }),
         ...(hashVersion === undefined ? {} : { [KARPENTER_NODEPOOL_HASH_VERSION]: hashVersion }),
+        // The plan's own hash: where the NodePool has changed since, Karpenter is to find the machine drifted.
+        ...planned.metadata.annotations,
         [KARPENTER_DO_NOT_DISRUPT]: 'true',
         [PLANNED_CLAIM]: planned.metadata.name,
       },
