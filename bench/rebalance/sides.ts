@@ -1,7 +1,9 @@
 import { NODE_POOLS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Ground } from '../../e2e/ground/ground.ts';
+import { callHere } from '../../e2e/run/callhere.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Child } from '../support/child.ts';
+import { freePort } from '../support/port.ts';
 import { POOL } from './scene.ts';
 
 /** Who makes the cluster cheaper. */
@@ -48,24 +50,55 @@ const tune = (client: KubeClient, enabled: boolean): Promise<unknown> =>
     contentType: 'application/apply-patch+yaml',
   });
 
+/** Our three components as processes, with the settings that they have in a cluster but for these. */
+const startOurs = async (
+  ground: Ground,
+  client: KubeClient,
+  typesFile: string,
+): Promise<readonly Child[]> => {
+  const env = { KUBECONFIG: ground.kubeconfig, POD_IP: '127.0.0.1', PEER_PORT: '0', HEALTH_PORT: '0' };
+  const host = ground.hostAddress;
+  const port = await freePort(host);
+  await callHere(client, host, port);
+  const kentroller = Child.ofOurs('kentroller/main.ts', {
+    ...env,
+    INSTANCE_TYPES_FILE_PATH: typesFile,
+    LEASE_DURATION: '5s',
+    RENEW_DEADLINE: '3s',
+    RETRY_PERIOD: '1s',
+    // What the NodePool's budget allows is what Karpenter takes too.
+    MAX_SIMULTANEOUS_DRAINS: '20',
+  });
+  const pinner = Child.ofOurs('extender/main.ts', { ...env, HOST: '127.0.0.1', PORT: '0' });
+  const webhook = Child.ofOurs('webhook/main.ts', {
+    ...env,
+    HOST: host,
+    PORT: String(port),
+    EXTRA_NAMES: host,
+    SHUTDOWN_DELAY: '100ms',
+    SETTLE: '1s',
+  });
+  const children = [kentroller, pinner, webhook];
+  try {
+    await Promise.all([pinner.said('state of the world received'), webhook.said('certificate loaded')]);
+  } catch (error) {
+    await stopAll(children);
+    throw error;
+  }
+  return children;
+};
+
+const stopAll = async (children: readonly Child[]): Promise<void> => {
+  for (const child of children.toReversed()) await child.stop();
+};
+
 export const ourSide = (ground: Ground, client: KubeClient, typesFile: string): Side => {
-  const children: Child[] = [];
+  let children: readonly Child[] = [];
   return {
     name: 'ours',
     prepare: async () => {
       await tune(client, false);
-      const env = { KUBECONFIG: ground.kubeconfig, POD_IP: '127.0.0.1', PEER_PORT: '0', HEALTH_PORT: '0' };
-      children.push(
-        Child.ofOurs('kentroller/main.ts', {
-          ...env,
-          INSTANCE_TYPES_FILE_PATH: typesFile,
-          LEASE_DURATION: '5s',
-          RENEW_DEADLINE: '3s',
-          RETRY_PERIOD: '1s',
-        }),
-        Child.ofOurs('extender/main.ts', { ...env, HOST: '127.0.0.1', PORT: '0' }),
-      );
-      await children[1]?.said('state of the world received');
+      children = await startOurs(ground, client, typesFile);
     },
     begin: async () => {
       await tune(client, true);
@@ -83,8 +116,6 @@ export const ourSide = (ground: Ground, client: KubeClient, typesFile: string): 
           return `${metadata.name} ${status?.state}: ${counts}, ${placed}; ${times.join(', ')}${status?.failureMessage ? `; ${status.failureMessage}` : ''}`;
         });
     },
-    stop: async () => {
-      for (const child of children.toReversed()) await child.stop();
-    },
+    stop: () => stopAll(children),
   };
 };

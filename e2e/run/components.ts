@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { REBALANCE_PLANS } from '../../api/resources.ts';
 import { connect, type KubeClient } from '../../kube/client.ts';
+import { CONFIGURATION, callHere } from './callhere.ts';
 
 /**
  * Our components as processes against the cluster of KUBECONFIG, for who works on them: `make run`. The cluster holds
@@ -8,7 +9,6 @@ import { connect, type KubeClient } from '../../kube/client.ts';
  * the cluster's API server reaches; without it the pinner binds pods a moment later.
  */
 
-const CONFIGURATION = 'castai-pod-pinner-webhook';
 const WEBHOOK_PORT = 18_443;
 
 interface Component {
@@ -34,17 +34,6 @@ const componentsFor = (webhookHost: string): readonly Component[] => [
         },
       ]),
 ];
-
-/** Points the webhook's configuration at this machine instead of a Service. */
-const callHere = async (client: KubeClient, host: string): Promise<void> => {
-  const url = `https://${host}:${WEBHOOK_PORT}/mutate`;
-  const found = await client.get(MUTATING_WEBHOOK_CONFIGURATIONS, { name: CONFIGURATION });
-  const webhooks = (found.webhooks ?? []).map((webhook) => {
-    const { service: _, ...clientConfig } = webhook.clientConfig;
-    return { ...webhook, clientConfig: { ...clientConfig, url } };
-  });
-  await client.replace(MUTATING_WEBHOOK_CONFIGURATIONS, { ...found, webhooks });
-};
 
 const isInstalled = async (client: KubeClient): Promise<boolean> =>
   client.list(REBALANCE_PLANS).then(
@@ -73,7 +62,7 @@ const run = async (): Promise<void> => {
       'the cluster knows no RebalancePlans: kubectl apply --server-side -k manifests/overlays/processes',
     );
   }
-  if (webhookHost !== '') await callHere(client, webhookHost);
+  if (webhookHost !== '') await callHere(client, webhookHost, WEBHOOK_PORT);
   client.close();
   const children = componentsFor(webhookHost).map(start);
   const stop = (signal: NodeJS.Signals): void => {
