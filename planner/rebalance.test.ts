@@ -138,3 +138,13 @@ t.test('of two plans within half a percent the one that moves fewer pods wins', 
   t.equal(plan?.spec.podsToMigrate?.length, 24);
   t.same(plan?.spec.nodeClaimsToDelete, [{ nodeClaimName: 'claim-node-0' }]);
 });
+
+t.test('where moving weighs more, fewer pods move, and at a price that nothing saves none', async (t) => {
+  const snapshot = fragmentedCluster(16, 8, 14);
+  const moved = (moveWeight?: number): number =>
+    ask({ snapshot, ...(moveWeight === undefined ? {} : { moveWeight }) }).plan?.spec.podsToMigrate?.length ??
+    0;
+  const [free, dear] = [moved(), moved(1)];
+  t.ok(dear > 0 && dear < free, `${dear} instead of ${free}`);
+  t.equal(moved(1000), 0);
+});

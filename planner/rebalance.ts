@@ -53,6 +53,11 @@ export interface RebalanceRequest {
   readonly rounds?: number;
   /** What preferred node affinity and soft spread weigh; Respect when left out. */
   readonly preferences?: Preferences;
+  /**
+   * What moving a pod has to save at least, as a part of what an average pod costs at the lowest prices: 0.5 moves
+   * a pod where that saves half of it. Next to nothing when left out.
+   */
+  readonly moveWeight?: number;
 }
 
 export interface RebalanceResult {
@@ -189,16 +194,18 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   // 3. Search.
   const packing = new Packing(problem);
   const before = packing.cost();
+  const candidates = [...selection.candidates];
+  const demand = packing.demand(problem.pending);
+  const options = optionsFor(problem, demand);
+  const worth = demand.reduce((sum, n, shape) => sum + n * (options.worth[shape] ?? 0), 0);
+  const weight = request.moveWeight === undefined ? before * AS_GOOD : worth * request.moveWeight;
   const effort = {
     seed: request.seed,
     rounds: roundsOf(request),
     isOver: isOver.compose,
-    movePrice: (before * AS_GOOD) / Math.max(1, movable.length),
+    movePrice: weight / Math.max(1, movable.length),
     goal: 0,
   };
-  const candidates = [...selection.candidates];
-  const demand = packing.demand(problem.pending);
-  const options = optionsFor(problem, demand);
   replacePrefix(packing, candidates, options, effort);
   const bounded = lowerBound(packing, demand, isOver.bound);
   improve(packing, candidates, options, { ...effort, isOver: isOver.search, goal: bounded * (1 + CLOSE) });
