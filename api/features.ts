@@ -43,6 +43,8 @@ const schema = z.object({
       minNodesToConsider: count.exactOptional(),
       maxNodesPerIteration: count.exactOptional(),
       maxBinarySearchDepth: count.exactOptional(),
+      /** What moving a pod has to save at least, as a part of what an average pod costs. */
+      moveWeight: within(0).exactOptional(),
       failureBackoffSeconds: seconds.exactOptional(),
       pollingPeriodSeconds: within(1).exactOptional(),
       aggressiveModeConfig: rebalancePlanClaimSpec.shape.aggressiveModeConfig,

@@ -160,6 +160,9 @@ export const options = z.object({
     .min(0)
     .default(50)
     .meta({ description: 'least saving, in USD a month' }),
+  continuousRebalancingMoveWeight: z.coerce.number().min(0).default(0.5).meta({
+    description: 'what moving a pod has to save at least, as a part of what an average pod costs',
+  }),
   continuousRebalancingFailureBackoffDuration: duration
     .default(30 * 60_000)
     .meta({ description: 'rest after a plan that failed; doubles with each failure in a row' }),

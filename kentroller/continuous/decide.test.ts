@@ -27,6 +27,7 @@ const SETTINGS: ContinuousSettings = {
   minNodeAgeMs: 5 * MINUTE,
   minNodes: 1,
   maxNodes: 100,
+  moveWeight: 0.5,
   thresholdPercent: 0,
   thresholdMonthly: 50,
   failureBackoffMs: 30 * MINUTE,

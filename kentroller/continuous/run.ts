@@ -101,6 +101,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
         minAgeSeconds: Math.ceil(settings.minNodeAgeMs / 1000),
       },
       aggressive: settings.aggressive,
+      moveWeight: settings.moveWeight,
     },
     PLANNING_TIMEOUT_MS,
     signal,

@@ -13,6 +13,8 @@ export interface ContinuousSettings {
   readonly maxNodes: number;
   readonly thresholdPercent: number;
   readonly thresholdMonthly: number;
+  /** What moving a pod has to save at least, as a part of what an average pod costs. */
+  readonly moveWeight: number;
   readonly failureBackoffMs: number;
   readonly aggressive: NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
 }
@@ -40,6 +42,7 @@ export const continuousSettings = (o: Options, features: Features): ContinuousSe
     maxNodes: f.maxNodesPerIteration ?? o.continuousRebalancingMaxNodesPerIteration,
     thresholdPercent: f.savingsThresholdPercent ?? o.continuousRebalancingSavingsThresholdPercent,
     thresholdMonthly: f.savingsThresholdCostMonthly ?? o.continuousRebalancingSavingsThresholdCostMonthly,
+    moveWeight: f.moveWeight ?? o.continuousRebalancingMoveWeight,
     failureBackoffMs:
       f.failureBackoffSeconds === undefined
         ? o.continuousRebalancingFailureBackoffDuration
