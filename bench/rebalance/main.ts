@@ -24,14 +24,23 @@ import { karpenterSide, ourSide } from './sides.ts';
 
 /**
  * The same fragmented cluster given once to Karpenter's own consolidation and once to us, until nothing changes any
- * more. `--nodes 200 --pods 3000 --deployments 120 --seed 1 --join 15 --quiet 120 --minutes 15 --only karpenter,ours`.
+ * more. `--nodes 200 --pods 3000 --deployments 120 --seed 1 --budget 10 --join 15 --quiet 120 --minutes 15 --only karpenter,ours`.
  */
 
 const SIDES = ['karpenter', 'ours'] as const;
 type SideName = (typeof SIDES)[number];
 
 const { numbers, groups } = readFlags(process.argv.slice(2), {
-  numbers: { nodes: 200, pods: 3000, deployments: 120, seed: 1, join: 15, quiet: 120, minutes: 15 },
+  numbers: {
+    nodes: 200,
+    pods: 3000,
+    deployments: 120,
+    seed: 1,
+    budget: 10,
+    join: 15,
+    quiet: 120,
+    minutes: 15,
+  },
   groups: SIDES,
 });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -63,7 +72,7 @@ const measure = async (
   fragments: Fragments,
 ): Promise<{ readonly outcome: Outcome; readonly bound: number }> => {
   const progress = progressOn(process.stdout);
-  const ground = await up({ name: `reb-${name}`, progress });
+  const ground = await up({ name: `reb-${name[0]}-${process.pid}`, progress });
   const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'bench', qps: 2_000, burst: 2_000 });
   const end = async (): Promise<void> => {
     client.close();
@@ -77,7 +86,9 @@ const measure = async (
     );
     const catalogue = catalogueFromKwok(JSON.parse(readFileSync(typesFile, 'utf8')));
     await ground.kubectl(['apply', '--server-side', '-k', 'manifests/overlays/processes']);
-    await progress.during('make the cluster', () => setScene(ground, client, fragments));
+    await progress.during('make the cluster', () =>
+      setScene(ground, client, fragments, `${numbers.budget}%`),
+    );
     const bound = await boundOf(client, catalogue);
     const side = name === 'karpenter' ? karpenterSide(client) : ourSide(ground, client, typesFile);
     const meter = await Meter.watch(client, catalogue);

@@ -18,13 +18,13 @@ export const NAMESPACE = 'load';
 const SET_UP_MS = 300_000;
 const AT_ONCE = 16;
 
-const applyPool = async (client: KubeClient): Promise<NodePool> => {
+const applyPool = async (client: KubeClient, budget: string): Promise<NodePool> => {
   await client.request('PATCH', '/apis/karpenter.kwok.sh/v1alpha1/kwoknodeclasses/default', {
     query: { fieldManager: 'bench', force: 'true' },
     body: kwokNodeClass,
     contentType: 'application/apply-patch+yaml',
   });
-  await client.apply(NODE_POOLS, kwokNodePool(POOL), { fieldManager: 'bench', force: true });
+  await client.apply(NODE_POOLS, kwokNodePool(POOL, budget), { fieldManager: 'bench', force: true });
   return until(
     'the NodePool ready',
     async () => {
@@ -105,10 +105,16 @@ const bind = (client: KubeClient, pod: Pod, node: string): Promise<unknown> =>
 
 /**
  * Makes the cluster: machines from Karpenter, Deployments, and each pod bound where the fragments say, with neither
- * Karpenter nor a scheduler there to think otherwise. Both are back, and everything runs, when it returns.
+ * Karpenter nor a scheduler there to think otherwise. Both are back, and everything runs, when it returns. `budget` is
+ * what the NodePool lets anyone disrupt at once.
  */
-export const setScene = async (ground: Ground, client: KubeClient, fragments: Fragments): Promise<void> => {
-  const pool = await applyPool(client);
+export const setScene = async (
+  ground: Ground,
+  client: KubeClient,
+  fragments: Fragments,
+  budget: string,
+): Promise<void> => {
+  const pool = await applyPool(client, budget);
   const nodeOf = await orderMachines(client, pool, fragments);
   const resume = [await suspend(ground, 'karpenter'), await suspend(ground, 'scheduler')];
   await createNamespace(client, NAMESPACE);
