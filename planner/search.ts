@@ -33,6 +33,10 @@ export const openTargets = (packing: Packing): number[] => {
   return nodes;
 };
 
+/** What each shape is worth where it is: to move it costs too. */
+const withMoves = (o: FillOptions, effort: Effort): Float64Array =>
+  o.worth.map((worth) => worth + effort.movePrice);
+
 /** Moves each bought node to the cheapest column that holds what is on it. */
 export const rightsize = (packing: Packing): void => {
   const byPrice = [...packing.problem.columns].sort((a, b) => a.price - b.price);
@@ -101,8 +105,9 @@ export const replacePrefix = (
   o: FillOptions,
   effort: Effort,
 ): void => {
+  const dear = withMoves(o, effort);
   const order = [...candidates].sort(
-    (a, b) => packing.fullness(a, o.worth) - packing.fullness(b, o.worth) || a - b,
+    (a, b) => packing.fullness(a, dear) - packing.fullness(b, dear) || a - b,
   );
   const start = objective(packing, packing.cost(), effort.movePrice);
   let best = start - EPSILON;
@@ -198,6 +203,7 @@ export const improve = (
 ): void => {
   const random = randomFrom(effort.seed);
   const isCandidate = new Set(candidates);
+  const dear = withMoves(o, effort);
   const valueNow = (): number => objective(packing, packing.cost(), effort.movePrice);
   let best = valueNow();
   let now = best;
@@ -222,7 +228,7 @@ export const improve = (
     if (open.length === 0) break;
     const closed = candidates.filter((node) => !packing.open[node]);
     const size = Math.min(open.length, 1 + Math.floor(random() * (stale > 40 ? 8 : 4)));
-    const chosen = choose(packing, open, o.worth, size, random);
+    const chosen = choose(packing, open, dear, size, random);
     const around = openTargets(packing).filter((node) => !chosen.has(node));
     const targets = some(around, MAX_TARGETS, random);
     const reopen = new Set([...chosen].filter((node) => node < packing.standing));
