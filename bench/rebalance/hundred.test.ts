@@ -27,11 +27,8 @@ t.test('one plan replaces a hundred nodes', long, async (t) => {
   const { typesFile } = await startKwok(ground, { joinMs: 5_000 });
   const catalogue = catalogueFromKwok(JSON.parse(readFileSync(typesFile, 'utf8')));
   await ground.kubectl(['apply', '--server-side', '-k', 'manifests/overlays/processes']);
-  await setScene(
-    ground,
-    client,
-    fragmentsOf(catalogue, { nodes: 140, pods: PODS, deployments: 60, seed: 2 }),
-  );
+  const fragments = fragmentsOf(catalogue, { nodes: 140, pods: PODS, deployments: 60, seed: 2 });
+  await setScene(ground, client, { fragments, catalogue, budget: '100%' });
   const ours = ourSide(ground, client, typesFile);
   const meter = await Meter.watch(client, catalogue);
   t.teardown(async () => {

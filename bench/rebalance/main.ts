@@ -87,7 +87,7 @@ const measure = async (
     const catalogue = catalogueFromKwok(JSON.parse(readFileSync(typesFile, 'utf8')));
     await ground.kubectl(['apply', '--server-side', '-k', 'manifests/overlays/processes']);
     await progress.during('make the cluster', () =>
-      setScene(ground, client, fragments, `${numbers.budget}%`),
+      setScene(ground, client, { fragments, catalogue, budget: `${numbers.budget}%` }),
     );
     const bound = await boundOf(client, catalogue);
     const side = name === 'karpenter' ? karpenterSide(client) : ourSide(ground, client, typesFile);

@@ -1,16 +1,16 @@
-import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../api/labels.ts';
-import type { NodeClaim, NodePool, Pod } from '../../api/objects.ts';
-import { NODE_CLAIMS, NODE_POOLS, PODS } from '../../api/resources.ts';
+import type { NodePool, Pod } from '../../api/objects.ts';
+import { NODE_POOLS, PODS } from '../../api/resources.ts';
 import type { Ground } from '../../e2e/ground/ground.ts';
 import { karpenterReady } from '../../e2e/ground/kwok/kwok.ts';
 import { kwokNodeClass, kwokNodePool } from '../../e2e/ground/kwok/nodepool.ts';
 import { suspend } from '../../e2e/ground/suspend.ts';
-import { machinesReady } from '../../e2e/support/fleet.ts';
 import { until } from '../../e2e/support/until.ts';
 import { applyDeployment, createNamespace, podsRunning } from '../../e2e/support/workload.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import type { Catalogue } from '../../planner/catalogue.ts';
 import { forEach } from '../support/cluster.ts';
-import type { Fragments, Machine } from './fragments.ts';
+import type { Fragments } from './fragments.ts';
+import { makeMachines, nodeNameOf } from './machines.ts';
 
 export const POOL = 'default';
 export const NAMESPACE = 'load';
@@ -34,49 +34,6 @@ const applyPool = async (client: KubeClient, budget: string): Promise<NodePool> 
     },
     { timeoutMs: 60_000 },
   );
-};
-
-const claimFor = (pool: NodePool, { name, instanceType, zone }: Machine): NodeClaim => {
-  const annotations = pool.metadata.annotations ?? {};
-  const hashes = ['karpenter.sh/nodepool-hash', 'karpenter.sh/nodepool-hash-version'];
-  const only = (key: string, value: string) => ({ key, operator: 'In' as const, values: [value] });
-  return {
-    apiVersion: 'karpenter.sh/v1',
-    kind: 'NodeClaim',
-    metadata: {
-      name,
-      labels: { [KARPENTER_NODEPOOL]: POOL, 'karpenter.kwok.sh/kwoknodeclass': 'default' },
-      annotations: Object.fromEntries(hashes.map((key) => [key, annotations[key] ?? ''])),
-      ownerReferences: [
-        {
-          apiVersion: 'karpenter.sh/v1',
-          kind: 'NodePool',
-          name: POOL,
-          uid: pool.metadata.uid ?? '',
-          blockOwnerDeletion: true,
-        },
-      ],
-    },
-    spec: {
-      nodeClassRef: pool.spec.template.spec.nodeClassRef,
-      requirements: [
-        only(INSTANCE_TYPE, instanceType),
-        only(ZONE, zone),
-        only(KARPENTER_CAPACITY_TYPE, 'on-demand'),
-        only('kubernetes.io/arch', 'amd64'),
-        only('kubernetes.io/os', 'linux'),
-      ],
-      resources: { requests: { cpu: '1' } },
-      expireAfter: 'Never',
-    },
-  };
-};
-
-const orderMachines = async (client: KubeClient, pool: NodePool, { machines }: Fragments) => {
-  await forEach(machines, (machine) => client.create(NODE_CLAIMS, claimFor(pool, machine)), AT_ONCE);
-  const names = machines.map(({ name }) => name);
-  const claims = await machinesReady(client, names, SET_UP_MS);
-  return new Map(claims.map((claim) => [claim.metadata.name, claim.status?.nodeName ?? '']));
 };
 
 /** The pods of each Deployment, once its ReplicaSet has made them all. */
@@ -104,19 +61,19 @@ const bind = (client: KubeClient, pod: Pod, node: string): Promise<unknown> =>
   });
 
 /**
- * Makes the cluster: machines from Karpenter, Deployments, and each pod bound where the fragments say, with neither
+ * Makes the cluster: machines, Deployments, and each pod bound where the fragments say, with neither
  * Karpenter nor a scheduler there to think otherwise. Both are back, and everything runs, when it returns. `budget` is
  * what the NodePool lets anyone disrupt at once.
  */
 export const setScene = async (
   ground: Ground,
   client: KubeClient,
-  fragments: Fragments,
-  budget: string,
+  o: { readonly fragments: Fragments; readonly catalogue: Catalogue; readonly budget: string },
 ): Promise<void> => {
+  const { fragments, catalogue, budget } = o;
   const pool = await applyPool(client, budget);
-  const nodeOf = await orderMachines(client, pool, fragments);
   const resume = [await suspend(ground, 'karpenter'), await suspend(ground, 'scheduler')];
+  await makeMachines(client, pool, catalogue, fragments.machines, SET_UP_MS);
   await createNamespace(client, NAMESPACE);
   await forEach(
     fragments.workloads,
@@ -132,9 +89,9 @@ export const setScene = async (
     AT_ONCE,
   );
   const waiting = await podsOf(client, fragments);
-  const bindings = fragments.machines.flatMap(({ name, pods }) =>
-    [...pods].flatMap(([app, count]) =>
-      (waiting.get(app) ?? []).splice(0, count).map((pod) => ({ pod, node: nodeOf.get(name) ?? '' })),
+  const bindings = fragments.machines.flatMap((machine) =>
+    [...machine.pods].flatMap(([app, count]) =>
+      (waiting.get(app) ?? []).splice(0, count).map((pod) => ({ pod, node: nodeNameOf(machine) })),
     ),
   );
   await forEach(bindings, ({ pod, node }) => bind(client, pod, node), AT_ONCE);
