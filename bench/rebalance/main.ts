@@ -8,6 +8,7 @@ import { usualTypes } from '../../e2e/ground/kwok/types.ts';
 import { progressOn } from '../../e2e/ground/progress.ts';
 import { until } from '../../e2e/support/until.ts';
 import { createCaches, startCaches } from '../../kentroller/caches.ts';
+import { findPrice } from '../../kentroller/cloud/availability.ts';
 import { gatherSnapshot } from '../../kentroller/snapshot.ts';
 import { connect, type KubeClient } from '../../kube/client.ts';
 import { createLogger } from '../../kube/log.ts';
@@ -18,7 +19,7 @@ import { readFlags } from '../support/flags.ts';
 import { formatNumber, formatRatio, type Row, tableOf } from '../support/table.ts';
 import { type Fragments, fragmentsOf } from './fragments.ts';
 import { Meter } from './meter.ts';
-import { courseOf, isSettled, type Outcome, outcomeOf } from './outcome.ts';
+import { courseOf, isSettled, leastEvictions, type Outcome, outcomeOf } from './outcome.ts';
 import { setScene } from './scene.ts';
 import { karpenterSide, ourSide } from './sides.ts';
 
@@ -120,7 +121,19 @@ const measure = async (
   }
 };
 
-const rowsOf = (ours: Outcome, peer: Outcome, bound: number): readonly Row[] => {
+/** What each machine of the fragments costs and holds. */
+const machinesOf = (fragments: Fragments, catalogue: Catalogue) =>
+  fragments.machines.map(({ instanceType, zone, pods }) => ({
+    price: findPrice(catalogue, instanceType, zone, 'on-demand') ?? Number.NaN,
+    pods: [...pods.values()].reduce((sum, n) => sum + n, 0),
+  }));
+
+const rowsOf = (
+  ours: Outcome,
+  peer: Outcome,
+  bound: number,
+  machines: ReturnType<typeof machinesOf>,
+): readonly Row[] => {
   const row = (what: string, of: (o: Outcome) => number, reach: number | undefined, words: string): Row => ({
     what,
     ours: formatNumber(of(ours)),
@@ -135,6 +148,12 @@ const rowsOf = (ours: Outcome, peer: Outcome, bound: number): readonly Row[] => 
     row('above the lower bound, %', (o) => 100 * (o.after / bound - 1), undefined, ''),
     row('minutes until nothing changed', (o) => o.minutes, 0.5, '≤ 0.5 ×'),
     row('pods evicted', (o) => o.evicted, undefined, ''),
+    row(
+      'pods that such savings move at least',
+      (o) => leastEvictions(machines, o.before - o.after),
+      undefined,
+      '',
+    ),
     row('pods evicted a USD an hour saved', (o) => o.evictedPerDollar, 0.5, '≤ 0.5 ×'),
     row('pods pending at most', (o) => o.mostPending, undefined, ''),
     row('pods pending, pod seconds', (o) => o.pendingSeconds, undefined, ''),
@@ -144,7 +163,8 @@ const rowsOf = (ours: Outcome, peer: Outcome, bound: number): readonly Row[] => 
 };
 
 const { types } = await locateKwokFiles();
-const fragments = fragmentsOf(catalogueFromKwok(usualTypes(types)), numbers);
+const catalogue = catalogueFromKwok(usualTypes(types));
+const fragments = fragmentsOf(catalogue, numbers);
 say(
   `${machine()}, ${load()}; ${numbers.nodes} nodes, ${numbers.pods} pods of ${fragments.workloads.length} Deployments`,
 );
@@ -153,5 +173,5 @@ for (const name of SIDES.filter((each) => groups.has(each))) found.set(name, awa
 const [peer, ours] = [found.get('karpenter'), found.get('ours')];
 if (peer && ours) {
   say(`\nLower bound: ${ours.bound.toFixed(2)} USD an hour. Peer: Karpenter's own consolidation.\n`);
-  say(tableOf(rowsOf(ours.outcome, peer.outcome, ours.bound)));
+  say(tableOf(rowsOf(ours.outcome, peer.outcome, ours.bound, machinesOf(fragments, catalogue))));
 }

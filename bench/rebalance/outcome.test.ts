@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Sample } from './meter.ts';
-import { courseOf, isSettled, lastChange, outcomeOf } from './outcome.ts';
+import { courseOf, isSettled, lastChange, leastEvictions, outcomeOf } from './outcome.ts';
 
 const sample = (seconds: number, cost: number, o: Partial<Sample> = {}): Sample => ({
   at: seconds * 1000,
@@ -48,6 +48,18 @@ t.test('settled is quiet for long enough with no pod waiting', async (t) => {
   t.notOk(isSettled(COURSE, 121_000));
   t.notOk(isSettled([...COURSE, sample(400, 6, { pending: 1 })], 120_000));
   t.notOk(isSettled([], 1));
+});
+
+t.test('savings need at least the pods of the emptiest machines for their price', async (t) => {
+  const machines = [
+    { price: 1, pods: 10 },
+    { price: 2, pods: 4 },
+    { price: 1, pods: 0 },
+  ];
+  t.equal(leastEvictions(machines, 1), 0);
+  t.equal(leastEvictions(machines, 2), 2);
+  t.equal(leastEvictions(machines, 3.05), 5);
+  t.equal(leastEvictions(machines, 0), 0);
 });
 
 t.test('the course shows its last moment, whatever the step', async (t) => {

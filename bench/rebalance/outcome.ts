@@ -58,6 +58,24 @@ export const outcomeOf = (samples: readonly Sample[], horizonMs: number): Outcom
   };
 };
 
+/**
+ * Pods that anyone has to move to save so much: machines worth that have to go, whatever is bought, and each pod on
+ * them moves at least once. The cheapest in pods a USD go first, the last one in part, so it is a lower bound.
+ */
+export const leastEvictions = (
+  machines: readonly { readonly price: number; readonly pods: number }[],
+  saved: number,
+): number => {
+  let left = saved;
+  let moved = 0;
+  for (const { price, pods } of machines.toSorted((a, b) => a.pods / a.price - b.pods / b.price)) {
+    if (left <= 0) break;
+    moved += pods * Math.min(1, left / price);
+    left -= price;
+  }
+  return Math.ceil(moved - EPSILON);
+};
+
 /** Time, cost, nodes, pods pending and evicted so far, at even steps: enough to see the course of it. */
 export const courseOf = (samples: readonly Sample[], everyMs: number): string => {
   const rows: string[] = [];
