@@ -42,6 +42,7 @@ const SETTINGS: ContinuousSettings = {
   minNodeAgeMs: 0,
   minNodes: 1,
   maxNodes: 7,
+  moveWeight: 1,
   thresholdPercent: 10,
   thresholdMonthly: 50,
   failureBackoffMs: 1_800_000,
