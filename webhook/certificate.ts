@@ -83,9 +83,6 @@ export const renewalOf = (certificate: X509Certificate): number => {
   return from + ((Date.parse(certificate.validTo) - from) * 2) / 3;
 };
 
-/** When a certificate of ours was made. */
-export const madeAt = (certificate: X509Certificate): number => Date.parse(certificate.validFrom) + SKEW_MS;
-
 export const isIssuedBy = (certificate: X509Certificate, authority: X509Certificate): boolean =>
   certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 

@@ -102,10 +102,20 @@ const carryOut = async (
   }
 };
 
+/** A text and since when this process has seen it stand there. */
+interface Seen {
+  readonly text: string;
+  readonly since: number;
+}
+
+const see = (last: Seen | undefined, text: string, now: number): Seen =>
+  last?.text === text ? last : { text, since: now };
+
 /** Makes, renews and rotates the webhook's certificates, one write at a time. Run by one replica. */
 export const certificates = (p: CertificateParts): Controller => {
   const KEY = 'certificates';
-  let settled: { readonly bundle: string; readonly since: number } | undefined;
+  let settled: Seen | undefined;
+  let served: Seen | undefined;
   return {
     name: 'certificate.rotate',
     sources: [
@@ -119,14 +129,16 @@ export const certificates = (p: CertificateParts): Controller => {
       if (!configuration?.webhooks?.length) {
         p.log.warn({ configuration: p.configurationName }, 'the webhook is not configured at the API server');
         settled = undefined;
+        served = undefined;
         return awaitChange;
       }
       const authority = readAuthority(p.authorities.get(`${p.namespace}/${p.authorityName}`));
       const leaf = readLeaf(p.leaves.get(`${p.namespace}/${p.leafName}`));
       const bundle = liveBundle(configuration);
-      if (bundle !== bundleOf(authority)) settled = undefined;
-      else if (settled?.bundle !== bundle) settled = { bundle, since: now };
-      const step = decideRotation({ authority, leaf, bundle, bundleSince: settled?.since, now }, p.policy);
+      settled = bundle === bundleOf(authority) ? see(settled, bundle, now) : undefined;
+      served = leaf ? see(served, leaf.cert, now) : undefined;
+      const since = { bundleSince: settled?.since, leafSince: served?.since };
+      const step = decideRotation({ authority, leaf, bundle, ...since, now }, p.policy);
       await carryOut(p, step, authority, signal);
       if (step.kind === 'rest') return requeue(Math.max(1, Math.min(step.until - now, LOOK_AGAIN_MS)));
       p.log.info({ step: step.kind, reason: step.reason }, 'webhook certificates');

@@ -19,17 +19,22 @@ class World {
   bundle = '';
   now = START;
   #since: { bundle: string; at: number } | undefined;
+  #leafSince: { cert: string; at: number } | undefined;
 
   /** The process that keeps the certificates is killed: what only it knew is gone. */
   restart(): void {
     this.#since = undefined;
+    this.#leafSince = undefined;
   }
 
   decide(): Step {
     if (this.bundle !== bundleOf(this.authority)) this.#since = undefined;
     else if (this.#since?.bundle !== this.bundle) this.#since = { bundle: this.bundle, at: this.now };
     const { authority, leaf, bundle, now } = this;
-    return decideRotation({ authority, leaf, bundle, bundleSince: this.#since?.at, now }, policy);
+    if (!leaf) this.#leafSince = undefined;
+    else if (this.#leafSince?.cert !== leaf.cert) this.#leafSince = { cert: leaf.cert, at: now };
+    const since = { bundleSince: this.#since?.at, leafSince: this.#leafSince?.at };
+    return decideRotation({ authority, leaf, bundle, ...since, now }, policy);
   }
 
   async apply(step: Step): Promise<void> {
@@ -209,6 +214,21 @@ t.test('killed after any write and started again, it ends the same, and never br
     }),
     { numRuns: 25 },
   );
+});
+
+t.test('clocks ten minutes apart: the next keeper leaves a new leaf the same time to spread', async (t) => {
+  for (const apart of [600_000, -600_000]) {
+    const world = await settled();
+    world.authority = { ...world.authority, next: await makeAuthority(world.now, 365) };
+    for (let step = world.decide(); step.reason !== 'the new leaf spreads'; step = world.decide())
+      await world.apply(step);
+    world.restart();
+    world.now += apart;
+    t.match(world.decide(), { kind: 'rest', until: world.now + policy.retireMs });
+    await world.apply(world.decide());
+    t.equal(world.decide().kind, 'retire');
+    t.ok(world.isTrusted());
+  }
 });
 
 t.test('Secrets carry it all', async (t) => {

@@ -2,7 +2,6 @@ import type { X509Certificate } from 'node:crypto';
 import {
   isIssuedBy,
   isValidAt,
-  madeAt,
   type Pair,
   readCertificate,
   readCertificates,
@@ -25,6 +24,8 @@ export interface Sight {
   readonly bundle: string;
   /** Since when the live bundle has been what it should be, as far as this process saw; undefined when it is not. */
   readonly bundleSince: number | undefined;
+  /** Since when the stored leaf has been the one it is, as far as this process saw: clocks of others don't matter. */
+  readonly leafSince: number | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -95,9 +96,8 @@ export const decideRotation = (s: Sight, policy: Policy): Step => {
   }
   if (fault) return { kind: 'issue-leaf', reason: fault };
   const leaf = readCertificate(s.leaf?.cert);
-  const leafAt = leaf ? madeAt(leaf) : now;
   if (authority.previous !== '') {
-    const retiredAt = leafAt + policy.retireMs;
+    const retiredAt = (s.leafSince ?? now) + policy.retireMs;
     if (now < retiredAt) return { kind: 'rest', until: retiredAt, reason: 'the new leaf spreads' };
     return { kind: 'retire', reason: 'no leaf in use comes from it' };
   }
