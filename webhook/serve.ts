@@ -12,6 +12,9 @@ const BODY_LIMIT = 8 * 1024 * 1024;
 // Longer than the 90 s after which Go closes idle connections.
 const KEEP_ALIVE_MS = 120_000;
 
+/** A TLS socket, with the one beneath it, where Node tells. */
+type Wrapped = Socket & { readonly _parent?: Socket };
+
 export interface WebhookServer {
   readonly app: FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>;
   /** Connections from now on are served with this certificate. */
@@ -31,10 +34,12 @@ export const webhookServer = (o: { readonly admission: Admission; readonly log: 
     keepAliveTimeout: KEEP_ALIVE_MS,
     https: { minVersion: 'TLSv1.2' },
   });
-  app.server.on('tlsClientError', (error: Error & { code?: string }, socket: Socket) => {
+  // A socket that has ended knows its peer only if it was asked before.
+  app.server.on('connection', (socket: Socket) => void socket.remoteAddress);
+  app.server.on('tlsClientError', (error: Error & { code?: string }, socket: Wrapped) => {
     const said = error.code === 'ECONNRESET' ? 'EOF' : error.message;
-    const from = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
-    log.info(`http: TLS handshake error from ${from}: ${said}`);
+    const { remoteAddress = 'unknown', remotePort = 0 } = socket._parent ?? socket;
+    log.info(`http: TLS handshake error from ${remoteAddress}:${remotePort}: ${said}`);
   });
   // Reviews are read once and as they are: no other parser looks at them.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
