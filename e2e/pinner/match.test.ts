@@ -100,7 +100,7 @@ t.before(async () => {
     await joinAs(client, name);
   }
   for (const webhook of processes.slice(1))
-    await eventually('a certificate', () => webhook.said('certificate loaded'));
+    await eventually('a certificate', () => webhook.said('certificate loaded'), 60_000);
   balancer.send(ports);
   await eventually('the door opens', () =>
     processes.some((webhook) => webhook.said('webhook called from now on')),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parse } from 'yaml';
-import type { MutatingWebhookConfiguration, ReplicaSet } from '../../api/objects.ts';
+import type { MutatingWebhookConfiguration, Pod, ReplicaSet } from '../../api/objects.ts';
 import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { probeWebhook } from '../../kentroller/rebalanceplan/webhook.ts';
@@ -99,31 +99,43 @@ t.test('it is live once a plan runs and the pinner knows its pins, and not befor
   t.same(items, [], 'nothing was made');
 });
 
-t.test('other pods of our own namespace are never sent to it', async (t) => {
-  const before = await callsOf(client, configuration);
-  const owner = {
+t.test('while a plan runs, it is called for no pod that can have no slot', async (t) => {
+  const calls = (): Promise<number> => callsOf(client, configuration);
+  const owner = (kind: string) => ({
     apiVersion: 'apps/v1',
-    kind: 'ReplicaSet',
+    kind,
     name: 'web',
     uid: web.metadata.uid ?? '',
     controller: true,
-  };
-  const spec = { containers: [{ name: 'main', image: 'main' }] };
-  const labels = { 'autoscaling.cast.ai/pin-probe': 'true' };
-  for (const metadata of [{}, { labels }]) {
-    const pod = {
-      metadata: { name: '', generateName: 'p-', namespace, ownerReferences: [owner], ...metadata },
-      spec,
+  });
+  const asks = { 'autoscaling.cast.ai/pin-probe': 'true' };
+  const create = (o: { space?: string; kind?: string; labels?: object; spec?: object; dryRun?: boolean }) => {
+    const metadata = {
+      generateName: 'p-',
+      namespace: o.space ?? work.namespace,
+      labels: o.labels ?? {},
+      ownerReferences: o.kind === '' ? [] : [owner(o.kind ?? 'ReplicaSet')],
     };
-    await client.create(PODS, pod, metadata.labels ? {} : { dryRun: true });
+    const spec = { containers: [{ name: 'main', image: 'main' }], ...o.spec };
+    return client.create(PODS, { metadata, spec } as unknown as Pod, { dryRun: o.dryRun ?? true });
+  };
+  const before = await calls();
+  for (const [what, pod] of [
+    ['a pod that has its node', { spec: { nodeName: 'elsewhere' } }],
+    ['a pod of a DaemonSet', { kind: 'DaemonSet' }],
+    ['a pod without a controller', { kind: '' }],
+    ['a pod of kube-system', { space: 'kube-system' }],
+    ['a pod of ours, wherever it is', { labels: { app: 'castai-pod-pinner-webhook' } }],
+    ['another pod of our own namespace', { space: namespace }],
+    ['a probe that would be made', { space: namespace, labels: asks, dryRun: false }],
+  ] as const) {
+    await create(pod);
+    t.equal(await calls(), before, what);
   }
-  t.equal(
-    await callsOf(client, configuration),
-    before,
-    'neither a dry run of another pod nor a probe that is made',
-  );
+  await create({});
+  t.equal(await calls(), before + 1, 'and for one that can');
   t.ok((await probe()).isLive);
-  t.ok((await callsOf(client, configuration)) > before);
+  t.equal(await calls(), before + 2, 'and for a probe');
 });
 
 t.test('when the pinner or the plan ends, it is live no more', async (t) => {
