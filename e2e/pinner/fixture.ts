@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -136,6 +138,9 @@ export interface Line {
   readonly [field: string]: unknown;
 }
 
+/** Components are started often: what Node makes of their code is kept, which halves the work of a start. */
+const COMPILED = join(tmpdir(), 'precision-packer-compiled');
+
 /** A component of ours as a process. */
 export class Component {
   readonly lines: Line[] = [];
@@ -145,7 +150,7 @@ export class Component {
   constructor(main: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) {
     const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
     this.process = spawn(process.execPath, [path, ...args], {
-      env: { PATH: process.env.PATH, KUBECONFIG: kubeconfig, ...env },
+      env: { PATH: process.env.PATH, KUBECONFIG: kubeconfig, NODE_COMPILE_CACHE: COMPILED, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     if (this.process.stdout) {
