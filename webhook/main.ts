@@ -21,7 +21,7 @@ import { watchMeddling } from './coexistence.ts';
 import { door } from './door.ts';
 import { type Options, options } from './options.ts';
 import { Pinner } from './pinner.ts';
-import { runningOwners, trimPlan } from './plans.ts';
+import { isRunning, runningOwners, trimPlan } from './plans.ts';
 import { readLeaf } from './secrets.ts';
 import { webhookServer } from './serve.ts';
 
@@ -93,6 +93,11 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     }),
     timeoutMs: o.takeTimeout,
     now: Date.now,
+  });
+  // The first pod of a plan does not wait for the search for the leader.
+  plans.onChange(({ type, object }) => {
+    if (type === 'delete' || !isRunning(object)) return;
+    pinner.warm().catch((err: unknown) => log.debug({ err }, 'the pod pinner could not be reached yet'));
   });
   const server = webhookServer({
     log,
