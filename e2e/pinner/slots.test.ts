@@ -1,0 +1,212 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  credentials,
+  makeGenericClientConstructor,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+} from '@grpc/grpc-js';
+import fc from 'fast-check';
+import t from 'tap';
+import type { Node, Pod } from '../../api/objects.ts';
+import {
+  type Intent,
+  loadPinningServices,
+  type TakeReplies,
+  type TakeReply,
+  type TakeRequest,
+  type TakeRequests,
+} from '../../api/pinning.ts';
+import { NODES, PODS } from '../../api/resources.ts';
+import { IntentStore } from '../../extender/intents.ts';
+import { Ledger } from '../../extender/ledger.ts';
+import { SlotGiver, slotsService } from '../../extender/slotsservice.ts';
+import { StandingCache } from '../../extender/standing.ts';
+import type { State } from '../../extender/state.ts';
+import { createLogger } from '../../kube/log.ts';
+import { POD_INDEXES } from '../../kube/trim.ts';
+import { rememberRequests } from '../../planner/fit.ts';
+import { SlotStream, type SlotsClient } from '../../webhook/slotstream.ts';
+
+/** The way from the webhook's replicas to the pinner's leader, over a real stream. */
+
+const log = createLogger({ component: 'slots', level: 'silent' });
+const { slots } = loadPinningServices();
+const OWNER = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'owner', controller: true };
+
+const serve = async (implementation: Parameters<Server['addService']>[1]) => {
+  const server = new Server();
+  server.addService(slots, implementation);
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    ),
+  );
+  const Client = makeGenericClientConstructor(slots, 'Slots');
+  const clients: SlotsClient[] = [];
+  const dial = (onEnd: () => void = () => {}): SlotStream => {
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as SlotsClient;
+    clients.push(client);
+    return new SlotStream(client, Date.now, onEnd);
+  };
+  const close = (): void => {
+    for (const client of clients) client.close();
+    server.forceShutdown();
+  };
+  return { dial, close };
+};
+
+const request = (requestUid: string): TakeRequest => ({
+  requestUid,
+  namespace: 'n',
+  ownerKind: 'ReplicaSet',
+  ownerName: 'web',
+  ownerUid: 'owner',
+  pod: JSON.stringify({
+    metadata: { generateName: 'web-', ownerReferences: [OWNER] },
+    spec: { containers: [{ name: 'main', resources: { requests: { cpu: '1m' } } }] },
+  }),
+  coexisting: false,
+});
+
+/** A leader whose owner has so many places on each node. */
+const leading = (counts: readonly number[]) => {
+  let now = 1_000_000;
+  const store = new IntentStore(log);
+  const nodes = new StandingCache<Node>(NODES);
+  counts.forEach((count, at) => {
+    const name = `node-${at}`;
+    nodes.put({ metadata: { name }, status: { allocatable: { cpu: '64', memory: '64Gi', pods: '1000' } } });
+    const owner = { kind: 'ReplicaSet', name: 'web', uid: 'owner', count };
+    const intent: Intent = {
+      id: `pin/${name}`,
+      plan: 'plan',
+      nodeClaim: `claim-${name}`,
+      nodeName: name,
+      pin: { namespace: 'n', owner },
+    };
+    store.upsert(intent, at);
+  });
+  const state: State = {
+    store,
+    nodes,
+    pods: new StandingCache<Pod>(PODS, POD_INDEXES),
+    ledger: new Ledger(() => now),
+    requestsOf: rememberRequests(),
+    now: () => now,
+  };
+  const giver = new SlotGiver({ log, now: () => now });
+  giver.lead(state);
+  now += 1_000;
+  return giver;
+};
+
+t.test('two replicas, 500 creations at once, some asked twice: no slot twice, none left over', async () => {
+  const counts = fc.array(fc.integer({ min: 0, max: 250 }), { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
+      const { dial, close } = await serve(slotsService(leading(places)));
+      const streams = [dial(), dial()];
+      const ask = (at: number): Promise<TakeReply> => {
+        const stream = streams[((at * 2_654_435_761 + seed) >>> 7) % 2] as SlotStream;
+        return stream.take(request(`r-${at}`), 20_000);
+      };
+      const order = Array.from({ length: 500 }, (_, at) => at);
+      const replies = await Promise.all(order.map(ask));
+      const again = await Promise.all(order.slice(0, 50).map(ask));
+      close();
+      if (JSON.stringify(again) !== JSON.stringify(replies.slice(0, 50)))
+        throw new Error('a replay got another answer');
+      places.forEach((count, at) => {
+        const given = replies.filter(({ nodeName }) => nodeName === `node-${at}`).length;
+        if (given > count) throw new Error(`${given} of ${count} on node-${at}`);
+      });
+      const given = replies.filter(({ way }) => way === 'assign').length;
+      const places500 = Math.min(
+        500,
+        places.reduce((sum, count) => sum + count, 0),
+      );
+      if (given !== places500) throw new Error(`${given} slots given instead of ${places500}`);
+    }),
+    { numRuns: 10 },
+  );
+});
+
+const batches: TakeRequest[][] = [];
+let hold: ServerDuplexStream<TakeRequests, TakeReplies> | undefined;
+const replyTo = ({ requestUid }: TakeRequest): TakeReply => ({
+  nodeName: requestUid,
+  intentId: '',
+  plan: '',
+  way: '',
+  reason: '',
+});
+
+/** A leader that writes down what it is asked and answers when it is told to. */
+const slow = {
+  Take: (call: ServerDuplexStream<TakeRequests, TakeReplies>) => {
+    hold = call;
+    call.on('data', ({ requests }: TakeRequests) => void batches.push([...requests]));
+  },
+};
+
+const until = async (is: () => boolean): Promise<void> => {
+  const began = Date.now();
+  while (!is()) {
+    if (Date.now() - began > 10_000) throw new Error('not in time');
+    await sleep(2);
+  }
+};
+
+t.test(
+  'what is asked at once travels together; while two batches are under way, the rest gathers',
+  async (t) => {
+    const { dial, close } = await serve(slow);
+    const stream = dial();
+    const uids = async (prefix: string, count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, at) => stream.take(request(`${prefix}-${at}`), 10_000)),
+      ).then((replies) => replies.map(({ nodeName }) => nodeName));
+    const first = uids('a', 10);
+    await until(() => batches.length === 1);
+    const second = uids('b', 1);
+    await until(() => batches.length === 2);
+    const third = uids('c', 5);
+    const fourth = uids('d', 1);
+    // Late ones are told so, and no slot is asked for them when the leader speaks again.
+    await t.rejects(stream.take(request('late'), 20), /no answer within 20 ms/);
+    t.equal(batches.length, 2);
+    t.ok(stream.silentMs >= 0);
+    for (let at = 0; at < 3; at++) {
+      await until(() => batches.length > at);
+      hold?.write({ replies: (batches[at] ?? []).map(replyTo) });
+    }
+    t.equal((await first).length, 10);
+    t.same(
+      await first,
+      batches[0]?.map(({ requestUid }) => requestUid),
+      'each gets its own answer',
+    );
+    t.same(await second, ['b-0']);
+    t.same([...(await third), ...(await fourth)], ['c-0', 'c-1', 'c-2', 'c-3', 'c-4', 'd-0']);
+    t.same(
+      batches.map((batch) => batch.length),
+      [10, 1, 6],
+    );
+    close();
+  },
+);
+
+t.test('a leader that leads no more ends the streams of those who ask it', async (t) => {
+  const giver = leading([1]);
+  const { dial, close } = await serve(slotsService(giver));
+  let ends = 0;
+  const stream = dial(() => ends++);
+  t.match(await stream.take(request('r'), 5_000), { way: 'assign' });
+  giver.lead(undefined);
+  await until(() => ends === 1);
+  await t.rejects(stream.take(request('s'), 5_000), /does not lead/);
+  const other = dial(() => ends++);
+  await t.rejects(other.take(request('s'), 5_000), /does not lead/);
+  close();
+});
