@@ -146,12 +146,13 @@ export const matchPending = (
   state: State,
   ownerUid: string,
 ): readonly { readonly pod: Pod; readonly intent: Intent }[] => {
-  const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
   const pending = state.pods
     .by('owner', ownerUid)
     .filter((pod) => isLive(pod) && !pod.spec.nodeName && !isHeld(pod) && !isGated(pod))
     .filter((pod) => !state.ledger.has(pod.metadata.uid ?? ''))
     .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
+  if (pending.length === 0) return [];
+  const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
   const matches: { pod: Pod; intent: Intent }[] = [];
   const give = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
     if (!entry || !isFor(entry.slot, pod)) return false;
