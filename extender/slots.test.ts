@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { PIN } from '../api/labels.ts';
+import { PIN, PIN_GATE } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
@@ -9,7 +9,7 @@ import { POD_INDEXES } from '../kube/trim.ts';
 import { rememberRequests } from '../planner/fit.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
-import { type Asking, GRANT_MS, matchPending, slotsOf, takeSlot } from './slots.ts';
+import { type Asking, GRANT_MS, matchPending, retakeSlot, slotsOf, takeSlot } from './slots.ts';
 import { SlotGiver } from './slotsservice.ts';
 import { StandingCache } from './standing.ts';
 import { isLive, type State } from './state.ts';
@@ -68,10 +68,20 @@ const scene = (counts: readonly number[], room = '100') => {
 };
 
 const live = (state: State, nodeName: string): number =>
-  state.pods.by('node', nodeName).filter(isLive).length;
+  state.pods.by('node', nodeName).filter(isLive).length + state.pods.by('pin', `pin/${nodeName}`).length;
+
+const LATE = { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }] };
+
+/** A pod that can't be bound early, as it comes and as the webhook makes it. */
+const late = (name: string): Pod => ({ ...pod(name), spec: { ...pod(name).spec, ...LATE } });
+const gated = (name: string, intentId: string): Pod => ({
+  metadata: { ...pod(name).metadata, annotations: { [PIN]: intentId } },
+  spec: { ...late(name).spec, schedulingGates: [{ name: PIN_GATE }] },
+});
 
 type Op =
   | { readonly kind: 'take' }
+  | { readonly kind: 'hold' }
   | { readonly kind: 'appear'; readonly at: number }
   | { readonly kind: 'fail' }
   | { readonly kind: 'die'; readonly at: number }
@@ -80,6 +90,7 @@ type Op =
 const ops: fc.Arbitrary<Op[]> = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.constant<Op>({ kind: 'take' }) },
+    { weight: 5, arbitrary: fc.constant<Op>({ kind: 'hold' }) },
     { weight: 5, arbitrary: fc.nat(20).map((at): Op => ({ kind: 'appear', at })) },
     fc.constant<Op>({ kind: 'fail' }),
     fc.nat(20).map((at): Op => ({ kind: 'die', at })),
@@ -93,16 +104,18 @@ t.test('no slot is given twice, and none is lost when a creation fails', async (
   fc.assert(
     fc.property(fc.array(fc.nat(6), { minLength: 1, maxLength: 4 }), ops, (counts, steps) => {
       const { state, pods, pass } = scene(counts);
-      const granted: { uid: string; intent: Intent }[] = [];
+      const granted: { uid: string; intent: Intent; way: 'assign' | 'hold' }[] = [];
       let serial = 0;
       for (const step of steps) {
-        if (step.kind === 'take') {
+        if (step.kind === 'take' || step.kind === 'hold') {
           const uid = `request-${serial++}`;
-          const grant = takeSlot(state, asking(uid));
-          if (grant.intent) granted.push({ uid, intent: grant.intent });
+          const grant = takeSlot(state, asking(uid, step.kind === 'hold' ? { pod: late('') } : {}));
+          if (grant.intent) granted.push({ uid, intent: grant.intent, way: grant.way });
         } else if (step.kind === 'appear' && granted.length > 0) {
           const [one] = granted.splice(step.at % granted.length, 1);
-          if (one) pods.put(pod(`pod-${serial++}`, one.intent.nodeName, one.intent.id));
+          const name = `pod-${serial++}`;
+          if (one?.way === 'hold') pods.put(gated(name, one.intent.id));
+          else if (one) pods.put(pod(name, one.intent.nodeName, one.intent.id));
         } else if (step.kind === 'fail') granted.pop();
         else if (step.kind === 'die') {
           const all = pods.list();
@@ -202,4 +215,45 @@ t.test('pods that are there already count, those that end do not', async (t) => 
   const dying = pod('c', 'node-0');
   pods.put({ ...dying, metadata: { ...dying.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
   t.equal(slotsOf(state, 'owner')[0]?.used, 1);
+});
+
+t.test('beside a webhook that may change pods, nothing is assigned', async (t) => {
+  const { state } = scene([1]);
+  t.match(takeSlot(state, asking('a', { isCoexisting: true })), { way: 'hold' });
+});
+
+t.test('a held pod that is seen again keeps its slot, and gives it back when it fits no more', async (t) => {
+  const { state } = scene([1]);
+  t.match(takeSlot(state, asking('a', { pod: late('') })), { way: 'hold' });
+  const seen = gated('', 'pin/node-0');
+  t.match(retakeSlot(state, asking('b', { pod: seen })), { way: 'hold', reason: /volume/ });
+  t.equal(slotsOf(state, 'owner')[0]?.used, 1);
+  const unfit = { ...seen, spec: { ...seen.spec, nodeSelector: { zone: 'b' } } };
+  t.match(retakeSlot(state, asking('c', { pod: unfit })), { intent: undefined });
+  t.equal(slotsOf(state, 'owner')[0]?.used, 0);
+  t.equal(retakeSlot(state, asking('d', { pod: seen })), undefined, 'whose grant is gone is none of ours');
+});
+
+t.test('pods held for a node take its room, and are not pinned a second time', async (t) => {
+  const { state, pods } = scene([5], '2');
+  pods.put(gated('a', 'pin/node-0'));
+  t.ok(takeSlot(state, asking('b')).intent);
+  t.equal(takeSlot(state, asking('c')).intent, undefined, 'two pods is all that the node takes');
+  t.same(matchPending(state, 'owner'), []);
+});
+
+t.test('a machine that will not come holds nobody', async (t) => {
+  const { state, nodes } = scene([1]);
+  const gone = node('node-0', '100');
+  nodes.put({ ...gone, metadata: { ...gone.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
+  t.match(takeSlot(state, asking('a', { pod: late('') })), { reason: 'its node is being deleted' });
+});
+
+t.test('where kube-scheduler refused a node, nobody is held for it for a while', async (t) => {
+  const { state, pass } = scene([2]);
+  state.ledger.avoid('pin/node-0', state.now() + 1_000);
+  t.equal(takeSlot(state, asking('a', { pod: late('') })).intent, undefined);
+  t.match(takeSlot(state, asking('b')), { way: 'assign' }, 'what can be assigned still is');
+  pass(1_000);
+  t.match(takeSlot(state, asking('c', { pod: late('') })), { way: 'hold' });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { applyPatch } from 'rfc6902';
 import t from 'tap';
-import { PIN } from '../api/labels.ts';
+import { PIN, PIN_GATE, PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { TakeReply, TakeRequest } from '../api/pinning.ts';
 import { createLogger } from '../kube/log.ts';
@@ -10,6 +10,8 @@ import { webhookServer } from './serve.ts';
 const log = createLogger({ component: 'webhook', level: 'silent' });
 const NONE: TakeReply = { nodeName: '', intentId: '', plan: '', way: '', reason: 'no slot' };
 const SLOT: TakeReply = { nodeName: 'node-1', intentId: 'pin/1', plan: 'plan', way: 'assign', reason: '' };
+
+const HELD: TakeReply = { ...SLOT, way: 'hold' };
 
 const asked: TakeRequest[] = [];
 let reply: TakeReply | Error = SLOT;
@@ -125,6 +127,7 @@ const untouched: readonly (readonly [string, Pod, object])[] = [
   ['a mirror pod', pod({ metadata: { annotations: { 'kubernetes.io/config.mirror': 'x' } } }), {}],
   ['a pod that has its node', pod({ spec: { nodeName: 'mine' } }), {}],
   ['a pod with gates', pod({ spec: { schedulingGates: [{ name: 'g' }] } }), {}],
+  ['a pod made with our gate', pod({ spec: { schedulingGates: [{ name: PIN_GATE }] } }), {}],
   ['kube-system', pod(), { namespace: 'kube-system' }],
   ['our own namespace', pod(), { namespace: 'castai-agent' }],
   ['a dry run', pod(), { dryRun: true }],
@@ -171,6 +174,66 @@ t.test('a pin of ours that another webhook made unfit is moved, or taken back', 
   reply = NONE;
   const foreign = (await post(review(pinned))).json<Response>();
   t.same(foreign.response, { uid: 'r-1', allowed: true }, 'a pin that we did not make is left alone');
+});
+
+t.test(
+  'a pod that can not be assigned is created behind our gate, with what is needed to find its pin',
+  async (t) => {
+    const shapes = [
+      pod(),
+      pod({ metadata: { labels: { app: 'web' }, annotations: { mine: 'yes' } } }),
+      pod({ metadata: { labels: {} }, spec: { schedulingGates: [] } }),
+    ];
+    for (const object of shapes) {
+      reply = HELD;
+      const held = patched(object, (await post(review(object))).json<Response>());
+      t.same(held.spec.schedulingGates, [{ name: PIN_GATE }]);
+      t.equal(held.spec.nodeName, undefined);
+      t.same(held.metadata.labels, { ...object.metadata.labels, [PIN_HELD]: 'true' });
+      t.same(held.metadata.annotations, {
+        ...object.metadata.annotations,
+        [PIN]: 'pin/1',
+        [PIN_NODE]: 'node-1',
+      });
+      const again = (await post(review(held))).json<Response>();
+      t.same(again.response, { uid: 'r-1', allowed: true }, 'asked again, it is left as it is');
+      reply = { ...NONE, intentId: 'pin/1' };
+      const freed = patched(held, (await post(review(held))).json<Response>());
+      t.same(freed.spec, { containers: [{ name: 'main' }] }, 'taken back, no gate is left');
+      t.same(freed.metadata.annotations ?? {}, object.metadata.annotations ?? {});
+      t.same(freed.metadata.labels ?? {}, object.metadata.labels ?? {});
+    }
+    reply = { ...HELD, nodeName: '' };
+    const unnamed = patched(pod(), (await post(review(pod()))).json<Response>());
+    t.same(unnamed.metadata.annotations, { [PIN]: 'pin/1' }, 'a node without a name is not named');
+  },
+);
+
+t.test('a pod that was assigned and has to be held after all gives its node back', async (t) => {
+  const pinned = pod({ metadata: { annotations: { [PIN]: 'pin/1' } }, spec: { nodeName: 'node-1' } });
+  reply = HELD;
+  const held = patched(pinned, (await post(review(pinned))).json<Response>());
+  t.notOk('nodeName' in held.spec, 'a pod with a node may have no gate');
+  t.same(held.spec.schedulingGates, [{ name: PIN_GATE }]);
+});
+
+t.test('gates of others that come after ours stay when ours is taken back', async (t) => {
+  const object = pod({
+    metadata: { labels: { [PIN_HELD]: 'true' }, annotations: { [PIN]: 'pin/1' } },
+    spec: { schedulingGates: [{ name: PIN_GATE }, { name: 'other' }] },
+  });
+  reply = { ...NONE, intentId: 'pin/1' };
+  const freed = patched(object, (await post(review(object))).json<Response>());
+  t.same(freed.spec.schedulingGates, [{ name: 'other' }]);
+});
+
+t.test('the pod pinner is told where another webhook may change the pod', async (t) => {
+  await post(review(pod()));
+  await post(review(pod(), { namespace: 'shared' }));
+  t.same(
+    asked.map(({ coexisting }) => coexisting),
+    [false, true],
+  );
 });
 
 const bad: readonly (readonly [string, object | string])[] = [

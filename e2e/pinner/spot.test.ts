@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { fastify } from 'fastify';
 import t from 'tap';
+import { isGated } from '../../api/hold.ts';
 import type { Container, MutatingWebhookConfiguration, OwnerReference, Pod } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { makeAuthority, makeLeaf } from '../../webhook/certificate.ts';
@@ -118,11 +119,15 @@ t.teardown(async () => {
   await scene.close();
 });
 
-for (const [order, ours, theirs] of [
-  ['after', 'm-pins', 'a-spot'],
-  ['before', 'm-pins', 'z-spot'],
+for (const [order, ours, theirs, coexistence] of [
+  ['after', 'm-pins', 'a-spot', 'off'],
+  ['before', 'm-pins', 'z-spot', 'off'],
+  ['held-after', 'm-pins', 'a-spot', 'auto'],
+  ['held-before', 'm-pins', 'z-spot', 'auto'],
 ] as const) {
-  t.test(`our webhook is called ${order} the spot-webhook`, async (t) => {
+  const isHolding = coexistence === 'auto';
+  const how = isHolding ? ', which is noticed: pods are held until it is done' : '';
+  t.test(`our webhook is called ${order.replace('held-', '')} the spot-webhook${how}`, async (t) => {
     const work = new Scene(`spot-${order}`);
     await work.open();
     const configuration = `${ours}-${order}-${process.pid}`;
@@ -139,9 +144,19 @@ for (const [order, ours, theirs] of [
     await configureSpot(`${theirs}-${process.pid}`, work.namespace);
     webhook = startWebhook(
       { namespace, name: order, port, configuration },
-      { AUTHORITY_SECRET: `ca-${order}`, LEAF_SECRET: `cert-${order}`, LEASE_NAME: `webhook-${order}` },
+      {
+        AUTHORITY_SECRET: `ca-${order}`,
+        LEAF_SECRET: `cert-${order}`,
+        LEASE_NAME: `webhook-${order}`,
+        COEXISTENCE: coexistence,
+      },
     );
     await eventually('a certificate', () => webhook.said('certificate loaded'));
+    if (isHolding) {
+      await eventually('the spot-webhook is noticed', () =>
+        webhook.said('other webhooks may change pods: pins are held until after them'),
+      );
+    }
 
     // An owner that nothing controls, of a kind that nobody has thought of.
     const map = await client.create(CONFIG_MAPS, { metadata: { name: 'owner', namespace: work.namespace } });
@@ -197,6 +212,10 @@ for (const [order, ours, theirs] of [
     for (let at = 0; at < PODS_EACH; at += 25) {
       made.push(...(await Promise.all(Array.from({ length: 25 }, (_, i) => create(at + i)))));
     }
+    const gated = made.filter(isGated);
+    if (isHolding)
+      t.equal(made.filter(({ spec }) => spec.nodeName !== undefined).length, 0, 'none is assigned');
+    else t.equal(gated.length, 0, 'none is held');
     const nodeOf = ({ spec }: Pod): string => (spec.nodeSelector?.[SPOT] ? cheap : plain);
     const atOnce = made.filter((pod) => pod.spec.nodeName !== undefined);
     t.equal(atOnce.filter((pod) => pod.spec.nodeName !== nodeOf(pod)).length, 0, 'none is on a wrong node');
@@ -209,6 +228,7 @@ for (const [order, ours, theirs] of [
       return items.every((pod) => pod.spec.nodeName === nodeOf(pod)) && items;
     });
     t.equal(placed.length, PODS_EACH);
-    t.comment(`${atOnce.length} of ${PODS_EACH} at creation, the rest by binding`);
+    t.notOk(placed.some(({ status }) => status?.phase === 'Failed'));
+    t.comment(`${atOnce.length} of ${PODS_EACH} at creation, ${gated.length} held, the rest by binding`);
   });
 }
