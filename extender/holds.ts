@@ -14,6 +14,8 @@ import { isReady } from './placeholder.ts';
 import { holdFor, isLive, ownerUidOf, type State } from './state.ts';
 
 const LOOK_AGAIN_MS = 1_000;
+/** Deadlines pass, and nobody tells; all else that a held pod waits for is a change of something watched. */
+const WAIT_MS = 3_000;
 /** How long no pod is held for an intent whose node kube-scheduler has refused. */
 const AVOID_MS = 600_000;
 
@@ -69,8 +71,7 @@ const advance = async (p: Parts, pod: Pod, signal: AbortSignal): Promise<Action>
   if (step.kind === 'wait') {
     const isNamed = nodeName === '' || pod.metadata.annotations?.[PIN_NODE] === nodeName;
     if (!isNamed) await nameNode(client, pod, nodeName, signal);
-    // Deadlines pass without a change that anybody would tell.
-    return requeue(LOOK_AGAIN_MS);
+    return requeue(WAIT_MS);
   }
   if (step.kind === 'nominate') {
     // The wish first: kube-scheduler looks at the pod the moment that the gate is off.

@@ -12,7 +12,7 @@ import { Ledger } from './ledger.ts';
 import { type Asking, GRANT_MS, matchPending, retakeSlot, slotsOf, takeSlot } from './slots.ts';
 import { SlotGiver } from './slotsservice.ts';
 import { StandingCache } from './standing.ts';
-import { isLive, type State } from './state.ts';
+import { holdFor, isLive, type State } from './state.ts';
 
 const log = createLogger({ component: 'slots', level: 'silent' });
 
@@ -70,6 +70,7 @@ const scene = (counts: readonly number[], room = '100') => {
 const live = (state: State, nodeName: string): number =>
   state.pods.by('node', nodeName).filter(isLive).length + state.pods.by('pin', `pin/${nodeName}`).length;
 
+const READY = { type: 'Ready', status: 'True' } as const;
 const LATE = { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }] };
 
 /** A pod that can't be bound early, as it comes and as the webhook makes it. */
@@ -240,6 +241,19 @@ t.test('pods held for a node take its room, and are not pinned a second time', a
   t.ok(takeSlot(state, asking('b')).intent);
   t.equal(takeSlot(state, asking('c')).intent, undefined, 'two pods is all that the node takes');
   t.same(matchPending(state, 'owner'), []);
+});
+
+t.test('of pods that are held for too little room, the first lands and the rest is let go', async (t) => {
+  const { state, pods, nodes } = scene([2], '1');
+  const ready = { ...node('node-0', '1'), status: { ...node('node-0', '1').status, conditions: [READY] } };
+  nodes.put(ready);
+  const all = ['a', 'b'].map((name) => gated(name, 'pin/node-0'));
+  for (const each of all) pods.put(each);
+  const intent = state.store.get('pin/node-0')?.intent;
+  t.same(
+    all.map((each) => holdFor(state, intent, each).kind),
+    ['land', 'lift'],
+  );
 });
 
 t.test('a machine that will not come holds nobody', async (t) => {

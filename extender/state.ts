@@ -1,4 +1,4 @@
-import { isHeld, withoutHold } from '../api/hold.ts';
+import { isGated, isHeld, withoutHold } from '../api/hold.ts';
 import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent, ResultState } from '../api/pinning.ts';
@@ -43,15 +43,21 @@ export const ownerUidOf = (pod: Pod): string =>
 export const heldFor = (state: State, { id, pin }: Intent): readonly Pod[] =>
   pin ? state.pods.by('pin', id).filter((pod) => isHeld(pod) && isLive(pod)) : [];
 
+const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
+
 /**
  * The node as the next pod finds it: pods on it, pods promised to it that nobody can see yet, and pods held for it.
- * `uid` is of the pod that asks.
+ * Where the one that asks is held itself, those that came after it wait behind it.
  */
-export const viewOf = (state: State, node: Node, uid?: string): NodeView => {
+export const viewOf = (state: State, node: Node, asker?: Pod): NodeView => {
   const { name } = node.metadata;
+  const uid = asker?.metadata.uid;
+  const isAhead = (other: Pod): boolean =>
+    other.metadata.uid !== uid &&
+    !(asker && isHeld(asker) && isGated(other) && createdAt(other) > createdAt(asker));
   const there = state.pods.by('node', name);
   const held = state.store.by('node', name).flatMap(({ intent }) => heldFor(state, intent));
-  const all = [...there, ...held.filter((pod) => pod.metadata.uid !== uid)];
+  const all = [...there, ...held.filter(isAhead)];
   const seen = new Set(all.map((pod) => pod.metadata.uid));
   const promised = state.ledger.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
   return nodeView(node, [...all, ...promised.map(({ pod }) => pod)], state.requestsOf);
@@ -97,7 +103,7 @@ export const chooseFor = (
   const node = closed ? undefined : state.nodes.get(intent.nodeName);
   const pin = choosePin({
     pod,
-    node: node && viewOf(state, node, pod.metadata.uid),
+    node: node && viewOf(state, node, pod),
     isReady: node !== undefined && isReady(node),
     at,
     ownTaints: OWN_TAINTS,
@@ -120,7 +126,7 @@ export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): Hol
   const node = state.nodes.get(intent.nodeName);
   return decideHold({
     pod: withoutHold(pod),
-    node: node && viewOf(state, node, pod.metadata.uid),
+    node: node && viewOf(state, node, pod),
     isReady: node !== undefined && isReady(node),
     ownTaints: OWN_TAINTS,
     gate: PIN_GATE,

@@ -17,6 +17,9 @@ import { configure, plan, startWebhook } from './webhookscene.ts';
 /** How long a pod may be held where it could go, in these suites. */
 export const HOLD_TIMEOUT_MS = 2_000;
 
+/** Two cores start many processes at once. */
+const START_MS = 60_000;
+
 const TIMES = { PIN_HOLD_TIMEOUT: `${HOLD_TIMEOUT_MS}ms` };
 
 /** A plan that runs, with pinners and a webhook that hold its pods. */
@@ -59,7 +62,7 @@ export class HeldScene {
   }
 
   async leads(pinner: Component): Promise<void> {
-    await eventually('the state of the world', () => pinner.said('state of the world received'));
+    await eventually('the state of the world', () => pinner.said('state of the world received'), START_MS);
     // A new leader gives no slots for a second: its predecessor's may not be seen yet.
     const since = Date.now();
     await eventually('the leader has settled', () => Date.now() - since > 1_100);
@@ -77,7 +80,7 @@ export class HeldScene {
       { COEXISTENCE: 'off', ...TIMES, LEASE_NAME: name, ...env },
     );
     this.components.push(made);
-    await eventually('a certificate', () => made.said('certificate loaded'));
+    await eventually('a certificate', () => made.said('certificate loaded'), START_MS);
     return made;
   }
 
