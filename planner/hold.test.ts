@@ -1,8 +1,10 @@
 import t from 'tap';
 import { PIN, PIN_GATE } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
-import { nodeView } from './fit.ts';
+import { clusterOf } from './cluster.ts';
+import { fits, nodeView } from './fit.ts';
 import { decideHold, type HoldSight, type HoldStep, holdJudge } from './hold.ts';
+import { emptySnapshot } from './snapshot.ts';
 
 const OWN_TAINT = 'example.com/reserved';
 const OWN: ReadonlySet<string> = new Set([OWN_TAINT]);
@@ -181,4 +183,26 @@ t.test('a pod is due when whoever leads would have let it go', async (t) => {
   t.equal(judge.isDue(pod(gpu), node()), false, 'its device is not there');
   const booting = { ...node(), status: { allocatable: { cpu: '1', pods: '10' } } };
   t.equal(judge.isDue(pod(), booting), false, 'its machine is not up');
+});
+
+t.test('a plan may move a pod that was landed, but not one that has not arrived', async (t) => {
+  const affinity = {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['node-1'] }] }],
+      },
+    },
+  };
+  const runs = pod({ schedulingGates: [], affinity, nodeName: 'node-1' }, 'runs');
+  const waits = pod({ schedulingGates: [], affinity }, 'waits');
+  const other = { ...node(), metadata: { name: 'node-2', labels: {} } };
+  const snapshot = { ...emptySnapshot, nodes: [node(), other], pods: [runs, waits] };
+  const { facts, pending } = clusterOf(snapshot, { instanceTypes: [] });
+  const [moved] = facts[0]?.pods ?? [];
+  const [waiting] = pending;
+  if (!moved || !waiting) throw new Error('both pods are in the cluster');
+  const { nodeName: _, ...spec } = moved.spec;
+  const elsewhere = { ...nodeView(other, []), taints: [] };
+  t.equal(fits({ ...moved, spec }, elsewhere), null);
+  t.equal(fits(waiting, elsewhere)?.code, 'NodeAffinity');
 });

@@ -1,3 +1,4 @@
+import { isGated } from '../../api/hold.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, PLAN, ZONE } from '../../api/labels.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../api/objects.ts';
 import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
@@ -66,12 +67,15 @@ const lossOf = async (client: KubeClient, name: string, signal: AbortSignal): Pr
   return last ? `${last.reason}: ${last.message ?? ''}`.trim() : undefined;
 };
 
-/** Pods that the plan moves and that are on no node now, whatever name they have. */
+/**
+ * Pods that the plan moves and that are on no node now, whatever name they have. Those behind our gate have their pin
+ * already, and Karpenter buys nothing for them.
+ */
 const waitingPods = (caches: Caches, plan: RebalancePlan): readonly Pod[] => {
   const owners = new Set((plan.spec.podsToMigrate ?? []).flatMap((p) => (p.owner ? [p.owner.uid] : [])));
   return [...owners]
     .flatMap((uid) => caches.pods.by('owner', uid))
-    .filter((pod) => !pod.spec.nodeName && !pod.metadata.deletionTimestamp);
+    .filter((pod) => !pod.spec.nodeName && !isGated(pod) && !pod.metadata.deletionTimestamp);
 };
 
 const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim) => Node | undefined) => {
