@@ -76,19 +76,20 @@ const forGood = (reason: string): Closed => ({ reason, isLasting: true });
 export const closedFor = (state: State, intent: Intent): Closed | null => {
   if (intent.nodeName === '') return yet('its node has no name yet');
   const node = state.nodes.get(intent.nodeName);
-  if (!node) return yet('its node does not stand yet');
-  if (node.metadata.deletionTimestamp) return forGood('its node is being deleted');
+  const hasJoinedOnce = (node?.status?.nodeInfo?.kubeletVersion ?? '') !== '';
   for (const { intent: other } of state.store.by('node', intent.nodeName)) {
     if (!other.node) continue;
     const { providerId, joinDeadlineMs } = other.node;
-    if (node.spec?.providerID && providerId && node.spec.providerID !== providerId) {
+    if (node?.spec?.providerID && providerId && node.spec.providerID !== providerId) {
       return forGood('a Node of that name belongs to another machine');
     }
-    if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !node.status?.nodeInfo?.kubeletVersion) {
+    // Its placeholder may be gone by then.
+    if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !hasJoinedOnce) {
       return forGood('its machine did not join in time');
     }
   }
-  return null;
+  if (!node) return yet('its node does not stand yet');
+  return node.metadata.deletionTimestamp ? forGood('its node is being deleted') : null;
 };
 
 /** How a pod is pinned to the node of an intent as things stand. */
