@@ -105,7 +105,12 @@ t.before(async () => {
   await scene.open();
   await spot.listen({ host: ownHost, port: spotPort });
   autoscaler = await Autoscaler.start(client, namespace);
-  extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
+  extender = new Component('extender/main.ts', {
+    ...pinnerEnv(namespace, 'a'),
+    // Hundreds of pods at once on a busy machine: nothing here is about who leads.
+    LEASE_DURATION: '30s',
+    RENEW_DEADLINE: '20s',
+  });
   await eventually('the state of the world', () => extender.said('state of the world received'));
   // A new leader gives no slots for a second: its predecessor's may not be seen yet.
   const since = Date.now();
@@ -151,7 +156,7 @@ for (const [order, ours, theirs, coexistence] of [
         COEXISTENCE: coexistence,
       },
     );
-    await eventually('a certificate', () => webhook.said('certificate loaded'));
+    await eventually('a certificate', () => webhook.said('certificate loaded'), 60_000);
     if (isHolding) {
       await eventually('the spot-webhook is noticed', () =>
         webhook.said('other webhooks may change pods: pins are held until after them'),
@@ -223,10 +228,14 @@ for (const [order, ours, theirs, coexistence] of [
       made.some((pod) => nodeOf(pod) === cheap) && made.some((pod) => nodeOf(pod) === plain),
       'some of each',
     );
-    const placed = await eventually('every pod is on the node that its final spec allows', async () => {
-      const { items } = await client.list(PODS, { namespace: work.namespace });
-      return items.every((pod) => pod.spec.nodeName === nodeOf(pod)) && items;
-    });
+    const placed = await eventually(
+      'every pod is on the node that its final spec allows',
+      async () => {
+        const { items } = await client.list(PODS, { namespace: work.namespace });
+        return items.every((pod) => pod.spec.nodeName === nodeOf(pod)) && items;
+      },
+      60_000,
+    );
     t.equal(placed.length, PODS_EACH);
     t.notOk(placed.some(({ status }) => status?.phase === 'Failed'));
     t.comment(`${atOnce.length} of ${PODS_EACH} at creation, ${gated.length} held, the rest by binding`);
