@@ -10,7 +10,7 @@ const intent: Intent = {
     providerId: 'aws:///us-west-2a/i-1',
     labels: { a: 'b' },
     annotations: {},
-    taints: [{ key: 'k', value: '', effect: 'NoSchedule' }],
+    taints: [{ key: 'k', value: '', effect: 'NoSchedule', startup: false }],
     capacity: { cpu: '4' },
     allocatable: { cpu: '3920m' },
     joinDeadlineMs: 1_800_000_000_000,

@@ -8,6 +8,8 @@ export interface Taint {
   readonly key: string;
   readonly value: string;
   readonly effect: string;
+  /** Whether it goes by itself once the machine is set up. */
+  readonly startup?: boolean;
 }
 
 export interface NodeIntent {

@@ -1,5 +1,5 @@
 import { isGated, isHeld, withoutHold } from '../api/hold.ts';
-import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
+import { KARPENTER_UNREGISTERED_TAINT, PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent, ResultState } from '../api/pinning.ts';
 import type { Cache } from '../kube/cache.ts';
@@ -92,6 +92,16 @@ export const closedFor = (state: State, intent: Intent): Closed | null => {
   return node.metadata.deletionTimestamp ? forGood('its node is being deleted') : null;
 };
 
+/** Taints of a node that go by themselves, by what its machine was ordered with. */
+const startupTaintsOf = (state: State, nodeName: string): ReadonlySet<string> =>
+  new Set([
+    KARPENTER_UNREGISTERED_TAINT,
+    ...state.store
+      .by('node', nodeName)
+      .flatMap(({ intent }) => intent.node?.taints ?? [])
+      .flatMap(({ key, startup }) => (startup ? [key] : [])),
+  ]);
+
 /** How a pod is pinned to the node of an intent as things stand. */
 export const chooseFor = (
   state: State,
@@ -108,6 +118,7 @@ export const chooseFor = (
     isReady: node !== undefined && isReady(node),
     at,
     ownTaints: OWN_TAINTS,
+    startupTaints: startupTaintsOf(state, intent.nodeName),
     gate: PIN_GATE,
     isCoexisting,
   });
@@ -130,6 +141,7 @@ export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): Hol
     node: node && viewOf(state, node, pod),
     isReady: node !== undefined && isReady(node),
     ownTaints: OWN_TAINTS,
+    startupTaints: startupTaintsOf(state, intent.nodeName),
     gate: PIN_GATE,
   });
 };

@@ -24,6 +24,8 @@ export interface HoldSituation {
   readonly isReady: boolean;
   /** Names of taints of ours: the pod is made to tolerate them as it lands. */
   readonly ownTaints: ReadonlySet<string>;
+  /** As in Situation of pin.ts. */
+  readonly startupTaints?: ReadonlySet<string>;
   readonly gate: string;
 }
 

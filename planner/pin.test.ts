@@ -169,3 +169,21 @@ for (const row of rows) {
     t.not(admission.reason, '');
   });
 }
+
+t.test('a taint that stays where it is is not waited for', async (t) => {
+  const strange = node({ taints: [{ key: 'spot', effect: 'NoSchedule' }] });
+  const situation: Situation = {
+    pod: pod(),
+    node: nodeView(strange, []),
+    isReady: false,
+    at: 'admission',
+    ownTaints: new Set([OWN_TAINT]),
+    gate: GATE,
+    isCoexisting: true,
+  };
+  t.equal(choosePin({ ...situation, startupTaints: new Set(['spot']) }).way, 'hold');
+  t.match(choosePin({ ...situation, startupTaints: new Set(['other']) }), {
+    way: 'leave',
+    reason: 'it does not tolerate spot:NoSchedule',
+  });
+});

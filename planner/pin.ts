@@ -24,6 +24,11 @@ export interface Situation {
   readonly at: 'admission' | 'pending';
   /** Names of taints that the pinner put there itself, or that go by themselves when the machine joins. */
   readonly ownTaints: ReadonlySet<string>;
+  /**
+   * Names of the node's taints that go by themselves once its machine is set up; a pod waits for no other. Left out
+   * where that is not known: then it waits for all.
+   */
+  readonly startupTaints?: ReadonlySet<string>;
   /** Name of our scheduling gate. */
   readonly gate: string;
   /** Another webhook may still change the pod: nothing is decided before it is final. */
@@ -99,13 +104,16 @@ export const choosePin = (s: Situation): Pin => {
   const taints = node.taints.filter((taint) => !s.ownTaints.has(taint.key) && !isLifecycle(taint));
   const refusal = fits(pod, { ...node, taints: [] });
   if (refusal && isLasting(refusal)) return { way: 'leave', reason: refusal.message };
+  const taint = untoleratedTaint(taints, pod.spec.tolerations);
+  if (taint && s.startupTaints && !s.startupTaints.has(taint.key)) {
+    return { way: 'leave', reason: `it does not tolerate ${taint.key}:${taint.effect}` };
+  }
   const scheduler = needsBinding(pod) ?? dependsOnOthers(pod);
   if (scheduler) return { way: late, reason: scheduler };
   const device = devicesOf(pod)[0]?.[0];
   if (device && !(s.isReady && s.at === 'pending' && !refusal)) {
     return { way: late, reason: `${device} is there only when the machine is ready` };
   }
-  const taint = untoleratedTaint(taints, pod.spec.tolerations);
   if (taint) return { way: late, reason: `it does not tolerate ${taint.key}:${taint.effect} yet` };
   if (refusal) return { way: 'nominate', reason: refusal.message };
   if (s.isCoexisting && s.at === 'admission') {

@@ -1,5 +1,5 @@
 import * as labels from '../../api/labels.ts';
-import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
+import type { Node, NodeClaim, Taint as ObjectTaint, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
 import type { PodToMigrate, RebalancePlan } from '../../api/rebalanceplan.ts';
 import { addedNames } from '../rebalanceplan/lock.ts';
@@ -39,14 +39,22 @@ export const labelsOf = (claim: NodeClaim, nodeName: string): Readonly<Record<st
 
 /** The Node that stands for a claim's machine until it joins. */
 export const nodeIntent = (claim: NodeClaim, nodeName: string, joinDeadlineMs: number): NodeIntent => {
-  const taints = [...(claim.spec.taints ?? []), ...(claim.spec.startupTaints ?? [])];
+  const taintOf = (startup: boolean) => (t: ObjectTaint) => ({
+    key: t.key,
+    value: t.value ?? '',
+    effect: t.effect,
+    startup,
+  });
   return {
     providerId: claim.status?.providerID ?? '',
     labels: labelsOf(claim, nodeName),
     // Karpenter copies the claim's annotations when it registers the Node; told here, they would be put back
     // after the plan takes them off.
     annotations: {},
-    taints: taints.map((t) => ({ key: t.key, value: t.value ?? '', effect: t.effect })),
+    taints: [
+      ...(claim.spec.taints ?? []).map(taintOf(false)),
+      ...(claim.spec.startupTaints ?? []).map(taintOf(true)),
+    ],
     capacity: claim.status?.capacity ?? {},
     allocatable: claim.status?.allocatable ?? {},
     joinDeadlineMs: Date.parse(claim.metadata.creationTimestamp ?? '') + joinDeadlineMs,
