@@ -1,5 +1,11 @@
+import type { FillOptions } from './fill.ts';
 import type { Packing } from './packing.ts';
 import type { Content, Trial } from './trial.ts';
+
+interface Sides {
+  readonly heavy: Int32Array;
+  readonly light: Int32Array;
+}
 
 /** Pods that are still to be placed: shapes in the order of their worth, those that have run out left out. */
 export class Rest {
@@ -14,23 +20,21 @@ export class Rest {
   private gone = Number.POSITIVE_INFINITY;
   /** The least that any pod asks of CPU and of memory: with less left, a node is full. */
   least: readonly [number, number] = [0, 0];
-  private readonly heavy: Int32Array;
-  private readonly light: Int32Array;
+  /** What a unit of each dimension is worth. */
+  private readonly prices: Float64Array;
+  /** Whether the shapes are in the order of their worth, so that those that are too large can be passed over. */
+  private isOrdered = false;
+  private readonly sides = new Map<number, Sides>();
 
-  constructor(
-    packing: Packing,
-    left: Int32Array,
-    o: { readonly worth: Float64Array; readonly order: Int32Array },
-  ) {
+  constructor(packing: Packing, left: Int32Array, o: FillOptions) {
     this.left = left;
     this.worth = o.worth;
+    this.prices = o.prices;
     this.sizes = packing.problem.sizes;
     this.width = packing.width;
     this.shapes = o.order;
     for (const n of left) this.pods += n;
     this.narrow();
-    this.heavy = new Int32Array(this.shapes.length);
-    this.light = new Int32Array(this.shapes.length);
   }
 
   /** Leaves out the shapes that have run out, once they are many. */
@@ -48,22 +52,68 @@ export class Rest {
       this.total += (left[shape] as number) * (this.worth[shape] as number);
     }
     this.least = [cpu, memory];
+    this.sides.clear();
+    this.isOrdered = this.shapes.every(
+      (shape, i) =>
+        i === 0 || (this.worth[shape] as number) <= (this.worth[this.shapes[i - 1] as number] as number),
+    );
   }
 
   private isFull(trial: Trial): boolean {
     return (trial.free[0] as number) < this.least[0] || (trial.free[1] as number) < this.least[1];
   }
 
+  /** What a pod that fits can be worth at most: what the room is worth. */
+  private mostOf(trial: Trial): number {
+    let most = 1e-9;
+    for (let d = 0; d < this.width; d += 1) most += (this.prices[d] as number) * (trial.free[d] as number);
+    return most * (1 + 1e-9);
+  }
+
+  /** The first of a list, from `from` on, that is not worth more than `most`. */
+  private skip(list: Int32Array, from: number, most: number): number {
+    const { worth } = this;
+    if (!this.isOrdered || from >= list.length || (worth[list[from] as number] as number) <= most)
+      return from;
+    let low = from + 1;
+    let high = list.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((worth[list[middle] as number] as number) <= most) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
   /** Takes pods in the order of their worth; returns what they are worth together. */
   fillInOrder(trial: Trial): number {
+    const { shapes } = this;
     let packed = 0;
-    for (const shape of this.shapes) {
+    let most = this.mostOf(trial);
+    for (let i = this.skip(shapes, 0, most); i < shapes.length; i = this.skip(shapes, i + 1, most)) {
+      const shape = shapes[i] as number;
       const n = trial.take(shape, this.left[shape] as number);
       if (n === 0) continue;
       packed += n * (this.worth[shape] as number);
       if (this.isFull(trial)) break;
+      most = this.mostOf(trial);
     }
     return packed;
+  }
+
+  /** The shapes that ask more memory for their CPU than `aim`, and the others. */
+  private sidesOf(aim: number): Sides {
+    const known = this.sides.get(aim);
+    if (known) return known;
+    const { sizes, width } = this;
+    const isHeavy = (shape: number): boolean =>
+      (sizes[shape * width + 1] as number) >= aim * (sizes[shape * width] as number);
+    const sides = {
+      heavy: this.shapes.filter(isHeavy),
+      light: this.shapes.filter((shape) => !isHeavy(shape)),
+    };
+    this.sides.set(aim, sides);
+    return sides;
   }
 
   /**
@@ -71,28 +121,32 @@ export class Rest {
    * taken while memory is plenty, the others while CPU is.
    */
   fillEvenly(trial: Trial): number {
-    const { left, sizes, width, heavy, light } = this;
+    const { left, worth } = this;
     const { free } = trial;
     const aim = (free[1] as number) / Math.max(1, free[0] as number);
-    let heavies = 0;
-    let lights = 0;
-    for (const shape of this.shapes) {
-      if ((sizes[shape * width + 1] as number) >= aim * (sizes[shape * width] as number)) {
-        heavy[heavies++] = shape;
-      } else light[lights++] = shape;
-    }
+    const { heavy, light } = this.sidesOf(aim);
+    let most = this.mostOf(trial);
     let h = 0;
     let l = 0;
     let takenHeavy = 0;
     let takenLight = 0;
     let packed = 0;
-    while ((h < heavies || l < lights) && !this.isFull(trial)) {
+    while (!this.isFull(trial)) {
+      // A list that was skipped in begins with none of its shape taken.
+      const nextHeavy = this.skip(heavy, h, most);
+      if (nextHeavy !== h) takenHeavy = 0;
+      h = nextHeavy;
+      const nextLight = this.skip(light, l, most);
+      if (nextLight !== l) takenLight = 0;
+      l = nextLight;
+      if (h >= heavy.length && l >= light.length) break;
       const wantsHeavy = (free[1] as number) > aim * (free[0] as number);
-      if ((wantsHeavy && h < heavies) || l >= lights) {
+      if ((wantsHeavy && h < heavy.length) || l >= light.length) {
         const shape = heavy[h] as number;
         if (takenHeavy < (left[shape] as number) && trial.take(shape, 1) === 1) {
           takenHeavy += 1;
-          packed += this.worth[shape] as number;
+          packed += worth[shape] as number;
+          most = this.mostOf(trial);
         } else {
           h += 1;
           takenHeavy = 0;
@@ -101,7 +155,8 @@ export class Rest {
         const shape = light[l] as number;
         if (takenLight < (left[shape] as number) && trial.take(shape, 1) === 1) {
           takenLight += 1;
-          packed += this.worth[shape] as number;
+          packed += worth[shape] as number;
+          most = this.mostOf(trial);
         } else {
           l += 1;
           takenLight = 0;
