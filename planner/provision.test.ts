@@ -99,3 +99,48 @@ t.test('a value of an open label is picked as the pods ask for it', async (t) =>
   t.same(teams?.flat().sort(), ['a', 'b']);
   t.same(made && faultsOf(snapshot, smallCatalogue, made.spec), []);
 });
+
+t.test('pods are not spread ahead of a zone that can take none of them', async (t) => {
+  const spec = {
+    topologySpreadConstraints: [
+      {
+        maxSkew: 1,
+        topologyKey: 'topology.kubernetes.io/zone',
+        whenUnsatisfiable: 'DoNotSchedule' as const,
+        labelSelector: { matchLabels: { app: 'web' } },
+      },
+    ],
+  };
+  const pool = makePool('default', {
+    requirements: [
+      { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a', 'us-west-2c'] },
+    ],
+  });
+  // The zone is there, by a node that is cordoned, and counts as empty.
+  const cordoned = makeNode('b', { zone: 'us-west-2b' });
+  const node = { ...cordoned.node, spec: { ...cordoned.node.spec, unschedulable: true } };
+  const pods = Array.from({ length: 6 }, (_, n) => makePod(`p-${n}`, { spec }));
+  const snapshot = makeSnapshot([{ ...cordoned, node }], pods, { nodePools: [pool] });
+  const made = plan(snapshot);
+  t.equal(made.unplaced.length, 4);
+  t.same(made.plan && faultsOf(snapshot, smallCatalogue, made.plan.spec), []);
+});
+
+t.test('a node is filled before its zone has its turn, when the other zones follow', async (t) => {
+  const spec = {
+    topologySpreadConstraints: [
+      {
+        maxSkew: 1,
+        topologyKey: 'topology.kubernetes.io/zone',
+        whenUnsatisfiable: 'DoNotSchedule' as const,
+        labelSelector: { matchLabels: { app: 'web' } },
+      },
+    ],
+  };
+  const pods = Array.from({ length: 9 }, (_, n) => makePod(`p-${n}`, { cpu: 600, memory: 1000, spec }));
+  const snapshot = makeSnapshot([], pods);
+  const made = plan(snapshot);
+  // Three c5.large, one a zone, each with three pods.
+  t.equal(made.plan?.spec.nodeClaimsToAdd?.length, 3);
+  t.same(made.plan && faultsOf(snapshot, smallCatalogue, made.plan.spec), []);
+});
