@@ -115,7 +115,8 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       : []) {
       if (packing.canBuy(column)) attempt(column, next, column.group, column.room);
     }
-    for (const node of reopen) attempt(null, node, packing.group[node] ?? 0, packing.roomOf(node));
+    for (const node of reopen)
+      if (packing.canReopen(node)) attempt(null, node, packing.group[node] ?? 0, packing.roomOf(node));
     const best = rate(options, rest.total);
     if (!best) {
       if (isFull || shortlist.length === 0) return false;

@@ -31,12 +31,30 @@ export const limitLeft = (pool: NodePool): Requests | undefined => {
 /** The limits of NodePools, kept while nodes are bought and given up. */
 export class Limits {
   private readonly left = new Map<string, Requests>();
+  /** Nothing, or what NodePools were over their limits by at first: nodes that stand may come back to that. */
+  private readonly floor = new Map<string, Requests>();
 
   constructor(pools: Iterable<NodePool>) {
     for (const pool of pools) {
       const left = limitLeft(pool);
-      if (left) this.left.set(pool.metadata.name, left);
+      if (!left) continue;
+      this.left.set(pool.metadata.name, left);
+      this.floor.set(pool.metadata.name, new Map([...left].map(([r, n]) => [r, Math.min(0, n)])));
     }
+  }
+
+  /** Whether a node that stood at first may be there again. */
+  allowsBack(poolName: string | undefined, capacity: Requests): boolean {
+    const floor = this.floor.get(poolName ?? '');
+    for (const [resource, amount] of this.left.get(poolName ?? '') ?? []) {
+      if (amount - (capacity.get(resource) ?? 0) < (floor?.get(resource) ?? 0)) return false;
+    }
+    return true;
+  }
+
+  /** Whether no NodePool is over its limits by more than it was at first. */
+  areKept(): boolean {
+    return [...this.left.keys()].every((poolName) => this.allowsBack(poolName, new Map()));
   }
 
   /** Whether one more node of the type stays within its NodePool's limits. */

@@ -125,6 +125,18 @@ export class Packing {
     return !this.hasLimits || this.limits.allows(column.offer.pool.metadata.name, column.offer.type);
   }
 
+  /** Whether the limits of its NodePool leave room for a closed standing node. */
+  canReopen(node: number): boolean {
+    const standing = this.problem.standing[node];
+    if (!this.hasLimits || !standing?.capacity) return true;
+    return this.limits.allowsBack(poolNameOf(standing.view.labels), standing.capacity);
+  }
+
+  /** Whether every NodePool is within its limits, or as far beyond as it was at first. */
+  keepsLimits(): boolean {
+    return !this.hasLimits || this.limits.areKept();
+  }
+
   private countBought(column: OfferColumn | undefined, sign: 1 | -1): void {
     if (!this.hasLimits || !column) return;
     this.limits.count(column.offer.pool.metadata.name, capacityOf(column.offer.type), sign);

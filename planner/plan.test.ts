@@ -72,6 +72,13 @@ t.test(
   },
 );
 
+t.test('a NodePool at its limits loses no pod when machines are made smaller', async (t) => {
+  const snapshot = randomCluster(385_035, 3, 25, { spread: true, ports: true, limits: true });
+  const request = { catalogue: smallCatalogue, now: 0, seed: 385_035, planName: 'p', rounds: 60 };
+  const { plan } = rebalance({ snapshot, ...request });
+  t.same(plan ? faultsOf(snapshot, smallCatalogue, plan.spec) : [], []);
+});
+
 t.test('the same input and seed give the same plan', async (t) => {
   const snapshot = randomCluster(5, 6, 40, { spread: true, selectors: true });
   const request = { snapshot, catalogue: smallCatalogue, now: 0, seed: 3, planName: 'p' };

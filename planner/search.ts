@@ -53,7 +53,8 @@ export const rightsize = (packing: Packing): void => {
     for (const other of order) {
       const is = other === column;
       if (!is && (costOf(other) >= cost || (isRuled && other.group !== column.group))) continue;
-      if (!packing.canBuy(other)) continue;
+      // What it was it may be again, whatever the limits say by now.
+      if (!is && !packing.canBuy(other)) continue;
       const again = packing.buy(other);
       if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
       packing.empty(again);

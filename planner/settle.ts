@@ -63,7 +63,13 @@ export const settle = (
       .slice(0, MAX_REBUILT);
     const targets = openTargets(packing).filter((each) => !chosen.includes(each));
     const isDone = isBack && rebuild(packing, chosen, targets, [], o);
-    if (isDone && packing.moved < moved && packing.cost() <= limit && packing.isSound()) {
+    if (
+      isDone &&
+      packing.moved < moved &&
+      packing.cost() <= limit &&
+      packing.isSound() &&
+      packing.keepsLimits()
+    ) {
       packing.journal.forget();
     } else packing.undo();
   }
