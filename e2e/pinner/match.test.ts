@@ -1,5 +1,5 @@
 import t from 'tap';
-import { PIN } from '../../api/labels.ts';
+import { PIN, PIN_PROBE } from '../../api/labels.ts';
 import type { KubeObject, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
@@ -102,9 +102,6 @@ t.before(async () => {
   for (const webhook of processes.slice(1))
     await eventually('a certificate', () => webhook.said('certificate loaded'), 60_000);
   balancer.send(ports);
-  await eventually('the door opens', () =>
-    processes.some((webhook) => webhook.said('webhook called from now on')),
-  );
 });
 t.teardown(async () => {
   await client.delete(MUTATING_WEBHOOK_CONFIGURATIONS, { name: configuration });
@@ -115,13 +112,33 @@ t.teardown(async () => {
   await Promise.all([scene.close(), work.close()]);
 });
 
-const told = async (...intents: readonly Intent[]): Promise<void> => {
+const podOf = (name: string, labels: Readonly<Record<string, string>> = { app: name }): Pod => {
+  const { kind = '', metadata } = owners.get(name) ?? { metadata: { name } };
+  const owner = { apiVersion: 'v1', kind, name, uid: metadata.uid ?? '', controller: true };
+  return {
+    metadata: {
+      name: '',
+      generateName: `${name}-`,
+      namespace: work.namespace,
+      labels,
+      ownerReferences: [owner],
+    },
+    spec: templateOf(name).spec,
+  } as unknown as Pod;
+};
+
+/** Tells the pins of an owner, and waits until they are known all the way to the API server. */
+const told = async (owner: string, ...intents: readonly Intent[]): Promise<void> => {
   autoscaler.upsert(...intents);
   for (const { id } of intents) await eventually('the pins are known', () => autoscaler.results.get(id));
+  await eventually('the webhook is live', async () => {
+    const made = await client.create(PODS, podOf(owner, { [PIN_PROBE]: 'true' }), { dryRun: true });
+    return made.metadata.annotations?.[PIN];
+  });
 };
 
 t.test('pods of a StatefulSet go where the plan has their names; others of it are left alone', async (t) => {
-  await told(intentOf(one, 'db', 1, ['db-2']), intentOf(two, 'db', 1, ['db-1']));
+  await told('db', intentOf(one, 'db', 1, ['db-2']), intentOf(two, 'db', 1, ['db-1']));
   const path = `/apis/apps/v1/namespaces/${work.namespace}/statefulsets/db`;
   await patchOwner(path, { spec: { replicas: 4 } });
   const pods = await eventually('its pods', async () => {
@@ -136,32 +153,13 @@ t.test('pods of a StatefulSet go where the plan has their names; others of it ar
 });
 
 t.test('pods of a Job are put on their node as they are created', async (t) => {
-  await told(intentOf(three, 'once', 2));
+  await told('once', intentOf(three, 'once', 2));
   await patchOwner(`/apis/batch/v1/namespaces/${work.namespace}/jobs/once`, { spec: { suspend: false } });
   const pods = await eventually('its pods', async () => {
     const found = await work.podsOf('once');
     return found.length === 2 && found;
   });
   t.ok(pods.every(({ spec }) => spec.nodeName === three));
-});
-
-const podOf = (): Pod => ({
-  ...({ spec: templateOf('game').spec } as Pick<Pod, 'spec'>),
-  metadata: {
-    name: '',
-    generateName: 'game-',
-    namespace: work.namespace,
-    labels: { app: 'game' },
-    ownerReferences: [
-      {
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        name: 'game',
-        uid: owners.get('game')?.metadata.uid ?? '',
-        controller: true,
-      },
-    ],
-  },
 });
 
 const usedOf = async (): Promise<readonly number[]> => {
@@ -171,7 +169,7 @@ const usedOf = async (): Promise<readonly number[]> => {
 
 t.test('of 500 creations at once no two get one slot, and none is lost where a creation fails', async (t) => {
   const nodes = [one, two, three];
-  await told(...nodes.map((name, at) => intentOf(name, 'game', COUNTS[at] ?? 0)));
+  await told('game', ...nodes.map((name, at) => intentOf(name, 'game', COUNTS[at] ?? 0)));
   const quota = `/api/v1/namespaces/${work.namespace}/resourcequotas`;
   // With the pods of the others there is room for less than half of the slots.
   const spec = { hard: { pods: '50' } };
@@ -186,7 +184,7 @@ t.test('of 500 creations at once no two get one slot, and none is lost where a c
   await Promise.all(
     Array.from({ length: 500 }, async (_, at) => {
       try {
-        await client.create(PODS, podOf(), { dryRun: at % 5 === 0 });
+        await client.create(PODS, podOf('game'), { dryRun: at % 5 === 0 });
       } catch (error) {
         if (!isForbidden(error)) throw error;
         refused++;
@@ -203,14 +201,14 @@ t.test('of 500 creations at once no two get one slot, and none is lost where a c
   const full = await eventually(
     'every slot is in use',
     async () => {
-      await client.create(PODS, podOf());
+      await client.create(PODS, podOf('game'));
       const used = await usedOf();
       return used.every((each, at) => each >= (COUNTS[at] ?? 0)) && used;
     },
     60_000,
   );
   t.same(full, COUNTS);
-  for (let at = 0; at < 5; at++) await client.create(PODS, podOf());
+  for (let at = 0; at < 5; at++) await client.create(PODS, podOf('game'));
   t.same(await usedOf(), COUNTS, 'and no more');
   const webhooks = processes.slice(1);
   t.ok(
