@@ -183,7 +183,7 @@ t.test(
       const before = `${(await dataOf(AUTHORITY))['ca.crt']}${(await dataOf(LEAF))['tls.crt']}`;
       const isOnlyBundle = what.includes('caBundle');
       await change();
-      await eventually(what, () => isSettled(isOnlyBundle ? '' : before), 120_000);
+      await eventually(what, () => isSettled(isOnlyBundle ? '' : before), 300_000);
     }
     const { failures, count, seconds } = await stop();
     t.same(failures.slice(0, 3), []);
