@@ -3,6 +3,7 @@ import type { Intent } from '../api/pinning.ts';
 import type { Resource } from '../api/resources.ts';
 import type { Cache, Change } from '../kube/cache.ts';
 import type { Logger } from '../kube/log.ts';
+import { ReservedNames } from './reserved.ts';
 
 /** An intent as the store holds it; metadata.name is its id. */
 export interface HeldIntent extends KubeObject {
@@ -39,6 +40,7 @@ export class IntentStore implements Cache<HeldIntent> {
   readonly #texts = new Map<string, string>();
   readonly #indexes = new Map<string, Map<string, HeldIntent>>();
   readonly #reserved = new Map<string, string>();
+  #reservedNames: ReservedNames | undefined;
   readonly #watchers = new Set<(change: Change<HeldIntent>) => void>();
   readonly #log: Logger;
   #seen: Set<string> | undefined;
@@ -72,6 +74,12 @@ export class IntentStore implements Cache<HeldIntent> {
   /** The plan that a machine under this name was ordered for. */
   planOf(nodeName: string): string | undefined {
     return this.#reserved.get(nodeName);
+  }
+  /** All names under which machines were ordered; undefined when there is none. */
+  get reservedNames(): ReservedNames | undefined {
+    if (this.#reserved.size === 0) return undefined;
+    this.#reservedNames ??= new ReservedNames(this.#reserved);
+    return this.#reservedNames;
   }
   /** Whether any machine is on its way or reserved. */
   get hasReserved(): boolean {
@@ -130,7 +138,10 @@ export class IntentStore implements Cache<HeldIntent> {
 
   #index(object: HeldIntent): void {
     const { node, nodeName, plan } = object.intent;
-    if (node && nodeName) this.#reserved.set(nodeName, plan);
+    if (node && nodeName) {
+      this.#reserved.set(nodeName, plan);
+      this.#reservedNames = undefined;
+    }
     const values = valuesOf(object.intent);
     for (const index of INDEXES) {
       if (values[index] === '') continue;
@@ -144,7 +155,7 @@ export class IntentStore implements Cache<HeldIntent> {
   #unindex(object: HeldIntent | undefined): void {
     if (!object) return;
     const { node, nodeName } = object.intent;
-    if (node) this.#reserved.delete(nodeName);
+    if (node && this.#reserved.delete(nodeName)) this.#reservedNames = undefined;
     const values = valuesOf(object.intent);
     for (const index of INDEXES) {
       const key = `${index}/${values[index]}`;

@@ -135,6 +135,44 @@ t.test('a replica that does not lead has no effect', async (t) => {
   t.same(body.NodeNames, names);
 });
 
+t.test('who asks a replica that does not lead is sent to another one the next time', async (t) => {
+  const payload = { Pod: asked('mine'), NodeNames: names };
+  const connection = async () =>
+    (await app.inject({ method: 'POST', url: '/filter', payload })).headers.connection;
+  t.equal(await connection(), 'keep-alive');
+  leads = false;
+  t.teardown(() => {
+    leads = true;
+  });
+  t.equal(await connection(), 'close');
+});
+
+t.test(
+  'what kube-scheduler writes is answered with its own list while nothing is reserved for anyone',
+  async (t) => {
+    const none: State = { ...state, store: new IntentStore(log) };
+    const idle = verbs({ client, state: () => none, log });
+    t.teardown(() => idle.close());
+    const payload = JSON.stringify({ Pod: asked('stranger'), Nodes: null, NodeNames: names });
+    const headers = { 'content-type': 'application/json' };
+    const filtered = await idle.inject({ method: 'POST', url: '/filter', payload, headers });
+    t.same(filtered.json(), { Nodes: null, NodeNames: names });
+    const scored = await idle.inject({ method: 'POST', url: '/prioritize', payload, headers });
+    t.same(scored.json(), []);
+  },
+);
+
+t.test('what kube-scheduler writes is answered as any other way of writing it', async (t) => {
+  for (const uid of ['mine', 'stranger', 'waiting']) {
+    for (const url of ['/filter', '/prioritize']) {
+      const one = await post(url, JSON.stringify({ Pod: asked(uid), Nodes: null, NodeNames: names }));
+      const other = await post(url, { NodeNames: names, Pod: asked(uid) });
+      t.match(one.body, url === '/filter' ? { NodeNames: other.body.NodeNames } : other.body);
+      t.same(one.body.FailedNodes, other.body.FailedNodes);
+    }
+  }
+});
+
 t.test('bind sends the UID and says why it failed', async (t) => {
   const args = { PodName: 'p', PodNamespace: 'n', PodUID: 'u', Node: 'ready' };
   t.same((await post('/bind', args)).body, { Error: '' });

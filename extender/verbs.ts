@@ -1,82 +1,65 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
-import { z } from 'zod';
-import type { Pod } from '../api/objects.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { Logger } from '../kube/log.ts';
+import { ArgsReader, type Asked, readBinding } from './args.ts';
+import { namesOf, type Parted, partList } from './namelist.ts';
 import type { State } from './state.ts';
-import { filterNodes, scoreNodes } from './verdict.ts';
+import { filterNodes, isFree, judge, reservedFor, scoreNodes } from './verdict.ts';
 
 // kube-scheduler keeps idle connections for 90 s; a server that closes first makes it see resets.
 const KEEP_ALIVE_MS = 120_000;
 const BODY_LIMIT = 64 * 1024 * 1024;
 
-const pod = z.looseObject({
-  metadata: z.looseObject({ name: z.string().optional(), uid: z.string().optional() }),
-});
-const nodeList = z.looseObject({
-  items: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })).nullish(),
-});
-const filterArgs = z.object({
-  Pod: pod,
-  Nodes: nodeList.nullish(),
-  // Thousands of names in each call: looked at without the cost of a parser for each.
-  NodeNames: z
-    .custom<readonly string[]>(
-      (names) => Array.isArray(names) && names.every((name) => typeof name === 'string'),
-      'a list of names is expected',
-    )
-    .nullish(),
-});
-const bindArgs = z.object({
-  PodName: z.string().min(1),
-  PodNamespace: z.string().min(1),
-  PodUID: z.string().min(1),
-  Node: z.string().min(1),
-});
+type InBytes = Extract<Asked, { kind: 'bytes' }>;
 
-type FilterArgs = z.output<typeof filterArgs>;
+/** `{"Nodes":null,"NodeNames":[` and what comes after the names. */
+const NAMES = Buffer.from('{"Nodes":null,"NodeNames":[');
+const COMMA = Buffer.from(',');
+const OPENING_BRACE = 0x7b;
 
-const KEYS: Readonly<Record<string, string>> = Object.fromEntries(
-  ['Pod', 'Nodes', 'NodeNames', 'PodName', 'PodNamespace', 'PodUID', 'Node'].map((key) => [
-    key.toLowerCase(),
-    key,
-  ]),
-);
-
-// Go reads and writes these names in any case; so do we.
-const anyCase = (body: unknown): unknown =>
-  typeof body === 'object' && body !== null && !Array.isArray(body)
-    ? Object.fromEntries(Object.entries(body).map(([key, value]) => [KEYS[key.toLowerCase()] ?? key, value]))
-    : body;
-
-class BadRequest extends Error {
-  readonly statusCode = 400;
-}
-
-const read = <S extends z.ZodType>(schema: S, body: unknown): z.output<S> => {
-  const result = schema.safeParse(anyCase(body));
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const where = issue && issue.path.length > 0 ? issue.path.join('.') : 'the body';
-  throw new BadRequest(`${where} is not as a kube-scheduler extender expects it: ${issue?.message}`);
+/** Every node that was asked about: the end of the question, from the comma before "Nodes" on, is the answer. */
+const allOf = ({ list, answerFrom }: InBytes): Buffer => {
+  list.bytes[answerFrom] = OPENING_BRACE;
+  return list.bytes.subarray(answerFrom);
 };
 
-const namesIn = (args: FilterArgs): readonly string[] => {
-  const names = args.NodeNames ?? args.Nodes?.items?.map(({ metadata }) => metadata.name);
-  if (!names) throw new BadRequest('neither NodeNames nor Nodes is given');
-  return names;
+const partOf = ({ kept, reserved }: Parted): Buffer => {
+  const refused = [...reserved].map(([name, plan]) => [name, reservedFor(plan)]);
+  const end = Buffer.from(`],"FailedNodes":${JSON.stringify(Object.fromEntries(refused))}}`);
+  return Buffer.concat([NAMES, ...kept.flatMap((piece, i) => (i === 0 ? [piece] : [COMMA, piece])), end]);
 };
 
-const filterAnswer = (args: FilterArgs, state: State | undefined): object => {
-  const names = namesIn(args);
-  const asked = args.Pod as unknown as Pod;
-  const { kept, refused } = state ? filterNodes(state, asked, names) : { kept: names, refused: {} };
-  if (args.NodeNames) return { NodeNames: kept, FailedNodes: refused, Error: '' };
+const filter = (asked: Asked, state: State | undefined): Buffer | object => {
+  if (asked.kind === 'bytes') {
+    if (!state || state.store.size === 0) return allOf(asked);
+    const verdict = judge(state, asked.pod);
+    if (isFree(verdict)) {
+      const { reservedNames } = state.store;
+      const parted = reservedNames && partList(asked.list, reservedNames);
+      return parted && parted.reserved.size > 0 ? partOf(parted) : allOf(asked);
+    }
+  }
+  const names = asked.kind === 'bytes' ? namesOf(asked.list) : asked.names;
+  const { kept, refused } = state ? filterNodes(state, asked.pod, names) : { kept: names, refused: {} };
+  if (asked.kind !== 'nodes') return { NodeNames: kept, FailedNodes: refused, Error: '' };
   const keeps = new Set(kept);
-  const items = args.Nodes?.items?.filter(({ metadata }) => keeps.has(metadata.name));
-  return { Nodes: { ...args.Nodes, items }, FailedNodes: refused, Error: '' };
+  const items = asked.nodes.items?.filter(({ metadata }) => keeps.has(metadata.name));
+  return { Nodes: { ...asked.nodes, items }, FailedNodes: refused, Error: '' };
 };
+
+const prioritize = (asked: Asked, state: State | undefined): object => {
+  if (!state || state.store.size === 0) return [];
+  const { own } = judge(state, asked.pod);
+  if (own.size === 0) return [];
+  return scoreNodes(own, asked.kind === 'bytes' ? namesOf(asked.list) : asked.names);
+};
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+const NOTHING = Buffer.alloc(0);
+
+// A request without a body is not read by any parser.
+const bytesOf = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : NOTHING);
 
 /**
  * The verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `state` is undefined on a replica that
@@ -94,24 +77,23 @@ export const verbs = (o: {
     keepAliveTimeout: KEEP_ALIVE_MS,
     bodyLimit: o.bodyLimit ?? BODY_LIMIT,
   });
-  // The parser that comes with fastify looks for __proto__ in every body; nothing here is merged into an object.
+  // Bodies are read by the verbs themselves, from their bytes.
   app.removeContentTypeParser('application/json');
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
-    try {
-      done(null, JSON.parse(text as string));
-    } catch {
-      done(new BadRequest('the body is not JSON'));
-    }
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
+  // Who asks a replica that knows nothing is to meet another one next time: kube-scheduler keeps its connection.
+  app.addHook('onSend', async (_request, reply) => {
+    if (!o.state()) reply.header('connection', 'close');
   });
-  app.post('/filter', async ({ body }) => filterAnswer(read(filterArgs, body), o.state()));
-  app.post('/prioritize', async ({ body }) => {
-    const args = read(filterArgs, body);
-    const names = namesIn(args);
-    const state = o.state();
-    return state ? scoreNodes(state, args.Pod as unknown as Pod, names) : [];
+  const reader = new ArgsReader();
+  app.post('/filter', async ({ body }, reply) => {
+    const asked = reader.read(bytesOf(body));
+    return reply.type(JSON_TYPE).send(filter(asked, o.state()));
   });
+  app.post('/prioritize', async ({ body }) => prioritize(reader.read(bytesOf(body)), o.state()));
   app.post('/bind', async ({ body }) => {
-    const { PodName, PodNamespace, PodUID, Node } = read(bindArgs, body);
+    const { PodName, PodNamespace, PodUID, Node } = readBinding(bytesOf(body));
     try {
       await o.client.bind({ name: PodName, namespace: PodNamespace, uid: PodUID }, Node);
       return { Error: '' };

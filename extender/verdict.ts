@@ -39,6 +39,11 @@ export const judge = (state: State, pod: Pod): Verdict => {
   return { own, awaited };
 };
 
+/** Whether no plan says where the pod belongs. */
+export const isFree = ({ own, awaited }: Verdict): boolean => own.size === 0 && awaited === undefined;
+
+export const reservedFor = (plan: string): string => `reserved for the pods of plan ${plan}`;
+
 export interface Filtered {
   readonly kept: readonly string[];
   readonly refused: Readonly<Record<string, string>>;
@@ -52,7 +57,7 @@ const offReserved = (store: State['store'], names: readonly string[]): Filtered 
   for (const name of names) {
     const plan = store.planOf(name);
     if (plan === undefined) kept.push(name);
-    else refused[name] = `reserved for the pods of plan ${plan}`;
+    else refused[name] = reservedFor(plan);
   }
   return { kept, refused };
 };
@@ -81,12 +86,7 @@ const BEST = 10;
 
 /** Scores for the pod's own places among these nodes; kube-scheduler takes a node that is not named for 0. */
 export const scoreNodes = (
-  state: State,
-  pod: Pod,
+  own: Verdict['own'],
   names: readonly string[],
-): readonly { readonly Host: string; readonly Score: number }[] => {
-  if (state.store.size === 0) return [];
-  const { own } = judge(state, pod);
-  if (own.size === 0) return [];
-  return names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: BEST }));
-};
+): readonly { readonly Host: string; readonly Score: number }[] =>
+  names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: BEST }));
