@@ -45,6 +45,7 @@ export class IntentStore implements Cache<HeldIntent> {
   readonly #log: Logger;
   #seen: Set<string> | undefined;
   #isWorldKnown = false;
+  #isAtRest = false;
   #version = 0;
 
   constructor(log: Logger) {
@@ -54,6 +55,10 @@ export class IntentStore implements Cache<HeldIntent> {
   /** Whether a whole state of the world was received since the start: only then absence means removal. */
   get isWorldKnown(): boolean {
     return this.#isWorldKnown;
+  }
+  /** Whether pinning is turned off: nothing holds, and nothing is going to. */
+  get isAtRest(): boolean {
+    return this.#isAtRest;
   }
   get version(): number {
     return this.#version;
@@ -95,6 +100,7 @@ export class IntentStore implements Cache<HeldIntent> {
 
   /** A new state of the world begins: what it does not name until endResync holds no more. */
   beginResync(): void {
+    this.#isAtRest = false;
     this.#seen = new Set();
   }
 
@@ -104,6 +110,14 @@ export class IntentStore implements Cache<HeldIntent> {
     this.#seen = undefined;
     this.#isWorldKnown = true;
     if (seen) for (const id of this.#held.keys()) if (!seen.has(id)) this.#drop(id);
+  }
+
+  /** Pinning is turned off: no intent holds, until a new state of the world begins. */
+  rest(): void {
+    this.#seen = undefined;
+    this.#isWorldKnown = false;
+    this.#isAtRest = true;
+    for (const id of this.#held.keys()) this.#drop(id);
   }
 
   /** Takes in an intent; returns false when nothing but its version is new. */

@@ -13,9 +13,11 @@ import type { ExtenderMetrics } from './metrics.ts';
 import { pins } from './pins.ts';
 import { placeholders } from './placeholders.ts';
 import { refusedPods } from './refused.ts';
+import { releasePods } from './release.ts';
 import { Results } from './results.ts';
 import type { Report, State } from './state.ts';
 import { type Dialed, followStream } from './stream.ts';
+import { type Switch, whileEnabled } from './whileenabled.ts';
 
 /** Workers of each controller: writes to the API server that are under way at once. */
 const WORKERS = 16;
@@ -37,6 +39,8 @@ export interface LeaderParts {
   /** Told of the state while this replica leads, and of its end. */
   readonly onState: (state: State | undefined) => void;
   readonly now: () => number;
+  /** Whether pods are pinned at all; it may change at any time. */
+  readonly enabled: Switch;
   /** How long pods that a kubelet refused are kept, in milliseconds. */
   readonly keepRefusedMs: number;
   /** How long a held pod may wait where it could go, in milliseconds. */
@@ -65,22 +69,39 @@ export const lead = async (o: LeaderParts): Promise<void> => {
   o.onState(state);
   try {
     await Promise.all([
-      followStream({
-        dial: o.dial,
-        store,
-        results,
-        clientId: o.clientId,
-        clusterId: o.clusterId,
+      whileEnabled({
+        ...o.enabled,
+        work: (on) =>
+          followStream({
+            dial: o.dial,
+            store,
+            results,
+            clientId: o.clientId,
+            clusterId: o.clusterId,
+            signal: on,
+            log,
+            onState: metrics.streaming,
+          }),
+        rest: () => {
+          store.rest();
+          results.forgetAll();
+        },
         signal,
         log,
-        onState: metrics.streaming,
       }),
       runControllers({
         controllers: [
           placeholders(parts),
           pins({ ...parts, observe: metrics.pinned, missing: new Map() }),
           holds({ ...parts, recorder, timeoutMs: o.holdTimeoutMs, observe: metrics.pinned }),
-          refusedPods({ ...parts, recorder, keepMs: o.keepRefusedMs, observe: metrics.refused }),
+          releasePods(parts),
+          refusedPods({
+            ...parts,
+            recorder,
+            keepMs: o.keepRefusedMs,
+            observe: metrics.refused,
+            isEnabled: o.enabled.isOn,
+          }),
         ],
         concurrency: WORKERS,
         signal,

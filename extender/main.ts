@@ -1,10 +1,12 @@
 import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
+import { isEnabled } from '../api/features.ts';
 import { PIN_GATE } from '../api/labels.ts';
 import { loadPinningServices } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
 import { createCache } from '../kube/cache.ts';
 import { connect } from '../kube/client.ts';
+import { obeyFeatures } from '../kube/features/obey.ts';
 import { serveHealth } from '../kube/health.ts';
 import { runElected } from '../kube/lease.ts';
 import { Lifter } from '../kube/lifter.ts';
@@ -95,7 +97,22 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const ended = new AbortController();
   const lifting = lifter.run(ended.signal);
   try {
-    await Promise.all([pods.synced(signal), nodes.synced(signal)]);
+    const [{ features }] = await Promise.all([
+      obeyFeatures({
+        client,
+        log,
+        namespace: o.podNamespace,
+        watched: o.featuresWatchNamespaces,
+        name: o.dynamicConfigMapName,
+        signal,
+      }),
+      pods.synced(signal),
+      nodes.synced(signal),
+    ]);
+    const enabled = {
+      isOn: () => isEnabled(features.current(), 'podPinner', o.podPinnerEnabled),
+      onChange: features.onChange,
+    };
     await runElected({
       client,
       namespace: o.podNamespace,
@@ -124,6 +141,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
             giver.lead(now);
           },
           now: Date.now,
+          enabled,
           keepRefusedMs: o.keepRefused,
           holdTimeoutMs: o.pinHoldTimeout,
         }),

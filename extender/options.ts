@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   componentOptions,
+  featureOptions,
   holdOptions,
   peerCallerOptions,
   peerServerOptions,
@@ -16,12 +17,17 @@ import { bool, duration } from '../kube/options.ts';
  * RBAC, cluster-wide: pods get, list, watch, patch, delete; pods/status patch; pods/binding create; nodes get, list,
  * watch, create, patch, delete; events create, patch; authentication.k8s.io
  * tokenreviews create. In kube-node-lease: leases create, patch.
- * In its namespace: leases create, and get, update, patch of `castai-pod-pinner`; get of lease `castai-kentroller`.
+ * In its namespace: leases create, and get, update, patch of `castai-pod-pinner`; get of lease `castai-kentroller`;
+ * get of configmap `castai-kentroller-features`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-pod-pinner', healthPort: 9091, qps: 200 }),
   ...peerServerOptions({ callers: ['system:serviceaccount:castai-agent:castai-pod-pinner-webhook'] }),
   ...peerCallerOptions({ name: 'castai-pod-pinner' }),
+  ...featureOptions(),
+  podPinnerEnabled: bool
+    .default(true)
+    .meta({ description: 'pods are pinned, where no ConfigMap of features says otherwise' }),
   ...holdOptions(),
   port: port(8080).meta({ description: 'port of the extender verbs' }),
   autoscalerLease: z

@@ -73,6 +73,7 @@ const sight = (change: Partial<Sight> = {}): Sight => ({
   pods: [],
   hasPins: false,
   isWorldKnown: true,
+  isAtRest: false,
   now: NOW,
   ...change,
 });
@@ -153,6 +154,35 @@ const rows: readonly (readonly [string, Partial<Sight>, Step['kind'], Step['stat
     'a joined placeholder that no plan wants stays as a node',
     { intent: none, node: node({ isOurs: true, joined: true }) },
     'patch',
+    'UNKNOWN',
+  ],
+  [
+    'while pinning is off a machine on its way keeps its placeholder, else Karpenter would end it',
+    { intent: none, node: node({ isOurs: true }), isWorldKnown: false, isAtRest: true },
+    'keep',
+    'UNKNOWN',
+  ],
+  [
+    'while pinning is off its deadline holds',
+    { intent: none, node: node({ isOurs: true }), isWorldKnown: false, isAtRest: true, now: NOW + 60_000 },
+    'give-up',
+    'UNKNOWN',
+  ],
+  [
+    'while pinning is off a machine that has joined is opened',
+    {
+      intent: none,
+      node: node({ joined: true, taints: [PREPARING_TAINT] }),
+      isWorldKnown: false,
+      isAtRest: true,
+    },
+    'patch',
+    'UNKNOWN',
+  ],
+  [
+    'while pinning is off pods on a node that is gone are taken off',
+    { intent: none, isWorldKnown: false, isAtRest: true },
+    'sweep',
     'UNKNOWN',
   ],
   [

@@ -20,6 +20,8 @@ export interface Sight {
   readonly hasPins: boolean;
   /** False until a whole state of the world was received: then no intent may also mean not known yet. */
   readonly isWorldKnown: boolean;
+  /** Whether pinning is turned off: then no intent means that nothing is wanted, and nothing new is begun. */
+  readonly isAtRest: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -197,7 +199,7 @@ const rest = (reason: string): Step => ({ kind: 'rest', state: 'UNKNOWN', reason
 const withoutIntent = (s: Sight): Step => {
   const { node, now } = s;
   if (!node) {
-    if (!s.isWorldKnown || s.hasPins) return rest('nothing stands here');
+    if (!(s.isWorldKnown || s.isAtRest) || s.hasPins) return rest('nothing stands here');
     return { kind: 'sweep', state: 'UNKNOWN', reason: 'its Node is gone' };
   }
   if (isPlaceholder(node) && hasJoined(node)) {
@@ -211,12 +213,14 @@ const withoutIntent = (s: Sight): Step => {
     }
     if (s.isWorldKnown) return { kind: 'give-up', state: 'UNKNOWN', reason: 'its plan wants it no more' };
     const until = Number.isNaN(deadline) ? Number.POSITIVE_INFINITY : deadline;
-    return { kind: 'keep', until, state: 'UNKNOWN', reason: 'the autoscaler has not spoken yet' };
+    // Karpenter ends a machine whose Node is deleted: also where nothing is pinned any more it is left to join.
+    const reason = s.isAtRest ? 'pinning is off, its machine may join' : 'the autoscaler has not spoken yet';
+    return { kind: 'keep', until, state: 'UNKNOWN', reason };
   }
   const isOurs = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
   const taints = node.spec?.taints ?? [];
   const left = taints.filter(({ key }) => key !== PREPARING_TAINT);
-  if (isOurs && s.isWorldKnown && !s.hasPins && left.length < taints.length) {
+  if (isOurs && (s.isWorldKnown || s.isAtRest) && !s.hasPins && left.length < taints.length) {
     const patch: NodePatch = { spec: { taints: left } };
     return {
       kind: 'patch',

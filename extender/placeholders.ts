@@ -42,6 +42,7 @@ const gather = (state: State, name: string): Sight => ({
   pods: state.pods.by('node', name),
   hasPins: state.store.by('node', name).some(({ intent }) => intent.pin),
   isWorldKnown: state.store.isWorldKnown,
+  isAtRest: state.store.isAtRest,
   now: state.now(),
 });
 
@@ -170,7 +171,8 @@ export const placeholders = (p: Parts): Controller => {
         report(sight.intent.id, { state: step.state, reason: step.reason, bound: 0 });
       }
       // Until the first state of the world, a missing intent may be one that was not received yet.
-      return action.kind === 'await-change' && !sight.isWorldKnown ? requeue(LOOK_AGAIN_MS) : action;
+      const mayCome = !sight.isWorldKnown && !sight.isAtRest;
+      return action.kind === 'await-change' && mayCome ? requeue(LOOK_AGAIN_MS) : action;
     },
   };
 };

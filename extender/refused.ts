@@ -31,6 +31,8 @@ export const refusedPods = (o: {
   /** How long they stay to be looked at, in milliseconds. */
   readonly keepMs: number;
   readonly observe: (reason: string) => void;
+  /** While it answers false, pods that were refused are left as they are. */
+  readonly isEnabled: () => boolean;
 }): Controller => {
   const seen = new Map<string, number>();
   return {
@@ -46,6 +48,7 @@ export const refusedPods = (o: {
       const pod = o.state.pods.get(key);
       const reason = pod && refusalOf(pod);
       if (!pod || !reason) return awaitChange;
+      if (!o.isEnabled()) return requeue(o.keepMs);
       const { name, namespace = 'default', uid = '' } = pod.metadata;
       const now = o.state.now();
       const since = seen.get(uid) ?? now;

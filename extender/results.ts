@@ -41,6 +41,11 @@ export class Results {
     this.#unsent.delete(intentId);
   }
 
+  forgetAll(): void {
+    this.#latest.clear();
+    this.#unsent.clear();
+  }
+
   attach(outlet: Outlet): void {
     this.#outlet = outlet;
     this.#isBlocked = false;

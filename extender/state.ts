@@ -129,6 +129,7 @@ export const chooseFor = (
 /** What is done next for a pod that is held for an intent; undefined when no plan has a place for it any more. */
 export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): HoldStep => {
   if (!intent?.pin) {
+    if (state.store.isAtRest) return { kind: 'lift', reason: 'pod pinning is off' };
     if (state.store.isWorldKnown) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
     return { kind: 'wait', reason: 'the autoscaler has not spoken yet' };
   }

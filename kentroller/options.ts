@@ -1,6 +1,11 @@
 import { z } from 'zod';
-import { componentOptions, holdOptions, peerServerOptions } from '../kube/componentoptions.ts';
-import { bool, commaList, duration } from '../kube/options.ts';
+import {
+  componentOptions,
+  featureOptions,
+  holdOptions,
+  peerServerOptions,
+} from '../kube/componentoptions.ts';
+import { bool, duration } from '../kube/options.ts';
 
 /**
  * Options of castai-kentroller, as flags or environment variables.
@@ -114,13 +119,7 @@ export const options = z.object({
   rebalancerEnabled: bool.default(true).meta({
     description: 'carry out claims, schedules and plans, where no ConfigMap says',
   }),
-  featuresWatchNamespaces: commaList
-    .default([])
-    .meta({ description: 'namespaces whose ConfigMaps of features are read; its own when empty' }),
-  dynamicConfigMapName: z
-    .string()
-    .default('castai-kentroller-dynamic-config')
-    .meta({ description: 'ConfigMap of features that wins over the others, found by its name' }),
+  ...featureOptions(),
   continuousRebalancingEnabled: bool
     .default(false)
     .meta({ description: 'look for a cheaper cluster all the time, where the ConfigMap does not say' }),

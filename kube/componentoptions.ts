@@ -45,6 +45,17 @@ export const componentOptions = (o: {
     .meta({ description: 'least level that is logged' }),
 });
 
+/** Options of a component that ConfigMaps turn on and off, see api/features.ts. */
+export const featureOptions = () => ({
+  featuresWatchNamespaces: commaList
+    .default([])
+    .meta({ description: 'namespaces whose ConfigMaps of features are read; its own when empty' }),
+  dynamicConfigMapName: z
+    .string()
+    .default('castai-kentroller-dynamic-config')
+    .meta({ description: 'ConfigMap of features that wins over the others, found by its name' }),
+});
+
 /** Options of a component whose leader serves others over kube/peer.ts. */
 export const peerServerOptions = (o: { readonly callers: readonly string[] }) => ({
   podIp: z.string().default('127.0.0.1').meta({ description: 'address that other components reach it at' }),

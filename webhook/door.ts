@@ -1,4 +1,4 @@
-import type { MutatingWebhookConfiguration } from '../api/objects.ts';
+import type { ConfigMap, MutatingWebhookConfiguration } from '../api/objects.ts';
 import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../api/resources.ts';
 import type { Cache } from '../kube/cache.ts';
@@ -42,22 +42,32 @@ export const decideDoor = (
     : [];
 };
 
-/** Opens the door when a plan begins and closes it when none runs: an idle cluster never waits for us. */
+/**
+ * Opens the door when a plan begins and closes it when none runs or pinning at admission is turned off: an idle
+ * cluster never waits for us.
+ */
 export const door = (o: {
   readonly client: KubeClient;
   readonly configurationName: string;
   readonly plans: Cache<RebalancePlan>;
   readonly configurations: Cache<MutatingWebhookConfiguration>;
+  /** Whether pods are pinned at admission at all, and the ConfigMaps that may change it. */
+  readonly isEnabled: () => boolean;
+  readonly configMaps: readonly Cache<ConfigMap>[];
   readonly log: Logger;
 }): Controller => {
   const KEY = 'door';
   return {
     name: 'configuration.door',
-    sources: [watches(o.plans, () => [KEY]), watches(o.configurations, () => [KEY])],
+    sources: [
+      watches(o.plans, () => [KEY]),
+      watches(o.configurations, () => [KEY]),
+      ...o.configMaps.map((cache) => watches(cache, () => [KEY])),
+    ],
     reconcile: async (_key, signal) => {
       const configuration = o.configurations.get(o.configurationName);
       if (!configuration) return awaitChange;
-      const isPlanRunning = o.plans.list().some(isRunning);
+      const isPlanRunning = o.isEnabled() && o.plans.list().some(isRunning);
       const operations = decideDoor(configuration, isPlanRunning);
       if (operations.length === 0) return awaitChange;
       const ref = { name: o.configurationName };

@@ -1,11 +1,13 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
+import { isEnabled } from '../api/features.ts';
 import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../api/resources.ts';
 import { createCache } from '../kube/cache.ts';
 import { connect } from '../kube/client.ts';
 import { runControllers } from '../kube/controller.ts';
+import { obeyFeatures } from '../kube/features/obey.ts';
 import { serveHealth } from '../kube/health.ts';
 import { runElected } from '../kube/lease.ts';
 import { Lifter, nodesByName } from '../kube/lifter.ts';
@@ -65,6 +67,18 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     resource: MUTATING_WEBHOOK_CONFIGURATIONS,
     fieldSelector: `metadata.name=${o.configuration}`,
   });
+  const { features, configMaps } = await obeyFeatures({
+    client,
+    log,
+    namespace: o.podNamespace,
+    watched: o.featuresWatchNamespaces,
+    name: o.dynamicConfigMapName,
+    signal: AbortSignal.any([signal, stopping]),
+  });
+  // Without the pod pinner there is nobody to give places.
+  const isOn = (): boolean =>
+    isEnabled(features.current(), 'podPinnerWebhook', o.podPinnerWebhookEnabled) &&
+    isEnabled(features.current(), 'podPinner', true);
   const isMoved = runningOwners(plans);
   const others = createCache({ ...common, resource: MUTATING_WEBHOOK_CONFIGURATIONS });
   const isMeddling = watchMeddling(others, { own: o.configuration, harmless: o.harmlessWebhooks, log });
@@ -75,7 +89,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
       limits: { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit },
       ownTaints: new Set([PREPARING_TAINT]),
       gate: PIN_GATE,
-      isMoved: (uid) => !plans.hasSynced || isMoved(uid),
+      isMoved: (uid) => !plans.hasSynced || (isOn() && isMoved(uid)),
     }),
     nodeOf: nodesByName(client, { now: Date.now, everyMs: NODE_MS }),
     lease,
@@ -103,7 +117,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     log,
     admission: {
       ownNamespace: o.podNamespace,
-      isMoved,
+      isMoved: (owner) => isOn() && isMoved(owner),
       isCoexisting: (namespace) =>
         o.coexistence === 'on' || (o.coexistence === 'auto' && isMeddling(namespace)),
       take: pinner.take,
@@ -162,7 +176,15 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
             now: Date.now,
             log,
           }),
-          door({ client: fenced, configurationName: o.configuration, plans, configurations, log }),
+          door({
+            client: fenced,
+            configurationName: o.configuration,
+            plans,
+            configurations,
+            isEnabled: isOn,
+            configMaps,
+            log,
+          }),
         ],
         signal: leading,
         log,

@@ -1,6 +1,12 @@
 import { z } from 'zod';
-import { componentOptions, holdOptions, peerCallerOptions, port } from '../kube/componentoptions.ts';
-import { commaList, duration } from '../kube/options.ts';
+import {
+  componentOptions,
+  featureOptions,
+  holdOptions,
+  peerCallerOptions,
+  port,
+} from '../kube/componentoptions.ts';
+import { bool, commaList, duration } from '../kube/options.ts';
 import { HARMLESS_WEBHOOKS } from './coexistence.ts';
 
 /**
@@ -12,11 +18,16 @@ import { HARMLESS_WEBHOOKS } from './coexistence.ts';
  * mutatingwebhookconfigurations list, watch, and get, patch of `castai-pod-pinner-webhook`; pods list, watch, patch
  * (gates that the pod pinner has left); nodes get. In its namespace: secrets
  * create, and get, list, watch, update of `castai-pod-pinner-webhook-ca` and `castai-pod-pinner-webhook-cert`;
- * leases create, and get, update, patch of `castai-pod-pinner-webhook`; get of lease `castai-pod-pinner`.
+ * leases create, and get, update, patch of `castai-pod-pinner-webhook`; get of lease `castai-pod-pinner`; get of
+ * configmap `castai-kentroller-features`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-pod-pinner-webhook', healthPort: 9091, qps: 50 }),
   ...peerCallerOptions({ name: 'castai-pod-pinner-webhook' }),
+  ...featureOptions(),
+  podPinnerWebhookEnabled: bool
+    .default(true)
+    .meta({ description: 'pods are pinned at admission, where no ConfigMap of features says otherwise' }),
   ...holdOptions(),
   port: port(8443).meta({ description: 'port of the admission server' }),
   service: z

@@ -8,7 +8,12 @@ export interface Scheduler {
   stop(): Promise<void>;
 }
 
-export const startScheduler = async (bed: Bed, name: string, extender?: string): Promise<Scheduler> => {
+export const startScheduler = async (
+  bed: Bed,
+  name: string,
+  extender?: string,
+  verbs: readonly ('filter' | 'prioritize')[] = ['filter', 'prioritize'],
+): Promise<Scheduler> => {
   const { ground } = bed;
   const file = join(ground.dir, `${name}.json`);
   const configuration = {
@@ -22,8 +27,7 @@ export const startScheduler = async (bed: Bed, name: string, extender?: string):
           extenders: [
             {
               urlPrefix: extender,
-              filterVerb: 'filter',
-              prioritizeVerb: 'prioritize',
+              ...Object.fromEntries(verbs.map((verb) => [`${verb}Verb`, verb])),
               weight: 1,
               nodeCacheCapable: true,
               httpTimeout: '30s',

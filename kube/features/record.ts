@@ -1,12 +1,12 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { CONFIG_MAPS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { isNotFound } from '../../kube/errors.ts';
-import type { Logger } from '../../kube/log.ts';
+import type { KubeClient } from '../client.ts';
+import { isNotFound } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import { acceptedOf, type Book, type Data, inForce, problemsOf } from './book.ts';
 
-/** The ConfigMap that says what is in force, for people and for the next leader. */
+/** The ConfigMap where kentroller's leader says what is in force, for people and for whoever starts later. */
 const NAME = 'castai-kentroller-features';
 const ACCEPTED = 'accepted.json';
 const FIELD_MANAGER = 'castai-kentroller-features';
@@ -69,3 +69,10 @@ export const createFeatureRecord = (o: {
     saved: () => tail,
   };
 };
+
+/** For components that obey features and leave it to kentroller to write down what is in force. */
+export const readFeatureRecord = (o: Parameters<typeof createFeatureRecord>[0]): FeatureRecord => ({
+  load: createFeatureRecord(o).load,
+  save: () => {},
+  saved: async () => {},
+});

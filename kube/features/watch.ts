@@ -2,10 +2,10 @@ import type { Registry } from 'prom-client';
 import type { Features } from '../../api/features.ts';
 import type { ConfigMap } from '../../api/objects.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
-import { type Cache, keyOf } from '../../kube/cache.ts';
-import type { Recorder } from '../../kube/events.ts';
-import type { Logger } from '../../kube/log.ts';
-import { gauge } from '../../kube/metrics.ts';
+import { type Cache, keyOf } from '../cache.ts';
+import type { Recorder } from '../events.ts';
+import type { Logger } from '../log.ts';
+import { gauge } from '../metrics.ts';
 import { type Book, drop, inForce, type News, openBook, take } from './book.ts';
 import type { FeatureRecord } from './record.ts';
 
@@ -21,7 +21,8 @@ interface WatchOptions {
   /** Name of the dynamic ConfigMaps, which win over the others. */
   readonly name: string;
   readonly record: FeatureRecord;
-  readonly recorder: Recorder;
+  /** Writes events on the ConfigMaps; one component of ours does. */
+  readonly recorder?: Recorder;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly metrics?: Registry;
@@ -30,7 +31,7 @@ interface WatchOptions {
 const announce = (o: WatchOptions, map: ConfigMap, news: News): void => {
   const about = { namespace: map.metadata.namespace, name: map.metadata.name };
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
-    o.recorder.event(CONFIG_MAPS, map, type, reason, message);
+    o.recorder?.event(CONFIG_MAPS, map, type, reason, message);
   if (news.kind === 'applied') {
     o.log.info({ ...about, features: news.features }, 'features applied');
     event('Normal', 'FeaturesApplied', 'What it says of features is in force');
