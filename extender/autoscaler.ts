@@ -1,14 +1,15 @@
-import {
-  type ChannelOptions,
-  credentials,
-  InterceptingCall,
-  type Interceptor,
-  Metadata,
-  makeGenericClientConstructor,
-} from '@grpc/grpc-js';
+import { type ChannelOptions, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { loadPinningServices } from '../api/pinning.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { dialPeer, findPeer } from '../kube/peer.ts';
+import {
+  addressOf,
+  explainRemote,
+  identify,
+  type Remote,
+  remoteCredentials,
+  remoteOptions,
+} from '../kube/remote.ts';
 import type { Dialed } from './stream.ts';
 
 const CHANNEL: ChannelOptions = {
@@ -43,29 +44,21 @@ export const dialLeader = (
 };
 
 /** Dials an autoscaler outside the cluster, named by its URL; the API key goes along in the metadata. */
-export const dialExternal = (o: {
-  readonly url: string;
-  readonly apiKey: string;
-  readonly clusterId: string;
-  readonly isPlain: boolean;
-}): (() => Promise<Dialed>) => {
-  const { pinning } = loadPinningServices();
-  const Pinning = makeGenericClientConstructor(pinning, 'Pinning');
-  const address = o.url.replace(/^[a-z]+:\/\//, '').replace(/\/$/, '');
-  return async () => {
-    const metadata = new Metadata();
-    if (o.apiKey) metadata.set('x-api-key', o.apiKey);
-    if (o.clusterId) metadata.set('x-cluster-id', o.clusterId);
-    const channel = o.isPlain ? credentials.createInsecure() : credentials.createSsl();
-    // Call credentials need TLS; an interceptor works on both.
-    const identify: Interceptor = (options, next) =>
-      new InterceptingCall(next(options), {
-        start: (sent, listener, start) => {
-          sent.merge(metadata);
-          start(sent, listener);
-        },
-      });
-    const client = new Pinning(address, channel, { ...CHANNEL, interceptors: [identify] });
-    return { client, peer: address, isCurrent: async () => true };
-  };
+export const dialExternal = (
+  remote: Remote,
+  o: { readonly apiKey: string; readonly clusterId: string },
+): (() => Promise<Dialed>) => {
+  const Pinning = makeGenericClientConstructor(loadPinningServices().pinning, 'Pinning');
+  const address = addressOf(remote);
+  const interceptors = [identify({ 'x-api-key': o.apiKey, 'x-cluster-id': o.clusterId })];
+  return async () => ({
+    client: new Pinning(address, await remoteCredentials(remote), {
+      ...CHANNEL,
+      ...remoteOptions(remote),
+      interceptors,
+    }),
+    peer: address,
+    isCurrent: async () => true,
+    explain: (said) => explainRemote(address, said),
+  });
 };

@@ -14,6 +14,7 @@ import { createLogger } from '../kube/log.ts';
 import { runMain } from '../kube/main.ts';
 import { parse } from '../kube/options.ts';
 import { peerToken, servePeers } from '../kube/peer.ts';
+import { checkRemote, type Remote } from '../kube/remote.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
 import { holdJudge } from '../planner/hold.ts';
 import { dialExternal, dialLeader } from './autoscaler.ts';
@@ -27,7 +28,16 @@ import { verbs } from './verbs.ts';
 const NAME = 'castai-pod-pinner';
 const LEAVE_MS = 10_000;
 
+const remoteOf = (o: Options): Remote => ({
+  url: o.grpcUrl,
+  isPlain: o.grpcDisableTls,
+  caFile: o.grpcCaFile,
+  certFile: o.grpcCertFile,
+  keyFile: o.grpcKeyFile,
+});
+
 const run = async (o: Options, signal: AbortSignal): Promise<void> => {
+  checkRemote(remoteOf(o));
   const log = createLogger({ component: NAME, level: o.logLevel });
   const registry = new Registry();
   const metrics = extenderMetrics(registry);
@@ -84,12 +94,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
     serviceAccount: o.serviceAccount,
   });
   const dial = o.grpcUrl
-    ? dialExternal({
-        url: o.grpcUrl,
-        apiKey: o.apiKey,
-        clusterId: o.clusterId,
-        isPlain: o.grpcDisableTls,
-      })
+    ? dialExternal(remoteOf(o), o)
     : dialLeader(client, { namespace: o.podNamespace, name: o.autoscalerLease }, token);
 
   pods.start(signal);

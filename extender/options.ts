@@ -40,6 +40,14 @@ export const options = z.object({
   apiKey: z.string().default('').meta({ description: 'sent to the autoscaler outside the cluster' }),
   clusterId: z.string().default('').meta({ description: 'told to the autoscaler' }),
   grpcDisableTls: bool.default(false).meta({ description: 'talk to GRPC_URL without TLS' }),
+  grpcCaFile: z.string().default('').meta({
+    description:
+      "PEM file of the authorities that GRPC_URL's certificate may be of; the public ones when empty",
+  }),
+  grpcCertFile: z.string().default('').meta({
+    description: 'PEM file of the certificate that GRPC_URL is shown, where it asks for one',
+  }),
+  grpcKeyFile: z.string().default('').meta({ description: 'PEM file of the key of that certificate' }),
   keepRefused: duration.default(60_000).meta({
     description: 'how long pods that a kubelet refused stay to be looked at before they are removed',
   }),

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
+import { type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js';
 import type { ClientMessage, ServerMessage } from '../api/pinning.ts';
 import { isAborted } from '../kube/errors.ts';
 import type { Logger } from '../kube/log.ts';
@@ -12,6 +12,8 @@ export interface Dialed {
   readonly peer: string;
   /** False when the autoscaler that leads now is another one. */
   readonly isCurrent: () => Promise<boolean>;
+  /** Says what to do about a connection that failed, from what the connection said. */
+  readonly explain?: (said: string) => string;
 }
 
 export interface StreamOptions {
@@ -40,12 +42,8 @@ const NO_PEER_MS = 1_000;
 /** A stream that lived this long starts the backoff anew. */
 const HEALTHY_MS = 10_000;
 
-const ready = (client: Client, timeoutMs: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    client.waitForReady(Date.now() + timeoutMs, (error) =>
-      error ? reject(new Error(`no connection within ${timeoutMs} ms`, { cause: error })) : resolve(),
-    );
-  });
+const isReady = (client: Client): boolean =>
+  client.getChannel().getConnectivityState(false) === connectivityState.READY;
 
 const take = (store: IntentStore, results: Results, message: ServerMessage): boolean => {
   const { upsert, removed, synced, version } = message;
@@ -65,9 +63,14 @@ const take = (store: IntentStore, results: Results, message: ServerMessage): boo
 /** One stream, from its connection to its end; throws what ended it. */
 const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
   const { store, results, signal, log } = o;
-  await ready(dialed.client, o.connectTimeoutMs ?? 10_000);
   const call = (dialed.client as PinningClient).Stream();
   const { promise, reject } = Promise.withResolvers<never>();
+  // A channel that is refused tells its calls so; one that is stuck tells nobody.
+  const connectTimeoutMs = o.connectTimeoutMs ?? 10_000;
+  const connectTimer = setTimeout(
+    () => isReady(dialed.client) || reject(new Error(`no connection within ${connectTimeoutMs} ms`)),
+    connectTimeoutMs,
+  );
   const stop = (): void => reject(new DOMException('stopped', 'AbortError'));
   const syncTimeoutMs = o.syncTimeoutMs ?? 30_000;
   const syncTimer = setTimeout(
@@ -99,6 +102,7 @@ const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
     await promise;
   } finally {
     signal.removeEventListener('abort', stop);
+    clearTimeout(connectTimer);
     clearTimeout(syncTimer);
     clearInterval(checkTimer);
     results.detach(call);
@@ -131,7 +135,8 @@ export const followStream = async (o: StreamOptions): Promise<void> => {
       if (performance.now() - since >= HEALTHY_MS) failures = 0;
       const ceiling = Math.min(maxMs, firstMs * 2 ** failures++);
       waitMs = ceiling * (0.5 + random() / 2);
-      const reason = error instanceof Error ? error.message : String(error);
+      const said = error instanceof Error ? error.message : String(error);
+      const reason = dialed?.explain?.(said) ?? said;
       log.warn(
         { peer: dialed?.peer, reason, retryMs: Math.round(waitMs) },
         'failed streaming pod pinning actions, restarting...',

@@ -5,6 +5,7 @@ import { IntentStore } from '../../extender/intents.ts';
 import { Results } from '../../extender/results.ts';
 import { followStream } from '../../extender/stream.ts';
 import { createLogger } from '../../kube/log.ts';
+import { plainRemote } from '../../kube/remote.ts';
 
 /** A client of the pin stream: `streamclient.ts ADDRESS ours|echo`. The echo answers each message and keeps nothing. */
 
@@ -30,7 +31,7 @@ const echo = (): void => {
 
 const ours = async (): Promise<void> => {
   const log = createLogger({ component: 'streamclient', level: 'error' });
-  const dial = dialExternal({ url: address, apiKey: '', clusterId: '', isPlain: true });
+  const dial = dialExternal(plainRemote(address), { apiKey: '', clusterId: '' });
   await followStream({
     dial,
     store: new IntentStore(log),
