@@ -147,10 +147,9 @@ t.test(
     await eventually('the placeholder', () => scene.node(planned));
     t.ok(extender.said('node placeholder created', { node: planned }));
     await eventually('pods that were refused are removed', () => extender.said('pod refused by its kubelet'));
-    await work.replicaSet('again', 0, { spec: { nodeSelector: { place: planned } } });
     await work.scale('refused', 0);
-    const again = await work.replicaSet('more', 2, { spec: { nodeSelector: { place: planned } } });
-    autoscaler.upsert(ownerIntent(planned, again, 2));
+    const more = await work.replicaSet('more', 2, { spec: { nodeSelector: { place: planned } } });
+    autoscaler.upsert(ownerIntent(planned, more, 2));
     const pods = await podsOn('more', planned, 2);
     t.ok(pods.every(({ metadata }) => metadata.annotations?.[PIN]));
     t.ok((await taintsOf(planned)).some(({ key }) => key === PREPARING_TAINT));
@@ -172,6 +171,10 @@ t.test('while the webhook is off the API server does not call it, though a plan 
     const at = timesSaid(webhook, 'webhook at rest');
     await features({ [feature]: 'false' });
     await eventually(`at rest by ${feature}`, () => timesSaid(webhook, 'webhook at rest') > at);
+    await work.scale('shop', 2);
+    await eventually('pods', async () => (await work.podsOf('shop')).length === 2);
+    t.notOk(webhook.said('pinning pod'), 'a pod that is made meanwhile is left alone');
+    await work.scale('shop', 0);
     const calls = timesSaid(webhook, 'webhook called from now on');
     await features({ [feature]: null });
     await eventually('called again', () => timesSaid(webhook, 'webhook called from now on') > calls);
