@@ -4,7 +4,7 @@ import type { Intent } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
 import { createLogger } from '../kube/log.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
-import { rememberRequests } from '../planner/podresources.ts';
+import { rememberRequests } from '../planner/fit.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import { strandedBy } from './release.ts';

@@ -6,6 +6,7 @@ import type { Cache } from '../kube/cache.ts';
 import { type NodeView, nodeView, type ReadRequests } from '../planner/fit.ts';
 import { decideHold, type HoldStep } from '../planner/hold.ts';
 import { choosePin, type Pin } from '../planner/pin.ts';
+import { brokenGroup } from './groups.ts';
 import type { IntentStore } from './intents.ts';
 import type { Ledger } from './ledger.ts';
 import { hasJoined, isReady } from './placeholder.ts';
@@ -102,8 +103,7 @@ const startupTaintsOf = (state: State, nodeName: string): ReadonlySet<string> =>
       .flatMap(({ key, startup }) => (startup ? [key] : [])),
   ]);
 
-/** How a pod is pinned to the node of an intent as things stand. */
-export const chooseFor = (
+const chooseAlone = (
   state: State,
   intent: Intent,
   pod: Pod,
@@ -145,6 +145,21 @@ export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): Hol
     startupTaints: startupTaintsOf(state, intent.nodeName),
     gate: PIN_GATE,
   });
+};
+
+/** How a pod is pinned to the node of an intent as things stand. */
+export const chooseFor = (
+  state: State,
+  intent: Intent,
+  pod: Pod,
+  at: 'admission' | 'pending',
+  isCoexisting = false,
+): Pin => {
+  const pin = chooseAlone(state, intent, pod, at, isCoexisting);
+  if (pin.way === 'leave' || !pod.spec.schedulingGroup) return pin;
+  if (at === 'admission') return { way: 'leave', reason: 'its group is placed when all of it is there' };
+  const broken = brokenGroup(state, pod, (other, member) => chooseAlone(state, other, member, at));
+  return broken ? { way: 'leave', reason: broken } : pin;
 };
 
 /** Whether the node of that name stands and its kubelet has joined. */

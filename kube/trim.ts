@@ -115,4 +115,6 @@ export const POD_INDEXES: Readonly<Record<string, (pod: Pod) => readonly string[
     const pin = pod.spec.nodeName ? undefined : pod.metadata.annotations?.[PIN];
     return pin ? [pin] : [];
   },
+  group: ({ metadata, spec: { schedulingGroup } }) =>
+    schedulingGroup?.podGroupName ? [`${metadata.namespace ?? ''}/${schedulingGroup.podGroupName}`] : [],
 };
