@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { connect as dial } from 'node:net';
 import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import {
@@ -18,7 +16,6 @@ import {
   joinAs,
   nodeIntent,
   ownerIntent,
-  ownHost,
   pinnerEnv,
   podIntent,
   Scene,
@@ -144,17 +141,6 @@ t.test('log: "pinning pod" when the webhook puts a pod on its node', async (t) =
   });
   await work.scale('shop', 0);
   t.pass('said');
-});
-
-t.test('log: "http: TLS handshake error from …: EOF" is a line and no failure', async (t) => {
-  const socket = dial(webhookPort, ownHost);
-  await once(socket, 'connect');
-  // The beginning of a handshake that goes no further.
-  socket.end(Buffer.from([0x16, 0x03, 0x01]));
-  await eventually('the line', () =>
-    webhook.lines.some(({ msg }) => /^http: TLS handshake error from [\d.:a-f]+:\d+: EOF$/.test(msg ?? '')),
-  );
-  t.equal(webhook.process.exitCode, null);
 });
 
 for (const reason of ['OutOfcpu', 'OutOfmemory', 'OutOfpods', 'OutOfnvidia.com/gpu', 'NodeAffinity']) {

@@ -94,7 +94,9 @@ t.test(
     await eventually('off', () => extender.said('pod pinning is off'));
     await eventually('no stream', () => autoscaler.streams === 0);
     await eventually('the pod is given back', async () => (await nominated()) === undefined);
-    t.ok(extender.said('pod given back', { node: claim, reason: 'pod pinning is off' }));
+    await eventually('its line', () =>
+      extender.said('pod given back', { node: claim, reason: 'pod pinning is off' }),
+    );
 
     const { lease } = await eventually('what stands is kept alive', async () => {
       const lease = await client.get(LEASES, { namespace: 'kube-node-lease', name: standing });
@@ -145,7 +147,7 @@ t.test(
     const before = extender.process.pid;
     await features({ 'podPinner.enabled': null });
     await eventually('the placeholder', () => scene.node(planned));
-    t.ok(extender.said('node placeholder created', { node: planned }));
+    await eventually('its line', () => extender.said('node placeholder created', { node: planned }));
     await eventually('pods that were refused are removed', () => extender.said('pod refused by its kubelet'));
     await work.scale('refused', 0);
     const more = await work.replicaSet('more', 2, { spec: { nodeSelector: { place: planned } } });
