@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { ArgsReader, type Asked, BadRequest, readAnyArgs } from './args.ts';
+import { type Asked, BadRequest, readAnyArgs, readArgs } from './args.ts';
 import { namesOf, partList } from './namelist.ts';
 import { ReservedNames } from './reserved.ts';
 
@@ -22,10 +22,10 @@ const outcomeOf = (read: () => Asked): unknown => {
   }
 };
 
-/** Both ways have to say the same of every body, right or wrong, also when the list before it was another one. */
-const agree = (reader: ArgsReader, text: string | Buffer): void => {
+/** Both ways have to say the same of every body, right or wrong. */
+const agree = (text: string | Buffer): void => {
   const body = Buffer.from(text as string);
-  const [ours, plain] = [outcomeOf(() => reader.read(body)), outcomeOf(() => readAnyArgs(Buffer.from(body)))];
+  const [ours, plain] = [outcomeOf(() => readArgs(body)), outcomeOf(() => readAnyArgs(Buffer.from(body)))];
   if (JSON.stringify(ours) !== JSON.stringify(plain)) {
     throw new Error(`${body.toString()}\nread as ${JSON.stringify(ours)}, not ${JSON.stringify(plain)}`);
   }
@@ -33,7 +33,7 @@ const agree = (reader: ArgsReader, text: string | Buffer): void => {
 
 t.test('what kube-scheduler writes is left as bytes', async (t) => {
   for (const names of [[], ['a'], ['ip-10-0-0-1.us-west-2.compute.internal', 'b']]) {
-    const asked = new ArgsReader().read(Buffer.from(written(POD, names)));
+    const asked = readArgs(Buffer.from(written(POD, names)));
     t.equal(asked.kind, 'bytes');
     t.same(asked.pod, POD);
     t.same(asked.kind === 'bytes' && namesOf(asked.list), names);
@@ -98,19 +98,16 @@ const BODIES: readonly (readonly [string, string])[] = [
 ];
 for (const [what, text] of BODIES) {
   t.test(`${what}: read from bytes as JSON.parse reads it`, async () => {
-    agree(new ArgsReader(), text);
-    const reader = new ArgsReader();
-    reader.read(Buffer.from(good));
-    agree(reader, text);
+    agree(text);
   });
 }
 
 t.test('bytes that are no UTF-8 are read as JSON.parse reads them', async () => {
   const body = Buffer.from(good);
   body[body.indexOf('shop')] = 0xff;
-  agree(new ArgsReader(), body);
+  agree(body);
   body[body.lastIndexOf('"b"') + 1] = 0xff;
-  agree(new ArgsReader(), body);
+  agree(body);
 });
 
 const nodeName = fc.oneof(
@@ -147,14 +144,13 @@ const change = fc.record({
 });
 
 t.test('whatever is changed in a body, both ways read the same', async () => {
-  const reader = new ArgsReader();
   fc.assert(
     fc.property(body, fc.array(change, { maxLength: 3 }), (text, changes) => {
       const changed = changes.reduce((all, { at, length, piece }) => {
         const from = all.length === 0 ? 0 : at % all.length;
         return all.slice(0, from) + piece + all.slice(from + length);
       }, text);
-      agree(reader, changed);
+      agree(changed);
     }),
     { numRuns: 3_000 },
   );

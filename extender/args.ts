@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Pod } from '../api/objects.ts';
-import { isPlain, isSameList, type NameList } from './namelist.ts';
+import { isPlain, type NameList } from './namelist.ts';
 
 /** A body that no kube-scheduler sends; answered with 400. */
 export class BadRequest extends Error {
@@ -91,16 +91,13 @@ const CLOSING_BRACE = 0x7d;
  * as bytes; undefined for all others, right or wrong. What is before the names has to be whole JSON once a brace is
  * put behind it: so the mark was found at the top, and not inside the pod.
  */
-const readPlainArgs = (
-  body: Buffer,
-  known: NameList | undefined,
-): (Asked & { kind: 'bytes' }) | undefined => {
+const readPlainArgs = (body: Buffer): Asked | undefined => {
   const { length } = body;
   if (body[length - 1] !== CLOSING_BRACE || body[length - 2] !== CLOSING_BRACKET) return undefined;
   const at = body.indexOf(MARK);
   if (at < 0) return undefined;
   const list = { bytes: body, from: at + MARK.length, to: length - 2 };
-  if (list.from > list.to || !((known && isSameList(known, list)) || isPlain(list))) return undefined;
+  if (list.from > list.to || !isPlain(list)) return undefined;
   let head: unknown;
   try {
     head = JSON.parse(`${body.toString('utf8', 0, at)}}`);
@@ -114,17 +111,7 @@ const readPlainArgs = (
     : undefined;
 };
 
-/** Reads the arguments of filter and prioritize; remembers the last list, which comes twice for most pods. */
-export class ArgsReader {
-  #known: NameList | undefined;
-
-  /** Throws BadRequest with one sentence. */
-  read(body: Buffer): Asked {
-    const plain = readPlainArgs(body, this.#known);
-    if (!plain) return readAnyArgs(body);
-    this.#known = plain.list;
-    return plain;
-  }
-}
+/** Reads the arguments of filter and prioritize. Throws BadRequest with one sentence. */
+export const readArgs = (body: Buffer): Asked => readPlainArgs(body) ?? readAnyArgs(body);
 
 export const readBinding = (body: Buffer): z.output<typeof bindArgs> => read(bindArgs, body);

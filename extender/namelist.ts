@@ -38,9 +38,6 @@ export const isPlain = ({ bytes, from, to }: NameList): boolean => {
 export const namesOf = ({ bytes, from, to }: NameList): readonly string[] =>
   JSON.parse(`[${bytes.toString('latin1', from, to)}]`);
 
-export const isSameList = (a: NameList, b: NameList): boolean =>
-  a.to - a.from === b.to - b.from && a.bytes.compare(b.bytes, b.from, b.to, a.from, a.to) === 0;
-
 export interface Parted {
   /** What is left, as pieces of the list that belong next to each other with a comma between them. */
   readonly kept: readonly Buffer[];

@@ -1,8 +1,16 @@
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { Logger } from '../kube/log.ts';
-import { ArgsReader, type Asked, readBinding } from './args.ts';
+import { type Asked, readArgs, readBinding } from './args.ts';
+import { Bodies } from './bodies.ts';
 import { namesOf, type Parted, partList } from './namelist.ts';
 import type { State } from './state.ts';
 import { filterNodes, isFree, judge, reservedFor, scoreNodes } from './verdict.ts';
@@ -78,20 +86,24 @@ export const verbs = (o: {
     bodyLimit: o.bodyLimit ?? BODY_LIMIT,
   });
   // Bodies are read by the verbs themselves, from their bytes.
+  const bodies = new Bodies(o.bodyLimit ?? BODY_LIMIT);
   app.removeContentTypeParser('application/json');
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
-  );
+  app.addContentTypeParser('application/json', ({ headers }: FastifyRequest, payload: IncomingMessage) => {
+    const announced = headers['content-length'];
+    return bodies.read(payload, announced === undefined ? undefined : Number(announced));
+  });
+  app.addHook('onResponse', async ({ body }) => {
+    if (Buffer.isBuffer(body)) bodies.release(body);
+  });
   // Who asks a replica that knows nothing is to meet another one next time: kube-scheduler keeps its connection.
   app.addHook('onSend', async (_request, reply) => {
     if (!o.state()) reply.header('connection', 'close');
   });
-  const reader = new ArgsReader();
   app.post('/filter', async ({ body }, reply) => {
-    const asked = reader.read(bytesOf(body));
+    const asked = readArgs(bytesOf(body));
     return reply.type(JSON_TYPE).send(filter(asked, o.state()));
   });
-  app.post('/prioritize', async ({ body }) => prioritize(reader.read(bytesOf(body)), o.state()));
+  app.post('/prioritize', async ({ body }) => prioritize(readArgs(bytesOf(body)), o.state()));
   app.post('/bind', async ({ body }) => {
     const { PodName, PodNamespace, PodUID, Node } = readBinding(bytesOf(body));
     try {

@@ -31,6 +31,7 @@ const { client, namespace } = scene;
 const DYNAMIC = 'castai-kentroller-dynamic-config';
 const configuration = `${namespace}-pins`;
 const planName = `${namespace}-plan`;
+const heldPlan = `${namespace}-held`;
 
 let autoscaler: Autoscaler;
 let extender: Component;
@@ -69,7 +70,7 @@ t.teardown(async () => {
   await Promise.all([extender.stop(), webhook.stop()]);
   await autoscaler.close();
   await client.delete(MUTATING_WEBHOOK_CONFIGURATIONS, { name: configuration });
-  await client.delete(REBALANCE_PLANS, { name: planName }).catch(() => {});
+  for (const name of [planName, heldPlan]) await client.delete(REBALANCE_PLANS, { name }).catch(() => {});
   await Promise.all([scene.close(), work.close()]);
 });
 
@@ -190,3 +191,32 @@ t.test('while the webhook is off the API server does not call it, though a plan 
     return false;
   });
 });
+
+t.test(
+  'pods that are held for a machine on its way are let go when the pod pinner is turned off',
+  async (t) => {
+    const name = scene.nodeName('awaited');
+    const training = await work.replicaSet('training', 0, {
+      spec: {
+        containers: [{ name: 'main', image: 'main', resources: { limits: { 'nvidia.com/gpu': '1' } } }],
+      },
+    });
+    autoscaler.upsert(nodeIntent(name), ownerIntent(name, training, 2));
+    await eventually('the placeholder', () => scene.node(name));
+    await plan(client, heldPlan, [training]);
+    const gates = async (): Promise<readonly number[]> =>
+      (await work.podsOf('training')).map(({ spec }) => (spec.schedulingGates ?? []).length);
+    // The webhook learns of the plan by watch, and pods that were made before it are not held.
+    await eventually('held', async () => {
+      const all = await gates();
+      if (all.length === 2 && all.every((count) => count === 1)) return true;
+      await work.scale('training', all.length === 0 ? 2 : 0);
+      return false;
+    });
+    await features({ 'podPinner.enabled': 'false' });
+    await eventually('let go', async () => (await gates()).join() === '0,0');
+    await eventually('the line', () => extender.said('gate lifted', { reason: 'pod pinning is off' }));
+    await features({ 'podPinner.enabled': null });
+    t.pass('kube-scheduler has them');
+  },
+);
