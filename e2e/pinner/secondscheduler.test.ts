@@ -204,8 +204,11 @@ for (const [i, [what, answer]] of FAULTS.entries()) {
       server.close();
       await once(server, 'close');
     });
-    await makePod(`fault-${i}`);
-    t.match(await placed(`fault-${i}`), /^(plain|reserved)$/);
+    // The first question may go to a connection of the extender before, and fail without reaching this one.
+    for (let pod = 0; pod < 3 && calls === 0; pod++) {
+      await makePod(`fault-${i}-${pod}`);
+      t.match(await placed(`fault-${i}-${pod}`), /^(plain|reserved)$/);
+    }
     t.ok(calls > 0, 'it was asked');
   });
 }
