@@ -210,7 +210,8 @@ t.test(
     await eventually('held', async () => {
       const all = await gates();
       if (all.length === 2 && all.every((count) => count === 1)) return true;
-      await work.scale('training', all.length === 0 ? 2 : 0);
+      if (all.length === 0) await work.scale('training', 2);
+      else if (all.length === 2 && all.includes(0)) await work.scale('training', 0);
       return false;
     });
     await features({ 'podPinner.enabled': 'false' });
