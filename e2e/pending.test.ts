@@ -11,7 +11,13 @@ t.test('pending pods of a plan are bound to the placeholder before its machine j
   onStage(
     t,
     { name: 'pending', machines: 1, deployments: 1, replicas: 1 },
-    async ({ client, name, pool }) => {
+    async ({ ground, client, name, pool }) => {
+      // Karpenter buys for pods a second after they came: stopped until our NodeClaim stands, it does not race with us.
+      const karpenter = ground.processes().find((p) => p.name === 'karpenter');
+      if (!karpenter) throw new Error('the ground has no Karpenter');
+      const goOn = (): void => void process.kill(karpenter.pid, 'SIGCONT');
+      t.teardown(goOn);
+      process.kill(karpenter.pid, 'SIGSTOP');
       const seen = await witness(client, name);
       t.teardown(() => seen.stop());
       await applyDeployment(client, {
@@ -77,6 +83,11 @@ t.test('pending pods of a plan are bound to the placeholder before its machine j
           }),
         },
       });
+      await until('our NodeClaim', () => client.get(NODE_CLAIMS, { name: `${name}-new` }), {
+        timeoutMs: 30_000,
+        everyMs: 20,
+      });
+      goOn();
       const plan = await planReaches(
         client,
         name,
