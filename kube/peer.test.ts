@@ -1,6 +1,12 @@
-import { type Client, type handleUnaryCall, type ServiceError, status } from '@grpc/grpc-js';
+import { type Client, type ClientDuplexStream, type handleBidiStreamingCall, status } from '@grpc/grpc-js';
 import t from 'tap';
-import { loadPinningServices, type TakeReply, type TakeRequest } from '../api/pinning.ts';
+import {
+  loadPinningServices,
+  type TakeReplies,
+  type TakeReply,
+  type TakeRequest,
+  type TakeRequests,
+} from '../api/pinning.ts';
 import { LEASES } from '../api/resources.ts';
 import { connect } from './client.ts';
 import { createLogger } from './log.ts';
@@ -14,10 +20,6 @@ const log = createLogger({ component: 'peer-test', level: 'fatal' });
 const namespace = `peer-${process.pid}`;
 const { slots } = loadPinningServices();
 
-interface Slots extends Client {
-  Take(request: TakeRequest, callback: (error: ServiceError | null, reply?: TakeReply) => void): void;
-}
-
 const request: TakeRequest = {
   requestUid: 'r',
   namespace: 'n',
@@ -28,19 +30,35 @@ const request: TakeRequest = {
   coexisting: false,
 };
 
-const call = (peer: Client): Promise<TakeReply> =>
-  new Promise((resolve, reject) => {
-    (peer as Slots).Take(request, (error, reply) => (error || !reply ? reject(error) : resolve(reply)));
-  });
+interface Slots extends Client {
+  Take(): ClientDuplexStream<TakeRequests, TakeReplies>;
+}
 
-const take: handleUnaryCall<TakeRequest, TakeReply> = (incoming, callback) =>
-  callback(null, {
-    nodeName: `node-for-${incoming.request.ownerUid}`,
-    intentId: '',
-    plan: '',
-    way: 'assign',
-    reason: '',
+/** One batch of one request, and the first reply. */
+const call = async (peer: Client): Promise<TakeReply | undefined> => {
+  const stream = (peer as Slots).Take();
+  stream.write({ requests: [request] });
+  for await (const { replies } of stream as AsyncIterable<TakeReplies>) {
+    stream.end();
+    return replies[0];
+  }
+  return undefined;
+};
+
+const take: handleBidiStreamingCall<TakeRequests, TakeReplies> = (stream) => {
+  stream.on('data', ({ requests }: TakeRequests) => {
+    const replies = requests.map(({ ownerUid }) => ({
+      nodeName: `node-for-${ownerUid}`,
+      intentId: '',
+      plan: '',
+      way: 'assign' as const,
+      reason: '',
+    }));
+    stream.write({ replies });
   });
+  stream.on('end', () => stream.end());
+  stream.resume();
+};
 
 const account = (name: string) =>
   client.request('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, {

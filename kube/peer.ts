@@ -4,7 +4,6 @@ import {
   type Client,
   credentials,
   type handleBidiStreamingCall,
-  type handleUnaryCall,
   Metadata,
   makeGenericClientConstructor,
   Server,
@@ -54,6 +53,7 @@ interface TokenReview {
   };
 }
 
+/** Its calls are streams in both directions. */
 interface PeerService {
   readonly definition: ServiceDefinition;
   readonly implementation: UntypedServiceImplementation;
@@ -112,23 +112,14 @@ const guarded = (service: PeerService, authenticate: Authenticate, log: Logger) 
       log.warn({ rpc: method.path, error: details }, 'peer call refused');
       return { code: status.UNAUTHENTICATED, details };
     };
-    if (method.requestStream && method.responseStream) {
-      const stream: handleBidiStreamingCall<unknown, unknown> = (call) => {
-        call.pause();
-        authenticate(call.metadata).then(
-          () => (inner as handleBidiStreamingCall<unknown, unknown>)(call),
-          (error) => call.emit('error', refuse(error)),
-        );
-      };
-      return [rpc, stream] as const;
-    }
-    const unary: handleUnaryCall<unknown, unknown> = (call, callback) => {
+    const stream: handleBidiStreamingCall<unknown, unknown> = (call) => {
+      call.pause();
       authenticate(call.metadata).then(
-        () => (inner as handleUnaryCall<unknown, unknown>)(call, callback),
-        (error) => callback(refuse(error)),
+        () => (inner as handleBidiStreamingCall<unknown, unknown>)(call),
+        (error) => call.emit('error', refuse(error)),
       );
     };
-    return [rpc, unary] as const;
+    return [rpc, stream] as const;
   });
   return Object.fromEntries(entries) as UntypedServiceImplementation;
 };

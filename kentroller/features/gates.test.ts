@@ -75,7 +75,10 @@ for (const [name, features, expected] of SETTINGS) {
 }
 
 t.test('while the rebalancer is off no plan starts, and one that runs goes on', async (t) => {
-  const waiting = { ...plan(), status: { state: 'Pending' as const } };
+  const waiting = {
+    ...plan({ nodeClaimsToDelete: [{ nodeClaimName: 'blue' }] }),
+    status: { state: 'Pending' as const },
+  };
   t.match(decide(world(waiting, { enabled: false })).steps, [
     { kind: 'wait-to-start', reason: 'RebalancerDisabled' },
   ]);
