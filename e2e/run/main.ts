@@ -141,14 +141,15 @@ const runLane = async (parts: readonly (() => Promise<Tally>)[]): Promise<Tally>
 };
 
 /**
- * Two lanes side by side: most of a suite's time is spent waiting for machines, leases and grace periods. Which lane is
- * done with its own takes what is left of the other's.
+ * Two lanes side by side: most of a suite's time is spent waiting for machines, leases and grace periods. The lane that
+ * is done with its own takes what is left of the other's. The whole cluster comes after them, by itself: there we race
+ * with Karpenter, which buys a machine for a pod that waits for a second.
  */
 const runOnGrounds = async (): Promise<Tally> => {
   const files = filesThatNeed('own-ground');
   const own = (): Promise<Tally> => runFiles(files);
-  const lanes = [[onSharedGround, onWholeCluster, own], [own]];
-  return (await Promise.all(lanes.map(runLane))).reduce(sum);
+  const lanes = await Promise.all([[onSharedGround, own], [own]].map(runLane));
+  return [...lanes, await runLane([onWholeCluster])].reduce(sum);
 };
 
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : 'all';
