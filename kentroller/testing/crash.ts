@@ -24,7 +24,11 @@ interface Target {
 /** Versions and times differ from one life to the next; what is written does not. */
 const VOLATILE =
   /^(resourceVersion|uid|managedFields|generation|timestamp|message|description|.*Time(stamp)?)$/;
-const withoutTimes = (key: string, value: unknown): unknown => (VOLATILE.test(key) ? undefined : value);
+const MOMENTS = /\d{4}-\d{2}-\d{2}T[\d:.]+Z/g;
+const withoutTimes = (key: string, value: unknown): unknown => {
+  if (VOLATILE.test(key)) return undefined;
+  return typeof value === 'string' ? value.replace(MOMENTS, '') : value;
+};
 
 const nameOfWrite = (write: Write, args: readonly unknown[]): WriteName => {
   const [first, second, third] = args as readonly (Target & { subresource?: string })[];
