@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { NODES, PODS } from '../../api/resources.ts';
 import { type Ground, up } from '../../e2e/ground/ground.ts';
+import { NODE_FLAGS } from '../../e2e/ground/image.ts';
 import { connect } from '../../kube/client.ts';
 import { idleRows } from './idle.ts';
 import { type KarpenterResult, stopKarpenter } from './karpenter.ts';
@@ -50,7 +51,7 @@ const measure = async (
   ground: Ground,
   update: (() => Promise<void>) | undefined,
 ): Promise<Result> => {
-  const subject = new Subject(name, ground.kubeconfig);
+  const subject = new Subject(name, ground.kubeconfig, name === 'ours' ? NODE_FLAGS : []);
   try {
     const synced = await subject.hear('synced');
     if (synced.kind === 'failed') return { failure: synced.reason };

@@ -11,9 +11,9 @@ export class Subject {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(name: string, kubeconfig: string) {
+  constructor(name: string, kubeconfig: string, flags: readonly string[] = []) {
     this.name = name;
-    this.#child = spawn(process.execPath, [join(import.meta.dirname, `${name}.ts`), kubeconfig], {
+    this.#child = spawn(process.execPath, [...flags, join(import.meta.dirname, `${name}.ts`), kubeconfig], {
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     const { stdout } = this.#child;

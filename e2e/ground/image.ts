@@ -22,6 +22,12 @@ export const IMAGE = 'docker.io/library/precision-packer:dev';
 /** The name of the image that holds a pod's namespaces on the real node. */
 export const PAUSE_IMAGE = 'docker.io/library/pause:local';
 
+/**
+ * How the image runs Node. Its young generation grows to 48 MB while modules load and never shrinks; small, a component
+ * at rest takes some 16 MB less.
+ */
+export const NODE_FLAGS = ['--max-semi-space-size=2'];
+
 const USER = '65532';
 const ROOT = resolve(import.meta.dirname, '..', '..');
 const COMPONENTS = ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli'];
@@ -50,7 +56,7 @@ export async function componentsPlan(root: string): Promise<ImagePlan> {
     name: IMAGE,
     layers: [await baseLayer(root), dependenciesLayer(root), sourcesLayer(root)],
     config: {
-      Entrypoint: ['/usr/bin/node'],
+      Entrypoint: ['/usr/bin/node', ...NODE_FLAGS],
       User: `${USER}:${USER}`,
       WorkingDir: '/app',
       Env: ['PATH=/usr/bin:/bin', 'NODE_ENV=production', `SSL_CERT_FILE=/${CERTIFICATES}`],

@@ -24,10 +24,16 @@ interface Failure {
   readonly error: string;
 }
 
+/** A search makes much garbage; kentroller's own thread is run with less. */
+const SEARCH_YOUNG_MB = 48;
+
 /** Plans on a thread of its own: the search keeps a core busy, and Leases and streams must not wait for it. */
 export const planOnThread: Planning = (request, timeoutMs, signal) => {
   const { promise, resolve, reject } = Promise.withResolvers<PlanningAnswer>();
-  const worker = new Worker(new URL('./planning.worker.ts', import.meta.url), { workerData: request });
+  const worker = new Worker(new URL('./planning.worker.ts', import.meta.url), {
+    workerData: request,
+    resourceLimits: { maxYoungGenerationSizeMb: SEARCH_YOUNG_MB },
+  });
   const timer = setTimeout(() => {
     reject(new PlanningTimeout(`no plan was found within ${Math.round(timeoutMs / 1000)} s`));
   }, timeoutMs);
