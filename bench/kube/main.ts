@@ -152,10 +152,13 @@ const growth = async (values: {
       };
       note('measuring ours');
       const ours = await measure('ours', ground, isLast ? update : undefined);
+      note(JSON.stringify(ours));
       note('measuring client-node');
       const peer = await measure('peer', ground, isLast ? update : undefined);
+      note(JSON.stringify(peer));
       note(startKarpenter ? 'measuring Karpenter' : 'Karpenter is left out');
       const karpenter = await startKarpenter?.();
+      if (karpenter) note(JSON.stringify(karpenter));
       rows.push(...rowsOf(size, ours, peer, karpenter));
       if (ours.failure) note(`ours: ${ours.failure}`);
     }
