@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ground } from '../../e2e/ground/ground.ts';
+import type { GroundProcess } from '../../e2e/ground/processes.ts';
+import { suspend } from '../../e2e/ground/suspend.ts';
 import { accountOf } from './processes.ts';
 
 export interface KarpenterResult {
@@ -13,22 +14,10 @@ export interface KarpenterResult {
 const METRICS_PORT = 19_202;
 const SYNC_DEADLINE_MS = 600_000;
 
-const partsOf = (pid: number, file: string): string[] =>
-  readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0').slice(0, -1);
-
-/** How Karpenter is started on this ground: taken from the one that runs, which is then stopped. */
+/** Stops the ground's Karpenter; the answer starts it again as it was started, and measures it. */
 export const stopKarpenter = async (ground: Ground): Promise<() => Promise<KarpenterResult>> => {
-  const running = ground.processes().find((p) => p.name === 'karpenter');
-  if (!running) throw new Error('the ground has no Karpenter');
-  const argv = partsOf(running.pid, 'cmdline');
-  const env = Object.fromEntries(
-    partsOf(running.pid, 'environ').map((pair): [string, string] => {
-      const at = pair.indexOf('=');
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    }),
-  );
-  await ground.stopProcess('karpenter');
-  return () => startAndMeasure(ground, argv, env);
+  const start = await suspend(ground, 'karpenter');
+  return () => startAndMeasure(ground, start);
 };
 
 const isSynced = async (ground: Ground): Promise<boolean> => {
@@ -40,13 +29,9 @@ const isSynced = async (ground: Ground): Promise<boolean> => {
   }
 };
 
-const startAndMeasure = async (
-  ground: Ground,
-  argv: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<KarpenterResult> => {
+const startAndMeasure = async (ground: Ground, start: () => GroundProcess): Promise<KarpenterResult> => {
   const since = performance.now();
-  const { pid } = ground.addProcess({ name: 'karpenter', argv, env });
+  const { pid } = start();
   while (!(await isSynced(ground))) {
     if (performance.now() - since > SYNC_DEADLINE_MS)
       throw new Error('Karpenter has not synced in ten minutes');
