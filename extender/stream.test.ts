@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Client,
   credentials,
@@ -129,6 +130,30 @@ t.test('a stream cut 1,000 times at random points ends in the state of the world
   t.same(new Set(store.list().map(({ intent }) => intent.id)), new Set(world.keys()));
   for (const { intent: held } of store.list()) t.same(held.nodeName, world.get(held.id)?.nodeName);
   await until('all acknowledged', () => [...world.keys()].every((id) => acknowledged.get(id) === CUTS));
+});
+
+t.test('told to stop while it dials, it ends', async (t) => {
+  const { port, server } = await serve((call) => call.on('error', () => {}));
+  t.teardown(() => server.forceShutdown());
+  const stopping = new AbortController();
+  const Pinning = makeGenericClientConstructor(pinning, 'Pinning');
+  const ended = followStream({
+    dial: async () => {
+      stopping.abort();
+      return {
+        client: new Pinning(`127.0.0.1:${port}`, credentials.createInsecure()) as Client,
+        peer: 'suite',
+        isCurrent: async () => true,
+      };
+    },
+    store: new IntentStore(log),
+    results: new Results(),
+    clientId: 'me',
+    clusterId: '',
+    signal: stopping.signal,
+    log,
+  });
+  t.equal(await Promise.race([ended.then(() => 'ended'), sleep(5_000, 'stuck', { ref: false })]), 'ended');
 });
 
 t.test('an intent taken back by the stream, or missing in the next one, holds no more', async (t) => {

@@ -63,6 +63,8 @@ const take = (store: IntentStore, results: Results, message: ServerMessage): boo
 /** One stream, from its connection to its end; throws what ended it. */
 const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
   const { store, results, signal, log } = o;
+  // Told to stop while it dialed: a signal that has aborted already tells nobody again.
+  signal.throwIfAborted();
   const call = (dialed.client as PinningClient).Stream();
   const { promise, reject } = Promise.withResolvers<never>();
   // A channel that is refused tells its calls so; one that is stuck tells nobody.

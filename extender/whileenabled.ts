@@ -1,3 +1,4 @@
+import { linkedController } from '../kube/abort.ts';
 import type { Logger } from '../kube/log.ts';
 
 /** Something that is turned on and off while it runs. */
@@ -37,15 +38,16 @@ export const whileEnabled = async (
       if (!signal.aborted) log.info('pod pinning is on again');
       continue;
     }
-    const ended = new AbortController();
-    const off = new AbortController();
-    const either = AbortSignal.any([signal, off.signal]);
-    const watching = stands(o, false, AbortSignal.any([signal, ended.signal])).then(() => off.abort());
+    const work = linkedController(signal);
+    const watch = linkedController(signal);
+    const watching = stands(o, false, watch.controller.signal).then(() => work.controller.abort());
     try {
-      await o.work(either);
+      await o.work(work.controller.signal);
     } finally {
-      ended.abort();
+      watch.controller.abort();
       await watching;
+      work.unlink();
+      watch.unlink();
     }
   }
 };

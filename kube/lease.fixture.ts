@@ -1,11 +1,21 @@
+import { openSync, writeSync } from 'node:fs';
 import { CONFIG_MAPS } from '../api/resources.ts';
 import { connect } from './client.ts';
 import { FencedError } from './errors.ts';
 import { runElected } from './lease.ts';
 import { createLogger } from './log.ts';
 
-/** A leader that writes as fast as it can, for tests that stop it: lease.fixture.ts KUBECONFIG NAMESPACE IDENTITY. */
-const [kubeconfig = '', namespace = '', identity = ''] = process.argv.slice(2);
+/**
+ * A leader that writes as fast as it can, for tests that stop it: lease.fixture.ts KUBECONFIG NAMESPACE IDENTITY FILE.
+ * The file tells how many writes have passed the fence and are being handed to the socket at this moment.
+ */
+const [kubeconfig = '', namespace = '', identity = '', file = ''] = process.argv.slice(2);
+const passing = openSync(file, 'w');
+let count = 0;
+const mark = (change: number): void => {
+  count += change;
+  writeSync(passing, String(count), 0);
+};
 const client = connect({ kubeconfig, userAgent: identity });
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -21,10 +31,15 @@ await runElected({
   log: createLogger({ component: 'fixture', level: 'silent' }),
   onLeader: async (signal, fenced) => {
     say('leading');
+    // Asked right after the fence; what is written in this turn of the event loop has left when the next one begins.
+    const marked = fenced.guarded(() => {
+      mark(1);
+      setImmediate(() => mark(-1));
+    });
     const write = async (lane: number): Promise<void> => {
       for (let n = 0; !signal.aborted; n++)
         try {
-          await fenced.patch(
+          await marked.patch(
             CONFIG_MAPS,
             { name: 'written', namespace },
             { data: { [`${identity}-${lane}`]: String(n) } },

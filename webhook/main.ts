@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { isEnabled } from '../api/features.ts';
 import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../api/resources.ts';
+import { linkedController } from '../kube/abort.ts';
 import { createCache } from '../kube/cache.ts';
 import { connect } from '../kube/client.ts';
 import { runControllers } from '../kube/controller.ts';
@@ -73,7 +74,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     namespace: o.podNamespace,
     watched: o.featuresWatchNamespaces,
     name: o.dynamicConfigMapName,
-    signal: AbortSignal.any([signal, stopping]),
+    signal: linkedController(signal, stopping).controller.signal,
   });
   // Without the pod pinner there is nobody to give places.
   const isOn = (): boolean =>

@@ -28,7 +28,8 @@ interface Failure {
 const SEARCH_YOUNG_MB = 48;
 
 /** Plans on a thread of its own: the search keeps a core busy, and Leases and streams must not wait for it. */
-export const planOnThread: Planning = (request, timeoutMs, signal) => {
+export const planOnThread: Planning = async (request, timeoutMs, signal) => {
+  signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<PlanningAnswer>();
   const worker = new Worker(new URL('./planning.worker.ts', import.meta.url), {
     workerData: request,

@@ -104,6 +104,7 @@ export const connectPlanner = (o: {
 
   const call = (request: PlanRequest, deadline: number, signal: AbortSignal): Promise<PlanReply> =>
     new Promise((resolve, reject) => {
+      signal.throwIfAborted();
       const metadata = new Metadata();
       if (o.apiKey) metadata.set('authorization', `Bearer ${o.apiKey}`);
       if (o.clusterId) metadata.set('x-cluster-id', o.clusterId);
