@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
+import type { MutatingWebhookConfiguration } from '../api/objects.ts';
+import { decideDoor } from './door.ts';
 
 /** What is installed: how the API server is told to call us, and what we may do. */
 
@@ -39,6 +41,20 @@ t.test('the API server goes on without us, soon, and asks again when others chan
   ]);
   t.notMatch(JSON.stringify(configuration), /caBundle/, 'we keep the caBundle ourselves');
 });
+
+t.test(
+  'as installed the API server does not call us: no pod waits for a webhook that is not there yet',
+  async (t) => {
+    const [configuration] = read('configuration.yaml') as readonly (Manifest &
+      MutatingWebhookConfiguration)[];
+    t.ok(configuration);
+    if (!configuration) return;
+    t.same(decideDoor(configuration, false), [], 'at rest already');
+    const [, opening] = decideDoor(configuration, true);
+    t.match(opening, { path: '/webhooks/0/matchConditions' });
+    t.notMatch(JSON.stringify(opening), /a-plan-runs/);
+  },
+);
 
 t.test('the Secrets come empty, and no other one may be read or written', async (t) => {
   const all = read('rbac.yaml');
