@@ -5,6 +5,7 @@ import type { KubeClient } from './client.ts';
 import { aborted, isForbidden, KubeError } from './errors.ts';
 import type { Logger } from './log.ts';
 import { counter, gauge } from './metrics.ts';
+import { MESSAGES } from './protobuf/schema.ts';
 import { Reflector } from './reflector.ts';
 import { Share } from './share.ts';
 import { type Change, type Indexes, Store } from './store.ts';
@@ -157,6 +158,8 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
         ...(labelSelector ? { labelSelector } : {}),
         ...(fieldSelector ? { fieldSelector } : {}),
         inactivityMs: this.#o.inactivityMs ?? 90_000,
+        // A trim of somebody's own may read what the schema does not name.
+        schema: this.#o.trim ? undefined : MESSAGES[`${resource.group}/${resource.kind}`],
       },
       sink: this.#store,
       trim: (raw) => trim(raw, share),

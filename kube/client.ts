@@ -110,6 +110,8 @@ export interface StreamOptions {
   readonly signal: AbortSignal;
   /** Milliseconds without a byte after which the connection is given up. */
   readonly inactivityMs: number;
+  /** What the answer may be in; JSON when left out. */
+  readonly accept?: string;
 }
 
 export interface ConnectOptions {
@@ -329,7 +331,7 @@ const build = (sender: Sender, transport: Transport): KubeClient => {
       }),
     stream: async (path, o) =>
       sender.open(
-        { method: 'GET', path, query: o.query, signal: o.signal, isRepeatable: true },
+        { method: 'GET', path, query: o.query, signal: o.signal, accept: o.accept, isRepeatable: true },
         o.inactivityMs,
       ),
     guarded: (guard) => build(sender.guarded(guard), transport),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../api/objects.ts';
 import { isGone, KubeError } from './errors.ts';
 import { listAll } from './list.ts';
-import { type Scope, type WatchEvent, watch } from './watch.ts';
+import { isUnreadable, type Scope, type WatchEvent, watch } from './watch.ts';
 
 /** Where list and watch put what they find. */
 export interface Sink<T> {
@@ -42,6 +42,7 @@ export class Reflector<T extends KubeObject> {
   readonly #o: ReflectOptions<T>;
   #position: string | undefined;
   #canWatchList: boolean;
+  #canReadProtobuf = true;
   #failures = 0;
 
   constructor(o: ReflectOptions<T>) {
@@ -67,6 +68,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #recover(e: unknown): Promise<void> {
+    if (isUnreadable(e)) this.#canReadProtobuf = false;
     if (isGone(e) || isTooLarge(e)) {
       this.#position = undefined;
       // The first relist is at once: until it is done, we are behind.
@@ -98,7 +100,7 @@ export class Reflector<T extends KubeObject> {
       this.#o.sink.beginReplace();
     }
     await watch(
-      scope,
+      this.#canReadProtobuf ? scope : { ...scope, schema: undefined },
       { resourceVersion: this.#position, timeoutSeconds: timeoutSeconds(), signal },
       (event) => this.#take(event),
     );

@@ -9,6 +9,7 @@ import {
   KubeError,
   type Status,
 } from './errors.ts';
+import { isProtobuf, readStatus } from './protobuf/envelope.ts';
 import type { TokenBucket } from './ratelimit.ts';
 import { readAll, type Transport } from './transport.ts';
 
@@ -19,6 +20,8 @@ export interface Call {
   readonly query?: Readonly<Record<string, string>> | undefined;
   readonly body?: unknown;
   readonly contentType?: string | undefined;
+  /** What the answer may be in; JSON when left out. */
+  readonly accept?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly isRepeatable: boolean;
   /** Hand 429 to the caller at once: for evictions it says 'not now', not 'slower'. */
@@ -42,9 +45,10 @@ const pathWithQuery = (call: Call): string => {
   return query === '' ? call.path : `${call.path}?${query}`;
 };
 
-const parseStatus = (text: string): Status => {
+const parseStatus = (body: Buffer, contentType: string | undefined): Status => {
+  const text = body.toString('utf8');
   try {
-    return JSON.parse(text) as Status;
+    return isProtobuf(contentType) ? readStatus(body) : (JSON.parse(text) as Status);
   } catch {
     return text === '' ? {} : { message: text.slice(0, 500).trim() };
   }
@@ -67,7 +71,7 @@ export const createSender = (o: {
       method: call.method,
       path: pathWithQuery(call),
       headers: {
-        accept: 'application/json',
+        accept: call.accept ?? 'application/json',
         'user-agent': o.userAgent,
         ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
       },
@@ -78,10 +82,10 @@ export const createSender = (o: {
     });
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
-    const text = await readAll(transport.server, response);
+    const body = await readAll(transport.server, response);
     throw fromStatus(
       { server: transport.server, status, retryAfter: response.headers['retry-after'] },
-      parseStatus(text),
+      parseStatus(body, response.headers['content-type']),
     );
   };
 
@@ -115,9 +119,9 @@ export const createSender = (o: {
     send: <T>(call: Call) =>
       withRetries(call, async () => {
         const response = await once(call, o.inactivityMs);
-        const text = await readAll(transport.server, response);
+        const body = await readAll(transport.server, response);
         try {
-          return JSON.parse(text) as T;
+          return JSON.parse(body.toString('utf8')) as T;
         } catch (cause) {
           throw fromNetwork(transport.server, new Error('its answer was cut short', { cause }));
         }

@@ -172,7 +172,7 @@ export class Transport {
 }
 
 /** Reads a whole body. Throws KubeError when the connection ends before the body does. */
-export const readAll = async (server: string, response: IncomingMessage): Promise<string> => {
+export const readAll = async (server: string, response: IncomingMessage): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of response) chunks.push(chunk as Buffer);
@@ -180,5 +180,5 @@ export const readAll = async (server: string, response: IncomingMessage): Promis
     if (isAborted(e)) throw e;
     throw fromNetwork(server, e);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 };

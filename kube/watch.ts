@@ -4,6 +4,8 @@ import type { KubeClient } from './client.ts';
 import { aborted, fromNetwork, fromStatus, isAborted, KubeError, type Status } from './errors.ts';
 import { LineSplitter } from './lines.ts';
 import { withoutManagedFields } from './managedfields.ts';
+import { ACCEPT_WATCH, EventReader, isProtobuf } from './protobuf/envelope.ts';
+import { type Message, WireError } from './protobuf/message.ts';
 
 /** What is listed and watched, and how patient we are with the server. */
 export interface Scope<T extends KubeObject> {
@@ -14,6 +16,8 @@ export interface Scope<T extends KubeObject> {
   readonly fieldSelector?: string;
   /** Milliseconds without a byte, bookmarks included, after which a watch is taken for dead. */
   readonly inactivityMs: number;
+  /** The fields to read, where protobuf is asked for; without it everything comes as JSON. */
+  readonly schema?: Message | undefined;
 }
 
 export type WatchEvent<T> =
@@ -40,17 +44,44 @@ interface RawEvent<T> {
   readonly object: T;
 }
 
-const parseEvent = <T extends KubeObject>(server: string, line: Buffer): WatchEvent<T> => {
-  let event: RawEvent<T>;
-  try {
-    event = JSON.parse(withoutManagedFields(line).toString('utf8')) as RawEvent<T>;
-  } catch (cause) {
-    throw fromNetwork(server, new Error('an event of the watch was cut short', { cause }));
-  }
+/** What each chunk of a watch completes. Throws KubeError for what can't be read. */
+type ReadEvents<T> = (chunk: Buffer) => Iterable<RawEvent<T>>;
+
+const readJson = <T extends KubeObject>(server: string): ReadEvents<T> => {
+  const lines = new LineSplitter();
+  return function* (chunk) {
+    for (const line of lines.push(chunk)) {
+      try {
+        yield JSON.parse(withoutManagedFields(line).toString('utf8')) as RawEvent<T>;
+      } catch (cause) {
+        if (!(cause instanceof SyntaxError)) throw cause;
+        throw fromNetwork(server, new Error('an event of the watch was cut short', { cause }));
+      }
+    }
+  };
+};
+
+const readProtobuf = <T extends KubeObject>(server: string, schema: Message): ReadEvents<T> => {
+  const events = new EventReader(schema);
+  return function* (chunk) {
+    try {
+      yield* events.push(chunk) as Iterable<RawEvent<T>>;
+    } catch (cause) {
+      if (!(cause instanceof WireError)) throw cause;
+      const message = `the API server ${server} sent an event that can't be read: ${cause.message}`;
+      throw new KubeError(message, { kind: 'retryable', cause });
+    }
+  };
+};
+
+const unlessError = <T extends KubeObject>(server: string, event: RawEvent<T>): WatchEvent<T> => {
   if (event.type !== 'ERROR') return event as WatchEvent<T>;
   const status = event.object as unknown as Status;
   throw fromStatus({ server, status: status.code ?? 500 }, status);
 };
+
+/** Whether it was protobuf that could not be read: JSON may be. */
+export const isUnreadable = (e: unknown): boolean => e instanceof KubeError && e.cause instanceof WireError;
 
 /**
  * One watch request, from its start until the server ends it. Throws KubeError: gone when the version is too old to
@@ -61,7 +92,7 @@ export const watch = async <T extends KubeObject>(
   o: WatchOptions,
   onEvent: (event: WatchEvent<T>) => void,
 ): Promise<void> => {
-  const { client } = scope;
+  const { client, schema } = scope;
   const initial = { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' };
   const response = await client.stream(collectionOf(scope), {
     query: {
@@ -73,13 +104,17 @@ export const watch = async <T extends KubeObject>(
     },
     signal: o.signal,
     inactivityMs: scope.inactivityMs,
+    ...(schema ? { accept: ACCEPT_WATCH } : {}),
   });
-  const lines = new LineSplitter();
+  const read =
+    schema && isProtobuf(response.headers['content-type'])
+      ? readProtobuf<T>(client.server, schema)
+      : readJson<T>(client.server);
   try {
     for await (const chunk of response)
-      for (const line of lines.push(chunk as Buffer)) {
+      for (const event of read(chunk as Buffer)) {
         if (o.signal.aborted) return;
-        onEvent(parseEvent<T>(client.server, line));
+        onEvent(unlessError(client.server, event));
       }
   } catch (e) {
     if (o.signal.aborted) throw aborted(o.signal);
