@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.ts';
 import type { LayerPlan } from './oci.ts';
@@ -12,13 +21,25 @@ const MAINS = ['kentroller/main.ts', 'extender/main.ts', 'webhook/main.ts'];
 /** Node keeps what it compiled by the path of the module, so it has to run in a root like the container's. */
 export const canCompile = (): boolean => process.platform === 'linux' && process.getuid?.() === 0;
 
-const compile = async (root: string): Promise<void> => {
+/** How a container of the image runs. What was compiled is found again by the same user with the same flags alone. */
+export interface Running {
+  readonly uid: number;
+  readonly nodeFlags: readonly string[];
+}
+
+/** Runs each component's --help in this root as its container would; answers what of the cache is there afterwards. */
+export const compile = async (root: string, { uid, nodeFlags }: Running): Promise<readonly string[]> => {
+  const cache = join(root, COMPILE_CACHE);
+  mkdirSync(cache, { recursive: true });
+  chownSync(cache, uid, uid);
   for (const main of MAINS) {
     if (!existsSync(join(root, 'app', main))) continue;
     // Of this process's environment nothing is taken along: its NODE_OPTIONS may name what is not in the image.
     const env = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', `NODE_COMPILE_CACHE=${COMPILE_CACHE}`];
-    await run([...env, 'chroot', root, '/usr/bin/node', `/app/${main}`, '--help']);
+    const node = ['chroot', `--userspec=${uid}:${uid}`, root, '/usr/bin/node', ...nodeFlags];
+    await run([...env, ...node, `/app/${main}`, '--help']);
   }
+  return readdirSync(cache, { recursive: true, encoding: 'utf8' }).sort();
 };
 
 /**
@@ -26,9 +47,13 @@ const compile = async (root: string): Promise<void> => {
  * TypeScript stripper is never loaded, and starts sooner. `below` are the image's other layers, lowest first; they are laid
  * out in a root of their own below `folder` while it is made.
  */
-export const compileCacheLayer = (below: readonly LayerPlan[], folder: string): LayerPlan => {
+export const compileCacheLayer = (
+  below: readonly LayerPlan[],
+  folder: string,
+  running: Running,
+): LayerPlan => {
   const key = createHash('sha256')
-    .update(JSON.stringify(below.map((layer) => layer.key)))
+    .update(JSON.stringify([running, below.map((layer) => layer.key)]))
     .digest('hex')
     .slice(0, 16);
   return {
@@ -39,7 +64,9 @@ export const compileCacheLayer = (below: readonly LayerPlan[], folder: string): 
       const root = mkdtempSync(join(folder, 'root-'));
       try {
         for (const layer of below) await layer.fill(root);
-        await compile(root);
+        // Others than root have to get in.
+        chmodSync(root, 0o755);
+        await compile(root, running);
         mkdirSync(join(target, 'app'), { recursive: true });
         cpSync(join(root, COMPILE_CACHE), join(target, COMPILE_CACHE), { recursive: true });
       } finally {

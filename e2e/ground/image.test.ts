@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { run } from './command.ts';
+import { COMPILE_CACHE, canCompile } from './compilecache.ts';
 import { isUnusedAtRunTime, productionFolders } from './dependencies.ts';
-import { componentsPlan, librariesIn } from './image.ts';
+import { componentsPlan, librariesIn, withCompiled } from './image.ts';
 import { buildImage, imageKey } from './oci.ts';
 
 const LOCKFILE = {
@@ -77,6 +78,30 @@ t.test('a change of a source changes the last layer and nothing below it', async
   );
   t.not(imageKey(after), imageKey(before));
 });
+
+t.test(
+  'a container finds its modules compiled: it compiles none, though it could keep them',
+  { skip: canCompile() ? false : 'needs root, for a root of its own' },
+  async (t) => {
+    const folder = t.testdir();
+    const repository = join(import.meta.dirname, '..', '..');
+    const { layers, config } = withCompiled(await componentsPlan(repository), folder);
+    const root = join(folder, 'container');
+    await run(['mkdir', root]);
+    for (const layer of layers) await layer.fill(root);
+    const cache = join(root, COMPILE_CACHE);
+    const list = () => readdirSync(cache, { recursive: true, encoding: 'utf8' }).sort();
+    const before = list();
+    t.ok(before.length > 50, `${before.length} modules`);
+    await run(['chmod', '-R', 'a+rwX', cache]);
+    // Found before the environment is the container's.
+    const chroot = [(await run(['sh', '-c', 'command -v chroot'])).trim()];
+    const start = [`--userspec=${config.User}`, root, ...config.Entrypoint];
+    for (const main of ['kentroller', 'extender', 'webhook'])
+      await run(['env', '-i', ...config.Env, ...chroot, ...start, `/app/${main}/main.ts`, '--help']);
+    t.strictSame(list(), before);
+  },
+);
 
 t.test('an image is an OCI layout whose digests are right, and is made once', async (t) => {
   const cache = t.testdir();
