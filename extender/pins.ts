@@ -2,6 +2,7 @@ import { PREPARING_TAINT } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { PODS } from '../api/resources.ts';
+import type { Change } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Action, awaitChange, type Controller, requeue, watches } from '../kube/controller.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
@@ -14,6 +15,8 @@ import { chooseFor, isLive, ownerUidOf, type Report, type State } from './state.
 /** A binding that the pod cache has not shown by then is looked at again. */
 const BIND_MS = 30_000;
 const LOOK_AGAIN_MS = 1_000;
+/** What became of an owner's pods is told this late, so that it is counted once for many of them. */
+const GATHER_MS = 50;
 
 interface Parts {
   readonly client: KubeClient;
@@ -187,6 +190,10 @@ const keysOfPod = (state: State, pod: Pod): readonly string[] => {
   ];
 };
 
+/** Whether a pod has its node, or is no more. */
+const isSettled = ({ spec }: Pod, type: Change<Pod>['type']): boolean =>
+  type === 'delete' || spec.nodeName !== undefined;
+
 /** Puts pods on the nodes that the plan has for them. Key: 'pod/<uid>' or 'owner/<uid>'. */
 export const pins = (p: Parts): Controller => {
   const { state } = p;
@@ -198,11 +205,17 @@ export const pins = (p: Parts): Controller => {
         ...(intent.node ? keysOfNode(state, intent.nodeName) : []),
       ]),
       watches(state.nodes, ({ metadata }) => keysOfNode(state, metadata.name)),
-      watches(state.pods, (pod, change) => [
-        ...keysOfPod(state, pod),
-        // Room came free: whoever waits for this node may go there now.
-        ...(change.type === 'delete' ? keysOfNode(state, pod.spec.nodeName) : []),
-      ]),
+      watches(state.pods, (pod, { type }) => (isSettled(pod, type) ? [] : keysOfPod(state, pod))),
+      // Nobody is pinned for these: they are counted, many at once where a workload is on the move.
+      watches(
+        state.pods,
+        (pod, { type }) => [
+          ...(isSettled(pod, type) ? keysOfPod(state, pod) : []),
+          // Room came free: whoever waits for this node may go there now.
+          ...(type === 'delete' ? keysOfNode(state, pod.spec.nodeName) : []),
+        ],
+        { gatherMs: GATHER_MS },
+      ),
     ],
     reconcile: async (key, signal) => {
       const at = key.indexOf('/');

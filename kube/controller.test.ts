@@ -61,6 +61,40 @@ t.test('each change is reconciled, and what is there at the start too', async (t
   await soon('its end is seen', () => seen.filter((k) => k.endsWith('/later')).length === 2);
 });
 
+t.test('changes of a source that gathers are one reconciliation', async (t) => {
+  const stopping = new AbortController();
+  const cache = cacheFor('gather');
+  await make('gather', 'gather');
+  cache.start(stopping.signal);
+  await cache.synced();
+  let calls = 0;
+  const done = runControllers({
+    controllers: [
+      {
+        name: 'gather',
+        sources: [watches(cache, () => ['all'], { gatherMs: 2_000 })],
+        reconcile: async () => {
+          calls++;
+          return awaitChange;
+        },
+      },
+    ],
+    signal: stopping.signal,
+    log,
+  });
+  let told = 0;
+  cache.onChange(() => void told++);
+  for (const n of [1, 2, 3, 4, 5])
+    await client.patch(CONFIG_MAPS, { name: 'gather', namespace }, { data: { n: String(n) } });
+  await soon('all are told', () => told === 6);
+  t.equal(calls, 0, 'they wait');
+  await soon('it is reconciled', () => calls === 1);
+  await sleep(100);
+  t.equal(calls, 1);
+  stopping.abort();
+  await done;
+});
+
 t.test('an answer of requeue brings the key back', async (t) => {
   let calls = 0;
   const running = run('again', async () => (++calls < 3 ? requeue(10) : awaitChange));

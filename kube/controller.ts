@@ -21,15 +21,19 @@ export const requeue = (afterMs: number): Action => ({ kind: 'requeue', afterMs 
 export interface Source {
   readonly cache: Cache<KubeObject>;
   keys(change: Change<KubeObject>): Iterable<Key>;
+  /** How long a change may wait for others that stand for the same key, in milliseconds; not at all when left out. */
+  readonly gatherMs?: number;
 }
 
 /** A source from a cache and a function of its own type. */
 export const watches = <T extends KubeObject>(
   cache: Cache<T>,
   keys: (object: T, change: Change<T>) => Iterable<Key>,
+  o: { readonly gatherMs?: number } = {},
 ): Source => ({
   cache,
   keys: (change: Change<T>) => keys(change.object, change),
+  ...o,
 });
 
 export interface Controller {
@@ -127,7 +131,7 @@ const runOne = async (controller: Controller, o: RunOptions): Promise<void> => {
   };
   const unsubscribe = controller.sources.map((source) =>
     source.cache.onChange((change) => {
-      for (const key of source.keys(change)) queue.add(key);
+      for (const key of source.keys(change)) queue.addAfter(key, source.gatherMs ?? 0);
     }),
   );
   const stop = (): void => {

@@ -33,6 +33,8 @@ const runToEnd = (argv: readonly string[], env: Readonly<Record<string, string>>
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
       signal: stopping.signal,
+      // A group of its own, so that what a test leaves running can be ended with it.
+      detached: true,
       // tap says first which test hangs; this is for a process that does not end even then.
       timeout: (FILE_TIMEOUT_S + 30) * 1000,
       killSignal: 'SIGKILL',
@@ -41,7 +43,20 @@ const runToEnd = (argv: readonly string[], env: Readonly<Record<string, string>>
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;
     });
-    child.on('error', reject);
+    const endGroup = (): void => {
+      try {
+        if (child.pid) process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // Nobody is left.
+      }
+    };
+    // An error is also an abort, after which there is no exit to wait for.
+    child.on('error', (error) => {
+      endGroup();
+      reject(error);
+    });
+    // Components that a broken test left behind would meddle with the next one's objects.
+    child.on('exit', endGroup);
     child.on('close', (code) => resolve({ code: code ?? 1, output }));
   });
 
