@@ -159,7 +159,7 @@ export const options = z.object({
     .min(0)
     .default(50)
     .meta({ description: 'least saving, in USD a month' }),
-  continuousRebalancingMoveWeight: z.coerce.number().min(0).default(1).meta({
+  continuousRebalancingMoveWeight: z.coerce.number().min(0).default(0.4).meta({
     description: 'what moving a pod has to save at least, as a part of what an average pod costs',
   }),
   continuousRebalancingFailureBackoffDuration: duration

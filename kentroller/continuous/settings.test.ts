@@ -23,7 +23,7 @@ t.test('the defaults of every CONTINUOUS_REBALANCING variable', async (t) => {
     minNodeAgeMs: 5 * MINUTE,
     minNodes: 1,
     maxNodes: 100,
-    moveWeight: 1,
+    moveWeight: 0.4,
     thresholdPercent: 0,
     thresholdMonthly: 50,
     failureBackoffMs: 30 * MINUTE,
