@@ -6,6 +6,7 @@ import { loadPinningServices } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
 import { createCache } from '../kube/cache.ts';
 import { connect } from '../kube/client.ts';
+import { remoteOf } from '../kube/componentoptions.ts';
 import { obeyFeatures } from '../kube/features/obey.ts';
 import { serveHealth } from '../kube/health.ts';
 import { runElected } from '../kube/lease.ts';
@@ -14,7 +15,7 @@ import { createLogger } from '../kube/log.ts';
 import { runMain } from '../kube/main.ts';
 import { parse } from '../kube/options.ts';
 import { peerToken, servePeers } from '../kube/peer.ts';
-import { checkRemote, type Remote } from '../kube/remote.ts';
+import { checkRemote } from '../kube/remote.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
 import { holdJudge } from '../planner/hold.ts';
 import { dialExternal, dialLeader } from './autoscaler.ts';
@@ -27,14 +28,6 @@ import { verbs } from './verbs.ts';
 
 const NAME = 'castai-pod-pinner';
 const LEAVE_MS = 10_000;
-
-const remoteOf = (o: Options): Remote => ({
-  url: o.grpcUrl,
-  isPlain: o.grpcDisableTls,
-  caFile: o.grpcCaFile,
-  certFile: o.grpcCertFile,
-  keyFile: o.grpcKeyFile,
-});
 
 const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   checkRemote(remoteOf(o));

@@ -6,6 +6,7 @@ import {
   peerCallerOptions,
   peerServerOptions,
   port,
+  remoteServerOptions,
 } from '../kube/componentoptions.ts';
 import { bool, duration } from '../kube/options.ts';
 
@@ -34,20 +35,11 @@ export const options = z.object({
     .string()
     .default('castai-kentroller')
     .meta({ description: 'Lease of the autoscaler in the cluster' }),
-  grpcUrl: z.string().default('').meta({
+  ...remoteServerOptions({
     description: 'host:port of an autoscaler outside the cluster; the one in the cluster when empty',
   }),
   apiKey: z.string().default('').meta({ description: 'sent to the autoscaler outside the cluster' }),
   clusterId: z.string().default('').meta({ description: 'told to the autoscaler' }),
-  grpcDisableTls: bool.default(false).meta({ description: 'talk to GRPC_URL without TLS' }),
-  grpcCaFile: z.string().default('').meta({
-    description:
-      "PEM file of the authorities that GRPC_URL's certificate may be of; the public ones when empty",
-  }),
-  grpcCertFile: z.string().default('').meta({
-    description: 'PEM file of the certificate that GRPC_URL is shown, where it asks for one',
-  }),
-  grpcKeyFile: z.string().default('').meta({ description: 'PEM file of the key of that certificate' }),
   keepRefused: duration.default(60_000).meta({
     description: 'how long pods that a kubelet refused stay to be looked at before they are removed',
   }),

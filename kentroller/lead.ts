@@ -3,6 +3,7 @@ import { isEnabled } from '../api/features.ts';
 import type { ConfigMap } from '../api/objects.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { remoteOf } from '../kube/componentoptions.ts';
 import { runControllers } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
 import { createFeatureRecord } from '../kube/features/record.ts';
@@ -100,10 +101,9 @@ export const lead = async (o: {
 
   const remote = options.grpcUrl
     ? connectPlanner({
-        url: options.grpcUrl,
+        remote: remoteOf(options),
         apiKey: options.apiKey,
         clusterId: options.clusterId,
-        isPlain: options.grpcDisableTls,
         log,
       })
     : undefined;

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { loadPinningServices } from '../api/pinning.ts';
 import { connect } from '../kube/client.ts';
+import { remoteOf } from '../kube/componentoptions.ts';
 import { OptionsError } from '../kube/errors.ts';
 import { createConfigMapCaches } from '../kube/features/configmaps.ts';
 import { serveHealth } from '../kube/health.ts';
@@ -10,6 +11,7 @@ import { createLogger } from '../kube/log.ts';
 import { runMain } from '../kube/main.ts';
 import { parse } from '../kube/options.ts';
 import { servePeers } from '../kube/peer.ts';
+import { checkRemote } from '../kube/remote.ts';
 import { areSynced, createCaches, startCaches } from './caches.ts';
 import { createAwsCloud } from './cloud/aws.ts';
 import type { Cloud } from './cloud/cloud.ts';
@@ -52,6 +54,7 @@ await runMain(
         '--cluster-id (CLUSTER_ID) is required with --api-url (API_URL): the name that the API knows this cluster by',
       );
     }
+    checkRemote(remoteOf(options));
     const log = createLogger({ component: NAME, level: options.logLevel });
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });

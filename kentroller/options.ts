@@ -4,6 +4,7 @@ import {
   featureOptions,
   holdOptions,
   peerServerOptions,
+  remoteServerOptions,
 } from '../kube/componentoptions.ts';
 import { bool, duration } from '../kube/options.ts';
 
@@ -42,8 +43,7 @@ export const options = z.object({
       message: 'a URL such as https://api.example.com is expected',
     })
     .meta({ description: 'REST address that the audit trail is sent to; nowhere when empty' }),
-  grpcUrl: z.string().default('').meta({ description: 'gRPC address of a remote planner; none when empty' }),
-  grpcDisableTls: bool.default(false).meta({ description: 'talk to GRPC_URL without TLS' }),
+  ...remoteServerOptions({ description: 'gRPC address of a remote planner; none when empty' }),
 
   awsRegion: z.string().default('').meta({ description: 'region of the cluster' }),
   awsDefaultRegion: z

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { commaList, duration } from './options.ts';
+import { bool, commaList, duration } from './options.ts';
+import type { Remote } from './remote.ts';
 
 /** A TCP port; 0 takes any that is free. */
 export const port = (otherwise: number) => z.coerce.number().int().min(0).max(65_535).default(otherwise);
@@ -89,4 +90,33 @@ export const holdOptions = () => ({
   pinHoldLimit: duration
     .default(15 * 60_000)
     .meta({ description: 'time that a pod is held at most, whatever it waits for' }),
+});
+
+/** Options of a component that talks gRPC to a server outside the cluster, see kube/remote.ts. */
+export const remoteServerOptions = (o: { readonly description: string }) => ({
+  grpcUrl: z.string().default('').meta({ description: o.description }),
+  grpcDisableTls: bool.default(false).meta({ description: 'talk to GRPC_URL without TLS' }),
+  grpcCaFile: z.string().default('').meta({
+    description:
+      "PEM file of the authorities that GRPC_URL's certificate may be of; the public ones when empty",
+  }),
+  grpcCertFile: z.string().default('').meta({
+    description: 'PEM file of the certificate that GRPC_URL is shown, where it asks for one',
+  }),
+  grpcKeyFile: z.string().default('').meta({ description: 'PEM file of the key of that certificate' }),
+});
+
+/** The server that those options name. */
+export const remoteOf = (o: {
+  readonly grpcUrl: string;
+  readonly grpcDisableTls: boolean;
+  readonly grpcCaFile: string;
+  readonly grpcCertFile: string;
+  readonly grpcKeyFile: string;
+}): Remote => ({
+  url: o.grpcUrl,
+  isPlain: o.grpcDisableTls,
+  caFile: o.grpcCaFile,
+  certFile: o.grpcCertFile,
+  keyFile: o.grpcKeyFile,
 });

@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Server,
   ServerCredentials,
@@ -6,8 +9,10 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
+import { generate } from 'selfsigned';
 import t from 'tap';
 import { createLogger } from '../../kube/log.ts';
+import { plainRemote } from '../../kube/remote.ts';
 import { emptySnapshot } from '../../planner/snapshot.ts';
 import { PlanningTimeout } from '../rebalanceplanclaim/planning.ts';
 import { connectPlanner, RemotePlanningError } from './client.ts';
@@ -34,7 +39,11 @@ const PLAN = {
 };
 
 /** A planner of the remote kind. */
-const serve = (port: number, answer: Answer): Promise<{ port: number; stop(): void }> =>
+const serve = (
+  port: number,
+  answer: Answer,
+  credentials = ServerCredentials.createInsecure(),
+): Promise<{ port: number; stop(): void }> =>
   new Promise((resolve, reject) => {
     const server = new Server({ 'grpc.max_receive_message_length': -1 });
     server.addService(loadPlanningService(), {
@@ -44,7 +53,7 @@ const serve = (port: number, answer: Answer): Promise<{ port: number; stop(): vo
         else reply(null, made as PlanReply);
       },
     });
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
       error ? reject(error) : resolve({ port: bound, stop: () => server.forceShutdown() }),
     );
   });
@@ -64,10 +73,9 @@ const question = (size = 0) => ({
 
 const connectTo = (port: number) =>
   connectPlanner({
-    url: `http://127.0.0.1:${port}/`,
+    remote: plainRemote(`http://127.0.0.1:${port}/`),
     apiKey: 'key',
     clusterId: 'c1',
-    isPlain: true,
     log,
     waitMs: 20,
   });
@@ -158,3 +166,44 @@ t.test('a process that stops waits for nobody', async (t) => {
   setTimeout(() => stopping.abort(), 30);
   await t.rejects(asked);
 });
+
+t.test(
+  'over TLS its authority may be one of ours, and one that is not trusted is told as such',
+  async (t) => {
+    const made = await generate([{ name: 'commonName', value: 'planner' }], {
+      keyType: 'ec',
+      curve: 'P-256',
+      algorithm: 'sha256',
+      extensions: [
+        { name: 'basicConstraints', cA: true, critical: true },
+        { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
+      ],
+    });
+    const pair = { private_key: Buffer.from(made.private), cert_chain: Buffer.from(made.cert) };
+    const server = await serve(0, () => NOTHING, ServerCredentials.createSsl(null, [pair]));
+    t.teardown(() => server.stop());
+    const caFile = join(t.testdir({ 'ca.pem': made.cert }), 'ca.pem');
+    const remote = { ...plainRemote(`127.0.0.1:${server.port}`), isPlain: false };
+    const o = { apiKey: '', clusterId: '', log, waitMs: 20 };
+
+    const trusting = connectPlanner({ ...o, remote: { ...remote, caFile } });
+    t.teardown(() => trusting.close());
+    t.match(await trusting.planning(question(), 5_000, running), { plan: null, reason: 'all is well' });
+
+    const wary = connectPlanner({ ...o, remote });
+    t.teardown(() => wary.close());
+    await t.rejects(wary.planning(question(), 500, running), {
+      name: 'PlanningTimeout',
+      message: /name the PEM file of its authority in GRPC_CA_FILE/,
+    });
+
+    // Mounted late: the files are read again for each attempt.
+    const late = join(t.testdir({}), 'late.pem');
+    const patient = connectPlanner({ ...o, remote: { ...remote, caFile: late } });
+    t.teardown(() => patient.close());
+    const answer = patient.planning(question(), 5_000, running);
+    await sleep(100);
+    writeFileSync(late, made.cert);
+    t.match(await answer, { reason: 'all is well' });
+  },
+);

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Client,
-  credentials,
   Metadata,
   makeGenericClientConstructor,
   type ServiceError,
@@ -10,6 +9,13 @@ import {
 import { z } from 'zod';
 import { rebalancePlan } from '../../api/rebalanceplan.ts';
 import type { Logger } from '../../kube/log.ts';
+import {
+  addressOf,
+  explainRemote,
+  type Remote,
+  remoteCredentials,
+  remoteOptions,
+} from '../../kube/remote.ts';
 import {
   type Planning,
   type PlanningAnswer,
@@ -82,28 +88,39 @@ const read = (reply: PlanReply): PlanningAnswer => {
  * that comes back is checked against the schema before anyone acts on it.
  */
 export const connectPlanner = (o: {
-  /** host:port, with or without a scheme. */
-  readonly url: string;
+  readonly remote: Remote;
   readonly apiKey: string;
   readonly clusterId: string;
-  readonly isPlain: boolean;
   readonly log: Logger;
   readonly waitMs?: number;
 }): RemotePlanner => {
+  const { remote } = o;
   const Planner = makeGenericClientConstructor(loadPlanningService(), 'Planning');
-  const address = o.url.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '');
-  const channel = o.isPlain ? credentials.createInsecure() : credentials.createSsl();
-  const client = new Planner(address, channel, {
-    'grpc.max_receive_message_length': MAX_BYTES,
-    'grpc.max_send_message_length': MAX_BYTES,
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    'grpc.initial_reconnect_backoff_ms': FIRST_WAIT_MS,
-    'grpc.max_reconnect_backoff_ms': LONGEST_WAIT_MS,
-  }) as unknown as PlanningClient;
+  const address = addressOf(remote);
+  let dialed: PlanningClient | undefined;
 
-  const call = (request: PlanRequest, deadline: number, signal: AbortSignal): Promise<PlanReply> =>
-    new Promise((resolve, reject) => {
+  const dial = async (): Promise<PlanningClient> => {
+    const channel = await remoteCredentials(remote);
+    return new Planner(address, channel, {
+      ...remoteOptions(remote),
+      'grpc.max_receive_message_length': MAX_BYTES,
+      'grpc.max_send_message_length': MAX_BYTES,
+      'grpc.keepalive_time_ms': 30_000,
+      'grpc.keepalive_timeout_ms': 10_000,
+      'grpc.initial_reconnect_backoff_ms': FIRST_WAIT_MS,
+      'grpc.max_reconnect_backoff_ms': LONGEST_WAIT_MS,
+    }) as unknown as PlanningClient;
+  };
+  /** The next call connects anew, with its files read again. */
+  const hangUp = (): void => {
+    dialed?.close();
+    dialed = undefined;
+  };
+
+  const call = async (request: PlanRequest, deadline: number, signal: AbortSignal): Promise<PlanReply> => {
+    dialed ??= await dial();
+    const client = dialed;
+    return await new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const metadata = new Metadata();
       if (o.apiKey) metadata.set('authorization', `Bearer ${o.apiKey}`);
@@ -116,16 +133,17 @@ export const connectPlanner = (o: {
       const stop = (): void => pending.cancel();
       signal.addEventListener('abort', stop, { once: true });
     });
+  };
 
   const planning: Planning = async (question, timeoutMs, signal) => {
     const deadline = Date.now() + timeoutMs;
-    const { scope, constraints: nodeConstraints, aggressive: aggressiveModeConfig } = question;
+    const { scope, constraints: nodeConstraints, aggressive: aggressiveModeConfig, moveWeight } = question;
     const request: PlanRequest = {
       clusterId: o.clusterId,
       planName: question.planName,
       snapshot: json(question.snapshot),
       catalogue: json(question.catalogue),
-      constraints: json({ scope, nodeConstraints, aggressiveModeConfig }),
+      constraints: json({ scope, nodeConstraints, aggressiveModeConfig, moveWeight }),
       nowMs: question.now,
       timeBudgetMs: question.timeBudgetMs ?? 0,
       seed: question.seed,
@@ -135,9 +153,14 @@ export const connectPlanner = (o: {
         return read(await call(request, deadline, signal));
       } catch (error) {
         signal.throwIfAborted();
-        const { code, details } = error as Partial<ServiceError>;
-        const isLate = Date.now() + waitMs >= deadline || code === status.DEADLINE_EXCEEDED;
         if (error instanceof RemotePlanningError) throw error;
+        // Files that can't be read have no code: they may be mounted a moment later.
+        const { code = status.UNAVAILABLE, details: said } = error as Partial<ServiceError>;
+        const details = explainRemote(
+          address,
+          said ?? (error instanceof Error ? error.message : String(error)),
+        );
+        const isLate = Date.now() + waitMs >= deadline || code === status.DEADLINE_EXCEEDED;
         if (isLate) {
           const seconds = Math.round(timeoutMs / 1000);
           throw new PlanningTimeout(
@@ -145,15 +168,16 @@ export const connectPlanner = (o: {
             { cause: error },
           );
         }
-        if (code === undefined || !RETRYABLE.has(code)) {
+        if (!RETRYABLE.has(code)) {
           throw new RemotePlanningError(`the remote planner ${address} refused: ${details}`, {
             cause: error,
           });
         }
         o.log.warn({ planner: address, reason: details, retryMs: waitMs }, 'remote planner is away');
+        hangUp();
       }
       await sleep(waitMs, undefined, { signal });
     }
   };
-  return { planning, close: () => client.close() };
+  return { planning, close: hangUp };
 };
