@@ -1,5 +1,5 @@
 import { PIN, PIN_GATE } from './labels.ts';
-import type { NodeSelector, NodeSelectorTerm, Pod, SelectorRequirement } from './objects.ts';
+import type { Node, NodeSelector, NodeSelectorTerm, Pod, SelectorRequirement } from './objects.ts';
 
 /**
  * How a held pod looks in the cluster. It is created behind our gate; later it is landed, that is tied to one node by
@@ -98,3 +98,22 @@ const loosened = (affinity: NonNullable<Pod['spec']['affinity']>): typeof affini
     },
   };
 };
+
+/** What a replica that does not lead the pod pinner sees of a held pod, all by its own clock, in milliseconds. */
+export interface HoldSight {
+  readonly pod: Pod;
+  /** For how long its node could have taken it; undefined while it could not, or its name is not known. */
+  readonly couldMs: number | undefined;
+  /** For how long nobody has led the pod pinner, its Lease run out; undefined while somebody does. */
+  readonly leaderlessMs: number | undefined;
+  /** For how long it has been held. */
+  readonly heldMs: number;
+}
+
+/** How such a replica judges held pods. */
+export interface HoldJudge {
+  /** Whether whoever leads would have let the pod go by now, were it there. */
+  isDue(pod: Pod, node: Node): boolean;
+  /** Why the gate comes off, or null. */
+  liftReason(sight: HoldSight): string | null;
+}

@@ -5,11 +5,12 @@ import { NODES, PODS } from '../api/resources.ts';
 import { createLogger } from '../kube/log.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
 import { rememberRequests } from '../planner/fit.ts';
+import { chooseFor } from './choose.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
-import { matchPending } from './slots.ts';
 import { StandingCache } from './standing.ts';
-import { chooseFor, type State } from './state.ts';
+import type { State } from './state.ts';
+import { matchPending } from './take.ts';
 
 /** Pods of a PodGroup are pinned all or none. */
 

@@ -9,9 +9,10 @@ import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { Recorder } from '../kube/events.ts';
 import { landPod, liftGate, nameNode, replacePod } from '../kube/gates.ts';
 import type { Logger } from '../kube/log.ts';
+import { holdFor } from './choose.ts';
 import { bind, nominate } from './pins.ts';
 import { isReady } from './placeholder.ts';
-import { holdFor, isLive, ownerUidOf, type State } from './state.ts';
+import { isLive, ownerUidOf, type State } from './state.ts';
 
 const LOOK_AGAIN_MS = 1_000;
 /** Deadlines pass, and nobody tells; all else that a held pod waits for is a change of something watched. */

@@ -8,9 +8,11 @@ import { type Action, awaitChange, type Controller, requeue, watches } from '../
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { Logger } from '../kube/log.ts';
 import { bindPod } from './bind.ts';
+import { chooseFor } from './choose.ts';
 import { isReady } from './placeholder.ts';
-import { matchPending, slotsOf } from './slots.ts';
-import { chooseFor, isLive, ownerUidOf, type Report, type State } from './state.ts';
+import { slotsOf } from './slots.ts';
+import { isLive, ownerUidOf, type Report, type State } from './state.ts';
+import { matchPending } from './take.ts';
 
 /** A binding that the pod cache has not shown by then is looked at again. */
 const BIND_MS = 30_000;

@@ -4,8 +4,8 @@ import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../api/pinning.ts';
 import type { Logger } from '../kube/log.ts';
-import { type Asking, type Grant, retakeSlot, takeSlot } from './slots.ts';
 import type { State } from './state.ts';
+import { type Asking, type Grant, retakeSlot, takeSlot } from './take.ts';
 
 /** An admission request is repeated within seconds or never. */
 const REPLAY_MS = 60_000;

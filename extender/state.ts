@@ -1,15 +1,12 @@
-import { isGated, isHeld, withoutHold } from '../api/hold.ts';
-import { KARPENTER_UNREGISTERED_TAINT, PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
+import { isHeld } from '../api/hold.ts';
+import { PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent, ResultState } from '../api/pinning.ts';
 import type { Cache } from '../kube/cache.ts';
-import { type NodeView, nodeView, type ReadRequests } from '../planner/fit.ts';
-import { decideHold, type HoldStep } from '../planner/hold.ts';
-import { choosePin, type Pin } from '../planner/pin.ts';
-import { brokenGroup } from './groups.ts';
+import type { ReadRequests } from '../planner/fit.ts';
 import type { IntentStore } from './intents.ts';
 import type { Ledger } from './ledger.ts';
-import { hasJoined, isReady } from './placeholder.ts';
+import { hasJoined } from './placeholder.ts';
 
 /** What the leader knows: the intents, the cluster, and what it gave away a moment ago. */
 export interface State {
@@ -43,124 +40,6 @@ export const ownerUidOf = (pod: Pod): string =>
 /** Pods that wait for the node of this intent, behind our gate or tied to the node. */
 export const heldFor = (state: State, { id, pin }: Intent): readonly Pod[] =>
   pin ? state.pods.by('pin', id).filter((pod) => isHeld(pod) && isLive(pod)) : [];
-
-const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
-
-/**
- * The node as the next pod finds it: pods on it, pods promised to it that nobody can see yet, and pods held for it.
- * Where the one that asks is held itself, those that came after it wait behind it.
- */
-export const viewOf = (state: State, node: Node, asker?: Pod): NodeView => {
-  const { name } = node.metadata;
-  const uid = asker?.metadata.uid;
-  const isAhead = (other: Pod): boolean =>
-    other.metadata.uid !== uid &&
-    !(asker && isHeld(asker) && isGated(other) && createdAt(other) > createdAt(asker));
-  const there = state.pods.by('node', name);
-  const held = state.store.by('node', name).flatMap(({ intent }) => heldFor(state, intent));
-  const all = [...there, ...held.filter(isAhead)];
-  const seen = new Set(all.map((pod) => pod.metadata.uid));
-  const promised = state.ledger.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
-  return nodeView(node, [...all, ...promised.map(({ pod }) => pod)], state.requestsOf);
-};
-
-export interface Closed {
-  readonly reason: string;
-  /** Whether it stays so: then nobody waits for it. */
-  readonly isLasting: boolean;
-}
-
-const yet = (reason: string): Closed => ({ reason, isLasting: false });
-const forGood = (reason: string): Closed => ({ reason, isLasting: true });
-
-/** Why nothing may be put on the node of an intent just now, or null. */
-export const closedFor = (state: State, intent: Intent): Closed | null => {
-  if (intent.nodeName === '') return yet('its node has no name yet');
-  const node = state.nodes.get(intent.nodeName);
-  const hasJoinedOnce = (node?.status?.nodeInfo?.kubeletVersion ?? '') !== '';
-  for (const { intent: other } of state.store.by('node', intent.nodeName)) {
-    if (!other.node) continue;
-    const { providerId, joinDeadlineMs } = other.node;
-    if (node?.spec?.providerID && providerId && node.spec.providerID !== providerId) {
-      return forGood('a Node of that name belongs to another machine');
-    }
-    // Its placeholder may be gone by then.
-    if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !hasJoinedOnce) {
-      return forGood('its machine did not join in time');
-    }
-  }
-  if (!node) return yet('its node does not stand yet');
-  return node.metadata.deletionTimestamp ? forGood('its node is being deleted') : null;
-};
-
-/** Taints of a node that go by themselves, by what its machine was ordered with. */
-const startupTaintsOf = (state: State, nodeName: string): ReadonlySet<string> =>
-  new Set([
-    KARPENTER_UNREGISTERED_TAINT,
-    ...state.store
-      .by('node', nodeName)
-      .flatMap(({ intent }) => intent.node?.taints ?? [])
-      .flatMap(({ key, startup }) => (startup ? [key] : [])),
-  ]);
-
-const chooseAlone = (
-  state: State,
-  intent: Intent,
-  pod: Pod,
-  at: 'admission' | 'pending',
-  isCoexisting = false,
-): Pin => {
-  const closed = closedFor(state, intent);
-  const node = closed ? undefined : state.nodes.get(intent.nodeName);
-  const pin = choosePin({
-    pod,
-    node: node && viewOf(state, node, pod),
-    isReady: node !== undefined && isReady(node),
-    at,
-    ownTaints: OWN_TAINTS,
-    startupTaints: startupTaintsOf(state, intent.nodeName),
-    gate: PIN_GATE,
-    isCoexisting,
-  });
-  if (!closed || pin.way === 'leave') return pin;
-  return { way: pin.way === 'hold' && closed.isLasting ? 'nominate' : pin.way, reason: closed.reason };
-};
-
-/** What is done next for a pod that is held for an intent; undefined when no plan has a place for it any more. */
-export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): HoldStep => {
-  if (!intent?.pin) {
-    if (state.store.isAtRest) return { kind: 'lift', reason: 'pod pinning is off' };
-    if (state.store.isWorldKnown) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
-    return { kind: 'wait', reason: 'the autoscaler has not spoken yet' };
-  }
-  const closed = closedFor(state, intent);
-  if (closed?.isLasting) return { kind: 'lift', reason: closed.reason };
-  if (closed) return { kind: 'wait', reason: closed.reason };
-  const node = state.nodes.get(intent.nodeName);
-  return decideHold({
-    pod: withoutHold(pod),
-    node: node && viewOf(state, node, pod),
-    isReady: node !== undefined && isReady(node),
-    ownTaints: OWN_TAINTS,
-    startupTaints: startupTaintsOf(state, intent.nodeName),
-    gate: PIN_GATE,
-  });
-};
-
-/** How a pod is pinned to the node of an intent as things stand. */
-export const chooseFor = (
-  state: State,
-  intent: Intent,
-  pod: Pod,
-  at: 'admission' | 'pending',
-  isCoexisting = false,
-): Pin => {
-  const pin = chooseAlone(state, intent, pod, at, isCoexisting);
-  if (pin.way === 'leave' || !pod.spec.schedulingGroup) return pin;
-  if (at === 'admission') return { way: 'leave', reason: 'its group is placed when all of it is there' };
-  const broken = brokenGroup(state, pod, (other, member) => chooseAlone(state, other, member, at));
-  return broken ? { way: 'leave', reason: broken } : pin;
-};
 
 /** Whether the node of that name stands and its kubelet has joined. */
 export const hasJoinedName = (state: State, name: string): boolean => {

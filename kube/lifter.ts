@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
-import { isGated } from '../api/hold.ts';
+import { type HoldJudge, isGated } from '../api/hold.ts';
 import { PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import { NODES, PODS } from '../api/resources.ts';
@@ -16,23 +16,6 @@ const TICK_MS = 1_000;
 /** A successor takes a Lease that was given back within a second. */
 const SUCCESSOR_MS = 4_000;
 const SUCCESSOR_LOOK_MS = 200;
-
-/** What is seen of a held pod, all by our own clock, in milliseconds. */
-export interface HeldSight {
-  readonly pod: Pod;
-  /** For how long its node could have taken it; undefined while it could not, or its name is not known. */
-  readonly couldMs: number | undefined;
-  /** For how long nobody has led the pod pinner; undefined while somebody does. */
-  readonly leaderlessMs: number | undefined;
-  readonly heldMs: number;
-}
-
-export interface HoldJudge {
-  /** Whether whoever leads would have let the pod go by now, were it there. */
-  isDue(pod: Pod, node: Node): boolean;
-  /** Why the gate comes off, or null. */
-  liftReason(sight: HeldSight): string | null;
-}
 
 export interface LifterOptions {
   readonly client: KubeClient;

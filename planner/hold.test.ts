@@ -1,9 +1,10 @@
 import t from 'tap';
+import type { HoldSight } from '../api/hold.ts';
 import { PIN, PIN_GATE } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import { clusterOf } from './cluster.ts';
 import { fits, nodeView } from './fit.ts';
-import { decideHold, type HoldSight, type HoldStep, holdJudge } from './hold.ts';
+import { decideHold, type HoldStep, holdJudge } from './hold.ts';
 import { emptySnapshot } from './snapshot.ts';
 
 const OWN_TAINT = 'example.com/reserved';

@@ -1,5 +1,5 @@
-import { isGated, otherGates, withoutHold } from '../api/hold.ts';
-import type { Node, Pod } from '../api/objects.ts';
+import { type HoldJudge, isGated, otherGates, withoutHold } from '../api/hold.ts';
+import type { Pod } from '../api/objects.ts';
 import { controllerOf, isReady } from './candidate.ts';
 import { fits, type NodeView, nodeView } from './fit.ts';
 import { choosePin, dependsOnOthers, devicesOf } from './pin.ts';
@@ -65,17 +65,6 @@ export const decideHold = (s: HoldSituation): HoldStep => {
   return { kind: 'land', isEarly: false, reason: pin.way === 'bind' ? 'its node can take it' : pin.reason };
 };
 
-/** What a replica that does not lead knows about a held pod, all by its own clock. */
-export interface HoldSight {
-  readonly pod: Pod;
-  /** For how long its node could have taken it; undefined while it could not, or its name is not known. */
-  readonly couldMs: number | undefined;
-  /** For how long nobody has led the pod pinner, its Lease run out; undefined while somebody does. */
-  readonly leaderlessMs: number | undefined;
-  /** For how long it has been held. */
-  readonly heldMs: number;
-}
-
 export interface HoldLimits {
   /** How long a pod waits for somebody to land it, in milliseconds. */
   readonly timeoutMs: number;
@@ -85,12 +74,6 @@ export interface HoldLimits {
 
 /** A plan that has just begun may not be known to every replica yet. */
 const PLAN_SEEN_MS = 3_000;
-
-/** How replicas that do not lead judge held pods, for kube/lifter.ts. */
-export interface HoldJudge {
-  isDue(pod: Pod, node: Node): boolean;
-  liftReason(sight: HoldSight): string | null;
-}
 
 /**
  * Whoever leads lands a pod the moment that its node can take it, so a pod that is still held later was left. Other

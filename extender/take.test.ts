@@ -7,12 +7,14 @@ import { NODES, PODS } from '../api/resources.ts';
 import { createLogger } from '../kube/log.ts';
 import { POD_INDEXES } from '../kube/trim.ts';
 import { rememberRequests } from '../planner/fit.ts';
+import { holdFor } from './choose.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
-import { type Asking, GRANT_MS, matchPending, retakeSlot, slotsOf, takeSlot } from './slots.ts';
+import { slotsOf } from './slots.ts';
 import { SlotGiver } from './slotsservice.ts';
 import { StandingCache } from './standing.ts';
-import { holdFor, isLive, type State } from './state.ts';
+import { isLive, type State } from './state.ts';
+import { type Asking, GRANT_MS, matchPending, retakeSlot, takeSlot } from './take.ts';
 
 const log = createLogger({ component: 'slots', level: 'silent' });
 
