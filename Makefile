@@ -25,8 +25,8 @@ setup: node_modules/.installed
 demo: setup ## A real cluster replanned and rebuilt before your eyes; `make down` cleans up
 	@$(NODE) e2e/demo/main.ts --name $(GROUND_NAME)
 
-test: setup ## All tests: types, lint, units, and suites on a cluster of their own
-	@$(NODE) e2e/run/main.ts
+test: setup ## All tests: types, lint, units, and suites on a cluster of their own; FILES=pattern for some
+	@$(NODE) e2e/run/main.ts --files '$(FILES)'
 
 unit: setup ## The tests that need no cluster
 	@$(NODE) e2e/run/main.ts --only unit

@@ -1,18 +1,28 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { parseArgs } from 'node:util';
 import { locateCatalogue } from '../ground/aws/catalogue.locate.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/progress.ts';
 import { installComponents } from '../support/components.ts';
-import { findTests, type Need } from './suites.ts';
+import { findTests, type Need, type TestFile } from './suites.ts';
 import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';
 
-/** Runs every test of the checkout: `--only unit` without a cluster, `--only ground` the rest, all when left out. */
+/**
+ * Runs every test of the checkout: `--only unit` without a cluster, `--only ground` the rest, all when left out;
+ * `--files PATTERN` those whose path matches.
+ */
 
 const BIN = './node_modules/.bin';
 const FILE_TIMEOUT_S = 600;
+/** So many files that failed beside others are run again alone; where more fail, it was not the company. */
+const MOST_AGAIN = 3;
 /** Grounds of two checkouts on one machine do not meet. */
 const RUN = `test-${createHash('sha256').update(process.cwd()).digest('hex').slice(0, 6)}`;
+const { only, files: pattern } = parseArgs({
+  options: { only: { type: 'string', default: 'all' }, files: { type: 'string', default: '' } },
+}).values;
+const wanted = new RegExp(pattern);
 const progress = progressOn(process.stdout);
 const stopping = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -67,10 +77,9 @@ const check = async (title: string, argv: readonly string[]): Promise<Tally> => 
 };
 
 /** The files to run, each handed out once, to whoever asks first. */
-const filesThatNeed = (need: Need): IterableIterator<string> =>
+const filesThatNeed = (need: Need): IterableIterator<TestFile> =>
   findTests()
-    .filter((file) => file.need === need)
-    .map((file) => file.path)
+    .filter((file) => file.need === need && wanted.test(file.path))
     .values();
 
 /** What a file prints comes in one piece when it ends, since others run beside it. */
@@ -87,17 +96,24 @@ const runFile = async (path: string, env: Readonly<Record<string, string>>): Pro
   return tally;
 };
 
+interface Ran {
+  readonly file: TestFile;
+  readonly tally: Tally;
+}
+
 /** One file after the other, until none is left. */
 const runFiles = async (
-  files: Iterable<string>,
+  files: Iterable<TestFile>,
   env: Readonly<Record<string, string>> = {},
-): Promise<Tally> => {
-  let tally = NOTHING;
-  for (const path of files) tally = sum(tally, await runFile(path, env));
-  return tally;
+): Promise<readonly Ran[]> => {
+  const ran: Ran[] = [];
+  for (const file of files) ran.push({ file, tally: await runFile(file.path, env) });
+  return ran;
 };
 
-const onGround = async (options: GroundOptions, work: (ground: Ground) => Promise<Tally>): Promise<Tally> => {
+const total = (ran: readonly Ran[]): Tally => ran.map(({ tally }) => tally).reduce(sum, NOTHING);
+
+const onGround = async <T>(options: GroundOptions, work: (ground: Ground) => Promise<T>): Promise<T> => {
   const ground = await up({ ...options, progress });
   try {
     return await work(ground);
@@ -127,32 +143,68 @@ const runUnits = async (): Promise<Tally> => {
     'verify',
   ]);
   const files = filesThatNeed('nothing');
-  return (await Promise.all([runFiles(files), runFiles(files)])).reduce(sum, checked);
+  return (await Promise.all([runFiles(files), runFiles(files)])).map(total).reduce(sum, checked);
 };
 
-const onSharedGround = (): Promise<Tally> =>
-  onGround({ name: `${RUN}-a` }, async (ground) => {
+type Part = () => Promise<readonly Ran[]>;
+
+const onSharedGround = async (files: Iterable<TestFile>): Promise<readonly Ran[]> => {
+  const all = [...files];
+  if (all.length === 0) return [];
+  return onGround({ name: `${RUN}-a` }, async (ground) => {
     await applyDefinitions(ground);
-    return runFiles(filesThatNeed('api-server'), envOf(ground));
+    return runFiles(all, envOf(ground));
   });
+};
 
-const onWholeCluster = (): Promise<Tally> =>
-  onGround({ name: `${RUN}-b`, cloud: true, realNode: true }, async (ground) => {
+const onWholeCluster = async (files: Iterable<TestFile>): Promise<readonly Ran[]> => {
+  const all = [...files];
+  if (all.length === 0) return [];
+  return onGround({ name: `${RUN}-b`, cloud: true, realNode: true }, async (ground) => {
     await installComponents(ground, progress);
-    return runFiles(filesThatNeed('whole-cluster'), envOf(ground));
+    return runFiles(all, envOf(ground));
   });
+};
 
-/** A lane that breaks off counts as a failure; the other goes on. */
-const runLane = async (parts: readonly (() => Promise<Tally>)[]): Promise<Tally> => {
-  let tally = NOTHING;
+/** What broke off counts as a failure that no second run makes good. */
+let brokenOff = NOTHING;
+
+/** A lane that breaks off does not end the other. */
+const runLane = async (parts: readonly Part[]): Promise<readonly Ran[]> => {
+  const ran: Ran[] = [];
   for (const part of parts) {
-    const done = await part().catch((error: unknown) => {
+    try {
+      ran.push(...(await part()));
+    } catch (error) {
       process.stdout.write(`not ok - ${error instanceof Error ? error.message : String(error)}\n`);
-      return { passed: 0, failed: 1, skipped: 0 };
-    });
-    tally = sum(tally, done);
+      brokenOff = sum(brokenOff, { passed: 0, failed: 1, skipped: 0 });
+    }
   }
-  return tally;
+  return ran;
+};
+
+/** How files are run that need a cluster, by what they need. */
+const ON: Readonly<Record<Exclude<Need, 'nothing'>, (files: Iterable<TestFile>) => Promise<readonly Ran[]>>> =
+  {
+    'api-server': onSharedGround,
+    'own-ground': runFiles,
+    'whole-cluster': onWholeCluster,
+  };
+
+/**
+ * Runs a few failed files once more, each with the machine to itself and on a cluster where nothing was left by
+ * others. What it says then counts, and that there was a second run is said.
+ */
+const runAgain = async (failed: readonly Ran[]): Promise<readonly Ran[]> => {
+  const again: Ran[] = [];
+  for (const { file } of failed) {
+    process.stdout.write(`# again, alone: ${file.path}\n`);
+    if (file.need !== 'nothing')
+      again.push(...(await runLane([() => ON[file.need as keyof typeof ON]([file])])));
+  }
+  const flaky = again.filter(({ tally }) => tally.failed === 0).map(({ file }) => file.path);
+  for (const path of flaky) process.stdout.write(`# flaky: ${path} failed beside others and passed alone\n`);
+  return again;
 };
 
 /**
@@ -162,12 +214,16 @@ const runLane = async (parts: readonly (() => Promise<Tally>)[]): Promise<Tally>
  */
 const runOnGrounds = async (): Promise<Tally> => {
   const files = filesThatNeed('own-ground');
-  const own = (): Promise<Tally> => runFiles(files);
-  const lanes = await Promise.all([[onSharedGround, own], [own]].map(runLane));
-  return [...lanes, await runLane([onWholeCluster])].reduce(sum);
+  const own: Part = () => runFiles(files);
+  const shared: Part = () => onSharedGround(filesThatNeed('api-server'));
+  const lanes = await Promise.all([[shared, own], [own]].map(runLane));
+  const ran = [...lanes.flat(), ...(await runLane([() => onWholeCluster(filesThatNeed('whole-cluster'))]))];
+  const failed = ran.filter(({ tally }) => tally.failed > 0);
+  const passed = ran.filter(({ tally }) => tally.failed === 0);
+  const rest = failed.length <= MOST_AGAIN ? await runAgain(failed) : failed;
+  return [total(passed), total(rest), brokenOff].reduce(sum);
 };
 
-const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : 'all';
 let tally = NOTHING;
 try {
   if (only !== 'ground') tally = sum(tally, await runUnits());
