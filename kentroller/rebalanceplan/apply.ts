@@ -22,10 +22,11 @@ import {
   PIN_BASELINE,
   PLAN_FINALIZER,
 } from './names.ts';
+import { mustHoldEvictions } from './settling.ts';
 import * as status from './status.ts';
 import type { Step } from './steps.ts';
 import { noteUnavailable, unavailableName } from './unavailable.ts';
-import type { World } from './world.ts';
+import type { PinsView, World } from './world.ts';
 
 export interface Writer {
   readonly client: KubeClient;
@@ -34,8 +35,13 @@ export interface Writer {
   readonly account: Account;
   /** Told when a budget holds a pod back, with how long the server asks to wait. */
   readonly held: (podUid: string, retryAfterMs: number | undefined) => void;
+  /** What the pinner has at this moment, which may be another than when the steps were decided. */
+  readonly pins: () => PinsView;
   readonly signal: AbortSignal;
 }
+
+/** A step that was left for the next pass: nothing was written, and nothing is told. */
+export const LEFT = Symbol('left');
 
 type Change = status.StatusChange | undefined;
 
@@ -132,13 +138,20 @@ const createMigration = async (
   return status.recordDeletion(claim, 'LiveMigrationCreated', message, world.now, migration.metadata.name);
 };
 
-const evict = async (w: Writer, step: Step & { kind: 'evict' }): Promise<void> => {
+/** A wave of evictions takes its time, and the pinner may die meanwhile: each asks once more whether it is there. */
+const evict = async (
+  w: Writer,
+  world: World,
+  step: Step & { kind: 'evict' },
+): Promise<typeof LEFT | undefined> => {
+  if (mustHoldEvictions({ ...world, pins: w.pins() })) return LEFT;
   try {
     await deleted(w.client.evict(step, { signal: w.signal }));
   } catch (error) {
     if (!isRetryable(error)) throw error;
     w.held(step.uid, error.retryAfterMs);
   }
+  return undefined;
 };
 
 /** Takes the pod from its ReplicaSet: without the label it is not counted, with no controller nobody deletes it. */
@@ -224,7 +237,7 @@ const merge =
   (s) => ({ ...s, ...part });
 
 /** Does one step and answers with what it changes in the plan's status. */
-export const apply = async (w: Writer, world: World, step: Step): Promise<Change> => {
+export const apply = async (w: Writer, world: World, step: Step): Promise<Change | typeof LEFT> => {
   const { now } = world;
   const plan = world.plan.metadata.name;
   const at = new Date(now).toISOString();
@@ -281,7 +294,7 @@ export const apply = async (w: Writer, world: World, step: Step): Promise<Change
     case 'uncordon':
       return void (await patchNode(w, step.node, uncordonPatch(step.drainFailed)));
     case 'evict':
-      return void (await evict(w, step));
+      return await evict(w, world, step);
     case 'record-deletion':
       return status.recordDeletion(step.claim, step.status, step.description, now, step.migrationPlan);
     case 'create-migration':

@@ -8,7 +8,7 @@ import type { Recorder } from '../../kube/events.ts';
 import type { Logger } from '../../kube/log.ts';
 import { settleLimited } from '../limited.ts';
 import type { Account } from '../savings/account.ts';
-import { apply } from './apply.ts';
+import { apply, LEFT } from './apply.ts';
 import { decide } from './decide.ts';
 import { gather, type Sources } from './gather.ts';
 import { existingClaims } from './lock.ts';
@@ -167,6 +167,7 @@ export const executePlans = (
         account: o.account,
         signal,
         held: (uid: string, after: number | undefined) => held.hold(uid, now, after),
+        pins: () => o.pinsOf(name),
       };
       const results = await settleLimited(decision.steps, PARALLEL_WRITES, (step) =>
         apply(writer, world, step),
@@ -176,7 +177,7 @@ export const executePlans = (
       for (const [at, result] of results.entries()) {
         const step = decision.steps[at];
         if (result.status === 'rejected') failures.push(result.reason);
-        else {
+        else if (result.value !== LEFT) {
           if (result.value) status = result.value(status);
           if (step && (step.kind !== 'wait-to-start' || isNews(plan, step))) tell(plan, step);
         }
