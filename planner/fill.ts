@@ -47,7 +47,8 @@ const SHORTLIST = 6;
 interface Option {
   readonly column: OfferColumn | null;
   readonly node: number;
-  readonly content: Content;
+  /** The content, as the trial kept it. */
+  readonly kept: number;
   readonly packed: number;
   /** With what the risk of its pods is expected to cost. */
   readonly price: number;
@@ -70,7 +71,12 @@ const rate = (options: readonly Option[], total: number): Option | null => {
 };
 
 /** How often the same content can be had from what is left; the last time it is weighed again, as less may do. */
-const copiesOf = (packing: Packing, { content, column }: Option, left: Int32Array): number => {
+const copiesOf = (
+  packing: Packing,
+  column: OfferColumn | null,
+  content: Content,
+  left: Int32Array,
+): number => {
   const { rules } = packing.problem;
   if (!column || content.some(([shape]) => (rules.ofShape[shape]?.length ?? 0) > 0)) return 1;
   let copies = Number.POSITIVE_INFINITY;
@@ -92,16 +98,17 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
   let fullest = 0;
   while (rest.pods > 0) {
     const options: Option[] = [];
+    trial.forget();
     const attempt = (column: OfferColumn | null, node: number, group: number, room: Float64Array): void => {
       const price = column ? packing.priceOf(column) : packing.price(node);
       const podRisk = column ? column.podRisk : packing.podRisk(node);
       for (const isEven of [false, true]) {
         trial.begin(node, group, room);
         const packed = isEven ? rest.fillEvenly(trial) : rest.fillInOrder(trial);
-        const content = trial.end();
+        const risk = podRisk > 0 ? podRisk * trial.pods : 0;
+        const kept = trial.keep();
         if (packed <= 0) return;
-        const risk = podRisk > 0 ? podRisk * content.reduce((sum, [, n]) => sum + n, 0) : 0;
-        options.push({ column, node, content, packed, price: price + risk });
+        options.push({ column, node, kept, packed, price: price + risk });
       }
     };
     // While much is left the same few columns stay best: the others are asked only now and then.
@@ -131,7 +138,8 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       shortlist = [...new Set(ranked.flatMap((option) => option.column ?? []))].slice(0, SHORTLIST);
       fullest = Math.max(...options.map((option) => option.packed));
     }
-    const copies = copiesOf(packing, best, left);
+    const content = trial.contentOf(best.kept);
+    const copies = copiesOf(packing, best.column, content, left);
     const first = best.column ? packing.priceOf(best.column) : 0;
     for (let copy = 0; copy < copies && rest.pods > 0; copy += 1) {
       let { node } = best;
@@ -144,8 +152,8 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
         packing.setOpen(node, true);
         reopen.delete(node);
       }
-      for (const [shape, n] of best.content) packing.put(shape, node, n);
-      rest.remove(best.content);
+      for (const [shape, n] of content) packing.put(shape, node, n);
+      rest.remove(content);
     }
     rest.narrow();
   }
