@@ -18,7 +18,7 @@ export const minValuesOf = (pool: NodePool): ReadonlyMap<string, number> => {
 };
 
 const labelOf = (column: OfferColumn, key: string): string | undefined =>
-  key === INSTANCE_TYPE ? column.offer.type.name : column.offer.labels[key];
+  key === INSTANCE_TYPE ? column.offer.type.name : column.offer.label(key);
 
 /** The keys that the columns have too few values of, each with the values that they have. */
 const shortOf = (
@@ -72,7 +72,8 @@ export const bundle = (
 ): OfferColumn[] => {
   const first = choices[0];
   if (!first) return [];
-  const alikeOs = choices.filter((column) => column.offer.labels[OS] === first.offer.labels[OS]);
+  const os = first.offer.label(OS);
+  const alikeOs = choices.filter((column) => column.offer.label(OS) === os);
   const capacityTypes = extended(
     [first.offer.offering.capacityType],
     alikeOs,
@@ -141,7 +142,7 @@ const holdsAllThat = (
   };
   return (other, column) =>
     other.room.every((room, d) => room >= (column.room[d] ?? 0)) &&
-    keys.every((key) => other.offer.labels[key] === column.offer.labels[key]) &&
+    keys.every((key) => other.offer.label(key) === column.offer.label(key)) &&
     isAsOpen(other.group, column.group);
 };
 

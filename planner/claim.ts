@@ -55,7 +55,7 @@ const isTied = (problem: Problem, node: BoughtNode): boolean =>
   );
 
 const sameLabels = (problem: Problem, a: Offer, b: Offer): boolean =>
-  problem.rules.keys.every((key) => a.labels[key] === b.labels[key]);
+  problem.rules.keys.every((key) => a.label(key) === b.label(key));
 
 /** More choices than these no claim has a use for, where its NodePool asks for no minValues. */
 const MAX_CHOICES = 400;
@@ -122,7 +122,7 @@ const requirementsOf = (columns: readonly OfferColumn[]): Requirement[] => {
       ARCH,
       columns.map((column) => column.offer.type.arch),
     ),
-    inList(OS, [first.labels[OS] ?? 'linux']),
+    inList(OS, [first.label(OS) ?? 'linux']),
   ];
 };
 

@@ -20,6 +20,8 @@ export interface Offer {
   /** USD per hour. */
   readonly price: number;
   readonly labels: Labels;
+  /** One of the labels, without writing all of them down. */
+  label(key: string): string | undefined;
   /** What the node gives to pods, DaemonSets included. */
   readonly allocatable: Requests;
   /** Values picked for labels that the NodePool leaves open. */
@@ -80,6 +82,82 @@ const picksOf = (
   return picks;
 };
 
+/** The labels that a NodePool's nodes of one type have in every zone. */
+class TypeLabels {
+  private readonly layers: readonly Labels[];
+  private whole: Labels | undefined;
+
+  /** What stands in a later layer holds. */
+  constructor(layers: readonly Labels[]) {
+    this.layers = layers;
+  }
+
+  of(key: string): string | undefined {
+    for (let i = this.layers.length - 1; i >= 0; i -= 1) {
+      const value = this.layers[i]?.[key];
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  all(): Labels {
+    this.whole ??= Object.assign({}, ...this.layers) as Labels;
+    return this.whole;
+  }
+}
+
+/** An offer whose labels are written down when they are asked for: of most offers they never are. */
+class OfferOfType implements Offer {
+  readonly pool: NodePool;
+  readonly type: InstanceType;
+  readonly offering: Offering;
+  readonly price: number;
+  readonly allocatable: Requests;
+  readonly picked: Labels;
+  private readonly shared: TypeLabels;
+  private own: Labels | undefined;
+
+  constructor(
+    pool: NodePool,
+    type: InstanceType,
+    offering: Offering,
+    allocatable: Requests,
+    picked: Labels,
+    shared: TypeLabels,
+  ) {
+    this.pool = pool;
+    this.type = type;
+    this.offering = offering;
+    this.price = offering.price;
+    this.allocatable = allocatable;
+    this.picked = picked;
+    this.shared = shared;
+  }
+
+  label(key: string): string | undefined {
+    return ownLabel(this.offering, key) ?? this.shared.of(key);
+  }
+
+  get labels(): Labels {
+    const { zone, capacityType, zoneId } = this.offering;
+    this.own ??= {
+      ...this.shared.all(),
+      [ZONE]: zone,
+      [KARPENTER_CAPACITY_TYPE]: capacityType,
+      ...(zoneId && { [ZONE_ID]: zoneId }),
+    };
+    return this.own;
+  }
+}
+
+const PER_OFFERING = new Set([ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID]);
+
+const ownLabel = ({ zone, capacityType, zoneId }: Offering, key: string): string | undefined => {
+  if (key === ZONE) return zone;
+  if (key === KARPENTER_CAPACITY_TYPE) return capacityType;
+  return key === ZONE_ID ? zoneId || undefined : undefined;
+};
+
 /**
  * Every node that the NodePools and the catalogue allow. `asked` holds, per label key, the values that pods select.
  */
@@ -90,7 +168,7 @@ export const offersOf = (
 ): Offer[] => {
   const typeKeys = new Set(PER_TYPE);
   for (const type of catalogue.instanceTypes) for (const key in type.labels) typeKeys.add(key);
-  const allocatables = catalogue.instanceTypes.map((type) => amountsOf(type.capacity, type.overhead));
+  const allocatables: (Requests | undefined)[] = [];
   const offers: Offer[] = [];
   for (const pool of pools.filter(isDynamic)) {
     const template = pool.spec.template;
@@ -101,25 +179,25 @@ export const offersOf = (
       [classKey]: className,
     };
     const requirements = template.spec.requirements;
-    const typeRequirements = requirements.filter((each) => typeKeys.has(each.key));
+    const typeRequirements = requirements.filter((each) => typeKeys.has(each.key) && each.key !== REGION);
+    const ofType = typeRequirements.filter((each) => !PER_OFFERING.has(each.key));
+    const ofOffering = typeRequirements.filter((each) => PER_OFFERING.has(each.key));
+    const ofOs = requirements.filter((each) => each.key === OS);
     const known = new Set([...typeKeys, ...Object.keys(fixed)]);
     for (const picked of picksOf(requirements, known, asked)) {
       catalogue.instanceTypes.forEach((type, index) => {
-        const os = type.os.find((each) => requirements.every((r) => r.key !== OS || meets(r, each)));
+        const os = type.os.find((each) => ofOs.every((r) => meets(r, each)));
         if (os === undefined) return;
-        const base = { ...type.labels, ...fixed, ...picked, [OS]: os };
+        const shared = new TypeLabels([type.labels, fixed, picked, { [OS]: os }]);
+        if (!ofType.every((each) => meets(each, shared.of(each.key)))) return;
+        const allocatable = allocatables[index] ?? amountsOf(type.capacity, type.overhead);
+        allocatables[index] = allocatable;
         for (const offering of type.offerings) {
           if (!offering.available) continue;
-          const labels: Record<string, string> = {
-            ...base,
-            [ZONE]: offering.zone,
-            [KARPENTER_CAPACITY_TYPE]: offering.capacityType,
-          };
-          if (offering.zoneId) labels[ZONE_ID] = offering.zoneId;
-          if (!typeRequirements.every((each) => each.key === REGION || meets(each, labels[each.key])))
-            continue;
-          const allocatable = allocatables[index] ?? new Map();
-          offers.push({ pool, type, offering, price: offering.price, labels, allocatable, picked });
+          const isMet = ofOffering.every((each) =>
+            meets(each, ownLabel(offering, each.key) ?? shared.of(each.key)),
+          );
+          if (isMet) offers.push(new OfferOfType(pool, type, offering, allocatable, picked, shared));
         }
       });
     }
