@@ -1,5 +1,6 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE } from '../api/labels.ts';
 import type { NodePool } from '../api/objects.ts';
+import type { InstanceType } from './catalogue.ts';
 import type { OfferColumn } from './column.ts';
 import type { Labels } from './selector.ts';
 
@@ -54,7 +55,7 @@ const extended = (
   return [...values];
 };
 
-/** Of choices in order of price, those that a bundle without minValues can take. */
+/** Of choices in order of cost, those that a bundle without minValues can take. */
 export const withinCap = (choices: readonly OfferColumn[]): readonly OfferColumn[] => {
   const cap = (choices[0]?.price ?? 0) * PRICE_CAP + EPSILON;
   const end = choices.findIndex((column) => column.price > cap);
@@ -119,6 +120,64 @@ export const bundle = (
     short = shortOf(chosen, needs);
   }
   return short.size > 0 ? [] : chosen.sort((a, b) => a.price - b.price);
+};
+
+/**
+ * The same, one bundle after the other, each from what those before it leave, for a NodePool without minValues: at most
+ * `most` of them. `next` gives the choices in order of price, and is asked only for as many as are looked at.
+ */
+export const plainBundles = (next: () => OfferColumn | undefined, most: number): OfferColumn[][] => {
+  const bundles: OfferColumn[][] = [];
+  const seen: OfferColumn[] = [];
+  const isUsed: boolean[] = [];
+  let from = 0;
+  let isEnd = false;
+  const has = (index: number): boolean => {
+    while (!isEnd && index >= seen.length) {
+      const column = next();
+      if (column) seen.push(column);
+      else isEnd = true;
+    }
+    return index < seen.length;
+  };
+  while (bundles.length < most) {
+    while (from < seen.length && isUsed[from]) from += 1;
+    if (!has(from)) break;
+    const first = seen[from] as OfferColumn;
+    const { type, offering } = first.offer;
+    const os = first.offer.label(OS);
+    const cap = first.price * PRICE_CAP + EPSILON;
+    const alike: number[] = [];
+    const zones: string[] = [];
+    for (let index = from; has(index) && (seen[index] as OfferColumn).price <= cap; index += 1) {
+      if (isUsed[index]) continue;
+      const { price, offer } = seen[index] as OfferColumn;
+      if (offer.offering.capacityType !== offering.capacityType || offer.label(OS) !== os) continue;
+      alike.push(index);
+      const isCheapest = offer.type === type && price <= first.price + EPSILON;
+      if (isCheapest && !zones.includes(offer.offering.zone)) zones.push(offer.offering.zone);
+    }
+    const types = new Map<InstanceType, number[]>();
+    for (const index of alike) {
+      const { offer } = seen[index] as OfferColumn;
+      if (!zones.includes(offer.offering.zone)) continue;
+      const columns = types.get(offer.type);
+      if (columns) columns.push(index);
+      else types.set(offer.type, [index]);
+    }
+    const chosen: OfferColumn[] = [];
+    let count = 0;
+    for (const [each, indices] of types) {
+      if (each !== type && (count === MAX_TYPES || indices.length !== zones.length)) continue;
+      count += 1;
+      for (const index of indices) {
+        chosen.push(seen[index] as OfferColumn);
+        isUsed[index] = true;
+      }
+    }
+    bundles.push(chosen.sort((a, b) => a.price - b.price));
+  }
+  return bundles;
 };
 
 const holdsAllThat = (
