@@ -71,7 +71,6 @@ export class Choices {
   }
 
   private find(node: BoughtNode, ledger: LimitLedger, most: number): Choice {
-    const { problem } = this;
     const { pool, type } = node.column.offer;
     const needs = minValuesOf(pool);
     const isAllowed = ({ offer }: OfferColumn): boolean =>

@@ -9,7 +9,7 @@ import { allowedOf, askedKeys, Groups } from './nodegroup.ts';
 import type { Offer } from './offer.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
 import { compileRules, type GroupView, type Rules } from './rules.ts';
-import { type Shape, shapesOf } from './shape.ts';
+import { NO_NEEDS, type Shape, shapesOf } from './shape.ts';
 import { type Standing, type StandingTable, tabulate } from './standing.ts';
 import { type Volumes, volumeNeeds } from './volume.ts';
 
@@ -51,11 +51,9 @@ export const compile = (input: {
   const caps = workloadCaps(everyPod, input.blastRadius);
   const mostPods = clusterCap(everyPod.length, input.blastRadius);
   const shapes = shapesOf(everyPod, (pod) => {
-    const workload = workloadOf(pod);
-    return {
-      ...(volumes ? volumeNeeds(pod, volumes) : { selectors: [], slots: new Map() }),
-      workload: workload !== null && caps.has(workload) ? workload : null,
-    };
+    const needs = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
+    const workload = caps.size > 0 ? workloadOf(pod) : null;
+    return workload !== null && caps.has(workload) ? { ...needs, workload } : needs;
   });
   const shapeOf = new Map<Pod, number>();
   shapes.forEach((shape, index) => {
