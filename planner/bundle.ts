@@ -1,4 +1,4 @@
-import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE } from '../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../api/labels.ts';
 import type { NodePool } from '../api/objects.ts';
 import type { InstanceType } from './catalogue.ts';
 import type { OfferColumn } from './column.ts';
@@ -73,8 +73,7 @@ export const bundle = (
 ): OfferColumn[] => {
   const first = choices[0];
   if (!first) return [];
-  const os = first.offer.label(OS);
-  const alikeOs = choices.filter((column) => column.offer.label(OS) === os);
+  const alikeOs = choices.filter((column) => column.offer.os === first.offer.os);
   const capacityTypes = extended(
     [first.offer.offering.capacityType],
     alikeOs,
@@ -144,26 +143,31 @@ export const plainBundles = (next: () => OfferColumn | undefined, most: number):
     while (from < seen.length && isUsed[from]) from += 1;
     if (!has(from)) break;
     const first = seen[from] as OfferColumn;
-    const { type, offering } = first.offer;
-    const os = first.offer.label(OS);
-    const cap = first.price * PRICE_CAP + EPSILON;
-    const alike: number[] = [];
-    const zones: string[] = [];
-    for (let index = from; has(index) && (seen[index] as OfferColumn).price <= cap; index += 1) {
-      if (isUsed[index]) continue;
-      const { price, offer } = seen[index] as OfferColumn;
-      if (offer.offering.capacityType !== offering.capacityType || offer.label(OS) !== os) continue;
-      alike.push(index);
-      const isCheapest = offer.type === type && price <= first.price + EPSILON;
-      if (isCheapest && !zones.includes(offer.offering.zone)) zones.push(offer.offering.zone);
-    }
-    const types = new Map<InstanceType, number[]>();
-    for (const index of alike) {
+    const { type, offering, os } = first.offer;
+    const isAlike = (index: number): boolean => {
       const { offer } = seen[index] as OfferColumn;
-      if (!zones.includes(offer.offering.zone)) continue;
-      const columns = types.get(offer.type);
-      if (columns) columns.push(index);
-      else types.set(offer.type, [index]);
+      return !isUsed[index] && offer.offering.capacityType === offering.capacityType && offer.os === os;
+    };
+    const zones: string[] = [];
+    for (let index = from; has(index); index += 1) {
+      const { price, offer } = seen[index] as OfferColumn;
+      if (price > first.price + EPSILON) break;
+      if (offer.type !== type || !isAlike(index) || zones.includes(offer.offering.zone)) continue;
+      zones.push(offer.offering.zone);
+    }
+    const cap = first.price * PRICE_CAP + EPSILON;
+    const types = new Map<InstanceType, number[]>();
+    let last: InstanceType | null = null;
+    let ofLast: number[] = [];
+    for (let index = from; has(index) && (seen[index] as OfferColumn).price <= cap; index += 1) {
+      const { offer } = seen[index] as OfferColumn;
+      if (!isAlike(index) || !zones.includes(offer.offering.zone)) continue;
+      if (offer.type !== last) {
+        last = offer.type;
+        ofLast = types.get(last) ?? [];
+        types.set(last, ofLast);
+      }
+      ofLast.push(index);
     }
     const chosen: OfferColumn[] = [];
     let count = 0;

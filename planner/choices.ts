@@ -31,8 +31,6 @@ export interface Choice {
 /** What could take the place of bought nodes under the same NodePools. */
 export class Choices {
   private readonly problem: Problem;
-  /** Rooms of every column, one after the other. */
-  private readonly rooms: Float64Array;
   /** Whether a column's cost is its price. */
   private readonly isByPrice: boolean;
   /** What was found for nodes of a column with the same content; NodePools with limits apart. */
@@ -42,11 +40,6 @@ export class Choices {
     this.problem = problem;
     this.isByPrice =
       problem.commitments.length === 0 && problem.everyColumn.every((column) => column.podRisk === 0);
-    const width = problem.dimensions.length;
-    this.rooms = new Float64Array(problem.everyColumn.length * width);
-    problem.everyColumn.forEach((column, index) => {
-      this.rooms.set(column.room, index * width);
-    });
   }
 
   /** What a node's claim may name, in at most so many bundles; sets aside what that takes of its NodePool's limits. */
@@ -106,7 +99,7 @@ export class Choices {
 
   /** Columns that hold what is on the node, in a place that suits every pod there, in order of price. */
   private holders(node: BoughtNode, most: number): () => OfferColumn | undefined {
-    const { problem, rooms } = this;
+    const { problem } = this;
     const { everyColumn, allowed, sizes } = problem;
     const width = problem.dimensions.length;
     const load = new Float64Array(width);
@@ -123,14 +116,20 @@ export class Choices {
       suits.set(group, is);
       return is;
     };
+    let room: Float64Array | null = null;
+    let isLarge = false;
     let at = 0;
     let count = 0;
     return () => {
       for (; at < everyColumn.length && count < most; at += 1) {
-        let d = 0;
-        while (d < width && (rooms[at * width + d] as number) >= (load[d] as number)) d += 1;
-        if (d < width) continue;
         const column = everyColumn[at] as OfferColumn;
+        // Columns of one type follow each other.
+        if (column.room !== room) {
+          room = column.room;
+          isLarge = true;
+          for (let d = 0; d < width && isLarge; d += 1) isLarge = (room[d] as number) >= (load[d] as number);
+        }
+        if (!isLarge) continue;
         const is =
           suitsAll(column.group) &&
           isSamePick(column.offer, node.column.offer) &&

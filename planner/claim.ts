@@ -78,7 +78,7 @@ const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] =
       ARCH,
       unique((column) => column.offer.type.arch),
     ),
-    inList(OS, [first.label(OS) ?? 'linux']),
+    inList(OS, [first.os]),
   ];
 };
 

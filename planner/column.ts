@@ -74,6 +74,26 @@ export const columnsOf = (
   });
 };
 
+/** The columns that have room at all, the cheapest first; those of one type and price stay together. */
+export const byPrice = (columns: readonly OfferColumn[]): OfferColumn[] => {
+  const runs: OfferColumn[][] = [];
+  let last: OfferColumn | null = null;
+  for (const column of columns) {
+    if (last?.offer.type === column.offer.type && last.price === column.price && last.room === column.room) {
+      runs.at(-1)?.push(column);
+    } else if (column.room.every((value) => value >= 0)) {
+      runs.push([column]);
+      last = column;
+    }
+  }
+  const nameOf = (run: readonly OfferColumn[]): string => run[0]?.offer.type.name ?? '';
+  const priceOf = (run: readonly OfferColumn[]): number => run[0]?.price ?? 0;
+  runs.sort(
+    (a, b) => priceOf(a) - priceOf(b) || (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0),
+  );
+  return runs.flat();
+};
+
 const isBeaten = (column: OfferColumn, by: OfferColumn): boolean => {
   if (by.price > column.price || by.podRisk > column.podRisk) return false;
   // What is dearer by its list price may be cheaper while its commitment lasts.
@@ -88,7 +108,18 @@ const isBeaten = (column: OfferColumn, by: OfferColumn): boolean => {
 /** Keeps, of each group's columns, those that no other beats in price and room. */
 export const prune = (columns: OfferColumn[]): OfferColumn[] => {
   const kept = new Map<number, OfferColumn[]>();
-  const ordered = [...columns].sort((a, b) => a.price - b.price || (b.room[0] ?? 0) - (a.room[0] ?? 0));
+  // Zones that pods don't ask about make the same column again.
+  const different = columns.filter((column, index) => {
+    const before = columns[index - 1];
+    const isSame =
+      before?.room === column.room &&
+      before.price === column.price &&
+      before.group === column.group &&
+      before.podRisk === column.podRisk &&
+      before.covered === column.covered;
+    return !isSame;
+  });
+  const ordered = different.sort((a, b) => a.price - b.price || (b.room[0] ?? 0) - (a.room[0] ?? 0));
   for (const column of ordered) {
     const rivals = kept.get(column.group) ?? [];
     if (rivals.some((rival) => isBeaten(column, rival))) continue;

@@ -19,6 +19,7 @@ export interface Offer {
   readonly offering: Offering;
   /** USD per hour. */
   readonly price: number;
+  readonly os: string;
   readonly labels: Labels;
   /** One of the labels, without writing all of them down. */
   label(key: string): string | undefined;
@@ -112,6 +113,7 @@ class OfferOfType implements Offer {
   readonly type: InstanceType;
   readonly offering: Offering;
   readonly price: number;
+  readonly os: string;
   readonly allocatable: Requests;
   readonly picked: Labels;
   private readonly shared: TypeLabels;
@@ -122,6 +124,7 @@ class OfferOfType implements Offer {
     type: InstanceType,
     offering: Offering,
     allocatable: Requests,
+    os: string,
     picked: Labels,
     shared: TypeLabels,
   ) {
@@ -130,6 +133,7 @@ class OfferOfType implements Offer {
     this.offering = offering;
     this.price = offering.price;
     this.allocatable = allocatable;
+    this.os = os;
     this.picked = picked;
     this.shared = shared;
   }
@@ -197,7 +201,7 @@ export const offersOf = (
           const isMet = ofOffering.every((each) =>
             meets(each, ownLabel(offering, each.key) ?? shared.of(each.key)),
           );
-          if (isMet) offers.push(new OfferOfType(pool, type, offering, allocatable, picked, shared));
+          if (isMet) offers.push(new OfferOfType(pool, type, offering, allocatable, os, picked, shared));
         }
       });
     }

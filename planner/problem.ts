@@ -2,7 +2,7 @@ import { KARPENTER_NODEPOOL } from '../api/labels.ts';
 import type { DaemonSet, Pod } from '../api/objects.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import { withMinValues } from './bundle.ts';
-import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf } from './column.ts';
+import { byPrice, columnsOf, type OfferColumn, preferHeavy, prune, weightOf } from './column.ts';
 import type { Commitment } from './commitment.ts';
 import { type InterruptionPolicy, isTolerable } from './interruption.ts';
 import { allowedOf, askedKeys, Groups } from './nodegroup.ts';
@@ -84,7 +84,9 @@ export const compile = (input: {
 
   const table = tabulate(input.standing, { dimensions, shapes, shapeOf, groups, mostPods, volumes });
   const columns = columnsOf(
-    input.offers.filter((offer) => isTolerable(offer, input.interruption)),
+    input.interruption
+      ? input.offers.filter((offer) => isTolerable(offer, input.interruption))
+      : input.offers,
     { dimensions, groups, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
   );
   const allowed = allowedOf(shapes, groups.views);
@@ -97,9 +99,7 @@ export const compile = (input: {
       shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
     })),
   );
-  const everyColumn = columns
-    .filter((column) => column.room.every((value) => value >= 0))
-    .sort((a, b) => a.price - b.price || (a.offer.type.name < b.offer.type.name ? -1 : 1));
+  const everyColumn = byPrice(columns);
   const usable = withMinValues(everyColumn, allowed, shapes.length, rules.keys);
   const anyWeight = Uint8Array.from(allowed);
   if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);
