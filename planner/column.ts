@@ -74,26 +74,6 @@ export const columnsOf = (
   });
 };
 
-/** The columns that have room at all, the cheapest first; those of one type and price stay together. */
-export const byPrice = (columns: readonly OfferColumn[]): OfferColumn[] => {
-  const runs: OfferColumn[][] = [];
-  let last: OfferColumn | null = null;
-  for (const column of columns) {
-    if (last?.offer.type === column.offer.type && last.price === column.price && last.room === column.room) {
-      runs.at(-1)?.push(column);
-    } else if (column.room.every((value) => value >= 0)) {
-      runs.push([column]);
-      last = column;
-    }
-  }
-  const nameOf = (run: readonly OfferColumn[]): string => run[0]?.offer.type.name ?? '';
-  const priceOf = (run: readonly OfferColumn[]): number => run[0]?.price ?? 0;
-  runs.sort(
-    (a, b) => priceOf(a) - priceOf(b) || (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0),
-  );
-  return runs.flat();
-};
-
 const isBeaten = (column: OfferColumn, by: OfferColumn): boolean => {
   if (by.price > column.price || by.podRisk > column.podRisk) return false;
   // What is dearer by its list price may be cheaper while its commitment lasts.

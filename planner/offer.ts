@@ -162,49 +162,95 @@ const ownLabel = ({ zone, capacityType, zoneId }: Offering, key: string): string
   return key === ZONE_ID ? zoneId || undefined : undefined;
 };
 
+/** What is the same for every plan with a catalogue. */
+interface Reading {
+  /** The labels that types have. */
+  readonly keys: ReadonlySet<string>;
+  readonly allocatables: readonly Requests[];
+  /** Per NodePool its offers, and the picks that they were made for. */
+  readonly offers: WeakMap<NodePool, { readonly picks: string; readonly runs: readonly Run[] }>;
+}
+
+/** Offers of one NodePool, type and price. */
+type Run = readonly Offer[];
+
+/** Catalogues and NodePools never change: while they are the same objects, they need not be read again. */
+const readings = new WeakMap<Catalogue, Reading>();
+
+const readingOf = (catalogue: Catalogue): Reading => {
+  const known = readings.get(catalogue);
+  if (known) return known;
+  const keys = new Set(PER_TYPE);
+  for (const type of catalogue.instanceTypes) for (const key in type.labels) keys.add(key);
+  const allocatables = catalogue.instanceTypes.map((type) => amountsOf(type.capacity, type.overhead));
+  const reading: Reading = { keys, allocatables, offers: new WeakMap() };
+  readings.set(catalogue, reading);
+  return reading;
+};
+
+const byPrice = ([a]: Run, [b]: Run): number => {
+  if (!a || !b || a.price !== b.price) return (a?.price ?? 0) - (b?.price ?? 0);
+  return a.type.name < b.type.name ? -1 : a.type.name > b.type.name ? 1 : 0;
+};
+
+const runsOf = (
+  pool: NodePool,
+  catalogue: Catalogue,
+  asked: ReadonlyMap<string, ReadonlySet<string>>,
+): readonly Run[] => {
+  const { keys, allocatables, offers } = readingOf(catalogue);
+  const template = pool.spec.template;
+  const [classKey, className] = nodeClassLabel(pool);
+  const fixed = {
+    ...template.metadata?.labels,
+    [KARPENTER_NODEPOOL]: pool.metadata.name,
+    [classKey]: className,
+  };
+  const requirements = template.spec.requirements;
+  const allPicks = picksOf(requirements, new Set([...keys, ...Object.keys(fixed)]), asked);
+  const picks = JSON.stringify(allPicks);
+  const known = offers.get(pool);
+  if (known?.picks === picks) return known.runs;
+  const typeRequirements = requirements.filter((each) => keys.has(each.key) && each.key !== REGION);
+  const ofType = typeRequirements.filter((each) => !PER_OFFERING.has(each.key));
+  const ofOffering = typeRequirements.filter((each) => PER_OFFERING.has(each.key));
+  const ofOs = requirements.filter((each) => each.key === OS);
+  const runs: Offer[][] = [];
+  for (const picked of allPicks) {
+    catalogue.instanceTypes.forEach((type, index) => {
+      const os = type.os.find((each) => ofOs.every((r) => meets(r, each)));
+      if (os === undefined) return;
+      const shared = new TypeLabels([type.labels, fixed, picked, { [OS]: os }]);
+      if (!ofType.every((each) => meets(each, shared.of(each.key)))) return;
+      const allocatable = allocatables[index] as Requests;
+      let run: Offer[] = [];
+      for (const offering of type.offerings) {
+        const isMet = ofOffering.every((each) =>
+          meets(each, ownLabel(offering, each.key) ?? shared.of(each.key)),
+        );
+        if (!offering.available || !isMet) continue;
+        if (run[0]?.price !== offering.price) {
+          run = [];
+          runs.push(run);
+        }
+        run.push(new OfferOfType(pool, type, offering, allocatable, os, picked, shared));
+      }
+    });
+  }
+  runs.sort(byPrice);
+  offers.set(pool, { picks, runs });
+  return runs;
+};
+
 /**
- * Every node that the NodePools and the catalogue allow. `asked` holds, per label key, the values that pods select.
+ * Every node that the NodePools and the catalogue allow, the cheapest first; those of one type and price follow each
+ * other. `asked` holds, per label key, the values that pods select.
  */
 export const offersOf = (
   pools: readonly NodePool[],
   catalogue: Catalogue,
   asked: ReadonlyMap<string, ReadonlySet<string>>,
 ): Offer[] => {
-  const typeKeys = new Set(PER_TYPE);
-  for (const type of catalogue.instanceTypes) for (const key in type.labels) typeKeys.add(key);
-  const allocatables: (Requests | undefined)[] = [];
-  const offers: Offer[] = [];
-  for (const pool of pools.filter(isDynamic)) {
-    const template = pool.spec.template;
-    const [classKey, className] = nodeClassLabel(pool);
-    const fixed = {
-      ...template.metadata?.labels,
-      [KARPENTER_NODEPOOL]: pool.metadata.name,
-      [classKey]: className,
-    };
-    const requirements = template.spec.requirements;
-    const typeRequirements = requirements.filter((each) => typeKeys.has(each.key) && each.key !== REGION);
-    const ofType = typeRequirements.filter((each) => !PER_OFFERING.has(each.key));
-    const ofOffering = typeRequirements.filter((each) => PER_OFFERING.has(each.key));
-    const ofOs = requirements.filter((each) => each.key === OS);
-    const known = new Set([...typeKeys, ...Object.keys(fixed)]);
-    for (const picked of picksOf(requirements, known, asked)) {
-      catalogue.instanceTypes.forEach((type, index) => {
-        const os = type.os.find((each) => ofOs.every((r) => meets(r, each)));
-        if (os === undefined) return;
-        const shared = new TypeLabels([type.labels, fixed, picked, { [OS]: os }]);
-        if (!ofType.every((each) => meets(each, shared.of(each.key)))) return;
-        const allocatable = allocatables[index] ?? amountsOf(type.capacity, type.overhead);
-        allocatables[index] = allocatable;
-        for (const offering of type.offerings) {
-          if (!offering.available) continue;
-          const isMet = ofOffering.every((each) =>
-            meets(each, ownLabel(offering, each.key) ?? shared.of(each.key)),
-          );
-          if (isMet) offers.push(new OfferOfType(pool, type, offering, allocatable, os, picked, shared));
-        }
-      });
-    }
-  }
-  return offers;
+  const runs = pools.filter(isDynamic).flatMap((pool) => runsOf(pool, catalogue, asked));
+  return runs.sort(byPrice).flat();
 };

@@ -2,7 +2,7 @@ import { KARPENTER_NODEPOOL } from '../api/labels.ts';
 import type { DaemonSet, Pod } from '../api/objects.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import { withMinValues } from './bundle.ts';
-import { byPrice, columnsOf, type OfferColumn, preferHeavy, prune, weightOf } from './column.ts';
+import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf } from './column.ts';
 import type { Commitment } from './commitment.ts';
 import { type InterruptionPolicy, isTolerable } from './interruption.ts';
 import { allowedOf, askedKeys, Groups } from './nodegroup.ts';
@@ -38,6 +38,7 @@ export interface Problem extends StandingTable {
 export const compile = (input: {
   readonly standing: readonly Standing[];
   readonly pending: readonly Pod[];
+  /** The cheapest first. */
   readonly offers: readonly Offer[];
   readonly daemonSets: readonly DaemonSet[];
   readonly namespaces: NamespaceLabels;
@@ -99,7 +100,7 @@ export const compile = (input: {
       shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
     })),
   );
-  const everyColumn = byPrice(columns);
+  const everyColumn = columns.filter((column) => column.room.every((value) => value >= 0));
   const usable = withMinValues(everyColumn, allowed, shapes.length, rules.keys);
   const anyWeight = Uint8Array.from(allowed);
   if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);
