@@ -159,15 +159,19 @@ export const plainBundles = (next: () => OfferColumn | undefined, most: number):
     const types = new Map<InstanceType, number[]>();
     let last: InstanceType | null = null;
     let ofLast: number[] = [];
+    let whole = 0;
     for (let index = from; has(index) && (seen[index] as OfferColumn).price <= cap; index += 1) {
       const { offer } = seen[index] as OfferColumn;
       if (!isAlike(index) || !zones.includes(offer.offering.zone)) continue;
       if (offer.type !== last) {
+        // As many as a bundle takes, each in every zone: those that follow are not looked at.
+        if (whole === MAX_TYPES && types.size === MAX_TYPES) break;
         last = offer.type;
         ofLast = types.get(last) ?? [];
         types.set(last, ofLast);
       }
       ofLast.push(index);
+      if (ofLast.length === zones.length) whole += 1;
     }
     const chosen: OfferColumn[] = [];
     let count = 0;

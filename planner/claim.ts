@@ -43,20 +43,22 @@ const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] =
   if (!first) return [];
   const template = first.pool.spec.template.spec.requirements;
   const inList = (key: string, values: string[]): PlannedRequirement => {
-    const found = template.flatMap((each) =>
-      each.key === key && each.minValues !== undefined ? each.minValues : [],
-    );
-    return {
-      key,
-      operator: 'In',
-      values,
-      ...(found.length > 0 && { minValues: Math.max(...found) }),
-    };
+    let minValues: number | undefined;
+    for (const each of template) {
+      if (each.key === key && each.minValues !== undefined) {
+        minValues = Math.max(minValues ?? each.minValues, each.minValues);
+      }
+    }
+    return { key, operator: 'In', values, ...(minValues !== undefined && { minValues }) };
   };
   const unique = (read: (column: OfferColumn) => string): string[] => {
-    const values = new Set<string>();
-    for (const column of columns) values.add(read(column));
-    return [...values];
+    // A few at most, and equal ones one after the other as a rule.
+    const values: string[] = [];
+    for (const column of columns) {
+      const value = read(column);
+      if (value !== values.at(-1) && !values.includes(value)) values.push(value);
+    }
+    return values;
   };
   const kept = template.filter((each) => !MANAGED.has(each.key) && first.picked[each.key] === undefined);
   return [

@@ -63,14 +63,24 @@ export const columnsOf = (
       last = { allocatable, taken, room: roomOf(allocatable, taken) };
     }
     const { covered, capacityType } = offer.offering;
-    const column = {
-      offer,
-      group,
-      price: offer.price,
-      podRisk: o.interruption ? podRiskOf(offer.type.name, capacityType, o.interruption) : 0,
-      room: last.room,
-    };
-    return covered ? { ...column, covered } : column;
+    const podRisk = o.interruption ? podRiskOf(offer.type.name, capacityType, o.interruption) : 0;
+    const { room } = last;
+    return covered
+      ? { offer, group, price: offer.price, covered, podRisk, room }
+      : { offer, group, price: offer.price, podRisk, room };
+  });
+};
+
+/** The columns that have room at all. */
+export const withRoom = (columns: readonly OfferColumn[]): OfferColumn[] => {
+  let last: Float64Array | null = null;
+  let isIn = false;
+  return columns.filter(({ room }) => {
+    if (room !== last) {
+      last = room;
+      isIn = room.every((value) => value >= 0);
+    }
+    return isIn;
   });
 };
 

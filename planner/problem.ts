@@ -2,7 +2,7 @@ import { KARPENTER_NODEPOOL } from '../api/labels.ts';
 import type { DaemonSet, Pod } from '../api/objects.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import { withMinValues } from './bundle.ts';
-import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf } from './column.ts';
+import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf, withRoom } from './column.ts';
 import type { Commitment } from './commitment.ts';
 import { type InterruptionPolicy, isTolerable } from './interruption.ts';
 import { allowedOf, askedKeys, Groups } from './nodegroup.ts';
@@ -100,7 +100,7 @@ export const compile = (input: {
       shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
     })),
   );
-  const everyColumn = columns.filter((column) => column.room.every((value) => value >= 0));
+  const everyColumn = withRoom(columns);
   const usable = withMinValues(everyColumn, allowed, shapes.length, rules.keys);
   const anyWeight = Uint8Array.from(allowed);
   if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);
