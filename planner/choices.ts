@@ -66,11 +66,13 @@ export class Choices {
   private find(node: BoughtNode, ledger: LimitLedger, most: number): Choice {
     const { pool, type } = node.column.offer;
     const needs = minValuesOf(pool);
+    const isLimited = ledger.has(pool.metadata.name);
     const isAllowed = ({ offer }: OfferColumn): boolean =>
       ledger.allows(pool.metadata.name, type, offer.type);
     if (needs.size === 0 && this.isByPrice) {
       const ofAll = (test: (column: OfferColumn) => boolean): OfferColumn[][] => {
         const next = this.holders(node, MAX_CHOICES);
+        if (!isLimited) return plainBundles(next, most);
         return plainBundles(() => {
           let column = next();
           while (column && !test(column)) column = next();
@@ -78,7 +80,7 @@ export class Choices {
         }, most);
       };
       const within = ofAll(isAllowed);
-      const bundles = within.length > 0 ? within : ofAll(() => true);
+      const bundles = within.length > 0 || !isLimited ? within : ofAll(() => true);
       return { column: bundles[0]?.[0] ?? node.column, bundles };
     }
     const all = this.inOrderOfCost(node);
@@ -116,25 +118,29 @@ export class Choices {
       suits.set(group, is);
       return is;
     };
-    let room: Float64Array | null = null;
-    let isLarge = false;
+    let last: OfferColumn | null = null;
+    let isIn = false;
     let at = 0;
     let count = 0;
     return () => {
       for (; at < everyColumn.length && count < most; at += 1) {
         const column = everyColumn[at] as OfferColumn;
-        // Columns of one type follow each other.
-        if (column.room !== room) {
-          room = column.room;
-          isLarge = true;
-          for (let d = 0; d < width && isLarge; d += 1) isLarge = (room[d] as number) >= (load[d] as number);
+        const { pool, picked } = column.offer;
+        // Columns of one type follow each other, and are alike to most nodes.
+        const isAlike =
+          last?.room === column.room &&
+          last.group === column.group &&
+          last.offer.pool === pool &&
+          last.offer.picked === picked;
+        if (!isAlike) {
+          last = column;
+          isIn = true;
+          for (let d = 0; d < width && isIn; d += 1) {
+            isIn = (column.room[d] as number) >= (load[d] as number);
+          }
+          isIn &&= suitsAll(column.group) && isSamePick(column.offer, node.column.offer);
         }
-        if (!isLarge) continue;
-        const is =
-          suitsAll(column.group) &&
-          isSamePick(column.offer, node.column.offer) &&
-          (!tied || sameLabels(problem, column.offer, node.column.offer));
-        if (!is) continue;
+        if (!isIn || (tied && !sameLabels(problem, column.offer, node.column.offer))) continue;
         at += 1;
         count += 1;
         return column;

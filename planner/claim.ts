@@ -37,6 +37,11 @@ const copyRequirement = (each: Requirement): PlannedRequirement => ({
   ...(each.minValues !== undefined && { minValues: each.minValues }),
 });
 
+/** Adds a value to a few, where equal ones come one after the other as a rule. */
+const add = (values: string[], value: string): void => {
+  if (value !== values.at(-1) && !values.includes(value)) values.push(value);
+};
+
 /** Requirements that let the cloud choose among these columns and no dearer ones. */
 const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] => {
   const first = columns[0]?.offer;
@@ -51,35 +56,25 @@ const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] =
     }
     return { key, operator: 'In', values, ...(minValues !== undefined && { minValues }) };
   };
-  const unique = (read: (column: OfferColumn) => string): string[] => {
-    // A few at most, and equal ones one after the other as a rule.
-    const values: string[] = [];
-    for (const column of columns) {
-      const value = read(column);
-      if (value !== values.at(-1) && !values.includes(value)) values.push(value);
-    }
-    return values;
-  };
+  const types: string[] = [];
+  const zones: string[] = [];
+  const capacityTypes: string[] = [];
+  const archs: string[] = [];
+  for (const { offer } of columns) {
+    const { type, offering } = offer;
+    add(types, type.name);
+    add(zones, offering.zone);
+    add(capacityTypes, offering.capacityType);
+    add(archs, type.arch);
+  }
   const kept = template.filter((each) => !MANAGED.has(each.key) && first.picked[each.key] === undefined);
   return [
     ...kept.map(copyRequirement),
     ...Object.entries(first.picked).map(([key, value]) => inList(key, [value])),
-    inList(
-      INSTANCE_TYPE,
-      unique((column) => column.offer.type.name),
-    ),
-    inList(
-      ZONE,
-      unique((column) => column.offer.offering.zone),
-    ),
-    inList(
-      KARPENTER_CAPACITY_TYPE,
-      unique((column) => column.offer.offering.capacityType),
-    ),
-    inList(
-      ARCH,
-      unique((column) => column.offer.type.arch),
-    ),
+    inList(INSTANCE_TYPE, types),
+    inList(ZONE, zones),
+    inList(KARPENTER_CAPACITY_TYPE, capacityTypes),
+    inList(ARCH, archs),
     inList(OS, [first.os]),
   ];
 };
@@ -94,6 +89,10 @@ export const claimFor = (
   ledger: LimitLedger,
 ): { readonly claim: NodeClaimToAdd; readonly column: OfferColumn } => {
   const { column, bundles } = choices.choose(node, ledger, MAX_ALTERNATIVES);
+  const alternatives = bundles.map((columns) => ({
+    requirements: requirementsOf(columns),
+    priceHourly: hourly(columns[0]?.offer.price ?? 0),
+  }));
   const { pool } = column.offer;
   const template = pool.spec.template;
   const [classKey, className] = nodeClassLabel(pool);
@@ -129,7 +128,7 @@ export const claimFor = (
       },
       spec: {
         nodeClassRef: { ...spec.nodeClassRef },
-        requirements: requirementsOf(bundles[0] ?? [column]),
+        requirements: (alternatives[0]?.requirements ?? requirementsOf([column])).map(copyRequirement),
         resources: {
           requests: Object.fromEntries(
             [...requests]
@@ -144,10 +143,7 @@ export const claimFor = (
           terminationGracePeriod: spec.terminationGracePeriod,
         }),
       },
-      alternatives: bundles.map((columns) => ({
-        requirements: requirementsOf(columns),
-        priceHourly: hourly(columns[0]?.offer.price ?? 0),
-      })),
+      alternatives,
     },
   };
 };

@@ -37,7 +37,7 @@ const STEPS = [20, 50, 100, 200, 500, 1000];
 
 /** Of instances this small, first answers and the peer's are asked for more than once; the median counts. */
 const SMALL = 1000;
-const REPEATS = 3;
+const REPEATS = 5;
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
