@@ -35,9 +35,9 @@ export const hourly = (monthly: string | undefined): number => Number(monthly ??
 /** Budgets that are tried, one after the other, until an answer is as cheap as Karpenter's. */
 const STEPS = [20, 50, 100, 200, 500, 1000];
 
-/** Of instances this small, first answers and the peer's are asked for more than once; the median counts. */
-const SMALL = 1000;
+/** First answers are asked for so often, and the peer's of instances up to a size; the median counts. */
 const REPEATS = 5;
+const SMALL = 1000;
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
@@ -83,12 +83,12 @@ export const race = async (
     const cost = (plan?.savings.greenNodes ?? []).reduce((sum, node) => sum + Number(node.priceHourly), 0);
     return { cost, ms: o.clock.now() - started, gap: Number(plan?.savings.gapPercent), unplaced };
   };
-  const repeats = instance.pods.length <= SMALL ? REPEATS : 1;
-  const firsts = Array.from({ length: repeats }, () => solve(0));
+  const firsts = Array.from({ length: REPEATS }, () => solve(0));
   const first = { ...(firsts[0] as Solved), ms: median(firsts.map((each) => each.ms)) };
   const best = solve(o.budget);
   const peers: PeerAnswer[] = [];
-  while (peers.length < repeats) peers.push(await o.peer.solve(instance.pods, POOL));
+  const asked = instance.pods.length <= SMALL ? REPEATS : 1;
+  while (peers.length < asked) peers.push(await o.peer.solve(instance.pods, POOL));
   const peer = peers[0] as PeerAnswer;
   if (peer.error) throw new Error(`${instance.name}: ${peer.error}`);
   const isEven = (answer: Solved): boolean =>
