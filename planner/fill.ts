@@ -100,7 +100,7 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
   const everyPlace = [...prospects.columns.keys()];
   let shortlist: readonly number[] = [];
   let sinceFull = 0;
-  let fullest = 0;
+  const fullest = prospects.largest;
   while (rest.pods > 0) {
     const options: Option[] = [];
     trial.forget();
@@ -145,7 +145,6 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
         .filter((option) => option.column)
         .sort((a, b) => a.price / a.packed - b.price / b.packed);
       shortlist = [...new Set(ranked.map((option) => option.place))].slice(0, SHORTLIST);
-      fullest = Math.max(...options.map((option) => option.packed));
     }
     const content = trial.contentOf(best.kept);
     const copies = copiesOf(packing, best.column, content, left);

@@ -44,6 +44,11 @@ export class Prospects {
     this.most = Float64Array.from(rated, (each) => each.most);
   }
 
+  /** What the room of the largest is worth. */
+  get largest(): number {
+    return this.most.reduce((largest, most) => Math.max(largest, most), 0);
+  }
+
   /** Begins the choice of a node for pods that are worth `total` together. */
   begin(total: number): void {
     this.total = total;

@@ -74,6 +74,11 @@ export const rightsize = (packing: Packing): void => {
       // What it was it may be again, whatever the limits say by now.
       if (!is && !packing.canBuy(other)) continue;
       const again = packing.buy(other);
+      if (is) {
+        // Rules that look at the others may not let it come now; it was there, and no pod may be lost.
+        for (const [shape, n] of content) packing.put(shape, again, n);
+        break;
+      }
       if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
       packing.empty(again);
       packing.sell(again);

@@ -32,7 +32,7 @@ const demandsOf = (pod: Pod): string => {
   const ports = hostPorts(pod);
   if (!nodeSelector && !affinity && !tolerations && !topologySpreadConstraints && ports.length === 0)
     return '';
-  return JSON.stringify([
+  const text = JSON.stringify([
     nodeSelector ?? 0,
     affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? 0,
     tolerations ?? 0,
@@ -41,7 +41,11 @@ const demandsOf = (pod: Pod): string => {
     requiredSpread(pod),
     ports,
   ]);
+  // Of a pod with preferences alone.
+  return text === NO_DEMANDS ? '' : text;
 };
+
+const NO_DEMANDS = JSON.stringify([0, 0, 0, [], [], [], []]);
 
 /** Requests as text, the same in whatever order they were read. */
 const textOf = (requests: Requests): string => {
