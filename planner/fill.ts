@@ -100,7 +100,9 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
   const everyPlace = [...prospects.columns.keys()];
   let shortlist: readonly number[] = [];
   let sinceFull = 0;
-  const fullest = prospects.largest;
+  // Where pods have rules about each other, the largest node holds far less than its room.
+  const isRuled = packing.problem.rules.tallies.length > 0;
+  let fullest = isRuled ? 0 : prospects.largest;
   while (rest.pods > 0) {
     const options: Option[] = [];
     trial.forget();
@@ -144,6 +146,7 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       const ranked = options
         .filter((option) => option.column)
         .sort((a, b) => a.price / a.packed - b.price / b.packed);
+      if (isRuled) fullest = Math.max(...options.map((option) => option.packed));
       shortlist = [...new Set(ranked.map((option) => option.place))].slice(0, SHORTLIST);
     }
     const content = trial.contentOf(best.kept);
