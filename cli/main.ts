@@ -2,12 +2,9 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Snapshot } from '../planner/snapshot.ts';
-import { readCluster } from './cluster.ts';
-import { explainCommand } from './explain.ts';
 import { type Flags, readFlags, UsageError } from './flags.ts';
-import { type Outcome, planCommand } from './plan.ts';
+import type { Outcome } from './plan.ts';
 import { readSnapshot } from './read.ts';
-import { reportCommand } from './report.ts';
 import { type Input, PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 
 const HELP = `precision-packer report                    --catalog FILE [--html FILE] [-o table|json|yaml] [flags]
@@ -21,7 +18,7 @@ precision-packer explain pod|node NAME     --catalog FILE [flags]
   --html FILE               writes the report as one page, with a picture of nodes and pods before and after
   --name NAME               name of the plan
   --seed N                  same input and seed, same plan (1)
-  --time-budget DURATION    the search ends then at the latest (10s)
+  --time-budget DURATION    the search ends then at the latest (10s; of a report 3s)
   --scope NODES|KEY=VALUE   nodes that may be replaced, by names or by labels; all when left out
   --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}; with "instances": 10 for so many
                             reserved machines, or "hourlyCommitment": 2.5 for a Savings Plan of so many USD an hour
@@ -53,6 +50,7 @@ const snapshotFor = async (flags: Flags): Promise<Snapshot> => {
     if (kubeconfig !== undefined) throw new UsageError('Give --snapshot or --kubeconfig, not both.');
     return readSnapshot(files);
   }
+  const { readCluster } = await import('./cluster.ts');
   const usual = join(homedir(), '.kube', 'config');
   return readCluster(kubeconfig ?? (process.env.KUBECONFIG || (existsSync(usual) ? usual : undefined)));
 };
@@ -67,13 +65,14 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
     clock: () => performance.now(),
     now: Date.now(),
   };
+  // Each command loads what it needs itself: a report on a snapshot has no use for a client of the cluster.
   switch (flags.words[0]) {
     case 'plan':
-      return planCommand(input);
+      return (await import('./plan.ts')).planCommand(input);
     case 'report':
-      return reportCommand(input);
+      return (await import('./report.ts')).reportCommand(input);
     case 'explain':
-      return explainCommand(input);
+      return (await import('./explain.ts')).explainCommand(input);
   }
   throw new UsageError(`The command '${flags.words[0] ?? ''}' is not known; --help lists those that are.`);
 };

@@ -1,9 +1,9 @@
-import { stringify } from 'yaml';
 import { GROUP_VERSION } from '../api/labels.ts';
 import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { provision } from '../planner/provision.ts';
 import { rebalance } from '../planner/rebalance.ts';
 import { UsageError } from './flags.ts';
+import { format } from './format.ts';
 import { type Input, requestOf } from './request.ts';
 
 /** What a command prints, and its exit code. */
@@ -12,18 +12,6 @@ export interface Outcome {
   readonly err: readonly string[];
   readonly code: 0 | 1 | 3;
 }
-
-/** Writes a value in the form that -o asks for. */
-export const format = (value: unknown, output: string | undefined): string => {
-  switch (output ?? 'json') {
-    case 'json':
-      return `${JSON.stringify(value, null, 2)}\n`;
-    case 'yaml':
-      return stringify(value);
-    default:
-      throw new UsageError(`-o takes json or yaml, not '${output}'.`);
-  }
-};
 
 const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | undefined) => ({
   apiVersion: GROUP_VERSION,
@@ -62,7 +50,7 @@ export const planCommand = async (input: Input): Promise<Outcome> => {
     const { blastRadius, ...free } = request;
     const without = blastRadius && rebalance(free);
     return {
-      out: format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
+      out: await format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
       err: [
         ...(result.reason ? [result.reason] : []),
         ...(without ? [radiusCost(result.plan?.savings, without.plan?.savings)] : []),
@@ -73,7 +61,7 @@ export const planCommand = async (input: Input): Promise<Outcome> => {
   }
   const result = provision(request);
   return {
-    out: format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
+    out: await format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
     err: [
       ...(result.reason ? [result.reason] : []),
       ...result.unplaced.map((each) => `Pod ${each.namespace}/${each.name} can't be placed: ${each.reason}.`),

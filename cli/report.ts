@@ -4,8 +4,8 @@ import { formatCpu } from '../api/quantity.ts';
 import { type Cluster, clusterOf } from '../planner/cluster.ts';
 import { readAmounts } from '../planner/nodeview.ts';
 import { type RebalanceResult, rebalance } from '../planner/rebalance.ts';
-import { pageOf } from './page.ts';
-import { format, type Outcome } from './plan.ts';
+import { format } from './format.ts';
+import type { Outcome } from './plan.ts';
 import { type Input, requestOf } from './request.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, prices in USD. */
@@ -158,12 +158,15 @@ const asTable = (report: Report): string => {
 /** `report`: what a cluster costs and could cost; changes nothing. Throws errors whose messages are one sentence. */
 export const reportCommand = async (input: Input): Promise<Outcome> => {
   const { flags } = input;
-  const request = await requestOf(input, 'report');
+  const request = await requestOf(input, 'report', '3s');
   const result = rebalance(request);
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const report = reportOf(cluster, result);
   const html = flags.values.get('html');
-  if (html !== undefined) writeFileSync(html, pageOf(report, cluster, result));
+  if (html !== undefined) {
+    const { pageOf } = await import('./page.ts');
+    writeFileSync(html, pageOf(report, cluster, result));
+  }
   const output = flags.values.get('output') ?? 'table';
-  return { out: output === 'table' ? asTable(report) : format(report, output), err: [], code: 0 };
+  return { out: output === 'table' ? asTable(report) : await format(report, output), err: [], code: 0 };
 };

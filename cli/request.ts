@@ -169,6 +169,7 @@ const catalogueOf = (flags: Flags): Catalogue => {
 export const requestOf = async (
   { flags, clock, now, ...input }: Input,
   planName: string,
+  timeBudget = '10s',
 ): Promise<RebalanceRequest> => {
   const catalogue = catalogueOf(flags);
   const interruption = interruptionOf(flags);
@@ -180,7 +181,7 @@ export const requestOf = async (
   const asked = {
     now: integer(flags, 'now', 0) ?? now,
     seed: integer(flags, 'seed', 0) ?? 1,
-    timeBudgetMs: milliseconds(flags.values.get('time-budget') ?? '10s'),
+    timeBudgetMs: milliseconds(flags.values.get('time-budget') ?? timeBudget),
     constraints: constraintsOf(flags),
     aggressive: modeOf(flags),
     preferences: preferencesOf(flags),

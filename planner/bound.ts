@@ -59,9 +59,47 @@ const giftsOf = (problem: Problem): Float64Array[] => {
   });
 };
 
-const boundAt = (packing: Packing, demand: Int32Array, isOver: () => boolean, priceOf: PriceOf): number => {
+/**
+ * What the demand costs at unit prices of the dimensions, divided so that no node's room is worth more than the node:
+ * nearly as good as with the best content of each, in a fraction of the time.
+ */
+const roomBound = (
+  problem: Problem,
+  sources: readonly Source[],
+  demand: Int32Array,
+  prices: Float64Array,
+): number => {
+  const roomWorth = (room: Float64Array): number => {
+    let worth = 0;
+    for (let d = 0; d < room.length; d += 1) worth += (prices[d] as number) * Math.max(0, room[d] as number);
+    return worth;
+  };
+  let divisor = sources.some((source) => source.podRisk > 0) ? 1 : 0;
+  for (const { price, room } of sources) {
+    const worth = roomWorth(room);
+    if (price > 0) divisor = Math.max(divisor, worth / price);
+    else if (worth > 0) divisor = Number.POSITIVE_INFINITY;
+  }
+  if (divisor <= 0) return 0;
+  const { sizes } = problem;
+  let total = 0;
+  demand.forEach((n, shape) => {
+    for (let d = 0; d < prices.length; d += 1) {
+      total += n * (prices[d] as number) * (sizes[shape * prices.length + d] as number);
+    }
+  });
+  for (const gift of giftsOf(problem)) total -= roomWorth(gift);
+  return Math.max(0, (total / divisor) * (1 - 1e-9));
+};
+
+const boundAt = (
+  packing: Packing,
+  demand: Int32Array,
+  isOver: () => boolean,
+  priceOf: PriceOf,
+  prices: Float64Array,
+): number => {
   const { problem } = packing;
-  const prices = unitPrices(problem, demand);
   const sources = [
     ...problem.columns.map((column) => ({
       column,
@@ -72,10 +110,11 @@ const boundAt = (packing: Packing, demand: Int32Array, isOver: () => boolean, pr
     })),
     ...keptSources(problem, priceOf),
   ];
+  if (isOver()) return roomBound(problem, sources, demand, prices);
   const program = new ConfigurationProgram(problem, distinct(problem, sources), demand, prices);
   if (program.shapes.length === 0) return 0;
   const gifts = giftsOf(problem);
-  const plain = program.bound(program.resourceWorth, gifts, isOver() ? 60 : 1000);
+  const plain = program.bound(program.resourceWorth, gifts, 1000);
   if (program.shapes.length > MAX_PRICED_SHAPES || isOver()) return plain;
   const { duals } = program.solve(isOver, ROUNDS, program.shapes.length <= FEW_SHAPES ? THOROUGH : undefined);
   return Math.max(plain, program.bound(duals, gifts, isOver() ? STEPS_LATE : STEPS));
@@ -85,13 +124,18 @@ const boundAt = (packing: Packing, demand: Int32Array, isOver: () => boolean, pr
  * What the pods in `demand` must cost at least, in USD per hour, whatever nodes are bought or kept. Pods' rules about
  * each other are left aside but for what one node may hold, so the bound holds with them too, if less tightly. With
  * commitments it is the better of two: as if they never ran out, and as if they were used up to the full.
- * Sources: Gilmore and Gomory 1961 for the program, Farley 1990 for the bound.
+ * `prices` are unit prices of the dimensions, such as those of the demand. Sources: Gilmore and Gomory 1961 for the program, Farley 1990 for the bound.
  */
-export const lowerBound = (packing: Packing, demand: Int32Array, isOver: () => boolean): number => {
+export const lowerBound = (
+  packing: Packing,
+  demand: Int32Array,
+  isOver: () => boolean,
+  prices = unitPrices(packing.problem, demand),
+): number => {
   const { problem } = packing;
-  const unlimited = boundAt(packing, demand, isOver, least);
+  const unlimited = boundAt(packing, demand, isOver, least, prices);
   if (problem.commitments.length === 0) return unlimited;
   const nodes = [...problem.everyColumn, ...problem.standing.flatMap((each) => each.billed ?? [])];
   const rebate = mostRebate(problem.commitments, nodes);
-  return Math.max(unlimited, boundAt(packing, demand, isOver, list) - rebate);
+  return Math.max(unlimited, boundAt(packing, demand, isOver, list, prices) - rebate);
 };

@@ -1,6 +1,10 @@
+import fc from 'fast-check';
 import t from 'tap';
 import type { NodePool } from '../api/objects.ts';
+import { bundle, plainBundles, withinCap } from './bundle.ts';
 import { type Catalogue, catalogueFromKwok } from './catalogue.ts';
+import type { OfferColumn } from './column.ts';
+import { offersOf } from './offer.ts';
 import { provision } from './provision.ts';
 import { makePod, makePool, makeSnapshot } from './testcluster.ts';
 
@@ -117,4 +121,45 @@ t.test('whichever of its choices the cloud takes, a NodePool stays within its li
     t.ok(most <= cpu, `${most} of ${cpu} CPUs at most`);
   }
   t.end();
+});
+
+t.test('bundles made one after the other are those that each choice of what is left would give', async () => {
+  const [first] = catalogue.instanceTypes;
+  if (!first) throw new Error('the catalogue has types');
+  const many = Array.from({ length: 30 }, (_, n) => ({
+    ...first,
+    name: `t${n}`,
+    offerings: first.offerings.map((each) => ({ ...each, price: each.price * 1.01 ** Math.floor(n / 2) })),
+  }));
+  const offers = offersOf([poolWith([ANY_CAPACITY])], { instanceTypes: many }, new Map());
+  const columns = offers.map(
+    (offer, group): OfferColumn => ({
+      offer,
+      group,
+      price: offer.price,
+      podRisk: 0,
+      room: new Float64Array(3),
+    }),
+  );
+  fc.assert(
+    fc.property(
+      fc.subarray([...columns.keys()], { minLength: 1 }),
+      fc.integer({ min: 1, max: 8 }),
+      (places, most) => {
+        const choices = places.flatMap((place) => columns[place] ?? []);
+        const expected: OfferColumn[][] = [];
+        for (let left: readonly OfferColumn[] = choices; left.length > 0 && expected.length < most; ) {
+          const next = bundle(withinCap(left), new Map());
+          expected.push(next);
+          left = left.filter((each) => !next.includes(each));
+        }
+        const rest = choices.values();
+        const found = plainBundles(() => rest.next().value, most);
+        const named = (bundles: readonly (readonly OfferColumn[])[]): string =>
+          JSON.stringify(bundles.map((each) => each.map((column) => column.group)));
+        if (named(found) !== named(expected)) throw new Error(`${named(found)}, not ${named(expected)}`);
+      },
+    ),
+    { numRuns: process.env.SOAK ? 20_000 : 500, seed: 5 },
+  );
 });

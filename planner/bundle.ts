@@ -1,5 +1,6 @@
-import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE } from '../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../api/labels.ts';
 import type { NodePool } from '../api/objects.ts';
+import type { InstanceType } from './catalogue.ts';
 import type { OfferColumn } from './column.ts';
 import type { Labels } from './selector.ts';
 
@@ -18,7 +19,7 @@ export const minValuesOf = (pool: NodePool): ReadonlyMap<string, number> => {
 };
 
 const labelOf = (column: OfferColumn, key: string): string | undefined =>
-  key === INSTANCE_TYPE ? column.offer.type.name : column.offer.labels[key];
+  key === INSTANCE_TYPE ? column.offer.type.name : column.offer.label(key);
 
 /** The keys that the columns have too few values of, each with the values that they have. */
 const shortOf = (
@@ -54,7 +55,7 @@ const extended = (
   return [...values];
 };
 
-/** Of choices in order of price, those that a bundle without minValues can take. */
+/** Of choices in order of cost, those that a bundle without minValues can take. */
 export const withinCap = (choices: readonly OfferColumn[]): readonly OfferColumn[] => {
   const cap = (choices[0]?.price ?? 0) * PRICE_CAP + EPSILON;
   const end = choices.findIndex((column) => column.price > cap);
@@ -72,7 +73,7 @@ export const bundle = (
 ): OfferColumn[] => {
   const first = choices[0];
   if (!first) return [];
-  const alikeOs = choices.filter((column) => column.offer.labels[OS] === first.offer.labels[OS]);
+  const alikeOs = choices.filter((column) => column.offer.os === first.offer.os);
   const capacityTypes = extended(
     [first.offer.offering.capacityType],
     alikeOs,
@@ -120,6 +121,73 @@ export const bundle = (
   return short.size > 0 ? [] : chosen.sort((a, b) => a.price - b.price);
 };
 
+/**
+ * The same, one bundle after the other, each from what those before it leave, for a NodePool without minValues: at most
+ * `most` of them. `next` gives the choices in order of price, and is asked only for as many as are looked at.
+ */
+export const plainBundles = (next: () => OfferColumn | undefined, most: number): OfferColumn[][] => {
+  const bundles: OfferColumn[][] = [];
+  const seen: OfferColumn[] = [];
+  const isUsed: boolean[] = [];
+  let from = 0;
+  let isEnd = false;
+  const has = (index: number): boolean => {
+    while (!isEnd && index >= seen.length) {
+      const column = next();
+      if (column) seen.push(column);
+      else isEnd = true;
+    }
+    return index < seen.length;
+  };
+  while (bundles.length < most) {
+    while (from < seen.length && isUsed[from]) from += 1;
+    if (!has(from)) break;
+    const first = seen[from] as OfferColumn;
+    const { type, offering, os } = first.offer;
+    const isAlike = (index: number): boolean => {
+      const { offer } = seen[index] as OfferColumn;
+      return !isUsed[index] && offer.offering.capacityType === offering.capacityType && offer.os === os;
+    };
+    const zones: string[] = [];
+    for (let index = from; has(index); index += 1) {
+      const { price, offer } = seen[index] as OfferColumn;
+      if (price > first.price + EPSILON) break;
+      if (offer.type !== type || !isAlike(index) || zones.includes(offer.offering.zone)) continue;
+      zones.push(offer.offering.zone);
+    }
+    const cap = first.price * PRICE_CAP + EPSILON;
+    const types = new Map<InstanceType, number[]>();
+    let last: InstanceType | null = null;
+    let ofLast: number[] = [];
+    let whole = 0;
+    for (let index = from; has(index) && (seen[index] as OfferColumn).price <= cap; index += 1) {
+      const { offer } = seen[index] as OfferColumn;
+      if (!isAlike(index) || !zones.includes(offer.offering.zone)) continue;
+      if (offer.type !== last) {
+        // As many as a bundle takes, each in every zone: those that follow are not looked at.
+        if (whole === MAX_TYPES && types.size === MAX_TYPES) break;
+        last = offer.type;
+        ofLast = types.get(last) ?? [];
+        types.set(last, ofLast);
+      }
+      ofLast.push(index);
+      if (ofLast.length === zones.length) whole += 1;
+    }
+    const chosen: OfferColumn[] = [];
+    let count = 0;
+    for (const [each, indices] of types) {
+      if (each !== type && (count === MAX_TYPES || indices.length !== zones.length)) continue;
+      count += 1;
+      for (const index of indices) {
+        chosen.push(seen[index] as OfferColumn);
+        isUsed[index] = true;
+      }
+    }
+    bundles.push(chosen.sort((a, b) => a.price - b.price));
+  }
+  return bundles;
+};
+
 const holdsAllThat = (
   allowed: Uint8Array,
   shapes: number,
@@ -141,7 +209,7 @@ const holdsAllThat = (
   };
   return (other, column) =>
     other.room.every((room, d) => room >= (column.room[d] ?? 0)) &&
-    keys.every((key) => other.offer.labels[key] === column.offer.labels[key]) &&
+    keys.every((key) => other.offer.label(key) === column.offer.label(key)) &&
     isAsOpen(other.group, column.group);
 };
 

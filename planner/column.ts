@@ -1,5 +1,4 @@
-import { HOSTNAME } from '../api/labels.ts';
-import type { DaemonSet, NodePool } from '../api/objects.ts';
+import type { DaemonSet, NodePool, Taint } from '../api/objects.ts';
 import type { Covered } from './commitment.ts';
 import { daemonRequests, daemonsOn } from './daemon.ts';
 import { type InterruptionPolicy, podRiskOf } from './interruption.ts';
@@ -22,6 +21,9 @@ export interface OfferColumn {
   readonly room: Float64Array;
 }
 
+const NO_TAINTS: readonly Taint[] = [];
+const NONE_TAKEN: Requests = new Map();
+
 /** The offers in numbers; `mostPods` is what one node may hold of pods that are no DaemonSet's. */
 export const columnsOf = (
   offers: readonly Offer[],
@@ -34,26 +36,51 @@ export const columnsOf = (
   },
 ): OfferColumn[] => {
   const daemonsOf = new Map<number, Requests>();
+  const roomOf = (allocatable: Requests, taken: Requests): Float64Array => {
+    const room = new Float64Array(o.dimensions.length);
+    o.dimensions.forEach((resource, d) => {
+      if (resource.startsWith(VOLUME_SLOTS)) room[d] = UNLIMITED;
+      else {
+        const left = (allocatable.get(resource) ?? 0) - (taken.get(resource) ?? 0);
+        room[d] = resource === 'pods' ? Math.min(left, o.mostPods) : left;
+      }
+    });
+    return room;
+  };
+  // Offers of one type follow each other, and have one room wherever they carry the same DaemonSets.
+  let last: { readonly allocatable: Requests; readonly taken: Requests; readonly room: Float64Array } | null =
+    null;
   return offers.map((offer) => {
-    const taints = offer.pool.spec.template.spec.taints ?? [];
-    const group = o.groups.of({ ...offer.labels, [HOSTNAME]: '' }, taints, '');
-    const taken = daemonsOf.get(group) ?? daemonRequests(daemonsOn(o.daemonSets, offer.labels, taints));
-    daemonsOf.set(group, taken);
-    const roomOf = (resource: string): number => {
-      if (resource.startsWith(VOLUME_SLOTS)) return UNLIMITED;
-      const daemons = taken.get(resource) ?? 0;
-      const room = (offer.allocatable.get(resource) ?? 0) - daemons;
-      return resource === 'pods' ? Math.min(room, o.mostPods) : room;
-    };
+    const { allocatable } = offer;
+    const taints = offer.pool.spec.template.spec.taints ?? NO_TAINTS;
+    const group = o.groups.ofOffer(offer, taints);
+    let taken = o.daemonSets.length === 0 ? NONE_TAKEN : daemonsOf.get(group);
+    if (!taken) {
+      taken = daemonRequests(daemonsOn(o.daemonSets, offer.labels, taints));
+      daemonsOf.set(group, taken);
+    }
+    if (last?.allocatable !== allocatable || last.taken !== taken) {
+      last = { allocatable, taken, room: roomOf(allocatable, taken) };
+    }
     const { covered, capacityType } = offer.offering;
-    return {
-      offer,
-      group,
-      price: offer.price,
-      ...(covered && { covered }),
-      podRisk: podRiskOf(offer.type.name, capacityType, o.interruption),
-      room: Float64Array.from(o.dimensions, roomOf),
-    };
+    const podRisk = o.interruption ? podRiskOf(offer.type.name, capacityType, o.interruption) : 0;
+    const { room } = last;
+    return covered
+      ? { offer, group, price: offer.price, covered, podRisk, room }
+      : { offer, group, price: offer.price, podRisk, room };
+  });
+};
+
+/** The columns that have room at all. */
+export const withRoom = (columns: readonly OfferColumn[]): OfferColumn[] => {
+  let last: Float64Array | null = null;
+  let isIn = false;
+  return columns.filter(({ room }) => {
+    if (room !== last) {
+      last = room;
+      isIn = room.every((value) => value >= 0);
+    }
+    return isIn;
   });
 };
 
@@ -71,7 +98,18 @@ const isBeaten = (column: OfferColumn, by: OfferColumn): boolean => {
 /** Keeps, of each group's columns, those that no other beats in price and room. */
 export const prune = (columns: OfferColumn[]): OfferColumn[] => {
   const kept = new Map<number, OfferColumn[]>();
-  const ordered = [...columns].sort((a, b) => a.price - b.price || (b.room[0] ?? 0) - (a.room[0] ?? 0));
+  // Zones that pods don't ask about make the same column again.
+  const different = columns.filter((column, index) => {
+    const before = columns[index - 1];
+    const isSame =
+      before?.room === column.room &&
+      before.price === column.price &&
+      before.group === column.group &&
+      before.podRisk === column.podRisk &&
+      before.covered === column.covered;
+    return !isSame;
+  });
+  const ordered = different.sort((a, b) => a.price - b.price || (b.room[0] ?? 0) - (a.room[0] ?? 0));
   for (const column of ordered) {
     const rivals = kept.get(column.group) ?? [];
     if (rivals.some((rival) => isBeaten(column, rival))) continue;

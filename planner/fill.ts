@@ -1,5 +1,6 @@
 import type { OfferColumn } from './column.ts';
 import type { Packing } from './packing.ts';
+import { Prospects } from './prospects.ts';
 import { Rest } from './rest.ts';
 import { type Content, Trial } from './trial.ts';
 
@@ -45,9 +46,12 @@ const SHORTLIST = 6;
 
 /** A node that could be opened, and what it would hold. */
 interface Option {
+  /** The column and its place among the prospects; null and -1 for a node that stood before. */
   readonly column: OfferColumn | null;
+  readonly place: number;
   readonly node: number;
-  readonly content: Content;
+  /** The content, as the trial kept it. */
+  readonly kept: number;
   readonly packed: number;
   /** With what the risk of its pods is expected to cost. */
   readonly price: number;
@@ -70,7 +74,12 @@ const rate = (options: readonly Option[], total: number): Option | null => {
 };
 
 /** How often the same content can be had from what is left; the last time it is weighed again, as less may do. */
-const copiesOf = (packing: Packing, { content, column }: Option, left: Int32Array): number => {
+const copiesOf = (
+  packing: Packing,
+  column: OfferColumn | null,
+  content: Content,
+  left: Int32Array,
+): number => {
   const { rules } = packing.problem;
   if (!column || content.some(([shape]) => (rules.ofShape[shape]?.length ?? 0) > 0)) return 1;
   let copies = Number.POSITIVE_INFINITY;
@@ -87,36 +96,45 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
   const rest = new Rest(packing, left, o);
   const trial = new Trial(packing);
   let bought = 0;
-  let shortlist: readonly OfferColumn[] = [];
+  const prospects = new Prospects(packing, o.columns, o.prices);
+  const everyPlace = [...prospects.columns.keys()];
+  let shortlist: readonly number[] = [];
   let sinceFull = 0;
-  let fullest = 0;
+  // Where pods have rules about each other, the largest node holds far less than its room.
+  const isRuled = packing.problem.rules.tallies.length > 0;
+  let fullest = isRuled ? 0 : prospects.largest;
   while (rest.pods > 0) {
     const options: Option[] = [];
-    const attempt = (column: OfferColumn | null, node: number, group: number, room: Float64Array): void => {
+    trial.forget();
+    prospects.begin(rest.total);
+    const attempt = (place: number, node: number, group: number, room: Float64Array): void => {
+      const column = prospects.columns[place] ?? null;
       const price = column ? packing.priceOf(column) : packing.price(node);
       const podRisk = column ? column.podRisk : packing.podRisk(node);
       for (const isEven of [false, true]) {
         trial.begin(node, group, room);
         const packed = isEven ? rest.fillEvenly(trial) : rest.fillInOrder(trial);
-        const content = trial.end();
-        if (packed <= 0) return;
-        const risk = podRisk > 0 ? podRisk * content.reduce((sum, [, n]) => sum + n, 0) : 0;
-        options.push({ column, node, content, packed, price: price + risk });
+        const { pods } = trial;
+        const kept = trial.keep();
+        if (pods === 0) return;
+        const option = { place, column, node, kept, packed, price: price + podRisk * pods };
+        options.push(option);
+        prospects.see(option);
+        if (pods === rest.pods) return;
       }
     };
+    for (const node of reopen)
+      if (packing.canReopen(node)) attempt(-1, node, packing.group[node] ?? 0, packing.roomOf(node));
     // While much is left the same few columns stay best: the others are asked only now and then.
     const isFull = sinceFull === 0 || rest.total < FEW_NODES_LEFT * fullest;
     sinceFull = (sinceFull + 1) % FULL_EVERY;
     const next = packing.nextNode();
-    for (const column of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY)
-      ? isFull
-        ? o.columns
-        : shortlist
-      : []) {
-      if (packing.canBuy(column)) attempt(column, next, column.group, column.room);
+    const places = isFull ? everyPlace : shortlist;
+    for (const place of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? places : []) {
+      const column = prospects.columns[place] as OfferColumn;
+      if (packing.canBuy(column) && !prospects.isHopeless(place))
+        attempt(place, next, column.group, column.room);
     }
-    for (const node of reopen)
-      if (packing.canReopen(node)) attempt(null, node, packing.group[node] ?? 0, packing.roomOf(node));
     const best = rate(options, rest.total);
     if (!best) {
       if (isFull || shortlist.length === 0) return false;
@@ -128,10 +146,11 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       const ranked = options
         .filter((option) => option.column)
         .sort((a, b) => a.price / a.packed - b.price / b.packed);
-      shortlist = [...new Set(ranked.flatMap((option) => option.column ?? []))].slice(0, SHORTLIST);
-      fullest = Math.max(...options.map((option) => option.packed));
+      if (isRuled) fullest = Math.max(...options.map((option) => option.packed));
+      shortlist = [...new Set(ranked.map((option) => option.place))].slice(0, SHORTLIST);
     }
-    const copies = copiesOf(packing, best, left);
+    const content = trial.contentOf(best.kept);
+    const copies = copiesOf(packing, best.column, content, left);
     const first = best.column ? packing.priceOf(best.column) : 0;
     for (let copy = 0; copy < copies && rest.pods > 0; copy += 1) {
       let { node } = best;
@@ -144,8 +163,8 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
         packing.setOpen(node, true);
         reopen.delete(node);
       }
-      for (const [shape, n] of best.content) packing.put(shape, node, n);
-      rest.remove(best.content);
+      for (const [shape, n] of content) packing.put(shape, node, n);
+      rest.remove(content);
     }
     rest.narrow();
   }

@@ -103,6 +103,11 @@ export class LimitLedger {
     for (const { view, capacity } of removed) count(poolNameOf(view.labels), capacity, -1);
   }
 
+  /** Whether the NodePool has limits. */
+  has(poolName: string): boolean {
+    return this.left.has(poolName);
+  }
+
   /** Whether a claim may name `other` beside the type that is meant. */
   allows(poolName: string, meant: InstanceType, other: InstanceType): boolean {
     const left = this.left.get(poolName);

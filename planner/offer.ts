@@ -19,7 +19,10 @@ export interface Offer {
   readonly offering: Offering;
   /** USD per hour. */
   readonly price: number;
+  readonly os: string;
   readonly labels: Labels;
+  /** One of the labels, without writing all of them down. */
+  label(key: string): string | undefined;
   /** What the node gives to pods, DaemonSets included. */
   readonly allocatable: Requests;
   /** Values picked for labels that the NodePool leaves open. */
@@ -80,49 +83,174 @@ const picksOf = (
   return picks;
 };
 
+/** The labels that a NodePool's nodes of one type have in every zone. */
+class TypeLabels {
+  private readonly layers: readonly Labels[];
+  private whole: Labels | undefined;
+
+  /** What stands in a later layer holds. */
+  constructor(layers: readonly Labels[]) {
+    this.layers = layers;
+  }
+
+  of(key: string): string | undefined {
+    for (let i = this.layers.length - 1; i >= 0; i -= 1) {
+      const value = this.layers[i]?.[key];
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  all(): Labels {
+    this.whole ??= Object.assign({}, ...this.layers) as Labels;
+    return this.whole;
+  }
+}
+
+/** An offer whose labels are written down when they are asked for: of most offers they never are. */
+class OfferOfType implements Offer {
+  readonly pool: NodePool;
+  readonly type: InstanceType;
+  readonly offering: Offering;
+  readonly price: number;
+  readonly os: string;
+  readonly allocatable: Requests;
+  readonly picked: Labels;
+  private readonly shared: TypeLabels;
+  private own: Labels | undefined;
+
+  constructor(
+    pool: NodePool,
+    type: InstanceType,
+    offering: Offering,
+    allocatable: Requests,
+    os: string,
+    picked: Labels,
+    shared: TypeLabels,
+  ) {
+    this.pool = pool;
+    this.type = type;
+    this.offering = offering;
+    this.price = offering.price;
+    this.allocatable = allocatable;
+    this.os = os;
+    this.picked = picked;
+    this.shared = shared;
+  }
+
+  label(key: string): string | undefined {
+    return ownLabel(this.offering, key) ?? this.shared.of(key);
+  }
+
+  get labels(): Labels {
+    const { zone, capacityType, zoneId } = this.offering;
+    this.own ??= {
+      ...this.shared.all(),
+      [ZONE]: zone,
+      [KARPENTER_CAPACITY_TYPE]: capacityType,
+      ...(zoneId && { [ZONE_ID]: zoneId }),
+    };
+    return this.own;
+  }
+}
+
+const PER_OFFERING = new Set([ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID]);
+
+const ownLabel = ({ zone, capacityType, zoneId }: Offering, key: string): string | undefined => {
+  if (key === ZONE) return zone;
+  if (key === KARPENTER_CAPACITY_TYPE) return capacityType;
+  return key === ZONE_ID ? zoneId || undefined : undefined;
+};
+
+/** What is the same for every plan with a catalogue. */
+interface Reading {
+  /** The labels that types have. */
+  readonly keys: ReadonlySet<string>;
+  readonly allocatables: readonly Requests[];
+  /** Per NodePool its offers, and the picks that they were made for. */
+  readonly offers: WeakMap<NodePool, { readonly picks: string; readonly runs: readonly Run[] }>;
+}
+
+/** Offers of one NodePool, type and price. */
+type Run = readonly Offer[];
+
+/** Catalogues and NodePools never change: while they are the same objects, they need not be read again. */
+const readings = new WeakMap<Catalogue, Reading>();
+
+const readingOf = (catalogue: Catalogue): Reading => {
+  const known = readings.get(catalogue);
+  if (known) return known;
+  const keys = new Set(PER_TYPE);
+  for (const type of catalogue.instanceTypes) for (const key in type.labels) keys.add(key);
+  const allocatables = catalogue.instanceTypes.map((type) => amountsOf(type.capacity, type.overhead));
+  const reading: Reading = { keys, allocatables, offers: new WeakMap() };
+  readings.set(catalogue, reading);
+  return reading;
+};
+
+const byPrice = ([a]: Run, [b]: Run): number => {
+  if (!a || !b || a.price !== b.price) return (a?.price ?? 0) - (b?.price ?? 0);
+  return a.type.name < b.type.name ? -1 : a.type.name > b.type.name ? 1 : 0;
+};
+
+const runsOf = (
+  pool: NodePool,
+  catalogue: Catalogue,
+  asked: ReadonlyMap<string, ReadonlySet<string>>,
+): readonly Run[] => {
+  const { keys, allocatables, offers } = readingOf(catalogue);
+  const template = pool.spec.template;
+  const [classKey, className] = nodeClassLabel(pool);
+  const fixed = {
+    ...template.metadata?.labels,
+    [KARPENTER_NODEPOOL]: pool.metadata.name,
+    [classKey]: className,
+  };
+  const requirements = template.spec.requirements;
+  const allPicks = picksOf(requirements, new Set([...keys, ...Object.keys(fixed)]), asked);
+  const picks = JSON.stringify(allPicks);
+  const known = offers.get(pool);
+  if (known?.picks === picks) return known.runs;
+  const typeRequirements = requirements.filter((each) => keys.has(each.key) && each.key !== REGION);
+  const ofType = typeRequirements.filter((each) => !PER_OFFERING.has(each.key));
+  const ofOffering = typeRequirements.filter((each) => PER_OFFERING.has(each.key));
+  const ofOs = requirements.filter((each) => each.key === OS);
+  const runs: Offer[][] = [];
+  for (const picked of allPicks) {
+    catalogue.instanceTypes.forEach((type, index) => {
+      const os = type.os.find((each) => ofOs.every((r) => meets(r, each)));
+      if (os === undefined) return;
+      const shared = new TypeLabels([type.labels, fixed, picked, { [OS]: os }]);
+      if (!ofType.every((each) => meets(each, shared.of(each.key)))) return;
+      const allocatable = allocatables[index] as Requests;
+      let run: Offer[] = [];
+      for (const offering of type.offerings) {
+        const isMet = ofOffering.every((each) =>
+          meets(each, ownLabel(offering, each.key) ?? shared.of(each.key)),
+        );
+        if (!offering.available || !isMet) continue;
+        if (run[0]?.price !== offering.price) {
+          run = [];
+          runs.push(run);
+        }
+        run.push(new OfferOfType(pool, type, offering, allocatable, os, picked, shared));
+      }
+    });
+  }
+  runs.sort(byPrice);
+  offers.set(pool, { picks, runs });
+  return runs;
+};
+
 /**
- * Every node that the NodePools and the catalogue allow. `asked` holds, per label key, the values that pods select.
+ * Every node that the NodePools and the catalogue allow, the cheapest first; those of one type and price follow each
+ * other. `asked` holds, per label key, the values that pods select.
  */
 export const offersOf = (
   pools: readonly NodePool[],
   catalogue: Catalogue,
   asked: ReadonlyMap<string, ReadonlySet<string>>,
 ): Offer[] => {
-  const typeKeys = new Set(PER_TYPE);
-  for (const type of catalogue.instanceTypes) for (const key in type.labels) typeKeys.add(key);
-  const allocatables = catalogue.instanceTypes.map((type) => amountsOf(type.capacity, type.overhead));
-  const offers: Offer[] = [];
-  for (const pool of pools.filter(isDynamic)) {
-    const template = pool.spec.template;
-    const [classKey, className] = nodeClassLabel(pool);
-    const fixed = {
-      ...template.metadata?.labels,
-      [KARPENTER_NODEPOOL]: pool.metadata.name,
-      [classKey]: className,
-    };
-    const requirements = template.spec.requirements;
-    const typeRequirements = requirements.filter((each) => typeKeys.has(each.key));
-    const known = new Set([...typeKeys, ...Object.keys(fixed)]);
-    for (const picked of picksOf(requirements, known, asked)) {
-      catalogue.instanceTypes.forEach((type, index) => {
-        const os = type.os.find((each) => requirements.every((r) => r.key !== OS || meets(r, each)));
-        if (os === undefined) return;
-        const base = { ...type.labels, ...fixed, ...picked, [OS]: os };
-        for (const offering of type.offerings) {
-          if (!offering.available) continue;
-          const labels: Record<string, string> = {
-            ...base,
-            [ZONE]: offering.zone,
-            [KARPENTER_CAPACITY_TYPE]: offering.capacityType,
-          };
-          if (offering.zoneId) labels[ZONE_ID] = offering.zoneId;
-          if (!typeRequirements.every((each) => each.key === REGION || meets(each, labels[each.key])))
-            continue;
-          const allocatable = allocatables[index] ?? new Map();
-          offers.push({ pool, type, offering, price: offering.price, labels, allocatable, picked });
-        }
-      });
-    }
-  }
-  return offers;
+  const runs = pools.filter(isDynamic).flatMap((pool) => runsOf(pool, catalogue, asked));
+  return runs.sort(byPrice).flat();
 };

@@ -2,6 +2,7 @@ import type { Pod } from '../api/objects.ts';
 import type { NodeClaimToAdd, NodeCost, PodToMigrate, RebalancePlanSpec } from '../api/rebalanceplan.ts';
 import type { Arrangement } from './arrangement.ts';
 import { controllerOf } from './candidate.ts';
+import { Choices } from './choices.ts';
 import { claimFor } from './claim.ts';
 import type { Cluster } from './cluster.ts';
 import type { Bill } from './commitment.ts';
@@ -43,9 +44,10 @@ export const writePlan = (
     arrangement.bought.map(({ column }) => [column.offer.pool.metadata.name, column.offer.type]),
     arrangement.removed.flatMap((node) => problem.standing[node] ?? []),
   );
+  const choices = new Choices(problem);
   arrangement.bought.forEach((node, index) => {
     const name = claimName(planName, index + 1);
-    const { claim, column } = claimFor(problem, cluster.snapshot, node, name, ledger);
+    const { claim, column } = claimFor(problem, cluster.snapshot, choices, node, name, ledger);
     nodeClaimsToAdd.push(claim);
     const before = bill.total();
     bill.count(column, 1);

@@ -40,6 +40,20 @@ const effective = (
   return requests;
 };
 
+const addList = (to: Requests, list: ResourceList | undefined): void => {
+  for (const resource in list) {
+    to.set(resource, (to.get(resource) ?? 0) + amount(resource, list[resource] ?? '0'));
+  }
+};
+
+/** Whether a pod takes what its containers ask and nothing else. */
+const isPlain = ({ spec, status }: Pod): boolean =>
+  !spec.initContainers?.length &&
+  !spec.resources?.requests &&
+  !spec.overhead &&
+  !status?.containerStatuses?.length &&
+  !(status as Status | undefined)?.initContainerStatuses?.length;
+
 const isPodLevel = (resource: string): boolean =>
   resource === 'cpu' || resource === 'memory' || resource.startsWith('hugepages-');
 
@@ -50,6 +64,12 @@ const isPodLevel = (resource: string): boolean =>
  */
 export const podRequests = (pod: Pod): Requests => {
   const status = pod.status as Status | undefined;
+  const total: Requests = new Map();
+  if (isPlain(pod)) {
+    for (const container of pod.spec.containers) addList(total, container.resources?.requests);
+    total.set('pods', 1);
+    return total;
+  }
   const statuses = new Map<string, ContainerStatus>();
   for (const each of status?.containerStatuses ?? []) statuses.set(each.name, each);
   for (const each of status?.initContainerStatuses ?? []) statuses.set(each.name, each);
@@ -61,7 +81,6 @@ export const podRequests = (pod: Pod): Requests => {
       : read(asked);
   };
 
-  const total: Requests = new Map();
   for (const container of pod.spec.containers) add(total, requestsOf(container));
   const sidecars: Requests = new Map();
   const init: Requests = new Map();

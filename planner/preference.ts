@@ -99,10 +99,12 @@ const withPodTerms = (pod: Pod, keeps: (term: PodAffinityTerm, side: Side) => bo
 };
 
 /** Whether a pod has preferences that a plan may respect or ignore. */
-export const hasPreferences = (pod: Pod): boolean =>
-  preferredTerms(pod).length > 0 ||
-  SIDES.some((side) => preferredPodTerms(pod, side).length > 0) ||
-  (pod.spec.topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
+export const hasPreferences = ({ spec: { affinity, topologySpreadConstraints } }: Pod): boolean =>
+  (affinity !== undefined &&
+    [affinity.nodeAffinity, affinity.podAffinity, affinity.podAntiAffinity].some(
+      (each) => (each?.preferredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0,
+    )) ||
+  (topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
 
 /**
  * The pods that wait, with their preferences made demands: the heaviest node affinity that some place meets, affinity

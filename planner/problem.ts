@@ -2,14 +2,14 @@ import { KARPENTER_NODEPOOL } from '../api/labels.ts';
 import type { DaemonSet, Pod } from '../api/objects.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import { withMinValues } from './bundle.ts';
-import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf } from './column.ts';
+import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf, withRoom } from './column.ts';
 import type { Commitment } from './commitment.ts';
 import { type InterruptionPolicy, isTolerable } from './interruption.ts';
 import { allowedOf, askedKeys, Groups } from './nodegroup.ts';
 import type { Offer } from './offer.ts';
 import type { NamespaceLabels } from './podaffinity.ts';
 import { compileRules, type GroupView, type Rules } from './rules.ts';
-import { type Shape, shapesOf } from './shape.ts';
+import { NO_NEEDS, type Shape, shapesOf } from './shape.ts';
 import { type Standing, type StandingTable, tabulate } from './standing.ts';
 import { type Volumes, volumeNeeds } from './volume.ts';
 
@@ -38,6 +38,7 @@ export interface Problem extends StandingTable {
 export const compile = (input: {
   readonly standing: readonly Standing[];
   readonly pending: readonly Pod[];
+  /** The cheapest first. */
   readonly offers: readonly Offer[];
   readonly daemonSets: readonly DaemonSet[];
   readonly namespaces: NamespaceLabels;
@@ -51,11 +52,9 @@ export const compile = (input: {
   const caps = workloadCaps(everyPod, input.blastRadius);
   const mostPods = clusterCap(everyPod.length, input.blastRadius);
   const shapes = shapesOf(everyPod, (pod) => {
-    const workload = workloadOf(pod);
-    return {
-      ...(volumes ? volumeNeeds(pod, volumes) : { selectors: [], slots: new Map() }),
-      workload: workload !== null && caps.has(workload) ? workload : null,
-    };
+    const needs = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
+    const workload = caps.size > 0 ? workloadOf(pod) : null;
+    return workload !== null && caps.has(workload) ? { ...needs, workload } : needs;
   });
   const shapeOf = new Map<Pod, number>();
   shapes.forEach((shape, index) => {
@@ -86,7 +85,9 @@ export const compile = (input: {
 
   const table = tabulate(input.standing, { dimensions, shapes, shapeOf, groups, mostPods, volumes });
   const columns = columnsOf(
-    input.offers.filter((offer) => isTolerable(offer, input.interruption)),
+    input.interruption
+      ? input.offers.filter((offer) => isTolerable(offer, input.interruption))
+      : input.offers,
     { dimensions, groups, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
   );
   const allowed = allowedOf(shapes, groups.views);
@@ -99,9 +100,7 @@ export const compile = (input: {
       shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
     })),
   );
-  const everyColumn = columns
-    .filter((column) => column.room.every((value) => value >= 0))
-    .sort((a, b) => a.price - b.price || (a.offer.type.name < b.offer.type.name ? -1 : 1));
+  const everyColumn = withRoom(columns);
   const usable = withMinValues(everyColumn, allowed, shapes.length, rules.keys);
   const anyWeight = Uint8Array.from(allowed);
   if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);

@@ -174,7 +174,8 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     openAndFill(packing, left, options);
   }
   const placed = problem.pending.map((n, shape) => n - (left[shape] ?? 0));
-  const least = lowerBound(packing, placed, isOver.bound);
+  const isWhole = left.every((n) => n === 0);
+  const least = lowerBound(packing, placed, isOver.bound, isWhole ? options.prices : undefined);
   improve(packing, [], options, {
     seed: request.seed,
     rounds: roundsOf(request),

@@ -207,7 +207,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     goal: 0,
   };
   replacePrefix(packing, candidates, options, effort);
-  const bounded = lowerBound(packing, demand, isOver.bound);
+  const bounded = lowerBound(packing, demand, isOver.bound, options.prices);
   improve(packing, candidates, options, { ...effort, isOver: isOver.search, goal: bounded * (1 + CLOSE) });
   rightsize(packing);
   settle(packing, candidates, options, { isOver: isOver.settle, rounds: effort.rounds, before });

@@ -2,11 +2,6 @@ import type { FillOptions } from './fill.ts';
 import type { Packing } from './packing.ts';
 import type { Content, Trial } from './trial.ts';
 
-interface Sides {
-  readonly heavy: Int32Array;
-  readonly light: Int32Array;
-}
-
 /** Pods that are still to be placed: shapes in the order of their worth, those that have run out left out. */
 export class Rest {
   readonly left: Int32Array;
@@ -24,7 +19,6 @@ export class Rest {
   private readonly prices: Float64Array;
   /** Whether the shapes are in the order of their worth, so that those that are too large can be passed over. */
   private isOrdered = false;
-  private readonly sides = new Map<number, Sides>();
 
   constructor(packing: Packing, left: Int32Array, o: FillOptions) {
     this.left = left;
@@ -52,7 +46,6 @@ export class Rest {
       this.total += (left[shape] as number) * (this.worth[shape] as number);
     }
     this.least = [cpu, memory];
-    this.sides.clear();
     this.isOrdered = this.shapes.every(
       (shape, i) =>
         i === 0 || (this.worth[shape] as number) <= (this.worth[this.shapes[i - 1] as number] as number),
@@ -70,16 +63,16 @@ export class Rest {
     return most * (1 + 1e-9);
   }
 
-  /** The first of a list, from `from` on, that is not worth more than `most`. */
-  private skip(list: Int32Array, from: number, most: number): number {
-    const { worth } = this;
-    if (!this.isOrdered || from >= list.length || (worth[list[from] as number] as number) <= most)
+  /** The first shape, by place from `from` on, that is not worth more than `most`. */
+  private skip(from: number, most: number): number {
+    const { worth, shapes } = this;
+    if (!this.isOrdered || from >= shapes.length || (worth[shapes[from] as number] as number) <= most)
       return from;
     let low = from + 1;
-    let high = list.length;
+    let high = shapes.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((worth[list[middle] as number] as number) <= most) high = middle;
+      if ((worth[shapes[middle] as number] as number) <= most) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -90,7 +83,7 @@ export class Rest {
     const { shapes } = this;
     let packed = 0;
     let most = this.mostOf(trial);
-    for (let i = this.skip(shapes, 0, most); i < shapes.length; i = this.skip(shapes, i + 1, most)) {
+    for (let i = this.skip(0, most); i < shapes.length; i = this.skip(i + 1, most)) {
       const shape = shapes[i] as number;
       const n = trial.take(shape, this.left[shape] as number);
       if (n === 0) continue;
@@ -101,19 +94,16 @@ export class Rest {
     return packed;
   }
 
-  /** The shapes that ask more memory for their CPU than `aim`, and the others. */
-  private sidesOf(aim: number): Sides {
-    const known = this.sides.get(aim);
-    if (known) return known;
-    const { sizes, width } = this;
-    const isHeavy = (shape: number): boolean =>
-      (sizes[shape * width + 1] as number) >= aim * (sizes[shape * width] as number);
-    const sides = {
-      heavy: this.shapes.filter(isHeavy),
-      light: this.shapes.filter((shape) => !isHeavy(shape)),
-    };
-    this.sides.set(aim, sides);
-    return sides;
+  /** The first shape from a place on that asks more memory for its CPU than `aim`, or that does not. */
+  private seek(from: number, aim: number, isHeavy: boolean): number {
+    const { shapes, sizes, width } = this;
+    let i = from;
+    while (i < shapes.length) {
+      const at = (shapes[i] as number) * width;
+      if ((sizes[at + 1] as number) >= aim * (sizes[at] as number) === isHeavy) break;
+      i += 1;
+    }
+    return i;
   }
 
   /**
@@ -121,46 +111,43 @@ export class Rest {
    * taken while memory is plenty, the others while CPU is.
    */
   fillEvenly(trial: Trial): number {
-    const { left, worth } = this;
+    const { left, worth, shapes } = this;
     const { free } = trial;
+    const end = shapes.length;
     const aim = (free[1] as number) / Math.max(1, free[0] as number);
-    const { heavy, light } = this.sidesOf(aim);
     let most = this.mostOf(trial);
-    let h = 0;
-    let l = 0;
+    let h = this.seek(this.skip(0, most), aim, true);
+    let l = this.seek(this.skip(0, most), aim, false);
     let takenHeavy = 0;
     let takenLight = 0;
     let packed = 0;
-    while (!this.isFull(trial)) {
-      // A list that was skipped in begins with none of its shape taken.
-      const nextHeavy = this.skip(heavy, h, most);
-      if (nextHeavy !== h) takenHeavy = 0;
-      h = nextHeavy;
-      const nextLight = this.skip(light, l, most);
-      if (nextLight !== l) takenLight = 0;
-      l = nextLight;
-      if (h >= heavy.length && l >= light.length) break;
+    while (!this.isFull(trial) && (h < end || l < end)) {
       const wantsHeavy = (free[1] as number) > aim * (free[0] as number);
-      if ((wantsHeavy && h < heavy.length) || l >= light.length) {
-        const shape = heavy[h] as number;
-        if (takenHeavy < (left[shape] as number) && trial.take(shape, 1) === 1) {
-          takenHeavy += 1;
-          packed += worth[shape] as number;
-          most = this.mostOf(trial);
-        } else {
-          h += 1;
-          takenHeavy = 0;
-        }
+      const isHeavy = (wantsHeavy && h < end) || l >= end;
+      const shape = shapes[isHeavy ? h : l] as number;
+      const taken = isHeavy ? takenHeavy : takenLight;
+      if (taken < (left[shape] as number) && trial.take(shape, 1) === 1) {
+        packed += worth[shape] as number;
+        most = this.mostOf(trial);
+        if (isHeavy) takenHeavy += 1;
+        else takenLight += 1;
+      } else if (isHeavy) {
+        h = this.seek(h + 1, aim, true);
+        takenHeavy = 0;
       } else {
-        const shape = light[l] as number;
-        if (takenLight < (left[shape] as number) && trial.take(shape, 1) === 1) {
-          takenLight += 1;
-          packed += worth[shape] as number;
-          most = this.mostOf(trial);
-        } else {
-          l += 1;
-          takenLight = 0;
-        }
+        l = this.seek(l + 1, aim, false);
+        takenLight = 0;
+      }
+      // What is worth more than the room that is left does not fit; the next one begins with none taken.
+      const heavy = this.skip(h, most);
+      if (heavy !== h) {
+        h = this.seek(heavy, aim, true);
+        takenHeavy = 0;
+      }
+      const light = this.skip(l, most);
+      if (light !== l) {
+        l = this.seek(light, aim, false);
+        takenLight = 0;
       }
     }
     return packed;

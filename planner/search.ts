@@ -37,25 +37,48 @@ export const openTargets = (packing: Packing): number[] => {
 const withMoves = (o: FillOptions, effort: Effort): Float64Array =>
   o.worth.map((worth) => worth + effort.movePrice);
 
+/** Whether a column has room for all that is on a node. */
+const canHold = (packing: Packing, column: OfferColumn, node: number): boolean => {
+  const from = packing.column[node]?.room;
+  const free = packing.roomOf(node);
+  for (let d = 0; d < packing.width; d += 1) {
+    const load = (from?.[d] ?? 0) - (free[d] as number);
+    // Amounts are whole numbers.
+    if (load > (column.room[d] as number) + 0.5) return false;
+  }
+  return true;
+};
+
 /** Moves each bought node to the cheapest column that holds what is on it. */
 export const rightsize = (packing: Packing): void => {
   const byPrice = [...packing.problem.columns].sort((a, b) => a.price - b.price);
   for (let node = packing.standing; node < packing.nodes; node += 1) {
     const column = packing.column[node];
     if (!packing.open[node] || !column) continue;
+    const able = byPrice.filter(
+      (other) =>
+        other === column ||
+        ((!packing.isPlain || other.price < column.price) && canHold(packing, other, node)),
+    );
+    if (able.length === 1 && able[0] === column) continue;
     const content = packing.empty(node);
     const isRuled = content.some(([shape]) => packing.counts.hasRules(shape));
     packing.sell(node);
     const pods = content.reduce((sum, [, n]) => sum + n, 0);
     const costOf = (other: OfferColumn): number => packing.priceOf(other) + pods * other.podRisk;
     const cost = costOf(column);
-    const order = packing.isPlain ? byPrice : [...byPrice].sort((a, b) => costOf(a) - costOf(b));
+    const order = packing.isPlain ? able : able.sort((a, b) => costOf(a) - costOf(b));
     for (const other of order) {
       const is = other === column;
       if (!is && (costOf(other) >= cost || (isRuled && other.group !== column.group))) continue;
       // What it was it may be again, whatever the limits say by now.
       if (!is && !packing.canBuy(other)) continue;
       const again = packing.buy(other);
+      if (is) {
+        // Rules that look at the others may not let it come now; it was there, and no pod may be lost.
+        for (const [shape, n] of content) packing.put(shape, again, n);
+        break;
+      }
       if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
       packing.empty(again);
       packing.sell(again);

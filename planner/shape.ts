@@ -23,17 +23,45 @@ export type NeedsOf = (pod: Pod) => {
   readonly workload?: string | null;
 };
 
-const NO_NEEDS: ReturnType<NeedsOf> = { selectors: [], slots: new Map() };
+/** Of a pod without volumes. */
+export const NO_NEEDS: ReturnType<NeedsOf> = { selectors: [], slots: new Map() };
 
-const demandsOf = (pod: Pod): unknown => [
-  pod.spec.nodeSelector ?? 0,
-  pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? 0,
-  pod.spec.tolerations ?? 0,
-  requiredAffinity(pod),
-  requiredAntiAffinity(pod),
-  requiredSpread(pod),
-  hostPorts(pod),
-];
+/** What pods ask of nodes and of each other, as text; empty for most. */
+const demandsOf = (pod: Pod): string => {
+  const { nodeSelector, affinity, tolerations, topologySpreadConstraints } = pod.spec;
+  const ports = hostPorts(pod);
+  if (!nodeSelector && !affinity && !tolerations && !topologySpreadConstraints && ports.length === 0)
+    return '';
+  const text = JSON.stringify([
+    nodeSelector ?? 0,
+    affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? 0,
+    tolerations ?? 0,
+    requiredAffinity(pod),
+    requiredAntiAffinity(pod),
+    requiredSpread(pod),
+    ports,
+  ]);
+  // Of a pod with preferences alone.
+  return text === NO_DEMANDS ? '' : text;
+};
+
+const NO_DEMANDS = JSON.stringify([0, 0, 0, [], [], [], []]);
+
+/** Requests as text, the same in whatever order they were read. */
+const textOf = (requests: Requests): string => {
+  let text = '';
+  let before = '';
+  for (const [resource, n] of requests) {
+    if (resource < before)
+      return [...requests]
+        .map(([r, m]) => `${r}=${m};`)
+        .sort()
+        .join('');
+    before = resource;
+    text += `${resource}=${n};`;
+  }
+  return text;
+};
 
 const addKeys = (keys: Set<string>, selector: LabelSelector | undefined): void => {
   for (const key in selector?.matchLabels) keys.add(key);
@@ -72,13 +100,13 @@ export const shapesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS
       ruled.map((key) => labels[key] ?? null),
       pod.metadata.deletionTimestamp !== undefined,
     ];
-    const key = JSON.stringify([
-      [...requests].sort(),
+    const others = [
       demandsOf(pod),
-      identity,
-      needs.selectors,
-      needs.workload ?? 0,
-    ]);
+      identity ? JSON.stringify(identity) : '',
+      needs.selectors.length > 0 ? JSON.stringify(needs.selectors) : '',
+      needs.workload ?? '',
+    ];
+    const key = `${textOf(requests)} ${others.some((text) => text !== '') ? JSON.stringify(others) : ''}`;
     const shape = shapes.get(key);
     if (shape) shape.pods.push(pod);
     else

@@ -10,7 +10,12 @@ export class Trial {
   private readonly width: number;
   private node = 0;
   private group = 0;
-  private shapes: number[] = [];
+  /** The shapes that are on the node, and how many they are. */
+  private readonly shapes: Int32Array;
+  private kinds = 0;
+  /** What `keep` was told to keep: for each the number of shapes, then each with its count. */
+  private kept = new Int32Array(1024);
+  private keptEnd = 0;
   /** Per shape, how many are on the node now. */
   private readonly held: Int32Array;
 
@@ -19,6 +24,7 @@ export class Trial {
     this.width = packing.width;
     this.free = new Float64Array(this.width);
     this.held = new Int32Array(packing.problem.shapes.length);
+    this.shapes = new Int32Array(packing.problem.shapes.length);
   }
 
   /** Begins with an empty node of this number, group and room. */
@@ -55,20 +61,58 @@ export class Trial {
     } else counts.add(shape, this.node, this.group, n);
     for (let d = 0; d < width; d += 1) free[d] = (free[d] as number) - n * (sizes[at + d] as number);
     const held = this.held[shape] as number;
-    if (held === 0) this.shapes.push(shape);
+    if (held === 0) this.shapes[this.kinds++] = shape;
     this.held[shape] = held + n;
     return n;
   }
 
   /** Ends the trial; returns what was on the node. */
   end(): Content {
-    const content = this.shapes.map((shape): [number, number] => {
-      const n = this.held[shape] as number;
-      this.packing.counts.add(shape, this.node, this.group, -n);
-      this.held[shape] = 0;
-      return [shape, n];
-    });
-    this.shapes = [];
+    const kept = this.keep();
+    this.keptEnd = kept;
+    return this.contentOf(kept);
+  }
+
+  /** Ends the trial; what was on the node can be had by the number returned until `forget`. */
+  keep(): number {
+    const { kinds, shapes, held, packing } = this;
+    const at = this.keptEnd;
+    this.keptEnd = at + 1 + 2 * kinds;
+    if (this.keptEnd > this.kept.length) {
+      const grown = new Int32Array(2 * this.keptEnd);
+      grown.set(this.kept);
+      this.kept = grown;
+    }
+    const { kept } = this;
+    kept[at] = kinds;
+    for (let k = 0; k < kinds; k += 1) {
+      const shape = shapes[k] as number;
+      const n = held[shape] as number;
+      packing.counts.add(shape, this.node, this.group, -n);
+      held[shape] = 0;
+      kept[at + 1 + 2 * k] = shape;
+      kept[at + 2 + 2 * k] = n;
+    }
+    this.kinds = 0;
+    return at;
+  }
+
+  contentOf(kept: number): Content {
+    const content: Content = [];
+    for (let k = 0; k < (this.kept[kept] as number); k += 1) {
+      content.push([this.kept[kept + 1 + 2 * k] as number, this.kept[kept + 2 + 2 * k] as number]);
+    }
     return content;
+  }
+
+  forget(): void {
+    this.keptEnd = 0;
+  }
+
+  /** How many pods are on the node. */
+  get pods(): number {
+    let pods = 0;
+    for (let k = 0; k < this.kinds; k += 1) pods += this.held[this.shapes[k] as number] as number;
+    return pods;
   }
 }

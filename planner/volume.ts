@@ -10,6 +10,7 @@ import type {
 import { namespaceOf } from './podaffinity.ts';
 import type { Requests } from './podresources.ts';
 import { type Labels, matchesNodeSelector } from './selector.ts';
+import { NO_NEEDS } from './shape.ts';
 import type { Snapshot } from './snapshot.ts';
 import { type Binding, bindingOf, canBind, placesOf, type Waiting } from './volumebinding.ts';
 
@@ -200,6 +201,7 @@ export const volumeNeeds = (
   pod: Pod,
   volumes: Volumes,
 ): { readonly selectors: readonly NodeSelector[]; readonly slots: Requests } => {
+  if (claimNames(pod).length === 0) return NO_NEEDS;
   const demand = volumeDemand(pod, volumes);
   const places = demand.waiting.flatMap((each) => placesOf(each) ?? []);
   return {
