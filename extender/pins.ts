@@ -5,7 +5,7 @@ import { PODS } from '../api/resources.ts';
 import type { Change } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Action, awaitChange, type Controller, requeue, watches } from '../kube/controller.ts';
-import { isConflict, isNotFound } from '../kube/errors.ts';
+import { isConflict, isNotFound, KubeError } from '../kube/errors.ts';
 import type { Logger } from '../kube/log.ts';
 import { bindPod } from './bind.ts';
 import { chooseFor } from './choose.ts';
@@ -38,6 +38,10 @@ const AT_ONCE = 128;
 
 const refOf = ({ metadata }: Pod) => ({ name: metadata.name, namespace: metadata.namespace ?? 'default' });
 
+/** kube-scheduler was faster. The API server calls it invalid (422), and only its words say why. */
+const isBoundMeanwhile = (error: unknown): error is KubeError =>
+  error instanceof KubeError && error.status === 422 && error.message.includes('already bound to a node');
+
 /** Keeps Karpenter and kube-scheduler from finding the pod another place; any name keeps Karpenter off. */
 export const nominate = async (
   p: Pick<Parts, 'client'>,
@@ -49,7 +53,12 @@ export const nominate = async (
   if (nominatedNodeName === '' || pod.status?.nominatedNodeName === nominatedNodeName) return;
   const { uid } = pod.metadata;
   const body = { metadata: { ...(uid ? { uid } : {}) }, status: { nominatedNodeName } };
-  await p.client.patch(PODS, refOf(pod), body, { subresource: 'status', signal });
+  try {
+    await p.client.patch(PODS, refOf(pod), body, { subresource: 'status', signal });
+  } catch (error) {
+    if (!isBoundMeanwhile(error)) throw error;
+    throw new KubeError(error.message, { kind: 'conflict', cause: error });
+  }
 };
 
 /** Lets kube-scheduler put a pod on a node that we keep free for the plan's pods. */

@@ -408,6 +408,30 @@ const CASES: readonly Case[] = [
     ['record-deletion blue', 'cordon node-blue'],
   ],
   [
+    'a pod that leaves a node which stays goes before any node does',
+    make.plan(DELETE, {}, 'PinsReady'),
+    { ...BLUE, strays: [make.pod('web-1')] },
+    ['evict web-1'],
+  ],
+  [
+    'until it is gone its room is not free: no node begins',
+    make.plan(DELETE, {}, 'PinsReady'),
+    { ...BLUE, strays: [make.pod('web-1', { deletionTimestamp: make.ago(1) })] },
+    [],
+  ],
+  [
+    'one of the same name that came back since is left where it is',
+    make.plan(DELETE, {}, 'PinsReady'),
+    { ...BLUE, strays: [make.pod('db-0', { creationTimestamp: make.ago(-1) })] },
+    ['record-deletion blue', 'cordon node-blue'],
+  ],
+  [
+    'one that does not go in time is gone without',
+    make.plan(DELETE, {}, 'PinsReady'),
+    { ...BLUE, strays: [make.pod('web-1')], now: make.NOW + 700_000 },
+    ['record-deletion blue', 'cordon node-blue'],
+  ],
+  [
     'a budget of the NodePool holds it back',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, poolNodes: new Map([['general', { total: 1, disrupted: 1 }]]) },

@@ -8,6 +8,7 @@ import { isMovable, isTerminating } from './pods.ts';
 import { mustHoldEvictions } from './settling.ts';
 import { deletionEventsOf } from './status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from './steps.ts';
+import { straysLeft } from './strays.ts';
 import { surge } from './surge.ts';
 import type { World } from './world.ts';
 
@@ -83,13 +84,20 @@ const eviction = (pod: Pod): Step => ({
   message: `Evicting pod ${pod.metadata.namespace}/${pod.metadata.name}`,
 });
 
-const evictions = (world: World, claim: string): readonly Step[] => {
+const evictionsOf = (world: World, pods: readonly Pod[]): readonly Step[] => {
   if (mustHoldEvictions(world)) return [];
-  const kept = new Set(mandatoryPods(world, claim));
-  return (world.pods.get(claim) ?? [])
-    .filter((pod) => isMovable(pod) && !isTerminating(pod) && !kept.has(pod))
+  return pods
+    .filter((pod) => isMovable(pod) && !isTerminating(pod))
     .filter((pod) => (world.heldUntil.get(pod.metadata.uid ?? '') ?? 0) <= world.now)
     .flatMap((pod) => surge(world, pod) ?? [eviction(pod)]);
+};
+
+const evictions = (world: World, claim: string): readonly Step[] => {
+  const kept = new Set(mandatoryPods(world, claim));
+  return evictionsOf(
+    world,
+    (world.pods.get(claim) ?? []).filter((pod) => !kept.has(pod)),
+  );
 };
 
 const begin = (claim: string, node: Node): readonly Step[] => [
@@ -178,12 +186,16 @@ export const poolBudgets = (world: World): { nodePoolName: string; allowedDisrup
     .map(([nodePoolName, allowedDisruptions]) => ({ nodePoolName, allowedDisruptions }));
 };
 
-/** The deletion phase: cordon, evict, delete, so many nodes at a time, and wait until each NodeClaim is gone. */
+/**
+ * The deletion phase: pods that leave nodes which stay go first, since others of the plan get their room; then cordon,
+ * evict, delete, so many nodes at a time, until each NodeClaim is gone.
+ */
 export const drainAndDelete = (world: World): Decision => {
   const claims = (world.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
   const hasBegun = (claim: string): boolean =>
     deletionEventsOf(world.plan, claim).length > 0 && world.nodeClaims.has(claim);
-  let room = world.limits.maxSimultaneousDrains - claims.filter(hasBegun).length;
+  const strays = straysLeft(world);
+  let room = strays.length > 0 ? 0 : world.limits.maxSimultaneousDrains - claims.filter(hasBegun).length;
   const budgets = budgetsOf(world);
   const results = claims.map((claim) => {
     const pool = poolOf(world, claim);
@@ -196,10 +208,10 @@ export const drainAndDelete = (world: World): Decision => {
     }
     return result;
   });
-  const next = results.flatMap((r) => r.steps);
+  const next = [...evictionsOf(world, strays), ...results.flatMap((r) => r.steps)];
   const failure = next.find((s) => s.kind === 'fail');
   if (failure) return steps(failure);
-  if (next.length > 0 || results.some((r) => !r.done))
+  if (next.length > 0 || strays.length > 0 || results.some((r) => !r.done))
     return { steps: next, againAfterMs: againAfter(world) };
   return steps({
     kind: 'advance',

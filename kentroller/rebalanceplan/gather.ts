@@ -11,6 +11,7 @@ import { existingClaims } from './lock.ts';
 import { openMigrations } from './migration.ts';
 import { isReady } from './readiness.ts';
 import { deletionEventsOf, isRunning } from './status.ts';
+import { straysOf } from './strays.ts';
 import { viewSurge } from './surgeview.ts';
 import { asksForWebhook, type WebhookView } from './webhook.ts';
 import type { ExecutionLimits, MigrationSettings, PinsView, World } from './world.ts';
@@ -168,9 +169,13 @@ export const gather = async (
   const draining = (plan.spec.nodeClaimsToDelete ?? []).filter(
     ({ nodeClaimName }) => deletionEventsOf(plan, nodeClaimName).length > 0,
   );
+  const leaving = (plan.spec.nodeClaimsToDelete ?? []).flatMap(
+    ({ nodeClaimName }) => nodes.get(nodeClaimName)?.metadata.name ?? [],
+  );
+  const strays = straysOf(plan, { podOf: (key) => caches.pods.get(key), leaving: new Set(leaving) });
   const surge = await viewSurge(
     { client, caches, byDefault: sources.surges() },
-    draining.flatMap(({ nodeClaimName }) => pods.get(nodeClaimName) ?? []),
+    [...strays, ...draining.flatMap(({ nodeClaimName }) => pods.get(nodeClaimName) ?? [])],
     signal,
   );
   const all = caches.nodes.list();
@@ -180,6 +185,7 @@ export const gather = async (
     nodeClaims,
     nodes,
     pods,
+    strays,
     waiting: waitingPods(caches, plan),
     nodePools: new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool])),
     poolNodes: countPools(caches.nodeClaims.list(), (claim) => nodeOf(caches, claim)),

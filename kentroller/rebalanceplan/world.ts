@@ -53,6 +53,8 @@ export interface World {
   readonly nodeClaims: ReadonlyMap<string, NodeClaim>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly pods: ReadonlyMap<string, readonly Pod[]>;
+  /** Pods that the plan moves off nodes that stay, as long as they are there. */
+  readonly strays: readonly Pod[];
   /** Pods of the plan's owners that are on no node. */
   readonly waiting: readonly Pod[];
   readonly nodePools: ReadonlyMap<string, NodePool>;

@@ -130,6 +130,7 @@ export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
   nodeClaims: new Map(),
   nodes: new Map(),
   pods: new Map(),
+  strays: [],
   waiting: [],
   nodePools: new Map([['general', nodePool()]]),
   poolNodes: new Map([['general', { total: 10, disrupted: 0 }]]),
