@@ -211,18 +211,18 @@ const podSpec = message({
   43: one('schedulingGroup', message({ 1: told(text('podGroupName')) })),
 });
 
+/** PodCondition and NodeCondition have what we read under the same numbers. */
+const condition = message({
+  1: told(text('type')),
+  2: told(text('status')),
+  4: time('lastTransitionTime'),
+  5: text('reason'),
+  6: text('message'),
+});
+
 const podStatus = message({
   1: text('phase'),
-  2: many(
-    'conditions',
-    message({
-      1: told(text('type')),
-      2: told(text('status')),
-      4: time('lastTransitionTime'),
-      5: text('reason'),
-      6: text('message'),
-    }),
-  ),
+  2: many('conditions', condition),
   3: text('message'),
   4: text('reason'),
   7: time('startTime'),
@@ -263,16 +263,7 @@ const node = message({
     message({
       1: quantityMap('capacity'),
       2: quantityMap('allocatable'),
-      4: many(
-        'conditions',
-        message({
-          1: told(text('type')),
-          2: told(text('status')),
-          4: time('lastTransitionTime'),
-          5: text('reason'),
-          6: text('message'),
-        }),
-      ),
+      4: many('conditions', condition),
       5: many('addresses', message({ 1: told(text('type')), 2: told(text('address')) })),
       7: one('nodeInfo', message({ 7: text('kubeletVersion') })),
     }),
