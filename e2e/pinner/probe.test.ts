@@ -74,7 +74,10 @@ t.before(async () => {
   webhook = startWebhook({ namespace, name: 'a', port, configuration });
   await eventually('the state of the world', () => extender.said('state of the world received'));
   await eventually('a certificate', () => webhook.said('certificate loaded'));
-  await eventually('at rest', () => webhook.said('webhook at rest'));
+  await eventually('trusted', async () => {
+    const found = await client.get(MUTATING_WEBHOOK_CONFIGURATIONS, { name: configuration });
+    return found.webhooks?.[0]?.clientConfig.caBundle;
+  });
 });
 t.teardown(async () => {
   await Promise.all([extender.stop(), webhook.stop()]);
@@ -85,6 +88,7 @@ t.teardown(async () => {
 });
 
 t.test('while no plan runs, it is not live', async (t) => {
+  t.notOk(webhook.said('webhook at rest'), 'it was installed at rest');
   t.match(await probe(), { isLive: false, reason: /without a pin/ });
 });
 
