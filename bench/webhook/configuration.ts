@@ -3,10 +3,18 @@ import { parse } from 'yaml';
 import type { MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { CLOSED } from '../../webhook/door.ts';
 
 const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
 
-/** What users install, but called by URL and for one namespace. */
+interface Conditioned {
+  readonly matchConditions?: readonly { readonly name: string }[];
+}
+
+/**
+ * What users install, but called by URL and for one namespace, and called at all: that no plan runs, as it is installed,
+ * is for ours alone to take away, and the echo would never be asked.
+ */
 export const configure = async (
   client: KubeClient,
   o: { readonly name: string; readonly webhook: string; readonly url: string; readonly workload: string },
@@ -20,6 +28,7 @@ export const configure = async (
       name: o.webhook,
       clientConfig: { url: o.url, ...(caBundle ? { caBundle } : {}) },
       namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.workload } },
+      matchConditions: (webhook as Conditioned).matchConditions?.filter(({ name }) => name !== CLOSED.name),
     })),
   });
 };
