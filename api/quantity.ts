@@ -97,14 +97,14 @@ export const formatCpu = (millicores: number): string =>
 
 const UNITS = ['Ei', 'Pi', 'Ti', 'Gi', 'Mi', 'Ki'] as const;
 
-const SMALL_UNITS = ['Ki', 'Mi', 'Gi', 'Ti', 'Pi'] as const;
+const FROM_SMALLEST = UNITS.toReversed();
 
 /** Writes bytes as a memory quantity, with the largest binary unit that keeps it exact: 1536Mi, 4Gi, 1000. */
 export const formatBytes = (size: number): string => {
   if (Number.isSafeInteger(size) && size > 0) {
     let [whole, unit] = [size, 0];
-    while (whole % 1024 === 0 && unit < SMALL_UNITS.length) [whole, unit] = [whole / 1024, unit + 1];
-    return `${whole}${SMALL_UNITS[unit - 1] ?? ''}`;
+    while (whole % 1024 === 0 && unit < FROM_SMALLEST.length) [whole, unit] = [whole / 1024, unit + 1];
+    return `${whole}${FROM_SMALLEST[unit - 1] ?? ''}`;
   }
   const exact = BigInt(size);
   for (const unit of UNITS) {

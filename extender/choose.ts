@@ -68,25 +68,27 @@ const startupTaintsOf = (state: State, nodeName: string): ReadonlySet<string> =>
       .flatMap(({ key, startup }) => (startup ? [key] : [])),
   ]);
 
-const chooseAlone = (
+/** The node of an intent as the pod finds it; undefined where nothing may be put there. */
+const placeFor = (state: State, intent: Intent, node: Node | undefined, pod: Pod) => ({
+  node: node && viewOf(state, node, pod),
+  isReady: node !== undefined && isReady(node),
+  ownTaints: OWN_TAINTS,
+  startupTaints: startupTaintsOf(state, intent.nodeName),
+  gate: PIN_GATE,
+});
+
+type ChooseFor = (
   state: State,
   intent: Intent,
   pod: Pod,
   at: 'admission' | 'pending',
-  isCoexisting = false,
-): Pin => {
+  isCoexisting?: boolean,
+) => Pin;
+
+const chooseAlone: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
   const closed = closedFor(state, intent);
   const node = closed ? undefined : state.nodes.get(intent.nodeName);
-  const pin = choosePin({
-    pod,
-    node: node && viewOf(state, node, pod),
-    isReady: node !== undefined && isReady(node),
-    at,
-    ownTaints: OWN_TAINTS,
-    startupTaints: startupTaintsOf(state, intent.nodeName),
-    gate: PIN_GATE,
-    isCoexisting,
-  });
+  const pin = choosePin({ pod, at, isCoexisting, ...placeFor(state, intent, node, pod) });
   if (!closed || pin.way === 'leave') return pin;
   return { way: pin.way === 'hold' && closed.isLasting ? 'nominate' : pin.way, reason: closed.reason };
 };
@@ -102,24 +104,11 @@ export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): Hol
   if (closed?.isLasting) return { kind: 'lift', reason: closed.reason };
   if (closed) return { kind: 'wait', reason: closed.reason };
   const node = state.nodes.get(intent.nodeName);
-  return decideHold({
-    pod: withoutHold(pod),
-    node: node && viewOf(state, node, pod),
-    isReady: node !== undefined && isReady(node),
-    ownTaints: OWN_TAINTS,
-    startupTaints: startupTaintsOf(state, intent.nodeName),
-    gate: PIN_GATE,
-  });
+  return decideHold({ pod: withoutHold(pod), ...placeFor(state, intent, node, pod) });
 };
 
 /** How a pod is pinned to the node of an intent as things stand. */
-export const chooseFor = (
-  state: State,
-  intent: Intent,
-  pod: Pod,
-  at: 'admission' | 'pending',
-  isCoexisting = false,
-): Pin => {
+export const chooseFor: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
   const pin = chooseAlone(state, intent, pod, at, isCoexisting);
   if (pin.way === 'leave' || !pod.spec.schedulingGroup) return pin;
   if (at === 'admission') return { way: 'leave', reason: 'its group is placed when all of it is there' };

@@ -1,14 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './command.ts';
 import type { LayerPlan } from './oci.ts';
@@ -27,8 +18,8 @@ export interface Running {
   readonly nodeFlags: readonly string[];
 }
 
-/** Runs each component's --help in this root as its container would; answers what of the cache is there afterwards. */
-export const compile = async (root: string, { uid, nodeFlags }: Running): Promise<readonly string[]> => {
+/** Runs each component's --help in this root as its container would, which keeps its modules as they were compiled. */
+const compile = async (root: string, { uid, nodeFlags }: Running): Promise<void> => {
   const cache = join(root, COMPILE_CACHE);
   mkdirSync(cache, { recursive: true });
   chownSync(cache, uid, uid);
@@ -39,7 +30,6 @@ export const compile = async (root: string, { uid, nodeFlags }: Running): Promis
     const node = ['chroot', `--userspec=${uid}:${uid}`, root, '/usr/bin/node', ...nodeFlags];
     await run([...env, ...node, `/app/${main}`, '--help']);
   }
-  return readdirSync(cache, { recursive: true, encoding: 'utf8' }).sort();
 };
 
 /**

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { type Decoded, type Message, Reader, WireError } from './message.ts';
+import { type Decoded, type Field, type Message, message, Reader, WireError } from './message.ts';
 import { STATUS } from './schema.ts';
 
 /** What is asked of the server in a watch: protobuf, or else JSON. */
@@ -19,47 +19,31 @@ export interface WireEvent {
   readonly object: Decoded;
 }
 
-/** A field of bytes within a buffer. */
-interface Span {
-  readonly from: number;
-  readonly to: number;
+const RAW: Field = { name: 'raw', kind: 'bytes', keepsZero: true };
+
+/** runtime.Unknown, which says what the object is that its bytes hold; we know. */
+const UNKNOWN = message({ 2: RAW });
+
+/** meta.WatchEvent with its runtime.RawExtension. */
+const EVENT = message({
+  1: { name: 'type', kind: 'text', keepsZero: true },
+  2: { name: 'object', kind: 'message', keepsZero: true, of: message({ 1: RAW }) },
+});
+
+interface Raw {
+  readonly raw?: Buffer;
 }
 
-/** Where the field of bytes with this number lies in a message that has no others but fields of bytes. */
-const spanOf = (bytes: Buffer, wanted: number, from: number, to: number): Span | undefined => {
-  let at = from;
-  const varint = (): number => {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined || at > to) break;
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return value >>> 0;
-    }
-    throw new WireError('an envelope is broken');
-  };
-  while (at < to) {
-    const tag = varint();
-    if ((tag & 7) !== 2) throw new WireError('an envelope has a field that is not of bytes');
-    const length = varint();
-    if (at + length > to) throw new WireError('an envelope is shorter than what it holds');
-    if (tag >>> 3 === wanted) return { from: at, to: at + length };
-    at += length;
-  }
-  return undefined;
-};
-
-/** The object within the envelope that says what it is: runtime.Unknown, whose field 2 has the bytes. */
-const readUnknown = (reader: Reader, schema: Message, bytes: Buffer, { from, to }: Span): Decoded => {
-  if (bytes.compare(MAGIC, 0, MAGIC.length, from, from + MAGIC.length) !== 0)
+/** The object in its envelope. */
+const readUnknown = (reader: Reader, schema: Message, envelope: Buffer): Decoded => {
+  if (!envelope.subarray(0, MAGIC.length).equals(MAGIC))
     throw new WireError('an object does not begin as objects do');
-  const raw = spanOf(bytes, 2, from + MAGIC.length, to);
-  return raw ? reader.read(schema, bytes, raw.from, raw.to) : {};
+  const { raw } = reader.read(UNKNOWN, envelope, MAGIC.length) as Raw;
+  return raw ? reader.read(schema, raw) : {};
 };
 
 /** The Status in the body of an answer. Throws WireError. */
-export const readStatus = (body: Buffer): Decoded =>
-  readUnknown(new Reader(), STATUS, body, { from: 0, to: body.length });
+export const readStatus = (body: Buffer): Decoded => readUnknown(new Reader(), STATUS, body);
 
 /** Cuts a watch into its frames, wherever the chunks of the network end, and reads the event of each. */
 export class EventReader {
@@ -101,14 +85,9 @@ export class EventReader {
   }
 
   #event(bytes: Buffer, from: number, to: number): WireEvent {
-    const kind = spanOf(bytes, 1, from, to);
-    const extension = spanOf(bytes, 2, from, to);
-    const raw = extension && spanOf(bytes, 1, extension.from, extension.to);
-    if (!kind || !raw) throw new WireError('an event without a type or an object');
-    const type = bytes.toString('latin1', kind.from, kind.to);
-    return {
-      type,
-      object: readUnknown(this.#reader, type === 'ERROR' ? STATUS : this.#schema, bytes, raw),
-    };
+    const { type, object } = this.#reader.read(EVENT, bytes, from, to) as { type?: string; object?: Raw };
+    if (!type || !object?.raw) throw new WireError('an event without a type or an object');
+    const schema = type === 'ERROR' ? STATUS : this.#schema;
+    return { type, object: readUnknown(this.#reader, schema, object.raw) };
   }
 }

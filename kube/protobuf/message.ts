@@ -16,6 +16,7 @@ type Kind =
   | 'quantity'
   | 'message'
   | 'inline'
+  | 'bytes'
   | 'texts'
   | 'messages'
   | 'textMap'
@@ -102,6 +103,11 @@ export class Reader {
     switch (kind) {
       case 'text':
         if (length > 0 || field.keepsZero) into[name] = this.#text(end);
+        break;
+      case 'bytes':
+        // Of the same memory: to be read before the next message is.
+        into[name] = this.#bytes.subarray(this.#at, end);
+        this.#at = end;
         break;
       case 'texts':
         this.#listOf(into, name).push(this.#text(end));
