@@ -97,7 +97,8 @@ const runFile = async (path: string, env: Readonly<Record<string, string>>): Pro
 };
 
 interface Ran {
-  readonly file: TestFile;
+  /** Left out where a whole part broke off: that no second run makes good. */
+  readonly file?: TestFile;
   readonly tally: Tally;
 }
 
@@ -166,9 +167,6 @@ const onWholeCluster = async (files: Iterable<TestFile>): Promise<readonly Ran[]
   });
 };
 
-/** What broke off counts as a failure that no second run makes good. */
-let brokenOff = NOTHING;
-
 /** A lane that breaks off does not end the other. */
 const runLane = async (parts: readonly Part[]): Promise<readonly Ran[]> => {
   const ran: Ran[] = [];
@@ -177,33 +175,33 @@ const runLane = async (parts: readonly Part[]): Promise<readonly Ran[]> => {
       ran.push(...(await part()));
     } catch (error) {
       process.stdout.write(`not ok - ${error instanceof Error ? error.message : String(error)}\n`);
-      brokenOff = sum(brokenOff, { passed: 0, failed: 1, skipped: 0 });
+      ran.push({ tally: { passed: 0, failed: 1, skipped: 0 } });
     }
   }
   return ran;
 };
 
-/** How files are run that need a cluster, by what they need. */
-const ON: Readonly<Record<Exclude<Need, 'nothing'>, (files: Iterable<TestFile>) => Promise<readonly Ran[]>>> =
-  {
-    'api-server': onSharedGround,
-    'own-ground': runFiles,
-    'whole-cluster': onWholeCluster,
-  };
+/** How files are run, by what they need. */
+const ON: Readonly<Record<Need, (files: Iterable<TestFile>) => Promise<readonly Ran[]>>> = {
+  nothing: runFiles,
+  'api-server': onSharedGround,
+  'own-ground': runFiles,
+  'whole-cluster': onWholeCluster,
+};
 
 /**
  * Runs a few failed files once more, each with the machine to itself and on a cluster where nothing was left by
  * others. What it says then counts, and that there was a second run is said.
  */
-const runAgain = async (failed: readonly Ran[]): Promise<readonly Ran[]> => {
+const runAgain = async (files: readonly TestFile[]): Promise<readonly Ran[]> => {
   const again: Ran[] = [];
-  for (const { file } of failed) {
+  for (const file of files) {
     process.stdout.write(`# again, alone: ${file.path}\n`);
-    if (file.need !== 'nothing')
-      again.push(...(await runLane([() => ON[file.need as keyof typeof ON]([file])])));
+    const ran = await runLane([() => ON[file.need]([file])]);
+    if (total(ran).failed === 0)
+      process.stdout.write(`# flaky: ${file.path} failed beside others and passed alone\n`);
+    again.push(...ran);
   }
-  const flaky = again.filter(({ tally }) => tally.failed === 0).map(({ file }) => file.path);
-  for (const path of flaky) process.stdout.write(`# flaky: ${path} failed beside others and passed alone\n`);
   return again;
 };
 
@@ -213,15 +211,15 @@ const runAgain = async (failed: readonly Ran[]): Promise<readonly Ran[]> => {
  * with Karpenter, which buys a machine for a pod that waits for a second.
  */
 const runOnGrounds = async (): Promise<Tally> => {
-  const files = filesThatNeed('own-ground');
-  const own: Part = () => runFiles(files);
+  const ownGround = filesThatNeed('own-ground');
+  const own: Part = () => runFiles(ownGround);
   const shared: Part = () => onSharedGround(filesThatNeed('api-server'));
   const lanes = await Promise.all([[shared, own], [own]].map(runLane));
   const ran = [...lanes.flat(), ...(await runLane([() => onWholeCluster(filesThatNeed('whole-cluster'))]))];
-  const failed = ran.filter(({ tally }) => tally.failed > 0);
-  const passed = ran.filter(({ tally }) => tally.failed === 0);
-  const rest = failed.length <= MOST_AGAIN ? await runAgain(failed) : failed;
-  return [total(passed), total(rest), brokenOff].reduce(sum);
+  const isToRunAgain = ({ file, tally }: Ran): boolean => file !== undefined && tally.failed > 0;
+  const files = ran.filter(isToRunAgain).flatMap(({ file }) => file ?? []);
+  if (files.length > MOST_AGAIN) return total(ran);
+  return total([...ran.filter((each) => !isToRunAgain(each)), ...(await runAgain(files))]);
 };
 
 let tally = NOTHING;
