@@ -92,6 +92,19 @@ export interface TakeRequest {
   readonly coexisting: boolean;
   /** Nothing is given: an intent of the owner is named, where one is known. */
   readonly dryRun?: boolean;
+  /** How many slots more are welcome in advance, for pods that differ from this one by their names alone. */
+  readonly ahead?: number;
+  /** No pod waits: only slots in advance are asked for. */
+  readonly isAheadOnly?: boolean;
+}
+
+/** A slot for a pod that has not been asked about yet; its way is `assign`. */
+export interface SlotAhead {
+  readonly uid: string;
+  readonly nodeName: string;
+  readonly intentId: string;
+  readonly plan: string;
+  readonly reason: string;
 }
 
 export interface TakeReply {
@@ -100,14 +113,21 @@ export interface TakeReply {
   readonly plan: string;
   readonly way: '' | 'assign' | 'hold' | 'nominate';
   readonly reason: string;
+  readonly ahead?: readonly SlotAhead[];
 }
 
 export interface TakeRequests {
   readonly requests: readonly TakeRequest[];
+  /** Uids of slots that were given in advance and have gone to pods since. */
+  readonly used?: readonly string[];
+  /** Uids of slots that were given in advance and are not wanted any more. */
+  readonly returned?: readonly string[];
 }
 
 export interface TakeReplies {
   readonly replies: readonly TakeReply[];
+  /** Uids of owners whose slots in advance are to be returned. */
+  readonly recalled?: readonly string[];
 }
 
 export interface PinningServices {

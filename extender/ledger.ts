@@ -89,6 +89,12 @@ export class Ledger {
     if (peers?.delete(uid) && peers.size === 0) this.#byTerm.delete(term);
   }
 
+  /** Holds a promise as long again as it was made for. */
+  renew(uid: string): void {
+    const promised = this.#promises.get(uid);
+    if (promised) this.promise({ ...promised, until: this.#now() + (this.#terms.get(uid) ?? 0) });
+  }
+
   has(uid: string): boolean {
     this.#expire();
     return this.#promises.has(uid);

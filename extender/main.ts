@@ -22,7 +22,8 @@ import { dialExternal, dialLeader } from './autoscaler.ts';
 import { lead } from './leader.ts';
 import { extenderMetrics } from './metrics.ts';
 import { type Options, options } from './options.ts';
-import { SlotGiver, slotsService } from './slotsservice.ts';
+import { SlotGiver } from './slotgiver.ts';
+import { slotsService } from './slotsservice.ts';
 import { OWN_TAINTS, type State } from './state.ts';
 import { verbs } from './verbs.ts';
 

@@ -9,6 +9,10 @@ import { isLive, type State } from './state.ts';
 
 /** How long a granted slot is kept for a pod that does not show up: its creation failed, or was a dry run. */
 export const GRANT_MS = 10_000;
+/** Slots given in advance at once, at most. */
+const MOST_AHEAD = 64;
+/** One slot in advance for so many that are free. */
+const FREE_A_SLOT_AHEAD = 4;
 
 /** Whether a slot is for this pod: where the owner keeps names, each pod has a slot of its own. */
 const isFor = ({ intent }: Slot, { metadata }: Pod): boolean => {
@@ -50,8 +54,10 @@ const grant = (state: State, { requestUid, ownerUid, pod }: Asking, intent: Inte
  * Gives a free slot to a pod that is being created, and enters the promise: one where the pod may be assigned at
  * once, else one that it is held for.
  */
-export const takeSlot = (state: State, asking: Asking): Grant => {
-  const slots = slotsOf(state, asking.ownerUid);
+export const takeSlot = (state: State, asking: Asking): Grant =>
+  takeOf(state, asking, slotsOf(state, asking.ownerUid));
+
+const takeOf = (state: State, asking: Asking, slots: readonly Slot[]): Grant => {
   if (slots.length === 0)
     return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
   const own = slots.filter((slot) => isFor(slot, asking.pod));
@@ -65,6 +71,39 @@ export const takeSlot = (state: State, asking: Asking): Grant => {
     reason = pin.reason;
   }
   return later ? grant(state, asking, later.intent, later.pin) : { intent: undefined, reason };
+};
+
+/** A slot for a pod that has not been asked about yet. */
+export interface Ahead {
+  readonly uid: string;
+  readonly grant: Extract<Grant, { way: string }>;
+}
+
+/**
+ * Slots in advance, for pods that differ from this one by their names alone. None of an owner that keeps names, and
+ * of the free ones a part only: the last are for whoever asks first.
+ */
+export const takeAhead = (state: State, asking: Asking, count: number): readonly Ahead[] => {
+  if (count === 0) return [];
+  let slots = slotsOf(state, asking.ownerUid);
+  if (slots.some(({ intent }) => (intent.pin?.owner?.names ?? []).length > 0)) return [];
+  const free = slots.reduce((sum, slot) => sum + freeOf(slot), 0);
+  const most = Math.min(count, MOST_AHEAD, Math.floor(free / FREE_A_SLOT_AHEAD));
+  const found: Ahead[] = [];
+  while (found.length < most) {
+    const uid = `${asking.requestUid}/${found.length + 1}`;
+    const granted = takeOf(state, { ...asking, requestUid: uid }, slots);
+    if (!granted.intent) break;
+    if (granted.way !== 'assign') {
+      state.ledger.release(uid);
+      break;
+    }
+    found.push({ uid, grant: granted });
+    slots = slots.map((slot) =>
+      slot.intent.id === granted.intent.id ? { ...slot, used: slot.used + 1 } : slot,
+    );
+  }
+  return found;
 };
 
 /** The pod as it came, before we put it on a node or behind our gate. */

@@ -6,7 +6,7 @@ import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './match.ts';
 import type { TakeSlot } from './pinner.ts';
 import { isProbe, probePatch } from './probe.ts';
 import { type Asked, answer, readReview } from './review.ts';
-import { slimPod } from './slim.ts';
+import { shapeOf, slimPod } from './slim.ts';
 
 export interface Admission {
   readonly ownNamespace: string;
@@ -41,6 +41,10 @@ const isPinnedBy = (pod: Pod, intentId: string): boolean =>
   intentId === pod.metadata.annotations?.[PIN] &&
   (pod.spec.nodeName !== undefined || isGated(pod));
 
+/** Whether our pin is on it already, or what looks like one. */
+const mayBePinned = (pod: Pod): boolean =>
+  pod.metadata.annotations?.[PIN] !== undefined || pod.spec.nodeName !== undefined || isGated(pod);
+
 const pin = async (o: Admission, asked: Asked): Promise<string> => {
   const { pod, namespace } = asked;
   const probes = isProbe(asked);
@@ -52,16 +56,21 @@ const pin = async (o: Admission, asked: Asked): Promise<string> => {
     return answer(asked, []);
   }
   const { owner } = match;
-  const reply = await o.take({
-    requestUid: asked.uid,
-    namespace,
-    ownerKind: owner.kind,
-    ownerName: owner.name,
-    ownerUid: owner.uid,
-    pod: slimPod(pod),
-    coexisting: o.isCoexisting(namespace),
-    dryRun: probes,
-  });
+  const coexisting = o.isCoexisting(namespace);
+  const shape = shapeOf(pod);
+  const reply = await o.take(
+    {
+      requestUid: asked.uid,
+      namespace,
+      ownerKind: owner.kind,
+      ownerName: owner.name,
+      ownerUid: owner.uid,
+      pod: pod.metadata.name === undefined ? shape : slimPod(pod),
+      coexisting,
+      dryRun: probes,
+    },
+    probes || coexisting || mayBePinned(pod) ? undefined : shape,
+  );
   if (probes) {
     o.observe('passed');
     return answer(asked, probePatch(reply.intentId));

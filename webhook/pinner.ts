@@ -1,10 +1,14 @@
 import { loadPinningServices, type TakeReply, type TakeRequest } from '../api/pinning.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { dialPeer, findPeer, type PeerTarget } from '../kube/peer.ts';
+import { Hand } from './hand.ts';
 import { SlotStream, type SlotsClient } from './slotstream.ts';
 
-/** Asks the pod pinner's leader for a slot. Throws when nobody leads or the answer is late. */
-export type TakeSlot = (request: TakeRequest) => Promise<TakeReply>;
+/**
+ * A slot for a pod from the pod pinner's leader; `shape` is the pod without its name, undefined where the leader has to
+ * see this very pod. Throws when nobody leads or the answer is late.
+ */
+export type TakeSlot = (request: TakeRequest, shape: string | undefined) => Promise<TakeReply>;
 
 /** How long a leader that was found is taken for the leader; it is looked up again beside the requests. */
 const FOUND_MS = 5_000;
@@ -16,6 +20,7 @@ const SILENT_MS = 5_000;
 interface Connection {
   readonly target: PeerTarget;
   readonly stream: SlotStream;
+  readonly hand: Hand;
   readonly close: () => void;
 }
 
@@ -45,13 +50,13 @@ export class Pinner {
   }
 
   /** One attempt within the time allowed, which covers the search for the leader as well. */
-  readonly take: TakeSlot = async (request) => {
+  readonly take: TakeSlot = async (request, shape) => {
     const { timeoutMs, now } = this.#o;
     const known = this.#connection;
-    if (!known) return this.#searchAndTake(request);
+    if (!known) return this.#searchAndTake(request, shape);
     if (now() - this.#foundAt >= FOUND_MS) void this.#find().catch(() => {});
     try {
-      return await known.stream.take(request, timeoutMs);
+      return await known.hand.take(request, shape, timeoutMs);
     } catch (error) {
       // Whoever does not answer may lead no more, or hang.
       this.#foundAt = 0;
@@ -74,17 +79,18 @@ export class Pinner {
   /** Asks it no more; what it was asked it may still answer in time. */
   #leave(connection: Connection): void {
     if (this.#connection === connection) this.#connection = undefined;
+    connection.hand.end();
     setTimeout(connection.close, this.#o.timeoutMs).unref();
   }
 
-  async #searchAndTake(request: TakeRequest): Promise<TakeReply> {
+  async #searchAndTake(request: TakeRequest, shape: string | undefined): Promise<TakeReply> {
     const { timeoutMs, now } = this.#o;
     const until = now() + timeoutMs;
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new Error(`no leader within ${timeoutMs} ms`)), timeoutMs);
     try {
-      const { stream } = await Promise.race([this.#find(), late]);
-      return await stream.take(request, Math.max(1, until - now()));
+      const { hand } = await Promise.race([this.#find(), late]);
+      return await hand.take(request, shape, Math.max(1, until - now()));
     } finally {
       clearTimeout(timer);
     }
@@ -120,10 +126,16 @@ export class Pinner {
       definition: this.#definition,
       token: this.#o.token,
     }) as unknown as SlotsClient;
-    const stream = new SlotStream(client, this.#o.now, () => this.#leave(connection));
+    const stream = new SlotStream(client, {
+      now: this.#o.now,
+      onEnd: () => this.#leave(connection),
+      onRecall: (ownerUid) => hand.recall(ownerUid),
+    });
+    const hand = new Hand(stream, this.#o.now);
     const connection: Connection = {
       target,
       stream,
+      hand,
       close: () => {
         stream.close();
         client.close();

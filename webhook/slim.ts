@@ -1,10 +1,16 @@
 import { PIN } from '../api/labels.ts';
-import type { Container, Pod } from '../api/objects.ts';
+import type { Container, Pod, Volume } from '../api/objects.ts';
 
 const slimContainer = ({ name, restartPolicy, resources, ports }: Container): Container =>
   ({ name, restartPolicy, resources, ports }) as Container;
 
-/** The pod as JSON, without what can't keep it off a node: most of a pod is images, variables and probes. */
+/** Sources of volumes that are made where the pod is; one of them has a random name in every pod. */
+const MADE_THERE = ['projected', 'configMap', 'secret', 'downwardAPI', 'emptyDir'];
+
+const isMadeThere = (volume: Volume): boolean => MADE_THERE.some((source) => volume[source] !== undefined);
+
+/** The pod as JSON, without what can't keep it off a node: most of a pod is images, variables, probes and
+ * volumes of its own. */
 export const slimPod = ({ metadata, spec }: Pod): string => {
   const { name, generateName, labels, ownerReferences, annotations } = metadata;
   const pin = annotations?.[PIN];
@@ -20,6 +26,11 @@ export const slimPod = ({ metadata, spec }: Pod): string => {
       ...spec,
       containers: spec.containers.map(slimContainer),
       initContainers: spec.initContainers?.map(slimContainer),
+      volumes: spec.volumes?.filter((volume) => !isMadeThere(volume)),
     },
   });
 };
+
+/** The same without the pod's name: what it has in common with others of its template. */
+export const shapeOf = (pod: Pod): string =>
+  slimPod({ ...pod, metadata: { ...pod.metadata, name: undefined as unknown as string } });

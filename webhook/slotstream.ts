@@ -15,6 +15,8 @@ interface Waiting {
 
 /** Batches under way at once: while that many are, what is asked gathers into the next. */
 const AT_ONCE = 2;
+/** Nobody waits to hear which slots in hand were used: many are told at once. */
+const TELL_MS = 50;
 
 /** One stream to one leader. Requests of one turn of the event loop, or of one round trip under load, travel together. */
 export class SlotStream {
@@ -24,13 +26,29 @@ export class SlotStream {
   #heardAt = 0;
   #gathered: Waiting[] = [];
   #isDue = false;
+  #telling: NodeJS.Timeout | undefined;
+  #used: string[] = [];
+  #returned: string[] = [];
   #canWrite = true;
   #ended: Error | undefined;
+  readonly #onRecall: (ownerUid: string) => void;
 
-  /** `onEnd` is told once, when the stream can be used no more. */
-  constructor(client: SlotsClient, now: () => number, onEnd: () => void) {
+  /**
+   * `onEnd` is told once, when the stream can be used no more; `onRecall` when the leader wants the slots of an owner
+   * back that it gave in advance.
+   */
+  constructor(
+    client: SlotsClient,
+    o: {
+      readonly now: () => number;
+      readonly onEnd: () => void;
+      readonly onRecall?: (ownerUid: string) => void;
+    },
+  ) {
+    const { now, onEnd } = o;
     this.#call = client.Take();
     this.#now = now;
+    this.#onRecall = o.onRecall ?? (() => {});
     const end = (error: Error): void => {
       if (this.#ended) return;
       this.#ended = error;
@@ -39,7 +57,10 @@ export class SlotStream {
       this.#sent.length = 0;
       this.#gathered = [];
     };
-    this.#call.on('data', ({ replies }: TakeReplies) => this.#answer(replies));
+    this.#call.on('data', ({ replies, recalled }: TakeReplies) => {
+      for (const ownerUid of recalled ?? []) this.#onRecall(ownerUid);
+      if (replies.length > 0) this.#answer(replies);
+    });
     this.#call.on('error', end);
     this.#call.on('end', () => end(new Error("the pod pinner's leader ended the stream")));
     this.#call.on('drain', () => {
@@ -74,35 +95,69 @@ export class SlotStream {
         isLate: false,
       };
       this.#gathered.push(waiting);
-      if (this.#isDue) return;
-      this.#isDue = true;
-      setImmediate(() => {
-        this.#isDue = false;
-        this.#flush();
-      });
+      this.#flushSoon();
     });
+  }
+
+  /** A slot that was given in advance went to a pod. */
+  use(uid: string): void {
+    this.#used.push(uid);
+    this.#telling ??= setTimeout(() => {
+      this.#telling = undefined;
+      this.#flush();
+    }, TELL_MS).unref();
+  }
+
+  /** Slots that were given in advance are not wanted any more. */
+  giveBack(uids: readonly string[]): void {
+    if (uids.length === 0) return;
+    this.#returned.push(...uids);
+    this.#flushSoon();
+  }
+
+  /** What was used or given back is told now. */
+  tell(): void {
+    this.#flushSoon();
   }
 
   close(): void {
     this.#call.cancel();
   }
 
+  #flushSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      this.#flush();
+    });
+  }
+
   #flush(): void {
-    if (this.#ended || !this.#canWrite || this.#sent.length >= AT_ONCE) return;
-    // Nobody waits for these any more: no slot is to be given for them.
+    if (this.#ended || !this.#canWrite) return;
+    const batch = this.#sent.length < AT_ONCE ? this.#nextBatch() : [];
+    const [used, returned] = [this.#used, this.#returned];
+    if (batch.length + used.length + returned.length === 0) return;
+    [this.#used, this.#returned] = [[], []];
+    this.#canWrite = this.#call.write({ requests: batch.map(({ request }) => request), used, returned });
+  }
+
+  #nextBatch(): readonly Waiting[] {
+    // Nobody waits for the late ones any more: no slot is to be given for them.
     const batch = this.#gathered.filter(({ isLate }) => !isLate);
     this.#gathered = [];
-    if (batch.length === 0) return;
+    if (batch.length === 0) return batch;
     if (this.#sent.length === 0) this.#heardAt = this.#now();
     this.#sent.push(batch);
-    this.#canWrite = this.#call.write({ requests: batch.map(({ request }) => request) });
+    return batch;
   }
 
   #answer(replies: readonly TakeReply[]): void {
     this.#heardAt = this.#now();
-    for (const [at, { resolve, reject }] of (this.#sent.shift() ?? []).entries()) {
+    for (const [at, { resolve, reject, isLate }] of (this.#sent.shift() ?? []).entries()) {
       const reply = replies[at];
-      if (reply) resolve(reply);
+      if (reply && isLate) this.giveBack((reply.ahead ?? []).map(({ uid }) => uid));
+      else if (reply) resolve(reply);
       else reject(new Error('an empty answer'));
     }
     this.#flush();

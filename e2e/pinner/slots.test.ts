@@ -8,6 +8,7 @@ import {
 } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import t from 'tap';
+import { PIN } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import {
   type Intent,
@@ -20,12 +21,14 @@ import {
 import { NODES, PODS } from '../../api/resources.ts';
 import { IntentStore } from '../../extender/intents.ts';
 import { Ledger } from '../../extender/ledger.ts';
-import { SlotGiver, slotsService } from '../../extender/slotsservice.ts';
+import { SlotGiver } from '../../extender/slotgiver.ts';
+import { slotsService } from '../../extender/slotsservice.ts';
 import { StandingCache } from '../../extender/standing.ts';
 import type { State } from '../../extender/state.ts';
 import { createLogger } from '../../kube/log.ts';
 import { POD_INDEXES } from '../../kube/trim.ts';
 import { rememberRequests } from '../../planner/fit.ts';
+import { Hand } from '../../webhook/hand.ts';
 import { SlotStream, type SlotsClient } from '../../webhook/slotstream.ts';
 
 /** The way from the webhook's replicas to the pinner's leader, over a real stream. */
@@ -44,16 +47,27 @@ const serve = async (implementation: Parameters<Server['addService']>[1]) => {
   );
   const Client = makeGenericClientConstructor(slots, 'Slots');
   const clients: SlotsClient[] = [];
-  const dial = (onEnd: () => void = () => {}): SlotStream => {
+  const connect = (): SlotsClient => {
     const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as SlotsClient;
     clients.push(client);
-    return new SlotStream(client, Date.now, onEnd);
+    return client;
+  };
+  const dial = (onEnd: () => void = () => {}): SlotStream =>
+    new SlotStream(connect(), { now: Date.now, onEnd });
+  const dialHand = (): Hand => {
+    const stream = new SlotStream(connect(), {
+      now: Date.now,
+      onEnd: () => hand.end(),
+      onRecall: (ownerUid) => hand.recall(ownerUid),
+    });
+    const hand = new Hand(stream, Date.now);
+    return hand;
   };
   const close = (): void => {
     for (const client of clients) client.close();
     server.forceShutdown();
   };
-  return { dial, close };
+  return { dial, dialHand, close };
 };
 
 const request = (requestUid: string): TakeRequest => ({
@@ -98,14 +112,14 @@ const leading = (counts: readonly number[]) => {
   const giver = new SlotGiver({ log, now: () => now });
   giver.lead(state);
   now += 1_000;
-  return giver;
+  return { giver, state };
 };
 
 t.test('two replicas, 500 creations at once, some asked twice: no slot twice, none left over', async () => {
   const counts = fc.array(fc.integer({ min: 0, max: 250 }), { minLength: 1, maxLength: 4 });
   await fc.assert(
     fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
-      const { dial, close } = await serve(slotsService(leading(places)));
+      const { dial, close } = await serve(slotsService(leading(places).giver));
       const streams = [dial(), dial()];
       const ask = (at: number): Promise<TakeReply> => {
         const stream = streams[((at * 2_654_435_761 + seed) >>> 7) % 2] as SlotStream;
@@ -128,8 +142,128 @@ t.test('two replicas, 500 creations at once, some asked twice: no slot twice, no
       );
       if (given !== places500) throw new Error(`${given} slots given instead of ${places500}`);
     }),
-    { numRuns: 10 },
+    { numRuns: 10, includeErrorInReport: true },
   );
+});
+
+const ROLLED_OUT = 100;
+
+/** Two shapes of pods, as while a workload is rolled out. */
+const shapes = ['a', 'b'].map((label) => {
+  const { pod, ...rest } = request('');
+  const { metadata, spec } = JSON.parse(pod);
+  return { ...rest, pod: JSON.stringify({ metadata: { ...metadata, labels: { label } }, spec }) };
+});
+
+/** The pod that a reply was for stands in the cluster. */
+const show = ({ pods, ledger }: State, uid: string, { nodeName, intentId }: TakeReply): void => {
+  const object: Pod = {
+    metadata: {
+      name: uid,
+      namespace: 'n',
+      uid: `pod-${uid}`,
+      annotations: { [PIN]: intentId },
+      ownerReferences: [OWNER],
+    },
+    spec: { nodeName, containers: [] },
+  };
+  (pods as StandingCache<Pod>).put(object);
+  ledger.observe({ type: 'add', object });
+};
+
+t.test('slots in hand: two replicas, waves of pods: no slot twice, none left over', async (t) => {
+  const counts = fc.array(fc.integer({ min: 0, max: 250 }), { minLength: 1, maxLength: 4 });
+  let all = 0;
+  let waited = 0;
+  await fc.assert(
+    fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
+      const { giver, state } = leading(places);
+      const service = slotsService(giver);
+      const { dialHand, close } = await serve(service);
+      const take = giver.take.bind(giver);
+      const asked = new Set<string>();
+      giver.take = (one) => {
+        asked.add(one.requestUid);
+        return take(one);
+      };
+      const hands = [dialHand(), dialHand()];
+      const random = (at: number, below: number): number => ((at * 2_654_435_761 + seed) >>> 9) % below;
+      const handOf = (at: number): Hand => hands[random(at, 2)] as Hand;
+      const replies: TakeReply[] = [];
+      const ask = async (at: number): Promise<void> => {
+        // The rollout ends in the middle.
+        const shape = shapes[at < ROLLED_OUT ? random(at, 2) : 1];
+        const one = { ...shape, requestUid: `r-${at}` } as TakeRequest;
+        const reply = await handOf(at).take(one, one.pod, 20_000);
+        if (reply.way === 'assign' && random(at, 3) > 0) show(state, `r-${at}`, reply);
+        replies[at] = reply;
+      };
+      for (let at = 0; at < 500; ) {
+        const wave = Array.from({ length: Math.min(500 - at, 1 + random(at, 20)) }, (_, i) => at + i);
+        await Promise.all(wave.map(ask));
+        at += wave.length;
+      }
+      const again = replies[499] as TakeReply;
+      const one = { ...shapes[1], requestUid: 'r-499' } as TakeRequest;
+      const { nodeName, way } = await handOf(499).take(one, one.pod, 20_000);
+      if (nodeName !== again.nodeName || way !== again.way) throw new Error('a replay got another answer');
+      close();
+      places.forEach((count, at) => {
+        const given = replies.filter(({ nodeName }) => nodeName === `node-${at}`).length;
+        if (given > count) throw new Error(`${given} of ${count} on node-${at}`);
+      });
+      const given = replies.filter(({ way }) => way === 'assign').length;
+      const room = places.reduce((sum, count) => sum + count, 0);
+      if (given !== Math.min(500, room)) throw new Error(`${given} slots given of ${room}`);
+      const settled = [...replies.entries()].filter(([at, { way }]) => at >= ROLLED_OUT && way === 'assign');
+      all += settled.length;
+      waited += settled.filter(([at]) => asked.has(`r-${at}`)).length;
+    }),
+    { numRuns: 10, includeErrorInReport: true },
+  );
+  t.comment(`${waited} of ${all} pods waited for the leader`);
+  t.ok(all > 0 && waited < all / 2, 'most slots came from the hand');
+});
+
+t.test('what is in hand and not used goes back', async (t) => {
+  const { giver, state } = leading([400]);
+  const { dialHand, close } = await serve(slotsService(giver));
+  const hand = dialHand();
+  const take = (at: number) => {
+    const one = { ...shapes[0], requestUid: `r-${at}` } as TakeRequest;
+    return hand.take(one, one.pod, 5_000);
+  };
+  for (let at = 0; at < 100; at++) t.match(await take(at), { way: 'assign' });
+  t.ok(state.ledger.ofOwner('owner').length > 100, 'some are in hand');
+  await until(() => state.ledger.ofOwner('owner').length === 100);
+
+  for (let at = 100; at < 110; at++) await take(at);
+  t.ok(state.ledger.ofOwner('owner').length > 110, 'some are in hand again');
+  (state.nodes as StandingCache<Node>).drop('node-0');
+  await until(() => state.ledger.ofOwner('owner').length === 110);
+  t.match(await take(110), { way: 'hold' }, 'a node that is gone takes nobody');
+  close();
+});
+
+t.test('a replica that died with slots in hand is not waited for', async (t) => {
+  const { giver } = leading([100]);
+  const { dialHand, close } = await serve(slotsService(giver));
+  const [dead, living] = [dialHand(), dialHand()];
+  const take = (hand: Hand, at: number) => {
+    const one = { ...shapes[0], requestUid: `r-${at}` } as TakeRequest;
+    return hand.take(one, one.pod, 5_000);
+  };
+  for (let at = 0; at < 20; at++) await take(dead, at);
+  // Hangs: it hears nothing and returns nothing.
+  dead.recall = () => {};
+  dead.end();
+  let given = 0;
+  for (let at = 100; at < 200; at++) {
+    const { way } = await take(living, at);
+    if (way === 'assign') given++;
+  }
+  t.ok(given >= 48 && given <= 80, `${given} of the 80 that are left, save those in hand`);
+  close();
 });
 
 const batches: TakeRequest[][] = [];
@@ -198,7 +332,7 @@ t.test(
 );
 
 t.test('a leader that leads no more ends the streams of those who ask it', async (t) => {
-  const giver = leading([1]);
+  const { giver } = leading([1]);
   const { dial, close } = await serve(slotsService(giver));
   let ends = 0;
   const stream = dial(() => ends++);

@@ -1,0 +1,38 @@
+interface Entry<V> {
+  readonly value: V;
+  readonly until: number;
+}
+
+/** What was said lately, by key: each for as long as any other, and no more than so many of them. */
+export class Recent<V> {
+  readonly #entries = new Map<string, Entry<V>>();
+  readonly #o: { readonly keepMs: number; readonly most: number; readonly now: () => number };
+
+  constructor(o: { readonly keepMs: number; readonly most: number; readonly now: () => number }) {
+    this.#o = o;
+  }
+
+  get(key: string): V | undefined {
+    const found = this.#entries.get(key);
+    return found && found.until > this.#o.now() ? found.value : undefined;
+  }
+
+  set(key: string, value: V): void {
+    const { keepMs, most, now } = this.#o;
+    // In order of time: the oldest are first.
+    this.#entries.delete(key);
+    this.#entries.set(key, { value, until: now() + keepMs });
+    for (const [oldest, { until }] of this.#entries) {
+      if (until > now() && this.#entries.size <= most) break;
+      this.#entries.delete(oldest);
+    }
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+}
