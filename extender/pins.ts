@@ -18,7 +18,7 @@ import { matchPending } from './take.ts';
 const BIND_MS = 30_000;
 const LOOK_AGAIN_MS = 1_000;
 /** What became of an owner's pods is told this late, so that it is counted once for many of them. */
-const GATHER_MS = 50;
+const GATHER_MS = 250;
 
 interface Parts {
   readonly client: KubeClient;

@@ -1,12 +1,28 @@
-import { type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import { destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
 
 export type Logger = PinoLogger;
 
-/** JSON lines on standard output with ISO times; level is one of trace, debug, info, warn, error, fatal, silent. */
-export const createLogger = (o: { readonly component: string; readonly level?: string }): Logger =>
-  pino({
-    level: o.level ?? 'info',
-    base: { component: o.component },
-    timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-  });
+const GATHER_BYTES = 4096;
+
+/** Standard output; lines are gathered for so many milliseconds, and written before the process exits. */
+const gathered = (gatherMs: number) =>
+  destination({ dest: 1, sync: false, minLength: GATHER_BYTES, periodicFlush: gatherMs });
+
+/**
+ * JSON lines on standard output with ISO times; level is one of trace, debug, info, warn, error, fatal, silent. With
+ * `gatherMs`, for components that write many, lines come so many milliseconds late at most.
+ */
+export const createLogger = (o: {
+  readonly component: string;
+  readonly level?: string;
+  readonly gatherMs?: number;
+}): Logger =>
+  pino(
+    {
+      level: o.level ?? 'info',
+      base: { component: o.component },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    o.gatherMs === undefined ? destination({ dest: 1, sync: true }) : gathered(o.gatherMs),
+  );

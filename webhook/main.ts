@@ -30,6 +30,8 @@ import { webhookServer } from './serve.ts';
 
 const NAME = 'castai-pod-pinner-webhook';
 const LEAVE_MS = 10_000;
+/** A line for each pod that is pinned: written many at once, so that no pod waits for it. */
+const LOG_MS = 100;
 /** A node that a held pod waits for is asked for once in so many milliseconds. */
 const NODE_MS = 2_500;
 
@@ -41,7 +43,7 @@ const namesOf = ({ service, podNamespace, extraNames }: Options): readonly strin
 ];
 
 const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
-  const log = createLogger({ component: NAME, level: o.logLevel });
+  const log = createLogger({ component: NAME, level: o.logLevel, gatherMs: LOG_MS });
   const registry = new Registry();
   const reviews = counter(registry, 'pod_pinner_webhook_reviews_total', 'Reviews answered', ['outcome']);
   const ended = new AbortController();
