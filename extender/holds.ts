@@ -28,6 +28,8 @@ interface Parts {
   readonly observe: (way: string, outcome: 'done' | 'lost') => void;
   /** How long a landed pod may stay unschedulable before its controller makes another, in milliseconds. */
   readonly timeoutMs: number;
+  /** The same for a pod whose devices the node's driver has not published yet. */
+  readonly longestMs: number;
 }
 
 const keyOf = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
@@ -98,6 +100,10 @@ const refusalOf = ({ status }: Pod): string | undefined => {
   return said?.status === 'False' && said.reason === 'Unschedulable' ? (said.message ?? '') : undefined;
 };
 
+/** kube-scheduler names the claims; which devices there are, drivers say some time after the machine is ready. */
+const awaitsDevices = ({ spec }: Pod, message: string): boolean =>
+  (spec.resourceClaims ?? []).length > 0 && /claim/i.test(message);
+
 /** Tied to its node and not bound: kube-scheduler may have found what keeps it off. */
 const follow = async (
   p: Parts,
@@ -105,7 +111,7 @@ const follow = async (
   refused: Map<string, number>,
   signal: AbortSignal,
 ): Promise<Action> => {
-  const { state, timeoutMs } = p;
+  const { state } = p;
   const uid = pod.metadata.uid ?? '';
   const intent = intentOf(state, pod);
   const node = state.nodes.get(landsOn(pod) ?? '');
@@ -124,7 +130,8 @@ const follow = async (
   }
   const since = refused.get(uid) ?? state.now();
   refused.set(uid, since);
-  const left = since + timeoutMs - state.now();
+  const limitMs = awaitsDevices(pod, message) ? p.longestMs : p.timeoutMs;
+  const left = since + limitMs - state.now();
   if (left > 0) return requeue(Math.max(1, Math.min(left, LOOK_AGAIN_MS)));
   refused.delete(uid);
   state.ledger.avoid(pod.metadata.annotations?.[PIN] ?? '', state.now() + AVOID_MS);

@@ -45,6 +45,8 @@ export interface LeaderParts {
   readonly keepRefusedMs: number;
   /** How long a held pod may wait where it could go, in milliseconds. */
   readonly holdTimeoutMs: number;
+  /** How long a held pod may wait at all, in milliseconds. */
+  readonly holdLimitMs: number;
 }
 
 /** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
@@ -93,7 +95,13 @@ export const lead = async (o: LeaderParts): Promise<void> => {
         controllers: [
           placeholders(parts),
           pins({ ...parts, observe: metrics.pinned, missing: new Map() }),
-          holds({ ...parts, recorder, timeoutMs: o.holdTimeoutMs, observe: metrics.pinned }),
+          holds({
+            ...parts,
+            recorder,
+            timeoutMs: o.holdTimeoutMs,
+            longestMs: o.holdLimitMs,
+            observe: metrics.pinned,
+          }),
           releasePods(parts),
           refusedPods({
             ...parts,

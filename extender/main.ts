@@ -143,6 +143,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           enabled,
           keepRefusedMs: o.keepRefused,
           holdTimeoutMs: o.pinHoldTimeout,
+          holdLimitMs: o.pinHoldLimit,
         }),
     });
     // The Lease is given back: whoever is the last lets the held pods go.
