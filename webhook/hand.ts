@@ -24,7 +24,7 @@ interface InHand extends SlotAhead {
 interface Owned {
   /** The pods that the slots are for: without its name, each is this one. */
   readonly shape: string;
-  slots: InHand[];
+  readonly slots: InHand[];
   /** How many there should be in hand. */
   size: number;
   /** Whether slots in advance are asked for already. */

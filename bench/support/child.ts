@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { NODE_FLAGS } from '../../e2e/ground/image.ts';
 
 const TICKS_A_SECOND = 100;
 const KILL_AFTER_MS = 10_000;
@@ -28,12 +29,12 @@ export class Child {
       });
   }
 
-  /** A program of this repository, its path from the root; PROFILE_DIR in the environment takes CPU profiles. */
+  /** A program of this repository, its path from the root, run as the image runs it; PROFILE_DIR in the environment takes CPU profiles. */
   static ofOurs(path: string, env: Readonly<Record<string, string>>, args: readonly string[] = []): Child {
     const main = fileURLToPath(new URL(`../../${path}`, import.meta.url));
     const { PROFILE_DIR } = process.env;
-    const flags = PROFILE_DIR ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE_DIR}`] : [];
-    return new Child([process.execPath, ...flags, main, ...args], env);
+    const profile = PROFILE_DIR ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE_DIR}`] : [];
+    return new Child([process.execPath, ...NODE_FLAGS, ...profile, main, ...args], env);
   }
 
   /** Waits for a line that contains this text. Throws with the last lines when the process ends or time is up. */
