@@ -12,7 +12,10 @@ import { POD_INDEXES } from '../../kube/trim.ts';
 import { rememberRequests } from '../../planner/fit.ts';
 import { namesOf } from '../support/cluster.ts';
 
-/** The extender's verbs alone, over a cluster that stands in memory: `verbserver.ts NODES plan|idle`. */
+/**
+ * The extender's verbs alone, over a cluster that stands in memory: `verbserver.ts NODES plan|idle`. GET /times tells
+ * the milliseconds of each verb since the last time, and forgets them.
+ */
 
 const RESERVED = 50;
 
@@ -49,6 +52,18 @@ const [count = '5000', mode = 'plan'] = process.argv.slice(2);
 const state = stateOf(Number(count), mode === 'plan');
 // Nothing is bound here.
 const app = verbs({ client: {} as KubeClient, state: () => state, log });
+// From the moment that a request's head is read to the moment that its answer is handed to the kernel.
+let times: number[] = [];
+const started = new WeakMap<object, number>();
+app.addHook('onRequest', async (request) => void started.set(request, performance.now()));
+app.addHook('onResponse', async (request) => {
+  if (request.method === 'POST') times.push(performance.now() - (started.get(request) ?? 0));
+});
+app.get('/times', async () => {
+  const told = times;
+  times = [];
+  return told;
+});
 await app.listen({ host: '127.0.0.1', port: 0 });
 process.stdout.write(`listening ${(app.server.address() as AddressInfo).port}\n`);
 process.on('SIGTERM', () => process.exit(0));

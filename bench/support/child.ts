@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -54,22 +54,6 @@ export class Child {
     const stat = readFileSync(`/proc/${this.process.pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
-  }
-
-  /**
-   * CPU milliseconds that it has used so far, all its threads, as the kernel's scheduler counts them: fine enough for
-   * one request, and the same on a machine that has other work to do.
-   */
-  cpuMs(): number {
-    const tasks = `/proc/${this.process.pid}/task`;
-    return readdirSync(tasks).reduce((sum, task) => {
-      try {
-        return sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
-      } catch {
-        // A thread that has just ended.
-        return sum;
-      }
-    }, 0);
   }
 
   async stop(): Promise<void> {
