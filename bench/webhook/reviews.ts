@@ -103,7 +103,7 @@ export const reviewRows = async (
     // On one core: what the load generator takes of the machine is not counted.
     const isAsked = name === 'passed' && key === 'aCpuSecond';
     return {
-      what: `reviews a ${clock}, ${name === 'pinned' ? 'pinned: a slot asked of the pinner for each' : 'passed'}`,
+      what: `reviews a ${clock}, ${name === 'pinned' ? 'pinned: a slot for each' : 'passed'}`,
       ours: formatNumber(ours),
       peer: `${formatNumber(median(of('echo')))} fastify echo`,
       ratio: formatRatio(ratio),
