@@ -98,13 +98,11 @@ export interface TakeRequest {
   readonly isAheadOnly?: boolean;
 }
 
-/** A slot for a pod that has not been asked about yet; its way is `assign`. */
+/** A slot for a pod that has not been asked about yet. */
 export interface SlotAhead {
   readonly uid: string;
-  readonly nodeName: string;
-  readonly intentId: string;
-  readonly plan: string;
-  readonly reason: string;
+  /** What that pod is answered; its way is `assign`. */
+  readonly reply: TakeReply;
 }
 
 export interface TakeReply {
@@ -129,6 +127,9 @@ export interface TakeReplies {
   /** Uids of owners whose slots in advance are to be returned. */
   readonly recalled?: readonly string[];
 }
+
+/** For how long, and how many at once, answers are kept: a request is repeated within seconds or never. */
+export const REPLAYS = { keepMs: 60_000, most: 10_000 } as const;
 
 export interface PinningServices {
   readonly pinning: ServiceDefinition;

@@ -9,6 +9,7 @@ import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { Recorder } from '../kube/events.ts';
 import { landPod, liftGate, nameNode, replacePod } from '../kube/gates.ts';
 import type { Logger } from '../kube/log.ts';
+import type { HoldLimits } from '../planner/hold.ts';
 import { holdFor } from './choose.ts';
 import { bind, nominate } from './pins.ts';
 import { isReady } from './placeholder.ts';
@@ -26,10 +27,11 @@ interface Parts {
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly observe: (way: string, outcome: 'done' | 'lost') => void;
-  /** How long a landed pod may stay unschedulable before its controller makes another, in milliseconds. */
-  readonly timeoutMs: number;
-  /** The same for a pod whose devices the node's driver has not published yet. */
-  readonly longestMs: number;
+  /**
+   * How long a landed pod may stay unschedulable before its controller makes another: the longest where the node's
+   * driver has not published its devices yet.
+   */
+  readonly limits: HoldLimits;
 }
 
 const keyOf = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
@@ -111,7 +113,7 @@ const follow = async (
   refused: Map<string, number>,
   signal: AbortSignal,
 ): Promise<Action> => {
-  const { state } = p;
+  const { state, limits } = p;
   const uid = pod.metadata.uid ?? '';
   const intent = intentOf(state, pod);
   const node = state.nodes.get(landsOn(pod) ?? '');
@@ -130,7 +132,7 @@ const follow = async (
   }
   const since = refused.get(uid) ?? state.now();
   refused.set(uid, since);
-  const limitMs = awaitsDevices(pod, message) ? p.longestMs : p.timeoutMs;
+  const limitMs = awaitsDevices(pod, message) ? limits.longestMs : limits.timeoutMs;
   const left = since + limitMs - state.now();
   if (left > 0) return requeue(Math.max(1, Math.min(left, LOOK_AGAIN_MS)));
   refused.delete(uid);

@@ -6,6 +6,7 @@ import { runControllers } from '../kube/controller.ts';
 import { createRecorder } from '../kube/events.ts';
 import type { Logger } from '../kube/log.ts';
 import { rememberRequests } from '../planner/fit.ts';
+import type { HoldLimits } from '../planner/hold.ts';
 import { holds } from './holds.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
@@ -43,10 +44,7 @@ export interface LeaderParts {
   readonly enabled: Switch;
   /** How long pods that a kubelet refused are kept, in milliseconds. */
   readonly keepRefusedMs: number;
-  /** How long a held pod may wait where it could go, in milliseconds. */
-  readonly holdTimeoutMs: number;
-  /** How long a held pod may wait at all, in milliseconds. */
-  readonly holdLimitMs: number;
+  readonly holdLimits: HoldLimits;
 }
 
 /** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
@@ -98,8 +96,7 @@ export const lead = async (o: LeaderParts): Promise<void> => {
           holds({
             ...parts,
             recorder,
-            timeoutMs: o.holdTimeoutMs,
-            longestMs: o.holdLimitMs,
+            limits: o.holdLimits,
             observe: metrics.pinned,
           }),
           releasePods(parts),

@@ -47,12 +47,13 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const nodes = createCache({ client, resource: NODES, log, metrics: registry });
   const giver = new SlotGiver({ log, now: Date.now });
   let state: State | undefined;
+  const holdLimits = { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit };
   const lifter = new Lifter({
     client,
     log,
     metrics: registry,
     judge: holdJudge({
-      limits: { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit },
+      limits: holdLimits,
       ownTaints: OWN_TAINTS,
       gate: PIN_GATE,
     }),
@@ -142,8 +143,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           now: Date.now,
           enabled,
           keepRefusedMs: o.keepRefused,
-          holdTimeoutMs: o.pinHoldTimeout,
-          holdLimitMs: o.pinHoldLimit,
+          holdLimits,
         }),
     });
     // The Lease is given back: whoever is the last lets the held pods go.

@@ -1,16 +1,13 @@
 import { isGated } from '../api/hold.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
-import type { SlotAhead, TakeReply, TakeRequest } from '../api/pinning.ts';
+import { REPLAYS, type SlotAhead, type TakeReply, type TakeRequest } from '../api/pinning.ts';
 import type { Logger } from '../kube/log.ts';
 import { Recent } from '../kube/recent.ts';
 import { AheadBook } from './aheadbook.ts';
 import type { State } from './state.ts';
 import { type Asking, type Grant, retakeSlot, takeAhead, takeSlot } from './take.ts';
 
-/** An admission request is repeated within seconds or never. */
-const REPLAY_MS = 60_000;
-const REPLAYS_KEPT = 10_000;
 /** Pods that the leader before us gave slots to are in the cache by then. */
 const SETTLE_MS = 1_000;
 
@@ -54,7 +51,7 @@ export class SlotGiver {
   constructor(o: { readonly log: Logger; readonly now: () => number }) {
     this.#log = o.log;
     this.#now = o.now;
-    this.#replies = new Recent({ keepMs: REPLAY_MS, most: REPLAYS_KEPT, now: o.now });
+    this.#replies = new Recent({ ...REPLAYS, now: o.now });
     this.#ahead = new AheadBook(o.now);
   }
 
@@ -105,7 +102,8 @@ export class SlotGiver {
     if (!slot || !this.#state) return;
     const { ledger } = this.#state;
     // Grants of one intent are alike: this one may have been taken for that of a pod which has shown up.
-    const grant = ledger.has(uid) ? uid : ledger.grantOf(slot.intentId, slot.nodeName)?.uid;
+    const { intentId, nodeName } = slot.reply;
+    const grant = ledger.has(uid) ? uid : ledger.grantOf(intentId, nodeName)?.uid;
     if (grant !== undefined) ledger.release(grant);
   }
 
@@ -171,8 +169,8 @@ export class SlotGiver {
   }
 
   #giveAhead(state: State, asking: Asking, count: number): readonly SlotAhead[] {
-    return takeAhead(state, asking, count).map(({ uid, grant: { intent, reason } }) => {
-      const slot = { uid, nodeName: intent.nodeName, intentId: intent.id, plan: intent.plan, reason };
+    return takeAhead(state, asking, count).map(({ uid, grant }) => {
+      const slot = { uid, reply: give(grant) };
       this.#ahead.begin(asking.ownerUid, slot);
       return slot;
     });

@@ -17,6 +17,7 @@ import { LEASES } from '../api/resources.ts';
 import type { KubeClient } from './client.ts';
 import { isNotFound } from './errors.ts';
 import type { Logger } from './log.ts';
+import { Recent } from './recent.ts';
 
 /**
  * How one component reaches the leader of another, with nothing to install: the leader makes a key in memory and
@@ -76,12 +77,12 @@ const makeCertificate = async () => {
 
 /** Asks the API server whose token this is; good answers are kept for a minute. */
 const reviewer = (client: KubeClient, callers: readonly string[]) => {
-  const seen = new Map<string, { user: string; until: number }>();
+  const seen = new Recent<string>({ keepMs: REVIEW_TTL_MS, most: REVIEWS_KEPT, now: Date.now });
   return async (metadata: Metadata): Promise<string> => {
     const token = String(metadata.get('authorization')[0] ?? '').replace(/^Bearer /, '');
     if (token === '') throw new Error('the call carries no ServiceAccount token');
     const known = seen.get(token);
-    if (known && known.until > Date.now()) return known.user;
+    if (known !== undefined) return known;
     const review = await client.request<TokenReview>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
       body: {
         apiVersion: 'authentication.k8s.io/v1',
@@ -94,8 +95,7 @@ const reviewer = (client: KubeClient, callers: readonly string[]) => {
       throw new Error(`the token is not valid here: ${review.status?.error ?? 'not authenticated'}`);
     }
     if (callers.length > 0 && !callers.includes(user)) throw new Error(`${user} may not call this service`);
-    if (seen.size >= REVIEWS_KEPT) seen.clear();
-    seen.set(token, { user, until: Date.now() + REVIEW_TTL_MS });
+    seen.set(token, user);
     return user;
   };
 };

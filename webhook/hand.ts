@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { SlotAhead, TakeReply, TakeRequest } from '../api/pinning.ts';
+import { REPLAYS, type SlotAhead, type TakeReply, type TakeRequest } from '../api/pinning.ts';
 import { Recent } from '../kube/recent.ts';
 import type { SlotStream } from './slotstream.ts';
 
@@ -12,9 +12,6 @@ const MOST = 32;
 const SWEEP_MS = 250;
 /** Owners that no pod came for are forgotten after this long. */
 const FORGET_MS = 10_000;
-/** As long as the leader itself remembers, and as much. */
-const REPLAY_MS = 60_000;
-const REPLAYS_KEPT = 10_000;
 
 interface InHand extends SlotAhead {
   readonly until: number;
@@ -36,14 +33,6 @@ interface Owned {
   recalls: number;
 }
 
-const toReply = ({ nodeName, intentId, plan, reason }: SlotAhead): TakeReply => ({
-  nodeName,
-  intentId,
-  plan,
-  way: 'assign',
-  reason,
-});
-
 /**
  * Slots in hand: where pods of an owner come one after the other, the leader gives a few slots in advance, and most
  * pods do not wait for the way to it and back. What is not used within a second, or is wanted back, is returned.
@@ -59,7 +48,7 @@ export class Hand {
   constructor(stream: SlotStream, now: () => number) {
     this.#stream = stream;
     this.#now = now;
-    this.#replies = new Recent({ keepMs: REPLAY_MS, most: REPLAYS_KEPT, now });
+    this.#replies = new Recent({ ...REPLAYS, now });
   }
 
   /**
@@ -102,7 +91,7 @@ export class Hand {
     if (!slot) return this.#ask(request, owned, timeoutMs);
     this.#stream.use(slot.uid);
     this.#refill(request, owned, timeoutMs);
-    return toReply(slot);
+    return slot.reply;
   }
 
   #ownedOf(ownerUid: string, shape: string): Owned {
@@ -116,9 +105,7 @@ export class Hand {
   }
 
   #next(owned: Owned): InHand | undefined {
-    const now = this.#now();
-    const late = owned.slots.findIndex(({ until }) => until > now);
-    if (late !== 0) this.#giveBack(owned, late < 0 ? owned.slots.length : late);
+    this.#giveBackOld(owned);
     return owned.slots.shift();
   }
 
@@ -180,11 +167,16 @@ export class Hand {
     this.#stream.giveBack(owned.slots.splice(0, count).map(({ uid }) => uid));
   }
 
+  #giveBackOld(owned: Owned): void {
+    const now = this.#now();
+    this.#giveBack(owned, owned.slots.filter(({ until }) => until <= now).length);
+  }
+
   /** Returns what is too old, and forgets owners. */
   #sweep(): void {
     const now = this.#now();
     for (const [ownerUid, owned] of this.#owned) {
-      this.#giveBack(owned, owned.slots.filter(({ until }) => until <= now).length);
+      this.#giveBackOld(owned);
       const isIdle = owned.slots.length === 0 && !owned.isAsked;
       if (isIdle && now - owned.askedAt > FORGET_MS) this.#owned.delete(ownerUid);
     }

@@ -41,10 +41,6 @@ const isPinnedBy = (pod: Pod, intentId: string): boolean =>
   intentId === pod.metadata.annotations?.[PIN] &&
   (pod.spec.nodeName !== undefined || isGated(pod));
 
-/** Whether our pin is on it already, or what looks like one. */
-const mayBePinned = (pod: Pod): boolean =>
-  pod.metadata.annotations?.[PIN] !== undefined || pod.spec.nodeName !== undefined || isGated(pod);
-
 const pin = async (o: Admission, asked: Asked): Promise<string> => {
   const { pod, namespace } = asked;
   const probes = isProbe(asked);
@@ -57,7 +53,9 @@ const pin = async (o: Admission, asked: Asked): Promise<string> => {
   }
   const { owner } = match;
   const coexisting = o.isCoexisting(namespace);
-  const shape = shapeOf(pod);
+  // The leader looks at a pod that we pinned before: it may not fit any more.
+  const isNew = !probes && !coexisting && pod.metadata.annotations?.[PIN] === undefined;
+  const slim = slimPod(pod);
   const reply = await o.take(
     {
       requestUid: asked.uid,
@@ -65,11 +63,11 @@ const pin = async (o: Admission, asked: Asked): Promise<string> => {
       ownerKind: owner.kind,
       ownerName: owner.name,
       ownerUid: owner.uid,
-      pod: pod.metadata.name === undefined ? shape : slimPod(pod),
+      pod: slim,
       coexisting,
       dryRun: probes,
     },
-    probes || coexisting || mayBePinned(pod) ? undefined : shape,
+    isNew ? shapeOf(pod, slim) : undefined,
   );
   if (probes) {
     o.observe('passed');

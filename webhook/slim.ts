@@ -9,10 +9,8 @@ const MADE_THERE = ['projected', 'configMap', 'secret', 'downwardAPI', 'emptyDir
 
 const isMadeThere = (volume: Volume): boolean => MADE_THERE.some((source) => volume[source] !== undefined);
 
-/** The pod as JSON, without what can't keep it off a node: most of a pod is images, variables, probes and
- * volumes of its own. */
-export const slimPod = ({ metadata, spec }: Pod): string => {
-  const { name, generateName, labels, ownerReferences, annotations } = metadata;
+const slimmed = ({ metadata, spec }: Pod, name: string | undefined): string => {
+  const { generateName, labels, ownerReferences, annotations } = metadata;
   const pin = annotations?.[PIN];
   return JSON.stringify({
     metadata: {
@@ -31,6 +29,12 @@ export const slimPod = ({ metadata, spec }: Pod): string => {
   });
 };
 
-/** The same without the pod's name: what it has in common with others of its template. */
-export const shapeOf = (pod: Pod): string =>
-  slimPod({ ...pod, metadata: { ...pod.metadata, name: undefined as unknown as string } });
+/**
+ * The pod as JSON, without what can't keep it off a node: most of a pod is images, variables, probes and volumes of its
+ * own.
+ */
+export const slimPod = (pod: Pod): string => slimmed(pod, pod.metadata.name);
+
+/** The same without the pod's name: what it has in common with others of its template. `slim` is from slimPod. */
+export const shapeOf = (pod: Pod, slim: string): string =>
+  pod.metadata.name === undefined ? slim : slimmed(pod, undefined);
