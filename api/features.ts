@@ -1,6 +1,6 @@
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { rebalancePlanClaimSpec } from './rebalanceplanclaim.ts';
+import { rebalancePlanClaimSpec } from './kinds/rebalanceplanclaim.ts';
 
 /**
  * What ConfigMaps turn on, off and tune in components that run. Two kinds are read: the dynamic ConfigMap, by its name,

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { renderCrds } from './crd.ts';
+import { renderCrds } from './kinds/definitions.ts';
 
 /** Writes the CustomResourceDefinitions under manifests/: run by `make generate`, checked by `make verify`. */
 const folder = new URL('../manifests/base/crds/', import.meta.url);

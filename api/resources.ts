@@ -1,9 +1,9 @@
+import type { RebalanceMigrationPlan } from './kinds/rebalancemigrationplan.ts';
+import type { RebalancePlan } from './kinds/rebalanceplan.ts';
+import type { RebalancePlanClaim } from './kinds/rebalanceplanclaim.ts';
+import type { RebalancePlanSchedule } from './kinds/rebalanceplanschedule.ts';
+import type { UnavailableOffering } from './kinds/unavailableoffering.ts';
 import type * as o from './objects.ts';
-import type { RebalanceMigrationPlan } from './rebalancemigrationplan.ts';
-import type { RebalancePlan } from './rebalanceplan.ts';
-import type { RebalancePlanClaim } from './rebalanceplanclaim.ts';
-import type { RebalancePlanSchedule } from './rebalanceplanschedule.ts';
-import type { UnavailableOffering } from './unavailableoffering.ts';
 
 /** One kind that the API server serves, and the path that it serves it under. */
 export interface Resource<T extends o.KubeObject = o.KubeObject> {

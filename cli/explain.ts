@@ -1,4 +1,4 @@
-import { isGated, isHeld, withoutHold } from '../api/hold.ts';
+import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { rebalancePlan } from '../api/rebalanceplan.ts';
+import { rebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { fragmentedCluster, listOf, makePod, makeSnapshot } from '../planner/testcluster.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cli-'));

@@ -1,5 +1,5 @@
+import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION } from '../api/labels.ts';
-import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { provision } from '../planner/provision.ts';
 import { rebalance } from '../planner/rebalance.ts';
 import { UsageError } from './flags.ts';

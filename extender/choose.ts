@@ -1,4 +1,4 @@
-import { isGated, isHeld, withoutHold } from '../api/hold.ts';
+import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
 import { KARPENTER_UNREGISTERED_TAINT, PIN_GATE } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';

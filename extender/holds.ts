@@ -1,4 +1,4 @@
-import { isGated, isHeld, landsOn } from '../api/hold.ts';
+import { isGated, isHeld, landsOn } from '../api/heldpods.ts';
 import { PIN, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
 import type { Pod, Toleration } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';

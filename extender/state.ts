@@ -1,4 +1,4 @@
-import { isHeld } from '../api/hold.ts';
+import { isHeld } from '../api/heldpods.ts';
 import { PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent, ResultState } from '../api/pinning.ts';

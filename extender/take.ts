@@ -1,4 +1,4 @@
-import { isGated, isHeld, withoutHold } from '../api/hold.ts';
+import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';

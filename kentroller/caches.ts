@@ -1,4 +1,9 @@
 import type { Registry } from 'prom-client';
+import type { RebalanceMigrationPlan } from '../api/kinds/rebalancemigrationplan.ts';
+import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
+import type { RebalancePlanClaim } from '../api/kinds/rebalanceplanclaim.ts';
+import type { RebalancePlanSchedule } from '../api/kinds/rebalanceplanschedule.ts';
+import type { UnavailableOffering } from '../api/kinds/unavailableoffering.ts';
 import type {
   CSINode,
   DaemonSet,
@@ -14,12 +19,7 @@ import type {
   ReplicaSet,
   StorageClass,
 } from '../api/objects.ts';
-import type { RebalanceMigrationPlan } from '../api/rebalancemigrationplan.ts';
-import type { RebalancePlan } from '../api/rebalanceplan.ts';
-import type { RebalancePlanClaim } from '../api/rebalanceplanclaim.ts';
-import type { RebalancePlanSchedule } from '../api/rebalanceplanschedule.ts';
 import * as resources from '../api/resources.ts';
-import type { UnavailableOffering } from '../api/unavailableoffering.ts';
 import { type Cache, createCache } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../kube/log.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
+import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { CANCEL, KARPENTER_NODEPOOL } from '../api/labels.ts';
-import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { until } from '../e2e/support/until.ts';
 import { connect } from '../kube/client.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
+import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { INSTALL_NAMESPACE, INSTANCE_TYPE, PREPARING_TAINT, REBALANCING_STATUS } from '../api/labels.ts';
 import { bytes, cpuMillis } from '../api/quantity.ts';
-import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { cloudOf } from '../e2e/ground/aws/cloud.ts';
 import { up } from '../e2e/ground/ground.ts';

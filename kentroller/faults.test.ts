@@ -1,6 +1,6 @@
 import t from 'tap';
+import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE } from '../api/labels.ts';
-import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { cloudOf } from '../e2e/ground/aws/cloud.ts';
 import { up } from '../e2e/ground/ground.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import type { RebalanceMigrationPlan } from '../api/kinds/rebalancemigrationplan.ts';
+import type { PodToMigrate, RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL, LIVE_MIGRATION, REBALANCING_STATUS } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
-import type { RebalanceMigrationPlan } from '../api/rebalancemigrationplan.ts';
-import type { PodToMigrate, RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { type Ground, up } from '../e2e/ground/ground.ts';
 import { applyPool, machinesReady, orderMachine } from '../e2e/support/fleet.ts';

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import { Gauge } from 'prom-client';
-import type { RebalancePlan } from '../api/rebalanceplan.ts';
+import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import type { Cache } from '../kube/cache.ts';
 
 export const isDone = (plan: RebalancePlan): boolean =>

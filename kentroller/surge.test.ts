@@ -1,7 +1,7 @@
 import t from 'tap';
+import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL, SURGE, SURGED } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
-import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import * as resources from '../api/resources.ts';
 import { type Ground, up } from '../e2e/ground/ground.ts';
 import { applyPool, machinesReady, orderMachine } from '../e2e/support/fleet.ts';

@@ -1,4 +1,4 @@
-import { isHeld, narrowedTo, otherGates } from '../api/hold.ts';
+import { isHeld, narrowedTo, otherGates } from '../api/heldpods.ts';
 import { PIN, PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { Pod, Toleration } from '../api/objects.ts';
 import { PODS } from '../api/resources.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
-import { type HoldJudge, isGated } from '../api/hold.ts';
+import { type HoldJudge, isGated } from '../api/heldpods.ts';
 import { PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import { NODES, PODS } from '../api/resources.ts';

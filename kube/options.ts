@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { formatDuration, parseDuration } from './duration.ts';
+import { formatDuration, parseDuration } from '../api/duration.ts';
 import { OptionsError } from './errors.ts';
 
 /** Raised for --help: the message is the table to print. */

@@ -1,3 +1,4 @@
+import type { RebalancePlanClaimSpec } from '../api/kinds/rebalanceplanclaim.ts';
 import {
   INSTANCE_TYPE,
   KARPENTER_CAPACITY_TYPE,
@@ -18,7 +19,6 @@ import type {
   PodDisruptionBudget,
   ReplicaSet,
 } from '../api/objects.ts';
-import type { RebalancePlanClaimSpec } from '../api/rebalanceplanclaim.ts';
 import type { Covered } from './commitment.ts';
 import { hasEnded } from './nodeview.ts';
 import { isDynamic } from './offer.ts';

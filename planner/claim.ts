@@ -1,3 +1,4 @@
+import type { NodeClaimToAdd } from '../api/kinds/rebalanceplan.ts';
 import {
   ARCH,
   INSTANCE_TYPE,
@@ -10,7 +11,6 @@ import {
 } from '../api/labels.ts';
 import type { Requirement } from '../api/objects.ts';
 import { formatAmount } from '../api/quantity.ts';
-import type { NodeClaimToAdd } from '../api/rebalanceplan.ts';
 import type { BoughtNode } from './arrangement.ts';
 import type { Choices } from './choices.ts';
 import type { OfferColumn } from './column.ts';

@@ -1,4 +1,4 @@
-import { withoutHold } from '../api/hold.ts';
+import { withoutHold } from '../api/heldpods.ts';
 import {
   INSTANCE_TYPE,
   KARPENTER_DISRUPTED_TAINT,

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { HoldSight } from '../api/hold.ts';
+import type { HoldSight } from '../api/heldpods.ts';
 import { PIN, PIN_GATE } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import { clusterOf } from './cluster.ts';

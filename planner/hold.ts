@@ -1,4 +1,4 @@
-import { type HoldJudge, isGated, otherGates, withoutHold } from '../api/hold.ts';
+import { type HoldJudge, isGated, otherGates, withoutHold } from '../api/heldpods.ts';
 import type { Pod } from '../api/objects.ts';
 import { controllerOf, isReady } from './candidate.ts';
 import { fits, type NodeView, nodeView } from './fit.ts';

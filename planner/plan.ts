@@ -1,5 +1,10 @@
+import type {
+  NodeClaimToAdd,
+  NodeCost,
+  PodToMigrate,
+  RebalancePlanSpec,
+} from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
-import type { NodeClaimToAdd, NodeCost, PodToMigrate, RebalancePlanSpec } from '../api/rebalanceplan.ts';
 import type { Arrangement } from './arrangement.ts';
 import { controllerOf } from './candidate.ts';
 import { Choices } from './choices.ts';

@@ -1,5 +1,5 @@
+import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
-import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
 import { arrange } from './arrangement.ts';
 import type { BlastRadius } from './blastradius.ts';
 import { lowerBound } from './bound.ts';

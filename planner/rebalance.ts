@@ -1,4 +1,4 @@
-import type { RebalancePlanSpec, Savings } from '../api/rebalanceplan.ts';
+import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { type Arrangement, arrange } from './arrangement.ts';
 import type { BlastRadius } from './blastradius.ts';
 import { lowerBound } from './bound.ts';

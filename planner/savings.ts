@@ -1,7 +1,7 @@
+import type { NodeCost, Savings } from '../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../api/labels.ts';
 import type { Node } from '../api/objects.ts';
 import { amount } from '../api/quantity.ts';
-import type { NodeCost, Savings } from '../api/rebalanceplan.ts';
 import { capacityTypeOf } from './candidate.ts';
 import type { OfferColumn } from './column.ts';
 

@@ -1,4 +1,5 @@
-import { withoutHold } from '../api/hold.ts';
+import { withoutHold } from '../api/heldpods.ts';
+import type { NodeClaimToAdd, RebalancePlanSpec } from '../api/kinds/rebalanceplan.ts';
 import {
   HOSTNAME,
   INSTANCE_TYPE,
@@ -9,7 +10,6 @@ import {
 } from '../api/labels.ts';
 import type { Node, NodePool, Pod } from '../api/objects.ts';
 import { amount, formatBytes } from '../api/quantity.ts';
-import type { NodeClaimToAdd, RebalancePlanSpec } from '../api/rebalanceplan.ts';
 import type { Catalogue, InstanceType, Offering } from './catalogue.ts';
 import { type ClusterView, fits, type NodeView, nodeView } from './fit.ts';
 import { hasEnded } from './nodeview.ts';

@@ -1,5 +1,5 @@
+import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import type { ConfigMap, MutatingWebhookConfiguration } from '../api/objects.ts';
-import type { RebalancePlan } from '../api/rebalanceplan.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../api/resources.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';

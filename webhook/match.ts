@@ -1,4 +1,4 @@
-import { isGated, otherGates } from '../api/hold.ts';
+import { isGated, otherGates } from '../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { OwnerReference, Pod } from '../api/objects.ts';
 import type { TakeReply } from '../api/pinning.ts';

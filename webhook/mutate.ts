@@ -1,4 +1,4 @@
-import { isGated } from '../api/hold.ts';
+import { isGated } from '../api/heldpods.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Logger } from '../kube/log.ts';

@@ -1,4 +1,4 @@
-import type { RebalancePlan } from '../api/rebalanceplan.ts';
+import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { IsMoved } from './match.ts';
 

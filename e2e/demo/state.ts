@@ -1,8 +1,8 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { cpuMillis } from '../../api/quantity.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
-import type { RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
 
 /** What the demo shows, made from what the API server says at one moment. */
 

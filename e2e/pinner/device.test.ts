@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isGated, landsOn } from '../../api/hold.ts';
+import { isGated, landsOn } from '../../api/heldpods.ts';
 import { eventually } from './fixture.ts';
 import { HeldScene, HOLD_TIMEOUT_MS } from './heldscene.ts';
 import { bootMachine } from './machine.ts';

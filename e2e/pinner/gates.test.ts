@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { isGated } from '../../api/hold.ts';
+import { isGated } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
 import { Component, eventually, joinAs } from './fixture.ts';
 import { HeldScene, HOLD_TIMEOUT_MS } from './heldscene.ts';

@@ -1,4 +1,4 @@
-import { isGated } from '../../api/hold.ts';
+import { isGated } from '../../api/heldpods.ts';
 import { PIN, PIN_HELD } from '../../api/labels.ts';
 import type { KubeObject, Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { landsOn } from '../../api/hold.ts';
+import { landsOn } from '../../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_HELD, PIN_NODE, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parse } from 'yaml';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { MutatingWebhookConfiguration, Pod, ReplicaSet } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { probeWebhook } from '../../kentroller/rebalanceplan/webhook.ts';
 import {

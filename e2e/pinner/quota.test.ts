@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isGated } from '../../api/hold.ts';
+import { isGated } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
 import type { Container, Pod, ReplicaSet } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS } from '../../api/resources.ts';

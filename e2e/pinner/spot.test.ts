@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { fastify } from 'fastify';
 import t from 'tap';
-import { isGated } from '../../api/hold.ts';
+import { isGated } from '../../api/heldpods.ts';
 import type { Container, MutatingWebhookConfiguration, OwnerReference, Pod } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { makeAuthority, makeLeaf } from '../../webhook/certificate.ts';

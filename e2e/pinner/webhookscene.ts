@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { KubeObject, MutatingWebhookConfiguration } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { Component, ownHost } from './fixture.ts';

@@ -1,5 +1,5 @@
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
-import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { until } from './until.ts';

@@ -1,5 +1,5 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { isRunning } from './workload.ts';
 
 export interface Outcome {

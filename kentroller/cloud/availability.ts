@@ -1,4 +1,4 @@
-import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
+import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import type { Catalogue, InstanceType, Offering } from '../../planner/catalogue.ts';
 
 const matches = ({ spec }: UnavailableOffering, type: InstanceType, offering: Offering): boolean =>

@@ -1,6 +1,6 @@
 import t from 'tap';
+import type { PlanState, RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import type { PlanState, RebalancePlan, Savings } from '../../api/rebalanceplan.ts';
 import { smallCatalogue } from '../../planner/randomcluster.ts';
 import { rebalance } from '../../planner/rebalance.ts';
 import { makeNode, makePod, makeSnapshot } from '../../planner/testcluster.ts';

@@ -1,5 +1,5 @@
+import type { RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import type { RebalancePlan, Savings } from '../../api/rebalanceplan.ts';
 import type { Catalogue } from '../../planner/catalogue.ts';
 import { isMovable } from '../rebalanceplan/pods.ts';
 import { isFinished } from '../rebalanceplan/status.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RebalancePlanSpec, Savings } from '../../api/rebalanceplan.ts';
+import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';

@@ -1,5 +1,5 @@
 import type { Features } from '../../api/features.ts';
-import type { RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
+import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import type { Options } from '../options.ts';
 
 export type Mode = 'full' | 'drain-only' | 'delete-empty';

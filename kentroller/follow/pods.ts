@@ -1,6 +1,6 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { NOT_READY } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { requiredAffinity } from '../../planner/podaffinity.ts';
 import { requiredSpread } from '../../planner/spread.ts';
 import { untoleratedTaint } from '../../planner/taint.ts';

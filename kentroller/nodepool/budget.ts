@@ -1,6 +1,6 @@
+import { CronError, parseCron } from '../../api/cron.ts';
+import { parseDuration } from '../../api/duration.ts';
 import type { NodePool } from '../../api/objects.ts';
-import { parseDuration } from '../../kube/duration.ts';
-import { CronError, parseCron } from '../rebalanceplanschedule/cron.ts';
 
 type Budget = NonNullable<NonNullable<NodePool['spec']['disruption']>['budgets']>[number];
 

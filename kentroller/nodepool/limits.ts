@@ -1,6 +1,6 @@
+import type { NodeCost } from '../../api/kinds/rebalanceplan.ts';
 import type { NodePool } from '../../api/objects.ts';
 import { amount, formatAmount } from '../../api/quantity.ts';
-import type { NodeCost } from '../../api/rebalanceplan.ts';
 
 const MIB = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 import t from 'tap';
+import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
-import type { PodToMigrate, RebalancePlan } from '../../api/rebalanceplan.ts';
 import { PIN_BASELINE } from '../rebalanceplan/names.ts';
 import * as make from '../testing/world.ts';
 import { deriveIntents, type IntentSources } from './intents.ts';

@@ -1,7 +1,7 @@
+import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Taint as ObjectTaint, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
-import type { PodToMigrate, RebalancePlan } from '../../api/rebalanceplan.ts';
 import { addedNames } from '../rebalanceplan/lock.ts';
 import { baselineKey, movesOf } from '../rebalanceplan/pods.ts';
 import { baselineOf, claimInForce } from '../rebalanceplan/settling.ts';

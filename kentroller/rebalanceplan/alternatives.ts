@@ -1,7 +1,7 @@
+import type { CreationAttempt, NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
+import type { UnavailableOffering, UnavailableOfferingSpec } from '../../api/kinds/unavailableoffering.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.ts';
 import type { Requirement } from '../../api/objects.ts';
-import type { CreationAttempt, NodeClaimToAdd } from '../../api/rebalanceplan.ts';
-import type { UnavailableOffering, UnavailableOfferingSpec } from '../../api/unavailableoffering.ts';
 
 /** One way to order a planned machine: requirements, and the offering that it is recorded under. */
 export interface Alternative {

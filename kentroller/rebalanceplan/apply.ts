@@ -1,3 +1,4 @@
+import type { RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import {
   DRAINING,
   KARPENTER_DO_NOT_DISRUPT,
@@ -7,7 +8,6 @@ import {
   REBALANCING_STATUS,
   SURGED,
 } from '../../api/labels.ts';
-import type { RebalancePlanStatus } from '../../api/rebalanceplan.ts';
 import { NODE_CLAIMS, NODES, PODS, REBALANCE_MIGRATION_PLANS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';

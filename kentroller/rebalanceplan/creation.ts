@@ -1,6 +1,6 @@
+import type { CreationAttempt, NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../api/labels.ts';
 import type { NodeClaim } from '../../api/objects.ts';
-import type { CreationAttempt, NodeClaimToAdd } from '../../api/rebalanceplan.ts';
 import { overLimits } from '../nodepool/limits.ts';
 import { alternativesOf, nextAlternative, offeringsOf } from './alternatives.ts';
 import { lock } from './lock.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
+import type { CreationAttempt, RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
+import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import { CANCEL } from '../../api/labels.ts';
-import type { CreationAttempt, RebalancePlan, Savings } from '../../api/rebalanceplan.ts';
-import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
 import * as make from '../testing/world.ts';
 import { decide } from './decide.ts';
 import { CORDONED_BY, LOCK_KEEPS, LOCKED_BY } from './names.ts';

@@ -1,6 +1,6 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { create } from './creation.ts';
 import { drainAndDelete, poolBudgets } from './deletion.ts';
 import { addedNames } from './lock.ts';

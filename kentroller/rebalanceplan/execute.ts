@@ -1,6 +1,6 @@
+import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { PLAN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalancePlan, RebalancePlanStatus } from '../../api/rebalanceplan.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
 import { isNotFound } from '../../kube/errors.ts';

@@ -1,8 +1,8 @@
-import { isGated } from '../../api/hold.ts';
+import { isGated } from '../../api/heldpods.ts';
+import type { RebalanceMigrationPlan } from '../../api/kinds/rebalancemigrationplan.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, PLAN, ZONE } from '../../api/labels.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../api/objects.ts';
-import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';

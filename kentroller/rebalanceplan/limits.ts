@@ -1,5 +1,5 @@
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
-import { parseDuration } from '../../kube/duration.ts';
+import { parseDuration } from '../../api/duration.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { ExecutionLimits } from './world.ts';
 
 /** The limits of one plan: what it says itself, and what was configured for the rest. */

@@ -1,6 +1,6 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_DISRUPTED_TAINT, KARPENTER_DO_NOT_DISRUPT } from '../../api/labels.ts';
 import type { Node, NodeClaim } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { LOCK_KEEPS, LOCKED_BY } from './names.ts';
 import type { Step } from './steps.ts';
 import type { World } from './world.ts';

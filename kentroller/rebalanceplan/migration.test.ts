@@ -1,11 +1,11 @@
 import t from 'tap';
-import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../api/labels.ts';
-import type { Node, Pod } from '../../api/objects.ts';
 import type {
   RebalanceMigrationPlan,
   RebalanceMigrationPlanStatus,
-} from '../../api/rebalancemigrationplan.ts';
-import type { DeletionEvent, PodToMigrate } from '../../api/rebalanceplan.ts';
+} from '../../api/kinds/rebalancemigrationplan.ts';
+import type { DeletionEvent, PodToMigrate } from '../../api/kinds/rebalanceplan.ts';
+import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../api/labels.ts';
+import type { Node, Pod } from '../../api/objects.ts';
 import { ago, locked, NOW, node, nodeClaim, plan, pod, toAdd, world } from '../testing/world.ts';
 import { decide } from './decide.ts';
 import { drainSince, migrationPlanName } from './migration.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { RebalanceMigrationPlan } from '../../api/kinds/rebalancemigrationplan.ts';
+import type { DeletionEvent, PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION, LIVE_MIGRATION, PLAN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
-import type { DeletionEvent, PodToMigrate, RebalancePlan } from '../../api/rebalanceplan.ts';
 import { entriesOf, isCapable, isRefused, mandatoryPods, podName, whyNotMigrated } from './migrationpods.ts';
 import { type Progress, progressOf } from './migrationprogress.ts';
 import { isTerminating } from './pods.ts';

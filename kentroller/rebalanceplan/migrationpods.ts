@@ -1,6 +1,6 @@
+import type { PodToMigrate } from '../../api/kinds/rebalanceplan.ts';
 import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import type { PodToMigrate } from '../../api/rebalanceplan.ts';
 import { controllerOf, isMovable, isTerminating } from './pods.ts';
 import { claimInForce } from './settling.ts';
 import type { World } from './world.ts';

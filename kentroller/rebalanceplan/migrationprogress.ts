@@ -1,4 +1,4 @@
-import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
+import type { RebalanceMigrationPlan } from '../../api/kinds/rebalancemigrationplan.ts';
 
 /** How far a provider is with a RebalanceMigrationPlan; pods as 'namespace/name'. */
 export interface Progress {

@@ -1,3 +1,4 @@
+import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
 import {
   KARPENTER_DO_NOT_DISRUPT,
   KARPENTER_NODEPOOL,
@@ -7,7 +8,6 @@ import {
   PREPARING_TAINT,
 } from '../../api/labels.ts';
 import type { NodeClaim, NodePool, Taint } from '../../api/objects.ts';
-import type { NodeClaimToAdd } from '../../api/rebalanceplan.ts';
 import type { Alternative } from './alternatives.ts';
 import { PLANNED_CLAIM } from './names.ts';
 

@@ -1,5 +1,5 @@
+import type { PodToMigrate } from '../../api/kinds/rebalanceplan.ts';
 import type { OwnerReference, Pod } from '../../api/objects.ts';
-import type { PodToMigrate } from '../../api/rebalanceplan.ts';
 import { MIRROR_POD } from './names.ts';
 
 export const controllerOf = (pod: Pod): OwnerReference | undefined =>

@@ -1,5 +1,5 @@
+import type { NodeCost, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../api/labels.ts';
-import type { NodeCost, Savings } from '../../api/rebalanceplan.ts';
 import { alternativesOf } from './alternatives.ts';
 import { attemptsOf } from './status.ts';
 import type { World } from './world.ts';

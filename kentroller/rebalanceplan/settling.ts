@@ -1,3 +1,4 @@
+import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import {
   HOURS_PER_MONTH,
   INSTANCE_TYPE,
@@ -8,7 +9,6 @@ import {
   ZONE,
 } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalancePlan, RebalancePlanStatus } from '../../api/rebalanceplan.ts';
 import { addedNames, unlocks } from './lock.ts';
 import { PIN_BASELINE } from './names.ts';
 import { countPlaced, movesOf } from './pods.ts';

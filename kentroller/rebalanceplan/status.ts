@@ -1,11 +1,11 @@
-import type { Condition } from '../../api/objects.ts';
 import type {
   CreationAttempt,
   DeletionEvent,
   PlanState,
   RebalancePlan,
   RebalancePlanStatus,
-} from '../../api/rebalanceplan.ts';
+} from '../../api/kinds/rebalanceplan.ts';
+import type { Condition } from '../../api/objects.ts';
 import type { Phase } from './names.ts';
 import type { AttemptRef } from './steps.ts';
 

@@ -1,7 +1,12 @@
+import type { RebalanceMigrationPlan } from '../../api/kinds/rebalancemigrationplan.ts';
+import type {
+  DeletionEvent,
+  PlanState,
+  RebalancePlanStatus,
+  Savings,
+} from '../../api/kinds/rebalanceplan.ts';
+import type { UnavailableOfferingSpec } from '../../api/kinds/unavailableoffering.ts';
 import type { NodeClaim, OwnerReference } from '../../api/objects.ts';
-import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
-import type { DeletionEvent, PlanState, RebalancePlanStatus, Savings } from '../../api/rebalanceplan.ts';
-import type { UnavailableOfferingSpec } from '../../api/unavailableoffering.ts';
 import type { Phase } from './names.ts';
 import type { Surged } from './surge.ts';
 

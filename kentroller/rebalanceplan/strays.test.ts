@@ -1,6 +1,6 @@
 import t from 'tap';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import * as make from '../testing/world.ts';
 import { straysOf } from './strays.ts';
 

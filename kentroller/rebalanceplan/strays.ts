@@ -1,5 +1,5 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { isMovable } from './pods.ts';
 import { reachedAt } from './status.ts';
 import type { World } from './world.ts';

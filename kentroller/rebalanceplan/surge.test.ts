@@ -1,7 +1,7 @@
 import t from 'tap';
+import type { RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { POD_TEMPLATE_HASH, SURGED } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalancePlanStatus } from '../../api/rebalanceplan.ts';
 import * as make from '../testing/world.ts';
 import { decide } from './decide.ts';
 import { CORDONED_BY } from './names.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { UnavailableOffering, UnavailableOfferingSpec } from '../../api/kinds/unavailableoffering.ts';
 import { UNAVAILABLE_OFFERINGS } from '../../api/resources.ts';
-import type { UnavailableOffering, UnavailableOfferingSpec } from '../../api/unavailableoffering.ts';
 import type { KubeClient } from '../../kube/client.ts';
 
 /** Karpenter forgets a refused offering after 3 minutes; ours outlives that, and doubles with each refusal. */

@@ -1,6 +1,6 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { PIN, PIN_PROBE } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isAborted } from '../../kube/errors.ts';

@@ -1,7 +1,7 @@
+import type { RebalanceMigrationPlan } from '../../api/kinds/rebalancemigrationplan.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
-import type { RebalanceMigrationPlan } from '../../api/rebalancemigrationplan.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
-import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
 import type { PoolNodes } from '../nodepool/budget.ts';
 import type { SurgeView } from './surge.ts';
 import type { WebhookView } from './webhook.ts';

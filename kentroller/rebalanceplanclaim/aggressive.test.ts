@@ -1,7 +1,7 @@
 import t from 'tap';
+import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REMOVAL_DISABLED } from '../../api/labels.ts';
 import type { NodePool, Pod } from '../../api/objects.ts';
-import type { RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
 import { smallCatalogue } from '../../planner/randomcluster.ts';
 import { type RebalanceResult, rebalance } from '../../planner/rebalance.ts';
 import type { Snapshot } from '../../planner/snapshot.ts';

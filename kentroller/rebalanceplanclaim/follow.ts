@@ -1,5 +1,5 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { awaitChange, type Controller, watches } from '../../kube/controller.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
+import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { until } from '../../e2e/support/until.ts';
 import { connect } from '../../kube/client.ts';

@@ -1,9 +1,9 @@
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
-import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/rebalanceplanclaim.ts';
+import { parseDuration } from '../../api/duration.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
-import { parseDuration } from '../../kube/duration.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { Recorder } from '../../kube/events.ts';
 import type { Logger } from '../../kube/log.ts';

@@ -1,7 +1,7 @@
+import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
+import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { GROUP_VERSION } from '../../api/labels.ts';
 import type { OwnerReference } from '../../api/objects.ts';
-import type { RebalancePlan, RebalancePlanSpec } from '../../api/rebalanceplan.ts';
-import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/rebalanceplanclaim.ts';
 
 /** On a plan: the RebalancePlanClaim that asked for it. */
 export const CLAIM_LABEL = 'autoscaling.cast.ai/rebalance-plan-claim';

@@ -1,4 +1,4 @@
-import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/rebalanceplanclaim.ts';
+import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
-import type { PlanState, RebalancePlan } from '../../api/rebalanceplan.ts';
-import type { ClaimState, RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
+import type { PlanState, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { ClaimState, RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import { NOW } from '../testing/world.ts';
 import { followPlan, withState } from './status.ts';
 

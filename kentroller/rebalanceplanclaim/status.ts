@@ -1,11 +1,11 @@
-import { CANCEL } from '../../api/labels.ts';
-import type { Condition } from '../../api/objects.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type {
   ClaimState,
   RebalancePlanClaim,
   RebalancePlanClaimStatus,
-} from '../../api/rebalanceplanclaim.ts';
+} from '../../api/kinds/rebalanceplanclaim.ts';
+import { CANCEL } from '../../api/labels.ts';
+import type { Condition } from '../../api/objects.ts';
 import { withCondition } from '../rebalanceplan/status.ts';
 
 const FINAL: ReadonlySet<ClaimState> = new Set<ClaimState>(['Completed', 'Failed', 'Skipped', 'Canceled']);

@@ -1,6 +1,9 @@
 import t from 'tap';
-import type { ClaimState, RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
-import type { RebalancePlanSchedule, RebalancePlanScheduleStatus } from '../../api/rebalanceplanschedule.ts';
+import type { ClaimState, RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
+import type {
+  RebalancePlanSchedule,
+  RebalancePlanScheduleStatus,
+} from '../../api/kinds/rebalanceplanschedule.ts';
 import { decideSchedule } from './decide.ts';
 
 const at = (text: string): number => Date.parse(text);

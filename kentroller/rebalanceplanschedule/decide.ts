@@ -1,9 +1,12 @@
+import { type Cron, CronError, parseCron } from '../../api/cron.ts';
+import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
+import type {
+  RebalancePlanSchedule,
+  RebalancePlanScheduleStatus,
+} from '../../api/kinds/rebalanceplanschedule.ts';
 import type { Condition } from '../../api/objects.ts';
-import type { RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
-import type { RebalancePlanSchedule, RebalancePlanScheduleStatus } from '../../api/rebalanceplanschedule.ts';
 import { withCondition } from '../rebalanceplan/status.ts';
 import { isFinished } from '../rebalanceplanclaim/status.ts';
-import { type Cron, CronError, parseCron } from './cron.ts';
 
 export type ScheduleStep = { readonly reason: string; readonly message: string } & (
   | { readonly kind: 'create-claim'; readonly name: string; readonly at: number }

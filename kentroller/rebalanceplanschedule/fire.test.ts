@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { parse } from 'yaml';
-import type { RebalancePlanSchedule } from '../../api/rebalanceplanschedule.ts';
+import type { RebalancePlanSchedule } from '../../api/kinds/rebalanceplanschedule.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLAN_SCHEDULES } from '../../api/resources.ts';
 import { until } from '../../e2e/support/until.ts';
 import { createCache } from '../../kube/cache.ts';

@@ -1,6 +1,6 @@
+import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
+import type { RebalancePlanSchedule } from '../../api/kinds/rebalanceplanschedule.ts';
 import { GROUP_VERSION } from '../../api/labels.ts';
-import type { RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
-import type { RebalancePlanSchedule } from '../../api/rebalanceplanschedule.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLAN_SCHEDULES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';

@@ -1,6 +1,9 @@
 import t from 'tap';
-import type { RebalancePlanClaim } from '../../api/rebalanceplanclaim.ts';
-import type { RebalancePlanSchedule, RebalancePlanScheduleStatus } from '../../api/rebalanceplanschedule.ts';
+import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
+import type {
+  RebalancePlanSchedule,
+  RebalancePlanScheduleStatus,
+} from '../../api/kinds/rebalanceplanschedule.ts';
 import { decideSchedule, type ScheduleStep } from './decide.ts';
 import { buildClaim } from './fire.ts';
 

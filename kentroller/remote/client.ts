@@ -7,7 +7,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { z } from 'zod';
-import { rebalancePlan } from '../../api/rebalanceplan.ts';
+import { rebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { Logger } from '../../kube/log.ts';
 import {
   addressOf,

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import t from 'tap';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CONFIG_MAPS, NAMESPACES } from '../../api/resources.ts';
 import { connect } from '../../kube/client.ts';
 import { createLogger } from '../../kube/log.ts';

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import { Gauge } from 'prom-client';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../api/labels.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';

@@ -1,4 +1,4 @@
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import * as resources from '../../api/resources.ts';
 import { claimRebalance, planOf } from '../../e2e/support/claim.ts';
 import { until } from '../../e2e/support/until.ts';

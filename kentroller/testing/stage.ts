@@ -1,11 +1,11 @@
 import type t from 'tap';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import {
   INSTALL_NAMESPACE,
   KARPENTER_DO_NOT_DISRUPT,
   KARPENTER_NODEPOOL,
   PREPARING_TAINT,
 } from '../../api/labels.ts';
-import type { RebalancePlan } from '../../api/rebalanceplan.ts';
 import * as resources from '../../api/resources.ts';
 import { cloudOf } from '../../e2e/ground/aws/cloud.ts';
 import type { Ground } from '../../e2e/ground/ground.ts';

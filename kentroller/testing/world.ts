@@ -1,6 +1,6 @@
+import type { NodeClaimToAdd, RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
-import type { NodeClaimToAdd, RebalancePlan, RebalancePlanStatus } from '../../api/rebalanceplan.ts';
 import { LOCKED_BY, PHASES, type Phase, PLAN_FINALIZER } from '../rebalanceplan/names.ts';
 import type { World } from '../rebalanceplan/world.ts';
 

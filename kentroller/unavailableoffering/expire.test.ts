@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
+import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import { unavailableFor, unavailableName } from '../rebalanceplan/unavailable.ts';
 import { clearAt } from './expire.ts';
 

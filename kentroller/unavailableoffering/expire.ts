@@ -1,5 +1,5 @@
+import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import { UNAVAILABLE_OFFERINGS } from '../../api/resources.ts';
-import type { UnavailableOffering } from '../../api/unavailableoffering.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';

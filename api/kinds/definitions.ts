@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { GROUP } from './labels.ts';
+import { GROUP } from '../labels.ts';
 import { rebalanceMigrationPlan } from './rebalancemigrationplan.ts';
 import { rebalancePlan } from './rebalanceplan.ts';
 import { rebalancePlanClaim } from './rebalanceplanclaim.ts';

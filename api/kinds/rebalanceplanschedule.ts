@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { KubeObject } from './objects.ts';
+import type { KubeObject } from '../objects.ts';
 import { rebalancePlanClaimSpec } from './rebalanceplanclaim.ts';
 import { condition, stringMap, time } from './schema.ts';
 

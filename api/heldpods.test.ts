@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isHeld, landsOn, narrowedTo, withoutHold } from './hold.ts';
+import { isHeld, landsOn, narrowedTo, withoutHold } from './heldpods.ts';
 import { PIN, PIN_GATE } from './labels.ts';
 import type { NodeSelectorTerm, Pod } from './objects.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { KubeObject } from './objects.ts';
+import type { KubeObject } from '../objects.ts';
 import { condition, name, stringMap } from './schema.ts';
 
 const policy = z.enum(['Optional', 'Mandatory']);
