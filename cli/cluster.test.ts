@@ -6,7 +6,7 @@ import t from 'tap';
 import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/objects.ts';
 import { NAMESPACES, NODES, PODS, type Resource } from '../api/resources.ts';
-import { connect, type KubeClient } from '../kube/client.ts';
+import { connect, type KubeClient } from '../kube/client/client.ts';
 import { makeNode } from '../planner/testcluster.ts';
 import { snapshotOf } from './cluster.ts';
 

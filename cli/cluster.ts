@@ -14,7 +14,7 @@ import {
   type Resource,
   STORAGE_CLASSES,
 } from '../api/resources.ts';
-import { connect, type KubeClient } from '../kube/client.ts';
+import { connect, type KubeClient } from '../kube/client/client.ts';
 import { isForbidden, isNotFound, KubeError, OptionsError } from '../kube/errors.ts';
 import { type Snapshot, snapshotFromList } from '../planner/snapshot.ts';
 import { UsageError } from './flags.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { NODE_CLAIMS, PODS } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client/client.ts';
 import { claimEnded, claimRebalance, planOf, planReaches } from './support/claim.ts';
 import { outcomeOf } from './support/outcome.ts';
 import { onStage } from './support/stage.ts';

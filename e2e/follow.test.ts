@@ -2,12 +2,12 @@ import t from 'tap';
 import * as labels from '../api/labels.ts';
 import type { NodeClaim, Pod } from '../api/objects.ts';
 import { NODE_CLAIMS, NODES, PODS } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import { until } from '../kube/testing/until.ts';
 import { attach } from './ground/ground.ts';
 import { controlOf } from './support/components.ts';
 import { withSettings } from './support/settings.ts';
 import { onStage, type Stage } from './support/stage.ts';
-import { until } from './support/until.ts';
 import { witness } from './support/witness.ts';
 import { applyDeployment, podsRunning } from './support/workload.ts';
 

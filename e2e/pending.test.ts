@@ -1,9 +1,9 @@
 import t from 'tap';
 import * as labels from '../api/labels.ts';
 import { NODE_CLAIMS, PODS, REBALANCE_PLANS } from '../api/resources.ts';
+import { until } from '../kube/testing/until.ts';
 import { planReaches } from './support/claim.ts';
 import { onStage } from './support/stage.ts';
-import { until } from './support/until.ts';
 import { witness } from './support/witness.ts';
 import { applyDeployment, podsRunning } from './support/workload.ts';
 

@@ -7,8 +7,8 @@ import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-j
 import { generate } from 'selfsigned';
 import t from 'tap';
 import { type ClientMessage, loadPinningServices, type ServerMessage } from '../api/pinning.ts';
-import { createLogger, type Logger } from '../kube/log.ts';
-import { checkRemote, plainRemote, type Remote } from '../kube/remote.ts';
+import { createLogger, type Logger } from '../kube/component/log.ts';
+import { checkRemote, plainRemote, type Remote } from '../kube/grpc/remote.ts';
 import { dialExternal } from './autoscaler.ts';
 import { IntentStore } from './intents.ts';
 import { Results } from './results.ts';

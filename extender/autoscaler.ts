@@ -1,7 +1,7 @@
 import { type ChannelOptions, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { loadPinningServices } from '../api/pinning.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { dialPeer, findPeer } from '../kube/peer.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import { dialPeer, findPeer } from '../kube/grpc/peer.ts';
 import {
   addressOf,
   explainRemote,
@@ -9,7 +9,7 @@ import {
   type Remote,
   remoteCredentials,
   remoteOptions,
-} from '../kube/remote.ts';
+} from '../kube/grpc/remote.ts';
 import type { Dialed } from './stream.ts';
 
 const CHANNEL: ChannelOptions = {

@@ -1,7 +1,7 @@
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import { PODS, pathOf } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client/client.ts';
 import { isConflict } from '../kube/errors.ts';
 
 /**

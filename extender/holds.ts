@@ -3,12 +3,18 @@ import { PIN, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
 import type { Pod, Toleration } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { PODS } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { type Action, awaitChange, type Controller, requeue, watches } from '../kube/controller.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import {
+  type Action,
+  awaitChange,
+  type Controller,
+  requeue,
+  watches,
+} from '../kube/controller/controller.ts';
+import type { Recorder } from '../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import type { Recorder } from '../kube/events.ts';
-import { landPod, liftGate, nameNode, replacePod } from '../kube/gates.ts';
-import type { Logger } from '../kube/log.ts';
+import { landPod, liftGate, nameNode, replacePod } from '../kube/heldpods/gates.ts';
 import type { HoldLimits } from '../planner/hold.ts';
 import { holdFor } from './choose.ts';
 import { bind, nominate } from './pins.ts';

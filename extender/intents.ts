@@ -1,8 +1,8 @@
 import type { KubeObject } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import type { Resource } from '../api/resources.ts';
-import type { Cache, Change } from '../kube/cache.ts';
-import type { Logger } from '../kube/log.ts';
+import type { Cache, Change } from '../kube/cache/cache.ts';
+import type { Logger } from '../kube/component/log.ts';
 import { ReservedNames } from './reserved.ts';
 
 /** An intent as the store holds it; metadata.name is its id. */

@@ -1,10 +1,10 @@
 import type { Registry } from 'prom-client';
 import type { Node, Pod } from '../api/objects.ts';
-import type { Cache } from '../kube/cache.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { runControllers } from '../kube/controller.ts';
-import { createRecorder } from '../kube/events.ts';
-import type { Logger } from '../kube/log.ts';
+import type { Cache } from '../kube/cache/cache.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import { runControllers } from '../kube/controller/controller.ts';
+import { createRecorder } from '../kube/controller/events.ts';
 import { rememberRequests } from '../planner/fit.ts';
 import type { HoldLimits } from '../planner/hold.ts';
 import { holds } from './holds.ts';

@@ -1,6 +1,6 @@
 import type { Lease, Node } from '../api/objects.ts';
 import { LEASES } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client/client.ts';
 import { isAlreadyExists, isNotFound } from '../kube/errors.ts';
 
 const NAMESPACE = 'kube-node-lease';

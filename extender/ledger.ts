@@ -1,7 +1,7 @@
 import { isGated } from '../api/heldpods.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
-import type { Change } from '../kube/cache.ts';
+import type { Change } from '../kube/cache/cache.ts';
 
 /** Room on a node that was given away and that the pod cache does not show yet. */
 export interface Promised {

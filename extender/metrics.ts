@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { counter, gauge } from '../kube/metrics.ts';
+import { counter, gauge } from '../kube/component/metrics.ts';
 import type { IntentStore } from './intents.ts';
 
 export interface ExtenderMetrics {

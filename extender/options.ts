@@ -7,8 +7,8 @@ import {
   peerServerOptions,
   port,
   remoteServerOptions,
-} from '../kube/componentoptions.ts';
-import { bool, duration } from '../kube/options.ts';
+} from '../kube/component/componentoptions.ts';
+import { bool, duration } from '../kube/component/options.ts';
 
 /**
  * Options of castai-pod-pinner, as flags or environment variables.

@@ -2,11 +2,17 @@ import { PREPARING_TAINT } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { PODS } from '../api/resources.ts';
-import type { Change } from '../kube/cache.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { type Action, awaitChange, type Controller, requeue, watches } from '../kube/controller.ts';
+import type { Change } from '../kube/cache/cache.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import {
+  type Action,
+  awaitChange,
+  type Controller,
+  requeue,
+  watches,
+} from '../kube/controller/controller.ts';
 import { isConflict, isNotFound, KubeError } from '../kube/errors.ts';
-import type { Logger } from '../kube/log.ts';
 import { bindPod } from './bind.ts';
 import { chooseFor } from './choose.ts';
 import { isReady } from './placeholder.ts';

@@ -1,10 +1,16 @@
 import { PIN } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import { NODES, PODS } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { type Action, awaitChange, type Controller, requeue, watches } from '../kube/controller.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import {
+  type Action,
+  awaitChange,
+  type Controller,
+  requeue,
+  watches,
+} from '../kube/controller/controller.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
-import type { Logger } from '../kube/log.ts';
 import type { HeldIntent } from './intents.ts';
 import { renewNodeLease } from './lease.ts';
 import {

@@ -1,10 +1,10 @@
 import type { Pod } from '../api/objects.ts';
 import { PODS } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { awaitChange, type Controller, requeue, watches } from '../kube/controller.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import { awaitChange, type Controller, requeue, watches } from '../kube/controller/controller.ts';
+import type { Recorder } from '../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import type { Recorder } from '../kube/events.ts';
-import type { Logger } from '../kube/log.ts';
 import type { State } from './state.ts';
 
 /** What a kubelet's admission answers with; such a pod has never run. */

@@ -2,13 +2,13 @@ import t from 'tap';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
-import { createLogger } from '../kube/log.ts';
-import { POD_INDEXES } from '../kube/trim.ts';
+import { POD_INDEXES } from '../kube/cache/trim.ts';
+import { createLogger } from '../kube/component/log.ts';
+import { StandingCache } from '../kube/testing/fakecache.ts';
 import { rememberRequests } from '../planner/fit.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import { strandedBy } from './release.ts';
-import { StandingCache } from './standing.ts';
 
 const log = createLogger({ component: 'release', level: 'silent' });
 const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'o', controller: true };

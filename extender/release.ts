@@ -1,10 +1,10 @@
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { PODS } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { awaitChange, type Controller, watches } from '../kube/controller.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import { awaitChange, type Controller, watches } from '../kube/controller/controller.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import type { Logger } from '../kube/log.ts';
 import { isLive, ownerUidOf, type State } from './state.ts';
 
 const isFor = (name: string, { nodeName, nodeClaim }: Intent): boolean =>

@@ -2,7 +2,7 @@ import { isHeld } from '../api/heldpods.ts';
 import { PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent, ResultState } from '../api/pinning.ts';
-import type { Cache } from '../kube/cache.ts';
+import type { Cache } from '../kube/cache/cache.ts';
 import type { ReadRequests } from '../planner/fit.ts';
 import type { IntentStore } from './intents.ts';
 import type { Ledger } from './ledger.ts';

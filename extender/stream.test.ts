@@ -9,8 +9,8 @@ import {
 } from '@grpc/grpc-js';
 import t from 'tap';
 import { type ClientMessage, type Intent, loadPinningServices, type ServerMessage } from '../api/pinning.ts';
-import { createLogger, type Logger } from '../kube/log.ts';
-import { plainRemote } from '../kube/remote.ts';
+import { createLogger, type Logger } from '../kube/component/log.ts';
+import { plainRemote } from '../kube/grpc/remote.ts';
 import { dialExternal } from './autoscaler.ts';
 import { IntentStore } from './intents.ts';
 import { type Outlet, Results } from './results.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js';
 import type { ClientMessage, ServerMessage } from '../api/pinning.ts';
+import type { Logger } from '../kube/component/log.ts';
 import { isAborted } from '../kube/errors.ts';
-import type { Logger } from '../kube/log.ts';
 import type { IntentStore } from './intents.ts';
 import type { Results } from './results.ts';
 

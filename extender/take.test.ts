@@ -4,15 +4,15 @@ import { PIN, PIN_GATE } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
-import { createLogger } from '../kube/log.ts';
-import { POD_INDEXES } from '../kube/trim.ts';
+import { POD_INDEXES } from '../kube/cache/trim.ts';
+import { createLogger } from '../kube/component/log.ts';
+import { StandingCache } from '../kube/testing/fakecache.ts';
 import { rememberRequests } from '../planner/fit.ts';
 import { holdFor } from './choose.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import { SlotGiver } from './slotgiver.ts';
 import { slotsOf } from './slots.ts';
-import { StandingCache } from './standing.ts';
 import { isLive, type State } from './state.ts';
 import { type Asking, GRANT_MS, matchPending, retakeSlot, takeSlot } from './take.ts';
 

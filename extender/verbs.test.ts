@@ -3,14 +3,14 @@ import t from 'tap';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
-import type { KubeClient } from '../kube/client.ts';
+import { POD_INDEXES } from '../kube/cache/trim.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import { createLogger } from '../kube/component/log.ts';
 import { KubeError } from '../kube/errors.ts';
-import { createLogger } from '../kube/log.ts';
-import { POD_INDEXES } from '../kube/trim.ts';
+import { StandingCache } from '../kube/testing/fakecache.ts';
 import { rememberRequests } from '../planner/fit.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
-import { StandingCache } from './standing.ts';
 import type { State } from './state.ts';
 import { verbs } from './verbs.ts';
 

@@ -6,9 +6,9 @@ import {
   fastify,
   LogController,
 } from 'fastify';
-import type { KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import type { Logger } from '../kube/log.ts';
 import { type Asked, readArgs, readBinding } from './args.ts';
 import { Bodies } from './bodies.ts';
 import { namesOf, type Parted, partList } from './namelist.ts';

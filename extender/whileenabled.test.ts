@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createLogger } from '../kube/log.ts';
+import { createLogger } from '../kube/component/log.ts';
 import { whileEnabled } from './whileenabled.ts';
 
 const log = createLogger({ component: 'whileenabled', level: 'silent' });

@@ -1,5 +1,5 @@
 import { linkedController } from '../kube/abort.ts';
-import type { Logger } from '../kube/log.ts';
+import type { Logger } from '../kube/component/log.ts';
 
 /** Something that is turned on and off while it runs. */
 export interface Switch {

@@ -20,10 +20,10 @@ import type {
   StorageClass,
 } from '../api/objects.ts';
 import * as resources from '../api/resources.ts';
-import { type Cache, createCache } from '../kube/cache.ts';
-import type { KubeClient } from '../kube/client.ts';
-import type { Logger } from '../kube/log.ts';
-import { POD_INDEXES } from '../kube/trim.ts';
+import { type Cache, createCache } from '../kube/cache/cache.ts';
+import { POD_INDEXES } from '../kube/cache/trim.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
 
 /** Everything that kentroller watches. */
 export interface Caches {

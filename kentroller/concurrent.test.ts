@@ -2,8 +2,8 @@ import t from 'tap';
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { CANCEL, KARPENTER_NODEPOOL } from '../api/labels.ts';
 import * as resources from '../api/resources.ts';
-import { until } from '../e2e/support/until.ts';
-import { connect } from '../kube/client.ts';
+import { connect } from '../kube/client/client.ts';
+import { until } from '../kube/testing/until.ts';
 import { startSession } from './testing/session.ts';
 
 /** Several plans at once on a real API server. NodeClaims whose machines never were: a finalizer says when they go. */

@@ -5,8 +5,8 @@ import * as resources from '../api/resources.ts';
 import { cloudOf } from '../e2e/ground/aws/cloud.ts';
 import { up } from '../e2e/ground/ground.ts';
 import { claimEnded, planOf, planReaches } from '../e2e/support/claim.ts';
-import { until } from '../e2e/support/until.ts';
 import { podsRunning } from '../e2e/support/workload.ts';
+import { until } from '../kube/testing/until.ts';
 import { actsWith, isDraining } from './testing/acts.ts';
 import { openStage, PODS } from './testing/stage.ts';
 

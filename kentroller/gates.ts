@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
 import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { Lifter } from '../kube/lifter.ts';
-import type { Logger } from '../kube/log.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import { Lifter } from '../kube/heldpods/gatereleaser.ts';
 import { holdJudge } from '../planner/hold.ts';
 import type { Caches } from './caches.ts';
 import type { Options } from './options.ts';

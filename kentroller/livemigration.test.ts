@@ -7,8 +7,8 @@ import type { Node, Pod } from '../api/objects.ts';
 import * as resources from '../api/resources.ts';
 import { type Ground, up } from '../e2e/ground/ground.ts';
 import { applyPool, machinesReady, orderMachine } from '../e2e/support/fleet.ts';
-import { until } from '../e2e/support/until.ts';
 import { applyDeployment, createNamespace, podsRunning } from '../e2e/support/workload.ts';
+import { until } from '../kube/testing/until.ts';
 import { openStage, type Stage } from './testing/stage.ts';
 
 /** Live migration on a real API server, with real Karpenter and hollow machines; the providers are this test's. */

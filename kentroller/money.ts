@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import { Gauge } from 'prom-client';
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
-import type { Cache } from '../kube/cache.ts';
+import type { Cache } from '../kube/cache/cache.ts';
 
 export const isDone = (plan: RebalancePlan): boolean =>
   plan.status?.state === 'Done' || plan.status?.state === 'DoneWithWarnings';

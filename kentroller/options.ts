@@ -5,8 +5,8 @@ import {
   holdOptions,
   peerServerOptions,
   remoteServerOptions,
-} from '../kube/componentoptions.ts';
-import { bool, duration } from '../kube/options.ts';
+} from '../kube/component/componentoptions.ts';
+import { bool, duration } from '../kube/component/options.ts';
 
 /**
  * Options of castai-kentroller, as flags or environment variables.

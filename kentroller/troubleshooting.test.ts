@@ -10,7 +10,7 @@ import * as resources from '../api/resources.ts';
 import { cloudOf } from '../e2e/ground/aws/cloud.ts';
 import { type Ground, up } from '../e2e/ground/ground.ts';
 import { claimEnded, claimRebalance, planOf, planReaches } from '../e2e/support/claim.ts';
-import { until } from '../e2e/support/until.ts';
+import { until } from '../kube/testing/until.ts';
 import type { AuditEntry } from './audit/trail.ts';
 import { SAVINGS_CONFIG_MAP } from './savings/account.ts';
 import { type Session, startSession } from './testing/session.ts';

@@ -1,6 +1,6 @@
 import type { MutatingWebhookConfiguration } from '../api/objects.ts';
-import type { Cache } from '../kube/cache.ts';
-import type { Logger } from '../kube/log.ts';
+import type { Cache } from '../kube/cache/cache.ts';
+import type { Logger } from '../kube/component/log.ts';
 
 /**
  * Configurations whose webhooks change pods, but not where a pod fits: identities, sidecars, resource requests,

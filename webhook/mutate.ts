@@ -1,7 +1,7 @@
 import { isGated } from '../api/heldpods.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
-import type { Logger } from '../kube/log.ts';
+import type { Logger } from '../kube/component/log.ts';
 import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './match.ts';
 import type { TakeSlot } from './pinner.ts';
 import { isProbe, probePatch } from './probe.ts';

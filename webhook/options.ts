@@ -5,8 +5,8 @@ import {
   holdOptions,
   peerCallerOptions,
   port,
-} from '../kube/componentoptions.ts';
-import { bool, commaList, duration } from '../kube/options.ts';
+} from '../kube/component/componentoptions.ts';
+import { bool, commaList, duration } from '../kube/component/options.ts';
 import { HARMLESS_WEBHOOKS } from './coexistence.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { loadPinningServices, type TakeReply, type TakeRequest } from '../api/pinning.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { dialPeer, findPeer, type PeerTarget } from '../kube/peer.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import { dialPeer, findPeer, type PeerTarget } from '../kube/grpc/peer.ts';
 import { Hand } from './hand.ts';
 import { SlotStream, type SlotsClient } from './slotstream.ts';
 

@@ -1,5 +1,5 @@
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
-import type { Cache } from '../kube/cache.ts';
+import type { Cache } from '../kube/cache/cache.ts';
 import type { IsMoved } from './match.ts';
 
 /** Whether a plan moves pods now, and so has places for those that are created. */

@@ -4,7 +4,7 @@ import t from 'tap';
 import { PIN, PIN_GATE, PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { TakeReply, TakeRequest } from '../api/pinning.ts';
-import { createLogger } from '../kube/log.ts';
+import { createLogger } from '../kube/component/log.ts';
 import { webhookServer } from './serve.ts';
 
 const log = createLogger({ component: 'webhook', level: 'silent' });

@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
-import { parse } from '../kube/options.ts';
+import { parse } from '../kube/component/options.ts';
 import { makeAuthority, makeLeaf } from './certificate.ts';
 import { options } from './options.ts';
 import { webhookServer } from './serve.ts';

@@ -1,6 +1,6 @@
 import type { OwnerReference } from '../../api/objects.ts';
 import { NODES } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
+import { until } from '../../kube/testing/until.ts';
 import type { Bed } from '../support/bed.ts';
 import {
   Bindings,

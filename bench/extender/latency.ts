@@ -1,7 +1,7 @@
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { PODS } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
+import { until } from '../../kube/testing/until.ts';
 import type { Bed } from '../support/bed.ts';
 import { Bindings, dropNodes, dropPods, makeNodes, makeOwner, podOf } from '../support/cluster.ts';
 import { quantile } from '../support/figures.ts';

@@ -4,8 +4,8 @@ import { dialExternal } from '../../extender/autoscaler.ts';
 import { IntentStore } from '../../extender/intents.ts';
 import { Results } from '../../extender/results.ts';
 import { followStream } from '../../extender/stream.ts';
-import { createLogger } from '../../kube/log.ts';
-import { plainRemote } from '../../kube/remote.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { plainRemote } from '../../kube/grpc/remote.ts';
 
 /** A client of the pin stream: `streamclient.ts ADDRESS ours|echo`. The echo answers each message and keeps nothing. */
 

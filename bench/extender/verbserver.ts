@@ -3,12 +3,12 @@ import type { Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { IntentStore } from '../../extender/intents.ts';
 import { Ledger } from '../../extender/ledger.ts';
-import { StandingCache } from '../../extender/standing.ts';
 import type { State } from '../../extender/state.ts';
 import { verbs } from '../../extender/verbs.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
-import { POD_INDEXES } from '../../kube/trim.ts';
+import { POD_INDEXES } from '../../kube/cache/trim.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { StandingCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/fit.ts';
 import { namesOf } from '../support/cluster.ts';
 

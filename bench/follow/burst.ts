@@ -1,6 +1,6 @@
 import * as labels from '../../api/labels.ts';
 import { applyDeployment } from '../../e2e/support/workload.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { randomFrom } from '../../planner/random.ts';
 
 /** One Deployment of a burst. */

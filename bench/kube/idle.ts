@@ -4,7 +4,7 @@ import { buildMachines, buildWorkload } from '../../e2e/demo/fragmented.ts';
 import { type Ground, up } from '../../e2e/ground/ground.ts';
 import { SILENT } from '../../e2e/ground/progress.ts';
 import { installComponents } from '../../e2e/support/components.ts';
-import { connect } from '../../kube/client.ts';
+import { connect } from '../../kube/client/client.ts';
 import { type Account, accountFrom, accountOf } from './processes.ts';
 
 const NAMESPACE = 'castai-agent';

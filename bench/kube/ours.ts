@@ -1,8 +1,8 @@
 import { NODES, PODS } from '../../api/resources.ts';
-import { createCache } from '../../kube/cache.ts';
-import { connect } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
-import { POD_INDEXES } from '../../kube/trim.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import { POD_INDEXES } from '../../kube/cache/trim.ts';
+import { connect } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
 import { Measure } from './measure.ts';
 
 /** Our cache of pods and nodes, with its indexes, in a process of its own: ours.ts KUBECONFIG. */

@@ -1,4 +1,4 @@
-import { WorkQueue } from '../../kube/queue.ts';
+import { WorkQueue } from '../../kube/controller/workqueue.ts';
 
 const KEYS = 10_000;
 const ROUNDS = 30;

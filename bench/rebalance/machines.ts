@@ -1,8 +1,8 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
 import { NODE_CLAIMS, NODES } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { until } from '../../kube/testing/until.ts';
 import type { Amounts, Catalogue, InstanceType } from '../../planner/catalogue.ts';
 import { forEach } from '../support/cluster.ts';
 import type { Machine } from './fragments.ts';

@@ -3,9 +3,9 @@ import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
 import { isLive, isRunning } from '../../e2e/support/workload.ts';
 import { findPrice } from '../../kentroller/cloud/availability.ts';
-import { createCache } from '../../kube/cache.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
 import type { Catalogue } from '../../planner/catalogue.ts';
 import { NAMESPACE } from './scene.ts';
 

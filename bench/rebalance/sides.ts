@@ -1,7 +1,7 @@
 import { NODE_POOLS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Ground } from '../../e2e/ground/ground.ts';
 import { callHere } from '../../e2e/run/callhere.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { Child } from '../support/child.ts';
 import { freePort } from '../support/port.ts';
 import { POOL } from './scene.ts';

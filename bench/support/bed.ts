@@ -6,7 +6,7 @@ import type { KubeObject, Namespace } from '../../api/objects.ts';
 import { NAMESPACES } from '../../api/resources.ts';
 import { attach, type Ground, up } from '../../e2e/ground/ground.ts';
 import { progressOn } from '../../e2e/ground/progress.ts';
-import { connect, type KubeClient } from '../../kube/client.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
 
 /** Where a benchmark lies: a cluster of Node objects, its namespaces, a client that is not throttled. */

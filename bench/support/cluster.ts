@@ -1,10 +1,10 @@
 import type { ConfigMap, Node, OwnerReference, Pod } from '../../api/objects.ts';
 import { CONFIG_MAPS, NODES, PODS } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
-import { createCache } from '../../kube/cache.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
-import { POD_INDEXES } from '../../kube/trim.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import { POD_INDEXES } from '../../kube/cache/trim.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { until } from '../../kube/testing/until.ts';
 
 const AT_ONCE = 64;
 

@@ -1,6 +1,6 @@
 import type { OwnerReference, Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
+import { until } from '../../kube/testing/until.ts';
 import type { Bed } from '../support/bed.ts';
 import { Child } from '../support/child.ts';
 import { dropPods, makeNodes, makeOwner, namesOf, podOf } from '../support/cluster.ts';

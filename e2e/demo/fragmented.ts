@@ -1,5 +1,5 @@
 import type { NodePool } from '../../api/objects.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { applyPool, machinesReady, orderMachine } from '../support/fleet.ts';
 import { applyDeployment, createNamespace, podsRunning } from '../support/workload.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
-import { connect } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
+import { connect } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
 import { up } from '../ground/ground.ts';
 import { progressOn, SILENT } from '../ground/progress.ts';
 import { installComponents } from '../support/components.ts';

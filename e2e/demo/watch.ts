@@ -1,9 +1,9 @@
 import * as labels from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, NODES, PODS, REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { createCache } from '../../kube/cache.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import type { Logger } from '../../kube/log.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import type { Seen } from './state.ts';
 
 export interface Watching {

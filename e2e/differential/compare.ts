@@ -1,6 +1,6 @@
 import type { Pod } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { fits, nodeView } from '../../planner/fit.ts';
 import type { Snapshot } from '../../planner/snapshot.ts';
 import { volumesOf } from '../../planner/volume.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { connect } from '../../kube/client.ts';
+import { connect } from '../../kube/client/client.ts';
 import { up } from '../ground/ground.ts';
 import { caseOf } from './cases.ts';
 import { compare } from './compare.ts';

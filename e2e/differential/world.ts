@@ -9,7 +9,7 @@ import {
   type Resource,
   STORAGE_CLASSES,
 } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { emptySnapshot, type Snapshot } from '../../planner/snapshot.ts';
 import { type Case, NAMESPACES } from './cases.ts';

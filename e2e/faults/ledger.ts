@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../api/objects.ts';
-import { type Change, keyOf } from '../../kube/store.ts';
+import { type Change, keyOf } from '../../kube/cache/store.ts';
 
 /**
  * Keeps account of what a cache told its handlers, and finds what no honest cache would say: a version twice, an

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ApiProxy, Fault } from '../../kube/testing/apiproxy.ts';
 import type { Ground } from '../ground/ground.ts';
-import type { ApiProxy, Fault } from './apiproxy.ts';
 import type { FaultProxy } from './proxy.ts';
 
 /** What faults act on: the proxies in front of the API server, and the server itself. */

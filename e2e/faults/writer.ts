@@ -1,6 +1,6 @@
 import type { ConfigMap } from '../../api/objects.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 
 /** Makes, changes, deletes and makes again the objects of one namespace, as a seed decides. */
 export class Writer {

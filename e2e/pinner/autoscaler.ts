@@ -1,4 +1,4 @@
-import { connect } from '../../kube/client.ts';
+import { connect } from '../../kube/client/client.ts';
 import { Autoscaler, kubeconfig } from './fixture.ts';
 
 /** An autoscaler as a process of its own, so that a suite can freeze it. Prints a line for each stream that it has. */

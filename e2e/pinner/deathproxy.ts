@@ -4,8 +4,8 @@ import { Agent, request as send } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { credentialsOf } from '../../kube/credentials.ts';
-import { readKubeconfig } from '../../kube/kubeconfig.ts';
+import { credentialsOf } from '../../kube/client/credentials.ts';
+import { readKubeconfig } from '../../kube/client/kubeconfig.ts';
 
 /** Before the API server hears of the write, or after it has carried it out and before we know. */
 export type When = 'before' | 'after';

@@ -17,10 +17,10 @@ import {
   type ServerMessage,
 } from '../../api/pinning.ts';
 import { LEASES, NAMESPACES, NODES, PODS, REPLICA_SETS } from '../../api/resources.ts';
-import { connect, type KubeClient } from '../../kube/client.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { createLogger } from '../../kube/log.ts';
-import { servePeers } from '../../kube/peer.ts';
+import { servePeers } from '../../kube/grpc/peer.ts';
 
 /** What suites share that run components as processes against the API server that KUBECONFIG names. */
 

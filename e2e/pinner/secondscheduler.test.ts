@@ -37,7 +37,7 @@ process.env.KUBECONFIG = ground.kubeconfig;
 process.env.SUITE_HOST = ground.hostAddress;
 const { Autoscaler, Component, eventually, freePort, joinAs, nodeIntent, pinnerEnv, podIntent } =
   await import('./fixture.ts');
-const { connect } = await import('../../kube/client.ts');
+const { connect } = await import('../../kube/client/client.ts');
 const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'suite', qps: 1_000, burst: 2_000 });
 
 const rendered = await ground.kubectl(['kustomize', OVERLAY]);

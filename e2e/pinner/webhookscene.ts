@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { KubeObject, MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { Component, ownHost } from './fixture.ts';
 
 export interface Configuration {

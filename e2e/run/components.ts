@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
-import { connect, type KubeClient } from '../../kube/client.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { CONFIGURATION, callHere } from './callhere.ts';
 
 /**

@@ -16,11 +16,11 @@ t.test(
   'a file that reads where the cluster is, itself or by what it imports, runs on the shared one',
   async (t) => {
     const files = tree({
-      'kube/cache.test.ts': 'process.env.KUBECONFIG',
+      'kube/cache/cache.test.ts': 'process.env.KUBECONFIG',
       'kube/far.test.ts': imports('./fixture.ts'),
       'kube/fixture.ts': 'process.env.KUBECONFIG',
     });
-    t.equal(needOf('kube/cache.test.ts', files), 'api-server');
+    t.equal(needOf('kube/cache/cache.test.ts', files), 'api-server');
     t.equal(needOf('kube/far.test.ts', files), 'api-server');
   },
 );

@@ -1,8 +1,8 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { until } from './until.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { until } from '../../kube/testing/until.ts';
 
 /** Makes a RebalancePlanClaim for the machines of one NodePool. */
 export const claimRebalance = (

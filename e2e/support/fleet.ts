@@ -1,10 +1,10 @@
 import * as labels from '../../api/labels.ts';
 import type { NodeClaim, NodePool, Requirement } from '../../api/objects.ts';
 import { NODE_CLAIMS, NODE_POOLS, NODES } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
+import { until } from '../../kube/testing/until.ts';
 import { ec2NodeClass, type NodePoolOptions, nodePool } from '../ground/aws/nodepool.ts';
-import { until } from './until.ts';
 
 /** Machines of a NodePool, ordered from Karpenter one NodeClaim at a time. */
 

@@ -1,5 +1,5 @@
+import { until } from '../../kube/testing/until.ts';
 import type { Ground } from '../ground/ground.ts';
-import { until } from './until.ts';
 
 const NAMESPACE = 'castai-agent';
 const NAME = 'castai-kentroller';

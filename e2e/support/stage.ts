@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type t from 'tap';
 import type { NodePool } from '../../api/objects.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { connect, type KubeClient } from '../../kube/client.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { attach, type Ground } from '../ground/ground.ts';
 import { applyPool, dropPool, machinesReady, orderMachine, type PoolOptions } from './fleet.ts';
 import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from './workload.ts';

@@ -1,9 +1,9 @@
 import * as labels from '../../api/labels.ts';
 import type { KubeObject, Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS, type Resource } from '../../api/resources.ts';
-import { createCache } from '../../kube/cache.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
 
 /** Watches a cluster while a test runs, and remembers what must never have been so, or must have been so once. */
 export interface Witness {

@@ -1,8 +1,8 @@
 import * as labels from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { PODS, type Resource } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { until } from './until.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { until } from '../../kube/testing/until.ts';
 
 /** Deployments of pods that do nothing but hold their requests. */
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { CONFIG_MAPS, NAMESPACES } from '../../api/resources.ts';
-import { connect } from '../../kube/client.ts';
+import { connect } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { audited } from './client.ts';
 import type { AuditNote } from './trail.ts';

@@ -1,5 +1,5 @@
 import type { Resource } from '../../api/resources.ts';
-import type { KubeClient, Ref } from '../../kube/client.ts';
+import type { KubeClient, Ref } from '../../kube/client/client.ts';
 import type { Audit, AuditEntry } from './trail.ts';
 
 /** A change longer than this is left out: the object itself tells. */

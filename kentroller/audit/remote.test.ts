@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
-import { until } from '../../e2e/support/until.ts';
-import { createLogger } from '../../kube/log.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { until } from '../../kube/testing/until.ts';
 import { type RemoteOptions, sendAudit } from './remote.ts';
 import type { AuditEntry } from './trail.ts';
 

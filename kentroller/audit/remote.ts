@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import { Counter, Gauge } from 'prom-client';
-import type { Logger } from '../../kube/log.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import type { AuditEntry, Outbox } from './trail.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { KubeObject } from '../../api/objects.ts';
 import type { Resource } from '../../api/resources.ts';
-import type { Recorder } from '../../kube/events.ts';
-import type { Logger } from '../../kube/log.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
 
 /** One line of the audit trail: something that was decided, or something that was written to the API server. */
 export interface AuditEntry {

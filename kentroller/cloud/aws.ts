@@ -1,4 +1,4 @@
-import type { Logger } from '../../kube/log.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import type { Catalogue } from '../../planner/catalogue.ts';
 import { assemble, type CloudFacts } from './assemble.ts';
 import type { Cloud } from './cloud.ts';

@@ -1,4 +1,4 @@
-import type { Logger } from '../../kube/log.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import type { Cloud } from './cloud.ts';
 
 const RETRY_MS = 1_000;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import t from 'tap';
 import { readTypes, startTestRegion } from '../../e2e/ground/aws/testing.ts';
-import { until } from '../../e2e/support/until.ts';
+import { until } from '../../kube/testing/until.ts';
 import { processReader } from './processreader.ts';
 import { sdkReader } from './sdkreader.ts';
 

@@ -1,11 +1,11 @@
 import t from 'tap';
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
-import { createCache } from '../../kube/cache.ts';
-import { connect, type KubeClient } from '../../kube/client.ts';
-import { createRecorder } from '../../kube/events.ts';
-import { createLogger } from '../../kube/log.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { createRecorder } from '../../kube/controller/events.ts';
+import { until } from '../../kube/testing/until.ts';
 import type { AuditNote } from '../audit/trail.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/planning.ts';

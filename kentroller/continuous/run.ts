@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import type { Recorder } from '../../kube/events.ts';
-import type { Logger } from '../../kube/log.ts';
 import type { Catalogue } from '../../planner/catalogue.ts';
 import type { Audit } from '../audit/trail.ts';
 import type { Caches } from '../caches.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Features } from '../../api/features.ts';
-import { parse } from '../../kube/options.ts';
+import { parse } from '../../kube/component/options.ts';
 import { options } from '../options.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './settings.ts';
 

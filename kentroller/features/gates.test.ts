@@ -8,13 +8,13 @@ import {
   REBALANCE_PLANS,
   type Resource,
 } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
-import { connect } from '../../kube/client.ts';
-import { runControllers } from '../../kube/controller.ts';
+import { connect } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { parse } from '../../kube/component/options.ts';
+import { runControllers } from '../../kube/controller/controller.ts';
+import { createRecorder } from '../../kube/controller/events.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { createRecorder } from '../../kube/events.ts';
-import { createLogger } from '../../kube/log.ts';
-import { parse } from '../../kube/options.ts';
+import { until } from '../../kube/testing/until.ts';
 import { createCaches } from '../caches.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from '../continuous/settings.ts';
 import { options as schema } from '../options.ts';

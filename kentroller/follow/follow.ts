@@ -1,11 +1,11 @@
 import { PLACEHOLDER } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
-import type { Recorder } from '../../kube/events.ts';
-import type { Logger } from '../../kube/log.ts';
 import type { Caches } from '../caches.ts';
 import type { Derivation, Derived, FollowLimits } from './derive.ts';
 import { hasKubelet, type Machine } from './machines.ts';

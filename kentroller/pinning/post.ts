@@ -1,4 +1,4 @@
-import type { Logger } from '../../kube/log.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import type { NodeNames } from '../cloud/nodenames.ts';
 import type { Board } from './board.ts';

@@ -15,8 +15,8 @@ import {
   loadPinningServices,
   type ServerMessage,
 } from '../../api/pinning.ts';
-import { until } from '../../e2e/support/until.ts';
-import { createLogger } from '../../kube/log.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { until } from '../../kube/testing/until.ts';
 import { Board } from './board.ts';
 import { PinningServer } from './server.ts';
 

@@ -1,7 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { ClientMessage, ServerMessage } from '../../api/pinning.ts';
-import type { Logger } from '../../kube/log.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import type { Board } from './board.ts';
 import { Outbox } from './outbox.ts';
 

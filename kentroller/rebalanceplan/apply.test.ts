@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import * as make from '../testing/world.ts';
 import { apply, LEFT, type Writer } from './apply.ts';

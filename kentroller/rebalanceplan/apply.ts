@@ -9,7 +9,7 @@ import {
   SURGED,
 } from '../../api/labels.ts';
 import { NODE_CLAIMS, NODES, PODS, REBALANCE_MIGRATION_PLANS, REBALANCE_PLANS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
 import type { Account } from '../savings/account.ts';

@@ -2,11 +2,11 @@ import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalan
 import { PLAN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { settleLimited } from '../../kube/concurrency.ts';
+import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import type { Recorder } from '../../kube/events.ts';
-import type { Logger } from '../../kube/log.ts';
-import { settleLimited } from '../limited.ts';
 import type { Account } from '../savings/account.ts';
 import { apply, LEFT } from './apply.ts';
 import { decide } from './decide.ts';

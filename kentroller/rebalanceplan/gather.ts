@@ -4,7 +4,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, PLAN, ZONE } from '../../api/labels.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import { existingClaims } from './lock.ts';

@@ -2,11 +2,11 @@ import t from 'tap';
 import { POD_TEMPLATE_HASH, SURGE, SURGED } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
-import { createCache } from '../../kube/cache.ts';
-import { connect } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
-import { POD_INDEXES } from '../../kube/trim.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import { POD_INDEXES } from '../../kube/cache/trim.ts';
+import { connect } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { until } from '../../kube/testing/until.ts';
 import { viewSurge } from './surgeview.ts';
 
 /** Which pods get a successor before they go, with Deployments and ReplicaSets of Kubernetes' own controllers. */

@@ -1,7 +1,7 @@
 import { POD_TEMPLATE_HASH, SURGE } from '../../api/labels.ts';
 import type { Pod, ReplicaSet } from '../../api/objects.ts';
 import { DEPLOYMENTS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
 import { controllerOf, isTerminating } from './pods.ts';

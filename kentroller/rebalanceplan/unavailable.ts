@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { UnavailableOffering, UnavailableOfferingSpec } from '../../api/kinds/unavailableoffering.ts';
 import { UNAVAILABLE_OFFERINGS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 
 /** Karpenter forgets a refused offering after 3 minutes; ours outlives that, and doubles with each refusal. */
 const FIRST_MS = 5 * 60_000;

@@ -2,7 +2,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { PIN, PIN_PROBE } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 import { isAborted } from '../../kube/errors.ts';
 import { hasReached, isUnderWay } from './status.ts';
 

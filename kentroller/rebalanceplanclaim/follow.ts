@@ -1,11 +1,11 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { awaitChange, type Controller, watches } from '../../kube/controller.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { awaitChange, type Controller, watches } from '../../kube/controller/controller.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import type { Recorder } from '../../kube/events.ts';
-import type { Logger } from '../../kube/log.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/execute.ts';
 import { claimOf } from './plan.ts';

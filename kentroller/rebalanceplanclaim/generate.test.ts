@@ -1,11 +1,11 @@
 import t from 'tap';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
-import { connect } from '../../kube/client.ts';
-import { runControllers } from '../../kube/controller.ts';
-import { createRecorder } from '../../kube/events.ts';
-import { createLogger } from '../../kube/log.ts';
+import { connect } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { runControllers } from '../../kube/controller/controller.ts';
+import { createRecorder } from '../../kube/controller/events.ts';
+import { until } from '../../kube/testing/until.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import { crashingClient } from '../testing/crash.ts';
 import { generatePlans } from './generate.ts';

@@ -3,12 +3,12 @@ import t from 'tap';
 import { parse } from 'yaml';
 import type { RebalancePlanSchedule } from '../../api/kinds/rebalanceplanschedule.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLAN_SCHEDULES } from '../../api/resources.ts';
-import { until } from '../../e2e/support/until.ts';
-import { createCache } from '../../kube/cache.ts';
-import { connect } from '../../kube/client.ts';
-import { runControllers } from '../../kube/controller.ts';
-import { createRecorder } from '../../kube/events.ts';
-import { createLogger } from '../../kube/log.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import { connect } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { runControllers } from '../../kube/controller/controller.ts';
+import { createRecorder } from '../../kube/controller/events.ts';
+import { until } from '../../kube/testing/until.ts';
 import { fireSchedules, SCHEDULE_LABEL } from './fire.ts';
 
 const kubeconfig = process.env.KUBECONFIG;

@@ -11,8 +11,8 @@ import {
 } from '@grpc/grpc-js';
 import { generate } from 'selfsigned';
 import t from 'tap';
-import { createLogger } from '../../kube/log.ts';
-import { plainRemote } from '../../kube/remote.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { plainRemote } from '../../kube/grpc/remote.ts';
 import { emptySnapshot } from '../../planner/snapshot.ts';
 import { PlanningTimeout } from '../rebalanceplanclaim/planning.ts';
 import { connectPlanner, RemotePlanningError } from './client.ts';

@@ -8,14 +8,14 @@ import {
 } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { rebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import type { Logger } from '../../kube/log.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import {
   addressOf,
   explainRemote,
   type Remote,
   remoteCredentials,
   remoteOptions,
-} from '../../kube/remote.ts';
+} from '../../kube/grpc/remote.ts';
 import {
   type Planning,
   type PlanningAnswer,

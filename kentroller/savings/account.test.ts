@@ -2,8 +2,8 @@ import { Registry } from 'prom-client';
 import t from 'tap';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CONFIG_MAPS, NAMESPACES } from '../../api/resources.ts';
-import { connect } from '../../kube/client.ts';
-import { createLogger } from '../../kube/log.ts';
+import { connect } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
 import { NOW } from '../testing/world.ts';
 import { type Account, openAccount, SAVINGS_CONFIG_MAP } from './account.ts';
 

@@ -3,9 +3,9 @@ import { Gauge } from 'prom-client';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
-import type { Logger } from '../../kube/log.ts';
 import { isDone, savedMonthly } from '../money.ts';
 import { count, emptyLedger, type Ledger, readLedger, savedUntil } from './ledger.ts';
 

@@ -1,8 +1,8 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import * as resources from '../../api/resources.ts';
 import { claimRebalance, planOf } from '../../e2e/support/claim.ts';
-import { until } from '../../e2e/support/until.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { until } from '../../kube/testing/until.ts';
 import { PODS } from './stage.ts';
 
 /** What tests do with a plan: have it made, let it go, hold it in the middle. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
 
 /** A write, told from others by what it does to what. */
 export type WriteName = string;

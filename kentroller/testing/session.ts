@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
-import { connect, type KubeClient } from '../../kube/client.ts';
-import { createLogger, type Logger } from '../../kube/log.ts';
-import { parse } from '../../kube/options.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
+import { createLogger, type Logger } from '../../kube/component/log.ts';
+import { parse } from '../../kube/component/options.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { lead } from '../lead.ts';

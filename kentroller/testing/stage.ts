@@ -16,9 +16,9 @@ import {
   deleteNamespace,
   podsRunning,
 } from '../../e2e/support/workload.ts';
-import { connect, type KubeClient } from '../../kube/client.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { createLogger } from '../../kube/log.ts';
 import { createAwsCloud } from '../cloud/aws.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { sdkReader } from '../cloud/sdkreader.ts';

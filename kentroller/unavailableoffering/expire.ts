@@ -1,9 +1,9 @@
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import { UNAVAILABLE_OFFERINGS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { awaitChange, type Controller, requeue, watches } from '../../kube/controller.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
-import type { Logger } from '../../kube/log.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/execute.ts';
 

@@ -1,9 +1,9 @@
 import { FEATURES_LABEL } from '../../api/features.ts';
 import type { ConfigMap } from '../../api/objects.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
-import { type Cache, createCache } from '../cache.ts';
-import type { KubeClient } from '../client.ts';
-import type { Logger } from '../log.ts';
+import { type Cache, createCache } from '../cache/cache.ts';
+import type { KubeClient } from '../client/client.ts';
+import type { Logger } from '../component/log.ts';
 
 /** In each namespace: the dynamic ConfigMap, by its name, and those that carry the label of features; no others. */
 export const createConfigMapCaches = (o: {

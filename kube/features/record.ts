@@ -1,9 +1,9 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { CONFIG_MAPS } from '../../api/resources.ts';
-import type { KubeClient } from '../client.ts';
+import type { KubeClient } from '../client/client.ts';
+import type { Logger } from '../component/log.ts';
 import { isNotFound } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import { acceptedOf, type Book, type Data, inForce, problemsOf } from './book.ts';
 
 /** The ConfigMap where kentroller's leader says what is in force, for people and for whoever starts later. */

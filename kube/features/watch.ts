@@ -2,10 +2,10 @@ import type { Registry } from 'prom-client';
 import type { Features } from '../../api/features.ts';
 import type { ConfigMap } from '../../api/objects.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
-import { type Cache, keyOf } from '../cache.ts';
-import type { Recorder } from '../events.ts';
-import type { Logger } from '../log.ts';
-import { gauge } from '../metrics.ts';
+import { type Cache, keyOf } from '../cache/cache.ts';
+import type { Logger } from '../component/log.ts';
+import { gauge } from '../component/metrics.ts';
+import type { Recorder } from '../controller/events.ts';
 import { type Book, drop, inForce, type News, openBook, take } from './book.ts';
 import type { FeatureRecord } from './record.ts';
 

@@ -2,7 +2,7 @@ import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import t from 'tap';
 import type { KubeObject, Node, NodeClaim } from '../../../api/objects.ts';
 import { NODE_CLAIMS, NODE_POOLS, NODES, PODS, type Resource } from '../../../api/resources.ts';
-import { connect } from '../../../kube/client.ts';
+import { connect } from '../../../kube/client/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import { up } from '../ground.ts';
 import { isAlive } from '../processes.ts';

@@ -1,6 +1,6 @@
 import type { Node } from '../../../api/objects.ts';
 import { NODES } from '../../../api/resources.ts';
-import type { KubeClient } from '../../../kube/client.ts';
+import type { KubeClient } from '../../../kube/client/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import type { InstanceView } from '../aws/control.types.ts';
 

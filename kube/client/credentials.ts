@@ -1,0 +1,114 @@
+import { readFile } from 'node:fs/promises';
+import type { RequestOptions } from 'node:https';
+import type { User } from '@kubernetes/client-node/dist/config_types.js';
+import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
+import { KubeError } from '../errors.ts';
+import type { Target } from './kubeconfig.ts';
+
+/** Who we are, for one request: headers, and a client certificate in PEM. */
+export interface Identity {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface Credentials {
+  identity(): Promise<Identity>;
+  /** Forgets what is cached, after the server refused it; false where nothing else can be offered. */
+  renew(): boolean;
+}
+
+// The kubelet replaces a projected token at 80 % of its life; client-go reads the file again each minute too.
+const TOKEN_MAX_AGE_MS = 60_000;
+
+const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
+
+const fromFile = (path: string): Credentials => {
+  let token: { readonly value: string; readonly readAt: number } | undefined;
+  return {
+    identity: async () => {
+      if (!token || performance.now() - token.readAt > TOKEN_MAX_AGE_MS) {
+        try {
+          token = { value: (await readFile(path, 'utf8')).trim(), readAt: performance.now() };
+        } catch (cause) {
+          if (!token)
+            throw new KubeError(
+              `cannot read the token file ${path}; is the ServiceAccount's token mounted?`,
+              {
+                kind: 'forbidden',
+                cause,
+              },
+            );
+        }
+      }
+      return { headers: { authorization: `Bearer ${token?.value}` } };
+    },
+    renew: () => {
+      token = undefined;
+      return true;
+    },
+  };
+};
+
+const fromPlugin = (user: User): Credentials => {
+  let plugin = new ExecAuth();
+  return {
+    identity: async () => {
+      const options: RequestOptions = { headers: {} };
+      try {
+        await plugin.applyAuthentication(user, options);
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message.trim() : String(cause);
+        throw new KubeError(`the credential plugin ${user.exec?.command} of the kubeconfig failed: ${why}`, {
+          kind: 'forbidden',
+          cause,
+        });
+      }
+      return {
+        headers: options.headers as Record<string, string>,
+        ...(options.cert ? { cert: String(options.cert) } : {}),
+        ...(options.key ? { key: String(options.key) } : {}),
+      };
+    },
+    renew: () => {
+      plugin = new ExecAuth();
+      return true;
+    },
+  };
+};
+
+const pem = async (data: string | undefined, file: string | undefined): Promise<string | undefined> => {
+  if (data) return decode(data);
+  return file ? await readFile(file, 'utf8') : undefined;
+};
+
+const fromConfig = (user: User): Credentials => {
+  const headers: Record<string, string> = {};
+  if (user.token) headers.authorization = `Bearer ${user.token}`;
+  else if (user.username)
+    headers.authorization = `Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`;
+  if (user.impersonateUser) headers['impersonate-user'] = user.impersonateUser;
+  let known: Promise<Identity> | undefined;
+  const load = async (): Promise<Identity> => {
+    const cert = await pem(user.certData, user.certFile);
+    const key = await pem(user.keyData, user.keyFile);
+    return { headers, ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
+  };
+  return {
+    identity: () => {
+      known ??= load();
+      return known;
+    },
+    renew: () => {
+      known = undefined;
+      return user.certFile !== undefined;
+    },
+  };
+};
+
+/** The credentials that a target asks for: a token file, a plugin, or what stands in the kubeconfig. */
+export const credentialsOf = (target: Target): Credentials => {
+  if (target.tokenFile) return fromFile(target.tokenFile);
+  if (target.user.exec) return fromPlugin(target.user);
+  return fromConfig(target.user);
+};

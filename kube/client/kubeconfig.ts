@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { delimiter, dirname, resolve } from 'node:path';
+import {
+  type Cluster,
+  type Context,
+  newClusters,
+  newContexts,
+  newUsers,
+  type User,
+} from '@kubernetes/client-node/dist/config_types.js';
+import { OptionsError } from '../errors.ts';
+
+/** Where the API server is and who we are to it. */
+export interface Target {
+  readonly cluster: Cluster;
+  readonly user: User;
+  readonly context: Context;
+  /** A file whose content is the bearer token, read again when it is rotated. */
+  readonly tokenFile?: string;
+}
+
+interface RawConfig {
+  readonly clusters?: unknown;
+  readonly contexts?: unknown;
+  readonly users?: readonly { readonly name?: string; readonly user?: { readonly tokenFile?: string } }[];
+  readonly 'current-context'?: string;
+}
+
+interface Config {
+  readonly clusters: Cluster[];
+  readonly contexts: Context[];
+  readonly users: User[];
+  readonly tokenFiles: ReadonlyMap<string, string>;
+  readonly current?: string;
+}
+
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+const reasonOf = (e: unknown): string => (e instanceof Error ? e.message.split('\n', 1).join('') : String(e));
+
+const readText = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new OptionsError(
+      `cannot read the kubeconfig ${file}: ${reasonOf(cause)}; set KUBECONFIG to a file that is there`,
+      { cause },
+    );
+  }
+};
+
+const parseFile = (file: string): Config => {
+  const text = readText(file);
+  try {
+    // The parser costs memory, and inside a cluster there is no kubeconfig to parse.
+    const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+    const raw = (yaml.parse(text) ?? {}) as RawConfig;
+    const at = (path: string): string => resolve(dirname(file), path);
+    const clusters = newClusters(raw.clusters);
+    for (const c of clusters) if (c.caFile) c.caFile = at(c.caFile);
+    const users = newUsers(
+      raw.users?.map((u) => ({ ...u, user: { ...u.user, tokenFile: undefined } })) ?? [],
+    );
+    for (const u of users) {
+      if (u.certFile) u.certFile = at(u.certFile);
+      if (u.keyFile) u.keyFile = at(u.keyFile);
+    }
+    const tokenFiles = new Map<string, string>();
+    for (const u of raw.users ?? [])
+      if (u.name && u.user?.tokenFile) tokenFiles.set(u.name, at(u.user.tokenFile));
+    const current = raw['current-context'];
+    const contexts = newContexts(raw.contexts);
+    return { clusters, contexts, users, tokenFiles, ...(current ? { current } : {}) };
+  } catch (cause) {
+    throw new OptionsError(
+      `the kubeconfig ${file} is not valid: ${reasonOf(cause)}; compare it with 'kubectl config view'`,
+      { cause },
+    );
+  }
+};
+
+/** Reads a kubeconfig, or several joined by the path delimiter (the first to name a thing wins). Throws OptionsError. */
+export const readKubeconfig = (paths: string): Target => {
+  const files = paths.split(delimiter).filter((p) => p !== '');
+  const configs = files.map(parseFile);
+  const current = configs.find((c) => c.current)?.current;
+  const missing = (what: string, name: string | undefined): OptionsError =>
+    new OptionsError(
+      `the kubeconfig ${files.join(', ')} has no ${what} '${name ?? ''}'; choose one with 'kubectl config use-context'`,
+    );
+  const context = configs.flatMap((c) => c.contexts).find((c) => c.name === current);
+  if (!context) throw missing('context', current);
+  const cluster = configs.flatMap((c) => c.clusters).find((c) => c.name === context.cluster);
+  if (!cluster) throw missing('cluster', context.cluster);
+  const user = configs.flatMap((c) => c.users).find((u) => u.name === context.user);
+  if (!user) throw missing('user', context.user);
+  if (!URL.canParse(cluster.server))
+    throw new OptionsError(
+      `the kubeconfig ${files.join(', ')} names the server '${cluster.server}', which is not a URL`,
+    );
+  const unusable = cluster.proxyUrl ? 'proxy-url' : user.authProvider ? 'auth-provider' : undefined;
+  if (unusable)
+    throw new OptionsError(
+      `the kubeconfig ${files.join(', ')} uses ${unusable}, which is not supported: use a token, a certificate or an exec plugin`,
+    );
+  const tokenFile = configs.map((c) => c.tokenFiles.get(user.name)).find((f) => f !== undefined);
+  return { cluster, user, context, ...(tokenFile ? { tokenFile } : {}) };
+};
+
+/** The API server as a pod sees it, through its ServiceAccount. Throws OptionsError outside of a pod. */
+export const inCluster = (
+  env: Readonly<Record<string, string | undefined>>,
+  directory = SERVICE_ACCOUNT,
+): Target => {
+  const host = env.KUBERNETES_SERVICE_HOST;
+  const port = env.KUBERNETES_SERVICE_PORT ?? '443';
+  if (!host)
+    throw new OptionsError(
+      'no cluster to talk to: set KUBECONFIG or --kubeconfig, or run in a pod with a ServiceAccount',
+    );
+  const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return {
+    cluster: { name: 'in-cluster', server, caFile: `${directory}/ca.crt`, skipTLSVerify: false },
+    user: { name: 'service-account' },
+    context: { name: 'in-cluster', cluster: 'in-cluster', user: 'service-account' },
+    tokenFile: `${directory}/token`,
+  };
+};

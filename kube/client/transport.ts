@@ -1,0 +1,184 @@
+import { readFile } from 'node:fs/promises';
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { aborted, fromNetwork, isAborted, KubeError } from '../errors.ts';
+import { type Credentials, credentialsOf, type Identity } from './credentials.ts';
+import type { Target } from './kubeconfig.ts';
+
+export interface Wire {
+  readonly method: string;
+  /** Path with query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Called when the connection stands and the next thing to happen is the write; what it throws ends the request. */
+  readonly guard?: (() => void) | undefined;
+  /** Milliseconds without a byte in either direction after which the request is given up. */
+  readonly inactivityMs: number;
+}
+
+// kube-apiserver closes idle connections after 90 s; ours go first, so that no request meets a closing one.
+const IDLE_MS = 60_000;
+const MAX_SOCKETS = 256;
+
+const timeout = (ms: number): Error => Object.assign(new Error(`no byte in ${ms} ms`), { code: 'ETIMEDOUT' });
+
+/** One pool of kept connections to one API server. */
+export class Transport {
+  readonly server: string;
+  readonly credentials: Credentials;
+  readonly #target: Target;
+  readonly #url: URL;
+  #agent: http.Agent | undefined;
+  #isClosed = false;
+  #made: { cert: string | undefined; key: string | undefined; agent: Promise<http.Agent> } | undefined;
+
+  constructor(target: Target) {
+    this.#target = target;
+    this.#url = new URL(target.cluster.server);
+    this.server = target.cluster.server;
+    this.credentials = credentialsOf(target);
+  }
+
+  /** Sockets in the pool, in use and idle. */
+  get sockets(): number {
+    const count = (all: NodeJS.ReadOnlyDict<unknown[]> | undefined): number =>
+      Object.values(all ?? {}).reduce((n, list) => n + (list?.length ?? 0), 0);
+    return count(this.#agent?.sockets) + count(this.#agent?.freeSockets);
+  }
+
+  async #secureContext(identity: Identity): Promise<SecureContext> {
+    const { caData, caFile } = this.#target.cluster;
+    const ca = caData ? Buffer.from(caData, 'base64') : caFile ? await readFile(caFile) : undefined;
+    const { cert, key } = identity;
+    return createSecureContext({ ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) });
+  }
+
+  async #makeAgent(identity: Identity): Promise<http.Agent> {
+    const common = {
+      keepAlive: true,
+      timeout: IDLE_MS,
+      maxSockets: MAX_SOCKETS,
+      scheduling: 'lifo' as const,
+    };
+    if (this.#url.protocol === 'http:') return new http.Agent(common);
+    const { skipTLSVerify, tlsServerName } = this.#target.cluster;
+    const secureContext = await this.#secureContext(identity).catch((cause: unknown) => {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new KubeError(`the certificates for ${this.server} cannot be used: ${why}`, {
+        kind: 'forbidden',
+        cause,
+      });
+    });
+    return new https.Agent({
+      ...common,
+      secureContext,
+      rejectUnauthorized: !skipTLSVerify,
+      ...(tlsServerName ? { servername: tlsServerName } : {}),
+    });
+  }
+
+  /** One pool for as long as the certificate stays the same. */
+  async #pool(identity: Identity): Promise<http.Agent> {
+    const { cert, key } = identity;
+    if (this.#made && this.#made.cert === cert && this.#made.key === key) return await this.#made.agent;
+    const agent = this.#makeAgent(identity);
+    this.#made = { cert, key, agent };
+    try {
+      this.#agent = await agent;
+      return this.#agent;
+    } catch (e) {
+      this.#made = undefined;
+      throw e;
+    }
+  }
+
+  /** Sends one request, once. Throws KubeError for the network, AbortError for the signal, and what guard throws. */
+  async send(wire: Wire): Promise<IncomingMessage> {
+    if (wire.signal?.aborted) throw aborted(wire.signal);
+    if (this.#isClosed) throw new KubeError('the client was closed', { kind: 'terminal' });
+    const identity = await this.credentials.identity();
+    const agent = await this.#pool(identity);
+    if (wire.signal?.aborted) throw aborted(wire.signal);
+    return await this.#exchange(wire, identity, agent);
+  }
+
+  #exchange(wire: Wire, identity: Identity, agent: http.Agent): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const request = (this.#url.protocol === 'http:' ? http : https).request({
+      host: this.#url.hostname.replace(/^\[|\]$/g, ''),
+      port: this.#url.port || (this.#url.protocol === 'http:' ? 80 : 443),
+      method: wire.method,
+      path: this.#url.pathname.replace(/\/$/, '') + wire.path,
+      headers: {
+        ...wire.headers,
+        ...identity.headers,
+        ...(wire.body === undefined ? {} : { 'content-length': Buffer.byteLength(wire.body) }),
+      },
+      agent,
+    });
+    const refusal: { error?: unknown } = {};
+    const stop = (): void => void request.destroy(aborted(wire.signal));
+    wire.signal?.addEventListener('abort', stop, { once: true });
+    request.once('close', () => wire.signal?.removeEventListener('abort', stop));
+    request.setTimeout(wire.inactivityMs, () => {
+      // Whatever ate this connection may have eaten the idle ones too.
+      for (const list of Object.values(agent.freeSockets)) for (const s of list ?? []) s.destroy();
+      request.destroy(timeout(wire.inactivityMs));
+    });
+    request.once('response', resolve);
+    request.once('error', (e) => {
+      reject(isAborted(e) || e === refusal.error ? e : fromNetwork(this.server, e));
+    });
+    if (wire.guard) this.#endGuarded(request, wire.guard, wire.body, refusal);
+    else request.end(wire.body);
+    return promise;
+  }
+
+  /** Waits for the handshake before the guard is asked: nothing but the write itself lies between the two. */
+  #endGuarded(
+    request: http.ClientRequest,
+    guard: () => void,
+    body: string | undefined,
+    refusal: { error?: unknown },
+  ): void {
+    const go = (): void => {
+      try {
+        guard();
+      } catch (e) {
+        refusal.error = e;
+        request.destroy(e as Error);
+        return;
+      }
+      request.end(body);
+    };
+    request.once('socket', (socket) => {
+      const secure = socket instanceof TLSSocket;
+      const isUnderWay =
+        socket.connecting || (secure && 'secureConnecting' in socket && socket.secureConnecting);
+      if (isUnderWay) socket.once(secure ? 'secureConnect' : 'connect', go);
+      else go();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#agent?.destroy();
+    this.#agent = undefined;
+    this.#made = undefined;
+  }
+}
+
+/** Reads a whole body. Throws KubeError when the connection ends before the body does. */
+export const readAll = async (server: string, response: IncomingMessage): Promise<Buffer> => {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+  } catch (e) {
+    if (isAborted(e)) throw e;
+    throw fromNetwork(server, e);
+  }
+  return Buffer.concat(chunks);
+};

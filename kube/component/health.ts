@@ -1,0 +1,62 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import { OptionsError } from '../errors.ts';
+import type { Logger } from './log.ts';
+
+export interface HealthOptions {
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly host?: string;
+  /** true, or the reason why not. */
+  readonly ready: () => true | string;
+  readonly registry: Registry;
+  readonly log: Logger;
+}
+
+const listen = async (server: Server, port: number, host: string | undefined): Promise<number> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen(port, host, resolve);
+  try {
+    await promise;
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'it is in use' : String(cause);
+    throw new OptionsError(`cannot listen on port ${port}: ${why}; choose another`, { cause });
+  }
+  return (server.address() as AddressInfo).port;
+};
+
+/** GET /healthz, /readyz and /metrics. Throws OptionsError when the port can't be had. */
+export const serveHealth = async (
+  o: HealthOptions,
+): Promise<{ close(): Promise<void>; readonly port: number }> => {
+  const server = createServer((request, response) => {
+    const answer = (status: number, type: string, body: string): void =>
+      void response.writeHead(status, { 'content-type': type }).end(body);
+    const path = request.url?.split('?', 1)[0];
+    if (path === '/healthz') answer(200, 'text/plain', 'ok');
+    else if (path === '/readyz') {
+      const ready = o.ready();
+      answer(ready === true ? 200 : 503, 'text/plain', ready === true ? 'ok' : ready);
+    } else if (path === '/metrics')
+      o.registry.metrics().then(
+        (text) => answer(200, o.registry.contentType, text),
+        (err: unknown) => {
+          o.log.error({ err }, 'metrics cannot be collected');
+          answer(500, 'text/plain', 'metrics cannot be collected');
+        },
+      );
+    else answer(404, 'text/plain', 'not found');
+  });
+  const port = await listen(server, o.port, o.host);
+  return {
+    port,
+    close: async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      server.close(() => resolve());
+      server.closeAllConnections();
+      await promise;
+    },
+  };
+};

@@ -1,0 +1,42 @@
+import t from 'tap';
+import { CONFIG_MAPS, EVENTS } from '../../api/resources.ts';
+import { scratch } from '../testing/scratch.ts';
+import { createRecorder } from './events.ts';
+
+const { client, namespace, log } = scratch(t, 'events');
+
+t.test('events are written, and equal ones are counted on one', async (t) => {
+  const about = await client.create(CONFIG_MAPS, { metadata: { name: 'a', namespace } });
+  const recorder = createRecorder({ client, component: 'thing', log });
+  for (let i = 0; i < 3; i++) recorder.event(CONFIG_MAPS, about, 'Warning', 'Tried', 'did not work');
+  recorder.event(CONFIG_MAPS, about, 'Normal', 'Worked', 'at last');
+  await recorder.flush();
+  const { items } = await client.list(EVENTS, { namespace });
+  t.equal(items.length, 2);
+  const tried = items.find((e) => e.reason === 'Tried');
+  t.match(tried, {
+    type: 'Warning',
+    count: 3,
+    message: 'did not work',
+    involvedObject: { uid: about.metadata.uid },
+  });
+});
+
+t.test('an event that was deleted meanwhile is written anew', async (t) => {
+  const recorder = createRecorder({ client, component: 'thing', log });
+  const about = { metadata: { name: 'b', namespace } };
+  recorder.event(CONFIG_MAPS, about, 'Normal', 'Once', 'm');
+  await recorder.flush();
+  const all = { query: { fieldSelector: 'reason=Once' } };
+  await client.request('DELETE', `/api/v1/namespaces/${namespace}/events`, all);
+  recorder.event(CONFIG_MAPS, about, 'Normal', 'Once', 'm');
+  await recorder.flush();
+  t.equal((await client.list(EVENTS, { namespace, fieldSelector: 'reason=Once' })).items.length, 1);
+});
+
+t.test('a server that refuses hurts nobody', async (t) => {
+  const recorder = createRecorder({ client, component: 'thing', log });
+  const nowhere = { metadata: { name: 'c', namespace: 'does-not-exist' } };
+  for (let i = 0; i < 2000; i++) recorder.event(CONFIG_MAPS, nowhere, 'Normal', 'R', 'm');
+  t.pass('it neither throws nor waits');
+});

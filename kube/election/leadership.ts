@@ -1,0 +1,65 @@
+import { LEASES } from '../../api/resources.ts';
+import type { KubeClient } from '../client/client.ts';
+import { isNotFound } from '../errors.ts';
+
+/** What a Lease said at one look. */
+interface Look {
+  readonly holder: string;
+  readonly renewTime: string;
+  readonly durationMs: number;
+}
+
+/** Watches over somebody else's Lease by looking at it; what counts is our clock alone, as in an election. */
+export class Leadership {
+  readonly #client: KubeClient;
+  readonly #ref: { readonly namespace: string; readonly name: string };
+  readonly #now: () => number;
+  #last: Look | undefined;
+  #changedAt = 0;
+
+  constructor(o: {
+    readonly client: KubeClient;
+    readonly lease: { readonly namespace: string; readonly name: string };
+    readonly now: () => number;
+  }) {
+    this.#client = o.client;
+    this.#ref = o.lease;
+    this.#now = o.now;
+  }
+
+  /** For how long nobody has held the Lease, in milliseconds; undefined while somebody does. Throws a KubeError. */
+  async vacantMs(signal: AbortSignal): Promise<number | undefined> {
+    const look = await this.#look(signal);
+    const last = this.#last;
+    const isSame = last && look.holder === last.holder && look.renewTime === last.renewTime;
+    if (!isSame) this.#changedAt = this.#now();
+    this.#last = look;
+    const vacant = this.#now() - this.#changedAt - (look.holder === '' ? 0 : look.durationMs);
+    return look.holder === '' || vacant > 0 ? vacant : undefined;
+  }
+
+  /** Whether somebody but `self` holds the Lease and renewed it a moment ago, by the clocks of both. */
+  async isHeldByAnother(self: string, signal: AbortSignal): Promise<boolean> {
+    const { holder, renewTime, durationMs } = await this.#look(signal);
+    return holder !== '' && holder !== self && this.#now() - Date.parse(renewTime) < durationMs;
+  }
+
+  /** What was seen is forgotten: counting starts anew. */
+  forget(): void {
+    this.#last = undefined;
+  }
+
+  async #look(signal: AbortSignal): Promise<Look> {
+    try {
+      const { spec } = await this.#client.get(LEASES, this.#ref, { signal });
+      return {
+        holder: spec?.holderIdentity ?? '',
+        renewTime: spec?.renewTime ?? '',
+        durationMs: (spec?.leaseDurationSeconds ?? 0) * 1000,
+      };
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      return { holder: '', renewTime: '', durationMs: 0 };
+    }
+  }
+}

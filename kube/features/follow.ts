@@ -1,0 +1,40 @@
+import type { ConfigMap } from '../../api/objects.ts';
+import type { Cache } from '../cache/cache.ts';
+import type { KubeClient } from '../client/client.ts';
+import type { Logger } from '../component/log.ts';
+import { createConfigMapCaches } from './configmaps.ts';
+import { readFeatureRecord } from './record.ts';
+import { type LiveFeatures, watchFeatures } from './watch.ts';
+
+export interface Obeyed {
+  readonly features: LiveFeatures;
+  /** The ConfigMaps that they come from, for controllers that act on a change of them. */
+  readonly configMaps: readonly Cache<ConfigMap>[];
+}
+
+/**
+ * Follows the features of a component that obeys them and writes nothing about them. Throws KubeError when their
+ * ConfigMaps can't be read.
+ */
+export const obeyFeatures = async (o: {
+  readonly client: KubeClient;
+  readonly log: Logger;
+  /** The namespace that the component runs in. */
+  readonly namespace: string;
+  /** Namespaces that ConfigMaps of features are read from; its own when empty. */
+  readonly watched: readonly string[];
+  /** Name of the dynamic ConfigMaps. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+}): Promise<Obeyed> => {
+  const { client, log, namespace, name, signal } = o;
+  const namespaces = o.watched.length > 0 ? o.watched : [namespace];
+  const caches = createConfigMapCaches({ client, log, namespaces, name });
+  for (const cache of caches) cache.start(signal);
+  await Promise.all(caches.map((cache) => cache.synced(signal)));
+  const record = readFeatureRecord({ client, namespace, log });
+  return {
+    configMaps: caches,
+    features: await watchFeatures({ caches, name, record, log, signal }),
+  };
+};

@@ -1,0 +1,248 @@
+import { readFile } from 'node:fs/promises';
+import {
+  type ChannelOptions,
+  type Client,
+  credentials,
+  type handleBidiStreamingCall,
+  Metadata,
+  makeGenericClientConstructor,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { generate } from 'selfsigned';
+import { LEASES } from '../../api/resources.ts';
+import type { KubeClient } from '../client/client.ts';
+import type { Logger } from '../component/log.ts';
+import { isNotFound } from '../errors.ts';
+import { Recent } from '../ttlcache.ts';
+
+/**
+ * How one component reaches the leader of another, with nothing to install: the leader makes a key in memory and
+ * publishes its address and certificate on the Lease that it holds; callers trust exactly that certificate and
+ * prove themselves with a ServiceAccount token for our audience. Who may write the Lease is who may be the leader.
+ */
+
+export const PEER_AUDIENCE = 'precision-packer';
+const ADDRESS = 'autoscaling.cast.ai/peer-address';
+const CERTIFICATE = 'autoscaling.cast.ai/peer-certificate';
+const SERVER_NAME = 'peer.precision-packer';
+const CERTIFICATE_DAYS = 365;
+/** A token that was found good is asked about again after this long, so that a revoked one ends. */
+const REVIEW_TTL_MS = 60_000;
+const REVIEWS_KEPT = 256;
+const TOKEN_SECONDS = 3600;
+
+export interface PeerServer {
+  readonly annotations: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+export interface PeerTarget {
+  readonly address: string;
+  readonly certificate: string;
+}
+
+interface TokenReview {
+  readonly status?: {
+    readonly authenticated?: boolean;
+    readonly user?: { readonly username?: string };
+    readonly audiences?: readonly string[];
+    readonly error?: string;
+  };
+}
+
+/** Its calls are streams in both directions. */
+interface PeerService {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+const makeCertificate = async () => {
+  const notAfterDate = new Date(Date.now() + CERTIFICATE_DAYS * 86_400_000);
+  return generate([{ name: 'commonName', value: SERVER_NAME }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    notBeforeDate: new Date(Date.now() - 600_000),
+    notAfterDate,
+    extensions: [
+      { name: 'basicConstraints', cA: true },
+      { name: 'subjectAltName', altNames: [{ type: 2, value: SERVER_NAME }] },
+    ],
+  });
+};
+
+/** Asks the API server whose token this is; good answers are kept for a minute. */
+const reviewer = (client: KubeClient, callers: readonly string[]) => {
+  const seen = new Recent<string>({ keepMs: REVIEW_TTL_MS, most: REVIEWS_KEPT, now: Date.now });
+  return async (metadata: Metadata): Promise<string> => {
+    const token = String(metadata.get('authorization')[0] ?? '').replace(/^Bearer /, '');
+    if (token === '') throw new Error('the call carries no ServiceAccount token');
+    const known = seen.get(token);
+    if (known !== undefined) return known;
+    const review = await client.request<TokenReview>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
+      body: {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenReview',
+        spec: { token, audiences: [PEER_AUDIENCE] },
+      },
+    });
+    const user = review.status?.user?.username;
+    if (!review.status?.authenticated || !user) {
+      throw new Error(`the token is not valid here: ${review.status?.error ?? 'not authenticated'}`);
+    }
+    if (callers.length > 0 && !callers.includes(user)) throw new Error(`${user} may not call this service`);
+    seen.set(token, user);
+    return user;
+  };
+};
+
+type Authenticate = (metadata: Metadata) => Promise<string>;
+
+/** The same implementation, each call let in only after its token was found good. */
+const guarded = (service: PeerService, authenticate: Authenticate, log: Logger) => {
+  const entries = Object.entries(service.definition).map(([rpc, method]) => {
+    const inner = service.implementation[rpc];
+    if (!inner) throw new Error(`no implementation for ${method.path}`);
+    const refuse = (error: unknown): { code: number; details: string } => {
+      const details = error instanceof Error ? error.message : String(error);
+      log.warn({ rpc: method.path, error: details }, 'peer call refused');
+      return { code: status.UNAUTHENTICATED, details };
+    };
+    const stream: handleBidiStreamingCall<unknown, unknown> = (call) => {
+      call.pause();
+      authenticate(call.metadata).then(
+        () => (inner as handleBidiStreamingCall<unknown, unknown>)(call),
+        (error) => call.emit('error', refuse(error)),
+      );
+    };
+    return [rpc, stream] as const;
+  });
+  return Object.fromEntries(entries) as UntypedServiceImplementation;
+};
+
+/**
+ * Serves gRPC to other components of ours. `advertise` is the address that callers reach this process at;
+ * `callers` are the user names that may call, any authenticated one when empty. Throws when the port is taken.
+ */
+export const servePeers = async (o: {
+  readonly client: KubeClient;
+  readonly host: string;
+  readonly advertise: string;
+  readonly port: number;
+  readonly callers: readonly string[];
+  readonly services: readonly PeerService[];
+  readonly log: Logger;
+}): Promise<PeerServer> => {
+  const pems = await makeCertificate();
+  const server = new Server({
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+    'grpc.keepalive_permit_without_calls': 1,
+  });
+  const authenticate = reviewer(o.client, o.callers);
+  for (const service of o.services) {
+    server.addService(service.definition, guarded(service, authenticate, o.log));
+  }
+  const secure = ServerCredentials.createSsl(null, [
+    { private_key: Buffer.from(pems.private), cert_chain: Buffer.from(pems.cert) },
+  ]);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${o.host}:${o.port}`, secure, (error, bound) =>
+      error
+        ? reject(new Error(`can't serve peers on ${o.host}:${o.port}: ${error.message}`, { cause: error }))
+        : resolve(bound),
+    );
+  });
+  return {
+    annotations: { [ADDRESS]: `${o.advertise}:${port}`, [CERTIFICATE]: pems.cert },
+    close: () =>
+      new Promise((resolve) => {
+        const force = setTimeout(() => server.forceShutdown(), 2_000);
+        server.tryShutdown(() => {
+          clearTimeout(force);
+          resolve();
+        });
+      }),
+  };
+};
+
+/** Where the leader that holds this Lease serves; undefined while nobody leads or it serves nothing. */
+export const findPeer = async (
+  client: KubeClient,
+  lease: { readonly namespace: string; readonly name: string },
+): Promise<PeerTarget | undefined> => {
+  try {
+    const found = await client.get(LEASES, lease);
+    const address = found.metadata.annotations?.[ADDRESS];
+    const certificate = found.metadata.annotations?.[CERTIFICATE];
+    return found.spec?.holderIdentity && address && certificate ? { address, certificate } : undefined;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+};
+
+/** A client for the leader's service; its methods have the names of the rpcs. Close it when done. */
+export const dialPeer = (
+  target: PeerTarget,
+  o: {
+    readonly definition: ServiceDefinition;
+    readonly token: () => Promise<string>;
+    readonly options?: ChannelOptions;
+  },
+): Client => {
+  const tls = credentials.createSsl(Buffer.from(target.certificate));
+  const bearer = credentials.createFromMetadataGenerator((_, callback) => {
+    o.token().then(
+      (token) => {
+        const metadata = new Metadata();
+        metadata.set('authorization', `Bearer ${token}`);
+        callback(null, metadata);
+      },
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error))),
+    );
+  });
+  const Peer = makeGenericClientConstructor(o.definition, 'Peer');
+  return new Peer(target.address, credentials.combineChannelCredentials(tls, bearer), {
+    'grpc.ssl_target_name_override': SERVER_NAME,
+    'grpc.default_authority': SERVER_NAME,
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.initial_reconnect_backoff_ms': 200,
+    'grpc.max_reconnect_backoff_ms': 5_000,
+    ...o.options,
+  });
+};
+
+/**
+ * The token that proves who calls: the projected file, read anew each time since the kubelet rotates it, or,
+ * outside the cluster, one asked of the API server for the ServiceAccount and kept for half its life.
+ */
+export const peerToken = (o: {
+  readonly client: KubeClient;
+  readonly tokenFile?: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+}): (() => Promise<string>) => {
+  const { tokenFile } = o;
+  if (tokenFile) return async () => (await readFile(tokenFile, 'utf8')).trim();
+  let kept: { token: string; until: number } | undefined;
+  return async () => {
+    if (kept && kept.until > Date.now()) return kept.token;
+    const path = `/api/v1/namespaces/${encodeURIComponent(o.namespace)}/serviceaccounts/${encodeURIComponent(o.serviceAccount)}/token`;
+    const answer = await o.client.request<{ status: { token: string } }>('POST', path, {
+      body: {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { audiences: [PEER_AUDIENCE], expirationSeconds: TOKEN_SECONDS },
+      },
+    });
+    kept = { token: answer.status.token, until: Date.now() + (TOKEN_SECONDS * 1000) / 2 };
+    return kept.token;
+  };
+};

@@ -1,0 +1,174 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Registry } from 'prom-client';
+import { type HoldJudge, isGated } from '../../api/heldpods.ts';
+import { PIN_HELD, PIN_NODE } from '../../api/labels.ts';
+import type { Node, Pod } from '../../api/objects.ts';
+import { NODES, PODS } from '../../api/resources.ts';
+import { type Cache, createCache } from '../cache/cache.ts';
+import type { KubeClient } from '../client/client.ts';
+import type { Logger } from '../component/log.ts';
+import { counter } from '../component/metrics.ts';
+import { Leadership } from '../election/leadership.ts';
+import { isConflict, isNotFound } from '../errors.ts';
+import { liftGate } from './gates.ts';
+
+const TICK_MS = 1_000;
+/** A successor takes a Lease that was given back within a second. */
+const SUCCESSOR_MS = 4_000;
+const SUCCESSOR_LOOK_MS = 200;
+
+export interface LifterOptions {
+  readonly client: KubeClient;
+  readonly log: Logger;
+  readonly metrics: Registry;
+  readonly judge: HoldJudge;
+  readonly nodeOf: (name: string, signal: AbortSignal) => Promise<Node | undefined>;
+  /** Lease of the pod pinner's leader, who lands held pods. */
+  readonly lease: { readonly namespace: string; readonly name: string };
+  /** Our own identity there, if we may be the one who holds it. */
+  readonly identity: string;
+  readonly now: () => number;
+}
+
+/** Nodes for a component that does not watch them: asked for one by one, each at most once in so many milliseconds. */
+export const nodesByName = (
+  client: KubeClient,
+  o: { readonly now: () => number; readonly everyMs: number },
+): LifterOptions['nodeOf'] => {
+  const known = new Map<string, { readonly node: Node | undefined; readonly at: number }>();
+  return async (name, signal) => {
+    const { now, everyMs } = o;
+    for (const [key, { at }] of known) if (now() - at >= everyMs) known.delete(key);
+    const found = known.get(name);
+    if (found) return found.node;
+    const node = await client.get(NODES, { name }, { signal }).catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
+    known.set(name, { node, at: now() });
+    return node;
+  };
+};
+
+/**
+ * Every replica of ours looks after held pods, whether it leads or not: whoever still lives lifts the gates that the
+ * pod pinner's leader has left. It watches held pods alone, and asks for nothing while there are none.
+ */
+export class Lifter {
+  readonly #o: LifterOptions;
+  readonly #pods: Cache<Pod>;
+  readonly #leadership: Leadership;
+  readonly #count: (reason: string) => void;
+  readonly #dueSince = new Map<string, number>();
+
+  constructor(o: LifterOptions) {
+    this.#o = o;
+    const { client, log, metrics } = o;
+    this.#pods = createCache({
+      client,
+      log: log.child({ of: 'held' }),
+      resource: PODS,
+      labelSelector: PIN_HELD,
+      fieldSelector: 'spec.nodeName=',
+    });
+    this.#leadership = new Leadership(o);
+    const lifted = counter(metrics, 'pin_gates_lifted_total', 'Gates lifted by a replica that stood by', []);
+    this.#count = () => lifted.inc();
+  }
+
+  /** Looks after held pods until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#pods.start(signal);
+    while (!signal.aborted) {
+      await sleep(TICK_MS * (0.9 + 0.2 * Math.random()), undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
+      await this.#look(signal).catch((error: unknown) => this.#warn(error, signal));
+    }
+  }
+
+  /**
+   * The last thing before an orderly end: when nobody else leads the pod pinner, no gate stays behind. Takes a few
+   * seconds at most, and none when no pod is held.
+   */
+  async leave(signal: AbortSignal): Promise<void> {
+    const { identity, now } = this.#o;
+    try {
+      const until = now() + SUCCESSOR_MS;
+      while (this.#held().length > 0 && now() < until) {
+        if (await this.#leadership.isHeldByAnother(identity, signal)) return;
+        await sleep(SUCCESSOR_LOOK_MS, undefined, { signal });
+      }
+      const reason = 'all who would land it are going';
+      await Promise.all(this.#held().map((pod) => this.#lift(pod, reason, signal)));
+    } catch (error) {
+      this.#warn(error, signal);
+    }
+  }
+
+  #held(): readonly Pod[] {
+    return this.#pods.list().filter((pod) => isGated(pod) && !pod.metadata.deletionTimestamp);
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const held = this.#held();
+    if (held.length === 0) {
+      this.#leadership.forget();
+      this.#dueSince.clear();
+      return;
+    }
+    const { judge, now } = this.#o;
+    const leaderlessMs = await this.#leadership.vacantMs(signal);
+    const nodes = await this.#nodesOf(held, signal);
+    const uids = new Set(held.map(({ metadata }) => metadata.uid ?? ''));
+    for (const uid of this.#dueSince.keys()) if (!uids.has(uid)) this.#dueSince.delete(uid);
+    const lifts = held.flatMap((pod) => {
+      const reason = judge.liftReason({
+        pod,
+        leaderlessMs,
+        couldMs: this.#couldMs(pod, nodes),
+        heldMs: now() - Date.parse(pod.metadata.creationTimestamp ?? ''),
+      });
+      return reason ? [this.#lift(pod, reason, signal)] : [];
+    });
+    await Promise.all(lifts);
+  }
+
+  #couldMs(pod: Pod, nodes: ReadonlyMap<string, Node>): number | undefined {
+    const { judge, now } = this.#o;
+    const uid = pod.metadata.uid ?? '';
+    const node = nodes.get(pod.metadata.annotations?.[PIN_NODE] ?? '');
+    if (!node || !judge.isDue(pod, node)) {
+      this.#dueSince.delete(uid);
+      return undefined;
+    }
+    const since = this.#dueSince.get(uid) ?? now();
+    this.#dueSince.set(uid, since);
+    return now() - since;
+  }
+
+  async #nodesOf(pods: readonly Pod[], signal: AbortSignal): Promise<ReadonlyMap<string, Node>> {
+    const names = new Set(pods.flatMap(({ metadata }) => metadata.annotations?.[PIN_NODE] ?? []));
+    const found = await Promise.all([...names].map((name) => this.#o.nodeOf(name, signal)));
+    return new Map(found.flatMap((node) => (node ? [[node.metadata.name, node] as const] : [])));
+  }
+
+  async #lift(pod: Pod, reason: string, signal: AbortSignal): Promise<void> {
+    const { client, log } = this.#o;
+    try {
+      await liftGate(client, pod, { signal });
+    } catch (error) {
+      // Landed or lifted by another, or changed meanwhile: the next look tells.
+      if (isConflict(error) || isNotFound(error)) return;
+      throw error;
+    }
+    this.#count(reason);
+    const { namespace, name, annotations } = pod.metadata;
+    log.info({ pod: `${namespace}/${name}`, node: annotations?.[PIN_NODE], reason }, 'gate lifted');
+  }
+
+  #warn(error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#o.log.warn({ reason }, 'held pods could not be looked after');
+  }
+}

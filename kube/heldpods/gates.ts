@@ -1,0 +1,67 @@
+import { isHeld, narrowedTo, otherGates } from '../../api/heldpods.ts';
+import { PIN, PIN_HELD, PIN_NODE } from '../../api/labels.ts';
+import type { Pod, Toleration } from '../../api/objects.ts';
+import { PODS } from '../../api/resources.ts';
+import type { KubeClient } from '../client/client.ts';
+
+const refOf = ({ metadata }: Pod) => ({ name: metadata.name, namespace: metadata.namespace ?? 'default' });
+
+// Lists are written over what was read, and over nothing else.
+const readAs = ({ metadata }: Pod) => ({ uid: metadata.uid, resourceVersion: metadata.resourceVersion });
+
+const gatesLeft = (pod: Pod) => {
+  const gates = otherGates(pod);
+  return { schedulingGates: gates.length > 0 ? gates : null };
+};
+
+const more = (pod: Pod, tolerations: readonly Toleration[]) =>
+  tolerations.length > 0 ? { tolerations: [...(pod.spec.tolerations ?? []), ...tolerations] } : {};
+
+/** Takes our gate off and forgets the pin: kube-scheduler decides alone. Throws a conflict when the pod has changed. */
+export const liftGate = async (
+  client: KubeClient,
+  pod: Pod,
+  o: { readonly tolerations?: readonly Toleration[]; readonly signal: AbortSignal },
+): Promise<void> => {
+  const metadata = {
+    ...readAs(pod),
+    labels: { [PIN_HELD]: null },
+    annotations: { [PIN]: null, [PIN_NODE]: null },
+  };
+  const spec = { ...gatesLeft(pod), ...more(pod, o.tolerations ?? []) };
+  await client.patch(PODS, refOf(pod), { metadata, spec }, { signal: o.signal });
+};
+
+/** Takes our gate off and ties the pod to a node in the same write. Throws a conflict when the pod has changed. */
+export const landPod = async (
+  client: KubeClient,
+  pod: Pod,
+  o: { readonly nodeName: string; readonly tolerations: readonly Toleration[]; readonly signal: AbortSignal },
+): Promise<Pod> => {
+  const required = narrowedTo(pod, o.nodeName);
+  const spec = {
+    ...gatesLeft(pod),
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
+    ...more(pod, o.tolerations),
+  };
+  const metadata = { ...readAs(pod), annotations: { [PIN_NODE]: o.nodeName } };
+  return client.patch<Pod>(PODS, refOf(pod), { metadata, spec }, { signal: o.signal });
+};
+
+/** Says on a held pod which node it waits for. */
+export const nameNode = async (
+  client: KubeClient,
+  pod: Pod,
+  nodeName: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const metadata = { uid: pod.metadata.uid, annotations: { [PIN_NODE]: nodeName } };
+  await client.patch(PODS, refOf(pod), { metadata }, { signal });
+};
+
+/** Deletes a pod that never ran and is tied to a node that does not take it; its controller makes another. */
+export const replacePod = async (client: KubeClient, pod: Pod, signal: AbortSignal): Promise<void> => {
+  const { uid, resourceVersion } = pod.metadata;
+  if (!isHeld(pod) || !uid || !resourceVersion) return;
+  await client.delete(PODS, refOf(pod), { uid, resourceVersion, gracePeriodSeconds: 0, signal });
+};
