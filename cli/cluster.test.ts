@@ -7,7 +7,7 @@ import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/objects.ts';
 import { NAMESPACES, NODES, PODS, type Resource } from '../api/resources.ts';
 import { connect, type KubeClient } from '../kube/client/client.ts';
-import { makeNode } from '../planner/testcluster.ts';
+import { makeNode } from '../planner/testing/builders.ts';
 import { snapshotOf } from './cluster.ts';
 
 const kubeconfig = process.env.KUBECONFIG ?? '';

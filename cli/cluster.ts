@@ -16,7 +16,7 @@ import {
 } from '../api/resources.ts';
 import { connect, type KubeClient } from '../kube/client/client.ts';
 import { isForbidden, isNotFound, KubeError, OptionsError } from '../kube/errors.ts';
-import { type Snapshot, snapshotFromList } from '../planner/snapshot.ts';
+import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
 import { UsageError } from './flags.ts';
 
 /** All that a plan depends on. Leaving one out would make plans that the scheduler or a budget refuses. */

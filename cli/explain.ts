@@ -8,13 +8,13 @@ import {
   type NodeFacts,
   reasonsAgainst,
   surgesIn,
-} from '../planner/candidate.ts';
-import { clusterOf } from '../planner/cluster.ts';
-import { fits, type NodeView, nodeView } from '../planner/fit.ts';
-import { choosePin } from '../planner/pin.ts';
+} from '../planner/cluster/candidate.ts';
+import { clusterOf } from '../planner/cluster/clusterview.ts';
+import { choosePin } from '../planner/pinning/pinpolicy.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
-import { hasLocalVolume } from '../planner/volume.ts';
+import { fits, type NodeView, nodeView } from '../planner/scheduling/fit.ts';
+import { hasLocalVolume } from '../planner/scheduling/volumes.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './plan.ts';
 import { type Input, requestOf } from './request.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { rebalancePlan } from '../api/kinds/rebalanceplan.ts';
-import { fragmentedCluster, listOf, makePod, makeSnapshot } from '../planner/testcluster.ts';
+import { fragmentedCluster, listOf, makePod, makeSnapshot } from '../planner/testing/builders.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cli-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));

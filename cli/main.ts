@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Snapshot } from '../planner/snapshot.ts';
+import type { Snapshot } from '../planner/model/snapshot.ts';
 import { type Flags, readFlags, UsageError } from './flags.ts';
 import type { Outcome } from './plan.ts';
 import { readSnapshot } from './read.ts';

@@ -1,4 +1,4 @@
-import type { Cluster } from '../planner/cluster.ts';
+import type { Cluster } from '../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { type Box, boxesOf } from './boxes.ts';
 import { drawBox, escaped } from './picture.ts';

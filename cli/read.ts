@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type Catalogue, catalogueFromKwok } from '../planner/catalogue.ts';
-import { type Snapshot, snapshotFromList } from '../planner/snapshot.ts';
+import { type Catalogue, catalogueFromKwok } from '../planner/model/catalogue.ts';
+import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
 import { UsageError } from './flags.ts';
 
 /** Reads a JSON file; - is stdin. Throws a UsageError that names the file. */

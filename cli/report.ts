@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../api/labels.ts';
 import { formatCpu } from '../api/quantity.ts';
-import { type Cluster, clusterOf } from '../planner/cluster.ts';
-import { readAmounts } from '../planner/nodeview.ts';
+import { type Cluster, clusterOf } from '../planner/cluster/clusterview.ts';
 import { type RebalanceResult, rebalance } from '../planner/rebalance.ts';
+import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
 import { format } from './format.ts';
 import type { Outcome } from './plan.ts';
 import { type Input, requestOf } from './request.ts';

@@ -1,10 +1,15 @@
-import { type AggressiveMode, isInScope, type NodeConstraints, type Scope } from '../planner/candidate.ts';
-import type { Catalogue } from '../planner/catalogue.ts';
-import { type InterruptionPolicy, ratesFrom } from '../planner/interruption.ts';
-import { overlayFrom, withOverlay } from '../planner/overlay.ts';
-import { DEFAULT_PREFERENCES, type Preferences } from '../planner/preference.ts';
+import {
+  type AggressiveMode,
+  isInScope,
+  type NodeConstraints,
+  type Scope,
+} from '../planner/cluster/candidate.ts';
+import type { Catalogue } from '../planner/model/catalogue.ts';
+import { overlayFrom, withOverlay } from '../planner/model/discounts.ts';
+import { type InterruptionPolicy, ratesFrom } from '../planner/model/interruption.ts';
+import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { RebalanceRequest } from '../planner/rebalance.ts';
-import type { Snapshot } from '../planner/snapshot.ts';
+import { DEFAULT_PREFERENCES, type Preferences } from '../planner/scheduling/preferences.ts';
 import { type Flags, UsageError } from './flags.ts';
 import { readCatalogue, readJson } from './read.ts';
 

@@ -1,6 +1,6 @@
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
-import type { Pin } from '../planner/pin.ts';
+import type { Pin } from '../planner/pinning/pinpolicy.ts';
 import { slotsOf } from './slots.ts';
 import { isLive, ownerUidOf, type State } from './state.ts';
 

@@ -15,7 +15,7 @@ import {
 import type { Recorder } from '../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { landPod, liftGate, nameNode, replacePod } from '../kube/heldpods/gates.ts';
-import type { HoldLimits } from '../planner/hold.ts';
+import type { HoldLimits } from '../planner/pinning/gatepolicy.ts';
 import { holdFor } from './choose.ts';
 import { bind, nominate } from './pins.ts';
 import { isReady } from './placeholder.ts';

@@ -17,7 +17,7 @@ import { obeyFeatures } from '../kube/features/follow.ts';
 import { peerToken, servePeers } from '../kube/grpc/peer.ts';
 import { checkRemote } from '../kube/grpc/remote.ts';
 import { Lifter } from '../kube/heldpods/gatereleaser.ts';
-import { holdJudge } from '../planner/hold.ts';
+import { holdJudge } from '../planner/pinning/gatepolicy.ts';
 import { dialExternal, dialLeader } from './autoscaler.ts';
 import { lead } from './leader.ts';
 import { extenderMetrics } from './metrics.ts';

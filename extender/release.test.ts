@@ -5,7 +5,7 @@ import { NODES, PODS } from '../api/resources.ts';
 import { POD_INDEXES } from '../kube/cache/trim.ts';
 import { createLogger } from '../kube/component/log.ts';
 import { StandingCache } from '../kube/testing/fakecache.ts';
-import { rememberRequests } from '../planner/fit.ts';
+import { rememberRequests } from '../planner/scheduling/fit.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import { strandedBy } from './release.ts';

@@ -3,7 +3,7 @@ import { PREPARING_TAINT } from '../api/labels.ts';
 import type { Node, Pod } from '../api/objects.ts';
 import type { Intent, ResultState } from '../api/pinning.ts';
 import type { Cache } from '../kube/cache/cache.ts';
-import type { ReadRequests } from '../planner/fit.ts';
+import type { ReadRequests } from '../planner/scheduling/fit.ts';
 import type { IntentStore } from './intents.ts';
 import type { Ledger } from './ledger.ts';
 import { hasJoined } from './placeholder.ts';

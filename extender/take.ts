@@ -2,7 +2,7 @@ import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Intent } from '../api/pinning.ts';
-import type { Pin } from '../planner/pin.ts';
+import type { Pin } from '../planner/pinning/pinpolicy.ts';
 import { chooseFor } from './choose.ts';
 import { type Slot, slotsOf } from './slots.ts';
 import { isLive, type State } from './state.ts';

@@ -8,7 +8,7 @@ import type { KubeClient } from '../kube/client/client.ts';
 import { createLogger } from '../kube/component/log.ts';
 import { KubeError } from '../kube/errors.ts';
 import { StandingCache } from '../kube/testing/fakecache.ts';
-import { rememberRequests } from '../planner/fit.ts';
+import { rememberRequests } from '../planner/scheduling/fit.ts';
 import { IntentStore } from './intents.ts';
 import { Ledger } from './ledger.ts';
 import type { State } from './state.ts';

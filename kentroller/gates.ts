@@ -3,7 +3,7 @@ import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { Lifter } from '../kube/heldpods/gatereleaser.ts';
-import { holdJudge } from '../planner/hold.ts';
+import { holdJudge } from '../planner/pinning/gatepolicy.ts';
 import type { Caches } from './caches.ts';
 import type { Options } from './options.ts';
 import { isRunning } from './rebalanceplan/status.ts';

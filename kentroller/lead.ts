@@ -9,7 +9,7 @@ import { runControllers } from '../kube/controller/controller.ts';
 import { createRecorder } from '../kube/controller/events.ts';
 import { createFeatureRecord } from '../kube/features/record.ts';
 import { watchFeatures } from '../kube/features/watch.ts';
-import type { Catalogue } from '../planner/catalogue.ts';
+import type { Catalogue } from '../planner/model/catalogue.ts';
 import { audited } from './audit/client.ts';
 import { sendAudit } from './audit/remote.ts';
 import { auditedRecorder, createAudit } from './audit/trail.ts';

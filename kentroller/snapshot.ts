@@ -1,4 +1,4 @@
-import type { Snapshot } from '../planner/snapshot.ts';
+import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { Caches } from './caches.ts';
 
 /** The cluster at this moment, from the caches: lists are copies, objects are shared and never changed. */

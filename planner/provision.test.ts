@@ -1,8 +1,8 @@
 import t from 'tap';
+import { faultsOf } from './plan/verify.ts';
 import { provision } from './provision.ts';
-import { smallCatalogue } from './randomcluster.ts';
-import { makeNode, makePod, makePool, makeSnapshot } from './testcluster.ts';
-import { faultsOf } from './validate.ts';
+import { makeNode, makePod, makePool, makeSnapshot } from './testing/builders.ts';
+import { smallCatalogue } from './testing/randomcluster.ts';
 
 const plan = (snapshot: ReturnType<typeof makeSnapshot>) =>
   provision({ snapshot, catalogue: smallCatalogue, now: 0, seed: 1, planName: 'p', rounds: 50 });

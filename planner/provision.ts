@@ -1,25 +1,30 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
-import { arrange } from './arrangement.ts';
-import type { BlastRadius } from './blastradius.ts';
-import { lowerBound } from './bound.ts';
-import { capacityTypeOf, isBoundToNode, typeOf } from './candidate.ts';
-import type { Catalogue } from './catalogue.ts';
-import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster.ts';
-import type { OfferColumn } from './column.ts';
-import { buyFor } from './compose.ts';
-import { type FillOptions, fillOpen, openAndFill } from './fill.ts';
-import { type InterruptionPolicy, podRiskOf } from './interruption.ts';
-import { offersOf } from './offer.ts';
-import { Packing } from './packing.ts';
-import { writePlan } from './plan.ts';
-import { namespaceOf } from './podaffinity.ts';
-import { DEFAULT_PREFERENCES, hasPreferences, type Preferences, preferWhileWaiting } from './preference.ts';
-import { compile, type Problem } from './problem.ts';
-import { savingsOf } from './savings.ts';
-import { improve, optionsFor, rightsize } from './search.ts';
-import type { Snapshot } from './snapshot.ts';
-import { CLOSE, roundsOf, timerOf } from './timer.ts';
+import { lowerBound } from './bound/lowerbound.ts';
+import { capacityTypeOf, isBoundToNode, typeOf } from './cluster/candidate.ts';
+import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster/clusterview.ts';
+import type { Catalogue } from './model/catalogue.ts';
+import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
+import type { Snapshot } from './model/snapshot.ts';
+import type { BlastRadius } from './packing/blastradius.ts';
+import type { OfferColumn } from './packing/compiledoption.ts';
+import { offersOf } from './packing/launchoption.ts';
+import { Packing } from './packing/packing.ts';
+import { compile, type Problem } from './packing/problem.ts';
+import { arrange } from './plan/assignment.ts';
+import { writePlan } from './plan/planspec.ts';
+import { savingsOf } from './plan/savings.ts';
+import { namespaceOf } from './scheduling/interpodaffinity.ts';
+import {
+  DEFAULT_PREFERENCES,
+  hasPreferences,
+  type Preferences,
+  preferWhileWaiting,
+} from './scheduling/preferences.ts';
+import { buyFor } from './search/construct.ts';
+import { type FillOptions, fillOpen, openAndFill } from './search/greedy.ts';
+import { improve, optionsFor, rightsize } from './search/localsearch.ts';
+import { CLOSE, roundsOf, timerOf } from './search/timebudget.ts';
 
 export interface ProvisionRequest {
   readonly snapshot: Snapshot;

@@ -1,9 +1,9 @@
 import t from 'tap';
 import type { Pod } from '../api/objects.ts';
-import { smallCatalogue } from './randomcluster.ts';
+import { faultsOf } from './plan/verify.ts';
 import { type RebalanceRequest, rebalance } from './rebalance.ts';
-import { fragmentedCluster, makeNode, makePod, makeSnapshot } from './testcluster.ts';
-import { faultsOf } from './validate.ts';
+import { fragmentedCluster, makeNode, makePod, makeSnapshot } from './testing/builders.ts';
+import { smallCatalogue } from './testing/randomcluster.ts';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 const ask = (request: Partial<RebalanceRequest> & Pick<RebalanceRequest, 'snapshot'>) =>

@@ -1,8 +1,5 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
-import { type Arrangement, arrange } from './arrangement.ts';
-import type { BlastRadius } from './blastradius.ts';
-import { lowerBound } from './bound.ts';
-import { allowedDisruptions } from './budget.ts';
+import { lowerBound } from './bound/lowerbound.ts';
 import {
   type AggressiveMode,
   capacityTypeOf,
@@ -13,23 +10,26 @@ import {
   type Scope,
   surgesIn,
   typeOf,
-} from './candidate.ts';
-import type { Catalogue } from './catalogue.ts';
-import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster.ts';
-import { type InterruptionPolicy, podRiskOf } from './interruption.ts';
-import { readAmounts } from './nodeview.ts';
-import { offersOf } from './offer.ts';
-import { Packing } from './packing.ts';
-import { writePlan } from './plan.ts';
-import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './preference.ts';
-import { compile } from './problem.ts';
-import { blueNode, savingsOf } from './savings.ts';
-import { improve, optionsFor, replacePrefix, rightsize } from './search.ts';
-import { AS_GOOD, settle } from './settle.ts';
-import type { Snapshot } from './snapshot.ts';
-import type { Standing } from './standing.ts';
-import { CLOSE, roundsOf, timerOf } from './timer.ts';
-import { hasLocalVolume } from './volume.ts';
+} from './cluster/candidate.ts';
+import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster/clusterview.ts';
+import { allowedDisruptions } from './cluster/disruptionbudget.ts';
+import type { Catalogue } from './model/catalogue.ts';
+import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
+import type { Snapshot } from './model/snapshot.ts';
+import type { BlastRadius } from './packing/blastradius.ts';
+import type { Standing } from './packing/existingnode.ts';
+import { offersOf } from './packing/launchoption.ts';
+import { Packing } from './packing/packing.ts';
+import { compile } from './packing/problem.ts';
+import { type Arrangement, arrange } from './plan/assignment.ts';
+import { writePlan } from './plan/planspec.ts';
+import { blueNode, savingsOf } from './plan/savings.ts';
+import { readAmounts } from './scheduling/nodeinfo.ts';
+import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
+import { hasLocalVolume } from './scheduling/volumes.ts';
+import { improve, optionsFor, replacePrefix, rightsize } from './search/localsearch.ts';
+import { AS_GOOD, settle } from './search/reducemoves.ts';
+import { CLOSE, roundsOf, timerOf } from './search/timebudget.ts';
 
 export interface RebalanceRequest {
   readonly snapshot: Snapshot;

@@ -17,7 +17,7 @@ import { runElected } from '../kube/election/election.ts';
 import { obeyFeatures } from '../kube/features/follow.ts';
 import { peerToken } from '../kube/grpc/peer.ts';
 import { Lifter, nodesByName } from '../kube/heldpods/gatereleaser.ts';
-import { holdJudge } from '../planner/hold.ts';
+import { holdJudge } from '../planner/pinning/gatepolicy.ts';
 import { isTrusted, type Pair, readCertificate } from './certificate.ts';
 import { certificates, liveBundle } from './certificates.ts';
 import { watchMeddling } from './coexistence.ts';

@@ -9,7 +9,7 @@ import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { StandingCache } from '../../kube/testing/fakecache.ts';
-import { rememberRequests } from '../../planner/fit.ts';
+import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { namesOf } from '../support/cluster.ts';
 
 /**

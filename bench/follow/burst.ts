@@ -1,7 +1,7 @@
 import * as labels from '../../api/labels.ts';
 import { applyDeployment } from '../../e2e/support/workload.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { randomFrom } from '../../planner/random.ts';
+import { randomFrom } from '../../planner/search/random.ts';
 
 /** One Deployment of a burst. */
 export interface App {

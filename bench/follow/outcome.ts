@@ -1,10 +1,10 @@
 import * as labels from '../../api/labels.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { isRunning } from '../../e2e/support/workload.ts';
-import { followClaims } from '../../planner/follow.ts';
-import { requestsOf } from '../../planner/inflight.ts';
-import { take } from '../../planner/nodeview.ts';
-import { podRequests, type Requests } from '../../planner/podresources.ts';
+import { followClaims } from '../../planner/karpenter/attribution.ts';
+import { requestsOf } from '../../planner/karpenter/inflightclaim.ts';
+import { take } from '../../planner/scheduling/nodeinfo.ts';
+import { podRequests, type Requests } from '../../planner/scheduling/noderesources.ts';
 
 /** What became of one burst. */
 export interface Outcome {

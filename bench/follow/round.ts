@@ -9,7 +9,7 @@ import { createCache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
-import { randomFrom } from '../../planner/random.ts';
+import { randomFrom } from '../../planner/search/random.ts';
 import { quantile } from '../support/figures.ts';
 import { applyBurst, burstOf } from './burst.ts';
 import { judge, type Outcome } from './outcome.ts';

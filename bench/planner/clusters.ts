@@ -1,6 +1,6 @@
-import { randomFrom } from '../../planner/random.ts';
-import type { Snapshot } from '../../planner/snapshot.ts';
-import { makeNode, makePod, makeSnapshot } from '../../planner/testcluster.ts';
+import type { Snapshot } from '../../planner/model/snapshot.ts';
+import { randomFrom } from '../../planner/search/random.ts';
+import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
 
 const KINDS = [
   { type: 'm5.xlarge', cpu: 3900, memory: 15_000 },

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Pod } from '../../api/objects.ts';
-import { randomFrom } from '../../planner/random.ts';
-import { makePod } from '../../planner/testcluster.ts';
+import { randomFrom } from '../../planner/search/random.ts';
+import { makePod } from '../../planner/testing/builders.ts';
 
 /** Pods to place, all from one seed. */
 export interface Instance {

@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Catalogue, catalogueFromKwok } from '../../planner/catalogue.ts';
+import { type Catalogue, catalogueFromKwok } from '../../planner/model/catalogue.ts';
 import { provision } from '../../planner/provision.ts';
 import { rebalance } from '../../planner/rebalance.ts';
-import { makeSnapshot } from '../../planner/testcluster.ts';
+import { makeSnapshot } from '../../planner/testing/builders.ts';
 import { type BenchClock, clockOf } from './clock.ts';
 import { scatteredCluster } from './clusters.ts';
 import { instanceOf, type Kind, readTrace } from './instances.ts';

@@ -1,6 +1,6 @@
-import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { provision, type Unplaced } from '../../planner/provision.ts';
-import { makeSnapshot } from '../../planner/testcluster.ts';
+import { makeSnapshot } from '../../planner/testing/builders.ts';
 import type { BenchClock } from './clock.ts';
 import type { Instance } from './instances.ts';
 import type { Peer, PeerAnswer } from './karpenter.ts';

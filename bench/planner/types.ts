@@ -1,5 +1,5 @@
 import type { NodePool } from '../../api/objects.ts';
-import { makePool } from '../../planner/testcluster.ts';
+import { makePool } from '../../planner/testing/builders.ts';
 
 interface KwokType {
   readonly name: string;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Catalogue, InstanceType } from '../../planner/catalogue.ts';
+import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
 import { type Fragments, fragmentsOf } from './fragments.ts';
 
 const GIB = 1024 ** 3;

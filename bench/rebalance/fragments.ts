@@ -1,5 +1,5 @@
-import type { Catalogue, InstanceType } from '../../planner/catalogue.ts';
-import { randomFrom } from '../../planner/random.ts';
+import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
+import { randomFrom } from '../../planner/search/random.ts';
 
 /** One Deployment after it was scaled down. CPU in millicores, memory in MiB. */
 export interface Workload {

@@ -7,7 +7,7 @@ import { startKwok } from '../../e2e/ground/kwok/kwok.ts';
 import { claimEnded, claimRebalance, planOf } from '../../e2e/support/claim.ts';
 import { podsRunning } from '../../e2e/support/workload.ts';
 import { connect } from '../../kube/client/client.ts';
-import { catalogueFromKwok } from '../../planner/catalogue.ts';
+import { catalogueFromKwok } from '../../planner/model/catalogue.ts';
 import { fragmentsOf } from './fragments.ts';
 import { Meter } from './meter.ts';
 import { outcomeOf } from './outcome.ts';

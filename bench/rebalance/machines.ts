@@ -3,7 +3,7 @@ import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
 import { NODE_CLAIMS, NODES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { until } from '../../kube/testing/until.ts';
-import type { Amounts, Catalogue, InstanceType } from '../../planner/catalogue.ts';
+import type { Amounts, Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
 import { forEach } from '../support/cluster.ts';
 import type { Machine } from './fragments.ts';
 

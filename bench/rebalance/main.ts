@@ -12,7 +12,7 @@ import { gatherSnapshot } from '../../kentroller/snapshot.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
-import { type Catalogue, catalogueFromKwok } from '../../planner/catalogue.ts';
+import { type Catalogue, catalogueFromKwok } from '../../planner/model/catalogue.ts';
 import { rebalance } from '../../planner/rebalance.ts';
 import { machine } from '../support/bed.ts';
 import { readFlags } from '../support/flags.ts';

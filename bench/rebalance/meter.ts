@@ -6,7 +6,7 @@ import { findPrice } from '../../kentroller/cloud/availability.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { NAMESPACE } from './scene.ts';
 
 /** The cluster at one moment. */

@@ -7,7 +7,7 @@ import { suspend } from '../../e2e/ground/suspend.ts';
 import { applyDeployment, createNamespace, podsRunning } from '../../e2e/support/workload.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { until } from '../../kube/testing/until.ts';
-import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { forEach } from '../support/cluster.ts';
 import type { Fragments } from './fragments.ts';
 import { makeMachines, nodeNameOf } from './machines.ts';

@@ -1,9 +1,9 @@
 import type { Pod } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { fits, nodeView } from '../../planner/fit.ts';
-import type { Snapshot } from '../../planner/snapshot.ts';
-import { volumesOf } from '../../planner/volume.ts';
+import type { Snapshot } from '../../planner/model/snapshot.ts';
+import { fits, nodeView } from '../../planner/scheduling/fit.ts';
+import { volumesOf } from '../../planner/scheduling/volumes.ts';
 import { type Case, NAMESPACES } from './cases.ts';
 import type { Oracle } from './scheduler.ts';
 import { create, inParallel, makeCase, pause, removeCase, removePod, worldOf } from './world.ts';

@@ -1,4 +1,4 @@
-import { randomFrom } from '../../planner/random.ts';
+import { randomFrom } from '../../planner/search/random.ts';
 
 /** Random choices that depend on a seed alone. */
 export interface Dice {

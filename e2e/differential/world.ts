@@ -11,7 +11,7 @@ import {
 } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { emptySnapshot, type Snapshot } from '../../planner/snapshot.ts';
+import { emptySnapshot, type Snapshot } from '../../planner/model/snapshot.ts';
 import { type Case, NAMESPACES } from './cases.ts';
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

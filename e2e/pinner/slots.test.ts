@@ -27,7 +27,7 @@ import type { State } from '../../extender/state.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { StandingCache } from '../../kube/testing/fakecache.ts';
-import { rememberRequests } from '../../planner/fit.ts';
+import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { Hand } from '../../webhook/hand.ts';
 import { SlotStream, type SlotsClient } from '../../webhook/slotstream.ts';
 

@@ -1,5 +1,5 @@
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
-import type { Catalogue, InstanceType, Offering } from '../../planner/catalogue.ts';
+import type { Catalogue, InstanceType, Offering } from '../../planner/model/catalogue.ts';
 
 const matches = ({ spec }: UnavailableOffering, type: InstanceType, offering: Offering): boolean =>
   spec.instanceType === type.name &&

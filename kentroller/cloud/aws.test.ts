@@ -2,7 +2,7 @@ import t from 'tap';
 import { readTypes, startTestRegion, type TestRegion } from '../../e2e/ground/aws/testing.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
-import type { Catalogue, InstanceType } from '../../planner/catalogue.ts';
+import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
 import { findPrice, withoutUnavailable } from './availability.ts';
 import { createAwsCloud } from './aws.ts';
 import type { Cloud } from './cloud.ts';

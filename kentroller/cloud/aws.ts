@@ -1,5 +1,5 @@
 import type { Logger } from '../../kube/component/log.ts';
-import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { assemble, type CloudFacts } from './assemble.ts';
 import type { Cloud } from './cloud.ts';
 import type { AwsReader } from './reader.ts';

@@ -1,4 +1,4 @@
-import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 
 /** What kentroller asks of the cloud. */
 export interface Cloud {

@@ -6,7 +6,7 @@ import {
   type InstanceTypeInfo,
 } from '@aws-sdk/client-ec2';
 import { ARCH, INSTANCE_TYPE, OS, REGION } from '../../api/labels.ts';
-import type { InstanceType } from '../../planner/catalogue.ts';
+import type { InstanceType } from '../../planner/model/catalogue.ts';
 import { capacityOf, type Hardware, overheadOf } from './allocatable.ts';
 
 /** An instance type without its prices. */

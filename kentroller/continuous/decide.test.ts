@@ -1,9 +1,9 @@
 import t from 'tap';
 import type { PlanState, RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import { smallCatalogue } from '../../planner/randomcluster.ts';
 import { rebalance } from '../../planner/rebalance.ts';
-import { makeNode, makePod, makeSnapshot } from '../../planner/testcluster.ts';
+import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
+import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 import { PlanningError } from '../rebalanceplanclaim/planning.ts';
 import {
   CONTINUOUS,

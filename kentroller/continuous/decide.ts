@@ -1,6 +1,6 @@
 import type { RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { isMovable } from '../rebalanceplan/pods.ts';
 import { isFinished } from '../rebalanceplan/status.ts';
 import { PlanningError } from '../rebalanceplanclaim/planning.ts';

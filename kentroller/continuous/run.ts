@@ -5,7 +5,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Audit } from '../audit/trail.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/execute.ts';

@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/objects.ts';
-import { followClaims } from '../../planner/follow.ts';
+import { followClaims } from '../../planner/karpenter/attribution.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../caches.ts';
 import type { NodeNames } from '../cloud/nodenames.ts';
 import type { Feed } from '../pinning/feed.ts';

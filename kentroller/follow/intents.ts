@@ -1,6 +1,6 @@
 import { NOT_READY, PLACEHOLDER } from '../../api/labels.ts';
 import type { Intent } from '../../api/pinning.ts';
-import type { Following } from '../../planner/follow.ts';
+import type { Following } from '../../planner/karpenter/attribution.ts';
 import { nodeIntentId, pinIntentId } from '../pinning/ids.ts';
 import { nodeIntent } from '../pinning/intents.ts';
 import type { Machine } from './machines.ts';

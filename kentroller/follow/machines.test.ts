@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Condition, DaemonSet, Node, NodeClaim, NodePool } from '../../api/objects.ts';
-import type { Following } from '../../planner/follow.ts';
-import { makeNode, makePod, makePool } from '../../planner/testcluster.ts';
+import type { Following } from '../../planner/karpenter/attribution.ts';
+import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
 import { followIntents } from './intents.ts';
 import { inFlightOf, type Machine, machinesInFlight, type Sources } from './machines.ts';
 

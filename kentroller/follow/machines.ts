@@ -1,9 +1,9 @@
 import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
-import { daemonRequests, daemonsOn } from '../../planner/daemon.ts';
-import { type InFlight, requestsOf } from '../../planner/inflight.ts';
-import { hasEnded, nodeView, take } from '../../planner/nodeview.ts';
-import { podRequests } from '../../planner/podresources.ts';
+import { type InFlight, requestsOf } from '../../planner/karpenter/inflightclaim.ts';
+import { daemonRequests, daemonsOn } from '../../planner/scheduling/daemonset.ts';
+import { hasEnded, nodeView, take } from '../../planner/scheduling/nodeinfo.ts';
+import { podRequests } from '../../planner/scheduling/noderesources.ts';
 import { labelsOf } from '../pinning/intents.ts';
 
 /** A machine that Karpenter bought by itself, from its order until its pods run there. */

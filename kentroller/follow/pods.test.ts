@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Condition, Node, Pod } from '../../api/objects.ts';
-import { makePod } from '../../planner/testcluster.ts';
+import { makePod } from '../../planner/testing/builders.ts';
 import { isFollowable, type Nominations, staleNomination } from './pods.ts';
 
 const NOW = Date.parse('2030-01-01T00:10:00Z');

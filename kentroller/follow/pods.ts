@@ -1,9 +1,9 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { NOT_READY } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import { requiredAffinity } from '../../planner/podaffinity.ts';
-import { requiredSpread } from '../../planner/spread.ts';
-import { untoleratedTaint } from '../../planner/taint.ts';
+import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
+import { untoleratedTaint } from '../../planner/scheduling/tainttoleration.ts';
+import { requiredSpread } from '../../planner/scheduling/topologyspread.ts';
 import { isUnderWay } from '../rebalanceplan/status.ts';
 import { hasBeenReady, type Machine } from './machines.ts';
 

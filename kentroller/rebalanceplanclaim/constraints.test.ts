@@ -1,7 +1,13 @@
 import t from 'tap';
-import { smallCatalogue } from '../../planner/randomcluster.ts';
 import { type RebalanceRequest, rebalance } from '../../planner/rebalance.ts';
-import { fragmentedCluster, makeNode, makePod, makePool, makeSnapshot } from '../../planner/testcluster.ts';
+import {
+  fragmentedCluster,
+  makeNode,
+  makePod,
+  makePool,
+  makeSnapshot,
+} from '../../planner/testing/builders.ts';
+import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 
 /** What scope and nodeConstraints of a claim do, and what is never replaced. */
 

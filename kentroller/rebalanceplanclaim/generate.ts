@@ -7,7 +7,7 @@ import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import type { Catalogue } from '../../planner/catalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/execute.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/unavailable.ts';

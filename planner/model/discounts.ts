@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { type Commitment, canBeCovered } from './billing.ts';
+import type { Catalogue, InstanceType, Offering } from './catalogue.ts';
+
+const discount = z
+  .strictObject({
+    instanceType: z.string().optional(),
+    family: z.string().optional(),
+    capacityType: z.enum(['spot', 'on-demand', 'reserved']).optional(),
+    zone: z.string().optional(),
+    percent: z.number().min(0).max(100),
+    /** So many machines are reserved at the discount; more of them cost the list price. */
+    instances: z.number().int().min(1).optional(),
+    /** So much is committed to, in USD per hour at the discounted prices; use beyond it costs the list price. */
+    hourlyCommitment: z.number().positive().optional(),
+  })
+  .refine((each) => each.instances === undefined || each.hourlyCommitment === undefined, {
+    message: 'instances and hourlyCommitment exclude each other',
+  })
+  .refine((each) => each.hourlyCommitment === undefined || each.percent < 100, {
+    message: 'an hourlyCommitment needs a percent below 100, or nothing would ever use it up',
+  })
+  .refine((each) => (each.instances ?? each.hourlyCommitment) === undefined || each.capacityType !== 'spot', {
+    message: 'spot machines are not covered by reservations or Savings Plans',
+  });
+
+const overlay = z.strictObject({ discounts: z.array(discount) });
+
+/** What is paid in truth: discounts on list prices, such as reservations and Savings Plans give. */
+export type PriceOverlay = z.output<typeof overlay>;
+type Discount = z.output<typeof discount>;
+
+/** An overlay that can't be used; the message is one sentence. */
+export class OverlayError extends Error {
+  override readonly name = 'OverlayError';
+}
+
+/** Reads a price overlay. Throws an OverlayError that names the field. */
+export const overlayFrom = (json: unknown): PriceOverlay => {
+  const read = overlay.safeParse(json);
+  if (read.success) return read.data;
+  const issue = read.error.issues[0];
+  throw new OverlayError(
+    `The price overlay is wrong at ${issue?.path.join('.') || 'its top'}: ${issue?.message}.`,
+  );
+};
+
+const commitmentOf = ({ instances, hourlyCommitment }: Discount): Commitment | null => {
+  if (instances !== undefined) return { unit: 'instances', amount: instances };
+  return hourlyCommitment === undefined ? null : { unit: 'hourly', amount: hourlyCommitment };
+};
+
+const isFor = (each: Discount, type: InstanceType, offering: Offering): boolean =>
+  (each.instanceType === undefined || each.instanceType === type.name) &&
+  (each.family === undefined || each.family === type.name.split(/[.-]/)[0]) &&
+  (each.capacityType === undefined || each.capacityType === offering.capacityType) &&
+  (each.zone === undefined || each.zone === offering.zone);
+
+const largest = (discounts: readonly Discount[]): Discount | undefined =>
+  discounts.reduce<Discount | undefined>(
+    (most, each) => (most && most.percent >= each.percent ? most : each),
+    undefined,
+  );
+
+/**
+ * The catalogue at the prices that are paid. Of the discounts without an amount that match an offering, the largest
+ * counts; of those with one, too, as long as it lasts.
+ */
+export const withOverlay = (catalogue: Catalogue, { discounts }: PriceOverlay): Catalogue => {
+  const limited = discounts.filter((each) => commitmentOf(each) !== null);
+  const open = discounts.filter((each) => commitmentOf(each) === null);
+  return {
+    commitments: limited.flatMap((each) => commitmentOf(each) ?? []),
+    instanceTypes: catalogue.instanceTypes.map((type) => ({
+      ...type,
+      offerings: type.offerings.map((offering) => {
+        const matching = (list: readonly Discount[]) => list.filter((each) => isFor(each, type, offering));
+        const always = largest(matching(open))?.percent ?? 0;
+        const lasting = canBeCovered(offering.capacityType) ? largest(matching(limited)) : undefined;
+        const at = (percent: number): number => offering.price * (1 - percent / 100);
+        return {
+          ...offering,
+          price: at(always),
+          ...(lasting &&
+            lasting.percent > always && {
+              covered: { commitment: limited.indexOf(lasting), price: at(lasting.percent) },
+            }),
+        };
+      }),
+    })),
+  };
+};

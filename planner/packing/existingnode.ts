@@ -1,0 +1,78 @@
+import type { Pod, Taint } from '../../api/objects.ts';
+import type { Billed } from '../model/billing.ts';
+import type { NodeView } from '../scheduling/nodeinfo.ts';
+import type { Requests } from '../scheduling/noderesources.ts';
+import { UNLIMITED, VOLUME_SLOTS, type Volumes } from '../scheduling/volumes.ts';
+import type { Groups } from './nodeclass.ts';
+import type { Shape } from './podclass.ts';
+
+/** A node that stands, and what may be done with it. */
+export interface Standing {
+  readonly view: NodeView;
+  /** USD per hour that ends when the node is emptied; 0 for a node that stays whatever happens. */
+  readonly price: number;
+  /** What commitments see, where there are any: its price whether it may go or not. */
+  readonly billed?: Billed;
+  /** What the risk of an interruption adds for each pod, in USD per hour. */
+  readonly podRisk?: number;
+  /** Whether the plan may empty it. */
+  readonly isCandidate: boolean;
+  /** Whether pods may be moved onto it. */
+  readonly isTarget: boolean;
+  /** What its NodePool's limits count for it. */
+  readonly capacity?: Requests;
+  /** Those of its pods that may move. */
+  readonly movable: ReadonlySet<Pod>;
+}
+
+/** The standing nodes in numbers. */
+export interface StandingTable {
+  readonly standingGroup: Int32Array;
+  /** What is left with all its pods on it; nodes × dimensions. */
+  readonly standingFree: Float64Array;
+  /** Shape of each of its pods, in the order of view.pods. */
+  readonly standingShapes: readonly Int32Array[];
+}
+
+const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+
+/** Puts standing nodes in numbers; `mostPods` is what one node may hold. */
+export const tabulate = (
+  standing: readonly Standing[],
+  o: {
+    readonly dimensions: readonly string[];
+    readonly shapes: readonly Shape[];
+    readonly shapeOf: ReadonlyMap<Pod, number>;
+    readonly groups: Groups;
+    readonly mostPods: number;
+    readonly volumes: Volumes | undefined;
+  },
+): StandingTable => {
+  const width = o.dimensions.length;
+  const volumeRoom = ({ view }: Standing, resource: string): number => {
+    const limit = o.volumes?.limits.get(view.name)?.get(resource.slice(VOLUME_SLOTS.length));
+    if (limit === undefined) return UNLIMITED;
+    const held = view.pods.map((pod) => o.shapes[o.shapeOf.get(pod) ?? -1]?.requests.get(resource) ?? 0);
+    return limit - held.reduce((sum, n) => sum + n, 0);
+  };
+  const roomOf = (each: Standing, resource: string): number => {
+    if (resource.startsWith(VOLUME_SLOTS)) return volumeRoom(each, resource);
+    const free = each.view.free.get(resource) ?? 0;
+    return resource === 'pods' ? Math.min(free, o.mostPods - each.view.pods.length) : free;
+  };
+  const standingFree = new Float64Array(standing.length * width);
+  standing.forEach((each, index) => {
+    o.dimensions.forEach((resource, d) => {
+      standingFree[index * width + d] = roomOf(each, resource);
+    });
+  });
+  return {
+    standingFree,
+    standingGroup: Int32Array.from(standing, ({ view }) =>
+      o.groups.of(view.labels, view.unschedulable ? [...view.taints, UNSCHEDULABLE] : view.taints, view.name),
+    ),
+    standingShapes: standing.map((each) =>
+      Int32Array.from(each.view.pods, (pod) => o.shapeOf.get(pod) ?? -1),
+    ),
+  };
+};

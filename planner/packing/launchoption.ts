@@ -1,0 +1,256 @@
+import {
+  ARCH,
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_NODEPOOL,
+  OS,
+  REGION,
+  ZONE,
+} from '../../api/labels.ts';
+import type { NodePool, Requirement } from '../../api/objects.ts';
+import type { Amounts, Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
+import { type Labels, meets } from '../scheduling/nodeaffinity.ts';
+import type { Requests } from '../scheduling/noderesources.ts';
+
+/** One kind of node that can be bought: a NodePool's template, an instance type, a zone and a capacity type. */
+export interface Offer {
+  readonly pool: NodePool;
+  readonly type: InstanceType;
+  readonly offering: Offering;
+  /** USD per hour. */
+  readonly price: number;
+  readonly os: string;
+  readonly labels: Labels;
+  /** One of the labels, without writing all of them down. */
+  label(key: string): string | undefined;
+  /** What the node gives to pods, DaemonSets included. */
+  readonly allocatable: Requests;
+  /** Values picked for labels that the NodePool leaves open. */
+  readonly picked: Labels;
+}
+
+export const ZONE_ID = 'topology.k8s.aws/zone-id';
+const PER_TYPE = new Set([INSTANCE_TYPE, ARCH, OS, ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID, REGION]);
+
+/** Karpenter's label for the node class that a node was made from. */
+export const nodeClassLabel = (pool: NodePool): readonly [string, string] => {
+  const ref = pool.spec.template.spec.nodeClassRef;
+  return [`${ref.group}/${ref.kind.toLowerCase()}`, ref.name];
+};
+
+/** Whether Karpenter would make nodes from this NodePool for pods: not static, not being deleted. */
+export const isDynamic = (pool: NodePool): boolean =>
+  pool.spec.replicas === undefined && pool.metadata.deletionTimestamp === undefined;
+
+const amountsOf = (capacity: Amounts, overhead: Amounts): Requests => {
+  const free: Requests = new Map([
+    ['cpu', capacity.cpu - overhead.cpu],
+    ['memory', capacity.memory - overhead.memory],
+    ['pods', capacity.pods - overhead.pods],
+    ['ephemeral-storage', capacity.ephemeralStorage - overhead.ephemeralStorage],
+  ]);
+  for (const resource in capacity.other) {
+    free.set(resource, (capacity.other[resource] ?? 0) - (overhead.other[resource] ?? 0));
+  }
+  return free;
+};
+
+const MAX_PICKS = 64;
+
+/**
+ * The ways to give one value each to labels that the requirements leave open, such as `team In [a, b]`; for
+ * requirements without a list, the values that pods ask for are tried.
+ */
+const picksOf = (
+  requirements: readonly Requirement[],
+  known: ReadonlySet<string>,
+  asked: ReadonlyMap<string, ReadonlySet<string>>,
+): Labels[] => {
+  const byKey = new Map<string, Requirement[]>();
+  for (const requirement of requirements) {
+    if (known.has(requirement.key)) continue;
+    byKey.set(requirement.key, [...(byKey.get(requirement.key) ?? []), requirement]);
+  }
+  let picks: Record<string, string>[] = [{}];
+  for (const [key, list] of byKey) {
+    if (list.some((each) => each.operator === 'DoesNotExist')) continue;
+    const listed = list.filter((each) => each.operator === 'In').flatMap((each) => each.values ?? []);
+    const values = new Set([...listed, ...(listed.length > 0 ? [] : (asked.get(key) ?? []))]);
+    const allowed = [...values].filter((value) => list.every((each) => meets(each, value))).sort();
+    if (allowed.length === 0) continue;
+    picks = picks.flatMap((pick) => allowed.map((value) => ({ ...pick, [key]: value }))).slice(0, MAX_PICKS);
+  }
+  return picks;
+};
+
+/** The labels that a NodePool's nodes of one type have in every zone. */
+class TypeLabels {
+  private readonly layers: readonly Labels[];
+  private whole: Labels | undefined;
+
+  /** What stands in a later layer holds. */
+  constructor(layers: readonly Labels[]) {
+    this.layers = layers;
+  }
+
+  of(key: string): string | undefined {
+    for (let i = this.layers.length - 1; i >= 0; i -= 1) {
+      const value = this.layers[i]?.[key];
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  all(): Labels {
+    this.whole ??= Object.assign({}, ...this.layers) as Labels;
+    return this.whole;
+  }
+}
+
+/** An offer whose labels are written down when they are asked for: of most offers they never are. */
+class OfferOfType implements Offer {
+  readonly pool: NodePool;
+  readonly type: InstanceType;
+  readonly offering: Offering;
+  readonly price: number;
+  readonly os: string;
+  readonly allocatable: Requests;
+  readonly picked: Labels;
+  private readonly shared: TypeLabels;
+  private own: Labels | undefined;
+
+  constructor(
+    pool: NodePool,
+    type: InstanceType,
+    offering: Offering,
+    allocatable: Requests,
+    os: string,
+    picked: Labels,
+    shared: TypeLabels,
+  ) {
+    this.pool = pool;
+    this.type = type;
+    this.offering = offering;
+    this.price = offering.price;
+    this.allocatable = allocatable;
+    this.os = os;
+    this.picked = picked;
+    this.shared = shared;
+  }
+
+  label(key: string): string | undefined {
+    return ownLabel(this.offering, key) ?? this.shared.of(key);
+  }
+
+  get labels(): Labels {
+    const { zone, capacityType, zoneId } = this.offering;
+    this.own ??= {
+      ...this.shared.all(),
+      [ZONE]: zone,
+      [KARPENTER_CAPACITY_TYPE]: capacityType,
+      ...(zoneId && { [ZONE_ID]: zoneId }),
+    };
+    return this.own;
+  }
+}
+
+const PER_OFFERING = new Set([ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID]);
+
+const ownLabel = ({ zone, capacityType, zoneId }: Offering, key: string): string | undefined => {
+  if (key === ZONE) return zone;
+  if (key === KARPENTER_CAPACITY_TYPE) return capacityType;
+  return key === ZONE_ID ? zoneId || undefined : undefined;
+};
+
+/** What is the same for every plan with a catalogue. */
+interface Reading {
+  /** The labels that types have. */
+  readonly keys: ReadonlySet<string>;
+  readonly allocatables: readonly Requests[];
+  /** Per NodePool its offers, and the picks that they were made for. */
+  readonly offers: WeakMap<NodePool, { readonly picks: string; readonly runs: readonly Run[] }>;
+}
+
+/** Offers of one NodePool, type and price. */
+type Run = readonly Offer[];
+
+/** Catalogues and NodePools never change: while they are the same objects, they need not be read again. */
+const readings = new WeakMap<Catalogue, Reading>();
+
+const readingOf = (catalogue: Catalogue): Reading => {
+  const known = readings.get(catalogue);
+  if (known) return known;
+  const keys = new Set(PER_TYPE);
+  for (const type of catalogue.instanceTypes) for (const key in type.labels) keys.add(key);
+  const allocatables = catalogue.instanceTypes.map((type) => amountsOf(type.capacity, type.overhead));
+  const reading: Reading = { keys, allocatables, offers: new WeakMap() };
+  readings.set(catalogue, reading);
+  return reading;
+};
+
+const byPrice = ([a]: Run, [b]: Run): number => {
+  if (!a || !b || a.price !== b.price) return (a?.price ?? 0) - (b?.price ?? 0);
+  return a.type.name < b.type.name ? -1 : a.type.name > b.type.name ? 1 : 0;
+};
+
+const runsOf = (
+  pool: NodePool,
+  catalogue: Catalogue,
+  asked: ReadonlyMap<string, ReadonlySet<string>>,
+): readonly Run[] => {
+  const { keys, allocatables, offers } = readingOf(catalogue);
+  const template = pool.spec.template;
+  const [classKey, className] = nodeClassLabel(pool);
+  const fixed = {
+    ...template.metadata?.labels,
+    [KARPENTER_NODEPOOL]: pool.metadata.name,
+    [classKey]: className,
+  };
+  const requirements = template.spec.requirements;
+  const allPicks = picksOf(requirements, new Set([...keys, ...Object.keys(fixed)]), asked);
+  const picks = JSON.stringify(allPicks);
+  const known = offers.get(pool);
+  if (known?.picks === picks) return known.runs;
+  const typeRequirements = requirements.filter((each) => keys.has(each.key) && each.key !== REGION);
+  const ofType = typeRequirements.filter((each) => !PER_OFFERING.has(each.key));
+  const ofOffering = typeRequirements.filter((each) => PER_OFFERING.has(each.key));
+  const ofOs = requirements.filter((each) => each.key === OS);
+  const runs: Offer[][] = [];
+  for (const picked of allPicks) {
+    catalogue.instanceTypes.forEach((type, index) => {
+      const os = type.os.find((each) => ofOs.every((r) => meets(r, each)));
+      if (os === undefined) return;
+      const shared = new TypeLabels([type.labels, fixed, picked, { [OS]: os }]);
+      if (!ofType.every((each) => meets(each, shared.of(each.key)))) return;
+      const allocatable = allocatables[index] as Requests;
+      let run: Offer[] = [];
+      for (const offering of type.offerings) {
+        const isMet = ofOffering.every((each) =>
+          meets(each, ownLabel(offering, each.key) ?? shared.of(each.key)),
+        );
+        if (!offering.available || !isMet) continue;
+        if (run[0]?.price !== offering.price) {
+          run = [];
+          runs.push(run);
+        }
+        run.push(new OfferOfType(pool, type, offering, allocatable, os, picked, shared));
+      }
+    });
+  }
+  runs.sort(byPrice);
+  offers.set(pool, { picks, runs });
+  return runs;
+};
+
+/**
+ * Every node that the NodePools and the catalogue allow, the cheapest first; those of one type and price follow each
+ * other. `asked` holds, per label key, the values that pods select.
+ */
+export const offersOf = (
+  pools: readonly NodePool[],
+  catalogue: Catalogue,
+  asked: ReadonlyMap<string, ReadonlySet<string>>,
+): Offer[] => {
+  const runs = pools.filter(isDynamic).flatMap((pool) => runsOf(pool, catalogue, asked));
+  return runs.sort(byPrice).flat();
+};

@@ -1,0 +1,209 @@
+import t from 'tap';
+import type { HoldSight } from '../../api/heldpods.ts';
+import { PIN, PIN_GATE } from '../../api/labels.ts';
+import type { Node, Pod } from '../../api/objects.ts';
+import { clusterOf } from '../cluster/clusterview.ts';
+import { emptySnapshot } from '../model/snapshot.ts';
+import { fits, nodeView } from '../scheduling/fit.ts';
+import { decideHold, type HoldStep, holdJudge } from './gatepolicy.ts';
+
+const OWN_TAINT = 'example.com/reserved';
+const OWN: ReadonlySet<string> = new Set([OWN_TAINT]);
+
+type Change<T> = { readonly [K in keyof T]?: unknown };
+
+const pod = (spec: Change<Pod['spec']> = {}, name = 'p'): Pod =>
+  ({
+    metadata: {
+      name,
+      uid: name,
+      namespace: 'n',
+      annotations: { [PIN]: 'pin' },
+      ownerReferences: [{ apiVersion: 'v1', kind: 'ReplicaSet', name: 'o', uid: 'owner', controller: true }],
+    },
+    spec: {
+      containers: [{ name: 'main', resources: { requests: { cpu: '500m' } } }],
+      schedulingGates: [{ name: PIN_GATE }],
+      ...spec,
+    },
+  }) as Pod;
+
+const node = (
+  change: { readonly taints?: object[]; readonly allocatable?: object; readonly spec?: object } = {},
+) =>
+  ({
+    metadata: { name: 'node-1', labels: { zone: 'a' } },
+    spec: { taints: [{ key: OWN_TAINT, effect: 'NoSchedule' }, ...(change.taints ?? [])], ...change.spec },
+    status: {
+      allocatable: { cpu: '1', memory: '1Gi', pods: '10', ...change.allocatable },
+      conditions: [{ type: 'Ready', status: 'True' }],
+    },
+  }) as Node;
+
+const gpu = { containers: [{ name: 'main', resources: { requests: { 'nvidia.com/gpu': '1' } } }] };
+const volume = { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }] };
+const spread = {
+  topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' }],
+};
+
+interface Row {
+  readonly says: string;
+  readonly pod?: Pod;
+  readonly node?: Node | null;
+  readonly others?: readonly Pod[];
+  readonly booting: HoldStep['kind'];
+  readonly ready: HoldStep['kind'];
+  readonly because?: RegExp;
+}
+
+const rows: readonly Row[] = [
+  { says: 'a safe pod does not wait for its machine', booting: 'land', ready: 'land' },
+  { says: 'a node that does not stand is waited for', node: null, booting: 'wait', ready: 'wait' },
+  {
+    says: 'a device that the kubelet has not counted is waited for, on a ready node too',
+    pod: pod(gpu),
+    booting: 'wait',
+    ready: 'wait',
+    because: /not counted its nvidia/,
+  },
+  {
+    says: 'a device that is there is waited for no more',
+    pod: pod(gpu),
+    node: node({ allocatable: { 'nvidia.com/gpu': '1' } }),
+    booting: 'wait',
+    ready: 'land',
+  },
+  {
+    says: 'a device that another pod has taken is no place',
+    pod: pod(gpu),
+    node: node({ allocatable: { 'nvidia.com/gpu': '1' } }),
+    others: [pod(gpu, 'other')],
+    booting: 'wait',
+    ready: 'lift',
+    because: /Insufficient nvidia/,
+  },
+  {
+    says: 'a volume is bound by kube-scheduler on the ready node',
+    pod: pod(volume),
+    booting: 'wait',
+    ready: 'land',
+  },
+  {
+    says: 'where other nodes have a say, the node is a wish',
+    pod: pod(spread),
+    booting: 'wait',
+    ready: 'nominate',
+  },
+  {
+    says: 'a full node lets the pod go once it is ready',
+    node: node({ allocatable: { cpu: '100m' } }),
+    booting: 'wait',
+    ready: 'lift',
+    because: /Insufficient cpu/,
+  },
+  {
+    says: 'a selector that the node does not match lets the pod go at once',
+    pod: pod({ nodeSelector: { zone: 'b' } }),
+    booting: 'lift',
+    ready: 'lift',
+  },
+  {
+    says: 'a startup taint is waited for',
+    node: node({ taints: [{ key: 'startup', effect: 'NoExecute' }] }),
+    booting: 'wait',
+    ready: 'wait',
+    because: /does not tolerate startup/,
+  },
+  {
+    says: 'a cordoned node is waited for',
+    node: node({ spec: { unschedulable: true } }),
+    booting: 'wait',
+    ready: 'wait',
+  },
+  {
+    says: 'a gate that someone else added takes the pod out of our hands',
+    pod: pod({ schedulingGates: [{ name: PIN_GATE }, { name: 'other' }] }),
+    booting: 'lift',
+    ready: 'lift',
+  },
+];
+
+for (const row of rows) {
+  t.test(row.says, async (t) => {
+    const base = row.node === null ? undefined : (row.node ?? node());
+    const at = (isReady: boolean): HoldStep =>
+      decideHold({
+        pod: row.pod ?? pod(),
+        node: base && nodeView(base, row.others ?? []),
+        isReady,
+        ownTaints: OWN,
+        gate: PIN_GATE,
+      });
+    const booting = at(false);
+    t.equal(booting.kind, row.booting, `booting: ${booting.reason}`);
+    if (booting.kind === 'land') t.equal(booting.isEarly, true);
+    const ready = at(true);
+    t.equal(ready.kind, row.ready, `ready: ${ready.reason}`);
+    if (ready.kind === 'land') t.equal(ready.isEarly, false);
+    t.match(ready.reason, row.because ?? /./);
+  });
+}
+
+const limits = { timeoutMs: 10_000, longestMs: 900_000 };
+
+const sights: readonly (readonly [string, Partial<HoldSight>, boolean, RegExp | null])[] = [
+  ['a pod whose node is on its way is left where it is', {}, true, null],
+  ['a pod whose node could take it since a moment ago is left to the leader', { couldMs: 9_999 }, true, null],
+  ['a pod that its node could have taken for long is let go', { couldMs: 10_000 }, true, /could have taken/],
+  ['a leader that is away for a moment is waited for', { leaderlessMs: 9_999 }, true, null],
+  ['a pod that nobody will land is let go', { leaderlessMs: 10_000 }, true, /nobody leads/],
+  ['no pod is held for ever', { heldMs: 900_000 }, true, /held for 900 s/],
+  ['a pod whose plan has ended is let go', { heldMs: 5_000 }, false, /no plan/],
+  ['a plan that is not known yet may have just begun', { heldMs: 100 }, false, null],
+  [
+    'a pod without our gate is none of ours',
+    { couldMs: 60_000, pod: pod({ schedulingGates: [] }) },
+    false,
+    null,
+  ],
+];
+
+for (const [says, change, isMoved, expected] of sights) {
+  t.test(says, async (t) => {
+    const judge = holdJudge({ limits, ownTaints: OWN, gate: PIN_GATE, isMoved: () => isMoved });
+    const sight = { pod: pod(), couldMs: undefined, leaderlessMs: undefined, heldMs: 4_000, ...change };
+    const reason = judge.liftReason(sight);
+    if (expected) t.match(reason, expected);
+    else t.equal(reason, null);
+  });
+}
+
+t.test('a pod is due when whoever leads would have let it go', async (t) => {
+  const judge = holdJudge({ limits, ownTaints: OWN, gate: PIN_GATE });
+  t.equal(judge.isDue(pod(), node()), true);
+  t.equal(judge.isDue(pod(gpu), node()), false, 'its device is not there');
+  const booting = { ...node(), status: { allocatable: { cpu: '1', pods: '10' } } };
+  t.equal(judge.isDue(pod(), booting), false, 'its machine is not up');
+});
+
+t.test('a plan may move a pod that was landed, but not one that has not arrived', async (t) => {
+  const affinity = {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['node-1'] }] }],
+      },
+    },
+  };
+  const runs = pod({ schedulingGates: [], affinity, nodeName: 'node-1' }, 'runs');
+  const waits = pod({ schedulingGates: [], affinity }, 'waits');
+  const other = { ...node(), metadata: { name: 'node-2', labels: {} } };
+  const snapshot = { ...emptySnapshot, nodes: [node(), other], pods: [runs, waits] };
+  const { facts, pending } = clusterOf(snapshot, { instanceTypes: [] });
+  const [moved] = facts[0]?.pods ?? [];
+  const [waiting] = pending;
+  if (!moved || !waiting) throw new Error('both pods are in the cluster');
+  const { nodeName: _, ...spec } = moved.spec;
+  const elsewhere = { ...nodeView(other, []), taints: [] };
+  t.equal(fits({ ...moved, spec }, elsewhere), null);
+  t.equal(fits(waiting, elsewhere)?.code, 'NodeAffinity');
+});

@@ -1,0 +1,189 @@
+import t from 'tap';
+import type { Node, Pod } from '../../api/objects.ts';
+import { nodeView } from '../scheduling/fit.ts';
+import { choosePin, type Situation, type Way } from './pinpolicy.ts';
+
+const GATE = 'example.com/ours';
+const OWN_TAINT = 'example.com/reserved';
+
+type Change<T> = { readonly [K in keyof T]?: unknown };
+
+const pod = (spec: Change<Pod['spec']> = {}, owner: string | null = 'ReplicaSet'): Pod =>
+  ({
+    metadata: {
+      name: 'p',
+      namespace: 'n',
+      ownerReferences: owner
+        ? [{ apiVersion: 'v1', kind: owner, name: 'o', uid: 'u', controller: true }]
+        : [],
+    },
+    spec: { containers: [{ name: 'main', resources: { requests: { cpu: '500m' } } }], ...spec },
+  }) as Pod;
+
+const node = (change: { readonly taints?: object[]; readonly allocatable?: object } = {}): Node =>
+  ({
+    metadata: { name: 'node-1', labels: { zone: 'a' } },
+    spec: { taints: [{ key: OWN_TAINT, effect: 'NoSchedule' }, ...(change.taints ?? [])] },
+    status: { allocatable: { cpu: '1', memory: '1Gi', pods: '10', ...change.allocatable } },
+  }) as Node;
+
+const gpu = { containers: [{ name: 'main', resources: { requests: { 'nvidia.com/gpu': '1' } } }] };
+
+interface Row {
+  readonly says: string;
+  readonly pod: Pod;
+  readonly node?: Node | null;
+  readonly isReady?: boolean;
+  readonly isCoexisting?: boolean;
+  readonly pending: Way;
+  readonly admission: Way;
+}
+
+const rows: readonly Row[] = [
+  { says: 'a plain pod with a controller is bound early', pod: pod(), pending: 'bind', admission: 'assign' },
+  {
+    says: 'a pod without a controller is never bound early',
+    pod: pod({}, null),
+    pending: 'nominate',
+    admission: 'nominate',
+  },
+  {
+    says: 'a pod of a DaemonSet is left alone',
+    pod: pod({}, 'DaemonSet'),
+    pending: 'leave',
+    admission: 'leave',
+  },
+  { says: 'a static pod is left alone', pod: pod({}, 'Node'), pending: 'leave', admission: 'leave' },
+  {
+    says: 'a node that does not stand is waited for',
+    pod: pod(),
+    node: null,
+    pending: 'nominate',
+    admission: 'hold',
+  },
+  {
+    says: "a gate of someone else's is waited for",
+    pod: pod({ schedulingGates: [{ name: 'other' }] }),
+    pending: 'nominate',
+    admission: 'nominate',
+  },
+  {
+    says: 'our own gate holds',
+    pod: pod({ schedulingGates: [{ name: GATE }] }),
+    pending: 'hold',
+    admission: 'hold',
+  },
+  {
+    says: 'a device is there only when the machine is ready',
+    pod: pod(gpu),
+    pending: 'nominate',
+    admission: 'hold',
+  },
+  {
+    says: 'a device on a ready machine is bound',
+    pod: pod(gpu),
+    node: node({ allocatable: { 'nvidia.com/gpu': '1' } }),
+    isReady: true,
+    pending: 'bind',
+    admission: 'hold',
+  },
+  {
+    says: 'a volume may have to be bound by the scheduler',
+    pod: pod({ volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }] }),
+    isReady: true,
+    pending: 'nominate',
+    admission: 'hold',
+  },
+  {
+    says: 'a resource claim has to be allocated by the scheduler',
+    pod: pod({ resourceClaims: [{ name: 'claim' }] }),
+    pending: 'nominate',
+    admission: 'hold',
+  },
+  {
+    says: 'a hard spread depends on all nodes',
+    pod: pod({
+      topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' }],
+    }),
+    pending: 'nominate',
+    admission: 'hold',
+  },
+  {
+    says: 'a group is scheduled all or none',
+    pod: pod({ schedulingGroup: { podGroupName: 'g' } }),
+    pending: 'nominate',
+    admission: 'hold',
+  },
+  {
+    says: 'a selector that the node does not match leaves the pod to the scheduler',
+    pod: pod({ nodeSelector: { zone: 'b' } }),
+    pending: 'leave',
+    admission: 'leave',
+  },
+  {
+    says: 'a startup taint that would evict the pod is waited for',
+    pod: pod(),
+    node: node({ taints: [{ key: 'startup', effect: 'NoExecute' }] }),
+    pending: 'nominate',
+    admission: 'hold',
+  },
+  {
+    says: 'taints of a node that is not up yet do not matter',
+    pod: pod(),
+    node: node({ taints: [{ key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' }] }),
+    pending: 'bind',
+    admission: 'assign',
+  },
+  {
+    says: 'a full node is waited for, but no pod is created for it',
+    pod: pod(),
+    node: node({ allocatable: { cpu: '100m' } }),
+    pending: 'nominate',
+    admission: 'nominate',
+  },
+  {
+    says: 'beside other webhooks nothing is assigned',
+    pod: pod(),
+    isCoexisting: true,
+    pending: 'bind',
+    admission: 'hold',
+  },
+];
+
+for (const row of rows) {
+  t.test(row.says, async (t) => {
+    const base = row.node === null ? undefined : (row.node ?? node());
+    const situation = (at: Situation['at']): Situation => ({
+      pod: row.pod,
+      node: base && nodeView(base, []),
+      isReady: row.isReady ?? false,
+      at,
+      ownTaints: new Set([OWN_TAINT]),
+      gate: GATE,
+      isCoexisting: row.isCoexisting ?? false,
+    });
+    const pending = choosePin(situation('pending'));
+    t.equal(pending.way, row.pending, `pending: ${pending.reason}`);
+    const admission = choosePin(situation('admission'));
+    t.equal(admission.way, row.admission, `admission: ${admission.reason}`);
+    t.not(admission.reason, '');
+  });
+}
+
+t.test('a taint that stays where it is is not waited for', async (t) => {
+  const strange = node({ taints: [{ key: 'spot', effect: 'NoSchedule' }] });
+  const situation: Situation = {
+    pod: pod(),
+    node: nodeView(strange, []),
+    isReady: false,
+    at: 'admission',
+    ownTaints: new Set([OWN_TAINT]),
+    gate: GATE,
+    isCoexisting: true,
+  };
+  t.equal(choosePin({ ...situation, startupTaints: new Set(['spot']) }).way, 'hold');
+  t.match(choosePin({ ...situation, startupTaints: new Set(['other']) }), {
+    way: 'leave',
+    reason: 'it does not tolerate spot:NoSchedule',
+  });
+});

@@ -1,0 +1,159 @@
+import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
+import {
+  ARCH,
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_NODEPOOL,
+  KARPENTER_NODEPOOL_HASH,
+  KARPENTER_NODEPOOL_HASH_VERSION,
+  OS,
+  ZONE,
+} from '../../api/labels.ts';
+import type { Requirement } from '../../api/objects.ts';
+import { formatAmount } from '../../api/quantity.ts';
+import type { LimitLedger } from '../cluster/nodepoollimits.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { OfferColumn } from '../packing/compiledoption.ts';
+import { nodeClassLabel, ZONE_ID } from '../packing/launchoption.ts';
+import type { Problem } from '../packing/problem.ts';
+import { daemonRequests, daemonsOn } from '../scheduling/daemonset.ts';
+import type { Requests } from '../scheduling/noderesources.ts';
+import { VOLUME_SLOTS } from '../scheduling/volumes.ts';
+import type { Choices } from './alternatives.ts';
+import type { BoughtNode } from './assignment.ts';
+
+const MAX_ALTERNATIVES = 8;
+
+const hourly = (price: number): string => String(Number(price.toFixed(6)));
+
+const MANAGED = new Set<string>([INSTANCE_TYPE, ZONE, KARPENTER_CAPACITY_TYPE, ARCH, OS, ZONE_ID]);
+
+type PlannedRequirement = NodeClaimToAdd['spec']['requirements'][number];
+
+const copyRequirement = (each: Requirement): PlannedRequirement => ({
+  key: each.key,
+  operator: each.operator,
+  ...(each.values && { values: [...each.values] }),
+  ...(each.minValues !== undefined && { minValues: each.minValues }),
+});
+
+/** Adds a value to a few, where equal ones come one after the other as a rule. */
+const add = (values: string[], value: string): void => {
+  if (value !== values.at(-1) && !values.includes(value)) values.push(value);
+};
+
+/** Requirements that let the cloud choose among these columns and no dearer ones. */
+const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] => {
+  const first = columns[0]?.offer;
+  if (!first) return [];
+  const template = first.pool.spec.template.spec.requirements;
+  const inList = (key: string, values: string[]): PlannedRequirement => {
+    let minValues: number | undefined;
+    for (const each of template) {
+      if (each.key === key && each.minValues !== undefined) {
+        minValues = Math.max(minValues ?? each.minValues, each.minValues);
+      }
+    }
+    return { key, operator: 'In', values, ...(minValues !== undefined && { minValues }) };
+  };
+  const types: string[] = [];
+  const zones: string[] = [];
+  const capacityTypes: string[] = [];
+  const archs: string[] = [];
+  for (const { offer } of columns) {
+    const { type, offering } = offer;
+    add(types, type.name);
+    add(zones, offering.zone);
+    add(capacityTypes, offering.capacityType);
+    add(archs, type.arch);
+  }
+  const kept = template.filter((each) => !MANAGED.has(each.key) && first.picked[each.key] === undefined);
+  return [
+    ...kept.map(copyRequirement),
+    ...Object.entries(first.picked).map(([key, value]) => inList(key, [value])),
+    inList(INSTANCE_TYPE, types),
+    inList(ZONE, zones),
+    inList(KARPENTER_CAPACITY_TYPE, capacityTypes),
+    inList(ARCH, archs),
+    inList(OS, [first.os]),
+  ];
+};
+
+/** Writes the NodeClaim that Karpenter would write for this node, and what to try when it can't be had. */
+export const claimFor = (
+  problem: Problem,
+  snapshot: Snapshot,
+  choices: Choices,
+  node: BoughtNode,
+  name: string,
+  ledger: LimitLedger,
+): { readonly claim: NodeClaimToAdd; readonly column: OfferColumn } => {
+  const { column, bundles } = choices.choose(node, ledger, MAX_ALTERNATIVES);
+  const alternatives = bundles.map((columns) => ({
+    requirements: requirementsOf(columns),
+    priceHourly: hourly(columns[0]?.offer.price ?? 0),
+  }));
+  const { pool } = column.offer;
+  const template = pool.spec.template;
+  const [classKey, className] = nodeClassLabel(pool);
+  const taints = template.spec.taints ?? [];
+  const { daemonSets } = snapshot;
+  const requests: Requests =
+    daemonSets.length > 0
+      ? daemonRequests(daemonsOn(daemonSets, column.offer.labels, taints))
+      : new Map<string, number>();
+  for (const [shape, n] of node.content) {
+    for (const [resource, value] of problem.shapes[shape]?.requests ?? []) {
+      requests.set(resource, (requests.get(resource) ?? 0) + n * value);
+    }
+  }
+  const hash = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH];
+  const version = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH_VERSION];
+  const spec = template.spec;
+  return {
+    column,
+    claim: {
+      metadata: {
+        name,
+        labels: {
+          ...template.metadata?.labels,
+          [KARPENTER_NODEPOOL]: pool.metadata.name,
+          [classKey]: className,
+        },
+        annotations: {
+          ...template.metadata?.annotations,
+          ...(hash !== undefined && { [KARPENTER_NODEPOOL_HASH]: hash }),
+          ...(version !== undefined && { [KARPENTER_NODEPOOL_HASH_VERSION]: version }),
+        },
+      },
+      spec: {
+        nodeClassRef: { ...spec.nodeClassRef },
+        requirements: (alternatives[0]?.requirements ?? requirementsOf([column])).map(copyRequirement),
+        resources: {
+          requests: Object.fromEntries(
+            [...requests]
+              .filter(([r, value]) => value > 0 && !r.startsWith(VOLUME_SLOTS))
+              .map(([r, value]) => [r, formatAmount(r, value)]),
+          ),
+        },
+        ...(taints.length > 0 && { taints: taints.map(copyTaint) }),
+        ...(spec.startupTaints?.length && { startupTaints: spec.startupTaints.map(copyTaint) }),
+        ...(spec.expireAfter !== undefined && { expireAfter: spec.expireAfter }),
+        ...(spec.terminationGracePeriod !== undefined && {
+          terminationGracePeriod: spec.terminationGracePeriod,
+        }),
+      },
+      alternatives,
+    },
+  };
+};
+
+const copyTaint = (each: {
+  key: string;
+  value?: string;
+  effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+}) => ({
+  key: each.key,
+  ...(each.value !== undefined && { value: each.value }),
+  effect: each.effect,
+});

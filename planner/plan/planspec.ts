@@ -1,0 +1,71 @@
+import type {
+  NodeClaimToAdd,
+  NodeCost,
+  PodToMigrate,
+  RebalancePlanSpec,
+} from '../../api/kinds/rebalanceplan.ts';
+import type { Pod } from '../../api/objects.ts';
+import { controllerOf } from '../cluster/candidate.ts';
+import type { Cluster } from '../cluster/clusterview.ts';
+import { LimitLedger } from '../cluster/nodepoollimits.ts';
+import type { Bill } from '../model/billing.ts';
+import type { Problem } from '../packing/problem.ts';
+import { namespaceOf } from '../scheduling/interpodaffinity.ts';
+import { Choices } from './alternatives.ts';
+import type { Arrangement } from './assignment.ts';
+import { claimFor } from './nodeclaim.ts';
+import { greenNode } from './savings.ts';
+
+/** The name that claims of a plan begin with: short enough for their own endings, `-12-attempt-3`. */
+const MAX_PLAN_NAME = 40;
+
+/** The name of a plan's n-th claim, counted from 1. */
+export const claimName = (planName: string, n: number): string => `${planName.slice(0, MAX_PLAN_NAME)}-${n}`;
+
+const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: string): PodToMigrate => {
+  const owner = controllerOf(pod);
+  return {
+    name: pod.metadata.name,
+    namespace: namespaceOf(pod),
+    srcNode: srcNode ?? '',
+    dstNodeClaimName,
+    ...(owner && { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
+  };
+};
+
+/** Writes an arrangement as a plan's spec, with what its new nodes add to the bill of those that stay. */
+export const writePlan = (
+  problem: Problem,
+  cluster: Cluster,
+  arrangement: Arrangement,
+  planName: string,
+  bill: Bill,
+): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[] } => {
+  const nodeClaimsToAdd: NodeClaimToAdd[] = [];
+  const podsToMigrate: PodToMigrate[] = [];
+  const green: NodeCost[] = [];
+  const ledger = new LimitLedger(
+    cluster.snapshot.nodePools,
+    arrangement.bought.map(({ column }) => [column.offer.pool.metadata.name, column.offer.type]),
+    arrangement.removed.flatMap((node) => problem.standing[node] ?? []),
+  );
+  const choices = new Choices(problem);
+  arrangement.bought.forEach((node, index) => {
+    const name = claimName(planName, index + 1);
+    const { claim, column } = claimFor(problem, cluster.snapshot, choices, node, name, ledger);
+    nodeClaimsToAdd.push(claim);
+    const before = bill.total();
+    bill.count(column, 1);
+    green.push(greenNode(name, column, bill.total() - before));
+    for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
+  });
+  for (const { pod, node } of arrangement.moves) {
+    const claim = cluster.facts[node]?.claim;
+    if (claim) podsToMigrate.push(migration(pod, pod.spec.nodeName, claim.metadata.name));
+  }
+  const nodeClaimsToDelete = arrangement.removed.flatMap((node) => {
+    const claim = cluster.facts[node]?.claim;
+    return claim ? [{ nodeClaimName: claim.metadata.name }] : [];
+  });
+  return { spec: { execute: false, nodeClaimsToAdd, nodeClaimsToDelete, podsToMigrate }, green };
+};

@@ -1,0 +1,63 @@
+import type { NodeCost, Savings } from '../../api/kinds/rebalanceplan.ts';
+import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../../api/labels.ts';
+import type { Node } from '../../api/objects.ts';
+import { amount } from '../../api/quantity.ts';
+import { capacityTypeOf } from '../cluster/candidate.ts';
+import type { OfferColumn } from '../packing/compiledoption.ts';
+
+const MIB = 1024 * 1024;
+
+const hourly = (price: number): string => String(Number(price.toFixed(6)));
+/** USD per month, for a price per hour. */
+export const monthly = (price: number): string => (price * HOURS_PER_MONTH).toFixed(2);
+
+/** A node that stands, as plans list it. */
+export const blueNode = (node: Node, price: number): NodeCost => ({
+  name: node.metadata.name,
+  instanceType: node.metadata.labels?.[INSTANCE_TYPE] ?? '',
+  isSpot: capacityTypeOf(node) === 'spot',
+  milliCPU: amount('cpu', node.status?.capacity?.cpu ?? node.status?.allocatable?.cpu ?? '0'),
+  memoryMiB: Math.floor(
+    amount('memory', node.status?.capacity?.memory ?? node.status?.allocatable?.memory ?? '0') / MIB,
+  ),
+  priceHourly: hourly(price),
+});
+
+/** A node that a plan buys, as plans list it, with what it adds to the bill. */
+export const greenNode = (name: string, column: OfferColumn, price: number): NodeCost => ({
+  name,
+  instanceType: column.offer.type.name,
+  isSpot: column.offer.offering.capacityType === 'spot',
+  milliCPU: column.offer.type.capacity.cpu,
+  memoryMiB: Math.floor(column.offer.type.capacity.memory / MIB),
+  priceHourly: hourly(price),
+});
+
+/** What a plan saves. Prices in USD per hour; the bound is on what the nodes after the plan must cost. */
+export const savingsOf = (input: {
+  readonly blue: readonly NodeCost[];
+  readonly green: readonly NodeCost[];
+  readonly clusterBefore: number;
+  /** Lower bound, and what the plan's answer to the same question costs. */
+  readonly bound?: { readonly least: number; readonly cost: number };
+}): Savings => {
+  const sum = (nodes: readonly NodeCost[]): number =>
+    nodes.reduce((total, each) => total + Number(each.priceHourly), 0);
+  const before = sum(input.blue);
+  const after = sum(input.green);
+  const { bound } = input;
+  return {
+    projectedSavingsPercent: (before > 0 ? ((before - after) / before) * 100 : 0).toFixed(1),
+    projectedSavingsCostMonthly: monthly(before - after),
+    currentMonthlyCost: monthly(before),
+    projectedMonthlyCost: monthly(after),
+    currentClusterMonthlyCost: monthly(input.clusterBefore),
+    projectedClusterMonthlyCost: monthly(input.clusterBefore - before + after),
+    ...(bound && {
+      lowerBoundMonthlyCost: monthly(bound.least),
+      gapPercent: (bound.least > 0 ? Math.max(0, (bound.cost / bound.least - 1) * 100) : 0).toFixed(1),
+    }),
+    blueNodes: [...input.blue],
+    greenNodes: [...input.green],
+  };
+};

@@ -1,0 +1,108 @@
+import type { Pod } from '../../api/objects.ts';
+import { affinityAllows, antiAffinityRefuses, type NamespaceLabels } from './interpodaffinity.ts';
+import { matchesNodeAffinity } from './nodeaffinity.ts';
+import type { NodeView } from './nodeinfo.ts';
+import { conflicts, hostPorts } from './nodeports.ts';
+import { podRequests } from './noderesources.ts';
+import { untoleratedTaint } from './tainttoleration.ts';
+import { spreadRefuses } from './topologyspread.ts';
+import { type Volumes, volumesRefuse } from './volumes.ts';
+
+export { type NodeView, nodeView, type ReadRequests, rememberRequests } from './nodeinfo.ts';
+
+/** Why a pod can't be on a node, in kube-scheduler's words. */
+export interface Refusal {
+  readonly code:
+    | 'NodeUnschedulable'
+    | 'NodeName'
+    | 'TaintToleration'
+    | 'NodeAffinity'
+    | 'Volumes'
+    | 'NodePorts'
+    | 'NodeResourcesFit'
+    | 'PodTopologySpread'
+    | 'InterPodAffinity';
+  readonly message: string;
+}
+
+/** The rest of the cluster, for rules that look past one node. */
+export interface ClusterView {
+  readonly nodes: readonly NodeView[];
+  readonly namespaces: NamespaceLabels;
+  /** Without them, volumes are not asked about. */
+  readonly volumes?: Volumes;
+}
+
+const NO_NAMESPACES: NamespaceLabels = new Map();
+
+const refuse = (code: Refusal['code'], message: string): Refusal => ({ code, message });
+
+const UNSCHEDULABLE = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
+
+const refuseByResources = (pod: Pod, node: NodeView): Refusal | null => {
+  const requests = podRequests(pod);
+  if ((node.free.get('pods') ?? 0) < 1) return refuse('NodeResourcesFit', 'Too many pods');
+  for (const [resource, asked] of requests) {
+    if (resource === 'pods' || asked <= 0) continue;
+    if (asked > (node.free.get(resource) ?? 0)) return refuse('NodeResourcesFit', `Insufficient ${resource}`);
+  }
+  return null;
+};
+
+const refuseByPorts = (pod: Pod, node: NodeView): Refusal | null => {
+  const wanted = hostPorts(pod);
+  if (wanted.length === 0) return null;
+  const taken = node.pods.flatMap((there) => hostPorts(there));
+  return wanted.some((port) => taken.some((other) => conflicts(port, other)))
+    ? refuse('NodePorts', "node(s) didn't have free ports for the requested pod ports")
+    : null;
+};
+
+const refuseByPods = (pod: Pod, node: NodeView, cluster: ClusterView | undefined): Refusal | null => {
+  const namespaces = cluster?.namespaces ?? NO_NAMESPACES;
+  if (cluster) {
+    const spread = spreadRefuses(pod, node, cluster.nodes);
+    if (spread) {
+      const label = spread === 'label' ? ' (missing required label)' : '';
+      return refuse('PodTopologySpread', `node(s) didn't match pod topology spread constraints${label}`);
+    }
+    if (!affinityAllows(pod, node, cluster.nodes, namespaces)) {
+      return refuse('InterPodAffinity', "node(s) didn't match pod affinity rules");
+    }
+  }
+  for (const other of cluster?.nodes ?? [node]) {
+    const refused = antiAffinityRefuses(pod, node, other, namespaces);
+    if (refused === 'own') return refuse('InterPodAffinity', "node(s) didn't match pod anti-affinity rules");
+    if (refused === 'existing') {
+      return refuse('InterPodAffinity', "node(s) didn't satisfy existing pods anti-affinity rules");
+    }
+  }
+  return null;
+};
+
+/**
+ * Whether kube-scheduler's filters would let a pod onto a node: null, or the first reason against it. Without the
+ * cluster, only what the node and the pods on it decide is asked; affinity and spread need the cluster, whose nodes
+ * include this one. Throws a QuantityError.
+ */
+export const fits = (pod: Pod, node: NodeView, cluster?: ClusterView): Refusal | null => {
+  if (node.unschedulable && untoleratedTaint([UNSCHEDULABLE], pod.spec.tolerations)) {
+    return refuse('NodeUnschedulable', 'node(s) were unschedulable');
+  }
+  if (pod.spec.nodeName && pod.spec.nodeName !== node.name) {
+    return refuse('NodeName', "node(s) didn't match the requested node name");
+  }
+  if (untoleratedTaint(node.taints, pod.spec.tolerations)) {
+    return refuse('TaintToleration', 'node(s) had untolerated taint(s)');
+  }
+  if (!matchesNodeAffinity(pod, node.labels, node.name)) {
+    return refuse('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
+  }
+  const volumes = cluster?.volumes && volumesRefuse(pod, node, cluster.volumes, cluster.nodes);
+  return (
+    refuseByPorts(pod, node) ??
+    refuseByResources(pod, node) ??
+    (volumes ? refuse('Volumes', volumes) : null) ??
+    refuseByPods(pod, node, cluster)
+  );
+};

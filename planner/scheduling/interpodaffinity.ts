@@ -1,0 +1,90 @@
+import type { Pod, PodAffinityTerm } from '../../api/objects.ts';
+import { type Labels, matchesLabels } from './nodeaffinity.ts';
+import type { NodeView } from './nodeinfo.ts';
+
+const NONE: Labels = {};
+
+export const labelsOf = (pod: Pod): Labels => pod.metadata.labels ?? NONE;
+export const namespaceOf = (pod: Pod): string => pod.metadata.namespace ?? 'default';
+
+export const requiredAffinity = (pod: Pod): readonly PodAffinityTerm[] =>
+  pod.spec.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+export const requiredAntiAffinity = (pod: Pod): readonly PodAffinityTerm[] =>
+  pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+
+/** Labels of namespaces by name; a namespace that is not known has none but its own name. */
+export type NamespaceLabels = ReadonlyMap<string, Labels>;
+
+const namespaceLabels = (namespaces: NamespaceLabels, name: string): Labels =>
+  namespaces.get(name) ?? { 'kubernetes.io/metadata.name': name };
+
+/** Whether a term of `owner` selects `pod`. */
+export const termSelects = (
+  term: PodAffinityTerm,
+  owner: Pod,
+  pod: Pod,
+  namespaces: NamespaceLabels,
+): boolean => {
+  const own = !term.namespaces?.length && term.namespaceSelector === undefined;
+  const inNamespace = own
+    ? namespaceOf(owner) === namespaceOf(pod)
+    : (term.namespaces ?? []).includes(namespaceOf(pod)) ||
+      matchesLabels(term.namespaceSelector, namespaceLabels(namespaces, namespaceOf(pod)));
+  if (!inNamespace || !matchesLabels(term.labelSelector, labelsOf(pod))) return false;
+  if (term.labelSelector === undefined) return false;
+  const mine = labelsOf(owner);
+  const theirs = labelsOf(pod);
+  for (const key of term.matchLabelKeys ?? []) if (key in mine && mine[key] !== theirs[key]) return false;
+  for (const key of term.mismatchLabelKeys ?? []) if (key in mine && mine[key] === theirs[key]) return false;
+  return true;
+};
+
+/** Whether a pod on `other` breaks, or is broken by, required anti-affinity when `pod` comes to `node`. */
+export const antiAffinityRefuses = (
+  pod: Pod,
+  node: NodeView,
+  other: NodeView,
+  namespaces: NamespaceLabels,
+): 'own' | 'existing' | null => {
+  const shares = (key: string): boolean =>
+    node.labels[key] !== undefined && node.labels[key] === other.labels[key];
+  const own = requiredAntiAffinity(pod).filter((term) => shares(term.topologyKey));
+  for (const there of other.pods) {
+    if (own.some((term) => termSelects(term, pod, there, namespaces))) return 'own';
+  }
+  for (const there of other.pods) {
+    const terms = requiredAntiAffinity(there);
+    if (terms.some((term) => shares(term.topologyKey) && termSelects(term, there, pod, namespaces))) {
+      return 'existing';
+    }
+  }
+  return null;
+};
+
+/**
+ * Whether required pod affinity lets `pod` onto `node`: every term's domain holds a pod that all terms select, or
+ * no such pod is anywhere and the pod selects itself.
+ */
+export const affinityAllows = (
+  pod: Pod,
+  node: NodeView,
+  nodes: readonly NodeView[],
+  namespaces: NamespaceLabels,
+): boolean => {
+  const terms = requiredAffinity(pod);
+  if (terms.length === 0) return true;
+  if (terms.some((term) => node.labels[term.topologyKey] === undefined)) return false;
+  const selected = (there: Pod): boolean => terms.every((term) => termSelects(term, pod, there, namespaces));
+  const found = terms.map(() => false);
+  let any = false;
+  for (const other of nodes) {
+    if (!other.pods.some(selected)) continue;
+    terms.forEach((term, index) => {
+      const value = other.labels[term.topologyKey];
+      if (value === undefined) return;
+      any = true;
+      if (value === node.labels[term.topologyKey]) found[index] = true;
+    });
+  }
+  return found.every(Boolean) || (!any && selected(pod));
+};

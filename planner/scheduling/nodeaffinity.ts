@@ -1,0 +1,72 @@
+import type {
+  LabelSelector,
+  NodeSelector,
+  NodeSelectorTerm,
+  Pod,
+  SelectorRequirement,
+} from '../../api/objects.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+const INTEGER = /^[+-]?\d+$/;
+
+/** The number that Go's ParseInt reads, or null. */
+export const integerOf = (text: string | undefined): bigint | null => {
+  if (text === undefined || !INTEGER.test(text)) return null;
+  const value = BigInt(text);
+  return BigInt.asIntN(64, value) === value ? value : null;
+};
+
+/** Whether a label value, undefined when the label is not there, meets one requirement. */
+export const meets = (requirement: SelectorRequirement, value: string | undefined): boolean => {
+  const values = requirement.values ?? [];
+  switch (requirement.operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+    case 'Gt':
+    case 'Lt': {
+      const have = integerOf(value);
+      const bound = integerOf(values[0]);
+      if (have === null || bound === null || values.length !== 1) return false;
+      return requirement.operator === 'Gt' ? have > bound : have < bound;
+    }
+    default:
+      return false;
+  }
+};
+
+const matchesTerm = (term: NodeSelectorTerm, labels: Labels, nodeName: string): boolean => {
+  const expressions = term.matchExpressions ?? [];
+  const fields = term.matchFields ?? [];
+  if (expressions.length === 0 && fields.length === 0) return false;
+  return (
+    expressions.every((requirement) => meets(requirement, labels[requirement.key])) &&
+    fields.every((requirement) => requirement.key === 'metadata.name' && meets(requirement, nodeName))
+  );
+};
+
+/** Whether a node meets a node selector: one of its terms, all of that term. */
+export const matchesNodeSelector = (selector: NodeSelector, labels: Labels, nodeName: string): boolean =>
+  selector.nodeSelectorTerms.some((term) => matchesTerm(term, labels, nodeName));
+
+/** Whether a node meets what the pod demands of nodes: nodeSelector and required node affinity. */
+export const matchesNodeAffinity = (pod: Pod, labels: Labels, nodeName: string): boolean => {
+  for (const key in pod.spec.nodeSelector) if (labels[key] !== pod.spec.nodeSelector[key]) return false;
+  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return required === undefined || matchesNodeSelector(required, labels, nodeName);
+};
+
+/** Whether labels meet a label selector; no selector matches nothing, an empty one everything. */
+export const matchesLabels = (selector: LabelSelector | undefined, labels: Labels): boolean => {
+  if (selector === undefined) return false;
+  for (const key in selector.matchLabels) if (labels[key] !== selector.matchLabels[key]) return false;
+  return (selector.matchExpressions ?? []).every((requirement) =>
+    meets(requirement, labels[requirement.key]),
+  );
+};

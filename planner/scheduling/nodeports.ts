@@ -1,0 +1,31 @@
+import type { Pod } from '../../api/objects.ts';
+
+/** A port that a pod takes on its node's own addresses. */
+export interface HostPort {
+  readonly port: number;
+  readonly protocol: string;
+  readonly address: string;
+}
+
+const ANY = '0.0.0.0';
+
+/** The host ports of a pod's containers and sidecars. */
+export const hostPorts = (pod: Pod): readonly HostPort[] => {
+  const ports: HostPort[] = [];
+  const sidecars = (pod.spec.initContainers ?? []).filter(
+    (container) => container.restartPolicy === 'Always',
+  );
+  for (const container of [...pod.spec.containers, ...sidecars]) {
+    for (const each of container.ports ?? []) {
+      if (!each.hostPort || each.hostPort <= 0) continue;
+      ports.push({ port: each.hostPort, protocol: each.protocol || 'TCP', address: each.hostIP || ANY });
+    }
+  }
+  return ports;
+};
+
+/** Whether two host ports can't be on one node. */
+export const conflicts = (a: HostPort, b: HostPort): boolean =>
+  a.port === b.port &&
+  a.protocol === b.protocol &&
+  (a.address === b.address || a.address === ANY || b.address === ANY);

@@ -1,0 +1,110 @@
+import type { Container, Pod, ResourceList } from '../../api/objects.ts';
+import { amount } from '../../api/quantity.ts';
+
+/** Resource name → amount: CPU in millicores, everything else in whole units. */
+export type Requests = Map<string, number>;
+
+const read = (list: ResourceList | undefined): Requests => {
+  const requests: Requests = new Map();
+  for (const resource in list) requests.set(resource, amount(resource, list[resource] ?? '0'));
+  return requests;
+};
+
+const add = (to: Requests, list: Requests): void => {
+  for (const [resource, value] of list) to.set(resource, (to.get(resource) ?? 0) + value);
+};
+
+const raise = (to: Requests, list: Requests): void => {
+  for (const [resource, value] of list) to.set(resource, Math.max(to.get(resource) ?? 0, value));
+};
+
+type ContainerStatus = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
+type Status = NonNullable<Pod['status']> & {
+  readonly initContainerStatuses?: readonly ContainerStatus[];
+  readonly allocatedResources?: ResourceList;
+};
+
+const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
+
+const isResizeInfeasible = (pod: Pod): boolean =>
+  pod.status?.conditions?.find((c) => c.type === 'PodResizePending')?.reason === 'Infeasible';
+
+/** A pod resized in place holds the largest of what it asks, what it was given and what it has. */
+const effective = (
+  pod: Pod,
+  asked: ResourceList | undefined,
+  ...held: (ResourceList | undefined)[]
+): Requests => {
+  const requests = isResizeInfeasible(pod) ? new Map<string, number>() : read(asked);
+  for (const list of held) raise(requests, read(list));
+  return requests;
+};
+
+const addList = (to: Requests, list: ResourceList | undefined): void => {
+  for (const resource in list) {
+    to.set(resource, (to.get(resource) ?? 0) + amount(resource, list[resource] ?? '0'));
+  }
+};
+
+/** Whether a pod takes what its containers ask and nothing else. */
+const isPlain = ({ spec, status }: Pod): boolean =>
+  !spec.initContainers?.length &&
+  !spec.resources?.requests &&
+  !spec.overhead &&
+  !status?.containerStatuses?.length &&
+  !(status as Status | undefined)?.initContainerStatuses?.length;
+
+const isPodLevel = (resource: string): boolean =>
+  resource === 'cpu' || resource === 'memory' || resource.startsWith('hugepages-');
+
+/**
+ * What a pod takes from its node, as kube-scheduler counts it: containers and sidecars added up, the largest init
+ * container if that is more, pod-level resources in their place, status for pods resized in place, overhead.
+ * Source: PodRequests in k8s.io/component-helpers/resource. Throws a QuantityError.
+ */
+export const podRequests = (pod: Pod): Requests => {
+  const status = pod.status as Status | undefined;
+  const total: Requests = new Map();
+  if (isPlain(pod)) {
+    for (const container of pod.spec.containers) addList(total, container.resources?.requests);
+    total.set('pods', 1);
+    return total;
+  }
+  const statuses = new Map<string, ContainerStatus>();
+  for (const each of status?.containerStatuses ?? []) statuses.set(each.name, each);
+  for (const each of status?.initContainerStatuses ?? []) statuses.set(each.name, each);
+  const requestsOf = (container: Container): Requests => {
+    const held = statuses.get(container.name);
+    const asked = container.resources?.requests;
+    return held?.resources
+      ? effective(pod, asked, held.resources.requests, held.allocatedResources)
+      : read(asked);
+  };
+
+  for (const container of pod.spec.containers) add(total, requestsOf(container));
+  const sidecars: Requests = new Map();
+  const init: Requests = new Map();
+  for (const container of pod.spec.initContainers ?? []) {
+    if (isSidecar(container)) {
+      const requests = requestsOf(container);
+      add(total, requests);
+      add(sidecars, requests);
+      raise(init, sidecars);
+    } else {
+      const requests = read(container.resources?.requests);
+      add(requests, sidecars);
+      raise(init, requests);
+    }
+  }
+  raise(total, init);
+  const podLevel = pod.spec.resources?.requests;
+  if (podLevel) {
+    const held = status?.resources
+      ? effective(pod, podLevel, status.resources.requests, status.allocatedResources)
+      : read(podLevel);
+    for (const resource in podLevel) if (isPodLevel(resource)) total.set(resource, held.get(resource) ?? 0);
+  }
+  add(total, read(pod.spec.overhead));
+  total.set('pods', 1);
+  return total;
+};

@@ -1,0 +1,182 @@
+import type {
+  NodeSelector,
+  NodeSelectorTerm,
+  Pod,
+  PodAffinityTerm,
+  TopologySpreadConstraint,
+} from '../../api/objects.ts';
+import { isBoundToNode } from '../cluster/candidate.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { labelsOf, type NamespaceLabels, namespaceOf, termSelects } from './interpodaffinity.ts';
+import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
+import { hasEnded } from './nodeinfo.ts';
+
+/**
+ * What preferred affinity, to nodes and to pods, and spread with ScheduleAnyway are to a plan. 'Respect' plans by them as if they were
+ * demands and drops them where a pod could not be placed otherwise; 'Ignore' plans as if they were not there.
+ */
+export type Preferences = 'Respect' | 'Ignore';
+
+/**
+ * Karpenter's own default (its PREFERENCE_POLICY). Pods are held to the node that the plan names, so kube-scheduler's
+ * scores can't make good what the plan left out: three replicas that prefer three zones would end in the cheapest one.
+ */
+export const DEFAULT_PREFERENCES: Preferences = 'Respect';
+
+/** The labels of a node, and its name; empty for a node to come. */
+export interface Place {
+  readonly labels: Labels;
+  readonly name: string;
+}
+
+const isMet = (term: NodeSelectorTerm, place: Place): boolean =>
+  matchesNodeSelector({ nodeSelectorTerms: [term] }, place.labels, place.name);
+
+const both = (a: NodeSelectorTerm, b: NodeSelectorTerm): NodeSelectorTerm => ({
+  matchExpressions: [...(a.matchExpressions ?? []), ...(b.matchExpressions ?? [])],
+  matchFields: [...(a.matchFields ?? []), ...(b.matchFields ?? [])],
+});
+
+const preferredTerms = (pod: Pod): NodeSelectorTerm[] =>
+  [...(pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])]
+    .sort((a, b) => b.weight - a.weight)
+    .map((each) => each.preference);
+
+const withTerms = (pod: Pod, terms: readonly NodeSelectorTerm[]): Pod => {
+  if (terms.length === 0) return pod;
+  const asked = terms.reduce(both);
+  const { affinity } = pod.spec;
+  const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const demanded: NodeSelector = {
+    nodeSelectorTerms: required ? required.nodeSelectorTerms.map((each) => both(each, asked)) : [asked],
+  };
+  return {
+    ...pod,
+    spec: {
+      ...pod.spec,
+      affinity: {
+        ...affinity,
+        nodeAffinity: {
+          ...affinity?.nodeAffinity,
+          requiredDuringSchedulingIgnoredDuringExecution: demanded,
+        },
+      },
+    },
+  };
+};
+
+const demand = (constraint: TopologySpreadConstraint): TopologySpreadConstraint => ({
+  ...constraint,
+  whenUnsatisfiable: 'DoNotSchedule',
+});
+
+const withSpread = (pod: Pod): Pod => {
+  const constraints = pod.spec.topologySpreadConstraints;
+  if (!constraints?.some((each) => each.whenUnsatisfiable === 'ScheduleAnyway')) return pod;
+  return { ...pod, spec: { ...pod.spec, topologySpreadConstraints: constraints.map(demand) } };
+};
+
+/** Which of a pod's preferences about other pods: to be with them, or apart from them. */
+type Side = 'podAffinity' | 'podAntiAffinity';
+const SIDES: readonly Side[] = ['podAffinity', 'podAntiAffinity'];
+
+const preferredPodTerms = (pod: Pod, side: Side): PodAffinityTerm[] =>
+  (pod.spec.affinity?.[side]?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(
+    (each) => each.podAffinityTerm,
+  );
+
+/** The pod with those of its preferences about other pods that `keeps` made demands. */
+const withPodTerms = (pod: Pod, keeps: (term: PodAffinityTerm, side: Side) => boolean): Pod => {
+  let affinity = pod.spec.affinity;
+  for (const side of SIDES) {
+    const terms = preferredPodTerms(pod, side).filter((term) => keeps(term, side));
+    if (terms.length === 0) continue;
+    const required = affinity?.[side]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+    const list = { requiredDuringSchedulingIgnoredDuringExecution: [...required, ...terms] };
+    affinity = { ...affinity, [side]: list };
+  }
+  return affinity === pod.spec.affinity || !affinity ? pod : { ...pod, spec: { ...pod.spec, affinity } };
+};
+
+/** Whether a pod has preferences that a plan may respect or ignore. */
+export const hasPreferences = ({ spec: { affinity, topologySpreadConstraints } }: Pod): boolean =>
+  (affinity !== undefined &&
+    [affinity.nodeAffinity, affinity.podAffinity, affinity.podAntiAffinity].some(
+      (each) => (each?.preferredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0,
+    )) ||
+  (topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
+
+/**
+ * The pods that wait, with their preferences made demands: the heaviest node affinity that some place meets, affinity
+ * to other pods and spread. `places` are nodes that stand and nodes that could be bought.
+ */
+export const preferWhileWaiting = (pods: readonly Pod[], places: readonly Place[]): Pod[] => {
+  const found = new Map<string, readonly NodeSelectorTerm[]>();
+  return pods.map((pod) => {
+    const terms = preferredTerms(pod);
+    const id = JSON.stringify(terms);
+    let met = found.get(id);
+    if (!met) {
+      const heaviest = terms.find((term) => places.some((place) => isMet(term, place)));
+      met = heaviest ? [heaviest] : [];
+      found.set(id, met);
+    }
+    return withPodTerms(withSpread(withTerms(pod, met)), () => true);
+  });
+};
+
+/** Tells how many pods a term of a pod selects in a domain of the cluster as it stands. */
+const countPods = (
+  snapshot: Snapshot,
+  namespaces: NamespaceLabels,
+): ((pod: Pod, term: PodAffinityTerm, domain: string) => number) => {
+  const labels = new Map(snapshot.nodes.map((node) => [node.metadata.name, node.metadata.labels ?? {}]));
+  const counted = new Map<string, ReadonlyMap<string, number>>();
+  return (pod, term, domain) => {
+    const own = [...(term.matchLabelKeys ?? []), ...(term.mismatchLabelKeys ?? [])].map(
+      (key) => labelsOf(pod)[key],
+    );
+    const id = JSON.stringify([term, namespaceOf(pod), own]);
+    let counts = counted.get(id);
+    if (!counts) {
+      const found = new Map<string, number>();
+      for (const other of snapshot.pods) {
+        const value = labels.get(other.spec.nodeName ?? '')?.[term.topologyKey];
+        if (value === undefined || hasEnded(other) || !termSelects(term, pod, other, namespaces)) continue;
+        found.set(value, (found.get(value) ?? 0) + 1);
+      }
+      counts = found;
+      counted.set(id, counts);
+    }
+    return counts.get(domain) ?? 0;
+  };
+};
+
+/**
+ * The cluster with preferences made demands on pods that may move: affinity, to nodes and to pods, where it is met
+ * today, and spread.
+ */
+export const preferWhileMoving = (snapshot: Snapshot): Snapshot => {
+  const nodes = new Map(snapshot.nodes.map((node) => [node.metadata.name, node]));
+  const namespaces: NamespaceLabels = new Map(
+    snapshot.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}]),
+  );
+  const count = countPods(snapshot, namespaces);
+  const isSelected = (term: PodAffinityTerm, pod: Pod): boolean => termSelects(term, pod, pod, namespaces);
+  return {
+    ...snapshot,
+    pods: snapshot.pods.map((pod) => {
+      const node = nodes.get(pod.spec.nodeName ?? '');
+      if (!node || isBoundToNode(pod) || !hasPreferences(pod)) return pod;
+      const place = { labels: node.metadata.labels ?? {}, name: node.metadata.name };
+      const met = preferredTerms(pod).filter((term) => !term.matchFields?.length && isMet(term, place));
+      const isKept = (term: PodAffinityTerm, side: Side): boolean => {
+        const domain = place.labels[term.topologyKey];
+        if (domain === undefined) return false;
+        const others = count(pod, term, domain) - (isSelected(term, pod) ? 1 : 0);
+        return side === 'podAffinity' ? others > 0 : others === 0;
+      };
+      return withPodTerms(withSpread(withTerms(pod, met)), isKept);
+    }),
+  };
+};

@@ -1,0 +1,73 @@
+import type { LabelSelector, Pod, TopologySpreadConstraint } from '../../api/objects.ts';
+import { labelsOf, namespaceOf } from './interpodaffinity.ts';
+import { matchesLabels, matchesNodeAffinity } from './nodeaffinity.ts';
+import type { NodeView } from './nodeinfo.ts';
+import { untoleratedTaint } from './tainttoleration.ts';
+
+/** The constraints that must hold; those with ScheduleAnyway are preferences. */
+export const requiredSpread = (pod: Pod): readonly TopologySpreadConstraint[] =>
+  (pod.spec.topologySpreadConstraints ?? []).filter((each) => each.whenUnsatisfiable === 'DoNotSchedule');
+
+/** The constraint's selector with the values of its matchLabelKeys in it; undefined selects nothing. */
+export const spreadSelector = (constraint: TopologySpreadConstraint, pod: Pod): LabelSelector | undefined => {
+  const labels = labelsOf(pod);
+  const keys = (constraint.matchLabelKeys ?? []).filter((key) => key in labels);
+  if (constraint.labelSelector === undefined || keys.length === 0) return constraint.labelSelector;
+  return {
+    ...constraint.labelSelector,
+    matchExpressions: [
+      ...(constraint.labelSelector.matchExpressions ?? []),
+      ...keys.map((key) => ({ key, operator: 'In' as const, values: [labels[key] ?? ''] })),
+    ],
+  };
+};
+
+const isEmpty = (selector: LabelSelector): boolean =>
+  Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
+
+/** Whether a constraint of `owner` counts `pod`; an empty selector counts none, as in kube-scheduler. */
+export const spreadCounts = (selector: LabelSelector | undefined, owner: Pod, pod: Pod): boolean =>
+  selector !== undefined &&
+  !isEmpty(selector) &&
+  pod.metadata.deletionTimestamp === undefined &&
+  namespaceOf(owner) === namespaceOf(pod) &&
+  matchesLabels(selector, labelsOf(pod));
+
+/** Whether a node takes part in a pod's constraint by its node affinity and taints policies. */
+export const isSpreadOver = (
+  constraint: TopologySpreadConstraint,
+  pod: Pod,
+  node: Pick<NodeView, 'labels' | 'name' | 'taints'>,
+): boolean =>
+  ((constraint.nodeAffinityPolicy ?? 'Honor') === 'Ignore' ||
+    matchesNodeAffinity(pod, node.labels, node.name)) &&
+  ((constraint.nodeTaintsPolicy ?? 'Ignore') === 'Ignore' ||
+    untoleratedTaint(node.taints, pod.spec.tolerations) === null);
+
+/** Whether spread constraints let `pod` onto `node`; 'label' when the node lacks a topology label. */
+export const spreadRefuses = (
+  pod: Pod,
+  node: NodeView,
+  nodes: readonly NodeView[],
+): 'label' | 'skew' | null => {
+  const constraints = requiredSpread(pod);
+  if (constraints.length === 0) return null;
+  const eligible = nodes.filter((each) => constraints.every((c) => each.labels[c.topologyKey] !== undefined));
+  for (const constraint of constraints) {
+    const domain = node.labels[constraint.topologyKey];
+    if (domain === undefined) return 'label';
+    const selector = spreadSelector(constraint, pod);
+    const counts = new Map<string, number>();
+    for (const each of eligible) {
+      if (!isSpreadOver(constraint, pod, each)) continue;
+      const value = each.labels[constraint.topologyKey] ?? '';
+      let count = counts.get(value) ?? 0;
+      for (const there of each.pods) if (spreadCounts(selector, pod, there)) count += 1;
+      counts.set(value, count);
+    }
+    const least = counts.size < (constraint.minDomains ?? 1) ? 0 : Math.min(...counts.values());
+    const self = matchesLabels(selector, labelsOf(pod)) ? 1 : 0;
+    if ((counts.get(domain) ?? 0) + self - least > constraint.maxSkew) return 'skew';
+  }
+  return null;
+};

@@ -1,0 +1,161 @@
+import type {
+  LabelSelector,
+  NodeSelector,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+} from '../../api/objects.ts';
+import { bytes } from '../../api/quantity.ts';
+import { type Labels, matchesLabels, matchesNodeSelector } from './nodeaffinity.ts';
+
+type ClaimSpec = NonNullable<PersistentVolumeClaim['spec']> & {
+  readonly resources?: { readonly requests?: { readonly storage?: string } };
+  readonly selector?: LabelSelector;
+  readonly volumeMode?: string;
+};
+type VolumeSpec = NonNullable<PersistentVolume['spec']> & {
+  readonly capacity?: { readonly storage?: string };
+  readonly accessModes?: readonly string[];
+  readonly volumeMode?: string;
+};
+
+const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
+const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
+
+/** How it stands with a claim, as kube-scheduler's VolumeBinding sees it. */
+export type Binding =
+  | { readonly kind: 'bound'; readonly volume: PersistentVolume }
+  /** No node will do until somebody else has acted. */
+  | { readonly kind: 'impossible'; readonly message: string }
+  /** Bound once its pod has a node: to one of `free`, or to a volume made where `topology` allows; null makes none. */
+  | {
+      readonly kind: 'waiting';
+      readonly claim: PersistentVolumeClaim;
+      /** Smallest first. */
+      readonly free: readonly PersistentVolume[];
+      readonly topology: NodeSelector | 'anywhere' | null;
+      /** The node that it was promised to already. */
+      readonly node: string | null;
+    };
+
+const impossible = (message: string): Binding => ({ kind: 'impossible', message });
+
+const sizeOf = (volume: PersistentVolume): number =>
+  bytes((volume.spec as VolumeSpec | undefined)?.capacity?.storage ?? '0');
+
+const askedBy = (claim: PersistentVolumeClaim): number =>
+  bytes((claim.spec as ClaimSpec | undefined)?.resources?.requests?.storage ?? '0');
+
+/** Static volumes that a claim may be bound to. Source: FindMatchingVolume in k8s.io/component-helpers. */
+const freeFor = (claim: PersistentVolumeClaim, volumes: Iterable<PersistentVolume>): PersistentVolume[] => {
+  const asked = claim.spec as ClaimSpec;
+  const found: PersistentVolume[] = [];
+  for (const volume of volumes) {
+    const spec = volume.spec as VolumeSpec | undefined;
+    const phase = (volume as { readonly status?: { readonly phase?: string } }).status?.phase;
+    if (
+      spec &&
+      !spec.claimRef &&
+      (phase ?? 'Available') === 'Available' &&
+      volume.metadata.deletionTimestamp === undefined &&
+      (spec.storageClassName ?? '') === (asked.storageClassName ?? '') &&
+      (spec.volumeMode ?? 'Filesystem') === (asked.volumeMode ?? 'Filesystem') &&
+      sizeOf(volume) >= askedBy(claim) &&
+      (asked.accessModes ?? []).every((mode) => (spec.accessModes ?? asked.accessModes)?.includes(mode)) &&
+      (asked.selector === undefined || matchesLabels(asked.selector, volume.metadata.labels ?? {}))
+    ) {
+      found.push(volume);
+    }
+  }
+  return found.sort((a, b) => sizeOf(a) - sizeOf(b));
+};
+
+const topologyOf = (storage: StorageClass): NodeSelector | 'anywhere' | null => {
+  if (!storage.provisioner || storage.provisioner === NO_PROVISIONER) return null;
+  const terms = storage.allowedTopologies ?? [];
+  if (terms.length === 0) return 'anywhere';
+  return {
+    nodeSelectorTerms: terms.map((term) => ({
+      matchExpressions: (term.matchLabelExpressions ?? []).map((each) => ({
+        key: each.key,
+        operator: 'In' as const,
+        values: each.values,
+      })),
+    })),
+  };
+};
+
+/** How it stands with a claim. */
+export const bindingOf = (
+  claim: PersistentVolumeClaim,
+  volumes: ReadonlyMap<string, PersistentVolume>,
+  classes: ReadonlyMap<string, StorageClass>,
+): Binding => {
+  const { name, deletionTimestamp } = claim.metadata;
+  if (deletionTimestamp !== undefined) return impossible(`persistentvolumeclaim "${name}" is being deleted`);
+  const bound = claim.spec?.volumeName;
+  const phase = claim.status?.phase;
+  if (bound && phase !== 'Pending') {
+    const volume = phase === 'Lost' ? undefined : volumes.get(bound);
+    return volume
+      ? { kind: 'bound', volume }
+      : impossible('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
+  }
+  const storage = classes.get(claim.spec?.storageClassName ?? '');
+  if (bound || storage?.volumeBindingMode !== 'WaitForFirstConsumer') {
+    return impossible('pod has unbound immediate PersistentVolumeClaims');
+  }
+  return {
+    kind: 'waiting',
+    claim,
+    free: freeFor(claim, volumes.values()),
+    topology: topologyOf(storage),
+    node: claim.metadata.annotations?.[SELECTED_NODE] ?? null,
+  };
+};
+
+export type Waiting = Extract<Binding, { kind: 'waiting' }>;
+
+const isOn = (volume: PersistentVolume, labels: Labels): boolean => {
+  const required = volume.spec?.nodeAffinity?.required;
+  return required === undefined || matchesNodeSelector(required, labels, '');
+};
+
+/** Whether a node can give every waiting claim of a pod a volume of its own, as VolumeBinding tries it. */
+export const canBind = (
+  waiting: readonly Waiting[],
+  node: { readonly name: string; readonly labels: Labels },
+): boolean => {
+  const taken = new Set<PersistentVolume>();
+  const bySize = [...waiting].sort((a, b) => askedBy(a.claim) - askedBy(b.claim));
+  return bySize.every((each) => {
+    if (each.node !== null && each.node !== node.name) return false;
+    const match =
+      each.node === null
+        ? each.free.find((volume) => !taken.has(volume) && isOn(volume, node.labels))
+        : undefined;
+    if (match) {
+      taken.add(match);
+      return true;
+    }
+    if (each.topology === null) return false;
+    return each.topology === 'anywhere' || matchesNodeSelector(each.topology, node.labels, node.name);
+  });
+};
+
+/** The nodes where a waiting claim can be bound, other claims apart; null for any. */
+export const placesOf = (waiting: Waiting): NodeSelector | null => {
+  if (waiting.node !== null) {
+    const matchFields = [{ key: 'metadata.name', operator: 'In' as const, values: [waiting.node] }];
+    return { nodeSelectorTerms: [{ matchFields }] };
+  }
+  if (waiting.topology === 'anywhere') return null;
+  const affinities = waiting.free.map((volume) => volume.spec?.nodeAffinity?.required);
+  if (affinities.some((each) => each === undefined)) return null;
+  return {
+    nodeSelectorTerms: [
+      ...affinities.flatMap((each) => each?.nodeSelectorTerms ?? []),
+      ...(waiting.topology?.nodeSelectorTerms ?? []),
+    ],
+  };
+};

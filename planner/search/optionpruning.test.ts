@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { Packing } from '../packing/packing.ts';
+import { Prospects } from './optionpruning.ts';
+
+interface Node {
+  readonly price: number;
+  readonly room: readonly [number, number, number];
+  /** How much of the room's worth its content comes to. */
+  readonly part: number;
+}
+
+const PRICES = Float64Array.of(0.00003, 0.000004, 0.0001);
+
+const columnOf = ({ price, room }: Node): OfferColumn =>
+  ({ price, room: Float64Array.from(room) }) as Partial<OfferColumn> as OfferColumn;
+
+/** All that is asked of a packing here. */
+const packing = { priceOf: (column: OfferColumn) => column.price } as Partial<Packing> as Packing;
+
+const node = fc.record({
+  price: fc.double({ min: 0.01, max: 5, noNaN: true }),
+  room: fc.tuple(
+    fc.integer({ min: 500, max: 64_000 }),
+    fc.integer({ min: 500, max: 256_000 }),
+    fc.integer({ min: 1, max: 110 }),
+  ),
+  part: fc.double({ min: 0.2, max: 1, noNaN: true }),
+});
+
+t.test('a column that is passed over would not have been the best', async () => {
+  fc.assert(
+    fc.property(
+      fc.array(node, { minLength: 1, maxLength: 20 }),
+      fc.double({ min: 0.1, max: 50, noNaN: true }),
+      (nodes, total) => {
+        const columns = nodes.map(columnOf);
+        const weighed = new Map(
+          columns.map((column, index) => {
+            const { price, room, part } = nodes[index] as Node;
+            const worth = room.reduce((sum, n, d) => sum + n * (PRICES[d] ?? 0), 0);
+            return [column, { price, packed: Math.min(total, part * worth) }];
+          }),
+        );
+        const best = (seen: readonly { price: number; packed: number }[], ratio: number): number =>
+          Math.min(...seen.map(({ price, packed }) => price + Math.max(0, total - packed) * ratio));
+        const ratioOf = (seen: readonly { price: number; packed: number }[]): number =>
+          Math.min(...seen.map(({ price, packed }) => price / packed));
+        const prospects = new Prospects(packing, columns, PRICES);
+        prospects.begin(total);
+        const seen: { price: number; packed: number }[] = [];
+        prospects.columns.forEach((column, place) => {
+          const found = weighed.get(column);
+          if (!found || prospects.isHopeless(place)) return;
+          seen.push(found);
+          prospects.see(found);
+        });
+        const all = [...weighed.values()];
+        if (Math.abs(ratioOf(seen) - ratioOf(all)) > 1e-12) throw new Error('the best rate was passed over');
+        if (best(seen, ratioOf(all)) > best(all, ratioOf(all)) + 1e-9) {
+          throw new Error('the best node was passed over');
+        }
+      },
+    ),
+    { numRuns: process.env.SOAK ? 100_000 : 2000, seed: 3 },
+  );
+});
