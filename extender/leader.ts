@@ -7,17 +7,17 @@ import { runControllers } from '../kube/controller/controller.ts';
 import { createRecorder } from '../kube/controller/events.ts';
 import type { HoldLimits } from '../planner/pinning/gatepolicy.ts';
 import { rememberRequests } from '../planner/scheduling/fit.ts';
-import { holds } from './holds.ts';
-import { IntentStore } from './intents.ts';
-import { Ledger } from './ledger.ts';
+import { Results } from './intents/results.ts';
+import { IntentStore } from './intents/store.ts';
+import { type Dialed, followStream } from './intents/stream.ts';
 import type { ExtenderMetrics } from './metrics.ts';
-import { pins } from './pins.ts';
-import { placeholders } from './placeholders.ts';
-import { refusedPods } from './refused.ts';
-import { releasePods } from './release.ts';
-import { Results } from './results.ts';
-import type { Report, State } from './state.ts';
-import { type Dialed, followStream } from './stream.ts';
+import { placeholders } from './placeholder/controller.ts';
+import { Ledger } from './placement/assumedpods.ts';
+import type { Report, State } from './placement/state.ts';
+import { holds } from './pods/gate.ts';
+import { pins } from './pods/pin.ts';
+import { refusedPods } from './pods/rejected.ts';
+import { releasePods } from './pods/stalenomination.ts';
 import { type Switch, whileEnabled } from './whileenabled.ts';
 
 /** Workers of each controller: writes to the API server that are under way at once. */

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import { counter, gauge } from '../kube/component/metrics.ts';
-import type { IntentStore } from './intents.ts';
+import type { IntentStore } from './intents/store.ts';
 
 export interface ExtenderMetrics {
   readonly leading: (is: boolean) => void;

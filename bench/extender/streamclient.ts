@@ -1,9 +1,9 @@
 import { type ClientDuplexStream, credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { type ClientMessage, loadPinningServices, type ServerMessage } from '../../api/pinning.ts';
-import { dialExternal } from '../../extender/autoscaler.ts';
-import { IntentStore } from '../../extender/intents.ts';
-import { Results } from '../../extender/results.ts';
-import { followStream } from '../../extender/stream.ts';
+import { dialExternal } from '../../extender/intents/dial.ts';
+import { Results } from '../../extender/intents/results.ts';
+import { IntentStore } from '../../extender/intents/store.ts';
+import { followStream } from '../../extender/intents/stream.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { plainRemote } from '../../kube/grpc/remote.ts';
 

@@ -1,10 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import type { Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS } from '../../api/resources.ts';
-import { IntentStore } from '../../extender/intents.ts';
-import { Ledger } from '../../extender/ledger.ts';
-import type { State } from '../../extender/state.ts';
-import { verbs } from '../../extender/verbs.ts';
+import { IntentStore } from '../../extender/intents/store.ts';
+import { Ledger } from '../../extender/placement/assumedpods.ts';
+import type { State } from '../../extender/placement/state.ts';
+import { verbs } from '../../extender/scheduler/server.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import { GRANT_MS } from '../../extender/take.ts';
+import { GRANT_MS } from '../../extender/placement/allocate.ts';
 import type { Child } from '../support/child.ts';
 import { median, pairedRatio } from '../support/figures.ts';
 import { formatNumber, formatRatio, type Row } from '../support/table.ts';

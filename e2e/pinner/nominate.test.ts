@@ -1,6 +1,6 @@
 import t from 'tap';
 import { NODES } from '../../api/resources.ts';
-import { nominate } from '../../extender/pins.ts';
+import { nominate } from '../../extender/pods/pin.ts';
 import { eventually, joinAs, podIntent, Scene } from './fixture.ts';
 
 const scene = new Scene('nominate');

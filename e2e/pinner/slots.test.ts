@@ -19,11 +19,11 @@ import {
   type TakeRequests,
 } from '../../api/pinning.ts';
 import { NODES, PODS } from '../../api/resources.ts';
-import { IntentStore } from '../../extender/intents.ts';
-import { Ledger } from '../../extender/ledger.ts';
-import { SlotGiver } from '../../extender/slotgiver.ts';
-import { slotsService } from '../../extender/slotsservice.ts';
-import type { State } from '../../extender/state.ts';
+import { IntentStore } from '../../extender/intents/store.ts';
+import { Ledger } from '../../extender/placement/assumedpods.ts';
+import type { State } from '../../extender/placement/state.ts';
+import { SlotGiver } from '../../extender/slotservice/allocator.ts';
+import { slotsService } from '../../extender/slotservice/grpc.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { StandingCache } from '../../kube/testing/fakecache.ts';

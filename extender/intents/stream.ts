@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js';
+import type { ClientMessage, ServerMessage } from '../../api/pinning.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { isAborted } from '../../kube/errors.ts';
+import type { Results } from './results.ts';
+import type { IntentStore } from './store.ts';
+
+/** A client for the autoscaler's Pinning service. */
+export interface Dialed {
+  readonly client: Client;
+  readonly peer: string;
+  /** False when the autoscaler that leads now is another one. */
+  readonly isCurrent: () => Promise<boolean>;
+  /** Says what to do about a connection that failed, from what the connection said. */
+  readonly explain?: (said: string) => string;
+}
+
+export interface StreamOptions {
+  /** Undefined while there is no autoscaler to talk to. */
+  readonly dial: () => Promise<Dialed | undefined>;
+  readonly store: IntentStore;
+  readonly results: Results;
+  readonly clientId: string;
+  readonly clusterId: string;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Called with true when the state of the world was received, false when the stream ended. */
+  readonly onState?: (isSynced: boolean) => void;
+  readonly connectTimeoutMs?: number;
+  readonly syncTimeoutMs?: number;
+  readonly checkEveryMs?: number;
+  readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
+  /** Between 0 and 1; spreads the reconnects of many clients. */
+  readonly random?: () => number;
+}
+
+type Call = ClientDuplexStream<ClientMessage, ServerMessage>;
+type PinningClient = Client & { Stream(): Call };
+
+const NO_PEER_MS = 1_000;
+/** A stream that lived this long starts the backoff anew. */
+const HEALTHY_MS = 10_000;
+
+const isReady = (client: Client): boolean =>
+  client.getChannel().getConnectivityState(false) === connectivityState.READY;
+
+const take = (store: IntentStore, results: Results, message: ServerMessage): boolean => {
+  const { upsert, removed, synced, version } = message;
+  if (upsert) {
+    store.upsert(upsert, version);
+    results.acknowledge(upsert.id, version);
+  } else if (synced) {
+    store.endResync(version);
+    return true;
+  } else if (removed !== undefined && removed !== '') {
+    store.remove(removed, version);
+    results.forget(removed);
+  }
+  return false;
+};
+
+/** One stream, from its connection to its end; throws what ended it. */
+const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
+  const { store, results, signal, log } = o;
+  // Told to stop while it dialed: a signal that has aborted already tells nobody again.
+  signal.throwIfAborted();
+  const call = (dialed.client as PinningClient).Stream();
+  const { promise, reject } = Promise.withResolvers<never>();
+  // A channel that is refused tells its calls so; one that is stuck tells nobody.
+  const connectTimeoutMs = o.connectTimeoutMs ?? 10_000;
+  const connectTimer = setTimeout(
+    () => isReady(dialed.client) || reject(new Error(`no connection within ${connectTimeoutMs} ms`)),
+    connectTimeoutMs,
+  );
+  const stop = (): void => reject(new DOMException('stopped', 'AbortError'));
+  const syncTimeoutMs = o.syncTimeoutMs ?? 30_000;
+  const syncTimer = setTimeout(
+    () => reject(new Error(`no state of the world within ${syncTimeoutMs} ms`)),
+    syncTimeoutMs,
+  );
+  const checkTimer = setInterval(() => {
+    dialed.isCurrent().then(
+      (isCurrent) => isCurrent || reject(new Error('another autoscaler leads now')),
+      (err: unknown) => log.debug({ err }, 'the autoscaler in charge could not be looked up'),
+    );
+  }, o.checkEveryMs ?? 5_000);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    store.beginResync();
+    call.on('data', (message: ServerMessage) => {
+      if (!take(store, results, message)) return;
+      clearTimeout(syncTimer);
+      results.attach(call);
+      log.info(
+        { peer: dialed.peer, intents: store.size, version: message.version },
+        'state of the world received',
+      );
+      o.onState?.(true);
+    });
+    call.on('error', reject);
+    call.on('end', () => reject(new Error('the autoscaler ended the stream')));
+    call.write({ hello: { clientId: o.clientId, clusterId: o.clusterId, lastVersion: store.version } });
+    await promise;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    clearTimeout(connectTimer);
+    clearTimeout(syncTimer);
+    clearInterval(checkTimer);
+    results.detach(call);
+    o.onState?.(false);
+    call.removeAllListeners('data');
+    call.on('error', () => {});
+    call.cancel();
+  }
+};
+
+/**
+ * Follows the autoscaler's pin stream until the signal aborts: each break is a new channel and a new state of the
+ * world, after a growing, jittered wait.
+ */
+export const followStream = async (o: StreamOptions): Promise<void> => {
+  const { signal, log } = o;
+  const { firstMs, maxMs } = o.backoff ?? { firstMs: 200, maxMs: 10_000 };
+  const random = o.random ?? Math.random;
+  let failures = 0;
+  while (!signal.aborted) {
+    const since = performance.now();
+    let dialed: Dialed | undefined;
+    let waitMs = NO_PEER_MS;
+    try {
+      dialed = await o.dial();
+      if (dialed) await runSession(o, dialed);
+      else log.debug('no autoscaler leads yet');
+    } catch (error) {
+      if (signal.aborted || isAborted(error)) return;
+      if (performance.now() - since >= HEALTHY_MS) failures = 0;
+      const ceiling = Math.min(maxMs, firstMs * 2 ** failures++);
+      waitMs = ceiling * (0.5 + random() / 2);
+      const said = error instanceof Error ? error.message : String(error);
+      const reason = dialed?.explain?.(said) ?? said;
+      log.warn(
+        { peer: dialed?.peer, reason, retryMs: Math.round(waitMs) },
+        'failed streaming pod pinning actions, restarting...',
+      );
+    } finally {
+      dialed?.client.close();
+    }
+    await sleep(waitMs, undefined, { signal }).catch(() => {});
+  }
+};

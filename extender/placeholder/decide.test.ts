@@ -1,0 +1,262 @@
+import t from 'tap';
+import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import type { Node, Pod } from '../../api/objects.ts';
+import type { Intent, NodeIntent } from '../../api/pinning.ts';
+import {
+  decidePlaceholder,
+  JOIN_DEADLINE,
+  NODE_CLAIM,
+  placeholderOf,
+  type Sight,
+  type Step,
+} from './decide.ts';
+
+const NOW = Date.parse('2030-01-01T00:00:00Z');
+const PROVIDER = 'aws:///us-west-2a/i-1';
+
+const intent = (change: Partial<NonNullable<Intent['node']>> = {}): Intent => ({
+  id: 'node/n',
+  plan: 'plan',
+  nodeClaim: 'claim',
+  nodeName: 'n',
+  node: {
+    providerId: PROVIDER,
+    labels: { zone: 'a' },
+    annotations: {},
+    taints: [{ key: PREPARING_TAINT, value: 'true', effect: 'NoSchedule' }],
+    capacity: { cpu: '4', 'nvidia.com/gpu': '1' },
+    allocatable: { cpu: '3900m', 'nvidia.com/gpu': '1' },
+    joinDeadlineMs: NOW + 60_000,
+    nodeClaimUid: 'uid',
+    ...change,
+  },
+});
+
+interface Shape {
+  readonly isOurs?: boolean;
+  readonly joined?: boolean;
+  readonly providerID?: string;
+  readonly deleting?: boolean;
+  readonly made?: string;
+  readonly complete?: boolean;
+  readonly deadline?: string;
+  readonly taints?: readonly string[];
+}
+
+const node = (s: Shape = {}): Node => ({
+  metadata: {
+    name: 'n',
+    creationTimestamp: s.made ?? '2030-01-01T00:00:00Z',
+    labels: {
+      ...(s.complete === false ? {} : { zone: 'a' }),
+      ...(s.isOurs ? { [PLACEHOLDER]: 'true' } : {}),
+    },
+    annotations:
+      s.complete === false
+        ? {}
+        : { [NODE_CLAIM]: 'claim', [JOIN_DEADLINE]: s.deadline ?? '2030-01-01T00:01:00.000Z' },
+    ...(s.deleting ? { deletionTimestamp: '2030-01-01T00:00:00Z' } : {}),
+  },
+  spec: {
+    providerID: s.providerID ?? PROVIDER,
+    taints: (s.taints ?? []).map((key) => ({ key, effect: 'NoSchedule' as const })),
+  },
+  status: s.joined ? { nodeInfo: { kubeletVersion: 'v1.36.3' } } : {},
+});
+
+const someonesPod: Pod = { metadata: { name: 'p' }, spec: { containers: [], nodeName: 'n' } };
+
+const sight = (change: Partial<Sight> = {}): Sight => ({
+  name: 'n',
+  intent: intent(),
+  node: undefined,
+  pods: [],
+  hasPins: false,
+  isWorldKnown: true,
+  isAtRest: false,
+  now: NOW,
+  ...change,
+});
+
+const none = undefined;
+
+const rows: readonly (readonly [string, Partial<Sight>, Step['kind'], Step['state']])[] = [
+  ['a machine on its way gets a placeholder', {}, 'create', 'PLACED'],
+  ['a placeholder deleted by hand is made again', { isWorldKnown: false }, 'create', 'PLACED'],
+  ['a machine without providerID has to wait', { intent: intent({ providerId: '' }) }, 'sweep', 'UNKNOWN'],
+  ['a deadline that passed makes no placeholder', { now: NOW + 60_000 }, 'sweep', 'GIVEN_UP'],
+  ['a placeholder is kept', { node: node({ isOurs: true }) }, 'keep', 'PLACED'],
+  [
+    'a placeholder is given up at its deadline',
+    { node: node({ isOurs: true }), now: NOW + 60_000 },
+    'give-up',
+    'GIVEN_UP',
+  ],
+  ['a kubelet takes its placeholder over', { node: node({ isOurs: true, joined: true }) }, 'patch', 'JOINED'],
+  ['a kubelet is never given up', { node: node({ joined: true }), now: NOW + 90_000 }, 'rest', 'JOINED'],
+  [
+    'a kubelet that joined at the last moment is not given up either',
+    { node: node({ isOurs: true, joined: true }), now: NOW + 90_000 },
+    'patch',
+    'JOINED',
+  ],
+  [
+    'a node that its kubelet made first is completed',
+    { node: node({ joined: true, complete: false }) },
+    'patch',
+    'JOINED',
+  ],
+  ['a node that lacks nothing is left alone', { node: node({ joined: true }) }, 'rest', 'JOINED'],
+  [
+    "another machine's Node of that name is waited out",
+    { node: node({ joined: true, providerID: 'other' }) },
+    'wait',
+    'REJECTED',
+  ],
+  [
+    'our own stale placeholder makes way',
+    { node: node({ isOurs: true, providerID: 'other' }) },
+    'give-up',
+    'UNKNOWN',
+  ],
+  [
+    'a placeholder that is being deleted loses its pods',
+    { node: node({ isOurs: true, deleting: true }) },
+    'give-up',
+    'GIVEN_UP',
+  ],
+  [
+    'a joined node that is being deleted keeps its pods',
+    { node: node({ joined: true, deleting: true }) },
+    'wait',
+    'JOINED',
+  ],
+  ["someone else's Node is never renewed or deleted", { node: node(), now: NOW + 90_000 }, 'rest', 'PLACED'],
+  [
+    'a placeholder that no plan wants is given up',
+    { intent: none, node: node({ isOurs: true }) },
+    'give-up',
+    'UNKNOWN',
+  ],
+  [
+    'a placeholder is kept while the autoscaler has not spoken',
+    { intent: none, node: node({ isOurs: true }), isWorldKnown: false },
+    'keep',
+    'UNKNOWN',
+  ],
+  [
+    'its deadline holds without the autoscaler, too',
+    { intent: none, node: node({ isOurs: true }), isWorldKnown: false, now: NOW + 60_000 },
+    'give-up',
+    'UNKNOWN',
+  ],
+  [
+    'a joined placeholder that no plan wants stays as a node',
+    { intent: none, node: node({ isOurs: true, joined: true }) },
+    'patch',
+    'UNKNOWN',
+  ],
+  [
+    'while pinning is off a machine on its way keeps its placeholder, else Karpenter would end it',
+    { intent: none, node: node({ isOurs: true }), isWorldKnown: false, isAtRest: true },
+    'keep',
+    'UNKNOWN',
+  ],
+  [
+    'while pinning is off its deadline holds',
+    { intent: none, node: node({ isOurs: true }), isWorldKnown: false, isAtRest: true, now: NOW + 60_000 },
+    'give-up',
+    'UNKNOWN',
+  ],
+  [
+    'while pinning is off a machine that has joined is opened',
+    {
+      intent: none,
+      node: node({ joined: true, taints: [PREPARING_TAINT] }),
+      isWorldKnown: false,
+      isAtRest: true,
+    },
+    'patch',
+    'UNKNOWN',
+  ],
+  [
+    'while pinning is off pods on a node that is gone are taken off',
+    { intent: none, isWorldKnown: false, isAtRest: true },
+    'sweep',
+    'UNKNOWN',
+  ],
+  [
+    'a node that no plan reserves any more is opened',
+    { intent: none, node: node({ joined: true, taints: [PREPARING_TAINT] }) },
+    'patch',
+    'UNKNOWN',
+  ],
+  [
+    'a node that pins still go to stays reserved',
+    { intent: none, node: node({ joined: true, taints: [PREPARING_TAINT] }), hasPins: true },
+    'rest',
+    'UNKNOWN',
+  ],
+  [
+    'a reserved node that we did not make is not ours to open',
+    { intent: none, node: node({ joined: true, complete: false, taints: [PREPARING_TAINT] }) },
+    'rest',
+    'UNKNOWN',
+  ],
+  ['a foreign node is not ours', { intent: none, node: node({ complete: false }) }, 'rest', 'UNKNOWN'],
+  ['pods on a Node that is gone are swept up', { intent: none }, 'sweep', 'UNKNOWN'],
+];
+
+for (const [says, change, kind, state] of rows) {
+  t.test(says, async (t) => {
+    const step = decidePlaceholder(sight(change));
+    t.equal(step.kind, kind, step.reason);
+    t.equal(step.state, state);
+  });
+}
+
+t.test('a placeholder has all labels and taints, no devices, no Ready condition', async (t) => {
+  const step = decidePlaceholder(sight());
+  if (step.kind !== 'create') return t.fail('not created');
+  t.match(step.node, {
+    metadata: {
+      name: 'n',
+      labels: { zone: 'a', [PLACEHOLDER]: 'true' },
+      annotations: { [NODE_CLAIM]: 'claim' },
+    },
+    spec: { providerID: PROVIDER, taints: [{ key: PREPARING_TAINT, effect: 'NoSchedule' }] },
+    status: { capacity: { cpu: '4' }, allocatable: { cpu: '3900m' } },
+  });
+  t.notOk(step.node.status?.capacity?.['nvidia.com/gpu']);
+  t.notOk(step.node.status?.conditions);
+});
+
+t.test('a node that its kubelet made is reserved only while it is young and empty', async (t) => {
+  const taintsOf = (change: Partial<Sight>): readonly string[] => {
+    const step = decidePlaceholder(sight(change));
+    return step.kind === 'patch' ? (step.patch.spec?.taints ?? []).map(({ key }) => key) : [];
+  };
+  const fresh = node({ joined: true, complete: false });
+  t.same(taintsOf({ node: fresh }), [PREPARING_TAINT]);
+  t.same(taintsOf({ node: fresh, pods: [someonesPod] }), []);
+  t.same(taintsOf({ node: node({ joined: true, complete: false, made: '2029-12-31T23:00:00Z' }) }), []);
+  t.same(taintsOf({ node: node({ joined: true, complete: false, taints: [PREPARING_TAINT] }) }), []);
+});
+
+t.test('adoption takes our label off and nothing else', async (t) => {
+  const step = decidePlaceholder(
+    sight({ node: node({ isOurs: true, joined: true, taints: [PREPARING_TAINT] }) }),
+  );
+  if (step.kind !== 'patch') return t.fail('no patch');
+  t.same(step.patch, { metadata: { labels: { [PLACEHOLDER]: null } } });
+  t.ok(step.hasJoined);
+});
+
+t.test('a placeholder that Kubernetes is to keep closed says that it is not ready', async (t) => {
+  const closed = { key: NOT_READY, value: '', effect: 'NoSchedule' };
+  const open = placeholderOf(intent(), intent().node as NodeIntent);
+  t.equal(open.status?.conditions, undefined, 'a node that a plan reserves says nothing');
+  const step = placeholderOf(intent(), { ...(intent().node as NodeIntent), taints: [closed] });
+  t.match(step.status?.conditions, [{ type: 'Ready', status: 'False' }]);
+  t.match(step.spec?.taints, [{ key: NOT_READY, effect: 'NoSchedule' }]);
+});

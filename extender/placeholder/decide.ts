@@ -1,0 +1,243 @@
+import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import type { Node, Pod, Taint } from '../../api/objects.ts';
+import type { Intent, NodeIntent, ResultState } from '../../api/pinning.ts';
+
+/** On a Node that we made or completed: the NodeClaim it stands for. It stays when the machine has joined. */
+export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
+/** When a placeholder is given up, RFC 3339; read where the intent is not known. */
+export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
+
+/** A node that a kubelet made this recently may still be reserved, if nothing runs on it. */
+const YOUNG_MS = 120_000;
+
+export interface Sight {
+  readonly name: string;
+  readonly intent: Intent | undefined;
+  readonly node: Node | undefined;
+  /** Pods on the node, in the order of the cache. */
+  readonly pods: readonly Pod[];
+  /** Whether intents are still meant to come here, other than the node's own. */
+  readonly hasPins: boolean;
+  /** False until a whole state of the world was received: then no intent may also mean not known yet. */
+  readonly isWorldKnown: boolean;
+  /** Whether pinning is turned off: then no intent means that nothing is wanted, and nothing new is begun. */
+  readonly isAtRest: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+export interface NodePatch {
+  readonly metadata?: {
+    readonly labels?: Readonly<Record<string, string | null>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec?: { readonly providerID?: string; readonly taints?: readonly Taint[] };
+}
+
+/** What is done next for one node name; `state` is what the autoscaler is told. */
+export type Step =
+  | { readonly kind: 'create'; readonly node: Node; readonly state: ResultState; readonly reason: string }
+  | {
+      readonly kind: 'patch';
+      readonly patch: NodePatch;
+      readonly hasJoined: boolean;
+      readonly state: ResultState;
+      readonly reason: string;
+    }
+  | { readonly kind: 'keep'; readonly until: number; readonly state: ResultState; readonly reason: string }
+  | { readonly kind: 'give-up'; readonly state: ResultState; readonly reason: string }
+  | { readonly kind: 'sweep'; readonly state: ResultState; readonly reason: string }
+  | { readonly kind: 'wait'; readonly state: ResultState; readonly reason: string }
+  | { readonly kind: 'rest'; readonly state: ResultState; readonly reason: string };
+
+export const isPlaceholder = (node: Node): boolean => node.metadata.labels?.[PLACEHOLDER] !== undefined;
+
+/** The kubelet is the only one to write nodeInfo: it is there once the machine has joined. */
+export const hasJoined = (node: Node): boolean =>
+  (node.status?.nodeInfo?.kubeletVersion ?? '') !== '' && node.status?.nodeInfo !== undefined;
+
+export const isReady = (node: Node): boolean =>
+  node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+
+const isPlain = (resource: string): boolean =>
+  ['cpu', 'memory', 'ephemeral-storage', 'pods'].includes(resource);
+
+// Devices are left out: a kubelet sets them to zero when it takes the Node over, and counts them anew.
+const plainOnly = (list: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(list).filter(([resource]) => isPlain(resource)));
+
+const toTaint = ({ key, value, effect }: NodeIntent['taints'][number]): Taint => ({
+  key,
+  ...(value ? { value } : {}),
+  effect: effect as Taint['effect'],
+});
+
+const annotationsOf = (intent: Intent, node: NodeIntent): Record<string, string> => ({
+  ...node.annotations,
+  [NODE_CLAIM]: intent.nodeClaim,
+  ...(node.joinDeadlineMs > 0 ? { [JOIN_DEADLINE]: new Date(node.joinDeadlineMs).toISOString() } : {}),
+});
+
+const isClosed = (node: NodeIntent): boolean => node.taints.some(({ key }) => key === NOT_READY);
+
+// The node lifecycle controller keeps the not-ready taint where a Node says that it is not ready, and takes it off
+// where a Node says nothing, or once the kubelet says that it is.
+const NOT_JOINED = {
+  type: 'Ready',
+  status: 'False',
+  reason: 'MachineOnItsWay',
+  message: 'the machine of this node has not joined',
+} as const;
+
+/** The Node that stands for a machine which has not joined. */
+export const placeholderOf = (intent: Intent, node: NodeIntent): Node => ({
+  metadata: {
+    name: intent.nodeName,
+    labels: { ...node.labels, [PLACEHOLDER]: 'true' },
+    annotations: annotationsOf(intent, node),
+  },
+  spec: { providerID: node.providerId, taints: node.taints.map(toTaint) },
+  status: {
+    capacity: plainOnly(node.capacity),
+    allocatable: plainOnly(node.allocatable),
+    ...(isClosed(node) ? { conditions: [NOT_JOINED] } : {}),
+  },
+});
+
+const missing = (
+  wanted: Readonly<Record<string, string>>,
+  there: Readonly<Record<string, string>> | undefined,
+): Record<string, string> =>
+  Object.fromEntries(Object.entries(wanted).filter(([key]) => there?.[key] === undefined));
+
+const sameTaint = (a: Taint, b: Taint): boolean => a.key === b.key && a.effect === b.effect;
+
+const isDaemon = (pod: Pod): boolean =>
+  pod.metadata.ownerReferences?.some(({ kind, controller }) => controller && kind === 'DaemonSet') ?? false;
+
+/** A kubelet came first: its node may be reserved only while nothing was put on it. */
+const canReserve = ({ node, pods, now }: Sight): boolean => {
+  const made = Date.parse(node?.metadata.creationTimestamp ?? '');
+  return now - made < YOUNG_MS && pods.every(isDaemon);
+};
+
+/** What a node lacks of its intent. */
+const completion = (s: Sight, intent: Intent, wanted: NodeIntent, node: Node): NodePatch | undefined => {
+  const joined = hasJoined(node);
+  const ours = isPlaceholder(node);
+  const labels: Record<string, string | null> = missing(wanted.labels, node.metadata.labels);
+  if (ours && joined) labels[PLACEHOLDER] = null;
+  const annotations = missing(annotationsOf(intent, wanted), node.metadata.annotations);
+  const wasKnown = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
+  const taints = node.spec?.taints ?? [];
+  const reserve = wanted.taints
+    .map(toTaint)
+    .filter(({ key }) => key === PREPARING_TAINT && !wasKnown && canReserve(s))
+    .filter((taint) => !taints.some((there) => sameTaint(there, taint)));
+  const providerID = node.spec?.providerID ? undefined : wanted.providerId;
+  const metadata = {
+    ...(Object.keys(labels).length > 0 ? { labels } : {}),
+    ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+  };
+  const spec = {
+    ...(providerID ? { providerID } : {}),
+    ...(reserve.length > 0 ? { taints: [...taints, ...reserve] } : {}),
+  };
+  if (Object.keys(metadata).length === 0 && Object.keys(spec).length === 0) return undefined;
+  return {
+    ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
+    ...(Object.keys(spec).length > 0 ? { spec } : {}),
+  };
+};
+
+const withIntent = (s: Sight, intent: Intent, wanted: NodeIntent): Step => {
+  const { node, now } = s;
+  const isLate = wanted.joinDeadlineMs > 0 && now >= wanted.joinDeadlineMs;
+  if (!node) {
+    if (isLate) return { kind: 'sweep', state: 'GIVEN_UP', reason: 'the machine did not join in time' };
+    return {
+      kind: 'create',
+      node: placeholderOf(intent, wanted),
+      state: 'PLACED',
+      reason: 'its machine is on the way',
+    };
+  }
+  const { providerID } = node.spec ?? {};
+  if (providerID && providerID !== wanted.providerId) {
+    if (isPlaceholder(node) && !hasJoined(node)) {
+      return { kind: 'give-up', state: 'UNKNOWN', reason: `it stood for another machine, ${providerID}` };
+    }
+    const reason = `a Node of the same name belongs to another machine, ${providerID}`;
+    return { kind: 'wait', state: 'REJECTED', reason };
+  }
+  if (node.metadata.deletionTimestamp) {
+    if (hasJoined(node)) return { kind: 'wait', state: 'JOINED', reason: 'the node is being deleted' };
+    return { kind: 'give-up', state: 'GIVEN_UP', reason: 'its Node is being deleted' };
+  }
+  const patch = completion(s, intent, wanted, node);
+  if (hasJoined(node)) {
+    const state = 'JOINED' as const;
+    if (patch) return { kind: 'patch', patch, hasJoined: true, state, reason: 'its machine has joined' };
+    return { kind: 'rest', state, reason: 'its machine has joined' };
+  }
+  if (!isPlaceholder(node)) {
+    if (patch) return { kind: 'patch', patch, hasJoined: false, state: 'PLACED', reason: 'it lacked labels' };
+    return { kind: 'rest', state: 'PLACED', reason: 'someone else made the Node' };
+  }
+  if (isLate) return { kind: 'give-up', state: 'GIVEN_UP', reason: 'the machine did not join in time' };
+  if (patch) return { kind: 'patch', patch, hasJoined: false, state: 'PLACED', reason: 'it lacked labels' };
+  return {
+    kind: 'keep',
+    until: wanted.joinDeadlineMs || Number.POSITIVE_INFINITY,
+    state: 'PLACED',
+    reason: 'its machine is on the way',
+  };
+};
+
+const rest = (reason: string): Step => ({ kind: 'rest', state: 'UNKNOWN', reason });
+
+const withoutIntent = (s: Sight): Step => {
+  const { node, now } = s;
+  if (!node) {
+    if (!(s.isWorldKnown || s.isAtRest) || s.hasPins) return rest('nothing stands here');
+    return { kind: 'sweep', state: 'UNKNOWN', reason: 'its Node is gone' };
+  }
+  if (isPlaceholder(node) && hasJoined(node)) {
+    const patch: NodePatch = { metadata: { labels: { [PLACEHOLDER]: null } } };
+    return { kind: 'patch', patch, hasJoined: true, state: 'UNKNOWN', reason: 'its machine has joined' };
+  }
+  if (isPlaceholder(node)) {
+    const deadline = Date.parse(node.metadata.annotations?.[JOIN_DEADLINE] ?? '');
+    if (deadline <= now) {
+      return { kind: 'give-up', state: 'UNKNOWN', reason: 'the machine did not join in time' };
+    }
+    if (s.isWorldKnown) return { kind: 'give-up', state: 'UNKNOWN', reason: 'its plan wants it no more' };
+    const until = Number.isNaN(deadline) ? Number.POSITIVE_INFINITY : deadline;
+    // Karpenter ends a machine whose Node is deleted: also where nothing is pinned any more it is left to join.
+    const reason = s.isAtRest ? 'pinning is off, its machine may join' : 'the autoscaler has not spoken yet';
+    return { kind: 'keep', until, state: 'UNKNOWN', reason };
+  }
+  const isOurs = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
+  const taints = node.spec?.taints ?? [];
+  const left = taints.filter(({ key }) => key !== PREPARING_TAINT);
+  if (isOurs && (s.isWorldKnown || s.isAtRest) && !s.hasPins && left.length < taints.length) {
+    const patch: NodePatch = { spec: { taints: left } };
+    return {
+      kind: 'patch',
+      patch,
+      hasJoined: true,
+      state: 'UNKNOWN',
+      reason: 'no plan reserves it any more',
+    };
+  }
+  return rest('not ours');
+};
+
+/**
+ * What is to be done for one node name, from what the cluster and the stream say now. Only Nodes with our label are
+ * given up, and a placeholder whose kubelet has spoken is never deleted.
+ */
+export const decidePlaceholder = (s: Sight): Step => {
+  const wanted = s.intent?.node;
+  return s.intent && wanted && wanted.providerId !== '' ? withIntent(s, s.intent, wanted) : withoutIntent(s);
+};

@@ -1,0 +1,275 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { PIN, PIN_GATE } from '../../api/labels.ts';
+import type { Node, Pod } from '../../api/objects.ts';
+import type { Intent } from '../../api/pinning.ts';
+import { NODES, PODS } from '../../api/resources.ts';
+import { POD_INDEXES } from '../../kube/cache/trim.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { StandingCache } from '../../kube/testing/fakecache.ts';
+import { rememberRequests } from '../../planner/scheduling/fit.ts';
+import { IntentStore } from '../intents/store.ts';
+import { SlotGiver } from '../slotservice/allocator.ts';
+import { type Asking, GRANT_MS, matchPending, retakeSlot, takeSlot } from './allocate.ts';
+import { Ledger } from './assumedpods.ts';
+import { holdFor } from './choosepin.ts';
+import { slotsOf } from './slotcount.ts';
+import { isLive, type State } from './state.ts';
+
+const log = createLogger({ component: 'slots', level: 'silent' });
+
+const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'owner', controller: true };
+
+const pod = (name: string, nodeName?: string, intentId?: string): Pod => ({
+  metadata: {
+    name,
+    namespace: 'n',
+    uid: name,
+    ownerReferences: [owner],
+    ...(intentId ? { annotations: { [PIN]: intentId } } : {}),
+  },
+  spec: {
+    containers: [{ name: 'main', resources: { requests: { cpu: '100m' } } }],
+    ...(nodeName ? { nodeName } : {}),
+  },
+});
+
+const asking = (requestUid: string, more: Partial<Asking> = {}): Asking => ({
+  requestUid,
+  ownerUid: 'owner',
+  pod: pod(''),
+  ...more,
+});
+
+const node = (name: string, pods: string): Node => ({
+  metadata: { name },
+  status: { allocatable: { cpu: '64', memory: '64Gi', pods } },
+});
+
+const intent = (nodeName: string, count: number, names: readonly string[] = []): Intent => ({
+  id: `pin/${nodeName}`,
+  plan: 'plan',
+  nodeClaim: `claim-${nodeName}`,
+  nodeName,
+  pin: { namespace: 'n', owner: { kind: 'ReplicaSet', name: 'web', uid: 'owner', count, names } },
+});
+
+const scene = (counts: readonly number[], room = '100') => {
+  let now = 1_000_000;
+  const store = new IntentStore(log);
+  const pods = new StandingCache(PODS, POD_INDEXES);
+  const nodes = new StandingCache(NODES);
+  const ledger = new Ledger(() => now);
+  pods.onChange((change) => ledger.observe(change));
+  counts.forEach((count, at) => {
+    nodes.put(node(`node-${at}`, room));
+    store.upsert(intent(`node-${at}`, count), at);
+  });
+  const state: State = { store, pods, nodes, ledger, requestsOf: rememberRequests(), now: () => now };
+  return { state, pods, nodes, pass: (ms: number) => (now += ms) };
+};
+
+const live = (state: State, nodeName: string): number =>
+  state.pods.by('node', nodeName).filter(isLive).length + state.pods.by('pin', `pin/${nodeName}`).length;
+
+const READY = { type: 'Ready', status: 'True' } as const;
+const LATE = { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }] };
+
+/** A pod that can't be bound early, as it comes and as the webhook makes it. */
+const late = (name: string): Pod => ({ ...pod(name), spec: { ...pod(name).spec, ...LATE } });
+const gated = (name: string, intentId: string): Pod => ({
+  metadata: { ...pod(name).metadata, annotations: { [PIN]: intentId } },
+  spec: { ...late(name).spec, schedulingGates: [{ name: PIN_GATE }] },
+});
+
+type Op =
+  | { readonly kind: 'take' }
+  | { readonly kind: 'hold' }
+  | { readonly kind: 'appear'; readonly at: number }
+  | { readonly kind: 'fail' }
+  | { readonly kind: 'die'; readonly at: number }
+  | { readonly kind: 'wait'; readonly ms: number };
+
+const ops: fc.Arbitrary<Op[]> = fc.array(
+  fc.oneof(
+    { weight: 5, arbitrary: fc.constant<Op>({ kind: 'take' }) },
+    { weight: 5, arbitrary: fc.constant<Op>({ kind: 'hold' }) },
+    { weight: 5, arbitrary: fc.nat(20).map((at): Op => ({ kind: 'appear', at })) },
+    fc.constant<Op>({ kind: 'fail' }),
+    fc.nat(20).map((at): Op => ({ kind: 'die', at })),
+    // Never so long that a grant is forgotten before its pod shows up.
+    fc.nat(150).map((ms): Op => ({ kind: 'wait', ms })),
+  ),
+  { maxLength: 60 },
+);
+
+t.test('no slot is given twice, and none is lost when a creation fails', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(6), { minLength: 1, maxLength: 4 }), ops, (counts, steps) => {
+      const { state, pods, pass } = scene(counts);
+      const granted: { uid: string; intent: Intent; way: 'assign' | 'hold' }[] = [];
+      let serial = 0;
+      for (const step of steps) {
+        if (step.kind === 'take' || step.kind === 'hold') {
+          const uid = `request-${serial++}`;
+          const grant = takeSlot(state, asking(uid, step.kind === 'hold' ? { pod: late('') } : {}));
+          if (grant.intent) granted.push({ uid, intent: grant.intent, way: grant.way });
+        } else if (step.kind === 'appear' && granted.length > 0) {
+          const [one] = granted.splice(step.at % granted.length, 1);
+          const name = `pod-${serial++}`;
+          if (one?.way === 'hold') pods.put(gated(name, one.intent.id));
+          else if (one) pods.put(pod(name, one.intent.nodeName, one.intent.id));
+        } else if (step.kind === 'fail') granted.pop();
+        else if (step.kind === 'die') {
+          const all = pods.list();
+          const one = all[step.at % Math.max(1, all.length)];
+          if (one) pods.drop(`n/${one.metadata.name}`);
+        } else if (step.kind === 'wait') pass(step.ms);
+        counts.forEach((count, at) => {
+          if (live(state, `node-${at}`) > count) throw new Error(`node-${at} has more than ${count}`);
+        });
+      }
+      // What was granted and never showed up is free again.
+      pass(GRANT_MS + 1);
+      const free = slotsOf(state, 'owner').reduce(
+        (sum, slot) => sum + Math.max(0, slot.count - slot.used),
+        0,
+      );
+      const expected = counts.reduce((sum, count, at) => sum + count - live(state, `node-${at}`), 0);
+      if (free !== expected) throw new Error(`${free} free slots instead of ${expected}`);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+t.test('the same request gets the same answer, and a replica that does not lead gives nothing', async (t) => {
+  const { state, pass } = scene([1]);
+  const giver = new SlotGiver({ log, now: state.now });
+  const request = {
+    requestUid: 'r',
+    namespace: 'n',
+    ownerKind: 'ReplicaSet',
+    ownerName: 'web',
+    ownerUid: 'owner',
+    pod: JSON.stringify(pod('')),
+    coexisting: false,
+  };
+  t.match(giver.take(request), { way: '', reason: 'this replica does not lead' });
+  giver.lead(state);
+  t.match(giver.take(request), { way: '' }, 'its predecessor may have given slots that are not seen yet');
+  pass(1_000);
+  const first = giver.take(request);
+  t.match(first, { way: 'assign', nodeName: 'node-0', intentId: 'pin/node-0', plan: 'plan' });
+  t.same(giver.take(request), first);
+  t.match(giver.take({ ...request, requestUid: 's' }), {
+    way: '',
+    reason: 'every slot of this owner is taken',
+  });
+  t.match(giver.take({ ...request, requestUid: 'x', pod: 'no JSON' }), {
+    way: '',
+    reason: 'the pod is not JSON',
+  });
+  t.match(giver.take({ ...request, requestUid: 'y', pod: '{}' }), { way: '' });
+});
+
+t.test('a full node gives no slot, pods in flight counted', async (t) => {
+  const { state } = scene([5], '2');
+  t.ok(takeSlot(state, asking('a')).intent);
+  t.ok(takeSlot(state, asking('b')).intent);
+  t.equal(takeSlot(state, asking('c')).intent, undefined);
+});
+
+t.test('where the owner keeps names, each pod gets the slot of its name and no other', async (t) => {
+  const { state, pods } = scene([0, 0]);
+  state.store.upsert(intent('node-0', 1, ['db-1']), 1);
+  state.store.upsert(intent('node-1', 1, ['db-0']), 1);
+  const nodeOf = (name: string) =>
+    takeSlot(state, { requestUid: name, ownerUid: 'owner', pod: pod(name) }).intent?.nodeName;
+  t.equal(nodeOf('db-0'), 'node-1');
+  t.match(takeSlot(state, { requestUid: 'x', ownerUid: 'owner', pod: pod('db-2') }), {
+    intent: undefined,
+    reason: 'the plan moves other pods of this owner',
+  });
+  pods.put(pod('db-2'));
+  pods.put(pod('db-1'));
+  const matched = matchPending(state, 'owner').map(({ pod, intent }) => [pod.metadata.name, intent.nodeName]);
+  t.same(matched, [['db-1', 'node-0']]);
+  t.equal(nodeOf('db-1'), 'node-0');
+});
+
+t.test('pending pods keep the node they were nominated to, the rest goes where most is free', async (t) => {
+  const { state, pods } = scene([2, 1]);
+  pods.put({ ...pod('a'), status: { nominatedNodeName: 'node-1' } });
+  pods.put(pod('b'));
+  pods.put(pod('c'));
+  pods.put(pod('d'));
+  const matched = matchPending(state, 'owner').map(({ pod, intent }) => [pod.metadata.name, intent.nodeName]);
+  t.same(matched, [
+    ['a', 'node-1'],
+    ['b', 'node-0'],
+    ['c', 'node-0'],
+  ]);
+});
+
+t.test('pods that are there already count, those that end do not', async (t) => {
+  const { state, pods } = scene([2]);
+  pods.put(pod('a', 'node-0'));
+  pods.put({ ...pod('b', 'node-0'), status: { phase: 'Succeeded' } });
+  const dying = pod('c', 'node-0');
+  pods.put({ ...dying, metadata: { ...dying.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
+  t.equal(slotsOf(state, 'owner')[0]?.used, 1);
+});
+
+t.test('beside a webhook that may change pods, nothing is assigned', async (t) => {
+  const { state } = scene([1]);
+  t.match(takeSlot(state, asking('a', { isCoexisting: true })), { way: 'hold' });
+});
+
+t.test('a held pod that is seen again keeps its slot, and gives it back when it fits no more', async (t) => {
+  const { state } = scene([1]);
+  t.match(takeSlot(state, asking('a', { pod: late('') })), { way: 'hold' });
+  const seen = gated('', 'pin/node-0');
+  t.match(retakeSlot(state, asking('b', { pod: seen })), { way: 'hold', reason: /volume/ });
+  t.equal(slotsOf(state, 'owner')[0]?.used, 1);
+  const unfit = { ...seen, spec: { ...seen.spec, nodeSelector: { zone: 'b' } } };
+  t.match(retakeSlot(state, asking('c', { pod: unfit })), { intent: undefined });
+  t.equal(slotsOf(state, 'owner')[0]?.used, 0);
+  t.equal(retakeSlot(state, asking('d', { pod: seen })), undefined, 'whose grant is gone is none of ours');
+});
+
+t.test('pods held for a node take its room, and are not pinned a second time', async (t) => {
+  const { state, pods } = scene([5], '2');
+  pods.put(gated('a', 'pin/node-0'));
+  t.ok(takeSlot(state, asking('b')).intent);
+  t.equal(takeSlot(state, asking('c')).intent, undefined, 'two pods is all that the node takes');
+  t.same(matchPending(state, 'owner'), []);
+});
+
+t.test('of pods that are held for too little room, the first lands and the rest is let go', async (t) => {
+  const { state, pods, nodes } = scene([2], '1');
+  const ready = { ...node('node-0', '1'), status: { ...node('node-0', '1').status, conditions: [READY] } };
+  nodes.put(ready);
+  const all = ['a', 'b'].map((name) => gated(name, 'pin/node-0'));
+  for (const each of all) pods.put(each);
+  const intent = state.store.get('pin/node-0')?.intent;
+  t.same(
+    all.map((each) => holdFor(state, intent, each).kind),
+    ['land', 'lift'],
+  );
+});
+
+t.test('a machine that will not come holds nobody', async (t) => {
+  const { state, nodes } = scene([1]);
+  const gone = node('node-0', '100');
+  nodes.put({ ...gone, metadata: { ...gone.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
+  t.match(takeSlot(state, asking('a', { pod: late('') })), { reason: 'its node is being deleted' });
+});
+
+t.test('where kube-scheduler refused a node, nobody is held for it for a while', async (t) => {
+  const { state, pass } = scene([2]);
+  state.ledger.avoid('pin/node-0', state.now() + 1_000);
+  t.equal(takeSlot(state, asking('a', { pod: late('') })).intent, undefined);
+  t.match(takeSlot(state, asking('b')), { way: 'assign' }, 'what can be assigned still is');
+  pass(1_000);
+  t.match(takeSlot(state, asking('c', { pod: late('') })), { way: 'hold' });
+});

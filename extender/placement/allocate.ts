@@ -1,0 +1,178 @@
+import { isGated, isHeld, withoutHold } from '../../api/heldpods.ts';
+import { PIN } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import type { Intent } from '../../api/pinning.ts';
+import type { Pin } from '../../planner/pinning/pinpolicy.ts';
+import { chooseFor } from './choosepin.ts';
+import { type Slot, slotsOf } from './slotcount.ts';
+import { isLive, type State } from './state.ts';
+
+/** How long a granted slot is kept for a pod that does not show up: its creation failed, or was a dry run. */
+export const GRANT_MS = 10_000;
+/** Slots given in advance at once, at most. */
+const MOST_AHEAD = 64;
+/** One slot in advance for so many that are free. */
+const FREE_A_SLOT_AHEAD = 4;
+
+/** Whether a slot is for this pod: where the owner keeps names, each pod has a slot of its own. */
+const isFor = ({ intent }: Slot, { metadata }: Pod): boolean => {
+  const names = intent.pin?.owner?.names ?? [];
+  return names.length === 0 || names.includes(metadata.name);
+};
+
+const freeOf = ({ used, count }: Slot): number => Math.max(0, count - used);
+
+const byMostFree = (a: Slot, b: Slot): number => freeOf(b) - freeOf(a);
+
+export type Grant =
+  | { readonly intent: Intent; readonly way: 'assign' | 'hold'; readonly reason: string }
+  | { readonly intent: undefined; readonly reason: string };
+
+/** A creation that asks for a slot. */
+export interface Asking {
+  readonly requestUid: string;
+  readonly ownerUid: string;
+  readonly pod: Pod;
+  /** Another webhook may change the pod after ours. */
+  readonly isCoexisting?: boolean;
+}
+
+const grant = (state: State, { requestUid, ownerUid, pod }: Asking, intent: Intent, pin: Pin): Grant => {
+  state.ledger.promise({
+    uid: requestUid,
+    nodeName: intent.nodeName,
+    intentId: intent.id,
+    ownerUid,
+    pod,
+    isGrant: true,
+    until: state.now() + GRANT_MS,
+  });
+  return { intent, way: pin.way === 'assign' ? 'assign' : 'hold', reason: pin.reason };
+};
+
+/**
+ * Gives a free slot to a pod that is being created, and enters the promise: one where the pod may be assigned at
+ * once, else one that it is held for.
+ */
+export const takeSlot = (state: State, asking: Asking): Grant =>
+  takeOf(state, asking, slotsOf(state, asking.ownerUid));
+
+const takeOf = (state: State, asking: Asking, slots: readonly Slot[]): Grant => {
+  if (slots.length === 0)
+    return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
+  const own = slots.filter((slot) => isFor(slot, asking.pod));
+  let reason =
+    own.length > 0 ? 'every slot of this owner is taken' : 'the plan moves other pods of this owner';
+  let later: { readonly intent: Intent; readonly pin: Pin } | undefined;
+  for (const { intent } of own.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
+    const pin = chooseFor(state, intent, asking.pod, 'admission', asking.isCoexisting);
+    if (pin.way === 'assign') return grant(state, asking, intent, pin);
+    if (pin.way === 'hold' && !state.ledger.isAvoided(intent.id)) later ??= { intent, pin };
+    reason = pin.reason;
+  }
+  return later ? grant(state, asking, later.intent, later.pin) : { intent: undefined, reason };
+};
+
+/** A slot for a pod that has not been asked about yet. */
+export interface Ahead {
+  readonly uid: string;
+  readonly grant: Extract<Grant, { way: string }>;
+}
+
+/**
+ * Slots in advance, for pods that differ from this one by their names alone. None of an owner that keeps names, and
+ * of the free ones a part only: the last are for whoever asks first.
+ */
+export const takeAhead = (state: State, asking: Asking, count: number): readonly Ahead[] => {
+  if (count === 0) return [];
+  let slots = slotsOf(state, asking.ownerUid);
+  if (slots.some(({ intent }) => (intent.pin?.owner?.names ?? []).length > 0)) return [];
+  const free = slots.reduce((sum, slot) => sum + freeOf(slot), 0);
+  const most = Math.min(count, MOST_AHEAD, Math.floor(free / FREE_A_SLOT_AHEAD));
+  const found: Ahead[] = [];
+  while (found.length < most) {
+    const uid = `${asking.requestUid}/${found.length + 1}`;
+    const granted = takeOf(state, { ...asking, requestUid: uid }, slots);
+    if (!granted.intent) break;
+    if (granted.way !== 'assign') {
+      state.ledger.release(uid);
+      break;
+    }
+    found.push({ uid, grant: granted });
+    slots = slots.map((slot) =>
+      slot.intent.id === granted.intent.id ? { ...slot, used: slot.used + 1 } : slot,
+    );
+  }
+  return found;
+};
+
+/** The pod as it came, before we put it on a node or behind our gate. */
+const unpinned = (pod: Pod): Pod => {
+  const { nodeName: _, ...spec } = withoutHold(pod).spec;
+  return { ...pod, spec };
+};
+
+/**
+ * Looks again at a pod that we pinned and that another webhook may have changed since. Its slot is given back first,
+ * so that the pod gets the same one, another one or none. Undefined when the pin is not ours.
+ */
+export const retakeSlot = (state: State, asking: Asking): Grant | undefined => {
+  const { pod } = asking;
+  const intentId = pod.metadata.annotations?.[PIN];
+  const isOurs = intentId && (pod.spec.nodeName || isGated(pod));
+  const granted = isOurs ? state.ledger.grantOf(intentId, pod.spec.nodeName) : undefined;
+  if (!granted) return undefined;
+  state.ledger.release(granted.uid);
+  const again = { ...asking, pod: unpinned(pod) };
+  const held = state.store.get(granted.intentId);
+  const pin = held && chooseFor(state, held.intent, again.pod, 'admission', asking.isCoexisting);
+  if (held && (pin?.way === 'assign' || pin?.way === 'hold')) {
+    // A pod behind our gate stays there, though it could be assigned by now.
+    const way = isGated(pod) ? 'hold' : pin.way;
+    return grant(state, { ...again, requestUid: granted.uid }, held.intent, { way, reason: pin.reason });
+  }
+  return takeSlot(state, again);
+};
+
+const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
+
+const isNominatedTo = (pod: Pod, intent: Intent): boolean => {
+  const name = pod.status?.nominatedNodeName ?? '';
+  return name !== '' && (name === intent.nodeName || name === intent.nodeClaim);
+};
+
+/** Which pending pod of an owner goes to which slot: those nominated stay, the rest in order of creation. */
+export const matchPending = (
+  state: State,
+  ownerUid: string,
+): readonly { readonly pod: Pod; readonly intent: Intent }[] => {
+  const pending = state.pods
+    .by('owner', ownerUid)
+    .filter((pod) => isLive(pod) && !pod.spec.nodeName && !isHeld(pod) && !isGated(pod))
+    .filter((pod) => !state.ledger.has(pod.metadata.uid ?? ''))
+    .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
+  if (pending.length === 0) return [];
+  const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
+  const matches: { pod: Pod; intent: Intent }[] = [];
+  const give = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
+    if (!entry || !isFor(entry.slot, pod)) return false;
+    entry.free--;
+    matches.push({ pod, intent: entry.slot.intent });
+    return true;
+  };
+  const rest = pending.filter(
+    (pod) =>
+      !give(
+        pod,
+        slots.find(({ slot, free }) => free > 0 && isNominatedTo(pod, slot.intent)),
+      ),
+  );
+  for (const pod of rest) {
+    const free = slots
+      .filter((entry) => entry.free > 0 && isFor(entry.slot, pod))
+      .sort((a, b) => b.free - a.free);
+    const fitting = free.find(({ slot }) => chooseFor(state, slot.intent, pod, 'pending').way !== 'leave');
+    give(pod, fitting);
+  }
+  return matches;
+};

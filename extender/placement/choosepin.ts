@@ -1,0 +1,117 @@
+import { isGated, isHeld, withoutHold } from '../../api/heldpods.ts';
+import { KARPENTER_UNREGISTERED_TAINT, PIN_GATE } from '../../api/labels.ts';
+import type { Node, Pod } from '../../api/objects.ts';
+import type { Intent } from '../../api/pinning.ts';
+import { decideHold, type HoldStep } from '../../planner/pinning/gatepolicy.ts';
+import { choosePin, type Pin } from '../../planner/pinning/pinpolicy.ts';
+import { type NodeView, nodeView } from '../../planner/scheduling/fit.ts';
+import { isReady } from '../placeholder/decide.ts';
+import { brokenGroup } from './podgroup.ts';
+import { heldFor, OWN_TAINTS, type State } from './state.ts';
+
+const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
+
+/**
+ * The node as the next pod finds it: pods on it, pods promised to it that nobody can see yet, and pods held for it.
+ * Where the one that asks is held itself, those that came after it wait behind it.
+ */
+export const viewOf = (state: State, node: Node, asker?: Pod): NodeView => {
+  const { name } = node.metadata;
+  const uid = asker?.metadata.uid;
+  const isAhead = (other: Pod): boolean =>
+    other.metadata.uid !== uid &&
+    !(asker && isHeld(asker) && isGated(other) && createdAt(other) > createdAt(asker));
+  const there = state.pods.by('node', name);
+  const held = state.store.by('node', name).flatMap(({ intent }) => heldFor(state, intent));
+  const all = [...there, ...held.filter(isAhead)];
+  const seen = new Set(all.map((pod) => pod.metadata.uid));
+  const promised = state.ledger.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
+  return nodeView(node, [...all, ...promised.map(({ pod }) => pod)], state.requestsOf);
+};
+
+export interface Closed {
+  readonly reason: string;
+  /** Whether it stays so: then nobody waits for it. */
+  readonly isLasting: boolean;
+}
+
+const yet = (reason: string): Closed => ({ reason, isLasting: false });
+const forGood = (reason: string): Closed => ({ reason, isLasting: true });
+
+/** Why nothing may be put on the node of an intent just now, or null. */
+export const closedFor = (state: State, intent: Intent): Closed | null => {
+  if (intent.nodeName === '') return yet('its node has no name yet');
+  const node = state.nodes.get(intent.nodeName);
+  const hasJoinedOnce = (node?.status?.nodeInfo?.kubeletVersion ?? '') !== '';
+  for (const { intent: other } of state.store.by('node', intent.nodeName)) {
+    if (!other.node) continue;
+    const { providerId, joinDeadlineMs } = other.node;
+    if (node?.spec?.providerID && providerId && node.spec.providerID !== providerId) {
+      return forGood('a Node of that name belongs to another machine');
+    }
+    // Its placeholder may be gone by then.
+    if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !hasJoinedOnce) {
+      return forGood('its machine did not join in time');
+    }
+  }
+  if (!node) return yet('its node does not stand yet');
+  return node.metadata.deletionTimestamp ? forGood('its node is being deleted') : null;
+};
+
+/** Taints of a node that go by themselves, by what its machine was ordered with. */
+const startupTaintsOf = (state: State, nodeName: string): ReadonlySet<string> =>
+  new Set([
+    KARPENTER_UNREGISTERED_TAINT,
+    ...state.store
+      .by('node', nodeName)
+      .flatMap(({ intent }) => intent.node?.taints ?? [])
+      .flatMap(({ key, startup }) => (startup ? [key] : [])),
+  ]);
+
+/** The node of an intent as the pod finds it; undefined where nothing may be put there. */
+const placeFor = (state: State, intent: Intent, node: Node | undefined, pod: Pod) => ({
+  node: node && viewOf(state, node, pod),
+  isReady: node !== undefined && isReady(node),
+  ownTaints: OWN_TAINTS,
+  startupTaints: startupTaintsOf(state, intent.nodeName),
+  gate: PIN_GATE,
+});
+
+type ChooseFor = (
+  state: State,
+  intent: Intent,
+  pod: Pod,
+  at: 'admission' | 'pending',
+  isCoexisting?: boolean,
+) => Pin;
+
+const chooseAlone: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
+  const closed = closedFor(state, intent);
+  const node = closed ? undefined : state.nodes.get(intent.nodeName);
+  const pin = choosePin({ pod, at, isCoexisting, ...placeFor(state, intent, node, pod) });
+  if (!closed || pin.way === 'leave') return pin;
+  return { way: pin.way === 'hold' && closed.isLasting ? 'nominate' : pin.way, reason: closed.reason };
+};
+
+/** What is done next for a pod that is held for an intent; undefined when no plan has a place for it any more. */
+export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): HoldStep => {
+  if (!intent?.pin) {
+    if (state.store.isAtRest) return { kind: 'lift', reason: 'pod pinning is off' };
+    if (state.store.isWorldKnown) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
+    return { kind: 'wait', reason: 'the autoscaler has not spoken yet' };
+  }
+  const closed = closedFor(state, intent);
+  if (closed?.isLasting) return { kind: 'lift', reason: closed.reason };
+  if (closed) return { kind: 'wait', reason: closed.reason };
+  const node = state.nodes.get(intent.nodeName);
+  return decideHold({ pod: withoutHold(pod), ...placeFor(state, intent, node, pod) });
+};
+
+/** How a pod is pinned to the node of an intent as things stand. */
+export const chooseFor: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
+  const pin = chooseAlone(state, intent, pod, at, isCoexisting);
+  if (pin.way === 'leave' || !pod.spec.schedulingGroup) return pin;
+  if (at === 'admission') return { way: 'leave', reason: 'its group is placed when all of it is there' };
+  const broken = brokenGroup(state, pod, (other, member) => chooseAlone(state, other, member, at));
+  return broken ? { way: 'leave', reason: broken } : pin;
+};

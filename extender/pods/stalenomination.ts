@@ -1,0 +1,68 @@
+import type { Pod } from '../../api/objects.ts';
+import type { Intent } from '../../api/pinning.ts';
+import { PODS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { awaitChange, type Controller, watches } from '../../kube/controller/controller.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { isLive, ownerUidOf, type State } from '../placement/state.ts';
+
+const isFor = (name: string, { nodeName, nodeClaim }: Intent): boolean =>
+  name === nodeName || name === nodeClaim;
+
+/**
+ * Why a pod waits in vain for the node that it was nominated to, or null: no plan has that place for it any more, and
+ * no Node of that name stands. Karpenter buys nothing for a pod that is nominated.
+ */
+export const strandedBy = (state: State, pod: Pod): string | null => {
+  const { store, nodes } = state;
+  const name = pod.status?.nominatedNodeName ?? '';
+  if (name === '' || pod.spec.nodeName || !isLive(pod) || nodes.get(name)) return null;
+  if (!store.isWorldKnown && !store.isAtRest) return null;
+  const intents = [...store.by('pod', pod.metadata.uid ?? ''), ...store.by('owner', ownerUidOf(pod))];
+  if (intents.some(({ intent }) => isFor(name, intent))) return null;
+  return store.isAtRest ? 'pod pinning is off' : 'no plan has a place for it there any more';
+};
+
+/** Gives pods back to kube-scheduler and Karpenter whose nomination leads nowhere. Key: 'namespace/name'. */
+export const releasePods = (o: {
+  readonly client: KubeClient;
+  readonly state: State;
+  readonly log: Logger;
+}): Controller => {
+  const { client, state, log } = o;
+  const keyOf = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
+  const waiting = (pods: readonly Pod[]): readonly string[] =>
+    pods.filter((pod) => pod.status?.nominatedNodeName && !pod.spec.nodeName).map(keyOf);
+  return {
+    name: 'pod.release',
+    sources: [
+      watches(state.pods, (pod, { type }) => (type === 'delete' ? [] : waiting([pod]))),
+      watches(state.store, ({ intent: { pin } }, { type }) => {
+        if (type !== 'delete' || !pin) return [];
+        const pods = state.pods.by('owner', pin.owner?.uid ?? '');
+        return [...waiting(pods), ...(pin.pod ? [`${pin.namespace}/${pin.pod.name}`] : [])];
+      }),
+      // Rare, and whoever waits for a node that goes has no other way to learn of it.
+      watches(state.nodes, ({ metadata: { name } }, { type }) =>
+        type === 'delete'
+          ? waiting(state.pods.list().filter(({ status }) => status?.nominatedNodeName === name))
+          : [],
+      ),
+    ],
+    reconcile: async (key, signal) => {
+      const pod = state.pods.get(key);
+      const reason = pod && strandedBy(state, pod);
+      if (!pod || !reason) return awaitChange;
+      const { name, namespace = 'default', uid } = pod.metadata;
+      const body = { metadata: { ...(uid ? { uid } : {}) }, status: { nominatedNodeName: null } };
+      try {
+        await client.patch(PODS, { name, namespace }, body, { subresource: 'status', signal });
+        log.info({ name, namespace, node: pod.status?.nominatedNodeName, reason }, 'pod given back');
+      } catch (error) {
+        if (!isNotFound(error) && !isConflict(error)) throw error;
+      }
+      return awaitChange;
+    },
+  };
+};

@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import type { Pod } from '../../api/objects.ts';
+import { isPlain, type NameList } from './nodenames.ts';
+
+/** A body that no kube-scheduler sends; answered with 400. */
+export class BadRequest extends Error {
+  readonly statusCode = 400;
+}
+
+const pod = z.looseObject({
+  metadata: z.looseObject({
+    name: z.string().optional(),
+    uid: z.string().optional(),
+    ownerReferences: z.array(z.looseObject({ uid: z.string(), controller: z.boolean().nullish() })).nullish(),
+  }),
+});
+const nodeList = z.looseObject({
+  items: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })).nullish(),
+});
+const filterArgs = z.object({
+  Pod: pod,
+  Nodes: nodeList.nullish(),
+  // Thousands of names in each call: looked at without the cost of a parser for each.
+  NodeNames: z
+    .custom<readonly string[]>(
+      (names) => Array.isArray(names) && names.every((name) => typeof name === 'string'),
+      'a list of names is expected',
+    )
+    .nullish(),
+});
+const bindArgs = z.object({
+  PodName: z.string().min(1),
+  PodNamespace: z.string().min(1),
+  PodUID: z.string().min(1),
+  Node: z.string().min(1),
+});
+
+type NodeList = z.output<typeof nodeList>;
+
+/** A pod and the nodes that it may go to: as names in bytes, as names, or as Node objects. */
+export type Asked = { readonly pod: Pod } & (
+  | { readonly kind: 'bytes'; readonly list: NameList; readonly answerFrom: number }
+  | { readonly kind: 'names'; readonly names: readonly string[] }
+  | { readonly kind: 'nodes'; readonly names: readonly string[]; readonly nodes: NodeList }
+);
+
+const KEYS: Readonly<Record<string, string>> = Object.fromEntries(
+  ['Pod', 'Nodes', 'NodeNames', 'PodName', 'PodNamespace', 'PodUID', 'Node'].map((key) => [
+    key.toLowerCase(),
+    key,
+  ]),
+);
+
+// Go reads and writes these names in any case; so do we.
+const anyCase = (body: unknown): unknown =>
+  typeof body === 'object' && body !== null && !Array.isArray(body)
+    ? Object.fromEntries(Object.entries(body).map(([key, value]) => [KEYS[key.toLowerCase()] ?? key, value]))
+    : body;
+
+const read = <S extends z.ZodType>(schema: S, body: Buffer): z.output<S> => {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new BadRequest('the body is not JSON');
+  }
+  const result = schema.safeParse(anyCase(value));
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue && issue.path.length > 0 ? issue.path.join('.') : 'the body';
+  throw new BadRequest(`${where} is not as a kube-scheduler extender expects it: ${issue?.message}`);
+};
+
+/** Reads the arguments of filter and prioritize, whoever wrote them. Throws BadRequest. */
+export const readAnyArgs = (body: Buffer): Asked => {
+  const { Pod: asked, Nodes: nodes, NodeNames: names } = read(filterArgs, body);
+  const pod = asked as unknown as Pod;
+  if (names) return { kind: 'names', pod, names };
+  if (nodes?.items)
+    return { kind: 'nodes', pod, nodes, names: nodes.items.map(({ metadata }) => metadata.name) };
+  throw new BadRequest('neither NodeNames nor Nodes is given');
+};
+
+/** How kube-scheduler goes on behind the pod where the extender is nodeCacheCapable. */
+const MARK = Buffer.from(',"Nodes":null,"NodeNames":[');
+const CLOSING_BRACKET = 0x5d;
+const CLOSING_BRACE = 0x7d;
+
+/**
+ * Reads arguments written as kube-scheduler writes them, {"Pod":…,"Nodes":null,"NodeNames":[…]}, with the names left
+ * as bytes; undefined for all others, right or wrong. What is before the names has to be whole JSON once a brace is
+ * put behind it: so the mark was found at the top, and not inside the pod.
+ */
+const readPlainArgs = (body: Buffer): Asked | undefined => {
+  const { length } = body;
+  if (body[length - 1] !== CLOSING_BRACE || body[length - 2] !== CLOSING_BRACKET) return undefined;
+  const at = body.indexOf(MARK);
+  if (at < 0) return undefined;
+  const list = { bytes: body, from: at + MARK.length, to: length - 2 };
+  if (list.from > list.to || !isPlain(list)) return undefined;
+  let head: unknown;
+  try {
+    head = JSON.parse(`${body.toString('utf8', 0, at)}}`);
+  } catch {
+    return undefined;
+  }
+  if (typeof head !== 'object' || head === null || Object.keys(head).length !== 1) return undefined;
+  const result = pod.safeParse((head as { readonly Pod?: unknown }).Pod);
+  return result.success
+    ? { kind: 'bytes', pod: result.data as unknown as Pod, list, answerFrom: at }
+    : undefined;
+};
+
+/** Reads the arguments of filter and prioritize. Throws BadRequest with one sentence. */
+export const readArgs = (body: Buffer): Asked => readPlainArgs(body) ?? readAnyArgs(body);
+
+export const readBinding = (body: Buffer): z.output<typeof bindArgs> => read(bindArgs, body);

@@ -1,0 +1,92 @@
+import { isHeld } from '../../api/heldpods.ts';
+import { PIN } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import type { Intent } from '../../api/pinning.ts';
+import { slotsOf } from '../placement/slotcount.ts';
+import { hasJoinedName, ownerUidOf, type State } from '../placement/state.ts';
+
+/** What the plans that run say about the nodes for one pod. */
+export interface Verdict {
+  /** Nodes that the pod belongs on, with the plan that says so; empty for a pod that no plan places. */
+  readonly own: ReadonlyMap<string, string>;
+  /** Whether the pod waits for a node that is still on its way, and for which plan. */
+  readonly awaited: string | undefined;
+}
+
+const intentsFor = (state: State, pod: Pod): readonly Intent[] => {
+  const direct = state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
+  if (direct.length > 0) return direct;
+  const held = isHeld(pod) ? state.store.get(pod.metadata.annotations?.[PIN] ?? '') : undefined;
+  if (held) return [held.intent];
+  const owner = ownerUidOf(pod);
+  if (owner === '' || state.store.by('owner', owner).length === 0) return [];
+  return slotsOf(state, owner)
+    .filter(({ used, count }) => used < count)
+    .map(({ intent }) => intent);
+};
+
+/** The verdict on one pod. Without running plans it costs two look-ups. */
+export const judge = (state: State, pod: Pod): Verdict => {
+  const own = new Map<string, string>();
+  let awaited: string | undefined;
+  for (const intent of intentsFor(state, pod)) {
+    if (intent.nodeName && hasJoinedName(state, intent.nodeName)) own.set(intent.nodeName, intent.plan);
+    else {
+      if (intent.nodeName) own.set(intent.nodeName, intent.plan);
+      awaited = intent.plan;
+    }
+  }
+  return { own, awaited };
+};
+
+/** Whether no plan says where the pod belongs. */
+export const isFree = ({ own, awaited }: Verdict): boolean => own.size === 0 && awaited === undefined;
+
+export const reservedFor = (plan: string): string => `reserved for the pods of plan ${plan}`;
+
+export interface Filtered {
+  readonly kept: readonly string[];
+  readonly refused: Readonly<Record<string, string>>;
+}
+
+/** Most pods are of no plan: one look-up a name, since a scheduler of 5,000 nodes waits for it. */
+const offReserved = (store: State['store'], names: readonly string[]): Filtered => {
+  if (!store.hasReserved) return { kept: names, refused: {} };
+  const kept: string[] = [];
+  const refused: Record<string, string> = {};
+  for (const name of names) {
+    const plan = store.planOf(name);
+    if (plan === undefined) kept.push(name);
+    else refused[name] = reservedFor(plan);
+  }
+  return { kept, refused };
+};
+
+/**
+ * Which of these nodes the pod may go to. A pod with a place stays with it while its machine is on the way or the
+ * node is among those offered; a place that kube-scheduler itself ruled out lets the pod go elsewhere.
+ */
+export const filterNodes = (state: State, pod: Pod, names: readonly string[]): Filtered => {
+  const { store } = state;
+  if (store.size === 0) return { kept: names, refused: {} };
+  const { own, awaited } = judge(state, pod);
+  const offered = own.size > 0 ? names.filter((name) => own.has(name)) : [];
+  const [place] = offered;
+  if (place === undefined && !awaited) return offReserved(store, names);
+  const reason =
+    place === undefined
+      ? `plan ${awaited} puts this pod on a node that is on its way`
+      : `plan ${own.get(place)} puts this pod on node ${place}`;
+  const others = names.filter((name) => !own.has(name));
+  return { kept: offered, refused: Object.fromEntries(others.map((name) => [name, reason])) };
+};
+
+/** The best score that kube-scheduler takes from an extender. */
+const BEST = 10;
+
+/** Scores for the pod's own places among these nodes; kube-scheduler takes a node that is not named for 0. */
+export const scoreNodes = (
+  own: Verdict['own'],
+  names: readonly string[],
+): readonly { readonly Host: string; readonly Score: number }[] =>
+  names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: BEST }));

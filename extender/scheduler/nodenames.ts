@@ -1,0 +1,76 @@
+import type { ReservedNames } from '../intents/reservednames.ts';
+
+/**
+ * Node names as kube-scheduler writes them, left as the bytes that they came in: what stands between the brackets of a
+ * JSON array. Thousands of names come with every pod, and most of them go back as they are.
+ */
+export interface NameList {
+  readonly bytes: Buffer;
+  readonly from: number;
+  /** The place of the closing bracket. */
+  readonly to: number;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+
+/** Bytes that stand for themselves in a JSON string: no quote, no backslash, no control, ASCII. */
+const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number(byte >= 0x20 && byte < 0x7f && byte !== QUOTE && byte !== 0x5c),
+);
+
+/** Whether these are plain strings with a comma between them and nothing else, not even a space. */
+export const isPlain = ({ bytes, from, to }: NameList): boolean => {
+  if (from === to) return true;
+  let at = from;
+  for (;;) {
+    if (at >= to || bytes[at] !== QUOTE) return false;
+    at++;
+    while (at < to && PLAIN[bytes[at] ?? 0] === 1) at++;
+    if (at >= to || bytes[at] !== QUOTE) return false;
+    at++;
+    if (at === to) return true;
+    if (bytes[at] !== COMMA) return false;
+    at++;
+  }
+};
+
+export const namesOf = ({ bytes, from, to }: NameList): readonly string[] =>
+  JSON.parse(`[${bytes.toString('latin1', from, to)}]`);
+
+export interface Parted {
+  /** What is left, as pieces of the list that belong next to each other with a comma between them. */
+  readonly kept: readonly Buffer[];
+  /** Reserved names, each with the plan that reserves it. */
+  readonly reserved: ReadonlyMap<string, string>;
+}
+
+/** Takes the reserved names out of a plain list. Undefined when the list is not plain. */
+export const partList = ({ bytes, from, to }: NameList, names: ReservedNames): Parted | undefined => {
+  const kept: Buffer[] = [];
+  const reserved = new Map<string, string>();
+  let run = from;
+  let at = from;
+  while (at < to) {
+    const quote = at;
+    if (bytes[at] !== QUOTE) return undefined;
+    at++;
+    let hash = 0;
+    for (let byte = bytes[at] ?? 0; at < to && PLAIN[byte] === 1; byte = bytes[at] ?? 0) {
+      hash = (Math.imul(hash, 31) + byte) | 0;
+      at++;
+    }
+    if (at >= to || bytes[at] !== QUOTE) return undefined;
+    const found = names.find(hash, bytes, quote + 1, at);
+    at++;
+    if (at < to && (bytes[at] !== COMMA || at + 1 === to)) return undefined;
+    if (found) {
+      if (run < quote) kept.push(bytes.subarray(run, quote - 1));
+      reserved.set(found.name, found.plan);
+      run = at + 1;
+    }
+    at++;
+  }
+  if (run < to) kept.push(bytes.subarray(run, to));
+  return { kept, reserved };
+};

@@ -1,0 +1,217 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { Node, Pod } from '../../api/objects.ts';
+import type { Intent } from '../../api/pinning.ts';
+import { NODES, PODS } from '../../api/resources.ts';
+import { POD_INDEXES } from '../../kube/cache/trim.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { KubeError } from '../../kube/errors.ts';
+import { StandingCache } from '../../kube/testing/fakecache.ts';
+import { rememberRequests } from '../../planner/scheduling/fit.ts';
+import { IntentStore } from '../intents/store.ts';
+import { Ledger } from '../placement/assumedpods.ts';
+import type { State } from '../placement/state.ts';
+import { verbs } from './server.ts';
+
+const log = createLogger({ component: 'verbs', level: 'silent' });
+const store = new IntentStore(log);
+const nodes = new StandingCache<Node>(NODES);
+const state: State = {
+  store,
+  pods: new StandingCache<Pod>(PODS, POD_INDEXES),
+  nodes,
+  ledger: new Ledger(Date.now),
+  requestsOf: rememberRequests(),
+  now: Date.now,
+};
+const bindings: unknown[] = [];
+let refusal: Error | undefined;
+const client = {
+  bind: async (...binding: unknown[]) => {
+    bindings.push(binding);
+    if (refusal) throw refusal;
+  },
+} as unknown as KubeClient;
+
+let leads = true;
+const app = verbs({ client, state: () => (leads ? state : undefined), log, bodyLimit: 100_000 });
+t.teardown(() => app.close());
+
+const node = (name: string, joined: boolean): Node => ({
+  metadata: { name },
+  status: joined ? { nodeInfo: { kubeletVersion: 'v1.36.3' } } : {},
+});
+const nodeIntent = (nodeName: string): Intent => ({
+  id: `node/${nodeName}`,
+  plan: 'saving',
+  nodeClaim: 'c',
+  nodeName,
+  node: {
+    providerId: 'p',
+    labels: {},
+    annotations: {},
+    taints: [],
+    capacity: {},
+    allocatable: {},
+    joinDeadlineMs: 0,
+    nodeClaimUid: '',
+  },
+});
+const pinIntent = (uid: string, nodeName: string): Intent => ({
+  id: `pin/${uid}`,
+  plan: 'saving',
+  nodeClaim: 'c',
+  nodeName,
+  pin: { namespace: 'n', pod: { name: uid, uid } },
+});
+
+t.before(() => {
+  for (const name of ['old', 'other']) nodes.put(node(name, true));
+  nodes.put(node('ready', true));
+  nodes.put(node('coming', false));
+  store.upsert(nodeIntent('ready'), 1);
+  store.upsert(nodeIntent('coming'), 2);
+  store.upsert(pinIntent('mine', 'ready'), 3);
+  store.upsert(pinIntent('waiting', 'coming'), 4);
+});
+
+const names = ['old', 'other', 'ready'];
+const post = async (url: string, payload: object | string) => {
+  const answer = await app.inject({
+    method: 'POST',
+    url,
+    payload,
+    headers: { 'content-type': 'application/json' },
+  });
+  return { status: answer.statusCode, body: answer.json() as Record<string, unknown> };
+};
+const asked = (uid: string) => ({ metadata: { name: uid, namespace: 'n', uid }, spec: { containers: [] } });
+
+t.test('a pinned pod keeps to its node, with a reason for each other one', async (t) => {
+  const { body } = await post('/filter', { Pod: asked('mine'), NodeNames: names });
+  t.same(body.NodeNames, ['ready']);
+  t.same(body.FailedNodes, {
+    old: 'plan saving puts this pod on node ready',
+    other: 'plan saving puts this pod on node ready',
+  });
+});
+
+t.test('another pod stays off reserved nodes', async (t) => {
+  const { body } = await post('/filter', { Pod: asked('stranger'), NodeNames: names });
+  t.same(body.NodeNames, ['old', 'other']);
+  t.same(body.FailedNodes, { ready: 'reserved for the pods of plan saving' });
+});
+
+t.test('a pod whose machine is on its way waits for it', async (t) => {
+  const { body } = await post('/filter', { Pod: asked('waiting'), NodeNames: names });
+  t.same(body.NodeNames, []);
+  t.match(body.FailedNodes, { old: 'plan saving puts this pod on a node that is on its way' });
+});
+
+t.test('a pod whose own node is ruled out by the scheduler may go elsewhere', async (t) => {
+  const { body } = await post('/filter', { Pod: asked('mine'), NodeNames: ['old', 'other'] });
+  t.same(body.NodeNames, ['old', 'other']);
+});
+
+t.test('node objects are answered with node objects', async (t) => {
+  const Nodes = { items: names.map((name) => ({ metadata: { name } })) };
+  const { body } = await post('/filter', { pod: asked('mine'), nodes: Nodes });
+  t.same(body.Nodes, { items: [{ metadata: { name: 'ready' } }] });
+  t.notOk(body.NodeNames);
+});
+
+t.test('the own node scores best', async (t) => {
+  const { body } = await post('/prioritize', { Pod: asked('mine'), NodeNames: names });
+  t.same(body, [{ Host: 'ready', Score: 10 }], 'a node that is not named has 0');
+});
+
+t.test('a replica that does not lead has no effect', async (t) => {
+  leads = false;
+  t.teardown(() => {
+    leads = true;
+  });
+  const { body } = await post('/filter', { Pod: asked('mine'), NodeNames: names });
+  t.same(body.NodeNames, names);
+});
+
+t.test('who asks a replica that does not lead is sent to another one the next time', async (t) => {
+  const payload = { Pod: asked('mine'), NodeNames: names };
+  const connection = async () =>
+    (await app.inject({ method: 'POST', url: '/filter', payload })).headers.connection;
+  t.equal(await connection(), 'keep-alive');
+  leads = false;
+  t.teardown(() => {
+    leads = true;
+  });
+  t.equal(await connection(), 'close');
+});
+
+t.test(
+  'what kube-scheduler writes is answered with its own list while nothing is reserved for anyone',
+  async (t) => {
+    const none: State = { ...state, store: new IntentStore(log) };
+    const idle = verbs({ client, state: () => none, log });
+    t.teardown(() => idle.close());
+    const payload = JSON.stringify({ Pod: asked('stranger'), Nodes: null, NodeNames: names });
+    const headers = { 'content-type': 'application/json' };
+    const filtered = await idle.inject({ method: 'POST', url: '/filter', payload, headers });
+    t.same(filtered.json(), { Nodes: null, NodeNames: names });
+    const scored = await idle.inject({ method: 'POST', url: '/prioritize', payload, headers });
+    t.same(scored.json(), []);
+  },
+);
+
+t.test('what kube-scheduler writes is answered as any other way of writing it', async (t) => {
+  for (const uid of ['mine', 'stranger', 'waiting']) {
+    for (const url of ['/filter', '/prioritize']) {
+      const one = await post(url, JSON.stringify({ Pod: asked(uid), Nodes: null, NodeNames: names }));
+      const other = await post(url, { NodeNames: names, Pod: asked(uid) });
+      t.match(one.body, url === '/filter' ? { NodeNames: other.body.NodeNames } : other.body);
+      t.same(one.body.FailedNodes, other.body.FailedNodes);
+    }
+  }
+});
+
+t.test('bind sends the UID and says why it failed', async (t) => {
+  const args = { PodName: 'p', PodNamespace: 'n', PodUID: 'u', Node: 'ready' };
+  t.same((await post('/bind', args)).body, { Error: '' });
+  t.same(bindings.at(-1), [{ name: 'p', namespace: 'n', uid: 'u' }, 'ready']);
+  refusal = new KubeError('it is on old', { kind: 'conflict' });
+  t.teardown(() => {
+    refusal = undefined;
+  });
+  t.same((await post('/bind', args)).body, { Error: "the pod can't be bound: it is on old" });
+});
+
+const bad: readonly (readonly [string, string, object | string])[] = [
+  ['no JSON', '/filter', '{'],
+  ['no object', '/filter', '[]'],
+  ['no pod', '/filter', { NodeNames: [] }],
+  ['no nodes', '/prioritize', { Pod: asked('mine') }],
+  ['names that are no names', '/filter', { Pod: asked('mine'), NodeNames: [1] }],
+  ['a binding without UID', '/bind', { PodName: 'p', PodNamespace: 'n', Node: 'x' }],
+  ['too much', '/filter', { Pod: asked('mine'), NodeNames: ['x'.repeat(200_000)] }],
+];
+for (const [what, url, payload] of bad) {
+  t.test(`${what} is answered with 400 and a sentence`, async (t) => {
+    const { status, body } = await post(url, payload);
+    t.equal(status, 400);
+    t.type(body.Error, 'string');
+    t.not(body.Error, '');
+  });
+}
+
+t.test('no JSON at all makes it fail', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('/filter', '/prioritize', '/bind'),
+      fc.jsonValue(),
+      async (url, value) => {
+        const { status } = await post(url, JSON.stringify(value));
+        if (status !== 200 && status !== 400) throw new Error(`answered ${status}`);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

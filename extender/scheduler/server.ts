@@ -1,0 +1,126 @@
+import type { IncomingMessage } from 'node:http';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
+import type { State } from '../placement/state.ts';
+import { type Asked, readArgs, readBinding } from './args.ts';
+import { Bodies } from './bufferpool.ts';
+import { filterNodes, isFree, judge, reservedFor, scoreNodes } from './filter.ts';
+import { namesOf, type Parted, partList } from './nodenames.ts';
+
+// kube-scheduler keeps idle connections for 90 s; a server that closes first makes it see resets.
+const KEEP_ALIVE_MS = 120_000;
+const BODY_LIMIT = 64 * 1024 * 1024;
+
+type InBytes = Extract<Asked, { kind: 'bytes' }>;
+
+/** `{"Nodes":null,"NodeNames":[` and what comes after the names. */
+const NAMES = Buffer.from('{"Nodes":null,"NodeNames":[');
+const COMMA = Buffer.from(',');
+const OPENING_BRACE = 0x7b;
+
+/** Every node that was asked about: the end of the question, from the comma before "Nodes" on, is the answer. */
+const allOf = ({ list, answerFrom }: InBytes): Buffer => {
+  list.bytes[answerFrom] = OPENING_BRACE;
+  return list.bytes.subarray(answerFrom);
+};
+
+const partOf = ({ kept, reserved }: Parted): Buffer => {
+  const refused = [...reserved].map(([name, plan]) => [name, reservedFor(plan)]);
+  const end = Buffer.from(`],"FailedNodes":${JSON.stringify(Object.fromEntries(refused))}}`);
+  return Buffer.concat([NAMES, ...kept.flatMap((piece, i) => (i === 0 ? [piece] : [COMMA, piece])), end]);
+};
+
+const filter = (asked: Asked, state: State | undefined): Buffer | object => {
+  if (asked.kind === 'bytes') {
+    if (!state || state.store.size === 0) return allOf(asked);
+    const verdict = judge(state, asked.pod);
+    if (isFree(verdict)) {
+      const { reservedNames } = state.store;
+      const parted = reservedNames && partList(asked.list, reservedNames);
+      return parted && parted.reserved.size > 0 ? partOf(parted) : allOf(asked);
+    }
+  }
+  const names = asked.kind === 'bytes' ? namesOf(asked.list) : asked.names;
+  const { kept, refused } = state ? filterNodes(state, asked.pod, names) : { kept: names, refused: {} };
+  if (asked.kind !== 'nodes') return { NodeNames: kept, FailedNodes: refused, Error: '' };
+  const keeps = new Set(kept);
+  const items = asked.nodes.items?.filter(({ metadata }) => keeps.has(metadata.name));
+  return { Nodes: { ...asked.nodes, items }, FailedNodes: refused, Error: '' };
+};
+
+const prioritize = (asked: Asked, state: State | undefined): object => {
+  if (!state || state.store.size === 0) return [];
+  const { own } = judge(state, asked.pod);
+  if (own.size === 0) return [];
+  return scoreNodes(own, asked.kind === 'bytes' ? namesOf(asked.list) : asked.names);
+};
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+const NOTHING = Buffer.alloc(0);
+
+// A request without a body is not read by any parser.
+const bytesOf = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : NOTHING);
+
+/**
+ * The verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `state` is undefined on a replica that
+ * does not lead: then every node is as good as any other.
+ */
+export const verbs = (o: {
+  readonly client: KubeClient;
+  readonly state: () => State | undefined;
+  readonly log: Logger;
+  readonly bodyLimit?: number;
+}): FastifyInstance => {
+  const app = fastify({
+    loggerInstance: o.log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    bodyLimit: o.bodyLimit ?? BODY_LIMIT,
+  });
+  // Bodies are read by the verbs themselves, from their bytes.
+  const bodies = new Bodies(o.bodyLimit ?? BODY_LIMIT);
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', ({ headers }: FastifyRequest, payload: IncomingMessage) => {
+    const announced = headers['content-length'];
+    return bodies.read(payload, announced === undefined ? undefined : Number(announced));
+  });
+  app.addHook('onResponse', async ({ body }) => {
+    if (Buffer.isBuffer(body)) bodies.release(body);
+  });
+  // Who asks a replica that knows nothing is to meet another one next time: kube-scheduler keeps its connection.
+  app.addHook('onSend', async (_request, reply) => {
+    if (!o.state()) reply.header('connection', 'close');
+  });
+  app.post('/filter', async ({ body }, reply) => {
+    const asked = readArgs(bytesOf(body));
+    return reply.type(JSON_TYPE).send(filter(asked, o.state()));
+  });
+  app.post('/prioritize', async ({ body }) => prioritize(readArgs(bytesOf(body)), o.state()));
+  app.post('/bind', async ({ body }) => {
+    const { PodName, PodNamespace, PodUID, Node } = readBinding(bytesOf(body));
+    try {
+      await o.client.bind({ name: PodName, namespace: PodNamespace, uid: PodUID }, Node);
+      return { Error: '' };
+    } catch (error) {
+      const said = error instanceof Error ? error.message : String(error);
+      if (isConflict(error) || isNotFound(error)) return { Error: `the pod can't be bound: ${said}` };
+      return { Error: said };
+    }
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    const status = (error as { statusCode?: number }).statusCode ?? 500;
+    const said = error instanceof Error ? error.message : String(error);
+    if (status >= 500) o.log.error({ err: error }, 'a verb failed');
+    // A body that is no JSON or too large is the caller's error as well.
+    return reply.code(status >= 400 && status < 500 ? 400 : status).send({ Error: said });
+  });
+  return app;
+};

@@ -1,0 +1,108 @@
+import { type ServerDuplexStream, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
+import { NO_LEADER, type SlotGiver } from './allocator.ts';
+
+/** Whoever holds slots in advance returns them at once; one that has gone or hangs is not waited for longer. */
+const RECALL_MS = 100;
+const RECALLS = 5;
+
+type Call = ServerDuplexStream<TakeRequests, TakeReplies>;
+
+/** The streams of the webhook's replicas. Answers of a stream come in the order of its requests. */
+class SlotStreams {
+  readonly #giver: SlotGiver;
+  readonly #calls = new Set<Call>();
+  /** Those that may hold slots in advance. */
+  readonly #holders = new Set<Call>();
+
+  constructor(giver: SlotGiver) {
+    this.#giver = giver;
+    giver.watch({
+      recall: (ownerUid) => {
+        for (const call of this.#holders) call.write({ replies: [], recalled: [ownerUid] });
+      },
+      // Whoever asks is to look for the one that leads now.
+      end: () => {
+        for (const call of this.#calls) this.#end(call);
+      },
+    });
+  }
+
+  /** Answers the requests of one webhook until it goes or this replica leads no more. */
+  serve(call: Call): void {
+    this.#calls.add(call);
+    for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#leave(call));
+    if (!this.#giver.isLeading) {
+      this.#end(call);
+      return;
+    }
+    let last: Promise<void> | undefined;
+    call.on('data', (message: TakeRequests) => {
+      const replies = this.#takeIn(call, message);
+      if (replies.length === 0) return;
+      if (!last && replies.every((reply) => !(reply instanceof Promise))) {
+        this.#send(call, replies as readonly TakeReply[]);
+        return;
+      }
+      const sent = Promise.all([Promise.all(replies), last]).then(([ready]) => {
+        this.#send(call, ready);
+        if (last === sent) last = undefined;
+      });
+      last = sent;
+    });
+    call.on('end', () => call.end());
+    call.resume();
+  }
+
+  #takeIn(
+    call: Call,
+    { requests, used, returned }: TakeRequests,
+  ): readonly (TakeReply | Promise<TakeReply>)[] {
+    for (const uid of returned ?? []) this.#giver.giveBack(uid);
+    for (const uid of used ?? []) this.#giver.use(uid);
+    if (requests.some(({ ahead = 0 }) => ahead > 0)) this.#holders.add(call);
+    return requests.map((request) => this.#answer(request));
+  }
+
+  /** A pod that finds every slot taken waits for those that are out in advance. */
+  #answer(request: TakeRequest): TakeReply | Promise<TakeReply> {
+    const reply = this.#giver.take(request);
+    return this.#mayWait(request, reply) ? this.#answerLater(request, reply) : reply;
+  }
+
+  #mayWait({ ownerUid, dryRun, isAheadOnly }: TakeRequest, { way }: TakeReply): boolean {
+    return way === '' && !dryRun && !isAheadOnly && this.#giver.isOut(ownerUid);
+  }
+
+  async #answerLater(request: TakeRequest, refused: TakeReply): Promise<TakeReply> {
+    let reply = refused;
+    // Somebody may be faster, and hold one in advance again.
+    for (let times = 0; times < RECALLS && this.#mayWait(request, reply); times++) {
+      await this.#giver.recall(request.ownerUid, RECALL_MS);
+      reply = this.#giver.take(request);
+    }
+    return reply;
+  }
+
+  #send(call: Call, replies: readonly TakeReply[]): void {
+    if (!this.#calls.has(call) || call.write({ replies })) return;
+    call.pause();
+    call.once('drain', () => call.resume());
+  }
+
+  #leave(call: Call): void {
+    this.#calls.delete(call);
+    this.#holders.delete(call);
+  }
+
+  #end(call: Call): void {
+    this.#leave(call);
+    call.emit('error', { code: status.UNAVAILABLE, details: NO_LEADER });
+  }
+}
+
+/** The Slots service of pinning.proto. */
+export const slotsService = (giver: SlotGiver): UntypedServiceImplementation => {
+  const streams = new SlotStreams(giver);
+  return { Take: (call: Call) => streams.serve(call) };
+};
