@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
 import type { MutatingWebhookConfiguration } from '../api/objects.ts';
-import { decideDoor } from './door.ts';
+import { decideDoor } from './matchcondition.ts';
 
 /** What is installed: how the API server is told to call us, and what we may do. */
 

@@ -2,11 +2,11 @@ import { isGated } from '../api/heldpods.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Logger } from '../kube/component/log.ts';
-import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './match.ts';
-import type { TakeSlot } from './pinner.ts';
+import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './eligibility.ts';
 import { isProbe, probePatch } from './probe.ts';
 import { type Asked, answer, readReview } from './review.ts';
-import { shapeOf, slimPod } from './slim.ts';
+import type { TakeSlot } from './slots/client.ts';
+import { shapeOf, slimPod } from './trimpod.ts';
 
 export interface Admission {
   readonly ownNamespace: string;

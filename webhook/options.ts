@@ -7,7 +7,7 @@ import {
   port,
 } from '../kube/component/componentoptions.ts';
 import { bool, commaList, duration } from '../kube/component/options.ts';
-import { HARMLESS_WEBHOOKS } from './coexistence.ts';
+import { HARMLESS_WEBHOOKS } from './otherwebhooks.ts';
 
 /**
  * Options of castai-pod-pinner-webhook, as flags or environment variables.

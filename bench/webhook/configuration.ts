@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import type { MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { CLOSED } from '../../webhook/door.ts';
+import { CLOSED } from '../../webhook/matchcondition.ts';
 
 const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
 

@@ -1,5 +1,5 @@
 import { fastify } from 'fastify';
-import { makeAuthority, makeLeaf } from '../../webhook/certificate.ts';
+import { makeAuthority, makeLeaf } from '../../webhook/certificates/x509.ts';
 
 /** A webhook that decides nothing, over the same TLS as ours: `echo.ts HOST PORT`. It prints its CA, base64. */
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
-import { makeAuthority } from '../../webhook/certificate.ts';
+import { makeAuthority } from '../../webhook/certificates/x509.ts';
 import { Balancer } from './balancer.ts';
 import { type Component, eventually, freePort, ownHost, Scene } from './fixture.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';

@@ -28,8 +28,8 @@ import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { StandingCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
-import { Hand } from '../../webhook/hand.ts';
-import { SlotStream, type SlotsClient } from '../../webhook/slotstream.ts';
+import { Hand } from '../../webhook/slots/prefetcher.ts';
+import { SlotStream, type SlotsClient } from '../../webhook/slots/stream.ts';
 
 /** The way from the webhook's replicas to the pinner's leader, over a real stream. */
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { REPLAYS, type SlotAhead, type TakeReply, type TakeRequest } from '../api/pinning.ts';
-import { Recent } from '../kube/ttlcache.ts';
-import type { SlotStream } from './slotstream.ts';
+import { REPLAYS, type SlotAhead, type TakeReply, type TakeRequest } from '../../api/pinning.ts';
+import { Recent } from '../../kube/ttlcache.ts';
+import type { SlotStream } from './stream.ts';
 
 /** How long a slot is kept in hand. The node may go, and others may want it. */
 const KEEP_MS = 1_000;

@@ -3,7 +3,7 @@ import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Logger } from '../kube/component/log.ts';
-import type { Pair } from './certificate.ts';
+import type { Pair } from './certificates/x509.ts';
 import { type Admission, mutate } from './mutate.ts';
 import { BadReview } from './review.ts';
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { MutatingWebhookConfiguration } from '../api/objects.ts';
-import { CLOSED, decideDoor } from './door.ts';
+import { CLOSED, decideDoor } from './matchcondition.ts';
 
 const OTHER = { name: 'has-a-controller', expression: 'true' };
 

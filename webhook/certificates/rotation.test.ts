@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isTrusted, makeAuthority, makeLeaf, type Pair, readCertificate, renewalOf } from './certificate.ts';
 import { type Authority, bundleOf, decideRotation, type Policy, type Step } from './rotation.ts';
 import { authorityData, leafData, readAuthority, readLeaf } from './secrets.ts';
+import { isTrusted, makeAuthority, makeLeaf, type Pair, readCertificate, renewalOf } from './x509.ts';
 
 const START = Date.parse('2030-01-01T00:00:00Z');
 const DAY = 86_400_000;

@@ -1,5 +1,5 @@
 import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
-import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../api/pinning.ts';
+import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
 
 /** A client of the Slots service of pinning.proto. */
 export interface SlotsClient extends Client {

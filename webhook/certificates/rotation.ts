@@ -1,12 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
-import {
-  isIssuedBy,
-  isValidAt,
-  type Pair,
-  readCertificate,
-  readCertificates,
-  renewalOf,
-} from './certificate.ts';
+import { isIssuedBy, isValidAt, type Pair, readCertificate, readCertificates, renewalOf } from './x509.ts';
 
 /** What the Secret of the authority holds. */
 export interface Authority {

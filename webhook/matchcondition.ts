@@ -5,7 +5,7 @@ import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { awaitChange, type Controller, watches } from '../kube/controller/controller.ts';
-import { isRunning } from './plans.ts';
+import { isRunning } from './planindex.ts';
 
 /** The match condition that keeps the API server from calling us while no plan runs. */
 export const CLOSED = { name: 'a-plan-runs', expression: 'false' } as const;

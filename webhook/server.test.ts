@@ -5,7 +5,7 @@ import { PIN, PIN_GATE, PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { TakeReply, TakeRequest } from '../api/pinning.ts';
 import { createLogger } from '../kube/component/log.ts';
-import { webhookServer } from './serve.ts';
+import { webhookServer } from './server.ts';
 
 const log = createLogger({ component: 'webhook', level: 'silent' });
 const NONE: TakeReply = { nodeName: '', intentId: '', plan: '', way: '', reason: 'no slot' };

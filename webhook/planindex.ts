@@ -1,6 +1,6 @@
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import type { Cache } from '../kube/cache/cache.ts';
-import type { IsMoved } from './match.ts';
+import type { IsMoved } from './eligibility.ts';
 
 /** Whether a plan moves pods now, and so has places for those that are created. */
 export const isRunning = (plan: RebalancePlan): boolean => plan.status?.state === 'Running';

@@ -7,10 +7,10 @@ import type { TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
-import { parse } from '../kube/component/options.ts';
-import { makeAuthority, makeLeaf } from './certificate.ts';
-import { options } from './options.ts';
-import { webhookServer } from './serve.ts';
+import { parse } from '../../kube/component/options.ts';
+import { options } from '../options.ts';
+import { webhookServer } from '../server.ts';
+import { makeAuthority, makeLeaf } from './x509.ts';
 
 /** The server as the API server meets it: over TLS, on connections that are kept. */
 
@@ -102,7 +102,7 @@ t.test('told to stop, it serves on for 15 s, within what the kubelet allows', as
   const o = parse(options, { argv: [], env: { POD_NAMESPACE: 'n' }, name: 'webhook' });
   t.equal(o.shutdownDelay, 15_000);
   const manifest = readFileSync(
-    new URL('../manifests/base/webhook/deployment.yaml', import.meta.url),
+    new URL('../../manifests/base/webhook/deployment.yaml', import.meta.url),
     'utf8',
   );
   const deployment = parseAllDocuments(manifest)[0]?.toJS() as {

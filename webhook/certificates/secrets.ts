@@ -1,6 +1,6 @@
-import type { Secret } from '../api/objects.ts';
-import type { Pair } from './certificate.ts';
+import type { Secret } from '../../api/objects.ts';
 import type { Authority } from './rotation.ts';
+import type { Pair } from './x509.ts';
 
 const decode = (secret: Secret | undefined, key: string): string =>
   Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { MutatingWebhookConfiguration } from '../api/objects.ts';
-import { HARMLESS_WEBHOOKS, meddlingOf } from './coexistence.ts';
+import { HARMLESS_WEBHOOKS, meddlingOf } from './otherwebhooks.ts';
 
 const pods = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] };
 

@@ -1,8 +1,8 @@
-import { loadPinningServices, type TakeReply, type TakeRequest } from '../api/pinning.ts';
-import type { KubeClient } from '../kube/client/client.ts';
-import { dialPeer, findPeer, type PeerTarget } from '../kube/grpc/peer.ts';
-import { Hand } from './hand.ts';
-import { SlotStream, type SlotsClient } from './slotstream.ts';
+import { loadPinningServices, type TakeReply, type TakeRequest } from '../../api/pinning.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { dialPeer, findPeer, type PeerTarget } from '../../kube/grpc/peer.ts';
+import { Hand } from './prefetcher.ts';
+import { SlotStream, type SlotsClient } from './stream.ts';
 
 /**
  * A slot for a pod from the pod pinner's leader; `shape` is the pod without its name, undefined where the leader has to

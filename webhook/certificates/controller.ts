@@ -1,18 +1,18 @@
-import type { MutatingWebhookConfiguration, Secret } from '../api/objects.ts';
-import { MUTATING_WEBHOOK_CONFIGURATIONS, SECRETS } from '../api/resources.ts';
-import type { Cache } from '../kube/cache/cache.ts';
-import type { KubeClient } from '../kube/client/client.ts';
-import type { Logger } from '../kube/component/log.ts';
+import type { MutatingWebhookConfiguration, Secret } from '../../api/objects.ts';
+import { MUTATING_WEBHOOK_CONFIGURATIONS, SECRETS } from '../../api/resources.ts';
+import type { Cache } from '../../kube/cache/cache.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
 import {
   type Action,
   awaitChange,
   type Controller,
   requeue,
   watches,
-} from '../kube/controller/controller.ts';
-import { makeAuthority, makeLeaf } from './certificate.ts';
+} from '../../kube/controller/controller.ts';
 import { type Authority, bundleOf, decideRotation, type Policy, type Step } from './rotation.ts';
 import { authorityData, leafData, readAuthority, readLeaf } from './secrets.ts';
+import { makeAuthority, makeLeaf } from './x509.ts';
 
 export interface CertificateParts {
   readonly client: KubeClient;
