@@ -17,11 +17,11 @@ import { createAwsCloud } from './cloud/aws.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { readFileCloud } from './cloud/file.ts';
 import { processReader } from './cloud/processreader.ts';
-import { createLifter } from './gates.ts';
-import { lead } from './lead.ts';
-import { measurePlans } from './money.ts';
+import { createLifter } from './gatereleaser.ts';
+import { lead } from './leader.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
+import { measurePlans } from './savings/metrics.ts';
 
 const NAME = 'castai-kentroller';
 const PINNER = 'castai-pod-pinner';

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { MutatingWebhookConfiguration, Pod, ReplicaSet } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
-import { probeWebhook } from '../../kentroller/rebalanceplan/webhook.ts';
+import { probeWebhook } from '../../kentroller/rebalanceplan/state/webhookprobe.ts';
 import {
   Autoscaler,
   Component,

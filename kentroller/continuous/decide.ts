@@ -1,8 +1,8 @@
 import type { RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
-import { isMovable } from '../rebalanceplan/pods.ts';
-import { isFinished } from '../rebalanceplan/status.ts';
+import { isMovable } from '../rebalanceplan/state/moves.ts';
+import { isFinished } from '../rebalanceplan/state/status.ts';
 import { PlanningError } from '../rebalanceplanclaim/planning.ts';
 import type { ContinuousSettings } from './settings.ts';
 

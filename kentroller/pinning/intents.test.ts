@@ -1,8 +1,8 @@
 import t from 'tap';
 import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
-import { PIN_BASELINE } from '../rebalanceplan/names.ts';
-import * as make from '../testing/world.ts';
+import { PIN_BASELINE } from '../rebalanceplan/state/labels.ts';
+import * as make from '../testing/builders.ts';
 import { deriveIntents, type IntentSources } from './intents.ts';
 
 const OWNER = { kind: 'ReplicaSet', name: 'rs', uid: 'rs-uid' };

@@ -17,7 +17,7 @@ import {
 } from '../../api/pinning.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
-import { Board } from './board.ts';
+import { Board } from './intentregistry.ts';
 import { PinningServer } from './server.ts';
 
 type Stream = ClientDuplexStream<ClientMessage, ServerMessage>;

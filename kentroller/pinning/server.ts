@@ -2,8 +2,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { ClientMessage, ServerMessage } from '../../api/pinning.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import type { Board } from './board.ts';
-import { Outbox } from './outbox.ts';
+import type { Board } from './intentregistry.ts';
+import { Outbox } from './sendqueue.ts';
 
 type Call = ServerDuplexStream<ClientMessage, ServerMessage>;
 

@@ -1,9 +1,9 @@
 import t from 'tap';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError } from '../../kube/errors.ts';
-import * as make from '../testing/world.ts';
+import * as make from '../testing/builders.ts';
 import { apply, LEFT, type Writer } from './apply.ts';
-import type { Step } from './steps.ts';
+import type { Step } from './state/step.ts';
 
 /** Evictions that were decided, at the moment that their turn comes. */
 

@@ -13,6 +13,8 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
 import type { Account } from '../savings/account.ts';
+import { noteUnavailable, unavailableName } from './create/unavailable.ts';
+import { mustHoldEvictions } from './finish/decide.ts';
 import {
   CORDONED_BY,
   DRAIN_FAILED,
@@ -21,12 +23,10 @@ import {
   LOCKED_BY,
   PIN_BASELINE,
   PLAN_FINALIZER,
-} from './names.ts';
-import { mustHoldEvictions } from './settling.ts';
-import * as status from './status.ts';
-import type { Step } from './steps.ts';
-import { noteUnavailable, unavailableName } from './unavailable.ts';
-import type { PinsView, World } from './world.ts';
+} from './state/labels.ts';
+import type { PinsView, World } from './state/state.ts';
+import * as status from './state/status.ts';
+import type { Step } from './state/step.ts';
 
 export interface Writer {
   readonly client: KubeClient;

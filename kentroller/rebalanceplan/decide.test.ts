@@ -2,11 +2,11 @@ import t from 'tap';
 import type { CreationAttempt, RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import { CANCEL } from '../../api/labels.ts';
-import * as make from '../testing/world.ts';
+import * as make from '../testing/builders.ts';
 import { decide } from './decide.ts';
-import { CORDONED_BY, LOCK_KEEPS, LOCKED_BY } from './names.ts';
-import type { Step } from './steps.ts';
-import type { World } from './world.ts';
+import { CORDONED_BY, LOCK_KEEPS, LOCKED_BY } from './state/labels.ts';
+import type { World } from './state/state.ts';
+import type { Step } from './state/step.ts';
 
 /** A step as a word or two: what it is, and of what. */
 const tell = (step: Step): string => {

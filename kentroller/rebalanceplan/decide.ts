@@ -1,17 +1,17 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { create } from './creation.ts';
-import { drainAndDelete, poolBudgets } from './deletion.ts';
-import { addedNames } from './lock.ts';
-import { PLAN_FINALIZER } from './names.ts';
-import { countBaseline, movesOf } from './pods.ts';
-import { rollBack } from './rollback.ts';
-import { validate } from './savings.ts';
-import { lateOpenings, openings, settle } from './settling.ts';
-import { hasReached, isFinished, isRunning, reachedAt } from './status.ts';
-import { type Decision, type FailurePhase, type Step, steps } from './steps.ts';
-import type { World } from './world.ts';
+import { create } from './create/decide.ts';
+import { addedNames } from './create/nodelock.ts';
+import { validate } from './create/savingscheck.ts';
+import { drainAndDelete, poolBudgets } from './drain/decide.ts';
+import { lateOpenings, openings, settle } from './finish/decide.ts';
+import { rollBack } from './finish/rollback.ts';
+import { PLAN_FINALIZER } from './state/labels.ts';
+import { countBaseline, movesOf } from './state/moves.ts';
+import type { World } from './state/state.ts';
+import { hasReached, isFinished, isRunning, reachedAt } from './state/status.ts';
+import { type Decision, type FailurePhase, type Step, steps } from './state/step.ts';
 
 /** The webhook hears of the plan, and the API server of the webhook, long before: by then it is not there. */
 const WEBHOOK_WAIT_MS = 5_000;

@@ -7,10 +7,10 @@ import { type RebalanceResult, rebalance } from '../../planner/rebalance.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 import { decide } from '../rebalanceplan/decide.ts';
-import { budgetsOf } from '../rebalanceplan/deletion.ts';
-import { limitsOf } from '../rebalanceplan/limits.ts';
-import { CORDONED_BY } from '../rebalanceplan/names.ts';
-import * as make from '../testing/world.ts';
+import { budgetsOf } from '../rebalanceplan/drain/decide.ts';
+import { limitsOf } from '../rebalanceplan/state/executionlimits.ts';
+import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
+import * as make from '../testing/builders.ts';
 import { aggressiveModeOf, buildPlan } from './plan.ts';
 
 /** What each field of aggressiveModeConfig changes. */

@@ -7,7 +7,7 @@ import { awaitChange, type Controller, watches } from '../../kube/controller/con
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
-import type { Clock } from '../rebalanceplan/execute.ts';
+import type { Clock } from '../rebalanceplan/controller.ts';
 import { claimOf } from './plan.ts';
 import { readClaim, writeClaimStatus } from './read.ts';
 import { followPlan, isCanceled, isFinished, withState } from './status.ts';

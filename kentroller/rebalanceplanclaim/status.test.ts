@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { PlanState, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { ClaimState, RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
-import { NOW } from '../testing/world.ts';
+import { NOW } from '../testing/builders.ts';
 import { followPlan, withState } from './status.ts';
 
 const claim = (state: ClaimState): RebalancePlanClaim => ({

@@ -6,7 +6,7 @@ import type {
 } from '../../api/kinds/rebalanceplanclaim.ts';
 import { CANCEL } from '../../api/labels.ts';
 import type { Condition } from '../../api/objects.ts';
-import { withCondition } from '../rebalanceplan/status.ts';
+import { withCondition } from '../rebalanceplan/state/status.ts';
 
 const FINAL: ReadonlySet<ClaimState> = new Set<ClaimState>(['Completed', 'Failed', 'Skipped', 'Canceled']);
 

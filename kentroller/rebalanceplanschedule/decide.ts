@@ -5,7 +5,7 @@ import type {
   RebalancePlanScheduleStatus,
 } from '../../api/kinds/rebalanceplanschedule.ts';
 import type { Condition } from '../../api/objects.ts';
-import { withCondition } from '../rebalanceplan/status.ts';
+import { withCondition } from '../rebalanceplan/state/status.ts';
 import { isFinished } from '../rebalanceplanclaim/status.ts';
 
 export type ScheduleStep = { readonly reason: string; readonly message: string } & (

@@ -8,7 +8,7 @@ import { awaitChange, type Controller, requeue, watches } from '../../kube/contr
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
-import type { Clock } from '../rebalanceplan/execute.ts';
+import type { Clock } from '../rebalanceplan/controller.ts';
 import { decideSchedule, type ScheduleStep } from './decide.ts';
 
 /** On a claim: the schedule that made it, also where the schedule does not own it. */

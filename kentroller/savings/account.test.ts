@@ -4,7 +4,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CONFIG_MAPS, NAMESPACES } from '../../api/resources.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { NOW } from '../testing/world.ts';
+import { NOW } from '../testing/builders.ts';
 import { type Account, openAccount, SAVINGS_CONFIG_MAP } from './account.ts';
 
 /** Money that outlives processes and plans, on a real API server. */

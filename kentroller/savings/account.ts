@@ -6,8 +6,8 @@ import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
-import { isDone, savedMonthly } from '../money.ts';
 import { count, emptyLedger, type Ledger, readLedger, savedUntil } from './ledger.ts';
+import { isDone, savedMonthly } from './metrics.ts';
 
 /** The ConfigMap that keeps what was saved since the install, beyond plans and processes. */
 export const SAVINGS_CONFIG_MAP = 'castai-kentroller-savings';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
-import { unavailableFor, unavailableName } from '../rebalanceplan/unavailable.ts';
+import { unavailableFor, unavailableName } from '../rebalanceplan/create/unavailable.ts';
 import { clearAt } from './expire.ts';
 
 const offering = (spec: Partial<UnavailableOffering['spec']> = {}, status = {}): UnavailableOffering => ({

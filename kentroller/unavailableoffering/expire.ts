@@ -5,7 +5,7 @@ import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
-import type { Clock } from '../rebalanceplan/execute.ts';
+import type { Clock } from '../rebalanceplan/controller.ts';
 
 /** An offering that was written by hand, with no time to clear it away, is kept this long after it expired. */
 const KEPT_MS = 24 * 3_600_000;

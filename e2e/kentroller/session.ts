@@ -1,0 +1,56 @@
+import { Registry } from 'prom-client';
+import { createCaches, startCaches } from '../../kentroller/caches.ts';
+import type { Cloud } from '../../kentroller/cloud/cloud.ts';
+import { lead } from '../../kentroller/leader.ts';
+import { options as schema } from '../../kentroller/options.ts';
+import { PinningServer } from '../../kentroller/pinning/server.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
+import { createLogger, type Logger } from '../../kube/component/log.ts';
+import { parse } from '../../kube/component/options.ts';
+
+/** One life of kentroller as the leader, without the election: from empty caches to its end. */
+export interface Session {
+  /** Resolves when the work has ended, whatever ended it. */
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+export interface SessionOptions {
+  readonly kubeconfig: string;
+  readonly cloud: Cloud;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly log?: Logger;
+  /** Wraps the client that writes; the session ends when it calls `end`. */
+  readonly wrap?: (client: KubeClient, end: () => void) => KubeClient;
+}
+
+export const startSession = (o: SessionOptions): Session => {
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new Error('stopped'));
+  const { signal } = stopping;
+  const log = o.log ?? createLogger({ component: 'session', level: process.env.LOG_LEVEL ?? 'silent' });
+  const client = connect({ kubeconfig: o.kubeconfig, userAgent: 'kentroller-test', qps: 500, burst: 500 });
+  const run = async (): Promise<void> => {
+    const caches = createCaches({ client, log });
+    try {
+      await startCaches(caches, [], signal);
+      await lead({
+        options: parse(schema, { argv: [], env: o.env ?? {}, name: 'kentroller' }),
+        client: o.wrap?.(client, stop) ?? client,
+        caches,
+        configMaps: [],
+        cloud: o.cloud,
+        pinning: new PinningServer(log),
+        registry: new Registry(),
+        log,
+        signal,
+      });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      stop();
+      client.close();
+    }
+  };
+  return { ended: run(), stop };
+};

@@ -1,0 +1,41 @@
+import type { Registry } from 'prom-client';
+import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import { Lifter } from '../kube/heldpods/gatereleaser.ts';
+import { holdJudge } from '../planner/pinning/gatepolicy.ts';
+import type { Caches } from './caches.ts';
+import type { Options } from './options.ts';
+import { isRunning } from './rebalanceplan/state/status.ts';
+
+/** Every replica of kentroller lifts gates that the pod pinner has left, whether it leads or not. */
+export const createLifter = (o: {
+  readonly client: KubeClient;
+  readonly caches: Pick<Caches, 'plans' | 'nodes'>;
+  readonly options: Options;
+  readonly log: Logger;
+  readonly metrics: Registry;
+}): Lifter => {
+  const { caches, options } = o;
+  const isMoved = (owner: string): boolean =>
+    !caches.plans.hasSynced ||
+    caches.plans
+      .list()
+      .filter(isRunning)
+      .some((plan) => plan.spec.podsToMigrate?.some((pod) => pod.owner?.uid === owner) ?? false);
+  return new Lifter({
+    client: o.client,
+    log: o.log,
+    metrics: o.metrics,
+    judge: holdJudge({
+      limits: { timeoutMs: options.pinHoldTimeout, longestMs: options.pinHoldLimit },
+      ownTaints: new Set([PREPARING_TAINT]),
+      gate: PIN_GATE,
+      isMoved,
+    }),
+    nodeOf: async (name) => caches.nodes.get(name),
+    lease: { namespace: options.podNamespace, name: options.pinnerLease },
+    identity: '',
+    now: Date.now,
+  });
+};

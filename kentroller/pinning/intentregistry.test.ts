@@ -1,0 +1,100 @@
+import fc from 'fast-check';
+import t from 'tap';
+import type { Intent, ServerMessage } from '../../api/pinning.ts';
+import { Board } from './intentregistry.ts';
+import { Outbox } from './sendqueue.ts';
+
+const intent = (id: string, nodeName = 'n', plan = 'p'): Intent => ({ id, plan, nodeClaim: 'c', nodeName });
+const result = (intentId: string) => ({
+  intentId,
+  version: 1,
+  state: 'PLACED' as const,
+  reason: '',
+  bound: 0,
+});
+
+t.test('only what differs gets a new version', async (t) => {
+  const board = new Board();
+  t.same(board.post([intent('a'), intent('b')]), ['a', 'b']);
+  t.same(board.post([intent('a'), intent('b', 'm')]), ['b']);
+  t.equal(board.version, 3);
+  t.same(board.post([intent('b', 'm')]), ['a'], 'one that is gone changes too');
+});
+
+t.test('a plan is acknowledged once each of its intents was answered', async (t) => {
+  const board = new Board();
+  board.post([intent('a'), intent('b'), intent('x', 'n', 'other')]);
+  t.equal(board.viewOf('p').acknowledged, false);
+  board.record(result('a'));
+  t.equal(board.viewOf('p').acknowledged, false);
+  board.record(result('b'));
+  t.equal(board.viewOf('p').acknowledged, true);
+  t.equal(board.record(result('nobody')), false);
+  t.equal(board.viewOf('none').acknowledged, false, 'a plan without intents is not acknowledged');
+});
+
+t.test('it knows how long no pinner was there', async (t) => {
+  let now = 1000;
+  const board = new Board(() => now);
+  const leave = board.connected();
+  t.same(board.viewOf('p').goneForMs, 0);
+  leave();
+  now += 250;
+  t.match(board.viewOf('p'), { connected: false, goneForMs: 250 });
+});
+
+t.test('a client gets the state of the world, then synced, then changes', async (t) => {
+  const board = new Board();
+  board.post([intent('a'), intent('b')]);
+  const sent: ServerMessage[] = [];
+  const outbox = new Outbox(board, { write: (message) => sent.push(message) > 0 });
+  board.onChange((ids) => outbox.add(ids));
+  outbox.flush();
+  t.same(
+    sent.map((m) => m.upsert?.id ?? m.removed ?? 'synced'),
+    ['a', 'b', 'synced'],
+  );
+  board.post([intent('b', 'm')]);
+  t.same(
+    sent
+      .slice(3)
+      .map((m) => m.upsert?.nodeName ?? `removed ${m.removed}`)
+      .sort(),
+    ['m', 'removed a'],
+  );
+});
+
+t.test('however slow a client is, it holds one entry an intent and ends with the same state', async () => {
+  const names = fc.array(
+    fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd'), node: fc.constantFrom('x', 'y', 'z') }),
+    { maxLength: 4 },
+  );
+  const actions = fc.array(fc.oneof(names, fc.constant('drain' as const)), { maxLength: 30 });
+  fc.assert(
+    fc.property(actions, (list) => {
+      const board = new Board();
+      board.post([intent('a')]);
+      const seen = new Map<string, string>();
+      let synced = 0;
+      // Every write fills the client's buffer.
+      const outbox = new Outbox(board, {
+        write: ({ upsert, removed, synced: isSynced }) => {
+          if (upsert) seen.set(upsert.id, upsert.nodeName);
+          if (removed !== undefined) seen.delete(removed);
+          if (isSynced) synced += 1;
+          return false;
+        },
+      });
+      board.onChange((ids) => outbox.add(ids));
+      outbox.flush();
+      for (const action of list) {
+        if (action === 'drain') outbox.drained();
+        else board.post([...new Map(action.map((each) => [each.id, intent(each.id, each.node)])).values()]);
+        if (outbox.waiting > 4) return false;
+      }
+      for (let i = 0; i < 10; i += 1) outbox.drained();
+      const held = new Map(board.ids().map((id) => [id, board.get(id)?.intent.nodeName ?? '']));
+      return synced === 1 && JSON.stringify([...seen].sort()) === JSON.stringify([...held].sort());
+    }),
+  );
+});

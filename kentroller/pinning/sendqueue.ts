@@ -1,0 +1,59 @@
+import type { ServerMessage } from '../../api/pinning.ts';
+import type { Board } from './intentregistry.ts';
+
+/** The writing half of a stream: false from write means: wait for drain. */
+export interface Sink {
+  write(message: ServerMessage): boolean;
+}
+
+/**
+ * What one client has yet to be told. A slow client costs one id for each intent that changed: what is sent is
+ * the latest state of it, however often it changed meanwhile.
+ */
+export class Outbox {
+  readonly #board: Board;
+  readonly #sink: Sink;
+  readonly #waiting = new Set<string>();
+  #mustSync = true;
+  #isBlocked = false;
+
+  constructor(board: Board, sink: Sink) {
+    this.#board = board;
+    this.#sink = sink;
+    for (const id of board.ids()) this.#waiting.add(id);
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  add(ids: readonly string[]): void {
+    for (const id of ids) this.#waiting.add(id);
+    this.flush();
+  }
+
+  drained(): void {
+    this.#isBlocked = false;
+    this.flush();
+  }
+
+  flush(): void {
+    for (const id of this.#waiting) {
+      if (this.#isBlocked) return;
+      this.#waiting.delete(id);
+      const posted = this.#board.get(id);
+      this.#send(
+        posted
+          ? { version: posted.version, upsert: posted.intent }
+          : { version: this.#board.version, removed: id },
+      );
+    }
+    if (!this.#mustSync || this.#isBlocked) return;
+    this.#mustSync = false;
+    this.#send({ version: this.#board.version, synced: {} });
+  }
+
+  #send(message: ServerMessage): void {
+    if (!this.#sink.write(message)) this.#isBlocked = true;
+  }
+}

@@ -1,0 +1,37 @@
+import t from 'tap';
+import type { NodePool } from '../../../api/objects.ts';
+import * as make from '../../testing/builders.ts';
+import type { Alternative } from './alternatives.ts';
+import { buildNodeClaim } from './nodeclaim.ts';
+
+const HASH = 'karpenter.sh/nodepool-hash';
+
+const alternative: Alternative = {
+  requirements: [],
+  instanceType: 'm5.large',
+  capacityType: 'on-demand',
+  zone: 'us-west-2a',
+};
+
+const hashOf = (planned: Readonly<Record<string, string>>, pool: NodePool): string | undefined => {
+  const toAdd = make.toAdd('green');
+  const claim = buildNodeClaim({
+    plan: 'plan',
+    planned: { ...toAdd, metadata: { ...toAdd.metadata, annotations: planned } },
+    alternative,
+    name: 'green',
+    pool,
+  });
+  return claim.metadata.annotations?.[HASH];
+};
+
+t.test(
+  'a machine that was planned before its NodePool changed carries the old hash, so that it drifts',
+  async (t) => {
+    t.equal(hashOf({ [HASH]: 'before' }, make.nodePool()), 'before');
+  },
+);
+
+t.test('a plan that names no hash takes the one of the NodePool', async (t) => {
+  t.equal(hashOf({}, make.nodePool()), '1');
+});

@@ -1,0 +1,93 @@
+import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import {
+  KARPENTER_DO_NOT_DISRUPT,
+  KARPENTER_NODEPOOL,
+  KARPENTER_NODEPOOL_HASH,
+  KARPENTER_NODEPOOL_HASH_VERSION,
+  PLAN,
+  PREPARING_TAINT,
+} from '../../../api/labels.ts';
+import type { NodeClaim, NodePool, Taint } from '../../../api/objects.ts';
+import { PLANNED_CLAIM } from '../state/labels.ts';
+import type { Alternative } from './alternatives.ts';
+
+const MAX_NAME = 63;
+
+/** The name of the n-th attempt (from 1), cut so that it still fits in a label's value. */
+export const attemptName = (planned: string, n: number): string => {
+  const ending = n === 1 ? '' : `-attempt-${n}`;
+  return `${planned.slice(0, MAX_NAME - ending.length).replace(/[-.]+$/, '')}${ending}`;
+};
+
+const unique = (taints: readonly Taint[]): Taint[] => {
+  const seen = new Set<string>();
+  return taints.filter((t) => {
+    const id = `${t.key}:${t.effect}`;
+    return !seen.has(id) && seen.add(id);
+  });
+};
+
+/**
+ * The NodeClaim that orders a planned machine as Karpenter's own provisioner would have ordered it for this pool,
+ * kept from disruption and reserved for the plan's pods.
+ */
+export const buildNodeClaim = (o: {
+  readonly plan: string;
+  readonly planned: NodeClaimToAdd;
+  readonly alternative: Alternative;
+  readonly name: string;
+  readonly pool: NodePool;
+}): NodeClaim => {
+  const { planned, pool } = o;
+  const { template } = pool.spec;
+  const ref = planned.spec.nodeClassRef;
+  const hash = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH];
+  const hashVersion = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH_VERSION];
+  const { requirements: _, ...spec } = planned.spec;
+  const startupTaints = spec.startupTaints ?? template.spec.startupTaints;
+  const expireAfter = spec.expireAfter ?? template.spec.expireAfter;
+  const terminationGracePeriod = spec.terminationGracePeriod ?? template.spec.terminationGracePeriod;
+  return {
+    apiVersion: 'karpenter.sh/v1',
+    kind: 'NodeClaim',
+    metadata: {
+      name: o.name,
+      labels: {
+        ...template.metadata?.labels,
+        ...planned.metadata.labels,
+        [KARPENTER_NODEPOOL]: pool.metadata.name,
+        [`${ref.group}/${ref.kind.toLowerCase()}`]: ref.name,
+        [PLAN]: o.plan,
+      },
+      annotations: {
+        ...template.metadata?.annotations,
+        ...(hash === undefined ? {} : { [KARPENTER_NODEPOOL_HASH]: hash }),
+        ...(hashVersion === undefined ? {} : { [KARPENTER_NODEPOOL_HASH_VERSION]: hashVersion }),
+        // The plan's own hash: where the NodePool has changed since, Karpenter is to find the machine drifted.
+        ...planned.metadata.annotations,
+        [KARPENTER_DO_NOT_DISRUPT]: 'true',
+        [PLANNED_CLAIM]: planned.metadata.name,
+      },
+      ownerReferences: [
+        {
+          apiVersion: 'karpenter.sh/v1',
+          kind: 'NodePool',
+          name: pool.metadata.name,
+          uid: pool.metadata.uid ?? '',
+          blockOwnerDeletion: true,
+        },
+      ],
+    },
+    spec: {
+      ...spec,
+      taints: unique([
+        ...(spec.taints ?? template.spec.taints ?? []),
+        { key: PREPARING_TAINT, value: 'true', effect: 'NoSchedule' },
+      ]),
+      ...(startupTaints ? { startupTaints } : {}),
+      ...(expireAfter ? { expireAfter } : {}),
+      ...(terminationGracePeriod ? { terminationGracePeriod } : {}),
+      requirements: [...o.alternative.requirements],
+    },
+  };
+};

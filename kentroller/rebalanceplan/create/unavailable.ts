@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import type { UnavailableOffering, UnavailableOfferingSpec } from '../../../api/kinds/unavailableoffering.ts';
+import { UNAVAILABLE_OFFERINGS } from '../../../api/resources.ts';
+import type { KubeClient } from '../../../kube/client/client.ts';
+
+/** Karpenter forgets a refused offering after 3 minutes; ours outlives that, and doubles with each refusal. */
+const FIRST_MS = 5 * 60_000;
+const LONGEST_MS = 2 * 3_600_000;
+const KEPT_MS = 24 * 3_600_000;
+
+export const FIELD_MANAGER = 'castai-kentroller';
+
+export const unavailableName = (spec: UnavailableOfferingSpec): string => {
+  const key = [spec.instanceType, spec.zone ?? spec.zoneId ?? 'any', spec.capacityType].join('-');
+  const isSafe = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(key) && key.length <= 253;
+  return isSafe ? key : `offering-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
+};
+
+/** How long, in milliseconds, an offering counts as unavailable at its n-th refusal in a row (from 1). */
+export const unavailableFor = (refusals: number): number =>
+  Math.min(FIRST_MS * 2 ** Math.max(refusals - 1, 0), LONGEST_MS);
+
+/** Writes down that the cloud could not give an offering; `known` is what was written before, if anything. */
+export const noteUnavailable = async (
+  client: KubeClient,
+  spec: UnavailableOfferingSpec,
+  known: UnavailableOffering | undefined,
+  now: number,
+  signal: AbortSignal,
+): Promise<void> => {
+  const attempts = (known?.status?.attempts ?? 0) + 1;
+  const expiresAt = now + unavailableFor(attempts);
+  const metadata = { name: unavailableName(spec) };
+  const o = { fieldManager: FIELD_MANAGER, force: true, signal };
+  await client.apply(
+    UNAVAILABLE_OFFERINGS,
+    { metadata, spec: { ...spec, expiresAt: new Date(expiresAt).toISOString() } },
+    o,
+  );
+  const cleanupAfter = new Date(expiresAt + KEPT_MS).toISOString();
+  await client.apply(
+    UNAVAILABLE_OFFERINGS,
+    { metadata, status: { attempts, cleanupAfter } },
+    { ...o, subresource: 'status' },
+  );
+};

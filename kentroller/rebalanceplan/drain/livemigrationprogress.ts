@@ -1,0 +1,39 @@
+import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
+
+/** How far a provider is with a RebalanceMigrationPlan; pods as 'namespace/name'. */
+export interface Progress {
+  /** A provider has written anything at all. */
+  readonly answered: boolean;
+  readonly completed: readonly string[];
+  readonly failed: readonly string[];
+  /** Neither completed nor failed yet. */
+  readonly open: readonly string[];
+}
+
+const NOTHING: Progress = { answered: false, completed: [], failed: [], open: [] };
+
+const SUCCEEDED = /^(completed|succeeded|done)$/i;
+const FAILED = /^failed$/i;
+
+/**
+ * Reads a provider's status: each pod's own state first (under 'namespace/name', or the bare name), and the phase of
+ * the whole for the pods that have none or have not ended.
+ */
+export const progressOf = (migration: RebalanceMigrationPlan | undefined): Progress => {
+  if (!migration) return NOTHING;
+  const { phase, migrations = {} } = migration.status ?? {};
+  const completed: string[] = [];
+  const failed: string[] = [];
+  const open: string[] = [];
+  for (const { podNamespace, podName } of migration.spec.migrations) {
+    const name = `${podNamespace}/${podName}`;
+    const state = (migrations[name] ?? migrations[podName])?.state;
+    if (state === 'Completed') completed.push(name);
+    else if (state === 'Failed') failed.push(name);
+    else if (SUCCEEDED.test(phase ?? '')) completed.push(name);
+    else if (FAILED.test(phase ?? '')) failed.push(name);
+    else open.push(name);
+  }
+  const answered = Boolean(phase) || Object.keys(migrations).length > 0;
+  return { answered, completed, failed, open };
+};

@@ -1,0 +1,47 @@
+import t from 'tap';
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import type { Pod } from '../../../api/objects.ts';
+import * as make from '../../testing/builders.ts';
+import { straysOf } from './podsonkeptnodes.ts';
+
+const on = (node: string | undefined, pod: Pod): Pod => ({
+  ...pod,
+  spec: { ...pod.spec, ...(node ? { nodeName: node } : {}) },
+});
+const moving = (policy?: 'Mandatory' | 'Optional'): RebalancePlan =>
+  make.plan({
+    podsToMigrate: [
+      {
+        name: 'web-1',
+        namespace: 'shop',
+        srcNode: 'stays',
+        dstNodeClaimName: 'green',
+        ...(policy ? { policy } : {}),
+      },
+    ],
+  });
+
+const CASES: readonly (readonly [string, RebalancePlan, Pod | undefined, number])[] = [
+  ['a pod on a node that stays', moving(), on('stays', make.pod('web-1')), 1],
+  ['it is elsewhere by now', moving(), on('other', make.pod('web-1')), 0],
+  ['it is gone', moving(), undefined, 0],
+  ['it may only be migrated live', moving('Mandatory'), on('stays', make.pod('web-1')), 0],
+  [
+    'it waits, on no node',
+    make.plan({
+      podsToMigrate: [{ name: 'web-1', namespace: 'shop', srcNode: '', dstNodeClaimName: 'green' }],
+    }),
+    on(undefined, make.pod('web-1')),
+    0,
+  ],
+];
+
+t.test('pods that no drain takes along', async (t) => {
+  for (const [name, plan, pod, count] of CASES)
+    t.equal(straysOf(plan, { podOf: () => pod, leaving: new Set(['goes']) }).length, count, name);
+  const drained = straysOf(moving(), {
+    podOf: () => on('stays', make.pod('web-1')),
+    leaving: new Set(['stays']),
+  });
+  t.same(drained, [], 'its node is emptied: the drain takes it');
+});

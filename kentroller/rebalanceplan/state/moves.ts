@@ -1,0 +1,91 @@
+import type { PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
+import type { OwnerReference, Pod } from '../../../api/objects.ts';
+import { MIRROR_POD } from './labels.ts';
+
+export const controllerOf = (pod: Pod): OwnerReference | undefined =>
+  pod.metadata.ownerReferences?.find((owner) => owner.controller);
+
+const isFinishedPod = (pod: Pod): boolean =>
+  pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+
+/** Pods that a drain moves: not those of DaemonSets, static or finished ones. */
+export const isMovable = (pod: Pod): boolean =>
+  controllerOf(pod)?.kind !== 'DaemonSet' &&
+  controllerOf(pod)?.kind !== 'Node' &&
+  pod.metadata.annotations?.[MIRROR_POD] === undefined &&
+  !isFinishedPod(pod);
+
+export const isTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined;
+
+/** Where several pods of one owner go to one NodeClaim, or one pod without an owner. */
+export interface Move {
+  readonly namespace: string;
+  readonly destination: string;
+  readonly owner?: { readonly kind: string; readonly name: string; readonly uid: string };
+  readonly names: readonly string[];
+}
+
+/** The plan's moves, grouped by owner and destination; `pendingToo` counts pods that run nowhere yet as well. */
+export const movesOf = (pods: readonly PodToMigrate[], pendingToo: boolean): readonly Move[] => {
+  const moves = new Map<string, { move: Move; names: string[] }>();
+  for (const pod of pods) {
+    if (!pendingToo && !pod.srcNode) continue;
+    const key = JSON.stringify([pod.dstNodeClaimName, pod.namespace, pod.owner?.uid ?? `pod ${pod.name}`]);
+    const names = moves.get(key)?.names ?? [];
+    names.push(pod.name);
+    moves.set(key, {
+      names,
+      move: {
+        namespace: pod.namespace,
+        destination: pod.dstNodeClaimName,
+        names,
+        ...(pod.owner ? { owner: pod.owner } : {}),
+      },
+    });
+  }
+  return [...moves.values()].map((m) => m.move);
+};
+
+/** The key of a move in the plan's baseline. */
+export const baselineKey = (ownerUid: string, destination: string): string => `${ownerUid}/${destination}`;
+
+/** How many pods of each owner stand on the plan's existing destinations and stay there. */
+export const countBaseline = (
+  moves: readonly Move[],
+  added: ReadonlySet<string>,
+  podsOn: (claim: string) => readonly Pod[],
+  leaving: ReadonlySet<string>,
+): Readonly<Record<string, number>> => {
+  const baseline: Record<string, number> = {};
+  for (const { owner, destination } of moves) {
+    if (!owner || added.has(destination)) continue;
+    const staying = podsOn(destination).filter(
+      (pod) =>
+        controllerOf(pod)?.uid === owner.uid &&
+        !isTerminating(pod) &&
+        !isFinishedPod(pod) &&
+        !leaving.has(`${pod.metadata.namespace}/${pod.metadata.name}`),
+    );
+    if (staying.length > 0) baseline[baselineKey(owner.uid, destination)] = staying.length;
+  }
+  return baseline;
+};
+
+/** How many of the moves' pods run where the plan put them. */
+export const countPlaced = (
+  moves: readonly Move[],
+  baseline: Readonly<Record<string, number>>,
+  podsOn: (claim: string) => readonly Pod[],
+): number =>
+  moves.reduce((placed, move) => {
+    const { owner } = move;
+    const running = podsOn(move.destination).filter(
+      (p) => p.status?.phase === 'Running' && !isTerminating(p),
+    );
+    const there = owner
+      ? running.filter((p) => controllerOf(p)?.uid === owner.uid).length -
+        (baseline[baselineKey(owner.uid, move.destination)] ?? 0)
+      : running.filter((p) => p.metadata.namespace === move.namespace && move.names.includes(p.metadata.name))
+          .length;
+    return placed + Math.min(Math.max(there, 0), move.names.length);
+  }, 0);

@@ -1,0 +1,116 @@
+import type {
+  CreationAttempt,
+  DeletionEvent,
+  PlanState,
+  RebalancePlan,
+  RebalancePlanStatus,
+} from '../../../api/kinds/rebalanceplan.ts';
+import type { Condition } from '../../../api/objects.ts';
+import type { Phase } from './labels.ts';
+import type { AttemptRef } from './step.ts';
+
+/** Pure changes of a plan's status. */
+export type StatusChange = (status: RebalancePlanStatus) => RebalancePlanStatus;
+
+const FINAL: ReadonlySet<PlanState> = new Set<PlanState>([
+  'Done',
+  'DoneWithWarnings',
+  'Failed',
+  'Skipped',
+  'Canceled',
+  'Expired',
+]);
+
+export const isFinished = (plan: RebalancePlan): boolean => {
+  const state = plan.status?.state;
+  return state !== undefined && FINAL.has(state);
+};
+
+export const isRunning = (plan: RebalancePlan): boolean => plan.status?.state === 'Running';
+
+/** Running and not being taken back. */
+export const isUnderWay = (plan: RebalancePlan): boolean =>
+  isRunning(plan) && plan.status?.failurePhase === undefined;
+
+export const hasReached = (plan: RebalancePlan, phase: Phase): boolean =>
+  plan.status?.conditions?.some((c) => c.type === phase && c.status === 'True') ?? false;
+
+/** When the phase was reached, in milliseconds; undefined when it was not. */
+export const reachedAt = (plan: RebalancePlan, phase: Phase): number | undefined => {
+  const time = plan.status?.conditions?.find(
+    (c) => c.type === phase && c.status === 'True',
+  )?.lastTransitionTime;
+  return time === undefined ? undefined : Date.parse(time);
+};
+
+export const attemptsOf = (plan: RebalancePlan, planned: string): readonly CreationAttempt[] =>
+  plan.status?.nodesCreation?.[planned]?.attempts ?? [];
+
+export const deletionEventsOf = (plan: RebalancePlan, claim: string): readonly DeletionEvent[] =>
+  plan.status?.nodesDeletion?.[claim]?.events ?? [];
+
+const iso = (now: number): string => new Date(now).toISOString();
+
+/** Puts a condition in its place; its transition time moves only when its status does. */
+export const withCondition = (
+  conditions: readonly Condition[],
+  next: { readonly type: string; readonly status: Condition['status']; reason: string; message: string },
+  now: number,
+): Condition[] => {
+  const old = conditions.find((c) => c.type === next.type);
+  const lastTransitionTime =
+    old?.status === next.status && old.lastTransitionTime ? old.lastTransitionTime : iso(now);
+  return [...conditions.filter((c) => c.type !== next.type), { ...next, lastTransitionTime }];
+};
+
+export const setCondition =
+  (type: string, status: Condition['status'], reason: string, message: string, now: number): StatusChange =>
+  (s) => ({
+    ...s,
+    conditions: withCondition((s.conditions ?? []) as Condition[], { type, status, reason, message }, now),
+  });
+
+/** Writes an attempt, in place of the one with the same NodeClaim if there is one. */
+export const recordAttempt =
+  (attempt: AttemptRef, status: CreationAttempt['status'], description: string, now: number): StatusChange =>
+  (s) => {
+    const old = s.nodesCreation?.[attempt.planned]?.attempts ?? [];
+    const entry: CreationAttempt = {
+      instanceType: attempt.instanceType,
+      nodeClaimName: attempt.claimName,
+      status,
+      ...(description ? { description } : {}),
+      ...(attempt.capacityType ? { capacityType: attempt.capacityType } : {}),
+      ...(attempt.zone ? { zone: attempt.zone } : {}),
+      timestamp: iso(now),
+    };
+    const at = old.findIndex((a) => a.nodeClaimName === attempt.claimName);
+    const attempts = at < 0 ? [...old, entry] : old.with(at, entry);
+    return {
+      ...s,
+      nodesCreation: { ...s.nodesCreation, [attempt.planned]: { name: attempt.planned, attempts } },
+    };
+  };
+
+export const recordDeletion =
+  (
+    claim: string,
+    status: DeletionEvent['status'],
+    description: string,
+    now: number,
+    migrationPlanName?: string,
+  ): StatusChange =>
+  (s) => {
+    const old = s.nodesDeletion?.[claim]?.events ?? [];
+    if (old.at(-1)?.status === status && old.at(-1)?.description === description) return s;
+    const about = migrationPlanName ? { migrationPlanName } : {};
+    const events = [...old, { status, description, ...about, timestamp: iso(now) }];
+    return { ...s, nodesDeletion: { ...s.nodesDeletion, [claim]: { name: claim, events } } };
+  };
+
+export const addWarning =
+  (description: string): StatusChange =>
+  (s) =>
+    s.warnings?.some((w) => w.description === description)
+      ? s
+      : { ...s, warnings: [...(s.warnings ?? []), { description }] };

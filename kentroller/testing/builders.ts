@@ -1,0 +1,168 @@
+import type { NodeClaimToAdd, RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
+import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
+import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
+import { LOCKED_BY, PHASES, type Phase, PLAN_FINALIZER } from '../rebalanceplan/state/labels.ts';
+import type { World } from '../rebalanceplan/state/state.ts';
+
+/** Objects for tables of decisions: each is complete, and takes what a case is about. */
+
+export const NOW = Date.parse('2026-11-22T12:00:00Z');
+export const ago = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString();
+
+export const nodePool = (name = 'general', spec: Partial<NodePool['spec']> = {}): NodePool => ({
+  metadata: {
+    name,
+    uid: `${name}-uid`,
+    annotations: { 'karpenter.sh/nodepool-hash': '1', 'karpenter.sh/nodepool-hash-version': 'v3' },
+  },
+  spec: {
+    disruption: { budgets: [{ nodes: '100%' }] },
+    template: {
+      metadata: { labels: { team: 'a' } },
+      spec: {
+        nodeClassRef: { group: 'karpenter.k8s.aws', kind: 'EC2NodeClass', name: 'default' },
+        requirements: [],
+        taints: [{ key: 'dedicated', value: 'x', effect: 'NoSchedule' }],
+        expireAfter: '720h',
+      },
+    },
+    ...spec,
+  },
+});
+
+export const nodeClaim = (name: string, o: Partial<NodeClaim['metadata']> = {}, ready = true): NodeClaim => ({
+  metadata: {
+    name,
+    uid: `${name}-uid`,
+    creationTimestamp: ago(60),
+    labels: { [KARPENTER_NODEPOOL]: 'general' },
+    ...o,
+  },
+  spec: {
+    nodeClassRef: { group: 'karpenter.k8s.aws', kind: 'EC2NodeClass', name: 'default' },
+    requirements: [],
+  },
+  status: {
+    providerID: `aws:///a/i-${name}`,
+    conditions: [{ type: 'Initialized', status: ready ? 'True' : 'Unknown' }],
+  },
+});
+
+export const node = (
+  name: string,
+  o: {
+    readonly annotations?: Record<string, string>;
+    readonly labels?: Record<string, string>;
+    readonly spec?: Node['spec'];
+    readonly ready?: boolean;
+  } = {},
+): Node => ({
+  metadata: { name: `node-${name}`, annotations: o.annotations ?? {}, labels: o.labels ?? {} },
+  spec: { providerID: `aws:///a/i-${name}`, ...o.spec },
+  status:
+    o.ready === false
+      ? {}
+      : { conditions: [{ type: 'Ready', status: 'True' }], nodeInfo: { kubeletVersion: 'v1.36.3' } },
+});
+
+export const locked = (name: string, o: Parameters<typeof node>[1] = {}): Node =>
+  node(name, {
+    ...o,
+    annotations: { 'karpenter.sh/do-not-disrupt': 'true', [LOCKED_BY]: 'plan', ...o.annotations },
+  });
+
+export const pod = (name: string, o: Partial<Pod['metadata']> = {}, owner = 'rs'): Pod => ({
+  metadata: {
+    name,
+    namespace: 'shop',
+    uid: `${name}-uid`,
+    creationTimestamp: ago(60),
+    ownerReferences: [
+      { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: `${owner}-uid`, controller: true },
+    ],
+    ...o,
+  },
+  spec: { containers: [] },
+  status: { phase: 'Running' },
+});
+
+export const toAdd = (
+  name: string,
+  types: readonly (readonly string[])[] = [['m5.large'], ['c5.large']],
+): NodeClaimToAdd => ({
+  metadata: { name, labels: { [KARPENTER_NODEPOOL]: 'general' } },
+  spec: {
+    nodeClassRef: { group: 'karpenter.k8s.aws', kind: 'EC2NodeClass', name: 'default' },
+    requirements: [],
+  },
+  alternatives: types.map((values, i) => ({
+    requirements: [
+      { key: 'node.kubernetes.io/instance-type', operator: 'In', values: [...values] },
+      { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
+      { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a'] },
+    ],
+    priceHourly: String(0.1 + i / 100),
+  })),
+});
+
+/** A running plan that has reached a phase. */
+export const plan = (
+  o: Partial<RebalancePlan['spec']> = {},
+  status: RebalancePlanStatus = {},
+  reached?: Phase,
+): RebalancePlan => ({
+  metadata: { name: 'plan', uid: 'plan-uid', finalizers: [PLAN_FINALIZER] },
+  spec: { execute: true, ...o },
+  status: {
+    state: 'Running',
+    startTime: ago(60),
+    conditions: PHASES.slice(0, reached ? PHASES.indexOf(reached) + 1 : 0).map((type) => ({
+      type,
+      status: 'True' as const,
+      lastTransitionTime: ago(5),
+    })),
+    ...status,
+  },
+});
+
+export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
+  plan: p,
+  nodeClaims: new Map(),
+  nodes: new Map(),
+  pods: new Map(),
+  strays: [],
+  waiting: [],
+  nodePools: new Map([['general', nodePool()]]),
+  poolNodes: new Map([['general', { total: 10, disrupted: 0 }]]),
+  losses: new Map(),
+  unavailable: [],
+  busy: new Set(),
+  enabled: true,
+  clusterNodes: { total: 10, unready: 0 },
+  clusterHourly: undefined,
+  surge: { singles: new Map(), succeeded: new Set(), forsaken: new Set() },
+  migration: { mode: 'auto', answerTimeoutMs: 30_000, timeoutMs: 600_000, plans: new Map() },
+  pins: { connected: true, goneForMs: 0, acknowledged: true },
+  webhook: undefined,
+  heldUntil: new Map(),
+  priceOf: () => undefined,
+  now: NOW,
+  limits: {
+    joinDeadlineMs: 600_000,
+    drainTimeoutMs: 600_000,
+    planExpiryMs: 86_400_000,
+    executionTimeoutMs: 3_600_000,
+    pinTimeoutMs: 15_000,
+    pinHoldMs: 10_000,
+    settleTimeoutMs: 120_000,
+    maxSimultaneousDrains: 2,
+    haltPercent: 45,
+    haltNodes: 3,
+  },
+  ...o,
+});
+
+export const madeBy = (planName: string): Record<string, string> => ({
+  [KARPENTER_NODEPOOL]: 'general',
+  [PLAN]: planName,
+});
