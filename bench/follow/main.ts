@@ -1,7 +1,7 @@
 import { loadPrices } from '../../e2e/demo/prices.ts';
 import { cloudOf } from '../../e2e/ground/aws/cloud.ts';
 import { attach, type Ground, up } from '../../e2e/ground/ground.ts';
-import { progressOn } from '../../e2e/ground/progress.ts';
+import { progressOn } from '../../e2e/ground/host/progress.ts';
 import { connect } from '../../kube/client/client.ts';
 import { machine } from '../support/bed.ts';
 import { Child } from '../support/child.ts';

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PODS } from '../../api/resources.ts';
 import { buildMachines, buildWorkload } from '../../e2e/demo/fragmented.ts';
 import { type Ground, up } from '../../e2e/ground/ground.ts';
-import { SILENT } from '../../e2e/ground/progress.ts';
+import { SILENT } from '../../e2e/ground/host/progress.ts';
 import { installComponents } from '../../e2e/support/components.ts';
 import { connect } from '../../kube/client/client.ts';
 import { type Account, accountFrom, accountOf } from './processes.ts';

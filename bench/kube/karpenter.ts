@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ground } from '../../e2e/ground/ground.ts';
-import type { GroundProcess } from '../../e2e/ground/processes.ts';
+import type { GroundProcess } from '../../e2e/ground/host/processes.ts';
 import { suspend } from '../../e2e/ground/suspend.ts';
 import { accountOf } from './processes.ts';
 

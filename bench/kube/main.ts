@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { NODES, PODS } from '../../api/resources.ts';
 import { type Ground, up } from '../../e2e/ground/ground.ts';
-import { NODE_FLAGS } from '../../e2e/ground/image.ts';
+import { NODE_FLAGS } from '../../e2e/ground/image/image.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import type { KubeObject, Namespace } from '../../api/objects.ts';
 import { NAMESPACES } from '../../api/resources.ts';
 import { attach, type Ground, up } from '../../e2e/ground/ground.ts';
-import { progressOn } from '../../e2e/ground/progress.ts';
+import { progressOn } from '../../e2e/ground/host/progress.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
 

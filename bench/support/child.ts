@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { NODE_FLAGS } from '../../e2e/ground/image.ts';
+import { NODE_FLAGS } from '../../e2e/ground/image/image.ts';
 
 const TICKS_A_SECOND = 100;
 const KILL_AFTER_MS = 10_000;

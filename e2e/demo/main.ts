@@ -3,7 +3,7 @@ import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { up } from '../ground/ground.ts';
-import { progressOn, SILENT } from '../ground/progress.ts';
+import { progressOn, SILENT } from '../ground/host/progress.ts';
 import { installComponents } from '../support/components.ts';
 import { outcomeOf } from '../support/outcome.ts';
 import { isRunning } from '../support/workload.ts';

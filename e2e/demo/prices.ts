@@ -1,5 +1,5 @@
-import { locateCatalogue } from '../ground/aws/catalogue.locate.ts';
-import { readCatalogue } from '../ground/aws/catalogue.ts';
+import { readCatalogue } from '../ground/aws/catalogue/catalogue.ts';
+import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
 
 /** On-demand prices, USD per hour by instance type, from the catalogue that the ground's cloud charges by. */
 export const loadPrices = async (): Promise<ReadonlyMap<string, number>> => {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { chooseBackend } from './backend.ts';
-import { kindConfig } from './kindcluster.ts';
+import { kindConfig } from './backends/kindcluster.ts';
 
 t.test('GROUND says what a ground is made with', async (t) => {
   t.equal(await chooseBackend({ GROUND: 'modules' }), 'modules');

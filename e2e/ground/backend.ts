@@ -1,4 +1,4 @@
-import { run } from './command.ts';
+import { run } from './host/command.ts';
 
 /** What a ground is made with: programs of our own in a network namespace, or kind's containers. */
 export type Backend = 'modules' | 'kind';

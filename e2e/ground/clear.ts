@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cgroupOf, processesIn, removeCgroups } from './cgroups.ts';
-import { removeKind } from './kindcluster.ts';
-import { removeMounts } from './mounts.ts';
-import { removeNetwork } from './network.ts';
-import { markedProcesses, recordedProcesses, stopProcesses } from './processes.ts';
+import { removeKind } from './backends/kindcluster.ts';
+import { removeNetwork } from './host/network.ts';
+import { markedProcesses, recordedProcesses, stopProcesses } from './host/processes.ts';
+import { cgroupOf, processesIn, removeCgroups } from './node/cgroups.ts';
+import { removeMounts } from './node/mounts.ts';
 import { readRecord } from './record.ts';
 
 const GRACE_MS = 5_000;

@@ -1,8 +1,8 @@
 import type { CloudOptions } from './aws/options.ts';
 import type { Backend } from './backend.ts';
-import type { CommandOptions } from './command.ts';
-import type { GroundProcess, ProcessSpec } from './processes.ts';
-import type { Progress } from './progress.ts';
+import type { CommandOptions } from './host/command.ts';
+import type { GroundProcess, ProcessSpec } from './host/processes.ts';
+import type { Progress } from './host/progress.ts';
 
 export interface GroundOptions {
   /** Tells grounds apart that stand side by side; 'default' when left out. */

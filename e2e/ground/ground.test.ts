@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { cgroupFolders, cgroupOf, processesIn } from './cgroups.ts';
-import { run } from './command.ts';
 import { attach, up } from './ground.ts';
+import { run } from './host/command.ts';
+import { markedProcesses } from './host/processes.ts';
 import { install } from './install.ts';
-import { markedProcesses } from './processes.ts';
+import { cgroupFolders, cgroupOf, processesIn } from './node/cgroups.ts';
 import { until } from './ready.ts';
 
 const skip =

@@ -1,18 +1,18 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseBackend, hasDocker } from './backend.ts';
-import { buildPrograms } from './build.ts';
+import { upOnKind } from './backends/kind.ts';
+import { upFromModules } from './backends/modules.ts';
+import { buildPrograms } from './build/build.ts';
+import { programsFor } from './build/programs.ts';
+import { requireTools, toolsFor } from './build/tools.ts';
 import { clearGround, rotateLogs } from './clear.ts';
 import type { Ground, GroundOptions } from './cluster.ts';
 import { groundFrom } from './handle.ts';
-import { upOnKind } from './kind.ts';
+import { SILENT } from './host/progress.ts';
 import { withLock } from './lock.ts';
-import { upFromModules } from './modules.ts';
 import { cacheRoot, groundDir } from './paths.ts';
-import { programsFor } from './programs.ts';
-import { SILENT } from './progress.ts';
 import { readRecord } from './record.ts';
-import { requireTools, toolsFor } from './tools.ts';
 
 export type { Ground, GroundOptions } from './cluster.ts';
 

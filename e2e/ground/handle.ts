@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { buildPrograms } from './build.ts';
+import { buildPrograms } from './build/build.ts';
 import { clearGround } from './clear.ts';
 import type { Ground } from './cluster.ts';
-import { run } from './command.ts';
+import { run } from './host/command.ts';
+import { inside } from './host/network.ts';
+import { isAlive, MARKER, recordedProcesses, startProcess, stopProcess } from './host/processes.ts';
+import { SILENT } from './host/progress.ts';
 import { withLock } from './lock.ts';
-import { inside } from './network.ts';
 import { cacheRoot } from './paths.ts';
-import { isAlive, MARKER, recordedProcesses, startProcess, stopProcess } from './processes.ts';
-import { SILENT } from './progress.ts';
 import type { GroundRecord } from './record.ts';
 
 /** What one does with a ground that is on record. */

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { isAlive, ownStartTicks } from './processes.ts';
+import { isAlive, ownStartTicks } from './host/processes.ts';
 
 interface Holder {
   readonly pid: number;

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { buildPrograms } from './build.ts';
+import { buildPrograms } from './build/build.ts';
+import { programsFor } from './build/programs.ts';
+import { requireTools, toolsFor } from './build/tools.ts';
 import { attach, down, type Ground, type GroundOptions, up } from './ground.ts';
-import { componentsImage } from './image.ts';
-import { loadComponents } from './images.ts';
+import { isAlive, recordedProcesses } from './host/processes.ts';
+import { progressOn, SILENT } from './host/progress.ts';
+import { componentsImage } from './image/image.ts';
+import { loadComponents } from './image/images.ts';
 import { cacheRoot, groundDir, stateRoot } from './paths.ts';
-import { isAlive, recordedProcesses } from './processes.ts';
-import { programsFor } from './programs.ts';
-import { progressOn, SILENT } from './progress.ts';
 import { allRecords, readRecord } from './record.ts';
-import { requireTools, toolsFor } from './tools.ts';
 
 const USAGE = `usage: node e2e/ground/main.ts COMMAND [--name NAME]
   up [--no-cloud] [--no-real-node]  bring up a cluster; the last line is the path of its kubeconfig

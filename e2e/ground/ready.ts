@@ -1,6 +1,6 @@
 import { request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Identity } from './pki.ts';
+import type { Identity } from './controlplane/pki.ts';
 
 /** What a part of the ground may take to be ready on a machine that does much else; one that ends is noticed at once. */
 export const READY_WITHIN_MS = 180_000;

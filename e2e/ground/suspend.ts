@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Ground } from './cluster.ts';
-import type { GroundProcess } from './processes.ts';
+import type { GroundProcess } from './host/processes.ts';
 
 const partsOf = (pid: number, file: string): readonly string[] =>
   readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0').slice(0, -1);

@@ -6,7 +6,7 @@ import { sdkReader } from '../../kentroller/cloud/sdkreader.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
-import { readTypes, startTestRegion, type TestRegion } from '../ground/aws/testing.ts';
+import { readTypes, startTestRegion, type TestRegion } from '../ground/aws/testing/testregion.ts';
 
 const MIB = 1024 * 1024;
 const types = await readTypes();

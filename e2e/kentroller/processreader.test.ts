@@ -4,7 +4,7 @@ import t from 'tap';
 import { processReader } from '../../kentroller/cloud/processreader.ts';
 import { sdkReader } from '../../kentroller/cloud/sdkreader.ts';
 import { until } from '../../kube/testing/until.ts';
-import { readTypes, startTestRegion } from '../ground/aws/testing.ts';
+import { readTypes, startTestRegion } from '../ground/aws/testing/testregion.ts';
 
 const OPTIONS = { region: 'us-west-2', vmMemoryOverhead: 0.075 };
 const test = await startTestRegion(await readTypes());

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../ground/command.ts';
 import { groundFrom } from '../ground/handle.ts';
+import { run } from '../ground/host/command.ts';
 import type { MachineSpec } from '../ground/machines/spec.ts';
 import { groundDir } from '../ground/paths.ts';
 import { readRecord } from '../ground/record.ts';

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { locateCatalogue } from '../ground/aws/catalogue.locate.ts';
+import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
-import { progressOn } from '../ground/progress.ts';
+import { progressOn } from '../ground/host/progress.ts';
 import { installComponents } from '../support/components.ts';
 import { findTests, type Need, type TestFile } from './suites.ts';
 import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';

@@ -35,8 +35,8 @@ t.test('a file that reaches the ground brings up its own', async (t) => {
 });
 
 t.test('a type of the ground is not the ground', async (t) => {
-  const files = tree({ 'e2e/ground/image.test.ts': `import type { Ground } from './ground.ts';\n` });
-  t.equal(needOf('e2e/ground/image.test.ts', files), 'nothing');
+  const files = tree({ 'e2e/ground/image/image.test.ts': `import type { Ground } from './ground.ts';\n` });
+  t.equal(needOf('e2e/ground/image/image.test.ts', files), 'nothing');
 });
 
 t.test('this file is found, and needs nothing', async (t) => {

@@ -1,9 +1,9 @@
 import { cloudOf } from '../ground/aws/cloud.ts';
-import type { CloudControl } from '../ground/aws/control.client.ts';
+import type { CloudControl } from '../ground/aws/control/client.ts';
 import type { Ground } from '../ground/ground.ts';
-import { loadComponents } from '../ground/images.ts';
+import type { Progress } from '../ground/host/progress.ts';
+import { loadComponents } from '../ground/image/images.ts';
 import { install } from '../ground/install.ts';
-import type { Progress } from '../ground/progress.ts';
 
 const NAMESPACE = 'castai-agent';
 

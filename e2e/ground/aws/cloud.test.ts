@@ -5,7 +5,7 @@ import { NODE_CLAIMS, NODE_POOLS, NODES, PODS, type Resource } from '../../../ap
 import { connect } from '../../../kube/client/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import { up } from '../ground.ts';
-import { isAlive } from '../processes.ts';
+import { isAlive } from '../host/processes.ts';
 import { until } from '../ready.ts';
 import { cloudOf } from './cloud.ts';
 import { nodeClaim } from './nodeclaim.ts';

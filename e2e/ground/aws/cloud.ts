@@ -1,15 +1,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { INSIDE } from '../addresses.ts';
 import type { Ground } from '../cluster.ts';
-import { serverUrl } from '../controlplane.ts';
+import { serverUrl } from '../controlplane/controlplane.ts';
+import { INSIDE } from '../host/addresses.ts';
 import type { SupervisorConfig } from '../machines/main.ts';
 import { until } from '../ready.ts';
-import { type CatalogueFiles, locateCatalogue } from './catalogue.locate.ts';
-import { type CloudControl, createControlClient } from './control.client.ts';
+import { type CatalogueFiles, locateCatalogue } from './catalogue/locate.ts';
+import { type CloudControl, createControlClient } from './control/client.ts';
 import type { EndpointConfig } from './main.ts';
 import type { CloudOptions } from './options.ts';
-import { queueNameOf } from './sqs.ts';
+import { queueNameOf } from './services/sqs.ts';
 
 /** EKS without AWS, on one ground. */
 export interface Cloud {

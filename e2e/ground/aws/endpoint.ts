@@ -2,16 +2,16 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ZodError } from 'zod';
 import { EC2_ACTIONS } from './ec2/actions.ts';
-import { eks } from './eks.ts';
-import { AwsError, dryRun } from './errors.ts';
-import { flag, parseForm, text } from './form.ts';
-import { iam } from './iam.ts';
-import { pricing } from './pricing.ts';
+import { AwsError, dryRun } from './protocol/errors.ts';
+import { flag, parseForm, text } from './protocol/form.ts';
+import { ec2Answer, ec2Error, iamAnswer, iamError } from './protocol/xml.ts';
 import { hexOf } from './random.ts';
 import type { Region } from './region.ts';
-import { sqs } from './sqs.ts';
-import { ssm } from './ssm.ts';
-import { ec2Answer, ec2Error, iamAnswer, iamError } from './xml.ts';
+import { eks } from './services/eks.ts';
+import { iam } from './services/iam.ts';
+import { pricing } from './services/pricing.ts';
+import { sqs } from './services/sqs.ts';
+import { ssm } from './services/ssm.ts';
 
 interface Request {
   readonly method: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { readCatalogue } from './catalogue.ts';
-import { createControl } from './control.ts';
+import { readCatalogue } from './catalogue/catalogue.ts';
+import { createControl } from './control/server.ts';
 import { createAwsListener, listen } from './endpoint.ts';
 import { createRegion } from './region.ts';
 

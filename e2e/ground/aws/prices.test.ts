@@ -1,7 +1,7 @@
 import { DescribeSpotPriceHistoryCommand, paginateDescribeSpotPriceHistory } from '@aws-sdk/client-ec2';
 import { GetProductsCommand, paginateGetProducts } from '@aws-sdk/client-pricing';
 import t from 'tap';
-import { readTypes, startTestRegion } from './testing.ts';
+import { readTypes, startTestRegion } from './testing/testregion.ts';
 
 const types = await readTypes();
 

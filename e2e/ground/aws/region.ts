@@ -1,11 +1,11 @@
-import type { MachineType } from './catalogue.ts';
+import type { MachineType } from './catalogue/catalogue.ts';
 import { createFaults, type Faults } from './faults.ts';
-import { createInstanceProfiles, type InstanceProfiles } from './instanceprofiles.ts';
-import { createInstances, type Instances } from './instances.ts';
-import { createLaunchTemplates, type LaunchTemplates } from './launchtemplates.ts';
-import { createNetwork, type Network } from './network.ts';
-import { createQueue, type Queue } from './queue.ts';
-import { createSpotMarket, type SpotMarket } from './spotmarket.ts';
+import { createInstanceProfiles, type InstanceProfiles } from './state/instanceprofiles.ts';
+import { createInstances, type Instances } from './state/instances.ts';
+import { createLaunchTemplates, type LaunchTemplates } from './state/launchtemplates.ts';
+import { createNetwork, type Network } from './state/network.ts';
+import { createQueue, type Queue } from './state/queue.ts';
+import { createSpotMarket, type SpotMarket } from './state/spotmarket.ts';
 
 /** The cluster that DescribeCluster tells of. */
 export interface ClusterFacts {

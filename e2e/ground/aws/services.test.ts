@@ -1,6 +1,6 @@
 import t from 'tap';
-import { imagesFor } from './images.ts';
-import { readTypes, startTestRegion } from './testing.ts';
+import { imagesFor } from './state/images.ts';
+import { readTypes, startTestRegion } from './testing/testregion.ts';
 
 const { url, region, close } = await startTestRegion(await readTypes());
 t.teardown(close);

@@ -1,4 +1,4 @@
-import { CommandError, run } from '../command.ts';
+import { CommandError, run } from '../host/command.ts';
 
 /** Gives a machine its private address, on the loopback interface of the ground's network namespace. */
 export const addAddress = async (address: string): Promise<void> => {

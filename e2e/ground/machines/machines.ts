@@ -1,8 +1,14 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { InstanceView } from '../aws/control.types.ts';
-import { run } from '../command.ts';
-import { type GroundProcess, isAlive, recordedProcesses, startProcess, stopProcess } from '../processes.ts';
+import type { InstanceView } from '../aws/control/types.ts';
+import { run } from '../host/command.ts';
+import {
+  type GroundProcess,
+  isAlive,
+  recordedProcesses,
+  startProcess,
+  stopProcess,
+} from '../host/processes.ts';
 import { addAddress, removeAddress } from './addresses.ts';
 import type { Observed } from './plan.ts';
 import { type MachineSpec, machineSpecOf } from './spec.ts';

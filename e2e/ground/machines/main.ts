@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { connect } from '../../../kube/client/client.ts';
 import { createLogger } from '../../../kube/component/log.ts';
-import { createControlClient } from '../aws/control.client.ts';
+import { createControlClient } from '../aws/control/client.ts';
 import { createMachines } from './machines.ts';
 import { supervise } from './supervisor.ts';
 

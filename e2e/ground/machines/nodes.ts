@@ -2,7 +2,7 @@ import type { Node } from '../../../api/objects.ts';
 import { NODES } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
-import type { InstanceView } from '../aws/control.types.ts';
+import type { InstanceView } from '../aws/control/types.ts';
 
 const instanceIdOf = (node: Node): string | undefined =>
   /^aws:\/\/\/[^/]+\/(i-[0-9a-f]+)$/.exec(node.spec?.providerID ?? '')?.[1];

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Node } from '../../../api/objects.ts';
-import type { InstanceView } from '../aws/control.types.ts';
+import type { InstanceView } from '../aws/control/types.ts';
 import { orphanedNodes } from './nodes.ts';
 import { type Observed, planSteps, RESTART_AFTER_MS } from './plan.ts';
 

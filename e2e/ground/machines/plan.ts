@@ -1,4 +1,4 @@
-import type { InstanceView } from '../aws/control.types.ts';
+import type { InstanceView } from '../aws/control/types.ts';
 
 export interface Steps {
   /** Instances whose machine is to be started. */

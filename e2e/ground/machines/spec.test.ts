@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { InstanceView } from '../aws/control.types.ts';
+import type { InstanceView } from '../aws/control/types.ts';
 import { machineSpecOf, reservedMiB, reservedMillicores } from './spec.ts';
 
 const userData = (nodeConfig: string): string =>

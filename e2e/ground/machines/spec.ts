@@ -1,4 +1,4 @@
-import type { InstanceView } from '../aws/control.types.ts';
+import type { InstanceView } from '../aws/control/types.ts';
 import { type NodeSettings, parseUserData, type Taint } from './userdata.ts';
 
 type ResourceList = Readonly<Record<string, string>>;

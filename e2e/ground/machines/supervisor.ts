@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import type { Logger } from '../../../kube/component/log.ts';
-import type { CloudControl } from '../aws/control.client.ts';
-import type { InstanceView } from '../aws/control.types.ts';
+import type { CloudControl } from '../aws/control/client.ts';
+import type { InstanceView } from '../aws/control/types.ts';
 import type { Machines } from './machines.ts';
 import { deleteOrphanedNodes } from './nodes.ts';
 import { planSteps } from './plan.ts';

@@ -1,6 +1,6 @@
-import type { Form } from '../form.ts';
+import type { Form } from '../protocol/form.ts';
+import type { Xml } from '../protocol/xml.ts';
 import type { Region } from '../region.ts';
-import type { Xml } from '../xml.ts';
 
 /** One action of EC2: a request and the region in, the body of the answer out. Throws AwsError. */
 export type Ec2Action = (form: Form, region: Region) => Xml;

@@ -1,5 +1,5 @@
-import { AwsError } from '../errors.ts';
-import { type Form, list, text, texts } from '../form.ts';
+import { AwsError } from '../protocol/errors.ts';
+import { type Form, list, text, texts } from '../protocol/form.ts';
 
 export interface Filter {
   readonly name: string;

@@ -6,7 +6,7 @@ import {
   DescribeLaunchTemplatesCommand,
 } from '@aws-sdk/client-ec2';
 import t from 'tap';
-import { readTypes, startTestRegion, type TestRegion } from '../testing.ts';
+import { readTypes, startTestRegion, type TestRegion } from '../testing/testregion.ts';
 
 const types = await readTypes();
 

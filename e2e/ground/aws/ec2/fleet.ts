@@ -1,13 +1,13 @@
-import type { CapacityType, MachineType } from '../catalogue.ts';
-import { AwsError, invalidValue } from '../errors.ts';
-import { child, type Form, integer, list, text } from '../form.ts';
-import type { Instance } from '../instances.ts';
-import type { LaunchTemplate } from '../launchtemplates.ts';
-import type { Subnet } from '../network.ts';
+import type { CapacityType, MachineType } from '../catalogue/catalogue.ts';
+import { AwsError, invalidValue } from '../protocol/errors.ts';
+import { child, type Form, integer, list, text } from '../protocol/form.ts';
+import { taggedAs } from '../protocol/tags.ts';
+import type { Xml } from '../protocol/xml.ts';
 import { hexOf } from '../random.ts';
 import type { Region } from '../region.ts';
-import { taggedAs } from '../tags.ts';
-import type { Xml } from '../xml.ts';
+import type { Instance } from '../state/instances.ts';
+import type { LaunchTemplate } from '../state/launchtemplates.ts';
+import type { Subnet } from '../state/network.ts';
 import type { Ec2Action } from './action.ts';
 
 /** One pool that a fleet may take its instances from: an override of a launch template. */

@@ -1,7 +1,7 @@
-import { AwsError } from '../errors.ts';
-import { texts } from '../form.ts';
-import { type Image, imagesFor } from '../images.ts';
-import { pageOf, pageRequest } from '../paging.ts';
+import { AwsError } from '../protocol/errors.ts';
+import { texts } from '../protocol/form.ts';
+import { pageOf, pageRequest } from '../protocol/paging.ts';
+import { type Image, imagesFor } from '../state/images.ts';
 import type { Ec2Action } from './action.ts';
 import { type Attributes, applyFilters, filtersOf, withoutTags } from './filters.ts';
 

@@ -5,8 +5,8 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import t from 'tap';
-import type { Instance } from '../instances.ts';
-import { readTypes, startTestRegion, type TestRegion } from '../testing.ts';
+import type { Instance } from '../state/instances.ts';
+import { readTypes, startTestRegion, type TestRegion } from '../testing/testregion.ts';
 
 const types = await readTypes();
 

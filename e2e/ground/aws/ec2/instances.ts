@@ -1,10 +1,10 @@
-import { AwsError, invalidValue } from '../errors.ts';
-import { type Form, list, text, texts } from '../form.ts';
-import { type Instance, STATE_CODES, stateOf } from '../instances.ts';
-import { pageOf, pageRequest } from '../paging.ts';
+import { AwsError, invalidValue } from '../protocol/errors.ts';
+import { type Form, list, text, texts } from '../protocol/form.ts';
+import { pageOf, pageRequest } from '../protocol/paging.ts';
+import { tagSet, tagsIn } from '../protocol/tags.ts';
+import type { Xml } from '../protocol/xml.ts';
 import type { Region } from '../region.ts';
-import { tagSet, tagsIn } from '../tags.ts';
-import type { Xml } from '../xml.ts';
+import { type Instance, STATE_CODES, stateOf } from '../state/instances.ts';
 import { type Ec2Action, isoTime } from './action.ts';
 import { type Attributes, applyFilters, filtersOf } from './filters.ts';
 

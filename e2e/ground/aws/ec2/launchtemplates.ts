@@ -1,8 +1,8 @@
-import { child, integer, list, required, text, texts } from '../form.ts';
-import type { LaunchTemplate } from '../launchtemplates.ts';
-import { pageOf, pageRequest } from '../paging.ts';
-import { taggedAs, tagSet } from '../tags.ts';
-import type { Xml } from '../xml.ts';
+import { child, integer, list, required, text, texts } from '../protocol/form.ts';
+import { pageOf, pageRequest } from '../protocol/paging.ts';
+import { taggedAs, tagSet } from '../protocol/tags.ts';
+import type { Xml } from '../protocol/xml.ts';
+import type { LaunchTemplate } from '../state/launchtemplates.ts';
 import { type Ec2Action, isoTime } from './action.ts';
 import { type Attributes, applyFilters, filtersOf } from './filters.ts';
 

@@ -1,9 +1,9 @@
-import { AwsError } from '../errors.ts';
-import { texts } from '../form.ts';
-import { stateOf } from '../instances.ts';
-import { type SecurityGroup, SUBNET_SIZE, type Subnet } from '../network.ts';
-import { pageOf, pageRequest } from '../paging.ts';
-import { tagSet } from '../tags.ts';
+import { AwsError } from '../protocol/errors.ts';
+import { texts } from '../protocol/form.ts';
+import { pageOf, pageRequest } from '../protocol/paging.ts';
+import { tagSet } from '../protocol/tags.ts';
+import { stateOf } from '../state/instances.ts';
+import { type SecurityGroup, SUBNET_SIZE, type Subnet } from '../state/network.ts';
 import type { Ec2Action } from './action.ts';
 import { type Attributes, applyFilters, filtersOf, withoutTags } from './filters.ts';
 

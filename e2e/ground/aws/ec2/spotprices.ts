@@ -1,9 +1,9 @@
-import type { MachineType } from '../catalogue.ts';
-import { invalidValue } from '../errors.ts';
-import { type Form, text, texts } from '../form.ts';
-import { pageOf, pageRequest } from '../paging.ts';
+import type { MachineType } from '../catalogue/catalogue.ts';
+import { invalidValue } from '../protocol/errors.ts';
+import { type Form, text, texts } from '../protocol/form.ts';
+import { pageOf, pageRequest } from '../protocol/paging.ts';
 import type { Region } from '../region.ts';
-import type { SpotPrice } from '../spotmarket.ts';
+import type { SpotPrice } from '../state/spotmarket.ts';
 import { type Ec2Action, isoTime } from './action.ts';
 import { type Attributes, applyFilters, filtersOf, withoutTags } from './filters.ts';
 

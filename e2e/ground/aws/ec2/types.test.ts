@@ -6,7 +6,7 @@ import {
   paginateDescribeInstanceTypes,
 } from '@aws-sdk/client-ec2';
 import t from 'tap';
-import { readTypes, startTestRegion, ZONES } from '../testing.ts';
+import { readTypes, startTestRegion, ZONES } from '../testing/testregion.ts';
 
 const types = await readTypes();
 const { ec2, close } = await startTestRegion(types);

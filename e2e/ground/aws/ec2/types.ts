@@ -1,9 +1,9 @@
-import type { MachineType } from '../catalogue.ts';
-import { AwsError, invalidValue } from '../errors.ts';
-import { text, texts } from '../form.ts';
-import { processorOf } from '../hardware.ts';
-import { pageOf, pageRequest } from '../paging.ts';
-import type { Xml } from '../xml.ts';
+import type { MachineType } from '../catalogue/catalogue.ts';
+import { processorOf } from '../catalogue/hardware.ts';
+import { AwsError, invalidValue } from '../protocol/errors.ts';
+import { text, texts } from '../protocol/form.ts';
+import { pageOf, pageRequest } from '../protocol/paging.ts';
+import type { Xml } from '../protocol/xml.ts';
 import type { Ec2Action } from './action.ts';
 import { type Attributes, applyFilters, filtersOf, withoutTags } from './filters.ts';
 

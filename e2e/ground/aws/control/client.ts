@@ -1,0 +1,50 @@
+import type { FaultSettings } from '../faults.ts';
+import type { FaultChange, InstanceView } from './types.ts';
+
+/** What a suite does to the cloud behind everybody's back. Every call throws when the control port refuses it. */
+export interface CloudControl {
+  instances(): Promise<readonly InstanceView[]>;
+  faults(): Promise<FaultSettings>;
+  /** What is given replaces what was set; the rest stays. Patterns may hold `*` and `?`; left out, they match all. */
+  setFaults(change: {
+    readonly capacity?: readonly Partial<FaultSettings['capacity'][number]>[];
+    readonly throttle?: readonly { readonly action?: string; readonly times: number }[];
+    readonly noJoin?: readonly Partial<FaultSettings['noJoin'][number]>[];
+    readonly delays?: FaultChange['delays'];
+  }): Promise<FaultSettings>;
+  clearFaults(): Promise<FaultSettings>;
+  /** Other spot prices from now on. */
+  setSeed(seed: number): Promise<void>;
+  /** Ends an instance as if its host had died. The interruption queue tells of it unless it is not announced. */
+  terminate(instanceId: string, options?: { readonly isAnnounced?: boolean }): Promise<InstanceView>;
+  /** Warns through the interruption queue, and ends the instance after a time: two minutes on AWS. */
+  interrupt(instanceId: string, afterMs?: number): Promise<InstanceView>;
+}
+
+/** A client of the control port at a URL. */
+export const createControlClient = (url: string): CloudControl => {
+  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    const text = await response.text();
+    if (!response.ok)
+      throw new Error(`${method} ${path} on the cloud's control port: ${response.status} ${text}`);
+    return JSON.parse(text) as T;
+  };
+  return {
+    instances: () => call('GET', '/instances'),
+    faults: () => call('GET', '/faults'),
+    setFaults: (change) => call('PATCH', '/faults', change),
+    clearFaults: () => call('DELETE', '/faults'),
+    setSeed: async (seed) => {
+      await call('PUT', '/seed', { seed });
+    },
+    terminate: (id, options = {}) => call('POST', `/instances/${id}/terminate`, options),
+    interrupt: (id, afterMs) =>
+      call('POST', `/instances/${id}/interrupt`, afterMs === undefined ? {} : { afterMs }),
+  };
+};

@@ -1,0 +1,105 @@
+import fastify, { type FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { maxPodsOf } from '../catalogue/catalogue.ts';
+import { NO_FAULTS } from '../faults.ts';
+import { AwsError } from '../protocol/errors.ts';
+import type { Region } from '../region.ts';
+import { interruptionWarning, stateChange } from '../services/notifications.ts';
+import { type Instance, stateOf } from '../state/instances.ts';
+import type { FaultChange, InstanceView } from './types.ts';
+
+const times = z.number().int().min(0).optional();
+const delay = z.number().min(0).optional();
+
+const FAULTS = z.strictObject({
+  capacity: z
+    .array(
+      z.strictObject({
+        instanceType: z.string().default('*'),
+        zone: z.string().default('*'),
+        capacityType: z.string().default('*'),
+        times,
+      }),
+    )
+    .optional(),
+  throttle: z
+    .array(z.strictObject({ action: z.string().default('*'), times: z.number().int().min(1) }))
+    .optional(),
+  noJoin: z.array(z.strictObject({ instanceType: z.string().default('*'), times })).optional(),
+  delays: z.strictObject({ launchMs: delay, joinMs: delay, shutdownMs: delay, devicesMs: delay }).optional(),
+});
+
+const INTERRUPTION = z.strictObject({ afterMs: z.number().min(0).default(120_000) });
+const TERMINATION = z.strictObject({ isAnnounced: z.boolean().default(true) });
+const SEED = z.strictObject({ seed: z.number().int() });
+
+/** Without the keys that were given as undefined, which exactOptionalPropertyTypes tells from missing ones. */
+const compact = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+const view = (instance: Instance, now: number): InstanceView => {
+  const { type, joinsAt } = instance;
+  const state = stateOf(instance, now);
+  const device = type.gpu?.manufacturer === 'AMD' ? 'amd.com/gpu' : 'nvidia.com/gpu';
+  return {
+    id: instance.id,
+    state,
+    name: instance.privateDnsName,
+    privateIp: instance.privateIp,
+    instanceType: type.name,
+    capacityType: instance.capacityType,
+    zone: instance.subnet.zone,
+    architecture: type.architecture,
+    vcpus: type.vcpus,
+    memoryMiB: type.memoryMiB,
+    maxPods: maxPodsOf(type),
+    rootVolumeGiB: instance.rootVolumeGiB,
+    devices: type.gpu === undefined ? {} : { [device]: type.gpu.count },
+    devicesDelayMs: instance.devicesDelayMs,
+    joinsAt: joinsAt ?? null,
+    hasJoined: state === 'running' && joinsAt !== undefined && now >= joinsAt,
+    userData: instance.userData,
+    tags: Object.fromEntries(instance.tags),
+  };
+};
+
+/** The control port: what a suite does to the cloud that no client of AWS can. JSON over HTTP. */
+export const createControl = (region: Region): FastifyInstance => {
+  const app = fastify({ forceCloseConnections: true });
+  const { faults, instances } = region;
+
+  app.setErrorHandler((error: Error, _request, reply) => {
+    const isBadRequest = error instanceof z.ZodError;
+    const status = error instanceof AwsError ? 404 : isBadRequest ? 400 : 500;
+    return reply.code(status).send({ error: isBadRequest ? z.prettifyError(error) : error.message });
+  });
+
+  app.get('/healthz', () => ({ ok: true }));
+  app.get('/instances', () => instances.list().map((each) => view(each, region.now())));
+  app.get('/faults', () => faults.read());
+  app.patch('/faults', (request) => {
+    faults.set(compact(FAULTS.parse(request.body)) as FaultChange);
+    return faults.read();
+  });
+  app.delete('/faults', () => {
+    faults.set(NO_FAULTS);
+    return faults.read();
+  });
+  app.put('/seed', (request) => {
+    region.market.setSeed(SEED.parse(request.body).seed);
+    return {};
+  });
+  app.post<{ Params: { id: string } }>('/instances/:id/terminate', (request) => {
+    const { isAnnounced } = TERMINATION.parse(request.body ?? {});
+    const ended = instances.end(request.params.id, region.now(), 'Server.InternalError');
+    if (isAnnounced) region.queue.send(stateChange(region, ended.id, 'shutting-down'));
+    return view(ended, region.now());
+  });
+  app.post<{ Params: { id: string } }>('/instances/:id/interrupt', (request) => {
+    const { afterMs } = INTERRUPTION.parse(request.body ?? {});
+    const at = region.now() + afterMs;
+    const ended = instances.end(request.params.id, at, 'Server.SpotInstanceTermination');
+    region.queue.send(interruptionWarning(region, ended.id));
+    return view(ended, region.now());
+  });
+  return app;
+};

@@ -1,0 +1,23 @@
+import { hexOf } from '../random.ts';
+import type { Region } from '../region.ts';
+
+/** An event of EC2 in the envelope in which EventBridge puts it into a queue. */
+const envelope = (region: Region, detailType: string, instanceId: string, detail: object): string =>
+  JSON.stringify({
+    version: '0',
+    id: hexOf(32, 'event', detailType, instanceId, region.now()),
+    'detail-type': detailType,
+    source: 'aws.ec2',
+    account: region.account,
+    time: new Date(region.now()).toISOString(),
+    region: region.name,
+    resources: [`arn:aws:ec2:${region.name}:${region.account}:instance/${instanceId}`],
+    detail: { 'instance-id': instanceId, ...detail },
+  });
+
+/** What AWS sends two minutes before it takes a spot instance. */
+export const interruptionWarning = (region: Region, instanceId: string): string =>
+  envelope(region, 'EC2 Spot Instance Interruption Warning', instanceId, { 'instance-action': 'terminate' });
+
+export const stateChange = (region: Region, instanceId: string, state: string): string =>
+  envelope(region, 'EC2 Instance State-change Notification', instanceId, { state });

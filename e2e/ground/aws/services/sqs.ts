@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { AwsError } from '../protocol/errors.ts';
+import type { Region } from '../region.ts';
+
+const RECEIVE = z.object({
+  QueueUrl: z.string(),
+  MaxNumberOfMessages: z.number().int().min(1).max(10).default(1),
+  VisibilityTimeout: z.number().min(0).default(30),
+  WaitTimeSeconds: z.number().min(0).max(20).default(0),
+});
+
+const DELETE = z.object({ QueueUrl: z.string(), ReceiptHandle: z.string() });
+const SEND = z.object({ QueueUrl: z.string(), MessageBody: z.string() });
+const GET_URL = z.object({ QueueName: z.string() });
+
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+
+/** The name of the queue that tells of interruptions. */
+export const queueNameOf = (clusterName: string): string => `${clusterName}-interruptions`;
+
+const checkQueue = (url: string, region: Region): void => {
+  if (url.split('/').at(-1) === queueNameOf(region.cluster.name)) return;
+  throw new AwsError('QueueDoesNotExist', 'The specified queue does not exist.');
+};
+
+const receive = async (body: unknown, region: Region, signal: AbortSignal): Promise<object> => {
+  const request = RECEIVE.parse(body);
+  checkQueue(request.QueueUrl, region);
+  const take = () => region.queue.receive(request.MaxNumberOfMessages, request.VisibilityTimeout * 1000);
+  let messages = take();
+  if (messages.length === 0 && request.WaitTimeSeconds > 0) {
+    await region.queue.waitForMessage(request.WaitTimeSeconds * 1000, signal);
+    // Nobody is there any more to take a message, which would be hidden from the next one to ask.
+    if (!signal.aborted) messages = take();
+  }
+  return {
+    Messages: messages.map((each) => ({
+      MessageId: each.id,
+      ReceiptHandle: each.receiptHandle,
+      Body: each.body,
+      MD5OfBody: md5(each.body),
+      Attributes: { SentTimestamp: String(each.sentAt) },
+    })),
+  };
+};
+
+/** The Simple Queue Service, with one queue. The signal aborts when the client goes away. */
+export const sqs = async (
+  action: string,
+  body: unknown,
+  region: Region,
+  signal: AbortSignal,
+  baseUrl: string,
+): Promise<object> => {
+  switch (action) {
+    case 'GetQueueUrl': {
+      const { QueueName } = GET_URL.parse(body);
+      checkQueue(QueueName, region);
+      return { QueueUrl: `${baseUrl}/${region.account}/${QueueName}` };
+    }
+    case 'ReceiveMessage':
+      return receive(body, region, signal);
+    case 'DeleteMessage': {
+      const { QueueUrl, ReceiptHandle } = DELETE.parse(body);
+      checkQueue(QueueUrl, region);
+      region.queue.delete(ReceiptHandle);
+      return {};
+    }
+    case 'SendMessage': {
+      const { QueueUrl, MessageBody } = SEND.parse(body);
+      checkQueue(QueueUrl, region);
+      return { MessageId: region.queue.send(MessageBody).id, MD5OfMessageBody: md5(MessageBody) };
+    }
+    default:
+      throw new AwsError('UnknownOperationException', `the endpoint does not know ${action}`);
+  }
+};

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startCloud } from '../aws/cloud.ts';
+import type { Ground, GroundOptions } from '../cluster.ts';
+import { serverUrl, startControlPlane } from '../controlplane/controlplane.ts';
+import { writeKubeconfig } from '../controlplane/kubeconfig.ts';
+import { certificatesFor } from '../controlplane/pki.ts';
+import { groundFrom } from '../handle.ts';
+import { createNetwork } from '../host/network.ts';
+import type { Progress } from '../host/progress.ts';
+import { loadComponents, loadPause } from '../image/images.ts';
+import { cgroupOf } from '../node/cgroups.ts';
+import { startNode, startRuntime } from '../node/node.ts';
+import { type GroundRecord, writeRecord } from '../record.ts';
+
+/** What a backend is given; the ground's folder is there and empty. */
+export interface BackendInput {
+  readonly dir: string;
+  readonly name: string;
+  readonly programs: ReadonlyMap<string, string>;
+  readonly cloud: boolean;
+  readonly realNode: boolean;
+  readonly progress: Progress;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly options: GroundOptions;
+}
+
+/** Brings up a cluster from programs of our own, in a network namespace of its own. */
+export async function upFromModules(input: BackendInput): Promise<Ground> {
+  const { dir, name, programs, cloud, realNode, progress, env, options } = input;
+  const namespace = join(dir, 'netns');
+  const addresses = await createNetwork(namespace, lastLinkIndex(dir));
+  const record: GroundRecord = {
+    name,
+    backend: 'modules',
+    server: serverUrl(addresses.inner),
+    cloud,
+    realNode,
+    namespace,
+    link: addresses.link,
+    linkIndex: addresses.index,
+    address: addresses.inner,
+    hostAddress: addresses.host,
+    programs: Object.fromEntries(programs),
+    cgroup: cgroupOf(dir),
+    isReady: false,
+  };
+  writeRecord(dir, record);
+  const ground = groundFrom(dir, record, env);
+  const pki = await certificatesFor(join(dir, 'pki'), addresses.inner);
+  writeKubeconfig(ground.kubeconfig, serverUrl(addresses.inner), pki.ca, pki.clients.admin);
+  const runtime = realNode ? startRuntime(ground) : undefined;
+  const pause = runtime?.then(() => loadPause(ground));
+  const components = runtime?.then(() => loadComponents(ground));
+  // Awaited below; until then their failures are nobody's unhandled rejection.
+  for (const early of [runtime, pause, components]) early?.catch(() => {});
+  await progress.during('start the control plane', () =>
+    startControlPlane({
+      dir,
+      address: addresses.inner,
+      pki,
+      programs,
+      schedulerArgs: options.schedulerArgs ?? [],
+      apiserverArgs: options.apiserverArgs ?? [],
+      start: (process, argv) => ground.addProcess({ name: process, argv }),
+    }),
+  );
+  await inParallel([
+    async () => {
+      if (runtime === undefined) return;
+      await progress.during('start the real node', async () => {
+        await startNode(ground, pki, await runtime);
+        await Promise.all([pause, components]);
+      });
+    },
+    async () => {
+      if (!cloud) return;
+      await progress.during('start the cloud', () => startCloud(ground, options.cloudOptions));
+    },
+  ]);
+  writeRecord(dir, { ...record, isReady: true });
+  return ground;
+}
+
+// Waits for all of them even where one fails, so that nothing is started any more while the ground is cleared.
+async function inParallel(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  const results = await Promise.allSettled(steps.map((step) => step()));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+function lastLinkIndex(dir: string): number | undefined {
+  try {
+    return (JSON.parse(readFileSync(join(dir, 'last.json'), 'utf8')) as GroundRecord).linkIndex;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,107 @@
+import type { Backend } from '../backend.ts';
+
+/** A program that the ground builds from a Go module. */
+export interface Program {
+  readonly name: string;
+  /** The folder under e2e/ground/go that holds go.mod. */
+  readonly module: string;
+  /** What `go build` is told: '.' or './folder' for a main of ours, an import path for a main of the module's dependency. */
+  readonly package: string;
+  readonly ldflags: string;
+  readonly tags: readonly string[];
+  readonly cgo: boolean;
+  /** The part of the ground that runs it; 'on demand' is built only when something asks for it by name. */
+  readonly neededBy: 'control plane' | 'real node' | 'cloud' | 'kind' | 'on demand';
+}
+
+export type ProgramName =
+  | 'controlplane'
+  | 'etcd'
+  | 'machine'
+  | 'karpenter-aws'
+  | 'karpenter-kwok'
+  | 'kind'
+  | 'kwok'
+  | 'containerd'
+  | 'containerd-shim-runc-v2'
+  | 'ctr'
+  | 'runc'
+  | 'coredns'
+  | 'pause'
+  | 'bridge'
+  | 'host-local'
+  | 'loopback'
+  | 'portmap';
+
+// Without these the API server calls itself v0.0.0, and clients that look at its version go astray.
+const KUBERNETES =
+  '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3' +
+  ' -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36';
+
+const CONTAINERD = '-s -w -X github.com/containerd/containerd/v2/version.Version=2.4.2';
+
+/** Every program that the ground knows how to build, in the order in which building them is fastest. */
+export const PROGRAMS: readonly Program[] = [
+  plain('etcd', 'etcd', '.', 'control plane'),
+  { ...plain('controlplane', 'controlplane', '.', 'control plane'), ldflags: KUBERNETES },
+  { ...plain('machine', 'controlplane', './machine', 'cloud'), ldflags: KUBERNETES },
+  {
+    ...plain(
+      'karpenter-aws',
+      'karpenter-aws',
+      'github.com/aws/karpenter-provider-aws/cmd/controller',
+      'cloud',
+    ),
+    ldflags: '-s -w -X sigs.k8s.io/karpenter/pkg/operator.Version=1.14.0',
+  },
+  ...['containerd', 'containerd-shim-runc-v2', 'ctr'].map((name) => ({
+    ...plain(
+      name as ProgramName,
+      'containerd',
+      `github.com/containerd/containerd/v2/cmd/${name}`,
+      'real node',
+    ),
+    ldflags: CONTAINERD,
+    tags: ['no_btrfs', 'no_devmapper', 'no_zfs', 'no_aufs'],
+  })),
+  { ...plain('runc', 'runc', 'github.com/opencontainers/runc', 'real node'), cgo: true, tags: ['seccomp'] },
+  plain('coredns', 'coredns', '.', 'real node'),
+  plain('pause', 'pause', '.', 'real node'),
+  plain('bridge', 'cni', 'github.com/containernetworking/plugins/plugins/main/bridge', 'real node'),
+  plain('host-local', 'cni', 'github.com/containernetworking/plugins/plugins/ipam/host-local', 'real node'),
+  plain('loopback', 'cni', 'github.com/containernetworking/plugins/plugins/main/loopback', 'real node'),
+  plain('portmap', 'cni', 'github.com/containernetworking/plugins/plugins/meta/portmap', 'real node'),
+  plain('karpenter-kwok', 'karpenter-kwok', 'sigs.k8s.io/karpenter/kwok', 'on demand'),
+  plain('kind', 'kind', 'sigs.k8s.io/kind', 'kind'),
+  plain('kwok', 'kwok', 'sigs.k8s.io/kwok/cmd/kwok', 'on demand'),
+];
+
+/** The program of that name. Throws when there is none. */
+export function programNamed(name: string): Program {
+  const found = PROGRAMS.find((program) => program.name === name);
+  if (found === undefined)
+    throw new Error(`no program is called ${name}: ${PROGRAMS.map((one) => one.name).join(', ')}`);
+  return found;
+}
+
+/** The names of the programs that a ground with these parts runs. */
+export function programsFor(parts: {
+  readonly cloud: boolean;
+  readonly realNode: boolean;
+  readonly backend?: Backend;
+}): string[] {
+  const isKind = parts.backend === 'kind';
+  return PROGRAMS.filter(
+    (program) =>
+      // kubectl is in it, and kind's node brings all the rest.
+      program.name === 'controlplane' ||
+      (program.neededBy === 'kind' && isKind) ||
+      (program.neededBy === 'control plane' && !isKind) ||
+      (program.neededBy === 'cloud' && parts.cloud) ||
+      (program.neededBy === 'real node' && parts.realNode && !isKind),
+  ).map((program) => program.name);
+}
+
+function plain(name: ProgramName, module: string, path: string, neededBy: Program['neededBy']): Program {
+  return { name, module, package: path, ldflags: '-s -w', tags: [], cgo: false, neededBy };
+}
