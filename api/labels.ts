@@ -54,6 +54,8 @@ export const KARPENTER_DISRUPTED_TAINT = 'karpenter.sh/disrupted';
 export const KARPENTER_UNREGISTERED_TAINT = 'karpenter.sh/unregistered';
 export const KARPENTER_TERMINATION_FINALIZER = 'karpenter.sh/termination';
 
+/** Annotation of the kubelet on the API server's copy of a static pod. */
+export const MIRROR_POD = 'kubernetes.io/config.mirror';
 export const HOSTNAME = 'kubernetes.io/hostname';
 export const INSTANCE_TYPE = 'node.kubernetes.io/instance-type';
 export const ZONE = 'topology.kubernetes.io/zone';

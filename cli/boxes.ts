@@ -1,6 +1,6 @@
 import { INSTANCE_TYPE } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
-import { controllerOf } from '../planner/cluster/candidate.ts';
+import { controllerOf } from '../api/pods.ts';
 import type { Cluster } from '../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { namespaceOf } from '../planner/scheduling/interpodaffinity.ts';

@@ -1,19 +1,14 @@
 import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
+import { isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
-import {
-  isInScope,
-  isReady,
-  mustMove,
-  type NodeFacts,
-  reasonsAgainst,
-  surgesIn,
-} from '../planner/cluster/candidate.ts';
+import { isReschedulable } from '../api/pods.ts';
+import { disruptionBlockers, isInScope, type NodeFacts, surgesIn } from '../planner/cluster/candidate.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { choosePin } from '../planner/pinning/pinpolicy.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
-import { fits, type NodeView, nodeView } from '../planner/scheduling/fit.ts';
+import { fits, type NodeInfo, nodeInfoOf } from '../planner/scheduling/fit.ts';
 import { hasLocalVolume } from '../planner/scheduling/volumes.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './plan.ts';
@@ -22,7 +17,7 @@ import { type Input, requestOf } from './request.ts';
 const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 
 /** How a plan would pin the pod there: as it waits, or, for one that runs, the pod that is made in its place. */
-const wayTo = (pod: Pod, node: NodeFacts, view: NodeView, at: 'pending' | 'admission'): string => {
+const wayTo = (pod: Pod, node: NodeFacts, view: NodeInfo, at: 'pending' | 'admission'): string => {
   const { way, reason } = choosePin({
     pod,
     node: view,
@@ -55,9 +50,9 @@ const explainPod = (request: RebalanceRequest, name: string): string[] => {
   const free = { ...pod, spec };
   const nodes = cluster.views.map((view) => ({ ...view, pods: view.pods.filter((each) => each !== pod) }));
   const lines = cluster.facts.map((facts, at) => {
-    const view = cluster.views[at] as NodeView;
+    const view = cluster.views[at] as NodeInfo;
     if (view.name === nodeName) {
-      const here = nodeView(
+      const here = nodeInfoOf(
         facts.node,
         facts.pods.filter((each) => each !== pod),
       );
@@ -88,13 +83,13 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
   const facts = cluster.facts.find((each) => each.node.metadata.name === name);
   if (!facts) throw new UsageError(`Node ${name} is not in the cluster.`);
   if (!isInScope(facts.node, request.scope)) return ['it is not in scope'];
-  const reasons = reasonsAgainst(facts, {
+  const reasons = disruptionBlockers(facts, {
     now: request.now,
     constraints: request.constraints ?? {},
     mode: request.aggressive ?? {},
     budgets: cluster.snapshot.podDisruptionBudgets,
     hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
-    surges: surgesIn(cluster.snapshot.replicaSets),
+    surges: surgesIn(cluster.snapshot.replicaSets, false),
     allowedDisruptions: () => 1,
   });
   if (reasons.length > 0) return reasons.map((reason) => `it may not be replaced: ${reason}`);
@@ -102,7 +97,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
   const moves = (plan?.spec.podsToMigrate ?? []).filter((each) => each.srcNode === name);
   const isRemoved = plan?.savings.blueNodes?.some((each) => each.name === name) ?? false;
   return [
-    `it may be replaced: ${facts.pods.filter(mustMove).length} pods would move`,
+    `it may be replaced: ${facts.pods.filter(isReschedulable).length} pods would move`,
     isRemoved ? 'the plan removes it' : 'the plan keeps it',
     ...moves.map((each) => `pod ${each.namespace}/${each.name} goes to ${each.dstNodeClaimName}`),
   ];

@@ -13,10 +13,10 @@ import { createLogger } from '../kube/component/log.ts';
 import { runMain } from '../kube/component/main.ts';
 import { parse } from '../kube/component/options.ts';
 import { runElected } from '../kube/election/election.ts';
-import { obeyFeatures } from '../kube/features/follow.ts';
+import { followFeatures } from '../kube/features/follow.ts';
 import { peerToken, servePeers } from '../kube/grpc/peer.ts';
 import { checkRemote } from '../kube/grpc/remote.ts';
-import { Lifter } from '../kube/heldpods/gatereleaser.ts';
+import { GateReleaser } from '../kube/heldpods/gatereleaser.ts';
 import { holdJudge } from '../planner/pinning/gatepolicy.ts';
 import { dialExternal, dialLeader } from './intents/dial.ts';
 import { lead } from './leader.ts';
@@ -48,7 +48,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const giver = new SlotGiver({ log, now: Date.now });
   let state: State | undefined;
   const holdLimits = { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit };
-  const lifter = new Lifter({
+  const lifter = new GateReleaser({
     client,
     log,
     metrics: registry,
@@ -98,7 +98,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const lifting = lifter.run(ended.signal);
   try {
     const [{ features }] = await Promise.all([
-      obeyFeatures({
+      followFeatures({
         client,
         log,
         namespace: o.podNamespace,

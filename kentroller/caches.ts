@@ -19,6 +19,7 @@ import type {
   ReplicaSet,
   StorageClass,
 } from '../api/objects.ts';
+import { hasEnded } from '../api/pods.ts';
 import * as resources from '../api/resources.ts';
 import { type Cache, createCache } from '../kube/cache/cache.ts';
 import { POD_INDEXES } from '../kube/cache/trim.ts';
@@ -52,8 +53,7 @@ export const UNASSIGNED = 'unassigned';
 /** Index of nodes by spec.providerID. */
 export const BY_PROVIDER_ID = 'providerID';
 
-const unassigned = ({ spec, status }: Pod): readonly string[] =>
-  spec.nodeName || status?.phase === 'Succeeded' || status?.phase === 'Failed' ? [] : [''];
+const unassigned = (pod: Pod): readonly string[] => (pod.spec.nodeName || hasEnded(pod) ? [] : ['']);
 
 export const createCaches = (o: {
   readonly client: KubeClient;

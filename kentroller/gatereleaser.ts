@@ -1,21 +1,21 @@
 import type { Registry } from 'prom-client';
 import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
+import { isRunning } from '../api/plans.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
-import { Lifter } from '../kube/heldpods/gatereleaser.ts';
+import { GateReleaser } from '../kube/heldpods/gatereleaser.ts';
 import { holdJudge } from '../planner/pinning/gatepolicy.ts';
 import type { Caches } from './caches.ts';
 import type { Options } from './options.ts';
-import { isRunning } from './rebalanceplan/state/status.ts';
 
 /** Every replica of kentroller lifts gates that the pod pinner has left, whether it leads or not. */
-export const createLifter = (o: {
+export const createGateReleaser = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'plans' | 'nodes'>;
   readonly options: Options;
   readonly log: Logger;
   readonly metrics: Registry;
-}): Lifter => {
+}): GateReleaser => {
   const { caches, options } = o;
   const isMoved = (owner: string): boolean =>
     !caches.plans.hasSynced ||
@@ -23,7 +23,7 @@ export const createLifter = (o: {
       .list()
       .filter(isRunning)
       .some((plan) => plan.spec.podsToMigrate?.some((pod) => pod.owner?.uid === owner) ?? false);
-  return new Lifter({
+  return new GateReleaser({
     client: o.client,
     log: o.log,
     metrics: o.metrics,

@@ -7,6 +7,7 @@ import { remoteOf } from '../kube/component/componentoptions.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { runControllers } from '../kube/controller/controller.ts';
 import { createRecorder } from '../kube/controller/events.ts';
+import { messageOf } from '../kube/errors.ts';
 import { createFeatureRecord } from '../kube/features/record.ts';
 import { watchFeatures } from '../kube/features/watch.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
@@ -123,7 +124,7 @@ export const lead = async (o: {
     return withoutUnavailable(prices, caches.unavailable.list(), clock.now());
   };
   catalogue().catch((error: unknown) => {
-    log.info({ reason: error instanceof Error ? error.message : String(error) }, 'prices are not known yet');
+    log.info({ reason: messageOf(error) }, 'prices are not known yet');
   });
 
   const features = await watchFeatures({

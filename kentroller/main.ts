@@ -17,7 +17,7 @@ import { createAwsCloud } from './cloud/aws.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { readFileCloud } from './cloud/file.ts';
 import { processReader } from './cloud/processreader.ts';
-import { createLifter } from './gatereleaser.ts';
+import { createGateReleaser } from './gatereleaser.ts';
 import { lead } from './leader.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
@@ -95,7 +95,7 @@ await runMain(
       services: [{ definition: loadPinningServices().pinning, implementation: pinning.implementation }],
       log,
     });
-    const lifter = createLifter({ client, caches, options, log, metrics: registry });
+    const lifter = createGateReleaser({ client, caches, options, log, metrics: registry });
     const ended = new AbortController();
     const lifting = lifter.run(ended.signal);
     try {

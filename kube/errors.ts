@@ -60,6 +60,8 @@ export const isTerminal = isKind('terminal');
 /** True for the error that an aborted signal raises. */
 export const isAborted = (e: unknown): boolean => e instanceof Error && e.name === 'AbortError';
 
+/** What an error says, whatever was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 /** The error that everything here raises when its signal is aborted. */
 export const aborted = (signal?: AbortSignal): Error =>
   new DOMException('the operation was stopped', { name: 'AbortError', cause: signal?.reason });
@@ -134,7 +136,7 @@ export const isUnsent = (e: unknown): boolean => e instanceof KubeError && UNSEN
 /** The error for a connection that failed. */
 export const fromNetwork = (server: string, cause: unknown): KubeError => {
   const code = codeOf(cause);
-  const why = HINTS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const why = HINTS[code] ?? messageOf(cause);
   return new KubeError(`cannot talk to the API server ${server}: ${why}`, {
     kind: 'retryable',
     reason: code || 'Network',

@@ -1,9 +1,9 @@
 import t from 'tap';
-import { Recent } from './ttlcache.ts';
+import { TtlCache } from './ttlcache.ts';
 
 t.test('what was said is known for so long, and no more than so many of them', async (t) => {
   let now = 0;
-  const recent = new Recent<number>({ keepMs: 100, most: 3, now: () => now });
+  const recent = new TtlCache<number>({ keepMs: 100, most: 3, now: () => now });
   recent.set('a', 1);
   now = 50;
   recent.set('b', 2);

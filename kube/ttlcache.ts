@@ -4,7 +4,7 @@ interface Entry<V> {
 }
 
 /** What was said lately, by key: each for as long as any other, and no more than so many of them. */
-export class Recent<V> {
+export class TtlCache<V> {
   readonly #entries = new Map<string, Entry<V>>();
   readonly #o: { readonly keepMs: number; readonly most: number; readonly now: () => number };
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { faultsOf } from './plan/verify.ts';
+import { verifyPlan } from './plan/verify.ts';
 import { provision } from './provision.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from './testing/builders.ts';
 import { smallCatalogue } from './testing/randomcluster.ts';
@@ -85,7 +85,7 @@ t.test('a pod follows its bound volume to the zone', async (t) => {
     (each) => each.key === 'topology.kubernetes.io/zone',
   );
   t.same(zone?.values, ['us-west-2c']);
-  t.same(made && faultsOf(snapshot, smallCatalogue, made.spec), []);
+  t.same(made && verifyPlan(snapshot, smallCatalogue, made.spec), []);
 });
 
 t.test('a value of an open label is picked as the pods ask for it', async (t) => {
@@ -97,7 +97,7 @@ t.test('a value of an open label is picked as the pods ask for it', async (t) =>
     (each) => each.spec.requirements.find((r) => r.key === 'team')?.values,
   );
   t.same(teams?.flat().sort(), ['a', 'b']);
-  t.same(made && faultsOf(snapshot, smallCatalogue, made.spec), []);
+  t.same(made && verifyPlan(snapshot, smallCatalogue, made.spec), []);
 });
 
 t.test('pods are not spread ahead of a zone that can take none of them', async (t) => {
@@ -123,7 +123,7 @@ t.test('pods are not spread ahead of a zone that can take none of them', async (
   const snapshot = makeSnapshot([{ ...cordoned, node }], pods, { nodePools: [pool] });
   const made = plan(snapshot);
   t.equal(made.unplaced.length, 4);
-  t.same(made.plan && faultsOf(snapshot, smallCatalogue, made.plan.spec), []);
+  t.same(made.plan && verifyPlan(snapshot, smallCatalogue, made.plan.spec), []);
 });
 
 t.test('a node is filled before its zone has its turn, when the other zones follow', async (t) => {
@@ -142,5 +142,5 @@ t.test('a node is filled before its zone has its turn, when the other zones foll
   const made = plan(snapshot);
   // Three c5.large, one a zone, each with three pods.
   t.equal(made.plan?.spec.nodeClaimsToAdd?.length, 3);
-  t.same(made.plan && faultsOf(snapshot, smallCatalogue, made.plan.spec), []);
+  t.same(made.plan && verifyPlan(snapshot, smallCatalogue, made.plan.spec), []);
 });

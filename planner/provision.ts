@@ -1,8 +1,16 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
+import { isBoundToNode } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
-import { capacityTypeOf, isBoundToNode, typeOf } from './cluster/candidate.ts';
-import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster/clusterview.ts';
+import { capacityTypeOf, typeOf } from './cluster/candidate.ts';
+import {
+  acceptsPods,
+  billedOf,
+  billOf,
+  type Cluster,
+  clusterOf,
+  selectedLabelValues,
+} from './cluster/clusterview.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
@@ -22,7 +30,8 @@ import {
   preferWhileWaiting,
 } from './scheduling/preferences.ts';
 import { buyFor } from './search/construct.ts';
-import { type FillOptions, fillOpen, openAndFill } from './search/greedy.ts';
+import type { FillOptions } from './search/filloptions.ts';
+import { fillOpen, openAndFill } from './search/greedy.ts';
 import { improve, optionsFor, rightsize } from './search/localsearch.ts';
 import { CLOSE, roundsOf, timerOf } from './search/timebudget.ts';
 
@@ -100,7 +109,7 @@ const preferring = (
 ): Pod[] => {
   const places = [
     ...cluster.views,
-    ...offersOf(cluster.snapshot.nodePools, catalogue, askedValues(pods)).map((offer) => ({
+    ...offersOf(cluster.snapshot.nodePools, catalogue, selectedLabelValues(pods)).map((offer) => ({
       labels: offer.labels,
       name: '',
     })),
@@ -147,14 +156,14 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
       billed: billedOf(facts),
       podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), request.interruption),
       isCandidate: false,
-      isTarget: isTarget(facts),
+      acceptsPods: acceptsPods(facts),
       movable: new Set<Pod>(),
     };
   });
   const problem = compile({
     standing,
     pending: waiting,
-    offers: offersOf(cluster.snapshot.nodePools, request.catalogue, askedValues(waiting)),
+    offers: offersOf(cluster.snapshot.nodePools, request.catalogue, selectedLabelValues(waiting)),
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
@@ -163,7 +172,7 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     ...(request.interruption && { interruption: request.interruption }),
   });
   // 3. Room that stands first, then new nodes, then better ones.
-  const targets = standing.flatMap((each, node) => (each.isTarget ? [node] : []));
+  const targets = standing.flatMap((each, node) => (each.acceptsPods ? [node] : []));
   const options = optionsFor(problem, problem.pending);
   let { packing, left } = placeAll(new Packing(problem), targets, options, isOver.compose);
   if (!packing.isSound()) {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Pod } from '../api/objects.ts';
-import { faultsOf } from './plan/verify.ts';
+import { verifyPlan } from './plan/verify.ts';
 import { type RebalanceRequest, rebalance } from './rebalance.ts';
 import { fragmentedCluster, makeNode, makePod, makeSnapshot } from './testing/builders.ts';
 import { smallCatalogue } from './testing/randomcluster.ts';
@@ -13,7 +13,7 @@ t.test('a fragmented cluster becomes a cheaper one that holds every pod', async 
   const snapshot = fragmentedCluster(12, 12, 10);
   const { plan } = ask({ snapshot });
   t.ok(plan);
-  t.same(plan && faultsOf(snapshot, smallCatalogue, plan.spec), []);
+  t.same(plan && verifyPlan(snapshot, smallCatalogue, plan.spec), []);
   t.ok(Number(plan?.savings.projectedSavingsPercent) > 30, plan?.savings.projectedSavingsPercent ?? '');
   t.ok(Number(plan?.savings.lowerBoundMonthlyCost) <= Number(plan?.savings.projectedClusterMonthlyCost));
 });
@@ -97,7 +97,7 @@ t.test('no more nodes are replaced than maxNodes allows, and those left out are 
   t.equal(skippedNodes.length, 4);
   t.match(skippedNodes[0]?.reasons, [/no more than 2 nodes may be replaced/]);
   t.ok((plan?.spec.nodeClaimsToDelete?.length ?? 0) <= 2);
-  t.same(plan && faultsOf(snapshot, smallCatalogue, plan.spec), []);
+  t.same(plan && verifyPlan(snapshot, smallCatalogue, plan.spec), []);
 });
 
 t.test('one node holds no more of a workload than the blast radius allows', async (t) => {

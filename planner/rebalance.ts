@@ -1,18 +1,28 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
+import type { NodePool } from '../api/objects.ts';
+import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import {
   type AggressiveMode,
   capacityTypeOf,
+  disruptionBlockers,
   isInScope,
-  mustMove,
   type NodeConstraints,
-  reasonsAgainst,
+  type NodeFacts,
   type Scope,
   surgesIn,
   typeOf,
 } from './cluster/candidate.ts';
-import { askedValues, billedOf, billOf, type Cluster, clusterOf, isTarget } from './cluster/clusterview.ts';
-import { allowedDisruptions } from './cluster/disruptionbudget.ts';
+import {
+  acceptsPods,
+  billedOf,
+  billOf,
+  type Cluster,
+  clusterOf,
+  selectedLabelValues,
+} from './cluster/clusterview.ts';
+import { allowedDisruptions, countNodes } from './cluster/disruptionbudget.ts';
+
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
@@ -58,6 +68,8 @@ export interface RebalanceRequest {
    * a pod where that saves half of it. Next to nothing when left out.
    */
   readonly moveWeight?: number;
+  /** Whether a Deployment's only pod gets a successor before it goes where nothing says so; false when left out. */
+  readonly surgeSingleReplicas?: boolean;
 }
 
 export interface RebalanceResult {
@@ -82,23 +94,33 @@ const unusedOf = (cluster: Cluster, index: number): number => {
   return ((facts?.price ?? 0) * (share('cpu') + share('memory'))) / 2;
 };
 
+/** How many nodes each NodePool lets go at once, by its name; each is worked out once. */
+const disruptionBudgets = (facts: readonly NodeFacts[], now: number): ReadonlyMap<string, number> => {
+  const pools = new Map<NodePool, NodeFacts[]>();
+  for (const each of facts) {
+    if (!each.pool) continue;
+    const known = pools.get(each.pool);
+    if (known) known.push(each);
+    else pools.set(each.pool, [each]);
+  }
+  return new Map(
+    [...pools].map(([pool, nodes]) => [pool.metadata.name, allowedDisruptions(pool, countNodes(nodes), now)]),
+  );
+};
+
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   const skipped: { name: string; reasons: string[] }[] = [];
   const candidates: number[] = [];
-  const surges = surgesIn(cluster.snapshot.replicaSets);
-  const nodesOf = new Map<string, number>();
-  for (const { pool } of cluster.facts) {
-    if (pool) nodesOf.set(pool.metadata.name, (nodesOf.get(pool.metadata.name) ?? 0) + 1);
-  }
+  const surges = surgesIn(cluster.snapshot.replicaSets, request.surgeSingleReplicas ?? false);
+  const budgets = disruptionBudgets(cluster.facts, request.now);
   cluster.facts.forEach((facts, index) => {
     if (!isInScope(facts.node, request.scope)) return;
-    const reasons = reasonsAgainst(facts, {
+    const reasons = disruptionBlockers(facts, {
       now: request.now,
       constraints: request.constraints ?? {},
       mode: request.aggressive ?? {},
       budgets: cluster.snapshot.podDisruptionBudgets,
-      allowedDisruptions: (pool) =>
-        allowedDisruptions(pool, nodesOf.get(pool.metadata.name) ?? 0, request.now),
+      allowedDisruptions: (pool) => budgets.get(pool.metadata.name) ?? 0,
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
       surges,
     });
@@ -132,9 +154,9 @@ const standingOf = (
       billed: billedOf(facts),
       podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), interruption),
       isCandidate,
-      isTarget: isTarget(facts),
+      acceptsPods: acceptsPods(facts),
       capacity: new Map([...readAmounts(facts.node.status?.capacity), ['nodes', 1]]),
-      movable: new Set(isCandidate ? view.pods.filter(mustMove) : []),
+      movable: new Set(isCandidate ? view.pods.filter(isReschedulable) : []),
     };
   });
 
@@ -179,7 +201,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   // 2. Compile.
   const standing = standingOf(cluster, selection.candidates, request.interruption);
   const movable = standing.flatMap((each) => [...each.movable]);
-  const offers = offersOf(cluster.snapshot.nodePools, request.catalogue, askedValues(movable));
+  const offers = offersOf(cluster.snapshot.nodePools, request.catalogue, selectedLabelValues(movable));
   const problem = compile({
     standing,
     pending: [],

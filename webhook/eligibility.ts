@@ -1,7 +1,8 @@
 import { isGated, otherGates } from '../api/heldpods.ts';
-import { PIN, PIN_GATE, PIN_HELD, PIN_NODE } from '../api/labels.ts';
+import { MIRROR_POD, PIN, PIN_GATE, PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { OwnerReference, Pod } from '../api/objects.ts';
 import type { TakeReply } from '../api/pinning.ts';
+import { controllerOf } from '../api/pods.ts';
 import type { Operation } from './review.ts';
 
 /** Whether one of the plans that run moves pods of this owner, by uid. */
@@ -10,8 +11,6 @@ export type IsMoved = (ownerUid: string) => boolean;
 export type Match =
   | { readonly kind: 'candidate'; readonly owner: OwnerReference }
   | { readonly kind: 'pass'; readonly reason: string };
-
-const MIRROR = 'kubernetes.io/config.mirror';
 
 const pass = (reason: string): Match => ({ kind: 'pass', reason });
 
@@ -26,8 +25,8 @@ export const matchPod = (
   // With our mark it may be ours of a moment ago, sent again because another webhook changed the pod.
   const mayBeOurs = pod.metadata.annotations?.[PIN] !== undefined;
   if (pod.spec.nodeName && !mayBeOurs) return pass('it has its node already');
-  if (pod.metadata.annotations?.[MIRROR] !== undefined) return pass('it mirrors a static pod');
-  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
+  if (pod.metadata.annotations?.[MIRROR_POD] !== undefined) return pass('it mirrors a static pod');
+  const owner = controllerOf(pod);
   if (!owner) return pass('it has no controller');
   if (owner.kind === 'DaemonSet' || owner.kind === 'Node')
     return pass(`pods of a ${owner.kind} have their node`);

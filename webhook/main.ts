@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { isEnabled } from '../api/features.ts';
 import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
+import { isRunning } from '../api/plans.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../api/resources.ts';
 import { linkedController } from '../kube/abort.ts';
 import { createCache } from '../kube/cache/cache.ts';
@@ -14,9 +15,9 @@ import { counter } from '../kube/component/metrics.ts';
 import { parse } from '../kube/component/options.ts';
 import { runControllers } from '../kube/controller/controller.ts';
 import { runElected } from '../kube/election/election.ts';
-import { obeyFeatures } from '../kube/features/follow.ts';
+import { followFeatures } from '../kube/features/follow.ts';
 import { peerToken } from '../kube/grpc/peer.ts';
-import { Lifter, nodesByName } from '../kube/heldpods/gatereleaser.ts';
+import { GateReleaser, nodesByName } from '../kube/heldpods/gatereleaser.ts';
 import { holdJudge } from '../planner/pinning/gatepolicy.ts';
 import { certificates, liveBundle } from './certificates/controller.ts';
 import { readLeaf } from './certificates/secrets.ts';
@@ -24,7 +25,7 @@ import { isTrusted, type Pair, readCertificate } from './certificates/x509.ts';
 import { door } from './matchcondition.ts';
 import { type Options, options } from './options.ts';
 import { watchMeddling } from './otherwebhooks.ts';
-import { isRunning, runningOwners, trimPlan } from './planindex.ts';
+import { runningOwners, trimPlan } from './planindex.ts';
 import { webhookServer } from './server.ts';
 import { Pinner } from './slots/client.ts';
 
@@ -70,7 +71,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     resource: MUTATING_WEBHOOK_CONFIGURATIONS,
     fieldSelector: `metadata.name=${o.configuration}`,
   });
-  const { features, configMaps } = await obeyFeatures({
+  const { features, configMaps } = await followFeatures({
     client,
     log,
     namespace: o.podNamespace,
@@ -86,7 +87,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
   const others = createCache({ ...common, resource: MUTATING_WEBHOOK_CONFIGURATIONS });
   const isMeddling = watchMeddling(others, { own: o.configuration, harmless: o.harmlessWebhooks, log });
   const lease = { namespace: o.podNamespace, name: o.pinnerLease };
-  const lifter = new Lifter({
+  const lifter = new GateReleaser({
     ...common,
     judge: holdJudge({
       limits: { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit },

@@ -1,11 +1,11 @@
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import type { ConfigMap, MutatingWebhookConfiguration } from '../api/objects.ts';
+import { isRunning } from '../api/plans.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../api/resources.ts';
 import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { awaitChange, type Controller, watches } from '../kube/controller/controller.ts';
-import { isRunning } from './planindex.ts';
 
 /** The match condition that keeps the API server from calling us while no plan runs. */
 export const CLOSED = { name: 'a-plan-runs', expression: 'false' } as const;

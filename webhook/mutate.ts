@@ -2,6 +2,7 @@ import { isGated } from '../api/heldpods.ts';
 import { PIN } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { Logger } from '../kube/component/log.ts';
+import { messageOf } from '../kube/errors.ts';
 import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './eligibility.ts';
 import { isProbe, probePatch } from './probe.ts';
 import { type Asked, answer, readReview } from './review.ts';
@@ -28,7 +29,7 @@ export const mutate = async (o: Admission, body: unknown): Promise<string> => {
   try {
     return await pin(o, asked);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     o.observe('failed');
     o.log.warn({ namespace: asked.namespace, reason }, 'pod not pinned');
     return answer(asked, []);

@@ -1,9 +1,7 @@
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
+import { isRunning } from '../api/plans.ts';
 import type { Cache } from '../kube/cache/cache.ts';
 import type { IsMoved } from './eligibility.ts';
-
-/** Whether a plan moves pods now, and so has places for those that are created. */
-export const isRunning = (plan: RebalancePlan): boolean => plan.status?.state === 'Running';
 
 const ownersOf = (plan: RebalancePlan): readonly string[] =>
   isRunning(plan) ? (plan.spec.podsToMigrate ?? []).flatMap(({ owner }) => (owner ? [owner.uid] : [])) : [];

@@ -3,6 +3,7 @@ import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Logger } from '../kube/component/log.ts';
+import { messageOf } from '../kube/errors.ts';
 import type { Pair } from './certificates/x509.ts';
 import { type Admission, mutate } from './mutate.ts';
 import { BadReview } from './review.ts';
@@ -61,7 +62,7 @@ export const webhookServer = (o: { readonly admission: Admission; readonly log: 
   app.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     if (status >= 500) log.error({ err: error }, 'a review failed');
-    const said = error instanceof Error ? error.message : String(error);
+    const said = messageOf(error);
     return reply.code(status >= 400 && status < 500 ? 400 : 500).send({ message: said });
   });
   return {

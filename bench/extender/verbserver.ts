@@ -8,7 +8,7 @@ import { verbs } from '../../extender/scheduler/server.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { StandingCache } from '../../kube/testing/fakecache.ts';
+import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { namesOf } from '../support/cluster.ts';
 
@@ -23,7 +23,7 @@ const log = createLogger({ component: 'verbserver', level: 'error' });
 
 const stateOf = (count: number, hasPlan: boolean): State => {
   const store = new IntentStore(log);
-  const nodes = new StandingCache<Node>(NODES);
+  const nodes = new FakeCache<Node>(NODES);
   const names = namesOf('node', count);
   for (const name of names) nodes.put({ metadata: { name } });
   if (hasPlan) {
@@ -41,7 +41,7 @@ const stateOf = (count: number, hasPlan: boolean): State => {
   return {
     store,
     nodes,
-    pods: new StandingCache<Pod>(PODS, POD_INDEXES),
+    pods: new FakeCache<Pod>(PODS, POD_INDEXES),
     ledger: new Ledger(Date.now),
     requestsOf: rememberRequests(),
     now: Date.now,

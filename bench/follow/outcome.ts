@@ -1,7 +1,7 @@
 import * as labels from '../../api/labels.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { isRunning } from '../../e2e/support/workload.ts';
-import { followClaims } from '../../planner/karpenter/attribution.ts';
+import { attributePods } from '../../planner/karpenter/attribution.ts';
 import { requestsOf } from '../../planner/karpenter/inflightclaim.ts';
 import { take } from '../../planner/scheduling/nodeinfo.ts';
 import { podRequests, type Requests } from '../../planner/scheduling/noderesources.ts';
@@ -53,7 +53,7 @@ export const boughtFirst = (claims: readonly NodeClaim[], pods: number): readonl
 export const countOnPlan = (first: readonly NodeClaim[], running: readonly Pod[]): number => {
   const asPending = running.map(({ metadata, spec: { nodeName: _, ...spec } }): Pod => ({ metadata, spec }));
   const inFlight = first.map((claim) => ({ claim, budget: requestsOf(claim), node: undefined }));
-  const plan = followClaims({ inFlight, pods: asPending, told: new Map() });
+  const plan = attributePods({ inFlight, pods: asPending, told: new Map() });
   const planned = countBy(plan, ({ claim, pod }) => `${claim}/${kindOf(pod)}`);
   const claimOn = new Map(first.map((claim) => [claim.status?.nodeName ?? '', claim.metadata.name]));
   const actual = countBy(running, (pod) => `${claimOn.get(pod.spec.nodeName ?? '')}/${kindOf(pod)}`);

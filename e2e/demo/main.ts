@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
+import { messageOf } from '../../kube/errors.ts';
 import { up } from '../ground/ground.ts';
 import { progressOn, SILENT } from '../ground/host/progress.ts';
 import { installComponents } from '../support/components.ts';
@@ -125,7 +126,7 @@ const run = async (): Promise<boolean> => {
 try {
   process.exitCode = (await run()) ? 0 : 1;
 } catch (error) {
-  say(`the demo stopped: ${error instanceof Error ? error.message : String(error)}`);
+  say(`the demo stopped: ${messageOf(error)}`);
   process.exitCode = 1;
 }
 stopping.abort(new Error('done'));

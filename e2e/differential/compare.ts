@@ -2,7 +2,7 @@ import type { Pod } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
-import { fits, nodeView } from '../../planner/scheduling/fit.ts';
+import { fits, nodeInfoOf } from '../../planner/scheduling/fit.ts';
 import { volumesOf } from '../../planner/scheduling/volumes.ts';
 import { type Case, NAMESPACES } from './cases.ts';
 import type { Oracle } from './scheduler.ts';
@@ -71,7 +71,7 @@ const ask = async (
 /** The nodes that `fits` lets a pod onto. */
 const oursOf = (pod: Pod, world: Snapshot): string[] => {
   const nodes = world.nodes.map((node) =>
-    nodeView(
+    nodeInfoOf(
       node,
       world.pods.filter((each) => each.spec.nodeName === node.metadata.name),
     ),

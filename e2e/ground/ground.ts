@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../../kube/errors.ts';
 import { chooseBackend, hasDocker } from './backend.ts';
 import { upOnKind } from './backends/kind.ts';
 import { upFromModules } from './backends/modules.ts';
@@ -67,8 +68,4 @@ export async function down(
 ): Promise<void> {
   const dir = groundDir(env, name);
   if (existsSync(dir)) await withLock(`${dir}.lock`, `ground ${name}`, () => clearGround(dir));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

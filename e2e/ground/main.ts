@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../kube/errors.ts';
 import { buildPrograms } from './build/build.ts';
 import { programsFor } from './build/programs.ts';
 import { requireTools, toolsFor } from './build/tools.ts';
@@ -106,6 +107,6 @@ function printStatus(env: NodeJS.ProcessEnv): void {
 try {
   await main(process.argv.slice(2), process.env);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 1;
 }

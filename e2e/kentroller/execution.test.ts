@@ -5,12 +5,12 @@ import { bytes, cpuMillis } from '../../api/quantity.ts';
 import * as resources from '../../api/resources.ts';
 import { LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
 import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/account.ts';
+import { crashingClient } from '../../kentroller/testing/crash.ts';
 import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import { up } from '../ground/ground.ts';
 import { claimEnded, claimRebalance, planOf } from '../support/claim.ts';
 import { podsRunning } from '../support/workload.ts';
-import { crashingClient } from './crash.ts';
 import { startSession } from './session.ts';
 import { openStage } from './stage.ts';
 

@@ -3,11 +3,11 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL, SURGE, SURGED } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
+import { crashingClient } from '../../kentroller/testing/crash.ts';
 import { until } from '../../kube/testing/until.ts';
 import { type Ground, up } from '../ground/ground.ts';
 import { applyPool, machinesReady, orderMachine } from '../support/fleet.ts';
 import { createNamespace } from '../support/workload.ts';
-import { crashingClient } from './crash.ts';
 import { startSession } from './session.ts';
 import { openStage, type Stage } from './stage.ts';
 

@@ -26,7 +26,7 @@ import { SlotGiver } from '../../extender/slotservice/allocator.ts';
 import { slotsService } from '../../extender/slotservice/grpc.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { StandingCache } from '../../kube/testing/fakecache.ts';
+import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { Hand } from '../../webhook/slots/prefetcher.ts';
 import { SlotStream, type SlotsClient } from '../../webhook/slots/stream.ts';
@@ -87,7 +87,7 @@ const request = (requestUid: string): TakeRequest => ({
 const leading = (counts: readonly number[]) => {
   let now = 1_000_000;
   const store = new IntentStore(log);
-  const nodes = new StandingCache<Node>(NODES);
+  const nodes = new FakeCache<Node>(NODES);
   counts.forEach((count, at) => {
     const name = `node-${at}`;
     nodes.put({ metadata: { name }, status: { allocatable: { cpu: '64', memory: '64Gi', pods: '1000' } } });
@@ -104,7 +104,7 @@ const leading = (counts: readonly number[]) => {
   const state: State = {
     store,
     nodes,
-    pods: new StandingCache<Pod>(PODS, POD_INDEXES),
+    pods: new FakeCache<Pod>(PODS, POD_INDEXES),
     ledger: new Ledger(() => now),
     requestsOf: rememberRequests(),
     now: () => now,
@@ -173,7 +173,7 @@ const show = ({ pods, ledger }: State, uid: string, { nodeName, intentId }: Take
     },
     spec: { nodeName, containers: [] },
   };
-  (pods as StandingCache<Pod>).put(object);
+  (pods as FakeCache<Pod>).put(object);
   ledger.observe({ type: 'add', object });
 };
 
@@ -241,7 +241,7 @@ t.test('what is in hand and not used goes back', async (t) => {
 
   for (let at = 100; at < 110; at++) await take(at);
   t.ok(state.ledger.ofOwner('owner').length > 110, 'some are in hand again');
-  (state.nodes as StandingCache<Node>).drop('node-0');
+  (state.nodes as FakeCache<Node>).drop('node-0');
   await until(() => state.ledger.ofOwner('owner').length === 110);
   t.match(await take(110), { way: 'hold' }, 'a node that is gone takes nobody');
   close();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
+import { messageOf } from '../../kube/errors.ts';
 import { CONFIGURATION, callHere } from './callhere.ts';
 
 /**
@@ -78,6 +79,6 @@ const run = async (): Promise<void> => {
 };
 
 await run().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 1;
 });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../../kube/errors.ts';
 import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/host/progress.ts';
@@ -174,7 +175,7 @@ const runLane = async (parts: readonly Part[]): Promise<readonly Ran[]> => {
     try {
       ran.push(...(await part()));
     } catch (error) {
-      process.stdout.write(`not ok - ${error instanceof Error ? error.message : String(error)}\n`);
+      process.stdout.write(`not ok - ${messageOf(error)}\n`);
       ran.push({ tally: { passed: 0, failed: 1, skipped: 0 } });
     }
   }
@@ -227,7 +228,7 @@ try {
   if (only !== 'ground') tally = sum(tally, await runUnits());
   if (only !== 'unit') tally = sum(tally, await runOnGrounds());
 } catch (error) {
-  process.stdout.write(`not ok - ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stdout.write(`not ok - ${messageOf(error)}\n`);
   tally = sum(tally, { passed: 0, failed: 1, skipped: 0 });
 }
 process.stdout.write(`${closingLine(tally)}\n`);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, type ClientDuplexStream, connectivityState } from '@grpc/grpc-js';
 import type { ClientMessage, ServerMessage } from '../../api/pinning.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { isAborted } from '../../kube/errors.ts';
+import { isAborted, messageOf } from '../../kube/errors.ts';
 import type { Results } from './results.ts';
 import type { IntentStore } from './store.ts';
 
@@ -137,7 +137,7 @@ export const followStream = async (o: StreamOptions): Promise<void> => {
       if (performance.now() - since >= HEALTHY_MS) failures = 0;
       const ceiling = Math.min(maxMs, firstMs * 2 ** failures++);
       waitMs = ceiling * (0.5 + random() / 2);
-      const said = error instanceof Error ? error.message : String(error);
+      const said = messageOf(error);
       const reason = dialed?.explain?.(said) ?? said;
       log.warn(
         { peer: dialed?.peer, reason, retryMs: Math.round(waitMs) },

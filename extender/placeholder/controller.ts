@@ -1,4 +1,5 @@
 import { PIN } from '../../api/labels.ts';
+import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -15,7 +16,6 @@ import type { HeldIntent } from '../intents/store.ts';
 import type { Report, State } from '../placement/state.ts';
 import {
   decidePlaceholder,
-  hasJoined,
   isPlaceholder,
   NODE_CLAIM,
   type NodePatch,

@@ -1,4 +1,5 @@
 import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod, Taint } from '../../api/objects.ts';
 import type { Intent, NodeIntent, ResultState } from '../../api/pinning.ts';
 
@@ -51,13 +52,6 @@ export type Step =
   | { readonly kind: 'rest'; readonly state: ResultState; readonly reason: string };
 
 export const isPlaceholder = (node: Node): boolean => node.metadata.labels?.[PLACEHOLDER] !== undefined;
-
-/** The kubelet is the only one to write nodeInfo: it is there once the machine has joined. */
-export const hasJoined = (node: Node): boolean =>
-  (node.status?.nodeInfo?.kubeletVersion ?? '') !== '' && node.status?.nodeInfo !== undefined;
-
-export const isReady = (node: Node): boolean =>
-  node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
 const isPlain = (resource: string): boolean =>
   ['cpu', 'memory', 'ephemeral-storage', 'pods'].includes(resource);

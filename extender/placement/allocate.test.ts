@@ -3,10 +3,11 @@ import t from 'tap';
 import { PIN, PIN_GATE } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
+import { isLive } from '../../api/pods.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { StandingCache } from '../../kube/testing/fakecache.ts';
+import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { SlotGiver } from '../slotservice/allocator.ts';
@@ -14,7 +15,7 @@ import { type Asking, GRANT_MS, matchPending, retakeSlot, takeSlot } from './all
 import { Ledger } from './assumedpods.ts';
 import { holdFor } from './choosepin.ts';
 import { slotsOf } from './slotcount.ts';
-import { isLive, type State } from './state.ts';
+import type { State } from './state.ts';
 
 const log = createLogger({ component: 'slots', level: 'silent' });
 
@@ -57,8 +58,8 @@ const intent = (nodeName: string, count: number, names: readonly string[] = []):
 const scene = (counts: readonly number[], room = '100') => {
   let now = 1_000_000;
   const store = new IntentStore(log);
-  const pods = new StandingCache(PODS, POD_INDEXES);
-  const nodes = new StandingCache(NODES);
+  const pods = new FakeCache(PODS, POD_INDEXES);
+  const nodes = new FakeCache(NODES);
   const ledger = new Ledger(() => now);
   pods.onChange((change) => ledger.observe(change));
   counts.forEach((count, at) => {

@@ -2,10 +2,11 @@ import { isGated, isHeld, withoutHold } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
+import { isLive } from '../../api/pods.ts';
 import type { Pin } from '../../planner/pinning/pinpolicy.ts';
 import { chooseFor } from './choosepin.ts';
 import { type Slot, slotsOf } from './slotcount.ts';
-import { isLive, type State } from './state.ts';
+import type { State } from './state.ts';
 
 /** How long a granted slot is kept for a pod that does not show up: its creation failed, or was a dry run. */
 export const GRANT_MS = 10_000;

@@ -1,11 +1,11 @@
 import { isGated, isHeld, withoutHold } from '../../api/heldpods.ts';
 import { KARPENTER_UNREGISTERED_TAINT, PIN_GATE } from '../../api/labels.ts';
+import { hasJoined, isReady } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import { decideHold, type HoldStep } from '../../planner/pinning/gatepolicy.ts';
+import { decideGate, type GateStep } from '../../planner/pinning/gatepolicy.ts';
 import { choosePin, type Pin } from '../../planner/pinning/pinpolicy.ts';
-import { type NodeView, nodeView } from '../../planner/scheduling/fit.ts';
-import { isReady } from '../placeholder/decide.ts';
+import { type NodeInfo, nodeInfoOf } from '../../planner/scheduling/fit.ts';
 import { brokenGroup } from './podgroup.ts';
 import { heldFor, OWN_TAINTS, type State } from './state.ts';
 
@@ -15,7 +15,7 @@ const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?
  * The node as the next pod finds it: pods on it, pods promised to it that nobody can see yet, and pods held for it.
  * Where the one that asks is held itself, those that came after it wait behind it.
  */
-export const viewOf = (state: State, node: Node, asker?: Pod): NodeView => {
+export const viewOf = (state: State, node: Node, asker?: Pod): NodeInfo => {
   const { name } = node.metadata;
   const uid = asker?.metadata.uid;
   const isAhead = (other: Pod): boolean =>
@@ -26,7 +26,7 @@ export const viewOf = (state: State, node: Node, asker?: Pod): NodeView => {
   const all = [...there, ...held.filter(isAhead)];
   const seen = new Set(all.map((pod) => pod.metadata.uid));
   const promised = state.ledger.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
-  return nodeView(node, [...all, ...promised.map(({ pod }) => pod)], state.requestsOf);
+  return nodeInfoOf(node, [...all, ...promised.map(({ pod }) => pod)], state.requestsOf);
 };
 
 export interface Closed {
@@ -42,7 +42,7 @@ const forGood = (reason: string): Closed => ({ reason, isLasting: true });
 export const closedFor = (state: State, intent: Intent): Closed | null => {
   if (intent.nodeName === '') return yet('its node has no name yet');
   const node = state.nodes.get(intent.nodeName);
-  const hasJoinedOnce = (node?.status?.nodeInfo?.kubeletVersion ?? '') !== '';
+  const hasJoinedOnce = hasJoined(node);
   for (const { intent: other } of state.store.by('node', intent.nodeName)) {
     if (!other.node) continue;
     const { providerId, joinDeadlineMs } = other.node;
@@ -94,7 +94,7 @@ const chooseAlone: ChooseFor = (state, intent, pod, at, isCoexisting = false) =>
 };
 
 /** What is done next for a pod that is held for an intent; undefined when no plan has a place for it any more. */
-export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): HoldStep => {
+export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): GateStep => {
   if (!intent?.pin) {
     if (state.store.isAtRest) return { kind: 'lift', reason: 'pod pinning is off' };
     if (state.store.isWorldKnown) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
@@ -104,7 +104,7 @@ export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): Hol
   if (closed?.isLasting) return { kind: 'lift', reason: closed.reason };
   if (closed) return { kind: 'wait', reason: closed.reason };
   const node = state.nodes.get(intent.nodeName);
-  return decideHold({ pod: withoutHold(pod), ...placeFor(state, intent, node, pod) });
+  return decideGate({ pod: withoutHold(pod), ...placeFor(state, intent, node, pod) });
 };
 
 /** How a pod is pinned to the node of an intent as things stand. */

@@ -4,7 +4,7 @@ import type { Intent } from '../../api/pinning.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { StandingCache } from '../../kube/testing/fakecache.ts';
+import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { matchPending } from './allocate.ts';
@@ -56,8 +56,8 @@ const place = (uid: string): Intent => ({
 
 const stateOf = (members: readonly Member[], intents: readonly Intent[]): State => {
   const store = new IntentStore(log);
-  const pods = new StandingCache<Pod>(PODS, POD_INDEXES);
-  const nodes = new StandingCache<Node>(NODES);
+  const pods = new FakeCache<Pod>(PODS, POD_INDEXES);
+  const nodes = new FakeCache<Node>(NODES);
   nodes.put({
     metadata: { name: 'new', labels: { zone: 'a' } },
     spec: {},

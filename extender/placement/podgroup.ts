@@ -1,8 +1,9 @@
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
+import { isLive } from '../../api/pods.ts';
 import type { Pin } from '../../planner/pinning/pinpolicy.ts';
 import { slotsOf } from './slotcount.ts';
-import { isLive, ownerUidOf, type State } from './state.ts';
+import { ownerUidOf, type State } from './state.ts';
 
 /** Chooses for one pod as if it were of no group. */
 export type Choose = (intent: Intent, pod: Pod) => Pin;

@@ -1,5 +1,6 @@
 import type { Intent } from '../../api/pinning.ts';
-import { heldFor, isLive, type State } from './state.ts';
+import { isLive } from '../../api/pods.ts';
+import { heldFor, type State } from './state.ts';
 
 /** One pin intent of an owner, and how many of its pods are on the node, held for it or on their way there. */
 export interface Slot {

@@ -1,11 +1,12 @@
 import { isHeld } from '../../api/heldpods.ts';
 import { PREPARING_TAINT } from '../../api/labels.ts';
+import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent, ResultState } from '../../api/pinning.ts';
+import { controllerOf, isLive } from '../../api/pods.ts';
 import type { Cache } from '../../kube/cache/cache.ts';
 import type { ReadRequests } from '../../planner/scheduling/fit.ts';
 import type { IntentStore } from '../intents/store.ts';
-import { hasJoined } from '../placeholder/decide.ts';
 import type { Ledger } from './assumedpods.ts';
 
 /** What the leader knows: the intents, the cluster, and what it gave away a moment ago. */
@@ -28,14 +29,7 @@ export type Report = (
 /** Taints that keep others off a node for the pods of a plan. */
 export const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 
-export const hasFinished = (pod: Pod): boolean =>
-  pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-
-/** Whether a pod counts for its owner: neither terminating nor finished. */
-export const isLive = (pod: Pod): boolean => !pod.metadata.deletionTimestamp && !hasFinished(pod);
-
-export const ownerUidOf = (pod: Pod): string =>
-  pod.metadata.ownerReferences?.find(({ controller }) => controller)?.uid ?? '';
+export const ownerUidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
 
 /** Pods that wait for the node of this intent, behind our gate or tied to the node. */
 export const heldFor = (state: State, { id, pin }: Intent): readonly Pod[] =>

@@ -1,7 +1,9 @@
 import { isGated, isHeld, landsOn } from '../../api/heldpods.ts';
 import { PIN, PIN_NODE, PREPARING_TAINT } from '../../api/labels.ts';
+import { isReady } from '../../api/nodes.ts';
 import type { Pod, Toleration } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
+import { isLive } from '../../api/pods.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -16,9 +18,8 @@ import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { landPod, liftGate, nameNode, replacePod } from '../../kube/heldpods/gates.ts';
 import type { HoldLimits } from '../../planner/pinning/gatepolicy.ts';
-import { isReady } from '../placeholder/decide.ts';
 import { holdFor } from '../placement/choosepin.ts';
-import { isLive, ownerUidOf, type State } from '../placement/state.ts';
+import { ownerUidOf, type State } from '../placement/state.ts';
 import { bind, nominate } from './pin.ts';
 
 const LOOK_AGAIN_MS = 1_000;

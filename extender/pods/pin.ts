@@ -1,6 +1,8 @@
 import { PREPARING_TAINT } from '../../api/labels.ts';
+import { isReady } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
+import { isLive } from '../../api/pods.ts';
 import { PODS } from '../../api/resources.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -13,11 +15,10 @@ import {
   watches,
 } from '../../kube/controller/controller.ts';
 import { isConflict, isNotFound, KubeError } from '../../kube/errors.ts';
-import { isReady } from '../placeholder/decide.ts';
 import { matchPending } from '../placement/allocate.ts';
 import { chooseFor } from '../placement/choosepin.ts';
 import { slotsOf } from '../placement/slotcount.ts';
-import { isLive, ownerUidOf, type Report, type State } from '../placement/state.ts';
+import { ownerUidOf, type Report, type State } from '../placement/state.ts';
 import { bindPod } from './bind.ts';
 
 /** A binding that the pod cache has not shown by then is looked at again. */

@@ -4,7 +4,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { State } from '../placement/state.ts';
 
 /** What a kubelet's admission answers with; such a pod has never run. */
@@ -63,11 +63,9 @@ export const refusedPods = (o: {
       if (!isReplaced(pod)) return awaitChange;
       const left = since + o.keepMs - now;
       if (left > 0) return requeue(left);
-      try {
-        await o.client.delete(PODS, { name, namespace }, { ...(uid ? { uid } : {}), signal });
-      } catch (error) {
-        if (!isNotFound(error) && !isConflict(error)) throw error;
-      }
+      await o.client
+        .delete(PODS, { name, namespace }, { ...(uid ? { uid } : {}), signal })
+        .catch(ignoreNotFoundOrConflict);
       return awaitChange;
     },
   };

@@ -4,7 +4,7 @@ import type { Intent } from '../../api/pinning.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { StandingCache } from '../../kube/testing/fakecache.ts';
+import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { Ledger } from '../placement/assumedpods.ts';
@@ -45,7 +45,7 @@ const cases: readonly (readonly [string, Case, string | null])[] = [
 for (const [what, c, expected] of cases) {
   t.test(`a nominated pod: ${what}`, async (t) => {
     const store = new IntentStore(log);
-    const nodes = new StandingCache<Node>(NODES);
+    const nodes = new FakeCache<Node>(NODES);
     if (c.node) nodes.put({ metadata: { name: c.node } });
     if (c.world === 'at rest') store.rest();
     else store.beginResync();
@@ -56,7 +56,7 @@ for (const [what, c, expected] of cases) {
       spec: { containers: [], ...(c.nodeName ? { nodeName: c.nodeName } : {}) },
       status: { nominatedNodeName: c.nominated ?? 'coming' },
     };
-    const pods = new StandingCache<Pod>(PODS, POD_INDEXES);
+    const pods = new FakeCache<Pod>(PODS, POD_INDEXES);
     pods.put(pod);
     const state = {
       store,

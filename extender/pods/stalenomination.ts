@@ -1,11 +1,12 @@
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
+import { isLive } from '../../api/pods.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, watches } from '../../kube/controller/controller.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
-import { isLive, ownerUidOf, type State } from '../placement/state.ts';
+import { ownerUidOf, type State } from '../placement/state.ts';
 
 const isFor = (name: string, { nodeName, nodeClaim }: Intent): boolean =>
   name === nodeName || name === nodeClaim;

@@ -7,7 +7,7 @@ import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { KubeError } from '../../kube/errors.ts';
-import { StandingCache } from '../../kube/testing/fakecache.ts';
+import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { Ledger } from '../placement/assumedpods.ts';
@@ -16,10 +16,10 @@ import { verbs } from './server.ts';
 
 const log = createLogger({ component: 'verbs', level: 'silent' });
 const store = new IntentStore(log);
-const nodes = new StandingCache<Node>(NODES);
+const nodes = new FakeCache<Node>(NODES);
 const state: State = {
   store,
-  pods: new StandingCache<Pod>(PODS, POD_INDEXES),
+  pods: new FakeCache<Pod>(PODS, POD_INDEXES),
   nodes,
   ledger: new Ledger(Date.now),
   requestsOf: rememberRequests(),

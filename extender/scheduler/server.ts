@@ -8,7 +8,7 @@ import {
 } from 'fastify';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { isConflict, isNotFound, messageOf } from '../../kube/errors.ts';
 import type { State } from '../placement/state.ts';
 import { type Asked, readArgs, readBinding } from './args.ts';
 import { Bodies } from './bufferpool.ts';
@@ -110,14 +110,14 @@ export const verbs = (o: {
       await o.client.bind({ name: PodName, namespace: PodNamespace, uid: PodUID }, Node);
       return { Error: '' };
     } catch (error) {
-      const said = error instanceof Error ? error.message : String(error);
+      const said = messageOf(error);
       if (isConflict(error) || isNotFound(error)) return { Error: `the pod can't be bound: ${said}` };
       return { Error: said };
     }
   });
   app.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
-    const said = error instanceof Error ? error.message : String(error);
+    const said = messageOf(error);
     if (status >= 500) o.log.error({ err: error }, 'a verb failed');
     // A body that is no JSON or too large is the caller's error as well.
     return reply.code(status >= 400 && status < 500 ? 400 : status).send({ Error: said });

@@ -3,7 +3,7 @@ import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { REPLAYS, type SlotAhead, type TakeReply, type TakeRequest } from '../../api/pinning.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { Recent } from '../../kube/ttlcache.ts';
+import { TtlCache } from '../../kube/ttlcache.ts';
 import { type Asking, type Grant, retakeSlot, takeAhead, takeSlot } from '../placement/allocate.ts';
 import type { State } from '../placement/state.ts';
 import { AheadBook } from './prefetched.ts';
@@ -39,7 +39,7 @@ export interface SlotWatcher {
 
 /** Gives slots while it leads; the same request gets the same answer. */
 export class SlotGiver {
-  readonly #replies: Recent<TakeReply>;
+  readonly #replies: TtlCache<TakeReply>;
   readonly #ahead: AheadBook;
   readonly #log: Logger;
   readonly #now: () => number;
@@ -51,7 +51,7 @@ export class SlotGiver {
   constructor(o: { readonly log: Logger; readonly now: () => number }) {
     this.#log = o.log;
     this.#now = o.now;
-    this.#replies = new Recent({ ...REPLAYS, now: o.now });
+    this.#replies = new TtlCache({ ...REPLAYS, now: o.now });
     this.#ahead = new AheadBook(o.now);
   }
 

@@ -1,5 +1,6 @@
 import type { Resource } from '../../api/resources.ts';
 import type { KubeClient, Ref } from '../../kube/client/client.ts';
+import { messageOf } from '../../kube/errors.ts';
 import type { Audit, AuditEntry } from './trail.ts';
 
 /** A change longer than this is left out: the object itself tells. */
@@ -32,7 +33,7 @@ export const audited = (client: KubeClient, audit: Audit): KubeClient => {
       audit.note({ ...note, message: what, outcome: 'done' });
       return answer;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       audit.note({ ...note, message: `${what}: ${why}`, outcome: 'refused' });
       throw error;
     }

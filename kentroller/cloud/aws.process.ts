@@ -1,3 +1,4 @@
+import { messageOf } from '../../kube/errors.ts';
 import type { ReaderAnswer, ReaderCall } from './processreader.ts';
 import { sdkReader } from './sdkreader.ts';
 
@@ -22,7 +23,7 @@ const answer = (message: ReaderAnswer): void => void process.send?.(message);
 process.on('message', ({ id, ...call }: ReaderCall & { readonly id: number }) => {
   read(call).then(
     (value) => answer({ id, value }),
-    (error: unknown) => answer({ id, error: error instanceof Error ? error.message : String(error) }),
+    (error: unknown) => answer({ id, error: messageOf(error) }),
   );
 });
 // Idle connections would keep the process.

@@ -1,4 +1,5 @@
 import type { Logger } from '../../kube/component/log.ts';
+import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { assemble, type CloudFacts } from './assemble.ts';
 import type { Cloud } from './cloud.ts';
@@ -34,7 +35,7 @@ const keepFresh = (
     } catch (error) {
       if (o.signal.aborted) return;
       afterMs = Math.min(RETRY_MS, everyMs);
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       o.log.warn({ what, reason }, 'cloud did not answer, keeping what is known');
     }
     if (!o.signal.aborted) timer = setTimeout(() => void run(), afterMs);

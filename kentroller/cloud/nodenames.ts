@@ -1,4 +1,5 @@
 import type { Logger } from '../../kube/component/log.ts';
+import { messageOf } from '../../kube/errors.ts';
 import type { Cloud } from './cloud.ts';
 
 const RETRY_MS = 1_000;
@@ -32,7 +33,7 @@ export const createNodeNames = (o: {
       }
       if (found.size > 0) for (const listener of listeners) listener();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       o.log.warn({ reason, machines: ids.length }, 'names of machines are not known yet');
     }
     timer = undefined;

@@ -1,8 +1,8 @@
 import type { RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
+import { isFinished } from '../../api/plans.ts';
+import { isDrainable } from '../../api/pods.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
-import { isMovable } from '../rebalanceplan/state/moves.ts';
-import { isFinished } from '../rebalanceplan/state/status.ts';
 import { PlanningError } from '../rebalanceplanclaim/planning.ts';
 import type { ContinuousSettings } from './settings.ts';
 
@@ -92,7 +92,7 @@ export const emptyNodes = (
   nodes: readonly Node[],
   podsOn: (node: string) => readonly Pod[],
 ): readonly string[] =>
-  nodes.map((node) => node.metadata.name).filter((name) => !podsOn(name).some(isMovable));
+  nodes.map((node) => node.metadata.name).filter((name) => !podsOn(name).some(isDrainable));
 
 /** Plans of ours that ended longest ago, beyond those that are kept; and such as were never let go. */
 export const forgotten = (plans: readonly RebalancePlan[], keep: number): readonly RebalancePlan[] => {

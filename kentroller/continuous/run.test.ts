@@ -1,7 +1,6 @@
 import t from 'tap';
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
-import { crashingClient } from '../../e2e/kentroller/crash.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -10,6 +9,7 @@ import { until } from '../../kube/testing/until.ts';
 import type { AuditNote } from '../audit/trail.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/planning.ts';
+import { crashingClient } from '../testing/crash.ts';
 import { CONTINUOUS, MADE_BY } from './decide.ts';
 import { type ContinuousOptions, rebalanceContinuously, runCycle } from './run.ts';
 import type { ContinuousSettings } from './settings.ts';

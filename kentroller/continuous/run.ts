@@ -4,7 +4,8 @@ import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { messageOf } from '../../kube/errors.ts';
+import { ignoreNotFound } from '../../kube/ignore.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Audit } from '../audit/trail.ts';
 import type { Caches } from '../caches.ts';
@@ -73,11 +74,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   if (reason) return reason;
   for (const plan of forgotten(caches.plans.list(), KEPT_PLANS)) {
     const { name, uid } = plan.metadata;
-    try {
-      await client.delete(REBALANCE_PLANS, { name }, { ...(uid ? { uid } : {}), signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await client.delete(REBALANCE_PLANS, { name }, { ...(uid ? { uid } : {}), signal }).catch(ignoreNotFound);
   }
   // 2. Candidates, by the mode.
   const empty =
@@ -137,7 +134,7 @@ export const rebalanceContinuously = async (o: ContinuousOptions): Promise<void>
       if (o.signal.aborted) return;
       failures += 1;
       waitMs = restAfter(failures, o.settings().failureBackoffMs, error, waitMs);
-      last = error instanceof Error ? error.message : String(error);
+      last = messageOf(error);
       log.warn({ err: error, restMs: waitMs }, 'continuous-rebalancing cycle failed');
       o.audit.note({ kind: 'decision', object, reason: 'ContinuousCycleFailed', message: last });
     }

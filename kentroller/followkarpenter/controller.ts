@@ -1,14 +1,15 @@
 import { PLACEHOLDER } from '../../api/labels.ts';
+import { hasJoined } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Derivation, Derived, FollowLimits } from './derivation.ts';
-import { hasKubelet, type Machine } from './machines.ts';
+import type { Machine } from './machines.ts';
 import { staleNomination } from './pods.ts';
 
 /** Everything is looked at together, since any pod may go to any claim. */
@@ -31,10 +32,6 @@ interface Parts {
   readonly log: Logger;
   readonly clock: { readonly now: () => number };
 }
-
-const passOver = (error: unknown): void => {
-  if (!isNotFound(error) && !isConflict(error)) throw error;
-};
 
 /** Gives pods back to Karpenter and kube-scheduler that wait for a node which will not take them. */
 const giveBack = async (p: Parts, { machines, waiting }: Derived, signal: AbortSignal): Promise<number> => {
@@ -59,7 +56,7 @@ const giveBack = async (p: Parts, { machines, waiting }: Derived, signal: AbortS
       .then(() =>
         p.log.info({ name, namespace, node: pod.status?.nominatedNodeName, reason }, 'pod given back'),
       )
-      .catch(passOver);
+      .catch(ignoreNotFoundOrConflict);
   };
   for (let at = 0; at < stale.length; at += AT_ONCE) {
     await Promise.all(stale.slice(at, at + AT_ONCE).map(clear));
@@ -71,10 +68,12 @@ const giveBack = async (p: Parts, { machines, waiting }: Derived, signal: AbortS
 const endOverdue = async (p: Parts, machines: readonly Machine[], signal: AbortSignal): Promise<void> => {
   for (const { claim, node } of machines) {
     const deadline = Date.parse(claim.metadata.creationTimestamp ?? '') + p.limits.joinDeadlineMs + GRACE_MS;
-    const isStanding = node?.metadata.labels?.[PLACEHOLDER] !== undefined && !hasKubelet(node);
+    const isStanding = node?.metadata.labels?.[PLACEHOLDER] !== undefined && !hasJoined(node);
     if (!isStanding || p.clock.now() < deadline) continue;
     const { name, uid } = claim.metadata;
-    await p.client.delete(NODE_CLAIMS, { name }, { ...(uid ? { uid } : {}), signal }).catch(passOver);
+    await p.client
+      .delete(NODE_CLAIMS, { name }, { ...(uid ? { uid } : {}), signal })
+      .catch(ignoreNotFoundOrConflict);
     const message = `The machine of ${node.metadata.name} did not join in time and is given up`;
     p.recorder.event(NODE_CLAIMS, claim, 'Warning', 'MachineNeverJoined', message);
     p.log.warn({ claim: name, node: node.metadata.name }, 'machine never joined, its claim is deleted');

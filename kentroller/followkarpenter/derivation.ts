@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/objects.ts';
-import { followClaims } from '../../planner/karpenter/attribution.ts';
+import { attributePods } from '../../planner/karpenter/attribution.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../caches.ts';
 import type { NodeNames } from '../cloud/nodenames.ts';
 import type { Feed } from '../pinning/extraintents.ts';
@@ -76,7 +76,7 @@ export class Derivation {
     const followings =
       pods.length === 0
         ? []
-        : followClaims({
+        : attributePods({
             inFlight: machines
               .filter((m) => !this.#isLate(m, now))
               .map((m) => inFlightOf(m, m.node ? caches.pods.by('node', m.nodeName) : [], daemonSets)),

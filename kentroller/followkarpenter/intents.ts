@@ -1,6 +1,6 @@
 import { NOT_READY, PLACEHOLDER } from '../../api/labels.ts';
 import type { Intent } from '../../api/pinning.ts';
-import type { Following } from '../../planner/karpenter/attribution.ts';
+import type { Attribution } from '../../planner/karpenter/attribution.ts';
 import { nodeIntentId, pinIntentId } from '../pinning/ids.ts';
 import { nodeIntent } from '../pinning/intents.ts';
 import type { Machine } from './machines.ts';
@@ -29,7 +29,7 @@ const placeholderFor = ({ claim, nodeName }: Machine, joinDeadlineMs: number): I
   };
 };
 
-const pinFor = ({ claim, nodeName }: Machine, { pod }: Following): Intent => {
+const pinFor = ({ claim, nodeName }: Machine, { pod }: Attribution): Intent => {
   const { name, namespace = 'default', uid = '' } = pod.metadata;
   const nodeClaim = claim.metadata.name;
   return {
@@ -48,12 +48,12 @@ const pinFor = ({ claim, nodeName }: Machine, { pod }: Following): Intent => {
  */
 export const followIntents = (o: {
   readonly machines: readonly Machine[];
-  readonly followings: readonly Following[];
+  readonly followings: readonly Attribution[];
   /** Whether the claim's batch is known to be whole. */
   readonly isSettled: (machine: Machine) => boolean;
   readonly joinDeadlineMs: number;
 }): readonly Intent[] => {
-  const pods = new Map<string, Following[]>();
+  const pods = new Map<string, Attribution[]>();
   for (const each of o.followings.filter(({ pod }) => isPinnable(pod))) {
     const there = pods.get(each.claim);
     if (there) there.push(each);

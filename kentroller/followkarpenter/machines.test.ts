@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Condition, DaemonSet, Node, NodeClaim, NodePool } from '../../api/objects.ts';
-import type { Following } from '../../planner/karpenter/attribution.ts';
+import type { Attribution } from '../../planner/karpenter/attribution.ts';
 import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
 import { followIntents } from './intents.ts';
 import { inFlightOf, type Machine, machinesInFlight, type Sources } from './machines.ts';
@@ -113,8 +113,8 @@ t.test(
 );
 
 t.test('what the pinner is told, and when', async (t) => {
-  const following: Following = { pod: makePod('p'), claim: 'c', because: 'bought for' };
-  const kinds = (machine: Partial<Machine>, followings: readonly Following[], isSettled = true) =>
+  const following: Attribution = { pod: makePod('p'), claim: 'c', because: 'bought for' };
+  const kinds = (machine: Partial<Machine>, followings: readonly Attribution[], isSettled = true) =>
     followIntents({
       machines: [{ claim: claim(), nodeName: 'n', node: undefined, ...machine }],
       followings,

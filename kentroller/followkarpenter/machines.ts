@@ -1,8 +1,10 @@
 import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
+import { hasJoined } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
-import { type InFlight, requestsOf } from '../../planner/karpenter/inflightclaim.ts';
+import { hasEnded } from '../../api/pods.ts';
+import { type InFlightClaim, requestsOf } from '../../planner/karpenter/inflightclaim.ts';
 import { daemonRequests, daemonsOn } from '../../planner/scheduling/daemonset.ts';
-import { hasEnded, nodeView, take } from '../../planner/scheduling/nodeinfo.ts';
+import { nodeInfoOf, take } from '../../planner/scheduling/nodeinfo.ts';
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
 import { labelsOf } from '../pinning/intents.ts';
 
@@ -41,9 +43,6 @@ export const hasBeenReady = (node: Node | undefined, now: number, holdMs: number
   return since !== undefined && !(now - since < holdMs);
 };
 
-export const hasKubelet = (node: Node | undefined): boolean =>
-  (node?.status?.nodeInfo?.kubeletVersion ?? '') !== '';
-
 /** Whether Karpenter's provisioner bought it for pods: not a plan of ours, and no NodePool of fixed size. */
 export const isBoughtForPods = (claim: NodeClaim, nodePool: Sources['nodePool']): boolean => {
   const pool = claim.metadata.labels?.[KARPENTER_NODEPOOL];
@@ -70,7 +69,7 @@ const isOfDaemonSet = (pod: Pod): boolean =>
 
 // Devices are counted by the kubelet a while after it has joined; until then the claim tells what there will be.
 const allocatableOf = ({ claim, node }: Machine): Readonly<Record<string, string>> => {
-  const { cpu, memory, pods } = (hasKubelet(node) ? node?.status?.allocatable : undefined) ?? {};
+  const { cpu, memory, pods } = (hasJoined(node) ? node?.status?.allocatable : undefined) ?? {};
   return {
     ...claim.status?.allocatable,
     ...(cpu === undefined ? {} : { cpu }),
@@ -84,7 +83,7 @@ export const inFlightOf = (
   machine: Machine,
   podsThere: readonly Pod[],
   daemonSets: readonly DaemonSet[],
-): InFlight => {
+): InFlightClaim => {
   const { claim, node, nodeName } = machine;
   const name = nodeName || claim.metadata.name;
   const labels = { ...labelsOf(claim, name), ...node?.metadata.labels };
@@ -94,7 +93,7 @@ export const inFlightOf = (
   take(budget, daemons);
   for (const pod of there) take(budget, podRequests(pod));
   if (!claim.status?.providerID) return { claim, budget, node: undefined };
-  const view = nodeView(
+  const view = nodeInfoOf(
     { metadata: { name, labels }, status: { allocatable: allocatableOf(machine) } },
     there,
   );

@@ -1,15 +1,14 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { NOT_READY } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
+import { isUnderWay } from '../../api/plans.ts';
+import { controllerOf } from '../../api/pods.ts';
 import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
 import { untoleratedTaint } from '../../planner/scheduling/tainttoleration.ts';
 import { requiredSpread } from '../../planner/scheduling/topologyspread.ts';
-import { isUnderWay } from '../rebalanceplan/state/status.ts';
 import { hasBeenReady, type Machine } from './machines.ts';
 
 const DEFAULT_SCHEDULER = 'default-scheduler';
-
-const controllerOf = (pod: Pod) => pod.metadata.ownerReferences?.find((owner) => owner.controller);
 
 /** Whether kube-scheduler looked for a node in vain: what Karpenter buys for. */
 export const isUnschedulable = (pod: Pod): boolean =>

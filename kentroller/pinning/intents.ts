@@ -2,10 +2,10 @@ import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.
 import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Taint as ObjectTaint, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
+import { isUnderWay } from '../../api/plans.ts';
 import { addedNames } from '../rebalanceplan/create/nodelock.ts';
 import { baselineOf, claimInForce } from '../rebalanceplan/finish/decide.ts';
 import { baselineKey, movesOf } from '../rebalanceplan/state/moves.ts';
-import { isUnderWay } from '../rebalanceplan/state/status.ts';
 import { nodeIntentId, pinIntentId } from './ids.ts';
 
 /** What the intents are derived from. */

@@ -11,6 +11,7 @@ import {
 import { NODE_CLAIMS, NODES, PODS, REBALANCE_MIGRATION_PLANS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
+import { ignoreNotFound } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Account } from '../savings/account.ts';
 import { noteUnavailable, unavailableName } from './create/unavailable.ts';
@@ -46,11 +47,7 @@ export const LEFT = Symbol('left');
 type Change = status.StatusChange | undefined;
 
 const gone = async (work: Promise<unknown>): Promise<void> => {
-  try {
-    await work;
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  await work.catch(ignoreNotFound);
 };
 
 /** A delete whose uid no longer fits has done its work: the object is another one. */

@@ -1,19 +1,19 @@
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { PLAN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
+import { isFinished, isRunning } from '../../api/plans.ts';
+import { controllerOf } from '../../api/pods.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { settleLimited } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
 import type { Account } from '../savings/account.ts';
 import { apply, LEFT } from './apply.ts';
 import { existingClaims } from './create/nodelock.ts';
 import { decide } from './decide.ts';
 import { gather, type Sources } from './state/gather.ts';
-import { controllerOf } from './state/moves.ts';
-import { isFinished, isRunning } from './state/status.ts';
 import type { Step } from './state/step.ts';
 
 const PARALLEL_WRITES = 10;
@@ -113,12 +113,7 @@ export const executePlans = (
   };
 
   const read = async (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> => {
-    try {
-      return await client.get(REBALANCE_PLANS, { name }, { signal });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    return await getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
   };
 
   return {

@@ -1,6 +1,7 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
+import { isFinished, isRunning } from '../../api/plans.ts';
 import { create } from './create/decide.ts';
 import { addedNames } from './create/nodelock.ts';
 import { validate } from './create/savingscheck.ts';
@@ -10,7 +11,7 @@ import { rollBack } from './finish/rollback.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
 import { countBaseline, movesOf } from './state/moves.ts';
 import type { World } from './state/state.ts';
-import { hasReached, isFinished, isRunning, reachedAt } from './state/status.ts';
+import { hasReached, reachedAt } from './state/status.ts';
 import { type Decision, type FailurePhase, type Step, steps } from './state/step.ts';
 
 /** The webhook hears of the plan, and the API server of the webhook, long before: by then it is not there. */

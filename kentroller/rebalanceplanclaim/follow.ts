@@ -5,7 +5,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { claimOf } from './plan.ts';
@@ -17,12 +17,7 @@ const readPlan = async (
   name: string,
   signal: AbortSignal,
 ): Promise<RebalancePlan | undefined> => {
-  try {
-    return await client.get(REBALANCE_PLANS, { name }, { signal });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  return await getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
 };
 
 /** Shows in a RebalancePlanClaim what becomes of its plan. */

@@ -1,13 +1,13 @@
 import t from 'tap';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { crashingClient } from '../../e2e/kentroller/crash.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { runControllers } from '../../kube/controller/controller.ts';
 import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
 import { createCaches, startCaches } from '../caches.ts';
+import { crashingClient } from '../testing/crash.ts';
 import { generatePlans } from './generate.ts';
 import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
 

@@ -6,7 +6,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { isNotFound, messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
@@ -167,7 +167,7 @@ export const generatePlans = (o: {
       try {
         catalogue = await o.catalogue();
       } catch (error) {
-        const message = `Waiting for prices and capacity from the cloud: ${error instanceof Error ? error.message : String(error)}`;
+        const message = `Waiting for prices and capacity from the cloud: ${messageOf(error)}`;
         if (state !== 'Pending' || !claim.status?.conditions?.some((c) => c.message === message)) {
           await move(claim, 'Pending', { reason: 'WaitingForCloud', message }, {}, signal);
         }

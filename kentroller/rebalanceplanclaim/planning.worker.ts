@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../../kube/errors.ts';
 import { rebalance } from '../../planner/rebalance.ts';
 import type { PlanningRequest } from './planning.ts';
 
@@ -6,7 +7,7 @@ const answer = (): unknown => {
   try {
     return rebalance({ ...(workerData as PlanningRequest), clock: Date.now });
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    return { error: messageOf(error) };
   }
 };
 

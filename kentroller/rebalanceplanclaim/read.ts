@@ -1,7 +1,7 @@
 import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
 
 /** The claim as the API server has it now; undefined when it is gone. */
 export const readClaim = async (
@@ -9,12 +9,7 @@ export const readClaim = async (
   name: string,
   signal: AbortSignal,
 ): Promise<RebalancePlanClaim | undefined> => {
-  try {
-    return await client.get(REBALANCE_PLAN_CLAIMS, { name }, { signal });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  return await getOrUndefined(client.get(REBALANCE_PLAN_CLAIMS, { name }, { signal }));
 };
 
 /** Writes a claim's status on the state that it was read in; a conflict means: look again. */

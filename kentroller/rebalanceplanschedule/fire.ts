@@ -7,6 +7,7 @@ import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { decideSchedule, type ScheduleStep } from './decide.ts';
@@ -57,12 +58,7 @@ export const fireSchedules = (o: {
 }): Controller => {
   const { client, caches } = o;
   const read = async (name: string, signal: AbortSignal): Promise<RebalancePlanSchedule | undefined> => {
-    try {
-      return await client.get(REBALANCE_PLAN_SCHEDULES, { name }, { signal });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    return await getOrUndefined(client.get(REBALANCE_PLAN_SCHEDULES, { name }, { signal }));
   };
   const take = async (
     schedule: RebalancePlanSchedule,

@@ -9,6 +9,7 @@ import {
 import { z } from 'zod';
 import { rebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { Logger } from '../../kube/component/log.ts';
+import { messageOf } from '../../kube/errors.ts';
 import {
   addressOf,
   explainRemote,
@@ -156,10 +157,7 @@ export const connectPlanner = (o: {
         if (error instanceof RemotePlanningError) throw error;
         // Files that can't be read have no code: they may be mounted a moment later.
         const { code = status.UNAVAILABLE, details: said } = error as Partial<ServiceError>;
-        const details = explainRemote(
-          address,
-          said ?? (error instanceof Error ? error.message : String(error)),
-        );
+        const details = explainRemote(address, said ?? messageOf(error));
         const isLate = Date.now() + waitMs >= deadline || code === status.DEADLINE_EXCEEDED;
         if (isLate) {
           const seconds = Math.round(timeoutMs / 1000);

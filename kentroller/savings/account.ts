@@ -5,7 +5,7 @@ import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound, isRetryable, messageOf } from '../../kube/errors.ts';
 import { count, emptyLedger, type Ledger, readLedger, savedUntil } from './ledger.ts';
 import { isDone, savedMonthly } from './metrics.ts';
 
@@ -44,7 +44,7 @@ export const openAccount = async (o: {
     try {
       return readLedger(text);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.warn({ configMap: SAVINGS_CONFIG_MAP, reason }, 'savings since the install are not readable');
       return emptyLedger(now());
     }

@@ -4,7 +4,7 @@ import type { Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { counter, gauge } from '../component/metrics.ts';
-import { aborted, isForbidden, KubeError } from '../errors.ts';
+import { aborted, isForbidden, KubeError, messageOf } from '../errors.ts';
 import { MESSAGES } from '../protobuf/schema.ts';
 import { Share } from './intern.ts';
 import { Reflector } from './reflector.ts';
@@ -183,7 +183,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
 
   #onFailure(e: unknown, afterMs: number): void {
     this.#counts.failure();
-    const reason = e instanceof Error ? e.message : String(e);
+    const reason = messageOf(e);
     this.#log.warn({ reason, afterMs: Math.round(afterMs) }, 'list or watch failed');
     if (this.#hasSynced) return;
     this.#failingSince ??= performance.now();
@@ -197,7 +197,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
   #explain(cause: unknown): KubeError {
     const { group, plural } = this.resource;
     const what = group === '' ? plural : `${plural}.${group}`;
-    const said = cause instanceof Error ? cause.message : String(cause);
+    const said = messageOf(cause);
     const isUnknown = cause instanceof KubeError && cause.kind === 'not-found';
     const hint = isUnknown ? '; is its CustomResourceDefinition installed?' : '';
     return new KubeError(`cannot list ${what}: ${said}${hint}`, {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
-import { aborted, fromNetwork, isAborted, KubeError } from '../errors.ts';
+import { aborted, fromNetwork, isAborted, KubeError, messageOf } from '../errors.ts';
 import { type Credentials, credentialsOf, type Identity } from './credentials.ts';
 import type { Target } from './kubeconfig.ts';
 
@@ -66,7 +66,7 @@ export class Transport {
     if (this.#url.protocol === 'http:') return new http.Agent(common);
     const { skipTLSVerify, tlsServerName } = this.#target.cluster;
     const secureContext = await this.#secureContext(identity).catch((cause: unknown) => {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = messageOf(cause);
       throw new KubeError(`the certificates for ${this.server} cannot be used: ${why}`, {
         kind: 'forbidden',
         cause,

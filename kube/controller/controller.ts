@@ -9,7 +9,7 @@ import {
   observeUnfinished,
   type ReconcileMetrics,
 } from '../component/metrics.ts';
-import { isConflict, isNotFound, isTerminal, KubeError } from '../errors.ts';
+import { isConflict, isNotFound, isTerminal, KubeError, messageOf } from '../errors.ts';
 import { WorkQueue } from './workqueue.ts';
 
 /** What is reconciled: 'namespace/name', 'name', or any other string that a controller chooses. */
@@ -54,8 +54,6 @@ export interface RunOptions {
   readonly log: Logger;
   readonly metrics?: Registry;
 }
-
-const messageOf = (e: unknown): string => (e instanceof Error ? e.message : String(e));
 
 /** What one controller is run with: its queue, its log, its counts. */
 interface Run {

@@ -3,7 +3,7 @@ import type { KubeEvent, KubeObject } from '../../api/objects.ts';
 import { apiVersionOf, EVENTS, type Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
-import { isNotFound } from '../errors.ts';
+import { isNotFound, messageOf } from '../errors.ts';
 
 export type EventType = 'Normal' | 'Warning';
 
@@ -56,7 +56,7 @@ class QueuedRecorder implements Recorder {
     this.#tail = this.#tail
       .then(() => this.#write(resource, about, type, reason, message))
       .catch((e: unknown) => {
-        const why = e instanceof Error ? e.message : String(e);
+        const why = messageOf(e);
         this.#log.warn({ event: reason, reason: why }, 'event not recorded');
       })
       .finally(() => {

@@ -4,7 +4,8 @@ import { LEASES } from '../../api/resources.ts';
 import { linkedController } from '../abort.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
-import { FencedError, isAlreadyExists, isConflict, isNotFound } from '../errors.ts';
+import { FencedError, isAlreadyExists, isConflict, messageOf } from '../errors.ts';
+import { getOrUndefined } from '../ignore.ts';
 import { Fence } from './fence.ts';
 
 export interface ElectionOptions {
@@ -132,10 +133,7 @@ class Candidate {
     const { client, namespace, name, log } = this.#o;
     const signal = AbortSignal.any([this.#o.signal, AbortSignal.timeout(this.#timing.renewDeadlineMs)]);
     try {
-      const lease = await client.get(LEASES, { name, namespace }, { signal }).catch((e: unknown) => {
-        if (isNotFound(e)) return undefined;
-        throw e;
-      });
+      const lease = await getOrUndefined(client.get(LEASES, { name, namespace }, { signal }));
       this.#observe(lease);
       if (!this.#isFree()) return false;
       const from = Fence.now();
@@ -145,7 +143,7 @@ class Candidate {
     } catch (e) {
       if (this.#o.signal.aborted) return false;
       if (!isConflict(e) && !isAlreadyExists(e))
-        log.warn({ lease: name, reason: e instanceof Error ? e.message : String(e) }, 'cannot get the lease');
+        log.warn({ lease: name, reason: messageOf(e) }, 'cannot get the lease');
       return false;
     }
   }
@@ -166,10 +164,7 @@ class Candidate {
       } catch (e) {
         if (signal.aborted) return;
         if (isConflict(e) || e instanceof FencedError) await this.#lookAgain(signal);
-        log.warn(
-          { lease: name, reason: e instanceof Error ? e.message : String(e) },
-          'cannot renew the lease',
-        );
+        log.warn({ lease: name, reason: messageOf(e) }, 'cannot renew the lease');
       }
     }
   }
@@ -193,7 +188,7 @@ class Candidate {
     const work = onLeader(signal, this.#fenced);
     const hold = linkedController(term.signal, watchdog.signal);
     const holding = this.#hold(hold.controller.signal).catch((e: unknown) => {
-      log.warn({ lease: name, reason: e instanceof Error ? e.message : String(e) }, 'leadership lost');
+      log.warn({ lease: name, reason: messageOf(e) }, 'leadership lost');
       this.#fence.close();
       term.abort(e);
     });
@@ -220,10 +215,7 @@ class Candidate {
       await this.#write(this.#fenced, spec, deadline);
       log.info({ lease: name }, 'released the lease');
     } catch (e) {
-      log.warn(
-        { lease: name, reason: e instanceof Error ? e.message : String(e) },
-        'cannot release the lease',
-      );
+      log.warn({ lease: name, reason: messageOf(e) }, 'cannot release the lease');
     } finally {
       guard.close();
     }

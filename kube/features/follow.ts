@@ -6,7 +6,7 @@ import { createConfigMapCaches } from './configmaps.ts';
 import { readFeatureRecord } from './record.ts';
 import { type LiveFeatures, watchFeatures } from './watch.ts';
 
-export interface Obeyed {
+export interface FollowedFeatures {
   readonly features: LiveFeatures;
   /** The ConfigMaps that they come from, for controllers that act on a change of them. */
   readonly configMaps: readonly Cache<ConfigMap>[];
@@ -16,7 +16,7 @@ export interface Obeyed {
  * Follows the features of a component that obeys them and writes nothing about them. Throws KubeError when their
  * ConfigMaps can't be read.
  */
-export const obeyFeatures = async (o: {
+export const followFeatures = async (o: {
   readonly client: KubeClient;
   readonly log: Logger;
   /** The namespace that the component runs in. */
@@ -26,7 +26,7 @@ export const obeyFeatures = async (o: {
   /** Name of the dynamic ConfigMaps. */
   readonly name: string;
   readonly signal: AbortSignal;
-}): Promise<Obeyed> => {
+}): Promise<FollowedFeatures> => {
   const { client, log, namespace, name, signal } = o;
   const namespaces = o.watched.length > 0 ? o.watched : [namespace];
   const caches = createConfigMapCaches({ client, log, namespaces, name });

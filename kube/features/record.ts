@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
-import { isNotFound } from '../errors.ts';
+import { isNotFound, messageOf } from '../errors.ts';
 import { acceptedOf, type Book, type Data, inForce, problemsOf } from './book.ts';
 
 /** The ConfigMap where kentroller's leader says what is in force, for people and for whoever starts later. */
@@ -46,7 +46,7 @@ export const createFeatureRecord = (o: {
       await client.apply(CONFIG_MAPS, { metadata, data }, { fieldManager: FIELD_MANAGER, force: true });
       written = JSON.stringify(data);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.warn({ reason }, 'features in force could not be written down for the next leader');
     }
   };
@@ -57,7 +57,7 @@ export const createFeatureRecord = (o: {
         return accepted.parse(JSON.parse(map.data?.[ACCEPTED] ?? '{}'));
       } catch (error) {
         if (isNotFound(error) || signal.aborted) return {};
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         log.warn({ reason }, 'features that were in force before could not be read');
         return {};
       }

@@ -16,8 +16,8 @@ import { generate } from 'selfsigned';
 import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
-import { isNotFound } from '../errors.ts';
-import { Recent } from '../ttlcache.ts';
+import { isNotFound, messageOf } from '../errors.ts';
+import { TtlCache } from '../ttlcache.ts';
 
 /**
  * How one component reaches the leader of another, with nothing to install: the leader makes a key in memory and
@@ -77,7 +77,7 @@ const makeCertificate = async () => {
 
 /** Asks the API server whose token this is; good answers are kept for a minute. */
 const reviewer = (client: KubeClient, callers: readonly string[]) => {
-  const seen = new Recent<string>({ keepMs: REVIEW_TTL_MS, most: REVIEWS_KEPT, now: Date.now });
+  const seen = new TtlCache<string>({ keepMs: REVIEW_TTL_MS, most: REVIEWS_KEPT, now: Date.now });
   return async (metadata: Metadata): Promise<string> => {
     const token = String(metadata.get('authorization')[0] ?? '').replace(/^Bearer /, '');
     if (token === '') throw new Error('the call carries no ServiceAccount token');
@@ -108,7 +108,7 @@ const guarded = (service: PeerService, authenticate: Authenticate, log: Logger) 
     const inner = service.implementation[rpc];
     if (!inner) throw new Error(`no implementation for ${method.path}`);
     const refuse = (error: unknown): { code: number; details: string } => {
-      const details = error instanceof Error ? error.message : String(error);
+      const details = messageOf(error);
       log.warn({ rpc: method.path, error: details }, 'peer call refused');
       return { code: status.UNAUTHENTICATED, details };
     };

@@ -9,7 +9,7 @@ import {
   type Interceptor,
   Metadata,
 } from '@grpc/grpc-js';
-import { OptionsError } from '../errors.ts';
+import { messageOf, OptionsError } from '../errors.ts';
 
 /** A gRPC server outside the cluster, as users name it: where it is, whom it trusts, whom we trust. */
 export interface Remote {
@@ -63,7 +63,7 @@ const pem = async (option: string, file: string): Promise<Buffer | null> => {
   try {
     return await readFile(file);
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message : String(cause);
+    const said = messageOf(cause);
     throw new Error(`${option} can't be read: ${said}`, { cause });
   }
 };
@@ -83,7 +83,7 @@ export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> 
       : {};
     return credentials.createSsl(ca, key, cert, verify);
   } catch (cause) {
-    const said = cause instanceof Error ? cause.message : String(cause);
+    const said = messageOf(cause);
     throw new Error(
       `GRPC_CA_FILE, GRPC_CERT_FILE or GRPC_KEY_FILE is no PEM file that can be used: ${said}`,
       {

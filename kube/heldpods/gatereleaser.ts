@@ -9,7 +9,8 @@ import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { counter } from '../component/metrics.ts';
 import { Leadership } from '../election/leadership.ts';
-import { isConflict, isNotFound } from '../errors.ts';
+import { isConflict, isNotFound, messageOf } from '../errors.ts';
+import { getOrUndefined } from '../ignore.ts';
 import { liftGate } from './gates.ts';
 
 const TICK_MS = 1_000;
@@ -17,7 +18,7 @@ const TICK_MS = 1_000;
 const SUCCESSOR_MS = 4_000;
 const SUCCESSOR_LOOK_MS = 200;
 
-export interface LifterOptions {
+export interface GateReleaserOptions {
   readonly client: KubeClient;
   readonly log: Logger;
   readonly metrics: Registry;
@@ -34,17 +35,14 @@ export interface LifterOptions {
 export const nodesByName = (
   client: KubeClient,
   o: { readonly now: () => number; readonly everyMs: number },
-): LifterOptions['nodeOf'] => {
+): GateReleaserOptions['nodeOf'] => {
   const known = new Map<string, { readonly node: Node | undefined; readonly at: number }>();
   return async (name, signal) => {
     const { now, everyMs } = o;
     for (const [key, { at }] of known) if (now() - at >= everyMs) known.delete(key);
     const found = known.get(name);
     if (found) return found.node;
-    const node = await client.get(NODES, { name }, { signal }).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
+    const node = await getOrUndefined(client.get(NODES, { name }, { signal }));
     known.set(name, { node, at: now() });
     return node;
   };
@@ -54,14 +52,14 @@ export const nodesByName = (
  * Every replica of ours looks after held pods, whether it leads or not: whoever still lives lifts the gates that the
  * pod pinner's leader has left. It watches held pods alone, and asks for nothing while there are none.
  */
-export class Lifter {
-  readonly #o: LifterOptions;
+export class GateReleaser {
+  readonly #o: GateReleaserOptions;
   readonly #pods: Cache<Pod>;
   readonly #leadership: Leadership;
   readonly #count: (reason: string) => void;
   readonly #dueSince = new Map<string, number>();
 
-  constructor(o: LifterOptions) {
+  constructor(o: GateReleaserOptions) {
     this.#o = o;
     const { client, log, metrics } = o;
     this.#pods = createCache({
@@ -168,7 +166,7 @@ export class Lifter {
 
   #warn(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.#o.log.warn({ reason }, 'held pods could not be looked after');
   }
 }

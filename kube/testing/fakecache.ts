@@ -3,7 +3,7 @@ import type { Resource } from '../../api/resources.ts';
 import { type Cache, type Change, keyOf } from '../cache/cache.ts';
 
 /** A cache that is filled by hand: for suites and benchmarks of what reads caches. */
-export class StandingCache<T extends KubeObject> implements Cache<T> {
+export class FakeCache<T extends KubeObject> implements Cache<T> {
   readonly resource: Resource<T>;
   readonly hasSynced = true;
   readonly #objects = new Map<string, T>();

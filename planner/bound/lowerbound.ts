@@ -53,7 +53,7 @@ const keptSources = (problem: Problem, priceOf: PriceOf): Source[] => {
 const giftsOf = (problem: Problem): Float64Array[] => {
   const width = problem.dimensions.length;
   return problem.standing.flatMap((standing, node) => {
-    if (standing.isCandidate || !standing.isTarget) return [];
+    if (standing.isCandidate || !standing.acceptsPods) return [];
     const free = problem.standingFree.slice(node * width, (node + 1) * width);
     return [free.map((room) => Math.max(0, room))];
   });

@@ -8,8 +8,8 @@ import {
   KARPENTER_NODEPOOL,
   REMOVAL_DISABLED,
   SAFE_TO_EVICT,
-  SURGE,
 } from '../../api/labels.ts';
+import { isReady } from '../../api/nodes.ts';
 import type {
   KubeObject,
   Node,
@@ -19,11 +19,11 @@ import type {
   PodDisruptionBudget,
   ReplicaSet,
 } from '../../api/objects.ts';
+import { controllerOf, isReschedulable, isSurgeWanted, podName } from '../../api/pods.ts';
 import type { Covered } from '../model/billing.ts';
-import { isDynamic } from '../packing/launchoption.ts';
+import { isDynamic } from '../model/nodepool.ts';
 import { labelsOf, namespaceOf } from '../scheduling/interpodaffinity.ts';
 import { matchesLabels, matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
-import { hasEnded } from '../scheduling/nodeinfo.ts';
 
 export type Scope = NonNullable<RebalancePlanClaimSpec['scope']>;
 export type NodeConstraints = NonNullable<RebalancePlanClaimSpec['nodeConstraints']>;
@@ -32,34 +32,16 @@ export type AggressiveMode = NonNullable<RebalancePlanClaimSpec['aggressiveModeC
 const isSet = (object: KubeObject, key: string): boolean =>
   object.metadata.labels?.[key] === 'true' || object.metadata.annotations?.[key] === 'true';
 
-export const controllerOf = (pod: Pod) =>
-  pod.metadata.ownerReferences?.find((each) => each.controller === true);
-
-/** A pod that belongs to its node: of a DaemonSet, or a mirror of the kubelet's own. */
-export const isBoundToNode = (pod: Pod): boolean => {
-  const kind = controllerOf(pod)?.kind;
-  return (
-    kind === 'DaemonSet' ||
-    kind === 'Node' ||
-    pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined
-  );
-};
-
-/** Whether the pod has to go somewhere else when its node is removed. */
-export const mustMove = (pod: Pod): boolean =>
-  !hasEnded(pod) && !isBoundToNode(pod) && pod.metadata.deletionTimestamp === undefined;
-
-const podName = (pod: Pod): string => `${namespaceOf(pod)}/${pod.metadata.name}`;
-
 /** Tells a Deployment's only pod that gets a successor before it goes: with two of them its budget lets one go. */
-export const surgesIn = (replicaSets: readonly ReplicaSet[]): ((pod: Pod) => boolean) => {
+export const surgesIn = (replicaSets: readonly ReplicaSet[], byDefault: boolean): ((pod: Pod) => boolean) => {
   const byUid = new Map(replicaSets.map((each) => [each.metadata.uid, each]));
   return (pod) => {
     const replicaSet = byUid.get(controllerOf(pod)?.uid);
     if (replicaSet?.spec?.replicas !== 1) return false;
-    const said = pod.metadata.annotations?.[SURGE] ?? replicaSet.metadata.annotations?.[SURGE];
     const { ownerReferences = [] } = replicaSet.metadata;
-    return said === 'true' && ownerReferences.some((each) => each.kind === 'Deployment');
+    return (
+      isSurgeWanted(pod, replicaSet, byDefault) && ownerReferences.some((each) => each.kind === 'Deployment')
+    );
   };
 };
 
@@ -67,7 +49,7 @@ const isViolated = ({ status }: PodDisruptionBudget): boolean =>
   (status?.currentHealthy ?? 0) < (status?.desiredHealthy ?? 0);
 
 /** Why a pod keeps its node from being emptied, or null. */
-export const blocks = (
+export const evictionBlocker = (
   pod: Pod,
   budgets: readonly PodDisruptionBudget[],
   mode: AggressiveMode,
@@ -122,9 +104,6 @@ const unmetCriterion = (node: Node, pool: NodePool): string | undefined =>
     return value !== undefined && !meets(each, value);
   })?.key;
 
-const isReady = (node: Node): boolean =>
-  node.status?.conditions?.find((each) => each.type === 'Ready')?.status === 'True';
-
 export interface NodeFacts {
   readonly node: Node;
   readonly claim: NodeClaim | undefined;
@@ -145,7 +124,7 @@ export const isInScope = (node: Node, scope: Scope | undefined): boolean => {
 };
 
 /** Why a node must be left out of a plan; empty when it may be replaced. */
-export const reasonsAgainst = (
+export const disruptionBlockers = (
   facts: NodeFacts,
   o: {
     readonly now: number;
@@ -207,7 +186,9 @@ export const reasonsAgainst = (
   const minAge = o.constraints.minAgeSeconds ?? 0;
   say(minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`);
   for (const pod of facts.pods) {
-    const blocked = mustMove(pod) ? blocks(pod, o.budgets, o.mode, o.hasLocalVolume, o.surges) : null;
+    const blocked = isReschedulable(pod)
+      ? evictionBlocker(pod, o.budgets, o.mode, o.hasLocalVolume, o.surges)
+      : null;
     if (blocked) reasons.push(blocked);
   }
   return reasons;
@@ -217,4 +198,3 @@ export const capacityTypeOf = (node: Node): string =>
   node.metadata.labels?.[KARPENTER_CAPACITY_TYPE] ?? 'on-demand';
 /** The instance type of a node. */
 export const typeOf = (node: Node): string => node.metadata.labels?.[INSTANCE_TYPE] ?? '';
-export { isReady };

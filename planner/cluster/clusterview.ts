@@ -6,20 +6,22 @@ import {
   KARPENTER_UNREGISTERED_TAINT,
   ZONE,
 } from '../../api/labels.ts';
+import { isReady } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
+import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
 import type { Catalogue, Offering } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
-import { hasEnded, type NodeView, nodeView } from '../scheduling/nodeinfo.ts';
+import { type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import { type Volumes, volumesOf } from '../scheduling/volumes.ts';
-import { capacityTypeOf, isReady, type NodeFacts } from './candidate.ts';
+import { capacityTypeOf, type NodeFacts } from './candidate.ts';
 
 /** A snapshot put in order: each node with its claim, pool, pods and price. */
 export interface Cluster {
   readonly snapshot: Snapshot;
   readonly facts: readonly NodeFacts[];
-  readonly views: readonly NodeView[];
+  readonly views: readonly NodeInfo[];
   readonly namespaces: NamespaceLabels;
   readonly volumes: Volumes;
   /** Pods that no node has yet. */
@@ -93,7 +95,7 @@ export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
   return {
     snapshot,
     facts,
-    views: facts.map((each) => nodeView(each.node, each.pods)),
+    views: facts.map((each) => nodeInfoOf(each.node, each.pods)),
     namespaces: new Map(snapshot.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}])),
     volumes: volumesOf(snapshot),
     pending,
@@ -111,7 +113,7 @@ export const billOf = (catalogue: Catalogue, facts: readonly NodeFacts[]): Bill 
   new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
 /** Whether pods may be planned onto a standing node: Karpenter's, ready, not cordoned, not on its way out. */
-export const isTarget = (facts: NodeFacts): boolean => {
+export const acceptsPods = (facts: NodeFacts): boolean => {
   const { node, claim } = facts;
   return (
     claim !== undefined &&
@@ -126,7 +128,7 @@ export const isTarget = (facts: NodeFacts): boolean => {
 };
 
 /** Per label key, the values that pods select: what open labels of a NodePool may be given. */
-export const askedValues = (pods: readonly Pod[]): ReadonlyMap<string, ReadonlySet<string>> => {
+export const selectedLabelValues = (pods: readonly Pod[]): ReadonlyMap<string, ReadonlySet<string>> => {
   const asked = new Map<string, Set<string>>();
   const ask = (key: string, value: string): void => {
     const values = asked.get(key);

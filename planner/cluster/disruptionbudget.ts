@@ -1,98 +1,76 @@
-import type { NodePool } from '../../api/objects.ts';
+import { CronError, parseCron } from '../../api/cron.ts';
+import { parseDuration } from '../../api/duration.ts';
+import { isReady } from '../../api/nodes.ts';
+import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
 
 type Budget = NonNullable<NonNullable<NodePool['spec']['disruption']>['budgets']>[number];
 
-const ALIASES: Readonly<Record<string, string>> = {
-  '@hourly': '0 * * * *',
-  '@daily': '0 0 * * *',
-  '@midnight': '0 0 * * *',
-  '@weekly': '0 0 * * 0',
-  '@monthly': '0 0 1 * *',
-  '@yearly': '0 0 1 1 *',
-  '@annually': '0 0 1 1 *',
-};
-const NAMES = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-const RANGES = [
-  [0, 59],
-  [0, 23],
-  [1, 31],
-  [1, 12],
-  [0, 7],
-] as const;
+/** Karpenter's default where a NodePool names no budget, and ours where a budget of zero is to be ignored. */
+const DEFAULT_PERCENT = '10%';
+/** Karpenter's disruption reason for nodes that are replaced by cheaper ones. */
+const REASON = 'Underutilized';
 
-const numberOf = (text: string, field: number): number => {
-  const lower = text.toLowerCase();
-  if (field === 4 && NAMES.includes(lower)) return NAMES.indexOf(lower);
-  if (field === 3 && MONTHS.includes(lower)) return MONTHS.indexOf(lower) + 1;
-  return Number(text);
-};
+/** The nodes of one NodePool, as its disruption budgets count them. */
+export interface NodeCount {
+  readonly total: number;
+  /** Nodes that are being deleted, cordoned or not ready: each uses up a part of the budget. */
+  readonly disrupted: number;
+}
 
-const isIn = (text: string, value: number, field: number): boolean =>
-  text.split(',').some((part) => {
-    const [range = '', step] = part.split('/');
-    const [low, high] = RANGES[field] ?? [0, 0];
-    let from: number = low;
-    let to: number = high;
-    if (range !== '*' && range !== '?') {
-      const [first = '', last] = range.split('-');
-      from = numberOf(first, field);
-      to = last !== undefined ? numberOf(last, field) : step !== undefined ? high : from;
-    }
-    const every = step === undefined ? 1 : Number(step);
-    const matches = (each: number): boolean => each >= from && each <= to && (each - from) % every === 0;
-    return matches(value) || (field === 4 && value === 0 && matches(7));
-  });
-
-const fires = (cron: string, at: Date): boolean => {
-  const fields = (ALIASES[cron] ?? cron).trim().split(/\s+/);
-  if (fields.length !== 5) return false;
-  const values = [
-    at.getUTCMinutes(),
-    at.getUTCHours(),
-    at.getUTCDate(),
-    at.getUTCMonth() + 1,
-    at.getUTCDay(),
-  ];
-  const met = fields.map((field, index) => isIn(field, values[index] ?? 0, index));
-  // As cron has it: when both days are given, either will do.
-  const bothDays = !fields[2]?.startsWith('*') && !fields[4]?.startsWith('*');
-  const day = bothDays ? met[2] || met[4] : met[2] && met[4];
-  return Boolean(met[0] && met[1] && met[3] && day);
+/** Counts the nodes of one NodePool. */
+export const countNodes = (
+  nodes: Iterable<{ readonly node: Node; readonly claim: NodeClaim | undefined }>,
+): NodeCount => {
+  let total = 0;
+  let disrupted = 0;
+  for (const { node, claim } of nodes) {
+    total += 1;
+    const isGoing = claim?.metadata.deletionTimestamp ?? node.metadata.deletionTimestamp;
+    if (isGoing !== undefined || node.spec?.unschedulable === true || !isReady(node)) disrupted += 1;
+  }
+  return { total, disrupted };
 };
 
-const MINUTE = 60_000;
-const LONGEST = 7 * 24 * 60;
-const UNITS: Readonly<Record<string, number>> = { s: 1 / 60, m: 1, h: 60 };
-
-const minutesOf = (duration: string): number =>
-  [...duration.matchAll(/(\d+(?:\.\d+)?)([smh])/g)].reduce(
-    (sum, [, n, unit]) => sum + Number(n) * (UNITS[unit ?? ''] ?? 0),
-    0,
-  );
-
-/** Whether a budget of a NodePool holds at a time, in milliseconds since 1970; its schedule is in UTC. */
-export const isActive = (budget: Budget, now: number): boolean => {
+/** Whether a budget with a schedule is in force: from each of its times (UTC) for its duration. Throws CronError. */
+const isActive = (budget: Budget, now: number): boolean => {
   if (budget.schedule === undefined) return true;
-  const length = Math.min(LONGEST, minutesOf(budget.duration ?? '0s'));
-  const minute = Math.floor(now / MINUTE) * MINUTE;
-  for (let back = 0; back < length; back += 1) {
-    if (fires(budget.schedule, new Date(minute - back * MINUTE))) return true;
-  }
-  return false;
+  const duration = parseDuration(budget.duration ?? '');
+  if (duration === undefined) throw new CronError(`'${budget.duration ?? ''}' is not a duration`);
+  const began = parseCron(budget.schedule).next(now - duration - 1);
+  return began !== undefined && began <= now;
 };
 
-/** How many of a NodePool's nodes may be disrupted at once for being underused; Karpenter's default is a tenth. */
-export const allowedDisruptions = (pool: NodePool, nodes: number, now: number): number => {
-  const budgets = pool.spec.disruption?.budgets ?? [{ nodes: '10%' }];
-  let least = nodes;
-  for (const budget of budgets) {
-    if (budget.reasons && !budget.reasons.includes('Underutilized')) continue;
-    if (!isActive(budget, now)) continue;
-    const allowed = budget.nodes.endsWith('%')
-      ? Math.ceil((nodes * Number(budget.nodes.slice(0, -1))) / 100)
-      : Number(budget.nodes);
-    least = Math.min(least, allowed);
+const scaled = (nodes: string, total: number): number => {
+  const percent = /^(\d+)%$/.exec(nodes)?.[1];
+  // Karpenter rounds percentages up (pkg/apis/v1/nodepool.go).
+  if (percent !== undefined) return Math.ceil((total * Number(percent)) / 100);
+  return /^\d+$/.test(nodes) ? Number(nodes) : 0;
+};
+
+/** How many nodes one budget lets go at once; none where it can't be read, as Karpenter has it. */
+const allowedBy = (budget: Budget, total: number, now: number): number => {
+  try {
+    return isActive(budget, now) ? scaled(budget.nodes, total) : total;
+  } catch (error) {
+    if (error instanceof CronError) return 0;
+    throw error;
   }
-  return least;
+};
+
+/**
+ * How many more nodes of a NodePool may be disrupted now (milliseconds since 1970) for being underused: the strictest
+ * budget counts. `ignoresZero` puts the default of a tenth in the place of a budget of zero.
+ */
+export const allowedDisruptions = (
+  pool: NodePool,
+  nodes: NodeCount,
+  now: number,
+  ignoresZero = false,
+): number => {
+  const budgets = (pool.spec.disruption?.budgets ?? [{ nodes: DEFAULT_PERCENT }]).filter(
+    ({ reasons }) => !reasons || reasons.includes(REASON),
+  );
+  const least = Math.min(...budgets.map((budget) => allowedBy(budget, nodes.total, now)), nodes.total);
+  const allowed = least === 0 && ignoresZero ? scaled(DEFAULT_PERCENT, nodes.total) : least;
+  return Math.max(0, allowed - nodes.disrupted);
 };

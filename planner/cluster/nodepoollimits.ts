@@ -1,6 +1,7 @@
+import type { NodeCost } from '../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { NodePool } from '../../api/objects.ts';
-import { amount } from '../../api/quantity.ts';
+import { amount, formatAmount } from '../../api/quantity.ts';
 import type { InstanceType } from '../model/catalogue.ts';
 import type { Labels } from '../scheduling/nodeaffinity.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
@@ -16,6 +17,10 @@ export const capacityOf = (type: InstanceType): Requests =>
     ...Object.entries(type.capacity.other),
   ]);
 
+/** What the nodes of a NodePool have of a resource, as Karpenter counts it in the NodePool's status. */
+const usedOf = (pool: NodePool, resource: string): number =>
+  amount(resource, pool.status?.resources?.[resource] ?? '0');
+
 /** What a NodePool may still grow by, per limited resource; undefined when it has no limits. */
 export const limitLeft = (pool: NodePool): Requests | undefined => {
   const { limits } = pool.spec;
@@ -23,7 +28,7 @@ export const limitLeft = (pool: NodePool): Requests | undefined => {
   return new Map(
     Object.entries(limits).map(([resource, limit]) => [
       resource,
-      amount(resource, limit) - amount(resource, pool.status?.resources?.[resource] ?? '0'),
+      amount(resource, limit) - usedOf(pool, resource),
     ]),
   );
 };
@@ -136,3 +141,26 @@ export class LimitLedger {
 
 export const poolNameOf = (labels: Readonly<Record<string, string>>): string | undefined =>
   labels[KARPENTER_NODEPOOL];
+
+const MIB = 1024 * 1024;
+
+/**
+ * Why the pool's limits forbid these nodes beside those that it has; undefined when they allow them. Karpenter checks
+ * limits only for what it provisions itself.
+ */
+export const overLimits = (pool: NodePool, adds: readonly NodeCost[]): string | undefined => {
+  const added: Readonly<Record<string, number>> = {
+    cpu: adds.reduce((sum, node) => sum + node.milliCPU, 0),
+    memory: adds.reduce((sum, node) => sum + node.memoryMiB * MIB, 0),
+    nodes: adds.length,
+  };
+  for (const [resource, limit] of Object.entries(pool.spec.limits ?? {})) {
+    const more = added[resource];
+    if (more === undefined) continue;
+    const used = usedOf(pool, resource);
+    if (used + more > amount(resource, limit)) {
+      return `NodePool ${pool.metadata.name} has a limit of ${limit} for ${resource}: ${formatAmount(resource, used)} are there, and the plan adds ${formatAmount(resource, more)} before it removes any`;
+    }
+  }
+  return undefined;
+};

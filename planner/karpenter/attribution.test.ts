@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { NodeClaim, Pod, PodSpec, Requirement } from '../../api/objects.ts';
 import { formatAmount } from '../../api/quantity.ts';
-import { nodeView, take } from '../scheduling/nodeinfo.ts';
+import { nodeInfoOf, take } from '../scheduling/nodeinfo.ts';
 import { podRequests, type Requests } from '../scheduling/noderesources.ts';
 import { makeNode, makePod } from '../testing/builders.ts';
-import { followClaims } from './attribution.ts';
-import { type InFlight, requestsOf } from './inflightclaim.ts';
+import { attributePods } from './attribution.ts';
+import { type InFlightClaim, requestsOf } from './inflightclaim.ts';
 
 const sumOf = (pods: readonly Pod[]): Requests => {
   const sum: Requests = new Map();
@@ -27,7 +27,7 @@ const claimFor = (
     readonly requirements?: readonly Requirement[];
     readonly there?: readonly Pod[];
   } = {},
-): InFlight => {
+): InFlightClaim => {
   const made = makeNode(name, {
     ...(o.size ? { cpu: o.size[0], memory: o.size[1] } : {}),
     ...(o.zone ? { zone: o.zone } : {}),
@@ -43,15 +43,15 @@ const claimFor = (
   };
   const budget = requestsOf(claim);
   for (const pod of o.there ?? []) take(budget, podRequests(pod));
-  return { claim, budget, node: o.size ? nodeView(made.node, o.there ?? []) : undefined };
+  return { claim, budget, node: o.size ? nodeInfoOf(made.node, o.there ?? []) : undefined };
 };
 
 const pod = (name: string, cpu: number, memory = 512, spec: Partial<PodSpec> = {}): Pod =>
   makePod(name, { cpu, memory, spec });
 
-const places = (inFlight: readonly InFlight[], pods: readonly Pod[], told = new Map<string, string>()) =>
+const places = (inFlight: readonly InFlightClaim[], pods: readonly Pod[], told = new Map<string, string>()) =>
   Object.fromEntries(
-    followClaims({ inFlight, pods, told })
+    attributePods({ inFlight, pods, told })
       .map((each): [string, string] => [each.pod.metadata.name, each.claim])
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
@@ -119,7 +119,7 @@ t.test('pods that few claims may take are placed before those that could take th
 t.test('taints of the claim keep out who does not tolerate them; startup taints do not', async (t) => {
   const plain = pod('plain', 500);
   const inFlight = claimFor('a', [plain], { size: [2000, 4000] });
-  const tainted = (key: 'taints' | 'startupTaints'): InFlight => ({
+  const tainted = (key: 'taints' | 'startupTaints'): InFlightClaim => ({
     ...inFlight,
     claim: {
       ...inFlight.claim,
@@ -142,7 +142,7 @@ t.test('room beyond what was bought is used, but after what was bought for', asy
   const late = pod('late', 700);
   const inFlight = claimFor('a', [meant], { size: [1200, 4000] });
   t.strictSame(
-    followClaims({ inFlight: [inFlight], pods: [late, meant], told: new Map() }).map((f) => [
+    attributePods({ inFlight: [inFlight], pods: [late, meant], told: new Map() }).map((f) => [
       f.pod.metadata.name,
       f.because,
     ]),
@@ -235,7 +235,7 @@ t.test(
             size: [sum.get('cpu') ?? 0, Math.ceil((sum.get('memory') ?? 0) / 2 ** 20)],
           });
         });
-        const found = followClaims({ inFlight: claims, pods, told: new Map() });
+        const found = attributePods({ inFlight: claims, pods, told: new Map() });
         for (const { claim, node } of claims) {
           const here = found.filter((f) => f.claim === claim.metadata.name).map((f) => f.pod);
           for (const [resource, value] of sumOf(here)) {

@@ -4,10 +4,10 @@ import { requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
 import { take } from '../scheduling/nodeinfo.ts';
 import { hostPorts } from '../scheduling/nodeports.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
-import { type InFlight, isAllowedOn, isKeptOff } from './inflightclaim.ts';
-import { byQueue, type Card, deal } from './schedulerreplay.ts';
+import { type InFlightClaim, isAllowedOn, isKeptOff } from './inflightclaim.ts';
+import { byQueue, type QueuedPod, replayScheduler } from './schedulerreplay.ts';
 
-export interface Following {
+export interface Attribution {
   readonly pod: Pod;
   /** Name of the NodeClaim. */
   readonly claim: string;
@@ -17,7 +17,7 @@ export interface Following {
 
 /** A claim while it is filled. */
 interface Host {
-  readonly at: InFlight;
+  readonly at: InFlightClaim;
   readonly name: string;
   readonly budget: Requests;
   readonly free: Requests | undefined;
@@ -79,7 +79,7 @@ const byOrder = (a: Waiting, b: Waiting): number => {
 type Rule = (requests: Requests, host: Host) => boolean;
 
 /** First what adds up to a claim's requests, then what stays below them, then what its machine can take. */
-const PASSES: readonly { readonly because: Following['because']; readonly allows: Rule }[] = [
+const PASSES: readonly { readonly because: Attribution['because']; readonly allows: Rule }[] = [
   {
     because: 'bought for',
     allows: (requests, host) => isInBudget(requests, host) && comesOut(requests, host),
@@ -94,11 +94,11 @@ const PASSES: readonly { readonly because: Following['because']; readonly allows
  * requirements are narrowed by each of them. `told` holds where pods were sent before, by uid: there they stay while
  * they fit. The same input gives the same answer, in whatever order its lists are. Throws a QuantityError.
  */
-export const followClaims = (o: {
-  readonly inFlight: readonly InFlight[];
+export const attributePods = (o: {
+  readonly inFlight: readonly InFlightClaim[];
   readonly pods: readonly Pod[];
   readonly told: ReadonlyMap<string, string>;
-}): readonly Following[] => {
+}): readonly Attribution[] => {
   const hosts = o.inFlight
     .map((at): Host => {
       const free = at.node && new Map(at.node.free);
@@ -117,9 +117,9 @@ export const followClaims = (o: {
   const areAllPlain = ![...pods, ...hosts.flatMap((host) => host.pods)].some(isShy);
   const mayJoin = (pod: Pod, host: Host): boolean => areAllPlain || !isKeptOff(host.at, pod, host.pods);
 
-  const found: Following[] = [];
+  const found: Attribution[] = [];
   const place = (
-    because: Following['because'],
+    because: Attribution['because'],
     choose: (pod: Pod, waiting: Waiting) => Host | undefined,
   ): void => {
     for (const waiting of queue) {
@@ -141,12 +141,12 @@ export const followClaims = (o: {
   });
   const numbers = new Map(hosts.map((host, number) => [host, number]));
   const cards = queue
-    .flatMap(({ shape: { requests }, hosts: able, pods: left }): Card[] => {
+    .flatMap(({ shape: { requests }, hosts: able, pods: left }): QueuedPod[] => {
       const allowed = new Set(able.map((host) => numbers.get(host) ?? -1));
       return left.map((pod) => ({ pod, requests, hosts: allowed }));
     })
     .sort(byQueue);
-  const dealt = deal(
+  const dealt = replayScheduler(
     cards,
     hosts.map(({ budget }) => budget),
   );

@@ -1,17 +1,17 @@
 import type { NodeClaim, Pod, SelectorRequirement } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
-import { fits, type NodeView } from '../scheduling/fit.ts';
+import { fits, type NodeInfo } from '../scheduling/fit.ts';
 import { meets } from '../scheduling/nodeaffinity.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 
 /** A machine that the autoscaler ordered for pending pods and that has not come up yet. */
-export interface InFlight {
+export interface InFlightClaim {
   readonly claim: NodeClaim;
   /** What is left of what it was bought for, DaemonSets and pods that are on it taken off. */
   readonly budget: Requests;
   /** What it has left; undefined until the machine is launched, since its size is not known before. */
-  readonly node: NodeView | undefined;
+  readonly node: NodeInfo | undefined;
 }
 
 /** What a claim was bought for: CPU in millicores, everything else in whole units. Throws a QuantityError. */
@@ -58,12 +58,12 @@ class Endless extends Map<string, number> {
 const ENDLESS = new Endless();
 
 /** Whether a pod of this kind may be on the claim's machine, room and other pods aside. Startup taints go by themselves. */
-export const isAllowedOn = ({ claim, node }: InFlight, pod: Pod): boolean => {
+export const isAllowedOn = ({ claim, node }: InFlightClaim, pod: Pod): boolean => {
   const taints = claim.spec.taints ?? [];
   if (untoleratedTaint(taints, pod.spec.tolerations)) return false;
   return node ? fits(pod, { ...node, taints, free: ENDLESS, pods: [] }) === null : admits(claim, pod);
 };
 
 /** Whether pods that are meant to be there keep this one away: ports, anti-affinity. */
-export const isKeptOff = ({ node }: InFlight, pod: Pod, pods: readonly Pod[]): boolean =>
+export const isKeptOff = ({ node }: InFlightClaim, pod: Pod, pods: readonly Pod[]): boolean =>
   node !== undefined && fits(pod, { ...node, taints: [], free: ENDLESS, pods }) !== null;

@@ -2,7 +2,7 @@ import type { Pod } from '../../api/objects.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 
 /** A pod with what it asks and the claims, by number, that may take it. */
-export interface Card {
+export interface QueuedPod {
   readonly pod: Pod;
   readonly requests: Requests;
   readonly hosts: ReadonlySet<number>;
@@ -14,7 +14,7 @@ const STEPS = 800_000;
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Karpenter's queue: most CPU, most memory, oldest, uid. */
-export const byQueue = (a: Card, b: Card): number => {
+export const byQueue = (a: QueuedPod, b: QueuedPod): number => {
   const more = (resource: string): number =>
     (b.requests.get(resource) ?? 0) - (a.requests.get(resource) ?? 0);
   const [m, n] = [a.pod.metadata, b.pod.metadata];
@@ -27,7 +27,7 @@ export const byQueue = (a: Card, b: Card): number => {
 };
 
 /** A claim in the course of one try: what is left of its requests, and how many pods it has. */
-interface Pile {
+interface OpenClaim {
   readonly number: number;
   readonly left: Float64Array;
   count: number;
@@ -58,7 +58,7 @@ const isBetter = (a: Try, b: Try): boolean =>
  * turn and the one kept that comes furthest. Answers with the number of the claim for each card, -1 for none.
  * Source: Scheduler.add in sigs.k8s.io/karpenter/pkg/controllers/provisioning/scheduling.
  */
-export const deal = (cards: readonly Card[], budgets: readonly Requests[]): Int32Array => {
+export const replayScheduler = (cards: readonly QueuedPod[], budgets: readonly Requests[]): Int32Array => {
   const resources = [
     ...new Set(['cpu', 'memory', 'pods', ...cards.flatMap((card) => [...card.requests.keys()])]),
   ];
@@ -78,16 +78,16 @@ export const deal = (cards: readonly Card[], budgets: readonly Requests[]): Int3
   let steps = 0;
 
   const attempt = (forced: readonly number[]): Try => {
-    const piles = given.map((left, number): Pile => ({ number, left: left.slice(), count: 0 }));
+    const piles = given.map((left, number): OpenClaim => ({ number, left: left.slice(), count: 0 }));
     const opened: number[] = [];
     const closed = new Set(order);
-    const open: Pile[] = [];
+    const open: OpenClaim[] = [];
     const hosts = new Int32Array(cards.length).fill(-1);
     let missed = 0;
     let trouble = cards.length;
     for (const [i, card] of cards.entries()) {
       const asks = asked[i] as Float64Array;
-      const able = (pile: Pile | undefined): pile is Pile =>
+      const able = (pile: OpenClaim | undefined): pile is OpenClaim =>
         pile !== undefined && card.hosts.has(pile.number) && takes(pile.left, asks);
       steps += piles.length;
       // Every pod to come asks at most as much: a claim that needs more on average can't come out any more.

@@ -1,5 +1,3 @@
-import type { CapacityType } from './catalogue.ts';
-
 /** Capacity that is paid for at a discount up to an amount: so many instances, or so many USD per hour of their use. */
 export interface Commitment {
   readonly unit: 'instances' | 'hourly';
@@ -19,9 +17,6 @@ export interface Billed {
   readonly price: number;
   readonly covered?: Covered;
 }
-
-/** What can be covered by commitments: machines that the cloud may not take back. */
-export const canBeCovered = (capacityType: CapacityType): boolean => capacityType !== 'spot';
 
 /**
  * The bill of a set of nodes. What a commitment covers is spread over all nodes that it is for, so that the sum does

@@ -1,8 +1,7 @@
 import { ARCH, INSTANCE_TYPE, OS } from '../../api/labels.ts';
 import { bytes, cpuMillis, QuantityError, wholeUnits } from '../../api/quantity.ts';
 import type { Commitment, Covered } from './billing.ts';
-
-export type CapacityType = 'spot' | 'on-demand' | 'reserved';
+import type { CapacityType } from './capacitytype.ts';
 
 /** One way to buy an instance type. */
 export interface Offering {

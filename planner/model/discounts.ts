@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Commitment, canBeCovered } from './billing.ts';
+import type { Commitment } from './billing.ts';
+import { canBeCovered } from './capacitytype.ts';
 import type { Catalogue, InstanceType, Offering } from './catalogue.ts';
 
 const discount = z

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { faultsOf } from '../plan/verify.ts';
+import { verifyPlan } from '../plan/verify.ts';
 import { type RebalanceRequest, rebalance } from '../rebalance.ts';
 import { fragmentedCluster, makePool } from '../testing/builders.ts';
 import { smallCatalogue } from '../testing/randomcluster.ts';
@@ -20,7 +20,7 @@ t.test('spot is bought while its risk is small, and on-demand when an interrupti
   };
   const bought = (interruption?: InterruptionPolicy) => {
     const { plan } = ask({ snapshot, ...(interruption && { interruption }) });
-    t.same(plan && faultsOf(snapshot, smallCatalogue, plan.spec), []);
+    t.same(plan && verifyPlan(snapshot, smallCatalogue, plan.spec), []);
     return plan?.savings.greenNodes ?? [];
   };
   t.ok(bought().every((node) => node.isSpot));

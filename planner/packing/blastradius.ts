@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/objects.ts';
-import { controllerOf } from '../cluster/candidate.ts';
+import { controllerOf } from '../../api/pods.ts';
 import { namespaceOf } from '../scheduling/interpodaffinity.ts';
 
 /** How much may be lost with one node, in percent of the pods; at least one pod is always allowed. */

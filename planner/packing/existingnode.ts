@@ -1,6 +1,6 @@
 import type { Pod, Taint } from '../../api/objects.ts';
 import type { Billed } from '../model/billing.ts';
-import type { NodeView } from '../scheduling/nodeinfo.ts';
+import type { NodeInfo } from '../scheduling/nodeinfo.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { UNLIMITED, VOLUME_SLOTS, type Volumes } from '../scheduling/volumes.ts';
 import type { Groups } from './nodeclass.ts';
@@ -8,7 +8,7 @@ import type { Shape } from './podclass.ts';
 
 /** A node that stands, and what may be done with it. */
 export interface Standing {
-  readonly view: NodeView;
+  readonly view: NodeInfo;
   /** USD per hour that ends when the node is emptied; 0 for a node that stays whatever happens. */
   readonly price: number;
   /** What commitments see, where there are any: its price whether it may go or not. */
@@ -18,7 +18,7 @@ export interface Standing {
   /** Whether the plan may empty it. */
   readonly isCandidate: boolean;
   /** Whether pods may be moved onto it. */
-  readonly isTarget: boolean;
+  readonly acceptsPods: boolean;
   /** What its NodePool's limits count for it. */
   readonly capacity?: Requests;
   /** Those of its pods that may move. */

@@ -9,6 +9,7 @@ import {
 } from '../../api/labels.ts';
 import type { NodePool, Requirement } from '../../api/objects.ts';
 import type { Amounts, Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
+import { isDynamic } from '../model/nodepool.ts';
 import { type Labels, meets } from '../scheduling/nodeaffinity.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 
@@ -37,10 +38,6 @@ export const nodeClassLabel = (pool: NodePool): readonly [string, string] => {
   const ref = pool.spec.template.spec.nodeClassRef;
   return [`${ref.group}/${ref.kind.toLowerCase()}`, ref.name];
 };
-
-/** Whether Karpenter would make nodes from this NodePool for pods: not static, not being deleted. */
-export const isDynamic = (pool: NodePool): boolean =>
-  pool.spec.replicas === undefined && pool.metadata.deletionTimestamp === undefined;
 
 const amountsOf = (capacity: Amounts, overhead: Amounts): Requests => {
   const free: Requests = new Map([

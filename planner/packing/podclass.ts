@@ -8,6 +8,7 @@ import {
 import { hostPorts } from '../scheduling/nodeports.ts';
 import { podRequests, type Requests } from '../scheduling/noderesources.ts';
 import { requiredSpread } from '../scheduling/topologyspread.ts';
+import { type NeedsOf, NO_NEEDS } from '../scheduling/volumes.ts';
 
 /** Pods that are the same to a scheduler: one stands for all. */
 export interface Shape {
@@ -19,17 +20,6 @@ export interface Shape {
   readonly workload: string | null;
   readonly pods: Pod[];
 }
-
-/** What else a pod asks of its node: selectors that all must match, and slots of volumes by driver. */
-export type NeedsOf = (pod: Pod) => {
-  readonly selectors: readonly NodeSelector[];
-  readonly slots: Requests;
-  /** Tells pods of different workloads apart, where a node may hold only so many of one. */
-  readonly workload?: string | null;
-};
-
-/** Of a pod without volumes. */
-export const NO_NEEDS: ReturnType<NeedsOf> = { selectors: [], slots: new Map() };
 
 /** What pods ask of nodes and of each other, as text; empty for most. */
 const demandsOf = (pod: Pod): string => {

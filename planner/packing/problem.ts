@@ -3,14 +3,14 @@ import type { DaemonSet, Pod } from '../../api/objects.ts';
 import type { Commitment } from '../model/billing.ts';
 import { type InterruptionPolicy, isTolerable } from '../model/interruption.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
-import { type Volumes, volumeNeeds } from '../scheduling/volumes.ts';
+import { NO_NEEDS, type Volumes, volumeNeeds } from '../scheduling/volumes.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf, withRoom } from './compiledoption.ts';
 import { type Standing, type StandingTable, tabulate } from './existingnode.ts';
 import { withMinValues } from './instancetypeset.ts';
 import type { Offer } from './launchoption.ts';
 import { allowedOf, askedKeys, Groups } from './nodeclass.ts';
-import { NO_NEEDS, type Shape, shapesOf } from './podclass.ts';
+import { type Shape, shapesOf } from './podclass.ts';
 import { compileRules, type GroupView, type Rules } from './podrules.ts';
 
 /** The decision in numbers: shapes × dimensions, groups of nodes, standing nodes and offers. */

@@ -4,8 +4,8 @@ import { PIN, PIN_GATE } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { clusterOf } from '../cluster/clusterview.ts';
 import { emptySnapshot } from '../model/snapshot.ts';
-import { fits, nodeView } from '../scheduling/fit.ts';
-import { decideHold, type HoldStep, holdJudge } from './gatepolicy.ts';
+import { fits, nodeInfoOf } from '../scheduling/fit.ts';
+import { decideGate, type GateStep, holdJudge } from './gatepolicy.ts';
 
 const OWN_TAINT = 'example.com/reserved';
 const OWN: ReadonlySet<string> = new Set([OWN_TAINT]);
@@ -51,8 +51,8 @@ interface Row {
   readonly pod?: Pod;
   readonly node?: Node | null;
   readonly others?: readonly Pod[];
-  readonly booting: HoldStep['kind'];
-  readonly ready: HoldStep['kind'];
+  readonly booting: GateStep['kind'];
+  readonly ready: GateStep['kind'];
   readonly because?: RegExp;
 }
 
@@ -131,10 +131,10 @@ const rows: readonly Row[] = [
 for (const row of rows) {
   t.test(row.says, async (t) => {
     const base = row.node === null ? undefined : (row.node ?? node());
-    const at = (isReady: boolean): HoldStep =>
-      decideHold({
+    const at = (isReady: boolean): GateStep =>
+      decideGate({
         pod: row.pod ?? pod(),
-        node: base && nodeView(base, row.others ?? []),
+        node: base && nodeInfoOf(base, row.others ?? []),
         isReady,
         ownTaints: OWN,
         gate: PIN_GATE,
@@ -203,7 +203,7 @@ t.test('a plan may move a pod that was landed, but not one that has not arrived'
   const [waiting] = pending;
   if (!moved || !waiting) throw new Error('both pods are in the cluster');
   const { nodeName: _, ...spec } = moved.spec;
-  const elsewhere = { ...nodeView(other, []), taints: [] };
+  const elsewhere = { ...nodeInfoOf(other, []), taints: [] };
   t.equal(fits({ ...moved, spec }, elsewhere), null);
   t.equal(fits(waiting, elsewhere)?.code, 'NodeAffinity');
 });

@@ -1,7 +1,8 @@
 import { type HoldJudge, isGated, otherGates, withoutHold } from '../../api/heldpods.ts';
+import { isReady } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
-import { controllerOf, isReady } from '../cluster/candidate.ts';
-import { fits, type NodeView, nodeView } from '../scheduling/fit.ts';
+import { controllerOf } from '../../api/pods.ts';
+import { fits, type NodeInfo, nodeInfoOf } from '../scheduling/fit.ts';
 import { podRequests } from '../scheduling/noderesources.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { choosePin, dependsOnOthers, devicesOf } from './pinpolicy.ts';
@@ -11,16 +12,16 @@ import { choosePin, dependsOnOthers, devicesOf } from './pinpolicy.ts';
  * way, `isEarly`, the pinner binds it as well. `nominate`: gate off, the node named as a wish. `lift`: gate off, and
  * kube-scheduler decides alone.
  */
-export type HoldStep =
+export type GateStep =
   | { readonly kind: 'wait'; readonly reason: string }
   | { readonly kind: 'land'; readonly isEarly: boolean; readonly reason: string }
   | { readonly kind: 'nominate'; readonly reason: string }
   | { readonly kind: 'lift'; readonly reason: string };
 
-export interface HoldSituation {
+export interface GateSituation {
   readonly pod: Pod;
   /** The node with the other pods on it and on their way to it; undefined while it does not stand. */
-  readonly node: NodeView | undefined;
+  readonly node: NodeInfo | undefined;
   readonly isReady: boolean;
   /** Names of taints of ours: the pod is made to tolerate them as it lands. */
   readonly ownTaints: ReadonlySet<string>;
@@ -30,7 +31,7 @@ export interface HoldSituation {
 }
 
 /** A device of the pod that the node's kubelet has not counted yet, if there is one. */
-const uncounted = (pod: Pod, node: NodeView): string | undefined => {
+const uncounted = (pod: Pod, node: NodeInfo): string | undefined => {
   const missing = devicesOf(pod).find(([resource, asked]) => {
     const taken = node.pods.reduce((sum, other) => sum + (podRequests(other).get(resource) ?? 0), 0);
     return (node.free.get(resource) ?? 0) + taken < asked;
@@ -42,7 +43,7 @@ const uncounted = (pod: Pod, node: NodeView): string | undefined => {
  * The next step for a held pod whose plan still wants it on this node. A pod that is safe to bind early goes at once,
  * all others when their machine is ready and has what they ask. Throws a QuantityError.
  */
-export const decideHold = (s: HoldSituation): HoldStep => {
+export const decideGate = (s: GateSituation): GateStep => {
   const { node, isReady } = s;
   const pod = withoutHold(s.pod);
   const [other] = otherGates(pod);
@@ -87,8 +88,8 @@ export const holdJudge = (o: {
   readonly isMoved?: (ownerUid: string) => boolean;
 }): HoldJudge => ({
   isDue: (pod, node) => {
-    const situation = { ...o, pod, node: nodeView(node, []), isReady: isReady(node) };
-    return isReady(node) && decideHold(situation).kind !== 'wait';
+    const situation = { ...o, pod, node: nodeInfoOf(node, []), isReady: isReady(node) };
+    return isReady(node) && decideGate(situation).kind !== 'wait';
   },
   liftReason: ({ pod, couldMs, leaderlessMs, heldMs }) => {
     const { timeoutMs, longestMs } = o.limits;

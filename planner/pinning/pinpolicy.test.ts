@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Node, Pod } from '../../api/objects.ts';
-import { nodeView } from '../scheduling/fit.ts';
+import { nodeInfoOf } from '../scheduling/fit.ts';
 import { choosePin, type Situation, type Way } from './pinpolicy.ts';
 
 const GATE = 'example.com/ours';
@@ -155,7 +155,7 @@ for (const row of rows) {
     const base = row.node === null ? undefined : (row.node ?? node());
     const situation = (at: Situation['at']): Situation => ({
       pod: row.pod,
-      node: base && nodeView(base, []),
+      node: base && nodeInfoOf(base, []),
       isReady: row.isReady ?? false,
       at,
       ownTaints: new Set([OWN_TAINT]),
@@ -174,7 +174,7 @@ t.test('a taint that stays where it is is not waited for', async (t) => {
   const strange = node({ taints: [{ key: 'spot', effect: 'NoSchedule' }] });
   const situation: Situation = {
     pod: pod(),
-    node: nodeView(strange, []),
+    node: nodeInfoOf(strange, []),
     isReady: false,
     at: 'admission',
     ownTaints: new Set([OWN_TAINT]),

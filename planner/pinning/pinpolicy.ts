@@ -1,5 +1,6 @@
 import type { Pod, Taint } from '../../api/objects.ts';
-import { fits, type NodeView, type Refusal } from '../scheduling/fit.ts';
+import { controllerOf } from '../../api/pods.ts';
+import { fits, type NodeInfo, type Refusal } from '../scheduling/fit.ts';
 import { requiredAffinity, requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
 import { podRequests } from '../scheduling/noderesources.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
@@ -17,7 +18,7 @@ export interface Pin {
 export interface Situation {
   readonly pod: Pod;
   /** The node with the pods on it and those promised to it; undefined while it does not stand. */
-  readonly node: NodeView | undefined;
+  readonly node: NodeInfo | undefined;
   /** Whether the machine is up: its kubelet says Ready. */
   readonly isReady: boolean;
   /** `admission`: the pod is being created; `pending`: it is there and waits for a node. */
@@ -43,8 +44,6 @@ const PLAIN_RESOURCES = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods']);
  */
 const isLifecycle = (taint: Taint): boolean =>
   taint.key.startsWith('node.kubernetes.io/') || taint.key.startsWith('node.cloudprovider.kubernetes.io/');
-
-const controllerOf = (pod: Pod) => pod.metadata.ownerReferences?.find((owner) => owner.controller);
 
 /** Why a pod is not for pinning at all, or null. */
 const refusesPins = (pod: Pod): string | null => {

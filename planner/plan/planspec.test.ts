@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isBoundToNode } from '../cluster/candidate.ts';
+import { hasEnded, isBoundToNode } from '../../api/pods.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { provision } from '../provision.ts';
 import { rebalance } from '../rebalance.ts';
-import { hasEnded } from '../scheduling/nodeinfo.ts';
 import { randomCluster, smallCatalogue } from '../testing/randomcluster.ts';
-import { faultsOf } from './verify.ts';
+import { verifyPlan } from './verify.ts';
 
 const spice = fc.record({
   spread: fc.boolean(),
@@ -49,7 +48,7 @@ t.test('no plan for pending pods asks for what a node would refuse', { timeout: 
       if (!plan) return;
       const lost = waitingIn(snapshot) - unplaced.length - (plan.spec.podsToMigrate ?? []).length;
       if (lost !== 0) throw new Error(`${lost} pods are neither planned nor said to have no place`);
-      const faults = faultsOf(snapshot, smallCatalogue, plan.spec);
+      const faults = verifyPlan(snapshot, smallCatalogue, plan.spec);
       if (faults.length > 0) throw new Error(faults.join('\n'));
     }),
     { numRuns: RUNS, seed: SEED },
@@ -77,7 +76,7 @@ t.test(
             rounds: 60,
           });
           if (!plan) return;
-          const faults = faultsOf(snapshot, smallCatalogue, plan.spec);
+          const faults = verifyPlan(snapshot, smallCatalogue, plan.spec);
           if (faults.length > 0) throw new Error(faults.join('\n'));
           if (Number(plan.savings.projectedMonthlyCost) >= Number(plan.savings.currentMonthlyCost)) {
             throw new Error('the plan saves nothing');
@@ -93,7 +92,7 @@ t.test('a NodePool at its limits loses no pod when machines are made smaller', a
   const snapshot = randomCluster(385_035, 3, 25, { spread: true, ports: true, limits: true });
   const request = { catalogue: smallCatalogue, now: 0, seed: 385_035, planName: 'p', rounds: 60 };
   const { plan } = rebalance({ snapshot, ...request });
-  t.same(plan ? faultsOf(snapshot, smallCatalogue, plan.spec) : [], []);
+  t.same(plan ? verifyPlan(snapshot, smallCatalogue, plan.spec) : [], []);
 });
 
 t.test('no pod is lost when machines are made smaller, whatever pods ask of each other', async (t) => {
@@ -102,7 +101,7 @@ t.test('no pod is lost when machines are made smaller, whatever pods ask of each
     const request = { catalogue: smallCatalogue, now: 0, seed: 1, planName: 'p', rounds: 0 };
     const { plan, unplaced } = provision({ snapshot, ...request });
     t.equal((plan?.spec.podsToMigrate ?? []).length + unplaced.length, waitingIn(snapshot), `seed ${seed}`);
-    t.same(plan ? faultsOf(snapshot, smallCatalogue, plan.spec) : [], [], `seed ${seed}`);
+    t.same(plan ? verifyPlan(snapshot, smallCatalogue, plan.spec) : [], [], `seed ${seed}`);
   }
 });
 

@@ -5,7 +5,7 @@ import type {
   RebalancePlanSpec,
 } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../api/objects.ts';
-import { controllerOf } from '../cluster/candidate.ts';
+import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../cluster/clusterview.ts';
 import { LimitLedger } from '../cluster/nodepoollimits.ts';
 import type { Bill } from '../model/billing.ts';

@@ -9,12 +9,12 @@ import {
   ZONE,
 } from '../../api/labels.ts';
 import type { Node, NodePool, Pod } from '../../api/objects.ts';
+import { hasEnded } from '../../api/pods.ts';
 import { amount, formatBytes } from '../../api/quantity.ts';
 import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { type ClusterView, fits, type NodeView, nodeView } from '../scheduling/fit.ts';
+import { type ClusterView, fits, type NodeInfo, nodeInfoOf } from '../scheduling/fit.ts';
 import { meets } from '../scheduling/nodeaffinity.ts';
-import { hasEnded } from '../scheduling/nodeinfo.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { volumesOf } from '../scheduling/volumes.ts';
 
@@ -22,7 +22,7 @@ import { volumesOf } from '../scheduling/volumes.ts';
  * Checks a finished plan against the snapshot that it was made from, with nothing of what made it: objects alone and
  * `fits`. Returns one sentence for each fault; none when the plan can be carried out.
  */
-export const faultsOf = (snapshot: Snapshot, catalogue: Catalogue, spec: RebalancePlanSpec): string[] => {
+export const verifyPlan = (snapshot: Snapshot, catalogue: Catalogue, spec: RebalancePlanSpec): string[] => {
   const faults: string[] = [];
   const types = new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
   const pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
@@ -65,7 +65,7 @@ export const faultsOf = (snapshot: Snapshot, catalogue: Catalogue, spec: Rebalan
   }
 
   const kept = snapshot.nodes.filter((node) => !deleted.has(node.metadata.name));
-  const views: NodeView[] = kept.map((node) => nodeView(node, onNode.get(node.metadata.name) ?? []));
+  const views: NodeInfo[] = kept.map((node) => nodeInfoOf(node, onNode.get(node.metadata.name) ?? []));
   for (const claim of spec.nodeClaimsToAdd ?? []) {
     const pool = pools.get(claim.metadata.labels?.['karpenter.sh/nodepool'] ?? '');
     if (!pool) {
@@ -85,7 +85,7 @@ export const faultsOf = (snapshot: Snapshot, catalogue: Catalogue, spec: Rebalan
           );
         }
       }
-      const view = nodeView(node, [...pods, ...daemonPods(snapshot, node)]);
+      const view = nodeInfoOf(node, [...pods, ...daemonPods(snapshot, node)]);
       for (const [resource, left] of view.free) {
         if (left < 0)
           faults.push(`Claim ${claim.metadata.name} as ${type.name} lacks ${resource} for its pods.`);
@@ -196,7 +196,7 @@ const daemonPods = (snapshot: Snapshot, node: Node): Pod[] =>
       },
       spec: set.spec.template.spec,
     };
-    const lone = nodeView(node, []);
+    const lone = nodeInfoOf(node, []);
     const lets = untoleratedTaint(lone.taints, pod.spec.tolerations) === null;
     return lets &&
       fits(pod, { ...lone, free: new Map([...lone.free].map(([r]) => [r, Number.MAX_SAFE_INTEGER])) }) ===
@@ -206,13 +206,13 @@ const daemonPods = (snapshot: Snapshot, node: Node): Pod[] =>
   });
 
 /** Asks `fits` about a pod where it ends, as if it were the last to come. */
-const refusal = (pod: Pod, place: string, views: readonly NodeView[], snapshot: Snapshot): string | null => {
+const refusal = (pod: Pod, place: string, views: readonly NodeInfo[], snapshot: Snapshot): string | null => {
   const { nodeName: _, ...spec } = pod.spec;
   const free: Pod = { ...pod, spec };
   const without = views.map((view) => {
     if (view.name !== place) return view;
     const pods = view.pods.filter((other) => other !== pod);
-    const alone = nodeView({ metadata: { name: 'none' }, status: {} }, [pod]);
+    const alone = nodeInfoOf({ metadata: { name: 'none' }, status: {} }, [pod]);
     const left = new Map(view.free);
     for (const [resource, taken] of alone.free) left.set(resource, (left.get(resource) ?? 0) - taken);
     return { ...view, pods, free: left };

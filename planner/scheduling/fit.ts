@@ -1,14 +1,14 @@
 import type { Pod } from '../../api/objects.ts';
 import { affinityAllows, antiAffinityRefuses, type NamespaceLabels } from './interpodaffinity.ts';
 import { matchesNodeAffinity } from './nodeaffinity.ts';
-import type { NodeView } from './nodeinfo.ts';
+import type { NodeInfo } from './nodeinfo.ts';
 import { conflicts, hostPorts } from './nodeports.ts';
 import { podRequests } from './noderesources.ts';
 import { untoleratedTaint } from './tainttoleration.ts';
 import { spreadRefuses } from './topologyspread.ts';
 import { type Volumes, volumesRefuse } from './volumes.ts';
 
-export { type NodeView, nodeView, type ReadRequests, rememberRequests } from './nodeinfo.ts';
+export { type NodeInfo, nodeInfoOf, type ReadRequests, rememberRequests } from './nodeinfo.ts';
 
 /** Why a pod can't be on a node, in kube-scheduler's words. */
 export interface Refusal {
@@ -27,7 +27,7 @@ export interface Refusal {
 
 /** The rest of the cluster, for rules that look past one node. */
 export interface ClusterView {
-  readonly nodes: readonly NodeView[];
+  readonly nodes: readonly NodeInfo[];
   readonly namespaces: NamespaceLabels;
   /** Without them, volumes are not asked about. */
   readonly volumes?: Volumes;
@@ -39,7 +39,7 @@ const refuse = (code: Refusal['code'], message: string): Refusal => ({ code, mes
 
 const UNSCHEDULABLE = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
 
-const refuseByResources = (pod: Pod, node: NodeView): Refusal | null => {
+const refuseByResources = (pod: Pod, node: NodeInfo): Refusal | null => {
   const requests = podRequests(pod);
   if ((node.free.get('pods') ?? 0) < 1) return refuse('NodeResourcesFit', 'Too many pods');
   for (const [resource, asked] of requests) {
@@ -49,7 +49,7 @@ const refuseByResources = (pod: Pod, node: NodeView): Refusal | null => {
   return null;
 };
 
-const refuseByPorts = (pod: Pod, node: NodeView): Refusal | null => {
+const refuseByPorts = (pod: Pod, node: NodeInfo): Refusal | null => {
   const wanted = hostPorts(pod);
   if (wanted.length === 0) return null;
   const taken = node.pods.flatMap((there) => hostPorts(there));
@@ -58,7 +58,7 @@ const refuseByPorts = (pod: Pod, node: NodeView): Refusal | null => {
     : null;
 };
 
-const refuseByPods = (pod: Pod, node: NodeView, cluster: ClusterView | undefined): Refusal | null => {
+const refuseByPods = (pod: Pod, node: NodeInfo, cluster: ClusterView | undefined): Refusal | null => {
   const namespaces = cluster?.namespaces ?? NO_NAMESPACES;
   if (cluster) {
     const spread = spreadRefuses(pod, node, cluster.nodes);
@@ -85,7 +85,7 @@ const refuseByPods = (pod: Pod, node: NodeView, cluster: ClusterView | undefined
  * cluster, only what the node and the pods on it decide is asked; affinity and spread need the cluster, whose nodes
  * include this one. Throws a QuantityError.
  */
-export const fits = (pod: Pod, node: NodeView, cluster?: ClusterView): Refusal | null => {
+export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal | null => {
   if (node.unschedulable && untoleratedTaint([UNSCHEDULABLE], pod.spec.tolerations)) {
     return refuse('NodeUnschedulable', 'node(s) were unschedulable');
   }

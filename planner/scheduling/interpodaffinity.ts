@@ -1,6 +1,6 @@
 import type { Pod, PodAffinityTerm } from '../../api/objects.ts';
 import { type Labels, matchesLabels } from './nodeaffinity.ts';
-import type { NodeView } from './nodeinfo.ts';
+import type { NodeInfo } from './nodeinfo.ts';
 
 const NONE: Labels = {};
 
@@ -42,8 +42,8 @@ export const termSelects = (
 /** Whether a pod on `other` breaks, or is broken by, required anti-affinity when `pod` comes to `node`. */
 export const antiAffinityRefuses = (
   pod: Pod,
-  node: NodeView,
-  other: NodeView,
+  node: NodeInfo,
+  other: NodeInfo,
   namespaces: NamespaceLabels,
 ): 'own' | 'existing' | null => {
   const shares = (key: string): boolean =>
@@ -67,8 +67,8 @@ export const antiAffinityRefuses = (
  */
 export const affinityAllows = (
   pod: Pod,
-  node: NodeView,
-  nodes: readonly NodeView[],
+  node: NodeInfo,
+  nodes: readonly NodeInfo[],
   namespaces: NamespaceLabels,
 ): boolean => {
   const terms = requiredAffinity(pod);

@@ -1,10 +1,11 @@
 import type { Node, Pod, ResourceList, Taint } from '../../api/objects.ts';
+import { hasEnded } from '../../api/pods.ts';
 import { amount } from '../../api/quantity.ts';
 import type { Labels } from './nodeaffinity.ts';
 import { podRequests, type Requests } from './noderesources.ts';
 
 /** One node as a scheduler sees it: what it is, what it has left, and the pods on it. */
-export interface NodeView {
+export interface NodeInfo {
   readonly name: string;
   readonly labels: Labels;
   readonly taints: readonly Taint[];
@@ -13,10 +14,6 @@ export interface NodeView {
   readonly free: Requests;
   readonly pods: readonly Pod[];
 }
-
-/** Whether a pod has ended: its node owes it nothing any more. */
-export const hasEnded = (pod: Pod): boolean =>
-  pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 
 /** What a node gives to pods: its allocatable resources. */
 export const allocatable = (node: Node): Requests => readAmounts(node.status?.allocatable);
@@ -50,11 +47,11 @@ export const rememberRequests = (): ReadRequests => {
 };
 
 /** A node with the pods on it; pods that have ended take nothing. Throws a QuantityError. */
-export const nodeView = (
+export const nodeInfoOf = (
   node: Node,
   podsOnIt: readonly Pod[],
   requestsOf: ReadRequests = podRequests,
-): NodeView => {
+): NodeInfo => {
   const pods = podsOnIt.filter((pod) => !hasEnded(pod));
   const free = allocatable(node);
   for (const pod of pods) take(free, requestsOf(pod));

@@ -5,11 +5,10 @@ import type {
   PodAffinityTerm,
   TopologySpreadConstraint,
 } from '../../api/objects.ts';
-import { isBoundToNode } from '../cluster/candidate.ts';
+import { hasEnded, isBoundToNode } from '../../api/pods.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { labelsOf, type NamespaceLabels, namespaceOf, termSelects } from './interpodaffinity.ts';
 import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
-import { hasEnded } from './nodeinfo.ts';
 
 /**
  * What preferred affinity, to nodes and to pods, and spread with ScheduleAnyway are to a plan. 'Respect' plans by them as if they were

@@ -1,7 +1,7 @@
 import type { LabelSelector, Pod, TopologySpreadConstraint } from '../../api/objects.ts';
 import { labelsOf, namespaceOf } from './interpodaffinity.ts';
 import { matchesLabels, matchesNodeAffinity } from './nodeaffinity.ts';
-import type { NodeView } from './nodeinfo.ts';
+import type { NodeInfo } from './nodeinfo.ts';
 import { untoleratedTaint } from './tainttoleration.ts';
 
 /** The constraints that must hold; those with ScheduleAnyway are preferences. */
@@ -37,7 +37,7 @@ export const spreadCounts = (selector: LabelSelector | undefined, owner: Pod, po
 export const isSpreadOver = (
   constraint: TopologySpreadConstraint,
   pod: Pod,
-  node: Pick<NodeView, 'labels' | 'name' | 'taints'>,
+  node: Pick<NodeInfo, 'labels' | 'name' | 'taints'>,
 ): boolean =>
   ((constraint.nodeAffinityPolicy ?? 'Honor') === 'Ignore' ||
     matchesNodeAffinity(pod, node.labels, node.name)) &&
@@ -47,8 +47,8 @@ export const isSpreadOver = (
 /** Whether spread constraints let `pod` onto `node`; 'label' when the node lacks a topology label. */
 export const spreadRefuses = (
   pod: Pod,
-  node: NodeView,
-  nodes: readonly NodeView[],
+  node: NodeInfo,
+  nodes: readonly NodeInfo[],
 ): 'label' | 'skew' | null => {
   const constraints = requiredSpread(pod);
   if (constraints.length === 0) return null;

@@ -8,11 +8,21 @@ import type {
   StorageClass,
 } from '../../api/objects.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { NO_NEEDS } from '../packing/podclass.ts';
 import { namespaceOf } from './interpodaffinity.ts';
 import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
 import type { Requests } from './noderesources.ts';
 import { type Binding, bindingOf, canBind, placesOf, type Waiting } from './volumebinding.ts';
+
+/** What else a pod asks of its node: selectors that all must match, and slots of volumes by driver. */
+export type NeedsOf = (pod: Pod) => {
+  readonly selectors: readonly NodeSelector[];
+  readonly slots: Requests;
+  /** Tells pods of different workloads apart, where a node may hold only so many of one. */
+  readonly workload?: string | null;
+};
+
+/** Of a pod without volumes. */
+export const NO_NEEDS: ReturnType<NeedsOf> = { selectors: [], slots: new Map() };
 
 /** Claims, volumes and classes by name. */
 export interface Volumes {

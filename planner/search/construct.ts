@@ -3,7 +3,8 @@ import { distinct, perNodeLimits, type Source } from '../bound/pricingproblem.ts
 import type { OfferColumn } from '../packing/compiledoption.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { Problem } from '../packing/problem.ts';
-import { type FillOptions, openAndFill } from './greedy.ts';
+import type { FillOptions } from './filloptions.ts';
+import { openAndFill } from './greedy.ts';
 import { rightsize } from './localsearch.ts';
 import { type Content, Trial } from './scratchnode.ts';
 

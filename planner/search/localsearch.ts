@@ -2,7 +2,9 @@ import { unitPrices, worthOf } from '../bound/shadowprices.ts';
 import type { OfferColumn } from '../packing/compiledoption.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { Problem } from '../packing/problem.ts';
-import { type FillOptions, fillOpen, openAndFill, orderByWorth } from './greedy.ts';
+import type { FillOptions } from './filloptions.ts';
+import { orderByWorth } from './filloptions.ts';
+import { fillOpen, openAndFill } from './greedy.ts';
 import { randomFrom } from './random.ts';
 
 /** How long and how hard to look. */
@@ -28,7 +30,7 @@ export const openTargets = (packing: Packing): number[] => {
   const nodes: number[] = [];
   for (let node = 0; node < packing.nodes; node += 1) {
     const standing = packing.problem.standing[node];
-    if (packing.open[node] && (standing === undefined || standing.isTarget)) nodes.push(node);
+    if (packing.open[node] && (standing === undefined || standing.acceptsPods)) nodes.push(node);
   }
   return nodes;
 };

@@ -1,5 +1,5 @@
 import type { Packing } from '../packing/packing.ts';
-import type { FillOptions } from './greedy.ts';
+import type { FillOptions } from './filloptions.ts';
 import { openTargets, rebuild } from './localsearch.ts';
 
 /** Two plans whose costs are this near each other, as a part, are as good: the one that moves fewer pods wins. */

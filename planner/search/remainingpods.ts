@@ -1,5 +1,5 @@
 import type { Packing } from '../packing/packing.ts';
-import type { FillOptions } from './greedy.ts';
+import type { FillOptions } from './filloptions.ts';
 import type { Content, Trial } from './scratchnode.ts';
 
 /** Pods that are still to be placed: shapes in the order of their worth, those that have run out left out. */

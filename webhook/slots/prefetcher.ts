@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { REPLAYS, type SlotAhead, type TakeReply, type TakeRequest } from '../../api/pinning.ts';
-import { Recent } from '../../kube/ttlcache.ts';
+import { TtlCache } from '../../kube/ttlcache.ts';
 import type { SlotStream } from './stream.ts';
 
 /** How long a slot is kept in hand. The node may go, and others may want it. */
@@ -41,14 +41,14 @@ export class Hand {
   readonly #stream: SlotStream;
   readonly #now: () => number;
   readonly #owned = new Map<string, Owned>();
-  readonly #replies: Recent<Promise<TakeReply>>;
+  readonly #replies: TtlCache<Promise<TakeReply>>;
   #sweeping: NodeJS.Timeout | undefined;
   #hasEnded = false;
 
   constructor(stream: SlotStream, now: () => number) {
     this.#stream = stream;
     this.#now = now;
-    this.#replies = new Recent({ ...REPLAYS, now });
+    this.#replies = new TtlCache({ ...REPLAYS, now });
   }
 
   /**

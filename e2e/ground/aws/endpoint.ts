@@ -1,6 +1,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ZodError } from 'zod';
+import { messageOf } from '../../../kube/errors.ts';
 import { EC2_ACTIONS } from './ec2/actions.ts';
 import { AwsError, dryRun } from './protocol/errors.ts';
 import { flag, parseForm, text } from './protocol/form.ts';
@@ -117,7 +118,7 @@ const toAwsError = (error: unknown): AwsError => {
   if (error instanceof AwsError) return error;
   if (error instanceof ZodError || error instanceof SyntaxError)
     return new AwsError('ValidationException', error.message);
-  return new AwsError('InternalError', error instanceof Error ? error.message : String(error), 500);
+  return new AwsError('InternalError', messageOf(error), 500);
 };
 
 const answerTo = async (request: Request, region: Region): Promise<Answer> => {

@@ -1,9 +1,9 @@
 import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../../api/labels.ts';
+import { isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
-import { overLimits } from '../../nodepool/limits.ts';
+import { overLimits } from '../../../planner/cluster/nodepoollimits.ts';
 import { unmigratable } from '../drain/livemigration.ts';
-import { isReady } from '../state/readiness.ts';
 import type { World } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type AttemptRef, type Decision, type Step, steps } from '../state/step.ts';

@@ -1,9 +1,9 @@
 import { DRAINING, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { allowedDisruptions } from '../../nodepool/budget.ts';
+import { isDrainable, isTerminating } from '../../../api/pods.ts';
+import { allowedDisruptions } from '../../../planner/cluster/disruptionbudget.ts';
 import { mustHoldEvictions } from '../finish/decide.ts';
 import { CORDONED_BY, DRAINING_REBALANCING } from '../state/labels.ts';
-import { isMovable, isTerminating } from '../state/moves.ts';
 import type { World } from '../state/state.ts';
 import { deletionEventsOf } from '../state/status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from '../state/step.ts';
@@ -37,7 +37,7 @@ const remove = (world: World, claim: string): Step | undefined => {
 const forced = (world: World, claim: string): readonly Step[] => {
   const kept = new Set(mandatoryPods(world, claim));
   return (world.pods.get(claim) ?? [])
-    .filter((pod) => isMovable(pod) && !isTerminating(pod) && !kept.has(pod))
+    .filter((pod) => isDrainable(pod) && !isTerminating(pod) && !kept.has(pod))
     .map((pod) => ({
       kind: 'delete-pod' as const,
       name: pod.metadata.name,
@@ -59,7 +59,7 @@ const drainTimedOut = (
   if (overdue <= 0) return undefined;
   const isForced = world.plan.spec.aggressiveMode?.aggressiveEviction ?? false;
   if (isForced && overdue <= drainTimeoutMs) return forced(world, claim);
-  const left = (world.pods.get(claim) ?? []).filter(isMovable);
+  const left = (world.pods.get(claim) ?? []).filter(isDrainable);
   const names = left.slice(0, 3).map((p) => `${p.metadata.namespace}/${p.metadata.name}`);
   return [
     {
@@ -87,7 +87,7 @@ const eviction = (pod: Pod): Step => ({
 const evictionsOf = (world: World, pods: readonly Pod[]): readonly Step[] => {
   if (mustHoldEvictions(world)) return [];
   return pods
-    .filter((pod) => isMovable(pod) && !isTerminating(pod))
+    .filter((pod) => isDrainable(pod) && !isTerminating(pod))
     .filter((pod) => (world.heldUntil.get(pod.metadata.uid ?? '') ?? 0) <= world.now)
     .flatMap((pod) => surge(world, pod) ?? [eviction(pod)]);
 };
@@ -150,7 +150,7 @@ const drain = (world: World, claim: string, mayBegin: boolean): Drained => {
   // A node that looks empty may still be sending the memory of its last pod.
   const moving = migrate(world, claim);
   if (moving) return { steps: moving, busy: true, done: false };
-  const left = (world.pods.get(claim) ?? []).filter(isMovable);
+  const left = (world.pods.get(claim) ?? []).filter(isDrainable);
   if (left.length === 0) {
     const deletion = remove(world, claim);
     return { steps: deletion ? [deletion] : [], busy: true, done: false };
@@ -256,7 +256,7 @@ export const uncordons = (world: World): readonly Step[] =>
   (world.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {
     const node = world.nodes.get(nodeClaimName);
     if (!node || node.metadata.annotations?.[CORDONED_BY] !== world.plan.metadata.name) return [];
-    const left = (world.pods.get(nodeClaimName) ?? []).filter(isMovable).length;
+    const left = (world.pods.get(nodeClaimName) ?? []).filter(isDrainable).length;
     return [
       {
         kind: 'uncordon',

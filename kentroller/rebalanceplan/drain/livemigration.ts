@@ -3,19 +3,12 @@ import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrati
 import type { DeletionEvent, PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION, LIVE_MIGRATION, PLAN } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
+import { isTerminating, podName } from '../../../api/pods.ts';
 import { claimInForce } from '../finish/decide.ts';
-import { isTerminating } from '../state/moves.ts';
 import type { World } from '../state/state.ts';
 import { deletionEventsOf } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
-import {
-  entriesOf,
-  isCapable,
-  isRefused,
-  mandatoryPods,
-  podName,
-  whyNotMigrated,
-} from './livemigrationpods.ts';
+import { entriesOf, isCapable, isRefused, mandatoryPods, whyNotMigrated } from './livemigrationpods.ts';
 import { type Progress, progressOf } from './livemigrationprogress.ts';
 
 const LONGEST_NAME = 253;

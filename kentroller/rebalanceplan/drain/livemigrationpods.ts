@@ -1,16 +1,14 @@
 import type { PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
 import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
+import { controllerOf, isDrainable, isTerminating, podName } from '../../../api/pods.ts';
 import { claimInForce } from '../finish/decide.ts';
-import { controllerOf, isMovable, isTerminating } from '../state/moves.ts';
 import type { World } from '../state/state.ts';
-
-export const podName = (pod: Pod): string => `${pod.metadata.namespace}/${pod.metadata.name}`;
 
 /** The plan's entry for each pod of a node: by its name, else one of its owner's whose pod is no longer there. */
 export const entriesOf = (world: World, claim: string): ReadonlyMap<Pod, PodToMigrate> => {
   const node = world.nodes.get(claim)?.metadata.name;
-  const pods = (world.pods.get(claim) ?? []).filter(isMovable);
+  const pods = (world.pods.get(claim) ?? []).filter(isDrainable);
   const entries = (world.plan.spec.podsToMigrate ?? []).filter((e) => e.srcNode === node);
   const byName = new Map(entries.map((e) => [`${e.namespace}/${e.name}`, e]));
   const present = new Set(pods.map(podName));

@@ -1,6 +1,6 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
-import { isMovable } from '../state/moves.ts';
+import { isDrainable } from '../../../api/pods.ts';
 import type { World } from '../state/state.ts';
 import { reachedAt } from '../state/status.ts';
 
@@ -19,7 +19,7 @@ export const straysOf = (
   (plan.spec.podsToMigrate ?? []).flatMap(({ namespace, name, srcNode, policy }) => {
     if (!srcNode || o.leaving.has(srcNode) || policy === 'Mandatory') return [];
     const pod = o.podOf(`${namespace}/${name}`);
-    return pod?.spec.nodeName === srcNode && isMovable(pod) ? [pod] : [];
+    return pod?.spec.nodeName === srcNode && isDrainable(pod) ? [pod] : [];
   });
 
 /**

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
 import type { OwnerReference, Pod } from '../../../api/objects.ts';
-import { isTerminating } from '../state/moves.ts';
+import { isTerminating } from '../../../api/pods.ts';
 import type { World } from '../state/state.ts';
 import type { Step } from '../state/step.ts';
 

@@ -8,18 +8,20 @@ import {
   PLAN,
   ZONE,
 } from '../../../api/labels.ts';
+import { isReady } from '../../../api/nodes.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
+import { isRunning } from '../../../api/plans.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
-import { isNotFound } from '../../../kube/errors.ts';
+import { getOrUndefined } from '../../../kube/ignore.ts';
+import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
 import { type Caches, nodeOf } from '../../caches.ts';
 import { existingClaims } from '../create/nodelock.ts';
 import { openMigrations } from '../drain/livemigration.ts';
 import { straysOf } from '../drain/podsonkeptnodes.ts';
 import { viewSurge } from './gathersurge.ts';
-import { isReady } from './readiness.ts';
 import type { ExecutionLimits, MigrationSettings, PinsView, World } from './state.ts';
-import { deletionEventsOf, isRunning } from './status.ts';
+import { deletionEventsOf } from './status.ts';
 import { asksForWebhook, type WebhookView } from './webhookprobe.ts';
 
 /** What the executor reads, besides the plan itself. */
@@ -53,12 +55,7 @@ const confirm = async <T extends KubeObject>(
   name: string,
   signal: AbortSignal,
 ): Promise<T | undefined> => {
-  try {
-    return await client.get(resource, { name }, { signal });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  return await getOrUndefined(client.get(resource, { name }, { signal }));
 };
 
 /** Karpenter deletes a claim that the cloud refuses; all that is left of the reason is an event. */
@@ -85,19 +82,16 @@ const waitingPods = (caches: Caches, plan: RebalancePlan): readonly Pod[] => {
     .filter((pod) => !pod.spec.nodeName && !isGated(pod) && !pod.metadata.deletionTimestamp);
 };
 
+/** The nodes of each NodePool, by its name. */
 const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim) => Node | undefined) => {
-  const pools = new Map<string, { total: number; disrupted: number }>();
+  const pools = new Map<string, { node: Node; claim: NodeClaim }[]>();
   for (const claim of claims) {
-    const name = claim.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
-    const counts = pools.get(name) ?? { total: 0, disrupted: 0 };
-    pools.set(name, counts);
     const node = nodeOfClaim(claim);
     if (!node) continue;
-    counts.total += 1;
-    const isGoing = claim.metadata.deletionTimestamp !== undefined || node.spec?.unschedulable === true;
-    if (isGoing || !isReady(node)) counts.disrupted += 1;
+    const name = claim.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
+    pools.set(name, [...(pools.get(name) ?? []), { node, claim }]);
   }
-  return pools;
+  return new Map([...pools].map(([name, nodes]) => [name, countNodes(nodes)]));
 };
 
 /** Nodes that Karpenter does not manage carry no capacity type, and are no part of what plans are about. */

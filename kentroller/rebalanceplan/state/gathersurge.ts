@@ -1,25 +1,17 @@
-import { POD_TEMPLATE_HASH, SURGE } from '../../../api/labels.ts';
+import { POD_TEMPLATE_HASH } from '../../../api/labels.ts';
 import type { Pod, ReplicaSet } from '../../../api/objects.ts';
+import { controllerOf, isPodReady, isSurgeWanted, isTerminating } from '../../../api/pods.ts';
 import { DEPLOYMENTS } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import type { Caches } from '../../caches.ts';
 import { type Single, type Surged, type SurgeView, surgedOf } from '../drain/surge.ts';
-import { controllerOf, isTerminating } from './moves.ts';
 
 type Read = Pick<Caches, 'pods' | 'replicaSets' | 'persistentVolumeClaims'>;
-
-const isPodReady = (pod: Pod): boolean =>
-  pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') ?? false;
 
 const replicaSetOf = (caches: Read, namespace: string, s: Surged['replicaSet']): ReplicaSet | undefined => {
   const found = caches.replicaSets.get(`${namespace}/${s.name}`);
   return found?.metadata.uid === s.uid ? found : undefined;
-};
-
-const isWanted = (pod: Pod, replicaSet: ReplicaSet, byDefault: boolean): boolean => {
-  const said = pod.metadata.annotations?.[SURGE] ?? replicaSet.metadata.annotations?.[SURGE];
-  return said === undefined ? byDefault : said === 'true';
 };
 
 /** A volume that only one node may have at a time keeps the successor from starting. */
@@ -42,7 +34,8 @@ const singleOf = async (
   const replicaSet = replicaSetOf(o.caches, namespace, owner);
   const deployment = replicaSet?.metadata.ownerReferences?.find((r) => r.controller);
   if (!replicaSet || deployment?.kind !== 'Deployment' || replicaSet.spec?.replicas !== 1) return undefined;
-  if (labels?.[POD_TEMPLATE_HASH] === undefined || !isWanted(pod, replicaSet, o.byDefault)) return undefined;
+  if (labels?.[POD_TEMPLATE_HASH] === undefined || !isSurgeWanted(pod, replicaSet, o.byDefault))
+    return undefined;
   if (!canOverlap(o.caches, pod)) return undefined;
   try {
     const { spec } = await o.client.get(DEPLOYMENTS, { name: deployment.name, namespace }, { signal });

@@ -15,7 +15,6 @@ export const PLANNED_CLAIM = 'autoscaling.cast.ai/planned-claim';
 
 export const DRAINING_REBALANCING = 'rebalancing';
 export const DRAIN_FAILED = 'drain-failed';
-export const MIRROR_POD = 'kubernetes.io/config.mirror';
 
 /** Conditions of a running plan, in the order in which they become True. */
 export const PHASES = ['NodesCreated', 'SavingsValidated', 'PinsReady', 'NodesDeleted'] as const;

@@ -1,21 +1,6 @@
 import type { PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
-import type { OwnerReference, Pod } from '../../../api/objects.ts';
-import { MIRROR_POD } from './labels.ts';
-
-export const controllerOf = (pod: Pod): OwnerReference | undefined =>
-  pod.metadata.ownerReferences?.find((owner) => owner.controller);
-
-const isFinishedPod = (pod: Pod): boolean =>
-  pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-
-/** Pods that a drain moves: not those of DaemonSets, static or finished ones. */
-export const isMovable = (pod: Pod): boolean =>
-  controllerOf(pod)?.kind !== 'DaemonSet' &&
-  controllerOf(pod)?.kind !== 'Node' &&
-  pod.metadata.annotations?.[MIRROR_POD] === undefined &&
-  !isFinishedPod(pod);
-
-export const isTerminating = (pod: Pod): boolean => pod.metadata.deletionTimestamp !== undefined;
+import type { Pod } from '../../../api/objects.ts';
+import { controllerOf, hasEnded, isTerminating } from '../../../api/pods.ts';
 
 /** Where several pods of one owner go to one NodeClaim, or one pod without an owner. */
 export interface Move {
@@ -63,7 +48,7 @@ export const countBaseline = (
       (pod) =>
         controllerOf(pod)?.uid === owner.uid &&
         !isTerminating(pod) &&
-        !isFinishedPod(pod) &&
+        !hasEnded(pod) &&
         !leaving.has(`${pod.metadata.namespace}/${pod.metadata.name}`),
     );
     if (staying.length > 0) baseline[baselineKey(owner.uid, destination)] = staying.length;

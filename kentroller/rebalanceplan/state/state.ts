@@ -2,7 +2,7 @@ import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrati
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
-import type { PoolNodes } from '../../nodepool/budget.ts';
+import type { NodeCount } from '../../../planner/cluster/disruptionbudget.ts';
 import type { SurgeView } from '../drain/surge.ts';
 import type { WebhookView } from './webhookprobe.ts';
 
@@ -59,7 +59,7 @@ export interface World {
   readonly waiting: readonly Pod[];
   readonly nodePools: ReadonlyMap<string, NodePool>;
   /** By NodePool. */
-  readonly poolNodes: ReadonlyMap<string, PoolNodes>;
+  readonly poolNodes: ReadonlyMap<string, NodeCount>;
   /** What Karpenter said about claims that are gone. */
   readonly losses: ReadonlyMap<string, string>;
   readonly unavailable: readonly UnavailableOffering[];

@@ -1,7 +1,6 @@
 import type {
   CreationAttempt,
   DeletionEvent,
-  PlanState,
   RebalancePlan,
   RebalancePlanStatus,
 } from '../../../api/kinds/rebalanceplan.ts';
@@ -11,26 +10,6 @@ import type { AttemptRef } from './step.ts';
 
 /** Pure changes of a plan's status. */
 export type StatusChange = (status: RebalancePlanStatus) => RebalancePlanStatus;
-
-const FINAL: ReadonlySet<PlanState> = new Set<PlanState>([
-  'Done',
-  'DoneWithWarnings',
-  'Failed',
-  'Skipped',
-  'Canceled',
-  'Expired',
-]);
-
-export const isFinished = (plan: RebalancePlan): boolean => {
-  const state = plan.status?.state;
-  return state !== undefined && FINAL.has(state);
-};
-
-export const isRunning = (plan: RebalancePlan): boolean => plan.status?.state === 'Running';
-
-/** Running and not being taken back. */
-export const isUnderWay = (plan: RebalancePlan): boolean =>
-  isRunning(plan) && plan.status?.failurePhase === undefined;
 
 export const hasReached = (plan: RebalancePlan, phase: Phase): boolean =>
   plan.status?.conditions?.some((c) => c.type === phase && c.status === 'True') ?? false;

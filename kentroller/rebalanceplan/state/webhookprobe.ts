@@ -1,10 +1,11 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { PIN, PIN_PROBE } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
+import { isUnderWay } from '../../../api/plans.ts';
 import { PODS } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
-import { isAborted } from '../../../kube/errors.ts';
-import { hasReached, isUnderWay } from './status.ts';
+import { isAborted, messageOf } from '../../../kube/errors.ts';
+import { hasReached } from './status.ts';
 
 /** Whether pods of a plan are pinned as they are created. */
 export interface WebhookView {
@@ -68,7 +69,7 @@ export const probeWebhook = async (
     return { isLive, reason: isLive ? '' : 'a pod created on trial came back without a pin' };
   } catch (error) {
     if (isAborted(error)) throw error;
-    const said = error instanceof Error ? error.message : String(error);
+    const said = messageOf(error);
     return { isLive: false, reason: `a pod could not be created on trial: ${said}` };
   }
 };

@@ -1,7 +1,6 @@
 import t from 'tap';
 import type { NodePool } from '../../api/objects.ts';
-import { allowedDisruptions } from './budget.ts';
-import { overLimits } from './limits.ts';
+import { allowedDisruptions } from './disruptionbudget.ts';
 
 type Budgets = NonNullable<NodePool['spec']['disruption']>['budgets'];
 
@@ -51,6 +50,16 @@ const CASES: readonly [string, Budgets, number, number, boolean, number][] = [
     0,
   ],
   ['zero becomes ten percent where that is asked for', [{ nodes: '0' }], 12, 0, true, 2],
+  [
+    'a schedule that cannot be read lets none go',
+    [{ nodes: '5', schedule: 'at noon', duration: '8h' }],
+    12,
+    0,
+    false,
+    0,
+  ],
+  ['a schedule without a duration lets none go', [{ nodes: '5', schedule: '0 9 * * *' }], 12, 0, false, 0],
+  ['a number that cannot be read lets none go', [{ nodes: 'some' }], 12, 0, false, 0],
   ['no more nodes than there are', [{ nodes: '100' }], 3, 0, false, 3],
 ];
 
@@ -59,18 +68,3 @@ for (const [name, budgets, total, disrupted, ignoresZero, expected] of CASES) {
     t.equal(allowedDisruptions(pool(budgets), { total, disrupted }, NOON, ignoresZero), expected),
   );
 }
-
-t.test('limits count what is there and what comes', async (t) => {
-  const node = {
-    name: 'n',
-    instanceType: 'm5.large',
-    isSpot: false,
-    milliCPU: 2000,
-    memoryMiB: 8192,
-    priceHourly: '0.1',
-  };
-  const limited = { ...pool(undefined, { limits: { cpu: '10' } }), status: { resources: { cpu: '7' } } };
-  t.equal(overLimits(limited, [node]), undefined);
-  t.match(overLimits(limited, [node, node]), /limit of 10 for cpu: 7 are there, and the plan adds 4/);
-  t.equal(overLimits(pool(), [node]), undefined);
-});

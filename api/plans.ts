@@ -1,0 +1,21 @@
+import type { PlanState, RebalancePlan } from './kinds/rebalanceplan.ts';
+
+const FINAL: ReadonlySet<PlanState> = new Set<PlanState>([
+  'Done',
+  'DoneWithWarnings',
+  'Failed',
+  'Skipped',
+  'Canceled',
+  'Expired',
+]);
+
+/** True for a plan in a state that it never leaves. */
+export const isFinished = ({ status }: RebalancePlan): boolean =>
+  status?.state !== undefined && FINAL.has(status.state);
+
+/** True for a plan that moves pods now, or puts back what it changed. */
+export const isRunning = ({ status }: RebalancePlan): boolean => status?.state === 'Running';
+
+/** True for a plan that runs and is not being rolled back. */
+export const isUnderWay = (plan: RebalancePlan): boolean =>
+  isRunning(plan) && plan.status?.failurePhase === undefined;

@@ -1,0 +1,15 @@
+import { isConflict, isNotFound } from './errors.ts';
+
+/** Rethrows every error but NotFound, for `.catch()`: what was to be changed is gone already. */
+export const ignoreNotFound = (error: unknown): undefined => {
+  if (!isNotFound(error)) throw error;
+};
+
+/** Rethrows every error but NotFound and Conflict: the object is gone, or its change brings the key back. */
+export const ignoreNotFoundOrConflict = (error: unknown): undefined => {
+  if (!isNotFound(error) && !isConflict(error)) throw error;
+};
+
+/** The object that a request answers with; undefined where the API server has none. */
+export const getOrUndefined = <T>(request: Promise<T>): Promise<T | undefined> =>
+  request.catch(ignoreNotFound);
