@@ -25,38 +25,38 @@ const DEARER = 3;
  */
 export class ConfigurationProgram {
   readonly patterns: Pattern[] = [];
-  private readonly pricing: Pricing;
-  private readonly demand: Float64Array;
+  readonly #pricing: Pricing;
+  readonly #demand: Float64Array;
   readonly resourceWorth: Float64Array;
   /** The best lower bound so far, without gifts, and its duals. */
-  private best: { readonly value: number; readonly duals: Float64Array };
+  #best: { readonly value: number; readonly duals: Float64Array };
 
   /** `prices` are unit prices of the dimensions, `demand` pods per shape. */
   constructor(problem: Problem, sources: readonly Source[], demand: Int32Array, prices: Float64Array) {
-    this.pricing = new Pricing(problem, sources, demand, prices);
+    this.#pricing = new Pricing(problem, sources, demand, prices);
     const worth = worthOf(problem, prices);
-    this.demand = Float64Array.from(this.shapes, (shape) => demand[shape] ?? 0);
+    this.#demand = Float64Array.from(this.shapes, (shape) => demand[shape] ?? 0);
     this.resourceWorth = Float64Array.from(this.shapes, (shape) => worth[shape] ?? 0);
-    this.best = { value: 0, duals: this.resourceWorth };
+    this.#best = { value: 0, duals: this.resourceWorth };
   }
 
   /** Shapes in demand. */
   get shapes(): readonly number[] {
-    return this.pricing.shapes;
+    return this.#pricing.shapes;
   }
 
-  private get worth(): Float64Array {
-    return this.pricing.items.worth;
+  get #worth(): Float64Array {
+    return this.#pricing.items.worth;
   }
 
   /**
    * A start: each pod at a little more than its resources cost. That also keeps the duals near those prices, where
    * they end in most cases.
    */
-  private begin(dearer: number): CoveringProgram {
+  #begin(dearer: number): CoveringProgram {
     const costs = this.resourceWorth.map((worth) => worth * dearer);
     // Equal demands would make the program stall; a little is added to each, another little every time.
-    const demand = this.demand.map((n, index) => n + 1e-4 * ((index * 0.618_033_988_75) % 1) + 1e-6);
+    const demand = this.#demand.map((n, index) => n + 1e-4 * ((index * 0.618_033_988_75) % 1) + 1e-6);
     return new CoveringProgram(demand, costs);
   }
 
@@ -69,9 +69,9 @@ export class ConfigurationProgram {
     maxRounds = 200,
     steps: readonly number[] = STEPS,
   ): { readonly use: readonly (readonly [Pattern, number])[]; readonly duals: Float64Array } {
-    this.worth.set(this.resourceWorth);
-    this.patterns.push(...this.price(STEPS[1]).filter((pattern) => pattern.column));
-    const program = this.begin(DEARER);
+    this.#worth.set(this.resourceWorth);
+    this.patterns.push(...this.#price(STEPS[1]).filter((pattern) => pattern.column));
+    const program = this.#begin(DEARER);
     program.solveOver(this.patterns, 20 * this.shapes.length + 200);
     let effort = 0;
     let smoothing = SMOOTHING;
@@ -81,11 +81,11 @@ export class ConfigurationProgram {
       const now = program.duals();
       // Prices between those of the program and the best bound's: far fewer rounds (Wentges 1997).
       for (let index = 0; index < now.length; index += 1) {
-        this.worth[index] =
-          smoothing * (this.best.duals[index] ?? 0) + (1 - smoothing) * Math.max(0, now[index] ?? 0);
+        this.#worth[index] =
+          smoothing * (this.#best.duals[index] ?? 0) + (1 - smoothing) * Math.max(0, now[index] ?? 0);
       }
       if (effort >= 2 && ++thorough > MAX_THOROUGH) break;
-      const found = this.price(steps[effort] ?? 0);
+      const found = this.#price(steps[effort] ?? 0);
       let entered = 0;
       for (const pattern of found) {
         if (entered >= ENTER_PER_ROUND) break;
@@ -97,7 +97,7 @@ export class ConfigurationProgram {
       if (entered > 0) smoothing = SMOOTHING;
       else if (smoothing > 0) smoothing = smoothing > 0.3 ? smoothing - 0.3 : 0;
       else effort += 1;
-      if (program.cost() <= this.best.value * (1 + 1e-6)) break;
+      if (program.cost() <= this.#best.value * (1 + 1e-6)) break;
     }
     while (program.relax());
     const use = program.basis.flatMap((pattern, index): (readonly [Pattern, number])[] => {
@@ -106,22 +106,22 @@ export class ConfigurationProgram {
         ? [[pattern as Pattern, amount]]
         : [];
     });
-    this.worth.set(program.duals().map((dual) => Math.max(0, dual)));
-    this.price(STEPS[1]);
-    return { use, duals: this.best.duals };
+    this.#worth.set(program.duals().map((dual) => Math.max(0, dual)));
+    this.#price(STEPS[1]);
+    return { use, duals: this.#best.duals };
   }
 
   /** What the demand costs at these worths. */
-  private totalOf(worth: Float64Array): number {
-    return this.demand.reduce((sum, n, index) => sum + n * (worth[index] ?? 0), 0);
+  #totalOf(worth: Float64Array): number {
+    return this.#demand.reduce((sum, n, index) => sum + n * (worth[index] ?? 0), 0);
   }
 
   /**
    * By how much the present worths must be divided so that no node holds more than it costs (Farley 1990). Where pods
    * add risk to the price, worths may be divided, but not raised.
    */
-  private divisorOf(fillings: readonly { source: Source; filling: Filling }[]): number {
-    let most = this.pricing.hasRisk ? 1 : 0;
+  #divisorOf(fillings: readonly { source: Source; filling: Filling }[]): number {
+    let most = this.#pricing.hasRisk ? 1 : 0;
     for (const { source, filling } of fillings) {
       if (source.price > 0) most = Math.max(most, filling.most / source.price);
       else if (filling.most > 0) most = Number.POSITIVE_INFINITY;
@@ -130,17 +130,17 @@ export class ConfigurationProgram {
   }
 
   /** Fillings that are worth more than their node costs, the best for its price first. */
-  private price(maxSteps: number): Pattern[] {
-    const fillings = this.pricing.fillAll(maxSteps);
-    const divisor = this.divisorOf(fillings);
-    const total = this.totalOf(this.worth);
-    if (divisor > 0 && total / divisor > this.best.value) {
-      this.best = { value: total / divisor, duals: this.worth.map((worth) => worth / divisor) };
+  #price(maxSteps: number): Pattern[] {
+    const fillings = this.#pricing.fillAll(maxSteps);
+    const divisor = this.#divisorOf(fillings);
+    const total = this.#totalOf(this.#worth);
+    if (divisor > 0 && total / divisor > this.#best.value) {
+      this.#best = { value: total / divisor, duals: this.#worth.map((worth) => worth / divisor) };
     }
     return fillings
       .filter(({ filling }) => filling.value > 0)
       .map(({ source, filling }) => ({
-        pattern: this.patternOf(source, filling.counts),
+        pattern: this.#patternOf(source, filling.counts),
         rate: filling.value / source.price,
       }))
       .sort((a, b) => b.rate - a.rate)
@@ -150,13 +150,13 @@ export class ConfigurationProgram {
   /** Asks for other numbers of pods, none of a shape that was not asked for before; the patterns found stay. */
   setDemand(demand: Int32Array): void {
     this.shapes.forEach((shape, index) => {
-      this.demand[index] = demand[shape] ?? 0;
+      this.#demand[index] = demand[shape] ?? 0;
     });
-    this.pricing.setDemand(demand);
-    this.best = { value: 0, duals: this.resourceWorth };
+    this.#pricing.setDemand(demand);
+    this.#best = { value: 0, duals: this.resourceWorth };
   }
 
-  private patternOf(source: Source, counts: Int32Array): Pattern {
+  #patternOf(source: Source, counts: Int32Array): Pattern {
     const rows = [...counts.keys()].filter((index) => (counts[index] ?? 0) > 0);
     return {
       rows: Int32Array.from(rows),
@@ -171,21 +171,21 @@ export class ConfigurationProgram {
    * demand at no more than it must cost. `gifts` are rooms that cost nothing and can be used once.
    */
   bound(duals: Float64Array, gifts: readonly Float64Array[], maxSteps: number): number {
-    this.worth.set(duals);
-    let divisor = this.divisorOf(this.pricing.fillAll(maxSteps));
-    if (divisor === 1 && this.pricing.hasRisk) {
+    this.#worth.set(duals);
+    let divisor = this.#divisorOf(this.#pricing.fillAll(maxSteps));
+    if (divisor === 1 && this.#pricing.hasRisk) {
       // Too low to be divided: raised first until some node's content is worth the node.
       let raised = 0;
-      for (const { source, filling } of this.pricing.fillAll(maxSteps)) {
+      for (const { source, filling } of this.#pricing.fillAll(maxSteps)) {
         raised = Math.max(raised, filling.most / source.price);
       }
       if (raised > 0 && raised < 1) {
-        this.worth.set(duals.map((dual) => dual / raised));
-        divisor = this.divisorOf(this.pricing.fillAll(maxSteps));
+        this.#worth.set(duals.map((dual) => dual / raised));
+        divisor = this.#divisorOf(this.#pricing.fillAll(maxSteps));
       }
     }
     if (divisor <= 0) return 0;
-    const worth = this.totalOf(this.worth) - this.pricing.mostOf(gifts);
+    const worth = this.#totalOf(this.#worth) - this.#pricing.mostOf(gifts);
     return Math.max(0, (worth / divisor) * (1 - 1e-9));
   }
 }

@@ -52,9 +52,9 @@ export class Pricing {
   readonly items: Items;
   readonly hasRisk: boolean;
   /** Price vectors over dimensions that make one size of many. */
-  private readonly weights: readonly Float64Array[];
-  private readonly limits: Int32Array;
-  private readonly open: readonly Uint8Array[];
+  readonly #weights: readonly Float64Array[];
+  readonly #limits: Int32Array;
+  readonly #open: readonly Uint8Array[];
 
   /** `prices` are unit prices of the dimensions, `demand` pods per shape. */
   constructor(problem: Problem, sources: readonly Source[], demand: Int32Array, prices: Float64Array) {
@@ -63,7 +63,7 @@ export class Pricing {
     this.hasRisk = sources.some((source) => source.podRisk > 0);
     this.shapes = [...demand.keys()].filter((shape) => (demand[shape] ?? 0) > 0);
     const limits = perNodeLimits(problem);
-    this.limits = Int32Array.from(this.shapes, (shape) => limits[shape] ?? 1);
+    this.#limits = Int32Array.from(this.shapes, (shape) => limits[shape] ?? 1);
     this.items = {
       width,
       sizes: Float64Array.from(
@@ -72,7 +72,7 @@ export class Pricing {
       worth: new Float64Array(this.shapes.length),
       limits: Int32Array.from(this.shapes, (shape) => Math.min(limits[shape] ?? 1, demand[shape] ?? 0)),
     };
-    this.open = sources.map((source) =>
+    this.#open = sources.map((source) =>
       Uint8Array.from(
         this.shapes,
         (shape) => problem.allowed[source.group * problem.shapes.length + shape] ?? 0,
@@ -84,33 +84,33 @@ export class Pricing {
       return weight;
     });
     const isPriced = prices.some((price) => price > 0);
-    this.weights = [isPriced ? prices : Float64Array.from({ length: width }, () => 1), ...units];
+    this.#weights = [isPriced ? prices : Float64Array.from({ length: width }, () => 1), ...units];
   }
 
   /** Asks for other numbers of pods. */
   setDemand(demand: Int32Array): void {
     this.shapes.forEach((shape, index) => {
-      this.items.limits[index] = Math.min(this.limits[index] ?? 1, demand[shape] ?? 0);
+      this.items.limits[index] = Math.min(this.#limits[index] ?? 1, demand[shape] ?? 0);
     });
   }
 
   /** The best filling of each source at the present worths, less what the risk of its pods costs. */
   fillAll(maxSteps: number): { readonly source: Source; readonly filling: Filling }[] {
     const { items } = this;
-    const order = orderByDensity(items, this.weights[0] ?? new Float64Array(items.width));
+    const order = orderByDensity(items, this.#weights[0] ?? new Float64Array(items.width));
     return this.sources.map((source, s) => {
-      const open = this.open[s] ?? new Uint8Array();
+      const open = this.#open[s] ?? new Uint8Array();
       const candidates = order.filter((index) => open[index]);
       const { podRisk } = source;
       const net = podRisk > 0 ? { ...items, worth: items.worth.map((worth) => worth - podRisk) } : items;
-      return { source, filling: fillBest(net, candidates, source.room, this.weights, maxSteps) };
+      return { source, filling: fillBest(net, candidates, source.room, this.#weights, maxSteps) };
     });
   }
 
   /** What rooms that cost nothing and can be used once are worth at most, at the present worths. */
   mostOf(rooms: readonly Float64Array[]): number {
     const { worth, sizes, width } = this.items;
-    const rates = this.weights.map((weight) => {
+    const rates = this.#weights.map((weight) => {
       let rate = 0;
       for (let index = 0; index < worth.length; index += 1) {
         let size = 0;
@@ -123,7 +123,7 @@ export class Pricing {
     let most = 0;
     for (const room of rooms) {
       let least = Number.POSITIVE_INFINITY;
-      this.weights.forEach((weight, w) => {
+      this.#weights.forEach((weight, w) => {
         const rate = rates[w] ?? 0;
         const size = room.reduce((sum, value, d) => sum + (weight[d] ?? 0) * value, 0);
         if (Number.isFinite(rate)) least = Math.min(least, rate * size);

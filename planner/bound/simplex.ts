@@ -17,25 +17,28 @@ export class CoveringProgram {
   readonly rows: number;
   readonly basis: (Column | null)[];
   readonly amounts: Float64Array;
-  private readonly inverse: Float64Array;
-  private readonly costs: Float64Array;
-  private readonly dual: Float64Array;
-  private readonly direction: Float64Array;
+  readonly #inverse: Float64Array;
+  readonly #costs: Float64Array;
+  readonly #dual: Float64Array;
+  readonly #direction: Float64Array;
 
   constructor(demand: Float64Array, startCost: Float64Array) {
     this.rows = demand.length;
     this.amounts = Float64Array.from(demand);
     this.basis = Array.from(demand, () => null);
-    this.costs = Float64Array.from(startCost);
-    this.inverse = new Float64Array(this.rows * this.rows);
-    for (let row = 0; row < this.rows; row += 1) this.inverse[row * this.rows + row] = 1;
-    this.dual = new Float64Array(this.rows);
-    this.direction = new Float64Array(this.rows);
+    this.#costs = Float64Array.from(startCost);
+    this.#inverse = new Float64Array(this.rows * this.rows);
+    for (let row = 0; row < this.rows; row += 1) this.#inverse[row * this.rows + row] = 1;
+    this.#dual = new Float64Array(this.rows);
+    this.#direction = new Float64Array(this.rows);
   }
 
   /** What one more unit of each row's demand would cost now. */
   duals(): Float64Array {
-    const { rows, inverse, costs, dual } = this;
+    const { rows } = this;
+    const inverse = this.#inverse;
+    const costs = this.#costs;
+    const dual = this.#dual;
     dual.fill(0);
     for (let i = 0; i < rows; i += 1) {
       const cost = costs[i] as number;
@@ -49,13 +52,15 @@ export class CoveringProgram {
   /** Cost of what is in the basis now. */
   cost(): number {
     let cost = 0;
-    for (let i = 0; i < this.rows; i += 1) cost += (this.costs[i] as number) * (this.amounts[i] as number);
+    for (let i = 0; i < this.rows; i += 1) cost += (this.#costs[i] as number) * (this.amounts[i] as number);
     return cost;
   }
 
   /** Brings a column into the basis; false when it can't be, for numbers too small. */
   enter(column: Column | null, rowsOf: Int32Array, values: Float64Array, cost: number): boolean {
-    const { rows, inverse, amounts, direction } = this;
+    const { rows, amounts } = this;
+    const inverse = this.#inverse;
+    const direction = this.#direction;
     for (let i = 0; i < rows; i += 1) {
       let sum = 0;
       const at = i * rows;
@@ -92,7 +97,7 @@ export class CoveringProgram {
     }
     amounts[leave] = step;
     this.basis[leave] = column;
-    this.costs[leave] = cost;
+    this.#costs[leave] = cost;
     return true;
   }
 

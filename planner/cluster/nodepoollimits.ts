@@ -35,23 +35,23 @@ export const limitLeft = (pool: NodePool): Requests | undefined => {
 
 /** The limits of NodePools, kept while nodes are bought and given up. */
 export class Limits {
-  private readonly left = new Map<string, Requests>();
+  readonly #left = new Map<string, Requests>();
   /** Nothing, or what NodePools were over their limits by at first: nodes that stand may come back to that. */
-  private readonly floor = new Map<string, Requests>();
+  readonly #floor = new Map<string, Requests>();
 
   constructor(pools: Iterable<NodePool>) {
     for (const pool of pools) {
       const left = limitLeft(pool);
       if (!left) continue;
-      this.left.set(pool.metadata.name, left);
-      this.floor.set(pool.metadata.name, new Map([...left].map(([r, n]) => [r, Math.min(0, n)])));
+      this.#left.set(pool.metadata.name, left);
+      this.#floor.set(pool.metadata.name, new Map([...left].map(([r, n]) => [r, Math.min(0, n)])));
     }
   }
 
   /** Whether a node that stood at first may be there again. */
   allowsBack(poolName: string | undefined, capacity: Requests): boolean {
-    const floor = this.floor.get(poolName ?? '');
-    for (const [resource, amount] of this.left.get(poolName ?? '') ?? []) {
+    const floor = this.#floor.get(poolName ?? '');
+    for (const [resource, amount] of this.#left.get(poolName ?? '') ?? []) {
       if (amount - (capacity.get(resource) ?? 0) < (floor?.get(resource) ?? 0)) return false;
     }
     return true;
@@ -59,12 +59,12 @@ export class Limits {
 
   /** Whether no NodePool is over its limits by more than it was at first. */
   areKept(): boolean {
-    return [...this.left.keys()].every((poolName) => this.allowsBack(poolName, new Map()));
+    return [...this.#left.keys()].every((poolName) => this.allowsBack(poolName, new Map()));
   }
 
   /** Whether one more node of the type stays within its NodePool's limits. */
   allows(poolName: string, type: InstanceType): boolean {
-    const left = this.left.get(poolName);
+    const left = this.#left.get(poolName);
     if (!left) return true;
     const capacity = capacityOf(type);
     for (const [resource, amount] of left) if ((capacity.get(resource) ?? 0) > amount) return false;
@@ -73,13 +73,13 @@ export class Limits {
 
   /** Counts a node against its NodePool, or for it when sign is -1. */
   count(poolName: string | undefined, capacity: Requests, sign: 1 | -1): void {
-    const left = this.left.get(poolName ?? '');
+    const left = this.#left.get(poolName ?? '');
     if (!left) return;
     for (const [resource, amount] of left) left.set(resource, amount - sign * (capacity.get(resource) ?? 0));
   }
 
   isEmpty(): boolean {
-    return this.left.size === 0;
+    return this.#left.size === 0;
   }
 }
 
@@ -88,7 +88,7 @@ export class Limits {
  * cloud takes.
  */
 export class LimitLedger {
-  private readonly left = new Map<string, Map<string, number>>();
+  readonly #left = new Map<string, Map<string, number>>();
 
   /** `bought` are NodePools and the types meant, `removed` nodes that give back what they count for. */
   constructor(
@@ -98,10 +98,10 @@ export class LimitLedger {
   ) {
     for (const pool of pools) {
       const left = limitLeft(pool);
-      if (left) this.left.set(pool.metadata.name, new Map(left));
+      if (left) this.#left.set(pool.metadata.name, new Map(left));
     }
     const count = (poolName: string | undefined, capacity: Requests | undefined, sign: 1 | -1): void => {
-      const left = this.left.get(poolName ?? '');
+      const left = this.#left.get(poolName ?? '');
       for (const [resource, n] of left ?? []) left?.set(resource, n - sign * (capacity?.get(resource) ?? 0));
     };
     for (const [poolName, type] of bought) count(poolName, capacityOf(type), 1);
@@ -110,12 +110,12 @@ export class LimitLedger {
 
   /** Whether the NodePool has limits. */
   has(poolName: string): boolean {
-    return this.left.has(poolName);
+    return this.#left.has(poolName);
   }
 
   /** Whether a claim may name `other` beside the type that is meant. */
   allows(poolName: string, meant: InstanceType, other: InstanceType): boolean {
-    const left = this.left.get(poolName);
+    const left = this.#left.get(poolName);
     if (!left || meant === other) return true;
     const most = capacityOf(other);
     const counted = capacityOf(meant);
@@ -128,7 +128,7 @@ export class LimitLedger {
 
   /** Sets aside what the largest of a claim's choices would take beyond the type that is meant. */
   take(poolName: string, meant: InstanceType, choices: readonly InstanceType[]): void {
-    const left = this.left.get(poolName);
+    const left = this.#left.get(poolName);
     if (!left) return;
     const counted = capacityOf(meant);
     const capacities = [...new Set(choices)].map(capacityOf);

@@ -23,44 +23,44 @@ export interface Billed {
  * not depend on which of them is said to be covered.
  */
 export class Bill {
-  private readonly commitments: readonly Commitment[];
-  private readonly used: Float64Array;
-  private readonly rebate: Float64Array;
-  private list = 0;
+  readonly #commitments: readonly Commitment[];
+  readonly #used: Float64Array;
+  readonly #rebate: Float64Array;
+  #list = 0;
 
   constructor(commitments: readonly Commitment[], nodes: Iterable<Billed> = []) {
-    this.commitments = commitments;
-    this.used = new Float64Array(commitments.length);
-    this.rebate = new Float64Array(commitments.length);
+    this.#commitments = commitments;
+    this.#used = new Float64Array(commitments.length);
+    this.#rebate = new Float64Array(commitments.length);
     for (const node of nodes) this.count(node, 1);
   }
 
-  private unitsOf(covered: Covered): number {
-    return this.commitments[covered.commitment]?.unit === 'instances' ? 1 : covered.price;
+  #unitsOf(covered: Covered): number {
+    return this.#commitments[covered.commitment]?.unit === 'instances' ? 1 : covered.price;
   }
 
   /** Counts a node in, or out. */
   count({ price, covered }: Billed, sign: 1 | -1): void {
-    this.list += sign * price;
+    this.#list += sign * price;
     if (!covered) return;
     const { commitment } = covered;
-    this.used[commitment] = (this.used[commitment] ?? 0) + sign * this.unitsOf(covered);
-    this.rebate[commitment] = (this.rebate[commitment] ?? 0) + sign * (price - covered.price);
+    this.#used[commitment] = (this.#used[commitment] ?? 0) + sign * this.#unitsOf(covered);
+    this.#rebate[commitment] = (this.#rebate[commitment] ?? 0) + sign * (price - covered.price);
   }
 
   /** Starts anew, with no node. */
   clear(): void {
-    this.list = 0;
-    this.used.fill(0);
-    this.rebate.fill(0);
+    this.#list = 0;
+    this.#used.fill(0);
+    this.#rebate.fill(0);
   }
 
   /** USD per hour. */
   total(): number {
-    let total = this.list;
-    this.commitments.forEach(({ amount }, index) => {
-      const used = this.used[index] ?? 0;
-      if (used > 0) total -= (this.rebate[index] ?? 0) * Math.min(1, amount / used);
+    let total = this.#list;
+    this.#commitments.forEach(({ amount }, index) => {
+      const used = this.#used[index] ?? 0;
+      if (used > 0) total -= (this.#rebate[index] ?? 0) * Math.min(1, amount / used);
     });
     return total;
   }
@@ -68,9 +68,9 @@ export class Bill {
   /** What one more such node costs: less than its price while the commitment lasts. */
   priceOf({ price, covered }: Billed): number {
     if (!covered) return price;
-    const { amount } = this.commitments[covered.commitment] ?? { amount: 0 };
-    const left = Math.max(0, amount - (this.used[covered.commitment] ?? 0));
-    const units = this.unitsOf(covered);
+    const { amount } = this.#commitments[covered.commitment] ?? { amount: 0 };
+    const left = Math.max(0, amount - (this.#used[covered.commitment] ?? 0));
+    const units = this.#unitsOf(covered);
     return price - (price - covered.price) * (units > 0 ? Math.min(1, left / units) : 1);
   }
 }

@@ -3,28 +3,28 @@ import type { Problem } from './problem.ts';
 
 /** Counts of pods per topology domain, kept as pods come and go; answers what the rules ask. */
 export class Counts {
-  private readonly problem: Problem;
+  readonly #problem: Problem;
   /** Per tally and domain. A domain of a per-node key is the node itself. */
-  private readonly counts: Int32Array[];
-  private readonly totals: Int32Array;
-  private readonly perNode: Uint8Array;
+  readonly #counts: Int32Array[];
+  readonly #totals: Int32Array;
+  readonly #perNode: Uint8Array;
   /** Per shape, 1 if it asks anything of other pods. */
-  private readonly ruled: Uint8Array;
+  readonly #ruled: Uint8Array;
   /** Per tally, which domains of a shared key count for the minimum. */
-  private readonly domains: (readonly number[])[];
+  readonly #domains: (readonly number[])[];
   /** Per tally of a shared key, how many pods each domain has in the end when all are spread evenly. */
-  private readonly quotas: (Int32Array | null)[];
+  readonly #quotas: (Int32Array | null)[];
   /** Per tally and group: domain of a shared key, -1 where the node lacks the label. */
-  private readonly domainOfGroup: Int32Array[];
+  readonly #domainOfGroup: Int32Array[];
 
   constructor(problem: Problem, nodes: number) {
-    this.problem = problem;
+    this.#problem = problem;
     const { tallies, ofShape } = problem.rules;
-    this.ruled = Uint8Array.from(ofShape, (rules) => (rules.length > 0 ? 1 : 0));
-    this.perNode = Uint8Array.from(tallies, (tally) => (tally.key === '' || tally.key === HOSTNAME ? 1 : 0));
+    this.#ruled = Uint8Array.from(ofShape, (rules) => (rules.length > 0 ? 1 : 0));
+    this.#perNode = Uint8Array.from(tallies, (tally) => (tally.key === '' || tally.key === HOSTNAME ? 1 : 0));
     const values = new Map<string, number>();
-    this.domainOfGroup = tallies.map((tally, t) =>
-      this.perNode[t]
+    this.#domainOfGroup = tallies.map((tally, t) =>
+      this.#perNode[t]
         ? Int32Array.from(problem.groups, (group) =>
             tally.key === '' || group.labels[tally.key] !== undefined ? 0 : -1,
           )
@@ -37,51 +37,51 @@ export class Counts {
             return known;
           }),
     );
-    this.counts = tallies.map((_, t) => new Int32Array(this.perNode[t] ? nodes : values.size));
-    this.totals = new Int32Array(tallies.length);
-    this.quotas = tallies.map(() => null);
-    this.domains = tallies.map((tally, t) => {
-      if (this.perNode[t]) return [];
+    this.#counts = tallies.map((_, t) => new Int32Array(this.#perNode[t] ? nodes : values.size));
+    this.#totals = new Int32Array(tallies.length);
+    this.#quotas = tallies.map(() => null);
+    this.#domains = tallies.map((tally, t) => {
+      if (this.#perNode[t]) return [];
       const found = new Set<number>();
       problem.groups.forEach((_, g) => {
-        const domain = this.domainOfGroup[t]?.[g] ?? -1;
+        const domain = this.#domainOfGroup[t]?.[g] ?? -1;
         if (domain >= 0 && (tally.eligible === null || tally.eligible[g])) found.add(domain);
       });
       return [...found];
     });
   }
 
-  private domain(tally: number, node: number, group: number): number {
-    const shared = this.domainOfGroup[tally]?.[group] ?? -1;
-    return shared >= 0 && this.perNode[tally] ? node : shared;
+  #domain(tally: number, node: number, group: number): number {
+    const shared = this.#domainOfGroup[tally]?.[group] ?? -1;
+    return shared >= 0 && this.#perNode[tally] ? node : shared;
   }
 
   /** Counts `n` pods of a shape onto a node, or off it when n is negative. */
   add(shape: number, node: number, group: number, n: number): void {
-    const { tallies, countedBy } = this.problem.rules;
+    const { tallies, countedBy } = this.#problem.rules;
     const counting = countedBy[shape];
     if (!counting || counting.length === 0) return;
     for (const tally of counting) {
       const eligible = tallies[tally]?.eligible;
       if (eligible && !eligible[group]) continue;
-      const domain = this.domain(tally, node, group);
+      const domain = this.#domain(tally, node, group);
       if (domain < 0) continue;
-      let counts = this.counts[tally] as Int32Array;
+      let counts = this.#counts[tally] as Int32Array;
       if (domain >= counts.length) {
         const grown = new Int32Array(Math.max(domain + 1, counts.length * 2));
         grown.set(counts);
         counts = grown;
-        this.counts[tally] = grown;
+        this.#counts[tally] = grown;
       }
       counts[domain] = (counts[domain] ?? 0) + n;
-      this.totals[tally] = (this.totals[tally] ?? 0) + n;
+      this.#totals[tally] = (this.#totals[tally] ?? 0) + n;
     }
   }
 
-  private least(tally: number, minDomains: number): number {
-    const domains = this.domains[tally] ?? [];
-    if (this.perNode[tally] || domains.length < minDomains || domains.length === 0) return 0;
-    const counts = this.counts[tally] as Int32Array;
+  #least(tally: number, minDomains: number): number {
+    const domains = this.#domains[tally] ?? [];
+    if (this.#perNode[tally] || domains.length < minDomains || domains.length === 0) return 0;
+    const counts = this.#counts[tally] as Int32Array;
     let least = Number.POSITIVE_INFINITY;
     for (const domain of domains) least = Math.min(least, counts[domain] ?? 0);
     return least;
@@ -93,11 +93,11 @@ export class Counts {
    * with `isLawful` once it is whole.
    */
   foresee(coming: Int32Array): void {
-    this.problem.rules.tallies.forEach((tally, t) => {
-      const domains = this.domains[t] ?? [];
-      if (this.perNode[t] || domains.length < 2 || !this.isSpread(t)) return;
+    this.#problem.rules.tallies.forEach((tally, t) => {
+      const domains = this.#domains[t] ?? [];
+      if (this.#perNode[t] || domains.length < 2 || !this.#isSpread(t)) return;
       let left = coming.reduce((sum, n, shape) => sum + (tally.counted[shape] ? n : 0), 0);
-      const quotas = Int32Array.from(this.counts[t] as Int32Array);
+      const quotas = Int32Array.from(this.#counts[t] as Int32Array);
       for (; left > 0; left -= 1) {
         let emptiest = domains[0] ?? 0;
         for (const domain of domains) {
@@ -105,59 +105,59 @@ export class Counts {
         }
         quotas[emptiest] = (quotas[emptiest] ?? 0) + 1;
       }
-      this.quotas[t] = quotas;
+      this.#quotas[t] = quotas;
     });
   }
 
-  private isSpread(tally: number): boolean {
-    const { ofShape } = this.problem.rules;
+  #isSpread(tally: number): boolean {
+    const { ofShape } = this.#problem.rules;
     return ofShape.some((rules) =>
       rules.some(
         (rule) =>
           rule.kind === 'spread' &&
           rule.tally === tally &&
-          rule.minDomains <= (this.domains[tally]?.length ?? 0),
+          rule.minDomains <= (this.#domains[tally]?.length ?? 0),
       ),
     );
   }
 
   /** From here on a pod may only come where it could come now, whatever is still to follow. */
   forgetQuotas(): void {
-    this.quotas.fill(null);
+    this.#quotas.fill(null);
   }
 
   /** Whether a plan may put one more pod of the shape onto a node. */
   allows(shape: number, node: number, group: number): boolean {
-    return this.isLet(shape, node, group, true);
+    return this.#isLet(shape, node, group, true);
   }
 
   /** Whether the rules let one more pod of the shape onto a node as things stand. */
   isLawful(shape: number, node: number, group: number): boolean {
-    return this.isLet(shape, node, group, false);
+    return this.#isLet(shape, node, group, false);
   }
 
-  private isLet(shape: number, node: number, group: number, foresees: boolean): boolean {
-    for (const rule of this.problem.rules.ofShape[shape] ?? []) {
+  #isLet(shape: number, node: number, group: number, foresees: boolean): boolean {
+    for (const rule of this.#problem.rules.ofShape[shape] ?? []) {
       if (rule.kind === 'none') {
-        const domain = this.domain(rule.tally, node, group);
-        if (domain >= 0 && (this.counts[rule.tally]?.[domain] ?? 0) > 0) return false;
+        const domain = this.#domain(rule.tally, node, group);
+        if (domain >= 0 && (this.#counts[rule.tally]?.[domain] ?? 0) > 0) return false;
       } else if (rule.kind === 'some') {
         let any = false;
         let every = true;
         for (const tally of rule.tallies) {
-          const domain = this.domain(tally, node, group);
+          const domain = this.#domain(tally, node, group);
           if (domain < 0) return false;
-          if ((this.totals[tally] ?? 0) > 0) any = true;
-          if ((this.counts[tally]?.[domain] ?? 0) <= 0) every = false;
+          if ((this.#totals[tally] ?? 0) > 0) any = true;
+          if ((this.#counts[tally]?.[domain] ?? 0) <= 0) every = false;
         }
         if (!every && (any || !rule.self)) return false;
       } else {
-        const domain = this.domain(rule.tally, node, group);
+        const domain = this.#domain(rule.tally, node, group);
         if (domain < 0) return false;
-        const count = this.counts[rule.tally]?.[domain] ?? 0;
-        const quotas = foresees && rule.self ? this.quotas[rule.tally] : null;
+        const count = this.#counts[rule.tally]?.[domain] ?? 0;
+        const quotas = foresees && rule.self ? this.#quotas[rule.tally] : null;
         if (quotas && count < (quotas[domain] ?? 0)) continue;
-        if (count + rule.self - this.least(rule.tally, rule.minDomains) > rule.maxSkew) return false;
+        if (count + rule.self - this.#least(rule.tally, rule.minDomains) > rule.maxSkew) return false;
       }
     }
     return true;
@@ -165,6 +165,6 @@ export class Counts {
 
   /** Whether the shape asks anything of other pods. */
   hasRules(shape: number): boolean {
-    return this.ruled[shape] === 1;
+    return this.#ruled[shape] === 1;
   }
 }

@@ -82,25 +82,25 @@ const picksOf = (
 
 /** The labels that a NodePool's nodes of one type have in every zone. */
 class TypeLabels {
-  private readonly layers: readonly Labels[];
-  private whole: Labels | undefined;
+  readonly #layers: readonly Labels[];
+  #whole: Labels | undefined;
 
   /** What stands in a later layer holds. */
   constructor(layers: readonly Labels[]) {
-    this.layers = layers;
+    this.#layers = layers;
   }
 
   of(key: string): string | undefined {
-    for (let i = this.layers.length - 1; i >= 0; i -= 1) {
-      const value = this.layers[i]?.[key];
+    for (let i = this.#layers.length - 1; i >= 0; i -= 1) {
+      const value = this.#layers[i]?.[key];
       if (value !== undefined) return value;
     }
     return undefined;
   }
 
   all(): Labels {
-    this.whole ??= Object.assign({}, ...this.layers) as Labels;
-    return this.whole;
+    this.#whole ??= Object.assign({}, ...this.#layers) as Labels;
+    return this.#whole;
   }
 }
 
@@ -113,8 +113,8 @@ class OfferOfType implements Offer {
   readonly os: string;
   readonly allocatable: Requests;
   readonly picked: Labels;
-  private readonly shared: TypeLabels;
-  private own: Labels | undefined;
+  readonly #shared: TypeLabels;
+  #own: Labels | undefined;
 
   constructor(
     pool: NodePool,
@@ -132,22 +132,22 @@ class OfferOfType implements Offer {
     this.allocatable = allocatable;
     this.os = os;
     this.picked = picked;
-    this.shared = shared;
+    this.#shared = shared;
   }
 
   label(key: string): string | undefined {
-    return ownLabel(this.offering, key) ?? this.shared.of(key);
+    return ownLabel(this.offering, key) ?? this.#shared.of(key);
   }
 
   get labels(): Labels {
     const { zone, capacityType, zoneId } = this.offering;
-    this.own ??= {
-      ...this.shared.all(),
+    this.#own ??= {
+      ...this.#shared.all(),
       [ZONE]: zone,
       [KARPENTER_CAPACITY_TYPE]: capacityType,
       ...(zoneId && { [ZONE_ID]: zoneId }),
     };
-    return this.own;
+    return this.#own;
   }
 }
 

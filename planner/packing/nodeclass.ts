@@ -49,51 +49,51 @@ const taintIds = (taints: readonly Taint[]): unknown =>
 /** Groups nodes by the labels that somebody asks about and by their taints. */
 export class Groups {
   readonly views: GroupView[] = [];
-  private readonly ids = new Map<string, number>();
+  readonly #ids = new Map<string, number>();
   /** Groups of nodes to come, by their NodePool's taints and what is asked of their labels. */
-  private readonly ofOffers = new Map<readonly Taint[], Map<string, number>>();
-  private readonly keys: readonly string[];
-  private readonly splitsOffers: boolean;
+  readonly #ofOffers = new Map<readonly Taint[], Map<string, number>>();
+  readonly #keys: readonly string[];
+  readonly #splitsOffers: boolean;
 
   /** `splitsOffers` keeps nodes to come apart from those that stand. */
   constructor(keys: readonly string[], splitsOffers: boolean) {
-    this.keys = keys;
-    this.splitsOffers = splitsOffers;
+    this.#keys = keys;
+    this.#splitsOffers = splitsOffers;
   }
 
   /** The group of a node that stands. */
   of(labels: Labels, taints: readonly Taint[], name: string): number {
-    const values = this.keys.map((key) => (key === 'metadata.name' ? name : (labels[key] ?? null)));
+    const values = this.#keys.map((key) => (key === 'metadata.name' ? name : (labels[key] ?? null)));
     const id = JSON.stringify([values, taintIds(taints), false]);
-    return this.known(id, () => ({ name, labels, taints }));
+    return this.#known(id, () => ({ name, labels, taints }));
   }
 
   /** The group of nodes to come; `taints` are those of their NodePool. */
   ofOffer(offer: Offer, taints: readonly Taint[]): number {
     let short = '';
-    for (const key of this.keys) {
+    for (const key of this.#keys) {
       const value = key === 'metadata.name' || key === HOSTNAME ? '' : offer.label(key);
       short += value === undefined ? '-' : `${value.length}:${value}`;
     }
-    const ofTaints = this.ofOffers.get(taints) ?? new Map<string, number>();
-    this.ofOffers.set(taints, ofTaints);
+    const ofTaints = this.#ofOffers.get(taints) ?? new Map<string, number>();
+    this.#ofOffers.set(taints, ofTaints);
     let group = ofTaints.get(short);
     if (group === undefined) {
       // Every node has a hostname of its own, which would make every node a group; matchFields is the way to ask for one.
-      const values = this.keys.map((key) =>
+      const values = this.#keys.map((key) =>
         key === 'metadata.name' || key === HOSTNAME ? '' : (offer.label(key) ?? null),
       );
-      const id = JSON.stringify([values, taintIds(taints), this.splitsOffers]);
-      group = this.known(id, () => ({ name: '', labels: { ...offer.labels, [HOSTNAME]: '' }, taints }));
+      const id = JSON.stringify([values, taintIds(taints), this.#splitsOffers]);
+      group = this.#known(id, () => ({ name: '', labels: { ...offer.labels, [HOSTNAME]: '' }, taints }));
       ofTaints.set(short, group);
     }
     return group;
   }
 
-  private known(id: string, view: () => GroupView): number {
-    const known = this.ids.get(id);
+  #known(id: string, view: () => GroupView): number {
+    const known = this.#ids.get(id);
     if (known !== undefined) return known;
-    this.ids.set(id, this.views.length);
+    this.#ids.set(id, this.views.length);
     this.views.push(view());
     return this.views.length - 1;
   }

@@ -23,21 +23,21 @@ export class Packing {
   readonly column: (OfferColumn | undefined)[];
   /** Movable pods per node: count by shape. Pods that never move are in `free` and `counts` alone. */
   readonly content: Map<number, number>[];
-  private readonly spare: number[] = [];
+  readonly #spare: number[] = [];
   nodes: number;
   readonly standing: number;
   /** Movable pods that are not on the standing node that they were on. */
   moved = 0;
   /** Movable pods per standing node and shape, as it was at first. */
-  private readonly original: readonly ReadonlyMap<number, number>[];
-  private readonly limits: Limits;
-  private readonly hasLimits: boolean;
-  private readonly expense: Expense;
+  readonly #original: readonly ReadonlyMap<number, number>[];
+  readonly #limits: Limits;
+  readonly #hasLimits: boolean;
+  readonly #expense: Expense;
   readonly journal = new Journal();
 
   /** Whether every node costs its price, whatever is on it and however many there are. */
   get isPlain(): boolean {
-    return this.expense.isPlain;
+    return this.#expense.isPlain;
   }
 
   /** Begins with every standing node open and every pod where it is. */
@@ -54,9 +54,9 @@ export class Packing {
     this.open = new Uint8Array(room).fill(1, 0, this.standing);
     this.column = problem.standing.map(() => undefined);
     this.counts = new Counts(problem, room);
-    this.limits = new Limits(new Set(problem.everyColumn.map((column) => column.offer.pool)));
-    this.hasLimits = !this.limits.isEmpty();
-    this.expense = new Expense(problem);
+    this.#limits = new Limits(new Set(problem.everyColumn.map((column) => column.offer.pool)));
+    this.#hasLimits = !this.#limits.isEmpty();
+    this.#expense = new Expense(problem);
     const coming = Int32Array.from(problem.pending);
     this.content = problem.standing.map((each, node) => {
       const content = new Map<number, number>();
@@ -65,7 +65,7 @@ export class Packing {
         if (each.movable.has(pod)) {
           content.set(shape, (content.get(shape) ?? 0) + 1);
           coming[shape] = (coming[shape] ?? 0) + 1;
-          this.expense.addRisk(each.podRisk ?? 0);
+          this.#expense.addRisk(each.podRisk ?? 0);
         } else this.counts.add(shape, node, this.group[node] ?? 0, 1);
       });
       return content;
@@ -74,7 +74,7 @@ export class Packing {
     this.content.forEach((content, node) => {
       for (const [shape, n] of content) this.counts.add(shape, node, this.group[node] ?? 0, n);
     });
-    this.original = this.content.map((content) => new Map(content));
+    this.#original = this.content.map((content) => new Map(content));
     this.cost();
   }
 
@@ -82,13 +82,13 @@ export class Packing {
   undo(to = 0): void {
     this.journal.takeBack(to, (step) => {
       if (step.kind === 'put') this.put(step.shape, step.node, -step.n);
-      else if (step.kind === 'open') this.turn(step.node, step.was);
-      else if (step.column) this.place(step.node, step.column);
+      else if (step.kind === 'open') this.#turn(step.node, step.was);
+      else if (step.column) this.#place(step.node, step.column);
       else this.sell(step.node);
     });
   }
 
-  private grow(): void {
+  #grow(): void {
     const room = this.open.length * 2;
     const free = new Float64Array(room * this.width);
     free.set(this.free);
@@ -103,7 +103,7 @@ export class Packing {
 
   /** The number that the next node bought will have. */
   nextNode(): number {
-    return this.spare.at(-1) ?? this.nodes;
+    return this.#spare.at(-1) ?? this.nodes;
   }
 
   /** What is left on a node. */
@@ -113,40 +113,40 @@ export class Packing {
 
   /** Opens a new, empty node of a column and returns its number. */
   buy(column: OfferColumn): number {
-    const node = this.spare.pop() ?? this.nodes++;
-    if (node >= this.open.length) this.grow();
-    this.place(node, column);
+    const node = this.#spare.pop() ?? this.nodes++;
+    if (node >= this.open.length) this.#grow();
+    this.#place(node, column);
     this.journal.note({ kind: 'bought', node, column: undefined });
     return node;
   }
 
   /** Whether the NodePool's limits leave room for one more such node. */
   canBuy(column: OfferColumn): boolean {
-    return !this.hasLimits || this.limits.allows(column.offer.pool.metadata.name, column.offer.type);
+    return !this.#hasLimits || this.#limits.allows(column.offer.pool.metadata.name, column.offer.type);
   }
 
   /** Whether the limits of its NodePool leave room for a closed standing node. */
   canReopen(node: number): boolean {
     const standing = this.problem.standing[node];
-    if (!this.hasLimits || !standing?.capacity) return true;
-    return this.limits.allowsBack(poolNameOf(standing.view.labels), standing.capacity);
+    if (!this.#hasLimits || !standing?.capacity) return true;
+    return this.#limits.allowsBack(poolNameOf(standing.view.labels), standing.capacity);
   }
 
   /** Whether every NodePool is within its limits, or as far beyond as it was at first. */
   keepsLimits(): boolean {
-    return !this.hasLimits || this.limits.areKept();
+    return !this.#hasLimits || this.#limits.areKept();
   }
 
-  private countBought(column: OfferColumn | undefined, sign: 1 | -1): void {
-    if (!this.hasLimits || !column) return;
-    this.limits.count(column.offer.pool.metadata.name, capacityOf(column.offer.type), sign);
+  #countBought(column: OfferColumn | undefined, sign: 1 | -1): void {
+    if (!this.#hasLimits || !column) return;
+    this.#limits.count(column.offer.pool.metadata.name, capacityOf(column.offer.type), sign);
   }
 
-  private place(node: number, column: OfferColumn): void {
-    this.countBought(column, 1);
-    this.expense.count(column, 1);
-    const again = this.spare.indexOf(node);
-    if (again >= 0) this.spare.splice(again, 1);
+  #place(node: number, column: OfferColumn): void {
+    this.#countBought(column, 1);
+    this.#expense.count(column, 1);
+    const again = this.#spare.indexOf(node);
+    if (again >= 0) this.#spare.splice(again, 1);
     this.free.set(column.room, node * this.width);
     this.group[node] = column.group;
     this.open[node] = 1;
@@ -157,16 +157,16 @@ export class Packing {
   /** Opens or closes a standing node; its movable pods must be off it when it closes. */
   setOpen(node: number, isOpen: boolean): void {
     this.journal.note({ kind: 'open', node, was: this.open[node] ?? 0 });
-    this.turn(node, isOpen ? 1 : 0);
+    this.#turn(node, isOpen ? 1 : 0);
   }
 
-  private turn(node: number, to: number): void {
+  #turn(node: number, to: number): void {
     const standing = this.problem.standing[node];
-    if (this.hasLimits && standing?.capacity && this.open[node] !== to) {
-      this.limits.count(poolNameOf(standing.view.labels), standing.capacity, to === 1 ? 1 : -1);
+    if (this.#hasLimits && standing?.capacity && this.open[node] !== to) {
+      this.#limits.count(poolNameOf(standing.view.labels), standing.capacity, to === 1 ? 1 : -1);
     }
     const billed = standing?.billed;
-    if (billed && this.open[node] !== to) this.expense.count(billed, to === 1 ? 1 : -1);
+    if (billed && this.open[node] !== to) this.#expense.count(billed, to === 1 ? 1 : -1);
     this.open[node] = to;
   }
 
@@ -174,11 +174,11 @@ export class Packing {
   sell(node: number): void {
     this.journal.note({ kind: 'bought', node, column: this.column[node] });
     const column = this.column[node];
-    this.countBought(column, -1);
-    if (column) this.expense.count(column, -1);
+    this.#countBought(column, -1);
+    if (column) this.#expense.count(column, -1);
     this.open[node] = 0;
     this.column[node] = undefined;
-    this.spare.push(node);
+    this.#spare.push(node);
   }
 
   /** How many more pods of the shape the node has room for, rules about other pods apart. */
@@ -208,14 +208,14 @@ export class Packing {
     const before = content.get(shape) ?? 0;
     const count = before + n;
     if (node < this.standing) {
-      const at = this.original[node]?.get(shape) ?? 0;
+      const at = this.#original[node]?.get(shape) ?? 0;
       if (at > 0) this.moved += Math.max(0, at - count) - Math.max(0, at - before);
     }
     this.journal.note({ kind: 'put', shape, node, n });
     if (count === 0) content.delete(shape);
     else content.set(shape, count);
     this.counts.add(shape, node, this.group[node] ?? 0, n);
-    if (this.expense.hasRisk) this.expense.addRisk(n * this.podRisk(node));
+    if (this.#expense.hasRisk) this.#expense.addRisk(n * this.podRisk(node));
   }
 
   /** Puts as many of `most` pods as the node takes, rules and all; returns how many. */
@@ -243,7 +243,7 @@ export class Packing {
       if (!this.open[node]) continue;
       for (const [shape, n] of this.content[node] ?? []) {
         if (!this.counts.hasRules(shape)) continue;
-        if (node < this.standing && n <= (this.original[node]?.get(shape) ?? 0)) continue;
+        if (node < this.standing && n <= (this.#original[node]?.get(shape) ?? 0)) continue;
         const group = this.group[node] ?? 0;
         this.counts.add(shape, node, group, -1);
         const isIn = this.counts.isLawful(shape, node, group);
@@ -265,12 +265,12 @@ export class Packing {
   price(node: number): number {
     const column = this.column[node];
     if (column) return this.priceOf(column);
-    return this.expense.priceOfStanding(node, this.open[node] === 1);
+    return this.#expense.priceOfStanding(node, this.open[node] === 1);
   }
 
   /** What one more node of the column costs. */
   priceOf(column: OfferColumn): number {
-    return this.expense.priceOf(column);
+    return this.#expense.priceOf(column);
   }
 
   /** What a pod on the node adds to its price. */
@@ -280,7 +280,7 @@ export class Packing {
 
   /** USD per hour of all open nodes that the plan pays for, with what their risk is expected to cost. */
   cost(): number {
-    return this.expense.total(this.nodes, this.open, this.column);
+    return this.#expense.total(this.nodes, this.open, this.column);
   }
 
   /** How full a node is, by the worth of what it holds for its price. */
@@ -292,11 +292,11 @@ export class Packing {
 
   /** Movable pods that a standing node had at first, per shape. */
   originalContent(node: number): ReadonlyMap<number, number> {
-    return this.original[node] ?? NOTHING;
+    return this.#original[node] ?? NOTHING;
   }
 
   originalCount(node: number, shape: number): number {
-    return this.original[node]?.get(shape) ?? 0;
+    return this.#original[node]?.get(shape) ?? 0;
   }
 
   /** Movable pods on nodes that the plan pays for, per shape, and those that wait. */

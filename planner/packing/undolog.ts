@@ -9,39 +9,39 @@ export type Step =
 
 /** The changes since some mark, so that they can be taken back, to the last mark or to an earlier one. */
 export class Journal {
-  private steps: Step[] = [];
-  private isOn = false;
+  #steps: Step[] = [];
+  #isOn = false;
 
   /** Begins to note, if it has not; returns where it stands, for `since`. */
   mark(): number {
-    this.isOn = true;
-    return this.steps.length;
+    this.#isOn = true;
+    return this.#steps.length;
   }
 
   note(step: Step): void {
-    if (this.isOn) this.steps.push(step);
+    if (this.#isOn) this.#steps.push(step);
   }
 
   /** Forgets everything: what was changed stays. */
   forget(): void {
-    this.steps = [];
-    this.isOn = false;
+    this.#steps = [];
+    this.#isOn = false;
   }
 
   /** Hands out the steps since a mark, the last first, and forgets them; `take` is run without notes. */
   takeBack(to: number, take: (step: Step) => void): void {
-    const steps = this.steps.splice(to).reverse();
+    const steps = this.#steps.splice(to).reverse();
     this.unnoted(() => {
       for (const step of steps) take(step);
     });
-    this.isOn = to > 0;
+    this.#isOn = to > 0;
   }
 
   /** Runs what takes back all of its own changes, without notes. */
   unnoted(run: () => void): void {
-    const was = this.isOn;
-    this.isOn = false;
+    const was = this.#isOn;
+    this.#isOn = false;
     run();
-    this.isOn = was;
+    this.#isOn = was;
   }
 }

@@ -30,15 +30,15 @@ export interface Choice {
 
 /** What could take the place of bought nodes under the same NodePools. */
 export class Choices {
-  private readonly problem: Problem;
+  readonly #problem: Problem;
   /** Whether a column's cost is its price. */
-  private readonly isByPrice: boolean;
+  readonly #isByPrice: boolean;
   /** What was found for nodes of a column with the same content; NodePools with limits apart. */
-  private readonly known = new Map<OfferColumn, Map<string, Choice>>();
+  readonly #known = new Map<OfferColumn, Map<string, Choice>>();
 
   constructor(problem: Problem) {
-    this.problem = problem;
-    this.isByPrice =
+    this.#problem = problem;
+    this.#isByPrice =
       problem.commitments.length === 0 && problem.everyColumn.every((column) => column.podRisk === 0);
   }
 
@@ -47,7 +47,7 @@ export class Choices {
     const { pool, type } = node.column.offer;
     const poolName = pool.metadata.name;
     if (ledger.has(poolName)) {
-      const found = this.find(node, ledger, most);
+      const found = this.#find(node, ledger, most);
       ledger.take(
         poolName,
         type,
@@ -56,22 +56,22 @@ export class Choices {
       return found;
     }
     const key = [...node.content].sort(([a], [b]) => a - b).join(' ');
-    const ofColumn = this.known.get(node.column) ?? new Map<string, Choice>();
-    this.known.set(node.column, ofColumn);
-    const found = ofColumn.get(key) ?? this.find(node, ledger, most);
+    const ofColumn = this.#known.get(node.column) ?? new Map<string, Choice>();
+    this.#known.set(node.column, ofColumn);
+    const found = ofColumn.get(key) ?? this.#find(node, ledger, most);
     ofColumn.set(key, found);
     return found;
   }
 
-  private find(node: BoughtNode, ledger: LimitLedger, most: number): Choice {
+  #find(node: BoughtNode, ledger: LimitLedger, most: number): Choice {
     const { pool, type } = node.column.offer;
     const needs = minValuesOf(pool);
     const isLimited = ledger.has(pool.metadata.name);
     const isAllowed = ({ offer }: OfferColumn): boolean =>
       ledger.allows(pool.metadata.name, type, offer.type);
-    if (needs.size === 0 && this.isByPrice) {
+    if (needs.size === 0 && this.#isByPrice) {
       const ofAll = (test: (column: OfferColumn) => boolean): OfferColumn[][] => {
-        const next = this.holders(node, MAX_CHOICES);
+        const next = this.#holders(node, MAX_CHOICES);
         if (!isLimited) return plainBundles(next, most);
         return plainBundles(() => {
           let column = next();
@@ -83,7 +83,7 @@ export class Choices {
       const bundles = within.length > 0 || !isLimited ? within : ofAll(() => true);
       return { column: bundles[0]?.[0] ?? node.column, bundles };
     }
-    const all = this.inOrderOfCost(node);
+    const all = this.#inOrderOfCost(node);
     const within = all.filter(isAllowed);
     // A claim with fewer values than minValues would be refused by the API server.
     const choices = bundle(within, needs).length > 0 ? within : all;
@@ -100,8 +100,8 @@ export class Choices {
   }
 
   /** Columns that hold what is on the node, in a place that suits every pod there, in order of price. */
-  private holders(node: BoughtNode, most: number): () => OfferColumn | undefined {
-    const { problem } = this;
+  #holders(node: BoughtNode, most: number): () => OfferColumn | undefined {
+    const problem = this.#problem;
     const { everyColumn, allowed, sizes } = problem;
     const width = problem.dimensions.length;
     const load = new Float64Array(width);
@@ -149,13 +149,13 @@ export class Choices {
     };
   }
 
-  private inOrderOfCost(node: BoughtNode): OfferColumn[] {
-    const next = this.holders(node, Number.POSITIVE_INFINITY);
+  #inOrderOfCost(node: BoughtNode): OfferColumn[] {
+    const next = this.#holders(node, Number.POSITIVE_INFINITY);
     const columns: OfferColumn[] = [];
     for (let column = next(); column; column = next()) columns.push(column);
     const costOf = (column: OfferColumn): number => {
       // What is meant may be the cheapest for its commitment alone.
-      if (column === node.column && this.problem.commitments.length > 0) return 0;
+      if (column === node.column && this.#problem.commitments.length > 0) return 0;
       return column.price + node.pods.length * column.podRisk;
     };
     return columns.sort((a, b) => costOf(a) - costOf(b));

@@ -12,18 +12,18 @@ export class Rest {
   pods = 0;
   total = 0;
   /** How many of the shapes have run out. */
-  private gone = Number.POSITIVE_INFINITY;
+  #gone = Number.POSITIVE_INFINITY;
   /** The least that any pod asks of CPU and of memory: with less left, a node is full. */
   least: readonly [number, number] = [0, 0];
   /** What a unit of each dimension is worth. */
-  private readonly prices: Float64Array;
+  readonly #prices: Float64Array;
   /** Whether the shapes are in the order of their worth, so that those that are too large can be passed over. */
-  private isOrdered = false;
+  #isOrdered = false;
 
   constructor(packing: Packing, left: Int32Array, o: FillOptions) {
     this.left = left;
     this.worth = o.worth;
-    this.prices = o.prices;
+    this.#prices = o.prices;
     this.sizes = packing.problem.sizes;
     this.width = packing.width;
     this.shapes = o.order;
@@ -33,8 +33,8 @@ export class Rest {
 
   /** Leaves out the shapes that have run out, once they are many. */
   narrow(): void {
-    if (this.gone * 8 < this.shapes.length) return;
-    this.gone = 0;
+    if (this.#gone * 8 < this.shapes.length) return;
+    this.#gone = 0;
     const { left, sizes, width } = this;
     this.shapes = this.shapes.filter((shape) => (left[shape] as number) > 0);
     let cpu = Number.POSITIVE_INFINITY;
@@ -46,27 +46,27 @@ export class Rest {
       this.total += (left[shape] as number) * (this.worth[shape] as number);
     }
     this.least = [cpu, memory];
-    this.isOrdered = this.shapes.every(
+    this.#isOrdered = this.shapes.every(
       (shape, i) =>
         i === 0 || (this.worth[shape] as number) <= (this.worth[this.shapes[i - 1] as number] as number),
     );
   }
 
-  private isFull(trial: Trial): boolean {
+  #isFull(trial: Trial): boolean {
     return (trial.free[0] as number) < this.least[0] || (trial.free[1] as number) < this.least[1];
   }
 
   /** What a pod that fits can be worth at most: what the room is worth. */
-  private mostOf(trial: Trial): number {
+  #mostOf(trial: Trial): number {
     let most = 1e-9;
-    for (let d = 0; d < this.width; d += 1) most += (this.prices[d] as number) * (trial.free[d] as number);
+    for (let d = 0; d < this.width; d += 1) most += (this.#prices[d] as number) * (trial.free[d] as number);
     return most * (1 + 1e-9);
   }
 
   /** The first shape, by place from `from` on, that is not worth more than `most`. */
-  private skip(from: number, most: number): number {
+  #skip(from: number, most: number): number {
     const { worth, shapes } = this;
-    if (!this.isOrdered || from >= shapes.length || (worth[shapes[from] as number] as number) <= most)
+    if (!this.#isOrdered || from >= shapes.length || (worth[shapes[from] as number] as number) <= most)
       return from;
     let low = from + 1;
     let high = shapes.length;
@@ -82,20 +82,20 @@ export class Rest {
   fillInOrder(trial: Trial): number {
     const { shapes } = this;
     let packed = 0;
-    let most = this.mostOf(trial);
-    for (let i = this.skip(0, most); i < shapes.length; i = this.skip(i + 1, most)) {
+    let most = this.#mostOf(trial);
+    for (let i = this.#skip(0, most); i < shapes.length; i = this.#skip(i + 1, most)) {
       const shape = shapes[i] as number;
       const n = trial.take(shape, this.left[shape] as number);
       if (n === 0) continue;
       packed += n * (this.worth[shape] as number);
-      if (this.isFull(trial)) break;
-      most = this.mostOf(trial);
+      if (this.#isFull(trial)) break;
+      most = this.#mostOf(trial);
     }
     return packed;
   }
 
   /** The first shape from a place on that asks more memory for its CPU than `aim`, or that does not. */
-  private seek(from: number, aim: number, isHeavy: boolean): number {
+  #seek(from: number, aim: number, isHeavy: boolean): number {
     const { shapes, sizes, width } = this;
     let i = from;
     while (i < shapes.length) {
@@ -115,38 +115,38 @@ export class Rest {
     const { free } = trial;
     const end = shapes.length;
     const aim = (free[1] as number) / Math.max(1, free[0] as number);
-    let most = this.mostOf(trial);
-    let h = this.seek(this.skip(0, most), aim, true);
-    let l = this.seek(this.skip(0, most), aim, false);
+    let most = this.#mostOf(trial);
+    let h = this.#seek(this.#skip(0, most), aim, true);
+    let l = this.#seek(this.#skip(0, most), aim, false);
     let takenHeavy = 0;
     let takenLight = 0;
     let packed = 0;
-    while (!this.isFull(trial) && (h < end || l < end)) {
+    while (!this.#isFull(trial) && (h < end || l < end)) {
       const wantsHeavy = (free[1] as number) > aim * (free[0] as number);
       const isHeavy = (wantsHeavy && h < end) || l >= end;
       const shape = shapes[isHeavy ? h : l] as number;
       const taken = isHeavy ? takenHeavy : takenLight;
       if (taken < (left[shape] as number) && trial.take(shape, 1) === 1) {
         packed += worth[shape] as number;
-        most = this.mostOf(trial);
+        most = this.#mostOf(trial);
         if (isHeavy) takenHeavy += 1;
         else takenLight += 1;
       } else if (isHeavy) {
-        h = this.seek(h + 1, aim, true);
+        h = this.#seek(h + 1, aim, true);
         takenHeavy = 0;
       } else {
-        l = this.seek(l + 1, aim, false);
+        l = this.#seek(l + 1, aim, false);
         takenLight = 0;
       }
       // What is worth more than the room that is left does not fit; the next one begins with none taken.
-      const heavy = this.skip(h, most);
+      const heavy = this.#skip(h, most);
       if (heavy !== h) {
-        h = this.seek(heavy, aim, true);
+        h = this.#seek(heavy, aim, true);
         takenHeavy = 0;
       }
-      const light = this.skip(l, most);
+      const light = this.#skip(l, most);
       if (light !== l) {
-        l = this.seek(light, aim, false);
+        l = this.#seek(light, aim, false);
         takenLight = 0;
       }
     }
@@ -158,7 +158,7 @@ export class Rest {
     for (const [shape, n] of content) {
       const left = (this.left[shape] as number) - n;
       this.left[shape] = left;
-      if (left === 0) this.gone += 1;
+      if (left === 0) this.#gone += 1;
       this.pods -= n;
       this.total -= n * (this.worth[shape] as number);
     }

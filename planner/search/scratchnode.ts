@@ -6,39 +6,40 @@ export type Content = [shape: number, n: number][];
 /** A node that is filled to see what it would hold: no packing is changed but for counts of rules, which `end` gives back. */
 export class Trial {
   readonly free: Float64Array;
-  private readonly packing: Packing;
-  private readonly width: number;
-  private node = 0;
-  private group = 0;
+  readonly #packing: Packing;
+  readonly #width: number;
+  #node = 0;
+  #group = 0;
   /** The shapes that are on the node, and how many they are. */
-  private readonly shapes: Int32Array;
-  private kinds = 0;
+  readonly #shapes: Int32Array;
+  #kinds = 0;
   /** What `keep` was told to keep: for each the number of shapes, then each with its count. */
-  private kept = new Int32Array(1024);
-  private keptEnd = 0;
+  #kept = new Int32Array(1024);
+  #keptEnd = 0;
   /** Per shape, how many are on the node now. */
-  private readonly held: Int32Array;
+  readonly #held: Int32Array;
 
   constructor(packing: Packing) {
-    this.packing = packing;
-    this.width = packing.width;
-    this.free = new Float64Array(this.width);
-    this.held = new Int32Array(packing.problem.shapes.length);
-    this.shapes = new Int32Array(packing.problem.shapes.length);
+    this.#packing = packing;
+    this.#width = packing.width;
+    this.free = new Float64Array(this.#width);
+    this.#held = new Int32Array(packing.problem.shapes.length);
+    this.#shapes = new Int32Array(packing.problem.shapes.length);
   }
 
   /** Begins with an empty node of this number, group and room. */
   begin(node: number, group: number, room: Float64Array): void {
-    this.node = node;
-    this.group = group;
+    this.#node = node;
+    this.#group = group;
     this.free.set(room);
   }
 
   /** Puts as many of `most` pods as the node takes, rules and all; returns how many. */
   take(shape: number, most: number): number {
-    const { problem, counts } = this.packing;
-    if (!problem.allowed[this.group * problem.shapes.length + shape]) return 0;
-    const { free, width } = this;
+    const { problem, counts } = this.#packing;
+    if (!problem.allowed[this.#group * problem.shapes.length + shape]) return 0;
+    const { free } = this;
+    const width = this.#width;
     const { sizes } = problem;
     const at = shape * width;
     let n = most;
@@ -52,67 +53,70 @@ export class Trial {
     if (n === 0) return 0;
     if (counts.hasRules(shape)) {
       let put = 0;
-      while (put < n && counts.allows(shape, this.node, this.group)) {
-        counts.add(shape, this.node, this.group, 1);
+      while (put < n && counts.allows(shape, this.#node, this.#group)) {
+        counts.add(shape, this.#node, this.#group, 1);
         put += 1;
       }
       if (put === 0) return 0;
       n = put;
-    } else counts.add(shape, this.node, this.group, n);
+    } else counts.add(shape, this.#node, this.#group, n);
     for (let d = 0; d < width; d += 1) free[d] = (free[d] as number) - n * (sizes[at + d] as number);
-    const held = this.held[shape] as number;
-    if (held === 0) this.shapes[this.kinds++] = shape;
-    this.held[shape] = held + n;
+    const held = this.#held[shape] as number;
+    if (held === 0) this.#shapes[this.#kinds++] = shape;
+    this.#held[shape] = held + n;
     return n;
   }
 
   /** Ends the trial; returns what was on the node. */
   end(): Content {
     const kept = this.keep();
-    this.keptEnd = kept;
+    this.#keptEnd = kept;
     return this.contentOf(kept);
   }
 
   /** Ends the trial; what was on the node can be had by the number returned until `forget`. */
   keep(): number {
-    const { kinds, shapes, held, packing } = this;
-    const at = this.keptEnd;
-    this.keptEnd = at + 1 + 2 * kinds;
-    if (this.keptEnd > this.kept.length) {
-      const grown = new Int32Array(2 * this.keptEnd);
-      grown.set(this.kept);
-      this.kept = grown;
+    const kinds = this.#kinds;
+    const shapes = this.#shapes;
+    const held = this.#held;
+    const packing = this.#packing;
+    const at = this.#keptEnd;
+    this.#keptEnd = at + 1 + 2 * kinds;
+    if (this.#keptEnd > this.#kept.length) {
+      const grown = new Int32Array(2 * this.#keptEnd);
+      grown.set(this.#kept);
+      this.#kept = grown;
     }
-    const { kept } = this;
+    const kept = this.#kept;
     kept[at] = kinds;
     for (let k = 0; k < kinds; k += 1) {
       const shape = shapes[k] as number;
       const n = held[shape] as number;
-      packing.counts.add(shape, this.node, this.group, -n);
+      packing.counts.add(shape, this.#node, this.#group, -n);
       held[shape] = 0;
       kept[at + 1 + 2 * k] = shape;
       kept[at + 2 + 2 * k] = n;
     }
-    this.kinds = 0;
+    this.#kinds = 0;
     return at;
   }
 
   contentOf(kept: number): Content {
     const content: Content = [];
-    for (let k = 0; k < (this.kept[kept] as number); k += 1) {
-      content.push([this.kept[kept + 1 + 2 * k] as number, this.kept[kept + 2 + 2 * k] as number]);
+    for (let k = 0; k < (this.#kept[kept] as number); k += 1) {
+      content.push([this.#kept[kept + 1 + 2 * k] as number, this.#kept[kept + 2 + 2 * k] as number]);
     }
     return content;
   }
 
   forget(): void {
-    this.keptEnd = 0;
+    this.#keptEnd = 0;
   }
 
   /** How many pods are on the node. */
   get pods(): number {
     let pods = 0;
-    for (let k = 0; k < this.kinds; k += 1) pods += this.held[this.shapes[k] as number] as number;
+    for (let k = 0; k < this.#kinds; k += 1) pods += this.#held[this.#shapes[k] as number] as number;
     return pods;
   }
 }
