@@ -52,7 +52,8 @@ export class DeathProxy {
     this.kubeconfig = o.kubeconfig;
   }
 
-  static async start(kubeconfig: string): Promise<DeathProxy> {
+  /** Starts on loopback; with `userAgent`, the API server records the caller's writes under that field manager. */
+  static async start(kubeconfig: string, userAgent?: string): Promise<DeathProxy> {
     const target = readKubeconfig(kubeconfig);
     const { headers, cert, key } = await credentialsOf(target).identity();
     const { caFile, caData } = target.cluster;
@@ -69,7 +70,11 @@ export class DeathProxy {
       const { host: _, ...own } = incoming.headers;
       const forward = send(
         new URL(incoming.url ?? '/', target.cluster.server),
-        { method: incoming.method, agent, headers: { ...own, ...headers } },
+        {
+          method: incoming.method,
+          agent,
+          headers: { ...own, ...headers, ...(userAgent !== undefined && { 'user-agent': userAgent }) },
+        },
         (answer) => {
           if (fate === 'after') {
             answer.resume();
