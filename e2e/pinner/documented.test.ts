@@ -22,7 +22,7 @@ import {
 } from './fixture.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
-/** What users are told of the pod pinner, row by row: its log lines, its limits, its life. */
+/** The documented behaviour of the pod pinner, row by row: log lines, limits, life. */
 
 const scene = new Scene('documented');
 const work = new Scene('documented-work');

@@ -22,15 +22,15 @@ import { createLogger } from '../../kube/component/log.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { servePeers } from '../../kube/grpc/peer.ts';
 
-/** What suites share that run components as processes against the API server that KUBECONFIG names. */
+/** Helpers of suites that run components as processes against the API server of KUBECONFIG. */
 
 export const kubeconfig = process.env.KUBECONFIG ?? '';
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
 
-/** Where the API server reaches what this process serves: it may have a network of its own. */
+/** The address at which the API server reaches this process: it may have its own network. */
 export const ownHost = process.env.SUITE_HOST ?? '127.0.0.1';
 
-/** Asks until the answer is neither undefined nor false. Throws with the last complaint after the deadline. */
+/** Asks until the answer is neither undefined nor false. Throws with the last error after the deadline. */
 export const eventually = async <T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
@@ -53,7 +53,7 @@ export const eventually = async <T>(
 
 type Stream = ServerDuplexStream<ClientMessage, ServerMessage>;
 
-/** An autoscaler that tells whatever a suite wants it to tell. */
+/** An autoscaler that sends whatever a suite wants. */
 export class Autoscaler {
   readonly intents = new Map<string, Intent>();
   readonly results = new Map<string, Result>();
@@ -102,7 +102,7 @@ export class Autoscaler {
     this.#tell({ version: ++this.#version, removed: id });
   }
 
-  /** Cuts every stream; the clients come back. */
+  /** Breaks every stream; the clients come back. */
   cut(): void {
     for (const stream of this.#streams) stream.emit('error', { code: 14, details: 'cut by the suite' });
     this.#streams.clear();
@@ -138,7 +138,7 @@ export interface Line {
   readonly [field: string]: unknown;
 }
 
-/** Components are started often: what Node makes of their code is kept, which halves the work of a start. */
+/** Components start often: keeping Node's compiled code halves the work of a start. */
 const COMPILED = join(tmpdir(), 'precision-packer-compiled');
 
 /** A component of ours as a process. */
@@ -183,7 +183,7 @@ export class Component {
   }
 }
 
-/** A namespace of a suite with what it needs to create pods; everything in it goes at the end. */
+/** A namespace of a suite with what it needs to create pods; all of it is deleted at the end. */
 export class Scene {
   readonly client = connect({ kubeconfig, userAgent: 'suite', qps: 1_000, burst: 2_000 });
   readonly #nodes: string[] = [];
@@ -271,7 +271,7 @@ export class Scene {
   }
 }
 
-/** A port of loopback that nobody listens on just now. */
+/** A port of loopback that nobody listens on at the moment. */
 export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -328,7 +328,7 @@ export const nodeIntent = (
   };
 };
 
-/** So many pods of a ReplicaSet belong on the node. */
+/** An intent for `count` pods of a ReplicaSet on the node. */
 export const ownerIntent = (nodeName: string, owner: ReplicaSet, count: number, plan = PLAN): Intent => {
   const { name, uid = '', namespace = '' } = owner.metadata;
   return {
@@ -340,7 +340,7 @@ export const ownerIntent = (nodeName: string, owner: ReplicaSet, count: number, 
   };
 };
 
-/** This pod belongs on the node. */
+/** An intent for this pod on the node. */
 export const podIntent = (nodeName: string, { metadata }: Pod): Intent => {
   const { name, uid = '', namespace = '' } = metadata;
   return {
@@ -352,7 +352,7 @@ export const podIntent = (nodeName: string, { metadata }: Pod): Intent => {
   };
 };
 
-/** What a kubelet writes when it takes a Node over: who it is, what it has, that it is ready. */
+/** Joins as a kubelet does: it writes who it is, what it has, and that it is ready. */
 export const joinAs = async (client: KubeClient, name: string): Promise<void> => {
   const now = new Date().toISOString();
   const ready = {

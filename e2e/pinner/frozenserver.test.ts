@@ -12,7 +12,7 @@ t.test(
   async (t) => {
     const frozen = new Component('e2e/pinner/autoscaler.ts', {}, [namespace]);
     t.teardown(() => frozen.stop('SIGKILL'));
-    // It has published itself before the pinner looks for it.
+    // It is published before the pinner looks for it.
     const extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
     t.teardown(() => extender.stop());
     await eventually('a stream', () => frozen.said('stream'));

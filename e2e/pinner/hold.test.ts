@@ -37,7 +37,7 @@ t.teardown(async () => {
 
 const size = { storage: '1Gi' };
 
-/** A disk of the node, and a claim that is bound to one when its first pod is scheduled. */
+/** A disk of the node, and a claim that is bound to it when its first pod is scheduled. */
 const disk = async (claim: string, nodeName: string): Promise<object> => {
   const name = `${scene.home.namespace}-${claim}`;
   volumes.push(name);

@@ -22,7 +22,7 @@ t.test('a pod that kube-scheduler bound before it was nominated is a conflict, n
     const [found] = await scene.podsOf('web');
     return found?.spec.nodeName === there && found;
   });
-  // As it was seen before: on no node.
+  // As seen before: on no node.
   const { nodeName: _, ...spec } = pod.spec;
   const signal = AbortSignal.timeout(10_000);
   await t.rejects(nominate({ client }, podIntent(wished, pod), { ...pod, spec }, signal), {

@@ -17,7 +17,7 @@ import {
 } from './fixture.ts';
 import { callsOf, plan, setState, startWebhook, webhookName } from './webhookscene.ts';
 
-/** What users install, called by URL; the namespace of our components is this suite's. */
+/** The installed configuration, called by URL; this suite's namespace is our components'. */
 
 const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
 const scene = new Scene('probe');

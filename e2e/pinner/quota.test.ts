@@ -42,7 +42,7 @@ const podOf = (owner: ReplicaSet, name: string, isLate: boolean): Pod => {
     metadata: {
       name,
       namespace: work.namespace,
-      // Its labels are not the ReplicaSet's, which would delete what is too many.
+      // Its labels differ from the ReplicaSet's, which would delete surplus pods.
       labels: { of: 'suite' },
       ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: ownerName, uid, controller: true }],
     },
@@ -66,7 +66,7 @@ const outcomeOf = async (creation: Promise<unknown>): Promise<'made' | 'refused'
 t.before(async () => {
   await scene.open();
   balancer = await Balancer.start();
-  // Nothing here is about who leads.
+  // Leadership does not matter here.
   const pinner = await scene.pinner({ LEASE_DURATION: '30s', RENEW_DEADLINE: '20s' });
   await configure(client, { name: scene.configuration, port: balancer.port, workload: work.namespace });
   const ports: number[] = [];
@@ -142,7 +142,7 @@ t.test(
     notMore(first, 'while the quota holds');
     t.ok(first.some(isGated) && first.some(({ spec }) => spec.nodeName), 'some assigned, some held');
 
-    // What the refused creations were granted is not lost, and the dry runs were granted nothing.
+    // Slots granted to refused creations are free again, and dry runs were granted none.
     await client.request('DELETE', `/api/v1/namespaces/${work.namespace}/resourcequotas/few`);
     for (const { metadata } of first.filter((pod) => pod.metadata.annotations?.[PIN] === undefined)) {
       const ref = { name: metadata.name, namespace: work.namespace };

@@ -48,7 +48,7 @@ const isReady = async ({ health }: Replica): Promise<boolean> =>
 
 const balance = (): void => balancer.send(replicas.map(({ port }) => port));
 
-/** Creates pods as fast as this many creators can, as dry runs, until stopped. */
+/** Creates pods as dry runs, with this many creators at full speed, until stopped. */
 const load = (creators: number) => {
   const failures: string[] = [];
   let count = 0;
@@ -107,7 +107,7 @@ t.teardown(async () => {
 t.test(`${ROTATIONS} rotations of leaf and authority refuse no pod`, async (t) => {
   const stop = load(6);
   for (let at = 0; at < ROTATIONS; at++) {
-    // By turns: a new leaf; a new authority and then a new leaf; both lost at once.
+    // In turn: a new leaf; a new authority and then a new leaf; both lost at once.
     const lost = [[LEAF], [AUTHORITY], [AUTHORITY, LEAF]][at % 3] ?? [];
     const before = await dataOf(LEAF, 'tls.crt');
     const loads = replicas.map(

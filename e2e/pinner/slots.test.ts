@@ -31,7 +31,7 @@ import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { Hand } from '../../webhook/slots/prefetcher.ts';
 import { SlotStream, type SlotsClient } from '../../webhook/slots/stream.ts';
 
-/** The way from the webhook's replicas to the pinner's leader, over a real stream. */
+/** The path from the webhook's replicas to the pinner's leader, over a real stream. */
 
 const log = createLogger({ component: 'slots', level: 'silent' });
 const { slots } = loadPinningServices();
@@ -83,7 +83,7 @@ const request = (requestUid: string): TakeRequest => ({
   coexisting: false,
 });
 
-/** A leader whose owner has so many places on each node. */
+/** A leader whose owner has this many slots on each node. */
 const leading = (counts: readonly number[]) => {
   let now = 1_000_000;
   const store = new IntentStore(log);
@@ -148,20 +148,20 @@ t.test('two replicas, 500 creations at once, some asked twice: no slot twice, no
 
 const ROLLED_OUT = 100;
 
-/** Two shapes of pods, as while a workload is rolled out. */
+/** Two classes of pods, as during a rollout. */
 const shapes = ['a', 'b'].map((label) => {
   const { pod, ...rest } = request('');
   const { metadata, spec } = JSON.parse(pod);
   return { ...rest, pod: JSON.stringify({ metadata: { ...metadata, labels: { label } }, spec }) };
 });
 
-/** Asks a replica for a slot for a pod of one of the shapes. */
+/** Asks a replica for a slot for a pod of one of the classes. */
 const takeFrom = (hand: Hand, at: number, shape = shapes[0]): Promise<TakeReply> => {
   const one = { ...shape, requestUid: `r-${at}` } as TakeRequest;
   return hand.take(one, one.pod, 20_000);
 };
 
-/** The pod that a reply was for stands in the cluster. */
+/** Adds the pod of a reply to the cluster. */
 const show = ({ pods, ledger }: State, uid: string, { nodeName, intentId }: TakeReply): void => {
   const object: Pod = {
     metadata: {
@@ -223,7 +223,7 @@ t.test('slots in hand: two replicas, waves of pods: no slot twice, none left ove
       all += settled.length;
       waited += settled.filter(([at]) => asked.has(`r-${at}`)).length;
     }),
-    // Few places are drawn often, and show little of the hand: one round has places for all.
+    // Few slots are drawn often and rarely use prefetching: one round has slots for all.
     { numRuns: 10, examples: [[[250, 250], 1]], includeErrorInReport: true },
   );
   t.comment(`${waited} of ${all} pods waited for the leader`);
@@ -252,7 +252,7 @@ t.test('a replica that died with slots in hand is not waited for', async (t) => 
   const { dialHand, close } = await serve(slotsService(giver));
   const [dead, living] = [dialHand(), dialHand()];
   for (let at = 0; at < 20; at++) await takeFrom(dead, at);
-  // Hangs: it hears nothing and returns nothing.
+  // Hangs: it reads nothing and answers nothing.
   dead.recall = () => {};
   dead.end();
   let given = 0;
@@ -274,7 +274,7 @@ const replyTo = ({ requestUid }: TakeRequest): TakeReply => ({
   reason: '',
 });
 
-/** A leader that writes down what it is asked and answers when it is told to. */
+/** A leader that records its requests and answers on demand. */
 const slow = {
   Take: (call: ServerDuplexStream<TakeRequests, TakeReplies>) => {
     hold = call;
@@ -305,7 +305,7 @@ t.test(
     await until(() => batches.length === 2);
     const third = uids('c', 5);
     const fourth = uids('d', 1);
-    // Late ones are told so, and no slot is asked for them when the leader speaks again.
+    // Late ones are answered so, and no slot is asked for them when the leader answers again.
     await t.rejects(stream.take(request('late'), 20), /no answer within 20 ms/);
     t.equal(batches.length, 2);
     t.ok(stream.silentMs >= 0);
