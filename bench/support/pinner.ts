@@ -1,6 +1,6 @@
 import type { OwnerReference } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import type { Autoscaler } from '../../e2e/pinner/fixture.ts';
+import type { Autoscaler } from '../../e2e/pinner/fakeautoscaler.ts';
 import type { Bed } from './bed.ts';
 import { Child } from './child.ts';
 import { freePort } from './port.ts';
@@ -21,9 +21,7 @@ export interface Pinner {
 
 export const startPinner = async (bed: Bed, namespace: string): Promise<Pinner> => {
   const { ground, client, host } = bed;
-  // The suites' fixture reads it as it is loaded.
-  process.env.KUBECONFIG = ground.kubeconfig;
-  const { Autoscaler } = await import('../../e2e/pinner/fixture.ts');
+  const { Autoscaler } = await import('../../e2e/pinner/fakeautoscaler.ts');
   for (const name of ['castai-pod-pinner', 'castai-pod-pinner-webhook']) await bed.account(namespace, name);
   const autoscaler = await Autoscaler.start(client, namespace);
   const port = await freePort(host);

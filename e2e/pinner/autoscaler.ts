@@ -1,5 +1,6 @@
 import { connect } from '../../kube/client/client.ts';
-import { Autoscaler, kubeconfig } from './fixture.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { kubeconfig } from './fixture.ts';
 
 /** An autoscaler as a separate process, so that a suite can freeze it. Prints a line for each stream. */
 

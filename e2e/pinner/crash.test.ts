@@ -1,17 +1,10 @@
 import t from 'tap';
 import { PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import { Component } from './component.ts';
 import { DeathProxy, type When } from './deathproxy.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  joinAs,
-  kubeconfig,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, joinAs, kubeconfig, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 
 /** kill -9 before and after each write: the end is the same as without it. */
 

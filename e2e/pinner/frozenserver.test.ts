@@ -1,5 +1,8 @@
 import t from 'tap';
-import { Autoscaler, Component, eventually, nodeIntent, pinnerEnv, Scene } from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent } from './intents.ts';
 
 const scene = new Scene('frozen-server');
 const { client, namespace } = scene;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { isGated } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
-import { Component, eventually, joinAs } from './fixture.ts';
+import { Component } from './component.ts';
+import { eventually, joinAs } from './fixture.ts';
 import { HeldScene, HOLD_TIMEOUT_MS } from './heldscene.ts';
 import { setState } from './webhookscene.ts';
 

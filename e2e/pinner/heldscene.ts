@@ -2,16 +2,10 @@ import { isGated } from '../../api/heldpods.ts';
 import { PIN, PIN_HELD } from '../../api/labels.ts';
 import type { KubeObject, Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
 /** How long these suites hold a pod that could go elsewhere. */

@@ -8,8 +8,10 @@ import {
   PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
 } from '../../api/resources.ts';
-import { type Component, eventually, joinAs, nodeIntent } from './fixture.ts';
+import type { Component } from './component.ts';
+import { eventually, joinAs } from './fixture.ts';
 import { HeldScene } from './heldscene.ts';
+import { nodeIntent } from './intents.ts';
 
 /** Pods that can't be bound early wait behind our gate for their node, and kube-scheduler binds them there. */
 

@@ -4,7 +4,8 @@ import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { makeAuthority } from '../../webhook/certificates/x509.ts';
 import { Balancer } from './balancer.ts';
-import { type Component, eventually, freePort, ownHost, Scene } from './fixture.ts';
+import type { Component } from './component.ts';
+import { eventually, freePort, ownHost, Scene } from './fixture.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
 /**

@@ -5,16 +5,10 @@ import type { Intent } from '../../api/pinning.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { Balancer } from './balancer.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
 /** Which pods of which owners get the plan's slots, with two webhooks that the API server calls in turn. */

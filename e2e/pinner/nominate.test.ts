@@ -1,7 +1,8 @@
 import t from 'tap';
 import { NODES } from '../../api/resources.ts';
 import { nominate } from '../../extender/pods/pin.ts';
-import { eventually, joinAs, podIntent, Scene } from './fixture.ts';
+import { eventually, joinAs, Scene } from './fixture.ts';
+import { podIntent } from './intents.ts';
 
 const scene = new Scene('nominate');
 const { client } = scene;

@@ -5,8 +5,9 @@ import type { Container, Pod, ReplicaSet } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS } from '../../api/resources.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { Balancer } from './balancer.ts';
-import { eventually, freePort, nodeIntent, ownerIntent } from './fixture.ts';
+import { eventually, freePort } from './fixture.ts';
 import { HeldScene } from './heldscene.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 import { configure, startWebhook } from './webhookscene.ts';
 
 /** Two replicas of the webhook, 500 creations at once: no slot is given twice, and none is lost. */

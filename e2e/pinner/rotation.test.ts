@@ -3,7 +3,8 @@ import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { Balancer } from './balancer.ts';
-import { type Component, eventually, freePort, ownHost, Scene } from './fixture.ts';
+import type { Component } from './component.ts';
+import { eventually, freePort, ownHost, Scene } from './fixture.ts';
 import { callsOf, configure, plan, startWebhook } from './webhookscene.ts';
 
 /** Certificates change and replicas come and go, under load and with failurePolicy Fail: no pod is refused. */

@@ -35,8 +35,10 @@ const ground = GROUND_NAME ? attach(GROUND_NAME) : await up({ name: `scheduler-$
 // The fixture reads them when it is loaded.
 process.env.KUBECONFIG = ground.kubeconfig;
 process.env.SUITE_HOST = ground.hostAddress;
-const { Autoscaler, Component, eventually, freePort, joinAs, nodeIntent, pinnerEnv, podIntent } =
-  await import('./fixture.ts');
+const { eventually, freePort, joinAs, pinnerEnv } = await import('./fixture.ts');
+const { Autoscaler } = await import('./fakeautoscaler.ts');
+const { Component } = await import('./component.ts');
+const { nodeIntent, podIntent } = await import('./intents.ts');
 const { connect } = await import('../../kube/client/client.ts');
 const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'suite', qps: 1_000, burst: 2_000 });
 

@@ -5,16 +5,10 @@ import { isGated } from '../../api/heldpods.ts';
 import type { Container, MutatingWebhookConfiguration, OwnerReference, Pod } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { makeAuthority, makeLeaf } from '../../webhook/certificates/x509.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  nodeIntent,
-  ownHost,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, ownHost, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
 /**

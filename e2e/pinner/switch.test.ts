@@ -9,18 +9,10 @@ import {
   REBALANCE_PLANS,
   SECRETS,
 } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  podIntent,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent, podIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
 /** A ConfigMap turns pod pinner and webhook off and on again while they run. */

@@ -3,7 +3,8 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { KubeObject, MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { Component, ownHost } from './fixture.ts';
+import { Component } from './component.ts';
+import { ownHost } from './fixture.ts';
 
 export interface Configuration {
   readonly name: string;
