@@ -13,8 +13,8 @@ import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { namesOf } from '../support/cluster.ts';
 
 /**
- * The extender's verbs alone, over a cluster that stands in memory: `verbserver.ts NODES plan|idle`. GET /times tells
- * the milliseconds of each verb since the last time, and forgets them.
+ * The extender's verbs over a cluster in memory: `verbserver.ts NODES plan|idle`. GET /times returns the milliseconds
+ * of each verb since the last call.
  */
 
 const RESERVED = 50;
@@ -52,7 +52,7 @@ const [count = '5000', mode = 'plan'] = process.argv.slice(2);
 const state = stateOf(Number(count), mode === 'plan');
 // Nothing is bound here.
 const app = verbs({ client: {} as KubeClient, state: () => state, log });
-// From the moment that a request's head is read to the moment that its answer is handed to the kernel.
+// From reading a request's head to handing its answer to the kernel.
 let times: number[] = [];
 const started = new WeakMap<object, number>();
 app.addHook('onRequest', async (request) => void started.set(request, performance.now()));

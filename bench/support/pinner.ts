@@ -5,16 +5,16 @@ import type { Bed } from './bed.ts';
 import { Child } from './child.ts';
 import { freePort } from './port.ts';
 
-/** Far above what is measured: neither side is to wait for its own throttle. */
+/** Limits far above what is measured, so that neither side waits for its own throttle. */
 export const UNTHROTTLED = 10_000;
 
 const PLAN = 'bench';
 
-/** The pod pinner as a process that leads, and an autoscaler that tells it what a benchmark wants. */
+/** The pod pinner as a leading process, and an autoscaler that sends what a benchmark wants. */
 export interface Pinner {
   readonly child: Child;
   readonly autoscaler: Autoscaler;
-  /** Where a kube-scheduler of the ground reaches the extender's verbs. */
+  /** The URL at which a kube-scheduler of the ground reaches the extender's verbs. */
   readonly url: string;
   stop(): Promise<void>;
 }
