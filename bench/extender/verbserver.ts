@@ -2,9 +2,9 @@ import type { AddressInfo } from 'node:net';
 import type { Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { IntentStore } from '../../extender/intents/store.ts';
-import { Ledger } from '../../extender/placement/assumedpods.ts';
+import { AssumedPods } from '../../extender/placement/assumedpods.ts';
 import type { State } from '../../extender/placement/state.ts';
-import { verbs } from '../../extender/scheduler/server.ts';
+import { createExtenderServer } from '../../extender/scheduler/server.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -42,7 +42,7 @@ const stateOf = (count: number, hasPlan: boolean): State => {
     store,
     nodes,
     pods: new FakeCache<Pod>(PODS, POD_INDEXES),
-    ledger: new Ledger(Date.now),
+    assumedPods: new AssumedPods(Date.now),
     requestsOf: rememberRequests(),
     now: Date.now,
   };
@@ -51,7 +51,7 @@ const stateOf = (count: number, hasPlan: boolean): State => {
 const [count = '5000', mode = 'plan'] = process.argv.slice(2);
 const state = stateOf(Number(count), mode === 'plan');
 // Nothing is bound here.
-const app = verbs({ client: {} as KubeClient, state: () => state, log });
+const app = createExtenderServer({ client: {} as KubeClient, state: () => state, log });
 // From reading a request's head to handing its answer to the kernel.
 let times: number[] = [];
 const started = new WeakMap<object, number>();

@@ -20,10 +20,10 @@ import {
 } from '../../api/pinning.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { IntentStore } from '../../extender/intents/store.ts';
-import { Ledger } from '../../extender/placement/assumedpods.ts';
+import { AssumedPods } from '../../extender/placement/assumedpods.ts';
 import type { State } from '../../extender/placement/state.ts';
-import { SlotGiver } from '../../extender/slotservice/allocator.ts';
-import { slotsService } from '../../extender/slotservice/grpc.ts';
+import { SlotAllocator } from '../../extender/slotservice/allocator.ts';
+import { createSlotsService } from '../../extender/slotservice/grpc.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
@@ -105,21 +105,21 @@ const leading = (counts: readonly number[]) => {
     store,
     nodes,
     pods: new FakeCache<Pod>(PODS, POD_INDEXES),
-    ledger: new Ledger(() => now),
+    assumedPods: new AssumedPods(() => now),
     requestsOf: rememberRequests(),
     now: () => now,
   };
-  const giver = new SlotGiver({ log, now: () => now });
-  giver.lead(state);
+  const allocator = new SlotAllocator({ log, now: () => now });
+  allocator.lead(state);
   now += 1_000;
-  return { giver, state };
+  return { allocator, state };
 };
 
 t.test('two replicas, 500 creations at once, some asked twice: no slot twice, none left over', async () => {
   const counts = fc.array(fc.integer({ min: 0, max: 250 }), { minLength: 1, maxLength: 4 });
   await fc.assert(
     fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
-      const { dial, close } = await serve(slotsService(leading(places).giver));
+      const { dial, close } = await serve(createSlotsService(leading(places).allocator));
       const streams = [dial(), dial()];
       const ask = (at: number): Promise<TakeReply> => {
         const stream = streams[((at * 2_654_435_761 + seed) >>> 7) % 2] as SlotStream;
@@ -162,7 +162,7 @@ const takeFrom = (hand: Hand, at: number, shape = shapes[0]): Promise<TakeReply>
 };
 
 /** Adds the pod of a reply to the cluster. */
-const show = ({ pods, ledger }: State, uid: string, { nodeName, intentId }: TakeReply): void => {
+const show = ({ pods, assumedPods }: State, uid: string, { nodeName, intentId }: TakeReply): void => {
   const object: Pod = {
     metadata: {
       name: uid,
@@ -174,7 +174,7 @@ const show = ({ pods, ledger }: State, uid: string, { nodeName, intentId }: Take
     spec: { nodeName, containers: [] },
   };
   (pods as FakeCache<Pod>).put(object);
-  ledger.observe({ type: 'add', object });
+  assumedPods.observe({ type: 'add', object });
 };
 
 t.test('slots in hand: two replicas, waves of pods: no slot twice, none left over', async (t) => {
@@ -183,12 +183,12 @@ t.test('slots in hand: two replicas, waves of pods: no slot twice, none left ove
   let waited = 0;
   await fc.assert(
     fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
-      const { giver, state } = leading(places);
-      const service = slotsService(giver);
+      const { allocator, state } = leading(places);
+      const service = createSlotsService(allocator);
       const { dialHand, close } = await serve(service);
-      const take = giver.take.bind(giver);
+      const take = allocator.take.bind(allocator);
       const asked = new Set<string>();
-      giver.take = (one) => {
+      allocator.take = (one) => {
         asked.add(one.requestUid);
         return take(one);
       };
@@ -231,25 +231,25 @@ t.test('slots in hand: two replicas, waves of pods: no slot twice, none left ove
 });
 
 t.test('what is in hand and not used goes back', async (t) => {
-  const { giver, state } = leading([400]);
-  const { dialHand, close } = await serve(slotsService(giver));
+  const { allocator, state } = leading([400]);
+  const { dialHand, close } = await serve(createSlotsService(allocator));
   const hand = dialHand();
   const take = (at: number) => takeFrom(hand, at);
   for (let at = 0; at < 100; at++) t.match(await take(at), { way: 'assign' });
-  t.ok(state.ledger.ofOwner('owner').length > 100, 'some are in hand');
-  await until(() => state.ledger.ofOwner('owner').length === 100);
+  t.ok(state.assumedPods.ofOwner('owner').length > 100, 'some are in hand');
+  await until(() => state.assumedPods.ofOwner('owner').length === 100);
 
   for (let at = 100; at < 110; at++) await take(at);
-  t.ok(state.ledger.ofOwner('owner').length > 110, 'some are in hand again');
+  t.ok(state.assumedPods.ofOwner('owner').length > 110, 'some are in hand again');
   (state.nodes as FakeCache<Node>).drop('node-0');
-  await until(() => state.ledger.ofOwner('owner').length === 110);
+  await until(() => state.assumedPods.ofOwner('owner').length === 110);
   t.match(await take(110), { way: 'hold' }, 'a node that is gone takes nobody');
   close();
 });
 
 t.test('a replica that died with slots in hand is not waited for', async (t) => {
-  const { giver } = leading([100]);
-  const { dialHand, close } = await serve(slotsService(giver));
+  const { allocator } = leading([100]);
+  const { dialHand, close } = await serve(createSlotsService(allocator));
   const [dead, living] = [dialHand(), dialHand()];
   for (let at = 0; at < 20; at++) await takeFrom(dead, at);
   // Hangs: it reads nothing and answers nothing.
@@ -330,12 +330,12 @@ t.test(
 );
 
 t.test('a leader that leads no more ends the streams of those who ask it', async (t) => {
-  const { giver } = leading([1]);
-  const { dial, close } = await serve(slotsService(giver));
+  const { allocator } = leading([1]);
+  const { dial, close } = await serve(createSlotsService(allocator));
   let ends = 0;
   const stream = dial(() => ends++);
   t.match(await stream.take(request('r'), 5_000), { way: 'assign' });
-  giver.lead(undefined);
+  allocator.lead(undefined);
   await until(() => ends === 1);
   await t.rejects(stream.take(request('s'), 5_000), /does not lead/);
   const other = dial(() => ends++);
