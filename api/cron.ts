@@ -1,6 +1,8 @@
+import { validateDetailed } from 'node-cron';
+
 /**
- * Cron expressions as Kubernetes CronJobs take them: five fields, names of months and days, lists, ranges and steps,
- * the macros @hourly to @yearly, and a leading CRON_TZ=Zone (or TZ=Zone). Times are milliseconds since 1970.
+ * Cron expressions as Kubernetes CronJobs take them: five fields, macros such as @daily, a leading CRON_TZ=Zone.
+ * node-cron reads the fields, the rest is ours; see docs/designs/0013-cron.md.
  */
 
 /** An expression that can't be read; the message names the part and what is allowed there. */
@@ -11,8 +13,11 @@ export class CronError extends Error {
 export interface Cron {
   /** IANA name; UTC unless the expression says otherwise. */
   readonly zone: string;
-  /** The first time after the given one; undefined when there is none within five years. */
-  next(after: number): number | undefined;
+  /**
+   * The first time after `after` and not after `until`, in milliseconds since 1970; undefined when there is none.
+   * `until` is five years on when left out.
+   */
+  next(after: number, until?: number): number | undefined;
 }
 
 const MACROS: Readonly<Record<string, string>> = {
@@ -25,66 +30,77 @@ const MACROS: Readonly<Record<string, string>> = {
   '@hourly': '0 * * * *',
 };
 
-const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
-const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-
 interface Field {
   readonly name: string;
+  readonly key: 'minute' | 'hour' | 'dayOfMonth' | 'month' | 'dayOfWeek';
   readonly min: number;
   readonly max: number;
-  readonly names?: readonly string[];
+  /** One value: a number, or a name of a month or day. */
+  readonly value: RegExp;
 }
 
+const NUMBER = /^\d+$/;
+const MONTH = /^(\d+|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)$/i;
+const WEEKDAY = /^(\d+|sun|mon|tue|wed|thu|fri|sat)$/i;
+
 const FIELDS: readonly Field[] = [
-  { name: 'minute', min: 0, max: 59 },
-  { name: 'hour', min: 0, max: 23 },
-  { name: 'day of month', min: 1, max: 31 },
-  { name: 'month', min: 1, max: 12, names: MONTHS },
-  { name: 'day of week', min: 0, max: 7, names: DAYS },
+  { name: 'minute', key: 'minute', min: 0, max: 59, value: NUMBER },
+  { name: 'hour', key: 'hour', min: 0, max: 23, value: NUMBER },
+  { name: 'day of month', key: 'dayOfMonth', min: 1, max: 31, value: NUMBER },
+  { name: 'month', key: 'month', min: 1, max: 12, value: MONTH },
+  { name: 'day of week', key: 'dayOfWeek', min: 0, max: 7, value: WEEKDAY },
 ];
 
-const numberOf = (field: Field, text: string): number => {
-  const named = field.names?.indexOf(text.toLowerCase()) ?? -1;
-  const value =
-    named >= 0 ? named + (field.min === 1 ? 1 : 0) : /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= field.min && value <= field.max) return value;
-  throw new CronError(`'${text}' is not a ${field.name}: ${field.min} to ${field.max} is allowed`);
+/** The numbers that node-cron reads in one part of a field. Throws CronError. */
+const expand = (field: Field, part: string): readonly number[] => {
+  const { fields } = validateDetailed(FIELDS.map(({ key }) => (key === field.key ? part : '*')).join(' '));
+  if (!fields)
+    throw new CronError(`'${part}' is not a ${field.name}: ${field.min} to ${field.max} is allowed`);
+  return fields[field.key].map(Number);
 };
 
+/** One value as a number, Sunday at the end of a range as 7. Throws CronError. */
+const readValue = (field: Field, text: string): number => {
+  const [value] = field.value.test(text) ? expand(field, text) : [];
+  if (value === undefined) {
+    throw new CronError(`'${text}' is not a ${field.name}: ${field.min} to ${field.max} is allowed`);
+  }
+  return value === 0 && text === '7' ? 7 : value;
+};
+
+/**
+ * The numbers of one part, such as `5`, `*`, `1-5` or `10/20`. node-cron alone would also take `L`, `W`, `#` and
+ * ranges that run backwards, which CronJobs refuse, and not `10/20`, which CronJobs take. Throws CronError.
+ */
 const parsePart = (field: Field, part: string): readonly number[] => {
-  const [range = '', step, ...rest] = part.split('/');
-  if (rest.length > 0) throw new CronError(`'${part}' has more than one step`);
-  const by = step === undefined ? 1 : Number(step);
-  if (!Number.isInteger(by) || by < 1)
+  const [range = '', step, ...moreSteps] = part.split('/');
+  if (moreSteps.length > 0) throw new CronError(`'${part}' has more than one step`);
+  if (step !== undefined && !/^0*[1-9]\d*$/.test(step)) {
     throw new CronError(`'${part}' has a step that is not a positive number`);
-  const isAny = range === '*' || range === '?';
-  const [from = '', to, ...more] = range.split('-');
-  if (more.length > 0) throw new CronError(`'${part}' is not a range`);
-  const first = isAny ? field.min : numberOf(field, from);
-  const last = isAny
-    ? field.max
-    : to !== undefined
-      ? numberOf(field, to)
-      : step === undefined
-        ? first
-        : field.max;
+  }
+  const suffix = step === undefined ? '' : `/${step}`;
+  if (range === '*' || range === '?') return expand(field, `*${suffix}`);
+  const [from = '', to, ...moreEnds] = range.split('-');
+  if (moreEnds.length > 0) throw new CronError(`'${part}' is not a range`);
+  const first = readValue(field, from);
+  if (to === undefined && step === undefined) return [first];
+  const last = to === undefined ? field.max : readValue(field, to);
   if (last < first) throw new CronError(`'${part}' ends before it begins`);
-  return Array.from({ length: Math.floor((last - first) / by) + 1 }, (_, i) => first + i * by);
+  return expand(field, `${first}-${last}${suffix}`);
 };
 
-interface Parsed {
-  readonly values: ReadonlySet<number>;
+interface Values {
+  readonly has: ReadonlySet<number>;
   readonly isAny: boolean;
 }
 
-const parseField = (field: Field, text: string): Parsed => {
-  const values = new Set(text.split(',').flatMap((part) => parsePart(field, part)));
+const parseField = (field: Field, text: string): Values => {
+  const values = text.split(',').flatMap((part) => parsePart(field, part));
   // Sunday is 0 and 7.
-  if (field.max === 7 && values.has(7)) values.add(0);
-  return { values, isAny: /^[*?]/.test(text) };
+  return { has: new Set(field.max === 7 ? values.map((n) => n % 7) : values), isAny: /^[*?]/.test(text) };
 };
 
-interface Wall {
+interface WallTime {
   readonly year: number;
   readonly month: number;
   readonly day: number;
@@ -92,7 +108,20 @@ interface Wall {
   readonly minute: number;
 }
 
-const wallClock = (zone: string): ((at: number) => Wall) => {
+/** Tells what clocks in the zone show. Throws RangeError on a zone that is not known. */
+const wallClock = (zone: string): ((at: number) => WallTime) => {
+  if (zone === 'UTC') {
+    return (at) => {
+      const date = new Date(at);
+      return {
+        year: date.getUTCFullYear(),
+        month: date.getUTCMonth() + 1,
+        day: date.getUTCDate(),
+        hour: date.getUTCHours(),
+        minute: date.getUTCMinutes(),
+      };
+    };
+  }
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
     hourCycle: 'h23',
@@ -112,54 +141,51 @@ const wallClock = (zone: string): ((at: number) => Wall) => {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const HORIZON_DAYS = 5 * 366;
+const HORIZON = 5 * 366 * DAY;
 
 /** Reads a cron expression. Throws CronError. */
 export const parseCron = (expression: string): Cron => {
   const [, zoneGiven, body = ''] = /^(?:(?:CRON_)?TZ=(\S+)\s+)?(.*)$/.exec(expression.trim()) ?? [];
   const zone = zoneGiven ?? 'UTC';
-  let wall: (at: number) => Wall;
+  let wallTimeOf: (at: number) => WallTime;
   try {
-    wall = wallClock(zone);
+    wallTimeOf = wallClock(zone);
   } catch (cause) {
     throw new CronError(`'${zone}' is not a time zone such as Europe/Berlin`, { cause });
   }
-  const text = MACROS[body.toLowerCase()] ?? body;
-  const fields = text.split(/\s+/);
-  if (fields.length !== FIELDS.length) {
+  const texts = (MACROS[body.toLowerCase()] ?? body).split(/\s+/);
+  const [minutes, hours, days, months, weekdays, ...others] =
+    texts.length === FIELDS.length ? FIELDS.map((field, i) => parseField(field, texts[i] ?? '')) : [];
+  if (!minutes || !hours || !days || !months || !weekdays || others.length > 0) {
     throw new CronError(
       `'${expression}' does not have five fields: minute, hour, day of month, month, day of week`,
     );
   }
-  const [minutes, hours, days, months, weekdays] = FIELDS.map((field, i) =>
-    parseField(field, fields[i] ?? ''),
-  );
-  if (!minutes || !hours || !days || !months || !weekdays)
-    throw new CronError(`'${expression}' can't be read`);
 
-  const isDay = (w: Wall): boolean => {
-    if (!months.values.has(w.month)) return false;
-    const isOfMonth = days.values.has(w.day);
-    const isOfWeek = weekdays.values.has(new Date(Date.UTC(w.year, w.month - 1, w.day)).getUTCDay());
-    // Where both are restricted, either is enough; so does cron.
+  const isDay = (wall: WallTime): boolean => {
+    if (!months.has.has(wall.month)) return false;
+    const isOfMonth = days.has.has(wall.day);
+    const weekday = new Date(Date.UTC(wall.year, wall.month - 1, wall.day)).getUTCDay();
+    const isOfWeek = weekdays.has.has(weekday);
+    // Where both are restricted, either is enough, as in cron(5); node-cron asks for both.
     return days.isAny || weekdays.isAny ? isOfMonth && isOfWeek : isOfMonth || isOfWeek;
   };
+  const minutesInOrder = [...minutes.has].sort((a, b) => a - b);
 
   return {
     zone,
-    next: (after) => {
+    next: (after, until = after + HORIZON) => {
       let at = Math.floor(after / MINUTE) * MINUTE + MINUTE;
-      const end = after + HORIZON_DAYS * DAY;
-      while (at < end) {
-        const w = wall(at);
-        const intoHour = w.minute * MINUTE;
-        if (!isDay(w)) {
-          // To the next hour only: days have 23 to 25 of them.
-          const hoursLeft = w.hour < 22 ? 22 - w.hour : 1;
+      while (at <= until) {
+        const wall = wallTimeOf(at);
+        const intoHour = wall.minute * MINUTE;
+        if (!isDay(wall)) {
+          // Stops before midnight, since days have 23 to 25 hours.
+          const hoursLeft = wall.hour < 22 ? 22 - wall.hour : 1;
           at += hoursLeft * HOUR - intoHour;
-        } else if (!hours.values.has(w.hour)) at += HOUR - intoHour;
-        else if (!minutes.values.has(w.minute)) at += MINUTE;
-        else return at;
+        } else if (!hours.has.has(wall.hour)) at += HOUR - intoHour;
+        else if (minutes.has.has(wall.minute)) return at;
+        else at += ((minutesInOrder.find((minute) => minute > wall.minute) ?? 60) - wall.minute) * MINUTE;
       }
       return undefined;
     },

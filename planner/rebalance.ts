@@ -1,5 +1,4 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
-import type { NodePool } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import {
@@ -8,7 +7,6 @@ import {
   disruptionBlockers,
   isInScope,
   type NodeConstraints,
-  type NodeFacts,
   type Scope,
   surgesIn,
   typeOf,
@@ -21,7 +19,7 @@ import {
   clusterOf,
   selectedLabelValues,
 } from './cluster/clusterview.ts';
-import { allowedDisruptions, countNodes } from './cluster/disruptionbudget.ts';
+import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
 
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
@@ -94,25 +92,11 @@ const unusedOf = (cluster: Cluster, index: number): number => {
   return ((facts?.price ?? 0) * (share('cpu') + share('memory'))) / 2;
 };
 
-/** How many nodes each NodePool lets go at once, by its name; each is worked out once. */
-const disruptionBudgets = (facts: readonly NodeFacts[], now: number): ReadonlyMap<string, number> => {
-  const pools = new Map<NodePool, NodeFacts[]>();
-  for (const each of facts) {
-    if (!each.pool) continue;
-    const known = pools.get(each.pool);
-    if (known) known.push(each);
-    else pools.set(each.pool, [each]);
-  }
-  return new Map(
-    [...pools].map(([pool, nodes]) => [pool.metadata.name, allowedDisruptions(pool, countNodes(nodes), now)]),
-  );
-};
-
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   const skipped: { name: string; reasons: string[] }[] = [];
   const candidates: number[] = [];
   const surges = surgesIn(cluster.snapshot.replicaSets, request.surgeSingleReplicas ?? false);
-  const budgets = disruptionBudgets(cluster.facts, request.now);
+  const budgets = allowedDisruptionsByPool(cluster.facts, request.now);
   cluster.facts.forEach((facts, index) => {
     if (!isInScope(facts.node, request.scope)) return;
     const reasons = disruptionBlockers(facts, {

@@ -1,6 +1,8 @@
 import t from 'tap';
+import { parseCron } from '../../api/cron.ts';
 import type { NodePool } from '../../api/objects.ts';
-import { allowedDisruptions } from './disruptionbudget.ts';
+import { makeNode } from '../testing/builders.ts';
+import { allowedDisruptions, allowedDisruptionsByPool, countNodes } from './disruptionbudget.ts';
 
 type Budgets = NonNullable<NodePool['spec']['disruption']>['budgets'];
 
@@ -20,10 +22,10 @@ const pool = (budgets?: Budgets, spec: Partial<NodePool['spec']> = {}): NodePool
 const NOON = Date.parse('2026-11-22T12:00:00Z');
 
 const CASES: readonly [string, Budgets, number, number, boolean, number][] = [
-  ['ten percent where nothing is said, rounded up', undefined, 12, 0, false, 2],
+  ['ten percent without budgets, rounded up', undefined, 12, 0, false, 2],
   ['the strictest of several', [{ nodes: '50%' }, { nodes: '3' }], 12, 0, false, 3],
-  ['less what is out already', [{ nodes: '3' }], 12, 2, false, 1],
-  ['never below nothing', [{ nodes: '1' }], 12, 4, false, 0],
+  ['less the nodes that are disrupted already', [{ nodes: '3' }], 12, 2, false, 1],
+  ['never fewer than none', [{ nodes: '1' }], 12, 4, false, 0],
   [
     'a budget for another reason does not count',
     [{ nodes: '0', reasons: ['Drifted'] }, { nodes: '4' }],
@@ -49,7 +51,7 @@ const CASES: readonly [string, Budgets, number, number, boolean, number][] = [
     false,
     0,
   ],
-  ['zero becomes ten percent where that is asked for', [{ nodes: '0' }], 12, 0, true, 2],
+  ['a budget of zero becomes ten percent when zero is ignored', [{ nodes: '0' }], 12, 0, true, 2],
   [
     'a schedule that cannot be read lets none go',
     [{ nodes: '5', schedule: 'at noon', duration: '8h' }],
@@ -68,3 +70,35 @@ for (const [name, budgets, total, disrupted, ignoresZero, expected] of CASES) {
     t.equal(allowedDisruptions(pool(budgets), { total, disrupted }, NOON, ignoresZero), expected),
   );
 }
+
+t.test('a schedule is read once a NodePool, however many nodes it has', async (t) => {
+  const budgets = [{ nodes: '5', schedule: '30 6 * * MON-FRI', duration: '8h' }];
+  const pools = ['a', 'b', 'c'].map((name) => ({ ...pool(budgets), metadata: { name } }));
+  const nodes = Array.from({ length: 300 }, (_, n) => ({ ...makeNode(`node-${n}`), pool: pools[n % 3] }));
+  let reads = 0;
+  const allowed = allowedDisruptionsByPool(nodes, Date.parse('2026-11-23T12:00:00Z'), (text) => {
+    reads += 1;
+    return parseCron(text);
+  });
+  t.same(
+    [...allowed],
+    [
+      ['a', 5],
+      ['b', 5],
+      ['c', 5],
+    ],
+  );
+  t.equal(reads, 3);
+});
+
+t.test('nodes that are cordoned, not ready or being deleted use up the budget', async (t) => {
+  const { node, claim } = makeNode('n');
+  const counted = countNodes([
+    { node, claim },
+    { node, claim: undefined },
+    { node: { ...node, spec: { unschedulable: true } }, claim },
+    { node: { ...node, status: {} }, claim },
+    { node, claim: { ...claim, metadata: { ...claim.metadata, deletionTimestamp: '2026-11-22T12:00:00Z' } } },
+  ]);
+  t.same(counted, { total: 5, disrupted: 3 });
+});

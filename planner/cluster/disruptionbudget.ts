@@ -5,7 +5,7 @@ import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
 
 type Budget = NonNullable<NonNullable<NodePool['spec']['disruption']>['budgets']>[number];
 
-/** Karpenter's default where a NodePool names no budget, and ours where a budget of zero is to be ignored. */
+/** Karpenter's default for a NodePool without budgets; also used in place of a budget of zero that is ignored. */
 const DEFAULT_PERCENT = '10%';
 /** Karpenter's disruption reason for nodes that are replaced by cheaper ones. */
 const REASON = 'Underutilized';
@@ -13,33 +13,36 @@ const REASON = 'Underutilized';
 /** The nodes of one NodePool, as its disruption budgets count them. */
 export interface NodeCount {
   readonly total: number;
-  /** Nodes that are being deleted, cordoned or not ready: each uses up a part of the budget. */
+  /** Nodes being deleted, cordoned or not ready; each uses up a part of the budget. */
   readonly disrupted: number;
 }
 
+export interface DisruptableNode {
+  readonly node: Node;
+  readonly claim: NodeClaim | undefined;
+}
+
 /** Counts the nodes of one NodePool. */
-export const countNodes = (
-  nodes: Iterable<{ readonly node: Node; readonly claim: NodeClaim | undefined }>,
-): NodeCount => {
+export const countNodes = (nodes: Iterable<DisruptableNode>): NodeCount => {
   let total = 0;
   let disrupted = 0;
   for (const { node, claim } of nodes) {
     total += 1;
-    const isGoing = claim?.metadata.deletionTimestamp ?? node.metadata.deletionTimestamp;
-    if (isGoing !== undefined || node.spec?.unschedulable === true || !isReady(node)) disrupted += 1;
+    const deletedAt = claim?.metadata.deletionTimestamp ?? node.metadata.deletionTimestamp;
+    if (deletedAt !== undefined || node.spec?.unschedulable === true || !isReady(node)) disrupted += 1;
   }
   return { total, disrupted };
 };
 
-/** Whether a budget with a schedule is in force: from each of its times (UTC) for its duration. Throws CronError. */
-const isActive = (budget: Budget, now: number): boolean => {
-  if (budget.schedule === undefined) return true;
-  const duration = parseDuration(budget.duration ?? '');
-  if (duration === undefined) throw new CronError(`'${budget.duration ?? ''}' is not a duration`);
-  const began = parseCron(budget.schedule).next(now - duration - 1);
-  return began !== undefined && began <= now;
+/** Whether a budget is in force: always, or from each time of its schedule for its duration. Throws CronError. */
+const isActive = ({ schedule, duration }: Budget, now: number, parse: typeof parseCron): boolean => {
+  if (schedule === undefined) return true;
+  const window = parseDuration(duration ?? '');
+  if (window === undefined) throw new CronError(`'${duration ?? ''}' is not a duration`);
+  return parse(schedule).next(now - window - 1, now) !== undefined;
 };
 
+/** A budget's `nodes`, a number or a percentage, as a number of nodes; 0 when it can't be read. */
 const scaled = (nodes: string, total: number): number => {
   const percent = /^(\d+)%$/.exec(nodes)?.[1];
   // Karpenter rounds percentages up (pkg/apis/v1/nodepool.go).
@@ -47,10 +50,10 @@ const scaled = (nodes: string, total: number): number => {
   return /^\d+$/.test(nodes) ? Number(nodes) : 0;
 };
 
-/** How many nodes one budget lets go at once; none where it can't be read, as Karpenter has it. */
-const allowedBy = (budget: Budget, total: number, now: number): number => {
+/** Nodes that one budget lets go at once; none where it can't be read, as in Karpenter. */
+const allowedBy = (budget: Budget, total: number, now: number, parse: typeof parseCron): number => {
   try {
-    return isActive(budget, now) ? scaled(budget.nodes, total) : total;
+    return isActive(budget, now, parse) ? scaled(budget.nodes, total) : total;
   } catch (error) {
     if (error instanceof CronError) return 0;
     throw error;
@@ -58,19 +61,41 @@ const allowedBy = (budget: Budget, total: number, now: number): number => {
 };
 
 /**
- * How many more nodes of a NodePool may be disrupted now (milliseconds since 1970) for being underused: the strictest
- * budget counts. `ignoresZero` puts the default of a tenth in the place of a budget of zero.
+ * How many more nodes of a NodePool may be disrupted at `now` (milliseconds since 1970) for being underused; the
+ * strictest budget counts. `ignoresZero` puts the default of 10 % in the place of a budget of zero.
  */
 export const allowedDisruptions = (
   pool: NodePool,
   nodes: NodeCount,
   now: number,
   ignoresZero = false,
+  parse = parseCron,
 ): number => {
   const budgets = (pool.spec.disruption?.budgets ?? [{ nodes: DEFAULT_PERCENT }]).filter(
     ({ reasons }) => !reasons || reasons.includes(REASON),
   );
-  const least = Math.min(...budgets.map((budget) => allowedBy(budget, nodes.total, now)), nodes.total);
+  const least = Math.min(...budgets.map((budget) => allowedBy(budget, nodes.total, now, parse)), nodes.total);
   const allowed = least === 0 && ignoresZero ? scaled(DEFAULT_PERCENT, nodes.total) : least;
   return Math.max(0, allowed - nodes.disrupted);
+};
+
+/** Allowed disruptions by NodePool name. The budgets of each NodePool are evaluated once, however many nodes it has. */
+export const allowedDisruptionsByPool = (
+  nodes: Iterable<DisruptableNode & { readonly pool: NodePool | undefined }>,
+  now: number,
+  parse = parseCron,
+): ReadonlyMap<string, number> => {
+  const pools = new Map<NodePool, DisruptableNode[]>();
+  for (const node of nodes) {
+    if (!node.pool) continue;
+    const known = pools.get(node.pool);
+    if (known) known.push(node);
+    else pools.set(node.pool, [node]);
+  }
+  return new Map(
+    [...pools].map(([pool, its]) => [
+      pool.metadata.name,
+      allowedDisruptions(pool, countNodes(its), now, false, parse),
+    ]),
+  );
 };
