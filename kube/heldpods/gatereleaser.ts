@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Registry } from 'prom-client';
+import type { Counter, Registry } from 'prom-client';
 import { type HoldJudge, isGated } from '../../api/heldpods.ts';
 import { PIN_HELD, PIN_NODE } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
@@ -56,7 +56,7 @@ export class GateReleaser {
   readonly #o: GateReleaserOptions;
   readonly #pods: Cache<Pod>;
   readonly #leaseObserver: LeaseObserver;
-  readonly #count: (reason: string) => void;
+  readonly #released: Counter;
   readonly #dueSince = new Map<string, number>();
 
   constructor(o: GateReleaserOptions) {
@@ -70,8 +70,12 @@ export class GateReleaser {
       fieldSelector: 'spec.nodeName=',
     });
     this.#leaseObserver = new LeaseObserver(o);
-    const lifted = counter(metrics, 'pin_gates_lifted_total', 'Gates lifted by a replica that stood by', []);
-    this.#count = () => lifted.inc();
+    this.#released = counter(
+      metrics,
+      'pin_gates_lifted_total',
+      'Gates that a standby replica removed; the log has the reasons',
+      [],
+    );
   }
 
   /** Watches held pods until the signal aborts. */
@@ -96,8 +100,8 @@ export class GateReleaser {
         if (await this.#leaseObserver.isHeldByAnother(identity, signal)) return;
         await sleep(SUCCESSOR_LOOK_MS, undefined, { signal });
       }
-      const reason = 'all who would land it are going';
-      await Promise.all(this.#held().map((pod) => this.#lift(pod, reason, signal)));
+      const reason = 'the last replica that could land it is stopping';
+      await Promise.all(this.#held().map((pod) => this.#release(pod, reason, signal)));
     } catch (error) {
       this.#warn(error, signal);
     }
@@ -119,16 +123,16 @@ export class GateReleaser {
     const nodes = await this.#nodesOf(held, signal);
     const uids = new Set(held.map(({ metadata }) => metadata.uid ?? ''));
     for (const uid of this.#dueSince.keys()) if (!uids.has(uid)) this.#dueSince.delete(uid);
-    const lifts = held.flatMap((pod) => {
+    const releases = held.flatMap((pod) => {
       const reason = judge.liftReason({
         pod,
         leaderlessMs,
         couldMs: this.#couldMs(pod, nodes),
         heldMs: now() - Date.parse(pod.metadata.creationTimestamp ?? ''),
       });
-      return reason ? [this.#lift(pod, reason, signal)] : [];
+      return reason ? [this.#release(pod, reason, signal)] : [];
     });
-    await Promise.all(lifts);
+    await Promise.all(releases);
   }
 
   #couldMs(pod: Pod, nodes: ReadonlyMap<string, Node>): number | undefined {
@@ -150,7 +154,7 @@ export class GateReleaser {
     return new Map(found.flatMap((node) => (node ? [[node.metadata.name, node] as const] : [])));
   }
 
-  async #lift(pod: Pod, reason: string, signal: AbortSignal): Promise<void> {
+  async #release(pod: Pod, reason: string, signal: AbortSignal): Promise<void> {
     const { client, log } = this.#o;
     try {
       await liftGate(client, pod, { signal });
@@ -159,7 +163,7 @@ export class GateReleaser {
       if (isConflict(error) || isNotFound(error)) return;
       throw error;
     }
-    this.#count(reason);
+    this.#released.inc();
     const { namespace, name, annotations } = pod.metadata;
     log.info({ pod: `${namespace}/${name}`, node: annotations?.[PIN_NODE], reason }, 'gate lifted');
   }
@@ -167,6 +171,6 @@ export class GateReleaser {
   #warn(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
     const reason = messageOf(error);
-    this.#o.log.warn({ reason }, 'held pods could not be looked after');
+    this.#o.log.warn({ reason }, 'held pods could not be checked');
   }
 }
