@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { isHeld, landsOn, narrowedTo, withoutHold } from './heldpods.ts';
+import { isHeld, landingNodeOf, narrowAffinity, withoutHold } from './heldpods.ts';
 import { PIN, PIN_GATE } from './labels.ts';
 import type { NodeSelectorTerm, Pod } from './objects.ts';
 
@@ -27,7 +27,7 @@ const landed = (from: Pod, nodeName: string): Pod => ({
     schedulingGates: [{ name: 'other' }],
     affinity: {
       ...from.spec.affinity,
-      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: narrowedTo(from, nodeName) },
+      nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: narrowAffinity(from, nodeName) },
     },
   },
 });
@@ -52,7 +52,8 @@ t.test('a landed pod is tied to its node alone, and undone it is as its controll
       const before = pod(terms);
       const after = landed(before, 'node-1');
       const canMatch = !terms || terms.some(({ matchExpressions }) => matchExpressions);
-      if (landsOn(after) !== (canMatch ? 'node-1' : undefined)) throw new Error(`lands on ${landsOn(after)}`);
+      if (landingNodeOf(after) !== (canMatch ? 'node-1' : undefined))
+        throw new Error(`lands on ${landingNodeOf(after)}`);
       if (canMatch && !isHeld(after)) throw new Error('it is not held');
       const undone = withoutHold(after).spec.affinity?.nodeAffinity;
       const left = undone?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
@@ -63,7 +64,7 @@ t.test('a landed pod is tied to its node alone, and undone it is as its controll
 
 t.test('only additions are made: each old term keeps all it had', async (t) => {
   const terms = [{ matchExpressions: [{ key: 'zone', operator: 'In' as const, values: ['a'] }] }, {}];
-  t.same(narrowedTo(pod(terms), 'n').nodeSelectorTerms, [
+  t.same(narrowAffinity(pod(terms), 'n').nodeSelectorTerms, [
     { ...terms[0], matchFields: [{ key: 'metadata.name', operator: 'In', values: ['n'] }] },
     {},
   ]);
@@ -71,7 +72,7 @@ t.test('only additions are made: each old term keeps all it had', async (t) => {
 
 t.test("a pod's own demand for a node is not ours to undo", async (t) => {
   const own = landed({ ...pod(), metadata: { name: 'p' } }, 'node-1');
-  t.equal(landsOn(own), undefined);
+  t.equal(landingNodeOf(own), undefined);
   t.same(withoutHold(own), own);
 });
 

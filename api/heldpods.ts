@@ -31,7 +31,7 @@ const nameIn = ({ matchFields }: NodeSelectorTerm): string | undefined => {
 };
 
 /** The one node that a pod with a pin of ours is tied to by its affinity; undefined when there is none. */
-export const landsOn = (pod: Pod): string | undefined => {
+export const landingNodeOf = (pod: Pod): string | undefined => {
   if (pod.metadata.annotations?.[PIN] === undefined) return undefined;
   const terms = (requiredOf(pod)?.nodeSelectorTerms ?? []).filter((term) => !isEmpty(term));
   const [first] = terms;
@@ -43,13 +43,13 @@ export const landsOn = (pod: Pod): string | undefined => {
 export const isHeld = (pod: Pod): boolean =>
   !pod.spec.nodeName &&
   pod.metadata.annotations?.[PIN] !== undefined &&
-  (isGated(pod) || landsOn(pod) !== undefined);
+  (isGated(pod) || landingNodeOf(pod) !== undefined);
 
 /**
  * The pod's required node affinity, made narrower: the same terms, and this node. Of a gated pod that is the only
  * change to it that the API server takes.
  */
-export const narrowedTo = (pod: Pod, nodeName: string): NodeSelector => {
+export const narrowAffinity = (pod: Pod, nodeName: string): NodeSelector => {
   const field: SelectorRequirement = { key: 'metadata.name', operator: 'In', values: [nodeName] };
   const terms = requiredOf(pod)?.nodeSelectorTerms ?? [];
   if (terms.length === 0) return { nodeSelectorTerms: [{ matchFields: [field] }] };
@@ -64,7 +64,7 @@ export const narrowedTo = (pod: Pod, nodeName: string): NodeSelector => {
 
 /** The pod as its controller makes the next one: without our gate and without the node that we tied it to. */
 export const withoutHold = (pod: Pod): Pod => {
-  const isTied = landsOn(pod) !== undefined;
+  const isTied = landingNodeOf(pod) !== undefined;
   if (!isTied && !isGated(pod)) return pod;
   const { schedulingGates: _, affinity, ...spec } = pod.spec;
   const gates = otherGates(pod);
@@ -100,7 +100,7 @@ const loosened = (affinity: NonNullable<Pod['spec']['affinity']>): typeof affini
 };
 
 /** What a replica that does not lead the pod pinner sees of a held pod, all by its own clock, in milliseconds. */
-export interface HoldSight {
+export interface HeldPodView {
   readonly pod: Pod;
   /** For how long its node could have taken it; undefined while it could not, or its name is not known. */
   readonly couldMs: number | undefined;
@@ -111,9 +111,9 @@ export interface HoldSight {
 }
 
 /** How such a replica judges held pods. */
-export interface HoldJudge {
+export interface GateReleasePolicy {
   /** Whether whoever leads would have let the pod go by now, were it there. */
   isDue(pod: Pod, node: Node): boolean;
   /** Why the gate comes off, or null. */
-  liftReason(sight: HoldSight): string | null;
+  releaseReason(sight: HeldPodView): string | undefined;
 }

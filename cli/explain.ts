@@ -3,7 +3,12 @@ import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
 import { isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
-import { disruptionBlockers, isInScope, type NodeFacts, surgesIn } from '../planner/cluster/candidate.ts';
+import {
+  createSurgeCheck,
+  disruptionBlockers,
+  isInScope,
+  type StateNode,
+} from '../planner/cluster/candidate.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { choosePin } from '../planner/pinning/pinpolicy.ts';
 import { provision } from '../planner/provision.ts';
@@ -17,7 +22,7 @@ import { type Input, requestOf } from './request.ts';
 const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 
 /** How a plan would pin the pod there: as it waits, or, for one that runs, the pod that is made in its place. */
-const wayTo = (pod: Pod, node: NodeFacts, view: NodeInfo, at: 'pending' | 'admission'): string => {
+const wayTo = (pod: Pod, node: StateNode, view: NodeInfo, at: 'pending' | 'admission'): string => {
   const { way, reason } = choosePin({
     pod,
     node: view,
@@ -89,7 +94,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
     mode: request.aggressive ?? {},
     budgets: cluster.snapshot.podDisruptionBudgets,
     hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
-    surges: surgesIn(cluster.snapshot.replicaSets, false),
+    willSurge: createSurgeCheck(cluster.snapshot.replicaSets, false),
     allowedDisruptions: () => 1,
   });
   if (reasons.length > 0) return reasons.map((reason) => `it may not be replaced: ${reason}`);

@@ -5,8 +5,8 @@ import {
   type Scope,
 } from '../planner/cluster/candidate.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
-import { overlayFrom, withOverlay } from '../planner/model/discounts.ts';
-import { type InterruptionPolicy, ratesFrom } from '../planner/model/interruption.ts';
+import { parsePriceOverlay, withPriceOverlay } from '../planner/model/discounts.ts';
+import { type InterruptionPolicy, parseInterruptionRates } from '../planner/model/interruption.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { RebalanceRequest } from '../planner/rebalance.ts';
 import { DEFAULT_PREFERENCES, type Preferences } from '../planner/scheduling/preferences.ts';
@@ -157,7 +157,9 @@ const interruptionOf = (flags: Flags): InterruptionPolicy | undefined => {
   return {
     ...(costPerPod !== undefined && { costPerPod }),
     ...(mostMonthlyPercent !== undefined && { mostMonthlyPercent }),
-    ...(file !== undefined && { rates: ratesFrom(readJson('file of interruption rates', file)) }),
+    ...(file !== undefined && {
+      rates: parseInterruptionRates(readJson('file of interruption rates', file)),
+    }),
   };
 };
 
@@ -167,7 +169,7 @@ const catalogueOf = (flags: Flags): Catalogue => {
   const overlay = flags.values.get('price-overlay');
   return overlay === undefined
     ? catalogue
-    : withOverlay(catalogue, overlayFrom(readJson('price overlay', overlay)));
+    : withPriceOverlay(catalogue, parsePriceOverlay(readJson('price overlay', overlay)));
 };
 
 /** Reads what all commands ask of the planner. Throws errors whose messages are one sentence. */

@@ -5,8 +5,8 @@ import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { runControllers } from '../kube/controller/controller.ts';
 import { createRecorder } from '../kube/controller/events.ts';
-import type { HoldLimits } from '../planner/pinning/gatepolicy.ts';
-import { rememberRequests } from '../planner/scheduling/fit.ts';
+import type { HoldTimeouts } from '../planner/pinning/gatepolicy.ts';
+import { memoizeRequests } from '../planner/scheduling/fit.ts';
 import { Results } from './intents/results.ts';
 import { IntentStore } from './intents/store.ts';
 import { type Dialed, followStream } from './intents/stream.ts';
@@ -44,7 +44,7 @@ export interface LeaderOptions {
   readonly enabled: Toggle;
   /** How long pods that a kubelet refused are kept, in milliseconds. */
   readonly keepRefusedMs: number;
-  readonly holdLimits: HoldLimits;
+  readonly holdLimits: HoldTimeouts;
 }
 
 /** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
@@ -53,7 +53,7 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
   const store = new IntentStore(log);
   const assumedPods = new AssumedPods(now);
   const results = new Results();
-  const state: State = { store, pods, nodes, assumedPods, requestsOf: rememberRequests(), now };
+  const state: State = { store, pods, nodes, assumedPods, requestsOf: memoizeRequests(), now };
   const report: Report = (intentId, result) => {
     const version = store.get(intentId)?.version;
     if (version !== undefined) results.report({ intentId, version, ...result });

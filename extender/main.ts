@@ -17,7 +17,7 @@ import { followFeatures } from '../kube/features/follow.ts';
 import { peerToken, servePeers } from '../kube/grpc/peer.ts';
 import { checkRemote } from '../kube/grpc/remote.ts';
 import { GateReleaser } from '../kube/heldpods/gatereleaser.ts';
-import { holdJudge } from '../planner/pinning/gatepolicy.ts';
+import { createGateReleasePolicy } from '../planner/pinning/gatepolicy.ts';
 import { dialExternal, dialLeader } from './intents/dial.ts';
 import { lead } from './leader.ts';
 import { extenderMetrics } from './metrics.ts';
@@ -52,7 +52,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
     client,
     log,
     metrics: registry,
-    judge: holdJudge({
+    judge: createGateReleasePolicy({
       limits: holdLimits,
       ownTaints: OWN_TAINTS,
       gate: PIN_GATE,

@@ -4,7 +4,7 @@ import { isRunning } from '../api/plans.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { GateReleaser } from '../kube/heldpods/gatereleaser.ts';
-import { holdJudge } from '../planner/pinning/gatepolicy.ts';
+import { createGateReleasePolicy } from '../planner/pinning/gatepolicy.ts';
 import type { Caches } from './caches.ts';
 import type { Options } from './options.ts';
 
@@ -27,7 +27,7 @@ export const createGateReleaser = (o: {
     client: o.client,
     log: o.log,
     metrics: o.metrics,
-    judge: holdJudge({
+    judge: createGateReleasePolicy({
       limits: { timeoutMs: options.pinHoldTimeout, longestMs: options.pinHoldLimit },
       ownTaints: new Set([PREPARING_TAINT]),
       gate: PIN_GATE,

@@ -4,11 +4,11 @@ import { lowerBound } from './bound/lowerbound.ts';
 import {
   type AggressiveMode,
   capacityTypeOf,
+  createSurgeCheck,
   disruptionBlockers,
   isInScope,
   type NodeConstraints,
   type Scope,
-  surgesIn,
   typeOf,
 } from './cluster/candidate.ts';
 import {
@@ -95,7 +95,7 @@ const unusedOf = (cluster: Cluster, index: number): number => {
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   const skipped: { name: string; reasons: string[] }[] = [];
   const candidates: number[] = [];
-  const surges = surgesIn(cluster.snapshot.replicaSets, request.surgeSingleReplicas ?? false);
+  const willSurge = createSurgeCheck(cluster.snapshot.replicaSets, request.surgeSingleReplicas ?? false);
   const budgets = allowedDisruptionsByPool(cluster.facts, request.now);
   cluster.facts.forEach((facts, index) => {
     if (!isInScope(facts.node, request.scope)) return;
@@ -106,7 +106,7 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       budgets: cluster.snapshot.podDisruptionBudgets,
       allowedDisruptions: (pool) => budgets.get(pool.metadata.name) ?? 0,
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
-      surges,
+      willSurge,
     });
     if (reasons.length === 0) candidates.push(index);
     else skipped.push({ name: facts.node.metadata.name, reasons });

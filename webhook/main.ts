@@ -18,7 +18,7 @@ import { runElected } from '../kube/election/election.ts';
 import { followFeatures } from '../kube/features/follow.ts';
 import { peerToken } from '../kube/grpc/peer.ts';
 import { GateReleaser, nodesByName } from '../kube/heldpods/gatereleaser.ts';
-import { holdJudge } from '../planner/pinning/gatepolicy.ts';
+import { createGateReleasePolicy } from '../planner/pinning/gatepolicy.ts';
 import { certificates, liveBundle } from './certificates/controller.ts';
 import { readLeaf } from './certificates/secrets.ts';
 import { isTrusted, type Pair, readCertificate } from './certificates/x509.ts';
@@ -89,7 +89,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
   const lease = { namespace: o.podNamespace, name: o.pinnerLease };
   const lifter = new GateReleaser({
     ...common,
-    judge: holdJudge({
+    judge: createGateReleasePolicy({
       limits: { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit },
       ownTaints: new Set([PREPARING_TAINT]),
       gate: PIN_GATE,

@@ -9,7 +9,7 @@ import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
-import { rememberRequests } from '../../planner/scheduling/fit.ts';
+import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { namesOf } from '../support/cluster.ts';
 
 /**
@@ -43,7 +43,7 @@ const stateOf = (count: number, hasPlan: boolean): State => {
     nodes,
     pods: new FakeCache<Pod>(PODS, POD_INDEXES),
     assumedPods: new AssumedPods(Date.now),
-    requestsOf: rememberRequests(),
+    requestsOf: memoizeRequests(),
     now: Date.now,
   };
 };

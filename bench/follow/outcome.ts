@@ -3,7 +3,7 @@ import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { isRunning } from '../../e2e/support/workload.ts';
 import { attributePods } from '../../planner/karpenter/attribution.ts';
 import { requestsOf } from '../../planner/karpenter/inflightclaim.ts';
-import { take } from '../../planner/scheduling/nodeinfo.ts';
+import { deductRequests } from '../../planner/scheduling/nodeinfo.ts';
 import { podRequests, type Requests } from '../../planner/scheduling/noderesources.ts';
 
 /** The outcome of one burst. */
@@ -65,7 +65,7 @@ export const countOnPlan = (first: readonly NodeClaim[], running: readonly Pod[]
 const isExact = (claim: NodeClaim, running: readonly Pod[]): boolean => {
   const sum: Requests = new Map();
   for (const pod of running) {
-    if (pod.spec.nodeName === claim.status?.nodeName) take(sum, podRequests(pod), -1);
+    if (pod.spec.nodeName === claim.status?.nodeName) deductRequests(sum, podRequests(pod), -1);
   }
   return [...requestsOf(claim)].every(([resource, value]) => value === (sum.get(resource) ?? 0));
 };

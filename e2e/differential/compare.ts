@@ -81,7 +81,7 @@ const oursOf = (pod: Pod, world: Snapshot): string[] => {
   );
   const volumes = volumesOf(world);
   return nodes
-    .filter((view) => fits(pod, view, { nodes, namespaces, volumes }) === null)
+    .filter((view) => fits(pod, view, { nodes, namespaces, volumes }) === undefined)
     .map((view) => view.name);
 };
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isGated, landsOn } from '../../api/heldpods.ts';
+import { isGated, landingNodeOf } from '../../api/heldpods.ts';
 import { eventually } from './fixture.ts';
 import { HeldScene, HOLD_TIMEOUT_MS } from './heldscene.ts';
 import { bootMachine } from './machine.ts';
@@ -50,7 +50,7 @@ t.test('a GPU pod is created behind our gate, and runs on its node once the devi
   );
   t.equal(pod.spec.nodeName, nodeName);
   t.equal(pod.metadata.uid, early?.metadata.uid, 'the very pod that was created');
-  t.equal(landsOn(pod), nodeName);
+  t.equal(landingNodeOf(pod), nodeName);
   await eventually('BOUND', () => scene.autoscaler.results.get(intent.id)?.state === 'BOUND');
 });
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { landsOn } from '../../api/heldpods.ts';
+import { landingNodeOf } from '../../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_HELD, PIN_NODE, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import {
@@ -81,7 +81,7 @@ t.test(
     t.same(held?.spec.schedulingGates, [{ name: PIN_GATE }]);
     await joinAs(client, nodeName);
     const pod = await onNode('wffc', nodeName);
-    t.equal(landsOn(pod), nodeName);
+    t.equal(landingNodeOf(pod), nodeName);
     t.ok(
       pod.spec.tolerations?.some(({ key }) => key === PREPARING_TAINT),
       'it may go where others may not',
@@ -166,7 +166,7 @@ t.test('where other nodes have a say, the node is a wish that kube-scheduler gra
   await scene.held('spread', 1);
   await joinAs(client, nodeName);
   const pod = await onNode('spread', nodeName);
-  t.equal(landsOn(pod), undefined, 'it was not tied to it');
+  t.equal(landingNodeOf(pod), undefined, 'it was not tied to it');
 });
 
 t.test('a pod that kube-scheduler keeps off its node is made anew, without a pin', async (t) => {

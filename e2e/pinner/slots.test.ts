@@ -27,7 +27,7 @@ import { createSlotsService } from '../../extender/slotservice/grpc.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
-import { rememberRequests } from '../../planner/scheduling/fit.ts';
+import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { Hand } from '../../webhook/slots/prefetcher.ts';
 import { SlotStream, type SlotsClient } from '../../webhook/slots/stream.ts';
 
@@ -106,7 +106,7 @@ const leading = (counts: readonly number[]) => {
     nodes,
     pods: new FakeCache<Pod>(PODS, POD_INDEXES),
     assumedPods: new AssumedPods(() => now),
-    requestsOf: rememberRequests(),
+    requestsOf: memoizeRequests(),
     now: () => now,
   };
   const allocator = new SlotAllocator({ log, now: () => now });

@@ -8,7 +8,7 @@ import { NODES, PODS } from '../../api/resources.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
-import { rememberRequests } from '../../planner/scheduling/fit.ts';
+import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { SlotAllocator } from '../slotservice/allocator.ts';
 import { allocateSlot, assignPendingPods, GRANT_MS, reallocateSlot, type SlotRequest } from './allocate.ts';
@@ -66,7 +66,7 @@ const scene = (counts: readonly number[], room = '100') => {
     nodes.put(node(`node-${at}`, room));
     store.upsert(intent(`node-${at}`, count), at);
   });
-  const state: State = { store, pods, nodes, assumedPods, requestsOf: rememberRequests(), now: () => now };
+  const state: State = { store, pods, nodes, assumedPods, requestsOf: memoizeRequests(), now: () => now };
   return { state, pods, nodes, pass: (ms: number) => (now += ms) };
 };
 

@@ -5,7 +5,7 @@ import { NODES, PODS } from '../../api/resources.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
-import { rememberRequests } from '../../planner/scheduling/fit.ts';
+import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { assignPendingPods } from './allocate.ts';
 import { AssumedPods } from './assumedpods.ts';
@@ -70,7 +70,7 @@ const stateOf = (members: readonly Member[], intents: readonly Intent[]): State 
     pods,
     nodes,
     assumedPods: new AssumedPods(Date.now),
-    requestsOf: rememberRequests(),
+    requestsOf: memoizeRequests(),
     now: Date.now,
   };
 };

@@ -1,4 +1,4 @@
-import { isGated, isHeld, landsOn } from '../../api/heldpods.ts';
+import { isGated, isHeld, landingNodeOf } from '../../api/heldpods.ts';
 import { PIN, PIN_NODE, PREPARING_TAINT } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Pod, Toleration } from '../../api/objects.ts';
@@ -17,7 +17,7 @@ import {
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { landPod, liftGate, nameNode, replacePod } from '../../kube/heldpods/gates.ts';
-import type { HoldLimits } from '../../planner/pinning/gatepolicy.ts';
+import type { HoldTimeouts } from '../../planner/pinning/gatepolicy.ts';
 import { nextGateStep } from '../placement/choosepin.ts';
 import { ownerUidOf, type State } from '../placement/state.ts';
 import { bind, nominate } from './pin.ts';
@@ -38,7 +38,7 @@ interface GateContext {
    * How long a landed pod may stay unschedulable before its controller makes another: the longest where the node's
    * driver has not published its devices yet.
    */
-  readonly limits: HoldLimits;
+  readonly limits: HoldTimeouts;
 }
 
 const keyOf = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
@@ -123,7 +123,7 @@ const watchLanded = async (
   const { state, limits } = p;
   const uid = pod.metadata.uid ?? '';
   const intent = intentOf(state, pod);
-  const node = state.nodes.get(landsOn(pod) ?? '');
+  const node = state.nodes.get(landingNodeOf(pod) ?? '');
   if (intent && node && !isReady(node) && intent.nodeName === node.metadata.name) {
     // It was to be bound before its machine joins, and the leader ended in between.
     const step = nextGateStep(state, intent, pod);
@@ -146,9 +146,9 @@ const watchLanded = async (
   state.assumedPods.avoid(pod.metadata.annotations?.[PIN] ?? '', state.now() + AVOID_MS);
   await replacePod(p.client, pod, signal);
   p.observe('hold', 'lost');
-  const said = `kube-scheduler does not take it to ${landsOn(pod)}: ${message}`;
+  const said = `kube-scheduler does not take it to ${landingNodeOf(pod)}: ${message}`;
   p.recorder.event(PODS, pod, 'Warning', 'PinGivenUp', `replaced without a pin: ${said}`);
-  p.log.warn({ pod: keyOf(pod), node: landsOn(pod), reason: message }, 'pinned pod replaced');
+  p.log.warn({ pod: keyOf(pod), node: landingNodeOf(pod), reason: message }, 'pinned pod replaced');
   return awaitChange;
 };
 

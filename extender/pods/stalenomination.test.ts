@@ -5,7 +5,7 @@ import { NODES, PODS } from '../../api/resources.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
-import { rememberRequests } from '../../planner/scheduling/fit.ts';
+import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { AssumedPods } from '../placement/assumedpods.ts';
 import { staleNominationReason } from './stalenomination.ts';
@@ -67,7 +67,7 @@ for (const [what, c, expected] of cases) {
       pods,
       nodes,
       assumedPods: new AssumedPods(Date.now),
-      requestsOf: rememberRequests(),
+      requestsOf: memoizeRequests(),
       now: Date.now,
     };
     t.equal(staleNominationReason(state, pod), expected);

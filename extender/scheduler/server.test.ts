@@ -8,7 +8,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { KubeError } from '../../kube/errors.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
-import { rememberRequests } from '../../planner/scheduling/fit.ts';
+import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { AssumedPods } from '../placement/assumedpods.ts';
 import type { State } from '../placement/state.ts';
@@ -22,7 +22,7 @@ const state: State = {
   pods: new FakeCache<Pod>(PODS, POD_INDEXES),
   nodes,
   assumedPods: new AssumedPods(Date.now),
-  requestsOf: rememberRequests(),
+  requestsOf: memoizeRequests(),
   now: Date.now,
 };
 const bindings: unknown[] = [];

@@ -3,8 +3,8 @@ import { hasJoined } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { type InFlightClaim, requestsOf } from '../../planner/karpenter/inflightclaim.ts';
-import { daemonRequests, daemonsOn } from '../../planner/scheduling/daemonset.ts';
-import { nodeInfoOf, take } from '../../planner/scheduling/nodeinfo.ts';
+import { daemonRequests, daemonSetsOn } from '../../planner/scheduling/daemonset.ts';
+import { deductRequests, nodeInfoOf } from '../../planner/scheduling/nodeinfo.ts';
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
 import { labelsOf } from '../pinning/intents.ts';
 
@@ -87,16 +87,16 @@ export const inFlightOf = (
   const { claim, node, nodeName } = machine;
   const name = nodeName || claim.metadata.name;
   const labels = { ...labelsOf(claim, name), ...node?.metadata.labels };
-  const daemons = daemonRequests(daemonsOn(daemonSets, labels, claim.spec.taints ?? []));
+  const daemons = daemonRequests(daemonSetsOn(daemonSets, labels, claim.spec.taints ?? []));
   const there = podsThere.filter((pod) => !isOfDaemonSet(pod) && !hasEnded(pod));
   const budget = requestsOf(claim);
-  take(budget, daemons);
-  for (const pod of there) take(budget, podRequests(pod));
+  deductRequests(budget, daemons);
+  for (const pod of there) deductRequests(budget, podRequests(pod));
   if (!claim.status?.providerID) return { claim, budget, node: undefined };
   const view = nodeInfoOf(
     { metadata: { name, labels }, status: { allocatable: allocatableOf(machine) } },
     there,
   );
-  take(view.free, daemons);
+  deductRequests(view.free, daemons);
   return { claim, budget, node: view };
 };

@@ -27,7 +27,7 @@ export const isFollowable = (pod: Pod): boolean => {
   // A scheduler that places groups as a whole knows better than we do.
   if ((pod.spec.schedulerName || DEFAULT_SCHEDULER) !== DEFAULT_SCHEDULER || pod.spec.schedulingGroup)
     return false;
-  return untoleratedTaint([CLOSED], pod.spec.tolerations) === null;
+  return untoleratedTaint([CLOSED], pod.spec.tolerations) === undefined;
 };
 
 /** Whether its place can be judged without the rest of the cluster; else it only counts as part of what was bought. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Counter, Registry } from 'prom-client';
-import { type HoldJudge, isGated } from '../../api/heldpods.ts';
+import { type GateReleasePolicy, isGated } from '../../api/heldpods.ts';
 import { PIN_HELD, PIN_NODE } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS } from '../../api/resources.ts';
@@ -22,7 +22,7 @@ export interface GateReleaserOptions {
   readonly client: KubeClient;
   readonly log: Logger;
   readonly metrics: Registry;
-  readonly judge: HoldJudge;
+  readonly judge: GateReleasePolicy;
   readonly nodeOf: (name: string, signal: AbortSignal) => Promise<Node | undefined>;
   /** Lease of the pod pinner's leader, which lands held pods. */
   readonly lease: { readonly namespace: string; readonly name: string };
@@ -124,7 +124,7 @@ export class GateReleaser {
     const uids = new Set(held.map(({ metadata }) => metadata.uid ?? ''));
     for (const uid of this.#dueSince.keys()) if (!uids.has(uid)) this.#dueSince.delete(uid);
     const releases = held.flatMap((pod) => {
-      const reason = judge.liftReason({
+      const reason = judge.releaseReason({
         pod,
         leaderlessMs,
         couldMs: this.#couldMs(pod, nodes),

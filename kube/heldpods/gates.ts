@@ -1,4 +1,4 @@
-import { isHeld, narrowedTo, otherGates } from '../../api/heldpods.ts';
+import { isHeld, narrowAffinity, otherGates } from '../../api/heldpods.ts';
 import { PIN, PIN_HELD, PIN_NODE } from '../../api/labels.ts';
 import type { Pod, Toleration } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
@@ -38,7 +38,7 @@ export const landPod = async (
   pod: Pod,
   o: { readonly nodeName: string; readonly tolerations: readonly Toleration[]; readonly signal: AbortSignal },
 ): Promise<Pod> => {
-  const required = narrowedTo(pod, o.nodeName);
+  const required = narrowAffinity(pod, o.nodeName);
   const spec = {
     ...gatesLeft(pod),
     affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },

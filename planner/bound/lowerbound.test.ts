@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Catalogue } from '../model/catalogue.ts';
-import { overlayFrom, withOverlay } from '../model/discounts.ts';
+import { parsePriceOverlay, withPriceOverlay } from '../model/discounts.ts';
 import { type InterruptionPolicy, podRiskOf } from '../model/interruption.ts';
 import { provision } from '../provision.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from '../testing/builders.ts';
@@ -169,7 +169,7 @@ t.test('the bound holds with room that stands, with spot and its risk, and with 
     fc.property(asked, ({ sizes, room, costPerPod, type, percent, instances }) => {
       const interruption = { costPerPod };
       const space = { cpu: room.cpu * 100, memory: room.memory * 200 };
-      const overlay = overlayFrom({ discounts: [{ instanceType: type, percent, instances }] });
+      const overlay = parsePriceOverlay({ discounts: [{ instanceType: type, percent, instances }] });
       const { plan, unplaced } = provision({
         // The node that stands is of a type that no reservation is for.
         snapshot: makeSnapshot(
@@ -177,7 +177,7 @@ t.test('the bound holds with room that stands, with spot and its risk, and with 
           sizes.map((each, n) => makePod(`p-${n}`, each)),
           { nodePools: [pool] },
         ),
-        catalogue: withOverlay(smallCatalogue, overlay),
+        catalogue: withPriceOverlay(smallCatalogue, overlay),
         now: 0,
         seed: 1,
         planName: 'p',

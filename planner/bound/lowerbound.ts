@@ -1,4 +1,4 @@
-import { type Billed, mostRebate } from '../model/billing.ts';
+import { type Billed, maxRebate } from '../model/billing.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { Problem } from '../packing/problem.ts';
 import { ConfigurationProgram } from './columngeneration.ts';
@@ -136,6 +136,6 @@ export const lowerBound = (
   const unlimited = boundAt(packing, demand, isOver, least, prices);
   if (problem.commitments.length === 0) return unlimited;
   const nodes = [...problem.everyColumn, ...problem.standing.flatMap((each) => each.billed ?? [])];
-  const rebate = mostRebate(problem.commitments, nodes);
+  const rebate = maxRebate(problem.commitments, nodes);
   return Math.max(unlimited, boundAt(packing, demand, isOver, list, prices) - rebate);
 };

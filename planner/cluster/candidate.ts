@@ -33,7 +33,10 @@ const isSet = (object: KubeObject, key: string): boolean =>
   object.metadata.labels?.[key] === 'true' || object.metadata.annotations?.[key] === 'true';
 
 /** Tells a Deployment's only pod that gets a successor before it goes: with two of them its budget lets one go. */
-export const surgesIn = (replicaSets: readonly ReplicaSet[], byDefault: boolean): ((pod: Pod) => boolean) => {
+export const createSurgeCheck = (
+  replicaSets: readonly ReplicaSet[],
+  byDefault: boolean,
+): ((pod: Pod) => boolean) => {
   const byUid = new Map(replicaSets.map((each) => [each.metadata.uid, each]));
   return (pod) => {
     const replicaSet = byUid.get(controllerOf(pod)?.uid);
@@ -54,8 +57,8 @@ export const evictionBlocker = (
   budgets: readonly PodDisruptionBudget[],
   mode: AggressiveMode,
   hasLocalVolume: (pod: Pod) => boolean,
-  surges: (pod: Pod) => boolean,
-): string | null => {
+  willSurge: (pod: Pod) => boolean,
+): string | undefined => {
   const owner = controllerOf(pod);
   if (!owner && !mode.ignoreProblemPodsWithoutController) return `pod ${podName(pod)} has no controller`;
   if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods) return `pod ${podName(pod)} belongs to a Job`;
@@ -75,20 +78,20 @@ export const evictionBlocker = (
         (each.metadata.namespace ?? 'default') === namespaceOf(pod) &&
         matchesLabels(each.spec?.selector, labelsOf(pod)) &&
         (each.status?.disruptionsAllowed ?? 0) < 1 &&
-        (isViolated(each) || !surges(pod)),
+        (isViolated(each) || !willSurge(pod)),
     );
     if (blocking) {
       return `pod ${podName(pod)} is protected by PodDisruptionBudget ${blocking.metadata.name}, which allows no disruption`;
     }
   }
-  return null;
+  return undefined;
 };
 
 /**
  * Whether the NodePool's quiet time after changes among the pods is over. Karpenter says so with the condition
  * Consolidatable, and says nothing where its consolidation never runs (pkg/controllers/nodeclaim/disruption).
  */
-const isQuiet = (claim: NodeClaim, pool: NodePool): boolean => {
+const isConsolidatable = (claim: NodeClaim, pool: NodePool): boolean => {
   const after = pool.spec.disruption?.consolidateAfter;
   if (after === undefined || after === 'Never' || !/[1-9]/.test(after)) return true;
   return (
@@ -98,13 +101,13 @@ const isQuiet = (claim: NodeClaim, pool: NodePool): boolean => {
 };
 
 /** The first requirement of its NodePool that a node no longer meets: Karpenter will replace it as drifted. */
-const unmetCriterion = (node: Node, pool: NodePool): string | undefined =>
+const unmetRequirement = (node: Node, pool: NodePool): string | undefined =>
   pool.spec.template.spec.requirements.find((each) => {
     const value = node.metadata.labels?.[each.key];
     return value !== undefined && !meets(each, value);
   })?.key;
 
-export interface NodeFacts {
+export interface StateNode {
   readonly node: Node;
   readonly claim: NodeClaim | undefined;
   readonly pool: NodePool | undefined;
@@ -125,7 +128,7 @@ export const isInScope = (node: Node, scope: Scope | undefined): boolean => {
 
 /** Why a node must be left out of a plan; empty when it may be replaced. */
 export const disruptionBlockers = (
-  facts: NodeFacts,
+  facts: StateNode,
   o: {
     readonly now: number;
     readonly constraints: NodeConstraints;
@@ -133,7 +136,7 @@ export const disruptionBlockers = (
     readonly budgets: readonly PodDisruptionBudget[];
     readonly hasLocalVolume: (pod: Pod) => boolean;
     /** Whether a pod gets a successor before it goes. */
-    readonly surges: (pod: Pod) => boolean;
+    readonly willSurge: (pod: Pod) => boolean;
     /** How many nodes of the NodePool may be disrupted at once. */
     readonly allowedDisruptions: (pool: NodePool) => number;
   },
@@ -141,54 +144,54 @@ export const disruptionBlockers = (
   const { node, claim, pool } = facts;
   if (!claim) return ['it is not managed by Karpenter'];
   const reasons: string[] = [];
-  const say = (is: boolean, reason: string): void => {
+  const addIf = (is: boolean, reason: string): void => {
     if (is) reasons.push(reason);
   };
-  say(!pool, `its NodePool ${node.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} is not there`);
-  say(pool !== undefined && !isDynamic(pool), 'its NodePool is static or being deleted');
-  say(
+  addIf(!pool, `its NodePool ${node.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} is not there`);
+  addIf(pool !== undefined && !isDynamic(pool), 'its NodePool is static or being deleted');
+  addIf(
     pool !== undefined && !o.mode.ignoreZeroNodePoolDisruptionBudgets && o.allowedDisruptions(pool) < 1,
     `the disruption budgets of NodePool ${pool?.metadata.name} allow none now`,
   );
-  say(facts.price === undefined, 'the catalogue has no price for it');
-  say(
+  addIf(facts.price === undefined, 'the catalogue has no price for it');
+  addIf(
     node.metadata.deletionTimestamp !== undefined || claim.metadata.deletionTimestamp !== undefined,
     'it is being deleted',
   );
-  say(node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true', 'Karpenter has not initialized it');
-  say(!isReady(node), 'it is not ready');
-  say(
+  addIf(node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true', 'Karpenter has not initialized it');
+  addIf(!isReady(node), 'it is not ready');
+  addIf(
     (node.spec?.taints ?? []).some((taint) => taint.key === KARPENTER_DISRUPTED_TAINT),
     'Karpenter is disrupting it',
   );
   if (!o.mode.ignoreProblemRemovalDisabledNodes) {
-    say(isSet(node, REMOVAL_DISABLED), 'it is marked removal-disabled');
-    say(
+    addIf(isSet(node, REMOVAL_DISABLED), 'it is marked removal-disabled');
+    addIf(
       isSet(node, KARPENTER_DO_NOT_DISRUPT) || isSet(claim, KARPENTER_DO_NOT_DISRUPT),
       'it is marked do-not-disrupt',
     );
   }
   if (pool && !o.mode.ignoreConsolidatable) {
     const after = pool.spec.disruption?.consolidateAfter;
-    say(
-      !isQuiet(claim, pool),
+    addIf(
+      !isConsolidatable(claim, pool),
       `Karpenter does not call it consolidatable: its pods changed within consolidateAfter ${after} of NodePool ${pool.metadata.name}`,
     );
   }
   if (pool && !o.mode.ignoreInstanceCriteria) {
-    const unmet = unmetCriterion(node, pool);
-    say(
+    const unmet = unmetRequirement(node, pool);
+    addIf(
       unmet !== undefined,
       `it does not meet the requirement on ${unmet} of NodePool ${pool.metadata.name} any more, and is left to Karpenter's drift`,
     );
   }
   const age = (o.now - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;
   const minAge = o.constraints.minAgeSeconds ?? 0;
-  say(minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`);
+  addIf(minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`);
   for (const pod of facts.pods) {
     const blocked = isReschedulable(pod)
-      ? evictionBlocker(pod, o.budgets, o.mode, o.hasLocalVolume, o.surges)
-      : null;
+      ? evictionBlocker(pod, o.budgets, o.mode, o.hasLocalVolume, o.willSurge)
+      : undefined;
     if (blocked) reasons.push(blocked);
   }
   return reasons;

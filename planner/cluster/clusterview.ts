@@ -15,12 +15,12 @@ import type { Snapshot } from '../model/snapshot.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
 import { type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import { type Volumes, volumesOf } from '../scheduling/volumes.ts';
-import { capacityTypeOf, type NodeFacts } from './candidate.ts';
+import { capacityTypeOf, type StateNode } from './candidate.ts';
 
 /** A snapshot put in order: each node with its claim, pool, pods and price. */
 export interface Cluster {
   readonly snapshot: Snapshot;
-  readonly facts: readonly NodeFacts[];
+  readonly facts: readonly StateNode[];
   readonly views: readonly NodeInfo[];
   readonly namespaces: NamespaceLabels;
   readonly volumes: Volumes;
@@ -44,7 +44,7 @@ export const priceOf = (
 ): number | undefined => offeringOf(node, types)?.price;
 
 // A pod that still waits for the node it is tied to has its place already.
-const asMade = (pod: Pod): Pod => (pod.spec.nodeName ? withoutHold(pod) : pod);
+const withoutOurHold = (pod: Pod): Pod => (pod.spec.nodeName ? withoutHold(pod) : pod);
 
 export const indexTypes = (catalogue: Catalogue) =>
   new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
@@ -54,7 +54,7 @@ export const indexTypes = (catalogue: Catalogue) =>
  * one without what we put on it. Throws a QuantityError.
  */
 export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
-  const snapshot: Snapshot = { ...given, pods: given.pods.map(asMade) };
+  const snapshot: Snapshot = { ...given, pods: given.pods.map(withoutOurHold) };
   const podsOn = new Map<string, Pod[]>();
   const pending: Pod[] = [];
   for (const pod of snapshot.pods) {
@@ -78,7 +78,7 @@ export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
   );
   const pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
   const types = indexTypes(catalogue);
-  const facts = snapshot.nodes.map((node): NodeFacts => {
+  const facts = snapshot.nodes.map((node): StateNode => {
     const claim = claims.get(node.metadata.name) ?? byProvider.get(node.spec?.providerID ?? '');
     const poolName =
       claim?.metadata.labels?.[KARPENTER_NODEPOOL] ?? node.metadata.labels?.[KARPENTER_NODEPOOL];
@@ -103,17 +103,17 @@ export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
 };
 
 /** A node as a bill sees it; one whose price is not known costs nothing. */
-export const billedOf = ({ price, covered }: NodeFacts): Billed => ({
+export const billedOf = ({ price, covered }: StateNode): Billed => ({
   price: price ?? 0,
   ...(covered && { covered }),
 });
 
 /** What nodes of the cluster cost together, in USD per hour. */
-export const billOf = (catalogue: Catalogue, facts: readonly NodeFacts[]): Bill =>
+export const billOf = (catalogue: Catalogue, facts: readonly StateNode[]): Bill =>
   new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
 /** Whether pods may be planned onto a standing node: Karpenter's, ready, not cordoned, not on its way out. */
-export const acceptsPods = (facts: NodeFacts): boolean => {
+export const acceptsPods = (facts: StateNode): boolean => {
   const { node, claim } = facts;
   return (
     claim !== undefined &&

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { NodePool } from '../../api/objects.ts';
-import { overLimits } from './nodepoollimits.ts';
+import { limitBlocker } from './nodepoollimits.ts';
 
 const pool: NodePool = {
   metadata: { name: 'general' },
@@ -28,7 +28,7 @@ t.test('limits count what is there and what comes', async (t) => {
     spec: { ...pool.spec, limits: { cpu: '10' } },
     status: { resources: { cpu: '7' } },
   };
-  t.equal(overLimits(limited, [node]), undefined);
-  t.match(overLimits(limited, [node, node]), /limit of 10 for cpu: 7 are there, and the plan adds 4/);
-  t.equal(overLimits(pool, [node]), undefined);
+  t.equal(limitBlocker(limited, [node]), undefined);
+  t.match(limitBlocker(limited, [node, node]), /limit of 10 for cpu: 7 are there, and the plan adds 4/);
+  t.equal(limitBlocker(pool, [node]), undefined);
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { NodeClaim, Pod, PodSpec, Requirement } from '../../api/objects.ts';
 import { formatAmount } from '../../api/quantity.ts';
-import { nodeInfoOf, take } from '../scheduling/nodeinfo.ts';
+import { deductRequests, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import { podRequests, type Requests } from '../scheduling/noderesources.ts';
 import { makeNode, makePod } from '../testing/builders.ts';
 import { attributePods } from './attribution.ts';
@@ -10,7 +10,7 @@ import { type InFlightClaim, requestsOf } from './inflightclaim.ts';
 
 const sumOf = (pods: readonly Pod[]): Requests => {
   const sum: Requests = new Map();
-  for (const pod of pods) take(sum, podRequests(pod), -1);
+  for (const pod of pods) deductRequests(sum, podRequests(pod), -1);
   return sum;
 };
 
@@ -42,7 +42,7 @@ const claimFor = (
     },
   };
   const budget = requestsOf(claim);
-  for (const pod of o.there ?? []) take(budget, podRequests(pod));
+  for (const pod of o.there ?? []) deductRequests(budget, podRequests(pod));
   return { claim, budget, node: o.size ? nodeInfoOf(made.node, o.there ?? []) : undefined };
 };
 

@@ -1,7 +1,7 @@
 import type { Pod } from '../../api/objects.ts';
 import { type Shape, shapesOf } from '../packing/podclass.ts';
 import { requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
-import { take } from '../scheduling/nodeinfo.ts';
+import { deductRequests } from '../scheduling/nodeinfo.ts';
 import { hostPorts } from '../scheduling/nodeports.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { type InFlightClaim, isAllowedOn, isKeptOff } from './inflightclaim.ts';
@@ -127,8 +127,8 @@ export const attributePods = (o: {
       waiting.pods = waiting.pods.filter((pod) => {
         const host = choose(pod, waiting);
         if (!host) return true;
-        take(host.budget, requests);
-        if (host.free) take(host.free, requests);
+        deductRequests(host.budget, requests);
+        if (host.free) deductRequests(host.free, requests);
         host.pods.push(pod);
         found.push({ pod, claim: host.name, because });
         return false;

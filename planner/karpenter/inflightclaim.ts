@@ -61,9 +61,9 @@ const ENDLESS = new Endless();
 export const isAllowedOn = ({ claim, node }: InFlightClaim, pod: Pod): boolean => {
   const taints = claim.spec.taints ?? [];
   if (untoleratedTaint(taints, pod.spec.tolerations)) return false;
-  return node ? fits(pod, { ...node, taints, free: ENDLESS, pods: [] }) === null : admits(claim, pod);
+  return node ? fits(pod, { ...node, taints, free: ENDLESS, pods: [] }) === undefined : admits(claim, pod);
 };
 
 /** Whether pods that are meant to be there keep this one away: ports, anti-affinity. */
 export const isKeptOff = ({ node }: InFlightClaim, pod: Pod, pods: readonly Pod[]): boolean =>
-  node !== undefined && fits(pod, { ...node, taints: [], free: ENDLESS, pods }) !== null;
+  node !== undefined && fits(pod, { ...node, taints: [], free: ENDLESS, pods }) !== undefined;

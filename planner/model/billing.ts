@@ -76,7 +76,7 @@ export class Bill {
 }
 
 /** What all commitments together can take off a bill at most, for nodes of these kinds. */
-export const mostRebate = (commitments: readonly Commitment[], nodes: Iterable<Billed>): number => {
+export const maxRebate = (commitments: readonly Commitment[], nodes: Iterable<Billed>): number => {
   const best = new Float64Array(commitments.length);
   for (const { price, covered } of nodes) {
     if (!covered) continue;

@@ -3,7 +3,7 @@ import { provision } from '../provision.ts';
 import { type RebalanceRequest, rebalance } from '../rebalance.ts';
 import { fragmentedCluster, makeNode, makePod, makeSnapshot } from '../testing/builders.ts';
 import { smallCatalogue } from '../testing/randomcluster.ts';
-import { overlayFrom, withOverlay } from './discounts.ts';
+import { parsePriceOverlay, withPriceOverlay } from './discounts.ts';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 const ask = (request: Partial<RebalanceRequest> & Pick<RebalanceRequest, 'snapshot'>) =>
@@ -11,10 +11,10 @@ const ask = (request: Partial<RebalanceRequest> & Pick<RebalanceRequest, 'snapsh
 
 t.test('a discount changes what is bought', async (t) => {
   const snapshot = fragmentedCluster(6, 6, 10);
-  const overlay = overlayFrom({ discounts: [{ family: 'r5', percent: 80 }] });
-  const { plan } = ask({ snapshot, catalogue: withOverlay(smallCatalogue, overlay) });
+  const overlay = parsePriceOverlay({ discounts: [{ family: 'r5', percent: 80 }] });
+  const { plan } = ask({ snapshot, catalogue: withPriceOverlay(smallCatalogue, overlay) });
   t.same([...new Set(plan?.savings.greenNodes?.map((node) => node.instanceType))], ['r5.xlarge']);
-  t.throws(() => overlayFrom({ discounts: [{ percent: 120 }] }), {
+  t.throws(() => parsePriceOverlay({ discounts: [{ percent: 120 }] }), {
     name: 'OverlayError',
     message: /discounts\.0\.percent/,
   });
@@ -26,7 +26,7 @@ t.test('a reservation lasts for so many machines, and what is beyond it costs th
   const plan = (discounts: readonly object[]) =>
     provision({
       snapshot,
-      catalogue: withOverlay(smallCatalogue, overlayFrom({ discounts })),
+      catalogue: withPriceOverlay(smallCatalogue, parsePriceOverlay({ discounts })),
       now: NOW,
       seed: 1,
       planName: 'p',
@@ -50,12 +50,14 @@ t.test('a reservation lasts for so many machines, and what is beyond it costs th
 });
 
 t.test('what a reservation covers is saved only by removing machines beyond it', async (t) => {
-  const overlay = overlayFrom({ discounts: [{ instanceType: 'm5.xlarge', percent: 100, instances: 2 }] });
+  const overlay = parsePriceOverlay({
+    discounts: [{ instanceType: 'm5.xlarge', percent: 100, instances: 2 }],
+  });
   const nodes = ['a', 'b', 'c', 'd'].map((name) => makeNode(name));
   const pods = ['a', 'b', 'c', 'd'].map((node) => makePod(`p-${node}`, { cpu: 1500, memory: 5000, node }));
   const { plan } = ask({
     snapshot: makeSnapshot(nodes, pods),
-    catalogue: withOverlay(smallCatalogue, overlay),
+    catalogue: withPriceOverlay(smallCatalogue, overlay),
   });
   t.equal(plan?.spec.nodeClaimsToDelete?.length, 2);
   t.same(plan?.spec.nodeClaimsToAdd, []);
@@ -71,7 +73,7 @@ t.test('an overlay that makes no sense is refused in one sentence that names the
     [{ percent: 30, instances: 0.5 }, /discounts\.0\.instances/],
   ];
   for (const [each, message] of table) {
-    t.throws(() => overlayFrom({ discounts: [each] }), { name: 'OverlayError', message });
+    t.throws(() => parsePriceOverlay({ discounts: [each] }), { name: 'OverlayError', message });
   }
   t.end();
 });

@@ -37,7 +37,7 @@ export class OverlayError extends Error {
 }
 
 /** Reads a price overlay. Throws an OverlayError that names the field. */
-export const overlayFrom = (json: unknown): PriceOverlay => {
+export const parsePriceOverlay = (json: unknown): PriceOverlay => {
   const read = overlay.safeParse(json);
   if (read.success) return read.data;
   const issue = read.error.issues[0];
@@ -46,9 +46,9 @@ export const overlayFrom = (json: unknown): PriceOverlay => {
   );
 };
 
-const commitmentOf = ({ instances, hourlyCommitment }: Discount): Commitment | null => {
+const commitmentOf = ({ instances, hourlyCommitment }: Discount): Commitment | undefined => {
   if (instances !== undefined) return { unit: 'instances', amount: instances };
-  return hourlyCommitment === undefined ? null : { unit: 'hourly', amount: hourlyCommitment };
+  return hourlyCommitment === undefined ? undefined : { unit: 'hourly', amount: hourlyCommitment };
 };
 
 const isFor = (each: Discount, type: InstanceType, offering: Offering): boolean =>
@@ -67,9 +67,9 @@ const largest = (discounts: readonly Discount[]): Discount | undefined =>
  * The catalogue at the prices that are paid. Of the discounts without an amount that match an offering, the largest
  * counts; of those with one, too, as long as it lasts.
  */
-export const withOverlay = (catalogue: Catalogue, { discounts }: PriceOverlay): Catalogue => {
-  const limited = discounts.filter((each) => commitmentOf(each) !== null);
-  const open = discounts.filter((each) => commitmentOf(each) === null);
+export const withPriceOverlay = (catalogue: Catalogue, { discounts }: PriceOverlay): Catalogue => {
+  const limited = discounts.filter((each) => commitmentOf(each) !== undefined);
+  const open = discounts.filter((each) => commitmentOf(each) === undefined);
   return {
     commitments: limited.flatMap((each) => commitmentOf(each) ?? []),
     instanceTypes: catalogue.instanceTypes.map((type) => ({

@@ -3,7 +3,7 @@ import { verifyPlan } from '../plan/verify.ts';
 import { type RebalanceRequest, rebalance } from '../rebalance.ts';
 import { fragmentedCluster, makePool } from '../testing/builders.ts';
 import { smallCatalogue } from '../testing/randomcluster.ts';
-import { type InterruptionPolicy, podRiskOf, ratesFrom } from './interruption.ts';
+import { type InterruptionPolicy, parseInterruptionRates, podRiskOf } from './interruption.ts';
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 const ask = (request: Partial<RebalanceRequest> & Pick<RebalanceRequest, 'snapshot'>) =>
@@ -39,12 +39,12 @@ t.test('spot is bought while its risk is small, and on-demand when an interrupti
 });
 
 t.test('the risk of a pod is how often its machine is taken back, times what that costs', (t) => {
-  const rates = ratesFrom({ byType: { 'm5.large': 50 } });
+  const rates = parseInterruptionRates({ byType: { 'm5.large': 50 } });
   // Half of the machines in a month: on average every ln 2 / 730 of an hour.
   t.equal(podRiskOf('m5.large', 'spot', { costPerPod: 730, rates }).toFixed(6), Math.LN2.toFixed(6));
   t.equal(podRiskOf('m5.large', 'on-demand', { costPerPod: 730, rates }), 0);
   t.equal(podRiskOf('c5.large', 'spot', { costPerPod: 0, rates }), 0);
-  t.throws(() => ratesFrom({ otherwise: 140 }), {
+  t.throws(() => parseInterruptionRates({ otherwise: 140 }), {
     name: 'InterruptionRatesError',
     message: /^The interruption rates are wrong at otherwise: /,
   });

@@ -31,7 +31,7 @@ export class InterruptionRatesError extends Error {
 }
 
 /** Reads a file of rates. Throws an InterruptionRatesError that names the field. */
-export const ratesFrom = (json: unknown): InterruptionRates => {
+export const parseInterruptionRates = (json: unknown): InterruptionRates => {
   const read = rates.safeParse(json);
   if (read.success) return read.data;
   const issue = read.error.issues[0];
@@ -58,7 +58,7 @@ export const podRiskOf = (
 };
 
 /** Whether such a machine may be bought. */
-export const isTolerable = (
+export const isInterruptionAcceptable = (
   { type, offering }: { readonly type: InstanceType; readonly offering: Offering },
   policy: InterruptionPolicy | undefined,
 ): boolean =>

@@ -1,7 +1,7 @@
 import type { DaemonSet, NodePool, Taint } from '../../api/objects.ts';
 import type { Covered } from '../model/billing.ts';
 import { type InterruptionPolicy, podRiskOf } from '../model/interruption.ts';
-import { daemonRequests, daemonsOn } from '../scheduling/daemonset.ts';
+import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { UNLIMITED, VOLUME_SLOTS } from '../scheduling/volumes.ts';
 import type { Offer } from './launchoption.ts';
@@ -56,7 +56,7 @@ export const columnsOf = (
     const group = o.groups.ofOffer(offer, taints);
     let taken = o.daemonSets.length === 0 ? NONE_TAKEN : daemonsOf.get(group);
     if (!taken) {
-      taken = daemonRequests(daemonsOn(o.daemonSets, offer.labels, taints));
+      taken = daemonRequests(daemonSetsOn(o.daemonSets, offer.labels, taints));
       daemonsOf.set(group, taken);
     }
     if (last?.allocatable !== allocatable || last.taken !== taken) {

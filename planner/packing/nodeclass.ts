@@ -116,7 +116,7 @@ export const allowedOf = (shapes: readonly Shape[], groups: readonly GroupView[]
     const { pod, selectors } = first;
     groups.forEach((group, g) => {
       const fits =
-        untoleratedTaint(group.taints, pod.spec.tolerations) === null &&
+        untoleratedTaint(group.taints, pod.spec.tolerations) === undefined &&
         matchesNodeAffinity(pod, group.labels, group.name) &&
         selectors.every((selector) => matchesNodeSelector(selector, group.labels, group.name));
       if (fits) for (const shape of same) allowed[g * shapes.length + shape] = 1;

@@ -1,4 +1,4 @@
-import { capacityOf, Limits, poolNameOf } from '../cluster/nodepoollimits.ts';
+import { capacityOf, poolNameOf, RemainingLimits } from '../cluster/nodepoollimits.ts';
 import type { OfferColumn } from './compiledoption.ts';
 import { Expense } from './cost.ts';
 import { Counts } from './domaincounts.ts';
@@ -30,7 +30,7 @@ export class Packing {
   moved = 0;
   /** Movable pods per standing node and shape, as it was at first. */
   readonly #original: readonly ReadonlyMap<number, number>[];
-  readonly #limits: Limits;
+  readonly #limits: RemainingLimits;
   readonly #hasLimits: boolean;
   readonly #expense: Expense;
   readonly journal = new Journal();
@@ -54,7 +54,7 @@ export class Packing {
     this.open = new Uint8Array(room).fill(1, 0, this.standing);
     this.column = problem.standing.map(() => undefined);
     this.counts = new Counts(problem, room);
-    this.#limits = new Limits(new Set(problem.everyColumn.map((column) => column.offer.pool)));
+    this.#limits = new RemainingLimits(new Set(problem.everyColumn.map((column) => column.offer.pool)));
     this.#hasLimits = !this.#limits.isEmpty();
     this.#expense = new Expense(problem);
     const coming = Int32Array.from(problem.pending);
@@ -129,12 +129,12 @@ export class Packing {
   canReopen(node: number): boolean {
     const standing = this.problem.standing[node];
     if (!this.#hasLimits || !standing?.capacity) return true;
-    return this.#limits.allowsBack(poolNameOf(standing.view.labels), standing.capacity);
+    return this.#limits.allowsReturn(poolNameOf(standing.view.labels), standing.capacity);
   }
 
   /** Whether every NodePool is within its limits, or as far beyond as it was at first. */
   keepsLimits(): boolean {
-    return !this.#hasLimits || this.#limits.areKept();
+    return !this.#hasLimits || this.#limits.areWithin();
   }
 
   #countBought(column: OfferColumn | undefined, sign: 1 | -1): void {

@@ -1,7 +1,7 @@
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { DaemonSet, Pod } from '../../api/objects.ts';
 import type { Commitment } from '../model/billing.ts';
-import { type InterruptionPolicy, isTolerable } from '../model/interruption.ts';
+import { type InterruptionPolicy, isInterruptionAcceptable } from '../model/interruption.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
 import { NO_NEEDS, type Volumes, volumeNeeds } from '../scheduling/volumes.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
@@ -86,7 +86,7 @@ export const compile = (input: {
   const table = tabulate(input.standing, { dimensions, shapes, shapeOf, groups, mostPods, volumes });
   const columns = columnsOf(
     input.interruption
-      ? input.offers.filter((offer) => isTolerable(offer, input.interruption))
+      ? input.offers.filter((offer) => isInterruptionAcceptable(offer, input.interruption))
       : input.offers,
     { dimensions, groups, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
   );

@@ -1,11 +1,11 @@
 import t from 'tap';
-import type { HoldSight } from '../../api/heldpods.ts';
+import type { HeldPodView } from '../../api/heldpods.ts';
 import { PIN, PIN_GATE } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { clusterOf } from '../cluster/clusterview.ts';
 import { emptySnapshot } from '../model/snapshot.ts';
 import { fits, nodeInfoOf } from '../scheduling/fit.ts';
-import { decideGate, type GateStep, holdJudge } from './gatepolicy.ts';
+import { createGateReleasePolicy, decideGate, type GateStep } from './gatepolicy.ts';
 
 const OWN_TAINT = 'example.com/reserved';
 const OWN: ReadonlySet<string> = new Set([OWN_TAINT]);
@@ -151,7 +151,7 @@ for (const row of rows) {
 
 const limits = { timeoutMs: 10_000, longestMs: 900_000 };
 
-const sights: readonly (readonly [string, Partial<HoldSight>, boolean, RegExp | null])[] = [
+const sights: readonly (readonly [string, Partial<HeldPodView>, boolean, RegExp | null])[] = [
   ['a pod whose node is on its way is left where it is', {}, true, null],
   ['a pod whose node could take it since a moment ago is left to the leader', { couldMs: 9_999 }, true, null],
   ['a pod that its node could have taken for long is let go', { couldMs: 10_000 }, true, /could have taken/],
@@ -170,16 +170,16 @@ const sights: readonly (readonly [string, Partial<HoldSight>, boolean, RegExp | 
 
 for (const [says, change, isMoved, expected] of sights) {
   t.test(says, async (t) => {
-    const judge = holdJudge({ limits, ownTaints: OWN, gate: PIN_GATE, isMoved: () => isMoved });
+    const judge = createGateReleasePolicy({ limits, ownTaints: OWN, gate: PIN_GATE, isMoved: () => isMoved });
     const sight = { pod: pod(), couldMs: undefined, leaderlessMs: undefined, heldMs: 4_000, ...change };
-    const reason = judge.liftReason(sight);
+    const reason = judge.releaseReason(sight);
     if (expected) t.match(reason, expected);
-    else t.equal(reason, null);
+    else t.equal(reason, undefined);
   });
 }
 
 t.test('a pod is due when whoever leads would have let it go', async (t) => {
-  const judge = holdJudge({ limits, ownTaints: OWN, gate: PIN_GATE });
+  const judge = createGateReleasePolicy({ limits, ownTaints: OWN, gate: PIN_GATE });
   t.equal(judge.isDue(pod(), node()), true);
   t.equal(judge.isDue(pod(gpu), node()), false, 'its device is not there');
   const booting = { ...node(), status: { allocatable: { cpu: '1', pods: '10' } } };
@@ -204,6 +204,6 @@ t.test('a plan may move a pod that was landed, but not one that has not arrived'
   if (!moved || !waiting) throw new Error('both pods are in the cluster');
   const { nodeName: _, ...spec } = moved.spec;
   const elsewhere = { ...nodeInfoOf(other, []), taints: [] };
-  t.equal(fits({ ...moved, spec }, elsewhere), null);
+  t.equal(fits({ ...moved, spec }, elsewhere), undefined);
   t.equal(fits(waiting, elsewhere)?.code, 'NodeAffinity');
 });

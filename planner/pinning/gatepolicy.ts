@@ -1,4 +1,4 @@
-import { type HoldJudge, isGated, otherGates, withoutHold } from '../../api/heldpods.ts';
+import { type GateReleasePolicy, isGated, otherGates, withoutHold } from '../../api/heldpods.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
@@ -18,7 +18,7 @@ export type GateStep =
   | { readonly kind: 'nominate'; readonly reason: string }
   | { readonly kind: 'lift'; readonly reason: string };
 
-export interface GateSituation {
+export interface GateContext {
   readonly pod: Pod;
   /** The node with the other pods on it and on their way to it; undefined while it does not stand. */
   readonly node: NodeInfo | undefined;
@@ -31,7 +31,7 @@ export interface GateSituation {
 }
 
 /** A device of the pod that the node's kubelet has not counted yet, if there is one. */
-const uncounted = (pod: Pod, node: NodeInfo): string | undefined => {
+const uncountedDevice = (pod: Pod, node: NodeInfo): string | undefined => {
   const missing = devicesOf(pod).find(([resource, asked]) => {
     const taken = node.pods.reduce((sum, other) => sum + (podRequests(other).get(resource) ?? 0), 0);
     return (node.free.get(resource) ?? 0) + taken < asked;
@@ -43,7 +43,7 @@ const uncounted = (pod: Pod, node: NodeInfo): string | undefined => {
  * The next step for a held pod whose plan still wants it on this node. A pod that is safe to bind early goes at once,
  * all others when their machine is ready and has what they ask. Throws a QuantityError.
  */
-export const decideGate = (s: GateSituation): GateStep => {
+export const decideGate = (s: GateContext): GateStep => {
   const { node, isReady } = s;
   const pod = withoutHold(s.pod);
   const [other] = otherGates(pod);
@@ -57,7 +57,7 @@ export const decideGate = (s: GateSituation): GateStep => {
   const strange = node.taints.filter(({ key }) => !s.ownTaints.has(key));
   const taint = untoleratedTaint(strange, pod.spec.tolerations);
   if (taint) return { kind: 'wait', reason: `it does not tolerate ${taint.key}:${taint.effect}` };
-  const device = uncounted(pod, node);
+  const device = uncountedDevice(pod, node);
   if (device) return { kind: 'wait', reason: `the node has not counted its ${device} yet` };
   const refusal = fits(pod, { ...node, taints: [] });
   if (refusal) return { kind: 'lift', reason: refusal.message };
@@ -66,7 +66,7 @@ export const decideGate = (s: GateSituation): GateStep => {
   return { kind: 'land', isEarly: false, reason: pin.way === 'bind' ? 'its node can take it' : pin.reason };
 };
 
-export interface HoldLimits {
+export interface HoldTimeouts {
   /** How long a pod waits for somebody to land it, in milliseconds. */
   readonly timeoutMs: number;
   /** How long a pod is held at most, whatever it waits for, in milliseconds. */
@@ -80,26 +80,26 @@ const PLAN_SEEN_MS = 3_000;
  * Whoever leads lands a pod the moment that its node can take it, so a pod that is still held later was left. Other
  * pods on the node are not asked about: whether there is room is the leader's business, and kube-scheduler's.
  */
-export const holdJudge = (o: {
-  readonly limits: HoldLimits;
+export const createGateReleasePolicy = (o: {
+  readonly limits: HoldTimeouts;
   readonly ownTaints: ReadonlySet<string>;
   readonly gate: string;
   /** Whether a plan that runs moves an owner, by uid; left out where plans are not watched. */
   readonly isMoved?: (ownerUid: string) => boolean;
-}): HoldJudge => ({
+}): GateReleasePolicy => ({
   isDue: (pod, node) => {
     const situation = { ...o, pod, node: nodeInfoOf(node, []), isReady: isReady(node) };
     return isReady(node) && decideGate(situation).kind !== 'wait';
   },
-  liftReason: ({ pod, couldMs, leaderlessMs, heldMs }) => {
+  releaseReason: ({ pod, couldMs, leaderlessMs, heldMs }) => {
     const { timeoutMs, longestMs } = o.limits;
-    if (!isGated(pod)) return null;
+    if (!isGated(pod)) return undefined;
     const isMoved = o.isMoved?.(controllerOf(pod)?.uid ?? '') ?? true;
     if (!isMoved && heldMs >= PLAN_SEEN_MS) return 'no plan that runs moves its owner';
     if (couldMs !== undefined && couldMs >= timeoutMs) {
       return `its node could have taken it for ${Math.round(couldMs / 1000)} s`;
     }
     if (leaderlessMs !== undefined && leaderlessMs >= timeoutMs) return 'nobody leads the pod pinner';
-    return heldMs >= longestMs ? `it was held for ${Math.round(heldMs / 1000)} s` : null;
+    return heldMs >= longestMs ? `it was held for ${Math.round(heldMs / 1000)} s` : undefined;
   },
 });

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Node, Pod } from '../../api/objects.ts';
 import { nodeInfoOf } from '../scheduling/fit.ts';
-import { choosePin, type Situation, type Way } from './pinpolicy.ts';
+import { choosePin, type PinContext, type PinMethod } from './pinpolicy.ts';
 
 const GATE = 'example.com/ours';
 const OWN_TAINT = 'example.com/reserved';
@@ -35,8 +35,8 @@ interface Row {
   readonly node?: Node | null;
   readonly isReady?: boolean;
   readonly isCoexisting?: boolean;
-  readonly pending: Way;
-  readonly admission: Way;
+  readonly pending: PinMethod;
+  readonly admission: PinMethod;
 }
 
 const rows: readonly Row[] = [
@@ -153,7 +153,7 @@ const rows: readonly Row[] = [
 for (const row of rows) {
   t.test(row.says, async (t) => {
     const base = row.node === null ? undefined : (row.node ?? node());
-    const situation = (at: Situation['at']): Situation => ({
+    const situation = (at: PinContext['at']): PinContext => ({
       pod: row.pod,
       node: base && nodeInfoOf(base, []),
       isReady: row.isReady ?? false,
@@ -172,7 +172,7 @@ for (const row of rows) {
 
 t.test('a taint that stays where it is is not waited for', async (t) => {
   const strange = node({ taints: [{ key: 'spot', effect: 'NoSchedule' }] });
-  const situation: Situation = {
+  const situation: PinContext = {
     pod: pod(),
     node: nodeInfoOf(strange, []),
     isReady: false,

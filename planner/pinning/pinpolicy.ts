@@ -7,15 +7,15 @@ import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { requiredSpread } from '../scheduling/topologyspread.ts';
 
 /** How a pod is pinned; `leave` means that the pin can't hold and kube-scheduler decides alone. */
-export type Way = 'bind' | 'assign' | 'hold' | 'nominate' | 'leave';
+export type PinMethod = 'bind' | 'assign' | 'hold' | 'nominate' | 'leave';
 
 export interface Pin {
-  readonly way: Way;
+  readonly way: PinMethod;
   /** Why this way, for logs, events and `explain`. */
   readonly reason: string;
 }
 
-export interface Situation {
+export interface PinContext {
   readonly pod: Pod;
   /** The node with the pods on it and those promised to it; undefined while it does not stand. */
   readonly node: NodeInfo | undefined;
@@ -46,31 +46,31 @@ const isLifecycle = (taint: Taint): boolean =>
   taint.key.startsWith('node.kubernetes.io/') || taint.key.startsWith('node.cloudprovider.kubernetes.io/');
 
 /** Why a pod is not for pinning at all, or null. */
-const refusesPins = (pod: Pod): string | null => {
+const unpinnableReason = (pod: Pod): string | undefined => {
   const kind = controllerOf(pod)?.kind;
   if (kind === 'DaemonSet') return 'pods of DaemonSets have their node already';
   if (kind === 'Node') return 'a static pod belongs to its kubelet';
-  return null;
+  return undefined;
 };
 
 /** What kube-scheduler has to do on the pod's node as it binds it, or null. */
-const needsBinding = (pod: Pod): string | null => {
+const bindingReason = (pod: Pod): string | undefined => {
   if ((pod.spec.resourceClaims ?? []).length > 0) return 'it has resource claims to allocate';
   for (const volume of pod.spec.volumes ?? []) {
     if (volume.persistentVolumeClaim || volume.ephemeral)
       return `its volume ${volume.name} may have to be bound`;
   }
-  return null;
+  return undefined;
 };
 
 /** What other nodes and pods have a say in, so that one node can't be promised, or null. */
-export const dependsOnOthers = (pod: Pod): string | null => {
+export const dependsOnOthers = (pod: Pod): string | undefined => {
   if (requiredSpread(pod).length > 0) return 'its topology spread depends on all nodes';
   if (requiredAffinity(pod).length > 0 || requiredAntiAffinity(pod).length > 0) {
     return 'its affinity to other pods depends on all nodes';
   }
   if (pod.spec.schedulingGroup) return 'its group is scheduled all or none';
-  return null;
+  return undefined;
 };
 
 /** The resources that a kubelet counts only once its machine is up, and how much of each the pod asks. */
@@ -87,16 +87,16 @@ const isLasting = (refusal: Refusal): boolean =>
  * affinity to pods), tolerates what would evict it and fits what is left. All else is nominated or held until the
  * machine is ready. Throws a QuantityError.
  */
-export const choosePin = (s: Situation): Pin => {
+export const choosePin = (s: PinContext): Pin => {
   const { pod, node } = s;
-  const early: Way = s.at === 'admission' ? 'assign' : 'bind';
-  const refused = refusesPins(pod);
+  const early: PinMethod = s.at === 'admission' ? 'assign' : 'bind';
+  const refused = unpinnableReason(pod);
   if (refused) return { way: 'leave', reason: refused };
   const gates = (pod.spec.schedulingGates ?? []).map((gate) => gate.name);
   const foreignGate = gates.find((name) => name !== s.gate);
   if (foreignGate)
     return { way: 'nominate', reason: `its scheduling gate ${foreignGate} is not ours to lift` };
-  const late: Way = gates.length > 0 || s.at === 'admission' ? 'hold' : 'nominate';
+  const late: PinMethod = gates.length > 0 || s.at === 'admission' ? 'hold' : 'nominate';
   if (!controllerOf(pod)) return { way: 'nominate', reason: 'it has no controller that would replace it' };
   if (!node) return { way: late, reason: 'its node does not stand yet' };
 
@@ -107,7 +107,7 @@ export const choosePin = (s: Situation): Pin => {
   if (taint && s.startupTaints && !s.startupTaints.has(taint.key)) {
     return { way: 'leave', reason: `it does not tolerate ${taint.key}:${taint.effect}` };
   }
-  const scheduler = needsBinding(pod) ?? dependsOnOthers(pod);
+  const scheduler = bindingReason(pod) ?? dependsOnOthers(pod);
   if (scheduler) return { way: late, reason: scheduler };
   const device = devicesOf(pod)[0]?.[0];
   if (device && !(s.isReady && s.at === 'pending' && !refusal)) {

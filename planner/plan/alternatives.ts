@@ -1,4 +1,4 @@
-import type { LimitLedger } from '../cluster/nodepoollimits.ts';
+import type { RemainingLimits } from '../cluster/nodepoollimits.ts';
 import type { OfferColumn } from '../packing/compiledoption.ts';
 import { bundle, isSamePick, minValuesOf, plainBundles, withinCap } from '../packing/instancetypeset.ts';
 import type { Offer } from '../packing/launchoption.ts';
@@ -43,12 +43,12 @@ export class Choices {
   }
 
   /** What a node's claim may name, in at most so many bundles; sets aside what that takes of its NodePool's limits. */
-  choose(node: BoughtNode, ledger: LimitLedger, most: number): Choice {
+  choose(node: BoughtNode, limits: RemainingLimits, most: number): Choice {
     const { pool, type } = node.column.offer;
     const poolName = pool.metadata.name;
-    if (ledger.has(poolName)) {
-      const found = this.#find(node, ledger, most);
-      ledger.take(
+    if (limits.isLimited(poolName)) {
+      const found = this.#find(node, limits, most);
+      limits.reserveLargest(
         poolName,
         type,
         found.bundles.flat().map((each) => each.offer.type),
@@ -58,17 +58,17 @@ export class Choices {
     const key = [...node.content].sort(([a], [b]) => a - b).join(' ');
     const ofColumn = this.#known.get(node.column) ?? new Map<string, Choice>();
     this.#known.set(node.column, ofColumn);
-    const found = ofColumn.get(key) ?? this.#find(node, ledger, most);
+    const found = ofColumn.get(key) ?? this.#find(node, limits, most);
     ofColumn.set(key, found);
     return found;
   }
 
-  #find(node: BoughtNode, ledger: LimitLedger, most: number): Choice {
+  #find(node: BoughtNode, limits: RemainingLimits, most: number): Choice {
     const { pool, type } = node.column.offer;
     const needs = minValuesOf(pool);
-    const isLimited = ledger.has(pool.metadata.name);
+    const isLimited = limits.isLimited(pool.metadata.name);
     const isAllowed = ({ offer }: OfferColumn): boolean =>
-      ledger.allows(pool.metadata.name, type, offer.type);
+      limits.allowsAlternative(pool.metadata.name, type, offer.type);
     if (needs.size === 0 && this.#isByPrice) {
       const ofAll = (test: (column: OfferColumn) => boolean): OfferColumn[][] => {
         const next = this.#holders(node, MAX_CHOICES);

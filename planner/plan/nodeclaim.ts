@@ -11,12 +11,12 @@ import {
 } from '../../api/labels.ts';
 import type { Requirement } from '../../api/objects.ts';
 import { formatAmount } from '../../api/quantity.ts';
-import type { LimitLedger } from '../cluster/nodepoollimits.ts';
+import type { RemainingLimits } from '../cluster/nodepoollimits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { OfferColumn } from '../packing/compiledoption.ts';
 import { nodeClassLabel, ZONE_ID } from '../packing/launchoption.ts';
 import type { Problem } from '../packing/problem.ts';
-import { daemonRequests, daemonsOn } from '../scheduling/daemonset.ts';
+import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { VOLUME_SLOTS } from '../scheduling/volumes.ts';
 import type { Choices } from './alternatives.ts';
@@ -86,9 +86,9 @@ export const claimFor = (
   choices: Choices,
   node: BoughtNode,
   name: string,
-  ledger: LimitLedger,
+  limits: RemainingLimits,
 ): { readonly claim: NodeClaimToAdd; readonly column: OfferColumn } => {
-  const { column, bundles } = choices.choose(node, ledger, MAX_ALTERNATIVES);
+  const { column, bundles } = choices.choose(node, limits, MAX_ALTERNATIVES);
   const alternatives = bundles.map((columns) => ({
     requirements: requirementsOf(columns),
     priceHourly: hourly(columns[0]?.offer.price ?? 0),
@@ -100,7 +100,7 @@ export const claimFor = (
   const { daemonSets } = snapshot;
   const requests: Requests =
     daemonSets.length > 0
-      ? daemonRequests(daemonsOn(daemonSets, column.offer.labels, taints))
+      ? daemonRequests(daemonSetsOn(daemonSets, column.offer.labels, taints))
       : new Map<string, number>();
   for (const [shape, n] of node.content) {
     for (const [resource, value] of problem.shapes[shape]?.requests ?? []) {

@@ -7,7 +7,7 @@ import type {
 import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../cluster/clusterview.ts';
-import { LimitLedger } from '../cluster/nodepoollimits.ts';
+import { limitsAfterPlan } from '../cluster/nodepoollimits.ts';
 import type { Bill } from '../model/billing.ts';
 import type { Problem } from '../packing/problem.ts';
 import { namespaceOf } from '../scheduling/interpodaffinity.ts';
@@ -44,7 +44,7 @@ export const writePlan = (
   const nodeClaimsToAdd: NodeClaimToAdd[] = [];
   const podsToMigrate: PodToMigrate[] = [];
   const green: NodeCost[] = [];
-  const ledger = new LimitLedger(
+  const limits = limitsAfterPlan(
     cluster.snapshot.nodePools,
     arrangement.bought.map(({ column }) => [column.offer.pool.metadata.name, column.offer.type]),
     arrangement.removed.flatMap((node) => problem.standing[node] ?? []),
@@ -52,7 +52,7 @@ export const writePlan = (
   const choices = new Choices(problem);
   arrangement.bought.forEach((node, index) => {
     const name = claimName(planName, index + 1);
-    const { claim, column } = claimFor(problem, cluster.snapshot, choices, node, name, ledger);
+    const { claim, column } = claimFor(problem, cluster.snapshot, choices, node, name, limits);
     nodeClaimsToAdd.push(claim);
     const before = bill.total();
     bill.count(column, 1);

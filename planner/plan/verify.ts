@@ -197,10 +197,10 @@ const daemonPods = (snapshot: Snapshot, node: Node): Pod[] =>
       spec: set.spec.template.spec,
     };
     const lone = nodeInfoOf(node, []);
-    const lets = untoleratedTaint(lone.taints, pod.spec.tolerations) === null;
+    const lets = untoleratedTaint(lone.taints, pod.spec.tolerations) === undefined;
     return lets &&
       fits(pod, { ...lone, free: new Map([...lone.free].map(([r]) => [r, Number.MAX_SAFE_INTEGER])) }) ===
-        null
+        undefined
       ? [pod]
       : [];
   });

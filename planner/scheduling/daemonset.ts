@@ -23,7 +23,7 @@ const ALWAYS_TOLERATED = new Set([
 ]);
 
 /** The DaemonSets whose pods a node with these labels and taints will carry. */
-export const daemonsOn = (
+export const daemonSetsOn = (
   daemonSets: readonly DaemonSet[],
   labels: Labels,
   taints: readonly Taint[],
@@ -31,7 +31,7 @@ export const daemonsOn = (
   daemonSets.filter((set) => {
     const pod = podOf(set);
     const felt = taints.filter((taint) => !ALWAYS_TOLERATED.has(taint.key));
-    return matchesNodeAffinity(pod, labels, '') && untoleratedTaint(felt, pod.spec.tolerations) === null;
+    return matchesNodeAffinity(pod, labels, '') && untoleratedTaint(felt, pod.spec.tolerations) === undefined;
   });
 
 /** What DaemonSets take of every node that they run on. */

@@ -1,14 +1,14 @@
 import type { Pod } from '../../api/objects.ts';
-import { affinityAllows, antiAffinityRefuses, type NamespaceLabels } from './interpodaffinity.ts';
+import { isAffinityMet, type NamespaceLabels, refuseByAntiAffinity } from './interpodaffinity.ts';
 import { matchesNodeAffinity } from './nodeaffinity.ts';
 import type { NodeInfo } from './nodeinfo.ts';
 import { conflicts, hostPorts } from './nodeports.ts';
 import { podRequests } from './noderesources.ts';
 import { untoleratedTaint } from './tainttoleration.ts';
-import { spreadRefuses } from './topologyspread.ts';
-import { type Volumes, volumesRefuse } from './volumes.ts';
+import { refuseBySpread } from './topologyspread.ts';
+import { refuseByVolumes, type Volumes } from './volumes.ts';
 
-export { type NodeInfo, nodeInfoOf, type ReadRequests, rememberRequests } from './nodeinfo.ts';
+export { memoizeRequests, type NodeInfo, nodeInfoOf, type ReadRequests } from './nodeinfo.ts';
 
 /** Why a pod can't be on a node, in kube-scheduler's words. */
 export interface Refusal {
@@ -39,53 +39,53 @@ const refuse = (code: Refusal['code'], message: string): Refusal => ({ code, mes
 
 const UNSCHEDULABLE = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
 
-const refuseByResources = (pod: Pod, node: NodeInfo): Refusal | null => {
+const refuseByResources = (pod: Pod, node: NodeInfo): Refusal | undefined => {
   const requests = podRequests(pod);
   if ((node.free.get('pods') ?? 0) < 1) return refuse('NodeResourcesFit', 'Too many pods');
   for (const [resource, asked] of requests) {
     if (resource === 'pods' || asked <= 0) continue;
     if (asked > (node.free.get(resource) ?? 0)) return refuse('NodeResourcesFit', `Insufficient ${resource}`);
   }
-  return null;
+  return undefined;
 };
 
-const refuseByPorts = (pod: Pod, node: NodeInfo): Refusal | null => {
+const refuseByPorts = (pod: Pod, node: NodeInfo): Refusal | undefined => {
   const wanted = hostPorts(pod);
-  if (wanted.length === 0) return null;
+  if (wanted.length === 0) return undefined;
   const taken = node.pods.flatMap((there) => hostPorts(there));
   return wanted.some((port) => taken.some((other) => conflicts(port, other)))
     ? refuse('NodePorts', "node(s) didn't have free ports for the requested pod ports")
-    : null;
+    : undefined;
 };
 
-const refuseByPods = (pod: Pod, node: NodeInfo, cluster: ClusterView | undefined): Refusal | null => {
+const refuseByPods = (pod: Pod, node: NodeInfo, cluster: ClusterView | undefined): Refusal | undefined => {
   const namespaces = cluster?.namespaces ?? NO_NAMESPACES;
   if (cluster) {
-    const spread = spreadRefuses(pod, node, cluster.nodes);
+    const spread = refuseBySpread(pod, node, cluster.nodes);
     if (spread) {
       const label = spread === 'label' ? ' (missing required label)' : '';
       return refuse('PodTopologySpread', `node(s) didn't match pod topology spread constraints${label}`);
     }
-    if (!affinityAllows(pod, node, cluster.nodes, namespaces)) {
+    if (!isAffinityMet(pod, node, cluster.nodes, namespaces)) {
       return refuse('InterPodAffinity', "node(s) didn't match pod affinity rules");
     }
   }
   for (const other of cluster?.nodes ?? [node]) {
-    const refused = antiAffinityRefuses(pod, node, other, namespaces);
+    const refused = refuseByAntiAffinity(pod, node, other, namespaces);
     if (refused === 'own') return refuse('InterPodAffinity', "node(s) didn't match pod anti-affinity rules");
     if (refused === 'existing') {
       return refuse('InterPodAffinity', "node(s) didn't satisfy existing pods anti-affinity rules");
     }
   }
-  return null;
+  return undefined;
 };
 
 /**
- * Whether kube-scheduler's filters would let a pod onto a node: null, or the first reason against it. Without the
+ * Whether kube-scheduler's filters would let a pod onto a node: undefined, or the first reason against it. Without the
  * cluster, only what the node and the pods on it decide is asked; affinity and spread need the cluster, whose nodes
  * include this one. Throws a QuantityError.
  */
-export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal | null => {
+export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal | undefined => {
   if (node.unschedulable && untoleratedTaint([UNSCHEDULABLE], pod.spec.tolerations)) {
     return refuse('NodeUnschedulable', 'node(s) were unschedulable');
   }
@@ -98,11 +98,11 @@ export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal |
   if (!matchesNodeAffinity(pod, node.labels, node.name)) {
     return refuse('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   }
-  const volumes = cluster?.volumes && volumesRefuse(pod, node, cluster.volumes, cluster.nodes);
+  const volumes = cluster?.volumes && refuseByVolumes(pod, node, cluster.volumes, cluster.nodes);
   return (
     refuseByPorts(pod, node) ??
     refuseByResources(pod, node) ??
-    (volumes ? refuse('Volumes', volumes) : null) ??
+    (volumes ? refuse('Volumes', volumes) : undefined) ??
     refuseByPods(pod, node, cluster)
   );
 };

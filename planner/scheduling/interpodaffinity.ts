@@ -40,12 +40,12 @@ export const termSelects = (
 };
 
 /** Whether a pod on `other` breaks, or is broken by, required anti-affinity when `pod` comes to `node`. */
-export const antiAffinityRefuses = (
+export const refuseByAntiAffinity = (
   pod: Pod,
   node: NodeInfo,
   other: NodeInfo,
   namespaces: NamespaceLabels,
-): 'own' | 'existing' | null => {
+): 'own' | 'existing' | undefined => {
   const shares = (key: string): boolean =>
     node.labels[key] !== undefined && node.labels[key] === other.labels[key];
   const own = requiredAntiAffinity(pod).filter((term) => shares(term.topologyKey));
@@ -58,14 +58,14 @@ export const antiAffinityRefuses = (
       return 'existing';
     }
   }
-  return null;
+  return undefined;
 };
 
 /**
  * Whether required pod affinity lets `pod` onto `node`: every term's domain holds a pod that all terms select, or
  * no such pod is anywhere and the pod selects itself.
  */
-export const affinityAllows = (
+export const isAffinityMet = (
   pod: Pod,
   node: NodeInfo,
   nodes: readonly NodeInfo[],

@@ -10,11 +10,11 @@ export type Labels = Readonly<Record<string, string>>;
 
 const INTEGER = /^[+-]?\d+$/;
 
-/** The number that Go's ParseInt reads, or null. */
-export const integerOf = (text: string | undefined): bigint | null => {
-  if (text === undefined || !INTEGER.test(text)) return null;
+/** The 64-bit integer that Go's ParseInt reads; undefined when it reads none. */
+export const integerOf = (text: string | undefined): bigint | undefined => {
+  if (text === undefined || !INTEGER.test(text)) return undefined;
   const value = BigInt(text);
-  return BigInt.asIntN(64, value) === value ? value : null;
+  return BigInt.asIntN(64, value) === value ? value : undefined;
 };
 
 /** Whether a label value, undefined when the label is not there, meets one requirement. */
@@ -33,7 +33,7 @@ export const meets = (requirement: SelectorRequirement, value: string | undefine
     case 'Lt': {
       const have = integerOf(value);
       const bound = integerOf(values[0]);
-      if (have === null || bound === null || values.length !== 1) return false;
+      if (have === undefined || bound === undefined || values.length !== 1) return false;
       return requirement.operator === 'Gt' ? have > bound : have < bound;
     }
     default:

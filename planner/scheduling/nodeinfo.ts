@@ -26,7 +26,7 @@ export const readAmounts = (list: ResourceList = {}): Requests => {
 };
 
 /** Takes what a pod asks off what is left. */
-export const take = (free: Requests, requests: Requests, sign: 1 | -1 = 1): void => {
+export const deductRequests = (free: Requests, requests: Requests, sign: 1 | -1 = 1): void => {
   for (const [resource, value] of requests) free.set(resource, (free.get(resource) ?? 0) - sign * value);
 };
 
@@ -34,7 +34,7 @@ export const take = (free: Requests, requests: Requests, sign: 1 | -1 = 1): void
 export type ReadRequests = (pod: Pod) => Requests;
 
 /** A reader that remembers each pod, as long as the pod itself is kept. */
-export const rememberRequests = (): ReadRequests => {
+export const memoizeRequests = (): ReadRequests => {
   const known = new WeakMap<Pod, Requests>();
   return (pod) => {
     let requests = known.get(pod);
@@ -54,7 +54,7 @@ export const nodeInfoOf = (
 ): NodeInfo => {
   const pods = podsOnIt.filter((pod) => !hasEnded(pod));
   const free = allocatable(node);
-  for (const pod of pods) take(free, requestsOf(pod));
+  for (const pod of pods) deductRequests(free, requestsOf(pod));
   return {
     name: node.metadata.name,
     labels: node.metadata.labels ?? {},

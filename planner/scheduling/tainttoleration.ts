@@ -13,9 +13,9 @@ const isTolerated = (taint: Taint, toleration: Toleration): boolean => {
       return (toleration.value ?? '') === (taint.value ?? '');
     case 'Lt':
     case 'Gt': {
-      const bound = DECIMAL.test(toleration.value ?? '') ? integerOf(toleration.value) : null;
-      const have = DECIMAL.test(taint.value ?? '') ? integerOf(taint.value) : null;
-      if (bound === null || have === null) return false;
+      const bound = DECIMAL.test(toleration.value ?? '') ? integerOf(toleration.value) : undefined;
+      const have = DECIMAL.test(taint.value ?? '') ? integerOf(taint.value) : undefined;
+      if (bound === undefined || have === undefined) return false;
       return toleration.operator === 'Lt' ? have < bound : have > bound;
     }
     default:
@@ -23,14 +23,14 @@ const isTolerated = (taint: Taint, toleration: Toleration): boolean => {
   }
 };
 
-/** The first taint that keeps a pod with these tolerations away, or null; PreferNoSchedule keeps none away. */
+/** The first taint that keeps a pod with these tolerations off a node; PreferNoSchedule never does. */
 export const untoleratedTaint = (
   taints: readonly Taint[],
   tolerations: readonly Toleration[] | undefined,
-): Taint | null => {
+): Taint | undefined => {
   for (const taint of taints) {
     if (taint.effect === 'PreferNoSchedule') continue;
     if (!(tolerations ?? []).some((toleration) => isTolerated(taint, toleration))) return taint;
   }
-  return null;
+  return undefined;
 };

@@ -42,16 +42,16 @@ export const isSpreadOver = (
   ((constraint.nodeAffinityPolicy ?? 'Honor') === 'Ignore' ||
     matchesNodeAffinity(pod, node.labels, node.name)) &&
   ((constraint.nodeTaintsPolicy ?? 'Ignore') === 'Ignore' ||
-    untoleratedTaint(node.taints, pod.spec.tolerations) === null);
+    untoleratedTaint(node.taints, pod.spec.tolerations) === undefined);
 
 /** Whether spread constraints let `pod` onto `node`; 'label' when the node lacks a topology label. */
-export const spreadRefuses = (
+export const refuseBySpread = (
   pod: Pod,
   node: NodeInfo,
   nodes: readonly NodeInfo[],
-): 'label' | 'skew' | null => {
+): 'label' | 'skew' | undefined => {
   const constraints = requiredSpread(pod);
-  if (constraints.length === 0) return null;
+  if (constraints.length === 0) return undefined;
   const eligible = nodes.filter((each) => constraints.every((c) => each.labels[c.topologyKey] !== undefined));
   for (const constraint of constraints) {
     const domain = node.labels[constraint.topologyKey];
@@ -69,5 +69,5 @@ export const spreadRefuses = (
     const self = matchesLabels(selector, labelsOf(pod)) ? 1 : 0;
     if ((counts.get(domain) ?? 0) + self - least > constraint.maxSkew) return 'skew';
   }
-  return null;
+  return undefined;
 };

@@ -33,9 +33,9 @@ export type Binding =
       readonly claim: PersistentVolumeClaim;
       /** Smallest first. */
       readonly free: readonly PersistentVolume[];
-      readonly topology: NodeSelector | 'anywhere' | null;
+      readonly topology: NodeSelector | 'anywhere' | undefined;
       /** The node that it was promised to already. */
-      readonly node: string | null;
+      readonly node: string | undefined;
     };
 
 const impossible = (message: string): Binding => ({ kind: 'impossible', message });
@@ -43,11 +43,14 @@ const impossible = (message: string): Binding => ({ kind: 'impossible', message 
 const sizeOf = (volume: PersistentVolume): number =>
   bytes((volume.spec as VolumeSpec | undefined)?.capacity?.storage ?? '0');
 
-const askedBy = (claim: PersistentVolumeClaim): number =>
+const requestedBy = (claim: PersistentVolumeClaim): number =>
   bytes((claim.spec as ClaimSpec | undefined)?.resources?.requests?.storage ?? '0');
 
 /** Static volumes that a claim may be bound to. Source: FindMatchingVolume in k8s.io/component-helpers. */
-const freeFor = (claim: PersistentVolumeClaim, volumes: Iterable<PersistentVolume>): PersistentVolume[] => {
+const freeVolumesFor = (
+  claim: PersistentVolumeClaim,
+  volumes: Iterable<PersistentVolume>,
+): PersistentVolume[] => {
   const asked = claim.spec as ClaimSpec;
   const found: PersistentVolume[] = [];
   for (const volume of volumes) {
@@ -60,7 +63,7 @@ const freeFor = (claim: PersistentVolumeClaim, volumes: Iterable<PersistentVolum
       volume.metadata.deletionTimestamp === undefined &&
       (spec.storageClassName ?? '') === (asked.storageClassName ?? '') &&
       (spec.volumeMode ?? 'Filesystem') === (asked.volumeMode ?? 'Filesystem') &&
-      sizeOf(volume) >= askedBy(claim) &&
+      sizeOf(volume) >= requestedBy(claim) &&
       (asked.accessModes ?? []).every((mode) => (spec.accessModes ?? asked.accessModes)?.includes(mode)) &&
       (asked.selector === undefined || matchesLabels(asked.selector, volume.metadata.labels ?? {}))
     ) {
@@ -70,8 +73,8 @@ const freeFor = (claim: PersistentVolumeClaim, volumes: Iterable<PersistentVolum
   return found.sort((a, b) => sizeOf(a) - sizeOf(b));
 };
 
-const topologyOf = (storage: StorageClass): NodeSelector | 'anywhere' | null => {
-  if (!storage.provisioner || storage.provisioner === NO_PROVISIONER) return null;
+const topologyOf = (storage: StorageClass): NodeSelector | 'anywhere' | undefined => {
+  if (!storage.provisioner || storage.provisioner === NO_PROVISIONER) return undefined;
   const terms = storage.allowedTopologies ?? [];
   if (terms.length === 0) return 'anywhere';
   return {
@@ -108,13 +111,13 @@ export const bindingOf = (
   return {
     kind: 'waiting',
     claim,
-    free: freeFor(claim, volumes.values()),
+    free: freeVolumesFor(claim, volumes.values()),
     topology: topologyOf(storage),
-    node: claim.metadata.annotations?.[SELECTED_NODE] ?? null,
+    node: claim.metadata.annotations?.[SELECTED_NODE],
   };
 };
 
-export type Waiting = Extract<Binding, { kind: 'waiting' }>;
+export type UnboundClaim = Extract<Binding, { kind: 'waiting' }>;
 
 const isOn = (volume: PersistentVolume, labels: Labels): boolean => {
   const required = volume.spec?.nodeAffinity?.required;
@@ -123,39 +126,39 @@ const isOn = (volume: PersistentVolume, labels: Labels): boolean => {
 
 /** Whether a node can give every waiting claim of a pod a volume of its own, as VolumeBinding tries it. */
 export const canBind = (
-  waiting: readonly Waiting[],
+  unbound: readonly UnboundClaim[],
   node: { readonly name: string; readonly labels: Labels },
 ): boolean => {
   const taken = new Set<PersistentVolume>();
-  const bySize = [...waiting].sort((a, b) => askedBy(a.claim) - askedBy(b.claim));
+  const bySize = [...unbound].sort((a, b) => requestedBy(a.claim) - requestedBy(b.claim));
   return bySize.every((each) => {
-    if (each.node !== null && each.node !== node.name) return false;
+    if (each.node !== undefined && each.node !== node.name) return false;
     const match =
-      each.node === null
+      each.node === undefined
         ? each.free.find((volume) => !taken.has(volume) && isOn(volume, node.labels))
         : undefined;
     if (match) {
       taken.add(match);
       return true;
     }
-    if (each.topology === null) return false;
+    if (each.topology === undefined) return false;
     return each.topology === 'anywhere' || matchesNodeSelector(each.topology, node.labels, node.name);
   });
 };
 
 /** The nodes where a waiting claim can be bound, other claims apart; null for any. */
-export const placesOf = (waiting: Waiting): NodeSelector | null => {
-  if (waiting.node !== null) {
-    const matchFields = [{ key: 'metadata.name', operator: 'In' as const, values: [waiting.node] }];
+export const bindableNodes = (unbound: UnboundClaim): NodeSelector | undefined => {
+  if (unbound.node !== undefined) {
+    const matchFields = [{ key: 'metadata.name', operator: 'In' as const, values: [unbound.node] }];
     return { nodeSelectorTerms: [{ matchFields }] };
   }
-  if (waiting.topology === 'anywhere') return null;
-  const affinities = waiting.free.map((volume) => volume.spec?.nodeAffinity?.required);
-  if (affinities.some((each) => each === undefined)) return null;
+  if (unbound.topology === 'anywhere') return undefined;
+  const affinities = unbound.free.map((volume) => volume.spec?.nodeAffinity?.required);
+  if (affinities.some((each) => each === undefined)) return undefined;
   return {
     nodeSelectorTerms: [
       ...affinities.flatMap((each) => each?.nodeSelectorTerms ?? []),
-      ...(waiting.topology?.nodeSelectorTerms ?? []),
+      ...(unbound.topology?.nodeSelectorTerms ?? []),
     ],
   };
 };

@@ -11,7 +11,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { namespaceOf } from './interpodaffinity.ts';
 import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
 import type { Requests } from './noderesources.ts';
-import { type Binding, bindingOf, canBind, placesOf, type Waiting } from './volumebinding.ts';
+import { type Binding, bindableNodes, bindingOf, canBind, type UnboundClaim } from './volumebinding.ts';
 
 /** What else a pod asks of its node: selectors that all must match, and slots of volumes by driver. */
 export type NeedsOf = (pod: Pod) => {
@@ -55,13 +55,13 @@ export const volumesOf = (snapshot: Snapshot): Volumes => ({
 });
 
 /** What a pod's volumes ask of its node. */
-export interface VolumeDemand {
+export interface VolumeRequirements {
   /** Why no node will do, or null. */
-  readonly impossible: string | null;
+  readonly impossible?: string;
   /** All must match. The message is kube-scheduler's when one does not. */
   readonly selectors: readonly { readonly selector: NodeSelector; readonly message: string }[];
   /** Claims that are bound once the pod has a node. */
-  readonly waiting: readonly Waiting[];
+  readonly unbound: readonly UnboundClaim[];
 }
 
 const AFFINITY = "node(s) didn't match PersistentVolume's node affinity";
@@ -88,7 +88,7 @@ const claimsOf = (pod: Pod, { claims }: Volumes): PersistentVolumeClaim[] =>
  * A selector for the zones that a volume's labels name; several are joined by two underscores. What a volume says by
  * an old name of the label, a node may say by the new one.
  */
-const zoneSelector = (volume: PersistentVolume): NodeSelector | null => {
+const zoneSelector = (volume: PersistentVolume): NodeSelector | undefined => {
   let terms: SelectorRequirement[][] = [[]];
   for (const key of ZONE_LABELS) {
     const value = volume.metadata.labels?.[key];
@@ -104,21 +104,21 @@ const zoneSelector = (volume: PersistentVolume): NodeSelector | null => {
     terms = terms.flatMap((term) => ways.map((way) => [...term, ...way]));
   }
   const nodeSelectorTerms = terms.map((matchExpressions) => ({ matchExpressions }));
-  return terms[0]?.length ? { nodeSelectorTerms } : null;
+  return terms[0]?.length ? { nodeSelectorTerms } : undefined;
 };
 
 /** What a pod's volumes ask of its node, by kube-scheduler's volume plugins. */
-export const volumeDemand = (pod: Pod, volumes: Volumes): VolumeDemand => {
+export const volumeRequirements = (pod: Pod, volumes: Volumes): VolumeRequirements => {
   const selectors: { selector: NodeSelector; message: string }[] = [];
-  const waiting: Waiting[] = [];
+  const unbound: UnboundClaim[] = [];
   for (const name of claimNames(pod)) {
     const claim = volumes.claims.get(`${namespaceOf(pod)}/${name}`);
     const binding: Binding = claim
       ? bindingOf(claim, volumes.volumes, volumes.classes)
       : { kind: 'impossible', message: `persistentvolumeclaim "${name}" not found` };
-    if (binding.kind === 'impossible') return { impossible: binding.message, selectors: [], waiting: [] };
+    if (binding.kind === 'impossible') return { impossible: binding.message, selectors: [], unbound: [] };
     if (binding.kind === 'waiting') {
-      waiting.push(binding);
+      unbound.push(binding);
       continue;
     }
     const required = binding.volume.spec?.nodeAffinity?.required;
@@ -126,7 +126,7 @@ export const volumeDemand = (pod: Pod, volumes: Volumes): VolumeDemand => {
     const zones = zoneSelector(binding.volume);
     if (zones) selectors.push({ selector: zones, message: NO_ZONE });
   }
-  return { impossible: null, selectors, waiting };
+  return { selectors, unbound };
 };
 
 /** CSI driver → handles of the volumes that a pod attaches to its node; those to come are known by their claims. */
@@ -179,22 +179,22 @@ const isTaken = (pod: Pod, nodes: readonly Host[], volumes: Volumes): boolean =>
 };
 
 /** The first of kube-scheduler's reasons against a node by the pod's volumes, or null; `nodes` is the whole cluster. */
-export const volumesRefuse = (
+export const refuseByVolumes = (
   pod: Pod,
   node: Host,
   volumes: Volumes,
   nodes: readonly Host[] = [node],
-): string | null => {
-  if (claimNames(pod).length === 0) return null;
-  const demand = volumeDemand(pod, volumes);
+): string | undefined => {
+  if (claimNames(pod).length === 0) return undefined;
+  const demand = volumeRequirements(pod, volumes);
   if (demand.impossible) return demand.impossible;
   if (isTaken(pod, nodes, volumes)) return TAKEN;
   for (const { selector, message } of demand.selectors) {
     const isPlaceless = message === NO_ZONE && ZONE_LABELS.every((key) => node.labels[key] === undefined);
     if (!isPlaceless && !matchesNodeSelector(selector, node.labels, node.name)) return message;
   }
-  if (!canBind(demand.waiting, node)) return UNBOUND;
-  return exceedsLimits(pod, node, volumes) ? 'node(s) exceed max volume count' : null;
+  if (!canBind(demand.unbound, node)) return UNBOUND;
+  return exceedsLimits(pod, node, volumes) ? 'node(s) exceed max volume count' : undefined;
 };
 
 /** What the names of dimensions begin with that count volumes by CSI driver. */
@@ -212,8 +212,8 @@ export const volumeNeeds = (
   volumes: Volumes,
 ): { readonly selectors: readonly NodeSelector[]; readonly slots: Requests } => {
   if (claimNames(pod).length === 0) return NO_NEEDS;
-  const demand = volumeDemand(pod, volumes);
-  const places = demand.waiting.flatMap((each) => placesOf(each) ?? []);
+  const demand = volumeRequirements(pod, volumes);
+  const places = demand.unbound.flatMap((each) => bindableNodes(each) ?? []);
   return {
     selectors: demand.impossible ? [NOWHERE] : [...demand.selectors.map((each) => each.selector), ...places],
     slots: new Map(

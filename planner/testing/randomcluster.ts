@@ -49,7 +49,7 @@ export const smallCatalogue: Catalogue = {
 };
 
 /** What random clusters may hold. */
-export interface Spice {
+export interface ClusterFeatures {
   readonly spread?: boolean;
   readonly affinity?: boolean;
   readonly selectors?: boolean;
@@ -66,16 +66,16 @@ export interface Spice {
 const pick = <T>(random: () => number, list: readonly T[]): T =>
   list[Math.floor(random() * list.length)] as T;
 
-const specOf = (random: () => number, app: string, spice: Spice): Partial<PodSpec> => {
+const specOf = (random: () => number, app: string, features: ClusterFeatures): Partial<PodSpec> => {
   const selector = { matchLabels: { app } };
   const spec: { -readonly [K in keyof PodSpec]?: PodSpec[K] } = {};
   const affinity: {
     -readonly [K in keyof NonNullable<PodSpec['affinity']>]: NonNullable<PodSpec['affinity']>[K];
   } = {};
   const key = pick(random, ['kubernetes.io/hostname', 'topology.kubernetes.io/zone']);
-  if (spice.selectors && random() < 0.3)
+  if (features.selectors && random() < 0.3)
     spec.nodeSelector = { 'topology.kubernetes.io/zone': pick(random, ZONES) };
-  if (spice.selectors && random() < 0.2) {
+  if (features.selectors && random() < 0.2) {
     affinity.nodeAffinity = {
       requiredDuringSchedulingIgnoredDuringExecution: {
         nodeSelectorTerms: [
@@ -84,10 +84,10 @@ const specOf = (random: () => number, app: string, spice: Spice): Partial<PodSpe
       },
     };
   }
-  if (spice.selectors && random() < 0.2) {
+  if (features.selectors && random() < 0.2) {
     spec.tolerations = [{ key: 'team', operator: 'Equal', value: 'a', effect: 'NoSchedule' }];
   }
-  if (spice.spread && random() < 0.4) {
+  if (features.spread && random() < 0.4) {
     spec.topologySpreadConstraints = [
       {
         maxSkew: 1 + Math.floor(random() * 2),
@@ -97,7 +97,7 @@ const specOf = (random: () => number, app: string, spice: Spice): Partial<PodSpe
       },
     ];
   }
-  if (spice.affinity && random() < 0.25) {
+  if (features.affinity && random() < 0.25) {
     affinity.podAntiAffinity = {
       requiredDuringSchedulingIgnoredDuringExecution: [
         {
@@ -106,12 +106,12 @@ const specOf = (random: () => number, app: string, spice: Spice): Partial<PodSpe
         },
       ],
     };
-  } else if (spice.affinity && random() < 0.2) {
+  } else if (features.affinity && random() < 0.2) {
     affinity.podAffinity = {
       requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: key, labelSelector: selector }],
     };
   }
-  if (spice.soft && random() < 0.3) {
+  if (features.soft && random() < 0.3) {
     const term = { topologyKey: key, labelSelector: { matchLabels: { app: pick(random, [app, 'app-1']) } } };
     const side = random() < 0.5 ? 'podAffinity' : 'podAntiAffinity';
     affinity[side] = {
@@ -119,17 +119,17 @@ const specOf = (random: () => number, app: string, spice: Spice): Partial<PodSpe
       preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 5, podAffinityTerm: term }],
     };
   }
-  if (spice.soft && random() < 0.2 && !spec.topologySpreadConstraints) {
+  if (features.soft && random() < 0.2 && !spec.topologySpreadConstraints) {
     spec.topologySpreadConstraints = [
       { maxSkew: 1, topologyKey: key, whenUnsatisfiable: 'ScheduleAnyway', labelSelector: selector },
     ];
   }
-  if (spice.volumes && random() < 0.3) {
+  if (features.volumes && random() < 0.3) {
     const claimName = random() < 0.3 ? 'later' : `zone-${Math.floor(random() * ZONES.length)}`;
     spec.volumes = [{ name: 'data', persistentVolumeClaim: { claimName } }];
   }
   if (Object.keys(affinity).length > 0) spec.affinity = affinity;
-  if (spice.ports && random() < 0.1) {
+  if (features.ports && random() < 0.1) {
     spec.containers = [
       {
         name: 'main',
@@ -173,7 +173,7 @@ const VOLUMES: Pick<Snapshot, 'persistentVolumeClaims' | 'persistentVolumes' | '
 };
 
 /** The NodePool with limits that leave some room beside what its nodes have. */
-const limited = (random: () => number, pool: NodePool, nodes: readonly Node[]): NodePool => {
+const withLimits = (random: () => number, pool: NodePool, nodes: readonly Node[]): NodePool => {
   const used = nodes.reduce((sum, node) => sum + amount('cpu', node.status?.capacity?.cpu ?? '0'), 0);
   return {
     ...pool,
@@ -183,13 +183,18 @@ const limited = (random: () => number, pool: NodePool, nodes: readonly Node[]): 
 };
 
 /** A cluster of `nodes` nodes with pods on them where there is room, and as many that wait; the same for a seed. */
-export const randomCluster = (seed: number, nodes: number, pods: number, spice: Spice): Snapshot => {
+export const randomCluster = (
+  seed: number,
+  nodes: number,
+  pods: number,
+  features: ClusterFeatures,
+): Snapshot => {
   const random = randomFrom(seed);
   const apps = Array.from({ length: 1 + Math.floor(random() * 5) }, (_, n) => {
     const app = `app-${n}`;
     const cpu = 100 + 50 * Math.floor(random() * 20);
     const memory = 128 + 128 * Math.floor(random() * 20);
-    return { app, cpu, memory, spec: specOf(random, app, spice) };
+    return { app, cpu, memory, spec: specOf(random, app, features) };
   });
   const made = Array.from({ length: nodes }, (_, n) => {
     const [type, cpu, memory] = pick(random, KINDS);
@@ -216,7 +221,7 @@ export const randomCluster = (seed: number, nodes: number, pods: number, spice: 
     }
     return makePod(`pod-${n}`, { app, cpu, memory, spec, ...(isOn && { node: host.node.metadata.name }) });
   });
-  const daemonSets: DaemonSet[] = spice.daemons
+  const daemonSets: DaemonSet[] = features.daemons
     ? [
         {
           kind: 'DaemonSet',
@@ -243,15 +248,15 @@ export const randomCluster = (seed: number, nodes: number, pods: number, spice: 
           },
     ),
   ];
-  if (spice.selectors)
+  if (features.selectors)
     pools.push(makePool('tainted', { taints: [{ key: 'team', value: 'a', effect: 'NoSchedule' }] }));
   const [first] = pools;
-  if (spice.limits && first) {
-    pools[0] = limited(
+  if (features.limits && first) {
+    pools[0] = withLimits(
       random,
       first,
       made.map((each) => each.node),
     );
   }
-  return makeSnapshot(made, all, { nodePools: pools, daemonSets, ...(spice.volumes && VOLUMES) });
+  return makeSnapshot(made, all, { nodePools: pools, daemonSets, ...(features.volumes && VOLUMES) });
 };

@@ -2,7 +2,7 @@ import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalan
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
-import { overLimits } from '../../../planner/cluster/nodepoollimits.ts';
+import { limitBlocker } from '../../../planner/cluster/nodepoollimits.ts';
 import { unmigratable } from '../drain/livemigration.ts';
 import type { World } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
@@ -191,7 +191,7 @@ const limitFailure = (world: World, planned: readonly NodeClaimToAdd[]): Step | 
     const adds = planned
       .filter((p) => p.metadata.labels?.[KARPENTER_NODEPOOL] === name)
       .flatMap((p) => green.get(p.metadata.name) ?? []);
-    const reason = adds.length > 0 ? overLimits(pool, adds) : undefined;
+    const reason = adds.length > 0 ? limitBlocker(pool, adds) : undefined;
     if (reason) return fail('FailureReasonNodePoolLimit', `${reason}. Raise it, or plan for fewer nodes.`);
   }
   return undefined;
