@@ -81,7 +81,7 @@ export class Derivation {
               .filter((m) => !this.#isLate(m, now))
               .map((m) => inFlightOf(m, m.node ? caches.pods.by('node', m.nodeName) : [], daemonSets)),
             pods,
-            told,
+            assigned: told,
           });
     const isSettled = (machine: Machine): boolean => this.#isSettled(machine, now);
     const { joinDeadlineMs } = limits;

@@ -113,7 +113,7 @@ t.test(
 );
 
 t.test('what the pinner is told, and when', async (t) => {
-  const following: Attribution = { pod: makePod('p'), claim: 'c', because: 'bought for' };
+  const following: Attribution = { pod: makePod('p'), claim: 'c', basis: 'requests' };
   const kinds = (machine: Partial<Machine>, followings: readonly Attribution[], isSettled = true) =>
     followIntents({
       machines: [{ claim: claim(), nodeName: 'n', node: undefined, ...machine }],

@@ -49,9 +49,13 @@ const claimFor = (
 const pod = (name: string, cpu: number, memory = 512, spec: Partial<PodSpec> = {}): Pod =>
   makePod(name, { cpu, memory, spec });
 
-const places = (inFlight: readonly InFlightClaim[], pods: readonly Pod[], told = new Map<string, string>()) =>
+const places = (
+  inFlight: readonly InFlightClaim[],
+  pods: readonly Pod[],
+  assigned = new Map<string, string>(),
+) =>
   Object.fromEntries(
-    attributePods({ inFlight, pods, told })
+    attributePods({ inFlight, pods, assigned })
       .map((each): [string, string] => [each.pod.metadata.name, each.claim])
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
@@ -103,7 +107,7 @@ t.test('a pod goes only where every machine that the claim may become meets what
   t.strictSame(places([launched], [tied]), { tied: 'c' }, 'once launched, the zone is known');
 });
 
-t.test('pods that few claims may take are placed before those that could take their room', async (t) => {
+t.test('pods that few claims can hold are placed before those that could use their room', async (t) => {
   const tied = [pod('t1', 500, 512, inZone('us-west-2b'))];
   const free = [pod('f1', 1000), pod('f2', 500)];
   const found = places(
@@ -116,7 +120,7 @@ t.test('pods that few claims may take are placed before those that could take th
   t.strictSame(found, { f1: 'a', f2: 'b', t1: 'b' });
 });
 
-t.test('taints of the claim keep out who does not tolerate them; startup taints do not', async (t) => {
+t.test('taints of the claim keep out pods that do not tolerate them; startup taints do not', async (t) => {
   const plain = pod('plain', 500);
   const inFlight = claimFor('a', [plain], { size: [2000, 4000] });
   const tainted = (key: 'taints' | 'startupTaints'): InFlightClaim => ({
@@ -130,24 +134,24 @@ t.test('taints of the claim keep out who does not tolerate them; startup taints 
   t.strictSame(places([tainted('startupTaints')], [plain]), { plain: 'a' });
 });
 
-t.test('what is on the machine already counts, and a pod that fits nowhere is left alone', async (t) => {
+t.test('pods on the machine count, and a pod that fits nowhere is left alone', async (t) => {
   const there = pod('there', 1500);
   const more = [pod('m1', 500), pod('m2', 500)];
   const inFlight = claimFor('a', [there, more[0] as Pod], { size: [2000, 4000], there: [there] });
   t.strictSame(places([inFlight], more), { m1: 'a' });
 });
 
-t.test('room beyond what was bought is used, but after what was bought for', async (t) => {
+t.test('room beyond the requests is used last', async (t) => {
   const meant = pod('meant', 500);
   const late = pod('late', 700);
   const inFlight = claimFor('a', [meant], { size: [1200, 4000] });
   t.strictSame(
-    attributePods({ inFlight: [inFlight], pods: [late, meant], told: new Map() }).map((f) => [
+    attributePods({ inFlight: [inFlight], pods: [late, meant], assigned: new Map() }).map((f) => [
       f.pod.metadata.name,
-      f.because,
+      f.basis,
     ]),
     [
-      ['meant', 'bought for'],
+      ['meant', 'requests'],
       ['late', 'room'],
     ],
   );
@@ -169,7 +173,7 @@ t.test('anti-affinity and host ports keep pods of one claim apart', async (t) =>
   t.strictSame([...found].sort(), ['a', 'b'], 'one on each, and the third on neither');
 });
 
-t.test('who was told stays, also where the sums would say otherwise', async (t) => {
+t.test('an assigned pod stays, also where the sums would put it elsewhere', async (t) => {
   const pods = [pod('p1', 500), pod('p2', 500)];
   const claims = [
     claimFor('a', [pods[0] as Pod], { size: [2000, 4000] }),
@@ -179,11 +183,11 @@ t.test('who was told stays, also where the sums would say otherwise', async (t) 
   t.strictSame(
     places(claims.slice(0, 1), pods, new Map([['uid-p1', 'gone']])),
     { p1: 'a', p2: 'a' },
-    'a claim that is gone holds nobody',
+    'a claim that is gone keeps no pod',
   );
 });
 
-/** Karpenter's way: the largest first, to the claim with the fewest pods that can take it, else to a new one. */
+/** Buys as Karpenter does: largest pod first, to the claim with the fewest pods that can hold it, else a new one. */
 const buy = (pods: readonly Pod[], size: readonly [number, number]): Pod[][] => {
   const order = [...pods].sort(
     (a, b) =>
@@ -235,7 +239,7 @@ t.test(
             size: [sum.get('cpu') ?? 0, Math.ceil((sum.get('memory') ?? 0) / 2 ** 20)],
           });
         });
-        const found = attributePods({ inFlight: claims, pods, told: new Map() });
+        const found = attributePods({ inFlight: claims, pods, assigned: new Map() });
         for (const { claim, node } of claims) {
           const here = found.filter((f) => f.claim === claim.metadata.name).map((f) => f.pod);
           for (const [resource, value] of sumOf(here)) {
@@ -255,7 +259,7 @@ t.test(
   },
 );
 
-t.test('the order of pods and claims changes nothing, and who was told is told the same again', async (t) => {
+t.test('the order of pods and claims changes nothing, and assigned pods stay where they are', async (t) => {
   fc.assert(
     fc.property(bursts, fc.integer(), (burst, seed) => {
       const pods = podsOf(burst);
@@ -268,11 +272,11 @@ t.test('the order of pods and claims changes nothing, and who was told is told t
       const once = places(claims, pods);
       const again = places([...claims].reverse(), shuffled.reverse());
       if (JSON.stringify(once) !== JSON.stringify(again)) throw new Error('another order, another answer');
-      const told = new Map(
+      const assigned = new Map(
         Object.entries(once).map(([name, claim]): [string, string] => [`uid-${name}`, claim]),
       );
-      if (JSON.stringify(places(claims, pods, told)) !== JSON.stringify(once))
-        throw new Error('told otherwise');
+      if (JSON.stringify(places(claims, pods, assigned)) !== JSON.stringify(once))
+        throw new Error('an assigned pod was moved');
     }),
     { seed: 7, numRuns: 100 },
   );

@@ -5,162 +5,184 @@ import { deductRequests } from '../scheduling/nodeinfo.ts';
 import { hostPorts } from '../scheduling/nodeports.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { type InFlightClaim, isAllowedOn, isKeptOff } from './inflightclaim.ts';
-import { byQueue, type QueuedPod, replayScheduler } from './schedulerreplay.ts';
+import { compareQueueOrder, type QueuedPod, replayScheduler } from './schedulerreplay.ts';
 
 export interface Attribution {
   readonly pod: Pod;
   /** Name of the NodeClaim. */
   readonly claim: string;
-  /** Told: it was sent there before. Bought for: it is part of the claim's requests. Room: the machine is larger. */
-  readonly because: 'told' | 'bought for' | 'room';
+  /** `assigned`: it was sent there before. `requests`: the claim was bought for it. `room`: the machine is larger. */
+  readonly basis: 'assigned' | 'requests' | 'room';
 }
 
-/** A claim while it is filled. */
-interface Host {
-  readonly at: InFlightClaim;
+/** A claim with what the pods attributed so far leave of its requests and of its machine. */
+interface ClaimState {
+  readonly inFlight: InFlightClaim;
   readonly name: string;
   readonly budget: Requests;
+  /** Undefined until the machine is launched. */
   readonly free: Requests | undefined;
   readonly pods: Pod[];
 }
 
-/** Pods of one shape that have no place yet, and the claims that may take them. */
-interface Waiting {
-  readonly shape: Shape;
-  readonly hosts: readonly Host[];
+/** The pods of one class that have no claim yet, and the claims that may hold them. */
+interface PendingClass {
+  readonly podClass: Shape;
+  readonly claims: readonly ClaimState[];
   pods: readonly Pod[];
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-const byAge = (a: Pod, b: Pod): number =>
+const compareAge = (a: Pod, b: Pod): number =>
   compareText(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') ||
   compareText(a.metadata.uid ?? '', b.metadata.uid ?? '');
 
 const isWithin = (requests: Requests, room: Requests): boolean => {
-  for (const [resource, asked] of requests) if (asked > (room.get(resource) ?? 0)) return false;
+  for (const [resource, requested] of requests) if (requested > (room.get(resource) ?? 0)) return false;
   return true;
 };
 
-const hasRoom = (requests: Requests, host: Host): boolean =>
-  host.free !== undefined && isWithin(requests, host.free);
+const hasRoom = (requests: Requests, claim: ClaimState): boolean =>
+  claim.free !== undefined && isWithin(requests, claim.free);
 
-const isInBudget = (requests: Requests, host: Host): boolean =>
-  isWithin(requests, host.budget) && (host.free === undefined || isWithin(requests, host.free));
+const isInBudget = (requests: Requests, claim: ClaimState): boolean =>
+  isWithin(requests, claim.budget) && (claim.free === undefined || isWithin(requests, claim.free));
 
-const left = (host: Host, resource: string): number => host.budget.get(resource) ?? 0;
+const budgetOf = (claim: ClaimState, resource: string): number => claim.budget.get(resource) ?? 0;
 
-/** A claim's last pod leaves nothing over: the sums tell which one that was. */
-const comesOut = (requests: Requests, host: Host): boolean => {
-  if (left(host, 'pods') !== 1) return true;
-  for (const [resource, value] of host.budget) {
+/** Whether the last pod of a claim would use up its remaining requests exactly; true for all pods before the last. */
+const usesUpBudget = (requests: Requests, claim: ClaimState): boolean => {
+  if (budgetOf(claim, 'pods') !== 1) return true;
+  for (const [resource, value] of claim.budget) {
     if (value > 0 && value !== (requests.get(resource) ?? 0)) return false;
   }
   return true;
 };
 
-/** What each pod still to come has to ask on average, for the claim's requests to come out. */
-const needOf = (host: Host, resource: string): number =>
-  left(host, resource) / Math.max(1, left(host, 'pods'));
+/** What each pod still to come has to request on average for the claim's requests to be used up. */
+const neededPerPod = (claim: ClaimState, resource: string): number =>
+  budgetOf(claim, resource) / Math.max(1, budgetOf(claim, 'pods'));
 
-const byNeed = (a: Host, b: Host): number =>
-  needOf(b, 'cpu') - needOf(a, 'cpu') ||
-  needOf(b, 'memory') - needOf(a, 'memory') ||
+const compareNeed = (a: ClaimState, b: ClaimState): number =>
+  neededPerPod(b, 'cpu') - neededPerPod(a, 'cpu') ||
+  neededPerPod(b, 'memory') - neededPerPod(a, 'memory') ||
   compareText(a.name, b.name);
 
-/** Pods that few claims may take come first, then the order in which Karpenter packs: most CPU, then most memory. */
-const byOrder = (a: Waiting, b: Waiting): number => {
+/** Classes that few claims may hold come first, then Karpenter's order: most CPU, most memory, oldest. */
+const compareClasses = (a: PendingClass, b: PendingClass): number => {
   const more = (resource: string): number =>
-    (b.shape.requests.get(resource) ?? 0) - (a.shape.requests.get(resource) ?? 0);
-  const oldest = (w: Waiting): Pod => w.shape.pod;
-  return a.hosts.length - b.hosts.length || more('cpu') || more('memory') || byAge(oldest(a), oldest(b));
+    (b.podClass.requests.get(resource) ?? 0) - (a.podClass.requests.get(resource) ?? 0);
+  return (
+    a.claims.length - b.claims.length ||
+    more('cpu') ||
+    more('memory') ||
+    compareAge(a.podClass.pod, b.podClass.pod)
+  );
 };
 
-type Rule = (requests: Requests, host: Host) => boolean;
-
-/** First what adds up to a claim's requests, then what stays below them, then what its machine can take. */
-const PASSES: readonly { readonly because: Attribution['because']; readonly allows: Rule }[] = [
+/** For pods that the replay placed nowhere: exact sums first, then room in a claim's requests, then in its machine. */
+const PASSES: readonly {
+  readonly basis: Attribution['basis'];
+  readonly allows: (requests: Requests, claim: ClaimState) => boolean;
+}[] = [
   {
-    because: 'bought for',
-    allows: (requests, host) => isInBudget(requests, host) && comesOut(requests, host),
+    basis: 'requests',
+    allows: (requests, claim) => isInBudget(requests, claim) && usesUpBudget(requests, claim),
   },
-  { because: 'bought for', allows: isInBudget },
-  { because: 'room', allows: hasRoom },
+  { basis: 'requests', allows: isInBudget },
+  { basis: 'room', allows: hasRoom },
 ];
 
+const hasRulesAboutPods = (pod: Pod): boolean => requiredAntiAffinity(pod).length + hostPorts(pod).length > 0;
+
+/** The claim that Karpenter bought for each queued pod, by a replay of its scheduler; undefined where it finds none. */
+const replayedClaims = (
+  queue: readonly PendingClass[],
+  claims: readonly ClaimState[],
+): ReadonlyMap<Pod, ClaimState | undefined> => {
+  const indexes = new Map(claims.map((claim, index) => [claim, index]));
+  const pods = queue
+    .flatMap(({ podClass: { requests }, claims: allowed, pods }): QueuedPod[] => {
+      const of = new Set(allowed.flatMap((claim) => indexes.get(claim) ?? []));
+      return pods.map((pod) => ({ pod, requests, claims: of }));
+    })
+    .sort(compareQueueOrder);
+  const claimOfPod = replayScheduler(
+    pods,
+    claims.map(({ budget }) => budget),
+  );
+  return new Map(pods.map(({ pod }, i) => [pod, claims[claimOfPod[i] ?? -1]]));
+};
+
 /**
- * Which pending pods belong on which claim in flight: as near as can be told to what the autoscaler had in mind when
- * it bought them. A claim names no pods, but it carries the sum of their requests and how many they are, and its
- * requirements are narrowed by each of them. `told` holds where pods were sent before, by uid: there they stay while
- * they fit. The same input gives the same answer, in whatever order its lists are. Throws a QuantityError.
+ * Attributes pending pods to the claims in flight that Karpenter bought for them, whatever the order of the lists; see
+ * docs/designs/0003-follow-karpenter.md. `assigned` maps a pod's uid to the claim it was sent to before, where it
+ * stays while it fits. Throws a QuantityError.
  */
 export const attributePods = (o: {
   readonly inFlight: readonly InFlightClaim[];
   readonly pods: readonly Pod[];
-  readonly told: ReadonlyMap<string, string>;
+  readonly assigned: ReadonlyMap<string, string>;
 }): readonly Attribution[] => {
-  const hosts = o.inFlight
-    .map((at): Host => {
-      const free = at.node && new Map(at.node.free);
-      const pods = [...(at.node?.pods ?? [])];
-      return { at, name: at.claim.metadata.name, budget: new Map(at.budget), free, pods };
-    })
+  const claims = o.inFlight
+    .map(
+      (inFlight): ClaimState => ({
+        inFlight,
+        name: inFlight.claim.metadata.name,
+        budget: new Map(inFlight.budget),
+        free: inFlight.node && new Map(inFlight.node.free),
+        pods: [...(inFlight.node?.pods ?? [])],
+      }),
+    )
     .sort((a, b) => compareText(a.name, b.name));
-  const pods = [...o.pods].sort(byAge);
+  const pods = [...o.pods].sort(compareAge);
   const queue = shapesOf(pods)
-    .map((shape): Waiting => {
-      const able = hosts.filter(({ at }) => isAllowedOn(at, shape.pod));
-      return { shape, hosts: able, pods: shape.pods };
-    })
-    .sort(byOrder);
-  const isShy = (pod: Pod): boolean => requiredAntiAffinity(pod).length + hostPorts(pod).length > 0;
-  const areAllPlain = ![...pods, ...hosts.flatMap((host) => host.pods)].some(isShy);
-  const mayJoin = (pod: Pod, host: Host): boolean => areAllPlain || !isKeptOff(host.at, pod, host.pods);
+    .map(
+      (podClass): PendingClass => ({
+        podClass,
+        claims: claims.filter(({ inFlight }) => isAllowedOn(inFlight, podClass.pod)),
+        pods: podClass.pods,
+      }),
+    )
+    .sort(compareClasses);
+  const hasRules = [...pods, ...claims.flatMap((claim) => claim.pods)].some(hasRulesAboutPods);
+  const canJoin = (pod: Pod, claim: ClaimState): boolean =>
+    !hasRules || !isKeptOff(claim.inFlight, pod, claim.pods);
 
   const found: Attribution[] = [];
   const place = (
-    because: Attribution['because'],
-    choose: (pod: Pod, waiting: Waiting) => Host | undefined,
+    basis: Attribution['basis'],
+    choose: (pod: Pod, pending: PendingClass) => ClaimState | undefined,
   ): void => {
-    for (const waiting of queue) {
-      const { requests } = waiting.shape;
-      waiting.pods = waiting.pods.filter((pod) => {
-        const host = choose(pod, waiting);
-        if (!host) return true;
-        deductRequests(host.budget, requests);
-        if (host.free) deductRequests(host.free, requests);
-        host.pods.push(pod);
-        found.push({ pod, claim: host.name, because });
+    for (const pending of queue) {
+      const { requests } = pending.podClass;
+      pending.pods = pending.pods.filter((pod) => {
+        const claim = choose(pod, pending);
+        if (!claim) return true;
+        deductRequests(claim.budget, requests);
+        if (claim.free) deductRequests(claim.free, requests);
+        claim.pods.push(pod);
+        found.push({ pod, claim: claim.name, basis });
         return false;
       });
     }
   };
-  place('told', (pod, { shape, hosts: able }) => {
-    const host = able.find(({ name }) => name === o.told.get(pod.metadata.uid ?? ''));
-    return host && hasRoom(shape.requests, host) && mayJoin(pod, host) ? host : undefined;
+  place('assigned', (pod, { podClass, claims: allowed }) => {
+    const claim = allowed.find(({ name }) => name === o.assigned.get(pod.metadata.uid ?? ''));
+    return claim && hasRoom(podClass.requests, claim) && canJoin(pod, claim) ? claim : undefined;
   });
-  const numbers = new Map(hosts.map((host, number) => [host, number]));
-  const cards = queue
-    .flatMap(({ shape: { requests }, hosts: able, pods: left }): QueuedPod[] => {
-      const allowed = new Set(able.map((host) => numbers.get(host) ?? -1));
-      return left.map((pod) => ({ pod, requests, hosts: allowed }));
-    })
-    .sort(byQueue);
-  const dealt = replayScheduler(
-    cards,
-    hosts.map(({ budget }) => budget),
-  );
-  const hands = new Map(cards.map(({ pod }, i) => [pod, hosts[dealt[i] ?? -1]]));
-  place('bought for', (pod, { shape: { requests } }) => {
-    const host = hands.get(pod);
-    return host && isInBudget(requests, host) && mayJoin(pod, host) ? host : undefined;
+  const replayed = replayedClaims(queue, claims);
+  place('requests', (pod, { podClass: { requests } }) => {
+    const claim = replayed.get(pod);
+    return claim && isInBudget(requests, claim) && canJoin(pod, claim) ? claim : undefined;
   });
-  for (const { because, allows } of PASSES) {
-    place(because, (pod, { shape, hosts: able }) => {
-      let best: Host | undefined;
-      for (const host of able) {
-        if (!allows(shape.requests, host) || (best && byNeed(best, host) <= 0)) continue;
-        if (mayJoin(pod, host)) best = host;
+  for (const { basis, allows } of PASSES) {
+    place(basis, (pod, { podClass, claims: allowed }) => {
+      let best: ClaimState | undefined;
+      for (const claim of allowed) {
+        if (!allows(podClass.requests, claim) || (best && compareNeed(best, claim) <= 0)) continue;
+        if (canJoin(pod, claim)) best = claim;
       }
       return best;
     });
