@@ -2,14 +2,15 @@ import { PIN, PIN_GATE } from './labels.ts';
 import type { Node, NodeSelector, NodeSelectorTerm, Pod, SelectorRequirement } from './objects.ts';
 
 /**
- * How a held pod looks in the cluster. It is created behind our gate; later it is landed, that is tied to one node by
- * required affinity while the gate comes off, or lifted, that is let go as if we had never seen it.
+ * How a held pod looks in the cluster: created behind our gate, then either landed (tied to one node by required
+ * affinity) or released. See docs/designs/0008-held-pods.md.
  */
 
+/** Whether a pod is behind our gate. */
 export const isGated = (pod: Pod): boolean =>
   pod.spec.schedulingGates?.some(({ name }) => name === PIN_GATE) ?? false;
 
-/** The gates of others. */
+/** The pod's scheduling gates that are not ours. */
 export const otherGates = (pod: Pod): readonly { readonly name: string }[] =>
   (pod.spec.schedulingGates ?? []).filter(({ name }) => name !== PIN_GATE);
 
@@ -18,7 +19,7 @@ const requiredOf = (pod: Pod): NodeSelector | undefined =>
 
 const isName = ({ key }: SelectorRequirement): boolean => key === 'metadata.name';
 
-// An empty term matches nothing and may not be added to.
+// An empty term matches no node, and would match some with a field added.
 const isEmpty = ({ matchExpressions, matchFields }: NodeSelectorTerm): boolean =>
   (matchExpressions ?? []).length === 0 && (matchFields ?? []).length === 0;
 
@@ -30,7 +31,7 @@ const nameIn = ({ matchFields }: NodeSelectorTerm): string | undefined => {
     : undefined;
 };
 
-/** The one node that a pod with a pin of ours is tied to by its affinity; undefined when there is none. */
+/** The one node that our pin ties a pod to by its affinity. */
 export const landingNodeOf = (pod: Pod): string | undefined => {
   if (pod.metadata.annotations?.[PIN] === undefined) return undefined;
   const terms = (requiredOf(pod)?.nodeSelectorTerms ?? []).filter((term) => !isEmpty(term));
@@ -39,15 +40,15 @@ export const landingNodeOf = (pod: Pod): string | undefined => {
   return name !== undefined && terms.every((term) => nameIn(term) === name) ? name : undefined;
 };
 
-/** Whether a pod waits for the node of its pin: behind our gate, or tied to the node and not bound yet. */
+/** Whether a pod waits for the node of its pin, behind our gate or tied to the node and not bound yet. */
 export const isHeld = (pod: Pod): boolean =>
   !pod.spec.nodeName &&
   pod.metadata.annotations?.[PIN] !== undefined &&
   (isGated(pod) || landingNodeOf(pod) !== undefined);
 
 /**
- * The pod's required node affinity, made narrower: the same terms, and this node. Of a gated pod that is the only
- * change to it that the API server takes.
+ * The pod's required node affinity with every term narrowed to one node. The API server accepts no other change to the
+ * affinity of a gated pod.
  */
 export const narrowAffinity = (pod: Pod, nodeName: string): NodeSelector => {
   const field: SelectorRequirement = { key: 'metadata.name', operator: 'In', values: [nodeName] };
@@ -62,7 +63,7 @@ export const narrowAffinity = (pod: Pod, nodeName: string): NodeSelector => {
   };
 };
 
-/** The pod as its controller makes the next one: without our gate and without the node that we tied it to. */
+/** The pod without our gate and the node that we tied it to, as its controller would create it. */
 export const withoutHold = (pod: Pod): Pod => {
   const isTied = landingNodeOf(pod) !== undefined;
   if (!isTied && !isGated(pod)) return pod;
@@ -72,48 +73,48 @@ export const withoutHold = (pod: Pod): Pod => {
     ...pod,
     spec: {
       ...spec,
-      ...(gates.length > 0 ? { schedulingGates: gates } : {}),
-      ...(affinity ? { affinity: isTied ? loosened(affinity) : affinity } : {}),
+      ...(gates.length > 0 && { schedulingGates: gates }),
+      ...(affinity && { affinity: isTied ? withoutNodeName(affinity) : affinity }),
     },
   };
 };
 
-const loosened = (affinity: NonNullable<Pod['spec']['affinity']>): typeof affinity => {
+const withoutNodeName = (affinity: NonNullable<Pod['spec']['affinity']>): typeof affinity => {
   const { nodeAffinity, ...others } = affinity;
   const { requiredDuringSchedulingIgnoredDuringExecution: required, ...preferred } = nodeAffinity ?? {};
   const terms = (required?.nodeSelectorTerms ?? []).flatMap((term): NodeSelectorTerm[] => {
     if (isEmpty(term)) return [term];
     const { matchFields, ...rest } = term;
     const fields = (matchFields ?? []).filter((field) => !isName(field));
-    const left = { ...rest, ...(fields.length > 0 ? { matchFields: fields } : {}) };
+    const left = { ...rest, ...(fields.length > 0 && { matchFields: fields }) };
     return isEmpty(left) ? [] : [left];
   });
   return {
     ...others,
     nodeAffinity: {
       ...preferred,
-      ...(terms.length > 0
-        ? { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } }
-        : {}),
+      ...(terms.length > 0 && {
+        requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms },
+      }),
     },
   };
 };
 
-/** What a replica that does not lead the pod pinner sees of a held pod, all by its own clock, in milliseconds. */
+/** A held pod as a replica sees it that does not lead; times are milliseconds of its own clock. */
 export interface HeldPodView {
   readonly pod: Pod;
-  /** For how long its node could have taken it; undefined while it could not, or its name is not known. */
+  /** For how long its node could have taken it; undefined when it can't, or is not known. */
   readonly couldMs: number | undefined;
-  /** For how long nobody has led the pod pinner, its Lease run out; undefined while somebody does. */
+  /** For how long the pod pinner's Lease has been expired; undefined while somebody leads. */
   readonly leaderlessMs: number | undefined;
-  /** For how long it has been held. */
+  /** Since its creation. */
   readonly heldMs: number;
 }
 
-/** How such a replica judges held pods. */
+/** Decides when a replica that does not lead removes the gate of a held pod. */
 export interface GateReleasePolicy {
-  /** Whether whoever leads would have let the pod go by now, were it there. */
+  /** Whether a leader would have landed or released the pod by now. */
   isDue(pod: Pod, node: Node): boolean;
-  /** Why the gate comes off, or null. */
+  /** Why the gate must be removed now. */
   releaseReason(sight: HeldPodView): string | undefined;
 }

@@ -54,7 +54,7 @@ export const unavailability = (state: State, intent: Intent): Unavailability | u
       return permanently('its machine did not join in time');
     }
   }
-  if (!node) return notYet('its node does not stand yet');
+  if (!node) return notYet('its node does not exist yet');
   return node.metadata.deletionTimestamp ? permanently('its node is being deleted') : undefined;
 };
 

@@ -58,23 +58,23 @@ interface Row {
 
 const rows: readonly Row[] = [
   { says: 'a safe pod does not wait for its machine', booting: 'land', ready: 'land' },
-  { says: 'a node that does not stand is waited for', node: null, booting: 'wait', ready: 'wait' },
+  { says: 'a pod waits for a node that does not exist yet', node: null, booting: 'wait', ready: 'wait' },
   {
-    says: 'a device that the kubelet has not counted is waited for, on a ready node too',
+    says: 'a pod waits for a device that the kubelet has not reported, on a ready node too',
     pod: pod(gpu),
     booting: 'wait',
     ready: 'wait',
-    because: /not counted its nvidia/,
+    because: /not reported its nvidia/,
   },
   {
-    says: 'a device that is there is waited for no more',
+    says: 'a pod lands once its device is reported',
     pod: pod(gpu),
     node: node({ allocatable: { 'nvidia.com/gpu': '1' } }),
     booting: 'wait',
     ready: 'land',
   },
   {
-    says: 'a device that another pod has taken is no place',
+    says: 'the gate is lifted when another pod has the device',
     pod: pod(gpu),
     node: node({ allocatable: { 'nvidia.com/gpu': '1' } }),
     others: [pod(gpu, 'other')],
@@ -89,39 +89,39 @@ const rows: readonly Row[] = [
     ready: 'land',
   },
   {
-    says: 'where other nodes have a say, the node is a wish',
+    says: 'a pod whose place depends on other nodes is nominated',
     pod: pod(spread),
     booting: 'wait',
     ready: 'nominate',
   },
   {
-    says: 'a full node lets the pod go once it is ready',
+    says: 'the gate is lifted when the ready node is full',
     node: node({ allocatable: { cpu: '100m' } }),
     booting: 'wait',
     ready: 'lift',
     because: /Insufficient cpu/,
   },
   {
-    says: 'a selector that the node does not match lets the pod go at once',
+    says: 'the gate is lifted at once when the node does not match the selector',
     pod: pod({ nodeSelector: { zone: 'b' } }),
     booting: 'lift',
     ready: 'lift',
   },
   {
-    says: 'a startup taint is waited for',
+    says: 'a pod waits for a startup taint to go',
     node: node({ taints: [{ key: 'startup', effect: 'NoExecute' }] }),
     booting: 'wait',
     ready: 'wait',
     because: /does not tolerate startup/,
   },
   {
-    says: 'a cordoned node is waited for',
+    says: 'a pod waits while its node is cordoned',
     node: node({ spec: { unschedulable: true } }),
     booting: 'wait',
     ready: 'wait',
   },
   {
-    says: 'a gate that someone else added takes the pod out of our hands',
+    says: 'the gate is lifted when the pod has another gate too',
     pod: pod({ schedulingGates: [{ name: PIN_GATE }, { name: 'other' }] }),
     booting: 'lift',
     ready: 'lift',
@@ -152,16 +152,16 @@ for (const row of rows) {
 const limits = { timeoutMs: 10_000, longestMs: 900_000 };
 
 const sights: readonly (readonly [string, Partial<HeldPodView>, boolean, RegExp | null])[] = [
-  ['a pod whose node is on its way is left where it is', {}, true, null],
-  ['a pod whose node could take it since a moment ago is left to the leader', { couldMs: 9_999 }, true, null],
-  ['a pod that its node could have taken for long is let go', { couldMs: 10_000 }, true, /could have taken/],
-  ['a leader that is away for a moment is waited for', { leaderlessMs: 9_999 }, true, null],
-  ['a pod that nobody will land is let go', { leaderlessMs: 10_000 }, true, /nobody leads/],
-  ['no pod is held for ever', { heldMs: 900_000 }, true, /held for 900 s/],
-  ['a pod whose plan has ended is let go', { heldMs: 5_000 }, false, /no plan/],
-  ['a plan that is not known yet may have just begun', { heldMs: 100 }, false, null],
+  ['a pod whose node is on its way stays held', {}, true, null],
+  ['a pod whose node can take it for a moment only is left to the leader', { couldMs: 9_999 }, true, null],
+  ['a pod whose node could take it for too long is released', { couldMs: 10_000 }, true, /could have taken/],
+  ['a short time without a leader changes nothing', { leaderlessMs: 9_999 }, true, null],
+  ['a pod is released when nobody leads', { leaderlessMs: 10_000 }, true, /nobody leads/],
+  ['no pod is held forever', { heldMs: 900_000 }, true, /held for 900 s/],
+  ['a pod is released when its plan has ended', { heldMs: 5_000 }, false, /no plan/],
+  ['a plan that is not cached yet may have just begun', { heldMs: 100 }, false, null],
   [
-    'a pod without our gate is none of ours',
+    'a pod without our gate is left alone',
     { couldMs: 60_000, pod: pod({ schedulingGates: [] }) },
     false,
     null,
@@ -178,7 +178,7 @@ for (const [says, change, isMoved, expected] of sights) {
   });
 }
 
-t.test('a pod is due when whoever leads would have let it go', async (t) => {
+t.test('a pod is due when the leader would have landed it', async (t) => {
   const judge = createGateReleasePolicy({ limits, ownTaints: OWN, gate: PIN_GATE });
   t.equal(judge.isDue(pod(), node()), true);
   t.equal(judge.isDue(pod(gpu), node()), false, 'its device is not there');

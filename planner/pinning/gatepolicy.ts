@@ -8,9 +8,8 @@ import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { choosePin, dependsOnOthers, devicesOf } from './pinpolicy.ts';
 
 /**
- * What is done next for a pod behind our gate. `land`: tied to its node, gate off; where the machine is still on its
- * way, `isEarly`, the pinner binds it as well. `nominate`: gate off, the node named as a wish. `lift`: gate off, and
- * kube-scheduler decides alone.
+ * The next step for a held pod; all but `wait` remove its gate. `land` ties it to its node (the pinner binds it too
+ * when `isEarly`), `nominate` names the node in its status, `lift` leaves it to kube-scheduler.
  */
 export type GateStep =
   | { readonly kind: 'wait'; readonly reason: string }
@@ -20,17 +19,17 @@ export type GateStep =
 
 export interface GateContext {
   readonly pod: Pod;
-  /** The node with the other pods on it and on their way to it; undefined while it does not stand. */
+  /** The node with its other pods and assumed pods; undefined while it does not exist. */
   readonly node: NodeInfo | undefined;
   readonly isReady: boolean;
-  /** Names of taints of ours: the pod is made to tolerate them as it lands. */
+  /** Keys of our own taints, which the pod gets a toleration for when it lands. */
   readonly ownTaints: ReadonlySet<string>;
-  /** As in Situation of pin.ts. */
+  /** As in PinContext. */
   readonly startupTaints?: ReadonlySet<string>;
   readonly gate: string;
 }
 
-/** A device of the pod that the node's kubelet has not counted yet, if there is one. */
+/** A device that the pod requests and the node's kubelet has not reported yet. */
 const uncountedDevice = (pod: Pod, node: NodeInfo): string | undefined => {
   const missing = devicesOf(pod).find(([resource, asked]) => {
     const taken = node.pods.reduce((sum, other) => sum + (podRequests(other).get(resource) ?? 0), 0);
@@ -40,25 +39,25 @@ const uncountedDevice = (pod: Pod, node: NodeInfo): string | undefined => {
 };
 
 /**
- * The next step for a held pod whose plan still wants it on this node. A pod that is safe to bind early goes at once,
- * all others when their machine is ready and has what they ask. Throws a QuantityError.
+ * Decides the next step for a held pod that its plan still wants on this node. A pod that is safe to bind early lands at
+ * once, any other when its machine is ready and has room for it. Throws a QuantityError.
  */
 export const decideGate = (s: GateContext): GateStep => {
   const { node, isReady } = s;
   const pod = withoutHold(s.pod);
   const [other] = otherGates(pod);
-  if (other) return { kind: 'lift', reason: `its scheduling gate ${other.name} is not ours to lift` };
+  if (other) return { kind: 'lift', reason: `its scheduling gate ${other.name} is not ours to remove` };
   const pin = choosePin({ ...s, pod, at: 'pending' });
   if (pin.way === 'leave') return { kind: 'lift', reason: pin.reason };
   if (pin.way === 'bind' && !isReady) return { kind: 'land', isEarly: true, reason: pin.reason };
-  if (!node) return { kind: 'wait', reason: 'its node does not stand yet' };
+  if (!node) return { kind: 'wait', reason: 'its node does not exist yet' };
   if (!isReady) return { kind: 'wait', reason: 'its machine is not ready yet' };
   if (node.unschedulable) return { kind: 'wait', reason: 'its node is cordoned' };
-  const strange = node.taints.filter(({ key }) => !s.ownTaints.has(key));
-  const taint = untoleratedTaint(strange, pod.spec.tolerations);
+  const foreignTaints = node.taints.filter(({ key }) => !s.ownTaints.has(key));
+  const taint = untoleratedTaint(foreignTaints, pod.spec.tolerations);
   if (taint) return { kind: 'wait', reason: `it does not tolerate ${taint.key}:${taint.effect}` };
   const device = uncountedDevice(pod, node);
-  if (device) return { kind: 'wait', reason: `the node has not counted its ${device} yet` };
+  if (device) return { kind: 'wait', reason: `the node has not reported its ${device} yet` };
   const refusal = fits(pod, { ...node, taints: [] });
   if (refusal) return { kind: 'lift', reason: refusal.message };
   const others = dependsOnOthers(pod);
@@ -67,24 +66,24 @@ export const decideGate = (s: GateContext): GateStep => {
 };
 
 export interface HoldTimeouts {
-  /** How long a pod waits for somebody to land it, in milliseconds. */
+  /** How long a pod waits for the leader to land it, in milliseconds. */
   readonly timeoutMs: number;
-  /** How long a pod is held at most, whatever it waits for, in milliseconds. */
+  /** How long a pod is held at most, in milliseconds. */
   readonly longestMs: number;
 }
 
-/** A plan that has just begun may not be known to every replica yet. */
-const PLAN_SEEN_MS = 3_000;
+/** Milliseconds after which a running plan is in every replica's cache. */
+const PLAN_CACHE_MS = 3_000;
 
 /**
- * Whoever leads lands a pod the moment that its node can take it, so a pod that is still held later was left. Other
- * pods on the node are not asked about: whether there is room is the leader's business, and kube-scheduler's.
+ * Decides when a replica that does not lead removes a gate: the leader lands a pod as soon as its node can take it, so
+ * one that is still held later was left behind. Other pods on the node are ignored; room is kube-scheduler's business.
  */
 export const createGateReleasePolicy = (o: {
   readonly limits: HoldTimeouts;
   readonly ownTaints: ReadonlySet<string>;
   readonly gate: string;
-  /** Whether a plan that runs moves an owner, by uid; left out where plans are not watched. */
+  /** Whether a running plan moves the pods of an owner, by uid; left out where plans are not watched. */
   readonly isMoved?: (ownerUid: string) => boolean;
 }): GateReleasePolicy => ({
   isDue: (pod, node) => {
@@ -95,7 +94,7 @@ export const createGateReleasePolicy = (o: {
     const { timeoutMs, longestMs } = o.limits;
     if (!isGated(pod)) return undefined;
     const isMoved = o.isMoved?.(controllerOf(pod)?.uid ?? '') ?? true;
-    if (!isMoved && heldMs >= PLAN_SEEN_MS) return 'no plan that runs moves its owner';
+    if (!isMoved && heldMs >= PLAN_CACHE_MS) return 'no plan that runs moves its owner';
     if (couldMs !== undefined && couldMs >= timeoutMs) {
       return `its node could have taken it for ${Math.round(couldMs / 1000)} s`;
     }

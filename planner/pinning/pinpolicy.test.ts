@@ -55,26 +55,26 @@ const rows: readonly Row[] = [
   },
   { says: 'a static pod is left alone', pod: pod({}, 'Node'), pending: 'leave', admission: 'leave' },
   {
-    says: 'a node that does not stand is waited for',
+    says: 'a pod waits for a node that does not exist yet',
     pod: pod(),
     node: null,
     pending: 'nominate',
     admission: 'hold',
   },
   {
-    says: "a gate of someone else's is waited for",
+    says: 'a pod waits for the gates of others',
     pod: pod({ schedulingGates: [{ name: 'other' }] }),
     pending: 'nominate',
     admission: 'nominate',
   },
   {
-    says: 'our own gate holds',
+    says: 'our own gate holds the pod',
     pod: pod({ schedulingGates: [{ name: GATE }] }),
     pending: 'hold',
     admission: 'hold',
   },
   {
-    says: 'a device is there only when the machine is ready',
+    says: 'a pod with a device waits for the ready machine',
     pod: pod(gpu),
     pending: 'nominate',
     admission: 'hold',
@@ -88,7 +88,7 @@ const rows: readonly Row[] = [
     admission: 'hold',
   },
   {
-    says: 'a volume may have to be bound by the scheduler',
+    says: 'a pod with a claim is left to kube-scheduler until its machine is ready',
     pod: pod({ volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }] }),
     isReady: true,
     pending: 'nominate',
@@ -109,7 +109,7 @@ const rows: readonly Row[] = [
     admission: 'hold',
   },
   {
-    says: 'a group is scheduled all or none',
+    says: 'a pod group is scheduled all or nothing',
     pod: pod({ schedulingGroup: { podGroupName: 'g' } }),
     pending: 'nominate',
     admission: 'hold',
@@ -121,7 +121,7 @@ const rows: readonly Row[] = [
     admission: 'leave',
   },
   {
-    says: 'a startup taint that would evict the pod is waited for',
+    says: 'a pod waits for a startup taint that would evict it',
     pod: pod(),
     node: node({ taints: [{ key: 'startup', effect: 'NoExecute' }] }),
     pending: 'nominate',
@@ -135,7 +135,7 @@ const rows: readonly Row[] = [
     admission: 'assign',
   },
   {
-    says: 'a full node is waited for, but no pod is created for it',
+    says: 'a pod may wait for a full node, but none is assigned to it',
     pod: pod(),
     node: node({ allocatable: { cpu: '100m' } }),
     pending: 'nominate',

@@ -6,54 +6,54 @@ import { podRequests } from '../scheduling/noderesources.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { requiredSpread } from '../scheduling/topologyspread.ts';
 
-/** How a pod is pinned; `leave` means that the pin can't hold and kube-scheduler decides alone. */
+/** How a pod is pinned; `leave` leaves it to kube-scheduler, because the pin can't be kept. */
 export type PinMethod = 'bind' | 'assign' | 'hold' | 'nominate' | 'leave';
 
 export interface Pin {
   readonly way: PinMethod;
-  /** Why this way, for logs, events and `explain`. */
+  /** For logs, events and `explain`. */
   readonly reason: string;
 }
 
 export interface PinContext {
   readonly pod: Pod;
-  /** The node with the pods on it and those promised to it; undefined while it does not stand. */
+  /** The node with its pods and assumed pods; undefined while it does not exist. */
   readonly node: NodeInfo | undefined;
-  /** Whether the machine is up: its kubelet says Ready. */
+  /** Whether the node's kubelet reports Ready. */
   readonly isReady: boolean;
-  /** `admission`: the pod is being created; `pending`: it is there and waits for a node. */
+  /** `admission`: the pod is being created; `pending`: it exists and waits for a node. */
   readonly at: 'admission' | 'pending';
-  /** Names of taints that the pinner put there itself, or that go by themselves when the machine joins. */
+  /** Keys of taints that the pinner set itself, or that go by themselves when the machine joins. */
   readonly ownTaints: ReadonlySet<string>;
   /**
-   * Names of the node's taints that go by themselves once its machine is set up; a pod waits for no other. Left out
-   * where that is not known: then it waits for all.
+   * Keys of the node's startup taints, the only ones that a pod waits for. When left out they are not known, and a pod
+   * waits for every taint.
    */
   readonly startupTaints?: ReadonlySet<string>;
   /** Name of our scheduling gate. */
   readonly gate: string;
-  /** Another webhook may still change the pod: nothing is decided before it is final. */
+  /** Another webhook may still change the pod, so it can't be assigned at admission. */
   readonly isCoexisting?: boolean;
 }
 
 const PLAIN_RESOURCES = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods']);
 
 /**
- * Taints of a node's life: they come and go with its machine, and a kubelet admits pods in spite of them. Pods
- * tolerate the NoExecute ones for five minutes by default.
+ * Taints of a node's lifecycle, such as not-ready. A kubelet admits pods in spite of them, and pods tolerate the
+ * NoExecute ones for five minutes by default.
  */
 const isLifecycle = (taint: Taint): boolean =>
   taint.key.startsWith('node.kubernetes.io/') || taint.key.startsWith('node.cloudprovider.kubernetes.io/');
 
-/** Why a pod is not for pinning at all, or null. */
+/** Why a pod is never pinned. */
 const unpinnableReason = (pod: Pod): string | undefined => {
   const kind = controllerOf(pod)?.kind;
-  if (kind === 'DaemonSet') return 'pods of DaemonSets have their node already';
-  if (kind === 'Node') return 'a static pod belongs to its kubelet';
+  if (kind === 'DaemonSet') return 'a pod of a DaemonSet is tied to its node';
+  if (kind === 'Node') return 'a static pod is tied to its node';
   return undefined;
 };
 
-/** What kube-scheduler has to do on the pod's node as it binds it, or null. */
+/** Why kube-scheduler has to bind the pod itself: it allocates volumes and resource claims on the way. */
 const bindingReason = (pod: Pod): string | undefined => {
   if ((pod.spec.resourceClaims ?? []).length > 0) return 'it has resource claims to allocate';
   for (const volume of pod.spec.volumes ?? []) {
@@ -63,29 +63,27 @@ const bindingReason = (pod: Pod): string | undefined => {
   return undefined;
 };
 
-/** What other nodes and pods have a say in, so that one node can't be promised, or null. */
+/** Why a pod's place depends on other nodes and pods, so that it can't be bound to one node early. */
 export const dependsOnOthers = (pod: Pod): string | undefined => {
   if (requiredSpread(pod).length > 0) return 'its topology spread depends on all nodes';
   if (requiredAffinity(pod).length > 0 || requiredAntiAffinity(pod).length > 0) {
     return 'its affinity to other pods depends on all nodes';
   }
-  if (pod.spec.schedulingGroup) return 'its group is scheduled all or none';
+  if (pod.spec.schedulingGroup) return 'its pod group is scheduled all or nothing';
   return undefined;
 };
 
-/** The resources that a kubelet counts only once its machine is up, and how much of each the pod asks. */
+/** The pod's requests for resources that a kubelet reports only once its machine is up, such as GPUs. */
 export const devicesOf = (pod: Pod): readonly (readonly [string, number])[] =>
   [...podRequests(pod)].filter(([resource, asked]) => asked > 0 && !PLAIN_RESOURCES.has(resource));
 
-/** A misfit that does not go away while the pod and the node are what they are. */
+/** Whether a refusal lasts as long as pod and node do. */
 const isLasting = (refusal: Refusal): boolean =>
   refusal.code === 'NodeAffinity' || refusal.code === 'NodeName';
 
 /**
- * Chooses how one pod is pinned to one node. `bind` and `assign` need a pod that is safe to bind early: it has a
- * controller, asks for plain resources only, leaves nothing to kube-scheduler (volumes, claims, gates, spread,
- * affinity to pods), tolerates what would evict it and fits what is left. All else is nominated or held until the
- * machine is ready. Throws a QuantityError.
+ * Chooses how one pod is pinned to one node. `bind` and `assign` are for pods that are safe to bind early: they have a
+ * controller and need nothing of kube-scheduler and no device. Throws a QuantityError.
  */
 export const choosePin = (s: PinContext): Pin => {
   const { pod, node } = s;
@@ -95,10 +93,10 @@ export const choosePin = (s: PinContext): Pin => {
   const gates = (pod.spec.schedulingGates ?? []).map((gate) => gate.name);
   const foreignGate = gates.find((name) => name !== s.gate);
   if (foreignGate)
-    return { way: 'nominate', reason: `its scheduling gate ${foreignGate} is not ours to lift` };
+    return { way: 'nominate', reason: `its scheduling gate ${foreignGate} is not ours to remove` };
   const late: PinMethod = gates.length > 0 || s.at === 'admission' ? 'hold' : 'nominate';
   if (!controllerOf(pod)) return { way: 'nominate', reason: 'it has no controller that would replace it' };
-  if (!node) return { way: late, reason: 'its node does not stand yet' };
+  if (!node) return { way: late, reason: 'its node does not exist yet' };
 
   const taints = node.taints.filter((taint) => !s.ownTaints.has(taint.key) && !isLifecycle(taint));
   const refusal = fits(pod, { ...node, taints: [] });
@@ -111,7 +109,7 @@ export const choosePin = (s: PinContext): Pin => {
   if (scheduler) return { way: late, reason: scheduler };
   const device = devicesOf(pod)[0]?.[0];
   if (device && !(s.isReady && s.at === 'pending' && !refusal)) {
-    return { way: late, reason: `${device} is there only when the machine is ready` };
+    return { way: late, reason: `${device} is available only when the machine is ready` };
   }
   if (taint) return { way: late, reason: `it does not tolerate ${taint.key}:${taint.effect} yet` };
   if (refusal) return { way: 'nominate', reason: refusal.message };
