@@ -3,13 +3,9 @@ import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
 import { isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
-import {
-  createSurgeCheck,
-  disruptionBlockers,
-  isInScope,
-  type StateNode,
-} from '../planner/cluster/candidate.ts';
+import { disruptionBlockers, isInScope, type StateNode } from '../planner/cluster/candidate.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
+import { createSurgeCheck } from '../planner/cluster/evictionblocker.ts';
 import { choosePin } from '../planner/pinning/pinpolicy.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';

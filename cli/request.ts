@@ -1,9 +1,5 @@
-import {
-  type AggressiveMode,
-  isInScope,
-  type NodeConstraints,
-  type Scope,
-} from '../planner/cluster/candidate.ts';
+import { isInScope, type NodeConstraints, type Scope } from '../planner/cluster/candidate.ts';
+import type { AggressiveMode } from '../planner/cluster/evictionblocker.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
 import { parsePriceOverlay, withPriceOverlay } from '../planner/model/discounts.ts';
 import { type InterruptionPolicy, parseInterruptionRates } from '../planner/model/interruption.ts';

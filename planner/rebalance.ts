@@ -2,9 +2,7 @@ import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import {
-  type AggressiveMode,
   capacityTypeOf,
-  createSurgeCheck,
   disruptionBlockers,
   isInScope,
   type NodeConstraints,
@@ -20,6 +18,7 @@ import {
   selectedLabelValues,
 } from './cluster/clusterview.ts';
 import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
+import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker.ts';
 
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';

@@ -7,89 +7,21 @@ import {
   KARPENTER_INITIALIZED,
   KARPENTER_NODEPOOL,
   REMOVAL_DISABLED,
-  SAFE_TO_EVICT,
 } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
-import type {
-  KubeObject,
-  Node,
-  NodeClaim,
-  NodePool,
-  Pod,
-  PodDisruptionBudget,
-  ReplicaSet,
-} from '../../api/objects.ts';
-import { controllerOf, isReschedulable, isSurgeWanted, podName } from '../../api/pods.ts';
+import type { Node, NodeClaim, NodePool, Pod, PodDisruptionBudget } from '../../api/objects.ts';
+import { isReschedulable } from '../../api/pods.ts';
 import type { Covered } from '../model/billing.ts';
 import { isDynamic } from '../model/nodepool.ts';
-import { labelsOf, namespaceOf } from '../scheduling/interpodaffinity.ts';
-import { matchesLabels, matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
+import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
+import { type AggressiveMode, evictionBlocker, isMarked } from './evictionblocker.ts';
 
 export type Scope = NonNullable<RebalancePlanClaimSpec['scope']>;
 export type NodeConstraints = NonNullable<RebalancePlanClaimSpec['nodeConstraints']>;
-export type AggressiveMode = NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
-
-const isSet = (object: KubeObject, key: string): boolean =>
-  object.metadata.labels?.[key] === 'true' || object.metadata.annotations?.[key] === 'true';
-
-/** Tells a Deployment's only pod that gets a successor before it goes: with two of them its budget lets one go. */
-export const createSurgeCheck = (
-  replicaSets: readonly ReplicaSet[],
-  byDefault: boolean,
-): ((pod: Pod) => boolean) => {
-  const byUid = new Map(replicaSets.map((each) => [each.metadata.uid, each]));
-  return (pod) => {
-    const replicaSet = byUid.get(controllerOf(pod)?.uid);
-    if (replicaSet?.spec?.replicas !== 1) return false;
-    const { ownerReferences = [] } = replicaSet.metadata;
-    return (
-      isSurgeWanted(pod, replicaSet, byDefault) && ownerReferences.some((each) => each.kind === 'Deployment')
-    );
-  };
-};
-
-const isViolated = ({ status }: PodDisruptionBudget): boolean =>
-  (status?.currentHealthy ?? 0) < (status?.desiredHealthy ?? 0);
-
-/** Why a pod keeps its node from being emptied, or null. */
-export const evictionBlocker = (
-  pod: Pod,
-  budgets: readonly PodDisruptionBudget[],
-  mode: AggressiveMode,
-  hasLocalVolume: (pod: Pod) => boolean,
-  willSurge: (pod: Pod) => boolean,
-): string | undefined => {
-  const owner = controllerOf(pod);
-  if (!owner && !mode.ignoreProblemPodsWithoutController) return `pod ${podName(pod)} has no controller`;
-  if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods) return `pod ${podName(pod)} belongs to a Job`;
-  if (!mode.ignoreProblemRemovalDisabledPods) {
-    if (isSet(pod, REMOVAL_DISABLED)) return `pod ${podName(pod)} is marked removal-disabled`;
-    if (isSet(pod, KARPENTER_DO_NOT_DISRUPT)) return `pod ${podName(pod)} is marked do-not-disrupt`;
-    if (pod.metadata.annotations?.[SAFE_TO_EVICT] === 'false') {
-      return `pod ${podName(pod)} is marked safe-to-evict=false`;
-    }
-  }
-  if (!mode.ignoreLocalPersistentVolumes && hasLocalVolume(pod)) {
-    return `pod ${podName(pod)} has a volume that is local to the node`;
-  }
-  if (!mode.ignoreBlockingPDB) {
-    const blocking = budgets.find(
-      (each) =>
-        (each.metadata.namespace ?? 'default') === namespaceOf(pod) &&
-        matchesLabels(each.spec?.selector, labelsOf(pod)) &&
-        (each.status?.disruptionsAllowed ?? 0) < 1 &&
-        (isViolated(each) || !willSurge(pod)),
-    );
-    if (blocking) {
-      return `pod ${podName(pod)} is protected by PodDisruptionBudget ${blocking.metadata.name}, which allows no disruption`;
-    }
-  }
-  return undefined;
-};
 
 /**
- * Whether the NodePool's quiet time after changes among the pods is over. Karpenter says so with the condition
- * Consolidatable, and says nothing where its consolidation never runs (pkg/controllers/nodeclaim/disruption).
+ * Whether a node's pods have not changed for consolidateAfter. Karpenter sets the condition Consolidatable then, but
+ * never where its consolidation doesn't run (pkg/controllers/nodeclaim/disruption).
  */
 const isConsolidatable = (claim: NodeClaim, pool: NodePool): boolean => {
   const after = pool.spec.disruption?.consolidateAfter;
@@ -100,24 +32,25 @@ const isConsolidatable = (claim: NodeClaim, pool: NodePool): boolean => {
   );
 };
 
-/** The first requirement of its NodePool that a node no longer meets: Karpenter will replace it as drifted. */
+/** The first requirement of its NodePool that a node no longer meets; Karpenter replaces such a node as drifted. */
 const unmetRequirement = (node: Node, pool: NodePool): string | undefined =>
   pool.spec.template.spec.requirements.find((each) => {
     const value = node.metadata.labels?.[each.key];
     return value !== undefined && !meets(each, value);
   })?.key;
 
+/** A node with its NodeClaim, NodePool and pods, as in Karpenter's cluster state. */
 export interface StateNode {
   readonly node: Node;
   readonly claim: NodeClaim | undefined;
   readonly pool: NodePool | undefined;
   readonly pods: readonly Pod[];
-  /** USD per hour, if the catalogue knows; beyond every commitment. */
+  /** USD per hour without commitments; undefined when the catalogue has no price. */
   readonly price: number | undefined;
   readonly covered?: Covered | undefined;
 }
 
-/** Whether a scope takes a node in. */
+/** Whether a node is within a plan's scope. */
 export const isInScope = (node: Node, scope: Scope | undefined): boolean => {
   if (scope?.nodeNames) return scope.nodeNames.includes(node.metadata.name);
   return (
@@ -126,34 +59,33 @@ export const isInScope = (node: Node, scope: Scope | undefined): boolean => {
   );
 };
 
-/** Why a node must be left out of a plan; empty when it may be replaced. */
+/** The reasons why a plan may not replace a node; empty when it may. */
 export const disruptionBlockers = (
-  facts: StateNode,
+  state: StateNode,
   o: {
+    /** Milliseconds since 1970. */
     readonly now: number;
     readonly constraints: NodeConstraints;
     readonly mode: AggressiveMode;
     readonly budgets: readonly PodDisruptionBudget[];
     readonly hasLocalVolume: (pod: Pod) => boolean;
-    /** Whether a pod gets a successor before it goes. */
     readonly willSurge: (pod: Pod) => boolean;
-    /** How many nodes of the NodePool may be disrupted at once. */
     readonly allowedDisruptions: (pool: NodePool) => number;
   },
 ): string[] => {
-  const { node, claim, pool } = facts;
+  const { node, claim, pool } = state;
   if (!claim) return ['it is not managed by Karpenter'];
   const reasons: string[] = [];
   const addIf = (is: boolean, reason: string): void => {
     if (is) reasons.push(reason);
   };
-  addIf(!pool, `its NodePool ${node.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} is not there`);
+  addIf(!pool, `its NodePool ${node.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} does not exist`);
   addIf(pool !== undefined && !isDynamic(pool), 'its NodePool is static or being deleted');
   addIf(
     pool !== undefined && !o.mode.ignoreZeroNodePoolDisruptionBudgets && o.allowedDisruptions(pool) < 1,
-    `the disruption budgets of NodePool ${pool?.metadata.name} allow none now`,
+    `the disruption budgets of NodePool ${pool?.metadata.name} allow no disruption now`,
   );
-  addIf(facts.price === undefined, 'the catalogue has no price for it');
+  addIf(state.price === undefined, 'the catalogue has no price for it');
   addIf(
     node.metadata.deletionTimestamp !== undefined || claim.metadata.deletionTimestamp !== undefined,
     'it is being deleted',
@@ -165,9 +97,9 @@ export const disruptionBlockers = (
     'Karpenter is disrupting it',
   );
   if (!o.mode.ignoreProblemRemovalDisabledNodes) {
-    addIf(isSet(node, REMOVAL_DISABLED), 'it is marked removal-disabled');
+    addIf(isMarked(node, REMOVAL_DISABLED), 'it is marked removal-disabled');
     addIf(
-      isSet(node, KARPENTER_DO_NOT_DISRUPT) || isSet(claim, KARPENTER_DO_NOT_DISRUPT),
+      isMarked(node, KARPENTER_DO_NOT_DISRUPT) || isMarked(claim, KARPENTER_DO_NOT_DISRUPT),
       'it is marked do-not-disrupt',
     );
   }
@@ -188,11 +120,11 @@ export const disruptionBlockers = (
   const age = (o.now - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;
   const minAge = o.constraints.minAgeSeconds ?? 0;
   addIf(minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`);
-  for (const pod of facts.pods) {
-    const blocked = isReschedulable(pod)
+  for (const pod of state.pods) {
+    const blocker = isReschedulable(pod)
       ? evictionBlocker(pod, o.budgets, o.mode, o.hasLocalVolume, o.willSurge)
       : undefined;
-    if (blocked) reasons.push(blocked);
+    if (blocker) reasons.push(blocker);
   }
   return reasons;
 };
