@@ -129,7 +129,8 @@ export const disruptionBlockers = (
   return reasons;
 };
 
+/** The node's capacity type; on-demand without the label. */
 export const capacityTypeOf = (node: Node): string =>
   node.metadata.labels?.[KARPENTER_CAPACITY_TYPE] ?? 'on-demand';
-/** The instance type of a node. */
+/** The name of the node's instance type; empty without the label. */
 export const typeOf = (node: Node): string => node.metadata.labels?.[INSTANCE_TYPE] ?? '';

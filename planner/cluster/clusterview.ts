@@ -17,18 +17,18 @@ import { type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import { type Volumes, volumesOf } from '../scheduling/volumes.ts';
 import { capacityTypeOf, type StateNode } from './candidate.ts';
 
-/** A snapshot put in order: each node with its claim, pool, pods and price. */
+/** A snapshot in order: each node with its NodeClaim, NodePool, pods and price. */
 export interface Cluster {
   readonly snapshot: Snapshot;
   readonly facts: readonly StateNode[];
   readonly views: readonly NodeInfo[];
   readonly namespaces: NamespaceLabels;
   readonly volumes: Volumes;
-  /** Pods that no node has yet. */
+  /** Pods without a node that are not being deleted. */
   readonly pending: readonly Pod[];
 }
 
-/** How the catalogue sells a node, by its labels; undefined when it does not. */
+/** The offering that a node was bought as, by its labels. */
 const offeringOf = (node: Node, types: ReturnType<typeof indexTypes>): Offering | undefined => {
   const labels = node.metadata.labels ?? {};
   return types
@@ -36,22 +36,22 @@ const offeringOf = (node: Node, types: ReturnType<typeof indexTypes>): Offering 
     ?.offerings.find((each) => each.zone === labels[ZONE] && each.capacityType === capacityTypeOf(node));
 };
 
-/** USD per hour of a node, by its labels; undefined when the catalogue does not sell it. */
+/** USD per hour of a node; undefined when the catalogue has no such offering. */
 export const priceOf = (
   node: Node,
   catalogue: Catalogue,
   types = indexTypes(catalogue),
 ): number | undefined => offeringOf(node, types)?.price;
 
-// A pod that still waits for the node it is tied to has its place already.
+// A landed pod that is not bound yet keeps its node.
 const withoutOurHold = (pod: Pod): Pod => (pod.spec.nodeName ? withoutHold(pod) : pod);
 
 export const indexTypes = (catalogue: Catalogue) =>
   new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
 
 /**
- * Puts a snapshot in order. A pod that was held for its node may go elsewhere next time: its controller makes the next
- * one without what we put on it. Throws a QuantityError.
+ * Puts a snapshot in order. Pods that were held lose the affinity to their node, as their controller creates the next
+ * pod without it. Throws a QuantityError.
  */
 export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
   const snapshot: Snapshot = { ...given, pods: given.pods.map(withoutOurHold) };
@@ -102,17 +102,17 @@ export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
   };
 };
 
-/** A node as a bill sees it; one whose price is not known costs nothing. */
+/** A node as a bill counts it; an unknown price counts as 0. */
 export const billedOf = ({ price, covered }: StateNode): Billed => ({
   price: price ?? 0,
   ...(covered && { covered }),
 });
 
-/** What nodes of the cluster cost together, in USD per hour. */
+/** The bill of the cluster's nodes. */
 export const billOf = (catalogue: Catalogue, facts: readonly StateNode[]): Bill =>
   new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
-/** Whether pods may be planned onto a standing node: Karpenter's, ready, not cordoned, not on its way out. */
+/** Whether a plan may put pods on an existing node: Karpenter's, ready, not cordoned, not being removed. */
 export const acceptsPods = (facts: StateNode): boolean => {
   const { node, claim } = facts;
   return (
@@ -127,22 +127,22 @@ export const acceptsPods = (facts: StateNode): boolean => {
   );
 };
 
-/** Per label key, the values that pods select: what open labels of a NodePool may be given. */
+/** Per label key, the values that pods select; a NodePool that leaves the label open may be given one of them. */
 export const selectedLabelValues = (pods: readonly Pod[]): ReadonlyMap<string, ReadonlySet<string>> => {
-  const asked = new Map<string, Set<string>>();
-  const ask = (key: string, value: string): void => {
-    const values = asked.get(key);
+  const selected = new Map<string, Set<string>>();
+  const add = (key: string, value: string): void => {
+    const values = selected.get(key);
     if (values) values.add(value);
-    else asked.set(key, new Set([value]));
+    else selected.set(key, new Set([value]));
   };
   for (const pod of pods) {
-    for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) ask(key, value);
+    for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) add(key, value);
     const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
     for (const term of required?.nodeSelectorTerms ?? []) {
       for (const each of term.matchExpressions ?? []) {
-        if (each.operator === 'In') for (const value of each.values ?? []) ask(each.key, value);
+        if (each.operator === 'In') for (const value of each.values ?? []) add(each.key, value);
       }
     }
   }
-  return asked;
+  return selected;
 };

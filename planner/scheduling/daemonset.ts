@@ -12,7 +12,7 @@ const podOf = (set: DaemonSet): Pod => ({
   spec: set.spec.template.spec,
 });
 
-/** Taints that the DaemonSet controller makes its pods tolerate. */
+/** Taints that the DaemonSet controller adds tolerations for. */
 const ALWAYS_TOLERATED = new Set([
   'node.kubernetes.io/not-ready',
   'node.kubernetes.io/unreachable',
@@ -22,7 +22,7 @@ const ALWAYS_TOLERATED = new Set([
   'node.kubernetes.io/unschedulable',
 ]);
 
-/** The DaemonSets whose pods a node with these labels and taints will carry. */
+/** The DaemonSets that run a pod on a node with these labels and taints. */
 export const daemonSetsOn = (
   daemonSets: readonly DaemonSet[],
   labels: Labels,
@@ -30,11 +30,13 @@ export const daemonSetsOn = (
 ): DaemonSet[] =>
   daemonSets.filter((set) => {
     const pod = podOf(set);
-    const felt = taints.filter((taint) => !ALWAYS_TOLERATED.has(taint.key));
-    return matchesNodeAffinity(pod, labels, '') && untoleratedTaint(felt, pod.spec.tolerations) === undefined;
+    const relevant = taints.filter((taint) => !ALWAYS_TOLERATED.has(taint.key));
+    return (
+      matchesNodeAffinity(pod, labels, '') && untoleratedTaint(relevant, pod.spec.tolerations) === undefined
+    );
   });
 
-/** What DaemonSets take of every node that they run on. */
+/** The sum of the DaemonSets' requests on one node. Throws a QuantityError. */
 export const daemonRequests = (daemonSets: readonly DaemonSet[]): Requests => {
   const total: Requests = new Map();
   for (const set of daemonSets) {

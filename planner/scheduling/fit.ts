@@ -10,7 +10,7 @@ import { refuseByVolumes, type Volumes } from './volumes.ts';
 
 export { memoizeRequests, type NodeInfo, nodeInfoOf, type ReadRequests } from './nodeinfo.ts';
 
-/** Why a pod can't be on a node, in kube-scheduler's words. */
+/** Why a pod can't be on a node: the plugin of kube-scheduler and its message. */
 export interface Refusal {
   readonly code:
     | 'NodeUnschedulable'
@@ -25,36 +25,37 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** The rest of the cluster, for rules that look past one node. */
+/** The whole cluster, for rules that look past one node. */
 export interface ClusterView {
   readonly nodes: readonly NodeInfo[];
   readonly namespaces: NamespaceLabels;
-  /** Without them, volumes are not asked about. */
+  /** When left out, volumes are not checked. */
   readonly volumes?: Volumes;
 }
 
 const NO_NAMESPACES: NamespaceLabels = new Map();
 
-const refuse = (code: Refusal['code'], message: string): Refusal => ({ code, message });
+const refusalOf = (code: Refusal['code'], message: string): Refusal => ({ code, message });
 
 const UNSCHEDULABLE = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
 
 const refuseByResources = (pod: Pod, node: NodeInfo): Refusal | undefined => {
   const requests = podRequests(pod);
-  if ((node.free.get('pods') ?? 0) < 1) return refuse('NodeResourcesFit', 'Too many pods');
-  for (const [resource, asked] of requests) {
-    if (resource === 'pods' || asked <= 0) continue;
-    if (asked > (node.free.get(resource) ?? 0)) return refuse('NodeResourcesFit', `Insufficient ${resource}`);
+  if ((node.free.get('pods') ?? 0) < 1) return refusalOf('NodeResourcesFit', 'Too many pods');
+  for (const [resource, requested] of requests) {
+    if (resource === 'pods' || requested <= 0) continue;
+    if (requested > (node.free.get(resource) ?? 0))
+      return refusalOf('NodeResourcesFit', `Insufficient ${resource}`);
   }
   return undefined;
 };
 
 const refuseByPorts = (pod: Pod, node: NodeInfo): Refusal | undefined => {
-  const wanted = hostPorts(pod);
-  if (wanted.length === 0) return undefined;
-  const taken = node.pods.flatMap((there) => hostPorts(there));
-  return wanted.some((port) => taken.some((other) => conflicts(port, other)))
-    ? refuse('NodePorts', "node(s) didn't have free ports for the requested pod ports")
+  const ports = hostPorts(pod);
+  if (ports.length === 0) return undefined;
+  const used = node.pods.flatMap(hostPorts);
+  return ports.some((port) => used.some((other) => conflicts(port, other)))
+    ? refusalOf('NodePorts', "node(s) didn't have free ports for the requested pod ports")
     : undefined;
 };
 
@@ -64,45 +65,45 @@ const refuseByPods = (pod: Pod, node: NodeInfo, cluster: ClusterView | undefined
     const spread = refuseBySpread(pod, node, cluster.nodes);
     if (spread) {
       const label = spread === 'label' ? ' (missing required label)' : '';
-      return refuse('PodTopologySpread', `node(s) didn't match pod topology spread constraints${label}`);
+      return refusalOf('PodTopologySpread', `node(s) didn't match pod topology spread constraints${label}`);
     }
     if (!isAffinityMet(pod, node, cluster.nodes, namespaces)) {
-      return refuse('InterPodAffinity', "node(s) didn't match pod affinity rules");
+      return refusalOf('InterPodAffinity', "node(s) didn't match pod affinity rules");
     }
   }
   for (const other of cluster?.nodes ?? [node]) {
     const refused = refuseByAntiAffinity(pod, node, other, namespaces);
-    if (refused === 'own') return refuse('InterPodAffinity', "node(s) didn't match pod anti-affinity rules");
+    if (refused === 'own')
+      return refusalOf('InterPodAffinity', "node(s) didn't match pod anti-affinity rules");
     if (refused === 'existing') {
-      return refuse('InterPodAffinity', "node(s) didn't satisfy existing pods anti-affinity rules");
+      return refusalOf('InterPodAffinity', "node(s) didn't satisfy existing pods anti-affinity rules");
     }
   }
   return undefined;
 };
 
 /**
- * Whether kube-scheduler's filters would let a pod onto a node: undefined, or the first reason against it. Without the
- * cluster, only what the node and the pods on it decide is asked; affinity and spread need the cluster, whose nodes
- * include this one. Throws a QuantityError.
+ * The first reason of kube-scheduler's filters to keep a pod off a node; undefined when it fits. Without `cluster`, whose
+ * nodes include this one, affinity, spread and volumes are not checked. Throws a QuantityError.
  */
 export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal | undefined => {
   if (node.unschedulable && untoleratedTaint([UNSCHEDULABLE], pod.spec.tolerations)) {
-    return refuse('NodeUnschedulable', 'node(s) were unschedulable');
+    return refusalOf('NodeUnschedulable', 'node(s) were unschedulable');
   }
   if (pod.spec.nodeName && pod.spec.nodeName !== node.name) {
-    return refuse('NodeName', "node(s) didn't match the requested node name");
+    return refusalOf('NodeName', "node(s) didn't match the requested node name");
   }
   if (untoleratedTaint(node.taints, pod.spec.tolerations)) {
-    return refuse('TaintToleration', 'node(s) had untolerated taint(s)');
+    return refusalOf('TaintToleration', 'node(s) had untolerated taint(s)');
   }
   if (!matchesNodeAffinity(pod, node.labels, node.name)) {
-    return refuse('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
+    return refusalOf('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   }
   const volumes = cluster?.volumes && refuseByVolumes(pod, node, cluster.volumes, cluster.nodes);
   return (
     refuseByPorts(pod, node) ??
     refuseByResources(pod, node) ??
-    (volumes ? refuse('Volumes', volumes) : undefined) ??
+    (volumes ? refusalOf('Volumes', volumes) : undefined) ??
     refuseByPods(pod, node, cluster)
   );
 };

@@ -12,7 +12,7 @@ export const requiredAffinity = (pod: Pod): readonly PodAffinityTerm[] =>
 export const requiredAntiAffinity = (pod: Pod): readonly PodAffinityTerm[] =>
   pod.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
 
-/** Labels of namespaces by name; a namespace that is not known has none but its own name. */
+/** Labels by namespace; an unknown namespace has only the label with its name. */
 export type NamespaceLabels = ReadonlyMap<string, Labels>;
 
 const namespaceLabels = (namespaces: NamespaceLabels, name: string): Labels =>
@@ -39,7 +39,7 @@ export const termSelects = (
   return true;
 };
 
-/** Whether a pod on `other` breaks, or is broken by, required anti-affinity when `pod` comes to `node`. */
+/** Whose required anti-affinity keeps `pod` off `node` for the pods on `other`: its own, or that of an existing pod. */
 export const refuseByAntiAffinity = (
   pod: Pod,
   node: NodeInfo,
@@ -49,12 +49,12 @@ export const refuseByAntiAffinity = (
   const shares = (key: string): boolean =>
     node.labels[key] !== undefined && node.labels[key] === other.labels[key];
   const own = requiredAntiAffinity(pod).filter((term) => shares(term.topologyKey));
-  for (const there of other.pods) {
-    if (own.some((term) => termSelects(term, pod, there, namespaces))) return 'own';
+  for (const existing of other.pods) {
+    if (own.some((term) => termSelects(term, pod, existing, namespaces))) return 'own';
   }
-  for (const there of other.pods) {
-    const terms = requiredAntiAffinity(there);
-    if (terms.some((term) => shares(term.topologyKey) && termSelects(term, there, pod, namespaces))) {
+  for (const existing of other.pods) {
+    const terms = requiredAntiAffinity(existing);
+    if (terms.some((term) => shares(term.topologyKey) && termSelects(term, existing, pod, namespaces))) {
       return 'existing';
     }
   }
@@ -62,8 +62,8 @@ export const refuseByAntiAffinity = (
 };
 
 /**
- * Whether required pod affinity lets `pod` onto `node`: every term's domain holds a pod that all terms select, or
- * no such pod is anywhere and the pod selects itself.
+ * Whether `node` meets required pod affinity: each term's domain has a pod that all terms select. A pod that selects
+ * itself may be the first such pod anywhere.
  */
 export const isAffinityMet = (
   pod: Pod,
@@ -74,17 +74,18 @@ export const isAffinityMet = (
   const terms = requiredAffinity(pod);
   if (terms.length === 0) return true;
   if (terms.some((term) => node.labels[term.topologyKey] === undefined)) return false;
-  const selected = (there: Pod): boolean => terms.every((term) => termSelects(term, pod, there, namespaces));
-  const found = terms.map(() => false);
-  let any = false;
+  const isSelected = (other: Pod): boolean =>
+    terms.every((term) => termSelects(term, pod, other, namespaces));
+  const isFound = terms.map(() => false);
+  let hasAny = false;
   for (const other of nodes) {
-    if (!other.pods.some(selected)) continue;
+    if (!other.pods.some(isSelected)) continue;
     terms.forEach((term, index) => {
       const value = other.labels[term.topologyKey];
       if (value === undefined) return;
-      any = true;
-      if (value === node.labels[term.topologyKey]) found[index] = true;
+      hasAny = true;
+      if (value === node.labels[term.topologyKey]) isFound[index] = true;
     });
   }
-  return found.every(Boolean) || (!any && selected(pod));
+  return isFound.every(Boolean) || (!hasAny && isSelected(pod));
 };

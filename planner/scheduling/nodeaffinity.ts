@@ -17,7 +17,7 @@ export const integerOf = (text: string | undefined): bigint | undefined => {
   return BigInt.asIntN(64, value) === value ? value : undefined;
 };
 
-/** Whether a label value, undefined when the label is not there, meets one requirement. */
+/** Whether a label value meets one requirement; the value is undefined for an absent label. */
 export const meets = (requirement: SelectorRequirement, value: string | undefined): boolean => {
   const values = requirement.values ?? [];
   switch (requirement.operator) {
@@ -51,18 +51,18 @@ const matchesTerm = (term: NodeSelectorTerm, labels: Labels, nodeName: string): 
   );
 };
 
-/** Whether a node meets a node selector: one of its terms, all of that term. */
+/** Whether a node meets every requirement of at least one term. */
 export const matchesNodeSelector = (selector: NodeSelector, labels: Labels, nodeName: string): boolean =>
   selector.nodeSelectorTerms.some((term) => matchesTerm(term, labels, nodeName));
 
-/** Whether a node meets what the pod demands of nodes: nodeSelector and required node affinity. */
+/** Whether a node meets the pod's nodeSelector and required node affinity. */
 export const matchesNodeAffinity = (pod: Pod, labels: Labels, nodeName: string): boolean => {
   for (const key in pod.spec.nodeSelector) if (labels[key] !== pod.spec.nodeSelector[key]) return false;
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return required === undefined || matchesNodeSelector(required, labels, nodeName);
 };
 
-/** Whether labels meet a label selector; no selector matches nothing, an empty one everything. */
+/** Whether labels meet a label selector; undefined matches nothing, an empty selector everything. */
 export const matchesLabels = (selector: LabelSelector | undefined, labels: Labels): boolean => {
   if (selector === undefined) return false;
   for (const key in selector.matchLabels) if (labels[key] !== selector.matchLabels[key]) return false;

@@ -4,36 +4,36 @@ import { amount } from '../../api/quantity.ts';
 import type { Labels } from './nodeaffinity.ts';
 import { podRequests, type Requests } from './noderesources.ts';
 
-/** One node as a scheduler sees it: what it is, what it has left, and the pods on it. */
+/** A node with its pods and free resources, as kube-scheduler's NodeInfo. */
 export interface NodeInfo {
   readonly name: string;
   readonly labels: Labels;
   readonly taints: readonly Taint[];
   readonly unschedulable: boolean;
-  /** What is left of each resource; CPU in millicores, everything else in whole units. */
+  /** Allocatable less requests, per resource: CPU in millicores, everything else in whole units. */
   readonly free: Requests;
   readonly pods: readonly Pod[];
 }
 
-/** What a node gives to pods: its allocatable resources. */
+/** A node's allocatable resources. Throws a QuantityError. */
 export const allocatable = (node: Node): Requests => readAmounts(node.status?.allocatable);
 
-/** Reads a resource list as kube-scheduler counts it. */
+/** Reads a resource list in kube-scheduler's units. Throws a QuantityError. */
 export const readAmounts = (list: ResourceList = {}): Requests => {
   const amounts: Requests = new Map();
   for (const resource in list) amounts.set(resource, amount(resource, list[resource] ?? '0'));
   return amounts;
 };
 
-/** Takes what a pod asks off what is left. */
+/** Deducts requests from free resources, or gives them back when sign is -1. */
 export const deductRequests = (free: Requests, requests: Requests, sign: 1 | -1 = 1): void => {
   for (const [resource, value] of requests) free.set(resource, (free.get(resource) ?? 0) - sign * value);
 };
 
-/** Reads what a pod asks for; one that remembers saves counting the same pods again and again. */
+/** Reads a pod's requests. */
 export type ReadRequests = (pod: Pod) => Requests;
 
-/** A reader that remembers each pod, as long as the pod itself is kept. */
+/** A reader that reads each pod object once. */
 export const memoizeRequests = (): ReadRequests => {
   const known = new WeakMap<Pod, Requests>();
   return (pod) => {
@@ -46,7 +46,7 @@ export const memoizeRequests = (): ReadRequests => {
   };
 };
 
-/** A node with the pods on it; pods that have ended take nothing. Throws a QuantityError. */
+/** A node with the pods on it, without those that have ended. Throws a QuantityError. */
 export const nodeInfoOf = (
   node: Node,
   podsOnIt: readonly Pod[],

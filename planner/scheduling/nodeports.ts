@@ -1,6 +1,6 @@
 import type { Pod } from '../../api/objects.ts';
 
-/** A port that a pod takes on its node's own addresses. */
+/** A port that a pod opens on its node's own address. */
 export interface HostPort {
   readonly port: number;
   readonly protocol: string;
@@ -24,7 +24,7 @@ export const hostPorts = (pod: Pod): readonly HostPort[] => {
   return ports;
 };
 
-/** Whether two host ports can't be on one node. */
+/** Whether two host ports exclude each other on one node. */
 export const conflicts = (a: HostPort, b: HostPort): boolean =>
   a.port === b.port &&
   a.protocol === b.protocol &&

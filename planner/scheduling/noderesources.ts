@@ -29,14 +29,14 @@ const isSidecar = (container: Container): boolean => container.restartPolicy ===
 const isResizeInfeasible = (pod: Pod): boolean =>
   pod.status?.conditions?.find((c) => c.type === 'PodResizePending')?.reason === 'Infeasible';
 
-/** A pod resized in place holds the largest of what it asks, what it was given and what it has. */
-const effective = (
+/** A pod resized in place counts with the largest of its requested, allocated and actual amounts. */
+const effectiveRequests = (
   pod: Pod,
-  asked: ResourceList | undefined,
-  ...held: (ResourceList | undefined)[]
+  requested: ResourceList | undefined,
+  ...allocated: (ResourceList | undefined)[]
 ): Requests => {
-  const requests = isResizeInfeasible(pod) ? new Map<string, number>() : read(asked);
-  for (const list of held) raise(requests, read(list));
+  const requests = isResizeInfeasible(pod) ? new Map<string, number>() : read(requested);
+  for (const list of allocated) raise(requests, read(list));
   return requests;
 };
 
@@ -46,7 +46,7 @@ const addList = (to: Requests, list: ResourceList | undefined): void => {
   }
 };
 
-/** Whether a pod takes what its containers ask and nothing else. */
+/** Whether a pod counts with the sum of its containers' requests alone. */
 const isPlain = ({ spec, status }: Pod): boolean =>
   !spec.initContainers?.length &&
   !spec.resources?.requests &&
@@ -58,9 +58,8 @@ const isPodLevel = (resource: string): boolean =>
   resource === 'cpu' || resource === 'memory' || resource.startsWith('hugepages-');
 
 /**
- * What a pod takes from its node, as kube-scheduler counts it: containers and sidecars added up, the largest init
- * container if that is more, pod-level resources in their place, status for pods resized in place, overhead.
- * Source: PodRequests in k8s.io/component-helpers/resource. Throws a QuantityError.
+ * A pod's requests as kube-scheduler counts them, with init containers, pod-level resources, in-place resize and
+ * overhead. Source: PodRequests in k8s.io/component-helpers/resource. Throws a QuantityError.
  */
 export const podRequests = (pod: Pod): Requests => {
   const status = pod.status as Status | undefined;
@@ -77,7 +76,7 @@ export const podRequests = (pod: Pod): Requests => {
     const held = statuses.get(container.name);
     const asked = container.resources?.requests;
     return held?.resources
-      ? effective(pod, asked, held.resources.requests, held.allocatedResources)
+      ? effectiveRequests(pod, asked, held.resources.requests, held.allocatedResources)
       : read(asked);
   };
 
@@ -100,7 +99,7 @@ export const podRequests = (pod: Pod): Requests => {
   const podLevel = pod.spec.resources?.requests;
   if (podLevel) {
     const held = status?.resources
-      ? effective(pod, podLevel, status.resources.requests, status.allocatedResources)
+      ? effectiveRequests(pod, podLevel, status.resources.requests, status.allocatedResources)
       : read(podLevel);
     for (const resource in podLevel) if (isPodLevel(resource)) total.set(resource, held.get(resource) ?? 0);
   }

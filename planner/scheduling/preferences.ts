@@ -11,18 +11,18 @@ import { labelsOf, type NamespaceLabels, namespaceOf, termSelects } from './inte
 import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
 
 /**
- * What preferred affinity, to nodes and to pods, and spread with ScheduleAnyway are to a plan. 'Respect' plans by them as if they were
- * demands and drops them where a pod could not be placed otherwise; 'Ignore' plans as if they were not there.
+ * How a plan treats preferred affinity and spread with ScheduleAnyway. 'Respect' treats them as required, and drops
+ * those of a pod that could not be placed otherwise; 'Ignore' drops them all.
  */
 export type Preferences = 'Respect' | 'Ignore';
 
 /**
- * Karpenter's own default (its PREFERENCE_POLICY). Pods are held to the node that the plan names, so kube-scheduler's
- * scores can't make good what the plan left out: three replicas that prefer three zones would end in the cheapest one.
+ * Karpenter's own default (PREFERENCE_POLICY). Pods are pinned to the planned nodes, so kube-scheduler's scores can't
+ * make up for it: three replicas that prefer three zones would all end in the cheapest one.
  */
 export const DEFAULT_PREFERENCES: Preferences = 'Respect';
 
-/** The labels of a node, and its name; empty for a node to come. */
+/** A node's labels and name; the name is empty for a new node. */
 export interface Place {
   readonly labels: Labels;
   readonly name: string;
@@ -75,7 +75,7 @@ const withSpread = (pod: Pod): Pod => {
   return { ...pod, spec: { ...pod.spec, topologySpreadConstraints: constraints.map(demand) } };
 };
 
-/** Which of a pod's preferences about other pods: to be with them, or apart from them. */
+/** Preferences to be with other pods, or apart from them. */
 type Side = 'podAffinity' | 'podAntiAffinity';
 const SIDES: readonly Side[] = ['podAffinity', 'podAntiAffinity'];
 
@@ -84,7 +84,7 @@ const preferredPodTerms = (pod: Pod, side: Side): PodAffinityTerm[] =>
     (each) => each.podAffinityTerm,
   );
 
-/** The pod with those of its preferences about other pods that `keeps` made demands. */
+/** The pod with its preferences about other pods made required, where `keeps` is true. */
 const withPodTerms = (pod: Pod, keeps: (term: PodAffinityTerm, side: Side) => boolean): Pod => {
   let affinity = pod.spec.affinity;
   for (const side of SIDES) {
@@ -97,7 +97,7 @@ const withPodTerms = (pod: Pod, keeps: (term: PodAffinityTerm, side: Side) => bo
   return affinity === pod.spec.affinity || !affinity ? pod : { ...pod, spec: { ...pod.spec, affinity } };
 };
 
-/** Whether a pod has preferences that a plan may respect or ignore. */
+/** Whether a pod has preferred affinity or spread with ScheduleAnyway. */
 export const hasPreferences = ({ spec: { affinity, topologySpreadConstraints } }: Pod): boolean =>
   (affinity !== undefined &&
     [affinity.nodeAffinity, affinity.podAffinity, affinity.podAntiAffinity].some(
@@ -106,8 +106,8 @@ export const hasPreferences = ({ spec: { affinity, topologySpreadConstraints } }
   (topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
 
 /**
- * The pods that wait, with their preferences made demands: the heaviest node affinity that some place meets, affinity
- * to other pods and spread. `places` are nodes that stand and nodes that could be bought.
+ * Pending pods with their preferences made required: spread, affinity to pods, and the heaviest node affinity that some
+ * place meets. `places` are existing nodes and nodes that could be bought.
  */
 export const preferWhileWaiting = (pods: readonly Pod[], places: readonly Place[]): Pod[] => {
   const found = new Map<string, readonly NodeSelectorTerm[]>();
@@ -124,7 +124,7 @@ export const preferWhileWaiting = (pods: readonly Pod[], places: readonly Place[
   });
 };
 
-/** Tells how many pods a term of a pod selects in a domain of the cluster as it stands. */
+/** Counts the pods that a term of a pod selects in a domain of the snapshot. */
 const countPods = (
   snapshot: Snapshot,
   namespaces: NamespaceLabels,
@@ -152,8 +152,8 @@ const countPods = (
 };
 
 /**
- * The cluster with preferences made demands on pods that may move: affinity, to nodes and to pods, where it is met
- * today, and spread.
+ * The snapshot with the preferences of movable pods made required: spread, and affinity to nodes and pods that is met
+ * today.
  */
 export const preferWhileMoving = (snapshot: Snapshot): Snapshot => {
   const nodes = new Map(snapshot.nodes.map((node) => [node.metadata.name, node]));

@@ -4,11 +4,11 @@ import { matchesLabels, matchesNodeAffinity } from './nodeaffinity.ts';
 import type { NodeInfo } from './nodeinfo.ts';
 import { untoleratedTaint } from './tainttoleration.ts';
 
-/** The constraints that must hold; those with ScheduleAnyway are preferences. */
+/** The constraints that must hold, without those with ScheduleAnyway. */
 export const requiredSpread = (pod: Pod): readonly TopologySpreadConstraint[] =>
   (pod.spec.topologySpreadConstraints ?? []).filter((each) => each.whenUnsatisfiable === 'DoNotSchedule');
 
-/** The constraint's selector with the values of its matchLabelKeys in it; undefined selects nothing. */
+/** The constraint's selector with the pod's values of matchLabelKeys added; undefined selects no pod. */
 export const spreadSelector = (constraint: TopologySpreadConstraint, pod: Pod): LabelSelector | undefined => {
   const labels = labelsOf(pod);
   const keys = (constraint.matchLabelKeys ?? []).filter((key) => key in labels);
@@ -33,7 +33,7 @@ export const spreadCounts = (selector: LabelSelector | undefined, owner: Pod, po
   namespaceOf(owner) === namespaceOf(pod) &&
   matchesLabels(selector, labelsOf(pod));
 
-/** Whether a node takes part in a pod's constraint by its node affinity and taints policies. */
+/** Whether a constraint counts the pods of a node, by its nodeAffinityPolicy and nodeTaintsPolicy. */
 export const isSpreadOver = (
   constraint: TopologySpreadConstraint,
   pod: Pod,
@@ -44,7 +44,7 @@ export const isSpreadOver = (
   ((constraint.nodeTaintsPolicy ?? 'Ignore') === 'Ignore' ||
     untoleratedTaint(node.taints, pod.spec.tolerations) === undefined);
 
-/** Whether spread constraints let `pod` onto `node`; 'label' when the node lacks a topology label. */
+/** Why spread constraints keep `pod` off `node`: it lacks a topology label, or the skew would be too large. */
 export const refuseBySpread = (
   pod: Pod,
   node: NodeInfo,
@@ -62,7 +62,7 @@ export const refuseBySpread = (
       if (!isSpreadOver(constraint, pod, each)) continue;
       const value = each.labels[constraint.topologyKey] ?? '';
       let count = counts.get(value) ?? 0;
-      for (const there of each.pods) if (spreadCounts(selector, pod, there)) count += 1;
+      for (const other of each.pods) if (spreadCounts(selector, pod, other)) count += 1;
       counts.set(value, count);
     }
     const least = counts.size < (constraint.minDomains ?? 1) ? 0 : Math.min(...counts.values());

@@ -22,19 +22,19 @@ type VolumeSpec = NonNullable<PersistentVolume['spec']> & {
 const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
 const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 
-/** How it stands with a claim, as kube-scheduler's VolumeBinding sees it. */
+/** The state of a claim in kube-scheduler's VolumeBinding plugin. */
 export type Binding =
   | { readonly kind: 'bound'; readonly volume: PersistentVolume }
-  /** No node will do until somebody else has acted. */
+  /** No node can be used until the claim changes. */
   | { readonly kind: 'impossible'; readonly message: string }
-  /** Bound once its pod has a node: to one of `free`, or to a volume made where `topology` allows; null makes none. */
+  /** Bound once its pod has a node: to a free volume, or to a new one where `topology` allows (undefined: nowhere). */
   | {
-      readonly kind: 'waiting';
+      readonly kind: 'unbound';
       readonly claim: PersistentVolumeClaim;
-      /** Smallest first. */
+      /** Static volumes that fit, smallest first. */
       readonly free: readonly PersistentVolume[];
       readonly topology: NodeSelector | 'anywhere' | undefined;
-      /** The node that it was promised to already. */
+      /** The node that kube-scheduler has selected for it already. */
       readonly node: string | undefined;
     };
 
@@ -46,7 +46,7 @@ const sizeOf = (volume: PersistentVolume): number =>
 const requestedBy = (claim: PersistentVolumeClaim): number =>
   bytes((claim.spec as ClaimSpec | undefined)?.resources?.requests?.storage ?? '0');
 
-/** Static volumes that a claim may be bound to. Source: FindMatchingVolume in k8s.io/component-helpers. */
+/** The static volumes that a claim may be bound to, smallest first. Source: FindMatchingVolume in k8s.io/component-helpers. */
 const freeVolumesFor = (
   claim: PersistentVolumeClaim,
   volumes: Iterable<PersistentVolume>,
@@ -88,7 +88,7 @@ const topologyOf = (storage: StorageClass): NodeSelector | 'anywhere' | undefine
   };
 };
 
-/** How it stands with a claim. */
+/** Reads the state of a claim. */
 export const bindingOf = (
   claim: PersistentVolumeClaim,
   volumes: ReadonlyMap<string, PersistentVolume>,
@@ -109,7 +109,7 @@ export const bindingOf = (
     return impossible('pod has unbound immediate PersistentVolumeClaims');
   }
   return {
-    kind: 'waiting',
+    kind: 'unbound',
     claim,
     free: freeVolumesFor(claim, volumes.values()),
     topology: topologyOf(storage),
@@ -117,14 +117,14 @@ export const bindingOf = (
   };
 };
 
-export type UnboundClaim = Extract<Binding, { kind: 'waiting' }>;
+export type UnboundClaim = Extract<Binding, { kind: 'unbound' }>;
 
 const isOn = (volume: PersistentVolume, labels: Labels): boolean => {
   const required = volume.spec?.nodeAffinity?.required;
   return required === undefined || matchesNodeSelector(required, labels, '');
 };
 
-/** Whether a node can give every waiting claim of a pod a volume of its own, as VolumeBinding tries it. */
+/** Whether a node can give every unbound claim of a pod a volume of its own, tried in VolumeBinding's order. */
 export const canBind = (
   unbound: readonly UnboundClaim[],
   node: { readonly name: string; readonly labels: Labels },
@@ -146,7 +146,7 @@ export const canBind = (
   });
 };
 
-/** The nodes where a waiting claim can be bound, other claims apart; null for any. */
+/** The nodes where an unbound claim can be bound, ignoring other claims; undefined for any node. */
 export const bindableNodes = (unbound: UnboundClaim): NodeSelector | undefined => {
   if (unbound.node !== undefined) {
     const matchFields = [{ key: 'metadata.name', operator: 'In' as const, values: [unbound.node] }];

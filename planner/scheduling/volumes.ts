@@ -13,23 +13,23 @@ import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
 import type { Requests } from './noderesources.ts';
 import { type Binding, bindableNodes, bindingOf, canBind, type UnboundClaim } from './volumebinding.ts';
 
-/** What else a pod asks of its node: selectors that all must match, and slots of volumes by driver. */
+/** A pod's further needs: selectors that a node must all match, and volume slots by CSI driver. */
 export type NeedsOf = (pod: Pod) => {
   readonly selectors: readonly NodeSelector[];
   readonly slots: Requests;
-  /** Tells pods of different workloads apart, where a node may hold only so many of one. */
+  /** The pod's workload, where a node may hold a limited number of its pods. */
   readonly workload?: string | null;
 };
 
-/** Of a pod without volumes. */
+/** The needs of a pod without volumes. */
 export const NO_NEEDS: ReturnType<NeedsOf> = { selectors: [], slots: new Map() };
 
-/** Claims, volumes and classes by name. */
+/** PersistentVolumeClaims by 'namespace/name', volumes and storage classes by name. */
 export interface Volumes {
   readonly claims: ReadonlyMap<string, PersistentVolumeClaim>;
   readonly volumes: ReadonlyMap<string, PersistentVolume>;
   readonly classes: ReadonlyMap<string, StorageClass>;
-  /** Per node, how many volumes of each CSI driver it takes. */
+  /** Per node and CSI driver, the maximum number of attached volumes. */
   readonly limits: ReadonlyMap<string, ReadonlyMap<string, number>>;
 }
 
@@ -54,13 +54,13 @@ export const volumesOf = (snapshot: Snapshot): Volumes => ({
   ),
 });
 
-/** What a pod's volumes ask of its node. */
+/** What a pod's volumes require of its node. */
 export interface VolumeRequirements {
-  /** Why no node will do, or null. */
+  /** Why no node at all meets them. */
   readonly impossible?: string;
-  /** All must match. The message is kube-scheduler's when one does not. */
+  /** Selectors that must all match, each with kube-scheduler's message when it does not. */
   readonly selectors: readonly { readonly selector: NodeSelector; readonly message: string }[];
-  /** Claims that are bound once the pod has a node. */
+  /** Claims that are bound only once the pod has a node. */
   readonly unbound: readonly UnboundClaim[];
 }
 
@@ -85,8 +85,8 @@ const claimsOf = (pod: Pod, { claims }: Volumes): PersistentVolumeClaim[] =>
   claimNames(pod).flatMap((name) => claims.get(`${namespaceOf(pod)}/${name}`) ?? []);
 
 /**
- * A selector for the zones that a volume's labels name; several are joined by two underscores. What a volume says by
- * an old name of the label, a node may say by the new one.
+ * A selector for the zones in a volume's labels, where a value may join several by two underscores. A beta label of the
+ * volume also matches the stable label of a node.
  */
 const zoneSelector = (volume: PersistentVolume): NodeSelector | undefined => {
   let terms: SelectorRequirement[][] = [[]];
@@ -95,19 +95,19 @@ const zoneSelector = (volume: PersistentVolume): NodeSelector | undefined => {
     if (value === undefined) continue;
     const here: SelectorRequirement = { key, operator: 'In', values: value.split('__') };
     const newer = BETA[key];
-    const ways: SelectorRequirement[][] = [[here]];
+    const variants: SelectorRequirement[][] = [[here]];
     if (newer)
-      ways.push([
+      variants.push([
         { key, operator: 'DoesNotExist' },
         { ...here, key: newer },
       ]);
-    terms = terms.flatMap((term) => ways.map((way) => [...term, ...way]));
+    terms = terms.flatMap((term) => variants.map((variant) => [...term, ...variant]));
   }
   const nodeSelectorTerms = terms.map((matchExpressions) => ({ matchExpressions }));
   return terms[0]?.length ? { nodeSelectorTerms } : undefined;
 };
 
-/** What a pod's volumes ask of its node, by kube-scheduler's volume plugins. */
+/** Reads what a pod's volumes require of its node, as kube-scheduler's volume plugins do. */
 export const volumeRequirements = (pod: Pod, volumes: Volumes): VolumeRequirements => {
   const selectors: { selector: NodeSelector; message: string }[] = [];
   const unbound: UnboundClaim[] = [];
@@ -117,7 +117,7 @@ export const volumeRequirements = (pod: Pod, volumes: Volumes): VolumeRequiremen
       ? bindingOf(claim, volumes.volumes, volumes.classes)
       : { kind: 'impossible', message: `persistentvolumeclaim "${name}" not found` };
     if (binding.kind === 'impossible') return { impossible: binding.message, selectors: [], unbound: [] };
-    if (binding.kind === 'waiting') {
+    if (binding.kind === 'unbound') {
       unbound.push(binding);
       continue;
     }
@@ -129,7 +129,7 @@ export const volumeRequirements = (pod: Pod, volumes: Volumes): VolumeRequiremen
   return { selectors, unbound };
 };
 
-/** CSI driver → handles of the volumes that a pod attaches to its node; those to come are known by their claims. */
+/** CSI driver → handles of the volumes that a pod attaches; a volume that is not made yet goes by its claim's name. */
 const attachedBy = (pod: Pod, volumes: Volumes): ReadonlyMap<string, ReadonlySet<string>> => {
   const attached = new Map<string, Set<string>>();
   const attach = (driver: string, handle: string): void => {
@@ -146,13 +146,13 @@ const attachedBy = (pod: Pod, volumes: Volumes): ReadonlyMap<string, ReadonlySet
   return attached;
 };
 
-interface Host {
+interface VolumeNode {
   readonly name: string;
   readonly labels: Labels;
   readonly pods: readonly Pod[];
 }
 
-const exceedsLimits = (pod: Pod, node: Host, volumes: Volumes): boolean => {
+const exceedsLimits = (pod: Pod, node: VolumeNode, volumes: Volumes): boolean => {
   const limits = volumes.limits.get(node.name);
   if (!limits || limits.size === 0) return false;
   for (const [driver, handles] of attachedBy(pod, volumes)) {
@@ -166,11 +166,13 @@ const exceedsLimits = (pod: Pod, node: Host, volumes: Volumes): boolean => {
   return false;
 };
 
-/** Whether a claim that only one pod may use is used by another one. */
-const isTaken = (pod: Pod, nodes: readonly Host[], volumes: Volumes): boolean => {
-  const lone = claimsOf(pod, volumes).filter((each) => each.spec?.accessModes?.includes('ReadWriteOncePod'));
-  if (lone.length === 0) return false;
-  const names = new Set(lone.map((each) => each.metadata.name));
+/** Whether another pod uses a ReadWriteOncePod claim of this pod. */
+const isTaken = (pod: Pod, nodes: readonly VolumeNode[], volumes: Volumes): boolean => {
+  const exclusive = claimsOf(pod, volumes).filter((each) =>
+    each.spec?.accessModes?.includes('ReadWriteOncePod'),
+  );
+  if (exclusive.length === 0) return false;
+  const names = new Set(exclusive.map((each) => each.metadata.name));
   return nodes.some((node) =>
     node.pods.some(
       (other) => namespaceOf(other) === namespaceOf(pod) && claimNames(other).some((name) => names.has(name)),
@@ -178,35 +180,35 @@ const isTaken = (pod: Pod, nodes: readonly Host[], volumes: Volumes): boolean =>
   );
 };
 
-/** The first of kube-scheduler's reasons against a node by the pod's volumes, or null; `nodes` is the whole cluster. */
+/** kube-scheduler's first reason against a node for the pod's volumes. `nodes` is the whole cluster. */
 export const refuseByVolumes = (
   pod: Pod,
-  node: Host,
+  node: VolumeNode,
   volumes: Volumes,
-  nodes: readonly Host[] = [node],
+  nodes: readonly VolumeNode[] = [node],
 ): string | undefined => {
   if (claimNames(pod).length === 0) return undefined;
   const demand = volumeRequirements(pod, volumes);
   if (demand.impossible) return demand.impossible;
   if (isTaken(pod, nodes, volumes)) return TAKEN;
   for (const { selector, message } of demand.selectors) {
-    const isPlaceless = message === NO_ZONE && ZONE_LABELS.every((key) => node.labels[key] === undefined);
-    if (!isPlaceless && !matchesNodeSelector(selector, node.labels, node.name)) return message;
+    const hasNoZone = message === NO_ZONE && ZONE_LABELS.every((key) => node.labels[key] === undefined);
+    if (!hasNoZone && !matchesNodeSelector(selector, node.labels, node.name)) return message;
   }
   if (!canBind(demand.unbound, node)) return UNBOUND;
   return exceedsLimits(pod, node, volumes) ? 'node(s) exceed max volume count' : undefined;
 };
 
-/** What the names of dimensions begin with that count volumes by CSI driver. */
+/** Prefix of dimensions that count volumes by CSI driver. */
 export const VOLUME_SLOTS = 'volumes/';
 
-/** How many volumes a node to come takes is not known before it is there. */
+/** Volume slots of a new node, whose real limit is known only once it has joined. */
 export const UNLIMITED = 1e9;
 
-/** A selector that no node meets. */
+/** A selector that no node matches. */
 export const NOWHERE: NodeSelector = { nodeSelectorTerms: [] };
 
-/** What the packer must know of a pod's volumes: selectors that all must match, and slots by driver. */
+/** A pod's volumes as the packing needs them: selectors that must all match, and slots by CSI driver. */
 export const volumeNeeds = (
   pod: Pod,
   volumes: Volumes,
@@ -222,7 +224,7 @@ export const volumeNeeds = (
   };
 };
 
-/** Whether a pod has a volume that only one node can give it. */
+/** Whether a pod has a volume that exists on one node only. */
 export const hasLocalVolume = (pod: Pod, volumes: Volumes): boolean =>
   claimNames(pod).some((name) => {
     const claim = volumes.claims.get(`${namespaceOf(pod)}/${name}`);
