@@ -1,6 +1,6 @@
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** '250ms', '10s', '1h30m', '0' to milliseconds; undefined where the text is not a duration. */
+/** Milliseconds of a duration such as '250ms', '1h30m' or '0'; undefined when the text is not one. */
 export const parseDuration = (text: string): number | undefined => {
   if (text === '0') return 0;
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
@@ -10,7 +10,7 @@ export const parseDuration = (text: string): number | undefined => {
   return total;
 };
 
-/** Milliseconds as a person writes them: 90000 to '1m30s'. */
+/** Milliseconds as a duration: 90000 is '1m30s'. */
 export const formatDuration = (ms: number): string => {
   if (ms < 1000) return `${ms}ms`;
   let rest = ms;

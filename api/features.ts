@@ -3,16 +3,15 @@ import { z } from 'zod';
 import { rebalancePlanClaimSpec } from './kinds/rebalanceplanclaim.ts';
 
 /**
- * What ConfigMaps turn on, off and tune in components that run. Two kinds are read: the dynamic ConfigMap, by its name,
- * and any ConfigMap that carries FEATURES_LABEL. Both hold YAML under `config.yaml`, or one setting a key
- * (`rebalancer.enabled: "false"`), or both. What a ConfigMap leaves out stays as the component was started.
+ * Features that ConfigMaps turn on, off and tune while components run: YAML under `config.yaml`, one setting per key
+ * (`rebalancer.enabled: "false"`), or both. See docs/designs/0005-features.md.
  */
 
 export const CONFIG_KEY = 'config.yaml';
-/** On a ConfigMap, whatever its value: it holds features. */
+/** On a ConfigMap, with any value: it holds features. */
 export const FEATURES_LABEL = 'autoscaling.cast.ai/features';
 
-/** A number, also as text: money and percent are often quoted. */
+/** A number, also in quotes. */
 const number = z.union([
   z.number(),
   z
@@ -30,12 +29,12 @@ const seconds = within(0);
 const gate = z.object({ enabled: z.boolean().exactOptional() });
 
 const schema = z.object({
-  /** Claims, schedules and the start of plans. Plans that run are carried to their end. */
+  /** Claims, schedules and the start of plans. Plans that run are finished. */
   rebalancer: gate.exactOptional(),
   continuousRebalancing: gate
     .extend({
       mode: z.enum(['full', 'drain-only', 'delete-empty']).exactOptional(),
-      /** Percent of what the replaced nodes cost. */
+      /** Percent of the replaced nodes' cost. */
       savingsThresholdPercent: within(0, 100).exactOptional(),
       /** USD a month. */
       savingsThresholdCostMonthly: within(0).exactOptional(),
@@ -43,7 +42,7 @@ const schema = z.object({
       minNodesToConsider: count.exactOptional(),
       maxNodesPerIteration: count.exactOptional(),
       maxBinarySearchDepth: count.exactOptional(),
-      /** What moving a pod has to save at least, as a part of what an average pod costs. */
+      /** The least saving per moved pod, as a fraction of an average pod's cost. */
       moveWeight: within(0).exactOptional(),
       failureBackoffSeconds: seconds.exactOptional(),
       pollingPeriodSeconds: within(1).exactOptional(),
@@ -55,7 +54,7 @@ const schema = z.object({
       modelName: z.string().exactOptional(),
       pollIntervalSeconds: within(1).exactOptional(),
       spotReplacementCooldownSeconds: seconds.exactOptional(),
-      /** Probability from which a node counts as at risk. */
+      /** The interruption probability from which a node is at risk, 0 to 1. */
       interruptionThreshold: within(0, 1).exactOptional(),
     })
     .exactOptional(),
@@ -63,7 +62,7 @@ const schema = z.object({
   liveMigration: gate
     .extend({ answerTimeoutSeconds: seconds.exactOptional(), timeoutSeconds: seconds.exactOptional() })
     .exactOptional(),
-  /** Placeholders, pins and the scheduler's verbs. */
+  /** Placeholders, pins and the scheduler extender. */
   podPinner: gate.exactOptional(),
   /** Pins at admission. */
   podPinnerWebhook: gate.exactOptional(),
@@ -72,7 +71,7 @@ const schema = z.object({
 export type Features = z.output<typeof schema>;
 export type Feature = keyof Features;
 
-/** What a ConfigMap says, or why it can't be used. Settings that nobody here knows are named, and do no harm. */
+/** The features of a ConfigMap, or why it can't be read. Unknown settings are listed and ignored. */
 export type ParsedFeatures =
   | { readonly ok: true; readonly features: Features; readonly unknown: readonly string[] }
   | { readonly ok: false; readonly problem: string };
@@ -82,7 +81,7 @@ type Tree = { readonly [key: string]: unknown };
 const isTree = (value: unknown): value is Tree =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** `rebalancer:` with nothing behind it says nothing. */
+/** A tree without keys that have no value, such as `rebalancer:`. */
 const withoutNulls = (tree: Tree): Tree =>
   Object.fromEntries(
     Object.entries(tree)
@@ -99,15 +98,15 @@ const merge = (under: Tree, over: Tree): Tree =>
     }),
   );
 
-/** Later ones win, setting by setting. */
+/** Merges features; a later one wins, setting by setting. */
 export const mergeFeatures = (all: readonly Features[]): Features =>
   all.reduce<Tree>(merge, {}) as unknown as Features;
 
-const missing = (raw: Tree, read: Tree, path: string): string[] =>
+const unknownPaths = (raw: Tree, read: Tree, path: string): string[] =>
   Object.entries(raw).flatMap(([key, value]) => {
     const inner = read[key];
     if (!Object.hasOwn(read, key)) return [`${path}${key}`];
-    return isTree(value) && isTree(inner) ? missing(value, inner, `${path}${key}.`) : [];
+    return isTree(value) && isTree(inner) ? unknownPaths(value, inner, `${path}${key}.`) : [];
   });
 
 const firstLine = (error: unknown): string =>
@@ -125,7 +124,7 @@ const readDocument = (key: string, text: string): Tree => {
   return withoutNulls(raw);
 };
 
-/** 'a.b' with its value as a tree. */
+/** A tree from a dotted path and its value. */
 const nest = (path: string, value: unknown): Tree =>
   path.split('.').reduceRight<unknown>((inner, key) => Object.fromEntries([[key, inner]]), value) as Tree;
 
@@ -139,12 +138,12 @@ const readData = (data: Readonly<Record<string, string>>): Tree =>
     })
     .reduce<Tree>(merge, {});
 
-const said = (issue: z.core.$ZodIssue): string => {
+const issueText = (issue: z.core.$ZodIssue): string => {
   const inner = issue.code === 'invalid_union' ? issue.errors.flat().at(-1)?.message : undefined;
   return `${issue.path.join('.')}: ${inner ?? issue.message}`;
 };
 
-/** Reads the data of a ConfigMap. */
+/** Reads the features in a ConfigMap's data. */
 export const parseFeatures = (data: Readonly<Record<string, string>> | undefined): ParsedFeatures => {
   let raw: Tree;
   try {
@@ -153,10 +152,10 @@ export const parseFeatures = (data: Readonly<Record<string, string>> | undefined
     return { ok: false, problem: firstLine(error) };
   }
   const result = schema.safeParse(raw);
-  if (!result.success) return { ok: false, problem: result.error.issues.map(said).join('; ') };
-  return { ok: true, features: result.data, unknown: missing(raw, result.data, '') };
+  if (!result.success) return { ok: false, problem: result.error.issues.map(issueText).join('; ') };
+  return { ok: true, features: result.data, unknown: unknownPaths(raw, result.data, '') };
 };
 
-/** Whether a feature is on; `otherwise` where no ConfigMap says. */
+/** Whether a feature is on; `otherwise` when no ConfigMap sets it. */
 export const isEnabled = (features: Features, feature: Feature, otherwise: boolean): boolean =>
   features[feature]?.enabled ?? otherwise;

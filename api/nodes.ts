@@ -4,6 +4,6 @@ import type { Node } from './objects.ts';
 export const isReady = ({ status }: Node): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 
-/** True once the machine's kubelet has joined: nobody else writes nodeInfo. */
+/** True once the machine's kubelet has joined; nothing else writes nodeInfo. */
 export const hasJoined = (node: Node | undefined): boolean =>
   (node?.status?.nodeInfo?.kubeletVersion ?? '') !== '';

@@ -1,6 +1,6 @@
 /**
- * The parts of Kubernetes and Karpenter objects that precision-packer reads or writes, as they stand in JSON.
- * Times are RFC 3339 strings and quantities are Kubernetes quantity strings: nothing is converted on the way in.
+ * The fields of Kubernetes and Karpenter objects that we read or write, as in JSON: times are RFC 3339 strings and
+ * quantities are Kubernetes quantity strings.
  */
 
 export interface ObjectMeta {
@@ -211,7 +211,7 @@ export interface Node extends KubeObject {
   };
 }
 
-/** A requirement of a NodePool or NodeClaim; minValues is Karpenter's own addition to the operator set. */
+/** A requirement of a NodePool or NodeClaim; minValues is Karpenter's addition. */
 export interface Requirement extends SelectorRequirement {
   readonly minValues?: number;
 }

@@ -2,13 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
-/** The messages of pinning.proto as they stand in JavaScript; 64-bit numbers fit in a double and are numbers. */
+/** The messages of pinning.proto as grpc-js gives them; 64-bit integers are numbers, as all of ours fit in a double. */
 
 export interface Taint {
   readonly key: string;
   readonly value: string;
   readonly effect: string;
-  /** Whether it goes by itself once the machine is set up. */
+  /** Whether it is a startup taint, which goes by itself. */
   readonly startup?: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface OwnerTarget {
   readonly name: string;
   readonly uid: string;
   readonly count: number;
-  /** Names of the pods that the plan moves there, where the owner keeps names. */
+  /** Names of the pods, for owners whose pods keep their names. */
   readonly names?: readonly string[];
 }
 
@@ -88,20 +88,20 @@ export interface TakeRequest {
   readonly ownerName: string;
   readonly ownerUid: string;
   readonly pod: string;
-  /** Another webhook may change the pod after ours. */
+  /** Whether another webhook may change the pod after ours. */
   readonly coexisting: boolean;
-  /** Nothing is given: an intent of the owner is named, where one is known. */
+  /** Grants no slot, but names an intent of the owner if there is one. */
   readonly dryRun?: boolean;
-  /** How many slots more are welcome in advance, for pods that differ from this one by their names alone. */
+  /** The number of slots to prefetch, for pods that differ from this one by name only. */
   readonly ahead?: number;
-  /** No pod waits: only slots in advance are asked for. */
+  /** Asks for prefetched slots only; there is no pod. */
   readonly isAheadOnly?: boolean;
 }
 
-/** A slot for a pod that has not been asked about yet. */
+/** A prefetched slot. */
 export interface SlotAhead {
   readonly uid: string;
-  /** What that pod is answered; its way is `assign`. */
+  /** The reply for the pod that gets it, with way `assign`. */
   readonly reply: TakeReply;
 }
 
@@ -116,19 +116,19 @@ export interface TakeReply {
 
 export interface TakeRequests {
   readonly requests: readonly TakeRequest[];
-  /** Uids of slots that were given in advance and have gone to pods since. */
+  /** Uids of prefetched slots that pods have taken. */
   readonly used?: readonly string[];
-  /** Uids of slots that were given in advance and are not wanted any more. */
+  /** Uids of prefetched slots that are given back. */
   readonly returned?: readonly string[];
 }
 
 export interface TakeReplies {
   readonly replies: readonly TakeReply[];
-  /** Uids of owners whose slots in advance are to be returned. */
+  /** Uids of owners whose prefetched slots must be returned. */
   readonly recalled?: readonly string[];
 }
 
-/** For how long, and how many at once, answers are kept: a request is repeated within seconds or never. */
+/** How long and how many replies are kept for repeated requests, which come within seconds. */
 export const REPLAYS = { keepMs: 60_000, most: 10_000 } as const;
 
 export interface PinningServices {

@@ -13,7 +13,7 @@ const FINAL: ReadonlySet<PlanState> = new Set<PlanState>([
 export const isFinished = ({ status }: RebalancePlan): boolean =>
   status?.state !== undefined && FINAL.has(status.state);
 
-/** True for a plan that moves pods now, or puts back what it changed. */
+/** True for a plan that is being carried out or rolled back. */
 export const isRunning = ({ status }: RebalancePlan): boolean => status?.state === 'Running';
 
 /** True for a plan that runs and is not being rolled back. */

@@ -1,14 +1,14 @@
 import { MIRROR_POD, SURGE } from './labels.ts';
 import type { OwnerReference, Pod, ReplicaSet } from './objects.ts';
 
-/** The owner reference of the controller that replaces a pod when it goes. */
+/** The owner reference of the pod's controller, which replaces the pod. */
 export const controllerOf = ({ metadata }: Pod): OwnerReference | undefined =>
   metadata.ownerReferences?.find((owner) => owner.controller);
 
-/** 'namespace/name', for messages and keys. */
+/** 'namespace/name'. */
 export const podName = ({ metadata }: Pod): string => `${metadata.namespace ?? 'default'}/${metadata.name}`;
 
-/** True for a pod that has ended: its node owes it nothing any more. */
+/** True for a pod that has ended, so that it uses nothing of its node. */
 export const hasEnded = ({ status }: Pod): boolean =>
   status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
@@ -22,7 +22,7 @@ export const isLive = (pod: Pod): boolean => !hasEnded(pod) && !isTerminating(po
 export const isPodReady = ({ status }: Pod): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 
-/** True for a pod that goes with its node: of a DaemonSet, or a static pod of the kubelet. */
+/** True for a pod that can't live on another node: of a DaemonSet, or static. */
 export const isBoundToNode = (pod: Pod): boolean => {
   const kind = controllerOf(pod)?.kind;
   return kind === 'DaemonSet' || kind === 'Node' || pod.metadata.annotations?.[MIRROR_POD] !== undefined;
@@ -31,11 +31,11 @@ export const isBoundToNode = (pod: Pod): boolean => {
 /** True for a pod that a drain has to wait for, pods that are already being deleted included. */
 export const isDrainable = (pod: Pod): boolean => !hasEnded(pod) && !isBoundToNode(pod);
 
-/** True for a pod that needs another place when its node goes. Karpenter's word, pkg/utils/pod/scheduling.go. */
+/** True for a pod that needs another node when its node goes. Source: Karpenter's pkg/utils/pod/scheduling.go. */
 export const isReschedulable = (pod: Pod): boolean => isDrainable(pod) && !isTerminating(pod);
 
-/** Whether a Deployment's only pod stays until its successor is ready: by its annotation, else by default. */
+/** Whether a Deployment's only pod should surge: by the annotation of the pod, else of the ReplicaSet, else by default. */
 export const isSurgeWanted = (pod: Pod, replicaSet: ReplicaSet, byDefault: boolean): boolean => {
-  const wish = pod.metadata.annotations?.[SURGE] ?? replicaSet.metadata.annotations?.[SURGE];
-  return wish === undefined ? byDefault : wish === 'true';
+  const annotated = pod.metadata.annotations?.[SURGE] ?? replicaSet.metadata.annotations?.[SURGE];
+  return annotated === undefined ? byDefault : annotated === 'true';
 };

@@ -1,7 +1,6 @@
 /**
- * Kubernetes quantities, exact. A quantity is a decimal number with a suffix: n u m (none) k M G T P E,
- * Ki Mi Gi Ti Pi Ei, or an exponent e3 / E3. Nothing finer than a nano unit exists; finer input is rounded up,
- * as resource.Quantity does.
+ * Kubernetes quantities, exact: a decimal number with a suffix n u m k M G T P E, Ki to Ei, or an exponent e3 / E3.
+ * Input finer than a nano unit is rounded up, as in resource.Quantity.
  */
 
 /** A quantity that can't be read; the message is one sentence that names it. */
@@ -44,7 +43,7 @@ const divideUp = (a: bigint, b: bigint): bigint => {
   return a > 0n && a % b !== 0n ? quotient + 1n : quotient;
 };
 
-/** Reads a quantity exactly. Throws a QuantityError that names what could not be read. */
+/** Reads a quantity exactly. Throws a QuantityError. */
 export const parseQuantity = (text: string): NanoUnits => {
   const match = typeof text === 'string' ? SHAPE.exec(text) : null;
   const whole = match?.[2] ?? '';
@@ -74,7 +73,7 @@ export const cpuMillis = (text: string): number => {
   return Number(divideUp(parseQuantity(text), MILLI));
 };
 
-/** A quantity in whole units, rounded up: bytes for memory and storage, a count for pods and devices. */
+/** A quantity in whole units, rounded up: bytes, or a count. Throws a QuantityError. */
 export const wholeUnits = (text: string): number => {
   const plain = PLAIN.exec(text);
   if (plain && plain[2] === undefined) return Number(plain[1]);
@@ -87,7 +86,7 @@ export const wholeUnits = (text: string): number => {
 /** Memory or storage in bytes, rounded up. Throws a QuantityError. */
 export const bytes = wholeUnits;
 
-/** What kube-scheduler counts for a resource: CPU in millicores, everything else in whole units, rounded up. */
+/** A quantity in kube-scheduler's units: CPU in millicores, all else in whole units, rounded up. Throws a QuantityError. */
 export const amount = (resource: string, text: string): number =>
   resource === 'cpu' ? cpuMillis(text) : wholeUnits(text);
 
@@ -114,7 +113,7 @@ export const formatBytes = (size: number): string => {
   return String(exact);
 };
 
-/** Writes an amount as counted by `amount` back as a quantity of that resource. */
+/** Writes a number from `amount` as a quantity. */
 export const formatAmount = (resource: string, value: number): string => {
   if (resource === 'cpu') return formatCpu(value);
   return resource === 'memory' || resource.includes('storage') || resource.startsWith('hugepages-')

@@ -5,14 +5,14 @@ import type { RebalancePlanSchedule } from './kinds/rebalanceplanschedule.ts';
 import type { UnavailableOffering } from './kinds/unavailableoffering.ts';
 import type * as o from './objects.ts';
 
-/** One kind that the API server serves, and the path that it serves it under. */
+/** One kind of the API server with the parts of its path. */
 export interface Resource<T extends o.KubeObject = o.KubeObject> {
   readonly group: string;
   readonly version: string;
   readonly kind: string;
   readonly plural: string;
   readonly namespaced: boolean;
-  /** Never set: carries the object's type to the callers. */
+  /** Never set; carries the object's type. */
   readonly object?: T;
 }
 
@@ -100,6 +100,6 @@ export const pathOf = (
   return `${root}/${resource.version}${scope}/${resource.plural}${name}${sub}`;
 };
 
-/** The apiVersion that objects of this resource carry. */
+/** The resource's apiVersion. */
 export const apiVersionOf = (resource: Resource): string =>
   resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;

@@ -45,7 +45,7 @@ export const rebalanceMigrationPlan = z.object({ spec, status: status.exactOptio
 export type RebalanceMigrationPlanSpec = z.output<typeof spec>;
 export type RebalanceMigrationPlanStatus = z.output<typeof status>;
 
-/** Pods to be moved without a restart, for whoever provides live migration to act on. */
+/** Pods to be moved without a restart by a live migration provider. */
 export interface RebalanceMigrationPlan extends KubeObject {
   readonly spec: RebalanceMigrationPlanSpec;
   readonly status?: RebalanceMigrationPlanStatus;

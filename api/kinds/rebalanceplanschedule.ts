@@ -44,7 +44,7 @@ export const rebalancePlanSchedule = z.object({ spec, status: status.exactOption
 export type RebalancePlanScheduleSpec = z.output<typeof spec>;
 export type RebalancePlanScheduleStatus = z.output<typeof status>;
 
-/** Makes RebalancePlanClaims at the times of a cron expression. */
+/** Creates RebalancePlanClaims at the times of a cron expression. */
 export interface RebalancePlanSchedule extends KubeObject {
   readonly spec: RebalancePlanScheduleSpec;
   readonly status?: RebalancePlanScheduleStatus;

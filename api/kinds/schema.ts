@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
-/** Building blocks that the schemas of several kinds share. Optional fields are absent, never undefined. */
+/** Schemas that several kinds share. Optional fields are absent, never undefined. */
 
 const LABEL_MAX = 63;
 
-/** Names that become part of other names (claims, attempts) must leave room for their endings. */
+/** Name of an object. */
 export const name = z.string().min(1).max(253);
 
-/** Money and percent are decimal strings: floats in etcd change when they are read and written. */
+/** Money or percent as a string, since floats change on their way through etcd. */
 export const decimal = z.string().regex(/^-?[0-9]+(\.[0-9]+)?$/);
 
 /** Percent between 0 and 100, as a decimal string. */
@@ -65,7 +65,7 @@ export const nodeSelector = z.object({
     .min(1),
 });
 
-/** A requirement as NodePools and NodeClaims carry it. */
+/** A requirement of a NodePool or NodeClaim. */
 export const requirement = z.object({
   key: z.string().min(1),
   operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt']),

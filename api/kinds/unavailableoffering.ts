@@ -20,7 +20,7 @@ export const unavailableOffering = z.object({ spec, status: status.exactOptional
 
 export type UnavailableOfferingSpec = z.output<typeof spec>;
 
-/** An instance type that the cloud could not give, in a zone and as a capacity type, until expiresAt. */
+/** An offering that the cloud could not give, to be avoided until expiresAt. */
 export interface UnavailableOffering extends KubeObject {
   readonly spec: UnavailableOfferingSpec;
   readonly status?: z.output<typeof status>;
