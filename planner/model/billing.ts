@@ -1,26 +1,26 @@
-/** Capacity that is paid for at a discount up to an amount: so many instances, or so many USD per hour of their use. */
+/** A discount up to an amount: a number of reserved instances, or USD per hour committed to. */
 export interface Commitment {
   readonly unit: 'instances' | 'hourly';
   readonly amount: number;
 }
 
-/** What an offering costs while a commitment lasts. */
+/** The price of an offering that a commitment covers. */
 export interface Covered {
-  /** Which of the catalogue's commitments. */
+  /** Index in the catalogue's commitments. */
   readonly commitment: number;
   /** USD per hour. */
   readonly price: number;
 }
 
-/** A node as a bill sees it: its price beyond every commitment, and what covers it. */
+/** A node on a bill: its price in USD per hour without commitments, and what covers it. */
 export interface Billed {
   readonly price: number;
   readonly covered?: Covered;
 }
 
 /**
- * The bill of a set of nodes. What a commitment covers is spread over all nodes that it is for, so that the sum does
- * not depend on which of them is said to be covered.
+ * The bill of a set of nodes. A commitment's rebate is spread over all nodes that it may cover, so the total does not
+ * depend on which of them it covers.
  */
 export class Bill {
   readonly #commitments: readonly Commitment[];
@@ -39,7 +39,7 @@ export class Bill {
     return this.#commitments[covered.commitment]?.unit === 'instances' ? 1 : covered.price;
   }
 
-  /** Counts a node in, or out. */
+  /** Adds a node, or removes one when sign is -1. */
   count({ price, covered }: Billed, sign: 1 | -1): void {
     this.#list += sign * price;
     if (!covered) return;
@@ -48,7 +48,7 @@ export class Bill {
     this.#rebate[commitment] = (this.#rebate[commitment] ?? 0) + sign * (price - covered.price);
   }
 
-  /** Starts anew, with no node. */
+  /** Removes all nodes. */
   clear(): void {
     this.#list = 0;
     this.#used.fill(0);
@@ -65,7 +65,7 @@ export class Bill {
     return total;
   }
 
-  /** What one more such node costs: less than its price while the commitment lasts. */
+  /** USD per hour that one more such node adds to the total. */
   priceOf({ price, covered }: Billed): number {
     if (!covered) return price;
     const { amount } = this.#commitments[covered.commitment] ?? { amount: 0 };
@@ -75,7 +75,7 @@ export class Bill {
   }
 }
 
-/** What all commitments together can take off a bill at most, for nodes of these kinds. */
+/** The most that all commitments can take off a bill of such nodes, in USD per hour. */
 export const maxRebate = (commitments: readonly Commitment[], nodes: Iterable<Billed>): number => {
   const best = new Float64Array(commitments.length);
   for (const { price, covered } of nodes) {

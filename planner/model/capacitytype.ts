@@ -1,5 +1,5 @@
-/** How a machine is paid for; Karpenter's label karpenter.sh/capacity-type. */
+/** A value of Karpenter's label karpenter.sh/capacity-type. */
 export type CapacityType = 'spot' | 'on-demand' | 'reserved';
 
-/** Whether commitments may cover a machine: those that the cloud may take back are never covered. */
+/** Whether commitments may cover such a machine; they never cover spot. */
 export const canBeCovered = (capacityType: CapacityType): boolean => capacityType !== 'spot';

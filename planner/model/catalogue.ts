@@ -11,11 +11,11 @@ export interface Offering {
   /** USD per hour. */
   readonly price: number;
   readonly available: boolean;
-  /** What it costs while a commitment lasts. */
+  /** Its price while a commitment covers it. */
   readonly covered?: Covered;
 }
 
-/** CPU in millicores, memory and ephemeralStorage in bytes, everything else in whole units. */
+/** CPU in millicores, memory and ephemeralStorage in bytes, all else in whole units. */
 export interface Amounts {
   readonly cpu: number;
   readonly memory: number;
@@ -24,7 +24,7 @@ export interface Amounts {
   readonly other: Readonly<Record<string, number>>;
 }
 
-/** What the cloud sells under one name; a node has capacity less overhead to give to pods. */
+/** An instance type; a node's allocatable resources are capacity less overhead. */
 export interface InstanceType {
   readonly name: string;
   readonly arch: string;
@@ -37,7 +37,6 @@ export interface InstanceType {
 
 export interface Catalogue {
   readonly instanceTypes: readonly InstanceType[];
-  /** What is paid for at a discount up to an amount. */
   readonly commitments?: readonly Commitment[];
 }
 
@@ -48,7 +47,7 @@ export class CatalogueError extends Error {
 
 const AWS_NAME = /^(([a-z]+)(\d+)[a-z0-9-]*)\.(nano|micro|small|medium|large|\d*xlarge|metal(?:-\d+xl)?)$/;
 
-// Karpenter's kwok provider keeps this much of every node for the kubelet (kwok/cloudprovider/helpers.go).
+// Reserved for the kubelet by Karpenter's kwok provider (kwok/cloudprovider/helpers.go).
 const KWOK_OVERHEAD: Amounts = {
   cpu: 100,
   memory: 10 * 1024 * 1024,
@@ -156,8 +155,8 @@ const instanceTypeOf = (raw: unknown, index: number): InstanceType => {
 };
 
 /**
- * Reads Karpenter's kwok file of instance types, with the overhead that its kwok provider takes off.
- * A name that stands twice is kept once, the entry for linux first. Throws a CatalogueError with one sentence.
+ * Reads Karpenter's kwok file of instance types, with its kwok provider's overhead. Of two entries with one name, the
+ * one for linux is kept. Throws a CatalogueError.
  */
 export const catalogueFromKwok = (json: unknown): Catalogue => {
   if (!Array.isArray(json)) throw new CatalogueError('The catalogue is not a list of instance types.');

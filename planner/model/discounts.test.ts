@@ -20,7 +20,7 @@ t.test('a discount changes what is bought', async (t) => {
   });
 });
 
-t.test('a reservation lasts for so many machines, and what is beyond it costs the list price', async (t) => {
+t.test('a reservation covers its number of machines, and more cost the list price', async (t) => {
   const pods = Array.from({ length: 6 }, (_, n) => makePod(`p-${n}`, { cpu: 3500, memory: 14_000 }));
   const snapshot = makeSnapshot([], pods);
   const plan = (discounts: readonly object[]) =>
@@ -49,7 +49,7 @@ t.test('a reservation lasts for so many machines, and what is beyond it costs th
   }
 });
 
-t.test('what a reservation covers is saved only by removing machines beyond it', async (t) => {
+t.test('only machines beyond a reservation save money when they go', async (t) => {
   const overlay = parsePriceOverlay({
     discounts: [{ instanceType: 'm5.xlarge', percent: 100, instances: 2 }],
   });
@@ -65,7 +65,7 @@ t.test('what a reservation covers is saved only by removing machines beyond it',
   t.equal(plan?.savings.projectedClusterMonthlyCost, '0.00');
 });
 
-t.test('an overlay that makes no sense is refused in one sentence that names the field', (t) => {
+t.test('a wrong overlay is refused in one sentence that names the field', (t) => {
   const table: readonly (readonly [object, RegExp])[] = [
     [{ percent: 30, instances: 2, hourlyCommitment: 1 }, /discounts\.0: .*exclude each other/],
     [{ percent: 100, hourlyCommitment: 1 }, /discounts\.0: .*percent below 100/],

@@ -10,9 +10,9 @@ const discount = z
     capacityType: z.enum(['spot', 'on-demand', 'reserved']).optional(),
     zone: z.string().optional(),
     percent: z.number().min(0).max(100),
-    /** So many machines are reserved at the discount; more of them cost the list price. */
+    /** Number of reserved machines; more of them cost the list price. */
     instances: z.number().int().min(1).optional(),
-    /** So much is committed to, in USD per hour at the discounted prices; use beyond it costs the list price. */
+    /** Commitment in USD per hour at discounted prices; use beyond it costs the list price. */
     hourlyCommitment: z.number().positive().optional(),
   })
   .refine((each) => each.instances === undefined || each.hourlyCommitment === undefined, {
@@ -27,7 +27,7 @@ const discount = z
 
 const overlay = z.strictObject({ discounts: z.array(discount) });
 
-/** What is paid in truth: discounts on list prices, such as reservations and Savings Plans give. */
+/** Discounts on list prices, such as those of reservations and Savings Plans. */
 export type PriceOverlay = z.output<typeof overlay>;
 type Discount = z.output<typeof discount>;
 
@@ -64,8 +64,8 @@ const largest = (discounts: readonly Discount[]): Discount | undefined =>
   );
 
 /**
- * The catalogue at the prices that are paid. Of the discounts without an amount that match an offering, the largest
- * counts; of those with one, too, as long as it lasts.
+ * The catalogue at discounted prices. Of the discounts that match an offering, the largest without an amount sets the
+ * price, and the largest with one covers it while it lasts.
  */
 export const withPriceOverlay = (catalogue: Catalogue, { discounts }: PriceOverlay): Catalogue => {
   const limited = discounts.filter((each) => commitmentOf(each) !== undefined);

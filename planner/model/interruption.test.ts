@@ -9,36 +9,41 @@ const NOW = Date.parse('2026-06-01T12:00:00Z');
 const ask = (request: Partial<RebalanceRequest> & Pick<RebalanceRequest, 'snapshot'>) =>
   rebalance({ catalogue: smallCatalogue, now: NOW, seed: 1, planName: 'p', rounds: 100, ...request });
 
-t.test('spot is bought while its risk is small, and on-demand when an interruption is dear', async (t) => {
-  const snapshot = {
-    ...fragmentedCluster(6, 6, 10),
-    nodePools: [
-      makePool('default', {
-        requirements: [{ key: 'karpenter.sh/capacity-type', operator: 'In', values: ['spot', 'on-demand'] }],
-      }),
-    ],
-  };
-  const bought = (interruption?: InterruptionPolicy) => {
-    const { plan } = ask({ snapshot, ...(interruption && { interruption }) });
-    t.same(plan && verifyPlan(snapshot, smallCatalogue, plan.spec), []);
-    return plan?.savings.greenNodes ?? [];
-  };
-  t.ok(bought().every((node) => node.isSpot));
-  t.ok(bought({ costPerPod: 0.01 }).every((node) => node.isSpot));
-  t.ok(bought({ costPerPod: 1000 }).every((node) => !node.isSpot));
-  const rates = { otherwise: 3, byType: { 'c5.4xlarge': 20, 'm5.2xlarge': 20, 'c5.xlarge': 20 } };
-  const calm = bought({ mostMonthlyPercent: 10, rates });
-  t.ok(calm.length > 0);
-  t.notOk(calm.some((node) => node.isSpot && node.instanceType in rates.byType));
-  // What is risky and what is calm cost the same: the calm type is taken.
-  const risky = {
-    otherwise: 1,
-    byType: { 'r5.xlarge': 60, 'c5.4xlarge': 60, 'c5.xlarge': 60, 'c5.large': 60 },
-  };
-  t.notOk(bought({ costPerPod: 2, rates: risky }).some((node) => node.instanceType in risky.byType));
-});
+t.test(
+  'spot is bought while its risk is small, and on-demand when interruptions are expensive',
+  async (t) => {
+    const snapshot = {
+      ...fragmentedCluster(6, 6, 10),
+      nodePools: [
+        makePool('default', {
+          requirements: [
+            { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['spot', 'on-demand'] },
+          ],
+        }),
+      ],
+    };
+    const bought = (interruption?: InterruptionPolicy) => {
+      const { plan } = ask({ snapshot, ...(interruption && { interruption }) });
+      t.same(plan && verifyPlan(snapshot, smallCatalogue, plan.spec), []);
+      return plan?.savings.greenNodes ?? [];
+    };
+    t.ok(bought().every((node) => node.isSpot));
+    t.ok(bought({ costPerPod: 0.01 }).every((node) => node.isSpot));
+    t.ok(bought({ costPerPod: 1000 }).every((node) => !node.isSpot));
+    const rates = { otherwise: 3, byType: { 'c5.4xlarge': 20, 'm5.2xlarge': 20, 'c5.xlarge': 20 } };
+    const calm = bought({ mostMonthlyPercent: 10, rates });
+    t.ok(calm.length > 0);
+    t.notOk(calm.some((node) => node.isSpot && node.instanceType in rates.byType));
+    // What is risky and what is calm cost the same: the calm type is taken.
+    const risky = {
+      otherwise: 1,
+      byType: { 'r5.xlarge': 60, 'c5.4xlarge': 60, 'c5.xlarge': 60, 'c5.large': 60 },
+    };
+    t.notOk(bought({ costPerPod: 2, rates: risky }).some((node) => node.instanceType in risky.byType));
+  },
+);
 
-t.test('the risk of a pod is how often its machine is taken back, times what that costs', (t) => {
+t.test('the risk of a pod is the interruption rate of its machine times the cost', (t) => {
   const rates = parseInterruptionRates({ byType: { 'm5.large': 50 } });
   // Half of the machines in a month: on average every ln 2 / 730 of an hour.
   t.equal(podRiskOf('m5.large', 'spot', { costPerPod: 730, rates }).toFixed(6), Math.LN2.toFixed(6));

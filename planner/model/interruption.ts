@@ -5,22 +5,22 @@ import type { InstanceType, Offering } from './catalogue.ts';
 const percent = z.number().min(0).max(100);
 
 const rates = z.strictObject({
-  /** Of types that are not named. */
+  /** For types that are not in byType. */
   otherwise: percent.default(5),
   byType: z.record(z.string(), percent).default({}),
 });
 
-/** How often spot machines are taken back: percent of them in a month, as the AWS Spot Advisor has it. */
+/** Spot interruptions per month in percent, as in the AWS Spot Advisor. */
 export type InterruptionRates = z.output<typeof rates>;
 
-/** The AWS Spot Advisor's lowest class, "below 5 %", taken for all types. */
+/** The AWS Spot Advisor's lowest class, "below 5 %", for all types. */
 export const DEFAULT_RATES: InterruptionRates = { otherwise: 5, byType: {} };
 
-/** What a plan makes of the risk that spot machines are taken back. */
+/** How a plan weighs the risk of spot interruptions. */
 export interface InterruptionPolicy {
-  /** USD that it costs when one pod is interrupted: work that is lost, and the time until another is up. */
+  /** USD per interrupted pod, for lost work and the time until its successor is ready. */
   readonly costPerPod?: number;
-  /** Spot types that are taken back more often than this, in percent of a month, are not bought. */
+  /** Spot types with more interruptions, in percent per month, are not bought. */
   readonly mostMonthlyPercent?: number;
   readonly rates?: InterruptionRates;
 }
@@ -43,21 +43,21 @@ export const parseInterruptionRates = (json: unknown): InterruptionRates => {
 const monthlyPercent = (type: string, { rates: given = DEFAULT_RATES }: InterruptionPolicy): number =>
   given.byType[type] ?? given.otherwise;
 
-/** Even what is taken back every month is so at some rate. */
-const MOST_CERTAIN = 0.9999;
+/** Cap on the monthly probability, as certainty would be an infinite rate. */
+const MAX_PROBABILITY = 0.9999;
 
-/** What the risk of an interruption costs for each pod on such a machine, in USD per hour. */
+/** The expected cost of interruptions per pod on such a machine, in USD per hour. */
 export const podRiskOf = (
   type: string,
   capacityType: string,
   policy: InterruptionPolicy | undefined,
 ): number => {
   if (!policy?.costPerPod || capacityType !== 'spot') return 0;
-  const inMonth = Math.min(MOST_CERTAIN, monthlyPercent(type, policy) / 100);
+  const inMonth = Math.min(MAX_PROBABILITY, monthlyPercent(type, policy) / 100);
   return (-Math.log1p(-inMonth) / HOURS_PER_MONTH) * policy.costPerPod;
 };
 
-/** Whether such a machine may be bought. */
+/** Whether the policy allows to buy such a machine. */
 export const isInterruptionAcceptable = (
   { type, offering }: { readonly type: InstanceType; readonly offering: Offering },
   policy: InterruptionPolicy | undefined,

@@ -3,7 +3,7 @@ import { listOf, makeNode, makePod, makeSnapshot } from '../testing/builders.ts'
 import { catalogueFromKwok } from './catalogue.ts';
 import { snapshotFromList } from './snapshot.ts';
 
-t.test('a List is read kind by kind, and kinds that are not known are passed over', async (t) => {
+t.test('a List is read kind by kind, and unknown kinds are ignored', async (t) => {
   const list = listOf(makeSnapshot([makeNode('a')], [makePod('p')])) as { items: unknown[] };
   list.items.push({ kind: 'Secret', metadata: { name: 's' } });
   const snapshot = snapshotFromList(list);
@@ -12,7 +12,7 @@ t.test('a List is read kind by kind, and kinds that are not known are passed ove
   t.equal(snapshot.pods[0]?.metadata.name, 'p');
 });
 
-t.test('what can not be read is refused in a sentence that names the object', async (t) => {
+t.test('an object that cannot be read is refused in a sentence that names it', async (t) => {
   const pod = (requests: unknown) => ({
     items: [
       {

@@ -15,7 +15,7 @@ import type {
 } from '../../api/objects.ts';
 import { parseQuantity, QuantityError } from '../../api/quantity.ts';
 
-/** The cluster at one moment, as the API server tells it. */
+/** The cluster's objects at one moment. */
 export interface Snapshot {
   readonly nodes: readonly Node[];
   readonly pods: readonly Pod[];
@@ -69,7 +69,7 @@ const FIELD_OF_KIND: Readonly<Record<string, keyof Snapshot>> = {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** 'Pod default/web-1': how messages name an object. */
+/** An object's name in messages: 'Pod default/web-1'. */
 export const nameOf = (kind: string, object: KubeObject): string =>
   `${kind} ${object.metadata.namespace ? `${object.metadata.namespace}/` : ''}${object.metadata.name}`;
 
@@ -124,8 +124,8 @@ const checkObject = (kind: string, object: Record<string, unknown>, what: string
 };
 
 /**
- * Reads a v1 List as `kubectl get nodes,pods,nodepools,... -A -o json` prints it; kinds that the planner does not
- * know are passed over. Throws a SnapshotError with one sentence that names the object.
+ * Reads a v1 List as `kubectl get nodes,pods,nodepools,... -A -o json` prints it; unknown kinds are ignored. Throws a
+ * SnapshotError.
  */
 export const snapshotFromList = (list: unknown): Snapshot => {
   if (!isRecord(list) || !Array.isArray(list.items)) {

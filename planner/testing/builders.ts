@@ -1,7 +1,7 @@
 import type { Node, NodeClaim, NodePool, Pod, PodSpec } from '../../api/objects.ts';
 import { emptySnapshot, type Snapshot } from '../model/snapshot.ts';
 
-/** Builders of objects for tests and benches: each begins with what is usual and takes what is special. */
+/** Builders of objects for tests and benchmarks: usual defaults, with overrides. */
 
 export const makePool = (
   name = 'default',
@@ -31,7 +31,7 @@ export const makePool = (
   },
 });
 
-/** A ready node of Karpenter's, and its claim. CPU in millicores, memory in MiB. */
+/** A ready node of Karpenter's and its NodeClaim. CPU in millicores, memory in MiB. */
 export const makeNode = (
   name: string,
   o: {

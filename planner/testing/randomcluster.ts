@@ -48,16 +48,16 @@ export const smallCatalogue: Catalogue = {
   })),
 };
 
-/** What random clusters may hold. */
+/** Features that a random cluster may have. */
 export interface ClusterFeatures {
   readonly spread?: boolean;
   readonly affinity?: boolean;
   readonly selectors?: boolean;
   readonly daemons?: boolean;
   readonly ports?: boolean;
-  /** Claims bound to volumes of a zone, and claims of a class that is to be had in some zones. */
+  /** Claims bound to a volume in a zone, and claims of a class that some zones offer. */
   readonly volumes?: boolean;
-  /** Limits of the NodePool. */
+  /** Limits on the NodePool. */
   readonly limits?: boolean;
   /** Preferences about nodes and other pods. */
   readonly soft?: boolean;
@@ -146,7 +146,7 @@ const claimOf = (name: string, spec: NonNullable<PersistentVolumeClaim['spec']>)
   spec,
 });
 
-/** One claim bound to a volume in each zone, and one that is bound in two of them once its pod has a node. */
+/** One claim bound to a volume in each zone, and one that can be bound in two of them. */
 const VOLUMES: Pick<Snapshot, 'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses'> = {
   persistentVolumeClaims: [
     ...ZONES.map((_, n) => claimOf(`zone-${n}`, { volumeName: `volume-${n}` })),
@@ -172,7 +172,7 @@ const VOLUMES: Pick<Snapshot, 'persistentVolumeClaims' | 'persistentVolumes' | '
   ],
 };
 
-/** The NodePool with limits that leave some room beside what its nodes have. */
+/** The NodePool with limits somewhat above its nodes' capacity. */
 const withLimits = (random: () => number, pool: NodePool, nodes: readonly Node[]): NodePool => {
   const used = nodes.reduce((sum, node) => sum + amount('cpu', node.status?.capacity?.cpu ?? '0'), 0);
   return {
@@ -182,7 +182,7 @@ const withLimits = (random: () => number, pool: NodePool, nodes: readonly Node[]
   };
 };
 
-/** A cluster of `nodes` nodes with pods on them where there is room, and as many that wait; the same for a seed. */
+/** A cluster with `nodes` nodes and `pods` pods, on nodes where there is room or pending; the same for the same seed. */
 export const randomCluster = (
   seed: number,
   nodes: number,
