@@ -112,7 +112,12 @@ const replayedClaims = (
     pods,
     claims.map(({ budget }) => budget),
   );
-  return new Map(pods.map(({ pod }, i) => [pod, claims[claimOfPod[i] ?? -1]]));
+  return new Map(
+    pods.map(({ pod }, i) => {
+      const index = claimOfPod[i];
+      return [pod, index === undefined ? undefined : claims[index]];
+    }),
+  );
 };
 
 /**

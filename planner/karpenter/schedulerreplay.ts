@@ -26,18 +26,32 @@ export const compareQueueOrder = (a: QueuedPod, b: QueuedPod): number => {
   );
 };
 
-/** A claim during one attempt: its remaining requests, one number per resource, and its pods so far. */
+/** One number per resource, in the order of one replay's resources. */
+type ResourceVector = Float64Array;
+
+const valueAt = (vector: ResourceVector, resource: number): number => {
+  const value = vector[resource];
+  if (value === undefined) throw new Error(`resource ${resource} is missing`);
+  return value;
+};
+
+const hasRoom = (remaining: ResourceVector, requests: ResourceVector): boolean =>
+  requests.every((requested, resource) => requested <= valueAt(remaining, resource));
+
+/** A claim during one attempt: its remaining requests and its pods so far. */
 interface OpenClaim {
   readonly index: number;
-  readonly remaining: Float64Array;
+  /** The same for claims with the same requests. */
+  readonly key: string;
+  readonly remaining: ResourceVector;
   podCount: number;
 }
 
 interface Attempt {
-  /** Per pod the index of its claim, or -1. */
-  readonly claimOfPod: Int32Array;
+  /** Per pod the index of its claim. */
+  readonly claimOfPod: readonly (number | undefined)[];
   /** The claims in the order in which they were opened. */
-  readonly opened: readonly number[];
+  readonly opened: readonly OpenClaim[];
   readonly unplacedCount: number;
   /** The first pod with which Karpenter must have done otherwise; the number of pods when there is none. */
   readonly divergedAt: number;
@@ -49,89 +63,89 @@ const PODS = 2;
 const isBetter = (a: Attempt, b: Attempt): boolean =>
   a.divergedAt > b.divergedAt || (a.divergedAt === b.divergedAt && a.unplacedCount < b.unplacedCount);
 
+/** CPU that each pod still to come has to request on average. */
+const neededCpu = (remaining: ResourceVector): number =>
+  valueAt(remaining, CPU) / Math.max(1, valueAt(remaining, PODS));
+
 /**
- * Repeats Karpenter's Scheduler.add to find the claim of each pod: the index per pod, -1 for none. `pods` are in
- * queue order, `budgets` are the claims' requests; how it works is in docs/designs/0003-follow-karpenter.md.
+ * Repeats Karpenter's Scheduler.add to find the index of each pod's claim, undefined for none. `pods` are in queue
+ * order, `budgets` are the claims' requests; how it works is in docs/designs/0003-follow-karpenter.md.
  */
-export const replayScheduler = (pods: readonly QueuedPod[], budgets: readonly Requests[]): Int32Array => {
+export const replayScheduler = (
+  pods: readonly QueuedPod[],
+  budgets: readonly Requests[],
+): readonly (number | undefined)[] => {
   const resources = [
     ...new Set(['cpu', 'memory', 'pods', ...pods.flatMap(({ requests }) => [...requests.keys()])]),
   ];
-  const width = resources.length;
-  const requestsOf = pods.map(({ requests }) => Float64Array.from(resources, (r) => requests.get(r) ?? 0));
-  const budgetOf = budgets.map((budget) => Float64Array.from(resources, (r) => budget.get(r) ?? 0));
-  const budgetKeys = budgetOf.map((budget) => budget.join());
-  const hasRoom = (remaining: Float64Array, requests: Float64Array): boolean => {
-    for (let r = 0; r < width; r++) if ((requests[r] ?? 0) > (remaining[r] ?? 0)) return false;
-    return true;
-  };
-  /** CPU that each pod still to come has to request on average. */
-  const neededCpu = (remaining: Float64Array): number =>
-    (remaining[CPU] ?? 0) / Math.max(1, remaining[PODS] ?? 0);
-  const order = budgetOf
-    .map((budget, index) => ({ index, need: neededCpu(budget) }))
-    .sort((a, b) => b.need - a.need || a.index - b.index)
-    .map(({ index }) => index);
+  const vectorOf = (amounts: Requests): ResourceVector =>
+    Float64Array.from(resources, (resource) => amounts.get(resource) ?? 0);
+  const queue = pods.map((pod) => ({ claims: pod.claims, requests: vectorOf(pod.requests) }));
+  const unopenedClaims = budgets.map((budget, index) => {
+    const remaining = vectorOf(budget);
+    return { index, key: remaining.join(), remaining, podCount: 0 };
+  });
   let comparisons = 0;
 
-  /** One replay that opens the claims of `openFirst` in their order, then those that need the largest pods. */
+  /** One replay that opens the claims with indexes `openFirst` in order, then those that need the largest pods. */
   const attempt = (openFirst: readonly number[]): Attempt => {
-    const claims = budgetOf.map(
-      (budget, index): OpenClaim => ({
-        index,
-        remaining: budget.slice(),
-        podCount: 0,
+    const claims = unopenedClaims.map(
+      (claim): OpenClaim => ({
+        ...claim,
+        remaining: claim.remaining.slice(),
       }),
     );
-    const opened: number[] = [];
-    const unopened = new Set(order);
+    const unopened = new Set(
+      claims.toSorted((a, b) => neededCpu(b.remaining) - neededCpu(a.remaining) || a.index - b.index),
+    );
+    const opened: OpenClaim[] = [];
     const open: OpenClaim[] = [];
-    const claimOfPod = new Int32Array(pods.length).fill(-1);
+    const claimOfPod: (number | undefined)[] = [];
     let unplacedCount = 0;
-    let divergedAt = pods.length;
-    for (const [i, pod] of pods.entries()) {
-      const requests = requestsOf[i] as Float64Array;
-      const canHold = (claim: OpenClaim | undefined): claim is OpenClaim =>
-        claim !== undefined && pod.claims.has(claim.index) && hasRoom(claim.remaining, requests);
+    let divergedAt = queue.length;
+    for (const [i, { claims: allowed, requests }] of queue.entries()) {
+      const canHold = (claim: OpenClaim): boolean =>
+        allowed.has(claim.index) && hasRoom(claim.remaining, requests);
       comparisons += claims.length;
       // Later pods request at most as much, so a claim that needs more on average can't be used up any more.
       const isBehind = ({ remaining }: OpenClaim): boolean =>
-        (remaining[PODS] ?? 0) > 0 && neededCpu(remaining) > (requests[CPU] ?? 0);
+        valueAt(remaining, PODS) > 0 && neededCpu(remaining) > valueAt(requests, CPU);
       if (divergedAt > i && claims.some(isBehind)) divergedAt = i;
       open.sort((a, b) => a.podCount - b.podCount);
       let claim = open.find(canHold);
       if (!claim) {
-        const preferred = claims[openFirst[opened.length] ?? -1];
-        const index =
-          canHold(preferred) && unopened.has(preferred.index)
-            ? preferred.index
-            : order.find((n) => unopened.has(n) && canHold(claims[n]));
-        claim = index === undefined ? undefined : claims[index];
+        const candidates = [...unopened].filter(canHold);
+        claim = candidates.find(({ index }) => index === openFirst[opened.length]) ?? candidates[0];
         if (claim) {
-          unopened.delete(claim.index);
-          opened.push(claim.index);
+          unopened.delete(claim);
+          opened.push(claim);
           open.push(claim);
         }
       }
+      claimOfPod.push(claim?.index);
       if (!claim) {
         unplacedCount++;
         divergedAt = Math.min(divergedAt, i);
         continue;
       }
-      for (let r = 0; r < width; r++) claim.remaining[r] = (claim.remaining[r] ?? 0) - (requests[r] ?? 0);
+      const { remaining } = claim;
+      requests.forEach((requested, resource) => {
+        remaining[resource] = valueAt(remaining, resource) - requested;
+      });
       claim.podCount++;
-      claimOfPod[i] = claim.index;
     }
     return { claimOfPod, opened, unplacedCount, divergedAt };
   };
 
+  const order = unopenedClaims.toSorted(
+    (a, b) => neededCpu(b.remaining) - neededCpu(a.remaining) || a.index - b.index,
+  );
   let best = attempt([]);
-  for (let turn = 0; turn < best.opened.length && best.divergedAt < pods.length; turn++) {
-    const before = best.opened.slice(0, turn);
-    const tried = new Set([budgetKeys[best.opened[turn] ?? -1]]);
-    for (const index of order) {
-      const key = budgetKeys[index] ?? '';
-      if (comparisons > MAX_COMPARISONS || best.divergedAt >= pods.length) break;
+  for (let turn = 0; turn < best.opened.length && best.divergedAt < queue.length; turn++) {
+    const before = best.opened.slice(0, turn).map(({ index }) => index);
+    const tried = new Set(best.opened.slice(turn, turn + 1).map(({ key }) => key));
+    for (const { index, key } of order) {
+      if (comparisons > MAX_COMPARISONS || best.divergedAt >= queue.length) break;
       if (before.includes(index) || tried.has(key)) continue;
       tried.add(key);
       const found = attempt([...before, index]);

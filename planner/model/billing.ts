@@ -18,71 +18,85 @@ export interface Billed {
   readonly covered?: Covered;
 }
 
+/** What one covered node uses of a commitment, in its unit. */
+const unitsOf = ({ unit }: Commitment, covered: Covered): number =>
+  unit === 'instances' ? 1 : covered.price;
+
+interface CommitmentUse {
+  readonly commitment: Commitment;
+  /** Units that the nodes on the bill would use if there were enough. */
+  units: number;
+  /** USD per hour that they would save then. */
+  fullRebate: number;
+}
+
 /**
  * The bill of a set of nodes. A commitment's rebate is spread over all nodes that it may cover, so the total does not
  * depend on which of them it covers.
  */
 export class Bill {
-  readonly #commitments: readonly Commitment[];
-  readonly #used: Float64Array;
-  readonly #rebate: Float64Array;
-  #list = 0;
+  readonly #uses: readonly CommitmentUse[];
+  /** USD per hour without commitments. */
+  #listTotal = 0;
 
   constructor(commitments: readonly Commitment[], nodes: Iterable<Billed> = []) {
-    this.#commitments = commitments;
-    this.#used = new Float64Array(commitments.length);
-    this.#rebate = new Float64Array(commitments.length);
+    this.#uses = commitments.map((commitment) => ({ commitment, units: 0, fullRebate: 0 }));
     for (const node of nodes) this.count(node, 1);
   }
 
-  #unitsOf(covered: Covered): number {
-    return this.#commitments[covered.commitment]?.unit === 'instances' ? 1 : covered.price;
+  #useOf({ commitment }: Covered): CommitmentUse {
+    const use = this.#uses[commitment];
+    if (!use) throw new Error(`commitment ${commitment} is missing`);
+    return use;
   }
 
   /** Adds a node, or removes one when sign is -1. */
   count({ price, covered }: Billed, sign: 1 | -1): void {
-    this.#list += sign * price;
+    this.#listTotal += sign * price;
     if (!covered) return;
-    const { commitment } = covered;
-    this.#used[commitment] = (this.#used[commitment] ?? 0) + sign * this.#unitsOf(covered);
-    this.#rebate[commitment] = (this.#rebate[commitment] ?? 0) + sign * (price - covered.price);
+    const use = this.#useOf(covered);
+    use.units += sign * unitsOf(use.commitment, covered);
+    use.fullRebate += sign * (price - covered.price);
   }
 
   /** Removes all nodes. */
   clear(): void {
-    this.#list = 0;
-    this.#used.fill(0);
-    this.#rebate.fill(0);
+    this.#listTotal = 0;
+    for (const use of this.#uses) {
+      use.units = 0;
+      use.fullRebate = 0;
+    }
   }
 
   /** USD per hour. */
   total(): number {
-    let total = this.#list;
-    this.#commitments.forEach(({ amount }, index) => {
-      const used = this.#used[index] ?? 0;
-      if (used > 0) total -= (this.#rebate[index] ?? 0) * Math.min(1, amount / used);
-    });
+    let total = this.#listTotal;
+    for (const { commitment, units, fullRebate } of this.#uses) {
+      if (units > 0) total -= fullRebate * Math.min(1, commitment.amount / units);
+    }
     return total;
   }
 
   /** USD per hour that one more such node adds to the total. */
   priceOf({ price, covered }: Billed): number {
     if (!covered) return price;
-    const { amount } = this.#commitments[covered.commitment] ?? { amount: 0 };
-    const left = Math.max(0, amount - (this.#used[covered.commitment] ?? 0));
-    const units = this.#unitsOf(covered);
+    const { commitment, units: used } = this.#useOf(covered);
+    const left = Math.max(0, commitment.amount - used);
+    const units = unitsOf(commitment, covered);
     return price - (price - covered.price) * (units > 0 ? Math.min(1, left / units) : 1);
   }
 }
 
 /** The most that all commitments can take off a bill of such nodes, in USD per hour. */
 export const maxRebate = (commitments: readonly Commitment[], nodes: Iterable<Billed>): number => {
-  const best = new Float64Array(commitments.length);
+  const perUnit = new Map<Commitment, number>();
   for (const { price, covered } of nodes) {
     if (!covered) continue;
-    const units = commitments[covered.commitment]?.unit === 'instances' ? 1 : covered.price;
-    const perUnit = units > 0 ? (price - covered.price) / units : Number.POSITIVE_INFINITY;
-    best[covered.commitment] = Math.max(best[covered.commitment] ?? 0, perUnit);
+    const commitment = commitments[covered.commitment];
+    if (!commitment) throw new Error(`commitment ${covered.commitment} is missing`);
+    const units = unitsOf(commitment, covered);
+    const rebate = units > 0 ? (price - covered.price) / units : Number.POSITIVE_INFINITY;
+    perUnit.set(commitment, Math.max(perUnit.get(commitment) ?? 0, rebate));
   }
-  return commitments.reduce((sum, { amount }, index) => sum + (best[index] ?? 0) * amount, 0);
+  return commitments.reduce((sum, commitment) => sum + (perUnit.get(commitment) ?? 0) * commitment.amount, 0);
 };
