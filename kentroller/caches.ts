@@ -25,6 +25,7 @@ import { type Cache, createCache } from '../kube/cache/cache.ts';
 import { POD_INDEXES } from '../kube/cache/trim.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
+import { DETACHED_BY, detachedBy } from './rebalanceplan/state/surgerecord.ts';
 
 /** Everything that kentroller watches. */
 export interface Caches {
@@ -76,7 +77,7 @@ export const createCaches = (o: {
     pods: createCache({
       ...o,
       resource: resources.PODS,
-      indexes: { ...POD_INDEXES, [UNASSIGNED]: unassigned },
+      indexes: { ...POD_INDEXES, [UNASSIGNED]: unassigned, [DETACHED_BY]: detachedBy },
     }),
     nodePools: plain(resources.NODE_POOLS),
     nodeClaims: plain(resources.NODE_CLAIMS),

@@ -177,7 +177,7 @@ export const lead = async (o: {
           priceOf: (...offering) => findPrice(prices, ...offering),
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),
-          surges: () => options.surgeSingleReplicas,
+          surgeByDefault: () => options.surgeSingleReplicas,
           account,
           isEnabled: rebalances,
           recorder,

@@ -15,7 +15,7 @@ import { decide } from '../../kentroller/rebalanceplan/decide.ts';
 import { migrationSettings } from '../../kentroller/rebalanceplan/drain/livemigrationsettings.ts';
 import { generatePlans } from '../../kentroller/rebalanceplanclaim/generate.ts';
 import { fireSchedules, SCHEDULE_LABEL } from '../../kentroller/rebalanceplanschedule/fire.ts';
-import { plan, world } from '../../kentroller/testing/builders.ts';
+import { executionState, plan } from '../../kentroller/testing/builders.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { parse } from '../../kube/component/options.ts';
@@ -79,11 +79,13 @@ t.test('while the rebalancer is off no plan starts, and one that runs goes on', 
     ...plan({ nodeClaimsToDelete: [{ nodeClaimName: 'blue' }] }),
     status: { state: 'Pending' as const },
   };
-  t.match(decide(world(waiting, { enabled: false })).steps, [
+  t.match(decide(executionState(waiting, { isEnabled: false })).steps, [
     { kind: 'wait-to-start', reason: 'RebalancerDisabled' },
   ]);
-  t.match(decide(world(waiting)).steps, [{ kind: 'start' }]);
-  t.match(decide(world(plan(), { enabled: false })).steps, [{ kind: 'advance', phase: 'NodesCreated' }]);
+  t.match(decide(executionState(waiting)).steps, [{ kind: 'start' }]);
+  t.match(decide(executionState(plan(), { isEnabled: false })).steps, [
+    { kind: 'advance', phase: 'NodesCreated' },
+  ]);
 });
 
 t.test(

@@ -3,9 +3,8 @@ import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Taint as ObjectTaint, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
 import { isUnderWay } from '../../api/plans.ts';
-import { addedNames } from '../rebalanceplan/create/nodelock.ts';
-import { baselineOf, claimInForce } from '../rebalanceplan/finish/decide.ts';
-import { baselineKey, movesOf } from '../rebalanceplan/state/moves.ts';
+import { addedNames, currentClaim } from '../rebalanceplan/state/claimnames.ts';
+import { baselineKey, baselineOf, movesOf } from '../rebalanceplan/state/moves.ts';
 import { nodeIntentId, pinIntentId } from './ids.ts';
 
 /** What the intents are derived from. */
@@ -69,7 +68,7 @@ interface Destination {
 
 /** The NodeClaim in force for a destination, and its node's name, '' until that is known. */
 const destinationOf = (s: IntentSources, plan: RebalancePlan, name: string): Destination | undefined => {
-  const claim = s.claim(claimInForce(plan, name));
+  const claim = s.claim(currentClaim(plan, name));
   if (!claim || claim.metadata.deletionTimestamp) return undefined;
   const id = claim.status?.providerID;
   const known = s.node(claim)?.metadata.name ?? claim.status?.nodeName;

@@ -5,7 +5,7 @@ import { CANCEL } from '../../api/labels.ts';
 import * as make from '../testing/builders.ts';
 import { decide } from './decide.ts';
 import { CORDONED_BY, LOCK_KEEPS, LOCKED_BY } from './state/labels.ts';
-import type { World } from './state/state.ts';
+import type { ExecutionState } from './state/state.ts';
 import type { Step } from './state/step.ts';
 
 /** A step as a word or two: what it is, and of what. */
@@ -124,7 +124,7 @@ const canceled = (p: RebalancePlan): RebalancePlan => ({
   metadata: { ...p.metadata, annotations: { ...p.metadata.annotations, [CANCEL]: 'true' } },
 });
 
-type Case = readonly [string, RebalancePlan, Partial<World>, readonly string[]];
+type Case = readonly [string, RebalancePlan, Partial<ExecutionState>, readonly string[]];
 
 const CASES: readonly Case[] = [
   // Start
@@ -147,7 +147,7 @@ const CASES: readonly Case[] = [
   [
     'so does one that may not start for so long',
     { ...PENDING, metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) } },
-    { busy: new Set(['blue']) },
+    { claimsInUse: new Set(['blue']) },
     ['finish Expired'],
   ],
   [
@@ -157,7 +157,7 @@ const CASES: readonly Case[] = [
       metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) },
       spec: { execute: false },
     },
-    { limits: { ...make.world(PENDING).limits, planExpiryMs: 0 } },
+    { limits: { ...make.executionState(PENDING).limits, planExpiryMs: 0 } },
     ['wait-to-start NotExecuted'],
   ],
   ['a plan that changes nothing is skipped', { ...make.plan(), status: {} }, {}, ['finish Skipped']],
@@ -170,7 +170,7 @@ const CASES: readonly Case[] = [
   [
     'a plan whose node another one uses waits',
     PENDING,
-    { busy: new Set(['blue']) },
+    { claimsInUse: new Set(['blue']) },
     ['wait-to-start NodeInUse'],
   ],
   [
@@ -279,7 +279,7 @@ const CASES: readonly Case[] = [
   [
     'no capacity is told and remembered',
     make.plan(ADD, attempts({})),
-    { losses: new Map([['green', 'InsufficientCapacityError: none']]) },
+    { claimFailures: new Map([['green', 'InsufficientCapacityError: none']]) },
     ['attempt-failed green InsufficientCapacityError'],
   ],
   [
@@ -410,25 +410,25 @@ const CASES: readonly Case[] = [
   [
     'a pod that leaves a node which stays goes before any node does',
     make.plan(DELETE, {}, 'PinsReady'),
-    { ...BLUE, strays: [make.pod('web-1')] },
+    { ...BLUE, podsOnKeptNodes: [make.pod('web-1')] },
     ['evict web-1'],
   ],
   [
     'until it is gone its room is not free: no node begins',
     make.plan(DELETE, {}, 'PinsReady'),
-    { ...BLUE, strays: [make.pod('web-1', { deletionTimestamp: make.ago(1) })] },
+    { ...BLUE, podsOnKeptNodes: [make.pod('web-1', { deletionTimestamp: make.ago(1) })] },
     [],
   ],
   [
     'one of the same name that came back since is left where it is',
     make.plan(DELETE, {}, 'PinsReady'),
-    { ...BLUE, strays: [make.pod('db-0', { creationTimestamp: make.ago(-1) })] },
+    { ...BLUE, podsOnKeptNodes: [make.pod('db-0', { creationTimestamp: make.ago(-1) })] },
     ['record-deletion blue', 'cordon node-blue'],
   ],
   [
     'one that does not go in time is gone without',
     make.plan(DELETE, {}, 'PinsReady'),
-    { ...BLUE, strays: [make.pod('web-1')], now: make.NOW + 700_000 },
+    { ...BLUE, podsOnKeptNodes: [make.pod('web-1')], now: make.NOW + 700_000 },
     ['record-deletion blue', 'cordon node-blue'],
   ],
   [
@@ -479,7 +479,7 @@ const CASES: readonly Case[] = [
       ...BLUE,
       nodes: new Map([['blue', CORDONED]]),
       pods: new Map([['blue', [make.pod('web-1')]]]),
-      heldUntil: new Map([['web-1-uid', make.NOW + 1000]]),
+      evictionRetryAt: new Map([['web-1-uid', make.NOW + 1000]]),
     },
     [],
   ],
@@ -509,7 +509,7 @@ const CASES: readonly Case[] = [
     {
       nodeClaims: new Map([['green', make.nodeClaim('green')]]),
       nodes: new Map([['green', RESERVED]]),
-      waiting: [make.pod('web-2', { creationTimestamp: make.ago(11) })],
+      unscheduledPods: [make.pod('web-2', { creationTimestamp: make.ago(11) })],
     },
     ['release node-green'],
   ],
@@ -609,12 +609,12 @@ const CASES: readonly Case[] = [
     BLUE,
     ['fail Deletion FailureReasonTimeout'],
   ],
-  ['an ended plan is let go', make.plan(DELETE, { state: 'Done' }), {}, ['let-go']],
+  ['the finalizer of an ended plan is removed', make.plan(DELETE, { state: 'Done' }), {}, ['remove-finalizer']],
 ];
 
 const WHAT_TO_DO = /\b(make|raise|lower|allow|look|label|plan|set)\b/i;
 t.test('every failure says what to do', async (t) => {
-  const failures = CASES.flatMap(([, plan, more]) => decide(make.world(plan, more)).steps).filter(
+  const failures = CASES.flatMap(([, plan, more]) => decide(make.executionState(plan, more)).steps).filter(
     (step) => step.kind === 'fail' && step.failureReason !== 'Canceled',
   );
   t.ok(failures.length > 5);
@@ -631,22 +631,22 @@ const HEALTH: readonly (readonly [number, number, string])[] = [
 ];
 for (const [total, unready, expected] of HEALTH) {
   t.test(`with ${unready} of ${total} nodes unready a new plan comes to ${expected}`, async (t) => {
-    const [step] = decide(make.world(PENDING, { ...BLUE, clusterNodes: { total, unready } })).steps;
+    const [step] = decide(make.executionState(PENDING, { ...BLUE, clusterNodes: { total, unready } })).steps;
     t.equal(step?.kind, expected);
   });
 }
 
 t.test('a plan that starts tells what the budgets of its NodePools allow', async (t) => {
   const [step] = decide(
-    make.world(PENDING, { ...BLUE, poolNodes: new Map([['general', { total: 7, disrupted: 2 }]]) }),
+    make.executionState(PENDING, { ...BLUE, poolNodes: new Map([['general', { total: 7, disrupted: 2 }]]) }),
   ).steps;
   t.match(step, { kind: 'start', budgets: [{ nodePoolName: 'general', allowedDisruptions: 5 }] });
 });
 
 t.test('a cluster that gets unhealthy later does not stop what runs', async (t) => {
   const running = make.plan(DELETE, {}, 'PinsReady');
-  const world = make.world(running, { ...BLUE, clusterNodes: { total: 10, unready: 9 } });
-  t.same(decide(world).steps.map(tell), ['record-deletion blue', 'cordon node-blue']);
+  const state = make.executionState(running, { ...BLUE, clusterNodes: { total: 10, unready: 9 } });
+  t.same(decide(state).steps.map(tell), ['record-deletion blue', 'cordon node-blue']);
 });
 
 t.test('so many nodes are emptied at once, and the next one when one is gone', async (t) => {
@@ -658,7 +658,7 @@ t.test('so many nodes are emptied at once, and the next one when one is gone', a
   });
   const cordonsOf = (of: readonly string[], there: readonly string[]): string[] =>
     decide(
-      make.world(
+      make.executionState(
         make.plan(
           { nodeClaimsToDelete: names.map((nodeClaimName) => ({ nodeClaimName })) },
           begun(...of),
@@ -668,7 +668,7 @@ t.test('so many nodes are emptied at once, and the next one when one is gone', a
           nodeClaims: new Map(there.map((name) => [name, make.nodeClaim(name)])),
           nodes: new Map(there.map((name) => [name, make.locked(name)])),
           pods: new Map(there.map((name) => [name, [make.pod(`on-${name}`)]])),
-          limits: { ...make.world(PENDING).limits, maxSimultaneousDrains: 2 },
+          limits: { ...make.executionState(PENDING).limits, maxSimultaneousDrains: 2 },
         },
       ),
     )
@@ -680,7 +680,7 @@ t.test('so many nodes are emptied at once, and the next one when one is gone', a
 });
 
 for (const [name, plan, more, expected] of CASES) {
-  t.test(name, async (t) => t.same(decide(make.world(plan, more)).steps.map(tell), expected));
+  t.test(name, async (t) => t.same(decide(make.executionState(plan, more)).steps.map(tell), expected));
 }
 
 t.test('what was achieved is measured with the prices of the machines that are there', async (t) => {
@@ -700,11 +700,11 @@ t.test('what was achieved is measured with the prices of the machines that are t
     nodes: new Map([['green', make.node('green')]]),
     pods: new Map([['green', [make.pod('web-2')]]]),
   };
-  const outcomeOf = (priceOf: World['priceOf']) => {
-    const [step] = decide(make.world(plan, { ...there, priceOf })).steps;
+  const outcomeOf = (priceOf: ExecutionState['priceOf']) => {
+    const [step] = decide(make.executionState(plan, { ...there, priceOf })).steps;
     return step?.kind === 'finish' ? step.outcome : undefined;
   };
-  const spot: World['priceOf'] = (...offering) =>
+  const spot: ExecutionState['priceOf'] = (...offering) =>
     offering.join() === 'm5.large,us-west-2a,spot' ? 0.05 : undefined;
   t.same(outcomeOf(spot), {
     podsPlanned: 1,
@@ -721,17 +721,17 @@ t.test('what was achieved is measured with the prices of the machines that are t
 
 t.test('a plan that goes on without the webhook says so and why', async (t) => {
   const webhook = { isLive: false, reason: 'a pod came back without a pin' };
-  const [step] = decide(make.world(make.plan(MOVE, {}, 'SavingsValidated'), { webhook })).steps;
+  const [step] = decide(make.executionState(make.plan(MOVE, {}, 'SavingsValidated'), { webhook })).steps;
   t.match(step, { kind: 'advance', reason: 'WebhookNotLive', message: /a pod came back without a pin/ });
 });
 
 t.test('the same world gives the same steps', async (t) => {
-  const world = make.world(make.plan({ ...DELETE, ...ADD }), BLUE);
-  t.same(decide(world), decide(world));
+  const state = make.executionState(make.plan({ ...DELETE, ...ADD }), BLUE);
+  t.same(decide(state), decide(state));
 });
 
 t.test('an ordered claim is as Karpenter would have made it, reserved and guarded', async (t) => {
-  const [step] = decide(make.world(make.plan(ADD))).steps;
+  const [step] = decide(make.executionState(make.plan(ADD))).steps;
   t.equal(step?.kind, 'create-claim');
   if (step?.kind !== 'create-claim') return;
   const { metadata, spec } = step.claim;

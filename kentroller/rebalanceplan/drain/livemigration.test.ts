@@ -6,10 +6,20 @@ import type {
 import type { DeletionEvent, PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
 import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { ago, locked, NOW, node, nodeClaim, plan, pod, toAdd, world } from '../../testing/builders.ts';
+import {
+  ago,
+  executionState,
+  locked,
+  NOW,
+  node,
+  nodeClaim,
+  plan,
+  pod,
+  toAdd,
+} from '../../testing/builders.ts';
 import { decide } from '../decide.ts';
 import { CORDONED_BY } from '../state/labels.ts';
-import type { MigrationSettings, World } from '../state/state.ts';
+import type { ExecutionState, MigrationSettings } from '../state/state.ts';
 import type { Step } from '../state/step.ts';
 import { drainSince, migrationPlanName } from './livemigration.ts';
 import { progressOf } from './livemigrationprogress.ts';
@@ -70,7 +80,7 @@ const cordoned = (labels: Readonly<Record<string, string>>): Node =>
     spec: { unschedulable: true },
   });
 
-const scene = (s: Scene): World => {
+const scene = (s: Scene): ExecutionState => {
   const events = s.events ?? [DRAINING];
   const p = plan(
     {
@@ -80,7 +90,7 @@ const scene = (s: Scene): World => {
     { nodesDeletion: { old: { name: 'old', events: [...events] } } },
     'PinsReady',
   );
-  return world(p, {
+  return executionState(p, {
     nodeClaims: new Map([
       ['old', nodeClaim('old')],
       ['new', nodeClaim('new')],
@@ -308,7 +318,7 @@ t.test('the destination is the attempt that got a machine', async (t) => {
     nodeClaimName,
     status,
   });
-  const w: World = {
+  const w: ExecutionState = {
     ...before,
     plan: {
       ...before.plan,
@@ -338,7 +348,7 @@ t.test('a plan with pods that nobody can migrate orders no machine', async (t) =
     podsToMigrate: MANDATORY,
     nodeClaimsToAdd: [],
   });
-  const base = world(p, {
+  const base = executionState(p, {
     nodeClaims: new Map([
       ['old', nodeClaim('old')],
       ['new', nodeClaim('new')],

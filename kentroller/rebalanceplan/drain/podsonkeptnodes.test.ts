@@ -2,7 +2,7 @@ import t from 'tap';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
-import { straysOf } from './podsonkeptnodes.ts';
+import { podsOnKeptNodesOf } from './podsonkeptnodes.ts';
 
 const on = (node: string | undefined, pod: Pod): Pod => ({
   ...pod,
@@ -38,10 +38,14 @@ const CASES: readonly (readonly [string, RebalancePlan, Pod | undefined, number]
 
 t.test('pods that no drain takes along', async (t) => {
   for (const [name, plan, pod, count] of CASES)
-    t.equal(straysOf(plan, { podOf: () => pod, leaving: new Set(['goes']) }).length, count, name);
-  const drained = straysOf(moving(), {
+    t.equal(
+      podsOnKeptNodesOf(plan, { podOf: () => pod, removedNodes: new Set(['goes']) }).length,
+      count,
+      name,
+    );
+  const drained = podsOnKeptNodesOf(moving(), {
     podOf: () => on('stays', make.pod('web-1')),
-    leaving: new Set(['stays']),
+    removedNodes: new Set(['stays']),
   });
   t.same(drained, [], 'its node is emptied: the drain takes it');
 });
