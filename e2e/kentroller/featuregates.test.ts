@@ -125,6 +125,7 @@ t.test(
       catalogue: () => Promise.reject(new Error('no cloud here')),
       planning: () => Promise.reject(new Error('nothing is planned here')),
       timeBudgetMs: 1_000,
+      surgeByDefault: false,
     });
     // A time that passes a full minute between the schedule's making and now.
     const fire = fireSchedules({ ...common, clock: { now: () => Date.now() + 10 * MINUTE } });

@@ -81,6 +81,7 @@ const options = (o: {
   settings: () => ({ ...SETTINGS, ...o.settings }),
   timeBudgetMs: () => 1_000,
   pollingPeriodMs: () => 5,
+  surgeByDefault: true,
   recorder: createRecorder({ client, component: 'continuous-test', log }),
   audit: { note: () => {} },
   log,

@@ -40,6 +40,8 @@ export interface ContinuousOptions {
   readonly settings: () => ContinuousSettings;
   readonly timeBudgetMs: () => number;
   readonly pollingPeriodMs: () => number;
+  /** Whether a Deployment without the surge annotation gets it. */
+  readonly surgeByDefault: boolean;
   readonly recorder: Recorder;
   readonly audit: Audit;
   readonly log: Logger;
@@ -92,6 +94,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       seed: SEED,
       timeBudgetMs: o.timeBudgetMs(),
       planName: name,
+      surgeSingleReplicas: o.surgeByDefault,
       ...(empty ? { scope: { nodeNames: [...empty] } } : {}),
       constraints: {
         maxNodes: settings.maxNodes,

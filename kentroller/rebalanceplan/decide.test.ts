@@ -609,7 +609,12 @@ const CASES: readonly Case[] = [
     BLUE,
     ['fail Deletion FailureReasonTimeout'],
   ],
-  ['the finalizer of an ended plan is removed', make.plan(DELETE, { state: 'Done' }), {}, ['remove-finalizer']],
+  [
+    'the finalizer of an ended plan is removed',
+    make.plan(DELETE, { state: 'Done' }),
+    {},
+    ['remove-finalizer'],
+  ],
 ];
 
 const WHAT_TO_DO = /\b(make|raise|lower|allow|look|label|plan|set)\b/i;

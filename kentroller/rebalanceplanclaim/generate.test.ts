@@ -57,6 +57,7 @@ const live = (planning: Planning, api = client, onEnd?: AbortController): Life =
         },
         isEnabled: () => true,
         timeBudgetMs: 5_000,
+        surgeByDefault: true,
         recorder: createRecorder({ client, component: 'generate-test', log }),
         log,
         clock: { now: Date.now },
@@ -186,6 +187,7 @@ t.test('scope, constraints, aggressive mode and the time for it reach the planne
     scope: asked.scope,
     constraints: asked.nodeConstraints,
     aggressive: asked.aggressiveModeConfig,
+    surgeSingleReplicas: true,
     timeBudgetMs: 2_000,
   });
   t.equal(timeout, 2_000);

@@ -70,6 +70,8 @@ export const generatePlans = (o: {
   readonly isEnabled: () => boolean;
   /** Milliseconds that the planner may search. */
   readonly timeBudgetMs: number;
+  /** Whether a Deployment without the surge annotation gets it. */
+  readonly surgeByDefault: boolean;
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -195,6 +197,7 @@ export const generatePlans = (o: {
             seed: SEED,
             timeBudgetMs: Math.min(o.timeBudgetMs, timeout),
             planName: planNameFor(claim),
+            surgeSingleReplicas: o.surgeByDefault,
             ...(scope ? { scope } : {}),
             ...(nodeConstraints ? { constraints: nodeConstraints } : {}),
             ...(aggressiveModeConfig ? { aggressive: aggressiveModeConfig } : {}),

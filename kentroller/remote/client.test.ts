@@ -69,6 +69,7 @@ const question = (size = 0) => ({
   timeBudgetMs: 50,
   planName: 'p',
   constraints: { maxNodes: 3 },
+  surgeSingleReplicas: true,
 });
 
 const connectTo = (port: number) =>
@@ -108,7 +109,10 @@ t.test('the question carries the whole cluster, and the answer becomes a plan', 
     200_000,
     'larger than what gRPC allows by itself',
   );
-  t.same(JSON.parse(String(seen?.request.constraints)), { nodeConstraints: { maxNodes: 3 } });
+  t.same(JSON.parse(String(seen?.request.constraints)), {
+    nodeConstraints: { maxNodes: 3 },
+    surgeSingleReplicas: true,
+  });
   t.match(seen?.request, { planName: 'p', seed: 7, nowMs: 1000, timeBudgetMs: 50 });
 });
 

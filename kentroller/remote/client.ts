@@ -138,13 +138,14 @@ export const connectPlanner = (o: {
 
   const planning: Planning = async (question, timeoutMs, signal) => {
     const deadline = Date.now() + timeoutMs;
-    const { scope, constraints: nodeConstraints, aggressive: aggressiveModeConfig, moveWeight } = question;
+    const { scope, constraints: nodeConstraints, aggressive: aggressiveModeConfig } = question;
+    const { moveWeight, surgeSingleReplicas } = question;
     const request: PlanRequest = {
       clusterId: o.clusterId,
       planName: question.planName,
       snapshot: json(question.snapshot),
       catalogue: json(question.catalogue),
-      constraints: json({ scope, nodeConstraints, aggressiveModeConfig, moveWeight }),
+      constraints: json({ scope, nodeConstraints, aggressiveModeConfig, moveWeight, surgeSingleReplicas }),
       nowMs: question.now,
       timeBudgetMs: question.timeBudgetMs ?? 0,
       seed: question.seed,
