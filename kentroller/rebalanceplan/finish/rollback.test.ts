@@ -1,0 +1,99 @@
+import * as make from '../../testing/builders.ts';
+import {
+  ADD,
+  attempts,
+  BLUE,
+  CORDONED,
+  canceled,
+  checkCases,
+  DELETE,
+  draining,
+  RESERVED,
+} from '../../testing/decisions.ts';
+import { LOCK_KEEPS } from '../state/labels.ts';
+
+/** Decisions about plans that failed, were canceled or deleted. */
+
+checkCases([
+  [
+    'a failed creation unlocks and takes back what it made',
+    make.plan({ ...DELETE, ...ADD }, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
+    {
+      nodeClaims: new Map([
+        ...BLUE.nodeClaims,
+        [
+          'green',
+          make.nodeClaim('green', {
+            labels: make.madeBy('plan'),
+            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+          }),
+        ],
+      ]),
+      nodes: BLUE.nodes,
+    },
+    ['unlock node-blue', 'delete-claim green'],
+  ],
+  [
+    'a lock that was there before stays after a failure',
+    make.plan(DELETE, { failurePhase: 'Creation', failureReason: 'x' }),
+    { ...BLUE, nodes: new Map([['blue', make.locked('blue', { annotations: { [LOCK_KEEPS]: 'true' } })]]) },
+    ['unlock node-blue keeps'],
+  ],
+  [
+    'a failed deletion opens old and new nodes',
+    make.plan(
+      { ...DELETE, ...ADD },
+      { failurePhase: 'Deletion', failureReason: 'x', ...attempts({ status: 'Success' }) },
+    ),
+    {
+      nodeClaims: new Map([...BLUE.nodeClaims, ['green', make.nodeClaim('green')]]),
+      nodes: new Map([
+        ['blue', CORDONED],
+        ['green', RESERVED],
+      ]),
+    },
+    ['uncordon node-blue', 'release node-green', 'unlock node-blue'],
+  ],
+  [
+    'with nothing left to take back it has failed',
+    make.plan(DELETE, { failurePhase: 'Deletion', failureReason: 'x' }),
+    {},
+    ['finish Failed'],
+  ],
+  [
+    'a plan deleted while it runs is taken back',
+    { ...make.plan(DELETE), metadata: { ...make.plan().metadata, deletionTimestamp: make.ago(1) } },
+    BLUE,
+    ['fail Creation Canceled'],
+  ],
+  [
+    'a plan that is canceled while it orders is taken back',
+    canceled(make.plan({ ...DELETE, ...ADD })),
+    BLUE,
+    ['fail Creation Canceled'],
+  ],
+  [
+    'while it drains its nodes are opened again',
+    canceled(make.plan(DELETE, draining(), 'PinsReady')),
+    BLUE,
+    ['fail Deletion Canceled'],
+  ],
+  [
+    'once its nodes are gone it is carried to its end',
+    canceled(make.plan(DELETE, {}, 'NodesDeleted')),
+    {},
+    ['finish Done'],
+  ],
+  [
+    'a plan that is out of time fails in the phase it is in',
+    make.plan(DELETE, { startTime: make.ago(3601) }, 'SavingsValidated'),
+    BLUE,
+    ['fail Deletion FailureReasonTimeout'],
+  ],
+  [
+    'the finalizer of an ended plan is removed',
+    make.plan(DELETE, { state: 'Done' }),
+    {},
+    ['remove-finalizer'],
+  ],
+]);
