@@ -34,6 +34,40 @@ checkCases([
     ['unlock node-blue', 'delete-claim green'],
   ],
   [
+    'a failed creation is not over while a NodeClaim is being deleted',
+    make.plan({ ...DELETE, ...ADD }, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
+    {
+      nodeClaims: new Map([
+        [
+          'green',
+          make.nodeClaim('green', {
+            labels: make.madeBy('plan'),
+            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+            deletionTimestamp: make.ago(1),
+          }),
+        ],
+      ]),
+    },
+    [],
+  ],
+  [
+    'a failed creation leaves a NodeClaim that was released, and those of other plans',
+    make.plan(ADD, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
+    {
+      nodeClaims: new Map([
+        ['green', make.nodeClaim('green', { labels: make.madeBy('plan') })],
+        [
+          'theirs',
+          make.nodeClaim('theirs', {
+            labels: make.madeBy('other'),
+            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+          }),
+        ],
+      ]),
+    },
+    ['finish Failed'],
+  ],
+  [
     'a lock that was there before stays after a failure',
     make.plan(DELETE, { failurePhase: 'Creation', failureReason: 'x' }),
     { ...BLUE, nodes: new Map([['blue', make.locked('blue', { annotations: { [LOCK_KEEPS]: 'true' } })]]) },
