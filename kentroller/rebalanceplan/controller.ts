@@ -18,11 +18,11 @@ import type { Step } from './state/step.ts';
 import { SKIPPED } from './writes/writer.ts';
 
 const PARALLEL_WRITES = 10;
-/** Until the next pass after steps, for changes that no watched object shows. */
+/** Delay of the next pass after steps, for changes that no watched object shows. */
 const AFTER_STEPS_MS = 300;
 const FIRST_BACKOFF_MS = 1_000;
 const LONGEST_BACKOFF_MS = 15_000;
-/** Between passes over a plan with spec.execute false, which may expire. */
+/** Delay of the next pass over a plan with spec.execute false, which may expire meanwhile. */
 const NOT_EXECUTED_MS = 60_000;
 
 /** Steps that are logged and not recorded as events. */
@@ -121,9 +121,8 @@ export const executePlans = (
     await client.replace(REBALANCE_PLANS, { ...plan, status }, { subresource: 'status', signal });
   };
 
-  const read = async (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> => {
-    return await getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
-  };
+  const read = (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> =>
+    getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
 
   return {
     name: 'rebalanceplan.execute',

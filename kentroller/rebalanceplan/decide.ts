@@ -20,7 +20,7 @@ import { type Decision, type FailurePhase, type Step, steps } from './state/step
 const WEBHOOK_WAIT_MS = 5_000;
 const WEBHOOK_RETRY_MS = 250;
 
-/** A cancellation counts until the removed nodes are gone; after that nothing can be undone and the plan ends as usual. */
+/** A cancellation counts until the removed nodes are gone: then nothing can be undone, and the plan ends as usual. */
 const isCanceled = (plan: RebalancePlan): boolean =>
   plan.metadata.annotations?.[CANCEL] === 'true' && !hasReached(plan, 'NodesDeleted');
 
@@ -34,7 +34,11 @@ const isEmpty = ({ spec }: RebalancePlan): boolean =>
   [spec.nodeClaimsToAdd, spec.nodeClaimsToDelete, spec.podsToMigrate].every((list) => !list?.length);
 
 /** The end of a plan that never starts; undefined when it may. */
-const endBeforeStart = ({ plan, now, limits }: ExecutionState): Decision | undefined => {
+const endBeforeStart = ({
+  plan,
+  now,
+  limits,
+}: Pick<ExecutionState, 'plan' | 'now' | 'limits'>): Decision | undefined => {
   if (isCanceled(plan)) return finish('Canceled', 'Canceled', 'The plan was canceled before it started.');
   const age = now - Date.parse(plan.metadata.creationTimestamp ?? '');
   if (limits.planExpiryMs > 0 && age > limits.planExpiryMs) {
@@ -92,7 +96,11 @@ const decideStart = (state: ExecutionState): Decision => {
 const currentPhase = (plan: RebalancePlan): FailurePhase =>
   hasReached(plan, 'SavingsValidated') ? 'Deletion' : 'Creation';
 
-const executionTimeout = ({ plan, now, limits }: ExecutionState): Step | undefined => {
+const executionTimeout = ({
+  plan,
+  now,
+  limits,
+}: Pick<ExecutionState, 'plan' | 'now' | 'limits'>): Step | undefined => {
   const since = Date.parse(plan.status?.startTime ?? '');
   if (!(now - since > limits.executionTimeoutMs)) return undefined;
   if (hasReached(plan, 'NodesDeleted')) return undefined;
@@ -106,7 +114,7 @@ const executionTimeout = ({ plan, now, limits }: ExecutionState): Step | undefin
 };
 
 /** 3. The savings check, once the added nodes are ready and before a node is removed. */
-const decideSavings = (state: ExecutionState): Decision => {
+const decideSavings = (state: Pick<ExecutionState, 'plan' | 'priceOf'>): Decision => {
   const validated = validatedSavings(state);
   const threshold = state.plan.spec.executionPolicy?.achievedSavingsPercentageThreshold;
   const achieved = validated?.projectedSavingsPercent;
@@ -166,8 +174,8 @@ const decidePins = (state: ExecutionState): Decision => {
   return steps(warn, ...(state.pins.connected ? [] : untaintSteps(state)), reached('PinsMissing', message));
 };
 
-/** Removes the finalizer of a plan that has ended, after the pods that a stale cache did not show as detached before. */
-const decideRelease = (state: ExecutionState): Decision => {
+/** Removes the finalizer of a plan that has ended; pods that a stale cache showed late as detached come first. */
+const decideRelease = (state: Pick<ExecutionState, 'plan' | 'surge'>): Decision => {
   if (!hasFinalizer(state)) return steps();
   const reattach = reattachSteps(state);
   if (reattach.length > 0) return steps(...reattach);

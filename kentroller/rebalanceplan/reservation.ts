@@ -5,8 +5,8 @@ import type { ExecutionState } from './state/state.ts';
 import type { Step } from './state/step.ts';
 
 /**
- * The reservation of the nodes that a plan adds: a taint that only pinned pods tolerate, and do-not-disrupt, which keeps
- * Karpenter away while the nodes are still empty.
+ * The reservation of the nodes that a plan adds: a taint that only pinned pods tolerate, and do-not-disrupt, which
+ * keeps Karpenter away while they are still empty.
  */
 
 type ReleaseStep = Step & { readonly kind: 'release' };
@@ -16,7 +16,7 @@ type PinsState = Pick<ExecutionState, 'pins' | 'limits'>;
 const isTainted = (node: Node | undefined): boolean =>
   node?.spec?.taints?.some((t) => t.key === PREPARING_TAINT) ?? false;
 
-/** Ends the reservation of the added nodes; do-not-disrupt stays where the planned claim or its NodePool asks for it. */
+/** Ends the reservation; do-not-disrupt stays where the planned claim or its NodePool asks for it. */
 export const releaseSteps = ({ plan, nodeClaims, nodes, nodePools }: NodesState): readonly ReleaseStep[] =>
   (plan.spec.nodeClaimsToAdd ?? []).flatMap((planned): ReleaseStep[] => {
     const claim = currentClaim(plan, planned.metadata.name);

@@ -2,11 +2,12 @@ import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalan
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
+import { podName } from '../../../api/pods.ts';
 import { overLimits } from '../../../planner/cluster/nodepoollimits.ts';
 import { unmigratableFailure } from '../drain/livemigration.ts';
 import type { AttemptRef } from '../state/attemptref.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { attemptsOf } from '../state/status.ts';
+import { attemptsOf, hasOrdered } from '../state/status.ts';
 import { type Decision, type Step, steps } from '../state/step.ts';
 import { alternativesOf, nextAlternative, offeringsOf } from './alternatives.ts';
 import { attemptName, buildNodeClaim } from './nodeclaim.ts';
@@ -81,7 +82,7 @@ const EVENT_LATENESS_MS = 3_000;
 
 /** Fails an attempt whose NodeClaim is gone; undefined while Karpenter's reason may still arrive. */
 const lostAttemptStep = (
-  state: ExecutionState,
+  state: Pick<ExecutionState, 'claimFailures' | 'now'>,
   planned: NodeClaimToAdd,
   last: CreationAttempt,
 ): Step | undefined => {
@@ -147,8 +148,11 @@ const attemptSteps = (state: ExecutionState, planned: NodeClaimToAdd): readonly 
 const isInitialized = (claim: NodeClaim): boolean =>
   claim.status?.conditions?.some((c) => c.type === 'Initialized' && c.status === 'True') ?? false;
 
-/** Deletes NodeClaims that the plan does not use. Pods on a node that never joined go first: Karpenter can't evict them. */
-export const withdrawClaims = (state: ExecutionState, claimNames: readonly string[]): readonly Step[] =>
+/** Deletes NodeClaims that the plan does not use; first the pods on a node that never joined, which nobody evicts. */
+export const withdrawClaims = (
+  state: Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods'>,
+  claimNames: readonly string[],
+): readonly Step[] =>
   claimNames.flatMap((name): Step[] => {
     const claim = state.nodeClaims.get(name);
     if (!claim || claim.metadata.deletionTimestamp) return [];
@@ -162,7 +166,7 @@ export const withdrawClaims = (state: ExecutionState, claimNames: readonly strin
         namespace: pod.metadata.namespace ?? '',
         uid: pod.metadata.uid ?? '',
         reason: 'PodRescued',
-        message: `Pod ${pod.metadata.namespace}/${pod.metadata.name} is deleted from node ${node?.metadata.name}, which never joined`,
+        message: `Pod ${podName(pod)} is deleted from node ${node?.metadata.name}, which never joined`,
       }));
     }
     return [
@@ -178,7 +182,7 @@ export const withdrawClaims = (state: ExecutionState, claimNames: readonly strin
 
 /** Fails a plan before it orders a machine when it touches a static NodePool, whose number of nodes Karpenter keeps. */
 const staticFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): Step | undefined => {
-  if (Object.keys(state.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
+  if (hasOrdered(state.plan)) return undefined;
   const touched = [
     ...planned.map((p) => p.metadata.labels?.[KARPENTER_NODEPOOL]),
     ...(state.plan.spec.nodeClaimsToDelete ?? []).map(
@@ -196,7 +200,7 @@ const staticFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]
 
 /** Fails a plan before it orders a machine when the NodePools' limits do not allow all added nodes at once. */
 const limitFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): Step | undefined => {
-  if (Object.keys(state.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
+  if (hasOrdered(state.plan)) return undefined;
   const green = new Map((state.plan.status?.savings?.greenNodes ?? []).map((node) => [node.name, node]));
   for (const [name, pool] of state.nodePools) {
     const adds = planned
@@ -222,8 +226,8 @@ export const decideCreation = (state: ExecutionState): Decision => {
     .flatMap((p) => attemptsOf(state.plan, p.metadata.name))
     .filter((a) => a.status === 'Failed')
     .map((a) => a.nodeClaimName);
-  const cleaning = withdrawClaims(state, failed);
-  if (next.length > 0 || cleaning.length > 0) return steps(...next, ...cleaning);
+  const withdrawals = withdrawClaims(state, failed);
+  if (next.length > 0 || withdrawals.length > 0) return steps(...next, ...withdrawals);
   const isDone = planned.every((p) => attemptsOf(state.plan, p.metadata.name).at(-1)?.status === 'Success');
   if (!isDone) return { steps: [], againAfterMs: SOON_MS };
   return steps({

@@ -3,6 +3,7 @@ import type { Node, NodeClaim } from '../../../api/objects.ts';
 import { existingClaims } from '../state/claimnames.ts';
 import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
+import { hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
 
 type LockState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes'>;
@@ -37,18 +38,18 @@ const failCreation = (failureReason: string, message: string): Step => ({
  * before the first machine is ordered; later the plan goes on without it.
  */
 export const lockSteps = ({ plan, nodeClaims, nodes }: LockState): readonly Step[] => {
-  const hasBegun = Object.keys(plan.status?.nodesCreation ?? {}).length > 0;
+  const isLate = hasOrdered(plan);
   const locks: Step[] = [];
   for (const name of existingClaims(plan)) {
     const claim = nodeClaims.get(name);
     const node = nodes.get(name);
     if (!claim) {
-      if (hasBegun) continue;
+      if (isLate) continue;
       return [failCreation('FailureReasonNodeGone', `NodeClaim ${name} is gone`)];
     }
     const disruption = disruptionReason(claim, node);
     if (disruption) {
-      if (hasBegun) continue;
+      if (isLate) continue;
       return [failCreation('FailureReasonNodeDisrupted', disruption)];
     }
     if (!node || node.metadata.annotations?.[LOCKED_BY] === plan.metadata.name) continue;

@@ -8,7 +8,7 @@ import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf } from '../state/status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from '../state/step.ts';
 import { drainSince, liveMigrationSteps } from './livemigration.ts';
-import { mandatoryPods } from './livemigrationpods.ts';
+import { mandatoryPods, type PodsState } from './livemigrationpods.ts';
 import { pendingPodsOnKeptNodes } from './podsonkeptnodes.ts';
 import { reattachSteps, surgeSteps } from './surge.ts';
 
@@ -21,7 +21,7 @@ interface DrainResult {
   readonly isDone: boolean;
 }
 
-const deleteClaimSteps = (state: ExecutionState, claim: string): readonly Step[] => {
+const deleteClaimSteps = (state: Pick<ExecutionState, 'nodeClaims'>, claim: string): readonly Step[] => {
   const object = state.nodeClaims.get(claim);
   if (!object || object.metadata.deletionTimestamp) return [];
   return [
@@ -36,13 +36,13 @@ const deleteClaimSteps = (state: ExecutionState, claim: string): readonly Step[]
 };
 
 /** Pods of a node that may be evicted or deleted: all but those that may only be migrated live. */
-const evictablePods = (state: ExecutionState, claim: string): readonly Pod[] => {
+const evictablePods = (state: PodsState, claim: string): readonly Pod[] => {
   const mandatory = new Set(mandatoryPods(state, claim));
   return (state.pods.get(claim) ?? []).filter((pod) => !mandatory.has(pod));
 };
 
 /** Deletes the pods that could not be evicted in time, with their grace period; for plans with aggressiveEviction. */
-const forceDeleteSteps = (state: ExecutionState, claim: string): readonly Step[] =>
+const forceDeleteSteps = (state: PodsState, claim: string): readonly Step[] =>
   evictablePods(state, claim)
     .filter(isReschedulable)
     .map((pod) => ({
@@ -55,7 +55,7 @@ const forceDeleteSteps = (state: ExecutionState, claim: string): readonly Step[]
     }));
 
 const timeoutSteps = (
-  state: ExecutionState,
+  state: PodsState & Pick<ExecutionState, 'now' | 'limits'>,
   claim: string,
   node: Node,
   since: number,
@@ -232,7 +232,12 @@ export const drainAndDelete = (state: ExecutionState): Decision => {
   });
 };
 
-const lookAgainAfter = ({ evictionRetryAt, unscheduledPods, pins, now }: ExecutionState): number => {
+const lookAgainAfter = ({
+  evictionRetryAt,
+  unscheduledPods,
+  pins,
+  now,
+}: Pick<ExecutionState, 'evictionRetryAt' | 'unscheduledPods' | 'pins' | 'now'>): number => {
   const retries = [...evictionRetryAt.values()].filter((at) => at > now);
   // No watch reports that the pinner connects or leaves.
   const soon = unscheduledPods.length > 0 || !pins.connected ? SOON_MS : LOOK_AGAIN_MS;

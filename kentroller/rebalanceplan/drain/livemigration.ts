@@ -6,9 +6,16 @@ import type { Pod } from '../../../api/objects.ts';
 import { isTerminating, podName } from '../../../api/pods.ts';
 import { currentClaim } from '../state/claimnames.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { deletionEventsOf } from '../state/status.ts';
+import { deletionEventsOf, hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
-import { entriesOf, hasOptedOut, isServed, mandatoryPods, notMigratableReason } from './livemigrationpods.ts';
+import {
+  entriesOf,
+  hasOptedOut,
+  isServed,
+  type MigrationState,
+  mandatoryPods,
+  notMigratableReason,
+} from './livemigrationpods.ts';
 import { type Progress, progressOf } from './livemigrationprogress.ts';
 
 const LONGEST_NAME = 253;
@@ -27,7 +34,7 @@ export const migrationPlanName = (plan: string, claim: string): string => {
 };
 
 const buildMigration = (
-  state: ExecutionState,
+  state: Pick<ExecutionState, 'plan' | 'nodes'>,
   claim: string,
   pods: readonly (readonly [Pod, PodToMigrate])[],
 ): RebalanceMigrationPlan => {
@@ -76,7 +83,7 @@ const recordStep = (
 });
 
 /** Fails the plan: pods that may only be migrated live are still on the node. */
-const failMandatory = (state: ExecutionState, claim: string, reason: string): Step => ({
+const failMandatory = (state: Pick<ExecutionState, 'nodes'>, claim: string, reason: string): Step => ({
   kind: 'fail',
   phase: 'Deletion',
   failureReason: 'FailureReasonLiveMigrationFailed',
@@ -84,7 +91,7 @@ const failMandatory = (state: ExecutionState, claim: string, reason: string): St
   message: `Pods of node ${state.nodes.get(claim)?.metadata.name} that must be migrated were not: ${reason}. Look at the live migration provider, or let the plan evict them (policy Optional).`,
 });
 
-const requestMigration = (state: ExecutionState, claim: string): readonly Step[] | undefined => {
+const requestMigration = (state: MigrationState, claim: string): readonly Step[] | undefined => {
   const entries = [...entriesOf(state, claim)].filter(([pod]) => !isTerminating(pod));
   const able: (readonly [Pod, PodToMigrate])[] = [];
   for (const [pod, entry] of entries) {
@@ -114,9 +121,9 @@ const withdrawStep = (migration: RebalanceMigrationPlan, message: string): Step 
   message,
 });
 
-/** What is wrong with a migration that has begun; undefined while it may still succeed. */
+/** Why a requested migration has failed; undefined while it may still succeed. */
 const failureOf = (
-  state: ExecutionState,
+  state: Pick<ExecutionState, 'migration' | 'now'>,
   migration: RebalanceMigrationPlan | undefined,
   progress: Progress,
   since: number,
@@ -138,7 +145,7 @@ const failureOf = (
 };
 
 const trackMigration = (
-  state: ExecutionState,
+  state: MigrationState & Pick<ExecutionState, 'now'>,
   claim: string,
   events: readonly DeletionEvent[],
 ): readonly Step[] => {
@@ -172,7 +179,10 @@ const trackMigration = (
  * Live migration of a cordoned node's pods, before any is evicted: its next steps, empty while the provider works,
  * undefined once the remaining pods may be evicted.
  */
-export const liveMigrationSteps = (state: ExecutionState, claim: string): readonly Step[] | undefined => {
+export const liveMigrationSteps = (
+  state: MigrationState & Pick<ExecutionState, 'now'>,
+  claim: string,
+): readonly Step[] | undefined => {
   const events = deletionEventsOf(state.plan, claim);
   const end = events.findLast(
     (e) => e.status === 'LiveMigrationSucceeded' || e.status === 'LiveMigrationFailed',
@@ -194,14 +204,14 @@ export const drainSince = (events: readonly DeletionEvent[]): number => {
 };
 
 /** Withdraws the requests of a failed plan that have not ended. */
-export const withdrawMigrationSteps = (state: ExecutionState): readonly Step[] =>
+export const withdrawMigrationSteps = (state: Pick<ExecutionState, 'migration'>): readonly Step[] =>
   [...state.migration.plans.values()]
     .filter((m) => !m.metadata.deletionTimestamp && progressOf(m).open.length > 0)
     .map((m) => withdrawStep(m, `Withdrawing RebalanceMigrationPlan ${m.metadata.name}: its plan failed`));
 
 /** Fails a plan before it orders a machine when a pod may only be migrated live and no provider serves its node. */
-export const unmigratableFailure = (state: ExecutionState): Step | undefined => {
-  if (Object.keys(state.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
+export const unmigratableFailure = (state: MigrationState): Step | undefined => {
+  if (hasOrdered(state.plan)) return undefined;
   for (const { nodeClaimName } of state.plan.spec.nodeClaimsToDelete ?? []) {
     const node = state.nodes.get(nodeClaimName);
     const [pod] = mandatoryPods(state, nodeClaimName);

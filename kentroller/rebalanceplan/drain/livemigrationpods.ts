@@ -5,8 +5,11 @@ import { controllerOf, isDrainable, isTerminating, podName } from '../../../api/
 import { currentClaim } from '../state/claimnames.ts';
 import type { ExecutionState } from '../state/state.ts';
 
+export type PodsState = Pick<ExecutionState, 'plan' | 'nodes' | 'pods'>;
+export type MigrationState = PodsState & Pick<ExecutionState, 'migration'>;
+
 /** The plan's entry for each pod of a node: the one of its name, else an unused one of the same owner. */
-export const entriesOf = (state: ExecutionState, claim: string): ReadonlyMap<Pod, PodToMigrate> => {
+export const entriesOf = (state: PodsState, claim: string): ReadonlyMap<Pod, PodToMigrate> => {
   const node = state.nodes.get(claim)?.metadata.name;
   const pods = (state.pods.get(claim) ?? []).filter(isDrainable);
   const entries = (state.plan.spec.podsToMigrate ?? []).filter((e) => e.srcNode === node);
@@ -24,13 +27,13 @@ export const entriesOf = (state: ExecutionState, claim: string): ReadonlyMap<Pod
 };
 
 /** Pods of a node that may only be migrated live, and are never evicted. */
-export const mandatoryPods = (state: ExecutionState, claim: string): readonly Pod[] =>
+export const mandatoryPods = (state: PodsState, claim: string): readonly Pod[] =>
   [...entriesOf(state, claim)]
     .filter(([pod, entry]) => entry.policy === 'Mandatory' && !isTerminating(pod))
     .map(([pod]) => pod);
 
 /** Whether a live migration provider serves the node. */
-export const isServed = (state: ExecutionState, node: Node | undefined): boolean => {
+export const isServed = (state: Pick<ExecutionState, 'migration'>, node: Node | undefined): boolean => {
   if (state.migration.mode === 'always') return true;
   return state.migration.mode === 'auto' && node?.metadata.labels?.[LIVE_MIGRATION] === 'true';
 };
@@ -42,7 +45,7 @@ export const hasOptedOut = (pod: Pod): boolean =>
 
 /** Why a pod can't be migrated live; undefined when it can. */
 export const notMigratableReason = (
-  state: ExecutionState,
+  state: MigrationState,
   claim: string,
   pod: Pod,
   entry: PodToMigrate,

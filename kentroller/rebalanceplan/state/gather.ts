@@ -48,17 +48,15 @@ const openAttempts = (plan: RebalancePlan): readonly string[] =>
     return last && last.status !== 'Failed' ? [last.nodeClaimName] : [];
   });
 
-/** The object from the API server, for one that was created a moment ago and that the cache does not show yet. */
-const confirm = async <T extends KubeObject>(
+/** The object from the API server: the cache may not show yet what was created a moment ago. */
+const readFromServer = <T extends KubeObject>(
   client: KubeClient,
   resource: Resource<T>,
   name: string,
   signal: AbortSignal,
-): Promise<T | undefined> => {
-  return getOrUndefined(client.get(resource, { name }, { signal }));
-};
+): Promise<T | undefined> => getOrUndefined(client.get(resource, { name }, { signal }));
 
-/** Why Karpenter deleted a NodeClaim, from its events: of a claim that the cloud refuses nothing else is left. */
+/** Why Karpenter deleted a NodeClaim, from its events: nothing else is left of one that the cloud refused. */
 const failureOf = async (
   client: KubeClient,
   name: string,
@@ -86,7 +84,7 @@ const unscheduledPodsOf = (caches: Caches, plan: RebalancePlan): readonly Pod[] 
     .filter((pod) => !pod.spec.nodeName && !isGated(pod) && !pod.metadata.deletionTimestamp);
 };
 
-/** Nodes of each NodePool, by its name. */
+/** Number of nodes of each NodePool, and of those disrupted. */
 const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim) => Node | undefined) => {
   const pools = new Map<string, { node: Node; claim: NodeClaim }[]>();
   for (const claim of claims) {
@@ -98,7 +96,7 @@ const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim
   return new Map([...pools].map(([name, nodes]) => [name, countNodes(nodes)]));
 };
 
-/** USD per hour of all nodes that Karpenter manages: those with a capacity type. */
+/** USD per hour of all nodes that Karpenter manages, which have a capacity type; undefined when a price is unknown. */
 const clusterHourly = (nodes: readonly Node[], priceOf: ExecutionState['priceOf']): number | undefined => {
   let sum = 0;
   for (const { metadata } of nodes) {
@@ -125,16 +123,17 @@ const migrationsOf = async (
   plan: RebalancePlan,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, RebalanceMigrationPlan>> => {
-  const found = new Map<string, RebalanceMigrationPlan>();
+  const own = new Map<string, RebalanceMigrationPlan>();
   for (const migration of caches.migrations.list()) {
     const isOwn = migration.metadata.ownerReferences?.some((o) => o.uid === plan.metadata.uid);
-    if (isOwn) found.set(migration.metadata.name, migration);
+    if (isOwn) own.set(migration.metadata.name, migration);
   }
   for (const name of openMigrations(plan)) {
-    const migration = found.get(name) ?? (await confirm(client, REBALANCE_MIGRATION_PLANS, name, signal));
-    if (migration) found.set(name, migration);
+    const migration =
+      own.get(name) ?? (await readFromServer(client, REBALANCE_MIGRATION_PLANS, name, signal));
+    if (migration) own.set(name, migration);
   }
-  return found;
+  return own;
 };
 
 /** Reads all facts that the next steps of a plan are decided from. */
@@ -157,7 +156,7 @@ export const gather = async (
   const claimFailures = new Map<string, string>();
   for (const name of openAttempts(plan)) {
     if (nodeClaims.has(name)) continue;
-    const claim = await confirm(client, NODE_CLAIMS, name, signal);
+    const claim = await readFromServer(client, NODE_CLAIMS, name, signal);
     const failure = claim ? undefined : await failureOf(client, name, signal);
     if (claim) nodeClaims.set(name, claim);
     if (failure) claimFailures.set(name, failure);

@@ -10,7 +10,7 @@ import { until } from '../../../kube/testing/until.ts';
 import { gatherSurge } from './gathersurge.ts';
 import { DETACHED_BY, detachedBy } from './surgerecord.ts';
 
-/** Which pods get a successor before they are evicted, with Deployments and ReplicaSets of Kubernetes' own controllers. */
+/** Surge facts of Deployments and ReplicaSets that Kubernetes' own controllers run. */
 
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');

@@ -22,6 +22,10 @@ export const reachedAt = (plan: RebalancePlan, phase: Phase): number | undefined
   return time === undefined ? undefined : Date.parse(time);
 };
 
+/** True once the plan has ordered its first machine. */
+export const hasOrdered = (plan: RebalancePlan): boolean =>
+  Object.keys(plan.status?.nodesCreation ?? {}).length > 0;
+
 export const attemptsOf = (plan: RebalancePlan, planned: string): readonly CreationAttempt[] =>
   plan.status?.nodesCreation?.[planned]?.attempts ?? [];
 

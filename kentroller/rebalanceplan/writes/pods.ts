@@ -7,7 +7,7 @@ import { deleteIfThere, SKIPPED, type StepOf, type Writer, writeIfThere } from '
 
 /** Writes to pods: eviction, deletion and surge. */
 
-/** Evicts a pod. The pinner is checked again, as it may have left while the evictions before this one took their time. */
+/** Evicts a pod. The pinner is checked again: it may have left while earlier evictions took their time. */
 export const evictPod = async (
   w: Writer,
   state: Parameters<typeof areEvictionsPaused>[0] & Pick<ExecutionState, 'plan'>,
