@@ -16,9 +16,9 @@ import { decide } from './decide.ts';
 /** Decisions before the start, at the savings check and about pins and the webhook. */
 
 checkCases([
-  ['a plan that is canceled before it starts is over', canceled(PENDING), {}, ['finish Canceled']],
+  ['a plan that is canceled before its start ends', canceled(PENDING), {}, ['finish Canceled']],
   [
-    'a plan that nobody lets go expires',
+    'a plan with spec.execute false expires',
     {
       ...PENDING,
       metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) },
@@ -28,13 +28,13 @@ checkCases([
     ['finish Expired'],
   ],
   [
-    'so does one that may not start for so long',
+    'a plan that waits for a node expires too',
     { ...PENDING, metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) } },
     { claimsInUse: new Set(['blue']) },
     ['finish Expired'],
   ],
   [
-    'unless it may wait for ever',
+    'with planExpiry 0 no plan expires',
     {
       ...PENDING,
       metadata: { ...PENDING.metadata, creationTimestamp: make.ago(86_401) },
@@ -45,13 +45,13 @@ checkCases([
   ],
   ['a plan that changes nothing is skipped', { ...make.plan(), status: {} }, {}, ['finish Skipped']],
   [
-    'a plan that is not to be executed waits',
+    'a plan with spec.execute false waits',
     { ...PENDING, spec: { execute: false } },
     {},
     ['wait-to-start NotExecuted'],
   ],
   [
-    'a plan whose node another one uses waits',
+    'a plan that shares a node with a running plan waits',
     PENDING,
     { claimsInUse: new Set(['blue']) },
     ['wait-to-start NodeInUse'],
@@ -62,21 +62,16 @@ checkCases([
     { clusterNodes: { total: 10, unready: 5 } },
     ['wait-to-start ClusterUnhealthy'],
   ],
-  ['three unready nodes are no halt', PENDING, { clusterNodes: { total: 4, unready: 3 } }, ['start']],
+  ['three unready nodes halt no plan', PENDING, { clusterNodes: { total: 4, unready: 3 } }, ['start']],
+  ['a plan is prepared before it starts', { ...PENDING, metadata: { name: 'plan' } }, {}, ['prepare']],
   [
-    'a plan notes what stands where before it starts',
-    { ...PENDING, metadata: { name: 'plan' } },
-    {},
-    ['prepare'],
-  ],
-  [
-    'a plan without a threshold goes on',
+    'without a threshold the savings are accepted',
     make.plan(ADD, { savings: SAVINGS, ...attempts({ status: 'Success' }) }, 'NodesCreated'),
     {},
     ['advance SavingsValidated'],
   ],
   [
-    'savings below the threshold end the plan',
+    'savings below the threshold fail the plan',
     make.plan(
       { ...ADD, executionPolicy: { achievedSavingsPercentageThreshold: '40' } },
       { savings: SAVINGS, ...attempts({ status: 'Success' }) },
@@ -98,10 +93,20 @@ checkCases([
     { priceOf: () => 0.15 },
     ['advance SavingsValidated'],
   ],
-  ['no pods, no pins to wait for', make.plan(DELETE, {}, 'SavingsValidated'), {}, ['advance PinsReady']],
-  ['a pinner that knows all pins', make.plan(MOVE, {}, 'SavingsValidated'), {}, ['advance PinsReady']],
   [
-    'a pinner that has not answered is waited for',
+    'a plan without pods waits for no pins',
+    make.plan(DELETE, {}, 'SavingsValidated'),
+    {},
+    ['advance PinsReady'],
+  ],
+  [
+    'pins that the pinner acknowledged are ready',
+    make.plan(MOVE, {}, 'SavingsValidated'),
+    {},
+    ['advance PinsReady'],
+  ],
+  [
+    'a pinner that has not acknowledged is waited for',
     make.plan(MOVE, {}, 'SavingsValidated'),
     { pins: { connected: true, goneForMs: 0, acknowledged: false } },
     [],
@@ -113,13 +118,13 @@ checkCases([
     ['advance PinsReady'],
   ],
   [
-    'a webhook that is not live yet is waited for a moment',
+    'a webhook that is not live is waited for',
     make.plan(MOVE, {}, 'SavingsValidated'),
     { webhook: { isLive: false, reason: 'no pin' }, now: make.NOW - 4_000 },
     [],
   ],
   [
-    'a webhook that is not live in time is gone without',
+    'after the wait the plan goes on without the webhook',
     make.plan(MOVE, {}, 'SavingsValidated'),
     { webhook: { isLive: false, reason: 'no pin' } },
     ['advance PinsReady'],
@@ -135,26 +140,26 @@ const HEALTH: readonly (readonly [number, number, string])[] = [
   [100, 46, 'wait-to-start'],
 ];
 for (const [total, unready, expected] of HEALTH) {
-  t.test(`with ${unready} of ${total} nodes unready a new plan comes to ${expected}`, async (t) => {
+  t.test(`with ${unready} of ${total} nodes unready a new plan is at ${expected}`, async (t) => {
     const [step] = decide(make.executionState(PENDING, { ...BLUE, clusterNodes: { total, unready } })).steps;
     t.equal(step?.kind, expected);
   });
 }
 
-t.test('a plan that starts tells what the budgets of its NodePools allow', async (t) => {
+t.test('a plan that starts reports the disruption budgets of its NodePools', async (t) => {
   const [step] = decide(
     make.executionState(PENDING, { ...BLUE, poolNodes: new Map([['general', { total: 7, disrupted: 2 }]]) }),
   ).steps;
   t.match(step, { kind: 'start', budgets: [{ nodePoolName: 'general', allowedDisruptions: 5 }] });
 });
 
-t.test('a plan that goes on without the webhook says so and why', async (t) => {
+t.test('the condition says why the webhook is not live', async (t) => {
   const webhook = { isLive: false, reason: 'a pod came back without a pin' };
   const [step] = decide(make.executionState(make.plan(MOVE, {}, 'SavingsValidated'), { webhook })).steps;
   t.match(step, { kind: 'advance', reason: 'WebhookNotLive', message: /a pod came back without a pin/ });
 });
 
-t.test('the same world gives the same steps', async (t) => {
+t.test('the same state gives the same steps', async (t) => {
   const state = make.executionState(make.plan({ ...DELETE, ...ADD }), BLUE);
   t.same(decide(state), decide(state));
 });

@@ -14,7 +14,7 @@ checkCases([
     ['lock node-blue'],
   ],
   [
-    'a lock of its user stays when ours goes',
+    'do-not-disrupt of a user is to stay',
     make.plan(DELETE),
     {
       ...BLUE,
@@ -24,9 +24,9 @@ checkCases([
     },
     ['lock node-blue keeps'],
   ],
-  ['a node that is gone ends the plan', make.plan(DELETE), {}, ['fail Creation FailureReasonNodeGone']],
+  ['a missing NodeClaim fails the plan', make.plan(DELETE), {}, ['fail Creation FailureReasonNodeGone']],
   [
-    'so does a node that Karpenter is disrupting',
+    'a node that Karpenter disrupts fails the plan',
     make.plan(DELETE),
     {
       ...BLUE,
@@ -48,61 +48,61 @@ checkCases([
     ['create-claim green m5.large'],
   ],
   [
-    'one known to be unavailable is passed over',
+    'an unavailable alternative is passed over',
     make.plan(ADD),
     { unavailable: [unavailable('m5.large')] },
     ['create-claim green c5.large'],
   ],
   [
-    'with all unavailable the plan fails',
+    'a plan fails when all alternatives are unavailable',
     make.plan(ADD),
     { unavailable: [unavailable('m5.large'), unavailable('c5.large')] },
     ['fail Creation FailureReasonNodeCreateFailed'],
   ],
   [
-    'a NodePool that is gone ends the plan',
+    'a missing NodePool fails the plan',
     make.plan(ADD),
     { nodePools: new Map() },
     ['fail Creation FailureReasonNodePoolGone'],
   ],
   [
-    'limits of the NodePool end it before anything is ordered',
+    'a plan that exceeds the limits of a NodePool orders nothing',
     make.plan(ADD, { savings: SAVINGS }),
     { nodePools: new Map([['general', make.nodePool('general', { limits: { cpu: '1' } })]]) },
     ['fail Creation FailureReasonNodePoolLimit'],
   ],
   [
-    'nodes of a static NodePool are not added to',
+    'no node is added to a static NodePool',
     make.plan(ADD),
     { nodePools: new Map([['general', make.nodePool('general', { replicas: 3 })]]) },
     ['fail Creation FailureReasonStaticNodePool'],
   ],
   [
-    'nor removed',
+    'no node of a static NodePool is removed',
     make.plan(DELETE),
     { ...BLUE, nodePools: new Map([['general', make.nodePool('general', { replicas: 3 })]]) },
     ['fail Creation FailureReasonStaticNodePool'],
   ],
   [
-    'a claim that is on its way is waited for',
+    'a NodeClaim that is not ready is waited for',
     make.plan(ADD, attempts({})),
     { nodeClaims: new Map([['green', make.nodeClaim('green', {}, false)]]) },
     [],
   ],
   [
-    'the reason for a lost claim may still come',
+    "Karpenter's reason for a missing NodeClaim is waited for",
     make.plan(ADD, attempts({ timestamp: make.ago(1) })),
     {},
     [],
   ],
   [
-    'no capacity is told and remembered',
+    'a lack of capacity is recorded',
     make.plan(ADD, attempts({})),
     { claimFailures: new Map([['green', 'InsufficientCapacityError: none']]) },
     ['attempt-failed green InsufficientCapacityError'],
   ],
   [
-    'a claim deleted by hand is not a lack of capacity',
+    'a NodeClaim without a reason is no lack of capacity',
     make.plan(ADD, attempts({})),
     {},
     ['attempt-failed green the NodeClaim is gone'],
@@ -114,7 +114,7 @@ checkCases([
     ['create-claim green-attempt-2 c5.large'],
   ],
   [
-    'attempts used up end the plan',
+    'a plan fails when all alternatives were tried',
     make.plan(
       ADD,
       attempts(
@@ -135,7 +135,7 @@ checkCases([
     ['attempt-succeeded green'],
   ],
   [
-    'a machine that never joins is given up',
+    'a machine that does not join in time fails its attempt',
     make.plan(ADD, attempts({})),
     {
       nodeClaims: new Map([['green', make.nodeClaim('green', { creationTimestamp: make.ago(601) }, false)]]),
@@ -143,7 +143,7 @@ checkCases([
     ['attempt-failed green the machine did not join within 600 s'],
   ],
   [
-    'pods go off a placeholder before its claim goes',
+    'pods are deleted from a placeholder before its NodeClaim',
     make.plan(ADD, attempts({ status: 'Failed' })),
     {
       nodeClaims: new Map([['green', make.nodeClaim('green', {}, false)]]),
@@ -153,7 +153,7 @@ checkCases([
     ['create-claim green-attempt-2 c5.large', 'remove-pod web-1'],
   ],
   [
-    'when all nodes are there creation is over',
+    'creation ends when all nodes are ready',
     make.plan(ADD, attempts({ status: 'Success' })),
     {
       nodeClaims: new Map([['green', make.nodeClaim('green')]]),
@@ -163,7 +163,7 @@ checkCases([
   ],
 ]);
 
-t.test('an ordered claim is as Karpenter would have made it, reserved and guarded', async (t) => {
+t.test("a NodeClaim is like Karpenter's own, plus reservation and do-not-disrupt", async (t) => {
   const [step] = decide(make.executionState(make.plan(ADD))).steps;
   t.equal(step?.kind, 'create-claim');
   if (step?.kind !== 'create-claim') return;

@@ -15,49 +15,49 @@ import { decide } from '../decide.ts';
 
 checkCases([
   [
-    'a node is cordoned and told',
+    'a drain is recorded and the node cordoned',
     make.plan(DELETE, {}, 'PinsReady'),
     BLUE,
     ['record-deletion blue', 'cordon node-blue'],
   ],
   [
-    'a pod that leaves a node which stays goes before any node does',
+    'pods on kept nodes are evicted before any drain',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, podsOnKeptNodes: [make.pod('web-1')] },
     ['evict web-1'],
   ],
   [
-    'until it is gone its room is not free: no node begins',
+    'no drain begins while a pod on a kept node is terminating',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, podsOnKeptNodes: [make.pod('web-1', { deletionTimestamp: make.ago(1) })] },
     [],
   ],
   [
-    'one of the same name that came back since is left where it is',
+    'a new pod of the same name on a kept node stays',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, podsOnKeptNodes: [make.pod('db-0', { creationTimestamp: make.ago(-1) })] },
     ['record-deletion blue', 'cordon node-blue'],
   ],
   [
-    'one that does not go in time is gone without',
+    'a pod on a kept node that is not evicted in time stays',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, podsOnKeptNodes: [make.pod('web-1')], now: make.NOW + 700_000 },
     ['record-deletion blue', 'cordon node-blue'],
   ],
   [
-    'a budget of the NodePool holds it back',
+    'a disruption budget of the NodePool delays a drain',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, poolNodes: new Map([['general', { total: 1, disrupted: 1 }]]) },
     [],
   ],
   [
-    'a cordon that was lost is made again',
+    'a node that was uncordoned is cordoned again',
     make.plan(DELETE, draining(), 'PinsReady'),
     BLUE,
     ['cordon node-blue'],
   ],
   [
-    'its pods are evicted; DaemonSets, finished and going ones are not',
+    'pods of DaemonSets, static, ended and terminating pods are not evicted',
     make.plan(DELETE, draining(), 'PinsReady'),
     {
       ...BLUE,
@@ -86,7 +86,7 @@ checkCases([
     ['evict web-1'],
   ],
   [
-    'a pod that its budget protects is asked for later',
+    'a refused eviction is tried later',
     make.plan(DELETE, draining(), 'PinsReady'),
     {
       ...BLUE,
@@ -97,12 +97,17 @@ checkCases([
     [],
   ],
   [
-    'an empty node loses its claim',
+    'the NodeClaim of an empty node is deleted',
     make.plan(DELETE, draining(), 'PinsReady'),
     { ...BLUE, nodes: new Map([['blue', CORDONED]]) },
     ['delete-claim blue'],
   ],
-  ['a claim that is gone is told', make.plan(DELETE, draining(), 'PinsReady'), {}, ['record-deletion blue']],
+  [
+    'a NodeClaim that is gone is recorded',
+    make.plan(DELETE, draining(), 'PinsReady'),
+    {},
+    ['record-deletion blue'],
+  ],
   [
     'a drain that takes too long fails the plan',
     make.plan(DELETE, draining(601), 'PinsReady'),
@@ -111,13 +116,13 @@ checkCases([
   ],
 ]);
 
-t.test('a cluster that gets unhealthy later does not stop what runs', async (t) => {
+t.test('an unhealthy cluster does not stop a running plan', async (t) => {
   const running = make.plan(DELETE, {}, 'PinsReady');
   const state = make.executionState(running, { ...BLUE, clusterNodes: { total: 10, unready: 9 } });
   t.same(decide(state).steps.map(describeStep), ['record-deletion blue', 'cordon node-blue']);
 });
 
-t.test('so many nodes are emptied at once, and the next one when one is gone', async (t) => {
+t.test('no more nodes are drained at once than maxSimultaneousDrains', async (t) => {
   const names = ['b1', 'b2', 'b3', 'b4'];
   const begun = (...of: readonly string[]) => ({
     nodesDeletion: Object.fromEntries(

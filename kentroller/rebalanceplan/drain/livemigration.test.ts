@@ -151,7 +151,7 @@ checkMigrations([
   ],
 ]);
 
-t.test('the request says which pod goes where, and belongs to its plan', async (t) => {
+t.test('a request names pods and destinations and is owned by its plan', async (t) => {
   const [step] = decide(scene({ entries: MANDATORY })).steps;
   if (step?.kind !== 'create-migration') return t.fail('no request was made');
   const { metadata, spec } = step.migration;
@@ -164,10 +164,10 @@ t.test('the request says which pod goes where, and belongs to its plan', async (
     policy: 'Mandatory',
     options: { podUID: 'a-uid' },
   });
-  t.equal(spec.migrations[1]?.policy, 'Optional', 'where the plan says nothing');
+  t.equal(spec.migrations[1]?.policy, 'Optional', 'by default');
 });
 
-t.test('the destination is the attempt that got a machine', async (t) => {
+t.test('the destination is the last attempt', async (t) => {
   const before = scene({});
   const attempt = (nodeClaimName: string, status: 'Failed' | 'Success') => ({
     instanceType: 'm5.large',
@@ -198,7 +198,7 @@ t.test('the destination is the attempt that got a machine', async (t) => {
   });
 });
 
-t.test('a plan that fails takes its open requests back, and leaves those that ended', async (t) => {
+t.test('a failed plan withdraws its open requests and no others', async (t) => {
   const failed = (status?: RebalanceMigrationPlanStatus): readonly string[] => {
     const w = scene({ events: [DRAINING, created(10)], request: request(['a'], status) });
     const status2 = { ...w.plan.status, failurePhase: 'Deletion' as const };
@@ -209,13 +209,13 @@ t.test('a plan that fails takes its open requests back, and leaves those that en
   t.notOk(failed({ phase: 'Completed' }).includes(`withdraw ${NAME}`));
 });
 
-t.test('the history of a node that stays ends with why', async (t) => {
+t.test('the history of a node that stays ends with the reason', async (t) => {
   const w = scene({ events: FAILED_MIGRATION, entries: MANDATORY });
   const failed = { ...w.plan.status, failurePhase: 'Deletion' as const, failureMessage: 'a reason' };
   const record = { kind: 'record-deletion', claim: 'old', status: 'Failed', description: 'a reason' };
   t.match(decide({ ...w, plan: { ...w.plan, status: failed } }).steps, [record, { kind: 'uncordon' }, {}]);
-  const told = { old: { name: 'old', events: [...FAILED_MIGRATION, event('Failed', 0)] } };
-  const again = decide({ ...w, plan: { ...w.plan, status: { ...failed, nodesDeletion: told } } });
+  const recorded = { old: { name: 'old', events: [...FAILED_MIGRATION, event('Failed', 0)] } };
+  const again = decide({ ...w, plan: { ...w.plan, status: { ...failed, nodesDeletion: recorded } } });
   t.notOk(
     again.steps.some((s) => s.kind === 'record-deletion'),
     'once',
@@ -223,16 +223,16 @@ t.test('the history of a node that stays ends with why', async (t) => {
   const gone = decide({ ...w, nodeClaims: new Map(), plan: { ...w.plan, status: failed } });
   t.notOk(
     gone.steps.some((s) => s.kind === 'record-deletion'),
-    'not of a node that is gone',
+    'not for a node that is gone',
   );
 });
 
-t.test('the time to empty a node begins anew after its live migration', async (t) => {
+t.test('the drain timeout starts after the live migration', async (t) => {
   t.equal(drainSince([DRAINING]), NOW - 100_000);
   t.equal(drainSince([DRAINING, created(90), event('LiveMigrationFailed', 7)]), NOW - 7_000);
 });
 
-t.test('names of requests fit, and differ', async (t) => {
+t.test('names of requests are short enough and differ', async (t) => {
   const long = 'x'.repeat(250);
   t.equal(migrationPlanName('plan', 'node'), 'plan-node');
   t.ok(migrationPlanName(long, 'a').length <= 253);

@@ -41,7 +41,7 @@ checkMigrations([
   ],
 ]);
 
-t.test('a plan with pods that nobody can migrate orders no machine', async (t) => {
+t.test('a plan with a Mandatory pod that no provider serves orders no machine', async (t) => {
   const p = plan({
     nodeClaimsToDelete: [{ nodeClaimName: 'old' }],
     podsToMigrate: MANDATORY,

@@ -22,12 +22,12 @@ const moving = (policy?: 'Mandatory' | 'Optional'): RebalancePlan =>
   });
 
 const CASES: readonly (readonly [string, RebalancePlan, Pod | undefined, number])[] = [
-  ['a pod on a node that stays', moving(), on('stays', make.pod('web-1')), 1],
-  ['it is elsewhere by now', moving(), on('other', make.pod('web-1')), 0],
-  ['it is gone', moving(), undefined, 0],
-  ['it may only be migrated live', moving('Mandatory'), on('stays', make.pod('web-1')), 0],
+  ['a pod on a kept node', moving(), on('stays', make.pod('web-1')), 1],
+  ['a pod that is on another node now', moving(), on('other', make.pod('web-1')), 0],
+  ['a pod that is gone', moving(), undefined, 0],
+  ['a pod that may only be migrated live', moving('Mandatory'), on('stays', make.pod('web-1')), 0],
   [
-    'it waits, on no node',
+    'a pod without a node',
     make.plan({
       podsToMigrate: [{ name: 'web-1', namespace: 'shop', srcNode: '', dstNodeClaimName: 'green' }],
     }),
@@ -36,7 +36,7 @@ const CASES: readonly (readonly [string, RebalancePlan, Pod | undefined, number]
   ],
 ];
 
-t.test('pods that no drain takes along', async (t) => {
+t.test('pods on kept nodes', async (t) => {
   for (const [name, plan, pod, count] of CASES)
     t.equal(
       podsOnKeptNodesOf(plan, { podOf: () => pod, removedNodes: new Set(['goes']) }).length,
@@ -47,5 +47,5 @@ t.test('pods that no drain takes along', async (t) => {
     podOf: () => on('stays', make.pod('web-1')),
     removedNodes: new Set(['stays']),
   });
-  t.same(drained, [], 'its node is emptied: the drain takes it');
+  t.same(drained, [], 'a pod on a removed node');
 });

@@ -8,13 +8,13 @@ import type { ExecutionState } from '../state/state.ts';
 
 checkCases([
   [
-    'pods that have not come are waited for',
+    'pods that have not arrived are waited for',
     make.plan({ ...ADD, ...MOVE }, attempts({ status: 'Success' }), 'NodesDeleted'),
     { nodeClaims: new Map([['green', make.nodeClaim('green')]]), nodes: new Map([['green', RESERVED]]) },
     [],
   ],
   [
-    'a pod that waits too long for its pin opens the nodes',
+    'a pod that waits too long for its pin opens the added nodes',
     make.plan({ ...ADD, ...MOVE }, attempts({ status: 'Success' }), 'NodesDeleted'),
     {
       nodeClaims: new Map([['green', make.nodeClaim('green')]]),
@@ -24,7 +24,7 @@ checkCases([
     ['release node-green'],
   ],
   [
-    'with all pods there the nodes are opened',
+    'the added nodes are released when all pods run',
     make.plan({ ...ADD, ...MOVE }, attempts({ status: 'Success' }), 'NodesDeleted'),
     {
       nodeClaims: new Map([['green', make.nodeClaim('green')]]),
@@ -34,7 +34,7 @@ checkCases([
     ['release node-green'],
   ],
   [
-    'and the plan is done',
+    'the plan is done when all nodes are released',
     make.plan({ ...ADD, ...MOVE }, attempts({ status: 'Success' }), 'NodesDeleted'),
     {
       nodeClaims: new Map([['green', make.nodeClaim('green')]]),
@@ -45,7 +45,7 @@ checkCases([
   ],
 ]);
 
-t.test('what was achieved is measured with the prices of the machines that are there', async (t) => {
+t.test('the outcome is computed with the prices of the nodes that were launched', async (t) => {
   const labels = {
     'karpenter.sh/nodepool': 'general',
     'node.kubernetes.io/instance-type': 'm5.large',

@@ -16,7 +16,7 @@ import { LOCK_KEEPS } from '../state/labels.ts';
 
 checkCases([
   [
-    'a failed creation unlocks and takes back what it made',
+    'a failed creation unlocks its nodes and deletes its NodeClaims',
     make.plan({ ...DELETE, ...ADD }, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
     {
       nodeClaims: new Map([
@@ -68,13 +68,13 @@ checkCases([
     ['finish Failed'],
   ],
   [
-    'a lock that was there before stays after a failure',
+    'do-not-disrupt of a user stays after a failure',
     make.plan(DELETE, { failurePhase: 'Creation', failureReason: 'x' }),
     { ...BLUE, nodes: new Map([['blue', make.locked('blue', { annotations: { [LOCK_KEEPS]: 'true' } })]]) },
     ['unlock node-blue keeps'],
   ],
   [
-    'a failed deletion opens old and new nodes',
+    'a failed deletion uncordons, releases and unlocks',
     make.plan(
       { ...DELETE, ...ADD },
       { failurePhase: 'Deletion', failureReason: 'x', ...attempts({ status: 'Success' }) },
@@ -89,37 +89,37 @@ checkCases([
     ['uncordon node-blue', 'release node-green', 'unlock node-blue'],
   ],
   [
-    'with nothing left to take back it has failed',
+    'with nothing left to undo the plan ends as Failed',
     make.plan(DELETE, { failurePhase: 'Deletion', failureReason: 'x' }),
     {},
     ['finish Failed'],
   ],
   [
-    'a plan deleted while it runs is taken back',
+    'a plan that is deleted while it runs is rolled back',
     { ...make.plan(DELETE), metadata: { ...make.plan().metadata, deletionTimestamp: make.ago(1) } },
     BLUE,
     ['fail Creation Canceled'],
   ],
   [
-    'a plan that is canceled while it orders is taken back',
+    'a plan that is canceled in Creation is rolled back',
     canceled(make.plan({ ...DELETE, ...ADD })),
     BLUE,
     ['fail Creation Canceled'],
   ],
   [
-    'while it drains its nodes are opened again',
+    'a plan that is canceled in Deletion is rolled back',
     canceled(make.plan(DELETE, draining(), 'PinsReady')),
     BLUE,
     ['fail Deletion Canceled'],
   ],
   [
-    'once its nodes are gone it is carried to its end',
+    'a plan that is canceled after its nodes are gone ends as usual',
     canceled(make.plan(DELETE, {}, 'NodesDeleted')),
     {},
     ['finish Done'],
   ],
   [
-    'a plan that is out of time fails in the phase it is in',
+    'a plan that exceeds its time fails in its current phase',
     make.plan(DELETE, { startTime: make.ago(3601) }, 'SavingsValidated'),
     BLUE,
     ['fail Deletion FailureReasonTimeout'],
