@@ -127,7 +127,7 @@ t.test(
       timeBudgetMs: 1_000,
       surgeByDefault: false,
     });
-    // A time that passes a full minute between the schedule's making and now.
+    // A time that passes a full minute between the schedule's creation and now.
     const fire = fireSchedules({ ...common, clock: { now: () => Date.now() + 10 * MINUTE } });
     const running = runControllers({ controllers: [generate, fire], signal: stopping.signal, log });
     t.teardown(async () => {

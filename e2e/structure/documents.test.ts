@@ -24,7 +24,7 @@ const linksIn = (text: string): readonly string[] =>
 t.test('every file of ours that a document names is there', async (t) => {
   t.ok(documents.length > 20, `${documents.length} documents`);
   for (const document of documents) {
-    // What was true at a release stays in its history.
+    // The changelog's history names files as they were.
     if (document === 'CHANGELOG.md') continue;
     const missing = pathsIn(readFileSync(join(root, document), 'utf8')).filter(
       (path) => !existsSync(join(root, path)),
