@@ -162,7 +162,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   ...o,
 });
 
-export const madeBy = (planName: string): Record<string, string> => ({
+export const planLabels = (planName: string): Record<string, string> => ({
   [KARPENTER_NODEPOOL]: 'general',
   [PLAN]: planName,
 });

@@ -46,12 +46,12 @@ export const request = (
 ): RebalanceMigrationPlan => ({
   metadata: { name: NAME, uid: 'migration-uid', ...o },
   spec: { migrations: pods.map((podName) => ({ podName, podNamespace: 'shop' })) },
-  ...(status ? { status } : {}),
+  ...(status && { status }),
 });
 
 export const states = (of: Readonly<Record<string, string>>, phase?: string): RebalanceMigrationPlanStatus =>
   ({
-    ...(phase ? { phase } : {}),
+    ...(phase && { phase }),
     migrations: Object.fromEntries(Object.entries(of).map(([name, state]) => [name, { state }])),
   }) as RebalanceMigrationPlanStatus;
 

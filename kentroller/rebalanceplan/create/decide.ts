@@ -148,7 +148,7 @@ const attemptSteps = (state: ExecutionState, planned: NodeClaimToAdd): readonly 
 const isInitialized = (claim: NodeClaim): boolean =>
   claim.status?.conditions?.some((c) => c.type === 'Initialized' && c.status === 'True') ?? false;
 
-/** Deletes NodeClaims that the plan does not use; first the pods on a node that never joined, which nobody evicts. */
+/** Deletes NodeClaims that the plan does not use, after the pods on nodes that never joined: no kubelet ends those. */
 export const withdrawClaims = (
   state: Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods'>,
   claimNames: readonly string[],

@@ -153,7 +153,7 @@ checkMigrations([
 
 t.test('a request names pods and destinations and is owned by its plan', async (t) => {
   const [step] = decide(scene({ entries: MANDATORY })).steps;
-  if (step?.kind !== 'create-migration') return t.fail('no request was made');
+  if (step?.kind !== 'create-migration') return t.fail('no request');
   const { metadata, spec } = step.migration;
   t.match(metadata, { name: NAME, ownerReferences: [{ kind: 'RebalancePlan', uid: 'plan-uid' }] });
   t.same(spec.migrations[0], {
@@ -220,9 +220,9 @@ t.test('the history of a node that stays ends with the reason', async (t) => {
     again.steps.some((s) => s.kind === 'record-deletion'),
     'once',
   );
-  const gone = decide({ ...w, nodeClaims: new Map(), plan: { ...w.plan, status: failed } });
+  const removed = decide({ ...w, nodeClaims: new Map(), plan: { ...w.plan, status: failed } });
   t.notOk(
-    gone.steps.some((s) => s.kind === 'record-deletion'),
+    removed.steps.some((s) => s.kind === 'record-deletion'),
     'not for a node that is gone',
   );
 });

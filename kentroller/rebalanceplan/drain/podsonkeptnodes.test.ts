@@ -6,7 +6,7 @@ import { podsOnKeptNodesOf } from './podsonkeptnodes.ts';
 
 const on = (node: string | undefined, pod: Pod): Pod => ({
   ...pod,
-  spec: { ...pod.spec, ...(node ? { nodeName: node } : {}) },
+  spec: { ...pod.spec, ...(node && { nodeName: node }) },
 });
 const moving = (policy?: 'Mandatory' | 'Optional'): RebalancePlan =>
   make.plan({
@@ -16,7 +16,7 @@ const moving = (policy?: 'Mandatory' | 'Optional'): RebalancePlan =>
         namespace: 'shop',
         srcNode: 'stays',
         dstNodeClaimName: 'green',
-        ...(policy ? { policy } : {}),
+        ...(policy && { policy }),
       },
     ],
   });

@@ -24,7 +24,7 @@ checkCases([
         [
           'green',
           make.nodeClaim('green', {
-            labels: make.madeBy('plan'),
+            labels: make.planLabels('plan'),
             annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
           }),
         ],
@@ -41,7 +41,7 @@ checkCases([
         [
           'green',
           make.nodeClaim('green', {
-            labels: make.madeBy('plan'),
+            labels: make.planLabels('plan'),
             annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
             deletionTimestamp: make.ago(1),
           }),
@@ -55,11 +55,11 @@ checkCases([
     make.plan(ADD, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
     {
       nodeClaims: new Map([
-        ['green', make.nodeClaim('green', { labels: make.madeBy('plan') })],
+        ['green', make.nodeClaim('green', { labels: make.planLabels('plan') })],
         [
           'theirs',
           make.nodeClaim('theirs', {
-            labels: make.madeBy('other'),
+            labels: make.planLabels('other'),
             annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
           }),
         ],

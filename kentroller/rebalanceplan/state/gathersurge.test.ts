@@ -46,19 +46,19 @@ interface Wish {
 
 const deploy = (name: string, wish: Wish): Promise<unknown> =>
   client.create(resources.DEPLOYMENTS, {
-    metadata: { name, namespace, ...(wish.annotations ? { annotations: wish.annotations } : {}) },
+    metadata: { name, namespace, ...(wish.annotations && { annotations: wish.annotations }) },
     spec: {
       replicas: wish.replicas ?? 1,
       selector: { matchLabels: { app: name } },
-      ...(wish.strategy ? { strategy: { type: wish.strategy } } : {}),
+      ...(wish.strategy && { strategy: { type: wish.strategy } }),
       template: {
         metadata: { labels: { app: name } },
         spec: {
           nodeSelector: { nowhere: 'true' },
           containers: [{ name: 'app', image: 'pause:local' }],
-          ...(wish.volume
-            ? { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: wish.volume } }] }
-            : {}),
+          ...(wish.volume && {
+            volumes: [{ name: 'data', persistentVolumeClaim: { claimName: wish.volume } }],
+          }),
         },
       },
     } as object,
