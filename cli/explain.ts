@@ -11,7 +11,7 @@ import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import { fits, type NodeInfo, nodeInfoOf } from '../planner/scheduling/fit.ts';
 import { hasLocalVolume } from '../planner/scheduling/volumes.ts';
 import { UsageError } from './flags.ts';
-import type { Outcome } from './plan.ts';
+import type { Outcome } from './outcome.ts';
 import { type Input, requestOf } from './request.ts';
 
 const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);

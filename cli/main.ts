@@ -3,8 +3,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { type Flags, readFlags, UsageError } from './flags.ts';
-import type { Outcome } from './plan.ts';
-import { readSnapshot } from './read.ts';
+import { readSnapshot } from './inputfiles.ts';
+import type { Outcome } from './outcome.ts';
 import { type Input, PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 
 const HELP = `precision-packer report                    --catalog FILE [--html FILE] [-o table|json|yaml] [flags]

@@ -3,15 +3,9 @@ import { GROUP_VERSION } from '../api/labels.ts';
 import { provision } from '../planner/provision.ts';
 import { rebalance } from '../planner/rebalance.ts';
 import { UsageError } from './flags.ts';
-import { format } from './format.ts';
+import type { Outcome } from './outcome.ts';
+import { format } from './outputformat.ts';
 import { type Input, requestOf } from './request.ts';
-
-/** What a command prints, and its exit code. */
-export interface Outcome {
-  readonly out: string;
-  readonly err: readonly string[];
-  readonly code: 0 | 1 | 3;
-}
 
 const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | undefined) => ({
   apiVersion: GROUP_VERSION,

@@ -11,7 +11,7 @@ import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { RebalanceRequest } from '../planner/rebalance.ts';
 import { DEFAULT_PREFERENCES, type Preferences } from '../planner/scheduling/preferences.ts';
 import { type Flags, UsageError } from './flags.ts';
-import { readCatalogue, readJson } from './read.ts';
+import { readCatalogue, readJson } from './inputfiles.ts';
 
 export const PLAN_FLAGS = [
   'snapshot',

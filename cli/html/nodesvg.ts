@@ -1,5 +1,5 @@
-import { formatCpu } from '../api/quantity.ts';
-import type { Box, Share } from './boxes.ts';
+import { formatCpu } from '../../api/quantity.ts';
+import type { Box, Share } from './nodebars.ts';
 
 export const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);

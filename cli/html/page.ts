@@ -1,9 +1,9 @@
-import type { Cluster } from '../planner/cluster/clusterview.ts';
-import type { RebalanceResult } from '../planner/rebalance.ts';
-import { type Box, boxesOf } from './boxes.ts';
-import { drawBox, escaped } from './picture.ts';
-import type { NodeLine, Report } from './report.ts';
-import { STYLE } from './style.ts';
+import type { Cluster } from '../../planner/cluster/clusterview.ts';
+import type { RebalanceResult } from '../../planner/rebalance.ts';
+import type { NodeLine, Report } from '../reportmodel.ts';
+import { type Box, boxesOf } from './nodebars.ts';
+import { drawBox, escaped } from './nodesvg.ts';
+import { STYLE } from './stylesheet.ts';
 
 const DOLLARS = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const money = (usd: number): string => `$${DOLLARS.format(usd)}`;

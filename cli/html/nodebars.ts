@@ -1,11 +1,11 @@
-import { INSTANCE_TYPE } from '../api/labels.ts';
-import type { Pod } from '../api/objects.ts';
-import { controllerOf } from '../api/pods.ts';
-import type { Cluster } from '../planner/cluster/clusterview.ts';
-import type { RebalanceResult } from '../planner/rebalance.ts';
-import { namespaceOf } from '../planner/scheduling/interpodaffinity.ts';
-import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
-import { podRequests } from '../planner/scheduling/noderesources.ts';
+import { INSTANCE_TYPE } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import { controllerOf } from '../../api/pods.ts';
+import type { Cluster } from '../../planner/cluster/clusterview.ts';
+import type { RebalanceResult } from '../../planner/rebalance.ts';
+import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
+import { readAmounts } from '../../planner/scheduling/nodeinfo.ts';
+import { podRequests } from '../../planner/scheduling/noderesources.ts';
 
 const MIB = 1024 * 1024;
 
