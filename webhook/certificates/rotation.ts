@@ -52,8 +52,8 @@ export type RotationStep =
   | { readonly kind: 'wait'; readonly until: number; readonly reason: string };
 
 // Sorted, so that promoting an authority leaves the bundle as it is.
-const joinPem = (createCertificateController: readonly X509Certificate[]): string =>
-  [...new Set(createCertificateController.map((certificate) => certificate.toString()))].sort().join('');
+const joinPem = (certificates: readonly X509Certificate[]): string =>
+  [...new Set(certificates.map((certificate) => certificate.toString()))].sort().join('');
 
 /** The caBundle as it should be, PEM: every authority that signs, will sign, or signed a leaf in use. */
 export const bundleOf = ({ current, next, previous }: Authority): string =>
