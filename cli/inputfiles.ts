@@ -1,36 +1,35 @@
 import { readFileSync } from 'node:fs';
+import { messageOf } from '../kube/errors.ts';
 import { type Catalogue, catalogueFromKwok } from '../planner/model/catalogue.ts';
 import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
 import { UsageError } from './flags.ts';
 
-/** Reads a JSON file; - is stdin. Throws a UsageError that names the file. */
+/** Reads a JSON file, '-' for stdin. Throws a UsageError with `what` and the file's name. */
 export const readJson = (what: string, file: string): unknown => {
   let text: string;
   try {
     text = readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (cause) {
-    throw new UsageError(`The ${what} ${file} can't be read: ${(cause as Error).message}.`);
+    throw new UsageError(`The ${what} ${file} can't be read: ${messageOf(cause)}.`);
   }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new UsageError(`The ${what} ${file} is not JSON: ${(cause as Error).message}.`);
+    throw new UsageError(`The ${what} ${file} is not JSON: ${messageOf(cause)}.`);
   }
 };
 
-/** Reads one or more snapshot files, comma separated, into one snapshot. */
+/** Reads a snapshot from comma-separated files, each a v1 List. Throws UsageError, SnapshotError or QuantityError. */
 export const readSnapshot = (files: string): Snapshot => {
-  const lists = files.split(',').map((file) => readJson('snapshot', file));
-  const items = lists.flatMap((list, index) => {
-    const found = (list as { items?: unknown } | null)?.items;
+  const items = files.split(',').flatMap((file) => {
+    const found = (readJson('snapshot', file) as { items?: unknown } | null)?.items;
     if (!Array.isArray(found)) {
-      throw new UsageError(
-        `The snapshot ${files.split(',')[index]} is not a v1 List with items, as kubectl get -o json prints it.`,
-      );
+      throw new UsageError(`The snapshot ${file} is not a v1 List: create it with kubectl get -o json.`);
     }
     return found;
   });
   return snapshotFromList({ items });
 };
 
+/** Reads a catalogue in the format of Karpenter's kwok provider. Throws UsageError, CatalogueError or QuantityError. */
 export const readCatalogue = (file: string): Catalogue => catalogueFromKwok(readJson('catalogue', file));

@@ -15,7 +15,7 @@ const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | un
   ...(savings && { status: { savings } }),
 });
 
-/** What it costs that a node may not hold more of a workload or of the cluster. */
+/** The cost of --max-workload-percent and --max-cluster-percent, as a sentence. */
 const radiusCost = (limited: Savings | undefined, free: Savings | undefined): string => {
   const cost =
     Number(free?.projectedSavingsCostMonthly ?? 0) - Number(limited?.projectedSavingsCostMonthly ?? 0);
@@ -29,7 +29,7 @@ const EMPTY_PLAN: RebalancePlanSpec = {
   podsToMigrate: [],
 };
 
-/** `plan rebalance|provision`: prints one RebalancePlan. Throws errors whose messages are one sentence. */
+/** `plan rebalance|provision`: prints one RebalancePlan. Throws UsageError. */
 export const planCommand = async (input: Input): Promise<Outcome> => {
   const { flags } = input;
   const what = flags.words[1];

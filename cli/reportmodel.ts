@@ -2,8 +2,9 @@ import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../api/labels.ts';
 import type { Cluster } from '../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
+import { clusterNodesOf } from './clusternodes.ts';
 
-/** One node in the report. CPU in millicores, memory in MiB, prices in USD. */
+/** One node in the report. CPU in millicores, memory in MiB, costs in USD per month, null if unknown. */
 export interface NodeLine {
   readonly name: string;
   readonly instanceType: string;
@@ -13,13 +14,13 @@ export interface NodeLine {
   readonly memory: number;
   readonly memoryFree: number;
   readonly pods: number;
-  /** Part of the price that pays for what no pod asks for, the mean of CPU and memory. */
+  /** Cost of unrequested resources: the cost times the mean of the free parts of CPU and memory. */
   readonly wastedMonthly: number | null;
   readonly fate: 'removed' | 'kept' | 'left out';
   readonly reasons: readonly string[];
 }
 
-/** The JSON output of `report`: absent values are null there. Costs in USD a month. */
+/** The report, which `-o json` prints as it is: absent values are null. Costs in USD per month. */
 export interface Report {
   readonly nodes: number;
   readonly pods: number;
@@ -44,16 +45,15 @@ const MIB = 1024 * 1024;
 /** USD, rounded to cents. */
 export const roundToCents = (value: number): number => Math.round(value * 100) / 100;
 
-const linesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
-  const removed = new Set((result.plan?.savings.blueNodes ?? []).map((each) => each.name));
-  const skipped = new Map(result.skippedNodes.map((each) => [each.name, each.reasons]));
-  return cluster.facts.map((facts, index) => {
-    const free = cluster.views[index]?.free ?? new Map<string, number>();
-    const all = readAmounts(facts.node.status?.allocatable);
-    const cpu = all.get('cpu') ?? 0;
-    const memory = all.get('memory') ?? 0;
-    const cpuFree = Math.max(0, free.get('cpu') ?? 0);
-    const memoryFree = Math.max(0, free.get('memory') ?? 0);
+const nodeLinesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
+  const removed = new Set((result.plan?.savings.blueNodes ?? []).map((node) => node.name));
+  const skipped = new Map(result.skippedNodes.map(({ name, reasons }) => [name, reasons]));
+  return clusterNodesOf(cluster).map(({ facts, view }) => {
+    const allocatable = readAmounts(facts.node.status?.allocatable);
+    const cpu = allocatable.get('cpu') ?? 0;
+    const memory = allocatable.get('memory') ?? 0;
+    const cpuFree = Math.max(0, view.free.get('cpu') ?? 0);
+    const memoryFree = Math.max(0, view.free.get('memory') ?? 0);
     const name = facts.node.metadata.name;
     const monthlyCost = facts.price === undefined ? null : roundToCents(facts.price * HOURS_PER_MONTH);
     const unused = (cpu > 0 ? cpuFree / cpu : 0) / 2 + (memory > 0 ? memoryFree / memory : 0) / 2;
@@ -65,7 +65,7 @@ const linesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
       cpuFree,
       memory: Math.floor(memory / MIB),
       memoryFree: Math.floor(memoryFree / MIB),
-      pods: cluster.views[index]?.pods.length ?? 0,
+      pods: view.pods.length,
       wastedMonthly: monthlyCost === null ? null : roundToCents(monthlyCost * unused),
       fate: removed.has(name) ? 'removed' : skipped.has(name) ? 'left out' : 'kept',
       reasons: skipped.get(name) ?? [],
@@ -91,11 +91,11 @@ export const reportOf = (cluster: Cluster, result: RebalanceResult): Report => {
     gapPercent: savings?.gapPercent === undefined ? null : Number(savings.gapPercent),
     podsMoved: result.plan?.spec.podsToMigrate?.length ?? 0,
     reason: result.reason ?? null,
-    lines: linesOf(cluster, result),
-    added: (savings?.greenNodes ?? []).map((each) => ({
-      name: each.name,
-      instanceType: each.instanceType,
-      monthlyCost: roundToCents(Number(each.priceHourly) * HOURS_PER_MONTH),
+    lines: nodeLinesOf(cluster, result),
+    added: (savings?.greenNodes ?? []).map((node) => ({
+      name: node.name,
+      instanceType: node.instanceType,
+      monthlyCost: roundToCents(Number(node.priceHourly) * HOURS_PER_MONTH),
     })),
   };
 };

@@ -1,41 +1,46 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { controllerOf } from '../../api/pods.ts';
+import { controllerOf, podName } from '../../api/pods.ts';
 import type { Cluster } from '../../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../../planner/rebalance.ts';
 import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
 import { readAmounts } from '../../planner/scheduling/nodeinfo.ts';
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
+import { clusterNodesOf } from '../clusternodes.ts';
 
 const MIB = 1024 * 1024;
 
-/** Pods of one workload on one node. CPU in millicores, memory in MiB, all together. */
-export interface Share {
+/** Requests of one workload's pods on one node. CPU in millicores, memory in MiB. */
+export interface WorkloadShare {
+  /** 'namespace/name'. */
   readonly workload: string;
   readonly pods: number;
   readonly cpu: number;
   readonly memory: number;
 }
 
-/** A node as the page draws it. CPU in millicores, memory in MiB, price in USD per hour. */
-export interface Box {
+/** A node as the page draws it. CPU in millicores, memory in MiB, price in USD per hour, undefined if unknown. */
+export interface NodeBar {
   readonly name: string;
   readonly instanceType: string;
-  readonly price: number | null;
+  readonly price: number | undefined;
   readonly cpu: number;
   readonly memory: number;
-  readonly shares: readonly Share[];
-  readonly fate: 'stays' | 'goes' | 'comes';
+  readonly shares: readonly WorkloadShare[];
+  readonly fate: 'kept' | 'removed' | 'added';
 }
 
-/** The workload of a pod, as people call it: of a ReplicaSet, the Deployment's name. */
+const POD_TEMPLATE_HASH = /-[a-z0-9]{8,10}$/;
+
+/** The controller of a pod, or its Deployment when that is a ReplicaSet; 'namespace/name'. */
 const workloadOf = (pod: Pod): string => {
   const owner = controllerOf(pod);
-  const name = owner ? owner.name : pod.metadata.name;
-  return `${namespaceOf(pod)}/${owner?.kind === 'ReplicaSet' ? name.replace(/-[a-z0-9]{8,10}$/, '') : name}`;
+  const name = owner?.name ?? pod.metadata.name;
+  const isReplicaSet = owner?.kind === 'ReplicaSet';
+  return `${namespaceOf(pod)}/${isReplicaSet ? name.replace(POD_TEMPLATE_HASH, '') : name}`;
 };
 
-const sharesOf = (pods: readonly Pod[]): Share[] => {
+const sharesOf = (pods: readonly Pod[]): WorkloadShare[] => {
   const shares = new Map<string, { workload: string; pods: number; cpu: number; memory: number }>();
   for (const pod of pods) {
     const workload = workloadOf(pod);
@@ -49,60 +54,63 @@ const sharesOf = (pods: readonly Pod[]): Share[] => {
   return [...shares.values()].sort((a, b) => b.cpu - a.cpu);
 };
 
-const idOf = (pod: Pod): string => `${namespaceOf(pod)}/${pod.metadata.name}`;
-
-const byPrice = (a: Box, b: Box): number =>
+const byPrice = (a: NodeBar, b: NodeBar): number =>
   (b.price ?? 0) - (a.price ?? 0) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
-/** The nodes before and after a plan, each with what is on it, the dearest first. */
-export const boxesOf = (
+/** Pods that the plan moves, by the name of their new NodeClaim. */
+const arrivalsOf = (cluster: Cluster, claimOf: ReadonlyMap<string, string>): Map<string, Pod[]> => {
+  const arrivals = new Map<string, Pod[]>();
+  for (const pod of cluster.views.flatMap((view) => view.pods)) {
+    const claim = claimOf.get(podName(pod));
+    if (claim === undefined) continue;
+    const pods = arrivals.get(claim);
+    if (pods) pods.push(pod);
+    else arrivals.set(claim, [pod]);
+  }
+  return arrivals;
+};
+
+/** The nodes of a cluster before and after a plan, most expensive first. */
+export const nodeBarsOf = (
   cluster: Cluster,
   { plan }: RebalanceResult,
-): { readonly before: readonly Box[]; readonly after: readonly Box[] } => {
-  const gone = new Set((plan?.savings.blueNodes ?? []).map((each) => each.name));
-  const moved = new Map(
-    (plan?.spec.podsToMigrate ?? []).map((each) => [`${each.namespace}/${each.name}`, each.dstNodeClaimName]),
+): { readonly before: readonly NodeBar[]; readonly after: readonly NodeBar[] } => {
+  const removed = new Set((plan?.savings.blueNodes ?? []).map((node) => node.name));
+  const claimOf = new Map(
+    (plan?.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, move.dstNodeClaimName]),
   );
-  const arriving = new Map<string, Pod[]>();
-  for (const pod of cluster.views.flatMap((view) => view.pods)) {
-    const to = moved.get(idOf(pod));
-    if (to === undefined) continue;
-    const pods = arriving.get(to);
-    if (pods) pods.push(pod);
-    else arriving.set(to, [pod]);
-  }
-  const standing = cluster.facts.map((facts, index) => {
-    const all = readAmounts(facts.node.status?.allocatable);
+  const arrivals = arrivalsOf(cluster, claimOf);
+  const existing = clusterNodesOf(cluster).map(({ facts, view }) => {
+    const allocatable = readAmounts(facts.node.status?.allocatable);
     const { name, labels } = facts.node.metadata;
-    const pods = cluster.views[index]?.pods ?? [];
-    const box: Box = {
+    const { pods } = view;
+    const before: NodeBar = {
       name,
       instanceType: labels?.[INSTANCE_TYPE] ?? '',
-      price: facts.price ?? null,
-      cpu: all.get('cpu') ?? 0,
-      memory: Math.floor((all.get('memory') ?? 0) / MIB),
+      price: facts.price,
+      cpu: allocatable.get('cpu') ?? 0,
+      memory: Math.floor((allocatable.get('memory') ?? 0) / MIB),
       shares: sharesOf(pods),
-      fate: gone.has(name) ? 'goes' : 'stays',
+      fate: removed.has(name) ? 'removed' : 'kept',
     };
-    const stay = pods.filter((pod) => !moved.has(idOf(pod)));
-    const later = [...stay, ...(arriving.get(facts.claim?.metadata.name ?? '') ?? [])];
-    return { box, after: { ...box, shares: sharesOf(later) } };
+    const staying = pods.filter((pod) => !claimOf.has(podName(pod)));
+    const arriving = arrivals.get(facts.claim?.metadata.name ?? '') ?? [];
+    return { before, after: { ...before, shares: sharesOf([...staying, ...arriving]) } };
   });
-  const coming = (plan?.savings.greenNodes ?? []).map(
-    (node): Box => ({
+  const added = (plan?.savings.greenNodes ?? []).map(
+    (node): NodeBar => ({
       name: node.name,
       instanceType: node.instanceType,
       price: Number(node.priceHourly),
       cpu: node.milliCPU,
       memory: node.memoryMiB,
-      shares: sharesOf(arriving.get(node.name) ?? []),
-      fate: 'comes',
+      shares: sharesOf(arrivals.get(node.name) ?? []),
+      fate: 'added',
     }),
   );
+  const kept = existing.flatMap(({ after }) => (after.fate === 'removed' ? [] : [after]));
   return {
-    before: standing.map((each) => each.box).sort(byPrice),
-    after: [...standing.flatMap((each) => (each.box.fate === 'goes' ? [] : [each.after])), ...coming].sort(
-      byPrice,
-    ),
+    before: existing.map(({ before }) => before).sort(byPrice),
+    after: [...kept, ...added].sort(byPrice),
   };
 };
