@@ -93,7 +93,7 @@ t.test('a drawn node has a title in escaped HTML and never draws more than its w
     },
     1000,
   );
-  t.match(svg, /<title>&#60;node&#62;, m5\.large\nprice unknown\n2 pods request 1\.6 of 1 CPU/);
+  t.match(svg, /<title>&#60;node&#62;, m5\.large\nprice unknown\n2 pods request 1600m of 1 CPU/);
   const ends = [...svg.matchAll(/x="([\d.]+)" y="0" width="([\d.]+)"/g)].map(
     ([, x, width]) => Number(x) + Number(width),
   );
