@@ -36,7 +36,7 @@ interface OwnerSlots {
 
 /**
  * Prefetches slots for owners whose pods come in quick succession, so that most pods don't wait for a round trip to
- * the leader. Unused and recalled slots are returned; see docs/designs/0012-slots-in-hand.md.
+ * the leader. Unused and recalled slots are returned; see docs/designs/0012-prefetched-slots.md.
  */
 export class SlotPrefetcher {
   readonly #stream: SlotStream;
