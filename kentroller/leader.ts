@@ -11,34 +11,34 @@ import { messageOf } from '../kube/errors.ts';
 import { createFeatureRecord } from '../kube/features/record.ts';
 import { watchFeatures } from '../kube/features/watch.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
-import { audited } from './audit/client.ts';
-import { sendAudit } from './audit/remote.ts';
-import { auditedRecorder, createAudit } from './audit/trail.ts';
+import { createAuditedClient } from './audit/auditedclient.ts';
+import { createAuditSender } from './audit/sender.ts';
+import { createAudit, createAuditedRecorder } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
 import { findPrice, withoutUnavailable } from './cloud/availability.ts';
 import type { Cloud } from './cloud/cloud.ts';
-import { createNodeNames } from './cloud/nodenames.ts';
+import { createNodeNameCache } from './cloud/nodenamecache.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
-import { followKarpenter } from './followkarpenter/controller.ts';
+import { createFollowController } from './followkarpenter/controller.ts';
 import { Derivation, type FollowLimits } from './followkarpenter/derivation.ts';
 import type { Options } from './options.ts';
-import { Feed } from './pinning/extraintents.ts';
-import { Board } from './pinning/intentregistry.ts';
-import { keepPosted } from './pinning/publish.ts';
+import { ExtraIntents } from './pinning/extraintents.ts';
+import { IntentRegistry } from './pinning/intentregistry.ts';
+import { publishIntents } from './pinning/publish.ts';
 import type { PinningServer } from './pinning/server.ts';
 import { executePlans } from './rebalanceplan/controller.ts';
 import { migrationSettings } from './rebalanceplan/drain/livemigrationsettings.ts';
 import { limitsOf } from './rebalanceplan/state/executionlimits.ts';
 import type { ExecutionLimits } from './rebalanceplan/state/state.ts';
 import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
-import { followPlans } from './rebalanceplanclaim/follow.ts';
-import { generatePlans } from './rebalanceplanclaim/generate.ts';
-import { planOnThread } from './rebalanceplanclaim/planning.ts';
-import { fireSchedules } from './rebalanceplanschedule/fire.ts';
+import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
+import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
+import { createPlanProgressController } from './rebalanceplanclaim/planprogress.ts';
+import { createScheduleController } from './rebalanceplanschedule/controller.ts';
 import { connectPlanner } from './remote/client.ts';
-import { openAccount } from './savings/account.ts';
-import { expireOfferings } from './unavailableoffering/expire.ts';
+import { openSavingsStore } from './savings/savingsstore.ts';
+import { createOfferingExpiryController } from './unavailableoffering/controller.ts';
 
 const SEARCH_STEP_MS = 250;
 
@@ -62,7 +62,7 @@ const followLimits = (o: Options): FollowLimits => ({
 });
 
 /** The leader's work: every controller, and the pin stream. All writes go through the client that is given. */
-export const lead = async (o: {
+export const runLeader = async (o: {
   readonly options: Options;
   readonly client: KubeClient;
   readonly caches: Caches;
@@ -77,7 +77,7 @@ export const lead = async (o: {
   const { options, caches, cloud, log, signal } = o;
   const clock = { now: Date.now };
   const remoteAudit = options.apiUrl
-    ? sendAudit({
+    ? createAuditSender({
         url: options.apiUrl,
         apiKey: options.apiKey,
         clusterId: options.clusterId,
@@ -85,20 +85,28 @@ export const lead = async (o: {
         metrics: o.registry,
       })
     : undefined;
-  const audit = createAudit({ log, now: clock.now, ...(remoteAudit ? { outbox: remoteAudit } : {}) });
-  const client = audited(o.client, audit);
+  const audit = createAudit({ log, now: clock.now, ...(remoteAudit ? { sink: remoteAudit } : {}) });
+  const client = createAuditedClient(o.client, audit);
   const openRecorder = () =>
-    auditedRecorder(createRecorder({ client: o.client, component: 'castai-kentroller', log }), audit);
+    createAuditedRecorder(createRecorder({ client: o.client, component: 'castai-kentroller', log }), audit);
   const recorder = openRecorder();
-  const board = new Board(clock.now);
-  const nodeNames = createNodeNames({ cloud, log, signal });
-  const feed = new Feed();
-  const follow = { caches, nodeNames, feed, limits: followLimits(options), now: clock.now };
+  const intentRegistry = new IntentRegistry(clock.now);
+  const nodeNames = createNodeNameCache({ cloud, log, signal });
+  const extraIntents = new ExtraIntents();
+  const follow = { caches, nodeNames, extraIntents, limits: followLimits(options), now: clock.now };
   const derivation = options.followKarpenter ? new Derivation(follow) : undefined;
   // The pinner takes what it is not told for gone, so everything is worked out before it is told the first time.
   derivation?.derive();
-  keepPosted({ board, caches, nodeNames, joinDeadlineMs: options.nodeJoinDeadline, feed, log, signal });
-  const stopServing = o.pinning.serve(board);
+  publishIntents({
+    intentRegistry,
+    caches,
+    nodeNames,
+    joinDeadlineMs: options.nodeJoinDeadline,
+    extraIntents,
+    log,
+    signal,
+  });
+  const stopServing = o.pinning.serve(intentRegistry);
 
   const remote = options.grpcUrl
     ? connectPlanner({
@@ -109,7 +117,7 @@ export const lead = async (o: {
       })
     : undefined;
 
-  const account = await openAccount({
+  const account = await openSavingsStore({
     client,
     namespace: options.podNamespace,
     log,
@@ -155,7 +163,7 @@ export const lead = async (o: {
   try {
     await runControllers({
       controllers: [
-        generatePlans({
+        createPlanGenerationController({
           client,
           caches,
           catalogue,
@@ -166,13 +174,13 @@ export const lead = async (o: {
           log,
           clock,
         }),
-        followPlans({ client, caches, recorder, log, clock }),
-        fireSchedules({ client, caches, isEnabled: rebalances, recorder, log, clock }),
-        expireOfferings({ client, caches, log, clock }),
+        createPlanProgressController({ client, caches, recorder, log, clock }),
+        createScheduleController({ client, caches, isEnabled: rebalances, recorder, log, clock }),
+        createOfferingExpiryController({ client, caches, log, clock }),
         executePlans({
           client,
           caches,
-          pinsOf: (plan) => board.viewOf(plan),
+          pinsOf: (plan) => intentRegistry.viewOf(plan),
           webhookOf: (plan, gone) => probeWebhook(client, options.podNamespace, plan, gone),
           priceOf: (...offering) => findPrice(prices, ...offering),
           limitsOf: (plan) => limitsOf(plan, limits),
@@ -186,7 +194,17 @@ export const lead = async (o: {
           clock,
         }),
         ...(derivation
-          ? [followKarpenter({ client, caches, derivation, limits: follow.limits, recorder, log, clock })]
+          ? [
+              createFollowController({
+                client,
+                caches,
+                derivation,
+                limits: follow.limits,
+                recorder,
+                log,
+                clock,
+              }),
+            ]
           : []),
       ],
       concurrency: options.rebalancerMaxConcurrentReconciles,

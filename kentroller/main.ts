@@ -13,12 +13,12 @@ import { createConfigMapCaches } from '../kube/features/configmaps.ts';
 import { servePeers } from '../kube/grpc/peer.ts';
 import { checkRemote } from '../kube/grpc/remote.ts';
 import { areSynced, createCaches, startCaches } from './caches.ts';
-import { createAwsCloud } from './cloud/aws.ts';
+import { createAwsCloud } from './cloud/aws/aws.ts';
+import { processReader } from './cloud/aws/processreader.ts';
 import type { Cloud } from './cloud/cloud.ts';
-import { readFileCloud } from './cloud/file.ts';
-import { processReader } from './cloud/processreader.ts';
+import { readFileCloud } from './cloud/filecloud.ts';
 import { createGateReleaser } from './gatereleaser.ts';
-import { lead } from './leader.ts';
+import { runLeader } from './leader.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
 import { measurePlans } from './savings/metrics.ts';
@@ -112,7 +112,7 @@ await runMain(
         signal,
         log,
         onLeader: (leading, fenced) =>
-          lead({
+          runLeader({
             options,
             client: fenced,
             caches,

@@ -8,7 +8,7 @@ import { INSTALL_NAMESPACE } from '../../api/labels.ts';
 import type { KubeEvent } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
 import type { AuditEntry } from '../../kentroller/audit/trail.ts';
-import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/account.ts';
+import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/savingsstore.ts';
 import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import { type Ground, up } from '../ground/ground.ts';

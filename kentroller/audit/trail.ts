@@ -28,7 +28,7 @@ export interface Audit {
 }
 
 /** Where entries go besides the log. */
-export interface Outbox {
+export interface AuditSink {
   add(entry: AuditEntry): void;
 }
 
@@ -37,7 +37,7 @@ const LONGEST_MESSAGE = 1024;
 export const createAudit = (o: {
   readonly log: Logger;
   readonly now: () => number;
-  readonly outbox?: Outbox;
+  readonly sink?: AuditSink;
 }): Audit => {
   const log = o.log.child({ logger: 'audit' });
   return {
@@ -45,21 +45,21 @@ export const createAudit = (o: {
       const message = note.message.slice(0, LONGEST_MESSAGE);
       const entry = { id: randomUUID(), time: new Date(o.now()).toISOString(), ...note, message };
       log.info(entry, 'audit');
-      o.outbox?.add(entry);
+      o.sink?.add(entry);
     },
   };
 };
 
-export const about = (resource: Resource, object: KubeObject): AuditEntry['object'] => ({
+export const objectRef = (resource: Resource, object: KubeObject): AuditEntry['object'] => ({
   kind: resource.kind,
   name: object.metadata.name,
   ...(object.metadata.namespace ? { namespace: object.metadata.namespace } : {}),
 });
 
 /** The same recorder; what it tells the cluster as an event is noted as a decision. */
-export const auditedRecorder = (recorder: Recorder, audit: Audit): Recorder => ({
+export const createAuditedRecorder = (recorder: Recorder, audit: Audit): Recorder => ({
   event: (resource, object, type, reason, message) => {
-    audit.note({ kind: 'decision', object: about(resource, object), reason, message });
+    audit.note({ kind: 'decision', object: objectRef(resource, object), reason, message });
     recorder.event(resource, object, type, reason, message);
   },
   flush: () => recorder.flush(),

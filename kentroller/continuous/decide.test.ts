@@ -4,17 +4,17 @@ import type { Node, Pod } from '../../api/objects.ts';
 import { rebalance } from '../../planner/rebalance.ts';
 import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
-import { PlanningError } from '../rebalanceplanclaim/planning.ts';
+import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
 import {
+  backoffAfter,
+  backoffUntil,
+  belowThreshold,
   CONTINUOUS,
   catalogueFor,
   emptyNodes,
-  forgotten,
   MADE_BY,
-  restAfter,
-  restsUntil,
-  tooLittle,
-  whyNot,
+  plansToPrune,
+  skipReason,
 } from './decide.ts';
 import type { ContinuousSettings } from './settings.ts';
 
@@ -93,7 +93,7 @@ const WHY: readonly [
 
 for (const [name, settings, plans, nodes, expected] of WHY) {
   t.test(name, async (t) => {
-    const found = whyNot({ ...SETTINGS, ...settings }, { plans, nodes, now: NOW });
+    const found = skipReason({ ...SETTINGS, ...settings }, { plans, nodes, now: NOW });
     if (expected) t.match(found, expected);
     else t.equal(found, undefined);
   });
@@ -101,18 +101,18 @@ for (const [name, settings, plans, nodes, expected] of WHY) {
 
 t.test('the rest after failures never exceeds a day', async (t) => {
   const many = Array.from({ length: 20 }, (_, i) => plan(`p${i}`, 'Failed', 10 + i));
-  t.equal(restsUntil(many, 30 * MINUTE), NOW - 10 * MINUTE + 24 * 60 * MINUTE);
+  t.equal(backoffUntil(many, 30 * MINUTE), NOW - 10 * MINUTE + 24 * 60 * MINUTE);
 });
 
 t.test('a planner that fails rests as after a failed plan, an API that is away does not', async (t) => {
   const planner = new PlanningError('broken');
   const away = new Error('503');
-  t.equal(restAfter(1, 30 * MINUTE, planner, 10_000), 30 * MINUTE);
-  t.equal(restAfter(3, 30 * MINUTE, planner, 10_000), 120 * MINUTE);
-  t.equal(restAfter(40, 30 * MINUTE, planner, 10_000), 24 * 60 * MINUTE);
-  t.equal(restAfter(1, 30 * MINUTE, away, 10_000), 10_000);
-  t.equal(restAfter(3, 30 * MINUTE, away, 10_000), 40_000);
-  t.equal(restAfter(40, 30 * MINUTE, away, 10_000), 30 * MINUTE);
+  t.equal(backoffAfter(1, 30 * MINUTE, planner, 10_000), 30 * MINUTE);
+  t.equal(backoffAfter(3, 30 * MINUTE, planner, 10_000), 120 * MINUTE);
+  t.equal(backoffAfter(40, 30 * MINUTE, planner, 10_000), 24 * 60 * MINUTE);
+  t.equal(backoffAfter(1, 30 * MINUTE, away, 10_000), 10_000);
+  t.equal(backoffAfter(3, 30 * MINUTE, away, 10_000), 40_000);
+  t.equal(backoffAfter(40, 30 * MINUTE, away, 10_000), 30 * MINUTE);
 });
 
 const savings = (percent: string, monthly: string): Savings => ({
@@ -123,9 +123,12 @@ const savings = (percent: string, monthly: string): Savings => ({
 });
 
 t.test('both thresholds count', async (t) => {
-  t.equal(tooLittle(SETTINGS, savings('5.0', '50.00')), undefined);
-  t.match(tooLittle(SETTINGS, savings('90.0', '49.99')), /49\.99 USD a month, less than 50/);
-  t.match(tooLittle({ ...SETTINGS, thresholdPercent: 10 }, savings('9.9', '500')), /9\.9 %, less than 10 %/);
+  t.equal(belowThreshold(SETTINGS, savings('5.0', '50.00')), undefined);
+  t.match(belowThreshold(SETTINGS, savings('90.0', '49.99')), /49\.99 USD a month, less than 50/);
+  t.match(
+    belowThreshold({ ...SETTINGS, thresholdPercent: 10 }, savings('9.9', '500')),
+    /9\.9 %, less than 10 %/,
+  );
 });
 
 t.test('draining finds nothing for sale and still knows what things cost', async (t) => {
@@ -149,7 +152,7 @@ t.test('history keeps the newest, strays go', async (t) => {
     plan('theirs', 'Done', 90, {} as never),
   ];
   t.same(
-    forgotten(plans, 1).map((p) => p.metadata.name),
+    plansToPrune(plans, 1).map((p) => p.metadata.name),
     ['stray', 'old'],
   );
 });

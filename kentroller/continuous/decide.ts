@@ -3,16 +3,16 @@ import type { Node, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { isDrainable } from '../../api/pods.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
-import { PlanningError } from '../rebalanceplanclaim/planning.ts';
+import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
 import type { ContinuousSettings } from './settings.ts';
 
 /** On plans that the continuous cycle made. */
 export const MADE_BY = 'autoscaling.cast.ai/made-by';
 export const CONTINUOUS = 'continuous-rebalancing';
 
-const LONGEST_BACKOFF_MS = 24 * 3_600_000;
+const MAX_BACKOFF_MS = 24 * 3_600_000;
 
-export interface Standing {
+export interface CycleState {
   readonly plans: readonly RebalancePlan[];
   readonly nodes: readonly Node[];
   readonly now: number;
@@ -22,12 +22,12 @@ const isOurs = (plan: RebalancePlan): boolean => plan.metadata.labels?.[MADE_BY]
 const endOf = (plan: RebalancePlan): number => Date.parse(plan.status?.completionTime ?? '') || 0;
 
 /** Until when to rest after failures: doubles with each failure in a row, and is read from the plans themselves. */
-export const restsUntil = (plans: readonly RebalancePlan[], backoffMs: number): number => {
+export const backoffUntil = (plans: readonly RebalancePlan[], backoffMs: number): number => {
   const ended = plans.filter((p) => isOurs(p) && isFinished(p)).toSorted((a, b) => endOf(b) - endOf(a));
   const successAt = ended.findIndex((plan) => plan.status?.state !== 'Failed');
   const failures = successAt < 0 ? ended.length : successAt;
   if (failures === 0) return 0;
-  const rest = Math.min(backoffMs * 2 ** (failures - 1), LONGEST_BACKOFF_MS);
+  const rest = Math.min(backoffMs * 2 ** (failures - 1), MAX_BACKOFF_MS);
   return endOf(ended[0] as RebalancePlan) + rest;
 };
 
@@ -35,7 +35,7 @@ export const restsUntil = (plans: readonly RebalancePlan[], backoffMs: number): 
  * How long to rest after so many cycles in a row that failed. A planner that fails rests as after a failed plan; an API
  * server or a cloud that is away is asked again soon, and ever less often.
  */
-export const restAfter = (
+export const backoffAfter = (
   failures: number,
   backoffMs: number,
   error: unknown,
@@ -43,16 +43,16 @@ export const restAfter = (
 ): number => {
   const doubled = 2 ** Math.min(failures - 1, 30);
   return error instanceof PlanningError
-    ? Math.min(backoffMs * doubled, LONGEST_BACKOFF_MS)
+    ? Math.min(backoffMs * doubled, MAX_BACKOFF_MS)
     : Math.min(pollingPeriodMs * doubled, Math.max(backoffMs, pollingPeriodMs));
 };
 
 /** Why this cycle looks for no plan; undefined when it does. */
-export const whyNot = (settings: ContinuousSettings, s: Standing): string | undefined => {
+export const skipReason = (settings: ContinuousSettings, s: CycleState): string | undefined => {
   if (!settings.enabled) return 'it is not enabled';
   const running = s.plans.find((plan) => plan.spec.execute && !isFinished(plan));
   if (running) return `plan ${running.metadata.name} has not ended`;
-  const until = restsUntil(s.plans, settings.failureBackoffMs);
+  const until = backoffUntil(s.plans, settings.failureBackoffMs);
   if (until > s.now) return `it rests until ${new Date(until).toISOString()} after a failure`;
   const old = s.nodes.filter(
     (node) => s.now - Date.parse(node.metadata.creationTimestamp ?? '') >= settings.minNodeAgeMs,
@@ -64,7 +64,7 @@ export const whyNot = (settings: ContinuousSettings, s: Standing): string | unde
 };
 
 /** Why a plan is not worth carrying out; undefined when both thresholds are met. */
-export const tooLittle = (settings: ContinuousSettings, savings: Savings): string | undefined => {
+export const belowThreshold = (settings: ContinuousSettings, savings: Savings): string | undefined => {
   const percent = Number(savings.projectedSavingsPercent);
   const monthly = Number(savings.projectedSavingsCostMonthly);
   if (percent < settings.thresholdPercent) {
@@ -95,7 +95,7 @@ export const emptyNodes = (
   nodes.map((node) => node.metadata.name).filter((name) => !podsOn(name).some(isDrainable));
 
 /** Plans of ours that ended longest ago, beyond those that are kept; and such as were never let go. */
-export const forgotten = (plans: readonly RebalancePlan[], keep: number): readonly RebalancePlan[] => {
+export const plansToPrune = (plans: readonly RebalancePlan[], keep: number): readonly RebalancePlan[] => {
   const ours = plans.filter(isOurs);
   const stray = ours.filter((plan) => !isFinished(plan) && !plan.spec.execute);
   const ended = ours.filter(isFinished).toSorted((a, b) => endOf(b) - endOf(a));

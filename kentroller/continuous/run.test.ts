@@ -8,7 +8,7 @@ import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { AuditNote } from '../audit/trail.ts';
 import { createCaches, startCaches } from '../caches.ts';
-import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/planning.ts';
+import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/plannerworker.ts';
 import { crashingClient } from '../testing/crash.ts';
 import { CONTINUOUS, MADE_BY } from './decide.ts';
 import { type ContinuousOptions, rebalanceContinuously, runCycle } from './run.ts';

@@ -11,18 +11,18 @@ import type { Audit } from '../audit/trail.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
-import { aggressiveModeOf } from '../rebalanceplanclaim/plan.ts';
-import type { Planning } from '../rebalanceplanclaim/planning.ts';
+import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
+import { aggressiveModeOf } from '../rebalanceplanclaim/planobject.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import {
+  backoffAfter,
+  belowThreshold,
   CONTINUOUS,
   catalogueFor,
   emptyNodes,
-  forgotten,
   MADE_BY,
-  restAfter,
-  tooLittle,
-  whyNot,
+  plansToPrune,
+  skipReason,
 } from './decide.ts';
 import type { ContinuousSettings } from './settings.ts';
 
@@ -70,9 +70,9 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   const settings = o.settings();
   const now = o.clock.now();
   // 1. Is there anything to look for.
-  const reason = whyNot(settings, { plans: caches.plans.list(), nodes: caches.nodes.list(), now });
+  const reason = skipReason(settings, { plans: caches.plans.list(), nodes: caches.nodes.list(), now });
   if (reason) return reason;
-  for (const plan of forgotten(caches.plans.list(), KEPT_PLANS)) {
+  for (const plan of plansToPrune(caches.plans.list(), KEPT_PLANS)) {
     const { name, uid } = plan.metadata;
     await client.delete(REBALANCE_PLANS, { name }, { ...(uid ? { uid } : {}), signal }).catch(ignoreNotFound);
   }
@@ -105,7 +105,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   );
   if (!answer.plan) return answer.reason ?? 'no cheaper set of nodes was found';
   // 4. Is it worth it.
-  const little = tooLittle(settings, answer.plan.savings);
+  const little = belowThreshold(settings, answer.plan.savings);
   if (little) return `the best plan is left out: ${little}`;
   // 5. The plan.
   const spec = { ...answer.plan.spec, ...aggressiveModeOf(settings.aggressive) };
@@ -133,7 +133,7 @@ export const rebalanceContinuously = async (o: ContinuousOptions): Promise<void>
     } catch (error) {
       if (o.signal.aborted) return;
       failures += 1;
-      waitMs = restAfter(failures, o.settings().failureBackoffMs, error, waitMs);
+      waitMs = backoffAfter(failures, o.settings().failureBackoffMs, error, waitMs);
       last = messageOf(error);
       log.warn({ err: error, restMs: waitMs }, 'continuous-rebalancing cycle failed');
       o.audit.note({ kind: 'decision', object, reason: 'ContinuousCycleFailed', message: last });

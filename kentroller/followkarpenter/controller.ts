@@ -10,7 +10,7 @@ import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Derivation, Derived, FollowLimits } from './derivation.ts';
 import type { Machine } from './machines.ts';
-import { staleNomination } from './pods.ts';
+import { staleNominationReason } from './pods.ts';
 
 /** Everything is looked at together, since any pod may go to any claim. */
 const ALL = ['cluster'] as const;
@@ -23,7 +23,7 @@ const LOOK_AGAIN_MS = 1_000;
 const GRACE_MS = 15_000;
 const AT_ONCE = 32;
 
-interface Parts {
+interface FollowOptions {
   readonly client: KubeClient;
   readonly caches: Caches;
   readonly derivation: Derivation;
@@ -34,11 +34,15 @@ interface Parts {
 }
 
 /** Gives pods back to Karpenter and kube-scheduler that wait for a node which will not take them. */
-const giveBack = async (p: Parts, { machines, waiting }: Derived, signal: AbortSignal): Promise<number> => {
+const clearStaleNominations = async (
+  p: FollowOptions,
+  { machines, waiting }: Derived,
+  signal: AbortSignal,
+): Promise<number> => {
   const { caches, limits } = p;
   const nominated = waiting.filter((pod) => pod.status?.nominatedNodeName);
   const stale = nominated.flatMap((pod): { pod: Pod; reason: string }[] => {
-    const reason = staleNomination(pod, {
+    const reason = staleNominationReason(pod, {
       machines,
       hasClaim: (name) => caches.nodeClaims.get(name) !== undefined,
       node: (name) => caches.nodes.get(name),
@@ -65,7 +69,11 @@ const giveBack = async (p: Parts, { machines, waiting }: Derived, signal: AbortS
 };
 
 // To Karpenter the placeholder's machine has joined, so it no longer ends machines that never do by itself.
-const endOverdue = async (p: Parts, machines: readonly Machine[], signal: AbortSignal): Promise<void> => {
+const deleteOverdueClaims = async (
+  p: FollowOptions,
+  machines: readonly Machine[],
+  signal: AbortSignal,
+): Promise<void> => {
   for (const { claim, node } of machines) {
     const deadline = Date.parse(claim.metadata.creationTimestamp ?? '') + p.limits.joinDeadlineMs + GRACE_MS;
     const isStanding = node?.metadata.labels?.[PLACEHOLDER] !== undefined && !hasJoined(node);
@@ -84,7 +92,7 @@ const endOverdue = async (p: Parts, machines: readonly Machine[], signal: AbortS
  * Keeps the plan that Karpenter made when it bought machines for pending pods: says which pod belongs on which claim
  * in flight, and sees to it that no pod waits for a machine that will not take it.
  */
-export const followKarpenter = (p: Parts): Controller => {
+export const createFollowController = (p: FollowOptions): Controller => {
   let lookedAt = Number.NEGATIVE_INFINITY;
   let restMs = TOGETHER_MS;
   return {
@@ -104,8 +112,8 @@ export const followKarpenter = (p: Parts): Controller => {
       const derived = p.derivation.derive();
       lookedAt = p.clock.now();
       restMs = Math.max(TOGETHER_MS, REST_FACTOR * (lookedAt - startedAt));
-      const nominated = await giveBack(p, derived, signal);
-      await endOverdue(p, derived.machines, signal);
+      const nominated = await clearStaleNominations(p, derived, signal);
+      await deleteOverdueClaims(p, derived.machines, signal);
       if (!derived.isSettled) return requeue(p.limits.settleMs);
       return derived.machines.length + nominated > 0 ? requeue(LOOK_AGAIN_MS) : awaitChange;
     },

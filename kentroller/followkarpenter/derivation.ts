@@ -1,11 +1,11 @@
 import type { Pod } from '../../api/objects.ts';
 import { attributePods } from '../../planner/karpenter/attribution.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../caches.ts';
-import type { NodeNames } from '../cloud/nodenames.ts';
-import type { Feed } from '../pinning/extraintents.ts';
-import { followIntents } from './intents.ts';
+import type { NodeNameCache } from '../cloud/nodenamecache.ts';
+import type { ExtraIntents } from '../pinning/extraintents.ts';
+import { attributionIntents } from './intents.ts';
 import { inFlightOf, type Machine, machinesInFlight } from './machines.ts';
-import { isFollowable, planned } from './pods.ts';
+import { isFollowable, movedByPlans } from './pods.ts';
 
 /** Times in milliseconds. */
 export interface FollowLimits {
@@ -18,8 +18,8 @@ export interface FollowLimits {
 
 export interface DerivationOptions {
   readonly caches: Caches;
-  readonly nodeNames: NodeNames;
-  readonly feed: Feed;
+  readonly nodeNames: NodeNameCache;
+  readonly extraIntents: ExtraIntents;
   readonly limits: FollowLimits;
   readonly now: () => number;
 }
@@ -49,9 +49,9 @@ export class Derivation {
   }
 
   derive(): Derived {
-    const { caches, nodeNames, feed, limits } = this.#o;
+    const { caches, nodeNames, extraIntents, limits } = this.#o;
     const now = this.#o.now();
-    const isPlanned = planned(caches.plans.list());
+    const isPlanned = movedByPlans(caches.plans.list());
     const waiting = caches.pods.by(UNASSIGNED, '').filter((pod) => !isPlanned(pod));
     const machines = machinesInFlight({
       nodeClaims: caches.nodeClaims.list(),
@@ -73,7 +73,7 @@ export class Derivation {
       return name === '' || claim !== undefined;
     });
     const daemonSets = caches.daemonSets.list();
-    const followings =
+    const attributions =
       pods.length === 0
         ? []
         : attributePods({
@@ -85,14 +85,14 @@ export class Derivation {
           });
     const isSettled = (machine: Machine): boolean => this.#isSettled(machine, now);
     const { joinDeadlineMs } = limits;
-    const intents = followIntents({ machines, followings, isSettled, joinDeadlineMs });
+    const intents = attributionIntents({ machines, attributions, isSettled, joinDeadlineMs });
     const pinned = new Set(intents.flatMap(({ pin }) => pin?.pod?.uid ?? []));
     this.#told = new Map(
-      followings
+      attributions
         .map(({ pod, claim }): [string, string] => [pod.metadata.uid ?? '', claim])
         .filter(([uid]) => pinned.has(uid)),
     );
-    feed.put(intents);
+    extraIntents.put(intents);
     return { machines, waiting, isSettled: machines.every(isSettled) };
   }
 

@@ -1,13 +1,13 @@
 import { NOT_READY, PLACEHOLDER } from '../../api/labels.ts';
 import type { Intent } from '../../api/pinning.ts';
 import type { Attribution } from '../../planner/karpenter/attribution.ts';
-import { nodeIntentId, pinIntentId } from '../pinning/ids.ts';
+import { nodeIntentId, pinIntentId } from '../pinning/intentids.ts';
 import { nodeIntent } from '../pinning/intents.ts';
 import type { Machine } from './machines.ts';
 import { isPinnable } from './pods.ts';
 
 /** Stands where other intents name their plan. */
-export const FOLLOWED = 'karpenter';
+export const KARPENTER = 'karpenter';
 
 const isPlaceholder = ({ node }: Machine): boolean => node?.metadata.labels?.[PLACEHOLDER] !== undefined;
 
@@ -21,8 +21,8 @@ const placeholderFor = ({ claim, nodeName }: Machine, joinDeadlineMs: number): I
   const node = nodeIntent(claim, nodeName, joinDeadlineMs);
   const taints = [...node.taints, { key: NOT_READY, value: '', effect: 'NoSchedule' }];
   return {
-    id: nodeIntentId(FOLLOWED, nodeClaim),
-    plan: FOLLOWED,
+    id: nodeIntentId(KARPENTER, nodeClaim),
+    plan: KARPENTER,
     nodeClaim,
     nodeName,
     node: { ...node, taints },
@@ -33,8 +33,8 @@ const pinFor = ({ claim, nodeName }: Machine, { pod }: Attribution): Intent => {
   const { name, namespace = 'default', uid = '' } = pod.metadata;
   const nodeClaim = claim.metadata.name;
   return {
-    id: pinIntentId(FOLLOWED, nodeClaim, namespace, uid),
-    plan: FOLLOWED,
+    id: pinIntentId(KARPENTER, nodeClaim, namespace, uid),
+    plan: KARPENTER,
     nodeClaim,
     nodeName,
     pin: { namespace, pod: { name, uid } },
@@ -46,15 +46,15 @@ const pinFor = ({ claim, nodeName }: Machine, { pod }: Attribution): Intent => {
  * pins as soon as it does. A placeholder that is told no more is given up with its pods, so it is told until its
  * kubelet has joined, or its claim is deleted.
  */
-export const followIntents = (o: {
+export const attributionIntents = (o: {
   readonly machines: readonly Machine[];
-  readonly followings: readonly Attribution[];
+  readonly attributions: readonly Attribution[];
   /** Whether the claim's batch is known to be whole. */
   readonly isSettled: (machine: Machine) => boolean;
   readonly joinDeadlineMs: number;
 }): readonly Intent[] => {
   const pods = new Map<string, Attribution[]>();
-  for (const each of o.followings.filter(({ pod }) => isPinnable(pod))) {
+  for (const each of o.attributions.filter(({ pod }) => isPinnable(pod))) {
     const there = pods.get(each.claim);
     if (there) there.push(each);
     else pods.set(each.claim, [each]);

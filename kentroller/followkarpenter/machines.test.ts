@@ -2,8 +2,8 @@ import t from 'tap';
 import type { Condition, DaemonSet, Node, NodeClaim, NodePool } from '../../api/objects.ts';
 import type { Attribution } from '../../planner/karpenter/attribution.ts';
 import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
-import { followIntents } from './intents.ts';
-import { inFlightOf, type Machine, machinesInFlight, type Sources } from './machines.ts';
+import { attributionIntents } from './intents.ts';
+import { inFlightOf, type Machine, type MachineSources, machinesInFlight } from './machines.ts';
 
 const NOW = Date.parse('2030-01-01T00:01:00Z');
 const made = makeNode('n', { cpu: 3900, memory: 15_000 });
@@ -41,7 +41,7 @@ const placeholder = (change: Partial<Node['status']> = {}): Node => ({
   status: { ...made.node.status, conditions: [], ...change },
 });
 
-const sources = (c: NodeClaim, change: Partial<Sources> = {}): Sources => ({
+const sources = (c: NodeClaim, change: Partial<MachineSources> = {}): MachineSources => ({
   nodeClaims: [c],
   nodePool: () => makePool(),
   node: () => undefined,
@@ -55,7 +55,7 @@ t.test('which claims are in flight', async (t) => {
   const fixed: NodePool = { ...makePool(), spec: { ...makePool().spec, replicas: 3 } };
   const readySince = (time: string) =>
     placeholder({ conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: time }] });
-  const rows: readonly (readonly [string, NodeClaim, Partial<Sources>, boolean])[] = [
+  const rows: readonly (readonly [string, NodeClaim, Partial<MachineSources>, boolean])[] = [
     ['one that is launched', claim(), {}, true],
     ['one that is not launched yet', claim({ launched: false }), {}, true],
     ['not one that is being deleted', claim({ deleting: true }), {}, false],
@@ -114,10 +114,10 @@ t.test(
 
 t.test('what the pinner is told, and when', async (t) => {
   const following: Attribution = { pod: makePod('p'), claim: 'c', because: 'bought for' };
-  const kinds = (machine: Partial<Machine>, followings: readonly Attribution[], isSettled = true) =>
-    followIntents({
+  const kinds = (machine: Partial<Machine>, attributions: readonly Attribution[], isSettled = true) =>
+    attributionIntents({
       machines: [{ claim: claim(), nodeName: 'n', node: undefined, ...machine }],
-      followings,
+      attributions,
       isSettled: () => isSettled,
       joinDeadlineMs: 60_000,
     }).map((intent) => (intent.node ? 'node' : 'pin'));
@@ -149,9 +149,9 @@ t.test('what the pinner is told, and when', async (t) => {
     ['node'],
     'pods that look at others are left to kube-scheduler',
   );
-  const [, node] = followIntents({
+  const [, node] = attributionIntents({
     machines: [{ claim: claim(), nodeName: 'n', node: placeholder() }],
-    followings: [following],
+    attributions: [following],
     isSettled: () => true,
     joinDeadlineMs: 60_000,
   });

@@ -17,7 +17,7 @@ export interface Machine {
 }
 
 /** What machines are derived from. Times in milliseconds. */
-export interface Sources {
+export interface MachineSources {
   readonly nodeClaims: readonly NodeClaim[];
   readonly nodePool: (name: string) => NodePool | undefined;
   readonly node: (claim: NodeClaim) => Node | undefined;
@@ -38,20 +38,20 @@ const readySince = (node: Node | undefined): number | undefined => {
 };
 
 /** Whether a node has been ready for so long that who waits for it still would wait for ever. */
-export const hasBeenReady = (node: Node | undefined, now: number, holdMs: number): boolean => {
+export const hasBeenReadyFor = (node: Node | undefined, now: number, holdMs: number): boolean => {
   const since = readySince(node);
   return since !== undefined && !(now - since < holdMs);
 };
 
 /** Whether Karpenter's provisioner bought it for pods: not a plan of ours, and no NodePool of fixed size. */
-export const isBoughtForPods = (claim: NodeClaim, nodePool: Sources['nodePool']): boolean => {
+export const isBoughtForPods = (claim: NodeClaim, nodePool: MachineSources['nodePool']): boolean => {
   const pool = claim.metadata.labels?.[KARPENTER_NODEPOOL];
   if (pool === undefined || claim.metadata.labels?.[PLAN] !== undefined) return false;
   return nodePool(pool)?.spec.replicas === undefined;
 };
 
 /** The machines on their way, in the order of their names. */
-export const machinesInFlight = (s: Sources): readonly Machine[] =>
+export const machinesInFlight = (s: MachineSources): readonly Machine[] =>
   s.nodeClaims
     .filter((claim) => !claim.metadata.deletionTimestamp && !isTrue(claim, 'Initialized'))
     .filter((claim) => isBoughtForPods(claim, s.nodePool))
@@ -61,7 +61,7 @@ export const machinesInFlight = (s: Sources): readonly Machine[] =>
       const known = node?.metadata.name ?? claim.status?.nodeName;
       return { claim, node, nodeName: known || (id ? s.nodeName(id) : undefined) || '' };
     })
-    .filter(({ node }) => !node?.metadata.deletionTimestamp && !hasBeenReady(node, s.now, s.holdMs))
+    .filter(({ node }) => !node?.metadata.deletionTimestamp && !hasBeenReadyFor(node, s.now, s.holdMs))
     .sort((a, b) => (a.claim.metadata.name < b.claim.metadata.name ? -1 : 1));
 
 const isOfDaemonSet = (pod: Pod): boolean =>

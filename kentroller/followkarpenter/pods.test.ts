@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Condition, Node, Pod } from '../../api/objects.ts';
 import { makePod } from '../../planner/testing/builders.ts';
-import { isFollowable, type Nominations, staleNomination } from './pods.ts';
+import { isFollowable, type Nominations, staleNominationReason } from './pods.ts';
 
 const NOW = Date.parse('2030-01-01T00:10:00Z');
 const UNSCHEDULABLE: readonly Condition[] = [
@@ -105,5 +105,5 @@ t.test("nominations that stand in a pod's way are told from those that help it",
     ['it is bound by now', pending({ nominated: 'n', nodeName: 'n' }), {}, null],
   ];
   for (const [says, pod, change, expected] of rows)
-    t.equal(staleNomination(pod, world(change)), expected, says);
+    t.equal(staleNominationReason(pod, world(change)), expected, says);
 });

@@ -6,7 +6,7 @@ import { controllerOf } from '../../api/pods.ts';
 import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
 import { untoleratedTaint } from '../../planner/scheduling/tainttoleration.ts';
 import { requiredSpread } from '../../planner/scheduling/topologyspread.ts';
-import { hasBeenReady, type Machine } from './machines.ts';
+import { hasBeenReadyFor, type Machine } from './machines.ts';
 
 const DEFAULT_SCHEDULER = 'default-scheduler';
 
@@ -35,7 +35,7 @@ export const isPinnable = (pod: Pod): boolean =>
   requiredSpread(pod).length === 0 && requiredAffinity(pod).length === 0;
 
 /** Whether a plan that runs has a say in where the pod goes. */
-export const planned = (plans: readonly RebalancePlan[]): ((pod: Pod) => boolean) => {
+export const movedByPlans = (plans: readonly RebalancePlan[]): ((pod: Pod) => boolean) => {
   const owners = new Set<string>();
   const pods = new Set<string>();
   for (const plan of plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp)) {
@@ -62,7 +62,7 @@ export interface Nominations {
  * Why the pod's nominatedNodeName stands in its way, or null. Karpenter buys nothing for a nominated pod, so a
  * nomination to what is no more, or to a ready node that did not take the pod, would keep it pending for ever.
  */
-export const staleNomination = (pod: Pod, n: Nominations): string | null => {
+export const staleNominationReason = (pod: Pod, n: Nominations): string | null => {
   const name = pod.status?.nominatedNodeName ?? '';
   if (name === '' || pod.spec.nodeName || pod.metadata.deletionTimestamp) return null;
   const node = n.node(name);
@@ -71,7 +71,7 @@ export const staleNomination = (pod: Pod, n: Nominations): string | null => {
     return isAwaited ? null : 'its node is no more';
   }
   if (node.metadata.deletionTimestamp) return 'its node is being deleted';
-  if (!isUnschedulable(pod) || !hasBeenReady(node, n.now, n.holdMs)) return null;
+  if (!isUnschedulable(pod) || !hasBeenReadyFor(node, n.now, n.holdMs)) return null;
   // Who was nominated by preemption waits for pods to end.
   if (n.podsOn(name).some((there) => there.metadata.deletionTimestamp)) return null;
   return 'its node is ready and did not take it';

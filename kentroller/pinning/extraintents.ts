@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Intent } from '../../api/pinning.ts';
 
 /** Intents that come of no plan, as they hold now; whoever posts intents adds them to those of the plans. */
-export class Feed {
+export class ExtraIntents {
   #intents: readonly Intent[] = [];
   readonly #listeners = new Set<() => void>();
 

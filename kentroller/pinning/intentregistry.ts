@@ -2,18 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Intent, Result } from '../../api/pinning.ts';
 import type { PinsView } from '../rebalanceplan/state/state.ts';
 
-export interface Posted {
+export interface VersionedIntent {
   readonly intent: Intent;
   readonly version: number;
 }
 
 /** The intents that hold now, each with the version of its last change, and what the pinners said about them. */
-export class Board {
+export class IntentRegistry {
   #version = 0;
   #connected = 0;
   #lostAt: number;
   readonly #now: () => number;
-  readonly #intents = new Map<string, Posted>();
+  readonly #intents = new Map<string, VersionedIntent>();
   readonly #results = new Map<string, Result>();
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
 
@@ -27,7 +27,7 @@ export class Board {
     return this.#version;
   }
 
-  get(id: string): Posted | undefined {
+  get(id: string): VersionedIntent | undefined {
     return this.#intents.get(id);
   }
 
@@ -36,7 +36,7 @@ export class Board {
   }
 
   /** Replaces all intents; only those that differ get a new version. Returns the ids that changed or went. */
-  post(intents: readonly Intent[]): readonly string[] {
+  replaceAll(intents: readonly Intent[]): readonly string[] {
     const changed: string[] = [];
     const next = new Set(intents.map((intent) => intent.id));
     for (const intent of intents) {

@@ -6,7 +6,7 @@ import { isUnderWay } from '../../api/plans.ts';
 import { addedNames } from '../rebalanceplan/create/nodelock.ts';
 import { baselineOf, claimInForce } from '../rebalanceplan/finish/decide.ts';
 import { baselineKey, movesOf } from '../rebalanceplan/state/moves.ts';
-import { nodeIntentId, pinIntentId } from './ids.ts';
+import { nodeIntentId, pinIntentId } from './intentids.ts';
 
 /** What the intents are derived from. */
 export interface IntentSources {

@@ -1,8 +1,8 @@
 import type { Logger } from '../../kube/component/log.ts';
 import { type Caches, nodeOf } from '../caches.ts';
-import type { NodeNames } from '../cloud/nodenames.ts';
-import type { Feed } from './extraintents.ts';
-import type { Board } from './intentregistry.ts';
+import type { NodeNameCache } from '../cloud/nodenamecache.ts';
+import type { ExtraIntents } from './extraintents.ts';
+import type { IntentRegistry } from './intentregistry.ts';
 import { deriveIntents } from './intents.ts';
 
 const TOGETHER_MS = 20;
@@ -11,21 +11,21 @@ const TOGETHER_MS = 20;
  * Posts what holds now, then keeps the board in step with the cluster until the signal aborts; changes close together
  * are taken as one. The caches must have synced.
  */
-export const keepPosted = (o: {
-  readonly board: Board;
+export const publishIntents = (o: {
+  readonly intentRegistry: IntentRegistry;
   readonly caches: Caches;
-  readonly nodeNames: NodeNames;
+  readonly nodeNames: NodeNameCache;
   readonly joinDeadlineMs: number;
   /** Intents that come of no plan. */
-  readonly feed: Feed;
+  readonly extraIntents: ExtraIntents;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }): void => {
-  const { board, caches, nodeNames, log } = o;
+  const { intentRegistry, caches, nodeNames, log } = o;
   let timer: NodeJS.Timeout | undefined;
-  const post = (): void => {
+  const replaceAll = (): void => {
     timer = undefined;
-    const changed = board.post([
+    const changed = intentRegistry.replaceAll([
       ...deriveIntents({
         plans: caches.plans.list(),
         claim: (name) => caches.nodeClaims.get(name),
@@ -34,12 +34,13 @@ export const keepPosted = (o: {
         nodeName: (providerID) => nodeNames.get(providerID),
         joinDeadlineMs: o.joinDeadlineMs,
       }),
-      ...o.feed.list(),
+      ...o.extraIntents.list(),
     ]);
-    if (changed.length > 0) log.info({ changed: changed.length, version: board.version }, 'pins changed');
+    if (changed.length > 0)
+      log.info({ changed: changed.length, version: intentRegistry.version }, 'pins changed');
   };
   const soon = (): void => {
-    timer ??= setTimeout(post, TOGETHER_MS);
+    timer ??= setTimeout(replaceAll, TOGETHER_MS);
   };
   const unsubscribe = [
     caches.plans.onChange(soon),
@@ -49,7 +50,7 @@ export const keepPosted = (o: {
       if (change.type !== 'update') soon();
     }),
     nodeNames.onChange(soon),
-    o.feed.onChange(soon),
+    o.extraIntents.onChange(soon),
   ];
   o.signal.addEventListener(
     'abort',
@@ -59,5 +60,5 @@ export const keepPosted = (o: {
     },
     { once: true },
   );
-  post();
+  replaceAll();
 };

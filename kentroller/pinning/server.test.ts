@@ -17,7 +17,7 @@ import {
 } from '../../api/pinning.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
-import { Board } from './intentregistry.ts';
+import { IntentRegistry } from './intentregistry.ts';
 import { PinningServer } from './server.ts';
 
 type Stream = ClientDuplexStream<ClientMessage, ServerMessage>;
@@ -68,38 +68,38 @@ t.test('who does not lead tells nothing', async (t) => {
 t.test(
   'a pinner hears the world, synced, changes; its answers arrive; the end of a term ends the stream',
   async (t) => {
-    const board = new Board();
-    board.post([intent('a'), intent('b')]);
-    const stop = served.serve(board);
+    const intentRegistry = new IntentRegistry();
+    intentRegistry.replaceAll([intent('a'), intent('b')]);
+    const stop = served.serve(intentRegistry);
     const { call, told, end } = join();
     await until('the world', () => told.length === 3, WAIT);
     t.same(told, ['1 a on n', '2 b on n', '2 synced']);
-    t.equal(board.viewOf('p').connected, true);
+    t.equal(intentRegistry.viewOf('p').connected, true);
 
-    board.post([intent('b', 'm')]);
+    intentRegistry.replaceAll([intent('b', 'm')]);
     await until('the changes', () => told.length === 5, WAIT);
     t.same(told.slice(3).sort(), ['3 b on m', '4 no a']);
 
     call.write({ result: { intentId: 'b', version: 3, state: 'BOUND', reason: '', bound: 1 } });
-    await until('the answer', () => board.viewOf('p').acknowledged, WAIT);
-    t.match(board.result('b'), { state: 'BOUND', bound: 1 });
+    await until('the answer', () => intentRegistry.viewOf('p').acknowledged, WAIT);
+    t.match(intentRegistry.result('b'), { state: 'BOUND', bound: 1 });
 
     stop();
     await until('the stream ends', () => end.error, WAIT);
     t.equal(end.error?.code, status.UNAVAILABLE);
-    await until('the board knows', () => !board.viewOf('p').connected, WAIT);
+    await until('the board knows', () => !intentRegistry.viewOf('p').connected, WAIT);
   },
 );
 
 t.test('a pinner that comes back hears the world again', async (t) => {
-  const board = new Board();
-  board.post([intent('a')]);
-  const stop = served.serve(board);
+  const intentRegistry = new IntentRegistry();
+  intentRegistry.replaceAll([intent('a')]);
+  const stop = served.serve(intentRegistry);
   const first = join();
   await until('the world', () => first.told.length === 2, WAIT);
   first.call.cancel();
-  await until('it is gone', () => !board.viewOf('p').connected, WAIT);
-  board.post([intent('a', 'm'), intent('b')]);
+  await until('it is gone', () => !intentRegistry.viewOf('p').connected, WAIT);
+  intentRegistry.replaceAll([intent('a', 'm'), intent('b')]);
   const second = join();
   await until('the world again', () => second.told.length === 3, WAIT);
   t.same(second.told, ['2 a on m', '3 b on n', '3 synced']);

@@ -2,8 +2,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { ClientMessage, ServerMessage } from '../../api/pinning.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import type { Board } from './intentregistry.ts';
-import { Outbox } from './sendqueue.ts';
+import type { IntentRegistry } from './intentregistry.ts';
+import { SendQueue } from './sendqueue.ts';
 
 type Call = ServerDuplexStream<ClientMessage, ServerMessage>;
 
@@ -12,7 +12,7 @@ type Call = ServerDuplexStream<ClientMessage, ServerMessage>;
  * intent, since a client takes what it is not told for gone.
  */
 export class PinningServer {
-  #board: Board | undefined;
+  #intentRegistry: IntentRegistry | undefined;
   readonly #calls = new Set<Call>();
   readonly #log: Logger;
 
@@ -21,11 +21,11 @@ export class PinningServer {
   }
 
   /** Serves this board until the returned function is called, which ends all streams. */
-  serve(board: Board): () => void {
-    this.#board = board;
+  serve(intentRegistry: IntentRegistry): () => void {
+    this.#intentRegistry = intentRegistry;
     return () => {
-      if (this.#board !== board) return;
-      this.#board = undefined;
+      if (this.#intentRegistry !== intentRegistry) return;
+      this.#intentRegistry = undefined;
       for (const call of this.#calls) this.#refuse(call);
       this.#calls.clear();
     };
@@ -40,8 +40,8 @@ export class PinningServer {
   }
 
   #accept(call: Call): void {
-    const board = this.#board;
-    if (!board) {
+    const intentRegistry = this.#intentRegistry;
+    if (!intentRegistry) {
       this.#refuse(call);
       return;
     }
@@ -53,8 +53,8 @@ export class PinningServer {
       leave = undefined;
     };
     call.on('data', (message: ClientMessage) => {
-      if (message.hello) leave ??= this.#greet(call, board, message.hello);
-      if (message.result) board.record(message.result);
+      if (message.hello) leave ??= this.#greet(call, intentRegistry, message.hello);
+      if (message.result) intentRegistry.record(message.result);
     });
     call.on('end', () => {
       end();
@@ -66,14 +66,17 @@ export class PinningServer {
     call.resume();
   }
 
-  #greet(call: Call, board: Board, hello: NonNullable<ClientMessage['hello']>): () => void {
-    const outbox = new Outbox(board, { write: (message) => call.write(message) });
-    const unsubscribe = board.onChange((ids) => outbox.add(ids));
-    const disconnect = board.connected();
-    call.on('drain', () => outbox.drained());
+  #greet(call: Call, intentRegistry: IntentRegistry, hello: NonNullable<ClientMessage['hello']>): () => void {
+    const sendQueue = new SendQueue(intentRegistry, { write: (message) => call.write(message) });
+    const unsubscribe = intentRegistry.onChange((ids) => sendQueue.add(ids));
+    const disconnect = intentRegistry.connected();
+    call.on('drain', () => sendQueue.drained());
     const { clientId: client, clusterId: cluster, lastVersion } = hello;
-    this.#log.info({ client, cluster, lastVersion, version: board.version }, 'pinner joined the stream');
-    outbox.flush();
+    this.#log.info(
+      { client, cluster, lastVersion, version: intentRegistry.version },
+      'pinner joined the stream',
+    );
+    sendQueue.flush();
     return () => {
       unsubscribe();
       disconnect();

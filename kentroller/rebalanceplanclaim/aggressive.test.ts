@@ -11,7 +11,7 @@ import { budgetsOf } from '../rebalanceplan/drain/decide.ts';
 import { limitsOf } from '../rebalanceplan/state/executionlimits.ts';
 import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import * as make from '../testing/builders.ts';
-import { aggressiveModeOf, buildPlan } from './plan.ts';
+import { aggressiveModeOf, buildPlan } from './planobject.ts';
 
 /** What each field of aggressiveModeConfig changes. */
 

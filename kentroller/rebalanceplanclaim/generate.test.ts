@@ -8,8 +8,8 @@ import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import { crashingClient } from '../testing/crash.ts';
-import { generatePlans } from './generate.ts';
-import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
+import { createPlanGenerationController } from './generate.ts';
+import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
 
 /** Claims from Pending to what becomes of them, on a real API server; the planner is this test's. */
 
@@ -47,7 +47,7 @@ const live = (planning: Planning, api = client, onEnd?: AbortController): Life =
   const requests: Parameters<Planning>[0][] = [];
   const running = runControllers({
     controllers: [
-      generatePlans({
+      createPlanGenerationController({
         client: api,
         caches,
         catalogue: async () => ({ instanceTypes: [] }),

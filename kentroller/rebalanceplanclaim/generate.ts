@@ -12,10 +12,10 @@ import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
 import { gatherSnapshot } from '../snapshot.ts';
-import { buildPlan, claimOf, planIdOf, planNameFor } from './plan.ts';
-import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
-import { readClaim, writeClaimStatus } from './read.ts';
-import { isCanceled, isFinished, type Told, withState } from './status.ts';
+import { readClaim, writeClaimStatus } from './claimclient.ts';
+import { type Explanation, isCanceled, isFinished, withState } from './claimstatus.ts';
+import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
+import { buildPlan, claimOf, planIdOf, planNameFor } from './planobject.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
 const CLOUD_RETRY_MS = 1_000;
@@ -45,23 +45,23 @@ const selection = (answer: PlanningAnswer): RebalancePlanClaimStatus => ({
 });
 
 /** Why a claim that the planner has answered ends without a plan; undefined when it gets one. */
-export const refusal = (
+export const rejectionOf = (
   claim: RebalancePlanClaim,
   answer: PlanningAnswer,
-): { readonly state: 'Skipped' | 'Failed'; readonly told: Told } | undefined => {
+): { readonly state: 'Skipped' | 'Failed'; readonly explanation: Explanation } | undefined => {
   if (!answer.plan) {
     const message = answer.reason ?? 'No cheaper set of nodes was found.';
-    return { state: 'Skipped', told: { reason: 'NoSavings', message } };
+    return { state: 'Skipped', explanation: { reason: 'NoSavings', message } };
   }
   const wanted = claim.spec.minSavingsPercentage;
   const found = answer.plan.savings.projectedSavingsPercent;
   if (wanted === undefined || Number(found) >= Number(wanted)) return undefined;
   const message = `The best plan saves ${found} %, less than minSavingsPercentage ${wanted}: lower it, or widen the scope.`;
-  return { state: 'Failed', told: { reason: 'FailureReasonInsufficientSavings', message } };
+  return { state: 'Failed', explanation: { reason: 'FailureReasonInsufficientSavings', message } };
 };
 
 /** Makes the plan of a RebalancePlanClaim: Pending, Generating, Ready, or the reason why not. */
-export const generatePlans = (o: {
+export const createPlanGenerationController = (o: {
   readonly client: KubeClient;
   readonly caches: Caches;
   readonly catalogue: () => Promise<Catalogue>;
@@ -79,15 +79,15 @@ export const generatePlans = (o: {
   const move = async (
     claim: RebalancePlanClaim,
     state: 'Pending' | 'Generating' | 'Ready' | 'Skipped' | 'Failed' | 'Canceled',
-    told: Told,
+    explanation: Explanation,
     more: RebalancePlanClaimStatus,
     signal: AbortSignal,
   ): Promise<RebalancePlanClaim> => {
-    const status = withState({ ...claim.status, ...more }, state, told, o.clock.now());
+    const status = withState({ ...claim.status, ...more }, state, explanation, o.clock.now());
     const written = await writeClaimStatus(client, claim, status, signal);
-    o.log.info({ claim: claim.metadata.name, state, ...told }, 'claim changed state');
+    o.log.info({ claim: claim.metadata.name, state, ...explanation }, 'claim changed state');
     const type = state === 'Failed' ? 'Warning' : 'Normal';
-    o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, told.reason, told.message);
+    o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, explanation.reason, explanation.message);
     return written;
   };
 
@@ -139,8 +139,11 @@ export const generatePlans = (o: {
       const { state } = claim.status ?? {};
       if (state !== undefined && state !== 'Pending' && state !== 'Generating') return awaitChange;
       if (isCanceled(claim)) {
-        const told = { reason: 'Canceled', message: 'The claim was canceled before its plan was ready.' };
-        await move(claim, 'Canceled', told, {}, signal);
+        const explanation = {
+          reason: 'Canceled',
+          message: 'The claim was canceled before its plan was ready.',
+        };
+        await move(claim, 'Canceled', explanation, {}, signal);
         return awaitChange;
       }
       if (!o.isEnabled()) {
@@ -202,13 +205,13 @@ export const generatePlans = (o: {
           timeout,
           signal,
         );
-        const refused = refusal(claim, answer);
+        const refused = rejectionOf(claim, answer);
         if (refused || !answer.plan) {
           const end = refused ?? {
             state: 'Skipped' as const,
-            told: { reason: 'NoSavings', message: 'No plan.' },
+            explanation: { reason: 'NoSavings', message: 'No plan.' },
           };
-          await move(claim, end.state, end.told, selection(answer), signal);
+          await move(claim, end.state, end.explanation, selection(answer), signal);
           return awaitChange;
         }
         const chosen = { ...claim.status, ...selection(answer) };

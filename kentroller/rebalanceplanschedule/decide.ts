@@ -6,7 +6,7 @@ import type {
 } from '../../api/kinds/rebalanceplanschedule.ts';
 import type { Condition } from '../../api/objects.ts';
 import { withCondition } from '../rebalanceplan/state/status.ts';
-import { isFinished } from '../rebalanceplanclaim/status.ts';
+import { isFinished } from '../rebalanceplanclaim/claimstatus.ts';
 
 export type ScheduleStep = { readonly reason: string; readonly message: string } & (
   | { readonly kind: 'create-claim'; readonly name: string; readonly at: number }
@@ -27,7 +27,7 @@ const MAX_MISSED = 1000;
 
 const iso = (at: number): string => new Date(at).toISOString();
 /** The run that a claim stands for, by its name; by its creation where the name tells nothing. */
-const timeOf = ({ metadata }: RebalancePlanClaim): number => {
+const runTimeOf = ({ metadata }: RebalancePlanClaim): number => {
   const seconds = Number(/-(\d{9,11})$/.exec(metadata.name)?.[1]);
   return seconds > 0 ? seconds * 1000 : Date.parse(metadata.creationTimestamp ?? '') || 0;
 };
@@ -86,9 +86,9 @@ const run = (
   };
 };
 
-const expired = (claims: readonly RebalancePlanClaim[], limit: number): readonly ScheduleStep[] =>
+const pruneSteps = (claims: readonly RebalancePlanClaim[], limit: number): readonly ScheduleStep[] =>
   claims
-    .toSorted((a, b) => timeOf(b) - timeOf(a))
+    .toSorted((a, b) => runTimeOf(b) - runTimeOf(a))
     .slice(limit)
     .map((claim) => ({
       kind: 'delete-claim',
@@ -124,9 +124,9 @@ export const decideSchedule = (
   const runs = due === undefined ? [] : [run(schedule, active, due, now)];
 
   // 3. What history no longer keeps.
-  const forgotten = [
-    ...expired(ended.filter(isSuccess), spec.successfulJobsHistoryLimit ?? 3),
-    ...expired(
+  const pruned = [
+    ...pruneSteps(ended.filter(isSuccess), spec.successfulJobsHistoryLimit ?? 3),
+    ...pruneSteps(
       ended.filter((c) => !isSuccess(c)),
       spec.failedJobsHistoryLimit ?? 3,
     ),
@@ -134,7 +134,7 @@ export const decideSchedule = (
 
   const lastSchedule = due ?? (isEdited || old.lastScheduleTime ? since : undefined);
   const next = cron && !spec.suspend ? cron.next(Math.max(now, due ?? since)) : undefined;
-  const latest = live.toSorted((a, b) => timeOf(b) - timeOf(a))[0];
+  const latest = live.toSorted((a, b) => runTimeOf(b) - runTimeOf(a))[0];
   const succeeded = ended
     .filter(isSuccess)
     .map((c) => c.status?.completionTime ?? '')
@@ -174,5 +174,5 @@ export const decideSchedule = (
     ...(metadata.generation === undefined ? {} : { observedGeneration: metadata.generation }),
     conditions: condition,
   };
-  return { steps: [...runs, ...forgotten], status, next };
+  return { steps: [...runs, ...pruned], status, next };
 };

@@ -4,8 +4,8 @@ import type {
   RebalancePlanSchedule,
   RebalancePlanScheduleStatus,
 } from '../../api/kinds/rebalanceplanschedule.ts';
+import { buildClaim } from './controller.ts';
 import { decideSchedule, type ScheduleStep } from './decide.ts';
-import { buildClaim } from './fire.ts';
 
 /** Schedules over days of virtual time: the clock is an argument. */
 

@@ -14,7 +14,7 @@ import t from 'tap';
 import { createLogger } from '../../kube/component/log.ts';
 import { plainRemote } from '../../kube/grpc/remote.ts';
 import { emptySnapshot } from '../../planner/model/snapshot.ts';
-import { PlanningTimeout } from '../rebalanceplanclaim/planning.ts';
+import { PlanningTimeout } from '../rebalanceplanclaim/plannerworker.ts';
 import { connectPlanner, RemotePlanningError } from './client.ts';
 import { loadPlanningService, type PlanReply, type PlanRequest } from './planning.ts';
 

@@ -22,7 +22,7 @@ import {
   type PlanningAnswer,
   PlanningError,
   PlanningTimeout,
-} from '../rebalanceplanclaim/planning.ts';
+} from '../rebalanceplanclaim/plannerworker.ts';
 import { loadPlanningService, type PlanReply, type PlanRequest } from './planning.ts';
 
 /** Clusters of thousands of nodes are tens of megabytes of JSON. */

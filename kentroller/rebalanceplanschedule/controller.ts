@@ -47,7 +47,7 @@ export const buildClaim = (schedule: RebalancePlanSchedule, name: string): Rebal
 };
 
 /** Makes RebalancePlanClaims at the times of RebalancePlanSchedules, and clears away old ones. */
-export const fireSchedules = (o: {
+export const createScheduleController = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'schedules' | 'claims'>;
   /** False while no claim is to be made; runs that were due meanwhile count as missed. */

@@ -6,17 +6,17 @@ const RETRY_MS = 1_000;
 const MAX_KEPT = 10_000;
 
 /** Names of Nodes that have not joined yet; asks the cloud for those it does not know, all at once. */
-export interface NodeNames {
+export interface NodeNameCache {
   /** The name, or undefined while the cloud is asked. */
   get(providerID: string): string | undefined;
   onChange(listener: () => void): () => void;
 }
 
-export const createNodeNames = (o: {
+export const createNodeNameCache = (o: {
   readonly cloud: Cloud;
   readonly log: Logger;
   readonly signal: AbortSignal;
-}): NodeNames => {
+}): NodeNameCache => {
   const known = new Map<string, string>();
   const wanted = new Set<string>();
   const listeners = new Set<() => void>();

@@ -1,5 +1,5 @@
 import { DescribeInstancesCommand, type EC2Client } from '@aws-sdk/client-ec2';
-import { namesInIds } from './providerid.ts';
+import { kwokNodeNames } from '../kwokproviderid.ts';
 
 const AWS_ID = /^aws:\/\/\/[^/]+\/(i-[0-9a-f]+)$/;
 const PER_CALL = 100;
@@ -8,12 +8,12 @@ const PER_CALL = 100;
  * Names of the Nodes of EC2 machines: the private DNS name. A filter is used in place of ids, since one id that EC2
  * does not know yet would fail the whole call.
  */
-export const fetchNames = async (
+export const fetchNodeNames = async (
   ec2: EC2Client,
   providerIDs: readonly string[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> => {
-  const names = namesInIds(providerIDs);
+  const names = kwokNodeNames(providerIDs);
   const byInstance = new Map<string, string>();
   for (const id of providerIDs) {
     const instance = AWS_ID.exec(id)?.[1];

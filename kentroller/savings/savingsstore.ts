@@ -6,15 +6,15 @@ import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable, messageOf } from '../../kube/errors.ts';
-import { count, emptyLedger, type Ledger, readLedger, savedUntil } from './ledger.ts';
 import { isDone, savedMonthly } from './metrics.ts';
+import { addPlan, emptyTotals, parseTotals, type SavingsTotals, savedUntil } from './totals.ts';
 
 /** The ConfigMap that keeps what was saved since the install, beyond plans and processes. */
 export const SAVINGS_CONFIG_MAP = 'castai-kentroller-savings';
 const KEY = 'ledger.json';
 const FIELD_MANAGER = 'castai-kentroller-savings';
 
-export interface Account {
+export interface SavingsStore {
   /**
    * Counts a plan that is done; once, however often it is told. Throws while the API server is away or someone else
    * writes, so that the plan is held until it is counted.
@@ -23,30 +23,30 @@ export interface Account {
 }
 
 interface Read {
-  readonly ledger: Ledger;
+  readonly totals: SavingsTotals;
   readonly resourceVersion?: string;
 }
 
-export const openAccount = async (o: {
+export const openSavingsStore = async (o: {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly log: Logger;
   readonly now: () => number;
   readonly registry?: Registry;
   readonly signal: AbortSignal;
-}): Promise<Account> => {
+}): Promise<SavingsStore> => {
   const { client, namespace, log, now } = o;
   const metadata = { name: SAVINGS_CONFIG_MAP, namespace };
-  let known: Ledger | undefined;
+  let known: SavingsTotals | undefined;
 
-  const parse = (text: string | undefined): Ledger => {
-    if (text === undefined) return emptyLedger(now());
+  const parse = (text: string | undefined): SavingsTotals => {
+    if (text === undefined) return emptyTotals(now());
     try {
-      return readLedger(text);
+      return parseTotals(text);
     } catch (error) {
       const reason = messageOf(error);
       log.warn({ configMap: SAVINGS_CONFIG_MAP, reason }, 'savings since the install are not readable');
-      return emptyLedger(now());
+      return emptyTotals(now());
     }
   };
 
@@ -54,20 +54,20 @@ export const openAccount = async (o: {
     try {
       const { data, metadata: meta } = await client.get(CONFIG_MAPS, metadata, { signal });
       const { resourceVersion } = meta;
-      return { ledger: parse(data?.[KEY]), ...(resourceVersion ? { resourceVersion } : {}) };
+      return { totals: parse(data?.[KEY]), ...(resourceVersion ? { resourceVersion } : {}) };
     } catch (error) {
-      if (isNotFound(error)) return { ledger: emptyLedger(now()) };
+      if (isNotFound(error)) return { totals: emptyTotals(now()) };
       throw error;
     }
   };
 
-  const dataOf = (ledger: Ledger): Record<string, string> => ({
-    [KEY]: JSON.stringify(ledger),
-    summary: `${ledger.plans} plans since ${ledger.since} save ${ledger.monthly.toFixed(2)} USD a month; ${savedUntil(ledger, now()).toFixed(2)} USD were saved by ${new Date(now()).toISOString()}`,
+  const dataOf = (totals: SavingsTotals): Record<string, string> => ({
+    [KEY]: JSON.stringify(totals),
+    summary: `${totals.plans} plans since ${totals.since} save ${totals.monthly.toFixed(2)} USD a month; ${savedUntil(totals, now()).toFixed(2)} USD were saved by ${new Date(now()).toISOString()}`,
   });
 
-  const write = async ({ ledger, resourceVersion }: Read, signal: AbortSignal): Promise<void> => {
-    const data = dataOf(ledger);
+  const write = async ({ totals, resourceVersion }: Read, signal: AbortSignal): Promise<void> => {
+    const data = dataOf(totals);
     if (resourceVersion === undefined) {
       await client.create(CONFIG_MAPS, { metadata, data }, { signal });
       return;
@@ -77,14 +77,14 @@ export const openAccount = async (o: {
   };
 
   try {
-    known = (await read(o.signal)).ledger;
+    known = (await read(o.signal)).totals;
   } catch (error) {
     o.signal.throwIfAborted();
     log.warn({ err: error }, 'savings since the install could not be read');
   }
 
   if (o.registry) {
-    const gauge = (name: string, help: string, value: (ledger: Ledger) => number): void => {
+    const gauge = (name: string, help: string, value: (totals: SavingsTotals) => number): void => {
       new Gauge({
         name,
         help,
@@ -116,9 +116,9 @@ export const openAccount = async (o: {
         const { uid = '' } = plan.metadata;
         const endedAt = Date.parse(plan.status?.completionTime ?? '') || now();
         const before = await read(signal);
-        const ledger = count(before.ledger, { uid, endedAt, monthly: savedMonthly(plan) }, HOURS_PER_MONTH);
-        if (ledger !== before.ledger) await write({ ...before, ledger }, signal);
-        known = ledger;
+        const totals = addPlan(before.totals, { uid, endedAt, monthly: savedMonthly(plan) }, HOURS_PER_MONTH);
+        if (totals !== before.totals) await write({ ...before, totals }, signal);
+        known = totals;
       } catch (error) {
         if (signal.aborted || isConflict(error) || isAlreadyExists(error) || isRetryable(error)) throw error;
         // Money that is not counted must not hold up a plan that is done.

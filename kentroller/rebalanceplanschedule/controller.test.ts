@@ -9,7 +9,7 @@ import { createLogger } from '../../kube/component/log.ts';
 import { runControllers } from '../../kube/controller/controller.ts';
 import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
-import { fireSchedules, SCHEDULE_LABEL } from './fire.ts';
+import { createScheduleController, SCHEDULE_LABEL } from './controller.ts';
 
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
@@ -68,7 +68,7 @@ t.test(
       schedules: createCache({ client, resource: REBALANCE_PLAN_SCHEDULES, log }),
       claims: createCache({ client, resource: REBALANCE_PLAN_CLAIMS, log }),
     };
-    const controller = fireSchedules({
+    const controller = createScheduleController({
       client,
       caches,
       recorder: createRecorder({ client, component: 'schedule-test', log }),

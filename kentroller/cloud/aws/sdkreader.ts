@@ -1,8 +1,8 @@
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { PricingClient } from '@aws-sdk/client-pricing';
 import { fetchTypes, fetchZoneIds, fetchZones } from './instancetypes.ts';
-import { fetchNames } from './names.ts';
 import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
+import { fetchNodeNames } from './privatednsnames.ts';
 import type { AwsReader, ReaderOptions } from './reader.ts';
 
 /** The price list is served from a few regions only. */
@@ -21,7 +21,7 @@ export const sdkReader = (
     zoneIds: (signal) => fetchZoneIds(ec2, signal),
     onDemandPrices: (signal) => fetchOnDemandPrices(pricing, region, signal),
     spotPrices: (now, signal) => fetchSpotPrices(ec2, now, signal),
-    names: (providerIDs, signal) => fetchNames(ec2, providerIDs, signal),
+    names: (providerIDs, signal) => fetchNodeNames(ec2, providerIDs, signal),
     close: () => {
       ec2.destroy();
       pricing.destroy();

@@ -15,7 +15,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-const PROGRAM = new URL('./aws.process.ts', import.meta.url);
+const PROGRAM = new URL('./reader.process.ts', import.meta.url);
 const IDLE_MS = 20_000;
 
 /** The process that reads, from its first call until nobody has asked it for a while. */

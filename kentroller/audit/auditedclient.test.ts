@@ -2,7 +2,7 @@ import t from 'tap';
 import { CONFIG_MAPS, NAMESPACES } from '../../api/resources.ts';
 import { connect } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { audited } from './client.ts';
+import { createAuditedClient } from './auditedclient.ts';
 import type { AuditNote } from './trail.ts';
 
 /** Every write of a client is noted, on a real API server. */
@@ -11,7 +11,7 @@ const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
 const plain = connect({ kubeconfig, userAgent: 'audit-test' });
 const notes: AuditNote[] = [];
-const client = audited(plain, { note: (note) => void notes.push(note) });
+const client = createAuditedClient(plain, { note: (note) => void notes.push(note) });
 const namespace = `audit-${process.pid}`;
 const ref = { name: 'one', namespace };
 const object = { kind: 'ConfigMap', ...ref };

@@ -1,8 +1,8 @@
-import { messageOf } from '../../kube/errors.ts';
+import { messageOf } from '../../../kube/errors.ts';
 import type { ReaderAnswer, ReaderCall } from './processreader.ts';
 import { sdkReader } from './sdkreader.ts';
 
-/** AWS's clients in a process of their own: aws.process.ts REGION OVERHEAD, calls over the channel to the parent. */
+/** AWS's clients in a process of their own: reader.process.ts REGION OVERHEAD, calls over the channel to the parent. */
 const [region = '', vmMemoryOverhead = ''] = process.argv.slice(2);
 const reader = sdkReader({ region, vmMemoryOverhead: Number(vmMemoryOverhead) });
 const { signal } = new AbortController();

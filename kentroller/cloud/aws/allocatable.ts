@@ -1,4 +1,4 @@
-import type { Amounts } from '../../planner/model/catalogue.ts';
+import type { Amounts } from '../../../planner/model/catalogue.ts';
 
 /**
  * What an AL2023 node of EKS has, and keeps for itself, as Karpenter's AWS provider computes it

@@ -17,7 +17,7 @@ const target = (
 ): AuditEntry['object'] => ({ kind: resource.kind, name, ...(namespace ? { namespace } : {}) });
 
 /** The same client, whose writes are noted once the API server has answered. Dry runs write nothing. */
-export const audited = (client: KubeClient, audit: Audit): KubeClient => {
+export const createAuditedClient = (client: KubeClient, audit: Audit): KubeClient => {
   const noted = async <T>(
     verb: string,
     object: AuditEntry['object'],
@@ -53,6 +53,6 @@ export const audited = (client: KubeClient, audit: Audit): KubeClient => {
       noted('delete', target(resource, ref), o, () => client.delete(resource, ref, o)),
     evict: (ref, o) => noted('evict', pod(ref), o, () => client.evict(ref, o)),
     bind: (ref, node, o) => noted('bind', pod(ref), o, () => client.bind(ref, node, o), { node }),
-    guarded: (guard) => audited(client.guarded(guard), audit),
+    guarded: (guard) => createAuditedClient(client.guarded(guard), audit),
   };
 };

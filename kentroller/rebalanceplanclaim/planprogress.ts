@@ -8,9 +8,9 @@ import type { Recorder } from '../../kube/controller/events.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { claimOf } from './plan.ts';
-import { readClaim, writeClaimStatus } from './read.ts';
-import { followPlan, isCanceled, isFinished, withState } from './status.ts';
+import { readClaim, writeClaimStatus } from './claimclient.ts';
+import { isCanceled, isFinished, planProgress, withState } from './claimstatus.ts';
+import { claimOf } from './planobject.ts';
 
 const readPlan = async (
   client: KubeClient,
@@ -21,7 +21,7 @@ const readPlan = async (
 };
 
 /** Shows in a RebalancePlanClaim what becomes of its plan. */
-export const followPlans = (o: {
+export const createPlanProgressController = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'plans' | 'claims'>;
   readonly recorder: Recorder;
@@ -47,19 +47,22 @@ export const followPlans = (o: {
       const annotations = { [CANCEL]: 'true' };
       await o.client.patch(REBALANCE_PLANS, { name: planName }, { metadata: { annotations } }, { signal });
     }
-    const next = followPlan(claim, plan);
+    const next = planProgress(claim, plan);
     if (!next || next.state === claim.status?.state) return awaitChange;
     const warnings = plan?.status?.warnings ?? [];
-    const status = withState(claim.status ?? {}, next.state, next.told, o.clock.now());
+    const status = withState(claim.status ?? {}, next.state, next.explanation, o.clock.now());
     await writeClaimStatus(
       o.client,
       claim,
       { ...status, ...(warnings.length > 0 ? { warnings } : {}) },
       signal,
     );
-    o.log.info({ claim: name, plan: planName, state: next.state, ...next.told }, 'claim follows its plan');
+    o.log.info(
+      { claim: name, plan: planName, state: next.state, ...next.explanation },
+      'claim follows its plan',
+    );
     const type = next.state === 'Failed' || next.state === 'Canceled' ? 'Warning' : 'Normal';
-    o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, next.told.reason, next.told.message);
+    o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, next.explanation.reason, next.explanation.message);
     return awaitChange;
   },
 });

@@ -1,33 +1,33 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { count, emptyLedger, readLedger, type Saving, savedUntil } from './ledger.ts';
+import { addPlan, emptyTotals, type FinishedPlan, parseTotals, savedUntil } from './totals.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const START = Date.parse('2026-11-22T12:00:00Z');
 const HOURS_PER_MONTH = 730;
 
-const saving = (uid: string, monthly: number, endedAt = START): Saving => ({ uid, monthly, endedAt });
-const add = (savings: readonly Saving[]) =>
-  savings.reduce((l, s) => count(l, s, HOURS_PER_MONTH), emptyLedger(START));
+const saving = (uid: string, monthly: number, endedAt = START): FinishedPlan => ({ uid, monthly, endedAt });
+const add = (savings: readonly FinishedPlan[]) =>
+  savings.reduce((l, s) => addPlan(l, s, HOURS_PER_MONTH), emptyTotals(START));
 
 t.test('a plan saves by the hour from its end on', async (t) => {
-  const ledger = add([saving('a', 730)]);
-  t.equal(savedUntil(ledger, START), 0);
-  t.equal(Math.round(savedUntil(ledger, START + 10 * HOUR)), 10);
-  t.match(ledger, { plans: 1, monthly: 730 });
+  const totals = add([saving('a', 730)]);
+  t.equal(savedUntil(totals, START), 0);
+  t.equal(Math.round(savedUntil(totals, START + 10 * HOUR)), 10);
+  t.match(totals, { plans: 1, monthly: 730 });
 });
 
 t.test('and no longer than to the end of the thirtieth day after', async (t) => {
-  const ledger = add([saving('a', 730)]);
-  const most = savedUntil(ledger, START + 40 * DAY);
+  const totals = add([saving('a', 730)]);
+  const most = savedUntil(totals, START + 40 * DAY);
   t.equal(Math.round(most), 30 * 24 + 12);
-  t.equal(savedUntil(ledger, START + 400 * DAY), most);
+  t.equal(savedUntil(totals, START + 400 * DAY), most);
 });
 
 t.test('the same plan is counted once, however often its process dies', async (t) => {
   const once = add([saving('a', 730)]);
-  t.equal(count(once, saving('a', 730), HOURS_PER_MONTH), once);
+  t.equal(addPlan(once, saving('a', 730), HOURS_PER_MONTH), once);
 });
 
 t.test('many plans are what they are one by one, whatever is read and written in between', async () => {
@@ -42,8 +42,8 @@ t.test('many plans are what they are one by one, whatever is read and written in
         .map((p, i) => saving(`p${i}`, p.monthly, START + p.hours * HOUR));
       const now = (savings.at(-1)?.endedAt ?? START) + later * HOUR;
       const together = savings.reduce(
-        (l, s) => readLedger(JSON.stringify(count(l, s, HOURS_PER_MONTH))),
-        emptyLedger(START),
+        (l, s) => parseTotals(JSON.stringify(addPlan(l, s, HOURS_PER_MONTH))),
+        emptyTotals(START),
       );
       const apart = savings.reduce((sum, s) => sum + savedUntil(add([s]), now), 0);
       return (

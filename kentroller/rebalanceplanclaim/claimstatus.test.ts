@@ -2,7 +2,7 @@ import t from 'tap';
 import type { PlanState, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { ClaimState, RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import { NOW } from '../testing/builders.ts';
-import { followPlan, withState } from './status.ts';
+import { planProgress, withState } from './claimstatus.ts';
 
 const claim = (state: ClaimState): RebalancePlanClaim => ({
   metadata: { name: 'now', uid: 'claim-uid' },
@@ -35,7 +35,7 @@ const CASES: readonly (readonly [PlanState | undefined, ClaimState, ClaimState |
 for (const [state, before, after] of CASES) {
   t.test(
     `a claim at ${before} whose plan is ${state ?? 'gone'} becomes ${after ?? 'nothing else'}`,
-    async (t) => t.equal(followPlan(claim(before), state && plan(state))?.state, after),
+    async (t) => t.equal(planProgress(claim(before), state && plan(state))?.state, after),
   );
 }
 
@@ -44,8 +44,8 @@ t.test('a failed claim says what to do', async (t) => {
     failureReason: 'FailureReasonNodeCreateFailed',
     failureMessage: 'Allow more instance types.',
   });
-  const next = followPlan(claim('Executing'), failed);
-  const status = withState({}, 'Failed', next?.told ?? { reason: '', message: '' }, NOW);
+  const next = planProgress(claim('Executing'), failed);
+  const status = withState({}, 'Failed', next?.explanation ?? { reason: '', message: '' }, NOW);
   t.match(status, {
     failureReason: 'FailureReasonNodeCreateFailed',
     errorMessage: 'Allow more instance types.',

@@ -1,9 +1,9 @@
-import type { Catalogue, Offering } from '../../planner/model/catalogue.ts';
+import type { Catalogue, Offering } from '../../../planner/model/catalogue.ts';
 import type { UnpricedType } from './instancetypes.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
 
 /** What was fetched from the cloud, each part at its own time. */
-export interface CloudFacts {
+export interface AwsFacts {
   readonly types: readonly UnpricedType[];
   readonly zones: ReadonlyMap<string, readonly string[]>;
   /** Zone ids by zone. */
@@ -12,7 +12,7 @@ export interface CloudFacts {
   readonly spot: SpotPrices;
 }
 
-const offeringsOf = (type: UnpricedType, facts: CloudFacts): Offering[] =>
+const offeringsOf = (type: UnpricedType, facts: AwsFacts): Offering[] =>
   (facts.zones.get(type.name) ?? []).flatMap((zone): Offering[] => {
     const onDemand = facts.onDemand.get(type.name);
     const spot = facts.spot.get(`${type.name}/${zone}`);
@@ -29,7 +29,7 @@ const offeringsOf = (type: UnpricedType, facts: CloudFacts): Offering[] =>
   });
 
 /** Types with their offerings; what has no price or no zone can't be bought and is left out. */
-export const assemble = (facts: CloudFacts): Catalogue => ({
+export const buildCatalogue = (facts: AwsFacts): Catalogue => ({
   instanceTypes: facts.types.flatMap((type) => {
     const offerings = offeringsOf(type, facts);
     const { usageClasses: _, ...rest } = type;

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../kube/errors.ts';
 import { rebalance } from '../../planner/rebalance.ts';
-import type { PlanningRequest } from './planning.ts';
+import type { PlanningRequest } from './plannerworker.ts';
 
 const answer = (): unknown => {
   try {

@@ -9,9 +9,9 @@ const COUNTED_DAYS = 30;
 const HOURS_PER_DAY = 24;
 const MS_PER_HOUR = 3_600_000;
 /** More plans than are ever between being counted and being let go. */
-const RECENT = 200;
+const MAX_RECENT = 200;
 
-const ledger = z.object({
+const totals = z.object({
   /** When the first plan was counted, RFC 3339. */
   since: z.string(),
   plans: z.int(),
@@ -25,20 +25,20 @@ const ledger = z.object({
   recent: z.array(z.string()),
 });
 
-export type Ledger = z.output<typeof ledger>;
-type Day = Ledger['days'][number];
+export type SavingsTotals = z.output<typeof totals>;
+type Day = SavingsTotals['days'][number];
 
 /** One plan, when it is over. */
-export interface Saving {
+export interface FinishedPlan {
   readonly uid: string;
   /** Milliseconds since 1970. */
   readonly endedAt: number;
   readonly monthly: number;
 }
 
-export const readLedger = (text: string): Ledger => ledger.parse(JSON.parse(text));
+export const parseTotals = (text: string): SavingsTotals => totals.parse(JSON.parse(text));
 
-export const emptyLedger = (now: number): Ledger => ({
+export const emptyTotals = (now: number): SavingsTotals => ({
   since: new Date(now).toISOString(),
   plans: 0,
   monthly: 0,
@@ -49,14 +49,14 @@ export const emptyLedger = (now: number): Ledger => ({
 
 const endOf = ({ day }: Day): number => (day + 1 + COUNTED_DAYS) * HOURS_PER_DAY;
 
-const earned = (day: Day, hour: number): number => day.hourly * Math.min(hour, endOf(day)) - day.moment;
+const savedOn = (day: Day, hour: number): number => day.hourly * Math.min(hour, endOf(day)) - day.moment;
 
 /** What was saved until now. */
-export const savedUntil = (l: Ledger, now: number): number =>
-  l.settled + l.days.reduce((sum, day) => sum + earned(day, now / MS_PER_HOUR), 0);
+export const savedUntil = (l: SavingsTotals, now: number): number =>
+  l.settled + l.days.reduce((sum, day) => sum + savedOn(day, now / MS_PER_HOUR), 0);
 
 /** The ledger with one more plan; the same one where it was counted already. */
-export const count = (l: Ledger, saving: Saving, hoursPerMonth: number): Ledger => {
+export const addPlan = (l: SavingsTotals, saving: FinishedPlan, hoursPerMonth: number): SavingsTotals => {
   if (l.recent.includes(saving.uid)) return l;
   const hour = saving.endedAt / MS_PER_HOUR;
   const day = Math.floor(hour / HOURS_PER_DAY);
@@ -71,8 +71,8 @@ export const count = (l: Ledger, saving: Saving, hoursPerMonth: number): Ledger 
     ...l,
     plans: l.plans + 1,
     monthly: l.monthly + saving.monthly,
-    settled: days.filter(isOver).reduce((sum, d) => sum + earned(d, hour), l.settled),
+    settled: days.filter(isOver).reduce((sum, d) => sum + savedOn(d, hour), l.settled),
     days: days.filter((d) => !isOver(d)),
-    recent: [...l.recent, saving.uid].slice(-RECENT),
+    recent: [...l.recent, saving.uid].slice(-MAX_RECENT),
   };
 };

@@ -1,8 +1,8 @@
-import type { Logger } from '../../kube/component/log.ts';
-import { messageOf } from '../../kube/errors.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
-import { assemble, type CloudFacts } from './assemble.ts';
-import type { Cloud } from './cloud.ts';
+import type { Logger } from '../../../kube/component/log.ts';
+import { messageOf } from '../../../kube/errors.ts';
+import type { Catalogue } from '../../../planner/model/catalogue.ts';
+import type { Cloud } from '../cloud.ts';
+import { type AwsFacts, buildCatalogue } from './catalogue.ts';
 import type { AwsReader } from './reader.ts';
 
 export interface AwsOptions {
@@ -56,7 +56,7 @@ const keepFresh = (
 export const createAwsCloud = (o: AwsOptions): Cloud => {
   const { reader, signal } = o;
   const now = o.now ?? Date.now;
-  const facts: { -readonly [K in keyof CloudFacts]: CloudFacts[K] } = {
+  const facts: { -readonly [K in keyof AwsFacts]: AwsFacts[K] } = {
     types: [],
     zones: new Map(),
     zoneIds: new Map(),
@@ -109,7 +109,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
   return {
     catalogue: async () => {
       if (!isReady) throw new Error('instance types and prices were not read yet');
-      catalogue ??= assemble(facts);
+      catalogue ??= buildCatalogue(facts);
       return catalogue;
     },
     nodeNames: (providerIDs) => reader.names(providerIDs, signal),

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
-import { type RemoteOptions, sendAudit } from './remote.ts';
+import { type AuditSenderOptions, createAuditSender } from './sender.ts';
 import type { AuditEntry } from './trail.ts';
 
 /** The audit trail over a real HTTP connection. */
@@ -51,8 +51,8 @@ const serve = async (
 
 const ok = (response: ServerResponse): void => void response.writeHead(204).end();
 
-const open = (url: string, o: Partial<RemoteOptions> = {}) =>
-  sendAudit({
+const open = (url: string, o: Partial<AuditSenderOptions> = {}) =>
+  createAuditSender({
     url,
     apiKey: 'secret',
     clusterId: 'shop',

@@ -31,7 +31,7 @@ const SEARCH_YOUNG_MB = 48;
 export const planOnThread: Planning = async (request, timeoutMs, signal) => {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<PlanningAnswer>();
-  const worker = new Worker(new URL('./planning.worker.ts', import.meta.url), {
+  const worker = new Worker(new URL('./plannerworker.worker.ts', import.meta.url), {
     workerData: request,
     resourceLimits: { maxYoungGenerationSizeMb: SEARCH_YOUNG_MB },
   });

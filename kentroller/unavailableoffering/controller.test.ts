@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import { unavailableFor, unavailableName } from '../rebalanceplan/create/unavailable.ts';
-import { clearAt } from './expire.ts';
+import { cleanupTime } from './controller.ts';
 
 const offering = (spec: Partial<UnavailableOffering['spec']> = {}, status = {}): UnavailableOffering => ({
   metadata: { name: 'u' },
@@ -18,9 +18,9 @@ t.test('refusals in a row are remembered longer and longer, at most two hours', 
 
 t.test('it is cleared away when it says so, or a day after it expired, or never', async (t) => {
   const day = Date.parse('2026-11-22T00:00:00Z');
-  t.equal(clearAt(offering({}, { cleanupAfter: '2026-11-22T00:00:00Z' })), day);
-  t.equal(clearAt(offering({ expiresAt: '2026-11-21T00:00:00Z' })), day);
-  t.equal(clearAt(offering()), undefined);
+  t.equal(cleanupTime(offering({}, { cleanupAfter: '2026-11-22T00:00:00Z' })), day);
+  t.equal(cleanupTime(offering({ expiresAt: '2026-11-21T00:00:00Z' })), day);
+  t.equal(cleanupTime(offering()), undefined);
 });
 
 t.test('names are valid and tell offerings apart', async (t) => {

@@ -20,10 +20,10 @@ export const isFinished = (claim: RebalancePlanClaim): boolean => {
 };
 
 /** The condition that tells why the claim is in its state. */
-const READY = 'Planned';
+const PLANNED = 'Planned';
 const SUCCEEDED = 'Succeeded';
 
-export interface Told {
+export interface Explanation {
   readonly reason: string;
   readonly message: string;
 }
@@ -32,11 +32,11 @@ export interface Told {
 export const withState = (
   status: RebalancePlanClaimStatus,
   state: ClaimState,
-  told: Told,
+  explanation: Explanation,
   now: number,
 ): RebalancePlanClaimStatus => {
   const isEnd = FINAL.has(state);
-  const type = isEnd || state === 'Executing' ? SUCCEEDED : READY;
+  const type = isEnd || state === 'Executing' ? SUCCEEDED : PLANNED;
   const verdict =
     state === 'Completed' || state === 'Ready'
       ? 'True'
@@ -47,41 +47,43 @@ export const withState = (
   return {
     ...status,
     state,
-    conditions: withCondition(conditions, { type, status: verdict, ...told }, now),
+    conditions: withCondition(conditions, { type, status: verdict, ...explanation }, now),
     ...(isEnd && !status.completionTime ? { completionTime: new Date(now).toISOString() } : {}),
-    ...(state === 'Failed' ? { errorMessage: told.message, failureReason: told.reason } : {}),
-    ...(state === 'Skipped' ? { skippedMessage: told.message, skippedReason: told.reason } : {}),
+    ...(state === 'Failed' ? { errorMessage: explanation.message, failureReason: explanation.reason } : {}),
+    ...(state === 'Skipped'
+      ? { skippedMessage: explanation.message, skippedReason: explanation.reason }
+      : {}),
   };
 };
 
 /** The state that a claim takes from its plan, and what to tell; undefined where it stays as it is. */
-export const followPlan = (
+export const planProgress = (
   claim: RebalancePlanClaim,
   plan: RebalancePlan | undefined,
-): { readonly state: ClaimState; readonly told: Told } | undefined => {
+): { readonly state: ClaimState; readonly explanation: Explanation } | undefined => {
   const { state } = claim.status ?? {};
   if (state !== 'Ready' && state !== 'Executing') return undefined;
   if (!plan) {
     const message = 'The plan was deleted before it ended.';
-    return { state: 'Canceled', told: { reason: 'PlanDeleted', message } };
+    return { state: 'Canceled', explanation: { reason: 'PlanDeleted', message } };
   }
   const finished = plan.status?.conditions?.find((c) => c.type === 'Finished')?.message;
   switch (plan.status?.state) {
     case 'Running':
       return {
         state: 'Executing',
-        told: { reason: 'PlanRunning', message: `Plan ${plan.metadata.name} runs` },
+        explanation: { reason: 'PlanRunning', message: `Plan ${plan.metadata.name} runs` },
       };
     case 'Done':
     case 'DoneWithWarnings':
       return {
         state: 'Completed',
-        told: { reason: plan.status.state, message: finished ?? `Plan ${plan.metadata.name} is done` },
+        explanation: { reason: plan.status.state, message: finished ?? `Plan ${plan.metadata.name} is done` },
       };
     case 'Failed':
       return {
         state: 'Failed',
-        told: {
+        explanation: {
           reason: plan.status.failureReason ?? 'Failed',
           message: plan.status.failureMessage ?? `Plan ${plan.metadata.name} failed`,
         },
@@ -91,7 +93,7 @@ export const followPlan = (
     case 'Expired':
       return {
         state: plan.status.state === 'Skipped' ? 'Skipped' : 'Canceled',
-        told: {
+        explanation: {
           reason: plan.status.failureReason ?? plan.status.state,
           message:
             plan.status.failureMessage ??

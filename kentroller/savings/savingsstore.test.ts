@@ -5,7 +5,7 @@ import { CONFIG_MAPS, NAMESPACES } from '../../api/resources.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { NOW } from '../testing/builders.ts';
-import { type Account, openAccount, SAVINGS_CONFIG_MAP } from './account.ts';
+import { openSavingsStore, SAVINGS_CONFIG_MAP, type SavingsStore } from './savingsstore.ts';
 
 /** Money that outlives processes and plans, on a real API server. */
 
@@ -26,7 +26,7 @@ t.teardown(async () => {
 
 const open = async (o: { readonly namespace?: string } = {}) => {
   const registry = new Registry();
-  const account = await openAccount({ client, namespace, log, now: () => now, registry, signal, ...o });
+  const account = await openSavingsStore({ client, namespace, log, now: () => now, registry, signal, ...o });
   const metric = async (name: string): Promise<number | undefined> => {
     const { values = [] } = (await registry.getSingleMetric(name)?.get()) ?? {};
     return values[0]?.value;
@@ -50,7 +50,7 @@ const done = (uid: string, monthly: string, state: 'Done' | 'Failed' = 'Done'): 
   },
 });
 
-const add = (account: Account, ...plans: readonly RebalancePlan[]): Promise<void> =>
+const add = (account: SavingsStore, ...plans: readonly RebalancePlan[]): Promise<void> =>
   plans.reduce((before, plan) => before.then(() => account.add(plan, signal)), Promise.resolve());
 
 t.test('what plans save is counted once each, as it was measured, and outlives the process', async (t) => {
@@ -69,7 +69,7 @@ t.test('what plans save is counted once each, as it was measured, and outlives t
 
 t.test('two processes that count at once lose nothing', async (t) => {
   const [one, two] = await Promise.all([open(), open()]);
-  const until = async (account: Account, plan: RebalancePlan): Promise<void> =>
+  const until = async (account: SavingsStore, plan: RebalancePlan): Promise<void> =>
     account.add(plan, signal).catch(() => until(account, plan));
   await Promise.all(['d', 'e', 'f'].map((uid, i) => until((i % 2 ? one : two).account, done(uid, '1'))));
   t.equal(await (await open()).metric('kentroller_plans_done_since_install'), 5);

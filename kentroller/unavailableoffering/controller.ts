@@ -13,7 +13,7 @@ const KEPT_MS = 24 * 3_600_000;
 const LONGEST_SLEEP_MS = 3_600_000;
 
 /** When the memory of a refused offering is cleared away; undefined when never. Milliseconds since 1970. */
-export const clearAt = ({ spec, status }: UnavailableOffering): number | undefined => {
+export const cleanupTime = ({ spec, status }: UnavailableOffering): number | undefined => {
   const said = Date.parse(status?.cleanupAfter ?? '');
   if (!Number.isNaN(said)) return said;
   const expires = Date.parse(spec.expiresAt ?? '');
@@ -21,7 +21,7 @@ export const clearAt = ({ spec, status }: UnavailableOffering): number | undefin
 };
 
 /** Deletes UnavailableOfferings that no longer lengthen anything: refusals after that count from one again. */
-export const expireOfferings = (o: {
+export const createOfferingExpiryController = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'unavailable'>;
   readonly log: Logger;
@@ -31,7 +31,7 @@ export const expireOfferings = (o: {
   sources: [watches(o.caches.unavailable, (offering) => [offering.metadata.name])],
   reconcile: async (name, signal) => {
     const offering = o.caches.unavailable.get(name);
-    const at = offering ? clearAt(offering) : undefined;
+    const at = offering ? cleanupTime(offering) : undefined;
     if (!offering || at === undefined) return awaitChange;
     const left = at - o.clock.now();
     if (left > 0) return requeue(Math.min(left, LONGEST_SLEEP_MS));

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import { Counter, Gauge } from 'prom-client';
 import type { Logger } from '../../kube/component/log.ts';
-import type { AuditEntry, Outbox } from './trail.ts';
+import type { AuditEntry, AuditSink } from './trail.ts';
 
 /**
  * Sends the audit trail to `<API_URL>/v1/clusters/<CLUSTER_ID>/audit`: POST of `{ "entries": [...], "dropped": n }`,
@@ -11,7 +11,7 @@ import type { AuditEntry, Outbox } from './trail.ts';
  * the batch. An entry may arrive twice, under the same id.
  */
 
-export interface RemoteOptions {
+export interface AuditSenderOptions {
   readonly url: string;
   readonly apiKey: string;
   readonly clusterId: string;
@@ -26,7 +26,7 @@ export interface RemoteOptions {
   readonly timeoutMs?: number;
 }
 
-export interface RemoteAudit extends Outbox {
+export interface AuditSender extends AuditSink {
   readonly waiting: number;
   /** Sends what is left, for so many milliseconds at most. */
   close(withinMs?: number): Promise<void>;
@@ -48,8 +48,8 @@ type Arrival =
 
 const isTemporary = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
-class Remote implements RemoteAudit {
-  readonly #o: RemoteOptions;
+class HttpAuditSender implements AuditSender {
+  readonly #o: AuditSenderOptions;
   readonly #url: string;
   readonly #queue: AuditEntry[] = [];
   readonly #counted: Counter<'outcome'> | undefined;
@@ -59,7 +59,7 @@ class Remote implements RemoteAudit {
   #dropped = 0;
   #isClosed = false;
 
-  constructor(o: RemoteOptions) {
+  constructor(o: AuditSenderOptions) {
     this.#o = o;
     this.#url = `${o.url.replace(/\/+$/, '')}/v1/clusters/${encodeURIComponent(o.clusterId)}/audit`;
     if (o.metrics) {
@@ -184,4 +184,4 @@ class Remote implements RemoteAudit {
   }
 }
 
-export const sendAudit = (o: RemoteOptions): RemoteAudit => new Remote(o);
+export const createAuditSender = (o: AuditSenderOptions): AuditSender => new HttpAuditSender(o);
