@@ -174,7 +174,7 @@ t.test(
     const madeClaims = async (): Promise<number> =>
       (await client.list(REBALANCE_PLAN_CLAIMS, { labelSelector: `${SCHEDULE_LABEL}=${name}` })).items.length;
 
-    await says(/rebalancer is turned off/);
+    await says(/rebalancer is disabled/);
     t.equal((await client.get(REBALANCE_PLAN_CLAIMS, { name })).status?.state, 'Pending');
     t.equal(await madeClaims(), 0);
     isOn = true;

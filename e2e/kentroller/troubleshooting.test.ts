@@ -253,7 +253,7 @@ t.test('continuous rebalancing that does nothing says why in its log', async (t)
     const found = () => lines.find((line) => line.includes('continuous-rebalancing'));
     return until('it says so', found, SOON);
   };
-  t.match(await outcome({}), 'it is not enabled');
+  t.match(await outcome({}), 'continuous rebalancing is not enabled');
   const enabled = { CONTINUOUS_REBALANCING_ENABLED: 'true' };
   t.match(
     await outcome({ ...enabled, CONTINUOUS_REBALANCING_MIN_NODES_TO_CONSIDER: '50' }),

@@ -3,16 +3,15 @@ import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 
-/** The claim as the API server has it now; undefined when it is gone. */
+/** Reads the claim from the API server, not from the cache; undefined when it does not exist. */
 export const readClaim = async (
   client: KubeClient,
   name: string,
   signal: AbortSignal,
-): Promise<RebalancePlanClaim | undefined> => {
-  return await getOrUndefined(client.get(REBALANCE_PLAN_CLAIMS, { name }, { signal }));
-};
+): Promise<RebalancePlanClaim | undefined> =>
+  getOrUndefined(client.get(REBALANCE_PLAN_CLAIMS, { name }, { signal }));
 
-/** Writes a claim's status on the state that it was read in; a conflict means: look again. */
+/** Replaces a claim's status. Throws a conflict when the claim has changed since it was read. */
 export const writeClaimStatus = async (
   client: KubeClient,
   claim: RebalancePlanClaim,
@@ -25,7 +24,7 @@ export const writeClaimStatus = async (
       ...claim,
       status: {
         ...status,
-        ...(claim.metadata.generation === undefined ? {} : { observedGeneration: claim.metadata.generation }),
+        ...(claim.metadata.generation !== undefined && { observedGeneration: claim.metadata.generation }),
       },
     },
     { subresource: 'status', signal },

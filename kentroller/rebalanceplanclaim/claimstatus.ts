@@ -10,7 +10,7 @@ import { withCondition } from '../rebalanceplan/state/status.ts';
 
 const FINAL: ReadonlySet<ClaimState> = new Set<ClaimState>(['Completed', 'Failed', 'Skipped', 'Canceled']);
 
-/** Somebody wants the claim ended. */
+/** True once someone has set the cancel annotation. */
 export const isCanceled = (claim: RebalancePlanClaim): boolean =>
   claim.metadata.annotations?.[CANCEL] === 'true';
 
@@ -19,7 +19,7 @@ export const isFinished = (claim: RebalancePlanClaim): boolean => {
   return state !== undefined && FINAL.has(state);
 };
 
-/** The condition that tells why the claim is in its state. */
+/** Condition types: one for the claim until its plan is ready, one from the execution on. */
 const PLANNED = 'Planned';
 const SUCCEEDED = 'Succeeded';
 
@@ -28,16 +28,16 @@ export interface Explanation {
   readonly message: string;
 }
 
-/** Moves a claim to a state, with what there is to tell about it. */
+/** The claim's status in a new state, with the condition that explains it. */
 export const withState = (
   status: RebalancePlanClaimStatus,
   state: ClaimState,
   explanation: Explanation,
   now: number,
 ): RebalancePlanClaimStatus => {
-  const isEnd = FINAL.has(state);
-  const type = isEnd || state === 'Executing' ? SUCCEEDED : PLANNED;
-  const verdict =
+  const isFinal = FINAL.has(state);
+  const type = isFinal || state === 'Executing' ? SUCCEEDED : PLANNED;
+  const conditionStatus =
     state === 'Completed' || state === 'Ready'
       ? 'True'
       : state === 'Failed' || state === 'Canceled' || state === 'Skipped'
@@ -47,16 +47,14 @@ export const withState = (
   return {
     ...status,
     state,
-    conditions: withCondition(conditions, { type, status: verdict, ...explanation }, now),
-    ...(isEnd && !status.completionTime ? { completionTime: new Date(now).toISOString() } : {}),
-    ...(state === 'Failed' ? { errorMessage: explanation.message, failureReason: explanation.reason } : {}),
-    ...(state === 'Skipped'
-      ? { skippedMessage: explanation.message, skippedReason: explanation.reason }
-      : {}),
+    conditions: withCondition(conditions, { type, status: conditionStatus, ...explanation }, now),
+    ...(isFinal && !status.completionTime && { completionTime: new Date(now).toISOString() }),
+    ...(state === 'Failed' && { errorMessage: explanation.message, failureReason: explanation.reason }),
+    ...(state === 'Skipped' && { skippedMessage: explanation.message, skippedReason: explanation.reason }),
   };
 };
 
-/** The state that a claim takes from its plan, and what to tell; undefined where it stays as it is. */
+/** The state that a claim takes over from its plan, and why; undefined where the claim's state stays. */
 export const planProgress = (
   claim: RebalancePlanClaim,
   plan: RebalancePlan | undefined,
@@ -72,7 +70,7 @@ export const planProgress = (
     case 'Running':
       return {
         state: 'Executing',
-        explanation: { reason: 'PlanRunning', message: `Plan ${plan.metadata.name} runs` },
+        explanation: { reason: 'PlanRunning', message: `Plan ${plan.metadata.name} is running` },
       };
     case 'Done':
     case 'DoneWithWarnings':

@@ -11,7 +11,7 @@ import { crashingClient } from '../testing/crash.ts';
 import { createPlanGenerationController } from './generate.ts';
 import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
 
-/** Claims from Pending to what becomes of them, on a real API server; the planner is this test's. */
+/** Claims from Pending to their plan or their failure, on a real API server with a fake planner. */
 
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
@@ -123,7 +123,7 @@ t.test('claims end in the state that their planner leaves them in', async (t) =>
     selectedNodesCount: 1,
     skippedNodes: [{ name: 'n2', reasons: ['it is not ready', 'it is being deleted'] }],
     projectedSavingsPercent: '12.4',
-    conditions: [{ type: 'Planned', status: 'True', reason: 'PlanReady', message: /set spec.execute/ }],
+    conditions: [{ type: 'Planned', status: 'True', reason: 'PlanReady', message: /set its spec.execute to true/ }],
   });
   const plan = await client.get(REBALANCE_PLANS, { name: ready.rebalanceName ?? '' });
   t.equal(plan.spec.execute, false, 'nobody has let it go');
@@ -162,7 +162,7 @@ t.test('claims end in the state that their planner leaves them in', async (t) =>
   await ask('broken');
   t.match(await reaches('broken', 'Failed'), {
     failureReason: 'FailureReasonPlanGeneration',
-    errorMessage: /make a new claim/,
+    errorMessage: /create a new claim/,
   });
 });
 

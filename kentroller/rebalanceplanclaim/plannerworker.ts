@@ -4,14 +4,14 @@ import type { rebalance } from '../../planner/rebalance.ts';
 export type PlanningRequest = Parameters<typeof rebalance>[0];
 export type PlanningAnswer = ReturnType<typeof rebalance>;
 
-/** Makes a plan. Throws when planning fails or takes longer than its time. */
+/** Searches for a plan. Throws PlanningError when the planner fails, PlanningTimeout after `timeoutMs`. */
 export type Planning = (
   request: PlanningRequest,
   timeoutMs: number,
   signal: AbortSignal,
 ) => Promise<PlanningAnswer>;
 
-/** Planning that failed for good: to try again would fail again. The message is one sentence. */
+/** A failure that a retry would only repeat. The message is one sentence. */
 export class PlanningError extends Error {
   override readonly name: string = 'PlanningError';
 }
@@ -24,16 +24,16 @@ interface Failure {
   readonly error: string;
 }
 
-/** A search makes much garbage; kentroller's own thread is run with less. */
-const SEARCH_YOUNG_MB = 48;
+/** Megabytes: a search allocates much that dies young, so it gets more than kentroller's main thread. */
+const YOUNG_GENERATION_MB = 48;
 
-/** Plans on a thread of its own: the search keeps a core busy, and Leases and streams must not wait for it. */
+/** Runs the planner in a worker thread: a search keeps a core busy, and Leases and streams must not wait for it. */
 export const planOnThread: Planning = async (request, timeoutMs, signal) => {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<PlanningAnswer>();
   const worker = new Worker(new URL('./plannerworker.worker.ts', import.meta.url), {
     workerData: request,
-    resourceLimits: { maxYoungGenerationSizeMb: SEARCH_YOUNG_MB },
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
   const timer = setTimeout(() => {
     reject(new PlanningTimeout(`no plan was found within ${Math.round(timeoutMs / 1000)} s`));
@@ -44,7 +44,7 @@ export const planOnThread: Planning = async (request, timeoutMs, signal) => {
     'error' in message ? reject(new PlanningError(message.error)) : resolve(message),
   );
   worker.once('error', reject);
-  worker.once('exit', (code) => reject(new Error(`the planner's thread ended with code ${code}`)));
+  worker.once('exit', (code) => reject(new Error(`the planner's worker thread exited with code ${code}`)));
   return promise.finally(() => {
     clearTimeout(timer);
     signal.removeEventListener('abort', stop);

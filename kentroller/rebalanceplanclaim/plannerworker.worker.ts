@@ -3,6 +3,7 @@ import { messageOf } from '../../kube/errors.ts';
 import { rebalance } from '../../planner/rebalance.ts';
 import type { PlanningRequest } from './plannerworker.ts';
 
+/** The worker's program: one request as workerData, one answer or `{ error }` as its only message. */
 const answer = (): unknown => {
   try {
     return rebalance({ ...(workerData as PlanningRequest), clock: Date.now });

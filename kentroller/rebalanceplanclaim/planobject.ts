@@ -3,39 +3,41 @@ import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds
 import { GROUP_VERSION } from '../../api/labels.ts';
 import type { OwnerReference } from '../../api/objects.ts';
 
-/** On a plan: the RebalancePlanClaim that asked for it. */
+/** Label of a plan: the name of the RebalancePlanClaim that it was generated for. */
 export const CLAIM_LABEL = 'autoscaling.cast.ai/rebalance-plan-claim';
 
-const SHORT = 8;
+/** Characters of a uid that tell two claims of the same name apart. */
+const UID_PREFIX = 8;
 const MAX_NAME = 50;
+const MAX_LABEL_VALUE = 63;
 
-/** The claim that a plan was made for; undefined for plans that nobody claimed. */
+/** The claim that owns a plan; undefined for a plan that was created by hand or by the continuous cycle. */
 export const claimOf = (plan: RebalancePlan): OwnerReference | undefined =>
   plan.metadata.ownerReferences?.find(
     (owner) => owner.kind === 'RebalancePlanClaim' && owner.apiVersion === GROUP_VERSION,
   );
 
-/** The same claim gets the same plan name, so that a plan is never made twice for it. */
+/** The name of a claim's plan, the same in every process: a restart finds the plan in place of creating a second. */
 export const planNameFor = (claim: RebalancePlanClaim): string => {
-  const ending = (claim.metadata.uid ?? '').slice(0, SHORT);
-  return `${claim.metadata.name.slice(0, MAX_NAME).replace(/[-.]+$/, '')}-${ending}`;
+  const suffix = (claim.metadata.uid ?? '').slice(0, UID_PREFIX);
+  return `${claim.metadata.name.slice(0, MAX_NAME).replace(/[-.]+$/, '')}-${suffix}`;
 };
 
-export const planIdOf = (plan: RebalancePlan): string => (plan.metadata.uid ?? '').slice(0, SHORT);
+export const planIdOf = (plan: RebalancePlan): string => (plan.metadata.uid ?? '').slice(0, UID_PREFIX);
 
-/** What of a claim's aggressive mode is about carrying a plan out. */
+/** The part of a claim's aggressive mode that concerns the execution; the planner reads the rest. */
 export const aggressiveModeOf = (
   aggressive: RebalancePlanClaimSpec['aggressiveModeConfig'],
 ): Pick<RebalancePlanSpec, 'aggressiveMode'> => {
   const aggressiveMode = {
-    ...(aggressive?.drainTimeout ? { drainTimeout: aggressive.drainTimeout } : {}),
-    ...(aggressive?.ignoreZeroNodePoolDisruptionBudgets ? { ignoreZeroNodePoolDisruptionBudgets: true } : {}),
-    ...(aggressive?.aggressiveEviction ? { aggressiveEviction: true } : {}),
+    ...(aggressive?.drainTimeout && { drainTimeout: aggressive.drainTimeout }),
+    ...(aggressive?.ignoreZeroNodePoolDisruptionBudgets && { ignoreZeroNodePoolDisruptionBudgets: true }),
+    ...(aggressive?.aggressiveEviction && { aggressiveEviction: true }),
   };
   return Object.keys(aggressiveMode).length > 0 ? { aggressiveMode } : {};
 };
 
-/** The plan as it is applied: the planner's spec with what the claim says about carrying it out. */
+/** The RebalancePlan to apply: the planner's spec with the claim's execution settings. */
 export const buildPlan = (
   claim: RebalancePlanClaim,
   spec: RebalancePlanSpec,
@@ -45,7 +47,7 @@ export const buildPlan = (
   return {
     metadata: {
       name: planNameFor(claim),
-      ...(name.length <= 63 ? { labels: { [CLAIM_LABEL]: name } } : {}),
+      ...(name.length <= MAX_LABEL_VALUE && { labels: { [CLAIM_LABEL]: name } }),
       ownerReferences: [
         {
           apiVersion: GROUP_VERSION,
@@ -60,8 +62,8 @@ export const buildPlan = (
       ...spec,
       execute: claim.spec.autoExecute === true,
       ...aggressiveModeOf(aggressiveModeConfig),
-      ...(executionPolicy ? { executionPolicy } : {}),
-      ...(timeouts ? { timeouts } : {}),
+      ...(executionPolicy && { executionPolicy }),
+      ...(timeouts && { timeouts }),
     },
   };
 };

@@ -16,11 +16,9 @@ const readPlan = async (
   client: KubeClient,
   name: string,
   signal: AbortSignal,
-): Promise<RebalancePlan | undefined> => {
-  return await getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
-};
+): Promise<RebalancePlan | undefined> => getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
 
-/** Shows in a RebalancePlanClaim what becomes of its plan. */
+/** Shows the progress of a plan in the RebalancePlanClaim that owns it, and passes the claim's cancellation on. */
 export const createPlanProgressController = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'plans' | 'claims'>;
@@ -40,7 +38,7 @@ export const createPlanProgressController = (o: {
     const claim = await readClaim(o.client, name, signal);
     const planName = claim?.status?.rebalanceName;
     if (!claim || !planName) return awaitChange;
-    // A plan that the cache does not show may have been made a moment ago.
+    // The cache may not show a plan that was just created.
     const found = o.caches.plans.get(planName) ?? (await readPlan(o.client, planName, signal));
     const plan = found && claimOf(found)?.uid === claim.metadata.uid ? found : undefined;
     if (plan && isCanceled(claim) && !isFinished(claim) && plan.metadata.annotations?.[CANCEL] !== 'true') {
@@ -51,15 +49,10 @@ export const createPlanProgressController = (o: {
     if (!next || next.state === claim.status?.state) return awaitChange;
     const warnings = plan?.status?.warnings ?? [];
     const status = withState(claim.status ?? {}, next.state, next.explanation, o.clock.now());
-    await writeClaimStatus(
-      o.client,
-      claim,
-      { ...status, ...(warnings.length > 0 ? { warnings } : {}) },
-      signal,
-    );
+    await writeClaimStatus(o.client, claim, { ...status, ...(warnings.length > 0 && { warnings }) }, signal);
     o.log.info(
       { claim: name, plan: planName, state: next.state, ...next.explanation },
-      'claim follows its plan',
+      'claim takes over the state of its plan',
     );
     const type = next.state === 'Failed' || next.state === 'Canceled' ? 'Warning' : 'Normal';
     o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, next.explanation.reason, next.explanation.message);
