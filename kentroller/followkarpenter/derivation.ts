@@ -10,9 +10,9 @@ import { isFollowable, movedByPlans } from './pods.ts';
 /** Times in milliseconds. */
 export interface FollowLimits {
   readonly joinDeadlineMs: number;
-  /** How long a pod may wait for a node that is ready before its pin is given up. */
+  /** How long a pod may wait for a ready node before its pin is given up. */
   readonly holdMs: number;
-  /** Karpenter writes the claims of one batch at once: this long after the last one, the batch is whole. */
+  /** Karpenter creates the claims of one batch at once: this long after the newest, the batch is complete. */
   readonly settleMs: number;
 }
 
@@ -26,21 +26,22 @@ export interface DerivationOptions {
 
 export interface Derived {
   readonly machines: readonly Machine[];
-  /** Pods without a node that no plan has a say in. */
+  /** Pods without a node that no running plan moves. */
   readonly waiting: readonly Pod[];
   readonly isSettled: boolean;
 }
 
-/** A claim that has waited for the rest of its batch for so long is taken as it is. */
+/** Settle periods after which a claim's batch counts as complete though newer claims keep coming. */
 const MAX_SETTLE_FACTOR = 8;
 
 /**
- * Works out what Karpenter's claims in flight were bought for, and puts the intents into the feed. All of it follows
- * from the cluster; what is remembered only keeps pods where they were told to go, and tells whether a batch is whole.
+ * Derives which pods Karpenter's claims in flight were created for, and publishes the intents. The cluster decides; the
+ * memory only keeps pods on the claim that they were pinned to, and tells when a batch is complete.
  */
 export class Derivation {
   readonly #o: DerivationOptions;
-  #told: ReadonlyMap<string, string> = new Map();
+  /** Claim names by pod uid, of the last derivation. */
+  #pinned: ReadonlyMap<string, string> = new Map();
   readonly #firstSeen = new Map<string, number>();
   #newestSeen = Number.NEGATIVE_INFINITY;
 
@@ -51,8 +52,8 @@ export class Derivation {
   derive(): Derived {
     const { caches, nodeNames, extraIntents, limits } = this.#o;
     const now = this.#o.now();
-    const isPlanned = movedByPlans(caches.plans.list());
-    const waiting = caches.pods.by(UNASSIGNED, '').filter((pod) => !isPlanned(pod));
+    const isMoved = movedByPlans(caches.plans.list());
+    const waiting = caches.pods.by(UNASSIGNED, '').filter((pod) => !isMoved(pod));
     const machines = machinesInFlight({
       nodeClaims: caches.nodeClaims.list(),
       nodePool: (name) => caches.nodePools.get(name),
@@ -61,11 +62,11 @@ export class Derivation {
       now,
       holdMs: limits.holdMs,
     });
-    this.#see(machines, now);
+    this.#recordFirstSeen(machines, now);
     const nominated = new Map(
       machines.map((m) => [m.nodeName || m.claim.metadata.name, m.claim.metadata.name]),
     );
-    const told = new Map(this.#told);
+    const told = new Map(this.#pinned);
     const pods = waiting.filter(isFollowable).filter((pod) => {
       const name = pod.status?.nominatedNodeName ?? '';
       const claim = nominated.get(name);
@@ -87,16 +88,16 @@ export class Derivation {
     const { joinDeadlineMs } = limits;
     const intents = attributionIntents({ machines, attributions, isSettled, joinDeadlineMs });
     const pinned = new Set(intents.flatMap(({ pin }) => pin?.pod?.uid ?? []));
-    this.#told = new Map(
+    this.#pinned = new Map(
       attributions
         .map(({ pod, claim }): [string, string] => [pod.metadata.uid ?? '', claim])
         .filter(([uid]) => pinned.has(uid)),
     );
-    extraIntents.put(intents);
+    extraIntents.replaceAll(intents);
     return { machines, waiting, isSettled: machines.every(isSettled) };
   }
 
-  #see(machines: readonly Machine[], now: number): void {
+  #recordFirstSeen(machines: readonly Machine[], now: number): void {
     const names = new Set(machines.map(({ claim }) => claim.metadata.name));
     for (const name of this.#firstSeen.keys()) if (!names.has(name)) this.#firstSeen.delete(name);
     for (const name of names) {

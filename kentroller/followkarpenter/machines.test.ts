@@ -112,7 +112,7 @@ t.test(
   },
 );
 
-t.test('what the pinner is told, and when', async (t) => {
+t.test('the intents of a machine through its life', async (t) => {
   const following: Attribution = { pod: makePod('p'), claim: 'c', because: 'bought for' };
   const kinds = (machine: Partial<Machine>, attributions: readonly Attribution[], isSettled = true) =>
     attributionIntents({

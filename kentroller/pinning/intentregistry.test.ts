@@ -33,17 +33,17 @@ t.test('a plan is acknowledged once each of its intents was answered', async (t)
   t.equal(intentRegistry.viewOf('none').acknowledged, false, 'a plan without intents is not acknowledged');
 });
 
-t.test('it knows how long no pinner was there', async (t) => {
+t.test('it knows for how long no pinner has been connected', async (t) => {
   let now = 1000;
   const intentRegistry = new IntentRegistry(() => now);
-  const leave = intentRegistry.connected();
+  const disconnect = intentRegistry.connect();
   t.same(intentRegistry.viewOf('p').goneForMs, 0);
-  leave();
+  disconnect();
   now += 250;
   t.match(intentRegistry.viewOf('p'), { connected: false, goneForMs: 250 });
 });
 
-t.test('a client gets the state of the world, then synced, then changes', async (t) => {
+t.test('a client gets all intents, then synced, then changes', async (t) => {
   const intentRegistry = new IntentRegistry();
   intentRegistry.replaceAll([intent('a'), intent('b')]);
   const sent: ServerMessage[] = [];
@@ -88,14 +88,14 @@ t.test('however slow a client is, it holds one entry an intent and ends with the
       intentRegistry.onChange((ids) => sendQueue.add(ids));
       sendQueue.flush();
       for (const action of list) {
-        if (action === 'drain') sendQueue.drained();
+        if (action === 'drain') sendQueue.resume();
         else
           intentRegistry.replaceAll([
             ...new Map(action.map((each) => [each.id, intent(each.id, each.node)])).values(),
           ]);
         if (sendQueue.waiting > 4) return false;
       }
-      for (let i = 0; i < 10; i += 1) sendQueue.drained();
+      for (let i = 0; i < 10; i += 1) sendQueue.resume();
       const held = new Map(
         intentRegistry.ids().map((id) => [id, intentRegistry.get(id)?.intent.nodeName ?? '']),
       );

@@ -5,25 +5,22 @@ import type { ExtraIntents } from './extraintents.ts';
 import type { IntentRegistry } from './intentregistry.ts';
 import { deriveIntents } from './intents.ts';
 
-const TOGETHER_MS = 20;
+/** Changes within this time are published as one. */
+const BATCH_MS = 20;
 
-/**
- * Posts what holds now, then keeps the board in step with the cluster until the signal aborts; changes close together
- * are taken as one. The caches must have synced.
- */
+/** Fills the registry at once, then after each change of the cluster until the signal aborts. Needs synced caches. */
 export const publishIntents = (o: {
   readonly intentRegistry: IntentRegistry;
   readonly caches: Caches;
   readonly nodeNames: NodeNameCache;
   readonly joinDeadlineMs: number;
-  /** Intents that come of no plan. */
   readonly extraIntents: ExtraIntents;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }): void => {
   const { intentRegistry, caches, nodeNames, log } = o;
   let timer: NodeJS.Timeout | undefined;
-  const replaceAll = (): void => {
+  const publish = (): void => {
     timer = undefined;
     const changed = intentRegistry.replaceAll([
       ...deriveIntents({
@@ -37,28 +34,28 @@ export const publishIntents = (o: {
       ...o.extraIntents.list(),
     ]);
     if (changed.length > 0)
-      log.info({ changed: changed.length, version: intentRegistry.version }, 'pins changed');
+      log.info({ changed: changed.length, version: intentRegistry.version }, 'intents changed');
   };
-  const soon = (): void => {
-    timer ??= setTimeout(replaceAll, TOGETHER_MS);
+  const schedulePublish = (): void => {
+    timer ??= setTimeout(publish, BATCH_MS);
   };
-  const unsubscribe = [
-    caches.plans.onChange(soon),
-    caches.nodeClaims.onChange(soon),
+  const subscriptions = [
+    caches.plans.onChange(schedulePublish),
+    caches.nodeClaims.onChange(schedulePublish),
     caches.nodes.onChange((change) => {
-      // Heartbeats change nothing here; a Node that comes or goes does.
-      if (change.type !== 'update') soon();
+      // Only an added or deleted Node changes an intent; heartbeats do not.
+      if (change.type !== 'update') schedulePublish();
     }),
-    nodeNames.onChange(soon),
-    o.extraIntents.onChange(soon),
+    nodeNames.onChange(schedulePublish),
+    o.extraIntents.onChange(schedulePublish),
   ];
   o.signal.addEventListener(
     'abort',
     () => {
-      for (const end of unsubscribe) end();
+      for (const stop of subscriptions) stop();
       clearTimeout(timer);
     },
     { once: true },
   );
-  replaceAll();
+  publish();
 };

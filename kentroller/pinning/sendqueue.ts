@@ -1,14 +1,14 @@
 import type { ServerMessage } from '../../api/pinning.ts';
 import type { IntentRegistry } from './intentregistry.ts';
 
-/** The writing half of a stream: false from write means: wait for drain. */
+/** The writing half of a stream; `write` returns false when the caller has to wait for 'drain'. */
 export interface Sink {
   write(message: ServerMessage): boolean;
 }
 
 /**
- * What one client has yet to be told. A slow client costs one id for each intent that changed: what is sent is
- * the latest state of it, however often it changed meanwhile.
+ * The ids of the intents that one client has not received in their latest version. However often an intent changes,
+ * a slow client costs one id, and gets the latest version.
  */
 export class SendQueue {
   readonly #intentRegistry: IntentRegistry;
@@ -32,7 +32,7 @@ export class SendQueue {
     this.flush();
   }
 
-  drained(): void {
+  resume(): void {
     this.#isBlocked = false;
     this.flush();
   }

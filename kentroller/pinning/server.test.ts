@@ -42,7 +42,7 @@ t.teardown(() => {
   server.forceShutdown();
 });
 
-/** A pinner's end of a stream, with what it was told. */
+/** A pinner's end of a stream, and the messages that it received. */
 const join = () => {
   const call = client.Stream();
   const told: string[] = [];
@@ -58,15 +58,15 @@ const join = () => {
   return { call, told, end };
 };
 
-t.test('who does not lead tells nothing', async (t) => {
+t.test('a replica that is not the leader sends nothing', async (t) => {
   const { end, told } = join();
   await until('the stream ends', () => end.error, WAIT);
   t.equal(end.error?.code, status.UNAVAILABLE);
-  t.same(told, [], 'above all not that there are no pins');
+  t.same(told, [], 'above all no empty snapshot');
 });
 
 t.test(
-  'a pinner hears the world, synced, changes; its answers arrive; the end of a term ends the stream',
+  'a pinner gets all intents, synced, then changes; its results arrive; the end of the term ends the stream',
   async (t) => {
     const intentRegistry = new IntentRegistry();
     intentRegistry.replaceAll([intent('a'), intent('b')]);
@@ -82,7 +82,7 @@ t.test(
 
     call.write({ result: { intentId: 'b', version: 3, state: 'BOUND', reason: '', bound: 1 } });
     await until('the answer', () => intentRegistry.viewOf('p').acknowledged, WAIT);
-    t.match(intentRegistry.result('b'), { state: 'BOUND', bound: 1 });
+    t.match(intentRegistry.resultOf('b'), { state: 'BOUND', bound: 1 });
 
     stop();
     await until('the stream ends', () => end.error, WAIT);

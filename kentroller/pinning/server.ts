@@ -8,8 +8,8 @@ import { SendQueue } from './sendqueue.ts';
 type Call = ServerDuplexStream<ClientMessage, ServerMessage>;
 
 /**
- * The Pinning service. It answers only while a board is in place: the leader puts its board there once it knows every
- * intent, since a client takes what it is not told for gone.
+ * The Pinning service. It serves only the leader's registry, and only once that is complete: a client drops every intent
+ * that a snapshot does not hold.
  */
 export class PinningServer {
   #intentRegistry: IntentRegistry | undefined;
@@ -20,7 +20,7 @@ export class PinningServer {
     this.#log = log;
   }
 
-  /** Serves this board until the returned function is called, which ends all streams. */
+  /** Serves this registry until the returned function is called, which ends all streams. */
   serve(intentRegistry: IntentRegistry): () => void {
     this.#intentRegistry = intentRegistry;
     return () => {
@@ -36,7 +36,7 @@ export class PinningServer {
   };
 
   #refuse(call: Call): void {
-    call.emit('error', { code: status.UNAVAILABLE, details: 'this kentroller does not lead' });
+    call.emit('error', { code: status.UNAVAILABLE, details: 'this replica of kentroller is not the leader' });
   }
 
   #accept(call: Call): void {
@@ -46,14 +46,14 @@ export class PinningServer {
       return;
     }
     this.#calls.add(call);
-    let leave: (() => void) | undefined;
+    let disconnect: (() => void) | undefined;
     const end = (): void => {
       this.#calls.delete(call);
-      leave?.();
-      leave = undefined;
+      disconnect?.();
+      disconnect = undefined;
     };
     call.on('data', (message: ClientMessage) => {
-      if (message.hello) leave ??= this.#greet(call, intentRegistry, message.hello);
+      if (message.hello) disconnect ??= this.#connect(call, intentRegistry, message.hello);
       if (message.result) intentRegistry.record(message.result);
     });
     call.on('end', () => {
@@ -66,21 +66,25 @@ export class PinningServer {
     call.resume();
   }
 
-  #greet(call: Call, intentRegistry: IntentRegistry, hello: NonNullable<ClientMessage['hello']>): () => void {
+  #connect(
+    call: Call,
+    intentRegistry: IntentRegistry,
+    hello: NonNullable<ClientMessage['hello']>,
+  ): () => void {
     const sendQueue = new SendQueue(intentRegistry, { write: (message) => call.write(message) });
     const unsubscribe = intentRegistry.onChange((ids) => sendQueue.add(ids));
-    const disconnect = intentRegistry.connected();
-    call.on('drain', () => sendQueue.drained());
+    const disconnect = intentRegistry.connect();
+    call.on('drain', () => sendQueue.resume());
     const { clientId: client, clusterId: cluster, lastVersion } = hello;
     this.#log.info(
       { client, cluster, lastVersion, version: intentRegistry.version },
-      'pinner joined the stream',
+      'pinner connected to the pin stream',
     );
     sendQueue.flush();
     return () => {
       unsubscribe();
       disconnect();
-      this.#log.info({ client }, 'pinner left the stream');
+      this.#log.info({ client }, 'pinner disconnected from the pin stream');
     };
   }
 }

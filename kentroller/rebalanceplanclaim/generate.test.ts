@@ -123,7 +123,9 @@ t.test('claims end in the state that their planner leaves them in', async (t) =>
     selectedNodesCount: 1,
     skippedNodes: [{ name: 'n2', reasons: ['it is not ready', 'it is being deleted'] }],
     projectedSavingsPercent: '12.4',
-    conditions: [{ type: 'Planned', status: 'True', reason: 'PlanReady', message: /set its spec.execute to true/ }],
+    conditions: [
+      { type: 'Planned', status: 'True', reason: 'PlanReady', message: /set its spec.execute to true/ },
+    ],
   });
   const plan = await client.get(REBALANCE_PLANS, { name: ready.rebalanceName ?? '' });
   t.equal(plan.spec.execute, false, 'nobody has let it go');
