@@ -21,7 +21,7 @@ import { createGateReleaser } from './gatereleaser.ts';
 import { runLeader } from './leader.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
-import { measurePlans } from './savings/metrics.ts';
+import { registerPlanMetrics } from './savings/metrics.ts';
 
 const NAME = 'castai-kentroller';
 const PINNER = 'castai-pod-pinner';
@@ -65,7 +65,7 @@ await runMain(
       userAgent: NAME,
     });
     const caches = createCaches({ client, log, metrics: registry });
-    measurePlans(caches.plans, registry);
+    registerPlanMetrics(caches.plans, registry);
     const watched = options.featuresWatchNamespaces;
     const configMaps = createConfigMapCaches({
       client,

@@ -15,7 +15,7 @@ const client = createAuditedClient(plain, { note: (note) => void notes.push(note
 const namespace = `audit-${process.pid}`;
 const ref = { name: 'one', namespace };
 const object = { kind: 'ConfigMap', ...ref };
-const said = () =>
+const noted = () =>
   notes.splice(0).map(({ reason, message, outcome, change }) => [reason, message, outcome, change]);
 
 t.before(() => plain.create(NAMESPACES, { metadata: { name: namespace } }));
@@ -24,19 +24,19 @@ t.teardown(async () => {
   plain.close();
 });
 
-t.test('what is written is noted with what was changed', async (t) => {
+t.test('a write is noted with its change', async (t) => {
   await client.create(CONFIG_MAPS, { metadata: ref, data: { a: '1' } });
   t.match(notes, [{ kind: 'write', object, reason: 'create', outcome: 'done' }]);
   notes.length = 0;
   await client.patch(CONFIG_MAPS, ref, { data: { a: '2' } });
   await client.delete(CONFIG_MAPS, ref);
-  t.same(said(), [
+  t.same(noted(), [
     ['patch', 'patch ConfigMap one', 'done', '{"data":{"a":"2"}}'],
     ['delete', 'delete ConfigMap one', 'done', undefined],
   ]);
 });
 
-t.test('what the API server refuses is noted as refused, and still fails', async (t) => {
+t.test('a write that the API server refuses is noted as refused, and still fails', async (t) => {
   await t.rejects(client.patch(CONFIG_MAPS, ref, { data: {} }), /not found/);
   await client.evict({ name: 'none', namespace }).catch((error: unknown) => t.ok(isNotFound(error)));
   t.match(notes.splice(0), [
@@ -45,17 +45,17 @@ t.test('what the API server refuses is noted as refused, and still fails', async
   ]);
 });
 
-t.test('reads, dry runs and long changes are not', async (t) => {
+t.test('reads and dry runs are not noted, nor are long changes', async (t) => {
   await client.create(CONFIG_MAPS, { metadata: ref }, { dryRun: true });
   await client.list(CONFIG_MAPS, { namespace });
-  t.same(said(), []);
+  t.same(noted(), []);
   await client.create(CONFIG_MAPS, { metadata: ref });
   await client.patch(CONFIG_MAPS, ref, { data: { a: 'x'.repeat(2000) } });
   t.equal(notes.at(-1)?.change, undefined);
   notes.length = 0;
 });
 
-t.test('a client that is fenced is audited too', async (t) => {
+t.test('a guarded client is audited too', async (t) => {
   const fenced = client.guarded(() => {
     throw new Error('too late');
   });

@@ -3,20 +3,20 @@ import type { KubeClient, Ref } from '../../kube/client/client.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit, AuditEntry } from './trail.ts';
 
-/** A change longer than this is left out: the object itself tells. */
-const LONGEST_CHANGE = 1024;
+/** Characters; a longer change is left out. */
+const MAX_CHANGE = 1024;
 
 const changeOf = (body: object): { change?: string } => {
   const change = JSON.stringify(body);
-  return change.length <= LONGEST_CHANGE ? { change } : {};
+  return change.length <= MAX_CHANGE ? { change } : {};
 };
 
-const target = (
+const refOf = (
   resource: Resource,
   { name, namespace }: { readonly name: string; readonly namespace?: string },
-): AuditEntry['object'] => ({ kind: resource.kind, name, ...(namespace ? { namespace } : {}) });
+): AuditEntry['object'] => ({ kind: resource.kind, name, ...(namespace && { namespace }) });
 
-/** The same client, whose writes are noted once the API server has answered. Dry runs write nothing. */
+/** A client that notes each write once the API server has answered. Dry runs are not noted. */
 export const createAuditedClient = (client: KubeClient, audit: Audit): KubeClient => {
   const noted = async <T>(
     verb: string,
@@ -26,31 +26,30 @@ export const createAuditedClient = (client: KubeClient, audit: Audit): KubeClien
     body?: object,
   ): Promise<T> => {
     if (o?.dryRun) return write();
-    const what = `${verb} ${object.kind}${o?.subresource ? `/${o.subresource}` : ''} ${object.name}`;
-    const note = { kind: 'write' as const, object, reason: verb, ...(body ? changeOf(body) : {}) };
+    const message = `${verb} ${object.kind}${o?.subresource ? `/${o.subresource}` : ''} ${object.name}`;
+    const note = { kind: 'write' as const, object, reason: verb, ...(body && changeOf(body)) };
     try {
       const answer = await write();
-      audit.note({ ...note, message: what, outcome: 'done' });
+      audit.note({ ...note, message, outcome: 'done' });
       return answer;
     } catch (error) {
-      const why = messageOf(error);
-      audit.note({ ...note, message: `${what}: ${why}`, outcome: 'refused' });
+      audit.note({ ...note, message: `${message}: ${messageOf(error)}`, outcome: 'refused' });
       throw error;
     }
   };
-  const pod = (ref: Ref): AuditEntry['object'] => target({ kind: 'Pod' } as Resource, ref);
+  const pod = (ref: Ref): AuditEntry['object'] => refOf({ kind: 'Pod' } as Resource, ref);
   return {
     ...client,
     create: (resource, object, o) =>
-      noted('create', target(resource, object.metadata), o, () => client.create(resource, object, o)),
+      noted('create', refOf(resource, object.metadata), o, () => client.create(resource, object, o)),
     replace: (resource, object, o) =>
-      noted('replace', target(resource, object.metadata), o, () => client.replace(resource, object, o)),
+      noted('replace', refOf(resource, object.metadata), o, () => client.replace(resource, object, o)),
     apply: (resource, object, o) =>
-      noted('apply', target(resource, object.metadata), o, () => client.apply(resource, object, o)),
+      noted('apply', refOf(resource, object.metadata), o, () => client.apply(resource, object, o)),
     patch: (resource, ref, body, o) =>
-      noted('patch', target(resource, ref), o, () => client.patch(resource, ref, body, o), body),
+      noted('patch', refOf(resource, ref), o, () => client.patch(resource, ref, body, o), body),
     delete: (resource, ref, o) =>
-      noted('delete', target(resource, ref), o, () => client.delete(resource, ref, o)),
+      noted('delete', refOf(resource, ref), o, () => client.delete(resource, ref, o)),
     evict: (ref, o) => noted('evict', pod(ref), o, () => client.evict(ref, o)),
     bind: (ref, node, o) => noted('bind', pod(ref), o, () => client.bind(ref, node, o), { node }),
     guarded: (guard) => createAuditedClient(client.guarded(guard), audit),

@@ -27,7 +27,7 @@ interface Arrived {
   readonly body: { readonly entries: readonly AuditEntry[]; readonly dropped: number };
 }
 
-/** An API that answers as it is told, one batch after the other. */
+/** An API with a scripted answer for each batch. */
 const serve = async (
   t: Pick<Test, 'teardown'>,
   answer: (response: ServerResponse, n: number) => void,
@@ -57,7 +57,7 @@ const open = (url: string, o: Partial<AuditSenderOptions> = {}) =>
     apiKey: 'secret',
     clusterId: 'shop',
     log,
-    gatherMs: 5,
+    batchWindowMs: 5,
     firstWaitMs: 5,
     timeoutMs: 2_000,
     ...o,
@@ -77,7 +77,7 @@ t.test('entries arrive in order, many at a time, with the key and the cluster', 
   t.match(arrived[0]?.headers, { authorization: 'Bearer secret', 'x-cluster-id': 'shop' });
 });
 
-t.test('what an API refuses for a while is sent again, nothing is lost', async (t) => {
+t.test('a batch with a retryable answer is sent again, nothing is lost', async (t) => {
   const answers = [
     (r: ServerResponse) => void r.writeHead(503).end(),
     (r: ServerResponse) => void r.destroy(),
@@ -96,7 +96,7 @@ t.test('what an API refuses for a while is sent again, nothing is lost', async (
   t.ok(performance.now() - since > 950, 'Retry-After is waited for');
 });
 
-t.test('what is refused for good is dropped, and the next batch goes on and says so', async (t) => {
+t.test('a rejected batch is dropped, and the next one reports the number', async (t) => {
   const { url, arrived } = await serve(t, (response, n) =>
     n === 1 ? void response.writeHead(400).end() : ok(response),
   );
@@ -108,7 +108,7 @@ t.test('what is refused for good is dropped, and the next batch goes on and says
   t.equal(arrived[1]?.body.dropped, 10);
 });
 
-t.test('an API that never answers holds up nobody and fills no memory', async (t) => {
+t.test('an API that never answers blocks nobody and fills no memory', async (t) => {
   let isAwake = false;
   const { url, arrived } = await serve(t, (response) => {
     if (isAwake) ok(response);
@@ -126,11 +126,11 @@ t.test('an API that never answers holds up nobody and fills no memory', async (t
   t.ok(taken, 'the newest entries are kept');
   t.ok(
     arrived.some((a) => a.body.dropped >= 19_900),
-    'and it is said how many are lost',
+    'the number of lost entries is reported',
   );
 });
 
-t.test('closing while nobody answers takes no longer than it may', async (t) => {
+t.test('closing while the API does not answer ends in time', async (t) => {
   const { url } = await serve(t, () => {});
   const remote = open(url);
   remote.add(entry(1));

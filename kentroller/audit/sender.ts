@@ -5,10 +5,9 @@ import type { Logger } from '../../kube/component/log.ts';
 import type { AuditEntry, AuditSink } from './trail.ts';
 
 /**
- * Sends the audit trail to `<API_URL>/v1/clusters/<CLUSTER_ID>/audit`: POST of `{ "entries": [...], "dropped": n }`,
- * oldest first, where `dropped` counts entries that were lost since the last batch that arrived. Anything from 200 to
- * 299 is an arrival; 408, 429, 5xx and silence are tried again, with what Retry-After asks for; any other answer drops
- * the batch. An entry may arrive twice, under the same id.
+ * Sends the audit trail to `<API_URL>/v1/clusters/<CLUSTER_ID>/audit`, as described in
+ * docs/designs/0007-audit-and-savings.md. 2xx accepts a batch; 408, 429, 5xx and no answer are retried after Retry-After
+ * or a backoff; any other answer drops the batch.
  */
 
 export interface AuditSenderOptions {
@@ -17,42 +16,42 @@ export interface AuditSenderOptions {
   readonly clusterId: string;
   readonly log: Logger;
   readonly metrics?: Registry;
-  /** Entries kept while nobody takes them; then the oldest go. */
+  /** Entries kept while the API does not accept any; beyond that the oldest are dropped. */
   readonly maxWaiting?: number;
   readonly batch?: number;
-  /** Milliseconds in which entries gather before they are sent. */
-  readonly gatherMs?: number;
+  /** Milliseconds during which entries are collected into one batch. */
+  readonly batchWindowMs?: number;
   readonly firstWaitMs?: number;
   readonly timeoutMs?: number;
 }
 
 export interface AuditSender extends AuditSink {
   readonly waiting: number;
-  /** Sends what is left, for so many milliseconds at most. */
+  /** Sends the remaining entries, for at most `withinMs` milliseconds. */
   close(withinMs?: number): Promise<void>;
 }
 
-/** At most 2.5 KB an entry. */
+/** 10 MB at most: an entry has up to 2.5 KB. */
 const MAX_WAITING = 4000;
 const BATCH = 200;
-const GATHER_MS = 500;
+const BATCH_WINDOW_MS = 500;
 const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 60_000;
+const MAX_WAIT_MS = 60_000;
 const TIMEOUT_MS = 10_000;
 const CLOSE_MS = 1_000;
 
-type Arrival =
-  | { readonly kind: 'arrived' }
-  | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'again'; readonly reason: string; readonly afterMs: number };
+type Delivery =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'rejected'; readonly reason: string }
+  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs: number };
 
-const isTemporary = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+const isRetryableStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
 class HttpAuditSender implements AuditSender {
   readonly #o: AuditSenderOptions;
   readonly #url: string;
   readonly #queue: AuditEntry[] = [];
-  readonly #counted: Counter<'outcome'> | undefined;
+  readonly #counter: Counter<'outcome'> | undefined;
   readonly #closing = new AbortController();
   readonly #ended: Promise<void>;
   #wake: () => void = () => {};
@@ -63,9 +62,9 @@ class HttpAuditSender implements AuditSender {
     this.#o = o;
     this.#url = `${o.url.replace(/\/+$/, '')}/v1/clusters/${encodeURIComponent(o.clusterId)}/audit`;
     if (o.metrics) {
-      const help = 'Entries of the audit trail for the remote API: sent, or dropped';
+      const help = 'Audit entries for the remote API by outcome: sent or dropped';
       const registers = [o.metrics];
-      this.#counted = new Counter({
+      this.#counter = new Counter({
         name: 'kentroller_audit_entries_total',
         help,
         labelNames: ['outcome'],
@@ -74,7 +73,7 @@ class HttpAuditSender implements AuditSender {
       const queue = this.#queue;
       new Gauge({
         name: 'kentroller_audit_entries_waiting',
-        help: 'Entries of the audit trail that the remote API has not taken yet',
+        help: 'Audit entries that wait to be sent to the remote API',
         registers,
         collect() {
           this.set(queue.length);
@@ -108,7 +107,7 @@ class HttpAuditSender implements AuditSender {
 
   #drop(count: number): void {
     this.#dropped += count;
-    this.#counted?.inc({ outcome: 'dropped' }, count);
+    this.#counter?.inc({ outcome: 'dropped' }, count);
   }
 
   async #run(): Promise<void> {
@@ -121,37 +120,40 @@ class HttpAuditSender implements AuditSender {
         this.#wake = resolve;
         await promise;
       }
-      if (!this.#isClosed) await this.#rest(this.#o.gatherMs ?? GATHER_MS);
-      // Taken out, so that what comes meanwhile can't push entries away that are on their way.
+      if (!this.#isClosed) await this.#sleep(this.#o.batchWindowMs ?? BATCH_WINDOW_MS);
+      // Taken out of the queue, so that new entries do not push out those being sent.
       const batch = this.#queue.splice(0, this.#o.batch ?? BATCH);
-      const answer = await this.#post(batch);
+      const delivery = await this.#post(batch);
       if (this.#closing.signal.aborted) return;
-      if (answer.kind === 'again') {
+      if (delivery.kind === 'retry') {
         const room = (this.#o.maxWaiting ?? MAX_WAITING) - this.#queue.length;
         const kept = batch.slice(Math.max(0, batch.length - room));
         this.#queue.unshift(...kept);
         this.#drop(batch.length - kept.length);
-        this.#o.log.warn({ url: this.#url, reason: answer.reason }, 'audit trail is not taken, trying again');
-        await this.#rest(Math.max(answer.afterMs, waitMs));
-        waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+        this.#o.log.warn(
+          { url: this.#url, reason: delivery.reason },
+          'audit entries could not be sent, retrying',
+        );
+        await this.#sleep(Math.max(delivery.afterMs, waitMs));
+        waitMs = Math.min(waitMs * 2, MAX_WAIT_MS);
         continue;
       }
       waitMs = first;
-      if (answer.kind === 'refused') {
+      if (delivery.kind === 'rejected') {
         this.#drop(batch.length);
         this.#o.log.warn(
-          { url: this.#url, reason: answer.reason, entries: batch.length },
-          'audit trail is refused: check API_URL, API_KEY and CLUSTER_ID',
+          { url: this.#url, reason: delivery.reason, entries: batch.length },
+          'audit entries rejected and dropped: check API_URL, API_KEY and CLUSTER_ID',
         );
       }
     }
   }
 
-  async #rest(ms: number): Promise<void> {
+  async #sleep(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
   }
 
-  async #post(entries: readonly AuditEntry[]): Promise<Arrival> {
+  async #post(entries: readonly AuditEntry[]): Promise<Delivery> {
     const { apiKey, clusterId, timeoutMs = TIMEOUT_MS } = this.#o;
     const dropped = this.#dropped;
     try {
@@ -159,8 +161,8 @@ class HttpAuditSender implements AuditSender {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
-          ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}),
-          ...(clusterId ? { 'x-cluster-id': clusterId } : {}),
+          ...(apiKey && { authorization: `Bearer ${apiKey}` }),
+          ...(clusterId && { 'x-cluster-id': clusterId }),
         },
         body: JSON.stringify({ entries, dropped }),
         signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]),
@@ -168,18 +170,18 @@ class HttpAuditSender implements AuditSender {
       await response.arrayBuffer();
       if (response.ok) {
         this.#dropped -= dropped;
-        this.#counted?.inc({ outcome: 'sent' }, entries.length);
-        return { kind: 'arrived' };
+        this.#counter?.inc({ outcome: 'sent' }, entries.length);
+        return { kind: 'accepted' };
       }
       const reason = `HTTP ${response.status}`;
       const seconds = Number(response.headers.get('retry-after'));
-      return isTemporary(response.status)
-        ? { kind: 'again', reason, afterMs: seconds > 0 ? seconds * 1000 : 0 }
-        : { kind: 'refused', reason };
+      return isRetryableStatus(response.status)
+        ? { kind: 'retry', reason, afterMs: seconds > 0 ? seconds * 1000 : 0 }
+        : { kind: 'rejected', reason };
     } catch (error) {
       const { cause } = error as Error;
       const reason = cause instanceof Error ? cause.message : (error as Error).message;
-      return { kind: 'again', reason, afterMs: 0 };
+      return { kind: 'retry', reason, afterMs: 0 };
     }
   }
 }

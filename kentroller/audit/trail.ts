@@ -4,9 +4,9 @@ import type { Resource } from '../../api/resources.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 
-/** One line of the audit trail: something that was decided, or something that was written to the API server. */
+/** One entry of the audit trail: a decision, or a write to the API server. */
 export interface AuditEntry {
-  /** Ours alone: who is sent an entry twice can tell. */
+  /** Unique, so that a receiver can drop an entry that is sent twice. */
   readonly id: string;
   readonly time: string;
   readonly kind: 'decision' | 'write';
@@ -14,25 +14,25 @@ export interface AuditEntry {
   /** The event reason of a decision; the verb of a write. */
   readonly reason: string;
   readonly message: string;
-  /** Of writes: whether the API server took it. */
+  /** For writes: whether the API server accepted it. */
   readonly outcome?: 'done' | 'refused';
-  /** Of writes: what was changed, as JSON, where it is short. */
+  /** For writes: the patch as JSON, where it is short. */
   readonly change?: string;
 }
 
 export type AuditNote = Omit<AuditEntry, 'id' | 'time'>;
 
-/** Takes notes and returns at once; whatever becomes of them. */
+/** Records notes. Returns at once; a failure to deliver an entry is not the caller's concern. */
 export interface Audit {
   note(note: AuditNote): void;
 }
 
-/** Where entries go besides the log. */
+/** A destination for entries besides the log. */
 export interface AuditSink {
   add(entry: AuditEntry): void;
 }
 
-const LONGEST_MESSAGE = 1024;
+const MAX_MESSAGE = 1024;
 
 export const createAudit = (o: {
   readonly log: Logger;
@@ -42,7 +42,7 @@ export const createAudit = (o: {
   const log = o.log.child({ logger: 'audit' });
   return {
     note: (note) => {
-      const message = note.message.slice(0, LONGEST_MESSAGE);
+      const message = note.message.slice(0, MAX_MESSAGE);
       const entry = { id: randomUUID(), time: new Date(o.now()).toISOString(), ...note, message };
       log.info(entry, 'audit');
       o.sink?.add(entry);
@@ -53,10 +53,10 @@ export const createAudit = (o: {
 export const objectRef = (resource: Resource, object: KubeObject): AuditEntry['object'] => ({
   kind: resource.kind,
   name: object.metadata.name,
-  ...(object.metadata.namespace ? { namespace: object.metadata.namespace } : {}),
+  ...(object.metadata.namespace && { namespace: object.metadata.namespace }),
 });
 
-/** The same recorder; what it tells the cluster as an event is noted as a decision. */
+/** A recorder that notes each event as a decision too. */
 export const createAuditedRecorder = (recorder: Recorder, audit: Audit): Recorder => ({
   event: (resource, object, type, reason, message) => {
     audit.note({ kind: 'decision', object: objectRef(resource, object), reason, message });

@@ -117,7 +117,7 @@ t.test(
       async () => (await schedule()).status?.lastScheduleTime === second,
       wait,
     );
-    t.equal((await claims()).length, 1, 'an overlapping run is left out');
+    t.equal((await claims()).length, 1, 'an overlapping run is skipped');
 
     await finish(first?.metadata.name ?? '');
     await moveTo(due + 20 * MINUTE + 1000);

@@ -12,13 +12,13 @@ import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { decideSchedule, type ScheduleStep } from './decide.ts';
 
-/** On a claim: the schedule that made it, also where the schedule does not own it. */
+/** Label of a claim: the schedule that created it, also where that does not own it. */
 export const SCHEDULE_LABEL = 'autoscaling.cast.ai/rebalance-plan-schedule';
-/** Timers are 31 bits wide; whoever sleeps longer looks again in between. */
-const LONGEST_SLEEP_MS = 3_600_000;
+/** Timers are 31 bits wide, so a longer wait is split. */
+const MAX_SLEEP_MS = 3_600_000;
 const GATE_RETRY_MS = 2_000;
 
-/** The claim of one run; the schedule owns it unless history is to outlive the schedule. */
+/** The claim of one run. The schedule owns it, unless preserveHistory keeps claims after the schedule is deleted. */
 export const buildClaim = (schedule: RebalancePlanSchedule, name: string): RebalancePlanClaim => {
   const { rebalancePlanClaimTemplate: template, preserveHistory } = schedule.spec;
   return {
@@ -27,40 +27,37 @@ export const buildClaim = (schedule: RebalancePlanSchedule, name: string): Rebal
     metadata: {
       name,
       labels: { ...template.metadata?.labels, [SCHEDULE_LABEL]: schedule.metadata.name },
-      ...(template.metadata?.annotations ? { annotations: template.metadata.annotations } : {}),
-      ...(preserveHistory
-        ? {}
-        : {
-            ownerReferences: [
-              {
-                apiVersion: GROUP_VERSION,
-                kind: 'RebalancePlanSchedule',
-                name: schedule.metadata.name,
-                uid: schedule.metadata.uid ?? '',
-                controller: true,
-              },
-            ],
-          }),
+      ...(template.metadata?.annotations && { annotations: template.metadata.annotations }),
+      ...(!preserveHistory && {
+        ownerReferences: [
+          {
+            apiVersion: GROUP_VERSION,
+            kind: 'RebalancePlanSchedule',
+            name: schedule.metadata.name,
+            uid: schedule.metadata.uid ?? '',
+            controller: true,
+          },
+        ],
+      }),
     },
     spec: template.spec,
   };
 };
 
-/** Makes RebalancePlanClaims at the times of RebalancePlanSchedules, and clears away old ones. */
+/** Creates RebalancePlanClaims when a RebalancePlanSchedule is due, and deletes those beyond its history limits. */
 export const createScheduleController = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'schedules' | 'claims'>;
-  /** False while no claim is to be made; runs that were due meanwhile count as missed. */
+  /** False while the rebalancer is disabled; runs that become due meanwhile count as missed. */
   readonly isEnabled?: () => boolean;
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
 }): Controller => {
   const { client, caches } = o;
-  const read = async (name: string, signal: AbortSignal): Promise<RebalancePlanSchedule | undefined> => {
-    return await getOrUndefined(client.get(REBALANCE_PLAN_SCHEDULES, { name }, { signal }));
-  };
-  const take = async (
+  const read = (name: string, signal: AbortSignal): Promise<RebalancePlanSchedule | undefined> =>
+    getOrUndefined(client.get(REBALANCE_PLAN_SCHEDULES, { name }, { signal }));
+  const apply = async (
     schedule: RebalancePlanSchedule,
     step: ScheduleStep,
     signal: AbortSignal,
@@ -72,10 +69,10 @@ export const createScheduleController = (o: {
         await client.delete(REBALANCE_PLAN_CLAIMS, { name: step.name }, { uid: step.uid, signal });
       }
     } catch (error) {
-      // Done before the process ended, or by someone else.
+      // An earlier process has done it, or a user has.
       if (!isAlreadyExists(error) && !isNotFound(error) && !isConflict(error)) throw error;
     }
-    o.log.info({ schedule: schedule.metadata.name, ...step }, 'schedule step');
+    o.log.info({ schedule: schedule.metadata.name, ...step }, 'schedule step taken');
     const type = step.kind === 'skip-run' ? 'Warning' : 'Normal';
     o.recorder.event(REBALANCE_PLAN_SCHEDULES, schedule, type, step.reason, step.message);
   };
@@ -95,7 +92,7 @@ export const createScheduleController = (o: {
       const claims = caches.claims.list().filter((c) => c.metadata.labels?.[SCHEDULE_LABEL] === name);
       const now = o.clock.now();
       const { steps, status, next } = decideSchedule(schedule, claims, now);
-      for (const step of steps) await take(schedule, step, signal);
+      for (const step of steps) await apply(schedule, step, signal);
       if (JSON.stringify(status) !== JSON.stringify(schedule.status ?? {})) {
         await client.replace(
           REBALANCE_PLAN_SCHEDULES,
@@ -103,7 +100,7 @@ export const createScheduleController = (o: {
           { subresource: 'status', signal },
         );
       }
-      return next === undefined ? awaitChange : requeue(Math.min(Math.max(next - now, 0), LONGEST_SLEEP_MS));
+      return next === undefined ? awaitChange : requeue(Math.min(Math.max(next - now, 0), MAX_SLEEP_MS));
     },
   };
 };

@@ -5,24 +5,25 @@ import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { isAlreadyExists, isConflict, isNotFound, isRetryable, messageOf } from '../../kube/errors.ts';
+import { isAlreadyExists, isConflict, isRetryable, messageOf } from '../../kube/errors.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
 import { isDone, savedMonthly } from './metrics.ts';
 import { addPlan, emptyTotals, parseTotals, type SavingsTotals, savedUntil } from './totals.ts';
 
-/** The ConfigMap that keeps what was saved since the install, beyond plans and processes. */
+/** The ConfigMap with the savings since the installation; it outlives plans and processes. */
 export const SAVINGS_CONFIG_MAP = 'castai-kentroller-savings';
 const KEY = 'ledger.json';
 const FIELD_MANAGER = 'castai-kentroller-savings';
 
 export interface SavingsStore {
   /**
-   * Counts a plan that is done; once, however often it is told. Throws while the API server is away or someone else
-   * writes, so that the plan is held until it is counted.
+   * Adds the savings of a completed plan, once, however often it is called. Throws a conflict or a retryable error, so
+   * that the plan keeps its finalizer until it is counted.
    */
   add(plan: RebalancePlan, signal: AbortSignal): Promise<void>;
 }
 
-interface Read {
+interface StoredTotals {
   readonly totals: SavingsTotals;
   readonly resourceVersion?: string;
 }
@@ -45,20 +46,18 @@ export const openSavingsStore = async (o: {
       return parseTotals(text);
     } catch (error) {
       const reason = messageOf(error);
-      log.warn({ configMap: SAVINGS_CONFIG_MAP, reason }, 'savings since the install are not readable');
+      log.warn(
+        { configMap: SAVINGS_CONFIG_MAP, reason },
+        'stored savings cannot be parsed, starting from zero',
+      );
       return emptyTotals(now());
     }
   };
 
-  const read = async (signal: AbortSignal): Promise<Read> => {
-    try {
-      const { data, metadata: meta } = await client.get(CONFIG_MAPS, metadata, { signal });
-      const { resourceVersion } = meta;
-      return { totals: parse(data?.[KEY]), ...(resourceVersion ? { resourceVersion } : {}) };
-    } catch (error) {
-      if (isNotFound(error)) return { totals: emptyTotals(now()) };
-      throw error;
-    }
+  const read = async (signal: AbortSignal): Promise<StoredTotals> => {
+    const configMap = await getOrUndefined(client.get(CONFIG_MAPS, metadata, { signal }));
+    const resourceVersion = configMap?.metadata.resourceVersion;
+    return { totals: parse(configMap?.data?.[KEY]), ...(resourceVersion && { resourceVersion }) };
   };
 
   const dataOf = (totals: SavingsTotals): Record<string, string> => ({
@@ -66,7 +65,7 @@ export const openSavingsStore = async (o: {
     summary: `${totals.plans} plans since ${totals.since} save ${totals.monthly.toFixed(2)} USD a month; ${savedUntil(totals, now()).toFixed(2)} USD were saved by ${new Date(now()).toISOString()}`,
   });
 
-  const write = async ({ totals, resourceVersion }: Read, signal: AbortSignal): Promise<void> => {
+  const write = async ({ totals, resourceVersion }: StoredTotals, signal: AbortSignal): Promise<void> => {
     const data = dataOf(totals);
     if (resourceVersion === undefined) {
       await client.create(CONFIG_MAPS, { metadata, data }, { signal });
@@ -80,7 +79,7 @@ export const openSavingsStore = async (o: {
     known = (await read(o.signal)).totals;
   } catch (error) {
     o.signal.throwIfAborted();
-    log.warn({ err: error }, 'savings since the install could not be read');
+    log.warn({ err: error }, 'stored savings could not be read');
   }
 
   if (o.registry) {
@@ -94,17 +93,17 @@ export const openSavingsStore = async (o: {
         },
       });
     };
-    gauge('kentroller_saved_usd_since_install', 'USD that plans saved since the install', (l) =>
+    gauge('kentroller_saved_usd_since_install', 'USD saved by plans since the installation', (l) =>
       savedUntil(l, now()),
     );
     gauge(
       'kentroller_saved_monthly_usd_since_install',
-      'USD a month that the plans since the install save, those included that no history keeps',
+      'USD per month saved by all plans since the installation, deleted ones included',
       (l) => l.monthly,
     );
     gauge(
       'kentroller_plans_done_since_install',
-      'RebalancePlans that were done since the install',
+      'RebalancePlans completed since the installation',
       (l) => l.plans,
     );
   }
@@ -121,8 +120,8 @@ export const openSavingsStore = async (o: {
         known = totals;
       } catch (error) {
         if (signal.aborted || isConflict(error) || isAlreadyExists(error) || isRetryable(error)) throw error;
-        // Money that is not counted must not hold up a plan that is done.
-        log.warn({ err: error, plan: plan.metadata.name }, 'what a plan saves could not be counted');
+        // Any other error must not keep a completed plan from being deleted.
+        log.warn({ err: error, plan: plan.metadata.name }, 'savings of a plan could not be recorded');
       }
     },
   };

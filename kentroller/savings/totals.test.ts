@@ -18,19 +18,19 @@ t.test('a plan saves by the hour from its end on', async (t) => {
   t.match(totals, { plans: 1, monthly: 730 });
 });
 
-t.test('and no longer than to the end of the thirtieth day after', async (t) => {
+t.test('a plan saves nothing after the end of the thirtieth day', async (t) => {
   const totals = add([saving('a', 730)]);
   const most = savedUntil(totals, START + 40 * DAY);
   t.equal(Math.round(most), 30 * 24 + 12);
   t.equal(savedUntil(totals, START + 400 * DAY), most);
 });
 
-t.test('the same plan is counted once, however often its process dies', async (t) => {
+t.test('a plan that is added twice counts once', async (t) => {
   const once = add([saving('a', 730)]);
   t.equal(addPlan(once, saving('a', 730), HOURS_PER_MONTH), once);
 });
 
-t.test('many plans are what they are one by one, whatever is read and written in between', async () => {
+t.test('the totals of many plans are the sum of each, also when stored and read in between', async () => {
   const plan = fc.record({
     hours: fc.integer({ min: 0, max: 24 * 100 }),
     monthly: fc.integer({ min: -100, max: 10_000 }),

@@ -1,34 +1,34 @@
 import { z } from 'zod';
 
 /**
- * Money that plans saved since the install, small however many they were. A plan counts from its end to the end of the
- * thirtieth day after: by then other things have changed the cluster too. Times are hours since 1970, money USD.
+ * The savings since the installation, in bounded size. A plan saves from its end to the end of the thirtieth day after,
+ * since later changes make it meaningless. Times are hours since 1970, money is USD.
  */
 
 const COUNTED_DAYS = 30;
 const HOURS_PER_DAY = 24;
 const MS_PER_HOUR = 3_600_000;
-/** More plans than are ever between being counted and being let go. */
+/** Uids kept to recognize a plan that is added twice; more than ever wait for their finalizer at once. */
 const MAX_RECENT = 200;
 
 const totals = z.object({
-  /** When the first plan was counted, RFC 3339. */
+  /** When counting began, RFC 3339. */
   since: z.string(),
   plans: z.int(),
-  /** What all plans together save a month. */
+  /** USD per month of all plans together. */
   monthly: z.number(),
-  /** What the plans whose time is over have saved. */
+  /** USD of the days whose thirty days are over. */
   settled: z.number(),
-  /** Plans by the day of their end: what they save an hour, and the same times the hour of their end. */
+  /** Sums per day on which plans ended: USD per hour, and USD per hour times the hour of the end. */
   days: z.array(z.object({ day: z.int(), hourly: z.number(), moment: z.number() })),
-  /** Uids of the plans that were counted last. */
+  /** Uids of the latest plans. */
   recent: z.array(z.string()),
 });
 
 export type SavingsTotals = z.output<typeof totals>;
 type Day = SavingsTotals['days'][number];
 
-/** One plan, when it is over. */
+/** A completed plan. `monthly` in USD. */
 export interface FinishedPlan {
   readonly uid: string;
   /** Milliseconds since 1970. */
@@ -47,15 +47,15 @@ export const emptyTotals = (now: number): SavingsTotals => ({
   recent: [],
 });
 
-const endOf = ({ day }: Day): number => (day + 1 + COUNTED_DAYS) * HOURS_PER_DAY;
+const endHourOf = ({ day }: Day): number => (day + 1 + COUNTED_DAYS) * HOURS_PER_DAY;
 
-const savedOn = (day: Day, hour: number): number => day.hourly * Math.min(hour, endOf(day)) - day.moment;
+const savedOn = (day: Day, hour: number): number => day.hourly * Math.min(hour, endHourOf(day)) - day.moment;
 
-/** What was saved until now. */
+/** USD saved until `now`, which is in milliseconds since 1970. */
 export const savedUntil = (l: SavingsTotals, now: number): number =>
   l.settled + l.days.reduce((sum, day) => sum + savedOn(day, now / MS_PER_HOUR), 0);
 
-/** The ledger with one more plan; the same one where it was counted already. */
+/** The totals with one more plan; the same object where the plan is already in them. */
 export const addPlan = (l: SavingsTotals, saving: FinishedPlan, hoursPerMonth: number): SavingsTotals => {
   if (l.recent.includes(saving.uid)) return l;
   const hour = saving.endedAt / MS_PER_HOUR;
@@ -66,7 +66,7 @@ export const addPlan = (l: SavingsTotals, saving: FinishedPlan, hoursPerMonth: n
     ...l.days.filter((d) => d.day !== day),
     { day, hourly: (old?.hourly ?? 0) + hourly, moment: (old?.moment ?? 0) + hourly * hour },
   ];
-  const isOver = (d: Day): boolean => endOf(d) <= hour;
+  const isOver = (d: Day): boolean => endHourOf(d) <= hour;
   return {
     ...l,
     plans: l.plans + 1,

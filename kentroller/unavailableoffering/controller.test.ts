@@ -9,14 +9,14 @@ const offering = (spec: Partial<UnavailableOffering['spec']> = {}, status = {}):
   status,
 });
 
-t.test('refusals in a row are remembered longer and longer, at most two hours', async (t) => {
+t.test('each failure in a row makes an offering unavailable for longer, up to two hours', async (t) => {
   t.same(
     [1, 2, 3, 9].map((n) => unavailableFor(n) / 60_000),
     [5, 10, 20, 120],
   );
 });
 
-t.test('it is cleared away when it says so, or a day after it expired, or never', async (t) => {
+t.test('cleanup is at status.cleanupAfter, or a day after expiry, or never', async (t) => {
   const day = Date.parse('2026-11-22T00:00:00Z');
   t.equal(cleanupTime(offering({}, { cleanupAfter: '2026-11-22T00:00:00Z' })), day);
   t.equal(cleanupTime(offering({ expiresAt: '2026-11-21T00:00:00Z' })), day);

@@ -7,20 +7,20 @@ import { isConflict, isNotFound } from '../../kube/errors.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 
-/** An offering that was written by hand, with no time to clear it away, is kept this long after it expired. */
-const KEPT_MS = 24 * 3_600_000;
-/** Timers are 31 bits wide; whoever sleeps longer looks again in between. */
-const LONGEST_SLEEP_MS = 3_600_000;
+/** How long an expired offering without status.cleanupAfter, such as one created by hand, is kept. */
+const RETENTION_MS = 24 * 3_600_000;
+/** Timers are 31 bits wide, so a longer wait is split. */
+const MAX_SLEEP_MS = 3_600_000;
 
-/** When the memory of a refused offering is cleared away; undefined when never. Milliseconds since 1970. */
+/** When the object is deleted, in milliseconds since 1970; undefined when never. */
 export const cleanupTime = ({ spec, status }: UnavailableOffering): number | undefined => {
-  const said = Date.parse(status?.cleanupAfter ?? '');
-  if (!Number.isNaN(said)) return said;
+  const cleanupAfter = Date.parse(status?.cleanupAfter ?? '');
+  if (!Number.isNaN(cleanupAfter)) return cleanupAfter;
   const expires = Date.parse(spec.expiresAt ?? '');
-  return Number.isNaN(expires) ? undefined : expires + KEPT_MS;
+  return Number.isNaN(expires) ? undefined : expires + RETENTION_MS;
 };
 
-/** Deletes UnavailableOfferings that no longer lengthen anything: refusals after that count from one again. */
+/** Deletes old UnavailableOfferings; the next failure to launch that offering counts as the first again. */
 export const createOfferingExpiryController = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'unavailable'>;
@@ -33,16 +33,16 @@ export const createOfferingExpiryController = (o: {
     const offering = o.caches.unavailable.get(name);
     const at = offering ? cleanupTime(offering) : undefined;
     if (!offering || at === undefined) return awaitChange;
-    const left = at - o.clock.now();
-    if (left > 0) return requeue(Math.min(left, LONGEST_SLEEP_MS));
+    const remainingMs = at - o.clock.now();
+    if (remainingMs > 0) return requeue(Math.min(remainingMs, MAX_SLEEP_MS));
     const { resourceVersion } = offering.metadata;
     try {
       await o.client.delete(
         UNAVAILABLE_OFFERINGS,
         { name },
-        { ...(resourceVersion ? { resourceVersion } : {}), signal },
+        { ...(resourceVersion && { resourceVersion }), signal },
       );
-      o.log.info({ offering: name }, 'unavailable offering forgotten');
+      o.log.info({ offering: name }, 'unavailable offering deleted');
     } catch (error) {
       if (!isNotFound(error) && !isConflict(error)) throw error;
     }
