@@ -51,7 +51,7 @@ const PUBLISHED = [
 
 t.test('types have the allocatable that Karpenter computes, and prices in every zone', async (t) => {
   const { cloud } = await start(t);
-  await t.rejects(cloud.catalogue(), /not read yet/, 'nothing is made up before the cloud has answered');
+  await t.rejects(cloud.catalogue(), /not been read yet/, 'nothing is made up before the cloud has answered');
   const catalogue = await ready(cloud);
   t.ok(catalogue.instanceTypes.length > 500, 'the whole region, over many pages');
   for (const [name, cpu, memoryMiB, pods] of PUBLISHED) {

@@ -32,7 +32,7 @@ t.test('what comes from the process is what the clients answer', async (t) => {
   t.strictSame(await reader.zoneIds(signal), await direct.zoneIds(signal));
   t.strictSame(await reader.onDemandPrices(signal), await direct.onDemandPrices(signal));
   t.strictSame(await reader.spotPrices(now, signal), await direct.spotPrices(now, signal));
-  t.strictSame(await reader.names(['kwok://a'], signal), new Map([['kwok://a', 'a']]));
+  t.strictSame(await reader.nodeNames(['kwok://a'], signal), new Map([['kwok://a', 'a']]));
   await noChild();
   t.equal((await reader.zoneIds(signal)).size, 3, 'a later call starts another one');
   reader.close();
@@ -55,7 +55,7 @@ t.test('a process that is killed fails its calls, and the next call starts anoth
   const reading = reader.types(signal);
   const [pid] = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').split(' ');
   process.kill(Number(pid), 'SIGKILL');
-  await t.rejects(reading, /ended with SIGKILL/);
+  await t.rejects(reading, /exited with SIGKILL/);
   t.equal((await reader.zoneIds(signal)).size, 3);
 });
 

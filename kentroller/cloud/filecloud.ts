@@ -4,8 +4,8 @@ import type { Cloud } from './cloud.ts';
 import { kwokNodeNames } from './kwokproviderid.ts';
 
 /**
- * A cloud that is a file of Karpenter's kwok provider. Throws when the file can't be read, CatalogueError when it
- * holds something else.
+ * A cloud whose instance types come from a file of Karpenter's kwok provider. Throws when the file can't be read, and
+ * CatalogueError when its content is not valid.
  */
 export const readFileCloud = async (path: string): Promise<Cloud> => {
   const catalogue = catalogueFromKwok(JSON.parse(await readFile(path, 'utf8')));

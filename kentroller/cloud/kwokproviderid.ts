@@ -1,6 +1,6 @@
 const KWOK_ID = /^kwok:\/\/(.+)$/;
 
-/** Names that stand in the provider ids themselves, as Karpenter's kwok provider writes them. */
+/** Node names by provider id, from the ids of Karpenter's kwok provider, which contain the name. */
 export const kwokNodeNames = (providerIDs: readonly string[]): Map<string, string> =>
   new Map(
     providerIDs.flatMap((id): [string, string][] => {

@@ -3,11 +3,12 @@ import { messageOf } from '../../kube/errors.ts';
 import type { Cloud } from './cloud.ts';
 
 const RETRY_MS = 1_000;
-const MAX_KEPT = 10_000;
+/** Names kept before the cache is emptied. */
+const MAX_NAMES = 10_000;
 
-/** Names of Nodes that have not joined yet; asks the cloud for those it does not know, all at once. */
+/** Names of Nodes that have not joined yet. Unknown names are requested from the cloud in one call. */
 export interface NodeNameCache {
-  /** The name, or undefined while the cloud is asked. */
+  /** The name; undefined until the cloud has answered. */
   get(providerID: string): string | undefined;
   onChange(listener: () => void): () => void;
 }
@@ -18,30 +19,30 @@ export const createNodeNameCache = (o: {
   readonly signal: AbortSignal;
 }): NodeNameCache => {
   const known = new Map<string, string>();
-  const wanted = new Set<string>();
+  const missing = new Set<string>();
   const listeners = new Set<() => void>();
   let timer: NodeJS.Timeout | undefined;
 
-  const ask = async (): Promise<void> => {
-    const ids = [...wanted];
+  const fetchMissing = async (): Promise<void> => {
+    const ids = [...missing];
     try {
       const found = await o.cloud.nodeNames(ids);
-      if (known.size > MAX_KEPT) known.clear();
+      if (known.size > MAX_NAMES) known.clear();
       for (const [id, name] of found) {
         known.set(id, name);
-        wanted.delete(id);
+        missing.delete(id);
       }
       if (found.size > 0) for (const listener of listeners) listener();
     } catch (error) {
       const reason = messageOf(error);
-      o.log.warn({ reason, machines: ids.length }, 'names of machines are not known yet');
+      o.log.warn({ reason, machines: ids.length }, 'node names could not be read from the cloud, retrying');
     }
     timer = undefined;
-    if (wanted.size > 0) plan(RETRY_MS);
+    if (missing.size > 0) scheduleFetch(RETRY_MS);
   };
-  const plan = (afterMs: number): void => {
+  const scheduleFetch = (afterMs: number): void => {
     if (o.signal.aborted) return;
-    timer ??= setTimeout(() => void ask(), afterMs);
+    timer ??= setTimeout(() => void fetchMissing(), afterMs);
   };
   o.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
 
@@ -49,8 +50,8 @@ export const createNodeNameCache = (o: {
     get: (providerID) => {
       const name = known.get(providerID);
       if (name === undefined) {
-        wanted.add(providerID);
-        plan(0);
+        missing.add(providerID);
+        scheduleFetch(0);
       }
       return name;
     },

@@ -1,7 +1,7 @@
 import type { Amounts } from '../../../planner/model/catalogue.ts';
 
 /**
- * What an AL2023 node of EKS has, and keeps for itself, as Karpenter's AWS provider computes it
+ * Capacity and overhead of an EKS node with AL2023, as Karpenter's AWS provider computes them
  * (karpenter-provider-aws, pkg/providers/instancetype/types.go). CPU in millicores, memory and storage in bytes.
  */
 
@@ -12,7 +12,7 @@ const EVICTION_MEMORY = 100 * MIB;
 const KUBE_RESERVED_STORAGE = GIB;
 const EVICTION_STORAGE_SHARE = 0.1;
 
-/** Shares of each bracket of cores: 6 % of the first, 1 % of the second, 0.5 % of the next two, 0.25 % beyond. */
+/** Share reserved per bracket of cores: 6 % of the first, 1 % of the second, 0.5 % of the next two, 0.25 % beyond. */
 const CPU_BRACKETS = [
   { from: 0, to: 1000, share: 0.06 },
   { from: 1000, to: 2000, share: 0.01 },
@@ -20,6 +20,7 @@ const CPU_BRACKETS = [
   { from: 4000, to: Number.POSITIVE_INFINITY, share: 0.0025 },
 ] as const;
 
+/** EC2's data of an instance type. `devices` counts extended resources by name. */
 export interface Hardware {
   readonly vcpus: number;
   readonly memoryMiB: number;
@@ -28,10 +29,10 @@ export interface Hardware {
   readonly devices: Readonly<Record<string, number>>;
 }
 
-/** Pods that get an address of their own, and two on the host's network. */
+/** Pods with an address of their own, plus two on the host network. */
 export const maxPods = (interfaces: number, addresses: number): number => interfaces * (addresses - 1) + 2;
 
-/** Millicores that the kubelet and the system keep. */
+/** Millicores reserved for the kubelet and the system. */
 export const reservedCpu = (millicores: number): number =>
   CPU_BRACKETS.reduce(
     (sum, { from, to, share }) =>
@@ -39,7 +40,7 @@ export const reservedCpu = (millicores: number): number =>
     0,
   );
 
-/** Bytes that a guest sees of the memory that is sold, given what the hypervisor takes, as a share of 1. */
+/** Bytes of memory that the guest sees; `overhead` is the hypervisor's share, from 0 to 1. */
 export const guestMemory = (memoryMiB: number, overhead: number): number =>
   (memoryMiB - Math.ceil(memoryMiB * overhead)) * MIB;
 

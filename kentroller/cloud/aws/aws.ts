@@ -7,8 +7,9 @@ import type { AwsReader } from './reader.ts';
 
 export interface AwsOptions {
   readonly reader: AwsReader;
-  /** Milliseconds between refreshes of types, zones and on-demand prices. */
+  /** Milliseconds between refreshes of instance types, zones and on-demand prices. */
   readonly pricesEveryMs: number;
+  /** Milliseconds between refreshes of spot prices. */
   readonly spotEveryMs: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -17,8 +18,8 @@ export interface AwsOptions {
 
 const RETRY_MS = 10_000;
 
-/** Keeps one part of the facts fresh; the last good one stays when the cloud does not answer. */
-const keepFresh = (
+/** Refreshes one part of the facts until the signal aborts; a failed read keeps the previous values. */
+const refreshPeriodically = (
   what: string,
   everyMs: number,
   fetch: () => Promise<void>,
@@ -36,7 +37,7 @@ const keepFresh = (
       if (o.signal.aborted) return;
       afterMs = Math.min(RETRY_MS, everyMs);
       const reason = messageOf(error);
-      o.log.warn({ what, reason }, 'cloud did not answer, keeping what is known');
+      o.log.warn({ what, reason }, 'could not read from the cloud, keeping the previous values');
     }
     if (!o.signal.aborted) timer = setTimeout(() => void run(), afterMs);
   };
@@ -52,7 +53,7 @@ const keepFresh = (
   return first.promise;
 };
 
-/** EC2 and its price list, refreshed until the signal aborts. */
+/** AWS: instance types and prices, refreshed until the signal aborts. */
 export const createAwsCloud = (o: AwsOptions): Cloud => {
   const { reader, signal } = o;
   const now = o.now ?? Date.now;
@@ -64,35 +65,35 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     spot: new Map(),
   };
   let catalogue: Catalogue | undefined;
-  const changed = (): void => {
+  const invalidate = (): void => {
     catalogue = undefined;
   };
-  const types = keepFresh(
+  const types = refreshPeriodically(
     'instance types',
     o.pricesEveryMs,
     async () => {
       facts.types = await reader.types(signal);
       facts.zones = await reader.zones(signal);
       facts.zoneIds = await reader.zoneIds(signal);
-      changed();
+      invalidate();
     },
     o,
   );
-  const onDemand = keepFresh(
+  const onDemand = refreshPeriodically(
     'on-demand prices',
     o.pricesEveryMs,
     async () => {
       facts.onDemand = await reader.onDemandPrices(signal);
-      changed();
+      invalidate();
     },
     o,
   );
-  const spot = keepFresh(
+  const spot = refreshPeriodically(
     'spot prices',
     o.spotEveryMs,
     async () => {
       facts.spot = await reader.spotPrices(now(), signal);
-      changed();
+      invalidate();
     },
     o,
   );
@@ -108,10 +109,10 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
   signal.addEventListener('abort', () => reader.close(), { once: true });
   return {
     catalogue: async () => {
-      if (!isReady) throw new Error('instance types and prices were not read yet');
+      if (!isReady) throw new Error('instance types and prices have not been read yet');
       catalogue ??= buildCatalogue(facts);
       return catalogue;
     },
-    nodeNames: (providerIDs) => reader.names(providerIDs, signal),
+    nodeNames: (providerIDs) => reader.nodeNames(providerIDs, signal),
   };
 };

@@ -2,9 +2,10 @@ import type { Catalogue, Offering } from '../../../planner/model/catalogue.ts';
 import type { UnpricedType } from './instancetypes.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
 
-/** What was fetched from the cloud, each part at its own time. */
+/** Data read from AWS; each part is refreshed on its own. */
 export interface AwsFacts {
   readonly types: readonly UnpricedType[];
+  /** Zones that offer a type, by type. */
   readonly zones: ReadonlyMap<string, readonly string[]>;
   /** Zone ids by zone. */
   readonly zoneIds: ReadonlyMap<string, string>;
@@ -17,18 +18,18 @@ const offeringsOf = (type: UnpricedType, facts: AwsFacts): Offering[] =>
     const onDemand = facts.onDemand.get(type.name);
     const spot = facts.spot.get(`${type.name}/${zone}`);
     const zoneId = facts.zoneIds.get(zone);
-    const where = { zone, ...(zoneId === undefined ? {} : { zoneId }) };
+    const location = { zone, ...(zoneId !== undefined && { zoneId }) };
     return [
       ...(onDemand !== undefined && type.usageClasses.includes('on-demand')
-        ? [{ ...where, capacityType: 'on-demand' as const, price: onDemand, available: true }]
+        ? [{ ...location, capacityType: 'on-demand' as const, price: onDemand, available: true }]
         : []),
       ...(spot !== undefined && type.usageClasses.includes('spot')
-        ? [{ ...where, capacityType: 'spot' as const, price: spot, available: true }]
+        ? [{ ...location, capacityType: 'spot' as const, price: spot, available: true }]
         : []),
     ];
   });
 
-/** Types with their offerings; what has no price or no zone can't be bought and is left out. */
+/** The catalogue; types and offerings without a price or a zone can't be bought and are not in it. */
 export const buildCatalogue = (facts: AwsFacts): Catalogue => ({
   instanceTypes: facts.types.flatMap((type) => {
     const offerings = offeringsOf(type, facts);

@@ -28,8 +28,8 @@ const hardwareOf = (info: InstanceTypeInfo): Hardware => {
     networkInterfaces: card?.MaximumNetworkInterfaces ?? info.NetworkInfo?.MaximumNetworkInterfaces ?? 0,
     addressesPerInterface: info.NetworkInfo?.Ipv4AddressesPerInterface ?? 0,
     devices: {
-      ...(nvidia > 0 ? { 'nvidia.com/gpu': nvidia } : {}),
-      ...(neurons > 0 ? { 'aws.amazon.com/neuron': neurons } : {}),
+      ...(nvidia > 0 && { 'nvidia.com/gpu': nvidia }),
+      ...(neurons > 0 && { 'aws.amazon.com/neuron': neurons }),
     },
   };
 };
@@ -40,7 +40,7 @@ const archOf = (info: InstanceTypeInfo): string | undefined => {
   return known.includes('arm64') ? 'arm64' : undefined;
 };
 
-/** Labels that Karpenter's AWS provider gives to nodes of a type, those that pods select on. */
+/** The labels that Karpenter's AWS provider gives to nodes of a type. */
 const labelsOf = (info: InstanceTypeInfo, arch: string, region: string): Readonly<Record<string, string>> => {
   const name = info.InstanceType ?? '';
   const [, category, generation, suffix, size] = NAME.exec(name) ?? [];
@@ -53,42 +53,38 @@ const labelsOf = (info: InstanceTypeInfo, arch: string, region: string): Readonl
     [ARCH]: arch,
     [OS]: 'linux',
     [REGION]: region,
-    ...(category === undefined
-      ? {}
-      : {
-          [`${AWS}/instance-category`]: category,
-          [`${AWS}/instance-family`]: `${category}${generation}${suffix}`,
-          [`${AWS}/instance-generation`]: generation ?? '',
-          [`${AWS}/instance-size`]: size ?? '',
-        }),
+    ...(category !== undefined && {
+      [`${AWS}/instance-category`]: category,
+      [`${AWS}/instance-family`]: `${category}${generation}${suffix}`,
+      [`${AWS}/instance-generation`]: generation ?? '',
+      [`${AWS}/instance-size`]: size ?? '',
+    }),
     [`${AWS}/instance-cpu`]: String(info.VCpuInfo?.DefaultVCpus ?? 0),
     [`${AWS}/instance-memory`]: String(info.MemoryInfo?.SizeInMiB ?? 0),
     [`${AWS}/instance-hypervisor`]: info.Hypervisor ?? '',
     [`${AWS}/instance-encryption-in-transit-supported`]: String(
       info.NetworkInfo?.EncryptionInTransitSupported ?? false,
     ),
-    ...(info.ProcessorInfo?.Manufacturer
-      ? { [`${AWS}/instance-cpu-manufacturer`]: info.ProcessorInfo.Manufacturer.toLowerCase() }
-      : {}),
+    ...(info.ProcessorInfo?.Manufacturer && {
+      [`${AWS}/instance-cpu-manufacturer`]: info.ProcessorInfo.Manufacturer.toLowerCase(),
+    }),
     [`${AWS}/instance-capability-flex`]: String(suffix?.includes('flex') ?? false),
     [`${AWS}/instance-tenancy`]: 'default',
-    ...(clock === undefined
-      ? {}
-      : { [`${AWS}/instance-cpu-sustained-clock-speed-mhz`]: String(Math.round(clock * 1000)) }),
-    ...(ebs === undefined ? {} : { [`${AWS}/instance-ebs-bandwidth`]: String(ebs) }),
-    ...(nvme === undefined ? {} : { [`${AWS}/instance-local-nvme`]: String(nvme) }),
-    ...(gpu
-      ? {
-          [`${AWS}/instance-gpu-name`]: (gpu.Name ?? '').toLowerCase().replaceAll(' ', '-'),
-          [`${AWS}/instance-gpu-manufacturer`]: (gpu.Manufacturer ?? '').toLowerCase(),
-          [`${AWS}/instance-gpu-count`]: String(gpu.Count ?? 0),
-          [`${AWS}/instance-gpu-memory`]: String(gpu.MemoryInfo?.SizeInMiB ?? 0),
-        }
-      : {}),
+    ...(clock !== undefined && {
+      [`${AWS}/instance-cpu-sustained-clock-speed-mhz`]: String(Math.round(clock * 1000)),
+    }),
+    ...(ebs !== undefined && { [`${AWS}/instance-ebs-bandwidth`]: String(ebs) }),
+    ...(nvme !== undefined && { [`${AWS}/instance-local-nvme`]: String(nvme) }),
+    ...(gpu && {
+      [`${AWS}/instance-gpu-name`]: (gpu.Name ?? '').toLowerCase().replaceAll(' ', '-'),
+      [`${AWS}/instance-gpu-manufacturer`]: (gpu.Manufacturer ?? '').toLowerCase(),
+      [`${AWS}/instance-gpu-count`]: String(gpu.Count ?? 0),
+      [`${AWS}/instance-gpu-memory`]: String(gpu.MemoryInfo?.SizeInMiB ?? 0),
+    }),
   };
 };
 
-/** What the cloud says about a type, as the planner takes it; undefined for what a Linux node can't run on. */
+/** An instance type in the planner's form; undefined for one that can't run a Linux node. */
 export const unpricedType = (
   info: InstanceTypeInfo,
   region: string,
@@ -112,7 +108,7 @@ export const unpricedType = (
   };
 };
 
-/** Every type that the region sells; pages of 100. Throws what the SDK throws. */
+/** All instance types of the region. Throws the SDK's errors. */
 export const fetchTypes = async (
   ec2: EC2Client,
   region: string,
@@ -125,7 +121,7 @@ export const fetchTypes = async (
     const page = await ec2.send(
       new DescribeInstanceTypesCommand({
         MaxResults: 100,
-        ...(token ? { NextToken: token } : {}),
+        ...(token && { NextToken: token }),
         Filters: [{ Name: 'supported-virtualization-type', Values: ['hvm'] }],
       }),
       { abortSignal: signal },
@@ -139,7 +135,7 @@ export const fetchTypes = async (
   return types;
 };
 
-/** Ids of the region's zones, which stay the same across accounts, by name. */
+/** Zone ids of the region by zone name. Unlike names, ids are the same in every account. */
 export const fetchZoneIds = async (
   ec2: EC2Client,
   signal: AbortSignal,
@@ -154,7 +150,7 @@ export const fetchZoneIds = async (
   );
 };
 
-/** Zones in which each type is sold. */
+/** Zones that offer a type, by type. */
 export const fetchZones = async (
   ec2: EC2Client,
   signal: AbortSignal,
@@ -166,7 +162,7 @@ export const fetchZones = async (
       new DescribeInstanceTypeOfferingsCommand({
         LocationType: 'availability-zone',
         MaxResults: 1000,
-        ...(token ? { NextToken: token } : {}),
+        ...(token && { NextToken: token }),
       }),
       { abortSignal: signal },
     );

@@ -3,7 +3,7 @@ import { GetProductsCommand, type PricingClient } from '@aws-sdk/client-pricing'
 
 /** USD per hour, by instance type. */
 export type OnDemandPrices = ReadonlyMap<string, number>;
-/** USD per hour, by 'instance type/zone'. */
+/** USD per hour, by '<instance type>/<zone>'. */
 export type SpotPrices = ReadonlyMap<string, number>;
 
 interface PriceListEntry {
@@ -38,7 +38,7 @@ const term = (Field: string, Value: string): { Type: 'TERM_MATCH'; Field: string
   Value,
 });
 
-/** On-demand Linux prices of shared machines in the region. */
+/** On-demand prices of the region, for Linux with shared tenancy. */
 export const fetchOnDemandPrices = async (
   pricing: PricingClient,
   region: string,
@@ -51,7 +51,7 @@ export const fetchOnDemandPrices = async (
       new GetProductsCommand({
         ServiceCode: 'AmazonEC2',
         MaxResults: 100,
-        ...(token ? { NextToken: token } : {}),
+        ...(token && { NextToken: token }),
         Filters: [
           term('regionCode', region),
           term('serviceCode', 'AmazonEC2'),
@@ -65,7 +65,7 @@ export const fetchOnDemandPrices = async (
       { abortSignal: signal },
     );
     for (const raw of page.PriceList ?? []) {
-      // The SDK hands out String objects.
+      // The SDK returns String objects.
       const found = priceOf(JSON.parse(String(raw)) as PriceListEntry);
       if (found) prices.set(found.type, found.price);
     }
@@ -88,7 +88,7 @@ export const fetchSpotPrices = async (
         ProductDescriptions: ['Linux/UNIX', 'Linux/UNIX (Amazon VPC)'],
         StartTime: new Date(now),
         MaxResults: 1000,
-        ...(token ? { NextToken: token } : {}),
+        ...(token && { NextToken: token }),
       }),
       { abortSignal: signal },
     );

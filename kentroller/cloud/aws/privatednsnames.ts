@@ -5,8 +5,8 @@ const AWS_ID = /^aws:\/\/\/[^/]+\/(i-[0-9a-f]+)$/;
 const PER_CALL = 100;
 
 /**
- * Names of the Nodes of EC2 machines: the private DNS name. A filter is used in place of ids, since one id that EC2
- * does not know yet would fail the whole call.
+ * Node names of EC2 instances, which are their private DNS names. The call filters by id in place of listing ids, since
+ * one id that EC2 does not know yet would fail the whole call.
  */
 export const fetchNodeNames = async (
   ec2: EC2Client,
@@ -27,7 +27,7 @@ export const fetchNodeNames = async (
       const page = await ec2.send(
         new DescribeInstancesCommand({
           Filters: [{ Name: 'instance-id', Values }],
-          ...(token ? { NextToken: token } : {}),
+          ...(token && { NextToken: token }),
         }),
         { abortSignal: signal },
       );

@@ -4,13 +4,13 @@ import type { AwsReader, ReaderOptions } from './reader.ts';
 export type ReaderCall =
   | { readonly what: 'types' | 'zones' | 'zoneIds' | 'onDemandPrices' }
   | { readonly what: 'spotPrices'; readonly now: number }
-  | { readonly what: 'names'; readonly providerIDs: readonly string[] };
+  | { readonly what: 'nodeNames'; readonly providerIDs: readonly string[] };
 
 export type ReaderAnswer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: string };
 
-interface Waiting {
+interface PendingCall {
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -18,11 +18,11 @@ interface Waiting {
 const PROGRAM = new URL('./reader.process.ts', import.meta.url);
 const IDLE_MS = 20_000;
 
-/** The process that reads, from its first call until nobody has asked it for a while. */
+/** The child process: started by a call, ended after `idleMs` without one. */
 class ReaderProcess {
   readonly #argv: readonly string[];
   readonly #idleMs: number;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #pending = new Map<number, PendingCall>();
   #child: ChildProcess | undefined;
   #idle: NodeJS.Timeout | undefined;
   #lastId = 0;
@@ -39,19 +39,19 @@ class ReaderProcess {
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const stop = (): void => reject(signal.reason);
-    this.#waiting.set(id, { resolve, reject });
+    this.#pending.set(id, { resolve, reject });
     signal.addEventListener('abort', stop, { once: true });
     this.#child.send({ id, ...call });
     try {
       return (await promise) as T;
     } finally {
-      this.#waiting.delete(id);
+      this.#pending.delete(id);
       signal.removeEventListener('abort', stop);
-      if (this.#waiting.size === 0) this.#idle = setTimeout(() => this.end(), this.#idleMs).unref();
+      if (this.#pending.size === 0) this.#idle = setTimeout(() => this.end(), this.#idleMs).unref();
     }
   }
 
-  /** The next call starts another one. */
+  /** Ends the process; the next call starts another one. */
   end(): void {
     clearTimeout(this.#idle);
     if (this.#child?.connected) this.#child.disconnect();
@@ -62,24 +62,24 @@ class ReaderProcess {
     const child = fork(PROGRAM, this.#argv, { serialization: 'advanced' });
     const fail = (reason: string): void => {
       if (this.#child === child) this.#child = undefined;
-      for (const { reject } of this.#waiting.values()) reject(new Error(reason));
+      for (const { reject } of this.#pending.values()) reject(new Error(reason));
     };
     child.on('message', (message: ReaderAnswer) => {
-      const waiting = this.#waiting.get(message.id);
-      if ('error' in message) waiting?.reject(new Error(message.error));
-      else waiting?.resolve(message.value);
+      const call = this.#pending.get(message.id);
+      if ('error' in message) call?.reject(new Error(message.error));
+      else call?.resolve(message.value);
     });
-    child.on('error', ({ message }) => fail(`the process that reads from AWS failed: ${message}`));
-    child.on('exit', (code, by) => {
-      if (this.#child === child) fail(`the process that reads from AWS ended with ${by ?? code}`);
+    child.on('error', ({ message }) => fail(`the AWS reader process failed: ${message}`));
+    child.on('exit', (code, killedBy) => {
+      if (this.#child === child) fail(`the AWS reader process exited with ${killedBy ?? code}`);
     });
     return child;
   }
 }
 
 /**
- * Reads in a process of its own that ends when it has nothing to do: AWS's clients take 95 MB, more than all the rest
- * of kentroller, and are asked for a few seconds every five minutes.
+ * Reads in a child process that ends when idle: the AWS SDK takes 95 MB, more than the rest of kentroller, and is used
+ * for a few seconds every five minutes.
  */
 export const processReader = (o: ReaderOptions & { readonly idleMs?: number }): AwsReader => {
   const reader = new ReaderProcess([o.region, String(o.vmMemoryOverhead)], o.idleMs ?? IDLE_MS);
@@ -89,7 +89,7 @@ export const processReader = (o: ReaderOptions & { readonly idleMs?: number }): 
     zoneIds: (signal) => reader.ask({ what: 'zoneIds' }, signal),
     onDemandPrices: (signal) => reader.ask({ what: 'onDemandPrices' }, signal),
     spotPrices: (now, signal) => reader.ask({ what: 'spotPrices', now }, signal),
-    names: (providerIDs, signal) => reader.ask({ what: 'names', providerIDs }, signal),
+    nodeNames: (providerIDs, signal) => reader.ask({ what: 'nodeNames', providerIDs }, signal),
     close: () => reader.end(),
   };
 };

@@ -2,7 +2,7 @@ import { messageOf } from '../../../kube/errors.ts';
 import type { ReaderAnswer, ReaderCall } from './processreader.ts';
 import { sdkReader } from './sdkreader.ts';
 
-/** AWS's clients in a process of their own: reader.process.ts REGION OVERHEAD, calls over the channel to the parent. */
+/** The program of processReader: reader.process.ts REGION OVERHEAD. Calls and answers go over the IPC channel. */
 const [region = '', vmMemoryOverhead = ''] = process.argv.slice(2);
 const reader = sdkReader({ region, vmMemoryOverhead: Number(vmMemoryOverhead) });
 const { signal } = new AbortController();
@@ -11,8 +11,8 @@ const read = (call: ReaderCall): Promise<unknown> => {
   switch (call.what) {
     case 'spotPrices':
       return reader.spotPrices(call.now, signal);
-    case 'names':
-      return reader.names(call.providerIDs, signal);
+    case 'nodeNames':
+      return reader.nodeNames(call.providerIDs, signal);
     default:
       return reader[call.what](signal);
   }
@@ -26,5 +26,5 @@ process.on('message', ({ id, ...call }: ReaderCall & { readonly id: number }) =>
     (error: unknown) => answer({ id, error: messageOf(error) }),
   );
 });
-// Idle connections would keep the process.
+// Idle connections would keep the process alive.
 process.on('disconnect', () => process.exit(0));

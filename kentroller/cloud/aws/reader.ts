@@ -1,18 +1,18 @@
 import type { UnpricedType } from './instancetypes.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
 
-/** What is read from AWS, each part by itself. Calls throw what went wrong with the cloud or on the way to it. */
+/** Reads from AWS. Calls throw the errors of the AWS SDK, or of the process that they run in. */
 export interface AwsReader {
   types(signal: AbortSignal): Promise<readonly UnpricedType[]>;
-  /** Zones in which each type is sold. */
+  /** Zones that offer a type, by type. */
   zones(signal: AbortSignal): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Zone ids by zone. */
   zoneIds(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   onDemandPrices(signal: AbortSignal): Promise<OnDemandPrices>;
   /** `now` in milliseconds since 1970. */
   spotPrices(now: number, signal: AbortSignal): Promise<SpotPrices>;
-  /** Names of Nodes by provider id; ids that the cloud does not know are left out. */
-  names(providerIDs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  /** Names of Nodes by provider id; without the ids that AWS does not know. */
+  nodeNames(providerIDs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   close(): void;
 }
 

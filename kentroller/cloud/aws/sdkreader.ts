@@ -5,10 +5,10 @@ import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
 import { fetchNodeNames } from './privatednsnames.ts';
 import type { AwsReader, ReaderOptions } from './reader.ts';
 
-/** The price list is served from a few regions only. */
+/** Only a few regions serve the price list. */
 const PRICING_REGION = 'us-east-1';
 
-/** Reads with AWS's own clients, from the endpoint and with the credentials that the environment names. */
+/** Reads with the AWS SDK; endpoint and credentials come from the environment. */
 export const sdkReader = (
   o: ReaderOptions & { readonly ec2?: EC2Client; readonly pricing?: PricingClient },
 ): AwsReader => {
@@ -21,7 +21,7 @@ export const sdkReader = (
     zoneIds: (signal) => fetchZoneIds(ec2, signal),
     onDemandPrices: (signal) => fetchOnDemandPrices(pricing, region, signal),
     spotPrices: (now, signal) => fetchSpotPrices(ec2, now, signal),
-    names: (providerIDs, signal) => fetchNodeNames(ec2, providerIDs, signal),
+    nodeNames: (providerIDs, signal) => fetchNodeNames(ec2, providerIDs, signal),
     close: () => {
       ec2.destroy();
       pricing.destroy();
