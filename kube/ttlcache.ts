@@ -3,7 +3,7 @@ interface Entry<V> {
   readonly until: number;
 }
 
-/** What was said lately, by key: each for as long as any other, and no more than so many of them. */
+/** A map with one TTL and a maximum size; the oldest entries go first. */
 export class TtlCache<V> {
   readonly #entries = new Map<string, Entry<V>>();
   readonly #o: { readonly keepMs: number; readonly most: number; readonly now: () => number };
@@ -19,7 +19,7 @@ export class TtlCache<V> {
 
   set(key: string, value: V): void {
     const { keepMs, most, now } = this.#o;
-    // In order of time: the oldest are first.
+    // Entries in order of time, the oldest first.
     this.#entries.delete(key);
     this.#entries.set(key, { value, until: now() + keepMs });
     for (const [oldest, { until }] of this.#entries) {

@@ -12,8 +12,8 @@ interface Conditioned {
 }
 
 /**
- * What users install, but called by URL and for one namespace, and called at all: that no plan runs, as it is installed,
- * is for ours alone to take away, and the echo would never be asked.
+ * The installed configuration, called by URL, for one namespace, and always: the match condition that keeps calls off
+ * without a plan is managed by our webhook alone, so the echo would never be called.
  */
 export const configure = async (
   client: KubeClient,

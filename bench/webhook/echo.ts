@@ -1,7 +1,7 @@
 import { fastify } from 'fastify';
 import { makeAuthority, makeLeaf } from '../../webhook/certificates/x509.ts';
 
-/** A webhook that decides nothing, over the same TLS as ours: `echo.ts HOST PORT`. It prints its CA, base64. */
+/** A webhook that decides nothing, over the same TLS as ours: `echo.ts HOST PORT`. It prints its CA in base64. */
 
 const [host = '127.0.0.1', port = '0'] = process.argv.slice(2);
 const authority = await makeAuthority(Date.now(), 1);

@@ -127,7 +127,7 @@ t.test(
       planning: () => Promise.reject(new Error('nothing is planned here')),
       timeBudgetMs: 1_000,
     });
-    // A time that passes a full minute between the schedule's making and now.
+    // A time that passes a full minute between the schedule's creation and now.
     const fire = createScheduleController({ ...common, clock: { now: () => Date.now() + 10 * MINUTE } });
     const running = runControllers({ controllers: [generate, fire], signal: stopping.signal, log });
     t.teardown(async () => {

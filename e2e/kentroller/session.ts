@@ -10,7 +10,7 @@ import { parse } from '../../kube/component/options.ts';
 
 /** One life of kentroller as the leader, without the election: from empty caches to its end. */
 export interface Session {
-  /** Resolves when the work has ended, whatever ended it. */
+  /** Resolves when the work has ended for any reason. */
   readonly ended: Promise<void>;
   stop(): void;
 }

@@ -8,21 +8,13 @@ import {
   REBALANCE_PLANS,
   SECRETS,
 } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  podIntent,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent, podIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
-/** What users are told of the pod pinner, row by row: its log lines, its limits, its life. */
+/** The documented behaviour of the pod pinner, row by row: log lines, limits, life. */
 
 const scene = new Scene('documented');
 const work = new Scene('documented-work');

@@ -4,25 +4,26 @@ import { join } from 'node:path';
 import t from 'tap';
 import { isGated } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
-import { Component, eventually, joinAs } from './fixture.ts';
+import { Component } from './component.ts';
+import { eventually, joinAs } from './fixture.ts';
 import { HeldScene, HOLD_TIMEOUT_MS } from './heldscene.ts';
 import { setState } from './webhookscene.ts';
 
-/** Held pods are never stuck: whatever of ours dies, freezes or is told to stop, whoever is left lets them go. */
+/** Held pods are never stuck: when a component of ours dies, freezes or stops, any other one releases them. */
 
-/** A Lease whose holder is missed only when these suites are over. */
+/** A Lease that does not expire before these suites are over. */
 const LONG = { LEASE_DURATION: '60s', RENEW_DEADLINE: '40s' };
 /** A pod that asks for a volume can't be bound early. */
 const LATE = { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'never' } }] };
 const folder = mkdtempSync(join(tmpdir(), 'gates-'));
 t.teardown(() => rmSync(folder, { recursive: true }));
 
-/** What these suites hold of the other half of the failures takes its time. */
+/** The deadline of the other half of the failures takes its time. */
 const LONG_FORM = process.env.SOAK ? {} : { skip: 'SOAK=1 runs it' };
 
 let serial = 0;
 
-/** A scene with one pinner that leads, a webhook, and two pods that are held for a machine on its way. */
+/** A scene with one leading pinner, a webhook, and two pods that are held for a machine on its way. */
 const open = async (
   teardown: (end: () => Promise<void>) => void,
   o: { readonly pinner?: Readonly<Record<string, string>> } = {},
@@ -37,7 +38,7 @@ const open = async (
   return { scene, pinner, webhook, nodeName, planName };
 };
 
-/** Watches held pods, whether it leads or not. */
+/** A replica that watches held pods, leading or not. */
 const isUp = (component: Component) =>
   eventually('it is up', () => component.said('cache synced', { kind: 'Pod', of: 'held' }), 60_000);
 
@@ -60,7 +61,7 @@ const TYPE = {
   ],
 };
 
-/** kentroller as a replica that does not lead: its Lease is held by the suite's autoscaler. */
+/** kentroller as a replica that does not lead: the suite's autoscaler holds its Lease. */
 const kentroller = (scene: HeldScene): Component => {
   const types = join(folder, 'types.json');
   writeFileSync(types, JSON.stringify([TYPE]));

@@ -5,19 +5,13 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { MutatingWebhookConfiguration, Pod, ReplicaSet } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { probeWebhook } from '../../kentroller/rebalanceplan/state/webhookprobe.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  ownerIntent,
-  ownHost,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, ownHost, pinnerEnv, Scene } from './fixture.ts';
+import { ownerIntent } from './intents.ts';
 import { callsOf, plan, setState, startWebhook, webhookName } from './webhookscene.ts';
 
-/** What users install, called by URL; the namespace of our components is this suite's. */
+/** The installed configuration, called by URL; this suite's namespace is our components'. */
 
 const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
 const scene = new Scene('probe');

@@ -9,21 +9,13 @@ import {
   REBALANCE_PLANS,
   SECRETS,
 } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  podIntent,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent, podIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
-/** Pod pinner and webhook are turned off and on again by a ConfigMap, while they run. */
+/** A ConfigMap turns pod pinner and webhook off and on again while they run. */
 
 const scene = new Scene('switch');
 const work = new Scene('switch-work');
@@ -41,7 +33,7 @@ let extenderPort = 0;
 const features = async (data: Readonly<Record<string, string | null>>): Promise<void> => {
   await client.patch(CONFIG_MAPS, { name: DYNAMIC, namespace }, { data });
 };
-/** How often a line was written so far. */
+/** Number of times that a line was written so far. */
 const timesSaid = (component: Component, msg: string): number =>
   component.lines.filter((line) => line.msg === msg).length;
 const podsOn = async (owner: string, nodeName: string, count: number) =>
@@ -113,7 +105,7 @@ t.test(
     });
     await podsOn('web', standing, 1);
 
-    // What the plan wants now, and what kube-scheduler does alone.
+    // The plan's wish, and kube-scheduler's own choice.
     autoscaler.upsert(nodeIntent(planned), ownerIntent(planned, refused, 1), podIntent(planned, single));
     const [failing] = await work.podsOf('refused');
     const ref = { name: failing?.metadata.name ?? '', namespace: work.namespace };
@@ -206,7 +198,7 @@ t.test(
     await plan(client, heldPlan, [training]);
     const gates = async (): Promise<readonly number[]> =>
       (await work.podsOf('training')).map(({ spec }) => (spec.schedulingGates ?? []).length);
-    // The webhook learns of the plan by watch, and pods that were made before it are not held.
+    // The webhook learns of the plan by watch; pods created before are not held.
     await eventually('held', async () => {
       const all = await gates();
       if (all.length === 2 && all.every((count) => count === 1)) return true;

@@ -1,17 +1,10 @@
 import t from 'tap';
 import { PIN } from '../../api/labels.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 import { callsOf, configure, plan, setState, startWebhook } from './webhookscene.ts';
 
 const scene = new Scene('webhook');
@@ -33,14 +26,14 @@ const bundle = async (): Promise<string> => {
 t.before(async () => {
   await Promise.all([scene.open(), work.open()]);
   const port = await freePort();
-  // The installer makes the Secrets, empty.
+  // The installer creates the Secrets, empty.
   for (const name of secrets) await client.create(SECRETS, { metadata: { name, namespace }, type: 'Opaque' });
   await configure(client, { name: configuration, port, workload: work.namespace });
   autoscaler = await Autoscaler.start(client, namespace);
   extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
   webhook = startWebhook({ namespace, name: 'a', port, configuration });
   await eventually('the state of the world', () => extender.said('state of the world received'));
-  // A new leader gives no slots for a second: its predecessor's may not be seen yet.
+  // A new leader gives no slots for a second: it may not see its predecessor's yet.
   const since = Date.now();
   await eventually('the leader has settled', () => Date.now() - since > 1_100);
   await eventually('a certificate', () => webhook.said('certificate loaded'));

@@ -5,7 +5,7 @@ import { isFinished, isRunning } from '../../api/plans.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { settleLimited } from '../../kube/concurrency.ts';
+import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
@@ -164,7 +164,7 @@ export const executePlans = (
         held: (uid: string, after: number | undefined) => held.hold(uid, now, after),
         pins: () => o.pinsOf(name),
       };
-      const results = await settleLimited(decision.steps, PARALLEL_WRITES, (step) =>
+      const results = await mapConcurrently(decision.steps, PARALLEL_WRITES, (step) =>
         apply(writer, world, step),
       );
       let status = plan.status ?? {};

@@ -19,7 +19,7 @@ const without = (value: unknown): unknown => {
 t.test('managedFields goes and all else stays, wherever it stands', async (t) => {
   const nasty = fc.constantFrom('"managedFields":[', '\\', '\\"', ']', '}]', 'managedFields', '[{"', '\n');
   const text = fc.oneof(fc.string(), nasty);
-  // V8 can mix up keys that are nothing but an escape once it has seen a lone backslash as one.
+  // V8 can mix up keys that consist of one escape once it has seen a lone backslash as one.
   const name = text.filter((s) => !/^[\\\n]/.test(s));
   const leaf = fc.oneof(text, fc.integer(), fc.constant(null));
   const fields = fc.array(fc.dictionary(name, fc.oneof(leaf, fc.array(leaf))), { maxLength: 3 });

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Node, Pod } from '../../api/objects.ts';
 import { DAEMON_SETS, PODS } from '../../api/resources.ts';
-import { Share } from './intern.ts';
+import { Interner } from './intern.ts';
 import { POD_INDEXES, trimNode, trimOf } from './trim.ts';
 import { trimPod } from './trimpod.ts';
 
@@ -114,9 +114,9 @@ t.test('a resize under way is kept, since the scheduler counts it', async (t) =>
 });
 
 t.test('pods of one workload share what is equal, and it cannot be changed', async (t) => {
-  const share = new Share();
-  const a = trimPod(rawPod('a', 'n1'), share);
-  const b = trimPod(rawPod('b', 'n2'), share);
+  const interner = new Interner();
+  const a = trimPod(rawPod('a', 'n1'), interner);
+  const b = trimPod(rawPod('b', 'n2'), interner);
   t.equal(a.spec.containers, b.spec.containers);
   t.equal(a.metadata.labels, b.metadata.labels);
   t.equal(a.metadata.ownerReferences, b.metadata.ownerReferences);
@@ -137,7 +137,7 @@ t.test('a node loses its images and its heartbeats', async (t) => {
       nodeInfo: { kubeletVersion: 'v1', bootID: 'x' },
     },
   } as unknown as Node;
-  t.same(trimNode(raw, new Share()), {
+  t.same(trimNode(raw, new Interner()), {
     metadata: {
       name: 'n',
       uid: 'u',
@@ -159,7 +159,7 @@ t.test('each kind has its own cut, and others lose only managedFields', async (t
   t.not(trimOf(PODS), trimOf(DAEMON_SETS));
   const other = trimOf({ ...PODS, kind: 'Widget', group: 'x' });
   const raw = { metadata: { name: 'w', managedFields: [] }, spec: { a: 1 } };
-  t.same(other(raw as unknown as Pod, new Share()), { metadata: { name: 'w' }, spec: { a: 1 } });
+  t.same(other(raw as unknown as Pod, new Interner()), { metadata: { name: 'w' }, spec: { a: 1 } });
 });
 
 t.test('the indexes of pods', async (t) => {

@@ -53,19 +53,19 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What server-side apply is given: the fields we own, and the name they go under. */
+/** An object for server-side apply: the fields that we own, and their name. */
 export type Applied = object & {
   readonly metadata: { readonly name: string; readonly namespace?: string };
 };
 
 /**
  * The Kubernetes API over one pool of connections. Every method throws a KubeError when the server or the network
- * refuses, an AbortError when its signal is aborted, and a FencedError when the client is fenced and too late.
+ * fails, an AbortError when its signal aborts, and a FencedError when a fenced client is too late.
  */
 export interface KubeClient {
   readonly server: string;
   get<T extends KubeObject>(resource: Resource<T>, ref: Ref, o?: ReadOptions): Promise<T>;
-  /** Everything that matches, fetched in pages of 500. */
+  /** All matching objects, fetched in pages of 500. */
   list<T extends KubeObject>(
     resource: Resource<T>,
     o?: ListOptions,
@@ -83,7 +83,7 @@ export interface KubeClient {
     object: A,
     o: ApplyOptions,
   ): Promise<T>;
-  /** A merge patch unless told otherwise; put metadata.resourceVersion or uid in the body for a precondition. */
+  /** A merge patch by default; metadata.resourceVersion or uid in the body is a precondition. */
   patch<T extends KubeObject>(resource: Resource<T>, ref: Ref, body: object, o?: PatchOptions): Promise<T>;
   delete(resource: Resource, ref: Ref, o?: DeleteOptions): Promise<void>;
   /** pods/binding with the UID as precondition; a pod already on that node counts as bound. */
@@ -100,7 +100,7 @@ export interface KubeClient {
   request<T>(method: string, path: string, o?: RequestOptions): Promise<T>;
   /** The body of a response as it arrives, for watches: chunks until the server ends it. */
   stream(path: string, o: StreamOptions): Promise<IncomingMessage>;
-  /** The same client over the same pool, whose writes first call guard, at the last moment before they are sent. */
+  /** The same client over the same pool, which calls the guard at the last moment before each write is sent. */
   guarded(guard: () => void): KubeClient;
   close(): void;
 }
@@ -108,22 +108,22 @@ export interface KubeClient {
 export interface StreamOptions {
   readonly query: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
-  /** Milliseconds without a byte after which the connection is given up. */
+  /** Milliseconds without a byte after which the connection is closed. */
   readonly inactivityMs: number;
-  /** What the answer may be in; JSON when left out. */
+  /** The Accept header; JSON when left out. */
   readonly accept?: string;
 }
 
 export interface ConnectOptions {
   /** A path, or several joined as in KUBECONFIG; without it the pod's ServiceAccount is used. */
   readonly kubeconfig?: string;
-  /** Requests per second and burst, kept on our side as client-go does. */
+  /** Requests per second and burst, limited on our side as in client-go. */
   readonly qps?: number;
   readonly burst?: number;
   readonly userAgent: string;
-  /** Milliseconds without a byte after which a request is given up; 30 s. Watches have a limit of their own. */
+  /** Milliseconds without a byte after which a request is given up; 30 s by default. Watches have their own limit. */
   readonly inactivityMs?: number;
-  /** Where a pod finds its API server; the process's own environment when left out. */
+  /** The environment in which a pod finds its API server. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -153,7 +153,7 @@ const hasPrecondition = (body: object): boolean => {
   return typeof meta === 'object' && meta !== null && 'resourceVersion' in meta;
 };
 
-/** The path of one object, or of the collection where it has no name yet. */
+/** The path of an object, or of its collection where it has no name yet. */
 const place = (
   resource: Resource,
   ref: { readonly name?: string; readonly namespace?: string },
@@ -209,7 +209,7 @@ const build = (sender: Sender, transport: Transport): KubeClient => {
       try {
         return await listPages(resource, o);
       } catch (e) {
-        // The snapshot behind the pages was compacted: one more time, from the start.
+        // The snapshot behind the pages was compacted: list once more from the start.
         if (isGone(e)) return await listPages(resource, o);
         throw e;
       }
@@ -346,7 +346,10 @@ const refOf = (object: {
   return { name, ...(namespace ? { namespace } : {}) };
 };
 
-/** Reads the kubeconfig or the ServiceAccount; no byte is sent yet. Throws OptionsError when neither can be used. */
+/**
+ * Connects with the kubeconfig or the ServiceAccount; no byte is sent yet. Throws OptionsError when neither can be
+ * used.
+ */
 export const connect = (o: ConnectOptions): KubeClient => {
   const transport = new Transport(
     o.kubeconfig ? readKubeconfig(o.kubeconfig) : inCluster(o.env ?? process.env),

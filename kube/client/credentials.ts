@@ -5,7 +5,7 @@ import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
 import { KubeError } from '../errors.ts';
 import type { Target } from './kubeconfig.ts';
 
-/** Who we are, for one request: headers, and a client certificate in PEM. */
+/** Credentials of one request: headers, and a client certificate in PEM. */
 export interface Identity {
   readonly headers: Readonly<Record<string, string>>;
   readonly cert?: string;
@@ -14,11 +14,11 @@ export interface Identity {
 
 export interface Credentials {
   identity(): Promise<Identity>;
-  /** Forgets what is cached, after the server refused it; false where nothing else can be offered. */
+  /** Drops cached credentials that the server refused; false when there are no others. */
   renew(): boolean;
 }
 
-// The kubelet replaces a projected token at 80 % of its life; client-go reads the file again each minute too.
+// The kubelet replaces a projected token at 80 % of its life; client-go, too, reads the file again each minute.
 const TOKEN_MAX_AGE_MS = 60_000;
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
@@ -106,7 +106,7 @@ const fromConfig = (user: User): Credentials => {
   };
 };
 
-/** The credentials that a target asks for: a token file, a plugin, or what stands in the kubeconfig. */
+/** The credentials of a target: from a token file, a plugin, or the kubeconfig. */
 export const credentialsOf = (target: Target): Credentials => {
   if (target.tokenFile) return fromFile(target.tokenFile);
   if (target.user.exec) return fromPlugin(target.user);

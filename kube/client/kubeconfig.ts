@@ -11,12 +11,12 @@ import {
 } from '@kubernetes/client-node/dist/config_types.js';
 import { OptionsError } from '../errors.ts';
 
-/** Where the API server is and who we are to it. */
+/** The API server's address and our credentials for it. */
 export interface Target {
   readonly cluster: Cluster;
   readonly user: User;
   readonly context: Context;
-  /** A file whose content is the bearer token, read again when it is rotated. */
+  /** A file with the bearer token, read again when it is rotated. */
   readonly tokenFile?: string;
 }
 
@@ -53,7 +53,7 @@ const readText = (file: string): string => {
 const parseFile = (file: string): Config => {
   const text = readText(file);
   try {
-    // The parser costs memory, and inside a cluster there is no kubeconfig to parse.
+    // Loaded lazily: the parser costs memory, and inside a cluster there is no kubeconfig.
     const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
     const raw = (yaml.parse(text) ?? {}) as RawConfig;
     const at = (path: string): string => resolve(dirname(file), path);
@@ -80,7 +80,10 @@ const parseFile = (file: string): Config => {
   }
 };
 
-/** Reads a kubeconfig, or several joined by the path delimiter (the first to name a thing wins). Throws OptionsError. */
+/**
+ * Reads a kubeconfig, or several joined by the path delimiter, of which the first to name a thing wins. Throws
+ * OptionsError.
+ */
 export const readKubeconfig = (paths: string): Target => {
   const files = paths.split(delimiter).filter((p) => p !== '');
   const configs = files.map(parseFile);
@@ -108,7 +111,7 @@ export const readKubeconfig = (paths: string): Target => {
   return { cluster, user, context, ...(tokenFile ? { tokenFile } : {}) };
 };
 
-/** The API server as a pod sees it, through its ServiceAccount. Throws OptionsError outside of a pod. */
+/** The API server as a pod reaches it, through its ServiceAccount. Throws OptionsError outside of a pod. */
 export const inCluster = (
   env: Readonly<Record<string, string | undefined>>,
   directory = SERVICE_ACCOUNT,

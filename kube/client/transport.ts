@@ -13,19 +13,19 @@ export interface Wire {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
-  /** Called when the connection stands and the next thing to happen is the write; what it throws ends the request. */
+  /** Called when the connection is ready and only the write is left; an error that it throws ends the request. */
   readonly guard?: (() => void) | undefined;
   /** Milliseconds without a byte in either direction after which the request is given up. */
   readonly inactivityMs: number;
 }
 
-// kube-apiserver closes idle connections after 90 s; ours go first, so that no request meets a closing one.
+// kube-apiserver closes idle connections after 90 s; ours close first, so that no request meets a closing one.
 const IDLE_MS = 60_000;
 const MAX_SOCKETS = 256;
 
 const timeout = (ms: number): Error => Object.assign(new Error(`no byte in ${ms} ms`), { code: 'ETIMEDOUT' });
 
-/** One pool of kept connections to one API server. */
+/** A pool of kept-alive connections to one API server. */
 export class Transport {
   readonly server: string;
   readonly credentials: Credentials;
@@ -80,7 +80,7 @@ export class Transport {
     });
   }
 
-  /** One pool for as long as the certificate stays the same. */
+  /** One pool per client certificate. */
   async #pool(identity: Identity): Promise<http.Agent> {
     const { cert, key } = identity;
     if (this.#made && this.#made.cert === cert && this.#made.key === key) return await this.#made.agent;
@@ -95,7 +95,7 @@ export class Transport {
     }
   }
 
-  /** Sends one request, once. Throws KubeError for the network, AbortError for the signal, and what guard throws. */
+  /** Sends one request, once. Throws KubeError for the network, AbortError for the signal, and the guard's errors. */
   async send(wire: Wire): Promise<IncomingMessage> {
     if (wire.signal?.aborted) throw aborted(wire.signal);
     if (this.#isClosed) throw new KubeError('the client was closed', { kind: 'terminal' });
@@ -124,7 +124,7 @@ export class Transport {
     wire.signal?.addEventListener('abort', stop, { once: true });
     request.once('close', () => wire.signal?.removeEventListener('abort', stop));
     request.setTimeout(wire.inactivityMs, () => {
-      // Whatever ate this connection may have eaten the idle ones too.
+      // The fault of this connection may have broken the idle ones too.
       for (const list of Object.values(agent.freeSockets)) for (const s of list ?? []) s.destroy();
       request.destroy(timeout(wire.inactivityMs));
     });
@@ -137,7 +137,7 @@ export class Transport {
     return promise;
   }
 
-  /** Waits for the handshake before the guard is asked: nothing but the write itself lies between the two. */
+  /** Waits for the handshake before the guard runs, so that only the write itself comes after it. */
   #endGuarded(
     request: http.ClientRequest,
     guard: () => void,

@@ -2,15 +2,15 @@ import { z } from 'zod';
 import type { Remote } from '../grpc/remote.ts';
 import { bool, commaList, duration } from './options.ts';
 
-/** A TCP port; 0 takes any that is free. */
+/** A TCP port; 0 takes any free one. */
 export const port = (otherwise: number) => z.coerce.number().int().min(0).max(65_535).default(otherwise);
 
-/** Options that every component has: where it runs, its Lease, its health endpoints, its pace and its log. */
+/** Options of every component: place, Lease, health endpoints, rate limit and log. */
 export const componentOptions = (o: {
   /** Name of the Deployment, its Lease and its ServiceAccount. */
   readonly name: string;
   readonly healthPort: number;
-  /** Requests a second to the API server; twice as many at once. */
+  /** Requests per second to the API server; the burst is twice as many. */
   readonly qps: number;
 }) => ({
   podNamespace: z.string().default('castai-agent').meta({ description: 'namespace that it runs in' }),
@@ -82,7 +82,7 @@ export const peerCallerOptions = (o: { readonly name: string }) => ({
     .meta({ description: 'projected ServiceAccount token for the audience precision-packer' }),
 });
 
-/** Options of a component that lifts the gates of held pods that were left. */
+/** Options of a component that releases abandoned held pods. */
 export const holdOptions = () => ({
   pinHoldTimeout: duration
     .default(10_000)
@@ -106,7 +106,7 @@ export const remoteServerOptions = (o: { readonly description: string }) => ({
   grpcKeyFile: z.string().default('').meta({ description: 'PEM file of the key of that certificate' }),
 });
 
-/** The server that those options name. */
+/** The remote server of these options. */
 export const remoteOf = (o: {
   readonly grpcUrl: string;
   readonly grpcDisableTls: boolean;

@@ -136,7 +136,7 @@ t.test('an error decides what becomes of its key', async (t) => {
 });
 
 t.test('a stop lets the work under way end, and starts none', async (t) => {
-  // A component has servers that keep its process; here nothing else would while a watch is quiet.
+  // A component's servers keep its process alive; here nothing else does while a watch is quiet.
   const alive = setInterval(() => undefined, 1_000);
   t.teardown(() => clearInterval(alive));
   let isDone = false;
@@ -153,7 +153,7 @@ t.test('a stop lets the work under way end, and starts none', async (t) => {
   await make('d1', 'drain');
   await make('d2', 'drain');
   await begun.promise;
-  // Without a second key that waits, there is nothing that a stop could start.
+  // Without a second waiting key, a stop would have nothing to start.
   const depth = running.metrics.getSingleMetric('workqueue_depth');
   await soon('a key waits', async () => (await depth?.get())?.values[0]?.value === 1);
   await running.stop();

@@ -128,7 +128,7 @@ t.test('a fence closes by itself', async (t) => {
 interface Frozen {
   readonly process: ChildProcess;
   readonly said: string[];
-  /** Writes that are past the fence and not yet with the kernel. */
+  /** Writes that have passed the fence and are not with the kernel yet. */
   passing(): number;
 }
 
@@ -147,8 +147,8 @@ const fixture = (folder: string, identity: string): Frozen => {
 const isStopped = (pid: number): boolean => /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 /**
- * Stops the process between two of its writes. Nothing can call back a write that has passed the fence, so a moment
- * that falls into that step of some microseconds is let go by. Answers how many were.
+ * Stops the process between two of its writes and returns how many moments were skipped. A write that has passed the
+ * fence can't be called back, so moments within those microseconds are skipped.
  */
 const freeze = async ({ process: { pid = 0 }, passing }: Frozen): Promise<number> => {
   for (let missed = 0; ; missed++) {

@@ -17,7 +17,7 @@ const on: Data = { 'config.yaml': 'rebalancer: {enabled: true}' };
 const off: Data = { 'config.yaml': 'rebalancer: {enabled: false}' };
 const wrong: Data = { 'config.yaml': 'rebalancer: [' };
 
-/** What happens to the ConfigMaps, one after the other; null deletes one. */
+/** Changes to ConfigMaps, in order; null deletes one. */
 type Story = readonly (readonly [string, Data | null])[];
 
 const tell = (story: Story, remembered: Readonly<Record<string, Data>> = {}) => {

@@ -2,7 +2,7 @@ import { type Features, mergeFeatures, parseFeatures } from '../../api/features.
 
 export type Data = Readonly<Record<string, string>>;
 
-/** One ConfigMap: what it holds, and what of it is in force, which is less recent where it can't be read. */
+/** One ConfigMap: its data, and the data in force, which is older while the new data can't be read. */
 interface Entry {
   readonly seen: Data;
   readonly accepted?: Data;
@@ -11,7 +11,7 @@ interface Entry {
   readonly isDynamic: boolean;
 }
 
-/** Every ConfigMap that holds features, by 'namespace/name', and what earlier leaders had accepted of each. */
+/** Every ConfigMap with features, by 'namespace/name', and the data that earlier leaders had accepted. */
 export interface Book {
   readonly entries: ReadonlyMap<string, Entry>;
   readonly remembered: Readonly<Record<string, Data>>;
@@ -33,7 +33,7 @@ const isSame = (a: Data, b: Data): boolean => {
   return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 };
 
-/** What was in force for a ConfigMap before it became unreadable: in this life, or in the one of an earlier leader. */
+/** The last readable data of a ConfigMap, from this process or from an earlier leader. */
 const earlier = (book: Book, key: string): Pick<Entry, 'accepted' | 'features'> => {
   const { accepted, features } = book.entries.get(key) ?? {};
   if (accepted && features) return { accepted, features };
@@ -47,7 +47,7 @@ const put = (book: Book, key: string, entry: Entry): Book => ({
   entries: new Map([...book.entries, [key, entry]]),
 });
 
-/** Takes in a ConfigMap as it is now. */
+/** Records a ConfigMap as it is now. */
 export const take = (
   book: Book,
   key: string,
@@ -70,7 +70,7 @@ export const take = (
   };
 };
 
-/** A ConfigMap that is gone says nothing any more, nor does what an earlier leader had accepted of it. */
+/** Removes a deleted ConfigMap, together with what an earlier leader had accepted of it. */
 export const drop = (book: Book, key: string): { readonly book: Book; readonly news: News } => {
   if (!book.entries.has(key)) return { book, news: { kind: 'unchanged' } };
   const { [key]: _, ...remembered } = book.remembered;
@@ -78,7 +78,7 @@ export const drop = (book: Book, key: string): { readonly book: Book; readonly n
   return { book: { entries, remembered }, news: { kind: 'removed' } };
 };
 
-/** What is in force: by name, the last one wins, and dynamic ConfigMaps win over all others. */
+/** The features in force: by name, the last one wins, and dynamic ConfigMaps win over all others. */
 export const inForce = (book: Book): Features =>
   mergeFeatures(
     [...book.entries]
@@ -86,7 +86,7 @@ export const inForce = (book: Book): Features =>
       .flatMap(([, { features }]) => (features ? [features] : [])),
   );
 
-/** What the next leader needs to know: what is accepted of each ConfigMap. */
+/** The accepted data of each ConfigMap, which the next leader needs. */
 export const acceptedOf = (book: Book): Readonly<Record<string, Data>> =>
   Object.fromEntries(
     [...book.entries]
@@ -94,6 +94,6 @@ export const acceptedOf = (book: Book): Readonly<Record<string, Data>> =>
       .flatMap(([key, { accepted }]) => (accepted ? [[key, accepted]] : [])),
   );
 
-/** ConfigMaps that can't be read, each with what is wrong. */
+/** One sentence for each ConfigMap that can't be read. */
 export const problemsOf = (book: Book): readonly string[] =>
   [...book.entries].flatMap(([key, { problem }]) => (problem ? [`${key}: ${problem}`] : [])).toSorted();

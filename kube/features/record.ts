@@ -6,7 +6,7 @@ import type { Logger } from '../component/log.ts';
 import { isNotFound, messageOf } from '../errors.ts';
 import { acceptedOf, type Book, type Data, inForce, problemsOf } from './book.ts';
 
-/** The ConfigMap where kentroller's leader says what is in force, for people and for whoever starts later. */
+/** The ConfigMap with the features in force, for people and for the next leader. */
 const NAME = 'castai-kentroller-features';
 const ACCEPTED = 'accepted.json';
 const FIELD_MANAGER = 'castai-kentroller-features';
@@ -14,11 +14,11 @@ const FIELD_MANAGER = 'castai-kentroller-features';
 const accepted = z.record(z.string(), z.record(z.string(), z.string()));
 
 export interface FeatureRecord {
-  /** What earlier leaders had accepted, by ConfigMap; nothing where that can't be read. */
+  /** The data that earlier leaders had accepted, by ConfigMap; empty where it can't be read. */
   load(signal: AbortSignal): Promise<Readonly<Record<string, Data>>>;
-  /** Writes down what is in force, in the background, the last state last. */
+  /** Saves the features in force in the background; the last state is written last. */
   save(book: Book): void;
-  /** Resolves when what was to be saved is saved, or given up. */
+  /** Resolves when pending saves are done or given up. */
   saved(): Promise<void>;
 }
 
@@ -70,7 +70,7 @@ export const createFeatureRecord = (o: {
   };
 };
 
-/** For components that obey features and leave it to kentroller to write down what is in force. */
+/** The record for components that leave writing to kentroller. */
 export const readFeatureRecord = (o: Parameters<typeof createFeatureRecord>[0]): FeatureRecord => ({
   load: createFeatureRecord(o).load,
   save: () => {},

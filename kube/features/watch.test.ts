@@ -38,7 +38,7 @@ interface Life {
   end(): Promise<void>;
 }
 
-/** One leader's time, from empty caches to its end. */
+/** One leader's life, from empty caches to its end. */
 const live = async (): Promise<Life> => {
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -9,10 +9,10 @@ import type { Recorder } from '../controller/events.ts';
 import { type Book, drop, inForce, type News, openBook, take } from './book.ts';
 import type { FeatureRecord } from './record.ts';
 
-/** The features as they are now: read `current` at each turn. A ConfigMap that can't be read changes nothing. */
+/** The current features; read `current` at each use. A ConfigMap that can't be read changes nothing. */
 export interface LiveFeatures {
   current(): Features;
-  /** Told after each change of what is in force; returns what ends that. */
+  /** Subscribes to changes of the features in force; returns the function that unsubscribes. */
   onChange(handler: (features: Features) => void): () => void;
 }
 
@@ -21,7 +21,7 @@ interface WatchOptions {
   /** Name of the dynamic ConfigMaps, which win over the others. */
   readonly name: string;
   readonly record: FeatureRecord;
-  /** Writes events on the ConfigMaps; one component of ours does. */
+  /** Writes events on the ConfigMaps; only one component does. */
   readonly recorder?: Recorder;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -47,7 +47,7 @@ const announce = (o: WatchOptions, map: ConfigMap, news: News): void => {
   if (news.kind === 'removed') o.log.info(about, 'features removed');
 };
 
-/** Follows the ConfigMaps of the caches, which have synced, until the signal aborts. */
+/** Follows the ConfigMaps of the synced caches until the signal aborts. */
 export const watchFeatures = async (o: WatchOptions): Promise<LiveFeatures> => {
   let book: Book = openBook(await o.record.load(o.signal));
   let now: Features = {};

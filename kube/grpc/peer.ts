@@ -20,9 +20,9 @@ import { isNotFound, messageOf } from '../errors.ts';
 import { TtlCache } from '../ttlcache.ts';
 
 /**
- * How one component reaches the leader of another, with nothing to install: the leader makes a key in memory and
- * publishes its address and certificate on the Lease that it holds; callers trust exactly that certificate and
- * prove themselves with a ServiceAccount token for our audience. Who may write the Lease is who may be the leader.
+ * gRPC between our components: the leader creates a key in memory and publishes address and certificate on its Lease;
+ * callers trust exactly that certificate and authenticate with a ServiceAccount token for our audience. See
+ * docs/designs/0001-peers-by-lease.md.
  */
 
 export const PEER_AUDIENCE = 'precision-packer';
@@ -30,7 +30,7 @@ const ADDRESS = 'autoscaling.cast.ai/peer-address';
 const CERTIFICATE = 'autoscaling.cast.ai/peer-certificate';
 const SERVER_NAME = 'peer.precision-packer';
 const CERTIFICATE_DAYS = 365;
-/** A token that was found good is asked about again after this long, so that a revoked one ends. */
+/** Milliseconds until a token that was found good is reviewed again, so that a revoked one ends. */
 const REVIEW_TTL_MS = 60_000;
 const REVIEWS_KEPT = 256;
 const TOKEN_SECONDS = 3600;
@@ -54,7 +54,7 @@ interface TokenReview {
   };
 }
 
-/** Its calls are streams in both directions. */
+/** All calls are bidirectional streams. */
 interface PeerService {
   readonly definition: ServiceDefinition;
   readonly implementation: UntypedServiceImplementation;
@@ -75,7 +75,7 @@ const makeCertificate = async () => {
   });
 };
 
-/** Asks the API server whose token this is; good answers are kept for a minute. */
+/** Asks the API server whose token this is; good answers are cached for a minute. */
 const reviewer = (client: KubeClient, callers: readonly string[]) => {
   const seen = new TtlCache<string>({ keepMs: REVIEW_TTL_MS, most: REVIEWS_KEPT, now: Date.now });
   return async (metadata: Metadata): Promise<string> => {
@@ -102,7 +102,7 @@ const reviewer = (client: KubeClient, callers: readonly string[]) => {
 
 type Authenticate = (metadata: Metadata) => Promise<string>;
 
-/** The same implementation, each call let in only after its token was found good. */
+/** The same implementation, with each call admitted only after its token was found good. */
 const guarded = (service: PeerService, authenticate: Authenticate, log: Logger) => {
   const entries = Object.entries(service.definition).map(([rpc, method]) => {
     const inner = service.implementation[rpc];
@@ -125,8 +125,8 @@ const guarded = (service: PeerService, authenticate: Authenticate, log: Logger) 
 };
 
 /**
- * Serves gRPC to other components of ours. `advertise` is the address that callers reach this process at;
- * `callers` are the user names that may call, any authenticated one when empty. Throws when the port is taken.
+ * Serves gRPC to other components. `advertise` is this process's address for callers; `callers` are the permitted user
+ * names, any authenticated one when empty. Throws when the port is taken.
  */
 export const servePeers = async (o: {
   readonly client: KubeClient;
@@ -170,7 +170,7 @@ export const servePeers = async (o: {
   };
 };
 
-/** Where the leader that holds this Lease serves; undefined while nobody leads or it serves nothing. */
+/** The address and certificate on the Lease; undefined without a leader or a server. */
 export const findPeer = async (
   client: KubeClient,
   lease: { readonly namespace: string; readonly name: string },
@@ -186,7 +186,7 @@ export const findPeer = async (
   }
 };
 
-/** A client for the leader's service; its methods have the names of the rpcs. Close it when done. */
+/** A client of the leader's service, with methods named like the rpcs. Close it when done. */
 export const dialPeer = (
   target: PeerTarget,
   o: {
@@ -220,8 +220,8 @@ export const dialPeer = (
 };
 
 /**
- * The token that proves who calls: the projected file, read anew each time since the kubelet rotates it, or,
- * outside the cluster, one asked of the API server for the ServiceAccount and kept for half its life.
+ * The token that authenticates us: the projected file, read each time since the kubelet rotates it. Outside the cluster
+ * it is requested for the ServiceAccount and kept for half its life.
  */
 export const peerToken = (o: {
   readonly client: KubeClient;

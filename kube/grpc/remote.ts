@@ -11,20 +11,20 @@ import {
 } from '@grpc/grpc-js';
 import { messageOf, OptionsError } from '../errors.ts';
 
-/** A gRPC server outside the cluster, as users name it: where it is, whom it trusts, whom we trust. */
+/** A gRPC server outside the cluster: its address, our credentials, and the authorities that we trust. */
 export interface Remote {
   /** host:port, with or without a scheme. */
   readonly url: string;
-  /** Talk without TLS. */
+  /** True for plaintext. */
   readonly isPlain: boolean;
-  /** PEM file of the authorities that its certificate may be of; those that Node.js knows when empty. */
+  /** PEM file of its certificate authorities; those of Node.js when empty. */
   readonly caFile: string;
-  /** PEM files of our own certificate and its key, where it asks for one. */
+  /** PEM files of our own certificate and key, if it asks for one. */
   readonly certFile: string;
   readonly keyFile: string;
 }
 
-/** Nothing but an address. */
+/** A remote with an address only. */
 export const plainRemote = (url: string): Remote => ({
   url,
   isPlain: true,
@@ -35,16 +35,16 @@ export const plainRemote = (url: string): Remote => ({
 
 export const addressOf = ({ url }: Remote): string => url.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '');
 
-/** The IP address in host:port, where it is one. */
+/** The IP address in host:port, if it is one. */
 const ipOf = (address: string): string | undefined => {
   const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   return isIP(host) > 0 ? host : undefined;
 };
 
-/** An IP address is no name that TLS could ask for; the certificate is compared with the address all the same. */
+/** TLS has no server name for an IP address; the certificate is compared with the address all the same. */
 const NO_NAME = 'ip-address.invalid';
 
-/** Options of a channel to it. */
+/** Channel options for the remote. */
 export const remoteOptions = (o: Remote): ChannelOptions =>
   !o.isPlain && ipOf(addressOf(o)) ? { 'grpc.ssl_target_name_override': NO_NAME } : {};
 
@@ -68,7 +68,9 @@ const pem = async (option: string, file: string): Promise<Buffer | null> => {
   }
 };
 
-/** Reads the files anew each time: a mounted Secret changes while we run. Throws when one can't be read or used. */
+/**
+ * Reads the files anew each time, since a mounted Secret changes while we run. Throws when one can't be read or used.
+ */
 export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> => {
   if (o.isPlain) return credentials.createInsecure();
   const [ca, cert, key] = await Promise.all([
@@ -93,7 +95,7 @@ export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> 
   }
 };
 
-/** Says who we are with each call. Call credentials would need TLS; this works without it, too. */
+/** Adds identifying metadata to each call. Call credentials would need TLS; this works without it, too. */
 export const identify = (said: Readonly<Record<string, string>>): Interceptor => {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(said)) if (value) metadata.set(key, value);
@@ -106,7 +108,7 @@ export const identify = (said: Readonly<Record<string, string>>): Interceptor =>
     });
 };
 
-/** What TLS says of a connection that failed, and what a user can do about it. */
+/** TLS errors of a failed connection, with advice for the user. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [
     /self[- ]signed certificate|unable to (get|verify)|certificate signature failure/i,
@@ -132,7 +134,7 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** The reason of a failed connection, with what to do where that is known. */
+/** The reason of a failed connection, with advice where there is one. */
 export const explainRemote = (address: string, said: string): string => {
   const advice = ADVICE.find(([pattern]) => pattern.test(said))?.[1];
   return advice ? `${address}: ${advice} (${said})` : said;

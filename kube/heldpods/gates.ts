@@ -6,7 +6,7 @@ import type { KubeClient } from '../client/client.ts';
 
 const refOf = ({ metadata }: Pod) => ({ name: metadata.name, namespace: metadata.namespace ?? 'default' });
 
-// Lists are written over what was read, and over nothing else.
+// A list is replaced only if it is still the one that was read.
 const readAs = ({ metadata }: Pod) => ({ uid: metadata.uid, resourceVersion: metadata.resourceVersion });
 
 const gatesLeft = (pod: Pod) => {
@@ -17,7 +17,7 @@ const gatesLeft = (pod: Pod) => {
 const more = (pod: Pod, tolerations: readonly Toleration[]) =>
   tolerations.length > 0 ? { tolerations: [...(pod.spec.tolerations ?? []), ...tolerations] } : {};
 
-/** Takes our gate off and forgets the pin: kube-scheduler decides alone. Throws a conflict when the pod has changed. */
+/** Removes our gate and the pin, so that kube-scheduler decides alone. Throws a conflict when the pod has changed. */
 export const liftGate = async (
   client: KubeClient,
   pod: Pod,
@@ -32,7 +32,7 @@ export const liftGate = async (
   await client.patch(PODS, refOf(pod), { metadata, spec }, { signal: o.signal });
 };
 
-/** Takes our gate off and ties the pod to a node in the same write. Throws a conflict when the pod has changed. */
+/** Removes our gate and ties the pod to a node in the same write. Throws a conflict when the pod has changed. */
 export const landPod = async (
   client: KubeClient,
   pod: Pod,
@@ -48,7 +48,7 @@ export const landPod = async (
   return client.patch<Pod>(PODS, refOf(pod), { metadata, spec }, { signal: o.signal });
 };
 
-/** Says on a held pod which node it waits for. */
+/** Records on a held pod which node it waits for. */
 export const nameNode = async (
   client: KubeClient,
   pod: Pod,
@@ -59,7 +59,7 @@ export const nameNode = async (
   await client.patch(PODS, refOf(pod), { metadata }, { signal });
 };
 
-/** Deletes a pod that never ran and is tied to a node that does not take it; its controller makes another. */
+/** Deletes a pod that never ran and is tied to a node that rejects it; its controller makes another. */
 export const replacePod = async (client: KubeClient, pod: Pod, signal: AbortSignal): Promise<void> => {
   const { uid, resourceVersion } = pod.metadata;
   if (!isHeld(pod) || !uid || !resourceVersion) return;

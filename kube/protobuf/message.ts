@@ -1,9 +1,9 @@
 /**
- * Reads Kubernetes' protobuf into the objects that its JSON would give, and only the fields that a schema names: what
- * it does not name, managedFields and images above all, is skipped without being looked at.
+ * Reads Kubernetes' protobuf into the objects that its JSON would give, limited to the fields of a schema. Other
+ * fields, managedFields and images above all, are skipped unread.
  */
 
-/** Bytes that are not what the schema says. */
+/** Bytes that do not match the schema. */
 export class WireError extends Error {
   override readonly name = 'WireError';
 }
@@ -25,7 +25,7 @@ type Kind =
 export interface Field {
   readonly name: string;
   readonly kind: Kind;
-  /** Whether '', 0 and false are told, as JSON tells them for fields without omitempty and for pointers. */
+  /** Whether '', 0 and false are kept, as JSON keeps them for pointers and for fields without omitempty. */
   readonly keepsZero: boolean;
   readonly of?: Message;
 }
@@ -46,7 +46,7 @@ const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
 
-/** Texts up to this length are looked up before they are made; most are labels and names that come again and again. */
+/** Longest text that is looked up before it is created; most are repeated labels and names. */
 const SHORT = 48;
 const SLOTS = 1 << 14;
 
@@ -58,14 +58,14 @@ const isSame = (text: string, bytes: Buffer, from: number, to: number): boolean 
 
 const TIMES_KEPT = 4_096;
 
-/** Reads messages one after the other, and makes texts that repeat only once. */
+/** Reads messages one after the other, and creates repeated texts only once. */
 export class Reader {
   readonly #texts: (string | undefined)[] = new Array(SLOTS);
   readonly #times = new Map<number, string>();
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
 
-  /** The message in these bytes. Throws WireError. */
+  /** Reads the message in these bytes. Throws WireError. */
   read(schema: Message, bytes: Buffer, from = 0, to = bytes.length): Decoded {
     this.#bytes = bytes;
     this.#at = from;
@@ -105,7 +105,7 @@ export class Reader {
         if (length > 0 || field.keepsZero) into[name] = this.#text(end);
         break;
       case 'bytes':
-        // Of the same memory: to be read before the next message is.
+        // Shares the reader's memory: read it before the next message.
         into[name] = this.#bytes.subarray(this.#at, end);
         this.#at = end;
         break;
@@ -261,7 +261,7 @@ export class Reader {
 
   #skip(wire: number): void {
     if (wire === BYTES) {
-      // The length first: reading it moves on.
+      // Reading the length first moves the position.
       const length = this.#varint();
       this.#at += length;
     } else if (wire === VARINT) this.#int64();

@@ -4,14 +4,14 @@ import t, { type Test } from 'tap';
 import type { KubeObject, Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS, type Resource } from '../../api/resources.ts';
 import { createCache } from '../cache/cache.ts';
-import { Share } from '../cache/intern.ts';
+import { Interner } from '../cache/intern.ts';
 import { trimOf } from '../cache/trim.ts';
 import { scratch, soon } from '../testing/scratch.ts';
 import { ACCEPT_WATCH, EventReader, isProtobuf, type WireEvent } from './envelope.ts';
 import { WireError } from './message.ts';
 import { MESSAGES } from './schema.ts';
 
-/** What a watch gives in protobuf is what it gives in JSON, for every field that is read. */
+/** A watch in protobuf gives what a watch in JSON gives, for every field that is read. */
 
 const { client, namespace, log } = scratch(t, 'protobuf');
 const nodeName = `${namespace}-node`;
@@ -41,7 +41,7 @@ const podTerm = {
 };
 const container = { name: 'main', image: 'main' };
 
-/** Pod specs that use every field that api/objects.ts declares, and values that are easily lost: 0, false, empty. */
+/** Pod specs that use every field that api/objects.ts declares, with values that are easily lost: 0, false, empty. */
 const SPECS: Readonly<Record<string, object>> = {
   plain: { containers: [container] },
   resources: {
@@ -206,7 +206,7 @@ t.before(async () => {
     ],
   };
   await client.patch(PODS, { name: 'resources', namespace }, { status: told }, { subresource: 'status' });
-  // One that is on its way out, kept by its finalizer.
+  // A terminating pod, kept by its finalizer.
   await client.delete(PODS, { name: 'plain', namespace }, { gracePeriodSeconds: 7 });
 });
 
@@ -219,7 +219,7 @@ t.teardown(async () => {
   await client.request('DELETE', `${PRIORITY_CLASSES}/${priorityClass}`).catch(() => {});
 });
 
-/** The same values whatever the order of their fields. */
+/** The same values in any order of fields. */
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
@@ -241,7 +241,7 @@ const compare = async <K extends KubeObject>(
   for (const raw of items) {
     const { name } = raw.metadata;
     const key = raw.metadata.namespace ? `${raw.metadata.namespace}/${name}` : name;
-    t.same(sorted(cache.get(key)), sorted(trim(raw, new Share())), name);
+    t.same(sorted(cache.get(key)), sorted(trim(raw, new Interner())), name);
   }
   stopping.abort();
   return items.length;
@@ -261,7 +261,7 @@ const INITIAL = {
   allowWatchBookmarks: 'true',
 };
 
-/** The bytes of a watch of our pods, up to the end of what there is. */
+/** The bytes of a watch of our pods, up to the end of the initial events. */
 const bytesOf = async (query: Readonly<Record<string, string>> = INITIAL): Promise<Buffer> => {
   const stopping = new AbortController();
   const response = await client.stream(`/api/v1/namespaces/${namespace}/pods`, {

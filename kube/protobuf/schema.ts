@@ -1,16 +1,15 @@
 import { type Field, type Message, message } from './message.ts';
 
 /**
- * The fields of Kubernetes' messages that we read, by their numbers. Source: generated.proto of k8s.io/api/core/v1 and
- * k8s.io/apimachinery/pkg/apis/meta/v1, v0.36.3. A field that api/objects.ts declares and that is missing here would be
- * read from JSON and not from protobuf: e2e/protobuf compares the two.
+ * The fields of Kubernetes' messages that we read, by number. Source: generated.proto of k8s.io/api/core/v1 and
+ * k8s.io/apimachinery/pkg/apis/meta/v1, v0.36.3; protobuf.test.ts compares them with api/objects.ts.
  */
 
-/** Left out where it is empty, as fields with omitempty are. */
+/** Omitted where empty, as fields with omitempty are. */
 const text = (name: string): Field => ({ name, kind: 'text', keepsZero: false });
 const flag = (name: string): Field => ({ name, kind: 'flag', keepsZero: false });
 const int = (name: string): Field => ({ name, kind: 'int', keepsZero: false });
-/** Told whenever it was sent: pointers, and fields without omitempty. */
+/** Kept whenever it was sent: pointers, and fields without omitempty. */
 const told = (field: Field): Field => ({ ...field, keepsZero: true });
 const texts = (name: string): Field => ({ name, kind: 'texts', keepsZero: true });
 const time = (name: string): Field => ({ name, kind: 'time', keepsZero: true });
@@ -19,7 +18,7 @@ const textMap = (name: string): Field => ({ name, kind: 'textMap', keepsZero: tr
 const quantityMap = (name: string): Field => ({ name, kind: 'quantityMap', keepsZero: true });
 const one = (name: string, of: Message): Field => ({ name, kind: 'message', keepsZero: true, of });
 const many = (name: string, of: Message): Field => ({ name, kind: 'messages', keepsZero: true, of });
-/** That it is there is all that is read. */
+/** Read for its presence only. */
 const mark = (name: string): Field => one(name, message({}));
 
 const ownerReference = message({
@@ -211,7 +210,7 @@ const podSpec = message({
   43: one('schedulingGroup', message({ 1: told(text('podGroupName')) })),
 });
 
-/** PodCondition and NodeCondition have what we read under the same numbers. */
+/** PodCondition and NodeCondition have the fields that we read under the same numbers. */
 const condition = message({
   1: told(text('type')),
   2: told(text('status')),
@@ -270,7 +269,7 @@ const node = message({
   ),
 });
 
-/** What the API server says instead of an object. */
+/** The API server's Status in place of an object. */
 export const STATUS = message({
   3: text('message'),
   4: text('reason'),

@@ -5,7 +5,7 @@ import type { Upstream } from './apiproxy.ts';
 const bytes = (data: string | undefined, file: string | undefined): Buffer =>
   data ? Buffer.from(data, 'base64') : readFileSync(file ?? '');
 
-/** Where a kubeconfig points, and the certificates in it. */
+/** The server and the certificates of a kubeconfig. */
 export const upstreamOf = (kubeconfig: string): Upstream => {
   const { cluster, user } = readKubeconfig(kubeconfig);
   return {
@@ -16,7 +16,7 @@ export const upstreamOf = (kubeconfig: string): Upstream => {
   };
 };
 
-/** Writes a kubeconfig for a server that is not the one the certificates were made for, such as a proxy in front. */
+/** Writes a kubeconfig for a server other than the one that the certificates were made for, such as a proxy. */
 export const writeKubeconfig = (
   path: string,
   o: {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * Asks again until `probe` answers with something; `what` says what was waited for when the deadline passes.
- * A probe that throws counts as no answer: its last error is the cause.
+ * Repeats `probe` until it returns something; `what` names the wait in the error after the deadline. A probe that
+ * throws counts as no answer, and its last error is the cause.
  */
 export const until = async <T>(
   what: string,

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createLogger } from '../kube/component/log.ts';
-import { whileEnabled } from './whileenabled.ts';
+import { runWhileEnabled } from './toggle.ts';
 
 const log = createLogger({ component: 'whileenabled', level: 'silent' });
 
@@ -10,7 +10,7 @@ const scene = (startsOn: boolean) => {
   const handlers = new Set<() => void>();
   const told: string[] = [];
   const stopping = new AbortController();
-  const done = whileEnabled({
+  const done = runWhileEnabled({
     isOn: () => isOn,
     onChange: (handler) => {
       handlers.add(handler);
@@ -21,7 +21,7 @@ const scene = (startsOn: boolean) => {
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
       told.push('end');
     },
-    rest: () => told.push('rest'),
+    onDisabled: () => told.push('rest'),
     signal: stopping.signal,
     log,
   });
@@ -67,11 +67,11 @@ t.test('turned off and on before the work has ended, it works on', async (t) => 
 });
 
 t.test('work that fails ends it', async (t) => {
-  const failing = whileEnabled({
+  const failing = runWhileEnabled({
     isOn: () => true,
     onChange: () => () => {},
     work: () => Promise.reject(new Error('broken')),
-    rest: () => {},
+    onDisabled: () => {},
     signal: new AbortController().signal,
     log,
   });

@@ -1,15 +1,15 @@
 import { linkedController } from '../kube/abort.ts';
 import type { Logger } from '../kube/component/log.ts';
 
-/** Something that is turned on and off while it runs. */
-export interface Switch {
+/** A feature that is turned on and off while its component runs. */
+export interface Toggle {
   readonly isOn: () => boolean;
-  /** Told after each change that may be one of this switch; returns what ends that. */
+  /** Subscribes to changes that may concern the feature; returns the function that unsubscribes. */
   readonly onChange: (handler: () => void) => () => void;
 }
 
-/** Resolves when the switch stands as asked, or the signal aborts. */
-const stands = async (o: Switch, isOn: boolean, signal: AbortSignal): Promise<void> => {
+/** Resolves when the feature is on or off as asked, or when the signal aborts. */
+const untilToggled = async (o: Toggle, isOn: boolean, signal: AbortSignal): Promise<void> => {
   if (o.isOn() === isOn || signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   const stop = o.onChange(() => o.isOn() === isOn && resolve());
@@ -18,13 +18,13 @@ const stands = async (o: Switch, isOn: boolean, signal: AbortSignal): Promise<vo
 };
 
 /**
- * Works while the switch is on, and rests while it is off, until the signal aborts. The work is told to end by its
- * signal; `rest` is called when it has ended, and at the start where the switch is off then.
+ * Runs the work while the feature is on, until the signal aborts; turning it off aborts the work's own signal.
+ * `onDisabled` is called after the work has ended, and at the start where the feature is off.
  */
-export const whileEnabled = async (
-  o: Switch & {
+export const runWhileEnabled = async (
+  o: Toggle & {
     readonly work: (signal: AbortSignal) => Promise<void>;
-    readonly rest: () => void;
+    readonly onDisabled: () => void;
     readonly signal: AbortSignal;
     readonly log: Logger;
   },
@@ -33,14 +33,14 @@ export const whileEnabled = async (
   while (!signal.aborted) {
     if (!o.isOn()) {
       log.info('pod pinning is off');
-      o.rest();
-      await stands(o, true, signal);
+      o.onDisabled();
+      await untilToggled(o, true, signal);
       if (!signal.aborted) log.info('pod pinning is on again');
       continue;
     }
     const work = linkedController(signal);
     const watch = linkedController(signal);
-    const watching = stands(o, false, watch.controller.signal).then(() => work.controller.abort());
+    const watching = untilToggled(o, false, watch.controller.signal).then(() => work.controller.abort());
     try {
       await o.work(work.controller.signal);
     } finally {

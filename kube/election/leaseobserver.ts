@@ -2,15 +2,15 @@ import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import { isNotFound } from '../errors.ts';
 
-/** What a Lease said at one look. */
+/** A Lease as read once. */
 interface Look {
   readonly holder: string;
   readonly renewTime: string;
   readonly durationMs: number;
 }
 
-/** Watches over somebody else's Lease by looking at it; what counts is our clock alone, as in an election. */
-export class Leadership {
+/** Observes another component's Lease by polling; only our own clock counts, as in an election. */
+export class LeaseObserver {
   readonly #client: KubeClient;
   readonly #ref: { readonly namespace: string; readonly name: string };
   readonly #now: () => number;
@@ -27,7 +27,7 @@ export class Leadership {
     this.#now = o.now;
   }
 
-  /** For how long nobody has held the Lease, in milliseconds; undefined while somebody does. Throws a KubeError. */
+  /** Milliseconds since the Lease had no holder; undefined while it has one. Throws a KubeError. */
   async vacantMs(signal: AbortSignal): Promise<number | undefined> {
     const look = await this.#look(signal);
     const last = this.#last;
@@ -38,13 +38,13 @@ export class Leadership {
     return look.holder === '' || vacant > 0 ? vacant : undefined;
   }
 
-  /** Whether somebody but `self` holds the Lease and renewed it a moment ago, by the clocks of both. */
+  /** True when another identity holds the Lease and renewed it recently, by both clocks. */
   async isHeldByAnother(self: string, signal: AbortSignal): Promise<boolean> {
     const { holder, renewTime, durationMs } = await this.#look(signal);
     return holder !== '' && holder !== self && this.#now() - Date.parse(renewTime) < durationMs;
   }
 
-  /** What was seen is forgotten: counting starts anew. */
+  /** Forgets earlier observations: counting starts again. */
   forget(): void {
     this.#last = undefined;
   }
