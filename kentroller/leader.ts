@@ -40,6 +40,7 @@ import { connectPlanner } from './remote/client.ts';
 import { openSavingsStore } from './savings/savingsstore.ts';
 import { createOfferingExpiryController } from './unavailableoffering/controller.ts';
 
+/** Milliseconds of search per step of the continuous cycle's search depth. */
 const SEARCH_STEP_MS = 250;
 
 const executionLimits = (o: Options): ExecutionLimits => ({
@@ -61,12 +62,12 @@ const followLimits = (o: Options): FollowLimits => ({
   settleMs: o.followSettlePeriod,
 });
 
-/** The leader's work: every controller, and the pin stream. All writes go through the client that is given. */
+/** Runs the controllers and serves the pin stream until the term ends. All writes go through the fenced `client`. */
 export const runLeader = async (o: {
   readonly options: Options;
   readonly client: KubeClient;
   readonly caches: Caches;
-  /** ConfigMaps of the namespaces that features are read from. */
+  /** Caches of the ConfigMaps that features are read from. */
   readonly configMaps: readonly Cache<ConfigMap>[];
   readonly cloud: Cloud;
   readonly pinning: PinningServer;
@@ -76,7 +77,7 @@ export const runLeader = async (o: {
 }): Promise<void> => {
   const { options, caches, cloud, log, signal } = o;
   const clock = { now: Date.now };
-  const remoteAudit = options.apiUrl
+  const auditSender = options.apiUrl
     ? createAuditSender({
         url: options.apiUrl,
         apiKey: options.apiKey,
@@ -85,7 +86,7 @@ export const runLeader = async (o: {
         metrics: o.registry,
       })
     : undefined;
-  const audit = createAudit({ log, now: clock.now, ...(remoteAudit ? { sink: remoteAudit } : {}) });
+  const audit = createAudit({ log, now: clock.now, ...(auditSender && { sink: auditSender }) });
   const client = createAuditedClient(o.client, audit);
   const openRecorder = () =>
     createAuditedRecorder(createRecorder({ client: o.client, component: 'castai-kentroller', log }), audit);
@@ -93,9 +94,9 @@ export const runLeader = async (o: {
   const intentRegistry = new IntentRegistry(clock.now);
   const nodeNames = createNodeNameCache({ cloud, log, signal });
   const extraIntents = new ExtraIntents();
-  const follow = { caches, nodeNames, extraIntents, limits: followLimits(options), now: clock.now };
-  const derivation = options.followKarpenter ? new Derivation(follow) : undefined;
-  // The pinner takes what it is not told for gone, so everything is worked out before it is told the first time.
+  const followOptions = { caches, nodeNames, extraIntents, limits: followLimits(options), now: clock.now };
+  const derivation = options.followKarpenter ? new Derivation(followOptions) : undefined;
+  // The pinner drops intents that a snapshot lacks, so all of them are derived before the stream is served.
   derivation?.derive();
   publishIntents({
     intentRegistry,
@@ -108,7 +109,7 @@ export const runLeader = async (o: {
   });
   const stopServing = o.pinning.serve(intentRegistry);
 
-  const remote = options.grpcUrl
+  const remotePlanner = options.grpcUrl
     ? connectPlanner({
         remote: remoteOf(options),
         apiKey: options.apiKey,
@@ -117,7 +118,7 @@ export const runLeader = async (o: {
       })
     : undefined;
 
-  const account = await openSavingsStore({
+  const savings = await openSavingsStore({
     client,
     namespace: options.podNamespace,
     log,
@@ -132,7 +133,7 @@ export const runLeader = async (o: {
     return withoutUnavailable(prices, caches.unavailable.list(), clock.now());
   };
   catalogue().catch((error: unknown) => {
-    log.info({ reason: messageOf(error) }, 'prices are not known yet');
+    log.info({ reason: messageOf(error) }, 'could not read instance types and prices yet');
   });
 
   const features = await watchFeatures({
@@ -144,7 +145,8 @@ export const runLeader = async (o: {
     signal,
     metrics: o.registry,
   });
-  const rebalances = (): boolean => isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
+  const isRebalancerEnabled = (): boolean =>
+    isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
   const continuous = rebalanceContinuously({
     client,
     caches,
@@ -167,15 +169,15 @@ export const runLeader = async (o: {
           client,
           caches,
           catalogue,
-          planning: remote?.planning ?? planOnThread,
-          isEnabled: rebalances,
+          planning: remotePlanner?.planning ?? planOnThread,
+          isEnabled: isRebalancerEnabled,
           timeBudgetMs: options.planTimeBudget,
           recorder,
           log,
           clock,
         }),
         createPlanProgressController({ client, caches, recorder, log, clock }),
-        createScheduleController({ client, caches, isEnabled: rebalances, recorder, log, clock }),
+        createScheduleController({ client, caches, isEnabled: isRebalancerEnabled, recorder, log, clock }),
         createOfferingExpiryController({ client, caches, log, clock }),
         executePlans({
           client,
@@ -186,8 +188,8 @@ export const runLeader = async (o: {
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),
           surges: () => options.surgeSingleReplicas,
-          account,
-          isEnabled: rebalances,
+          account: savings,
+          isEnabled: isRebalancerEnabled,
           recorder,
           podRecorder: openRecorder(),
           log,
@@ -199,7 +201,7 @@ export const runLeader = async (o: {
                 client,
                 caches,
                 derivation,
-                limits: follow.limits,
+                limits: followOptions.limits,
                 recorder,
                 log,
                 clock,
@@ -215,7 +217,7 @@ export const runLeader = async (o: {
     await continuous;
   } finally {
     stopServing();
-    remote?.close();
-    await remoteAudit?.close();
+    remotePlanner?.close();
+    await auditSender?.close();
   }
 };
