@@ -60,7 +60,7 @@ await runMain(
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
     const client = connect({
-      ...(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {}),
+      ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),
       qps: options.qps,
       burst: options.burst,
       userAgent: NAME,

@@ -95,11 +95,9 @@ export const options = z.object({
     .string()
     .default('castai-pod-pinner')
     .meta({ description: "Lease of the pod pinner's leader" }),
-  followKarpenter: bool
-    .default(false)
-    .meta({
-      description: "pin pending pods to the machines that Karpenter's own provisioner orders for them",
-    }),
+  followKarpenter: bool.default(false).meta({
+    description: "pin pending pods to the machines that Karpenter's own provisioner orders for them",
+  }),
   followSettlePeriod: duration.default(250).meta({
     description: "time after Karpenter's newest NodeClaim until its batch counts as complete",
   }),
@@ -123,17 +121,12 @@ export const options = z.object({
     description: 'process claims, schedules and plans, unless a features ConfigMap says otherwise',
   }),
   ...featureOptions(),
-  continuousRebalancingEnabled: bool
-    .default(false)
-    .meta({
-      description: 'search for a cheaper cluster continuously, unless a features ConfigMap says otherwise',
-    }),
-  continuousRebalancingMode: z
-    .enum(['full', 'drain-only', 'delete-empty'])
-    .default('full')
-    .meta({
-      description: 'what a cycle may do: replace nodes (full), only drain nodes, only delete empty nodes',
-    }),
+  continuousRebalancingEnabled: bool.default(false).meta({
+    description: 'search for a cheaper cluster continuously, unless a features ConfigMap says otherwise',
+  }),
+  continuousRebalancingMode: z.enum(['full', 'drain-only', 'delete-empty']).default('full').meta({
+    description: 'what a cycle may do: replace nodes (full), only drain nodes, only delete empty nodes',
+  }),
   continuousRebalancingMinNodeAge: duration
     .default(5 * 60_000)
     .meta({ description: 'least age of a node that may be replaced' }),
@@ -183,15 +176,10 @@ export const options = z.object({
   liveMigrationTimeout: duration.default(10 * 60_000).meta({
     description: 'longest time to migrate the pods of one node; then they are evicted if their policy allows',
   }),
-  unhealthyHaltPercent: z.coerce
-    .number()
-    .min(0)
-    .max(100)
-    .default(45)
-    .meta({
-      description:
-        'no plan starts while more than this percentage of the nodes is unready, and more than UNHEALTHY_HALT_NODES',
-    }),
+  unhealthyHaltPercent: z.coerce.number().min(0).max(100).default(45).meta({
+    description:
+      'no plan starts while more than this percentage of the nodes is unready, and more than UNHEALTHY_HALT_NODES',
+  }),
   unhealthyHaltNodes: z.coerce
     .number()
     .int()

@@ -25,7 +25,7 @@ const MAX_CONCURRENT_PATCHES = 32;
 
 interface FollowOptions {
   readonly client: KubeClient;
-  readonly caches: Caches;
+  readonly caches: Pick<Caches, 'nodes' | 'nodeClaims' | 'pods'>;
   readonly derivation: Derivation;
   readonly limits: FollowLimits;
   readonly recorder: Recorder;

@@ -17,7 +17,7 @@ export interface FollowLimits {
 }
 
 export interface DerivationOptions {
-  readonly caches: Caches;
+  readonly caches: Pick<Caches, 'plans' | 'pods' | 'nodes' | 'nodeClaims' | 'nodePools' | 'daemonSets'>;
   readonly nodeNames: NodeNameCache;
   readonly extraIntents: ExtraIntents;
   readonly limits: FollowLimits;

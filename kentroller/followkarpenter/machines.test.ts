@@ -21,7 +21,7 @@ const claim = (s: Shape = {}): NodeClaim => ({
     uid: 'uid-c',
     creationTimestamp: '2030-01-01T00:00:00Z',
     labels: { 'karpenter.sh/nodepool': 'default', ...s.labels },
-    ...(s.deleting ? { deletionTimestamp: '2030-01-01T00:00:30Z' } : {}),
+    ...(s.deleting && { deletionTimestamp: '2030-01-01T00:00:30Z' }),
   },
   spec: { ...made.claim.spec, resources: { requests: { cpu: '1200m', memory: '1Gi', pods: '3' } } },
   status: {

@@ -19,21 +19,21 @@ interface Shape {
 }
 
 const pending = (s: Shape = {}): Pod => {
-  const pod = makePod('p', { owner: s.owner ?? 'ReplicaSet', ...(s.nodeName ? { node: s.nodeName } : {}) });
+  const pod = makePod('p', { owner: s.owner ?? 'ReplicaSet', ...(s.nodeName && { node: s.nodeName }) });
   return {
     ...pod,
-    metadata: { ...pod.metadata, ...(s.deleting ? { deletionTimestamp: '2030-01-01T00:00:00Z' } : {}) },
+    metadata: { ...pod.metadata, ...(s.deleting && { deletionTimestamp: '2030-01-01T00:00:00Z' }) },
     spec: { ...pod.spec, tolerations: PATIENT, ...s.spec } as Pod['spec'],
     status: {
       phase: 'Pending',
       conditions: s.conditions ?? UNSCHEDULABLE,
-      ...(s.nominated ? { nominatedNodeName: s.nominated } : {}),
+      ...(s.nominated && { nominatedNodeName: s.nominated }),
     },
   };
 };
 
 const node = (readySince?: string, deleting = false): Node => ({
-  metadata: { name: 'n', ...(deleting ? { deletionTimestamp: '2030-01-01T00:00:00Z' } : {}) },
+  metadata: { name: 'n', ...(deleting && { deletionTimestamp: '2030-01-01T00:00:00Z' }) },
   status: {
     conditions: readySince ? [{ type: 'Ready', status: 'True', lastTransitionTime: readySince }] : [],
   },

@@ -27,7 +27,7 @@ export const isFollowable = (pod: Pod): boolean => {
   // Other schedulers, and groups that are placed as a whole, make their own decisions.
   if ((pod.spec.schedulerName || DEFAULT_SCHEDULER) !== DEFAULT_SCHEDULER || pod.spec.schedulingGroup)
     return false;
-  return untoleratedTaint([NOT_READY_TAINT], pod.spec.tolerations) === null;
+  return !untoleratedTaint([NOT_READY_TAINT], pod.spec.tolerations);
 };
 
 /** True for a pod whose place does not depend on other pods. The rest count only as part of a machine's requests. */

@@ -11,7 +11,7 @@ const BATCH_MS = 20;
 /** Fills the registry at once, then after each change of the cluster until the signal aborts. Needs synced caches. */
 export const publishIntents = (o: {
   readonly intentRegistry: IntentRegistry;
-  readonly caches: Caches;
+  readonly caches: Pick<Caches, 'plans' | 'pods' | 'nodes' | 'nodeClaims'>;
   readonly nodeNames: NodeNameCache;
   readonly joinDeadlineMs: number;
   readonly extraIntents: ExtraIntents;

@@ -24,13 +24,13 @@ const schedule = (
     preserveHistory: false,
     ...spec,
   },
-  ...(status ? { status } : {}),
+  ...(status && { status }),
 });
 
 const claim = (name: string, state: ClaimState, created: string): RebalancePlanClaim => ({
   metadata: { name, uid: name, creationTimestamp: created },
   spec: { autoExecute: true },
-  status: { state, ...(state === 'Completed' ? { completionTime: created } : {}) },
+  status: { state, ...(state === 'Completed' && { completionTime: created }) },
 });
 
 const kinds = (decision: ReturnType<typeof decideSchedule>): string[] =>

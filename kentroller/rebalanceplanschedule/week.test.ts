@@ -48,7 +48,7 @@ const live = (o: Life): Lived => {
     let next = now + HOUR;
     if (o.isUp?.(now) ?? true) {
       const schedule = o.edit?.(o.schedule, now) ?? o.schedule;
-      const decision = decideSchedule({ ...schedule, ...(status ? { status } : {}) }, claims, now);
+      const decision = decideSchedule({ ...schedule, ...(status && { status }) }, claims, now);
       for (const step of decision.steps) {
         if (step.kind === 'skip-run') skipped.push(step);
         if (step.kind === 'delete-claim') claims = claims.filter((c) => c.metadata.name !== step.name);
