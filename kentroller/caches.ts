@@ -53,7 +53,14 @@ export const UNASSIGNED = 'unassigned';
 /** Index of nodes by spec.providerID. */
 export const BY_PROVIDER_ID = 'providerID';
 
-const unassignedKeys = (pod: Pod): readonly string[] => (pod.spec.nodeName || hasEnded(pod) ? [] : ['']);
+/** Indexes of the caches of pods and nodes. */
+export const CACHED_POD_INDEXES = {
+  ...POD_INDEXES,
+  [UNASSIGNED]: (pod: Pod): readonly string[] => (pod.spec.nodeName || hasEnded(pod) ? [] : ['']),
+};
+export const CACHED_NODE_INDEXES = {
+  [BY_PROVIDER_ID]: (node: Node): readonly string[] => (node.spec?.providerID ? [node.spec.providerID] : []),
+};
 
 export const createCaches = (o: {
   readonly client: KubeClient;
@@ -71,12 +78,12 @@ export const createCaches = (o: {
     nodes: createCache({
       ...o,
       resource: resources.NODES,
-      indexes: { [BY_PROVIDER_ID]: (node) => (node.spec?.providerID ? [node.spec.providerID] : []) },
+      indexes: CACHED_NODE_INDEXES,
     }),
     pods: createCache({
       ...o,
       resource: resources.PODS,
-      indexes: { ...POD_INDEXES, [UNASSIGNED]: unassignedKeys },
+      indexes: CACHED_POD_INDEXES,
     }),
     nodePools: cacheOf(resources.NODE_POOLS),
     nodeClaims: cacheOf(resources.NODE_CLAIMS),

@@ -20,7 +20,7 @@ import { buildPlan, claimOf, planIdOf, planNameFor } from './planobject.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
 const CLOUD_RETRY_MS = 1_000;
-const GATE_RETRY_MS = 2_000;
+const DISABLED_RETRY_MS = 2_000;
 const DISABLED =
   'The rebalancer is disabled: the claim waits until the features ConfigMap or REBALANCER_ENABLED enables it';
 const SEED = 1;
@@ -146,7 +146,7 @@ export const createPlanGenerationController = (o: {
         if (!claim.status?.conditions?.some((c) => c.message === DISABLED)) {
           await setState(claim, 'Pending', { reason: 'RebalancerDisabled', message: DISABLED }, {}, signal);
         }
-        return requeue(GATE_RETRY_MS);
+        return requeue(DISABLED_RETRY_MS);
       }
       const existing = await findPlan(client, claim, signal);
       if (existing?.status?.savings) {

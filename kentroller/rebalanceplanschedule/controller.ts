@@ -16,7 +16,7 @@ import { decideSchedule, type ScheduleStep } from './decide.ts';
 export const SCHEDULE_LABEL = 'autoscaling.cast.ai/rebalance-plan-schedule';
 /** Timers are 31 bits wide, so a longer wait is split. */
 const MAX_SLEEP_MS = 3_600_000;
-const GATE_RETRY_MS = 2_000;
+const DISABLED_RETRY_MS = 2_000;
 
 /** The claim of one run. The schedule owns it, unless preserveHistory keeps claims after the schedule is deleted. */
 export const buildClaim = (schedule: RebalancePlanSchedule, name: string): RebalancePlanClaim => {
@@ -88,7 +88,7 @@ export const createScheduleController = (o: {
     reconcile: async (name, signal) => {
       const schedule = await read(name, signal);
       if (!schedule || schedule.metadata.deletionTimestamp) return awaitChange;
-      if (o.isEnabled?.() === false) return requeue(GATE_RETRY_MS);
+      if (o.isEnabled?.() === false) return requeue(DISABLED_RETRY_MS);
       const claims = caches.claims.list().filter((c) => c.metadata.labels?.[SCHEDULE_LABEL] === name);
       const now = o.clock.now();
       const { steps, status, next } = decideSchedule(schedule, claims, now);
