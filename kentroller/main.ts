@@ -13,7 +13,7 @@ import { createConfigMapCaches } from '../kube/features/configmaps.ts';
 import { servePeers } from '../kube/grpc/peer.ts';
 import { checkRemote } from '../kube/grpc/remote.ts';
 import { areSynced, createCaches, startCaches } from './caches.ts';
-import { createAwsCloud } from './cloud/aws/aws.ts';
+import { createAwsCloud } from './cloud/aws/awscloud.ts';
 import { processReader } from './cloud/aws/processreader.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { readFileCloud } from './cloud/filecloud.ts';

@@ -1,8 +1,9 @@
 import t from 'tap';
-import { findPrice, withoutUnavailable } from '../../kentroller/cloud/availability.ts';
-import { createAwsCloud } from '../../kentroller/cloud/aws/aws.ts';
+import { withoutUnavailable } from '../../kentroller/cloud/availability.ts';
+import { createAwsCloud } from '../../kentroller/cloud/aws/awscloud.ts';
 import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
 import type { Cloud } from '../../kentroller/cloud/cloud.ts';
+import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';

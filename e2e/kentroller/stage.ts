@@ -7,7 +7,7 @@ import {
   PREPARING_TAINT,
 } from '../../api/labels.ts';
 import * as resources from '../../api/resources.ts';
-import { createAwsCloud } from '../../kentroller/cloud/aws/aws.ts';
+import { createAwsCloud } from '../../kentroller/cloud/aws/awscloud.ts';
 import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
 import type { Cloud } from '../../kentroller/cloud/cloud.ts';
 import { LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
