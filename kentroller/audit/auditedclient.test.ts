@@ -15,7 +15,7 @@ const client = createAuditedClient(plain, { note: (note) => void notes.push(note
 const namespace = `audit-${process.pid}`;
 const ref = { name: 'one', namespace };
 const object = { kind: 'ConfigMap', ...ref };
-const noted = () =>
+const writtenNotes = () =>
   notes.splice(0).map(({ reason, message, outcome, change }) => [reason, message, outcome, change]);
 
 t.before(() => plain.create(NAMESPACES, { metadata: { name: namespace } }));
@@ -30,7 +30,7 @@ t.test('a write is noted with its change', async (t) => {
   notes.length = 0;
   await client.patch(CONFIG_MAPS, ref, { data: { a: '2' } });
   await client.delete(CONFIG_MAPS, ref);
-  t.same(noted(), [
+  t.same(writtenNotes(), [
     ['patch', 'patch ConfigMap one', 'done', '{"data":{"a":"2"}}'],
     ['delete', 'delete ConfigMap one', 'done', undefined],
   ]);
@@ -48,7 +48,7 @@ t.test('a write that the API server refuses is noted as refused, and still fails
 t.test('reads and dry runs are not noted, nor are long changes', async (t) => {
   await client.create(CONFIG_MAPS, { metadata: ref }, { dryRun: true });
   await client.list(CONFIG_MAPS, { namespace });
-  t.same(noted(), []);
+  t.same(writtenNotes(), []);
   await client.create(CONFIG_MAPS, { metadata: ref });
   await client.patch(CONFIG_MAPS, ref, { data: { a: 'x'.repeat(2000) } });
   t.equal(notes.at(-1)?.change, undefined);

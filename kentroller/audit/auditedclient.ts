@@ -18,7 +18,7 @@ const refOf = (
 
 /** A client that notes each write once the API server has answered. Dry runs are not noted. */
 export const createAuditedClient = (client: KubeClient, audit: Audit): KubeClient => {
-  const noted = async <T>(
+  const auditWrite = async <T>(
     verb: string,
     object: AuditEntry['object'],
     o: { readonly dryRun?: boolean; readonly subresource?: string } | undefined,
@@ -41,17 +41,17 @@ export const createAuditedClient = (client: KubeClient, audit: Audit): KubeClien
   return {
     ...client,
     create: (resource, object, o) =>
-      noted('create', refOf(resource, object.metadata), o, () => client.create(resource, object, o)),
+      auditWrite('create', refOf(resource, object.metadata), o, () => client.create(resource, object, o)),
     replace: (resource, object, o) =>
-      noted('replace', refOf(resource, object.metadata), o, () => client.replace(resource, object, o)),
+      auditWrite('replace', refOf(resource, object.metadata), o, () => client.replace(resource, object, o)),
     apply: (resource, object, o) =>
-      noted('apply', refOf(resource, object.metadata), o, () => client.apply(resource, object, o)),
+      auditWrite('apply', refOf(resource, object.metadata), o, () => client.apply(resource, object, o)),
     patch: (resource, ref, body, o) =>
-      noted('patch', refOf(resource, ref), o, () => client.patch(resource, ref, body, o), body),
+      auditWrite('patch', refOf(resource, ref), o, () => client.patch(resource, ref, body, o), body),
     delete: (resource, ref, o) =>
-      noted('delete', refOf(resource, ref), o, () => client.delete(resource, ref, o)),
-    evict: (ref, o) => noted('evict', pod(ref), o, () => client.evict(ref, o)),
-    bind: (ref, node, o) => noted('bind', pod(ref), o, () => client.bind(ref, node, o), { node }),
+      auditWrite('delete', refOf(resource, ref), o, () => client.delete(resource, ref, o)),
+    evict: (ref, o) => auditWrite('evict', pod(ref), o, () => client.evict(ref, o)),
+    bind: (ref, node, o) => auditWrite('bind', pod(ref), o, () => client.bind(ref, node, o), { node }),
     guarded: (guard) => createAuditedClient(client.guarded(guard), audit),
   };
 };

@@ -67,7 +67,7 @@ const options = (o: {
   readonly settings?: Partial<ContinuousSettings>;
   readonly plan?: PlanningAnswer;
   readonly api?: KubeClient;
-  readonly asked?: PlanningRequest[];
+  readonly requests?: PlanningRequest[];
 }): ContinuousOptions => ({
   client: o.api ?? client,
   caches,
@@ -75,7 +75,7 @@ const options = (o: {
     instanceTypes: [],
   }),
   planning: async (request) => {
-    o.asked?.push(request);
+    o.requests?.push(request);
     return o.plan ?? answer('12.0', '120.00');
   },
   settings: () => ({ ...SETTINGS, ...o.settings }),
@@ -110,10 +110,10 @@ const clear = async (): Promise<void> => {
 };
 
 t.test('a cycle asks for what the settings allow and makes one plan that runs by itself', async (t) => {
-  const asked: PlanningRequest[] = [];
-  const said = await runCycle(options({ asked }));
-  t.match(said, /^created plan continuous-rebalancing-\d+, which saves 12.0 %$/);
-  t.match(asked, [{ constraints: { maxNodes: 7 }, aggressive: SETTINGS.aggressive, timeBudgetMs: 1_000 }]);
+  const requests: PlanningRequest[] = [];
+  const outcome = await runCycle(options({ requests }));
+  t.match(outcome, /^created plan continuous-rebalancing-\d+, which saves 12.0 %$/);
+  t.match(requests, [{ constraints: { maxNodes: 7 }, aggressive: SETTINGS.aggressive, timeBudgetMs: 1_000 }]);
   const [plan] = await ours();
   t.match(plan, {
     spec: { execute: true, aggressiveMode: { drainTimeout: '90s' } },

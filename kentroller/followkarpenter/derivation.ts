@@ -5,7 +5,7 @@ import type { NodeNameCache } from '../cloud/nodenamecache.ts';
 import type { ExtraIntents } from '../pinning/extraintents.ts';
 import { attributionIntents } from './intents.ts';
 import { inFlightOf, type Machine, machinesInFlight } from './machines.ts';
-import { isFollowable, movedByPlans } from './pods.ts';
+import { isAttributable, movedByPlans } from './pods.ts';
 
 /** Times in milliseconds. */
 export interface FollowLimits {
@@ -66,11 +66,11 @@ export class Derivation {
     const nominated = new Map(
       machines.map((m) => [m.nodeName || m.claim.metadata.name, m.claim.metadata.name]),
     );
-    const told = new Map(this.#pinned);
-    const pods = waiting.filter(isFollowable).filter((pod) => {
+    const assigned = new Map(this.#pinned);
+    const pods = waiting.filter(isAttributable).filter((pod) => {
       const name = pod.status?.nominatedNodeName ?? '';
       const claim = nominated.get(name);
-      if (claim !== undefined) told.set(pod.metadata.uid ?? '', claim);
+      if (claim !== undefined) assigned.set(pod.metadata.uid ?? '', claim);
       return name === '' || claim !== undefined;
     });
     const daemonSets = caches.daemonSets.list();
@@ -82,7 +82,7 @@ export class Derivation {
               .filter((m) => !this.#isLate(m, now))
               .map((m) => inFlightOf(m, m.node ? caches.pods.by('node', m.nodeName) : [], daemonSets)),
             pods,
-            told,
+            told: assigned,
           });
     const isSettled = (machine: Machine): boolean => this.#isSettled(machine, now);
     const { joinDeadlineMs } = limits;

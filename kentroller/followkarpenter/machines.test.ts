@@ -6,7 +6,7 @@ import { attributionIntents } from './intents.ts';
 import { inFlightOf, type Machine, type MachineSources, machinesInFlight } from './machines.ts';
 
 const NOW = Date.parse('2030-01-01T00:01:00Z');
-const made = makeNode('n', { cpu: 3900, memory: 15_000 });
+const sample = makeNode('n', { cpu: 3900, memory: 15_000 });
 
 interface Shape {
   readonly launched?: boolean;
@@ -23,22 +23,22 @@ const claim = (s: Shape = {}): NodeClaim => ({
     labels: { 'karpenter.sh/nodepool': 'default', ...s.labels },
     ...(s.deleting && { deletionTimestamp: '2030-01-01T00:00:30Z' }),
   },
-  spec: { ...made.claim.spec, resources: { requests: { cpu: '1200m', memory: '1Gi', pods: '3' } } },
+  spec: { ...sample.claim.spec, resources: { requests: { cpu: '1200m', memory: '1Gi', pods: '3' } } },
   status: {
     ...(s.launched === false
       ? {}
       : {
           providerID: 'aws:///n',
-          ...(made.node.status?.allocatable ? { allocatable: made.node.status.allocatable } : {}),
+          ...(sample.node.status?.allocatable ? { allocatable: sample.node.status.allocatable } : {}),
         }),
     conditions: s.conditions ?? [],
   },
 });
 
 const placeholder = (change: Partial<Node['status']> = {}): Node => ({
-  ...made.node,
+  ...sample.node,
   metadata: { name: 'n', labels: { 'autoscaling.cast.ai/placeholder': 'true' } },
-  status: { ...made.node.status, conditions: [], ...change },
+  status: { ...sample.node.status, conditions: [], ...change },
 });
 
 const sources = (c: NodeClaim, change: Partial<MachineSources> = {}): MachineSources => ({
@@ -98,9 +98,9 @@ t.test(
       metadata: { name: 'd', namespace: 'kube-system' },
       spec: { template: { spec: daemon.spec } },
     };
-    const there = makePod('there', { cpu: 500, memory: 256, node: 'n' });
+    const boundPod = makePod('there', { cpu: 500, memory: 256, node: 'n' });
     const machine: Machine = { claim: claim(), nodeName: 'n', node: placeholder() };
-    const { budget, node } = inFlightOf(machine, [there, daemon], [set]);
+    const { budget, node } = inFlightOf(machine, [boundPod, daemon], [set]);
     t.equal(budget.get('cpu'), 1200 - 200 - 500);
     t.equal(budget.get('pods'), 3 - 1 - 1);
     t.equal(node?.free.get('cpu'), 3900 - 200 - 500);
@@ -136,7 +136,7 @@ t.test('the intents of a machine through its life', async (t) => {
     ['node'],
     'the placeholder is kept when its pods are bound',
   );
-  t.strictSame(kinds({ node: made.node }, [following]), ['pin'], 'a node that a kubelet made needs none');
+  t.strictSame(kinds({ node: sample.node }, [following]), ['pin'], 'a node that a kubelet made needs none');
   const spread = makePod('s', {
     spec: {
       topologySpreadConstraints: [

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Condition, Node, Pod } from '../../api/objects.ts';
 import { makePod } from '../../planner/testing/builders.ts';
-import { isFollowable, type Nominations, staleNominationReason } from './pods.ts';
+import { isAttributable, type Nominations, staleNominationReason } from './pods.ts';
 
 const NOW = Date.parse('2030-01-01T00:10:00Z');
 const UNSCHEDULABLE: readonly Condition[] = [
@@ -58,7 +58,7 @@ t.test('pods that are attributed to a machine', async (t) => {
     ['not one of a group', { spec: { schedulingGroup: { podGroupName: 'g' } } }, false],
     ['not one that would be evicted from a node that is not ready', { spec: { tolerations: [] } }, false],
   ];
-  for (const [says, shape, expected] of rows) t.equal(isFollowable(pending(shape)), expected, says);
+  for (const [says, shape, expected] of rows) t.equal(isAttributable(pending(shape)), expected, says);
 });
 
 t.test('stale nominations are told from useful ones', async (t) => {

@@ -20,7 +20,7 @@ export const isUnschedulable = (pod: Pod): boolean =>
 const NOT_READY_TAINT = { key: NOT_READY, effect: 'NoExecute' } as const;
 
 /** True for a pod that Karpenter may have ordered a machine for, and that may be pinned to it. */
-export const isFollowable = (pod: Pod): boolean => {
+export const isAttributable = (pod: Pod): boolean => {
   if (pod.spec.nodeName || pod.metadata.deletionTimestamp || !isUnschedulable(pod)) return false;
   const kind = controllerOf(pod)?.kind;
   if (kind === 'DaemonSet' || kind === 'Node') return false;

@@ -128,9 +128,9 @@ t.test(
 
 t.test('a pending pod has an intent of its own, with its uid', async (t) => {
   const { srcNode: _, ...pending } = move('web-1', 'green');
-  const there = (): Pod => make.pod('web-1');
+  const existingPod = (): Pod => make.pod('web-1');
   const plan = running([pending]);
-  t.match(deriveIntents(sources(plan, { pod: there }))[0]?.pin, {
+  t.match(deriveIntents(sources(plan, { pod: existingPod }))[0]?.pin, {
     namespace: 'shop',
     pod: { name: 'web-1', uid: 'web-1-uid' },
   });
