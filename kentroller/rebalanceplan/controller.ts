@@ -9,7 +9,7 @@ import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
-import type { Account } from '../savings/account.ts';
+import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { existingClaims } from './state/claimnames.ts';
@@ -75,7 +75,7 @@ const isNewReason = (plan: RebalancePlan, step: Step): boolean =>
 /** Executes RebalancePlans. Each pass gathers the execution state, decides the next steps and applies them. */
 export const executePlans = (
   o: Sources & {
-    readonly account: Account;
+    readonly account: SavingsStore;
     readonly recorder: Recorder;
     /** A recorder for pods, whose events would use up the rate limit of the plan's. */
     readonly podRecorder: Recorder;

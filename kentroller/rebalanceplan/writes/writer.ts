@@ -1,7 +1,7 @@
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { ignoreNotFound, ignoreNotFoundOrConflict } from '../../../kube/ignore.ts';
 import type { Caches } from '../../caches.ts';
-import type { Account } from '../../savings/account.ts';
+import type { SavingsStore } from '../../savings/savingsstore.ts';
 import type { PinsView } from '../state/state.ts';
 import type { StatusChange } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
@@ -11,7 +11,7 @@ export interface Writer {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'unavailable'>;
   /** Adds the savings of a plan before its finalizer is removed. */
-  readonly account: Account;
+  readonly account: SavingsStore;
   /** Called when a PodDisruptionBudget refuses an eviction, with the server's Retry-After in milliseconds. */
   readonly onEvictionRefused: (podUid: string, retryAfterMs: number | undefined) => void;
   /** The pinner's state now, which may differ from the one that the steps were decided with. */
