@@ -77,11 +77,18 @@ export const snapshotOf = async (client: KubeClient): Promise<Snapshot> => {
   });
 };
 
-/** Reads the cluster that a kubeconfig names; without one, the cluster whose pod this runs in. */
-export const readCluster = async (kubeconfig: string | undefined): Promise<Snapshot> => {
+/** Reads the cluster that a kubeconfig names; without one, the cluster of the pod whose environment this is. */
+export const readCluster = async (
+  kubeconfig: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Snapshot> => {
   let client: KubeClient;
   try {
-    client = connect({ ...(kubeconfig !== undefined && { kubeconfig }), userAgent: 'precision-packer-cli' });
+    client = connect({
+      ...(kubeconfig !== undefined && { kubeconfig }),
+      userAgent: 'precision-packer-cli',
+      env,
+    });
   } catch (cause) {
     if (!(cause instanceof OptionsError)) throw cause;
     throw new UsageError(sentence(cause.message), { cause });

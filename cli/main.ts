@@ -52,7 +52,8 @@ const snapshotFor = async (flags: Flags): Promise<Snapshot> => {
   }
   const { readCluster } = await import('./cluster.ts');
   const usual = join(homedir(), '.kube', 'config');
-  return readCluster(kubeconfig ?? (process.env.KUBECONFIG || (existsSync(usual) ? usual : undefined)));
+  const env = process.env;
+  return readCluster(kubeconfig ?? (env.KUBECONFIG || (existsSync(usual) ? usual : undefined)), env);
 };
 
 const run = async (argv: readonly string[]): Promise<Outcome> => {

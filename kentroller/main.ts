@@ -63,6 +63,7 @@ await runMain(
       qps: options.qps,
       burst: options.burst,
       userAgent: NAME,
+      env: process.env,
     });
     const caches = createCaches({ client, log, metrics: registry });
     measurePlans(caches.plans, registry);
