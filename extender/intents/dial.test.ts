@@ -193,7 +193,7 @@ const BAD: readonly (readonly [string, ServerCredentials, Partial<Remote>, RegEx
     'the file of the certificate holds none',
     tls(right),
     { ...trusting, certFile: files.nonsense, keyFile: files.nonsense },
-    /GRPC_CERT_FILE or GRPC_KEY_FILE is no PEM file/,
+    /GRPC_CERT_FILE or GRPC_KEY_FILE is not a usable PEM file/,
   ],
 ];
 for (const [what, server, settings, expected] of BAD) {

@@ -26,7 +26,7 @@ t.test('managedFields goes and all else stays, wherever it stands', async (t) =>
   const object = fc
     .tuple(fc.dictionary(name, leaf), fields, fc.dictionary(name, leaf), fc.boolean())
     .map(([before, managedFields, after, has]) => ({
-      metadata: { ...before, ...(has ? { managedFields } : {}), ...after },
+      metadata: { ...before, ...(has && { managedFields }), ...after },
       spec: after,
     }));
   fc.assert(

@@ -35,8 +35,8 @@ export const collectionOf = (scope: Scope<KubeObject>): string =>
   pathOf(scope.resource, scope.namespace ? { namespace: scope.namespace } : {});
 
 export const selectorsOf = (scope: Scope<KubeObject>): Record<string, string> => ({
-  ...(scope.labelSelector ? { labelSelector: scope.labelSelector } : {}),
-  ...(scope.fieldSelector ? { fieldSelector: scope.fieldSelector } : {}),
+  ...(scope.labelSelector && { labelSelector: scope.labelSelector }),
+  ...(scope.fieldSelector && { fieldSelector: scope.fieldSelector }),
 });
 
 interface RawEvent<T> {
@@ -104,7 +104,7 @@ export const watch = async <T extends KubeObject>(
     },
     signal: o.signal,
     inactivityMs: scope.inactivityMs,
-    ...(schema ? { accept: ACCEPT_WATCH } : {}),
+    ...(schema && { accept: ACCEPT_WATCH }),
   });
   const read =
     schema && isProtobuf(response.headers['content-type'])

@@ -35,7 +35,7 @@ t.test('what is safe to repeat is repeated, what is not is not', async (t) => {
     const count = { asked: 0 };
     api.set(() =>
       count.asked++ < times
-        ? { kind: 'status', code, ...(retryAfter === undefined ? {} : { retryAfter }) }
+        ? { kind: 'status', code, ...(retryAfter !== undefined && { retryAfter }) }
         : undefined,
     );
     return count;

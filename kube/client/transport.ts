@@ -53,7 +53,7 @@ export class Transport {
     const { caData, caFile } = this.#target.cluster;
     const ca = caData ? Buffer.from(caData, 'base64') : caFile ? await readFile(caFile) : undefined;
     const { cert, key } = identity;
-    return createSecureContext({ ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) });
+    return createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
   }
 
   async #makeAgent(identity: Identity): Promise<http.Agent> {
@@ -76,7 +76,7 @@ export class Transport {
       ...common,
       secureContext,
       rejectUnauthorized: !skipTLSVerify,
-      ...(tlsServerName ? { servername: tlsServerName } : {}),
+      ...(tlsServerName && { servername: tlsServerName }),
     });
   }
 
@@ -115,7 +115,7 @@ export class Transport {
       headers: {
         ...wire.headers,
         ...identity.headers,
-        ...(wire.body === undefined ? {} : { 'content-length': Buffer.byteLength(wire.body) }),
+        ...(wire.body !== undefined && { 'content-length': Buffer.byteLength(wire.body) }),
       },
       agent,
     });

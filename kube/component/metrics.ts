@@ -114,7 +114,7 @@ export const observeReconciles = (
   const terminal = counter(
     registry,
     'controller_runtime_terminal_reconcile_errors_total',
-    'Reconciliations that failed for good',
+    'Reconciliations that failed permanently',
     ['controller'],
   );
   const time = histogram(
@@ -127,7 +127,7 @@ export const observeReconciles = (
   const active = gauge(registry, 'controller_runtime_active_workers', 'Workers that are busy', [
     'controller',
   ]);
-  gauge(registry, 'controller_runtime_max_concurrent_reconciles', 'Workers there are', ['controller']).set(
+  gauge(registry, 'controller_runtime_max_concurrent_reconciles', 'Number of workers', ['controller']).set(
     { controller },
     workers,
   );

@@ -39,7 +39,7 @@ t.test('a bad value is answered with which, why and what is allowed', async (t) 
     [[], { HEALTH_PORT: '0' }, /HEALTH_PORT.*'0'.*1/],
     [['--log-level', 'loud'], {}, /'loud'.*"debug"\|"info"/],
     [['--nope', '1'], {}, /does not know --nope.*--help/],
-    [['--zones'], {}, /--zones is given without a value/],
+    [['--zones'], {}, /--zones needs a value/],
   ];
   for (const [argv, env, message] of table)
     t.throws(() => read(argv, env), { name: 'OptionsError', message });

@@ -41,7 +41,7 @@ const ipOf = (address: string): string | undefined => {
   return isIP(host) > 0 ? host : undefined;
 };
 
-/** TLS has no server name for an IP address; the certificate is compared with the address all the same. */
+/** TLS has no server name for an IP address; the certificate is still checked against the address. */
 const NO_NAME = 'ip-address.invalid';
 
 /** Channel options for the remote. */
@@ -63,8 +63,7 @@ const pem = async (option: string, file: string): Promise<Buffer | null> => {
   try {
     return await readFile(file);
   } catch (cause) {
-    const said = messageOf(cause);
-    throw new Error(`${option} can't be read: ${said}`, { cause });
+    throw new Error(`${option} can't be read: ${messageOf(cause)}`, { cause });
   }
 };
 
@@ -85,9 +84,8 @@ export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> 
       : {};
     return credentials.createSsl(ca, key, cert, verify);
   } catch (cause) {
-    const said = messageOf(cause);
     throw new Error(
-      `GRPC_CA_FILE, GRPC_CERT_FILE or GRPC_KEY_FILE is no PEM file that can be used: ${said}`,
+      `GRPC_CA_FILE, GRPC_CERT_FILE or GRPC_KEY_FILE is not a usable PEM file: ${messageOf(cause)}`,
       {
         cause,
       },
@@ -96,9 +94,9 @@ export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> 
 };
 
 /** Adds identifying metadata to each call. Call credentials would need TLS; this works without it, too. */
-export const identify = (said: Readonly<Record<string, string>>): Interceptor => {
+export const identify = (fields: Readonly<Record<string, string>>): Interceptor => {
   const metadata = new Metadata();
-  for (const [key, value] of Object.entries(said)) if (value) metadata.set(key, value);
+  for (const [key, value] of Object.entries(fields)) if (value) metadata.set(key, value);
   return (options, next) =>
     new InterceptingCall(next(options), {
       start: (sent, listener, start) => {
@@ -135,7 +133,7 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** The reason of a failed connection, with advice where there is one. */
-export const explainRemote = (address: string, said: string): string => {
-  const advice = ADVICE.find(([pattern]) => pattern.test(said))?.[1];
-  return advice ? `${address}: ${advice} (${said})` : said;
+export const explainRemote = (address: string, reason: string): string => {
+  const advice = ADVICE.find(([pattern]) => pattern.test(reason))?.[1];
+  return advice ? `${address}: ${advice} (${reason})` : reason;
 };

@@ -18,7 +18,7 @@ const more = (pod: Pod, tolerations: readonly Toleration[]) =>
   tolerations.length > 0 ? { tolerations: [...(pod.spec.tolerations ?? []), ...tolerations] } : {};
 
 /** Removes our gate and the pin, so that kube-scheduler decides alone. Throws a conflict when the pod has changed. */
-export const liftGate = async (
+export const removeGate = async (
   client: KubeClient,
   pod: Pod,
   o: { readonly tolerations?: readonly Toleration[]; readonly signal: AbortSignal },

@@ -99,7 +99,7 @@ export class Reader {
     const { name, kind } = field;
     const length = this.#varint();
     const end = this.#at + length;
-    if (end > this.#bytes.length) throw new WireError(`field ${name} is longer than what there is`);
+    if (end > this.#bytes.length) throw new WireError(`field ${name} ends beyond its message`);
     switch (kind) {
       case 'text':
         if (length > 0 || field.keepsZero) into[name] = this.#text(end);
@@ -208,7 +208,7 @@ export class Reader {
   #text(end: number): string {
     const bytes = this.#bytes;
     const from = this.#at;
-    if (end > bytes.length) throw new WireError('a text is longer than what there is');
+    if (end > bytes.length) throw new WireError('a text ends beyond the message');
     this.#at = end;
     if (end - from > SHORT) return bytes.toString('utf8', from, end);
     let hash = 0x811c9dc5;
@@ -268,6 +268,6 @@ export class Reader {
     else if (wire === FIXED64) this.#at += 8;
     else if (wire === FIXED32) this.#at += 4;
     else throw new WireError(`wire type ${wire} is not known`);
-    if (this.#at > this.#bytes.length) throw new WireError('a field is longer than what there is');
+    if (this.#at > this.#bytes.length) throw new WireError('a field ends beyond the message');
   }
 }
