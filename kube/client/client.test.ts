@@ -39,14 +39,14 @@ t.test('a dry run changes nothing', async (t) => {
   t.equal((await kubeErrorOf(client.get(CONFIG_MAPS, { name: 'dry', namespace }))).kind, 'not-found');
 });
 
-t.test('each refusal has its kind', async (t) => {
+t.test('each refused request has its error kind', async (t) => {
   await client.create(CONFIG_MAPS, configMap('twice'));
   t.equal((await kubeErrorOf(client.create(CONFIG_MAPS, configMap('twice')))).kind, 'already-exists');
   t.equal((await kubeErrorOf(client.create(CONFIG_MAPS, configMap('Not_A_Name')))).kind, 'terminal');
   t.equal((await kubeErrorOf(client.get(CONFIG_MAPS, { name: 'no-namespace' }))).kind, 'terminal');
 });
 
-t.test('a list of more than a page is whole', async (t) => {
+t.test('a list of several pages is complete', async (t) => {
   const names = Array.from({ length: 1100 }, (_, i) => `many-${i}`);
   const labels = { many: 'yes' };
   for (let i = 0; i < names.length; i += 50)
@@ -60,21 +60,18 @@ t.test('a list of more than a page is whole', async (t) => {
   t.match(resourceVersion, /^\d+$/);
 });
 
-t.test(
-  'a bind that is done again counts as done, one to another node or of another pod does not',
-  async (t) => {
-    const pod = await createUnscheduledPod(client, { name: 'bound', namespace });
-    const ref = { name: 'bound', namespace, uid: pod.metadata.uid ?? '' };
-    t.equal((await kubeErrorOf(client.bind({ ...ref, uid: 'other' }, 'n1'))).kind, 'conflict');
-    await client.bind(ref, 'n1');
-    await client.bind(ref, 'n1');
-    t.equal((await kubeErrorOf(client.bind(ref, 'n2'))).kind, 'conflict');
-    t.equal((await client.get(PODS, ref)).spec.nodeName, 'n1');
-    await client.delete(PODS, ref, { gracePeriodSeconds: 0 });
-  },
-);
+t.test('a repeated bind succeeds, one to another node or with another UID does not', async (t) => {
+  const pod = await createUnscheduledPod(client, { name: 'bound', namespace });
+  const ref = { name: 'bound', namespace, uid: pod.metadata.uid ?? '' };
+  t.equal((await kubeErrorOf(client.bind({ ...ref, uid: 'other' }, 'n1'))).kind, 'conflict');
+  await client.bind(ref, 'n1');
+  await client.bind(ref, 'n1');
+  t.equal((await kubeErrorOf(client.bind(ref, 'n2'))).kind, 'conflict');
+  t.equal((await client.get(PODS, ref)).spec.nodeName, 'n1');
+  await client.delete(PODS, ref, { gracePeriodSeconds: 0 });
+});
 
-t.test('an eviction that a budget forbids comes back at once as retryable', async (t) => {
+t.test('an eviction that a budget forbids fails at once as retryable', async (t) => {
   const pod = await createUnscheduledPod(client, { name: 'guarded', namespace });
   const ref = { name: 'guarded', namespace, uid: pod.metadata.uid ?? '' };
   const budgets: Resource = {
@@ -103,6 +100,6 @@ t.test('an eviction that a budget forbids comes back at once as retryable', asyn
   await client.delete(PODS, ref, { gracePeriodSeconds: 0 });
 });
 
-t.test('a signal ends a request, and a retry that waits', async (t) => {
+t.test('an aborted signal ends a request', async (t) => {
   await t.rejects(client.list(NODES, { signal: AbortSignal.abort() }), { name: 'AbortError' });
 });

@@ -13,7 +13,7 @@ import { connect, type KubeClient } from './client.ts';
 const directory = t.testdir();
 const { client, kubeconfig, namespace } = scratch(t, 'connect');
 
-t.test('a wrong way to the server ends in one sentence that says what to do', async (t) => {
+t.test('each connection problem gives one sentence that says what to do', async (t) => {
   const upstream = upstreamOf(kubeconfig);
   const free = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => free.once('listening', resolve));
@@ -62,7 +62,7 @@ t.test('a wrong way to the server ends in one sentence that says what to do', as
   t.throws(() => connect({ userAgent: 'x', env: {} }), { message: /set KUBECONFIG or --kubeconfig/ });
 });
 
-t.test('a ServiceAccount without a right is told which, and a rotated token is picked up', async (t) => {
+t.test('the error names the permission that is missing, and a rotated token is read again', async (t) => {
   await createDefaultServiceAccount(client, namespace);
   const token = async (): Promise<string> => {
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default/token`;

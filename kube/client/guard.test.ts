@@ -8,7 +8,7 @@ const { client, kubeconfig, namespace } = scratch(t, 'guard');
 
 const configMap = (name: string) => ({ metadata: { name, namespace } });
 
-t.test('a guard is asked before each write and never before a read', async (t) => {
+t.test('a guard is called before each write and never before a read', async (t) => {
   let asked = 0;
   let isOpen = true;
   const fenced = client.guarded(() => {
@@ -23,7 +23,7 @@ t.test('a guard is asked before each write and never before a read', async (t) =
   t.ok(await client.get(CONFIG_MAPS, { name: 'fenced', namespace }), 'it is still there');
 });
 
-t.test('a guard is asked after the connection stands, also where it is a new one', async (t) => {
+t.test('a guard is called only after a new connection is established', async (t) => {
   const fresh = connect({ kubeconfig, userAgent: 'fresh' });
   t.teardown(() => fresh.close());
   let askedAt = 0;
@@ -33,5 +33,5 @@ t.test('a guard is asked after the connection stands, also where it is a new one
       askedAt = performance.now() - since;
     })
     .create(CONFIG_MAPS, configMap('fresh'));
-  t.ok(askedAt > 0.5, `asked after ${askedAt.toFixed(1)} ms, when the handshake was done`);
+  t.ok(askedAt > 0.5, `called after ${askedAt.toFixed(1)} ms, when the handshake was done`);
 });

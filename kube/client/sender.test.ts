@@ -12,7 +12,7 @@ const { kubeconfig, namespace } = scratch(t, 'sender');
 
 const configMap = (name: string) => ({ metadata: { name, namespace } });
 
-t.test('the rate limit holds requests back on our side', async (t) => {
+t.test('the client limits its own rate', async (t) => {
   const slow = connect({ kubeconfig, userAgent: 'slow', qps: 50, burst: 5 });
   t.teardown(() => slow.close());
   const since = performance.now();
@@ -20,7 +20,7 @@ t.test('the rate limit holds requests back on our side', async (t) => {
   t.ok(performance.now() - since >= 190, 'ten beyond the burst at fifty a second');
 });
 
-t.test('what is safe to repeat is repeated, what is not is not', async (t) => {
+t.test('only requests that are safe to repeat are repeated', async (t) => {
   const api = await ApiProxy.to(upstreamOf(kubeconfig));
   t.teardown(() => api.close());
   const through = connect({

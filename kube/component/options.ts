@@ -160,8 +160,8 @@ export const parse = <S extends z.ZodObject>(
     const field = String(issue.path[0] ?? '');
     const source = `${flagOf(field)} (${variableOf(field)})`;
     const value = raw[field];
-    const said = issue.code === 'invalid_union' ? unionMessage(issue) : issue.message;
-    return value === undefined ? `${source} is required: ${said}` : `${source} is '${value}': ${said}`;
+    const problem = issue.code === 'invalid_union' ? unionMessage(issue) : issue.message;
+    return value === undefined ? `${source} is required: ${problem}` : `${source} is '${value}': ${problem}`;
   });
   throw new OptionsError(problems.join('; '), { cause: result.error });
 };

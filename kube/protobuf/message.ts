@@ -36,9 +36,9 @@ export type Message = readonly (Field | undefined)[];
 export type Decoded = { [name: string]: unknown };
 
 export const message = (fields: Readonly<Record<number, Field>>): Message => {
-  const made: (Field | undefined)[] = [];
-  for (const [number, field] of Object.entries(fields)) made[Number(number)] = field;
-  return Array.from(made);
+  const byNumber: (Field | undefined)[] = [];
+  for (const [number, field] of Object.entries(fields)) byNumber[Number(number)] = field;
+  return Array.from(byNumber);
 };
 
 const VARINT = 0;
@@ -142,23 +142,23 @@ export class Reader {
   #listOf(into: Decoded, name: string): unknown[] {
     const there = into[name];
     if (Array.isArray(there)) return there;
-    const made: unknown[] = [];
-    into[name] = made;
-    return made;
+    const byNumber: unknown[] = [];
+    into[name] = byNumber;
+    return byNumber;
   }
 
   #mapOf(into: Decoded, name: string): Record<string, string> {
     const there = into[name];
     if (there !== undefined) return there as Record<string, string>;
-    const made: Record<string, string> = {};
-    into[name] = made;
-    return made;
+    const byNumber: Record<string, string> = {};
+    into[name] = byNumber;
+    return byNumber;
   }
 
   #message(schema: Message, end: number): Decoded {
-    const made: Decoded = {};
-    this.#readInto(made, schema, end);
-    return made;
+    const byNumber: Decoded = {};
+    this.#readInto(byNumber, schema, end);
+    return byNumber;
   }
 
   #readEntry(map: Record<string, string>, isQuantity: boolean, end: number): void {
