@@ -8,7 +8,7 @@ export interface HealthOptions {
   /** 0 for any free port. */
   readonly port: number;
   readonly host?: string;
-  /** True when ready, or the reason why not. */
+  /** True when ready, otherwise the reason why not. */
   readonly ready: () => true | string;
   readonly registry: Registry;
   readonly log: Logger;

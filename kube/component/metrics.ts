@@ -80,10 +80,10 @@ export const observeUnfinished = (registry: Registry, name: string, queue: WorkQ
       for (const update of readers.values()) update();
     };
   };
-  scraped('workqueue_unfinished_work_seconds', 'Seconds of work under way, summed over keys', (all) =>
+  scraped('workqueue_unfinished_work_seconds', 'Seconds of work in progress, summed over keys', (all) =>
     all.reduce((a, b) => a + b, 0),
   );
-  scraped('workqueue_longest_running_processor_seconds', 'Seconds of the longest work under way', (all) =>
+  scraped('workqueue_longest_running_processor_seconds', 'Seconds of the longest work in progress', (all) =>
     Math.max(0, ...all),
   );
 };

@@ -157,7 +157,7 @@ const runOne = async (controller: Controller, o: RunOptions): Promise<void> => {
 };
 
 /**
- * Runs the controllers until the signal aborts, then waits for the reconciliations under way. Starts caches that are
+ * Runs the controllers until the signal aborts, then waits for running reconciliations. Starts caches that are
  * not running; throws when a cache can't be filled.
  */
 export const runControllers = async (o: RunOptions): Promise<void> => {

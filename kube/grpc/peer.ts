@@ -55,7 +55,7 @@ interface TokenReview {
   };
 }
 
-/** All calls are bidirectional streams. */
+/** A service whose calls are all bidirectional streams. */
 interface PeerService {
   readonly definition: ServiceDefinition;
   readonly implementation: UntypedServiceImplementation;

@@ -68,7 +68,8 @@ const pem = async (option: string, file: string): Promise<Buffer | null> => {
 };
 
 /**
- * Reads the files anew each time, since a mounted Secret changes while we run. Throws when one can't be read or used.
+ * Channel credentials from the files, read each time since a mounted Secret can change. Throws when one is unreadable or
+ * unusable.
  */
 export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> => {
   if (o.isPlain) return credentials.createInsecure();

@@ -25,7 +25,7 @@ type Kind =
 export interface Field {
   readonly name: string;
   readonly kind: Kind;
-  /** Whether '', 0 and false are kept, as JSON keeps them for pointers and for fields without omitempty. */
+  /** True when '', 0 and false are kept, as JSON keeps them for pointers and for fields without omitempty. */
   readonly keepsZero: boolean;
   readonly of?: Message;
 }

@@ -77,7 +77,7 @@ export class ApiProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Called for each request; without an answer the request passes. */
+  /** Sets the function that chooses each request's fault; undefined passes the request on. */
   set(fault: ((request: IncomingMessage) => Fault | undefined) | undefined): void {
     this.#fault = fault;
   }
