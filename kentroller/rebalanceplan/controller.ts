@@ -9,7 +9,7 @@ import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
-import type { Account } from '../savings/account.ts';
+import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply, LEFT } from './apply.ts';
 import { existingClaims } from './create/nodelock.ts';
 import { decide } from './decide.ts';
@@ -66,7 +66,7 @@ const isNews = (plan: RebalancePlan, step: Step): boolean =>
 /** Carries RebalancePlans out: gathers the state of the world, decides the next steps, takes them, one pass at a time. */
 export const executePlans = (
   o: Sources & {
-    readonly account: Account;
+    readonly account: SavingsStore;
     readonly recorder: Recorder;
     /** Of its own, so that thousands of pods do not crowd out what is told of the plan. */
     readonly podRecorder: Recorder;
