@@ -1,4 +1,4 @@
-/** How the report's page looks, by day and by night, on a screen and on paper. */
+/** The stylesheet of the report's page: light and dark, screen and print. */
 export const STYLE = `
 :root{color-scheme:light dark;--ink:#1b2330;--soft:#67718a;--page:#f5f6f9;--card:#fff;--edge:#e2e6ee;--free:#e6e9f0;--good:#0d8a5f;--bad:#c2573c;--l:58%;--s:62%}
 @media(prefers-color-scheme:dark){:root{--ink:#e7eaf2;--soft:#98a2b8;--page:#12161e;--card:#1a2029;--edge:#2a3240;--free:#2a3140;--good:#46c795;--bad:#e08a70;--l:56%;--s:48%}}
@@ -12,7 +12,7 @@ header p{margin:.4rem 0 1.6rem;color:var(--soft)}h2{font-size:1.15rem;margin:0 0
 .track{background:var(--free);border-radius:6px;height:14px;overflow:hidden}.track i{display:block;height:100%;border-radius:6px}.today{background:#8b95aa}.planned{background:var(--good)}
 .bound{margin:.6rem 0 0;color:var(--soft)}.bound b{color:var(--ink)}section{margin-top:2.2rem}
 .nodes{display:flex;flex-wrap:wrap;gap:6px;background:var(--card);border:1px solid var(--edge);border-radius:12px;padding:14px}
-.node{padding:2px;border-radius:4px;line-height:0;border:1px solid transparent}.node.goes{border-color:var(--bad)}.node.comes{border-color:var(--good)}.node.goes svg{opacity:.8}
+.node{padding:2px;border-radius:4px;line-height:0;border:1px solid transparent}.node.removed{border-color:var(--bad)}.node.added{border-color:var(--good)}.node.removed svg{opacity:.8}
 .node rect{fill:hsl(var(--h,0) var(--s) var(--l))}.node rect.free{fill:var(--free)}.node rect:hover:not(.free){stroke:var(--ink);stroke-width:1}
 .legend{color:var(--soft);font-size:.85rem;margin:.8rem 0 0}.legend .node{display:inline-block;width:1.6em;height:.8em;vertical-align:middle;background:var(--free)}
 table{border-collapse:collapse;background:var(--card);border:1px solid var(--edge);border-radius:12px;overflow:hidden;font-size:.9rem}.wide{width:100%}
