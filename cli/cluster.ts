@@ -79,11 +79,18 @@ export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   });
 };
 
-/** Reads the cluster of a kubeconfig, or the cluster that this pod runs in. Throws UsageError. */
-export const readCluster = async (kubeconfig: string | undefined): Promise<Snapshot> => {
+/** Reads the cluster of a kubeconfig, or the cluster of the pod with this environment. Throws UsageError. */
+export const readCluster = async (
+  kubeconfig: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Snapshot> => {
   let client: KubeClient;
   try {
-    client = connect({ ...(kubeconfig !== undefined && { kubeconfig }), userAgent: 'precision-packer-cli' });
+    client = connect({
+      ...(kubeconfig !== undefined && { kubeconfig }),
+      userAgent: 'precision-packer-cli',
+      env,
+    });
   } catch (cause) {
     if (!(cause instanceof OptionsError)) throw cause;
     throw new UsageError(toSentence(cause.message), { cause });

@@ -109,7 +109,7 @@ t.test('invalid input exits with 1 and one sentence', { timeout: 180_000 }, asyn
     [['report', '--catalog', catalog], /^No cluster to talk to: set KUBECONFIG or --kubeconfig/],
     [
       ['report', '--catalog', catalog, '--kubeconfig', '/nowhere'],
-      /^Cannot read the kubeconfig \/nowhere: ENOENT.* set KUBECONFIG to a file that is there\.$/m,
+      /^Cannot read the kubeconfig \/nowhere: ENOENT.* set KUBECONFIG to an existing file\.$/m,
     ],
     [['report', '--catalog', catalog, '--kubeconfig', text], /has no context ''/],
     [

@@ -60,6 +60,7 @@ const loadSnapshot = async (flags: Flags): Promise<Snapshot> => {
   const defaultKubeconfig = join(homedir(), '.kube', 'config');
   return readCluster(
     kubeconfig ?? (process.env.KUBECONFIG || (existsSync(defaultKubeconfig) ? defaultKubeconfig : undefined)),
+    process.env,
   );
 };
 

@@ -64,6 +64,7 @@ await runMain(
       qps: options.qps,
       burst: options.burst,
       userAgent: NAME,
+      env: process.env,
     });
     const caches = createCaches({ client, log, metrics: registry });
     registerPlanMetrics(caches.plans, registry);

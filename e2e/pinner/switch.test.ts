@@ -211,7 +211,7 @@ t.test(
     });
     await features({ 'podPinner.enabled': 'false' });
     await eventually('let go', async () => (await gates()).join() === '0,0');
-    await eventually('the line', () => extender.said('gate lifted', { reason: 'pod pinning is off' }));
+    await eventually('the line', () => extender.said('gate released', { reason: 'pod pinning is off' }));
     await features({ 'podPinner.enabled': null });
     t.pass('kube-scheduler has them');
   },

@@ -1,5 +1,6 @@
 import type { Resource } from '../../api/resources.ts';
-import type { KubeClient, Ref } from '../../kube/client/client.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Ref } from '../../kube/client/requestoptions.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit, AuditEntry } from './trail.ts';
 
