@@ -196,7 +196,7 @@ t.test('TLS works with a custom authority, and an untrusted one is reported as s
   t.teardown(() => wary.close());
   await t.rejects(wary.planning(question(), 500, running), {
     name: 'PlanningTimeout',
-    message: /name the PEM file of its authority in GRPC_CA_FILE/,
+    message: /GRPC_CA_FILE/,
   });
 
   // The files are mounted late: each attempt reads them again.
