@@ -129,7 +129,7 @@ export interface TakeReplies {
 }
 
 /** How long and how many replies are kept for repeated requests, which come within seconds. */
-export const REPLAYS = { keepMs: 60_000, most: 10_000 } as const;
+export const REPLAYS = { ttlMs: 60_000, maxSize: 10_000 } as const;
 
 export interface PinningServices {
   readonly pinning: ServiceDefinition;

@@ -62,6 +62,7 @@ export const isAborted = (e: unknown): boolean => e instanceof Error && e.name =
 
 /** The message of whatever was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** The error raised here for an aborted signal. */
 export const aborted = (signal?: AbortSignal): Error =>
   new DOMException('the operation was stopped', { name: 'AbortError', cause: signal?.reason });
@@ -90,25 +91,25 @@ export const fromStatus = (
 ): KubeError => {
   const kind = ofStatus(o.status, body.reason);
   const seconds = Number(o.retryAfter ?? body.details?.retryAfterSeconds);
-  const said = body.message || `HTTP ${o.status}`;
+  const text = body.message || `HTTP ${o.status}`;
   const message =
     o.status === 401
       ? `the API server ${o.server} does not accept our credentials (401): check the user of the kubeconfig, or the ServiceAccount's token`
       : o.status === 403
-        ? `${said} (403): grant it to this user with a Role or ClusterRole`
-        : said;
+        ? `${text} (403): grant it to this user with a Role or ClusterRole`
+        : text;
   return new KubeError(message, {
     kind,
     status: o.status,
-    ...(body.reason ? { reason: body.reason } : {}),
-    ...(seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
+    ...(body.reason && { reason: body.reason }),
+    ...(seconds > 0 && { retryAfterMs: seconds * 1000 }),
   });
 };
 
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused: is it running, and is the address right?',
   ENOTFOUND: 'its name is not known: check the server of the kubeconfig',
-  EAI_AGAIN: 'its name could not be looked up: check DNS',
+  EAI_AGAIN: 'its name could not be resolved: check DNS',
   EHOSTUNREACH: 'there is no route to it: check the network',
   ENETUNREACH: 'there is no route to it: check the network',
   ETIMEDOUT: 'it did not answer in time: check the address, the network and firewalls',

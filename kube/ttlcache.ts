@@ -6,9 +6,9 @@ interface Entry<V> {
 /** A map with one TTL and a maximum size; the oldest entries go first. */
 export class TtlCache<V> {
   readonly #entries = new Map<string, Entry<V>>();
-  readonly #o: { readonly keepMs: number; readonly most: number; readonly now: () => number };
+  readonly #o: { readonly ttlMs: number; readonly maxSize: number; readonly now: () => number };
 
-  constructor(o: { readonly keepMs: number; readonly most: number; readonly now: () => number }) {
+  constructor(o: { readonly ttlMs: number; readonly maxSize: number; readonly now: () => number }) {
     this.#o = o;
   }
 
@@ -18,12 +18,12 @@ export class TtlCache<V> {
   }
 
   set(key: string, value: V): void {
-    const { keepMs, most, now } = this.#o;
+    const { ttlMs, maxSize, now } = this.#o;
     // Entries in order of time, the oldest first.
     this.#entries.delete(key);
-    this.#entries.set(key, { value, until: now() + keepMs });
+    this.#entries.set(key, { value, until: now() + ttlMs });
     for (const [oldest, { until }] of this.#entries) {
-      if (until > now() && this.#entries.size <= most) break;
+      if (until > now() && this.#entries.size <= maxSize) break;
       this.#entries.delete(oldest);
     }
   }

@@ -2,7 +2,7 @@ import t from 'tap';
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { NodePool } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
-import { claimInForce } from '../../kentroller/rebalanceplan/finish/decide.ts';
+import { currentClaim } from '../../kentroller/rebalanceplan/state/claimnames.ts';
 import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import { up } from '../ground/ground.ts';
@@ -80,7 +80,7 @@ t.test(
         ...CONSOLIDATION,
         template: { metadata: { labels: { 'example.com/changed': 'yes' } } },
       });
-      const made = claimInForce(
+      const made = currentClaim(
         await planOf(client, name),
         plan.spec.nodeClaimsToAdd?.[0]?.metadata.name ?? '',
       );

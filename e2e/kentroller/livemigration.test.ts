@@ -11,7 +11,7 @@ import { applyPool, machinesReady, orderMachine } from '../support/fleet.ts';
 import { applyDeployment, createNamespace, podsRunning } from '../support/workload.ts';
 import { openStage, type Stage } from './stage.ts';
 
-/** Live migration on a real API server, with real Karpenter and hollow machines; the providers are this test's. */
+/** Live migration with a real API server, real Karpenter and hollow machines; the providers are this test's. */
 
 const PODS = 3;
 let ground: Ground;
@@ -126,7 +126,7 @@ const ended = (scene: Scene): Promise<RebalancePlan> =>
     { timeoutMs: 90_000 },
   );
 
-/** A provider: acts once on each RebalanceMigrationPlan of a scene, until the test is over. */
+/** A provider that acts once on each RebalanceMigrationPlan of a scene, until it is stopped. */
 const provide = (
   scene: Scene,
   act: (migration: RebalanceMigrationPlan, signal: AbortSignal) => Promise<void>,
@@ -154,7 +154,8 @@ const provide = (
   };
 };
 
-const say = (migration: RebalanceMigrationPlan, phase: string, state: string): Promise<unknown> =>
+/** Reports one state for all pods of a request. */
+const report = (migration: RebalanceMigrationPlan, phase: string, state: string): Promise<unknown> =>
   stage.client.patch(
     resources.REBALANCE_MIGRATION_PLANS,
     { name: migration.metadata.name },
@@ -171,21 +172,23 @@ const say = (migration: RebalanceMigrationPlan, phase: string, state: string): P
 
 const ENV = { PIN_ACKNOWLEDGE_TIMEOUT: '500ms', PLAN_SETTLE_TIMEOUT: '20s' };
 
-t.test('a provider that succeeds: no pod is evicted, and a restart in between changes nothing', async (t) => {
+t.test('with a provider that succeeds no pod is evicted, also after a restart', async (t) => {
   const scene = await setScene('moved', false);
   t.teardown(() => stage.clear(scene.name));
-  const { promise: goOn, resolve: letGo } = Promise.withResolvers<void>();
+  const { promise: mayFinish, resolve: finish } = Promise.withResolvers<void>();
   const provider = provide(scene, async (migration) => {
-    await say(migration, 'Running', 'Running');
-    await goOn;
+    await report(migration, 'Running', 'Running');
+    await mayFinish;
     for (const m of migration.spec.migrations) {
       const ref = { name: m.podName, namespace: m.podNamespace };
       t.equal(m.destinationNode, scene.destination.metadata.name);
       await stage.client.delete(resources.PODS, ref, { gracePeriodSeconds: 0 });
       const copy = lonePod(scene.name, m.podName, scene.destination, { copied: 'true' });
-      await until('the copy is made', () => stage.client.create(resources.PODS, copy), { timeoutMs: 20_000 });
+      await until('the copy is created', () => stage.client.create(resources.PODS, copy), {
+        timeoutMs: 20_000,
+      });
     }
-    await say(migration, 'Completed', 'Completed');
+    await report(migration, 'Completed', 'Completed');
   });
   t.teardown(() => provider.stop());
   await makePlan(scene, 'Mandatory');
@@ -196,7 +199,7 @@ t.test('a provider that succeeds: no pod is evicted, and a restart in between ch
       { timeoutMs: 30_000 },
     );
   });
-  letGo();
+  finish();
   await stage.play(ENV, async () => {
     const plan = await ended(scene);
     t.match(plan.status?.state, /^Done/, plan.status?.failureMessage ?? 'done');
@@ -220,11 +223,11 @@ t.test('a provider that succeeds: no pod is evicted, and a restart in between ch
   });
 });
 
-t.test('a provider that fails: Optional pods are evicted, and the plan goes on', async (t) => {
+t.test('with a provider that fails Optional pods are evicted and the plan goes on', async (t) => {
   const scene = await setScene('refused', true);
   t.teardown(() => stage.clear(scene.name));
   const provider = provide(scene, async (migration) => {
-    await say(migration, 'Failed', 'Failed');
+    await report(migration, 'Failed', 'Failed');
   });
   t.teardown(() => provider.stop());
   await makePlan(scene, 'Optional');
@@ -237,11 +240,11 @@ t.test('a provider that fails: Optional pods are evicted, and the plan goes on',
   });
 });
 
-t.test('a provider that fails: Mandatory pods stay, and the drain fails', async (t) => {
+t.test('with a provider that fails Mandatory pods stay and the plan fails', async (t) => {
   const scene = await setScene('kept', true);
   t.teardown(() => stage.clear(scene.name));
   const provider = provide(scene, async (migration) => {
-    await say(migration, 'Failed', 'Failed');
+    await report(migration, 'Failed', 'Failed');
   });
   t.teardown(() => provider.stop());
   await makePlan(scene, 'Mandatory');
@@ -259,7 +262,7 @@ t.test('a provider that fails: Mandatory pods stay, and the drain fails', async 
   });
 });
 
-t.test('a provider that never answers times out, and its request is taken back', async (t) => {
+t.test('a request that no provider answers is withdrawn', async (t) => {
   const scene = await setScene('silent', true);
   t.teardown(() => stage.clear(scene.name));
   await makePlan(scene, 'Optional');

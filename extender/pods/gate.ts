@@ -16,7 +16,7 @@ import {
 } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
-import { landPod, liftGate, nameNode, replacePod } from '../../kube/heldpods/gates.ts';
+import { landPod, nameNode, removeGate, replacePod } from '../../kube/heldpods/gates.ts';
 import type { HoldTimeouts } from '../../planner/pinning/gatepolicy.ts';
 import { nextGateStep } from '../placement/choosepin.ts';
 import { ownerUidOf, type State } from '../placement/state.ts';
@@ -63,10 +63,10 @@ const releaseGate = async (
   reason: string,
   o: { readonly tolerations?: readonly Toleration[]; readonly signal: AbortSignal },
 ): Promise<void> => {
-  await liftGate(p.client, pod, o);
+  await removeGate(p.client, pod, o);
   p.observe('hold', 'lost');
   p.recorder.event(PODS, pod, 'Normal', 'PinLifted', `left to kube-scheduler: ${reason}`);
-  p.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate lifted');
+  p.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate released');
 };
 
 /** Behind our gate: wait, land, or let go. */

@@ -2,10 +2,11 @@ import t from 'tap';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import * as make from '../testing/builders.ts';
-import { apply, LEFT, type Writer } from './apply.ts';
+import { apply } from './apply.ts';
 import type { Step } from './state/step.ts';
+import { SKIPPED, type Writer } from './writes/writer.ts';
 
-/** Evictions that were decided, at the moment that their turn comes. */
+/** Evictions at the moment of their write, which may be later than the decision. */
 
 const EVICTION: Step = {
   kind: 'evict',
@@ -19,63 +20,60 @@ const PLAN = { nodeClaimsToAdd: [make.toAdd('green')], nodeClaimsToDelete: [{ no
 const RESERVED = make.node('green', {
   spec: { taints: [{ key: 'scheduling.cast.ai/pod-pinning-preparing', effect: 'NoSchedule' }] },
 });
-const world = make.world(make.plan(PLAN, {}, 'NodesCreated'), {
+const state = make.executionState(make.plan(PLAN, {}, 'NodesCreated'), {
   nodeClaims: new Map([['green', make.nodeClaim('green')]]),
   nodes: new Map([['green', RESERVED]]),
 });
-const THERE = { connected: true, goneForMs: 0, acknowledged: true };
-const AWAY = { connected: false, goneForMs: 100, acknowledged: true };
+const CONNECTED = { connected: true, goneForMs: 0, acknowledged: true };
+const DISCONNECTED = { connected: false, goneForMs: 100, acknowledged: true };
 const LOST = { connected: false, goneForMs: 3_600_000, acknowledged: true };
 
 const writing = (pins: Writer['pins'], evict: () => Promise<void> = async () => {}) => {
-  const told = { evicted: 0, held: [] as string[] };
+  const calls = { evicted: 0, refused: [] as string[] };
   const client = {
     evict: async () => {
-      told.evicted++;
+      calls.evicted++;
       await evict();
     },
   } as unknown as KubeClient;
   const writer = {
     client,
     pins,
-    held: (uid: string) => void told.held.push(uid),
+    onEvictionRefused: (uid: string) => void calls.refused.push(uid),
     signal: new AbortController().signal,
   } as unknown as Writer;
-  return { told, writer };
+  return { calls, writer };
 };
 
-t.test('the pinner died since the eviction was decided: it is left for the next pass', async (t) => {
-  const { told, writer } = writing(() => AWAY);
-  t.equal(await apply(writer, world, EVICTION), LEFT);
-  t.equal(told.evicted, 0);
+t.test('an eviction is left to the next pass when the pinner left after the decision', async (t) => {
+  const { calls, writer } = writing(() => DISCONNECTED);
+  t.equal(await apply(writer, state, EVICTION), SKIPPED);
+  t.equal(calls.evicted, 0);
 });
 
-t.test('the pinner is there, or stays away for good: the pod is evicted', async (t) => {
-  for (const pins of [THERE, LOST]) {
-    const { told, writer } = writing(() => pins);
-    t.equal(await apply(writer, world, EVICTION), undefined);
-    t.equal(told.evicted, 1);
+t.test('a pod is evicted while the pinner is connected, and once it is lost', async (t) => {
+  for (const pins of [CONNECTED, LOST]) {
+    const { calls, writer } = writing(() => pins);
+    t.equal(await apply(writer, state, EVICTION), undefined);
+    t.equal(calls.evicted, 1);
   }
 });
 
-t.test(
-  'no new node is reserved any more: whoever makes the pod anew finds a place without the pinner',
-  async (t) => {
-    const open = { ...world, nodes: new Map([['green', make.node('green')]]) };
-    const { told, writer } = writing(() => AWAY);
-    t.equal(await apply(writer, open, EVICTION), undefined);
-    t.equal(told.evicted, 1);
-  },
-);
+t.test('a pod is evicted without the pinner when no added node is reserved', async (t) => {
+  const open = { ...state, nodes: new Map([['green', make.node('green')]]) };
+  const { calls, writer } = writing(() => DISCONNECTED);
+  t.equal(await apply(writer, open, EVICTION), undefined);
+  t.equal(calls.evicted, 1);
+});
 
-t.test('a budget that forbids it holds the pod back', async (t) => {
+t.test('a refused eviction is backed off', async (t) => {
   const refused = new KubeError('not now', { kind: 'retryable', status: 429 });
-  const { told, writer } = writing(
-    () => THERE,
+  const { calls, writer } = writing(
+    () => CONNECTED,
     async () => {
       throw refused;
     },
   );
-  t.equal(await apply(writer, world, EVICTION), undefined);
-  t.same(told.held, ['uid-1']);
+  t.equal(await apply(writer, state, EVICTION), undefined);
+  t.same(calls.refused, ['uid-1']);
 });

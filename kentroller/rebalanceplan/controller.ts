@@ -9,25 +9,32 @@ import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
-import type { Account } from '../savings/account.ts';
-import { apply, LEFT } from './apply.ts';
-import { existingClaims } from './create/nodelock.ts';
+import type { SavingsStore } from '../savings/savingsstore.ts';
+import { apply } from './apply.ts';
 import { decide } from './decide.ts';
+import { existingClaims } from './state/claimnames.ts';
 import { gather, type Sources } from './state/gather.ts';
 import type { Step } from './state/step.ts';
+import { SKIPPED } from './writes/writer.ts';
 
 const PARALLEL_WRITES = 10;
-/** After a step the caches bring the next one; this is for what they don't show. */
+/** Delay of the next pass after steps, for changes that no watched object shows. */
 const AFTER_STEPS_MS = 300;
-const FIRST_HOLD_MS = 1_000;
-const LONGEST_HOLD_MS = 15_000;
-/** A plan that waits for its owner is looked at now and then: it may have expired. */
-const LONG_HOLD_MS = 60_000;
+const FIRST_BACKOFF_MS = 1_000;
+const LONGEST_BACKOFF_MS = 15_000;
+/** Delay of the next pass over a plan with spec.execute false, which may expire meanwhile. */
+const NOT_EXECUTED_MS = 60_000;
 
-/** Steps that are told in the log but not as events of the plan. */
-const QUIET: ReadonlySet<Step['kind']> = new Set(['let-go', 'prepare']);
-/** Steps of which there is one for each pod: their events are the pods', since they would drown the plan's. */
-const OF_PODS: ReadonlySet<Step['kind']> = new Set(['evict', 'surge', 'unsurge', 'delete-pod', 'remove-pod']);
+/** Steps that are logged and not recorded as events. */
+const QUIET: ReadonlySet<Step['kind']> = new Set(['remove-finalizer', 'prepare']);
+/** Steps of single pods: their events belong to the pods, of which a plan may have thousands. */
+const POD_STEPS: ReadonlySet<Step['kind']> = new Set([
+  'evict',
+  'surge',
+  'reattach',
+  'delete-pod',
+  'remove-pod',
+]);
 const WARNING: ReadonlySet<Step['kind']> = new Set(['fail', 'warn', 'attempt-failed']);
 
 const isWarning = (step: Step): boolean =>
@@ -37,18 +44,19 @@ export interface Clock {
   readonly now: () => number;
 }
 
-/** When to ask again about pods that a budget holds back: doubles with each refusal. Lost with the process. */
-class Holds {
-  readonly #until = new Map<string, { until: number; delay: number }>();
+/** Backoff of evictions that a PodDisruptionBudget refused: doubles with each refusal, and is lost with the process. */
+class EvictionBackoff {
+  readonly #retries = new Map<string, { at: number; delay: number }>();
 
-  hold(uid: string, now: number, retryAfterMs: number | undefined): void {
-    const last = this.#until.get(uid)?.delay ?? FIRST_HOLD_MS / 2;
-    const delay = Math.min(Math.max(last * 2, retryAfterMs ?? 0), LONGEST_HOLD_MS);
-    this.#until.set(uid, { until: now + delay, delay });
+  refuse(uid: string, now: number, retryAfterMs: number | undefined): void {
+    const last = this.#retries.get(uid)?.delay ?? FIRST_BACKOFF_MS / 2;
+    const delay = Math.min(Math.max(last * 2, retryAfterMs ?? 0), LONGEST_BACKOFF_MS);
+    this.#retries.set(uid, { at: now + delay, delay });
   }
 
-  view(): ReadonlyMap<string, number> {
-    return new Map([...this.#until].map(([uid, { until }]) => [uid, until]));
+  /** When each pod's eviction may be tried again, by UID. */
+  retryTimes(): ReadonlyMap<string, number> {
+    return new Map([...this.#retries].map(([uid, { at }]) => [uid, at]));
   }
 }
 
@@ -60,37 +68,38 @@ const movesOwnerOf = (plan: RebalancePlan, pod: Pod): boolean => {
   return uid !== undefined && (plan.spec.podsToMigrate ?? []).some((move) => move.owner?.uid === uid);
 };
 
-const isNews = (plan: RebalancePlan, step: Step): boolean =>
+/** Whether a plan waits for another reason than before. */
+const isNewReason = (plan: RebalancePlan, step: Step): boolean =>
   plan.status?.conditions?.find((c) => c.type === 'Started')?.message !== step.message;
 
-/** Carries RebalancePlans out: gathers the state of the world, decides the next steps, takes them, one pass at a time. */
+/** Executes RebalancePlans. Each pass gathers the execution state, decides the next steps and applies them. */
 export const executePlans = (
   o: Sources & {
-    readonly account: Account;
+    readonly account: SavingsStore;
     readonly recorder: Recorder;
-    /** Of its own, so that thousands of pods do not crowd out what is told of the plan. */
+    /** A recorder for pods, whose events would use up the rate limit of the plan's. */
     readonly podRecorder: Recorder;
     readonly log: Logger;
     readonly clock: Clock;
   },
 ): Controller => {
   const { caches, client } = o;
-  const holds = new Map<string, Holds>();
-  const running = (): string[] =>
+  const backoffs = new Map<string, EvictionBackoff>();
+  const unfinishedPlans = (): string[] =>
     caches.plans
       .list()
       .filter((p) => !isFinished(p))
       .map((p) => p.metadata.name);
 
-  const tell = (plan: RebalancePlan, step: Step): void => {
+  const report = (plan: RebalancePlan, step: Step): void => {
     const { kind, reason, message } = step;
     o.log.info({ plan: plan.metadata.name, step: kind, reason, message }, 'plan step');
     if (QUIET.has(kind)) return;
     const type = isWarning(step) ? 'Warning' : 'Normal';
-    if (OF_PODS.has(kind) && 'namespace' in step) {
+    if (POD_STEPS.has(kind) && 'namespace' in step) {
       const { name, namespace, uid } = step;
-      const because = `${message} (RebalancePlan ${plan.metadata.name})`;
-      o.podRecorder.event(PODS, { metadata: { name, namespace, uid } }, type, reason, because);
+      const text = `${message} (RebalancePlan ${plan.metadata.name})`;
+      o.podRecorder.event(PODS, { metadata: { name, namespace, uid } }, type, reason, text);
       return;
     }
     o.recorder.event(REBALANCE_PLANS, plan, type, reason, message);
@@ -107,22 +116,21 @@ export const executePlans = (
     signal: AbortSignal,
   ): Promise<void> => {
     const { generation } = plan.metadata;
-    const status = { ...changed, ...(generation === undefined ? {} : { observedGeneration: generation }) };
+    const status = { ...changed, ...(generation !== undefined && { observedGeneration: generation }) };
     if (JSON.stringify(status) === JSON.stringify(plan.status ?? {})) return;
     await client.replace(REBALANCE_PLANS, { ...plan, status }, { subresource: 'status', signal });
   };
 
-  const read = async (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> => {
-    return await getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
-  };
+  const read = (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> =>
+    getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
 
   return {
     name: 'rebalanceplan.execute',
     sources: [
       watches(caches.plans, (plan, change) => [
         plan.metadata.name,
-        // A plan that ends may free the nodes that another one waits for.
-        ...(isFinished(plan) || change.type === 'delete' ? running() : []),
+        // A plan that ends may free nodes that another one waits for.
+        ...(isFinished(plan) || change.type === 'delete' ? unfinishedPlans() : []),
       ]),
       watches(caches.nodeClaims, (claim) => {
         const own = claim.metadata.labels?.[PLAN];
@@ -148,42 +156,42 @@ export const executePlans = (
     reconcile: async (name, signal) => {
       const plan = await read(name, signal);
       if (!plan) {
-        holds.delete(name);
+        backoffs.delete(name);
         return awaitChange;
       }
-      const held = holds.get(name) ?? new Holds();
-      holds.set(name, held);
+      const backoff = backoffs.get(name) ?? new EvictionBackoff();
+      backoffs.set(name, backoff);
       const now = o.clock.now();
-      const world = await gather(o, plan, held.view(), now, signal);
-      const decision = decide(world);
+      const state = await gather(o, plan, backoff.retryTimes(), now, signal);
+      const decision = decide(state);
       const writer = {
         client,
         caches,
         account: o.account,
         signal,
-        held: (uid: string, after: number | undefined) => held.hold(uid, now, after),
+        onEvictionRefused: (uid: string, after: number | undefined) => backoff.refuse(uid, now, after),
         pins: () => o.pinsOf(name),
       };
       const results = await mapConcurrently(decision.steps, PARALLEL_WRITES, (step) =>
-        apply(writer, world, step),
+        apply(writer, state, step),
       );
       let status = plan.status ?? {};
       const failures: unknown[] = [];
       for (const [at, result] of results.entries()) {
         const step = decision.steps[at];
         if (result.status === 'rejected') failures.push(result.reason);
-        else if (result.value !== LEFT) {
+        else if (result.value !== SKIPPED) {
           if (result.value) status = result.value(status);
-          if (step && (step.kind !== 'wait-to-start' || isNews(plan, step))) tell(plan, step);
+          if (step && (step.kind !== 'wait-to-start' || isNewReason(plan, step))) report(plan, step);
         }
       }
       await write(plan, status, signal);
       if (failures.length > 0) throw failures[0];
       if (isFinished({ ...plan, status }) && decision.steps.length === 0) {
-        holds.delete(name);
+        backoffs.delete(name);
         return awaitChange;
       }
-      if (decision.steps.some((s) => s.reason === 'NotExecuted')) return requeue(LONG_HOLD_MS);
+      if (decision.steps.some((s) => s.reason === 'NotExecuted')) return requeue(NOT_EXECUTED_MS);
       const isIdle = decision.steps.every((s) => s.kind === 'wait-to-start');
       return requeue(isIdle ? decision.againAfterMs : AFTER_STEPS_MS);
     },

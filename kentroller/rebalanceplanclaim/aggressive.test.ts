@@ -11,9 +11,9 @@ import { budgetsOf } from '../rebalanceplan/drain/decide.ts';
 import { limitsOf } from '../rebalanceplan/state/executionlimits.ts';
 import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import * as make from '../testing/builders.ts';
-import { aggressiveModeOf, buildPlan } from './plan.ts';
+import { aggressiveModeOf, buildPlan } from './planobject.ts';
 
-/** What each field of aggressiveModeConfig changes. */
+/** The effect of each field of aggressiveModeConfig. */
 
 type Config = NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
 type Flag = Exclude<keyof Config, 'drainTimeout' | 'aggressiveEviction'>;
@@ -138,7 +138,7 @@ t.test('what is about carrying out is written into the plan', async (t) => {
 });
 
 t.test('drainTimeout is how long a node may take to get empty', async (t) => {
-  const otherwise = make.world(make.plan()).limits;
+  const otherwise = make.executionState(make.plan()).limits;
   const plan = buildPlan(claim({ drainTimeout: '90s' }), { execute: false });
   t.equal(limitsOf(plan, otherwise).drainTimeoutMs, 90_000);
   t.equal(limitsOf(buildPlan(claim({}), { execute: false }), otherwise).drainTimeoutMs, 600_000);
@@ -150,13 +150,15 @@ t.test('ignoreZeroNodePoolDisruptionBudgets lets the executor take ten percent a
   ]);
   const poolNodes = new Map([['general', { total: 30, disrupted: 0 }]]);
   const allowed = (config: Config): number | undefined =>
-    budgetsOf(make.world(make.plan(aggressiveModeOf(config)), { nodePools, poolNodes })).get('general');
+    budgetsOf(make.executionState(make.plan(aggressiveModeOf(config)), { nodePools, poolNodes })).get(
+      'general',
+    );
   t.equal(allowed({}), 0);
   t.equal(allowed({ ignoreZeroNodePoolDisruptionBudgets: true }), 3);
 });
 
 const drainingFor = (seconds: number, config: Config) =>
-  make.world(
+  make.executionState(
     make.plan(
       { nodeClaimsToDelete: [{ nodeClaimName: 'blue' }], ...aggressiveModeOf(config) },
       {

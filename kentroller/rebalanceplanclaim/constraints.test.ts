@@ -9,7 +9,7 @@ import {
 } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 
-/** What scope and nodeConstraints of a claim do, and what is never replaced. */
+/** The effect of a claim's scope and nodeConstraints, and nodes that are never replaced. */
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 const snapshot = fragmentedCluster(6, 3, 10);
@@ -73,12 +73,12 @@ t.test('nodes of static NodePools stay as they are', async (t) => {
 t.test(
   'a budget that never lets an only pod go does not hold it where a successor comes first',
   async (t) => {
-    const replicaSet = (surge: string, replicas = 1) => ({
+    const replicaSet = (surge?: string, replicas = 1) => ({
       metadata: {
         name: 'web',
         namespace: 'default',
         uid: 'rs-web',
-        annotations: { 'autoscaling.cast.ai/surge': surge },
+        ...(surge !== undefined && { annotations: { 'autoscaling.cast.ai/surge': surge } }),
         ownerReferences: [
           { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', uid: 'web', controller: true },
         ],
@@ -90,8 +90,13 @@ t.test(
       spec: { selector: { matchLabels: { app: 'web' } } },
       status: { disruptionsAllowed: 0, currentHealthy, desiredHealthy: 1 },
     });
-    const selected = (set: ReturnType<typeof replicaSet>, healthy = 1): readonly string[] =>
+    const selected = (
+      set: ReturnType<typeof replicaSet>,
+      healthy = 1,
+      surgeSingleReplicas?: boolean,
+    ): readonly string[] =>
       ask({
+        ...(surgeSingleReplicas !== undefined && { surgeSingleReplicas }),
         snapshot: makeSnapshot([makeNode('a')], [makePod('p', { node: 'a' })], {
           replicaSets: [set],
           podDisruptionBudgets: [budget(healthy)],
@@ -101,5 +106,9 @@ t.test(
     t.same(selected(replicaSet('false')), []);
     t.same(selected(replicaSet('true', 2)), []);
     t.same(selected(replicaSet('true'), 0), [], 'its pod is not healthy: nothing may go');
+    t.same(selected(replicaSet()), [], 'surge is off when the request leaves it out');
+    t.same(selected(replicaSet(), 1, false), [], 'surge is off by default');
+    t.same(selected(replicaSet(), 1, true), ['a'], 'surge is on by default');
+    t.same(selected(replicaSet('false'), 1, true), [], 'its annotation opts out');
   },
 );

@@ -2,9 +2,9 @@ import type { NodeClaimToAdd, RebalancePlan, RebalancePlanStatus } from '../../a
 import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { LOCKED_BY, PHASES, type Phase, PLAN_FINALIZER } from '../rebalanceplan/state/labels.ts';
-import type { World } from '../rebalanceplan/state/state.ts';
+import type { ExecutionState } from '../rebalanceplan/state/state.ts';
 
-/** Objects for tables of decisions: each is complete, and takes what a case is about. */
+/** Objects for decision tables: each is complete, and a case overrides what it is about. */
 
 export const NOW = Date.parse('2026-11-22T12:00:00Z');
 export const ago = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString();
@@ -125,26 +125,26 @@ export const plan = (
   },
 });
 
-export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
+export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}): ExecutionState => ({
   plan: p,
   nodeClaims: new Map(),
   nodes: new Map(),
   pods: new Map(),
-  strays: [],
-  waiting: [],
+  podsOnKeptNodes: [],
+  unscheduledPods: [],
   nodePools: new Map([['general', nodePool()]]),
   poolNodes: new Map([['general', { total: 10, disrupted: 0 }]]),
-  losses: new Map(),
+  claimFailures: new Map(),
   unavailable: [],
-  busy: new Set(),
-  enabled: true,
+  claimsInUse: new Set(),
+  isEnabled: true,
   clusterNodes: { total: 10, unready: 0 },
   clusterHourly: undefined,
-  surge: { singles: new Map(), succeeded: new Set(), forsaken: new Set() },
+  surge: { soleReplicas: new Map(), detached: [], succeeded: new Set(), orphaned: new Set() },
   migration: { mode: 'auto', answerTimeoutMs: 30_000, timeoutMs: 600_000, plans: new Map() },
   pins: { connected: true, goneForMs: 0, acknowledged: true },
   webhook: undefined,
-  heldUntil: new Map(),
+  evictionRetryAt: new Map(),
   priceOf: () => undefined,
   now: NOW,
   limits: {
@@ -162,7 +162,7 @@ export const world = (p: RebalancePlan, o: Partial<World> = {}): World => ({
   ...o,
 });
 
-export const madeBy = (planName: string): Record<string, string> => ({
+export const planLabels = (planName: string): Record<string, string> => ({
   [KARPENTER_NODEPOOL]: 'general',
   [PLAN]: planName,
 });

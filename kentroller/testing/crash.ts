@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { KubeClient } from '../../kube/client/client.ts';
 
-/** A write, told from others by what it does to what. */
+/** Name of a write: verb, object and a digest of what is written. */
 export type WriteName = string;
 
-/** Where a process is to end: before the write reaches the API server, or after it and before anyone learns of it. */
+/** Moment of a crash: before the write reaches the API server, or after it and before its response arrives. */
 export type Moment = 'before' | 'after';
 
 export class Crashed extends Error {
@@ -21,13 +21,13 @@ interface Target {
   readonly metadata?: { readonly name?: string };
 }
 
-/** Versions and times differ from one life to the next; what is written does not. */
+/** Fields that differ from one life of the process to the next. */
 const VOLATILE =
   /^(resourceVersion|uid|managedFields|generation|timestamp|message|description|.*Time(stamp)?)$/;
-const MOMENTS = /\d{4}-\d{2}-\d{2}T[\d:.]+Z/g;
+const TIMES = /\d{4}-\d{2}-\d{2}T[\d:.]+Z/g;
 const withoutTimes = (key: string, value: unknown): unknown => {
   if (VOLATILE.test(key)) return undefined;
-  return typeof value === 'string' ? value.replace(MOMENTS, '') : value;
+  return typeof value === 'string' ? value.replace(TIMES, '') : value;
 };
 
 const nameOfWrite = (write: Write, args: readonly unknown[]): WriteName => {
@@ -41,8 +41,8 @@ const nameOfWrite = (write: Write, args: readonly unknown[]): WriteName => {
 };
 
 /**
- * A client whose process ends where `crashAt` says so: from then on every call fails, as it would for a process that
- * was killed. For tests of recovery.
+ * A client for tests of recovery: its process dies where `crashAt` is true, and from then on every call fails. Events
+ * never crash it.
  */
 export const crashingClient = (
   client: KubeClient,

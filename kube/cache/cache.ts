@@ -133,7 +133,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
   #call(handler: (change: Change<T>) => unknown, change: Change<T>): void {
     const report = (err: unknown): void => {
       this.#counts.handlerError();
-      this.#log.error({ err, name: change.object.metadata.name }, 'a handler of the cache failed');
+      this.#log.error({ err, name: change.object.metadata.name }, 'cache handler failed');
     };
     try {
       const result = handler(change);
@@ -154,9 +154,9 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
       scope: {
         client,
         resource,
-        ...(namespace ? { namespace } : {}),
-        ...(labelSelector ? { labelSelector } : {}),
-        ...(fieldSelector ? { fieldSelector } : {}),
+        ...(namespace && { namespace }),
+        ...(labelSelector && { labelSelector }),
+        ...(fieldSelector && { fieldSelector }),
         inactivityMs: this.#o.inactivityMs ?? 90_000,
         // A custom trim may read fields that the schema does not name.
         schema: this.#o.trim ? undefined : MESSAGES[`${resource.group}/${resource.kind}`],
@@ -168,7 +168,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
       onFailure: (e, afterMs) => this.#onFailure(e, afterMs),
       canStreamLists: this.#o.canStreamLists ?? true,
       onRelist: () => this.#counts.relist(),
-      ...(this.#o.backoff ? { backoff: this.#o.backoff } : {}),
+      ...(this.#o.backoff && { backoff: this.#o.backoff }),
     });
     void reflector.run();
   }
@@ -197,10 +197,10 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
   #explain(cause: unknown): KubeError {
     const { group, plural } = this.resource;
     const what = group === '' ? plural : `${plural}.${group}`;
-    const said = messageOf(cause);
+    const reason = messageOf(cause);
     const isUnknown = cause instanceof KubeError && cause.kind === 'not-found';
     const hint = isUnknown ? '; is its CustomResourceDefinition installed?' : '';
-    return new KubeError(`cannot list ${what}: ${said}${hint}`, {
+    return new KubeError(`cannot list ${what}: ${reason}${hint}`, {
       kind: cause instanceof KubeError ? cause.kind : 'retryable',
       cause,
     });

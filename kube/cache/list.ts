@@ -19,7 +19,7 @@ const listOnce = async <T extends KubeObject>(
 ): Promise<string> => {
   for (let next: string | undefined; ; ) {
     const page = await scope.client.request<Page<T>>('GET', collectionOf(scope), {
-      query: { ...selectorsOf(scope), limit: String(limit), ...(next ? { continue: next } : {}) },
+      query: { ...selectorsOf(scope), limit: String(limit), ...(next && { continue: next }) },
       signal,
     });
     if (signal.aborted) return '';

@@ -4,7 +4,7 @@ import { isGone, KubeError } from '../errors.ts';
 import { listAll } from './list.ts';
 import { isUnreadable, type Scope, type WatchEvent, watch } from './watch.ts';
 
-/** The receiver of what list and watch find. */
+/** Receives the objects and changes that list and watch find. */
 export interface Sink<T> {
   upsert(object: T): void;
   remove(object: T): void;

@@ -104,7 +104,7 @@ t.test('a pod keeps what fit, owner matching and status need', async (t) => {
   });
 });
 
-t.test('a resize under way is kept, since the scheduler counts it', async (t) => {
+t.test('a resize in progress is kept, since the scheduler counts it', async (t) => {
   const raw = rawPod('a', 'n1');
   const pod = trimPod({
     ...raw,
@@ -113,7 +113,7 @@ t.test('a resize under way is kept, since the scheduler counts it', async (t) =>
   t.same(pod.status?.containerStatuses, [{ name: 'main', allocatedResources: { cpu: '2' } }]);
 });
 
-t.test('pods of one workload share what is equal, and it cannot be changed', async (t) => {
+t.test('pods of one workload share equal parts, and the parts are frozen', async (t) => {
   const interner = new Interner();
   const a = trimPod(rawPod('a', 'n1'), interner);
   const b = trimPod(rawPod('b', 'n2'), interner);
@@ -155,7 +155,7 @@ t.test('a node loses its images and its heartbeats', async (t) => {
   });
 });
 
-t.test('each kind has its own cut, and others lose only managedFields', async (t) => {
+t.test('each kind has its own trim, and other kinds lose only managedFields', async (t) => {
   t.not(trimOf(PODS), trimOf(DAEMON_SETS));
   const other = trimOf({ ...PODS, kind: 'Widget', group: 'x' });
   const raw = { metadata: { name: 'w', managedFields: [] }, spec: { a: 1 } };

@@ -7,7 +7,7 @@ import { type Message, WireError } from '../protobuf/message.ts';
 import { LineSplitter } from './linesplitter.ts';
 import { withoutManagedFields } from './managedfields.ts';
 
-/** The collection to list and watch, and the patience with the server. */
+/** The collection to list and watch, and how long to wait for the server. */
 export interface Scope<T extends KubeObject> {
   readonly client: KubeClient;
   readonly resource: Resource<T>;
@@ -35,8 +35,8 @@ export const collectionOf = (scope: Scope<KubeObject>): string =>
   pathOf(scope.resource, scope.namespace ? { namespace: scope.namespace } : {});
 
 export const selectorsOf = (scope: Scope<KubeObject>): Record<string, string> => ({
-  ...(scope.labelSelector ? { labelSelector: scope.labelSelector } : {}),
-  ...(scope.fieldSelector ? { fieldSelector: scope.fieldSelector } : {}),
+  ...(scope.labelSelector && { labelSelector: scope.labelSelector }),
+  ...(scope.fieldSelector && { fieldSelector: scope.fieldSelector }),
 });
 
 interface RawEvent<T> {
@@ -80,7 +80,7 @@ const unlessError = <T extends KubeObject>(server: string, event: RawEvent<T>): 
   throw fromStatus({ server, status: status.code ?? 500 }, status);
 };
 
-/** True when protobuf could not be read, in which case JSON may be. */
+/** True when the protobuf was unreadable, so that the watch should go on in JSON. */
 export const isUnreadable = (e: unknown): boolean => e instanceof KubeError && e.cause instanceof WireError;
 
 /**
@@ -104,7 +104,7 @@ export const watch = async <T extends KubeObject>(
     },
     signal: o.signal,
     inactivityMs: scope.inactivityMs,
-    ...(schema ? { accept: ACCEPT_WATCH } : {}),
+    ...(schema && { accept: ACCEPT_WATCH }),
   });
   const read =
     schema && isProtobuf(response.headers['content-type'])

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import type { User } from '@kubernetes/client-node/dist/config_types.js';
 import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
-import { KubeError } from '../errors.ts';
+import { KubeError, messageOf } from '../errors.ts';
 import type { Target } from './kubeconfig.ts';
 
 /** Credentials of one request: headers, and a client certificate in PEM. */
@@ -58,7 +58,7 @@ const fromPlugin = (user: User): Credentials => {
       try {
         await plugin.applyAuthentication(user, options);
       } catch (cause) {
-        const why = cause instanceof Error ? cause.message.trim() : String(cause);
+        const why = messageOf(cause).trim();
         throw new KubeError(`the credential plugin ${user.exec?.command} of the kubeconfig failed: ${why}`, {
           kind: 'forbidden',
           cause,
@@ -66,8 +66,8 @@ const fromPlugin = (user: User): Credentials => {
       }
       return {
         headers: options.headers as Record<string, string>,
-        ...(options.cert ? { cert: String(options.cert) } : {}),
-        ...(options.key ? { key: String(options.key) } : {}),
+        ...(options.cert && { cert: String(options.cert) }),
+        ...(options.key && { key: String(options.key) }),
       };
     },
     renew: () => {
@@ -92,7 +92,7 @@ const fromConfig = (user: User): Credentials => {
   const load = async (): Promise<Identity> => {
     const cert = await pem(user.certData, user.certFile);
     const key = await pem(user.keyData, user.keyFile);
-    return { headers, ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
+    return { headers, ...(cert && { cert }), ...(key && { key }) };
   };
   return {
     identity: () => {

@@ -9,7 +9,7 @@ import {
   newUsers,
   type User,
 } from '@kubernetes/client-node/dist/config_types.js';
-import { OptionsError } from '../errors.ts';
+import { messageOf, OptionsError } from '../errors.ts';
 
 /** The API server's address and our credentials for it. */
 export interface Target {
@@ -37,14 +37,15 @@ interface Config {
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-const reasonOf = (e: unknown): string => (e instanceof Error ? e.message.split('\n', 1).join('') : String(e));
+/** The first line of an error's message. */
+const reasonOf = (e: unknown): string => messageOf(e).split('\n', 1).join('');
 
 const readText = (file: string): string => {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new OptionsError(
-      `cannot read the kubeconfig ${file}: ${reasonOf(cause)}; set KUBECONFIG to a file that is there`,
+      `cannot read the kubeconfig ${file}: ${reasonOf(cause)}; set KUBECONFIG to an existing file`,
       { cause },
     );
   }
@@ -71,7 +72,7 @@ const parseFile = (file: string): Config => {
       if (u.name && u.user?.tokenFile) tokenFiles.set(u.name, at(u.user.tokenFile));
     const current = raw['current-context'];
     const contexts = newContexts(raw.contexts);
-    return { clusters, contexts, users, tokenFiles, ...(current ? { current } : {}) };
+    return { clusters, contexts, users, tokenFiles, ...(current && { current }) };
   } catch (cause) {
     throw new OptionsError(
       `the kubeconfig ${file} is not valid: ${reasonOf(cause)}; compare it with 'kubectl config view'`,
@@ -108,7 +109,7 @@ export const readKubeconfig = (paths: string): Target => {
       `the kubeconfig ${files.join(', ')} uses ${unusable}, which is not supported: use a token, a certificate or an exec plugin`,
     );
   const tokenFile = configs.map((c) => c.tokenFiles.get(user.name)).find((f) => f !== undefined);
-  return { cluster, user, context, ...(tokenFile ? { tokenFile } : {}) };
+  return { cluster, user, context, ...(tokenFile && { tokenFile }) };
 };
 
 /** The API server as a pod reaches it, through its ServiceAccount. Throws OptionsError outside of a pod. */

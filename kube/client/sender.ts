@@ -73,9 +73,9 @@ export const createSender = (o: {
       headers: {
         accept: call.accept ?? 'application/json',
         'user-agent': o.userAgent,
-        ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
+        ...(call.body !== undefined && { 'content-type': call.contentType ?? 'application/json' }),
       },
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
       signal: call.signal,
       guard: isWrite ? o.guard : undefined,
       inactivityMs,

@@ -3,7 +3,7 @@ import { createLogger, type Logger } from './log.ts';
 import { HelpRequested } from './options.ts';
 
 export interface Running {
-  /** Aborted by SIGTERM or SIGINT: finish the work under way and return. */
+  /** Aborted by SIGTERM or SIGINT: finish the current work and return. */
   readonly signal: AbortSignal;
   readonly log: Logger;
 }

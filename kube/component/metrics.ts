@@ -80,10 +80,10 @@ export const observeUnfinished = (registry: Registry, name: string, queue: WorkQ
       for (const update of readers.values()) update();
     };
   };
-  scraped('workqueue_unfinished_work_seconds', 'Seconds of work under way, summed over keys', (all) =>
+  scraped('workqueue_unfinished_work_seconds', 'Seconds of work in progress, summed over keys', (all) =>
     all.reduce((a, b) => a + b, 0),
   );
-  scraped('workqueue_longest_running_processor_seconds', 'Seconds of the longest work under way', (all) =>
+  scraped('workqueue_longest_running_processor_seconds', 'Seconds of the longest work in progress', (all) =>
     Math.max(0, ...all),
   );
 };
@@ -114,7 +114,7 @@ export const observeReconciles = (
   const terminal = counter(
     registry,
     'controller_runtime_terminal_reconcile_errors_total',
-    'Reconciliations that failed for good',
+    'Reconciliations that failed permanently',
     ['controller'],
   );
   const time = histogram(
@@ -127,7 +127,7 @@ export const observeReconciles = (
   const active = gauge(registry, 'controller_runtime_active_workers', 'Workers that are busy', [
     'controller',
   ]);
-  gauge(registry, 'controller_runtime_max_concurrent_reconciles', 'Workers there are', ['controller']).set(
+  gauge(registry, 'controller_runtime_max_concurrent_reconciles', 'Number of workers', ['controller']).set(
     { controller },
     workers,
   );

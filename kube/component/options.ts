@@ -121,12 +121,11 @@ const readFlags = (shape: Shape, argv: readonly string[], name: string): Map<str
     const field = byFlag.get(flag);
     const type = field === undefined ? undefined : shape[field];
     if (field === undefined || type === undefined)
-      throw new OptionsError(`${name} does not know ${flag}; '${name} --help' lists what it knows`);
+      throw new OptionsError(`${name} does not know ${flag}; '${name} --help' lists all flags`);
     const next = argv[i + 1];
     if (at >= 0) given.set(field, arg.slice(at + 1));
     else if (isBool(type) && (next === undefined || next.startsWith('--'))) given.set(field, 'true');
-    else if (next === undefined)
-      throw new OptionsError(`${flag} is given without a value; ${allowedOf(type)} is expected`);
+    else if (next === undefined) throw new OptionsError(`${flag} needs a value: ${allowedOf(type)}`);
     else {
       given.set(field, next);
       i++;
@@ -161,8 +160,8 @@ export const parse = <S extends z.ZodObject>(
     const field = String(issue.path[0] ?? '');
     const source = `${flagOf(field)} (${variableOf(field)})`;
     const value = raw[field];
-    const said = issue.code === 'invalid_union' ? unionMessage(issue) : issue.message;
-    return value === undefined ? `${source} is required: ${said}` : `${source} is '${value}': ${said}`;
+    const problem = issue.code === 'invalid_union' ? unionMessage(issue) : issue.message;
+    return value === undefined ? `${source} is required: ${problem}` : `${source} is '${value}': ${problem}`;
   });
   throw new OptionsError(problems.join('; '), { cause: result.error });
 };

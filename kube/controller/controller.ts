@@ -72,18 +72,18 @@ const handleError = (run: Run, key: Key, e: unknown): Result => {
   if (signal.aborted) return 'success';
   if (isNotFound(e)) {
     queue.forget(key);
-    log.debug({ key, reason: messageOf(e) }, 'object is gone');
+    log.debug({ key, reason: messageOf(e) }, 'object no longer exists');
     return 'success';
   }
   if (isConflict(e)) {
     queue.addRateLimited(key);
-    log.debug({ key, reason: messageOf(e) }, 'object changed meanwhile');
+    log.debug({ key, reason: messageOf(e) }, 'object changed meanwhile, trying again');
     return 'requeue';
   }
   if (isTerminal(e)) {
     queue.forget(key);
     counts.failed(true);
-    log.error({ key, err: e }, 'reconcile failed for good');
+    log.error({ key, err: e }, 'reconcile failed permanently');
     return 'error';
   }
   counts.failed(false);
@@ -157,7 +157,7 @@ const runOne = async (controller: Controller, o: RunOptions): Promise<void> => {
 };
 
 /**
- * Runs the controllers until the signal aborts, then waits for the reconciliations under way. Starts caches that are
+ * Runs the controllers until the signal aborts, then waits for running reconciliations. Starts caches that are
  * not running; throws when a cache can't be filled.
  */
 export const runControllers = async (o: RunOptions): Promise<void> => {

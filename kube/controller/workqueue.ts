@@ -61,7 +61,7 @@ export class WorkQueue {
     return this.#isShutDown;
   }
 
-  /** Seconds that each key under work has taken so far. */
+  /** Seconds so far of each key in progress. */
   *unfinished(): Iterable<number> {
     const now = performance.now();
     for (const since of this.#processing.values()) yield (now - since) / 1000;
@@ -184,7 +184,7 @@ export class WorkQueue {
     for (const waiter of this.#waiters.splice(0)) waiter(undefined);
   }
 
-  /** Shuts down, drops waiting keys, and resolves when the keys under work are done. */
+  /** Shuts down, drops waiting keys, and resolves when the keys in progress are done. */
   async drain(): Promise<void> {
     this.shutDown();
     this.#queue = [];

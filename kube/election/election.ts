@@ -148,7 +148,7 @@ class Candidate {
   }
 
   /** Renews until the deadline passes without success, then throws. */
-  async #hold(signal: AbortSignal): Promise<void> {
+  async #keepRenewing(signal: AbortSignal): Promise<void> {
     const { log, name } = this.#o;
     while (!signal.aborted) {
       await sleep(this.#timing.retryPeriodMs, undefined, { signal }).catch(() => {});
@@ -162,14 +162,14 @@ class Candidate {
         this.#fence.open(from);
       } catch (e) {
         if (signal.aborted) return;
-        if (isConflict(e) || e instanceof FencedError) await this.#lookAgain(signal);
+        if (isConflict(e) || e instanceof FencedError) await this.#checkHolder(signal);
         log.warn({ lease: name, reason: messageOf(e) }, 'cannot renew the lease');
       }
     }
   }
 
   /** Recovers from a conflict if the Lease still names us: it was our own write, whose answer was lost. */
-  async #lookAgain(signal: AbortSignal): Promise<void> {
+  async #checkHolder(signal: AbortSignal): Promise<void> {
     const { client, namespace, name, identity } = this.#o;
     const lease = await client.get(LEASES, { name, namespace }, { signal }).catch(() => undefined);
     if (!lease) return;
@@ -185,8 +185,8 @@ class Candidate {
     const watchdog = new AbortController();
     log.info({ lease: name, identity }, 'became leader');
     const work = onLeader(signal, this.#fenced);
-    const hold = linkedController(term.signal, watchdog.signal);
-    const holding = this.#hold(hold.controller.signal).catch((e: unknown) => {
+    const renewal = linkedController(term.signal, watchdog.signal);
+    const renewing = this.#keepRenewing(renewal.controller.signal).catch((e: unknown) => {
       log.warn({ lease: name, reason: messageOf(e) }, 'leadership lost');
       this.#fence.close();
       term.abort(e);
@@ -197,7 +197,7 @@ class Candidate {
       if (!term.signal.aborted && !this.#o.signal.aborted) throw e;
     } finally {
       watchdog.abort();
-      await holding;
+      await renewing;
       unlink();
       await this.#release();
     }

@@ -1,6 +1,6 @@
 import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
-import { isNotFound } from '../errors.ts';
+import { getOrUndefined } from '../ignore.ts';
 
 /** A Lease as read once. */
 interface Look {
@@ -50,16 +50,11 @@ export class LeaseObserver {
   }
 
   async #look(signal: AbortSignal): Promise<Look> {
-    try {
-      const { spec } = await this.#client.get(LEASES, this.#ref, { signal });
-      return {
-        holder: spec?.holderIdentity ?? '',
-        renewTime: spec?.renewTime ?? '',
-        durationMs: (spec?.leaseDurationSeconds ?? 0) * 1000,
-      };
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      return { holder: '', renewTime: '', durationMs: 0 };
-    }
+    const lease = await getOrUndefined(this.#client.get(LEASES, this.#ref, { signal }));
+    return {
+      holder: lease?.spec?.holderIdentity ?? '',
+      renewTime: lease?.spec?.renewTime ?? '',
+      durationMs: (lease?.spec?.leaseDurationSeconds ?? 0) * 1000,
+    };
   }
 }

@@ -11,7 +11,7 @@ import { counter } from '../component/metrics.ts';
 import { LeaseObserver } from '../election/leaseobserver.ts';
 import { isConflict, isNotFound, messageOf } from '../errors.ts';
 import { getOrUndefined } from '../ignore.ts';
-import { liftGate } from './gates.ts';
+import { removeGate } from './gates.ts';
 
 const TICK_MS = 1_000;
 /** A successor takes a released Lease within a second. */
@@ -157,7 +157,7 @@ export class GateReleaser {
   async #release(pod: Pod, reason: string, signal: AbortSignal): Promise<void> {
     const { client, log } = this.#o;
     try {
-      await liftGate(client, pod, { signal });
+      await removeGate(client, pod, { signal });
     } catch (error) {
       // Landed or released by another process, or changed meanwhile: the next look decides.
       if (isConflict(error) || isNotFound(error)) return;
@@ -165,12 +165,12 @@ export class GateReleaser {
     }
     this.#released.inc();
     const { namespace, name, annotations } = pod.metadata;
-    log.info({ pod: `${namespace}/${name}`, node: annotations?.[PIN_NODE], reason }, 'gate lifted');
+    log.info({ pod: `${namespace}/${name}`, node: annotations?.[PIN_NODE], reason }, 'gate released');
   }
 
   #warn(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
     const reason = messageOf(error);
-    this.#o.log.warn({ reason }, 'held pods could not be checked');
+    this.#o.log.warn({ reason }, 'cannot check held pods');
   }
 }

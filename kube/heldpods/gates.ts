@@ -6,29 +6,32 @@ import type { KubeClient } from '../client/client.ts';
 
 const refOf = ({ metadata }: Pod) => ({ name: metadata.name, namespace: metadata.namespace ?? 'default' });
 
-// A list is replaced only if it is still the one that was read.
-const readAs = ({ metadata }: Pod) => ({ uid: metadata.uid, resourceVersion: metadata.resourceVersion });
+// A merge patch replaces the whole list of gates, so it must fail if the pod has changed since it was read.
+const preconditions = ({ metadata }: Pod) => ({
+  uid: metadata.uid,
+  resourceVersion: metadata.resourceVersion,
+});
 
-const gatesLeft = (pod: Pod) => {
+const withoutOurGate = (pod: Pod) => {
   const gates = otherGates(pod);
   return { schedulingGates: gates.length > 0 ? gates : null };
 };
 
-const more = (pod: Pod, tolerations: readonly Toleration[]) =>
+const addedTolerations = (pod: Pod, tolerations: readonly Toleration[]) =>
   tolerations.length > 0 ? { tolerations: [...(pod.spec.tolerations ?? []), ...tolerations] } : {};
 
 /** Removes our gate and the pin, so that kube-scheduler decides alone. Throws a conflict when the pod has changed. */
-export const liftGate = async (
+export const removeGate = async (
   client: KubeClient,
   pod: Pod,
   o: { readonly tolerations?: readonly Toleration[]; readonly signal: AbortSignal },
 ): Promise<void> => {
   const metadata = {
-    ...readAs(pod),
+    ...preconditions(pod),
     labels: { [PIN_HELD]: null },
     annotations: { [PIN]: null, [PIN_NODE]: null },
   };
-  const spec = { ...gatesLeft(pod), ...more(pod, o.tolerations ?? []) };
+  const spec = { ...withoutOurGate(pod), ...addedTolerations(pod, o.tolerations ?? []) };
   await client.patch(PODS, refOf(pod), { metadata, spec }, { signal: o.signal });
 };
 
@@ -40,11 +43,11 @@ export const landPod = async (
 ): Promise<Pod> => {
   const required = narrowAffinity(pod, o.nodeName);
   const spec = {
-    ...gatesLeft(pod),
+    ...withoutOurGate(pod),
     affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
-    ...more(pod, o.tolerations),
+    ...addedTolerations(pod, o.tolerations),
   };
-  const metadata = { ...readAs(pod), annotations: { [PIN_NODE]: o.nodeName } };
+  const metadata = { ...preconditions(pod), annotations: { [PIN_NODE]: o.nodeName } };
   return client.patch<Pod>(PODS, refOf(pod), { metadata, spec }, { signal: o.signal });
 };
 

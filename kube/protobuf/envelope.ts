@@ -37,7 +37,7 @@ interface Raw {
 /** The object in its envelope. */
 const readUnknown = (reader: Reader, schema: Message, envelope: Buffer): Decoded => {
   if (!envelope.subarray(0, MAGIC.length).equals(MAGIC))
-    throw new WireError('an object does not begin as objects do');
+    throw new WireError('an object does not start with the magic bytes of protobuf objects');
   const { raw } = reader.read(UNKNOWN, envelope, MAGIC.length) as Raw;
   return raw ? reader.read(schema, raw) : {};
 };

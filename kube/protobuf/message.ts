@@ -25,7 +25,7 @@ type Kind =
 export interface Field {
   readonly name: string;
   readonly kind: Kind;
-  /** Whether '', 0 and false are kept, as JSON keeps them for pointers and for fields without omitempty. */
+  /** True when '', 0 and false are kept, as JSON keeps them for pointers and for fields without omitempty. */
   readonly keepsZero: boolean;
   readonly of?: Message;
 }
@@ -36,9 +36,9 @@ export type Message = readonly (Field | undefined)[];
 export type Decoded = { [name: string]: unknown };
 
 export const message = (fields: Readonly<Record<number, Field>>): Message => {
-  const made: (Field | undefined)[] = [];
-  for (const [number, field] of Object.entries(fields)) made[Number(number)] = field;
-  return Array.from(made);
+  const byNumber: (Field | undefined)[] = [];
+  for (const [number, field] of Object.entries(fields)) byNumber[Number(number)] = field;
+  return Array.from(byNumber);
 };
 
 const VARINT = 0;
@@ -99,7 +99,7 @@ export class Reader {
     const { name, kind } = field;
     const length = this.#varint();
     const end = this.#at + length;
-    if (end > this.#bytes.length) throw new WireError(`field ${name} is longer than what there is`);
+    if (end > this.#bytes.length) throw new WireError(`field ${name} ends beyond its message`);
     switch (kind) {
       case 'text':
         if (length > 0 || field.keepsZero) into[name] = this.#text(end);
@@ -142,23 +142,23 @@ export class Reader {
   #listOf(into: Decoded, name: string): unknown[] {
     const there = into[name];
     if (Array.isArray(there)) return there;
-    const made: unknown[] = [];
-    into[name] = made;
-    return made;
+    const byNumber: unknown[] = [];
+    into[name] = byNumber;
+    return byNumber;
   }
 
   #mapOf(into: Decoded, name: string): Record<string, string> {
     const there = into[name];
     if (there !== undefined) return there as Record<string, string>;
-    const made: Record<string, string> = {};
-    into[name] = made;
-    return made;
+    const byNumber: Record<string, string> = {};
+    into[name] = byNumber;
+    return byNumber;
   }
 
   #message(schema: Message, end: number): Decoded {
-    const made: Decoded = {};
-    this.#readInto(made, schema, end);
-    return made;
+    const byNumber: Decoded = {};
+    this.#readInto(byNumber, schema, end);
+    return byNumber;
   }
 
   #readEntry(map: Record<string, string>, isQuantity: boolean, end: number): void {
@@ -208,7 +208,7 @@ export class Reader {
   #text(end: number): string {
     const bytes = this.#bytes;
     const from = this.#at;
-    if (end > bytes.length) throw new WireError('a text is longer than what there is');
+    if (end > bytes.length) throw new WireError('a text ends beyond the message');
     this.#at = end;
     if (end - from > SHORT) return bytes.toString('utf8', from, end);
     let hash = 0x811c9dc5;
@@ -268,6 +268,6 @@ export class Reader {
     else if (wire === FIXED64) this.#at += 8;
     else if (wire === FIXED32) this.#at += 4;
     else throw new WireError(`wire type ${wire} is not known`);
-    if (this.#at > this.#bytes.length) throw new WireError('a field is longer than what there is');
+    if (this.#at > this.#bytes.length) throw new WireError('a field ends beyond the message');
   }
 }

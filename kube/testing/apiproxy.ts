@@ -77,7 +77,7 @@ export class ApiProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Called for each request; without an answer the request passes. */
+  /** Sets the function that chooses each request's fault; undefined passes the request on. */
   set(fault: ((request: IncomingMessage) => Fault | undefined) | undefined): void {
     this.#fault = fault;
   }
@@ -87,7 +87,7 @@ export class ApiProxy {
     if (fault?.kind === 'status') {
       response.writeHead(fault.code, {
         'content-type': 'application/json',
-        ...(fault.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) }),
+        ...(fault.retryAfter !== undefined && { 'retry-after': String(fault.retryAfter) }),
       });
       response.end(statusOf(fault.code));
       return;
@@ -120,7 +120,7 @@ export class ApiProxy {
         } = answer.headers;
         response.writeHead(answer.statusCode ?? 502, {
           ...rest,
-          ...(length !== undefined && limit === undefined ? { 'content-length': length } : {}),
+          ...(length !== undefined && limit === undefined && { 'content-length': length }),
         });
         response.flushHeaders();
         let passed = 0;

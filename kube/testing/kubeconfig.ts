@@ -38,7 +38,7 @@ export const writeKubeconfig = (
         cluster: {
           server: o.server,
           'certificate-authority-data': base64(o.ca),
-          ...(o.tlsServerName ? { 'tls-server-name': o.tlsServerName } : {}),
+          ...(o.tlsServerName && { 'tls-server-name': o.tlsServerName }),
         },
       },
     ],
@@ -46,9 +46,9 @@ export const writeKubeconfig = (
       {
         name: 'u',
         user: {
-          ...(o.cert ? { 'client-certificate-data': base64(o.cert) } : {}),
-          ...(o.key ? { 'client-key-data': base64(o.key) } : {}),
-          ...(o.token ? { token: o.token } : {}),
+          ...(o.cert && { 'client-certificate-data': base64(o.cert) }),
+          ...(o.key && { 'client-key-data': base64(o.key) }),
+          ...(o.token && { token: o.token }),
         },
       },
     ],

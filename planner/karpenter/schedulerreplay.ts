@@ -35,8 +35,12 @@ const valueAt = (vector: ResourceVector, resource: number): number => {
   return value;
 };
 
-const hasRoom = (remaining: ResourceVector, requests: ResourceVector): boolean =>
-  requests.every((requested, resource) => requested <= valueAt(remaining, resource));
+const hasRoom = (remaining: ResourceVector, requests: ResourceVector): boolean => {
+  for (let resource = 0; resource < requests.length; resource++) {
+    if (valueAt(requests, resource) > valueAt(remaining, resource)) return false;
+  }
+  return true;
+};
 
 /** A claim during one attempt: its remaining requests and its pods so far. */
 interface OpenClaim {
@@ -81,10 +85,13 @@ export const replayScheduler = (
   const vectorOf = (amounts: Requests): ResourceVector =>
     Float64Array.from(resources, (resource) => amounts.get(resource) ?? 0);
   const queue = pods.map((pod) => ({ claims: pod.claims, requests: vectorOf(pod.requests) }));
-  const unopenedClaims = budgets.map((budget, index) => {
-    const remaining = vectorOf(budget);
-    return { index, key: remaining.join(), remaining, podCount: 0 };
-  });
+  /** The claims that need the largest pods first. */
+  const unopenedClaims = budgets
+    .map((budget, index): OpenClaim => {
+      const remaining = vectorOf(budget);
+      return { index, key: remaining.join(), remaining, podCount: 0 };
+    })
+    .sort((a, b) => neededCpu(b.remaining) - neededCpu(a.remaining) || a.index - b.index);
   let comparisons = 0;
 
   /** One replay that opens the claims with indexes `openFirst` in order, then those that need the largest pods. */
@@ -95,9 +102,7 @@ export const replayScheduler = (
         remaining: claim.remaining.slice(),
       }),
     );
-    const unopened = new Set(
-      claims.toSorted((a, b) => neededCpu(b.remaining) - neededCpu(a.remaining) || a.index - b.index),
-    );
+    const unopened = new Set(claims);
     const opened: OpenClaim[] = [];
     const open: OpenClaim[] = [];
     const claimOfPod: (number | undefined)[] = [];
@@ -114,8 +119,8 @@ export const replayScheduler = (
       open.sort((a, b) => a.podCount - b.podCount);
       let claim = open.find(canHold);
       if (!claim) {
-        const candidates = [...unopened].filter(canHold);
-        claim = candidates.find(({ index }) => index === openFirst[opened.length]) ?? candidates[0];
+        const preferred = unopened.values().find(({ index }) => index === openFirst[opened.length]);
+        claim = preferred && canHold(preferred) ? preferred : unopened.values().find(canHold);
         if (claim) {
           unopened.delete(claim);
           opened.push(claim);
@@ -137,14 +142,11 @@ export const replayScheduler = (
     return { claimOfPod, opened, unplacedCount, divergedAt };
   };
 
-  const order = unopenedClaims.toSorted(
-    (a, b) => neededCpu(b.remaining) - neededCpu(a.remaining) || a.index - b.index,
-  );
   let best = attempt([]);
   for (let turn = 0; turn < best.opened.length && best.divergedAt < queue.length; turn++) {
     const before = best.opened.slice(0, turn).map(({ index }) => index);
     const tried = new Set(best.opened.slice(turn, turn + 1).map(({ key }) => key));
-    for (const { index, key } of order) {
+    for (const { index, key } of unopenedClaims) {
       if (comparisons > MAX_COMPARISONS || best.divergedAt >= queue.length) break;
       if (before.includes(index) || tried.has(key)) continue;
       tried.add(key);

@@ -3,7 +3,7 @@ import type { UnavailableOffering, UnavailableOfferingSpec } from '../../../api/
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
 import type { Requirement } from '../../../api/objects.ts';
 
-/** One way to order a planned machine: requirements, and the offering that it is recorded under. */
+/** One way to order a planned node: its requirements, and the offering that the attempt is recorded with. */
 export interface Alternative {
   readonly requirements: readonly Requirement[];
   readonly instanceType: string;
@@ -15,7 +15,7 @@ export interface Alternative {
 export const valuesOf = (requirements: readonly Requirement[], key: string): readonly string[] =>
   requirements.find((r) => r.key === key && r.operator === 'In')?.values ?? [];
 
-/** The alternatives of a planned claim in their order; its own requirements where it names none. */
+/** The alternatives of a planned claim in order; without any, its own requirements are the only one. */
 export const alternativesOf = (planned: NodeClaimToAdd): readonly Alternative[] => {
   const own = planned.spec.requirements as readonly Requirement[];
   const listed = planned.alternatives?.length ? planned.alternatives : [{ requirements: own }];
@@ -29,12 +29,12 @@ export const alternativesOf = (planned: NodeClaimToAdd): readonly Alternative[] 
       instanceType: valuesOf(requirements, INSTANCE_TYPE)[0] ?? '',
       capacityType: valuesOf(requirements, KARPENTER_CAPACITY_TYPE)[0] ?? 'on-demand',
       zone: valuesOf(requirements, ZONE)[0] ?? '',
-      ...(price !== undefined && Number.isFinite(price) ? { priceHourly: price } : {}),
+      ...(price !== undefined && Number.isFinite(price) && { priceHourly: price }),
     };
   });
 };
 
-/** Every offering that the alternative lets Karpenter choose from; an open zone stays empty. */
+/** All offerings that Karpenter may choose from; without a zone when the alternative allows every one. */
 export const offeringsOf = (alternative: Alternative): readonly UnavailableOfferingSpec[] => {
   const types = valuesOf(alternative.requirements, INSTANCE_TYPE);
   const zones = valuesOf(alternative.requirements, ZONE);
@@ -43,7 +43,7 @@ export const offeringsOf = (alternative: Alternative): readonly UnavailableOffer
     (zones.length > 0 ? zones : [undefined]).flatMap((zone) =>
       (capacityTypes.length > 0 ? capacityTypes : ['on-demand']).map((capacityType) => ({
         instanceType,
-        ...(zone === undefined ? {} : { zone }),
+        ...(zone !== undefined && { zone }),
         capacityType: capacityType as UnavailableOfferingSpec['capacityType'],
         reason: 'InsufficientCapacityError' as const,
       })),
@@ -70,8 +70,8 @@ const wasTried = (alternative: Alternative, attempt: CreationAttempt): boolean =
   (attempt.zone ?? '') === alternative.zone;
 
 /**
- * The first alternative that was not tried and of which at least one offering is not known to be unavailable;
- * undefined when they are used up. An attempt uses up one alternative only, where several look alike.
+ * The first alternative that was not tried and has an offering that is not known to be unavailable; undefined when none
+ * is left. An attempt counts for one alternative only, where several are the same.
  */
 export const nextAlternative = (
   planned: NodeClaimToAdd,

@@ -2,14 +2,16 @@ import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalan
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
+import { podName } from '../../../api/pods.ts';
 import { limitBlocker } from '../../../planner/cluster/nodepoollimits.ts';
-import { unmigratable } from '../drain/livemigration.ts';
-import type { World } from '../state/state.ts';
-import { attemptsOf } from '../state/status.ts';
-import { type AttemptRef, type Decision, type Step, steps } from '../state/step.ts';
+import { unmigratableFailure } from '../drain/livemigration.ts';
+import type { AttemptRef } from '../state/attemptref.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { attemptsOf, hasOrdered } from '../state/status.ts';
+import { type Decision, type Step, steps } from '../state/step.ts';
 import { alternativesOf, nextAlternative, offeringsOf } from './alternatives.ts';
 import { attemptName, buildNodeClaim } from './nodeclaim.ts';
-import { lock } from './nodelock.ts';
+import { lockSteps } from './nodelock.ts';
 
 const fail = (failureReason: string, message: string): Step => ({
   kind: 'fail',
@@ -27,7 +29,7 @@ const refOf = (planned: string, a: CreationAttempt): AttemptRef => ({
   zone: a.zone ?? '',
 });
 
-/** What became of the machine, where it is known: labels that Karpenter sets once it is launched. */
+/** The attempt with the offering that Karpenter launched, from the labels of its NodeClaim. */
 const launchedAs = (ref: AttemptRef, claim: NodeClaim): AttemptRef => ({
   ...ref,
   instanceType: claim.metadata.labels?.[INSTANCE_TYPE] ?? ref.instanceType,
@@ -35,25 +37,30 @@ const launchedAs = (ref: AttemptRef, claim: NodeClaim): AttemptRef => ({
   zone: claim.metadata.labels?.[ZONE] ?? ref.zone,
 });
 
-const attempt = (world: World, planned: NodeClaimToAdd, made: readonly CreationAttempt[]): Step => {
+/** Orders the next alternative; fails the plan when none is left or the NodePool is gone. */
+const createClaimStep = (
+  state: ExecutionState,
+  planned: NodeClaimToAdd,
+  attempts: readonly CreationAttempt[],
+): Step => {
   const name = planned.metadata.name;
   const poolName = planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
-  const pool = world.nodePools.get(poolName);
+  const pool = state.nodePools.get(poolName);
   if (!pool || pool.metadata.deletionTimestamp) {
     return fail(
       'FailureReasonNodePoolGone',
       `NodePool ${poolName} of planned node ${name} is gone: make a new plan.`,
     );
   }
-  const alternative = nextAlternative(planned, made, world.unavailable, world.now);
+  const alternative = nextAlternative(planned, attempts, state.unavailable, state.now);
   if (!alternative) {
-    const last = made.at(-1)?.description;
+    const last = attempts.at(-1)?.description;
     return fail(
       'FailureReasonNodeCreateFailed',
-      `No node could be had for ${name} after ${made.length} attempts${last ? `, the last one: ${last}` : ''}. Allow more instance types or zones in NodePool ${poolName}.`,
+      `Planned node ${name} could not be created in ${attempts.length} attempts${last ? `, the last one: ${last}` : ''}. Allow more instance types or zones in NodePool ${poolName}.`,
     );
   }
-  const claimName = attemptName(name, made.length + 1);
+  const claimName = attemptName(name, attempts.length + 1);
   return {
     kind: 'create-claim',
     attempt: {
@@ -63,51 +70,56 @@ const attempt = (world: World, planned: NodeClaimToAdd, made: readonly CreationA
       capacityType: alternative.capacityType,
       zone: alternative.zone,
     },
-    claim: buildNodeClaim({ plan: world.plan.metadata.name, planned, alternative, name: claimName, pool }),
+    claim: buildNodeClaim({ plan: state.plan.metadata.name, planned, alternative, name: claimName, pool }),
     reason: 'NodeClaimCreated',
     message: `Ordering ${alternative.instanceType} (${alternative.capacityType}${alternative.zone ? `, ${alternative.zone}` : ''}) as NodeClaim ${claimName}`,
   };
 };
 
 const SOON_MS = 500;
-/** Karpenter's event comes a moment after it deletes the claim. */
+/** Karpenter's event arrives a moment after it deletes the NodeClaim. */
 const EVENT_LATENESS_MS = 3_000;
 
-/** The attempt whose claim is gone; undefined while the reason may still come. */
-const lost = (world: World, planned: NodeClaimToAdd, last: CreationAttempt): Step | undefined => {
-  const said = world.losses.get(last.nodeClaimName);
-  const age = world.now - Date.parse(last.timestamp ?? '');
-  if (said === undefined && age < EVENT_LATENESS_MS) return undefined;
-  const isCapacity = last.status === 'InProgress' && said !== undefined && /capacity/i.test(said);
+/** Fails an attempt whose NodeClaim is gone; undefined while Karpenter's reason may still arrive. */
+const lostAttemptStep = (
+  state: Pick<ExecutionState, 'claimFailures' | 'now'>,
+  planned: NodeClaimToAdd,
+  last: CreationAttempt,
+): Step | undefined => {
+  const cause = state.claimFailures.get(last.nodeClaimName);
+  const age = state.now - Date.parse(last.timestamp ?? '');
+  if (cause === undefined && age < EVENT_LATENESS_MS) return undefined;
+  const isCapacity = last.status === 'InProgress' && cause !== undefined && /capacity/i.test(cause);
   const tried = alternativesOf(planned).find(
     (a) =>
       a.instanceType === last.instanceType &&
       a.zone === (last.zone ?? '') &&
       a.capacityType === (last.capacityType ?? ''),
   );
-  const description = isCapacity ? 'InsufficientCapacityError' : (said ?? 'the NodeClaim is gone');
+  const description = isCapacity ? 'InsufficientCapacityError' : (cause ?? 'the NodeClaim is gone');
   return {
     kind: 'attempt-failed',
     attempt: refOf(planned.metadata.name, last),
     description,
     offerings: isCapacity && tried ? offeringsOf(tried) : [],
     reason: isCapacity ? 'InsufficientCapacity' : 'NodeClaimLost',
-    message: `NodeClaim ${last.nodeClaimName} (${last.instanceType}): ${said ?? description}`,
+    message: `NodeClaim ${last.nodeClaimName} (${last.instanceType}): ${cause ?? description}`,
   };
 };
 
-const follow = (world: World, planned: NodeClaimToAdd): readonly Step[] => {
-  const made = attemptsOf(world.plan, planned.metadata.name);
-  const last = made.at(-1);
-  if (!last || last.status === 'Failed') return [attempt(world, planned, made)];
-  const claim = world.nodeClaims.get(last.nodeClaimName);
+/** Follows a planned node from its order to a ready node. */
+const attemptSteps = (state: ExecutionState, planned: NodeClaimToAdd): readonly Step[] => {
+  const attempts = attemptsOf(state.plan, planned.metadata.name);
+  const last = attempts.at(-1);
+  if (!last || last.status === 'Failed') return [createClaimStep(state, planned, attempts)];
+  const claim = state.nodeClaims.get(last.nodeClaimName);
   if (!claim || claim.metadata.deletionTimestamp) {
-    const loss = lost(world, planned, last);
-    return loss ? [loss] : [];
+    const failure = lostAttemptStep(state, planned, last);
+    return failure ? [failure] : [];
   }
   if (last.status === 'Success') return [];
   const ref = refOf(planned.metadata.name, last);
-  const node = world.nodes.get(last.nodeClaimName);
+  const node = state.nodes.get(last.nodeClaimName);
   if (node && isReady(node) && isInitialized(claim)) {
     return [
       {
@@ -118,9 +130,9 @@ const follow = (world: World, planned: NodeClaimToAdd): readonly Step[] => {
       },
     ];
   }
-  const age = world.now - Date.parse(claim.metadata.creationTimestamp ?? new Date(world.now).toISOString());
-  if (age <= world.limits.joinDeadlineMs) return [];
-  const description = `the machine did not join within ${Math.round(world.limits.joinDeadlineMs / 1000)} s`;
+  const age = state.now - Date.parse(claim.metadata.creationTimestamp ?? new Date(state.now).toISOString());
+  if (age <= state.limits.joinDeadlineMs) return [];
+  const description = `the machine did not join within ${Math.round(state.limits.joinDeadlineMs / 1000)} s`;
   return [
     {
       kind: 'attempt-failed',
@@ -136,22 +148,25 @@ const follow = (world: World, planned: NodeClaimToAdd): readonly Step[] => {
 const isInitialized = (claim: NodeClaim): boolean =>
   claim.status?.conditions?.some((c) => c.type === 'Initialized' && c.status === 'True') ?? false;
 
-/** Claims of attempts that failed and are still there: our pods off first, since Karpenter evicts nothing there. */
-export const sweep = (world: World, claimNames: readonly string[]): readonly Step[] =>
+/** Deletes NodeClaims that the plan does not use, after the pods on nodes that never joined: no kubelet ends those. */
+export const withdrawClaims = (
+  state: Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods'>,
+  claimNames: readonly string[],
+): readonly Step[] =>
   claimNames.flatMap((name): Step[] => {
-    const claim = world.nodeClaims.get(name);
+    const claim = state.nodeClaims.get(name);
     if (!claim || claim.metadata.deletionTimestamp) return [];
-    const node = world.nodes.get(name);
+    const node = state.nodes.get(name);
     const neverJoined = node !== undefined && !node.status?.nodeInfo?.kubeletVersion;
-    const stranded = neverJoined ? (world.pods.get(name) ?? []) : [];
-    if (stranded.length > 0) {
-      return stranded.map((pod) => ({
+    const podsToDelete = neverJoined ? (state.pods.get(name) ?? []) : [];
+    if (podsToDelete.length > 0) {
+      return podsToDelete.map((pod) => ({
         kind: 'remove-pod',
         name: pod.metadata.name,
         namespace: pod.metadata.namespace ?? '',
         uid: pod.metadata.uid ?? '',
         reason: 'PodRescued',
-        message: `Pod ${pod.metadata.namespace}/${pod.metadata.name} is taken off node ${node?.metadata.name}, which never joined`,
+        message: `Pod ${podName(pod)} is deleted from node ${node?.metadata.name}, which never joined`,
       }));
     }
     return [
@@ -160,21 +175,21 @@ export const sweep = (world: World, claimNames: readonly string[]): readonly Ste
         claim: name,
         uid: claim.metadata.uid ?? '',
         reason: 'NodeClaimWithdrawn',
-        message: `Deleting NodeClaim ${name}, which the plan made and does not use`,
+        message: `Deleting NodeClaim ${name}, which the plan created and does not use`,
       },
     ];
   });
 
-/** Before the first machine is ordered: Karpenter keeps the nodes of a static NodePool at their number, so nobody else may. */
-const staticFailure = (world: World, planned: readonly NodeClaimToAdd[]): Step | undefined => {
-  if (Object.keys(world.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
+/** Fails a plan before it orders a machine when it touches a static NodePool, whose number of nodes Karpenter keeps. */
+const staticFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): Step | undefined => {
+  if (hasOrdered(state.plan)) return undefined;
   const touched = [
     ...planned.map((p) => p.metadata.labels?.[KARPENTER_NODEPOOL]),
-    ...(world.plan.spec.nodeClaimsToDelete ?? []).map(
-      ({ nodeClaimName }) => world.nodeClaims.get(nodeClaimName)?.metadata.labels?.[KARPENTER_NODEPOOL],
+    ...(state.plan.spec.nodeClaimsToDelete ?? []).map(
+      ({ nodeClaimName }) => state.nodeClaims.get(nodeClaimName)?.metadata.labels?.[KARPENTER_NODEPOOL],
     ),
   ];
-  const name = touched.find((each) => world.nodePools.get(each ?? '')?.spec.replicas !== undefined);
+  const name = touched.find((each) => state.nodePools.get(each ?? '')?.spec.replicas !== undefined);
   return name === undefined
     ? undefined
     : fail(
@@ -183,11 +198,11 @@ const staticFailure = (world: World, planned: readonly NodeClaimToAdd[]): Step |
       );
 };
 
-/** Before the first machine is ordered: do the NodePools' limits allow them all at once? */
-const limitFailure = (world: World, planned: readonly NodeClaimToAdd[]): Step | undefined => {
-  if (Object.keys(world.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
-  const green = new Map((world.plan.status?.savings?.greenNodes ?? []).map((node) => [node.name, node]));
-  for (const [name, pool] of world.nodePools) {
+/** Fails a plan before it orders a machine when the NodePools' limits do not allow all added nodes at once. */
+const limitFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): Step | undefined => {
+  if (hasOrdered(state.plan)) return undefined;
+  const green = new Map((state.plan.status?.savings?.greenNodes ?? []).map((node) => [node.name, node]));
+  for (const [name, pool] of state.nodePools) {
     const adds = planned
       .filter((p) => p.metadata.labels?.[KARPENTER_NODEPOOL] === name)
       .flatMap((p) => green.get(p.metadata.name) ?? []);
@@ -197,23 +212,23 @@ const limitFailure = (world: World, planned: readonly NodeClaimToAdd[]): Step | 
   return undefined;
 };
 
-/** The creation phase: lock the nodes that go, order the nodes that come, follow each order to a ready node. */
-export const create = (world: World): Decision => {
-  const locks = lock(world);
+/** The creation phase: locks the existing nodes, orders the added ones and waits until they are ready. */
+export const decideCreation = (state: ExecutionState): Decision => {
+  const locks = lockSteps(state);
   if (locks.length > 0) return steps(...locks);
-  const planned = world.plan.spec.nodeClaimsToAdd ?? [];
-  const limited = unmigratable(world) ?? staticFailure(world, planned) ?? limitFailure(world, planned);
-  if (limited) return steps(limited);
-  const next = planned.flatMap((p) => follow(world, p));
+  const planned = state.plan.spec.nodeClaimsToAdd ?? [];
+  const refused = unmigratableFailure(state) ?? staticFailure(state, planned) ?? limitFailure(state, planned);
+  if (refused) return steps(refused);
+  const next = planned.flatMap((p) => attemptSteps(state, p));
   const failure = next.find((s) => s.kind === 'fail');
   if (failure) return steps(failure);
   const failed = planned
-    .flatMap((p) => attemptsOf(world.plan, p.metadata.name))
+    .flatMap((p) => attemptsOf(state.plan, p.metadata.name))
     .filter((a) => a.status === 'Failed')
     .map((a) => a.nodeClaimName);
-  const cleaning = sweep(world, failed);
-  if (next.length > 0 || cleaning.length > 0) return steps(...next, ...cleaning);
-  const isDone = planned.every((p) => attemptsOf(world.plan, p.metadata.name).at(-1)?.status === 'Success');
+  const withdrawals = withdrawClaims(state, failed);
+  if (next.length > 0 || withdrawals.length > 0) return steps(...next, ...withdrawals);
+  const isDone = planned.every((p) => attemptsOf(state.plan, p.metadata.name).at(-1)?.status === 'Success');
   if (!isDone) return { steps: [], againAfterMs: SOON_MS };
   return steps({
     kind: 'advance',

@@ -26,12 +26,12 @@ const hashOf = (planned: Readonly<Record<string, string>>, pool: NodePool): stri
 };
 
 t.test(
-  'a machine that was planned before its NodePool changed carries the old hash, so that it drifts',
+  'the hash of the plan counts, so that a node drifts when its NodePool has changed since',
   async (t) => {
     t.equal(hashOf({ [HASH]: 'before' }, make.nodePool()), 'before');
   },
 );
 
-t.test('a plan that names no hash takes the one of the NodePool', async (t) => {
+t.test('without a hash in the plan the one of the NodePool counts', async (t) => {
   t.equal(hashOf({}, make.nodePool()), '1');
 });

@@ -13,7 +13,7 @@ import type { Alternative } from './alternatives.ts';
 
 const MAX_NAME = 63;
 
-/** The name of the n-th attempt (from 1), cut so that it still fits in a label's value. */
+/** Name of the n-th attempt (from 1), cut to the length of a label value. */
 export const attemptName = (planned: string, n: number): string => {
   const ending = n === 1 ? '' : `-attempt-${n}`;
   return `${planned.slice(0, MAX_NAME - ending.length).replace(/[-.]+$/, '')}${ending}`;
@@ -28,8 +28,8 @@ const unique = (taints: readonly Taint[]): Taint[] => {
 };
 
 /**
- * The NodeClaim that orders a planned machine as Karpenter's own provisioner would have ordered it for this pool,
- * kept from disruption and reserved for the plan's pods.
+ * The NodeClaim of a planned node: as Karpenter's provisioner would create it for this NodePool, plus do-not-disrupt
+ * and the taint that reserves it for the plan's pods.
  */
 export const buildNodeClaim = (o: {
   readonly plan: string;
@@ -61,9 +61,9 @@ export const buildNodeClaim = (o: {
       },
       annotations: {
         ...template.metadata?.annotations,
-        ...(hash === undefined ? {} : { [KARPENTER_NODEPOOL_HASH]: hash }),
-        ...(hashVersion === undefined ? {} : { [KARPENTER_NODEPOOL_HASH_VERSION]: hashVersion }),
-        // The plan's own hash: where the NodePool has changed since, Karpenter is to find the machine drifted.
+        ...(hash !== undefined && { [KARPENTER_NODEPOOL_HASH]: hash }),
+        ...(hashVersion !== undefined && { [KARPENTER_NODEPOOL_HASH_VERSION]: hashVersion }),
+        // With the plan's own hash Karpenter replaces the node as drifted if the NodePool has changed since.
         ...planned.metadata.annotations,
         [KARPENTER_DO_NOT_DISRUPT]: 'true',
         [PLANNED_CLAIM]: planned.metadata.name,
@@ -84,9 +84,9 @@ export const buildNodeClaim = (o: {
         ...(spec.taints ?? template.spec.taints ?? []),
         { key: PREPARING_TAINT, value: 'true', effect: 'NoSchedule' },
       ]),
-      ...(startupTaints ? { startupTaints } : {}),
-      ...(expireAfter ? { expireAfter } : {}),
-      ...(terminationGracePeriod ? { terminationGracePeriod } : {}),
+      ...(startupTaints && { startupTaints }),
+      ...(expireAfter && { expireAfter }),
+      ...(terminationGracePeriod && { terminationGracePeriod }),
       requirements: [...o.alternative.requirements],
     },
   };

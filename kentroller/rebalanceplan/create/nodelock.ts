@@ -1,23 +1,15 @@
-import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_DISRUPTED_TAINT, KARPENTER_DO_NOT_DISRUPT } from '../../../api/labels.ts';
 import type { Node, NodeClaim } from '../../../api/objects.ts';
+import { existingClaims } from '../state/claimnames.ts';
 import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
-import type { World } from '../state/state.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
 
-/** Names that the plan gives to the claims that it adds. */
-export const addedNames = (plan: RebalancePlan): ReadonlySet<string> =>
-  new Set((plan.spec.nodeClaimsToAdd ?? []).map((c) => c.metadata.name));
+type LockState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes'>;
 
-/** NodeClaims that were there before the plan and that it empties or fills. */
-export const existingClaims = (plan: RebalancePlan): readonly string[] => {
-  const added = addedNames(plan);
-  const removed = (plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
-  const filled = (plan.spec.podsToMigrate ?? []).map((p) => p.dstNodeClaimName).filter((n) => !added.has(n));
-  return [...new Set([...removed, ...filled])];
-};
-
-const disruptedBy = (claim: NodeClaim, node: Node | undefined): string | undefined => {
+/** Why a node is about to go without the plan; undefined when it is not. */
+const disruptionReason = (claim: NodeClaim, node: Node | undefined): string | undefined => {
   if (claim.metadata.deletionTimestamp) return `NodeClaim ${claim.metadata.name} is being deleted`;
   if (node?.metadata.deletionTimestamp) return `Node ${node.metadata.name} is being deleted`;
   if (node?.spec?.taints?.some((t) => t.key === KARPENTER_DISRUPTED_TAINT)) {
@@ -26,13 +18,14 @@ const disruptedBy = (claim: NodeClaim, node: Node | undefined): string | undefin
   return undefined;
 };
 
-const hadItBefore = (node: Node): boolean => {
+/** True when do-not-disrupt was on the node before our lock, and is to stay. */
+const wasProtectedBefore = (node: Node): boolean => {
   const annotations = node.metadata.annotations ?? {};
   if (annotations[LOCKED_BY] !== undefined) return annotations[LOCK_KEEPS] === 'true';
   return annotations[KARPENTER_DO_NOT_DISRUPT] === 'true';
 };
 
-const giveUp = (failureReason: string, message: string): Step => ({
+const failCreation = (failureReason: string, message: string): Step => ({
   kind: 'fail',
   phase: 'Creation',
   failureReason,
@@ -41,29 +34,29 @@ const giveUp = (failureReason: string, message: string): Step => ({
 });
 
 /**
- * The lock against Karpenter's own disruption: our annotation first, and only on nodes that show it a look whether
- * Karpenter was faster. Once machines are ordered, what Karpenter takes meanwhile is not worth giving up for.
+ * Locks the plan's existing nodes against Karpenter's own disruption. A node that is already disrupted fails the plan
+ * before the first machine is ordered; later the plan goes on without it.
  */
-export const lock = (world: World): readonly Step[] => {
-  const hasBegun = Object.keys(world.plan.status?.nodesCreation ?? {}).length > 0;
+export const lockSteps = ({ plan, nodeClaims, nodes }: LockState): readonly Step[] => {
+  const isLate = hasOrdered(plan);
   const locks: Step[] = [];
-  for (const name of existingClaims(world.plan)) {
-    const claim = world.nodeClaims.get(name);
-    const node = world.nodes.get(name);
+  for (const name of existingClaims(plan)) {
+    const claim = nodeClaims.get(name);
+    const node = nodes.get(name);
     if (!claim) {
-      if (hasBegun) continue;
-      return [giveUp('FailureReasonNodeGone', `NodeClaim ${name} is gone`)];
+      if (isLate) continue;
+      return [failCreation('FailureReasonNodeGone', `NodeClaim ${name} is gone`)];
     }
-    const disrupted = disruptedBy(claim, node);
-    if (disrupted) {
-      if (hasBegun) continue;
-      return [giveUp('FailureReasonNodeDisrupted', disrupted)];
+    const disruption = disruptionReason(claim, node);
+    if (disruption) {
+      if (isLate) continue;
+      return [failCreation('FailureReasonNodeDisrupted', disruption)];
     }
-    if (!node || node.metadata.annotations?.[LOCKED_BY] === world.plan.metadata.name) continue;
+    if (!node || node.metadata.annotations?.[LOCKED_BY] === plan.metadata.name) continue;
     locks.push({
       kind: 'lock',
       node: node.metadata.name,
-      keeps: hadItBefore(node),
+      keeps: wasProtectedBefore(node),
       reason: 'NodeLocked',
       message: `Keeping Karpenter from disrupting node ${node.metadata.name} while the plan runs`,
     });
@@ -71,18 +64,18 @@ export const lock = (world: World): readonly Step[] => {
   return locks;
 };
 
-/** Takes the plan's locks off; a node that Karpenter left alone for its user stays so. */
-export const unlocks = (world: World): readonly Step[] =>
-  existingClaims(world.plan).flatMap((name): Step[] => {
-    const node = world.nodes.get(name);
-    if (!node || node.metadata.annotations?.[LOCKED_BY] !== world.plan.metadata.name) return [];
+/** Removes the plan's locks; do-not-disrupt that was there before stays. */
+export const unlockSteps = ({ plan, nodes }: Pick<LockState, 'plan' | 'nodes'>): readonly Step[] =>
+  existingClaims(plan).flatMap((name): Step[] => {
+    const node = nodes.get(name);
+    if (!node || node.metadata.annotations?.[LOCKED_BY] !== plan.metadata.name) return [];
     return [
       {
         kind: 'unlock',
         node: node.metadata.name,
-        keeps: hadItBefore(node),
+        keeps: wasProtectedBefore(node),
         reason: 'NodeUnlocked',
-        message: `Leaving node ${node.metadata.name} to Karpenter again`,
+        message: `Karpenter may disrupt node ${node.metadata.name} again`,
       },
     ];
   });

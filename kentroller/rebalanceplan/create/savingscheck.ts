@@ -1,27 +1,30 @@
 import type { NodeCost, Savings } from '../../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../../api/labels.ts';
-import type { World } from '../state/state.ts';
+import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { alternativesOf } from './alternatives.ts';
 
-const money = (value: number): string => value.toFixed(2);
+const toMoney = (value: number): string => value.toFixed(2);
 
 /**
- * What the plan saves with the machines that it got. Where a fallback type was used, the planned price counts as a
- * conservative estimate, as it does where the cloud tells no price. Undefined while the plan has no savings at all.
+ * Savings of the plan with the nodes that it got; undefined when the plan has none to check. The planned price counts
+ * for a node that needed more than one attempt, and where the cloud has no price.
  */
-export const validate = (world: World): Savings | undefined => {
-  const projected = world.plan.status?.savings;
+export const validatedSavings = ({
+  plan,
+  priceOf,
+}: Pick<ExecutionState, 'plan' | 'priceOf'>): Savings | undefined => {
+  const projected = plan.status?.savings;
   if (!projected) return undefined;
   const planned = new Map((projected.greenNodes ?? []).map((g) => [g.name, g]));
-  const greenNodes = (world.plan.spec.nodeClaimsToAdd ?? []).map((claim): NodeCost => {
-    const attempts = attemptsOf(world.plan, claim.metadata.name);
+  const greenNodes = (plan.spec.nodeClaimsToAdd ?? []).map((claim): NodeCost => {
+    const attempts = attemptsOf(plan, claim.metadata.name);
     const used = attempts.at(-1);
     const green = planned.get(claim.metadata.name);
     const plannedPrice = Number(green?.priceHourly ?? alternativesOf(claim)[0]?.priceHourly ?? 0);
     const actual =
       attempts.length === 1 && used && used.instanceType === (green?.instanceType ?? used.instanceType)
-        ? world.priceOf(used.instanceType, used.zone ?? '', used.capacityType ?? '')
+        ? priceOf(used.instanceType, used.zone ?? '', used.capacityType ?? '')
         : undefined;
     return {
       name: claim.metadata.name,
@@ -39,11 +42,12 @@ export const validate = (world: World): Savings | undefined => {
   return {
     ...rest,
     greenNodes,
-    projectedMonthlyCost: money(after),
-    projectedSavingsCostMonthly: money(saved),
+    projectedMonthlyCost: toMoney(after),
+    projectedSavingsCostMonthly: toMoney(saved),
     projectedSavingsPercent: (before > 0 ? (saved / before) * 100 : 0).toFixed(1),
-    ...(cluster === undefined
-      ? {}
-      : { currentClusterMonthlyCost: cluster, projectedClusterMonthlyCost: money(Number(cluster) - saved) }),
+    ...(cluster !== undefined && {
+      currentClusterMonthlyCost: cluster,
+      projectedClusterMonthlyCost: toMoney(Number(cluster) - saved),
+    }),
   };
 };

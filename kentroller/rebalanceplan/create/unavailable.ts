@@ -3,24 +3,25 @@ import type { UnavailableOffering, UnavailableOfferingSpec } from '../../../api/
 import { UNAVAILABLE_OFFERINGS } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 
-/** Karpenter forgets a refused offering after 3 minutes; ours outlives that, and doubles with each refusal. */
+/** Longer than the 3 minutes for which Karpenter remembers a refused offering; doubled with each refusal. */
 const FIRST_MS = 5 * 60_000;
 const LONGEST_MS = 2 * 3_600_000;
 const KEPT_MS = 24 * 3_600_000;
 
 export const FIELD_MANAGER = 'castai-kentroller';
 
+/** Name of the UnavailableOffering: readable where it fits, else a hash. */
 export const unavailableName = (spec: UnavailableOfferingSpec): string => {
   const key = [spec.instanceType, spec.zone ?? spec.zoneId ?? 'any', spec.capacityType].join('-');
   const isSafe = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(key) && key.length <= 253;
   return isSafe ? key : `offering-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
 };
 
-/** How long, in milliseconds, an offering counts as unavailable at its n-th refusal in a row (from 1). */
+/** Milliseconds for which an offering counts as unavailable after its n-th refusal in a row (from 1). */
 export const unavailableFor = (refusals: number): number =>
   Math.min(FIRST_MS * 2 ** Math.max(refusals - 1, 0), LONGEST_MS);
 
-/** Writes down that the cloud could not give an offering; `known` is what was written before, if anything. */
+/** Records that the cloud refused an offering; `known` is the record of earlier refusals. */
 export const noteUnavailable = async (
   client: KubeClient,
   spec: UnavailableOfferingSpec,

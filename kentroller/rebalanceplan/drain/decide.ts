@@ -1,73 +1,81 @@
 import { DRAINING, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { isDrainable, isTerminating } from '../../../api/pods.ts';
+import { isDrainable, isReschedulable, podName } from '../../../api/pods.ts';
 import { allowedDisruptions } from '../../../planner/cluster/disruptionbudget.ts';
-import { mustHoldEvictions } from '../finish/decide.ts';
+import { areEvictionsPaused } from '../reservation.ts';
 import { CORDONED_BY, DRAINING_REBALANCING } from '../state/labels.ts';
-import type { World } from '../state/state.ts';
+import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf } from '../state/status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from '../state/step.ts';
-import { drainSince, migrate } from './livemigration.ts';
-import { mandatoryPods } from './livemigrationpods.ts';
-import { straysLeft } from './podsonkeptnodes.ts';
-import { surge } from './surge.ts';
+import { drainSince, liveMigrationSteps } from './livemigration.ts';
+import { mandatoryPods, type PodsState } from './livemigrationpods.ts';
+import { pendingPodsOnKeptNodes } from './podsonkeptnodes.ts';
+import { reattachSteps, surgeSteps } from './surge.ts';
 
 const SOON_MS = 250;
 
-interface Drained {
+interface DrainResult {
   readonly steps: readonly Step[];
-  /** Cordoned and not yet empty, or its NodeClaim not yet gone. */
-  readonly busy: boolean;
-  readonly done: boolean;
+  /** True from the first step of the drain until the NodeClaim is gone. */
+  readonly isDraining: boolean;
+  readonly isDone: boolean;
 }
 
-const remove = (world: World, claim: string): Step | undefined => {
-  const object = world.nodeClaims.get(claim);
-  if (!object || object.metadata.deletionTimestamp) return undefined;
-  return {
-    kind: 'delete-claim',
-    claim,
-    uid: object.metadata.uid ?? '',
-    reason: 'NodeClaimDeleted',
-    message: `Deleting NodeClaim ${claim}: its node is empty`,
-  };
+const deleteClaimSteps = (state: Pick<ExecutionState, 'nodeClaims'>, claim: string): readonly Step[] => {
+  const object = state.nodeClaims.get(claim);
+  if (!object || object.metadata.deletionTimestamp) return [];
+  return [
+    {
+      kind: 'delete-claim',
+      claim,
+      uid: object.metadata.uid ?? '',
+      reason: 'NodeClaimDeleted',
+      message: `Deleting NodeClaim ${claim}: its node is empty`,
+    },
+  ];
 };
 
-/** Once eviction has had its time: what is still there is deleted, with its grace period, where the plan says so. */
-const forced = (world: World, claim: string): readonly Step[] => {
-  const kept = new Set(mandatoryPods(world, claim));
-  return (world.pods.get(claim) ?? [])
-    .filter((pod) => isDrainable(pod) && !isTerminating(pod) && !kept.has(pod))
+/** Pods of a node that may be evicted or deleted: all but those that may only be migrated live. */
+const evictablePods = (state: PodsState, claim: string): readonly Pod[] => {
+  const mandatory = new Set(mandatoryPods(state, claim));
+  return (state.pods.get(claim) ?? []).filter((pod) => !mandatory.has(pod));
+};
+
+/** Deletes the pods that could not be evicted in time, with their grace period; for plans with aggressiveEviction. */
+const forceDeleteSteps = (state: PodsState, claim: string): readonly Step[] =>
+  evictablePods(state, claim)
+    .filter(isReschedulable)
     .map((pod) => ({
       kind: 'delete-pod' as const,
       name: pod.metadata.name,
       namespace: pod.metadata.namespace ?? '',
       uid: pod.metadata.uid ?? '',
       reason: 'PodDeleted',
-      message: `Deleting pod ${pod.metadata.namespace}/${pod.metadata.name}, which could not be evicted in time`,
+      message: `Deleting pod ${podName(pod)}, which could not be evicted in time`,
     }));
-};
 
-const drainTimedOut = (
-  world: World,
+const timeoutSteps = (
+  state: PodsState & Pick<ExecutionState, 'now' | 'limits'>,
   claim: string,
   node: Node,
   since: number,
 ): readonly Step[] | undefined => {
-  const { drainTimeoutMs } = world.limits;
-  const overdue = world.now - since - drainTimeoutMs;
+  const { drainTimeoutMs } = state.limits;
+  const overdue = state.now - since - drainTimeoutMs;
   if (overdue <= 0) return undefined;
-  const isForced = world.plan.spec.aggressiveMode?.aggressiveEviction ?? false;
-  if (isForced && overdue <= drainTimeoutMs) return forced(world, claim);
-  const left = (world.pods.get(claim) ?? []).filter(isDrainable);
-  const names = left.slice(0, 3).map((p) => `${p.metadata.namespace}/${p.metadata.name}`);
+  const isForced = state.plan.spec.aggressiveMode?.aggressiveEviction ?? false;
+  if (isForced && overdue <= drainTimeoutMs) return forceDeleteSteps(state, claim);
+  const left = (state.pods.get(claim) ?? []).filter(isDrainable);
+  const names = left.slice(0, 3).map(podName).join(', ');
+  const more = left.length > 3 ? ` and ${left.length - 3} more` : '';
+  const seconds = Math.round((state.now - since) / 1000);
   return [
     {
       kind: 'fail',
       phase: 'Deletion',
       failureReason: 'FailureReasonDrainTimeout',
       reason: 'FailureReasonDrainTimeout',
-      message: `Node ${node.metadata.name} was not empty after ${Math.round((world.now - since) / 1000)} s: ${names.join(', ')}${left.length > 3 ? ` and ${left.length - 3} more` : ''} stayed. Look at their PodDisruptionBudgets and grace periods, or set aggressiveEviction.`,
+      message: `Node ${node.metadata.name} was not empty after ${seconds} s: ${names}${more} stayed. Look at their PodDisruptionBudgets and grace periods, or set aggressiveEviction.`,
     },
   ];
 };
@@ -75,144 +83,144 @@ const drainTimedOut = (
 const isCordoned = (node: Node): boolean =>
   node.spec?.unschedulable === true && node.metadata.labels?.[DRAINING] === DRAINING_REBALANCING;
 
-const eviction = (pod: Pod): Step => ({
+const evictStep = (pod: Pod): Step => ({
   kind: 'evict',
   name: pod.metadata.name,
   namespace: pod.metadata.namespace ?? '',
   uid: pod.metadata.uid ?? '',
   reason: 'PodEvicted',
-  message: `Evicting pod ${pod.metadata.namespace}/${pod.metadata.name}`,
+  message: `Evicting pod ${podName(pod)}`,
 });
 
-const evictionsOf = (world: World, pods: readonly Pod[]): readonly Step[] => {
-  if (mustHoldEvictions(world)) return [];
+/** Evicts pods, each after its surge, except those whose PodDisruptionBudget refused it a moment ago. */
+const evictSteps = (state: ExecutionState, pods: readonly Pod[]): readonly Step[] => {
+  if (areEvictionsPaused(state)) return [];
   return pods
-    .filter((pod) => isDrainable(pod) && !isTerminating(pod))
-    .filter((pod) => (world.heldUntil.get(pod.metadata.uid ?? '') ?? 0) <= world.now)
-    .flatMap((pod) => surge(world, pod) ?? [eviction(pod)]);
+    .filter(isReschedulable)
+    .filter((pod) => (state.evictionRetryAt.get(pod.metadata.uid ?? '') ?? 0) <= state.now)
+    .flatMap((pod) => surgeSteps(state, pod) ?? [evictStep(pod)]);
 };
 
-const evictions = (world: World, claim: string): readonly Step[] => {
-  const kept = new Set(mandatoryPods(world, claim));
-  return evictionsOf(
-    world,
-    (world.pods.get(claim) ?? []).filter((pod) => !kept.has(pod)),
-  );
-};
+const cordonStep = (node: Node): Step => ({
+  kind: 'cordon',
+  node: node.metadata.name,
+  reason: 'NodeCordoned',
+  message: `Cordoning node ${node.metadata.name}`,
+});
 
-const begin = (claim: string, node: Node): readonly Step[] => [
+const beginDrain = (claim: string, node: Node): readonly Step[] => [
   {
     kind: 'record-deletion',
     claim,
     status: 'InProgress',
     description: `draining node ${node.metadata.name}`,
     reason: 'NodeDraining',
-    message: `Emptying node ${node.metadata.name}`,
+    message: `Draining node ${node.metadata.name}`,
   },
-  {
-    kind: 'cordon',
-    node: node.metadata.name,
-    reason: 'NodeCordoned',
-    message: `Cordoning node ${node.metadata.name}`,
-  },
+  cordonStep(node),
 ];
 
-const drain = (world: World, claim: string, mayBegin: boolean): Drained => {
-  const events = deletionEventsOf(world.plan, claim);
-  const node = world.nodes.get(claim);
-  const object = world.nodeClaims.get(claim);
+const recordRemoval = (claim: string): Step => ({
+  kind: 'record-deletion',
+  claim,
+  status: 'Success',
+  description: 'the NodeClaim is gone',
+  reason: 'NodeRemoved',
+  message: `NodeClaim ${claim} is gone`,
+});
+
+const drain = (state: ExecutionState, claim: string, mayBegin: boolean): DrainResult => {
+  const draining = (next: readonly Step[]): DrainResult => ({
+    steps: next,
+    isDraining: true,
+    isDone: false,
+  });
+  const events = deletionEventsOf(state.plan, claim);
+  const node = state.nodes.get(claim);
+  const object = state.nodeClaims.get(claim);
   if (!object) {
-    if (events.at(-1)?.status === 'Success') return { steps: [], busy: false, done: true };
-    const success: Step = {
-      kind: 'record-deletion',
-      claim,
-      status: 'Success',
-      description: 'the NodeClaim is gone',
-      reason: 'NodeRemoved',
-      message: `NodeClaim ${claim} is gone`,
-    };
-    return { steps: [success], busy: false, done: false };
+    const isDone = events.at(-1)?.status === 'Success';
+    return { steps: isDone ? [] : [recordRemoval(claim)], isDraining: false, isDone };
   }
-  if (object.metadata.deletionTimestamp) return { steps: [], busy: true, done: false };
-  if (!node) {
-    const deletion = remove(world, claim);
-    return { steps: deletion ? [deletion] : [], busy: true, done: false };
-  }
+  if (object.metadata.deletionTimestamp) return draining([]);
+  if (!node) return draining(deleteClaimSteps(state, claim));
   if (events.length === 0) {
-    return mayBegin
-      ? { steps: begin(claim, node), busy: true, done: false }
-      : { steps: [], busy: false, done: false };
+    return mayBegin ? draining(beginDrain(claim, node)) : { steps: [], isDraining: false, isDone: false };
   }
-  if (!isCordoned(node)) {
-    const cordon = begin(claim, node).filter((s) => s.kind === 'cordon');
-    return { steps: cordon, busy: true, done: false };
-  }
-  // A node that looks empty may still be sending the memory of its last pod.
-  const moving = migrate(world, claim);
-  if (moving) return { steps: moving, busy: true, done: false };
-  const left = (world.pods.get(claim) ?? []).filter(isDrainable);
-  if (left.length === 0) {
-    const deletion = remove(world, claim);
-    return { steps: deletion ? [deletion] : [], busy: true, done: false };
-  }
-  const late = drainTimedOut(world, claim, node, drainSince(events));
-  return { steps: late ?? evictions(world, claim), busy: true, done: false };
+  if (!isCordoned(node)) return draining([cordonStep(node)]);
+  // Before the check for an empty node: it may still be sending the memory of its last pod.
+  const migrating = liveMigrationSteps(state, claim);
+  if (migrating) return draining(migrating);
+  if (!(state.pods.get(claim) ?? []).some(isDrainable)) return draining(deleteClaimSteps(state, claim));
+  return draining(
+    timeoutSteps(state, claim, node, drainSince(events)) ?? evictSteps(state, evictablePods(state, claim)),
+  );
 };
 
-const poolOf = (world: World, claim: string): string =>
-  world.nodeClaims.get(claim)?.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
+const poolOf = ({ nodeClaims }: Pick<ExecutionState, 'nodeClaims'>, claim: string): string =>
+  nodeClaims.get(claim)?.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
 
-/** How many nodes of each NodePool may begin to go now. */
-export const budgetsOf = (world: World): Map<string, number> => {
-  const ignoresZero = world.plan.spec.aggressiveMode?.ignoreZeroNodePoolDisruptionBudgets ?? false;
+type BudgetState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodePools' | 'poolNodes' | 'now'>;
+
+/** Number of nodes of each NodePool whose drain may begin now. */
+export const budgetsOf = ({ plan, nodePools, poolNodes, now }: BudgetState): Map<string, number> => {
+  const ignoresZero = plan.spec.aggressiveMode?.ignoreZeroNodePoolDisruptionBudgets ?? false;
   return new Map(
-    [...world.nodePools].map(([name, pool]) => [
+    [...nodePools].map(([name, pool]) => [
       name,
-      allowedDisruptions(
-        pool,
-        world.poolNodes.get(name) ?? { total: 0, disrupted: 0 },
-        world.now,
-        ignoresZero,
-      ),
+      allowedDisruptions(pool, poolNodes.get(name) ?? { total: 0, disrupted: 0 }, now, ignoresZero),
     ]),
   );
 };
 
-/** The same for the NodePools that lose nodes, as it is told when the plan starts. */
-export const poolBudgets = (world: World): { nodePoolName: string; allowedDisruptions: number }[] => {
-  const losing = (world.plan.spec.nodeClaimsToDelete ?? []).map((c) => poolOf(world, c.nodeClaimName));
-  return [...budgetsOf(world)]
+/** The disruption budgets of the NodePools that lose nodes, for the status of the plan at its start. */
+export const poolBudgets = (state: BudgetState): { nodePoolName: string; allowedDisruptions: number }[] => {
+  const losing = (state.plan.spec.nodeClaimsToDelete ?? []).map((c) => poolOf(state, c.nodeClaimName));
+  return [...budgetsOf(state)]
     .filter(([name]) => losing.includes(name))
-    .map(([nodePoolName, allowedDisruptions]) => ({ nodePoolName, allowedDisruptions }));
+    .map(([nodePoolName, allowed]) => ({ nodePoolName, allowedDisruptions: allowed }));
 };
 
-/**
- * The deletion phase: pods that leave nodes which stay go first, since others of the plan get their room; then cordon,
- * evict, delete, so many nodes at a time, until each NodeClaim is gone.
- */
-export const drainAndDelete = (world: World): Decision => {
-  const claims = (world.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
+/** Drains the plan's nodes, no more at once than maxSimultaneousDrains and each NodePool's budget allow. */
+const drainNodes = (
+  state: ExecutionState,
+  claims: readonly string[],
+  mayBeginAny: boolean,
+): readonly DrainResult[] => {
   const hasBegun = (claim: string): boolean =>
-    deletionEventsOf(world.plan, claim).length > 0 && world.nodeClaims.has(claim);
-  const strays = straysLeft(world);
-  let room = strays.length > 0 ? 0 : world.limits.maxSimultaneousDrains - claims.filter(hasBegun).length;
-  const budgets = budgetsOf(world);
-  const results = claims.map((claim) => {
-    const pool = poolOf(world, claim);
+    deletionEventsOf(state.plan, claim).length > 0 && state.nodeClaims.has(claim);
+  let room = mayBeginAny ? state.limits.maxSimultaneousDrains - claims.filter(hasBegun).length : 0;
+  const budgets = budgetsOf(state);
+  return claims.map((claim) => {
+    const pool = poolOf(state, claim);
     const budget = budgets.get(pool) ?? Number.POSITIVE_INFINITY;
-    const mayBegin = hasBegun(claim) || (room > 0 && budget > 0);
-    const result = drain(world, claim, mayBegin);
-    if (!hasBegun(claim) && result.busy) {
+    const result = drain(state, claim, hasBegun(claim) || (room > 0 && budget > 0));
+    if (!hasBegun(claim) && result.isDraining) {
       room -= 1;
       budgets.set(pool, budget - 1);
     }
     return result;
   });
-  const next = [...evictionsOf(world, strays), ...results.flatMap((r) => r.steps)];
+};
+
+/**
+ * The deletion phase. Pods on kept nodes are evicted before any drain begins, since other pods get their room; those
+ * that could not be evicted in time are reattached and stay.
+ */
+export const drainAndDelete = (state: ExecutionState): Decision => {
+  const claims = (state.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
+  const pending = pendingPodsOnKeptNodes(state);
+  const staying = state.podsOnKeptNodes.filter((pod) => !pending.includes(pod));
+  const results = drainNodes(state, claims, pending.length === 0);
+  const next = [
+    ...reattachSteps(state, staying),
+    ...evictSteps(state, pending),
+    ...results.flatMap((r) => r.steps),
+  ];
   const failure = next.find((s) => s.kind === 'fail');
   if (failure) return steps(failure);
-  if (next.length > 0 || strays.length > 0 || results.some((r) => !r.done))
-    return { steps: next, againAfterMs: againAfter(world) };
+  if (next.length > 0 || pending.length > 0 || results.some((r) => !r.isDone))
+    return { steps: next, againAfterMs: lookAgainAfter(state) };
   return steps({
     kind: 'advance',
     phase: 'NodesDeleted',
@@ -224,21 +232,29 @@ export const drainAndDelete = (world: World): Decision => {
   });
 };
 
-const againAfter = (world: World): number => {
-  const held = [...world.heldUntil.values()].filter((until) => until > world.now);
-  // Whether the pinner is there is told by no watch.
-  const soon = world.waiting.length > 0 || !world.pins.connected ? SOON_MS : LOOK_AGAIN_MS;
-  return Math.min(soon, ...held.map((until) => until - world.now));
+const lookAgainAfter = ({
+  evictionRetryAt,
+  unscheduledPods,
+  pins,
+  now,
+}: Pick<ExecutionState, 'evictionRetryAt' | 'unscheduledPods' | 'pins' | 'now'>): number => {
+  const retries = [...evictionRetryAt.values()].filter((at) => at > now);
+  // No watch reports that the pinner connects or leaves.
+  const soon = unscheduledPods.length > 0 || !pins.connected ? SOON_MS : LOOK_AGAIN_MS;
+  return Math.min(soon, ...retries.map((at) => at - now));
 };
 
-/** Nodes that the plan began to empty and that stay: their history ends with why. */
-export const givenUp = (world: World): readonly Step[] =>
-  (world.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {
-    const claim = world.nodeClaims.get(nodeClaimName);
+/** Records why nodes stay whose drain had begun when the plan failed. */
+export const abandonedDrainSteps = ({
+  plan,
+  nodeClaims,
+}: Pick<ExecutionState, 'plan' | 'nodeClaims'>): readonly Step[] =>
+  (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {
+    const claim = nodeClaims.get(nodeClaimName);
     if (!claim || claim.metadata.deletionTimestamp) return [];
-    const last = deletionEventsOf(world.plan, nodeClaimName).at(-1)?.status;
+    const last = deletionEventsOf(plan, nodeClaimName).at(-1)?.status;
     if (!last || last === 'Success' || last === 'Failed') return [];
-    const description = world.plan.status?.failureMessage ?? 'the plan failed';
+    const description = plan.status?.failureMessage ?? 'the plan failed';
     return [
       {
         kind: 'record-deletion',
@@ -251,19 +267,22 @@ export const givenUp = (world: World): readonly Step[] =>
     ];
   });
 
-/** Nodes of this plan that a rollback opens again; only those that it cordoned. */
-export const uncordons = (world: World): readonly Step[] =>
-  (world.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {
-    const node = world.nodes.get(nodeClaimName);
-    if (!node || node.metadata.annotations?.[CORDONED_BY] !== world.plan.metadata.name) return [];
-    const left = (world.pods.get(nodeClaimName) ?? []).filter(isDrainable).length;
+/** Uncordons the nodes that this plan cordoned. */
+export const uncordonSteps = ({
+  plan,
+  nodes,
+  pods,
+}: Pick<ExecutionState, 'plan' | 'nodes' | 'pods'>): readonly Step[] =>
+  (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {
+    const node = nodes.get(nodeClaimName);
+    if (!node || node.metadata.annotations?.[CORDONED_BY] !== plan.metadata.name) return [];
     return [
       {
         kind: 'uncordon',
         node: node.metadata.name,
-        drainFailed: left > 0,
+        drainFailed: (pods.get(nodeClaimName) ?? []).some(isDrainable),
         reason: 'NodeUncordoned',
-        message: `Opening node ${node.metadata.name} again`,
+        message: `Uncordoning node ${node.metadata.name}`,
       },
     ];
   });

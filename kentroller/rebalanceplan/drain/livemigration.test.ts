@@ -1,157 +1,29 @@
 import t from 'tap';
-import type {
-  RebalanceMigrationPlan,
-  RebalanceMigrationPlanStatus,
-} from '../../../api/kinds/rebalancemigrationplan.ts';
-import type { DeletionEvent, PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
-import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../../api/labels.ts';
-import type { Node, Pod } from '../../../api/objects.ts';
-import { ago, locked, NOW, node, nodeClaim, plan, pod, toAdd, world } from '../../testing/builders.ts';
-import { decide } from '../decide.ts';
-import { CORDONED_BY } from '../state/labels.ts';
-import type { MigrationSettings, World } from '../state/state.ts';
-import type { Step } from '../state/step.ts';
-import { drainSince, migrationPlanName } from './livemigration.ts';
-import { progressOf } from './livemigrationprogress.ts';
-
-/** Node `old` is emptied into node `new`; the pods on it are the plan's. */
-
-const SERVED = { [LIVE_MIGRATION]: 'true' };
-const NAME = 'plan-old';
-
-const entry = (name: string, o: Partial<PodToMigrate> = {}): PodToMigrate => ({
-  name,
-  namespace: 'shop',
-  srcNode: 'node-old',
-  dstNodeClaimName: 'new',
-  owner: { kind: 'ReplicaSet', name: 'rs', uid: 'rs-uid' },
-  ...o,
-});
-
-const event = (status: DeletionEvent['status'], secondsAgo: number, more: Partial<DeletionEvent> = {}) => ({
-  status,
-  timestamp: ago(secondsAgo),
-  ...more,
-});
-const created = (secondsAgo: number) =>
-  event('LiveMigrationCreated', secondsAgo, { migrationPlanName: NAME });
-const DRAINING = event('InProgress', 100);
-
-const request = (
-  pods: readonly string[],
-  status?: RebalanceMigrationPlanStatus,
-  o: Partial<RebalanceMigrationPlan['metadata']> = {},
-): RebalanceMigrationPlan => ({
-  metadata: { name: NAME, uid: 'migration-uid', ...o },
-  spec: { migrations: pods.map((podName) => ({ podName, podNamespace: 'shop' })) },
-  ...(status ? { status } : {}),
-});
-
-const states = (of: Readonly<Record<string, string>>, phase?: string): RebalanceMigrationPlanStatus =>
-  ({
-    ...(phase ? { phase } : {}),
-    migrations: Object.fromEntries(Object.entries(of).map(([name, state]) => [name, { state }])),
-  }) as RebalanceMigrationPlanStatus;
-
-interface Scene {
-  readonly pods?: readonly Pod[];
-  readonly entries?: readonly PodToMigrate[];
-  readonly events?: readonly DeletionEvent[];
-  readonly request?: RebalanceMigrationPlan;
-  readonly settings?: Partial<MigrationSettings>;
-  readonly source?: Readonly<Record<string, string>>;
-  readonly destination?: Readonly<Record<string, string>>;
-}
-
-const cordoned = (labels: Readonly<Record<string, string>>): Node =>
-  locked('old', {
-    labels: { 'autoscaling.cast.ai/draining': 'rebalancing', ...labels },
-    annotations: { [CORDONED_BY]: 'plan' },
-    spec: { unschedulable: true },
-  });
-
-const scene = (s: Scene): World => {
-  const events = s.events ?? [DRAINING];
-  const p = plan(
-    {
-      nodeClaimsToDelete: [{ nodeClaimName: 'old' }],
-      podsToMigrate: [...(s.entries ?? [entry('a'), entry('b')])],
-    },
-    { nodesDeletion: { old: { name: 'old', events: [...events] } } },
-    'PinsReady',
-  );
-  return world(p, {
-    nodeClaims: new Map([
-      ['old', nodeClaim('old')],
-      ['new', nodeClaim('new')],
-    ]),
-    nodes: new Map([
-      ['old', cordoned(s.source ?? SERVED)],
-      ['new', node('new', { labels: { ...(s.destination ?? SERVED) } })],
-    ]),
-    pods: new Map([['old', s.pods ?? [pod('a'), pod('b')]]]),
-    migration: {
-      mode: 'auto',
-      answerTimeoutMs: 30_000,
-      timeoutMs: 600_000,
-      ...s.settings,
-      plans: new Map(s.request ? [[NAME, s.request]] : []),
-    },
-  });
-};
-
-/** A step in a few words: what the tables compare. */
-const brief = (step: Step): string => {
-  if (step.kind === 'record-deletion') return step.status;
-  if (step.kind === 'create-migration')
-    return `ask for ${step.migration.spec.migrations.map((m) => m.podName).join(' ')}`;
-  if (step.kind === 'evict') return `evict ${step.name}`;
-  if (step.kind === 'fail') return `fail ${step.failureReason}`;
-  return step.kind === 'withdraw-migration' ? `withdraw ${step.name}` : step.kind;
-};
-
-const MANDATORY = [entry('a', { policy: 'Mandatory' }), entry('b')];
-const ENDED_BADLY = [
+import type { RebalanceMigrationPlanStatus } from '../../../api/kinds/rebalancemigrationplan.ts';
+import { ago, NOW, node, pod, toAdd } from '../../testing/builders.ts';
+import {
+  checkMigrations,
+  created,
   DRAINING,
-  created(90),
-  event('LiveMigrationFailed', 1, { description: 'the provider could not migrate shop/a' }),
-];
+  describeStep,
+  event,
+  FAILED_MIGRATION,
+  MANDATORY,
+  NAME,
+  request,
+  SERVED,
+  scene,
+  states,
+} from '../../testing/migrations.ts';
+import { decide } from '../decide.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { drainSince, migrationPlanName } from './livemigration.ts';
 
-const CASES: readonly [string, Scene, readonly string[]][] = [
-  ['where a provider serves both nodes it is asked before anything is evicted', {}, ['ask for a b']],
-  ['no provider on the node: evicted as ever', { source: {} }, ['evict a', 'evict b']],
-  ['no provider on the new node: evicted as ever', { destination: {} }, ['evict a', 'evict b']],
+/** A live migration from its request to its end. */
+
+checkMigrations([
   [
-    'always: asked without labels',
-    { source: {}, destination: {}, settings: { mode: 'always' } },
-    ['ask for a b'],
-  ],
-  ['never: evicted in spite of labels', { settings: { mode: 'never' } }, ['evict a', 'evict b']],
-  [
-    'a pod that opted out is left to eviction',
-    { pods: [pod('a', { labels: { [LIVE_MIGRATION_DISABLED]: 'true' } }), pod('b')] },
-    ['ask for b'],
-  ],
-  [
-    'a pod that the provider marked as unfit too',
-    { pods: [pod('a', { labels: { [LIVE_MIGRATION]: 'false' } }), pod('b')] },
-    ['ask for b'],
-  ],
-  [
-    'a pod with a new name stands for one of its owner that is gone',
-    { pods: [pod('a'), pod('c')] },
-    ['ask for a c'],
-  ],
-  ['a pod that the plan does not name is not asked for', { pods: [pod('x', {}, 'other')] }, ['evict x']],
-  ['a pod on its way out is not asked for', { pods: [pod('a', { deletionTimestamp: ago(1) })] }, []],
-  ['an empty node goes', { pods: [] }, ['delete-claim']],
-  [
-    'a pod that must be migrated and can not ends the drain before anything is evicted',
-    { entries: MANDATORY, source: {} },
-    ['fail FailureReasonLiveMigrationFailed'],
-  ],
-  [
-    'a request that is there waits for its answer',
+    'a request waits for its first answer',
     { events: [DRAINING, created(10)], request: request(['a', 'b']) },
     [],
   ],
@@ -161,7 +33,7 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     ['LiveMigrationInProgress'],
   ],
   [
-    'once',
+    'the first answer is recorded once',
     {
       events: [DRAINING, created(10), event('LiveMigrationInProgress', 5)],
       request: request(['a', 'b'], states({ 'shop/a': 'Completed', 'shop/b': 'Ready' })),
@@ -169,12 +41,12 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     [],
   ],
   [
-    'a node is not deleted while its last pod is on its way',
+    'a node is not deleted while its last pod is being migrated',
     { pods: [], events: [DRAINING, created(10)], request: request(['a'], { phase: 'Running' }) },
     ['LiveMigrationInProgress'],
   ],
   [
-    'all moved',
+    'a request whose pods are all migrated succeeds',
     {
       pods: [],
       events: [DRAINING, created(10)],
@@ -183,7 +55,7 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     ['LiveMigrationSucceeded'],
   ],
   [
-    'moved, it is said, but still there: wait',
+    'a pod that is reported as migrated and is still there is waited for',
     {
       events: [DRAINING, created(10), event('LiveMigrationInProgress', 5)],
       request: request(['a'], { phase: 'Completed' }),
@@ -191,12 +63,12 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     [],
   ],
   [
-    'but not for ever',
+    'such a pod is waited for until the timeout',
     { events: [DRAINING, created(601)], request: request(['a'], { phase: 'Completed' }) },
     ['LiveMigrationFailed'],
   ],
   [
-    'one that failed makes the whole fail, once the others have ended',
+    'one failed pod fails the request once all others have ended',
     {
       events: [DRAINING, created(10)],
       request: request(['a', 'b'], states({ 'shop/a': 'Failed', 'shop/b': 'Completed' })),
@@ -204,7 +76,7 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     ['LiveMigrationFailed'],
   ],
   [
-    'not before',
+    'one failed pod does not fail the request while others are open',
     {
       events: [DRAINING, created(10), event('LiveMigrationInProgress', 5)],
       request: request(['a', 'b'], states({ 'shop/a': 'Failed', 'shop/b': 'Running' })),
@@ -212,18 +84,18 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     [],
   ],
   [
-    'nobody answers: the request is taken back',
+    'a request that no provider answers in time is withdrawn',
     { events: [DRAINING, created(31)], request: request(['a', 'b']) },
     ['LiveMigrationFailed', `withdraw ${NAME}`],
   ],
   [
-    'an answer, and then nothing more',
+    'a request that is not done in time is withdrawn',
     { events: [DRAINING, created(601)], request: request(['a', 'b'], { phase: 'Running' }) },
     ['LiveMigrationFailed', `withdraw ${NAME}`],
   ],
-  ['a request that somebody deleted', { events: [DRAINING, created(5)] }, ['LiveMigrationFailed']],
+  ['a request that was deleted fails', { events: [DRAINING, created(5)] }, ['LiveMigrationFailed']],
   [
-    'or is deleting',
+    'a request that is being deleted fails',
     {
       events: [DRAINING, created(5)],
       request: request(['a'], { phase: 'Running' }, { deletionTimestamp: ago(1) }),
@@ -231,7 +103,7 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     ['LiveMigrationFailed'],
   ],
   [
-    'who has answered may take longer than an answer may',
+    'a provider that has answered may take longer than the answer timeout',
     {
       events: [DRAINING, created(60), event('LiveMigrationInProgress', 50)],
       request: request(['a', 'b'], { phase: 'Running' }),
@@ -239,7 +111,7 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     [],
   ],
   [
-    'moved, and the old pod on its way out',
+    'a request succeeds while the old pod is terminating',
     {
       pods: [pod('a', { deletionTimestamp: ago(1) })],
       events: [DRAINING, created(10)],
@@ -248,23 +120,23 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     ['LiveMigrationSucceeded'],
   ],
   [
-    'after a long migration there is still time to evict',
+    'the drain timeout starts after the migration',
     { events: [event('InProgress', 700), created(690), event('LiveMigrationFailed', 1)] },
     ['evict a', 'evict b'],
   ],
-  ['after a failure Optional pods are evicted', { events: ENDED_BADLY }, ['evict a', 'evict b']],
+  ['after a failure Optional pods are evicted', { events: FAILED_MIGRATION }, ['evict a', 'evict b']],
   [
-    'after a failure a Mandatory pod ends the drain',
-    { events: ENDED_BADLY, entries: MANDATORY },
+    'after a failure a Mandatory pod fails the plan',
+    { events: FAILED_MIGRATION, entries: MANDATORY },
     ['fail FailureReasonLiveMigrationFailed'],
   ],
   [
-    'a Mandatory pod that is gone does not',
-    { events: ENDED_BADLY, entries: MANDATORY, pods: [pod('b')] },
+    'after a failure a Mandatory pod that is gone does not fail the plan',
+    { events: FAILED_MIGRATION, entries: MANDATORY, pods: [pod('b')] },
     ['evict b'],
   ],
   [
-    'after a success what came since is evicted, and no Mandatory pod ever is',
+    'after a success new pods are evicted, and Mandatory pods are not',
     {
       events: [DRAINING, created(90), event('LiveMigrationSucceeded', 1)],
       entries: MANDATORY,
@@ -273,21 +145,15 @@ const CASES: readonly [string, Scene, readonly string[]][] = [
     ['evict x'],
   ],
   [
-    'after a success the empty node goes',
+    'after a success the NodeClaim of the empty node is deleted',
     { events: [DRAINING, created(90), event('LiveMigrationSucceeded', 1)], pods: [] },
     ['delete-claim'],
   ],
-];
+]);
 
-for (const [name, s, expected] of CASES) {
-  t.test(name, async (t) => {
-    t.same(decide(scene(s)).steps.map(brief), expected);
-  });
-}
-
-t.test('the request says which pod goes where, and belongs to its plan', async (t) => {
+t.test('a request names pods and destinations and is owned by its plan', async (t) => {
   const [step] = decide(scene({ entries: MANDATORY })).steps;
-  if (step?.kind !== 'create-migration') return t.fail('no request was made');
+  if (step?.kind !== 'create-migration') return t.fail('no request');
   const { metadata, spec } = step.migration;
   t.match(metadata, { name: NAME, ownerReferences: [{ kind: 'RebalancePlan', uid: 'plan-uid' }] });
   t.same(spec.migrations[0], {
@@ -298,17 +164,17 @@ t.test('the request says which pod goes where, and belongs to its plan', async (
     policy: 'Mandatory',
     options: { podUID: 'a-uid' },
   });
-  t.equal(spec.migrations[1]?.policy, 'Optional', 'where the plan says nothing');
+  t.equal(spec.migrations[1]?.policy, 'Optional', 'by default');
 });
 
-t.test('the destination is the attempt that got a machine', async (t) => {
+t.test('the destination is the last attempt', async (t) => {
   const before = scene({});
   const attempt = (nodeClaimName: string, status: 'Failed' | 'Success') => ({
     instanceType: 'm5.large',
     nodeClaimName,
     status,
   });
-  const w: World = {
+  const w: ExecutionState = {
     ...before,
     plan: {
       ...before.plan,
@@ -332,92 +198,43 @@ t.test('the destination is the attempt that got a machine', async (t) => {
   });
 });
 
-t.test('a plan with pods that nobody can migrate orders no machine', async (t) => {
-  const p = plan({
-    nodeClaimsToDelete: [{ nodeClaimName: 'old' }],
-    podsToMigrate: MANDATORY,
-    nodeClaimsToAdd: [],
-  });
-  const base = world(p, {
-    nodeClaims: new Map([
-      ['old', nodeClaim('old')],
-      ['new', nodeClaim('new')],
-    ]),
-    nodes: new Map([
-      ['old', locked('old')],
-      ['new', locked('new')],
-    ]),
-    pods: new Map([['old', [pod('a')]]]),
-  });
-  t.match(decide(base).steps, [
-    { kind: 'fail', phase: 'Creation', failureReason: /LiveMigrationUnavailable/ },
-  ]);
-  const served = new Map([
-    ['old', locked('old', { labels: SERVED })],
-    ['new', locked('new', { labels: SERVED })],
-  ]);
-  t.match(decide({ ...base, nodes: served }).steps, [{ kind: 'advance', phase: 'NodesCreated' }]);
-});
-
-t.test('a plan that fails takes its open requests back, and leaves those that ended', async (t) => {
+t.test('a failed plan withdraws its open requests and no others', async (t) => {
   const failed = (status?: RebalanceMigrationPlanStatus): readonly string[] => {
     const w = scene({ events: [DRAINING, created(10)], request: request(['a'], status) });
     const status2 = { ...w.plan.status, failurePhase: 'Deletion' as const };
-    return decide({ ...w, plan: { ...w.plan, status: status2 } }).steps.map(brief);
+    return decide({ ...w, plan: { ...w.plan, status: status2 } }).steps.map(describeStep);
   };
   t.ok(failed().includes(`withdraw ${NAME}`));
   t.ok(failed({ phase: 'Running' }).includes(`withdraw ${NAME}`));
   t.notOk(failed({ phase: 'Completed' }).includes(`withdraw ${NAME}`));
 });
 
-t.test('the history of a node that stays ends with why', async (t) => {
-  const w = scene({ events: ENDED_BADLY, entries: MANDATORY });
+t.test('the history of a node that stays ends with the reason', async (t) => {
+  const w = scene({ events: FAILED_MIGRATION, entries: MANDATORY });
   const failed = { ...w.plan.status, failurePhase: 'Deletion' as const, failureMessage: 'a reason' };
   const record = { kind: 'record-deletion', claim: 'old', status: 'Failed', description: 'a reason' };
   t.match(decide({ ...w, plan: { ...w.plan, status: failed } }).steps, [record, { kind: 'uncordon' }, {}]);
-  const told = { old: { name: 'old', events: [...ENDED_BADLY, event('Failed', 0)] } };
-  const again = decide({ ...w, plan: { ...w.plan, status: { ...failed, nodesDeletion: told } } });
+  const recorded = { old: { name: 'old', events: [...FAILED_MIGRATION, event('Failed', 0)] } };
+  const again = decide({ ...w, plan: { ...w.plan, status: { ...failed, nodesDeletion: recorded } } });
   t.notOk(
     again.steps.some((s) => s.kind === 'record-deletion'),
     'once',
   );
-  const gone = decide({ ...w, nodeClaims: new Map(), plan: { ...w.plan, status: failed } });
+  const removed = decide({ ...w, nodeClaims: new Map(), plan: { ...w.plan, status: failed } });
   t.notOk(
-    gone.steps.some((s) => s.kind === 'record-deletion'),
-    'not of a node that is gone',
+    removed.steps.some((s) => s.kind === 'record-deletion'),
+    'not for a node that is gone',
   );
 });
 
-t.test('the time to empty a node begins anew after its live migration', async (t) => {
+t.test('the drain timeout starts after the live migration', async (t) => {
   t.equal(drainSince([DRAINING]), NOW - 100_000);
   t.equal(drainSince([DRAINING, created(90), event('LiveMigrationFailed', 7)]), NOW - 7_000);
 });
 
-t.test('names of requests fit, and differ', async (t) => {
+t.test('names of requests are short enough and differ', async (t) => {
   const long = 'x'.repeat(250);
   t.equal(migrationPlanName('plan', 'node'), 'plan-node');
   t.ok(migrationPlanName(long, 'a').length <= 253);
   t.not(migrationPlanName(long, 'abcdef'), migrationPlanName(long, 'abcdeg'));
 });
-
-t.test(
-  'what a provider wrote: its word on a pod, under either key, before its word on the whole',
-  async (t) => {
-    const of = (status?: RebalanceMigrationPlanStatus) => progressOf(request(['a', 'b'], status));
-    t.same(of(), { answered: false, completed: [], failed: [], open: ['shop/a', 'shop/b'] });
-    t.same(of({ phase: 'Pending' }), {
-      answered: true,
-      completed: [],
-      failed: [],
-      open: ['shop/a', 'shop/b'],
-    });
-    t.same(of(states({ a: 'Completed', 'shop/b': 'Failed' }, 'Running')), {
-      answered: true,
-      completed: ['shop/a'],
-      failed: ['shop/b'],
-      open: [],
-    });
-    t.same(of(states({ a: 'Completed' }, 'Failed')).failed, ['shop/b']);
-    t.same(of(states({ a: 'Failed', b: 'Running' }, 'Succeeded')).completed, ['shop/b']);
-  },
-);

@@ -4,21 +4,28 @@ import type { DeletionEvent, PodToMigrate, RebalancePlan } from '../../../api/ki
 import { GROUP_VERSION, LIVE_MIGRATION, PLAN } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { isTerminating, podName } from '../../../api/pods.ts';
-import { claimInForce } from '../finish/decide.ts';
-import type { World } from '../state/state.ts';
-import { deletionEventsOf } from '../state/status.ts';
+import { currentClaim } from '../state/claimnames.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { deletionEventsOf, hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
-import { entriesOf, isCapable, isRefused, mandatoryPods, whyNotMigrated } from './livemigrationpods.ts';
+import {
+  entriesOf,
+  hasOptedOut,
+  isServed,
+  type MigrationState,
+  mandatoryPods,
+  notMigratableReason,
+} from './livemigrationpods.ts';
 import { type Progress, progressOf } from './livemigrationprogress.ts';
 
 const LONGEST_NAME = 253;
 
-const list = (names: readonly string[]): string =>
+const joinNames = (names: readonly string[]): string =>
   `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`;
 
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 
-/** Name of the RebalanceMigrationPlan for one node of a plan: always the same, so that a second one is never made. */
+/** Name of the RebalanceMigrationPlan for one node of a plan: deterministic, so that none is created twice. */
 export const migrationPlanName = (plan: string, claim: string): string => {
   const name = `${plan}-${claim}`;
   if (name.length <= LONGEST_NAME) return name;
@@ -26,12 +33,12 @@ export const migrationPlanName = (plan: string, claim: string): string => {
   return `${name.slice(0, LONGEST_NAME - 11).replace(/[-.]+$/, '')}-${digest}`;
 };
 
-const build = (
-  world: World,
+const buildMigration = (
+  state: Pick<ExecutionState, 'plan' | 'nodes'>,
   claim: string,
   pods: readonly (readonly [Pod, PodToMigrate])[],
 ): RebalanceMigrationPlan => {
-  const { name, uid } = world.plan.metadata;
+  const { name, uid } = state.plan.metadata;
   return {
     apiVersion: GROUP_VERSION,
     kind: 'RebalanceMigrationPlan',
@@ -44,12 +51,12 @@ const build = (
     },
     spec: {
       migrations: pods.map(([pod, entry]) => {
-        const destination = claimInForce(world.plan, entry.dstNodeClaimName);
-        const node = world.nodes.get(destination)?.metadata.name;
+        const destination = currentClaim(state.plan, entry.dstNodeClaimName);
+        const node = state.nodes.get(destination)?.metadata.name;
         return {
           podName: pod.metadata.name,
           podNamespace: pod.metadata.namespace ?? '',
-          ...(node ? { destinationNode: node } : {}),
+          ...(node && { destinationNode: node }),
           destinationNodeClaim: destination,
           policy: entry.policy ?? 'Optional',
           options: { podUID: pod.metadata.uid ?? '' },
@@ -59,7 +66,7 @@ const build = (
   };
 };
 
-const record = (
+const recordStep = (
   claim: string,
   status: DeletionEvent['status'],
   migrationPlan: string,
@@ -75,38 +82,38 @@ const record = (
   message,
 });
 
-/** A step that ends the drain of a node: what must be migrated is still there. */
-const mustStay = (world: World, claim: string, why: string): Step => ({
+/** Fails the plan: pods that may only be migrated live are still on the node. */
+const failMandatory = (state: Pick<ExecutionState, 'nodes'>, claim: string, reason: string): Step => ({
   kind: 'fail',
   phase: 'Deletion',
   failureReason: 'FailureReasonLiveMigrationFailed',
   reason: 'FailureReasonLiveMigrationFailed',
-  message: `Pods of node ${world.nodes.get(claim)?.metadata.name} that must be migrated were not: ${why}. Look at the live migration provider, or let the plan evict them (policy Optional).`,
+  message: `Pods of node ${state.nodes.get(claim)?.metadata.name} that must be migrated were not: ${reason}. Look at the live migration provider, or let the plan evict them (policy Optional).`,
 });
 
-const begin = (world: World, claim: string): readonly Step[] | undefined => {
-  const entries = [...entriesOf(world, claim)].filter(([pod]) => !isTerminating(pod));
+const requestMigration = (state: MigrationState, claim: string): readonly Step[] | undefined => {
+  const entries = [...entriesOf(state, claim)].filter(([pod]) => !isTerminating(pod));
   const able: (readonly [Pod, PodToMigrate])[] = [];
   for (const [pod, entry] of entries) {
-    const why = whyNotMigrated(world, claim, pod, entry);
-    if (why === undefined) able.push([pod, entry]);
-    else if (entry.policy === 'Mandatory') return [mustStay(world, claim, `${podName(pod)}: ${why}`)];
+    const reason = notMigratableReason(state, claim, pod, entry);
+    if (reason === undefined) able.push([pod, entry]);
+    else if (entry.policy === 'Mandatory') return [failMandatory(state, claim, `${podName(pod)}: ${reason}`)];
   }
   if (able.length === 0) return undefined;
-  const migration = build(world, claim, able);
+  const migration = buildMigration(state, claim, able);
   return [
     {
       kind: 'create-migration',
       claim,
       migration,
       reason: 'LiveMigrationCreated',
-      message: `Asking for live migration of ${able.length} pods off node ${world.nodes.get(claim)?.metadata.name} (RebalanceMigrationPlan ${migration.metadata.name})`,
+      message: `Requesting live migration of ${able.length} pods off node ${state.nodes.get(claim)?.metadata.name} (RebalanceMigrationPlan ${migration.metadata.name})`,
     },
   ];
 };
 
-/** Takes the request back: whoever acts on it later must not touch pods that were evicted meanwhile. */
-const withdraw = (migration: RebalanceMigrationPlan, message: string): Step => ({
+/** Withdraws a request, so that no provider acts on pods that are evicted instead. */
+const withdrawStep = (migration: RebalanceMigrationPlan, message: string): Step => ({
   kind: 'withdraw-migration',
   name: migration.metadata.name,
   uid: migration.metadata.uid ?? '',
@@ -114,9 +121,9 @@ const withdraw = (migration: RebalanceMigrationPlan, message: string): Step => (
   message,
 });
 
-/** What is wrong with a migration that has begun; undefined while it may still succeed. */
-const troubleOf = (
-  world: World,
+/** Why a requested migration has failed; undefined while it may still succeed. */
+const failureOf = (
+  state: Pick<ExecutionState, 'migration' | 'now'>,
   migration: RebalanceMigrationPlan | undefined,
   progress: Progress,
   since: number,
@@ -124,59 +131,71 @@ const troubleOf = (
   if (!migration || migration.metadata.deletionTimestamp)
     return 'the RebalanceMigrationPlan was deleted before it ended';
   if (progress.open.length === 0 && progress.failed.length > 0)
-    return `the provider could not migrate ${list(progress.failed)}`;
-  const { answerTimeoutMs, timeoutMs } = world.migration;
-  const age = world.now - since;
+    return `the provider could not migrate ${joinNames(progress.failed)}`;
+  const { answerTimeoutMs, timeoutMs } = state.migration;
+  const age = state.now - since;
   if (!progress.answered && age > answerTimeoutMs)
     return `no provider answered within ${seconds(answerTimeoutMs)}`;
   if (age <= timeoutMs) return undefined;
-  const what = progress.open.length > 0 ? list(progress.open) : 'pods that the provider calls migrated';
+  const what =
+    progress.open.length > 0
+      ? joinNames(progress.open)
+      : 'pods that the provider reports as migrated are still there';
   return `not done within ${seconds(timeoutMs)}: ${what}`;
 };
 
-const follow = (world: World, claim: string, events: readonly DeletionEvent[]): readonly Step[] => {
+const trackMigration = (
+  state: MigrationState & Pick<ExecutionState, 'now'>,
+  claim: string,
+  events: readonly DeletionEvent[],
+): readonly Step[] => {
   const created = events.find((e) => e.status === 'LiveMigrationCreated');
-  const name = created?.migrationPlanName ?? migrationPlanName(world.plan.metadata.name, claim);
-  const migration = world.migration.plans.get(name);
+  const name = created?.migrationPlanName ?? migrationPlanName(state.plan.metadata.name, claim);
+  const migration = state.migration.plans.get(name);
   const progress = progressOf(migration);
-  const node = world.nodes.get(claim)?.metadata.name;
-  const trouble = troubleOf(world, migration, progress, Date.parse(created?.timestamp ?? ''));
-  if (trouble) {
+  const node = state.nodes.get(claim)?.metadata.name;
+  const failure = failureOf(state, migration, progress, Date.parse(created?.timestamp ?? ''));
+  if (failure) {
     const isOpen = migration && !migration.metadata.deletionTimestamp && progress.open.length > 0;
     return [
-      record(claim, 'LiveMigrationFailed', name, 'LiveMigrationFailed', trouble),
-      ...(isOpen ? [withdraw(migration, `Taking RebalanceMigrationPlan ${name} back: ${trouble}`)] : []),
+      recordStep(claim, 'LiveMigrationFailed', name, 'LiveMigrationFailed', failure),
+      ...(isOpen ? [withdrawStep(migration, `Withdrawing RebalanceMigrationPlan ${name}: ${failure}`)] : []),
     ];
   }
-  const asked = new Set(progress.completed);
-  const stays = (world.pods.get(claim) ?? []).some((pod) => asked.has(podName(pod)) && !isTerminating(pod));
+  const completed = new Set(progress.completed);
+  const stays = (state.pods.get(claim) ?? []).some(
+    (pod) => completed.has(podName(pod)) && !isTerminating(pod),
+  );
   if (progress.open.length === 0 && !stays) {
     const message = `${progress.completed.length} pods were migrated off node ${node}`;
-    return [record(claim, 'LiveMigrationSucceeded', name, 'LiveMigrationSucceeded', message)];
+    return [recordStep(claim, 'LiveMigrationSucceeded', name, 'LiveMigrationSucceeded', message)];
   }
   if (!progress.answered || events.some((e) => e.status === 'LiveMigrationInProgress')) return [];
   const message = `Pods of node ${node} are being migrated`;
-  return [record(claim, 'LiveMigrationInProgress', name, 'LiveMigrationInProgress', message)];
+  return [recordStep(claim, 'LiveMigrationInProgress', name, 'LiveMigrationInProgress', message)];
 };
 
 /**
- * Live migration of a cordoned node's pods, before any of them is evicted: the steps to take, none while it is under
- * way, undefined when it is over or not to be had and what is left may be evicted.
+ * Live migration of a cordoned node's pods, before any is evicted: its next steps, empty while the provider works,
+ * undefined once the remaining pods may be evicted.
  */
-export const migrate = (world: World, claim: string): readonly Step[] | undefined => {
-  const events = deletionEventsOf(world.plan, claim);
+export const liveMigrationSteps = (
+  state: MigrationState & Pick<ExecutionState, 'now'>,
+  claim: string,
+): readonly Step[] | undefined => {
+  const events = deletionEventsOf(state.plan, claim);
   const end = events.findLast(
     (e) => e.status === 'LiveMigrationSucceeded' || e.status === 'LiveMigrationFailed',
   );
-  if (end?.status === 'LiveMigrationFailed' && mandatoryPods(world, claim).length > 0)
-    return [mustStay(world, claim, end.description ?? 'live migration failed')];
+  if (end?.status === 'LiveMigrationFailed' && mandatoryPods(state, claim).length > 0)
+    return [failMandatory(state, claim, end.description ?? 'live migration failed')];
   if (end) return undefined;
   return events.some((e) => e.status === 'LiveMigrationCreated')
-    ? follow(world, claim, events)
-    : begin(world, claim);
+    ? trackMigration(state, claim, events)
+    : requestMigration(state, claim);
 };
 
-/** From when the time to empty a node counts: its beginning, or the end of its live migration. */
+/** Start of a node's drain timeout in milliseconds: the start of the drain, or the end of its live migration. */
 export const drainSince = (events: readonly DeletionEvent[]): number => {
   const end = events.findLast(
     (e) => e.status === 'LiveMigrationSucceeded' || e.status === 'LiveMigrationFailed',
@@ -184,31 +203,31 @@ export const drainSince = (events: readonly DeletionEvent[]): number => {
   return Date.parse((end ?? events[0])?.timestamp ?? '');
 };
 
-/** Requests of a plan that failed and that nobody has finished. */
-export const withdrawals = (world: World): readonly Step[] =>
-  [...world.migration.plans.values()]
+/** Withdraws the requests of a failed plan that have not ended. */
+export const withdrawMigrationSteps = (state: Pick<ExecutionState, 'migration'>): readonly Step[] =>
+  [...state.migration.plans.values()]
     .filter((m) => !m.metadata.deletionTimestamp && progressOf(m).open.length > 0)
-    .map((m) => withdraw(m, `Taking RebalanceMigrationPlan ${m.metadata.name} back: its plan failed`));
+    .map((m) => withdrawStep(m, `Withdrawing RebalanceMigrationPlan ${m.metadata.name}: its plan failed`));
 
-/** Before the first machine is ordered: pods that must be migrated where nobody can. */
-export const unmigratable = (world: World): Step | undefined => {
-  if (Object.keys(world.plan.status?.nodesCreation ?? {}).length > 0) return undefined;
-  for (const { nodeClaimName } of world.plan.spec.nodeClaimsToDelete ?? []) {
-    const node = world.nodes.get(nodeClaimName);
-    const [pod] = mandatoryPods(world, nodeClaimName);
-    if (!pod || (isCapable(world, node) && !isRefused(pod))) continue;
+/** Fails a plan before it orders a machine when a pod may only be migrated live and no provider serves its node. */
+export const unmigratableFailure = (state: MigrationState): Step | undefined => {
+  if (hasOrdered(state.plan)) return undefined;
+  for (const { nodeClaimName } of state.plan.spec.nodeClaimsToDelete ?? []) {
+    const node = state.nodes.get(nodeClaimName);
+    const [pod] = mandatoryPods(state, nodeClaimName);
+    if (!pod || (isServed(state, node) && !hasOptedOut(pod))) continue;
     return {
       kind: 'fail',
       phase: 'Creation',
       failureReason: 'FailureReasonLiveMigrationUnavailable',
       reason: 'FailureReasonLiveMigrationUnavailable',
-      message: `Pod ${podName(pod)} must be migrated live, and no provider does that on node ${node?.metadata.name}: label the nodes that one serves with ${LIVE_MIGRATION}=true, or plan the pod as Optional.`,
+      message: `Pod ${podName(pod)} must be migrated live, and no provider serves node ${node?.metadata.name}: label the nodes that a provider serves with ${LIVE_MIGRATION}=true, or plan the pod as Optional.`,
     };
   }
   return undefined;
 };
 
-/** Names of the RebalanceMigrationPlans that a plan has asked for and whose end it has not recorded. */
+/** Names of the RebalanceMigrationPlans that a plan created and whose end it has not recorded. */
 export const openMigrations = (plan: RebalancePlan): readonly string[] =>
   Object.values(plan.status?.nodesDeletion ?? {}).flatMap(({ events }) => {
     const isOver = events.some(

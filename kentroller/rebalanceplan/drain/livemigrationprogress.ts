@@ -1,8 +1,8 @@
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 
-/** How far a provider is with a RebalanceMigrationPlan; pods as 'namespace/name'. */
+/** Progress of a RebalanceMigrationPlan; pods as 'namespace/name'. */
 export interface Progress {
-  /** A provider has written anything at all. */
+  /** True once a provider has written any status. */
   readonly answered: boolean;
   readonly completed: readonly string[];
   readonly failed: readonly string[];
@@ -16,8 +16,8 @@ const SUCCEEDED = /^(completed|succeeded|done)$/i;
 const FAILED = /^failed$/i;
 
 /**
- * Reads a provider's status: each pod's own state first (under 'namespace/name', or the bare name), and the phase of
- * the whole for the pods that have none or have not ended.
+ * Reads a provider's status. A pod's own final state (under 'namespace/name' or the bare name) counts before the phase
+ * of the whole.
  */
 export const progressOf = (migration: RebalanceMigrationPlan | undefined): Progress => {
   if (!migration) return NOTHING;

@@ -2,12 +2,12 @@ import { type Features, isEnabled } from '../../../api/features.ts';
 import type { Options } from '../../options.ts';
 import type { MigrationSettings } from '../state/state.ts';
 
-const ms = (seconds: number | undefined, otherwise: number): number =>
-  seconds === undefined ? otherwise : seconds * 1000;
+const toMs = (seconds: number | undefined, defaultMs: number): number =>
+  seconds === undefined ? defaultMs : seconds * 1000;
 
-/** The options of live migration, with what ConfigMaps say on top. */
+/** Settings of live migration: the options, overridden by the features in ConfigMaps. */
 export const migrationSettings = (o: Options, features: Features): MigrationSettings => ({
   mode: isEnabled(features, 'liveMigration', true) ? o.liveMigration : 'never',
-  answerTimeoutMs: ms(features.liveMigration?.answerTimeoutSeconds, o.liveMigrationAnswerTimeout),
-  timeoutMs: ms(features.liveMigration?.timeoutSeconds, o.liveMigrationTimeout),
+  answerTimeoutMs: toMs(features.liveMigration?.answerTimeoutSeconds, o.liveMigrationAnswerTimeout),
+  timeoutMs: toMs(features.liveMigration?.timeoutSeconds, o.liveMigrationTimeout),
 });

@@ -2,11 +2,11 @@ import t from 'tap';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
-import { straysOf } from './podsonkeptnodes.ts';
+import { podsOnKeptNodesOf } from './podsonkeptnodes.ts';
 
 const on = (node: string | undefined, pod: Pod): Pod => ({
   ...pod,
-  spec: { ...pod.spec, ...(node ? { nodeName: node } : {}) },
+  spec: { ...pod.spec, ...(node && { nodeName: node }) },
 });
 const moving = (policy?: 'Mandatory' | 'Optional'): RebalancePlan =>
   make.plan({
@@ -16,18 +16,18 @@ const moving = (policy?: 'Mandatory' | 'Optional'): RebalancePlan =>
         namespace: 'shop',
         srcNode: 'stays',
         dstNodeClaimName: 'green',
-        ...(policy ? { policy } : {}),
+        ...(policy && { policy }),
       },
     ],
   });
 
 const CASES: readonly (readonly [string, RebalancePlan, Pod | undefined, number])[] = [
-  ['a pod on a node that stays', moving(), on('stays', make.pod('web-1')), 1],
-  ['it is elsewhere by now', moving(), on('other', make.pod('web-1')), 0],
-  ['it is gone', moving(), undefined, 0],
-  ['it may only be migrated live', moving('Mandatory'), on('stays', make.pod('web-1')), 0],
+  ['a pod on a kept node', moving(), on('stays', make.pod('web-1')), 1],
+  ['a pod that is on another node now', moving(), on('other', make.pod('web-1')), 0],
+  ['a pod that is gone', moving(), undefined, 0],
+  ['a pod that may only be migrated live', moving('Mandatory'), on('stays', make.pod('web-1')), 0],
   [
-    'it waits, on no node',
+    'a pod without a node',
     make.plan({
       podsToMigrate: [{ name: 'web-1', namespace: 'shop', srcNode: '', dstNodeClaimName: 'green' }],
     }),
@@ -36,12 +36,16 @@ const CASES: readonly (readonly [string, RebalancePlan, Pod | undefined, number]
   ],
 ];
 
-t.test('pods that no drain takes along', async (t) => {
+t.test('pods on kept nodes', async (t) => {
   for (const [name, plan, pod, count] of CASES)
-    t.equal(straysOf(plan, { podOf: () => pod, leaving: new Set(['goes']) }).length, count, name);
-  const drained = straysOf(moving(), {
+    t.equal(
+      podsOnKeptNodesOf(plan, { podOf: () => pod, removedNodes: new Set(['goes']) }).length,
+      count,
+      name,
+    );
+  const drained = podsOnKeptNodesOf(moving(), {
     podOf: () => on('stays', make.pod('web-1')),
-    leaving: new Set(['stays']),
+    removedNodes: new Set(['stays']),
   });
-  t.same(drained, [], 'its node is emptied: the drain takes it');
+  t.same(drained, [], 'a pod on a removed node');
 });

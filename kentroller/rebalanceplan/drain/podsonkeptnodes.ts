@@ -1,33 +1,38 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { isDrainable } from '../../../api/pods.ts';
-import type { World } from '../state/state.ts';
+import type { ExecutionState } from '../state/state.ts';
 import { reachedAt } from '../state/status.ts';
 
 /**
- * Pods that the plan moves off nodes that stay: no drain takes them along, and what they leave is room that others of
- * the plan go to. Those that may only be migrated live stay.
+ * Pods that the plan moves off nodes that stay: no drain evicts them, and other pods of the plan need their room. A pod
+ * that may only be migrated live stays where it is.
  */
-export const straysOf = (
+export const podsOnKeptNodesOf = (
   plan: RebalancePlan,
   o: {
     readonly podOf: (key: string) => Pod | undefined;
-    /** Names of the nodes that the plan empties. */
-    readonly leaving: ReadonlySet<string>;
+    /** Names of the nodes that the plan removes. */
+    readonly removedNodes: ReadonlySet<string>;
   },
 ): readonly Pod[] =>
   (plan.spec.podsToMigrate ?? []).flatMap(({ namespace, name, srcNode, policy }) => {
-    if (!srcNode || o.leaving.has(srcNode) || policy === 'Mandatory') return [];
+    if (!srcNode || o.removedNodes.has(srcNode) || policy === 'Mandatory') return [];
     const pod = o.podOf(`${namespace}/${name}`);
     return pod?.spec.nodeName === srcNode && isDrainable(pod) ? [pod] : [];
   });
 
 /**
- * Those that are still to go. They have as long as a node has to become empty; then the plan goes on without them. A pod
- * of the same name that came since is another one, and where it is no wish of the plan's brought it back.
+ * Pods on kept nodes that are still to be evicted: none once the drain timeout is over, then the plan goes on without
+ * them. A pod created since then has the name of the planned one, and stays.
  */
-export const straysLeft = (world: World): readonly Pod[] => {
-  const since = reachedAt(world.plan, 'PinsReady') ?? world.now;
-  if (world.now - since > world.limits.drainTimeoutMs) return [];
-  return world.strays.filter(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') < since);
+export const pendingPodsOnKeptNodes = ({
+  plan,
+  podsOnKeptNodes,
+  now,
+  limits,
+}: Pick<ExecutionState, 'plan' | 'podsOnKeptNodes' | 'now' | 'limits'>): readonly Pod[] => {
+  const since = reachedAt(plan, 'PinsReady') ?? now;
+  if (now - since > limits.drainTimeoutMs) return [];
+  return podsOnKeptNodes.filter(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') < since);
 };

@@ -1,12 +1,12 @@
 import t from 'tap';
 import type { RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
-import { POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
+import { CANCEL, POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { decide } from '../decide.ts';
-import { CORDONED_BY } from '../state/labels.ts';
-import type { World } from '../state/state.ts';
-import type { SurgeView } from './surge.ts';
+import { CORDONED_BY, type Phase } from '../state/labels.ts';
+import type { ExecutionState } from '../state/state.ts';
+import type { SurgeState } from '../state/surgerecord.ts';
 
 const DEPLOYMENT = {
   apiVersion: 'apps/v1',
@@ -16,24 +16,42 @@ const DEPLOYMENT = {
   controller: true,
 };
 const REPLICA_SET = { name: 'rs', uid: 'rs-uid' };
-const ONLY = make.pod('only', { labels: { [POD_TEMPLATE_HASH]: 'abc' }, resourceVersion: '7' });
-const LET_GO: Pod = {
+const ONLY = make.pod('only', {
+  labels: { [POD_TEMPLATE_HASH]: 'abc' },
+  resourceVersion: '7',
+  creationTimestamp: make.ago(100_000),
+});
+const detachedBy = (plan: string): Pod => ({
   ...ONLY,
   metadata: {
     ...ONLY.metadata,
     labels: {},
     ownerReferences: [{ ...DEPLOYMENT, controller: false }],
-    annotations: { [SURGED]: JSON.stringify({ plan: 'plan', hash: 'abc', replicaSet: REPLICA_SET }) },
+    annotations: { [SURGED]: JSON.stringify({ plan, hash: 'abc', replicaSet: REPLICA_SET }) },
   },
-};
-const NONE: SurgeView = { singles: new Map(), succeeded: new Set(), forsaken: new Set() };
-const SINGLE: SurgeView = {
+});
+const DETACHED = detachedBy('plan');
+const NONE: SurgeState = { soleReplicas: new Map(), detached: [], succeeded: new Set(), orphaned: new Set() };
+const SOLE: SurgeState = {
   ...NONE,
-  singles: new Map([['only-uid', { deployment: DEPLOYMENT, replicaSet: REPLICA_SET }]]),
+  soleReplicas: new Map([['only-uid', { deployment: DEPLOYMENT, replicaSet: REPLICA_SET }]]),
+};
+const WAITING: SurgeState = { ...NONE, detached: [DETACHED] };
+const SUCCEEDED: SurgeState = { ...WAITING, succeeded: new Set(['only-uid']) };
+const ORPHANED: SurgeState = {
+  ...WAITING,
+  succeeded: new Set(['only-uid']),
+  orphaned: new Set(['only-uid']),
 };
 
-const drained = (pod: Pod, surge: SurgeView, seconds = 10, status: RebalancePlanStatus = {}): World =>
-  make.world(
+/** The pod on a node that the plan removes, `seconds` after its drain began. */
+const onRemovedNode = (
+  pod: Pod,
+  surge: SurgeState,
+  seconds = 10,
+  status: RebalancePlanStatus = {},
+): ExecutionState =>
+  make.executionState(
     make.plan(
       { nodeClaimsToDelete: [{ nodeClaimName: 'blue' }] },
       {
@@ -61,63 +79,174 @@ const drained = (pod: Pod, surge: SurgeView, seconds = 10, status: RebalancePlan
     },
   );
 
-const CASES: readonly (readonly [string, World, readonly object[]])[] = [
+/** The pod on a node that stays, `seconds` after the deletion phase began. */
+const onKeptNode = (
+  pod: Pod | undefined,
+  surge: SurgeState,
+  seconds = 10,
+  status: RebalancePlanStatus = {},
+  reached: Phase = 'PinsReady',
+): ExecutionState => {
+  const plan = make.plan(
+    { podsToMigrate: [{ name: 'only', namespace: 'shop', srcNode: 'kept', dstNodeClaimName: 'other' }] },
+    status,
+    reached,
+  );
+  const conditions = (plan.status?.conditions ?? []).map((c) => ({
+    ...c,
+    lastTransitionTime: make.ago(seconds),
+  }));
+  return make.executionState(
+    { ...plan, status: { ...plan.status, conditions } },
+    { podsOnKeptNodes: pod ? [pod] : [], surge },
+  );
+};
+
+const SURGE_STEP = {
+  kind: 'surge',
+  name: 'only',
+  resourceVersion: '7',
+  record: { plan: 'plan', hash: 'abc', replicaSet: REPLICA_SET },
+  owner: { kind: 'Deployment', uid: 'web-uid', controller: undefined },
+};
+const EVICT = { kind: 'evict', name: 'only' };
+const REATTACH = { kind: 'reattach', name: 'only', hash: 'abc', uid: 'only-uid', resourceVersion: '7' };
+const DELETE_POD = { kind: 'delete-pod', name: 'only', uid: 'only-uid' };
+const ADVANCE = { kind: 'advance', phase: 'NodesDeleted' };
+
+const SAME: readonly (readonly [string, Pod, SurgeState, readonly object[]])[] = [
+  ["a Deployment's only pod is detached before it is evicted", ONLY, SOLE, [SURGE_STEP]],
+  ['a pod without surge is evicted', ONLY, NONE, [EVICT]],
+  ['a detached pod stays while its successor is not ready', DETACHED, WAITING, []],
+  ['a detached pod is evicted when its successor is ready', DETACHED, SUCCEEDED, [EVICT]],
+];
+for (const [place, at] of [
+  ['removed', onRemovedNode],
+  ['kept', onKeptNode],
+] as const) {
+  for (const [name, pod, surge, expected] of SAME) {
+    t.test(`${name} (${place} node)`, async (t) => {
+      const { steps } = decide(at(pod, surge));
+      t.equal(steps.length, expected.length);
+      t.match(steps, expected);
+    });
+  }
+}
+
+t.test('a successor that does not become ready in time fails the drain of a removed node', async (t) => {
+  t.match(decide(onRemovedNode(DETACHED, WAITING, 601)).steps, [
+    { kind: 'fail', failureReason: 'FailureReasonDrainTimeout' },
+  ]);
+});
+
+const FAILED: RebalancePlanStatus = { failurePhase: 'Deletion', failureReason: 'FailureReasonDrainTimeout' };
+const CANCELED: RebalancePlanStatus = { failurePhase: 'Deletion', failureReason: 'Canceled' };
+const cancel = (state: ExecutionState): ExecutionState => {
+  const { plan } = state;
+  const annotations = { [CANCEL]: 'true' };
+  return { ...state, plan: { ...plan, metadata: { ...plan.metadata, annotations } } };
+};
+const terminating = (pod: Pod): Pod => ({
+  ...pod,
+  metadata: { ...pod.metadata, deletionTimestamp: make.ago(1) },
+});
+const THEIRS = detachedBy('other');
+
+const ENDS: readonly (readonly [string, ExecutionState, readonly object[]])[] = [
   [
-    'the only pod of a Deployment is let go by its ReplicaSet before it is evicted',
-    drained(ONLY, SINGLE),
-    [
-      {
-        kind: 'surge',
-        name: 'only',
-        resourceVersion: '7',
-        record: { plan: 'plan', hash: 'abc', replicaSet: REPLICA_SET },
-        owner: { kind: 'Deployment', uid: 'web-uid', controller: undefined },
-      },
-    ],
+    'a pod on a kept node is reattached when its successor is not ready in time',
+    onKeptNode(DETACHED, WAITING, 601),
+    [REATTACH],
   ],
-  ['where nobody asked for it, it is evicted', drained(ONLY, NONE), [{ kind: 'evict', name: 'only' }]],
-  ['a pod that was let go stays while its successor is not ready', drained(LET_GO, NONE), []],
   [
-    'and is evicted when it is',
-    drained(LET_GO, { ...NONE, succeeded: new Set(['only-uid']) }),
-    [{ kind: 'evict', name: 'only' }],
+    'a pod on a kept node is reattached when its eviction is never allowed',
+    onKeptNode(DETACHED, SUCCEEDED, 601),
+    [REATTACH],
+  ],
+  ['a reattached pod stays and the plan goes on', onKeptNode(ONLY, SOLE, 601), [ADVANCE]],
+  [
+    'a detached pod whose ReplicaSet is gone is deleted after its time',
+    onKeptNode(DETACHED, ORPHANED, 601),
+    [DELETE_POD],
+  ],
+  ['a failed plan reattaches a pod on a kept node', onKeptNode(DETACHED, WAITING, 10, FAILED), [REATTACH]],
+  [
+    'a canceled plan reattaches a pod on a kept node',
+    onKeptNode(DETACHED, WAITING, 10, CANCELED),
+    [REATTACH],
   ],
   [
-    'a successor that never gets ready ends the plan',
-    drained(LET_GO, NONE, 601),
-    [{ kind: 'fail', failureReason: 'FailureReasonDrainTimeout' }],
+    'a failed plan reattaches a pod whose node none of the plan names',
+    onKeptNode(undefined, WAITING, 10, FAILED),
+    [REATTACH],
+  ],
+  [
+    'a failed plan deletes a pod whose ReplicaSet is gone',
+    onKeptNode(DETACHED, ORPHANED, 10, FAILED),
+    [DELETE_POD],
+  ],
+  [
+    'a failed plan leaves a pod that another plan detached',
+    onKeptNode(THEIRS, NONE, 10, FAILED),
+    [{ kind: 'finish', state: 'Failed' }],
+  ],
+  [
+    'a terminating pod is not reattached',
+    onKeptNode(undefined, { ...NONE, detached: [terminating(DETACHED)] }, 10, FAILED),
+    [{ kind: 'finish', state: 'Failed' }],
+  ],
+  [
+    'a plan is canceled, not finished, while a pod is detached',
+    cancel(onKeptNode(DETACHED, WAITING)),
+    [{ kind: 'fail', failureReason: 'Canceled' }],
+  ],
+  [
+    'a plan does not finish while a pod is detached',
+    onKeptNode(undefined, WAITING, 121, {}, 'NodesDeleted'),
+    [REATTACH],
+  ],
+  [
+    'it finishes when none is',
+    onKeptNode(undefined, NONE, 121, {}, 'NodesDeleted'),
+    [{ kind: 'warn' }, { kind: 'finish', state: 'DoneWithWarnings' }],
+  ],
+  [
+    'a finished plan keeps its finalizer while a pod is detached',
+    onKeptNode(undefined, WAITING, 121, { state: 'Failed' }, 'NodesDeleted'),
+    [REATTACH],
+  ],
+  [
+    'a finished plan is released when none is',
+    onKeptNode(undefined, NONE, 121, { state: 'Failed' }, 'NodesDeleted'),
+    [{ kind: 'remove-finalizer' }],
   ],
 ];
 
-for (const [name, world, expected] of CASES) {
+for (const [name, state, expected] of ENDS) {
   t.test(name, async (t) => {
-    const { steps } = decide(world);
-    t.equal(steps.length, expected.length);
+    const { steps } = decide(state);
+    t.equal(steps.length, expected.length, steps.map((s) => s.kind).join());
     t.match(steps, expected);
   });
 }
 
-const FAILED: RebalancePlanStatus = { failurePhase: 'Deletion', failureReason: 'FailureReasonDrainTimeout' };
-
-t.test('a failed plan gives the pod back to its ReplicaSet', async (t) => {
-  const { steps } = decide(drained(LET_GO, NONE, 601, FAILED));
+t.test('a failed plan reattaches a pod on a node that was to be removed', async (t) => {
+  const { steps } = decide(onRemovedNode(DETACHED, WAITING, 601, FAILED));
   t.match(
-    steps.find((s) => s.kind === 'unsurge'),
-    { name: 'only', hash: 'abc', uid: 'only-uid' },
+    steps.find((s) => s.kind === 'reattach'),
+    REATTACH,
   );
 });
 
-t.test('one that its ReplicaSet let go and that is gone itself is not left behind', async (t) => {
-  const { steps } = decide(drained(LET_GO, { ...NONE, forsaken: new Set(['only-uid']) }, 601, FAILED));
+t.test('it deletes the pod when the ReplicaSet is gone', async (t) => {
+  const { steps } = decide(onRemovedNode(DETACHED, ORPHANED, 601, FAILED));
   t.match(
     steps.find((s) => s.kind === 'delete-pod'),
-    { name: 'only', uid: 'only-uid' },
+    DELETE_POD,
   );
 });
 
-t.test('what another plan let go is left to that plan', async (t) => {
-  const theirs = { plan: 'other', hash: 'abc', replicaSet: REPLICA_SET };
-  const metadata = { ...LET_GO.metadata, annotations: { [SURGED]: JSON.stringify(theirs) } };
-  const { steps } = decide(drained({ ...LET_GO, metadata }, NONE, 601, FAILED));
-  t.notOk(steps.some((s) => s.kind === 'unsurge' || s.kind === 'delete-pod'));
+t.test('it leaves a pod that another plan detached', async (t) => {
+  const { steps } = decide(onRemovedNode(THEIRS, NONE, 601, FAILED));
+  t.notOk(steps.some((s) => s.kind === 'reattach' || s.kind === 'delete-pod'));
 });

@@ -1,83 +1,40 @@
-import type { RebalancePlan, RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
-import {
-  HOURS_PER_MONTH,
-  INSTANCE_TYPE,
-  KARPENTER_CAPACITY_TYPE,
-  KARPENTER_DO_NOT_DISRUPT,
-  KARPENTER_NODEPOOL,
-  PREPARING_TAINT,
-  ZONE,
-} from '../../../api/labels.ts';
+import type { RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
+import { HOURS_PER_MONTH, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
-import { addedNames, unlocks } from '../create/nodelock.ts';
-import { PIN_BASELINE } from '../state/labels.ts';
-import { countPlaced, movesOf } from '../state/moves.ts';
-import type { World } from '../state/state.ts';
-import { attemptsOf, reachedAt } from '../state/status.ts';
+import { unlockSteps } from '../create/nodelock.ts';
+import { reattachSteps } from '../drain/surge.ts';
+import { overdueUntaintSteps, releaseSteps } from '../reservation.ts';
+import { addedNames, currentClaim } from '../state/claimnames.ts';
+import { baselineOf, countPlaced, movesOf } from '../state/moves.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { reachedAt } from '../state/status.ts';
 import { type Decision, type Step, steps } from '../state/step.ts';
 
-/** The NodeClaim that stands for a name of the plan: the attempt in force, or the claim itself. */
-export const claimInForce = (plan: RebalancePlan, name: string): string =>
-  addedNames(plan).has(name) ? (attemptsOf(plan, name).at(-1)?.nodeClaimName ?? name) : name;
-
-/** Pods that stood on the plan's existing destinations when it started, by owner and destination. */
-export const baselineOf = (plan: RebalancePlan): Readonly<Record<string, number>> => {
-  try {
-    const read: unknown = JSON.parse(plan.metadata.annotations?.[PIN_BASELINE] ?? '{}');
-    return typeof read === 'object' && read !== null ? (read as Record<string, number>) : {};
-  } catch {
-    return {};
-  }
-};
-
-const placed = (world: World): { planned: number; placed: number } => {
-  const moves = movesOf(world.plan.spec.podsToMigrate ?? [], true);
-  const podsOn = (name: string): readonly Pod[] => world.pods.get(claimInForce(world.plan, name)) ?? [];
+const countPods = ({
+  plan,
+  pods,
+}: Pick<ExecutionState, 'plan' | 'pods'>): { planned: number; placed: number } => {
+  const moves = movesOf(plan.spec.podsToMigrate ?? [], true);
+  const podsOn = (name: string): readonly Pod[] => pods.get(currentClaim(plan, name)) ?? [];
   return {
     planned: moves.reduce((sum, m) => sum + m.names.length, 0),
-    placed: countPlaced(moves, baselineOf(world.plan), podsOn),
+    placed: countPlaced(moves, baselineOf(plan), podsOn),
   };
 };
 
-/** Opens the nodes that the plan made: taint and do-not-disrupt off, unless the claim or its NodePool asks for the latter. */
-export const releases = (world: World): readonly Step[] =>
-  (world.plan.spec.nodeClaimsToAdd ?? []).flatMap((planned): Step[] => {
-    const claim = claimInForce(world.plan, planned.metadata.name);
-    const node = world.nodes.get(claim);
-    if (!node || node.metadata.deletionTimestamp) return [];
-    const pool = world.nodePools.get(planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
-    const keeps = [planned.metadata, pool?.spec.template.metadata].some(
-      (m) => m?.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
-    );
-    const isReserved = node.spec?.taints?.some((t) => t.key === PREPARING_TAINT) ?? false;
-    const isGuarded =
-      !keeps &&
-      [node, world.nodeClaims.get(claim)].some(
-        (o) => o?.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
-      );
-    if (!isReserved && !isGuarded) return [];
-    return [
-      {
-        kind: 'release',
-        node: node.metadata.name,
-        claim,
-        keeps,
-        reason: 'NodeReleased',
-        message: `Node ${node.metadata.name} is open to all pods and to Karpenter`,
-      },
-    ];
-  });
-
-/** What the plan's new nodes cost now, and what that saves; the planned price where the cloud tells none. */
-const achievedCost = (world: World): NonNullable<RebalancePlanStatus['achievedOutcome']> => {
-  const before = Number(world.plan.status?.savings?.currentMonthlyCost);
-  const planned = new Map(
-    (world.plan.status?.savings?.greenNodes ?? []).map((green) => [green.name, Number(green.priceHourly)]),
-  );
+/** Cost of the added nodes now, and what that saves; a node without a price counts with the planned one. */
+const achievedCost = (
+  state: Pick<ExecutionState, 'plan' | 'nodeClaims' | 'priceOf' | 'clusterHourly'>,
+): NonNullable<RebalancePlanStatus['achievedOutcome']> => {
+  const { plan, clusterHourly } = state;
+  const before = Number(plan.status?.savings?.currentMonthlyCost);
   if (!(before > 0)) return {};
-  const hourly = [...addedNames(world.plan)].reduce((sum, name) => {
-    const labels = world.nodeClaims.get(claimInForce(world.plan, name))?.metadata.labels ?? {};
-    const price = world.priceOf(
+  const planned = new Map(
+    (plan.status?.savings?.greenNodes ?? []).map((green) => [green.name, Number(green.priceHourly)]),
+  );
+  const hourly = [...addedNames(plan)].reduce((sum, name) => {
+    const labels = state.nodeClaims.get(currentClaim(plan, name))?.metadata.labels ?? {};
+    const price = state.priceOf(
       labels[INSTANCE_TYPE] ?? '',
       labels[ZONE] ?? '',
       labels[KARPENTER_CAPACITY_TYPE] ?? '',
@@ -89,62 +46,35 @@ const achievedCost = (world: World): NonNullable<RebalancePlanStatus['achievedOu
     monthlyCost: after.toFixed(2),
     savingsPercent: (((before - after) / before) * 100).toFixed(1),
     savingsCostMonthly: (before - after).toFixed(2),
-    ...(world.clusterHourly === undefined
-      ? {}
-      : { clusterMonthlyCost: (world.clusterHourly * HOURS_PER_MONTH).toFixed(2) }),
+    ...(clusterHourly !== undefined && {
+      clusterMonthlyCost: (clusterHourly * HOURS_PER_MONTH).toFixed(2),
+    }),
   };
 };
 
-/** Karpenter buys a node for a pod that waits for a second, so a pod waits only for a pinner that is there. */
-const hasWaited = (world: World): boolean =>
-  world.waiting.some((pod) => {
-    const since = Date.parse(pod.metadata.creationTimestamp ?? '');
-    return !world.pins.connected || world.now - since > world.limits.pinHoldMs;
-  });
-
-/** Takes the reservation off the new nodes and leaves the rest: a pin may lose, a pod may not. */
-export const openings = (world: World): readonly Step[] =>
-  releases(world)
-    .filter((step) => step.kind === 'release')
-    .filter(({ claim }) => world.nodes.get(claim)?.spec?.taints?.some((t) => t.key === PREPARING_TAINT))
-    .map((step) => ({
-      ...step,
-      keeps: true,
-      reason: 'NodeOpened',
-      message: `Node ${step.node} is opened to kube-scheduler before its pods are all there`,
-    }));
-
-/** The pinner left in the middle of a plan and has not come back in time. */
-const isPinnerLost = (world: World): boolean => world.pins.goneForMs > world.limits.pinTimeoutMs;
-
-/** True while nobody is there to pin what would be evicted now, and the new nodes are still kept for pinned pods. */
-export const mustHoldEvictions = (world: World): boolean =>
-  !world.pins.connected && !isPinnerLost(world) && openings(world).length > 0;
-
-/** The same, once a pod of the plan has waited too long for its pin, or the pinner stays away. */
-export const lateOpenings = (world: World): readonly Step[] =>
-  hasWaited(world) || isPinnerLost(world) ? openings(world) : [];
-
-/** The end of a plan: its pods run, its nodes are opened, its locks are off. */
-export const settle = (world: World): Decision => {
-  const outcome = placed(world);
-  const since = reachedAt(world.plan, 'NodesDeleted') ?? world.now;
-  const isLate = world.now - since > world.limits.settleTimeoutMs;
-  if (outcome.placed < outcome.planned && !isLate) return steps(...lateOpenings(world));
-  const next = [...releases(world), ...unlocks(world)];
+/**
+ * The end of a plan: it waits for its pods, reattaches pods that it detached and could not evict, releases its nodes,
+ * unlocks the others and records the outcome.
+ */
+export const decideFinish = (state: ExecutionState): Decision => {
+  const { planned, placed } = countPods(state);
+  const since = reachedAt(state.plan, 'NodesDeleted') ?? state.now;
+  const isLate = state.now - since > state.limits.settleTimeoutMs;
+  if (placed < planned && !isLate) return steps(...overdueUntaintSteps(state));
+  const next = [...reattachSteps(state), ...releaseSteps(state), ...unlockSteps(state)];
   if (next.length > 0) return steps(...next);
-  const missed = outcome.planned - outcome.placed;
-  const warnings = world.plan.status?.warnings?.length ?? 0;
+  const missed = planned - placed;
+  const warnings = state.plan.status?.warnings?.length ?? 0;
   const warn: Step = {
     kind: 'warn',
     reason: 'PodsElsewhere',
-    message: `${missed} of ${outcome.planned} pods do not run where the plan put them`,
+    message: `${missed} of ${planned} pods do not run where the plan put them`,
   };
   return steps(...(missed > 0 ? [warn] : []), {
     kind: 'finish',
     state: missed > 0 || warnings > 0 ? 'DoneWithWarnings' : 'Done',
-    outcome: { podsPlanned: outcome.planned, podsPlaced: outcome.placed, ...achievedCost(world) },
+    outcome: { podsPlanned: planned, podsPlaced: placed, ...achievedCost(state) },
     reason: 'PlanDone',
-    message: `The plan is done: ${outcome.placed} of ${outcome.planned} pods run where it put them`,
+    message: `The plan is done: ${placed} of ${planned} pods run where it put them`,
   });
 };

@@ -1,40 +1,40 @@
 import { KARPENTER_DO_NOT_DISRUPT, PLAN } from '../../../api/labels.ts';
-import { sweep } from '../create/decide.ts';
-import { unlocks } from '../create/nodelock.ts';
-import { givenUp, uncordons } from '../drain/decide.ts';
-import { withdrawals } from '../drain/livemigration.ts';
-import { unsurges } from '../drain/surge.ts';
-import type { World } from '../state/state.ts';
-import { type Decision, type Step, steps } from '../state/step.ts';
-import { releases } from './decide.ts';
+import { withdrawClaims } from '../create/decide.ts';
+import { unlockSteps } from '../create/nodelock.ts';
+import { abandonedDrainSteps, uncordonSteps } from '../drain/decide.ts';
+import { withdrawMigrationSteps } from '../drain/livemigration.ts';
+import { reattachSteps } from '../drain/surge.ts';
+import { releaseSteps } from '../reservation.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { type Decision, steps } from '../state/step.ts';
 
-const made = (world: World): readonly string[] =>
-  [...world.nodeClaims.values()]
-    .filter((c) => c.metadata.labels?.[PLAN] === world.plan.metadata.name)
+/** NodeClaims that the plan created and has not released: a released one is no longer the plan's to delete. */
+const reservedClaims = ({ plan, nodeClaims }: Pick<ExecutionState, 'plan' | 'nodeClaims'>): string[] =>
+  [...nodeClaims.values()]
+    .filter((c) => c.metadata.labels?.[PLAN] === plan.metadata.name)
     .filter((c) => c.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined)
     .map((c) => c.metadata.name);
 
-/** Puts back what a failed plan changed: what it made in Creation, what it closed in Deletion. */
-export const rollBack = (world: World): Decision => {
-  const { failurePhase, failureReason, failureMessage } = world.plan.status ?? {};
-  const back =
+/** Undoes a failed plan: a failure in Creation deletes the added nodes, one in Deletion keeps and releases them. */
+export const rollBack = (state: ExecutionState): Decision => {
+  const { failurePhase, failureReason, failureMessage } = state.plan.status ?? {};
+  const reserved = failurePhase === 'Creation' ? reservedClaims(state) : [];
+  const undo =
     failurePhase === 'Creation'
-      ? [...unlocks(world), ...sweep(world, made(world))]
+      ? [...unlockSteps(state), ...withdrawClaims(state, reserved)]
       : [
-          ...withdrawals(world),
-          ...unsurges(world),
-          ...givenUp(world),
-          ...uncordons(world),
-          ...releases(world),
-          ...unlocks(world),
+          ...withdrawMigrationSteps(state),
+          ...reattachSteps(state),
+          ...abandonedDrainSteps(state),
+          ...uncordonSteps(state),
+          ...releaseSteps(state),
+          ...unlockSteps(state),
         ];
-  if (back.length > 0) return steps(...back);
-  if (failurePhase === 'Creation' && made(world).length > 0) return steps();
-  const finish: Step = {
+  if (undo.length > 0 || reserved.length > 0) return steps(...undo);
+  return steps({
     kind: 'finish',
     state: failureReason === 'Canceled' ? 'Canceled' : 'Failed',
     reason: failureReason ?? 'Failed',
     message: failureMessage ?? 'The plan failed.',
-  };
-  return steps(finish);
+  });
 };

@@ -16,26 +16,26 @@ import type { KubeClient } from '../../../kube/client/client.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
 import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
 import { type Caches, nodeOf } from '../../caches.ts';
-import { existingClaims } from '../create/nodelock.ts';
 import { openMigrations } from '../drain/livemigration.ts';
-import { straysOf } from '../drain/podsonkeptnodes.ts';
-import { viewSurge } from './gathersurge.ts';
-import type { ExecutionLimits, MigrationSettings, PinsView, World } from './state.ts';
-import { deletionEventsOf } from './status.ts';
-import { asksForWebhook, type WebhookView } from './webhookprobe.ts';
+import { podsOnKeptNodesOf } from '../drain/podsonkeptnodes.ts';
+import { existingClaims } from './claimnames.ts';
+import { gatherSurge } from './gathersurge.ts';
+import type { ExecutionLimits, ExecutionState, MigrationSettings, PinsView, WebhookView } from './state.ts';
+import { deletionEventsOf, hasReached } from './status.ts';
+import { needsWebhook } from './webhookprobe.ts';
 
-/** What the executor reads, besides the plan itself. */
+/** Where the execution state is read from, besides the plan itself. */
 export interface Sources {
   readonly client: KubeClient;
   readonly caches: Caches;
   readonly pinsOf: (plan: string) => PinsView;
-  /** Asks the API server; called only before a plan moves its first pod. */
+  /** Probes the webhook through the API server; called only before a plan evicts its first pod. */
   readonly webhookOf: (plan: RebalancePlan, signal: AbortSignal) => Promise<WebhookView>;
-  readonly priceOf: World['priceOf'];
+  readonly priceOf: ExecutionState['priceOf'];
   readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
   readonly migration: () => MigrationSettings;
-  /** Whether the only pod of a Deployment is replaced before it goes, where nothing is said about it. */
-  readonly surges: () => boolean;
+  /** Whether a Deployment without the surge annotation gets it. */
+  readonly surgeByDefault: () => boolean;
   readonly isEnabled: () => boolean;
 }
 
@@ -48,18 +48,20 @@ const openAttempts = (plan: RebalancePlan): readonly string[] =>
     return last && last.status !== 'Failed' ? [last.nodeClaimName] : [];
   });
 
-/** What the cache does not show may be something that we made a moment ago: the API server knows. */
-const confirm = async <T extends KubeObject>(
+/** The object from the API server: the cache may not show yet what was created a moment ago. */
+const readFromServer = <T extends KubeObject>(
   client: KubeClient,
   resource: Resource<T>,
   name: string,
   signal: AbortSignal,
-): Promise<T | undefined> => {
-  return await getOrUndefined(client.get(resource, { name }, { signal }));
-};
+): Promise<T | undefined> => getOrUndefined(client.get(resource, { name }, { signal }));
 
-/** Karpenter deletes a claim that the cloud refuses; all that is left of the reason is an event. */
-const lossOf = async (client: KubeClient, name: string, signal: AbortSignal): Promise<string | undefined> => {
+/** Why Karpenter deleted a NodeClaim, from its events: nothing else is left of one that the cloud refused. */
+const failureOf = async (
+  client: KubeClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
   const { items } = await client.list(EVENTS, {
     namespace: 'default',
     fieldSelector: `involvedObject.kind=NodeClaim,involvedObject.name=${name},type=Warning`,
@@ -72,17 +74,17 @@ const lossOf = async (client: KubeClient, name: string, signal: AbortSignal): Pr
 };
 
 /**
- * Pods that the plan moves and that are on no node now, whatever name they have. Those behind our gate have their pin
- * already, and Karpenter buys nothing for them.
+ * Pods without a node of the owners whose pods the plan moves. Held pods are left out: they have their pin, and
+ * Karpenter buys no node for them.
  */
-const waitingPods = (caches: Caches, plan: RebalancePlan): readonly Pod[] => {
+const unscheduledPodsOf = (caches: Caches, plan: RebalancePlan): readonly Pod[] => {
   const owners = new Set((plan.spec.podsToMigrate ?? []).flatMap((p) => (p.owner ? [p.owner.uid] : [])));
   return [...owners]
     .flatMap((uid) => caches.pods.by('owner', uid))
     .filter((pod) => !pod.spec.nodeName && !isGated(pod) && !pod.metadata.deletionTimestamp);
 };
 
-/** The nodes of each NodePool, by its name. */
+/** Number of nodes of each NodePool, and of those disrupted. */
 const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim) => Node | undefined) => {
   const pools = new Map<string, { node: Node; claim: NodeClaim }[]>();
   for (const claim of claims) {
@@ -94,8 +96,8 @@ const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim
   return new Map([...pools].map(([name, nodes]) => [name, countNodes(nodes)]));
 };
 
-/** Nodes that Karpenter does not manage carry no capacity type, and are no part of what plans are about. */
-const clusterHourly = (nodes: readonly Node[], priceOf: World['priceOf']): number | undefined => {
+/** USD per hour of all nodes that Karpenter manages, which have a capacity type; undefined when a price is unknown. */
+const clusterHourly = (nodes: readonly Node[], priceOf: ExecutionState['priceOf']): number | undefined => {
   let sum = 0;
   for (const { metadata } of nodes) {
     const labels = metadata.labels ?? {};
@@ -108,7 +110,7 @@ const clusterHourly = (nodes: readonly Node[], priceOf: World['priceOf']): numbe
   return sum;
 };
 
-const busyClaims = (caches: Caches, plan: RebalancePlan): ReadonlySet<string> =>
+const claimsInUse = (caches: Caches, plan: RebalancePlan): ReadonlySet<string> =>
   new Set(
     caches.plans
       .list()
@@ -121,26 +123,27 @@ const migrationsOf = async (
   plan: RebalancePlan,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, RebalanceMigrationPlan>> => {
-  const found = new Map<string, RebalanceMigrationPlan>();
+  const own = new Map<string, RebalanceMigrationPlan>();
   for (const migration of caches.migrations.list()) {
     const isOwn = migration.metadata.ownerReferences?.some((o) => o.uid === plan.metadata.uid);
-    if (isOwn) found.set(migration.metadata.name, migration);
+    if (isOwn) own.set(migration.metadata.name, migration);
   }
   for (const name of openMigrations(plan)) {
-    const migration = found.get(name) ?? (await confirm(client, REBALANCE_MIGRATION_PLANS, name, signal));
-    if (migration) found.set(name, migration);
+    const migration =
+      own.get(name) ?? (await readFromServer(client, REBALANCE_MIGRATION_PLANS, name, signal));
+    if (migration) own.set(name, migration);
   }
-  return found;
+  return own;
 };
 
-/** Reads everything that the next decision about a plan is made from. */
+/** Reads all facts that the next steps of a plan are decided from. */
 export const gather = async (
   sources: Sources,
   plan: RebalancePlan,
-  heldUntil: ReadonlyMap<string, number>,
+  evictionRetryAt: ReadonlyMap<string, number>,
   now: number,
   signal: AbortSignal,
-): Promise<World> => {
+): Promise<ExecutionState> => {
   const { caches, client } = sources;
   const nodeClaims = new Map<string, NodeClaim>();
   for (const name of [...existingClaims(plan), ...attemptedClaims(plan)]) {
@@ -150,13 +153,13 @@ export const gather = async (
   for (const claim of caches.nodeClaims.list()) {
     if (claim.metadata.labels?.[PLAN] === plan.metadata.name) nodeClaims.set(claim.metadata.name, claim);
   }
-  const losses = new Map<string, string>();
+  const claimFailures = new Map<string, string>();
   for (const name of openAttempts(plan)) {
     if (nodeClaims.has(name)) continue;
-    const claim = await confirm(client, NODE_CLAIMS, name, signal);
-    const loss = claim ? undefined : await lossOf(client, name, signal);
+    const claim = await readFromServer(client, NODE_CLAIMS, name, signal);
+    const failure = claim ? undefined : await failureOf(client, name, signal);
     if (claim) nodeClaims.set(name, claim);
-    if (loss) losses.set(name, loss);
+    if (failure) claimFailures.set(name, failure);
   }
   const nodes = new Map<string, Node>();
   const pods = new Map<string, readonly Pod[]>();
@@ -169,13 +172,20 @@ export const gather = async (
   const draining = (plan.spec.nodeClaimsToDelete ?? []).filter(
     ({ nodeClaimName }) => deletionEventsOf(plan, nodeClaimName).length > 0,
   );
-  const leaving = (plan.spec.nodeClaimsToDelete ?? []).flatMap(
+  const removedNodes = (plan.spec.nodeClaimsToDelete ?? []).flatMap(
     ({ nodeClaimName }) => nodes.get(nodeClaimName)?.metadata.name ?? [],
   );
-  const strays = straysOf(plan, { podOf: (key) => caches.pods.get(key), leaving: new Set(leaving) });
-  const surge = await viewSurge(
-    { client, caches, byDefault: sources.surges() },
-    [...strays, ...draining.flatMap(({ nodeClaimName }) => pods.get(nodeClaimName) ?? [])],
+  const podsOnKeptNodes = podsOnKeptNodesOf(plan, {
+    podOf: (key) => caches.pods.get(key),
+    removedNodes: new Set(removedNodes),
+  });
+  const surge = await gatherSurge(
+    { client, caches, byDefault: sources.surgeByDefault() },
+    plan.metadata.name,
+    [
+      ...(hasReached(plan, 'PinsReady') ? podsOnKeptNodes : []),
+      ...draining.flatMap(({ nodeClaimName }) => pods.get(nodeClaimName) ?? []),
+    ],
     signal,
   );
   const all = caches.nodes.list();
@@ -185,20 +195,20 @@ export const gather = async (
     nodeClaims,
     nodes,
     pods,
-    strays,
-    waiting: waitingPods(caches, plan),
+    podsOnKeptNodes,
+    unscheduledPods: unscheduledPodsOf(caches, plan),
     nodePools: new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool])),
     poolNodes: countPools(caches.nodeClaims.list(), (claim) => nodeOf(caches, claim)),
-    losses,
+    claimFailures,
     unavailable: caches.unavailable.list(),
-    busy: busyClaims(caches, plan),
-    enabled: sources.isEnabled(),
+    claimsInUse: claimsInUse(caches, plan),
+    isEnabled: sources.isEnabled(),
     clusterNodes: { total: all.length, unready: all.filter((node) => !isReady(node)).length },
     migration: { ...sources.migration(), plans: await migrationsOf(sources, plan, signal) },
     surge,
     pins,
-    webhook: pins.acknowledged && asksForWebhook(plan) ? await sources.webhookOf(plan, signal) : undefined,
-    heldUntil,
+    webhook: pins.acknowledged && needsWebhook(plan) ? await sources.webhookOf(plan, signal) : undefined,
+    evictionRetryAt,
     priceOf: sources.priceOf,
     clusterHourly: clusterHourly(all, sources.priceOf),
     now,

@@ -7,9 +7,10 @@ import { POD_INDEXES } from '../../../kube/cache/trim.ts';
 import { connect } from '../../../kube/client/client.ts';
 import { createLogger } from '../../../kube/component/log.ts';
 import { until } from '../../../kube/testing/until.ts';
-import { viewSurge } from './gathersurge.ts';
+import { gatherSurge } from './gathersurge.ts';
+import { DETACHED_BY, detachedBy } from './surgerecord.ts';
 
-/** Which pods get a successor before they go, with Deployments and ReplicaSets of Kubernetes' own controllers. */
+/** Surge facts of Deployments and ReplicaSets that Kubernetes' own controllers run. */
 
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
@@ -19,7 +20,13 @@ const namespace = `surge-${process.pid}`;
 const stopping = new AbortController();
 const { signal } = stopping;
 const caches = {
-  pods: createCache({ client, log, resource: resources.PODS, namespace, indexes: POD_INDEXES }),
+  pods: createCache({
+    client,
+    log,
+    resource: resources.PODS,
+    namespace,
+    indexes: { ...POD_INDEXES, [DETACHED_BY]: detachedBy },
+  }),
   replicaSets: createCache({ client, log, resource: resources.REPLICA_SETS, namespace }),
   persistentVolumeClaims: createCache({
     client,
@@ -39,19 +46,19 @@ interface Wish {
 
 const deploy = (name: string, wish: Wish): Promise<unknown> =>
   client.create(resources.DEPLOYMENTS, {
-    metadata: { name, namespace, ...(wish.annotations ? { annotations: wish.annotations } : {}) },
+    metadata: { name, namespace, ...(wish.annotations && { annotations: wish.annotations }) },
     spec: {
       replicas: wish.replicas ?? 1,
       selector: { matchLabels: { app: name } },
-      ...(wish.strategy ? { strategy: { type: wish.strategy } } : {}),
+      ...(wish.strategy && { strategy: { type: wish.strategy } }),
       template: {
         metadata: { labels: { app: name } },
         spec: {
           nodeSelector: { nowhere: 'true' },
           containers: [{ name: 'app', image: 'pause:local' }],
-          ...(wish.volume
-            ? { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: wish.volume } }] }
-            : {}),
+          ...(wish.volume && {
+            volumes: [{ name: 'data', persistentVolumeClaim: { claimName: wish.volume } }],
+          }),
         },
       },
     } as object,
@@ -70,8 +77,8 @@ const claimVolume = (name: string, mode: string): Promise<unknown> =>
 const podOf = (app: string): Promise<Pod> =>
   until(`pod of ${app}`, () => caches.pods.list().find((pod) => pod.metadata.labels?.app === app), SOON);
 
-const view = (pods: readonly Pod[], byDefault = false) =>
-  viewSurge({ client, caches, byDefault }, pods, signal);
+const gather = (pods: readonly Pod[], byDefault = false) =>
+  gatherSurge({ client, caches, byDefault }, 'p', pods, signal);
 
 const YES = { [SURGE]: 'true' };
 const WISHES: Readonly<Record<string, readonly [Wish, boolean, boolean]>> = {
@@ -102,13 +109,13 @@ for (const [name, [, asked, byDefault]] of Object.entries(WISHES)) {
   t.test(`a pod whose Deployment ${name.replaceAll('-', ' ')}`, async (t) => {
     const pod = await podOf(name);
     const uid = pod.metadata.uid ?? '';
-    t.equal((await view([pod])).singles.has(uid), asked, 'where each has to ask for it');
-    t.equal((await view([pod], true)).singles.has(uid), byDefault, 'where all get it');
+    t.equal((await gather([pod])).soleReplicas.has(uid), asked, 'with surge off by default');
+    t.equal((await gather([pod], true)).soleReplicas.has(uid), byDefault, 'with surge on by default');
   });
 }
 
-/** The pod as it stands once it was let go. */
-const letGo = (pod: Pod): Pod => {
+/** The pod once it is detached. */
+const detach = (pod: Pod): Pod => {
   const owner = pod.metadata.ownerReferences?.[0];
   const hash = pod.metadata.labels?.[POD_TEMPLATE_HASH];
   const record = { plan: 'p', hash, replicaSet: { name: owner?.name, uid: owner?.uid } };
@@ -118,10 +125,10 @@ const letGo = (pod: Pod): Pod => {
   };
 };
 
-t.test('its successor is waited for until it is ready, or not wanted any more', async (t) => {
-  const pod = letGo(await podOf('asks'));
+t.test('a detached pod waits for its successor until it is ready or not wanted any more', async (t) => {
+  const pod = detach(await podOf('asks'));
   const uid = pod.metadata.uid ?? '';
-  t.notOk((await view([pod])).succeeded.has(uid), 'nobody is ready');
+  t.notOk((await gather([pod])).succeeded.has(uid), 'no successor is ready');
   const { name = '' } = pod.metadata.annotations?.[SURGED]
     ? (JSON.parse(pod.metadata.annotations[SURGED]) as { replicaSet: { name: string } }).replicaSet
     : {};
@@ -132,16 +139,35 @@ t.test('its successor is waited for until it is ready, or not wanted any more', 
     () => caches.replicaSets.get(`${namespace}/${name}`)?.spec?.replicas === 0,
     SOON,
   );
-  const none = await view([pod]);
+  const none = await gather([pod]);
   t.ok(none.succeeded.has(uid));
-  t.notOk(none.forsaken.has(uid));
+  t.notOk(none.orphaned.has(uid));
   await client.delete(resources.DEPLOYMENTS, ref, { propagationPolicy: 'Background' });
   await until('its ReplicaSet is gone', () => !caches.replicaSets.get(`${namespace}/${name}`), SOON);
-  t.ok((await view([pod])).forsaken.has(uid));
+  t.ok((await gather([pod])).orphaned.has(uid));
 });
 
-t.test('an annotation that says nothing readable is no record', async (t) => {
+t.test('an unreadable annotation is no surge record', async (t) => {
   const pod = await podOf('says-nothing');
   const odd = { ...pod, metadata: { ...pod.metadata, annotations: { [SURGED]: '{"plan":1}' } } };
-  t.same((await view([odd])).succeeded, new Set());
+  t.same((await gather([odd])).succeeded, new Set());
+});
+
+t.test('a pod that the plan detached is found on any node, by the plan alone', async (t) => {
+  const { metadata } = await podOf('has-two');
+  const owner = metadata.ownerReferences?.[0];
+  const replicaSet = { name: owner?.name, uid: owner?.uid };
+  const record = JSON.stringify({ plan: 'p', hash: metadata.labels?.[POD_TEMPLATE_HASH], replicaSet });
+  await client.patch(
+    resources.PODS,
+    { name: metadata.name, namespace },
+    { metadata: { annotations: { [SURGED]: record } } },
+  );
+  const uids = async (plan: string): Promise<readonly (string | undefined)[]> => {
+    const { detached } = await gatherSurge({ client, caches, byDefault: false }, plan, [], signal);
+    return detached.map((pod) => pod.metadata.uid);
+  };
+  await until('the cache shows it', async () => (await uids('p')).length === 1, SOON);
+  t.same(await uids('p'), [metadata.uid]);
+  t.same(await uids('other'), []);
 });

@@ -3,31 +3,48 @@ import type { Pod, ReplicaSet } from '../../../api/objects.ts';
 import { controllerOf, isPodReady, isSurgeWanted, isTerminating } from '../../../api/pods.ts';
 import { DEPLOYMENTS } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
-import { isNotFound } from '../../../kube/errors.ts';
+import { getOrUndefined } from '../../../kube/ignore.ts';
 import type { Caches } from '../../caches.ts';
-import { type Single, type Surged, type SurgeView, surgedOf } from '../drain/surge.ts';
+import {
+  DETACHED_BY,
+  type SoleReplica,
+  type SurgeRecord,
+  type SurgeState,
+  surgeRecordOf,
+} from './surgerecord.ts';
 
-type Read = Pick<Caches, 'pods' | 'replicaSets' | 'persistentVolumeClaims'>;
+type SurgeCaches = Pick<Caches, 'pods' | 'replicaSets' | 'persistentVolumeClaims'>;
 
-const replicaSetOf = (caches: Read, namespace: string, s: Surged['replicaSet']): ReplicaSet | undefined => {
-  const found = caches.replicaSets.get(`${namespace}/${s.name}`);
-  return found?.metadata.uid === s.uid ? found : undefined;
+export interface SurgeSources {
+  readonly client: KubeClient;
+  readonly caches: SurgeCaches;
+  /** Whether a Deployment without the surge annotation gets it. */
+  readonly byDefault: boolean;
+}
+
+const replicaSetOf = (
+  caches: SurgeCaches,
+  namespace: string,
+  ref: SurgeRecord['replicaSet'],
+): ReplicaSet | undefined => {
+  const found = caches.replicaSets.get(`${namespace}/${ref.name}`);
+  return found?.metadata.uid === ref.uid ? found : undefined;
 };
 
-/** A volume that only one node may have at a time keeps the successor from starting. */
-const canOverlap = (caches: Read, pod: Pod): boolean =>
+/** False where a volume that only one node may attach at a time would keep the successor from starting. */
+const canOverlap = (caches: SurgeCaches, pod: Pod): boolean =>
   (pod.spec.volumes ?? []).every(({ persistentVolumeClaim: claim }) => {
     if (!claim) return true;
     const found = caches.persistentVolumeClaims.get(`${pod.metadata.namespace}/${claim.claimName}`);
     return found?.spec?.accessModes?.some((mode) => /Many$/.test(mode)) ?? false;
   });
 
-/** The pod as the only one of its Deployment; undefined where it is not, or asks for nothing. */
-const singleOf = async (
-  o: { readonly client: KubeClient; readonly caches: Read; readonly byDefault: boolean },
+/** The pod as the only one of its Deployment; undefined where it is not, or where no surge is wanted. */
+const soleReplicaOf = async (
+  o: SurgeSources,
   pod: Pod,
   signal: AbortSignal,
-): Promise<Single | undefined> => {
+): Promise<SoleReplica | undefined> => {
   const { namespace = '', ownerReferences = [], labels } = pod.metadata;
   const owner = controllerOf(pod);
   if (owner?.kind !== 'ReplicaSet' || ownerReferences.length !== 1) return undefined;
@@ -37,41 +54,42 @@ const singleOf = async (
   if (labels?.[POD_TEMPLATE_HASH] === undefined || !isSurgeWanted(pod, replicaSet, o.byDefault))
     return undefined;
   if (!canOverlap(o.caches, pod)) return undefined;
-  try {
-    const { spec } = await o.client.get(DEPLOYMENTS, { name: deployment.name, namespace }, { signal });
-    // Recreate says that two of it must never run at once.
-    if (spec?.strategy?.type === 'Recreate' || (spec?.replicas ?? 1) !== 1) return undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const request = o.client.get(DEPLOYMENTS, { name: deployment.name, namespace }, { signal });
+  const found = await getOrUndefined(request);
+  // strategy Recreate: two of its pods must never run at once.
+  if (!found || found.spec?.strategy?.type === 'Recreate' || (found.spec?.replicas ?? 1) !== 1)
+    return undefined;
   return { deployment, replicaSet: { name: owner.name, uid: owner.uid } };
 };
 
-/** Looks at the pods of nodes that are being emptied; a Deployment is asked for only while its pod was not let go. */
-export const viewSurge = async (
-  o: { readonly client: KubeClient; readonly caches: Read; readonly byDefault: boolean },
+/**
+ * Reads the surge facts of the pods that a plan evicts next, and of every pod that it has detached, wherever that one
+ * runs. A Deployment is read from the API server, and only while its pod is not detached.
+ */
+export const gatherSurge = async (
+  o: SurgeSources,
+  plan: string,
   pods: readonly Pod[],
   signal: AbortSignal,
-): Promise<SurgeView> => {
-  const singles = new Map<string, Single>();
+): Promise<SurgeState> => {
+  const detached = o.caches.pods.by(DETACHED_BY, plan).filter((pod) => !isTerminating(pod));
+  const soleReplicas = new Map<string, SoleReplica>();
   const succeeded = new Set<string>();
-  const forsaken = new Set<string>();
-  for (const pod of pods) {
-    const uid = pod.metadata.uid ?? '';
+  const orphaned = new Set<string>();
+  for (const [uid, pod] of new Map([...pods, ...detached].map((each) => [each.metadata.uid ?? '', each]))) {
     if (isTerminating(pod)) continue;
-    const surged = surgedOf(pod);
-    if (!surged) {
-      const single = await singleOf(o, pod, signal);
-      if (single) singles.set(uid, single);
+    const record = surgeRecordOf(pod);
+    if (!record) {
+      const sole = await soleReplicaOf(o, pod, signal);
+      if (sole) soleReplicas.set(uid, sole);
       continue;
     }
-    const replicaSet = replicaSetOf(o.caches, pod.metadata.namespace ?? '', surged.replicaSet);
+    const replicaSet = replicaSetOf(o.caches, pod.metadata.namespace ?? '', record.replicaSet);
     const successors = o.caches.pods
-      .by('owner', surged.replicaSet.uid)
+      .by('owner', record.replicaSet.uid)
       .filter((p) => p.metadata.uid !== uid && !isTerminating(p) && isPodReady(p));
-    if (!replicaSet) forsaken.add(uid);
+    if (!replicaSet) orphaned.add(uid);
     if (!replicaSet || replicaSet.spec?.replicas === 0 || successors.length > 0) succeeded.add(uid);
   }
-  return { singles, succeeded, forsaken };
+  return { soleReplicas, detached, succeeded, orphaned };
 };

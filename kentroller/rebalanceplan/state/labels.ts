@@ -1,16 +1,16 @@
-/** Marks that only the executor of RebalancePlans puts on objects, so that it takes off only what it put on. */
+/** Marks that only the executor puts on objects, so that it removes nothing but its own. */
 
-/** On a running plan: keeps it until what it changed is put back. */
+/** On a running plan: keeps it until all that it changed is undone. */
 export const PLAN_FINALIZER = 'autoscaling.cast.ai/rebalance-plan';
 /** On a Node: the plan that put karpenter.sh/do-not-disrupt there. */
 export const LOCKED_BY = 'autoscaling.cast.ai/locked-by';
-/** On a Node that we locked: karpenter.sh/do-not-disrupt was there before, and stays. */
+/** On a Node that we locked: karpenter.sh/do-not-disrupt was there before and is to stay. */
 export const LOCK_KEEPS = 'autoscaling.cast.ai/locked-before';
 /** On a Node: the plan that cordoned it. */
 export const CORDONED_BY = 'autoscaling.cast.ai/cordoned-by';
-/** On a plan: how many pods of each owner its existing destinations held when it started. */
+/** On a plan: JSON, pods of each owner on the existing destinations when it started. */
 export const PIN_BASELINE = 'autoscaling.cast.ai/pin-baseline';
-/** On a NodeClaim: the name under which the plan knows it; attempts of one planned claim share it. */
+/** On a NodeClaim: its name in the plan, which all attempts of a planned claim share. */
 export const PLANNED_CLAIM = 'autoscaling.cast.ai/planned-claim';
 
 export const DRAINING_REBALANCING = 'rebalancing';

@@ -1,8 +1,9 @@
-import type { PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
+import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { controllerOf, hasEnded, isTerminating } from '../../../api/pods.ts';
+import { PIN_BASELINE } from './labels.ts';
 
-/** Where several pods of one owner go to one NodeClaim, or one pod without an owner. */
+/** Pods of one owner that go to one NodeClaim, or one pod without an owner. */
 export interface Move {
   readonly namespace: string;
   readonly destination: string;
@@ -10,11 +11,11 @@ export interface Move {
   readonly names: readonly string[];
 }
 
-/** The plan's moves, grouped by owner and destination; `pendingToo` counts pods that run nowhere yet as well. */
-export const movesOf = (pods: readonly PodToMigrate[], pendingToo: boolean): readonly Move[] => {
+/** The plan's moves by owner and destination; with `includePending`, those of pods that have no node yet too. */
+export const movesOf = (pods: readonly PodToMigrate[], includePending: boolean): readonly Move[] => {
   const moves = new Map<string, { move: Move; names: string[] }>();
   for (const pod of pods) {
-    if (!pendingToo && !pod.srcNode) continue;
+    if (!includePending && !pod.srcNode) continue;
     const key = JSON.stringify([pod.dstNodeClaimName, pod.namespace, pod.owner?.uid ?? `pod ${pod.name}`]);
     const names = moves.get(key)?.names ?? [];
     names.push(pod.name);
@@ -24,7 +25,7 @@ export const movesOf = (pods: readonly PodToMigrate[], pendingToo: boolean): rea
         namespace: pod.namespace,
         destination: pod.dstNodeClaimName,
         names,
-        ...(pod.owner ? { owner: pod.owner } : {}),
+        ...(pod.owner && { owner: pod.owner }),
       },
     });
   }
@@ -34,7 +35,7 @@ export const movesOf = (pods: readonly PodToMigrate[], pendingToo: boolean): rea
 /** The key of a move in the plan's baseline. */
 export const baselineKey = (ownerUid: string, destination: string): string => `${ownerUid}/${destination}`;
 
-/** How many pods of each owner stand on the plan's existing destinations and stay there. */
+/** Pods of each owner that run on the plan's existing destinations and stay there, by `baselineKey`. */
 export const countBaseline = (
   moves: readonly Move[],
   added: ReadonlySet<string>,
@@ -56,7 +57,17 @@ export const countBaseline = (
   return baseline;
 };
 
-/** How many of the moves' pods run where the plan put them. */
+/** Pods that ran on the plan's existing destinations when it started, by owner and destination. */
+export const baselineOf = (plan: RebalancePlan): Readonly<Record<string, number>> => {
+  try {
+    const baseline: unknown = JSON.parse(plan.metadata.annotations?.[PIN_BASELINE] ?? '{}');
+    return typeof baseline === 'object' && baseline !== null ? (baseline as Record<string, number>) : {};
+  } catch {
+    return {};
+  }
+};
+
+/** Number of the moves' pods that run where the plan puts them. */
 export const countPlaced = (
   moves: readonly Move[],
   baseline: Readonly<Record<string, number>>,
@@ -67,10 +78,10 @@ export const countPlaced = (
     const running = podsOn(move.destination).filter(
       (p) => p.status?.phase === 'Running' && !isTerminating(p),
     );
-    const there = owner
+    const moved = owner
       ? running.filter((p) => controllerOf(p)?.uid === owner.uid).length -
         (baseline[baselineKey(owner.uid, move.destination)] ?? 0)
       : running.filter((p) => p.metadata.namespace === move.namespace && move.names.includes(p.metadata.name))
           .length;
-    return placed + Math.min(Math.max(there, 0), move.names.length);
+    return placed + Math.min(Math.max(moved, 0), move.names.length);
   }, 0);

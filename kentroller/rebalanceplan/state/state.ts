@@ -3,20 +3,26 @@ import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
 import type { NodeCount } from '../../../planner/cluster/disruptionbudget.ts';
-import type { SurgeView } from '../drain/surge.ts';
-import type { WebhookView } from './webhookprobe.ts';
+import type { SurgeState } from './surgerecord.ts';
 
-/** What the pinner has said about the intents of one plan. */
+/** The pinner's answers to the intents of one plan. */
 export interface PinsView {
-  /** A pinner is on the stream. */
+  /** Whether a pinner is connected to the stream. */
   readonly connected: boolean;
-  /** Milliseconds since the last pinner left the stream, or since this leader began; 0 while one is there. */
+  /** Milliseconds since the last pinner left the stream, or since this leader started; 0 while one is connected. */
   readonly goneForMs: number;
-  /** It has answered for every intent of the plan. */
+  /** Whether it has acknowledged every intent of the plan. */
   readonly acknowledged: boolean;
 }
 
-/** How far and how long an execution may go; times in milliseconds. */
+/** Whether pods of a plan are pinned by the webhook as they are created. */
+export interface WebhookView {
+  readonly isLive: boolean;
+  /** Why it is not live; empty when it is. */
+  readonly reason: string;
+}
+
+/** Time limits and other limits of an execution; times in milliseconds. */
 export interface ExecutionLimits {
   /** From the creation of a NodeClaim to its initialized Node. */
   readonly joinDeadlineMs: number;
@@ -27,9 +33,9 @@ export interface ExecutionLimits {
   readonly pinTimeoutMs: number;
   /** How long a pod of the plan may wait for its pin before the new nodes are opened to kube-scheduler. */
   readonly pinHoldMs: number;
-  /** How long a plan whose nodes are gone waits for its pods to run. */
+  /** How long a plan whose nodes are removed waits for its pods to run. */
   readonly settleTimeoutMs: number;
-  /** From its creation: a plan that has not started by then never will. 0: it may wait for ever. */
+  /** From the plan's creation to its start, after which it expires; 0 for no limit. */
   readonly planExpiryMs: number;
   readonly maxSimultaneousDrains: number;
   /** No plan starts while more than this share of the nodes, and more than `haltNodes`, are unready. */
@@ -37,48 +43,48 @@ export interface ExecutionLimits {
   readonly haltNodes: number;
 }
 
-/** Whether pods may be migrated live, and how long their provider may take; times in milliseconds. */
+/** Settings of live migration; times in milliseconds. */
 export interface MigrationSettings {
-  /** auto: where the label of a provider is on source and destination node; always: everywhere. */
+  /** auto: where source and destination node carry the label of a provider; always: everywhere. */
   readonly mode: 'auto' | 'always' | 'never';
-  /** From the RebalanceMigrationPlan to the first sign of a provider. */
+  /** From the RebalanceMigrationPlan to the provider's first status. */
   readonly answerTimeoutMs: number;
   readonly timeoutMs: number;
 }
 
-/** Everything that one decision about one plan is made from; nodes and pods by the name of their NodeClaim. */
-export interface World {
+/** All facts that the next steps of a plan are decided from; nodes and pods by the name of their NodeClaim. */
+export interface ExecutionState {
   readonly plan: RebalancePlan;
-  /** Claims that the plan names or made. A claim that is missing here is gone. */
+  /** NodeClaims that the plan names or created; one that is not here does not exist. */
   readonly nodeClaims: ReadonlyMap<string, NodeClaim>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly pods: ReadonlyMap<string, readonly Pod[]>;
-  /** Pods that the plan moves off nodes that stay, as long as they are there. */
-  readonly strays: readonly Pod[];
-  /** Pods of the plan's owners that are on no node. */
-  readonly waiting: readonly Pod[];
+  /** Pods that the plan moves off nodes that stay, while they are there. */
+  readonly podsOnKeptNodes: readonly Pod[];
+  /** Pods of the plan's owners that have no node. */
+  readonly unscheduledPods: readonly Pod[];
   readonly nodePools: ReadonlyMap<string, NodePool>;
-  /** By NodePool. */
+  /** Nodes of each NodePool, and how many of them are disrupted. */
   readonly poolNodes: ReadonlyMap<string, NodeCount>;
-  /** What Karpenter said about claims that are gone. */
-  readonly losses: ReadonlyMap<string, string>;
+  /** Karpenter's reason for each NodeClaim that it deleted: reason and message of its event. */
+  readonly claimFailures: ReadonlyMap<string, string>;
   readonly unavailable: readonly UnavailableOffering[];
   /** NodeClaims that other running plans use. */
-  readonly busy: ReadonlySet<string>;
-  /** False while no plan may start; those that run go on. */
-  readonly enabled: boolean;
+  readonly claimsInUse: ReadonlySet<string>;
+  /** False while no plan may start; running plans go on. */
+  readonly isEnabled: boolean;
   readonly clusterNodes: { readonly total: number; readonly unready: number };
   readonly pins: PinsView;
-  /** Undefined where it does not matter just now. */
+  /** Undefined while the next step does not depend on it. */
   readonly webhook: WebhookView | undefined;
-  /** With the RebalanceMigrationPlans that this plan made, by name. One that is missing here is gone. */
+  /** With the RebalanceMigrationPlans of this plan by name; one that is not here does not exist. */
   readonly migration: MigrationSettings & { readonly plans: ReadonlyMap<string, RebalanceMigrationPlan> };
-  readonly surge: SurgeView;
-  /** Pods, by uid, that a budget protects until this time. */
-  readonly heldUntil: ReadonlyMap<string, number>;
-  /** USD per hour of an offering; undefined where the cloud has told no price. */
+  readonly surge: SurgeState;
+  /** When the eviction of a pod, by its UID, may be tried again after a PodDisruptionBudget refused it. */
+  readonly evictionRetryAt: ReadonlyMap<string, number>;
+  /** USD per hour of an offering; undefined where the cloud has no price. */
   readonly priceOf: (instanceType: string, zone: string, capacityType: string) => number | undefined;
-  /** USD per hour of all nodes of the cluster; undefined where the price of one is not known. */
+  /** USD per hour of all nodes of the cluster; undefined when the price of one is unknown. */
   readonly clusterHourly: number | undefined;
   readonly now: number;
   readonly limits: ExecutionLimits;

@@ -5,22 +5,26 @@ import type {
   RebalancePlanStatus,
 } from '../../../api/kinds/rebalanceplan.ts';
 import type { Condition } from '../../../api/objects.ts';
+import type { AttemptRef } from './attemptref.ts';
 import type { Phase } from './labels.ts';
-import type { AttemptRef } from './step.ts';
 
-/** Pure changes of a plan's status. */
+/** A pure change of a plan's status. */
 export type StatusChange = (status: RebalancePlanStatus) => RebalancePlanStatus;
 
 export const hasReached = (plan: RebalancePlan, phase: Phase): boolean =>
   plan.status?.conditions?.some((c) => c.type === phase && c.status === 'True') ?? false;
 
-/** When the phase was reached, in milliseconds; undefined when it was not. */
+/** Time at which the phase was reached, in milliseconds since 1970; undefined before. */
 export const reachedAt = (plan: RebalancePlan, phase: Phase): number | undefined => {
   const time = plan.status?.conditions?.find(
     (c) => c.type === phase && c.status === 'True',
   )?.lastTransitionTime;
   return time === undefined ? undefined : Date.parse(time);
 };
+
+/** True once the plan has ordered its first machine. */
+export const hasOrdered = (plan: RebalancePlan): boolean =>
+  Object.keys(plan.status?.nodesCreation ?? {}).length > 0;
 
 export const attemptsOf = (plan: RebalancePlan, planned: string): readonly CreationAttempt[] =>
   plan.status?.nodesCreation?.[planned]?.attempts ?? [];
@@ -30,7 +34,7 @@ export const deletionEventsOf = (plan: RebalancePlan, claim: string): readonly D
 
 const iso = (now: number): string => new Date(now).toISOString();
 
-/** Puts a condition in its place; its transition time moves only when its status does. */
+/** The conditions with one replaced or added; its transition time changes only with its status. */
 export const withCondition = (
   conditions: readonly Condition[],
   next: { readonly type: string; readonly status: Condition['status']; reason: string; message: string },
@@ -49,7 +53,7 @@ export const setCondition =
     conditions: withCondition((s.conditions ?? []) as Condition[], { type, status, reason, message }, now),
   });
 
-/** Writes an attempt, in place of the one with the same NodeClaim if there is one. */
+/** Adds an attempt, or replaces the one of the same NodeClaim. */
 export const recordAttempt =
   (attempt: AttemptRef, status: CreationAttempt['status'], description: string, now: number): StatusChange =>
   (s) => {
@@ -58,9 +62,9 @@ export const recordAttempt =
       instanceType: attempt.instanceType,
       nodeClaimName: attempt.claimName,
       status,
-      ...(description ? { description } : {}),
-      ...(attempt.capacityType ? { capacityType: attempt.capacityType } : {}),
-      ...(attempt.zone ? { zone: attempt.zone } : {}),
+      ...(description && { description }),
+      ...(attempt.capacityType && { capacityType: attempt.capacityType }),
+      ...(attempt.zone && { zone: attempt.zone }),
       timestamp: iso(now),
     };
     const at = old.findIndex((a) => a.nodeClaimName === attempt.claimName);
@@ -71,6 +75,7 @@ export const recordAttempt =
     };
   };
 
+/** Adds an event to the history of a removed node, unless it is the last one already. */
 export const recordDeletion =
   (
     claim: string,
@@ -82,8 +87,13 @@ export const recordDeletion =
   (s) => {
     const old = s.nodesDeletion?.[claim]?.events ?? [];
     if (old.at(-1)?.status === status && old.at(-1)?.description === description) return s;
-    const about = migrationPlanName ? { migrationPlanName } : {};
-    const events = [...old, { status, description, ...about, timestamp: iso(now) }];
+    const next = {
+      status,
+      description,
+      ...(migrationPlanName && { migrationPlanName }),
+      timestamp: iso(now),
+    };
+    const events = [...old, next];
     return { ...s, nodesDeletion: { ...s.nodesDeletion, [claim]: { name: claim, events } } };
   };
 

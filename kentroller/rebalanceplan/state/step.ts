@@ -7,27 +7,19 @@ import type {
 } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOfferingSpec } from '../../../api/kinds/unavailableoffering.ts';
 import type { NodeClaim, OwnerReference } from '../../../api/objects.ts';
-import type { Surged } from '../drain/surge.ts';
+import type { AttemptRef } from './attemptref.ts';
 import type { Phase } from './labels.ts';
+import type { SurgeRecord } from './surgerecord.ts';
 
-/** Why a step is taken: event reason and sentence. */
+/** Why a step is taken: event reason and message. */
 export interface Why {
   readonly reason: string;
   readonly message: string;
 }
 
-export interface AttemptRef {
-  /** Name of the claim in the plan. */
-  readonly planned: string;
-  readonly claimName: string;
-  readonly instanceType: string;
-  readonly capacityType: string;
-  readonly zone: string;
-}
-
 export type FailurePhase = 'Creation' | 'Deletion';
 
-/** The next thing to do for a plan. Each can be done again with no harm. */
+/** One action for a plan; each is idempotent, so a crash between step and status does no harm. */
 export type Step = Why &
   (
     | { readonly kind: 'prepare'; readonly baseline: Readonly<Record<string, number>> }
@@ -55,11 +47,11 @@ export type Step = Why &
         readonly namespace: string;
         readonly uid: string;
         readonly resourceVersion: string;
-        readonly record: Surged;
+        readonly record: SurgeRecord;
         readonly owner: OwnerReference;
       }
     | {
-        readonly kind: 'unsurge';
+        readonly kind: 'reattach';
         readonly name: string;
         readonly namespace: string;
         readonly uid: string;
@@ -71,7 +63,7 @@ export type Step = Why &
         readonly claim: string;
         readonly status: DeletionEvent['status'];
         readonly description: string;
-        /** Name of the RebalanceMigrationPlan that it is about. */
+        /** Name of the RebalanceMigrationPlan, for steps of a live migration. */
         readonly migrationPlan?: string;
       }
     | {
@@ -94,12 +86,12 @@ export type Step = Why &
         readonly state: PlanState;
         readonly outcome?: NonNullable<RebalancePlanStatus['achievedOutcome']>;
       }
-    | { readonly kind: 'let-go' }
+    | { readonly kind: 'remove-finalizer' }
   );
 
 export interface Decision {
   readonly steps: readonly Step[];
-  /** Milliseconds after which to look again where nothing changes. */
+  /** Milliseconds until the next pass when no watched object changes before. */
   readonly againAfterMs: number;
 }
 

@@ -5,29 +5,23 @@ import { isUnderWay } from '../../../api/plans.ts';
 import { PODS } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { isAborted, messageOf } from '../../../kube/errors.ts';
+import type { WebhookView } from './state.ts';
 import { hasReached } from './status.ts';
-
-/** Whether pods of a plan are pinned as they are created. */
-export interface WebhookView {
-  readonly isLive: boolean;
-  /** Why not; empty when it is live. */
-  readonly reason: string;
-}
 
 type Owner = NonNullable<NonNullable<RebalancePlan['spec']['podsToMigrate']>[number]['owner']>;
 
-/** An owner whose pods the plan evicts, so that new ones are created; undefined when there is none. */
+/** An owner whose pods the plan evicts and whose controller then creates new ones. */
 const evictedOwner = (plan: RebalancePlan): Owner | undefined =>
   (plan.spec.podsToMigrate ?? []).find(({ srcNode, owner }) => srcNode && owner)?.owner;
 
-/** Whether it matters now if the webhook is live: the next thing that the plan does is to move its first pod. */
-export const asksForWebhook = (plan: RebalancePlan): boolean =>
+/** True when the next step depends on the webhook: the plan is about to evict its first pod. */
+export const needsWebhook = (plan: RebalancePlan): boolean =>
   isUnderWay(plan) &&
   hasReached(plan, 'SavingsValidated') &&
   !hasReached(plan, 'PinsReady') &&
   evictedOwner(plan) !== undefined;
 
-/** A pod that is never made. It would be allowed in a namespace that enforces the restricted standard. */
+/** A probe pod, which exists in the dry run only. It meets the restricted pod security standard. */
 const probeFor = (owner: Owner, namespace: string): Pod =>
   ({
     metadata: {
@@ -51,9 +45,8 @@ const probeFor = (owner: Owner, namespace: string): Pod =>
   }) as unknown as Pod;
 
 /**
- * Asks the API server by a creation that changes nothing, a dry run in our own namespace, whether it calls the
- * webhook, trusts it, and whether the webhook and the pinner behind it know of the plan: then the pod comes back with
- * an intent.
+ * Creates a probe pod as a dry run in our own namespace. It comes back with a pin only if the API server calls and
+ * trusts the webhook, and the webhook and the pinner know the plan.
  */
 export const probeWebhook = async (
   client: KubeClient,
@@ -64,12 +57,11 @@ export const probeWebhook = async (
   const owner = evictedOwner(plan);
   if (!owner) return { isLive: false, reason: 'the plan evicts no pod that has an owner' };
   try {
-    const made = await client.create(PODS, probeFor(owner, namespace), { dryRun: true, signal });
-    const isLive = made.metadata.annotations?.[PIN] !== undefined;
-    return { isLive, reason: isLive ? '' : 'a pod created on trial came back without a pin' };
+    const pod = await client.create(PODS, probeFor(owner, namespace), { dryRun: true, signal });
+    const isLive = pod.metadata.annotations?.[PIN] !== undefined;
+    return { isLive, reason: isLive ? '' : 'a pod created in a dry run came back without a pin' };
   } catch (error) {
     if (isAborted(error)) throw error;
-    const said = messageOf(error);
-    return { isLive: false, reason: `a pod could not be created on trial: ${said}` };
+    return { isLive: false, reason: `a pod could not be created in a dry run: ${messageOf(error)}` };
   }
 };

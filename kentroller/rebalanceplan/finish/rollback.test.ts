@@ -1,0 +1,133 @@
+import * as make from '../../testing/builders.ts';
+import {
+  ADD,
+  attempts,
+  BLUE,
+  CORDONED,
+  canceled,
+  checkCases,
+  DELETE,
+  draining,
+  RESERVED,
+} from '../../testing/decisions.ts';
+import { LOCK_KEEPS } from '../state/labels.ts';
+
+/** Decisions about plans that failed, were canceled or deleted. */
+
+checkCases([
+  [
+    'a failed creation unlocks its nodes and deletes its NodeClaims',
+    make.plan({ ...DELETE, ...ADD }, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
+    {
+      nodeClaims: new Map([
+        ...BLUE.nodeClaims,
+        [
+          'green',
+          make.nodeClaim('green', {
+            labels: make.planLabels('plan'),
+            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+          }),
+        ],
+      ]),
+      nodes: BLUE.nodes,
+    },
+    ['unlock node-blue', 'delete-claim green'],
+  ],
+  [
+    'a failed creation is not over while a NodeClaim is being deleted',
+    make.plan({ ...DELETE, ...ADD }, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
+    {
+      nodeClaims: new Map([
+        [
+          'green',
+          make.nodeClaim('green', {
+            labels: make.planLabels('plan'),
+            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+            deletionTimestamp: make.ago(1),
+          }),
+        ],
+      ]),
+    },
+    [],
+  ],
+  [
+    'a failed creation leaves a NodeClaim that was released, and those of other plans',
+    make.plan(ADD, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
+    {
+      nodeClaims: new Map([
+        ['green', make.nodeClaim('green', { labels: make.planLabels('plan') })],
+        [
+          'theirs',
+          make.nodeClaim('theirs', {
+            labels: make.planLabels('other'),
+            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+          }),
+        ],
+      ]),
+    },
+    ['finish Failed'],
+  ],
+  [
+    'do-not-disrupt of a user stays after a failure',
+    make.plan(DELETE, { failurePhase: 'Creation', failureReason: 'x' }),
+    { ...BLUE, nodes: new Map([['blue', make.locked('blue', { annotations: { [LOCK_KEEPS]: 'true' } })]]) },
+    ['unlock node-blue keeps'],
+  ],
+  [
+    'a failed deletion uncordons, releases and unlocks',
+    make.plan(
+      { ...DELETE, ...ADD },
+      { failurePhase: 'Deletion', failureReason: 'x', ...attempts({ status: 'Success' }) },
+    ),
+    {
+      nodeClaims: new Map([...BLUE.nodeClaims, ['green', make.nodeClaim('green')]]),
+      nodes: new Map([
+        ['blue', CORDONED],
+        ['green', RESERVED],
+      ]),
+    },
+    ['uncordon node-blue', 'release node-green', 'unlock node-blue'],
+  ],
+  [
+    'with nothing left to undo the plan ends as Failed',
+    make.plan(DELETE, { failurePhase: 'Deletion', failureReason: 'x' }),
+    {},
+    ['finish Failed'],
+  ],
+  [
+    'a plan that is deleted while it runs is rolled back',
+    { ...make.plan(DELETE), metadata: { ...make.plan().metadata, deletionTimestamp: make.ago(1) } },
+    BLUE,
+    ['fail Creation Canceled'],
+  ],
+  [
+    'a plan that is canceled in Creation is rolled back',
+    canceled(make.plan({ ...DELETE, ...ADD })),
+    BLUE,
+    ['fail Creation Canceled'],
+  ],
+  [
+    'a plan that is canceled in Deletion is rolled back',
+    canceled(make.plan(DELETE, draining(), 'PinsReady')),
+    BLUE,
+    ['fail Deletion Canceled'],
+  ],
+  [
+    'a plan that is canceled after its nodes are gone ends as usual',
+    canceled(make.plan(DELETE, {}, 'NodesDeleted')),
+    {},
+    ['finish Done'],
+  ],
+  [
+    'a plan that exceeds its time fails in its current phase',
+    make.plan(DELETE, { startTime: make.ago(3601) }, 'SavingsValidated'),
+    BLUE,
+    ['fail Deletion FailureReasonTimeout'],
+  ],
+  [
+    'the finalizer of an ended plan is removed',
+    make.plan(DELETE, { state: 'Done' }),
+    {},
+    ['remove-finalizer'],
+  ],
+]);

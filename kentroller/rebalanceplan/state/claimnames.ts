@@ -1,0 +1,18 @@
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import { attemptsOf } from './status.ts';
+
+/** Names that the plan gives to the NodeClaims that it adds. */
+export const addedNames = (plan: RebalancePlan): ReadonlySet<string> =>
+  new Set((plan.spec.nodeClaimsToAdd ?? []).map((c) => c.metadata.name));
+
+/** NodeClaims that existed before the plan and that it removes or moves pods to. */
+export const existingClaims = (plan: RebalancePlan): readonly string[] => {
+  const added = addedNames(plan);
+  const removed = (plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
+  const filled = (plan.spec.podsToMigrate ?? []).map((p) => p.dstNodeClaimName).filter((n) => !added.has(n));
+  return [...new Set([...removed, ...filled])];
+};
+
+/** The NodeClaim behind a name of the plan: its last attempt, or the existing claim of that name. */
+export const currentClaim = (plan: RebalancePlan, name: string): string =>
+  addedNames(plan).has(name) ? (attemptsOf(plan, name).at(-1)?.nodeClaimName ?? name) : name;

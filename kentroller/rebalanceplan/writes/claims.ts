@@ -1,0 +1,57 @@
+import { PLAN } from '../../../api/labels.ts';
+import { NODE_CLAIMS, REBALANCE_MIGRATION_PLANS } from '../../../api/resources.ts';
+import { isAlreadyExists } from '../../../kube/errors.ts';
+import { noteUnavailable, unavailableName } from '../create/unavailable.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { recordAttempt, recordDeletion } from '../state/status.ts';
+import type { Change, StepOf, Writer } from './writer.ts';
+
+/** Creation of NodeClaims and RebalanceMigrationPlans. An object that exists already counts when it is this plan's. */
+
+type PlanState = Pick<ExecutionState, 'plan' | 'now'>;
+
+export const createClaim = async (
+  w: Writer,
+  { plan, now }: PlanState,
+  step: StepOf<'create-claim'>,
+): Promise<Change> => {
+  try {
+    await w.client.create(NODE_CLAIMS, step.claim, { signal: w.signal });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const ref = { name: step.claim.metadata.name };
+    const existing = await w.client.get(NODE_CLAIMS, ref, { signal: w.signal });
+    if (existing.metadata.labels?.[PLAN] !== plan.metadata.name) throw error;
+  }
+  return recordAttempt(step.attempt, 'InProgress', '', now);
+};
+
+export const recordFailedAttempt = async (
+  w: Writer,
+  now: number,
+  step: StepOf<'attempt-failed'>,
+): Promise<Change> => {
+  for (const offering of step.offerings) {
+    const known = w.caches.unavailable.get(unavailableName(offering));
+    await noteUnavailable(w.client, offering, known, now, w.signal);
+  }
+  return recordAttempt(step.attempt, 'Failed', step.description, now);
+};
+
+export const createMigration = async (
+  w: Writer,
+  { plan, now }: PlanState,
+  step: StepOf<'create-migration'>,
+): Promise<Change> => {
+  const { claim, migration, message } = step;
+  try {
+    await w.client.create(REBALANCE_MIGRATION_PLANS, migration, { signal: w.signal });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    const ref = { name: migration.metadata.name };
+    const existing = await w.client.get(REBALANCE_MIGRATION_PLANS, ref, { signal: w.signal });
+    // One of an earlier plan of the same name is garbage-collected; the next pass tries again.
+    if (!existing.metadata.ownerReferences?.some((o) => o.uid === plan.metadata.uid)) throw error;
+  }
+  return recordDeletion(claim, 'LiveMigrationCreated', message, now, migration.metadata.name);
+};
