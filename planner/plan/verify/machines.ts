@@ -58,8 +58,7 @@ const OF_CLOUD = [INSTANCE_TYPE, ARCH, ...OF_OFFERING];
 
 /** Reads which machines a claim may become. Shared by all claims of a plan, for most of them ask for the same. */
 export class MachineReader {
-  readonly #types: readonly InstanceType[];
-  readonly #names: ReadonlySet<string>;
+  readonly #types: ReadonlyMap<string, InstanceType>;
   /** Labels whose values the catalogue knows, for some type at least. */
   readonly #known: ReadonlySet<string>;
   readonly #asked: readonly string[];
@@ -67,10 +66,9 @@ export class MachineReader {
 
   /** `asked` are the label keys that tell machines apart. */
   constructor(catalogue: Catalogue, asked: readonly string[]) {
-    this.#types = catalogue.instanceTypes;
-    this.#names = new Set(catalogue.instanceTypes.map(({ name }) => name));
+    this.#types = new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
     const known = new Set(OF_CLOUD);
-    for (const type of this.#types) for (const key in type.labels) known.add(key);
+    for (const type of catalogue.instanceTypes) for (const key in type.labels) known.add(key);
     this.#known = known;
     this.#asked = asked;
   }
@@ -95,7 +93,7 @@ export class MachineReader {
     for (const { key, operator, values, minValues } of requirements) {
       if (operator !== 'In') continue;
       for (const name of key === INSTANCE_TYPE ? (values ?? []) : []) {
-        if (!this.#names.has(name))
+        if (!this.#types.has(name))
           fault('UnknownInstanceType', `names instance type ${name}, which the catalogue does not have`);
       }
       if (minValues !== undefined && (values ?? []).length < minValues) {
@@ -203,13 +201,21 @@ export class MachineReader {
     return variants;
   }
 
+  /** The types that requirements name; all where they name none. */
+  #listedTypes(requirements: readonly Requirement[]): readonly InstanceType[] {
+    const listed = requirements.find(
+      ({ key, operator }) => key === INSTANCE_TYPE && operator === 'In',
+    )?.values;
+    return listed ? listed.flatMap((name) => this.#types.get(name) ?? []) : [...this.#types.values()];
+  }
+
   /** Every way to buy what the requirements allow, the cheapest first. */
   #choices(requirements: readonly Requirement[], fixed: Labels): Choice[] {
     const ofType = requirements.filter(({ key }) => this.#known.has(key) && !OF_OFFERING.has(key));
     const ofOffering = requirements.filter(({ key }) => OF_OFFERING.has(key));
     const choices: Choice[] = [];
     const label = (choice: Choice, key: string) => cloudLabel(choice, key) ?? fixed[key];
-    for (const type of this.#types) {
+    for (const type of this.#listedTypes(ofType)) {
       const [first] = type.offerings;
       if (!first) continue;
       const any = { type, offering: first, os: '' };

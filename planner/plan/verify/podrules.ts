@@ -29,13 +29,30 @@ interface PodClass {
   readonly pod: Pod;
   readonly hasVolumes: boolean;
   readonly hasPorts: boolean;
+  readonly hasSpread: boolean;
   /** Whether it asks for something of other pods. */
   readonly hasRules: boolean;
-  /** The sites with the pods that its rules look at. */
-  nodes?: NodeInfo[];
+  /** Per site, the pods that matter to it: those that its rules select, and those whose anti-affinity selects it. */
+  relevant?: ReadonlyMap<number, readonly Pod[]>;
+  /** All sites with these pods. */
+  nodes?: readonly Located[];
+}
+
+/** A site in the words of `fits`. */
+interface Located {
+  readonly at: number;
+  readonly node: NodeInfo;
+}
+
+/** Pods that are alike to rules, and the sites that they are on. */
+interface Group {
+  readonly sample: Pod;
+  readonly pods: { readonly pod: Pod; readonly at: number }[];
 }
 
 const ROOM: NodeInfo['free'] = new Map([['pods', 1]]);
+const NO_PODS: readonly Pod[] = [];
+const NOWHERE: ReadonlyMap<number, readonly Pod[]> = new Map();
 
 const asNode = (site: Site, pods: readonly Pod[]): NodeInfo => ({
   name: site.name,
@@ -46,18 +63,21 @@ const asNode = (site: Site, pods: readonly Pod[]): NodeInfo => ({
   pods,
 });
 
-const mustAt = (nodes: readonly NodeInfo[], index: number): NodeInfo => {
-  const node = nodes[index];
-  if (!node) throw new Error(`site ${index} is missing`);
-  return node;
-};
-
 const labelsKey = ({ metadata }: Pod): string =>
   JSON.stringify([metadata.namespace, metadata.labels, metadata.deletionTimestamp !== undefined]);
 
+const withoutResources = <T extends { readonly resources?: unknown }>({ resources: _, ...container }: T) =>
+  container;
+
+const addTo = (groups: Map<string, Group>, key: string, pod: Pod, at: number): void => {
+  const group = groups.get(key);
+  if (group) group.pods.push({ pod, at });
+  else groups.set(key, { sample: pod, pods: [{ pod, at }] });
+};
+
 /**
  * Asks `fits` about pods where a plan puts them, each as if it were the last to come. Every question is asked once per
- * class of pods, over the few pods that the class's rules look at.
+ * class of pods, over the few pods that matter to the class.
  */
 export class PodRules {
   readonly #sites: readonly Site[];
@@ -65,11 +85,12 @@ export class PodRules {
   readonly #volumes: () => Volumes;
   readonly #classes = new Map<string, PodClass>();
   readonly #classOf = new Map<Pod, PodClass>();
-  readonly #labelsOf = new Map<Pod, string>();
-  /** The sites that hold pods with anti-affinity, with those pods alone. */
-  readonly #repelling = new Map<number, readonly Pod[]>();
-  #every: NodeInfo[] | undefined;
-  #repellers: NodeInfo[] | undefined;
+  /** Pods with required anti-affinity. */
+  readonly #repellers = new Map<string, Group>();
+  readonly #hasRepellers: boolean;
+  /** All pods, by their labels. */
+  #groups: Map<string, Group> | undefined;
+  #every: readonly Located[] | undefined;
 
   /** `sites` are all nodes once the plan is done, planned claims as their first choice. */
   constructor(snapshot: Snapshot, sites: readonly Site[]) {
@@ -82,30 +103,30 @@ export class PodRules {
       volumes ??= volumesOf(snapshot);
       return volumes;
     };
-    sites.forEach(({ pods }, index) => {
-      const repelling = pods.filter((pod) => pod.spec.affinity && requiredAntiAffinity(pod).length > 0);
-      if (repelling.length > 0) this.#repelling.set(index, repelling);
+    const repellers: [Pod, number][] = [];
+    sites.forEach(({ pods }, at) => {
+      for (const pod of pods) {
+        if (pod.spec.affinity && requiredAntiAffinity(pod).length > 0) repellers.push([pod, at]);
+      }
     });
+    this.#hasRepellers = repellers.length > 0;
+    for (const [pod, at] of repellers) addTo(this.#repellers, this.classOf(pod).id, pod, at);
   }
 
   /** Why a pod can't be on a site; undefined when it can. `at` is the site's place among all of them. */
   refusal(pod: Pod, at: number, site: Site): Refusal | undefined {
-    const asked = this.classOf(pod);
-    return this.#ask(asked, pod, at, site, this.#nodesFor(asked));
+    return this.#ask(pod, at, site, undefined);
   }
 
-  /** The same with another site, `changed`, as a machine that it may become instead. */
+  /** The same where `pod` stays and the site `changed` is another machine. */
   refusalBeside(pod: Pod, at: number, changed: number, as: Site): Refusal | undefined {
-    const asked = this.classOf(pod);
-    const nodes = [...this.#nodesFor(asked)];
-    nodes[changed] = asNode(as, mustAt(nodes, changed).pods);
     const site = this.#sites[at];
-    return site && this.#ask(asked, pod, at, site, nodes);
+    return site && this.#ask(pod, at, site, { at: changed, site: as });
   }
 
-  /** Whether the rules of a pod look at pods that are on a site. */
+  /** Whether pods on a site matter to a pod. */
   looksAt(pod: Pod, at: number): boolean {
-    return (this.#nodesFor(this.classOf(pod))[at]?.pods.length ?? 0) > 0;
+    return (this.#relevantFor(this.classOf(pod)).get(at)?.length ?? 0) > 0;
   }
 
   /** What pods of one class share; their verdicts on a site are the same. */
@@ -122,16 +143,15 @@ export class PodRules {
     const { nodeSelector, affinity, tolerations, topologySpreadConstraints } = pod.spec;
     const hasVolumes = (pod.spec.volumes ?? []).some((each) => each.persistentVolumeClaim ?? each.ephemeral);
     const ports = hostPorts(pod);
-    const hasRules =
-      (affinity !== undefined &&
-        (requiredAffinity(pod).length > 0 || requiredAntiAffinity(pod).length > 0)) ||
-      (topologySpreadConstraints !== undefined && requiredSpread(pod).length > 0);
-    const isPlain = !nodeSelector && !affinity && !tolerations && !hasVolumes && ports.length === 0;
-    const labels = hasRules || this.#repelling.size > 0 ? labelsKey(pod) : '';
-    const demands =
-      isPlain && !hasRules
-        ? ''
-        : JSON.stringify([nodeSelector, affinity, tolerations, topologySpreadConstraints, ports]);
+    const hasSpread = topologySpreadConstraints !== undefined && requiredSpread(pod).length > 0;
+    const hasAffinity =
+      affinity !== undefined && (requiredAffinity(pod).length > 0 || requiredAntiAffinity(pod).length > 0);
+    const hasRules = hasSpread || hasAffinity;
+    const labels = hasRules || this.#hasRepellers ? labelsKey(pod) : '';
+    const isPlain = !nodeSelector && !affinity && !tolerations && !hasSpread && ports.length === 0;
+    const demands = isPlain
+      ? ''
+      : JSON.stringify([nodeSelector, affinity, tolerations, topologySpreadConstraints, ports]);
     const id = `${labels} ${demands} ${hasVolumes ? podName(pod) : ''}`;
     const known = this.#classes.get(id);
     if (known) return known;
@@ -140,79 +160,99 @@ export class PodRules {
       metadata: pod.metadata,
       spec: {
         ...spec,
-        containers: spec.containers.map(({ resources: ____, ...container }) => container),
-        ...(spec.initContainers && {
-          initContainers: spec.initContainers.map(({ resources: ____, ...container }) => container),
-        }),
+        containers: spec.containers.map(withoutResources),
+        ...(spec.initContainers && { initContainers: spec.initContainers.map(withoutResources) }),
       },
     };
-    const created = { id, pod: bare, hasVolumes, hasPorts: ports.length > 0, hasRules };
+    const created = { id, pod: bare, hasVolumes, hasPorts: ports.length > 0, hasSpread, hasRules };
     this.#classes.set(id, created);
     return created;
   }
 
-  #ask(asked: PodClass, pod: Pod, at: number, site: Site, nodes: readonly NodeInfo[]): Refusal | undefined {
-    const withoutPod = (pods: readonly Pod[]): readonly Pod[] => pods.filter((each) => each !== pod);
+  #ask(
+    pod: Pod,
+    at: number,
+    site: Site,
+    other: { readonly at: number; readonly site: Site } | undefined,
+  ): Refusal | undefined {
+    const asked = this.classOf(pod);
+    const relevant = this.#relevantFor(asked);
     const looks = asked.hasVolumes || asked.hasPorts;
-    const node = asNode(site, looks ? withoutPod(site.pods) : []);
-    if (!asked.hasRules && !asked.hasVolumes && nodes.length === 0) {
+    const withoutPod = (pods: readonly Pod[]): readonly Pod[] => pods.filter((each) => each !== pod);
+    const node = asNode(site, looks ? withoutPod(site.pods) : NO_PODS);
+    if (!asked.hasRules && !asked.hasVolumes && relevant.size === 0) {
       return fits(asked.pod, node) ?? undefined;
     }
-    const own = (): NodeInfo => asNode(site, withoutPod(nodes[at]?.pods ?? []));
-    const isWhole = asked.hasRules || asked.hasVolumes;
-    const indices = isWhole ? nodes.keys() : this.#repelling.keys();
-    const cluster: NodeInfo[] = [];
-    for (const index of indices) cluster.push(index === at ? own() : mustAt(nodes, index));
+    const own = asNode(site, withoutPod(asked.hasVolumes ? site.pods : (relevant.get(at) ?? NO_PODS)));
+    const nodes = this.#nodesFor(asked, relevant).map((each) => {
+      if (each.at === at) return own;
+      return each.at === other?.at ? asNode(other.site, each.node.pods) : each.node;
+    });
     return (
       fits(asked.pod, node, {
-        nodes: cluster,
+        nodes,
         namespaces: this.#namespaces,
         ...(asked.hasVolumes && { volumes: this.#volumes() }),
       }) ?? undefined
     );
   }
 
-  /** All sites, each with the pods that matter to a class; none where nothing does. */
-  #nodesFor(asked: PodClass): readonly NodeInfo[] {
+  /** The sites that a class is asked about: all of them where it counts domains, else those with pods that matter. */
+  #nodesFor(asked: PodClass, relevant: ReadonlyMap<number, readonly Pod[]>): readonly Located[] {
     if (asked.hasVolumes) {
-      this.#every ??= this.#sites.map((site) => asNode(site, site.pods));
+      this.#every ??= this.#sites.map((site, at) => ({ at, node: asNode(site, site.pods) }));
       return this.#every;
     }
-    if (!asked.hasRules && this.#repelling.size === 0) return [];
-    asked.nodes ??= asked.hasRules ? this.#selected(asked.pod) : this.#repellingNodes();
+    asked.nodes ??= asked.hasSpread
+      ? this.#sites.map((site, at) => ({ at, node: asNode(site, relevant.get(at) ?? NO_PODS) }))
+      : [...relevant].map(([at, pods]) => ({ at, node: asNode(this.#site(at), pods) }));
     return asked.nodes;
   }
 
-  #repellingNodes(): NodeInfo[] {
-    this.#repellers ??= this.#sites.map((site, index) => asNode(site, this.#repelling.get(index) ?? []));
-    return this.#repellers;
+  #site(at: number): Site {
+    const site = this.#sites[at];
+    if (!site) throw new Error(`site ${at} is missing`);
+    return site;
   }
 
-  #selected(pod: Pod): NodeInfo[] {
-    const terms = [...requiredAffinity(pod), ...requiredAntiAffinity(pod)];
-    const spreads = requiredSpread(pod).map((constraint) => spreadSelector(constraint, pod));
-    const known = new Map<string, boolean>();
-    const isSelected = (other: Pod): boolean => {
-      let key = this.#labelsOf.get(other);
-      if (key === undefined) {
-        key = labelsKey(other);
-        this.#labelsOf.set(other, key);
+  #relevantFor(asked: PodClass): ReadonlyMap<number, readonly Pod[]> {
+    asked.relevant ??= asked.hasRules || this.#hasRepellers ? this.#findRelevant(asked) : NOWHERE;
+    return asked.relevant;
+  }
+
+  #findRelevant({ pod, hasRules }: PodClass): ReadonlyMap<number, readonly Pod[]> {
+    const found = new Map<number, Set<Pod>>();
+    const addAll = ({ pods }: Group): void => {
+      for (const { pod: other, at } of pods) {
+        const here = found.get(at);
+        if (here) here.add(other);
+        else found.set(at, new Set([other]));
       }
-      let is = known.get(key);
-      if (is === undefined) {
-        is =
-          terms.some((term) => termSelects(term, pod, other, this.#namespaces)) ||
-          spreads.some((selector) => spreadCounts(selector, pod, other));
-        known.set(key, is);
-      }
-      return is;
     };
-    return this.#sites.map((site, index) => {
-      const repelling = this.#repelling.get(index);
-      return asNode(
-        site,
-        site.pods.filter((other) => isSelected(other) || (repelling?.includes(other) ?? false)),
-      );
+    for (const group of this.#repellers.values()) {
+      const terms = requiredAntiAffinity(group.sample);
+      if (terms.some((term) => termSelects(term, group.sample, pod, this.#namespaces))) addAll(group);
+    }
+    if (hasRules) {
+      const terms = [...requiredAffinity(pod), ...requiredAntiAffinity(pod)];
+      const selectors = requiredSpread(pod).map((constraint) => spreadSelector(constraint, pod));
+      for (const group of this.#groupsByLabels().values()) {
+        const isSelected =
+          terms.some((term) => termSelects(term, pod, group.sample, this.#namespaces)) ||
+          selectors.some((selector) => spreadCounts(selector, pod, group.sample));
+        if (isSelected) addAll(group);
+      }
+    }
+    return new Map([...found].map(([at, pods]) => [at, [...pods]]));
+  }
+
+  #groupsByLabels(): ReadonlyMap<string, Group> {
+    if (this.#groups) return this.#groups;
+    const groups = new Map<string, Group>();
+    this.#sites.forEach(({ pods }, at) => {
+      for (const pod of pods) addTo(groups, labelsKey(pod), pod, at);
     });
+    this.#groups = groups;
+    return groups;
   }
 }
