@@ -31,7 +31,8 @@ precision-packer explain pod|node NAME     --catalog FILE [flags]
   --max-nodes N, --min-age-seconds N, --min-cluster-size N
   ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
 
-Exit codes: 0 done, 1 bad input, 3 a pod can't be placed (the plan for the rest is printed).
+Exit codes: 0 done, 1 bad input, 3 a pod can't be placed (the plan for the rest is printed),
+4 the plan was refused by its own check (none is printed).
 `;
 
 const INPUT_ERRORS = new Set([

@@ -7,6 +7,7 @@ import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
 import { format } from './format.ts';
 import type { Outcome } from './plan.ts';
 import { type Input, requestOf } from './request.ts';
+import { withoutRefused } from './verified.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, prices in USD. */
 export interface NodeLine {
@@ -156,10 +157,10 @@ const asTable = (report: Report): string => {
 };
 
 /** `report`: what a cluster costs and could cost; changes nothing. Throws errors whose messages are one sentence. */
-export const reportCommand = async (input: Input): Promise<Outcome> => {
+export const reportCommand = async (input: Input, plan = rebalance): Promise<Outcome> => {
   const { flags } = input;
   const request = await requestOf(input, 'report', '3s');
-  const result = rebalance(request);
+  const result = withoutRefused(request, plan(request));
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const report = reportOf(cluster, result);
   const html = flags.values.get('html');

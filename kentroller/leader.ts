@@ -35,6 +35,7 @@ import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
 import { followPlans } from './rebalanceplanclaim/follow.ts';
 import { generatePlans } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/planning.ts';
+import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
 import { fireSchedules } from './rebalanceplanschedule/fire.ts';
 import { connectPlanner } from './remote/client.ts';
 import { openAccount } from './savings/account.ts';
@@ -137,11 +138,12 @@ export const lead = async (o: {
     metrics: o.registry,
   });
   const rebalances = (): boolean => isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
+  const refusals = countRefusals(o.registry);
   const continuous = rebalanceContinuously({
     client,
     caches,
     catalogue,
-    planning: planOnThread,
+    planning: verified(planOnThread, { source: 'continuous', refusals, log }),
     settings: () => continuousSettings(options, features.current()),
     timeBudgetMs: () => searchDepth(options, features.current()) * SEARCH_STEP_MS,
     pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
@@ -159,7 +161,7 @@ export const lead = async (o: {
           client,
           caches,
           catalogue,
-          planning: remote?.planning ?? planOnThread,
+          planning: verified(remote?.planning ?? planOnThread, { source: 'claim', refusals, log }),
           isEnabled: rebalances,
           timeBudgetMs: options.planTimeBudget,
           recorder,

@@ -16,6 +16,7 @@ import { buildPlan, claimOf, planIdOf, planNameFor } from './plan.ts';
 import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
 import { readClaim, writeClaimStatus } from './read.ts';
 import { isCanceled, isFinished, type Told, withState } from './status.ts';
+import { PlanRefused } from './verified.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
 const CLOUD_RETRY_MS = 1_000;
@@ -216,6 +217,11 @@ export const generatePlans = (o: {
         await ready(claim, await write(claim, answer.plan, signal), signal);
       } catch (error) {
         if (!(error instanceof PlanningError)) throw error;
+        if (error instanceof PlanRefused) {
+          const message = `${error.message}: report this with the log line of the plan, and make a new claim.`;
+          await move(claim, 'Failed', { reason: 'FailureReasonPlanRefused', message }, {}, signal);
+          return awaitChange;
+        }
         const isLate = error instanceof PlanningTimeout;
         await move(
           claim,
