@@ -101,21 +101,26 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
     const id = `${namespace}/${name}`;
     const pod = byName.get(id);
     if (!pod) {
-      const message = `The plan moves pod ${id}, which is not in the cluster.`;
+      const message = `The plan moves pod ${id} to NodeClaim ${claim}, but no such pod is in the cluster.`;
       faults.push({ rule: 'UnknownPod', pod: id, claim, message });
       continue;
     }
     if (moved.has(id)) {
-      faults.push({ rule: 'DuplicatePod', pod: id, claim, message: `The plan moves pod ${id} twice.` });
+      faults.push({
+        rule: 'DuplicatePod',
+        pod: id,
+        claim,
+        message: `The plan moves pod ${id} twice, now to NodeClaim ${claim}.`,
+      });
       continue;
     }
     moved.add(id);
     if ((srcNode ?? '') !== (pod.spec.nodeName ?? '')) {
       const message = `The plan moves pod ${id} from node '${srcNode ?? ''}', but it is on '${pod.spec.nodeName ?? ''}'.`;
-      faults.push({ rule: 'SourceNode', pod: id, node: srcNode ?? '', claim, message });
+      faults.push({ rule: 'SourceNode', pod: id, node: srcNode ?? '', message });
     }
     if (!isReschedulable(pod)) {
-      const message = `The plan moves pod ${id}, which is being deleted or belongs to its node.`;
+      const message = `The plan moves pod ${id} to NodeClaim ${claim}, but the pod is being deleted or belongs to its node.`;
       faults.push({ rule: 'PodNotMovable', pod: id, claim, message });
     }
     const node = nodeOfClaim.get(claim);
@@ -128,7 +133,7 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
     }
     const closed = place.node && closedReason(place.node, claims.get(claim));
     if (closed) {
-      const message = `The plan moves pod ${id} to node ${place.name}, which ${closed}.`;
+      const message = `The plan moves pod ${id} to node ${place.name} of NodeClaim ${claim}, which ${closed}.`;
       faults.push({ rule: 'DestinationNotReady', pod: id, node: place.name, claim, message });
     }
     place.pods.push(pod);
