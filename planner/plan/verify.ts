@@ -9,6 +9,7 @@ import { askedKeys } from './verify/askedkeys.ts';
 import type { PlanFault } from './verify/fault.ts';
 import { limitFaults } from './verify/limits.ts';
 import { MachineReader } from './verify/machines.ts';
+import { ArrivalOrder } from './verify/order.ts';
 import { outcomeOf, type Place } from './verify/outcome.ts';
 import { ClaimReader, type PlannedClaim, type PlannedMachine } from './verify/planned.ts';
 import { PodRules, type Site } from './verify/podrules.ts';
@@ -42,6 +43,7 @@ const checkNode = (
   at: number,
   site: Site,
   rules: PodRules,
+  order: ArrivalOrder,
   requestsOf: ReadRequests,
 ): PlanFault[] => {
   const { name: node, arrivals } = place;
@@ -57,7 +59,7 @@ const checkNode = (
     faults.push({ rule: 'NodeResourcesFit', pod, node, message });
   }
   for (const arrival of oneOfEach(rules, arrivals)) {
-    const refused = rules.refusal(arrival, at, site);
+    const refused = order.refusal(arrival, at, site);
     if (!refused) continue;
     const pod = podName(arrival);
     const message = `Pod ${pod} can't go to node ${node}: ${refused.message}.`;
@@ -78,6 +80,7 @@ const checkClaim = (
   { place, machines }: PlannedClaim,
   at: number,
   rules: PodRules,
+  order: ArrivalOrder,
   requestsOf: ReadRequests,
   asked: readonly string[],
 ): PlanFault[] => {
@@ -100,7 +103,7 @@ const checkClaim = (
     if (seen.has(machine.id)) continue;
     seen.add(machine.id);
     for (const arrival of oneOfEach(rules, place.arrivals)) {
-      const refused = rules.refusal(arrival, at, machine.site);
+      const refused = order.refusal(arrival, at, machine.site);
       if (!refused) continue;
       const pod = podName(arrival);
       const as = machineName(machine, '', asked);
@@ -184,11 +187,13 @@ export const verifyPlan = (
   const limits = limitFaults(snapshot, removed, [...claims.values()]);
   // 3. Whether each pod may be where it ends.
   const rules = new PodRules(snapshot, sites);
+  const coming = places.flatMap((place, at) => place.arrivals.map((pod) => ({ pod, at })));
+  const order = new ArrivalOrder(snapshot, sites, coming, rules);
   const fits = places.flatMap((place, at) => {
     const claim = claims.get(at);
-    if (claim) return checkClaim(claim, at, rules, requestsOf, asked.all);
+    if (claim) return checkClaim(claim, at, rules, order, requestsOf, asked.all);
     const site = sites[at];
-    return site && place.arrivals.length > 0 ? checkNode(place, at, site, rules, requestsOf) : [];
+    return site && place.arrivals.length > 0 ? checkNode(place, at, site, rules, order, requestsOf) : [];
   });
   return [
     ...moves,

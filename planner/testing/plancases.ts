@@ -165,7 +165,7 @@ export const changed = (given: Pick<Case, 'cluster' | 'plan'>, change: (cluster:
   ...given,
   cluster: change(given.cluster),
 });
-export const gpuPool = (
+export const limitedPool = (
   limits: Readonly<Record<string, string>>,
   used: Readonly<Record<string, string>>,
 ): NodePool => ({

@@ -4,9 +4,9 @@ import {
   checkCases,
   claim,
   drained,
-  gpuPool,
   is,
   LARGE,
+  limitedPool,
   move,
   on,
   provisioned,
@@ -26,14 +26,14 @@ checkCases({
       [
         `a limit of ${resource} that is just met passes`,
         provisioned([makePod('p')], claim(), {
-          nodePools: [gpuPool({ [resource]: limit }, { [resource]: used })],
+          nodePools: [limitedPool({ [resource]: limit }, { [resource]: used })],
         }),
       ],
       [
         `a limit of ${resource} holds`,
         {
           ...provisioned([makePod('p')], claim(), {
-            nodePools: [gpuPool({ [resource]: limit }, { [resource]: '1' })],
+            nodePools: [limitedPool({ [resource]: limit }, { [resource]: '1' })],
           }),
           broken: ['NodePoolLimits'],
         },
@@ -42,12 +42,17 @@ checkCases({
   ),
   'a limit holds for the largest machine that a claim may become': {
     ...provisioned([makePod('p')], claim([is(TYPE, 'm5.large', 'm5.xlarge'), ...LARGE.slice(1)]), {
-      nodePools: [gpuPool({ cpu: '3' }, {})],
+      nodePools: [limitedPool({ cpu: '3' }, {})],
     }),
     broken: ['NodePoolLimits'],
   },
+  'types that minValues ask for may be beyond a limit that the smallest meets': provisioned(
+    [makePod('p')],
+    claim([{ ...is(TYPE, 'm5.large', 'm5.xlarge'), minValues: 2 }, ...LARGE.slice(1)]),
+    { nodePools: [limitedPool({ cpu: '2' }, {})] },
+  ),
   'what goes makes room under a limit': {
-    ...drained([on('p', 'a')], { rest: { nodePools: [gpuPool({ cpu: '8' }, { cpu: '7800m' })] } }),
+    ...drained([on('p', 'a')], { rest: { nodePools: [limitedPool({ cpu: '8' }, { cpu: '7800m' })] } }),
     plan: {
       nodeClaimsToAdd: [claim()],
       nodeClaimsToDelete: [{ nodeClaimName: 'claim-a' }],
@@ -55,7 +60,7 @@ checkCases({
     },
   },
   'a NodePool that is over its limits gets no worse, and need not get better': {
-    ...drained([on('p', 'a')], { rest: { nodePools: [gpuPool({ cpu: '1' }, { cpu: '7800m' })] } }),
+    ...drained([on('p', 'a')], { rest: { nodePools: [limitedPool({ cpu: '1' }, { cpu: '7800m' })] } }),
     plan: {
       nodeClaimsToAdd: [claim()],
       nodeClaimsToDelete: [{ nodeClaimName: 'claim-a' }],

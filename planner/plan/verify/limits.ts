@@ -26,11 +26,19 @@ const countOf = ({ capacity }: InstanceType, resource: string): number => {
 export interface PlannedTypes {
   readonly pool: string;
   readonly types: readonly InstanceType[];
+  /** Whether the claim has to name types beyond the one that is meant, however large they are. */
+  readonly hasMinValues: boolean;
 }
 
+/** What a claim may take of a limit: its largest type, or the smallest where minValues ask for more of them. */
+const shareOf = ({ types, hasMinValues }: PlannedTypes, resource: string): number => {
+  if (types.length === 0) return 0;
+  const counts = types.map((type) => countOf(type, resource));
+  return hasMinValues ? Math.min(...counts) : Math.max(...counts);
+};
+
 /**
- * Checks the limits of NodePools that the plan adds nodes to, each claim at the largest that it may become and nodes
- * that go not counted. A NodePool that is over its limits may stay so, and get no worse.
+ * Checks the limits of NodePools that the plan adds nodes to; nodes that go are not counted. A NodePool that is over its limits may stay so, and get no worse.
  */
 export const limitFaults = (
   { nodePools, nodes }: Snapshot,
@@ -51,10 +59,7 @@ export const limitFaults = (
           sum + (resource === 'nodes' ? 1 : amount(resource, node.status?.capacity?.[resource] ?? '0')),
         0,
       );
-      const added = claims.reduce(
-        (sum, { types }) => sum + types.reduce((most, type) => Math.max(most, countOf(type, resource)), 0),
-        0,
-      );
+      const added = claims.reduce((sum, claim) => sum + shareOf(claim, resource), 0);
       const after = used - freed + added;
       if (after <= Math.max(amount(resource, limit), used)) return [];
       const message = `NodePool ${name} may come to ${formatAmount(resource, after)} of ${resource}, more than its limit of ${limit}.`;

@@ -1,11 +1,12 @@
 import type { Snapshot } from '../../model/snapshot.ts';
-import { makeNode } from '../../testing/builders.ts';
+import { makeNode, makePod, makeSnapshot } from '../../testing/builders.ts';
 import {
   apart,
   type Case,
   checkCases,
   drained,
   is,
+  move,
   on,
   spread,
   terminating,
@@ -85,6 +86,22 @@ checkCases({
       ),
     ),
     broken: ['NodePorts'],
+  },
+  'a pod may come before others that its spread counts, and theirs does not': {
+    cluster: makeSnapshot(
+      [
+        makeNode('a'),
+        makeNode('b', { zone: 'us-west-2b' }),
+        makeNode('c', { zone: 'us-west-2c', labels: { team: 'x' } }),
+        makeNode('d', { zone: 'us-west-2c' }),
+      ],
+      [
+        on('other', 'a', { spec: spread('web') }),
+        makePod('free', { spec: spread('web') }),
+        makePod('bound', { spec: { ...spread('web'), nodeSelector: { team: 'x' } } }),
+      ],
+    ),
+    plan: { podsToMigrate: [move('free', '', 'claim-d'), move('bound', '', 'claim-c')] },
   },
   'spread over zones holds': {
     ...drained([on('p', 'a', { spec: spread('web') })], {

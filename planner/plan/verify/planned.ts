@@ -28,6 +28,7 @@ export interface PlannedClaim {
   readonly pool: string;
   readonly machines: readonly PlannedMachine[];
   readonly types: readonly InstanceType[];
+  readonly hasMinValues: boolean;
 }
 
 /** The alternatives that the executor tries, in its order: each with the claim's other requirements. */
@@ -97,20 +98,22 @@ export class ClaimReader {
     };
     if (!pool) {
       fault('UnknownNodePool', `is of NodePool '${name}', which is not in the cluster`);
-      return { place, pool: name, machines: [], types: [] };
+      return { place, pool: name, machines: [], types: [], hasMinValues: false };
     }
     if (!isDynamic(pool)) fault('NodePoolClosed', `is of NodePool ${name}, which is static or being deleted`);
     const labelled = withPoolLabels(planned, pool);
     const taints = (planned.spec.taints ?? pool.spec.template.spec.taints ?? []) as readonly Taint[];
     const types = new Set<InstanceType>();
     const machines: PlannedMachine[] = [];
-    for (const requirements of alternativesOf(planned)) {
+    const alternatives = alternativesOf(planned);
+    for (const requirements of alternatives) {
       const allowed = this.#machines.read(labelled, pool, requirements);
       for (const { rule, text } of allowed.broken) fault(rule, text);
       for (const type of allowed.types) types.add(type);
       for (const machine of allowed.machines) machines.push(this.#planned(machine, place, taints));
     }
-    return { place, pool: name, machines, types: [...types] };
+    const hasMinValues = alternatives.flat().some(({ minValues }) => minValues !== undefined);
+    return { place, pool: name, machines, types: [...types], hasMinValues };
   }
 
   #planned(machine: Machine, { name, pods }: Place, taints: readonly Taint[]): PlannedMachine {

@@ -129,6 +129,13 @@ export class PodRules {
     return (this.#relevantFor(this.classOf(pod)).get(at)?.length ?? 0) > 0;
   }
 
+  /** Whether a pod's spread counts another one. */
+  selects(pod: Pod, other: Pod): boolean {
+    return requiredSpread(pod).some((constraint) =>
+      spreadCounts(spreadSelector(constraint, pod), pod, other),
+    );
+  }
+
   /** What pods of one class share; their verdicts on a site are the same. */
   classOf(pod: Pod): PodClass {
     let known = this.#classOf.get(pod);
