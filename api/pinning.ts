@@ -129,7 +129,7 @@ export interface TakeReplies {
 }
 
 /** For how long, and how many at once, answers are kept: a request is repeated within seconds or never. */
-export const REPLAYS = { keepMs: 60_000, most: 10_000 } as const;
+export const REPLAYS = { ttlMs: 60_000, maxSize: 10_000 } as const;
 
 export interface PinningServices {
   readonly pinning: ServiceDefinition;

@@ -6,7 +6,7 @@ import type { RebalancePlanSpec } from '../api/kinds/rebalanceplan.ts';
 import type { ProvisionResult } from '../planner/provision.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { makeNode, makePod, makeSnapshot } from '../planner/testing/builders.ts';
-import { readFlags } from './flags.ts';
+import { parseFlags } from './flags.ts';
 import { planCommand } from './plan.ts';
 import { reportCommand } from './report.ts';
 import type { Input } from './request.ts';
@@ -39,8 +39,8 @@ writeFileSync(
 const snapshot = makeSnapshot([makeNode('a'), makeNode('b')], [makePod('p', { node: 'a' })]);
 
 const input = (...words: string[]): Input => ({
-  flags: readFlags([...words, '--catalog', catalog], new Set(['catalog', 'output']), new Set()),
-  snapshot: async () => snapshot,
+  flags: parseFlags([...words, '--catalog', catalog], new Set(['catalog', 'output']), new Set()),
+  readSnapshot: async () => snapshot,
   clock: () => performance.now(),
   now: 0,
 });

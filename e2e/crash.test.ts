@@ -7,7 +7,7 @@ import { onStage } from './support/stage.ts';
 import { witness } from './support/witness.ts';
 import { podsRunning } from './support/workload.ts';
 
-/** Ends all pods of a Deployment of ours at once, as kill -9 does: no grace, no goodbye. */
+/** Kills all pods of one of our Deployments at once, as kill -9 does: without a grace period. */
 const killAll = async (client: KubeClient, app: string): Promise<number> => {
   const { items } = await client.list(PODS, { namespace: 'castai-agent', labelSelector: `app=${app}` });
   await Promise.all(

@@ -16,11 +16,11 @@ const SHAPES = [
   ['wide', '900m', '512Mi', 5],
   ['deep', '500m', '3Gi', 5],
 ] as const;
-// So that one burst needs several of them.
+// One burst of pods needs several machines of this size.
 const SMALL_MACHINES = {
   requirements: [
     { key: 'karpenter.k8s.aws/instance-cpu', operator: 'In' as const, values: ['4'] },
-    // Karpenter remembers a refused offering for three minutes: other suites' machines are in zone a.
+    // Karpenter remembers a refused offering for three minutes, so machines of other suites are in zone a.
     { key: labels.ZONE, operator: 'In' as const, values: ['us-west-2b', 'us-west-2c'] },
   ],
 };
@@ -36,7 +36,7 @@ const burst = (client: KubeClient, name: string): Promise<unknown> =>
 const claimsOf = async (client: KubeClient, pool: string): Promise<readonly NodeClaim[]> =>
   (await client.list(NODE_CLAIMS, { labelSelector: `${labels.KARPENTER_NODEPOOL}=${pool}` })).items;
 
-/** Every claim that was ever there while it was looked for, by name. */
+/** Every claim seen during the test, by name. */
 const countClaims = (client: KubeClient, pool: string) => {
   const seen = new Map<string, NodeClaim>();
   const look = async (): Promise<void> => {
@@ -139,7 +139,7 @@ t.test('with FOLLOW_KARPENTER', (t) =>
           seen.stop();
           counted.stop();
         });
-        // Every offering of the common families is refused, then the rest is there.
+        // Every offering of the common families is refused; the others remain.
         await controlOf(ground).setFaults({ capacity: [{ instanceType: 'c*' }, { instanceType: 'm*' }] });
         await burst(client, name);
         const pods = await podsRunning(client, name, PODS_IN_ALL, 120_000);
@@ -162,7 +162,7 @@ t.test('with FOLLOW_KARPENTER', (t) =>
           const control = controlOf(ground);
           await control.setFaults({ delays: { joinMs: 120_000 } });
           await burst(client, name);
-          // Without a controller it is never bound early: it can only be nominated.
+          // A pod without a controller is never bound early: it can only be nominated.
           await client.create(PODS, {
             apiVersion: 'v1',
             kind: 'Pod',

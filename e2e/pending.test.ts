@@ -12,7 +12,8 @@ t.test('pending pods of a plan are bound to the placeholder before its machine j
     t,
     { name: 'pending', machines: 1, deployments: 1, replicas: 1 },
     async ({ ground, client, name, pool }) => {
-      // Karpenter buys for pods a second after they came: stopped until our NodeClaim stands, it does not race with us.
+      // Karpenter buys for pods a second after they came: it is stopped until our NodeClaim exists, so that it does not
+      // race us.
       const karpenter = ground.processes().find((p) => p.name === 'karpenter');
       if (!karpenter) throw new Error('the ground has no Karpenter');
       const goOn = (): void => void process.kill(karpenter.pid, 'SIGCONT');

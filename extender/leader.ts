@@ -11,21 +11,21 @@ import { Results } from './intents/results.ts';
 import { IntentStore } from './intents/store.ts';
 import { type Dialed, followStream } from './intents/stream.ts';
 import type { ExtenderMetrics } from './metrics.ts';
-import { placeholders } from './placeholder/controller.ts';
-import { Ledger } from './placement/assumedpods.ts';
+import { createPlaceholderController } from './placeholder/controller.ts';
+import { AssumedPods } from './placement/assumedpods.ts';
 import type { Report, State } from './placement/state.ts';
-import { holds } from './pods/gate.ts';
-import { pins } from './pods/pin.ts';
-import { refusedPods } from './pods/rejected.ts';
-import { releasePods } from './pods/stalenomination.ts';
-import { type Switch, whileEnabled } from './whileenabled.ts';
+import { createGateController } from './pods/gate.ts';
+import { createPinController } from './pods/pin.ts';
+import { createRejectedPodController } from './pods/rejected.ts';
+import { createStaleNominationController } from './pods/stalenomination.ts';
+import { runWhileEnabled, type Toggle } from './toggle.ts';
 
 /** Workers of each controller: writes to the API server that are under way at once. */
 const WORKERS = 16;
 
 const COMPONENT = 'castai-pod-pinner';
 
-export interface LeaderParts {
+export interface LeaderOptions {
   /** Fenced: refuses to write when leadership may be someone else's. */
   readonly client: KubeClient;
   readonly pods: Cache<Pod>;
@@ -41,19 +41,19 @@ export interface LeaderParts {
   readonly onState: (state: State | undefined) => void;
   readonly now: () => number;
   /** Whether pods are pinned at all; it may change at any time. */
-  readonly enabled: Switch;
+  readonly enabled: Toggle;
   /** How long pods that a kubelet refused are kept, in milliseconds. */
   readonly keepRefusedMs: number;
   readonly holdLimits: HoldLimits;
 }
 
 /** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
-export const lead = async (o: LeaderParts): Promise<void> => {
+export const lead = async (o: LeaderOptions): Promise<void> => {
   const { client, pods, nodes, signal, log, metrics, now } = o;
   const store = new IntentStore(log);
-  const ledger = new Ledger(now);
+  const assumedPods = new AssumedPods(now);
   const results = new Results();
-  const state: State = { store, pods, nodes, ledger, requestsOf: rememberRequests(), now };
+  const state: State = { store, pods, nodes, assumedPods, requestsOf: rememberRequests(), now };
   const report: Report = (intentId, result) => {
     const version = store.get(intentId)?.version;
     if (version !== undefined) results.report({ intentId, version, ...result });
@@ -62,14 +62,14 @@ export const lead = async (o: LeaderParts): Promise<void> => {
   const recorder = createRecorder({ client, component: COMPONENT, log });
   const parts = { client, state, report, log };
   const unsubscribe = [
-    pods.onChange((change) => ledger.observe(change)),
+    pods.onChange((change) => assumedPods.observe(change)),
     store.onChange(() => metrics.intents(store)),
   ];
   metrics.leading(true);
   o.onState(state);
   try {
     await Promise.all([
-      whileEnabled({
+      runWhileEnabled({
         ...o.enabled,
         work: (on) =>
           followStream({
@@ -82,8 +82,8 @@ export const lead = async (o: LeaderParts): Promise<void> => {
             log,
             onState: metrics.streaming,
           }),
-        rest: () => {
-          store.rest();
+        onDisabled: () => {
+          store.disable();
           results.forgetAll();
         },
         signal,
@@ -91,16 +91,16 @@ export const lead = async (o: LeaderParts): Promise<void> => {
       }),
       runControllers({
         controllers: [
-          placeholders(parts),
-          pins({ ...parts, observe: metrics.pinned, missing: new Map() }),
-          holds({
+          createPlaceholderController(parts),
+          createPinController({ ...parts, observe: metrics.pinned, missing: new Map() }),
+          createGateController({
             ...parts,
             recorder,
             limits: o.holdLimits,
             observe: metrics.pinned,
           }),
-          releasePods(parts),
-          refusedPods({
+          createStaleNominationController(parts),
+          createRejectedPodController({
             ...parts,
             recorder,
             keepMs: o.keepRefusedMs,

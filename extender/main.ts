@@ -23,9 +23,9 @@ import { lead } from './leader.ts';
 import { extenderMetrics } from './metrics.ts';
 import { type Options, options } from './options.ts';
 import { OWN_TAINTS, type State } from './placement/state.ts';
-import { verbs } from './scheduler/server.ts';
-import { SlotGiver } from './slotservice/allocator.ts';
-import { slotsService } from './slotservice/grpc.ts';
+import { createExtenderServer } from './scheduler/server.ts';
+import { SlotAllocator } from './slotservice/allocator.ts';
+import { createSlotsService } from './slotservice/grpc.ts';
 
 const NAME = 'castai-pod-pinner';
 const LEAVE_MS = 10_000;
@@ -45,7 +45,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   });
   const pods = createCache({ client, resource: PODS, indexes: POD_INDEXES, log, metrics: registry });
   const nodes = createCache({ client, resource: NODES, log, metrics: registry });
-  const giver = new SlotGiver({ log, now: Date.now });
+  const allocator = new SlotAllocator({ log, now: Date.now });
   let state: State | undefined;
   const holdLimits = { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit };
   const lifter = new GateReleaser({
@@ -76,10 +76,10 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
     advertise: o.podIp,
     port: o.peerPort,
     callers: o.peerCallers,
-    services: [{ definition: loadPinningServices().slots, implementation: slotsService(giver) }],
+    services: [{ definition: loadPinningServices().slots, implementation: createSlotsService(allocator) }],
     log,
   });
-  const app = verbs({ client, state: () => state, log });
+  const app = createExtenderServer({ client, state: () => state, log });
   await app.listen({ host: o.host, port: o.port });
 
   const token = peerToken({
@@ -138,7 +138,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           metrics,
           onState: (now) => {
             state = now;
-            giver.lead(now);
+            allocator.lead(now);
           },
           now: Date.now,
           enabled,

@@ -17,14 +17,14 @@ import { machineIntent, type Pinner, placesIntent } from '../support/pinner.ts';
 import { formatNumber, formatRatio, type Row } from '../support/table.ts';
 import { startScheduler } from './scheduler.ts';
 
-/** Pods that wait, bound to placeholders by the pinner or to ready nodes by kube-scheduler, from the first to the last. */
+/** Pending pods bound to placeholders by the pinner or to ready nodes by kube-scheduler, from the first to the last. */
 
 const OWNERS = 20;
 const SCHEDULER = 'bench-bind';
 
 interface Round {
   readonly aSecond: number;
-  /** From the order to the last pod, in milliseconds. */
+  /** Time from the order to the last pod, in milliseconds. */
   readonly wholeMs: number;
 }
 

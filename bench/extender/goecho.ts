@@ -7,9 +7,9 @@ import { Child } from '../support/child.ts';
 const MODULE = join(import.meta.dirname, 'go');
 const GO_ENV = { ...process.env, GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' };
 
-/** The Go extender that only echoes, built. */
+/** The path of the built Go extender, which only echoes. */
 export interface GoEcho {
-  /** Serves on this address, on one core as one Node process does. */
+  /** Serves on this address, on one core, as one Node process does. */
   serve(address: string): Promise<Child>;
   remove(): void;
 }

@@ -8,10 +8,10 @@ import { quantile } from '../support/figures.ts';
 import type { Pinner } from '../support/pinner.ts';
 import { formatNumber, formatRatio, type Row } from '../support/table.ts';
 
-/** One pod at a time, from the intent to the pod seen on its node; beside it a bare binding by this process. */
+/** One pod at a time, from the intent to the pod seen on its node, beside a bare binding by this process. */
 
 const NODE = 'bench-latency';
-// Until the pinner's own watch has surely shown it the pod: only then the clock starts.
+// Wait until the pinner's own watch has shown it the pod; the clock starts only then.
 const SETTLE_MS = 50;
 
 const intentFor = ({ metadata }: Pod, namespace: string): Intent => ({

@@ -9,7 +9,7 @@ import { streamRows } from './stream.ts';
 import { throughputRows } from './throughput.ts';
 import { verbRows } from './verbs.ts';
 
-/** extender/ beside kube-scheduler, a Go extender that only echoes, and a bare grpc-js client. */
+/** Compares extender/ with kube-scheduler, a Go extender that only echoes, and a bare grpc-js client. */
 
 const { numbers, groups } = readFlags(process.argv.slice(2), {
   numbers: {

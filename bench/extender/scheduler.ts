@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Bed } from '../support/bed.ts';
 import { UNTHROTTLED } from '../support/pinner.ts';
 
-/** A kube-scheduler of its own for the pods that name it, with an extender where a URL is given. */
+/** A separate kube-scheduler for the pods that name it, with an extender where a URL is given. */
 export interface Scheduler {
   stop(): Promise<void>;
 }

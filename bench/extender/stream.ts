@@ -9,7 +9,7 @@ import { Child } from '../support/child.ts';
 import { median, pairedRatio } from '../support/figures.ts';
 import { formatNumber, formatRatio, type Row } from '../support/table.ts';
 
-/** Pin intents over a plain connection: how fast they are taken in, told from what is known, acknowledged. */
+/** Pin intents over a plain connection: the time to receive, compare and acknowledge them. */
 
 type Stream = ServerDuplexStream<ClientMessage, ServerMessage>;
 
@@ -54,7 +54,7 @@ class Counting {
     }
   }
 
-  /** Sends every intent twice, the second time with nothing new but its version; milliseconds until the last answer. */
+  /** Sends every intent twice, the second time with only its version changed; milliseconds until the last answer. */
   async send(clientId: string, intents: readonly Intent[]): Promise<number> {
     const stream = this.#streams.get(clientId);
     if (!stream) throw new Error(`the client ${clientId} is gone`);

@@ -7,7 +7,9 @@ import { followStream } from '../../extender/intents/stream.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { plainRemote } from '../../kube/grpc/remote.ts';
 
-/** A client of the pin stream: `streamclient.ts ADDRESS ours|echo`. The echo answers each message and keeps nothing. */
+/**
+ * A client of the pin stream: `streamclient.ts ADDRESS ours|echo`. The echo answers each message and stores nothing.
+ */
 
 const [address = '', mode = 'ours'] = process.argv.slice(2);
 const ended = new AbortController();

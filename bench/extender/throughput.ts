@@ -19,8 +19,8 @@ import type { GoEcho } from './goecho.ts';
 import { startScheduler } from './scheduler.ts';
 
 /**
- * kube-scheduler's own throughput with no extender, the Go echo, ours while no plan runs, ours while one does, and ours
- * as it is configured in manifests/, for filter alone, while no plan runs.
+ * kube-scheduler's throughput without an extender, with the Go echo, with ours without and with a running plan, and
+ * with ours for filter alone, as in manifests/, without a plan.
  */
 
 const VARIANTS = ['none', 'echo', 'idle', 'plan', 'shipped'] as const;
@@ -46,7 +46,7 @@ const urlOf = (s: Scene, variant: Variant): string | undefined => {
 
 interface Round {
   readonly aSecond: number;
-  /** CPU milliseconds a pod, of whichever extender is asked; without one, what ours takes to follow the cluster. */
+  /** CPU milliseconds per pod of the extender asked; without one, of ours following the cluster. */
   readonly cpu: number;
 }
 
@@ -72,7 +72,7 @@ const round = async (s: Scene, variant: Variant, at: number): Promise<Round> => 
   }
 };
 
-/** A plan that reserves some of the nodes for pods of an owner which does not come. */
+/** A plan that reserves some of the nodes for pods of an owner that never come. */
 const planOver = (s: Scene): (() => void) => {
   const intents = s.nodes
     .slice(0, RESERVED)
@@ -113,7 +113,7 @@ export const throughputRows = async (
         const end = variant === 'plan' ? planOver(scene) : undefined;
         try {
           const measured = await round(scene, variant, at);
-          // The first time around warms them up.
+          // The first round warms them up.
           if (at > 0) rounds[variant].push(measured);
         } finally {
           end?.();

@@ -9,11 +9,11 @@ import type { GoEcho } from './goecho.ts';
 /** Filter and prioritize over all nodes, one pod after the other, as kube-scheduler asks. */
 
 interface Round {
-  /** Milliseconds of each pair, as its client sees it. */
+  /** Milliseconds of each pair at its client. */
   readonly pairs: readonly number[];
   /** Milliseconds of each pair in the server, from a request's head to the end of its answer. */
   readonly served: readonly number[];
-  /** CPU seconds that the server took for all of them. */
+  /** CPU seconds of the server for all of them. */
   readonly cpu: number;
 }
 
@@ -33,7 +33,7 @@ const ask = (agent: Agent, port: number, path: string, body: Buffer): Promise<vo
     asked.on('error', reject).end(body);
   });
 
-/** The server's own times since they were asked for the last time, two verbs a pair. */
+/** The server's own times since the last call, two verbs per pair. */
 const timesOf = async (port: number): Promise<readonly number[]> => {
   const answer = await fetch(`http://127.0.0.1:${port}/times`);
   const times = (await answer.json()) as readonly number[];

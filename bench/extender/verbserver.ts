@@ -2,9 +2,9 @@ import type { AddressInfo } from 'node:net';
 import type { Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { IntentStore } from '../../extender/intents/store.ts';
-import { Ledger } from '../../extender/placement/assumedpods.ts';
+import { AssumedPods } from '../../extender/placement/assumedpods.ts';
 import type { State } from '../../extender/placement/state.ts';
-import { verbs } from '../../extender/scheduler/server.ts';
+import { createExtenderServer } from '../../extender/scheduler/server.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -13,8 +13,8 @@ import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { namesOf } from '../support/cluster.ts';
 
 /**
- * The extender's verbs alone, over a cluster that stands in memory: `verbserver.ts NODES plan|idle`. GET /times tells
- * the milliseconds of each verb since the last time, and forgets them.
+ * The extender's verbs over a cluster in memory: `verbserver.ts NODES plan|idle`. GET /times returns the milliseconds
+ * of each verb since the last call.
  */
 
 const RESERVED = 50;
@@ -42,7 +42,7 @@ const stateOf = (count: number, hasPlan: boolean): State => {
     store,
     nodes,
     pods: new FakeCache<Pod>(PODS, POD_INDEXES),
-    ledger: new Ledger(Date.now),
+    assumedPods: new AssumedPods(Date.now),
     requestsOf: rememberRequests(),
     now: Date.now,
   };
@@ -51,8 +51,8 @@ const stateOf = (count: number, hasPlan: boolean): State => {
 const [count = '5000', mode = 'plan'] = process.argv.slice(2);
 const state = stateOf(Number(count), mode === 'plan');
 // Nothing is bound here.
-const app = verbs({ client: {} as KubeClient, state: () => state, log });
-// From the moment that a request's head is read to the moment that its answer is handed to the kernel.
+const app = createExtenderServer({ client: {} as KubeClient, state: () => state, log });
+// From reading a request's head to handing its answer to the kernel.
 let times: number[] = [];
 const started = new WeakMap<object, number>();
 app.addHook('onRequest', async (request) => void started.set(request, performance.now()));

@@ -16,7 +16,9 @@ const CPUS = [100, 200, 250, 500, 500, 1000, 1500, 2000] as const;
 const GIB_PER_CPU = [0.5, 1, 2, 2, 4, 7] as const;
 const ZONES = ['us-west-2a', 'us-west-2b', 'us-west-2c'] as const;
 
-/** Mixed Deployments that come to so many pods: one in four is tied to a zone. The same seed makes the same burst. */
+/**
+ * Mixed Deployments with this many pods together: one in four is tied to a zone. The same seed makes the same burst.
+ */
 export const burstOf = (pods: number, seed: number): readonly App[] => {
   const random = randomFrom(seed);
   const pick = <T>(from: readonly [T, ...T[]]): T => from[Math.floor(random() * from.length)] ?? from[0];

@@ -11,8 +11,8 @@ import type { Outcome } from './outcome.ts';
 import { runRound } from './round.ts';
 
 /**
- * Bursts of mixed pods that Karpenter buys machines for, with kentroller and the pod pinner following it, and with
- * kube-scheduler alone, in turn on the same ground. `--pods`, `--rounds`, `--seed`, `--only on,off`.
+ * Bursts of mixed pods for which Karpenter buys machines, with kentroller and the pod pinner following it and with
+ * kube-scheduler alone, in turn on one ground. `--pods`, `--rounds`, `--seed`, `--only on,off`.
  */
 
 const WAYS = ['off', 'on'] as const;

@@ -6,18 +6,18 @@ import { requestsOf } from '../../planner/karpenter/inflightclaim.ts';
 import { take } from '../../planner/scheduling/nodeinfo.ts';
 import { podRequests, type Requests } from '../../planner/scheduling/noderesources.ts';
 
-/** What became of one burst. */
+/** The outcome of one burst. */
 export interface Outcome {
   readonly pods: number;
-  /** Pods that run on a claim that was bought for pods like them, at most as many of a kind as it was bought for. */
+  /** Pods that run on a claim bought for pods like them, at most as many of a kind as it was bought for. */
   readonly onPlan: number;
-  /** Claims whose pods ask together exactly what the claim was bought for. */
+  /** Claims whose pods together request exactly what the claim was bought for. */
   readonly exact: number;
   readonly claims: number;
-  /** Claims that were bought after there were claims for every pod. */
+  /** Claims bought after there were claims for every pod. */
   readonly extra: number;
   readonly nodes: number;
-  /** USD per hour of the machines that are there at the end. */
+  /** USD per hour of the machines at the end. */
   readonly cost: number;
   readonly boundMs: number;
   readonly firstMs: number;
@@ -39,7 +39,7 @@ const byCreation = (a: NodeClaim, b: NodeClaim): number => {
   return first < second ? -1 : first > second ? 1 : 0;
 };
 
-/** The claims in the order of their creation, up to the one with which every pod had been bought for once. */
+/** Claims in order of creation, up to the one with which every pod had been bought for once. */
 export const boughtFirst = (claims: readonly NodeClaim[], pods: number): readonly NodeClaim[] => {
   let covered = 0;
   return [...claims].sort(byCreation).filter((claim) => {
@@ -49,7 +49,7 @@ export const boughtFirst = (claims: readonly NodeClaim[], pods: number): readonl
   });
 };
 
-/** Pods that are where the claims' own sums say that pods of their kind were meant to be. */
+/** Pods on a claim whose requests say that pods of their kind were meant to be there. */
 export const countOnPlan = (first: readonly NodeClaim[], running: readonly Pod[]): number => {
   const asPending = running.map(({ metadata, spec: { nodeName: _, ...spec } }): Pod => ({ metadata, spec }));
   const inFlight = first.map((claim) => ({ claim, budget: requestsOf(claim), node: undefined }));
@@ -72,7 +72,7 @@ const isExact = (claim: NodeClaim, running: readonly Pod[]): boolean => {
 
 export const judge = (o: {
   readonly pods: readonly Pod[];
-  /** Every claim that there was, as it was last seen. */
+  /** Every claim of the round, in its last state. */
   readonly seen: readonly NodeClaim[];
   readonly standing: readonly NodeClaim[];
   readonly prices: ReadonlyMap<string, number>;

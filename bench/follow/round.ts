@@ -14,13 +14,13 @@ import { quantile } from '../support/figures.ts';
 import { applyBurst, burstOf } from './burst.ts';
 import { judge, type Outcome } from './outcome.ts';
 
-/** Machines take between these times to join, as real ones do: none is ready when the other is. Milliseconds. */
+/** Bounds of the time until a machine joins, in milliseconds. Real machines differ, too. */
 const JOIN_MS = [6_000, 18_000] as const;
 const TIMEOUT_MS = 240_000;
-/** Karpenter looks at pending pods again every ten seconds; what it buys too much comes in that time. */
+/** Karpenter looks at pending pods again every ten seconds; surplus purchases show within that time. */
 const SETTLE_MS = 12_000;
 
-/** Gives each machine that is launched another time to join. Returns what ends it. */
+/** Gives each launched machine another time to join. Returns a function that ends it. */
 const varyJoins = (ground: Ground, seed: number): (() => Promise<void>) => {
   const { control } = cloudOf(ground);
   const random = randomFrom(seed);
@@ -35,7 +35,7 @@ const varyJoins = (ground: Ground, seed: number): (() => Promise<void>) => {
   };
 };
 
-/** One burst on an empty NodePool, from its first pod to the last one that runs, and a while beyond. */
+/** One burst on an empty NodePool, from its first pod to the last one that runs, and a while longer. */
 export const runRound = async (o: {
   readonly ground: Ground;
   readonly client: KubeClient;

@@ -6,7 +6,7 @@ const LANES = 4;
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-/** Writes objects into etcd, past the API server: it reads JSON as well as it reads its own encoding. */
+/** Writes objects into etcd, past the API server, which reads JSON as well as its own encoding. */
 export class EtcdLoader {
   readonly #url: URL;
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: LANES });
@@ -37,7 +37,7 @@ export class EtcdLoader {
     await promise;
   }
 
-  /** Writes many, some batches at a time. */
+  /** Writes many objects, several batches at a time. */
   async putAll(objects: Iterable<Stored>): Promise<void> {
     const iterator = objects[Symbol.iterator]();
     const lane = async (): Promise<void> => {

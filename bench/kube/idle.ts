@@ -13,7 +13,7 @@ const WINDOW_MS = 60_000;
 const SEPARATOR = '--\n';
 const READ = `const { readFileSync: read } = require('fs'); process.stdout.write(read('/proc/1/status', 'utf8') + ${JSON.stringify(SEPARATOR)} + read('/proc/1/stat', 'utf8'))`;
 
-/** The account of a pod's first process, asked from inside its container. */
+/** Memory and CPU of a pod's first process, read from inside its container. */
 const accountOfPod = async (ground: Ground, pod: string): Promise<Account> => {
   const text = await ground.kubectl(['exec', '-n', NAMESPACE, pod, '--', '/usr/bin/node', '-e', READ]);
   const [status = '', stat = ''] = text.split(SEPARATOR);
@@ -61,7 +61,7 @@ const measure = async (subjects: readonly Subject[]): Promise<string[][]> => {
   });
 };
 
-/** Our components at rest on the demo's cluster, as real pods, beside Karpenter's process on the same. */
+/** Our components at rest on the demo's cluster, as real pods, beside Karpenter's process. */
 export const idleRows = async (): Promise<string[][]> => {
   const ground = await up({ name: 'bench-idle', cloud: true, realNode: true });
   try {

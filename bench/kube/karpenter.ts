@@ -14,7 +14,7 @@ export interface KarpenterResult {
 const METRICS_PORT = 19_202;
 const SYNC_DEADLINE_MS = 600_000;
 
-/** Stops the ground's Karpenter; the answer starts it again as it was started, and measures it. */
+/** Stops the ground's Karpenter; the returned function starts it again as before and measures it. */
 export const stopKarpenter = async (ground: Ground): Promise<() => Promise<KarpenterResult>> => {
   const start = await suspend(ground, 'karpenter');
   return () => startAndMeasure(ground, start);

@@ -1,7 +1,7 @@
 import { EtcdLoader } from './etcd.ts';
 import { namespaces, node, pod, type Stored } from './objects.ts';
 
-/** Puts a cluster into etcd: load.ts ETCD NODES FIRST_POD END_POD. Nodes and namespaces come with the first pod. */
+/** Writes a cluster into etcd: load.ts ETCD NODES FIRST_POD END_POD. Nodes and namespaces come with the first pod. */
 const [etcd = '', ...numbers] = process.argv.slice(2);
 const [nodes = 0, first = 0, end = 0] = numbers.map(Number);
 

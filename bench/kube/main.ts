@@ -29,7 +29,7 @@ const script = (name: string): string => join(import.meta.dirname, name);
 const inside = (ground: Ground, name: string, args: readonly (string | number)[]): Promise<string> =>
   ground.exec([process.execPath, script(name), ETCD, ...args.map(String)]);
 
-/** Waits until the API server shows as many objects as were put into etcd. */
+/** Waits until the API server shows as many objects as were written into etcd. */
 const untilServed = async (ground: Ground, pods: number, nodes: number): Promise<void> => {
   const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'bench' });
   interface Counted {
@@ -49,8 +49,8 @@ const untilServed = async (ground: Ground, pods: number, nodes: number): Promise
 };
 
 /**
- * What is put into etcd behind its back, the API server takes in long after it answers counts: whoever lists first waits
- * for that. One reader that is not measured waits in place of the first that is. Answers its seconds.
+ * The API server takes long to read what was written into etcd past it, and the first reader to list waits for that. A
+ * reader that is not measured goes first; returns its seconds.
  */
 const untilTakenIn = async (ground: Ground): Promise<number> => {
   const since = performance.now();
@@ -160,7 +160,7 @@ const growth = async (values: {
   const ground = await up({ name: 'bench-kube', cloud: values.karpenter, realNode: false });
   try {
     const startKarpenter = values.karpenter ? await stopKarpenter(ground) : undefined;
-    // They would end pods of nodes that no kubelet speaks for.
+    // These controllers would delete pods of nodes without a kubelet.
     for (const name of ['scheduler', 'controller-manager']) await ground.stopProcess(name);
     for (const [i, size] of sizes.entries()) {
       note(`loading ${size} pods`);
@@ -200,7 +200,7 @@ const main = async (): Promise<void> => {
       rate: { type: 'string', default: '1000' },
       seconds: { type: 'string', default: '20' },
       karpenter: { type: 'boolean', default: true },
-      // Beside 150,000 pods the API server takes 10 GB, and Karpenter 5 GB for a third of them: more than 24 GB for both.
+      // With 150,000 pods the API server takes 10 GB, and Karpenter 5 GB for a third of them: more than 24 GB together.
       'karpenter-pods': { type: 'string', default: '50000' },
       growth: { type: 'boolean', default: true },
       idle: { type: 'boolean', default: true },

@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 const RESOLUTION_MS = 5;
 
-/** What a subject says on its standard output, one JSON line each. */
+/** A subject's messages on standard output, one JSON line each. */
 export type Said =
   | {
       readonly kind: 'synced';
@@ -29,7 +29,7 @@ export const rssMB = (): number => process.memoryUsage.rss() / 1e6;
 const percentile = (sorted: readonly number[], p: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * p) / 100))] ?? Number.NaN;
 
-/** Measures one process that keeps a copy of the cluster, as its driver tells it to over standard input. */
+/** Measures one process that keeps a copy of the cluster; its driver commands it over standard input. */
 export class Measure {
   #peak = 0;
   readonly #started = performance.now();
@@ -50,7 +50,7 @@ export class Measure {
     return percent;
   }
 
-  /** To be called for each change that arrives, with the moment at which it was written. */
+  /** Records a change that arrives, with the moment at which it was written. */
   changed(writtenAt: string | undefined): void {
     if (writtenAt && this.#isUpdating)
       this.#latencies.push(performance.timeOrigin + performance.now() - Number(writtenAt));

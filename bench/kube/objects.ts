@@ -1,4 +1,4 @@
-/** A cluster as a large user has it: workloads of 30 replicas, pods as a kubelet and a controller leave them. */
+/** A large user's cluster: workloads of 30 replicas, with pods as a kubelet and a controller leave them. */
 
 const REPLICAS = 30;
 const NAMESPACES = 50;
@@ -21,7 +21,7 @@ const podName = (n: number): string => {
 export const podKey = (n: number): string => `${namespaceOf(Math.floor(n / REPLICAS))}/${podName(n)}`;
 
 export interface Stored {
-  /** Where it lies under the API server's prefix. */
+  /** The object's key in etcd. */
   readonly key: string;
   readonly object: object;
 }
@@ -38,7 +38,7 @@ export const namespaces = (): Stored[] =>
     },
   }));
 
-// What the API server keeps of who wrote which field: in real clusters about a third of a pod's size.
+// managedFields as the API server keeps them: in real clusters about a third of a pod's size.
 const managed = (manager: string, fields: readonly string[], at: string): object => ({
   manager,
   operation: 'Update',
@@ -57,7 +57,7 @@ const POD_SPEC_FIELDS =
   'generateName labels ownerReferences containers dnsPolicy enableServiceLinks restartPolicy schedulerName securityContext terminationGracePeriodSeconds volumes tolerations';
 const POD_STATUS_FIELDS = 'conditions containerStatuses hostIP hostIPs phase podIP podIPs startTime';
 
-/** A running pod; version is written where a test of latency looks for it. */
+/** A running pod; version is where a latency test looks for it. */
 export const pod = (n: number, nodes: number, version = ''): Stored => {
   const workload = Math.floor(n / REPLICAS);
   const namespace = namespaceOf(workload);

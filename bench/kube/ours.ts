@@ -5,7 +5,7 @@ import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { Measure } from './measure.ts';
 
-/** Our cache of pods and nodes, with its indexes, in a process of its own: ours.ts KUBECONFIG. */
+/** Our cache of pods and nodes with its indexes, as a process: ours.ts KUBECONFIG. */
 const [kubeconfig = ''] = process.argv.slice(2);
 const measure = new Measure();
 const client = connect({ kubeconfig, userAgent: 'bench-ours' });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = 100;
 
-/** What a process takes, from the kernel's own account: /proc/PID/status and /proc/PID/stat. */
+/** A process's memory and CPU, from /proc/PID/status and /proc/PID/stat. */
 export interface Account {
   readonly rssMB: number;
   readonly peakMB: number;
@@ -13,7 +13,7 @@ export interface Account {
 export const accountFrom = (status: string, stat: string): Account => {
   const megabytes = (field: string): number =>
     (Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024) / 1e6;
-  // The name in parentheses may hold blanks; what follows does not.
+  // The name in parentheses may contain blanks; the fields after it do not.
   const fields = stat.slice(stat.lastIndexOf(') ') + 2).split(' ');
   return {
     rssMB: megabytes('VmRSS'),

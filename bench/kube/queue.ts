@@ -3,7 +3,7 @@ import { WorkQueue } from '../../kube/controller/workqueue.ts';
 const KEYS = 10_000;
 const ROUNDS = 30;
 
-/** Keys that are added, taken and done in a second, with one worker. */
+/** Keys per second that one worker adds, takes and finishes. */
 export const queueRate = async (): Promise<number> => {
   const queue = new WorkQueue();
   const keys = Array.from({ length: KEYS }, (_, i) => `namespace-${i % 50}/name-${i}`);

@@ -25,7 +25,7 @@ export class Subject {
     this.#child.stdin?.write(`${command}\n`);
   }
 
-  /** The next thing that it says; a failure, its end too, is an answer. */
+  /** The next message; a failure, including the process's end, is one too. */
   async hear<K extends Said['kind']>(kind: K): Promise<Of<K> | Of<'failed'>> {
     const { value, done } = await this.#lines.next();
     if (done)

@@ -3,8 +3,8 @@ import { EtcdLoader } from './etcd.ts';
 import { pod } from './objects.ts';
 
 /**
- * Changes pods at an even rate: update.ts ETCD NODES PODS RATE SECONDS. Each carries the moment at which it was
- * written, in milliseconds since 1970, in an annotation.
+ * Changes pods at an even rate: update.ts ETCD NODES PODS RATE SECONDS. An annotation of each has the moment at which
+ * it was written, in milliseconds since 1970.
  */
 const [etcd = '', ...numbers] = process.argv.slice(2);
 const [nodes = 0, pods = 0, rate = 0, seconds = 0] = numbers.map(Number);

@@ -24,18 +24,18 @@ export interface Fragments {
 
 const MIB = 1024 * 1024;
 const ZONES = ['us-west-2a', 'us-west-2b', 'us-west-2c'] as const;
-/** Parts of the mean pod: a few large, many small, as people write them. */
+/** Shares of the mean pod: a few large, many small, as people write them. */
 const CPU_PARTS = [0.3, 0.4, 0.4, 0.7, 0.7, 1, 1, 1.5, 2, 3];
 const MIB_A_MILLICORE = [0.5, 1, 1, 2, 2, 4, 4, 8];
-/** Share of the replicas that a scale-down leaves, at least and at most. */
+/** Smallest and largest share of the replicas that a scale-down leaves. */
 const KEPT = [0.1, 0.7] as const;
 const WAVES = 6;
-/** Of the machine's CPU, what pods get in the mean once it is full. */
+/** Mean share of a full machine's CPU that pods request. */
 const FILLED_MILLIS = 6_500;
 
 type Size = Omit<Workload, 'replicas'>;
 
-/** What is left on a machine. */
+/** Free resources of a machine. */
 interface Room {
   cpu: number;
   memory: number;
@@ -66,7 +66,10 @@ const put = (room: Room, w: Size): boolean => {
   return true;
 };
 
-/** As Karpenter buys: pods by size onto a node while any type still holds them all; of those types the cheapest. */
+/**
+ * Karpenter's way to buy: pods by size onto a node while any type still holds them all, then the cheapest of those
+ * types.
+ */
 const buy = (types: readonly InstanceType[], pods: readonly Size[]): Bought[] => {
   const bought: { options: Option[]; held: string[] }[] = [];
   const optionsFor = (options: readonly Option[], w: Size) =>
@@ -91,8 +94,8 @@ const buy = (types: readonly InstanceType[], pods: readonly Size[]): Bought[] =>
 };
 
 /**
- * A cluster that has grown and shrunk: pods of all Deployments arrive in waves, fill what room there is and get
- * machines for the rest; then each Deployment is scaled down to another share. From a seed, always the same.
+ * A cluster that has grown and shrunk: pods of all Deployments arrive in waves and get machines where room is short,
+ * then each Deployment is scaled down. The same seed gives the same cluster.
  */
 export const fragmentsOf = (
   catalogue: Catalogue,
@@ -118,7 +121,7 @@ export const fragmentsOf = (
     });
     growing.push(...buy(types, waiting).slice(0, o.nodes - growing.length));
   }
-  // 2. Shrinking: each Deployment keeps a share of its own, and which of its pods go is chance.
+  // 2. Shrinking: each Deployment keeps its own share; chance decides which of its pods go.
   const held = growing.flatMap(({ held }, machine) =>
     held.map((name) => ({ name, machine, order: random() })),
   );

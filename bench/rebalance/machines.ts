@@ -7,7 +7,7 @@ import type { Amounts, Catalogue, InstanceType } from '../../planner/model/catal
 import { forEach } from '../support/cluster.ts';
 import type { Machine } from './fragments.ts';
 
-/** Machines that have been there for long: what Karpenter and its kwok provider would have written, written at once. */
+/** Machines that have existed for long, written at once as Karpenter and its kwok provider would have written them. */
 
 const TERMINATION = 'karpenter.sh/termination';
 const PLAYED = { 'kwok.x-k8s.io/node': 'fake' };
@@ -115,7 +115,9 @@ const nodeFor = (type: InstanceType, claim: NodeClaim, machine: Machine): Node =
   status: { capacity: quantities(type.capacity), allocatable: allocatable(type) },
 });
 
-/** Makes NodeClaims and Nodes, and waits until all are ready. Karpenter must not run: it would find half of it odd. */
+/**
+ * Creates NodeClaims and Nodes, and waits until all are ready. Karpenter must not run: it would act on half of them.
+ */
 export const makeMachines = async (
   client: KubeClient,
   pool: NodePool,

@@ -7,7 +7,7 @@ import { startKwok } from '../../e2e/ground/kwok/kwok.ts';
 import { locateKwokFiles } from '../../e2e/ground/kwok/modules.ts';
 import { usualTypes } from '../../e2e/ground/kwok/types.ts';
 import { createCaches, startCaches } from '../../kentroller/caches.ts';
-import { findPrice } from '../../kentroller/cloud/availability.ts';
+import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
 import { gatherSnapshot } from '../../kentroller/snapshot.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -24,8 +24,8 @@ import { setScene } from './scene.ts';
 import { karpenterSide, ourSide } from './sides.ts';
 
 /**
- * The same fragmented cluster given once to Karpenter's own consolidation and once to us, until nothing changes any
- * more. `--nodes 200 --pods 3000 --deployments 120 --seed 1 --budget 10 --join 15 --quiet 120 --minutes 15 --only karpenter,ours`.
+ * One fragmented cluster given to Karpenter's own consolidation and to us, until nothing changes any more. `--nodes 200
+ * --pods 3000 --deployments 120 --seed 1 --budget 10 --join 15 --quiet 120 --minutes 15 --only karpenter,ours`.
  */
 
 const SIDES = ['karpenter', 'ours'] as const;
@@ -47,7 +47,7 @@ const { numbers, groups } = readFlags(process.argv.slice(2), {
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const load = (): string => `load ${loadavg()[0]?.toFixed(1)}`;
 
-/** What any set of machines for these pods must cost at least, USD per hour. */
+/** Lower bound on the cost of machines for these pods, USD per hour. */
 const boundOf = async (client: KubeClient, catalogue: Catalogue): Promise<number> => {
   const stopping = new AbortController();
   try {
@@ -121,7 +121,7 @@ const measure = async (
   }
 };
 
-/** What each machine of the fragments costs and holds. */
+/** Price and pods of each machine of the fragments. */
 const machinesOf = (fragments: Fragments, catalogue: Catalogue) =>
   fragments.machines.map(({ instanceType, zone, pods }) => ({
     price: findPrice(catalogue, instanceType, zone, 'on-demand') ?? Number.NaN,

@@ -2,7 +2,7 @@ import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.t
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
 import { isLive, isRunning } from '../../e2e/support/workload.ts';
-import { findPrice } from '../../kentroller/cloud/availability.ts';
+import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -13,17 +13,17 @@ import { NAMESPACE } from './scene.ts';
 export interface Sample {
   /** Milliseconds since the start. */
   readonly at: number;
-  /** USD per hour of all machines that are launched and not gone. */
+  /** USD per hour of all launched machines that are not gone. */
   readonly cost: number;
   readonly nodes: number;
   readonly pending: number;
-  /** Pods that were taken off a node so far. */
+  /** Pods taken off a node so far. */
   readonly evicted: number;
 }
 
 const EVERY_MS = 1_000;
 
-/** Watches a cluster, and notes every second what it costs and how its pods are. */
+/** Watches a cluster and records its cost and its pods every second. */
 export class Meter {
   readonly samples: Sample[] = [];
   readonly #ended = new AbortController();
@@ -56,7 +56,7 @@ export class Meter {
     return meter;
   }
 
-  /** From here on counts. */
+  /** The measurement starts here. */
   start(): void {
     this.#startedAt = Date.now();
     this.#evictedBefore = this.#gone.size;

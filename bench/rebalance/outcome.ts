@@ -1,24 +1,24 @@
 import type { Sample } from './meter.ts';
 
-/** What became of the cluster on one side. Money in USD per hour. */
+/** The outcome of one side. Money in USD per hour. */
 export interface Outcome {
   readonly before: number;
   readonly after: number;
   readonly nodes: number;
-  /** From the start to the last change of what it costs. */
+  /** Time from the start to the last change of the cost. */
   readonly minutes: number;
   readonly evicted: number;
   readonly evictedPerDollar: number;
-  /** USD spent from the start until `horizonMs`, counted on from the end at the final cost. */
+  /** USD spent from the start until `horizonMs`, continued at the final cost. */
   readonly spent: number;
   readonly mostPending: number;
-  /** Pods that waited, times the seconds that they did. */
+  /** Pods that waited, times their seconds. */
   readonly pendingSeconds: number;
 }
 
 const EPSILON = 1e-6;
 
-/** When what the cluster costs changed for the last time, milliseconds since the start; 0 when it never did. */
+/** Milliseconds from the start to the last change of the cluster's cost; 0 without one. */
 export const lastChange = (samples: readonly Sample[]): number => {
   const at = samples.findLastIndex((sample, i) => {
     const earlier = samples[i - 1];
@@ -27,7 +27,7 @@ export const lastChange = (samples: readonly Sample[]): number => {
   return samples[at]?.at ?? 0;
 };
 
-/** Whether nothing has changed for so long, and no pod waits. */
+/** Whether nothing has changed for this long and no pod waits. */
 export const isSettled = (samples: readonly Sample[], quietMs: number): boolean => {
   const last = samples.at(-1);
   return last !== undefined && last.pending === 0 && last.at - lastChange(samples) >= quietMs;
@@ -59,8 +59,8 @@ export const outcomeOf = (samples: readonly Sample[], horizonMs: number): Outcom
 };
 
 /**
- * Pods that anyone has to move to save so much: machines worth that have to go, whatever is bought, and each pod on
- * them moves at least once. The cheapest in pods a USD go first, the last one in part, so it is a lower bound.
+ * A lower bound on the pods that must move to save this much: machines worth that have to go, and each pod on them
+ * moves at least once. Machines with the fewest pods per USD go first, the last one in part.
  */
 export const leastEvictions = (
   machines: readonly { readonly price: number; readonly pods: number }[],
@@ -76,7 +76,7 @@ export const leastEvictions = (
   return Math.ceil(moved - EPSILON);
 };
 
-/** Time, cost, nodes, pods pending and evicted so far, at even steps: enough to see the course of it. */
+/** Time, cost, nodes, pending and evicted pods at even steps: enough to see the course. */
 export const courseOf = (samples: readonly Sample[], everyMs: number): string => {
   const rows: string[] = [];
   let next = 0;

@@ -36,7 +36,7 @@ const applyPool = async (client: KubeClient, budget: string): Promise<NodePool> 
   );
 };
 
-/** The pods of each Deployment, once its ReplicaSet has made them all. */
+/** The pods of each Deployment, once its ReplicaSet has created them all. */
 const podsOf = async (client: KubeClient, { workloads }: Fragments): Promise<Map<string, Pod[]>> => {
   const count = workloads.reduce((sum, { replicas }) => sum + replicas, 0);
   const items = await until(
@@ -61,9 +61,8 @@ const bind = (client: KubeClient, pod: Pod, node: string): Promise<unknown> =>
   });
 
 /**
- * Makes the cluster: machines, Deployments, and each pod bound where the fragments say, with neither
- * Karpenter nor a scheduler there to think otherwise. Both are back, and everything runs, when it returns. `budget` is
- * what the NodePool lets anyone disrupt at once.
+ * Builds the cluster: machines, Deployments, and each pod bound where the fragments say, while Karpenter and scheduler
+ * are stopped. Both run again when it returns; `budget` is the NodePool's disruption budget.
  */
 export const setScene = async (
   ground: Ground,

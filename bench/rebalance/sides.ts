@@ -6,14 +6,14 @@ import { Child } from '../support/child.ts';
 import { freePort } from '../support/port.ts';
 import { POOL } from './scene.ts';
 
-/** Who makes the cluster cheaper. */
+/** One side: who makes the cluster cheaper. */
 export interface Side {
   readonly name: 'karpenter' | 'ours';
-  /** Everything that is there before the clock starts. */
+  /** Prepares everything before the clock starts. */
   prepare(): Promise<void>;
-  /** From here on the time counts. */
+  /** Starts the measurement. */
   begin(): Promise<void>;
-  /** What it says about its own work, a line each. */
+  /** The side's own account of its work, line by line. */
   story(): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
@@ -34,7 +34,7 @@ const AGENT = 'castai-agent';
 
 const continuous = (enabled: boolean): string =>
   JSON.stringify({
-    // Karpenter is given nodes of any age too, and looks every ten seconds.
+    // Karpenter may take nodes of any age, and looks every ten seconds.
     continuousRebalancing: { enabled, minNodeAgeSeconds: 0, maxNodesPerIteration: 1000 },
   });
 
@@ -50,7 +50,7 @@ const tune = (client: KubeClient, enabled: boolean): Promise<unknown> =>
     contentType: 'application/apply-patch+yaml',
   });
 
-/** Our three components as processes, with the settings that they have in a cluster but for these. */
+/** Our three components as processes, with the settings of a cluster except these. */
 const startOurs = async (
   ground: Ground,
   client: KubeClient,
@@ -66,7 +66,7 @@ const startOurs = async (
     LEASE_DURATION: '5s',
     RENEW_DEADLINE: '3s',
     RETRY_PERIOD: '1s',
-    // What the NodePool's budget allows is what Karpenter takes too.
+    // The NodePool's budget applies to us as it does to Karpenter.
     MAX_SIMULTANEOUS_DRAINS: '20',
   });
   const pinner = Child.ofOurs('extender/main.ts', { ...env, HOST: '127.0.0.1', PORT: '0' });

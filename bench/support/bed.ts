@@ -9,7 +9,7 @@ import { progressOn } from '../../e2e/ground/host/progress.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
 
-/** Where a benchmark lies: a cluster of Node objects, its namespaces, a client that is not throttled. */
+/** A benchmark's cluster: Node objects, namespaces, a client without throttling. */
 export interface Bed {
   readonly ground: Ground;
   readonly client: KubeClient;
@@ -21,9 +21,9 @@ export interface Bed {
 }
 
 const CRDS = new URL('../../manifests/base/crds/', import.meta.url);
-// A Node stands ready as soon as it is made, as if its kubelet had been there for long.
+// A Node that is ready as soon as it is created, as if its kubelet had been there for long.
 const APISERVER = ['--disable-admission-plugins=TaintNodesByCondition'];
-// They would mark nodes without a kubelet unready, and try pods that are not theirs.
+// These controllers would mark nodes without a kubelet unready, and try pods that are not theirs.
 const IN_THE_WAY = ['controller-manager', 'scheduler'];
 
 const applyCrds = async (client: KubeClient): Promise<void> => {
@@ -43,7 +43,7 @@ const unlessThere = async (work: Promise<unknown>): Promise<void> => {
   }
 };
 
-/** A ground of its own, or the one that GROUND_NAME names. */
+/** A new ground, or the one that GROUND_NAME names. */
 export const makeBed = async (name: string): Promise<Bed> => {
   const existing = process.env.GROUND_NAME;
   const ground = existing
@@ -67,7 +67,7 @@ export const makeBed = async (name: string): Promise<Bed> => {
     client.close();
     if (!existing) await ground.down();
   };
-  // A cluster outlives the process that brought it up: not this one.
+  // A cluster normally outlives the process that brought it up; this one does not.
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void close().finally(() => process.exit(1)));
   const account = (namespace: string, account: string): Promise<void> =>
@@ -99,6 +99,6 @@ export const makeBed = async (name: string): Promise<Bed> => {
   };
 };
 
-/** The machine, in a few words. */
+/** The machine in a few words. */
 export const machine = (): string =>
   `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, Node ${process.version}`;

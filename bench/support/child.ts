@@ -21,7 +21,7 @@ export class Child {
       env: { PATH: process.env.PATH, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    // It goes with us, whatever ends us.
+    // It ends with us, for any reason.
     process.once('exit', this.#kill);
     if (this.process.stdout)
       createInterface({ input: this.process.stdout }).on('line', (line) => {
@@ -29,7 +29,10 @@ export class Child {
       });
   }
 
-  /** A program of this repository, its path from the root, run as the image runs it; PROFILE_DIR in the environment takes CPU profiles. */
+  /**
+   * A program of this repository, by its path from the root, run as the image runs it. PROFILE_DIR in the environment
+   * takes CPU profiles.
+   */
   static ofOurs(path: string, env: Readonly<Record<string, string>>, args: readonly string[] = []): Child {
     const main = fileURLToPath(new URL(`../../${path}`, import.meta.url));
     const { PROFILE_DIR } = process.env;
@@ -49,7 +52,7 @@ export class Child {
     }
   }
 
-  /** CPU seconds that it has used so far, all its threads. */
+  /** CPU seconds of all its threads so far. */
   cpuSeconds(): number {
     const stat = readFileSync(`/proc/${this.process.pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

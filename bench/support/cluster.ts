@@ -8,7 +8,7 @@ import { until } from '../../kube/testing/until.ts';
 
 const AT_ONCE = 64;
 
-/** Does the work for every item, so many at a time. */
+/** Does the work for every item, `limit` at a time. */
 export const forEach = async <T>(
   items: Iterable<T>,
   work: (item: T) => Promise<unknown>,
@@ -24,7 +24,7 @@ export const forEach = async <T>(
 export const namesOf = (prefix: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}-${String(i).padStart(5, '0')}`);
 
-/** A Node that says it is ready; no kubelet is behind it. */
+/** A ready Node without a kubelet. */
 const readyNode = (name: string, labels: Readonly<Record<string, string>>, pods: number): Node => {
   const now = new Date().toISOString();
   const resources = { cpu: '64', memory: '256Gi', pods: String(pods) };
@@ -71,7 +71,7 @@ export const makeOwner = async (
 
 const CONTAINER = { name: 'main', image: 'main', resources: { requests: { cpu: '100m', memory: '128Mi' } } };
 
-/** A pod that asks for little and that only the named scheduler looks at. */
+/** A small pod that only the named scheduler looks at. */
 export const podOf = (o: {
   readonly name: string;
   readonly namespace: string;
@@ -109,7 +109,7 @@ export const dropPods = async (client: KubeClient, namespace: string): Promise<v
   );
 };
 
-/** Notes when each pod of a namespace is seen on a node for the first time. */
+/** Records when each pod of a namespace is first seen on a node. */
 export class Bindings {
   readonly #at = new Map<string, number>();
   readonly #ended = new AbortController();
@@ -135,7 +135,7 @@ export class Bindings {
     return this.#at.get(name);
   }
 
-  /** When so many pods are on nodes. Throws when they are not in time. */
+  /** Resolves when this many pods are on nodes. Throws when they are not in time. */
   async all(count: number, timeoutMs = 240_000): Promise<readonly number[]> {
     await until(`${count} pods bound`, () => this.#at.size >= count, { timeoutMs, everyMs: 20 }).catch(
       (cause: unknown) => {

@@ -14,8 +14,8 @@ export const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
- * Ours against the peer's, pair by pair, as the median of the rounds: a round in which the machine did something else
- * does not count. Throws when the rounds do not pair up.
+ * Our figure divided by the peer's, as the median of the pairs of all rounds, so that a disturbed round does not count.
+ * Throws when the rounds do not pair up.
  */
 export const pairedRatio = (ours: readonly number[], peers: readonly number[]): number => {
   if (ours.length !== peers.length)
@@ -23,7 +23,7 @@ export const pairedRatio = (ours: readonly number[], peers: readonly number[]): 
   return median(ours.map((value, i) => value / (peers[i] ?? Number.NaN)));
 };
 
-/** Events a second between the first and the last of these times, in milliseconds; the first event is the start. */
+/** Events per second between the first and the last of these times, in milliseconds; the first event is the start. */
 export const rateOf = (times: readonly number[]): number => {
   const first = Math.min(...times);
   const last = Math.max(...times);

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 
 /**
- * Flags of a benchmark: numbers by name with their defaults, and `--only`, a comma-separated part of the table's
- * groups. Throws with a sentence when a value is no positive number or a group is not known.
+ * Flags of a benchmark: numbers by name with their defaults, and `--only` with groups of the table. Throws with one
+ * sentence when a value is no positive number or a group is unknown.
  */
 export const readFlags = <N extends string, G extends string>(
   argv: readonly string[],

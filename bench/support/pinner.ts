@@ -1,29 +1,27 @@
 import type { OwnerReference } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import type { Autoscaler } from '../../e2e/pinner/fixture.ts';
+import type { Autoscaler } from '../../e2e/pinner/fakeautoscaler.ts';
 import type { Bed } from './bed.ts';
 import { Child } from './child.ts';
 import { freePort } from './port.ts';
 
-/** Far above what is measured: neither side is to wait for its own throttle. */
+/** Limits far above what is measured, so that neither side waits for its own throttle. */
 export const UNTHROTTLED = 10_000;
 
 const PLAN = 'bench';
 
-/** The pod pinner as a process that leads, and an autoscaler that tells it what a benchmark wants. */
+/** The pod pinner as a leading process, and an autoscaler that sends what a benchmark wants. */
 export interface Pinner {
   readonly child: Child;
   readonly autoscaler: Autoscaler;
-  /** Where a kube-scheduler of the ground reaches the extender's verbs. */
+  /** The URL at which a kube-scheduler of the ground reaches the extender's verbs. */
   readonly url: string;
   stop(): Promise<void>;
 }
 
 export const startPinner = async (bed: Bed, namespace: string): Promise<Pinner> => {
   const { ground, client, host } = bed;
-  // The suites' fixture reads it as it is loaded.
-  process.env.KUBECONFIG = ground.kubeconfig;
-  const { Autoscaler } = await import('../../e2e/pinner/fixture.ts');
+  const { Autoscaler } = await import('../../e2e/pinner/fakeautoscaler.ts');
   for (const name of ['castai-pod-pinner', 'castai-pod-pinner-webhook']) await bed.account(namespace, name);
   const autoscaler = await Autoscaler.start(client, namespace);
   const port = await freePort(host);

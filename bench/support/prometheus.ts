@@ -1,4 +1,4 @@
-/** What a /metrics page says, as far as benchmarks read it. */
+/** A /metrics page, as far as benchmarks read it. */
 
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
@@ -21,7 +21,7 @@ const numberOf = (text: string): number => (text === '+Inf' ? Number.POSITIVE_IN
 const labelsOf = (text: string): Record<string, string> =>
   Object.fromEntries([...text.matchAll(LABEL)].map(([, name = '', value = '']) => [name, value]));
 
-/** The samples of exactly this name whose labels are as asked. */
+/** Samples of exactly this name whose labels match. */
 export const samplesOf = (
   page: string,
   name: string,
@@ -36,11 +36,11 @@ export const samplesOf = (
     return fits ? [{ labels, value: numberOf(found[3] ?? '') }] : [];
   });
 
-/** All series that match, added up. */
+/** Sum of all series that match. */
 export const totalOf = (page: string, name: string, match: Readonly<Record<string, string>> = {}): number =>
   samplesOf(page, name, match).reduce((sum, { value }) => sum + value, 0);
 
-/** All histograms of this name that match, added up. */
+/** Sum of all histograms of this name that match. */
 export const histogramOf = (
   page: string,
   name: string,
@@ -73,14 +73,14 @@ const combine = (a: Histogram, b: Histogram, sign: 1 | -1): Histogram => {
 
 export const NOTHING: Histogram = { bounds: [], counts: [], sum: 0, count: 0 };
 
-/** What was counted between two looks. */
+/** The counts between two readings. */
 export const since = (after: Histogram, before: Histogram): Histogram => combine(after, before, -1);
 
 export const plus = (a: Histogram, b: Histogram): Histogram => combine(a, b, 1);
 
 export const averageOf = ({ sum, count }: Histogram): number => sum / count;
 
-/** The quantile as Prometheus's histogram_quantile gives it: linear within a bucket; NaN of an empty histogram. */
+/** The quantile as Prometheus's histogram_quantile computes it: linear within a bucket; NaN of an empty histogram. */
 export const histogramQuantile = ({ bounds, counts }: Histogram, q: number): number => {
   const total = counts.at(-1) ?? 0;
   if (total === 0) return Number.NaN;
@@ -94,6 +94,6 @@ export const histogramQuantile = ({ bounds, counts }: Histogram, q: number): num
   return within === 0 ? upper : lower + ((upper - lower) * (rank - below)) / within;
 };
 
-/** The share of observations that are at most this bound, which has to be one of the histogram's. */
+/** The share of observations up to this bound, which has to be one of the histogram's. */
 export const shareWithin = ({ bounds, counts, count }: Histogram, bound: number): number =>
   (counts[bounds.indexOf(bound)] ?? Number.NaN) / count;

@@ -1,4 +1,4 @@
-/** autocannon has no types of its own: as much of it as the benchmark uses. */
+/** Types of autocannon, which ships none, as far as the benchmark uses it. */
 declare module 'autocannon' {
   interface Request {
     body?: string;

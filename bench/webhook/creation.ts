@@ -7,19 +7,19 @@ import { formatNumber, formatRatio, type Row } from '../support/table.ts';
 import { crowd, type Load, paced } from './load.ts';
 import type { Scene, Side } from './scene.ts';
 
-/** Pods created through the API server: what the webhook adds by the API server's own clock. */
+/** Pods created through the API server: the time that the webhook adds, by the API server's own clock. */
 
 const DURATION = 'apiserver_admission_webhook_admission_duration_seconds';
 const REQUESTS = 'apiserver_admission_webhook_request_total';
-// The webhook hears of the plan's end, and the API server of what the webhook makes of it.
+// Time for the webhook to hear of the plan's end and for the API server to hear of the new match condition.
 const PLAN_ENDS_MS = 3_000;
 
 interface Round {
-  /** What the API server measured of the webhook. */
+  /** The API server's measurement of the webhook. */
   readonly admission: prometheus.Histogram;
-  /** Milliseconds of each creation as its client saw it. */
+  /** Milliseconds of each creation at its client. */
   readonly creations: readonly number[];
-  /** CPU milliseconds of the webhook a creation; for ours with those of the pinner that it asks. */
+  /** CPU milliseconds of the webhook per creation; ours includes the pinner that it asks. */
   readonly cpu: number;
 }
 

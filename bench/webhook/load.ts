@@ -1,11 +1,11 @@
 import { forEach } from '../support/cluster.ts';
 
-/** How pods are created: calls `create` with 0, 1, 2 … and returns when all of it is done. */
+/** A way to create pods: calls `create` with 0, 1, 2 … and resolves when all are done. */
 export type Load = (create: (i: number) => Promise<unknown>) => Promise<void>;
 
 const TICK_MS = 2;
 
-/** So many creations a second, whether the earlier ones are done or not. */
+/** This many creations per second, whether earlier ones are done or not. */
 export const paced =
   (aSecond: number, seconds: number): Load =>
   async (create) => {
@@ -20,7 +20,7 @@ export const paced =
     await Promise.all(pending);
   };
 
-/** So many creators, each creating one pod after the other. */
+/** This many creators, each creating one pod after the other. */
 export const crowd =
   (creators: number, pods: number): Load =>
   (create) =>

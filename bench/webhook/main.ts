@@ -5,7 +5,7 @@ import { crowdRows, idleRows, paceRows } from './creation.ts';
 import { reviewRows } from './reviews.ts';
 import { openScene } from './scene.ts';
 
-/** webhook/ beside a bare fastify webhook that only echoes, and beside none. */
+/** Compares webhook/ with a bare fastify webhook that only echoes, and with none. */
 
 const { numbers, groups } = readFlags(process.argv.slice(2), {
   numbers: { rate: 200, seconds: 4, rounds: 2, creators: 100, pods: 1000, 'review-seconds': 3 },

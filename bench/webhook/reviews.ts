@@ -10,7 +10,7 @@ import type { Scene, Side } from './scene.ts';
 
 const CONNECTIONS = 16;
 const SPARE_UID = 'uid-00000000';
-// More than one round asks.
+// More requests than one round sends.
 const UIDS = 1_000_000;
 
 interface Round {
@@ -52,7 +52,7 @@ const reviewOf = (side: Side): string =>
 const runRound = async (target: Target, seconds: number, first: number): Promise<Round> => {
   let next = first;
   const [head = '', tail = ''] = reviewOf(target.side).split(SPARE_UID);
-  // The same request gets the same answer without work: each has a uid of its own.
+  // A repeated request gets the same answer without work, so each has its own uid.
   const setupRequest = (request: { body?: string }) => {
     request.body = `${head}uid-${String(next++).padStart(8, '0')}${tail}`;
     return request;
@@ -87,11 +87,11 @@ export const reviewRows = async (
   let first = 0;
   for (let at = 0; at <= o.rounds; at++) {
     for (const target of targets) {
-      // Its pods are never made: what the last round was given is free again, as on a cluster where they are seen.
+      // Its pods are never created: the last round's slots are free again, as on a cluster where the pods are seen.
       if (target.name === 'pinned') await sleep(GRANT_MS);
       const round = await runRound(target, o.seconds, first);
       first += UIDS;
-      // The first time around warms them up.
+      // The first round warms them up.
       if (at > 0) found[target.name].push(round);
     }
   }
@@ -100,7 +100,7 @@ export const reviewRows = async (
     const ours = median(of(name));
     const ratio = pairedRatio(of(name), of('echo'));
     const clock = key === 'aSecond' ? 'second, load generator beside it' : 'CPU second';
-    // On one core: what the load generator takes of the machine is not counted.
+    // On one core: the load generator's share of the machine is not counted.
     const isAsked = name === 'passed' && key === 'aCpuSecond';
     return {
       what: `reviews a ${clock}, ${name === 'pinned' ? 'pinned: a slot for each' : 'passed'}`,

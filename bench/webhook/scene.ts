@@ -8,13 +8,13 @@ import { type Pinner, placesIntent, startPinner, UNTHROTTLED } from '../support/
 import { freePort } from '../support/port.ts';
 import { configure } from './configuration.ts';
 
-/** Names of the webhooks as the API server's metrics have them. */
+/** Names of the webhooks in the API server's metrics. */
 export const OURS = 'pin.autoscaling.cast.ai';
 export const ECHO = 'echo.bench.autoscaling.cast.ai';
 
 const OWNERS = 20;
 const NODES = 40;
-/** Room for every pod of a round: each owner has places on every other node. */
+/** Room for every pod of a round: each owner has slots on every other node. */
 const ROOM = 100_000;
 const PLAN = 'bench-webhook';
 const CONFIGURATION = 'bench-webhook-ours';
@@ -70,7 +70,7 @@ const startWebhook = (bed: Bed, namespace: string, port: number): Child =>
     BURST: String(UNTHROTTLED),
   });
 
-/** Whether the API server reaches our webhook: its CA has arrived, and a pod that is made comes back pinned. */
+/** Whether the API server reaches our webhook: its CA has arrived, and a created pod comes back pinned. */
 const isLive = async (bed: Bed, side: Side): Promise<boolean> => {
   const found = await bed.client.get(MUTATING_WEBHOOK_CONFIGURATIONS, { name: CONFIGURATION });
   if (!found.webhooks?.[0]?.clientConfig.caBundle) return false;

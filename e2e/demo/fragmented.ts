@@ -3,7 +3,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import { applyPool, machinesReady, orderMachine } from '../support/fleet.ts';
 import { applyDeployment, createNamespace, podsRunning } from '../support/workload.ts';
 
-/** The cluster that the demo starts from: machines that are too many and too empty, as months of releases leave them. */
+/** The demo's first cluster: too many machines, each too empty, as months of releases leave them. */
 
 export const NAMESPACE = 'shop';
 export const POOL = 'general';

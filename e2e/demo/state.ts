@@ -4,7 +4,7 @@ import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { cpuMillis } from '../../api/quantity.ts';
 
-/** What the demo shows, made from what the API server says at one moment. */
+/** The demo's picture, from one reading of the API server. */
 
 export type NodeState = 'steady' | 'ordered' | 'placeholder' | 'new' | 'draining';
 

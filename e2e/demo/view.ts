@@ -42,7 +42,7 @@ export const drawScreen = (state: DemoState, seconds: number): string[] => [
   ...state.nodes.map(nodeText),
 ];
 
-/** One line that says where things stand, for a log; equal lines mean that nothing a person cares for changed. */
+/** One line on the state, for a log; it changes only when something changes that a reader cares about. */
 export const drawLine = (state: DemoState): string => {
   const count = (s: NodeState) => state.nodes.filter((n) => n.state === s).length;
   return [
@@ -59,7 +59,7 @@ export interface Screen {
   show(state: DemoState): void;
 }
 
-/** A screen that redraws itself in place on a terminal, and prints a line at each change anywhere else. */
+/** A screen that redraws itself in place on a terminal and prints a line at each change anywhere else. */
 export const openScreen = (out: NodeJS.WriteStream, startedAt: number, now: () => number): Screen => {
   let last = '';
   let height = 0;

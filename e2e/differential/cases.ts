@@ -253,7 +253,7 @@ const podOf = (dice: Dice, { name, nodes, isRich, volumes }: PodWish): Pod => {
   };
 };
 
-/** The status of a pod that is being resized in place: what its containers were given and have is not what they ask. */
+/** The status of a pod that is being resized in place: allocated and actual resources differ from its requests. */
 const resizing = (dice: Dice, pod: Pod): Pod => {
   const { chance, pick } = dice;
   if (!chance(0.35)) return pod;

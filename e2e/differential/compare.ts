@@ -28,7 +28,7 @@ const isDecided = (pod: Pod): boolean =>
 
 const PROBE = 'differential/probe';
 
-/** What the scheduler says of the probes: per pod, the nodes that passed and its message. */
+/** The scheduler's verdict on the probes: per pod, the nodes that passed and its message. */
 const ask = async (
   client: KubeClient,
   oracle: Oracle,
@@ -85,7 +85,7 @@ const oursOf = (pod: Pod, world: Snapshot): string[] => {
     .map((view) => view.name);
 };
 
-/** Puts a case before the scheduler and before `fits`. What differs is asked again, lest a cache was behind. */
+/** Asks the scheduler and `fits` about a case. Differences are asked again, since a cache may have been behind. */
 export const compare = async (client: KubeClient, oracle: Oracle, given: Case): Promise<Verdict> => {
   try {
     await makeCase(client, given);
@@ -97,7 +97,7 @@ export const compare = async (client: KubeClient, oracle: Oracle, given: Case): 
       if (round > 0) await pause(300 * round);
       oracle.forget();
       const answers = await ask(client, oracle, open, round);
-      // Listed anew each time: pods that do not tolerate a NoExecute taint are evicted meanwhile.
+      // Listed anew each time: pods that do not tolerate a NoExecute taint are evicted in the meantime.
       const world = await worldOf(client, given.seed);
       disagreements = [];
       const again: Pod[] = [];

@@ -8,7 +8,7 @@ export interface Dice {
   readonly pick: <T>(list: readonly T[]) => T;
 }
 
-/** Dice of a seed. */
+/** Creates dice from a seed. */
 export const diceFrom = (seed: number): Dice => {
   const roll = randomFrom(seed);
   const below = (n: number): number => Math.floor(roll() * n);

@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Ground } from '../ground/ground.ts';
 
-/** A kube-scheduler that tells which nodes passed its filters, and then takes none of them. */
+/** A kube-scheduler whose extender records which nodes passed its filters and then rejects them all. */
 export interface Oracle {
   readonly schedulerName: string;
-  /** Names of the nodes that passed for a pod, or undefined when none did or it was not asked. */
+  /** Names of the nodes that passed for a pod; undefined when none did or it was not asked. */
   readonly passed: ReadonlyMap<string, readonly string[]>;
   forget(): void;
   close(): Promise<void>;
@@ -25,7 +25,7 @@ interface FilterArguments {
   readonly NodeNames?: readonly string[];
 }
 
-/** Starts a second scheduler in the ground; an extender of ours hears what its filters let through. */
+/** Starts a second scheduler in the ground, with an extender of ours that records what its filters let through. */
 export const startOracle = async (ground: Ground, featureGates: string): Promise<Oracle> => {
   const passed = new Map<string, readonly string[]>();
   const server = createServer((request, response) => {

@@ -135,7 +135,7 @@ export const volumesFor = (dice: Dice, id: string, nodes: readonly string[]): Ca
   return { classes: classesOf(dice, id), volumes, claims, csiNodes };
 };
 
-/** Mounts of a pod: as a rule none, else one or two claims of its namespace, seldom one that is not there. */
+/** Mounts of a pod: usually none, else one or two claims of its namespace, rarely one that does not exist. */
 export const mountsOf = (
   { below, chance, pick }: Dice,
   namespace: string,

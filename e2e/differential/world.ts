@@ -47,7 +47,7 @@ export const makeNamespaces = async (client: KubeClient): Promise<void> => {
   }
 };
 
-/** Waits for a change of what may be gone already. */
+/** Waits for a change of something that may be gone already. */
 const unlessGone = async (change: Promise<unknown>): Promise<void> => {
   try {
     await change;
@@ -56,7 +56,7 @@ const unlessGone = async (change: Promise<unknown>): Promise<void> => {
   }
 };
 
-/** Writes a pod's status; a pod that its node's taints have evicted by then has none. */
+/** Writes a pod's status; a pod that was evicted by a taint before has none. */
 const putStatus = async (client: KubeClient, { metadata, status }: Pod): Promise<void> => {
   const ref = { name: metadata.name, namespace: metadata.namespace ?? '' };
   await unlessGone(client.patch(PODS, ref, { status }, { subresource: 'status' }));
@@ -99,7 +99,10 @@ interface Phased extends KubeObject {
   readonly status?: { readonly phase?: string };
 }
 
-/** Waits until the volume controller has bound what names each other and knows which volumes are free. */
+/**
+ * Waits until the volume controller has bound the volumes and claims that name each other and has seen the free
+ * volumes.
+ */
 const volumesSettle = async (client: KubeClient, { seed, volumes }: Case): Promise<void> => {
   const bound = new Set(
     volumes.claims.filter((each) => each.spec?.volumeName).map((each) => each.metadata.name),
@@ -157,7 +160,7 @@ export const makeCase = async (client: KubeClient, given: Case): Promise<void> =
   await inParallel(given.existing, (pod) => create(client, pod));
 };
 
-/** Takes a case out of the API server, whatever became of it. */
+/** Removes a case from the API server, whatever state it is in. */
 export const removeCase = async (client: KubeClient, given: Case): Promise<void> => {
   await inParallel(given.existing, (pod) => removePod(client, pod));
   await inParallel(given.nodes, (node) => unlessGone(client.delete(NODES, { name: node.metadata.name })));

@@ -104,7 +104,7 @@ t.test(`the cache holds through ${ROUND_COUNT} rounds of faults, seed ${SEED}`, 
   const seen = new Map<string, number>();
   let heapBefore = 0;
   for (let n = 1; n <= ROUND_COUNT; n++) {
-    // Each kind once first, then as the seed has it.
+    // Each kind once at first, then as the seed decides.
     const round = ROUNDS[n - 1] ?? pick(random);
     seen.set(round.name, (seen.get(round.name) ?? 0) + 1);
     await round.run(field);

@@ -2,8 +2,8 @@ import type { KubeObject } from '../../api/objects.ts';
 import { type Change, keyOf } from '../../kube/cache/store.ts';
 
 /**
- * Keeps account of what a cache told its handlers, and finds what no honest cache would say: a version twice, an
- * update of what was never added, an add over something that was not deleted, a change after the end.
+ * A record of what a cache told its handlers. It finds what no correct cache would say: a version twice, an update of
+ * what was never added, an add over an object that was not deleted, a change after the end.
  */
 export class Ledger {
   readonly faults: string[] = [];
@@ -36,7 +36,7 @@ export class Ledger {
     }
   }
 
-  /** What the handlers believe to exist: key to uid and version. */
+  /** The handlers' view of what exists: key to uid and version. */
   state(): Map<string, string> {
     return new Map([...this.#alive].map(([key, { uid, version }]) => [key, `${uid}@${version}`]));
   }
@@ -49,7 +49,7 @@ export class Ledger {
 export const stateOf = (objects: Iterable<KubeObject>): Map<string, string> =>
   new Map([...objects].map((o) => [keyOf(o), `${o.metadata.uid}@${o.metadata.resourceVersion}`]));
 
-/** How two states differ, in words; empty when they do not. */
+/** Differences between two states, in words; empty when there are none. */
 export const differences = (
   expected: ReadonlyMap<string, string>,
   found: ReadonlyMap<string, string>,

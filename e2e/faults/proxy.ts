@@ -14,11 +14,11 @@ export type Weather =
 interface Pair {
   readonly client: Socket;
   readonly upstream: Socket;
-  /** Bytes from the server after which both ends are cut. */
+  /** Bytes from the server after which both ends are closed. */
   left: number;
 }
 
-/** A TCP proxy that can spoil the connections through it; TLS passes untouched. */
+/** A TCP proxy that can damage the connections through it; TLS passes through unchanged. */
 export class FaultProxy {
   readonly #target: { readonly host: string; readonly port: number };
   readonly #server: Server;
@@ -51,7 +51,7 @@ export class FaultProxy {
   set(weather: Weather): void {
     const was = this.#weather.kind;
     this.#weather = weather;
-    // What was swallowed is missing in the middle of the TLS stream: such a connection never recovers.
+    // Swallowed bytes are missing in the middle of the TLS stream, so the connection never recovers.
     if (was === 'half-open' && weather.kind !== 'half-open') this.cut();
   }
 
@@ -60,7 +60,7 @@ export class FaultProxy {
     for (const pair of [...this.#pairs]) this.#end(pair);
   }
 
-  /** Lets each connection receive so many bytes more, then resets it, wherever a record or an object stands. */
+  /** Lets each connection receive this many more bytes, then resets it, even in the middle of a record or an object. */
   truncateAfter(bytes: number): void {
     for (const pair of this.#pairs) pair.left = bytes;
   }

@@ -11,11 +11,11 @@ export interface Field {
   readonly api: ApiProxy;
   readonly ground: Ground;
   readonly random: () => number;
-  /** Writes so many times to the API server itself, past the proxies. */
+  /** Writes this many times to the API server itself, past the proxies. */
   write(times: number): Promise<void>;
 }
 
-/** One kind of round: what goes wrong while objects change, and how it is put right again. */
+/** One kind of round: what goes wrong while objects change, and how it is repaired. */
 export interface Round {
   readonly name: string;
   readonly weight: number;
@@ -32,7 +32,7 @@ const during = async (field: Field, begin: () => void, end: () => void): Promise
   await field.write(3);
 };
 
-/** Faults of the API, on so many of the next requests that match. */
+/** Faults of the API on the next matching requests. */
 const lies = async (
   field: Field,
   times: number,
@@ -41,7 +41,7 @@ const lies = async (
 ): Promise<void> => {
   let left = times;
   field.api.set((request) => (left > 0 && matches(request) && left-- > 0 ? fault : undefined));
-  // The watches in progress end, so that the next requests come now.
+  // Ends the watches in progress, so that the next requests come now.
   field.tcp.cut();
   await field.write(10);
 };
@@ -66,7 +66,7 @@ const restart = async (field: Field, meanwhile: () => Promise<void>): Promise<vo
   }
 };
 
-/** Forgets the history in etcd before now, as etcd and the API server do every few minutes. */
+/** Compacts etcd's history up to now, as the API server does every few minutes. */
 const compact = (ground: Ground): Promise<string> =>
   ground.exec([
     process.execPath,
@@ -107,7 +107,7 @@ export const ROUNDS: readonly Round[] = [
       await f.write(3);
       f.tcp.set({ kind: 'half-open' });
       await f.write(8);
-      // Long enough that the deadline for silence must pass on our side, or heal before it does.
+      // Long enough for the deadline for silence to pass on our side, or for the link to heal first.
       await sleep(f.random() < 0.5 ? 100 : 1300);
       f.tcp.set({ kind: 'clear' });
       await f.write(3);
@@ -175,7 +175,7 @@ export const ROUNDS: readonly Round[] = [
       f.tcp.cut();
       await f.write(10);
       await compact(f.ground);
-      // The API server's own memory of recent versions goes with it, so the watch can't go on from where it was.
+      // The API server's cache of recent versions is lost with it, so the watch can't resume where it was.
       await restart(f, async () => {});
       f.tcp.set({ kind: 'clear' });
       await f.write(3);

@@ -2,7 +2,7 @@ import type { ConfigMap } from '../../api/objects.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 
-/** Makes, changes, deletes and makes again the objects of one namespace, as a seed decides. */
+/** Creates, changes, deletes and recreates the objects of one namespace, as a seed decides. */
 export class Writer {
   readonly #client: KubeClient;
   readonly #namespace: string;
@@ -28,7 +28,7 @@ export class Writer {
     else if (dice < 0.7) await this.#change(name);
     else {
       await this.#delete(name);
-      // The name comes back with another UID, at times before anyone saw that it was gone.
+      // The name comes back with another UID, sometimes before anyone saw that it was gone.
       if (dice < 0.85) await this.#create(name);
     }
   }

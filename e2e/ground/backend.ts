@@ -1,13 +1,13 @@
 import { run } from './host/command.ts';
 
-/** What a ground is made with: programs of our own in a network namespace, or kind's containers. */
+/** The way to build a ground: our own programs in a network namespace, or kind's containers. */
 export type Backend = 'modules' | 'kind';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The backend that GROUND names; else modules where they can run (root on Linux) and no Docker engine does, else kind.
- * Throws when GROUND names another one, or when neither can run.
+ * The backend that GROUND names; otherwise modules on Linux as root without a Docker engine, else kind. Throws when
+ * GROUND names another one, or when neither can run.
  */
 export async function chooseBackend(env: Environment): Promise<Backend> {
   const chosen = env.GROUND;

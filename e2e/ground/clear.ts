@@ -9,12 +9,12 @@ import { readRecord } from './record.ts';
 
 const GRACE_MS = 5_000;
 
-// Kept for the next ground of that name (certificates) and for people (logs).
+// Kept for the next ground of that name (certificates) and for readers (logs).
 const KEPT = new Set(['logs', 'logs.previous', 'pki', 'last.json']);
 
 /**
- * Ends and removes all that a ground is made of, whatever state it is in: running, half up, half down, or killed hard.
- * Logs and certificates stay. Does nothing where no ground is.
+ * Ends and removes everything of a ground in any state: running, half up, half down, or killed hard. Logs and
+ * certificates stay; without a ground it does nothing.
  */
 export async function clearGround(dir: string): Promise<void> {
   if (!existsSync(dir)) return;
@@ -29,7 +29,7 @@ export async function clearGround(dir: string): Promise<void> {
   await stopProcesses(recorded, GRACE_MS);
   await stopProcesses(markedProcesses(dir), 0);
   await stopProcesses(processesIn(cgroup), 0);
-  // A shim that ends may have left one of its own behind.
+  // A shim that ends may have left another one behind.
   await stopProcesses(markedProcesses(dir), 0);
   await removeMounts(dir, join(dir, 'netns'));
   await removeCgroups(cgroup);
@@ -41,7 +41,7 @@ export async function clearGround(dir: string): Promise<void> {
   }
 }
 
-/** Puts the last run's logs aside, where they stay until the run after the next. */
+/** Keeps the last run's logs aside until the run after the next. */
 export function rotateLogs(dir: string): void {
   const logs = join(dir, 'logs');
   if (existsSync(logs)) {

@@ -5,11 +5,11 @@ import type { GroundProcess, ProcessSpec } from './host/processes.ts';
 import type { Progress } from './host/progress.ts';
 
 export interface GroundOptions {
-  /** Tells grounds apart that stand side by side; 'default' when left out. */
+  /** The name that tells grounds on one machine apart; 'default' when left out. */
   readonly name?: string;
   /** Karpenter's AWS controller, the AWS endpoint and the machines. */
   readonly cloud?: boolean;
-  /** A node whose pods are real containers; our Deployments run there and nothing else does. */
+  /** A node whose pods are real containers; only our Deployments run there. */
   readonly realNode?: boolean;
   /** Further arguments of kube-scheduler. */
   readonly schedulerArgs?: readonly string[];
@@ -21,11 +21,11 @@ export interface GroundOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** A whole cluster, and how to reach into it. */
+/** A whole cluster and the ways into it. */
 export interface Ground {
   readonly name: string;
   readonly backend: Backend;
-  /** Where all of its state lies. */
+  /** The folder of all its state. */
   readonly dir: string;
   /** The administrator's kubeconfig; it works on the host and inside the ground. */
   readonly kubeconfig: string;
@@ -33,24 +33,24 @@ export interface Ground {
   readonly server: string;
   /** The file of its network namespace; empty where the ground shares the host's network. */
   readonly namespace: string;
-  /** Where the host reaches what listens inside on all addresses. */
+  /** The address at which the host reaches what listens inside on all addresses. */
   readonly address: string;
-  /** Where what runs inside reaches what listens on the host. */
+  /** The address at which processes inside reach what listens on the host. */
   readonly hostAddress: string;
   readonly cloud: boolean;
   readonly realNode: boolean;
-  /** The folder of what is built once for all grounds. */
+  /** The folder of builds that all grounds share. */
   readonly cache: string;
-  /** Runs a command inside, to its end; answers with its stdout. Throws CommandError when it does not end with 0. */
+  /** Runs a command inside to its end and returns its stdout. Throws CommandError when its exit code is not 0. */
   exec(argv: readonly string[], options?: CommandOptions): Promise<string>;
   /** kubectl as the administrator. */
   kubectl(args: readonly string[], options?: CommandOptions): Promise<string>;
-  /** Starts a process inside that lives as long as the ground. Throws when one of that name runs. */
+  /** Starts a process inside that lives as long as the ground. Throws when one of that name is running. */
   addProcess(spec: ProcessSpec): GroundProcess;
   processes(): GroundProcess[];
-  /** Ends a process that addProcess started: SIGTERM, and SIGKILL after `graceMs`, 5 s when left out. */
+  /** Ends a process that addProcess started: SIGTERM, then SIGKILL after `graceMs`, 5 s when left out. */
   stopProcess(name: string, graceMs?: number): Promise<void>;
-  /** Where a program of programs.ts lies; it is built when it has not been. */
+  /** The path of a program from build/programs.ts, which is built first if need be. */
   program(name: string): Promise<string>;
   /** Ends and removes everything but the logs. */
   down(): Promise<void>;

@@ -15,7 +15,7 @@ const skip =
 // Programs may have to be built.
 t.setTimeout(1_200_000);
 
-/** What a node that ran on the host itself would leave in its folders; others install things there meanwhile. */
+/** Folders in which a node on the host itself would leave traces; other programs may install things there meanwhile. */
 const NODE_TRACES = /kube|container|cni|netns|nri|runc|xtables|pods/;
 
 const env = { ...process.env, GROUND_STATE_DIR: '/var/tmp/pp-test' };
@@ -35,7 +35,7 @@ t.test(
         if (existsSync(join(env.GROUND_STATE_DIR, name, 'ground.json'))) await attach(name, env).down();
     });
     const bring = (name: string) => up({ name, cloud: false, realNode: true, env });
-    // One after the other: what they build and what they share is cached by the first.
+    // One after the other: the first caches what all of them build and share.
     const left = await bring('left');
     const right = await bring('right');
 
@@ -131,7 +131,7 @@ t.test('a name that is no folder or address is refused', async (t) => {
     await t.rejects(up({ name, env }), /a ground is named by/);
 });
 
-/** A Deployment as strict as ours are, with a Service, and with nothing in it about the ground. */
+/** A Deployment as strict as ours, with a Service, that knows nothing of the ground. */
 function components(): object {
   const labels = { app: 'component' };
   const metadata = { name: 'component', namespace: 'castai-agent' };
@@ -183,7 +183,7 @@ require('https').get('https://kubernetes.default.svc/api', { ca: fs.readFileSync
   process.exit();
 });`;
 
-/** What a ground could leave behind on the host; grounds of others that stand meanwhile are not in it. */
+/** Traces that a ground could leave on the host, without those of other grounds that run meanwhile. */
 async function hostState() {
   const ours = (line: string) => line.includes(env.GROUND_STATE_DIR) || line.includes('/run/netns');
   const listing = (path: string) =>
@@ -191,7 +191,7 @@ async function hostState() {
   return {
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(ours),
     namespaces: await run(['ip', 'netns', 'list']),
-    // Its comments carry the time.
+    // Its comments contain the time.
     filter: (await run(['iptables-save'])).replaceAll(/^#.*$/gm, ''),
     links: Object.keys(networkInterfaces()).filter((name) => !name.startsWith('ppk')),
     cgroups: ['left', 'right', 'broken'].flatMap((name) =>

@@ -18,8 +18,8 @@ import { readRecord } from './record.ts';
 export type { Ground, GroundOptions } from './cluster.ts';
 
 /**
- * Brings up a cluster of that name. One that is there already, or what is left of it, is cleared first.
- * Where it fails, what was started is ended again and the logs stay.
+ * Brings up a cluster of that name, after clearing whatever an earlier one left. A failure ends what was started and
+ * keeps the logs.
  */
 export async function up(options: GroundOptions = {}): Promise<Ground> {
   const { name = 'default', cloud = false, realNode = false, progress = SILENT, env = process.env } = options;
@@ -49,7 +49,7 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
   });
 }
 
-/** The ground of that name that another process has brought up. Throws when there is none. */
+/** The ground of that name, brought up by another process. Throws when there is none. */
 export function attach(
   name: string,
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -61,7 +61,7 @@ export function attach(
   return groundFrom(dir, record, env);
 }
 
-/** Ends the ground of that name, or what is left of it. Does nothing where there is none. */
+/** Ends the ground of that name, or its remains. Does nothing where there is none. */
 export async function down(
   name: string,
   env: Readonly<Record<string, string | undefined>> = process.env,

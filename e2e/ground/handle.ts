@@ -10,7 +10,7 @@ import { withLock } from './lock.ts';
 import { cacheRoot } from './paths.ts';
 import type { GroundRecord } from './record.ts';
 
-/** What one does with a ground that is on record. */
+/** The operations on a ground that is on record. */
 export function groundFrom(
   dir: string,
   record: GroundRecord,

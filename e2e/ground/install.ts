@@ -1,11 +1,11 @@
 import type { Ground } from './cluster.ts';
 
-/** What a rollout may take, image pulls excluded: there are none. */
+/** Time for a rollout without image pulls, since there are none. */
 const ROLLOUT_TIMEOUT = '120s';
 
 /**
- * Installs our components from a folder with a kustomization, as users do, and waits until all Deployments of
- * castai-agent are available. Throws when one is not within two minutes, with what kubectl said.
+ * Installs our components from a kustomization, as users do, and waits until all Deployments of castai-agent are
+ * available. Throws with kubectl's output when one is not within two minutes.
  */
 export async function install(ground: Ground, manifestsDir: string): Promise<void> {
   await applyKustomization(ground, manifestsDir);
@@ -21,7 +21,7 @@ export async function install(ground: Ground, manifestsDir: string): Promise<voi
   }
 }
 
-/** `kubectl apply -k`, server-side: the CRDs are too long for the annotation that the other way keeps. */
+/** `kubectl apply -k`, server-side: the CRDs are too long for the annotation of client-side apply. */
 export async function applyKustomization(ground: Ground, dir: string): Promise<void> {
   await ground.kubectl(['apply', '--server-side', '--force-conflicts', `--kustomize=${dir}`]);
 }

@@ -6,7 +6,10 @@ interface Holder {
   readonly startTicks: string;
 }
 
-/** Does something that no two processes may do at a time. Throws at once when another one does; a dead one's lock is taken. */
+/**
+ * Runs something that only one process may do at a time. Throws at once while another does; the lock of a dead process
+ * is taken over.
+ */
 export async function withLock<T>(path: string, what: string, work: () => Promise<T>): Promise<T> {
   acquire(path, what);
   try {

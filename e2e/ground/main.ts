@@ -72,7 +72,7 @@ async function build(names: readonly string[], options: GroundOptions): Promise<
   for (const path of paths.values()) process.stdout.write(`${path}\n`);
 }
 
-// On the caller's terminal, so that `logs --follow` and `exec -it` are what they are.
+// On the caller's terminal, so that `logs --follow` and `exec -it` work as usual.
 async function kubectl(ground: Ground, args: readonly string[]): Promise<void> {
   const program = await ground.program('controlplane');
   const child = spawn(program, ['kubectl', `--kubeconfig=${ground.kubeconfig}`, ...args], {

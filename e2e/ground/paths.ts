@@ -3,12 +3,12 @@ import { join } from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The folder that holds one folder a ground. Short, because a unix socket's path has at most 107 bytes. */
+/** The folder with one folder per ground. It is short, because a unix socket's path has at most 107 bytes. */
 export function stateRoot(env: Environment): string {
   return env.GROUND_STATE_DIR ?? '/var/tmp/precision-packer';
 }
 
-/** The folder of what is built once and shared by all checkouts. */
+/** The folder of builds that all checkouts share. */
 export function cacheRoot(env: Environment): string {
   return join(env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), '.cache'), 'precision-packer', 'ground');
 }

@@ -2,10 +2,10 @@ import { request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Identity } from './controlplane/pki.ts';
 
-/** What a part of the ground may take to be ready on a machine that does much else; one that ends is noticed at once. */
+/** Time for a part of the ground to become ready on a busy machine; one that ends is noticed at once. */
 export const READY_WITHIN_MS = 180_000;
 
-/** Asks again and again until `probe` answers true. Throws after `withinMs`, with the last thing that went wrong as cause. */
+/** Repeats `probe` until it returns true. Throws after `withinMs`, with the last error as cause. */
 export async function until(
   what: string,
   withinMs: number,
@@ -28,7 +28,7 @@ export async function until(
   }
 }
 
-/** Thrown by a probe that knows that waiting is in vain. */
+/** Thrown by a probe to say that waiting is pointless. */
 export class GivenUp extends Error {}
 
 export interface Answer {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from './backend.ts';
 
-/** What is known of a ground by whoever comes later: `attach`, `down`, the next `up`. */
+/** A ground's record for later processes: `attach`, `down`, the next `up`. */
 export interface GroundRecord {
   readonly name: string;
   readonly backend: Backend;
@@ -17,7 +17,7 @@ export interface GroundRecord {
   readonly hostAddress: string;
   /** Built programs by name. */
   readonly programs: Readonly<Record<string, string>>;
-  /** Where its pods' processes are, below every controller's root. */
+  /** The cgroup of its pods' processes, below every controller's root. */
   readonly cgroup: string;
   readonly isReady: boolean;
 }

@@ -5,7 +5,7 @@ import type { GroundProcess } from './host/processes.ts';
 const partsOf = (pid: number, file: string): readonly string[] =>
   readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0').slice(0, -1);
 
-/** Ends a process of the ground; the answer starts it again as it was started. */
+/** Ends a process of the ground and returns a function that starts it again as before. */
 export const suspend = async (
   ground: Ground,
   name: string,

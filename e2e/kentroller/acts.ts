@@ -5,14 +5,14 @@ import { until } from '../../kube/testing/until.ts';
 import { claimRebalance, planOf } from '../support/claim.ts';
 import { PODS } from './stage.ts';
 
-/** What tests do with a plan: have it made, let it go, hold it in the middle. */
+/** Actions of tests on a plan: have it made, start it, pause it in the middle. */
 export interface Acts {
-  /** A claim whose plan waits for someone to let it go. */
+  /** A claim whose plan waits for approval. */
   planned(name: string, pool: string): Promise<RebalancePlan>;
   letGo(plan: RebalancePlan): Promise<unknown>;
-  /** Lets no pod of the scene be evicted; answers with what lifts it. */
+  /** Keeps every pod of the scene from being evicted; returns what allows it again. */
   holdPods(namespace: string): Promise<() => Promise<void>>;
-  /** Keeps each pod that is told to go; answers with what lets them. Karpenter sees nothing in its way. */
+  /** Keeps deleted pods terminating; returns what lets them go. Karpenter is not held up. */
   keepGoing(namespace: string): Promise<() => Promise<void>>;
 }
 

@@ -6,7 +6,7 @@ import { connect } from '../../kube/client/client.ts';
 import { until } from '../../kube/testing/until.ts';
 import { startSession } from './session.ts';
 
-/** Several plans at once on a real API server. NodeClaims whose machines never were: a finalizer says when they go. */
+/** Several plans at once on a real API server, with NodeClaims without machines: a finalizer controls when they go. */
 
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');

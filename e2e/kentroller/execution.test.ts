@@ -4,7 +4,7 @@ import { INSTALL_NAMESPACE, INSTANCE_TYPE, PREPARING_TAINT, REBALANCING_STATUS }
 import { bytes, cpuMillis } from '../../api/quantity.ts';
 import * as resources from '../../api/resources.ts';
 import { LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
-import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/account.ts';
+import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/savingsstore.ts';
 import { crashingClient } from '../../kentroller/testing/crash.ts';
 import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
@@ -48,7 +48,7 @@ t.test('the cloud computes what Karpenter computes for a machine', async (t) => 
   );
 });
 
-/** It dies at every moment at which it can, or, where time is short, at every third. */
+/** kentroller dies at every possible moment or, where time is short, at every third. */
 const DIES_AT_EVERY = process.env.SOAK === '1' ? 1 : 3;
 
 t.test('a process that dies before and after each write still ends in the planned state', async (t) => {
@@ -85,7 +85,7 @@ t.test('a process that dies before and after each write still ends in the planne
   })();
   await claimRebalance(client, { name, pool: name });
   const claim = await claimEnded(client, name, 400_000);
-  // The claim has ended, and its plan is not let go before what it saves is counted.
+  // The claim has ended, and its plan stays until its savings are counted.
   const account = { name: SAVINGS_CONFIG_MAP, namespace: INSTALL_NAMESPACE };
   const isLetGo = async (): Promise<boolean> =>
     ((await planOf(client, name)).metadata.finalizers ?? []).length === 0;
@@ -102,7 +102,7 @@ t.test('a process that dies before and after each write still ends in the planne
   t.match(data?.summary, /^1 plans since /, 'what it saves is counted once');
 });
 
-/** The types that the first attempt may take. */
+/** The types allowed for the first attempt. */
 const firstTypesOf = (plan: RebalancePlan): readonly string[] => {
   const first = plan.spec.nodeClaimsToAdd?.[0];
   const requirements = first?.alternatives?.[0]?.requirements ?? first?.spec.requirements ?? [];
@@ -197,7 +197,7 @@ t.test('the continuous cycle in drain-only mode empties nodes and buys none', as
   });
 });
 
-// The last one: Karpenter keeps refused offerings in mind for three minutes.
+// The last test: Karpenter remembers refused offerings for three minutes.
 t.test('with no capacity at all the plan fails in Creation and everything stands as before', async (t) => {
   const name = await scene('dry', 3);
   t.teardown(() => clearScene(name));

@@ -10,7 +10,7 @@ import { podsRunning } from '../support/workload.ts';
 import { actsWith, isDraining } from './acts.ts';
 import { openStage, PODS } from './stage.ts';
 
-/** What people and the cloud do to a plan behind its back. */
+/** What people and the cloud do to a plan while it runs. */
 
 const ground = await up({ name: 'kentroller-flt', cloud: true });
 const stage = await openStage(ground);

@@ -12,7 +12,7 @@ import { podsRunning } from '../support/workload.ts';
 import { actsWith, eventOf, isDraining, isOrdering } from './acts.ts';
 import { openStage, PODS } from './stage.ts';
 
-/** Plans while Karpenter, its NodePool and the API server do what they do in a real cluster: stop, change, interfere. */
+/** Plans while Karpenter, its NodePool and the API server stop, change and interfere, as in a real cluster. */
 
 const ground = await up({ name: 'kentroller-kar', cloud: true });
 const stage = await openStage(ground);

@@ -7,9 +7,9 @@ import {
   PREPARING_TAINT,
 } from '../../api/labels.ts';
 import * as resources from '../../api/resources.ts';
-import { createAwsCloud } from '../../kentroller/cloud/aws.ts';
+import { createAwsCloud } from '../../kentroller/cloud/aws/awscloud.ts';
+import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
 import type { Cloud } from '../../kentroller/cloud/cloud.ts';
-import { sdkReader } from '../../kentroller/cloud/sdkreader.ts';
 import { LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -27,17 +27,17 @@ const ENV = {
   AWS_REGION: 'us-west-2',
 };
 
-/** Pods of each scene: one Deployment. */
+/** Number of pods of each scene, all of one Deployment. */
 export const PODS = 6;
 
 type Test = Pick<typeof t, 'equal'>;
 
-/** A ground with a cloud, our CRDs on it, and kentroller where a test wants it. */
+/** A ground with a cloud and our CRDs; a test runs kentroller on it. */
 export interface Stage {
   readonly client: KubeClient;
   readonly cloud: Cloud;
   readonly env: Readonly<Record<string, string>>;
-  /** A NodePool, machines that are too many, and the pods on them. */
+  /** A NodePool, too many machines, and the pods on them. */
   set(name: string, machines: number): Promise<void>;
   clear(name: string): Promise<void>;
   /** Runs kentroller while the act lasts. */
@@ -92,7 +92,7 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
         await client.delete(resources.REBALANCE_PLAN_CLAIMS, { name: c.metadata.name }).catch(gone);
       }
       for (const p of plans.items) {
-        // Nobody is left who would take the finalizer off.
+        // No controller is left that would remove the finalizer.
         const unheld = { metadata: { finalizers: null } };
         await client.patch(resources.REBALANCE_PLANS, { name: p.metadata.name }, unheld).catch(gone);
         await client.delete(resources.REBALANCE_PLANS, { name: p.metadata.name }).catch(gone);

@@ -8,7 +8,7 @@ import { INSTALL_NAMESPACE } from '../../api/labels.ts';
 import type { KubeEvent } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
 import type { AuditEntry } from '../../kentroller/audit/trail.ts';
-import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/account.ts';
+import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/savingsstore.ts';
 import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import { type Ground, up } from '../ground/ground.ts';
@@ -16,7 +16,7 @@ import { claimEnded, claimRebalance, planOf, planReaches } from '../support/clai
 import { type Session, startSession } from './session.ts';
 import { openStage, type Stage } from './stage.ts';
 
-/** What people type when something is stuck, and what they find: objects, events and log lines under their names. */
+/** Commands that people type when something is stuck, and what they find: objects, events and log lines by name. */
 
 const NAME = 'walk';
 const SOON = { timeoutMs: 30_000, everyMs: 200 };
@@ -26,7 +26,7 @@ const lines: string[] = [];
 const audit: AuditEntry[] = [];
 let session: Session | undefined;
 
-/** The API that the audit trail goes to. */
+/** The API that receives the audit trail. */
 const api = createServer((request, response) => {
   text(request)
     .then((body) => {
@@ -140,7 +140,7 @@ t.test('a plan that waits for a live migration: the request is there to be looke
   const printed = await describe(`rp ${plan.metadata.name}`, 'LiveMigrationInProgress');
   t.match(printed, /Nodes Deletion:[\s\S]*Status:\s+LiveMigrationCreated/);
   t.match(printed, /State:\s+Running/);
-  // No provider is left, so what remains is evicted.
+  // No provider is left, so the remaining pods are evicted.
   const fail = async (): Promise<boolean> => {
     const { items } = await stage.client.list(resources.REBALANCE_MIGRATION_PLANS);
     for (const each of items) {
@@ -253,7 +253,7 @@ t.test('continuous rebalancing that does nothing says why in its log', async (t)
     const found = () => lines.find((line) => line.includes('continuous-rebalancing'));
     return until('it says so', found, SOON);
   };
-  t.match(await outcome({}), 'it is not enabled');
+  t.match(await outcome({}), 'continuous rebalancing is not enabled');
   const enabled = { CONTINUOUS_REBALANCING_ENABLED: 'true' };
   t.match(
     await outcome({ ...enabled, CONTINUOUS_REBALANCING_MIN_NODES_TO_CONSIDER: '50' }),
@@ -262,7 +262,7 @@ t.test('continuous rebalancing that does nothing says why in its log', async (t)
   t.match(await kubectl('kustomize manifests/base'), /app: castai-kentroller/);
 });
 
-// The last one: Karpenter keeps refused offerings in mind for three minutes.
+// The last test: Karpenter remembers refused offerings for three minutes.
 t.test('a plan that gets no machine: every attempt is there, and the reason', async (t) => {
   await cloudOf(ground).control.setFaults({ capacity: [{}] });
   const plan = await stage.client.create(resources.REBALANCE_PLANS, {
@@ -283,7 +283,7 @@ t.test('a plan that gets no machine: every attempt is there, and the reason', as
   t.match(unavailable, 'InsufficientCapacityError');
 });
 
-/** One machine more of the pool, with two ways to have it. */
+/** One more machine of the pool, with two alternatives. */
 const planFor = async (name: string): Promise<RebalancePlan['spec']> => {
   const done = await planOf(stage.client, NAME);
   const [first] = done.spec.nodeClaimsToAdd ?? [];

@@ -1,7 +1,8 @@
 import { connect } from '../../kube/client/client.ts';
-import { Autoscaler, kubeconfig } from './fixture.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { kubeconfig } from './fixture.ts';
 
-/** An autoscaler as a process of its own, so that a suite can freeze it. Prints a line for each stream that it has. */
+/** An autoscaler as a separate process, so that a suite can freeze it. Prints a line for each stream. */
 
 const [namespace = ''] = process.argv.slice(2);
 const client = connect({ kubeconfig, userAgent: 'autoscaler' });

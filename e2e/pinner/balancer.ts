@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { ownHost } from './fixture.ts';
 
-/** What a Service does: each new connection goes to the next of the replicas that are ready. */
+/** A Service's work: each new connection goes to the next ready replica. */
 export class Balancer {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -24,7 +24,7 @@ export class Balancer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Connections from now on go to these ports; those that are open stay. */
+  /** Connections from now on go to these ports; open ones stay. */
   send(ports: readonly number[]): void {
     this.#ready = ports;
   }

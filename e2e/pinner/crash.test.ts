@@ -1,25 +1,18 @@
 import t from 'tap';
 import { PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import { Component } from './component.ts';
 import { DeathProxy, type When } from './deathproxy.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  joinAs,
-  kubeconfig,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, joinAs, kubeconfig, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 
-/** kill -9 before and after each write: whatever was under way, the end is the same as without it. */
+/** kill -9 before and after each write: the end is the same as without it. */
 
 const scene = new Scene('crash');
 const { client, namespace } = scene;
 let autoscaler: Autoscaler;
 let proxy: DeathProxy;
-/** A start, a death, a Lease that runs out, another start: seconds, unless the machine is busy with other things. */
+/** A start, a death, an expired Lease and another start: seconds, unless the machine is busy. */
 const DEADLINE_MS = 90_000;
 const started: Component[] = [];
 
@@ -55,7 +48,7 @@ const killedAt = async (
   begin: () => void,
   isOver: () => Promise<boolean>,
 ): Promise<boolean> => {
-  // A round that failed must not leave a second leader to the next.
+  // A failed round must not leave a second leader to the next.
   await stopAll();
   const first = start();
   proxy.arm(at, when, () => first.process.kill('SIGKILL'));
@@ -116,7 +109,7 @@ for (const when of ['before', 'after'] as const) {
       const run = `${when}-lost-${at}`;
       const name = scene.nodeName(run);
       const web = await scene.replicaSet(run, 1, { spec: { nodeSelector: { place: name } } });
-      // Its time runs from when the process is there to see it.
+      // Its time runs from when a process can see it.
       let node = nodeIntent(name);
       died = await killedAt(
         at,
@@ -137,7 +130,7 @@ for (const when of ['before', 'after'] as const) {
       autoscaler.remove(node.id);
       autoscaler.remove(ownerIntent(name, web, 1).id);
       if (at > 20) throw new Error('the writes have no end');
-      // Its placeholder, its heartbeat, its pod's binding, the pod off, the placeholder off.
+      // Its placeholder, its heartbeat, its pod's binding, the pod's removal, the placeholder's removal.
       if (!died) t.ok(at > 5, `${at - 1} writes`);
     }
   });

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { credentialsOf } from '../../kube/client/credentials.ts';
 import { readKubeconfig } from '../../kube/client/kubeconfig.ts';
 
-/** Before the API server hears of the write, or after it has carried it out and before we know. */
+/** Before the API server sees the write, or after it has carried it out and before the caller knows. */
 export type When = 'before' | 'after';
 
-/** Counts writes down to the one that its caller does not live to see the answer of. */
+/** Counts writes down to the one whose answer the caller does not live to see. */
 class Countdown {
   #armed: { readonly at: number; readonly when: When; readonly die: () => void } | undefined;
   #writes = 0;
@@ -20,7 +20,7 @@ class Countdown {
     this.#armed = armed;
   }
 
-  /** When the caller dies of this request; undefined when it lives. */
+  /** The moment at which this request kills the caller; undefined when it survives. */
   fateOf({ method, url = '' }: IncomingMessage): When | undefined {
     const isWrite = method !== 'GET' && /\/(nodes|pods|kube-node-lease\/leases)/.test(url);
     if (!this.#armed || !isWrite) return undefined;
@@ -33,7 +33,7 @@ class Countdown {
   }
 }
 
-/** A proxy before the API server that says, at the nth write, that its caller has to die. */
+/** A proxy in front of the API server that has its caller killed at the nth write. */
 export class DeathProxy {
   readonly kubeconfig: string;
   readonly #folder: string;
@@ -105,7 +105,7 @@ export class DeathProxy {
     return new DeathProxy({ folder, server, kubeconfig: path, countdown });
   }
 
-  /** The nth write of Nodes, Pods and their heartbeats from now on is the last; `die` ends the caller. */
+  /** Arms the nth write of Nodes, Pods and heartbeats from now on; `die` ends the caller. */
   arm(at: number, when: When, die: () => void): void {
     this.#countdown.arm({ at, when, die });
   }

@@ -4,7 +4,7 @@ import { eventually } from './fixture.ts';
 import { HeldScene, HOLD_TIMEOUT_MS } from './heldscene.ts';
 import { bootMachine } from './machine.ts';
 
-/** Pods that ask for a GPU, on a real kubelet whose device plugin, or DRA driver, is slower than the kubelet itself. */
+/** Pods that ask for a GPU, on a real kubelet whose device plugin or DRA driver is slower than the kubelet itself. */
 
 const scene = new HeldScene('device');
 const GPU = 'nvidia.com/gpu';
@@ -88,7 +88,7 @@ const makeClass = async (): Promise<void> => {
   });
 };
 
-/** What the driver of a node says once it has found its devices. */
+/** The driver's ResourceSlice for a node, once it has found its devices. */
 const publishSlice = async (nodeName: string): Promise<void> => {
   const pool = { name: nodeName, generation: 1, resourceSliceCount: 1 };
   await scene.client.request('POST', `${DRA}/resourceslices`, {

@@ -8,21 +8,13 @@ import {
   REBALANCE_PLANS,
   SECRETS,
 } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  podIntent,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent, podIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
-/** What users are told of the pod pinner, row by row: its log lines, its limits, its life. */
+/** The documented behaviour of the pod pinner, row by row: log lines, limits, life. */
 
 const scene = new Scene('documented');
 const work = new Scene('documented-work');
@@ -131,7 +123,7 @@ t.test('log: "pinning pod" when the webhook puts a pod on its node', async (t) =
   await eventually('the placeholder', () => scene.node(node));
   await joinAs(client, node);
   await plan(client, planName, [shop]);
-  await eventually('called', () => webhook.said('webhook called from now on'));
+  await eventually('called', () => webhook.said('webhook enabled at the API server'));
   // The API server learns of the new conditions by watch.
   await eventually('the line', async () => {
     if (webhook.said('pinning pod', { node })) return true;

@@ -1,17 +1,10 @@
 import t from 'tap';
 import { PIN, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
 import { EVENTS, LEASES, NODES, PODS } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  joinAs,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  podIntent,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent, podIntent } from './intents.ts';
 
 const scene = new Scene('extender');
 const { client, namespace } = scene;

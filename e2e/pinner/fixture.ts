@@ -1,36 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { PREPARING_TAINT } from '../../api/labels.ts';
 import type { Namespace, Node, Pod, ReplicaSet } from '../../api/objects.ts';
-import {
-  type ClientMessage,
-  type Intent,
-  loadPinningServices,
-  type Result,
-  type ServerMessage,
-} from '../../api/pinning.ts';
-import { LEASES, NAMESPACES, NODES, PODS, REPLICA_SETS } from '../../api/resources.ts';
+import { NAMESPACES, NODES, PODS, REPLICA_SETS } from '../../api/resources.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
-import { createLogger } from '../../kube/component/log.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { servePeers } from '../../kube/grpc/peer.ts';
 
-/** What suites share that run components as processes against the API server that KUBECONFIG names. */
+/** Helpers of suites that run components as processes against the API server of KUBECONFIG. */
 
 export const kubeconfig = process.env.KUBECONFIG ?? '';
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
 
-/** Where the API server reaches what this process serves: it may have a network of its own. */
+/** The address at which the API server reaches this process: it may have its own network. */
 export const ownHost = process.env.SUITE_HOST ?? '127.0.0.1';
 
-/** Asks until the answer is neither undefined nor false. Throws with the last complaint after the deadline. */
+/** Asks until the answer is neither undefined nor false. Throws with the last error after the deadline. */
 export const eventually = async <T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
@@ -51,139 +35,7 @@ export const eventually = async <T>(
   throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause: last });
 };
 
-type Stream = ServerDuplexStream<ClientMessage, ServerMessage>;
-
-/** An autoscaler that tells whatever a suite wants it to tell. */
-export class Autoscaler {
-  readonly intents = new Map<string, Intent>();
-  readonly results = new Map<string, Result>();
-  readonly hellos: string[] = [];
-  readonly #streams = new Set<Stream>();
-  #version = 0;
-  #close: () => Promise<void> = async () => {};
-
-  get streams(): number {
-    return this.#streams.size;
-  }
-
-  /** Serves and publishes itself on the Lease castai-kentroller of the namespace, as the real one does. */
-  static async start(client: KubeClient, namespace: string): Promise<Autoscaler> {
-    const made = new Autoscaler();
-    const server = await servePeers({
-      client,
-      host: '127.0.0.1',
-      advertise: '127.0.0.1',
-      port: 0,
-      callers: [],
-      services: [
-        {
-          definition: loadPinningServices().pinning,
-          implementation: { Stream: (stream: Stream) => made.#serve(stream) },
-        },
-      ],
-      log: createLogger({ component: 'autoscaler', level: 'silent' }),
-    });
-    const metadata = { name: 'castai-kentroller', namespace, annotations: server.annotations };
-    const spec = { holderIdentity: 'suite', leaseDurationSeconds: 3600 };
-    await client.apply(LEASES, { metadata, spec }, { fieldManager: 'suite', force: true });
-    made.#close = () => server.close();
-    return made;
-  }
-
-  upsert(...intents: readonly Intent[]): void {
-    for (const intent of intents) {
-      this.intents.set(intent.id, intent);
-      this.#tell({ version: ++this.#version, upsert: intent });
-    }
-  }
-
-  remove(id: string): void {
-    this.intents.delete(id);
-    this.#tell({ version: ++this.#version, removed: id });
-  }
-
-  /** Cuts every stream; the clients come back. */
-  cut(): void {
-    for (const stream of this.#streams) stream.emit('error', { code: 14, details: 'cut by the suite' });
-    this.#streams.clear();
-  }
-
-  async close(): Promise<void> {
-    for (const stream of this.#streams) stream.end();
-    await this.#close();
-  }
-
-  #tell(message: ServerMessage): void {
-    for (const stream of this.#streams) stream.write(message);
-  }
-
-  #serve(stream: Stream): void {
-    stream.on('data', ({ hello, result }: ClientMessage) => {
-      if (hello) {
-        this.hellos.push(hello.clientId);
-        for (const intent of this.intents.values()) stream.write({ version: this.#version, upsert: intent });
-        stream.write({ version: this.#version, synced: {} });
-        this.#streams.add(stream);
-      }
-      if (result) this.results.set(result.intentId, result);
-    });
-    for (const event of ['end', 'error', 'cancelled']) stream.on(event, () => this.#streams.delete(stream));
-    stream.resume();
-  }
-}
-
-export interface Line {
-  readonly msg?: string;
-  readonly level?: string;
-  readonly [field: string]: unknown;
-}
-
-/** Components are started often: what Node makes of their code is kept, which halves the work of a start. */
-const COMPILED = join(tmpdir(), 'precision-packer-compiled');
-
-/** A component of ours as a process. */
-export class Component {
-  readonly lines: Line[] = [];
-  readonly process: ChildProcess;
-
-  /** `main` is the path from the repository's root. */
-  constructor(main: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) {
-    const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
-    this.process = spawn(process.execPath, [path, ...args], {
-      env: { PATH: process.env.PATH, KUBECONFIG: kubeconfig, NODE_COMPILE_CACHE: COMPILED, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    if (this.process.stdout) {
-      createInterface({ input: this.process.stdout }).on('line', (line) => {
-        try {
-          this.lines.push(JSON.parse(line) as Line);
-        } catch {
-          this.lines.push({ msg: line });
-        }
-      });
-    }
-  }
-
-  said(msg: string, fields: Readonly<Record<string, unknown>> = {}): Line | undefined {
-    return this.lines.find(
-      (line) => line.msg === msg && Object.entries(fields).every(([key, value]) => line[key] === value),
-    );
-  }
-
-  /** Ends the process and waits for its end; the exit code, or the signal's name. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string | null> {
-    if (process.env.SHOW_LOGS)
-      for (const line of this.lines) process.stderr.write(`${JSON.stringify(line)}\n`);
-    const { exitCode, signalCode } = this.process;
-    if (exitCode !== null || signalCode !== null) return exitCode ?? signalCode;
-    const end = once(this.process, 'exit');
-    this.process.kill(signal);
-    const [code, by] = (await end) as [number | null, string | null];
-    return code ?? by;
-  }
-}
-
-/** A namespace of a suite with what it needs to create pods; everything in it goes at the end. */
+/** A namespace of a suite with what it needs to create pods; all of it is deleted at the end. */
 export class Scene {
   readonly client = connect({ kubeconfig, userAgent: 'suite', qps: 1_000, burst: 2_000 });
   readonly #nodes: string[] = [];
@@ -271,7 +123,7 @@ export class Scene {
   }
 }
 
-/** A port of loopback that nobody listens on just now. */
+/** A port of loopback that nobody listens on at the moment. */
 export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -297,62 +149,7 @@ export const pinnerEnv = (namespace: string, name: string): Record<string, strin
   LOG_LEVEL: 'debug',
 });
 
-const PLAN = 'plan-1';
-
-/** A machine on its way under this name; its Node carries the label place=<name>. */
-export const nodeIntent = (
-  nodeName: string,
-  o: {
-    readonly cpu?: string;
-    readonly pods?: string;
-    readonly deadline?: number;
-    readonly plan?: string;
-  } = {},
-): Intent => {
-  const { cpu = '2', pods = '29' } = o;
-  return {
-    id: `node/${nodeName}`,
-    plan: o.plan ?? PLAN,
-    nodeClaim: `claim-of-${nodeName}`,
-    nodeName,
-    node: {
-      providerId: `fake:///${nodeName}`,
-      labels: { 'node.kubernetes.io/instance-type': 'm5.large', place: nodeName },
-      annotations: {},
-      taints: [{ key: PREPARING_TAINT, value: '', effect: 'NoSchedule' }],
-      capacity: { cpu, memory: '8Gi', pods, 'nvidia.com/gpu': '1' },
-      allocatable: { cpu, memory: '7Gi', pods, 'nvidia.com/gpu': '1' },
-      joinDeadlineMs: o.deadline ?? Date.now() + 600_000,
-      nodeClaimUid: '',
-    },
-  };
-};
-
-/** So many pods of a ReplicaSet belong on the node. */
-export const ownerIntent = (nodeName: string, owner: ReplicaSet, count: number, plan = PLAN): Intent => {
-  const { name, uid = '', namespace = '' } = owner.metadata;
-  return {
-    id: `pin/${namespace}/${name}/${nodeName}`,
-    plan,
-    nodeClaim: `claim-of-${nodeName}`,
-    nodeName,
-    pin: { namespace, owner: { kind: 'ReplicaSet', name, uid, count } },
-  };
-};
-
-/** This pod belongs on the node. */
-export const podIntent = (nodeName: string, { metadata }: Pod): Intent => {
-  const { name, uid = '', namespace = '' } = metadata;
-  return {
-    id: `pin/${uid}`,
-    plan: PLAN,
-    nodeClaim: `claim-of-${nodeName}`,
-    nodeName,
-    pin: { namespace, pod: { name, uid } },
-  };
-};
-
-/** What a kubelet writes when it takes a Node over: who it is, what it has, that it is ready. */
+/** Joins as a kubelet does: it writes who it is, what it has, and that it is ready. */
 export const joinAs = async (client: KubeClient, name: string): Promise<void> => {
   const now = new Date().toISOString();
   const ready = {

@@ -1,16 +1,10 @@
 import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
+import { Component } from './component.ts';
 import { DeathProxy } from './deathproxy.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  kubeconfig,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, kubeconfig, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 
 const scene = new Scene('frozen');
 const { client, namespace } = scene;

@@ -1,5 +1,8 @@
 import t from 'tap';
-import { Autoscaler, Component, eventually, nodeIntent, pinnerEnv, Scene } from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent } from './intents.ts';
 
 const scene = new Scene('frozen-server');
 const { client, namespace } = scene;
@@ -12,7 +15,7 @@ t.test(
   async (t) => {
     const frozen = new Component('e2e/pinner/autoscaler.ts', {}, [namespace]);
     t.teardown(() => frozen.stop('SIGKILL'));
-    // It has published itself before the pinner looks for it.
+    // It is published before the pinner looks for it.
     const extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
     t.teardown(() => extender.stop());
     await eventually('a stream', () => frozen.said('stream'));

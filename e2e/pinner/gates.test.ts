@@ -4,25 +4,26 @@ import { join } from 'node:path';
 import t from 'tap';
 import { isGated } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
-import { Component, eventually, joinAs } from './fixture.ts';
+import { Component } from './component.ts';
+import { eventually, joinAs } from './fixture.ts';
 import { HeldScene, HOLD_TIMEOUT_MS } from './heldscene.ts';
 import { setState } from './webhookscene.ts';
 
-/** Held pods are never stuck: whatever of ours dies, freezes or is told to stop, whoever is left lets them go. */
+/** Held pods are never stuck: when a component of ours dies, freezes or stops, any other one releases them. */
 
-/** A Lease whose holder is missed only when these suites are over. */
+/** A Lease that does not expire before these suites are over. */
 const LONG = { LEASE_DURATION: '60s', RENEW_DEADLINE: '40s' };
 /** A pod that asks for a volume can't be bound early. */
 const LATE = { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'never' } }] };
 const folder = mkdtempSync(join(tmpdir(), 'gates-'));
 t.teardown(() => rmSync(folder, { recursive: true }));
 
-/** What these suites hold of the other half of the failures takes its time. */
+/** The deadline of the other half of the failures takes its time. */
 const LONG_FORM = process.env.SOAK ? {} : { skip: 'SOAK=1 runs it' };
 
 let serial = 0;
 
-/** A scene with one pinner that leads, a webhook, and two pods that are held for a machine on its way. */
+/** A scene with one leading pinner, a webhook, and two pods that are held for a machine on its way. */
 const open = async (
   teardown: (end: () => Promise<void>) => void,
   o: { readonly pinner?: Readonly<Record<string, string>> } = {},
@@ -37,7 +38,7 @@ const open = async (
   return { scene, pinner, webhook, nodeName, planName };
 };
 
-/** Watches held pods, whether it leads or not. */
+/** A replica that watches held pods, leading or not. */
 const isUp = (component: Component) =>
   eventually('it is up', () => component.said('cache synced', { kind: 'Pod', of: 'held' }), 60_000);
 
@@ -60,7 +61,7 @@ const TYPE = {
   ],
 };
 
-/** kentroller as a replica that does not lead: its Lease is held by the suite's autoscaler. */
+/** kentroller as a replica that does not lead: the suite's autoscaler holds its Lease. */
 const kentroller = (scene: HeldScene): Component => {
   const types = join(folder, 'types.json');
   writeFileSync(types, JSON.stringify([TYPE]));
@@ -90,7 +91,7 @@ t.test(
     const began = Date.now();
     await scene.lifted('app', 2);
     t.ok(Date.now() - began >= HOLD_TIMEOUT_MS - 1_000, 'the leader was given its time');
-    const line = await eventually('the line', () => other.said('gate lifted'));
+    const line = await eventually('the line', () => other.said('gate released'));
     t.match(line.reason, /could have taken it/);
   },
 );
@@ -121,7 +122,7 @@ t.test(
     await pinner.stop('SIGKILL');
     await joinAs(scene.client, nodeName);
     await scene.lifted('app', 2);
-    const line = await eventually('the line', () => webhook.said('gate lifted'));
+    const line = await eventually('the line', () => webhook.said('gate released'));
     t.match(line.reason, /could have taken it/);
   },
 );
@@ -132,7 +133,7 @@ t.test(
     const { scene, pinner, webhook } = await open(t.teardown);
     await pinner.stop('SIGKILL');
     const pods = await scene.lifted('app', 2);
-    const line = await eventually('the line', () => webhook.said('gate lifted'));
+    const line = await eventually('the line', () => webhook.said('gate released'));
     t.equal(line.reason, 'nobody leads the pod pinner');
     t.ok(pods.every(({ metadata, spec }) => metadata.annotations?.[PIN] === undefined && !spec.affinity));
   },
@@ -143,7 +144,7 @@ t.test('the leader hangs when the plan ends: the webhook lets the pods go', asyn
   pinner.process.kill('SIGSTOP');
   await setState(scene.client, planName, 'Done');
   await scene.lifted('app', 2);
-  const line = await eventually('the line', () => webhook.said('gate lifted'));
+  const line = await eventually('the line', () => webhook.said('gate released'));
   t.equal(line.reason, 'no plan that runs moves its owner');
 });
 
@@ -153,7 +154,7 @@ t.test('pinners and webhook are killed: kentroller lets the pods go, though it d
   await isUp(third);
   await Promise.all([pinner.stop('SIGKILL'), webhook.stop('SIGKILL')]);
   await scene.lifted('app', 2);
-  t.ok(await eventually('the line', () => third.said('gate lifted')));
+  t.ok(await eventually('the line', () => third.said('gate released')));
 });
 
 t.test('a leader that is told to stop leaves the pods to the one that takes over', LONG_FORM, async (t) => {
@@ -162,7 +163,7 @@ t.test('a leader that is told to stop leaves the pods to the one that takes over
   await isUp(other);
   await pinner.stop();
   t.ok(await areHeld(scene));
-  t.notOk(pinner.said('gate lifted'));
+  t.notOk(pinner.said('gate released'));
   await joinAs(scene.client, nodeName);
   const pods = await scene.lifted('app', 2);
   t.ok(
@@ -191,6 +192,6 @@ t.test(
     t.ok(await areHeld(scene), 'nobody is there who could');
     const back = kentroller(scene);
     await scene.lifted('app', 2);
-    t.ok(await eventually('the line', () => back.said('gate lifted')));
+    t.ok(await eventually('the line', () => back.said('gate released')));
   },
 );

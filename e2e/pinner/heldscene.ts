@@ -2,19 +2,13 @@ import { isGated } from '../../api/heldpods.ts';
 import { PIN, PIN_HELD } from '../../api/labels.ts';
 import type { KubeObject, Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
-/** How long a pod may be held where it could go, in these suites. */
+/** How long these suites hold a pod that could go elsewhere. */
 export const HOLD_TIMEOUT_MS = 2_000;
 
 /** Two cores start many processes at once. */
@@ -22,7 +16,7 @@ const START_MS = 60_000;
 
 const TIMES = { PIN_HOLD_TIMEOUT: `${HOLD_TIMEOUT_MS}ms` };
 
-/** A plan that runs, with pinners and a webhook that hold its pods. */
+/** A running plan, with pinners and a webhook that hold its pods. */
 export class HeldScene {
   readonly home: Scene;
   readonly work: Scene;
@@ -52,7 +46,7 @@ export class HeldScene {
     this.#autoscaler = await Autoscaler.start(this.client, this.home.namespace);
   }
 
-  /** A pinner; the first one leads, and gives slots when this resolves. */
+  /** Starts a pinner; the first one leads and gives slots when this resolves. */
   async pinner(env: Readonly<Record<string, string>> = {}): Promise<Component> {
     const name = `pinner-${this.#serial++}`;
     const { namespace } = this.home;
@@ -63,7 +57,7 @@ export class HeldScene {
 
   async leads(pinner: Component): Promise<void> {
     await eventually('the state of the world', () => pinner.said('state of the world received'), START_MS);
-    // A new leader gives no slots for a second: its predecessor's may not be seen yet.
+    // A new leader gives no slots for a second: it may not see its predecessor's yet.
     const since = Date.now();
     await eventually('the leader has settled', () => Date.now() - since > 1_100);
   }
@@ -84,7 +78,7 @@ export class HeldScene {
     return made;
   }
 
-  /** A plan that runs and moves pods of this owner; its name. */
+  /** Creates a running plan that moves pods of this owner; returns its name. */
   async plan(owner: KubeObject): Promise<string> {
     const name = `${this.home.namespace}-${owner.metadata.name}`;
     this.#plans.push(name);
@@ -92,7 +86,7 @@ export class HeldScene {
     return name;
   }
 
-  /** A ReplicaSet without pods yet, its plan, and so many slots for it on a machine that is on its way. */
+  /** A ReplicaSet without pods yet, its plan, and slots for it on a machine on its way. */
   async slots(
     name: string,
     count: number,
@@ -112,7 +106,7 @@ export class HeldScene {
     return { nodeName, intent, planName };
   }
 
-  /** Scales until so many pods are held, for a webhook that has just learned of its plan lets the first ones pass. */
+  /** Scales until this many pods are held, since a webhook that has just learned of its plan misses the first ones. */
   async held(name: string, count: number): Promise<readonly Pod[]> {
     return eventually(`${count} pods of ${name} are held`, async () => {
       const { work, client } = this;
@@ -130,7 +124,7 @@ export class HeldScene {
     });
   }
 
-  /** The pods of a ReplicaSet when none is behind our gate any more. */
+  /** The pods of a ReplicaSet once none is behind our gate any more. */
   async lifted(name: string, count: number, timeoutMs?: number): Promise<readonly Pod[]> {
     return eventually(
       `no pod of ${name} is held`,

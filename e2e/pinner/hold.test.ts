@@ -8,8 +8,10 @@ import {
   PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
 } from '../../api/resources.ts';
-import { type Component, eventually, joinAs, nodeIntent } from './fixture.ts';
+import type { Component } from './component.ts';
+import { eventually, joinAs } from './fixture.ts';
 import { HeldScene } from './heldscene.ts';
+import { nodeIntent } from './intents.ts';
 
 /** Pods that can't be bound early wait behind our gate for their node, and kube-scheduler binds them there. */
 
@@ -37,7 +39,7 @@ t.teardown(async () => {
 
 const size = { storage: '1Gi' };
 
-/** A disk of the node, and a claim that is bound to one when its first pod is scheduled. */
+/** A disk of the node, and a claim that is bound to it when its first pod is scheduled. */
 const disk = async (claim: string, nodeName: string): Promise<object> => {
   const name = `${scene.home.namespace}-${claim}`;
   volumes.push(name);

@@ -2,14 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
-import { makeAuthority } from '../../webhook/certificates/x509.ts';
+import { createAuthority } from '../../webhook/certificates/x509.ts';
 import { Balancer } from './balancer.ts';
-import { type Component, eventually, freePort, ownHost, Scene } from './fixture.ts';
+import type { Component } from './component.ts';
+import { eventually, freePort, ownHost, Scene } from './fixture.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
 /**
- * Who keeps the certificates is killed after every step, and runs again with another clock; two replicas, whose
- * clocks are apart, too, serve all the while with failurePolicy Fail. No pod is refused.
+ * The keeper of the certificates is killed after every step and restarted with another clock, while two replicas with
+ * different clocks serve with failurePolicy Fail. No pod is refused.
  */
 
 const ROTATIONS = Number(process.env.SOAK ? 100 : 5);
@@ -24,7 +25,7 @@ const planName = `${namespace}-plan`;
 const AUTHORITY = 'castai-pod-pinner-webhook-ca';
 const LEAF = 'castai-pod-pinner-webhook-cert';
 
-/** Makes a process believe that it is another time. */
+/** Shifts a process's clock. */
 const clockOf = (offMs: number): string => {
   const shift = `const now = Date.now; Date.now = () => now() + ${offMs};
     globalThis.Date = class extends Date { constructor(...a) { a.length ? super(...a) : super(Date.now()); } };`;
@@ -44,7 +45,7 @@ const start = async (name: string, offMs: number): Promise<{ component: Componen
     SETTLE: '1s',
     RETIRE: '1s',
     SHUTDOWN_DELAY: '1s',
-    // Long enough for the keeper to come back: those who serve don't keep.
+    // Long enough for the keeper to come back: the serving replicas do not keep certificates.
     LEASE_DURATION: '120s',
     RENEW_DEADLINE: '100s',
     LOG_LEVEL: 'info',
@@ -56,12 +57,13 @@ const start = async (name: string, offMs: number): Promise<{ component: Componen
   return { component, port };
 };
 
-/** Kills the keeper after each step that it tells of, and starts it again with the other clock. */
+/** Kills the keeper after each step that it logs, and restarts it with the other clock. */
 const haunt = async (): Promise<void> => {
   for (let at = 0; isKept; at++) {
     keeper = (await start('keeper', at % 2 === 0 ? TEN_MINUTES : -TEN_MINUTES)).component;
     const { process } = keeper;
-    while (isKept && process.exitCode === null && !keeper.said('webhook certificates')) await sleep(2);
+    while (isKept && process.exitCode === null && !keeper.said('certificate rotation step done'))
+      await sleep(2);
     kills += isKept ? 1 : 0;
     await keeper.stop('SIGKILL');
   }
@@ -88,13 +90,13 @@ const overwrite = (text: string): Promise<unknown> => {
   });
 };
 
-/** The ways in which certificates change, by turns. */
+/** Kinds of certificate changes, in turn. */
 const ROUNDS: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['a leaf is due', () => patchSecret(LEAF, { 'tls.crt': null })],
   [
     'an authority is due',
     async () => {
-      const next = await makeAuthority(Date.now(), 365);
+      const next = await createAuthority(Date.now(), 365);
       await patchSecret(AUTHORITY, { 'next.crt': encode(next.cert), 'next.key': encode(next.key) });
     },
   ],
@@ -102,11 +104,11 @@ const ROUNDS: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['the Secret of the authority is deleted', () => client.delete(SECRETS, { name: AUTHORITY, namespace })],
   [
     'the caBundle is overwritten with more than belongs there',
-    async () => overwrite(decode(await bundle()) + (await makeAuthority(Date.now(), 1)).cert),
+    async () => overwrite(decode(await bundle()) + (await createAuthority(Date.now(), 1)).cert),
   ],
 ];
 
-/** All is in order again: one authority, trusted alone, and a leaf. */
+/** The state of rest: one authority, trusted alone, and a leaf. */
 const isSettled = async (before: string): Promise<boolean> => {
   const [authority, leaf] = [await dataOf(AUTHORITY), await dataOf(LEAF)];
   const isWhole =
@@ -120,7 +122,7 @@ interface Failure {
   readonly said: string;
 }
 
-/** Creates so many pods a second, as dry runs, until stopped. */
+/** Creates this many pods a second, as dry runs, until stopped. */
 const load = (aSecond: number) => {
   const failures: Failure[] = [];
   const spec = { containers: [{ name: 'main', image: 'main' }] } as unknown as Pod['spec'];
@@ -157,7 +159,7 @@ t.before(async () => {
   await configure(client, { name: configuration, port, workload: work.namespace, failurePolicy: 'Fail' });
   await plan(client, planName, [await work.replicaSet('moved', 0)]);
   haunting = haunt();
-  // The keeper has the Lease before those who serve ask for it.
+  // The keeper gets the Lease before the serving replicas ask for it.
   await eventually('the keeper keeps', async () => (await dataOf(AUTHORITY))['ca.crt'], 60_000);
   const served = await Promise.all([start('r0', TEN_MINUTES), start('r1', -TEN_MINUTES)]);
   replicas.push(...served.map(({ component }) => component));
@@ -196,7 +198,7 @@ t.test('a caBundle of a stranger refuses pods no longer than it takes to mend it
   const right = await bundle();
   const stop = load(A_SECOND);
   const began = Date.now();
-  await overwrite((await makeAuthority(Date.now(), 1)).cert);
+  await overwrite((await createAuthority(Date.now(), 1)).cert);
   await eventually('the bundle is back', async () => (await bundle()) === right, MENDED_MS);
   const mended = Date.now();
   // The API server learns of it by watch.

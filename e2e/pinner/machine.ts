@@ -8,7 +8,7 @@ import { readRecord } from '../ground/record.ts';
 
 const GIB = 2 ** 30;
 
-/** A machine of the ground that a suite boots by itself: a kubelet under a name, with devices that come late. */
+/** A machine that a suite boots itself: a kubelet under a name, with devices that come late. */
 export const bootMachine = async (o: {
   readonly nodeName: string;
   readonly providerID: string;

@@ -5,19 +5,13 @@ import type { Intent } from '../../api/pinning.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { Balancer } from './balancer.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
-/** Whatever makes the pods: which of them get the plan's slots, with two webhooks that the API server calls by turns. */
+/** Which pods of which owners get the plan's slots, with two webhooks that the API server calls in turn. */
 
 const scene = new Scene('match');
 const work = new Scene('match-work');
@@ -82,7 +76,7 @@ t.before(async () => {
       template: { ...once, spec: { ...once.spec, restartPolicy: 'Never' } },
     },
   });
-  // Any kind may own pods: here one that Kubernetes knows nothing of as a controller.
+  // Any kind may own pods: here one that Kubernetes does not know as a controller.
   await own('', 'configmaps', 'ConfigMap', 'game', {});
   await configure(client, { name: configuration, port: balancer.port, workload: work.namespace });
   await plan(client, planName, [...owners.values()]);
@@ -127,7 +121,7 @@ const podOf = (name: string, labels: Readonly<Record<string, string>> = { app: n
   } as unknown as Pod;
 };
 
-/** Tells the pins of an owner, and waits until they are known all the way to the API server. */
+/** Sends the pins of an owner, and waits until they have reached the API server's webhook configuration. */
 const told = async (owner: string, ...intents: readonly Intent[]): Promise<void> => {
   autoscaler.upsert(...intents);
   for (const { id } of intents) await eventually('the pins are known', () => autoscaler.results.get(id));
@@ -171,7 +165,7 @@ t.test('of 500 creations at once no two get one slot, and none is lost where a c
   const nodes = [one, two, three];
   await told('game', ...nodes.map((name, at) => intentOf(name, 'game', COUNTS[at] ?? 0)));
   const quota = `/api/v1/namespaces/${work.namespace}/resourcequotas`;
-  // With the pods of the others there is room for less than half of the slots.
+  // Together with the other pods there is room for less than half of the slots.
   const spec = { hard: { pods: '50' } };
   await client.request('POST', quota, {
     body: { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'few' }, spec },

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { NODES } from '../../api/resources.ts';
 import { nominate } from '../../extender/pods/pin.ts';
-import { eventually, joinAs, podIntent, Scene } from './fixture.ts';
+import { eventually, joinAs, Scene } from './fixture.ts';
+import { podIntent } from './intents.ts';
 
 const scene = new Scene('nominate');
 const { client } = scene;
@@ -22,7 +23,7 @@ t.test('a pod that kube-scheduler bound before it was nominated is a conflict, n
     const [found] = await scene.podsOf('web');
     return found?.spec.nodeName === there && found;
   });
-  // As it was seen before: on no node.
+  // As seen before: on no node.
   const { nodeName: _, ...spec } = pod.spec;
   const signal = AbortSignal.timeout(10_000);
   await t.rejects(nominate({ client }, podIntent(wished, pod), { ...pod, spec }, signal), {

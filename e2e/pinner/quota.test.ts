@@ -5,8 +5,9 @@ import type { Container, Pod, ReplicaSet } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS } from '../../api/resources.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { Balancer } from './balancer.ts';
-import { eventually, freePort, nodeIntent, ownerIntent } from './fixture.ts';
+import { eventually, freePort } from './fixture.ts';
 import { HeldScene } from './heldscene.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 import { configure, startWebhook } from './webhookscene.ts';
 
 /** Two replicas of the webhook, 500 creations at once: no slot is given twice, and none is lost. */
@@ -42,7 +43,7 @@ const podOf = (owner: ReplicaSet, name: string, isLate: boolean): Pod => {
     metadata: {
       name,
       namespace: work.namespace,
-      // Its labels are not the ReplicaSet's, which would delete what is too many.
+      // Its labels differ from the ReplicaSet's, which would delete surplus pods.
       labels: { of: 'suite' },
       ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: ownerName, uid, controller: true }],
     },
@@ -66,7 +67,7 @@ const outcomeOf = async (creation: Promise<unknown>): Promise<'made' | 'refused'
 t.before(async () => {
   await scene.open();
   balancer = await Balancer.start();
-  // Nothing here is about who leads.
+  // Leadership does not matter here.
   const pinner = await scene.pinner({ LEASE_DURATION: '30s', RENEW_DEADLINE: '20s' });
   await configure(client, { name: scene.configuration, port: balancer.port, workload: work.namespace });
   const ports: number[] = [];
@@ -142,7 +143,7 @@ t.test(
     notMore(first, 'while the quota holds');
     t.ok(first.some(isGated) && first.some(({ spec }) => spec.nodeName), 'some assigned, some held');
 
-    // What the refused creations were granted is not lost, and the dry runs were granted nothing.
+    // Slots granted to refused creations are free again, and dry runs were granted none.
     await client.request('DELETE', `/api/v1/namespaces/${work.namespace}/resourcequotas/few`);
     for (const { metadata } of first.filter((pod) => pod.metadata.annotations?.[PIN] === undefined)) {
       const ref = { name: metadata.name, namespace: work.namespace };

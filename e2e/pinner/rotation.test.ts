@@ -3,7 +3,8 @@ import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { Balancer } from './balancer.ts';
-import { type Component, eventually, freePort, ownHost, Scene } from './fixture.ts';
+import type { Component } from './component.ts';
+import { eventually, freePort, ownHost, Scene } from './fixture.ts';
 import { callsOf, configure, plan, startWebhook } from './webhookscene.ts';
 
 /** Certificates change and replicas come and go, under load and with failurePolicy Fail: no pod is refused. */
@@ -48,7 +49,7 @@ const isReady = async ({ health }: Replica): Promise<boolean> =>
 
 const balance = (): void => balancer.send(replicas.map(({ port }) => port));
 
-/** Creates pods as fast as this many creators can, as dry runs, until stopped. */
+/** Creates pods as dry runs, with this many creators at full speed, until stopped. */
 const load = (creators: number) => {
   const failures: string[] = [];
   let count = 0;
@@ -107,7 +108,7 @@ t.teardown(async () => {
 t.test(`${ROTATIONS} rotations of leaf and authority refuse no pod`, async (t) => {
   const stop = load(6);
   for (let at = 0; at < ROTATIONS; at++) {
-    // By turns: a new leaf; a new authority and then a new leaf; both lost at once.
+    // In turn: a new leaf; a new authority and then a new leaf; both lost at once.
     const lost = [[LEAF], [AUTHORITY], [AUTHORITY, LEAF]][at % 3] ?? [];
     const before = await dataOf(LEAF, 'tls.crt');
     const loads = replicas.map(

@@ -32,11 +32,13 @@ interface Configuration {
 
 const { GROUND_NAME } = process.env;
 const ground = GROUND_NAME ? attach(GROUND_NAME) : await up({ name: `scheduler-${process.pid}` });
-// The fixture reads them as it is loaded.
+// The fixture reads them when it is loaded.
 process.env.KUBECONFIG = ground.kubeconfig;
 process.env.SUITE_HOST = ground.hostAddress;
-const { Autoscaler, Component, eventually, freePort, joinAs, nodeIntent, pinnerEnv, podIntent } =
-  await import('./fixture.ts');
+const { eventually, freePort, joinAs, pinnerEnv } = await import('./fixture.ts');
+const { Autoscaler } = await import('./fakeautoscaler.ts');
+const { Component } = await import('./component.ts');
+const { nodeIntent, podIntent } = await import('./intents.ts');
 const { connect } = await import('../../kube/client/client.ts');
 const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'suite', qps: 1_000, burst: 2_000 });
 
@@ -56,7 +58,7 @@ mkdirSync(dir, { recursive: true });
 const port = await freePort();
 const processes: { stop(): Promise<unknown> }[] = [];
 
-/** A kubeconfig of the ServiceAccount that the overlay makes: kube-scheduler has its rights and no others. */
+/** A kubeconfig of the overlay's ServiceAccount: kube-scheduler has its rights and no others. */
 const accountKubeconfig = async (): Promise<string> => {
   const path = `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${SCHEDULER}/token`;
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} };
@@ -68,7 +70,7 @@ const accountKubeconfig = async (): Promise<string> => {
   return file;
 };
 
-/** As it is installed, but for where the API server and the pod pinner are. */
+/** The installed configuration, except for the addresses of the API server and the pod pinner. */
 const startScheduler = async (): Promise<void> => {
   const file = join(dir, 'configuration.yaml');
   const [extender] = configuration.extenders;
@@ -98,7 +100,7 @@ const makePod = (name: string, spec: object = {}): Promise<Pod> =>
     metadata: { name, namespace: SHOP },
     spec: {
       schedulerName: SCHEDULER,
-      // Also of taints: what keeps it off a reserved node is the extender.
+      // It tolerates all taints: only the extender keeps it off a reserved node.
       tolerations: [{ operator: 'Exists' }],
       containers: [{ name: 'main', image: 'main' }],
       ...spec,
@@ -181,7 +183,7 @@ t.test('the extender is configured to cost little and to stand in nobody’s way
   t.equal(ports.find(({ name }) => name === 'extender')?.port, Number(url.port || 80));
 });
 
-/** Ways to fail that an extender has; each is asked over a new connection. */
+/** Ways in which an extender can fail; each is asked over a new connection. */
 const FAULTS: readonly (readonly [string, (answer: ServerResponse) => void])[] = [
   ['hangs', () => {}],
   ['answers 500', (answer) => answer.writeHead(500).end('broken')],
@@ -204,7 +206,7 @@ for (const [i, [what, answer]] of FAULTS.entries()) {
       server.close();
       await once(server, 'close');
     });
-    // The first question may go to a connection of the extender before, and fail without reaching this one.
+    // The first request may go to a connection of the previous extender and fail before it reaches this one.
     for (let pod = 0; pod < 3 && calls === 0; pod++) {
       await makePod(`fault-${i}-${pod}`);
       t.match(await placed(`fault-${i}-${pod}`), /^(plain|reserved)$/);
@@ -237,7 +239,7 @@ t.test('with ours, a pod of a plan goes to its node, and others learn why they m
   await makePod('anywhere');
   t.equal(await placed('anywhere'), 'plain', 'another pod keeps off');
 
-  // Bare pods are not bound early: kube-scheduler places them, and the extender says where.
+  // Bare pods are not bound early: kube-scheduler places them, where the extender says.
   const gated = { schedulingGates: [{ name: 'suite.example.com/wait' }] };
   const waiting = await makePod('waiting', gated);
   const mine = await makePod('mine', gated);

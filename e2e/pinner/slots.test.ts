@@ -20,18 +20,18 @@ import {
 } from '../../api/pinning.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { IntentStore } from '../../extender/intents/store.ts';
-import { Ledger } from '../../extender/placement/assumedpods.ts';
+import { AssumedPods } from '../../extender/placement/assumedpods.ts';
 import type { State } from '../../extender/placement/state.ts';
-import { SlotGiver } from '../../extender/slotservice/allocator.ts';
-import { slotsService } from '../../extender/slotservice/grpc.ts';
+import { SlotAllocator } from '../../extender/slotservice/allocator.ts';
+import { createSlotsService } from '../../extender/slotservice/grpc.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
-import { Hand } from '../../webhook/slots/prefetcher.ts';
-import { SlotStream, type SlotsClient } from '../../webhook/slots/stream.ts';
+import { SlotPrefetcher } from '../../webhook/slots/prefetcher.ts';
+import { type GrpcSlotsClient, SlotStream } from '../../webhook/slots/stream.ts';
 
-/** The way from the webhook's replicas to the pinner's leader, over a real stream. */
+/** The path from the webhook's replicas to the pinner's leader, over a real stream. */
 
 const log = createLogger({ component: 'slots', level: 'silent' });
 const { slots } = loadPinningServices();
@@ -46,21 +46,24 @@ const serve = async (implementation: Parameters<Server['addService']>[1]) => {
     ),
   );
   const Client = makeGenericClientConstructor(slots, 'Slots');
-  const clients: SlotsClient[] = [];
-  const connect = (): SlotsClient => {
-    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as SlotsClient;
+  const clients: GrpcSlotsClient[] = [];
+  const connect = (): GrpcSlotsClient => {
+    const client = new Client(
+      `127.0.0.1:${port}`,
+      credentials.createInsecure(),
+    ) as unknown as GrpcSlotsClient;
     clients.push(client);
     return client;
   };
   const dial = (onEnd: () => void = () => {}): SlotStream =>
     new SlotStream(connect(), { now: Date.now, onEnd });
-  const dialHand = (): Hand => {
+  const dialHand = (): SlotPrefetcher => {
     const stream = new SlotStream(connect(), {
       now: Date.now,
       onEnd: () => hand.end(),
       onRecall: (ownerUid) => hand.recall(ownerUid),
     });
-    const hand = new Hand(stream, Date.now);
+    const hand = new SlotPrefetcher(stream, Date.now);
     return hand;
   };
   const close = (): void => {
@@ -83,7 +86,7 @@ const request = (requestUid: string): TakeRequest => ({
   coexisting: false,
 });
 
-/** A leader whose owner has so many places on each node. */
+/** A leader whose owner has this many slots on each node. */
 const leading = (counts: readonly number[]) => {
   let now = 1_000_000;
   const store = new IntentStore(log);
@@ -105,21 +108,21 @@ const leading = (counts: readonly number[]) => {
     store,
     nodes,
     pods: new FakeCache<Pod>(PODS, POD_INDEXES),
-    ledger: new Ledger(() => now),
+    assumedPods: new AssumedPods(() => now),
     requestsOf: rememberRequests(),
     now: () => now,
   };
-  const giver = new SlotGiver({ log, now: () => now });
-  giver.lead(state);
+  const allocator = new SlotAllocator({ log, now: () => now });
+  allocator.lead(state);
   now += 1_000;
-  return { giver, state };
+  return { allocator, state };
 };
 
 t.test('two replicas, 500 creations at once, some asked twice: no slot twice, none left over', async () => {
   const counts = fc.array(fc.integer({ min: 0, max: 250 }), { minLength: 1, maxLength: 4 });
   await fc.assert(
     fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
-      const { dial, close } = await serve(slotsService(leading(places).giver));
+      const { dial, close } = await serve(createSlotsService(leading(places).allocator));
       const streams = [dial(), dial()];
       const ask = (at: number): Promise<TakeReply> => {
         const stream = streams[((at * 2_654_435_761 + seed) >>> 7) % 2] as SlotStream;
@@ -148,21 +151,21 @@ t.test('two replicas, 500 creations at once, some asked twice: no slot twice, no
 
 const ROLLED_OUT = 100;
 
-/** Two shapes of pods, as while a workload is rolled out. */
+/** Two classes of pods, as during a rollout. */
 const shapes = ['a', 'b'].map((label) => {
   const { pod, ...rest } = request('');
   const { metadata, spec } = JSON.parse(pod);
   return { ...rest, pod: JSON.stringify({ metadata: { ...metadata, labels: { label } }, spec }) };
 });
 
-/** Asks a replica for a slot for a pod of one of the shapes. */
-const takeFrom = (hand: Hand, at: number, shape = shapes[0]): Promise<TakeReply> => {
+/** Asks a replica for a slot for a pod of one of the classes. */
+const takeFrom = (hand: SlotPrefetcher, at: number, shape = shapes[0]): Promise<TakeReply> => {
   const one = { ...shape, requestUid: `r-${at}` } as TakeRequest;
   return hand.take(one, one.pod, 20_000);
 };
 
-/** The pod that a reply was for stands in the cluster. */
-const show = ({ pods, ledger }: State, uid: string, { nodeName, intentId }: TakeReply): void => {
+/** Adds the pod of a reply to the cluster. */
+const show = ({ pods, assumedPods }: State, uid: string, { nodeName, intentId }: TakeReply): void => {
   const object: Pod = {
     metadata: {
       name: uid,
@@ -174,7 +177,7 @@ const show = ({ pods, ledger }: State, uid: string, { nodeName, intentId }: Take
     spec: { nodeName, containers: [] },
   };
   (pods as FakeCache<Pod>).put(object);
-  ledger.observe({ type: 'add', object });
+  assumedPods.observe({ type: 'add', object });
 };
 
 t.test('slots in hand: two replicas, waves of pods: no slot twice, none left over', async (t) => {
@@ -183,18 +186,18 @@ t.test('slots in hand: two replicas, waves of pods: no slot twice, none left ove
   let waited = 0;
   await fc.assert(
     fc.asyncProperty(counts, fc.integer({ min: 0, max: 2 ** 31 }), async (places, seed) => {
-      const { giver, state } = leading(places);
-      const service = slotsService(giver);
+      const { allocator, state } = leading(places);
+      const service = createSlotsService(allocator);
       const { dialHand, close } = await serve(service);
-      const take = giver.take.bind(giver);
+      const take = allocator.take.bind(allocator);
       const asked = new Set<string>();
-      giver.take = (one) => {
+      allocator.take = (one) => {
         asked.add(one.requestUid);
         return take(one);
       };
       const hands = [dialHand(), dialHand()];
       const random = (at: number, below: number): number => ((at * 2_654_435_761 + seed) >>> 9) % below;
-      const handOf = (at: number): Hand => hands[random(at, 2)] as Hand;
+      const handOf = (at: number): SlotPrefetcher => hands[random(at, 2)] as SlotPrefetcher;
       const replies: TakeReply[] = [];
       const ask = async (at: number): Promise<void> => {
         // The rollout ends in the middle.
@@ -223,7 +226,7 @@ t.test('slots in hand: two replicas, waves of pods: no slot twice, none left ove
       all += settled.length;
       waited += settled.filter(([at]) => asked.has(`r-${at}`)).length;
     }),
-    // Few places are drawn often, and show little of the hand: one round has places for all.
+    // Few slots are drawn often and rarely use prefetching: one round has slots for all.
     { numRuns: 10, examples: [[[250, 250], 1]], includeErrorInReport: true },
   );
   t.comment(`${waited} of ${all} pods waited for the leader`);
@@ -231,28 +234,28 @@ t.test('slots in hand: two replicas, waves of pods: no slot twice, none left ove
 });
 
 t.test('what is in hand and not used goes back', async (t) => {
-  const { giver, state } = leading([400]);
-  const { dialHand, close } = await serve(slotsService(giver));
+  const { allocator, state } = leading([400]);
+  const { dialHand, close } = await serve(createSlotsService(allocator));
   const hand = dialHand();
   const take = (at: number) => takeFrom(hand, at);
   for (let at = 0; at < 100; at++) t.match(await take(at), { way: 'assign' });
-  t.ok(state.ledger.ofOwner('owner').length > 100, 'some are in hand');
-  await until(() => state.ledger.ofOwner('owner').length === 100);
+  t.ok(state.assumedPods.ofOwner('owner').length > 100, 'some are in hand');
+  await until(() => state.assumedPods.ofOwner('owner').length === 100);
 
   for (let at = 100; at < 110; at++) await take(at);
-  t.ok(state.ledger.ofOwner('owner').length > 110, 'some are in hand again');
+  t.ok(state.assumedPods.ofOwner('owner').length > 110, 'some are in hand again');
   (state.nodes as FakeCache<Node>).drop('node-0');
-  await until(() => state.ledger.ofOwner('owner').length === 110);
+  await until(() => state.assumedPods.ofOwner('owner').length === 110);
   t.match(await take(110), { way: 'hold' }, 'a node that is gone takes nobody');
   close();
 });
 
 t.test('a replica that died with slots in hand is not waited for', async (t) => {
-  const { giver } = leading([100]);
-  const { dialHand, close } = await serve(slotsService(giver));
+  const { allocator } = leading([100]);
+  const { dialHand, close } = await serve(createSlotsService(allocator));
   const [dead, living] = [dialHand(), dialHand()];
   for (let at = 0; at < 20; at++) await takeFrom(dead, at);
-  // Hangs: it hears nothing and returns nothing.
+  // Hangs: it reads nothing and answers nothing.
   dead.recall = () => {};
   dead.end();
   let given = 0;
@@ -274,7 +277,7 @@ const replyTo = ({ requestUid }: TakeRequest): TakeReply => ({
   reason: '',
 });
 
-/** A leader that writes down what it is asked and answers when it is told to. */
+/** A leader that records its requests and answers on demand. */
 const slow = {
   Take: (call: ServerDuplexStream<TakeRequests, TakeReplies>) => {
     hold = call;
@@ -305,7 +308,7 @@ t.test(
     await until(() => batches.length === 2);
     const third = uids('c', 5);
     const fourth = uids('d', 1);
-    // Late ones are told so, and no slot is asked for them when the leader speaks again.
+    // Late ones are answered so, and no slot is asked for them when the leader answers again.
     await t.rejects(stream.take(request('late'), 20), /no answer within 20 ms/);
     t.equal(batches.length, 2);
     t.ok(stream.silentMs >= 0);
@@ -330,12 +333,12 @@ t.test(
 );
 
 t.test('a leader that leads no more ends the streams of those who ask it', async (t) => {
-  const { giver } = leading([1]);
-  const { dial, close } = await serve(slotsService(giver));
+  const { allocator } = leading([1]);
+  const { dial, close } = await serve(createSlotsService(allocator));
   let ends = 0;
   const stream = dial(() => ends++);
   t.match(await stream.take(request('r'), 5_000), { way: 'assign' });
-  giver.lead(undefined);
+  allocator.lead(undefined);
   await until(() => ends === 1);
   await t.rejects(stream.take(request('s'), 5_000), /does not lead/);
   const other = dial(() => ends++);

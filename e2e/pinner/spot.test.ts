@@ -4,22 +4,16 @@ import t from 'tap';
 import { isGated } from '../../api/heldpods.ts';
 import type { Container, MutatingWebhookConfiguration, OwnerReference, Pod } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { makeAuthority, makeLeaf } from '../../webhook/certificates/x509.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  nodeIntent,
-  ownHost,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { createAuthority, issueLeaf } from '../../webhook/certificates/x509.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, ownHost, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
 /**
- * Beside a spot-webhook, which adds a selector and a toleration to a share of the pods, at random, without telling
- * anyone: no pod may end on a node that its final spec rules out, whichever webhook is called first.
+ * Beside a spot-webhook, which adds a selector and a toleration to a random share of the pods: no pod may end on a node
+ * that its final spec rules out, whichever webhook is called first.
  */
 
 const SPOT = 'scheduling.cast.ai/spot';
@@ -37,13 +31,13 @@ let webhook: Component;
 const configurations: string[] = [];
 
 const port = await freePort();
-const spotAuthority = await makeAuthority(Date.now(), 1);
-const spotLeaf = await makeLeaf(spotAuthority, [ownHost], Date.now(), 1);
+const spotAuthority = await createAuthority(Date.now(), 1);
+const spotLeaf = await issueLeaf(spotAuthority, [ownHost], Date.now(), 1);
 const spot = fastify({ https: { cert: spotLeaf.cert, key: spotLeaf.key } });
 spot.post('/', async ({ body }) => {
   const { request } = body as Review;
   const { spec } = request.object;
-  // Random for each pod, and the same when asked again, as a webhook without a memory does it by the pod's own name.
+  // Random for each pod and the same when asked again, from the pod's own name, as in a stateless webhook.
   const isSpot = spec.nodeSelector?.[SPOT] === undefined && randomInt(2) === 0;
   const isMarked = request.object.metadata.annotations?.['spot-webhook'] !== undefined;
   const patch = isMarked
@@ -107,12 +101,12 @@ t.before(async () => {
   autoscaler = await Autoscaler.start(client, namespace);
   extender = new Component('extender/main.ts', {
     ...pinnerEnv(namespace, 'a'),
-    // Hundreds of pods at once on a busy machine: nothing here is about who leads.
+    // Hundreds of pods at once on a busy machine; leadership does not matter here.
     LEASE_DURATION: '30s',
     RENEW_DEADLINE: '20s',
   });
   await eventually('the state of the world', () => extender.said('state of the world received'));
-  // A new leader gives no slots for a second: its predecessor's may not be seen yet.
+  // A new leader gives no slots for a second: it may not see its predecessor's yet.
   const since = Date.now();
   await eventually('the leader has settled', () => Date.now() - since > 1_100);
 });
@@ -163,7 +157,7 @@ for (const [order, ours, theirs, coexistence] of [
       );
     }
 
-    // An owner that nothing controls, of a kind that nobody has thought of.
+    // An owner of a kind that no controller here knows.
     const map = await client.create(CONFIG_MAPS, { metadata: { name: 'owner', namespace: work.namespace } });
     const uid = map.metadata.uid ?? '';
     const owner: OwnerReference = {

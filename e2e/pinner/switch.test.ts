@@ -9,21 +9,13 @@ import {
   REBALANCE_PLANS,
   SECRETS,
 } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  podIntent,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent, podIntent } from './intents.ts';
 import { configure, plan, startWebhook } from './webhookscene.ts';
 
-/** Pod pinner and webhook are turned off and on again by a ConfigMap, while they run. */
+/** A ConfigMap turns pod pinner and webhook off and on again while they run. */
 
 const scene = new Scene('switch');
 const work = new Scene('switch-work');
@@ -41,7 +33,7 @@ let extenderPort = 0;
 const features = async (data: Readonly<Record<string, string | null>>): Promise<void> => {
   await client.patch(CONFIG_MAPS, { name: DYNAMIC, namespace }, { data });
 };
-/** How often a line was written so far. */
+/** Number of times that a line was written so far. */
 const timesSaid = (component: Component, msg: string): number =>
   component.lines.filter((line) => line.msg === msg).length;
 const podsOn = async (owner: string, nodeName: string, count: number) =>
@@ -113,7 +105,7 @@ t.test(
     });
     await podsOn('web', standing, 1);
 
-    // What the plan wants now, and what kube-scheduler does alone.
+    // The plan's wish, and kube-scheduler's own choice.
     autoscaler.upsert(nodeIntent(planned), ownerIntent(planned, refused, 1), podIntent(planned, single));
     const [failing] = await work.podsOf('refused');
     const ref = { name: failing?.metadata.name ?? '', namespace: work.namespace };
@@ -168,21 +160,24 @@ t.test('while the webhook is off the API server does not call it, though a plan 
   await eventually('the placeholder', () => scene.node(name));
   await joinAs(client, name);
   await plan(client, planName, [shop]);
-  await eventually('called', () => webhook.said('webhook called from now on'));
-  const rests = timesSaid(webhook, 'webhook at rest');
+  await eventually('called', () => webhook.said('webhook enabled at the API server'));
+  const rests = timesSaid(webhook, 'webhook disabled at the API server');
   for (const feature of ['podPinnerWebhook.enabled', 'podPinner.enabled']) {
-    const at = timesSaid(webhook, 'webhook at rest');
+    const at = timesSaid(webhook, 'webhook disabled at the API server');
     await features({ [feature]: 'false' });
-    await eventually(`at rest by ${feature}`, () => timesSaid(webhook, 'webhook at rest') > at);
+    await eventually(
+      `at rest by ${feature}`,
+      () => timesSaid(webhook, 'webhook disabled at the API server') > at,
+    );
     await work.scale('shop', 2);
     await eventually('pods', async () => (await work.podsOf('shop')).length === 2);
     t.notOk(webhook.said('pinning pod'), 'a pod that is made meanwhile is left alone');
     await work.scale('shop', 0);
-    const calls = timesSaid(webhook, 'webhook called from now on');
+    const calls = timesSaid(webhook, 'webhook enabled at the API server');
     await features({ [feature]: null });
-    await eventually('called again', () => timesSaid(webhook, 'webhook called from now on') > calls);
+    await eventually('called again', () => timesSaid(webhook, 'webhook enabled at the API server') > calls);
   }
-  t.equal(timesSaid(webhook, 'webhook at rest'), rests + 2);
+  t.equal(timesSaid(webhook, 'webhook disabled at the API server'), rests + 2);
   await eventually('it pins again', async () => {
     const line = webhook.said('pinning pod', { node: name });
     if (line) return true;
@@ -206,7 +201,7 @@ t.test(
     await plan(client, heldPlan, [training]);
     const gates = async (): Promise<readonly number[]> =>
       (await work.podsOf('training')).map(({ spec }) => (spec.schedulingGates ?? []).length);
-    // The webhook learns of the plan by watch, and pods that were made before it are not held.
+    // The webhook learns of the plan by watch; pods created before are not held.
     await eventually('held', async () => {
       const all = await gates();
       if (all.length === 2 && all.every((count) => count === 1)) return true;
@@ -216,7 +211,7 @@ t.test(
     });
     await features({ 'podPinner.enabled': 'false' });
     await eventually('let go', async () => (await gates()).join() === '0,0');
-    await eventually('the line', () => extender.said('gate lifted', { reason: 'pod pinning is off' }));
+    await eventually('the line', () => extender.said('gate released', { reason: 'pod pinning is off' }));
     await features({ 'podPinner.enabled': null });
     t.pass('kube-scheduler has them');
   },

@@ -1,17 +1,10 @@
 import t from 'tap';
 import { PIN } from '../../api/labels.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
-import {
-  Autoscaler,
-  Component,
-  eventually,
-  freePort,
-  joinAs,
-  nodeIntent,
-  ownerIntent,
-  pinnerEnv,
-  Scene,
-} from './fixture.ts';
+import { Component } from './component.ts';
+import { Autoscaler } from './fakeautoscaler.ts';
+import { eventually, freePort, joinAs, pinnerEnv, Scene } from './fixture.ts';
+import { nodeIntent, ownerIntent } from './intents.ts';
 import { callsOf, configure, plan, setState, startWebhook } from './webhookscene.ts';
 
 const scene = new Scene('webhook');
@@ -33,14 +26,14 @@ const bundle = async (): Promise<string> => {
 t.before(async () => {
   await Promise.all([scene.open(), work.open()]);
   const port = await freePort();
-  // The installer makes the Secrets, empty.
+  // The installer creates the Secrets, empty.
   for (const name of secrets) await client.create(SECRETS, { metadata: { name, namespace }, type: 'Opaque' });
   await configure(client, { name: configuration, port, workload: work.namespace });
   autoscaler = await Autoscaler.start(client, namespace);
   extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
   webhook = startWebhook({ namespace, name: 'a', port, configuration });
   await eventually('the state of the world', () => extender.said('state of the world received'));
-  // A new leader gives no slots for a second: its predecessor's may not be seen yet.
+  // A new leader gives no slots for a second: it may not see its predecessor's yet.
   const since = Date.now();
   await eventually('the leader has settled', () => Date.now() - since > 1_100);
   await eventually('a certificate', () => webhook.said('certificate loaded'));
@@ -54,7 +47,7 @@ t.teardown(async () => {
 });
 
 t.test('while no plan runs, the API server does not call the webhook at all', async (t) => {
-  await eventually('at rest', () => webhook.said('webhook at rest'));
+  await eventually('at rest', () => webhook.said('webhook disabled at the API server'));
   await work.replicaSet('idle', 0);
   // The API server learns of the new conditions by watch.
   const before = await eventually('no more calls', async () => {
@@ -77,7 +70,7 @@ t.test('pods of a running plan are created on their nodes, so many and no more',
   const web = await work.replicaSet('web', 0);
   await work.replicaSet('other', 0);
   await plan(client, planName, [web]);
-  await eventually('the door opens', () => webhook.said('webhook called from now on'));
+  await eventually('the door opens', () => webhook.said('webhook enabled at the API server'));
   for (const name of names) {
     autoscaler.upsert(nodeIntent(name));
     await eventually('the placeholder', () => scene.node(name));

@@ -3,12 +3,13 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { KubeObject, MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { Component, ownHost } from './fixture.ts';
+import { Component } from './component.ts';
+import { ownHost } from './fixture.ts';
 
 export interface Configuration {
   readonly name: string;
   readonly port: number;
-  /** Namespace whose pods are sent to the webhook; no other suite's are. */
+  /** The namespace whose pods go to the webhook; no other suite uses it. */
   readonly workload: string;
   readonly failurePolicy?: 'Ignore' | 'Fail';
   readonly reinvocationPolicy?: 'Never' | 'IfNeeded';
@@ -25,10 +26,10 @@ const metricsOf = async (client: KubeClient): Promise<string> => {
   return text;
 };
 
-/** The name that the API server's metrics know the webhook of a configuration by. */
+/** The webhook's name in the API server's metrics. */
 export const webhookName = (configuration: string): string => `${configuration}.pins.example.com`;
 
-/** How often the API server called a webhook so far. */
+/** Number of calls of a webhook by the API server so far. */
 export const callsOf = async (client: KubeClient, configuration: string): Promise<number> => {
   const text = await metricsOf(client);
   return text
@@ -38,7 +39,7 @@ export const callsOf = async (client: KubeClient, configuration: string): Promis
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 };
 
-/** The webhook as the API server knows it, reached at a port of loopback. */
+/** The webhook's configuration in the API server, for a port of loopback. */
 export const configure = async (client: KubeClient, o: Configuration): Promise<void> => {
   await client.create<MutatingWebhookConfiguration>(MUTATING_WEBHOOK_CONFIGURATIONS, {
     metadata: { name: o.name },

@@ -5,9 +5,9 @@ import { messageOf } from '../../kube/errors.ts';
 import { CONFIGURATION, callHere } from './callhere.ts';
 
 /**
- * Our components as processes against the cluster of KUBECONFIG, for who works on them: `make run`. The cluster holds
- * manifests/overlays/processes already. The webhook runs too where WEBHOOK_HOST names an address of this machine that
- * the cluster's API server reaches; without it the pinner binds pods a moment later.
+ * Our components as processes against the cluster of KUBECONFIG: `make run`. The cluster has
+ * manifests/overlays/processes already; the webhook runs too where WEBHOOK_HOST names an address that the API server
+ * reaches.
  */
 
 const WEBHOOK_PORT = 18_443;

@@ -16,9 +16,9 @@ import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';
 
 const BIN = './node_modules/.bin';
 const FILE_TIMEOUT_S = 600;
-/** So many files that failed beside others are run again alone; where more fail, it was not the company. */
+/** Most failed files that are run again alone; more failures than that are not due to other tests beside them. */
 const MOST_AGAIN = 3;
-/** Grounds of two checkouts on one machine do not meet. */
+/** Grounds of two checkouts on one machine get different names. */
 const RUN = `test-${createHash('sha256').update(process.cwd()).digest('hex').slice(0, 6)}`;
 const { only, files: pattern } = parseArgs({
   options: { only: { type: 'string', default: 'all' }, files: { type: 'string', default: '' } },
@@ -35,7 +35,7 @@ interface Done {
   readonly output: string;
 }
 
-/** Runs a command to its end, or to the limit of a test file, and answers with what it printed. */
+/** Runs a command to its end or to its timeout, and returns its output. */
 const runToEnd = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Done> =>
   new Promise((resolve, reject) => {
     stopping.signal.throwIfAborted();
@@ -44,9 +44,9 @@ const runToEnd = (argv: readonly string[], env: Readonly<Record<string, string>>
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
       signal: stopping.signal,
-      // A group of its own, so that what a test leaves running can be ended with it.
+      // A process group of its own, so that everything a test leaves running can be ended with it.
       detached: true,
-      // tap says first which test hangs; this is for a process that does not end even then.
+      // tap names the hanging test first; this ends a process that does not end even then.
       timeout: (FILE_TIMEOUT_S + 30) * 1000,
       killSignal: 'SIGKILL',
     });
@@ -66,7 +66,7 @@ const runToEnd = (argv: readonly string[], env: Readonly<Record<string, string>>
       endGroup();
       reject(error);
     });
-    // Components that a broken test left behind would meddle with the next one's objects.
+    // Components left behind by a broken test would interfere with the next one's objects.
     child.on('exit', endGroup);
     child.on('close', (code) => resolve({ code: code ?? 1, output }));
   });
@@ -77,13 +77,13 @@ const check = async (title: string, argv: readonly string[]): Promise<Tally> => 
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
 };
 
-/** The files to run, each handed out once, to whoever asks first. */
+/** The files to run; each is handed out once. */
 const filesThatNeed = (need: Need): IterableIterator<TestFile> =>
   findTests()
     .filter((file) => file.need === need && wanted.test(file.path))
     .values();
 
-/** What a file prints comes in one piece when it ends, since others run beside it. */
+/** A file's output is printed in one piece when it ends, since others run beside it. */
 const runFile = async (path: string, env: Readonly<Record<string, string>>): Promise<Tally> => {
   const since = performance.now();
   const { code, output } = await runToEnd([`${BIN}/node`, path], {
@@ -98,12 +98,12 @@ const runFile = async (path: string, env: Readonly<Record<string, string>>): Pro
 };
 
 interface Ran {
-  /** Left out where a whole part broke off: that no second run makes good. */
+  /** Undefined where a whole part broke off, which no second run repairs. */
   readonly file?: TestFile;
   readonly tally: Tally;
 }
 
-/** One file after the other, until none is left. */
+/** Runs one file after the other until none is left. */
 const runFiles = async (
   files: Iterable<TestFile>,
   env: Readonly<Record<string, string>> = {},
@@ -130,7 +130,7 @@ const envOf = (ground: Ground): Record<string, string> => ({
   SUITE_HOST: ground.hostAddress,
 });
 
-/** Our kinds and Karpenter's, for suites that need no controller behind them. */
+/** CRDs of ours and of Karpenter, for suites without controllers. */
 const applyDefinitions = async (ground: Ground): Promise<void> => {
   const { crds } = await locateCatalogue();
   const files = ['manifests/base/crds', ...crds].flatMap((folder) => ['-f', folder]);
@@ -182,7 +182,7 @@ const runLane = async (parts: readonly Part[]): Promise<readonly Ran[]> => {
   return ran;
 };
 
-/** How files are run, by what they need. */
+/** How files run, by what they need. */
 const ON: Readonly<Record<Need, (files: Iterable<TestFile>) => Promise<readonly Ran[]>>> = {
   nothing: runFiles,
   'api-server': onSharedGround,
@@ -191,8 +191,7 @@ const ON: Readonly<Record<Need, (files: Iterable<TestFile>) => Promise<readonly 
 };
 
 /**
- * Runs a few failed files once more, each with the machine to itself and on a cluster where nothing was left by
- * others. What it says then counts, and that there was a second run is said.
+ * Runs a few failed files once more, each alone on a fresh cluster. That result counts, and the second run is reported.
  */
 const runAgain = async (files: readonly TestFile[]): Promise<readonly Ran[]> => {
   const again: Ran[] = [];
@@ -207,9 +206,8 @@ const runAgain = async (files: readonly TestFile[]): Promise<readonly Ran[]> => 
 };
 
 /**
- * Two lanes side by side: most of a suite's time is spent waiting for machines, leases and grace periods. The lane that
- * is done with its own takes what is left of the other's. The whole cluster comes after them, by itself: there we race
- * with Karpenter, which buys a machine for a pod that waits for a second.
+ * Two lanes side by side, since suites mostly wait for machines, leases and grace periods; a lane that is done helps
+ * the other. The whole cluster comes last and alone, since Karpenter buys a machine for any pod that waits a second.
  */
 const runOnGrounds = async (): Promise<Tally> => {
   const ownGround = filesThatNeed('own-ground');

@@ -2,9 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
 /**
- * Which test files there are, and what each needs. A file says so itself, by what it imports: what reaches the ground's
- * own module brings up grounds and is left alone to do so, what reads KUBECONFIG wants an API server, and what lies
- * directly in e2e/ wants the whole cluster with our components on it.
+ * All test files and what each needs, judged by its imports. Files that reach the ground's module bring up grounds
+ * themselves, files that read KUBECONFIG need an API server, and files directly in e2e/ need the whole cluster.
  */
 export type Need = 'nothing' | 'api-server' | 'own-ground' | 'whole-cluster';
 
@@ -33,7 +32,7 @@ const importsOf = (path: string, text: string): string[] =>
     normalize(join(dirname(path), match[1] ?? '')),
   );
 
-/** A file and everything of ours that it imports, each with its text. */
+/** A file and all our files that it imports, each with its text. */
 const reach = (path: string, read: (path: string) => string): ReadonlyMap<string, string> => {
   const seen = new Map<string, string>();
   const open = [path];
@@ -46,7 +45,7 @@ const reach = (path: string, read: (path: string) => string): ReadonlyMap<string
   return seen;
 };
 
-/** What a test file needs. `read` answers with a file's text, so that it can be told without a disk. */
+/** What a test file needs. `read` returns a file's text, so that no disk is needed. */
 export const needOf = (path: string, read: (path: string) => string): Need => {
   if (/^e2e\/[^/]+\.test\.ts$/.test(path)) return 'whole-cluster';
   const files = reach(path, read);
@@ -58,7 +57,7 @@ export const needOf = (path: string, read: (path: string) => string): Need => {
   return readsCluster ? 'api-server' : 'nothing';
 };
 
-/** Every test file of the checkout, in a steady order. */
+/** Every test file of the checkout, always in the same order. */
 export const findTests = (): TestFile[] =>
   FOLDERS.flatMap(filesBelow)
     .sort()

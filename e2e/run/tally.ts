@@ -1,4 +1,4 @@
-/** What a run of tests came to. */
+/** Counts of a test run. */
 export interface Tally {
   readonly passed: number;
   readonly failed: number;
@@ -14,8 +14,8 @@ export const sum = (a: Tally, b: Tally): Tally => ({
 });
 
 /**
- * Reads the closing comment of a TAP stream, `# { total: 3, pass: 1, fail: 1, skip: 1 }`. A stream that has none, or
- * a runner that ended badly without a failed test, counts as one failure: nothing that went wrong goes uncounted.
+ * Reads the closing comment of a TAP stream, `# { total: 3, pass: 1, fail: 1, skip: 1 }`. A stream without one, or a
+ * bad exit without a failed test, counts as one failure.
  */
 export const tallyOf = (tap: string, exitCode: number): Tally => {
   const closing = [...tap.matchAll(/^# \{ total: \d+(.*)\}$/gm)].at(-1)?.[1];

@@ -43,7 +43,7 @@ export const planOf = (client: KubeClient, claimName: string, timeoutMs = 60_000
     { timeoutMs },
   );
 
-/** Waits until the claim has ended, well or not, and answers with it. */
+/** Waits until the claim has ended, well or not, and returns it. */
 export const claimEnded = (
   client: KubeClient,
   name: string,

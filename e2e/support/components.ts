@@ -7,12 +7,12 @@ import { install } from '../ground/install.ts';
 
 const NAMESPACE = 'castai-agent';
 
-/** The control port of the ground's cloud: faults, interruptions, what instances there are. */
+/** The control port of the ground's cloud: faults, interruptions, instances. */
 export const controlOf = (ground: Ground): CloudControl => cloudOf(ground).control;
 
 /**
- * What a cluster without a cloud identity of its own is told by its user: a ConfigMap and a Secret of the name of the
- * Deployment become its environment. Here they name the ground's AWS endpoint.
+ * Settings of a cluster without a cloud identity: a ConfigMap and a Secret named like the Deployment become its
+ * environment. Here they name the ground's AWS endpoint.
  */
 const configure = async (ground: Ground, settings: Readonly<Record<string, string>>): Promise<void> => {
   const { AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '', ...open } = cloudOf(ground).env;
@@ -36,7 +36,7 @@ const configure = async (ground: Ground, settings: Readonly<Record<string, strin
   });
 };
 
-/** Builds our image, gives it to the real node, and installs the manifests that users apply, unchanged. */
+/** Builds our image, loads it on the real node, and installs the unchanged manifests that users apply. */
 export const installComponents = async (
   ground: Ground,
   progress: Progress,

@@ -8,7 +8,7 @@ import { ec2NodeClass, type NodePoolOptions, nodePool } from '../ground/aws/node
 
 /** Machines of a NodePool, ordered from Karpenter one NodeClaim at a time. */
 
-/** Types that are cheap and many: what Karpenter's getting-started NodePool allows, on-demand and of common sizes. */
+/** Many cheap types: the NodePool of Karpenter's getting-started guide, on-demand, common sizes. */
 const REQUIREMENTS: readonly Requirement[] = [
   { key: labels.KARPENTER_CAPACITY_TYPE, operator: 'In', values: ['on-demand'] },
   { key: 'karpenter.k8s.aws/instance-generation', operator: 'Gt', values: ['4'] },
@@ -47,7 +47,7 @@ export const applyPool = async (client: KubeClient, o: PoolOptions): Promise<Nod
   );
 };
 
-/** Orders one machine of the given type; Karpenter launches it as it would one of its own. */
+/** Orders one machine of the given type, which Karpenter launches like one of its own. */
 export const orderMachine = async (
   client: KubeClient,
   pool: NodePool,
@@ -113,7 +113,7 @@ export const machinesReady = (client: KubeClient, names: readonly string[], time
     { timeoutMs, everyMs: 500 },
   );
 
-/** Deletes the NodePool and everything that stands on it, and waits until it is gone. */
+/** Deletes the NodePool with all its machines, and waits until it is gone. */
 export const dropPool = async (client: KubeClient, name: string): Promise<void> => {
   const selector = { labelSelector: `${labels.KARPENTER_NODEPOOL}=${name}` };
   const gone = (error: unknown) => {

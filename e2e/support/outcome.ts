@@ -12,14 +12,14 @@ export interface Outcome {
 const add = (counts: Map<string, number>, key: string, by = 1) =>
   counts.set(key, (counts.get(key) ?? 0) + by);
 
-/** The NodeClaim that came of one that the plan adds: the attempt that succeeded. */
+/** The NodeClaim of one that the plan adds: the attempt that succeeded. */
 export const claimOf = (plan: RebalancePlan, planned: string): string =>
   plan.status?.nodesCreation?.[planned]?.attempts.find((a) => a.status === 'Success')?.nodeClaimName ??
   planned;
 
 /**
- * Holds where pods run against where the plan put them. Moved pods come back under new names, so they are counted
- * by owner and node: of an owner, as many pods must run on a node as the plan sent there.
+ * Compares where pods run with where the plan put them. Moved pods have new names, so they are counted by owner and
+ * node.
  */
 export const outcomeOf = (
   plan: RebalancePlan,

@@ -30,7 +30,9 @@ const rolledOut = async (ground: Ground): Promise<void> => {
   );
 };
 
-/** Runs kentroller with further settings, as a user sets them: in its ConfigMap. What was there comes back after. */
+/**
+ * Runs kentroller with additional settings in its ConfigMap, as a user would, and restores the earlier ones afterwards.
+ */
 export const withSettings = async <T>(
   ground: Ground,
   settings: Readonly<Record<string, string>>,

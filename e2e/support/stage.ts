@@ -8,7 +8,7 @@ import { attach, type Ground } from '../ground/ground.ts';
 import { applyPool, dropPool, machinesReady, orderMachine, type PoolOptions } from './fleet.ts';
 import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from './workload.ts';
 
-/** A namespace, a NodePool and machines for one test, on the ground that the runner brought up. */
+/** A namespace, a NodePool and machines for one test, on the runner's ground. */
 export interface Stage {
   readonly ground: Ground;
   readonly client: KubeClient;
@@ -39,7 +39,7 @@ const DUMPS = [
   ['logs', '-n', 'castai-agent', '-l', 'app=castai-pod-pinner', '--tail=200', '--prefix'],
 ] as const;
 
-/** Writes what the cluster looks like into the ground's logs, for who reads a failure. */
+/** Writes a dump of the cluster into the ground's logs, for the reader of a failure. */
 export const dumpState = async (ground: Ground, name: string): Promise<string> => {
   const parts = await Promise.all(
     DUMPS.map((args) =>
@@ -54,7 +54,7 @@ export const dumpState = async (ground: Ground, name: string): Promise<string> =
   return file;
 };
 
-/** Sets the stage, runs the act, and clears the stage again; a failure leaves a dump behind. */
+/** Sets the stage, runs the act, and clears the stage again; a failure leaves a dump. */
 export const onStage = async (
   test: Pick<typeof t, 'comment'>,
   o: StageOptions,

@@ -5,20 +5,20 @@ import { createCache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 
-/** Watches a cluster while a test runs, and remembers what must never have been so, or must have been so once. */
+/** Watches a cluster during a test and records what must never happen, or must happen once. */
 export interface Witness {
-  /** Names of the Nodes that stood, with our label, before any kubelet had spoken for them. */
+  /** Names of the Nodes that carried our label before a kubelet joined. */
   readonly placeholders: ReadonlySet<string>;
   /** Names of the placeholders that a kubelet has taken over since. */
   readonly adopted: ReadonlySet<string>;
   /** Pods that were seen in phase Failed: name, reason, message. */
   readonly failed: ReadonlyMap<string, string>;
-  /** Pods that were bound to a placeholder before its kubelet had spoken: pod uid to node name. */
+  /** Pods that were bound to a placeholder before its kubelet joined: pod uid to node name. */
   readonly boundEarly: ReadonlyMap<string, string>;
   stop(): void;
 }
 
-/** Starts watching; every state that the API server reports is looked at, none is polled for. */
+/** Starts watching; it sees every state that the API server reports, without polling. */
 export const witness = async (client: KubeClient, namespace: string): Promise<Witness> => {
   const stopping = new AbortController();
   const log = createLogger({ component: 'witness', level: 'warn' });

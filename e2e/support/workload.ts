@@ -64,7 +64,7 @@ export const isLive = (pod: Pod): boolean =>
 
 export const isRunning = (pod: Pod): boolean => isLive(pod) && pod.status?.phase === 'Running';
 
-/** Waits until exactly so many pods of the namespace live, and all of them run. */
+/** Waits until exactly this many pods of the namespace live, and all of them run. */
 export const podsRunning = (client: KubeClient, namespace: string, count: number, timeoutMs: number) =>
   until(
     `${count} pods of ${namespace} running`,

@@ -44,8 +44,8 @@ export class IntentStore implements Cache<HeldIntent> {
   readonly #watchers = new Set<(change: Change<HeldIntent>) => void>();
   readonly #log: Logger;
   #seen: Set<string> | undefined;
-  #isWorldKnown = false;
-  #isAtRest = false;
+  #hasFullState = false;
+  #isDisabled = false;
   #version = 0;
 
   constructor(log: Logger) {
@@ -53,12 +53,12 @@ export class IntentStore implements Cache<HeldIntent> {
   }
 
   /** Whether a whole state of the world was received since the start: only then absence means removal. */
-  get isWorldKnown(): boolean {
-    return this.#isWorldKnown;
+  get hasFullState(): boolean {
+    return this.#hasFullState;
   }
   /** Whether pinning is turned off: nothing holds, and nothing is going to. */
-  get isAtRest(): boolean {
-    return this.#isAtRest;
+  get isDisabled(): boolean {
+    return this.#isDisabled;
   }
   get version(): number {
     return this.#version;
@@ -100,7 +100,7 @@ export class IntentStore implements Cache<HeldIntent> {
 
   /** A new state of the world begins: what it does not name until endResync holds no more. */
   beginResync(): void {
-    this.#isAtRest = false;
+    this.#isDisabled = false;
     this.#seen = new Set();
   }
 
@@ -108,15 +108,15 @@ export class IntentStore implements Cache<HeldIntent> {
     this.#version = version;
     const seen = this.#seen;
     this.#seen = undefined;
-    this.#isWorldKnown = true;
+    this.#hasFullState = true;
     if (seen) for (const id of this.#held.keys()) if (!seen.has(id)) this.#drop(id);
   }
 
   /** Pinning is turned off: no intent holds, until a new state of the world begins. */
-  rest(): void {
+  disable(): void {
     this.#seen = undefined;
-    this.#isWorldKnown = false;
-    this.#isAtRest = true;
+    this.#hasFullState = false;
+    this.#isDisabled = true;
     for (const id of this.#held.keys()) this.#drop(id);
   }
 

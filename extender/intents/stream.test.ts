@@ -175,7 +175,7 @@ t.test('an intent taken back by the stream, or missing in the next one, holds no
   });
   t.teardown(() => server.forceShutdown());
   const { store } = follow(t, port);
-  await until('synced', () => store.isWorldKnown && store.size === 3);
+  await until('synced', () => store.hasFullState && store.size === 3);
   calls[0]?.write({ version: 2, removed: 'b' });
   await until('removed', () => store.size === 2);
   world = ['c'];
@@ -204,7 +204,7 @@ t.test('an autoscaler that says nothing, or that leads no more, is left', async 
   });
   t.teardown(() => talking.server.forceShutdown());
   const { store } = follow(t, talking.port, { checkEveryMs: 10, isCurrent: async () => isCurrent });
-  await until('synced', () => store.isWorldKnown);
+  await until('synced', () => store.hasFullState);
   isCurrent = false;
   await until('left', () => served >= 2);
 });

@@ -19,8 +19,8 @@ import {
   isPlaceholder,
   NODE_CLAIM,
   type NodePatch,
-  type Sight,
-  type Step,
+  type PlaceholderFacts,
+  type PlaceholderStep,
 } from './decide.ts';
 import { renewNodeLease } from './nodelease.ts';
 
@@ -28,7 +28,7 @@ import { renewNodeLease } from './nodelease.ts';
 const RENEW_MS = 10_000;
 const LOOK_AGAIN_MS = 1_000;
 
-interface Parts {
+interface PlaceholderContext {
   readonly client: KubeClient;
   readonly state: State;
   readonly report: Report;
@@ -41,19 +41,23 @@ const neverStarted = (pod: Pod): boolean => pod.status?.startTime === undefined;
 const nodeIntentOf = (state: State, name: string): HeldIntent | undefined =>
   state.store.by('node', name).find(({ intent }) => intent.node);
 
-const gather = (state: State, name: string): Sight => ({
+const gather = (state: State, name: string): PlaceholderFacts => ({
   name,
   intent: nodeIntentOf(state, name)?.intent,
   node: state.nodes.get(name),
   pods: state.pods.by('node', name),
   hasPins: state.store.by('node', name).some(({ intent }) => intent.pin),
-  isWorldKnown: state.store.isWorldKnown,
-  isAtRest: state.store.isAtRest,
+  hasFullState: state.store.hasFullState,
+  isDisabled: state.store.isDisabled,
   now: state.now(),
 });
 
 /** Takes pods off a node whose kubelet never came; their controllers make new ones. Returns how many. */
-const takeOff = async (p: Parts, pods: readonly Pod[], signal: AbortSignal): Promise<number> => {
+const deletePods = async (
+  p: PlaceholderContext,
+  pods: readonly Pod[],
+  signal: AbortSignal,
+): Promise<number> => {
   let count = 0;
   for (const { metadata } of pods.filter(neverStarted)) {
     const { name, namespace = 'default', uid } = metadata;
@@ -68,7 +72,12 @@ const takeOff = async (p: Parts, pods: readonly Pod[], signal: AbortSignal): Pro
   return count;
 };
 
-const create = async (p: Parts, name: string, node: Node, signal: AbortSignal): Promise<Node | undefined> => {
+const create = async (
+  p: PlaceholderContext,
+  name: string,
+  node: Node,
+  signal: AbortSignal,
+): Promise<Node | undefined> => {
   try {
     const made = await p.client.create(NODES, node, { signal });
     const { annotations } = node.metadata;
@@ -84,29 +93,34 @@ const create = async (p: Parts, name: string, node: Node, signal: AbortSignal): 
 };
 
 const applyPatch = async (
-  p: Parts,
-  sight: Sight,
-  step: Extract<Step, { kind: 'patch' }>,
+  p: PlaceholderContext,
+  facts: PlaceholderFacts,
+  step: Extract<PlaceholderStep, { kind: 'patch' }>,
   signal: AbortSignal,
 ): Promise<void> => {
-  const wasPlaceholder = sight.node !== undefined && isPlaceholder(sight.node);
-  const resourceVersion = sight.node?.metadata.resourceVersion;
+  const wasPlaceholder = facts.node !== undefined && isPlaceholder(facts.node);
+  const resourceVersion = facts.node?.metadata.resourceVersion;
   const body: NodePatch & { metadata: object } = {
     ...step.patch,
     // Taints are a list: written only over what was read.
     metadata: { ...step.patch.metadata, ...(step.patch.spec?.taints ? { resourceVersion } : {}) },
   };
-  await p.client.patch(NODES, { name: sight.name }, body, { signal });
-  if (step.hasJoined && wasPlaceholder) p.log.info({ node: sight.name }, 'node placeholder adopted');
-  else p.log.info({ node: sight.name, reason: step.reason }, 'node completed');
+  await p.client.patch(NODES, { name: facts.name }, body, { signal });
+  if (step.hasJoined && wasPlaceholder) p.log.info({ node: facts.name }, 'node placeholder adopted');
+  else p.log.info({ node: facts.name, reason: step.reason }, 'node completed');
 };
 
 /** Pods first, then the Node, if it is still ours and its kubelet has still not spoken. */
-const giveUp = async (p: Parts, sight: Sight, reason: string, signal: AbortSignal): Promise<boolean> => {
-  const { name } = sight;
+const giveUp = async (
+  p: PlaceholderContext,
+  facts: PlaceholderFacts,
+  reason: string,
+  signal: AbortSignal,
+): Promise<boolean> => {
+  const { name } = facts;
   const now = await p.client.get(NODES, { name }, { signal });
   if (!isPlaceholder(now) || hasJoined(now)) return false;
-  const taken = await takeOff(p, sight.pods, signal);
+  const taken = await deletePods(p, facts.pods, signal);
   if (now.metadata.deletionTimestamp) return true;
   const { uid, resourceVersion } = now.metadata;
   const preconditions = { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) };
@@ -115,31 +129,36 @@ const giveUp = async (p: Parts, sight: Sight, reason: string, signal: AbortSigna
   return true;
 };
 
-const carryOut = async (p: Parts, sight: Sight, step: Step, signal: AbortSignal): Promise<Action> => {
+const applyStep = async (
+  p: PlaceholderContext,
+  facts: PlaceholderFacts,
+  step: PlaceholderStep,
+  signal: AbortSignal,
+): Promise<Action> => {
   const { client, state } = p;
   switch (step.kind) {
     case 'create': {
-      const made = await create(p, sight.name, step.node, signal);
+      const made = await create(p, facts.name, step.node, signal);
       if (!made) return requeue(LOOK_AGAIN_MS);
       await renewNodeLease(client, made, state.now(), signal);
       return requeue(RENEW_MS);
     }
     case 'patch':
-      await applyPatch(p, sight, step, signal);
+      await applyPatch(p, facts, step, signal);
       return awaitChange;
     case 'keep':
-      if (sight.node) await renewNodeLease(client, sight.node, state.now(), signal);
+      if (facts.node) await renewNodeLease(client, facts.node, state.now(), signal);
       return requeue(Math.max(1, Math.min(RENEW_MS, step.until - state.now())));
     case 'give-up':
-      return (await giveUp(p, sight, step.reason, signal)) ? awaitChange : requeue(LOOK_AGAIN_MS);
+      return (await giveUp(p, facts, step.reason, signal)) ? awaitChange : requeue(LOOK_AGAIN_MS);
     case 'sweep': {
-      const stranded = sight.pods.filter(({ metadata }) => metadata.annotations?.[PIN] !== undefined);
-      const count = await takeOff(p, stranded, signal);
-      if (count > 0) p.log.info({ node: sight.name, pods: count }, 'pods taken off a node that is gone');
+      const stranded = facts.pods.filter(({ metadata }) => metadata.annotations?.[PIN] !== undefined);
+      const count = await deletePods(p, stranded, signal);
+      if (count > 0) p.log.info({ node: facts.name, pods: count }, 'pods taken off a node that is gone');
       return awaitChange;
     }
     case 'wait':
-      p.log.warn({ node: sight.name, reason: step.reason }, 'node placeholder has to wait');
+      p.log.warn({ node: facts.name, reason: step.reason }, 'node placeholder has to wait');
       return requeue(LOOK_AGAIN_MS);
     case 'rest':
       return awaitChange;
@@ -155,7 +174,7 @@ const namesOf = (state: State, pod: Pod): readonly string[] => {
 };
 
 /** Makes, keeps, hands over and gives up placeholder Nodes. Key: the node's name. */
-export const placeholders = (p: Parts): Controller => {
+export const createPlaceholderController = (p: PlaceholderContext): Controller => {
   const { state, report } = p;
   return {
     name: 'node.placeholder',
@@ -170,14 +189,14 @@ export const placeholders = (p: Parts): Controller => {
       watches(state.pods, (pod) => namesOf(state, pod)),
     ],
     reconcile: async (name, signal) => {
-      const sight = gather(state, name);
-      const step = decidePlaceholder(sight);
-      const action = await carryOut(p, sight, step, signal);
-      if (sight.intent && step.state !== 'UNKNOWN') {
-        report(sight.intent.id, { state: step.state, reason: step.reason, bound: 0 });
+      const facts = gather(state, name);
+      const step = decidePlaceholder(facts);
+      const action = await applyStep(p, facts, step, signal);
+      if (facts.intent && step.state !== 'UNKNOWN') {
+        report(facts.intent.id, { state: step.state, reason: step.reason, bound: 0 });
       }
       // Until the first state of the world, a missing intent may be one that was not received yet.
-      const mayCome = !sight.isWorldKnown && !sight.isAtRest;
+      const mayCome = !facts.hasFullState && !facts.isDisabled;
       return action.kind === 'await-change' && mayCome ? requeue(LOOK_AGAIN_MS) : action;
     },
   };

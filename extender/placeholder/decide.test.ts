@@ -6,9 +6,9 @@ import {
   decidePlaceholder,
   JOIN_DEADLINE,
   NODE_CLAIM,
+  type PlaceholderFacts,
+  type PlaceholderStep,
   placeholderOf,
-  type Sight,
-  type Step,
 } from './decide.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
@@ -66,23 +66,28 @@ const node = (s: Shape = {}): Node => ({
 
 const someonesPod: Pod = { metadata: { name: 'p' }, spec: { containers: [], nodeName: 'n' } };
 
-const sight = (change: Partial<Sight> = {}): Sight => ({
+const facts = (change: Partial<PlaceholderFacts> = {}): PlaceholderFacts => ({
   name: 'n',
   intent: intent(),
   node: undefined,
   pods: [],
   hasPins: false,
-  isWorldKnown: true,
-  isAtRest: false,
+  hasFullState: true,
+  isDisabled: false,
   now: NOW,
   ...change,
 });
 
 const none = undefined;
 
-const rows: readonly (readonly [string, Partial<Sight>, Step['kind'], Step['state']])[] = [
+const rows: readonly (readonly [
+  string,
+  Partial<PlaceholderFacts>,
+  PlaceholderStep['kind'],
+  PlaceholderStep['state'],
+])[] = [
   ['a machine on its way gets a placeholder', {}, 'create', 'PLACED'],
-  ['a placeholder deleted by hand is made again', { isWorldKnown: false }, 'create', 'PLACED'],
+  ['a placeholder deleted by hand is made again', { hasFullState: false }, 'create', 'PLACED'],
   ['a machine without providerID has to wait', { intent: intent({ providerId: '' }) }, 'sweep', 'UNKNOWN'],
   ['a deadline that passed makes no placeholder', { now: NOW + 60_000 }, 'sweep', 'GIVEN_UP'],
   ['a placeholder is kept', { node: node({ isOurs: true }) }, 'keep', 'PLACED'],
@@ -140,13 +145,13 @@ const rows: readonly (readonly [string, Partial<Sight>, Step['kind'], Step['stat
   ],
   [
     'a placeholder is kept while the autoscaler has not spoken',
-    { intent: none, node: node({ isOurs: true }), isWorldKnown: false },
+    { intent: none, node: node({ isOurs: true }), hasFullState: false },
     'keep',
     'UNKNOWN',
   ],
   [
     'its deadline holds without the autoscaler, too',
-    { intent: none, node: node({ isOurs: true }), isWorldKnown: false, now: NOW + 60_000 },
+    { intent: none, node: node({ isOurs: true }), hasFullState: false, now: NOW + 60_000 },
     'give-up',
     'UNKNOWN',
   ],
@@ -158,13 +163,13 @@ const rows: readonly (readonly [string, Partial<Sight>, Step['kind'], Step['stat
   ],
   [
     'while pinning is off a machine on its way keeps its placeholder, else Karpenter would end it',
-    { intent: none, node: node({ isOurs: true }), isWorldKnown: false, isAtRest: true },
+    { intent: none, node: node({ isOurs: true }), hasFullState: false, isDisabled: true },
     'keep',
     'UNKNOWN',
   ],
   [
     'while pinning is off its deadline holds',
-    { intent: none, node: node({ isOurs: true }), isWorldKnown: false, isAtRest: true, now: NOW + 60_000 },
+    { intent: none, node: node({ isOurs: true }), hasFullState: false, isDisabled: true, now: NOW + 60_000 },
     'give-up',
     'UNKNOWN',
   ],
@@ -173,15 +178,15 @@ const rows: readonly (readonly [string, Partial<Sight>, Step['kind'], Step['stat
     {
       intent: none,
       node: node({ joined: true, taints: [PREPARING_TAINT] }),
-      isWorldKnown: false,
-      isAtRest: true,
+      hasFullState: false,
+      isDisabled: true,
     },
     'patch',
     'UNKNOWN',
   ],
   [
     'while pinning is off pods on a node that is gone are taken off',
-    { intent: none, isWorldKnown: false, isAtRest: true },
+    { intent: none, hasFullState: false, isDisabled: true },
     'sweep',
     'UNKNOWN',
   ],
@@ -209,14 +214,14 @@ const rows: readonly (readonly [string, Partial<Sight>, Step['kind'], Step['stat
 
 for (const [says, change, kind, state] of rows) {
   t.test(says, async (t) => {
-    const step = decidePlaceholder(sight(change));
+    const step = decidePlaceholder(facts(change));
     t.equal(step.kind, kind, step.reason);
     t.equal(step.state, state);
   });
 }
 
 t.test('a placeholder has all labels and taints, no devices, no Ready condition', async (t) => {
-  const step = decidePlaceholder(sight());
+  const step = decidePlaceholder(facts());
   if (step.kind !== 'create') return t.fail('not created');
   t.match(step.node, {
     metadata: {
@@ -232,8 +237,8 @@ t.test('a placeholder has all labels and taints, no devices, no Ready condition'
 });
 
 t.test('a node that its kubelet made is reserved only while it is young and empty', async (t) => {
-  const taintsOf = (change: Partial<Sight>): readonly string[] => {
-    const step = decidePlaceholder(sight(change));
+  const taintsOf = (change: Partial<PlaceholderFacts>): readonly string[] => {
+    const step = decidePlaceholder(facts(change));
     return step.kind === 'patch' ? (step.patch.spec?.taints ?? []).map(({ key }) => key) : [];
   };
   const fresh = node({ joined: true, complete: false });
@@ -245,7 +250,7 @@ t.test('a node that its kubelet made is reserved only while it is young and empt
 
 t.test('adoption takes our label off and nothing else', async (t) => {
   const step = decidePlaceholder(
-    sight({ node: node({ isOurs: true, joined: true, taints: [PREPARING_TAINT] }) }),
+    facts({ node: node({ isOurs: true, joined: true, taints: [PREPARING_TAINT] }) }),
   );
   if (step.kind !== 'patch') return t.fail('no patch');
   t.same(step.patch, { metadata: { labels: { [PLACEHOLDER]: null } } });

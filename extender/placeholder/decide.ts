@@ -11,7 +11,7 @@ export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
 /** A node that a kubelet made this recently may still be reserved, if nothing runs on it. */
 const YOUNG_MS = 120_000;
 
-export interface Sight {
+export interface PlaceholderFacts {
   readonly name: string;
   readonly intent: Intent | undefined;
   readonly node: Node | undefined;
@@ -20,9 +20,9 @@ export interface Sight {
   /** Whether intents are still meant to come here, other than the node's own. */
   readonly hasPins: boolean;
   /** False until a whole state of the world was received: then no intent may also mean not known yet. */
-  readonly isWorldKnown: boolean;
+  readonly hasFullState: boolean;
   /** Whether pinning is turned off: then no intent means that nothing is wanted, and nothing new is begun. */
-  readonly isAtRest: boolean;
+  readonly isDisabled: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -36,7 +36,7 @@ export interface NodePatch {
 }
 
 /** What is done next for one node name; `state` is what the autoscaler is told. */
-export type Step =
+export type PlaceholderStep =
   | { readonly kind: 'create'; readonly node: Node; readonly state: ResultState; readonly reason: string }
   | {
       readonly kind: 'patch';
@@ -110,13 +110,18 @@ const isDaemon = (pod: Pod): boolean =>
   pod.metadata.ownerReferences?.some(({ kind, controller }) => controller && kind === 'DaemonSet') ?? false;
 
 /** A kubelet came first: its node may be reserved only while nothing was put on it. */
-const canReserve = ({ node, pods, now }: Sight): boolean => {
+const canReserve = ({ node, pods, now }: PlaceholderFacts): boolean => {
   const made = Date.parse(node?.metadata.creationTimestamp ?? '');
   return now - made < YOUNG_MS && pods.every(isDaemon);
 };
 
 /** What a node lacks of its intent. */
-const completion = (s: Sight, intent: Intent, wanted: NodeIntent, node: Node): NodePatch | undefined => {
+const completion = (
+  s: PlaceholderFacts,
+  intent: Intent,
+  wanted: NodeIntent,
+  node: Node,
+): NodePatch | undefined => {
   const joined = hasJoined(node);
   const ours = isPlaceholder(node);
   const labels: Record<string, string | null> = missing(wanted.labels, node.metadata.labels);
@@ -144,7 +149,7 @@ const completion = (s: Sight, intent: Intent, wanted: NodeIntent, node: Node): N
   };
 };
 
-const withIntent = (s: Sight, intent: Intent, wanted: NodeIntent): Step => {
+const withIntent = (s: PlaceholderFacts, intent: Intent, wanted: NodeIntent): PlaceholderStep => {
   const { node, now } = s;
   const isLate = wanted.joinDeadlineMs > 0 && now >= wanted.joinDeadlineMs;
   if (!node) {
@@ -188,12 +193,12 @@ const withIntent = (s: Sight, intent: Intent, wanted: NodeIntent): Step => {
   };
 };
 
-const rest = (reason: string): Step => ({ kind: 'rest', state: 'UNKNOWN', reason });
+const rest = (reason: string): PlaceholderStep => ({ kind: 'rest', state: 'UNKNOWN', reason });
 
-const withoutIntent = (s: Sight): Step => {
+const withoutIntent = (s: PlaceholderFacts): PlaceholderStep => {
   const { node, now } = s;
   if (!node) {
-    if (!(s.isWorldKnown || s.isAtRest) || s.hasPins) return rest('nothing stands here');
+    if (!(s.hasFullState || s.isDisabled) || s.hasPins) return rest('nothing stands here');
     return { kind: 'sweep', state: 'UNKNOWN', reason: 'its Node is gone' };
   }
   if (isPlaceholder(node) && hasJoined(node)) {
@@ -205,16 +210,18 @@ const withoutIntent = (s: Sight): Step => {
     if (deadline <= now) {
       return { kind: 'give-up', state: 'UNKNOWN', reason: 'the machine did not join in time' };
     }
-    if (s.isWorldKnown) return { kind: 'give-up', state: 'UNKNOWN', reason: 'its plan wants it no more' };
+    if (s.hasFullState) return { kind: 'give-up', state: 'UNKNOWN', reason: 'its plan wants it no more' };
     const until = Number.isNaN(deadline) ? Number.POSITIVE_INFINITY : deadline;
     // Karpenter ends a machine whose Node is deleted: also where nothing is pinned any more it is left to join.
-    const reason = s.isAtRest ? 'pinning is off, its machine may join' : 'the autoscaler has not spoken yet';
+    const reason = s.isDisabled
+      ? 'pinning is off, its machine may join'
+      : 'the autoscaler has not spoken yet';
     return { kind: 'keep', until, state: 'UNKNOWN', reason };
   }
   const isOurs = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
   const taints = node.spec?.taints ?? [];
   const left = taints.filter(({ key }) => key !== PREPARING_TAINT);
-  if (isOurs && (s.isWorldKnown || s.isAtRest) && !s.hasPins && left.length < taints.length) {
+  if (isOurs && (s.hasFullState || s.isDisabled) && !s.hasPins && left.length < taints.length) {
     const patch: NodePatch = { spec: { taints: left } };
     return {
       kind: 'patch',
@@ -231,7 +238,7 @@ const withoutIntent = (s: Sight): Step => {
  * What is to be done for one node name, from what the cluster and the stream say now. Only Nodes with our label are
  * given up, and a placeholder whose kubelet has spoken is never deleted.
  */
-export const decidePlaceholder = (s: Sight): Step => {
+export const decidePlaceholder = (s: PlaceholderFacts): PlaceholderStep => {
   const wanted = s.intent?.node;
   return s.intent && wanted && wanted.providerId !== '' ? withIntent(s, s.intent, wanted) : withoutIntent(s);
 };

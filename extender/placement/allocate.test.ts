@@ -10,10 +10,10 @@ import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
-import { SlotGiver } from '../slotservice/allocator.ts';
-import { type Asking, GRANT_MS, matchPending, retakeSlot, takeSlot } from './allocate.ts';
-import { Ledger } from './assumedpods.ts';
-import { holdFor } from './choosepin.ts';
+import { SlotAllocator } from '../slotservice/allocator.ts';
+import { allocateSlot, assignPendingPods, GRANT_MS, reallocateSlot, type SlotRequest } from './allocate.ts';
+import { AssumedPods } from './assumedpods.ts';
+import { nextGateStep } from './choosepin.ts';
 import { slotsOf } from './slotcount.ts';
 import type { State } from './state.ts';
 
@@ -35,7 +35,7 @@ const pod = (name: string, nodeName?: string, intentId?: string): Pod => ({
   },
 });
 
-const asking = (requestUid: string, more: Partial<Asking> = {}): Asking => ({
+const slotRequest = (requestUid: string, more: Partial<SlotRequest> = {}): SlotRequest => ({
   requestUid,
   ownerUid: 'owner',
   pod: pod(''),
@@ -60,13 +60,13 @@ const scene = (counts: readonly number[], room = '100') => {
   const store = new IntentStore(log);
   const pods = new FakeCache(PODS, POD_INDEXES);
   const nodes = new FakeCache(NODES);
-  const ledger = new Ledger(() => now);
-  pods.onChange((change) => ledger.observe(change));
+  const assumedPods = new AssumedPods(() => now);
+  pods.onChange((change) => assumedPods.observe(change));
   counts.forEach((count, at) => {
     nodes.put(node(`node-${at}`, room));
     store.upsert(intent(`node-${at}`, count), at);
   });
-  const state: State = { store, pods, nodes, ledger, requestsOf: rememberRequests(), now: () => now };
+  const state: State = { store, pods, nodes, assumedPods, requestsOf: rememberRequests(), now: () => now };
   return { state, pods, nodes, pass: (ms: number) => (now += ms) };
 };
 
@@ -113,7 +113,7 @@ t.test('no slot is given twice, and none is lost when a creation fails', async (
       for (const step of steps) {
         if (step.kind === 'take' || step.kind === 'hold') {
           const uid = `request-${serial++}`;
-          const grant = takeSlot(state, asking(uid, step.kind === 'hold' ? { pod: late('') } : {}));
+          const grant = allocateSlot(state, slotRequest(uid, step.kind === 'hold' ? { pod: late('') } : {}));
           if (grant.intent) granted.push({ uid, intent: grant.intent, way: grant.way });
         } else if (step.kind === 'appear' && granted.length > 0) {
           const [one] = granted.splice(step.at % granted.length, 1);
@@ -145,7 +145,7 @@ t.test('no slot is given twice, and none is lost when a creation fails', async (
 
 t.test('the same request gets the same answer, and a replica that does not lead gives nothing', async (t) => {
   const { state, pass } = scene([1]);
-  const giver = new SlotGiver({ log, now: state.now });
+  const allocator = new SlotAllocator({ log, now: state.now });
   const request = {
     requestUid: 'r',
     namespace: 'n',
@@ -155,29 +155,29 @@ t.test('the same request gets the same answer, and a replica that does not lead 
     pod: JSON.stringify(pod('')),
     coexisting: false,
   };
-  t.match(giver.take(request), { way: '', reason: 'this replica does not lead' });
-  giver.lead(state);
-  t.match(giver.take(request), { way: '' }, 'its predecessor may have given slots that are not seen yet');
+  t.match(allocator.take(request), { way: '', reason: 'this replica does not lead' });
+  allocator.lead(state);
+  t.match(allocator.take(request), { way: '' }, 'its predecessor may have given slots that are not seen yet');
   pass(1_000);
-  const first = giver.take(request);
+  const first = allocator.take(request);
   t.match(first, { way: 'assign', nodeName: 'node-0', intentId: 'pin/node-0', plan: 'plan' });
-  t.same(giver.take(request), first);
-  t.match(giver.take({ ...request, requestUid: 's' }), {
+  t.same(allocator.take(request), first);
+  t.match(allocator.take({ ...request, requestUid: 's' }), {
     way: '',
     reason: 'every slot of this owner is taken',
   });
-  t.match(giver.take({ ...request, requestUid: 'x', pod: 'no JSON' }), {
+  t.match(allocator.take({ ...request, requestUid: 'x', pod: 'no JSON' }), {
     way: '',
     reason: 'the pod is not JSON',
   });
-  t.match(giver.take({ ...request, requestUid: 'y', pod: '{}' }), { way: '' });
+  t.match(allocator.take({ ...request, requestUid: 'y', pod: '{}' }), { way: '' });
 });
 
 t.test('a full node gives no slot, pods in flight counted', async (t) => {
   const { state } = scene([5], '2');
-  t.ok(takeSlot(state, asking('a')).intent);
-  t.ok(takeSlot(state, asking('b')).intent);
-  t.equal(takeSlot(state, asking('c')).intent, undefined);
+  t.ok(allocateSlot(state, slotRequest('a')).intent);
+  t.ok(allocateSlot(state, slotRequest('b')).intent);
+  t.equal(allocateSlot(state, slotRequest('c')).intent, undefined);
 });
 
 t.test('where the owner keeps names, each pod gets the slot of its name and no other', async (t) => {
@@ -185,15 +185,18 @@ t.test('where the owner keeps names, each pod gets the slot of its name and no o
   state.store.upsert(intent('node-0', 1, ['db-1']), 1);
   state.store.upsert(intent('node-1', 1, ['db-0']), 1);
   const nodeOf = (name: string) =>
-    takeSlot(state, { requestUid: name, ownerUid: 'owner', pod: pod(name) }).intent?.nodeName;
+    allocateSlot(state, { requestUid: name, ownerUid: 'owner', pod: pod(name) }).intent?.nodeName;
   t.equal(nodeOf('db-0'), 'node-1');
-  t.match(takeSlot(state, { requestUid: 'x', ownerUid: 'owner', pod: pod('db-2') }), {
+  t.match(allocateSlot(state, { requestUid: 'x', ownerUid: 'owner', pod: pod('db-2') }), {
     intent: undefined,
     reason: 'the plan moves other pods of this owner',
   });
   pods.put(pod('db-2'));
   pods.put(pod('db-1'));
-  const matched = matchPending(state, 'owner').map(({ pod, intent }) => [pod.metadata.name, intent.nodeName]);
+  const matched = assignPendingPods(state, 'owner').map(({ pod, intent }) => [
+    pod.metadata.name,
+    intent.nodeName,
+  ]);
   t.same(matched, [['db-1', 'node-0']]);
   t.equal(nodeOf('db-1'), 'node-0');
 });
@@ -204,7 +207,10 @@ t.test('pending pods keep the node they were nominated to, the rest goes where m
   pods.put(pod('b'));
   pods.put(pod('c'));
   pods.put(pod('d'));
-  const matched = matchPending(state, 'owner').map(({ pod, intent }) => [pod.metadata.name, intent.nodeName]);
+  const matched = assignPendingPods(state, 'owner').map(({ pod, intent }) => [
+    pod.metadata.name,
+    intent.nodeName,
+  ]);
   t.same(matched, [
     ['a', 'node-1'],
     ['b', 'node-0'],
@@ -223,27 +229,31 @@ t.test('pods that are there already count, those that end do not', async (t) => 
 
 t.test('beside a webhook that may change pods, nothing is assigned', async (t) => {
   const { state } = scene([1]);
-  t.match(takeSlot(state, asking('a', { isCoexisting: true })), { way: 'hold' });
+  t.match(allocateSlot(state, slotRequest('a', { isCoexisting: true })), { way: 'hold' });
 });
 
 t.test('a held pod that is seen again keeps its slot, and gives it back when it fits no more', async (t) => {
   const { state } = scene([1]);
-  t.match(takeSlot(state, asking('a', { pod: late('') })), { way: 'hold' });
+  t.match(allocateSlot(state, slotRequest('a', { pod: late('') })), { way: 'hold' });
   const seen = gated('', 'pin/node-0');
-  t.match(retakeSlot(state, asking('b', { pod: seen })), { way: 'hold', reason: /volume/ });
+  t.match(reallocateSlot(state, slotRequest('b', { pod: seen })), { way: 'hold', reason: /volume/ });
   t.equal(slotsOf(state, 'owner')[0]?.used, 1);
   const unfit = { ...seen, spec: { ...seen.spec, nodeSelector: { zone: 'b' } } };
-  t.match(retakeSlot(state, asking('c', { pod: unfit })), { intent: undefined });
+  t.match(reallocateSlot(state, slotRequest('c', { pod: unfit })), { intent: undefined });
   t.equal(slotsOf(state, 'owner')[0]?.used, 0);
-  t.equal(retakeSlot(state, asking('d', { pod: seen })), undefined, 'whose grant is gone is none of ours');
+  t.equal(
+    reallocateSlot(state, slotRequest('d', { pod: seen })),
+    undefined,
+    'whose grant is gone is none of ours',
+  );
 });
 
 t.test('pods held for a node take its room, and are not pinned a second time', async (t) => {
   const { state, pods } = scene([5], '2');
   pods.put(gated('a', 'pin/node-0'));
-  t.ok(takeSlot(state, asking('b')).intent);
-  t.equal(takeSlot(state, asking('c')).intent, undefined, 'two pods is all that the node takes');
-  t.same(matchPending(state, 'owner'), []);
+  t.ok(allocateSlot(state, slotRequest('b')).intent);
+  t.equal(allocateSlot(state, slotRequest('c')).intent, undefined, 'two pods is all that the node takes');
+  t.same(assignPendingPods(state, 'owner'), []);
 });
 
 t.test('of pods that are held for too little room, the first lands and the rest is let go', async (t) => {
@@ -254,7 +264,7 @@ t.test('of pods that are held for too little room, the first lands and the rest 
   for (const each of all) pods.put(each);
   const intent = state.store.get('pin/node-0')?.intent;
   t.same(
-    all.map((each) => holdFor(state, intent, each).kind),
+    all.map((each) => nextGateStep(state, intent, each).kind),
     ['land', 'lift'],
   );
 });
@@ -263,14 +273,14 @@ t.test('a machine that will not come holds nobody', async (t) => {
   const { state, nodes } = scene([1]);
   const gone = node('node-0', '100');
   nodes.put({ ...gone, metadata: { ...gone.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
-  t.match(takeSlot(state, asking('a', { pod: late('') })), { reason: 'its node is being deleted' });
+  t.match(allocateSlot(state, slotRequest('a', { pod: late('') })), { reason: 'its node is being deleted' });
 });
 
 t.test('where kube-scheduler refused a node, nobody is held for it for a while', async (t) => {
   const { state, pass } = scene([2]);
-  state.ledger.avoid('pin/node-0', state.now() + 1_000);
-  t.equal(takeSlot(state, asking('a', { pod: late('') })).intent, undefined);
-  t.match(takeSlot(state, asking('b')), { way: 'assign' }, 'what can be assigned still is');
+  state.assumedPods.avoid('pin/node-0', state.now() + 1_000);
+  t.equal(allocateSlot(state, slotRequest('a', { pod: late('') })).intent, undefined);
+  t.match(allocateSlot(state, slotRequest('b')), { way: 'assign' }, 'what can be assigned still is');
   pass(1_000);
-  t.match(takeSlot(state, asking('c', { pod: late('') })), { way: 'hold' });
+  t.match(allocateSlot(state, slotRequest('c', { pod: late('') })), { way: 'hold' });
 });

@@ -4,16 +4,16 @@ import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
 import type { Pin } from '../../planner/pinning/pinpolicy.ts';
-import { chooseFor } from './choosepin.ts';
+import { choosePinFor } from './choosepin.ts';
 import { type Slot, slotsOf } from './slotcount.ts';
 import type { State } from './state.ts';
 
 /** How long a granted slot is kept for a pod that does not show up: its creation failed, or was a dry run. */
 export const GRANT_MS = 10_000;
 /** Slots given in advance at once, at most. */
-const MOST_AHEAD = 64;
+const MAX_PREFETCHED = 64;
 /** One slot in advance for so many that are free. */
-const FREE_A_SLOT_AHEAD = 4;
+const FREE_PER_PREFETCHED = 4;
 
 /** Whether a slot is for this pod: where the owner keeps names, each pod has a slot of its own. */
 const isFor = ({ intent }: Slot, { metadata }: Pod): boolean => {
@@ -30,7 +30,7 @@ export type Grant =
   | { readonly intent: undefined; readonly reason: string };
 
 /** A creation that asks for a slot. */
-export interface Asking {
+export interface SlotRequest {
   readonly requestUid: string;
   readonly ownerUid: string;
   readonly pod: Pod;
@@ -38,8 +38,8 @@ export interface Asking {
   readonly isCoexisting?: boolean;
 }
 
-const grant = (state: State, { requestUid, ownerUid, pod }: Asking, intent: Intent, pin: Pin): Grant => {
-  state.ledger.promise({
+const grant = (state: State, { requestUid, ownerUid, pod }: SlotRequest, intent: Intent, pin: Pin): Grant => {
+  state.assumedPods.assume({
     uid: requestUid,
     nodeName: intent.nodeName,
     intentId: intent.id,
@@ -55,23 +55,23 @@ const grant = (state: State, { requestUid, ownerUid, pod }: Asking, intent: Inte
  * Gives a free slot to a pod that is being created, and enters the promise: one where the pod may be assigned at
  * once, else one that it is held for.
  */
-export const takeSlot = (state: State, asking: Asking): Grant =>
-  takeOf(state, asking, slotsOf(state, asking.ownerUid));
+export const allocateSlot = (state: State, slotRequest: SlotRequest): Grant =>
+  takeOf(state, slotRequest, slotsOf(state, slotRequest.ownerUid));
 
-const takeOf = (state: State, asking: Asking, slots: readonly Slot[]): Grant => {
+const takeOf = (state: State, slotRequest: SlotRequest, slots: readonly Slot[]): Grant => {
   if (slots.length === 0)
     return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
-  const own = slots.filter((slot) => isFor(slot, asking.pod));
+  const own = slots.filter((slot) => isFor(slot, slotRequest.pod));
   let reason =
     own.length > 0 ? 'every slot of this owner is taken' : 'the plan moves other pods of this owner';
   let later: { readonly intent: Intent; readonly pin: Pin } | undefined;
   for (const { intent } of own.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
-    const pin = chooseFor(state, intent, asking.pod, 'admission', asking.isCoexisting);
-    if (pin.way === 'assign') return grant(state, asking, intent, pin);
-    if (pin.way === 'hold' && !state.ledger.isAvoided(intent.id)) later ??= { intent, pin };
+    const pin = choosePinFor(state, intent, slotRequest.pod, 'admission', slotRequest.isCoexisting);
+    if (pin.way === 'assign') return grant(state, slotRequest, intent, pin);
+    if (pin.way === 'hold' && !state.assumedPods.isAvoided(intent.id)) later ??= { intent, pin };
     reason = pin.reason;
   }
-  return later ? grant(state, asking, later.intent, later.pin) : { intent: undefined, reason };
+  return later ? grant(state, slotRequest, later.intent, later.pin) : { intent: undefined, reason };
 };
 
 /** A slot for a pod that has not been asked about yet. */
@@ -84,19 +84,19 @@ export interface Ahead {
  * Slots in advance, for pods that differ from this one by their names alone. None of an owner that keeps names, and
  * of the free ones a part only: the last are for whoever asks first.
  */
-export const takeAhead = (state: State, asking: Asking, count: number): readonly Ahead[] => {
+export const prefetchSlots = (state: State, slotRequest: SlotRequest, count: number): readonly Ahead[] => {
   if (count === 0) return [];
-  let slots = slotsOf(state, asking.ownerUid);
+  let slots = slotsOf(state, slotRequest.ownerUid);
   if (slots.some(({ intent }) => (intent.pin?.owner?.names ?? []).length > 0)) return [];
   const free = slots.reduce((sum, slot) => sum + freeOf(slot), 0);
-  const most = Math.min(count, MOST_AHEAD, Math.floor(free / FREE_A_SLOT_AHEAD));
+  const most = Math.min(count, MAX_PREFETCHED, Math.floor(free / FREE_PER_PREFETCHED));
   const found: Ahead[] = [];
   while (found.length < most) {
-    const uid = `${asking.requestUid}/${found.length + 1}`;
-    const granted = takeOf(state, { ...asking, requestUid: uid }, slots);
+    const uid = `${slotRequest.requestUid}/${found.length + 1}`;
+    const granted = takeOf(state, { ...slotRequest, requestUid: uid }, slots);
     if (!granted.intent) break;
     if (granted.way !== 'assign') {
-      state.ledger.release(uid);
+      state.assumedPods.forget(uid);
       break;
     }
     found.push({ uid, grant: granted });
@@ -108,7 +108,7 @@ export const takeAhead = (state: State, asking: Asking, count: number): readonly
 };
 
 /** The pod as it came, before we put it on a node or behind our gate. */
-const unpinned = (pod: Pod): Pod => {
+const withoutPin = (pod: Pod): Pod => {
   const { nodeName: _, ...spec } = withoutHold(pod).spec;
   return { ...pod, spec };
 };
@@ -117,22 +117,22 @@ const unpinned = (pod: Pod): Pod => {
  * Looks again at a pod that we pinned and that another webhook may have changed since. Its slot is given back first,
  * so that the pod gets the same one, another one or none. Undefined when the pin is not ours.
  */
-export const retakeSlot = (state: State, asking: Asking): Grant | undefined => {
-  const { pod } = asking;
+export const reallocateSlot = (state: State, slotRequest: SlotRequest): Grant | undefined => {
+  const { pod } = slotRequest;
   const intentId = pod.metadata.annotations?.[PIN];
   const isOurs = intentId && (pod.spec.nodeName || isGated(pod));
-  const granted = isOurs ? state.ledger.grantOf(intentId, pod.spec.nodeName) : undefined;
+  const granted = isOurs ? state.assumedPods.grantOf(intentId, pod.spec.nodeName) : undefined;
   if (!granted) return undefined;
-  state.ledger.release(granted.uid);
-  const again = { ...asking, pod: unpinned(pod) };
+  state.assumedPods.forget(granted.uid);
+  const again = { ...slotRequest, pod: withoutPin(pod) };
   const held = state.store.get(granted.intentId);
-  const pin = held && chooseFor(state, held.intent, again.pod, 'admission', asking.isCoexisting);
+  const pin = held && choosePinFor(state, held.intent, again.pod, 'admission', slotRequest.isCoexisting);
   if (held && (pin?.way === 'assign' || pin?.way === 'hold')) {
     // A pod behind our gate stays there, though it could be assigned by now.
     const way = isGated(pod) ? 'hold' : pin.way;
     return grant(state, { ...again, requestUid: granted.uid }, held.intent, { way, reason: pin.reason });
   }
-  return takeSlot(state, again);
+  return allocateSlot(state, again);
 };
 
 const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
@@ -143,14 +143,14 @@ const isNominatedTo = (pod: Pod, intent: Intent): boolean => {
 };
 
 /** Which pending pod of an owner goes to which slot: those nominated stay, the rest in order of creation. */
-export const matchPending = (
+export const assignPendingPods = (
   state: State,
   ownerUid: string,
 ): readonly { readonly pod: Pod; readonly intent: Intent }[] => {
   const pending = state.pods
     .by('owner', ownerUid)
     .filter((pod) => isLive(pod) && !pod.spec.nodeName && !isHeld(pod) && !isGated(pod))
-    .filter((pod) => !state.ledger.has(pod.metadata.uid ?? ''))
+    .filter((pod) => !state.assumedPods.has(pod.metadata.uid ?? ''))
     .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
   if (pending.length === 0) return [];
   const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
@@ -172,7 +172,7 @@ export const matchPending = (
     const free = slots
       .filter((entry) => entry.free > 0 && isFor(entry.slot, pod))
       .sort((a, b) => b.free - a.free);
-    const fitting = free.find(({ slot }) => chooseFor(state, slot.intent, pod, 'pending').way !== 'leave');
+    const fitting = free.find(({ slot }) => choosePinFor(state, slot.intent, pod, 'pending').way !== 'leave');
     give(pod, fitting);
   }
   return matches;

@@ -4,7 +4,7 @@ import type { Pod } from '../../api/objects.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 
 /** Room on a node that was given away and that the pod cache does not show yet. */
-export interface Promised {
+export interface AssumedPod {
   /** Uid of the pod, or of the admission request that creates it. */
   readonly uid: string;
   readonly nodeName: string;
@@ -17,20 +17,20 @@ export interface Promised {
   readonly until: number;
 }
 
-type Promises = Map<string, Promised>;
+type AssumedPodMap = Map<string, AssumedPod>;
 
 /** Promises under a value they share. */
 class Index {
-  readonly #found = new Map<string, Promises>();
+  readonly #found = new Map<string, AssumedPodMap>();
 
-  get(value: string): Promises | undefined {
+  get(value: string): AssumedPodMap | undefined {
     return this.#found.get(value);
   }
 
-  add(value: string, promised: Promised): void {
+  add(value: string, assumed: AssumedPod): void {
     const there = this.#found.get(value);
-    if (there) there.set(promised.uid, promised);
-    else this.#found.set(value, new Map([[promised.uid, promised]]));
+    if (there) there.set(assumed.uid, assumed);
+    else this.#found.set(value, new Map([[assumed.uid, assumed]]));
   }
 
   delete(value: string, uid: string): void {
@@ -39,20 +39,20 @@ class Index {
   }
 }
 
-const NONE: Promises = new Map();
+const NONE: AssumedPodMap = new Map();
 
 /**
  * What the pinner gave away and can't see yet: pods just bound, slots granted to the webhook. Decisions are made in
  * one go between two waits, and each enters its promise at once, so that no room is given twice.
  */
-export class Ledger {
-  readonly #promises: Promises = new Map();
+export class AssumedPods {
+  readonly #promises: AssumedPodMap = new Map();
   readonly #byNode = new Index();
   readonly #byOwner = new Index();
   /** Grants by their intent. */
   readonly #grants = new Index();
   /** By how long they hold, in the order in which they were made: the first of each ends first. */
-  readonly #byTerm = new Map<number, Promises>();
+  readonly #byTerm = new Map<number, AssumedPodMap>();
   readonly #terms = new Map<string, number>();
   readonly #avoided = new Map<string, number>();
   readonly #now: () => number;
@@ -61,24 +61,24 @@ export class Ledger {
     this.#now = now;
   }
 
-  promise(promised: Promised): void {
-    this.release(promised.uid);
-    const { uid, nodeName, ownerUid, intentId, isGrant } = promised;
-    this.#promises.set(uid, promised);
-    this.#byNode.add(nodeName, promised);
-    this.#byOwner.add(ownerUid, promised);
-    if (isGrant) this.#grants.add(intentId, promised);
-    const term = promised.until - this.#now();
+  assume(assumed: AssumedPod): void {
+    this.forget(assumed.uid);
+    const { uid, nodeName, ownerUid, intentId, isGrant } = assumed;
+    this.#promises.set(uid, assumed);
+    this.#byNode.add(nodeName, assumed);
+    this.#byOwner.add(ownerUid, assumed);
+    if (isGrant) this.#grants.add(intentId, assumed);
+    const term = assumed.until - this.#now();
     this.#terms.set(uid, term);
     const peers = this.#byTerm.get(term);
-    if (peers) peers.set(uid, promised);
-    else this.#byTerm.set(term, new Map([[uid, promised]]));
+    if (peers) peers.set(uid, assumed);
+    else this.#byTerm.set(term, new Map([[uid, assumed]]));
   }
 
-  release(uid: string): void {
-    const promised = this.#promises.get(uid);
-    if (!promised) return;
-    const { nodeName, ownerUid, intentId, isGrant } = promised;
+  forget(uid: string): void {
+    const assumed = this.#promises.get(uid);
+    if (!assumed) return;
+    const { nodeName, ownerUid, intentId, isGrant } = assumed;
     this.#promises.delete(uid);
     this.#byNode.delete(nodeName, uid);
     this.#byOwner.delete(ownerUid, uid);
@@ -91,8 +91,8 @@ export class Ledger {
 
   /** Holds a promise as long again as it was made for. */
   renew(uid: string): void {
-    const promised = this.#promises.get(uid);
-    if (promised) this.promise({ ...promised, until: this.#now() + (this.#terms.get(uid) ?? 0) });
+    const assumed = this.#promises.get(uid);
+    if (assumed) this.assume({ ...assumed, until: this.#now() + (this.#terms.get(uid) ?? 0) });
   }
 
   has(uid: string): boolean {
@@ -100,18 +100,18 @@ export class Ledger {
     return this.#promises.has(uid);
   }
 
-  onNode(nodeName: string): readonly Promised[] {
+  onNode(nodeName: string): readonly AssumedPod[] {
     this.#expire();
     return [...(this.#byNode.get(nodeName) ?? NONE).values()];
   }
 
-  ofOwner(ownerUid: string): readonly Promised[] {
+  ofOwner(ownerUid: string): readonly AssumedPod[] {
     this.#expire();
     return [...(this.#byOwner.get(ownerUid) ?? NONE).values()];
   }
 
   /** A slot of this intent that was granted to a pod which is still being created, held or put on this node. */
-  grantOf(intentId: string, nodeName: string | undefined): Promised | undefined {
+  grantOf(intentId: string, nodeName: string | undefined): AssumedPod | undefined {
     this.#expire();
     for (const grant of (this.#grants.get(intentId) ?? NONE).values()) {
       if (nodeName === undefined || grant.nodeName === nodeName) return grant;
@@ -144,12 +144,12 @@ export class Ledger {
   /** The pod cache shows a pod: the promise that it fulfils ends. */
   observe({ type, object: pod }: Change<Pod>): void {
     const uid = pod.metadata.uid ?? '';
-    if (this.#promises.has(uid) && (type === 'delete' || pod.spec.nodeName)) this.release(uid);
+    if (this.#promises.has(uid) && (type === 'delete' || pod.spec.nodeName)) this.forget(uid);
     const intentId = pod.metadata.annotations?.[PIN];
     if (type !== 'add' || !intentId || (!pod.spec.nodeName && !isGated(pod))) return;
     // Grants of one intent are alike: whichever pod shows up, one of them is fulfilled.
     const grant = this.grantOf(intentId, pod.spec.nodeName);
-    if (grant) this.release(grant.uid);
+    if (grant) this.forget(grant.uid);
   }
 
   #expire(): void {
@@ -157,7 +157,7 @@ export class Ledger {
     for (const peers of this.#byTerm.values()) {
       for (const { uid, until } of peers.values()) {
         if (until > now) break;
-        this.release(uid);
+        this.forget(uid);
       }
     }
   }

@@ -6,8 +6,8 @@ import type { Intent } from '../../api/pinning.ts';
 import { decideGate, type GateStep } from '../../planner/pinning/gatepolicy.ts';
 import { choosePin, type Pin } from '../../planner/pinning/pinpolicy.ts';
 import { type NodeInfo, nodeInfoOf } from '../../planner/scheduling/fit.ts';
-import { brokenGroup } from './podgroup.ts';
-import { heldFor, OWN_TAINTS, type State } from './state.ts';
+import { incompleteGroupReason } from './podgroup.ts';
+import { heldPodsOf, OWN_TAINTS, type State } from './state.ts';
 
 const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
 
@@ -15,47 +15,47 @@ const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?
  * The node as the next pod finds it: pods on it, pods promised to it that nobody can see yet, and pods held for it.
  * Where the one that asks is held itself, those that came after it wait behind it.
  */
-export const viewOf = (state: State, node: Node, asker?: Pod): NodeInfo => {
+export const nodeInfoFor = (state: State, node: Node, asker?: Pod): NodeInfo => {
   const { name } = node.metadata;
   const uid = asker?.metadata.uid;
   const isAhead = (other: Pod): boolean =>
     other.metadata.uid !== uid &&
     !(asker && isHeld(asker) && isGated(other) && createdAt(other) > createdAt(asker));
   const there = state.pods.by('node', name);
-  const held = state.store.by('node', name).flatMap(({ intent }) => heldFor(state, intent));
+  const held = state.store.by('node', name).flatMap(({ intent }) => heldPodsOf(state, intent));
   const all = [...there, ...held.filter(isAhead)];
   const seen = new Set(all.map((pod) => pod.metadata.uid));
-  const promised = state.ledger.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
-  return nodeInfoOf(node, [...all, ...promised.map(({ pod }) => pod)], state.requestsOf);
+  const assumed = state.assumedPods.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
+  return nodeInfoOf(node, [...all, ...assumed.map(({ pod }) => pod)], state.requestsOf);
 };
 
-export interface Closed {
+export interface Unavailability {
   readonly reason: string;
   /** Whether it stays so: then nobody waits for it. */
-  readonly isLasting: boolean;
+  readonly isPermanent: boolean;
 }
 
-const yet = (reason: string): Closed => ({ reason, isLasting: false });
-const forGood = (reason: string): Closed => ({ reason, isLasting: true });
+const notYet = (reason: string): Unavailability => ({ reason, isPermanent: false });
+const permanently = (reason: string): Unavailability => ({ reason, isPermanent: true });
 
 /** Why nothing may be put on the node of an intent just now, or null. */
-export const closedFor = (state: State, intent: Intent): Closed | null => {
-  if (intent.nodeName === '') return yet('its node has no name yet');
+export const unavailability = (state: State, intent: Intent): Unavailability | undefined => {
+  if (intent.nodeName === '') return notYet('its node has no name yet');
   const node = state.nodes.get(intent.nodeName);
   const hasJoinedOnce = hasJoined(node);
   for (const { intent: other } of state.store.by('node', intent.nodeName)) {
     if (!other.node) continue;
     const { providerId, joinDeadlineMs } = other.node;
     if (node?.spec?.providerID && providerId && node.spec.providerID !== providerId) {
-      return forGood('a Node of that name belongs to another machine');
+      return permanently('a Node of that name belongs to another machine');
     }
     // Its placeholder may be gone by then.
     if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !hasJoinedOnce) {
-      return forGood('its machine did not join in time');
+      return permanently('its machine did not join in time');
     }
   }
-  if (!node) return yet('its node does not stand yet');
-  return node.metadata.deletionTimestamp ? forGood('its node is being deleted') : null;
+  if (!node) return notYet('its node does not stand yet');
+  return node.metadata.deletionTimestamp ? permanently('its node is being deleted') : undefined;
 };
 
 /** Taints of a node that go by themselves, by what its machine was ordered with. */
@@ -70,7 +70,7 @@ const startupTaintsOf = (state: State, nodeName: string): ReadonlySet<string> =>
 
 /** The node of an intent as the pod finds it; undefined where nothing may be put there. */
 const placeFor = (state: State, intent: Intent, node: Node | undefined, pod: Pod) => ({
-  node: node && viewOf(state, node, pod),
+  node: node && nodeInfoFor(state, node, pod),
   isReady: node !== undefined && isReady(node),
   ownTaints: OWN_TAINTS,
   startupTaints: startupTaintsOf(state, intent.nodeName),
@@ -86,32 +86,32 @@ type ChooseFor = (
 ) => Pin;
 
 const chooseAlone: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
-  const closed = closedFor(state, intent);
+  const closed = unavailability(state, intent);
   const node = closed ? undefined : state.nodes.get(intent.nodeName);
   const pin = choosePin({ pod, at, isCoexisting, ...placeFor(state, intent, node, pod) });
   if (!closed || pin.way === 'leave') return pin;
-  return { way: pin.way === 'hold' && closed.isLasting ? 'nominate' : pin.way, reason: closed.reason };
+  return { way: pin.way === 'hold' && closed.isPermanent ? 'nominate' : pin.way, reason: closed.reason };
 };
 
 /** What is done next for a pod that is held for an intent; undefined when no plan has a place for it any more. */
-export const holdFor = (state: State, intent: Intent | undefined, pod: Pod): GateStep => {
+export const nextGateStep = (state: State, intent: Intent | undefined, pod: Pod): GateStep => {
   if (!intent?.pin) {
-    if (state.store.isAtRest) return { kind: 'lift', reason: 'pod pinning is off' };
-    if (state.store.isWorldKnown) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
+    if (state.store.isDisabled) return { kind: 'lift', reason: 'pod pinning is off' };
+    if (state.store.hasFullState) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
     return { kind: 'wait', reason: 'the autoscaler has not spoken yet' };
   }
-  const closed = closedFor(state, intent);
-  if (closed?.isLasting) return { kind: 'lift', reason: closed.reason };
+  const closed = unavailability(state, intent);
+  if (closed?.isPermanent) return { kind: 'lift', reason: closed.reason };
   if (closed) return { kind: 'wait', reason: closed.reason };
   const node = state.nodes.get(intent.nodeName);
   return decideGate({ pod: withoutHold(pod), ...placeFor(state, intent, node, pod) });
 };
 
 /** How a pod is pinned to the node of an intent as things stand. */
-export const chooseFor: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
+export const choosePinFor: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
   const pin = chooseAlone(state, intent, pod, at, isCoexisting);
   if (pin.way === 'leave' || !pod.spec.schedulingGroup) return pin;
   if (at === 'admission') return { way: 'leave', reason: 'its group is placed when all of it is there' };
-  const broken = brokenGroup(state, pod, (other, member) => chooseAlone(state, other, member, at));
+  const broken = incompleteGroupReason(state, pod, (other, member) => chooseAlone(state, other, member, at));
   return broken ? { way: 'leave', reason: broken } : pin;
 };

@@ -7,9 +7,9 @@ import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
-import { matchPending } from './allocate.ts';
-import { Ledger } from './assumedpods.ts';
-import { chooseFor } from './choosepin.ts';
+import { assignPendingPods } from './allocate.ts';
+import { AssumedPods } from './assumedpods.ts';
+import { choosePinFor } from './choosepin.ts';
 import type { State } from './state.ts';
 
 /** Pods of a PodGroup are pinned all or none. */
@@ -65,7 +65,14 @@ const stateOf = (members: readonly Member[], intents: readonly Intent[]): State 
   });
   for (const member of members) pods.put(podOf(member));
   for (const intent of intents) store.upsert(intent, 1);
-  return { store, pods, nodes, ledger: new Ledger(Date.now), requestsOf: rememberRequests(), now: Date.now };
+  return {
+    store,
+    pods,
+    nodes,
+    assumedPods: new AssumedPods(Date.now),
+    requestsOf: rememberRequests(),
+    now: Date.now,
+  };
 };
 
 const of = (owner: string, ...names: readonly string[]): readonly Member[] =>
@@ -115,11 +122,11 @@ const CASES: readonly (readonly [string, readonly Member[], readonly Intent[], n
 for (const [what, members, intents, expected] of CASES) {
   t.test(`a group of which ${what}: ${expected} are pinned`, async (t) => {
     const state = stateOf(members, intents);
-    const matches = matchPending(state, 'job');
+    const matches = assignPendingPods(state, 'job');
     t.equal(matches.length, expected);
     for (const { intent, pod } of matches)
       t.equal(
-        chooseFor(state, intent, pod, 'pending').way,
+        choosePinFor(state, intent, pod, 'pending').way,
         'nominate',
         'the group starts by kube-scheduler alone',
       );
@@ -129,12 +136,12 @@ for (const [what, members, intents, expected] of CASES) {
 t.test('the reason says how many have a place', async (t) => {
   const state = stateOf(of('job', 'a', 'b', 'c'), [places('job', 2)]);
   const [pod] = state.pods.by('owner', 'job');
-  const pin = pod && chooseFor(state, places('job', 2), pod, 'pending');
+  const pin = pod && choosePinFor(state, places('job', 2), pod, 'pending');
   t.match(pin, { way: 'leave', reason: /its group gang .* 2 of its 3 waiting pods have a place/ });
 });
 
 t.test('a pod of a group is left alone as it is created: the others are not known yet', async (t) => {
   const state = stateOf([], [places('job', 3)]);
   const pod = podOf({ name: 'a', owner: 'job' });
-  t.match(chooseFor(state, places('job', 3), pod, 'admission'), { way: 'leave' });
+  t.match(choosePinFor(state, places('job', 3), pod, 'admission'), { way: 'leave' });
 });

@@ -6,16 +6,16 @@ import { slotsOf } from './slotcount.ts';
 import { ownerUidOf, type State } from './state.ts';
 
 /** Chooses for one pod as if it were of no group. */
-export type Choose = (intent: Intent, pod: Pod) => Pin;
+export type ChoosePin = (intent: Intent, pod: Pod) => Pin;
 
-const canGo = (choose: Choose, intents: readonly Intent[], pod: Pod): boolean =>
+const canGo = (choose: ChoosePin, intents: readonly Intent[], pod: Pod): boolean =>
   intents.some((intent) => choose(intent, pod).way !== 'leave');
 
-const placesFor = (state: State, pod: Pod): readonly Intent[] =>
+const intentsOfPod = (state: State, pod: Pod): readonly Intent[] =>
   state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
 
 /** How many of these pods of one owner the plan has a place for. */
-const placed = (state: State, choose: Choose, ownerUid: string, pods: readonly Pod[]): number => {
+const countPlaceable = (state: State, choose: ChoosePin, ownerUid: string, pods: readonly Pod[]): number => {
   const free = slotsOf(state, ownerUid).filter(({ used, count }) => used < count);
   const room = free.reduce((sum, { used, count }) => sum + count - used, 0);
   const intents = free.map(({ intent }) => intent);
@@ -27,20 +27,20 @@ const placed = (state: State, choose: Choose, ownerUid: string, pods: readonly P
  * whole or not at all, so each of its pods that waits needs a place. kube-scheduler alone lets a group start; we only
  * say where.
  */
-export const brokenGroup = (state: State, pod: Pod, choose: Choose): string | null => {
+export const incompleteGroupReason = (state: State, pod: Pod, choose: ChoosePin): string | undefined => {
   const name = pod.spec.schedulingGroup?.podGroupName;
-  if (!name) return null;
+  if (!name) return undefined;
   const waiting = state.pods
     .by('group', `${pod.metadata.namespace}/${name}`)
     .filter((one) => isLive(one) && !one.spec.nodeName);
-  const isNamed = (one: Pod): boolean => placesFor(state, one).length > 0;
+  const isNamed = (one: Pod): boolean => intentsOfPod(state, one).length > 0;
   const own = waiting.filter(isNamed);
   const rest = waiting.filter((one) => !isNamed(one));
   const byOwner = Map.groupBy(rest, ownerUidOf);
   const count =
-    own.filter((one) => canGo(choose, placesFor(state, one), one)).length +
-    [...byOwner].reduce((sum, [owner, pods]) => sum + placed(state, choose, owner, pods), 0);
+    own.filter((one) => canGo(choose, intentsOfPod(state, one), one)).length +
+    [...byOwner].reduce((sum, [owner, pods]) => sum + countPlaceable(state, choose, owner, pods), 0);
   return count >= waiting.length
-    ? null
+    ? undefined
     : `its group ${name} is placed as a whole or not at all, and ${count} of its ${waiting.length} waiting pods have a place`;
 };

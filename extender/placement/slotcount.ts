@@ -1,6 +1,6 @@
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
-import { heldFor, type State } from './state.ts';
+import { heldPodsOf, type State } from './state.ts';
 
 /** One pin intent of an owner, and how many of its pods are on the node, held for it or on their way there. */
 export interface Slot {
@@ -16,7 +16,7 @@ export interface Slot {
 export const slotsOf = (state: State, ownerUid: string): readonly Slot[] => {
   const held = state.store.by('owner', ownerUid).map(({ intent }) => ({
     intent,
-    pods: heldFor(state, intent),
+    pods: heldPodsOf(state, intent),
   }));
   if (held.length === 0) return [];
   const onNode = new Map<string, number>();
@@ -27,10 +27,10 @@ export const slotsOf = (state: State, ownerUid: string): readonly Slot[] => {
     count(pod.spec.nodeName);
     seen.add(pod.metadata.uid);
   }
-  const promised = state.ledger.ofOwner(ownerUid).filter(({ uid }) => !seen.has(uid));
-  for (const { nodeName } of promised) count(nodeName);
+  const assumed = state.assumedPods.ofOwner(ownerUid).filter(({ uid }) => !seen.has(uid));
+  for (const { nodeName } of assumed) count(nodeName);
   // Promised before the node had a name.
-  const early = promised.filter(({ nodeName }) => nodeName === '');
+  const early = assumed.filter(({ nodeName }) => nodeName === '');
   return held
     .map(({ intent, pods }) => ({
       intent,

@@ -7,14 +7,14 @@ import { controllerOf, isLive } from '../../api/pods.ts';
 import type { Cache } from '../../kube/cache/cache.ts';
 import type { ReadRequests } from '../../planner/scheduling/fit.ts';
 import type { IntentStore } from '../intents/store.ts';
-import type { Ledger } from './assumedpods.ts';
+import type { AssumedPods } from './assumedpods.ts';
 
 /** What the leader knows: the intents, the cluster, and what it gave away a moment ago. */
 export interface State {
   readonly store: IntentStore;
   readonly pods: Cache<Pod>;
   readonly nodes: Cache<Node>;
-  readonly ledger: Ledger;
+  readonly assumedPods: AssumedPods;
   readonly requestsOf: ReadRequests;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -32,7 +32,7 @@ export const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 export const ownerUidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
 
 /** Pods that wait for the node of this intent, behind our gate or tied to the node. */
-export const heldFor = (state: State, { id, pin }: Intent): readonly Pod[] =>
+export const heldPodsOf = (state: State, { id, pin }: Intent): readonly Pod[] =>
   pin ? state.pods.by('pin', id).filter((pod) => isHeld(pod) && isLive(pod)) : [];
 
 /** Whether the node of that name stands and its kubelet has joined. */

@@ -16,9 +16,9 @@ import {
 } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
-import { landPod, liftGate, nameNode, replacePod } from '../../kube/heldpods/gates.ts';
+import { landPod, nameNode, removeGate, replacePod } from '../../kube/heldpods/gates.ts';
 import type { HoldLimits } from '../../planner/pinning/gatepolicy.ts';
-import { holdFor } from '../placement/choosepin.ts';
+import { nextGateStep } from '../placement/choosepin.ts';
 import { ownerUidOf, type State } from '../placement/state.ts';
 import { bind, nominate } from './pin.ts';
 
@@ -28,7 +28,7 @@ const WAIT_MS = 3_000;
 /** How long no pod is held for an intent whose node kube-scheduler has refused. */
 const AVOID_MS = 600_000;
 
-interface Parts {
+interface GateContext {
   readonly client: KubeClient;
   readonly state: State;
   readonly recorder: Recorder;
@@ -57,26 +57,26 @@ const tolerationsFor = (state: State, nodeName: string, pod: Pod): readonly Tole
     : [];
 };
 
-const lift = async (
-  p: Parts,
+const releaseGate = async (
+  p: GateContext,
   pod: Pod,
   reason: string,
   o: { readonly tolerations?: readonly Toleration[]; readonly signal: AbortSignal },
 ): Promise<void> => {
-  await liftGate(p.client, pod, o);
+  await removeGate(p.client, pod, o);
   p.observe('hold', 'lost');
   p.recorder.event(PODS, pod, 'Normal', 'PinLifted', `left to kube-scheduler: ${reason}`);
-  p.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate lifted');
+  p.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate released');
 };
 
 /** Behind our gate: wait, land, or let go. */
-const advance = async (p: Parts, pod: Pod, signal: AbortSignal): Promise<Action> => {
+const advanceGated = async (p: GateContext, pod: Pod, signal: AbortSignal): Promise<Action> => {
   const { client, state } = p;
   const intent = intentOf(state, pod);
-  const step = holdFor(state, intent, pod);
+  const step = nextGateStep(state, intent, pod);
   if (step.kind === 'lift' || !intent) {
     if (step.kind === 'wait') return requeue(LOOK_AGAIN_MS);
-    await lift(p, pod, step.reason, { signal });
+    await releaseGate(p, pod, step.reason, { signal });
     return awaitChange;
   }
   const { nodeName, plan } = intent;
@@ -90,7 +90,7 @@ const advance = async (p: Parts, pod: Pod, signal: AbortSignal): Promise<Action>
     await nominate(p, intent, pod, signal);
     const { name, namespace = '' } = pod.metadata;
     const fresh = await client.get(PODS, { name, namespace }, { signal });
-    await lift(p, fresh, step.reason, { tolerations: tolerationsFor(state, nodeName, pod), signal });
+    await releaseGate(p, fresh, step.reason, { tolerations: tolerationsFor(state, nodeName, pod), signal });
     return awaitChange;
   }
   const tolerations = step.isEarly ? [] : tolerationsFor(state, nodeName, pod);
@@ -104,7 +104,7 @@ const advance = async (p: Parts, pod: Pod, signal: AbortSignal): Promise<Action>
   return awaitChange;
 };
 
-const refusalOf = ({ status }: Pod): string | undefined => {
+const rejectionReason = ({ status }: Pod): string | undefined => {
   const said = status?.conditions?.find(({ type }) => type === 'PodScheduled');
   return said?.status === 'False' && said.reason === 'Unschedulable' ? (said.message ?? '') : undefined;
 };
@@ -114,8 +114,8 @@ const awaitsDevices = ({ spec }: Pod, message: string): boolean =>
   (spec.resourceClaims ?? []).length > 0 && /claim/i.test(message);
 
 /** Tied to its node and not bound: kube-scheduler may have found what keeps it off. */
-const follow = async (
-  p: Parts,
+const watchLanded = async (
+  p: GateContext,
   pod: Pod,
   refused: Map<string, number>,
   signal: AbortSignal,
@@ -126,13 +126,13 @@ const follow = async (
   const node = state.nodes.get(landsOn(pod) ?? '');
   if (intent && node && !isReady(node) && intent.nodeName === node.metadata.name) {
     // It was to be bound before its machine joins, and the leader ended in between.
-    const step = holdFor(state, intent, pod);
+    const step = nextGateStep(state, intent, pod);
     if (step.kind === 'land' && step.isEarly) {
       await bind(p, intent, pod, { way: 'hold', reason: step.reason }, signal);
       return requeue(LOOK_AGAIN_MS);
     }
   }
-  const message = refusalOf(pod);
+  const message = rejectionReason(pod);
   if (message === undefined) {
     refused.delete(uid);
     return requeue(LOOK_AGAIN_MS);
@@ -143,7 +143,7 @@ const follow = async (
   const left = since + limitMs - state.now();
   if (left > 0) return requeue(Math.max(1, Math.min(left, LOOK_AGAIN_MS)));
   refused.delete(uid);
-  state.ledger.avoid(pod.metadata.annotations?.[PIN] ?? '', state.now() + AVOID_MS);
+  state.assumedPods.avoid(pod.metadata.annotations?.[PIN] ?? '', state.now() + AVOID_MS);
   await replacePod(p.client, pod, signal);
   p.observe('hold', 'lost');
   const said = `kube-scheduler does not take it to ${landsOn(pod)}: ${message}`;
@@ -153,7 +153,7 @@ const follow = async (
 };
 
 /** Brings pods that were created behind our gate to their nodes, or lets them go. Key: 'namespace/name'. */
-export const holds = (p: Parts): Controller => {
+export const createGateController = (p: GateContext): Controller => {
   const { state } = p;
   const refused = new Map<string, number>();
   const keysOf = (intentId: string): readonly string[] => state.pods.by('pin', intentId).map(keyOf);
@@ -173,8 +173,8 @@ export const holds = (p: Parts): Controller => {
       const pod = state.pods.get(key);
       if (!pod || !isLive(pod) || pod.spec.nodeName) return awaitChange;
       try {
-        if (isGated(pod)) return await advance(p, pod, signal);
-        return isHeld(pod) ? await follow(p, pod, refused, signal) : awaitChange;
+        if (isGated(pod)) return await advanceGated(p, pod, signal);
+        return isHeld(pod) ? await watchLanded(p, pod, refused, signal) : awaitChange;
       } catch (error) {
         // Somebody else was faster, or kube-scheduler wrote its status: the cache tells.
         if (isConflict(error)) return requeue(LOOK_AGAIN_MS / 10);

@@ -15,8 +15,8 @@ import {
   watches,
 } from '../../kube/controller/controller.ts';
 import { isConflict, isNotFound, KubeError } from '../../kube/errors.ts';
-import { matchPending } from '../placement/allocate.ts';
-import { chooseFor } from '../placement/choosepin.ts';
+import { assignPendingPods } from '../placement/allocate.ts';
+import { choosePinFor } from '../placement/choosepin.ts';
 import { slotsOf } from '../placement/slotcount.ts';
 import { ownerUidOf, type Report, type State } from '../placement/state.ts';
 import { bindPod } from './bind.ts';
@@ -27,7 +27,7 @@ const LOOK_AGAIN_MS = 1_000;
 /** What became of an owner's pods is told this late, so that it is counted once for many of them. */
 const GATHER_MS = 250;
 
-interface Parts {
+interface PinContext {
   readonly client: KubeClient;
   readonly state: State;
   readonly report: Report;
@@ -41,7 +41,7 @@ interface Parts {
 type Outcome = 'bound' | 'waiting' | 'missing' | 'left' | 'lost';
 
 /** Writes under way at once for the pods of one owner. */
-const AT_ONCE = 128;
+const MAX_CONCURRENT_WRITES = 128;
 
 const refOf = ({ metadata }: Pod) => ({ name: metadata.name, namespace: metadata.namespace ?? 'default' });
 
@@ -51,7 +51,7 @@ const isBoundMeanwhile = (error: unknown): error is KubeError =>
 
 /** Keeps Karpenter and kube-scheduler from finding the pod another place; any name keeps Karpenter off. */
 export const nominate = async (
-  p: Pick<Parts, 'client'>,
+  p: Pick<PinContext, 'client'>,
   intent: Intent,
   pod: Pod,
   signal: AbortSignal,
@@ -69,7 +69,7 @@ export const nominate = async (
 };
 
 /** Lets kube-scheduler put a pod on a node that we keep free for the plan's pods. */
-const tolerate = async (p: Parts, intent: Intent, pod: Pod, signal: AbortSignal): Promise<void> => {
+const tolerate = async (p: PinContext, intent: Intent, pod: Pod, signal: AbortSignal): Promise<void> => {
   const node = p.state.nodes.get(intent.nodeName);
   if (!node || !isReady(node) || !node.spec?.taints?.some(({ key }) => key === PREPARING_TAINT)) return;
   const there = pod.spec.tolerations ?? [];
@@ -86,15 +86,15 @@ const tolerate = async (p: Parts, intent: Intent, pod: Pod, signal: AbortSignal)
 
 /** Binds a pod to the node of its intent, and holds its room until the pod cache shows it there. */
 export const bind = async (
-  p: Pick<Parts, 'client' | 'state' | 'log' | 'observe'>,
+  p: Pick<PinContext, 'client' | 'state' | 'log' | 'observe'>,
   intent: Intent,
   pod: Pod,
   { way, reason }: { readonly way: 'bind' | 'hold'; readonly reason: string },
   signal: AbortSignal,
 ): Promise<'bound' | 'lost'> => {
-  const { ledger, now } = p.state;
+  const { assumedPods, now } = p.state;
   const uid = pod.metadata.uid ?? '';
-  const promised = {
+  const assumed = {
     uid,
     nodeName: intent.nodeName,
     intentId: intent.id,
@@ -103,11 +103,11 @@ export const bind = async (
     isGrant: false,
     until: now() + BIND_MS,
   };
-  ledger.promise(promised);
+  assumedPods.assume(assumed);
   try {
     await bindPod(p.client, pod, intent.nodeName, intent.id, signal);
   } catch (error) {
-    ledger.release(uid);
+    assumedPods.forget(uid);
     if (!isConflict(error) && !isNotFound(error)) throw error;
     p.observe(way, 'lost');
     return 'lost';
@@ -118,7 +118,7 @@ export const bind = async (
 };
 
 /** A placeholder is made in a moment: only one that is still not there at the second look is worth a line. */
-const noteMissing = (p: Parts, intent: Intent): boolean => {
+const logMissingPlaceholder = (p: PinContext, intent: Intent): boolean => {
   const { missing, state } = p;
   if (intent.nodeName === '' || state.nodes.get(intent.nodeName)) {
     missing.delete(intent.id);
@@ -137,21 +137,21 @@ const noteMissing = (p: Parts, intent: Intent): boolean => {
 };
 
 /** Brings one pending pod as far towards its node as can be done now. */
-const pinOne = async (p: Parts, intent: Intent, pod: Pod, signal: AbortSignal): Promise<Outcome> => {
-  const pin = chooseFor(p.state, intent, pod, 'pending');
+const pinOne = async (p: PinContext, intent: Intent, pod: Pod, signal: AbortSignal): Promise<Outcome> => {
+  const pin = choosePinFor(p.state, intent, pod, 'pending');
   if (pin.way === 'leave') return 'left';
   try {
     if (pin.way === 'bind') return await bind(p, intent, pod, { way: 'bind', reason: pin.reason }, signal);
     await nominate(p, intent, pod, signal);
     await tolerate(p, intent, pod, signal);
-    return noteMissing(p, intent) ? 'missing' : 'waiting';
+    return logMissingPlaceholder(p, intent) ? 'missing' : 'waiting';
   } catch (error) {
     if (isNotFound(error) || isConflict(error)) return 'lost';
     throw error;
   }
 };
 
-const pinPod = async (p: Parts, uid: string, signal: AbortSignal): Promise<Action> => {
+const pinPod = async (p: PinContext, uid: string, signal: AbortSignal): Promise<Action> => {
   const { state, report } = p;
   for (const { intent } of state.store.by('pod', uid)) {
     const target = intent.pin?.pod;
@@ -162,9 +162,9 @@ const pinPod = async (p: Parts, uid: string, signal: AbortSignal): Promise<Actio
     if (!pod || pod.metadata.uid !== uid || !isLive(pod)) tell('REJECTED', 'the pod is gone');
     else if (pod.spec.nodeName && pod.spec.nodeName === intent.nodeName) tell('BOUND', '');
     else if (pod.spec.nodeName) tell('REJECTED', `the pod is on ${pod.spec.nodeName} already`);
-    else if (!state.ledger.has(uid)) {
+    else if (!state.assumedPods.has(uid)) {
       const outcome = await pinOne(p, intent, pod, signal);
-      if (outcome === 'left') tell('REJECTED', chooseFor(state, intent, pod, 'pending').reason);
+      if (outcome === 'left') tell('REJECTED', choosePinFor(state, intent, pod, 'pending').reason);
       if (outcome === 'bound') tell('BOUND', '');
       if (outcome === 'lost' || outcome === 'missing') return requeue(LOOK_AGAIN_MS);
     }
@@ -172,21 +172,21 @@ const pinPod = async (p: Parts, uid: string, signal: AbortSignal): Promise<Actio
   return awaitChange;
 };
 
-const pinOwner = async (p: Parts, ownerUid: string, signal: AbortSignal): Promise<Action> => {
+const pinOwner = async (p: PinContext, ownerUid: string, signal: AbortSignal): Promise<Action> => {
   const { state, report } = p;
   const outcomes: Outcome[] = [];
-  const matches = matchPending(state, ownerUid);
+  const matches = assignPendingPods(state, ownerUid);
   const next = matches.values();
   const work = async (): Promise<void> => {
     for (const { pod, intent } of next) outcomes.push(await pinOne(p, intent, pod, signal));
   };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, matches.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(MAX_CONCURRENT_WRITES, matches.length) }, work));
   for (const { intent, used, count } of slotsOf(state, ownerUid)) {
     const result = used >= count ? 'BOUND' : used > 0 ? 'PARTLY_BOUND' : 'UNKNOWN';
     report(intent.id, { state: result, reason: '', bound: used });
   }
   if (outcomes.includes('lost') || outcomes.includes('missing')) return requeue(LOOK_AGAIN_MS);
-  const expiry = state.store.by('owner', ownerUid).length > 0 ? state.ledger.nextExpiry() : undefined;
+  const expiry = state.store.by('owner', ownerUid).length > 0 ? state.assumedPods.nextExpiry() : undefined;
   return expiry === undefined ? awaitChange : requeue(Math.max(1, expiry - state.now()));
 };
 
@@ -213,7 +213,7 @@ const isSettled = ({ spec }: Pod, type: Change<Pod>['type']): boolean =>
   type === 'delete' || spec.nodeName !== undefined;
 
 /** Puts pods on the nodes that the plan has for them. Key: 'pod/<uid>' or 'owner/<uid>'. */
-export const pins = (p: Parts): Controller => {
+export const createPinController = (p: PinContext): Controller => {
   const { state } = p;
   return {
     name: 'pod.pin',

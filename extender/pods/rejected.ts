@@ -11,9 +11,9 @@ import type { State } from '../placement/state.ts';
 const REASONS = /^(OutOf[A-Za-z0-9./-]+|NodeAffinity|NodePorts|UnexpectedAdmissionError)$/;
 
 /** Whether a kubelet refused this pod at its door: why, or null. */
-export const refusalOf = ({ status }: Pod): string | null => {
+export const rejectionReason = ({ status }: Pod): string | undefined => {
   const { phase, reason = '' } = status ?? {};
-  return phase === 'Failed' && REASONS.test(reason) ? reason : null;
+  return phase === 'Failed' && REASONS.test(reason) ? reason : undefined;
 };
 
 const isReplaced = ({ metadata }: Pod): boolean =>
@@ -23,7 +23,7 @@ const isReplaced = ({ metadata }: Pod): boolean =>
  * Pods that a kubelet refused because someone else was faster: counted, explained, and removed after a while, if a
  * controller has made another one in their place. Key: 'namespace/name'.
  */
-export const refusedPods = (o: {
+export const createRejectedPodController = (o: {
   readonly client: KubeClient;
   readonly state: Pick<State, 'pods' | 'now'>;
   readonly recorder: Recorder;
@@ -41,12 +41,12 @@ export const refusedPods = (o: {
       watches(o.state.pods, (pod, { type }) => {
         if (type === 'delete') seen.delete(pod.metadata.uid ?? '');
         const { namespace, name } = pod.metadata;
-        return type !== 'delete' && refusalOf(pod) ? [`${namespace}/${name}`] : [];
+        return type !== 'delete' && rejectionReason(pod) ? [`${namespace}/${name}`] : [];
       }),
     ],
     reconcile: async (key, signal) => {
       const pod = o.state.pods.get(key);
-      const reason = pod && refusalOf(pod);
+      const reason = pod && rejectionReason(pod);
       if (!pod || !reason) return awaitChange;
       if (!o.isEnabled()) return requeue(o.keepMs);
       const { name, namespace = 'default', uid = '' } = pod.metadata;

@@ -7,8 +7,8 @@ import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
-import { Ledger } from '../placement/assumedpods.ts';
-import { strandedBy } from './stalenomination.ts';
+import { AssumedPods } from '../placement/assumedpods.ts';
+import { staleNominationReason } from './stalenomination.ts';
 
 const log = createLogger({ component: 'release', level: 'silent' });
 const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'o', controller: true };
@@ -30,16 +30,20 @@ interface Case {
 
 const OFF = 'pod pinning is off';
 const GONE = 'no plan has a place for it there any more';
-const cases: readonly (readonly [string, Case, string | null])[] = [
-  ['a plan holds the place', { intents: [ofPod] }, null],
-  ['a plan holds the place for its owner', { intents: [ofOwner] }, null],
-  ['it is nominated to the claim, whose node has no name', { nominated: 'claim', intents: [ofOwner] }, null],
+const cases: readonly (readonly [string, Case, string | undefined])[] = [
+  ['a plan holds the place', { intents: [ofPod] }, undefined],
+  ['a plan holds the place for its owner', { intents: [ofOwner] }, undefined],
+  [
+    'it is nominated to the claim, whose node has no name',
+    { nominated: 'claim', intents: [ofOwner] },
+    undefined,
+  ],
   ['the plan is gone', {}, GONE],
   ['the plan has another place for it', { nominated: 'lost', intents: [ofPod] }, GONE],
-  ['the Node stands: kube-scheduler decides', { node: 'coming' }, null],
-  ['it is nominated nowhere', { nominated: '' }, null],
-  ['it has its node', { nodeName: 'x' }, null],
-  ['the autoscaler has not spoken yet', { world: 'unknown' }, null],
+  ['the Node stands: kube-scheduler decides', { node: 'coming' }, undefined],
+  ['it is nominated nowhere', { nominated: '' }, undefined],
+  ['it has its node', { nodeName: 'x' }, undefined],
+  ['the autoscaler has not spoken yet', { world: 'unknown' }, undefined],
   ['pinning is turned off', { world: 'at rest' }, OFF],
 ];
 for (const [what, c, expected] of cases) {
@@ -47,7 +51,7 @@ for (const [what, c, expected] of cases) {
     const store = new IntentStore(log);
     const nodes = new FakeCache<Node>(NODES);
     if (c.node) nodes.put({ metadata: { name: c.node } });
-    if (c.world === 'at rest') store.rest();
+    if (c.world === 'at rest') store.disable();
     else store.beginResync();
     for (const intent of c.intents ?? []) store.upsert(intent, 1);
     if (!c.world) store.endResync(1);
@@ -62,10 +66,10 @@ for (const [what, c, expected] of cases) {
       store,
       pods,
       nodes,
-      ledger: new Ledger(Date.now),
+      assumedPods: new AssumedPods(Date.now),
       requestsOf: rememberRequests(),
       now: Date.now,
     };
-    t.equal(strandedBy(state, pod), expected);
+    t.equal(staleNominationReason(state, pod), expected);
   });
 }

@@ -15,18 +15,18 @@ const isFor = (name: string, { nodeName, nodeClaim }: Intent): boolean =>
  * Why a pod waits in vain for the node that it was nominated to, or null: no plan has that place for it any more, and
  * no Node of that name stands. Karpenter buys nothing for a pod that is nominated.
  */
-export const strandedBy = (state: State, pod: Pod): string | null => {
+export const staleNominationReason = (state: State, pod: Pod): string | undefined => {
   const { store, nodes } = state;
   const name = pod.status?.nominatedNodeName ?? '';
-  if (name === '' || pod.spec.nodeName || !isLive(pod) || nodes.get(name)) return null;
-  if (!store.isWorldKnown && !store.isAtRest) return null;
+  if (name === '' || pod.spec.nodeName || !isLive(pod) || nodes.get(name)) return undefined;
+  if (!store.hasFullState && !store.isDisabled) return undefined;
   const intents = [...store.by('pod', pod.metadata.uid ?? ''), ...store.by('owner', ownerUidOf(pod))];
-  if (intents.some(({ intent }) => isFor(name, intent))) return null;
-  return store.isAtRest ? 'pod pinning is off' : 'no plan has a place for it there any more';
+  if (intents.some(({ intent }) => isFor(name, intent))) return undefined;
+  return store.isDisabled ? 'pod pinning is off' : 'no plan has a place for it there any more';
 };
 
 /** Gives pods back to kube-scheduler and Karpenter whose nomination leads nowhere. Key: 'namespace/name'. */
-export const releasePods = (o: {
+export const createStaleNominationController = (o: {
   readonly client: KubeClient;
   readonly state: State;
   readonly log: Logger;
@@ -53,7 +53,7 @@ export const releasePods = (o: {
     ],
     reconcile: async (key, signal) => {
       const pod = state.pods.get(key);
-      const reason = pod && strandedBy(state, pod);
+      const reason = pod && staleNominationReason(state, pod);
       if (!pod || !reason) return awaitChange;
       const { name, namespace = 'default', uid } = pod.metadata;
       const body = { metadata: { ...(uid ? { uid } : {}) }, status: { nominatedNodeName: null } };

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { ReservedNames } from '../intents/reservednames.ts';
-import { type Asked, BadRequest, readAnyArgs, readArgs } from './args.ts';
-import { namesOf, partList } from './nodenames.ts';
+import { BadRequest, readAnyArgs, readArgs, type SchedulerArgs } from './args.ts';
+import { namesOf, splitReserved } from './nodenames.ts';
 
 /** What a body says, read from its bytes, beside what JSON.parse makes of it. */
 
@@ -11,7 +11,7 @@ const POD = { metadata: { name: 'web-1', namespace: 'shop', uid: 'u-1' }, spec: 
 const written = (pod: unknown, names: unknown): string =>
   JSON.stringify({ Pod: pod, Nodes: null, NodeNames: names });
 
-const outcomeOf = (read: () => Asked): unknown => {
+const outcomeOf = (read: () => SchedulerArgs): unknown => {
   try {
     const asked = read();
     const { pod } = asked;
@@ -164,7 +164,7 @@ t.test('reserved names are taken out of a list, wherever they are and however of
       const bytes = Buffer.from(text);
       const plans = new Map(reserved.map((name) => [name, `plan of ${name}`]));
       const list = { bytes, from: 1, to: bytes.length - 1 };
-      const parted = partList(list, new ReservedNames(plans));
+      const parted = splitReserved(list, new ReservedNames(plans));
       const kept = JSON.parse(`[${parted?.kept.join(',')}]`);
       const found = [...(parted?.reserved ?? [])].toSorted();
       const expected = [...plans].filter(([name]) => names.includes(name)).toSorted();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Pod } from '../../api/objects.ts';
-import { isPlain, type NameList } from './nodenames.ts';
+import { isPlain, type NodeNameList } from './nodenames.ts';
 
 /** A body that no kube-scheduler sends; answered with 400. */
 export class BadRequest extends Error {
@@ -38,8 +38,8 @@ const bindArgs = z.object({
 type NodeList = z.output<typeof nodeList>;
 
 /** A pod and the nodes that it may go to: as names in bytes, as names, or as Node objects. */
-export type Asked = { readonly pod: Pod } & (
-  | { readonly kind: 'bytes'; readonly list: NameList; readonly answerFrom: number }
+export type SchedulerArgs = { readonly pod: Pod } & (
+  | { readonly kind: 'bytes'; readonly list: NodeNameList; readonly answerFrom: number }
   | { readonly kind: 'names'; readonly names: readonly string[] }
   | { readonly kind: 'nodes'; readonly names: readonly string[]; readonly nodes: NodeList }
 );
@@ -72,7 +72,7 @@ const read = <S extends z.ZodType>(schema: S, body: Buffer): z.output<S> => {
 };
 
 /** Reads the arguments of filter and prioritize, whoever wrote them. Throws BadRequest. */
-export const readAnyArgs = (body: Buffer): Asked => {
+export const readAnyArgs = (body: Buffer): SchedulerArgs => {
   const { Pod: asked, Nodes: nodes, NodeNames: names } = read(filterArgs, body);
   const pod = asked as unknown as Pod;
   if (names) return { kind: 'names', pod, names };
@@ -91,7 +91,7 @@ const CLOSING_BRACE = 0x7d;
  * as bytes; undefined for all others, right or wrong. What is before the names has to be whole JSON once a brace is
  * put behind it: so the mark was found at the top, and not inside the pod.
  */
-const readPlainArgs = (body: Buffer): Asked | undefined => {
+const readPlainArgs = (body: Buffer): SchedulerArgs | undefined => {
   const { length } = body;
   if (body[length - 1] !== CLOSING_BRACE || body[length - 2] !== CLOSING_BRACKET) return undefined;
   const at = body.indexOf(MARK);
@@ -112,6 +112,6 @@ const readPlainArgs = (body: Buffer): Asked | undefined => {
 };
 
 /** Reads the arguments of filter and prioritize. Throws BadRequest with one sentence. */
-export const readArgs = (body: Buffer): Asked => readPlainArgs(body) ?? readAnyArgs(body);
+export const readArgs = (body: Buffer): SchedulerArgs => readPlainArgs(body) ?? readAnyArgs(body);
 
 export const readBinding = (body: Buffer): z.output<typeof bindArgs> => read(bindArgs, body);

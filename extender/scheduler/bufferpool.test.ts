@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import t from 'tap';
-import { Bodies } from './bufferpool.ts';
+import { BufferPool } from './bufferpool.ts';
 
 const streamOf = (chunks: readonly Uint8Array[]): Readable =>
   Readable.from(
@@ -10,37 +10,37 @@ const streamOf = (chunks: readonly Uint8Array[]): Readable =>
   );
 
 t.test('a body is what was sent, however it was cut, announced or not, in memory new or used', async () => {
-  const bodies = new Bodies(1_000_000);
+  const buffers = new BufferPool(1_000_000);
   const chunks = fc.array(fc.uint8Array({ maxLength: 40_000 }), { maxLength: 6 });
   await fc.assert(
     fc.asyncProperty(chunks, fc.boolean(), fc.boolean(), async (sent, isAnnounced, isReleased) => {
       const whole = Buffer.concat(sent);
-      const body = await bodies.read(streamOf(sent), isAnnounced ? whole.length : undefined);
+      const body = await buffers.read(streamOf(sent), isAnnounced ? whole.length : undefined);
       if (!body.equals(whole)) throw new Error('the body is another one');
-      if (isReleased) bodies.release(body);
+      if (isReleased) buffers.release(body);
     }),
   );
 });
 
 t.test('memory is used again once the answer is out, and not before', async (t) => {
-  const bodies = new Bodies(1_000_000);
-  const read = (text: string) => bodies.read(streamOf([Buffer.from(text)]), text.length);
+  const buffers = new BufferPool(1_000_000);
+  const read = (text: string) => buffers.read(streamOf([Buffer.from(text)]), text.length);
   const first = await read('first');
   const second = await read('second');
   t.not(second.buffer, first.buffer);
   t.equal(first.toString(), 'first');
-  bodies.release(first);
-  bodies.release(first);
+  buffers.release(first);
+  buffers.release(first);
   const [third, fourth] = [await read('third'), await read('fourth')];
   t.equal(third.buffer, first.buffer);
   t.not(fourth.buffer, third.buffer, 'what is given back twice is used once');
 });
 
 t.test('a body over the limit is refused, announced or not', async (t) => {
-  const bodies = new Bodies(10);
-  await t.rejects(bodies.read(streamOf([Buffer.alloc(11)]), 11), /over the limit of 10 bytes/);
+  const buffers = new BufferPool(10);
+  await t.rejects(buffers.read(streamOf([Buffer.alloc(11)]), 11), /over the limit of 10 bytes/);
   await t.rejects(
-    bodies.read(streamOf([Buffer.alloc(6), Buffer.alloc(6)]), undefined),
+    buffers.read(streamOf([Buffer.alloc(6), Buffer.alloc(6)]), undefined),
     /over the limit of 10 bytes/,
   );
 });

@@ -8,7 +8,7 @@ const SMALLEST = 64 * 1024;
  * Bodies of requests, in memory that is used again. Memory outside the heap counts for V8 as a reason to look for
  * garbage: a buffer for each body of thousands of names made it stop the world every hundred pods.
  */
-export class Bodies {
+export class BufferPool {
   readonly #limit: number;
   readonly #free: Buffer[] = [];
   readonly #whole = new WeakMap<Buffer, Buffer>();

@@ -6,7 +6,7 @@ import { slotsOf } from '../placement/slotcount.ts';
 import { hasJoinedName, ownerUidOf, type State } from '../placement/state.ts';
 
 /** What the plans that run say about the nodes for one pod. */
-export interface Verdict {
+export interface Placement {
   /** Nodes that the pod belongs on, with the plan that says so; empty for a pod that no plan places. */
   readonly own: ReadonlyMap<string, string>;
   /** Whether the pod waits for a node that is still on its way, and for which plan. */
@@ -26,7 +26,7 @@ const intentsFor = (state: State, pod: Pod): readonly Intent[] => {
 };
 
 /** The verdict on one pod. Without running plans it costs two look-ups. */
-export const judge = (state: State, pod: Pod): Verdict => {
+export const placementOf = (state: State, pod: Pod): Placement => {
   const own = new Map<string, string>();
   let awaited: string | undefined;
   for (const intent of intentsFor(state, pod)) {
@@ -40,7 +40,7 @@ export const judge = (state: State, pod: Pod): Verdict => {
 };
 
 /** Whether no plan says where the pod belongs. */
-export const isFree = ({ own, awaited }: Verdict): boolean => own.size === 0 && awaited === undefined;
+export const isUnplaced = ({ own, awaited }: Placement): boolean => own.size === 0 && awaited === undefined;
 
 export const reservedFor = (plan: string): string => `reserved for the pods of plan ${plan}`;
 
@@ -69,7 +69,7 @@ const offReserved = (store: State['store'], names: readonly string[]): Filtered 
 export const filterNodes = (state: State, pod: Pod, names: readonly string[]): Filtered => {
   const { store } = state;
   if (store.size === 0) return { kept: names, refused: {} };
-  const { own, awaited } = judge(state, pod);
+  const { own, awaited } = placementOf(state, pod);
   const offered = own.size > 0 ? names.filter((name) => own.has(name)) : [];
   const [place] = offered;
   if (place === undefined && !awaited) return offReserved(store, names);
@@ -86,7 +86,7 @@ const BEST = 10;
 
 /** Scores for the pod's own places among these nodes; kube-scheduler takes a node that is not named for 0. */
 export const scoreNodes = (
-  own: Verdict['own'],
+  own: Placement['own'],
   names: readonly string[],
 ): readonly { readonly Host: string; readonly Score: number }[] =>
   names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: BEST }));

@@ -4,7 +4,7 @@ import type { ReservedNames } from '../intents/reservednames.ts';
  * Node names as kube-scheduler writes them, left as the bytes that they came in: what stands between the brackets of a
  * JSON array. Thousands of names come with every pod, and most of them go back as they are.
  */
-export interface NameList {
+export interface NodeNameList {
   readonly bytes: Buffer;
   readonly from: number;
   /** The place of the closing bracket. */
@@ -20,7 +20,7 @@ const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
 );
 
 /** Whether these are plain strings with a comma between them and nothing else, not even a space. */
-export const isPlain = ({ bytes, from, to }: NameList): boolean => {
+export const isPlain = ({ bytes, from, to }: NodeNameList): boolean => {
   if (from === to) return true;
   let at = from;
   for (;;) {
@@ -35,10 +35,10 @@ export const isPlain = ({ bytes, from, to }: NameList): boolean => {
   }
 };
 
-export const namesOf = ({ bytes, from, to }: NameList): readonly string[] =>
+export const namesOf = ({ bytes, from, to }: NodeNameList): readonly string[] =>
   JSON.parse(`[${bytes.toString('latin1', from, to)}]`);
 
-export interface Parted {
+export interface SplitNames {
   /** What is left, as pieces of the list that belong next to each other with a comma between them. */
   readonly kept: readonly Buffer[];
   /** Reserved names, each with the plan that reserves it. */
@@ -46,7 +46,10 @@ export interface Parted {
 }
 
 /** Takes the reserved names out of a plain list. Undefined when the list is not plain. */
-export const partList = ({ bytes, from, to }: NameList, names: ReservedNames): Parted | undefined => {
+export const splitReserved = (
+  { bytes, from, to }: NodeNameList,
+  names: ReservedNames,
+): SplitNames | undefined => {
   const kept: Buffer[] = [];
   const reserved = new Map<string, string>();
   let run = from;

@@ -10,9 +10,9 @@ import { KubeError } from '../../kube/errors.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
-import { Ledger } from '../placement/assumedpods.ts';
+import { AssumedPods } from '../placement/assumedpods.ts';
 import type { State } from '../placement/state.ts';
-import { verbs } from './server.ts';
+import { createExtenderServer } from './server.ts';
 
 const log = createLogger({ component: 'verbs', level: 'silent' });
 const store = new IntentStore(log);
@@ -21,7 +21,7 @@ const state: State = {
   store,
   pods: new FakeCache<Pod>(PODS, POD_INDEXES),
   nodes,
-  ledger: new Ledger(Date.now),
+  assumedPods: new AssumedPods(Date.now),
   requestsOf: rememberRequests(),
   now: Date.now,
 };
@@ -35,7 +35,12 @@ const client = {
 } as unknown as KubeClient;
 
 let leads = true;
-const app = verbs({ client, state: () => (leads ? state : undefined), log, bodyLimit: 100_000 });
+const app = createExtenderServer({
+  client,
+  state: () => (leads ? state : undefined),
+  log,
+  bodyLimit: 100_000,
+});
 t.teardown(() => app.close());
 
 const node = (name: string, joined: boolean): Node => ({
@@ -151,7 +156,7 @@ t.test(
   'what kube-scheduler writes is answered with its own list while nothing is reserved for anyone',
   async (t) => {
     const none: State = { ...state, store: new IntentStore(log) };
-    const idle = verbs({ client, state: () => none, log });
+    const idle = createExtenderServer({ client, state: () => none, log });
     t.teardown(() => idle.close());
     const payload = JSON.stringify({ Pod: asked('stranger'), Nodes: null, NodeNames: names });
     const headers = { 'content-type': 'application/json' };

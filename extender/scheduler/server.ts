@@ -10,16 +10,16 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { isConflict, isNotFound, messageOf } from '../../kube/errors.ts';
 import type { State } from '../placement/state.ts';
-import { type Asked, readArgs, readBinding } from './args.ts';
-import { Bodies } from './bufferpool.ts';
-import { filterNodes, isFree, judge, reservedFor, scoreNodes } from './filter.ts';
-import { namesOf, type Parted, partList } from './nodenames.ts';
+import { readArgs, readBinding, type SchedulerArgs } from './args.ts';
+import { BufferPool } from './bufferpool.ts';
+import { filterNodes, isUnplaced, placementOf, reservedFor, scoreNodes } from './filter.ts';
+import { namesOf, type SplitNames, splitReserved } from './nodenames.ts';
 
 // kube-scheduler keeps idle connections for 90 s; a server that closes first makes it see resets.
 const KEEP_ALIVE_MS = 120_000;
 const BODY_LIMIT = 64 * 1024 * 1024;
 
-type InBytes = Extract<Asked, { kind: 'bytes' }>;
+type InBytes = Extract<SchedulerArgs, { kind: 'bytes' }>;
 
 /** `{"Nodes":null,"NodeNames":[` and what comes after the names. */
 const NAMES = Buffer.from('{"Nodes":null,"NodeNames":[');
@@ -32,19 +32,19 @@ const allOf = ({ list, answerFrom }: InBytes): Buffer => {
   return list.bytes.subarray(answerFrom);
 };
 
-const partOf = ({ kept, reserved }: Parted): Buffer => {
+const partOf = ({ kept, reserved }: SplitNames): Buffer => {
   const refused = [...reserved].map(([name, plan]) => [name, reservedFor(plan)]);
   const end = Buffer.from(`],"FailedNodes":${JSON.stringify(Object.fromEntries(refused))}}`);
   return Buffer.concat([NAMES, ...kept.flatMap((piece, i) => (i === 0 ? [piece] : [COMMA, piece])), end]);
 };
 
-const filter = (asked: Asked, state: State | undefined): Buffer | object => {
+const filter = (asked: SchedulerArgs, state: State | undefined): Buffer | object => {
   if (asked.kind === 'bytes') {
     if (!state || state.store.size === 0) return allOf(asked);
-    const verdict = judge(state, asked.pod);
-    if (isFree(verdict)) {
+    const verdict = placementOf(state, asked.pod);
+    if (isUnplaced(verdict)) {
       const { reservedNames } = state.store;
-      const parted = reservedNames && partList(asked.list, reservedNames);
+      const parted = reservedNames && splitReserved(asked.list, reservedNames);
       return parted && parted.reserved.size > 0 ? partOf(parted) : allOf(asked);
     }
   }
@@ -56,9 +56,9 @@ const filter = (asked: Asked, state: State | undefined): Buffer | object => {
   return { Nodes: { ...asked.nodes, items }, FailedNodes: refused, Error: '' };
 };
 
-const prioritize = (asked: Asked, state: State | undefined): object => {
+const prioritize = (asked: SchedulerArgs, state: State | undefined): object => {
   if (!state || state.store.size === 0) return [];
-  const { own } = judge(state, asked.pod);
+  const { own } = placementOf(state, asked.pod);
   if (own.size === 0) return [];
   return scoreNodes(own, asked.kind === 'bytes' ? namesOf(asked.list) : asked.names);
 };
@@ -73,7 +73,7 @@ const bytesOf = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : NOTHI
  * The verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `state` is undefined on a replica that
  * does not lead: then every node is as good as any other.
  */
-export const verbs = (o: {
+export const createExtenderServer = (o: {
   readonly client: KubeClient;
   readonly state: () => State | undefined;
   readonly log: Logger;
@@ -86,14 +86,14 @@ export const verbs = (o: {
     bodyLimit: o.bodyLimit ?? BODY_LIMIT,
   });
   // Bodies are read by the verbs themselves, from their bytes.
-  const bodies = new Bodies(o.bodyLimit ?? BODY_LIMIT);
+  const buffers = new BufferPool(o.bodyLimit ?? BODY_LIMIT);
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', ({ headers }: FastifyRequest, payload: IncomingMessage) => {
     const announced = headers['content-length'];
-    return bodies.read(payload, announced === undefined ? undefined : Number(announced));
+    return buffers.read(payload, announced === undefined ? undefined : Number(announced));
   });
   app.addHook('onResponse', async ({ body }) => {
-    if (Buffer.isBuffer(body)) bodies.release(body);
+    if (Buffer.isBuffer(body)) buffers.release(body);
   });
   // Who asks a replica that knows nothing is to meet another one next time: kube-scheduler keeps its connection.
   app.addHook('onSend', async (_request, reply) => {

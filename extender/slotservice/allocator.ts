@@ -4,9 +4,15 @@ import type { Pod } from '../../api/objects.ts';
 import { REPLAYS, type SlotAhead, type TakeReply, type TakeRequest } from '../../api/pinning.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { TtlCache } from '../../kube/ttlcache.ts';
-import { type Asking, type Grant, retakeSlot, takeAhead, takeSlot } from '../placement/allocate.ts';
+import {
+  allocateSlot,
+  type Grant,
+  prefetchSlots,
+  reallocateSlot,
+  type SlotRequest,
+} from '../placement/allocate.ts';
 import type { State } from '../placement/state.ts';
-import { AheadBook } from './prefetched.ts';
+import { PrefetchedSlots } from './prefetched.ts';
 
 /** Pods that the leader before us gave slots to are in the cache by then. */
 const SETTLE_MS = 1_000;
@@ -38,9 +44,9 @@ export interface SlotWatcher {
 }
 
 /** Gives slots while it leads; the same request gets the same answer. */
-export class SlotGiver {
+export class SlotAllocator {
   readonly #replies: TtlCache<TakeReply>;
-  readonly #ahead: AheadBook;
+  readonly #ahead: PrefetchedSlots;
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #watchers = new Set<SlotWatcher>();
@@ -52,7 +58,7 @@ export class SlotGiver {
     this.#log = o.log;
     this.#now = o.now;
     this.#replies = new TtlCache({ ...REPLAYS, now: o.now });
-    this.#ahead = new AheadBook(o.now);
+    this.#ahead = new PrefetchedSlots(o.now);
   }
 
   get isLeading(): boolean {
@@ -64,7 +70,7 @@ export class SlotGiver {
     this.#state = state;
     this.#since = this.#now();
     for (const end of this.#unsubscribe) end();
-    this.#unsubscribe = state ? this.#followed(state) : [];
+    this.#unsubscribe = state ? this.#watchState(state) : [];
     if (state) return;
     this.#replies.clear();
     this.#ahead.clear();
@@ -79,7 +85,7 @@ export class SlotGiver {
   take(request: TakeRequest): TakeReply {
     if (!this.#state) return refuse(NO_LEADER);
     if (this.#now() - this.#since < SETTLE_MS) return refuse('this replica has only just begun to lead');
-    if (request.dryRun) return this.#show(this.#state, request.ownerUid);
+    if (request.dryRun) return this.#answerDryRun(this.#state, request.ownerUid);
     const known = this.#replies.get(request.requestUid);
     if (known) return known;
     const reply = this.#give(this.#state, request);
@@ -93,18 +99,18 @@ export class SlotGiver {
 
   /** A slot that was given in advance went to a pod. */
   use(uid: string): void {
-    if (this.#ahead.end(uid)) this.#state?.ledger.renew(uid);
+    if (this.#ahead.end(uid)) this.#state?.assumedPods.renew(uid);
   }
 
   /** A slot that was given in advance is free again. */
   giveBack(uid: string): void {
     const slot = this.#ahead.end(uid);
     if (!slot || !this.#state) return;
-    const { ledger } = this.#state;
+    const { assumedPods } = this.#state;
     // Grants of one intent are alike: this one may have been taken for that of a pod which has shown up.
     const { intentId, nodeName } = slot.reply;
-    const grant = ledger.has(uid) ? uid : ledger.grantOf(intentId, nodeName)?.uid;
-    if (grant !== undefined) ledger.release(grant);
+    const grant = assumedPods.has(uid) ? uid : assumedPods.grantOf(intentId, nodeName)?.uid;
+    if (grant !== undefined) assumedPods.forget(grant);
   }
 
   /** Whether slots of this owner are out in advance. */
@@ -119,7 +125,7 @@ export class SlotGiver {
   }
 
   /** What was given in advance may hold no more when its intent changes or its node goes. */
-  #followed(state: State): (() => void)[] {
+  #watchState(state: State): (() => void)[] {
     return [
       state.store.onChange(({ type, object: { intent } }) => {
         if (type !== 'add') this.#tellRecall(intent.pin?.owner?.uid ?? '');
@@ -137,7 +143,7 @@ export class SlotGiver {
     for (const watcher of this.#watchers) watcher.recall(ownerUid);
   }
 
-  #show(state: State, ownerUid: string): TakeReply {
+  #answerDryRun(state: State, ownerUid: string): TakeReply {
     const [held] = state.store.by('owner', ownerUid);
     const reason = 'a dry run takes no slot';
     if (!held) return refuse('no plan that runs has a place for this owner');
@@ -149,15 +155,15 @@ export class SlotGiver {
     if (!pod) return refuse('the pod is not JSON');
     try {
       const { requestUid, ownerUid, coexisting } = request;
-      const asking: Asking = { requestUid, ownerUid, pod, isCoexisting: coexisting };
-      if (pod.spec.nodeName || isGated(pod)) return this.#giveAgain(state, asking);
+      const slotRequest: SlotRequest = { requestUid, ownerUid, pod, isCoexisting: coexisting };
+      if (pod.spec.nodeName || isGated(pod)) return this.#reallocate(state, slotRequest);
       if (request.isAheadOnly) {
-        const ahead = this.#giveAhead(state, asking, request.ahead ?? 0);
+        const ahead = this.#prefetch(state, slotRequest, request.ahead ?? 0);
         return { ...refuse('only slots in advance are asked for'), ahead };
       }
-      const granted = takeSlot(state, asking);
+      const granted = allocateSlot(state, slotRequest);
       if (!granted.intent) return refuse(granted.reason);
-      const ahead = granted.way === 'assign' ? this.#giveAhead(state, asking, request.ahead ?? 0) : [];
+      const ahead = granted.way === 'assign' ? this.#prefetch(state, slotRequest, request.ahead ?? 0) : [];
       return ahead.length > 0 ? { ...give(granted), ahead } : give(granted);
     } catch (err) {
       this.#log.warn(
@@ -168,19 +174,20 @@ export class SlotGiver {
     }
   }
 
-  #giveAhead(state: State, asking: Asking, count: number): readonly SlotAhead[] {
-    return takeAhead(state, asking, count).map(({ uid, grant }) => {
+  #prefetch(state: State, slotRequest: SlotRequest, count: number): readonly SlotAhead[] {
+    return prefetchSlots(state, slotRequest, count).map(({ uid, grant }) => {
       const slot = { uid, reply: give(grant) };
-      this.#ahead.begin(asking.ownerUid, slot);
+      this.#ahead.begin(slotRequest.ownerUid, slot);
       return slot;
     });
   }
 
   /** A reply without a way but with the intent says: take the pin back. */
-  #giveAgain(state: State, asking: Asking): TakeReply {
-    const again = retakeSlot(state, asking);
-    if (!again) return refuse(asking.pod.spec.nodeName ? 'it has its node already' : 'it is held already');
+  #reallocate(state: State, slotRequest: SlotRequest): TakeReply {
+    const again = reallocateSlot(state, slotRequest);
+    if (!again)
+      return refuse(slotRequest.pod.spec.nodeName ? 'it has its node already' : 'it is held already');
     if (again.intent) return give(again);
-    return { ...refuse(again.reason), intentId: asking.pod.metadata.annotations?.[PIN] ?? '' };
+    return { ...refuse(again.reason), intentId: slotRequest.pod.metadata.annotations?.[PIN] ?? '' };
   }
 }

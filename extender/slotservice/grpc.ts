@@ -1,6 +1,6 @@
 import { type ServerDuplexStream, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
-import { NO_LEADER, type SlotGiver } from './allocator.ts';
+import { NO_LEADER, type SlotAllocator } from './allocator.ts';
 
 /** Whoever holds slots in advance returns them at once; one that has gone or hangs is not waited for longer. */
 const RECALL_MS = 100;
@@ -10,14 +10,14 @@ type Call = ServerDuplexStream<TakeRequests, TakeReplies>;
 
 /** The streams of the webhook's replicas. Answers of a stream come in the order of its requests. */
 class SlotStreams {
-  readonly #giver: SlotGiver;
+  readonly #allocator: SlotAllocator;
   readonly #calls = new Set<Call>();
   /** Those that may hold slots in advance. */
   readonly #holders = new Set<Call>();
 
-  constructor(giver: SlotGiver) {
-    this.#giver = giver;
-    giver.watch({
+  constructor(allocator: SlotAllocator) {
+    this.#allocator = allocator;
+    allocator.watch({
       recall: (ownerUid) => {
         for (const call of this.#holders) call.write({ replies: [], recalled: [ownerUid] });
       },
@@ -32,13 +32,13 @@ class SlotStreams {
   serve(call: Call): void {
     this.#calls.add(call);
     for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#leave(call));
-    if (!this.#giver.isLeading) {
+    if (!this.#allocator.isLeading) {
       this.#end(call);
       return;
     }
     let last: Promise<void> | undefined;
     call.on('data', (message: TakeRequests) => {
-      const replies = this.#takeIn(call, message);
+      const replies = this.#receive(call, message);
       if (replies.length === 0) return;
       if (!last && replies.every((reply) => !(reply instanceof Promise))) {
         this.#send(call, replies as readonly TakeReply[]);
@@ -54,32 +54,32 @@ class SlotStreams {
     call.resume();
   }
 
-  #takeIn(
+  #receive(
     call: Call,
     { requests, used, returned }: TakeRequests,
   ): readonly (TakeReply | Promise<TakeReply>)[] {
-    for (const uid of returned ?? []) this.#giver.giveBack(uid);
-    for (const uid of used ?? []) this.#giver.use(uid);
+    for (const uid of returned ?? []) this.#allocator.giveBack(uid);
+    for (const uid of used ?? []) this.#allocator.use(uid);
     if (requests.some(({ ahead = 0 }) => ahead > 0)) this.#holders.add(call);
     return requests.map((request) => this.#answer(request));
   }
 
   /** A pod that finds every slot taken waits for those that are out in advance. */
   #answer(request: TakeRequest): TakeReply | Promise<TakeReply> {
-    const reply = this.#giver.take(request);
+    const reply = this.#allocator.take(request);
     return this.#mayWait(request, reply) ? this.#answerLater(request, reply) : reply;
   }
 
   #mayWait({ ownerUid, dryRun, isAheadOnly }: TakeRequest, { way }: TakeReply): boolean {
-    return way === '' && !dryRun && !isAheadOnly && this.#giver.isOut(ownerUid);
+    return way === '' && !dryRun && !isAheadOnly && this.#allocator.isOut(ownerUid);
   }
 
   async #answerLater(request: TakeRequest, refused: TakeReply): Promise<TakeReply> {
     let reply = refused;
     // Somebody may be faster, and hold one in advance again.
     for (let times = 0; times < RECALLS && this.#mayWait(request, reply); times++) {
-      await this.#giver.recall(request.ownerUid, RECALL_MS);
-      reply = this.#giver.take(request);
+      await this.#allocator.recall(request.ownerUid, RECALL_MS);
+      reply = this.#allocator.take(request);
     }
     return reply;
   }
@@ -102,7 +102,7 @@ class SlotStreams {
 }
 
 /** The Slots service of pinning.proto. */
-export const slotsService = (giver: SlotGiver): UntypedServiceImplementation => {
-  const streams = new SlotStreams(giver);
+export const createSlotsService = (allocator: SlotAllocator): UntypedServiceImplementation => {
+  const streams = new SlotStreams(allocator);
   return { Take: (call: Call) => streams.serve(call) };
 };

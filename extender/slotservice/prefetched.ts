@@ -10,7 +10,7 @@ interface Out {
 }
 
 /** Which slots the webhook's replicas hold in advance, of which owners. */
-export class AheadBook {
+export class PrefetchedSlots {
   /** In the order in which they were given. */
   readonly #out = new Map<string, Out>();
   /** How many of each owner are out and not given up. */

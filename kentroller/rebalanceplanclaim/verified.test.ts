@@ -3,7 +3,7 @@ import t from 'tap';
 import { createLogger } from '../../kube/component/log.ts';
 import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
-import type { Planning, PlanningAnswer } from './planning.ts';
+import type { Planning, PlanningAnswer } from './plannerworker.ts';
 import { countRefusals, PlanRefused, verified } from './verified.ts';
 
 const log = createLogger({ component: 'verified-test', level: 'silent' });

@@ -3,7 +3,7 @@ import type { Logger } from '../../kube/component/log.ts';
 import { counter } from '../../kube/component/metrics.ts';
 import { describeFaults, type PlanFault } from '../../planner/plan/verify/fault.ts';
 import { verifyPlan } from '../../planner/plan/verify.ts';
-import { type Planning, PlanningError } from './planning.ts';
+import { type Planning, PlanningError } from './plannerworker.ts';
 
 /** A plan that breaks a rule. It is never stored: whatever made it has a fault. */
 export class PlanRefused extends PlanningError {

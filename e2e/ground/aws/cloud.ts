@@ -18,7 +18,7 @@ export interface Cloud {
   readonly control: CloudControl;
   /** Environment that makes any AWS SDK use the endpoint. */
   readonly env: Readonly<Record<string, string>>;
-  /** Starts the machines' supervisor again after it was stopped; it takes over the machines that run. */
+  /** Starts the machines' supervisor again; it takes over the machines that run. */
   restartMachines(): void;
 }
 

@@ -19,7 +19,7 @@ interface Request {
   readonly path: string;
   readonly host: string;
   readonly service: string;
-  /** What follows the dot in x-amz-target. */
+  /** The part of x-amz-target after the dot. */
   readonly target: string;
   readonly body: string;
   readonly requestId: string;
@@ -33,7 +33,7 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** How a service speaks: what it answers, and how it says that something went wrong. */
+/** How a service formats its answers and its errors. */
 interface Protocol {
   action(request: Request): string;
   answer(request: Request, region: Region): Promise<Answer>;

@@ -1,6 +1,6 @@
 import { matchesPattern } from './ec2/filters.ts';
 
-/** No capacity for offerings that match all three patterns (`*` and `?` as in EC2's filters). */
+/** Missing capacity for offerings that match all three patterns (`*` and `?` as in EC2's filters). */
 export interface CapacityFault {
   readonly instanceType: string;
   readonly zone: string;
@@ -49,11 +49,11 @@ export interface Offering {
 
 export interface Faults {
   read(): FaultSettings;
-  /** What is given replaces what was set; the rest stays. */
+  /** Settings given replace the earlier ones; the others stay. */
   set(
     change: { readonly [K in keyof FaultSettings]?: K extends 'delays' ? Partial<Delays> : FaultSettings[K] },
   ): void;
-  /** Whether there is no capacity for a launch now; counts down faults that end. */
+  /** Whether capacity for a launch is missing now; counts down faults that end. */
   takeCapacityFault(offering: Offering): boolean;
   takeThrottle(action: string): boolean;
   takeNoJoin(instanceType: string): boolean;
@@ -66,7 +66,7 @@ export const NO_FAULTS: FaultSettings = {
   delays: { launchMs: 500, joinMs: 1_000, shutdownMs: 1_000, devicesMs: 5_000 },
 };
 
-/** The first that matches, and the list with it counted down. */
+/** The first match, and the list with it counted down. */
 const take = <T extends { readonly times?: number }>(
   all: readonly T[],
   matches: (each: T) => boolean,

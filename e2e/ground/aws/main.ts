@@ -23,7 +23,7 @@ const CONFIG = z.strictObject({
   }),
 });
 
-/** What the endpoint's process is told: `node e2e/ground/aws/main.ts CONFIG.json`. */
+/** Configuration of the endpoint's process: `node e2e/ground/aws/main.ts CONFIG.json`. */
 export type EndpointConfig = z.infer<typeof CONFIG>;
 
 const main = async (path: string | undefined): Promise<void> => {

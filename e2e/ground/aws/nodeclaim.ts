@@ -25,8 +25,8 @@ const copied = (
   Object.fromEntries(names.flatMap((name) => (from?.[name] === undefined ? [] : [[name, from[name]]])));
 
 /**
- * A NodeClaim that Karpenter takes for one of its own: owned by the pool, with the hashes of pool and class, so
- * that it does not count as drifted. Throws when the pool is not one that the API server has given out.
+ * A NodeClaim that Karpenter takes for its own: owned by the pool and with the hashes of pool and class, so that it is
+ * not drifted. Throws when the pool does not come from the API server.
  */
 export const nodeClaim = (
   options: NodeClaimOptions,

@@ -36,7 +36,7 @@ export interface NodePoolOptions {
   readonly nodeClass?: string;
   readonly weight?: number;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Added to those of the default; one for the same key replaces it. */
+  /** Requirements added to the defaults; one with the same key replaces the default. */
   readonly requirements?: readonly Requirement[];
   readonly taints?: readonly Taint[];
   readonly startupTaints?: readonly Taint[];
@@ -47,7 +47,7 @@ export interface NodePoolOptions {
   readonly budgets?: NonNullable<NonNullable<NodePool['spec']['disruption']>['budgets']>;
 }
 
-/** What a ground's NodePool allows where a suite does not say otherwise: spot and on-demand, AMD64, families of today. */
+/** Defaults of a ground's NodePool: spot and on-demand, AMD64, current families. */
 const REQUIREMENTS: readonly Requirement[] = [
   { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['spot', 'on-demand'] },
   { key: 'kubernetes.io/arch', operator: 'In', values: ['amd64'] },

@@ -7,7 +7,7 @@ import { createNetwork, type Network } from './state/network.ts';
 import { createQueue, type Queue } from './state/queue.ts';
 import { createSpotMarket, type SpotMarket } from './state/spotmarket.ts';
 
-/** The cluster that DescribeCluster tells of. */
+/** The cluster in the answer to DescribeCluster. */
 export interface ClusterFacts {
   readonly name: string;
   /** URL of the API server. */
@@ -30,7 +30,7 @@ export interface RegionOptions {
   readonly shouldReuseAddresses: boolean;
 }
 
-/** All that is in the region: what the services read and change. */
+/** All state of the region, which the services read and change. */
 export interface Region {
   readonly name: string;
   readonly account: string;

@@ -5,7 +5,7 @@ import { readTypes, startTestRegion } from './testing/testregion.ts';
 const { url, region, close } = await startTestRegion(await readTypes());
 t.teardown(close);
 
-/** A request that is signed for a service, as far as the endpoint looks at signatures. */
+/** A request signed for a service, as far as the endpoint looks at signatures. */
 const call = async (
   service: string,
   request: { readonly path?: string; readonly target?: string; readonly body?: string },

@@ -12,7 +12,9 @@ import { type GroundRecord, writeRecord } from '../record.ts';
 import { clusterOf, kindConfig } from './kindcluster.ts';
 import type { BackendInput } from './modules.ts';
 
-/** Brings up a cluster whose control plane and real node are kind's containers. The cloud runs on the host beside it. */
+/**
+ * Brings up a cluster whose control plane and real node are kind's containers. The cloud runs beside it on the host.
+ */
 export async function upOnKind(input: BackendInput): Promise<Ground> {
   const { dir, name, programs, cloud, realNode, progress, env, options } = input;
   const kind = programs.get('kind') ?? '';
@@ -34,7 +36,7 @@ export async function upOnKind(input: BackendInput): Promise<Ground> {
     isReady: false,
   };
   writeRecord(dir, begun);
-  // One of that name may be left from a ground whose folder is gone.
+  // A cluster of that name may remain from a ground whose folder is gone.
   await run([kind, 'delete', 'cluster', `--name=${cluster}`]);
   const config = join(dir, 'kind.json');
   writeFileSync(config, JSON.stringify(kindConfig(options.schedulerArgs ?? [], options.apiserverArgs ?? [])));
@@ -53,7 +55,7 @@ export async function upOnKind(input: BackendInput): Promise<Ground> {
   const record: GroundRecord = {
     ...begun,
     server: await serverOf(programs.get('controlplane') ?? '', kubeconfig),
-    // What listens here is reached from the host and from pods alike.
+    // Listens where both the host and pods reach it.
     address: gateway,
     hostAddress: gateway,
   };
@@ -69,7 +71,7 @@ export async function upOnKind(input: BackendInput): Promise<Ground> {
   return ground;
 }
 
-// kind's own pods are placed first: the taint keeps out only what comes later.
+// kind's own pods are placed first: the taint keeps out only later ones.
 async function reserveNode(ground: Ground, cluster: string): Promise<void> {
   for (const [namespace, deployment] of [
     ['kube-system', 'coredns'],

@@ -13,7 +13,7 @@ import { cgroupOf } from '../node/cgroups.ts';
 import { startNode, startRuntime } from '../node/node.ts';
 import { type GroundRecord, writeRecord } from '../record.ts';
 
-/** What a backend is given; the ground's folder is there and empty. */
+/** Input of a backend; the ground's folder exists and is empty. */
 export interface BackendInput {
   readonly dir: string;
   readonly name: string;
@@ -25,7 +25,7 @@ export interface BackendInput {
   readonly options: GroundOptions;
 }
 
-/** Brings up a cluster from programs of our own, in a network namespace of its own. */
+/** Brings up a cluster of our own programs in its own network namespace. */
 export async function upFromModules(input: BackendInput): Promise<Ground> {
   const { dir, name, programs, cloud, realNode, progress, env, options } = input;
   const namespace = join(dir, 'netns');
@@ -52,7 +52,7 @@ export async function upFromModules(input: BackendInput): Promise<Ground> {
   const runtime = realNode ? startRuntime(ground) : undefined;
   const pause = runtime?.then(() => loadPause(ground));
   const components = runtime?.then(() => loadComponents(ground));
-  // Awaited below; until then their failures are nobody's unhandled rejection.
+  // Awaited below; until then a failure must not count as an unhandled rejection.
   for (const early of [runtime, pause, components]) early?.catch(() => {});
   await progress.during('start the control plane', () =>
     startControlPlane({
@@ -82,7 +82,7 @@ export async function upFromModules(input: BackendInput): Promise<Ground> {
   return ground;
 }
 
-// Waits for all of them even where one fails, so that nothing is started any more while the ground is cleared.
+// Waits for all of them even where one fails, so that nothing starts while the ground is being cleared.
 async function inParallel(steps: readonly (() => Promise<void>)[]): Promise<void> {
   const results = await Promise.allSettled(steps.map((step) => step()));
   const failed = results.find((result) => result.status === 'rejected');

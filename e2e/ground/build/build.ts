@@ -14,7 +14,7 @@ export interface BuildOptions {
 const MODULES = join(import.meta.dirname, '../go');
 const KEPT_UNUSED_MS = 14 * 24 * 3_600_000;
 
-/** Where the built programs of these names lie; what is not in the cache is built first, one program at a time. */
+/** Paths of the built programs of these names; missing ones are built first, one at a time. */
 export async function buildPrograms(
   names: readonly string[],
   options: BuildOptions,
@@ -25,7 +25,7 @@ export async function buildPrograms(
   return paths;
 }
 
-/** What a program is made of, as one hash: its sources, its module's versions, the compiler and the flags. */
+/** One hash of everything that a program is made of: sources, versions of its module, compiler and flags. */
 export function programHash(
   program: Program,
   goVersion: string,
@@ -39,7 +39,7 @@ export function programHash(
   return hash.digest('hex').slice(0, 16);
 }
 
-/** The files of ours that decide what the program is: the module's two, and the folder of its main when that is ours. */
+/** Our files that determine the program: go.mod, go.sum, and the folder of its main if that is ours. */
 export function sourcesOf(program: Program, modules = MODULES): Map<string, string> {
   const root = join(modules, program.module);
   const paths = ['go.mod', 'go.sum'].filter((name) => existsSync(join(root, name)));
@@ -65,7 +65,7 @@ async function buildProgram(program: Program, go: Go, options: BuildOptions): Pr
   mkdirSync(folder, { recursive: true });
   const flags = ['-trimpath', '-ldflags', program.ldflags, '-tags', program.tags.join(',')];
   const build = ['build', '-o', `${path}.part`, ...flags, program.package];
-  // One build at a time on the machine, whoever asks: two big links need more memory than many machines have.
+  // One build at a time on the machine: two large links need more memory than many machines have.
   const once = 'out=$1; shift; test -x "$out" || { "$@" && mv "$out.part" "$out"; }';
   const cwd = join(MODULES, program.module);
   await options.progress.during(`build ${program.name}`, () =>
@@ -109,7 +109,7 @@ async function findGo(cache: string): Promise<Go> {
   return { version: version.trim(), command: () => ['go'] };
 }
 
-/** Whether a version as `go env GOVERSION` prints it can build all of the modules. */
+/** Whether a Go version, as `go env GOVERSION` prints it, can build all modules. */
 export function isNewEnough(version: string): boolean {
   const minor = /^go1\.(\d+)/.exec(version)?.[1];
   // A compiler built from its own sources names no release.

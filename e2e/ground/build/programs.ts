@@ -5,12 +5,12 @@ export interface Program {
   readonly name: string;
   /** The folder under e2e/ground/go that holds go.mod. */
   readonly module: string;
-  /** What `go build` is told: '.' or './folder' for a main of ours, an import path for a main of the module's dependency. */
+  /** The argument of `go build`: '.' or './folder' for a main of ours, else an import path. */
   readonly package: string;
   readonly ldflags: string;
   readonly tags: readonly string[];
   readonly cgo: boolean;
-  /** The part of the ground that runs it; 'on demand' is built only when something asks for it by name. */
+  /** The part of the ground that runs it; 'on demand' is built only when asked for by name. */
   readonly neededBy: 'control plane' | 'real node' | 'cloud' | 'kind' | 'on demand';
 }
 
@@ -33,14 +33,14 @@ export type ProgramName =
   | 'loopback'
   | 'portmap';
 
-// Without these the API server calls itself v0.0.0, and clients that look at its version go astray.
+// Without these the API server reports v0.0.0, which misleads clients that check its version.
 const KUBERNETES =
   '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3' +
   ' -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36';
 
 const CONTAINERD = '-s -w -X github.com/containerd/containerd/v2/version.Version=2.4.2';
 
-/** Every program that the ground knows how to build, in the order in which building them is fastest. */
+/** Every program that the ground can build, in the order in which building is fastest. */
 export const PROGRAMS: readonly Program[] = [
   plain('etcd', 'etcd', '.', 'control plane'),
   { ...plain('controlplane', 'controlplane', '.', 'control plane'), ldflags: KUBERNETES },
@@ -93,7 +93,7 @@ export function programsFor(parts: {
   const isKind = parts.backend === 'kind';
   return PROGRAMS.filter(
     (program) =>
-      // kubectl is in it, and kind's node brings all the rest.
+      // kubectl is part of it, and kind's node brings everything else.
       program.name === 'controlplane' ||
       (program.neededBy === 'kind' && isKind) ||
       (program.neededBy === 'control plane' && !isKind) ||

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run, searchPath } from '../host/command.ts';
 import type { Progress } from '../host/progress.ts';
 
-/** Something that the ground uses from the machine. */
+/** A program of the machine that the ground uses. */
 export interface Tool {
   readonly what: string;
   readonly debianPackage: string;
@@ -34,7 +34,7 @@ export function toolsFor(realNode: boolean): readonly Tool[] {
   return realNode ? [...CONTROL_PLANE, ...REAL_NODE] : CONTROL_PLANE;
 }
 
-/** Installs what is missing where that can be done without asking (root on Debian), and says so in one line. Throws otherwise. */
+/** Installs missing tools where that needs no question (root on Debian) and says so in one line. Throws otherwise. */
 export async function requireTools(
   tools: readonly Tool[],
   progress: Progress,

@@ -20,15 +20,15 @@ export interface ControlPlaneInput {
 
 const API_PORT = 6443;
 
-// At its default of 20 requests a second the controller manager takes 5 s to start.
+// At its default of 20 requests a second, the controller manager takes 5 s to start.
 const UNTHROTTLED = ['--kube-api-qps=500', '--kube-api-burst=1000'];
 
-/** The API server's address, for the host as for what runs inside. */
+/** The API server's address, both for the host and inside. */
 export function serverUrl(address: string): string {
   return `https://${address}:${API_PORT}`;
 }
 
-/** Starts etcd, the API server, the scheduler and the controller manager; returns when pods can be made. */
+/** Starts etcd, the API server, the scheduler and the controller manager; returns when pods can be created. */
 export async function startControlPlane(input: ControlPlaneInput): Promise<void> {
   const { dir, pki, start } = input;
   const url = serverUrl(input.address);

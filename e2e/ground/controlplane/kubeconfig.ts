@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Identity } from './pki.ts';
 
-/** Writes a kubeconfig that holds everything in itself, so that a copy of it works as well. */
+/** Writes a self-contained kubeconfig, so that a copy of it works as well. */
 export function writeKubeconfig(path: string, server: string, ca: Identity, client: Identity): void {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   const config = {

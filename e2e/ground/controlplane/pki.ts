@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { INSIDE } from '../host/addresses.ts';
 
-/** A certificate with its key, PEM both, and where they lie on disk. */
+/** A certificate with its key, both in PEM, and their paths on disk. */
 export interface Identity {
   readonly certificate: string;
   readonly key: string;
@@ -34,7 +34,9 @@ export type ClientName = keyof typeof CLIENTS;
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 
-/** The ground's certificates: those in `dir` when they are for this address and valid for another month, else new ones. */
+/**
+ * The ground's certificates: those in `dir` if they are for this address and valid for another month, else new ones.
+ */
 export async function certificatesFor(dir: string, address: string): Promise<Pki> {
   return readPki(dir, address) ?? (await makePki(dir, address));
 }
@@ -131,7 +133,7 @@ function read(dir: string, name: string): Identity {
 }
 
 function write(dir: string, name: string, certificate: string, privateKey: string): Identity {
-  // Kubernetes' older readers of keys know this form of EC keys alone.
+  // Older key readers in Kubernetes know this form of EC keys only.
   const key = createPrivateKey(privateKey).export({ type: 'sec1', format: 'pem' }).toString();
   writeFileSync(join(dir, `${name}.crt`), certificate);
   writeFileSync(join(dir, `${name}.key`), key, { mode: 0o600 });

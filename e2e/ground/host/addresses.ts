@@ -1,16 +1,16 @@
 /** The addresses of one ground: a link of two ends, one on the host and one inside the ground's network namespace. */
 export interface Addresses {
-  /** Which of the 256 links it is; two grounds never have the same one at a time. */
+  /** Index of the link, 0 to 255; two grounds never have the same one at a time. */
   readonly index: number;
   /** The name of the host's end. */
   readonly link: string;
-  /** The host's end: where what runs inside reaches the host. */
+  /** Address of the host's end, at which processes inside reach the host. */
   readonly host: string;
-  /** The inner end: where the host reaches what runs inside. */
+  /** Address of the inner end, at which the host reaches processes inside. */
   readonly inner: string;
 }
 
-/** What stays inside the namespace, and is therefore the same for all grounds. */
+/** Addresses that never leave the namespace and are the same for all grounds. */
 export const INSIDE = {
   pods: '10.88.0.0/24',
   dns: '10.89.0.10',
@@ -27,10 +27,7 @@ export function addressesOf(index: number): Addresses {
   return { index, link: `ppk${index}`, host: `10.90.${index}.1`, inner: `10.90.${index}.2` };
 }
 
-/**
- * The links that a new ground may try, in order: those whose name no interface has
- * and whose network no address of the host lies in.
- */
+/** Links that a new ground may try, in order: those whose name no interface has and whose network is not the host's. */
 export function freeLinks(interfaces: readonly string[], hostAddresses: readonly string[]): number[] {
   const taken = new Set<number>();
   for (const name of interfaces) {

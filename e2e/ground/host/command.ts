@@ -20,12 +20,12 @@ export class CommandError extends Error {
   }
 }
 
-/** PATH, and the folders where Debian keeps its network tools, which are not on everyone's. */
+/** PATH with the folders of Debian's network tools, which not every PATH has. */
 export function searchPath(): string {
   return `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
 }
 
-/** Runs a command to its end and answers with what it wrote to stdout. Throws CommandError when it does not end with 0. */
+/** Runs a command to its end and returns its stdout. Throws CommandError when its exit code is not 0. */
 export function run(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
   const [command = '', ...args] = argv;
   return new Promise((resolve, reject) => {
@@ -41,7 +41,7 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
     const stderr: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-    // A command that never reads its input closes the pipe; how it ended says what is to be said.
+    // A command that never reads its input closes the pipe; its exit code says enough.
     child.stdin.on('error', () => {});
     child.on('error', (cause) => reject(new Error(`${command} can't be run: ${cause.message}`, { cause })));
     child.on('close', (code) => {

@@ -4,14 +4,14 @@ import { networkInterfaces } from 'node:os';
 import { type Addresses, addressesOf, freeLinks, INSIDE } from './addresses.ts';
 import { CommandError, run } from './command.ts';
 
-/** Commands in front of which this stands run inside the namespace. `ip netns exec` would hide the cgroup mounts. */
+/** Prefix of commands that run inside the namespace. `ip netns exec` would hide the cgroup mounts. */
 export function inside(namespace: string): string[] {
   return ['nsenter', `--net=${namespace}`, '--'];
 }
 
 /**
- * Makes a network namespace that lives at a file, and a link to it.
- * `preferred` is tried first, so that a ground that comes back keeps its address and its certificates.
+ * Creates a network namespace that lives at a file, and a link to it. `preferred` is tried first, so that a ground that
+ * comes back keeps its address and its certificates.
  */
 export async function createNetwork(namespace: string, preferred: number | undefined): Promise<Addresses> {
   writeFileSync(namespace, '');
@@ -35,13 +35,13 @@ export async function createNetwork(namespace: string, preferred: number | undef
   return addresses;
 }
 
-/** Removes the namespace with all that is in it, the link included. What is not there is fine. */
+/** Removes the namespace and everything in it, the link included. A missing one is fine. */
 export async function removeNetwork(namespace: string, link: string | undefined): Promise<void> {
   if (link !== undefined && (await interfaceNames()).includes(link)) {
     await run(['ip', 'link', 'delete', link]).catch(ignoreMissingLink);
   }
   if (!existsSync(namespace)) return;
-  // A ground that was killed before it left a record has a link of unknown name: its inner end is enough.
+  // A ground that was killed before it left a record has a link of unknown name, which its inner end identifies.
   await run([...inside(namespace), 'ip', 'link', 'delete', 'eth0']).catch(() => {});
   await run(['umount', '--lazy', namespace]).catch(() => {
     // It is a plain file when the namespace was never made, or is already gone.
@@ -49,7 +49,7 @@ export async function removeNetwork(namespace: string, link: string | undefined)
   await rm(namespace, { force: true });
 }
 
-// The kernel gives a link's name once, so two grounds that come up at the same time never get the same addresses.
+// The kernel gives a link's name once, so two grounds that start at the same time never get the same addresses.
 async function createLink(namespace: string, preferred: number | undefined): Promise<Addresses> {
   const hostAddresses = Object.values(networkInterfaces()).flatMap((all) =>
     (all ?? []).map((one) => one.address),

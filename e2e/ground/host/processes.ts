@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { searchPath } from './command.ts';
 
-/** The environment variable that every process of a ground carries, its children too: its value is the ground's folder. */
+/** Environment variable that every process of a ground inherits; its value is the ground's folder. */
 export const MARKER = 'PRECISION_PACKER_GROUND';
 
-// What the kernel may take to end a killed process on a machine that does much else.
+// Time that the kernel may need to end a killed process on a busy machine.
 const KILLED_WITHIN_MS = 60_000;
 
 export interface ProcessSpec {
@@ -22,7 +22,7 @@ export interface ProcessSpec {
 export interface GroundProcess {
   readonly name: string;
   readonly pid: number;
-  /** When it was started, in the kernel's ticks since boot: tells it from a later process with the same pid. */
+  /** Start time in the kernel's ticks since boot, which tells it apart from a later process with the same pid. */
   readonly startTicks: string;
   readonly log: string;
 }
@@ -54,7 +54,7 @@ export function startProcess(dir: string, spec: ProcessSpec): GroundProcess {
   }
 }
 
-/** The processes on record, whether they still run or not. */
+/** The processes on record, running or not. */
 export function recordedProcesses(dir: string): GroundProcess[] {
   let names: string[];
   try {
@@ -66,7 +66,7 @@ export function recordedProcesses(dir: string): GroundProcess[] {
     try {
       return [JSON.parse(readFileSync(join(dir, 'pids', name), 'utf8')) as GroundProcess];
     } catch {
-      // Written by a ground that was killed in that moment; the marker still finds its process.
+      // Written by a ground that was killed at that moment; the marker still finds its process.
       return [];
     }
   });
@@ -81,7 +81,7 @@ export function ownStartTicks(): string {
   return startTicksOf(process.pid) ?? '';
 }
 
-/** All processes that carry the ground's marker, by whomever they were started. */
+/** All processes that carry the ground's marker, whoever started them. */
 export function markedProcesses(dir: string): { pid: number; startTicks: string }[] {
   const entry = `${MARKER}=${dir}`;
   return allPids().flatMap((pid) => {
@@ -96,7 +96,7 @@ export function markedProcesses(dir: string): { pid: number; startTicks: string 
   });
 }
 
-/** Asks the processes to end, and ends those that have not after `graceMs`. Returns when all are gone. */
+/** Asks the processes to end, and kills those that have not after `graceMs`. Returns when all are gone. */
 export async function stopProcesses(
   processes: readonly { readonly pid: number; readonly startTicks: string }[],
   graceMs: number,

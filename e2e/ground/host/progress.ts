@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks';
 
-/** Tells a person what takes time. */
+/** Shows a person what takes time. */
 export interface Progress {
   say(line: string): void;
-  /** Runs a step; tells its name and the seconds so far while it runs, and the seconds it took at the end. */
+  /** Runs a step, showing its name and the seconds so far, then the seconds it took. */
   during<T>(step: string, work: () => Promise<T>): Promise<T>;
 }
 
@@ -15,7 +15,7 @@ export interface ProgressOutput {
 const TERMINAL_EVERY_MS = 1_000;
 const PLAIN_EVERY_MS = 15_000;
 
-/** Progress on a terminal is one line that counts; elsewhere it is a line now and then. */
+/** On a terminal, progress is one line that counts; elsewhere it is a line now and then. */
 export function progressOn(output: ProgressOutput): Progress {
   const isTerminal = output.isTTY === true;
   return {
@@ -36,5 +36,5 @@ export function progressOn(output: ProgressOutput): Progress {
   };
 }
 
-/** Progress that nobody looks at. */
+/** Progress that shows nothing. */
 export const SILENT: Progress = { say: () => {}, during: (_step, work) => work() };

@@ -4,28 +4,30 @@ import { join } from 'node:path';
 import { run } from '../host/command.ts';
 import type { LayerPlan } from './oci.ts';
 
-/** Where Node finds the modules that were compiled when the image was made; the image sets NODE_COMPILE_CACHE to it. */
+/**
+ * Folder in which Node finds the modules that were compiled when the image was made; the image sets NODE_COMPILE_CACHE.
+ */
 export const COMPILE_CACHE = '/app/.compile-cache';
 
 const MAINS = ['kentroller/main.ts', 'extender/main.ts', 'webhook/main.ts'];
 
-/** Node keeps what it compiled by the path of the module, so it has to run in a root like the container's. */
+/** Node keys compiled code by the path of the module, so it has to run in a root like the container's. */
 export const canCompile = (): boolean => process.platform === 'linux' && process.getuid?.() === 0;
 
-/** How a container of the image runs. What was compiled is found again by the same user with the same flags alone. */
+/** The user and flags of the image's containers. Compiled code is found again only with the same ones. */
 export interface Running {
   readonly uid: number;
   readonly nodeFlags: readonly string[];
 }
 
-/** Runs each component's --help in this root as its container would, which keeps its modules as they were compiled. */
+/** Runs each component's --help in this root as its container would, which stores the compiled modules. */
 const compile = async (root: string, { uid, nodeFlags }: Running): Promise<void> => {
   const cache = join(root, COMPILE_CACHE);
   mkdirSync(cache, { recursive: true });
   chownSync(cache, uid, uid);
   for (const main of MAINS) {
     if (!existsSync(join(root, 'app', main))) continue;
-    // Of this process's environment nothing is taken along: its NODE_OPTIONS may name what is not in the image.
+    // Nothing of this process's environment is passed on: its NODE_OPTIONS may name files that the image lacks.
     const env = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', `NODE_COMPILE_CACHE=${COMPILE_CACHE}`];
     const node = ['chroot', `--userspec=${uid}:${uid}`, root, '/usr/bin/node', ...nodeFlags];
     await run([...env, ...node, `/app/${main}`, '--help']);
@@ -33,9 +35,8 @@ const compile = async (root: string, { uid, nodeFlags }: Running): Promise<void>
 };
 
 /**
- * A layer with our components' modules as Node has compiled them: with it a component needs some 30 MB less, since the
- * TypeScript stripper is never loaded, and starts sooner. `below` are the image's other layers, lowest first; they are laid
- * out in a root of their own below `folder` while it is made.
+ * A layer with our components' modules as compiled by Node: a component needs 30 MB less with it and starts sooner.
+ * `below` are the other layers, lowest first, which are unpacked into a root below `folder` meanwhile.
  */
 export const compileCacheLayer = (
   below: readonly LayerPlan[],
@@ -54,7 +55,7 @@ export const compileCacheLayer = (
       const root = mkdtempSync(join(folder, 'root-'));
       try {
         for (const layer of below) await layer.fill(root);
-        // Others than root have to get in.
+        // Users other than root need access.
         chmodSync(root, 0o755);
         await compile(root, running);
         mkdirSync(join(target, 'app'), { recursive: true });

@@ -37,10 +37,10 @@ const UNUSED_FOLDER = new Set([
   '.github',
 ]);
 
-/** Whether a file of a package, named relative to the package, is read by nobody at run time. */
+/** Whether nothing reads a package's file, named relative to the package, at run time. */
 export function isUnusedAtRunTime(path: string): boolean {
   const parts = path.split('/');
   const name = parts.pop() ?? '';
-  // A folder's name says what is in it at a package's top alone; deeper down it may be a module called so.
+  // A folder's name is telling only at a package's top; deeper down it may be a module of that name.
   return UNUSED_FILE.test(name) || (parts[0] !== undefined && UNUSED_FOLDER.has(parts[0]));
 }

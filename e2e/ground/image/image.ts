@@ -33,7 +33,7 @@ const ROOT = resolve(import.meta.dirname, '..', '..', '..');
 const COMPONENTS = ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli'];
 const CERTIFICATES = 'etc/ssl/certs/ca-certificates.crt';
 
-/** The path of a tar with our components' image, built where anything in it has changed. */
+/** The path of a tar with our components' image, rebuilt when any content has changed. */
 export async function componentsImage(cache: string, root = ROOT): Promise<string> {
   const images = join(cache, 'images');
   return buildImage(withCompiled(await componentsPlan(root), images), images);
@@ -50,7 +50,7 @@ export async function pauseImage(cache: string, pause: string): Promise<string> 
   return buildImage({ name: PAUSE_IMAGE, layers: [layer], config }, join(cache, 'images'));
 }
 
-/** What is in our components' image, layer by layer: what changes most is last. */
+/** The layers of our components' image; what changes most often comes last. */
 export async function componentsPlan(root: string): Promise<ImagePlan> {
   return {
     name: IMAGE,
@@ -64,7 +64,7 @@ export async function componentsPlan(root: string): Promise<ImagePlan> {
   };
 }
 
-/** The same image, started with its modules compiled already. `images` is a folder to make them in. */
+/** The same image with its modules compiled already. `images` is a folder for temporary files. */
 export function withCompiled(plan: ImagePlan, images: string): ImagePlan {
   if (!canCompile()) return plan;
   const Env = [...plan.config.Env, `NODE_COMPILE_CACHE=${COMPILE_CACHE}`];
@@ -117,7 +117,7 @@ function dependenciesLayer(root: string): LayerPlan {
 }
 
 function sourcesLayer(root: string): LayerPlan {
-  // Read once: a file that changes meanwhile must not end up under the key of what it was.
+  // Read once: a file that changes meanwhile must not end up under the key of its earlier content.
   const files = ['package.json', ...COMPONENTS.flatMap((component) => sourceFiles(root, component))].map(
     (path) => [path, readFileSync(join(root, path))] as const,
   );
@@ -133,7 +133,7 @@ function sourcesLayer(root: string): LayerPlan {
   };
 }
 
-/** The libraries' paths in what ldd prints; the kernel's own library has none. */
+/** Paths of the libraries in ldd's output; the kernel's own library has none. */
 export function librariesIn(ldd: string): string[] {
   return ldd.split('\n').flatMap((line) => /(?:=>\s*|^\s+)(\/\S+)\s+\(0x/.exec(line)?.[1] ?? []);
 }
@@ -152,7 +152,7 @@ function copyPackage(from: string, to: string): void {
     dereference: true,
     filter(source) {
       const path = relative(from, source);
-      // Packages within a package are in the list themselves, if they are needed.
+      // Packages within a package are listed themselves, if they are needed.
       return path === '' || !(path.split('/').includes('node_modules') || isUnusedAtRunTime(path));
     },
   });

@@ -9,21 +9,21 @@ import { componentsImage, pauseImage } from './image.ts';
 // Through containerd's transfer service, ctr's default, it takes twice as long.
 const IMPORT = ['images', 'import', '--local'];
 
-/** Builds our components' image where it has changed, and gives it to the real node. Answers with the path of its tar. */
+/** Builds our components' image if it has changed, and loads it on the real node. Returns the path of its tar. */
 export async function loadComponents(ground: Ground): Promise<string> {
   const path = await componentsImage(ground.cache);
   await loadImage(ground, path);
   return path;
 }
 
-/** Gives the real node the image that holds pods' namespaces. */
+/** Loads the image that holds pods' namespaces on the real node. */
 export async function loadPause(ground: Ground): Promise<void> {
   await loadImage(ground, await pauseImage(ground.cache, await ground.program('pause')));
 }
 
 /**
- * Gives the real node an image from a tar that buildImage made. A later image of the same name takes its place; the one
- * that is there already costs nothing. Pods that run keep the image that they were started with.
+ * Loads an image from a tar of buildImage on the real node. A later image of the same name replaces it for new pods;
+ * one that is there already costs nothing.
  */
 export async function loadImage(ground: Ground, path: string): Promise<void> {
   const loaded = join(ground.dir, 'images', basename(path).replace(/-[0-9a-f]+\.tar$/, ''));

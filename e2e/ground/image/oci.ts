@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { run } from '../host/command.ts';
 
-/** What goes into one layer: the key changes when the content does, `fill` puts the content into an empty folder. */
+/** The content of one layer: the key changes with the content, `fill` writes it into an empty folder. */
 export interface LayerPlan {
   readonly name: string;
   readonly key: string;
@@ -43,7 +43,7 @@ interface Blob {
   readonly path: string;
 }
 
-/** The path of a tar with the image as an OCI layout. Layers that were made before are taken from the cache. */
+/** The path of a tar with the image as an OCI layout. Layers made before come from the cache. */
 export async function buildImage(plan: ImagePlan, cache: string): Promise<string> {
   const name = plan.name.replaceAll(/[^a-z0-9.-]/gi, '_');
   const path = join(cache, `${name}-${imageKey(plan)}.tar`);
@@ -146,7 +146,7 @@ async function writeLayout(work: string, plan: ImagePlan, layers: readonly Blob[
   writeFileSync(join(work, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
 }
 
-// Sources change all day, and each image is a quarter of a gigabyte.
+// Sources change all day, and each image takes a quarter of a gigabyte.
 function dropOld(folder: string, prefix: string): void {
   const files = readdirSync(folder)
     .filter((name) => name.startsWith(prefix) && name.endsWith('.tar'))

@@ -6,19 +6,19 @@ import { until } from '../ready.ts';
 import { type KwokFiles, locateKwokFiles } from './modules.ts';
 import { usualTypes } from './types.ts';
 
-/** Hundreds of machines without a kubelet each: kwok plays them all, Karpenter's kwok provider orders them. */
+/** Hundreds of machines without a kubelet each: Karpenter's kwok provider orders them, kwok plays them. */
 export interface KwokOptions {
   /** From a machine's Node to its being Ready, milliseconds; 0 when left out. */
   readonly joinMs?: number;
 }
 
 export interface Kwok {
-  /** The instance types that Karpenter was given, for whoever needs the same. */
+  /** The instance types that Karpenter was given. */
   readonly typesFile: string;
 }
 
 const PORTS = { metrics: 19_212, health: 19_213 } as const;
-// A Node gets it from its claim, whoever makes the Node.
+// The Node inherits it from its claim.
 const PLAYED = 'kwok.x-k8s.io/node=fake';
 
 interface Stage {

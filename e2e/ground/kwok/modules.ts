@@ -11,7 +11,7 @@ export interface KwokFiles {
   readonly types: string;
   /** Folders of Karpenter's CRDs and of its kwok provider's. */
   readonly crds: readonly string[];
-  /** What kwok does to Nodes and pods, a file a stage. */
+  /** kwok's stages of Nodes and pods, one file each. */
   readonly stages: { readonly nodeInitialize: string; readonly others: readonly string[] };
 }
 
@@ -26,7 +26,7 @@ const folderOf = async (program: string, module: string): Promise<string> => {
   return (JSON.parse(stdout) as { readonly Dir: string }).Dir;
 };
 
-/** Finds the files in Go's module cache, so that no copy of them is kept here. */
+/** Finds the files in Go's module cache, so that no copy is kept here. */
 export const locateKwokFiles = async (): Promise<KwokFiles> => {
   const karpenter = await folderOf('karpenter-kwok', 'sigs.k8s.io/karpenter');
   const stages = join(await folderOf('kwok', 'sigs.k8s.io/kwok'), 'kustomize/stage');

@@ -17,7 +17,7 @@ const isUsual = (type: KwokType): boolean =>
   /^[cmr][3-9]\d*[a-z0-9-]*\./.test(type.name) &&
   CPUS.has(type.resources.cpu ?? '');
 
-/** The usual types of Karpenter's file, each once, in the words that its kwok provider knows. */
+/** The usual types of Karpenter's file, each once, in the form that its kwok provider reads. */
 export const usualTypes = (file: string): readonly KwokType[] => {
   const byName = new Map<string, KwokType>();
   for (const type of JSON.parse(readFileSync(file, 'utf8')) as readonly KwokType[]) {

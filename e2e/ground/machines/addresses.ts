@@ -5,7 +5,7 @@ export const addAddress = async (address: string): Promise<void> => {
   await run(['ip', 'address', 'replace', `${address}/32`, 'dev', 'lo']);
 };
 
-/** Takes it away again. One that is not there is fine. */
+/** Removes the address again. A missing one is fine. */
 export const removeAddress = async (address: string): Promise<void> => {
   await run(['ip', 'address', 'delete', `${address}/32`, 'dev', 'lo']).catch((error: unknown) => {
     if (!(error instanceof CommandError && error.stderr.includes('Cannot assign requested address')))

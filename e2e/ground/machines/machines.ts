@@ -25,7 +25,7 @@ export interface MachinesOptions {
   readonly memoryOverhead: number;
 }
 
-/** The machines of one ground: processes that outlive whoever started them. */
+/** The machines of one ground: processes that outlive their starter. */
 export interface Machines {
   observe(): Observed;
   /** Throws when the instance's user data cannot be read. */

@@ -17,7 +17,7 @@ const CONFIG = z.strictObject({
   memoryOverhead: z.number().min(0).max(0.5),
 });
 
-/** What the supervisor's process is told: `node e2e/ground/machines/main.ts CONFIG.json`. */
+/** Configuration of the supervisor's process: `node e2e/ground/machines/main.ts CONFIG.json`. */
 export type SupervisorConfig = z.infer<typeof CONFIG>;
 
 const main = async (path: string | undefined): Promise<void> => {

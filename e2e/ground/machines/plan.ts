@@ -7,10 +7,10 @@ export interface Steps {
   readonly stop: readonly string[];
 }
 
-/** What there is of machines, by the ids of their instances. */
+/** The existing machines, by the ids of their instances. */
 export interface Observed {
   readonly alive: ReadonlySet<string>;
-  /** Started at some time and not stopped since, whether alive or not. */
+  /** Started at some time and not stopped since, alive or not. */
   readonly started: ReadonlySet<string>;
   /** When each was last started, in milliseconds since 1970. */
   readonly startedAt: ReadonlyMap<string, number>;
@@ -19,7 +19,7 @@ export interface Observed {
 /** A kubelet that has ended is started again, as systemd does, after this time. */
 export const RESTART_AFTER_MS = 5_000;
 
-/** What it takes to have one machine for each instance that has joined and still runs. */
+/** The starts and stops that leave one machine for each instance that has joined and still runs. */
 export const planSteps = (instances: readonly InstanceView[], observed: Observed, now: number): Steps => {
   const { alive, started, startedAt } = observed;
   const wanted = new Set(instances.filter((each) => each.hasJoined).map(({ id }) => id));

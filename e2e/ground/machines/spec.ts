@@ -3,7 +3,7 @@ import { type NodeSettings, parseUserData, type Taint } from './userdata.ts';
 
 type ResourceList = Readonly<Record<string, string>>;
 
-/** What the program `machine` is told of the machine that it is. */
+/** The machine's description, which the program `machine` reads. */
 export interface MachineSpec {
   readonly name: string;
   readonly providerID: string;
@@ -22,16 +22,16 @@ export interface MachineSpec {
   readonly taints: readonly Taint[];
 }
 
-/** Not the usual one, which the kubelet of a real node beside the machines has on all addresses. */
+/** Another port than the usual one, which the real node's kubelet has on all addresses. */
 const KUBELET_PORT = 20_250;
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
 /**
- * What nodeadm keeps of a machine's CPU for the system, in millicores: 6 % of the first core, 1 % of the
- * second, 0.5 % of the next two, 0.25 % of the rest.
- * Source: https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/internal/kubelet/config.go
+ * CPU that nodeadm reserves for the system, in millicores: 6 % of the first core, 1 % of the second, 0.5 % of the next
+ * two, 0.25 % of the rest. Source:
+ * https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/internal/kubelet/config.go
  */
 export const reservedMillicores = (cores: number): number => {
   const shares = [60, 10, 5, 5];
@@ -39,7 +39,7 @@ export const reservedMillicores = (cores: number): number => {
   return Math.floor(first + Math.max(0, cores - shares.length) * 2.5);
 };
 
-/** What nodeadm keeps of memory, in MiB: it goes with the addresses that the machine's interfaces have. */
+/** Memory that nodeadm reserves, in MiB: it grows with the addresses of the machine's interfaces. */
 export const reservedMiB = (maxPodsOfType: number): number => 11 * maxPodsOfType + 255;
 
 // The kubelet's eviction thresholds as nodeadm sets them.
@@ -78,8 +78,8 @@ export interface MachinePlace {
 }
 
 /**
- * What a machine of an instance looks like to its kubelet, from its type and its user data.
- * Throws when the user data cannot be read; such a machine never joins.
+ * An instance's machine as its kubelet sees it, from its type and its user data. Throws when the user data cannot be
+ * read; such a machine never joins.
  */
 export const machineSpecOf = (instance: InstanceView, place: MachinePlace): MachineSpec => {
   const settings = parseUserData(instance.userData);
@@ -101,7 +101,7 @@ export const machineSpecOf = (instance: InstanceView, place: MachinePlace): Mach
       Object.entries(instance.devices).map(([name, count]) => [name, String(count)]),
     ),
     devicesAfterSeconds: Math.round(instance.devicesDelayMs / 1000),
-    // The kubelet takes its architecture from its own build; that of a Graviton machine has to be told.
+    // The kubelet takes its architecture from its own build; a Graviton machine's has to be set.
     labels: {
       ...settings.labels,
       ...(instance.architecture === 'arm64' ? { 'kubernetes.io/arch': 'arm64' } : {}),

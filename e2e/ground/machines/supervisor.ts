@@ -13,14 +13,14 @@ export interface SupervisorOptions {
   readonly client: KubeClient;
   readonly log: Logger;
   readonly pollMs: number;
-  /** How often Nodes are looked at; EKS's cloud-controller-manager does so every 5 s. */
+  /** Interval of the check on Nodes; EKS's cloud-controller-manager uses 5 s. */
   readonly nodesEveryMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Keeps one machine running for each instance that has joined, until the signal aborts. It keeps no state of
- * its own: a supervisor that starts after another was killed takes over the machines that it finds.
+ * Keeps one machine running for each instance that has joined, until the signal aborts. It keeps no state: a supervisor
+ * that starts after another was killed takes over the machines that it finds.
  */
 export const supervise = async (options: SupervisorOptions): Promise<void> => {
   const { control, machines, client, log, pollMs, nodesEveryMs, signal } = options;
@@ -35,7 +35,7 @@ export const supervise = async (options: SupervisorOptions): Promise<void> => {
         'machine started',
       );
     } catch (error) {
-      // As a machine whose boot fails: it runs and is paid for, and never joins.
+      // A machine whose boot fails: it runs and is paid for, and never joins.
       cannotStart.add(instance.id);
       log.error({ err: error, instance: instance.id }, 'machine did not boot');
     }

@@ -115,8 +115,8 @@ const NONE: NodeSettings = {
 };
 
 /**
- * What nodeadm on an AL2023 image would make of user data: later NodeConfigs win over earlier ones.
- * Throws when a NodeConfig cannot be read, which on a real machine would keep it from joining.
+ * nodeadm's reading of user data on an AL2023 image: later NodeConfigs win over earlier ones. Throws when a NodeConfig
+ * cannot be read, which keeps a real machine from joining.
  */
 export const parseUserData = (base64: string): NodeSettings =>
   partsOf(Buffer.from(base64, 'base64').toString(), 'application/node.eks.aws')

@@ -5,7 +5,7 @@ import { until } from '../ready.ts';
 
 const ROOT = '/sys/fs/cgroup';
 
-/** The cgroup under which all pods of the ground run, below every controller's root; no two folders share one. */
+/** The cgroup of all pods of the ground, below every controller's root; each ground's folder has its own. */
 export function cgroupOf(dir: string): string {
   return `/precision-packer/${basename(dir)}-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`;
 }
@@ -18,7 +18,7 @@ export function createCgroup(cgroup: string): void {
   }
 }
 
-/** Where the cgroup is, once for every hierarchy that has it. */
+/** Paths of the cgroup, one for every hierarchy that has it. */
 export function cgroupFolders(cgroup: string): string[] {
   return hierarchies().flatMap((hierarchy) =>
     existsSync(join(hierarchy, cgroup)) ? [join(hierarchy, cgroup)] : [],
@@ -41,11 +41,11 @@ export function processesIn(cgroup: string): { pid: number; startTicks: string }
   });
 }
 
-/** Removes the cgroup, those below it, and the folder above it when that was the last. Its processes have to be gone. */
+/** Removes the cgroup, those below it, and the folder above it if that was the last. Its processes must be gone. */
 export async function removeCgroups(cgroup: string): Promise<void> {
   for (const hierarchy of hierarchies()) {
     for (const path of withChildren(join(hierarchy, cgroup)).reverse()) {
-      // The kernel takes a moment to let go of processes that have just ended.
+      // The kernel takes a moment to release processes that have just ended.
       await until(`${path} is removed`, 30_000, async () => removeOne(path));
     }
     const parent = join(hierarchy, cgroup, '..');
@@ -64,7 +64,7 @@ function hierarchies(): string[] {
   return subfolders(ROOT).filter((path) => existsSync(join(path, 'cgroup.procs')));
 }
 
-// With version 2 a group has the controllers that the group above hands down.
+// With version 2, a group has only the controllers that its parent passes down.
 function delegate(hierarchy: string, cgroup: string): void {
   const controllers = readLines(join(hierarchy, 'cgroup.controllers')).join(' ').split(' ').filter(Boolean);
   const parts = cgroup.split('/').filter(Boolean);

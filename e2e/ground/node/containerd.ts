@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { INSIDE } from '../host/addresses.ts';
 import { PAUSE_IMAGE } from '../image/image.ts';
 
-/** Where the real node's containerd listens. */
+/** The socket of the real node's containerd. */
 export function containerdSocket(dir: string): string {
   return join(dir, 'node', 'containerd.sock');
 }
 
-/** containerd's configuration: all of its folders and sockets are the ground's. */
+/** containerd's configuration: all of its folders and sockets belong to the ground. */
 export function containerdConfig(dir: string): string {
   const node = join(dir, 'node');
   return `version = 3
@@ -69,7 +69,7 @@ export function networkConfig(dir: string): object {
   };
 }
 
-/** How layers become a container's root: laid over each other where the kernel can, else copied. */
+/** The snapshotter: overlayfs where the kernel allows it, else copies. */
 export function snapshotter(): 'overlayfs' | 'native' {
   return /\boverlay\b/.test(readFileSync('/proc/filesystems', 'utf8')) ? 'overlayfs' : 'native';
 }

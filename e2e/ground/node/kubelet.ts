@@ -25,7 +25,7 @@ export function kubeletConfig(dir: string, clientCAFile: string): object {
     podLogsDir: join(dir, 'logs', 'pods'),
     volumePluginDir: join(dir, 'node', 'volume-plugins'),
     registerWithTaints: [NODE_TAINT],
-    // The machine's disk is not the ground's to judge: no eviction and no removal of images because of it.
+    // The host's disk is not the ground's concern: it causes no eviction and no removal of images.
     evictionHard: { 'memory.available': '100Mi' },
     imageGCHighThresholdPercent: 100,
     localStorageCapacityIsolation: false,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { run } from '../host/command.ts';
 
-/** The places below `dir` where something is mounted, the deepest and latest first. */
+/** Mount points below `dir`, the deepest and latest first. */
 export function mountsBelow(dir: string, mountinfo: string): string[] {
   return mountinfo
     .split('\n')
@@ -15,21 +15,21 @@ export function mountsBelow(dir: string, mountinfo: string): string[] {
     .reverse();
 }
 
-/** Unmounts everything below `dir`, but for one place. */
+/** Unmounts everything below `dir` except one place. */
 export async function removeMounts(dir: string, except: string): Promise<void> {
   for (const place of mountsBelow(dir, readFileSync('/proc/self/mountinfo', 'utf8'))) {
     if (place !== except) await run(['umount', '--lazy', place]);
   }
 }
 
-/** Folders of the host that containerd, kubelet and kube-proxy write to whatever they are told. */
+/** Folders of the host that containerd, kubelet and kube-proxy write to under any configuration. */
 const PRIVATE_PLACES = [
   { name: 'lib', path: '/var/lib' },
   { name: 'log', path: '/var/log' },
   { name: 'run', path: '/run' },
 ] as const;
 
-// The kubelet sets these for the whole machine. Where it reads the value it wants, it writes none.
+// Settings that the kubelet changes for the whole machine. It writes none that has the wanted value already.
 const KERNEL_SETTINGS: Readonly<Record<string, string>> = {
   'vm/overcommit_memory': '1',
   'vm/panic_on_oom': '0',
@@ -40,8 +40,8 @@ const KERNEL_SETTINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * A command that runs in a mount namespace of its own, where the host's places are overlaid by folders of the ground and
- * where the kernel's settings read as the kubelet wants them. The host sees nothing of it, and it ends with its processes.
+ * A command in its own mount namespace, where folders of the ground cover the host's and kernel settings read as the
+ * kubelet wants them. The host sees nothing of it, and it ends with its processes.
  */
 export function privateMounts(node: string, argv: readonly string[]): string[] {
   const overlay = PRIVATE_PLACES.map(({ name, path }) => `over ${name} ${path}`);

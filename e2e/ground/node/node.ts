@@ -44,7 +44,7 @@ export async function startRuntime(ground: Ground): Promise<GroundProcess> {
   return containerd;
 }
 
-/** Starts kubelet, kube-proxy and CoreDNS beside the runtime; returns when the node is ready and names are answered. */
+/** Starts kubelet, kube-proxy and CoreDNS beside the runtime; returns when the node is ready and names resolve. */
 export async function startNode(ground: Ground, pki: Pki, containerd: GroundProcess): Promise<void> {
   const { dir, address } = ground;
   const url = serverUrl(address);
@@ -80,7 +80,7 @@ export async function startNode(ground: Ground, pki: Pki, containerd: GroundProc
       ...['--proxy-mode=iptables', `--hostname-override=${REAL_NODE}`, `--cluster-cidr=${INSIDE.pods}`],
       // Pods share one bridge: an answer that doesn't come back through the node would not be translated.
       '--masquerade-all',
-      // These are the host's, and nothing of the host is changed.
+      // These settings are the host's, which stays unchanged.
       ...['--conntrack-max-per-core=0', '--conntrack-min=0'],
     ],
   });
@@ -144,7 +144,7 @@ function answers(url: string): Promise<boolean> {
   });
 }
 
-// The DNS server is no pod, so its Service has an EndpointSlice made by hand.
+// The DNS server is no pod, so its Service needs an EndpointSlice made by hand.
 function objectsOfNode(): object {
   const dns = { name: 'kube-dns', namespace: 'kube-system' };
   const ports = (['UDP', 'TCP'] as const).map((protocol) => ({

@@ -3,8 +3,8 @@ import { NODE_LABEL, NODE_TAINT } from './kubelet.ts';
 const POLICY = { name: 'components-run-on-the-real-node' };
 
 /**
- * Objects that send the pods of our components to the node with NODE_LABEL, past its taint. The API server does it as the
- * pods are made, told by their namespace, so that the manifests know nothing of the ground.
+ * Objects that send our components' pods to the node with NODE_LABEL, past its taint. The API server mutates pods by
+ * namespace, so the manifests know nothing of the ground.
  */
 export function placementObjects(): object[] {
   return [

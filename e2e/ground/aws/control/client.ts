@@ -1,11 +1,14 @@
 import type { FaultSettings } from '../faults.ts';
 import type { FaultChange, InstanceView } from './types.ts';
 
-/** What a suite does to the cloud behind everybody's back. Every call throws when the control port refuses it. */
+/** What a suite can do to the cloud that no client of AWS can. Every call throws when the control port refuses it. */
 export interface CloudControl {
   instances(): Promise<readonly InstanceView[]>;
   faults(): Promise<FaultSettings>;
-  /** What is given replaces what was set; the rest stays. Patterns may hold `*` and `?`; left out, they match all. */
+  /**
+   * Settings given replace the earlier ones, the others stay. Patterns may hold `*` and `?`; a missing pattern matches
+   * all.
+   */
   setFaults(change: {
     readonly capacity?: readonly Partial<FaultSettings['capacity'][number]>[];
     readonly throttle?: readonly { readonly action?: string; readonly times: number }[];
@@ -13,11 +16,11 @@ export interface CloudControl {
     readonly delays?: FaultChange['delays'];
   }): Promise<FaultSettings>;
   clearFaults(): Promise<FaultSettings>;
-  /** Other spot prices from now on. */
+  /** Changes spot prices from now on. */
   setSeed(seed: number): Promise<void>;
-  /** Ends an instance as if its host had died. The interruption queue tells of it unless it is not announced. */
+  /** Ends an instance as if its host had died. The interruption queue says so unless `announced` is false. */
   terminate(instanceId: string, options?: { readonly isAnnounced?: boolean }): Promise<InstanceView>;
-  /** Warns through the interruption queue, and ends the instance after a time: two minutes on AWS. */
+  /** Warns through the interruption queue, then ends the instance after a delay: two minutes on AWS. */
   interrupt(instanceId: string, afterMs?: number): Promise<InstanceView>;
 }
 

@@ -33,7 +33,7 @@ const INTERRUPTION = z.strictObject({ afterMs: z.number().min(0).default(120_000
 const TERMINATION = z.strictObject({ isAnnounced: z.boolean().default(true) });
 const SEED = z.strictObject({ seed: z.number().int() });
 
-/** Without the keys that were given as undefined, which exactOptionalPropertyTypes tells from missing ones. */
+/** A copy without the keys that are undefined, which exactOptionalPropertyTypes tells apart from missing ones. */
 const compact = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
 const view = (instance: Instance, now: number): InstanceView => {
@@ -62,7 +62,7 @@ const view = (instance: Instance, now: number): InstanceView => {
   };
 };
 
-/** The control port: what a suite does to the cloud that no client of AWS can. JSON over HTTP. */
+/** The control port: JSON over HTTP for what a suite can do to the cloud and no client of AWS can. */
 export const createControl = (region: Region): FastifyInstance => {
   const app = fastify({ forceCloseConnections: true });
   const { faults, instances } = region;

@@ -2,7 +2,7 @@ import type { CapacityType } from '../catalogue/catalogue.ts';
 import type { FaultSettings } from '../faults.ts';
 import type { InstanceState } from '../state/instances.ts';
 
-/** An instance as the control port tells of it: what EC2 says, and what only the machine itself would know. */
+/** An instance as the control port reports it: what EC2 says, and what only the machine itself would know. */
 export interface InstanceView {
   readonly id: string;
   readonly state: InstanceState;
@@ -17,12 +17,12 @@ export interface InstanceView {
   readonly memoryMiB: number;
   readonly maxPods: number;
   readonly rootVolumeGiB: number;
-  /** Extended resources that its devices become, as in {"nvidia.com/gpu": 1}. */
+  /** Extended resources of its devices, as in {"nvidia.com/gpu": 1}. */
   readonly devices: Readonly<Record<string, number>>;
   readonly devicesDelayMs: number;
   /** When it is due to join the cluster, in milliseconds since 1970; null if it never will. */
   readonly joinsAt: number | null;
-  /** Whether it is running and its time to join has come. */
+  /** Whether it runs and its time to join has come. */
   readonly hasJoined: boolean;
   /** Base64. */
   readonly userData: string;

@@ -17,7 +17,7 @@ interface Pool {
   readonly type: MachineType | undefined;
   readonly subnet: Subnet;
   readonly imageId: string;
-  /** The lower the better; last where none is given. */
+  /** Lower is better; overrides without a priority come last. */
   readonly priority: number;
 }
 
@@ -64,7 +64,7 @@ const capacityTypeOf = (form: Form): CapacityType => {
   return value;
 };
 
-/** How much dearer than its price an empty spot pool counts where capacity is weighed with price. */
+/** The factor by which an empty spot pool counts as dearer where capacity is weighed against price. */
 const DEPTH_WEIGHT = 0.5;
 
 /** What each allocation strategy ranks pools by, lowest first. */
@@ -127,7 +127,7 @@ const describePool = (pool: Pool): Xml => ({
   },
 });
 
-/** Takes the instances from the best pools first, and says of every pool that was tried in vain why. */
+/** Takes instances from the best pools first, and gives the reason for every pool that had no capacity. */
 const fill = (
   pools: readonly Pool[],
   target: number,

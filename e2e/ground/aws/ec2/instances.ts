@@ -39,7 +39,7 @@ const describe = (instance: Instance, region: Region): Xml => {
     instanceId: instance.id,
     imageId: instance.imageId,
     instanceState: { code: STATE_CODES[state], name: state },
-    // A terminated instance has given its addresses back.
+    // A terminated instance has returned its addresses.
     privateDnsName: isGone ? '' : instance.privateDnsName,
     dnsName: '',
     privateIpAddress: isGone ? undefined : instance.privateIp,
@@ -123,7 +123,7 @@ export const describeInstanceStatus: Ec2Action = (form, region) => {
 };
 
 export const terminateInstances: Ec2Action = (form, region) => {
-  // One unknown id and nothing is terminated, as in EC2.
+  // One unknown id, and nothing is terminated, as in EC2.
   const before = texts(form, 'InstanceId').map((id) => region.instances.get(id));
   const now = region.now();
   return {
@@ -153,7 +153,9 @@ export const deleteTags: Ec2Action = (form, region) => {
   return { return: true };
 };
 
-/** Karpenter calls it dry, to learn whether it may; it launches through fleets, and so does everybody here. */
+/**
+ * Karpenter makes this call as a dry run only, to learn whether it is allowed; machines are launched through fleets.
+ */
 export const runInstances: Ec2Action = () => {
   throw new AwsError('UnsupportedOperation', 'The endpoint launches instances through CreateFleet alone.');
 };

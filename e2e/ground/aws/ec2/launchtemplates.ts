@@ -6,7 +6,7 @@ import type { LaunchTemplate } from '../state/launchtemplates.ts';
 import { type Ec2Action, isoTime } from './action.ts';
 import { type Attributes, applyFilters, filtersOf } from './filters.ts';
 
-/** What Karpenter's AL2023 nodes get where nothing else is asked for. */
+/** The block device of Karpenter's AL2023 nodes where nothing else is asked for. */
 const DEFAULT_ROOT_GIB = 20;
 
 const ATTRIBUTES: Attributes<LaunchTemplate> = {

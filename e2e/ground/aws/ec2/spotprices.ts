@@ -12,7 +12,7 @@ interface Quote extends SpotPrice {
   readonly zone: string;
 }
 
-/** EC2 keeps the prices of the last 90 days; a request without a start gets what a page holds of them. */
+/** EC2 keeps the prices of the last 90 days; a request without a start gets as many of them as fit a page. */
 const DEFAULT_SPAN_MS = 24 * 3_600_000;
 
 const PRODUCTS = ['Linux/UNIX', 'Linux/UNIX (Amazon VPC)'];
@@ -33,7 +33,7 @@ const quotesOf = (type: MachineType, region: Region, from: number, to: number): 
 export const describeSpotPriceHistory: Ec2Action = (form, region) => {
   const now = region.now();
   const to = Math.min(timeOf(form, 'EndTime', now), now);
-  // A start in the future is taken as now: Karpenter's own clock may be ahead by a little.
+  // A start in the future counts as now: Karpenter's clock may be slightly ahead.
   const from = Math.min(timeOf(form, 'StartTime', now - DEFAULT_SPAN_MS), to);
   const names = texts(form, 'InstanceType');
   const products = texts(form, 'ProductDescription');

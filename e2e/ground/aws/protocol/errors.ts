@@ -1,4 +1,4 @@
-/** An answer of AWS that is not a success: its code as AWS spells it, and the HTTP status that goes with it. */
+/** An unsuccessful answer of AWS: its code as AWS spells it, and its HTTP status. */
 export class AwsError extends Error {
   readonly code: string;
   readonly status: number;
@@ -17,6 +17,6 @@ export const invalidValue = (parameter: string, value: string): AwsError =>
 export const missingParameter = (parameter: string): AwsError =>
   new AwsError('MissingParameter', `The request must contain the parameter ${parameter}`);
 
-/** What AWS answers to a dry run of a call that would have been allowed. */
+/** AWS's answer to a dry run of a call that would have been allowed. */
 export const dryRun = (): AwsError =>
   new AwsError('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);

@@ -24,8 +24,8 @@ const decode = (token: string): string => {
 };
 
 /**
- * One page of items in the order of their keys, which must be unique. The token names the last key given out,
- * so items that come or go between two pages never make another one appear twice or not at all.
+ * One page of items in the order of their unique keys. The token names the last key given out, so items that come or go
+ * between two pages never make another one appear twice or not at all.
  */
 export const pageOf = <T>(
   items: readonly T[],

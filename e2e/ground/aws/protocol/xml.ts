@@ -1,4 +1,4 @@
-/** What an XML answer is made of. Lists become `<item>` elements, as everywhere in EC2; undefined is left out. */
+/** The parts of an XML answer. Lists become `<item>` elements, as everywhere in EC2; undefined is left out. */
 export type Xml = string | number | boolean | undefined | readonly Xml[] | { readonly [name: string]: Xml };
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

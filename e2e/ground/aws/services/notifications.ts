@@ -15,7 +15,7 @@ const envelope = (region: Region, detailType: string, instanceId: string, detail
     detail: { 'instance-id': instanceId, ...detail },
   });
 
-/** What AWS sends two minutes before it takes a spot instance. */
+/** AWS's warning two minutes before it takes a spot instance back. */
 export const interruptionWarning = (region: Region, instanceId: string): string =>
   envelope(region, 'EC2 Spot Instance Interruption Warning', instanceId, { 'instance-action': 'terminate' });
 

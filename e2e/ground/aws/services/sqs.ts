@@ -16,7 +16,7 @@ const GET_URL = z.object({ QueueName: z.string() });
 
 const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
 
-/** The name of the queue that tells of interruptions. */
+/** The name of the interruption queue. */
 export const queueNameOf = (clusterName: string): string => `${clusterName}-interruptions`;
 
 const checkQueue = (url: string, region: Region): void => {
@@ -31,7 +31,7 @@ const receive = async (body: unknown, region: Region, signal: AbortSignal): Prom
   let messages = take();
   if (messages.length === 0 && request.WaitTimeSeconds > 0) {
     await region.queue.waitForMessage(request.WaitTimeSeconds * 1000, signal);
-    // Nobody is there any more to take a message, which would be hidden from the next one to ask.
+    // The caller has gone; a message taken now would be hidden from the next caller.
     if (!signal.aborted) messages = take();
   }
   return {
@@ -45,7 +45,7 @@ const receive = async (body: unknown, region: Region, signal: AbortSignal): Prom
   };
 };
 
-/** The Simple Queue Service, with one queue. The signal aborts when the client goes away. */
+/** The Simple Queue Service with one queue. The signal aborts when the client goes away. */
 export const sqs = async (
   action: string,
   body: unknown,

@@ -14,7 +14,7 @@ export const STATE_CODES: Readonly<Record<InstanceState, number>> = {
   terminated: 48,
 };
 
-/** What ended an instance, in EC2's words for it. */
+/** The reason for an instance's end, in EC2's words. */
 export type StateReason =
   | 'Client.UserInitiatedShutdown'
   | 'Server.SpotInstanceTermination'
@@ -63,12 +63,12 @@ export interface LaunchRequest {
 }
 
 export interface Instances {
-  /** All that EC2 would still tell of, in the order of their ids. */
+  /** All instances that EC2 would still show, ordered by id. */
   list(): readonly Instance[];
   /** Throws InvalidInstanceID.Malformed or .NotFound. */
   get(id: string): Instance;
   launch(request: LaunchRequest): Instance;
-  /** Begins to end an instance at a time, unless it has an earlier end. Returns it as it is then. */
+  /** Schedules the end of an instance, unless an earlier one is scheduled. Returns the instance as it is then. */
   end(id: string, at: number, reason: StateReason): Instance;
 }
 

@@ -1,7 +1,7 @@
 import { AwsError } from '../protocol/errors.ts';
 import { hexOf } from '../random.ts';
 
-/** A launch template with the one version that Karpenter makes of each. */
+/** A launch template with the only version that Karpenter makes of it. */
 export interface LaunchTemplate {
   readonly id: string;
   readonly name: string;

@@ -1,4 +1,4 @@
-/** A subnet of the cluster's VPC: one a zone. */
+/** A subnet of the cluster's VPC: one per zone. */
 export interface Subnet {
   readonly id: string;
   readonly arn: string;
@@ -22,7 +22,7 @@ export interface Network {
   readonly securityGroups: readonly SecurityGroup[];
 }
 
-/** Second number of the first zone's addresses; clear of the addresses that grounds give to pods and links. */
+/** Second number of the first zone's addresses, outside the ranges that grounds give to pods and links. */
 const FIRST_BLOCK = 64;
 
 /** Addresses that a subnet of this size has, less the five that AWS keeps. */

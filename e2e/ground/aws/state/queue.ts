@@ -11,12 +11,12 @@ interface Held extends Message {
   readonly visibleAt: number;
 }
 
-/** A standard SQS queue: a message that was received comes back unless it is deleted in time. */
+/** A standard SQS queue: a received message comes back unless it is deleted in time. */
 export interface Queue {
   send(body: string): Message;
   receive(max: number, visibilityMs: number): readonly Message[];
   delete(receiptHandle: string): void;
-  /** How many are there, received ones included. */
+  /** Number of messages, received ones included. */
   readonly size: number;
   /** Resolves when a message is sent, or after a time. */
   waitForMessage(timeoutMs: number, signal: AbortSignal): Promise<void>;

@@ -12,19 +12,19 @@ export interface SpotPrice {
 export interface SpotMarket {
   setSeed(seed: number): void;
   priceAt(type: MachineType, zone: string, at: number): SpotPrice;
-  /** Prices from a time to another, the one in force at the first included, newest first. */
+  /** Prices of a period, the one in force at its start included, newest first. */
   history(type: MachineType, zone: string, from: number, to: number): readonly SpotPrice[];
-  /** How much of a type is left in a zone now, 0 to 1: what AWS's strategies look at and no API tells. */
+  /** Share of a type's capacity left in a zone, 0 to 1: AWS's strategies use it, and no API shows it. */
   depth(type: MachineType, zone: string): number;
 }
 
-/** How often a pool's price changes; AWS's change a few times a day. */
+/** Interval between price changes of a pool; AWS's prices change a few times a day. */
 const PRICE_PERIOD_MS = 6 * 3_600_000;
 
 /** Spot prices lie between these shares of the on-demand price. */
 const LOWEST_SHARE = 0.25;
 const HIGHEST_SHARE = 0.65;
-/** A price moves by up to this share up or down around its pool's own level. */
+/** Largest move of a price around its pool's own level, as a share. */
 const SWING = 0.15;
 
 const roundUp = (price: number): number => Math.ceil(price * 10_000) / 10_000;

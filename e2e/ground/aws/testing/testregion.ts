@@ -7,7 +7,7 @@ import { createRegion, type Region } from '../region.ts';
 
 export const ZONES = ['us-west-2a', 'us-west-2b', 'us-west-2c'];
 
-/** A region of its own, served on loopback, with AWS's own clients and a clock that a test moves. */
+/** A separate region on loopback, with AWS's own clients and a clock that a test moves. */
 export interface TestRegion {
   readonly region: Region;
   readonly url: string;
