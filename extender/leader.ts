@@ -60,7 +60,7 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
   };
   await Promise.all([pods.synced(signal), nodes.synced(signal)]);
   const recorder = createRecorder({ client, component: COMPONENT, log });
-  const parts = { client, state, report, log };
+  const context = { client, state, report, log };
   const unsubscribe = [
     pods.onChange((change) => assumedPods.observe(change)),
     store.onChange(() => metrics.intents(store)),
@@ -71,14 +71,14 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
     await Promise.all([
       runWhileEnabled({
         ...o.enabled,
-        work: (on) =>
+        work: (workSignal) =>
           followStream({
             dial: o.dial,
             store,
             results,
             clientId: o.clientId,
             clusterId: o.clusterId,
-            signal: on,
+            signal: workSignal,
             log,
             onState: metrics.streaming,
           }),
@@ -91,17 +91,17 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
       }),
       runControllers({
         controllers: [
-          createPlaceholderController(parts),
-          createPinController({ ...parts, observe: metrics.pinned, missing: new Map() }),
+          createPlaceholderController(context),
+          createPinController({ ...context, observe: metrics.pinned }),
           createGateController({
-            ...parts,
+            ...context,
             recorder,
             limits: o.holdLimits,
             observe: metrics.pinned,
           }),
-          createStaleNominationController(parts),
+          createStaleNominationController(context),
           createRejectedPodController({
-            ...parts,
+            ...context,
             recorder,
             keepMs: o.keepRefusedMs,
             observe: metrics.refused,
@@ -117,6 +117,6 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
   } finally {
     o.onState(undefined);
     metrics.leading(false);
-    for (const end of unsubscribe) end();
+    for (const stop of unsubscribe) stop();
   }
 };

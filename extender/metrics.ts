@@ -3,7 +3,7 @@ import { counter, gauge } from '../kube/component/metrics.ts';
 import type { IntentStore } from './intents/store.ts';
 
 export interface ExtenderMetrics {
-  readonly leading: (is: boolean) => void;
+  readonly leading: (isLeading: boolean) => void;
   readonly streaming: (isSynced: boolean) => void;
   readonly pinned: (way: string, outcome: 'done' | 'lost') => void;
   readonly refused: (reason: string) => void;
@@ -19,15 +19,15 @@ export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
   const refusals = counter(registry, 'pod_pinner_pods_refused_total', 'Pods that a kubelet refused', [
     'reason',
   ]);
-  const held = gauge(registry, 'pod_pinner_intents', 'Intents that hold', []);
+  const intents = gauge(registry, 'pod_pinner_intents', 'Intents that hold', []);
   return {
-    leading: (is) => leader.set(is ? 1 : 0),
+    leading: (isLeading) => leader.set(isLeading ? 1 : 0),
     streaming: (isSynced) => {
       stream.set(isSynced ? 1 : 0);
       if (!isSynced) breaks.inc();
     },
     pinned: (way, outcome) => pins.inc({ way, outcome }),
     refused: (reason) => refusals.inc({ reason }),
-    intents: (store) => held.set(store.size),
+    intents: (store) => intents.set(store.size),
   };
 };

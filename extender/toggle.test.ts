@@ -8,7 +8,7 @@ const log = createLogger({ component: 'whileenabled', level: 'silent' });
 const scene = (startsOn: boolean) => {
   let isOn = startsOn;
   const handlers = new Set<() => void>();
-  const told: string[] = [];
+  const calls: string[] = [];
   const stopping = new AbortController();
   const done = runWhileEnabled({
     isOn: () => isOn,
@@ -17,11 +17,11 @@ const scene = (startsOn: boolean) => {
       return () => void handlers.delete(handler);
     },
     work: async (signal) => {
-      told.push('work');
+      calls.push('work');
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
-      told.push('end');
+      calls.push('end');
     },
-    onDisabled: () => told.push('rest'),
+    onDisabled: () => calls.push('rest'),
     signal: stopping.signal,
     log,
   });
@@ -31,37 +31,37 @@ const scene = (startsOn: boolean) => {
     // Everything here is done in promises alone.
     await new Promise(setImmediate);
   };
-  return { told, turn, handlers, stop: () => stopping.abort(), done };
+  return { calls, turn, handlers, stop: () => stopping.abort(), done };
 };
 
 t.test('works while it is on, rests while it is off, works again', async (t) => {
-  const { told, turn, handlers, stop, done } = scene(true);
-  t.same(told, ['work']);
+  const { calls, turn, handlers, stop, done } = scene(true);
+  t.same(calls, ['work']);
   await turn(true);
-  t.same(told, ['work'], 'a change of something else is none');
+  t.same(calls, ['work'], 'a change of something else is none');
   await turn(false);
-  t.same(told, ['work', 'end', 'rest']);
+  t.same(calls, ['work', 'end', 'rest']);
   await turn(false);
-  t.same(told.length, 3);
+  t.same(calls.length, 3);
   await turn(true);
-  t.same(told, ['work', 'end', 'rest', 'work']);
+  t.same(calls, ['work', 'end', 'rest', 'work']);
   stop();
   await done;
-  t.same(told, ['work', 'end', 'rest', 'work', 'end']);
+  t.same(calls, ['work', 'end', 'rest', 'work', 'end']);
   t.equal(handlers.size, 0, 'nobody listens any more');
 });
 
 t.test('off from the start, it rests and never works', async (t) => {
-  const { told, stop, done } = scene(false);
+  const { calls, stop, done } = scene(false);
   stop();
   await done;
-  t.same(told, ['rest']);
+  t.same(calls, ['rest']);
 });
 
 t.test('turned off and on before the work has ended, it works on', async (t) => {
-  const { told, turn, stop, done } = scene(true);
+  const { calls, turn, stop, done } = scene(true);
   await Promise.all([turn(false), turn(true)]);
-  t.equal(told.at(-1), 'work');
+  t.equal(calls.at(-1), 'work');
   stop();
   await done;
 });

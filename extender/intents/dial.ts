@@ -36,8 +36,8 @@ export const dialLeader = (
       client: dialPeer(target, { definition: pinning, token, options: CHANNEL }),
       peer: target.address,
       isCurrent: async () => {
-        const now = await findPeer(client, lease);
-        return !now || (now.address === target.address && now.certificate === target.certificate);
+        const current = await findPeer(client, lease);
+        return !current || (current.address === target.address && current.certificate === target.certificate);
       },
     };
   };
@@ -59,6 +59,6 @@ export const dialExternal = (
     }),
     peer: address,
     isCurrent: async () => true,
-    explain: (said) => explainRemote(address, said),
+    explain: (message) => explainRemote(address, message),
   });
 };

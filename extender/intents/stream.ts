@@ -13,7 +13,7 @@ export interface Dialed {
   /** False when the autoscaler that leads now is another one. */
   readonly isCurrent: () => Promise<boolean>;
   /** Says what to do about a connection that failed, from what the connection said. */
-  readonly explain?: (said: string) => string;
+  readonly explain?: (message: string) => string;
 }
 
 export interface StreamOptions {
@@ -45,7 +45,7 @@ const HEALTHY_MS = 10_000;
 const isReady = (client: Client): boolean =>
   client.getChannel().getConnectivityState(false) === connectivityState.READY;
 
-const take = (store: IntentStore, results: Results, message: ServerMessage): boolean => {
+const applyMessage = (store: IntentStore, results: Results, message: ServerMessage): boolean => {
   const { upsert, removed, synced, version } = message;
   if (upsert) {
     store.upsert(upsert, version);
@@ -89,7 +89,7 @@ const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
   try {
     store.beginResync();
     call.on('data', (message: ServerMessage) => {
-      if (!take(store, results, message)) return;
+      if (!applyMessage(store, results, message)) return;
       clearTimeout(syncTimer);
       results.attach(call);
       log.info(
@@ -137,8 +137,8 @@ export const followStream = async (o: StreamOptions): Promise<void> => {
       if (performance.now() - since >= HEALTHY_MS) failures = 0;
       const ceiling = Math.min(maxMs, firstMs * 2 ** failures++);
       waitMs = ceiling * (0.5 + random() / 2);
-      const said = messageOf(error);
-      const reason = dialed?.explain?.(said) ?? said;
+      const message = messageOf(error);
+      const reason = dialed?.explain?.(message) ?? message;
       log.warn(
         { peer: dialed?.peer, reason, retryMs: Math.round(waitMs) },
         'failed streaming pod pinning actions, restarting...',

@@ -27,11 +27,11 @@ const pod = (name: string, nodeName?: string, intentId?: string): Pod => ({
     namespace: 'n',
     uid: name,
     ownerReferences: [owner],
-    ...(intentId ? { annotations: { [PIN]: intentId } } : {}),
+    ...(intentId && { annotations: { [PIN]: intentId } }),
   },
   spec: {
     containers: [{ name: 'main', resources: { requests: { cpu: '100m' } } }],
-    ...(nodeName ? { nodeName } : {}),
+    ...(nodeName && { nodeName }),
   },
 });
 

@@ -16,7 +16,7 @@ const MAX_PREFETCHED = 64;
 const FREE_PER_PREFETCHED = 4;
 
 /** Whether a slot is for this pod: where the owner keeps names, each pod has a slot of its own. */
-const isFor = ({ intent }: Slot, { metadata }: Pod): boolean => {
+const acceptsPod = ({ intent }: Slot, { metadata }: Pod): boolean => {
   const names = intent.pin?.owner?.names ?? [];
   return names.length === 0 || names.includes(metadata.name);
 };
@@ -38,7 +38,12 @@ export interface SlotRequest {
   readonly isCoexisting?: boolean;
 }
 
-const grant = (state: State, { requestUid, ownerUid, pod }: SlotRequest, intent: Intent, pin: Pin): Grant => {
+const assumeGrant = (
+  state: State,
+  { requestUid, ownerUid, pod }: SlotRequest,
+  intent: Intent,
+  pin: Pin,
+): Grant => {
   state.assumedPods.assume({
     uid: requestUid,
     nodeName: intent.nodeName,
@@ -56,26 +61,28 @@ const grant = (state: State, { requestUid, ownerUid, pod }: SlotRequest, intent:
  * once, else one that it is held for.
  */
 export const allocateSlot = (state: State, slotRequest: SlotRequest): Grant =>
-  takeOf(state, slotRequest, slotsOf(state, slotRequest.ownerUid));
+  allocateFrom(state, slotRequest, slotsOf(state, slotRequest.ownerUid));
 
-const takeOf = (state: State, slotRequest: SlotRequest, slots: readonly Slot[]): Grant => {
+const allocateFrom = (state: State, slotRequest: SlotRequest, slots: readonly Slot[]): Grant => {
   if (slots.length === 0)
     return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
-  const own = slots.filter((slot) => isFor(slot, slotRequest.pod));
+  const own = slots.filter((slot) => acceptsPod(slot, slotRequest.pod));
   let reason =
     own.length > 0 ? 'every slot of this owner is taken' : 'the plan moves other pods of this owner';
-  let later: { readonly intent: Intent; readonly pin: Pin } | undefined;
+  let fallback: { readonly intent: Intent; readonly pin: Pin } | undefined;
   for (const { intent } of own.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
     const pin = choosePinFor(state, intent, slotRequest.pod, 'admission', slotRequest.isCoexisting);
-    if (pin.way === 'assign') return grant(state, slotRequest, intent, pin);
-    if (pin.way === 'hold' && !state.assumedPods.isAvoided(intent.id)) later ??= { intent, pin };
+    if (pin.way === 'assign') return assumeGrant(state, slotRequest, intent, pin);
+    if (pin.way === 'hold' && !state.assumedPods.isAvoided(intent.id)) fallback ??= { intent, pin };
     reason = pin.reason;
   }
-  return later ? grant(state, slotRequest, later.intent, later.pin) : { intent: undefined, reason };
+  return fallback
+    ? assumeGrant(state, slotRequest, fallback.intent, fallback.pin)
+    : { intent: undefined, reason };
 };
 
 /** A slot for a pod that has not been asked about yet. */
-export interface Ahead {
+export interface PrefetchedGrant {
   readonly uid: string;
   readonly grant: Extract<Grant, { way: string }>;
 }
@@ -84,27 +91,31 @@ export interface Ahead {
  * Slots in advance, for pods that differ from this one by their names alone. None of an owner that keeps names, and
  * of the free ones a part only: the last are for whoever asks first.
  */
-export const prefetchSlots = (state: State, slotRequest: SlotRequest, count: number): readonly Ahead[] => {
+export const prefetchSlots = (
+  state: State,
+  slotRequest: SlotRequest,
+  count: number,
+): readonly PrefetchedGrant[] => {
   if (count === 0) return [];
   let slots = slotsOf(state, slotRequest.ownerUid);
   if (slots.some(({ intent }) => (intent.pin?.owner?.names ?? []).length > 0)) return [];
   const free = slots.reduce((sum, slot) => sum + freeOf(slot), 0);
-  const most = Math.min(count, MAX_PREFETCHED, Math.floor(free / FREE_PER_PREFETCHED));
-  const found: Ahead[] = [];
-  while (found.length < most) {
-    const uid = `${slotRequest.requestUid}/${found.length + 1}`;
-    const granted = takeOf(state, { ...slotRequest, requestUid: uid }, slots);
+  const limit = Math.min(count, MAX_PREFETCHED, Math.floor(free / FREE_PER_PREFETCHED));
+  const grants: PrefetchedGrant[] = [];
+  while (grants.length < limit) {
+    const uid = `${slotRequest.requestUid}/${grants.length + 1}`;
+    const granted = allocateFrom(state, { ...slotRequest, requestUid: uid }, slots);
     if (!granted.intent) break;
     if (granted.way !== 'assign') {
       state.assumedPods.forget(uid);
       break;
     }
-    found.push({ uid, grant: granted });
+    grants.push({ uid, grant: granted });
     slots = slots.map((slot) =>
       slot.intent.id === granted.intent.id ? { ...slot, used: slot.used + 1 } : slot,
     );
   }
-  return found;
+  return grants;
 };
 
 /** The pod as it came, before we put it on a node or behind our gate. */
@@ -124,15 +135,19 @@ export const reallocateSlot = (state: State, slotRequest: SlotRequest): Grant | 
   const granted = isOurs ? state.assumedPods.grantOf(intentId, pod.spec.nodeName) : undefined;
   if (!granted) return undefined;
   state.assumedPods.forget(granted.uid);
-  const again = { ...slotRequest, pod: withoutPin(pod) };
-  const held = state.store.get(granted.intentId);
-  const pin = held && choosePinFor(state, held.intent, again.pod, 'admission', slotRequest.isCoexisting);
-  if (held && (pin?.way === 'assign' || pin?.way === 'hold')) {
+  const unpinned = { ...slotRequest, pod: withoutPin(pod) };
+  const stored = state.store.get(granted.intentId);
+  const pin =
+    stored && choosePinFor(state, stored.intent, unpinned.pod, 'admission', slotRequest.isCoexisting);
+  if (stored && (pin?.way === 'assign' || pin?.way === 'hold')) {
     // A pod behind our gate stays there, though it could be assigned by now.
     const way = isGated(pod) ? 'hold' : pin.way;
-    return grant(state, { ...again, requestUid: granted.uid }, held.intent, { way, reason: pin.reason });
+    return assumeGrant(state, { ...unpinned, requestUid: granted.uid }, stored.intent, {
+      way,
+      reason: pin.reason,
+    });
   }
-  return allocateSlot(state, again);
+  return allocateSlot(state, unpinned);
 };
 
 const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
@@ -155,25 +170,25 @@ export const assignPendingPods = (
   if (pending.length === 0) return [];
   const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
   const matches: { pod: Pod; intent: Intent }[] = [];
-  const give = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
-    if (!entry || !isFor(entry.slot, pod)) return false;
+  const assign = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
+    if (!entry || !acceptsPod(entry.slot, pod)) return false;
     entry.free--;
     matches.push({ pod, intent: entry.slot.intent });
     return true;
   };
-  const rest = pending.filter(
+  const others = pending.filter(
     (pod) =>
-      !give(
+      !assign(
         pod,
         slots.find(({ slot, free }) => free > 0 && isNominatedTo(pod, slot.intent)),
       ),
   );
-  for (const pod of rest) {
+  for (const pod of others) {
     const free = slots
-      .filter((entry) => entry.free > 0 && isFor(entry.slot, pod))
+      .filter((entry) => entry.free > 0 && acceptsPod(entry.slot, pod))
       .sort((a, b) => b.free - a.free);
     const fitting = free.find(({ slot }) => choosePinFor(state, slot.intent, pod, 'pending').way !== 'leave');
-    give(pod, fitting);
+    assign(pod, fitting);
   }
   return matches;
 };

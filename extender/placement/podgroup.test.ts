@@ -34,8 +34,8 @@ const podOf = ({ name, owner, nodeName, group = 'gang', selector }: Member): Pod
   spec: {
     containers: [{ name: 'c', resources: { requests: { cpu: '1' } } }],
     schedulingGroup: { podGroupName: group },
-    ...(nodeName ? { nodeName } : {}),
-    ...(selector ? { nodeSelector: selector } : {}),
+    ...(nodeName && { nodeName }),
+    ...(selector && { nodeSelector: selector }),
   },
 });
 

@@ -32,11 +32,11 @@ export const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 export const ownerUidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
 
 /** Pods that wait for the node of this intent, behind our gate or tied to the node. */
-export const heldPodsOf = (state: State, { id, pin }: Intent): readonly Pod[] =>
+export const heldPodsOf = (state: Pick<State, 'pods'>, { id, pin }: Intent): readonly Pod[] =>
   pin ? state.pods.by('pin', id).filter((pod) => isHeld(pod) && isLive(pod)) : [];
 
 /** Whether the node of that name stands and its kubelet has joined. */
-export const hasJoinedName = (state: State, name: string): boolean => {
+export const hasJoinedNode = (state: Pick<State, 'nodes'>, name: string): boolean => {
   const node = state.nodes.get(name);
   return node !== undefined && hasJoined(node);
 };

@@ -1,4 +1,5 @@
 import type { Pod } from '../../api/objects.ts';
+import { controllerOf } from '../../api/pods.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -16,8 +17,10 @@ export const rejectionReason = ({ status }: Pod): string | undefined => {
   return phase === 'Failed' && REASONS.test(reason) ? reason : undefined;
 };
 
-const isReplaced = ({ metadata }: Pod): boolean =>
-  metadata.ownerReferences?.some(({ controller, kind }) => controller && kind !== 'Node') ?? false;
+const hasReplacement = (pod: Pod): boolean => {
+  const controller = controllerOf(pod);
+  return controller !== undefined && controller.kind !== 'Node';
+};
 
 /**
  * Pods that a kubelet refused because someone else was faster: counted, explained, and removed after a while, if a
@@ -51,7 +54,7 @@ export const createRejectedPodController = (o: {
       if (!o.isEnabled()) return requeue(o.keepMs);
       const { name, namespace = 'default', uid = '' } = pod.metadata;
       const now = o.state.now();
-      const since = seen.get(uid) ?? now;
+      const firstSeen = seen.get(uid) ?? now;
       if (!seen.has(uid)) {
         seen.set(uid, now);
         o.observe(reason);
@@ -60,11 +63,11 @@ export const createRejectedPodController = (o: {
         o.recorder.event(PODS, pod, 'Warning', 'PodRefused', message);
         o.log.warn({ name, namespace, node: pod.spec.nodeName, reason }, 'pod refused by its kubelet');
       }
-      if (!isReplaced(pod)) return awaitChange;
-      const left = since + o.keepMs - now;
-      if (left > 0) return requeue(left);
+      if (!hasReplacement(pod)) return awaitChange;
+      const remainingMs = firstSeen + o.keepMs - now;
+      if (remainingMs > 0) return requeue(remainingMs);
       await o.client
-        .delete(PODS, { name, namespace }, { ...(uid ? { uid } : {}), signal })
+        .delete(PODS, { name, namespace }, { ...(uid && { uid }), signal })
         .catch(ignoreNotFoundOrConflict);
       return awaitChange;
     },

@@ -57,7 +57,7 @@ for (const [what, c, expected] of cases) {
     if (!c.world) store.endResync(1);
     const pod: Pod = {
       metadata: { name: 'p', namespace: 'n', uid: 'u', ownerReferences: [owner] },
-      spec: { containers: [], ...(c.nodeName ? { nodeName: c.nodeName } : {}) },
+      spec: { containers: [], ...(c.nodeName && { nodeName: c.nodeName }) },
       status: { nominatedNodeName: c.nominated ?? 'coming' },
     };
     const pods = new FakeCache<Pod>(PODS, POD_INDEXES);

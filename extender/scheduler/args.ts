@@ -73,8 +73,9 @@ const read = <S extends z.ZodType>(schema: S, body: Buffer): z.output<S> => {
 
 /** Reads the arguments of filter and prioritize, whoever wrote them. Throws BadRequest. */
 export const readAnyArgs = (body: Buffer): SchedulerArgs => {
-  const { Pod: asked, Nodes: nodes, NodeNames: names } = read(filterArgs, body);
-  const pod = asked as unknown as Pod;
+  const args = read(filterArgs, body);
+  const { Nodes: nodes, NodeNames: names } = args;
+  const pod = args.Pod as unknown as Pod;
   if (names) return { kind: 'names', pod, names };
   if (nodes?.items)
     return { kind: 'nodes', pod, nodes, names: nodes.items.map(({ metadata }) => metadata.name) };
@@ -82,7 +83,7 @@ export const readAnyArgs = (body: Buffer): SchedulerArgs => {
 };
 
 /** How kube-scheduler goes on behind the pod where the extender is nodeCacheCapable. */
-const MARK = Buffer.from(',"Nodes":null,"NodeNames":[');
+const NAMES_KEY = Buffer.from(',"Nodes":null,"NodeNames":[');
 const CLOSING_BRACKET = 0x5d;
 const CLOSING_BRACE = 0x7d;
 
@@ -94,9 +95,9 @@ const CLOSING_BRACE = 0x7d;
 const readPlainArgs = (body: Buffer): SchedulerArgs | undefined => {
   const { length } = body;
   if (body[length - 1] !== CLOSING_BRACE || body[length - 2] !== CLOSING_BRACKET) return undefined;
-  const at = body.indexOf(MARK);
+  const at = body.indexOf(NAMES_KEY);
   if (at < 0) return undefined;
-  const list = { bytes: body, from: at + MARK.length, to: length - 2 };
+  const list = { bytes: body, from: at + NAMES_KEY.length, to: length - 2 };
   if (list.from > list.to || !isPlain(list)) return undefined;
   let head: unknown;
   try {

@@ -2,8 +2,10 @@ import { isHeld } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import { slotsOf } from '../placement/slotcount.ts';
-import { hasJoinedName, ownerUidOf, type State } from '../placement/state.ts';
+import { type SlotState, slotsOf } from '../placement/slotcount.ts';
+import { hasJoinedNode, ownerUidOf, type State } from '../placement/state.ts';
+
+type PlacementState = SlotState & Pick<State, 'nodes'>;
 
 /** What the plans that run say about the nodes for one pod. */
 export interface Placement {
@@ -13,9 +15,9 @@ export interface Placement {
   readonly awaited: string | undefined;
 }
 
-const intentsFor = (state: State, pod: Pod): readonly Intent[] => {
-  const direct = state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
-  if (direct.length > 0) return direct;
+const intentsFor = (state: SlotState, pod: Pod): readonly Intent[] => {
+  const ofPod = state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
+  if (ofPod.length > 0) return ofPod;
   const held = isHeld(pod) ? state.store.get(pod.metadata.annotations?.[PIN] ?? '') : undefined;
   if (held) return [held.intent];
   const owner = ownerUidOf(pod);
@@ -26,15 +28,12 @@ const intentsFor = (state: State, pod: Pod): readonly Intent[] => {
 };
 
 /** The verdict on one pod. Without running plans it costs two look-ups. */
-export const placementOf = (state: State, pod: Pod): Placement => {
+export const placementOf = (state: PlacementState, pod: Pod): Placement => {
   const own = new Map<string, string>();
   let awaited: string | undefined;
   for (const intent of intentsFor(state, pod)) {
-    if (intent.nodeName && hasJoinedName(state, intent.nodeName)) own.set(intent.nodeName, intent.plan);
-    else {
-      if (intent.nodeName) own.set(intent.nodeName, intent.plan);
-      awaited = intent.plan;
-    }
+    if (intent.nodeName) own.set(intent.nodeName, intent.plan);
+    if (!hasJoinedNode(state, intent.nodeName)) awaited = intent.plan;
   }
   return { own, awaited };
 };
@@ -50,7 +49,7 @@ export interface Filtered {
 }
 
 /** Most pods are of no plan: one look-up a name, since a scheduler of 5,000 nodes waits for it. */
-const offReserved = (store: State['store'], names: readonly string[]): Filtered => {
+const withoutReserved = (store: State['store'], names: readonly string[]): Filtered => {
   if (!store.hasReserved) return { kept: names, refused: {} };
   const kept: string[] = [];
   const refused: Record<string, string> = {};
@@ -66,27 +65,27 @@ const offReserved = (store: State['store'], names: readonly string[]): Filtered 
  * Which of these nodes the pod may go to. A pod with a place stays with it while its machine is on the way or the
  * node is among those offered; a place that kube-scheduler itself ruled out lets the pod go elsewhere.
  */
-export const filterNodes = (state: State, pod: Pod, names: readonly string[]): Filtered => {
+export const filterNodes = (state: PlacementState, pod: Pod, names: readonly string[]): Filtered => {
   const { store } = state;
   if (store.size === 0) return { kept: names, refused: {} };
   const { own, awaited } = placementOf(state, pod);
-  const offered = own.size > 0 ? names.filter((name) => own.has(name)) : [];
-  const [place] = offered;
-  if (place === undefined && !awaited) return offReserved(store, names);
+  const candidates = own.size > 0 ? names.filter((name) => own.has(name)) : [];
+  const [place] = candidates;
+  if (place === undefined && !awaited) return withoutReserved(store, names);
   const reason =
     place === undefined
       ? `plan ${awaited} puts this pod on a node that is on its way`
       : `plan ${own.get(place)} puts this pod on node ${place}`;
   const others = names.filter((name) => !own.has(name));
-  return { kept: offered, refused: Object.fromEntries(others.map((name) => [name, reason])) };
+  return { kept: candidates, refused: Object.fromEntries(others.map((name) => [name, reason])) };
 };
 
 /** The best score that kube-scheduler takes from an extender. */
-const BEST = 10;
+const MAX_EXTENDER_PRIORITY = 10;
 
 /** Scores for the pod's own places among these nodes; kube-scheduler takes a node that is not named for 0. */
 export const scoreNodes = (
   own: Placement['own'],
   names: readonly string[],
 ): readonly { readonly Host: string; readonly Score: number }[] =>
-  names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: BEST }));
+  names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: MAX_EXTENDER_PRIORITY }));

@@ -64,12 +64,12 @@ export const splitReserved = (
       at++;
     }
     if (at >= to || bytes[at] !== QUOTE) return undefined;
-    const found = names.find(hash, bytes, quote + 1, at);
+    const match = names.find(hash, bytes, quote + 1, at);
     at++;
     if (at < to && (bytes[at] !== COMMA || at + 1 === to)) return undefined;
-    if (found) {
+    if (match) {
       if (run < quote) kept.push(bytes.subarray(run, quote - 1));
-      reserved.set(found.name, found.plan);
+      reserved.set(match.name, match.plan);
       run = at + 1;
     }
     at++;

@@ -4,7 +4,7 @@ import { NO_LEADER, type SlotAllocator } from './allocator.ts';
 
 /** Whoever holds slots in advance returns them at once; one that has gone or hangs is not waited for longer. */
 const RECALL_MS = 100;
-const RECALLS = 5;
+const MAX_RECALLS = 5;
 
 type Call = ServerDuplexStream<TakeRequests, TakeReplies>;
 
@@ -13,13 +13,13 @@ class SlotStreams {
   readonly #allocator: SlotAllocator;
   readonly #calls = new Set<Call>();
   /** Those that may hold slots in advance. */
-  readonly #holders = new Set<Call>();
+  readonly #prefetching = new Set<Call>();
 
   constructor(allocator: SlotAllocator) {
     this.#allocator = allocator;
-    allocator.watch({
+    allocator.listen({
       recall: (ownerUid) => {
-        for (const call of this.#holders) call.write({ replies: [], recalled: [ownerUid] });
+        for (const call of this.#prefetching) call.write({ replies: [], recalled: [ownerUid] });
       },
       // Whoever asks is to look for the one that leads now.
       end: () => {
@@ -31,7 +31,7 @@ class SlotStreams {
   /** Answers the requests of one webhook until it goes or this replica leads no more. */
   serve(call: Call): void {
     this.#calls.add(call);
-    for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#leave(call));
+    for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#remove(call));
     if (!this.#allocator.isLeading) {
       this.#end(call);
       return;
@@ -60,7 +60,7 @@ class SlotStreams {
   ): readonly (TakeReply | Promise<TakeReply>)[] {
     for (const uid of returned ?? []) this.#allocator.giveBack(uid);
     for (const uid of used ?? []) this.#allocator.use(uid);
-    if (requests.some(({ ahead = 0 }) => ahead > 0)) this.#holders.add(call);
+    if (requests.some(({ ahead = 0 }) => ahead > 0)) this.#prefetching.add(call);
     return requests.map((request) => this.#answer(request));
   }
 
@@ -71,13 +71,13 @@ class SlotStreams {
   }
 
   #mayWait({ ownerUid, dryRun, isAheadOnly }: TakeRequest, { way }: TakeReply): boolean {
-    return way === '' && !dryRun && !isAheadOnly && this.#allocator.isOut(ownerUid);
+    return way === '' && !dryRun && !isAheadOnly && this.#allocator.hasPrefetched(ownerUid);
   }
 
-  async #answerLater(request: TakeRequest, refused: TakeReply): Promise<TakeReply> {
-    let reply = refused;
+  async #answerLater(request: TakeRequest, refusal: TakeReply): Promise<TakeReply> {
+    let reply = refusal;
     // Somebody may be faster, and hold one in advance again.
-    for (let times = 0; times < RECALLS && this.#mayWait(request, reply); times++) {
+    for (let attempt = 0; attempt < MAX_RECALLS && this.#mayWait(request, reply); attempt++) {
       await this.#allocator.recall(request.ownerUid, RECALL_MS);
       reply = this.#allocator.take(request);
     }
@@ -90,13 +90,13 @@ class SlotStreams {
     call.once('drain', () => call.resume());
   }
 
-  #leave(call: Call): void {
+  #remove(call: Call): void {
     this.#calls.delete(call);
-    this.#holders.delete(call);
+    this.#prefetching.delete(call);
   }
 
   #end(call: Call): void {
-    this.#leave(call);
+    this.#remove(call);
     call.emit('error', { code: status.UNAVAILABLE, details: NO_LEADER });
   }
 }
