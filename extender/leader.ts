@@ -20,13 +20,13 @@ import { createRejectedPodController } from './pods/rejected.ts';
 import { createStaleNominationController } from './pods/stalenomination.ts';
 import { runWhileEnabled, type Toggle } from './toggle.ts';
 
-/** Workers of each controller: writes to the API server that are under way at once. */
+/** Concurrent reconciles of each controller, and so its concurrent writes. */
 const WORKERS = 16;
 
 const COMPONENT = 'castai-pod-pinner';
 
 export interface LeaderOptions {
-  /** Fenced: refuses to write when leadership may be someone else's. */
+  /** Fenced: it refuses to write once another replica may lead. */
   readonly client: KubeClient;
   readonly pods: Cache<Pod>;
   readonly nodes: Cache<Node>;
@@ -37,17 +37,17 @@ export interface LeaderOptions {
   readonly log: Logger;
   readonly registry: Registry;
   readonly metrics: ExtenderMetrics;
-  /** Told of the state while this replica leads, and of its end. */
+  /** Called with the state when this replica starts to lead, and with undefined when it stops. */
   readonly onState: (state: State | undefined) => void;
   readonly now: () => number;
-  /** Whether pods are pinned at all; it may change at any time. */
+  /** The feature podPinner, which may change at any time. */
   readonly enabled: Toggle;
-  /** How long pods that a kubelet refused are kept, in milliseconds. */
+  /** How long pods that a kubelet rejected are kept, in milliseconds. */
   readonly keepRefusedMs: number;
   readonly holdLimits: HoldLimits;
 }
 
-/** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
+/** Runs the leader's work until the signal aborts: the intent stream, placeholders and pins. */
 export const lead = async (o: LeaderOptions): Promise<void> => {
   const { client, pods, nodes, signal, log, metrics, now } = o;
   const store = new IntentStore(log);

@@ -10,16 +10,15 @@ export interface ExtenderMetrics {
   readonly intents: (store: IntentStore) => void;
 }
 
-/** The counts of the pod pinner. */
 export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
   const leader = gauge(registry, 'pod_pinner_leader', 'Whether this replica leads', []);
   const stream = gauge(registry, 'pod_pinner_stream_synced', 'Whether the pin stream is up and synced', []);
-  const breaks = counter(registry, 'pod_pinner_stream_breaks_total', 'Streams that ended', []);
+  const breaks = counter(registry, 'pod_pinner_stream_breaks_total', 'Pin streams that ended', []);
   const pins = counter(registry, 'pod_pinner_pins_total', 'Pods pinned', ['way', 'outcome']);
-  const refusals = counter(registry, 'pod_pinner_pods_refused_total', 'Pods that a kubelet refused', [
+  const refusals = counter(registry, 'pod_pinner_pods_refused_total', 'Pods that a kubelet rejected', [
     'reason',
   ]);
-  const intents = gauge(registry, 'pod_pinner_intents', 'Intents that hold', []);
+  const intents = gauge(registry, 'pod_pinner_intents', 'Current intents', []);
   return {
     leading: (isLeading) => leader.set(isLeading ? 1 : 0),
     streaming: (isSynced) => {

@@ -18,11 +18,11 @@ const CHANNEL: ChannelOptions = {
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 5_000,
-  // One channel a stream: a pooled subchannel that is stuck would be handed out again.
+  // A channel of its own for each stream: a pooled subchannel that hangs would be used again.
   'grpc.use_local_subchannel_pool': 1,
 };
 
-/** Dials the kentroller that holds the Lease. */
+/** Dials the kentroller that holds the Lease; resolves to undefined while none does. */
 export const dialLeader = (
   client: KubeClient,
   lease: { readonly namespace: string; readonly name: string },
@@ -43,7 +43,7 @@ export const dialLeader = (
   };
 };
 
-/** Dials an autoscaler outside the cluster, named by its URL; the API key goes along in the metadata. */
+/** Dials an autoscaler outside the cluster by its URL; the API key and the cluster id travel as metadata. */
 export const dialExternal = (
   remote: Remote,
   o: { readonly apiKey: string; readonly clusterId: string },

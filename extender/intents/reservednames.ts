@@ -14,16 +14,16 @@ const hashOf = (bytes: Buffer): number => {
   return hash;
 };
 
-/** Slots for each name: of the thousands that are looked up, few meet one that is taken. */
+/** Buckets per reserved name: enough that nearly every name that is not reserved meets an empty one. */
 const BUCKETS_PER_NAME = 32;
 
-/** Names of reserved nodes, found by their bytes: a name of thousands is looked up without being made a string. */
+/** Reserved node names, found by their bytes, so that no string is made for each of thousands of names. */
 export class ReservedNames {
   readonly #isOccupied: Uint8Array;
   readonly #buckets = new Map<number, Entry[]>();
   readonly #mask: number;
 
-  /** Plans by the names of the nodes that they reserve. */
+  /** `plans` maps a reserved node's name to its plan. */
   constructor(plans: ReadonlyMap<string, string>) {
     const size = 2 ** Math.ceil(Math.log2((plans.size + 1) * BUCKETS_PER_NAME));
     this.#isOccupied = new Uint8Array(size);
@@ -39,7 +39,7 @@ export class ReservedNames {
     }
   }
 
-  /** The reserved node whose name these bytes are; `hash` is the polynomial of 31 over them, in 32 bits. */
+  /** The reserved node of this name; `hash` is the polynomial of 31 over its bytes, in 32 bits. */
   find(hash: number, bytes: Buffer, from: number, to: number): Reserved | undefined {
     const at = hash & this.#mask;
     if (this.#isOccupied[at] === 0) return undefined;

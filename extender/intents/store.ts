@@ -5,7 +5,7 @@ import type { Cache, Change } from '../../kube/cache/cache.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { ReservedNames } from './reservednames.ts';
 
-/** An intent as the store holds it; metadata.name is its id. */
+/** An intent in the store; metadata.name is its id. */
 export interface StoredIntent extends KubeObject {
   readonly intent: Intent;
   readonly version: number;
@@ -30,8 +30,8 @@ const indexValuesOf = ({ nodeName, pin }: Intent): Readonly<Record<IntentIndex, 
 const INDEXES: readonly IntentIndex[] = ['node', 'pod', 'owner'];
 
 /**
- * Every intent that holds, as the stream told it. It has the shape of a cache, so that controllers watch it as they
- * watch pods and nodes. Intents outlive a cut stream; those that the next state of the world does not contain go.
+ * All intents that the stream sent, in the shape of a cache, so that controllers watch them like pods. They survive a
+ * broken stream; the next full state removes those that it does not contain.
  */
 export class IntentStore implements Cache<StoredIntent> {
   readonly resource = INTENTS;
@@ -52,11 +52,13 @@ export class IntentStore implements Cache<StoredIntent> {
     this.#log = log;
   }
 
-  /** Whether a whole state of the world was received since the start: only then absence means removal. */
+  /**
+   * Whether a full state arrived since the start or the last disable; only then a missing intent means a removed one.
+   */
   get hasFullState(): boolean {
     return this.#hasFullState;
   }
-  /** Whether pinning is turned off: nothing holds, and nothing is going to. */
+  /** Whether pinning is off: there are no intents, and none are expected. */
   get isDisabled(): boolean {
     return this.#isDisabled;
   }
@@ -76,17 +78,17 @@ export class IntentStore implements Cache<StoredIntent> {
     const found = this.#indexes.get(`${index}/${value}`);
     return found ? [...found.values()] : [];
   }
-  /** The plan that a machine under this name was ordered for. */
+  /** The plan that ordered the machine of this node. */
   planOf(nodeName: string): string | undefined {
     return this.#reserved.get(nodeName);
   }
-  /** All names under which machines were ordered; undefined when there is none. */
+  /** Names of all nodes whose machine a plan ordered; undefined when there are none. */
   get reservedNames(): ReservedNames | undefined {
     if (this.#reserved.size === 0) return undefined;
     this.#reservedNames ??= new ReservedNames(this.#reserved);
     return this.#reservedNames;
   }
-  /** Whether any machine is on its way or reserved. */
+  /** Whether any node is reserved. */
   get hasReserved(): boolean {
     return this.#reserved.size > 0;
   }
@@ -98,7 +100,7 @@ export class IntentStore implements Cache<StoredIntent> {
   async synced(): Promise<void> {}
   start(): void {}
 
-  /** A new state of the world begins: what it does not name until endResync holds no more. */
+  /** Begins a full state; endResync removes every intent that was not received since. */
   beginResync(): void {
     this.#isDisabled = false;
     this.#received = new Set();
@@ -112,7 +114,7 @@ export class IntentStore implements Cache<StoredIntent> {
     if (received) for (const id of this.#intents.keys()) if (!received.has(id)) this.#delete(id);
   }
 
-  /** Pinning is turned off: no intent holds, until a new state of the world begins. */
+  /** Drops all intents; the next full state enables the store again. */
   disable(): void {
     this.#received = undefined;
     this.#hasFullState = false;
@@ -120,7 +122,7 @@ export class IntentStore implements Cache<StoredIntent> {
     for (const id of this.#intents.keys()) this.#delete(id);
   }
 
-  /** Takes in an intent; returns false when nothing but its version is new. */
+  /** Stores an intent; returns false when only its version changed. */
   upsert(intent: Intent, version: number): boolean {
     this.#version = version;
     this.#received?.add(intent.id);
@@ -186,7 +188,7 @@ export class IntentStore implements Cache<StoredIntent> {
     try {
       listener(change);
     } catch (err) {
-      this.#log.error({ err, intent: change.object.intent.id }, 'an intent could not be handed on');
+      this.#log.error({ err, intent: change.object.intent.id }, 'an intent listener failed');
     }
   }
 }

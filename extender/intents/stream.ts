@@ -10,14 +10,14 @@ import type { IntentStore } from './store.ts';
 export interface Dialed {
   readonly client: Client;
   readonly peer: string;
-  /** False when the autoscaler that leads now is another one. */
+  /** False when another autoscaler has become the leader. */
   readonly isCurrent: () => Promise<boolean>;
-  /** Says what to do about a connection that failed, from what the connection said. */
+  /** Turns the message of a failed connection into one that says what to do. */
   readonly explain?: (message: string) => string;
 }
 
 export interface StreamOptions {
-  /** Undefined while there is no autoscaler to talk to. */
+  /** Resolves to undefined while no autoscaler leads. */
   readonly dial: () => Promise<Dialed | undefined>;
   readonly store: IntentStore;
   readonly results: Results;
@@ -25,7 +25,7 @@ export interface StreamOptions {
   readonly clusterId: string;
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** Called with true when the state of the world was received, false when the stream ended. */
+  /** Called with true after the full state was received, and with false when the stream ends. */
   readonly onState?: (isSynced: boolean) => void;
   readonly connectTimeoutMs?: number;
   readonly syncTimeoutMs?: number;
@@ -39,7 +39,7 @@ type Call = ClientDuplexStream<ClientMessage, ServerMessage>;
 type PinningClient = Client & { Stream(): Call };
 
 const NO_PEER_MS = 1_000;
-/** A stream that lived this long starts the backoff anew. */
+/** A stream that lasted this long resets the backoff. */
 const HEALTHY_MS = 10_000;
 
 const isReady = (client: Client): boolean =>
@@ -60,14 +60,14 @@ const applyMessage = (store: IntentStore, results: Results, message: ServerMessa
   return false;
 };
 
-/** One stream, from its connection to its end; throws what ended it. */
+/** Runs one stream until it ends; throws the error that ended it. */
 const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
   const { store, results, signal, log } = o;
-  // Told to stop while it dialed: a signal that has aborted already tells nobody again.
+  // An abort during the dial fires no event any more.
   signal.throwIfAborted();
   const call = (dialed.client as PinningClient).Stream();
   const { promise, reject } = Promise.withResolvers<never>();
-  // A channel that is refused tells its calls so; one that is stuck tells nobody.
+  // A refused connection fails its calls, but one that hangs reports nothing.
   const connectTimeoutMs = o.connectTimeoutMs ?? 10_000;
   const connectTimer = setTimeout(
     () => isReady(dialed.client) || reject(new Error(`no connection within ${connectTimeoutMs} ms`)),
@@ -76,13 +76,13 @@ const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
   const stop = (): void => reject(new DOMException('stopped', 'AbortError'));
   const syncTimeoutMs = o.syncTimeoutMs ?? 30_000;
   const syncTimer = setTimeout(
-    () => reject(new Error(`no state of the world within ${syncTimeoutMs} ms`)),
+    () => reject(new Error(`no complete state of the world within ${syncTimeoutMs} ms`)),
     syncTimeoutMs,
   );
   const checkTimer = setInterval(() => {
     dialed.isCurrent().then(
       (isCurrent) => isCurrent || reject(new Error('another autoscaler leads now')),
-      (err: unknown) => log.debug({ err }, 'the autoscaler in charge could not be looked up'),
+      (err: unknown) => log.debug({ err }, 'failed to look up the leading autoscaler'),
     );
   }, o.checkEveryMs ?? 5_000);
   signal.addEventListener('abort', stop, { once: true });
@@ -116,8 +116,8 @@ const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
 };
 
 /**
- * Follows the autoscaler's pin stream until the signal aborts: each break is a new channel and a new state of the
- * world, after a growing, jittered wait.
+ * Follows the autoscaler's pin stream until the signal aborts. Each reconnect waits with a growing, jittered backoff
+ * and receives the full state again.
  */
 export const followStream = async (o: StreamOptions): Promise<void> => {
   const { signal, log } = o;
@@ -131,7 +131,7 @@ export const followStream = async (o: StreamOptions): Promise<void> => {
     try {
       dialed = await o.dial();
       if (dialed) await runSession(o, dialed);
-      else log.debug('no autoscaler leads yet');
+      else log.debug('no autoscaler leads');
     } catch (error) {
       if (signal.aborted || isAborted(error)) return;
       if (performance.now() - since >= HEALTHY_MS) failures = 0;

@@ -25,7 +25,7 @@ import {
 } from './decide.ts';
 import { renewNodeLease } from './nodelease.ts';
 
-/** kube-controller-manager gives a node without a heartbeat 40 seconds. */
+/** A quarter of the Lease's duration, as a kubelet does it. */
 const LEASE_RENEW_MS = 10_000;
 const RECHECK_MS = 1_000;
 
@@ -36,7 +36,7 @@ interface PlaceholderContext {
   readonly log: Logger;
 }
 
-// No kubelet has seen such a pod: it can be deleted without grace.
+// A pod that no kubelet has seen can be deleted without grace.
 const hasNeverStarted = (pod: Pod): boolean => pod.status?.startTime === undefined;
 
 const nodeIntentOf = (state: State, name: string): StoredIntent | undefined =>
@@ -53,7 +53,7 @@ const gather = (state: State, name: string): PlaceholderFacts => ({
   now: state.now(),
 });
 
-/** Takes pods off a node whose kubelet never came; their controllers make new ones. Returns how many. */
+/** Deletes the pods that no kubelet has started, so that their controllers replace them. Returns their number. */
 const deletePods = async (
   context: PlaceholderContext,
   pods: readonly Pod[],
@@ -101,15 +101,15 @@ const applyPatch = async (
   const resourceVersion = facts.node?.metadata.resourceVersion;
   const body: NodePatch & { metadata: object } = {
     ...step.patch,
-    // Taints are a list: written only over what was read.
+    // A taint list is replaced as a whole, so it is written only over the version that was read.
     metadata: { ...step.patch.metadata, ...(step.patch.spec?.taints && { resourceVersion }) },
   };
   await context.client.patch(NODES, { name: facts.name }, body, { signal });
   if (step.hasJoined && wasPlaceholder) context.log.info({ node: facts.name }, 'node placeholder adopted');
-  else context.log.info({ node: facts.name, reason: step.reason }, 'node completed');
+  else context.log.info({ node: facts.name, reason: step.reason }, 'node metadata completed');
 };
 
-/** Pods first, then the Node, if it is still ours and its kubelet has still not spoken. */
+/** Deletes the pods, then the Node; returns false when it is no longer a placeholder. */
 const deletePlaceholder = async (
   context: PlaceholderContext,
   facts: PlaceholderFacts,
@@ -155,12 +155,11 @@ const applyStep = async (
     case 'delete-pods': {
       const pinned = facts.pods.filter(({ metadata }) => metadata.annotations?.[PIN] !== undefined);
       const count = await deletePods(context, pinned, signal);
-      if (count > 0)
-        context.log.info({ node: facts.name, pods: count }, 'pods taken off a node that is gone');
+      if (count > 0) context.log.info({ node: facts.name, pods: count }, 'pods of a missing node deleted');
       return awaitChange;
     }
     case 'wait':
-      context.log.warn({ node: facts.name, reason: step.reason }, 'node placeholder has to wait');
+      context.log.warn({ node: facts.name, reason: step.reason }, 'node placeholder blocked');
       return requeue(RECHECK_MS);
     case 'none':
       return awaitChange;
@@ -169,13 +168,13 @@ const applyStep = async (
   }
 };
 
-/** Node names whose state a pod speaks of: those that do not stand, or stand for a machine on its way. */
+/** The node of a pinned pod, where it does not exist. */
 const missingNodeNamesOf = (state: State, pod: Pod): readonly string[] => {
   const { nodeName } = pod.spec;
   return nodeName && pod.metadata.annotations?.[PIN] && !state.nodes.get(nodeName) ? [nodeName] : [];
 };
 
-/** Makes, keeps, hands over and gives up placeholder Nodes. Key: the node's name. */
+/** Creates, completes, renews and deletes placeholder Nodes. Key: the node's name. */
 export const createPlaceholderController = (context: PlaceholderContext): Controller => {
   const { state, report } = context;
   return {
@@ -197,7 +196,7 @@ export const createPlaceholderController = (context: PlaceholderContext): Contro
       if (facts.intent && step.state !== 'UNKNOWN') {
         report(facts.intent.id, { state: step.state, reason: step.reason, bound: 0 });
       }
-      // Until the first state of the world, a missing intent may be one that was not received yet.
+      // Before the first full state, the intent may exist and not have arrived.
       const mayBeUnknown = !facts.hasFullState && !facts.isDisabled;
       return action.kind === 'await-change' && mayBeUnknown ? requeue(RECHECK_MS) : action;
     },

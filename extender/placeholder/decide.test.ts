@@ -89,7 +89,7 @@ const rows: readonly (readonly [
   ['a machine on its way gets a placeholder', {}, 'create', 'PLACED'],
   ['a placeholder deleted by hand is made again', { hasFullState: false }, 'create', 'PLACED'],
   [
-    'a machine without providerID has to wait',
+    'a machine without providerID gets no placeholder',
     { intent: intent({ providerId: '' }) },
     'delete-pods',
     'UNKNOWN',
@@ -118,13 +118,13 @@ const rows: readonly (readonly [
   ],
   ['a node that lacks nothing is left alone', { node: node({ joined: true }) }, 'none', 'JOINED'],
   [
-    "another machine's Node of that name is waited out",
+    "another machine's Node of that name is waited for",
     { node: node({ joined: true, providerID: 'other' }) },
     'wait',
     'REJECTED',
   ],
   [
-    'our own stale placeholder makes way',
+    'our own placeholder for another machine is deleted',
     { node: node({ isOurs: true, providerID: 'other' }) },
     'delete',
     'UNKNOWN',
@@ -149,7 +149,7 @@ const rows: readonly (readonly [
     'UNKNOWN',
   ],
   [
-    'a placeholder is kept while the autoscaler has not spoken',
+    'a placeholder is kept while the autoscaler has not sent its state',
     { intent: none, node: node({ isOurs: true }), hasFullState: false },
     'keep',
     'UNKNOWN',
@@ -167,7 +167,7 @@ const rows: readonly (readonly [
     'UNKNOWN',
   ],
   [
-    'while pinning is off a machine on its way keeps its placeholder, else Karpenter would end it',
+    'while pinning is off a placeholder stays, else Karpenter would terminate its machine',
     { intent: none, node: node({ isOurs: true }), hasFullState: false, isDisabled: true },
     'keep',
     'UNKNOWN',
@@ -179,7 +179,7 @@ const rows: readonly (readonly [
     'UNKNOWN',
   ],
   [
-    'while pinning is off a machine that has joined is opened',
+    'while pinning is off a joined node loses its reservation',
     {
       intent: none,
       node: node({ joined: true, taints: [PREPARING_TAINT] }),
@@ -190,13 +190,13 @@ const rows: readonly (readonly [
     'UNKNOWN',
   ],
   [
-    'while pinning is off pods on a node that is gone are taken off',
+    'while pinning is off pods on a missing node are deleted',
     { intent: none, hasFullState: false, isDisabled: true },
     'delete-pods',
     'UNKNOWN',
   ],
   [
-    'a node that no plan reserves any more is opened',
+    'a node that no plan reserves any more loses its taint',
     { intent: none, node: node({ joined: true, taints: [PREPARING_TAINT] }) },
     'patch',
     'UNKNOWN',
@@ -208,13 +208,13 @@ const rows: readonly (readonly [
     'UNKNOWN',
   ],
   [
-    'a reserved node that we did not make is not ours to open',
+    'a reserved node that is not ours keeps its taint',
     { intent: none, node: node({ joined: true, complete: false, taints: [PREPARING_TAINT] }) },
     'none',
     'UNKNOWN',
   ],
   ['a foreign node is not ours', { intent: none, node: node({ complete: false }) }, 'none', 'UNKNOWN'],
-  ['pods on a Node that is gone are swept up', { intent: none }, 'delete-pods', 'UNKNOWN'],
+  ['pods on a missing Node are deleted', { intent: none }, 'delete-pods', 'UNKNOWN'],
 ];
 
 for (const [says, change, kind, state] of rows) {

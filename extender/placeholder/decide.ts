@@ -4,25 +4,25 @@ import type { Node, Pod, Taint } from '../../api/objects.ts';
 import type { Intent, NodeIntent, ResultState } from '../../api/pinning.ts';
 import { controllerOf } from '../../api/pods.ts';
 
-/** On a Node that we made or completed: the NodeClaim it stands for. It stays when the machine has joined. */
+/** Annotation on a Node that we created or completed: its NodeClaim. It stays after the machine has joined. */
 export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
-/** When a placeholder is given up, RFC 3339; read where the intent is not known. */
+/** Annotation with the time at which a placeholder is given up, RFC 3339; read when the intent is missing. */
 export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
 
-/** A node that a kubelet made this recently may still be reserved, if nothing runs on it. */
+/** A node that its kubelet created may be reserved up to this age, while nothing runs on it. */
 const YOUNG_MS = 120_000;
 
 export interface PlaceholderFacts {
   readonly name: string;
   readonly intent: Intent | undefined;
   readonly node: Node | undefined;
-  /** Pods on the node, in the order of the cache. */
+  /** Pods on the node. */
   readonly pods: readonly Pod[];
-  /** Whether intents are still meant to come here, other than the node's own. */
+  /** Whether pin intents name this node. */
   readonly hasPins: boolean;
-  /** False until a whole state of the world was received: then no intent may also mean not known yet. */
+  /** Whether a full state has arrived; before that, a missing intent means nothing. */
   readonly hasFullState: boolean;
-  /** Whether pinning is turned off: then no intent means that nothing is wanted, and nothing new is begun. */
+  /** Whether pinning is off: a missing intent is final then, and nothing new is created. */
   readonly isDisabled: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -36,7 +36,7 @@ export interface NodePatch {
   readonly spec?: { readonly providerID?: string; readonly taints?: readonly Taint[] };
 }
 
-/** What is done next for one node name; `state` is what the autoscaler is told. */
+/** The next step for one node name; `state` is the result that the autoscaler gets. */
 export type PlaceholderStep =
   | { readonly kind: 'create'; readonly node: Node; readonly state: ResultState; readonly reason: string }
   | {
@@ -57,7 +57,7 @@ export const isPlaceholder = (node: Node): boolean => node.metadata.labels?.[PLA
 const isBasicResource = (resource: string): boolean =>
   ['cpu', 'memory', 'ephemeral-storage', 'pods'].includes(resource);
 
-// Devices are left out: a kubelet sets them to zero when it takes the Node over, and counts them anew.
+// A kubelet resets devices to zero when it takes over the Node, and counts them anew.
 const withoutDevices = (list: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(list).filter(([resource]) => isBasicResource(resource)));
 
@@ -75,8 +75,8 @@ const annotationsOf = (intent: Intent, node: NodeIntent): Record<string, string>
 
 const startsNotReady = (node: NodeIntent): boolean => node.taints.some(({ key }) => key === NOT_READY);
 
-// The node lifecycle controller keeps the not-ready taint where a Node says that it is not ready, and takes it off
-// where a Node says nothing, or once the kubelet says that it is.
+// The node lifecycle controller keeps the not-ready taint only while the Ready condition is False; a Node without the
+// condition loses it.
 const NOT_JOINED = {
   type: 'Ready',
   status: 'False',
@@ -84,7 +84,7 @@ const NOT_JOINED = {
   message: 'the machine of this node has not joined',
 } as const;
 
-/** The Node that stands for a machine which has not joined. */
+/** The Node for a machine that has not joined. */
 export const placeholderOf = (intent: Intent, node: NodeIntent): Node => ({
   metadata: {
     name: intent.nodeName,
@@ -111,13 +111,13 @@ const isSameTaint = (a: Taint, b: Taint): boolean => a.key === b.key && a.effect
 
 const isDaemon = (pod: Pod): boolean => controllerOf(pod)?.kind === 'DaemonSet';
 
-/** A kubelet came first: its node may be reserved only while nothing was put on it. */
+/** A node that its kubelet created first may be reserved only while no pods but daemons are on it. */
 const canReserve = ({ node, pods, now }: PlaceholderFacts): boolean => {
   const createdAt = Date.parse(node?.metadata.creationTimestamp ?? '');
   return now - createdAt < YOUNG_MS && pods.every(isDaemon);
 };
 
-/** What a node lacks of its intent. */
+/** The labels, annotations, taints and providerID that a node lacks; undefined when it lacks none. */
 const missingPatch = (
   facts: PlaceholderFacts,
   intent: Intent,
@@ -163,7 +163,7 @@ const decideWithIntent = (facts: PlaceholderFacts, intent: Intent, wanted: NodeI
   const { providerID } = node.spec ?? {};
   if (providerID && providerID !== wanted.providerId) {
     if (isPlaceholder(node) && !hasJoined(node)) {
-      return { kind: 'delete', state: 'UNKNOWN', reason: `it stood for another machine, ${providerID}` };
+      return { kind: 'delete', state: 'UNKNOWN', reason: `it belongs to another machine, ${providerID}` };
     }
     const reason = `a Node of the same name belongs to another machine, ${providerID}`;
     return { kind: 'wait', state: 'REJECTED', reason };
@@ -179,11 +179,25 @@ const decideWithIntent = (facts: PlaceholderFacts, intent: Intent, wanted: NodeI
     return { kind: 'none', state, reason: 'its machine has joined' };
   }
   if (!isPlaceholder(node)) {
-    if (patch) return { kind: 'patch', patch, hasJoined: false, state: 'PLACED', reason: 'it lacked labels' };
-    return { kind: 'none', state: 'PLACED', reason: 'someone else made the Node' };
+    if (patch)
+      return {
+        kind: 'patch',
+        patch,
+        hasJoined: false,
+        state: 'PLACED',
+        reason: 'the Node lacks data of its intent',
+      };
+    return { kind: 'none', state: 'PLACED', reason: 'the Node was not created by us' };
   }
   if (isLate) return { kind: 'delete', state: 'GIVEN_UP', reason: 'the machine did not join in time' };
-  if (patch) return { kind: 'patch', patch, hasJoined: false, state: 'PLACED', reason: 'it lacked labels' };
+  if (patch)
+    return {
+      kind: 'patch',
+      patch,
+      hasJoined: false,
+      state: 'PLACED',
+      reason: 'the Node lacks data of its intent',
+    };
   return {
     kind: 'keep',
     until: wanted.joinDeadlineMs || Number.POSITIVE_INFINITY,
@@ -197,7 +211,8 @@ const nothing = (reason: string): PlaceholderStep => ({ kind: 'none', state: 'UN
 const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
   const { node, now } = facts;
   if (!node) {
-    if (!(facts.hasFullState || facts.isDisabled) || facts.hasPins) return nothing('nothing stands here');
+    if (!(facts.hasFullState || facts.isDisabled) || facts.hasPins)
+      return nothing('no Node and no intent has this name');
     return { kind: 'delete-pods', state: 'UNKNOWN', reason: 'its Node is gone' };
   }
   if (isPlaceholder(node) && hasJoined(node)) {
@@ -209,12 +224,12 @@ const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
     if (deadline <= now) {
       return { kind: 'delete', state: 'UNKNOWN', reason: 'the machine did not join in time' };
     }
-    if (facts.hasFullState) return { kind: 'delete', state: 'UNKNOWN', reason: 'its plan wants it no more' };
+    if (facts.hasFullState) return { kind: 'delete', state: 'UNKNOWN', reason: 'no plan needs it any more' };
     const until = Number.isNaN(deadline) ? Number.POSITIVE_INFINITY : deadline;
-    // Karpenter ends a machine whose Node is deleted: also where nothing is pinned any more it is left to join.
+    // Karpenter terminates a machine whose Node is deleted, so the placeholder stays until the machine joins.
     const reason = facts.isDisabled
-      ? 'pinning is off, its machine may join'
-      : 'the autoscaler has not spoken yet';
+      ? 'pod pinning is off, but its machine may still join'
+      : 'the autoscaler has not sent its state yet';
     return { kind: 'keep', until, state: 'UNKNOWN', reason };
   }
   const isOurs = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
@@ -235,13 +250,10 @@ const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
       reason: 'no plan reserves it any more',
     };
   }
-  return nothing('not ours');
+  return nothing('the Node is not ours');
 };
 
-/**
- * What is to be done for one node name, from what the cluster and the stream say now. Only Nodes with our label are
- * given up, and a placeholder whose kubelet has spoken is never deleted.
- */
+/** The next step for one node name. It deletes only Nodes with our label, and never one whose kubelet has joined. */
 export const decidePlaceholder = (facts: PlaceholderFacts): PlaceholderStep => {
   const wanted = facts.intent?.node;
   return facts.intent && wanted && wanted.providerId !== ''

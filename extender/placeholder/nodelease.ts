@@ -5,10 +5,10 @@ import { isAlreadyExists } from '../../kube/errors.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 
 const NAMESPACE = 'kube-node-lease';
-/** What a kubelet writes; kube-controller-manager looks at renewTime alone. */
+/** The kubelet's value; kube-controller-manager reads renewTime alone. */
 const DURATION_SECONDS = 40;
 
-// The API server takes a MicroTime with exactly six digits.
+// The API server accepts a MicroTime with exactly six digits.
 const microTime = (ms: number): string => new Date(ms).toISOString().replace('Z', '000Z');
 
 /**

@@ -8,14 +8,14 @@ import { choosePinFor } from './choosepin.ts';
 import { type Slot, slotsOf } from './slotcount.ts';
 import type { State } from './state.ts';
 
-/** How long a granted slot is kept for a pod that does not show up: its creation failed, or was a dry run. */
+/** How long a granted slot is kept for a pod that does not appear, because its creation failed or was a dry run. */
 export const GRANT_MS = 10_000;
-/** Slots given in advance at once, at most. */
+/** Slots prefetched at once, at most. */
 const MAX_PREFETCHED = 64;
-/** One slot in advance for so many that are free. */
+/** One prefetched slot for this many free ones. */
 const FREE_PER_PREFETCHED = 4;
 
-/** Whether a slot is for this pod: where the owner keeps names, each pod has a slot of its own. */
+/** Whether a slot is for this pod: a StatefulSet's slots belong to pods by name. */
 const acceptsPod = ({ intent }: Slot, { metadata }: Pod): boolean => {
   const names = intent.pin?.owner?.names ?? [];
   return names.length === 0 || names.includes(metadata.name);
@@ -29,7 +29,7 @@ export type Grant =
   | { readonly intent: Intent; readonly way: 'assign' | 'hold'; readonly reason: string }
   | { readonly intent: undefined; readonly reason: string };
 
-/** A creation that asks for a slot. */
+/** The creation of a pod that needs a slot. */
 export interface SlotRequest {
   readonly requestUid: string;
   readonly ownerUid: string;
@@ -57,15 +57,13 @@ const assumeGrant = (
 };
 
 /**
- * Gives a free slot to a pod that is being created, and enters the promise: one where the pod may be assigned at
- * once, else one that it is held for.
+ * Grants a free slot to a pod that is being created: one that it can be assigned to at once, else one to hold it for.
  */
 export const allocateSlot = (state: State, slotRequest: SlotRequest): Grant =>
   allocateFrom(state, slotRequest, slotsOf(state, slotRequest.ownerUid));
 
 const allocateFrom = (state: State, slotRequest: SlotRequest, slots: readonly Slot[]): Grant => {
-  if (slots.length === 0)
-    return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
+  if (slots.length === 0) return { intent: undefined, reason: 'no running plan has a place for this owner' };
   const own = slots.filter((slot) => acceptsPod(slot, slotRequest.pod));
   let reason =
     own.length > 0 ? 'every slot of this owner is taken' : 'the plan moves other pods of this owner';
@@ -81,15 +79,15 @@ const allocateFrom = (state: State, slotRequest: SlotRequest, slots: readonly Sl
     : { intent: undefined, reason };
 };
 
-/** A slot for a pod that has not been asked about yet. */
+/** A slot for a pod that has not been created yet. */
 export interface PrefetchedGrant {
   readonly uid: string;
   readonly grant: Extract<Grant, { way: string }>;
 }
 
 /**
- * Slots in advance, for pods that differ from this one by their names alone. None of an owner that keeps names, and
- * of the free ones a part only: the last are for whoever asks first.
+ * Grants slots for pods that differ from this one by name alone. They are part of the free slots only, so that the last
+ * ones go to the pods that come first; an owner whose pods keep their names gets none.
  */
 export const prefetchSlots = (
   state: State,
@@ -118,15 +116,15 @@ export const prefetchSlots = (
   return grants;
 };
 
-/** The pod as it came, before we put it on a node or behind our gate. */
+/** The pod as its controller created it, without our node or gate. */
 const withoutPin = (pod: Pod): Pod => {
   const { nodeName: _, ...spec } = withoutHold(pod).spec;
   return { ...pod, spec };
 };
 
 /**
- * Looks again at a pod that we pinned and that another webhook may have changed since. Its slot is given back first,
- * so that the pod gets the same one, another one or none. Undefined when the pin is not ours.
+ * Decides anew for a pod that we pinned and that another webhook may have changed since. Its slot is freed first, so it
+ * may get the same one, another or none; undefined when the pin is not ours.
  */
 export const reallocateSlot = (state: State, slotRequest: SlotRequest): Grant | undefined => {
   const { pod } = slotRequest;
@@ -140,7 +138,7 @@ export const reallocateSlot = (state: State, slotRequest: SlotRequest): Grant | 
   const pin =
     stored && choosePinFor(state, stored.intent, unpinned.pod, 'admission', slotRequest.isCoexisting);
   if (stored && (pin?.way === 'assign' || pin?.way === 'hold')) {
-    // A pod behind our gate stays there, though it could be assigned by now.
+    // A gated pod stays gated, even if it could be assigned by now.
     const way = isGated(pod) ? 'hold' : pin.way;
     return assumeGrant(state, { ...unpinned, requestUid: granted.uid }, stored.intent, {
       way,
@@ -157,7 +155,7 @@ const isNominatedTo = (pod: Pod, intent: Intent): boolean => {
   return name !== '' && (name === intent.nodeName || name === intent.nodeClaim);
 };
 
-/** Which pending pod of an owner goes to which slot: those nominated stay, the rest in order of creation. */
+/** Assigns an owner's pending pods to slots: nominated pods keep theirs, the others follow in order of creation. */
 export const assignPendingPods = (
   state: State,
   ownerUid: string,

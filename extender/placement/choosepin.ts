@@ -12,8 +12,8 @@ import { heldPodsOf, OWN_TAINTS, type State } from './state.ts';
 const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
 
 /**
- * The node as the next pod finds it: pods on it, pods promised to it that nobody can see yet, and pods held for it.
- * Where the one that asks is held itself, those that came after it wait behind it.
+ * The node with all that takes its room: its pods, assumed pods and pods held for it. For a held pod, those that were
+ * created later do not count.
  */
 export const nodeInfoFor = (state: State, node: Node, candidate?: Pod): NodeInfo => {
   const { name } = node.metadata;
@@ -31,14 +31,14 @@ export const nodeInfoFor = (state: State, node: Node, candidate?: Pod): NodeInfo
 
 export interface Unavailability {
   readonly reason: string;
-  /** Whether it stays so: then nobody waits for it. */
+  /** True when waiting is pointless. */
   readonly isPermanent: boolean;
 }
 
 const notYet = (reason: string): Unavailability => ({ reason, isPermanent: false });
 const permanently = (reason: string): Unavailability => ({ reason, isPermanent: true });
 
-/** Why nothing may be put on the node of an intent just now, or null. */
+/** Why the node of an intent accepts no pods now; undefined when it does. */
 export const unavailability = (
   state: Pick<State, 'store' | 'nodes' | 'now'>,
   intent: Intent,
@@ -52,16 +52,16 @@ export const unavailability = (
     if (node?.spec?.providerID && providerId && node.spec.providerID !== providerId) {
       return permanently('a Node of that name belongs to another machine');
     }
-    // Its placeholder may be gone by then.
+    // The placeholder may be deleted by then.
     if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !hasKubelet) {
       return permanently('its machine did not join in time');
     }
   }
-  if (!node) return notYet('its node does not stand yet');
+  if (!node) return notYet('its node does not exist yet');
   return node.metadata.deletionTimestamp ? permanently('its node is being deleted') : undefined;
 };
 
-/** Taints of a node that go by themselves, by what its machine was ordered with. */
+/** Taints that disappear by themselves while the machine starts. */
 const startupTaintsOf = (state: Pick<State, 'store'>, nodeName: string): ReadonlySet<string> =>
   new Set([
     KARPENTER_UNREGISTERED_TAINT,
@@ -99,12 +99,12 @@ const chooseIgnoringGroup: ChooseFor = (state, intent, pod, at, isCoexisting = f
   };
 };
 
-/** What is done next for a pod that is held for an intent; undefined when no plan has a place for it any more. */
+/** The next step for a pod that is held for an intent; the intent is undefined when no plan has it any more. */
 export const nextGateStep = (state: State, intent: Intent | undefined, pod: Pod): GateStep => {
   if (!intent?.pin) {
     if (state.store.isDisabled) return { kind: 'lift', reason: 'pod pinning is off' };
-    if (state.store.hasFullState) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
-    return { kind: 'wait', reason: 'the autoscaler has not spoken yet' };
+    if (state.store.hasFullState) return { kind: 'lift', reason: 'no running plan has a place for it' };
+    return { kind: 'wait', reason: 'the autoscaler has not sent its state yet' };
   }
   const unavailable = unavailability(state, intent);
   if (unavailable?.isPermanent) return { kind: 'lift', reason: unavailable.reason };
@@ -113,11 +113,12 @@ export const nextGateStep = (state: State, intent: Intent | undefined, pod: Pod)
   return decideGate({ pod: withoutHold(pod), ...pinTargetFor(state, intent, node, pod) });
 };
 
-/** How a pod is pinned to the node of an intent as things stand. */
+/** How to pin a pod to the node of an intent, given the current state. */
 export const choosePinFor: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
   const pin = chooseIgnoringGroup(state, intent, pod, at, isCoexisting);
   if (pin.way === 'leave' || !pod.spec.schedulingGroup) return pin;
-  if (at === 'admission') return { way: 'leave', reason: 'its group is placed when all of it is there' };
+  if (at === 'admission')
+    return { way: 'leave', reason: 'its pod group is pinned once all of its pods exist' };
   const incomplete = incompleteGroupReason(state, pod, (other, member) =>
     chooseIgnoringGroup(state, other, member, at),
   );

@@ -5,7 +5,7 @@ import type { Pin } from '../../planner/pinning/pinpolicy.ts';
 import { type SlotState, slotsOf } from './slotcount.ts';
 import { ownerUidOf, type State } from './state.ts';
 
-/** Chooses for one pod as if it were of no group. */
+/** Chooses a pin for one pod, ignoring its group. */
 export type ChoosePin = (intent: Intent, pod: Pod) => Pin;
 
 const canPin = (choose: ChoosePin, intents: readonly Intent[], pod: Pod): boolean =>
@@ -14,7 +14,7 @@ const canPin = (choose: ChoosePin, intents: readonly Intent[], pod: Pod): boolea
 const intentsOfPod = (state: Pick<State, 'store'>, pod: Pod): readonly Intent[] =>
   state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
 
-/** How many of these pods of one owner the plan has a place for. */
+/** How many of these pods, all of one owner, have a place in a plan. */
 const countPinnable = (
   state: SlotState,
   choose: ChoosePin,
@@ -28,9 +28,8 @@ const countPinnable = (
 };
 
 /**
- * Why a pod of a PodGroup (spec.schedulingGroup, Kubernetes 1.36) is not pinned, or null: its group is placed as a
- * whole or not at all, so each of its pods that waits needs a place. kube-scheduler alone lets a group start; we only
- * say where.
+ * Why a pod's PodGroup (spec.schedulingGroup, Kubernetes 1.36) can't be pinned as a whole: some waiting pod of it has
+ * no place. undefined when all have one, or the pod has no group.
  */
 export const incompleteGroupReason = (state: SlotState, pod: Pod, choose: ChoosePin): string | undefined => {
   const name = pod.spec.schedulingGroup?.podGroupName;
@@ -47,5 +46,5 @@ export const incompleteGroupReason = (state: SlotState, pod: Pod, choose: Choose
     [...byOwner].reduce((sum, [owner, pods]) => sum + countPinnable(state, choose, owner, pods), 0);
   return count >= waiting.length
     ? undefined
-    : `its group ${name} is placed as a whole or not at all, and ${count} of its ${waiting.length} waiting pods have a place`;
+    : `its pod group ${name} is pinned as a whole, and only ${count} of its ${waiting.length} waiting pods have a place`;
 };

@@ -2,20 +2,20 @@ import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
 import { heldPodsOf, type State } from './state.ts';
 
-/** One pin intent of an owner, and how many of its pods are on the node, held for it or on their way there. */
+/** One pin intent of an owner, with the number of its pods that are on the node, held for it or assumed. */
 export interface Slot {
   readonly intent: Intent;
   readonly used: number;
   readonly count: number;
 }
 
-/**
- * The slots of an owner, in a fixed order. Counted from the cluster and the promises that it does not show yet, so
- * that any leader finds the same.
- */
-/** The state that slots are counted from. */
+/** The part of the state that slots are counted from. */
 export type SlotState = Pick<State, 'store' | 'pods' | 'assumedPods'>;
 
+/**
+ * An owner's slots, sorted by intent id. They are counted from the cluster and the assumed pods, so a new leader finds
+ * the same.
+ */
 export const slotsOf = (state: SlotState, ownerUid: string): readonly Slot[] => {
   const heldByIntent = state.store.by('owner', ownerUid).map(({ intent }) => ({
     intent,
@@ -32,7 +32,7 @@ export const slotsOf = (state: SlotState, ownerUid: string): readonly Slot[] => 
   }
   const assumed = state.assumedPods.ofOwner(ownerUid).filter(({ uid }) => !counted.has(uid));
   for (const { nodeName } of assumed) count(nodeName);
-  // Promised before the node had a name.
+  // Assumed before the node had a name.
   const unnamed = assumed.filter(({ nodeName }) => nodeName === '');
   return heldByIntent
     .map(({ intent, pods }) => ({

@@ -24,9 +24,9 @@ import { bindPod, type ObservePin } from './bind.ts';
 import { missingTolerations, nominatePod } from './nominate.ts';
 
 const RECHECK_MS = 1_000;
-/** Deadlines pass, and nobody tells; all else that a held pod waits for is a change of something watched. */
+/** A deadline passes without an event; everything else that a held pod waits for is watched. */
 const DEADLINE_CHECK_MS = 3_000;
-/** How long no pod is held for an intent whose node kube-scheduler has refused. */
+/** How long no pod is held for an intent after kube-scheduler refused its node. */
 const AVOID_MS = 600_000;
 
 interface GateContext {
@@ -36,8 +36,8 @@ interface GateContext {
   readonly log: Logger;
   readonly observe: ObservePin;
   /**
-   * How long a landed pod may stay unschedulable before its controller makes another: the longest where the node's
-   * driver has not published its devices yet.
+   * How long a landed pod may stay unschedulable before it is replaced: `timeoutMs`, or `longestMs` while its node's
+   * driver has not published its devices.
    */
   readonly limits: HoldLimits;
 }
@@ -61,7 +61,7 @@ const releaseGate = async (
   context.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate lifted');
 };
 
-/** Behind our gate: wait, land, or let go. */
+/** Advances a gated pod: it waits, lands, is nominated, or loses its gate. */
 const advanceGated = async (context: GateContext, pod: Pod, signal: AbortSignal): Promise<Action> => {
   const { client, state } = context;
   const intent = intentOf(state, pod);
@@ -78,7 +78,7 @@ const advanceGated = async (context: GateContext, pod: Pod, signal: AbortSignal)
     return requeue(DEADLINE_CHECK_MS);
   }
   if (step.kind === 'nominate') {
-    // The wish first: kube-scheduler looks at the pod the moment that the gate is off.
+    // The nomination comes first, since kube-scheduler takes the pod the moment its gate is off.
     await nominatePod(context.client, intent, pod, signal);
     const { name, namespace = '' } = pod.metadata;
     const fresh = await client.get(PODS, { name, namespace }, { signal });
@@ -106,11 +106,11 @@ const unschedulableMessage = ({ status }: Pod): string | undefined => {
     : undefined;
 };
 
-/** kube-scheduler names the claims; which devices there are, drivers say some time after the machine is ready. */
+/** kube-scheduler's message names the claims; a driver publishes its devices some time after the node is ready. */
 const awaitsDevices = ({ spec }: Pod, message: string): boolean =>
   (spec.resourceClaims ?? []).length > 0 && /claim/i.test(message);
 
-/** Tied to its node and not bound: kube-scheduler may have found what keeps it off. */
+/** Watches a landed pod until kube-scheduler binds it; one that stays unschedulable is replaced. */
 const watchLanded = async (
   context: GateContext,
   pod: Pod,
@@ -122,7 +122,7 @@ const watchLanded = async (
   const intent = intentOf(state, pod);
   const node = state.nodes.get(landsOn(pod) ?? '');
   if (intent && node && !isReady(node) && intent.nodeName === node.metadata.name) {
-    // It was to be bound before its machine joins, and the leader ended in between.
+    // Binds a pod whose leader stopped between the landing and the early binding.
     const step = nextGateStep(state, intent, pod);
     if (step.kind === 'land' && step.isEarly) {
       await bindPod(context, intent, pod, { way: 'hold', reason: step.reason }, signal);
@@ -149,7 +149,7 @@ const watchLanded = async (
   return awaitChange;
 };
 
-/** Brings pods that were created behind our gate to their nodes, or lets them go. Key: 'namespace/name'. */
+/** Lands pods that were created behind our gate, or lifts their gates. Key: 'namespace/name'. */
 export const createGateController = (context: GateContext): Controller => {
   const { state } = context;
   const unschedulableSince = new Map<string, number>();
@@ -173,7 +173,7 @@ export const createGateController = (context: GateContext): Controller => {
         if (isGated(pod)) return await advanceGated(context, pod, signal);
         return isHeld(pod) ? await watchLanded(context, pod, unschedulableSince, signal) : awaitChange;
       } catch (error) {
-        // Somebody else was faster, or kube-scheduler wrote its status: the cache tells.
+        // Another writer was faster; the cache brings the new version.
         if (isConflict(error)) return requeue(RECHECK_MS / 10);
         if (isNotFound(error)) return awaitChange;
         throw error;

@@ -22,7 +22,7 @@ import { bindPod, type ObservePin } from './bind.ts';
 import { missingTolerations, nominatePod } from './nominate.ts';
 
 const RECHECK_MS = 1_000;
-/** What became of an owner's pods is told this late, so that it is counted once for many of them. */
+/** Delay of an owner's count, so that it happens once for many of its pods. */
 const COUNT_DELAY_MS = 250;
 
 export interface PinOptions {
@@ -40,7 +40,7 @@ interface PinContext extends PinOptions {
 
 type Outcome = 'bound' | 'waiting' | 'missing' | 'left' | 'lost';
 
-/** Writes under way at once for the pods of one owner. */
+/** Concurrent writes for the pods of one owner. */
 const MAX_CONCURRENT_WRITES = 128;
 
 /** Adds the toleration that kube-scheduler needs to put the pod on a node reserved for the plan's pods. */
@@ -59,7 +59,9 @@ const tolerate = async (
   await context.client.patch(PODS, { name, namespace }, body, { signal });
 };
 
-/** A placeholder is made in a moment: only one that is still not there at the second look is worth a line. */
+/**
+ * Logs a placeholder that is still missing at the second look; returns true until then, and always after a first look.
+ */
 const logMissingPlaceholder = (context: PinContext, intent: Intent): boolean => {
   const { missingSince, state } = context;
   if (intent.nodeName === '' || state.nodes.get(intent.nodeName)) {
@@ -78,7 +80,7 @@ const logMissingPlaceholder = (context: PinContext, intent: Intent): boolean => 
   return since !== 0;
 };
 
-/** Brings one pending pod as far towards its node as can be done now. */
+/** Takes one pending pod as far towards its node as possible now. */
 const pinPod = async (
   context: PinContext,
   intent: Intent,
@@ -164,7 +166,7 @@ const keysOfPod = (state: State, pod: Pod): readonly string[] => {
 const isBoundOrDeleted = ({ spec }: Pod, type: Change<Pod>['type']): boolean =>
   type === 'delete' || spec.nodeName !== undefined;
 
-/** Puts pods on the nodes that the plan has for them. Key: 'pod/<uid>' or 'owner/<uid>'. */
+/** Puts pending pods on the nodes that plans have for them. Key: 'pod/<uid>' or 'owner/<uid>'. */
 export const createPinController = (options: PinOptions): Controller => {
   const context: PinContext = { ...options, missingSince: new Map() };
   const { state } = context;
@@ -177,12 +179,12 @@ export const createPinController = (options: PinOptions): Controller => {
       ]),
       watches(state.nodes, ({ metadata }) => keysOfNode(state, metadata.name)),
       watches(state.pods, (pod, { type }) => (isBoundOrDeleted(pod, type) ? [] : keysOfPod(state, pod))),
-      // Nobody is pinned for these: they are counted, many at once where a workload is on the move.
+      // These pods need no pin; they are only counted, many at once while a workload moves.
       watches(
         state.pods,
         (pod, { type }) => [
           ...(isBoundOrDeleted(pod, type) ? keysOfPod(state, pod) : []),
-          // Room came free: whoever waits for this node may go there now.
+          // A deleted pod frees room for pods that wait for its node.
           ...(type === 'delete' ? keysOfNode(state, pod.spec.nodeName) : []),
         ],
         { gatherMs: COUNT_DELAY_MS },

@@ -8,10 +8,10 @@ import type { Recorder } from '../../kube/controller/events.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { State } from '../placement/state.ts';
 
-/** What a kubelet's admission answers with; such a pod has never run. */
+/** Reasons of the kubelet's admission; such a pod has never run. */
 const REASONS = /^(OutOf[A-Za-z0-9./-]+|NodeAffinity|NodePorts|UnexpectedAdmissionError)$/;
 
-/** Whether a kubelet refused this pod at its door: why, or null. */
+/** Why a kubelet rejected this pod; undefined when it did not. */
 export const rejectionReason = ({ status }: Pod): string | undefined => {
   const { phase, reason = '' } = status ?? {};
   return phase === 'Failed' && REASONS.test(reason) ? reason : undefined;
@@ -23,18 +23,18 @@ const hasReplacement = (pod: Pod): boolean => {
 };
 
 /**
- * Pods that a kubelet refused because someone else was faster: counted, explained, and removed after a while, if a
- * controller has made another one in their place. Key: 'namespace/name'.
+ * Counts and explains pods that a kubelet rejected because another pod was faster, and deletes them after a while if a
+ * controller replaces them. Key: 'namespace/name'.
  */
 export const createRejectedPodController = (o: {
   readonly client: KubeClient;
   readonly state: Pick<State, 'pods' | 'now'>;
   readonly recorder: Recorder;
   readonly log: Logger;
-  /** How long they stay to be looked at, in milliseconds. */
+  /** How long rejected pods are kept, in milliseconds. */
   readonly keepMs: number;
   readonly observe: (reason: string) => void;
-  /** While it answers false, pods that were refused are left as they are. */
+  /** While false, rejected pods are left alone. */
   readonly isEnabled: () => boolean;
 }): Controller => {
   const seen = new Map<string, number>();
@@ -59,7 +59,7 @@ export const createRejectedPodController = (o: {
         seen.set(uid, now);
         o.observe(reason);
         const where = pod.spec.nodeName ?? 'its node';
-        const message = `the kubelet of ${where} refused it (${reason}): another pod or label change was faster; it never ran`;
+        const message = `the kubelet of ${where} rejected it (${reason}), since another pod or a label change came first; it never ran`;
         o.recorder.event(PODS, pod, 'Warning', 'PodRefused', message);
         o.log.warn({ name, namespace, node: pod.spec.nodeName, reason }, 'pod refused by its kubelet');
       }

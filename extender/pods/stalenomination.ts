@@ -12,8 +12,8 @@ const isNodeOf = (name: string, { nodeName, nodeClaim }: Intent): boolean =>
   name === nodeName || name === nodeClaim;
 
 /**
- * Why a pod waits in vain for the node that it was nominated to, or null: no plan has that place for it any more, and
- * no Node of that name stands. Karpenter buys nothing for a pod that is nominated.
+ * Why a pod's nomination is stale: no plan has the pod on that node any more, and the Node does not exist. undefined
+ * when it isn't; Karpenter buys no node for a nominated pod.
  */
 export const staleNominationReason = (
   state: Pick<State, 'store' | 'nodes'>,
@@ -25,10 +25,10 @@ export const staleNominationReason = (
   if (!store.hasFullState && !store.isDisabled) return undefined;
   const intents = [...store.by('pod', pod.metadata.uid ?? ''), ...store.by('owner', ownerUidOf(pod))];
   if (intents.some(({ intent }) => isNodeOf(name, intent))) return undefined;
-  return store.isDisabled ? 'pod pinning is off' : 'no plan has a place for it there any more';
+  return store.isDisabled ? 'pod pinning is off' : 'no plan has a place for it on that node any more';
 };
 
-/** Gives pods back to kube-scheduler and Karpenter whose nomination leads nowhere. Key: 'namespace/name'. */
+/** Removes stale nominations, so that kube-scheduler and Karpenter place the pods. Key: 'namespace/name'. */
 export const createStaleNominationController = (o: {
   readonly client: KubeClient;
   readonly state: Pick<State, 'store' | 'nodes' | 'pods'>;
@@ -47,7 +47,7 @@ export const createStaleNominationController = (o: {
         const pods = state.pods.by('owner', pin.owner?.uid ?? '');
         return [...keysOfNominated(pods), ...(pin.pod ? [`${pin.namespace}/${pin.pod.name}`] : [])];
       }),
-      // Rare, and whoever waits for a node that goes has no other way to learn of it.
+      // Rare enough to list all pods; no other event reports this to the nominated pods.
       watches(state.nodes, ({ metadata: { name } }, { type }) =>
         type === 'delete'
           ? keysOfNominated(state.pods.list().filter(({ status }) => status?.nominatedNodeName === name))

@@ -5,8 +5,8 @@ const MAX_FREE = 4;
 const MIN_BYTES = 64 * 1024;
 
 /**
- * Bodies of requests, in memory that is used again. Memory outside the heap counts for V8 as a reason to look for
- * garbage: a buffer for each body of thousands of names made it stop the world every hundred pods.
+ * Reusable buffers for request bodies. Memory outside the heap counts towards V8's next collection: a fresh buffer for
+ * each body of thousands of names forced a full collection every hundred pods.
  */
 export class BufferPool {
   readonly #limit: number;
@@ -18,7 +18,7 @@ export class BufferPool {
     this.#limit = limit;
   }
 
-  /** The body, whose length was announced or not. Throws BadRequest when it is over the limit. */
+  /** Reads a body into a pooled buffer; `contentLength` is undefined if not sent. Throws BadRequest over the limit. */
   async read(stream: Readable, contentLength: number | undefined): Promise<Buffer> {
     if (contentLength !== undefined) this.#checkLimit(contentLength);
     let backing = this.#acquire(contentLength ?? MIN_BYTES);
@@ -38,7 +38,7 @@ export class BufferPool {
     return body;
   }
 
-  /** The answer is out: nobody looks at this body again. */
+  /** Returns a body's buffer to the pool; the body must not be used afterwards. */
   release(body: Buffer): void {
     const backing = this.#backing.get(body);
     if (!backing || this.#free.length >= MAX_FREE) return;

@@ -7,11 +7,11 @@ import { hasJoinedNode, ownerUidOf, type State } from '../placement/state.ts';
 
 type PlacementState = SlotState & Pick<State, 'nodes'>;
 
-/** What the plans that run say about the nodes for one pod. */
+/** Where running plans place one pod. */
 export interface Placement {
-  /** Nodes that the pod belongs on, with the plan that says so; empty for a pod that no plan places. */
+  /** The nodes that the pod belongs on, each with its plan; empty for a pod without a place. */
   readonly own: ReadonlyMap<string, string>;
-  /** Whether the pod waits for a node that is still on its way, and for which plan. */
+  /** The plan of a node that the pod belongs on and that has not joined; undefined when all have. */
   readonly awaited: string | undefined;
 }
 
@@ -27,7 +27,7 @@ const intentsFor = (state: SlotState, pod: Pod): readonly Intent[] => {
     .map(({ intent }) => intent);
 };
 
-/** The verdict on one pod. Without running plans it costs two look-ups. */
+/** The placement of one pod; two look-ups when no plan runs. */
 export const placementOf = (state: PlacementState, pod: Pod): Placement => {
   const own = new Map<string, string>();
   let awaited: string | undefined;
@@ -38,7 +38,7 @@ export const placementOf = (state: PlacementState, pod: Pod): Placement => {
   return { own, awaited };
 };
 
-/** Whether no plan says where the pod belongs. */
+/** Whether no plan places the pod. */
 export const isUnplaced = ({ own, awaited }: Placement): boolean => own.size === 0 && awaited === undefined;
 
 export const reservedFor = (plan: string): string => `reserved for the pods of plan ${plan}`;
@@ -48,7 +48,7 @@ export interface Filtered {
   readonly refused: Readonly<Record<string, string>>;
 }
 
-/** Most pods are of no plan: one look-up a name, since a scheduler of 5,000 nodes waits for it. */
+/** One look-up per name, since most pods belong to no plan and a scheduler with 5,000 nodes waits. */
 const withoutReserved = (store: State['store'], names: readonly string[]): Filtered => {
   if (!store.hasReserved) return { kept: names, refused: {} };
   const kept: string[] = [];
@@ -62,8 +62,8 @@ const withoutReserved = (store: State['store'], names: readonly string[]): Filte
 };
 
 /**
- * Which of these nodes the pod may go to. A pod with a place stays with it while its machine is on the way or the
- * node is among those offered; a place that kube-scheduler itself ruled out lets the pod go elsewhere.
+ * The nodes that a pod may go to. A placed pod goes to its own nodes or waits for their machines; where kube-scheduler
+ * has ruled all of them out, it may go elsewhere.
  */
 export const filterNodes = (state: PlacementState, pod: Pod, names: readonly string[]): Filtered => {
   const { store } = state;
@@ -74,16 +74,18 @@ export const filterNodes = (state: PlacementState, pod: Pod, names: readonly str
   if (place === undefined && !awaited) return withoutReserved(store, names);
   const reason =
     place === undefined
-      ? `plan ${awaited} puts this pod on a node that is on its way`
+      ? `plan ${awaited} puts this pod on a node that has not joined yet`
       : `plan ${own.get(place)} puts this pod on node ${place}`;
   const others = names.filter((name) => !own.has(name));
   return { kept: candidates, refused: Object.fromEntries(others.map((name) => [name, reason])) };
 };
 
-/** The best score that kube-scheduler takes from an extender. */
+/**
+ * kube-scheduler's MaxExtenderPriority: https://github.com/kubernetes/kube-scheduler/blob/master/extender/v1/types.go
+ */
 const MAX_EXTENDER_PRIORITY = 10;
 
-/** Scores for the pod's own places among these nodes; kube-scheduler takes a node that is not named for 0. */
+/** Scores the pod's own nodes; kube-scheduler counts the others as 0. */
 export const scoreNodes = (
   own: Placement['own'],
   names: readonly string[],

@@ -1,25 +1,25 @@
 import type { ReservedNames } from '../intents/reservednames.ts';
 
 /**
- * Node names as kube-scheduler writes them, left as the bytes that they came in: what stands between the brackets of a
- * JSON array. Thousands of names come with every pod, and most of them go back as they are.
+ * Node names as the bytes between the brackets of a JSON array. Thousands come with every pod and most go back
+ * unchanged, so they are not parsed.
  */
 export interface NodeNameList {
   readonly bytes: Buffer;
   readonly from: number;
-  /** The place of the closing bracket. */
+  /** Offset of the closing bracket. */
   readonly to: number;
 }
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 
-/** Bytes that stand for themselves in a JSON string: no quote, no backslash, no control, ASCII. */
+/** 1 for each byte that a JSON string holds unescaped: ASCII without quote, backslash and control characters. */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   Number(byte >= 0x20 && byte < 0x7f && byte !== QUOTE && byte !== 0x5c),
 );
 
-/** Whether these are plain strings with a comma between them and nothing else, not even a space. */
+/** Whether the list consists of plain strings with single commas between them and no spaces. */
 export const isPlain = ({ bytes, from, to }: NodeNameList): boolean => {
   if (from === to) return true;
   let at = from;
@@ -39,13 +39,13 @@ export const namesOf = ({ bytes, from, to }: NodeNameList): readonly string[] =>
   JSON.parse(`[${bytes.toString('latin1', from, to)}]`);
 
 export interface SplitNames {
-  /** What is left, as pieces of the list that belong next to each other with a comma between them. */
+  /** Pieces of the list; joined with commas they are the names that remain. */
   readonly kept: readonly Buffer[];
-  /** Reserved names, each with the plan that reserves it. */
+  /** Plans by the reserved names that were taken out. */
   readonly reserved: ReadonlyMap<string, string>;
 }
 
-/** Takes the reserved names out of a plain list. Undefined when the list is not plain. */
+/** Takes the reserved names out of a list; undefined when the list is not plain. */
 export const splitReserved = (
   { bytes, from, to }: NodeNameList,
   names: ReservedNames,

@@ -15,18 +15,18 @@ import { BufferPool } from './bufferpool.ts';
 import { filterNodes, isUnplaced, placementOf, reservedFor, scoreNodes } from './filter.ts';
 import { namesOf, type SplitNames, splitReserved } from './nodenames.ts';
 
-// kube-scheduler keeps idle connections for 90 s; a server that closes first makes it see resets.
+// kube-scheduler keeps idle connections for 90 s; it sees resets if the server closes them first.
 const KEEP_ALIVE_MS = 120_000;
 const BODY_LIMIT = 64 * 1024 * 1024;
 
 type ByteArgs = Extract<SchedulerArgs, { kind: 'bytes' }>;
 
-/** `{"Nodes":null,"NodeNames":[` and what comes after the names. */
+/** The start of a filter result, up to its names. */
 const NAMES = Buffer.from('{"Nodes":null,"NodeNames":[');
 const COMMA = Buffer.from(',');
 const OPENING_BRACE = 0x7b;
 
-/** Every node that was asked about: the end of the question, from the comma before "Nodes" on, is the answer. */
+/** Accepts all nodes: the request from the comma before "Nodes" on is the response, once a brace replaces the comma. */
 const acceptAll = ({ list, answerFrom }: ByteArgs): Buffer => {
   list.bytes[answerFrom] = OPENING_BRACE;
   return list.bytes.subarray(answerFrom);
@@ -66,12 +66,12 @@ const prioritize = (args: SchedulerArgs, state: State | undefined): object => {
 const JSON_TYPE = 'application/json; charset=utf-8';
 const EMPTY = Buffer.alloc(0);
 
-// A request without a body is not read by any parser.
+// fastify parses no request without a body.
 const bodyBytes = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : EMPTY);
 
 /**
- * The verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `state` is undefined on a replica that
- * does not lead: then every node is as good as any other.
+ * Serves the verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `state` returns undefined on a
+ * replica that does not lead, which accepts every node.
  */
 export const createExtenderServer = (o: {
   readonly client: KubeClient;
@@ -85,7 +85,7 @@ export const createExtenderServer = (o: {
     keepAliveTimeout: KEEP_ALIVE_MS,
     bodyLimit: o.bodyLimit ?? BODY_LIMIT,
   });
-  // Bodies are read by the verbs themselves, from their bytes.
+  // The verbs parse the bodies themselves.
   const buffers = new BufferPool(o.bodyLimit ?? BODY_LIMIT);
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', ({ headers }: FastifyRequest, payload: IncomingMessage) => {
@@ -95,7 +95,7 @@ export const createExtenderServer = (o: {
   app.addHook('onResponse', async ({ body }) => {
     if (Buffer.isBuffer(body)) buffers.release(body);
   });
-  // Who asks a replica that knows nothing is to meet another one next time: kube-scheduler keeps its connection.
+  // kube-scheduler keeps its connection, so a replica that does not lead closes it; the next one may reach the leader.
   app.addHook('onSend', async (_request, reply) => {
     if (!o.state()) reply.header('connection', 'close');
   });
@@ -118,8 +118,8 @@ export const createExtenderServer = (o: {
   app.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     const message = messageOf(error);
-    if (status >= 500) o.log.error({ err: error }, 'a verb failed');
-    // A body that is no JSON or too large is the caller's error as well.
+    if (status >= 500) o.log.error({ err: error }, 'extender request failed');
+    // A body that is not JSON or too large is a caller's error, too.
     return reply.code(status >= 400 && status < 500 ? 400 : status).send({ Error: message });
   });
   return app;

@@ -14,7 +14,7 @@ import {
 import type { State } from '../placement/state.ts';
 import { PrefetchedSlots } from './prefetched.ts';
 
-/** Pods that the leader before us gave slots to are in the cache by then. */
+/** The time in which the cache shows the pods that the previous leader granted slots to. */
 const CATCH_UP_MS = 1_000;
 
 export const NO_LEADER = 'this replica does not lead';
@@ -43,13 +43,13 @@ const parsePod = (text: string): Pod | undefined => {
   }
 };
 
-/** Who is to hear that slots in advance are wanted back, of one owner, or that nothing is given any more. */
+/** Called when prefetched slots of an owner are wanted back, and when this replica stops to lead. */
 export interface SlotListener {
   recall(ownerUid: string): void;
   end(): void;
 }
 
-/** Gives slots while it leads; the same request gets the same answer. */
+/** Grants slots while this replica leads; a repeated request gets the same reply. */
 export class SlotAllocator {
   readonly #replies: TtlCache<TakeReply>;
   readonly #prefetched: PrefetchedSlots;
@@ -71,7 +71,7 @@ export class SlotAllocator {
     return this.#state !== undefined;
   }
 
-  /** From now on slots are given from this state; undefined while another replica leads. */
+  /** Starts to grant slots from this state; undefined stops it. */
   lead(state: State | undefined): void {
     this.#state = state;
     this.#leadingSince = this.#now();
@@ -87,11 +87,13 @@ export class SlotAllocator {
     this.#listeners.add(listener);
   }
 
-  /** Answers one request. What is refused because slots are out in advance may be asked again when they are back. */
+  /**
+   * Answers one request. A refusal is final only when no slots of the owner are prefetched; otherwise ask again later.
+   */
   take(request: TakeRequest): TakeReply {
     if (!this.#state) return refusalReply(NO_LEADER);
     if (this.#now() - this.#leadingSince < CATCH_UP_MS)
-      return refusalReply('this replica has only just begun to lead');
+      return refusalReply('this replica has just become the leader');
     if (request.dryRun) return this.#answerDryRun(this.#state, request.ownerUid);
     const replayed = this.#replies.get(request.requestUid);
     if (replayed) return replayed;
@@ -104,34 +106,34 @@ export class SlotAllocator {
     return reply;
   }
 
-  /** A slot that was given in advance went to a pod. */
+  /** Marks a prefetched slot as used by a pod. */
   use(uid: string): void {
     if (this.#prefetched.delete(uid)) this.#state?.assumedPods.renew(uid);
   }
 
-  /** A slot that was given in advance is free again. */
+  /** Frees a prefetched slot. */
   giveBack(uid: string): void {
     const slot = this.#prefetched.delete(uid);
     if (!slot || !this.#state) return;
     const { assumedPods } = this.#state;
-    // Grants of one intent are alike: this one may have been taken for that of a pod which has shown up.
+    // Grants of one intent are interchangeable: a pod that appeared may have consumed this one.
     const { intentId, nodeName } = slot.reply;
     const grant = assumedPods.has(uid) ? uid : assumedPods.grantOf(intentId, nodeName)?.uid;
     if (grant !== undefined) assumedPods.forget(grant);
   }
 
-  /** Whether slots of this owner are out in advance. */
+  /** Whether webhook replicas hold prefetched slots of this owner. */
   hasPrefetched(ownerUid: string): boolean {
     return this.#prefetched.hasAny(ownerUid);
   }
 
-  /** Wants the slots of an owner back that are out in advance; those that are not back by then are given up. */
+  /** Asks for an owner's prefetched slots; those not returned in time are given up. */
   async recall(ownerUid: string, timeoutMs: number): Promise<void> {
     this.#notifyRecall(ownerUid);
     await this.#prefetched.untilReturned(ownerUid, timeoutMs);
   }
 
-  /** What was given in advance may hold no more when its intent changes or its node goes. */
+  /** Recalls prefetched slots that may be wrong, since their intent changed or their node is gone. */
   #watchState(state: State): (() => void)[] {
     return [
       state.store.onChange(({ type, object: { intent } }) => {
@@ -153,7 +155,7 @@ export class SlotAllocator {
   #answerDryRun(state: State, ownerUid: string): TakeReply {
     const [stored] = state.store.by('owner', ownerUid);
     const reason = 'a dry run takes no slot';
-    if (!stored) return refusalReply('no plan that runs has a place for this owner');
+    if (!stored) return refusalReply('no running plan has a place for this owner');
     return { ...refusalReply(reason), intentId: stored.intent.id, plan: stored.intent.plan };
   }
 
@@ -166,7 +168,7 @@ export class SlotAllocator {
       if (pod.spec.nodeName || isGated(pod)) return this.#reallocate(state, slotRequest);
       if (request.isAheadOnly) {
         const ahead = this.#prefetch(state, slotRequest, request.ahead ?? 0);
-        return { ...refusalReply('only slots in advance are asked for'), ahead };
+        return { ...refusalReply('only prefetched slots were requested'), ahead };
       }
       const granted = allocateSlot(state, slotRequest);
       if (!granted.intent) return refusalReply(granted.reason);
@@ -175,7 +177,7 @@ export class SlotAllocator {
     } catch (err) {
       this.#log.warn(
         { err, namespace: request.namespace, owner: request.ownerName },
-        'no slot for a pod that cannot be read',
+        'slot refused: the pod cannot be read',
       );
       return refusalReply('the pod cannot be read');
     }
@@ -189,11 +191,13 @@ export class SlotAllocator {
     });
   }
 
-  /** A reply without a way but with the intent says: take the pin back. */
+  /** A reply with an intent and no way means that the webhook removes the pin. */
   #reallocate(state: State, slotRequest: SlotRequest): TakeReply {
     const reallocated = reallocateSlot(state, slotRequest);
     if (!reallocated)
-      return refusalReply(slotRequest.pod.spec.nodeName ? 'it has its node already' : 'it is held already');
+      return refusalReply(
+        slotRequest.pod.spec.nodeName ? 'the pod already has a node' : 'the pod is already held',
+      );
     if (reallocated.intent) return grantReply(reallocated);
     return {
       ...refusalReply(reallocated.reason),

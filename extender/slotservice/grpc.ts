@@ -2,17 +2,17 @@ import { type ServerDuplexStream, status, type UntypedServiceImplementation } fr
 import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
 import { NO_LEADER, type SlotAllocator } from './allocator.ts';
 
-/** Whoever holds slots in advance returns them at once; one that has gone or hangs is not waited for longer. */
+/** Webhook replicas return slots at once; one that is gone or hangs delays others no longer than this. */
 const RECALL_MS = 100;
 const MAX_RECALLS = 5;
 
 type Call = ServerDuplexStream<TakeRequests, TakeReplies>;
 
-/** The streams of the webhook's replicas. Answers of a stream come in the order of its requests. */
+/** The streams of the webhook's replicas. Each gets its replies in the order of its requests. */
 class SlotStreams {
   readonly #allocator: SlotAllocator;
   readonly #calls = new Set<Call>();
-  /** Those that may hold slots in advance. */
+  /** Streams that may hold prefetched slots. */
   readonly #prefetching = new Set<Call>();
 
   constructor(allocator: SlotAllocator) {
@@ -21,14 +21,14 @@ class SlotStreams {
       recall: (ownerUid) => {
         for (const call of this.#prefetching) call.write({ replies: [], recalled: [ownerUid] });
       },
-      // Whoever asks is to look for the one that leads now.
+      // The error makes the webhook look for the new leader.
       end: () => {
         for (const call of this.#calls) this.#end(call);
       },
     });
   }
 
-  /** Answers the requests of one webhook until it goes or this replica leads no more. */
+  /** Answers one webhook replica until it disconnects or this replica stops to lead. */
   serve(call: Call): void {
     this.#calls.add(call);
     for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#remove(call));
@@ -64,7 +64,7 @@ class SlotStreams {
     return requests.map((request) => this.#answer(request));
   }
 
-  /** A pod that finds every slot taken waits for those that are out in advance. */
+  /** Replies at once, or later where prefetched slots may come back for a pod that found none free. */
   #answer(request: TakeRequest): TakeReply | Promise<TakeReply> {
     const reply = this.#allocator.take(request);
     return this.#mayWait(request, reply) ? this.#answerLater(request, reply) : reply;
@@ -76,7 +76,7 @@ class SlotStreams {
 
   async #answerLater(request: TakeRequest, refusal: TakeReply): Promise<TakeReply> {
     let reply = refusal;
-    // Somebody may be faster, and hold one in advance again.
+    // Another replica may prefetch the returned slots first.
     for (let attempt = 0; attempt < MAX_RECALLS && this.#mayWait(request, reply); attempt++) {
       await this.#allocator.recall(request.ownerUid, RECALL_MS);
       reply = this.#allocator.take(request);

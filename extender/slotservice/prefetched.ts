@@ -4,16 +4,16 @@ import { GRANT_MS } from '../placement/allocate.ts';
 interface Entry {
   readonly ownerUid: string;
   readonly slot: SlotAhead;
-  /** Milliseconds since the epoch; by then it was used, returned, or whoever held it is no more. */
+  /** Milliseconds since the epoch, by which the slot is used, returned or lost with its holder. */
   readonly until: number;
   isGivenUp: boolean;
 }
 
-/** Which slots the webhook's replicas hold in advance, of which owners. */
+/** The slots that webhook replicas hold, by owner. */
 export class PrefetchedSlots {
-  /** In the order in which they were given. */
+  /** In the order in which they were granted. */
   readonly #entries = new Map<string, Entry>();
-  /** How many of each owner are out and not given up. */
+  /** Slots per owner that are not given up. */
   readonly #counts = new Map<string, number>();
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #now: () => number;
@@ -28,7 +28,7 @@ export class PrefetchedSlots {
     this.#counts.set(ownerUid, (this.#counts.get(ownerUid) ?? 0) + 1);
   }
 
-  /** It was used or returned; undefined when it was not out. */
+  /** Removes a slot that was used or returned; undefined when it is unknown. */
   delete(uid: string): SlotAhead | undefined {
     const entry = this.#entries.get(uid);
     if (!entry) return undefined;
@@ -42,7 +42,7 @@ export class PrefetchedSlots {
     return this.#counts.has(ownerUid);
   }
 
-  /** Waits until none of an owner's are out; those that are out by the end of that time are not waited for again. */
+  /** Waits until an owner's slots are back; after `timeoutMs` the missing ones are given up. */
   async untilReturned(ownerUid: string, timeoutMs: number): Promise<void> {
     if (!this.hasAny(ownerUid)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -61,7 +61,7 @@ export class PrefetchedSlots {
     for (const uid of this.#entries.keys()) this.delete(uid);
   }
 
-  /** It counts no more, used or returned or not. */
+  /** Stops counting a slot of its owner, and wakes the waiters after the last one. */
   #giveUp(entry: Entry): void {
     if (entry.isGivenUp) return;
     entry.isGivenUp = true;
