@@ -17,7 +17,7 @@ import {
 import { createLogger, type Logger } from '../../kube/component/log.ts';
 import { plainRemote } from '../../kube/grpc/remote.ts';
 import { dialExternal } from './dial.ts';
-import { type Outlet, Results } from './results.ts';
+import { Results } from './results.ts';
 import { IntentStore } from './store.ts';
 import { followStream } from './stream.ts';
 
@@ -224,40 +224,4 @@ t.test('an autoscaler outside gets the API key and the cluster id without TLS, t
   call.on('error', () => {});
   await until('called', () => metadata.length === 2);
   t.same(metadata, ['secret', 'cluster']);
-});
-
-t.test('a slow peer costs one result per intent', async (t) => {
-  const sent: ClientMessage[] = [];
-  let drain = (): void => {};
-  let isOpen = false;
-  const outlet: Outlet = {
-    write: (message) => {
-      sent.push(message);
-      return isOpen;
-    },
-    once: (_event, listener) => {
-      drain = listener;
-    },
-  };
-  const results = new Results();
-  const result = (intentId: string, bound: number) =>
-    ({ intentId, version: 1, state: 'PARTLY_BOUND', reason: '', bound }) as const;
-  results.attach(outlet);
-  for (let bound = 0; bound < 1_000; bound++) {
-    for (const id of ['a', 'b', 'c']) results.report(result(id, bound));
-  }
-  t.equal(sent.length, 1, 'nothing more until it drains');
-  isOpen = true;
-  drain();
-  t.equal(sent.length, 4);
-  t.same(
-    sent.slice(1).map(({ result }) => [result?.intentId, result?.bound]),
-    [
-      ['b', 999],
-      ['c', 999],
-      ['a', 999],
-    ],
-  );
-  results.report(result('a', 999));
-  t.equal(sent.length, 4, 'the same is not sent again');
 });
