@@ -59,9 +59,7 @@ const tolerate = async (
   await context.client.patch(PODS, { name, namespace }, body, { signal });
 };
 
-/**
- * Logs a placeholder that is still missing at the second look; returns true until then, and always after a first look.
- */
+/** Logs a placeholder that is still missing at the second look; returns whether to look again. */
 const logMissingPlaceholder = (context: PinContext, intent: Intent): boolean => {
   const { missingSince, state } = context;
   if (intent.nodeName === '' || state.nodes.get(intent.nodeName)) {
