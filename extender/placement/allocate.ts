@@ -6,7 +6,7 @@ import { isLive } from '../../api/pods.ts';
 import type { Pin } from '../../planner/pinning/pinpolicy.ts';
 import { choosePinFor } from './choosepin.ts';
 import { type Slot, slotsOf } from './slotcount.ts';
-import type { State } from './state.ts';
+import { creationOrderOf, type State } from './state.ts';
 
 /** How long a granted slot is kept for a pod that does not appear, because its creation failed or was a dry run. */
 export const GRANT_MS = 10_000;
@@ -148,8 +148,6 @@ export const reallocateSlot = (state: State, slotRequest: SlotRequest): Grant | 
   return allocateSlot(state, unpinned);
 };
 
-const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
-
 const isNominatedTo = (pod: Pod, intent: Intent): boolean => {
   const name = pod.status?.nominatedNodeName ?? '';
   return name !== '' && (name === intent.nodeName || name === intent.nodeClaim);
@@ -164,7 +162,7 @@ export const assignPendingPods = (
     .by('owner', ownerUid)
     .filter((pod) => isLive(pod) && !pod.spec.nodeName && !isHeld(pod) && !isGated(pod))
     .filter((pod) => !state.assumedPods.has(pod.metadata.uid ?? ''))
-    .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
+    .sort((a, b) => (creationOrderOf(a) < creationOrderOf(b) ? -1 : 1));
   if (pending.length === 0) return [];
   const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
   const matches: { pod: Pod; intent: Intent }[] = [];

@@ -7,9 +7,7 @@ import { decideGate, type GateStep } from '../../planner/pinning/gatepolicy.ts';
 import { choosePin, type Pin } from '../../planner/pinning/pinpolicy.ts';
 import { type NodeInfo, nodeInfoOf } from '../../planner/scheduling/fit.ts';
 import { incompleteGroupReason } from './podgroup.ts';
-import { heldPodsOf, OWN_TAINTS, type State } from './state.ts';
-
-const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
+import { creationOrderOf, heldPodsOf, OWN_TAINTS, type State } from './state.ts';
 
 /**
  * The node with all that takes its room: its pods, assumed pods and pods held for it. For a held pod, those that were
@@ -20,7 +18,12 @@ export const nodeInfoFor = (state: State, node: Node, candidate?: Pod): NodeInfo
   const uid = candidate?.metadata.uid;
   const takesRoomFirst = (other: Pod): boolean =>
     other.metadata.uid !== uid &&
-    !(candidate && isHeld(candidate) && isGated(other) && createdAt(other) > createdAt(candidate));
+    !(
+      candidate &&
+      isHeld(candidate) &&
+      isGated(other) &&
+      creationOrderOf(other) > creationOrderOf(candidate)
+    );
   const onNode = state.pods.by('node', name);
   const held = state.store.by('node', name).flatMap(({ intent }) => heldPodsOf(state, intent));
   const present = [...onNode, ...held.filter(takesRoomFirst)];

@@ -29,6 +29,10 @@ export type Report = (
 /** Taints that reserve a node for the pods of a plan. */
 export const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 
+/** Sorts pods by creation; the name tells apart those of one second. */
+export const creationOrderOf = ({ metadata }: Pod): string =>
+  `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
+
 export const ownerUidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
 
 /** Pods that are held for an intent, behind our gate or tied to the node by affinity. */

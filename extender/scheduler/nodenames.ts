@@ -14,7 +14,10 @@ export interface NodeNameList {
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 
-/** 1 for each byte that a JSON string holds unescaped: ASCII without quote, backslash and control characters. */
+/**
+ * 1 for each byte that a JSON string holds unescaped: ASCII without quote, backslash and control characters. A byte past
+ * the end reads as 0, which is none of them.
+ */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   Number(byte >= 0x20 && byte < 0x7f && byte !== QUOTE && byte !== 0x5c),
 );
