@@ -129,7 +129,7 @@ export interface TakeReplies {
 }
 
 /** How long replies are kept for repeated requests, in milliseconds, and how many at most. */
-export const REPLAYS = { keepMs: 60_000, most: 10_000 } as const;
+export const REPLAYS = { ttlMs: 60_000, maxSize: 10_000 } as const;
 
 export interface PinningServices {
   readonly pinning: ServiceDefinition;

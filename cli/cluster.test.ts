@@ -8,7 +8,7 @@ import type { KubeObject } from '../api/objects.ts';
 import { NAMESPACES, NODES, PODS, type Resource } from '../api/resources.ts';
 import { connect, type KubeClient } from '../kube/client/client.ts';
 import { makeNode } from '../planner/testing/builders.ts';
-import { snapshotOf } from './cluster.ts';
+import { listSnapshot } from './cluster.ts';
 
 const kubeconfig = process.env.KUBECONFIG ?? '';
 const id = `cli-${process.pid}`;
@@ -55,8 +55,8 @@ const run = (
     });
   });
 
-/** A kubeconfig like the one given, but for what `change` says of its cluster and user. */
-const variant = (name: string, cluster: object, user?: object): string => {
+/** A copy of the kubeconfig with changes to its cluster and user; returns its path. */
+const writeKubeconfig = (name: string, cluster: object, user?: object): string => {
   const config = parse(readFileSync(kubeconfig, 'utf8'));
   Object.assign(config.clusters[0].cluster, cluster);
   if (user) config.users[0].user = user;
@@ -76,14 +76,14 @@ t.teardown(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-t.test('a cluster without Karpenter is told so in one sentence', async (t) => {
-  // A server that serves Karpenter's kinds is asked for them under a version that it does not serve.
-  const older: KubeClient = {
+t.test('a cluster without Karpenter is an error of one sentence', async (t) => {
+  // The test cluster serves Karpenter's kinds, so an unknown version takes the place of a missing kind.
+  const withoutKarpenter: KubeClient = {
     ...client,
     list: (resource, o) =>
       client.list(resource.group === 'karpenter.sh' ? { ...resource, version: 'v1alpha5' } : resource, o),
   };
-  await t.rejects(snapshotOf(older), {
+  await t.rejects(listSnapshot(withoutKarpenter), {
     name: 'UsageError',
     message:
       'The cluster does not serve nodepools of karpenter.sh/v1: Karpenter 1.0 or newer is not installed there.',
@@ -121,25 +121,37 @@ t.test('report, plan and explain read a real cluster', async (t) => {
   await client.delete(PODS, { name: 'web', namespace: id }, { gracePeriodSeconds: 0 });
 });
 
-t.test('a user without rights is told what to grant', async (t) => {
+t.test('a user without permissions learns what to grant', async (t) => {
   const { status } = await client.request<{ status: { token: string } }>(
     'POST',
     `/api/v1/namespaces/${id}/serviceaccounts/nobody/token`,
     { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
   );
-  const { code, err } = await run(['report', '--kubeconfig', variant('nobody', {}, { token: status.token })]);
+  const { code, err } = await run([
+    'report',
+    '--kubeconfig',
+    writeKubeconfig('nobody', {}, { token: status.token }),
+  ]);
   t.equal(code, 1);
   t.match(
     err,
-    /^The kubeconfig's user may not list nodes, pods, nodepools, .*: grant it with a ClusterRole\.\n$/,
+    /^The user of the kubeconfig may not list nodes, pods, nodepools, .*: grant it with a ClusterRole\.\n$/,
   );
 });
 
-t.test('a token that is not known, and a server that is not there, are one sentence each', async (t) => {
-  const stranger = await run(['report', '--kubeconfig', variant('stranger', {}, { token: 'no-such' })]);
+t.test('an unknown token and an unreachable server are errors of one sentence', async (t) => {
+  const stranger = await run([
+    'report',
+    '--kubeconfig',
+    writeKubeconfig('stranger', {}, { token: 'no-such' }),
+  ]);
   t.equal(stranger.code, 1);
   t.match(stranger.err, /^The API server .* does not accept our credentials \(401\).*\n$/);
-  const away = await run(['report', '--kubeconfig', variant('away', { server: 'https://127.0.0.1:1' })]);
+  const away = await run([
+    'report',
+    '--kubeconfig',
+    writeKubeconfig('away', { server: 'https://127.0.0.1:1' }),
+  ]);
   t.equal(away.code, 1);
   t.match(
     away.err,

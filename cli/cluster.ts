@@ -15,12 +15,12 @@ import {
   STORAGE_CLASSES,
 } from '../api/resources.ts';
 import { connect, type KubeClient } from '../kube/client/client.ts';
-import { isForbidden, isNotFound, KubeError, OptionsError } from '../kube/errors.ts';
+import { isForbidden, isNotFound, KubeError, messageOf, OptionsError } from '../kube/errors.ts';
 import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
 import { UsageError } from './flags.ts';
 
-/** All that a plan depends on. Leaving one out would make plans that the scheduler or a budget refuses. */
-const READ: readonly Resource<KubeObject>[] = [
+/** The kinds that plans depend on: without one of them, plans would break scheduling rules or budgets. */
+const SNAPSHOT_KINDS: readonly Resource<KubeObject>[] = [
   NODES,
   PODS,
   NODE_POOLS,
@@ -35,21 +35,23 @@ const READ: readonly Resource<KubeObject>[] = [
   NAMESPACES,
 ];
 
-const sentence = (text: string): string =>
+/** A message as a sentence: capital letter, full stop. */
+const toSentence = (text: string): string =>
   `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? '' : '.'}`;
 
 const listKind = async (client: KubeClient, resource: Resource<KubeObject>): Promise<object[]> =>
-  // Items of a list carry no kind of their own.
+  // The API server leaves kind out of a list's items.
   (await client.list(resource)).items.map((item) => ({ ...item, kind: resource.kind }));
 
-const whyNot = (failures: readonly { readonly resource: Resource; readonly error: unknown }[]): Error => {
+/** One error for all kinds that can't be listed: missing permissions first. */
+const errorOf = (failures: readonly { readonly resource: Resource; readonly error: unknown }[]): Error => {
   const denied = failures.filter(
     ({ error }) => isForbidden(error) && error instanceof KubeError && error.status === 403,
   );
   if (denied.length > 0) {
     const plurals = denied.map(({ resource }) => resource.plural).join(', ');
     return new UsageError(
-      `The kubeconfig's user may not list ${plurals} in all namespaces: grant it with a ClusterRole.`,
+      `The user of the kubeconfig may not list ${plurals} in all namespaces: grant it with a ClusterRole.`,
     );
   }
   const missing = failures.find(({ error }) => isNotFound(error));
@@ -60,34 +62,41 @@ const whyNot = (failures: readonly { readonly resource: Resource; readonly error
     );
   }
   const [first] = failures;
-  if (first?.error instanceof KubeError) return new UsageError(sentence(first.error.message));
-  return first?.error instanceof Error ? first.error : new Error(String(first?.error));
+  if (first?.error instanceof KubeError) return new UsageError(toSentence(first.error.message));
+  return first?.error instanceof Error ? first.error : new Error(messageOf(first?.error));
 };
 
-/** Reads the cluster, and only reads. Throws a UsageError whose message is one sentence. */
-export const snapshotOf = async (client: KubeClient): Promise<Snapshot> => {
-  const answers = await Promise.allSettled(READ.map((resource) => listKind(client, resource)));
+/** Lists the cluster's objects. Throws UsageError for missing permissions, missing kinds and failed requests. */
+export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
+  const answers = await Promise.allSettled(SNAPSHOT_KINDS.map((resource) => listKind(client, resource)));
   const failures = answers.flatMap((answer, index) => {
-    const resource = READ[index];
+    const resource = SNAPSHOT_KINDS[index];
     return answer.status === 'rejected' && resource ? [{ resource, error: answer.reason as unknown }] : [];
   });
-  if (failures.length > 0) throw whyNot(failures);
+  if (failures.length > 0) throw errorOf(failures);
   return snapshotFromList({
     items: answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])),
   });
 };
 
-/** Reads the cluster that a kubeconfig names; without one, the cluster whose pod this runs in. */
-export const readCluster = async (kubeconfig: string | undefined): Promise<Snapshot> => {
+/** Reads the cluster of a kubeconfig, or the cluster of the pod with this environment. Throws UsageError. */
+export const readCluster = async (
+  kubeconfig: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Snapshot> => {
   let client: KubeClient;
   try {
-    client = connect({ ...(kubeconfig !== undefined && { kubeconfig }), userAgent: 'precision-packer-cli' });
+    client = connect({
+      ...(kubeconfig !== undefined && { kubeconfig }),
+      userAgent: 'precision-packer-cli',
+      env,
+    });
   } catch (cause) {
     if (!(cause instanceof OptionsError)) throw cause;
-    throw new UsageError(sentence(cause.message), { cause });
+    throw new UsageError(toSentence(cause.message), { cause });
   }
   try {
-    return await snapshotOf(client);
+    return await listSnapshot(client);
   } finally {
     client.close();
   }

@@ -2,7 +2,7 @@ import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
 import { isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
-import { isReschedulable } from '../api/pods.ts';
+import { isReschedulable, podName } from '../api/pods.ts';
 import { disruptionBlockers, isInScope, type NodeFacts, surgesIn } from '../planner/cluster/candidate.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { choosePin } from '../planner/pinning/pinpolicy.ts';
@@ -10,14 +10,15 @@ import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import { fits, type NodeInfo, nodeInfoOf } from '../planner/scheduling/fit.ts';
 import { hasLocalVolume } from '../planner/scheduling/volumes.ts';
+import { clusterNodesOf } from './clusternodes.ts';
 import { UsageError } from './flags.ts';
-import type { Outcome } from './plan.ts';
+import type { Outcome } from './outcome.ts';
 import { type Input, requestOf } from './request.ts';
 
 const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
 
-/** How a plan would pin the pod there: as it waits, or, for one that runs, the pod that is made in its place. */
-const wayTo = (pod: Pod, node: NodeFacts, view: NodeInfo, at: 'pending' | 'admission'): string => {
+/** How a plan would pin the pod to a node; `at` is admission for the replacement of a running pod. */
+const explainPin = (pod: Pod, node: NodeFacts, view: NodeInfo, at: 'pending' | 'admission'): string => {
   const { way, reason } = choosePin({
     pod,
     node: view,
@@ -26,10 +27,10 @@ const wayTo = (pod: Pod, node: NodeFacts, view: NodeInfo, at: 'pending' | 'admis
     ownTaints: OWN_TAINTS,
     gate: PIN_GATE,
   });
-  return `pinned by ${way}, because ${reason}`;
+  return `would ${way === 'leave' ? 'not be pinned' : `be pinned by ${way}`}, because ${reason}`;
 };
 
-/** What a held pod waits for; nothing for any other. */
+/** The node that a held pod waits for; empty for other pods. */
 const explainHold = (pod: Pod): readonly string[] => {
   const { [PIN]: pin, [PIN_NODE]: node = 'a node without a name yet' } = pod.metadata.annotations ?? {};
   if (pod.spec.nodeName || !pin) return [];
@@ -41,39 +42,36 @@ const explainHold = (pod: Pod): readonly string[] => {
 
 const explainPod = (request: RebalanceRequest, name: string): string[] => {
   const cluster = clusterOf(request.snapshot, request.catalogue);
-  const [namespace, podName] = name.includes('/') ? name.split('/') : ['default', name];
-  const isIt = (each: Pod): boolean =>
-    each.metadata.name === podName && (each.metadata.namespace ?? 'default') === namespace;
-  const pod = cluster.snapshot.pods.find(isIt);
-  if (!pod) throw new UsageError(`Pod ${namespace}/${podName} is not in the cluster.`);
+  const id = name.includes('/') ? name : `default/${name}`;
+  const pod = cluster.snapshot.pods.find((each) => podName(each) === id);
+  if (!pod) throw new UsageError(`Pod ${id} is not in the cluster.`);
   const { nodeName, ...spec } = withoutHold(pod).spec;
-  const free = { ...pod, spec };
+  const unbound = { ...pod, spec };
   const nodes = cluster.views.map((view) => ({ ...view, pods: view.pods.filter((each) => each !== pod) }));
-  const lines = cluster.facts.map((facts, at) => {
-    const view = cluster.views[at] as NodeInfo;
+  const lines = clusterNodesOf(cluster).map(({ facts, view }) => {
     if (view.name === nodeName) {
-      const here = nodeInfoOf(
+      const withoutPod = nodeInfoOf(
         facts.node,
         facts.pods.filter((each) => each !== pod),
       );
-      return `${view.name}: it runs here; made anew by a plan, it is ${wayTo(free, facts, here, 'admission')}`;
+      return `${view.name}: it runs here; its replacement ${explainPin(unbound, facts, withoutPod, 'admission')}`;
     }
-    const refused = fits(free, view, { nodes, namespaces: cluster.namespaces, volumes: cluster.volumes });
+    const refused = fits(unbound, view, { nodes, namespaces: cluster.namespaces, volumes: cluster.volumes });
     if (refused) return `${view.name}: ${refused.message}`;
-    return `${view.name}: it fits; ${wayTo(free, facts, view, nodeName ? 'admission' : 'pending')}`;
+    return `${view.name}: it fits; it ${explainPin(unbound, facts, view, nodeName ? 'admission' : 'pending')}`;
   });
   if (nodeName) return lines;
   const held = explainHold(pod);
   if (held.length > 0) return [...held, ...lines];
-  const alone = {
+  const withoutOthersPending = {
     ...request.snapshot,
-    pods: request.snapshot.pods.filter((each) => each.spec.nodeName || isIt(each)),
+    pods: request.snapshot.pods.filter((each) => each.spec.nodeName || podName(each) === id),
   };
-  const { plan, unplaced } = provision({ ...request, snapshot: alone });
+  const { plan, unplaced } = provision({ ...request, snapshot: withoutOthersPending });
   const node = plan?.savings.greenNodes?.[0];
-  if (unplaced[0]) lines.push(`no node to buy for it: ${unplaced[0].reason}`);
+  if (unplaced[0]) lines.push(`no new node for it: ${unplaced[0].reason}`);
   else if (node) {
-    lines.push(`a node to buy for it alone: ${node.instanceType} at ${node.priceHourly} USD/h`);
+    lines.push(`cheapest new node for it alone: ${node.instanceType} at ${node.priceHourly} USD per hour`);
   }
   return lines;
 };
@@ -94,20 +92,20 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
   });
   if (reasons.length > 0) return reasons.map((reason) => `it may not be replaced: ${reason}`);
   const { plan } = rebalance(request);
-  const moves = (plan?.spec.podsToMigrate ?? []).filter((each) => each.srcNode === name);
+  const moves = (plan?.spec.podsToMigrate ?? []).filter((move) => move.srcNode === name);
   const isRemoved = plan?.savings.blueNodes?.some((each) => each.name === name) ?? false;
   return [
     `it may be replaced: ${facts.pods.filter(isReschedulable).length} pods would move`,
     isRemoved ? 'the plan removes it' : 'the plan keeps it',
-    ...moves.map((each) => `pod ${each.namespace}/${each.name} goes to ${each.dstNodeClaimName}`),
+    ...moves.map((move) => `pod ${move.namespace}/${move.name} moves to ${move.dstNodeClaimName}`),
   ];
 };
 
-/** `explain pod|node NAME`: which nodes a pod fits, how it would be pinned there and why, and why not the others; why a node is replaced, kept or left out. */
+/** `explain pod|node NAME`: prints where a pod fits and how it is pinned, or why a node is replaced or not. Throws UsageError. */
 export const explainCommand = async (input: Input): Promise<Outcome> => {
   const [, what, name] = input.flags.words;
   if ((what !== 'pod' && what !== 'node') || name === undefined) {
-    throw new UsageError('explain takes pod NAMESPACE/NAME or node NAME.');
+    throw new UsageError('Use explain pod NAMESPACE/NAME or explain node NAME.');
   }
   const lines = (what === 'pod' ? explainPod : explainNode)(await requestOf(input, 'explain'), name);
   return { out: `${lines.join('\n')}\n`, err: [], code: 0 };

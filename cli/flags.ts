@@ -1,23 +1,24 @@
-/** Input that a person has to mend; the message is one sentence. */
+/** Invalid input: the command prints the message, one sentence, and exits with 1. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** Parsed command line: `words` are the arguments that are not flags, `values` the flags by name without dashes. */
 export interface Flags {
   readonly words: readonly string[];
   readonly values: ReadonlyMap<string, string>;
 }
 
-/** Splits arguments into words and flags: --name value, --name=value, -o value; those in `switches` take no value. */
-export const readFlags = (
+/** Parses --name value, --name=value and -o value; a flag in `switches` needs no value. Throws UsageError. */
+export const parseFlags = (
   argv: readonly string[],
   known: ReadonlySet<string>,
   switches: ReadonlySet<string>,
 ): Flags => {
   const words: string[] = [];
   const values = new Map<string, string>();
-  for (let at = 0; at < argv.length; at += 1) {
-    const arg = argv[at] ?? '';
+  const rest = [...argv];
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (!arg.startsWith('-') || arg === '-') {
       words.push(arg);
       continue;
@@ -26,13 +27,13 @@ export const readFlags = (
     const name = head === '-o' ? 'output' : head.replace(/^--?/, '');
     if (switches.has(name)) {
       if (tail.length > 0 && !['true', 'false'].includes(tail.join('='))) {
-        throw new UsageError(`--${name} takes true or false, not '${tail.join('=')}'.`);
+        throw new UsageError(`--${name} must be true or false, not '${tail.join('=')}'.`);
       }
       values.set(name, tail.length > 0 ? tail.join('=') : 'true');
       continue;
     }
-    if (!known.has(name)) throw new UsageError(`The flag ${head} is not known; --help lists those that are.`);
-    const value = tail.length > 0 ? tail.join('=') : argv[++at];
+    if (!known.has(name)) throw new UsageError(`Unknown flag ${head}: see --help for all flags.`);
+    const value = tail.length > 0 ? tail.join('=') : rest.shift();
     if (value === undefined) throw new UsageError(`The flag ${head} needs a value.`);
     values.set(name, value);
   }

@@ -45,7 +45,7 @@ const snapshot = file('snapshot.json', listOf(fragmentedCluster(6, 6, 8)));
 
 const run = (...args: string[]): Promise<{ code: number; out: string; err: string }> =>
   new Promise((resolve) => {
-    // Whoever runs the tests may have a cluster of their own, which is none of theirs.
+    // A HOME without a kubeconfig, so that no test reads the developer's cluster.
     const env = { PATH: process.env.PATH, HOME: folder };
     execFile(process.execPath, ['cli/main.ts', ...args], { maxBuffer: 1 << 26, env }, (error, out, err) => {
       resolve({ code: error ? Number(error.code) : 0, out, err });
@@ -73,7 +73,7 @@ t.test('plan rebalance prints one RebalancePlan that the schema accepts', async 
   t.ok(Number(plan.status.savings.projectedSavingsCostMonthly) > 0);
 });
 
-t.test('a pod that can not be placed ends with 3, and the plan for the rest is printed', async (t) => {
+t.test('a pod that can not be placed exits with 3, and the plan for the others is printed', async (t) => {
   const pods = [makePod('huge', { cpu: 64_000 }), makePod('small')];
   const list = file('pending.json', listOf(makeSnapshot([], pods)));
   const { code, out, err } = await run(
@@ -90,7 +90,7 @@ t.test('a pod that can not be placed ends with 3, and the plan for the rest is p
   t.match(err, /^Pod default\/huge can't be placed: no instance type that it may use has enough cpu\.$/m);
 });
 
-t.test('bad input ends with 1 and one sentence', { timeout: 180_000 }, async (t) => {
+t.test('invalid input exits with 1 and one sentence', { timeout: 180_000 }, async (t) => {
   const bad = file('bad.json', { items: [{ kind: 'Pod', metadata: { name: 'p' }, spec: {} }] });
   const text = file('text.json', 'not json');
   const none = file('none.json', []);
@@ -109,40 +109,40 @@ t.test('bad input ends with 1 and one sentence', { timeout: 180_000 }, async (t)
     [['report', '--catalog', catalog], /^No cluster to talk to: set KUBECONFIG or --kubeconfig/],
     [
       ['report', '--catalog', catalog, '--kubeconfig', '/nowhere'],
-      /^Cannot read the kubeconfig \/nowhere: ENOENT.* set KUBECONFIG to a file that is there\.$/m,
+      /^Cannot read the kubeconfig \/nowhere: ENOENT.* set KUBECONFIG to an existing file\.$/m,
     ],
     [['report', '--catalog', catalog, '--kubeconfig', text], /has no context ''/],
     [
       ['report', '--catalog', catalog, '--kubeconfig', text, '--snapshot', snapshot],
-      /^Give --snapshot or --kubeconfig, not both\.$/m,
+      /^Use either --snapshot or --kubeconfig, not both\.$/m,
     ],
     [['plan', 'nothing'], /^plan takes rebalance or provision, not 'nothing'\.$/m],
-    [['dance'], /^The command 'dance' is not known/],
+    [['dance'], /^Unknown command 'dance': see --help/],
     [
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--scope', 'nobody'],
-      /takes in no node/,
+      /^--scope nobody matches no node of the cluster\.$/m,
     ],
     [
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--seed', 'x'],
-      /--seed takes a whole number/,
+      /^--seed must be a whole number of at least 0, not 'x'\.$/m,
     ],
     [
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--preferences', 'maybe'],
-      /^--preferences takes Respect or Ignore, not 'maybe'\.$/m,
+      /^--preferences must be Respect or Ignore, not 'maybe'\.$/m,
     ],
     [
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--interruption-cost', '-1'],
-      /^--interruption-cost takes a number from 0, not '-1'\.$/m,
+      /^--interruption-cost must be a number of at least 0, not '-1'\.$/m,
     ],
     [
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--interruption-rates', none],
-      /^--interruption-rates does nothing without --interruption-cost or --max-interruption-percent\.$/m,
+      /^--interruption-rates has no effect without --interruption-cost or --max-interruption-percent\.$/m,
     ],
     [
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--price-overlay', none],
       /^The price overlay is wrong at its top: /,
     ],
-    [['plan', 'rebalance', '--colour'], /^The flag --colour is not known/],
+    [['plan', 'rebalance', '--colour'], /^Unknown flag --colour: see --help/],
   ];
   for (const [args, message] of table) {
     const { code, out, err } = await run(...args);
@@ -163,7 +163,7 @@ t.test('plan rebalance names every node that is left out, and shows the bound', 
   t.match(savings.gapPercent, /^\d+\.\d$/);
 });
 
-t.test('discounts up to an amount and the risk of spot change the plan', async (t) => {
+t.test('a discount on a number of instances changes the plan', async (t) => {
   const pods = Array.from({ length: 4 }, (_, n) => makePod(`p-${n}`, { cpu: 3500, memory: 14_000 }));
   const list = file('waiting.json', listOf(makeSnapshot([], pods)));
   const hourly = async (...args: string[]): Promise<string> => {
@@ -177,7 +177,7 @@ t.test('discounts up to an amount and the risk of spot change the plan', async (
   t.equal(await hourly('--price-overlay', reserved), (3 * 0.192).toFixed(3));
 });
 
-t.test('report says what is wasted, and writes a page that loads nothing', async (t) => {
+t.test('report prints wasted costs, and writes a page without external files', async (t) => {
   const html = join(folder, 'report.html');
   const args = ['report', '--snapshot', snapshot, '--catalog', catalog, '--html', html, ...QUICK];
   const { code, out } = await run(...args);
@@ -191,12 +191,9 @@ t.test('report says what is wasted, and writes a page that loads nothing', async
   t.match(JSON.parse(json.out), { nodes: 6, pods: 48 });
 });
 
-t.test('explain names the reason against each node, and the fate of a node', async (t) => {
+t.test('explain prints how a pod is pinned, and whether a node may be replaced', async (t) => {
   const pod = await run('explain', 'pod', 'default/app-0-0', '--snapshot', snapshot, '--catalog', catalog);
-  t.match(
-    pod.out,
-    /^node-\d+: it runs here; made anew by a plan, it is pinned by assign, because it is safe/m,
-  );
+  t.match(pod.out, /^node-\d+: it runs here; its replacement would be pinned by assign, because it is safe/m);
   const node = await run('explain', 'node', 'node-1', '--snapshot', snapshot, '--catalog', catalog, ...QUICK);
   t.match(node.out, /^it may be replaced: 8 pods would move$/m);
 });

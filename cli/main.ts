@@ -2,38 +2,43 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Snapshot } from '../planner/model/snapshot.ts';
-import { type Flags, readFlags, UsageError } from './flags.ts';
-import type { Outcome } from './plan.ts';
-import { readSnapshot } from './read.ts';
+import { type Flags, parseFlags, UsageError } from './flags.ts';
+import { readSnapshot } from './inputfiles.ts';
+import type { Outcome } from './outcome.ts';
 import { type Input, PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 
 const HELP = `precision-packer report                    --catalog FILE [--html FILE] [-o table|json|yaml] [flags]
 precision-packer plan rebalance|provision  --catalog FILE [-o json|yaml] [flags]
 precision-packer explain pod|node NAME     --catalog FILE [flags]
 
-  --kubeconfig FILE         the cluster to read, and only to read; KUBECONFIG or ~/.kube/config when left out
-  --snapshot FILE[,FILE]    read these files instead: a v1 List, as kubectl get nodes,pods,nodepools,nodeclaims,daemonsets,replicasets,pdb,pvc,pv,storageclasses,csinodes,namespaces -A -o json prints it; - is stdin
-  --catalog FILE            instance types and prices in the file format of Karpenter's kwok provider
-  -o, --output FORM         json, yaml; report has table too, and begins with it
-  --html FILE               writes the report as one page, with a picture of nodes and pods before and after
+  --kubeconfig FILE         read this cluster, without changing it (KUBECONFIG or ~/.kube/config)
+  --snapshot FILE[,FILE]    read a snapshot instead, - for stdin: a v1 List, as printed by kubectl get nodes,pods,nodepools,nodeclaims,daemonsets,replicasets,pdb,pvc,pv,storageclasses,csinodes,namespaces -A -o json
+  --catalog FILE            instance types and prices, in the file format of Karpenter's kwok provider
+  -o, --output FORMAT       json (the default) or yaml; report also table, its default
+  --html FILE               also write the report as an HTML page that shows nodes and pods before and after
   --name NAME               name of the plan
-  --seed N                  same input and seed, same plan (1)
-  --time-budget DURATION    the search ends then at the latest (10s; of a report 3s)
-  --scope NODES|KEY=VALUE   nodes that may be replaced, by names or by labels; all when left out
-  --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}; with "instances": 10 for so many
-                            reserved machines, or "hourlyCommitment": 2.5 for a Savings Plan of so many USD an hour
-  --interruption-cost USD   what it costs when one pod on a spot machine is interrupted: weighed with how often its type is (0)
-  --interruption-rates FILE percent of spot machines taken back in a month: {"otherwise": 5, "byType": {"m5.large": 12}}
-  --max-interruption-percent P  spot types that are taken back more often are not bought
-  --max-workload-percent P  of a workload's pods, one node holds at most this part
-  --max-cluster-percent P   of the cluster's pods, one node holds at most this part
-  --preferences POLICY      preferred affinity, to nodes and pods, and ScheduleAnyway spread: Respect (the default, as Karpenter's) or Ignore
-  --max-nodes N, --min-age-seconds N, --min-cluster-size N
+  --seed N                  seed of the search: same input and seed, same plan (1)
+  --time-budget DURATION    maximum time for the search (10s; report: 3s)
+  --scope NODES|KEY=VALUE   nodes that may be replaced, by comma-separated names or labels (all)
+  --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}; a discount may have "instances": 10
+                            for that many reserved instances, or "hourlyCommitment": 2.5 for a Savings Plan of 2.5 USD per hour
+  --interruption-cost USD   cost of one interrupted pod on spot, weighed with the interruption rate of its instance type (0)
+  --interruption-rates FILE monthly interruption rates in percent: {"otherwise": 5, "byType": {"m5.large": 12}}
+  --max-interruption-percent P  maximum monthly interruption rate of spot instance types to buy
+  --max-workload-percent P  maximum part of a workload's pods on one node
+  --max-cluster-percent P   maximum part of the cluster's pods on one node
+  --preferences POLICY      preferred node and pod affinity and ScheduleAnyway spread: Respect (the default, as in Karpenter) or Ignore
+  --max-nodes N             maximum number of nodes to replace
+  --min-age-seconds N       minimum age of a node that may be replaced
+  --min-cluster-size N      minimum number of nodes in the cluster; no plan below it
+
+Waive reasons against replacing a node:
   ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
 
-Exit codes: 0 done, 1 bad input, 3 a pod can't be placed (the plan for the rest is printed).
+Exit codes: 0 done, 1 invalid input, 3 a pod can't be placed (the plan for the others is printed).
 `;
 
+/** Errors whose message is printed without a stack: the input is invalid, not the program. */
 const INPUT_ERRORS = new Set([
   'UsageError',
   'SnapshotError',
@@ -43,29 +48,33 @@ const INPUT_ERRORS = new Set([
   'InterruptionRatesError',
 ]);
 
-const snapshotFor = async (flags: Flags): Promise<Snapshot> => {
+/** Reads the snapshot from files, from the cluster of a kubeconfig, or from the cluster that this pod runs in. */
+const loadSnapshot = async (flags: Flags): Promise<Snapshot> => {
   const files = flags.values.get('snapshot');
   const kubeconfig = flags.values.get('kubeconfig');
   if (files !== undefined) {
-    if (kubeconfig !== undefined) throw new UsageError('Give --snapshot or --kubeconfig, not both.');
+    if (kubeconfig !== undefined) throw new UsageError('Use either --snapshot or --kubeconfig, not both.');
     return readSnapshot(files);
   }
   const { readCluster } = await import('./cluster.ts');
-  const usual = join(homedir(), '.kube', 'config');
-  return readCluster(kubeconfig ?? (process.env.KUBECONFIG || (existsSync(usual) ? usual : undefined)));
+  const defaultKubeconfig = join(homedir(), '.kube', 'config');
+  return readCluster(
+    kubeconfig ?? (process.env.KUBECONFIG || (existsSync(defaultKubeconfig) ? defaultKubeconfig : undefined)),
+    process.env,
+  );
 };
 
 const run = async (argv: readonly string[]): Promise<Outcome> => {
   if (argv.length === 0 || argv.includes('--help') || argv.includes('-h'))
     return { out: HELP, err: [], code: 0 };
-  const flags = readFlags(argv, new Set<string>(PLAN_FLAGS), new Set(PLAN_SWITCHES));
+  const flags = parseFlags(argv, new Set<string>(PLAN_FLAGS), new Set(PLAN_SWITCHES));
   const input: Input = {
     flags,
-    snapshot: () => snapshotFor(flags),
+    readSnapshot: () => loadSnapshot(flags),
     clock: () => performance.now(),
     now: Date.now(),
   };
-  // Each command loads what it needs itself: a report on a snapshot has no use for a client of the cluster.
+  // Commands are loaded on demand, so that each starts fast.
   switch (flags.words[0]) {
     case 'plan':
       return (await import('./plan.ts')).planCommand(input);
@@ -74,7 +83,7 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
     case 'explain':
       return (await import('./explain.ts')).explainCommand(input);
   }
-  throw new UsageError(`The command '${flags.words[0] ?? ''}' is not known; --help lists those that are.`);
+  throw new UsageError(`Unknown command '${flags.words[0] ?? ''}': see --help for all commands.`);
 };
 
 try {

@@ -3,15 +3,9 @@ import { GROUP_VERSION } from '../api/labels.ts';
 import { provision } from '../planner/provision.ts';
 import { rebalance } from '../planner/rebalance.ts';
 import { UsageError } from './flags.ts';
-import { format } from './format.ts';
+import type { Outcome } from './outcome.ts';
+import { format } from './outputformat.ts';
 import { type Input, requestOf } from './request.ts';
-
-/** What a command prints, and its exit code. */
-export interface Outcome {
-  readonly out: string;
-  readonly err: readonly string[];
-  readonly code: 0 | 1 | 3;
-}
 
 const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | undefined) => ({
   apiVersion: GROUP_VERSION,
@@ -21,7 +15,7 @@ const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | un
   ...(savings && { status: { savings } }),
 });
 
-/** What it costs that a node may not hold more of a workload or of the cluster. */
+/** The cost of --max-workload-percent and --max-cluster-percent, as a sentence. */
 const radiusCost = (limited: Savings | undefined, free: Savings | undefined): string => {
   const cost =
     Number(free?.projectedSavingsCostMonthly ?? 0) - Number(limited?.projectedSavingsCostMonthly ?? 0);
@@ -35,7 +29,7 @@ const EMPTY_PLAN: RebalancePlanSpec = {
   podsToMigrate: [],
 };
 
-/** `plan rebalance|provision`: prints one RebalancePlan. Throws errors whose messages are one sentence. */
+/** `plan rebalance|provision`: prints one RebalancePlan. Throws UsageError. */
 export const planCommand = async (input: Input): Promise<Outcome> => {
   const { flags } = input;
   const what = flags.words[1];

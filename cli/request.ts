@@ -1,3 +1,4 @@
+import { parseDuration } from '../api/duration.ts';
 import {
   type AggressiveMode,
   isInScope,
@@ -11,7 +12,7 @@ import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { RebalanceRequest } from '../planner/rebalance.ts';
 import { DEFAULT_PREFERENCES, type Preferences } from '../planner/scheduling/preferences.ts';
 import { type Flags, UsageError } from './flags.ts';
-import { readCatalogue, readJson } from './read.ts';
+import { readCatalogue, readJson } from './inputfiles.ts';
 
 export const PLAN_FLAGS = [
   'snapshot',
@@ -50,67 +51,67 @@ const MODE_SWITCHES = {
 
 export const PLAN_SWITCHES: readonly string[] = Object.keys(MODE_SWITCHES);
 
-/** What all commands are given: what was asked for, the cluster and the time. */
+/** The input of every command: flags, cluster and time. */
 export interface Input {
   readonly flags: Flags;
-  /** Reads the cluster; asked for once the flags are seen to be good. */
-  readonly snapshot: () => Promise<Snapshot>;
-  /** Milliseconds from any start. */
+  /** Reads the cluster; called once the flags are valid. */
+  readonly readSnapshot: () => Promise<Snapshot>;
+  /** Milliseconds since an arbitrary start; measures the time budget. */
   readonly clock: () => number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
-const wanted = (flags: Flags, name: string): string => {
+const requireValue = (flags: Flags, name: string): string => {
   const value = flags.values.get(name);
   if (value === undefined) throw new UsageError(`The flag --${name} is missing.`);
   return value;
 };
 
-const integer = (flags: Flags, name: string, least: number): number | undefined => {
+const readInteger = (flags: Flags, name: string, minimum: number): number | undefined => {
   const text = flags.values.get(name);
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < least) {
-    throw new UsageError(`--${name} takes a whole number from ${least}, not '${text}'.`);
+  if (!Number.isInteger(value) || value < minimum) {
+    throw new UsageError(`--${name} must be a whole number of at least ${minimum}, not '${text}'.`);
   }
   return value;
 };
 
-const percent = (flags: Flags, name: string): number | undefined => {
+const readPercent = (flags: Flags, name: string): number | undefined => {
   const text = flags.values.get(name);
   if (text === undefined) return undefined;
   const value = Number(text);
   if (!(value > 0 && value <= 100))
-    throw new UsageError(`--${name} takes a number from 0 to 100, not '${text}'.`);
+    throw new UsageError(`--${name} must be a number above 0 and up to 100, not '${text}'.`);
   return value;
 };
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
-
-const milliseconds = (text: string): number => {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text);
-  if (!match) throw new UsageError(`--time-budget takes a duration such as 500ms, 10s or 1m, not '${text}'.`);
-  return Number(match[1]) * (UNITS[match[2] ?? ''] ?? 0);
+/** The time budget in milliseconds. */
+const timeBudgetOf = (text: string): number => {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined)
+    throw new UsageError(`--time-budget must be a duration such as 500ms, 10s or 1m, not '${text}'.`);
+  return milliseconds;
 };
 
-/** `--scope node-a,node-b` names nodes, `--scope key=value,...` selects them by labels. */
+/** The scope of `--scope node-a,node-b`, by name, or of `--scope key=value,...`, by labels. */
 const scopeOf = (text: string): Scope => {
   const parts = text.split(',');
   if (parts.every((part) => !part.includes('='))) return { nodeNames: parts };
   const matchExpressions = parts.map((part) => {
     const [key = '', value] = part.split('=');
     if (key === '' || value === undefined)
-      throw new UsageError(`--scope takes names or key=value pairs, not '${part}'.`);
+      throw new UsageError(`--scope must be node names or key=value pairs, not '${part}'.`);
     return { key, operator: 'In' as const, values: [value] };
   });
   return { nodeSelector: { nodeSelectorTerms: [{ matchExpressions }] } };
 };
 
 const constraintsOf = (flags: Flags): NodeConstraints => {
-  const maxNodes = integer(flags, 'max-nodes', 1);
-  const minAgeSeconds = integer(flags, 'min-age-seconds', 0);
-  const minClusterSize = integer(flags, 'min-cluster-size', 0);
+  const maxNodes = readInteger(flags, 'max-nodes', 1);
+  const minAgeSeconds = readInteger(flags, 'min-age-seconds', 0);
+  const minClusterSize = readInteger(flags, 'min-cluster-size', 0);
   return {
     ...(maxNodes !== undefined && { maxNodes }),
     ...(minAgeSeconds !== undefined && { minAgeSeconds }),
@@ -128,30 +129,30 @@ const modeOf = (flags: Flags): AggressiveMode =>
 const preferencesOf = (flags: Flags): Preferences => {
   const text = flags.values.get('preferences') ?? DEFAULT_PREFERENCES;
   if (text !== 'Respect' && text !== 'Ignore') {
-    throw new UsageError(`--preferences takes Respect or Ignore, not '${text}'.`);
+    throw new UsageError(`--preferences must be Respect or Ignore, not '${text}'.`);
   }
   return text;
 };
 
-const amount = (flags: Flags, name: string, most: number): number | undefined => {
+const readAmount = (flags: Flags, name: string, maximum: number): number | undefined => {
   const text = flags.values.get(name);
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (text === '' || !(value >= 0 && value <= most)) {
-    const range = Number.isFinite(most) ? `from 0 to ${most}` : 'from 0';
-    throw new UsageError(`--${name} takes a number ${range}, not '${text}'.`);
+  if (text === '' || !(value >= 0 && value <= maximum)) {
+    const range = Number.isFinite(maximum) ? `from 0 to ${maximum}` : 'of at least 0';
+    throw new UsageError(`--${name} must be a number ${range}, not '${text}'.`);
   }
   return value;
 };
 
 const interruptionOf = (flags: Flags): InterruptionPolicy | undefined => {
-  const costPerPod = amount(flags, 'interruption-cost', Number.POSITIVE_INFINITY);
-  const mostMonthlyPercent = amount(flags, 'max-interruption-percent', 100);
+  const costPerPod = readAmount(flags, 'interruption-cost', Number.POSITIVE_INFINITY);
+  const mostMonthlyPercent = readAmount(flags, 'max-interruption-percent', 100);
   const file = flags.values.get('interruption-rates');
   if (costPerPod === undefined && mostMonthlyPercent === undefined) {
     if (file === undefined) return undefined;
     throw new UsageError(
-      '--interruption-rates does nothing without --interruption-cost or --max-interruption-percent.',
+      '--interruption-rates has no effect without --interruption-cost or --max-interruption-percent.',
     );
   }
   return {
@@ -161,16 +162,16 @@ const interruptionOf = (flags: Flags): InterruptionPolicy | undefined => {
   };
 };
 
-/** The catalogue at the prices that are paid. */
+/** The catalogue, with the discounts of --price-overlay. */
 const catalogueOf = (flags: Flags): Catalogue => {
-  const catalogue = readCatalogue(wanted(flags, 'catalog'));
+  const catalogue = readCatalogue(requireValue(flags, 'catalog'));
   const overlay = flags.values.get('price-overlay');
   return overlay === undefined
     ? catalogue
     : withOverlay(catalogue, overlayFrom(readJson('price overlay', overlay)));
 };
 
-/** Reads what all commands ask of the planner. Throws errors whose messages are one sentence. */
+/** Builds the planner's request from flags and cluster. Throws UsageError, or the error of the file that is invalid. */
 export const requestOf = async (
   { flags, clock, now, ...input }: Input,
   planName: string,
@@ -178,28 +179,28 @@ export const requestOf = async (
 ): Promise<RebalanceRequest> => {
   const catalogue = catalogueOf(flags);
   const interruption = interruptionOf(flags);
-  const workloadPercent = percent(flags, 'max-workload-percent');
-  const clusterPercent = percent(flags, 'max-cluster-percent');
-  const hasRadius = workloadPercent !== undefined || clusterPercent !== undefined;
-  const text = flags.values.get('scope');
-  const scope = text === undefined ? undefined : scopeOf(text);
-  const asked = {
-    now: integer(flags, 'now', 0) ?? now,
-    seed: integer(flags, 'seed', 0) ?? 1,
-    timeBudgetMs: milliseconds(flags.values.get('time-budget') ?? timeBudget),
+  const workloadPercent = readPercent(flags, 'max-workload-percent');
+  const clusterPercent = readPercent(flags, 'max-cluster-percent');
+  const hasBlastRadius = workloadPercent !== undefined || clusterPercent !== undefined;
+  const scopeText = flags.values.get('scope');
+  const scope = scopeText === undefined ? undefined : scopeOf(scopeText);
+  const settings = {
+    now: readInteger(flags, 'now', 0) ?? now,
+    seed: readInteger(flags, 'seed', 0) ?? 1,
+    timeBudgetMs: timeBudgetOf(flags.values.get('time-budget') ?? timeBudget),
     constraints: constraintsOf(flags),
     aggressive: modeOf(flags),
     preferences: preferencesOf(flags),
   };
-  const snapshot = await input.snapshot();
+  const snapshot = await input.readSnapshot();
   if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {
-    throw new UsageError(`--scope ${text} takes in no node of the cluster.`);
+    throw new UsageError(`--scope ${scopeText} matches no node of the cluster.`);
   }
   return {
     snapshot,
     catalogue,
     ...(interruption && { interruption }),
-    ...(hasRadius && {
+    ...(hasBlastRadius && {
       blastRadius: {
         ...(workloadPercent !== undefined && { workloadPercent }),
         ...(clusterPercent !== undefined && { clusterPercent }),
@@ -208,6 +209,6 @@ export const requestOf = async (
     clock,
     planName: flags.values.get('name') ?? planName,
     ...(scope && { scope }),
-    ...asked,
+    ...settings,
   };
 };

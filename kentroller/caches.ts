@@ -26,7 +26,7 @@ import { POD_INDEXES } from '../kube/cache/trim.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 
-/** Everything that kentroller watches. */
+/** The caches of all objects that kentroller watches, except ConfigMaps. */
 export interface Caches {
   readonly plans: Cache<RebalancePlan>;
   readonly claims: Cache<RebalancePlanClaim>;
@@ -47,50 +47,58 @@ export interface Caches {
   readonly namespaces: Cache<Namespace>;
 }
 
-/** Index of pods: under '' those that have no node and have not ended. */
+/** Index of pods; its only key '' lists the pods that have no node and have not ended. */
 export const UNASSIGNED = 'unassigned';
 
 /** Index of nodes by spec.providerID. */
 export const BY_PROVIDER_ID = 'providerID';
 
-const unassigned = (pod: Pod): readonly string[] => (pod.spec.nodeName || hasEnded(pod) ? [] : ['']);
+/** Indexes of the caches of pods and nodes. */
+export const CACHED_POD_INDEXES = {
+  ...POD_INDEXES,
+  [UNASSIGNED]: (pod: Pod): readonly string[] => (pod.spec.nodeName || hasEnded(pod) ? [] : ['']),
+};
+export const CACHED_NODE_INDEXES = {
+  [BY_PROVIDER_ID]: (node: Node): readonly string[] => (node.spec?.providerID ? [node.spec.providerID] : []),
+};
 
 export const createCaches = (o: {
   readonly client: KubeClient;
   readonly log: Logger;
   readonly metrics?: Registry;
 }): Caches => {
-  const plain = <T extends KubeObject>(resource: resources.Resource<T>): Cache<T> =>
+  const cacheOf = <T extends KubeObject>(resource: resources.Resource<T>): Cache<T> =>
     createCache({ ...o, resource });
   return {
-    plans: plain(resources.REBALANCE_PLANS),
-    claims: plain(resources.REBALANCE_PLAN_CLAIMS),
-    schedules: plain(resources.REBALANCE_PLAN_SCHEDULES),
-    migrations: plain(resources.REBALANCE_MIGRATION_PLANS),
-    unavailable: plain(resources.UNAVAILABLE_OFFERINGS),
+    plans: cacheOf(resources.REBALANCE_PLANS),
+    claims: cacheOf(resources.REBALANCE_PLAN_CLAIMS),
+    schedules: cacheOf(resources.REBALANCE_PLAN_SCHEDULES),
+    migrations: cacheOf(resources.REBALANCE_MIGRATION_PLANS),
+    unavailable: cacheOf(resources.UNAVAILABLE_OFFERINGS),
     nodes: createCache({
       ...o,
       resource: resources.NODES,
-      indexes: { [BY_PROVIDER_ID]: (node) => (node.spec?.providerID ? [node.spec.providerID] : []) },
+      indexes: CACHED_NODE_INDEXES,
     }),
     pods: createCache({
       ...o,
       resource: resources.PODS,
-      indexes: { ...POD_INDEXES, [UNASSIGNED]: unassigned },
+      indexes: CACHED_POD_INDEXES,
     }),
-    nodePools: plain(resources.NODE_POOLS),
-    nodeClaims: plain(resources.NODE_CLAIMS),
-    daemonSets: plain(resources.DAEMON_SETS),
-    replicaSets: plain(resources.REPLICA_SETS),
-    podDisruptionBudgets: plain(resources.POD_DISRUPTION_BUDGETS),
-    persistentVolumeClaims: plain(resources.PERSISTENT_VOLUME_CLAIMS),
-    persistentVolumes: plain(resources.PERSISTENT_VOLUMES),
-    storageClasses: plain(resources.STORAGE_CLASSES),
-    csiNodes: plain(resources.CSI_NODES),
-    namespaces: plain(resources.NAMESPACES),
+    nodePools: cacheOf(resources.NODE_POOLS),
+    nodeClaims: cacheOf(resources.NODE_CLAIMS),
+    daemonSets: cacheOf(resources.DAEMON_SETS),
+    replicaSets: cacheOf(resources.REPLICA_SETS),
+    podDisruptionBudgets: cacheOf(resources.POD_DISRUPTION_BUDGETS),
+    persistentVolumeClaims: cacheOf(resources.PERSISTENT_VOLUME_CLAIMS),
+    persistentVolumes: cacheOf(resources.PERSISTENT_VOLUMES),
+    storageClasses: cacheOf(resources.STORAGE_CLASSES),
+    csiNodes: cacheOf(resources.CSI_NODES),
+    namespaces: cacheOf(resources.NAMESPACES),
   };
 };
 
+/** Starts all caches and waits until they have synced. Throws when the signal aborts. */
 export const startCaches = async (
   caches: Caches,
   configMaps: readonly Pick<Cache<KubeObject>, 'start' | 'synced'>[],
@@ -107,7 +115,7 @@ export const startCaches = async (
 export const areSynced = (caches: Caches): boolean =>
   Object.values(caches).every((cache: { readonly hasSynced: boolean }) => cache.hasSynced);
 
-/** The Node of a NodeClaim: by its machine's id, or by the name that Karpenter recorded. */
+/** The Node of a NodeClaim: by provider id, else by the name in the claim's status. */
 export const nodeOf = (caches: Pick<Caches, 'nodes'>, claim: NodeClaim): Node | undefined => {
   const id = claim.status?.providerID;
   const byId = id ? caches.nodes.by(BY_PROVIDER_ID, id)[0] : undefined;

@@ -8,7 +8,7 @@ import { holdJudge } from '../planner/pinning/gatepolicy.ts';
 import type { Caches } from './caches.ts';
 import type { Options } from './options.ts';
 
-/** Every replica of kentroller lifts gates that the pod pinner has left, whether it leads or not. */
+/** Removes the gates of held pods while the pod pinner is down; runs in every replica, leader or not. */
 export const createGateReleaser = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'plans' | 'nodes'>;
@@ -17,6 +17,7 @@ export const createGateReleaser = (o: {
   readonly metrics: Registry;
 }): GateReleaser => {
   const { caches, options } = o;
+  // Before the caches have synced, any owner may be in a plan.
   const isMoved = (owner: string): boolean =>
     !caches.plans.hasSynced ||
     caches.plans

@@ -11,35 +11,37 @@ import { messageOf } from '../kube/errors.ts';
 import { createFeatureRecord } from '../kube/features/record.ts';
 import { watchFeatures } from '../kube/features/watch.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
-import { audited } from './audit/client.ts';
-import { sendAudit } from './audit/remote.ts';
-import { auditedRecorder, createAudit } from './audit/trail.ts';
+import { createAuditedClient } from './audit/auditedclient.ts';
+import { createAuditSender } from './audit/sender.ts';
+import { createAudit, createAuditedRecorder } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
-import { findPrice, withoutUnavailable } from './cloud/availability.ts';
+import { withoutUnavailable } from './cloud/availability.ts';
 import type { Cloud } from './cloud/cloud.ts';
-import { createNodeNames } from './cloud/nodenames.ts';
+import { createNodeNameCache } from './cloud/nodenamecache.ts';
+import { findPrice } from './cloud/offeringprice.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
-import { followKarpenter } from './followkarpenter/controller.ts';
+import { createFollowController } from './followkarpenter/controller.ts';
 import { Derivation, type FollowLimits } from './followkarpenter/derivation.ts';
 import type { Options } from './options.ts';
-import { Feed } from './pinning/extraintents.ts';
-import { Board } from './pinning/intentregistry.ts';
-import { keepPosted } from './pinning/publish.ts';
+import { ExtraIntents } from './pinning/extraintents.ts';
+import { IntentRegistry } from './pinning/intentregistry.ts';
+import { publishIntents } from './pinning/publish.ts';
 import type { PinningServer } from './pinning/server.ts';
 import { executePlans } from './rebalanceplan/controller.ts';
 import { migrationSettings } from './rebalanceplan/drain/livemigrationsettings.ts';
 import { limitsOf } from './rebalanceplan/state/executionlimits.ts';
 import type { ExecutionLimits } from './rebalanceplan/state/state.ts';
 import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
-import { followPlans } from './rebalanceplanclaim/follow.ts';
-import { generatePlans } from './rebalanceplanclaim/generate.ts';
-import { planOnThread } from './rebalanceplanclaim/planning.ts';
-import { fireSchedules } from './rebalanceplanschedule/fire.ts';
+import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
+import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
+import { createPlanProgressController } from './rebalanceplanclaim/planprogress.ts';
+import { createScheduleController } from './rebalanceplanschedule/controller.ts';
 import { connectPlanner } from './remote/client.ts';
-import { openAccount } from './savings/account.ts';
-import { expireOfferings } from './unavailableoffering/expire.ts';
+import { openSavingsStore } from './savings/savingsstore.ts';
+import { createOfferingExpiryController } from './unavailableoffering/controller.ts';
 
+/** Milliseconds of search per step of the continuous cycle's search depth. */
 const SEARCH_STEP_MS = 250;
 
 const executionLimits = (o: Options): ExecutionLimits => ({
@@ -61,12 +63,12 @@ const followLimits = (o: Options): FollowLimits => ({
   settleMs: o.followSettlePeriod,
 });
 
-/** The leader's work: every controller, and the pin stream. All writes go through the client that is given. */
-export const lead = async (o: {
+/** Runs the controllers and serves the pin stream until the term ends. All writes go through the fenced `client`. */
+export const runLeader = async (o: {
   readonly options: Options;
   readonly client: KubeClient;
   readonly caches: Caches;
-  /** ConfigMaps of the namespaces that features are read from. */
+  /** Caches of the ConfigMaps that features are read from. */
   readonly configMaps: readonly Cache<ConfigMap>[];
   readonly cloud: Cloud;
   readonly pinning: PinningServer;
@@ -76,8 +78,8 @@ export const lead = async (o: {
 }): Promise<void> => {
   const { options, caches, cloud, log, signal } = o;
   const clock = { now: Date.now };
-  const remoteAudit = options.apiUrl
-    ? sendAudit({
+  const auditSender = options.apiUrl
+    ? createAuditSender({
         url: options.apiUrl,
         apiKey: options.apiKey,
         clusterId: options.clusterId,
@@ -85,22 +87,30 @@ export const lead = async (o: {
         metrics: o.registry,
       })
     : undefined;
-  const audit = createAudit({ log, now: clock.now, ...(remoteAudit ? { outbox: remoteAudit } : {}) });
-  const client = audited(o.client, audit);
+  const audit = createAudit({ log, now: clock.now, ...(auditSender && { sink: auditSender }) });
+  const client = createAuditedClient(o.client, audit);
   const openRecorder = () =>
-    auditedRecorder(createRecorder({ client: o.client, component: 'castai-kentroller', log }), audit);
+    createAuditedRecorder(createRecorder({ client: o.client, component: 'castai-kentroller', log }), audit);
   const recorder = openRecorder();
-  const board = new Board(clock.now);
-  const nodeNames = createNodeNames({ cloud, log, signal });
-  const feed = new Feed();
-  const follow = { caches, nodeNames, feed, limits: followLimits(options), now: clock.now };
-  const derivation = options.followKarpenter ? new Derivation(follow) : undefined;
-  // The pinner takes what it is not told for gone, so everything is worked out before it is told the first time.
+  const intentRegistry = new IntentRegistry(clock.now);
+  const nodeNames = createNodeNameCache({ cloud, log, signal });
+  const extraIntents = new ExtraIntents();
+  const followOptions = { caches, nodeNames, extraIntents, limits: followLimits(options), now: clock.now };
+  const derivation = options.followKarpenter ? new Derivation(followOptions) : undefined;
+  // The pinner drops intents that a snapshot lacks, so all of them are derived before the stream is served.
   derivation?.derive();
-  keepPosted({ board, caches, nodeNames, joinDeadlineMs: options.nodeJoinDeadline, feed, log, signal });
-  const stopServing = o.pinning.serve(board);
+  publishIntents({
+    intentRegistry,
+    caches,
+    nodeNames,
+    joinDeadlineMs: options.nodeJoinDeadline,
+    extraIntents,
+    log,
+    signal,
+  });
+  const stopServing = o.pinning.serve(intentRegistry);
 
-  const remote = options.grpcUrl
+  const remotePlanner = options.grpcUrl
     ? connectPlanner({
         remote: remoteOf(options),
         apiKey: options.apiKey,
@@ -109,7 +119,7 @@ export const lead = async (o: {
       })
     : undefined;
 
-  const account = await openAccount({
+  const savings = await openSavingsStore({
     client,
     namespace: options.podNamespace,
     log,
@@ -124,7 +134,7 @@ export const lead = async (o: {
     return withoutUnavailable(prices, caches.unavailable.list(), clock.now());
   };
   catalogue().catch((error: unknown) => {
-    log.info({ reason: messageOf(error) }, 'prices are not known yet');
+    log.info({ reason: messageOf(error) }, 'could not read instance types and prices yet');
   });
 
   const features = await watchFeatures({
@@ -136,7 +146,8 @@ export const lead = async (o: {
     signal,
     metrics: o.registry,
   });
-  const rebalances = (): boolean => isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
+  const isRebalancerEnabled = (): boolean =>
+    isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
   const continuous = rebalanceContinuously({
     client,
     caches,
@@ -155,38 +166,48 @@ export const lead = async (o: {
   try {
     await runControllers({
       controllers: [
-        generatePlans({
+        createPlanGenerationController({
           client,
           caches,
           catalogue,
-          planning: remote?.planning ?? planOnThread,
-          isEnabled: rebalances,
+          planning: remotePlanner?.planning ?? planOnThread,
+          isEnabled: isRebalancerEnabled,
           timeBudgetMs: options.planTimeBudget,
           recorder,
           log,
           clock,
         }),
-        followPlans({ client, caches, recorder, log, clock }),
-        fireSchedules({ client, caches, isEnabled: rebalances, recorder, log, clock }),
-        expireOfferings({ client, caches, log, clock }),
+        createPlanProgressController({ client, caches, recorder, log, clock }),
+        createScheduleController({ client, caches, isEnabled: isRebalancerEnabled, recorder, log, clock }),
+        createOfferingExpiryController({ client, caches, log, clock }),
         executePlans({
           client,
           caches,
-          pinsOf: (plan) => board.viewOf(plan),
+          pinsOf: (plan) => intentRegistry.viewOf(plan),
           webhookOf: (plan, gone) => probeWebhook(client, options.podNamespace, plan, gone),
           priceOf: (...offering) => findPrice(prices, ...offering),
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),
           surges: () => options.surgeSingleReplicas,
-          account,
-          isEnabled: rebalances,
+          account: savings,
+          isEnabled: isRebalancerEnabled,
           recorder,
           podRecorder: openRecorder(),
           log,
           clock,
         }),
         ...(derivation
-          ? [followKarpenter({ client, caches, derivation, limits: follow.limits, recorder, log, clock })]
+          ? [
+              createFollowController({
+                client,
+                caches,
+                derivation,
+                limits: followOptions.limits,
+                recorder,
+                log,
+                clock,
+              }),
+            ]
           : []),
       ],
       concurrency: options.rebalancerMaxConcurrentReconciles,
@@ -197,7 +218,7 @@ export const lead = async (o: {
     await continuous;
   } finally {
     stopServing();
-    remote?.close();
-    await remoteAudit?.close();
+    remotePlanner?.close();
+    await auditSender?.close();
   }
 };

@@ -13,18 +13,19 @@ import { createConfigMapCaches } from '../kube/features/configmaps.ts';
 import { servePeers } from '../kube/grpc/peer.ts';
 import { checkRemote } from '../kube/grpc/remote.ts';
 import { areSynced, createCaches, startCaches } from './caches.ts';
-import { createAwsCloud } from './cloud/aws.ts';
+import { createAwsCloud } from './cloud/aws/awscloud.ts';
+import { processReader } from './cloud/aws/processreader.ts';
 import type { Cloud } from './cloud/cloud.ts';
-import { readFileCloud } from './cloud/file.ts';
-import { processReader } from './cloud/processreader.ts';
+import { readFileCloud } from './cloud/filecloud.ts';
 import { createGateReleaser } from './gatereleaser.ts';
-import { lead } from './leader.ts';
+import { runLeader } from './leader.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
-import { measurePlans } from './savings/metrics.ts';
+import { registerPlanMetrics } from './savings/metrics.ts';
 
 const NAME = 'castai-kentroller';
 const PINNER = 'castai-pod-pinner';
+/** Time to wait for another replica to take over held pods. */
 const LEAVE_MS = 10_000;
 
 const openCloud = async (
@@ -35,7 +36,7 @@ const openCloud = async (
   const region = options.awsRegion || options.awsDefaultRegion;
   if (!region) {
     throw new OptionsError(
-      '--aws-region (AWS_REGION) is required: the region of the cluster, such as us-west-2; or set --instance-types-file-path',
+      '--aws-region (AWS_REGION) is required: set the region of the cluster, such as us-west-2, or --instance-types-file-path',
     );
   }
   return createAwsCloud({
@@ -51,7 +52,7 @@ await runMain(
     const options = parse(schema, { argv: process.argv.slice(2), env: process.env, name: NAME });
     if (options.apiUrl && !options.clusterId) {
       throw new OptionsError(
-        '--cluster-id (CLUSTER_ID) is required with --api-url (API_URL): the name that the API knows this cluster by',
+        '--cluster-id (CLUSTER_ID) is required with --api-url (API_URL): the name of this cluster at that API',
       );
     }
     checkRemote(remoteOf(options));
@@ -59,24 +60,25 @@ await runMain(
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
     const client = connect({
-      ...(options.kubeconfig ? { kubeconfig: options.kubeconfig } : {}),
+      ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),
       qps: options.qps,
       burst: options.burst,
       userAgent: NAME,
+      env: process.env,
     });
     const caches = createCaches({ client, log, metrics: registry });
-    measurePlans(caches.plans, registry);
-    const watched = options.featuresWatchNamespaces;
+    registerPlanMetrics(caches.plans, registry);
+    const { featuresWatchNamespaces } = options;
     const configMaps = createConfigMapCaches({
       client,
       log,
-      namespaces: watched.length > 0 ? watched : [options.podNamespace],
+      namespaces: featuresWatchNamespaces.length > 0 ? featuresWatchNamespaces : [options.podNamespace],
       name: options.dynamicConfigMapName,
     });
     const health = await serveHealth({
       host: options.host,
       port: options.healthPort,
-      ready: () => areSynced(caches) || 'what the API server has is not read yet',
+      ready: () => areSynced(caches) || 'the caches have not synced yet',
       registry,
       log,
     });
@@ -95,9 +97,9 @@ await runMain(
       services: [{ definition: loadPinningServices().pinning, implementation: pinning.implementation }],
       log,
     });
-    const lifter = createGateReleaser({ client, caches, options, log, metrics: registry });
+    const gateReleaser = createGateReleaser({ client, caches, options, log, metrics: registry });
     const ended = new AbortController();
-    const lifting = lifter.run(ended.signal);
+    const releasing = gateReleaser.run(ended.signal);
     try {
       await startCaches(caches, configMaps, signal);
       await runElected({
@@ -112,7 +114,7 @@ await runMain(
         signal,
         log,
         onLeader: (leading, fenced) =>
-          lead({
+          runLeader({
             options,
             client: fenced,
             caches,
@@ -124,10 +126,10 @@ await runMain(
             signal: leading,
           }),
       });
-      await lifter.leave(AbortSignal.timeout(LEAVE_MS));
+      await gateReleaser.leave(AbortSignal.timeout(LEAVE_MS));
     } finally {
       ended.abort();
-      await lifting;
+      await releasing;
       await peers.close();
       await health.close();
       client.close();

@@ -19,11 +19,11 @@ import { bool, duration } from '../kube/component/options.ts';
  * rebalancemigrationplans get, list, watch, create, delete; unavailableofferings get, list, watch, create, patch,
  * delete and unavailableofferings/status patch; karpenter.sh nodeclaims get, list, watch, create, patch, delete,
  * nodepools get, list, watch, and nodepools/finalizers update (blockOwnerDeletion); nodes get, list, watch, patch;
- * pods get, list, watch, patch (surge, gates that were left), delete; pods/status patch (followKarpenter); pods/eviction
+ * pods get, list, watch, patch (surge, gates of held pods), delete; pods/status patch (followKarpenter); pods/eviction
  * create; namespaces, persistentvolumeclaims, persistentvolumes list, watch; apps daemonsets, replicasets list, watch,
  * deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io storageclasses, csinodes list, watch;
  * events list, create, patch; authentication.k8s.io tokenreviews create.
- * In its namespace: pods create, in dry runs that ask for the webhook; leases create, and get, update, patch of
+ * In its namespace: pods create (dry runs, to probe the webhook); leases create, and get, update, patch of
  * `castai-kentroller`; get of lease `castai-pod-pinner`; configmaps create, and get, patch of `castai-kentroller-features` and `castai-kentroller-savings`. In each of
  * FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
@@ -34,162 +34,158 @@ export const options = z.object({
   clusterId: z
     .string()
     .default('')
-    .meta({ description: 'name of the cluster towards a remote planner and API' }),
-  apiKey: z.string().default('').meta({ description: 'key for a remote planner and API' }),
+    .meta({ description: 'name of this cluster at the remote planner and the API' }),
+  apiKey: z.string().default('').meta({ description: 'key for the remote planner and the API' }),
   apiUrl: z
     .string()
     .default('')
     .refine((url) => url === '' || /^https?:\/\/[^/]/.test(url), {
       message: 'a URL such as https://api.example.com is expected',
     })
-    .meta({ description: 'REST address that the audit trail is sent to; nowhere when empty' }),
-  ...remoteServerOptions({ description: 'gRPC address of a remote planner; none when empty' }),
+    .meta({ description: 'REST address that receives the audit trail; empty sends it nowhere' }),
+  ...remoteServerOptions({ description: 'gRPC address of a remote planner; empty plans inside kentroller' }),
 
   awsRegion: z.string().default('').meta({ description: 'region of the cluster' }),
   awsDefaultRegion: z
     .string()
     .default('')
-    .meta({ description: 'region of the cluster where AWS_REGION is not set' }),
+    .meta({ description: 'region of the cluster if AWS_REGION is not set' }),
   instanceTypesFilePath: z.string().default('').meta({
-    description: "file of instance types in the format of Karpenter's kwok provider; EC2 is asked when empty",
+    description:
+      "file of instance types in the format of Karpenter's kwok provider; empty reads them from EC2",
   }),
   priceRefreshPeriod: duration
     .default(12 * 3_600_000)
-    .meta({ description: 'time between two looks at instance types and on-demand prices' }),
+    .meta({ description: 'time between refreshes of instance types and on-demand prices' }),
   spotPriceRefreshPeriod: duration
     .default(5 * 60_000)
-    .meta({ description: 'time between two looks at spot prices' }),
+    .meta({ description: 'time between refreshes of spot prices' }),
   vmMemoryOverheadPercent: z.coerce
     .number()
     .min(0)
     .max(0.5)
     .default(0.075)
-    .meta({ description: "share of a machine's memory that the hypervisor takes; as Karpenter is told" }),
+    .meta({ description: "share of a machine's memory that the hypervisor uses; set it as for Karpenter" }),
 
   rebalancerMaxConcurrentReconciles: z.coerce
     .number()
     .int()
     .min(1)
     .default(10)
-    .meta({ description: 'plans and claims that are worked on at once' }),
-  planTimeBudget: duration.default(5_000).meta({ description: 'time that the planner may search' }),
+    .meta({ description: 'plans and claims that each controller reconciles concurrently' }),
+  planTimeBudget: duration.default(5_000).meta({ description: 'longest search for the plan of a claim' }),
   nodeJoinDeadline: duration
     .default(10 * 60_000)
-    .meta({ description: 'time from ordering a machine to its ready Node' }),
+    .meta({ description: 'longest time from ordering a machine until its Node is ready' }),
   nodeDrainTimeout: duration
     .default(10 * 60_000)
-    .meta({ description: 'time to empty one node, where the plan says nothing' }),
+    .meta({ description: 'longest time to drain a node, unless the plan sets it' }),
   rebalanceExecutionTimeout: duration
     .default(3_600_000)
-    .meta({ description: 'time for a whole plan, where the plan says nothing' }),
+    .meta({ description: 'longest time to execute a plan, unless the plan sets it' }),
   pinAcknowledgeTimeout: duration.default(30_000).meta({
-    description: 'time that the deletion phase waits for a pod pinner, at its start or when it leaves',
+    description: 'time that draining waits for a connected pod pinner, at its start and after a disconnect',
   }),
   ...holdOptions(),
   pinHoldTimeout: duration.default(10_000).meta({
     description:
-      'time that a moved pod waits for its pin before its new node is opened to all, or where it could go before its gate is lifted',
+      'time that a moved pod waits for its pin before its new node is opened to other pods, and that a held pod that could run waits before its gate is removed',
   }),
   pinnerLease: z
     .string()
     .default('castai-pod-pinner')
     .meta({ description: "Lease of the pod pinner's leader" }),
-  followKarpenter: bool
-    .default(false)
-    .meta({ description: "pin pending pods to the machines that Karpenter's own provisioner buys for them" }),
+  followKarpenter: bool.default(false).meta({
+    description: "pin pending pods to the machines that Karpenter's own provisioner orders for them",
+  }),
   followSettlePeriod: duration.default(250).meta({
-    description: "time after the newest of Karpenter's claims until its batch is taken to be whole",
+    description: "time after Karpenter's newest NodeClaim until its batch counts as complete",
   }),
   planSettleTimeout: duration
     .default(2 * 60_000)
-    .meta({ description: 'time that a plan whose nodes are gone waits for its pods to run' }),
+    .meta({ description: 'time that a plan waits for its moved pods to run after its old nodes are gone' }),
   planExpiry: duration.default(24 * 3_600_000).meta({
-    description: 'age at which a plan that has not started expires; 0: it may wait for ever',
+    description: 'age at which a plan that has not started expires; 0 means never',
   }),
   maxSimultaneousDrains: z.coerce
     .number()
     .int()
     .min(1)
     .default(5)
-    .meta({ description: 'nodes that one plan empties at once' }),
+    .meta({ description: 'nodes that one plan drains concurrently' }),
   surgeSingleReplicas: bool.default(false).meta({
     description:
-      'replace the only pod of a Deployment before it goes, where no autoscaling.cast.ai/surge annotation says',
+      'start a replacement before the only pod of a Deployment is evicted, unless its autoscaling.cast.ai/surge annotation says otherwise',
   }),
   rebalancerEnabled: bool.default(true).meta({
-    description: 'carry out claims, schedules and plans, where no ConfigMap says',
+    description: 'process claims, schedules and plans, unless a features ConfigMap says otherwise',
   }),
   ...featureOptions(),
-  continuousRebalancingEnabled: bool
-    .default(false)
-    .meta({ description: 'look for a cheaper cluster all the time, where the ConfigMap does not say' }),
-  continuousRebalancingMode: z
-    .enum(['full', 'drain-only', 'delete-empty'])
-    .default('full')
-    .meta({ description: 'what a cycle may do: replace nodes, only empty them, only delete empty ones' }),
+  continuousRebalancingEnabled: bool.default(false).meta({
+    description: 'search for a cheaper cluster continuously, unless a features ConfigMap says otherwise',
+  }),
+  continuousRebalancingMode: z.enum(['full', 'drain-only', 'delete-empty']).default('full').meta({
+    description: 'what a cycle may do: replace nodes (full), only drain nodes, only delete empty nodes',
+  }),
   continuousRebalancingMinNodeAge: duration
     .default(5 * 60_000)
-    .meta({ description: 'age from which a node may be replaced' }),
+    .meta({ description: 'least age of a node that may be replaced' }),
   continuousRebalancingMinNodesToConsider: z.coerce
     .number()
     .int()
     .min(1)
     .default(1)
-    .meta({ description: 'nodes that must be old enough for a cycle to look further' }),
+    .meta({ description: 'least number of nodes above that age for a cycle to search' }),
   continuousRebalancingMaxNodesPerIteration: z.coerce
     .number()
     .int()
     .min(1)
     .default(100)
-    .meta({ description: 'nodes that one cycle may replace' }),
+    .meta({ description: 'most nodes that one cycle may replace' }),
   continuousRebalancingMaxBinarySearchDepth: z.coerce
     .number()
     .int()
     .min(1)
     .default(20)
-    .meta({ description: 'how deep a cycle searches: each step is worth a quarter of a second' }),
+    .meta({ description: 'search steps of a cycle, a quarter of a second each' }),
   continuousRebalancingSavingsThresholdPercent: z.coerce
     .number()
     .min(0)
     .max(100)
     .default(0)
-    .meta({ description: 'least saving, in percent of what the replaced nodes cost' }),
+    .meta({ description: 'least saving of a plan, in percent of the cost of the replaced nodes' }),
   continuousRebalancingSavingsThresholdCostMonthly: z.coerce
     .number()
     .min(0)
     .default(50)
-    .meta({ description: 'least saving, in USD a month' }),
+    .meta({ description: 'least saving of a plan, in USD per month' }),
   continuousRebalancingMoveWeight: z.coerce.number().min(0).default(0.4).meta({
-    description: 'what moving a pod has to save at least, as a part of what an average pod costs',
+    description: 'least saving for moving a pod, as a fraction of the cost of an average pod',
   }),
   continuousRebalancingFailureBackoffDuration: duration
     .default(30 * 60_000)
-    .meta({ description: 'rest after a plan that failed; doubles with each failure in a row' }),
-  continuousRebalancingPollingPeriod: duration
-    .default(10_000)
-    .meta({ description: 'time between two cycles' }),
+    .meta({ description: 'wait after a failed plan; doubles with each failure in a row, up to a day' }),
+  continuousRebalancingPollingPeriod: duration.default(10_000).meta({ description: 'time between cycles' }),
   liveMigration: z.enum(['auto', 'always', 'never']).default('auto').meta({
     description:
-      'migrate pods before evicting them: where nodes carry live.cast.ai/migration-enabled=true, everywhere, nowhere',
+      'migrate pods live before evicting them: from nodes labeled live.cast.ai/migration-enabled=true (auto), always, never',
   }),
   liveMigrationAnswerTimeout: duration
     .default(30_000)
-    .meta({ description: 'time for a live migration provider to show itself' }),
+    .meta({ description: 'longest wait for a live migration provider to answer' }),
   liveMigrationTimeout: duration.default(10 * 60_000).meta({
-    description: 'time to migrate the pods of one node; then they are evicted, where their policy allows',
+    description: 'longest time to migrate the pods of one node; then they are evicted if their policy allows',
   }),
-  unhealthyHaltPercent: z.coerce
-    .number()
-    .min(0)
-    .max(100)
-    .default(45)
-    .meta({ description: 'no plan starts while more than this share of the nodes is unready' }),
+  unhealthyHaltPercent: z.coerce.number().min(0).max(100).default(45).meta({
+    description:
+      'no plan starts while more than this percentage of the nodes is unready, and more than UNHEALTHY_HALT_NODES',
+  }),
   unhealthyHaltNodes: z.coerce
     .number()
     .int()
     .min(0)
     .default(3)
-    .meta({ description: 'and more than so many of them' }),
+    .meta({ description: 'number of unready nodes up to which plans start whatever the percentage' }),
 });
 
 export type Options = z.output<typeof options>;

@@ -1,8 +1,8 @@
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { Caches } from './caches.ts';
 
-/** The cluster at this moment, from the caches: lists are copies, objects are shared and never changed. */
-export const gatherSnapshot = (caches: Caches): Snapshot => ({
+/** The planner's snapshot of the caches. Lists are copies; objects are shared and must not be changed. */
+export const gatherSnapshot = (caches: Pick<Caches, keyof Snapshot>): Snapshot => ({
   nodes: [...caches.nodes.list()],
   pods: [...caches.pods.list()],
   nodePools: [...caches.nodePools.list()],

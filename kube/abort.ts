@@ -1,6 +1,6 @@
 /**
- * A controller that aborts when one of these signals does, or when it is told to. Unlike AbortSignal.any, whose result
- * the signals hold weakly, it can't be collected while only its listeners wait for it. `unlink` lets the signals go.
+ * An AbortController that aborts with any of these signals. Unlike AbortSignal.any, whose result the signals hold
+ * weakly, it is not collected while only listeners wait for it; `unlink` unsubscribes it.
  */
 export const linkedController = (
   ...signals: readonly AbortSignal[]

@@ -1,5 +1,7 @@
-/** Runs the work for each item, so many at a time; answers in the order of the items, failures included. */
-export const settleLimited = async <T, R>(
+/**
+ * Runs the work for each item, at most `limit` at a time. Results come in the order of the items, failures included.
+ */
+export const mapConcurrently = async <T, R>(
   items: readonly T[],
   limit: number,
   work: (item: T) => Promise<R>,

@@ -1,4 +1,4 @@
-/** What a failed request means for the caller: wait for a change, try again, or give up. */
+/** Meaning of a failed request for the caller: wait for a change, retry, or give up. */
 export type ErrorKind =
   | 'not-found'
   | 'conflict'
@@ -12,12 +12,12 @@ export interface KubeErrorInit {
   readonly kind: ErrorKind;
   readonly status?: number;
   readonly reason?: string;
-  /** How long the server asked us to wait, in milliseconds. */
+  /** Milliseconds that the server asked us to wait. */
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
 }
 
-/** A request to the API server that did not succeed. The message is one sentence for a person. */
+/** A failed request to the API server. The message is one sentence for a person. */
 export class KubeError extends Error {
   override readonly name = 'KubeError';
   readonly kind: ErrorKind;
@@ -34,12 +34,12 @@ export class KubeError extends Error {
   }
 }
 
-/** An option that cannot be used as it was given. The message says which, why and what is allowed. */
+/** An unusable option. The message says which, why and what is allowed. */
 export class OptionsError extends Error {
   override readonly name = 'OptionsError';
 }
 
-/** Raised before a write when the Lease that permits it may already be someone else's. */
+/** Raised before a write when another process may already hold the Lease that permits it. */
 export class FencedError extends Error {
   override readonly name = 'FencedError';
 }
@@ -57,12 +57,13 @@ export const isGone = isKind('gone');
 export const isForbidden = isKind('forbidden');
 export const isTerminal = isKind('terminal');
 
-/** True for the error that an aborted signal raises. */
+/** True for the error of an aborted signal. */
 export const isAborted = (e: unknown): boolean => e instanceof Error && e.name === 'AbortError';
 
-/** What an error says, whatever was thrown. */
+/** The message of whatever was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-/** The error that everything here raises when its signal is aborted. */
+
+/** The error raised here for an aborted signal. */
 export const aborted = (signal?: AbortSignal): Error =>
   new DOMException('the operation was stopped', { name: 'AbortError', cause: signal?.reason });
 
@@ -75,7 +76,7 @@ const ofStatus = (status: number, reason: string | undefined): ErrorKind => {
   return 'terminal';
 };
 
-/** The part of a v1 Status that says why a request failed. */
+/** The part of a v1 Status that explains a failed request. */
 export interface Status {
   readonly message?: string;
   readonly reason?: string;
@@ -90,25 +91,25 @@ export const fromStatus = (
 ): KubeError => {
   const kind = ofStatus(o.status, body.reason);
   const seconds = Number(o.retryAfter ?? body.details?.retryAfterSeconds);
-  const said = body.message || `HTTP ${o.status}`;
+  const text = body.message || `HTTP ${o.status}`;
   const message =
     o.status === 401
       ? `the API server ${o.server} does not accept our credentials (401): check the user of the kubeconfig, or the ServiceAccount's token`
       : o.status === 403
-        ? `${said} (403): grant it to this user with a Role or ClusterRole`
-        : said;
+        ? `${text} (403): grant it to this user with a Role or ClusterRole`
+        : text;
   return new KubeError(message, {
     kind,
     status: o.status,
-    ...(body.reason ? { reason: body.reason } : {}),
-    ...(seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
+    ...(body.reason && { reason: body.reason }),
+    ...(seconds > 0 && { retryAfterMs: seconds * 1000 }),
   });
 };
 
 const HINTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused: is it running, and is the address right?',
   ENOTFOUND: 'its name is not known: check the server of the kubeconfig',
-  EAI_AGAIN: 'its name could not be looked up: check DNS',
+  EAI_AGAIN: 'its name could not be resolved: check DNS',
   EHOSTUNREACH: 'there is no route to it: check the network',
   ENETUNREACH: 'there is no route to it: check the network',
   ETIMEDOUT: 'it did not answer in time: check the address, the network and firewalls',
@@ -124,7 +125,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS: should the server be http:// ?',
 };
 
-// Before these, not one byte of the request was sent.
+// Errors that occur before any byte of the request is sent.
 const UNSENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 const codeOf = (e: unknown): string =>
@@ -133,7 +134,7 @@ const codeOf = (e: unknown): string =>
 /** True when the request cannot have reached the server. */
 export const isUnsent = (e: unknown): boolean => e instanceof KubeError && UNSENT.has(e.reason ?? '');
 
-/** The error for a connection that failed. */
+/** The error for a failed connection. */
 export const fromNetwork = (server: string, cause: unknown): KubeError => {
   const code = codeOf(cause);
   const why = HINTS[code] ?? messageOf(cause);

@@ -1,6 +1,6 @@
 import { isConflict, isNotFound } from './errors.ts';
 
-/** Rethrows every error but NotFound, for `.catch()`: what was to be changed is gone already. */
+/** Rethrows every error but NotFound, for `.catch()`: the object is gone already. */
 export const ignoreNotFound = (error: unknown): undefined => {
   if (!isNotFound(error)) throw error;
 };
@@ -10,6 +10,6 @@ export const ignoreNotFoundOrConflict = (error: unknown): undefined => {
   if (!isNotFound(error) && !isConflict(error)) throw error;
 };
 
-/** The object that a request answers with; undefined where the API server has none. */
+/** The object of a request; undefined where the API server has none. */
 export const getOrUndefined = <T>(request: Promise<T>): Promise<T | undefined> =>
   request.catch(ignoreNotFound);

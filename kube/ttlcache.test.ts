@@ -1,27 +1,27 @@
 import t from 'tap';
 import { TtlCache } from './ttlcache.ts';
 
-t.test('what was said is known for so long, and no more than so many of them', async (t) => {
+t.test('entries expire after the TTL, and the oldest leave a full cache', async (t) => {
   let now = 0;
-  const recent = new TtlCache<number>({ keepMs: 100, most: 3, now: () => now });
-  recent.set('a', 1);
+  const cache = new TtlCache<number>({ ttlMs: 100, maxSize: 3, now: () => now });
+  cache.set('a', 1);
   now = 50;
-  recent.set('b', 2);
-  t.equal(recent.get('a'), 1);
+  cache.set('b', 2);
+  t.equal(cache.get('a'), 1);
   now = 100;
-  t.equal(recent.get('a'), undefined, 'its time is over');
-  t.equal(recent.get('b'), 2);
-  recent.set('b', 3);
+  t.equal(cache.get('a'), undefined, 'its TTL is over');
+  t.equal(cache.get('b'), 2);
+  cache.set('b', 3);
   now = 160;
-  t.equal(recent.get('b'), 3, 'said again, it is kept as long again');
-  for (const key of ['c', 'd', 'e']) recent.set(key, 4);
-  t.equal(recent.get('b'), undefined, 'the oldest goes first');
+  t.equal(cache.get('b'), 3, 'a value set again starts a new TTL');
+  for (const key of ['c', 'd', 'e']) cache.set(key, 4);
+  t.equal(cache.get('b'), undefined, 'the oldest goes first');
   t.same(
-    ['c', 'd', 'e'].map((key) => recent.get(key)),
+    ['c', 'd', 'e'].map((key) => cache.get(key)),
     [4, 4, 4],
   );
-  recent.delete('d');
-  t.equal(recent.get('d'), undefined);
-  recent.clear();
-  t.equal(recent.get('e'), undefined);
+  cache.delete('d');
+  t.equal(cache.get('d'), undefined);
+  cache.clear();
+  t.equal(cache.get('e'), undefined);
 });

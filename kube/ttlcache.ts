@@ -3,12 +3,12 @@ interface Entry<V> {
   readonly until: number;
 }
 
-/** What was said lately, by key: each for as long as any other, and no more than so many of them. */
+/** A map with one TTL and a maximum size; the oldest entries go first. */
 export class TtlCache<V> {
   readonly #entries = new Map<string, Entry<V>>();
-  readonly #o: { readonly keepMs: number; readonly most: number; readonly now: () => number };
+  readonly #o: { readonly ttlMs: number; readonly maxSize: number; readonly now: () => number };
 
-  constructor(o: { readonly keepMs: number; readonly most: number; readonly now: () => number }) {
+  constructor(o: { readonly ttlMs: number; readonly maxSize: number; readonly now: () => number }) {
     this.#o = o;
   }
 
@@ -18,12 +18,12 @@ export class TtlCache<V> {
   }
 
   set(key: string, value: V): void {
-    const { keepMs, most, now } = this.#o;
-    // In order of time: the oldest are first.
+    const { ttlMs, maxSize, now } = this.#o;
+    // Entries in order of time, the oldest first.
     this.#entries.delete(key);
-    this.#entries.set(key, { value, until: now() + keepMs });
+    this.#entries.set(key, { value, until: now() + ttlMs });
     for (const [oldest, { until }] of this.#entries) {
-      if (until > now() && this.#entries.size <= most) break;
+      if (until > now() && this.#entries.size <= maxSize) break;
       this.#entries.delete(oldest);
     }
   }

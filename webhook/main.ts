@@ -19,24 +19,26 @@ import { followFeatures } from '../kube/features/follow.ts';
 import { peerToken } from '../kube/grpc/peer.ts';
 import { GateReleaser, nodesByName } from '../kube/heldpods/gatereleaser.ts';
 import { holdJudge } from '../planner/pinning/gatepolicy.ts';
-import { certificates, liveBundle } from './certificates/controller.ts';
+import { commonBundleOf, createCertificateController } from './certificates/controller.ts';
 import { readLeaf } from './certificates/secrets.ts';
-import { isTrusted, type Pair, readCertificate } from './certificates/x509.ts';
-import { door } from './matchcondition.ts';
+import { isTrusted, type KeyPair, readCertificate } from './certificates/x509.ts';
+import { createMatchConditionController } from './matchcondition.ts';
 import { type Options, options } from './options.ts';
-import { watchMeddling } from './otherwebhooks.ts';
-import { runningOwners, trimPlan } from './planindex.ts';
-import { webhookServer } from './server.ts';
-import { Pinner } from './slots/client.ts';
+import { watchCoexistingWebhooks } from './otherwebhooks.ts';
+import { indexMovedOwners, trimPlan } from './planindex.ts';
+import { createWebhookServer } from './server.ts';
+import { SlotsClient } from './slots/client.ts';
 
 const NAME = 'castai-pod-pinner-webhook';
-const LEAVE_MS = 10_000;
-/** A line for each pod that is pinned: written many at once, so that no pod waits for it. */
-const LOG_MS = 100;
-/** A node that a held pod waits for is asked for once in so many milliseconds. */
-const NODE_MS = 2_500;
+/** Time for the gate releaser to finish at shutdown. */
+const RELEASER_LEAVE_MS = 10_000;
+/** Delay of log lines, so that many are written at once: each pinned pod logs one, and waits for none. */
+const LOG_DELAY_MS = 100;
+/** Time between two reads of a node that held pods wait for. */
+const NODE_READ_INTERVAL_MS = 2_500;
 
-const namesOf = ({ service, podNamespace, extraNames }: Options): readonly string[] => [
+/** DNS names and IP addresses of the served certificate. */
+const serverNamesOf = ({ service, podNamespace, extraNames }: Options): readonly string[] => [
   `${service}.${podNamespace}.svc`,
   `${service}.${podNamespace}.svc.cluster.local`,
   `${service}.${podNamespace}`,
@@ -44,27 +46,27 @@ const namesOf = ({ service, podNamespace, extraNames }: Options): readonly strin
 ];
 
 const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
-  const log = createLogger({ component: NAME, level: o.logLevel, gatherMs: LOG_MS });
+  const log = createLogger({ component: NAME, level: o.logLevel, gatherMs: LOG_DELAY_MS });
   const registry = new Registry();
   const reviews = counter(registry, 'pod_pinner_webhook_reviews_total', 'Reviews answered', ['outcome']);
-  const ended = new AbortController();
-  const { signal } = ended;
+  const shutdown = new AbortController();
+  const { signal } = shutdown;
   const client = connect({
-    ...(o.kubeconfig ? { kubeconfig: o.kubeconfig } : {}),
+    ...(o.kubeconfig && { kubeconfig: o.kubeconfig }),
     qps: o.qps,
     burst: o.burst,
     userAgent: NAME,
     env: process.env,
   });
   const common = { client, log, metrics: registry };
-  const secret = (name: string) =>
+  const secretCache = (name: string) =>
     createCache({
       ...common,
       resource: SECRETS,
       namespace: o.podNamespace,
       fieldSelector: `metadata.name=${name}`,
     });
-  const leaves = secret(o.leafSecret);
+  const leaves = secretCache(o.leafSecret);
   const plans = createCache({ ...common, resource: REBALANCE_PLANS, trim: trimPlan });
   const configurations = createCache({
     ...common,
@@ -79,80 +81,87 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     name: o.dynamicConfigMapName,
     signal: linkedController(signal, stopping).controller.signal,
   });
-  // Without the pod pinner there is nobody to give places.
-  const isOn = (): boolean =>
+  // Slots come from the pod pinner: without it, the webhook has none.
+  const isPinningEnabled = (): boolean =>
     isEnabled(features.current(), 'podPinnerWebhook', o.podPinnerWebhookEnabled) &&
     isEnabled(features.current(), 'podPinner', true);
-  const isMoved = runningOwners(plans);
-  const others = createCache({ ...common, resource: MUTATING_WEBHOOK_CONFIGURATIONS });
-  const isMeddling = watchMeddling(others, { own: o.configuration, harmless: o.harmlessWebhooks, log });
+  const isOwnerMoved = indexMovedOwners(plans);
+  const otherConfigurations = createCache({ ...common, resource: MUTATING_WEBHOOK_CONFIGURATIONS });
+  const isCoexisting = watchCoexistingWebhooks(otherConfigurations, {
+    own: o.configuration,
+    harmless: o.harmlessWebhooks,
+    log,
+  });
   const lease = { namespace: o.podNamespace, name: o.pinnerLease };
-  const lifter = new GateReleaser({
+  const gateReleaser = new GateReleaser({
     ...common,
     judge: holdJudge({
       limits: { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit },
       ownTaints: new Set([PREPARING_TAINT]),
       gate: PIN_GATE,
-      isMoved: (uid) => !plans.hasSynced || (isOn() && isMoved(uid)),
+      isMoved: (uid) => !plans.hasSynced || (isPinningEnabled() && isOwnerMoved(uid)),
     }),
-    nodeOf: nodesByName(client, { now: Date.now, everyMs: NODE_MS }),
+    nodeOf: nodesByName(client, { now: Date.now, everyMs: NODE_READ_INTERVAL_MS }),
     lease,
     identity: '',
     now: Date.now,
   });
-  const pinner = new Pinner({
+  const slots = new SlotsClient({
     client,
     lease,
     token: peerToken({
       client,
-      ...(o.peerTokenFile ? { tokenFile: o.peerTokenFile } : {}),
+      ...(o.peerTokenFile && { tokenFile: o.peerTokenFile }),
       namespace: o.podNamespace,
       serviceAccount: o.serviceAccount,
     }),
     timeoutMs: o.takeTimeout,
     now: Date.now,
   });
-  // The first pod of a plan does not wait for the search for the leader.
+  // Connect when a plan starts, so that its first pod does not wait for it.
   plans.onChange(({ type, object }) => {
     if (type === 'delete' || !isRunning(object)) return;
-    pinner.warm().catch((err: unknown) => log.debug({ err }, 'the pod pinner could not be reached yet'));
+    slots.connect().catch((err: unknown) => log.debug({ err }, 'no connection to the pod pinner yet'));
   });
-  const server = webhookServer({
+  const server = createWebhookServer({
     log,
     admission: {
       ownNamespace: o.podNamespace,
-      isMoved: (owner) => isOn() && isMoved(owner),
+      isOwnerMoved: (ownerUid) => isPinningEnabled() && isOwnerMoved(ownerUid),
       isCoexisting: (namespace) =>
-        o.coexistence === 'on' || (o.coexistence === 'auto' && isMeddling(namespace)),
-      take: pinner.take,
+        o.coexistence === 'on' || (o.coexistence === 'auto' && isCoexisting(namespace)),
+      take: slots.take,
       log,
       observe: (outcome) => reviews.inc({ outcome }),
     },
   });
 
-  let served: Pair | undefined;
+  let servedLeaf: KeyPair | undefined;
   leaves.onChange(({ type, object }) => {
     const leaf = type === 'delete' ? undefined : readLeaf(object);
-    if (!leaf || leaf.cert === served?.cert) return;
-    server.load(leaf);
-    served = leaf;
+    if (!leaf || leaf.cert === servedLeaf?.cert) return;
+    server.setCertificate(leaf);
+    servedLeaf = leaf;
     log.info({ validTo: readCertificate(leaf.cert)?.validTo }, 'certificate loaded');
   });
   const ready = (): true | string => {
-    if (stopping.aborted) return 'it is told to stop';
-    if (!plans.hasSynced) return 'the plans are not known yet';
-    const leaf = readCertificate(served?.cert);
-    if (!leaf) return 'there is no certificate yet';
-    const bundle = liveBundle(configurations.get(o.configuration));
-    return isTrusted(leaf, bundle, Date.now()) || 'the API server does not trust the certificate yet';
+    if (stopping.aborted) return 'the webhook is shutting down';
+    if (!plans.hasSynced) return 'the RebalancePlans are not listed yet';
+    const leaf = readCertificate(servedLeaf?.cert);
+    if (!leaf) return 'there is no certificate yet: a replica that leads creates it';
+    const bundle = commonBundleOf(configurations.get(o.configuration));
+    return (
+      isTrusted(leaf, bundle, Date.now()) ||
+      'the caBundle of the MutatingWebhookConfiguration does not match the certificate yet'
+    );
   };
 
   const health = await serveHealth({ port: o.healthPort, host: o.host, ready, registry, log });
   for (const cache of [leaves, plans, configurations]) cache.start(signal);
-  if (o.coexistence === 'auto') others.start(signal);
-  const lifting = lifter.run(signal);
+  if (o.coexistence === 'auto') otherConfigurations.start(signal);
+  const releasing = gateReleaser.run(signal);
   await server.app.listen({ host: o.host, port: o.port });
-  const chores = runElected({
+  const election = runElected({
     client,
     namespace: o.podNamespace,
     name: o.leaseName,
@@ -165,27 +174,27 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     onLeader: (leading, fenced) =>
       runControllers({
         controllers: [
-          certificates({
+          createCertificateController({
             client: fenced,
             namespace: o.podNamespace,
             authorityName: o.authoritySecret,
             leafName: o.leafSecret,
             configurationName: o.configuration,
-            authorities: secret(o.authoritySecret),
+            authorities: secretCache(o.authoritySecret),
             leaves,
             configurations,
-            policy: { names: namesOf(o), settleMs: o.settle, retireMs: o.retire },
+            policy: { names: serverNamesOf(o), settleMs: o.settle, retireMs: o.retire },
             authorityDays: o.authorityDays,
             leafDays: o.leafDays,
             now: Date.now,
             log,
           }),
-          door({
+          createMatchConditionController({
             client: fenced,
             configurationName: o.configuration,
             plans,
             configurations,
-            isEnabled: isOn,
+            isEnabled: isPinningEnabled,
             configMaps,
             log,
           }),
@@ -199,18 +208,18 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     if (!stopping.aborted) {
       await new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true }));
     }
-    // Unready first: the API server's connections move to the other replica while this one still answers.
-    server.leave();
-    await Promise.all([sleep(o.shutdownDelay), lifter.leave(AbortSignal.timeout(LEAVE_MS))]);
-    ended.abort();
+    // Readiness fails from here on: connections move to the other replica while this one still answers.
+    server.startDraining();
+    await Promise.all([sleep(o.shutdownDelay), gateReleaser.leave(AbortSignal.timeout(RELEASER_LEAVE_MS))]);
+    shutdown.abort();
   };
   try {
-    await Promise.all([stop(), chores]);
+    await Promise.all([stop(), election]);
   } finally {
-    ended.abort();
-    await lifting;
+    shutdown.abort();
+    await releasing;
     await server.app.close();
-    pinner.close();
+    slots.close();
     await health.close();
     client.close();
   }

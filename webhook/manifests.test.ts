@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
 import type { MutatingWebhookConfiguration } from '../api/objects.ts';
-import { decideDoor } from './matchcondition.ts';
+import { decideMatchConditions } from './matchcondition.ts';
 
-/** What is installed: how the API server is told to call us, and what we may do. */
+/** Checks of the manifests that the webhook is installed by. */
 
 interface Rule {
   readonly resources: readonly string[];
@@ -25,38 +25,41 @@ const read = (file: string): readonly Manifest[] =>
     (document) => document.toJS() as Manifest,
   );
 
-t.test('the API server goes on without us, soon, and asks again when others changed the pod', async (t) => {
-  const [configuration] = read('configuration.yaml');
-  t.match(configuration?.webhooks, [
-    {
-      failurePolicy: 'Ignore',
-      reinvocationPolicy: 'IfNeeded',
-      sideEffects: 'NoneOnDryRun',
-      timeoutSeconds: 3,
-      admissionReviewVersions: ['v1', 'v1beta1'],
-      namespaceSelector: {
-        matchExpressions: [{ operator: 'NotIn', values: ['kube-system', 'kube-node-lease'] }],
+t.test(
+  'the API server does without us after 3 s, and calls again when other webhooks changed the pod',
+  async (t) => {
+    const [configuration] = read('configuration.yaml');
+    t.match(configuration?.webhooks, [
+      {
+        failurePolicy: 'Ignore',
+        reinvocationPolicy: 'IfNeeded',
+        sideEffects: 'NoneOnDryRun',
+        timeoutSeconds: 3,
+        admissionReviewVersions: ['v1', 'v1beta1'],
+        namespaceSelector: {
+          matchExpressions: [{ operator: 'NotIn', values: ['kube-system', 'kube-node-lease'] }],
+        },
       },
-    },
-  ]);
-  t.notMatch(JSON.stringify(configuration), /caBundle/, 'we keep the caBundle ourselves');
-});
+    ]);
+    t.notMatch(JSON.stringify(configuration), /caBundle/, 'the webhook maintains the caBundle itself');
+  },
+);
 
 t.test(
-  'as installed the API server does not call us: no pod waits for a webhook that is not there yet',
+  'as installed, the API server does not call us: no pod waits for a webhook that has not started',
   async (t) => {
     const [configuration] = read('configuration.yaml') as readonly (Manifest &
       MutatingWebhookConfiguration)[];
     t.ok(configuration);
     if (!configuration) return;
-    t.same(decideDoor(configuration, false), [], 'at rest already');
-    const [, opening] = decideDoor(configuration, true);
-    t.match(opening, { path: '/webhooks/0/matchConditions' });
-    t.notMatch(JSON.stringify(opening), /a-plan-runs/);
+    t.same(decideMatchConditions(configuration, false), [], 'our condition is set already');
+    const [, enabling] = decideMatchConditions(configuration, true);
+    t.match(enabling, { path: '/webhooks/0/matchConditions' });
+    t.notMatch(JSON.stringify(enabling), /a-plan-runs/);
   },
 );
 
-t.test('the Secrets come empty, and no other one may be read or written', async (t) => {
+t.test('the Secrets are installed empty, and RBAC allows no others', async (t) => {
   const all = read('rbac.yaml');
   const secrets = all.filter(({ kind }) => kind === 'Secret');
   const names = secrets.map(({ metadata }) => metadata.name);

@@ -6,35 +6,30 @@ import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { awaitChange, type Controller, watches } from '../kube/controller/controller.ts';
-
-/** The match condition that keeps the API server from calling us while no plan runs. */
-export const CLOSED = { name: 'a-plan-runs', expression: 'false' } as const;
+import type { JsonPatchOperation } from './jsonpatch.ts';
 
 interface MatchCondition {
   readonly name: string;
   readonly expression: string;
 }
 
-interface JsonOperation {
-  readonly op: string;
-  readonly path: string;
-  readonly value?: unknown;
-}
+/** The match condition that keeps the API server from calling the webhook while no plan runs. */
+export const NEVER_MATCHES: MatchCondition = { name: 'a-plan-runs', expression: 'false' };
 
-const conditionsOf = (webhook: { readonly [key: string]: unknown }): readonly MatchCondition[] =>
+const matchConditionsOf = (webhook: { readonly [key: string]: unknown }): readonly MatchCondition[] =>
   (webhook.matchConditions as readonly MatchCondition[] | undefined) ?? [];
 
-/** What has to change so that the API server calls us if and only if a plan runs; empty when nothing has. */
-export const decideDoor = (
+/** The patch that adds or removes our match condition and keeps those of others; empty when nothing changes. */
+export const decideMatchConditions = (
   configuration: MutatingWebhookConfiguration,
-  isPlanRunning: boolean,
-): readonly JsonOperation[] => {
-  const changes = (configuration.webhooks ?? []).flatMap((webhook, at): JsonOperation[] => {
-    const conditions = conditionsOf(webhook);
-    const others = conditions.filter(({ name }) => name !== CLOSED.name);
-    const wanted = isPlanRunning ? others : [...others, CLOSED];
+  isCallWanted: boolean,
+): readonly JsonPatchOperation[] => {
+  const changes = (configuration.webhooks ?? []).flatMap((webhook, index): JsonPatchOperation[] => {
+    const conditions = matchConditionsOf(webhook);
+    const others = conditions.filter(({ name }) => name !== NEVER_MATCHES.name);
+    const wanted = isCallWanted ? others : [...others, NEVER_MATCHES];
     const isSame = wanted.length === conditions.length;
-    return isSame ? [] : [{ op: 'add', path: `/webhooks/${at}/matchConditions`, value: wanted }];
+    return isSame ? [] : [{ op: 'add', path: `/webhooks/${index}/matchConditions`, value: wanted }];
   });
   const { resourceVersion } = configuration.metadata;
   return changes.length > 0
@@ -43,22 +38,22 @@ export const decideDoor = (
 };
 
 /**
- * Opens the door when a plan begins and closes it when none runs or pinning at admission is turned off: an idle
- * cluster never waits for us.
+ * Has the API server call the webhook only while a plan runs and pinning at admission is enabled: an idle cluster
+ * never waits for us.
  */
-export const door = (o: {
+export const createMatchConditionController = (o: {
   readonly client: KubeClient;
   readonly configurationName: string;
   readonly plans: Cache<RebalancePlan>;
   readonly configurations: Cache<MutatingWebhookConfiguration>;
-  /** Whether pods are pinned at admission at all, and the ConfigMaps that may change it. */
+  /** Whether pinning at admission is enabled; `configMaps` are those that may change it. */
   readonly isEnabled: () => boolean;
   readonly configMaps: readonly Cache<ConfigMap>[];
   readonly log: Logger;
 }): Controller => {
-  const KEY = 'door';
+  const KEY = 'match-condition';
   return {
-    name: 'configuration.door',
+    name: 'configuration.matchcondition',
     sources: [
       watches(o.plans, () => [KEY]),
       watches(o.configurations, () => [KEY]),
@@ -68,11 +63,14 @@ export const door = (o: {
       const configuration = o.configurations.get(o.configurationName);
       if (!configuration) return awaitChange;
       const isPlanRunning = o.isEnabled() && o.plans.list().some(isRunning);
-      const operations = decideDoor(configuration, isPlanRunning);
+      const operations = decideMatchConditions(configuration, isPlanRunning);
       if (operations.length === 0) return awaitChange;
       const ref = { name: o.configurationName };
       await o.client.patch(MUTATING_WEBHOOK_CONFIGURATIONS, ref, operations, { type: 'json', signal });
-      o.log.info({ isPlanRunning }, isPlanRunning ? 'webhook called from now on' : 'webhook at rest');
+      o.log.info(
+        { isPlanRunning },
+        isPlanRunning ? 'webhook enabled at the API server' : 'webhook disabled at the API server',
+      );
       return awaitChange;
     },
   };

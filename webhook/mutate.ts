@@ -1,103 +1,114 @@
 import { isGated } from '../api/heldpods.ts';
 import { PIN } from '../api/labels.ts';
-import type { Pod } from '../api/objects.ts';
+import type { OwnerReference, Pod } from '../api/objects.ts';
+import type { TakeReply } from '../api/pinning.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { messageOf } from '../kube/errors.ts';
-import { type IsMoved, matchPod, pinPatch, takeBackPatch } from './eligibility.ts';
+import { eligibilityOf, type IsOwnerMoved } from './eligibility.ts';
+import type { JsonPatchOperation } from './jsonpatch.ts';
+import { pinPatch, unpinPatch } from './patch.ts';
 import { isProbe, probePatch } from './probe.ts';
-import { type Asked, answer, readReview } from './review.ts';
+import { type AdmissionRequest, formatResponse, parseReview } from './review.ts';
 import type { TakeSlot } from './slots/client.ts';
-import { shapeOf, slimPod } from './trimpod.ts';
+import { templateKeyOf, trimPod } from './trimpod.ts';
 
+/** What answering a review takes: facts of the cluster, slots, log and counter. */
 export interface Admission {
   readonly ownNamespace: string;
-  readonly isMoved: IsMoved;
+  readonly isOwnerMoved: IsOwnerMoved;
   readonly take: TakeSlot;
   /** Whether another webhook may change pods of a namespace after this one. */
   readonly isCoexisting: (namespace: string) => boolean;
   readonly log: Logger;
-  /** Counts how each review ended: passed, pinned, refused, failed. */
+  /** Counts reviews by outcome. */
   readonly observe: (outcome: 'passed' | 'pinned' | 'refused' | 'failed') => void;
 }
 
+/** A pod that may get a slot. */
+interface EligibleRequest extends AdmissionRequest {
+  readonly pod: Pod;
+  readonly owner: OwnerReference;
+}
+
 /**
- * Answers one AdmissionReview. Whatever goes wrong after it was read, the pod is allowed as it came: a pin may lose,
- * a pod may not. Throws BadReview.
+ * Answers one AdmissionReview. A pod is always allowed: an error after parsing costs the pin, never the pod. Throws
+ * InvalidReviewError.
  */
 export const mutate = async (o: Admission, body: unknown): Promise<string> => {
-  const asked = readReview(body);
+  const request = parseReview(body);
   try {
-    return await pin(o, asked);
+    return formatResponse(request, await decidePatch(o, request));
   } catch (error) {
-    const reason = messageOf(error);
     o.observe('failed');
-    o.log.warn({ namespace: asked.namespace, reason }, 'pod not pinned');
-    return answer(asked, []);
+    o.log.warn({ namespace: request.namespace, reason: messageOf(error) }, 'pod not pinned');
+    return formatResponse(request, []);
   }
 };
 
-/** Whether we pinned the pod a moment ago, for this intent. */
-const isPinnedBy = (pod: Pod, intentId: string): boolean =>
-  intentId !== '' &&
-  intentId === pod.metadata.annotations?.[PIN] &&
-  (pod.spec.nodeName !== undefined || isGated(pod));
-
-const pin = async (o: Admission, asked: Asked): Promise<string> => {
-  const { pod, namespace } = asked;
-  const probes = isProbe(asked);
-  // A probe comes from our own namespace.
-  const from = probes ? { ...o, ownNamespace: '' } : o;
-  const match = pod && (probes || !asked.isDryRun) ? matchPod(pod, namespace, from) : undefined;
-  if (!pod || match?.kind !== 'candidate') {
+const decidePatch = async (
+  o: Admission,
+  request: AdmissionRequest,
+): Promise<readonly JsonPatchOperation[]> => {
+  const { pod, namespace } = request;
+  const isProbing = isProbe(request);
+  if (!pod || (request.isDryRun && !isProbing)) {
     o.observe('passed');
-    return answer(asked, []);
+    return [];
   }
-  const { owner } = match;
+  // kentroller creates probe pods in our own namespace.
+  const ownNamespace = isProbing ? '' : o.ownNamespace;
+  const eligibility = eligibilityOf(pod, namespace, { ownNamespace, isOwnerMoved: o.isOwnerMoved });
+  if (eligibility.kind === 'skipped') {
+    o.observe('passed');
+    return [];
+  }
+  const eligible = { ...request, pod, owner: eligibility.owner };
+  const reply = await takeSlot(o, eligible, isProbing);
+  if (isProbing) {
+    o.observe('passed');
+    return probePatch(reply.intentId);
+  }
+  const isPinned = reply.way === 'hold' || (reply.way === 'assign' && reply.nodeName !== '');
+  return isPinned ? pin(o, eligible, reply) : refuse(o, eligible, reply);
+};
+
+const takeSlot = (
+  o: Admission,
+  { uid, namespace, pod, owner }: EligibleRequest,
+  isProbing: boolean,
+): Promise<TakeReply> => {
   const coexisting = o.isCoexisting(namespace);
-  // The leader looks at a pod that we pinned before: it may not fit any more.
-  const isNew = !probes && !coexisting && pod.metadata.annotations?.[PIN] === undefined;
-  const slim = slimPod(pod);
-  const reply = await o.take(
+  // A prefetched slot suits new pods alone: the leader checks again whether a pod that we pinned before still fits.
+  const canPrefetch = !isProbing && !coexisting && pod.metadata.annotations?.[PIN] === undefined;
+  const trimmed = trimPod(pod);
+  return o.take(
     {
-      requestUid: asked.uid,
+      requestUid: uid,
       namespace,
       ownerKind: owner.kind,
       ownerName: owner.name,
       ownerUid: owner.uid,
-      pod: slim,
+      pod: trimmed,
       coexisting,
-      dryRun: probes,
+      dryRun: isProbing,
     },
-    isNew ? shapeOf(pod, slim) : undefined,
+    canPrefetch ? templateKeyOf(pod, trimmed) : undefined,
   );
-  if (probes) {
-    o.observe('passed');
-    return answer(asked, probePatch(reply.intentId));
-  }
-  const isPinned = reply.way === 'hold' || (reply.way === 'assign' && reply.nodeName !== '');
-  if (!isPinned) {
-    o.observe('refused');
-    if (isPinnedBy(pod, reply.intentId)) {
-      o.log.info(
-        { namespace, owner: owner.name, node: pod.spec.nodeName, reason: reply.reason },
-        'pin taken back',
-      );
-      return answer(asked, takeBackPatch(pod));
-    }
-    o.log.debug(
-      { namespace, owner: owner.name, way: reply.way, reason: reply.reason },
-      'pod left to the scheduler',
-    );
-    return answer(asked, []);
-  }
+};
+
+const pin = (
+  o: Admission,
+  { namespace, pod }: EligibleRequest,
+  reply: TakeReply,
+): readonly JsonPatchOperation[] => {
   o.observe('pinned');
   const patch = pinPatch(pod, reply);
-  if (patch.length === 0) return answer(asked, patch);
-  const generated = pod.metadata.generateName;
+  if (patch.length === 0) return patch;
+  const { name, generateName } = pod.metadata;
   o.log.info(
     {
       namespace,
-      pod: pod.metadata.name ?? (generated ? `${generated}*` : ''),
+      pod: name ?? (generateName ? `${generateName}*` : ''),
       node: reply.nodeName,
       plan: reply.plan,
       intent: reply.intentId,
@@ -106,5 +117,27 @@ const pin = async (o: Admission, asked: Asked): Promise<string> => {
     },
     'pinning pod',
   );
-  return answer(asked, patch);
+  return patch;
+};
+
+/** True for a pod that an earlier review pinned for this intent. */
+const isPinnedFor = (pod: Pod, intentId: string): boolean =>
+  intentId !== '' &&
+  intentId === pod.metadata.annotations?.[PIN] &&
+  (pod.spec.nodeName !== undefined || isGated(pod));
+
+/** Leaves the pod to kube-scheduler, without the pin that an earlier review gave it. */
+const refuse = (
+  o: Admission,
+  { namespace, pod, owner }: EligibleRequest,
+  reply: TakeReply,
+): readonly JsonPatchOperation[] => {
+  o.observe('refused');
+  const fields = { namespace, owner: owner.name, reason: reply.reason };
+  if (isPinnedFor(pod, reply.intentId)) {
+    o.log.info({ ...fields, node: pod.spec.nodeName }, 'pin removed from pod');
+    return unpinPatch(pod);
+  }
+  o.log.debug({ ...fields, way: reply.way }, 'pod left to kube-scheduler');
+  return [];
 };

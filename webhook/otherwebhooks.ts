@@ -3,8 +3,8 @@ import type { Cache } from '../kube/cache/cache.ts';
 import type { Logger } from '../kube/component/log.ts';
 
 /**
- * Configurations whose webhooks change pods, but not where a pod fits: identities, sidecars, resource requests,
- * readiness gates. What they change, this webhook sees when it is called again.
+ * Configurations whose webhooks change pods, but not which nodes a pod fits on: identities, sidecars, resource
+ * requests, readiness gates. Reinvocation shows us these changes.
  */
 export const HARMLESS_WEBHOOKS: readonly string[] = [
   'pod-identity-webhook',
@@ -26,7 +26,7 @@ interface Rule {
 const hasAny = (list: readonly string[] | undefined, ...values: readonly string[]): boolean =>
   list?.some((each) => values.includes(each)) ?? false;
 
-const isForNewPods = ({ apiGroups, operations, resources }: Rule): boolean =>
+const matchesPodCreation = ({ apiGroups, operations, resources }: Rule): boolean =>
   hasAny(apiGroups, '', '*') &&
   hasAny(operations, 'CREATE', '*') &&
   hasAny(resources, 'pods', 'pods/*', '*', '*/*');
@@ -45,56 +45,60 @@ interface Webhook {
   };
 }
 
-const NAME = 'kubernetes.io/metadata.name';
+const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name';
 
-/** Namespaces that a webhook is bound to by name; undefined when it may be called in any. */
+/** Namespaces that a webhook's selector lists by name; undefined when it may be called in any namespace. */
 const namespacesOf = ({ namespaceSelector: selector }: Webhook): readonly string[] | undefined => {
-  const name = selector?.matchLabels?.[NAME];
+  const name = selector?.matchLabels?.[NAMESPACE_NAME_LABEL];
   if (name !== undefined) return [name];
-  return selector?.matchExpressions?.find(({ key, operator }) => key === NAME && operator === 'In')?.values;
+  return selector?.matchExpressions?.find(
+    ({ key, operator }) => key === NAMESPACE_NAME_LABEL && operator === 'In',
+  )?.values;
 };
 
-/** Where another webhook may change what a pod selects or tolerates: everywhere, or in namespaces by name. */
-export interface Meddling {
+/** Webhooks of others that may change which nodes a pod fits on. */
+export interface CoexistingWebhooks {
+  /** Names of configurations that apply to every namespace, or to namespaces that can't be told by name. */
   readonly everywhere: readonly string[];
-  readonly inNamespace: ReadonlyMap<string, string>;
+  /** Namespace to the name of a configuration that applies there. */
+  readonly byNamespace: ReadonlyMap<string, string>;
 }
 
-/** Which configurations may change where new pods fit; `harmless` are known not to. */
-export const meddlingOf = (
+/** Finds the configurations that may change new pods, but for our own and the harmless ones. */
+export const findCoexistingWebhooks = (
   configurations: readonly MutatingWebhookConfiguration[],
   o: { readonly own: string; readonly harmless: readonly string[] },
-): Meddling => {
+): CoexistingWebhooks => {
   const everywhere: string[] = [];
-  const inNamespace = new Map<string, string>();
+  const byNamespace = new Map<string, string>();
   for (const { metadata, webhooks } of configurations) {
     if (metadata.name === o.own || o.harmless.includes(metadata.name)) continue;
     for (const webhook of (webhooks ?? []) as readonly Webhook[]) {
-      if (!webhook.rules?.some(isForNewPods)) continue;
+      if (!webhook.rules?.some(matchesPodCreation)) continue;
       const namespaces = namespacesOf(webhook);
       if (!namespaces) everywhere.push(metadata.name);
-      for (const namespace of namespaces ?? []) inNamespace.set(namespace, metadata.name);
+      for (const namespace of namespaces ?? []) byNamespace.set(namespace, metadata.name);
     }
   }
-  return { everywhere: [...new Set(everywhere)].sort(), inNamespace };
+  return { everywhere: [...new Set(everywhere)].sort(), byNamespace };
 };
 
-/** Keeps up with the configurations, and answers whether one of them meddles with pods of a namespace. */
-export const watchMeddling = (
+/** Follows the configurations; the returned function tells whether another webhook may change pods of a namespace. */
+export const watchCoexistingWebhooks = (
   configurations: Cache<MutatingWebhookConfiguration>,
   o: { readonly own: string; readonly harmless: readonly string[]; readonly log: Logger },
 ): ((namespace: string) => boolean) => {
-  let now: Meddling = { everywhere: [], inNamespace: new Map() };
-  let said = '';
+  let current: CoexistingWebhooks = { everywhere: [], byNamespace: new Map() };
+  let logged = '';
   configurations.onChange(() => {
-    now = meddlingOf(configurations.list(), o);
-    const by = [...new Set([...now.everywhere, ...now.inNamespace.values()])].sort();
-    if (by.join() === said) return;
-    said = by.join();
+    current = findCoexistingWebhooks(configurations.list(), o);
+    const by = [...new Set([...current.everywhere, ...current.byNamespace.values()])].sort();
+    if (by.join() === logged) return;
+    logged = by.join();
     if (by.length > 0) o.log.info({ by }, 'other webhooks may change pods: pins are held until after them');
     else o.log.info('no other webhook changes where pods fit');
   });
-  // Until it is known who else is there, somebody may be.
+  // Unknown counts as present, so that no pod is assigned too early.
   return (namespace) =>
-    !configurations.hasSynced || now.everywhere.length > 0 || now.inNamespace.has(namespace);
+    !configurations.hasSynced || current.everywhere.length > 0 || current.byNamespace.has(namespace);
 };

@@ -1,12 +1,12 @@
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { isRunning } from '../api/plans.ts';
 import type { Cache } from '../kube/cache/cache.ts';
-import type { IsMoved } from './eligibility.ts';
+import type { IsOwnerMoved } from './eligibility.ts';
 
-const ownersOf = (plan: RebalancePlan): readonly string[] =>
+const movedOwnersOf = (plan: RebalancePlan): readonly string[] =>
   isRunning(plan) ? (plan.spec.podsToMigrate ?? []).flatMap(({ owner }) => (owner ? [owner.uid] : [])) : [];
 
-/** Cuts a plan down to what the webhook reads of it: plans of thousands of pods are large. */
+/** Cuts a plan down to what the webhook reads of it, because plans of thousands of pods are large. */
 export const trimPlan = (plan: RebalancePlan): RebalancePlan => ({
   metadata: plan.metadata,
   spec: {
@@ -15,28 +15,28 @@ export const trimPlan = (plan: RebalancePlan): RebalancePlan => ({
       name,
       namespace,
       dstNodeClaimName,
-      ...(owner ? { owner } : {}),
+      ...(owner && { owner }),
     })),
   },
-  ...(plan.status?.state ? { status: { state: plan.status.state } } : {}),
+  ...(plan.status?.state && { status: { state: plan.status.state } }),
 });
 
-/** Answers in constant time whether a plan that runs moves pods of an owner. */
-export const runningOwners = (plans: Cache<RebalancePlan>): IsMoved => {
+/** Indexes the owners whose pods running plans move; the answer takes constant time. */
+export const indexMovedOwners = (plans: Pick<Cache<RebalancePlan>, 'onChange'>): IsOwnerMoved => {
   const counts = new Map<string, number>();
-  const add = (plan: RebalancePlan, sign: 1 | -1): void => {
-    for (const uid of ownersOf(plan)) {
-      const count = (counts.get(uid) ?? 0) + sign;
-      if (count > 0) counts.set(uid, count);
+  const count = (plan: RebalancePlan, change: 1 | -1): void => {
+    for (const uid of movedOwnersOf(plan)) {
+      const pods = (counts.get(uid) ?? 0) + change;
+      if (pods > 0) counts.set(uid, pods);
       else counts.delete(uid);
     }
   };
   plans.onChange((change) => {
-    if (change.type === 'add') add(change.object, 1);
-    else if (change.type === 'delete') add(change.object, -1);
+    if (change.type === 'add') count(change.object, 1);
+    else if (change.type === 'delete') count(change.object, -1);
     else {
-      add(change.old, -1);
-      add(change.object, 1);
+      count(change.old, -1);
+      count(change.object, 1);
     }
   });
   return (uid) => counts.has(uid);

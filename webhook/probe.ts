@@ -1,10 +1,11 @@
 import { PIN, PIN_PROBE } from '../api/labels.ts';
-import type { Asked, Operation } from './review.ts';
+import type { JsonPatchOperation } from './jsonpatch.ts';
+import type { AdmissionRequest } from './review.ts';
 
-/** Whether this is the question, by a pod that is never made, if the way from the API server to the pinner is open. */
-export const isProbe = ({ isDryRun, pod }: Asked): boolean =>
+/** True for a probe pod: a dry run by which kentroller tests the way from the API server to the pod pinner. */
+export const isProbe = ({ isDryRun, pod }: AdmissionRequest): boolean =>
   isDryRun && pod?.metadata.labels?.[PIN_PROBE] !== undefined;
 
-/** Marks the pod that is never made with an intent of its owner; nothing while the pinner knows none. */
-export const probePatch = (intentId: string): readonly Operation[] =>
+/** The patch that marks a probe pod with an intent of its owner; empty while the pod pinner knows none. */
+export const probePatch = (intentId: string): readonly JsonPatchOperation[] =>
   intentId === '' ? [] : [{ op: 'add', path: '/metadata/annotations', value: { [PIN]: intentId } }];

@@ -1,97 +1,97 @@
 import type { Pod } from '../api/objects.ts';
+import type { JsonPatchOperation } from './jsonpatch.ts';
 
-/** The versions of AdmissionReview that the API server may send; the answer has the same. */
+/** Supported versions of AdmissionReview; the response has the version of the request. */
 const VERSIONS: readonly unknown[] = ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1'];
 
-/** A creation that is asked about. */
-export interface Asked {
+/** The parts of an AdmissionReview's request that the webhook reads. */
+export interface AdmissionRequest {
+  /** Version of the AdmissionReview. */
   readonly apiVersion: string;
   readonly uid: string;
   readonly namespace: string;
   readonly isDryRun: boolean;
-  /** Undefined when it is not about the creation of a pod. */
+  /** Undefined unless the request creates a pod. */
   readonly pod: Pod | undefined;
 }
 
-export interface Operation {
-  readonly op: 'add' | 'replace' | 'remove';
-  readonly path: string;
-  readonly value?: unknown;
-}
-
-/** A body that is no AdmissionReview; answered with 400. */
-export class BadReview extends Error {
+/** Thrown for a body that is not an AdmissionReview; answered with 400. */
+export class InvalidReviewError extends Error {
   readonly statusCode = 400;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+type JsonObject = Readonly<Record<string, unknown>>;
 
-const isFields = (value: unknown): value is Fields =>
+const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const bad = (what: string, wanted: string): never => {
-  throw new BadReview(`This is no AdmissionReview: ${what} has to be ${wanted}.`);
+const reject = (field: string, wanted: string): never => {
+  throw new InvalidReviewError(`The body is not a valid AdmissionReview: ${field} must be ${wanted}.`);
 };
 
-const textOf = (fields: Fields, name: string, where: string): string => {
-  const value = fields[name] ?? '';
-  return typeof value === 'string' ? value : bad(`${where}.${name}`, 'a text');
+const readString = (parent: JsonObject, name: string, path: string): string => {
+  const value = parent[name] ?? '';
+  return typeof value === 'string' ? value : reject(`${path}.${name}`, 'a string');
 };
 
-/** The object of the request, where there is one, with the two parts that every pod has. */
-const objectOf = ({ object }: Fields): Pod | undefined => {
+/** The object of a request, checked for metadata and spec; undefined for a request without one. */
+const readObject = ({ object }: JsonObject): Pod | undefined => {
   if (object === undefined || object === null) return undefined;
-  if (!isFields(object)) return bad('request.object', 'an object');
-  if (!isFields(object.metadata)) return bad('request.object.metadata', 'an object');
-  if (!isFields(object.spec)) return bad('request.object.spec', 'an object');
+  if (!isObject(object)) return reject('request.object', 'an object');
+  if (!isObject(object.metadata)) return reject('request.object.metadata', 'an object');
+  if (!isObject(object.spec)) return reject('request.object.spec', 'an object');
   return object as unknown as Pod;
 };
 
-const isPodCreation = (request: Fields): boolean => {
+const isPodCreation = (request: JsonObject): boolean => {
   const { resource = {} } = request;
-  if (!isFields(resource)) return bad('request.resource', 'an object');
+  if (!isObject(resource)) return reject('request.resource', 'an object');
   return (
-    textOf(request, 'operation', 'request') === 'CREATE' &&
-    textOf(resource, 'resource', 'request.resource') === 'pods' &&
-    textOf(resource, 'group', 'request.resource') === '' &&
-    textOf(request, 'subResource', 'request') === ''
+    readString(request, 'operation', 'request') === 'CREATE' &&
+    readString(resource, 'resource', 'request.resource') === 'pods' &&
+    readString(resource, 'group', 'request.resource') === '' &&
+    readString(request, 'subResource', 'request') === ''
   );
 };
 
 /**
- * Reads an AdmissionReview. Throws BadReview with one sentence. Written by hand: it stands in the way of every pod
- * that is created while a plan runs.
+ * Parses an AdmissionReview; throws InvalidReviewError. Written by hand instead of by a zod schema, because every pod
+ * that is created while a plan runs waits for it.
  */
-export const readReview = (body: unknown): Asked => {
-  if (!isFields(body)) return bad('the body', 'an object');
-  if (!VERSIONS.includes(body.apiVersion)) return bad('apiVersion', VERSIONS.join(' or '));
-  if (body.kind !== 'AdmissionReview') return bad('kind', 'AdmissionReview');
+export const parseReview = (body: unknown): AdmissionRequest => {
+  if (!isObject(body)) return reject('the body', 'an object');
+  if (!VERSIONS.includes(body.apiVersion)) return reject('apiVersion', VERSIONS.join(' or '));
+  if (body.kind !== 'AdmissionReview') return reject('kind', 'AdmissionReview');
   const { request } = body;
-  if (!isFields(request)) return bad('request', 'an object');
-  const uid = textOf(request, 'uid', 'request');
-  if (uid === '') return bad('request.uid', 'there');
+  if (!isObject(request)) return reject('request', 'an object');
+  const uid = readString(request, 'uid', 'request');
+  if (uid === '') return reject('request.uid', 'set');
   const { dryRun = false } = request;
-  if (typeof dryRun !== 'boolean') return bad('request.dryRun', 'true or false');
-  const object = objectOf(request);
+  if (typeof dryRun !== 'boolean') return reject('request.dryRun', 'true or false');
+  const object = readObject(request);
   return {
     apiVersion: body.apiVersion as string,
     uid,
-    namespace: textOf(request, 'namespace', 'request'),
+    namespace: readString(request, 'namespace', 'request'),
     isDryRun: dryRun,
     pod: isPodCreation(request) ? object : undefined,
   };
 };
 
-/** The answer, JSON: always allowed, with a JSON patch where there is something to change. */
-export const answer = (asked: Asked, patch: readonly Operation[]): string =>
+/** The AdmissionReview that answers a request, as JSON: always allowed, patched unless the patch is empty. */
+export const formatResponse = (
+  { apiVersion, uid }: AdmissionRequest,
+  patch: readonly JsonPatchOperation[],
+): string =>
   JSON.stringify({
-    apiVersion: asked.apiVersion,
+    apiVersion,
     kind: 'AdmissionReview',
     response: {
-      uid: asked.uid,
+      uid,
       allowed: true,
-      ...(patch.length > 0
-        ? { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(patch)).toString('base64') }
-        : {}),
+      ...(patch.length > 0 && {
+        patchType: 'JSONPatch',
+        patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+      }),
     },
   });

@@ -4,30 +4,33 @@ import type { Socket } from 'node:net';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Logger } from '../kube/component/log.ts';
 import { messageOf } from '../kube/errors.ts';
-import type { Pair } from './certificates/x509.ts';
+import type { KeyPair } from './certificates/x509.ts';
 import { type Admission, mutate } from './mutate.ts';
-import { BadReview } from './review.ts';
+import { InvalidReviewError } from './review.ts';
 
-// The API server sends at most 3 MiB.
+// Requests to the API server, and so the pods in reviews, are limited to 3 MiB.
 const BODY_LIMIT = 8 * 1024 * 1024;
-// Longer than the 90 s after which Go closes idle connections.
+// Longer than the 90 s after which Go's http.Transport closes idle connections, so that the client closes first.
 const KEEP_ALIVE_MS = 120_000;
 
-/** A TLS socket, with the one beneath it, where Node tells. */
-type Wrapped = Socket & { readonly _parent?: Socket };
+/** A TLS socket; Node keeps the TCP socket beneath it in an undocumented field. */
+type TlsSocket = Socket & { readonly _parent?: Socket };
 
 export interface WebhookServer {
   readonly app: FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>;
-  /** Connections from now on are served with this certificate. */
-  load(leaf: Pair): void;
-  /** From now on each answer asks the caller to close its connection. */
-  leave(): void;
+  /** Serves new connections with this certificate; open ones stay. */
+  setCertificate(leaf: KeyPair): void;
+  /** Closes each connection after its next answer, so that callers move to another replica. */
+  startDraining(): void;
 }
 
-/** The admission server: POST /mutate over TLS. Handshakes fail until a certificate is loaded. */
-export const webhookServer = (o: { readonly admission: Admission; readonly log: Logger }): WebhookServer => {
+/** The admission server: POST /mutate over TLS. Handshakes fail until a certificate is set. */
+export const createWebhookServer = (o: {
+  readonly admission: Admission;
+  readonly log: Logger;
+}): WebhookServer => {
   const { admission, log } = o;
-  let isLeaving = false;
+  let isDraining = false;
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -35,23 +38,23 @@ export const webhookServer = (o: { readonly admission: Admission; readonly log: 
     keepAliveTimeout: KEEP_ALIVE_MS,
     https: { minVersion: 'TLSv1.2' },
   });
-  // A socket that has ended knows its peer only if it was asked before.
+  // Node caches the remote address on first read, and can't read it once the socket is closed.
   app.server.on('connection', (socket: Socket) => void socket.remoteAddress);
-  app.server.on('tlsClientError', (error: Error & { code?: string }, socket: Wrapped) => {
-    const said = error.code === 'ECONNRESET' ? 'EOF' : error.message;
+  app.server.on('tlsClientError', (error: Error & { code?: string }, socket: TlsSocket) => {
+    const reason = error.code === 'ECONNRESET' ? 'EOF' : error.message;
     const { remoteAddress = 'unknown', remotePort = 0 } = socket._parent ?? socket;
-    log.info(`http: TLS handshake error from ${remoteAddress}:${remotePort}: ${said}`);
+    log.info(`http: TLS handshake error from ${remoteAddress}:${remotePort}: ${reason}`);
   });
-  // Reviews are read once and as they are: no other parser looks at them.
+  // Plain JSON.parse instead of Fastify's secure-json-parse, which scans each body a second time.
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     try {
       done(null, JSON.parse(text as string));
     } catch {
-      done(new BadReview('The body is no JSON.'));
+      done(new InvalidReviewError('The body is not valid JSON.'));
     }
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (isLeaving) reply.header('connection', 'close');
+    if (isDraining) reply.header('connection', 'close');
     done();
   });
   app.post('/mutate', async ({ body }, reply) => {
@@ -61,15 +64,14 @@ export const webhookServer = (o: { readonly admission: Admission; readonly log: 
   });
   app.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
-    if (status >= 500) log.error({ err: error }, 'a review failed');
-    const said = messageOf(error);
-    return reply.code(status >= 400 && status < 500 ? 400 : 500).send({ message: said });
+    if (status >= 500) log.error({ err: error }, 'admission review failed');
+    return reply.code(status >= 400 && status < 500 ? 400 : 500).send({ message: messageOf(error) });
   });
   return {
     app,
-    load: ({ cert, key }) => app.server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' }),
-    leave: () => {
-      isLeaving = true;
+    setCertificate: ({ cert, key }) => app.server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' }),
+    startDraining: () => {
+      isDraining = true;
     },
   };
 };

@@ -7,7 +7,7 @@ import { startKwok } from '../../e2e/ground/kwok/kwok.ts';
 import { locateKwokFiles } from '../../e2e/ground/kwok/modules.ts';
 import { usualTypes } from '../../e2e/ground/kwok/types.ts';
 import { createCaches, startCaches } from '../../kentroller/caches.ts';
-import { findPrice } from '../../kentroller/cloud/availability.ts';
+import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
 import { gatherSnapshot } from '../../kentroller/snapshot.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';

@@ -2,7 +2,7 @@ import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.t
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
 import { isLive, isRunning } from '../../e2e/support/workload.ts';
-import { findPrice } from '../../kentroller/cloud/availability.ts';
+import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';

@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import type { MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { CLOSED } from '../../webhook/matchcondition.ts';
+import { NEVER_MATCHES } from '../../webhook/matchcondition.ts';
 
 const MANIFEST = new URL('../../manifests/base/webhook/configuration.yaml', import.meta.url);
 
@@ -28,7 +28,9 @@ export const configure = async (
       name: o.webhook,
       clientConfig: { url: o.url, ...(caBundle ? { caBundle } : {}) },
       namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.workload } },
-      matchConditions: (webhook as Conditioned).matchConditions?.filter(({ name }) => name !== CLOSED.name),
+      matchConditions: (webhook as Conditioned).matchConditions?.filter(
+        ({ name }) => name !== NEVER_MATCHES.name,
+      ),
     })),
   });
 };

@@ -1,11 +1,11 @@
 import { fastify } from 'fastify';
-import { makeAuthority, makeLeaf } from '../../webhook/certificates/x509.ts';
+import { createAuthority, issueLeaf } from '../../webhook/certificates/x509.ts';
 
 /** A webhook that decides nothing, over the same TLS as ours: `echo.ts HOST PORT`. It prints its CA in base64. */
 
 const [host = '127.0.0.1', port = '0'] = process.argv.slice(2);
-const authority = await makeAuthority(Date.now(), 1);
-const { cert, key } = await makeLeaf(authority, [host], Date.now(), 1);
+const authority = await createAuthority(Date.now(), 1);
+const { cert, key } = await issueLeaf(authority, [host], Date.now(), 1);
 const app = fastify({ https: { cert, key, minVersion: 'TLSv1.2' }, keepAliveTimeout: 120_000 });
 app.post('/mutate', async ({ body }) => {
   const { apiVersion, kind, request } = body as {

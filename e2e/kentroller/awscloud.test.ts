@@ -1,8 +1,9 @@
 import t from 'tap';
-import { findPrice, withoutUnavailable } from '../../kentroller/cloud/availability.ts';
-import { createAwsCloud } from '../../kentroller/cloud/aws.ts';
+import { withoutUnavailable } from '../../kentroller/cloud/availability.ts';
+import { createAwsCloud } from '../../kentroller/cloud/aws/awscloud.ts';
+import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
 import type { Cloud } from '../../kentroller/cloud/cloud.ts';
-import { sdkReader } from '../../kentroller/cloud/sdkreader.ts';
+import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
@@ -51,7 +52,7 @@ const PUBLISHED = [
 
 t.test('types have the allocatable that Karpenter computes, and prices in every zone', async (t) => {
   const { cloud } = await start(t);
-  await t.rejects(cloud.catalogue(), /not read yet/, 'nothing is made up before the cloud has answered');
+  await t.rejects(cloud.catalogue(), /not been read yet/, 'nothing is made up before the cloud has answered');
   const catalogue = await ready(cloud);
   t.ok(catalogue.instanceTypes.length > 500, 'the whole region, over many pages');
   for (const [name, cpu, memoryMiB, pods] of PUBLISHED) {

@@ -4,7 +4,7 @@ import { INSTALL_NAMESPACE, INSTANCE_TYPE, PREPARING_TAINT, REBALANCING_STATUS }
 import { bytes, cpuMillis } from '../../api/quantity.ts';
 import * as resources from '../../api/resources.ts';
 import { LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
-import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/account.ts';
+import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/savingsstore.ts';
 import { crashingClient } from '../../kentroller/testing/crash.ts';
 import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';

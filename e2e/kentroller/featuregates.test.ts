@@ -13,8 +13,11 @@ import { continuousSettings, pollingPeriodMs, searchDepth } from '../../kentroll
 import { options as schema } from '../../kentroller/options.ts';
 import { decide } from '../../kentroller/rebalanceplan/decide.ts';
 import { migrationSettings } from '../../kentroller/rebalanceplan/drain/livemigrationsettings.ts';
-import { generatePlans } from '../../kentroller/rebalanceplanclaim/generate.ts';
-import { fireSchedules, SCHEDULE_LABEL } from '../../kentroller/rebalanceplanschedule/fire.ts';
+import { createPlanGenerationController } from '../../kentroller/rebalanceplanclaim/generate.ts';
+import {
+  createScheduleController,
+  SCHEDULE_LABEL,
+} from '../../kentroller/rebalanceplanschedule/controller.ts';
 import { plan, world } from '../../kentroller/testing/builders.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -117,7 +120,7 @@ t.test(
     const caches = createCaches({ client, log });
     const recorder = createRecorder({ client, component: 'gates-test', log });
     const common = { client, caches, recorder, log, isEnabled: () => isOn };
-    const generate = generatePlans({
+    const generate = createPlanGenerationController({
       ...common,
       clock: { now: Date.now },
       catalogue: () => Promise.reject(new Error('no cloud here')),
@@ -125,7 +128,7 @@ t.test(
       timeBudgetMs: 1_000,
     });
     // A time that passes a full minute between the schedule's creation and now.
-    const fire = fireSchedules({ ...common, clock: { now: () => Date.now() + 10 * MINUTE } });
+    const fire = createScheduleController({ ...common, clock: { now: () => Date.now() + 10 * MINUTE } });
     const running = runControllers({ controllers: [generate, fire], signal: stopping.signal, log });
     t.teardown(async () => {
       stopping.abort();
@@ -171,7 +174,7 @@ t.test(
     const madeClaims = async (): Promise<number> =>
       (await client.list(REBALANCE_PLAN_CLAIMS, { labelSelector: `${SCHEDULE_LABEL}=${name}` })).items.length;
 
-    await says(/rebalancer is turned off/);
+    await says(/rebalancer is disabled/);
     t.equal((await client.get(REBALANCE_PLAN_CLAIMS, { name })).status?.state, 'Pending');
     t.equal(await madeClaims(), 0);
     isOn = true;

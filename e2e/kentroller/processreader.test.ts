@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import t from 'tap';
-import { processReader } from '../../kentroller/cloud/processreader.ts';
-import { sdkReader } from '../../kentroller/cloud/sdkreader.ts';
+import { processReader } from '../../kentroller/cloud/aws/processreader.ts';
+import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
 import { until } from '../../kube/testing/until.ts';
 import { readTypes, startTestRegion } from '../ground/aws/testing/testregion.ts';
 
@@ -32,7 +32,7 @@ t.test('what comes from the process is what the clients answer', async (t) => {
   t.strictSame(await reader.zoneIds(signal), await direct.zoneIds(signal));
   t.strictSame(await reader.onDemandPrices(signal), await direct.onDemandPrices(signal));
   t.strictSame(await reader.spotPrices(now, signal), await direct.spotPrices(now, signal));
-  t.strictSame(await reader.names(['kwok://a'], signal), new Map([['kwok://a', 'a']]));
+  t.strictSame(await reader.nodeNames(['kwok://a'], signal), new Map([['kwok://a', 'a']]));
   await noChild();
   t.equal((await reader.zoneIds(signal)).size, 3, 'a later call starts another one');
   reader.close();
@@ -55,7 +55,7 @@ t.test('a process that is killed fails its calls, and the next call starts anoth
   const reading = reader.types(signal);
   const [pid] = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').split(' ');
   process.kill(Number(pid), 'SIGKILL');
-  await t.rejects(reading, /ended with SIGKILL/);
+  await t.rejects(reading, /exited with SIGKILL/);
   t.equal((await reader.zoneIds(signal)).size, 3);
 });
 
@@ -80,5 +80,5 @@ t.test('nothing that kentroller imports brings in the clients', async (t) => {
       if (from.startsWith('.')) open.push(normalize(join(dirname(path), from)));
     }
   }
-  t.ok(seen.has('kentroller/cloud/processreader.ts'));
+  t.ok(seen.has('kentroller/cloud/aws/processreader.ts'));
 });

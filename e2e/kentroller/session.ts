@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { createCaches, startCaches } from '../../kentroller/caches.ts';
 import type { Cloud } from '../../kentroller/cloud/cloud.ts';
-import { lead } from '../../kentroller/leader.ts';
+import { runLeader } from '../../kentroller/leader.ts';
 import { options as schema } from '../../kentroller/options.ts';
 import { PinningServer } from '../../kentroller/pinning/server.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
@@ -34,7 +34,7 @@ export const startSession = (o: SessionOptions): Session => {
     const caches = createCaches({ client, log });
     try {
       await startCaches(caches, [], signal);
-      await lead({
+      await runLeader({
         options: parse(schema, { argv: [], env: o.env ?? {}, name: 'kentroller' }),
         client: o.wrap?.(client, stop) ?? client,
         caches,

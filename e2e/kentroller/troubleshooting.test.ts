@@ -8,7 +8,7 @@ import { INSTALL_NAMESPACE } from '../../api/labels.ts';
 import type { KubeEvent } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
 import type { AuditEntry } from '../../kentroller/audit/trail.ts';
-import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/account.ts';
+import { SAVINGS_CONFIG_MAP } from '../../kentroller/savings/savingsstore.ts';
 import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import { type Ground, up } from '../ground/ground.ts';
@@ -253,7 +253,7 @@ t.test('continuous rebalancing that does nothing says why in its log', async (t)
     const found = () => lines.find((line) => line.includes('continuous-rebalancing'));
     return until('it says so', found, SOON);
   };
-  t.match(await outcome({}), 'it is not enabled');
+  t.match(await outcome({}), 'continuous rebalancing is not enabled');
   const enabled = { CONTINUOUS_REBALANCING_ENABLED: 'true' };
   t.match(
     await outcome({ ...enabled, CONTINUOUS_REBALANCING_MIN_NODES_TO_CONSIDER: '50' }),

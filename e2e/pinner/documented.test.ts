@@ -123,7 +123,7 @@ t.test('log: "pinning pod" when the webhook puts a pod on its node', async (t) =
   await eventually('the placeholder', () => scene.node(node));
   await joinAs(client, node);
   await plan(client, planName, [shop]);
-  await eventually('called', () => webhook.said('webhook called from now on'));
+  await eventually('called', () => webhook.said('webhook enabled at the API server'));
   // The API server learns of the new conditions by watch.
   await eventually('the line', async () => {
     if (webhook.said('pinning pod', { node })) return true;

@@ -91,7 +91,7 @@ t.test(
     const began = Date.now();
     await scene.lifted('app', 2);
     t.ok(Date.now() - began >= HOLD_TIMEOUT_MS - 1_000, 'the leader was given its time');
-    const line = await eventually('the line', () => other.said('gate lifted'));
+    const line = await eventually('the line', () => other.said('gate released'));
     t.match(line.reason, /could have taken it/);
   },
 );
@@ -122,7 +122,7 @@ t.test(
     await pinner.stop('SIGKILL');
     await joinAs(scene.client, nodeName);
     await scene.lifted('app', 2);
-    const line = await eventually('the line', () => webhook.said('gate lifted'));
+    const line = await eventually('the line', () => webhook.said('gate released'));
     t.match(line.reason, /could have taken it/);
   },
 );
@@ -133,7 +133,7 @@ t.test(
     const { scene, pinner, webhook } = await open(t.teardown);
     await pinner.stop('SIGKILL');
     const pods = await scene.lifted('app', 2);
-    const line = await eventually('the line', () => webhook.said('gate lifted'));
+    const line = await eventually('the line', () => webhook.said('gate released'));
     t.equal(line.reason, 'nobody leads the pod pinner');
     t.ok(pods.every(({ metadata, spec }) => metadata.annotations?.[PIN] === undefined && !spec.affinity));
   },
@@ -144,7 +144,7 @@ t.test('the leader hangs when the plan ends: the webhook lets the pods go', asyn
   pinner.process.kill('SIGSTOP');
   await setState(scene.client, planName, 'Done');
   await scene.lifted('app', 2);
-  const line = await eventually('the line', () => webhook.said('gate lifted'));
+  const line = await eventually('the line', () => webhook.said('gate released'));
   t.equal(line.reason, 'no plan that runs moves its owner');
 });
 
@@ -154,7 +154,7 @@ t.test('pinners and webhook are killed: kentroller lets the pods go, though it d
   await isUp(third);
   await Promise.all([pinner.stop('SIGKILL'), webhook.stop('SIGKILL')]);
   await scene.lifted('app', 2);
-  t.ok(await eventually('the line', () => third.said('gate lifted')));
+  t.ok(await eventually('the line', () => third.said('gate released')));
 });
 
 t.test('a leader that is told to stop leaves the pods to the one that takes over', LONG_FORM, async (t) => {
@@ -163,7 +163,7 @@ t.test('a leader that is told to stop leaves the pods to the one that takes over
   await isUp(other);
   await pinner.stop();
   t.ok(await areHeld(scene));
-  t.notOk(pinner.said('gate lifted'));
+  t.notOk(pinner.said('gate released'));
   await joinAs(scene.client, nodeName);
   const pods = await scene.lifted('app', 2);
   t.ok(
@@ -192,6 +192,6 @@ t.test(
     t.ok(await areHeld(scene), 'nobody is there who could');
     const back = kentroller(scene);
     await scene.lifted('app', 2);
-    t.ok(await eventually('the line', () => back.said('gate lifted')));
+    t.ok(await eventually('the line', () => back.said('gate released')));
   },
 );

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
-import { makeAuthority } from '../../webhook/certificates/x509.ts';
+import { createAuthority } from '../../webhook/certificates/x509.ts';
 import { Balancer } from './balancer.ts';
 import type { Component } from './component.ts';
 import { eventually, freePort, ownHost, Scene } from './fixture.ts';
@@ -62,7 +62,8 @@ const haunt = async (): Promise<void> => {
   for (let at = 0; isKept; at++) {
     keeper = (await start('keeper', at % 2 === 0 ? TEN_MINUTES : -TEN_MINUTES)).component;
     const { process } = keeper;
-    while (isKept && process.exitCode === null && !keeper.said('webhook certificates')) await sleep(2);
+    while (isKept && process.exitCode === null && !keeper.said('certificate rotation step done'))
+      await sleep(2);
     kills += isKept ? 1 : 0;
     await keeper.stop('SIGKILL');
   }
@@ -95,7 +96,7 @@ const ROUNDS: readonly (readonly [string, () => Promise<unknown>])[] = [
   [
     'an authority is due',
     async () => {
-      const next = await makeAuthority(Date.now(), 365);
+      const next = await createAuthority(Date.now(), 365);
       await patchSecret(AUTHORITY, { 'next.crt': encode(next.cert), 'next.key': encode(next.key) });
     },
   ],
@@ -103,7 +104,7 @@ const ROUNDS: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['the Secret of the authority is deleted', () => client.delete(SECRETS, { name: AUTHORITY, namespace })],
   [
     'the caBundle is overwritten with more than belongs there',
-    async () => overwrite(decode(await bundle()) + (await makeAuthority(Date.now(), 1)).cert),
+    async () => overwrite(decode(await bundle()) + (await createAuthority(Date.now(), 1)).cert),
   ],
 ];
 
@@ -197,7 +198,7 @@ t.test('a caBundle of a stranger refuses pods no longer than it takes to mend it
   const right = await bundle();
   const stop = load(A_SECOND);
   const began = Date.now();
-  await overwrite((await makeAuthority(Date.now(), 1)).cert);
+  await overwrite((await createAuthority(Date.now(), 1)).cert);
   await eventually('the bundle is back', async () => (await bundle()) === right, MENDED_MS);
   const mended = Date.now();
   // The API server learns of it by watch.

@@ -82,13 +82,13 @@ t.teardown(async () => {
 });
 
 t.test('while no plan runs, it is not live', async (t) => {
-  t.notOk(webhook.said('webhook at rest'), 'it was installed at rest');
+  t.notOk(webhook.said('webhook disabled at the API server'), 'it was installed at rest');
   t.match(await probe(), { isLive: false, reason: /without a pin/ });
 });
 
 t.test('it is live once a plan runs and the pinner knows its pins, and not before', async (t) => {
   await plan(client, planName, [web]);
-  await eventually('the door opens', () => webhook.said('webhook called from now on'));
+  await eventually('the door opens', () => webhook.said('webhook enabled at the API server'));
   t.equal((await probe()).isLive, false, 'the pinner knows no pins yet');
   autoscaler.upsert(ownerIntent(scene.nodeName('one'), web, 1));
   await eventually('live', async () => (await probe()).isLive);
@@ -140,6 +140,6 @@ t.test('when the pinner or the plan ends, it is live no more', async (t) => {
   await extender.stop('SIGKILL');
   t.equal((await probe()).isLive, false);
   await setState(client, planName, 'Done');
-  await eventually('at rest', () => webhook.said('webhook at rest'));
+  await eventually('at rest', () => webhook.said('webhook disabled at the API server'));
   t.equal((await probe()).isLive, false);
 });

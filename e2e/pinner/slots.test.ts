@@ -28,8 +28,8 @@ import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { rememberRequests } from '../../planner/scheduling/fit.ts';
-import { Hand } from '../../webhook/slots/prefetcher.ts';
-import { SlotStream, type SlotsClient } from '../../webhook/slots/stream.ts';
+import { SlotPrefetcher } from '../../webhook/slots/prefetcher.ts';
+import { type GrpcSlotsClient, SlotStream } from '../../webhook/slots/stream.ts';
 
 /** The path from the webhook's replicas to the pinner's leader, over a real stream. */
 
@@ -46,21 +46,24 @@ const serve = async (implementation: Parameters<Server['addService']>[1]) => {
     ),
   );
   const Client = makeGenericClientConstructor(slots, 'Slots');
-  const clients: SlotsClient[] = [];
-  const connect = (): SlotsClient => {
-    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as SlotsClient;
+  const clients: GrpcSlotsClient[] = [];
+  const connect = (): GrpcSlotsClient => {
+    const client = new Client(
+      `127.0.0.1:${port}`,
+      credentials.createInsecure(),
+    ) as unknown as GrpcSlotsClient;
     clients.push(client);
     return client;
   };
   const dial = (onEnd: () => void = () => {}): SlotStream =>
     new SlotStream(connect(), { now: Date.now, onEnd });
-  const dialHand = (): Hand => {
+  const dialHand = (): SlotPrefetcher => {
     const stream = new SlotStream(connect(), {
       now: Date.now,
       onEnd: () => hand.end(),
       onRecall: (ownerUid) => hand.recall(ownerUid),
     });
-    const hand = new Hand(stream, Date.now);
+    const hand = new SlotPrefetcher(stream, Date.now);
     return hand;
   };
   const close = (): void => {
@@ -156,7 +159,7 @@ const shapes = ['a', 'b'].map((label) => {
 });
 
 /** Asks a replica for a slot for a pod of one of the classes. */
-const takeFrom = (hand: Hand, at: number, shape = shapes[0]): Promise<TakeReply> => {
+const takeFrom = (hand: SlotPrefetcher, at: number, shape = shapes[0]): Promise<TakeReply> => {
   const one = { ...shape, requestUid: `r-${at}` } as TakeRequest;
   return hand.take(one, one.pod, 20_000);
 };
@@ -194,7 +197,7 @@ t.test('slots in hand: two replicas, waves of pods: no slot twice, none left ove
       };
       const hands = [dialHand(), dialHand()];
       const random = (at: number, below: number): number => ((at * 2_654_435_761 + seed) >>> 9) % below;
-      const handOf = (at: number): Hand => hands[random(at, 2)] as Hand;
+      const handOf = (at: number): SlotPrefetcher => hands[random(at, 2)] as SlotPrefetcher;
       const replies: TakeReply[] = [];
       const ask = async (at: number): Promise<void> => {
         // The rollout ends in the middle.

@@ -4,7 +4,7 @@ import t from 'tap';
 import { isGated } from '../../api/heldpods.ts';
 import type { Container, MutatingWebhookConfiguration, OwnerReference, Pod } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { makeAuthority, makeLeaf } from '../../webhook/certificates/x509.ts';
+import { createAuthority, issueLeaf } from '../../webhook/certificates/x509.ts';
 import { Component } from './component.ts';
 import { Autoscaler } from './fakeautoscaler.ts';
 import { eventually, freePort, ownHost, pinnerEnv, Scene } from './fixture.ts';
@@ -31,8 +31,8 @@ let webhook: Component;
 const configurations: string[] = [];
 
 const port = await freePort();
-const spotAuthority = await makeAuthority(Date.now(), 1);
-const spotLeaf = await makeLeaf(spotAuthority, [ownHost], Date.now(), 1);
+const spotAuthority = await createAuthority(Date.now(), 1);
+const spotLeaf = await issueLeaf(spotAuthority, [ownHost], Date.now(), 1);
 const spot = fastify({ https: { cert: spotLeaf.cert, key: spotLeaf.key } });
 spot.post('/', async ({ body }) => {
   const { request } = body as Review;

@@ -160,21 +160,24 @@ t.test('while the webhook is off the API server does not call it, though a plan 
   await eventually('the placeholder', () => scene.node(name));
   await joinAs(client, name);
   await plan(client, planName, [shop]);
-  await eventually('called', () => webhook.said('webhook called from now on'));
-  const rests = timesSaid(webhook, 'webhook at rest');
+  await eventually('called', () => webhook.said('webhook enabled at the API server'));
+  const rests = timesSaid(webhook, 'webhook disabled at the API server');
   for (const feature of ['podPinnerWebhook.enabled', 'podPinner.enabled']) {
-    const at = timesSaid(webhook, 'webhook at rest');
+    const at = timesSaid(webhook, 'webhook disabled at the API server');
     await features({ [feature]: 'false' });
-    await eventually(`at rest by ${feature}`, () => timesSaid(webhook, 'webhook at rest') > at);
+    await eventually(
+      `at rest by ${feature}`,
+      () => timesSaid(webhook, 'webhook disabled at the API server') > at,
+    );
     await work.scale('shop', 2);
     await eventually('pods', async () => (await work.podsOf('shop')).length === 2);
     t.notOk(webhook.said('pinning pod'), 'a pod that is made meanwhile is left alone');
     await work.scale('shop', 0);
-    const calls = timesSaid(webhook, 'webhook called from now on');
+    const calls = timesSaid(webhook, 'webhook enabled at the API server');
     await features({ [feature]: null });
-    await eventually('called again', () => timesSaid(webhook, 'webhook called from now on') > calls);
+    await eventually('called again', () => timesSaid(webhook, 'webhook enabled at the API server') > calls);
   }
-  t.equal(timesSaid(webhook, 'webhook at rest'), rests + 2);
+  t.equal(timesSaid(webhook, 'webhook disabled at the API server'), rests + 2);
   await eventually('it pins again', async () => {
     const line = webhook.said('pinning pod', { node: name });
     if (line) return true;
@@ -208,7 +211,7 @@ t.test(
     });
     await features({ 'podPinner.enabled': 'false' });
     await eventually('let go', async () => (await gates()).join() === '0,0');
-    await eventually('the line', () => extender.said('gate lifted', { reason: 'pod pinning is off' }));
+    await eventually('the line', () => extender.said('gate released', { reason: 'pod pinning is off' }));
     await features({ 'podPinner.enabled': null });
     t.pass('kube-scheduler has them');
   },

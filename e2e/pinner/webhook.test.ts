@@ -47,7 +47,7 @@ t.teardown(async () => {
 });
 
 t.test('while no plan runs, the API server does not call the webhook at all', async (t) => {
-  await eventually('at rest', () => webhook.said('webhook at rest'));
+  await eventually('at rest', () => webhook.said('webhook disabled at the API server'));
   await work.replicaSet('idle', 0);
   // The API server learns of the new conditions by watch.
   const before = await eventually('no more calls', async () => {
@@ -70,7 +70,7 @@ t.test('pods of a running plan are created on their nodes, so many and no more',
   const web = await work.replicaSet('web', 0);
   await work.replicaSet('other', 0);
   await plan(client, planName, [web]);
-  await eventually('the door opens', () => webhook.said('webhook called from now on'));
+  await eventually('the door opens', () => webhook.said('webhook enabled at the API server'));
   for (const name of names) {
     autoscaler.upsert(nodeIntent(name));
     await eventually('the placeholder', () => scene.node(name));

@@ -157,15 +157,20 @@ const BAD: readonly (readonly [string, ServerCredentials, Partial<Remote>, RegEx
     'no authority is named',
     tls(right),
     { isPlain: false },
-    /no authority that is trusted here.* GRPC_CA_FILE/,
+    /not issued by a trusted authority.* GRPC_CA_FILE/,
   ],
   [
     'another authority is named',
     tls(right),
     { ...trusting, caFile: files.otherCa },
-    /PEM file of its authority in GRPC_CA_FILE/,
+    /GRPC_CA_FILE to the PEM file of its authority/,
   ],
-  ['the certificate is for another host', tls(otherName), trusting, /GRPC_URL has to name the host/],
+  [
+    'the certificate is for another host',
+    tls(otherName),
+    trusting,
+    /set GRPC_URL to a host name in the certificate/,
+  ],
   ['the certificate has expired', tls(expired), trusting, /has expired/],
   [
     'the server does not speak TLS',
@@ -195,7 +200,7 @@ const BAD: readonly (readonly [string, ServerCredentials, Partial<Remote>, RegEx
     'the file of the certificate holds none',
     tls(right),
     { ...trusting, certFile: files.nonsense, keyFile: files.nonsense },
-    /GRPC_CERT_FILE or GRPC_KEY_FILE is no PEM file/,
+    /GRPC_CERT_FILE or GRPC_KEY_FILE is not a usable PEM file/,
   ],
 ];
 for (const [what, server, settings, expected] of BAD) {

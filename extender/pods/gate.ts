@@ -16,7 +16,7 @@ import {
 } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
-import { landPod, liftGate, nameNode, replacePod } from '../../kube/heldpods/gates.ts';
+import { landPod, nameNode, removeGate, replacePod } from '../../kube/heldpods/gates.ts';
 import type { HoldLimits } from '../../planner/pinning/gatepolicy.ts';
 import { nextGateStep } from '../placement/choosepin.ts';
 import { ownerUidOf, type State } from '../placement/state.ts';
@@ -55,10 +55,10 @@ const releaseGate = async (
   reason: string,
   o: { readonly tolerations?: readonly Toleration[]; readonly signal: AbortSignal },
 ): Promise<void> => {
-  await liftGate(context.client, pod, o);
+  await removeGate(context.client, pod, o);
   context.observe('hold', 'lost');
   context.recorder.event(PODS, pod, 'Normal', 'PinLifted', `left to kube-scheduler: ${reason}`);
-  context.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate lifted');
+  context.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate released');
 };
 
 /** Advances a gated pod: it waits, lands, is nominated, or loses its gate. */

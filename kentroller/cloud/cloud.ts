@@ -1,9 +1,9 @@
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 
-/** What kentroller asks of the cloud. */
+/** The cloud provider, as kentroller needs it. */
 export interface Cloud {
-  /** Instance types with capacity, overhead and prices. Throws while none could be had since the start. */
+  /** Instance types with capacity, overhead and prices. Throws until the first read has succeeded. */
   catalogue(): Promise<Catalogue>;
-  /** Names that the machines' Nodes have or will have, by provider id; ids that the cloud does not know are left out. */
+  /** Names of the machines' present or future Nodes, by provider id; without the ids that the cloud does not know. */
   nodeNames(providerIDs: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }

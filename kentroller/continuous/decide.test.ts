@@ -4,17 +4,17 @@ import type { Node, Pod } from '../../api/objects.ts';
 import { rebalance } from '../../planner/rebalance.ts';
 import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
-import { PlanningError } from '../rebalanceplanclaim/planning.ts';
+import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
 import {
+  backoffAfter,
+  backoffUntil,
+  belowThreshold,
   CONTINUOUS,
   catalogueFor,
   emptyNodes,
-  forgotten,
   MADE_BY,
-  restAfter,
-  restsUntil,
-  tooLittle,
-  whyNot,
+  plansToPrune,
+  skipReason,
 } from './decide.ts';
 import type { ContinuousSettings } from './settings.ts';
 
@@ -48,13 +48,11 @@ const plan = (
   spec: { execute: true },
   status: {
     state,
-    ...(endedMinutesAgo > 0
-      ? { completionTime: new Date(NOW - endedMinutesAgo * MINUTE).toISOString() }
-      : {}),
+    ...(endedMinutesAgo > 0 && { completionTime: new Date(NOW - endedMinutesAgo * MINUTE).toISOString() }),
   },
 });
 
-const WHY: readonly [
+const SKIP_CASES: readonly [
   string,
   Partial<ContinuousSettings>,
   readonly RebalancePlan[],
@@ -62,25 +60,31 @@ const WHY: readonly [
   RegExp | undefined,
 ][] = [
   ['an old node is enough to look', {}, [], [node(6)], undefined],
-  ['nothing while it is off', { enabled: false }, [], [node(6)], /not enabled/],
+  ['nothing while it is disabled', { enabled: false }, [], [node(6)], /is not enabled/],
   [
     'nothing while any plan runs',
     {},
     [plan('other', 'Running', 0, {} as never)],
     [node(6)],
-    /plan other has not ended/,
+    /plan other has not finished/,
   ],
-  ['nothing while a plan waits to run', {}, [plan('p', 'Pending')], [node(6)], /plan p has not ended/],
+  ['nothing while a plan waits to run', {}, [plan('p', 'Pending')], [node(6)], /plan p has not finished/],
   ['nothing while nodes are young', {}, [], [node(4)], /0 nodes are old enough, 1 are needed/],
   ['nothing with fewer nodes than asked for', { minNodes: 2 }, [], [node(6)], /1 nodes are old enough, 2/],
-  ['rest after a failure', {}, [plan('p', 'Failed', 29)], [node(6)], /rests until 2026-11-22T12:01:00/],
-  ['and on after the rest', {}, [plan('p', 'Failed', 31)], [node(6)], undefined],
+  [
+    'a backoff after a failure',
+    {},
+    [plan('p', 'Failed', 29)],
+    [node(6)],
+    /backing off until 2026-11-22T12:01:00/,
+  ],
+  ['and on after the backoff', {}, [plan('p', 'Failed', 31)], [node(6)], undefined],
   [
     'twice as long after two',
     {},
     [plan('a', 'Failed', 31), plan('b', 'Failed', 100)],
     [node(6)],
-    /rests until/,
+    /backing off until/,
   ],
   [
     'a success in between starts anew',
@@ -91,29 +95,32 @@ const WHY: readonly [
   ],
 ];
 
-for (const [name, settings, plans, nodes, expected] of WHY) {
+for (const [name, settings, plans, nodes, expected] of SKIP_CASES) {
   t.test(name, async (t) => {
-    const found = whyNot({ ...SETTINGS, ...settings }, { plans, nodes, now: NOW });
+    const found = skipReason({ ...SETTINGS, ...settings }, { plans, nodes, now: NOW });
     if (expected) t.match(found, expected);
     else t.equal(found, undefined);
   });
 }
 
-t.test('the rest after failures never exceeds a day', async (t) => {
+t.test('the backoff after failures never exceeds a day', async (t) => {
   const many = Array.from({ length: 20 }, (_, i) => plan(`p${i}`, 'Failed', 10 + i));
-  t.equal(restsUntil(many, 30 * MINUTE), NOW - 10 * MINUTE + 24 * 60 * MINUTE);
+  t.equal(backoffUntil(many, 30 * MINUTE), NOW - 10 * MINUTE + 24 * 60 * MINUTE);
 });
 
-t.test('a planner that fails rests as after a failed plan, an API that is away does not', async (t) => {
-  const planner = new PlanningError('broken');
-  const away = new Error('503');
-  t.equal(restAfter(1, 30 * MINUTE, planner, 10_000), 30 * MINUTE);
-  t.equal(restAfter(3, 30 * MINUTE, planner, 10_000), 120 * MINUTE);
-  t.equal(restAfter(40, 30 * MINUTE, planner, 10_000), 24 * 60 * MINUTE);
-  t.equal(restAfter(1, 30 * MINUTE, away, 10_000), 10_000);
-  t.equal(restAfter(3, 30 * MINUTE, away, 10_000), 40_000);
-  t.equal(restAfter(40, 30 * MINUTE, away, 10_000), 30 * MINUTE);
-});
+t.test(
+  'a planner that fails backs off like a failed plan, an API server that is down does not',
+  async (t) => {
+    const planner = new PlanningError('broken');
+    const away = new Error('503');
+    t.equal(backoffAfter(1, 30 * MINUTE, planner, 10_000), 30 * MINUTE);
+    t.equal(backoffAfter(3, 30 * MINUTE, planner, 10_000), 120 * MINUTE);
+    t.equal(backoffAfter(40, 30 * MINUTE, planner, 10_000), 24 * 60 * MINUTE);
+    t.equal(backoffAfter(1, 30 * MINUTE, away, 10_000), 10_000);
+    t.equal(backoffAfter(3, 30 * MINUTE, away, 10_000), 40_000);
+    t.equal(backoffAfter(40, 30 * MINUTE, away, 10_000), 30 * MINUTE);
+  },
+);
 
 const savings = (percent: string, monthly: string): Savings => ({
   projectedSavingsPercent: percent,
@@ -123,12 +130,15 @@ const savings = (percent: string, monthly: string): Savings => ({
 });
 
 t.test('both thresholds count', async (t) => {
-  t.equal(tooLittle(SETTINGS, savings('5.0', '50.00')), undefined);
-  t.match(tooLittle(SETTINGS, savings('90.0', '49.99')), /49\.99 USD a month, less than 50/);
-  t.match(tooLittle({ ...SETTINGS, thresholdPercent: 10 }, savings('9.9', '500')), /9\.9 %, less than 10 %/);
+  t.equal(belowThreshold(SETTINGS, savings('5.0', '50.00')), undefined);
+  t.match(belowThreshold(SETTINGS, savings('90.0', '49.99')), /49\.99 USD a month, less than 50/);
+  t.match(
+    belowThreshold({ ...SETTINGS, thresholdPercent: 10 }, savings('9.9', '500')),
+    /9\.9 %, less than 10 %/,
+  );
 });
 
-t.test('draining finds nothing for sale and still knows what things cost', async (t) => {
+t.test('draining has no offering to buy and still knows prices', async (t) => {
   const type = { name: 'm5.large', arch: 'amd64', os: ['linux'], labels: {} };
   const amounts = { cpu: 0, memory: 0, pods: 0, ephemeralStorage: 0, other: {} };
   const offering = { zone: 'a', capacityType: 'spot' as const, price: 0.1, available: true };
@@ -140,17 +150,17 @@ t.test('draining finds nothing for sale and still knows what things cost', async
   t.equal(catalogueFor(SETTINGS, catalogue), catalogue);
 });
 
-t.test('history keeps the newest, strays go', async (t) => {
-  const stray: RebalancePlan = { ...plan('stray', 'Pending'), spec: { execute: false } };
+t.test('history keeps the newest, plans that were never executed go', async (t) => {
+  const unstarted: RebalancePlan = { ...plan('unstarted', 'Pending'), spec: { execute: false } };
   const plans = [
     plan('old', 'Done', 30),
     plan('new', 'Done', 10),
-    stray,
+    unstarted,
     plan('theirs', 'Done', 90, {} as never),
   ];
   t.same(
-    forgotten(plans, 1).map((p) => p.metadata.name),
-    ['stray', 'old'],
+    plansToPrune(plans, 1).map((p) => p.metadata.name),
+    ['unstarted', 'old'],
   );
 });
 
@@ -174,7 +184,7 @@ t.test('a node is empty when nothing on it would have to move', async (t) => {
   );
 });
 
-t.test('delete-empty removes what is empty, and nothing else however cheap that would be', async (t) => {
+t.test('delete-empty removes empty nodes and no others, however much that would save', async (t) => {
   const empty = makeNode('empty');
   const full = makeNode('full');
   const pods = [makePod('p', { node: 'full' })];

@@ -3,16 +3,17 @@ import type { Node, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { isDrainable } from '../../api/pods.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
-import { PlanningError } from '../rebalanceplanclaim/planning.ts';
+import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
 import type { ContinuousSettings } from './settings.ts';
 
-/** On plans that the continuous cycle made. */
+/** Label of the plans that the continuous cycle creates, with the value CONTINUOUS. */
 export const MADE_BY = 'autoscaling.cast.ai/made-by';
 export const CONTINUOUS = 'continuous-rebalancing';
 
-const LONGEST_BACKOFF_MS = 24 * 3_600_000;
+const MAX_BACKOFF_MS = 24 * 3_600_000;
 
-export interface Standing {
+/** The cluster that a cycle decides from. `now` in milliseconds since 1970. */
+export interface CycleState {
   readonly plans: readonly RebalancePlan[];
   readonly nodes: readonly Node[];
   readonly now: number;
@@ -21,21 +22,24 @@ export interface Standing {
 const isOurs = (plan: RebalancePlan): boolean => plan.metadata.labels?.[MADE_BY] === CONTINUOUS;
 const endOf = (plan: RebalancePlan): number => Date.parse(plan.status?.completionTime ?? '') || 0;
 
-/** Until when to rest after failures: doubles with each failure in a row, and is read from the plans themselves. */
-export const restsUntil = (plans: readonly RebalancePlan[], backoffMs: number): number => {
-  const ended = plans.filter((p) => isOurs(p) && isFinished(p)).toSorted((a, b) => endOf(b) - endOf(a));
-  const successAt = ended.findIndex((plan) => plan.status?.state !== 'Failed');
-  const failures = successAt < 0 ? ended.length : successAt;
-  if (failures === 0) return 0;
-  const rest = Math.min(backoffMs * 2 ** (failures - 1), LONGEST_BACKOFF_MS);
-  return endOf(ended[0] as RebalancePlan) + rest;
+/**
+ * End of the backoff after failed plans, in milliseconds since 1970; 0 when the last plan did not fail. Derived from the
+ * plans, so that a restart does not shorten it.
+ */
+export const backoffUntil = (plans: readonly RebalancePlan[], backoffMs: number): number => {
+  const newestFirst = plans.filter((p) => isOurs(p) && isFinished(p)).toSorted((a, b) => endOf(b) - endOf(a));
+  const [latest] = newestFirst;
+  if (latest?.status?.state !== 'Failed') return 0;
+  const successAt = newestFirst.findIndex((plan) => plan.status?.state !== 'Failed');
+  const failures = successAt < 0 ? newestFirst.length : successAt;
+  return endOf(latest) + Math.min(backoffMs * 2 ** (failures - 1), MAX_BACKOFF_MS);
 };
 
 /**
- * How long to rest after so many cycles in a row that failed. A planner that fails rests as after a failed plan; an API
- * server or a cloud that is away is asked again soon, and ever less often.
+ * Milliseconds to wait after `failures` failed cycles in a row. A failed planner backs off like a failed plan; other
+ * errors, such as an API server that is down, are retried from the polling period up.
  */
-export const restAfter = (
+export const backoffAfter = (
   failures: number,
   backoffMs: number,
   error: unknown,
@@ -43,28 +47,28 @@ export const restAfter = (
 ): number => {
   const doubled = 2 ** Math.min(failures - 1, 30);
   return error instanceof PlanningError
-    ? Math.min(backoffMs * doubled, LONGEST_BACKOFF_MS)
+    ? Math.min(backoffMs * doubled, MAX_BACKOFF_MS)
     : Math.min(pollingPeriodMs * doubled, Math.max(backoffMs, pollingPeriodMs));
 };
 
-/** Why this cycle looks for no plan; undefined when it does. */
-export const whyNot = (settings: ContinuousSettings, s: Standing): string | undefined => {
-  if (!settings.enabled) return 'it is not enabled';
-  const running = s.plans.find((plan) => plan.spec.execute && !isFinished(plan));
-  if (running) return `plan ${running.metadata.name} has not ended`;
-  const until = restsUntil(s.plans, settings.failureBackoffMs);
-  if (until > s.now) return `it rests until ${new Date(until).toISOString()} after a failure`;
+/** The reason why this cycle searches for no plan; undefined when it does. */
+export const skipReason = (settings: ContinuousSettings, s: CycleState): string | undefined => {
+  if (!settings.enabled) return 'continuous rebalancing is not enabled';
+  const unfinished = s.plans.find((plan) => plan.spec.execute && !isFinished(plan));
+  if (unfinished) return `plan ${unfinished.metadata.name} has not finished`;
+  const until = backoffUntil(s.plans, settings.failureBackoffMs);
+  if (until > s.now) return `backing off until ${new Date(until).toISOString()} after a failed plan`;
   const old = s.nodes.filter(
     (node) => s.now - Date.parse(node.metadata.creationTimestamp ?? '') >= settings.minNodeAgeMs,
   );
   if (old.length < settings.minNodes) {
-    return `${old.length} nodes are old enough, ${settings.minNodes} are needed`;
+    return `only ${old.length} nodes are old enough, ${settings.minNodes} are needed`;
   }
   return undefined;
 };
 
-/** Why a plan is not worth carrying out; undefined when both thresholds are met. */
-export const tooLittle = (settings: ContinuousSettings, savings: Savings): string | undefined => {
+/** The threshold that a plan's savings miss; undefined when they meet both. */
+export const belowThreshold = (settings: ContinuousSettings, savings: Savings): string | undefined => {
   const percent = Number(savings.projectedSavingsPercent);
   const monthly = Number(savings.projectedSavingsCostMonthly);
   if (percent < settings.thresholdPercent) {
@@ -76,7 +80,7 @@ export const tooLittle = (settings: ContinuousSettings, savings: Savings): strin
   return undefined;
 };
 
-/** The catalogue of a mode: draining buys nothing, so nothing is for sale; prices of what stands are kept. */
+/** The catalogue of a mode. Without 'full' no offering is available to buy; prices stay, to value existing nodes. */
 export const catalogueFor = (settings: ContinuousSettings, catalogue: Catalogue): Catalogue =>
   settings.mode === 'full'
     ? catalogue
@@ -87,17 +91,17 @@ export const catalogueFor = (settings: ContinuousSettings, catalogue: Catalogue)
         })),
       };
 
-/** Nodes that hold nothing that would have to move. */
+/** Names of the nodes that have no pod which a drain would wait for. */
 export const emptyNodes = (
   nodes: readonly Node[],
   podsOn: (node: string) => readonly Pod[],
 ): readonly string[] =>
   nodes.map((node) => node.metadata.name).filter((name) => !podsOn(name).some(isDrainable));
 
-/** Plans of ours that ended longest ago, beyond those that are kept; and such as were never let go. */
-export const forgotten = (plans: readonly RebalancePlan[], keep: number): readonly RebalancePlan[] => {
+/** The cycle's own plans to delete: the oldest finished ones beyond `keep`, and those that were never set to execute. */
+export const plansToPrune = (plans: readonly RebalancePlan[], keep: number): readonly RebalancePlan[] => {
   const ours = plans.filter(isOurs);
-  const stray = ours.filter((plan) => !isFinished(plan) && !plan.spec.execute);
-  const ended = ours.filter(isFinished).toSorted((a, b) => endOf(b) - endOf(a));
-  return [...stray, ...ended.slice(keep)];
+  const unstarted = ours.filter((plan) => !isFinished(plan) && !plan.spec.execute);
+  const newestFirst = ours.filter(isFinished).toSorted((a, b) => endOf(b) - endOf(a));
+  return [...unstarted, ...newestFirst.slice(keep)];
 };

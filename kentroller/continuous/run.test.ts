@@ -8,13 +8,13 @@ import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { AuditNote } from '../audit/trail.ts';
 import { createCaches, startCaches } from '../caches.ts';
-import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/planning.ts';
+import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/plannerworker.ts';
 import { crashingClient } from '../testing/crash.ts';
 import { CONTINUOUS, MADE_BY } from './decide.ts';
 import { type ContinuousOptions, rebalanceContinuously, runCycle } from './run.ts';
 import type { ContinuousSettings } from './settings.ts';
 
-/** Cycles on a real API server; the planner is this test's. */
+/** Cycles on a real API server with a fake planner. */
 
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
@@ -22,7 +22,7 @@ const client = connect({ kubeconfig, userAgent: 'continuous-test', qps: 200, bur
 const log = createLogger({ component: 'continuous-test', level: 'silent' });
 const stopping = new AbortController();
 const { signal } = stopping;
-// Plans of other suites on this API server are none of its business.
+// Other suites leave plans on this API server; these caches hide them.
 const caches = {
   ...createCaches({ client, log }),
   plans: createCache({
@@ -67,7 +67,7 @@ const options = (o: {
   readonly settings?: Partial<ContinuousSettings>;
   readonly plan?: PlanningAnswer;
   readonly api?: KubeClient;
-  readonly asked?: PlanningRequest[];
+  readonly requests?: PlanningRequest[];
 }): ContinuousOptions => ({
   client: o.api ?? client,
   caches,
@@ -75,7 +75,7 @@ const options = (o: {
     instanceTypes: [],
   }),
   planning: async (request) => {
-    o.asked?.push(request);
+    o.requests?.push(request);
     return o.plan ?? answer('12.0', '120.00');
   },
   settings: () => ({ ...SETTINGS, ...o.settings }),
@@ -91,7 +91,7 @@ const options = (o: {
 t.before(async () => {
   await client.create(NODES, { metadata: { name: NODE, labels: { [INSTANCE_TYPE]: 'm5.large' } } });
   await startCaches(caches, [], signal);
-  // The API server counts in whole seconds: its node is not to be younger than nothing.
+  // Creation times are whole seconds, so the clock is set past the node's.
   clock.at = Date.now() + 5_000;
 });
 t.teardown(async () => {
@@ -110,10 +110,10 @@ const clear = async (): Promise<void> => {
 };
 
 t.test('a cycle asks for what the settings allow and makes one plan that runs by itself', async (t) => {
-  const asked: PlanningRequest[] = [];
-  const said = await runCycle(options({ asked }));
-  t.match(said, /^made plan continuous-rebalancing-\d+, which saves 12.0 %$/);
-  t.match(asked, [{ constraints: { maxNodes: 7 }, aggressive: SETTINGS.aggressive, timeBudgetMs: 1_000 }]);
+  const requests: PlanningRequest[] = [];
+  const outcome = await runCycle(options({ requests }));
+  t.match(outcome, /^created plan continuous-rebalancing-\d+, which saves 12.0 %$/);
+  t.match(requests, [{ constraints: { maxNodes: 7 }, aggressive: SETTINGS.aggressive, timeBudgetMs: 1_000 }]);
   const [plan] = await ours();
   t.match(plan, {
     spec: { execute: true, aggressiveMode: { drainTimeout: '90s' } },
@@ -121,18 +121,18 @@ t.test('a cycle asks for what the settings allow and makes one plan that runs by
   });
   t.equal(plan?.metadata.ownerReferences, undefined, 'without a claim');
   await until('the cache has it', () => caches.plans.list().length === 1, SOON);
-  t.match(await runCycle(options({})), /plan continuous-rebalancing-\d+ has not ended/);
+  t.match(await runCycle(options({})), /plan continuous-rebalancing-\d+ has not finished/);
   await clear();
 });
 
 t.test('a cycle that makes nothing says why', async (t) => {
-  t.match(await runCycle(options({ settings: { enabled: false } })), 'it is not enabled');
+  t.match(await runCycle(options({ settings: { enabled: false } })), 'continuous rebalancing is not enabled');
   t.match(await runCycle(options({ settings: { minNodes: 1000 } })), /1000 are needed/);
   t.match(
     await runCycle(options({ plan: answer('9.9', '500.00') })),
-    /left out: it saves 9.9 %, less than 10/,
+    /not stored: it saves 9.9 %, less than 10/,
   );
-  t.match(await runCycle(options({ plan: answer('50.0', '49.99') })), /left out: it saves 49.99 USD/);
+  t.match(await runCycle(options({ plan: answer('50.0', '49.99') })), /not stored: it saves 49.99 USD/);
   const none = {
     selectedNodes: [],
     skippedNodes: [],
@@ -168,12 +168,12 @@ t.test('a process that dies in a cycle leaves no plan that would run without its
     );
   }
   clock.at += 1_000;
-  t.match(await runCycle(options({})), 'made plan');
-  t.equal((await ours()).length, 1, 'what was never let go is cleared away');
+  t.match(await runCycle(options({})), 'created plan');
+  t.equal((await ours()).length, 1, 'a plan that was never executed is deleted');
   await clear();
 });
 
-t.test('the same reason is told once, a failed cycle with how long it rests', async (t) => {
+t.test('the same outcome is noted once, a failed cycle as failed', async (t) => {
   const notes: AuditNote[] = [];
   const ending = new AbortController();
   let cycles = 0;

@@ -11,26 +11,26 @@ import type { Audit } from '../audit/trail.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
-import { aggressiveModeOf } from '../rebalanceplanclaim/plan.ts';
-import type { Planning } from '../rebalanceplanclaim/planning.ts';
+import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
+import { aggressiveModeOf } from '../rebalanceplanclaim/planobject.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import {
+  backoffAfter,
+  belowThreshold,
   CONTINUOUS,
   catalogueFor,
   emptyNodes,
-  forgotten,
   MADE_BY,
-  restAfter,
-  tooLittle,
-  whyNot,
+  plansToPrune,
+  skipReason,
 } from './decide.ts';
 import type { ContinuousSettings } from './settings.ts';
 
 const KEPT_PLANS = 10;
 const PLANNING_TIMEOUT_MS = 5 * 60_000;
 const SEED = 1;
-/** Timers are 31 bits wide, and settings may change meanwhile. */
-const LONGEST_SLEEP_MS = 24 * 3_600_000;
+/** Timers are 31 bits wide, and settings may change during a long sleep. */
+const MAX_SLEEP_MS = 24 * 3_600_000;
 
 export interface ContinuousOptions {
   readonly client: KubeClient;
@@ -47,8 +47,8 @@ export interface ContinuousOptions {
   readonly signal: AbortSignal;
 }
 
-/** Savings first, then spec.execute: no plan runs before it is known what it saves. */
-const write = async (
+/** Stores the plan, then its savings, then `execute`: no plan starts before its savings are recorded. */
+const storePlan = async (
   o: ContinuousOptions,
   name: string,
   spec: RebalancePlanSpec,
@@ -60,29 +60,29 @@ const write = async (
   const status = { status: { savings } };
   await o.client.patch(REBALANCE_PLANS, { name }, status, { subresource: 'status', signal: o.signal });
   const plan = await o.client.apply(REBALANCE_PLANS, { metadata, spec: { ...spec, execute: true } }, apply);
-  const message = `Plan ${name} saves ${savings.projectedSavingsPercent} % of what its nodes cost`;
+  const message = `Plan ${name} saves ${savings.projectedSavingsPercent} % of the cost of its nodes`;
   o.recorder.event(REBALANCE_PLANS, plan, 'Normal', 'ContinuousRebalancing', message);
 };
 
-/** One cycle; answers with what it did, or why it did nothing. */
+/** Runs one cycle. Returns what it did, or the reason why it did nothing, in a few words. */
 export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   const { caches, client, signal } = o;
   const settings = o.settings();
   const now = o.clock.now();
-  // 1. Is there anything to look for.
-  const reason = whyNot(settings, { plans: caches.plans.list(), nodes: caches.nodes.list(), now });
+  // 1. Decide whether to search, and delete old plans.
+  const reason = skipReason(settings, { plans: caches.plans.list(), nodes: caches.nodes.list(), now });
   if (reason) return reason;
-  for (const plan of forgotten(caches.plans.list(), KEPT_PLANS)) {
+  for (const plan of plansToPrune(caches.plans.list(), KEPT_PLANS)) {
     const { name, uid } = plan.metadata;
-    await client.delete(REBALANCE_PLANS, { name }, { ...(uid ? { uid } : {}), signal }).catch(ignoreNotFound);
+    await client.delete(REBALANCE_PLANS, { name }, { ...(uid && { uid }), signal }).catch(ignoreNotFound);
   }
-  // 2. Candidates, by the mode.
+  // 2. Restrict the candidates where the mode says so.
   const empty =
     settings.mode === 'delete-empty'
       ? emptyNodes(caches.nodes.list(), (node) => caches.pods.by('node', node))
       : undefined;
   if (empty?.length === 0) return 'no node is empty';
-  // 3. The search.
+  // 3. Search.
   const name = `${CONTINUOUS}-${Math.round(now / 1000)}`;
   const answer = await o.planning(
     {
@@ -92,7 +92,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       seed: SEED,
       timeBudgetMs: o.timeBudgetMs(),
       planName: name,
-      ...(empty ? { scope: { nodeNames: [...empty] } } : {}),
+      ...(empty && { scope: { nodeNames: [...empty] } }),
       constraints: {
         maxNodes: settings.maxNodes,
         minAgeSeconds: Math.ceil(settings.minNodeAgeMs / 1000),
@@ -104,16 +104,16 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
     signal,
   );
   if (!answer.plan) return answer.reason ?? 'no cheaper set of nodes was found';
-  // 4. Is it worth it.
-  const little = tooLittle(settings, answer.plan.savings);
-  if (little) return `the best plan is left out: ${little}`;
-  // 5. The plan.
+  // 4. Compare the savings with the thresholds.
+  const shortfall = belowThreshold(settings, answer.plan.savings);
+  if (shortfall) return `the best plan is not stored: ${shortfall}`;
+  // 5. Store the plan.
   const spec = { ...answer.plan.spec, ...aggressiveModeOf(settings.aggressive) };
-  await write(o, name, spec, answer.plan.savings);
-  return `made plan ${name}, which saves ${answer.plan.savings.projectedSavingsPercent} %`;
+  await storePlan(o, name, spec, answer.plan.savings);
+  return `created plan ${name}, which saves ${answer.plan.savings.projectedSavingsPercent} %`;
 };
 
-/** Looks for a cheaper cluster again and again until the signal aborts; a cycle that fails is told, and rests. */
+/** Runs cycles until the signal aborts; a failed cycle is logged and backed off. */
 export const rebalanceContinuously = async (o: ContinuousOptions): Promise<void> => {
   const log = o.log.child({ logger: CONTINUOUS });
   const object = { kind: 'RebalancePlan', name: CONTINUOUS };
@@ -122,22 +122,22 @@ export const rebalanceContinuously = async (o: ContinuousOptions): Promise<void>
   while (!o.signal.aborted) {
     let waitMs = o.pollingPeriodMs();
     try {
-      const said = await runCycle({ ...o, log });
+      const outcome = await runCycle({ ...o, log });
       failures = 0;
-      // The same reason every few seconds would hide everything else.
-      if (said !== last) {
-        log.info({ outcome: said }, 'continuous-rebalancing cycle');
-        o.audit.note({ kind: 'decision', object, reason: 'ContinuousCycle', message: said });
+      // Repeated every few seconds, the same outcome would hide everything else.
+      if (outcome !== last) {
+        log.info({ outcome }, 'continuous-rebalancing cycle');
+        o.audit.note({ kind: 'decision', object, reason: 'ContinuousCycle', message: outcome });
       }
-      last = said;
+      last = outcome;
     } catch (error) {
       if (o.signal.aborted) return;
       failures += 1;
-      waitMs = restAfter(failures, o.settings().failureBackoffMs, error, waitMs);
+      waitMs = backoffAfter(failures, o.settings().failureBackoffMs, error, waitMs);
       last = messageOf(error);
-      log.warn({ err: error, restMs: waitMs }, 'continuous-rebalancing cycle failed');
+      log.warn({ err: error, retryMs: waitMs }, 'continuous-rebalancing cycle failed');
       o.audit.note({ kind: 'decision', object, reason: 'ContinuousCycleFailed', message: last });
     }
-    await sleep(Math.min(waitMs, LONGEST_SLEEP_MS), undefined, { signal: o.signal }).catch(() => {});
+    await sleep(Math.min(waitMs, MAX_SLEEP_MS), undefined, { signal: o.signal }).catch(() => {});
   }
 };

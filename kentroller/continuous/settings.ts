@@ -4,7 +4,7 @@ import type { Options } from '../options.ts';
 
 export type Mode = 'full' | 'drain-only' | 'delete-empty';
 
-/** How the continuous cycle works now; times in milliseconds, money in USD. */
+/** Settings of one continuous cycle; durations in milliseconds, money in USD. */
 export interface ContinuousSettings {
   readonly enabled: boolean;
   readonly mode: Mode;
@@ -13,23 +13,23 @@ export interface ContinuousSettings {
   readonly maxNodes: number;
   readonly thresholdPercent: number;
   readonly thresholdMonthly: number;
-  /** What moving a pod has to save at least, as a part of what an average pod costs. */
+  /** Least saving for moving a pod, as a fraction of the cost of an average pod. */
   readonly moveWeight: number;
   readonly failureBackoffMs: number;
   readonly aggressive: NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
 }
 
-/** How deep a cycle searches. */
+/** Search steps of one cycle, of a quarter of a second each. */
 export const searchDepth = (o: Options, f: Features): number =>
   f.continuousRebalancing?.maxBinarySearchDepth ?? o.continuousRebalancingMaxBinarySearchDepth;
 
-/** Milliseconds between two cycles. */
+/** Milliseconds from the end of one cycle to the start of the next. */
 export const pollingPeriodMs = (o: Options, f: Features): number => {
   const seconds = f.continuousRebalancing?.pollingPeriodSeconds;
   return seconds === undefined ? o.continuousRebalancingPollingPeriod : seconds * 1000;
 };
 
-/** The options, with what the dynamic ConfigMap says on top. */
+/** The options, overridden by the features ConfigMap. */
 export const continuousSettings = (o: Options, features: Features): ContinuousSettings => {
   const f = features.continuousRebalancing ?? {};
   return {

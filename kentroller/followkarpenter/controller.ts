@@ -10,22 +10,22 @@ import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Derivation, Derived, FollowLimits } from './derivation.ts';
 import type { Machine } from './machines.ts';
-import { staleNomination } from './pods.ts';
+import { staleNominationReason } from './pods.ts';
 
-/** Everything is looked at together, since any pod may go to any claim. */
+/** One key for everything, since any pod may belong to any claim. */
 const ALL = ['cluster'] as const;
-/** Least time between two looks; changes within it are taken as one. */
-const TOGETHER_MS = 50;
-/** And at least so many times what the last look took: the rest of kentroller shares the thread. */
-const REST_FACTOR = 4;
-const LOOK_AGAIN_MS = 1_000;
-/** The pinner gives up a placeholder at the deadline; so much later it is taken to be away. */
+/** Least time between two derivations; changes within it are handled as one. */
+const MIN_INTERVAL_MS = 50;
+/** The interval as a multiple of the last derivation's duration: the rest of kentroller shares the thread. */
+const INTERVAL_FACTOR = 4;
+const RESYNC_MS = 1_000;
+/** The pinner gives up a placeholder at the deadline; this long after it, the pinner is assumed to be down. */
 const GRACE_MS = 15_000;
-const AT_ONCE = 32;
+const MAX_CONCURRENT_PATCHES = 32;
 
-interface Parts {
+interface FollowOptions {
   readonly client: KubeClient;
-  readonly caches: Caches;
+  readonly caches: Pick<Caches, 'nodes' | 'nodeClaims' | 'pods'>;
   readonly derivation: Derivation;
   readonly limits: FollowLimits;
   readonly recorder: Recorder;
@@ -33,12 +33,16 @@ interface Parts {
   readonly clock: { readonly now: () => number };
 }
 
-/** Gives pods back to Karpenter and kube-scheduler that wait for a node which will not take them. */
-const giveBack = async (p: Parts, { machines, waiting }: Derived, signal: AbortSignal): Promise<number> => {
+/** Clears stale nominations, so that Karpenter and kube-scheduler act on the pods. Returns the nominated pods' number. */
+const clearStaleNominations = async (
+  p: FollowOptions,
+  { machines, waiting }: Derived,
+  signal: AbortSignal,
+): Promise<number> => {
   const { caches, limits } = p;
   const nominated = waiting.filter((pod) => pod.status?.nominatedNodeName);
   const stale = nominated.flatMap((pod): { pod: Pod; reason: string }[] => {
-    const reason = staleNomination(pod, {
+    const reason = staleNominationReason(pod, {
       machines,
       hasClaim: (name) => caches.nodeClaims.get(name) !== undefined,
       node: (name) => caches.nodes.get(name),
@@ -46,7 +50,7 @@ const giveBack = async (p: Parts, { machines, waiting }: Derived, signal: AbortS
       now: p.clock.now(),
       holdMs: limits.holdMs,
     });
-    return reason === null ? [] : [{ pod, reason }];
+    return reason === undefined ? [] : [{ pod, reason }];
   });
   const clear = async ({ pod, reason }: { pod: Pod; reason: string }): Promise<void> => {
     const { name, namespace = 'default', uid } = pod.metadata;
@@ -54,39 +58,49 @@ const giveBack = async (p: Parts, { machines, waiting }: Derived, signal: AbortS
     await p.client
       .patch(PODS, { name, namespace }, body, { subresource: 'status', signal })
       .then(() =>
-        p.log.info({ name, namespace, node: pod.status?.nominatedNodeName, reason }, 'pod given back'),
+        p.log.info(
+          { name, namespace, node: pod.status?.nominatedNodeName, reason },
+          'stale nomination cleared',
+        ),
       )
       .catch(ignoreNotFoundOrConflict);
   };
-  for (let at = 0; at < stale.length; at += AT_ONCE) {
-    await Promise.all(stale.slice(at, at + AT_ONCE).map(clear));
+  for (let at = 0; at < stale.length; at += MAX_CONCURRENT_PATCHES) {
+    await Promise.all(stale.slice(at, at + MAX_CONCURRENT_PATCHES).map(clear));
   }
   return nominated.length;
 };
 
-// To Karpenter the placeholder's machine has joined, so it no longer ends machines that never do by itself.
-const endOverdue = async (p: Parts, machines: readonly Machine[], signal: AbortSignal): Promise<void> => {
+// Karpenter takes the placeholder for a registered node, so its own registration timeout does not apply any more.
+const deleteOverdueClaims = async (
+  p: FollowOptions,
+  machines: readonly Machine[],
+  signal: AbortSignal,
+): Promise<void> => {
   for (const { claim, node } of machines) {
     const deadline = Date.parse(claim.metadata.creationTimestamp ?? '') + p.limits.joinDeadlineMs + GRACE_MS;
-    const isStanding = node?.metadata.labels?.[PLACEHOLDER] !== undefined && !hasJoined(node);
-    if (!isStanding || p.clock.now() < deadline) continue;
+    const isPlaceholder = node?.metadata.labels?.[PLACEHOLDER] !== undefined && !hasJoined(node);
+    if (!isPlaceholder || p.clock.now() < deadline) continue;
     const { name, uid } = claim.metadata;
     await p.client
-      .delete(NODE_CLAIMS, { name }, { ...(uid ? { uid } : {}), signal })
+      .delete(NODE_CLAIMS, { name }, { ...(uid && { uid }), signal })
       .catch(ignoreNotFoundOrConflict);
-    const message = `The machine of ${node.metadata.name} did not join in time and is given up`;
+    const message = `The machine of node ${node.metadata.name} did not join in time: its NodeClaim is deleted, so that Karpenter orders another`;
     p.recorder.event(NODE_CLAIMS, claim, 'Warning', 'MachineNeverJoined', message);
-    p.log.warn({ claim: name, node: node.metadata.name }, 'machine never joined, its claim is deleted');
+    p.log.warn(
+      { claim: name, node: node.metadata.name },
+      'machine did not join in time, deleted its NodeClaim',
+    );
   }
 };
 
 /**
- * Keeps the plan that Karpenter made when it bought machines for pending pods: says which pod belongs on which claim
- * in flight, and sees to it that no pod waits for a machine that will not take it.
+ * Pins pending pods to the machines that Karpenter ordered for them, and releases pods from a machine that will not take
+ * them.
  */
-export const followKarpenter = (p: Parts): Controller => {
-  let lookedAt = Number.NEGATIVE_INFINITY;
-  let restMs = TOGETHER_MS;
+export const createFollowController = (p: FollowOptions): Controller => {
+  let derivedAt = Number.NEGATIVE_INFINITY;
+  let intervalMs = MIN_INTERVAL_MS;
   return {
     name: 'nodeclaim.follow',
     sources: [
@@ -98,16 +112,16 @@ export const followKarpenter = (p: Parts): Controller => {
       }),
     ],
     reconcile: async (_key, signal) => {
-      const wait = lookedAt + restMs - p.clock.now();
+      const wait = derivedAt + intervalMs - p.clock.now();
       if (wait > 0) return requeue(wait);
       const startedAt = p.clock.now();
       const derived = p.derivation.derive();
-      lookedAt = p.clock.now();
-      restMs = Math.max(TOGETHER_MS, REST_FACTOR * (lookedAt - startedAt));
-      const nominated = await giveBack(p, derived, signal);
-      await endOverdue(p, derived.machines, signal);
+      derivedAt = p.clock.now();
+      intervalMs = Math.max(MIN_INTERVAL_MS, INTERVAL_FACTOR * (derivedAt - startedAt));
+      const nominated = await clearStaleNominations(p, derived, signal);
+      await deleteOverdueClaims(p, derived.machines, signal);
       if (!derived.isSettled) return requeue(p.limits.settleMs);
-      return derived.machines.length + nominated > 0 ? requeue(LOOK_AGAIN_MS) : awaitChange;
+      return derived.machines.length + nominated > 0 ? requeue(RESYNC_MS) : awaitChange;
     },
   };
 };

@@ -1,46 +1,47 @@
 import type { Pod } from '../../api/objects.ts';
 import { attributePods } from '../../planner/karpenter/attribution.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../caches.ts';
-import type { NodeNames } from '../cloud/nodenames.ts';
-import type { Feed } from '../pinning/extraintents.ts';
-import { followIntents } from './intents.ts';
+import type { NodeNameCache } from '../cloud/nodenamecache.ts';
+import type { ExtraIntents } from '../pinning/extraintents.ts';
+import { attributionIntents } from './intents.ts';
 import { inFlightOf, type Machine, machinesInFlight } from './machines.ts';
-import { isFollowable, planned } from './pods.ts';
+import { isAttributable, movedByPlans } from './pods.ts';
 
 /** Times in milliseconds. */
 export interface FollowLimits {
   readonly joinDeadlineMs: number;
-  /** How long a pod may wait for a node that is ready before its pin is given up. */
+  /** How long a pod may wait for a ready node before its pin is given up. */
   readonly holdMs: number;
-  /** Karpenter writes the claims of one batch at once: this long after the last one, the batch is whole. */
+  /** Karpenter creates the claims of one batch at once: this long after the newest, the batch is complete. */
   readonly settleMs: number;
 }
 
 export interface DerivationOptions {
-  readonly caches: Caches;
-  readonly nodeNames: NodeNames;
-  readonly feed: Feed;
+  readonly caches: Pick<Caches, 'plans' | 'pods' | 'nodes' | 'nodeClaims' | 'nodePools' | 'daemonSets'>;
+  readonly nodeNames: NodeNameCache;
+  readonly extraIntents: ExtraIntents;
   readonly limits: FollowLimits;
   readonly now: () => number;
 }
 
 export interface Derived {
   readonly machines: readonly Machine[];
-  /** Pods without a node that no plan has a say in. */
+  /** Pods without a node that no running plan moves. */
   readonly waiting: readonly Pod[];
   readonly isSettled: boolean;
 }
 
-/** A claim that has waited for the rest of its batch for so long is taken as it is. */
+/** Settle periods after which a claim's batch counts as complete though newer claims keep coming. */
 const MAX_SETTLE_FACTOR = 8;
 
 /**
- * Works out what Karpenter's claims in flight were bought for, and puts the intents into the feed. All of it follows
- * from the cluster; what is remembered only keeps pods where they were told to go, and tells whether a batch is whole.
+ * Derives which pods Karpenter's claims in flight were created for, and publishes the intents. The cluster decides; the
+ * memory only keeps pods on the claim that they were pinned to, and tells when a batch is complete.
  */
 export class Derivation {
   readonly #o: DerivationOptions;
-  #told: ReadonlyMap<string, string> = new Map();
+  /** Claim names by pod uid, of the last derivation. */
+  #pinned: ReadonlyMap<string, string> = new Map();
   readonly #firstSeen = new Map<string, number>();
   #newestSeen = Number.NEGATIVE_INFINITY;
 
@@ -49,10 +50,10 @@ export class Derivation {
   }
 
   derive(): Derived {
-    const { caches, nodeNames, feed, limits } = this.#o;
+    const { caches, nodeNames, extraIntents, limits } = this.#o;
     const now = this.#o.now();
-    const isPlanned = planned(caches.plans.list());
-    const waiting = caches.pods.by(UNASSIGNED, '').filter((pod) => !isPlanned(pod));
+    const isMoved = movedByPlans(caches.plans.list());
+    const waiting = caches.pods.by(UNASSIGNED, '').filter((pod) => !isMoved(pod));
     const machines = machinesInFlight({
       nodeClaims: caches.nodeClaims.list(),
       nodePool: (name) => caches.nodePools.get(name),
@@ -61,19 +62,19 @@ export class Derivation {
       now,
       holdMs: limits.holdMs,
     });
-    this.#see(machines, now);
+    this.#recordFirstSeen(machines, now);
     const nominated = new Map(
       machines.map((m) => [m.nodeName || m.claim.metadata.name, m.claim.metadata.name]),
     );
-    const told = new Map(this.#told);
-    const pods = waiting.filter(isFollowable).filter((pod) => {
+    const assigned = new Map(this.#pinned);
+    const pods = waiting.filter(isAttributable).filter((pod) => {
       const name = pod.status?.nominatedNodeName ?? '';
       const claim = nominated.get(name);
-      if (claim !== undefined) told.set(pod.metadata.uid ?? '', claim);
+      if (claim !== undefined) assigned.set(pod.metadata.uid ?? '', claim);
       return name === '' || claim !== undefined;
     });
     const daemonSets = caches.daemonSets.list();
-    const followings =
+    const attributions =
       pods.length === 0
         ? []
         : attributePods({
@@ -81,22 +82,22 @@ export class Derivation {
               .filter((m) => !this.#isLate(m, now))
               .map((m) => inFlightOf(m, m.node ? caches.pods.by('node', m.nodeName) : [], daemonSets)),
             pods,
-            told,
+            told: assigned,
           });
     const isSettled = (machine: Machine): boolean => this.#isSettled(machine, now);
     const { joinDeadlineMs } = limits;
-    const intents = followIntents({ machines, followings, isSettled, joinDeadlineMs });
+    const intents = attributionIntents({ machines, attributions, isSettled, joinDeadlineMs });
     const pinned = new Set(intents.flatMap(({ pin }) => pin?.pod?.uid ?? []));
-    this.#told = new Map(
-      followings
+    this.#pinned = new Map(
+      attributions
         .map(({ pod, claim }): [string, string] => [pod.metadata.uid ?? '', claim])
         .filter(([uid]) => pinned.has(uid)),
     );
-    feed.put(intents);
+    extraIntents.replaceAll(intents);
     return { machines, waiting, isSettled: machines.every(isSettled) };
   }
 
-  #see(machines: readonly Machine[], now: number): void {
+  #recordFirstSeen(machines: readonly Machine[], now: number): void {
     const names = new Set(machines.map(({ claim }) => claim.metadata.name));
     for (const name of this.#firstSeen.keys()) if (!names.has(name)) this.#firstSeen.delete(name);
     for (const name of names) {

@@ -1,28 +1,27 @@
 import { NOT_READY, PLACEHOLDER } from '../../api/labels.ts';
 import type { Intent } from '../../api/pinning.ts';
 import type { Attribution } from '../../planner/karpenter/attribution.ts';
-import { nodeIntentId, pinIntentId } from '../pinning/ids.ts';
+import { nodeIntentId, pinIntentId } from '../pinning/intentids.ts';
 import { nodeIntent } from '../pinning/intents.ts';
 import type { Machine } from './machines.ts';
 import { isPinnable } from './pods.ts';
 
-/** Stands where other intents name their plan. */
-export const FOLLOWED = 'karpenter';
+/** The plan name of intents that come from Karpenter's own provisioning. */
+export const KARPENTER_PLAN = 'karpenter';
 
 const isPlaceholder = ({ node }: Machine): boolean => node?.metadata.labels?.[PLACEHOLDER] !== undefined;
 
 /**
- * The Node for a machine. It is closed by Kubernetes' own taint and not by ours: Karpenter knows that one to go by
- * itself and counts on the node for pods that come later, and kube-controller-manager takes it off as soon as the
- * kubelet is ready, whatever became of us.
+ * The placeholder for a machine. It has Kubernetes' own not-ready taint in place of ours: Karpenter treats that one as
+ * temporary, and kube-controller-manager removes it once the kubelet is ready, even if the pinner is gone.
  */
 const placeholderFor = ({ claim, nodeName }: Machine, joinDeadlineMs: number): Intent => {
   const nodeClaim = claim.metadata.name;
   const node = nodeIntent(claim, nodeName, joinDeadlineMs);
   const taints = [...node.taints, { key: NOT_READY, value: '', effect: 'NoSchedule' }];
   return {
-    id: nodeIntentId(FOLLOWED, nodeClaim),
-    plan: FOLLOWED,
+    id: nodeIntentId(KARPENTER_PLAN, nodeClaim),
+    plan: KARPENTER_PLAN,
     nodeClaim,
     nodeName,
     node: { ...node, taints },
@@ -33,8 +32,8 @@ const pinFor = ({ claim, nodeName }: Machine, { pod }: Attribution): Intent => {
   const { name, namespace = 'default', uid = '' } = pod.metadata;
   const nodeClaim = claim.metadata.name;
   return {
-    id: pinIntentId(FOLLOWED, nodeClaim, namespace, uid),
-    plan: FOLLOWED,
+    id: pinIntentId(KARPENTER_PLAN, nodeClaim, namespace, uid),
+    plan: KARPENTER_PLAN,
     nodeClaim,
     nodeName,
     pin: { namespace, pod: { name, uid } },
@@ -42,28 +41,30 @@ const pinFor = ({ claim, nodeName }: Machine, { pod }: Attribution): Intent => {
 };
 
 /**
- * What the pinner is told: a placeholder for each machine that has pods to wait for it, and as long as one stands;
- * pins as soon as it does. A placeholder that is told no more is given up with its pods, so it is told until its
- * kubelet has joined, or its claim is deleted.
+ * A node intent for each machine that pods wait for or that has a placeholder, and pins once its Node exists. The pinner
+ * gives up a placeholder without an intent, so its intent stays until the kubelet has joined or the claim is deleted.
  */
-export const followIntents = (o: {
+export const attributionIntents = (o: {
   readonly machines: readonly Machine[];
-  readonly followings: readonly Attribution[];
-  /** Whether the claim's batch is known to be whole. */
+  readonly attributions: readonly Attribution[];
+  /** Whether Karpenter has created all claims of the machine's batch. */
   readonly isSettled: (machine: Machine) => boolean;
   readonly joinDeadlineMs: number;
 }): readonly Intent[] => {
-  const pods = new Map<string, Attribution[]>();
-  for (const each of o.followings.filter(({ pod }) => isPinnable(pod))) {
-    const there = pods.get(each.claim);
-    if (there) there.push(each);
-    else pods.set(each.claim, [each]);
+  const byClaim = new Map<string, Attribution[]>();
+  for (const attribution of o.attributions.filter(({ pod }) => isPinnable(pod))) {
+    const known = byClaim.get(attribution.claim);
+    if (known) known.push(attribution);
+    else byClaim.set(attribution.claim, [attribution]);
   }
-  const ready = o.machines.filter((m) => m.nodeName !== '' && m.claim.status?.providerID);
-  return ready.flatMap((machine): Intent[] => {
-    const here = o.isSettled(machine) ? (pods.get(machine.claim.metadata.name) ?? []) : [];
+  const launched = o.machines.filter((m) => m.nodeName !== '' && m.claim.status?.providerID);
+  return launched.flatMap((machine): Intent[] => {
+    const pods = o.isSettled(machine) ? (byClaim.get(machine.claim.metadata.name) ?? []) : [];
     const node = placeholderFor(machine, o.joinDeadlineMs);
-    if (!machine.node) return here.length > 0 ? [node] : [];
-    return [...here.map((each) => pinFor(machine, each)), ...(isPlaceholder(machine) ? [node] : [])];
+    if (!machine.node) return pods.length > 0 ? [node] : [];
+    return [
+      ...pods.map((attribution) => pinFor(machine, attribution)),
+      ...(isPlaceholder(machine) ? [node] : []),
+    ];
   });
 };

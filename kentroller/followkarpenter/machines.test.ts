@@ -2,11 +2,11 @@ import t from 'tap';
 import type { Condition, DaemonSet, Node, NodeClaim, NodePool } from '../../api/objects.ts';
 import type { Attribution } from '../../planner/karpenter/attribution.ts';
 import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
-import { followIntents } from './intents.ts';
-import { inFlightOf, type Machine, machinesInFlight, type Sources } from './machines.ts';
+import { attributionIntents } from './intents.ts';
+import { inFlightOf, type Machine, type MachineSources, machinesInFlight } from './machines.ts';
 
 const NOW = Date.parse('2030-01-01T00:01:00Z');
-const made = makeNode('n', { cpu: 3900, memory: 15_000 });
+const sample = makeNode('n', { cpu: 3900, memory: 15_000 });
 
 interface Shape {
   readonly launched?: boolean;
@@ -21,27 +21,27 @@ const claim = (s: Shape = {}): NodeClaim => ({
     uid: 'uid-c',
     creationTimestamp: '2030-01-01T00:00:00Z',
     labels: { 'karpenter.sh/nodepool': 'default', ...s.labels },
-    ...(s.deleting ? { deletionTimestamp: '2030-01-01T00:00:30Z' } : {}),
+    ...(s.deleting && { deletionTimestamp: '2030-01-01T00:00:30Z' }),
   },
-  spec: { ...made.claim.spec, resources: { requests: { cpu: '1200m', memory: '1Gi', pods: '3' } } },
+  spec: { ...sample.claim.spec, resources: { requests: { cpu: '1200m', memory: '1Gi', pods: '3' } } },
   status: {
     ...(s.launched === false
       ? {}
       : {
           providerID: 'aws:///n',
-          ...(made.node.status?.allocatable ? { allocatable: made.node.status.allocatable } : {}),
+          ...(sample.node.status?.allocatable ? { allocatable: sample.node.status.allocatable } : {}),
         }),
     conditions: s.conditions ?? [],
   },
 });
 
 const placeholder = (change: Partial<Node['status']> = {}): Node => ({
-  ...made.node,
+  ...sample.node,
   metadata: { name: 'n', labels: { 'autoscaling.cast.ai/placeholder': 'true' } },
-  status: { ...made.node.status, conditions: [], ...change },
+  status: { ...sample.node.status, conditions: [], ...change },
 });
 
-const sources = (c: NodeClaim, change: Partial<Sources> = {}): Sources => ({
+const sources = (c: NodeClaim, change: Partial<MachineSources> = {}): MachineSources => ({
   nodeClaims: [c],
   nodePool: () => makePool(),
   node: () => undefined,
@@ -55,7 +55,7 @@ t.test('which claims are in flight', async (t) => {
   const fixed: NodePool = { ...makePool(), spec: { ...makePool().spec, replicas: 3 } };
   const readySince = (time: string) =>
     placeholder({ conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: time }] });
-  const rows: readonly (readonly [string, NodeClaim, Partial<Sources>, boolean])[] = [
+  const rows: readonly (readonly [string, NodeClaim, Partial<MachineSources>, boolean])[] = [
     ['one that is launched', claim(), {}, true],
     ['one that is not launched yet', claim({ launched: false }), {}, true],
     ['not one that is being deleted', claim({ deleting: true }), {}, false],
@@ -98,9 +98,9 @@ t.test(
       metadata: { name: 'd', namespace: 'kube-system' },
       spec: { template: { spec: daemon.spec } },
     };
-    const there = makePod('there', { cpu: 500, memory: 256, node: 'n' });
+    const boundPod = makePod('there', { cpu: 500, memory: 256, node: 'n' });
     const machine: Machine = { claim: claim(), nodeName: 'n', node: placeholder() };
-    const { budget, node } = inFlightOf(machine, [there, daemon], [set]);
+    const { budget, node } = inFlightOf(machine, [boundPod, daemon], [set]);
     t.equal(budget.get('cpu'), 1200 - 200 - 500);
     t.equal(budget.get('pods'), 3 - 1 - 1);
     t.equal(node?.free.get('cpu'), 3900 - 200 - 500);
@@ -112,12 +112,12 @@ t.test(
   },
 );
 
-t.test('what the pinner is told, and when', async (t) => {
+t.test('the intents of a machine through its life', async (t) => {
   const following: Attribution = { pod: makePod('p'), claim: 'c', because: 'bought for' };
-  const kinds = (machine: Partial<Machine>, followings: readonly Attribution[], isSettled = true) =>
-    followIntents({
+  const kinds = (machine: Partial<Machine>, attributions: readonly Attribution[], isSettled = true) =>
+    attributionIntents({
       machines: [{ claim: claim(), nodeName: 'n', node: undefined, ...machine }],
-      followings,
+      attributions,
       isSettled: () => isSettled,
       joinDeadlineMs: 60_000,
     }).map((intent) => (intent.node ? 'node' : 'pin'));
@@ -136,7 +136,7 @@ t.test('what the pinner is told, and when', async (t) => {
     ['node'],
     'the placeholder is kept when its pods are bound',
   );
-  t.strictSame(kinds({ node: made.node }, [following]), ['pin'], 'a node that a kubelet made needs none');
+  t.strictSame(kinds({ node: sample.node }, [following]), ['pin'], 'a node that a kubelet made needs none');
   const spread = makePod('s', {
     spec: {
       topologySpreadConstraints: [
@@ -149,9 +149,9 @@ t.test('what the pinner is told, and when', async (t) => {
     ['node'],
     'pods that look at others are left to kube-scheduler',
   );
-  const [, node] = followIntents({
+  const [, node] = attributionIntents({
     machines: [{ claim: claim(), nodeName: 'n', node: placeholder() }],
-    followings: [following],
+    attributions: [following],
     isSettled: () => true,
     joinDeadlineMs: 60_000,
   });

@@ -1,57 +1,57 @@
 import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
-import { hasEnded } from '../../api/pods.ts';
+import { controllerOf, hasEnded } from '../../api/pods.ts';
 import { type InFlightClaim, requestsOf } from '../../planner/karpenter/inflightclaim.ts';
 import { daemonRequests, daemonsOn } from '../../planner/scheduling/daemonset.ts';
 import { nodeInfoOf, take } from '../../planner/scheduling/nodeinfo.ts';
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
 import { labelsOf } from '../pinning/intents.ts';
 
-/** A machine that Karpenter bought by itself, from its order until its pods run there. */
+/** A machine that Karpenter's own provisioner ordered, until its Node is initialized. */
 export interface Machine {
   readonly claim: NodeClaim;
-  /** Name of its Node, '' until the cloud has told it. */
+  /** Name of its Node, '' until the cloud has answered. */
   readonly nodeName: string;
   readonly node: Node | undefined;
 }
 
-/** What machines are derived from. Times in milliseconds. */
-export interface Sources {
+/** The objects that machines are derived from. Times in milliseconds. */
+export interface MachineSources {
   readonly nodeClaims: readonly NodeClaim[];
   readonly nodePool: (name: string) => NodePool | undefined;
   readonly node: (claim: NodeClaim) => Node | undefined;
-  /** Name that the machine's Node will have; undefined until the cloud has told it. */
+  /** Name that the machine's Node will have; undefined until the cloud has answered. */
   readonly nodeName: (providerID: string) => string | undefined;
   readonly now: number;
-  /** A node that has been ready for so long is left to kube-scheduler. */
+  /** A node that has been ready for longer is left to kube-scheduler. */
   readonly holdMs: number;
 }
 
 const isTrue = (claim: NodeClaim, type: string): boolean =>
   claim.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
 
-/** Since when the kubelet has called the node ready, in milliseconds; undefined when it does not. */
+/** When the node became ready, in milliseconds since 1970; undefined while it is not. */
 const readySince = (node: Node | undefined): number | undefined => {
   const ready = node?.status?.conditions?.find((c) => c.type === 'Ready' && c.status === 'True');
   return ready && Date.parse(ready.lastTransitionTime ?? '');
 };
 
-/** Whether a node has been ready for so long that who waits for it still would wait for ever. */
-export const hasBeenReady = (node: Node | undefined, now: number, holdMs: number): boolean => {
+/** True for a node that has been ready for `holdMs`: a pod that it has not taken by then will not land there. */
+export const hasBeenReadyFor = (node: Node | undefined, now: number, holdMs: number): boolean => {
   const since = readySince(node);
   return since !== undefined && !(now - since < holdMs);
 };
 
-/** Whether Karpenter's provisioner bought it for pods: not a plan of ours, and no NodePool of fixed size. */
-export const isBoughtForPods = (claim: NodeClaim, nodePool: Sources['nodePool']): boolean => {
+/** True for a claim that Karpenter's provisioner created for pods: not of a plan, nor of a static NodePool. */
+export const isBoughtForPods = (claim: NodeClaim, nodePool: MachineSources['nodePool']): boolean => {
   const pool = claim.metadata.labels?.[KARPENTER_NODEPOOL];
   if (pool === undefined || claim.metadata.labels?.[PLAN] !== undefined) return false;
   return nodePool(pool)?.spec.replicas === undefined;
 };
 
-/** The machines on their way, in the order of their names. */
-export const machinesInFlight = (s: Sources): readonly Machine[] =>
+/** The machines whose claims are not initialized yet, sorted by claim name. */
+export const machinesInFlight = (s: MachineSources): readonly Machine[] =>
   s.nodeClaims
     .filter((claim) => !claim.metadata.deletionTimestamp && !isTrue(claim, 'Initialized'))
     .filter((claim) => isBoughtForPods(claim, s.nodePool))
@@ -61,41 +61,40 @@ export const machinesInFlight = (s: Sources): readonly Machine[] =>
       const known = node?.metadata.name ?? claim.status?.nodeName;
       return { claim, node, nodeName: known || (id ? s.nodeName(id) : undefined) || '' };
     })
-    .filter(({ node }) => !node?.metadata.deletionTimestamp && !hasBeenReady(node, s.now, s.holdMs))
+    .filter(({ node }) => !node?.metadata.deletionTimestamp && !hasBeenReadyFor(node, s.now, s.holdMs))
     .sort((a, b) => (a.claim.metadata.name < b.claim.metadata.name ? -1 : 1));
 
-const isOfDaemonSet = (pod: Pod): boolean =>
-  pod.metadata.ownerReferences?.some(({ controller, kind }) => controller && kind === 'DaemonSet') ?? false;
+const isOfDaemonSet = (pod: Pod): boolean => controllerOf(pod)?.kind === 'DaemonSet';
 
-// Devices are counted by the kubelet a while after it has joined; until then the claim tells what there will be.
+// The kubelet reports devices some time after it has joined; until then the claim's numbers count.
 const allocatableOf = ({ claim, node }: Machine): Readonly<Record<string, string>> => {
   const { cpu, memory, pods } = (hasJoined(node) ? node?.status?.allocatable : undefined) ?? {};
   return {
     ...claim.status?.allocatable,
-    ...(cpu === undefined ? {} : { cpu }),
-    ...(memory === undefined ? {} : { memory }),
-    ...(pods === undefined ? {} : { pods }),
+    ...(cpu !== undefined && { cpu }),
+    ...(memory !== undefined && { memory }),
+    ...(pods !== undefined && { pods }),
   };
 };
 
-/** What a machine was bought for and what it has left, with the pods that are bound to it. Throws a QuantityError. */
+/** The requests that a machine was ordered for and its free room, less its bound pods. Throws QuantityError. */
 export const inFlightOf = (
   machine: Machine,
-  podsThere: readonly Pod[],
+  boundPods: readonly Pod[],
   daemonSets: readonly DaemonSet[],
 ): InFlightClaim => {
   const { claim, node, nodeName } = machine;
   const name = nodeName || claim.metadata.name;
   const labels = { ...labelsOf(claim, name), ...node?.metadata.labels };
   const daemons = daemonRequests(daemonsOn(daemonSets, labels, claim.spec.taints ?? []));
-  const there = podsThere.filter((pod) => !isOfDaemonSet(pod) && !hasEnded(pod));
+  const running = boundPods.filter((pod) => !isOfDaemonSet(pod) && !hasEnded(pod));
   const budget = requestsOf(claim);
   take(budget, daemons);
-  for (const pod of there) take(budget, podRequests(pod));
+  for (const pod of running) take(budget, podRequests(pod));
   if (!claim.status?.providerID) return { claim, budget, node: undefined };
   const view = nodeInfoOf(
     { metadata: { name, labels }, status: { allocatable: allocatableOf(machine) } },
-    there,
+    running,
   );
   take(view.free, daemons);
   return { claim, budget, node: view };

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Condition, Node, Pod } from '../../api/objects.ts';
 import { makePod } from '../../planner/testing/builders.ts';
-import { isFollowable, type Nominations, staleNomination } from './pods.ts';
+import { isAttributable, type Nominations, staleNominationReason } from './pods.ts';
 
 const NOW = Date.parse('2030-01-01T00:10:00Z');
 const UNSCHEDULABLE: readonly Condition[] = [
@@ -19,21 +19,21 @@ interface Shape {
 }
 
 const pending = (s: Shape = {}): Pod => {
-  const pod = makePod('p', { owner: s.owner ?? 'ReplicaSet', ...(s.nodeName ? { node: s.nodeName } : {}) });
+  const pod = makePod('p', { owner: s.owner ?? 'ReplicaSet', ...(s.nodeName && { node: s.nodeName }) });
   return {
     ...pod,
-    metadata: { ...pod.metadata, ...(s.deleting ? { deletionTimestamp: '2030-01-01T00:00:00Z' } : {}) },
+    metadata: { ...pod.metadata, ...(s.deleting && { deletionTimestamp: '2030-01-01T00:00:00Z' }) },
     spec: { ...pod.spec, tolerations: PATIENT, ...s.spec } as Pod['spec'],
     status: {
       phase: 'Pending',
       conditions: s.conditions ?? UNSCHEDULABLE,
-      ...(s.nominated ? { nominatedNodeName: s.nominated } : {}),
+      ...(s.nominated && { nominatedNodeName: s.nominated }),
     },
   };
 };
 
 const node = (readySince?: string, deleting = false): Node => ({
-  metadata: { name: 'n', ...(deleting ? { deletionTimestamp: '2030-01-01T00:00:00Z' } : {}) },
+  metadata: { name: 'n', ...(deleting && { deletionTimestamp: '2030-01-01T00:00:00Z' }) },
   status: {
     conditions: readySince ? [{ type: 'Ready', status: 'True', lastTransitionTime: readySince }] : [],
   },
@@ -42,7 +42,7 @@ const node = (readySince?: string, deleting = false): Node => ({
 const LONG_AGO = '2030-01-01T00:09:00Z';
 const JUST_NOW = '2030-01-01T00:09:55Z';
 
-t.test('who is followed', async (t) => {
+t.test('pods that are attributed to a machine', async (t) => {
   const rows: readonly (readonly [string, Shape, boolean])[] = [
     ['a pod for which kube-scheduler found no node', {}, true],
     ['not one that it has not looked at yet', { conditions: [] }, false],
@@ -58,10 +58,10 @@ t.test('who is followed', async (t) => {
     ['not one of a group', { spec: { schedulingGroup: { podGroupName: 'g' } } }, false],
     ['not one that would be evicted from a node that is not ready', { spec: { tolerations: [] } }, false],
   ];
-  for (const [says, shape, expected] of rows) t.equal(isFollowable(pending(shape)), expected, says);
+  for (const [says, shape, expected] of rows) t.equal(isAttributable(pending(shape)), expected, says);
 });
 
-t.test("nominations that stand in a pod's way are told from those that help it", async (t) => {
+t.test('stale nominations are told from useful ones', async (t) => {
   const world = (change: Partial<Nominations> = {}): Nominations => ({
     machines: [],
     hasClaim: () => false,
@@ -77,19 +77,19 @@ t.test("nominations that stand in a pod's way are told from those that help it",
     nodeName: 'n',
     node: undefined,
   } as unknown as Nominations['machines'][number];
-  const rows: readonly (readonly [string, Pod, Partial<Nominations>, string | null])[] = [
-    ['nothing is nominated', pending(), {}, null],
-    ['its node is gone, and its claim too', nominated, {}, 'its node is no more'],
-    ['its claim is on its way', nominated, { hasClaim: (name) => name === 'n' }, null],
-    ['its machine was launched, its Node does not stand yet', nominated, { machines: [machine] }, null],
-    ['its Node stands', nominated, { node: () => node() }, null],
+  const rows: readonly (readonly [string, Pod, Partial<Nominations>, string | undefined])[] = [
+    ['nothing is nominated', pending(), {}, undefined],
+    ['its node is gone, and its claim too', nominated, {}, 'its node does not exist'],
+    ['its claim is on its way', nominated, { hasClaim: (name) => name === 'n' }, undefined],
+    ['its machine was launched, its Node does not exist yet', nominated, { machines: [machine] }, undefined],
+    ['its Node exists', nominated, { node: () => node() }, undefined],
     [
       'its Node is being deleted',
       nominated,
       { node: () => node(undefined, true) },
       'its node is being deleted',
     ],
-    ['its node is ready since a moment', nominated, { node: () => node(JUST_NOW) }, null],
+    ['its node has just become ready', nominated, { node: () => node(JUST_NOW) }, undefined],
     [
       'its node is ready and did not take it',
       nominated,
@@ -100,10 +100,10 @@ t.test("nominations that stand in a pod's way are told from those that help it",
       'it waits for victims of a preemption',
       nominated,
       { node: () => node(LONG_AGO), podsOn: () => [pending({ nodeName: 'n', deleting: true })] },
-      null,
+      undefined,
     ],
-    ['it is bound by now', pending({ nominated: 'n', nodeName: 'n' }), {}, null],
+    ['it is bound by now', pending({ nominated: 'n', nodeName: 'n' }), {}, undefined],
   ];
   for (const [says, pod, change, expected] of rows)
-    t.equal(staleNomination(pod, world(change)), expected, says);
+    t.equal(staleNominationReason(pod, world(change)), expected, says);
 });

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Intent } from '../../api/pinning.ts';
 
-/** Intents that come of no plan, as they hold now; whoever posts intents adds them to those of the plans. */
-export class Feed {
+/** The current intents that belong to no plan; publishIntents adds them to those of the plans. */
+export class ExtraIntents {
   #intents: readonly Intent[] = [];
   readonly #listeners = new Set<() => void>();
 
@@ -10,7 +10,7 @@ export class Feed {
     return this.#intents;
   }
 
-  put(intents: readonly Intent[]): void {
+  replaceAll(intents: readonly Intent[]): void {
     if (isDeepStrictEqual(this.#intents, intents)) return;
     this.#intents = intents;
     for (const listener of this.#listeners) listener();

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Intent, ServerMessage } from '../../api/pinning.ts';
-import { Board } from './intentregistry.ts';
-import { Outbox } from './sendqueue.ts';
+import { IntentRegistry } from './intentregistry.ts';
+import { SendQueue } from './sendqueue.ts';
 
 const intent = (id: string, nodeName = 'n', plan = 'p'): Intent => ({ id, plan, nodeClaim: 'c', nodeName });
 const result = (intentId: string) => ({
@@ -14,47 +14,47 @@ const result = (intentId: string) => ({
 });
 
 t.test('only what differs gets a new version', async (t) => {
-  const board = new Board();
-  t.same(board.post([intent('a'), intent('b')]), ['a', 'b']);
-  t.same(board.post([intent('a'), intent('b', 'm')]), ['b']);
-  t.equal(board.version, 3);
-  t.same(board.post([intent('b', 'm')]), ['a'], 'one that is gone changes too');
+  const intentRegistry = new IntentRegistry();
+  t.same(intentRegistry.replaceAll([intent('a'), intent('b')]), ['a', 'b']);
+  t.same(intentRegistry.replaceAll([intent('a'), intent('b', 'm')]), ['b']);
+  t.equal(intentRegistry.version, 3);
+  t.same(intentRegistry.replaceAll([intent('b', 'm')]), ['a'], 'one that is gone changes too');
 });
 
 t.test('a plan is acknowledged once each of its intents was answered', async (t) => {
-  const board = new Board();
-  board.post([intent('a'), intent('b'), intent('x', 'n', 'other')]);
-  t.equal(board.viewOf('p').acknowledged, false);
-  board.record(result('a'));
-  t.equal(board.viewOf('p').acknowledged, false);
-  board.record(result('b'));
-  t.equal(board.viewOf('p').acknowledged, true);
-  t.equal(board.record(result('nobody')), false);
-  t.equal(board.viewOf('none').acknowledged, false, 'a plan without intents is not acknowledged');
+  const intentRegistry = new IntentRegistry();
+  intentRegistry.replaceAll([intent('a'), intent('b'), intent('x', 'n', 'other')]);
+  t.equal(intentRegistry.viewOf('p').acknowledged, false);
+  intentRegistry.record(result('a'));
+  t.equal(intentRegistry.viewOf('p').acknowledged, false);
+  intentRegistry.record(result('b'));
+  t.equal(intentRegistry.viewOf('p').acknowledged, true);
+  t.equal(intentRegistry.record(result('nobody')), false);
+  t.equal(intentRegistry.viewOf('none').acknowledged, false, 'a plan without intents is not acknowledged');
 });
 
-t.test('it knows how long no pinner was there', async (t) => {
+t.test('it knows for how long no pinner has been connected', async (t) => {
   let now = 1000;
-  const board = new Board(() => now);
-  const leave = board.connected();
-  t.same(board.viewOf('p').goneForMs, 0);
-  leave();
+  const intentRegistry = new IntentRegistry(() => now);
+  const disconnect = intentRegistry.connect();
+  t.same(intentRegistry.viewOf('p').goneForMs, 0);
+  disconnect();
   now += 250;
-  t.match(board.viewOf('p'), { connected: false, goneForMs: 250 });
+  t.match(intentRegistry.viewOf('p'), { connected: false, goneForMs: 250 });
 });
 
-t.test('a client gets the state of the world, then synced, then changes', async (t) => {
-  const board = new Board();
-  board.post([intent('a'), intent('b')]);
+t.test('a client gets all intents, then synced, then changes', async (t) => {
+  const intentRegistry = new IntentRegistry();
+  intentRegistry.replaceAll([intent('a'), intent('b')]);
   const sent: ServerMessage[] = [];
-  const outbox = new Outbox(board, { write: (message) => sent.push(message) > 0 });
-  board.onChange((ids) => outbox.add(ids));
-  outbox.flush();
+  const sendQueue = new SendQueue(intentRegistry, { write: (message) => sent.push(message) > 0 });
+  intentRegistry.onChange((ids) => sendQueue.add(ids));
+  sendQueue.flush();
   t.same(
     sent.map((m) => m.upsert?.id ?? m.removed ?? 'synced'),
     ['a', 'b', 'synced'],
   );
-  board.post([intent('b', 'm')]);
+  intentRegistry.replaceAll([intent('b', 'm')]);
   t.same(
     sent
       .slice(3)
@@ -72,12 +72,12 @@ t.test('however slow a client is, it holds one entry an intent and ends with the
   const actions = fc.array(fc.oneof(names, fc.constant('drain' as const)), { maxLength: 30 });
   fc.assert(
     fc.property(actions, (list) => {
-      const board = new Board();
-      board.post([intent('a')]);
+      const intentRegistry = new IntentRegistry();
+      intentRegistry.replaceAll([intent('a')]);
       const seen = new Map<string, string>();
       let synced = 0;
       // Every write fills the client's buffer.
-      const outbox = new Outbox(board, {
+      const sendQueue = new SendQueue(intentRegistry, {
         write: ({ upsert, removed, synced: isSynced }) => {
           if (upsert) seen.set(upsert.id, upsert.nodeName);
           if (removed !== undefined) seen.delete(removed);
@@ -85,15 +85,20 @@ t.test('however slow a client is, it holds one entry an intent and ends with the
           return false;
         },
       });
-      board.onChange((ids) => outbox.add(ids));
-      outbox.flush();
+      intentRegistry.onChange((ids) => sendQueue.add(ids));
+      sendQueue.flush();
       for (const action of list) {
-        if (action === 'drain') outbox.drained();
-        else board.post([...new Map(action.map((each) => [each.id, intent(each.id, each.node)])).values()]);
-        if (outbox.waiting > 4) return false;
+        if (action === 'drain') sendQueue.resume();
+        else
+          intentRegistry.replaceAll([
+            ...new Map(action.map((each) => [each.id, intent(each.id, each.node)])).values(),
+          ]);
+        if (sendQueue.waiting > 4) return false;
       }
-      for (let i = 0; i < 10; i += 1) outbox.drained();
-      const held = new Map(board.ids().map((id) => [id, board.get(id)?.intent.nodeName ?? '']));
+      for (let i = 0; i < 10; i += 1) sendQueue.resume();
+      const held = new Map(
+        intentRegistry.ids().map((id) => [id, intentRegistry.get(id)?.intent.nodeName ?? '']),
+      );
       return synced === 1 && JSON.stringify([...seen].sort()) === JSON.stringify([...held].sort());
     }),
   );

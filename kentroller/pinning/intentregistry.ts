@@ -2,22 +2,22 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Intent, Result } from '../../api/pinning.ts';
 import type { PinsView } from '../rebalanceplan/state/state.ts';
 
-export interface Posted {
+export interface VersionedIntent {
   readonly intent: Intent;
   readonly version: number;
 }
 
-/** The intents that hold now, each with the version of its last change, and what the pinners said about them. */
-export class Board {
+/** The current intents, each with the version of its last change, and the pinners' latest result for each. */
+export class IntentRegistry {
   #version = 0;
   #connected = 0;
   #lostAt: number;
   readonly #now: () => number;
-  readonly #intents = new Map<string, Posted>();
+  readonly #intents = new Map<string, VersionedIntent>();
   readonly #results = new Map<string, Result>();
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
 
-  /** `now` gives milliseconds since the epoch. */
+  /** `now` in milliseconds since 1970. */
   constructor(now: () => number = Date.now) {
     this.#now = now;
     this.#lostAt = now();
@@ -27,7 +27,7 @@ export class Board {
     return this.#version;
   }
 
-  get(id: string): Posted | undefined {
+  get(id: string): VersionedIntent | undefined {
     return this.#intents.get(id);
   }
 
@@ -35,8 +35,8 @@ export class Board {
     return [...this.#intents.keys()];
   }
 
-  /** Replaces all intents; only those that differ get a new version. Returns the ids that changed or went. */
-  post(intents: readonly Intent[]): readonly string[] {
+  /** Replaces all intents; only those that differ get a new version. Returns the ids that changed or were removed. */
+  replaceAll(intents: readonly Intent[]): readonly string[] {
     const changed: string[] = [];
     const next = new Set(intents.map((intent) => intent.id));
     for (const intent of intents) {
@@ -56,14 +56,14 @@ export class Board {
     return changed;
   }
 
-  /** Notes a client's answer; false when it is about no intent that holds. */
+  /** Stores a client's result; false when its intent is not current. */
   record(result: Result): boolean {
     if (!this.#intents.has(result.intentId)) return false;
     this.#results.set(result.intentId, result);
     return true;
   }
 
-  result(id: string): Result | undefined {
+  resultOf(id: string): Result | undefined {
     return this.#results.get(id);
   }
 
@@ -72,7 +72,8 @@ export class Board {
     return () => this.#listeners.delete(listener);
   }
 
-  connected(): () => void {
+  /** Counts a connected pinner until the returned function is called. */
+  connect(): () => void {
     this.#connected += 1;
     return () => {
       this.#connected -= 1;
@@ -80,7 +81,7 @@ export class Board {
     };
   }
 
-  /** What the pinner has said about the intents of one plan. */
+  /** The pinners' connection, and whether every intent of one plan has a result. */
   viewOf(plan: string): PinsView {
     const ids = [...this.#intents.values()].filter((p) => p.intent.plan === plan).map((p) => p.intent.id);
     return {

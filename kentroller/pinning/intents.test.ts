@@ -62,7 +62,7 @@ const sources = (plan: RebalancePlan, o: Partial<IntentSources> = {}): IntentSou
   ...o,
 });
 
-t.test('a launched machine is told with what its Node will have', async (t) => {
+t.test('a launched machine gives a node intent with the labels and taints of its Node', async (t) => {
   const [found] = deriveIntents(sources(running([])));
   t.match(found, { plan: 'plan', nodeClaim: 'green', nodeName: 'ip-10-0-0-4' });
   t.match(found?.node, {
@@ -86,7 +86,7 @@ t.test('a launched machine is told with what its Node will have', async (t) => {
   t.equal(found?.node?.joinDeadlineMs, Date.parse(LAUNCHED.metadata.creationTimestamp ?? '') + 600_000);
 });
 
-t.test('nothing is told of a machine before its name is known', async (t) => {
+t.test('a machine has no intent before its name is known', async (t) => {
   const intents = deriveIntents(sources(running([move('web-1', 'green')]), { nodeName: () => undefined }));
   t.same(
     intents.map((i) => [i.node !== undefined, i.nodeName]),
@@ -103,7 +103,7 @@ t.test('pods of one owner to one node are one slot count; pins come before nodes
   );
 });
 
-t.test('an owner that keeps names has its pods told by name, others have not', async (t) => {
+t.test('an owner that keeps pod names has them in its intent, others have not', async (t) => {
   const owner = { kind: 'StatefulSet', name: 'db', uid: 'db-uid' };
   const moves = [move('db-2', 'green', { owner }), move('db-0', 'green', { owner }), move('web-1', 'green')];
   const owners = deriveIntents(sources(running(moves))).flatMap(({ pin }) => pin?.owner ?? []);
@@ -126,11 +126,11 @@ t.test(
   },
 );
 
-t.test('a pending pod is told by itself, with its uid', async (t) => {
+t.test('a pending pod has an intent of its own, with its uid', async (t) => {
   const { srcNode: _, ...pending } = move('web-1', 'green');
-  const there = (): Pod => make.pod('web-1');
+  const existingPod = (): Pod => make.pod('web-1');
   const plan = running([pending]);
-  t.match(deriveIntents(sources(plan, { pod: there }))[0]?.pin, {
+  t.match(deriveIntents(sources(plan, { pod: existingPod }))[0]?.pin, {
     namespace: 'shop',
     pod: { name: 'web-1', uid: 'web-1-uid' },
   });
@@ -167,7 +167,7 @@ for (const [name, plan] of SILENT) {
   t.test(`${name} has no intents`, async (t) => t.same(deriveIntents(sources(plan)), []));
 }
 
-t.test('ids can stand in labels, and another process derives the same', async (t) => {
+t.test('ids are valid label values, and another process derives the same', async (t) => {
   const plan = running([move('web-1', 'green'), move('web-2', 'stays')]);
   const ids = deriveIntents(sources(plan)).map((i) => i.id);
   t.ok(ids.every((id) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(id)));

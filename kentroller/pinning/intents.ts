@@ -6,20 +6,20 @@ import { isUnderWay } from '../../api/plans.ts';
 import { addedNames } from '../rebalanceplan/create/nodelock.ts';
 import { baselineOf, claimInForce } from '../rebalanceplan/finish/decide.ts';
 import { baselineKey, movesOf } from '../rebalanceplan/state/moves.ts';
-import { nodeIntentId, pinIntentId } from './ids.ts';
+import { nodeIntentId, pinIntentId } from './intentids.ts';
 
-/** What the intents are derived from. */
+/** The objects that intents are derived from. */
 export interface IntentSources {
   readonly plans: readonly RebalancePlan[];
   readonly claim: (name: string) => NodeClaim | undefined;
   readonly node: (claim: NodeClaim) => Node | undefined;
   readonly pod: (namespace: string, name: string) => Pod | undefined;
-  /** Name that the machine's Node will have; undefined until the cloud has told it. */
+  /** Name that the machine's Node will have; undefined until the cloud has answered. */
   readonly nodeName: (providerID: string) => string | undefined;
   readonly joinDeadlineMs: number;
 }
 
-/** Labels that Karpenter will put on the Node: the claim's, and requirements that leave one value. */
+/** Labels that Karpenter will put on the Node: those of the claim, and requirements with exactly one value. */
 export const labelsOf = (claim: NodeClaim, nodeName: string): Readonly<Record<string, string>> => {
   const single = claim.spec.requirements.flatMap((r): [string, string][] => {
     const value = r.operator === 'In' && r.values?.length === 1 ? r.values[0] : undefined;
@@ -30,14 +30,14 @@ export const labelsOf = (claim: NodeClaim, nodeName: string): Readonly<Record<st
   const region = zone === undefined ? undefined : /^(.+-\d+)[a-z]$/.exec(zone)?.[1];
   return {
     [labels.OS]: 'linux',
-    ...(region === undefined ? {} : { [labels.REGION]: region }),
+    ...(region !== undefined && { [labels.REGION]: region }),
     ...Object.fromEntries(single),
     ...own,
     [labels.HOSTNAME]: nodeName,
   };
 };
 
-/** The Node that stands for a claim's machine until it joins. */
+/** The placeholder for a claim's machine. */
 export const nodeIntent = (claim: NodeClaim, nodeName: string, joinDeadlineMs: number): NodeIntent => {
   const taintOf = (startup: boolean) => (t: ObjectTaint) => ({
     key: t.key,
@@ -48,8 +48,8 @@ export const nodeIntent = (claim: NodeClaim, nodeName: string, joinDeadlineMs: n
   return {
     providerId: claim.status?.providerID ?? '',
     labels: labelsOf(claim, nodeName),
-    // Karpenter copies the claim's annotations when it registers the Node; told here, they would be put back
-    // after the plan takes them off.
+    // Karpenter copies the claim's annotations when it registers the Node; sent here, they would come back after the
+    // plan has removed them.
     annotations: {},
     taints: [
       ...(claim.spec.taints ?? []).map(taintOf(false)),
@@ -67,7 +67,7 @@ interface Destination {
   readonly nodeName: string;
 }
 
-/** The NodeClaim in force for a destination, and its node's name, '' until that is known. */
+/** The current attempt's NodeClaim for a planned claim, and its node's name, '' until that is known. */
 const destinationOf = (s: IntentSources, plan: RebalancePlan, name: string): Destination | undefined => {
   const claim = s.claim(claimInForce(plan, name));
   if (!claim || claim.metadata.deletionTimestamp) return undefined;
@@ -78,16 +78,16 @@ const destinationOf = (s: IntentSources, plan: RebalancePlan, name: string): Des
 
 const nodeIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
   [...addedNames(plan)].flatMap((name): Intent[] => {
-    const to = destinationOf(s, plan, name);
-    if (!to || to.nodeName === '' || !to.claim.status?.providerID) return [];
-    const nodeClaim = to.claim.metadata.name;
-    const node = nodeIntent(to.claim, to.nodeName, s.joinDeadlineMs);
+    const target = destinationOf(s, plan, name);
+    if (!target || target.nodeName === '' || !target.claim.status?.providerID) return [];
+    const nodeClaim = target.claim.metadata.name;
+    const node = nodeIntent(target.claim, target.nodeName, s.joinDeadlineMs);
     return [
       {
         id: nodeIntentId(plan.metadata.name, nodeClaim),
         plan: plan.metadata.name,
         nodeClaim,
-        nodeName: to.nodeName,
+        nodeName: target.nodeName,
         node,
       },
     ];
@@ -98,38 +98,38 @@ const isPending = (pod: PodToMigrate): boolean => !pod.srcNode;
 const podIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
   (plan.spec.podsToMigrate ?? []).filter(isPending).flatMap((entry): Intent[] => {
     const uid = s.pod(entry.namespace, entry.name)?.metadata.uid;
-    const to = destinationOf(s, plan, entry.dstNodeClaimName);
-    if (!uid || !to) return [];
+    const target = destinationOf(s, plan, entry.dstNodeClaimName);
+    if (!uid || !target) return [];
     return [
       {
         id: pinIntentId(plan.metadata.name, entry.dstNodeClaimName, entry.namespace, uid),
         plan: plan.metadata.name,
-        nodeClaim: to.claim.metadata.name,
-        nodeName: to.nodeName,
+        nodeClaim: target.claim.metadata.name,
+        nodeName: target.nodeName,
         pin: { namespace: entry.namespace, pod: { name: entry.name, uid } },
       },
     ];
   });
 
-/** A StatefulSet gives a pod that it makes anew the name of the one that went. */
+/** True for a StatefulSet: a replacement pod gets the name of the one it replaces. */
 const keepsNames = (kind: string): boolean => kind === 'StatefulSet';
 
 const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
   const baseline = baselineOf(plan);
   return movesOf(plan.spec.podsToMigrate ?? [], false).flatMap((move): Intent[] => {
     const { owner, destination, namespace } = move;
-    const to = owner ? destinationOf(s, plan, destination) : undefined;
-    if (!owner || !to) return [];
+    const target = owner ? destinationOf(s, plan, destination) : undefined;
+    if (!owner || !target) return [];
     const count = (baseline[baselineKey(owner.uid, destination)] ?? 0) + move.names.length;
     return [
       {
         id: pinIntentId(plan.metadata.name, destination, namespace, owner.uid),
         plan: plan.metadata.name,
-        nodeClaim: to.claim.metadata.name,
-        nodeName: to.nodeName,
+        nodeClaim: target.claim.metadata.name,
+        nodeName: target.nodeName,
         pin: {
           namespace,
-          owner: { ...owner, count, ...(keepsNames(owner.kind) ? { names: [...move.names].sort() } : {}) },
+          owner: { ...owner, count, ...(keepsNames(owner.kind) && { names: [...move.names].sort() }) },
         },
       },
     ];
@@ -137,8 +137,8 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
 };
 
 /**
- * Every intent that the running plans stand for: pins before the nodes, so that who knows a node knows its pins.
- * Derived from the cluster alone, so a restart gives the same.
+ * All intents of the running plans. Pins come before nodes, so that a client that knows a node knows its pins; the result
+ * depends on the cluster alone, so a restart gives the same.
  */
 export const deriveIntents = (s: IntentSources): readonly Intent[] => {
   const plans = s.plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp);

@@ -1,31 +1,28 @@
 import type { Logger } from '../../kube/component/log.ts';
 import { type Caches, nodeOf } from '../caches.ts';
-import type { NodeNames } from '../cloud/nodenames.ts';
-import type { Feed } from './extraintents.ts';
-import type { Board } from './intentregistry.ts';
+import type { NodeNameCache } from '../cloud/nodenamecache.ts';
+import type { ExtraIntents } from './extraintents.ts';
+import type { IntentRegistry } from './intentregistry.ts';
 import { deriveIntents } from './intents.ts';
 
-const TOGETHER_MS = 20;
+/** Changes within this time are published as one. */
+const BATCH_MS = 20;
 
-/**
- * Posts what holds now, then keeps the board in step with the cluster until the signal aborts; changes close together
- * are taken as one. The caches must have synced.
- */
-export const keepPosted = (o: {
-  readonly board: Board;
-  readonly caches: Caches;
-  readonly nodeNames: NodeNames;
+/** Fills the registry at once, then after each change of the cluster until the signal aborts. Needs synced caches. */
+export const publishIntents = (o: {
+  readonly intentRegistry: IntentRegistry;
+  readonly caches: Pick<Caches, 'plans' | 'pods' | 'nodes' | 'nodeClaims'>;
+  readonly nodeNames: NodeNameCache;
   readonly joinDeadlineMs: number;
-  /** Intents that come of no plan. */
-  readonly feed: Feed;
+  readonly extraIntents: ExtraIntents;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }): void => {
-  const { board, caches, nodeNames, log } = o;
+  const { intentRegistry, caches, nodeNames, log } = o;
   let timer: NodeJS.Timeout | undefined;
-  const post = (): void => {
+  const publish = (): void => {
     timer = undefined;
-    const changed = board.post([
+    const changed = intentRegistry.replaceAll([
       ...deriveIntents({
         plans: caches.plans.list(),
         claim: (name) => caches.nodeClaims.get(name),
@@ -34,30 +31,31 @@ export const keepPosted = (o: {
         nodeName: (providerID) => nodeNames.get(providerID),
         joinDeadlineMs: o.joinDeadlineMs,
       }),
-      ...o.feed.list(),
+      ...o.extraIntents.list(),
     ]);
-    if (changed.length > 0) log.info({ changed: changed.length, version: board.version }, 'pins changed');
+    if (changed.length > 0)
+      log.info({ changed: changed.length, version: intentRegistry.version }, 'intents changed');
   };
-  const soon = (): void => {
-    timer ??= setTimeout(post, TOGETHER_MS);
+  const schedulePublish = (): void => {
+    timer ??= setTimeout(publish, BATCH_MS);
   };
-  const unsubscribe = [
-    caches.plans.onChange(soon),
-    caches.nodeClaims.onChange(soon),
+  const subscriptions = [
+    caches.plans.onChange(schedulePublish),
+    caches.nodeClaims.onChange(schedulePublish),
     caches.nodes.onChange((change) => {
-      // Heartbeats change nothing here; a Node that comes or goes does.
-      if (change.type !== 'update') soon();
+      // Only an added or deleted Node changes an intent; heartbeats do not.
+      if (change.type !== 'update') schedulePublish();
     }),
-    nodeNames.onChange(soon),
-    o.feed.onChange(soon),
+    nodeNames.onChange(schedulePublish),
+    o.extraIntents.onChange(schedulePublish),
   ];
   o.signal.addEventListener(
     'abort',
     () => {
-      for (const end of unsubscribe) end();
+      for (const stop of subscriptions) stop();
       clearTimeout(timer);
     },
     { once: true },
   );
-  post();
+  publish();
 };

@@ -1,26 +1,26 @@
 import type { ServerMessage } from '../../api/pinning.ts';
-import type { Board } from './intentregistry.ts';
+import type { IntentRegistry } from './intentregistry.ts';
 
-/** The writing half of a stream: false from write means: wait for drain. */
+/** The writing half of a stream; `write` returns false when the caller has to wait for 'drain'. */
 export interface Sink {
   write(message: ServerMessage): boolean;
 }
 
 /**
- * What one client has yet to be told. A slow client costs one id for each intent that changed: what is sent is
- * the latest state of it, however often it changed meanwhile.
+ * The ids of the intents that one client has not received in their latest version. However often an intent changes,
+ * a slow client costs one id, and gets the latest version.
  */
-export class Outbox {
-  readonly #board: Board;
+export class SendQueue {
+  readonly #intentRegistry: IntentRegistry;
   readonly #sink: Sink;
   readonly #waiting = new Set<string>();
   #mustSync = true;
   #isBlocked = false;
 
-  constructor(board: Board, sink: Sink) {
-    this.#board = board;
+  constructor(intentRegistry: IntentRegistry, sink: Sink) {
+    this.#intentRegistry = intentRegistry;
     this.#sink = sink;
-    for (const id of board.ids()) this.#waiting.add(id);
+    for (const id of intentRegistry.ids()) this.#waiting.add(id);
   }
 
   get waiting(): number {
@@ -32,7 +32,7 @@ export class Outbox {
     this.flush();
   }
 
-  drained(): void {
+  resume(): void {
     this.#isBlocked = false;
     this.flush();
   }
@@ -41,16 +41,16 @@ export class Outbox {
     for (const id of this.#waiting) {
       if (this.#isBlocked) return;
       this.#waiting.delete(id);
-      const posted = this.#board.get(id);
+      const versioned = this.#intentRegistry.get(id);
       this.#send(
-        posted
-          ? { version: posted.version, upsert: posted.intent }
-          : { version: this.#board.version, removed: id },
+        versioned
+          ? { version: versioned.version, upsert: versioned.intent }
+          : { version: this.#intentRegistry.version, removed: id },
       );
     }
     if (!this.#mustSync || this.#isBlocked) return;
     this.#mustSync = false;
-    this.#send({ version: this.#board.version, synced: {} });
+    this.#send({ version: this.#intentRegistry.version, synced: {} });
   }
 
   #send(message: ServerMessage): void {

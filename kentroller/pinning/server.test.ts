@@ -17,7 +17,7 @@ import {
 } from '../../api/pinning.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
-import { Board } from './intentregistry.ts';
+import { IntentRegistry } from './intentregistry.ts';
 import { PinningServer } from './server.ts';
 
 type Stream = ClientDuplexStream<ClientMessage, ServerMessage>;
@@ -27,9 +27,9 @@ const { pinning } = loadPinningServices();
 const WAIT = { timeoutMs: 5_000, everyMs: 5 };
 const intent = (id: string, nodeName = 'n'): Intent => ({ id, plan: 'p', nodeClaim: 'c', nodeName });
 
-const served = new PinningServer(createLogger({ component: 'pinning-test', level: 'silent' }));
+const pinningServer = new PinningServer(createLogger({ component: 'pinning-test', level: 'silent' }));
 const server = new Server();
-server.addService(pinning, served.implementation);
+server.addService(pinning, pinningServer.implementation);
 const port = await new Promise<number>((resolve, reject) => {
   server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
     error ? reject(error) : resolve(bound),
@@ -42,67 +42,67 @@ t.teardown(() => {
   server.forceShutdown();
 });
 
-/** A pinner's end of a stream, with what it was told. */
+/** A pinner's end of a stream, and the messages that it received. */
 const join = () => {
   const call = client.Stream();
-  const told: string[] = [];
+  const received: string[] = [];
   const end: { error?: ServiceError } = {};
   call.on('data', ({ upsert, removed, version }: ServerMessage) => {
     const what = upsert ? `${upsert.id} on ${upsert.nodeName}` : removed ? `no ${removed}` : 'synced';
-    told.push(`${version} ${what}`);
+    received.push(`${version} ${what}`);
   });
   call.on('error', (error: ServiceError) => {
     end.error = error;
   });
   call.write({ hello: { clientId: 'me', clusterId: '', lastVersion: 0 } });
-  return { call, told, end };
+  return { call, received, end };
 };
 
-t.test('who does not lead tells nothing', async (t) => {
-  const { end, told } = join();
+t.test('a replica that is not the leader sends nothing', async (t) => {
+  const { end, received } = join();
   await until('the stream ends', () => end.error, WAIT);
   t.equal(end.error?.code, status.UNAVAILABLE);
-  t.same(told, [], 'above all not that there are no pins');
+  t.same(received, [], 'above all no empty snapshot');
 });
 
 t.test(
-  'a pinner hears the world, synced, changes; its answers arrive; the end of a term ends the stream',
+  'a pinner gets all intents, synced, then changes; its results arrive; the end of the term ends the stream',
   async (t) => {
-    const board = new Board();
-    board.post([intent('a'), intent('b')]);
-    const stop = served.serve(board);
-    const { call, told, end } = join();
-    await until('the world', () => told.length === 3, WAIT);
-    t.same(told, ['1 a on n', '2 b on n', '2 synced']);
-    t.equal(board.viewOf('p').connected, true);
+    const intentRegistry = new IntentRegistry();
+    intentRegistry.replaceAll([intent('a'), intent('b')]);
+    const stop = pinningServer.serve(intentRegistry);
+    const { call, received, end } = join();
+    await until('all intents', () => received.length === 3, WAIT);
+    t.same(received, ['1 a on n', '2 b on n', '2 synced']);
+    t.equal(intentRegistry.viewOf('p').connected, true);
 
-    board.post([intent('b', 'm')]);
-    await until('the changes', () => told.length === 5, WAIT);
-    t.same(told.slice(3).sort(), ['3 b on m', '4 no a']);
+    intentRegistry.replaceAll([intent('b', 'm')]);
+    await until('the changes', () => received.length === 5, WAIT);
+    t.same(received.slice(3).sort(), ['3 b on m', '4 no a']);
 
     call.write({ result: { intentId: 'b', version: 3, state: 'BOUND', reason: '', bound: 1 } });
-    await until('the answer', () => board.viewOf('p').acknowledged, WAIT);
-    t.match(board.result('b'), { state: 'BOUND', bound: 1 });
+    await until('the answer', () => intentRegistry.viewOf('p').acknowledged, WAIT);
+    t.match(intentRegistry.resultOf('b'), { state: 'BOUND', bound: 1 });
 
     stop();
     await until('the stream ends', () => end.error, WAIT);
     t.equal(end.error?.code, status.UNAVAILABLE);
-    await until('the board knows', () => !board.viewOf('p').connected, WAIT);
+    await until('the board knows', () => !intentRegistry.viewOf('p').connected, WAIT);
   },
 );
 
 t.test('a pinner that comes back hears the world again', async (t) => {
-  const board = new Board();
-  board.post([intent('a')]);
-  const stop = served.serve(board);
+  const intentRegistry = new IntentRegistry();
+  intentRegistry.replaceAll([intent('a')]);
+  const stop = pinningServer.serve(intentRegistry);
   const first = join();
-  await until('the world', () => first.told.length === 2, WAIT);
+  await until('all intents', () => first.received.length === 2, WAIT);
   first.call.cancel();
-  await until('it is gone', () => !board.viewOf('p').connected, WAIT);
-  board.post([intent('a', 'm'), intent('b')]);
+  await until('it is gone', () => !intentRegistry.viewOf('p').connected, WAIT);
+  intentRegistry.replaceAll([intent('a', 'm'), intent('b')]);
   const second = join();
-  await until('the world again', () => second.told.length === 3, WAIT);
-  t.same(second.told, ['2 a on m', '3 b on n', '3 synced']);
+  await until('all intents again', () => second.received.length === 3, WAIT);
+  t.same(second.received, ['2 a on m', '3 b on n', '3 synced']);
   second.call.cancel();
   stop();
 });

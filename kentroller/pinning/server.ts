@@ -2,17 +2,17 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { ClientMessage, ServerMessage } from '../../api/pinning.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import type { Board } from './intentregistry.ts';
-import { Outbox } from './sendqueue.ts';
+import type { IntentRegistry } from './intentregistry.ts';
+import { SendQueue } from './sendqueue.ts';
 
 type Call = ServerDuplexStream<ClientMessage, ServerMessage>;
 
 /**
- * The Pinning service. It answers only while a board is in place: the leader puts its board there once it knows every
- * intent, since a client takes what it is not told for gone.
+ * The Pinning service. It serves only the leader's registry, and only once that is complete: a client drops every intent
+ * that a snapshot does not hold.
  */
 export class PinningServer {
-  #board: Board | undefined;
+  #intentRegistry: IntentRegistry | undefined;
   readonly #calls = new Set<Call>();
   readonly #log: Logger;
 
@@ -20,12 +20,12 @@ export class PinningServer {
     this.#log = log;
   }
 
-  /** Serves this board until the returned function is called, which ends all streams. */
-  serve(board: Board): () => void {
-    this.#board = board;
+  /** Serves this registry until the returned function is called, which ends all streams. */
+  serve(intentRegistry: IntentRegistry): () => void {
+    this.#intentRegistry = intentRegistry;
     return () => {
-      if (this.#board !== board) return;
-      this.#board = undefined;
+      if (this.#intentRegistry !== intentRegistry) return;
+      this.#intentRegistry = undefined;
       for (const call of this.#calls) this.#refuse(call);
       this.#calls.clear();
     };
@@ -36,25 +36,25 @@ export class PinningServer {
   };
 
   #refuse(call: Call): void {
-    call.emit('error', { code: status.UNAVAILABLE, details: 'this kentroller does not lead' });
+    call.emit('error', { code: status.UNAVAILABLE, details: 'this replica of kentroller is not the leader' });
   }
 
   #accept(call: Call): void {
-    const board = this.#board;
-    if (!board) {
+    const intentRegistry = this.#intentRegistry;
+    if (!intentRegistry) {
       this.#refuse(call);
       return;
     }
     this.#calls.add(call);
-    let leave: (() => void) | undefined;
+    let disconnect: (() => void) | undefined;
     const end = (): void => {
       this.#calls.delete(call);
-      leave?.();
-      leave = undefined;
+      disconnect?.();
+      disconnect = undefined;
     };
     call.on('data', (message: ClientMessage) => {
-      if (message.hello) leave ??= this.#greet(call, board, message.hello);
-      if (message.result) board.record(message.result);
+      if (message.hello) disconnect ??= this.#connect(call, intentRegistry, message.hello);
+      if (message.result) intentRegistry.record(message.result);
     });
     call.on('end', () => {
       end();
@@ -66,18 +66,25 @@ export class PinningServer {
     call.resume();
   }
 
-  #greet(call: Call, board: Board, hello: NonNullable<ClientMessage['hello']>): () => void {
-    const outbox = new Outbox(board, { write: (message) => call.write(message) });
-    const unsubscribe = board.onChange((ids) => outbox.add(ids));
-    const disconnect = board.connected();
-    call.on('drain', () => outbox.drained());
+  #connect(
+    call: Call,
+    intentRegistry: IntentRegistry,
+    hello: NonNullable<ClientMessage['hello']>,
+  ): () => void {
+    const sendQueue = new SendQueue(intentRegistry, { write: (message) => call.write(message) });
+    const unsubscribe = intentRegistry.onChange((ids) => sendQueue.add(ids));
+    const disconnect = intentRegistry.connect();
+    call.on('drain', () => sendQueue.resume());
     const { clientId: client, clusterId: cluster, lastVersion } = hello;
-    this.#log.info({ client, cluster, lastVersion, version: board.version }, 'pinner joined the stream');
-    outbox.flush();
+    this.#log.info(
+      { client, cluster, lastVersion, version: intentRegistry.version },
+      'pinner connected to the pin stream',
+    );
+    sendQueue.flush();
     return () => {
       unsubscribe();
       disconnect();
-      this.#log.info({ client }, 'pinner left the stream');
+      this.#log.info({ client }, 'pinner disconnected from the pin stream');
     };
   }
 }

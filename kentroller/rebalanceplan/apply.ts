@@ -13,7 +13,7 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import { isAlreadyExists, isConflict, isNotFound, isRetryable } from '../../kube/errors.ts';
 import { ignoreNotFound } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
-import type { Account } from '../savings/account.ts';
+import type { SavingsStore } from '../savings/savingsstore.ts';
 import { noteUnavailable, unavailableName } from './create/unavailable.ts';
 import { mustHoldEvictions } from './finish/decide.ts';
 import {
@@ -33,7 +33,7 @@ export interface Writer {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'unavailable'>;
   /** Counts what a plan that is done has saved, before it is let go. */
-  readonly account: Account;
+  readonly account: SavingsStore;
   /** Told when a budget holds a pod back, with how long the server asks to wait. */
   readonly held: (podUid: string, retryAfterMs: number | undefined) => void;
   /** What the pinner has at this moment, which may be another than when the steps were decided. */

@@ -5,11 +5,11 @@ import { isFinished, isRunning } from '../../api/plans.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { settleLimited } from '../../kube/concurrency.ts';
+import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
-import type { Account } from '../savings/account.ts';
+import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply, LEFT } from './apply.ts';
 import { existingClaims } from './create/nodelock.ts';
 import { decide } from './decide.ts';
@@ -66,7 +66,7 @@ const isNews = (plan: RebalancePlan, step: Step): boolean =>
 /** Carries RebalancePlans out: gathers the state of the world, decides the next steps, takes them, one pass at a time. */
 export const executePlans = (
   o: Sources & {
-    readonly account: Account;
+    readonly account: SavingsStore;
     readonly recorder: Recorder;
     /** Of its own, so that thousands of pods do not crowd out what is told of the plan. */
     readonly podRecorder: Recorder;
@@ -164,7 +164,7 @@ export const executePlans = (
         held: (uid: string, after: number | undefined) => held.hold(uid, now, after),
         pins: () => o.pinsOf(name),
       };
-      const results = await settleLimited(decision.steps, PARALLEL_WRITES, (step) =>
+      const results = await mapConcurrently(decision.steps, PARALLEL_WRITES, (step) =>
         apply(writer, world, step),
       );
       let status = plan.status ?? {};

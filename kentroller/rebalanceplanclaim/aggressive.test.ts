@@ -11,9 +11,9 @@ import { budgetsOf } from '../rebalanceplan/drain/decide.ts';
 import { limitsOf } from '../rebalanceplan/state/executionlimits.ts';
 import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import * as make from '../testing/builders.ts';
-import { aggressiveModeOf, buildPlan } from './plan.ts';
+import { aggressiveModeOf, buildPlan } from './planobject.ts';
 
-/** What each field of aggressiveModeConfig changes. */
+/** The effect of each field of aggressiveModeConfig. */
 
 type Config = NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
 type Flag = Exclude<keyof Config, 'drainTimeout' | 'aggressiveEviction'>;

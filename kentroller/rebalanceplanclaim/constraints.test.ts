@@ -9,7 +9,7 @@ import {
 } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 
-/** What scope and nodeConstraints of a claim do, and what is never replaced. */
+/** The effect of a claim's scope and nodeConstraints, and nodes that are never replaced. */
 
 const NOW = Date.parse('2026-06-01T12:00:00Z');
 const snapshot = fragmentedCluster(6, 3, 10);

@@ -8,10 +8,10 @@ import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import { crashingClient } from '../testing/crash.ts';
-import { generatePlans } from './generate.ts';
-import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
+import { createPlanGenerationController } from './generate.ts';
+import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
 
-/** Claims from Pending to what becomes of them, on a real API server; the planner is this test's. */
+/** Claims from Pending to their plan or their failure, on a real API server with a fake planner. */
 
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
@@ -47,7 +47,7 @@ const live = (planning: Planning, api = client, onEnd?: AbortController): Life =
   const requests: Parameters<Planning>[0][] = [];
   const running = runControllers({
     controllers: [
-      generatePlans({
+      createPlanGenerationController({
         client: api,
         caches,
         catalogue: async () => ({ instanceTypes: [] }),
@@ -123,7 +123,9 @@ t.test('claims end in the state that their planner leaves them in', async (t) =>
     selectedNodesCount: 1,
     skippedNodes: [{ name: 'n2', reasons: ['it is not ready', 'it is being deleted'] }],
     projectedSavingsPercent: '12.4',
-    conditions: [{ type: 'Planned', status: 'True', reason: 'PlanReady', message: /set spec.execute/ }],
+    conditions: [
+      { type: 'Planned', status: 'True', reason: 'PlanReady', message: /set its spec.execute to true/ },
+    ],
   });
   const plan = await client.get(REBALANCE_PLANS, { name: ready.rebalanceName ?? '' });
   t.equal(plan.spec.execute, false, 'nobody has let it go');
@@ -162,7 +164,7 @@ t.test('claims end in the state that their planner leaves them in', async (t) =>
   await ask('broken');
   t.match(await reaches('broken', 'Failed'), {
     failureReason: 'FailureReasonPlanGeneration',
-    errorMessage: /make a new claim/,
+    errorMessage: /create a new claim/,
   });
 });
 

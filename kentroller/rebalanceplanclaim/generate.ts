@@ -6,22 +6,23 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isNotFound, messageOf } from '../../kube/errors.ts';
+import { messageOf } from '../../kube/errors.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
 import { gatherSnapshot } from '../snapshot.ts';
-import { buildPlan, claimOf, planIdOf, planNameFor } from './plan.ts';
-import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './planning.ts';
-import { readClaim, writeClaimStatus } from './read.ts';
-import { isCanceled, isFinished, type Told, withState } from './status.ts';
+import { readClaim, writeClaimStatus } from './claimclient.ts';
+import { type Explanation, isCanceled, isFinished, withState } from './claimstatus.ts';
+import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
+import { buildPlan, claimOf, planIdOf, planNameFor } from './planobject.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
 const CLOUD_RETRY_MS = 1_000;
-const GATE_RETRY_MS = 2_000;
+const DISABLED_RETRY_MS = 2_000;
 const DISABLED =
-  'The rebalancer is turned off: the claim waits until a ConfigMap of features or REBALANCER_ENABLED turns it on';
+  'The rebalancer is disabled: the claim waits until the features ConfigMap or REBALANCER_ENABLED enables it';
 const SEED = 1;
 
 const findPlan = async (
@@ -29,46 +30,41 @@ const findPlan = async (
   claim: RebalancePlanClaim,
   signal: AbortSignal,
 ): Promise<RebalancePlan | undefined> => {
-  try {
-    const plan = await client.get(REBALANCE_PLANS, { name: planNameFor(claim) }, { signal });
-    return claimOf(plan)?.uid === claim.metadata.uid ? plan : undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const plan = await getOrUndefined(client.get(REBALANCE_PLANS, { name: planNameFor(claim) }, { signal }));
+  return plan && claimOf(plan)?.uid === claim.metadata.uid ? plan : undefined;
 };
 
-const selection = (answer: PlanningAnswer): RebalancePlanClaimStatus => ({
+const selectionOf = (answer: PlanningAnswer): RebalancePlanClaimStatus => ({
   selectedNodes: [...answer.selectedNodes],
   selectedNodesCount: answer.selectedNodes.length,
   skippedNodes: answer.skippedNodes.map((n) => ({ name: n.name, reasons: [...n.reasons] })),
 });
 
-/** Why a claim that the planner has answered ends without a plan; undefined when it gets one. */
-export const refusal = (
+/** The final state of a claim that gets no plan from this answer, and why; undefined when it gets one. */
+export const rejectionOf = (
   claim: RebalancePlanClaim,
   answer: PlanningAnswer,
-): { readonly state: 'Skipped' | 'Failed'; readonly told: Told } | undefined => {
+): { readonly state: 'Skipped' | 'Failed'; readonly explanation: Explanation } | undefined => {
   if (!answer.plan) {
     const message = answer.reason ?? 'No cheaper set of nodes was found.';
-    return { state: 'Skipped', told: { reason: 'NoSavings', message } };
+    return { state: 'Skipped', explanation: { reason: 'NoSavings', message } };
   }
-  const wanted = claim.spec.minSavingsPercentage;
-  const found = answer.plan.savings.projectedSavingsPercent;
-  if (wanted === undefined || Number(found) >= Number(wanted)) return undefined;
-  const message = `The best plan saves ${found} %, less than minSavingsPercentage ${wanted}: lower it, or widen the scope.`;
-  return { state: 'Failed', told: { reason: 'FailureReasonInsufficientSavings', message } };
+  const required = claim.spec.minSavingsPercentage;
+  const projected = answer.plan.savings.projectedSavingsPercent;
+  if (required === undefined || Number(projected) >= Number(required)) return undefined;
+  const message = `The best plan saves ${projected} %, less than minSavingsPercentage ${required}: lower it, or widen the scope.`;
+  return { state: 'Failed', explanation: { reason: 'FailureReasonInsufficientSavings', message } };
 };
 
-/** Makes the plan of a RebalancePlanClaim: Pending, Generating, Ready, or the reason why not. */
-export const generatePlans = (o: {
+/** Generates the plan of a RebalancePlanClaim: Pending, Generating, then Ready, Skipped, Failed or Canceled. */
+export const createPlanGenerationController = (o: {
   readonly client: KubeClient;
   readonly caches: Caches;
   readonly catalogue: () => Promise<Catalogue>;
   readonly planning: Planning;
-  /** False while no claim is to be worked on. */
+  /** False while claims wait in Pending because the rebalancer is disabled. */
   readonly isEnabled: () => boolean;
-  /** Milliseconds that the planner may search. */
+  /** Milliseconds; a claim's planGenerationTimeout may shorten it. */
   readonly timeBudgetMs: number;
   readonly recorder: Recorder;
   readonly log: Logger;
@@ -76,45 +72,45 @@ export const generatePlans = (o: {
 }): Controller => {
   const { client } = o;
 
-  const move = async (
+  const setState = async (
     claim: RebalancePlanClaim,
     state: 'Pending' | 'Generating' | 'Ready' | 'Skipped' | 'Failed' | 'Canceled',
-    told: Told,
-    more: RebalancePlanClaimStatus,
+    explanation: Explanation,
+    extraStatus: RebalancePlanClaimStatus,
     signal: AbortSignal,
   ): Promise<RebalancePlanClaim> => {
-    const status = withState({ ...claim.status, ...more }, state, told, o.clock.now());
+    const status = withState({ ...claim.status, ...extraStatus }, state, explanation, o.clock.now());
     const written = await writeClaimStatus(client, claim, status, signal);
-    o.log.info({ claim: claim.metadata.name, state, ...told }, 'claim changed state');
+    o.log.info({ claim: claim.metadata.name, state, ...explanation }, 'claim changed state');
     const type = state === 'Failed' ? 'Warning' : 'Normal';
-    o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, told.reason, told.message);
+    o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, explanation.reason, explanation.message);
     return written;
   };
 
-  const ready = async (
+  const setReady = async (
     claim: RebalancePlanClaim,
     plan: RebalancePlan,
     signal: AbortSignal,
   ): Promise<void> => {
     const saved = plan.status?.savings?.projectedSavingsPercent;
     const message = plan.spec.execute
-      ? `Plan ${plan.metadata.name} is made and will be carried out`
-      : `Plan ${plan.metadata.name} is made: set spec.execute on it to carry it out`;
-    await move(
+      ? `Plan ${plan.metadata.name} is ready and will be executed`
+      : `Plan ${plan.metadata.name} is ready: set its spec.execute to true to execute it`;
+    await setState(
       claim,
       'Ready',
       { reason: 'PlanReady', message },
       {
         planId: planIdOf(plan),
         rebalanceName: plan.metadata.name,
-        ...(saved === undefined ? {} : { projectedSavingsPercent: saved }),
+        ...(saved !== undefined && { projectedSavingsPercent: saved }),
       },
       signal,
     );
   };
 
-  /** 2. The plan and its savings; `execute` comes last, so that no plan runs before its savings are known. */
-  const write = async (
+  /** 2. Store the plan, then its savings, then `execute`: no plan starts before its savings are recorded. */
+  const storePlan = async (
     claim: RebalancePlanClaim,
     answer: NonNullable<PlanningAnswer['plan']>,
     signal: AbortSignal,
@@ -139,19 +135,22 @@ export const generatePlans = (o: {
       const { state } = claim.status ?? {};
       if (state !== undefined && state !== 'Pending' && state !== 'Generating') return awaitChange;
       if (isCanceled(claim)) {
-        const told = { reason: 'Canceled', message: 'The claim was canceled before its plan was ready.' };
-        await move(claim, 'Canceled', told, {}, signal);
+        const explanation = {
+          reason: 'Canceled',
+          message: 'The claim was canceled before its plan was ready.',
+        };
+        await setState(claim, 'Canceled', explanation, {}, signal);
         return awaitChange;
       }
       if (!o.isEnabled()) {
         if (!claim.status?.conditions?.some((c) => c.message === DISABLED)) {
-          await move(claim, 'Pending', { reason: 'RebalancerDisabled', message: DISABLED }, {}, signal);
+          await setState(claim, 'Pending', { reason: 'RebalancerDisabled', message: DISABLED }, {}, signal);
         }
-        return requeue(GATE_RETRY_MS);
+        return requeue(DISABLED_RETRY_MS);
       }
       const existing = await findPlan(client, claim, signal);
       if (existing?.status?.savings) {
-        // The plan is this claim's and nobody was told of it yet: a process ended before it was let go.
+        // An earlier process ended after it had stored the plan and before it updated the claim.
         if (claim.spec.autoExecute && !existing.spec.execute) {
           await client.patch(
             REBALANCE_PLANS,
@@ -160,21 +159,21 @@ export const generatePlans = (o: {
             { signal },
           );
         }
-        await ready(claim, existing, signal);
+        await setReady(claim, existing, signal);
         return awaitChange;
       }
       let catalogue: Catalogue;
       try {
         catalogue = await o.catalogue();
       } catch (error) {
-        const message = `Waiting for prices and capacity from the cloud: ${messageOf(error)}`;
+        const message = `Waiting for instance types and prices from the cloud: ${messageOf(error)}`;
         if (state !== 'Pending' || !claim.status?.conditions?.some((c) => c.message === message)) {
-          await move(claim, 'Pending', { reason: 'WaitingForCloud', message }, {}, signal);
+          await setState(claim, 'Pending', { reason: 'WaitingForCloud', message }, {}, signal);
         }
         return requeue(CLOUD_RETRY_MS);
       }
       if (state !== 'Generating') {
-        claim = await move(
+        claim = await setState(
           claim,
           'Generating',
           { reason: 'Generating', message: 'Looking for a cheaper set of nodes' },
@@ -186,7 +185,7 @@ export const generatePlans = (o: {
       const timeout =
         parseDuration(claim.spec.timeouts?.planGenerationTimeout ?? '') ?? GENERATION_TIMEOUT_MS;
       try {
-        // 1. The search, over the cluster as it is at this moment.
+        // 1. Search for a plan, over the current state of the caches.
         const answer = await o.planning(
           {
             snapshot: gatherSnapshot(o.caches),
@@ -195,34 +194,34 @@ export const generatePlans = (o: {
             seed: SEED,
             timeBudgetMs: Math.min(o.timeBudgetMs, timeout),
             planName: planNameFor(claim),
-            ...(scope ? { scope } : {}),
-            ...(nodeConstraints ? { constraints: nodeConstraints } : {}),
-            ...(aggressiveModeConfig ? { aggressive: aggressiveModeConfig } : {}),
+            ...(scope && { scope }),
+            ...(nodeConstraints && { constraints: nodeConstraints }),
+            ...(aggressiveModeConfig && { aggressive: aggressiveModeConfig }),
           },
           timeout,
           signal,
         );
-        const refused = refusal(claim, answer);
-        if (refused || !answer.plan) {
-          const end = refused ?? {
+        const rejection = rejectionOf(claim, answer);
+        if (rejection || !answer.plan) {
+          const end = rejection ?? {
             state: 'Skipped' as const,
-            told: { reason: 'NoSavings', message: 'No plan.' },
+            explanation: { reason: 'NoSavings', message: 'No plan.' },
           };
-          await move(claim, end.state, end.told, selection(answer), signal);
+          await setState(claim, end.state, end.explanation, selectionOf(answer), signal);
           return awaitChange;
         }
-        const chosen = { ...claim.status, ...selection(answer) };
-        claim = await writeClaimStatus(client, claim, chosen, signal);
-        await ready(claim, await write(claim, answer.plan, signal), signal);
+        const selected = { ...claim.status, ...selectionOf(answer) };
+        claim = await writeClaimStatus(client, claim, selected, signal);
+        await setReady(claim, await storePlan(claim, answer.plan, signal), signal);
       } catch (error) {
         if (!(error instanceof PlanningError)) throw error;
-        const isLate = error instanceof PlanningTimeout;
-        await move(
+        const isTimeout = error instanceof PlanningTimeout;
+        await setState(
           claim,
           'Failed',
           {
-            reason: isLate ? 'FailureReasonGenerationTimeout' : 'FailureReasonPlanGeneration',
-            message: `${error.message}: ${isLate ? 'raise timeouts.planGenerationTimeout, or narrow the scope' : 'make a new claim once that is mended'}.`,
+            reason: isTimeout ? 'FailureReasonGenerationTimeout' : 'FailureReasonPlanGeneration',
+            message: `${error.message}: ${isTimeout ? 'raise timeouts.planGenerationTimeout, or narrow the scope' : 'fix the cause, then create a new claim'}.`,
           },
           {},
           signal,

@@ -24,19 +24,19 @@ const schedule = (
     preserveHistory: false,
     ...spec,
   },
-  ...(status ? { status } : {}),
+  ...(status && { status }),
 });
 
 const claim = (name: string, state: ClaimState, created: string): RebalancePlanClaim => ({
   metadata: { name, uid: name, creationTimestamp: created },
   spec: { autoExecute: true },
-  status: { state, ...(state === 'Completed' ? { completionTime: created } : {}) },
+  status: { state, ...(state === 'Completed' && { completionTime: created }) },
 });
 
 const kinds = (decision: ReturnType<typeof decideSchedule>): string[] =>
   decision.steps.map((s) => ('name' in s ? `${s.kind} ${s.name}` : `${s.kind} ${s.reason}`));
 
-t.test('a run that is due makes a claim named by its time', async (t) => {
+t.test('a due run creates a claim named by its time', async (t) => {
   const made = decideSchedule(schedule(), [], at('2026-11-16T02:00:01Z'));
   t.same(kinds(made), ['create-claim nightly-1794794400']);
   t.equal(made.status.lastScheduleTime, '2026-11-16T02:00:00.000Z');
@@ -50,23 +50,23 @@ t.test('before its first time nothing happens', async (t) => {
   t.equal(made.status.lastScheduleTime, undefined);
 });
 
-t.test('after a long sleep only the last run is made up for', async (t) => {
+t.test('after a long sleep only the latest run is caught up', async (t) => {
   const made = decideSchedule(schedule(), [], at('2026-11-20T12:00:00Z'));
   t.same(kinds(made), ['create-claim nightly-1795140000']);
 });
 
-t.test('a run too late for its deadline is left out', async (t) => {
+t.test('a run too late for its deadline is skipped', async (t) => {
   const made = decideSchedule(schedule({ startingDeadlineSeconds: 60 }), [], at('2026-11-16T02:02:00Z'));
   t.same(kinds(made), ['skip-run MissedSchedule']);
   t.equal(made.status.lastScheduleTime, '2026-11-16T02:00:00.000Z');
 });
 
-t.test('a run while the last one is under way is left out', async (t) => {
+t.test('a run while the previous one is active is skipped', async (t) => {
   const busy = [claim('nightly-1', 'Executing', CREATED)];
   t.same(kinds(decideSchedule(schedule(), busy, at('2026-11-16T02:00:01Z'))), ['skip-run OverlapSkipped']);
 });
 
-t.test('a claim made before the process ended is not an overlap of itself', async (t) => {
+t.test('a claim created by an earlier process does not overlap with itself', async (t) => {
   const own = [claim('nightly-1794794400', 'Pending', '2026-11-16T02:00:00Z')];
   const made = decideSchedule(schedule(), own, at('2026-11-16T02:00:01Z'));
   t.same(kinds(made), ['create-claim nightly-1794794400']);
@@ -108,7 +108,7 @@ t.test('history keeps the newest of each kind', async (t) => {
   t.equal(made.status.lastSuccessfulTime, '2026-11-15T00:00:00Z');
 });
 
-t.test('an expression that cannot be read is told in a condition', async (t) => {
+t.test('an invalid expression is reported in a condition', async (t) => {
   const made = decideSchedule(schedule({ schedule: '61 * * * *' }), [], at(CREATED));
   t.equal(made.status.conditions?.[0]?.status, 'False');
   t.match(made.status.conditions?.[0]?.message, /'61' is not a minute/);

@@ -6,7 +6,7 @@ import type {
 } from '../../api/kinds/rebalanceplanschedule.ts';
 import type { Condition } from '../../api/objects.ts';
 import { withCondition } from '../rebalanceplan/state/status.ts';
-import { isFinished } from '../rebalanceplanclaim/status.ts';
+import { isFinished } from '../rebalanceplanclaim/claimstatus.ts';
 
 export type ScheduleStep = { readonly reason: string; readonly message: string } & (
   | { readonly kind: 'create-claim'; readonly name: string; readonly at: number }
@@ -16,18 +16,19 @@ export type ScheduleStep = { readonly reason: string; readonly message: string }
 
 export interface ScheduleDecision {
   readonly steps: readonly ScheduleStep[];
-  /** The status once the steps are taken. */
+  /** The status after the steps. */
   readonly status: RebalancePlanScheduleStatus;
-  /** Milliseconds since 1970; undefined when nothing is due. */
+  /** Time of the next run in milliseconds since 1970; undefined when there is none. */
   readonly next: number | undefined;
 }
 
-/** A schedule that slept through more runs than this has no use for the count. */
+/** Missed runs that are stepped through one by one; after that the search jumps to the last day. */
 const MAX_MISSED = 1000;
 
 const iso = (at: number): string => new Date(at).toISOString();
-/** The run that a claim stands for, by its name; by its creation where the name tells nothing. */
-const timeOf = ({ metadata }: RebalancePlanClaim): number => {
+
+/** The time of a claim's run, in milliseconds since 1970: from its name, else its creation time. */
+const runTimeOf = ({ metadata }: RebalancePlanClaim): number => {
   const seconds = Number(/-(\d{9,11})$/.exec(metadata.name)?.[1]);
   return seconds > 0 ? seconds * 1000 : Date.parse(metadata.creationTimestamp ?? '') || 0;
 };
@@ -41,19 +42,19 @@ const readCron = (text: string): { cron?: Cron; error?: string } => {
   }
 };
 
-/** The last time that was due between two moments, the later one included. */
-const lastDue = (cron: Cron, after: number, now: number): number | undefined => {
+/** The latest run between `after` (exclusive) and `now` (inclusive), in milliseconds since 1970. */
+const latestDue = (cron: Cron, after: number, now: number): number | undefined => {
   let due: number | undefined;
   let at = cron.next(after);
   for (let i = 0; at !== undefined && at <= now; i += 1) {
     due = at;
-    // After long sleep only the latest counts: look from shortly before now.
+    // Only the latest run counts, so skip to the last day.
     at = cron.next(i === MAX_MISSED ? Math.max(at, now - 86_400_000) : at);
   }
   return due;
 };
 
-const run = (
+const runStep = (
   schedule: RebalancePlanSchedule,
   active: readonly RebalancePlanClaim[],
   due: number,
@@ -65,7 +66,7 @@ const run = (
     return {
       kind: 'skip-run',
       reason: 'MissedSchedule',
-      message: `The run of ${iso(due)} is ${late} s late, more than startingDeadlineSeconds ${startingDeadlineSeconds} allows`,
+      message: `Skipped the run of ${iso(due)}: it is ${late} s late, startingDeadlineSeconds is ${startingDeadlineSeconds}`,
     };
   }
   const name = `${schedule.metadata.name}-${Math.round(due / 1000)}`;
@@ -74,7 +75,7 @@ const run = (
     return {
       kind: 'skip-run',
       reason: 'OverlapSkipped',
-      message: `The run of ${iso(due)} is left out: RebalancePlanClaim ${other.metadata.name} has not ended`,
+      message: `Skipped the run of ${iso(due)}: RebalancePlanClaim ${other.metadata.name} has not finished`,
     };
   }
   return {
@@ -86,22 +87,22 @@ const run = (
   };
 };
 
-const expired = (claims: readonly RebalancePlanClaim[], limit: number): readonly ScheduleStep[] =>
+const pruneSteps = (claims: readonly RebalancePlanClaim[], limit: number): readonly ScheduleStep[] =>
   claims
-    .toSorted((a, b) => timeOf(b) - timeOf(a))
+    .toSorted((a, b) => runTimeOf(b) - runTimeOf(a))
     .slice(limit)
     .map((claim) => ({
       kind: 'delete-claim',
       name: claim.metadata.name,
       uid: claim.metadata.uid ?? '',
       reason: 'ClaimExpired',
-      message: `Deleted RebalancePlanClaim ${claim.metadata.name}: history keeps ${limit}`,
+      message: `Deleted RebalancePlanClaim ${claim.metadata.name}: the history limit is ${limit}`,
     }));
 
 const isSuccess = (claim: RebalancePlanClaim): boolean =>
   claim.status?.state === 'Completed' || claim.status?.state === 'Skipped';
 
-/** What a schedule does now. Pure; `claims` are those that it made. */
+/** The steps that a schedule takes now, and its status. Pure; `claims` are those that it created. */
 export const decideSchedule = (
   schedule: RebalancePlanSchedule,
   claims: readonly RebalancePlanClaim[],
@@ -114,19 +115,19 @@ export const decideSchedule = (
   const active = live.filter((c) => !isFinished(c));
   const { cron, error } = readCron(spec.schedule);
 
-  // 1. From when on: an edit starts anew, with no catch-up.
+  // 1. Find the start of the search: an edited schedule starts now, without catching up.
   const isEdited = old.observedGeneration !== undefined && old.observedGeneration !== metadata.generation;
   const created = Date.parse(metadata.creationTimestamp ?? '') || now;
   const since = isEdited ? now : Date.parse(old.lastScheduleTime ?? '') || created;
 
-  // 2. Is a run due.
-  const due = cron && !spec.suspend ? lastDue(cron, since, now) : undefined;
-  const runs = due === undefined ? [] : [run(schedule, active, due, now)];
+  // 2. Decide about the latest due run.
+  const due = cron && !spec.suspend ? latestDue(cron, since, now) : undefined;
+  const runs = due === undefined ? [] : [runStep(schedule, active, due, now)];
 
-  // 3. What history no longer keeps.
-  const forgotten = [
-    ...expired(ended.filter(isSuccess), spec.successfulJobsHistoryLimit ?? 3),
-    ...expired(
+  // 3. Delete claims beyond the history limits.
+  const pruned = [
+    ...pruneSteps(ended.filter(isSuccess), spec.successfulJobsHistoryLimit ?? 3),
+    ...pruneSteps(
       ended.filter((c) => !isSuccess(c)),
       spec.failedJobsHistoryLimit ?? 3,
     ),
@@ -134,45 +135,42 @@ export const decideSchedule = (
 
   const lastSchedule = due ?? (isEdited || old.lastScheduleTime ? since : undefined);
   const next = cron && !spec.suspend ? cron.next(Math.max(now, due ?? since)) : undefined;
-  const latest = live.toSorted((a, b) => timeOf(b) - timeOf(a))[0];
+  const latest = live.toSorted((a, b) => runTimeOf(b) - runTimeOf(a))[0];
   const succeeded = ended
     .filter(isSuccess)
     .map((c) => c.status?.completionTime ?? '')
     .concat(old.lastSuccessfulTime ?? '')
     .sort()
     .at(-1);
+  const lastExecution = latest
+    ? {
+        name: latest.metadata.name,
+        ...(latest.status?.planId && { planId: latest.status.planId }),
+        status: latest.status?.state ?? 'Pending',
+      }
+    : old.lastExecution;
   const condition = withCondition(
     (old.conditions ?? []) as Condition[],
     {
       type: 'Valid',
       status: error === undefined ? 'True' : 'False',
       reason: error === undefined ? 'ScheduleRead' : 'InvalidSchedule',
-      message: error ?? `The schedule is read in ${cron?.zone}`,
+      message: error ?? `The schedule is valid, in time zone ${cron?.zone}`,
     },
     now,
   );
   const status: RebalancePlanScheduleStatus = {
     active: active.map((c) => ({
       name: c.metadata.name,
-      ...(c.metadata.uid ? { uid: c.metadata.uid } : {}),
+      ...(c.metadata.uid && { uid: c.metadata.uid }),
     })),
     activeCount: active.length,
-    ...(lastSchedule === undefined ? {} : { lastScheduleTime: iso(lastSchedule) }),
-    ...(next === undefined ? {} : { nextScheduleTime: iso(next) }),
-    ...(succeeded ? { lastSuccessfulTime: succeeded } : {}),
-    ...(latest
-      ? {
-          lastExecution: {
-            name: latest.metadata.name,
-            ...(latest.status?.planId ? { planId: latest.status.planId } : {}),
-            status: latest.status?.state ?? 'Pending',
-          },
-        }
-      : old.lastExecution
-        ? { lastExecution: old.lastExecution }
-        : {}),
-    ...(metadata.generation === undefined ? {} : { observedGeneration: metadata.generation }),
+    ...(lastSchedule !== undefined && { lastScheduleTime: iso(lastSchedule) }),
+    ...(next !== undefined && { nextScheduleTime: iso(next) }),
+    ...(succeeded && { lastSuccessfulTime: succeeded }),
+    ...(lastExecution && { lastExecution }),
+    ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
     conditions: condition,
   };
-  return { steps: [...runs, ...forgotten], status, next };
+  return { steps: [...runs, ...pruned], status, next };
 };

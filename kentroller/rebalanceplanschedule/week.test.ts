@@ -4,8 +4,8 @@ import type {
   RebalancePlanSchedule,
   RebalancePlanScheduleStatus,
 } from '../../api/kinds/rebalanceplanschedule.ts';
+import { buildClaim } from './controller.ts';
 import { decideSchedule, type ScheduleStep } from './decide.ts';
-import { buildClaim } from './fire.ts';
 
 /** Schedules over days of virtual time: the clock is an argument. */
 
@@ -19,9 +19,9 @@ interface Life {
   readonly until: number;
   /** How long a claim takes. */
   readonly takesMs?: number;
-  /** Whether anybody looks at this time; everybody always does when left out. */
+  /** Whether the controller runs at this time; always when left out. */
   readonly isUp?: (now: number) => boolean;
-  /** What the schedule is at this time. */
+  /** The schedule at this time. */
   readonly edit?: (schedule: RebalancePlanSchedule, now: number) => RebalancePlanSchedule;
 }
 
@@ -32,7 +32,7 @@ interface Lived {
   readonly status: RebalancePlanScheduleStatus | undefined;
 }
 
-/** Looks whenever something is due, and every hour besides, as the controller does. */
+/** Decides at each due time and every hour, as the controller does. */
 const live = (o: Life): Lived => {
   const made: string[] = [];
   const skipped: ScheduleStep[] = [];
@@ -48,7 +48,7 @@ const live = (o: Life): Lived => {
     let next = now + HOUR;
     if (o.isUp?.(now) ?? true) {
       const schedule = o.edit?.(o.schedule, now) ?? o.schedule;
-      const decision = decideSchedule({ ...schedule, ...(status ? { status } : {}) }, claims, now);
+      const decision = decideSchedule({ ...schedule, ...(status && { status }) }, claims, now);
       for (const step of decision.steps) {
         if (step.kind === 'skip-run') skipped.push(step);
         if (step.kind === 'delete-claim') claims = claims.filter((c) => c.metadata.name !== step.name);
@@ -107,7 +107,7 @@ t.test('a week in New York across the change to summer time', async (t) => {
   t.equal(status?.lastScheduleTime, '2026-03-12T06:30:00.000Z');
 });
 
-t.test('a day without kentroller: the last run is made up for, unless its deadline is over', async (t) => {
+t.test('a day without kentroller: the latest run is caught up, unless its deadline is over', async (t) => {
   const from = at('2026-11-16T00:00:00Z');
   const o = {
     from,
@@ -129,7 +129,7 @@ t.test('a day without kentroller: the last run is made up for, unless its deadli
   t.match(strict.skipped, [{ reason: 'MissedSchedule' }]);
 });
 
-t.test('an edit in mid-week starts anew, with no run made up for', async (t) => {
+t.test('an edit in mid-week starts anew and catches up no run', async (t) => {
   const from = at('2026-11-16T00:00:00Z');
   const edited = from + 3 * DAY + 12 * HOUR;
   const { made } = live({

@@ -14,7 +14,7 @@ import t from 'tap';
 import { createLogger } from '../../kube/component/log.ts';
 import { plainRemote } from '../../kube/grpc/remote.ts';
 import { emptySnapshot } from '../../planner/model/snapshot.ts';
-import { PlanningTimeout } from '../rebalanceplanclaim/planning.ts';
+import { PlanningTimeout } from '../rebalanceplanclaim/plannerworker.ts';
 import { connectPlanner, RemotePlanningError } from './client.ts';
 import { loadPlanningService, type PlanReply, type PlanRequest } from './planning.ts';
 
@@ -38,7 +38,7 @@ const PLAN = {
   },
 };
 
-/** A planner of the remote kind. */
+/** A fake remote planner. */
 const serve = (
   port: number,
   answer: Answer,
@@ -82,7 +82,7 @@ const connectTo = (port: number) =>
 
 const running = new AbortController().signal;
 
-t.test('the question carries the whole cluster, and the answer becomes a plan', async (t) => {
+t.test('the request carries the whole cluster, and the reply becomes a plan', async (t) => {
   let seen: Call | undefined;
   const server = await serve(0, (call) => {
     seen = call;
@@ -119,7 +119,7 @@ t.test('no plan is an answer, with its reason', async (t) => {
   t.match(await planner.planning(question(), 5_000, running), { plan: null, reason: 'all is well' });
 });
 
-t.test('a planner that is away is asked again until it is back', async (t) => {
+t.test('an unavailable planner is retried until it is back', async (t) => {
   const first = await serve(0, () => ({ code: status.UNAVAILABLE, details: 'busy' }));
   const planner = connectTo(first.port);
   const asked = planner.planning(question(), 20_000, running);
@@ -129,7 +129,7 @@ t.test('a planner that is away is asked again until it is back', async (t) => {
   t.match(await asked, { plan: null });
 });
 
-t.test('when the time is up it says so', async (t) => {
+t.test('a timeout says so', async (t) => {
   const server = await serve(0, () => ({ code: status.UNAVAILABLE, details: 'busy' }));
   const planner = connectTo(server.port);
   t.teardown(() => [planner.close(), server.stop()]);
@@ -138,9 +138,9 @@ t.test('when the time is up it says so', async (t) => {
 
 const REFUSED: readonly [string, Answer, RegExp][] = [
   ['a key that is wrong', () => ({ code: status.UNAUTHENTICATED, details: 'bad key' }), /refused: bad key/],
-  ['an answer that is not JSON', () => ({ ...NOTHING, plan: Buffer.from('<') }), /other than JSON/],
+  ['an answer that is not JSON', () => ({ ...NOTHING, plan: Buffer.from('<') }), /is not JSON/],
   [
-    'a plan that is no plan',
+    'an invalid plan',
     () => ({ ...NOTHING, plan: Buffer.from('{"spec":{"nodeClaimsToDelete":[{}]}}') }),
     /nodeClaimName/,
   ],
@@ -157,7 +157,7 @@ for (const [name, answer, message] of REFUSED) {
   });
 }
 
-t.test('a process that stops waits for nobody', async (t) => {
+t.test('a process that stops waits for no reply', async (t) => {
   const server = await serve(0, () => ({ code: status.UNAVAILABLE, details: 'busy' }));
   const planner = connectTo(server.port);
   t.teardown(() => [planner.close(), server.stop()]);
@@ -167,43 +167,40 @@ t.test('a process that stops waits for nobody', async (t) => {
   await t.rejects(asked);
 });
 
-t.test(
-  'over TLS its authority may be one of ours, and one that is not trusted is told as such',
-  async (t) => {
-    const made = await generate([{ name: 'commonName', value: 'planner' }], {
-      keyType: 'ec',
-      curve: 'P-256',
-      algorithm: 'sha256',
-      extensions: [
-        { name: 'basicConstraints', cA: true, critical: true },
-        { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
-      ],
-    });
-    const pair = { private_key: Buffer.from(made.private), cert_chain: Buffer.from(made.cert) };
-    const server = await serve(0, () => NOTHING, ServerCredentials.createSsl(null, [pair]));
-    t.teardown(() => server.stop());
-    const caFile = join(t.testdir({ 'ca.pem': made.cert }), 'ca.pem');
-    const remote = { ...plainRemote(`127.0.0.1:${server.port}`), isPlain: false };
-    const o = { apiKey: '', clusterId: '', log, waitMs: 20 };
+t.test('TLS works with a custom authority, and an untrusted one is reported as such', async (t) => {
+  const made = await generate([{ name: 'commonName', value: 'planner' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
+    ],
+  });
+  const pair = { private_key: Buffer.from(made.private), cert_chain: Buffer.from(made.cert) };
+  const server = await serve(0, () => NOTHING, ServerCredentials.createSsl(null, [pair]));
+  t.teardown(() => server.stop());
+  const caFile = join(t.testdir({ 'ca.pem': made.cert }), 'ca.pem');
+  const remote = { ...plainRemote(`127.0.0.1:${server.port}`), isPlain: false };
+  const o = { apiKey: '', clusterId: '', log, waitMs: 20 };
 
-    const trusting = connectPlanner({ ...o, remote: { ...remote, caFile } });
-    t.teardown(() => trusting.close());
-    t.match(await trusting.planning(question(), 5_000, running), { plan: null, reason: 'all is well' });
+  const trusting = connectPlanner({ ...o, remote: { ...remote, caFile } });
+  t.teardown(() => trusting.close());
+  t.match(await trusting.planning(question(), 5_000, running), { plan: null, reason: 'all is well' });
 
-    const wary = connectPlanner({ ...o, remote });
-    t.teardown(() => wary.close());
-    await t.rejects(wary.planning(question(), 500, running), {
-      name: 'PlanningTimeout',
-      message: /name the PEM file of its authority in GRPC_CA_FILE/,
-    });
+  const wary = connectPlanner({ ...o, remote });
+  t.teardown(() => wary.close());
+  await t.rejects(wary.planning(question(), 500, running), {
+    name: 'PlanningTimeout',
+    message: /name the PEM file of its authority in GRPC_CA_FILE/,
+  });
 
-    // Mounted late: the files are read again for each attempt.
-    const late = join(t.testdir({}), 'late.pem');
-    const patient = connectPlanner({ ...o, remote: { ...remote, caFile: late } });
-    t.teardown(() => patient.close());
-    const answer = patient.planning(question(), 5_000, running);
-    await sleep(100);
-    writeFileSync(late, made.cert);
-    t.match(await answer, { reason: 'all is well' });
-  },
-);
+  // The files are mounted late: each attempt reads them again.
+  const late = join(t.testdir({}), 'late.pem');
+  const patient = connectPlanner({ ...o, remote: { ...remote, caFile: late } });
+  t.teardown(() => patient.close());
+  const answer = patient.planning(question(), 5_000, running);
+  await sleep(100);
+  writeFileSync(late, made.cert);
+  t.match(await answer, { reason: 'all is well' });
+});

@@ -22,20 +22,20 @@ import {
   type PlanningAnswer,
   PlanningError,
   PlanningTimeout,
-} from '../rebalanceplanclaim/planning.ts';
+} from '../rebalanceplanclaim/plannerworker.ts';
 import { loadPlanningService, type PlanReply, type PlanRequest } from './planning.ts';
 
-/** Clusters of thousands of nodes are tens of megabytes of JSON. */
+/** A cluster of thousands of nodes is tens of megabytes of JSON. */
 const MAX_BYTES = 256 * 1024 * 1024;
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15_000;
+const MAX_WAIT_MS = 15_000;
 
-/** What a planner refused for good, or answered that can't be used. */
+/** A remote planner's final refusal, or an answer that is invalid. */
 export class RemotePlanningError extends PlanningError {
   override readonly name = 'RemotePlanningError';
 }
 
-const answered = z.object({
+const planSchema = z.object({
   spec: rebalancePlan.shape.spec,
   savings: rebalancePlan.shape.status.unwrap().shape.savings.unwrap(),
 });
@@ -69,24 +69,24 @@ const read = (reply: PlanReply): PlanningAnswer => {
     selectedNodes,
     skippedNodes: skippedNodes.map((node) => ({ name: node.name, reasons: [...node.reasons] })),
   };
-  if (reply.plan.length === 0) return { ...rest, plan: null, ...(reason ? { reason } : {}) };
+  if (reply.plan.length === 0) return { ...rest, plan: null, ...(reason && { reason }) };
   let raw: unknown;
   try {
     raw = JSON.parse(reply.plan.toString('utf8'));
   } catch (cause) {
-    throw new RemotePlanningError('the remote planner answered with something other than JSON', { cause });
+    throw new RemotePlanningError('the remote planner sent a plan that is not JSON', { cause });
   }
-  const plan = answered.safeParse(raw);
+  const plan = planSchema.safeParse(raw);
   if (plan.success) return { ...rest, plan: plan.data };
   const [issue] = plan.error.issues;
   throw new RemotePlanningError(
-    `the remote planner's plan can't be used: ${issue?.path.join('.')}: ${issue?.message}`,
+    `the remote planner sent an invalid plan: ${issue?.path.join('.')}: ${issue?.message}`,
   );
 };
 
 /**
- * Plans made outside the cluster. A planner that is away is asked again until the time of the claim is up; the plan
- * that comes back is checked against the schema before anyone acts on it.
+ * A planner outside the cluster. An unavailable planner is retried until the timeout; a plan is validated against the
+ * schema of RebalancePlan before it is returned.
  */
 export const connectPlanner = (o: {
   readonly remote: Remote;
@@ -98,9 +98,9 @@ export const connectPlanner = (o: {
   const { remote } = o;
   const Planner = makeGenericClientConstructor(loadPlanningService(), 'Planning');
   const address = addressOf(remote);
-  let dialed: PlanningClient | undefined;
+  let connection: PlanningClient | undefined;
 
-  const dial = async (): Promise<PlanningClient> => {
+  const connect = async (): Promise<PlanningClient> => {
     const channel = await remoteCredentials(remote);
     return new Planner(address, channel, {
       ...remoteOptions(remote),
@@ -109,18 +109,18 @@ export const connectPlanner = (o: {
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,
       'grpc.initial_reconnect_backoff_ms': FIRST_WAIT_MS,
-      'grpc.max_reconnect_backoff_ms': LONGEST_WAIT_MS,
+      'grpc.max_reconnect_backoff_ms': MAX_WAIT_MS,
     }) as unknown as PlanningClient;
   };
-  /** The next call connects anew, with its files read again. */
-  const hangUp = (): void => {
-    dialed?.close();
-    dialed = undefined;
+  /** Closes the connection; the next call opens one and reads the certificate files again. */
+  const disconnect = (): void => {
+    connection?.close();
+    connection = undefined;
   };
 
   const call = async (request: PlanRequest, deadline: number, signal: AbortSignal): Promise<PlanReply> => {
-    dialed ??= await dial();
-    const client = dialed;
+    connection ??= await connect();
+    const client = connection;
     return await new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const metadata = new Metadata();
@@ -128,7 +128,8 @@ export const connectPlanner = (o: {
       if (o.clusterId) metadata.set('x-cluster-id', o.clusterId);
       const pending = client.Plan(request, metadata, { deadline }, (error, reply) => {
         signal.removeEventListener('abort', stop);
-        if (error || !reply) reject(error ?? new RemotePlanningError('the remote planner answered nothing'));
+        if (error || !reply)
+          reject(error ?? new RemotePlanningError('the remote planner sent an empty answer'));
         else resolve(reply);
       });
       const stop = (): void => pending.cancel();
@@ -136,33 +137,38 @@ export const connectPlanner = (o: {
     });
   };
 
-  const planning: Planning = async (question, timeoutMs, signal) => {
+  const planning: Planning = async (planningRequest, timeoutMs, signal) => {
     const deadline = Date.now() + timeoutMs;
-    const { scope, constraints: nodeConstraints, aggressive: aggressiveModeConfig, moveWeight } = question;
+    const {
+      scope,
+      constraints: nodeConstraints,
+      aggressive: aggressiveModeConfig,
+      moveWeight,
+    } = planningRequest;
     const request: PlanRequest = {
       clusterId: o.clusterId,
-      planName: question.planName,
-      snapshot: json(question.snapshot),
-      catalogue: json(question.catalogue),
+      planName: planningRequest.planName,
+      snapshot: json(planningRequest.snapshot),
+      catalogue: json(planningRequest.catalogue),
       constraints: json({ scope, nodeConstraints, aggressiveModeConfig, moveWeight }),
-      nowMs: question.now,
-      timeBudgetMs: question.timeBudgetMs ?? 0,
-      seed: question.seed,
+      nowMs: planningRequest.now,
+      timeBudgetMs: planningRequest.timeBudgetMs ?? 0,
+      seed: planningRequest.seed,
     };
-    for (let waitMs = o.waitMs ?? FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+    for (let waitMs = o.waitMs ?? FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
       try {
         return read(await call(request, deadline, signal));
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof RemotePlanningError) throw error;
-        // Files that can't be read have no code: they may be mounted a moment later.
-        const { code = status.UNAVAILABLE, details: said } = error as Partial<ServiceError>;
-        const details = explainRemote(address, said ?? messageOf(error));
-        const isLate = Date.now() + waitMs >= deadline || code === status.DEADLINE_EXCEEDED;
-        if (isLate) {
+        // An unreadable certificate file has no code; it may be mounted a moment later.
+        const { code = status.UNAVAILABLE, details: reason } = error as Partial<ServiceError>;
+        const details = explainRemote(address, reason ?? messageOf(error));
+        const isTimeout = Date.now() + waitMs >= deadline || code === status.DEADLINE_EXCEEDED;
+        if (isTimeout) {
           const seconds = Math.round(timeoutMs / 1000);
           throw new PlanningTimeout(
-            `the remote planner ${address} gave no plan within ${seconds} s (${details})`,
+            `the remote planner ${address} found no plan within ${seconds} s (${details})`,
             { cause: error },
           );
         }
@@ -171,11 +177,14 @@ export const connectPlanner = (o: {
             cause: error,
           });
         }
-        o.log.warn({ planner: address, reason: details, retryMs: waitMs }, 'remote planner is away');
-        hangUp();
+        o.log.warn(
+          { planner: address, reason: details, retryMs: waitMs },
+          'remote planner is unavailable, retrying',
+        );
+        disconnect();
       }
       await sleep(waitMs, undefined, { signal });
     }
   };
-  return { planning, close: hangUp };
+  return { planning, close: disconnect };
 };

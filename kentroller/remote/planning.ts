@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
-/** The messages of planning.proto as they stand in JavaScript. */
+/** The messages of planning.proto as JavaScript objects. */
 
 export interface PlanRequest {
   readonly clusterId: string;
@@ -28,7 +28,7 @@ interface Loaded {
   };
 }
 
-/** The service of planning.proto, for a grpc-js server or makeGenericClientConstructor. */
+/** The service definition of planning.proto, for a grpc-js server or makeGenericClientConstructor. */
 export const loadPlanningService = (): ServiceDefinition => {
   const definition = loadSync(fileURLToPath(new URL('./planning.proto', import.meta.url)), {
     longs: Number,

@@ -3,20 +3,21 @@ import { Gauge } from 'prom-client';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { Cache } from '../../kube/cache/cache.ts';
 
+/** True for a plan that ended with success. */
 export const isDone = (plan: RebalancePlan): boolean =>
   plan.status?.state === 'Done' || plan.status?.state === 'DoneWithWarnings';
 
-/** What a plan saves a month in USD, measured where it was; 0 while it is not done. */
+/** USD per month that a plan saves, measured where possible, else projected; 0 unless it is done. */
 export const savedMonthly = (plan: RebalancePlan): number => {
   if (!isDone(plan)) return 0;
   const { achievedOutcome, validatedSavings, savings } = plan.status ?? {};
   const measured = achievedOutcome?.savingsCostMonthly;
-  const promised = (validatedSavings ?? savings)?.projectedSavingsCostMonthly;
-  return Number(measured ?? promised ?? 0) || 0;
+  const projected = (validatedSavings ?? savings)?.projectedSavingsCostMonthly;
+  return Number(measured ?? projected ?? 0) || 0;
 };
 
-/** Metrics of plans by state and of the money that those which are done save; read off the plans when scraped. */
-export const measurePlans = (plans: Cache<RebalancePlan>, registry: Registry): void => {
+/** Registers gauges of the plans by state and of their monthly savings, computed from the cache at each scrape. */
+export const registerPlanMetrics = (plans: Cache<RebalancePlan>, registry: Registry): void => {
   new Gauge({
     name: 'kentroller_rebalance_plans',
     help: 'RebalancePlans by state',
@@ -29,7 +30,7 @@ export const measurePlans = (plans: Cache<RebalancePlan>, registry: Registry): v
   });
   new Gauge({
     name: 'kentroller_saved_monthly_usd',
-    help: 'USD a month that the plans which are kept in history save',
+    help: 'USD per month saved by the RebalancePlans that still exist',
     registers: [registry],
     collect() {
       this.set(plans.list().reduce((sum, plan) => sum + savedMonthly(plan), 0));

@@ -33,8 +33,8 @@ for (const canStreamLists of [true, false])
     t.teardown(() => stop.abort());
     await make(`${prefix}-old`, { value: 'v1' });
     const cache = cacheOf({ canStreamLists });
-    const told: string[] = [];
-    cache.onChange((c) => void told.push(`${c.type} ${c.object.metadata.name}`));
+    const changes: string[] = [];
+    cache.onChange((c) => void changes.push(`${c.type} ${c.object.metadata.name}`));
     t.equal(cache.hasSynced, false);
     cache.start(stop.signal);
     await cache.synced();
@@ -43,23 +43,28 @@ for (const canStreamLists of [true, false])
     await make(`${prefix}-new`);
     await client.patch(CONFIG_MAPS, { name: `${prefix}-old`, namespace }, { data: { value: 'v2' } });
     await client.delete(CONFIG_MAPS, { name: `${prefix}-new`, namespace });
-    await soon('all is told', () => told.includes(`delete ${prefix}-new`));
-    t.same(told, [`add ${prefix}-old`, `add ${prefix}-new`, `update ${prefix}-old`, `delete ${prefix}-new`]);
+    await soon('all changes have arrived', () => changes.includes(`delete ${prefix}-new`));
+    t.same(changes, [
+      `add ${prefix}-old`,
+      `add ${prefix}-new`,
+      `update ${prefix}-old`,
+      `delete ${prefix}-new`,
+    ]);
     t.equal(cache.by('value', 'v1').length, 0);
     t.equal(cache.by('value', 'v2').length, 1);
     const late: Change<ConfigMap>[] = [];
     cache.onChange((c) => void late.push(c));
-    t.equal(late.length, 1, 'who comes late is told what is there');
+    t.equal(late.length, 1, 'a late subscriber receives the existing objects');
     await client.delete(CONFIG_MAPS, { name: `${prefix}-old`, namespace });
-    await soon('the last is gone', () => cache.size === 0);
+    await soon('the cache is empty', () => cache.size === 0);
   });
 
-t.test('a handler that throws is counted, and hurts no other', async (t) => {
+t.test('a handler that throws is counted and does not affect others', async (t) => {
   const metrics = new Registry();
   const stop = new AbortController();
   t.teardown(() => stop.abort());
   const cache = cacheOf({ metrics });
-  let told = 0;
+  let calls = 0;
   cache.onChange(() => {
     throw new Error('on purpose');
   });
@@ -67,12 +72,12 @@ t.test('a handler that throws is counted, and hurts no other', async (t) => {
     throw new Error('on purpose, later');
   }) as () => void);
   cache.onChange(() => {
-    told++;
+    calls++;
   });
   cache.start(stop.signal);
   await cache.synced();
   await make('thrown-at');
-  await soon('the third is told', () => told === 1);
+  await soon('the third handler is called', () => calls === 1);
   await sleep(0);
   t.match(await metrics.metrics(), /kube_cache_handler_errors_total\{kind="ConfigMap"\} 2/);
   await client.delete(CONFIG_MAPS, { name: 'thrown-at', namespace });
@@ -80,8 +85,8 @@ t.test('a handler that throws is counted, and hurts no other', async (t) => {
 
 t.test('a cache that was stopped can be started again and misses nothing', async (t) => {
   const cache = cacheOf({});
-  const told: string[] = [];
-  cache.onChange((c) => void told.push(`${c.type} ${c.object.metadata.name}`));
+  const changes: string[] = [];
+  cache.onChange((c) => void changes.push(`${c.type} ${c.object.metadata.name}`));
   await make('stays');
   await make('goes');
   const first = new AbortController();
@@ -90,15 +95,15 @@ t.test('a cache that was stopped can be started again and misses nothing', async
   first.abort();
   await client.delete(CONFIG_MAPS, { name: 'goes', namespace });
   await make('comes');
-  t.equal(told.length, 2);
+  t.equal(changes.length, 2);
   const second = new AbortController();
   t.teardown(() => second.abort());
   cache.start(second.signal);
-  await soon('it has caught up', () => told.length === 4);
-  t.same(told.slice(2).sort(), ['add comes', 'delete goes']);
+  await soon('it has caught up', () => changes.length === 4);
+  t.same(changes.slice(2).sort(), ['add comes', 'delete goes']);
 });
 
-t.test('a kind that is not installed is told from a server that is away', async (t) => {
+t.test('a kind that is not installed is told apart from an unreachable server', async (t) => {
   const widgets: Resource = {
     group: 'x.example',
     version: 'v1',

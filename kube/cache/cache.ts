@@ -6,7 +6,7 @@ import type { Logger } from '../component/log.ts';
 import { counter, gauge } from '../component/metrics.ts';
 import { aborted, isForbidden, KubeError, messageOf } from '../errors.ts';
 import { MESSAGES } from '../protobuf/schema.ts';
-import { Share } from './intern.ts';
+import { Interner } from './intern.ts';
 import { Reflector } from './reflector.ts';
 import { type Change, type Indexes, Store } from './store.ts';
 import { type Trim, trimOf } from './trim.ts';
@@ -20,9 +20,9 @@ export interface Cache<T extends KubeObject> {
   readonly hasSynced: boolean;
   get(key: string): T | undefined;
   list(): readonly T[];
-  /** The objects under a value of an index. Throws TypeError for an index that the cache was not given. */
+  /** The objects under one value of an index. Throws TypeError for an index that the cache does not have. */
   by(index: string, value: string): readonly T[];
-  /** Objects already here are handed over as adds at once. A handler that throws is counted and logged. */
+  /** Subscribes; objects already here arrive as adds at once. A handler that throws is counted and logged. */
   onChange(handler: (change: Change<T>) => void): () => void;
   /** Resolves with the first complete list. Throws KubeError when the server refuses us for 10 s or is away for 30 s. */
   synced(signal?: AbortSignal): Promise<void>;
@@ -36,17 +36,17 @@ export interface CacheOptions<T extends KubeObject> {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Cuts an object down; by default to the fields that api/objects.ts declares for its kind. */
+  /** Trims an object; by default to the fields that api/objects.ts declares for its kind. */
   readonly trim?: Trim<T>;
   readonly indexes?: Indexes<T>;
   readonly log: Logger;
   readonly metrics?: Registry;
-  /** Milliseconds without a byte after which a watch is taken for dead; the server sends a bookmark each minute. */
+  /** Milliseconds without a byte after which a watch counts as dead; the server sends a bookmark each minute. */
   readonly inactivityMs?: number;
-  /** false to list in pages even where the server could stream the list (WatchList). */
+  /** False to list in pages even where the server could stream the list (WatchList). */
   readonly canStreamLists?: boolean;
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
-  /** How long synced waits for a server that refuses us, and for one that is away, in milliseconds. */
+  /** Milliseconds that `synced` waits for a server that refuses us, and for one that is away. */
   readonly patience?: { readonly refusedMs: number; readonly awayMs: number };
 }
 
@@ -133,7 +133,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
   #call(handler: (change: Change<T>) => unknown, change: Change<T>): void {
     const report = (err: unknown): void => {
       this.#counts.handlerError();
-      this.#log.error({ err, name: change.object.metadata.name }, 'a handler of the cache failed');
+      this.#log.error({ err, name: change.object.metadata.name }, 'cache handler failed');
     };
     try {
       const result = handler(change);
@@ -148,27 +148,27 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
     this.#running = signal;
     this.#failingSince = undefined;
     const { client, resource, namespace, labelSelector, fieldSelector } = this.#o;
-    const share = new Share();
+    const interner = new Interner();
     const trim = this.#o.trim ?? trimOf(resource);
     const reflector = new Reflector<T>({
       scope: {
         client,
         resource,
-        ...(namespace ? { namespace } : {}),
-        ...(labelSelector ? { labelSelector } : {}),
-        ...(fieldSelector ? { fieldSelector } : {}),
+        ...(namespace && { namespace }),
+        ...(labelSelector && { labelSelector }),
+        ...(fieldSelector && { fieldSelector }),
         inactivityMs: this.#o.inactivityMs ?? 90_000,
-        // A trim of somebody's own may read what the schema does not name.
+        // A custom trim may read fields that the schema does not name.
         schema: this.#o.trim ? undefined : MESSAGES[`${resource.group}/${resource.kind}`],
       },
       sink: this.#store,
-      trim: (raw) => trim(raw, share),
+      trim: (raw) => trim(raw, interner),
       signal,
       onSynced: () => this.#onSynced(),
       onFailure: (e, afterMs) => this.#onFailure(e, afterMs),
       canStreamLists: this.#o.canStreamLists ?? true,
       onRelist: () => this.#counts.relist(),
-      ...(this.#o.backoff ? { backoff: this.#o.backoff } : {}),
+      ...(this.#o.backoff && { backoff: this.#o.backoff }),
     });
     void reflector.run();
   }
@@ -197,10 +197,10 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
   #explain(cause: unknown): KubeError {
     const { group, plural } = this.resource;
     const what = group === '' ? plural : `${plural}.${group}`;
-    const said = messageOf(cause);
+    const reason = messageOf(cause);
     const isUnknown = cause instanceof KubeError && cause.kind === 'not-found';
     const hint = isUnknown ? '; is its CustomResourceDefinition installed?' : '';
-    return new KubeError(`cannot list ${what}: ${said}${hint}`, {
+    return new KubeError(`cannot list ${what}: ${reason}${hint}`, {
       kind: cause instanceof KubeError ? cause.kind : 'retryable',
       cause,
     });

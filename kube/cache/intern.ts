@@ -1,4 +1,4 @@
-// Two of these generations are kept, so the tables stay at a few MB however many values come by.
+// Entries per generation. Two generations are kept, so the tables stay at a few MB however many values pass through.
 const GENERATION = 65_536;
 
 const hash = (text: string): number => {
@@ -13,7 +13,7 @@ const deepFreeze = (value: unknown): void => {
   for (const part of Object.values(value)) deepFreeze(part);
 };
 
-/** A table in two generations: what is not asked for during a whole one is forgotten. */
+/** A table in two generations: entries not used during a whole generation are dropped. */
 class Table<K, V> {
   #young = new Map<K, V>();
   #old = new Map<K, V>();
@@ -36,10 +36,10 @@ class Table<K, V> {
 }
 
 /**
- * Makes equal values one value. The pods of a workload repeat their containers, labels and tolerations; kept once,
- * 150,000 pods fit in a third of the memory. What comes out is frozen.
+ * Makes equal values one frozen value. The pods of a workload repeat containers, labels and tolerations; shared,
+ * 150,000 pods fit in a third of the memory.
  */
-export class Share {
+export class Interner {
   readonly #texts = new Table<string, string>();
   readonly #values = new Table<number, object>();
 

@@ -1,10 +1,10 @@
 const NEWLINE = 10;
 
-/** Cuts a stream of bytes at newlines, wherever the chunks of the network end. */
+/** Splits a stream of bytes at newlines, wherever the network's chunks end. */
 export class LineSplitter {
   #rest: Buffer[] = [];
 
-  /** The lines that this chunk completes; what follows the last newline waits for the next chunk. */
+  /** The lines that this chunk completes; the rest waits for the next chunk. */
   *push(chunk: Buffer): Iterable<Buffer> {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {

@@ -10,7 +10,7 @@ interface Page<T> {
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
 }
 
-/** All pages of one consistent snapshot; answers its version. Throws KubeError. */
+/** Reads all pages of one consistent snapshot and returns its version. Throws KubeError. */
 const listOnce = async <T extends KubeObject>(
   scope: Scope<T>,
   limit: number,
@@ -19,7 +19,7 @@ const listOnce = async <T extends KubeObject>(
 ): Promise<string> => {
   for (let next: string | undefined; ; ) {
     const page = await scope.client.request<Page<T>>('GET', collectionOf(scope), {
-      query: { ...selectorsOf(scope), limit: String(limit), ...(next ? { continue: next } : {}) },
+      query: { ...selectorsOf(scope), limit: String(limit), ...(next && { continue: next }) },
       signal,
     });
     if (signal.aborted) return '';
@@ -30,8 +30,8 @@ const listOnce = async <T extends KubeObject>(
 };
 
 /**
- * Hands over everything there is, in pages of 500. A snapshot that is compacted between two pages is taken again,
- * with larger pages each time. Throws KubeError.
+ * Lists everything in pages of 500. A snapshot that is compacted between two pages is listed again with larger pages.
+ * Throws KubeError.
  */
 export const listAll = async <T extends KubeObject>(
   scope: Scope<T>,

@@ -5,7 +5,7 @@ const OPEN = 0x5b;
 const CLOSE = 0x5d;
 const COMMA = 0x2c;
 
-/** Where the array that opens before `at` ends, or -1 where it does not. */
+/** The index of the bracket that closes the array opened before `at`; -1 without one. */
 const endOfArray = (json: Buffer, at: number): number => {
   let depth = 1;
   for (let i = at; i < json.length; i++) {
@@ -28,8 +28,8 @@ const isEscaped = (json: Buffer, at: number): boolean => {
 };
 
 /**
- * Takes managedFields out of JSON before it is parsed: about a third of most objects, and nobody here reads it. Inside
- * a JSON string the key's quotes would be escaped, so only real keys are found.
+ * Removes managedFields from JSON before it is parsed: a third of most objects, and nobody here reads it. Inside a JSON
+ * string the key's quotes would be escaped, so only real keys are found.
  */
 export const withoutManagedFields = (json: Buffer): Buffer => {
   let at = json.indexOf(KEY);

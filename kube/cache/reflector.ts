@@ -4,7 +4,7 @@ import { isGone, KubeError } from '../errors.ts';
 import { listAll } from './list.ts';
 import { isUnreadable, type Scope, type WatchEvent, watch } from './watch.ts';
 
-/** Where list and watch put what they find. */
+/** Receives the objects and changes that list and watch find. */
 export interface Sink<T> {
   upsert(object: T): void;
   remove(object: T): void;
@@ -18,23 +18,23 @@ export interface ReflectOptions<T extends KubeObject> {
   readonly sink: Sink<T>;
   readonly trim: (raw: T) => T;
   readonly signal: AbortSignal;
-  /** The sink holds everything there was at one moment. */
+  /** The sink holds everything that existed at one moment. */
   readonly onSynced: () => void;
-  /** Something failed and will be tried again after so many milliseconds. */
+  /** Reports a failure that is retried after this many milliseconds. */
   readonly onFailure: (e: unknown, afterMs: number) => void;
   readonly onRelist: () => void;
-  /** false to list in pages even where the server could stream the list. */
+  /** False to list in pages even where the server could stream the list. */
   readonly canStreamLists: boolean;
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
 }
 
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
-// A watch that lived this long was a good one; a shorter one counts as a failure, or a server in trouble is hammered.
+// Minimum life of a good watch; a shorter one counts as a failure, so that a server in trouble is not hammered.
 const GOOD_WATCH_MS = 2000;
-// What servers without WatchList answer to sendInitialEvents.
+// The answer of servers without WatchList to sendInitialEvents.
 const REFUSALS = [400, 405, 415, 422];
 
-/** 300 to 600 s, as client-go has it: not all watches end at once. */
+/** 300 to 600 s, as in client-go, so that not all watches end at once. */
 const timeoutSeconds = (): number => Math.round(300 + Math.random() * 300);
 
 /** Follows one collection: fills the sink, then keeps it up to date until the signal aborts. */
@@ -71,7 +71,7 @@ export class Reflector<T extends KubeObject> {
     if (isUnreadable(e)) this.#canReadProtobuf = false;
     if (isGone(e) || isTooLarge(e)) {
       this.#position = undefined;
-      // The first relist is at once: until it is done, we are behind.
+      // The first relist comes at once: until it is done, the cache is behind.
       if (this.#failures++ === 0) return;
     }
     if (this.#position === undefined && this.#canWatchList && e instanceof KubeError) {
@@ -132,11 +132,11 @@ export class Reflector<T extends KubeObject> {
       this.#o.onSynced();
       return;
     }
-    // Until the initial events are complete there is nothing to go on from.
+    // Without the complete initial events there is no version to resume from.
     if (this.#position !== undefined) this.#position = event.object.metadata.resourceVersion;
   }
 }
 
-/** The server knows no version as new as ours: it was restored from a backup, or lags behind. */
+/** The server does not have a version as new as ours: it was restored from a backup, or lags behind. */
 const isTooLarge = (e: unknown): boolean =>
   e instanceof KubeError && e.status === 504 && e.message.includes('Too large resource version');

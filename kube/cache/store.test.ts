@@ -12,56 +12,59 @@ const thing = (name: string, uid: string, version: number, node = 'n1'): Thing =
   node,
 });
 
-const storeWith = (): { store: Store<Thing>; told: string[] } => {
-  const told: string[] = [];
+const storeWith = (): { store: Store<Thing>; changes: string[] } => {
+  const changes: string[] = [];
   const store = new Store<Thing>({ node: (o) => [o.node] }, (c: Change<Thing>) => {
-    told.push(`${c.type} ${c.object.metadata.uid}@${c.object.metadata.resourceVersion}`);
+    changes.push(`${c.type} ${c.object.metadata.uid}@${c.object.metadata.resourceVersion}`);
   });
-  return { store, told };
+  return { store, changes };
 };
 
-t.test('a version is told once', async (t) => {
-  const { store, told } = storeWith();
+t.test('a version is published once', async (t) => {
+  const { store, changes } = storeWith();
   store.upsert(thing('a', 'u1', 1));
   store.upsert(thing('a', 'u1', 1));
   store.upsert(thing('a', 'u1', 2));
-  t.same(told, ['add u1@1', 'update u1@2']);
+  t.same(changes, ['add u1@1', 'update u1@2']);
 });
 
 t.test('another uid under the same name is a delete and an add', async (t) => {
-  const { store, told } = storeWith();
+  const { store, changes } = storeWith();
   store.upsert(thing('a', 'u1', 1));
   store.upsert(thing('a', 'u2', 5));
-  t.same(told, ['add u1@1', 'delete u1@1', 'add u2@5']);
+  t.same(changes, ['add u1@1', 'delete u1@1', 'add u2@5']);
 });
 
-t.test('the late end of an object does not take out its successor', async (t) => {
-  const { store, told } = storeWith();
+t.test('a late delete of an object does not remove its successor', async (t) => {
+  const { store, changes } = storeWith();
   store.upsert(thing('a', 'u2', 5));
   store.remove(thing('a', 'u1', 4));
-  t.same(told, ['add u2@5']);
+  t.same(changes, ['add u2@5']);
   t.equal(store.size, 1);
 });
 
-t.test('what a complete list does not hold is deleted, what a broken one does not hold is not', async (t) => {
-  const { store, told } = storeWith();
-  store.upsert(thing('a', 'u1', 1));
-  store.upsert(thing('b', 'u2', 2));
-  store.beginReplace();
-  store.upsert(thing('a', 'u1', 1));
-  store.cancelReplace();
-  t.equal(store.size, 2);
-  store.beginReplace();
-  store.upsert(thing('a', 'u1', 3));
-  store.endReplace();
-  t.same(told.slice(2), ['update u1@3', 'delete u2@2']);
-});
+t.test(
+  'objects missing from a complete list are deleted, those missing from a broken one are not',
+  async (t) => {
+    const { store, changes } = storeWith();
+    store.upsert(thing('a', 'u1', 1));
+    store.upsert(thing('b', 'u2', 2));
+    store.beginReplace();
+    store.upsert(thing('a', 'u1', 1));
+    store.cancelReplace();
+    t.equal(store.size, 2);
+    store.beginReplace();
+    store.upsert(thing('a', 'u1', 3));
+    store.endReplace();
+    t.same(changes.slice(2), ['update u1@3', 'delete u2@2']);
+  },
+);
 
-t.test('an index that was not asked for is a mistake, not an empty answer', async (t) => {
+t.test('an unknown index throws instead of giving an empty list', async (t) => {
   t.throws(() => storeWith().store.by('nope', 'x'), { message: /no index 'nope'/ });
 });
 
-t.test('indexes agree with the objects, also where one value has many', async (t) => {
+t.test('indexes agree with the objects, also for a value of many objects', async (t) => {
   const step = fc.record({
     name: fc.integer({ min: 0, max: 400 }).map((n) => `o${n}`),
     node: fc.constantFrom('n1', 'n1', 'n1', 'n2', 'n3'),

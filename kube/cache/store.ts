@@ -5,13 +5,13 @@ export type Change<T extends KubeObject> =
   | { readonly type: 'update'; readonly object: T; readonly old: T }
   | { readonly type: 'delete'; readonly object: T };
 
-/** The key of an object in its cache: 'namespace/name', or 'name' where it has no namespace. */
+/** The key of an object in its cache: 'namespace/name', or 'name' without a namespace. */
 export const keyOf = (object: KubeObject): string =>
   object.metadata.namespace ? `${object.metadata.namespace}/${object.metadata.name}` : object.metadata.name;
 
 export type Indexes<T> = Readonly<Record<string, (object: T) => readonly string[]>>;
 
-// Up to here an array is smaller and quicker to search than a set.
+// Largest size at which an array is smaller and faster to search than a set.
 const SMALL = 128;
 
 type Bucket<T> = T[] | Set<T>;
@@ -35,7 +35,7 @@ const take = <T>(buckets: Map<string, Bucket<T>>, value: string, object: T): voi
   if ((bucket instanceof Set ? bucket.size : bucket.length) === 0) buckets.delete(value);
 };
 
-/** Objects by key and by index. Every change is told once, in order, and never for a version already held. */
+/** Objects by key and by index. Every change is published once, in order, and never for a version already held. */
 export class Store<T extends KubeObject> {
   readonly #objects = new Map<string, T>();
   readonly #indexes: readonly {
@@ -82,7 +82,7 @@ export class Store<T extends KubeObject> {
       for (const value of values(object)) take(buckets, value, object);
   }
 
-  /** Takes in an object as the server has it. Another UID under the same key is a delete and an add. */
+  /** Stores an object as the server has it. Another UID under the same key is a delete and an add. */
   upsert(object: T): void {
     const key = keyOf(object);
     const old = this.#objects.get(key);
@@ -98,7 +98,7 @@ export class Store<T extends KubeObject> {
     this.#tell(same ? { type: 'update', object, old: same } : { type: 'add', object });
   }
 
-  /** Takes out an object as it was at its end; one of the same name but another UID stays. */
+  /** Removes an object; one of the same name but with another UID stays. */
   remove(object: T): void {
     const key = keyOf(object);
     const held = this.#objects.get(key);
@@ -112,12 +112,12 @@ export class Store<T extends KubeObject> {
     this.#tell({ type: 'delete', object: last });
   }
 
-  /** From here to endReplace every object that exists is handed to upsert. */
+  /** Begins a replacement: until endReplace, every object that exists is passed to upsert. */
   beginReplace(): void {
     this.#seen = this.#objects.size > 0 ? new Set() : undefined;
   }
 
-  /** The list is complete: what it did not hold is gone. */
+  /** Ends a replacement: objects that it did not contain are deleted. */
   endReplace(): void {
     const seen = this.#seen;
     this.#seen = undefined;
@@ -125,7 +125,7 @@ export class Store<T extends KubeObject> {
     for (const [key, held] of this.#objects) if (!seen.has(key)) this.#drop(key, held);
   }
 
-  /** The list broke off: nothing follows from what it did not hold. */
+  /** Abandons a replacement: the list broke off, so nothing follows from what it did not contain. */
   cancelReplace(): void {
     this.#seen = undefined;
   }

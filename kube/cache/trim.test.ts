@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Node, Pod } from '../../api/objects.ts';
 import { DAEMON_SETS, PODS } from '../../api/resources.ts';
-import { Share } from './intern.ts';
+import { Interner } from './intern.ts';
 import { POD_INDEXES, trimNode, trimOf } from './trim.ts';
 import { trimPod } from './trimpod.ts';
 
@@ -104,7 +104,7 @@ t.test('a pod keeps what fit, owner matching and status need', async (t) => {
   });
 });
 
-t.test('a resize under way is kept, since the scheduler counts it', async (t) => {
+t.test('a resize in progress is kept, since the scheduler counts it', async (t) => {
   const raw = rawPod('a', 'n1');
   const pod = trimPod({
     ...raw,
@@ -113,10 +113,10 @@ t.test('a resize under way is kept, since the scheduler counts it', async (t) =>
   t.same(pod.status?.containerStatuses, [{ name: 'main', allocatedResources: { cpu: '2' } }]);
 });
 
-t.test('pods of one workload share what is equal, and it cannot be changed', async (t) => {
-  const share = new Share();
-  const a = trimPod(rawPod('a', 'n1'), share);
-  const b = trimPod(rawPod('b', 'n2'), share);
+t.test('pods of one workload share equal parts, and the parts are frozen', async (t) => {
+  const interner = new Interner();
+  const a = trimPod(rawPod('a', 'n1'), interner);
+  const b = trimPod(rawPod('b', 'n2'), interner);
   t.equal(a.spec.containers, b.spec.containers);
   t.equal(a.metadata.labels, b.metadata.labels);
   t.equal(a.metadata.ownerReferences, b.metadata.ownerReferences);
@@ -137,7 +137,7 @@ t.test('a node loses its images and its heartbeats', async (t) => {
       nodeInfo: { kubeletVersion: 'v1', bootID: 'x' },
     },
   } as unknown as Node;
-  t.same(trimNode(raw, new Share()), {
+  t.same(trimNode(raw, new Interner()), {
     metadata: {
       name: 'n',
       uid: 'u',
@@ -155,11 +155,11 @@ t.test('a node loses its images and its heartbeats', async (t) => {
   });
 });
 
-t.test('each kind has its own cut, and others lose only managedFields', async (t) => {
+t.test('each kind has its own trim, and other kinds lose only managedFields', async (t) => {
   t.not(trimOf(PODS), trimOf(DAEMON_SETS));
   const other = trimOf({ ...PODS, kind: 'Widget', group: 'x' });
   const raw = { metadata: { name: 'w', managedFields: [] }, spec: { a: 1 } };
-  t.same(other(raw as unknown as Pod, new Share()), { metadata: { name: 'w' }, spec: { a: 1 } });
+  t.same(other(raw as unknown as Pod, new Interner()), { metadata: { name: 'w' }, spec: { a: 1 } });
 });
 
 t.test('the indexes of pods', async (t) => {

@@ -9,17 +9,17 @@ import type {
   ReplicaSet,
 } from '../../api/objects.ts';
 import type { Resource } from '../../api/resources.ts';
-import type { Share } from './intern.ts';
+import type { Interner } from './intern.ts';
 import { type Mutable, trimMeta } from './trimmeta.ts';
 import { trimPod, trimPodSpec } from './trimpod.ts';
 
-/** Cuts an object down to the fields that someone reads. */
-export type Trim<T> = (raw: T, share: Share) => T;
+/** Reduces an object to the fields that are read. */
+export type Trim<T> = (raw: T, interner: Interner) => T;
 
-export const trimNode: Trim<Node> = (raw, share) => {
+export const trimNode: Trim<Node> = (raw, interner) => {
   const { spec, status } = raw;
   const conditions = status?.conditions?.map((c) =>
-    share.value({
+    interner.value({
       type: c.type,
       status: c.status,
       ...(c.reason ? { reason: c.reason } : {}),
@@ -27,29 +27,29 @@ export const trimNode: Trim<Node> = (raw, share) => {
     }),
   );
   return {
-    metadata: trimMeta(raw.metadata, share),
+    metadata: trimMeta(raw.metadata, interner),
     spec: {
       ...(spec?.providerID ? { providerID: spec.providerID } : {}),
       ...(spec?.unschedulable ? { unschedulable: true } : {}),
-      ...(spec?.taints ? { taints: share.value(spec.taints) } : {}),
+      ...(spec?.taints ? { taints: interner.value(spec.taints) } : {}),
     },
     status: {
-      ...(status?.capacity ? { capacity: share.value(status.capacity) } : {}),
-      ...(status?.allocatable ? { allocatable: share.value(status.allocatable) } : {}),
+      ...(status?.capacity ? { capacity: interner.value(status.capacity) } : {}),
+      ...(status?.allocatable ? { allocatable: interner.value(status.allocatable) } : {}),
       ...(conditions ? { conditions } : {}),
       ...(status?.addresses ? { addresses: status.addresses } : {}),
       ...(status?.nodeInfo?.kubeletVersion
-        ? { nodeInfo: share.value({ kubeletVersion: status.nodeInfo.kubeletVersion }) }
+        ? { nodeInfo: interner.value({ kubeletVersion: status.nodeInfo.kubeletVersion }) }
         : {}),
     },
   };
 };
 
-const trimReplicaSet: Trim<ReplicaSet> = (raw, share) => ({
-  metadata: trimMeta(raw.metadata, share),
+const trimReplicaSet: Trim<ReplicaSet> = (raw, interner) => ({
+  metadata: trimMeta(raw.metadata, interner),
   spec: {
     ...(raw.spec?.replicas === undefined ? {} : { replicas: raw.spec.replicas }),
-    ...(raw.spec?.selector ? { selector: share.value(raw.spec.selector) } : {}),
+    ...(raw.spec?.selector ? { selector: interner.value(raw.spec.selector) } : {}),
   },
   status: {
     ...(raw.status?.replicas === undefined ? {} : { replicas: raw.status.replicas }),
@@ -57,8 +57,8 @@ const trimReplicaSet: Trim<ReplicaSet> = (raw, share) => ({
   },
 });
 
-const trimDaemonSet: Trim<DaemonSet> = (raw, share) => ({
-  metadata: trimMeta(raw.metadata, share),
+const trimDaemonSet: Trim<DaemonSet> = (raw, interner) => ({
+  metadata: trimMeta(raw.metadata, interner),
   spec: {
     ...(raw.spec.selector ? { selector: raw.spec.selector } : {}),
     template: {
@@ -68,18 +68,18 @@ const trimDaemonSet: Trim<DaemonSet> = (raw, share) => ({
           ? { annotations: raw.spec.template.metadata.annotations }
           : {}),
       },
-      spec: trimPodSpec(raw.spec.template.spec, share),
+      spec: trimPodSpec(raw.spec.template.spec, interner),
     },
   },
 });
 
-const trimBudget: Trim<PodDisruptionBudget> = (raw, share) => ({
-  metadata: trimMeta(raw.metadata, share),
+const trimBudget: Trim<PodDisruptionBudget> = (raw, interner) => ({
+  metadata: trimMeta(raw.metadata, interner),
   ...(raw.spec ? { spec: raw.spec } : {}),
   ...(raw.status ? { status: raw.status } : {}),
 });
 
-/** Everything but what only the API server and kubectl read. */
+/** The object without the fields that only the API server and kubectl read. */
 export const trimOther: Trim<KubeObject> = (raw) => {
   const meta = raw.metadata as Mutable<ObjectMeta> & { managedFields?: unknown };
   delete meta.managedFields;
@@ -91,7 +91,7 @@ export const trimOther: Trim<KubeObject> = (raw) => {
   return raw;
 };
 
-/** How objects of a kind are cut down when its cache is told nothing else. */
+/** The default trim of a kind. */
 export const trimOf = <T extends KubeObject>(resource: Resource<T>): Trim<T> => {
   const known: Readonly<Record<string, unknown>> = {
     '/Pod': trimPod,
@@ -104,8 +104,8 @@ export const trimOf = <T extends KubeObject>(resource: Resource<T>): Trim<T> => 
 };
 
 /**
- * Indexes that most callers of a pod cache want: by node, by the controlling owner's UID, by namespace; `pin` has the
- * pods that wait for a node which a pin, by its id, has for them.
+ * Common indexes of a pod cache: node, UID of the controlling owner, namespace, pod group; `pin` has the pods that wait
+ * for the node of a pin, by its id.
  */
 export const POD_INDEXES: Readonly<Record<string, (pod: Pod) => readonly string[]>> = {
   node: (pod) => (pod.spec.nodeName ? [pod.spec.nodeName] : []),

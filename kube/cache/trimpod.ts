@@ -1,5 +1,5 @@
 import type { Container, Pod, PodSpec, PodStatus, ResourceList, Volume } from '../../api/objects.ts';
-import { Share } from './intern.ts';
+import { Interner } from './intern.ts';
 import { type Mutable, trimMeta } from './trimmeta.ts';
 
 const trimContainer = (raw: Container): Container => {
@@ -17,38 +17,38 @@ const trimContainer = (raw: Container): Container => {
   };
 };
 
-// Each pod's token volume has a name of its own, and none of these can keep a pod off a node.
+// Each pod's token volume has its own name, and these volumes never keep a pod off a node.
 const PLACELESS = ['configMap', 'secret', 'projected', 'downwardAPI', 'image'];
 
 const trimVolumes = (raw: readonly Volume[]): Volume[] =>
   raw.filter((v) => !PLACELESS.some((kind) => v[kind]));
 
-/** A pod's spec as fit, planning and pinning read it; what pods share is one frozen object. */
-export const trimPodSpec = (raw: PodSpec, share: Share): PodSpec => {
+/** A pod's spec as fit, planning and pinning read it; equal parts of pods are one frozen object. */
+export const trimPodSpec = (raw: PodSpec, interner: Interner): PodSpec => {
   const common = {
-    schedulerName: share.text(raw.schedulerName ?? ''),
-    containers: share.value(raw.containers.map(trimContainer)),
-    tolerations: share.value(raw.tolerations ?? []),
-    serviceAccountName: share.text(raw.serviceAccountName ?? ''),
+    schedulerName: interner.text(raw.schedulerName ?? ''),
+    containers: interner.value(raw.containers.map(trimContainer)),
+    tolerations: interner.value(raw.tolerations ?? []),
+    serviceAccountName: interner.text(raw.serviceAccountName ?? ''),
     priority: raw.priority ?? 0,
     terminationGracePeriodSeconds: raw.terminationGracePeriodSeconds ?? 30,
-    preemptionPolicy: share.text(raw.preemptionPolicy ?? 'PreemptLowerPriority'),
+    preemptionPolicy: interner.text(raw.preemptionPolicy ?? 'PreemptLowerPriority'),
   };
-  const spec: Mutable<PodSpec> = raw.nodeName ? { nodeName: share.text(raw.nodeName), ...common } : common;
-  if (raw.initContainers) spec.initContainers = share.value(raw.initContainers.map(trimContainer));
+  const spec: Mutable<PodSpec> = raw.nodeName ? { nodeName: interner.text(raw.nodeName), ...common } : common;
+  if (raw.initContainers) spec.initContainers = interner.value(raw.initContainers.map(trimContainer));
   const volumes = raw.volumes ? trimVolumes(raw.volumes) : [];
-  if (volumes.length > 0) spec.volumes = share.value(volumes);
-  if (raw.nodeSelector) spec.nodeSelector = share.value(raw.nodeSelector);
-  if (raw.affinity) spec.affinity = share.value(raw.affinity);
+  if (volumes.length > 0) spec.volumes = interner.value(volumes);
+  if (raw.nodeSelector) spec.nodeSelector = interner.value(raw.nodeSelector);
+  if (raw.affinity) spec.affinity = interner.value(raw.affinity);
   if (raw.topologySpreadConstraints)
-    spec.topologySpreadConstraints = share.value(raw.topologySpreadConstraints);
-  if (raw.overhead) spec.overhead = share.value(raw.overhead);
-  if (raw.resources) spec.resources = share.value(raw.resources);
+    spec.topologySpreadConstraints = interner.value(raw.topologySpreadConstraints);
+  if (raw.overhead) spec.overhead = interner.value(raw.overhead);
+  if (raw.resources) spec.resources = interner.value(raw.resources);
   if (raw.resourceClaims) spec.resourceClaims = raw.resourceClaims;
-  if (raw.schedulingGates) spec.schedulingGates = share.value(raw.schedulingGates);
+  if (raw.schedulingGates) spec.schedulingGates = interner.value(raw.schedulingGates);
   if (raw.schedulingGroup) spec.schedulingGroup = raw.schedulingGroup;
   if (raw.hostNetwork) spec.hostNetwork = true;
-  if (raw.priorityClassName) spec.priorityClassName = share.text(raw.priorityClassName);
+  if (raw.priorityClassName) spec.priorityClassName = interner.text(raw.priorityClassName);
   return spec;
 };
 
@@ -57,7 +57,7 @@ const isSame = (a: ResourceList | undefined, b: ResourceList | undefined): boole
   return keys.length === Object.keys(b ?? {}).length && keys.every((k) => a?.[k] === b?.[k]);
 };
 
-/** Container statuses that say something else than the spec: those of a resize under way. */
+/** Container statuses that differ from the spec: those of a resize in progress. */
 const resized = (raw: Pod): PodStatus['containerStatuses'] =>
   raw.status?.containerStatuses?.flatMap((s) => {
     const asked = [...raw.spec.containers, ...(raw.spec.initContainers ?? [])].find((c) => c.name === s.name);
@@ -75,20 +75,20 @@ const resized = (raw: Pod): PodStatus['containerStatuses'] =>
     ];
   });
 
-const trimStatus = (raw: Pod, share: Share): PodStatus => {
+const trimStatus = (raw: Pod, interner: Interner): PodStatus => {
   const { status = {} } = raw;
   const trimmed: Mutable<PodStatus> = { phase: status.phase ?? 'Pending' };
-  if (status.startTime) trimmed.startTime = share.text(status.startTime);
-  if (status.reason) trimmed.reason = share.text(status.reason);
+  if (status.startTime) trimmed.startTime = interner.text(status.startTime);
+  if (status.reason) trimmed.reason = interner.text(status.reason);
   if (status.message) trimmed.message = status.message;
-  if (status.nominatedNodeName) trimmed.nominatedNodeName = share.text(status.nominatedNodeName);
+  if (status.nominatedNodeName) trimmed.nominatedNodeName = interner.text(status.nominatedNodeName);
   if (status.conditions)
-    trimmed.conditions = share.value(
+    trimmed.conditions = interner.value(
       status.conditions.map((c) => ({
         type: c.type,
         status: c.status,
         ...(c.reason ? { reason: c.reason } : {}),
-        // Since when something holds is asked of what is wrong; left out elsewhere, healthy pods share one list.
+        // The transition time matters only where something is wrong; without it, healthy pods share one list.
         ...(c.status !== 'True' || c.type === 'DisruptionTarget'
           ? {
               ...(c.message ? { message: c.message } : {}),
@@ -104,9 +104,9 @@ const trimStatus = (raw: Pod, share: Share): PodStatus => {
   return trimmed;
 };
 
-/** A pod cut down to what fit, owner matching and status need. */
-export const trimPod = (raw: Pod, share: Share = new Share()): Pod => ({
-  metadata: trimMeta(raw.metadata, share),
-  spec: trimPodSpec(raw.spec, share),
-  status: trimStatus(raw, share),
+/** A pod reduced to what fit, owner matching and status need. */
+export const trimPod = (raw: Pod, interner: Interner = new Interner()): Pod => ({
+  metadata: trimMeta(raw.metadata, interner),
+  spec: trimPodSpec(raw.spec, interner),
+  status: trimStatus(raw, interner),
 });

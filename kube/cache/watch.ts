@@ -7,16 +7,16 @@ import { type Message, WireError } from '../protobuf/message.ts';
 import { LineSplitter } from './linesplitter.ts';
 import { withoutManagedFields } from './managedfields.ts';
 
-/** What is listed and watched, and how patient we are with the server. */
+/** The collection to list and watch, and how long to wait for the server. */
 export interface Scope<T extends KubeObject> {
   readonly client: KubeClient;
   readonly resource: Resource<T>;
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Milliseconds without a byte, bookmarks included, after which a watch is taken for dead. */
+  /** Milliseconds without a byte, bookmarks included, after which a watch counts as dead. */
   readonly inactivityMs: number;
-  /** The fields to read, where protobuf is asked for; without it everything comes as JSON. */
+  /** The protobuf fields to read; without it everything comes as JSON. */
   readonly schema?: Message | undefined;
 }
 
@@ -25,7 +25,7 @@ export type WatchEvent<T> =
   | { readonly type: 'BOOKMARK'; readonly object: KubeObject };
 
 export interface WatchOptions {
-  /** Where to go on from; undefined for everything there is, followed by what changes (WatchList). */
+  /** The version to resume from; undefined for all objects followed by their changes (WatchList). */
   readonly resourceVersion?: string | undefined;
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
@@ -35,8 +35,8 @@ export const collectionOf = (scope: Scope<KubeObject>): string =>
   pathOf(scope.resource, scope.namespace ? { namespace: scope.namespace } : {});
 
 export const selectorsOf = (scope: Scope<KubeObject>): Record<string, string> => ({
-  ...(scope.labelSelector ? { labelSelector: scope.labelSelector } : {}),
-  ...(scope.fieldSelector ? { fieldSelector: scope.fieldSelector } : {}),
+  ...(scope.labelSelector && { labelSelector: scope.labelSelector }),
+  ...(scope.fieldSelector && { fieldSelector: scope.fieldSelector }),
 });
 
 interface RawEvent<T> {
@@ -44,7 +44,7 @@ interface RawEvent<T> {
   readonly object: T;
 }
 
-/** What each chunk of a watch completes. Throws KubeError for what can't be read. */
+/** The events that each chunk of a watch completes. Throws KubeError for unreadable bytes. */
 type ReadEvents<T> = (chunk: Buffer) => Iterable<RawEvent<T>>;
 
 const readJson = <T extends KubeObject>(server: string): ReadEvents<T> => {
@@ -80,7 +80,7 @@ const unlessError = <T extends KubeObject>(server: string, event: RawEvent<T>): 
   throw fromStatus({ server, status: status.code ?? 500 }, status);
 };
 
-/** Whether it was protobuf that could not be read: JSON may be. */
+/** True when the protobuf was unreadable, so that the watch should go on in JSON. */
 export const isUnreadable = (e: unknown): boolean => e instanceof KubeError && e.cause instanceof WireError;
 
 /**
@@ -104,7 +104,7 @@ export const watch = async <T extends KubeObject>(
     },
     signal: o.signal,
     inactivityMs: scope.inactivityMs,
-    ...(schema ? { accept: ACCEPT_WATCH } : {}),
+    ...(schema && { accept: ACCEPT_WATCH }),
   });
   const read =
     schema && isProtobuf(response.headers['content-type'])

@@ -1,71 +1,59 @@
 import type { IncomingMessage } from 'node:http';
 import type { KubeObject, Pod } from '../../api/objects.ts';
-import { apiVersionOf, PODS, pathOf, type Resource } from '../../api/resources.ts';
-import { isConflict, isGone, KubeError } from '../errors.ts';
+import { PODS, type Resource } from '../../api/resources.ts';
+import { isConflict } from '../errors.ts';
 import { inCluster, readKubeconfig } from './kubeconfig.ts';
+import { listPages } from './pages.ts';
 import { TokenBucket } from './ratelimit.ts';
+import type {
+  Applied,
+  ApplyOptions,
+  DeleteOptions,
+  ListOptions,
+  PatchOptions,
+  ReadOptions,
+  Ref,
+  RequestOptions,
+  StreamOptions,
+  WriteOptions,
+} from './requestoptions.ts';
+import {
+  bindingBody,
+  deleteBody,
+  evictionBody,
+  hasPrecondition,
+  PATCH_CONTENT_TYPES,
+  pathTo,
+  refOf,
+  withType,
+  writeQuery,
+} from './requests.ts';
 import { type Call, createSender, type Sender } from './sender.ts';
 import { Transport } from './transport.ts';
 
-export interface Ref {
-  readonly name: string;
-  readonly namespace?: string;
-}
+const INACTIVITY_MS = 30_000;
 
-export interface ReadOptions {
-  readonly signal?: AbortSignal;
+export interface ConnectOptions {
+  /** A path, or several joined as in KUBECONFIG; without it the pod's ServiceAccount is used. */
+  readonly kubeconfig?: string;
+  /** Requests per second and burst, limited on our side as in client-go. */
+  readonly qps?: number;
+  readonly burst?: number;
+  readonly userAgent: string;
+  /** Milliseconds without a byte after which a request is given up; 30 s by default. Watches have their own limit. */
+  readonly inactivityMs?: number;
+  /** The environment in which a pod finds its API server; needed without a kubeconfig. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
-
-export interface ListOptions extends ReadOptions {
-  readonly namespace?: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
-}
-
-export interface WriteOptions {
-  readonly signal?: AbortSignal;
-  readonly dryRun?: boolean;
-}
-
-export interface ApplyOptions extends WriteOptions {
-  readonly fieldManager: string;
-  readonly force?: boolean;
-  readonly subresource?: string;
-}
-
-export interface PatchOptions extends WriteOptions {
-  readonly type?: 'merge' | 'json' | 'strategic';
-  readonly subresource?: string;
-  readonly fieldManager?: string;
-}
-
-export interface DeleteOptions extends WriteOptions {
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-  readonly gracePeriodSeconds?: number;
-  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
-}
-
-export interface RequestOptions {
-  readonly query?: Readonly<Record<string, string>>;
-  readonly body?: unknown;
-  readonly contentType?: string;
-  readonly signal?: AbortSignal;
-}
-
-/** What server-side apply is given: the fields we own, and the name they go under. */
-export type Applied = object & {
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-};
 
 /**
  * The Kubernetes API over one pool of connections. Every method throws a KubeError when the server or the network
- * refuses, an AbortError when its signal is aborted, and a FencedError when the client is fenced and too late.
+ * fails, an AbortError when its signal aborts, and a FencedError when a fenced client is too late.
  */
 export interface KubeClient {
   readonly server: string;
   get<T extends KubeObject>(resource: Resource<T>, ref: Ref, o?: ReadOptions): Promise<T>;
-  /** Everything that matches, fetched in pages of 500. */
+  /** All matching objects, fetched in pages of 500. */
   list<T extends KubeObject>(
     resource: Resource<T>,
     o?: ListOptions,
@@ -83,7 +71,7 @@ export interface KubeClient {
     object: A,
     o: ApplyOptions,
   ): Promise<T>;
-  /** A merge patch unless told otherwise; put metadata.resourceVersion or uid in the body for a precondition. */
+  /** A merge patch by default; metadata.resourceVersion or uid in the body is a precondition. */
   patch<T extends KubeObject>(resource: Resource<T>, ref: Ref, body: object, o?: PatchOptions): Promise<T>;
   delete(resource: Resource, ref: Ref, o?: DeleteOptions): Promise<void>;
   /** pods/binding with the UID as precondition; a pod already on that node counts as bound. */
@@ -100,127 +88,25 @@ export interface KubeClient {
   request<T>(method: string, path: string, o?: RequestOptions): Promise<T>;
   /** The body of a response as it arrives, for watches: chunks until the server ends it. */
   stream(path: string, o: StreamOptions): Promise<IncomingMessage>;
-  /** The same client over the same pool, whose writes first call guard, at the last moment before they are sent. */
+  /** The same client over the same pool, which calls the guard at the last moment before each write is sent. */
   guarded(guard: () => void): KubeClient;
   close(): void;
 }
 
-export interface StreamOptions {
-  readonly query: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
-  /** Milliseconds without a byte after which the connection is given up. */
-  readonly inactivityMs: number;
-  /** What the answer may be in; JSON when left out. */
-  readonly accept?: string;
-}
-
-export interface ConnectOptions {
-  /** A path, or several joined as in KUBECONFIG; without it the pod's ServiceAccount is used. */
-  readonly kubeconfig?: string;
-  /** Requests per second and burst, kept on our side as client-go does. */
-  readonly qps?: number;
-  readonly burst?: number;
-  readonly userAgent: string;
-  /** Milliseconds without a byte after which a request is given up; 30 s. Watches have a limit of their own. */
-  readonly inactivityMs?: number;
-  /** Where a pod finds its API server; the process's own environment when left out. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-}
-
-const PAGE = 500;
-const INACTIVITY_MS = 30_000;
-
-const compact = (
-  query: Readonly<Record<string, string | number | boolean | undefined>>,
-): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(query).flatMap(([k, v]) => (v === undefined || v === false ? [] : [[k, String(v)]])),
-  );
-
-const writeQuery = (
-  o: { readonly dryRun?: boolean; readonly fieldManager?: string; readonly force?: boolean } | undefined,
-): Record<string, string> =>
-  compact({ dryRun: o?.dryRun ? 'All' : undefined, fieldManager: o?.fieldManager, force: o?.force });
-
-const PATCH_TYPES = {
-  merge: 'application/merge-patch+json',
-  json: 'application/json-patch+json',
-  strategic: 'application/strategic-merge-patch+json',
-};
-
-const hasPrecondition = (body: object): boolean => {
-  const meta: unknown = 'metadata' in body ? body.metadata : undefined;
-  return typeof meta === 'object' && meta !== null && 'resourceVersion' in meta;
-};
-
-/** The path of one object, or of the collection where it has no name yet. */
-const place = (
-  resource: Resource,
-  ref: { readonly name?: string; readonly namespace?: string },
-  subresource?: string,
-): string => {
-  if (resource.namespaced && !ref.namespace)
-    throw new KubeError(`${resource.kind} ${ref.name ?? ''} was given no namespace`, { kind: 'terminal' });
-  return pathOf(resource, { ...ref, ...(subresource ? { subresource } : {}) });
-};
-
-const typed = (resource: Resource, object: object): object => ({
-  apiVersion: apiVersionOf(resource),
-  kind: resource.kind,
-  ...object,
-});
-
-interface Page<T> {
-  readonly items?: T[];
-  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
-}
-
-const build = (sender: Sender, transport: Transport): KubeClient => {
+const createClient = (sender: Sender, transport: Transport): KubeClient => {
   const send = <T>(call: Call): Promise<T> => sender.send<T>(call);
-  const listPages = async <T extends KubeObject>(
-    resource: Resource<T>,
-    o: ListOptions,
-  ): Promise<{ items: T[]; resourceVersion: string }> => {
-    const items: T[] = [];
-    for (let next: string | undefined; ; ) {
-      const page = await send<Page<T>>({
-        method: 'GET',
-        path: pathOf(resource, o.namespace ? { namespace: o.namespace } : {}),
-        query: compact({
-          limit: PAGE,
-          continue: next,
-          labelSelector: o.labelSelector,
-          fieldSelector: o.fieldSelector,
-        }),
-        signal: o.signal,
-        isRepeatable: true,
-      });
-      for (const item of page.items ?? []) items.push(item);
-      next = page.metadata?.continue;
-      if (!next) return { items, resourceVersion: page.metadata?.resourceVersion ?? '' };
-    }
-  };
-
   return {
     server: transport.server,
     get: async (resource, ref, o) =>
-      send({ method: 'GET', path: place(resource, ref), signal: o?.signal, isRepeatable: true }),
-    list: async (resource, o = {}) => {
-      try {
-        return await listPages(resource, o);
-      } catch (e) {
-        // The snapshot behind the pages was compacted: one more time, from the start.
-        if (isGone(e)) return await listPages(resource, o);
-        throw e;
-      }
-    },
+      send({ method: 'GET', path: pathTo(resource, ref), signal: o?.signal, isRepeatable: true }),
+    list: async (resource, o = {}) => listPages(sender, resource, o),
     create: async (resource, object, o) => {
       const { namespace } = object.metadata;
       return send({
         method: 'POST',
-        path: place(resource, namespace ? { namespace } : {}),
+        path: pathTo(resource, { ...(namespace && { namespace }) }),
         query: writeQuery(o),
-        body: typed(resource, object),
+        body: withType(resource, object),
         signal: o?.signal,
         isRepeatable: false,
       });
@@ -228,18 +114,18 @@ const build = (sender: Sender, transport: Transport): KubeClient => {
     replace: async (resource, object, o) =>
       send({
         method: 'PUT',
-        path: place(resource, refOf(object), o?.subresource),
+        path: pathTo(resource, refOf(object), o?.subresource),
         query: writeQuery(o),
-        body: typed(resource, object),
+        body: withType(resource, object),
         signal: o?.signal,
         isRepeatable: false,
       }),
     apply: async (resource, object, o) =>
       send({
         method: 'PATCH',
-        path: place(resource, refOf(object), o.subresource),
+        path: pathTo(resource, refOf(object), o.subresource),
         query: writeQuery(o),
-        body: typed(resource, object),
+        body: withType(resource, object),
         contentType: 'application/apply-patch+yaml',
         signal: o.signal,
         isRepeatable: !hasPrecondition(object),
@@ -247,29 +133,20 @@ const build = (sender: Sender, transport: Transport): KubeClient => {
     patch: async (resource, ref, body, o) =>
       send({
         method: 'PATCH',
-        path: place(resource, ref, o?.subresource),
+        path: pathTo(resource, ref, o?.subresource),
         query: writeQuery(o),
         body,
-        contentType: PATCH_TYPES[o?.type ?? 'merge'],
+        contentType: PATCH_CONTENT_TYPES[o?.type ?? 'merge'],
         signal: o?.signal,
         isRepeatable: (o?.type ?? 'merge') === 'merge' && !hasPrecondition(body),
       }),
     delete: async (resource, ref, o) => {
-      const { uid, resourceVersion } = o ?? {};
-      const preconditions = { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) };
       await send({
         method: 'DELETE',
-        path: place(resource, ref),
-        body: {
-          apiVersion: 'v1',
-          kind: 'DeleteOptions',
-          ...(uid || resourceVersion ? { preconditions } : {}),
-          ...(o?.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: o.gracePeriodSeconds }),
-          ...(o?.propagationPolicy ? { propagationPolicy: o.propagationPolicy } : {}),
-          ...(o?.dryRun ? { dryRun: ['All'] } : {}),
-        },
+        path: pathTo(resource, ref),
+        body: deleteBody(o),
         signal: o?.signal,
-        isRepeatable: uid !== undefined && !o?.dryRun,
+        isRepeatable: o?.uid !== undefined && !o.dryRun,
       });
     },
     bind: async (pod, nodeName, o) => {
@@ -277,14 +154,9 @@ const build = (sender: Sender, transport: Transport): KubeClient => {
       try {
         await send({
           method: 'POST',
-          path: place(PODS, { name, namespace }, 'binding'),
+          path: pathTo(PODS, { name, namespace }, 'binding'),
           query: writeQuery(o),
-          body: {
-            apiVersion: 'v1',
-            kind: 'Binding',
-            metadata: { name, namespace, uid },
-            target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
-          },
+          body: bindingBody(pod, nodeName),
           signal: o?.signal,
           isRepeatable: true,
         });
@@ -292,7 +164,7 @@ const build = (sender: Sender, transport: Transport): KubeClient => {
         if (!isConflict(e)) throw e;
         const found = await send<Pod>({
           method: 'GET',
-          path: place(PODS, { name, namespace }),
+          path: pathTo(PODS, { name, namespace }),
           signal: o?.signal,
           isRepeatable: true,
         });
@@ -303,17 +175,8 @@ const build = (sender: Sender, transport: Transport): KubeClient => {
       const { name, namespace, uid } = pod;
       await send({
         method: 'POST',
-        path: place(PODS, { name, namespace }, 'eviction'),
-        body: {
-          apiVersion: 'policy/v1',
-          kind: 'Eviction',
-          metadata: { name, namespace },
-          deleteOptions: {
-            ...(uid ? { preconditions: { uid } } : {}),
-            ...(o?.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: o.gracePeriodSeconds }),
-            ...(o?.dryRun ? { dryRun: ['All'] } : {}),
-          },
-        },
+        path: pathTo(PODS, { name, namespace }, 'eviction'),
+        body: evictionBody(pod, o),
         signal: o?.signal,
         isRepeatable: uid !== undefined,
         surfacesTooMany: true,
@@ -334,25 +197,19 @@ const build = (sender: Sender, transport: Transport): KubeClient => {
         { method: 'GET', path, query: o.query, signal: o.signal, accept: o.accept, isRepeatable: true },
         o.inactivityMs,
       ),
-    guarded: (guard) => build(sender.guarded(guard), transport),
+    guarded: (guard) => createClient(sender.guarded(guard), transport),
     close: () => transport.close(),
   };
 };
 
-const refOf = (object: {
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-}): Ref => {
-  const { name, namespace } = object.metadata;
-  return { name, ...(namespace ? { namespace } : {}) };
-};
-
-/** Reads the kubeconfig or the ServiceAccount; no byte is sent yet. Throws OptionsError when neither can be used. */
+/**
+ * Connects with the kubeconfig or the ServiceAccount; no byte is sent yet. Throws OptionsError when neither can be
+ * used.
+ */
 export const connect = (o: ConnectOptions): KubeClient => {
-  const transport = new Transport(
-    o.kubeconfig ? readKubeconfig(o.kubeconfig) : inCluster(o.env ?? process.env),
-  );
+  const transport = new Transport(o.kubeconfig ? readKubeconfig(o.kubeconfig) : inCluster(o.env ?? {}));
   const limiter = o.qps === undefined ? undefined : new TokenBucket(o.qps, o.burst ?? o.qps * 2);
-  return build(
+  return createClient(
     createSender({
       transport,
       limiter,

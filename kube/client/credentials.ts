@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import type { User } from '@kubernetes/client-node/dist/config_types.js';
 import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
-import { KubeError } from '../errors.ts';
+import { KubeError, messageOf } from '../errors.ts';
 import type { Target } from './kubeconfig.ts';
 
-/** Who we are, for one request: headers, and a client certificate in PEM. */
+/** Credentials of one request: headers, and a client certificate in PEM. */
 export interface Identity {
   readonly headers: Readonly<Record<string, string>>;
   readonly cert?: string;
@@ -14,11 +14,11 @@ export interface Identity {
 
 export interface Credentials {
   identity(): Promise<Identity>;
-  /** Forgets what is cached, after the server refused it; false where nothing else can be offered. */
+  /** Drops cached credentials that the server refused; false when there are no others. */
   renew(): boolean;
 }
 
-// The kubelet replaces a projected token at 80 % of its life; client-go reads the file again each minute too.
+// The kubelet replaces a projected token at 80 % of its life; client-go, too, reads the file again each minute.
 const TOKEN_MAX_AGE_MS = 60_000;
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
@@ -58,7 +58,7 @@ const fromPlugin = (user: User): Credentials => {
       try {
         await plugin.applyAuthentication(user, options);
       } catch (cause) {
-        const why = cause instanceof Error ? cause.message.trim() : String(cause);
+        const why = messageOf(cause).trim();
         throw new KubeError(`the credential plugin ${user.exec?.command} of the kubeconfig failed: ${why}`, {
           kind: 'forbidden',
           cause,
@@ -66,8 +66,8 @@ const fromPlugin = (user: User): Credentials => {
       }
       return {
         headers: options.headers as Record<string, string>,
-        ...(options.cert ? { cert: String(options.cert) } : {}),
-        ...(options.key ? { key: String(options.key) } : {}),
+        ...(options.cert && { cert: String(options.cert) }),
+        ...(options.key && { key: String(options.key) }),
       };
     },
     renew: () => {
@@ -92,7 +92,7 @@ const fromConfig = (user: User): Credentials => {
   const load = async (): Promise<Identity> => {
     const cert = await pem(user.certData, user.certFile);
     const key = await pem(user.keyData, user.keyFile);
-    return { headers, ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
+    return { headers, ...(cert && { cert }), ...(key && { key }) };
   };
   return {
     identity: () => {
@@ -106,7 +106,7 @@ const fromConfig = (user: User): Credentials => {
   };
 };
 
-/** The credentials that a target asks for: a token file, a plugin, or what stands in the kubeconfig. */
+/** The credentials of a target: from a token file, a plugin, or the kubeconfig. */
 export const credentialsOf = (target: Target): Credentials => {
   if (target.tokenFile) return fromFile(target.tokenFile);
   if (target.user.exec) return fromPlugin(target.user);

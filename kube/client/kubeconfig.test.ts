@@ -26,14 +26,14 @@ const one = (o: { server?: string; cluster?: object; user?: object; current?: st
   'current-context': o.current ?? 'x',
 });
 
-t.test('of several files the first to name a thing wins', async (t) => {
+t.test('of several files the first with an entry wins', async (t) => {
   const first = write('first', { clusters: [cluster('c', 'https://first')] });
   const second = write('second', one({ server: 'https://second', user: { token: 'abc' } }));
   t.equal(readKubeconfig([first, second].join(delimiter)).cluster.server, 'https://first');
   t.equal(readKubeconfig([second, first].join(delimiter)).cluster.server, 'https://second');
 });
 
-t.test('files named in a kubeconfig are found from where it lies', async (t) => {
+t.test('paths in a kubeconfig are relative to its folder', async (t) => {
   const path = write(
     'relative',
     one({ cluster: { 'certificate-authority': 'ca.crt' }, user: { tokenFile: 'token' } }),
@@ -43,7 +43,7 @@ t.test('files named in a kubeconfig are found from where it lies', async (t) => 
   t.equal(target.tokenFile, join(directory, 'token'));
 });
 
-t.test('what cannot be used is named', async (t) => {
+t.test('the error names what cannot be used', async (t) => {
   const table: [string, object, RegExp][] = [
     ['no-context', one({ current: 'y' }), /has no context 'y'; choose one with 'kubectl config use-context'/],
     ['no-cluster', { ...one({}), clusters: [] }, /has no cluster 'c'/],
@@ -75,7 +75,7 @@ t.test('a pod finds its server and its token', async (t) => {
   );
 });
 
-t.test('a plugin is asked for credentials, and one that fails is named', async (t) => {
+t.test('a plugin gives credentials, and the error names one that fails', async (t) => {
   const answer = JSON.stringify({ status: { token: 'from-plugin' } });
   const plugin = (args: string[]): object => ({
     exec: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args },

@@ -9,14 +9,14 @@ import {
   newUsers,
   type User,
 } from '@kubernetes/client-node/dist/config_types.js';
-import { OptionsError } from '../errors.ts';
+import { messageOf, OptionsError } from '../errors.ts';
 
-/** Where the API server is and who we are to it. */
+/** The API server's address and our credentials for it. */
 export interface Target {
   readonly cluster: Cluster;
   readonly user: User;
   readonly context: Context;
-  /** A file whose content is the bearer token, read again when it is rotated. */
+  /** A file with the bearer token, read again when it is rotated. */
   readonly tokenFile?: string;
 }
 
@@ -37,14 +37,15 @@ interface Config {
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-const reasonOf = (e: unknown): string => (e instanceof Error ? e.message.split('\n', 1).join('') : String(e));
+/** The first line of an error's message. */
+const reasonOf = (e: unknown): string => messageOf(e).split('\n', 1).join('');
 
 const readText = (file: string): string => {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new OptionsError(
-      `cannot read the kubeconfig ${file}: ${reasonOf(cause)}; set KUBECONFIG to a file that is there`,
+      `cannot read the kubeconfig ${file}: ${reasonOf(cause)}; set KUBECONFIG to an existing file`,
       { cause },
     );
   }
@@ -53,7 +54,7 @@ const readText = (file: string): string => {
 const parseFile = (file: string): Config => {
   const text = readText(file);
   try {
-    // The parser costs memory, and inside a cluster there is no kubeconfig to parse.
+    // Loaded lazily: the parser costs memory, and inside a cluster there is no kubeconfig.
     const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
     const raw = (yaml.parse(text) ?? {}) as RawConfig;
     const at = (path: string): string => resolve(dirname(file), path);
@@ -71,7 +72,7 @@ const parseFile = (file: string): Config => {
       if (u.name && u.user?.tokenFile) tokenFiles.set(u.name, at(u.user.tokenFile));
     const current = raw['current-context'];
     const contexts = newContexts(raw.contexts);
-    return { clusters, contexts, users, tokenFiles, ...(current ? { current } : {}) };
+    return { clusters, contexts, users, tokenFiles, ...(current && { current }) };
   } catch (cause) {
     throw new OptionsError(
       `the kubeconfig ${file} is not valid: ${reasonOf(cause)}; compare it with 'kubectl config view'`,
@@ -80,7 +81,10 @@ const parseFile = (file: string): Config => {
   }
 };
 
-/** Reads a kubeconfig, or several joined by the path delimiter (the first to name a thing wins). Throws OptionsError. */
+/**
+ * Reads a kubeconfig, or several joined by the path delimiter, of which the first to name a thing wins. Throws
+ * OptionsError.
+ */
 export const readKubeconfig = (paths: string): Target => {
   const files = paths.split(delimiter).filter((p) => p !== '');
   const configs = files.map(parseFile);
@@ -105,10 +109,10 @@ export const readKubeconfig = (paths: string): Target => {
       `the kubeconfig ${files.join(', ')} uses ${unusable}, which is not supported: use a token, a certificate or an exec plugin`,
     );
   const tokenFile = configs.map((c) => c.tokenFiles.get(user.name)).find((f) => f !== undefined);
-  return { cluster, user, context, ...(tokenFile ? { tokenFile } : {}) };
+  return { cluster, user, context, ...(tokenFile && { tokenFile }) };
 };
 
-/** The API server as a pod sees it, through its ServiceAccount. Throws OptionsError outside of a pod. */
+/** The API server as a pod reaches it, through its ServiceAccount. Throws OptionsError outside of a pod. */
 export const inCluster = (
   env: Readonly<Record<string, string | undefined>>,
   directory = SERVICE_ACCOUNT,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A token bucket: burst requests at once, then qps a second, first come first served. */
+/** A token bucket: `burst` requests at once, then `qps` a second, first come, first served. */
 export class TokenBucket {
   readonly #qps: number;
   readonly #burst: number;
@@ -14,7 +14,7 @@ export class TokenBucket {
     this.#at = performance.now();
   }
 
-  /** Takes one token and says after how many milliseconds it may be used. */
+  /** Takes one token and returns the milliseconds until it may be used. */
   reserve(): number {
     const now = performance.now();
     this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#qps) - 1;

@@ -13,18 +13,18 @@ import { isProtobuf, readStatus } from '../protobuf/envelope.ts';
 import type { TokenBucket } from './ratelimit.ts';
 import { readAll, type Transport } from './transport.ts';
 
-/** One request, and whether doing it twice does what doing it once does. */
+/** One request, and whether repeating it is safe. */
 export interface Call {
   readonly method: string;
   readonly path: string;
   readonly query?: Readonly<Record<string, string>> | undefined;
   readonly body?: unknown;
   readonly contentType?: string | undefined;
-  /** What the answer may be in; JSON when left out. */
+  /** The Accept header; JSON when left out. */
   readonly accept?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly isRepeatable: boolean;
-  /** Hand 429 to the caller at once: for evictions it says 'not now', not 'slower'. */
+  /** Passes 429 to the caller at once: for evictions it means 'not now', not 'slower'. */
   readonly surfacesTooMany?: boolean;
 }
 
@@ -54,7 +54,7 @@ const parseStatus = (body: Buffer, contentType: string | undefined): Status => {
   }
 };
 
-/** Sends calls with our share of the rate limit, and again where that is safe. */
+/** Sends calls within our rate limit, and retries those that may be repeated. */
 export const createSender = (o: {
   readonly transport: Transport;
   readonly limiter?: TokenBucket | undefined;
@@ -73,9 +73,9 @@ export const createSender = (o: {
       headers: {
         accept: call.accept ?? 'application/json',
         'user-agent': o.userAgent,
-        ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
+        ...(call.body !== undefined && { 'content-type': call.contentType ?? 'application/json' }),
       },
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
       signal: call.signal,
       guard: isWrite ? o.guard : undefined,
       inactivityMs,
@@ -89,7 +89,7 @@ export const createSender = (o: {
     );
   };
 
-  /** How long to wait before the next attempt, or undefined to give up. */
+  /** Milliseconds until the next attempt; undefined to give up. */
   const delayAfter = (e: unknown, call: Call, attempt: number): number | undefined => {
     if (attempt >= ATTEMPTS || !(e instanceof KubeError)) return undefined;
     if (e.status === 401) return attempt === 1 && transport.credentials.renew() ? 0 : undefined;

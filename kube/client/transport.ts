@@ -6,26 +6,27 @@ import { aborted, fromNetwork, isAborted, KubeError, messageOf } from '../errors
 import { type Credentials, credentialsOf, type Identity } from './credentials.ts';
 import type { Target } from './kubeconfig.ts';
 
-export interface Wire {
+/** One HTTP request as it is sent. */
+export interface WireRequest {
   readonly method: string;
   /** Path with query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
-  /** Called when the connection stands and the next thing to happen is the write; what it throws ends the request. */
+  /** Called when the connection is ready and only the write is left; an error that it throws ends the request. */
   readonly guard?: (() => void) | undefined;
   /** Milliseconds without a byte in either direction after which the request is given up. */
   readonly inactivityMs: number;
 }
 
-// kube-apiserver closes idle connections after 90 s; ours go first, so that no request meets a closing one.
+// kube-apiserver closes idle connections after 90 s; ours close first, so that no request meets a closing one.
 const IDLE_MS = 60_000;
 const MAX_SOCKETS = 256;
 
 const timeout = (ms: number): Error => Object.assign(new Error(`no byte in ${ms} ms`), { code: 'ETIMEDOUT' });
 
-/** One pool of kept connections to one API server. */
+/** A pool of kept-alive connections to one API server. */
 export class Transport {
   readonly server: string;
   readonly credentials: Credentials;
@@ -33,7 +34,8 @@ export class Transport {
   readonly #url: URL;
   #agent: http.Agent | undefined;
   #isClosed = false;
-  #made: { cert: string | undefined; key: string | undefined; agent: Promise<http.Agent> } | undefined;
+  /** The pool of the last client certificate, perhaps not ready yet. */
+  #pooled: { cert: string | undefined; key: string | undefined; agent: Promise<http.Agent> } | undefined;
 
   constructor(target: Target) {
     this.#target = target;
@@ -53,7 +55,7 @@ export class Transport {
     const { caData, caFile } = this.#target.cluster;
     const ca = caData ? Buffer.from(caData, 'base64') : caFile ? await readFile(caFile) : undefined;
     const { cert, key } = identity;
-    return createSecureContext({ ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) });
+    return createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
   }
 
   async #makeAgent(identity: Identity): Promise<http.Agent> {
@@ -76,68 +78,69 @@ export class Transport {
       ...common,
       secureContext,
       rejectUnauthorized: !skipTLSVerify,
-      ...(tlsServerName ? { servername: tlsServerName } : {}),
+      ...(tlsServerName && { servername: tlsServerName }),
     });
   }
 
-  /** One pool for as long as the certificate stays the same. */
+  /** The pool for a client certificate; a new certificate gets a new pool. */
   async #pool(identity: Identity): Promise<http.Agent> {
     const { cert, key } = identity;
-    if (this.#made && this.#made.cert === cert && this.#made.key === key) return await this.#made.agent;
+    if (this.#pooled && this.#pooled.cert === cert && this.#pooled.key === key)
+      return await this.#pooled.agent;
     const agent = this.#makeAgent(identity);
-    this.#made = { cert, key, agent };
+    this.#pooled = { cert, key, agent };
     try {
       this.#agent = await agent;
       return this.#agent;
     } catch (e) {
-      this.#made = undefined;
+      this.#pooled = undefined;
       throw e;
     }
   }
 
-  /** Sends one request, once. Throws KubeError for the network, AbortError for the signal, and what guard throws. */
-  async send(wire: Wire): Promise<IncomingMessage> {
-    if (wire.signal?.aborted) throw aborted(wire.signal);
+  /** Sends one request, once. Throws KubeError for the network, AbortError for the signal, and the guard's errors. */
+  async send(outgoing: WireRequest): Promise<IncomingMessage> {
+    if (outgoing.signal?.aborted) throw aborted(outgoing.signal);
     if (this.#isClosed) throw new KubeError('the client was closed', { kind: 'terminal' });
     const identity = await this.credentials.identity();
     const agent = await this.#pool(identity);
-    if (wire.signal?.aborted) throw aborted(wire.signal);
-    return await this.#exchange(wire, identity, agent);
+    if (outgoing.signal?.aborted) throw aborted(outgoing.signal);
+    return await this.#exchange(outgoing, identity, agent);
   }
 
-  #exchange(wire: Wire, identity: Identity, agent: http.Agent): Promise<IncomingMessage> {
+  #exchange(outgoing: WireRequest, identity: Identity, agent: http.Agent): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const request = (this.#url.protocol === 'http:' ? http : https).request({
       host: this.#url.hostname.replace(/^\[|\]$/g, ''),
       port: this.#url.port || (this.#url.protocol === 'http:' ? 80 : 443),
-      method: wire.method,
-      path: this.#url.pathname.replace(/\/$/, '') + wire.path,
+      method: outgoing.method,
+      path: this.#url.pathname.replace(/\/$/, '') + outgoing.path,
       headers: {
-        ...wire.headers,
+        ...outgoing.headers,
         ...identity.headers,
-        ...(wire.body === undefined ? {} : { 'content-length': Buffer.byteLength(wire.body) }),
+        ...(outgoing.body !== undefined && { 'content-length': Buffer.byteLength(outgoing.body) }),
       },
       agent,
     });
     const refusal: { error?: unknown } = {};
-    const stop = (): void => void request.destroy(aborted(wire.signal));
-    wire.signal?.addEventListener('abort', stop, { once: true });
-    request.once('close', () => wire.signal?.removeEventListener('abort', stop));
-    request.setTimeout(wire.inactivityMs, () => {
-      // Whatever ate this connection may have eaten the idle ones too.
+    const stop = (): void => void request.destroy(aborted(outgoing.signal));
+    outgoing.signal?.addEventListener('abort', stop, { once: true });
+    request.once('close', () => outgoing.signal?.removeEventListener('abort', stop));
+    request.setTimeout(outgoing.inactivityMs, () => {
+      // The fault of this connection may have broken the idle ones too.
       for (const list of Object.values(agent.freeSockets)) for (const s of list ?? []) s.destroy();
-      request.destroy(timeout(wire.inactivityMs));
+      request.destroy(timeout(outgoing.inactivityMs));
     });
     request.once('response', resolve);
     request.once('error', (e) => {
       reject(isAborted(e) || e === refusal.error ? e : fromNetwork(this.server, e));
     });
-    if (wire.guard) this.#endGuarded(request, wire.guard, wire.body, refusal);
-    else request.end(wire.body);
+    if (outgoing.guard) this.#endGuarded(request, outgoing.guard, outgoing.body, refusal);
+    else request.end(outgoing.body);
     return promise;
   }
 
-  /** Waits for the handshake before the guard is asked: nothing but the write itself lies between the two. */
+  /** Waits for the handshake before the guard runs, so that only the write itself comes after it. */
   #endGuarded(
     request: http.ClientRequest,
     guard: () => void,
@@ -167,7 +170,7 @@ export class Transport {
     this.#isClosed = true;
     this.#agent?.destroy();
     this.#agent = undefined;
-    this.#made = undefined;
+    this.#pooled = undefined;
   }
 }
 

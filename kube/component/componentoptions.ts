@@ -2,72 +2,79 @@ import { z } from 'zod';
 import type { Remote } from '../grpc/remote.ts';
 import { bool, commaList, duration } from './options.ts';
 
-/** A TCP port; 0 takes any that is free. */
+/** A TCP port; 0 takes any free one. */
 export const port = (otherwise: number) => z.coerce.number().int().min(0).max(65_535).default(otherwise);
 
-/** Options that every component has: where it runs, its Lease, its health endpoints, its pace and its log. */
+/** Options of every component: place, Lease, health endpoints, rate limit and log. */
 export const componentOptions = (o: {
   /** Name of the Deployment, its Lease and its ServiceAccount. */
   readonly name: string;
   readonly healthPort: number;
-  /** Requests a second to the API server; twice as many at once. */
+  /** Requests per second to the API server; the burst is twice as many. */
   readonly qps: number;
 }) => ({
-  podNamespace: z.string().default('castai-agent').meta({ description: 'namespace that it runs in' }),
+  podNamespace: z.string().default('castai-agent').meta({ description: 'namespace of this pod' }),
   podName: z
     .string()
     .default('')
-    .meta({ description: 'identity in the Lease; host name and pid when empty' }),
+    .meta({ description: 'identity in the Lease; host name and process id when empty' }),
   kubeconfig: z
     .string()
     .default('')
     .meta({ description: "kubeconfig outside a cluster; the pod's ServiceAccount when empty" }),
-  host: z.string().default('0.0.0.0').meta({ description: 'address that its ports listen on' }),
-  healthPort: port(o.healthPort).meta({ description: 'port of health and metrics' }),
+  host: z.string().default('0.0.0.0').meta({ description: 'address to listen on' }),
+  healthPort: port(o.healthPort).meta({ description: 'port for health checks and metrics' }),
   leaseName: z.string().default(o.name).meta({ description: 'Lease that the leader holds' }),
-  leaseDuration: duration.default(15_000).meta({ description: 'a Lease not renewed for so long is free' }),
+  leaseDuration: duration
+    .default(15_000)
+    .meta({ description: 'a Lease that was not renewed for this long is free' }),
   renewDeadline: duration
     .default(10_000)
-    .meta({ description: 'a leader that could not renew for so long stops' }),
-  retryPeriod: duration.default(2_000).meta({ description: 'time between two attempts at the Lease' }),
+    .meta({ description: 'a leader that could not renew its Lease for this long stops' }),
+  retryPeriod: duration
+    .default(2_000)
+    .meta({ description: 'time between two attempts to get or renew the Lease' }),
   qps: z.coerce
     .number()
     .positive()
     .default(o.qps)
-    .meta({ description: 'requests a second to the API server' }),
+    .meta({ description: 'requests per second to the API server' }),
   burst: z.coerce
     .number()
     .positive()
     .default(2 * o.qps)
-    .meta({ description: 'requests at once beyond qps' }),
+    .meta({ description: 'burst of requests to the API server' }),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .meta({ description: 'least level that is logged' }),
+    .meta({ description: 'lowest level that is logged' }),
 });
 
 /** Options of a component that ConfigMaps turn on and off, see api/features.ts. */
 export const featureOptions = () => ({
   featuresWatchNamespaces: commaList
     .default([])
-    .meta({ description: 'namespaces whose ConfigMaps of features are read; its own when empty' }),
+    .meta({ description: 'namespaces to read ConfigMaps of features from; the own one when empty' }),
   dynamicConfigMapName: z
     .string()
     .default('castai-kentroller-dynamic-config')
-    .meta({ description: 'ConfigMap of features that wins over the others, found by its name' }),
+    .meta({ description: 'name of the ConfigMap of features that overrides all others' }),
 });
 
 /** Options of a component whose leader serves others over kube/grpc/peer.ts. */
 export const peerServerOptions = (o: { readonly callers: readonly string[] }) => ({
-  podIp: z.string().default('127.0.0.1').meta({ description: 'address that other components reach it at' }),
+  podIp: z
+    .string()
+    .default('127.0.0.1')
+    .meta({ description: 'address at which other components reach this pod' }),
   peerHost: z
     .string()
     .default('0.0.0.0')
-    .meta({ description: 'address that other components are served on' }),
-  peerPort: port(9443).meta({ description: 'port that other components are served on (gRPC over TLS)' }),
+    .meta({ description: 'address on which other components are served' }),
+  peerPort: port(9443).meta({ description: 'port on which other components are served (gRPC over TLS)' }),
   peerCallers: commaList
     .default([...o.callers])
-    .meta({ description: 'user names that may call; the component meant to when empty' }),
+    .meta({ description: 'user names that may call; only the intended component when empty' }),
 });
 
 /** Options of a component that calls the leader of another over kube/grpc/peer.ts. */
@@ -75,21 +82,19 @@ export const peerCallerOptions = (o: { readonly name: string }) => ({
   serviceAccount: z
     .string()
     .default(o.name)
-    .meta({ description: 'ServiceAccount that a token is asked for where there is no token file' }),
+    .meta({ description: 'ServiceAccount to request a token for, when there is no token file' }),
   peerTokenFile: z
     .string()
     .default('')
     .meta({ description: 'projected ServiceAccount token for the audience precision-packer' }),
 });
 
-/** Options of a component that lifts the gates of held pods that were left. */
+/** Options of a component that releases abandoned held pods. */
 export const holdOptions = () => ({
   pinHoldTimeout: duration
     .default(10_000)
-    .meta({ description: 'time that a held pod waits where it could go before any replica lets it go' }),
-  pinHoldLimit: duration
-    .default(15 * 60_000)
-    .meta({ description: 'time that a pod is held at most, whatever it waits for' }),
+    .meta({ description: 'time after which any replica releases a held pod that its node could take' }),
+  pinHoldLimit: duration.default(15 * 60_000).meta({ description: 'longest time that a pod is held' }),
 });
 
 /** Options of a component that talks gRPC to a server outside the cluster, see kube/grpc/remote.ts. */
@@ -98,15 +103,15 @@ export const remoteServerOptions = (o: { readonly description: string }) => ({
   grpcDisableTls: bool.default(false).meta({ description: 'talk to GRPC_URL without TLS' }),
   grpcCaFile: z.string().default('').meta({
     description:
-      "PEM file of the authorities that GRPC_URL's certificate may be of; the public ones when empty",
+      "PEM file of the authorities that are trusted for GRPC_URL's certificate; the public ones when empty",
   }),
   grpcCertFile: z.string().default('').meta({
-    description: 'PEM file of the certificate that GRPC_URL is shown, where it asks for one',
+    description: 'PEM file of the client certificate for GRPC_URL, if it asks for one',
   }),
-  grpcKeyFile: z.string().default('').meta({ description: 'PEM file of the key of that certificate' }),
+  grpcKeyFile: z.string().default('').meta({ description: 'PEM file of the key of the client certificate' }),
 });
 
-/** The server that those options name. */
+/** The remote server of these options. */
 export const remoteOf = (o: {
   readonly grpcUrl: string;
   readonly grpcDisableTls: boolean;

@@ -8,7 +8,7 @@ export interface HealthOptions {
   /** 0 for any free port. */
   readonly port: number;
   readonly host?: string;
-  /** true, or the reason why not. */
+  /** True when ready, otherwise the reason why not. */
   readonly ready: () => true | string;
   readonly registry: Registry;
   readonly log: Logger;
@@ -27,7 +27,7 @@ const listen = async (server: Server, port: number, host: string | undefined): P
   return (server.address() as AddressInfo).port;
 };
 
-/** GET /healthz, /readyz and /metrics. Throws OptionsError when the port can't be had. */
+/** Serves GET /healthz, /readyz and /metrics. Throws OptionsError when the port is taken. */
 export const serveHealth = async (
   o: HealthOptions,
 ): Promise<{ close(): Promise<void>; readonly port: number }> => {
@@ -43,8 +43,8 @@ export const serveHealth = async (
       o.registry.metrics().then(
         (text) => answer(200, o.registry.contentType, text),
         (err: unknown) => {
-          o.log.error({ err }, 'metrics cannot be collected');
-          answer(500, 'text/plain', 'metrics cannot be collected');
+          o.log.error({ err }, 'cannot collect metrics');
+          answer(500, 'text/plain', 'cannot collect metrics');
         },
       );
     else answer(404, 'text/plain', 'not found');

@@ -4,13 +4,13 @@ export type Logger = PinoLogger;
 
 const GATHER_BYTES = 4096;
 
-/** Standard output; lines are gathered for so many milliseconds, and written before the process exits. */
+/** Standard output; lines are gathered for this many milliseconds and flushed at exit. */
 const gathered = (gatherMs: number) =>
   destination({ dest: 1, sync: false, minLength: GATHER_BYTES, periodicFlush: gatherMs });
 
 /**
- * JSON lines on standard output with ISO times; level is one of trace, debug, info, warn, error, fatal, silent. With
- * `gatherMs`, for components that write many, lines come so many milliseconds late at most.
+ * JSON lines on standard output with ISO times; the level is trace, debug, info, warn, error, fatal or silent.
+ * `gatherMs` delays lines by up to that long, for components that write many.
  */
 export const createLogger = (o: {
   readonly component: string;

@@ -29,24 +29,24 @@ const run = async (work: string, act?: (kill: (signal: NodeJS.Signals) => void) 
 
 const WAIT = `process.stdout.write('ready\\n'); const timer = setInterval(() => {}, 1000); await new Promise((r) => signal.addEventListener('abort', r)); clearInterval(timer);`;
 
-t.test('SIGTERM lets the work end, and the process with 0', async (t) => {
+t.test('SIGTERM lets the work finish, and the process exits with 0', async (t) => {
   const ended = await run(`${WAIT} process.stdout.write('cleaned up');`, (kill) => kill('SIGTERM'));
   t.equal(ended.code, 0);
   t.match(ended.stdout, /cleaned up/);
   t.match(ended.stdout, /"signal":"SIGTERM","msg":"stopping"/);
 });
 
-t.test('a second signal ends work that does not', async (t) => {
+t.test('a second signal ends the process at once', async (t) => {
   const stuck = `process.stdout.write('ready\\n'); signal.addEventListener('abort', () => process.stdout.write('ready to be ended')); await new Promise((r) => setTimeout(r, 60000));`;
   t.equal((await run(stuck, (kill) => kill('SIGINT'))).code, 1);
 });
 
-t.test('a mistake in the options is one line', async (t) => {
+t.test('an error in the options is printed in one line', async (t) => {
   const ended = await run(`throw new OptionsError('--port is wrong');`);
   t.same(ended, { code: 1, stdout: '', stderr: 'error: --port is wrong\n' });
 });
 
-t.test('what nobody caught ends in one line and 1', async (t) => {
+t.test('an uncaught error is printed in one line, and the process exits with 1', async (t) => {
   for (const work of [
     `Promise.reject(new Error('nobody')); ${WAIT}`,
     `setTimeout(() => { throw new Error('nobody'); }, 1); ${WAIT}`,

@@ -3,14 +3,14 @@ import { createLogger, type Logger } from './log.ts';
 import { HelpRequested } from './options.ts';
 
 export interface Running {
-  /** Aborted by SIGTERM or SIGINT: end what is under way and return. */
+  /** Aborted by SIGTERM or SIGINT: finish the current work and return. */
   readonly signal: AbortSignal;
   readonly log: Logger;
 }
 
 const print = (text: string, to: NodeJS.WriteStream): void => void to.write(`${text}\n`);
 
-/** How the process ends for what its work threw: the exit code, after one line that says what to do. */
+/** Prints one line that says what to do about an error, and returns the exit code. */
 const explain = (e: unknown, log: Logger): number => {
   if (e instanceof HelpRequested) {
     print(e.message, process.stdout);
@@ -22,8 +22,8 @@ const explain = (e: unknown, log: Logger): number => {
 };
 
 /**
- * Runs a component: SIGTERM and SIGINT abort the signal, a second one ends the process at once. What the work throws
- * ends in one line and exit code 1; so does a promise that nobody waited for.
+ * Runs a component: SIGTERM and SIGINT abort the signal, a second one ends the process at once. An error of the work,
+ * or of a promise without a handler, ends in one line and exit code 1.
  */
 export const runMain = async (
   work: (running: Running) => Promise<void>,

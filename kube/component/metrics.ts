@@ -1,14 +1,14 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { QueueObserver, WorkQueue } from '../controller/workqueue.ts';
 
-// The buckets that controller-runtime uses, so that its dashboards fit.
+// Buckets of controller-runtime, so that its dashboards fit.
 const RECONCILE_SECONDS = [
   0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.25, 1.5,
   1.75, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60,
 ];
 const QUEUE_SECONDS = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
 
-/** The metric of that name in the registry, made on first use: several controllers share one. */
+/** The registry's metric of that name, created on first use: several controllers share one. */
 const shared = <M>(registry: Registry, name: string, make: () => M): M =>
   (registry.getSingleMetric(name) as M | undefined) ?? make();
 
@@ -67,7 +67,7 @@ export const observeQueue = (registry: Registry, name: string): QueueObserver =>
   };
 };
 
-/** The two gauges that are read off the queue when the metrics are scraped. */
+/** The two gauges that are read from the queue at each scrape. */
 export const observeUnfinished = (registry: Registry, name: string, queue: WorkQueue): void => {
   const labelNames = ['name', 'controller'];
   const labels = { name, controller: name };
@@ -80,10 +80,10 @@ export const observeUnfinished = (registry: Registry, name: string, queue: WorkQ
       for (const update of readers.values()) update();
     };
   };
-  scraped('workqueue_unfinished_work_seconds', 'Seconds of work under way, summed over keys', (all) =>
+  scraped('workqueue_unfinished_work_seconds', 'Seconds of work in progress, summed over keys', (all) =>
     all.reduce((a, b) => a + b, 0),
   );
-  scraped('workqueue_longest_running_processor_seconds', 'Seconds of the longest work under way', (all) =>
+  scraped('workqueue_longest_running_processor_seconds', 'Seconds of the longest work in progress', (all) =>
     Math.max(0, ...all),
   );
 };
@@ -114,7 +114,7 @@ export const observeReconciles = (
   const terminal = counter(
     registry,
     'controller_runtime_terminal_reconcile_errors_total',
-    'Reconciliations that failed for good',
+    'Reconciliations that failed permanently',
     ['controller'],
   );
   const time = histogram(
@@ -127,7 +127,7 @@ export const observeReconciles = (
   const active = gauge(registry, 'controller_runtime_active_workers', 'Workers that are busy', [
     'controller',
   ]);
-  gauge(registry, 'controller_runtime_max_concurrent_reconciles', 'Workers there are', ['controller']).set(
+  gauge(registry, 'controller_runtime_max_concurrent_reconciles', 'Number of workers', ['controller']).set(
     { controller },
     workers,
   );

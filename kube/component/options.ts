@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { formatDuration, parseDuration } from '../../api/duration.ts';
 import { OptionsError } from '../errors.ts';
 
-/** Raised for --help: the message is the table to print. */
+/** Raised for --help; the message is the table to print. */
 export class HelpRequested extends Error {
   override readonly name = 'HelpRequested';
 }
@@ -18,7 +18,7 @@ export const duration = z.union([
   }),
 ]);
 
-/** true or false, also 1 and 0, yes and no; a bare flag is true. */
+/** A boolean: true or false, 1 or 0, yes or no; a bare flag is true. */
 export const bool = z.union([
   z.boolean(),
   z.string().transform((text, ctx) => {
@@ -29,7 +29,7 @@ export const bool = z.union([
   }),
 ]);
 
-/** Text split at commas, without the blanks around each part. */
+/** Text split at commas and trimmed. */
 export const commaList = z.union([
   z.array(z.string()),
   z.string().transform((text) =>
@@ -50,7 +50,7 @@ const words = (field: string): string[] =>
 export const flagOf = (field: string): string => `--${words(field).join('-')}`;
 export const variableOf = (field: string): string => words(field).join('_').toUpperCase();
 
-/** The type without the default and optional wrappers around it. */
+/** The type inside its default and optional wrappers. */
 const inner = (type: z.core.$ZodType): z.core.$ZodType => {
   const { def } = type._zod;
   if (def.type === 'default' || def.type === 'optional' || def.type === 'prefault')
@@ -90,7 +90,7 @@ const show = (type: z.core.$ZodType): string => {
 
 type Shape = Readonly<Record<string, z.core.$ZodType>>;
 
-/** The table that --help prints. */
+/** The table for --help. */
 export const helpOf = (shape: Shape, name: string): string => {
   const rows = Object.entries(shape).map(([field, type]) => [
     flagOf(field),
@@ -121,12 +121,11 @@ const readFlags = (shape: Shape, argv: readonly string[], name: string): Map<str
     const field = byFlag.get(flag);
     const type = field === undefined ? undefined : shape[field];
     if (field === undefined || type === undefined)
-      throw new OptionsError(`${name} does not know ${flag}; '${name} --help' lists what it knows`);
+      throw new OptionsError(`${name} does not know ${flag}; '${name} --help' lists all flags`);
     const next = argv[i + 1];
     if (at >= 0) given.set(field, arg.slice(at + 1));
     else if (isBool(type) && (next === undefined || next.startsWith('--'))) given.set(field, 'true');
-    else if (next === undefined)
-      throw new OptionsError(`${flag} is given without a value; ${allowedOf(type)} is expected`);
+    else if (next === undefined) throw new OptionsError(`${flag} needs a value: ${allowedOf(type)}`);
     else {
       given.set(field, next);
       i++;
@@ -136,9 +135,9 @@ const readFlags = (shape: Shape, argv: readonly string[], name: string): Map<str
 };
 
 /**
- * Reads options from flags, then from the environment, then from the schema's defaults. Field batchIdleDuration is
- * --batch-idle-duration and BATCH_IDLE_DURATION. Throws OptionsError that names the option, what is wrong with it and
- * what is allowed, and HelpRequested for --help.
+ * Reads options from flags, then the environment, then the schema's defaults: batchIdleDuration is
+ * --batch-idle-duration and BATCH_IDLE_DURATION. Throws OptionsError with the option, its fault and what is allowed,
+ * and HelpRequested for --help.
  */
 export const parse = <S extends z.ZodObject>(
   schema: S,
@@ -161,13 +160,13 @@ export const parse = <S extends z.ZodObject>(
     const field = String(issue.path[0] ?? '');
     const source = `${flagOf(field)} (${variableOf(field)})`;
     const value = raw[field];
-    const said = issue.code === 'invalid_union' ? unionMessage(issue) : issue.message;
-    return value === undefined ? `${source} is required: ${said}` : `${source} is '${value}': ${said}`;
+    const problem = issue.code === 'invalid_union' ? unionMessage(issue) : issue.message;
+    return value === undefined ? `${source} is required: ${problem}` : `${source} is '${value}': ${problem}`;
   });
   throw new OptionsError(problems.join('; '), { cause: result.error });
 };
 
-/** Of a union's complaints, the one about text: that is what flags and the environment hold. */
+/** The complaint about text among a union's complaints, since flags and environment hold text. */
 const unionMessage = (issue: z.core.$ZodIssue): string => {
   if (issue.code !== 'invalid_union') return issue.message;
   return issue.errors.flat().find((e) => e.code === 'custom')?.message ?? issue.message;

@@ -46,7 +46,7 @@ const run = (
   };
 };
 
-t.test('each change is reconciled, and what is there at the start too', async (t) => {
+t.test('each change is reconciled, and so are the objects that exist at the start', async (t) => {
   await make('there', 'each');
   const seen: string[] = [];
   const running = run('each', async (key) => {
@@ -82,11 +82,11 @@ t.test('changes of a source that gathers are one reconciliation', async (t) => {
     signal: stopping.signal,
     log,
   });
-  let told = 0;
-  cache.onChange(() => void told++);
+  let changes = 0;
+  cache.onChange(() => void changes++);
   for (const n of [1, 2, 3, 4, 5])
     await client.patch(CONFIG_MAPS, { name: 'gather', namespace }, { data: { n: String(n) } });
-  await soon('all are told', () => told === 6);
+  await soon('all changes have arrived', () => changes === 6);
   t.equal(calls, 0, 'they wait');
   await soon('it is reconciled', () => calls === 1);
   await sleep(100);
@@ -95,7 +95,7 @@ t.test('changes of a source that gathers are one reconciliation', async (t) => {
   await done;
 });
 
-t.test('an answer of requeue brings the key back', async (t) => {
+t.test('requeue brings the key back', async (t) => {
   let calls = 0;
   const running = run('again', async () => (++calls < 3 ? requeue(10) : awaitChange));
   t.teardown(running.stop);
@@ -107,7 +107,7 @@ t.test('an answer of requeue brings the key back', async (t) => {
   );
 });
 
-t.test('an error decides what becomes of its key', async (t) => {
+t.test('the kind of an error decides whether its key is retried', async (t) => {
   const table: [string, () => unknown, number, RegExp][] = [
     ['plain', () => new Error('x'), 3, /controller_runtime_reconcile_errors_total\{controller="plain"\} 2/],
     ['retryable', () => new KubeError('x', { kind: 'retryable', retryAfterMs: 5 }), 3, /result="error"\} 2/],
@@ -135,8 +135,8 @@ t.test('an error decides what becomes of its key', async (t) => {
   }
 });
 
-t.test('a stop lets the work under way end, and starts none', async (t) => {
-  // A component has servers that keep its process; here nothing else would while a watch is quiet.
+t.test('a stop lets running reconciliations finish and starts no others', async (t) => {
+  // A component's servers keep its process alive; here nothing else does while a watch is quiet.
   const alive = setInterval(() => undefined, 1_000);
   t.teardown(() => clearInterval(alive));
   let isDone = false;
@@ -153,7 +153,7 @@ t.test('a stop lets the work under way end, and starts none', async (t) => {
   await make('d1', 'drain');
   await make('d2', 'drain');
   await begun.promise;
-  // Without a second key that waits, there is nothing that a stop could start.
+  // Without a second waiting key, a stop would have nothing to start.
   const depth = running.metrics.getSingleMetric('workqueue_depth');
   await soon('a key waits', async () => (await depth?.get())?.values[0]?.value === 1);
   await running.stop();
@@ -161,7 +161,7 @@ t.test('a stop lets the work under way end, and starts none', async (t) => {
   t.equal(calls, 1);
 });
 
-t.test('workers never work on one key at once, and do on different ones', async (t) => {
+t.test('workers work on different keys at once, never on the same one', async (t) => {
   const under = new Set<string>();
   let most = 0;
   let calls = 0;

@@ -12,7 +12,7 @@ import {
 import { isConflict, isNotFound, isTerminal, KubeError, messageOf } from '../errors.ts';
 import { WorkQueue } from './workqueue.ts';
 
-/** What is reconciled: 'namespace/name', 'name', or any other string that a controller chooses. */
+/** The key of what is reconciled: 'namespace/name', 'name', or any string that a controller chooses. */
 export type Key = string;
 
 export type Action =
@@ -22,11 +22,11 @@ export type Action =
 export const awaitChange: Action = { kind: 'await-change' };
 export const requeue = (afterMs: number): Action => ({ kind: 'requeue', afterMs });
 
-/** A cache that a controller watches, and the keys that a change in it stands for. */
+/** A cache that a controller watches, and the keys that each change stands for. */
 export interface Source {
   readonly cache: Cache<KubeObject>;
   keys(change: Change<KubeObject>): Iterable<Key>;
-  /** How long a change may wait for others that stand for the same key, in milliseconds; not at all when left out. */
+  /** Milliseconds that a change may wait for others of the same key; not at all when left out. */
   readonly gatherMs?: number;
 }
 
@@ -55,7 +55,7 @@ export interface RunOptions {
   readonly metrics?: Registry;
 }
 
-/** What one controller is run with: its queue, its log, its counts. */
+/** Queue, log and metrics of one running controller. */
 interface Run {
   readonly controller: Controller;
   readonly queue: WorkQueue;
@@ -66,24 +66,24 @@ interface Run {
 
 type Result = 'success' | 'error' | 'requeue' | 'requeue_after';
 
-/** The one place that decides what an error means for its key. */
+/** Decides what an error means for its key; the only place that does. */
 const handleError = (run: Run, key: Key, e: unknown): Result => {
   const { queue, log, counts, signal } = run;
   if (signal.aborted) return 'success';
   if (isNotFound(e)) {
     queue.forget(key);
-    log.debug({ key, reason: messageOf(e) }, 'object is gone');
+    log.debug({ key, reason: messageOf(e) }, 'object no longer exists');
     return 'success';
   }
   if (isConflict(e)) {
     queue.addRateLimited(key);
-    log.debug({ key, reason: messageOf(e) }, 'object changed meanwhile');
+    log.debug({ key, reason: messageOf(e) }, 'object changed meanwhile, trying again');
     return 'requeue';
   }
   if (isTerminal(e)) {
     queue.forget(key);
     counts.failed(true);
-    log.error({ key, err: e }, 'reconcile failed for good');
+    log.error({ key, err: e }, 'reconcile failed permanently');
     return 'error';
   }
   counts.failed(false);
@@ -157,8 +157,8 @@ const runOne = async (controller: Controller, o: RunOptions): Promise<void> => {
 };
 
 /**
- * Runs the controllers until the signal aborts, then resolves when the reconciliations under way have ended. Caches
- * that nobody started are started here. Throws when a cache can't be filled.
+ * Runs the controllers until the signal aborts, then waits for running reconciliations. Starts caches that are
+ * not running; throws when a cache can't be filled.
  */
 export const runControllers = async (o: RunOptions): Promise<void> => {
   const { controller: run, unlink } = linkedController(o.signal);

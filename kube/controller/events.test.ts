@@ -5,7 +5,7 @@ import { createRecorder } from './events.ts';
 
 const { client, namespace, log } = scratch(t, 'events');
 
-t.test('events are written, and equal ones are counted on one', async (t) => {
+t.test('equal events are written once, with a count', async (t) => {
   const about = await client.create(CONFIG_MAPS, { metadata: { name: 'a', namespace } });
   const recorder = createRecorder({ client, component: 'thing', log });
   for (let i = 0; i < 3; i++) recorder.event(CONFIG_MAPS, about, 'Warning', 'Tried', 'did not work');
@@ -22,7 +22,7 @@ t.test('events are written, and equal ones are counted on one', async (t) => {
   });
 });
 
-t.test('an event that was deleted meanwhile is written anew', async (t) => {
+t.test('an event that was deleted meanwhile is created again', async (t) => {
   const recorder = createRecorder({ client, component: 'thing', log });
   const about = { metadata: { name: 'b', namespace } };
   recorder.event(CONFIG_MAPS, about, 'Normal', 'Once', 'm');
@@ -34,7 +34,7 @@ t.test('an event that was deleted meanwhile is written anew', async (t) => {
   t.equal((await client.list(EVENTS, { namespace, fieldSelector: 'reason=Once' })).items.length, 1);
 });
 
-t.test('a server that refuses hurts nobody', async (t) => {
+t.test('a server that refuses events neither blocks nor throws', async (t) => {
   const recorder = createRecorder({ client, component: 'thing', log });
   const nowhere = { metadata: { name: 'c', namespace: 'does-not-exist' } };
   for (let i = 0; i < 2000; i++) recorder.event(CONFIG_MAPS, nowhere, 'Normal', 'R', 'm');

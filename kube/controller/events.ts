@@ -10,7 +10,7 @@ export type EventType = 'Normal' | 'Warning';
 /** Writes Kubernetes events. It never throws and never blocks; equal events within ten minutes raise one's count. */
 export interface Recorder {
   event(resource: Resource, about: KubeObject, type: EventType, reason: string, message: string): void;
-  /** Resolves when what was recorded so far is written, or given up. */
+  /** Resolves when all recorded events are written or given up. */
   flush(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ interface Known {
 }
 
 const WINDOW_MS = 600_000;
-// Events are a courtesy: when the API server is away they are dropped rather than kept in memory.
+// Events are optional: while the API server is away they are dropped rather than kept in memory.
 const MAX_WAITING = 1000;
 const MAX_KNOWN = 4096;
 
@@ -81,7 +81,7 @@ class QueuedRecorder implements Recorder {
     await this.#create(key, this.#newEvent(resource, about, type, reason, message));
   }
 
-  /** Raises the count of an event that is there; false when it is there no more. */
+  /** Raises the count of an event; false when it no longer exists. */
   async #repeat(known: Known): Promise<boolean> {
     known.count++;
     try {
@@ -123,8 +123,8 @@ class QueuedRecorder implements Recorder {
         apiVersion: apiVersionOf(resource),
         kind: resource.kind,
         name,
-        ...(namespace ? { namespace } : {}),
-        ...(uid ? { uid } : {}),
+        ...(namespace && { namespace }),
+        ...(uid && { uid }),
       } as NonNullable<KubeEvent['involvedObject']>,
       type,
       reason,

@@ -12,7 +12,7 @@ t.test('a key added several times before it is taken is handed out once', async 
   t.equal(queue.depth, 0);
 });
 
-t.test('a key added while it is worked on comes again when it is done, and not before', async (t) => {
+t.test('a key added during its work comes again when that is done, and not before', async (t) => {
   const queue = new WorkQueue();
   queue.add('a');
   await queue.get();
@@ -69,7 +69,7 @@ t.test('a key that fails again and again waits longer each time, until it is for
   t.equal(queue.failures('a'), 0);
 });
 
-t.test('many keys that fail at once are held to the overall rate', async (t) => {
+t.test('many keys that fail at once are limited to the overall rate', async (t) => {
   const queue = new WorkQueue({ baseDelayMs: 1, qps: 100, burst: 5 });
   const since = performance.now();
   for (let i = 0; i < 15; i++) queue.addRateLimited(`k${i}`);
@@ -84,7 +84,7 @@ t.test('an aborted signal hands out nothing, though keys wait', async (t) => {
   t.equal(await queue.get(), 'a');
 });
 
-t.test('after shutDown what waits is still handed out, and nothing new is taken in', async (t) => {
+t.test('after shutDown waiting keys are still handed out, and no new ones accepted', async (t) => {
   const queue = new WorkQueue();
   queue.add('a');
   queue.shutDown();

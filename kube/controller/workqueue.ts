@@ -1,19 +1,19 @@
 import { TokenBucket } from '../client/ratelimit.ts';
 
-/** What a queue tells about itself; the names are those of client-go's metrics. */
+/** Metrics of a queue; the names are those of client-go. */
 export interface QueueObserver {
   added(depth: number): void;
-  /** A key was taken; it had waited for this many seconds. */
+  /** A key was taken after it had waited for this many seconds. */
   taken(depth: number, waitedSeconds: number): void;
   done(workedSeconds: number): void;
   retried(): void;
 }
 
 export interface QueueOptions {
-  /** First and longest delay of a key that fails again and again, in milliseconds. */
+  /** First and longest delay of a key that keeps failing, in milliseconds. */
   readonly baseDelayMs?: number;
   readonly maxDelayMs?: number;
-  /** All failing keys together: so many a second, so many at once. */
+  /** Limit on all failing keys together: rate per second and burst. */
   readonly qps?: number;
   readonly burst?: number;
   readonly observer?: QueueObserver;
@@ -25,8 +25,8 @@ interface Timer {
 }
 
 /**
- * A work queue with client-go's rules: a key that waits is there once; a key that is added while it is worked on
- * comes again when it is done; two workers never hold the same key.
+ * A work queue with client-go's rules: a waiting key is queued once, a key added during its work comes again
+ * afterwards, and two workers never hold the same key.
  */
 export class WorkQueue {
   readonly #dirty = new Set<string>();
@@ -40,7 +40,7 @@ export class WorkQueue {
   readonly #baseDelayMs: number;
   readonly #maxDelayMs: number;
   readonly #observer: QueueObserver | undefined;
-  // Keys in order; those before the head are gone already. Cut off now and then, so that taking one costs O(1).
+  // Keys in order; those before the head are gone. Trimmed now and then, so that taking one costs O(1).
   #queue: string[] = [];
   #head = 0;
   #isShutDown = false;
@@ -52,7 +52,7 @@ export class WorkQueue {
     this.#observer = o.observer;
   }
 
-  /** Keys that wait, without those that wait for a delay to pass. */
+  /** Number of waiting keys, without those with a pending delay. */
   get depth(): number {
     return this.#queue.length - this.#head;
   }
@@ -61,7 +61,7 @@ export class WorkQueue {
     return this.#isShutDown;
   }
 
-  /** For each key under work, how long it has been, in seconds. */
+  /** Seconds so far of each key in progress. */
   *unfinished(): Iterable<number> {
     const now = performance.now();
     for (const since of this.#processing.values()) yield (now - since) / 1000;
@@ -96,7 +96,7 @@ export class WorkQueue {
     return key;
   }
 
-  /** Adds the key when the time has passed; of two delays for one key the shorter counts. */
+  /** Adds the key after a delay; of two delays for one key the shorter counts. */
   addAfter(key: string, ms: number): void {
     if (this.#isShutDown) return;
     if (ms <= 0) {
@@ -162,7 +162,7 @@ export class WorkQueue {
     return key;
   }
 
-  /** To be called once for each key that get returned. */
+  /** Ends the work on a key; call it once for each key that `get` returned. */
   done(key: string): void {
     const since = this.#processing.get(key);
     if (since === undefined) return;
@@ -176,7 +176,7 @@ export class WorkQueue {
     if (this.#processing.size === 0) for (const idle of this.#idle.splice(0)) idle();
   }
 
-  /** Takes nothing more in; what waits is still handed out. */
+  /** Accepts no more keys; waiting ones are still handed out. */
   shutDown(): void {
     this.#isShutDown = true;
     for (const { handle } of this.#timers.values()) clearTimeout(handle);
@@ -184,7 +184,7 @@ export class WorkQueue {
     for (const waiter of this.#waiters.splice(0)) waiter(undefined);
   }
 
-  /** Shuts down, drops what waits, and resolves when the keys under work are done. */
+  /** Shuts down, drops waiting keys, and resolves when the keys in progress are done. */
   async drain(): Promise<void> {
     this.shutDown();
     this.#queue = [];

@@ -91,7 +91,7 @@ t.test('a leader whose Lease was taken by another ends its term and campaigns ag
   t.pass();
 });
 
-t.test('the work may fail, and that ends the election', async (t) => {
+t.test('an error of the work ends the election', async (t) => {
   await t.rejects(
     runElected({
       client,
@@ -109,11 +109,11 @@ t.test('the work may fail, and that ends the election', async (t) => {
   t.equal(
     (await client.get(LEASES, { name: 'broken', namespace })).spec?.holderIdentity,
     '',
-    'and it was released',
+    'and the Lease is released',
   );
 });
 
-t.test('a fence closes by itself', async (t) => {
+t.test('a fence closes by itself after its time', async (t) => {
   const fence = new Fence(30);
   t.throws(fence.check, { name: 'FencedError' });
   fence.open(Fence.now());
@@ -128,7 +128,7 @@ t.test('a fence closes by itself', async (t) => {
 interface Frozen {
   readonly process: ChildProcess;
   readonly said: string[];
-  /** Writes that are past the fence and not yet with the kernel. */
+  /** Writes that have passed the fence and are not with the kernel yet. */
   passing(): number;
 }
 
@@ -147,20 +147,20 @@ const fixture = (folder: string, identity: string): Frozen => {
 const isStopped = (pid: number): boolean => /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 /**
- * Stops the process between two of its writes. Nothing can call back a write that has passed the fence, so a moment
- * that falls into that step of some microseconds is let go by. Answers how many were.
+ * Stops the process between two of its writes and returns how many moments were skipped. A write that has passed the
+ * fence can't be called back, so moments within those microseconds are skipped.
  */
 const freeze = async ({ process: { pid = 0 }, passing }: Frozen): Promise<number> => {
   for (let missed = 0; ; missed++) {
     process.kill(pid, 'SIGSTOP');
-    await soon('it stands still', () => isStopped(pid));
+    await soon('the process is stopped', () => isStopped(pid));
     if (passing() === 0) return missed;
     process.kill(pid, 'SIGCONT');
     await sleep(Math.random() * 20);
   }
 };
 
-t.test('a leader frozen past its Lease does not write one more thing when it wakes', async (t) => {
+t.test('a leader frozen past its Lease writes nothing more when it wakes', async (t) => {
   await client.create<ConfigMap>(CONFIG_MAPS, { metadata: { name: 'written', namespace }, data: {} });
   const written = async (): Promise<string> =>
     (await client.get(CONFIG_MAPS, { name: 'written', namespace })).metadata.resourceVersion ?? '';
@@ -176,14 +176,14 @@ t.test('a leader frozen past its Lease does not write one more thing when it wak
     await soon('another leads', () => successor.isLeading);
     const atTakeover = await written();
     leader.process.kill('SIGCONT');
-    await soon('the one that woke has stepped down', () => leader.said.includes('lost'));
+    await soon('the woken leader has stepped down', () => leader.said.includes('lost'));
     t.comment(
       leader.said.includes('fenced') ? 'the fence stopped a write' : 'it stepped down before it wrote',
     );
     t.same(
       leader.said.filter((line) => line.startsWith('failed')),
       [],
-      'and only the fence stood in its way',
+      'no write failed for another reason than the fence',
     );
     t.equal(await written(), atTakeover, 'and nothing was written');
     leader.process.kill('SIGKILL');

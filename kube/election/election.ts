@@ -12,25 +12,24 @@ export interface ElectionOptions {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly name: string;
-  /** Ours alone among the candidates, such as the pod's name. */
+  /** Unique among the candidates, such as the pod's name. */
   readonly identity: string;
-  /** How long others wait for a leader that is silent; 15 s. */
+  /** Milliseconds that others wait for a silent leader; 15 s. */
   readonly leaseDurationMs?: number;
-  /** How long the leader goes on, and writes, without a renewal; 10 s. */
+  /** Milliseconds that the leader goes on, and writes, without a renewal; 10 s. */
   readonly renewDeadlineMs?: number;
-  /** How often the Lease is renewed, or looked at; 2 s. */
+  /** Interval of renewals and of looks at the Lease; 2 s. */
   readonly retryPeriodMs?: number;
   readonly signal: AbortSignal;
   readonly log: Logger;
   /**
-   * The leader's work. Its signal aborts when leadership is lost. Its client is fenced: immediately before a write is
-   * sent it checks that the Lease was renewed within the deadline, and throws FencedError otherwise, so that a process
-   * that was frozen does not write when it wakes. All of the leader's writes go through it.
+   * The leader's work; its signal aborts when leadership is lost. Its client checks right before each write that the
+   * Lease was renewed in time, and throws FencedError otherwise, so that a frozen process does not write when it wakes.
    */
   readonly onLeader: (signal: AbortSignal, client: KubeClient) => Promise<void>;
-  /** Written on the Lease together with our name, such as where the leader serves; other annotations stay. */
+  /** Annotations for the Lease, such as the leader's address; other annotations stay. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Told of each new holder, ours included. */
+  /** Called with each new holder, including ourselves. */
   readonly onChange?: (holder: string) => void;
 }
 
@@ -47,7 +46,7 @@ class Candidate {
   readonly #timing: Timing;
   readonly #fence: Fence;
   readonly #fenced: KubeClient;
-  // The Lease as last seen, and since when on our clock it has not changed. Clocks of others are never compared.
+  // The Lease as last seen, and how long on our clock it has not changed. Clocks of others are never compared.
   #seen: Lease | undefined;
   #seenAt = 0;
   #holder: string | undefined;
@@ -76,10 +75,10 @@ class Candidate {
     }
   }
 
-  /** Until the next look: at once when the Lease runs out, or when it is free. */
+  /** Delay until the next look: none when the Lease runs out or is free. */
   #waitMs(): number {
     const { leaseDurationMs, retryPeriodMs } = this.#timing;
-    // A released Lease is to be found within a second.
+    // A released Lease should be found within a second.
     const period = Math.min(retryPeriodMs, 600);
     const isHeld = this.#seen?.spec?.holderIdentity && this.#holder !== this.#o.identity;
     if (!isHeld) return period;
@@ -98,7 +97,7 @@ class Candidate {
     }
   }
 
-  /** Writes the Lease with our name; the resourceVersion makes sure that nobody else did meanwhile. */
+  /** Writes the Lease with our name; the resourceVersion excludes concurrent writers. */
   async #write(client: KubeClient, spec: NonNullable<Lease['spec']>, signal: AbortSignal): Promise<void> {
     const { namespace, name } = this.#o;
     const at = this.#seen;
@@ -148,8 +147,8 @@ class Candidate {
     }
   }
 
-  /** Renews until the deadline passes without success; throws then. */
-  async #hold(signal: AbortSignal): Promise<void> {
+  /** Renews until the deadline passes without success, then throws. */
+  async #keepRenewing(signal: AbortSignal): Promise<void> {
     const { log, name } = this.#o;
     while (!signal.aborted) {
       await sleep(this.#timing.retryPeriodMs, undefined, { signal }).catch(() => {});
@@ -163,14 +162,14 @@ class Candidate {
         this.#fence.open(from);
       } catch (e) {
         if (signal.aborted) return;
-        if (isConflict(e) || e instanceof FencedError) await this.#lookAgain(signal);
+        if (isConflict(e) || e instanceof FencedError) await this.#checkHolder(signal);
         log.warn({ lease: name, reason: messageOf(e) }, 'cannot renew the lease');
       }
     }
   }
 
-  /** After a conflict: go on if the Lease still names us (our own write whose answer was lost). */
-  async #lookAgain(signal: AbortSignal): Promise<void> {
+  /** Recovers from a conflict if the Lease still names us: it was our own write, whose answer was lost. */
+  async #checkHolder(signal: AbortSignal): Promise<void> {
     const { client, namespace, name, identity } = this.#o;
     const lease = await client.get(LEASES, { name, namespace }, { signal }).catch(() => undefined);
     if (!lease) return;
@@ -186,8 +185,8 @@ class Candidate {
     const watchdog = new AbortController();
     log.info({ lease: name, identity }, 'became leader');
     const work = onLeader(signal, this.#fenced);
-    const hold = linkedController(term.signal, watchdog.signal);
-    const holding = this.#hold(hold.controller.signal).catch((e: unknown) => {
+    const renewal = linkedController(term.signal, watchdog.signal);
+    const renewing = this.#keepRenewing(renewal.controller.signal).catch((e: unknown) => {
       log.warn({ lease: name, reason: messageOf(e) }, 'leadership lost');
       this.#fence.close();
       term.abort(e);
@@ -198,13 +197,13 @@ class Candidate {
       if (!term.signal.aborted && !this.#o.signal.aborted) throw e;
     } finally {
       watchdog.abort();
-      await holding;
+      await renewing;
       unlink();
       await this.#release();
     }
   }
 
-  /** Gives the Lease back, so that the next leader need not wait; only while it is surely ours. */
+  /** Releases the Lease, so that the next leader need not wait; only while it is certainly ours. */
   async #release(): Promise<void> {
     if (this.#fence.leftMs() <= 0) return;
     const { log, name } = this.#o;
@@ -223,8 +222,8 @@ class Candidate {
 }
 
 /**
- * Campaigns for a Lease until the signal aborts, leads whenever it is won, and campaigns again after a loss. Rejects
- * with what onLeader throws while it leads; resolves after the work has ended and the Lease is released.
+ * Campaigns for a Lease until the signal aborts, and again after each loss. Rejects with the leader's error; resolves
+ * when the work has ended and the Lease is released.
  */
 export const runElected = async (o: ElectionOptions): Promise<void> => {
   await new Candidate(o).run();

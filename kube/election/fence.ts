@@ -1,14 +1,14 @@
 import { FencedError } from '../errors.ts';
 
 /**
- * Says whether a Lease that we hold may still be trusted. Both the monotonic and the wall clock are asked, and the one
- * on which more time passed is believed: the first stands still while a machine sleeps, the second can be set back.
+ * Tells whether our Lease may still be trusted. The clock on which more time passed counts: the monotonic one stops
+ * while a machine sleeps, the wall clock can be set back.
  */
 export class Fence {
   readonly #validMs: number;
   #renewed: { readonly monotonic: number; readonly wall: number } | undefined;
 
-  /** validMs must be less than the Lease's duration by the time that a write may take to arrive. */
+  /** `validMs` must be shorter than the Lease's duration by the time that a write may take to arrive. */
   constructor(validMs: number) {
     this.#validMs = validMs;
   }
@@ -17,7 +17,7 @@ export class Fence {
     return { monotonic: performance.now(), wall: Date.now() };
   }
 
-  /** Opens the fence from a moment before the renewal was sent: others count from no earlier. */
+  /** Opens the fence, counting from a moment before the renewal was sent: others count from no earlier. */
   open(from: { readonly monotonic: number; readonly wall: number }): void {
     this.#renewed = from;
   }
@@ -34,7 +34,7 @@ export class Fence {
     return this.#validMs - passed;
   }
 
-  /** Throws FencedError unless the Lease is surely ours. */
+  /** Throws FencedError unless the Lease is certainly ours. */
   readonly check = (): void => {
     if (this.leftMs() <= 0)
       throw new FencedError('not written: the Lease was not renewed in time and may be held by another');

@@ -5,7 +5,7 @@ import { type Cache, createCache } from '../cache/cache.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 
-/** In each namespace: the dynamic ConfigMap, by its name, and those that carry the label of features; no others. */
+/** Caches of the dynamic ConfigMap, by name, and of labelled ConfigMaps in each namespace; no others are read. */
 export const createConfigMapCaches = (o: {
   readonly client: KubeClient;
   readonly log: Logger;

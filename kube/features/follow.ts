@@ -8,20 +8,20 @@ import { type LiveFeatures, watchFeatures } from './watch.ts';
 
 export interface FollowedFeatures {
   readonly features: LiveFeatures;
-  /** The ConfigMaps that they come from, for controllers that act on a change of them. */
+  /** The ConfigMaps that hold the features, for controllers that watch them. */
   readonly configMaps: readonly Cache<ConfigMap>[];
 }
 
 /**
- * Follows the features of a component that obeys them and writes nothing about them. Throws KubeError when their
- * ConfigMaps can't be read.
+ * Follows the features for a component that writes nothing about them. Throws KubeError when their ConfigMaps can't be
+ * read.
  */
 export const followFeatures = async (o: {
   readonly client: KubeClient;
   readonly log: Logger;
-  /** The namespace that the component runs in. */
+  /** The component's own namespace. */
   readonly namespace: string;
-  /** Namespaces that ConfigMaps of features are read from; its own when empty. */
+  /** Namespaces with ConfigMaps of features; the component's own when empty. */
   readonly watched: readonly string[];
   /** Name of the dynamic ConfigMaps. */
   readonly name: string;

@@ -4,9 +4,15 @@ import { CONFIG_MAPS } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { isNotFound, messageOf } from '../errors.ts';
-import { acceptedOf, type Book, type Data, inForce, problemsOf } from './book.ts';
+import {
+  acceptedData,
+  type ConfigData,
+  effectiveFeatures,
+  type FeatureState,
+  problemsOf,
+} from './featurestate.ts';
 
-/** The ConfigMap where kentroller's leader says what is in force, for people and for whoever starts later. */
+/** The ConfigMap with the features in force, for people and for the next leader. */
 const NAME = 'castai-kentroller-features';
 const ACCEPTED = 'accepted.json';
 const FIELD_MANAGER = 'castai-kentroller-features';
@@ -14,18 +20,18 @@ const FIELD_MANAGER = 'castai-kentroller-features';
 const accepted = z.record(z.string(), z.record(z.string(), z.string()));
 
 export interface FeatureRecord {
-  /** What earlier leaders had accepted, by ConfigMap; nothing where that can't be read. */
-  load(signal: AbortSignal): Promise<Readonly<Record<string, Data>>>;
-  /** Writes down what is in force, in the background, the last state last. */
-  save(book: Book): void;
-  /** Resolves when what was to be saved is saved, or given up. */
+  /** The data that earlier leaders had accepted, by ConfigMap; empty when the record can't be read. */
+  load(signal: AbortSignal): Promise<Readonly<Record<string, ConfigData>>>;
+  /** Saves the features in force in the background; the last state is written last. */
+  save(state: FeatureState): void;
+  /** Resolves when pending saves are done or given up. */
   saved(): Promise<void>;
 }
 
-const dataOf = (book: Book): Data => ({
-  [ACCEPTED]: JSON.stringify(acceptedOf(book)),
-  'effective.yaml': stringify(inForce(book)),
-  problems: problemsOf(book).join('\n'),
+const dataOf = (state: FeatureState): ConfigData => ({
+  [ACCEPTED]: JSON.stringify(acceptedData(state)),
+  'effective.yaml': stringify(effectiveFeatures(state)),
+  problems: problemsOf(state).join('\n'),
 });
 
 export const createFeatureRecord = (o: {
@@ -35,7 +41,7 @@ export const createFeatureRecord = (o: {
 }): FeatureRecord => {
   const { client, namespace, log } = o;
   let written = '';
-  let next: Book | undefined;
+  let next: FeatureState | undefined;
   let tail: Promise<void> = Promise.resolve();
   const write = async (): Promise<void> => {
     const data = next && dataOf(next);
@@ -47,7 +53,7 @@ export const createFeatureRecord = (o: {
       written = JSON.stringify(data);
     } catch (error) {
       const reason = messageOf(error);
-      log.warn({ reason }, 'features in force could not be written down for the next leader');
+      log.warn({ reason }, 'cannot save the features for the next leader');
     }
   };
   return {
@@ -58,19 +64,22 @@ export const createFeatureRecord = (o: {
       } catch (error) {
         if (isNotFound(error) || signal.aborted) return {};
         const reason = messageOf(error);
-        log.warn({ reason }, 'features that were in force before could not be read');
+        log.warn(
+          { reason },
+          'cannot read the features of the previous leader; invalid ConfigMaps fall back to the defaults',
+        );
         return {};
       }
     },
-    save: (book) => {
-      next = book;
+    save: (state) => {
+      next = state;
       tail = tail.then(write);
     },
     saved: () => tail,
   };
 };
 
-/** For components that obey features and leave it to kentroller to write down what is in force. */
+/** The record for components that leave writing to kentroller. */
 export const readFeatureRecord = (o: Parameters<typeof createFeatureRecord>[0]): FeatureRecord => ({
   load: createFeatureRecord(o).load,
   save: () => {},

@@ -11,8 +11,6 @@ import { createConfigMapCaches } from './configmaps.ts';
 import { createFeatureRecord, type FeatureRecord } from './record.ts';
 import { type LiveFeatures, watchFeatures } from './watch.ts';
 
-/** Features that follow ConfigMaps of a real API server. */
-
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
 const client = connect({ kubeconfig, userAgent: 'features-test' });
@@ -34,11 +32,11 @@ interface Life {
   readonly features: LiveFeatures;
   readonly record: FeatureRecord;
   readonly registry: Registry;
-  readonly told: Features[];
+  readonly received: Features[];
   end(): Promise<void>;
 }
 
-/** One leader's time, from empty caches to its end. */
+/** One leader's life, from empty caches to its end. */
 const live = async (): Promise<Life> => {
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -57,13 +55,13 @@ const live = async (): Promise<Life> => {
     signal,
     metrics: registry,
   });
-  const told: Features[] = [];
-  features.onChange((now) => told.push(now));
+  const received: Features[] = [];
+  features.onChange((now) => received.push(now));
   return {
     features,
     record,
     registry,
-    told,
+    received,
     end: async () => {
       await Promise.all([recorder.flush(), record.saved()]);
       stopping.abort();
@@ -102,10 +100,10 @@ const eventOf = (name: string, reason: string): Promise<string> =>
     SOON,
   );
 
-t.test('on, off, tuned and wrong, without a restart and through one', async (t) => {
+t.test('features are turned on and off, tuned and broken, without a restart and across one', async (t) => {
   let life = await live();
   t.teardown(() => life.end());
-  t.same(life.features.current(), {}, 'no ConfigMap says anything');
+  t.same(life.features.current(), {}, 'there is no ConfigMap yet');
 
   await put(DYNAMIC, { [CONFIG_KEY]: 'continuousRebalancing: {enabled: true, savingsThresholdPercent: 10}' });
   await becomes(life, 'on', (f) => f.continuousRebalancing?.enabled === true);
@@ -116,13 +114,13 @@ t.test('on, off, tuned and wrong, without a restart and through one', async (t) 
   await change(DYNAMIC, { [CONFIG_KEY]: 'rebalancer: {enabled: false}\nrebalncer: {enabled: true}' });
   await becomes(life, 'off', (f) => f.rebalancer?.enabled === false && !f.continuousRebalancing);
   t.match(await eventOf(DYNAMIC, 'FeaturesUnknown'), /rebalncer/);
-  t.same(life.told.at(-1), { rebalancer: { enabled: false } }, 'who asked to be told was told');
+  t.same(life.received.at(-1), { rebalancer: { enabled: false } }, 'subscribers receive the features');
 
-  const before = life.told.length;
+  const before = life.received.length;
   await change(DYNAMIC, { [CONFIG_KEY]: 'rebalancer: {enabled: maybe}' });
-  t.match(await eventOf(DYNAMIC, 'FeaturesInvalid'), /last good one stays in force: rebalancer\.enabled/);
+  t.match(await eventOf(DYNAMIC, 'FeaturesInvalid'), /last valid one stays in force: rebalancer\.enabled/);
   t.same(life.features.current(), { rebalancer: { enabled: false } });
-  t.equal(life.told.length, before, 'nobody is told of what changed nothing');
+  t.equal(life.received.length, before, 'subscribers receive nothing when nothing changes');
   t.match(await life.registry.metrics(), /kentroller_features_valid\{namespace="[^"]+",name="dynamic"\} 0/);
 
   await life.end();
@@ -133,13 +131,13 @@ t.test('on, off, tuned and wrong, without a restart and through one', async (t) 
   t.same(
     life.features.current(),
     { rebalancer: { enabled: false } },
-    'the next leader has the last good one too',
+    'the next leader has the last valid one too',
   );
 
   await change(DYNAMIC, { [CONFIG_KEY]: 'rebalancer: {enabled: true}' });
   await becomes(life, 'on again', (f) => f.rebalancer?.enabled === true);
   await client.delete(CONFIG_MAPS, { name: DYNAMIC, namespace });
-  await becomes(life, 'as it was started', (f) => f.rebalancer === undefined);
+  await becomes(life, 'back to the defaults', (f) => f.rebalancer === undefined);
   t.notMatch(await life.registry.metrics(), /name="dynamic"/);
 });
 
@@ -149,7 +147,7 @@ t.test('labelled ConfigMaps of every watched namespace count, others do not', as
   const labels = { [FEATURES_LABEL]: 'true' };
   await put('unrelated', { 'podPinner.enabled': 'false' });
   await put('team', { 'nodeConsolidation.enabled': 'true' }, { in: other, labels });
-  await becomes(life, 'taken in', (f) => f.nodeConsolidation?.enabled === true);
+  await becomes(life, 'the labelled ConfigMap counts', (f) => f.nodeConsolidation?.enabled === true);
   t.equal(life.features.current().podPinner, undefined);
   await put(DYNAMIC, { 'nodeConsolidation.enabled': 'false' });
   await becomes(life, 'overruled by the dynamic one', (f) => f.nodeConsolidation?.enabled === false);
@@ -157,5 +155,9 @@ t.test('labelled ConfigMaps of every watched namespace count, others do not', as
   await becomes(life, 'in force again', (f) => f.nodeConsolidation?.enabled === true);
   const unlabelled = { metadata: { labels: { [FEATURES_LABEL]: null } } };
   await client.patch(CONFIG_MAPS, { name: 'team', namespace: other }, unlabelled);
-  await becomes(life, 'let go with its label', (f) => f.nodeConsolidation === undefined);
+  await becomes(
+    life,
+    'the ConfigMap without its label no longer counts',
+    (f) => f.nodeConsolidation === undefined,
+  );
 });

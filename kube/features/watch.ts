@@ -6,13 +6,20 @@ import { type Cache, keyOf } from '../cache/cache.ts';
 import type { Logger } from '../component/log.ts';
 import { gauge } from '../component/metrics.ts';
 import type { Recorder } from '../controller/events.ts';
-import { type Book, drop, inForce, type News, openBook, take } from './book.ts';
+import {
+  applyConfigMap,
+  effectiveFeatures,
+  type FeatureChange,
+  type FeatureState,
+  initialState,
+  removeConfigMap,
+} from './featurestate.ts';
 import type { FeatureRecord } from './record.ts';
 
-/** The features as they are now: read `current` at each turn. A ConfigMap that can't be read changes nothing. */
+/** The current features; read `current` at each use. An invalid ConfigMap changes nothing. */
 export interface LiveFeatures {
   current(): Features;
-  /** Told after each change of what is in force; returns what ends that. */
+  /** Subscribes to changes of the features in force; returns the function that unsubscribes. */
   onChange(handler: (features: Features) => void): () => void;
 }
 
@@ -21,62 +28,67 @@ interface WatchOptions {
   /** Name of the dynamic ConfigMaps, which win over the others. */
   readonly name: string;
   readonly record: FeatureRecord;
-  /** Writes events on the ConfigMaps; one component of ours does. */
+  /** Writes events on the ConfigMaps; only one component does. */
   readonly recorder?: Recorder;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly metrics?: Registry;
 }
 
-const announce = (o: WatchOptions, map: ConfigMap, news: News): void => {
+const report = (o: WatchOptions, map: ConfigMap, change: FeatureChange): void => {
   const about = { namespace: map.metadata.namespace, name: map.metadata.name };
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
     o.recorder?.event(CONFIG_MAPS, map, type, reason, message);
-  if (news.kind === 'applied') {
-    o.log.info({ ...about, features: news.features }, 'features applied');
-    event('Normal', 'FeaturesApplied', 'What it says of features is in force');
-    if (news.unknown.length === 0) return;
-    o.log.warn({ ...about, unknown: news.unknown }, 'features unknown');
-    event('Warning', 'FeaturesUnknown', `Nobody knows ${news.unknown.join(', ')}: that is left out`);
+  if (change.kind === 'applied') {
+    o.log.info({ ...about, features: change.features }, 'features applied');
+    event('Normal', 'FeaturesApplied', 'The features of this ConfigMap are in force');
+    if (change.unknown.length === 0) return;
+    o.log.warn({ ...about, unknown: change.unknown }, 'unknown features ignored');
+    event('Warning', 'FeaturesUnknown', `Unknown features are ignored: ${change.unknown.join(', ')}`);
   }
-  if (news.kind === 'refused') {
-    const stays = news.keepsEarlier ? 'the last good one stays in force' : 'it is left out';
-    o.log.warn({ ...about, reason: news.problem, keepsEarlier: news.keepsEarlier }, 'features refused');
-    event('Warning', 'FeaturesInvalid', `It can't be used, ${stays}: ${news.problem}`);
+  if (change.kind === 'refused') {
+    const stays = change.keepsEarlier ? 'the last valid one stays in force' : 'it is ignored';
+    o.log.warn(
+      { ...about, reason: change.problem, keepsEarlier: change.keepsEarlier },
+      'invalid features ignored',
+    );
+    event('Warning', 'FeaturesInvalid', `The ConfigMap is invalid, ${stays}: ${change.problem}`);
   }
-  if (news.kind === 'removed') o.log.info(about, 'features removed');
+  if (change.kind === 'removed') o.log.info(about, 'features removed');
 };
 
-/** Follows the ConfigMaps of the caches, which have synced, until the signal aborts. */
+/** Follows the ConfigMaps of the synced caches until the signal aborts. */
 export const watchFeatures = async (o: WatchOptions): Promise<LiveFeatures> => {
-  let book: Book = openBook(await o.record.load(o.signal));
+  let state: FeatureState = initialState(await o.record.load(o.signal));
   let now: Features = {};
   const handlers = new Set<(features: Features) => void>();
   const valid = o.metrics
-    ? gauge(o.metrics, 'kentroller_features_valid', '1 while a ConfigMap of features can be read', [
+    ? gauge(o.metrics, 'kentroller_features_valid', '1 while a ConfigMap of features is valid', [
         'namespace',
         'name',
       ])
     : undefined;
 
-  const enter = (map: ConfigMap, isGone: boolean): void => {
+  const update = (map: ConfigMap, isGone: boolean): void => {
     const key = keyOf(map);
     const { name, namespace = '' } = map.metadata;
-    const next = isGone ? drop(book, key) : take(book, key, map.data ?? {}, name === o.name);
-    if (next.news.kind === 'unchanged') return;
-    book = next.book;
+    const next = isGone
+      ? removeConfigMap(state, key)
+      : applyConfigMap(state, key, map.data ?? {}, name === o.name);
+    if (next.change.kind === 'unchanged') return;
+    state = next.state;
     if (isGone) valid?.remove({ namespace, name });
-    else valid?.set({ namespace, name }, next.news.kind === 'refused' ? 0 : 1);
-    announce(o, map, next.news);
-    o.record.save(book);
-    const features = inForce(book);
+    else valid?.set({ namespace, name }, next.change.kind === 'refused' ? 0 : 1);
+    report(o, map, next.change);
+    o.record.save(state);
+    const features = effectiveFeatures(state);
     if (JSON.stringify(features) === JSON.stringify(now)) return;
     now = features;
     for (const handler of handlers) handler(features);
   };
 
   for (const cache of o.caches) {
-    const stop = cache.onChange(({ type, object }) => enter(object, type === 'delete'));
+    const stop = cache.onChange(({ type, object }) => update(object, type === 'delete'));
     o.signal.addEventListener('abort', stop, { once: true });
   }
   return {

@@ -85,12 +85,12 @@ const serve = () =>
     log,
   });
 
-t.test('nobody is found while nobody leads', async (t) => {
+t.test('no peer is found without a leader', async (t) => {
   t.equal(await findPeer(client, { namespace, name: 'none' }), undefined);
 });
 
 t.test(
-  'a caller finds the leader by its Lease, trusts its certificate and is known by its token',
+  'a caller finds the leader by its Lease, trusts its certificate and authenticates by token',
   async (t) => {
     const server = await serve();
     t.teardown(() => server.close());
@@ -118,7 +118,7 @@ t.test(
   },
 );
 
-t.test('a server that is not the one of the Lease is not talked to', async (t) => {
+t.test('a server with another certificate than the Lease has is not trusted', async (t) => {
   const [one, other] = await Promise.all([serve(), serve()]);
   t.teardown(() => Promise.all([one.close(), other.close()]));
   const address = Object.entries(one.annotations).find(([key]) => key.endsWith('peer-address'))?.[1] ?? '';

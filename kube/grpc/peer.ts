@@ -16,13 +16,14 @@ import { generate } from 'selfsigned';
 import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
-import { isNotFound, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
+import { getOrUndefined } from '../ignore.ts';
 import { TtlCache } from '../ttlcache.ts';
 
 /**
- * How one component reaches the leader of another, with nothing to install: the leader makes a key in memory and
- * publishes its address and certificate on the Lease that it holds; callers trust exactly that certificate and
- * prove themselves with a ServiceAccount token for our audience. Who may write the Lease is who may be the leader.
+ * gRPC between our components: the leader creates a key in memory and publishes address and certificate on its Lease;
+ * callers trust exactly that certificate and authenticate with a ServiceAccount token for our audience. See
+ * docs/designs/0001-peers-by-lease.md.
  */
 
 export const PEER_AUDIENCE = 'precision-packer';
@@ -30,7 +31,7 @@ const ADDRESS = 'autoscaling.cast.ai/peer-address';
 const CERTIFICATE = 'autoscaling.cast.ai/peer-certificate';
 const SERVER_NAME = 'peer.precision-packer';
 const CERTIFICATE_DAYS = 365;
-/** A token that was found good is asked about again after this long, so that a revoked one ends. */
+/** Milliseconds until an accepted token is reviewed again, which ends the use of a revoked one. */
 const REVIEW_TTL_MS = 60_000;
 const REVIEWS_KEPT = 256;
 const TOKEN_SECONDS = 3600;
@@ -54,7 +55,7 @@ interface TokenReview {
   };
 }
 
-/** Its calls are streams in both directions. */
+/** A service whose calls are all bidirectional streams. */
 interface PeerService {
   readonly definition: ServiceDefinition;
   readonly implementation: UntypedServiceImplementation;
@@ -75,13 +76,13 @@ const makeCertificate = async () => {
   });
 };
 
-/** Asks the API server whose token this is; good answers are kept for a minute. */
-const reviewer = (client: KubeClient, callers: readonly string[]) => {
-  const seen = new TtlCache<string>({ keepMs: REVIEW_TTL_MS, most: REVIEWS_KEPT, now: Date.now });
+/** Asks the API server for the user of a token; accepted tokens are cached for a minute. */
+const createTokenReviewer = (client: KubeClient, callers: readonly string[]) => {
+  const users = new TtlCache<string>({ ttlMs: REVIEW_TTL_MS, maxSize: REVIEWS_KEPT, now: Date.now });
   return async (metadata: Metadata): Promise<string> => {
     const token = String(metadata.get('authorization')[0] ?? '').replace(/^Bearer /, '');
-    if (token === '') throw new Error('the call carries no ServiceAccount token');
-    const known = seen.get(token);
+    if (token === '') throw new Error('the call has no ServiceAccount token in its authorization metadata');
+    const known = users.get(token);
     if (known !== undefined) return known;
     const review = await client.request<TokenReview>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
       body: {
@@ -92,18 +93,21 @@ const reviewer = (client: KubeClient, callers: readonly string[]) => {
     });
     const user = review.status?.user?.username;
     if (!review.status?.authenticated || !user) {
-      throw new Error(`the token is not valid here: ${review.status?.error ?? 'not authenticated'}`);
+      throw new Error(
+        `the API server does not accept the token: ${review.status?.error ?? 'not authenticated'}`,
+      );
     }
-    if (callers.length > 0 && !callers.includes(user)) throw new Error(`${user} may not call this service`);
-    seen.set(token, user);
+    if (callers.length > 0 && !callers.includes(user))
+      throw new Error(`${user} may not call this service; add it to PEER_CALLERS`);
+    users.set(token, user);
     return user;
   };
 };
 
 type Authenticate = (metadata: Metadata) => Promise<string>;
 
-/** The same implementation, each call let in only after its token was found good. */
-const guarded = (service: PeerService, authenticate: Authenticate, log: Logger) => {
+/** The implementation behind authentication: a call starts only after its token was accepted. */
+const authenticated = (service: PeerService, authenticate: Authenticate, log: Logger) => {
   const entries = Object.entries(service.definition).map(([rpc, method]) => {
     const inner = service.implementation[rpc];
     if (!inner) throw new Error(`no implementation for ${method.path}`);
@@ -125,8 +129,8 @@ const guarded = (service: PeerService, authenticate: Authenticate, log: Logger) 
 };
 
 /**
- * Serves gRPC to other components of ours. `advertise` is the address that callers reach this process at;
- * `callers` are the user names that may call, any authenticated one when empty. Throws when the port is taken.
+ * Serves gRPC to other components. `advertise` is this process's address for callers; `callers` are the permitted user
+ * names, any authenticated one when empty. Throws when the port is taken.
  */
 export const servePeers = async (o: {
   readonly client: KubeClient;
@@ -143,9 +147,9 @@ export const servePeers = async (o: {
     'grpc.keepalive_timeout_ms': 5_000,
     'grpc.keepalive_permit_without_calls': 1,
   });
-  const authenticate = reviewer(o.client, o.callers);
+  const authenticate = createTokenReviewer(o.client, o.callers);
   for (const service of o.services) {
-    server.addService(service.definition, guarded(service, authenticate, o.log));
+    server.addService(service.definition, authenticated(service, authenticate, o.log));
   }
   const secure = ServerCredentials.createSsl(null, [
     { private_key: Buffer.from(pems.private), cert_chain: Buffer.from(pems.cert) },
@@ -153,7 +157,7 @@ export const servePeers = async (o: {
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${o.host}:${o.port}`, secure, (error, bound) =>
       error
-        ? reject(new Error(`can't serve peers on ${o.host}:${o.port}: ${error.message}`, { cause: error }))
+        ? reject(new Error(`cannot serve peers on ${o.host}:${o.port}: ${error.message}`, { cause: error }))
         : resolve(bound),
     );
   });
@@ -170,23 +174,18 @@ export const servePeers = async (o: {
   };
 };
 
-/** Where the leader that holds this Lease serves; undefined while nobody leads or it serves nothing. */
+/** The address and certificate on the Lease; undefined without a leader or a server. */
 export const findPeer = async (
   client: KubeClient,
   lease: { readonly namespace: string; readonly name: string },
 ): Promise<PeerTarget | undefined> => {
-  try {
-    const found = await client.get(LEASES, lease);
-    const address = found.metadata.annotations?.[ADDRESS];
-    const certificate = found.metadata.annotations?.[CERTIFICATE];
-    return found.spec?.holderIdentity && address && certificate ? { address, certificate } : undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const found = await getOrUndefined(client.get(LEASES, lease));
+  const address = found?.metadata.annotations?.[ADDRESS];
+  const certificate = found?.metadata.annotations?.[CERTIFICATE];
+  return found?.spec?.holderIdentity && address && certificate ? { address, certificate } : undefined;
 };
 
-/** A client for the leader's service; its methods have the names of the rpcs. Close it when done. */
+/** A client of the leader's service, with methods named like the rpcs. Close it when done. */
 export const dialPeer = (
   target: PeerTarget,
   o: {
@@ -203,7 +202,8 @@ export const dialPeer = (
         metadata.set('authorization', `Bearer ${token}`);
         callback(null, metadata);
       },
-      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) =>
+        callback(new Error(`cannot get a token for the peer: ${messageOf(error)}`, { cause: error })),
     );
   });
   const Peer = makeGenericClientConstructor(o.definition, 'Peer');
@@ -220,8 +220,8 @@ export const dialPeer = (
 };
 
 /**
- * The token that proves who calls: the projected file, read anew each time since the kubelet rotates it, or,
- * outside the cluster, one asked of the API server for the ServiceAccount and kept for half its life.
+ * The token that authenticates us: the projected file, read each time since the kubelet rotates it. Outside the cluster
+ * it is requested for the ServiceAccount and kept for half its life.
  */
 export const peerToken = (o: {
   readonly client: KubeClient;

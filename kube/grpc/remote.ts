@@ -11,20 +11,20 @@ import {
 } from '@grpc/grpc-js';
 import { messageOf, OptionsError } from '../errors.ts';
 
-/** A gRPC server outside the cluster, as users name it: where it is, whom it trusts, whom we trust. */
+/** A gRPC server outside the cluster: its address, our credentials, and the authorities that we trust. */
 export interface Remote {
   /** host:port, with or without a scheme. */
   readonly url: string;
-  /** Talk without TLS. */
+  /** True for plaintext. */
   readonly isPlain: boolean;
-  /** PEM file of the authorities that its certificate may be of; those that Node.js knows when empty. */
+  /** PEM file of its certificate authorities; those of Node.js when empty. */
   readonly caFile: string;
-  /** PEM files of our own certificate and its key, where it asks for one. */
+  /** PEM files of our own certificate and key, if it asks for one. */
   readonly certFile: string;
   readonly keyFile: string;
 }
 
-/** Nothing but an address. */
+/** A remote with an address only. */
 export const plainRemote = (url: string): Remote => ({
   url,
   isPlain: true,
@@ -35,16 +35,16 @@ export const plainRemote = (url: string): Remote => ({
 
 export const addressOf = ({ url }: Remote): string => url.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '');
 
-/** The IP address in host:port, where it is one. */
+/** The IP address in host:port, if it is one. */
 const ipOf = (address: string): string | undefined => {
   const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   return isIP(host) > 0 ? host : undefined;
 };
 
-/** An IP address is no name that TLS could ask for; the certificate is compared with the address all the same. */
+/** TLS has no server name for an IP address; the certificate is still checked against the address. */
 const NO_NAME = 'ip-address.invalid';
 
-/** Options of a channel to it. */
+/** Channel options for the remote. */
 export const remoteOptions = (o: Remote): ChannelOptions =>
   !o.isPlain && ipOf(addressOf(o)) ? { 'grpc.ssl_target_name_override': NO_NAME } : {};
 
@@ -54,7 +54,7 @@ export const checkRemote = ({ isPlain, caFile, certFile, keyFile }: Remote): voi
     throw new OptionsError('GRPC_CERT_FILE and GRPC_KEY_FILE belong together: set both or neither');
   if (isPlain && (caFile || certFile))
     throw new OptionsError(
-      'GRPC_DISABLE_TLS is true: GRPC_CA_FILE, GRPC_CERT_FILE and GRPC_KEY_FILE need TLS',
+      'GRPC_DISABLE_TLS is true, but GRPC_CA_FILE, GRPC_CERT_FILE and GRPC_KEY_FILE need TLS: unset one or the others',
     );
 };
 
@@ -63,12 +63,14 @@ const pem = async (option: string, file: string): Promise<Buffer | null> => {
   try {
     return await readFile(file);
   } catch (cause) {
-    const said = messageOf(cause);
-    throw new Error(`${option} can't be read: ${said}`, { cause });
+    throw new Error(`${option} can't be read: ${messageOf(cause)}`, { cause });
   }
 };
 
-/** Reads the files anew each time: a mounted Secret changes while we run. Throws when one can't be read or used. */
+/**
+ * Channel credentials from the files, read each time since a mounted Secret can change. Throws when one is unreadable or
+ * unusable.
+ */
 export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> => {
   if (o.isPlain) return credentials.createInsecure();
   const [ca, cert, key] = await Promise.all([
@@ -83,9 +85,8 @@ export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> 
       : {};
     return credentials.createSsl(ca, key, cert, verify);
   } catch (cause) {
-    const said = messageOf(cause);
     throw new Error(
-      `GRPC_CA_FILE, GRPC_CERT_FILE or GRPC_KEY_FILE is no PEM file that can be used: ${said}`,
+      `GRPC_CA_FILE, GRPC_CERT_FILE or GRPC_KEY_FILE is not a usable PEM file: ${messageOf(cause)}`,
       {
         cause,
       },
@@ -93,10 +94,10 @@ export const remoteCredentials = async (o: Remote): Promise<ChannelCredentials> 
   }
 };
 
-/** Says who we are with each call. Call credentials would need TLS; this works without it, too. */
-export const identify = (said: Readonly<Record<string, string>>): Interceptor => {
+/** Adds identifying metadata to each call. Call credentials would need TLS; this works without it, too. */
+export const identify = (fields: Readonly<Record<string, string>>): Interceptor => {
   const metadata = new Metadata();
-  for (const [key, value] of Object.entries(said)) if (value) metadata.set(key, value);
+  for (const [key, value] of Object.entries(fields)) if (value) metadata.set(key, value);
   return (options, next) =>
     new InterceptingCall(next(options), {
       start: (sent, listener, start) => {
@@ -106,34 +107,34 @@ export const identify = (said: Readonly<Record<string, string>>): Interceptor =>
     });
 };
 
-/** What TLS says of a connection that failed, and what a user can do about it. */
+/** TLS errors of a failed connection, with advice for the user. */
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [
     /self[- ]signed certificate|unable to (get|verify)|certificate signature failure/i,
-    'its certificate is of no authority that is trusted here: name the PEM file of its authority in GRPC_CA_FILE',
+    'its certificate is not issued by a trusted authority: set GRPC_CA_FILE to the PEM file of its authority',
   ],
   [
     /altnames|does not match certificate|hostname\/ip/i,
-    'its certificate is for another name: GRPC_URL has to name the host as its certificate does',
+    'its certificate is for another name: set GRPC_URL to a host name in the certificate',
   ],
-  [/certificate has expired/i, 'its certificate has expired: it has to be renewed there'],
-  [/certificate is not yet valid/i, 'its certificate is not valid yet: compare the clocks of both sides'],
+  [/certificate has expired/i, 'its certificate has expired: renew it on the server'],
+  [/certificate is not yet valid/i, 'its certificate is not valid yet: check the clocks of both machines'],
   [
     /certificate required|alert number 116|handshake failure|bad certificate|unknown ca|alert number (40|42|48)/i,
-    'it takes no client without a certificate that it trusts: GRPC_CERT_FILE and GRPC_KEY_FILE have to name one',
+    'it requires a client certificate that it trusts: set GRPC_CERT_FILE and GRPC_KEY_FILE',
   ],
   [
     /wrong version number|packet length too long|invalid http|Received HTTP\/1/i,
-    'it does not speak TLS there: set GRPC_DISABLE_TLS to true, or GRPC_URL to its TLS port',
+    'it does not speak TLS: set GRPC_DISABLE_TLS to true, or GRPC_URL to its TLS port',
   ],
   [
     /Last error: Failed to connect \(/,
-    'it ends connections as soon as they are made, as a server does that does not trust the certificate of its client: look at GRPC_CERT_FILE and GRPC_KEY_FILE, or whether it speaks gRPC there',
+    'it closes connections at once: check that it speaks gRPC, and that it trusts the client certificate in GRPC_CERT_FILE and GRPC_KEY_FILE',
   ],
 ];
 
-/** The reason of a failed connection, with what to do where that is known. */
-export const explainRemote = (address: string, said: string): string => {
-  const advice = ADVICE.find(([pattern]) => pattern.test(said))?.[1];
-  return advice ? `${address}: ${advice} (${said})` : said;
+/** The reason of a failed connection, with advice where there is one. */
+export const explainRemote = (address: string, reason: string): string => {
+  const advice = ADVICE.find(([pattern]) => pattern.test(reason))?.[1];
+  return advice ? `${address}: ${advice} (${reason})` : reason;
 };

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Registry } from 'prom-client';
+import type { Counter, Registry } from 'prom-client';
 import { type HoldJudge, isGated } from '../../api/heldpods.ts';
 import { PIN_HELD, PIN_NODE } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
@@ -8,13 +8,13 @@ import { type Cache, createCache } from '../cache/cache.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { counter } from '../component/metrics.ts';
-import { Leadership } from '../election/leadership.ts';
+import { LeaseObserver } from '../election/leaseobserver.ts';
 import { isConflict, isNotFound, messageOf } from '../errors.ts';
 import { getOrUndefined } from '../ignore.ts';
-import { liftGate } from './gates.ts';
+import { removeGate } from './gates.ts';
 
 const TICK_MS = 1_000;
-/** A successor takes a Lease that was given back within a second. */
+/** A successor takes a released Lease within a second. */
 const SUCCESSOR_MS = 4_000;
 const SUCCESSOR_LOOK_MS = 200;
 
@@ -24,14 +24,14 @@ export interface GateReleaserOptions {
   readonly metrics: Registry;
   readonly judge: HoldJudge;
   readonly nodeOf: (name: string, signal: AbortSignal) => Promise<Node | undefined>;
-  /** Lease of the pod pinner's leader, who lands held pods. */
+  /** Lease of the pod pinner's leader, which lands held pods. */
   readonly lease: { readonly namespace: string; readonly name: string };
-  /** Our own identity there, if we may be the one who holds it. */
+  /** Our own identity on that Lease, if we may be its holder. */
   readonly identity: string;
   readonly now: () => number;
 }
 
-/** Nodes for a component that does not watch them: asked for one by one, each at most once in so many milliseconds. */
+/** A Node reader for a component without a Node cache: each Node is fetched at most once per `everyMs`. */
 export const nodesByName = (
   client: KubeClient,
   o: { readonly now: () => number; readonly everyMs: number },
@@ -49,14 +49,14 @@ export const nodesByName = (
 };
 
 /**
- * Every replica of ours looks after held pods, whether it leads or not: whoever still lives lifts the gates that the
- * pod pinner's leader has left. It watches held pods alone, and asks for nothing while there are none.
+ * Releases held pods that the pod pinner's leader has abandoned, in every replica of ours, leading or not. It watches
+ * held pods only, and sends no request while there are none.
  */
 export class GateReleaser {
   readonly #o: GateReleaserOptions;
   readonly #pods: Cache<Pod>;
-  readonly #leadership: Leadership;
-  readonly #count: (reason: string) => void;
+  readonly #leaseObserver: LeaseObserver;
+  readonly #released: Counter;
   readonly #dueSince = new Map<string, number>();
 
   constructor(o: GateReleaserOptions) {
@@ -69,12 +69,16 @@ export class GateReleaser {
       labelSelector: PIN_HELD,
       fieldSelector: 'spec.nodeName=',
     });
-    this.#leadership = new Leadership(o);
-    const lifted = counter(metrics, 'pin_gates_lifted_total', 'Gates lifted by a replica that stood by', []);
-    this.#count = () => lifted.inc();
+    this.#leaseObserver = new LeaseObserver(o);
+    this.#released = counter(
+      metrics,
+      'pin_gates_lifted_total',
+      'Gates that a standby replica removed; the log has the reasons',
+      [],
+    );
   }
 
-  /** Looks after held pods until the signal aborts. */
+  /** Watches held pods until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     this.#pods.start(signal);
     while (!signal.aborted) {
@@ -85,19 +89,19 @@ export class GateReleaser {
   }
 
   /**
-   * The last thing before an orderly end: when nobody else leads the pod pinner, no gate stays behind. Takes a few
-   * seconds at most, and none when no pod is held.
+   * Releases all held pods before an orderly end, if nobody else leads the pod pinner. Takes a few seconds at most, and
+   * none when no pod is held.
    */
   async leave(signal: AbortSignal): Promise<void> {
     const { identity, now } = this.#o;
     try {
       const until = now() + SUCCESSOR_MS;
       while (this.#held().length > 0 && now() < until) {
-        if (await this.#leadership.isHeldByAnother(identity, signal)) return;
+        if (await this.#leaseObserver.isHeldByAnother(identity, signal)) return;
         await sleep(SUCCESSOR_LOOK_MS, undefined, { signal });
       }
-      const reason = 'all who would land it are going';
-      await Promise.all(this.#held().map((pod) => this.#lift(pod, reason, signal)));
+      const reason = 'the last replica that could land it is stopping';
+      await Promise.all(this.#held().map((pod) => this.#release(pod, reason, signal)));
     } catch (error) {
       this.#warn(error, signal);
     }
@@ -110,25 +114,25 @@ export class GateReleaser {
   async #look(signal: AbortSignal): Promise<void> {
     const held = this.#held();
     if (held.length === 0) {
-      this.#leadership.forget();
+      this.#leaseObserver.forget();
       this.#dueSince.clear();
       return;
     }
     const { judge, now } = this.#o;
-    const leaderlessMs = await this.#leadership.vacantMs(signal);
+    const leaderlessMs = await this.#leaseObserver.vacantMs(signal);
     const nodes = await this.#nodesOf(held, signal);
     const uids = new Set(held.map(({ metadata }) => metadata.uid ?? ''));
     for (const uid of this.#dueSince.keys()) if (!uids.has(uid)) this.#dueSince.delete(uid);
-    const lifts = held.flatMap((pod) => {
+    const releases = held.flatMap((pod) => {
       const reason = judge.liftReason({
         pod,
         leaderlessMs,
         couldMs: this.#couldMs(pod, nodes),
         heldMs: now() - Date.parse(pod.metadata.creationTimestamp ?? ''),
       });
-      return reason ? [this.#lift(pod, reason, signal)] : [];
+      return reason ? [this.#release(pod, reason, signal)] : [];
     });
-    await Promise.all(lifts);
+    await Promise.all(releases);
   }
 
   #couldMs(pod: Pod, nodes: ReadonlyMap<string, Node>): number | undefined {
@@ -150,23 +154,23 @@ export class GateReleaser {
     return new Map(found.flatMap((node) => (node ? [[node.metadata.name, node] as const] : [])));
   }
 
-  async #lift(pod: Pod, reason: string, signal: AbortSignal): Promise<void> {
+  async #release(pod: Pod, reason: string, signal: AbortSignal): Promise<void> {
     const { client, log } = this.#o;
     try {
-      await liftGate(client, pod, { signal });
+      await removeGate(client, pod, { signal });
     } catch (error) {
-      // Landed or lifted by another, or changed meanwhile: the next look tells.
+      // Landed or released by another process, or changed meanwhile: the next look decides.
       if (isConflict(error) || isNotFound(error)) return;
       throw error;
     }
-    this.#count(reason);
+    this.#released.inc();
     const { namespace, name, annotations } = pod.metadata;
-    log.info({ pod: `${namespace}/${name}`, node: annotations?.[PIN_NODE], reason }, 'gate lifted');
+    log.info({ pod: `${namespace}/${name}`, node: annotations?.[PIN_NODE], reason }, 'gate released');
   }
 
   #warn(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
     const reason = messageOf(error);
-    this.#o.log.warn({ reason }, 'held pods could not be looked after');
+    this.#o.log.warn({ reason }, 'cannot check held pods');
   }
 }

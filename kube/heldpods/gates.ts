@@ -6,33 +6,36 @@ import type { KubeClient } from '../client/client.ts';
 
 const refOf = ({ metadata }: Pod) => ({ name: metadata.name, namespace: metadata.namespace ?? 'default' });
 
-// Lists are written over what was read, and over nothing else.
-const readAs = ({ metadata }: Pod) => ({ uid: metadata.uid, resourceVersion: metadata.resourceVersion });
+// A merge patch replaces the whole list of gates, so it must fail if the pod has changed since it was read.
+const preconditions = ({ metadata }: Pod) => ({
+  uid: metadata.uid,
+  resourceVersion: metadata.resourceVersion,
+});
 
-const gatesLeft = (pod: Pod) => {
+const withoutOurGate = (pod: Pod) => {
   const gates = otherGates(pod);
   return { schedulingGates: gates.length > 0 ? gates : null };
 };
 
-const more = (pod: Pod, tolerations: readonly Toleration[]) =>
+const addedTolerations = (pod: Pod, tolerations: readonly Toleration[]) =>
   tolerations.length > 0 ? { tolerations: [...(pod.spec.tolerations ?? []), ...tolerations] } : {};
 
-/** Takes our gate off and forgets the pin: kube-scheduler decides alone. Throws a conflict when the pod has changed. */
-export const liftGate = async (
+/** Removes our gate and the pin, so that kube-scheduler decides alone. Throws a conflict when the pod has changed. */
+export const removeGate = async (
   client: KubeClient,
   pod: Pod,
   o: { readonly tolerations?: readonly Toleration[]; readonly signal: AbortSignal },
 ): Promise<void> => {
   const metadata = {
-    ...readAs(pod),
+    ...preconditions(pod),
     labels: { [PIN_HELD]: null },
     annotations: { [PIN]: null, [PIN_NODE]: null },
   };
-  const spec = { ...gatesLeft(pod), ...more(pod, o.tolerations ?? []) };
+  const spec = { ...withoutOurGate(pod), ...addedTolerations(pod, o.tolerations ?? []) };
   await client.patch(PODS, refOf(pod), { metadata, spec }, { signal: o.signal });
 };
 
-/** Takes our gate off and ties the pod to a node in the same write. Throws a conflict when the pod has changed. */
+/** Removes our gate and ties the pod to a node in the same write. Throws a conflict when the pod has changed. */
 export const landPod = async (
   client: KubeClient,
   pod: Pod,
@@ -40,15 +43,15 @@ export const landPod = async (
 ): Promise<Pod> => {
   const required = narrowedTo(pod, o.nodeName);
   const spec = {
-    ...gatesLeft(pod),
+    ...withoutOurGate(pod),
     affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
-    ...more(pod, o.tolerations),
+    ...addedTolerations(pod, o.tolerations),
   };
-  const metadata = { ...readAs(pod), annotations: { [PIN_NODE]: o.nodeName } };
+  const metadata = { ...preconditions(pod), annotations: { [PIN_NODE]: o.nodeName } };
   return client.patch<Pod>(PODS, refOf(pod), { metadata, spec }, { signal: o.signal });
 };
 
-/** Says on a held pod which node it waits for. */
+/** Records on a held pod which node it waits for. */
 export const nameNode = async (
   client: KubeClient,
   pod: Pod,
@@ -59,7 +62,7 @@ export const nameNode = async (
   await client.patch(PODS, refOf(pod), { metadata }, { signal });
 };
 
-/** Deletes a pod that never ran and is tied to a node that does not take it; its controller makes another. */
+/** Deletes a pod that never ran and is tied to a node that rejects it; its controller makes another. */
 export const replacePod = async (client: KubeClient, pod: Pod, signal: AbortSignal): Promise<void> => {
   const { uid, resourceVersion } = pod.metadata;
   if (!isHeld(pod) || !uid || !resourceVersion) return;

@@ -2,16 +2,16 @@ import { Buffer } from 'node:buffer';
 import { type Decoded, type Field, type Message, message, Reader, WireError } from './message.ts';
 import { STATUS } from './schema.ts';
 
-/** What is asked of the server in a watch: protobuf, or else JSON. */
+/** Accept header of a watch: protobuf, or else JSON. */
 export const ACCEPT_WATCH = 'application/vnd.kubernetes.protobuf;stream=watch,application/json';
 
 export const isProtobuf = (contentType: string | undefined): boolean =>
   contentType?.startsWith('application/vnd.kubernetes.protobuf') ?? false;
 
-/** Before each object that was encoded by itself. */
+/** Magic bytes before each object that is encoded by itself. */
 const MAGIC = Buffer.from('k8s\0', 'latin1');
 const LENGTH_BYTES = 4;
-/** etcd takes objects up to 1.5 MB by default; far above it the stream is taken for broken. */
+/** Longest plausible frame: etcd takes objects up to 1.5 MB by default, so a longer one means a broken stream. */
 const LONGEST = 64 * 2 ** 20;
 
 export interface WireEvent {
@@ -21,7 +21,7 @@ export interface WireEvent {
 
 const RAW: Field = { name: 'raw', kind: 'bytes', keepsZero: true };
 
-/** runtime.Unknown, which says what the object is that its bytes hold; we know. */
+/** runtime.Unknown, whose type meta is known here. */
 const UNKNOWN = message({ 2: RAW });
 
 /** meta.WatchEvent with its runtime.RawExtension. */
@@ -37,21 +37,21 @@ interface Raw {
 /** The object in its envelope. */
 const readUnknown = (reader: Reader, schema: Message, envelope: Buffer): Decoded => {
   if (!envelope.subarray(0, MAGIC.length).equals(MAGIC))
-    throw new WireError('an object does not begin as objects do');
+    throw new WireError('an object does not start with the magic bytes of protobuf objects');
   const { raw } = reader.read(UNKNOWN, envelope, MAGIC.length) as Raw;
   return raw ? reader.read(schema, raw) : {};
 };
 
-/** The Status in the body of an answer. Throws WireError. */
+/** Reads the Status in the body of an answer. Throws WireError. */
 export const readStatus = (body: Buffer): Decoded => readUnknown(new Reader(), STATUS, body);
 
-/** Cuts a watch into its frames, wherever the chunks of the network end, and reads the event of each. */
+/** Splits a watch into frames, wherever the network's chunks end, and reads the event of each. */
 export class EventReader {
   readonly #reader = new Reader();
   readonly #schema: Message;
   #rest: Buffer[] = [];
   #held = 0;
-  /** Bytes of the frame that is being gathered, its length included; 0 while that is not known. */
+  /** Bytes of the current frame, its length prefix included; 0 while that is unknown. */
   #needed = 0;
 
   constructor(schema: Message) {

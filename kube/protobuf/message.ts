@@ -1,9 +1,9 @@
 /**
- * Reads Kubernetes' protobuf into the objects that its JSON would give, and only the fields that a schema names: what
- * it does not name, managedFields and images above all, is skipped without being looked at.
+ * Reads Kubernetes' protobuf into the objects that its JSON would give, limited to the fields of a schema. Other
+ * fields, managedFields and images above all, are skipped unread.
  */
 
-/** Bytes that are not what the schema says. */
+/** Bytes that do not match the schema. */
 export class WireError extends Error {
   override readonly name = 'WireError';
 }
@@ -25,7 +25,7 @@ type Kind =
 export interface Field {
   readonly name: string;
   readonly kind: Kind;
-  /** Whether '', 0 and false are told, as JSON tells them for fields without omitempty and for pointers. */
+  /** True when '', 0 and false are kept, as JSON keeps them for pointers and for fields without omitempty. */
   readonly keepsZero: boolean;
   readonly of?: Message;
 }
@@ -36,9 +36,9 @@ export type Message = readonly (Field | undefined)[];
 export type Decoded = { [name: string]: unknown };
 
 export const message = (fields: Readonly<Record<number, Field>>): Message => {
-  const made: (Field | undefined)[] = [];
-  for (const [number, field] of Object.entries(fields)) made[Number(number)] = field;
-  return Array.from(made);
+  const byNumber: (Field | undefined)[] = [];
+  for (const [number, field] of Object.entries(fields)) byNumber[Number(number)] = field;
+  return Array.from(byNumber);
 };
 
 const VARINT = 0;
@@ -46,7 +46,7 @@ const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
 
-/** Texts up to this length are looked up before they are made; most are labels and names that come again and again. */
+/** Longest text that is looked up before it is created; most are repeated labels and names. */
 const SHORT = 48;
 const SLOTS = 1 << 14;
 
@@ -58,14 +58,14 @@ const isSame = (text: string, bytes: Buffer, from: number, to: number): boolean 
 
 const TIMES_KEPT = 4_096;
 
-/** Reads messages one after the other, and makes texts that repeat only once. */
+/** Reads messages one after the other, and creates repeated texts only once. */
 export class Reader {
   readonly #texts: (string | undefined)[] = new Array(SLOTS);
   readonly #times = new Map<number, string>();
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
 
-  /** The message in these bytes. Throws WireError. */
+  /** Reads the message in these bytes. Throws WireError. */
   read(schema: Message, bytes: Buffer, from = 0, to = bytes.length): Decoded {
     this.#bytes = bytes;
     this.#at = from;
@@ -99,13 +99,13 @@ export class Reader {
     const { name, kind } = field;
     const length = this.#varint();
     const end = this.#at + length;
-    if (end > this.#bytes.length) throw new WireError(`field ${name} is longer than what there is`);
+    if (end > this.#bytes.length) throw new WireError(`field ${name} ends beyond its message`);
     switch (kind) {
       case 'text':
         if (length > 0 || field.keepsZero) into[name] = this.#text(end);
         break;
       case 'bytes':
-        // Of the same memory: to be read before the next message is.
+        // Shares the reader's memory: read it before the next message.
         into[name] = this.#bytes.subarray(this.#at, end);
         this.#at = end;
         break;
@@ -142,23 +142,23 @@ export class Reader {
   #listOf(into: Decoded, name: string): unknown[] {
     const there = into[name];
     if (Array.isArray(there)) return there;
-    const made: unknown[] = [];
-    into[name] = made;
-    return made;
+    const byNumber: unknown[] = [];
+    into[name] = byNumber;
+    return byNumber;
   }
 
   #mapOf(into: Decoded, name: string): Record<string, string> {
     const there = into[name];
     if (there !== undefined) return there as Record<string, string>;
-    const made: Record<string, string> = {};
-    into[name] = made;
-    return made;
+    const byNumber: Record<string, string> = {};
+    into[name] = byNumber;
+    return byNumber;
   }
 
   #message(schema: Message, end: number): Decoded {
-    const made: Decoded = {};
-    this.#readInto(made, schema, end);
-    return made;
+    const byNumber: Decoded = {};
+    this.#readInto(byNumber, schema, end);
+    return byNumber;
   }
 
   #readEntry(map: Record<string, string>, isQuantity: boolean, end: number): void {
@@ -208,7 +208,7 @@ export class Reader {
   #text(end: number): string {
     const bytes = this.#bytes;
     const from = this.#at;
-    if (end > bytes.length) throw new WireError('a text is longer than what there is');
+    if (end > bytes.length) throw new WireError('a text ends beyond the message');
     this.#at = end;
     if (end - from > SHORT) return bytes.toString('utf8', from, end);
     let hash = 0x811c9dc5;
@@ -261,13 +261,13 @@ export class Reader {
 
   #skip(wire: number): void {
     if (wire === BYTES) {
-      // The length first: reading it moves on.
+      // Reading the length first moves the position.
       const length = this.#varint();
       this.#at += length;
     } else if (wire === VARINT) this.#int64();
     else if (wire === FIXED64) this.#at += 8;
     else if (wire === FIXED32) this.#at += 4;
     else throw new WireError(`wire type ${wire} is not known`);
-    if (this.#at > this.#bytes.length) throw new WireError('a field is longer than what there is');
+    if (this.#at > this.#bytes.length) throw new WireError('a field ends beyond the message');
   }
 }

@@ -4,124 +4,22 @@ import t, { type Test } from 'tap';
 import type { KubeObject, Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS, type Resource } from '../../api/resources.ts';
 import { createCache } from '../cache/cache.ts';
-import { Share } from '../cache/intern.ts';
+import { Interner } from '../cache/intern.ts';
 import { trimOf } from '../cache/trim.ts';
+import { podSpecsOn } from '../testing/podspecs.ts';
 import { scratch, soon } from '../testing/scratch.ts';
 import { ACCEPT_WATCH, EventReader, isProtobuf, type WireEvent } from './envelope.ts';
 import { WireError } from './message.ts';
 import { MESSAGES } from './schema.ts';
 
-/** What a watch gives in protobuf is what it gives in JSON, for every field that is read. */
+/** A watch in protobuf gives what a watch in JSON gives, for every field that is read. */
 
 const { client, namespace, log } = scratch(t, 'protobuf');
 const nodeName = `${namespace}-node`;
 const priorityClass = `${namespace}-low`;
 const PRIORITY_CLASSES = '/apis/scheduling.k8s.io/v1/priorityclasses';
 
-const labelSelector = {
-  matchLabels: { app: 'web' },
-  matchExpressions: [
-    { key: 'tier', operator: 'In', values: ['a', 'b'] },
-    { key: 'gone', operator: 'DoesNotExist' },
-  ],
-};
-const nodeTerm = {
-  matchExpressions: [
-    { key: 'kubernetes.io/arch', operator: 'In', values: ['amd64'] },
-    { key: 'size', operator: 'Gt', values: ['4'] },
-  ],
-  matchFields: [{ key: 'metadata.name', operator: 'In', values: ['n'] }],
-};
-const podTerm = {
-  labelSelector,
-  namespaceSelector: {},
-  namespaces: ['x', 'y'],
-  topologyKey: 'kubernetes.io/hostname',
-  matchLabelKeys: ['pod-template-hash'],
-};
-const container = { name: 'main', image: 'main' };
-
-/** Pod specs that use every field that api/objects.ts declares, and values that are easily lost: 0, false, empty. */
-const SPECS: Readonly<Record<string, object>> = {
-  plain: { containers: [container] },
-  resources: {
-    containers: [
-      {
-        ...container,
-        resources: {
-          requests: { cpu: '250m', memory: '1.5Gi', 'example.com/device': '1' },
-          limits: { memory: '2Gi', 'example.com/device': '1' },
-        },
-        ports: [
-          { containerPort: 80, hostPort: 8080, name: 'web', hostIP: '127.0.0.1' },
-          { containerPort: 81 },
-        ],
-      },
-      { ...container, name: 'side' },
-    ],
-    initContainers: [
-      { ...container, name: 'sidecar', restartPolicy: 'Always', resources: { requests: { cpu: '1e-1' } } },
-      { ...container, name: 'init' },
-    ],
-    terminationGracePeriodSeconds: 0,
-    priorityClassName: priorityClass,
-    serviceAccountName: 'default',
-  },
-  placed: { containers: [container], nodeName, hostNetwork: true, schedulerName: 'other' },
-  rules: {
-    containers: [container],
-    nodeSelector: { 'kubernetes.io/arch': 'amd64', empty: '' },
-    tolerations: [
-      { key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 0 },
-      { key: 'b', value: 'c', effect: 'NoExecute', tolerationSeconds: -1 },
-      { operator: 'Exists' },
-    ],
-    affinity: {
-      nodeAffinity: {
-        requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [nodeTerm] },
-        preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 7, preference: nodeTerm }],
-      },
-      podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [podTerm] },
-      podAntiAffinity: {
-        preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, podAffinityTerm: podTerm }],
-      },
-    },
-    topologySpreadConstraints: [
-      {
-        maxSkew: 2,
-        topologyKey: 'topology.kubernetes.io/zone',
-        whenUnsatisfiable: 'DoNotSchedule',
-        labelSelector,
-        minDomains: 3,
-        nodeAffinityPolicy: 'Ignore',
-        nodeTaintsPolicy: 'Honor',
-        matchLabelKeys: ['pod-template-hash'],
-      },
-    ],
-    schedulingGates: [{ name: 'example.com/wait' }],
-  },
-  volumes: {
-    containers: [container],
-    volumes: [
-      { name: 'claim', persistentVolumeClaim: { claimName: 'data', readOnly: true } },
-      { name: 'scratch', emptyDir: {} },
-      { name: 'memory', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } },
-      { name: 'host', hostPath: { path: '/data', type: 'Directory' } },
-      { name: 'driver', csi: { driver: 'csi.example.com', readOnly: false } },
-      { name: 'disk', awsElasticBlockStore: { volumeID: 'vol-1', fsType: 'ext4' } },
-      { name: 'settings', configMap: { name: 'settings' } },
-      { name: 'key', secret: { secretName: 'key' } },
-    ],
-  },
-  claims: {
-    containers: [{ ...container, resources: { claims: [{ name: 'gpu', request: 'one' }] } }],
-    resourceClaims: [{ name: 'gpu', resourceClaimTemplateName: 'gpus' }],
-  },
-  podLevel: {
-    containers: [container],
-    resources: { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '2', memory: '1Gi' } },
-  },
-};
+const SPECS = podSpecsOn({ nodeName, priorityClass });
 
 const createPod = async (name: string, spec: object): Promise<void> => {
   const metadata = {
@@ -177,7 +75,7 @@ t.before(async () => {
     ),
   );
   for (const [name, spec] of Object.entries(SPECS)) await createPod(name, spec);
-  const told = {
+  const podStatus = {
     phase: 'Failed',
     reason: 'OutOfcpu',
     message: 'no room',
@@ -205,8 +103,13 @@ t.before(async () => {
       },
     ],
   };
-  await client.patch(PODS, { name: 'resources', namespace }, { status: told }, { subresource: 'status' });
-  // One that is on its way out, kept by its finalizer.
+  await client.patch(
+    PODS,
+    { name: 'resources', namespace },
+    { status: podStatus },
+    { subresource: 'status' },
+  );
+  // A terminating pod, kept by its finalizer.
   await client.delete(PODS, { name: 'plain', namespace }, { gracePeriodSeconds: 7 });
 });
 
@@ -219,7 +122,7 @@ t.teardown(async () => {
   await client.request('DELETE', `${PRIORITY_CLASSES}/${priorityClass}`).catch(() => {});
 });
 
-/** The same values whatever the order of their fields. */
+/** The same values in any order of fields. */
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
@@ -241,7 +144,7 @@ const compare = async <K extends KubeObject>(
   for (const raw of items) {
     const { name } = raw.metadata;
     const key = raw.metadata.namespace ? `${raw.metadata.namespace}/${name}` : name;
-    t.same(sorted(cache.get(key)), sorted(trim(raw, new Share())), name);
+    t.same(sorted(cache.get(key)), sorted(trim(raw, new Interner())), name);
   }
   stopping.abort();
   return items.length;
@@ -261,7 +164,7 @@ const INITIAL = {
   allowWatchBookmarks: 'true',
 };
 
-/** The bytes of a watch of our pods, up to the end of what there is. */
+/** The bytes of a watch of our pods, up to the end of the initial events. */
 const bytesOf = async (query: Readonly<Record<string, string>> = INITIAL): Promise<Buffer> => {
   const stopping = new AbortController();
   const response = await client.stream(`/api/v1/namespaces/${namespace}/pods`, {
@@ -291,7 +194,7 @@ const eventsOf = (chunks: readonly Buffer[]): WireEvent[] => {
   return chunks.flatMap((chunk) => [...reader.push(chunk)]);
 };
 
-t.test('the chunks of the network may end anywhere', async (t) => {
+t.test('events are the same wherever the chunks end', async (t) => {
   const bytes = await bytesOf();
   const whole = eventsOf([bytes]);
   t.equal(whole.filter(({ type }) => type === 'ADDED').length, Object.keys(SPECS).length);
@@ -306,7 +209,7 @@ t.test('the chunks of the network may end anywhere', async (t) => {
   );
 });
 
-t.test('bytes that are broken end in an error that says so, and in nothing else', async (t) => {
+t.test('broken bytes end in a WireError, if in an error at all', async (t) => {
   const bytes = await bytesOf();
   const change = fc.tuple(fc.nat(bytes.length - 1), fc.nat(255));
   fc.assert(
@@ -324,7 +227,7 @@ t.test('bytes that are broken end in an error that says so, and in nothing else'
   t.pass();
 });
 
-t.test('what the server refuses before it begins is read, too', async (t) => {
+t.test('a refusal before the watch begins is read, too', async (t) => {
   const refused = client.stream('/api/v1/namespaces/none/podz', {
     query: { watch: 'true' },
     signal: AbortSignal.timeout(10_000),

@@ -1,17 +1,16 @@
 import { type Field, type Message, message } from './message.ts';
 
 /**
- * The fields of Kubernetes' messages that we read, by their numbers. Source: generated.proto of k8s.io/api/core/v1 and
- * k8s.io/apimachinery/pkg/apis/meta/v1, v0.36.3. A field that api/objects.ts declares and that is missing here would be
- * read from JSON and not from protobuf: e2e/protobuf compares the two.
+ * The fields of Kubernetes' messages that we read, by number. Source: generated.proto of k8s.io/api/core/v1 and
+ * k8s.io/apimachinery/pkg/apis/meta/v1, v0.36.3; protobuf.test.ts compares them with api/objects.ts.
  */
 
-/** Left out where it is empty, as fields with omitempty are. */
+/** Omitted where empty, as fields with omitempty are. */
 const text = (name: string): Field => ({ name, kind: 'text', keepsZero: false });
 const flag = (name: string): Field => ({ name, kind: 'flag', keepsZero: false });
 const int = (name: string): Field => ({ name, kind: 'int', keepsZero: false });
-/** Told whenever it was sent: pointers, and fields without omitempty. */
-const told = (field: Field): Field => ({ ...field, keepsZero: true });
+/** Kept whenever it was sent: pointers, and fields without omitempty. */
+const kept = (field: Field): Field => ({ ...field, keepsZero: true });
 const texts = (name: string): Field => ({ name, kind: 'texts', keepsZero: true });
 const time = (name: string): Field => ({ name, kind: 'time', keepsZero: true });
 const quantity = (name: string): Field => ({ name, kind: 'quantity', keepsZero: true });
@@ -19,16 +18,16 @@ const textMap = (name: string): Field => ({ name, kind: 'textMap', keepsZero: tr
 const quantityMap = (name: string): Field => ({ name, kind: 'quantityMap', keepsZero: true });
 const one = (name: string, of: Message): Field => ({ name, kind: 'message', keepsZero: true, of });
 const many = (name: string, of: Message): Field => ({ name, kind: 'messages', keepsZero: true, of });
-/** That it is there is all that is read. */
+/** Read for its presence only. */
 const mark = (name: string): Field => one(name, message({}));
 
 const ownerReference = message({
-  5: told(text('apiVersion')),
-  1: told(text('kind')),
-  3: told(text('name')),
-  4: told(text('uid')),
-  6: told(flag('controller')),
-  7: told(flag('blockOwnerDeletion')),
+  5: kept(text('apiVersion')),
+  1: kept(text('kind')),
+  3: kept(text('name')),
+  4: kept(text('uid')),
+  6: kept(flag('controller')),
+  7: kept(flag('blockOwnerDeletion')),
 });
 
 const objectMeta = message({
@@ -40,14 +39,14 @@ const objectMeta = message({
   7: int('generation'),
   8: time('creationTimestamp'),
   9: time('deletionTimestamp'),
-  10: told(int('deletionGracePeriodSeconds')),
+  10: kept(int('deletionGracePeriodSeconds')),
   11: textMap('labels'),
   12: textMap('annotations'),
   13: many('ownerReferences', ownerReference),
   14: texts('finalizers'),
 });
 
-const selectorRequirement = message({ 1: told(text('key')), 2: told(text('operator')), 3: texts('values') });
+const selectorRequirement = message({ 1: kept(text('key')), 2: kept(text('operator')), 3: texts('values') });
 const labelSelector = message({
   1: textMap('matchLabels'),
   2: many('matchExpressions', selectorRequirement),
@@ -62,7 +61,7 @@ const nodeSelector = message({ 1: many('nodeSelectorTerms', nodeSelectorTerm) })
 const podAffinityTerm = message({
   1: one('labelSelector', labelSelector),
   2: texts('namespaces'),
-  3: told(text('topologyKey')),
+  3: kept(text('topologyKey')),
   4: one('namespaceSelector', labelSelector),
   5: texts('matchLabelKeys'),
   6: texts('mismatchLabelKeys'),
@@ -71,7 +70,7 @@ const podAffinity = message({
   1: many('requiredDuringSchedulingIgnoredDuringExecution', podAffinityTerm),
   2: many(
     'preferredDuringSchedulingIgnoredDuringExecution',
-    message({ 1: told(int('weight')), 2: one('podAffinityTerm', podAffinityTerm) }),
+    message({ 1: kept(int('weight')), 2: one('podAffinityTerm', podAffinityTerm) }),
   ),
 });
 const affinity = message({
@@ -81,7 +80,7 @@ const affinity = message({
       1: one('requiredDuringSchedulingIgnoredDuringExecution', nodeSelector),
       2: many(
         'preferredDuringSchedulingIgnoredDuringExecution',
-        message({ 1: told(int('weight')), 2: one('preference', nodeSelectorTerm) }),
+        message({ 1: kept(int('weight')), 2: one('preference', nodeSelectorTerm) }),
       ),
     }),
   ),
@@ -92,23 +91,23 @@ const affinity = message({
 const resources = message({
   1: quantityMap('limits'),
   2: quantityMap('requests'),
-  3: many('claims', message({ 1: told(text('name')), 2: text('request') })),
+  3: many('claims', message({ 1: kept(text('name')), 2: text('request') })),
 });
 
 const container = message({
-  1: told(text('name')),
+  1: kept(text('name')),
   6: many(
     'ports',
     message({
       1: text('name'),
       2: int('hostPort'),
-      3: told(int('containerPort')),
+      3: kept(int('containerPort')),
       4: text('protocol'),
       5: text('hostIP'),
     }),
   ),
   8: one('resources', resources),
-  24: told(text('restartPolicy')),
+  24: kept(text('restartPolicy')),
 });
 
 const toleration = message({
@@ -116,25 +115,25 @@ const toleration = message({
   2: text('operator'),
   3: text('value'),
   4: text('effect'),
-  5: told(int('tolerationSeconds')),
+  5: kept(int('tolerationSeconds')),
 });
 
 const topologySpreadConstraint = message({
-  1: told(int('maxSkew')),
-  2: told(text('topologyKey')),
-  3: told(text('whenUnsatisfiable')),
+  1: kept(int('maxSkew')),
+  2: kept(text('topologyKey')),
+  3: kept(text('whenUnsatisfiable')),
   4: one('labelSelector', labelSelector),
-  5: told(int('minDomains')),
-  6: told(text('nodeAffinityPolicy')),
-  7: told(text('nodeTaintsPolicy')),
+  5: kept(int('minDomains')),
+  6: kept(text('nodeAffinityPolicy')),
+  7: kept(text('nodeTaintsPolicy')),
   8: texts('matchLabelKeys'),
 });
 
 const disk = (id: string): Message =>
-  message({ 1: told(text(id)), 2: text('fsType'), 3: int('partition'), 4: flag('readOnly') });
+  message({ 1: kept(text(id)), 2: text('fsType'), 3: int('partition'), 4: flag('readOnly') });
 
 const volumeSource = message({
-  1: one('hostPath', message({ 1: told(text('path')), 2: told(text('type')) })),
+  1: one('hostPath', message({ 1: kept(text('path')), 2: kept(text('type')) })),
   2: one('emptyDir', message({ 1: text('medium'), 2: quantity('sizeLimit') })),
   3: one('gcePersistentDisk', disk('pdName')),
   4: one('awsElasticBlockStore', disk('volumeID')),
@@ -143,7 +142,7 @@ const volumeSource = message({
   7: mark('nfs'),
   8: mark('iscsi'),
   9: mark('glusterfs'),
-  10: one('persistentVolumeClaim', message({ 1: told(text('claimName')), 2: flag('readOnly') })),
+  10: one('persistentVolumeClaim', message({ 1: kept(text('claimName')), 2: flag('readOnly') })),
   11: mark('rbd'),
   12: mark('flexVolume'),
   13: mark('cinder'),
@@ -161,7 +160,7 @@ const volumeSource = message({
   25: mark('scaleIO'),
   26: mark('projected'),
   27: mark('storageos'),
-  28: one('csi', message({ 1: told(text('driver')), 2: told(flag('readOnly')), 3: told(text('fsType')) })),
+  28: one('csi', message({ 1: kept(text('driver')), 2: kept(flag('readOnly')), 3: kept(text('fsType')) })),
   29: one(
     'ephemeral',
     message({
@@ -169,7 +168,7 @@ const volumeSource = message({
         'volumeClaimTemplate',
         message({
           1: one('metadata', objectMeta),
-          2: one('spec', message({ 1: texts('accessModes'), 5: told(text('storageClassName')) })),
+          2: one('spec', message({ 1: texts('accessModes'), 5: kept(text('storageClassName')) })),
         }),
       ),
     }),
@@ -177,14 +176,14 @@ const volumeSource = message({
   30: mark('image'),
 });
 const volume = message({
-  1: told(text('name')),
+  1: kept(text('name')),
   2: { name: 'volumeSource', kind: 'inline', keepsZero: true, of: volumeSource },
 });
 
 const podSpec = message({
   1: many('volumes', volume),
   2: many('containers', container),
-  4: told(int('terminationGracePeriodSeconds')),
+  4: kept(int('terminationGracePeriodSeconds')),
   7: textMap('nodeSelector'),
   8: text('serviceAccountName'),
   10: text('nodeName'),
@@ -194,27 +193,27 @@ const podSpec = message({
   20: many('initContainers', container),
   22: many('tolerations', toleration),
   24: text('priorityClassName'),
-  25: told(int('priority')),
-  31: told(text('preemptionPolicy')),
+  25: kept(int('priority')),
+  31: kept(text('preemptionPolicy')),
   32: quantityMap('overhead'),
   33: many('topologySpreadConstraints', topologySpreadConstraint),
-  38: many('schedulingGates', message({ 1: told(text('name')) })),
+  38: many('schedulingGates', message({ 1: kept(text('name')) })),
   39: many(
     'resourceClaims',
     message({
-      1: told(text('name')),
-      3: told(text('resourceClaimName')),
-      4: told(text('resourceClaimTemplateName')),
+      1: kept(text('name')),
+      3: kept(text('resourceClaimName')),
+      4: kept(text('resourceClaimTemplateName')),
     }),
   ),
   40: one('resources', resources),
-  43: one('schedulingGroup', message({ 1: told(text('podGroupName')) })),
+  43: one('schedulingGroup', message({ 1: kept(text('podGroupName')) })),
 });
 
-/** PodCondition and NodeCondition have what we read under the same numbers. */
+/** PodCondition and NodeCondition have the fields that we read under the same numbers. */
 const condition = message({
-  1: told(text('type')),
-  2: told(text('status')),
+  1: kept(text('type')),
+  2: kept(text('status')),
   4: time('lastTransitionTime'),
   5: text('reason'),
   6: text('message'),
@@ -229,7 +228,7 @@ const podStatus = message({
   8: many(
     'containerStatuses',
     message({
-      1: told(text('name')),
+      1: kept(text('name')),
       10: quantityMap('allocatedResources'),
       11: one('resources', resources),
     }),
@@ -250,9 +249,9 @@ const node = message({
       5: many(
         'taints',
         message({
-          1: told(text('key')),
+          1: kept(text('key')),
           2: text('value'),
-          3: told(text('effect')),
+          3: kept(text('effect')),
           4: time('timeAdded'),
         }),
       ),
@@ -264,13 +263,13 @@ const node = message({
       1: quantityMap('capacity'),
       2: quantityMap('allocatable'),
       4: many('conditions', condition),
-      5: many('addresses', message({ 1: told(text('type')), 2: told(text('address')) })),
+      5: many('addresses', message({ 1: kept(text('type')), 2: kept(text('address')) })),
       7: one('nodeInfo', message({ 7: text('kubeletVersion') })),
     }),
   ),
 });
 
-/** What the API server says instead of an object. */
+/** The API server's Status in place of an object. */
 export const STATUS = message({
   3: text('message'),
   4: text('reason'),

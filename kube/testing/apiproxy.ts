@@ -4,7 +4,7 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { generate } from 'selfsigned';
 
-/** What is answered instead of, or in the middle of, what the API server says. */
+/** A fault injected instead of, or within, the API server's answer. */
 export type Fault =
   | { readonly kind: 'status'; readonly code: number; readonly retryAfter?: number }
   /** The watch is cut off inside an event, with a proper end of the response. */
@@ -36,7 +36,7 @@ const statusOf = (code: number): string =>
     code,
   });
 
-/** An HTTPS proxy with a certificate of its own that speaks for the API server, and can lie. */
+/** An HTTPS proxy in front of the API server, with its own certificate, that can inject faults. */
 export class ApiProxy {
   readonly certificate: string;
   readonly #server: https.Server;
@@ -77,7 +77,7 @@ export class ApiProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Asked for each request; without an answer it passes. */
+  /** Sets the function that chooses each request's fault; undefined passes the request on. */
   set(fault: ((request: IncomingMessage) => Fault | undefined) | undefined): void {
     this.#fault = fault;
   }
@@ -87,7 +87,7 @@ export class ApiProxy {
     if (fault?.kind === 'status') {
       response.writeHead(fault.code, {
         'content-type': 'application/json',
-        ...(fault.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) }),
+        ...(fault.retryAfter !== undefined && { 'retry-after': String(fault.retryAfter) }),
       });
       response.end(statusOf(fault.code));
       return;
@@ -120,7 +120,7 @@ export class ApiProxy {
         } = answer.headers;
         response.writeHead(answer.statusCode ?? 502, {
           ...rest,
-          ...(length !== undefined && limit === undefined ? { 'content-length': length } : {}),
+          ...(length !== undefined && limit === undefined && { 'content-length': length }),
         });
         response.flushHeaders();
         let passed = 0;

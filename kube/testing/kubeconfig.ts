@@ -5,7 +5,7 @@ import type { Upstream } from './apiproxy.ts';
 const bytes = (data: string | undefined, file: string | undefined): Buffer =>
   data ? Buffer.from(data, 'base64') : readFileSync(file ?? '');
 
-/** Where a kubeconfig points, and the certificates in it. */
+/** The server and the certificates of a kubeconfig. */
 export const upstreamOf = (kubeconfig: string): Upstream => {
   const { cluster, user } = readKubeconfig(kubeconfig);
   return {
@@ -16,7 +16,7 @@ export const upstreamOf = (kubeconfig: string): Upstream => {
   };
 };
 
-/** Writes a kubeconfig for a server that is not the one the certificates were made for, such as a proxy in front. */
+/** Writes a kubeconfig for a server other than the one that the certificates were made for, such as a proxy. */
 export const writeKubeconfig = (
   path: string,
   o: {
@@ -38,7 +38,7 @@ export const writeKubeconfig = (
         cluster: {
           server: o.server,
           'certificate-authority-data': base64(o.ca),
-          ...(o.tlsServerName ? { 'tls-server-name': o.tlsServerName } : {}),
+          ...(o.tlsServerName && { 'tls-server-name': o.tlsServerName }),
         },
       },
     ],
@@ -46,9 +46,9 @@ export const writeKubeconfig = (
       {
         name: 'u',
         user: {
-          ...(o.cert ? { 'client-certificate-data': base64(o.cert) } : {}),
-          ...(o.key ? { 'client-key-data': base64(o.key) } : {}),
-          ...(o.token ? { token: o.token } : {}),
+          ...(o.cert && { 'client-certificate-data': base64(o.cert) }),
+          ...(o.key && { 'client-key-data': base64(o.key) }),
+          ...(o.token && { token: o.token }),
         },
       },
     ],

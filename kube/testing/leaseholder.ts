@@ -6,8 +6,8 @@ import { runElected } from '../election/election.ts';
 import { FencedError } from '../errors.ts';
 
 /**
- * A leader that writes as fast as it can, for tests that stop it: lease.fixture.ts KUBECONFIG NAMESPACE IDENTITY FILE.
- * The file tells how many writes have passed the fence and are being handed to the socket at this moment.
+ * A leader that writes as fast as it can, for tests that stop it: leaseholder.ts KUBECONFIG NAMESPACE IDENTITY FILE.
+ * The file holds the number of writes between the fence and the socket.
  */
 const [kubeconfig = '', namespace = '', identity = '', file = ''] = process.argv.slice(2);
 const passing = openSync(file, 'w');
@@ -31,7 +31,7 @@ await runElected({
   log: createLogger({ component: 'fixture', level: 'silent' }),
   onLeader: async (signal, fenced) => {
     say('leading');
-    // Asked right after the fence; what is written in this turn of the event loop has left when the next one begins.
+    // Called right after the fence; what this turn of the event loop writes has left when the next one begins.
     const marked = fenced.guarded(() => {
       mark(1);
       setImmediate(() => mark(-1));

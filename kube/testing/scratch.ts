@@ -4,11 +4,11 @@ import { connect, type KubeClient } from '../client/client.ts';
 import { createLogger, type Logger } from '../component/log.ts';
 import { until } from './until.ts';
 
-/** What a test file needs on the API server that the runner brought up. */
+/** A test file's part of the API server that the runner brought up. */
 export interface Scratch {
   readonly kubeconfig: string;
   readonly client: KubeClient;
-  /** A namespace of this file's own, there from before its first test until after its last. */
+  /** A namespace of this file alone, from before its first test until after its last. */
   readonly namespace: string;
   readonly log: Logger;
 }
@@ -28,6 +28,6 @@ export const scratch = (test: Pick<typeof t, 'before' | 'teardown'>, name: strin
   return { kubeconfig, client, namespace, log: createLogger({ component: 'test', level: 'silent' }) };
 };
 
-/** Waits for something that takes milliseconds, and fails when it has not come in 15 s. */
+/** Waits for something that takes milliseconds; fails after 15 s. */
 export const soon = (what: string, holds: () => Promise<boolean> | boolean): Promise<true> =>
   until(what, async () => (await holds()) || undefined, { timeoutMs: 15_000, everyMs: 5 });

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../errors.ts';
 
 /**
- * Asks again until `probe` answers with something; `what` says what was waited for when the deadline passes.
- * A probe that throws counts as no answer: its last error is the cause.
+ * Repeats `probe` until it returns something; `what` names the wait in the error after the deadline. A probe that
+ * throws counts as no answer, and its last error is the cause.
  */
 export const until = async <T>(
   what: string,
@@ -21,8 +22,8 @@ export const until = async <T>(
       cause = error;
     }
     if (Date.now() >= deadline) {
-      const why = cause instanceof Error ? `: ${cause.message}` : '';
-      throw new Error(`${what}: not so after ${Math.round(o.timeoutMs / 1000)} s${why}`, { cause });
+      const why = cause === undefined ? '' : `: ${messageOf(cause)}`;
+      throw new Error(`${what}: not the case after ${Math.round(o.timeoutMs / 1000)} s${why}`, { cause });
     }
     await delay(o.everyMs ?? 200);
   }

@@ -10,11 +10,17 @@ import {
   requeue,
   watches,
 } from '../../kube/controller/controller.ts';
-import { type Authority, bundleOf, decideRotation, type Policy, type Step } from './rotation.ts';
+import {
+  type Authority,
+  bundleOf,
+  decideRotation,
+  type RotationPolicy,
+  type RotationStep,
+} from './rotation.ts';
 import { authorityData, leafData, readAuthority, readLeaf } from './secrets.ts';
-import { makeAuthority, makeLeaf } from './x509.ts';
+import { createAuthority, issueLeaf } from './x509.ts';
 
-export interface CertificateParts {
+export interface CertificateControllerOptions {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly authorityName: string;
@@ -23,18 +29,20 @@ export interface CertificateParts {
   readonly authorities: Cache<Secret>;
   readonly leaves: Cache<Secret>;
   readonly configurations: Cache<MutatingWebhookConfiguration>;
-  readonly policy: Policy;
+  readonly policy: RotationPolicy;
+  /** Lifetimes in days. */
   readonly authorityDays: number;
   readonly leafDays: number;
+  /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Logger;
 }
 
-/** A date far away is looked at again at least this often: timers hold no more than 24 days. */
-const LOOK_AGAIN_MS = 3_600_000;
+/** The longest wait before the next check: setTimeout takes at most 24 days. */
+const CHECK_INTERVAL_MS = 3_600_000;
 
-/** The caBundle that all webhooks of a configuration share; empty when they differ or have none. */
-export const liveBundle = (configuration: MutatingWebhookConfiguration | undefined): string => {
+/** The caBundle that all webhooks of a configuration share, PEM; empty when they differ or have none. */
+export const commonBundleOf = (configuration: MutatingWebhookConfiguration | undefined): string => {
   const bundles = new Set(
     configuration?.webhooks?.map(({ clientConfig }) => clientConfig.caBundle ?? '') ?? [],
   );
@@ -43,32 +51,36 @@ export const liveBundle = (configuration: MutatingWebhookConfiguration | undefin
 };
 
 const writeSecret = async (
-  p: CertificateParts,
-  known: Secret | undefined,
+  p: CertificateControllerOptions,
+  current: Secret | undefined,
   name: string,
   data: Record<string, string>,
   signal: AbortSignal,
 ): Promise<void> => {
   const ref = { name, namespace: p.namespace };
-  // The resourceVersion that was read is the precondition: two writers never mix their keys.
-  if (known) await p.client.replace(SECRETS, { ...known, data }, { signal });
+  // The resourceVersion is the precondition: two writers never mix their keys.
+  if (current) await p.client.replace(SECRETS, { ...current, data }, { signal });
   else await p.client.create(SECRETS, { metadata: ref, type: 'Opaque', data }, { signal });
 };
 
-const writeBundle = async (p: CertificateParts, bundle: string, signal: AbortSignal): Promise<void> => {
+const writeBundle = async (
+  p: CertificateControllerOptions,
+  bundle: string,
+  signal: AbortSignal,
+): Promise<void> => {
   const configuration = p.configurations.get(p.configurationName);
   const value = Buffer.from(bundle).toString('base64');
-  const operations = (configuration?.webhooks ?? []).flatMap(({ name }, at) => [
-    { op: 'test', path: `/webhooks/${at}/name`, value: name },
-    { op: 'add', path: `/webhooks/${at}/clientConfig/caBundle`, value },
+  const operations = (configuration?.webhooks ?? []).flatMap(({ name }, index) => [
+    { op: 'test', path: `/webhooks/${index}/name`, value: name },
+    { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value },
   ]);
   const ref = { name: p.configurationName };
   await p.client.patch(MUTATING_WEBHOOK_CONFIGURATIONS, ref, operations, { type: 'json', signal });
 };
 
-const carryOut = async (
-  p: CertificateParts,
-  step: Step,
+const apply = async (
+  p: CertificateControllerOptions,
+  step: RotationStep,
   authority: Authority,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -78,50 +90,50 @@ const carryOut = async (
   const store = (next: Authority): Promise<void> =>
     writeSecret(p, authoritySecret, p.authorityName, authorityData(next), signal);
   switch (step.kind) {
-    case 'make-authority':
+    case 'create-authority':
       return store({
-        current: await makeAuthority(now, p.authorityDays),
+        current: await createAuthority(now, p.authorityDays),
         next: undefined,
         previous: step.previous,
       });
-    case 'make-next':
-      return store({ ...authority, next: await makeAuthority(now, p.authorityDays) });
-    case 'promote':
+    case 'create-next':
+      return store({ ...authority, next: await createAuthority(now, p.authorityDays) });
+    case 'promote-next':
       return store({
         current: authority.next,
         next: undefined,
         previous: (authority.current?.cert ?? '') + authority.previous,
       });
-    case 'retire':
+    case 'remove-previous':
       return store({ ...authority, previous: '' });
     case 'write-bundle':
       return writeBundle(p, step.bundle, signal);
     case 'issue-leaf': {
       if (!authority.current) return;
-      const leaf = await makeLeaf(authority.current, p.policy.names, now, p.leafDays);
+      const leaf = await issueLeaf(authority.current, p.policy.names, now, p.leafDays);
       return writeSecret(p, leafSecret, p.leafName, leafData(leaf), signal);
     }
-    case 'rest':
+    case 'wait':
       return;
     default:
       return step satisfies never;
   }
 };
 
-/** A text and since when this process has seen it stand there. */
-interface Seen {
+/** A PEM text and when this process first saw it. */
+interface Sighting {
   readonly text: string;
   readonly since: number;
 }
 
-const see = (last: Seen | undefined, text: string, now: number): Seen =>
+const updateSighting = (last: Sighting | undefined, text: string, now: number): Sighting =>
   last?.text === text ? last : { text, since: now };
 
-/** Makes, renews and rotates the webhook's certificates, one write at a time. Run by one replica. */
-export const certificates = (p: CertificateParts): Controller => {
+/** Creates, renews and rotates the webhook's certificates, one write at a time. Runs in the leader alone. */
+export const createCertificateController = (p: CertificateControllerOptions): Controller => {
   const KEY = 'certificates';
-  let settled: Seen | undefined;
-  let served: Seen | undefined;
+  let bundleSighting: Sighting | undefined;
+  let leafSighting: Sighting | undefined;
   return {
     name: 'certificate.rotate',
     sources: [
@@ -133,22 +145,26 @@ export const certificates = (p: CertificateParts): Controller => {
       const configuration = p.configurations.get(p.configurationName);
       const now = p.now();
       if (!configuration?.webhooks?.length) {
-        p.log.warn({ configuration: p.configurationName }, 'the webhook is not configured at the API server');
-        settled = undefined;
-        served = undefined;
+        p.log.warn(
+          { configuration: p.configurationName },
+          'MutatingWebhookConfiguration not found or empty: install it, pods are not pinned at admission until then',
+        );
+        bundleSighting = undefined;
+        leafSighting = undefined;
         return awaitChange;
       }
       const authority = readAuthority(p.authorities.get(`${p.namespace}/${p.authorityName}`));
       const leaf = readLeaf(p.leaves.get(`${p.namespace}/${p.leafName}`));
-      const bundle = liveBundle(configuration);
-      settled = bundle === bundleOf(authority) ? see(settled, bundle, now) : undefined;
-      served = leaf ? see(served, leaf.cert, now) : undefined;
-      const since = { bundleSince: settled?.since, leafSince: served?.since };
+      const bundle = commonBundleOf(configuration);
+      bundleSighting =
+        bundle === bundleOf(authority) ? updateSighting(bundleSighting, bundle, now) : undefined;
+      leafSighting = leaf ? updateSighting(leafSighting, leaf.cert, now) : undefined;
+      const since = { bundleSince: bundleSighting?.since, leafSince: leafSighting?.since };
       const step = decideRotation({ authority, leaf, bundle, ...since, now }, p.policy);
-      await carryOut(p, step, authority, signal);
-      if (step.kind === 'rest') return requeue(Math.max(1, Math.min(step.until - now, LOOK_AGAIN_MS)));
-      p.log.info({ step: step.kind, reason: step.reason }, 'webhook certificates');
-      // The write comes back through the watch.
+      await apply(p, step, authority, signal);
+      if (step.kind === 'wait') return requeue(Math.max(1, Math.min(step.until - now, CHECK_INTERVAL_MS)));
+      p.log.info({ step: step.kind, reason: step.reason }, 'certificate rotation step done');
+      // The write comes back as a change.
       return awaitChange;
     },
   };

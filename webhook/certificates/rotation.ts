@@ -1,99 +1,123 @@
 import type { X509Certificate } from 'node:crypto';
-import { isIssuedBy, isValidAt, type Pair, readCertificate, readCertificates, renewalOf } from './x509.ts';
+import {
+  isIssuedBy,
+  isValidAt,
+  type KeyPair,
+  readCertificate,
+  readCertificates,
+  renewalTimeOf,
+} from './x509.ts';
 
-/** What the Secret of the authority holds. */
+/** The certificate authority as its Secret holds it. */
 export interface Authority {
-  readonly current: Pair | undefined;
-  /** Made and on its way into the bundle; signs nothing yet. */
-  readonly next: Pair | undefined;
-  /** Certificates that still vouch for leaves in use, PEM, possibly several. */
+  readonly current: KeyPair | undefined;
+  /** The successor, which signs nothing until the caBundle with it has spread. */
+  readonly next: KeyPair | undefined;
+  /** Certificates of predecessors that signed leaves in use, PEM, concatenated. */
   readonly previous: string;
 }
 
-export interface Sight {
+/** Everything that the next step of a rotation is decided from. */
+export interface RotationState {
   readonly authority: Authority;
-  readonly leaf: Pair | undefined;
+  readonly leaf: KeyPair | undefined;
   /** The live caBundle, PEM; empty when there is none. */
   readonly bundle: string;
-  /** Since when the live bundle has been what it should be, as far as this process saw; undefined when it is not. */
+  /** When this process first saw the live bundle as it should be, epoch milliseconds; undefined while it differs. */
   readonly bundleSince: number | undefined;
-  /** Since when the stored leaf has been the one it is, as far as this process saw: clocks of others don't matter. */
+  /** When this process first saw the stored leaf, epoch milliseconds: its own clock, not that of the issuer. */
   readonly leafSince: number | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
-export interface Policy {
+/** Names and waiting times of a rotation. */
+export interface RotationPolicy {
   /** DNS names and IP addresses of the server. */
   readonly names: readonly string[];
-  /** How long a new bundle is left to reach every API server before a leaf depends on it, in milliseconds. */
+  /** Milliseconds for a new bundle to reach every API server, before a leaf depends on it. */
   readonly settleMs: number;
-  /** How long a new leaf is left to reach every replica before its predecessor's authority goes, in milliseconds. */
+  /** Milliseconds for a new leaf to reach every replica, before the previous authority is removed. */
   readonly retireMs: number;
 }
 
-/** The next single write; each leaves a state in which every leaf in use is trusted. */
-export type Step =
-  | { readonly kind: 'make-authority'; readonly previous: string; readonly reason: string }
-  | { readonly kind: 'make-next'; readonly reason: string }
+/** One write, or a wait. After each write, every leaf in use is still trusted. */
+export type RotationStep =
+  | { readonly kind: 'create-authority'; readonly previous: string; readonly reason: string }
+  | { readonly kind: 'create-next'; readonly reason: string }
   | { readonly kind: 'write-bundle'; readonly bundle: string; readonly reason: string }
-  | { readonly kind: 'promote'; readonly reason: string }
+  | { readonly kind: 'promote-next'; readonly reason: string }
   | { readonly kind: 'issue-leaf'; readonly reason: string }
-  | { readonly kind: 'retire'; readonly reason: string }
-  | { readonly kind: 'rest'; readonly until: number; readonly reason: string };
+  | { readonly kind: 'remove-previous'; readonly reason: string }
+  | { readonly kind: 'wait'; readonly until: number; readonly reason: string };
 
-// Sorted, so that an authority that changes its part changes nothing here.
-const textOf = (certificates: readonly X509Certificate[]): string =>
+// Sorted, so that promoting an authority leaves the bundle as it is.
+const joinPem = (certificates: readonly X509Certificate[]): string =>
   [...new Set(certificates.map((certificate) => certificate.toString()))].sort().join('');
 
-/** What the live caBundle should be: every authority that signs, will sign, or signed a leaf in use. */
+/** The caBundle as it should be, PEM: every authority that signs, will sign, or signed a leaf in use. */
 export const bundleOf = ({ current, next, previous }: Authority): string =>
-  textOf([current?.cert, next?.cert, previous].flatMap((text) => (text ? [...readCertificates(text)] : [])));
+  joinPem([current?.cert, next?.cert, previous].flatMap((text) => (text ? [...readCertificates(text)] : [])));
 
 const hasNames = (leaf: X509Certificate, names: readonly string[]): boolean =>
   names.every((name) => leaf.checkHost(name, { subject: 'never' }) ?? leaf.checkIP(name));
 
-const leafFault = (s: Sight, policy: Policy, authority: X509Certificate): string | undefined => {
-  const leaf = readCertificate(s.leaf?.cert);
-  if (!leaf) return 'there is no leaf';
-  if (!isIssuedBy(leaf, authority)) return 'the leaf comes from another authority';
-  if (!hasNames(leaf, policy.names)) return 'the leaf lacks a name of the server';
-  if (!isValidAt(leaf, s.now)) return 'the leaf is not valid now';
-  if (s.now >= renewalOf(leaf)) return 'two thirds of its life are over';
+const reissueReason = (
+  state: RotationState,
+  policy: RotationPolicy,
+  authority: X509Certificate,
+): string | undefined => {
+  const leaf = readCertificate(state.leaf?.cert);
+  if (!leaf) return 'there is no certificate';
+  if (!isIssuedBy(leaf, authority)) return 'the certificate was issued by another authority';
+  if (!hasNames(leaf, policy.names)) return 'the certificate lacks a name of the server';
+  if (!isValidAt(leaf, state.now)) return 'the certificate is not valid now';
+  if (state.now >= renewalTimeOf(leaf)) return "two thirds of the certificate's lifetime have passed";
   return undefined;
 };
 
-/** Decides the next write of a rotation from what is stored and live. Nothing is remembered between two calls. */
-export const decideRotation = (s: Sight, policy: Policy): Step => {
-  const { authority, now } = s;
+/** Decides the next step of a rotation, see webhook/README.md. */
+export const decideRotation = (state: RotationState, policy: RotationPolicy): RotationStep => {
+  const { authority, now } = state;
   const current = readCertificate(authority.current?.cert);
   if (!current || !isValidAt(current, now)) {
-    // Leaves in use stay trusted by what the live bundle holds now.
-    const previous = textOf(readCertificates(s.bundle).filter((known) => isValidAt(known, now)));
-    return { kind: 'make-authority', previous, reason: current ? 'it has expired' : 'there is none' };
+    // Authorities in the live bundle keep leaves in use trusted.
+    const previous = joinPem(readCertificates(state.bundle).filter((known) => isValidAt(known, now)));
+    return {
+      kind: 'create-authority',
+      previous,
+      reason: current ? 'the authority has expired' : 'there is no authority',
+    };
   }
-  if (!authority.next && now >= renewalOf(current)) {
-    return { kind: 'make-next', reason: 'two thirds of its life are over' };
+  if (!authority.next && now >= renewalTimeOf(current)) {
+    return { kind: 'create-next', reason: "two thirds of the authority's lifetime have passed" };
   }
   const bundle = bundleOf(authority);
-  if (s.bundle !== bundle) return { kind: 'write-bundle', bundle, reason: 'the live caBundle differs' };
-  const settledAt = (s.bundleSince ?? now) + policy.settleMs;
+  if (state.bundle !== bundle)
+    return {
+      kind: 'write-bundle',
+      bundle,
+      reason: 'the caBundle of the MutatingWebhookConfiguration differs',
+    };
+  const settledAt = (state.bundleSince ?? now) + policy.settleMs;
   if (authority.next) {
-    if (now < settledAt) return { kind: 'rest', until: settledAt, reason: 'the new bundle settles' };
-    return { kind: 'promote', reason: 'the bundle with the next authority has settled' };
+    if (now < settledAt)
+      return { kind: 'wait', until: settledAt, reason: 'the new caBundle is spreading to the API servers' };
+    return { kind: 'promote-next', reason: 'the caBundle with the next authority has had time to spread' };
   }
-  const fault = leafFault(s, policy, current);
-  // Replicas serve a leaf of the previous authority meanwhile, and every API server trusts that one already.
-  if (fault && authority.previous !== '' && now < settledAt) {
-    return { kind: 'rest', until: settledAt, reason: 'the new bundle settles' };
+  const reissue = reissueReason(state, policy, current);
+  // Meanwhile, replicas serve a leaf of the previous authority, which every API server trusts already.
+  if (reissue && authority.previous !== '' && now < settledAt) {
+    return { kind: 'wait', until: settledAt, reason: 'the new caBundle is spreading to the API servers' };
   }
-  if (fault) return { kind: 'issue-leaf', reason: fault };
-  const leaf = readCertificate(s.leaf?.cert);
+  if (reissue) return { kind: 'issue-leaf', reason: reissue };
+  const leaf = readCertificate(state.leaf?.cert);
   if (authority.previous !== '') {
-    const retiredAt = (s.leafSince ?? now) + policy.retireMs;
-    if (now < retiredAt) return { kind: 'rest', until: retiredAt, reason: 'the new leaf spreads' };
-    return { kind: 'retire', reason: 'no leaf in use comes from it' };
+    const retiredAt = (state.leafSince ?? now) + policy.retireMs;
+    if (now < retiredAt)
+      return { kind: 'wait', until: retiredAt, reason: 'the new certificate is spreading to the replicas' };
+    return { kind: 'remove-previous', reason: 'no certificate in use was issued by the previous authority' };
   }
-  const until = Math.min(renewalOf(current), leaf ? renewalOf(leaf) : now);
-  return { kind: 'rest', until, reason: 'everything is in order' };
+  const until = Math.min(renewalTimeOf(current), leaf ? renewalTimeOf(leaf) : now);
+  return { kind: 'wait', until, reason: 'everything is in order' };
 };

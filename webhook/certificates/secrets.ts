@@ -1,13 +1,13 @@
 import type { Secret } from '../../api/objects.ts';
 import type { Authority } from './rotation.ts';
-import type { Pair } from './x509.ts';
+import type { KeyPair } from './x509.ts';
 
 const decode = (secret: Secret | undefined, key: string): string =>
   Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
 
-const pair = (secret: Secret | undefined, cert: string, key: string): Pair | undefined => {
-  const found = { cert: decode(secret, cert), key: decode(secret, key) };
-  return found.cert !== '' && found.key !== '' ? found : undefined;
+const readKeyPair = (secret: Secret | undefined, certKey: string, keyKey: string): KeyPair | undefined => {
+  const keyPair = { cert: decode(secret, certKey), key: decode(secret, keyKey) };
+  return keyPair.cert !== '' && keyPair.key !== '' ? keyPair : undefined;
 };
 
 const encode = (data: Readonly<Record<string, string>>): Record<string, string> =>
@@ -17,12 +17,14 @@ const encode = (data: Readonly<Record<string, string>>): Record<string, string> 
     ),
   );
 
+/** The authority of a Secret; parts that the Secret lacks are undefined. */
 export const readAuthority = (secret: Secret | undefined): Authority => ({
-  current: pair(secret, 'ca.crt', 'ca.key'),
-  next: pair(secret, 'next.crt', 'next.key'),
+  current: readKeyPair(secret, 'ca.crt', 'ca.key'),
+  next: readKeyPair(secret, 'next.crt', 'next.key'),
   previous: decode(secret, 'previous.crt'),
 });
 
+/** `data` of the authority's Secret. */
 export const authorityData = ({ current, next, previous }: Authority): Record<string, string> =>
   encode({
     'ca.crt': current?.cert ?? '',
@@ -32,7 +34,10 @@ export const authorityData = ({ current, next, previous }: Authority): Record<st
     'previous.crt': previous,
   });
 
-export const readLeaf = (secret: Secret | undefined): Pair | undefined => pair(secret, 'tls.crt', 'tls.key');
+/** The served certificate in a Secret; undefined while it has none. */
+export const readLeaf = (secret: Secret | undefined): KeyPair | undefined =>
+  readKeyPair(secret, 'tls.crt', 'tls.key');
 
-export const leafData = (leaf: Pair): Record<string, string> =>
+/** `data` of the leaf's Secret. */
+export const leafData = (leaf: KeyPair): Record<string, string> =>
   encode({ 'tls.crt': leaf.cert, 'tls.key': leaf.key });

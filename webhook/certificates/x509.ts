@@ -2,29 +2,29 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { generate } from 'selfsigned';
 
-/** A certificate and its key, PEM. */
-export interface Pair {
+/** A certificate and its private key, PEM. */
+export interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
 
-/** Certificates are dated back by this much, for machines whose clocks are behind ours. */
-export const SKEW_MS = 3_600_000;
+/** Backdating of certificates, for machines whose clocks are behind ours. */
+const SKEW_MS = 3_600_000;
 
 const DAY_MS = 86_400_000;
-const KEY = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const;
+const KEY_TYPE = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const;
 
 const validity = (now: number, days: number) => ({
   notBeforeDate: new Date(now - SKEW_MS),
   notAfterDate: new Date(now + days * DAY_MS),
 });
 
-/** A new authority of our own. Its name carries its time, so that two of them are never mistaken for each other. */
-export const makeAuthority = async (now: number, days: number): Promise<Pair> => {
-  const made = await generate(
+/** Creates a certificate authority. The time in its name keeps two authorities apart. */
+export const createAuthority = async (now: number, days: number): Promise<KeyPair> => {
+  const generated = await generate(
     [{ name: 'commonName', value: `precision-packer webhook CA ${new Date(now).toISOString()}` }],
     {
-      ...KEY,
+      ...KEY_TYPE,
       ...validity(now, days),
       extensions: [
         { name: 'basicConstraints', cA: true, critical: true },
@@ -32,18 +32,18 @@ export const makeAuthority = async (now: number, days: number): Promise<Pair> =>
       ],
     },
   );
-  return { cert: made.cert, key: made.private };
+  return { cert: generated.cert, key: generated.private };
 };
 
-/** A certificate for a server under these names, DNS names or IP addresses, signed by the authority. */
-export const makeLeaf = async (
-  authority: Pair,
+/** Issues a server certificate for DNS names and IP addresses. */
+export const issueLeaf = async (
+  authority: KeyPair,
   names: readonly string[],
   now: number,
   days: number,
-): Promise<Pair> => {
-  const made = await generate([{ name: 'commonName', value: names[0] ?? 'webhook' }], {
-    ...KEY,
+): Promise<KeyPair> => {
+  const generated = await generate([{ name: 'commonName', value: names[0] ?? 'webhook' }], {
+    ...KEY_TYPE,
     ...validity(now, days),
     ca: authority,
     extensions: [
@@ -56,12 +56,12 @@ export const makeLeaf = async (
       },
     ],
   });
-  return { cert: made.cert, key: made.private };
+  return { cert: generated.cert, key: generated.private };
 };
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** The certificates in a text; what can't be read is left out. */
+/** The certificates in a PEM text; unreadable ones are left out. */
 export const readCertificates = (text: string): readonly X509Certificate[] =>
   (text.match(PEM) ?? []).flatMap((pem) => {
     try {
@@ -77,8 +77,8 @@ export const readCertificate = (text: string | undefined): X509Certificate | und
 export const isValidAt = (certificate: X509Certificate, now: number): boolean =>
   Date.parse(certificate.validFrom) <= now && now < Date.parse(certificate.validTo);
 
-/** When a certificate is to be replaced: at two thirds of its life. */
-export const renewalOf = (certificate: X509Certificate): number => {
+/** The time to renew a certificate, at two thirds of its life, in milliseconds since the epoch. */
+export const renewalTimeOf = (certificate: X509Certificate): number => {
   const from = Date.parse(certificate.validFrom) + SKEW_MS;
   return from + ((Date.parse(certificate.validTo) - from) * 2) / 3;
 };
@@ -86,7 +86,7 @@ export const renewalOf = (certificate: X509Certificate): number => {
 export const isIssuedBy = (certificate: X509Certificate, authority: X509Certificate): boolean =>
   certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
 
-/** Whether a client that trusts this bundle takes the leaf now. */
+/** True when a client with this CA bundle accepts the leaf now. */
 export const isTrusted = (leaf: X509Certificate, bundle: string, now: number): boolean =>
   isValidAt(leaf, now) &&
   readCertificates(bundle).some((authority) => isValidAt(authority, now) && isIssuedBy(leaf, authority));

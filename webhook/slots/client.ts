@@ -1,73 +1,75 @@
 import { loadPinningServices, type TakeReply, type TakeRequest } from '../../api/pinning.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { dialPeer, findPeer, type PeerTarget } from '../../kube/grpc/peer.ts';
-import { Hand } from './prefetcher.ts';
-import { SlotStream, type SlotsClient } from './stream.ts';
+import { SlotPrefetcher } from './prefetcher.ts';
+import { type GrpcSlotsClient, SlotStream } from './stream.ts';
 
 /**
- * A slot for a pod from the pod pinner's leader; `shape` is the pod without its name, undefined where the leader has to
- * see this very pod. Throws when nobody leads or the answer is late.
+ * Takes a slot for a pod at the pod pinner's leader. `templateKey` is equal for pods of one template, undefined where
+ * a prefetched slot won't do; throws when there is no leader or its answer is late.
  */
-export type TakeSlot = (request: TakeRequest, shape: string | undefined) => Promise<TakeReply>;
+export type TakeSlot = (request: TakeRequest, templateKey: string | undefined) => Promise<TakeReply>;
 
-/** How long a leader that was found is taken for the leader; it is looked up again beside the requests. */
-const FOUND_MS = 5_000;
-/** While nobody leads, each pod would look for the leader: once in so long is enough. */
-const LOOK_AGAIN_MS = 200;
-/** A stream that owes an answer for so long is left, though its leader still leads. */
-const SILENT_MS = 5_000;
+/** Age at which the leader is looked up again, in the background. */
+const LEADER_TTL_MS = 5_000;
+/** Time between two lookups, so that not every pod causes one while there is no leader. */
+const LOOKUP_INTERVAL_MS = 200;
+/** Silence after which a stream that owes an answer is replaced, although its leader still holds the Lease. */
+const SILENCE_LIMIT_MS = 5_000;
 
 interface Connection {
   readonly target: PeerTarget;
   readonly stream: SlotStream;
-  readonly hand: Hand;
+  readonly prefetcher: SlotPrefetcher;
   readonly close: () => void;
 }
 
-export interface PinnerOptions {
+export interface SlotsClientOptions {
   readonly client: KubeClient;
+  /** The Lease of the pod pinner's leader. */
   readonly lease: { readonly namespace: string; readonly name: string };
   readonly token: () => Promise<string>;
   readonly timeoutMs: number;
+  /** Milliseconds. */
   readonly now: () => number;
 }
 
 const isSame = (a: PeerTarget, b: PeerTarget): boolean =>
   a.address === b.address && a.certificate === b.certificate;
 
-/** A stream to whoever leads the pod pinner, kept open between requests. */
-export class Pinner {
-  readonly #o: PinnerOptions;
+/** Slots from the pod pinner's leader, over one stream that stays open and follows the leader. */
+export class SlotsClient {
+  readonly #o: SlotsClientOptions;
   readonly #definition = loadPinningServices().slots;
   #connection: Connection | undefined;
-  #finding: Promise<Connection> | undefined;
+  #lookup: Promise<Connection> | undefined;
   #foundAt = 0;
-  #lookedAt = 0;
+  #lookedUpAt = 0;
   #isClosed = false;
 
-  constructor(o: PinnerOptions) {
+  constructor(o: SlotsClientOptions) {
     this.#o = o;
   }
 
-  /** One attempt within the time allowed, which covers the search for the leader as well. */
-  readonly take: TakeSlot = async (request, shape) => {
+  /** Makes one attempt; the timeout covers finding the leader as well. */
+  readonly take: TakeSlot = async (request, templateKey) => {
     const { timeoutMs, now } = this.#o;
-    const known = this.#connection;
-    if (!known) return this.#searchAndTake(request, shape);
-    if (now() - this.#foundAt >= FOUND_MS) void this.#find().catch(() => {});
+    const current = this.#connection;
+    if (!current) return this.#connectAndTake(request, templateKey);
+    if (now() - this.#foundAt >= LEADER_TTL_MS) void this.#findLeader().catch(() => {});
     try {
-      return await known.hand.take(request, shape, timeoutMs);
+      return await current.prefetcher.take(request, templateKey, timeoutMs);
     } catch (error) {
-      // Whoever does not answer may lead no more, or hang.
+      // The next request looks the leader up: this one may have lost its Lease, or hang.
       this.#foundAt = 0;
-      if (known.stream.silentMs >= SILENT_MS) this.#leave(known);
+      if (current.stream.silentMs >= SILENCE_LIMIT_MS) this.#abandon(current);
       throw error;
     }
   };
 
-  /** Looks for the leader and opens the stream, so that the first pod does not have to wait for it. */
-  async warm(): Promise<void> {
-    if (!this.#connection) await this.#find();
+  /** Connects to the leader, so that the first pod does not wait for it. */
+  async connect(): Promise<void> {
+    if (!this.#connection) await this.#findLeader();
   }
 
   close(): void {
@@ -76,66 +78,72 @@ export class Pinner {
     this.#connection = undefined;
   }
 
-  /** Asks it no more; what it was asked it may still answer in time. */
-  #leave(connection: Connection): void {
+  /** Sends no more requests, and closes the connection once pending answers had their time. */
+  #abandon(connection: Connection): void {
     if (this.#connection === connection) this.#connection = undefined;
-    connection.hand.end();
+    connection.prefetcher.end();
     setTimeout(connection.close, this.#o.timeoutMs).unref();
   }
 
-  async #searchAndTake(request: TakeRequest, shape: string | undefined): Promise<TakeReply> {
+  async #connectAndTake(request: TakeRequest, templateKey: string | undefined): Promise<TakeReply> {
     const { timeoutMs, now } = this.#o;
-    const until = now() + timeoutMs;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`no leader within ${timeoutMs} ms`)), timeoutMs);
+    const deadline = now() + timeoutMs;
+    const { promise: timeout, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new Error(`no leader of the pod pinner found within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
     try {
-      const { hand } = await Promise.race([this.#find(), late]);
-      return await hand.take(request, shape, Math.max(1, until - now()));
+      const { prefetcher } = await Promise.race([this.#findLeader(), timeout]);
+      return await prefetcher.take(request, templateKey, Math.max(1, deadline - now()));
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #find(): Promise<Connection> {
+  #findLeader(): Promise<Connection> {
     const now = this.#o.now();
-    if (!this.#finding && now - this.#lookedAt < LOOK_AGAIN_MS)
-      return Promise.reject(new Error("the pod pinner's leader was looked for a moment ago"));
-    this.#lookedAt = now;
-    this.#finding ??= this.#lookUp().finally(() => {
-      this.#finding = undefined;
+    if (!this.#lookup && now - this.#lookedUpAt < LOOKUP_INTERVAL_MS) {
+      return Promise.reject(
+        new Error(`no leader of the pod pinner was found less than ${LOOKUP_INTERVAL_MS} ms ago`),
+      );
+    }
+    this.#lookedUpAt = now;
+    this.#lookup ??= this.#connectToLeader().finally(() => {
+      this.#lookup = undefined;
     });
-    return this.#finding;
+    return this.#lookup;
   }
 
-  async #lookUp(): Promise<Connection> {
+  async #connectToLeader(): Promise<Connection> {
     const { client, lease, now } = this.#o;
     const target = await findPeer(client, lease);
-    if (!target) throw new Error(`nobody holds the Lease ${lease.namespace}/${lease.name}`);
-    if (this.#isClosed) throw new Error('the webhook ends');
+    if (!target) throw new Error(`no pod pinner holds the Lease ${lease.namespace}/${lease.name}`);
+    if (this.#isClosed) throw new Error('the webhook is shutting down');
     this.#foundAt = now();
-    const known = this.#connection;
-    if (known && isSame(known.target, target)) return known;
-    if (known) this.#leave(known);
-    const dialed = this.#dial(target);
-    this.#connection = dialed;
-    return dialed;
+    const current = this.#connection;
+    if (current && isSame(current.target, target)) return current;
+    if (current) this.#abandon(current);
+    const connection = this.#dial(target);
+    this.#connection = connection;
+    return connection;
   }
 
   #dial(target: PeerTarget): Connection {
     const client = dialPeer(target, {
       definition: this.#definition,
       token: this.#o.token,
-    }) as unknown as SlotsClient;
+    }) as unknown as GrpcSlotsClient;
     const stream = new SlotStream(client, {
       now: this.#o.now,
-      onEnd: () => this.#leave(connection),
-      onRecall: (ownerUid) => hand.recall(ownerUid),
+      onEnd: () => this.#abandon(connection),
+      onRecall: (ownerUid) => prefetcher.recall(ownerUid),
     });
-    const hand = new Hand(stream, this.#o.now);
+    const prefetcher = new SlotPrefetcher(stream, this.#o.now);
     const connection: Connection = {
       target,
       stream,
-      hand,
+      prefetcher,
       close: () => {
         stream.close();
         client.close();

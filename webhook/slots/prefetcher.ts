@@ -3,46 +3,47 @@ import { REPLAYS, type SlotAhead, type TakeReply, type TakeRequest } from '../..
 import { TtlCache } from '../../kube/ttlcache.ts';
 import type { SlotStream } from './stream.ts';
 
-/** How long a slot is kept in hand. The node may go, and others may want it. */
-const KEEP_MS = 1_000;
-/** An owner whose slots in hand last longer than this gets fewer. */
-const PACE_MS = 1_000;
-/** Slots of one owner in hand, at most. */
-const MOST = 32;
+/** Life of a prefetched slot, short because its node may go and other replicas may need it. */
+const SLOT_TTL_MS = 1_000;
+/** Time between two requests of one owner above which it gets fewer slots in advance. */
+const SLOW_PACE_MS = 1_000;
+/** Time between two requests of one owner below which it gets more. */
+const FAST_PACE_MS = SLOW_PACE_MS / 4;
+/** Time without prefetching for an owner whose slots are scarce. */
+const SCARCITY_MS = 1_000;
+const MAX_SLOTS_PER_OWNER = 32;
 const SWEEP_MS = 250;
-/** Owners that no pod came for are forgotten after this long. */
-const FORGET_MS = 10_000;
+/** Age at which an owner without requests is forgotten. */
+const OWNER_TTL_MS = 10_000;
 
-interface InHand extends SlotAhead {
-  readonly until: number;
+interface PrefetchedSlot extends SlotAhead {
+  readonly expiresAt: number;
 }
 
-/** What is known of one owner's pods. */
-interface Owned {
-  /** The pods that the slots are for: without its name, each is this one. */
-  readonly shape: string;
-  readonly slots: InHand[];
-  /** How many there should be in hand. */
-  size: number;
-  /** Whether slots in advance are asked for already. */
-  isAsked: boolean;
-  askedAt: number;
-  /** Slots are scarce until then. */
+/** Prefetched slots of one owner, and how many to ask for next. */
+interface OwnerSlots {
+  /** The template of the pods that the slots were granted for. */
+  readonly templateKey: string;
+  readonly slots: PrefetchedSlot[];
+  /** How many slots to keep in stock. */
+  target: number;
+  isRequestPending: boolean;
+  requestedAt: number;
   scarceUntil: number;
-  /** How often its slots were wanted back: what was asked for before is not kept. */
+  /** Counts recalls: slots that were requested before one are returned. */
   recalls: number;
 }
 
 /**
- * Slots in hand: where pods of an owner come one after the other, the leader gives a few slots in advance, and most
- * pods do not wait for the way to it and back. What is not used within a second, or is wanted back, is returned.
+ * Prefetches slots for owners whose pods come in quick succession, so that most pods don't wait for a round trip to
+ * the leader. Unused and recalled slots are returned; see docs/designs/0012-prefetched-slots.md.
  */
-export class Hand {
+export class SlotPrefetcher {
   readonly #stream: SlotStream;
   readonly #now: () => number;
-  readonly #owned = new Map<string, Owned>();
+  readonly #owners = new Map<string, OwnerSlots>();
   readonly #replies: TtlCache<Promise<TakeReply>>;
-  #sweeping: NodeJS.Timeout | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
   #hasEnded = false;
 
   constructor(stream: SlotStream, now: () => number) {
@@ -51,135 +52,143 @@ export class Hand {
     this.#replies = new TtlCache({ ...REPLAYS, now });
   }
 
-  /**
-   * A slot for one pod, from the hand or from the leader. `shape` is the pod without its name, undefined where the
-   * leader has to see the pod itself. Throws as the stream does.
-   */
-  async take(request: TakeRequest, shape: string | undefined, timeoutMs: number): Promise<TakeReply> {
-    if (shape === undefined || this.#hasEnded) return this.#stream.take(request, timeoutMs);
+  /** Takes one slot, prefetched or from the leader, see TakeSlot. Throws as SlotStream.take does. */
+  async take(request: TakeRequest, templateKey: string | undefined, timeoutMs: number): Promise<TakeReply> {
+    if (templateKey === undefined || this.#hasEnded) return this.#stream.take(request, timeoutMs);
     const { requestUid } = request;
-    const known = this.#replies.get(requestUid);
-    if (known) return known;
-    const reply = this.#find(request, shape, timeoutMs);
+    const previous = this.#replies.get(requestUid);
+    if (previous) return previous;
+    const reply = this.#takeOrRequest(request, templateKey, timeoutMs);
     this.#replies.set(requestUid, reply);
     reply.catch(() => this.#replies.delete(requestUid));
     return reply;
   }
 
-  /** Gives back what it holds for an owner: others want it, or it may hold no more. */
+  /** Returns an owner's slots, because the leader needs them for another replica or their room is gone. */
   recall(ownerUid: string): void {
-    const owned = this.#owned.get(ownerUid);
-    if (owned) {
-      this.#giveBack(owned);
-      this.#runShort(owned);
-      owned.recalls++;
+    const owner = this.#owners.get(ownerUid);
+    if (owner) {
+      this.#giveBack(owner);
+      this.#markScarce(owner);
+      owner.recalls++;
     }
-    // Those that were used are waited for as well.
-    this.#stream.tell();
+    // The leader also waits to hear which slots were used.
+    this.#stream.report();
   }
 
-  /** The leader is not to be reached any more: what is in hand is worth nothing. */
+  /** Drops all slots: the connection to the leader that granted them is lost. */
   end(): void {
     this.#hasEnded = true;
-    clearTimeout(this.#sweeping);
-    this.#owned.clear();
+    clearTimeout(this.#sweepTimer);
+    this.#owners.clear();
   }
 
-  async #find(request: TakeRequest, shape: string, timeoutMs: number): Promise<TakeReply> {
-    const owned = this.#ownedOf(request.ownerUid, shape);
-    const slot = this.#next(owned);
-    if (!slot) return this.#ask(request, owned, timeoutMs);
+  async #takeOrRequest(request: TakeRequest, templateKey: string, timeoutMs: number): Promise<TakeReply> {
+    const owner = this.#ownerOf(request.ownerUid, templateKey);
+    const slot = this.#nextSlot(owner);
+    if (!slot) return this.#prefetch(request, owner, timeoutMs) ?? this.#stream.take(request, timeoutMs);
     this.#stream.use(slot.uid);
-    this.#refill(request, owned, timeoutMs);
+    this.#refill(request, owner, timeoutMs);
     return slot.reply;
   }
 
-  #ownedOf(ownerUid: string, shape: string): Owned {
-    const known = this.#owned.get(ownerUid);
-    if (known?.shape === shape) return known;
-    if (known) this.#giveBack(known);
-    const owned = { shape, slots: [], size: 0, isAsked: false, askedAt: 0, scarceUntil: 0, recalls: 0 };
-    this.#owned.set(ownerUid, owned);
-    this.#sweeping ??= setTimeout(() => this.#sweep(), SWEEP_MS).unref();
-    return owned;
+  #ownerOf(ownerUid: string, templateKey: string): OwnerSlots {
+    const current = this.#owners.get(ownerUid);
+    if (current?.templateKey === templateKey) return current;
+    if (current) this.#giveBack(current);
+    const owner: OwnerSlots = {
+      templateKey,
+      slots: [],
+      target: 0,
+      isRequestPending: false,
+      requestedAt: 0,
+      scarceUntil: 0,
+      recalls: 0,
+    };
+    this.#owners.set(ownerUid, owner);
+    this.#sweepTimer ??= setTimeout(() => this.#sweep(), SWEEP_MS).unref();
+    return owner;
   }
 
-  #next(owned: Owned): InHand | undefined {
-    this.#giveBackOld(owned);
-    return owned.slots.shift();
+  #nextSlot(owner: OwnerSlots): PrefetchedSlot | undefined {
+    this.#giveBackExpired(owner);
+    return owner.slots.shift();
   }
 
-  /** How many slots there should be in hand: the more, the faster the last ones were used. */
-  #grow(owned: Owned): number {
+  /** Adapts an owner's target to its pace: doubled when requests come fast, halved when they come slowly. */
+  #updateTarget(owner: OwnerSlots): number {
     const now = this.#now();
-    const since = now - owned.askedAt;
-    owned.askedAt = now;
-    if (since >= PACE_MS) owned.size = Math.floor(owned.size / 2);
-    else if (since < PACE_MS / 4) owned.size = Math.min(MOST, Math.max(1, 2 * owned.size));
-    return now < owned.scarceUntil ? 0 : owned.size;
+    const pauseMs = now - owner.requestedAt;
+    owner.requestedAt = now;
+    if (pauseMs >= SLOW_PACE_MS) owner.target = Math.floor(owner.target / 2);
+    else if (pauseMs < FAST_PACE_MS)
+      owner.target = Math.min(MAX_SLOTS_PER_OWNER, Math.max(1, 2 * owner.target));
+    return now < owner.scarceUntil ? 0 : owner.target;
   }
 
-  /** Asks for a pod's slot, and along with it for what is missing in hand. */
-  #ask(request: TakeRequest, owned: Owned, timeoutMs: number): Promise<TakeReply> {
-    return this.#askAhead(request, owned, timeoutMs) ?? this.#stream.take(request, timeoutMs);
+  /** Requests slots up to the target along with this one; undefined when a request is pending or none are missing. */
+  #prefetch(request: TakeRequest, owner: OwnerSlots, timeoutMs: number): Promise<TakeReply> | undefined {
+    if (owner.isRequestPending) return undefined;
+    const ahead = this.#updateTarget(owner) - owner.slots.length;
+    return ahead > 0 ? this.#requestSlots(ahead, request, owner, timeoutMs) : undefined;
   }
 
-  /** Undefined where nothing is to be asked in advance: it is asked for already, or slots are scarce. */
-  #askAhead(request: TakeRequest, owned: Owned, timeoutMs: number): Promise<TakeReply> | undefined {
-    const ahead = owned.isAsked ? 0 : this.#grow(owned) - owned.slots.length;
-    return ahead > 0 ? this.#askFor(ahead, request, owned, timeoutMs) : undefined;
-  }
-
-  async #askFor(ahead: number, request: TakeRequest, owned: Owned, timeoutMs: number): Promise<TakeReply> {
-    const { recalls } = owned;
-    owned.isAsked = true;
+  async #requestSlots(
+    ahead: number,
+    request: TakeRequest,
+    owner: OwnerSlots,
+    timeoutMs: number,
+  ): Promise<TakeReply> {
+    const { recalls } = owner;
+    owner.isRequestPending = true;
     try {
       const reply = await this.#stream.take({ ...request, ahead }, timeoutMs);
-      this.#keep(owned, reply.ahead ?? []);
-      const isStale = owned.recalls !== recalls || this.#owned.get(request.ownerUid) !== owned;
-      if (isStale) this.#giveBack(owned);
+      this.#store(owner, reply.ahead ?? []);
+      const isStale = owner.recalls !== recalls || this.#owners.get(request.ownerUid) !== owner;
+      if (isStale) this.#giveBack(owner);
       return reply;
     } finally {
-      owned.isAsked = false;
+      owner.isRequestPending = false;
     }
   }
 
-  /** Asks for slots in advance alone, once half of them are used. */
-  #refill(request: TakeRequest, owned: Owned, timeoutMs: number): void {
-    if (owned.isAsked || 2 * owned.slots.length >= owned.size) return;
-    const more = { ...request, requestUid: randomUUID(), isAheadOnly: true };
-    // Whoever asks next is told what goes wrong.
-    this.#askAhead(more, owned, timeoutMs)?.catch(() => {});
+  /** Prefetches in the background once half of the target is used. */
+  #refill(request: TakeRequest, owner: OwnerSlots, timeoutMs: number): void {
+    if (owner.isRequestPending || 2 * owner.slots.length >= owner.target) return;
+    const refill = { ...request, requestUid: randomUUID(), isAheadOnly: true };
+    // An error shows in the next request that a pod waits for.
+    this.#prefetch(refill, owner, timeoutMs)?.catch(() => {});
   }
 
-  #keep(owned: Owned, slots: readonly SlotAhead[]): void {
-    if (slots.length === 0) this.#runShort(owned);
-    const until = this.#now() + KEEP_MS;
-    owned.slots.push(...slots.map((slot) => ({ ...slot, until })));
+  #store(owner: OwnerSlots, slots: readonly SlotAhead[]): void {
+    if (slots.length === 0) this.#markScarce(owner);
+    const expiresAt = this.#now() + SLOT_TTL_MS;
+    owner.slots.push(...slots.map((slot) => ({ ...slot, expiresAt })));
   }
 
-  #runShort(owned: Owned): void {
-    owned.size = 0;
-    owned.scarceUntil = this.#now() + PACE_MS;
+  #markScarce(owner: OwnerSlots): void {
+    owner.target = 0;
+    owner.scarceUntil = this.#now() + SCARCITY_MS;
   }
 
-  #giveBack(owned: Owned, count = owned.slots.length): void {
-    this.#stream.giveBack(owned.slots.splice(0, count).map(({ uid }) => uid));
+  #giveBack(owner: OwnerSlots, count = owner.slots.length): void {
+    this.#stream.giveBack(owner.slots.splice(0, count).map(({ uid }) => uid));
   }
 
-  #giveBackOld(owned: Owned): void {
+  // The oldest slots come first.
+  #giveBackExpired(owner: OwnerSlots): void {
     const now = this.#now();
-    this.#giveBack(owned, owned.slots.filter(({ until }) => until <= now).length);
+    this.#giveBack(owner, owner.slots.filter(({ expiresAt }) => expiresAt <= now).length);
   }
 
-  /** Returns what is too old, and forgets owners. */
+  /** Returns expired slots and forgets idle owners. */
   #sweep(): void {
     const now = this.#now();
-    for (const [ownerUid, owned] of this.#owned) {
-      this.#giveBackOld(owned);
-      const isIdle = owned.slots.length === 0 && !owned.isAsked;
-      if (isIdle && now - owned.askedAt > FORGET_MS) this.#owned.delete(ownerUid);
+    for (const [ownerUid, owner] of this.#owners) {
+      this.#giveBackExpired(owner);
+      const isIdle = owner.slots.length === 0 && !owner.isRequestPending;
+      if (isIdle && now - owner.requestedAt > OWNER_TTL_MS) this.#owners.delete(ownerUid);
     }
-    this.#sweeping = this.#owned.size > 0 ? setTimeout(() => this.#sweep(), SWEEP_MS).unref() : undefined;
+    this.#sweepTimer = this.#owners.size > 0 ? setTimeout(() => this.#sweep(), SWEEP_MS).unref() : undefined;
   }
 }

@@ -1,88 +1,86 @@
 import type { Client, ClientDuplexStream } from '@grpc/grpc-js';
 import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
 
-/** A client of the Slots service of pinning.proto. */
-export interface SlotsClient extends Client {
+/** The gRPC client of the Slots service, api/pinning.proto. */
+export interface GrpcSlotsClient extends Client {
   Take(): ClientDuplexStream<TakeRequests, TakeReplies>;
 }
 
-interface Waiting {
+interface PendingRequest {
   readonly request: TakeRequest;
   readonly resolve: (reply: TakeReply) => void;
   readonly reject: (error: Error) => void;
-  isLate: boolean;
+  hasTimedOut: boolean;
 }
 
-/** Batches under way at once: while that many are, what is asked gathers into the next. */
-const AT_ONCE = 2;
-/** Nobody waits to hear which slots in hand were used: many are told at once. */
-const TELL_MS = 50;
+/** Batches without an answer, at most; meanwhile, further requests are queued for the next batch. */
+const MAX_PENDING_BATCHES = 2;
+/** Delay of reports on used slots, so that many travel in one message. */
+const REPORT_DELAY_MS = 50;
 
-/** One stream to one leader. Requests of one turn of the event loop, or of one round trip under load, travel together. */
+/** One stream to one leader. Requests of one turn of the event loop travel in one batch, under load of one round trip. */
 export class SlotStream {
   readonly #call: ClientDuplexStream<TakeRequests, TakeReplies>;
-  readonly #sent: Waiting[][] = [];
+  /** Batches without an answer, oldest first: the leader answers in order. */
+  readonly #pending: PendingRequest[][] = [];
   readonly #now: () => number;
+  readonly #onRecall: (ownerUid: string) => void;
   #heardAt = 0;
-  #gathered: Waiting[] = [];
-  #isDue = false;
-  #telling: NodeJS.Timeout | undefined;
+  #queue: PendingRequest[] = [];
+  #isFlushDue = false;
+  #reportTimer: NodeJS.Timeout | undefined;
   #used: string[] = [];
   #returned: string[] = [];
   #canWrite = true;
-  #ended: Error | undefined;
-  readonly #onRecall: (ownerUid: string) => void;
+  #error: Error | undefined;
 
-  /**
-   * `onEnd` is told once, when the stream can be used no more; `onRecall` when the leader wants the slots of an owner
-   * back that it gave in advance.
-   */
+  /** `onEnd` is called once, when the stream has ended; `onRecall` when the leader recalls an owner's slots. */
   constructor(
-    client: SlotsClient,
+    client: GrpcSlotsClient,
     o: {
       readonly now: () => number;
       readonly onEnd: () => void;
       readonly onRecall?: (ownerUid: string) => void;
     },
   ) {
-    const { now, onEnd } = o;
+    const { now, onEnd, onRecall } = o;
     this.#call = client.Take();
     this.#now = now;
-    this.#onRecall = o.onRecall ?? (() => {});
+    this.#onRecall = onRecall ?? (() => {});
     const end = (error: Error): void => {
-      if (this.#ended) return;
-      this.#ended = error;
+      if (this.#error) return;
+      this.#error = error;
       onEnd();
-      for (const { reject } of [...this.#sent.flat(), ...this.#gathered]) reject(error);
-      this.#sent.length = 0;
-      this.#gathered = [];
+      for (const { reject } of [...this.#pending.flat(), ...this.#queue]) reject(error);
+      this.#pending.length = 0;
+      this.#queue = [];
     };
     this.#call.on('data', ({ replies, recalled }: TakeReplies) => {
       for (const ownerUid of recalled ?? []) this.#onRecall(ownerUid);
-      if (replies.length > 0) this.#answer(replies);
+      if (replies.length > 0) this.#resolveBatch(replies);
     });
     this.#call.on('error', end);
-    this.#call.on('end', () => end(new Error("the pod pinner's leader ended the stream")));
+    this.#call.on('end', () => end(new Error("the pod pinner's leader ended the stream of slots")));
     this.#call.on('drain', () => {
       this.#canWrite = true;
       this.#flush();
     });
   }
 
-  /** Milliseconds for which the leader has owed an answer and said nothing. */
+  /** Milliseconds since the leader was last heard, while it owes an answer; otherwise 0. */
   get silentMs(): number {
-    return this.#sent.length > 0 ? this.#now() - this.#heardAt : 0;
+    return this.#pending.length > 0 ? this.#now() - this.#heardAt : 0;
   }
 
-  /** Throws when the stream ends before the answer, or the answer is late. */
+  /** Requests a slot. Throws when the stream ends first, or no answer comes within the timeout. */
   take(request: TakeRequest, timeoutMs: number): Promise<TakeReply> {
-    if (this.#ended) return Promise.reject(this.#ended);
+    if (this.#error) return Promise.reject(this.#error);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        waiting.isLate = true;
-        reject(new Error(`no answer within ${timeoutMs} ms`));
+        pending.hasTimedOut = true;
+        reject(new Error(`no answer within ${timeoutMs} ms from the pod pinner's leader`));
       }, timeoutMs);
-      const waiting: Waiting = {
+      const pending: PendingRequest = {
         request,
         resolve: (reply) => {
           clearTimeout(timer);
@@ -92,31 +90,31 @@ export class SlotStream {
           clearTimeout(timer);
           reject(error);
         },
-        isLate: false,
+        hasTimedOut: false,
       };
-      this.#gathered.push(waiting);
+      this.#queue.push(pending);
       this.#flushSoon();
     });
   }
 
-  /** A slot that was given in advance went to a pod. */
-  use(uid: string): void {
-    this.#used.push(uid);
-    this.#telling ??= setTimeout(() => {
-      this.#telling = undefined;
+  /** Reports that a prefetched slot went to a pod. */
+  use(slotUid: string): void {
+    this.#used.push(slotUid);
+    this.#reportTimer ??= setTimeout(() => {
+      this.#reportTimer = undefined;
       this.#flush();
-    }, TELL_MS).unref();
+    }, REPORT_DELAY_MS).unref();
   }
 
-  /** Slots that were given in advance are not wanted any more. */
-  giveBack(uids: readonly string[]): void {
-    if (uids.length === 0) return;
-    this.#returned.push(...uids);
+  /** Returns prefetched slots. */
+  giveBack(slotUids: readonly string[]): void {
+    if (slotUids.length === 0) return;
+    this.#returned.push(...slotUids);
     this.#flushSoon();
   }
 
-  /** What was used or given back is told now. */
-  tell(): void {
+  /** Reports used and returned slots at once. */
+  report(): void {
     this.#flushSoon();
   }
 
@@ -125,40 +123,40 @@ export class SlotStream {
   }
 
   #flushSoon(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
     setImmediate(() => {
-      this.#isDue = false;
+      this.#isFlushDue = false;
       this.#flush();
     });
   }
 
   #flush(): void {
-    if (this.#ended || !this.#canWrite) return;
-    const batch = this.#sent.length < AT_ONCE ? this.#nextBatch() : [];
+    if (this.#error || !this.#canWrite) return;
+    const batch = this.#pending.length < MAX_PENDING_BATCHES ? this.#nextBatch() : [];
     const [used, returned] = [this.#used, this.#returned];
     if (batch.length + used.length + returned.length === 0) return;
     [this.#used, this.#returned] = [[], []];
     this.#canWrite = this.#call.write({ requests: batch.map(({ request }) => request), used, returned });
   }
 
-  #nextBatch(): readonly Waiting[] {
-    // Nobody waits for the late ones any more: no slot is to be given for them.
-    const batch = this.#gathered.filter(({ isLate }) => !isLate);
-    this.#gathered = [];
+  #nextBatch(): readonly PendingRequest[] {
+    // A slot for a request that timed out would stay unused.
+    const batch = this.#queue.filter(({ hasTimedOut }) => !hasTimedOut);
+    this.#queue = [];
     if (batch.length === 0) return batch;
-    if (this.#sent.length === 0) this.#heardAt = this.#now();
-    this.#sent.push(batch);
+    if (this.#pending.length === 0) this.#heardAt = this.#now();
+    this.#pending.push(batch);
     return batch;
   }
 
-  #answer(replies: readonly TakeReply[]): void {
+  #resolveBatch(replies: readonly TakeReply[]): void {
     this.#heardAt = this.#now();
-    for (const [at, { resolve, reject, isLate }] of (this.#sent.shift() ?? []).entries()) {
-      const reply = replies[at];
-      if (reply && isLate) this.giveBack((reply.ahead ?? []).map(({ uid }) => uid));
+    for (const [index, { resolve, reject, hasTimedOut }] of (this.#pending.shift() ?? []).entries()) {
+      const reply = replies[index];
+      if (reply && hasTimedOut) this.giveBack((reply.ahead ?? []).map(({ uid }) => uid));
       else if (reply) resolve(reply);
-      else reject(new Error('an empty answer'));
+      else reject(new Error("the pod pinner's leader answered fewer requests than the batch holds"));
     }
     this.#flush();
   }

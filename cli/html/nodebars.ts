@@ -1,0 +1,116 @@
+import { INSTANCE_TYPE } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import { controllerOf, podName } from '../../api/pods.ts';
+import type { Cluster } from '../../planner/cluster/clusterview.ts';
+import type { RebalanceResult } from '../../planner/rebalance.ts';
+import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
+import { readAmounts } from '../../planner/scheduling/nodeinfo.ts';
+import { podRequests } from '../../planner/scheduling/noderesources.ts';
+import { clusterNodesOf } from '../clusternodes.ts';
+
+const MIB = 1024 * 1024;
+
+/** Requests of one workload's pods on one node. CPU in millicores, memory in MiB. */
+export interface WorkloadShare {
+  /** 'namespace/name'. */
+  readonly workload: string;
+  readonly pods: number;
+  readonly cpu: number;
+  readonly memory: number;
+}
+
+/** A node as the page draws it. CPU in millicores, memory in MiB, price in USD per hour, undefined if unknown. */
+export interface NodeBar {
+  readonly name: string;
+  readonly instanceType: string;
+  readonly price: number | undefined;
+  readonly cpu: number;
+  readonly memory: number;
+  readonly shares: readonly WorkloadShare[];
+  readonly fate: 'kept' | 'removed' | 'added';
+}
+
+const POD_TEMPLATE_HASH = /-[a-z0-9]{8,10}$/;
+
+/** The controller of a pod, or its Deployment when that is a ReplicaSet; 'namespace/name'. */
+const workloadOf = (pod: Pod): string => {
+  const owner = controllerOf(pod);
+  const name = owner?.name ?? pod.metadata.name;
+  const isReplicaSet = owner?.kind === 'ReplicaSet';
+  return `${namespaceOf(pod)}/${isReplicaSet ? name.replace(POD_TEMPLATE_HASH, '') : name}`;
+};
+
+const sharesOf = (pods: readonly Pod[]): WorkloadShare[] => {
+  const shares = new Map<string, { workload: string; pods: number; cpu: number; memory: number }>();
+  for (const pod of pods) {
+    const workload = workloadOf(pod);
+    const share = shares.get(workload) ?? { workload, pods: 0, cpu: 0, memory: 0 };
+    const requests = podRequests(pod);
+    share.pods += 1;
+    share.cpu += requests.get('cpu') ?? 0;
+    share.memory += Math.round((requests.get('memory') ?? 0) / MIB);
+    shares.set(workload, share);
+  }
+  return [...shares.values()].sort((a, b) => b.cpu - a.cpu);
+};
+
+const byPrice = (a: NodeBar, b: NodeBar): number =>
+  (b.price ?? 0) - (a.price ?? 0) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+
+/** Pods that the plan moves, by the name of their new NodeClaim. */
+const arrivalsOf = (cluster: Cluster, claimOf: ReadonlyMap<string, string>): Map<string, Pod[]> => {
+  const arrivals = new Map<string, Pod[]>();
+  for (const pod of cluster.views.flatMap((view) => view.pods)) {
+    const claim = claimOf.get(podName(pod));
+    if (claim === undefined) continue;
+    const pods = arrivals.get(claim);
+    if (pods) pods.push(pod);
+    else arrivals.set(claim, [pod]);
+  }
+  return arrivals;
+};
+
+/** The nodes of a cluster before and after a plan, most expensive first. */
+export const nodeBarsOf = (
+  cluster: Cluster,
+  { plan }: RebalanceResult,
+): { readonly before: readonly NodeBar[]; readonly after: readonly NodeBar[] } => {
+  const removed = new Set((plan?.savings.blueNodes ?? []).map((node) => node.name));
+  const claimOf = new Map(
+    (plan?.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, move.dstNodeClaimName]),
+  );
+  const arrivals = arrivalsOf(cluster, claimOf);
+  const existing = clusterNodesOf(cluster).map(({ facts, view }) => {
+    const allocatable = readAmounts(facts.node.status?.allocatable);
+    const { name, labels } = facts.node.metadata;
+    const { pods } = view;
+    const before: NodeBar = {
+      name,
+      instanceType: labels?.[INSTANCE_TYPE] ?? '',
+      price: facts.price,
+      cpu: allocatable.get('cpu') ?? 0,
+      memory: Math.floor((allocatable.get('memory') ?? 0) / MIB),
+      shares: sharesOf(pods),
+      fate: removed.has(name) ? 'removed' : 'kept',
+    };
+    const staying = pods.filter((pod) => !claimOf.has(podName(pod)));
+    const arriving = arrivals.get(facts.claim?.metadata.name ?? '') ?? [];
+    return { before, after: { ...before, shares: sharesOf([...staying, ...arriving]) } };
+  });
+  const added = (plan?.savings.greenNodes ?? []).map(
+    (node): NodeBar => ({
+      name: node.name,
+      instanceType: node.instanceType,
+      price: Number(node.priceHourly),
+      cpu: node.milliCPU,
+      memory: node.memoryMiB,
+      shares: sharesOf(arrivals.get(node.name) ?? []),
+      fate: 'added',
+    }),
+  );
+  const kept = existing.flatMap(({ after }) => (after.fate === 'removed' ? [] : [after]));
+  return {
+    before: existing.map(({ before }) => before).sort(byPrice),
+    after: [...kept, ...added].sort(byPrice),
+  };
+};

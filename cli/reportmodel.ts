@@ -1,0 +1,101 @@
+import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../api/labels.ts';
+import type { Cluster } from '../planner/cluster/clusterview.ts';
+import type { RebalanceResult } from '../planner/rebalance.ts';
+import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
+import { clusterNodesOf } from './clusternodes.ts';
+
+/** One node in the report. CPU in millicores, memory in MiB, costs in USD per month, null if unknown. */
+export interface NodeLine {
+  readonly name: string;
+  readonly instanceType: string;
+  readonly monthlyCost: number | null;
+  readonly cpu: number;
+  readonly cpuFree: number;
+  readonly memory: number;
+  readonly memoryFree: number;
+  readonly pods: number;
+  /** Cost of unrequested resources: the cost times the mean of the free parts of CPU and memory. */
+  readonly wastedMonthly: number | null;
+  readonly fate: 'removed' | 'kept' | 'left out';
+  readonly reasons: readonly string[];
+}
+
+/** The report, which `-o json` prints as it is: absent values are null. Costs in USD per month. */
+export interface Report {
+  readonly nodes: number;
+  readonly pods: number;
+  readonly pending: number;
+  readonly monthlyBefore: number;
+  readonly monthlyAfter: number;
+  readonly monthlySavings: number;
+  readonly savingsPercent: number;
+  readonly lowerBoundMonthly: number | null;
+  readonly gapPercent: number | null;
+  readonly podsMoved: number;
+  readonly reason: string | null;
+  readonly lines: readonly NodeLine[];
+  readonly added: readonly {
+    readonly name: string;
+    readonly instanceType: string;
+    readonly monthlyCost: number;
+  }[];
+}
+
+const MIB = 1024 * 1024;
+/** USD, rounded to cents. */
+export const roundToCents = (value: number): number => Math.round(value * 100) / 100;
+
+const nodeLinesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
+  const removed = new Set((result.plan?.savings.blueNodes ?? []).map((node) => node.name));
+  const skipped = new Map(result.skippedNodes.map(({ name, reasons }) => [name, reasons]));
+  return clusterNodesOf(cluster).map(({ facts, view }) => {
+    const allocatable = readAmounts(facts.node.status?.allocatable);
+    const cpu = allocatable.get('cpu') ?? 0;
+    const memory = allocatable.get('memory') ?? 0;
+    const cpuFree = Math.max(0, view.free.get('cpu') ?? 0);
+    const memoryFree = Math.max(0, view.free.get('memory') ?? 0);
+    const name = facts.node.metadata.name;
+    const monthlyCost = facts.price === undefined ? null : roundToCents(facts.price * HOURS_PER_MONTH);
+    const unused = (cpu > 0 ? cpuFree / cpu : 0) / 2 + (memory > 0 ? memoryFree / memory : 0) / 2;
+    return {
+      name,
+      instanceType: facts.node.metadata.labels?.[INSTANCE_TYPE] ?? '',
+      monthlyCost,
+      cpu,
+      cpuFree,
+      memory: Math.floor(memory / MIB),
+      memoryFree: Math.floor(memoryFree / MIB),
+      pods: view.pods.length,
+      wastedMonthly: monthlyCost === null ? null : roundToCents(monthlyCost * unused),
+      fate: removed.has(name) ? 'removed' : skipped.has(name) ? 'left out' : 'kept',
+      reasons: skipped.get(name) ?? [],
+    };
+  });
+};
+
+/** The report of a cluster as it runs today and as the plan would leave it. */
+export const reportOf = (cluster: Cluster, result: RebalanceResult): Report => {
+  const before = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0) * HOURS_PER_MONTH;
+  const savings = result.plan?.savings;
+  const after = savings ? Number(savings.projectedClusterMonthlyCost) : before;
+  return {
+    nodes: cluster.facts.length,
+    pods: cluster.snapshot.pods.length,
+    pending: cluster.pending.length,
+    monthlyBefore: roundToCents(before),
+    monthlyAfter: roundToCents(after),
+    monthlySavings: roundToCents(before - after),
+    savingsPercent: before > 0 ? Math.round((1000 * (before - after)) / before) / 10 : 0,
+    lowerBoundMonthly:
+      savings?.lowerBoundMonthlyCost === undefined ? null : Number(savings.lowerBoundMonthlyCost),
+    gapPercent: savings?.gapPercent === undefined ? null : Number(savings.gapPercent),
+    podsMoved: result.plan?.spec.podsToMigrate?.length ?? 0,
+    reason: result.reason ?? null,
+    lines: nodeLinesOf(cluster, result),
+    added: (savings?.greenNodes ?? []).map((node) => ({
+      name: node.name,
+      instanceType: node.instanceType,
+      monthlyCost: roundToCents(Number(node.priceHourly) * HOURS_PER_MONTH),
+    })),
+  };
+};

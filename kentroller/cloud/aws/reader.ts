@@ -1,0 +1,23 @@
+import type { UnpricedType } from './instancetypes.ts';
+import type { OnDemandPrices, SpotPrices } from './prices.ts';
+
+/** Reads from AWS. Calls throw the errors of the AWS SDK, or of the process that they run in. */
+export interface AwsReader {
+  types(signal: AbortSignal): Promise<readonly UnpricedType[]>;
+  /** Zones that offer a type, by type. */
+  zones(signal: AbortSignal): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Zone ids by zone. */
+  zoneIds(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  onDemandPrices(signal: AbortSignal): Promise<OnDemandPrices>;
+  /** `now` in milliseconds since 1970. */
+  spotPrices(now: number, signal: AbortSignal): Promise<SpotPrices>;
+  /** Names of Nodes by provider id; without the ids that AWS does not know. */
+  nodeNames(providerIDs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  close(): void;
+}
+
+export interface ReaderOptions {
+  readonly region: string;
+  /** Share of a machine's memory that the hypervisor takes, 0 to 1. */
+  readonly vmMemoryOverhead: number;
+}

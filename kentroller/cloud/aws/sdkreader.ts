@@ -1,0 +1,30 @@
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { PricingClient } from '@aws-sdk/client-pricing';
+import { fetchTypes, fetchZoneIds, fetchZones } from './instancetypes.ts';
+import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
+import { fetchNodeNames } from './privatednsnames.ts';
+import type { AwsReader, ReaderOptions } from './reader.ts';
+
+/** Only a few regions serve the price list. */
+const PRICING_REGION = 'us-east-1';
+
+/** Reads with the AWS SDK; endpoint and credentials come from the environment. */
+export const sdkReader = (
+  o: ReaderOptions & { readonly ec2?: EC2Client; readonly pricing?: PricingClient },
+): AwsReader => {
+  const { region, vmMemoryOverhead } = o;
+  const ec2 = o.ec2 ?? new EC2Client({ region, maxAttempts: 5 });
+  const pricing = o.pricing ?? new PricingClient({ region: PRICING_REGION, maxAttempts: 5 });
+  return {
+    types: (signal) => fetchTypes(ec2, region, vmMemoryOverhead, signal),
+    zones: (signal) => fetchZones(ec2, signal),
+    zoneIds: (signal) => fetchZoneIds(ec2, signal),
+    onDemandPrices: (signal) => fetchOnDemandPrices(pricing, region, signal),
+    spotPrices: (now, signal) => fetchSpotPrices(ec2, now, signal),
+    nodeNames: (providerIDs, signal) => fetchNodeNames(ec2, providerIDs, signal),
+    close: () => {
+      ec2.destroy();
+      pricing.destroy();
+    },
+  };
+};

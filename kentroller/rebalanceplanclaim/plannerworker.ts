@@ -1,0 +1,53 @@
+import { Worker } from 'node:worker_threads';
+import type { rebalance } from '../../planner/rebalance.ts';
+
+export type PlanningRequest = Parameters<typeof rebalance>[0];
+export type PlanningAnswer = ReturnType<typeof rebalance>;
+
+/** Searches for a plan. Throws PlanningError when the planner fails, PlanningTimeout after `timeoutMs`. */
+export type Planning = (
+  request: PlanningRequest,
+  timeoutMs: number,
+  signal: AbortSignal,
+) => Promise<PlanningAnswer>;
+
+/** A failure that a retry would only repeat. The message is one sentence. */
+export class PlanningError extends Error {
+  override readonly name: string = 'PlanningError';
+}
+
+export class PlanningTimeout extends PlanningError {
+  override readonly name = 'PlanningTimeout';
+}
+
+interface Failure {
+  readonly error: string;
+}
+
+/** Megabytes: a search allocates much that dies young, so it gets more than kentroller's main thread. */
+const YOUNG_GENERATION_MB = 48;
+
+/** Runs the planner in a worker thread: a search keeps a core busy, and Leases and streams must not wait for it. */
+export const planOnThread: Planning = async (request, timeoutMs, signal) => {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<PlanningAnswer>();
+  const worker = new Worker(new URL('./plannerworker.worker.ts', import.meta.url), {
+    workerData: request,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
+  const timer = setTimeout(() => {
+    reject(new PlanningTimeout(`no plan was found within ${Math.round(timeoutMs / 1000)} s`));
+  }, timeoutMs);
+  const stop = (): void => reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  worker.once('message', (message: PlanningAnswer | Failure) =>
+    'error' in message ? reject(new PlanningError(message.error)) : resolve(message),
+  );
+  worker.once('error', reject);
+  worker.once('exit', (code) => reject(new Error(`the planner's worker thread exited with code ${code}`)));
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+    void worker.terminate();
+  });
+};

@@ -1,0 +1,81 @@
+import t from 'tap';
+import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
+import { rejectionOf } from './generate.ts';
+import type { PlanningAnswer } from './plannerworker.ts';
+import { aggressiveModeOf, buildPlan, CLAIM_LABEL, claimOf, planNameFor } from './planobject.ts';
+
+const claimNamed = (name: string, spec: Partial<RebalancePlanClaimSpec> = {}): RebalancePlanClaim => ({
+  metadata: { name, uid: '0123456789-abcdef' },
+  spec: { autoExecute: false, ...spec },
+});
+
+t.test('the plan name is stable, short and a valid object name', async (t) => {
+  t.equal(planNameFor(claimNamed('nightly')), 'nightly-01234567');
+  t.equal(planNameFor(claimNamed(`${'a'.repeat(49)}.b`)), `${'a'.repeat(49)}-01234567`);
+});
+
+t.test('a claim owns its plan', async (t) => {
+  const plan = buildPlan(claimNamed('nightly'), { execute: false });
+  t.match(claimOf(plan), { name: 'nightly', uid: '0123456789-abcdef' });
+  t.equal(plan.metadata.labels?.[CLAIM_LABEL], 'nightly');
+  t.equal(claimOf({ ...plan, metadata: { name: 'by-hand' } }), undefined);
+});
+
+t.test('a claim name that is no label value is left to the owner reference', async (t) => {
+  const plan = buildPlan(claimNamed('a'.repeat(64)), { execute: false });
+  t.equal(plan.metadata.labels, undefined);
+});
+
+t.test('the execution settings come from the claim, whatever the planner says', async (t) => {
+  const timeouts = { rebalanceExecutionTimeout: '1h' };
+  const { spec } = buildPlan(claimNamed('c', { autoExecute: true, timeouts }), { execute: false });
+  t.match(spec, { execute: true, timeouts });
+  t.equal(buildPlan(claimNamed('c'), { execute: true }).spec.execute, false);
+});
+
+t.test('aggressive mode: only what concerns the execution, and only what is set', async (t) => {
+  t.same(aggressiveModeOf(undefined), {});
+  t.same(aggressiveModeOf({ ignoreLocalPersistentVolumes: true }), {});
+  t.same(aggressiveModeOf({ aggressiveEviction: true, ignoreLocalPersistentVolumes: true }), {
+    aggressiveMode: { aggressiveEviction: true },
+  });
+});
+
+const answerOf = (percent: string): PlanningAnswer => ({
+  selectedNodes: [],
+  skippedNodes: [],
+  plan: {
+    spec: { execute: false },
+    savings: {
+      projectedSavingsPercent: percent,
+      projectedSavingsCostMonthly: '1',
+      currentMonthlyCost: '10',
+      projectedMonthlyCost: '9',
+    },
+  },
+});
+
+const REJECTIONS: readonly [string, string | undefined, PlanningAnswer, object | undefined][] = [
+  ['any plan will do without a minimum', undefined, answerOf('0.1'), undefined],
+  ['savings at the minimum are enough', '10', answerOf('10.0'), undefined],
+  [
+    'savings below the minimum fail the claim',
+    '10',
+    answerOf('9.9'),
+    { state: 'Failed', explanation: { reason: 'FailureReasonInsufficientSavings', message: /9\.9 %.* 10:/ } },
+  ],
+  [
+    "no plan skips the claim, with the planner's reason",
+    '10',
+    { ...answerOf('0'), plan: null, reason: 'All is well.' },
+    { state: 'Skipped', explanation: { reason: 'NoSavings', message: 'All is well.' } },
+  ],
+];
+for (const [name, minSavingsPercentage, answer, expected] of REJECTIONS) {
+  t.test(name, async (t) => {
+    const spec = minSavingsPercentage === undefined ? {} : { minSavingsPercentage };
+    const rejection = rejectionOf(claimNamed('c', spec), answer);
+    if (expected) t.match(rejection, expected);
+    else t.equal(rejection, undefined);
+  });
+}

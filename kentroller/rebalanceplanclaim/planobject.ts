@@ -1,0 +1,69 @@
+import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
+import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
+import { GROUP_VERSION } from '../../api/labels.ts';
+import type { OwnerReference } from '../../api/objects.ts';
+
+/** Label of a plan: the name of the RebalancePlanClaim that it was generated for. */
+export const CLAIM_LABEL = 'autoscaling.cast.ai/rebalance-plan-claim';
+
+/** Characters of a uid that tell two claims of the same name apart. */
+const UID_PREFIX = 8;
+const MAX_NAME = 50;
+const MAX_LABEL_VALUE = 63;
+
+/** The claim that owns a plan; undefined for a plan that was created by hand or by the continuous cycle. */
+export const claimOf = (plan: RebalancePlan): OwnerReference | undefined =>
+  plan.metadata.ownerReferences?.find(
+    (owner) => owner.kind === 'RebalancePlanClaim' && owner.apiVersion === GROUP_VERSION,
+  );
+
+/** The name of a claim's plan, the same in every process: a restart finds the plan in place of creating a second. */
+export const planNameFor = (claim: RebalancePlanClaim): string => {
+  const suffix = (claim.metadata.uid ?? '').slice(0, UID_PREFIX);
+  return `${claim.metadata.name.slice(0, MAX_NAME).replace(/[-.]+$/, '')}-${suffix}`;
+};
+
+export const planIdOf = (plan: RebalancePlan): string => (plan.metadata.uid ?? '').slice(0, UID_PREFIX);
+
+/** The part of a claim's aggressive mode that concerns the execution; the planner reads the rest. */
+export const aggressiveModeOf = (
+  aggressive: RebalancePlanClaimSpec['aggressiveModeConfig'],
+): Pick<RebalancePlanSpec, 'aggressiveMode'> => {
+  const aggressiveMode = {
+    ...(aggressive?.drainTimeout && { drainTimeout: aggressive.drainTimeout }),
+    ...(aggressive?.ignoreZeroNodePoolDisruptionBudgets && { ignoreZeroNodePoolDisruptionBudgets: true }),
+    ...(aggressive?.aggressiveEviction && { aggressiveEviction: true }),
+  };
+  return Object.keys(aggressiveMode).length > 0 ? { aggressiveMode } : {};
+};
+
+/** The RebalancePlan to apply: the planner's spec with the claim's execution settings. */
+export const buildPlan = (
+  claim: RebalancePlanClaim,
+  spec: RebalancePlanSpec,
+): RebalancePlan & { readonly spec: RebalancePlanSpec } => {
+  const { aggressiveModeConfig, executionPolicy, timeouts } = claim.spec;
+  const name = claim.metadata.name;
+  return {
+    metadata: {
+      name: planNameFor(claim),
+      ...(name.length <= MAX_LABEL_VALUE && { labels: { [CLAIM_LABEL]: name } }),
+      ownerReferences: [
+        {
+          apiVersion: GROUP_VERSION,
+          kind: 'RebalancePlanClaim',
+          name,
+          uid: claim.metadata.uid ?? '',
+          controller: true,
+        },
+      ],
+    },
+    spec: {
+      ...spec,
+      execute: claim.spec.autoExecute === true,
+      ...aggressiveModeOf(aggressiveModeConfig),
+      ...(executionPolicy && { executionPolicy }),
+      ...(timeouts && { timeouts }),
+    },
+  };
+};

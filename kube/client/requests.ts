@@ -1,0 +1,97 @@
+import { apiVersionOf, pathOf, type Resource } from '../../api/resources.ts';
+import { KubeError } from '../errors.ts';
+import type { DeleteOptions, Ref, WriteOptions } from './requestoptions.ts';
+
+/** Query parameters without those that are undefined or false. */
+export const compact = (
+  query: Readonly<Record<string, string | number | boolean | undefined>>,
+): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(query).flatMap(([k, v]) => (v === undefined || v === false ? [] : [[k, String(v)]])),
+  );
+
+/** Query parameters of a write. */
+export const writeQuery = (
+  o: { readonly dryRun?: boolean; readonly fieldManager?: string; readonly force?: boolean } | undefined,
+): Record<string, string> =>
+  compact({ dryRun: o?.dryRun ? 'All' : undefined, fieldManager: o?.fieldManager, force: o?.force });
+
+export const PATCH_CONTENT_TYPES = {
+  merge: 'application/merge-patch+json',
+  json: 'application/json-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+};
+
+/** True when the server refuses the write if the object has changed, so that a repetition could conflict with itself. */
+export const hasPrecondition = (body: object): boolean => {
+  const meta: unknown = 'metadata' in body ? body.metadata : undefined;
+  return typeof meta === 'object' && meta !== null && 'resourceVersion' in meta;
+};
+
+/** The path of an object, or of its collection without a name. Throws a terminal KubeError without a namespace. */
+export const pathTo = (
+  resource: Resource,
+  ref: { readonly name?: string; readonly namespace?: string },
+  subresource?: string,
+): string => {
+  if (resource.namespaced && !ref.namespace)
+    throw new KubeError(`${resource.kind} ${ref.name ?? ''} needs a namespace, and none was given`, {
+      kind: 'terminal',
+    });
+  return pathOf(resource, { ...ref, ...(subresource && { subresource }) });
+};
+
+/** The object with the apiVersion and kind of its resource. */
+export const withType = (resource: Resource, object: object): object => ({
+  apiVersion: apiVersionOf(resource),
+  kind: resource.kind,
+  ...object,
+});
+
+export const refOf = (object: {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}): Ref => {
+  const { name, namespace } = object.metadata;
+  return { name, ...(namespace && { namespace }) };
+};
+
+/** The body of a DELETE. */
+export const deleteBody = (o: DeleteOptions = {}): object => {
+  const { uid, resourceVersion, gracePeriodSeconds, propagationPolicy, dryRun } = o;
+  return {
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    ...((uid || resourceVersion) && {
+      preconditions: { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) },
+    }),
+    ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+    ...(propagationPolicy && { propagationPolicy }),
+    ...(dryRun && { dryRun: ['All'] }),
+  };
+};
+
+/** The body of pods/binding. */
+export const bindingBody = (
+  { name, namespace, uid }: { readonly name: string; readonly namespace: string; readonly uid: string },
+  nodeName: string,
+): object => ({
+  apiVersion: 'v1',
+  kind: 'Binding',
+  metadata: { name, namespace, uid },
+  target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
+});
+
+/** The body of pods/eviction. */
+export const evictionBody = (
+  { name, namespace, uid }: { readonly name: string; readonly namespace: string; readonly uid?: string },
+  o: WriteOptions & { readonly gracePeriodSeconds?: number } = {},
+): object => ({
+  apiVersion: 'policy/v1',
+  kind: 'Eviction',
+  metadata: { name, namespace },
+  deleteOptions: {
+    ...(uid && { preconditions: { uid } }),
+    ...(o.gracePeriodSeconds !== undefined && { gracePeriodSeconds: o.gracePeriodSeconds }),
+    ...(o.dryRun && { dryRun: ['All'] }),
+  },
+});

@@ -1,0 +1,83 @@
+import type { Pod } from '../../api/objects.ts';
+import type { TakeReply, TakeRequest } from '../../api/pinning.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { createWebhookServer } from '../server.ts';
+
+/** The namespace that the test server runs in. */
+export const OWN_NAMESPACE = 'castai-agent';
+
+/** A pod of the ReplicaSet `web` as the API server sends it; `owner` is the uid of its controller, '' for none. */
+export const makeWebPod = ({
+  owner = 'moved',
+  kind = 'ReplicaSet',
+  metadata,
+  spec,
+}: {
+  readonly owner?: string;
+  readonly kind?: string;
+  readonly metadata?: object;
+  readonly spec?: object;
+} = {}): Pod =>
+  ({
+    metadata: {
+      generateName: 'web-',
+      ...(owner && {
+        ownerReferences: [{ apiVersion: 'v1', kind, name: 'web', uid: owner, controller: true }],
+      }),
+      ...metadata,
+    },
+    spec: { containers: [{ name: 'main' }], ...spec },
+  }) as unknown as Pod;
+
+/** An AdmissionReview of a pod's creation; fields of `request` override its defaults. */
+export const makeReview = (object: Pod, request: object = {}, apiVersion = 'admission.k8s.io/v1') => ({
+  apiVersion,
+  kind: 'AdmissionReview',
+  request: {
+    uid: 'r-1',
+    operation: 'CREATE',
+    resource: { group: '', version: 'v1', resource: 'pods' },
+    namespace: 'work',
+    object,
+    ...request,
+  },
+});
+
+/** The AdmissionReview that the webhook answers. */
+export interface ReviewResponse {
+  readonly apiVersion: string;
+  readonly response: { readonly uid: string; readonly allowed: boolean; readonly patch?: string };
+}
+
+/** A webhook server with a scripted pod pinner; `moved` is the only owner that a plan moves. */
+export const createTestServer = () => {
+  const log = createLogger({ component: 'webhook', level: 'silent' });
+  const requests: TakeRequest[] = [];
+  const templateKeys: (string | undefined)[] = [];
+  const outcomes: string[] = [];
+  const pinner: { reply: TakeReply | Error } = { reply: new Error('the test sets no reply') };
+  const server = createWebhookServer({
+    log,
+    admission: {
+      ownNamespace: OWN_NAMESPACE,
+      isOwnerMoved: (uid) => uid === 'moved',
+      isCoexisting: (namespace) => namespace === 'shared',
+      take: async (request, templateKey) => {
+        requests.push(request);
+        templateKeys.push(templateKey);
+        if (pinner.reply instanceof Error) throw pinner.reply;
+        return pinner.reply;
+      },
+      log,
+      observe: (outcome) => outcomes.push(outcome),
+    },
+  });
+  const post = (payload: object | string) =>
+    server.app.inject({
+      method: 'POST',
+      url: '/mutate',
+      payload,
+      headers: { 'content-type': 'application/json' },
+    });
+  return { server, pinner, requests, templateKeys, outcomes, post };
+};
