@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Pod } from '../../api/objects.ts';
-import { isPlain, type NodeNameList } from './nodenames.ts';
+import { isPlain, type NodeNames } from './nodenames.ts';
 
 /** A body that kube-scheduler would not send; answered with 400. */
 export class BadRequest extends Error {
@@ -39,7 +39,7 @@ type NodeList = z.output<typeof nodeList>;
 
 /** A pod and its candidate nodes: as unparsed names, as names, or as Node objects. */
 export type SchedulerArgs = { readonly pod: Pod } & (
-  | { readonly kind: 'bytes'; readonly list: NodeNameList; readonly answerFrom: number }
+  | { readonly kind: 'bytes'; readonly list: NodeNames; readonly answerFrom: number }
   | { readonly kind: 'names'; readonly names: readonly string[] }
   | { readonly kind: 'nodes'; readonly names: readonly string[]; readonly nodes: NodeList }
 );

@@ -4,7 +4,7 @@ import type { ReservedNames } from '../intents/reservednames.ts';
  * Node names as the bytes between the brackets of a JSON array. Thousands come with every pod and most go back
  * unchanged, so they are not parsed.
  */
-export interface NodeNameList {
+export interface NodeNames {
   readonly bytes: Buffer;
   readonly from: number;
   /** Offset of the closing bracket. */
@@ -23,7 +23,7 @@ const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
 );
 
 /** Whether the list consists of plain strings with single commas between them and no spaces. */
-export const isPlain = ({ bytes, from, to }: NodeNameList): boolean => {
+export const isPlain = ({ bytes, from, to }: NodeNames): boolean => {
   if (from === to) return true;
   let at = from;
   for (;;) {
@@ -38,7 +38,7 @@ export const isPlain = ({ bytes, from, to }: NodeNameList): boolean => {
   }
 };
 
-export const namesOf = ({ bytes, from, to }: NodeNameList): readonly string[] =>
+export const namesOf = ({ bytes, from, to }: NodeNames): readonly string[] =>
   JSON.parse(`[${bytes.toString('latin1', from, to)}]`);
 
 export interface SplitNames {
@@ -50,7 +50,7 @@ export interface SplitNames {
 
 /** Takes the reserved names out of a list; undefined when the list is not plain. */
 export const splitReserved = (
-  { bytes, from, to }: NodeNameList,
+  { bytes, from, to }: NodeNames,
   names: ReservedNames,
 ): SplitNames | undefined => {
   const kept: Buffer[] = [];
