@@ -2,13 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
-/** The messages of pinning.proto as they stand in JavaScript; 64-bit numbers fit in a double and are numbers. */
+/** The messages of pinning.proto in JavaScript; its 64-bit numbers fit in a double. */
 
 export interface Taint {
   readonly key: string;
   readonly value: string;
   readonly effect: string;
-  /** Whether it goes by itself once the machine is set up. */
+  /** True for a taint that disappears once the machine is set up. */
   readonly startup?: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface OwnerTarget {
   readonly name: string;
   readonly uid: string;
   readonly count: number;
-  /** Names of the pods that the plan moves there, where the owner keeps names. */
+  /** Names of the pods that the plan moves there, for an owner whose pods keep their names. */
   readonly names?: readonly string[];
 }
 
@@ -90,18 +90,18 @@ export interface TakeRequest {
   readonly pod: string;
   /** Another webhook may change the pod after ours. */
   readonly coexisting: boolean;
-  /** Nothing is given: an intent of the owner is named, where one is known. */
+  /** Grants nothing; the reply names an intent of the owner, if there is one. */
   readonly dryRun?: boolean;
-  /** How many slots more are welcome in advance, for pods that differ from this one by their names alone. */
+  /** How many prefetched slots are welcome, for pods that differ from this one by name alone. */
   readonly ahead?: number;
-  /** No pod waits: only slots in advance are asked for. */
+  /** Requests prefetched slots only; no pod waits. */
   readonly isAheadOnly?: boolean;
 }
 
-/** A slot for a pod that has not been asked about yet. */
+/** A prefetched slot: one for a pod that has not been created yet. */
 export interface SlotAhead {
   readonly uid: string;
-  /** What that pod is answered; its way is `assign`. */
+  /** The reply for that pod; its way is `assign`. */
   readonly reply: TakeReply;
 }
 
@@ -116,19 +116,19 @@ export interface TakeReply {
 
 export interface TakeRequests {
   readonly requests: readonly TakeRequest[];
-  /** Uids of slots that were given in advance and have gone to pods since. */
+  /** Uids of prefetched slots that pods have used. */
   readonly used?: readonly string[];
-  /** Uids of slots that were given in advance and are not wanted any more. */
+  /** Uids of prefetched slots that are not needed any more. */
   readonly returned?: readonly string[];
 }
 
 export interface TakeReplies {
   readonly replies: readonly TakeReply[];
-  /** Uids of owners whose slots in advance are to be returned. */
+  /** Uids of owners whose prefetched slots must be returned. */
   readonly recalled?: readonly string[];
 }
 
-/** For how long, and how many at once, answers are kept: a request is repeated within seconds or never. */
+/** How long replies are kept for repeated requests, in milliseconds, and how many at most. */
 export const REPLAYS = { ttlMs: 60_000, maxSize: 10_000 } as const;
 
 export interface PinningServices {
@@ -147,7 +147,7 @@ interface Loaded {
   };
 }
 
-/** Loads the service definitions of pinning.proto, for a grpc-js server or makeGenericClientConstructor. */
+/** Loads the services of pinning.proto, for a grpc-js server or makeGenericClientConstructor. */
 export const loadPinningServices = (): PinningServices => {
   const definition = loadSync(fileURLToPath(new URL('./pinning.proto', import.meta.url)), {
     longs: Number,
