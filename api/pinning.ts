@@ -2,13 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
-/** The messages of pinning.proto as grpc-js gives them; 64-bit integers are numbers, as all of ours fit in a double. */
+/** The messages of pinning.proto in JavaScript; its 64-bit numbers fit in a double. */
 
 export interface Taint {
   readonly key: string;
   readonly value: string;
   readonly effect: string;
-  /** Whether it is a startup taint, which goes by itself. */
+  /** True for a taint that disappears once the machine is set up. */
   readonly startup?: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface OwnerTarget {
   readonly name: string;
   readonly uid: string;
   readonly count: number;
-  /** Names of the pods, for owners whose pods keep their names. */
+  /** Names of the pods that the plan moves there, for an owner whose pods keep their names. */
   readonly names?: readonly string[];
 }
 
@@ -88,20 +88,20 @@ export interface TakeRequest {
   readonly ownerName: string;
   readonly ownerUid: string;
   readonly pod: string;
-  /** Whether another webhook may change the pod after ours. */
+  /** Another webhook may change the pod after ours. */
   readonly coexisting: boolean;
-  /** Grants no slot, but names an intent of the owner if there is one. */
+  /** Grants nothing; the reply names an intent of the owner, if there is one. */
   readonly dryRun?: boolean;
-  /** The number of slots to prefetch, for pods that differ from this one by name only. */
+  /** How many prefetched slots are welcome, for pods that differ from this one by name alone. */
   readonly ahead?: number;
-  /** Asks for prefetched slots only; there is no pod. */
+  /** Requests prefetched slots only; no pod waits. */
   readonly isAheadOnly?: boolean;
 }
 
-/** A prefetched slot. */
+/** A prefetched slot: one for a pod that has not been created yet. */
 export interface SlotAhead {
   readonly uid: string;
-  /** The reply for the pod that gets it, with way `assign`. */
+  /** The reply for that pod; its way is `assign`. */
   readonly reply: TakeReply;
 }
 
@@ -116,9 +116,9 @@ export interface TakeReply {
 
 export interface TakeRequests {
   readonly requests: readonly TakeRequest[];
-  /** Uids of prefetched slots that pods have taken. */
+  /** Uids of prefetched slots that pods have used. */
   readonly used?: readonly string[];
-  /** Uids of prefetched slots that are given back. */
+  /** Uids of prefetched slots that are not needed any more. */
   readonly returned?: readonly string[];
 }
 
@@ -128,7 +128,7 @@ export interface TakeReplies {
   readonly recalled?: readonly string[];
 }
 
-/** How long and how many replies are kept for repeated requests, which come within seconds. */
+/** How long replies are kept for repeated requests, in milliseconds, and how many at most. */
 export const REPLAYS = { ttlMs: 60_000, maxSize: 10_000 } as const;
 
 export interface PinningServices {
@@ -147,7 +147,7 @@ interface Loaded {
   };
 }
 
-/** Loads the service definitions of pinning.proto, for a grpc-js server or makeGenericClientConstructor. */
+/** Loads the services of pinning.proto, for a grpc-js server or makeGenericClientConstructor. */
 export const loadPinningServices = (): PinningServices => {
   const definition = loadSync(fileURLToPath(new URL('./pinning.proto', import.meta.url)), {
     longs: Number,

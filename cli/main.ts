@@ -35,7 +35,8 @@ precision-packer explain pod|node NAME     --catalog FILE [flags]
 Waive reasons against replacing a node:
   ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
 
-Exit codes: 0 done, 1 invalid input, 3 a pod can't be placed (the plan for the others is printed).
+Exit codes: 0 done, 1 invalid input, 3 a pod can't be placed (the plan for the others is printed),
+4 the plan was refused by its own check (none is printed).
 `;
 
 /** Errors whose message is printed without a stack: the input is invalid, not the program. */

@@ -1,11 +1,12 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION } from '../api/labels.ts';
 import { provision } from '../planner/provision.ts';
-import { rebalance } from '../planner/rebalance.ts';
+import { type RebalanceResult, rebalance } from '../planner/rebalance.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
 import { format } from './outputformat.ts';
 import { type Input, requestOf } from './request.ts';
+import { withoutRefused } from './verified.ts';
 
 const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | undefined) => ({
   apiVersion: GROUP_VERSION,
@@ -29,8 +30,22 @@ const EMPTY_PLAN: RebalancePlanSpec = {
   podsToMigrate: [],
 };
 
+/** The plan as it is printed; nothing where it was refused. */
+const print = async (
+  name: string,
+  { plan, isRefused }: { readonly plan: RebalanceResult['plan']; readonly isRefused: boolean },
+  output: string | undefined,
+): Promise<string> =>
+  isRefused ? '' : await format(planObject(name, plan?.spec ?? EMPTY_PLAN, plan?.savings), output);
+
 /** `plan rebalance|provision`: prints one RebalancePlan. Throws UsageError. */
-export const planCommand = async (input: Input): Promise<Outcome> => {
+export const planCommand = async (
+  input: Input,
+  planner: { readonly rebalance: typeof rebalance; readonly provision: typeof provision } = {
+    rebalance,
+    provision,
+  },
+): Promise<Outcome> => {
   const { flags } = input;
   const what = flags.words[1];
   if (what !== 'rebalance' && what !== 'provision') {
@@ -40,26 +55,26 @@ export const planCommand = async (input: Input): Promise<Outcome> => {
   const { planName } = request;
   const output = flags.values.get('output');
   if (what === 'rebalance') {
-    const result = rebalance(request);
+    const result = withoutRefused(request, planner.rebalance(request));
     const { blastRadius, ...free } = request;
     const without = blastRadius && rebalance(free);
     return {
-      out: await format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
+      out: await print(planName, result, output),
       err: [
         ...(result.reason ? [result.reason] : []),
         ...(without ? [radiusCost(result.plan?.savings, without.plan?.savings)] : []),
         ...result.skippedNodes.map((each) => `Node ${each.name} is left out: ${each.reasons.join('; ')}.`),
       ],
-      code: 0,
+      code: result.isRefused ? 4 : 0,
     };
   }
-  const result = provision(request);
+  const result = withoutRefused(request, planner.provision(request));
   return {
-    out: await format(planObject(planName, result.plan?.spec ?? EMPTY_PLAN, result.plan?.savings), output),
+    out: await print(planName, result, output),
     err: [
       ...(result.reason ? [result.reason] : []),
       ...result.unplaced.map((each) => `Pod ${each.namespace}/${each.name} can't be placed: ${each.reason}.`),
     ],
-    code: result.unplaced.length > 0 ? 3 : 0,
+    code: result.isRefused ? 4 : result.unplaced.length > 0 ? 3 : 0,
   };
 };

@@ -6,6 +6,7 @@ import type { Outcome } from './outcome.ts';
 import { format } from './outputformat.ts';
 import { type Report, reportOf, roundToCents } from './reportmodel.ts';
 import { type Input, requestOf } from './request.ts';
+import { withoutRefused } from './verified.ts';
 
 const formatUsd = (value: number | null): string => (value === null ? '?' : value.toFixed(2));
 
@@ -62,10 +63,10 @@ const renderTable = (report: Report): string => {
 };
 
 /** `report`: prints what a cluster costs and could cost. Throws UsageError. */
-export const reportCommand = async (input: Input): Promise<Outcome> => {
+export const reportCommand = async (input: Input, planner = rebalance): Promise<Outcome> => {
   const { flags } = input;
   const request = await requestOf(input, 'report', '3s');
-  const result = rebalance(request);
+  const result = withoutRefused(request, planner(request));
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const report = reportOf(cluster, result);
   const html = flags.values.get('html');

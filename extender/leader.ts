@@ -20,13 +20,13 @@ import { createRejectedPodController } from './pods/rejected.ts';
 import { createStaleNominationController } from './pods/stalenomination.ts';
 import { runWhileEnabled, type Toggle } from './toggle.ts';
 
-/** Workers of each controller: writes to the API server that are under way at once. */
+/** Concurrent reconciles of each controller, and so its concurrent writes. */
 const WORKERS = 16;
 
 const COMPONENT = 'castai-pod-pinner';
 
 export interface LeaderOptions {
-  /** Fenced: refuses to write when leadership may be someone else's. */
+  /** Fenced: it refuses to write once another replica may lead. */
   readonly client: KubeClient;
   readonly pods: Cache<Pod>;
   readonly nodes: Cache<Node>;
@@ -37,17 +37,17 @@ export interface LeaderOptions {
   readonly log: Logger;
   readonly registry: Registry;
   readonly metrics: ExtenderMetrics;
-  /** Told of the state while this replica leads, and of its end. */
+  /** Called with the state when this replica starts to lead, and with undefined when it stops. */
   readonly onState: (state: State | undefined) => void;
   readonly now: () => number;
-  /** Whether pods are pinned at all; it may change at any time. */
+  /** The feature podPinner, which may change at any time. */
   readonly enabled: Toggle;
-  /** How long pods that a kubelet refused are kept, in milliseconds. */
+  /** How long pods that a kubelet rejected are kept, in milliseconds. */
   readonly keepRefusedMs: number;
   readonly holdLimits: HoldTimeouts;
 }
 
-/** The leader's work: follow the stream, keep placeholders, pin pods. Ends when the signal aborts. */
+/** Runs the leader's work until the signal aborts: the intent stream, placeholders and pins. */
 export const lead = async (o: LeaderOptions): Promise<void> => {
   const { client, pods, nodes, signal, log, metrics, now } = o;
   const store = new IntentStore(log);
@@ -60,7 +60,7 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
   };
   await Promise.all([pods.synced(signal), nodes.synced(signal)]);
   const recorder = createRecorder({ client, component: COMPONENT, log });
-  const parts = { client, state, report, log };
+  const context = { client, state, report, log };
   const unsubscribe = [
     pods.onChange((change) => assumedPods.observe(change)),
     store.onChange(() => metrics.intents(store)),
@@ -71,14 +71,14 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
     await Promise.all([
       runWhileEnabled({
         ...o.enabled,
-        work: (on) =>
+        work: (workSignal) =>
           followStream({
             dial: o.dial,
             store,
             results,
             clientId: o.clientId,
             clusterId: o.clusterId,
-            signal: on,
+            signal: workSignal,
             log,
             onState: metrics.streaming,
           }),
@@ -91,17 +91,17 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
       }),
       runControllers({
         controllers: [
-          createPlaceholderController(parts),
-          createPinController({ ...parts, observe: metrics.pinned, missing: new Map() }),
+          createPlaceholderController(context),
+          createPinController({ ...context, observe: metrics.pinned }),
           createGateController({
-            ...parts,
+            ...context,
             recorder,
             limits: o.holdLimits,
             observe: metrics.pinned,
           }),
-          createStaleNominationController(parts),
+          createStaleNominationController(context),
           createRejectedPodController({
-            ...parts,
+            ...context,
             recorder,
             keepMs: o.keepRefusedMs,
             observe: metrics.refused,
@@ -117,6 +117,6 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
   } finally {
     o.onState(undefined);
     metrics.leading(false);
-    for (const end of unsubscribe) end();
+    for (const stop of unsubscribe) stop();
   }
 };

@@ -37,7 +37,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const metrics = extenderMetrics(registry);
   const identity = o.podName || `${hostname()}-${process.pid}`;
   const client = connect({
-    ...(o.kubeconfig ? { kubeconfig: o.kubeconfig } : {}),
+    ...(o.kubeconfig && { kubeconfig: o.kubeconfig }),
     qps: o.qps,
     burst: o.burst,
     userAgent: NAME,
@@ -48,7 +48,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const allocator = new SlotAllocator({ log, now: Date.now });
   let state: State | undefined;
   const holdLimits = { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit };
-  const lifter = new GateReleaser({
+  const gateReleaser = new GateReleaser({
     client,
     log,
     metrics: registry,
@@ -84,7 +84,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
 
   const token = peerToken({
     client,
-    ...(o.peerTokenFile ? { tokenFile: o.peerTokenFile } : {}),
+    ...(o.peerTokenFile && { tokenFile: o.peerTokenFile }),
     namespace: o.podNamespace,
     serviceAccount: o.serviceAccount,
   });
@@ -94,8 +94,8 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
 
   pods.start(signal);
   nodes.start(signal);
-  const ended = new AbortController();
-  const lifting = lifter.run(ended.signal);
+  const stopping = new AbortController();
+  const releasing = gateReleaser.run(stopping.signal);
   try {
     const [{ features }] = await Promise.all([
       followFeatures({
@@ -136,9 +136,9 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           log,
           registry,
           metrics,
-          onState: (now) => {
-            state = now;
-            allocator.lead(now);
+          onState: (next) => {
+            state = next;
+            allocator.lead(next);
           },
           now: Date.now,
           enabled,
@@ -146,11 +146,11 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           holdLimits,
         }),
     });
-    // The Lease is given back: whoever is the last lets the held pods go.
-    await lifter.leave(AbortSignal.timeout(LEAVE_MS));
+    // The Lease is released by now; the last replica to stop also lifts the gates of held pods.
+    await gateReleaser.leave(AbortSignal.timeout(LEAVE_MS));
   } finally {
-    ended.abort();
-    await lifting;
+    stopping.abort();
+    await releasing;
     await Promise.all([app.close(), peers.close(), health.close()]);
     client.close();
   }

@@ -3,31 +3,30 @@ import { counter, gauge } from '../kube/component/metrics.ts';
 import type { IntentStore } from './intents/store.ts';
 
 export interface ExtenderMetrics {
-  readonly leading: (is: boolean) => void;
+  readonly leading: (isLeading: boolean) => void;
   readonly streaming: (isSynced: boolean) => void;
   readonly pinned: (way: string, outcome: 'done' | 'lost') => void;
   readonly refused: (reason: string) => void;
   readonly intents: (store: IntentStore) => void;
 }
 
-/** The counts of the pod pinner. */
 export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
   const leader = gauge(registry, 'pod_pinner_leader', 'Whether this replica leads', []);
   const stream = gauge(registry, 'pod_pinner_stream_synced', 'Whether the pin stream is up and synced', []);
-  const breaks = counter(registry, 'pod_pinner_stream_breaks_total', 'Streams that ended', []);
+  const breaks = counter(registry, 'pod_pinner_stream_breaks_total', 'Pin streams that ended', []);
   const pins = counter(registry, 'pod_pinner_pins_total', 'Pods pinned', ['way', 'outcome']);
-  const refusals = counter(registry, 'pod_pinner_pods_refused_total', 'Pods that a kubelet refused', [
+  const refusals = counter(registry, 'pod_pinner_pods_refused_total', 'Pods that a kubelet rejected', [
     'reason',
   ]);
-  const held = gauge(registry, 'pod_pinner_intents', 'Intents that hold', []);
+  const intents = gauge(registry, 'pod_pinner_intents', 'Current intents', []);
   return {
-    leading: (is) => leader.set(is ? 1 : 0),
+    leading: (isLeading) => leader.set(isLeading ? 1 : 0),
     streaming: (isSynced) => {
       stream.set(isSynced ? 1 : 0);
       if (!isSynced) breaks.inc();
     },
     pinned: (way, outcome) => pins.inc({ way, outcome }),
     refused: (reason) => refusals.inc({ reason }),
-    intents: (store) => held.set(store.size),
+    intents: (store) => intents.set(store.size),
   };
 };

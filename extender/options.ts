@@ -28,7 +28,7 @@ export const options = z.object({
   ...featureOptions(),
   podPinnerEnabled: bool
     .default(true)
-    .meta({ description: 'pods are pinned, where no ConfigMap of features says otherwise' }),
+    .meta({ description: 'whether pods are pinned, unless a features ConfigMap says otherwise' }),
   ...holdOptions(),
   port: port(8080).meta({ description: 'port of the extender verbs' }),
   autoscalerLease: z
@@ -36,12 +36,12 @@ export const options = z.object({
     .default('castai-kentroller')
     .meta({ description: 'Lease of the autoscaler in the cluster' }),
   ...remoteServerOptions({
-    description: 'host:port of an autoscaler outside the cluster; the one in the cluster when empty',
+    description: 'host:port of an autoscaler outside the cluster; empty for the one in the cluster',
   }),
   apiKey: z.string().default('').meta({ description: 'sent to the autoscaler outside the cluster' }),
-  clusterId: z.string().default('').meta({ description: 'told to the autoscaler' }),
+  clusterId: z.string().default('').meta({ description: 'sent to the autoscaler' }),
   keepRefused: duration.default(60_000).meta({
-    description: 'how long pods that a kubelet refused stay to be looked at before they are removed',
+    description: 'how long pods that a kubelet rejected are kept for inspection before they are deleted',
   }),
 });
 

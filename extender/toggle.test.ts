@@ -2,13 +2,13 @@ import t from 'tap';
 import { createLogger } from '../kube/component/log.ts';
 import { runWhileEnabled } from './toggle.ts';
 
-const log = createLogger({ component: 'whileenabled', level: 'silent' });
+const log = createLogger({ component: 'toggle', level: 'silent' });
 
-/** A switch, what was done with it, and the work that it turns on and off. */
+/** A toggle, the work that it turns on and off, and the calls made to that work. */
 const scene = (startsOn: boolean) => {
   let isOn = startsOn;
   const handlers = new Set<() => void>();
-  const told: string[] = [];
+  const calls: string[] = [];
   const stopping = new AbortController();
   const done = runWhileEnabled({
     isOn: () => isOn,
@@ -17,56 +17,56 @@ const scene = (startsOn: boolean) => {
       return () => void handlers.delete(handler);
     },
     work: async (signal) => {
-      told.push('work');
+      calls.push('work');
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
-      told.push('end');
+      calls.push('end');
     },
-    onDisabled: () => told.push('rest'),
+    onDisabled: () => calls.push('disabled'),
     signal: stopping.signal,
     log,
   });
   const turn = async (on: boolean): Promise<void> => {
     isOn = on;
     for (const handler of handlers) handler();
-    // Everything here is done in promises alone.
+    // Only promises are pending here, so one turn of the event loop is enough.
     await new Promise(setImmediate);
   };
-  return { told, turn, handlers, stop: () => stopping.abort(), done };
+  return { calls, turn, handlers, stop: () => stopping.abort(), done };
 };
 
-t.test('works while it is on, rests while it is off, works again', async (t) => {
-  const { told, turn, handlers, stop, done } = scene(true);
-  t.same(told, ['work']);
+t.test('works while it is on, stops while it is off, works again', async (t) => {
+  const { calls, turn, handlers, stop, done } = scene(true);
+  t.same(calls, ['work']);
   await turn(true);
-  t.same(told, ['work'], 'a change of something else is none');
+  t.same(calls, ['work'], 'a change of another feature is ignored');
   await turn(false);
-  t.same(told, ['work', 'end', 'rest']);
+  t.same(calls, ['work', 'end', 'disabled']);
   await turn(false);
-  t.same(told.length, 3);
+  t.same(calls.length, 3);
   await turn(true);
-  t.same(told, ['work', 'end', 'rest', 'work']);
+  t.same(calls, ['work', 'end', 'disabled', 'work']);
   stop();
   await done;
-  t.same(told, ['work', 'end', 'rest', 'work', 'end']);
-  t.equal(handlers.size, 0, 'nobody listens any more');
+  t.same(calls, ['work', 'end', 'disabled', 'work', 'end']);
+  t.equal(handlers.size, 0, 'it has unsubscribed');
 });
 
-t.test('off from the start, it rests and never works', async (t) => {
-  const { told, stop, done } = scene(false);
+t.test('off from the start, it never works', async (t) => {
+  const { calls, stop, done } = scene(false);
   stop();
   await done;
-  t.same(told, ['rest']);
+  t.same(calls, ['disabled']);
 });
 
-t.test('turned off and on before the work has ended, it works on', async (t) => {
-  const { told, turn, stop, done } = scene(true);
+t.test('turned off and on before the work has ended, it works again', async (t) => {
+  const { calls, turn, stop, done } = scene(true);
   await Promise.all([turn(false), turn(true)]);
-  t.equal(told.at(-1), 'work');
+  t.equal(calls.at(-1), 'work');
   stop();
   await done;
 });
 
-t.test('work that fails ends it', async (t) => {
+t.test('an error of the work ends it', async (t) => {
   const failing = runWhileEnabled({
     isOn: () => true,
     onChange: () => () => {},

@@ -35,7 +35,7 @@ export const runWhileEnabled = async (
       log.info('pod pinning is off');
       o.onDisabled();
       await untilToggled(o, true, signal);
-      if (!signal.aborted) log.info('pod pinning is on again');
+      if (!signal.aborted) log.info('pod pinning is on');
       continue;
     }
     const work = linkedController(signal);

@@ -36,6 +36,7 @@ import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
 import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
 import { createPlanProgressController } from './rebalanceplanclaim/planprogress.ts';
+import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
 import { createScheduleController } from './rebalanceplanschedule/controller.ts';
 import { connectPlanner } from './remote/client.ts';
 import { openSavingsStore } from './savings/savingsstore.ts';
@@ -148,11 +149,12 @@ export const runLeader = async (o: {
   });
   const isRebalancerEnabled = (): boolean =>
     isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
+  const refusals = countRefusals(o.registry);
   const continuous = rebalanceContinuously({
     client,
     caches,
     catalogue,
-    planning: planOnThread,
+    planning: verified(planOnThread, { source: 'continuous', refusals, log }),
     settings: () => continuousSettings(options, features.current()),
     timeBudgetMs: () => searchDepth(options, features.current()) * SEARCH_STEP_MS,
     pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
@@ -171,7 +173,7 @@ export const runLeader = async (o: {
           client,
           caches,
           catalogue,
-          planning: remotePlanner?.planning ?? planOnThread,
+          planning: verified(remotePlanner?.planning ?? planOnThread, { source: 'claim', refusals, log }),
           isEnabled: isRebalancerEnabled,
           timeBudgetMs: options.planTimeBudget,
           surgeByDefault: options.surgeSingleReplicas,

@@ -249,8 +249,8 @@ t.test('with ours, a pod of a plan goes to its node, and others learn why they m
   for (const name of ['mine', 'waiting'])
     await client.patch(PODS, { name, namespace: SHOP }, { spec: { schedulingGates: null } });
   t.equal(await placed('mine'), 'reserved');
-  const said = await described('waiting', /on its way/);
-  t.match(said, /2 plan saving puts this pod on a node that is on its way/);
+  const said = await described('waiting', /has not joined yet/);
+  t.match(said, /2 plan saving puts this pod on a node that has not joined yet/);
 
   autoscaler.remove(pins[1]?.id ?? '');
   autoscaler.remove('node/reserved');

@@ -88,7 +88,7 @@ t.test(
     await eventually('no stream', () => autoscaler.streams === 0);
     await eventually('the pod is given back', async () => (await nominated()) === undefined);
     await eventually('its line', () =>
-      extender.said('pod given back', { node: claim, reason: 'pod pinning is off' }),
+      extender.said('pod nomination removed', { node: claim, reason: 'pod pinning is off' }),
     );
 
     const { lease } = await eventually('what stands is kept alive', async () => {

@@ -67,7 +67,7 @@ const files = {
 
 type Call = ServerDuplexStream<ClientMessage, ServerMessage>;
 
-/** An autoscaler that tells one intent to everyone who gets through to it. */
+/** An autoscaler that sends one intent to every client. */
 const serve = async (t: { teardown(end: () => void): void }, secured: ServerCredentials) => {
   const keys: string[] = [];
   const server = new Server();
@@ -87,7 +87,9 @@ const serve = async (t: { teardown(end: () => void): void }, secured: ServerCred
   return { port, keys };
 };
 
-/** What came first of following the stream: the state of the world, or a line that says why not. */
+/**
+ * Resolves with the first outcome of following the stream: its state of the world, or the log line that says why not.
+ */
 const outcomeOf = async (
   remote: Remote,
   connectTimeoutMs = 10_000,
@@ -210,12 +212,12 @@ for (const [what, server, settings, expected] of BAD) {
   });
 }
 
-t.test('nobody listens: the line says so at once', async (t) => {
+t.test('a refused connection is logged at once', async (t) => {
   const { reason } = await outcomeOf(plainRemote('127.0.0.1:1'));
   t.match(reason, /ECONNREFUSED/);
 });
 
-t.test('who takes the connection and says nothing is given up in time', async (t) => {
+t.test('a peer that accepts the connection and sends nothing is given up in time', async (t) => {
   const sockets = new Set<Socket>();
   const mute = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
   await once(mute, 'listening');

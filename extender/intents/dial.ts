@@ -18,11 +18,11 @@ const CHANNEL: ChannelOptions = {
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 5_000,
-  // One channel a stream: a pooled subchannel that is stuck would be handed out again.
+  // A channel of its own for each stream: a pooled subchannel that hangs would be used again.
   'grpc.use_local_subchannel_pool': 1,
 };
 
-/** Dials the kentroller that holds the Lease. */
+/** Dials the kentroller that holds the Lease; resolves to undefined while none does. */
 export const dialLeader = (
   client: KubeClient,
   lease: { readonly namespace: string; readonly name: string },
@@ -36,14 +36,14 @@ export const dialLeader = (
       client: dialPeer(target, { definition: pinning, token, options: CHANNEL }),
       peer: target.address,
       isCurrent: async () => {
-        const now = await findPeer(client, lease);
-        return !now || (now.address === target.address && now.certificate === target.certificate);
+        const current = await findPeer(client, lease);
+        return !current || (current.address === target.address && current.certificate === target.certificate);
       },
     };
   };
 };
 
-/** Dials an autoscaler outside the cluster, named by its URL; the API key goes along in the metadata. */
+/** Dials an autoscaler outside the cluster by its URL; the API key and the cluster id travel as metadata. */
 export const dialExternal = (
   remote: Remote,
   o: { readonly apiKey: string; readonly clusterId: string },
@@ -59,6 +59,6 @@ export const dialExternal = (
     }),
     peer: address,
     isCurrent: async () => true,
-    explain: (said) => explainRemote(address, said),
+    explain: (message) => explainRemote(address, message),
   });
 };

@@ -14,36 +14,36 @@ const hashOf = (bytes: Buffer): number => {
   return hash;
 };
 
-/** Slots for each name: of the thousands that are looked up, few meet one that is taken. */
-const SLOTS_A_NAME = 32;
+/** Buckets per reserved name: enough that nearly every name that is not reserved meets an empty one. */
+const BUCKETS_PER_NAME = 32;
 
-/** Names of reserved nodes, found by their bytes: a name of thousands is looked up without being made a string. */
+/** Reserved node names, found by their bytes, so that no string is made for each of thousands of names. */
 export class ReservedNames {
-  readonly #taken: Uint8Array;
-  readonly #slots = new Map<number, Entry[]>();
+  readonly #isOccupied: Uint8Array;
+  readonly #buckets = new Map<number, Entry[]>();
   readonly #mask: number;
 
-  /** Plans by the names of the nodes that they reserve. */
+  /** `plans` maps a reserved node's name to its plan. */
   constructor(plans: ReadonlyMap<string, string>) {
-    const size = 2 ** Math.ceil(Math.log2((plans.size + 1) * SLOTS_A_NAME));
-    this.#taken = new Uint8Array(size);
+    const size = 2 ** Math.ceil(Math.log2((plans.size + 1) * BUCKETS_PER_NAME));
+    this.#isOccupied = new Uint8Array(size);
     this.#mask = size - 1;
     for (const [name, plan] of plans) {
       const bytes = Buffer.from(name);
       const hash = hashOf(bytes);
       const at = hash & this.#mask;
-      this.#taken[at] = 1;
-      const there = this.#slots.get(at);
-      if (there) there.push({ name, plan, bytes, hash });
-      else this.#slots.set(at, [{ name, plan, bytes, hash }]);
+      this.#isOccupied[at] = 1;
+      const bucket = this.#buckets.get(at);
+      if (bucket) bucket.push({ name, plan, bytes, hash });
+      else this.#buckets.set(at, [{ name, plan, bytes, hash }]);
     }
   }
 
-  /** The reserved node whose name these bytes are; `hash` is the polynomial of 31 over them, in 32 bits. */
+  /** The reserved node of this name; `hash` is the polynomial of 31 over its bytes, in 32 bits. */
   find(hash: number, bytes: Buffer, from: number, to: number): Reserved | undefined {
     const at = hash & this.#mask;
-    if (this.#taken[at] === 0) return undefined;
-    return this.#slots
+    if (this.#isOccupied[at] === 0) return undefined;
+    return this.#buckets
       .get(at)
       ?.find((entry) => entry.hash === hash && entry.bytes.compare(bytes, from, to) === 0);
   }

@@ -1,21 +1,19 @@
 import type { ClientMessage, Result } from '../../api/pinning.ts';
 
-/** The part of a stream that results go out through. */
+/** The writing half of a stream; `write` returns false when the caller has to wait for 'drain'. */
 export interface Outlet {
   write(message: ClientMessage): boolean;
   once(event: 'drain', listener: () => void): unknown;
 }
 
-/**
- * What became of each intent, the latest only: a slow peer costs one entry an intent. Told again after a reconnect.
- */
+/** The latest result of each intent, sent again after each reconnect. A slow peer costs one entry per intent. */
 export class Results {
   readonly #latest = new Map<string, Result>();
   readonly #unsent = new Set<string>();
   #outlet: Outlet | undefined;
   #isBlocked = false;
 
-  /** Keeps a result and sends it as soon as the stream takes it; the same as before is not sent again. */
+  /** Stores a result and sends it once the stream accepts it; an unchanged one is not sent again. */
   report(result: Result): void {
     const before = this.#latest.get(result.intentId);
     const isSame =
@@ -30,7 +28,7 @@ export class Results {
     this.#flush();
   }
 
-  /** An intent was taken in, in this version; what is known of it holds on. */
+  /** Confirms that an intent was received in this version; its last state stays. */
   acknowledge(intentId: string, version: number): void {
     const known = this.#latest.get(intentId) ?? { intentId, state: 'UNKNOWN' as const, reason: '', bound: 0 };
     this.report({ ...known, version });

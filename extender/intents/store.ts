@@ -5,15 +5,15 @@ import type { Cache, Change } from '../../kube/cache/cache.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { ReservedNames } from './reservednames.ts';
 
-/** An intent as the store holds it; metadata.name is its id. */
-export interface HeldIntent extends KubeObject {
+/** An intent in the store; metadata.name is its id. */
+export interface StoredIntent extends KubeObject {
   readonly intent: Intent;
   readonly version: number;
 }
 
 export type IntentIndex = 'node' | 'pod' | 'owner';
 
-const INTENTS: Resource<HeldIntent> = {
+const INTENTS: Resource<StoredIntent> = {
   group: '',
   version: 'v1',
   kind: 'Intent',
@@ -21,7 +21,7 @@ const INTENTS: Resource<HeldIntent> = {
   namespaced: false,
 };
 
-const valuesOf = ({ nodeName, pin }: Intent): Readonly<Record<IntentIndex, string>> => ({
+const indexValuesOf = ({ nodeName, pin }: Intent): Readonly<Record<IntentIndex, string>> => ({
   node: nodeName,
   pod: pin?.pod?.uid ?? '',
   owner: pin?.owner?.uid ?? '',
@@ -30,20 +30,20 @@ const valuesOf = ({ nodeName, pin }: Intent): Readonly<Record<IntentIndex, strin
 const INDEXES: readonly IntentIndex[] = ['node', 'pod', 'owner'];
 
 /**
- * Every intent that holds, as the stream told it. It has the shape of a cache, so that controllers watch it as they
- * watch pods and nodes. Intents outlive a cut stream; those that the next state of the world does not contain go.
+ * All intents that the stream sent, in the shape of a cache, so that controllers watch them like pods. They survive a
+ * broken stream; the next full state removes those that it does not contain.
  */
-export class IntentStore implements Cache<HeldIntent> {
+export class IntentStore implements Cache<StoredIntent> {
   readonly resource = INTENTS;
   readonly hasSynced = true;
-  readonly #held = new Map<string, HeldIntent>();
-  readonly #texts = new Map<string, string>();
-  readonly #indexes = new Map<string, Map<string, HeldIntent>>();
+  readonly #intents = new Map<string, StoredIntent>();
+  readonly #json = new Map<string, string>();
+  readonly #indexes = new Map<string, Map<string, StoredIntent>>();
   readonly #reserved = new Map<string, string>();
   #reservedNames: ReservedNames | undefined;
-  readonly #watchers = new Set<(change: Change<HeldIntent>) => void>();
+  readonly #listeners = new Set<(change: Change<StoredIntent>) => void>();
   readonly #log: Logger;
-  #seen: Set<string> | undefined;
+  #received: Set<string> | undefined;
   #hasFullState = false;
   #isDisabled = false;
   #version = 0;
@@ -52,11 +52,13 @@ export class IntentStore implements Cache<HeldIntent> {
     this.#log = log;
   }
 
-  /** Whether a whole state of the world was received since the start: only then absence means removal. */
+  /**
+   * Whether a full state arrived since the start or the last disable; only then a missing intent means a removed one.
+   */
   get hasFullState(): boolean {
     return this.#hasFullState;
   }
-  /** Whether pinning is turned off: nothing holds, and nothing is going to. */
+  /** Whether pinning is off: there are no intents, and none are expected. */
   get isDisabled(): boolean {
     return this.#isDisabled;
   }
@@ -64,129 +66,129 @@ export class IntentStore implements Cache<HeldIntent> {
     return this.#version;
   }
   get size(): number {
-    return this.#held.size;
+    return this.#intents.size;
   }
-  get(id: string): HeldIntent | undefined {
-    return this.#held.get(id);
+  get(id: string): StoredIntent | undefined {
+    return this.#intents.get(id);
   }
-  list(): readonly HeldIntent[] {
-    return [...this.#held.values()];
+  list(): readonly StoredIntent[] {
+    return [...this.#intents.values()];
   }
-  by(index: string, value: string): readonly HeldIntent[] {
+  by(index: string, value: string): readonly StoredIntent[] {
     const found = this.#indexes.get(`${index}/${value}`);
     return found ? [...found.values()] : [];
   }
-  /** The plan that a machine under this name was ordered for. */
+  /** The plan that ordered the machine of this node. */
   planOf(nodeName: string): string | undefined {
     return this.#reserved.get(nodeName);
   }
-  /** All names under which machines were ordered; undefined when there is none. */
+  /** Names of all nodes whose machine a plan ordered; undefined when there are none. */
   get reservedNames(): ReservedNames | undefined {
     if (this.#reserved.size === 0) return undefined;
     this.#reservedNames ??= new ReservedNames(this.#reserved);
     return this.#reservedNames;
   }
-  /** Whether any machine is on its way or reserved. */
+  /** Whether any node is reserved. */
   get hasReserved(): boolean {
     return this.#reserved.size > 0;
   }
-  onChange(watcher: (change: Change<HeldIntent>) => void): () => void {
-    this.#watchers.add(watcher);
-    for (const object of this.#held.values()) this.#tell(watcher, { type: 'add', object });
-    return () => void this.#watchers.delete(watcher);
+  onChange(listener: (change: Change<StoredIntent>) => void): () => void {
+    this.#listeners.add(listener);
+    for (const object of this.#intents.values()) this.#notify(listener, { type: 'add', object });
+    return () => void this.#listeners.delete(listener);
   }
   async synced(): Promise<void> {}
   start(): void {}
 
-  /** A new state of the world begins: what it does not name until endResync holds no more. */
+  /** Begins a full state; endResync removes every intent that was not received since. */
   beginResync(): void {
     this.#isDisabled = false;
-    this.#seen = new Set();
+    this.#received = new Set();
   }
 
   endResync(version: number): void {
     this.#version = version;
-    const seen = this.#seen;
-    this.#seen = undefined;
+    const received = this.#received;
+    this.#received = undefined;
     this.#hasFullState = true;
-    if (seen) for (const id of this.#held.keys()) if (!seen.has(id)) this.#drop(id);
+    if (received) for (const id of this.#intents.keys()) if (!received.has(id)) this.#delete(id);
   }
 
-  /** Pinning is turned off: no intent holds, until a new state of the world begins. */
+  /** Drops all intents; the next full state enables the store again. */
   disable(): void {
-    this.#seen = undefined;
+    this.#received = undefined;
     this.#hasFullState = false;
     this.#isDisabled = true;
-    for (const id of this.#held.keys()) this.#drop(id);
+    for (const id of this.#intents.keys()) this.#delete(id);
   }
 
-  /** Takes in an intent; returns false when nothing but its version is new. */
+  /** Stores an intent; returns false when only its version changed. */
   upsert(intent: Intent, version: number): boolean {
     this.#version = version;
-    this.#seen?.add(intent.id);
-    const text = JSON.stringify(intent);
-    const old = this.#held.get(intent.id);
-    const object: HeldIntent = { metadata: { name: intent.id }, intent, version };
+    this.#received?.add(intent.id);
+    const json = JSON.stringify(intent);
+    const old = this.#intents.get(intent.id);
+    const object: StoredIntent = { metadata: { name: intent.id }, intent, version };
     this.#unindex(old);
-    this.#held.set(intent.id, object);
+    this.#intents.set(intent.id, object);
     this.#index(object);
-    if (old && this.#texts.get(intent.id) === text) return false;
-    this.#texts.set(intent.id, text);
+    if (old && this.#json.get(intent.id) === json) return false;
+    this.#json.set(intent.id, json);
     this.#publish(old ? { type: 'update', object, old } : { type: 'add', object });
     return true;
   }
 
   remove(id: string, version: number): void {
     this.#version = version;
-    this.#drop(id);
+    this.#delete(id);
   }
 
-  #drop(id: string): void {
-    const object = this.#held.get(id);
+  #delete(id: string): void {
+    const object = this.#intents.get(id);
     if (!object) return;
-    this.#held.delete(id);
-    this.#texts.delete(id);
+    this.#intents.delete(id);
+    this.#json.delete(id);
     this.#unindex(object);
     this.#publish({ type: 'delete', object });
   }
 
-  #index(object: HeldIntent): void {
+  #index(object: StoredIntent): void {
     const { node, nodeName, plan } = object.intent;
     if (node && nodeName) {
       this.#reserved.set(nodeName, plan);
       this.#reservedNames = undefined;
     }
-    const values = valuesOf(object.intent);
+    const values = indexValuesOf(object.intent);
     for (const index of INDEXES) {
       if (values[index] === '') continue;
       const key = `${index}/${values[index]}`;
-      const there = this.#indexes.get(key);
-      if (there) there.set(object.intent.id, object);
+      const entries = this.#indexes.get(key);
+      if (entries) entries.set(object.intent.id, object);
       else this.#indexes.set(key, new Map([[object.intent.id, object]]));
     }
   }
 
-  #unindex(object: HeldIntent | undefined): void {
+  #unindex(object: StoredIntent | undefined): void {
     if (!object) return;
     const { node, nodeName } = object.intent;
     if (node && this.#reserved.delete(nodeName)) this.#reservedNames = undefined;
-    const values = valuesOf(object.intent);
+    const values = indexValuesOf(object.intent);
     for (const index of INDEXES) {
       const key = `${index}/${values[index]}`;
-      const there = this.#indexes.get(key);
-      if (there?.delete(object.intent.id) && there.size === 0) this.#indexes.delete(key);
+      const entries = this.#indexes.get(key);
+      if (entries?.delete(object.intent.id) && entries.size === 0) this.#indexes.delete(key);
     }
   }
 
-  #publish(change: Change<HeldIntent>): void {
-    for (const watcher of this.#watchers) this.#tell(watcher, change);
+  #publish(change: Change<StoredIntent>): void {
+    for (const listener of this.#listeners) this.#notify(listener, change);
   }
 
-  #tell(watcher: (change: Change<HeldIntent>) => void, change: Change<HeldIntent>): void {
+  #notify(listener: (change: Change<StoredIntent>) => void, change: Change<StoredIntent>): void {
     try {
-      watcher(change);
+      listener(change);
     } catch (err) {
-      this.#log.error({ err, intent: change.object.intent.id }, 'an intent could not be handed on');
+      this.#log.error({ err, intent: change.object.intent.id }, 'an intent listener failed');
     }
   }
 }

@@ -10,14 +10,14 @@ import type { IntentStore } from './store.ts';
 export interface Dialed {
   readonly client: Client;
   readonly peer: string;
-  /** False when the autoscaler that leads now is another one. */
+  /** False when another autoscaler has become the leader. */
   readonly isCurrent: () => Promise<boolean>;
-  /** Says what to do about a connection that failed, from what the connection said. */
-  readonly explain?: (said: string) => string;
+  /** Turns the message of a failed connection into one that says what to do. */
+  readonly explain?: (message: string) => string;
 }
 
 export interface StreamOptions {
-  /** Undefined while there is no autoscaler to talk to. */
+  /** Resolves to undefined while no autoscaler leads. */
   readonly dial: () => Promise<Dialed | undefined>;
   readonly store: IntentStore;
   readonly results: Results;
@@ -25,7 +25,7 @@ export interface StreamOptions {
   readonly clusterId: string;
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** Called with true when the state of the world was received, false when the stream ended. */
+  /** Called with true after the full state was received, and with false when the stream ends. */
   readonly onState?: (isSynced: boolean) => void;
   readonly connectTimeoutMs?: number;
   readonly syncTimeoutMs?: number;
@@ -39,13 +39,13 @@ type Call = ClientDuplexStream<ClientMessage, ServerMessage>;
 type PinningClient = Client & { Stream(): Call };
 
 const NO_PEER_MS = 1_000;
-/** A stream that lived this long starts the backoff anew. */
+/** A stream that lasted this long resets the backoff. */
 const HEALTHY_MS = 10_000;
 
 const isReady = (client: Client): boolean =>
   client.getChannel().getConnectivityState(false) === connectivityState.READY;
 
-const take = (store: IntentStore, results: Results, message: ServerMessage): boolean => {
+const applyMessage = (store: IntentStore, results: Results, message: ServerMessage): boolean => {
   const { upsert, removed, synced, version } = message;
   if (upsert) {
     store.upsert(upsert, version);
@@ -60,14 +60,14 @@ const take = (store: IntentStore, results: Results, message: ServerMessage): boo
   return false;
 };
 
-/** One stream, from its connection to its end; throws what ended it. */
+/** Runs one stream until it ends; throws the error that ended it. */
 const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
   const { store, results, signal, log } = o;
-  // Told to stop while it dialed: a signal that has aborted already tells nobody again.
+  // An abort during the dial fires no event any more.
   signal.throwIfAborted();
   const call = (dialed.client as PinningClient).Stream();
   const { promise, reject } = Promise.withResolvers<never>();
-  // A channel that is refused tells its calls so; one that is stuck tells nobody.
+  // A refused connection fails its calls, but one that hangs reports nothing.
   const connectTimeoutMs = o.connectTimeoutMs ?? 10_000;
   const connectTimer = setTimeout(
     () => isReady(dialed.client) || reject(new Error(`no connection within ${connectTimeoutMs} ms`)),
@@ -76,20 +76,20 @@ const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
   const stop = (): void => reject(new DOMException('stopped', 'AbortError'));
   const syncTimeoutMs = o.syncTimeoutMs ?? 30_000;
   const syncTimer = setTimeout(
-    () => reject(new Error(`no state of the world within ${syncTimeoutMs} ms`)),
+    () => reject(new Error(`no complete state of the world within ${syncTimeoutMs} ms`)),
     syncTimeoutMs,
   );
   const checkTimer = setInterval(() => {
     dialed.isCurrent().then(
       (isCurrent) => isCurrent || reject(new Error('another autoscaler leads now')),
-      (err: unknown) => log.debug({ err }, 'the autoscaler in charge could not be looked up'),
+      (err: unknown) => log.debug({ err }, 'failed to look up the leading autoscaler'),
     );
   }, o.checkEveryMs ?? 5_000);
   signal.addEventListener('abort', stop, { once: true });
   try {
     store.beginResync();
     call.on('data', (message: ServerMessage) => {
-      if (!take(store, results, message)) return;
+      if (!applyMessage(store, results, message)) return;
       clearTimeout(syncTimer);
       results.attach(call);
       log.info(
@@ -116,8 +116,8 @@ const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
 };
 
 /**
- * Follows the autoscaler's pin stream until the signal aborts: each break is a new channel and a new state of the
- * world, after a growing, jittered wait.
+ * Follows the autoscaler's pin stream until the signal aborts. Each reconnect waits with a growing, jittered backoff
+ * and receives the full state again.
  */
 export const followStream = async (o: StreamOptions): Promise<void> => {
   const { signal, log } = o;
@@ -131,14 +131,14 @@ export const followStream = async (o: StreamOptions): Promise<void> => {
     try {
       dialed = await o.dial();
       if (dialed) await runSession(o, dialed);
-      else log.debug('no autoscaler leads yet');
+      else log.debug('no autoscaler leads');
     } catch (error) {
       if (signal.aborted || isAborted(error)) return;
       if (performance.now() - since >= HEALTHY_MS) failures = 0;
       const ceiling = Math.min(maxMs, firstMs * 2 ** failures++);
       waitMs = ceiling * (0.5 + random() / 2);
-      const said = messageOf(error);
-      const reason = dialed?.explain?.(said) ?? said;
+      const message = messageOf(error);
+      const reason = dialed?.explain?.(message) ?? message;
       log.warn(
         { peer: dialed?.peer, reason, retryMs: Math.round(waitMs) },
         'failed streaming pod pinning actions, restarting...',

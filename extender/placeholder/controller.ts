@@ -11,8 +11,9 @@ import {
   requeue,
   watches,
 } from '../../kube/controller/controller.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
-import type { HeldIntent } from '../intents/store.ts';
+import { isAlreadyExists } from '../../kube/errors.ts';
+import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
+import type { StoredIntent } from '../intents/store.ts';
 import type { Report, State } from '../placement/state.ts';
 import {
   decidePlaceholder,
@@ -24,9 +25,9 @@ import {
 } from './decide.ts';
 import { renewNodeLease } from './nodelease.ts';
 
-/** kube-controller-manager gives a node without a heartbeat 40 seconds. */
-const RENEW_MS = 10_000;
-const LOOK_AGAIN_MS = 1_000;
+/** A quarter of the Lease's duration, as a kubelet does it. */
+const LEASE_RENEW_MS = 10_000;
+const RECHECK_MS = 1_000;
 
 interface PlaceholderContext {
   readonly client: KubeClient;
@@ -35,10 +36,10 @@ interface PlaceholderContext {
   readonly log: Logger;
 }
 
-// No kubelet has seen such a pod: it can be deleted without grace.
-const neverStarted = (pod: Pod): boolean => pod.status?.startTime === undefined;
+// A pod that no kubelet has seen can be deleted without grace.
+const hasNeverStarted = (pod: Pod): boolean => pod.status?.startTime === undefined;
 
-const nodeIntentOf = (state: State, name: string): HeldIntent | undefined =>
+const nodeIntentOf = (state: State, name: string): StoredIntent | undefined =>
   state.store.by('node', name).find(({ intent }) => intent.node);
 
 const gather = (state: State, name: string): PlaceholderFacts => ({
@@ -52,40 +53,38 @@ const gather = (state: State, name: string): PlaceholderFacts => ({
   now: state.now(),
 });
 
-/** Takes pods off a node whose kubelet never came; their controllers make new ones. Returns how many. */
+/** Deletes the pods that no kubelet has started, so that their controllers replace them. Returns their number. */
 const deletePods = async (
-  p: PlaceholderContext,
+  context: PlaceholderContext,
   pods: readonly Pod[],
   signal: AbortSignal,
 ): Promise<number> => {
   let count = 0;
-  for (const { metadata } of pods.filter(neverStarted)) {
+  for (const { metadata } of pods.filter(hasNeverStarted)) {
     const { name, namespace = 'default', uid } = metadata;
-    try {
-      const precondition = uid ? { uid } : {};
-      await p.client.delete(PODS, { name, namespace }, { ...precondition, gracePeriodSeconds: 0, signal });
-      count++;
-    } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    }
+    const options = { ...(uid && { uid }), gracePeriodSeconds: 0, signal };
+    await context.client
+      .delete(PODS, { name, namespace }, options)
+      .then(() => void count++)
+      .catch(ignoreNotFoundOrConflict);
   }
   return count;
 };
 
 const create = async (
-  p: PlaceholderContext,
+  context: PlaceholderContext,
   name: string,
   node: Node,
   signal: AbortSignal,
 ): Promise<Node | undefined> => {
   try {
-    const made = await p.client.create(NODES, node, { signal });
+    const created = await context.client.create(NODES, node, { signal });
     const { annotations } = node.metadata;
-    p.log.info(
+    context.log.info(
       { node: name, nodeClaim: annotations?.[NODE_CLAIM], providerID: node.spec?.providerID },
       'node placeholder created',
     );
-    return made;
+    return created;
   } catch (error) {
     if (isAlreadyExists(error)) return undefined;
     throw error;
@@ -93,7 +92,7 @@ const create = async (
 };
 
 const applyPatch = async (
-  p: PlaceholderContext,
+  context: PlaceholderContext,
   facts: PlaceholderFacts,
   step: Extract<PlaceholderStep, { kind: 'patch' }>,
   signal: AbortSignal,
@@ -102,102 +101,104 @@ const applyPatch = async (
   const resourceVersion = facts.node?.metadata.resourceVersion;
   const body: NodePatch & { metadata: object } = {
     ...step.patch,
-    // Taints are a list: written only over what was read.
-    metadata: { ...step.patch.metadata, ...(step.patch.spec?.taints ? { resourceVersion } : {}) },
+    // A taint list is replaced as a whole, so it is written only over the version that was read.
+    metadata: { ...step.patch.metadata, ...(step.patch.spec?.taints && { resourceVersion }) },
   };
-  await p.client.patch(NODES, { name: facts.name }, body, { signal });
-  if (step.hasJoined && wasPlaceholder) p.log.info({ node: facts.name }, 'node placeholder adopted');
-  else p.log.info({ node: facts.name, reason: step.reason }, 'node completed');
+  await context.client.patch(NODES, { name: facts.name }, body, { signal });
+  if (step.hasJoined && wasPlaceholder) context.log.info({ node: facts.name }, 'node placeholder adopted');
+  else context.log.info({ node: facts.name, reason: step.reason }, 'node metadata completed');
 };
 
-/** Pods first, then the Node, if it is still ours and its kubelet has still not spoken. */
-const giveUp = async (
-  p: PlaceholderContext,
+/** Deletes the pods, then the Node; returns false when it is no longer a placeholder. */
+const deletePlaceholder = async (
+  context: PlaceholderContext,
   facts: PlaceholderFacts,
   reason: string,
   signal: AbortSignal,
 ): Promise<boolean> => {
   const { name } = facts;
-  const now = await p.client.get(NODES, { name }, { signal });
-  if (!isPlaceholder(now) || hasJoined(now)) return false;
-  const taken = await deletePods(p, facts.pods, signal);
-  if (now.metadata.deletionTimestamp) return true;
-  const { uid, resourceVersion } = now.metadata;
-  const preconditions = { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) };
-  await p.client.delete(NODES, { name }, { ...preconditions, signal });
-  p.log.info({ node: name, reason, pods: taken }, 'node placeholder deleted');
+  const current = await context.client.get(NODES, { name }, { signal });
+  if (!isPlaceholder(current) || hasJoined(current)) return false;
+  const deletedPods = await deletePods(context, facts.pods, signal);
+  if (current.metadata.deletionTimestamp) return true;
+  const { uid, resourceVersion } = current.metadata;
+  const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+  await context.client.delete(NODES, { name }, { ...preconditions, signal });
+  context.log.info({ node: name, reason, pods: deletedPods }, 'node placeholder deleted');
   return true;
 };
 
 const applyStep = async (
-  p: PlaceholderContext,
+  context: PlaceholderContext,
   facts: PlaceholderFacts,
   step: PlaceholderStep,
   signal: AbortSignal,
 ): Promise<Action> => {
-  const { client, state } = p;
+  const { client, state } = context;
   switch (step.kind) {
     case 'create': {
-      const made = await create(p, facts.name, step.node, signal);
-      if (!made) return requeue(LOOK_AGAIN_MS);
-      await renewNodeLease(client, made, state.now(), signal);
-      return requeue(RENEW_MS);
+      const created = await create(context, facts.name, step.node, signal);
+      if (!created) return requeue(RECHECK_MS);
+      await renewNodeLease(client, created, state.now(), signal);
+      return requeue(LEASE_RENEW_MS);
     }
     case 'patch':
-      await applyPatch(p, facts, step, signal);
+      await applyPatch(context, facts, step, signal);
       return awaitChange;
     case 'keep':
       if (facts.node) await renewNodeLease(client, facts.node, state.now(), signal);
-      return requeue(Math.max(1, Math.min(RENEW_MS, step.until - state.now())));
-    case 'give-up':
-      return (await giveUp(p, facts, step.reason, signal)) ? awaitChange : requeue(LOOK_AGAIN_MS);
-    case 'sweep': {
-      const stranded = facts.pods.filter(({ metadata }) => metadata.annotations?.[PIN] !== undefined);
-      const count = await deletePods(p, stranded, signal);
-      if (count > 0) p.log.info({ node: facts.name, pods: count }, 'pods taken off a node that is gone');
+      return requeue(Math.max(1, Math.min(LEASE_RENEW_MS, step.until - state.now())));
+    case 'delete':
+      return (await deletePlaceholder(context, facts, step.reason, signal))
+        ? awaitChange
+        : requeue(RECHECK_MS);
+    case 'delete-pods': {
+      const pinned = facts.pods.filter(({ metadata }) => metadata.annotations?.[PIN] !== undefined);
+      const count = await deletePods(context, pinned, signal);
+      if (count > 0) context.log.info({ node: facts.name, pods: count }, 'pods of a missing node deleted');
       return awaitChange;
     }
     case 'wait':
-      p.log.warn({ node: facts.name, reason: step.reason }, 'node placeholder has to wait');
-      return requeue(LOOK_AGAIN_MS);
-    case 'rest':
+      context.log.warn({ node: facts.name, reason: step.reason }, 'node placeholder blocked');
+      return requeue(RECHECK_MS);
+    case 'none':
       return awaitChange;
     default:
       return step satisfies never;
   }
 };
 
-/** Node names whose state a pod speaks of: those that do not stand, or stand for a machine on its way. */
-const namesOf = (state: State, pod: Pod): readonly string[] => {
+/** The node of a pinned pod, where it does not exist. */
+const missingNodeNamesOf = (state: State, pod: Pod): readonly string[] => {
   const { nodeName } = pod.spec;
   return nodeName && pod.metadata.annotations?.[PIN] && !state.nodes.get(nodeName) ? [nodeName] : [];
 };
 
-/** Makes, keeps, hands over and gives up placeholder Nodes. Key: the node's name. */
-export const createPlaceholderController = (p: PlaceholderContext): Controller => {
-  const { state, report } = p;
+/** Creates, completes, renews and deletes placeholder Nodes. Key: the node's name. */
+export const createPlaceholderController = (context: PlaceholderContext): Controller => {
+  const { state, report } = context;
   return {
     name: 'node.placeholder',
     sources: [
       watches(state.store, ({ intent }) => (intent.nodeName ? [intent.nodeName] : [])),
       watches(state.nodes, ({ metadata }) => {
         const isOurs = metadata.labels !== undefined && isPlaceholder({ metadata });
-        const wasOurs = metadata.annotations?.[NODE_CLAIM] !== undefined;
-        const isMeant = state.store.by('node', metadata.name).length > 0;
-        return isOurs || wasOurs || isMeant ? [metadata.name] : [];
+        const isMarked = metadata.annotations?.[NODE_CLAIM] !== undefined;
+        const hasIntent = state.store.by('node', metadata.name).length > 0;
+        return isOurs || isMarked || hasIntent ? [metadata.name] : [];
       }),
-      watches(state.pods, (pod) => namesOf(state, pod)),
+      watches(state.pods, (pod) => missingNodeNamesOf(state, pod)),
     ],
     reconcile: async (name, signal) => {
       const facts = gather(state, name);
       const step = decidePlaceholder(facts);
-      const action = await applyStep(p, facts, step, signal);
+      const action = await applyStep(context, facts, step, signal);
       if (facts.intent && step.state !== 'UNKNOWN') {
         report(facts.intent.id, { state: step.state, reason: step.reason, bound: 0 });
       }
-      // Until the first state of the world, a missing intent may be one that was not received yet.
-      const mayCome = !facts.hasFullState && !facts.isDisabled;
-      return action.kind === 'await-change' && mayCome ? requeue(LOOK_AGAIN_MS) : action;
+      // Before the first full state, the intent may exist and not have arrived.
+      const mayBeUnknown = !facts.hasFullState && !facts.isDisabled;
+      return action.kind === 'await-change' && mayBeUnknown ? requeue(RECHECK_MS) : action;
     },
   };
 };

@@ -49,13 +49,13 @@ const node = (s: Shape = {}): Node => ({
     creationTimestamp: s.made ?? '2030-01-01T00:00:00Z',
     labels: {
       ...(s.complete === false ? {} : { zone: 'a' }),
-      ...(s.isOurs ? { [PLACEHOLDER]: 'true' } : {}),
+      ...(s.isOurs && { [PLACEHOLDER]: 'true' }),
     },
     annotations:
       s.complete === false
         ? {}
         : { [NODE_CLAIM]: 'claim', [JOIN_DEADLINE]: s.deadline ?? '2030-01-01T00:01:00.000Z' },
-    ...(s.deleting ? { deletionTimestamp: '2030-01-01T00:00:00Z' } : {}),
+    ...(s.deleting && { deletionTimestamp: '2030-01-01T00:00:00Z' }),
   },
   spec: {
     providerID: s.providerID ?? PROVIDER,
@@ -88,17 +88,22 @@ const rows: readonly (readonly [
 ])[] = [
   ['a machine on its way gets a placeholder', {}, 'create', 'PLACED'],
   ['a placeholder deleted by hand is made again', { hasFullState: false }, 'create', 'PLACED'],
-  ['a machine without providerID has to wait', { intent: intent({ providerId: '' }) }, 'sweep', 'UNKNOWN'],
-  ['a deadline that passed makes no placeholder', { now: NOW + 60_000 }, 'sweep', 'GIVEN_UP'],
+  [
+    'a machine without providerID gets no placeholder',
+    { intent: intent({ providerId: '' }) },
+    'delete-pods',
+    'UNKNOWN',
+  ],
+  ['a deadline that passed makes no placeholder', { now: NOW + 60_000 }, 'delete-pods', 'GIVEN_UP'],
   ['a placeholder is kept', { node: node({ isOurs: true }) }, 'keep', 'PLACED'],
   [
     'a placeholder is given up at its deadline',
     { node: node({ isOurs: true }), now: NOW + 60_000 },
-    'give-up',
+    'delete',
     'GIVEN_UP',
   ],
   ['a kubelet takes its placeholder over', { node: node({ isOurs: true, joined: true }) }, 'patch', 'JOINED'],
-  ['a kubelet is never given up', { node: node({ joined: true }), now: NOW + 90_000 }, 'rest', 'JOINED'],
+  ['a kubelet is never given up', { node: node({ joined: true }), now: NOW + 90_000 }, 'none', 'JOINED'],
   [
     'a kubelet that joined at the last moment is not given up either',
     { node: node({ isOurs: true, joined: true }), now: NOW + 90_000 },
@@ -111,23 +116,23 @@ const rows: readonly (readonly [
     'patch',
     'JOINED',
   ],
-  ['a node that lacks nothing is left alone', { node: node({ joined: true }) }, 'rest', 'JOINED'],
+  ['a node that lacks nothing is left alone', { node: node({ joined: true }) }, 'none', 'JOINED'],
   [
-    "another machine's Node of that name is waited out",
+    "another machine's Node of that name is waited for",
     { node: node({ joined: true, providerID: 'other' }) },
     'wait',
     'REJECTED',
   ],
   [
-    'our own stale placeholder makes way',
+    'our own placeholder for another machine is deleted',
     { node: node({ isOurs: true, providerID: 'other' }) },
-    'give-up',
+    'delete',
     'UNKNOWN',
   ],
   [
     'a placeholder that is being deleted loses its pods',
     { node: node({ isOurs: true, deleting: true }) },
-    'give-up',
+    'delete',
     'GIVEN_UP',
   ],
   [
@@ -136,15 +141,15 @@ const rows: readonly (readonly [
     'wait',
     'JOINED',
   ],
-  ["someone else's Node is never renewed or deleted", { node: node(), now: NOW + 90_000 }, 'rest', 'PLACED'],
+  ["someone else's Node is never renewed or deleted", { node: node(), now: NOW + 90_000 }, 'none', 'PLACED'],
   [
     'a placeholder that no plan wants is given up',
     { intent: none, node: node({ isOurs: true }) },
-    'give-up',
+    'delete',
     'UNKNOWN',
   ],
   [
-    'a placeholder is kept while the autoscaler has not spoken',
+    'a placeholder is kept while the autoscaler has not sent its state',
     { intent: none, node: node({ isOurs: true }), hasFullState: false },
     'keep',
     'UNKNOWN',
@@ -152,7 +157,7 @@ const rows: readonly (readonly [
   [
     'its deadline holds without the autoscaler, too',
     { intent: none, node: node({ isOurs: true }), hasFullState: false, now: NOW + 60_000 },
-    'give-up',
+    'delete',
     'UNKNOWN',
   ],
   [
@@ -162,7 +167,7 @@ const rows: readonly (readonly [
     'UNKNOWN',
   ],
   [
-    'while pinning is off a machine on its way keeps its placeholder, else Karpenter would end it',
+    'while pinning is off a placeholder stays, else Karpenter would terminate its machine',
     { intent: none, node: node({ isOurs: true }), hasFullState: false, isDisabled: true },
     'keep',
     'UNKNOWN',
@@ -170,11 +175,11 @@ const rows: readonly (readonly [
   [
     'while pinning is off its deadline holds',
     { intent: none, node: node({ isOurs: true }), hasFullState: false, isDisabled: true, now: NOW + 60_000 },
-    'give-up',
+    'delete',
     'UNKNOWN',
   ],
   [
-    'while pinning is off a machine that has joined is opened',
+    'while pinning is off a joined node loses its reservation',
     {
       intent: none,
       node: node({ joined: true, taints: [PREPARING_TAINT] }),
@@ -185,13 +190,13 @@ const rows: readonly (readonly [
     'UNKNOWN',
   ],
   [
-    'while pinning is off pods on a node that is gone are taken off',
+    'while pinning is off pods on a missing node are deleted',
     { intent: none, hasFullState: false, isDisabled: true },
-    'sweep',
+    'delete-pods',
     'UNKNOWN',
   ],
   [
-    'a node that no plan reserves any more is opened',
+    'a node that no plan reserves any more loses its taint',
     { intent: none, node: node({ joined: true, taints: [PREPARING_TAINT] }) },
     'patch',
     'UNKNOWN',
@@ -199,17 +204,17 @@ const rows: readonly (readonly [
   [
     'a node that pins still go to stays reserved',
     { intent: none, node: node({ joined: true, taints: [PREPARING_TAINT] }), hasPins: true },
-    'rest',
+    'none',
     'UNKNOWN',
   ],
   [
-    'a reserved node that we did not make is not ours to open',
+    'a reserved node that is not ours keeps its taint',
     { intent: none, node: node({ joined: true, complete: false, taints: [PREPARING_TAINT] }) },
-    'rest',
+    'none',
     'UNKNOWN',
   ],
-  ['a foreign node is not ours', { intent: none, node: node({ complete: false }) }, 'rest', 'UNKNOWN'],
-  ['pods on a Node that is gone are swept up', { intent: none }, 'sweep', 'UNKNOWN'],
+  ['a foreign node is not ours', { intent: none, node: node({ complete: false }) }, 'none', 'UNKNOWN'],
+  ['pods on a missing Node are deleted', { intent: none }, 'delete-pods', 'UNKNOWN'],
 ];
 
 for (const [says, change, kind, state] of rows) {

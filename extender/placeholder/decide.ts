@@ -2,26 +2,27 @@ import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod, Taint } from '../../api/objects.ts';
 import type { Intent, NodeIntent, ResultState } from '../../api/pinning.ts';
+import { controllerOf } from '../../api/pods.ts';
 
-/** On a Node that we made or completed: the NodeClaim it stands for. It stays when the machine has joined. */
+/** Annotation on a Node that we created or completed: its NodeClaim. It stays after the machine has joined. */
 export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
-/** When a placeholder is given up, RFC 3339; read where the intent is not known. */
+/** Annotation with the time at which a placeholder is given up, RFC 3339; read when the intent is missing. */
 export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
 
-/** A node that a kubelet made this recently may still be reserved, if nothing runs on it. */
+/** A node that its kubelet created may be reserved up to this age, while nothing runs on it. */
 const YOUNG_MS = 120_000;
 
 export interface PlaceholderFacts {
   readonly name: string;
   readonly intent: Intent | undefined;
   readonly node: Node | undefined;
-  /** Pods on the node, in the order of the cache. */
+  /** Pods on the node. */
   readonly pods: readonly Pod[];
-  /** Whether intents are still meant to come here, other than the node's own. */
+  /** Whether pin intents name this node. */
   readonly hasPins: boolean;
-  /** False until a whole state of the world was received: then no intent may also mean not known yet. */
+  /** Whether a full state has arrived; before that, a missing intent means nothing. */
   readonly hasFullState: boolean;
-  /** Whether pinning is turned off: then no intent means that nothing is wanted, and nothing new is begun. */
+  /** Whether pinning is off: a missing intent is final then, and nothing new is created. */
   readonly isDisabled: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -35,7 +36,7 @@ export interface NodePatch {
   readonly spec?: { readonly providerID?: string; readonly taints?: readonly Taint[] };
 }
 
-/** What is done next for one node name; `state` is what the autoscaler is told. */
+/** The next step for one node name; `state` is the result that the autoscaler gets. */
 export type PlaceholderStep =
   | { readonly kind: 'create'; readonly node: Node; readonly state: ResultState; readonly reason: string }
   | {
@@ -46,36 +47,36 @@ export type PlaceholderStep =
       readonly reason: string;
     }
   | { readonly kind: 'keep'; readonly until: number; readonly state: ResultState; readonly reason: string }
-  | { readonly kind: 'give-up'; readonly state: ResultState; readonly reason: string }
-  | { readonly kind: 'sweep'; readonly state: ResultState; readonly reason: string }
+  | { readonly kind: 'delete'; readonly state: ResultState; readonly reason: string }
+  | { readonly kind: 'delete-pods'; readonly state: ResultState; readonly reason: string }
   | { readonly kind: 'wait'; readonly state: ResultState; readonly reason: string }
-  | { readonly kind: 'rest'; readonly state: ResultState; readonly reason: string };
+  | { readonly kind: 'none'; readonly state: ResultState; readonly reason: string };
 
 export const isPlaceholder = (node: Node): boolean => node.metadata.labels?.[PLACEHOLDER] !== undefined;
 
-const isPlain = (resource: string): boolean =>
+const isBasicResource = (resource: string): boolean =>
   ['cpu', 'memory', 'ephemeral-storage', 'pods'].includes(resource);
 
-// Devices are left out: a kubelet sets them to zero when it takes the Node over, and counts them anew.
-const plainOnly = (list: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(Object.entries(list).filter(([resource]) => isPlain(resource)));
+// A kubelet resets devices to zero when it takes over the Node, and counts them anew.
+const withoutDevices = (list: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(list).filter(([resource]) => isBasicResource(resource)));
 
 const toTaint = ({ key, value, effect }: NodeIntent['taints'][number]): Taint => ({
   key,
-  ...(value ? { value } : {}),
+  ...(value && { value }),
   effect: effect as Taint['effect'],
 });
 
 const annotationsOf = (intent: Intent, node: NodeIntent): Record<string, string> => ({
   ...node.annotations,
   [NODE_CLAIM]: intent.nodeClaim,
-  ...(node.joinDeadlineMs > 0 ? { [JOIN_DEADLINE]: new Date(node.joinDeadlineMs).toISOString() } : {}),
+  ...(node.joinDeadlineMs > 0 && { [JOIN_DEADLINE]: new Date(node.joinDeadlineMs).toISOString() }),
 });
 
-const isClosed = (node: NodeIntent): boolean => node.taints.some(({ key }) => key === NOT_READY);
+const startsNotReady = (node: NodeIntent): boolean => node.taints.some(({ key }) => key === NOT_READY);
 
-// The node lifecycle controller keeps the not-ready taint where a Node says that it is not ready, and takes it off
-// where a Node says nothing, or once the kubelet says that it is.
+// The node lifecycle controller keeps the not-ready taint only while the Ready condition is False; a Node without the
+// condition loses it.
 const NOT_JOINED = {
   type: 'Ready',
   status: 'False',
@@ -83,7 +84,7 @@ const NOT_JOINED = {
   message: 'the machine of this node has not joined',
 } as const;
 
-/** The Node that stands for a machine which has not joined. */
+/** The Node for a machine that has not joined. */
 export const placeholderOf = (intent: Intent, node: NodeIntent): Node => ({
   metadata: {
     name: intent.nodeName,
@@ -92,68 +93,66 @@ export const placeholderOf = (intent: Intent, node: NodeIntent): Node => ({
   },
   spec: { providerID: node.providerId, taints: node.taints.map(toTaint) },
   status: {
-    capacity: plainOnly(node.capacity),
-    allocatable: plainOnly(node.allocatable),
-    ...(isClosed(node) ? { conditions: [NOT_JOINED] } : {}),
+    capacity: withoutDevices(node.capacity),
+    allocatable: withoutDevices(node.allocatable),
+    ...(startsNotReady(node) && { conditions: [NOT_JOINED] }),
   },
 });
 
-const missing = (
+const hasKeys = (object: object): boolean => Object.keys(object).length > 0;
+
+const missingEntries = (
   wanted: Readonly<Record<string, string>>,
-  there: Readonly<Record<string, string>> | undefined,
+  present: Readonly<Record<string, string>> | undefined,
 ): Record<string, string> =>
-  Object.fromEntries(Object.entries(wanted).filter(([key]) => there?.[key] === undefined));
+  Object.fromEntries(Object.entries(wanted).filter(([key]) => present?.[key] === undefined));
 
-const sameTaint = (a: Taint, b: Taint): boolean => a.key === b.key && a.effect === b.effect;
+const isSameTaint = (a: Taint, b: Taint): boolean => a.key === b.key && a.effect === b.effect;
 
-const isDaemon = (pod: Pod): boolean =>
-  pod.metadata.ownerReferences?.some(({ kind, controller }) => controller && kind === 'DaemonSet') ?? false;
+const isDaemon = (pod: Pod): boolean => controllerOf(pod)?.kind === 'DaemonSet';
 
-/** A kubelet came first: its node may be reserved only while nothing was put on it. */
+/** A node that its kubelet created first may be reserved only while no pods but daemons are on it. */
 const canReserve = ({ node, pods, now }: PlaceholderFacts): boolean => {
-  const made = Date.parse(node?.metadata.creationTimestamp ?? '');
-  return now - made < YOUNG_MS && pods.every(isDaemon);
+  const createdAt = Date.parse(node?.metadata.creationTimestamp ?? '');
+  return now - createdAt < YOUNG_MS && pods.every(isDaemon);
 };
 
-/** What a node lacks of its intent. */
-const completion = (
-  s: PlaceholderFacts,
+/** The labels, annotations, taints and providerID that a node lacks; undefined when it lacks none. */
+const missingPatch = (
+  facts: PlaceholderFacts,
   intent: Intent,
   wanted: NodeIntent,
   node: Node,
 ): NodePatch | undefined => {
-  const joined = hasJoined(node);
-  const ours = isPlaceholder(node);
-  const labels: Record<string, string | null> = missing(wanted.labels, node.metadata.labels);
-  if (ours && joined) labels[PLACEHOLDER] = null;
-  const annotations = missing(annotationsOf(intent, wanted), node.metadata.annotations);
-  const wasKnown = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
+  const isJoined = hasJoined(node);
+  const isOurs = isPlaceholder(node);
+  const labels: Record<string, string | null> = missingEntries(wanted.labels, node.metadata.labels);
+  if (isOurs && isJoined) labels[PLACEHOLDER] = null;
+  const annotations = missingEntries(annotationsOf(intent, wanted), node.metadata.annotations);
+  const isMarked = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
   const taints = node.spec?.taints ?? [];
-  const reserve = wanted.taints
+  const reservations = wanted.taints
     .map(toTaint)
-    .filter(({ key }) => key === PREPARING_TAINT && !wasKnown && canReserve(s))
-    .filter((taint) => !taints.some((there) => sameTaint(there, taint)));
+    .filter(({ key }) => key === PREPARING_TAINT && !isMarked && canReserve(facts))
+    .filter((taint) => !taints.some((present) => isSameTaint(present, taint)));
   const providerID = node.spec?.providerID ? undefined : wanted.providerId;
   const metadata = {
-    ...(Object.keys(labels).length > 0 ? { labels } : {}),
-    ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+    ...(hasKeys(labels) && { labels }),
+    ...(hasKeys(annotations) && { annotations }),
   };
   const spec = {
-    ...(providerID ? { providerID } : {}),
-    ...(reserve.length > 0 ? { taints: [...taints, ...reserve] } : {}),
+    ...(providerID && { providerID }),
+    ...(reservations.length > 0 && { taints: [...taints, ...reservations] }),
   };
-  if (Object.keys(metadata).length === 0 && Object.keys(spec).length === 0) return undefined;
-  return {
-    ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
-    ...(Object.keys(spec).length > 0 ? { spec } : {}),
-  };
+  if (!hasKeys(metadata) && !hasKeys(spec)) return undefined;
+  return { ...(hasKeys(metadata) && { metadata }), ...(hasKeys(spec) && { spec }) };
 };
 
-const withIntent = (s: PlaceholderFacts, intent: Intent, wanted: NodeIntent): PlaceholderStep => {
-  const { node, now } = s;
+const decideWithIntent = (facts: PlaceholderFacts, intent: Intent, wanted: NodeIntent): PlaceholderStep => {
+  const { node, now } = facts;
   const isLate = wanted.joinDeadlineMs > 0 && now >= wanted.joinDeadlineMs;
   if (!node) {
-    if (isLate) return { kind: 'sweep', state: 'GIVEN_UP', reason: 'the machine did not join in time' };
+    if (isLate) return { kind: 'delete-pods', state: 'GIVEN_UP', reason: 'the machine did not join in time' };
     return {
       kind: 'create',
       node: placeholderOf(intent, wanted),
@@ -164,27 +163,41 @@ const withIntent = (s: PlaceholderFacts, intent: Intent, wanted: NodeIntent): Pl
   const { providerID } = node.spec ?? {};
   if (providerID && providerID !== wanted.providerId) {
     if (isPlaceholder(node) && !hasJoined(node)) {
-      return { kind: 'give-up', state: 'UNKNOWN', reason: `it stood for another machine, ${providerID}` };
+      return { kind: 'delete', state: 'UNKNOWN', reason: `it belongs to another machine, ${providerID}` };
     }
     const reason = `a Node of the same name belongs to another machine, ${providerID}`;
     return { kind: 'wait', state: 'REJECTED', reason };
   }
   if (node.metadata.deletionTimestamp) {
     if (hasJoined(node)) return { kind: 'wait', state: 'JOINED', reason: 'the node is being deleted' };
-    return { kind: 'give-up', state: 'GIVEN_UP', reason: 'its Node is being deleted' };
+    return { kind: 'delete', state: 'GIVEN_UP', reason: 'its Node is being deleted' };
   }
-  const patch = completion(s, intent, wanted, node);
+  const patch = missingPatch(facts, intent, wanted, node);
   if (hasJoined(node)) {
     const state = 'JOINED' as const;
     if (patch) return { kind: 'patch', patch, hasJoined: true, state, reason: 'its machine has joined' };
-    return { kind: 'rest', state, reason: 'its machine has joined' };
+    return { kind: 'none', state, reason: 'its machine has joined' };
   }
   if (!isPlaceholder(node)) {
-    if (patch) return { kind: 'patch', patch, hasJoined: false, state: 'PLACED', reason: 'it lacked labels' };
-    return { kind: 'rest', state: 'PLACED', reason: 'someone else made the Node' };
+    if (patch)
+      return {
+        kind: 'patch',
+        patch,
+        hasJoined: false,
+        state: 'PLACED',
+        reason: 'the Node lacks data of its intent',
+      };
+    return { kind: 'none', state: 'PLACED', reason: 'the Node was not created by us' };
   }
-  if (isLate) return { kind: 'give-up', state: 'GIVEN_UP', reason: 'the machine did not join in time' };
-  if (patch) return { kind: 'patch', patch, hasJoined: false, state: 'PLACED', reason: 'it lacked labels' };
+  if (isLate) return { kind: 'delete', state: 'GIVEN_UP', reason: 'the machine did not join in time' };
+  if (patch)
+    return {
+      kind: 'patch',
+      patch,
+      hasJoined: false,
+      state: 'PLACED',
+      reason: 'the Node lacks data of its intent',
+    };
   return {
     kind: 'keep',
     until: wanted.joinDeadlineMs || Number.POSITIVE_INFINITY,
@@ -193,13 +206,14 @@ const withIntent = (s: PlaceholderFacts, intent: Intent, wanted: NodeIntent): Pl
   };
 };
 
-const rest = (reason: string): PlaceholderStep => ({ kind: 'rest', state: 'UNKNOWN', reason });
+const nothing = (reason: string): PlaceholderStep => ({ kind: 'none', state: 'UNKNOWN', reason });
 
-const withoutIntent = (s: PlaceholderFacts): PlaceholderStep => {
-  const { node, now } = s;
+const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
+  const { node, now } = facts;
   if (!node) {
-    if (!(s.hasFullState || s.isDisabled) || s.hasPins) return rest('nothing stands here');
-    return { kind: 'sweep', state: 'UNKNOWN', reason: 'its Node is gone' };
+    if (!(facts.hasFullState || facts.isDisabled) || facts.hasPins)
+      return nothing('no Node and no intent has this name');
+    return { kind: 'delete-pods', state: 'UNKNOWN', reason: 'its Node is gone' };
   }
   if (isPlaceholder(node) && hasJoined(node)) {
     const patch: NodePatch = { metadata: { labels: { [PLACEHOLDER]: null } } };
@@ -208,21 +222,26 @@ const withoutIntent = (s: PlaceholderFacts): PlaceholderStep => {
   if (isPlaceholder(node)) {
     const deadline = Date.parse(node.metadata.annotations?.[JOIN_DEADLINE] ?? '');
     if (deadline <= now) {
-      return { kind: 'give-up', state: 'UNKNOWN', reason: 'the machine did not join in time' };
+      return { kind: 'delete', state: 'UNKNOWN', reason: 'the machine did not join in time' };
     }
-    if (s.hasFullState) return { kind: 'give-up', state: 'UNKNOWN', reason: 'its plan wants it no more' };
+    if (facts.hasFullState) return { kind: 'delete', state: 'UNKNOWN', reason: 'no plan needs it any more' };
     const until = Number.isNaN(deadline) ? Number.POSITIVE_INFINITY : deadline;
-    // Karpenter ends a machine whose Node is deleted: also where nothing is pinned any more it is left to join.
-    const reason = s.isDisabled
-      ? 'pinning is off, its machine may join'
-      : 'the autoscaler has not spoken yet';
+    // Karpenter terminates a machine whose Node is deleted, so the placeholder stays until the machine joins.
+    const reason = facts.isDisabled
+      ? 'pod pinning is off, but its machine may still join'
+      : 'the autoscaler has not sent its state yet';
     return { kind: 'keep', until, state: 'UNKNOWN', reason };
   }
   const isOurs = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
   const taints = node.spec?.taints ?? [];
-  const left = taints.filter(({ key }) => key !== PREPARING_TAINT);
-  if (isOurs && (s.hasFullState || s.isDisabled) && !s.hasPins && left.length < taints.length) {
-    const patch: NodePatch = { spec: { taints: left } };
+  const remaining = taints.filter(({ key }) => key !== PREPARING_TAINT);
+  if (
+    isOurs &&
+    (facts.hasFullState || facts.isDisabled) &&
+    !facts.hasPins &&
+    remaining.length < taints.length
+  ) {
+    const patch: NodePatch = { spec: { taints: remaining } };
     return {
       kind: 'patch',
       patch,
@@ -231,14 +250,13 @@ const withoutIntent = (s: PlaceholderFacts): PlaceholderStep => {
       reason: 'no plan reserves it any more',
     };
   }
-  return rest('not ours');
+  return nothing('the Node is not ours');
 };
 
-/**
- * What is to be done for one node name, from what the cluster and the stream say now. Only Nodes with our label are
- * given up, and a placeholder whose kubelet has spoken is never deleted.
- */
-export const decidePlaceholder = (s: PlaceholderFacts): PlaceholderStep => {
-  const wanted = s.intent?.node;
-  return s.intent && wanted && wanted.providerId !== '' ? withIntent(s, s.intent, wanted) : withoutIntent(s);
+/** The next step for one node name. It deletes only Nodes with our label, and never one whose kubelet has joined. */
+export const decidePlaceholder = (facts: PlaceholderFacts): PlaceholderStep => {
+  const wanted = facts.intent?.node;
+  return facts.intent && wanted && wanted.providerId !== ''
+    ? decideWithIntent(facts, facts.intent, wanted)
+    : decideWithoutIntent(facts);
 };

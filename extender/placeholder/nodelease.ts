@@ -1,13 +1,14 @@
 import type { Lease, Node } from '../../api/objects.ts';
 import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { isAlreadyExists, isNotFound } from '../../kube/errors.ts';
+import { isAlreadyExists } from '../../kube/errors.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
 
 const NAMESPACE = 'kube-node-lease';
-/** What a kubelet writes; kube-controller-manager looks at renewTime alone. */
+/** The kubelet's value; kube-controller-manager reads renewTime alone. */
 const DURATION_SECONDS = 40;
 
-// The API server takes a MicroTime with exactly six digits.
+// The API server accepts a MicroTime with exactly six digits.
 const microTime = (ms: number): string => new Date(ms).toISOString().replace('Z', '000Z');
 
 /**
@@ -28,12 +29,8 @@ export const renewNodeLease = async (
   };
   const ownerReferences = uid ? [{ apiVersion: 'v1', kind: 'Node', name, uid }] : [];
   const ref = { namespace: NAMESPACE, name };
-  try {
-    await client.patch(LEASES, ref, { metadata: { ownerReferences }, spec }, { signal });
-    return;
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  const patch = client.patch(LEASES, ref, { metadata: { ownerReferences }, spec }, { signal });
+  if (await getOrUndefined(patch)) return;
   const lease: Lease = { metadata: { ...ref, ownerReferences }, spec };
   try {
     await client.create(LEASES, lease, { signal });

@@ -27,11 +27,11 @@ const pod = (name: string, nodeName?: string, intentId?: string): Pod => ({
     namespace: 'n',
     uid: name,
     ownerReferences: [owner],
-    ...(intentId ? { annotations: { [PIN]: intentId } } : {}),
+    ...(intentId && { annotations: { [PIN]: intentId } }),
   },
   spec: {
     containers: [{ name: 'main', resources: { requests: { cpu: '100m' } } }],
-    ...(nodeName ? { nodeName } : {}),
+    ...(nodeName && { nodeName }),
   },
 });
 
@@ -76,7 +76,7 @@ const live = (state: State, nodeName: string): number =>
 const READY = { type: 'Ready', status: 'True' } as const;
 const LATE = { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'c' } }] };
 
-/** A pod that can't be bound early, as it comes and as the webhook makes it. */
+/** A pod that can't be bound early: as its controller creates it, and as the webhook changes it. */
 const late = (name: string): Pod => ({ ...pod(name), spec: { ...pod(name).spec, ...LATE } });
 const gated = (name: string, intentId: string): Pod => ({
   metadata: { ...pod(name).metadata, annotations: { [PIN]: intentId } },
@@ -98,13 +98,13 @@ const ops: fc.Arbitrary<Op[]> = fc.array(
     { weight: 5, arbitrary: fc.nat(20).map((at): Op => ({ kind: 'appear', at })) },
     fc.constant<Op>({ kind: 'fail' }),
     fc.nat(20).map((at): Op => ({ kind: 'die', at })),
-    // Never so long that a grant is forgotten before its pod shows up.
+    // Shorter in sum than a grant's lifetime, so that no grant expires before its pod appears.
     fc.nat(150).map((ms): Op => ({ kind: 'wait', ms })),
   ),
   { maxLength: 60 },
 );
 
-t.test('no slot is given twice, and none is lost when a creation fails', async () => {
+t.test('no slot is granted twice, and none is lost when a creation fails', async () => {
   fc.assert(
     fc.property(fc.array(fc.nat(6), { minLength: 1, maxLength: 4 }), ops, (counts, steps) => {
       const { state, pods, pass } = scene(counts);
@@ -130,7 +130,7 @@ t.test('no slot is given twice, and none is lost when a creation fails', async (
           if (live(state, `node-${at}`) > count) throw new Error(`node-${at} has more than ${count}`);
         });
       }
-      // What was granted and never showed up is free again.
+      // Grants whose pods never appeared have expired.
       pass(GRANT_MS + 1);
       const free = slotsOf(state, 'owner').reduce(
         (sum, slot) => sum + Math.max(0, slot.count - slot.used),
@@ -143,44 +143,47 @@ t.test('no slot is given twice, and none is lost when a creation fails', async (
   );
 });
 
-t.test('the same request gets the same answer, and a replica that does not lead gives nothing', async (t) => {
-  const { state, pass } = scene([1]);
-  const allocator = new SlotAllocator({ log, now: state.now });
-  const request = {
-    requestUid: 'r',
-    namespace: 'n',
-    ownerKind: 'ReplicaSet',
-    ownerName: 'web',
-    ownerUid: 'owner',
-    pod: JSON.stringify(pod('')),
-    coexisting: false,
-  };
-  t.match(allocator.take(request), { way: '', reason: 'this replica does not lead' });
-  allocator.lead(state);
-  t.match(allocator.take(request), { way: '' }, 'its predecessor may have given slots that are not seen yet');
-  pass(1_000);
-  const first = allocator.take(request);
-  t.match(first, { way: 'assign', nodeName: 'node-0', intentId: 'pin/node-0', plan: 'plan' });
-  t.same(allocator.take(request), first);
-  t.match(allocator.take({ ...request, requestUid: 's' }), {
-    way: '',
-    reason: 'every slot of this owner is taken',
-  });
-  t.match(allocator.take({ ...request, requestUid: 'x', pod: 'no JSON' }), {
-    way: '',
-    reason: 'the pod is not JSON',
-  });
-  t.match(allocator.take({ ...request, requestUid: 'y', pod: '{}' }), { way: '' });
-});
+t.test(
+  'a repeated request gets the same reply, and a replica that does not lead grants nothing',
+  async (t) => {
+    const { state, pass } = scene([1]);
+    const allocator = new SlotAllocator({ log, now: state.now });
+    const request = {
+      requestUid: 'r',
+      namespace: 'n',
+      ownerKind: 'ReplicaSet',
+      ownerName: 'web',
+      ownerUid: 'owner',
+      pod: JSON.stringify(pod('')),
+      coexisting: false,
+    };
+    t.match(allocator.take(request), { way: '', reason: 'this replica does not lead' });
+    allocator.lead(state);
+    t.match(allocator.take(request), { way: '' }, 'the cache may not show the grants of its predecessor yet');
+    pass(1_000);
+    const first = allocator.take(request);
+    t.match(first, { way: 'assign', nodeName: 'node-0', intentId: 'pin/node-0', plan: 'plan' });
+    t.same(allocator.take(request), first);
+    t.match(allocator.take({ ...request, requestUid: 's' }), {
+      way: '',
+      reason: 'every slot of this owner is taken',
+    });
+    t.match(allocator.take({ ...request, requestUid: 'x', pod: 'no JSON' }), {
+      way: '',
+      reason: 'the pod is not JSON',
+    });
+    t.match(allocator.take({ ...request, requestUid: 'y', pod: '{}' }), { way: '' });
+  },
+);
 
-t.test('a full node gives no slot, pods in flight counted', async (t) => {
+t.test('a full node grants no slot, assumed pods included', async (t) => {
   const { state } = scene([5], '2');
   t.ok(allocateSlot(state, slotRequest('a')).intent);
   t.ok(allocateSlot(state, slotRequest('b')).intent);
   t.equal(allocateSlot(state, slotRequest('c')).intent, undefined);
 });
 
-t.test('where the owner keeps names, each pod gets the slot of its name and no other', async (t) => {
+t.test('an owner that keeps pod names gets each slot for the pod of its name only', async (t) => {
   const { state, pods } = scene([0, 0]);
   state.store.upsert(intent('node-0', 1, ['db-1']), 1);
   state.store.upsert(intent('node-1', 1, ['db-0']), 1);
@@ -201,7 +204,7 @@ t.test('where the owner keeps names, each pod gets the slot of its name and no o
   t.equal(nodeOf('db-1'), 'node-0');
 });
 
-t.test('pending pods keep the node they were nominated to, the rest goes where most is free', async (t) => {
+t.test('nominated pods keep their node, the others go where most slots are free', async (t) => {
   const { state, pods } = scene([2, 1]);
   pods.put({ ...pod('a'), status: { nominatedNodeName: 'node-1' } });
   pods.put(pod('b'));
@@ -218,7 +221,7 @@ t.test('pending pods keep the node they were nominated to, the rest goes where m
   ]);
 });
 
-t.test('pods that are there already count, those that end do not', async (t) => {
+t.test('live pods on the node use slots, ended and terminating ones do not', async (t) => {
   const { state, pods } = scene([2]);
   pods.put(pod('a', 'node-0'));
   pods.put({ ...pod('b', 'node-0'), status: { phase: 'Succeeded' } });
@@ -227,36 +230,39 @@ t.test('pods that are there already count, those that end do not', async (t) => 
   t.equal(slotsOf(state, 'owner')[0]?.used, 1);
 });
 
-t.test('beside a webhook that may change pods, nothing is assigned', async (t) => {
+t.test('nothing is assigned beside a webhook that may change pods', async (t) => {
   const { state } = scene([1]);
   t.match(allocateSlot(state, slotRequest('a', { isCoexisting: true })), { way: 'hold' });
 });
 
-t.test('a held pod that is seen again keeps its slot, and gives it back when it fits no more', async (t) => {
-  const { state } = scene([1]);
-  t.match(allocateSlot(state, slotRequest('a', { pod: late('') })), { way: 'hold' });
-  const seen = gated('', 'pin/node-0');
-  t.match(reallocateSlot(state, slotRequest('b', { pod: seen })), { way: 'hold', reason: /volume/ });
-  t.equal(slotsOf(state, 'owner')[0]?.used, 1);
-  const unfit = { ...seen, spec: { ...seen.spec, nodeSelector: { zone: 'b' } } };
-  t.match(reallocateSlot(state, slotRequest('c', { pod: unfit })), { intent: undefined });
-  t.equal(slotsOf(state, 'owner')[0]?.used, 0);
-  t.equal(
-    reallocateSlot(state, slotRequest('d', { pod: seen })),
-    undefined,
-    'whose grant is gone is none of ours',
-  );
-});
+t.test(
+  'a held pod that is reviewed again keeps its slot, and frees it once the pod no longer fits',
+  async (t) => {
+    const { state } = scene([1]);
+    t.match(allocateSlot(state, slotRequest('a', { pod: late('') })), { way: 'hold' });
+    const seen = gated('', 'pin/node-0');
+    t.match(reallocateSlot(state, slotRequest('b', { pod: seen })), { way: 'hold', reason: /volume/ });
+    t.equal(slotsOf(state, 'owner')[0]?.used, 1);
+    const unfit = { ...seen, spec: { ...seen.spec, nodeSelector: { zone: 'b' } } };
+    t.match(reallocateSlot(state, slotRequest('c', { pod: unfit })), { intent: undefined });
+    t.equal(slotsOf(state, 'owner')[0]?.used, 0);
+    t.equal(
+      reallocateSlot(state, slotRequest('d', { pod: seen })),
+      undefined,
+      'a pod without a grant is not ours',
+    );
+  },
+);
 
-t.test('pods held for a node take its room, and are not pinned a second time', async (t) => {
+t.test('held pods take room on their node and are not pinned again', async (t) => {
   const { state, pods } = scene([5], '2');
   pods.put(gated('a', 'pin/node-0'));
   t.ok(allocateSlot(state, slotRequest('b')).intent);
-  t.equal(allocateSlot(state, slotRequest('c')).intent, undefined, 'two pods is all that the node takes');
+  t.equal(allocateSlot(state, slotRequest('c')).intent, undefined, 'the node takes two pods only');
   t.same(assignPendingPods(state, 'owner'), []);
 });
 
-t.test('of pods that are held for too little room, the first lands and the rest is let go', async (t) => {
+t.test('where two held pods do not both fit, the first lands and the other loses its gate', async (t) => {
   const { state, pods, nodes } = scene([2], '1');
   const ready = { ...node('node-0', '1'), status: { ...node('node-0', '1').status, conditions: [READY] } };
   nodes.put(ready);
@@ -269,14 +275,14 @@ t.test('of pods that are held for too little room, the first lands and the rest 
   );
 });
 
-t.test('a machine that will not come holds nobody', async (t) => {
+t.test('no pod is held for a node that is being deleted', async (t) => {
   const { state, nodes } = scene([1]);
   const gone = node('node-0', '100');
   nodes.put({ ...gone, metadata: { ...gone.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
   t.match(allocateSlot(state, slotRequest('a', { pod: late('') })), { reason: 'its node is being deleted' });
 });
 
-t.test('where kube-scheduler refused a node, nobody is held for it for a while', async (t) => {
+t.test('no pod is held for a while for a node that kube-scheduler refused', async (t) => {
   const { state, pass } = scene([2]);
   state.assumedPods.avoid('pin/node-0', state.now() + 1_000);
   t.equal(allocateSlot(state, slotRequest('a', { pod: late('') })).intent, undefined);

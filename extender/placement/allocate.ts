@@ -6,17 +6,17 @@ import { isLive } from '../../api/pods.ts';
 import type { Pin } from '../../planner/pinning/pinpolicy.ts';
 import { choosePinFor } from './choosepin.ts';
 import { type Slot, slotsOf } from './slotcount.ts';
-import type { State } from './state.ts';
+import { creationOrderOf, type State } from './state.ts';
 
-/** How long a granted slot is kept for a pod that does not show up: its creation failed, or was a dry run. */
+/** How long a granted slot is kept for a pod that does not appear, because its creation failed or was a dry run. */
 export const GRANT_MS = 10_000;
-/** Slots given in advance at once, at most. */
+/** Slots prefetched at once, at most. */
 const MAX_PREFETCHED = 64;
-/** One slot in advance for so many that are free. */
+/** One prefetched slot for this many free ones. */
 const FREE_PER_PREFETCHED = 4;
 
-/** Whether a slot is for this pod: where the owner keeps names, each pod has a slot of its own. */
-const isFor = ({ intent }: Slot, { metadata }: Pod): boolean => {
+/** Whether a slot is for this pod: a StatefulSet's slots belong to pods by name. */
+const acceptsPod = ({ intent }: Slot, { metadata }: Pod): boolean => {
   const names = intent.pin?.owner?.names ?? [];
   return names.length === 0 || names.includes(metadata.name);
 };
@@ -29,7 +29,7 @@ export type Grant =
   | { readonly intent: Intent; readonly way: 'assign' | 'hold'; readonly reason: string }
   | { readonly intent: undefined; readonly reason: string };
 
-/** A creation that asks for a slot. */
+/** The creation of a pod that needs a slot. */
 export interface SlotRequest {
   readonly requestUid: string;
   readonly ownerUid: string;
@@ -38,7 +38,12 @@ export interface SlotRequest {
   readonly isCoexisting?: boolean;
 }
 
-const grant = (state: State, { requestUid, ownerUid, pod }: SlotRequest, intent: Intent, pin: Pin): Grant => {
+const assumeGrant = (
+  state: State,
+  { requestUid, ownerUid, pod }: SlotRequest,
+  intent: Intent,
+  pin: Pin,
+): Grant => {
   state.assumedPods.assume({
     uid: requestUid,
     nodeName: intent.nodeName,
@@ -52,70 +57,74 @@ const grant = (state: State, { requestUid, ownerUid, pod }: SlotRequest, intent:
 };
 
 /**
- * Gives a free slot to a pod that is being created, and enters the promise: one where the pod may be assigned at
- * once, else one that it is held for.
+ * Grants a free slot to a pod that is being created: one that it can be assigned to at once, else one to hold it for.
  */
 export const allocateSlot = (state: State, slotRequest: SlotRequest): Grant =>
-  takeOf(state, slotRequest, slotsOf(state, slotRequest.ownerUid));
+  allocateFrom(state, slotRequest, slotsOf(state, slotRequest.ownerUid));
 
-const takeOf = (state: State, slotRequest: SlotRequest, slots: readonly Slot[]): Grant => {
-  if (slots.length === 0)
-    return { intent: undefined, reason: 'no plan that runs has a place for this owner' };
-  const own = slots.filter((slot) => isFor(slot, slotRequest.pod));
+const allocateFrom = (state: State, slotRequest: SlotRequest, slots: readonly Slot[]): Grant => {
+  if (slots.length === 0) return { intent: undefined, reason: 'no running plan has a place for this owner' };
+  const own = slots.filter((slot) => acceptsPod(slot, slotRequest.pod));
   let reason =
     own.length > 0 ? 'every slot of this owner is taken' : 'the plan moves other pods of this owner';
-  let later: { readonly intent: Intent; readonly pin: Pin } | undefined;
+  let fallback: { readonly intent: Intent; readonly pin: Pin } | undefined;
   for (const { intent } of own.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
     const pin = choosePinFor(state, intent, slotRequest.pod, 'admission', slotRequest.isCoexisting);
-    if (pin.way === 'assign') return grant(state, slotRequest, intent, pin);
-    if (pin.way === 'hold' && !state.assumedPods.isAvoided(intent.id)) later ??= { intent, pin };
+    if (pin.way === 'assign') return assumeGrant(state, slotRequest, intent, pin);
+    if (pin.way === 'hold' && !state.assumedPods.isAvoided(intent.id)) fallback ??= { intent, pin };
     reason = pin.reason;
   }
-  return later ? grant(state, slotRequest, later.intent, later.pin) : { intent: undefined, reason };
+  return fallback
+    ? assumeGrant(state, slotRequest, fallback.intent, fallback.pin)
+    : { intent: undefined, reason };
 };
 
-/** A slot for a pod that has not been asked about yet. */
-export interface Ahead {
+/** A slot for a pod that has not been created yet. */
+export interface PrefetchedGrant {
   readonly uid: string;
   readonly grant: Extract<Grant, { way: string }>;
 }
 
 /**
- * Slots in advance, for pods that differ from this one by their names alone. None of an owner that keeps names, and
- * of the free ones a part only: the last are for whoever asks first.
+ * Grants slots for pods that differ from this one by name alone. They are part of the free slots only, so that the last
+ * ones go to the pods that come first; an owner whose pods keep their names gets none.
  */
-export const prefetchSlots = (state: State, slotRequest: SlotRequest, count: number): readonly Ahead[] => {
+export const prefetchSlots = (
+  state: State,
+  slotRequest: SlotRequest,
+  count: number,
+): readonly PrefetchedGrant[] => {
   if (count === 0) return [];
   let slots = slotsOf(state, slotRequest.ownerUid);
   if (slots.some(({ intent }) => (intent.pin?.owner?.names ?? []).length > 0)) return [];
   const free = slots.reduce((sum, slot) => sum + freeOf(slot), 0);
-  const most = Math.min(count, MAX_PREFETCHED, Math.floor(free / FREE_PER_PREFETCHED));
-  const found: Ahead[] = [];
-  while (found.length < most) {
-    const uid = `${slotRequest.requestUid}/${found.length + 1}`;
-    const granted = takeOf(state, { ...slotRequest, requestUid: uid }, slots);
+  const limit = Math.min(count, MAX_PREFETCHED, Math.floor(free / FREE_PER_PREFETCHED));
+  const grants: PrefetchedGrant[] = [];
+  while (grants.length < limit) {
+    const uid = `${slotRequest.requestUid}/${grants.length + 1}`;
+    const granted = allocateFrom(state, { ...slotRequest, requestUid: uid }, slots);
     if (!granted.intent) break;
     if (granted.way !== 'assign') {
       state.assumedPods.forget(uid);
       break;
     }
-    found.push({ uid, grant: granted });
+    grants.push({ uid, grant: granted });
     slots = slots.map((slot) =>
       slot.intent.id === granted.intent.id ? { ...slot, used: slot.used + 1 } : slot,
     );
   }
-  return found;
+  return grants;
 };
 
-/** The pod as it came, before we put it on a node or behind our gate. */
+/** The pod as its controller created it, without our node or gate. */
 const withoutPin = (pod: Pod): Pod => {
   const { nodeName: _, ...spec } = withoutHold(pod).spec;
   return { ...pod, spec };
 };
 
 /**
- * Looks again at a pod that we pinned and that another webhook may have changed since. Its slot is given back first,
- * so that the pod gets the same one, another one or none. Undefined when the pin is not ours.
+ * Decides anew for a pod that we pinned and that another webhook may have changed since. Its slot is freed first, so it
+ * may get the same one, another or none; undefined when the pin is not ours.
  */
 export const reallocateSlot = (state: State, slotRequest: SlotRequest): Grant | undefined => {
   const { pod } = slotRequest;
@@ -124,25 +133,27 @@ export const reallocateSlot = (state: State, slotRequest: SlotRequest): Grant | 
   const granted = isOurs ? state.assumedPods.grantOf(intentId, pod.spec.nodeName) : undefined;
   if (!granted) return undefined;
   state.assumedPods.forget(granted.uid);
-  const again = { ...slotRequest, pod: withoutPin(pod) };
-  const held = state.store.get(granted.intentId);
-  const pin = held && choosePinFor(state, held.intent, again.pod, 'admission', slotRequest.isCoexisting);
-  if (held && (pin?.way === 'assign' || pin?.way === 'hold')) {
-    // A pod behind our gate stays there, though it could be assigned by now.
+  const unpinned = { ...slotRequest, pod: withoutPin(pod) };
+  const stored = state.store.get(granted.intentId);
+  const pin =
+    stored && choosePinFor(state, stored.intent, unpinned.pod, 'admission', slotRequest.isCoexisting);
+  if (stored && (pin?.way === 'assign' || pin?.way === 'hold')) {
+    // A gated pod stays gated, even if it could be assigned by now.
     const way = isGated(pod) ? 'hold' : pin.way;
-    return grant(state, { ...again, requestUid: granted.uid }, held.intent, { way, reason: pin.reason });
+    return assumeGrant(state, { ...unpinned, requestUid: granted.uid }, stored.intent, {
+      way,
+      reason: pin.reason,
+    });
   }
-  return allocateSlot(state, again);
+  return allocateSlot(state, unpinned);
 };
-
-const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
 
 const isNominatedTo = (pod: Pod, intent: Intent): boolean => {
   const name = pod.status?.nominatedNodeName ?? '';
   return name !== '' && (name === intent.nodeName || name === intent.nodeClaim);
 };
 
-/** Which pending pod of an owner goes to which slot: those nominated stay, the rest in order of creation. */
+/** Assigns an owner's pending pods to slots: nominated pods keep theirs, the others follow in order of creation. */
 export const assignPendingPods = (
   state: State,
   ownerUid: string,
@@ -151,29 +162,29 @@ export const assignPendingPods = (
     .by('owner', ownerUid)
     .filter((pod) => isLive(pod) && !pod.spec.nodeName && !isHeld(pod) && !isGated(pod))
     .filter((pod) => !state.assumedPods.has(pod.metadata.uid ?? ''))
-    .sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1));
+    .sort((a, b) => (creationOrderOf(a) < creationOrderOf(b) ? -1 : 1));
   if (pending.length === 0) return [];
   const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
   const matches: { pod: Pod; intent: Intent }[] = [];
-  const give = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
-    if (!entry || !isFor(entry.slot, pod)) return false;
+  const assign = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
+    if (!entry || !acceptsPod(entry.slot, pod)) return false;
     entry.free--;
     matches.push({ pod, intent: entry.slot.intent });
     return true;
   };
-  const rest = pending.filter(
+  const others = pending.filter(
     (pod) =>
-      !give(
+      !assign(
         pod,
         slots.find(({ slot, free }) => free > 0 && isNominatedTo(pod, slot.intent)),
       ),
   );
-  for (const pod of rest) {
+  for (const pod of others) {
     const free = slots
-      .filter((entry) => entry.free > 0 && isFor(entry.slot, pod))
+      .filter((entry) => entry.free > 0 && acceptsPod(entry.slot, pod))
       .sort((a, b) => b.free - a.free);
     const fitting = free.find(({ slot }) => choosePinFor(state, slot.intent, pod, 'pending').way !== 'leave');
-    give(pod, fitting);
+    assign(pod, fitting);
   }
   return matches;
 };

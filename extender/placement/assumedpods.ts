@@ -3,159 +3,162 @@ import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 
-/** Room on a node that was given away and that the pod cache does not show yet. */
+/** Room on a node that is taken, though the pod cache does not show it yet. */
 export interface AssumedPod {
-  /** Uid of the pod, or of the admission request that creates it. */
+  /** Uid of the pod; of the admission request, or of the prefetched slot, while the pod is being created. */
   readonly uid: string;
+  /** Empty while the node has no name. */
   readonly nodeName: string;
   readonly intentId: string;
   readonly ownerUid: string;
   readonly pod: Pod;
-  /** Whether the pod is being created: then its uid is not known. */
+  /** True for a slot whose pod is being created, so that its uid is unknown. */
   readonly isGrant: boolean;
-  /** Milliseconds since the epoch; the promise is forgotten then. */
+  /** Milliseconds since the epoch, after which the room is free again. */
   readonly until: number;
 }
 
-type AssumedPodMap = Map<string, AssumedPod>;
+interface Entry {
+  readonly assumed: AssumedPod;
+  /** Milliseconds. */
+  readonly ttlMs: number;
+}
 
-/** Promises under a value they share. */
-class Index {
-  readonly #found = new Map<string, AssumedPodMap>();
+/** Assumed pods by a key that they share, in the order in which they were assumed. */
+class Index<K> {
+  readonly #podsByKey = new Map<K, Map<string, AssumedPod>>();
 
-  get(value: string): AssumedPodMap | undefined {
-    return this.#found.get(value);
+  get(key: K): Iterable<AssumedPod> {
+    return this.#podsByKey.get(key)?.values() ?? [];
   }
 
-  add(value: string, assumed: AssumedPod): void {
-    const there = this.#found.get(value);
-    if (there) there.set(assumed.uid, assumed);
-    else this.#found.set(value, new Map([[assumed.uid, assumed]]));
+  add(key: K, assumed: AssumedPod): void {
+    const pods = this.#podsByKey.get(key);
+    if (pods) pods.set(assumed.uid, assumed);
+    else this.#podsByKey.set(key, new Map([[assumed.uid, assumed]]));
   }
 
-  delete(value: string, uid: string): void {
-    const there = this.#found.get(value);
-    if (there?.delete(uid) && there.size === 0) this.#found.delete(value);
+  delete(key: K, uid: string): void {
+    const pods = this.#podsByKey.get(key);
+    if (pods?.delete(uid) && pods.size === 0) this.#podsByKey.delete(key);
+  }
+
+  groups(): Iterable<Map<string, AssumedPod>> {
+    return this.#podsByKey.values();
   }
 }
 
-const NONE: AssumedPodMap = new Map();
-
 /**
- * What the pinner gave away and can't see yet: pods just bound, slots granted to the webhook. Decisions are made in
- * one go between two waits, and each enters its promise at once, so that no room is given twice.
+ * Assumed pods: bindings and slot grants that the cache does not show yet. Each is recorded before the next `await`,
+ * so that no capacity is given out twice.
  */
 export class AssumedPods {
-  readonly #promises: AssumedPodMap = new Map();
-  readonly #byNode = new Index();
-  readonly #byOwner = new Index();
-  /** Grants by their intent. */
-  readonly #grants = new Index();
-  /** By how long they hold, in the order in which they were made: the first of each ends first. */
-  readonly #byTerm = new Map<number, AssumedPodMap>();
-  readonly #terms = new Map<string, number>();
-  readonly #avoided = new Map<string, number>();
+  readonly #entries = new Map<string, Entry>();
+  readonly #byNode = new Index<string>();
+  readonly #byOwner = new Index<string>();
+  readonly #grantsByIntent = new Index<string>();
+  /** Pods with one TTL expire in the order in which they were assumed. */
+  readonly #byTtl = new Index<number>();
+  /** When each avoided intent may be used again, by intent id. */
+  readonly #avoidedUntil = new Map<string, number>();
   readonly #now: () => number;
 
+  /** `now` is in milliseconds since the epoch. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
+  /** Takes the room of a pod; a pod of the same uid is replaced. */
   assume(assumed: AssumedPod): void {
     this.forget(assumed.uid);
     const { uid, nodeName, ownerUid, intentId, isGrant } = assumed;
-    this.#promises.set(uid, assumed);
+    const ttlMs = assumed.until - this.#now();
+    this.#entries.set(uid, { assumed, ttlMs });
     this.#byNode.add(nodeName, assumed);
     this.#byOwner.add(ownerUid, assumed);
-    if (isGrant) this.#grants.add(intentId, assumed);
-    const term = assumed.until - this.#now();
-    this.#terms.set(uid, term);
-    const peers = this.#byTerm.get(term);
-    if (peers) peers.set(uid, assumed);
-    else this.#byTerm.set(term, new Map([[uid, assumed]]));
+    this.#byTtl.add(ttlMs, assumed);
+    if (isGrant) this.#grantsByIntent.add(intentId, assumed);
   }
 
+  /** Frees the room of a pod; an unknown uid is ignored. */
   forget(uid: string): void {
-    const assumed = this.#promises.get(uid);
-    if (!assumed) return;
-    const { nodeName, ownerUid, intentId, isGrant } = assumed;
-    this.#promises.delete(uid);
+    const entry = this.#entries.get(uid);
+    if (!entry) return;
+    const { nodeName, ownerUid, intentId, isGrant } = entry.assumed;
+    this.#entries.delete(uid);
     this.#byNode.delete(nodeName, uid);
     this.#byOwner.delete(ownerUid, uid);
-    if (isGrant) this.#grants.delete(intentId, uid);
-    const term = this.#terms.get(uid) ?? 0;
-    this.#terms.delete(uid);
-    const peers = this.#byTerm.get(term);
-    if (peers?.delete(uid) && peers.size === 0) this.#byTerm.delete(term);
+    this.#byTtl.delete(entry.ttlMs, uid);
+    if (isGrant) this.#grantsByIntent.delete(intentId, uid);
   }
 
-  /** Holds a promise as long again as it was made for. */
+  /** Starts the TTL of an assumed pod anew. */
   renew(uid: string): void {
-    const assumed = this.#promises.get(uid);
-    if (assumed) this.assume({ ...assumed, until: this.#now() + (this.#terms.get(uid) ?? 0) });
+    const entry = this.#entries.get(uid);
+    if (entry) this.assume({ ...entry.assumed, until: this.#now() + entry.ttlMs });
   }
 
   has(uid: string): boolean {
     this.#expire();
-    return this.#promises.has(uid);
+    return this.#entries.has(uid);
   }
 
   onNode(nodeName: string): readonly AssumedPod[] {
     this.#expire();
-    return [...(this.#byNode.get(nodeName) ?? NONE).values()];
+    return [...this.#byNode.get(nodeName)];
   }
 
   ofOwner(ownerUid: string): readonly AssumedPod[] {
     this.#expire();
-    return [...(this.#byOwner.get(ownerUid) ?? NONE).values()];
+    return [...this.#byOwner.get(ownerUid)];
   }
 
-  /** A slot of this intent that was granted to a pod which is still being created, held or put on this node. */
+  /** The oldest grant of an intent, on this node or, for an undefined name, on any. */
   grantOf(intentId: string, nodeName: string | undefined): AssumedPod | undefined {
     this.#expire();
-    for (const grant of (this.#grants.get(intentId) ?? NONE).values()) {
+    for (const grant of this.#grantsByIntent.get(intentId)) {
       if (nodeName === undefined || grant.nodeName === nodeName) return grant;
     }
     return undefined;
   }
 
-  /** No pod is held for this intent until then: kube-scheduler has refused its node. Milliseconds since the epoch. */
+  /** Keeps pods from being held for an intent whose node kube-scheduler refused. Milliseconds since the epoch. */
   avoid(intentId: string, until: number): void {
-    this.#avoided.set(intentId, until);
+    this.#avoidedUntil.set(intentId, until);
   }
 
   isAvoided(intentId: string): boolean {
-    const until = this.#avoided.get(intentId);
-    if (until !== undefined && until <= this.#now()) this.#avoided.delete(intentId);
-    return this.#avoided.has(intentId);
+    const until = this.#avoidedUntil.get(intentId);
+    if (until !== undefined && until <= this.#now()) this.#avoidedUntil.delete(intentId);
+    return this.#avoidedUntil.has(intentId);
   }
 
-  /** When the next promise is forgotten, in milliseconds since the epoch. */
+  /** When the next assumed pod expires, in milliseconds since the epoch; undefined when there is none. */
   nextExpiry(): number | undefined {
     this.#expire();
     let next: number | undefined;
-    for (const peers of this.#byTerm.values()) {
-      const [first] = peers.values();
+    for (const pods of this.#byTtl.groups()) {
+      const [first] = pods.values();
       if (first && (next === undefined || first.until < next)) next = first.until;
     }
     return next;
   }
 
-  /** The pod cache shows a pod: the promise that it fulfils ends. */
+  /** Forgets the assumed pod that a change of the pod cache makes visible. */
   observe({ type, object: pod }: Change<Pod>): void {
     const uid = pod.metadata.uid ?? '';
-    if (this.#promises.has(uid) && (type === 'delete' || pod.spec.nodeName)) this.forget(uid);
+    if (this.#entries.has(uid) && (type === 'delete' || pod.spec.nodeName)) this.forget(uid);
     const intentId = pod.metadata.annotations?.[PIN];
     if (type !== 'add' || !intentId || (!pod.spec.nodeName && !isGated(pod))) return;
-    // Grants of one intent are alike: whichever pod shows up, one of them is fulfilled.
+    // Grants of one intent are interchangeable, so any of them stands for the new pod.
     const grant = this.grantOf(intentId, pod.spec.nodeName);
     if (grant) this.forget(grant.uid);
   }
 
   #expire(): void {
     const now = this.#now();
-    for (const peers of this.#byTerm.values()) {
-      for (const { uid, until } of peers.values()) {
+    for (const pods of this.#byTtl.groups()) {
+      for (const { uid, until } of pods.values()) {
         if (until > now) break;
         this.forget(uid);
       }

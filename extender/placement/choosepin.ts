@@ -7,50 +7,56 @@ import { decideGate, type GateStep } from '../../planner/pinning/gatepolicy.ts';
 import { choosePin, type Pin } from '../../planner/pinning/pinpolicy.ts';
 import { type NodeInfo, nodeInfoOf } from '../../planner/scheduling/fit.ts';
 import { incompleteGroupReason } from './podgroup.ts';
-import { heldPodsOf, OWN_TAINTS, type State } from './state.ts';
-
-const createdAt = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
+import { creationOrderOf, heldPodsOf, OWN_TAINTS, type State } from './state.ts';
 
 /**
- * The node as the next pod finds it: pods on it, pods promised to it that nobody can see yet, and pods held for it.
- * Where the one that asks is held itself, those that came after it wait behind it.
+ * The node with all that takes its room: its pods, assumed pods and pods held for it. For a held pod, those that were
+ * created later do not count.
  */
-export const nodeInfoFor = (state: State, node: Node, asker?: Pod): NodeInfo => {
+export const nodeInfoFor = (state: State, node: Node, candidate?: Pod): NodeInfo => {
   const { name } = node.metadata;
-  const uid = asker?.metadata.uid;
-  const isAhead = (other: Pod): boolean =>
+  const uid = candidate?.metadata.uid;
+  const takesRoomFirst = (other: Pod): boolean =>
     other.metadata.uid !== uid &&
-    !(asker && isHeld(asker) && isGated(other) && createdAt(other) > createdAt(asker));
-  const there = state.pods.by('node', name);
+    !(
+      candidate &&
+      isHeld(candidate) &&
+      isGated(other) &&
+      creationOrderOf(other) > creationOrderOf(candidate)
+    );
+  const onNode = state.pods.by('node', name);
   const held = state.store.by('node', name).flatMap(({ intent }) => heldPodsOf(state, intent));
-  const all = [...there, ...held.filter(isAhead)];
-  const seen = new Set(all.map((pod) => pod.metadata.uid));
-  const assumed = state.assumedPods.onNode(name).filter((each) => each.uid !== uid && !seen.has(each.uid));
-  return nodeInfoOf(node, [...all, ...assumed.map(({ pod }) => pod)], state.requestsOf);
+  const present = [...onNode, ...held.filter(takesRoomFirst)];
+  const seen = new Set(present.map((pod) => pod.metadata.uid));
+  const assumed = state.assumedPods.onNode(name).filter((other) => other.uid !== uid && !seen.has(other.uid));
+  return nodeInfoOf(node, [...present, ...assumed.map(({ pod }) => pod)], state.requestsOf);
 };
 
 export interface Unavailability {
   readonly reason: string;
-  /** Whether it stays so: then nobody waits for it. */
+  /** True when waiting is pointless. */
   readonly isPermanent: boolean;
 }
 
 const notYet = (reason: string): Unavailability => ({ reason, isPermanent: false });
 const permanently = (reason: string): Unavailability => ({ reason, isPermanent: true });
 
-/** Why nothing may be put on the node of an intent just now, or null. */
-export const unavailability = (state: State, intent: Intent): Unavailability | undefined => {
+/** Why the node of an intent accepts no pods now; undefined when it does. */
+export const unavailability = (
+  state: Pick<State, 'store' | 'nodes' | 'now'>,
+  intent: Intent,
+): Unavailability | undefined => {
   if (intent.nodeName === '') return notYet('its node has no name yet');
   const node = state.nodes.get(intent.nodeName);
-  const hasJoinedOnce = hasJoined(node);
+  const hasKubelet = hasJoined(node);
   for (const { intent: other } of state.store.by('node', intent.nodeName)) {
     if (!other.node) continue;
     const { providerId, joinDeadlineMs } = other.node;
     if (node?.spec?.providerID && providerId && node.spec.providerID !== providerId) {
       return permanently('a Node of that name belongs to another machine');
     }
-    // Its placeholder may be gone by then.
-    if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !hasJoinedOnce) {
+    // The placeholder may be deleted by then.
+    if (joinDeadlineMs > 0 && state.now() >= joinDeadlineMs && !hasKubelet) {
       return permanently('its machine did not join in time');
     }
   }
@@ -58,8 +64,8 @@ export const unavailability = (state: State, intent: Intent): Unavailability | u
   return node.metadata.deletionTimestamp ? permanently('its node is being deleted') : undefined;
 };
 
-/** Taints of a node that go by themselves, by what its machine was ordered with. */
-const startupTaintsOf = (state: State, nodeName: string): ReadonlySet<string> =>
+/** Taints that disappear by themselves while the machine starts. */
+const startupTaintsOf = (state: Pick<State, 'store'>, nodeName: string): ReadonlySet<string> =>
   new Set([
     KARPENTER_UNREGISTERED_TAINT,
     ...state.store
@@ -69,7 +75,7 @@ const startupTaintsOf = (state: State, nodeName: string): ReadonlySet<string> =>
   ]);
 
 /** The node of an intent as the pod finds it; undefined where nothing may be put there. */
-const placeFor = (state: State, intent: Intent, node: Node | undefined, pod: Pod) => ({
+const pinTargetFor = (state: State, intent: Intent, node: Node | undefined, pod: Pod) => ({
   node: node && nodeInfoFor(state, node, pod),
   isReady: node !== undefined && isReady(node),
   ownTaints: OWN_TAINTS,
@@ -85,33 +91,39 @@ type ChooseFor = (
   isCoexisting?: boolean,
 ) => Pin;
 
-const chooseAlone: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
-  const closed = unavailability(state, intent);
-  const node = closed ? undefined : state.nodes.get(intent.nodeName);
-  const pin = choosePin({ pod, at, isCoexisting, ...placeFor(state, intent, node, pod) });
-  if (!closed || pin.way === 'leave') return pin;
-  return { way: pin.way === 'hold' && closed.isPermanent ? 'nominate' : pin.way, reason: closed.reason };
+const chooseIgnoringGroup: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
+  const unavailable = unavailability(state, intent);
+  const node = unavailable ? undefined : state.nodes.get(intent.nodeName);
+  const pin = choosePin({ pod, at, isCoexisting, ...pinTargetFor(state, intent, node, pod) });
+  if (!unavailable || pin.way === 'leave') return pin;
+  return {
+    way: pin.way === 'hold' && unavailable.isPermanent ? 'nominate' : pin.way,
+    reason: unavailable.reason,
+  };
 };
 
-/** What is done next for a pod that is held for an intent; undefined when no plan has a place for it any more. */
+/** The next step for a pod that is held for an intent; the intent is undefined when no plan has it any more. */
 export const nextGateStep = (state: State, intent: Intent | undefined, pod: Pod): GateStep => {
   if (!intent?.pin) {
     if (state.store.isDisabled) return { kind: 'lift', reason: 'pod pinning is off' };
-    if (state.store.hasFullState) return { kind: 'lift', reason: 'no plan that runs has a place for it' };
-    return { kind: 'wait', reason: 'the autoscaler has not spoken yet' };
+    if (state.store.hasFullState) return { kind: 'lift', reason: 'no running plan has a place for it' };
+    return { kind: 'wait', reason: 'the autoscaler has not sent its state yet' };
   }
-  const closed = unavailability(state, intent);
-  if (closed?.isPermanent) return { kind: 'lift', reason: closed.reason };
-  if (closed) return { kind: 'wait', reason: closed.reason };
+  const unavailable = unavailability(state, intent);
+  if (unavailable?.isPermanent) return { kind: 'lift', reason: unavailable.reason };
+  if (unavailable) return { kind: 'wait', reason: unavailable.reason };
   const node = state.nodes.get(intent.nodeName);
-  return decideGate({ pod: withoutHold(pod), ...placeFor(state, intent, node, pod) });
+  return decideGate({ pod: withoutHold(pod), ...pinTargetFor(state, intent, node, pod) });
 };
 
-/** How a pod is pinned to the node of an intent as things stand. */
+/** How to pin a pod to the node of an intent, given the current state. */
 export const choosePinFor: ChooseFor = (state, intent, pod, at, isCoexisting = false) => {
-  const pin = chooseAlone(state, intent, pod, at, isCoexisting);
+  const pin = chooseIgnoringGroup(state, intent, pod, at, isCoexisting);
   if (pin.way === 'leave' || !pod.spec.schedulingGroup) return pin;
-  if (at === 'admission') return { way: 'leave', reason: 'its group is placed when all of it is there' };
-  const broken = incompleteGroupReason(state, pod, (other, member) => chooseAlone(state, other, member, at));
-  return broken ? { way: 'leave', reason: broken } : pin;
+  if (at === 'admission')
+    return { way: 'leave', reason: 'its pod group is pinned once all of its pods exist' };
+  const incomplete = incompleteGroupReason(state, pod, (other, member) =>
+    chooseIgnoringGroup(state, other, member, at),
+  );
+  return incomplete ? { way: 'leave', reason: incomplete } : pin;
 };

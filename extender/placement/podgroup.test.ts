@@ -12,7 +12,7 @@ import { AssumedPods } from './assumedpods.ts';
 import { choosePinFor } from './choosepin.ts';
 import type { State } from './state.ts';
 
-/** Pods of a PodGroup are pinned all or none. */
+/** The pods of a PodGroup are pinned all or none. */
 
 const log = createLogger({ component: 'groups', level: 'silent' });
 
@@ -34,8 +34,8 @@ const podOf = ({ name, owner, nodeName, group = 'gang', selector }: Member): Pod
   spec: {
     containers: [{ name: 'c', resources: { requests: { cpu: '1' } } }],
     schedulingGroup: { podGroupName: group },
-    ...(nodeName ? { nodeName } : {}),
-    ...(selector ? { nodeSelector: selector } : {}),
+    ...(nodeName && { nodeName }),
+    ...(selector && { nodeSelector: selector }),
   },
 });
 
@@ -133,14 +133,14 @@ for (const [what, members, intents, expected] of CASES) {
   });
 }
 
-t.test('the reason says how many have a place', async (t) => {
+t.test('the reason tells how many pods have a place', async (t) => {
   const state = stateOf(of('job', 'a', 'b', 'c'), [places('job', 2)]);
   const [pod] = state.pods.by('owner', 'job');
   const pin = pod && choosePinFor(state, places('job', 2), pod, 'pending');
-  t.match(pin, { way: 'leave', reason: /its group gang .* 2 of its 3 waiting pods have a place/ });
+  t.match(pin, { way: 'leave', reason: /its pod group gang .* only 2 of its 3 waiting pods have a place/ });
 });
 
-t.test('a pod of a group is left alone as it is created: the others are not known yet', async (t) => {
+t.test('a pod of a group is not pinned at its creation, since the others are unknown', async (t) => {
   const state = stateOf([], [places('job', 3)]);
   const pod = podOf({ name: 'a', owner: 'job' });
   t.match(choosePinFor(state, places('job', 3), pod, 'admission'), { way: 'leave' });

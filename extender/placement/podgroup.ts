@@ -2,45 +2,49 @@ import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
 import type { Pin } from '../../planner/pinning/pinpolicy.ts';
-import { slotsOf } from './slotcount.ts';
+import { type SlotState, slotsOf } from './slotcount.ts';
 import { ownerUidOf, type State } from './state.ts';
 
-/** Chooses for one pod as if it were of no group. */
+/** Chooses a pin for one pod, ignoring its group. */
 export type ChoosePin = (intent: Intent, pod: Pod) => Pin;
 
-const canGo = (choose: ChoosePin, intents: readonly Intent[], pod: Pod): boolean =>
+const canPin = (choose: ChoosePin, intents: readonly Intent[], pod: Pod): boolean =>
   intents.some((intent) => choose(intent, pod).way !== 'leave');
 
-const intentsOfPod = (state: State, pod: Pod): readonly Intent[] =>
+const intentsOfPod = (state: Pick<State, 'store'>, pod: Pod): readonly Intent[] =>
   state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
 
-/** How many of these pods of one owner the plan has a place for. */
-const countPlaceable = (state: State, choose: ChoosePin, ownerUid: string, pods: readonly Pod[]): number => {
+/** How many of these pods, all of one owner, have a place in a plan. */
+const countPinnable = (
+  state: SlotState,
+  choose: ChoosePin,
+  ownerUid: string,
+  pods: readonly Pod[],
+): number => {
   const free = slotsOf(state, ownerUid).filter(({ used, count }) => used < count);
   const room = free.reduce((sum, { used, count }) => sum + count - used, 0);
   const intents = free.map(({ intent }) => intent);
-  return Math.min(room, pods.filter((pod) => canGo(choose, intents, pod)).length);
+  return Math.min(room, pods.filter((pod) => canPin(choose, intents, pod)).length);
 };
 
 /**
- * Why a pod of a PodGroup (spec.schedulingGroup, Kubernetes 1.36) is not pinned, or null: its group is placed as a
- * whole or not at all, so each of its pods that waits needs a place. kube-scheduler alone lets a group start; we only
- * say where.
+ * Why a pod's PodGroup (spec.schedulingGroup, Kubernetes 1.36) can't be pinned as a whole: some waiting pod of it has
+ * no place. undefined when all have one, or the pod has no group.
  */
-export const incompleteGroupReason = (state: State, pod: Pod, choose: ChoosePin): string | undefined => {
+export const incompleteGroupReason = (state: SlotState, pod: Pod, choose: ChoosePin): string | undefined => {
   const name = pod.spec.schedulingGroup?.podGroupName;
   if (!name) return undefined;
   const waiting = state.pods
     .by('group', `${pod.metadata.namespace}/${name}`)
-    .filter((one) => isLive(one) && !one.spec.nodeName);
-  const isNamed = (one: Pod): boolean => intentsOfPod(state, one).length > 0;
-  const own = waiting.filter(isNamed);
-  const rest = waiting.filter((one) => !isNamed(one));
-  const byOwner = Map.groupBy(rest, ownerUidOf);
+    .filter((member) => isLive(member) && !member.spec.nodeName);
+  const isNamed = (member: Pod): boolean => intentsOfPod(state, member).length > 0;
+  const named = waiting.filter(isNamed);
+  const unnamed = waiting.filter((member) => !isNamed(member));
+  const byOwner = Map.groupBy(unnamed, ownerUidOf);
   const count =
-    own.filter((one) => canGo(choose, intentsOfPod(state, one), one)).length +
-    [...byOwner].reduce((sum, [owner, pods]) => sum + countPlaceable(state, choose, owner, pods), 0);
+    named.filter((member) => canPin(choose, intentsOfPod(state, member), member)).length +
+    [...byOwner].reduce((sum, [owner, pods]) => sum + countPinnable(state, choose, owner, pods), 0);
   return count >= waiting.length
     ? undefined
-    : `its group ${name} is placed as a whole or not at all, and ${count} of its ${waiting.length} waiting pods have a place`;
+    : `its pod group ${name} is pinned as a whole, and only ${count} of its ${waiting.length} waiting pods have a place`;
 };

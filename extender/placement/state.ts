@@ -9,7 +9,7 @@ import type { ReadRequests } from '../../planner/scheduling/fit.ts';
 import type { IntentStore } from '../intents/store.ts';
 import type { AssumedPods } from './assumedpods.ts';
 
-/** What the leader knows: the intents, the cluster, and what it gave away a moment ago. */
+/** All that the leader decides from. */
 export interface State {
   readonly store: IntentStore;
   readonly pods: Cache<Pod>;
@@ -20,23 +20,27 @@ export interface State {
   readonly now: () => number;
 }
 
-/** Tells the autoscaler what became of an intent. */
+/** Sends the result of an intent to the autoscaler. */
 export type Report = (
   intentId: string,
   result: { readonly state: ResultState; readonly reason: string; readonly bound: number },
 ) => void;
 
-/** Taints that keep others off a node for the pods of a plan. */
+/** Taints that reserve a node for the pods of a plan. */
 export const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
+
+/** Sorts pods by creation; the name tells apart those of one second. */
+export const creationOrderOf = ({ metadata }: Pod): string =>
+  `${metadata.creationTimestamp ?? ''}/${metadata.name}`;
 
 export const ownerUidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
 
-/** Pods that wait for the node of this intent, behind our gate or tied to the node. */
-export const heldPodsOf = (state: State, { id, pin }: Intent): readonly Pod[] =>
+/** Pods that are held for an intent, behind our gate or tied to the node by affinity. */
+export const heldPodsOf = (state: Pick<State, 'pods'>, { id, pin }: Intent): readonly Pod[] =>
   pin ? state.pods.by('pin', id).filter((pod) => isHeld(pod) && isLive(pod)) : [];
 
-/** Whether the node of that name stands and its kubelet has joined. */
-export const hasJoinedName = (state: State, name: string): boolean => {
+/** Whether the node exists and its kubelet has joined. */
+export const hasJoinedNode = (state: Pick<State, 'nodes'>, name: string): boolean => {
   const node = state.nodes.get(name);
   return node !== undefined && hasJoined(node);
 };

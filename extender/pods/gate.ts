@@ -1,5 +1,5 @@
 import { isGated, isHeld, landingNodeOf } from '../../api/heldpods.ts';
-import { PIN, PIN_NODE, PREPARING_TAINT } from '../../api/labels.ts';
+import { PIN, PIN_NODE } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Pod, Toleration } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
@@ -20,12 +20,13 @@ import { landPod, nameNode, removeGate, replacePod } from '../../kube/heldpods/g
 import type { HoldTimeouts } from '../../planner/pinning/gatepolicy.ts';
 import { nextGateStep } from '../placement/choosepin.ts';
 import { ownerUidOf, type State } from '../placement/state.ts';
-import { bind, nominate } from './pin.ts';
+import { bindPod, type ObservePin } from './bind.ts';
+import { missingTolerations, nominatePod } from './nominate.ts';
 
-const LOOK_AGAIN_MS = 1_000;
-/** Deadlines pass, and nobody tells; all else that a held pod waits for is a change of something watched. */
-const WAIT_MS = 3_000;
-/** How long no pod is held for an intent whose node kube-scheduler has refused. */
+const RECHECK_MS = 1_000;
+/** A deadline passes without an event; everything else that a held pod waits for is watched. */
+const DEADLINE_CHECK_MS = 3_000;
+/** How long no pod is held for an intent after kube-scheduler refused its node. */
 const AVOID_MS = 600_000;
 
 interface GateContext {
@@ -33,10 +34,10 @@ interface GateContext {
   readonly state: State;
   readonly recorder: Recorder;
   readonly log: Logger;
-  readonly observe: (way: string, outcome: 'done' | 'lost') => void;
+  readonly observe: ObservePin;
   /**
-   * How long a landed pod may stay unschedulable before its controller makes another: the longest where the node's
-   * driver has not published its devices yet.
+   * How long a landed pod may stay unschedulable before it is replaced: `timeoutMs`, or `longestMs` while its node's
+   * driver has not published its devices.
    */
   readonly limits: HoldTimeouts;
 }
@@ -48,120 +49,116 @@ const intentOf = (state: State, pod: Pod): Intent | undefined => {
   return intent?.pin?.owner?.uid === ownerUidOf(pod) ? intent : undefined;
 };
 
-/** Our reservation of the node, where it stands and the pod does not tolerate it yet. */
-const tolerationsFor = (state: State, nodeName: string, pod: Pod): readonly Toleration[] => {
-  const isReserved = state.nodes.get(nodeName)?.spec?.taints?.some(({ key }) => key === PREPARING_TAINT);
-  const isTolerated = pod.spec.tolerations?.some(({ key }) => key === PREPARING_TAINT);
-  return isReserved && !isTolerated
-    ? [{ key: PREPARING_TAINT, operator: 'Exists', effect: 'NoSchedule' }]
-    : [];
-};
-
 const releaseGate = async (
-  p: GateContext,
+  context: GateContext,
   pod: Pod,
   reason: string,
   o: { readonly tolerations?: readonly Toleration[]; readonly signal: AbortSignal },
 ): Promise<void> => {
-  await removeGate(p.client, pod, o);
-  p.observe('hold', 'lost');
-  p.recorder.event(PODS, pod, 'Normal', 'PinLifted', `left to kube-scheduler: ${reason}`);
-  p.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate released');
+  await removeGate(context.client, pod, o);
+  context.observe('hold', 'lost');
+  context.recorder.event(PODS, pod, 'Normal', 'PinLifted', `left to kube-scheduler: ${reason}`);
+  context.log.info({ pod: keyOf(pod), node: pod.metadata.annotations?.[PIN_NODE], reason }, 'gate released');
 };
 
-/** Behind our gate: wait, land, or let go. */
-const advanceGated = async (p: GateContext, pod: Pod, signal: AbortSignal): Promise<Action> => {
-  const { client, state } = p;
+/** Advances a gated pod: it waits, lands, is nominated, or loses its gate. */
+const advanceGated = async (context: GateContext, pod: Pod, signal: AbortSignal): Promise<Action> => {
+  const { client, state } = context;
   const intent = intentOf(state, pod);
   const step = nextGateStep(state, intent, pod);
   if (step.kind === 'lift' || !intent) {
-    if (step.kind === 'wait') return requeue(LOOK_AGAIN_MS);
-    await releaseGate(p, pod, step.reason, { signal });
+    if (step.kind === 'wait') return requeue(RECHECK_MS);
+    await releaseGate(context, pod, step.reason, { signal });
     return awaitChange;
   }
   const { nodeName, plan } = intent;
   if (step.kind === 'wait') {
     const isNamed = nodeName === '' || pod.metadata.annotations?.[PIN_NODE] === nodeName;
     if (!isNamed) await nameNode(client, pod, nodeName, signal);
-    return requeue(WAIT_MS);
+    return requeue(DEADLINE_CHECK_MS);
   }
   if (step.kind === 'nominate') {
-    // The wish first: kube-scheduler looks at the pod the moment that the gate is off.
-    await nominate(p, intent, pod, signal);
+    // The nomination comes first, since kube-scheduler takes the pod the moment its gate is off.
+    await nominatePod(context.client, intent, pod, signal);
     const { name, namespace = '' } = pod.metadata;
     const fresh = await client.get(PODS, { name, namespace }, { signal });
-    await releaseGate(p, fresh, step.reason, { tolerations: tolerationsFor(state, nodeName, pod), signal });
+    await releaseGate(context, fresh, step.reason, {
+      tolerations: missingTolerations(state.nodes.get(nodeName), pod),
+      signal,
+    });
     return awaitChange;
   }
-  const tolerations = step.isEarly ? [] : tolerationsFor(state, nodeName, pod);
+  const tolerations = step.isEarly ? [] : missingTolerations(state.nodes.get(nodeName), pod);
   const landed = await landPod(client, pod, { nodeName, tolerations, signal });
   if (step.isEarly) {
-    const outcome = await bind(p, intent, landed, { way: 'hold', reason: step.reason }, signal);
-    return outcome === 'bound' ? awaitChange : requeue(LOOK_AGAIN_MS);
+    const outcome = await bindPod(context, intent, landed, { way: 'hold', reason: step.reason }, signal);
+    return outcome === 'bound' ? awaitChange : requeue(RECHECK_MS);
   }
-  p.observe('hold', 'done');
-  p.log.info({ pod: keyOf(pod), node: nodeName, plan, way: 'hold', reason: step.reason }, 'pod pinned');
+  context.observe('hold', 'done');
+  context.log.info({ pod: keyOf(pod), node: nodeName, plan, way: 'hold', reason: step.reason }, 'pod pinned');
   return awaitChange;
 };
 
-const rejectionReason = ({ status }: Pod): string | undefined => {
-  const said = status?.conditions?.find(({ type }) => type === 'PodScheduled');
-  return said?.status === 'False' && said.reason === 'Unschedulable' ? (said.message ?? '') : undefined;
+const unschedulableMessage = ({ status }: Pod): string | undefined => {
+  const condition = status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  return condition?.status === 'False' && condition.reason === 'Unschedulable'
+    ? (condition.message ?? '')
+    : undefined;
 };
 
-/** kube-scheduler names the claims; which devices there are, drivers say some time after the machine is ready. */
+/** kube-scheduler's message names the claims; a driver publishes its devices some time after the node is ready. */
 const awaitsDevices = ({ spec }: Pod, message: string): boolean =>
   (spec.resourceClaims ?? []).length > 0 && /claim/i.test(message);
 
-/** Tied to its node and not bound: kube-scheduler may have found what keeps it off. */
+/** Watches a landed pod until kube-scheduler binds it; one that stays unschedulable is replaced. */
 const watchLanded = async (
-  p: GateContext,
+  context: GateContext,
   pod: Pod,
-  refused: Map<string, number>,
+  unschedulableSince: Map<string, number>,
   signal: AbortSignal,
 ): Promise<Action> => {
-  const { state, limits } = p;
+  const { state, limits } = context;
   const uid = pod.metadata.uid ?? '';
   const intent = intentOf(state, pod);
   const node = state.nodes.get(landingNodeOf(pod) ?? '');
   if (intent && node && !isReady(node) && intent.nodeName === node.metadata.name) {
-    // It was to be bound before its machine joins, and the leader ended in between.
+    // Binds a pod whose leader stopped between the landing and the early binding.
     const step = nextGateStep(state, intent, pod);
     if (step.kind === 'land' && step.isEarly) {
-      await bind(p, intent, pod, { way: 'hold', reason: step.reason }, signal);
-      return requeue(LOOK_AGAIN_MS);
+      await bindPod(context, intent, pod, { way: 'hold', reason: step.reason }, signal);
+      return requeue(RECHECK_MS);
     }
   }
-  const message = rejectionReason(pod);
+  const message = unschedulableMessage(pod);
   if (message === undefined) {
-    refused.delete(uid);
-    return requeue(LOOK_AGAIN_MS);
+    unschedulableSince.delete(uid);
+    return requeue(RECHECK_MS);
   }
-  const since = refused.get(uid) ?? state.now();
-  refused.set(uid, since);
+  const startMs = unschedulableSince.get(uid) ?? state.now();
+  unschedulableSince.set(uid, startMs);
   const limitMs = awaitsDevices(pod, message) ? limits.longestMs : limits.timeoutMs;
-  const left = since + limitMs - state.now();
-  if (left > 0) return requeue(Math.max(1, Math.min(left, LOOK_AGAIN_MS)));
-  refused.delete(uid);
+  const remainingMs = startMs + limitMs - state.now();
+  if (remainingMs > 0) return requeue(Math.max(1, Math.min(remainingMs, RECHECK_MS)));
+  unschedulableSince.delete(uid);
   state.assumedPods.avoid(pod.metadata.annotations?.[PIN] ?? '', state.now() + AVOID_MS);
-  await replacePod(p.client, pod, signal);
-  p.observe('hold', 'lost');
-  const said = `kube-scheduler does not take it to ${landingNodeOf(pod)}: ${message}`;
-  p.recorder.event(PODS, pod, 'Warning', 'PinGivenUp', `replaced without a pin: ${said}`);
-  p.log.warn({ pod: keyOf(pod), node: landingNodeOf(pod), reason: message }, 'pinned pod replaced');
+  await replacePod(context.client, pod, signal);
+  context.observe('hold', 'lost');
+  const explanation = `kube-scheduler rejects it for node ${landingNodeOf(pod)}: ${message}`;
+  context.recorder.event(PODS, pod, 'Warning', 'PinGivenUp', `replaced without a pin: ${explanation}`);
+  context.log.warn({ pod: keyOf(pod), node: landingNodeOf(pod), reason: message }, 'pinned pod replaced');
   return awaitChange;
 };
 
-/** Brings pods that were created behind our gate to their nodes, or lets them go. Key: 'namespace/name'. */
-export const createGateController = (p: GateContext): Controller => {
-  const { state } = p;
-  const refused = new Map<string, number>();
+/** Lands pods that were created behind our gate, or lifts their gates. Key: 'namespace/name'. */
+export const createGateController = (context: GateContext): Controller => {
+  const { state } = context;
+  const unschedulableSince = new Map<string, number>();
   const keysOf = (intentId: string): readonly string[] => state.pods.by('pin', intentId).map(keyOf);
   return {
     name: 'pod.hold',
     sources: [
       watches(state.pods, (pod, { type }) => {
-        if (type === 'delete') refused.delete(pod.metadata.uid ?? '');
+        if (type === 'delete') unschedulableSince.delete(pod.metadata.uid ?? '');
         return type !== 'delete' && (isGated(pod) || isHeld(pod)) ? [keyOf(pod)] : [];
       }),
       watches(state.store, ({ intent }) => keysOf(intent.id)),
@@ -173,11 +170,11 @@ export const createGateController = (p: GateContext): Controller => {
       const pod = state.pods.get(key);
       if (!pod || !isLive(pod) || pod.spec.nodeName) return awaitChange;
       try {
-        if (isGated(pod)) return await advanceGated(p, pod, signal);
-        return isHeld(pod) ? await watchLanded(p, pod, refused, signal) : awaitChange;
+        if (isGated(pod)) return await advanceGated(context, pod, signal);
+        return isHeld(pod) ? await watchLanded(context, pod, unschedulableSince, signal) : awaitChange;
       } catch (error) {
-        // Somebody else was faster, or kube-scheduler wrote its status: the cache tells.
-        if (isConflict(error)) return requeue(LOOK_AGAIN_MS / 10);
+        // Another writer was faster; the cache brings the new version.
+        if (isConflict(error)) return requeue(RECHECK_MS / 10);
         if (isNotFound(error)) return awaitChange;
         throw error;
       }

@@ -1,4 +1,5 @@
 import type { Pod } from '../../api/objects.ts';
+import { controllerOf } from '../../api/pods.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -7,31 +8,33 @@ import type { Recorder } from '../../kube/controller/events.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { State } from '../placement/state.ts';
 
-/** What a kubelet's admission answers with; such a pod has never run. */
+/** Reasons of the kubelet's admission; such a pod has never run. */
 const REASONS = /^(OutOf[A-Za-z0-9./-]+|NodeAffinity|NodePorts|UnexpectedAdmissionError)$/;
 
-/** Whether a kubelet refused this pod at its door: why, or null. */
+/** Why a kubelet rejected this pod; undefined when it did not. */
 export const rejectionReason = ({ status }: Pod): string | undefined => {
   const { phase, reason = '' } = status ?? {};
   return phase === 'Failed' && REASONS.test(reason) ? reason : undefined;
 };
 
-const isReplaced = ({ metadata }: Pod): boolean =>
-  metadata.ownerReferences?.some(({ controller, kind }) => controller && kind !== 'Node') ?? false;
+const hasReplacement = (pod: Pod): boolean => {
+  const controller = controllerOf(pod);
+  return controller !== undefined && controller.kind !== 'Node';
+};
 
 /**
- * Pods that a kubelet refused because someone else was faster: counted, explained, and removed after a while, if a
- * controller has made another one in their place. Key: 'namespace/name'.
+ * Counts and explains pods that a kubelet rejected because another pod was faster, and deletes them after a while if a
+ * controller replaces them. Key: 'namespace/name'.
  */
 export const createRejectedPodController = (o: {
   readonly client: KubeClient;
   readonly state: Pick<State, 'pods' | 'now'>;
   readonly recorder: Recorder;
   readonly log: Logger;
-  /** How long they stay to be looked at, in milliseconds. */
+  /** How long rejected pods are kept, in milliseconds. */
   readonly keepMs: number;
   readonly observe: (reason: string) => void;
-  /** While it answers false, pods that were refused are left as they are. */
+  /** While false, rejected pods are left alone. */
   readonly isEnabled: () => boolean;
 }): Controller => {
   const seen = new Map<string, number>();
@@ -51,20 +54,20 @@ export const createRejectedPodController = (o: {
       if (!o.isEnabled()) return requeue(o.keepMs);
       const { name, namespace = 'default', uid = '' } = pod.metadata;
       const now = o.state.now();
-      const since = seen.get(uid) ?? now;
+      const firstSeen = seen.get(uid) ?? now;
       if (!seen.has(uid)) {
         seen.set(uid, now);
         o.observe(reason);
         const where = pod.spec.nodeName ?? 'its node';
-        const message = `the kubelet of ${where} refused it (${reason}): another pod or label change was faster; it never ran`;
+        const message = `the kubelet of ${where} rejected it (${reason}), since another pod or a label change came first; it never ran`;
         o.recorder.event(PODS, pod, 'Warning', 'PodRefused', message);
         o.log.warn({ name, namespace, node: pod.spec.nodeName, reason }, 'pod refused by its kubelet');
       }
-      if (!isReplaced(pod)) return awaitChange;
-      const left = since + o.keepMs - now;
-      if (left > 0) return requeue(left);
+      if (!hasReplacement(pod)) return awaitChange;
+      const remainingMs = firstSeen + o.keepMs - now;
+      if (remainingMs > 0) return requeue(remainingMs);
       await o.client
-        .delete(PODS, { name, namespace }, { ...(uid ? { uid } : {}), signal })
+        .delete(PODS, { name, namespace }, { ...(uid && { uid }), signal })
         .catch(ignoreNotFoundOrConflict);
       return awaitChange;
     },

@@ -25,11 +25,11 @@ interface Case {
   readonly intents?: readonly Intent[];
   readonly node?: string;
   readonly nodeName?: string;
-  readonly world?: 'known' | 'unknown' | 'at rest';
+  readonly world?: 'known' | 'unknown' | 'disabled';
 }
 
 const OFF = 'pod pinning is off';
-const GONE = 'no plan has a place for it there any more';
+const GONE = 'no plan has a place for it on that node any more';
 const cases: readonly (readonly [string, Case, string | undefined])[] = [
   ['a plan holds the place', { intents: [ofPod] }, undefined],
   ['a plan holds the place for its owner', { intents: [ofOwner] }, undefined],
@@ -40,24 +40,24 @@ const cases: readonly (readonly [string, Case, string | undefined])[] = [
   ],
   ['the plan is gone', {}, GONE],
   ['the plan has another place for it', { nominated: 'lost', intents: [ofPod] }, GONE],
-  ['the Node stands: kube-scheduler decides', { node: 'coming' }, undefined],
+  ['the Node exists, so kube-scheduler decides', { node: 'coming' }, undefined],
   ['it is nominated nowhere', { nominated: '' }, undefined],
   ['it has its node', { nodeName: 'x' }, undefined],
-  ['the autoscaler has not spoken yet', { world: 'unknown' }, undefined],
-  ['pinning is turned off', { world: 'at rest' }, OFF],
+  ['the autoscaler has not sent its state yet', { world: 'unknown' }, undefined],
+  ['pinning is turned off', { world: 'disabled' }, OFF],
 ];
 for (const [what, c, expected] of cases) {
   t.test(`a nominated pod: ${what}`, async (t) => {
     const store = new IntentStore(log);
     const nodes = new FakeCache<Node>(NODES);
     if (c.node) nodes.put({ metadata: { name: c.node } });
-    if (c.world === 'at rest') store.disable();
+    if (c.world === 'disabled') store.disable();
     else store.beginResync();
     for (const intent of c.intents ?? []) store.upsert(intent, 1);
     if (!c.world) store.endResync(1);
     const pod: Pod = {
       metadata: { name: 'p', namespace: 'n', uid: 'u', ownerReferences: [owner] },
-      spec: { containers: [], ...(c.nodeName ? { nodeName: c.nodeName } : {}) },
+      spec: { containers: [], ...(c.nodeName && { nodeName: c.nodeName }) },
       status: { nominatedNodeName: c.nominated ?? 'coming' },
     };
     const pods = new FakeCache<Pod>(PODS, POD_INDEXES);

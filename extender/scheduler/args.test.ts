@@ -4,7 +4,7 @@ import { ReservedNames } from '../intents/reservednames.ts';
 import { BadRequest, readAnyArgs, readArgs, type SchedulerArgs } from './args.ts';
 import { namesOf, splitReserved } from './nodenames.ts';
 
-/** What a body says, read from its bytes, beside what JSON.parse makes of it. */
+/** The two ways to read a body: from its bytes, and with JSON.parse. */
 
 const POD = { metadata: { name: 'web-1', namespace: 'shop', uid: 'u-1' }, spec: { containers: [] } };
 
@@ -22,7 +22,7 @@ const outcomeOf = (read: () => SchedulerArgs): unknown => {
   }
 };
 
-/** Both ways have to say the same of every body, right or wrong. */
+/** Both ways must agree on every body, valid or not. */
 const agree = (text: string | Buffer): void => {
   const body = Buffer.from(text as string);
   const [ours, plain] = [outcomeOf(() => readArgs(body)), outcomeOf(() => readAnyArgs(Buffer.from(body)))];
@@ -120,7 +120,7 @@ const body = fc
     fc.array(nodeName),
   )
   .map(([pod, names]) => written(pod, names));
-/** One change somewhere: a piece cut out, put in twice, or overwritten with what JSON is made of. */
+/** One random edit: a piece cut out, doubled, or overwritten with JSON syntax. */
 const change = fc.record({
   at: fc.nat(400),
   length: fc.nat(6),

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Pod } from '../../api/objects.ts';
-import { isPlain, type NodeNameList } from './nodenames.ts';
+import { isPlain, type NodeNames } from './nodenames.ts';
 
-/** A body that no kube-scheduler sends; answered with 400. */
+/** A body that kube-scheduler would not send; answered with 400. */
 export class BadRequest extends Error {
   readonly statusCode = 400;
 }
@@ -20,7 +20,7 @@ const nodeList = z.looseObject({
 const filterArgs = z.object({
   Pod: pod,
   Nodes: nodeList.nullish(),
-  // Thousands of names in each call: looked at without the cost of a parser for each.
+  // A schema per name would be too slow for the thousands of names in each call.
   NodeNames: z
     .custom<readonly string[]>(
       (names) => Array.isArray(names) && names.every((name) => typeof name === 'string'),
@@ -37,9 +37,9 @@ const bindArgs = z.object({
 
 type NodeList = z.output<typeof nodeList>;
 
-/** A pod and the nodes that it may go to: as names in bytes, as names, or as Node objects. */
+/** A pod and its candidate nodes: as unparsed names, as names, or as Node objects. */
 export type SchedulerArgs = { readonly pod: Pod } & (
-  | { readonly kind: 'bytes'; readonly list: NodeNameList; readonly answerFrom: number }
+  | { readonly kind: 'bytes'; readonly list: NodeNames; readonly answerFrom: number }
   | { readonly kind: 'names'; readonly names: readonly string[] }
   | { readonly kind: 'nodes'; readonly names: readonly string[]; readonly nodes: NodeList }
 );
@@ -51,7 +51,7 @@ const KEYS: Readonly<Record<string, string>> = Object.fromEntries(
   ]),
 );
 
-// Go reads and writes these names in any case; so do we.
+// Go matches JSON keys in any case, so we do as well.
 const anyCase = (body: unknown): unknown =>
   typeof body === 'object' && body !== null && !Array.isArray(body)
     ? Object.fromEntries(Object.entries(body).map(([key, value]) => [KEYS[key.toLowerCase()] ?? key, value]))
@@ -68,35 +68,36 @@ const read = <S extends z.ZodType>(schema: S, body: Buffer): z.output<S> => {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue && issue.path.length > 0 ? issue.path.join('.') : 'the body';
-  throw new BadRequest(`${where} is not as a kube-scheduler extender expects it: ${issue?.message}`);
+  throw new BadRequest(`${where} is not valid for a kube-scheduler extender: ${issue?.message}`);
 };
 
-/** Reads the arguments of filter and prioritize, whoever wrote them. Throws BadRequest. */
+/** Reads the arguments of filter and prioritize with the JSON parser. Throws BadRequest. */
 export const readAnyArgs = (body: Buffer): SchedulerArgs => {
-  const { Pod: asked, Nodes: nodes, NodeNames: names } = read(filterArgs, body);
-  const pod = asked as unknown as Pod;
+  const args = read(filterArgs, body);
+  const { Nodes: nodes, NodeNames: names } = args;
+  const pod = args.Pod as unknown as Pod;
   if (names) return { kind: 'names', pod, names };
   if (nodes?.items)
     return { kind: 'nodes', pod, nodes, names: nodes.items.map(({ metadata }) => metadata.name) };
   throw new BadRequest('neither NodeNames nor Nodes is given');
 };
 
-/** How kube-scheduler goes on behind the pod where the extender is nodeCacheCapable. */
-const MARK = Buffer.from(',"Nodes":null,"NodeNames":[');
+/** The bytes between the pod and the names, as kube-scheduler writes them to a nodeCacheCapable extender. */
+const NAMES_KEY = Buffer.from(',"Nodes":null,"NodeNames":[');
 const CLOSING_BRACKET = 0x5d;
 const CLOSING_BRACE = 0x7d;
 
 /**
- * Reads arguments written as kube-scheduler writes them, {"Pod":…,"Nodes":null,"NodeNames":[…]}, with the names left
- * as bytes; undefined for all others, right or wrong. What is before the names has to be whole JSON once a brace is
- * put behind it: so the mark was found at the top, and not inside the pod.
+ * Reads arguments in kube-scheduler's own form, {"Pod":…,"Nodes":null,"NodeNames":[…]}, leaving the names unparsed;
+ * undefined for any other form. The bytes before the names plus a brace must be complete JSON, which proves that the
+ * key was not found inside the pod.
  */
 const readPlainArgs = (body: Buffer): SchedulerArgs | undefined => {
   const { length } = body;
   if (body[length - 1] !== CLOSING_BRACE || body[length - 2] !== CLOSING_BRACKET) return undefined;
-  const at = body.indexOf(MARK);
+  const at = body.indexOf(NAMES_KEY);
   if (at < 0) return undefined;
-  const list = { bytes: body, from: at + MARK.length, to: length - 2 };
+  const list = { bytes: body, from: at + NAMES_KEY.length, to: length - 2 };
   if (list.from > list.to || !isPlain(list)) return undefined;
   let head: unknown;
   try {

@@ -9,20 +9,23 @@ const streamOf = (chunks: readonly Uint8Array[]): Readable =>
     { objectMode: false },
   );
 
-t.test('a body is what was sent, however it was cut, announced or not, in memory new or used', async () => {
-  const buffers = new BufferPool(1_000_000);
-  const chunks = fc.array(fc.uint8Array({ maxLength: 40_000 }), { maxLength: 6 });
-  await fc.assert(
-    fc.asyncProperty(chunks, fc.boolean(), fc.boolean(), async (sent, isAnnounced, isReleased) => {
-      const whole = Buffer.concat(sent);
-      const body = await buffers.read(streamOf(sent), isAnnounced ? whole.length : undefined);
-      if (!body.equals(whole)) throw new Error('the body is another one');
-      if (isReleased) buffers.release(body);
-    }),
-  );
-});
+t.test(
+  'a body arrives as it was sent: in any chunks, with or without length, in new or reused memory',
+  async () => {
+    const buffers = new BufferPool(1_000_000);
+    const chunks = fc.array(fc.uint8Array({ maxLength: 40_000 }), { maxLength: 6 });
+    await fc.assert(
+      fc.asyncProperty(chunks, fc.boolean(), fc.boolean(), async (sent, isAnnounced, isReleased) => {
+        const whole = Buffer.concat(sent);
+        const body = await buffers.read(streamOf(sent), isAnnounced ? whole.length : undefined);
+        if (!body.equals(whole)) throw new Error('the body is another one');
+        if (isReleased) buffers.release(body);
+      }),
+    );
+  },
+);
 
-t.test('memory is used again once the answer is out, and not before', async (t) => {
+t.test('a buffer is reused after its release, and not before', async (t) => {
   const buffers = new BufferPool(1_000_000);
   const read = (text: string) => buffers.read(streamOf([Buffer.from(text)]), text.length);
   const first = await read('first');
@@ -36,7 +39,7 @@ t.test('memory is used again once the answer is out, and not before', async (t) 
   t.not(fourth.buffer, third.buffer, 'what is given back twice is used once');
 });
 
-t.test('a body over the limit is refused, announced or not', async (t) => {
+t.test('a body over the limit is refused, with or without length', async (t) => {
   const buffers = new BufferPool(10);
   await t.rejects(buffers.read(streamOf([Buffer.alloc(11)]), 11), /over the limit of 10 bytes/);
   await t.rejects(

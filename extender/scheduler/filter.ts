@@ -2,20 +2,22 @@ import { isHeld } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import { slotsOf } from '../placement/slotcount.ts';
-import { hasJoinedName, ownerUidOf, type State } from '../placement/state.ts';
+import { type SlotState, slotsOf } from '../placement/slotcount.ts';
+import { hasJoinedNode, ownerUidOf, type State } from '../placement/state.ts';
 
-/** What the plans that run say about the nodes for one pod. */
+type PlacementState = SlotState & Pick<State, 'nodes'>;
+
+/** Where running plans place one pod. */
 export interface Placement {
-  /** Nodes that the pod belongs on, with the plan that says so; empty for a pod that no plan places. */
+  /** The nodes that the pod belongs on, each with its plan; empty for a pod without a place. */
   readonly own: ReadonlyMap<string, string>;
-  /** Whether the pod waits for a node that is still on its way, and for which plan. */
+  /** The plan of a node that the pod belongs on and that has not joined; undefined when all have. */
   readonly awaited: string | undefined;
 }
 
-const intentsFor = (state: State, pod: Pod): readonly Intent[] => {
-  const direct = state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
-  if (direct.length > 0) return direct;
+const intentsFor = (state: SlotState, pod: Pod): readonly Intent[] => {
+  const ofPod = state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
+  if (ofPod.length > 0) return ofPod;
   const held = isHeld(pod) ? state.store.get(pod.metadata.annotations?.[PIN] ?? '') : undefined;
   if (held) return [held.intent];
   const owner = ownerUidOf(pod);
@@ -25,21 +27,18 @@ const intentsFor = (state: State, pod: Pod): readonly Intent[] => {
     .map(({ intent }) => intent);
 };
 
-/** The verdict on one pod. Without running plans it costs two look-ups. */
-export const placementOf = (state: State, pod: Pod): Placement => {
+/** The placement of one pod; two look-ups when no plan runs. */
+export const placementOf = (state: PlacementState, pod: Pod): Placement => {
   const own = new Map<string, string>();
   let awaited: string | undefined;
   for (const intent of intentsFor(state, pod)) {
-    if (intent.nodeName && hasJoinedName(state, intent.nodeName)) own.set(intent.nodeName, intent.plan);
-    else {
-      if (intent.nodeName) own.set(intent.nodeName, intent.plan);
-      awaited = intent.plan;
-    }
+    if (intent.nodeName) own.set(intent.nodeName, intent.plan);
+    if (!hasJoinedNode(state, intent.nodeName)) awaited = intent.plan;
   }
   return { own, awaited };
 };
 
-/** Whether no plan says where the pod belongs. */
+/** Whether no plan places the pod. */
 export const isUnplaced = ({ own, awaited }: Placement): boolean => own.size === 0 && awaited === undefined;
 
 export const reservedFor = (plan: string): string => `reserved for the pods of plan ${plan}`;
@@ -49,8 +48,8 @@ export interface Filtered {
   readonly refused: Readonly<Record<string, string>>;
 }
 
-/** Most pods are of no plan: one look-up a name, since a scheduler of 5,000 nodes waits for it. */
-const offReserved = (store: State['store'], names: readonly string[]): Filtered => {
+/** One look-up per name, since most pods belong to no plan and a scheduler with 5,000 nodes waits. */
+const withoutReserved = (store: State['store'], names: readonly string[]): Filtered => {
   if (!store.hasReserved) return { kept: names, refused: {} };
   const kept: string[] = [];
   const refused: Record<string, string> = {};
@@ -63,30 +62,32 @@ const offReserved = (store: State['store'], names: readonly string[]): Filtered 
 };
 
 /**
- * Which of these nodes the pod may go to. A pod with a place stays with it while its machine is on the way or the
- * node is among those offered; a place that kube-scheduler itself ruled out lets the pod go elsewhere.
+ * The nodes that a pod may go to. A placed pod goes to its own nodes or waits for their machines; where kube-scheduler
+ * has ruled all of them out, it may go elsewhere.
  */
-export const filterNodes = (state: State, pod: Pod, names: readonly string[]): Filtered => {
+export const filterNodes = (state: PlacementState, pod: Pod, names: readonly string[]): Filtered => {
   const { store } = state;
   if (store.size === 0) return { kept: names, refused: {} };
   const { own, awaited } = placementOf(state, pod);
-  const offered = own.size > 0 ? names.filter((name) => own.has(name)) : [];
-  const [place] = offered;
-  if (place === undefined && !awaited) return offReserved(store, names);
+  const candidates = own.size > 0 ? names.filter((name) => own.has(name)) : [];
+  const [place] = candidates;
+  if (place === undefined && !awaited) return withoutReserved(store, names);
   const reason =
     place === undefined
-      ? `plan ${awaited} puts this pod on a node that is on its way`
+      ? `plan ${awaited} puts this pod on a node that has not joined yet`
       : `plan ${own.get(place)} puts this pod on node ${place}`;
   const others = names.filter((name) => !own.has(name));
-  return { kept: offered, refused: Object.fromEntries(others.map((name) => [name, reason])) };
+  return { kept: candidates, refused: Object.fromEntries(others.map((name) => [name, reason])) };
 };
 
-/** The best score that kube-scheduler takes from an extender. */
-const BEST = 10;
+/**
+ * kube-scheduler's MaxExtenderPriority: https://github.com/kubernetes/kube-scheduler/blob/master/extender/v1/types.go
+ */
+const MAX_EXTENDER_PRIORITY = 10;
 
-/** Scores for the pod's own places among these nodes; kube-scheduler takes a node that is not named for 0. */
+/** Scores the pod's own nodes; kube-scheduler counts the others as 0. */
 export const scoreNodes = (
   own: Placement['own'],
   names: readonly string[],
 ): readonly { readonly Host: string; readonly Score: number }[] =>
-  names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: BEST }));
+  names.filter((name) => own.has(name)).map((Host) => ({ Host, Score: MAX_EXTENDER_PRIORITY }));

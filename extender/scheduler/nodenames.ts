@@ -1,26 +1,29 @@
 import type { ReservedNames } from '../intents/reservednames.ts';
 
 /**
- * Node names as kube-scheduler writes them, left as the bytes that they came in: what stands between the brackets of a
- * JSON array. Thousands of names come with every pod, and most of them go back as they are.
+ * Node names as the bytes between the brackets of a JSON array. Thousands come with every pod and most go back
+ * unchanged, so they are not parsed.
  */
-export interface NodeNameList {
+export interface NodeNames {
   readonly bytes: Buffer;
   readonly from: number;
-  /** The place of the closing bracket. */
+  /** Offset of the closing bracket. */
   readonly to: number;
 }
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 
-/** Bytes that stand for themselves in a JSON string: no quote, no backslash, no control, ASCII. */
+/**
+ * 1 for each byte that a JSON string holds unescaped: ASCII without quote, backslash and control characters. A byte past
+ * the end reads as 0, which is none of them.
+ */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   Number(byte >= 0x20 && byte < 0x7f && byte !== QUOTE && byte !== 0x5c),
 );
 
-/** Whether these are plain strings with a comma between them and nothing else, not even a space. */
-export const isPlain = ({ bytes, from, to }: NodeNameList): boolean => {
+/** Whether the list consists of plain strings with single commas between them and no spaces. */
+export const isPlain = ({ bytes, from, to }: NodeNames): boolean => {
   if (from === to) return true;
   let at = from;
   for (;;) {
@@ -35,19 +38,19 @@ export const isPlain = ({ bytes, from, to }: NodeNameList): boolean => {
   }
 };
 
-export const namesOf = ({ bytes, from, to }: NodeNameList): readonly string[] =>
+export const namesOf = ({ bytes, from, to }: NodeNames): readonly string[] =>
   JSON.parse(`[${bytes.toString('latin1', from, to)}]`);
 
 export interface SplitNames {
-  /** What is left, as pieces of the list that belong next to each other with a comma between them. */
+  /** Pieces of the list; joined with commas they are the names that remain. */
   readonly kept: readonly Buffer[];
-  /** Reserved names, each with the plan that reserves it. */
+  /** Plans by the reserved names that were taken out. */
   readonly reserved: ReadonlyMap<string, string>;
 }
 
-/** Takes the reserved names out of a plain list. Undefined when the list is not plain. */
+/** Takes the reserved names out of a list; undefined when the list is not plain. */
 export const splitReserved = (
-  { bytes, from, to }: NodeNameList,
+  { bytes, from, to }: NodeNames,
   names: ReservedNames,
 ): SplitNames | undefined => {
   const kept: Buffer[] = [];
@@ -64,12 +67,12 @@ export const splitReserved = (
       at++;
     }
     if (at >= to || bytes[at] !== QUOTE) return undefined;
-    const found = names.find(hash, bytes, quote + 1, at);
+    const match = names.find(hash, bytes, quote + 1, at);
     at++;
     if (at < to && (bytes[at] !== COMMA || at + 1 === to)) return undefined;
-    if (found) {
+    if (match) {
       if (run < quote) kept.push(bytes.subarray(run, quote - 1));
-      reserved.set(found.name, found.plan);
+      reserved.set(match.name, match.plan);
       run = at + 1;
     }
     at++;

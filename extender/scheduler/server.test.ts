@@ -108,10 +108,10 @@ t.test('another pod stays off reserved nodes', async (t) => {
   t.same(body.FailedNodes, { ready: 'reserved for the pods of plan saving' });
 });
 
-t.test('a pod whose machine is on its way waits for it', async (t) => {
+t.test('a pod whose node has not joined waits for it', async (t) => {
   const { body } = await post('/filter', { Pod: asked('waiting'), NodeNames: names });
   t.same(body.NodeNames, []);
-  t.match(body.FailedNodes, { old: 'plan saving puts this pod on a node that is on its way' });
+  t.match(body.FailedNodes, { old: 'plan saving puts this pod on a node that has not joined yet' });
 });
 
 t.test('a pod whose own node is ruled out by the scheduler may go elsewhere', async (t) => {
@@ -140,17 +140,20 @@ t.test('a replica that does not lead has no effect', async (t) => {
   t.same(body.NodeNames, names);
 });
 
-t.test('who asks a replica that does not lead is sent to another one the next time', async (t) => {
-  const payload = { Pod: asked('mine'), NodeNames: names };
-  const connection = async () =>
-    (await app.inject({ method: 'POST', url: '/filter', payload })).headers.connection;
-  t.equal(await connection(), 'keep-alive');
-  leads = false;
-  t.teardown(() => {
-    leads = true;
-  });
-  t.equal(await connection(), 'close');
-});
+t.test(
+  'a replica that does not lead closes the connection, so that the caller finds another one',
+  async (t) => {
+    const payload = { Pod: asked('mine'), NodeNames: names };
+    const connection = async () =>
+      (await app.inject({ method: 'POST', url: '/filter', payload })).headers.connection;
+    t.equal(await connection(), 'keep-alive');
+    leads = false;
+    t.teardown(() => {
+      leads = true;
+    });
+    t.equal(await connection(), 'close');
+  },
+);
 
 t.test(
   'what kube-scheduler writes is answered with its own list while nothing is reserved for anyone',

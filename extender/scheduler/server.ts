@@ -15,63 +15,63 @@ import { BufferPool } from './bufferpool.ts';
 import { filterNodes, isUnplaced, placementOf, reservedFor, scoreNodes } from './filter.ts';
 import { namesOf, type SplitNames, splitReserved } from './nodenames.ts';
 
-// kube-scheduler keeps idle connections for 90 s; a server that closes first makes it see resets.
+// kube-scheduler keeps idle connections for 90 s; it sees resets if the server closes them first.
 const KEEP_ALIVE_MS = 120_000;
 const BODY_LIMIT = 64 * 1024 * 1024;
 
-type InBytes = Extract<SchedulerArgs, { kind: 'bytes' }>;
+type ByteArgs = Extract<SchedulerArgs, { kind: 'bytes' }>;
 
-/** `{"Nodes":null,"NodeNames":[` and what comes after the names. */
+/** The start of a filter result, up to its names. */
 const NAMES = Buffer.from('{"Nodes":null,"NodeNames":[');
 const COMMA = Buffer.from(',');
 const OPENING_BRACE = 0x7b;
 
-/** Every node that was asked about: the end of the question, from the comma before "Nodes" on, is the answer. */
-const allOf = ({ list, answerFrom }: InBytes): Buffer => {
+/** Accepts all nodes: the request from the comma before "Nodes" on is the response, once a brace replaces the comma. */
+const acceptAll = ({ list, answerFrom }: ByteArgs): Buffer => {
   list.bytes[answerFrom] = OPENING_BRACE;
   return list.bytes.subarray(answerFrom);
 };
 
-const partOf = ({ kept, reserved }: SplitNames): Buffer => {
+const acceptUnreserved = ({ kept, reserved }: SplitNames): Buffer => {
   const refused = [...reserved].map(([name, plan]) => [name, reservedFor(plan)]);
   const end = Buffer.from(`],"FailedNodes":${JSON.stringify(Object.fromEntries(refused))}}`);
   return Buffer.concat([NAMES, ...kept.flatMap((piece, i) => (i === 0 ? [piece] : [COMMA, piece])), end]);
 };
 
-const filter = (asked: SchedulerArgs, state: State | undefined): Buffer | object => {
-  if (asked.kind === 'bytes') {
-    if (!state || state.store.size === 0) return allOf(asked);
-    const verdict = placementOf(state, asked.pod);
-    if (isUnplaced(verdict)) {
+const filter = (args: SchedulerArgs, state: State | undefined): Buffer | object => {
+  if (args.kind === 'bytes') {
+    if (!state || state.store.size === 0) return acceptAll(args);
+    const placement = placementOf(state, args.pod);
+    if (isUnplaced(placement)) {
       const { reservedNames } = state.store;
-      const parted = reservedNames && splitReserved(asked.list, reservedNames);
-      return parted && parted.reserved.size > 0 ? partOf(parted) : allOf(asked);
+      const split = reservedNames && splitReserved(args.list, reservedNames);
+      return split && split.reserved.size > 0 ? acceptUnreserved(split) : acceptAll(args);
     }
   }
-  const names = asked.kind === 'bytes' ? namesOf(asked.list) : asked.names;
-  const { kept, refused } = state ? filterNodes(state, asked.pod, names) : { kept: names, refused: {} };
-  if (asked.kind !== 'nodes') return { NodeNames: kept, FailedNodes: refused, Error: '' };
-  const keeps = new Set(kept);
-  const items = asked.nodes.items?.filter(({ metadata }) => keeps.has(metadata.name));
-  return { Nodes: { ...asked.nodes, items }, FailedNodes: refused, Error: '' };
+  const names = args.kind === 'bytes' ? namesOf(args.list) : args.names;
+  const { kept, refused } = state ? filterNodes(state, args.pod, names) : { kept: names, refused: {} };
+  if (args.kind !== 'nodes') return { NodeNames: kept, FailedNodes: refused, Error: '' };
+  const keptNames = new Set(kept);
+  const items = args.nodes.items?.filter(({ metadata }) => keptNames.has(metadata.name));
+  return { Nodes: { ...args.nodes, items }, FailedNodes: refused, Error: '' };
 };
 
-const prioritize = (asked: SchedulerArgs, state: State | undefined): object => {
+const prioritize = (args: SchedulerArgs, state: State | undefined): object => {
   if (!state || state.store.size === 0) return [];
-  const { own } = placementOf(state, asked.pod);
+  const { own } = placementOf(state, args.pod);
   if (own.size === 0) return [];
-  return scoreNodes(own, asked.kind === 'bytes' ? namesOf(asked.list) : asked.names);
+  return scoreNodes(own, args.kind === 'bytes' ? namesOf(args.list) : args.names);
 };
 
 const JSON_TYPE = 'application/json; charset=utf-8';
-const NOTHING = Buffer.alloc(0);
+const EMPTY = Buffer.alloc(0);
 
-// A request without a body is not read by any parser.
-const bytesOf = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : NOTHING);
+// fastify parses no request without a body.
+const bodyBytes = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : EMPTY);
 
 /**
- * The verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `state` is undefined on a replica that
- * does not lead: then every node is as good as any other.
+ * Serves the verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `state` returns undefined on a
+ * replica that does not lead, which accepts every node.
  */
 export const createExtenderServer = (o: {
   readonly client: KubeClient;
@@ -85,42 +85,42 @@ export const createExtenderServer = (o: {
     keepAliveTimeout: KEEP_ALIVE_MS,
     bodyLimit: o.bodyLimit ?? BODY_LIMIT,
   });
-  // Bodies are read by the verbs themselves, from their bytes.
+  // The verbs parse the bodies themselves.
   const buffers = new BufferPool(o.bodyLimit ?? BODY_LIMIT);
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', ({ headers }: FastifyRequest, payload: IncomingMessage) => {
-    const announced = headers['content-length'];
-    return buffers.read(payload, announced === undefined ? undefined : Number(announced));
+    const contentLength = headers['content-length'];
+    return buffers.read(payload, contentLength === undefined ? undefined : Number(contentLength));
   });
   app.addHook('onResponse', async ({ body }) => {
     if (Buffer.isBuffer(body)) buffers.release(body);
   });
-  // Who asks a replica that knows nothing is to meet another one next time: kube-scheduler keeps its connection.
+  // kube-scheduler keeps its connection, so a replica that does not lead closes it; the next one may reach the leader.
   app.addHook('onSend', async (_request, reply) => {
     if (!o.state()) reply.header('connection', 'close');
   });
   app.post('/filter', async ({ body }, reply) => {
-    const asked = readArgs(bytesOf(body));
-    return reply.type(JSON_TYPE).send(filter(asked, o.state()));
+    const args = readArgs(bodyBytes(body));
+    return reply.type(JSON_TYPE).send(filter(args, o.state()));
   });
-  app.post('/prioritize', async ({ body }) => prioritize(readArgs(bytesOf(body)), o.state()));
+  app.post('/prioritize', async ({ body }) => prioritize(readArgs(bodyBytes(body)), o.state()));
   app.post('/bind', async ({ body }) => {
-    const { PodName, PodNamespace, PodUID, Node } = readBinding(bytesOf(body));
+    const { PodName, PodNamespace, PodUID, Node } = readBinding(bodyBytes(body));
     try {
       await o.client.bind({ name: PodName, namespace: PodNamespace, uid: PodUID }, Node);
       return { Error: '' };
     } catch (error) {
-      const said = messageOf(error);
-      if (isConflict(error) || isNotFound(error)) return { Error: `the pod can't be bound: ${said}` };
-      return { Error: said };
+      const message = messageOf(error);
+      if (isConflict(error) || isNotFound(error)) return { Error: `the pod can't be bound: ${message}` };
+      return { Error: message };
     }
   });
   app.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
-    const said = messageOf(error);
-    if (status >= 500) o.log.error({ err: error }, 'a verb failed');
-    // A body that is no JSON or too large is the caller's error as well.
-    return reply.code(status >= 400 && status < 500 ? 400 : status).send({ Error: said });
+    const message = messageOf(error);
+    if (status >= 500) o.log.error({ err: error }, 'extender request failed');
+    // A body that is not JSON or too large is a caller's error, too.
+    return reply.code(status >= 400 && status < 500 ? 400 : status).send({ Error: message });
   });
   return app;
 };

@@ -2,36 +2,36 @@ import { type ServerDuplexStream, status, type UntypedServiceImplementation } fr
 import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
 import { NO_LEADER, type SlotAllocator } from './allocator.ts';
 
-/** Whoever holds slots in advance returns them at once; one that has gone or hangs is not waited for longer. */
+/** Webhook replicas return slots at once; one that is gone or hangs delays others no longer than this. */
 const RECALL_MS = 100;
-const RECALLS = 5;
+const MAX_RECALLS = 5;
 
 type Call = ServerDuplexStream<TakeRequests, TakeReplies>;
 
-/** The streams of the webhook's replicas. Answers of a stream come in the order of its requests. */
+/** The streams of the webhook's replicas. Each gets its replies in the order of its requests. */
 class SlotStreams {
   readonly #allocator: SlotAllocator;
   readonly #calls = new Set<Call>();
-  /** Those that may hold slots in advance. */
-  readonly #holders = new Set<Call>();
+  /** Streams that may hold prefetched slots. */
+  readonly #prefetching = new Set<Call>();
 
   constructor(allocator: SlotAllocator) {
     this.#allocator = allocator;
-    allocator.watch({
+    allocator.listen({
       recall: (ownerUid) => {
-        for (const call of this.#holders) call.write({ replies: [], recalled: [ownerUid] });
+        for (const call of this.#prefetching) call.write({ replies: [], recalled: [ownerUid] });
       },
-      // Whoever asks is to look for the one that leads now.
+      // The error makes the webhook look for the new leader.
       end: () => {
         for (const call of this.#calls) this.#end(call);
       },
     });
   }
 
-  /** Answers the requests of one webhook until it goes or this replica leads no more. */
+  /** Answers one webhook replica until it disconnects or this replica stops to lead. */
   serve(call: Call): void {
     this.#calls.add(call);
-    for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#leave(call));
+    for (const event of ['error', 'cancelled', 'close']) call.on(event, () => this.#remove(call));
     if (!this.#allocator.isLeading) {
       this.#end(call);
       return;
@@ -60,24 +60,24 @@ class SlotStreams {
   ): readonly (TakeReply | Promise<TakeReply>)[] {
     for (const uid of returned ?? []) this.#allocator.giveBack(uid);
     for (const uid of used ?? []) this.#allocator.use(uid);
-    if (requests.some(({ ahead = 0 }) => ahead > 0)) this.#holders.add(call);
+    if (requests.some(({ ahead = 0 }) => ahead > 0)) this.#prefetching.add(call);
     return requests.map((request) => this.#answer(request));
   }
 
-  /** A pod that finds every slot taken waits for those that are out in advance. */
+  /** Replies at once, or later where prefetched slots may come back for a pod that found none free. */
   #answer(request: TakeRequest): TakeReply | Promise<TakeReply> {
     const reply = this.#allocator.take(request);
     return this.#mayWait(request, reply) ? this.#answerLater(request, reply) : reply;
   }
 
   #mayWait({ ownerUid, dryRun, isAheadOnly }: TakeRequest, { way }: TakeReply): boolean {
-    return way === '' && !dryRun && !isAheadOnly && this.#allocator.isOut(ownerUid);
+    return way === '' && !dryRun && !isAheadOnly && this.#allocator.hasPrefetched(ownerUid);
   }
 
-  async #answerLater(request: TakeRequest, refused: TakeReply): Promise<TakeReply> {
-    let reply = refused;
-    // Somebody may be faster, and hold one in advance again.
-    for (let times = 0; times < RECALLS && this.#mayWait(request, reply); times++) {
+  async #answerLater(request: TakeRequest, refusal: TakeReply): Promise<TakeReply> {
+    let reply = refusal;
+    // Another replica may prefetch the returned slots first.
+    for (let attempt = 0; attempt < MAX_RECALLS && this.#mayWait(request, reply); attempt++) {
       await this.#allocator.recall(request.ownerUid, RECALL_MS);
       reply = this.#allocator.take(request);
     }
@@ -90,13 +90,13 @@ class SlotStreams {
     call.once('drain', () => call.resume());
   }
 
-  #leave(call: Call): void {
+  #remove(call: Call): void {
     this.#calls.delete(call);
-    this.#holders.delete(call);
+    this.#prefetching.delete(call);
   }
 
   #end(call: Call): void {
-    this.#leave(call);
+    this.#remove(call);
     call.emit('error', { code: status.UNAVAILABLE, details: NO_LEADER });
   }
 }

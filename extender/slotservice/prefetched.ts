@@ -1,84 +1,84 @@
 import type { SlotAhead } from '../../api/pinning.ts';
 import { GRANT_MS } from '../placement/allocate.ts';
 
-interface Out {
+interface Entry {
   readonly ownerUid: string;
   readonly slot: SlotAhead;
-  /** Milliseconds since the epoch; by then it was used, returned, or whoever held it is no more. */
+  /** Milliseconds since the epoch, by which the slot is used, returned or lost with its holder. */
   readonly until: number;
   isGivenUp: boolean;
 }
 
-/** Which slots the webhook's replicas hold in advance, of which owners. */
+/** The slots that webhook replicas hold, by owner. */
 export class PrefetchedSlots {
-  /** In the order in which they were given. */
-  readonly #out = new Map<string, Out>();
-  /** How many of each owner are out and not given up. */
+  /** In the order in which they were granted. */
+  readonly #entries = new Map<string, Entry>();
+  /** Slots per owner that are not given up. */
   readonly #counts = new Map<string, number>();
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiters = new Map<string, Set<() => void>>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  begin(ownerUid: string, slot: SlotAhead): void {
+  add(ownerUid: string, slot: SlotAhead): void {
     this.#expire();
-    this.#out.set(slot.uid, { ownerUid, slot, until: this.#now() + GRANT_MS, isGivenUp: false });
+    this.#entries.set(slot.uid, { ownerUid, slot, until: this.#now() + GRANT_MS, isGivenUp: false });
     this.#counts.set(ownerUid, (this.#counts.get(ownerUid) ?? 0) + 1);
   }
 
-  /** It was used or returned; undefined when it was not out. */
-  end(uid: string): SlotAhead | undefined {
-    const found = this.#out.get(uid);
-    if (!found) return undefined;
-    this.#out.delete(uid);
-    this.#giveUp(found);
-    return found.slot;
+  /** Removes a slot that was used or returned; undefined when it is unknown. */
+  delete(uid: string): SlotAhead | undefined {
+    const entry = this.#entries.get(uid);
+    if (!entry) return undefined;
+    this.#entries.delete(uid);
+    this.#giveUp(entry);
+    return entry.slot;
   }
 
-  isOut(ownerUid: string): boolean {
+  hasAny(ownerUid: string): boolean {
     this.#expire();
     return this.#counts.has(ownerUid);
   }
 
-  /** Waits until none of an owner's are out; those that are out by the end of that time are not waited for again. */
-  async returned(ownerUid: string, timeoutMs: number): Promise<void> {
-    if (!this.isOut(ownerUid)) return;
+  /** Waits until an owner's slots are back; after `timeoutMs` the missing ones are given up. */
+  async untilReturned(ownerUid: string, timeoutMs: number): Promise<void> {
+    if (!this.hasAny(ownerUid)) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const waiting = this.#waiting.get(ownerUid) ?? new Set();
-    this.#waiting.set(ownerUid, waiting.add(resolve));
+    const waiters = this.#waiters.get(ownerUid) ?? new Set();
+    this.#waiters.set(ownerUid, waiters.add(resolve));
     const timer = setTimeout(() => {
-      for (const out of this.#out.values()) if (out.ownerUid === ownerUid) this.#giveUp(out);
+      for (const entry of this.#entries.values()) if (entry.ownerUid === ownerUid) this.#giveUp(entry);
     }, timeoutMs);
     await promise;
     clearTimeout(timer);
-    waiting.delete(resolve);
-    if (waiting.size === 0) this.#waiting.delete(ownerUid);
+    waiters.delete(resolve);
+    if (waiters.size === 0) this.#waiters.delete(ownerUid);
   }
 
   clear(): void {
-    for (const uid of this.#out.keys()) this.end(uid);
+    for (const uid of this.#entries.keys()) this.delete(uid);
   }
 
-  /** It counts no more, used or returned or not. */
-  #giveUp(out: Out): void {
-    if (out.isGivenUp) return;
-    out.isGivenUp = true;
-    const { ownerUid } = out;
-    const left = (this.#counts.get(ownerUid) ?? 0) - 1;
-    if (left > 0) this.#counts.set(ownerUid, left);
+  /** Stops counting a slot of its owner, and wakes the waiters after the last one. */
+  #giveUp(entry: Entry): void {
+    if (entry.isGivenUp) return;
+    entry.isGivenUp = true;
+    const { ownerUid } = entry;
+    const remaining = (this.#counts.get(ownerUid) ?? 0) - 1;
+    if (remaining > 0) this.#counts.set(ownerUid, remaining);
     else {
       this.#counts.delete(ownerUid);
-      for (const resolve of this.#waiting.get(ownerUid) ?? []) resolve();
+      for (const resolve of this.#waiters.get(ownerUid) ?? []) resolve();
     }
   }
 
   #expire(): void {
     const now = this.#now();
-    for (const [uid, { until }] of this.#out) {
+    for (const [uid, { until }] of this.#entries) {
       if (until > now) break;
-      this.end(uid);
+      this.delete(uid);
     }
   }
 }

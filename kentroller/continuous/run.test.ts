@@ -1,3 +1,4 @@
+import { Registry } from 'prom-client';
 import t from 'tap';
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
@@ -9,6 +10,7 @@ import { until } from '../../kube/testing/until.ts';
 import type { AuditNote } from '../audit/trail.ts';
 import { createCaches, startCaches } from '../caches.ts';
 import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/plannerworker.ts';
+import { countRefusals, verified } from '../rebalanceplanclaim/verified.ts';
 import { crashingClient } from '../testing/crash.ts';
 import { CONTINUOUS, MADE_BY } from './decide.ts';
 import { type ContinuousOptions, rebalanceContinuously, runCycle } from './run.ts';
@@ -173,6 +175,35 @@ t.test('a process that dies in a cycle leaves no plan that would run without its
   t.equal((await ours()).length, 1, 'a plan that was never executed is deleted');
   await clear();
 });
+
+t.test(
+  'a plan that the check refuses is not stored, and the cycle rests as after a failed plan',
+  async (t) => {
+    const notes: AuditNote[] = [];
+    const ending = new AbortController();
+    let cycles = 0;
+    // Of a cluster that nobody knows: the NodeClaim is not there.
+    const planning = verified(
+      async () => {
+        cycles += 1;
+        return answer('12.0', '120.00');
+      },
+      { source: 'continuous', refusals: countRefusals(new Registry()), log },
+    );
+    const running = rebalanceContinuously({
+      ...options({ settings: { failureBackoffMs: 60_000 } }),
+      planning,
+      audit: { note: (note) => void notes.push(note) },
+      signal: ending.signal,
+    });
+    await until('it failed', () => notes.some((n) => n.reason === 'ContinuousCycleFailed'), SOON);
+    ending.abort();
+    await running;
+    t.match(notes.at(-1)?.message, /was refused, because it breaks rule UnknownNodeClaim/);
+    t.equal(cycles, 1, 'it rests');
+    t.same(await ours(), []);
+  },
+);
 
 t.test('the same outcome is noted once, a failed cycle as failed', async (t) => {
   const notes: AuditNote[] = [];

@@ -1,3 +1,4 @@
+import { Registry } from 'prom-client';
 import t from 'tap';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
@@ -10,6 +11,7 @@ import { createCaches, startCaches } from '../caches.ts';
 import { crashingClient } from '../testing/crash.ts';
 import { createPlanGenerationController } from './generate.ts';
 import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
+import { countRefusals, verified } from './verified.ts';
 
 /** Claims from Pending to their plan or their failure, on a real API server with a fake planner. */
 
@@ -167,6 +169,24 @@ t.test('claims end in the state that their planner leaves them in', async (t) =>
     failureReason: 'FailureReasonPlanGeneration',
     errorMessage: /create a new claim/,
   });
+});
+
+t.test('a plan that the check refuses is never stored, whichever planner gave it', async (t) => {
+  const refusals = countRefusals(new Registry());
+  // Of a cluster that nobody knows: NodeClaim c1 is not there.
+  const life = live(verified(async () => ANSWER, { source: 'claim', refusals, log }));
+  t.teardown(() => life.stop());
+  const { metadata } = await ask('wrong', { autoExecute: true });
+  const message =
+    /^plan .* was refused, because it breaks rule UnknownNodeClaim: The plan deletes NodeClaim c1, which is not in the cluster: report this/;
+  t.match(await reaches('wrong', 'Failed'), {
+    failureReason: 'FailureReasonPlanRefused',
+    errorMessage: message,
+    conditions: [{}, { type: 'Succeeded', status: 'False', reason: 'FailureReasonPlanRefused', message }],
+  });
+  const { items } = await client.list(REBALANCE_PLANS);
+  t.notOk(items.some((plan) => plan.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid)));
+  t.match(await refusals.get(), { values: [{ value: 1, labels: { source: 'claim' } }, {}] });
 });
 
 t.test('scope, constraints, aggressive mode and the time for it reach the planner as they are', async (t) => {

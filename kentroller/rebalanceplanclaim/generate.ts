@@ -17,6 +17,7 @@ import { readClaim, writeClaimStatus } from './claimclient.ts';
 import { type Explanation, isCanceled, isFinished, withState } from './claimstatus.ts';
 import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
 import { buildPlan, claimOf, planIdOf, planNameFor } from './planobject.ts';
+import { PlanRefused } from './verified.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
 const CLOUD_RETRY_MS = 1_000;
@@ -218,6 +219,11 @@ export const createPlanGenerationController = (o: {
         await setReady(claim, await storePlan(claim, answer.plan, signal), signal);
       } catch (error) {
         if (!(error instanceof PlanningError)) throw error;
+        if (error instanceof PlanRefused) {
+          const message = `${error.message}: report this with the log line of the plan, then create a new claim.`;
+          await setState(claim, 'Failed', { reason: 'FailureReasonPlanRefused', message }, {}, signal);
+          return awaitChange;
+        }
         const isTimeout = error instanceof PlanningTimeout;
         await setState(
           claim,

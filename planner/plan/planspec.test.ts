@@ -49,7 +49,7 @@ t.test('no plan for pending pods asks for what a node would refuse', { timeout: 
       const lost = waitingIn(snapshot) - unplaced.length - (plan.spec.podsToMigrate ?? []).length;
       if (lost !== 0) throw new Error(`${lost} pods are neither planned nor said to have no place`);
       const faults = verifyPlan(snapshot, smallCatalogue, plan.spec);
-      if (faults.length > 0) throw new Error(faults.join('\n'));
+      if (faults.length > 0) throw new Error(faults.map((each) => each.message).join('\n'));
     }),
     { numRuns: RUNS, seed: SEED },
   );
@@ -77,7 +77,7 @@ t.test(
           });
           if (!plan) return;
           const faults = verifyPlan(snapshot, smallCatalogue, plan.spec);
-          if (faults.length > 0) throw new Error(faults.join('\n'));
+          if (faults.length > 0) throw new Error(faults.map((each) => each.message).join('\n'));
           if (Number(plan.savings.projectedMonthlyCost) >= Number(plan.savings.currentMonthlyCost)) {
             throw new Error('the plan saves nothing');
           }

@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import type { RebalancePlanSpec } from '../api/kinds/rebalanceplan.ts';
+import type { ProvisionResult } from '../planner/provision.ts';
+import type { RebalanceResult } from '../planner/rebalance.ts';
+import { makeNode, makePod, makeSnapshot } from '../planner/testing/builders.ts';
+import { parseFlags } from './flags.ts';
+import { planCommand } from './plan.ts';
+import { reportCommand } from './report.ts';
+import type { Input } from './request.ts';
+
+/** What commands print of plans that a planner got wrong. */
+
+const folder = mkdtempSync(join(tmpdir(), 'cli-verified-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+const catalog = join(folder, 'catalog.json');
+writeFileSync(
+  catalog,
+  JSON.stringify([
+    {
+      name: 'm5.xlarge',
+      architecture: 'amd64',
+      operatingSystems: ['linux'],
+      resources: { cpu: '4', memory: '16Gi', pods: '58' },
+      offerings: [
+        {
+          Price: 0.192,
+          Requirements: [
+            { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
+            { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a'] },
+          ],
+        },
+      ],
+    },
+  ]),
+);
+const snapshot = makeSnapshot([makeNode('a'), makeNode('b')], [makePod('p', { node: 'a' })]);
+
+const input = (...words: string[]): Input => ({
+  flags: parseFlags([...words, '--catalog', catalog], new Set(['catalog', 'output']), new Set()),
+  readSnapshot: async () => snapshot,
+  clock: () => performance.now(),
+  now: 0,
+});
+
+/** Leaves the pod of node a behind. */
+const spec: RebalancePlanSpec = { execute: false, nodeClaimsToDelete: [{ nodeClaimName: 'claim-a' }] };
+const savings = {
+  projectedSavingsPercent: '50.0',
+  projectedSavingsCostMonthly: '140.00',
+  currentMonthlyCost: '280.00',
+  projectedMonthlyCost: '140.00',
+  projectedClusterMonthlyCost: '140.00',
+};
+const wrong: RebalanceResult & ProvisionResult = {
+  plan: { spec, savings },
+  skippedNodes: [],
+  selectedNodes: ['a'],
+  unplaced: [],
+};
+const planner = { rebalance: () => wrong, provision: () => wrong };
+const SENTENCE =
+  'The plan was refused, because it breaks rule PodLeftBehind: Pod default/p is left on node a, which the plan removes.';
+
+t.test('plan prints no plan that is refused, says by which rule, and exits with 4', async (t) => {
+  for (const what of ['rebalance', 'provision']) {
+    t.same(await planCommand(input('plan', what), planner), { out: '', err: [SENTENCE], code: 4 });
+  }
+});
+
+t.test('report counts no savings of a plan that is refused', async (t) => {
+  const { out, code } = await reportCommand(input('report', '--output', 'json'), planner.rebalance);
+  t.equal(code, 0);
+  t.match(JSON.parse(out), {
+    reason: SENTENCE,
+    monthlySavings: 0,
+    savingsPercent: 0,
+    podsMoved: 0,
+    added: [],
+  });
+});

@@ -1,0 +1,41 @@
+import { PREPARING_TAINT } from '../../api/labels.ts';
+import type { Node, Pod, Toleration } from '../../api/objects.ts';
+import type { Intent } from '../../api/pinning.ts';
+import { PODS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { KubeError } from '../../kube/errors.ts';
+
+/** A pod that kube-scheduler bound first: the API server answers 422, and only its message tells why. */
+const isAlreadyBound = (error: unknown): error is KubeError =>
+  error instanceof KubeError && error.status === 422 && error.message.includes('already bound to a node');
+
+/**
+ * Sets the pod's nominatedNodeName, so that kube-scheduler tries that node first and Karpenter buys none; before the
+ * node has a name, the NodeClaim's name does that for Karpenter. Throws a conflict when the pod is bound already.
+ */
+export const nominatePod = async (
+  client: KubeClient,
+  intent: Intent,
+  pod: Pod,
+  signal: AbortSignal,
+): Promise<void> => {
+  const nominatedNodeName = intent.nodeName || intent.nodeClaim;
+  if (nominatedNodeName === '' || pod.status?.nominatedNodeName === nominatedNodeName) return;
+  const { name, namespace = 'default', uid } = pod.metadata;
+  const body = { metadata: { ...(uid && { uid }) }, status: { nominatedNodeName } };
+  try {
+    await client.patch(PODS, { name, namespace }, body, { subresource: 'status', signal });
+  } catch (error) {
+    if (!isAlreadyBound(error)) throw error;
+    throw new KubeError(error.message, { kind: 'conflict', cause: error });
+  }
+};
+
+/** The toleration that a pod lacks for a node that is reserved for the plan's pods; empty when it lacks none. */
+export const missingTolerations = (node: Node | undefined, pod: Pod): readonly Toleration[] => {
+  const isReserved = node?.spec?.taints?.some(({ key }) => key === PREPARING_TAINT);
+  const isTolerated = pod.spec.tolerations?.some(({ key }) => key === PREPARING_TAINT);
+  return isReserved && !isTolerated
+    ? [{ key: PREPARING_TAINT, operator: 'Exists', effect: 'NoSchedule' }]
+    : [];
+};

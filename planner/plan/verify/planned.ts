@@ -1,0 +1,147 @@
+import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import type { DaemonSet, NodePool, Pod, Requirement, Taint } from '../../../api/objects.ts';
+import type { InstanceType } from '../../model/catalogue.ts';
+import { isDynamic } from '../../model/nodepool.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import { daemonSetsOn } from '../../scheduling/daemonset.ts';
+import type { ReadRequests } from '../../scheduling/nodeinfo.ts';
+import type { Requests } from '../../scheduling/noderesources.ts';
+import type { PlanFault, PlanRule } from './fault.ts';
+import { type Machine, type MachineReader, withHostname } from './machines.ts';
+import type { Place } from './outcome.ts';
+import type { Site } from './podrules.ts';
+import { LeastRoom, totalOf } from './room.ts';
+
+/** A machine that a planned claim may become, with the pods of the plan and of DaemonSets on it. */
+export interface PlannedMachine {
+  readonly id: string;
+  readonly site: Site;
+  /** What DaemonSets take. */
+  readonly taken: Requests;
+  readonly least: LeastRoom;
+}
+
+/** A planned claim and all that it may become, the first choice at the front. */
+export interface PlannedClaim {
+  readonly place: Place;
+  readonly pool: string;
+  readonly machines: readonly PlannedMachine[];
+  readonly types: readonly InstanceType[];
+  readonly hasMinValues: boolean;
+}
+
+/** The alternatives that the executor tries, in its order: each with the claim's other requirements. */
+const alternativesOf = ({ spec, alternatives }: NodeClaimToAdd): readonly (readonly Requirement[])[] => {
+  const own = spec.requirements as readonly Requirement[];
+  if (!alternatives?.length) return [own];
+  return alternatives.map((alternative) => {
+    const given = alternative.requirements as readonly Requirement[];
+    const keys = new Set(given.map(({ key }) => key));
+    return [...own.filter(({ key }) => !keys.has(key)), ...given];
+  });
+};
+
+/** The claim with the labels that the executor adds from its NodePool. */
+const withPoolLabels = (planned: NodeClaimToAdd, pool: NodePool): NodeClaimToAdd => {
+  const { template } = pool.spec;
+  const { group, kind, name } = planned.spec.nodeClassRef;
+  return {
+    ...planned,
+    metadata: {
+      ...planned.metadata,
+      labels: {
+        ...template.metadata?.labels,
+        ...planned.metadata.labels,
+        [KARPENTER_NODEPOOL]: pool.metadata.name,
+        [`${group}/${kind.toLowerCase()}`]: name,
+      },
+    },
+  };
+};
+
+const daemonPod = (set: DaemonSet, node: string): Pod => ({
+  metadata: {
+    name: `${set.metadata.name}-on-${node}`,
+    namespace: set.metadata.namespace ?? 'default',
+    labels: set.spec.template.metadata?.labels ?? {},
+  },
+  spec: set.spec.template.spec,
+});
+
+/** Reads planned claims: their NodePools, and every machine that their alternatives allow. */
+export class ClaimReader {
+  readonly faults: PlanFault[] = [];
+  readonly #pools: ReadonlyMap<string, NodePool>;
+  readonly #daemonSets: readonly DaemonSet[];
+  readonly #machines: MachineReader;
+  readonly #requestsOf: ReadRequests;
+  readonly #least = new Map<Machine, LeastRoom>();
+  readonly #daemons = new Map<string, { readonly sets: readonly DaemonSet[]; readonly taken: Requests }>();
+
+  constructor(snapshot: Snapshot, machines: MachineReader, requestsOf: ReadRequests) {
+    this.#pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
+    this.#daemonSets = snapshot.daemonSets;
+    this.#machines = machines;
+    this.#requestsOf = requestsOf;
+  }
+
+  read(place: Place, planned: NodeClaimToAdd): PlannedClaim {
+    const claim = planned.metadata.name;
+    const name = planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
+    const pool = this.#pools.get(name);
+    const known = new Set<string>();
+    const fault = (rule: PlanRule, text: string): void => {
+      if (known.has(text)) return;
+      known.add(text);
+      this.faults.push({ rule, claim, message: `NodeClaim ${claim} ${text}.` });
+    };
+    if (!pool) {
+      fault('UnknownNodePool', `is of NodePool '${name}', which is not in the cluster`);
+      return { place, pool: name, machines: [], types: [], hasMinValues: false };
+    }
+    if (!isDynamic(pool)) fault('NodePoolClosed', `is of NodePool ${name}, which is static or being deleted`);
+    const labelled = withPoolLabels(planned, pool);
+    const taints = (planned.spec.taints ?? pool.spec.template.spec.taints ?? []) as readonly Taint[];
+    const types = new Set<InstanceType>();
+    const machines: PlannedMachine[] = [];
+    const alternatives = alternativesOf(planned);
+    for (const requirements of alternatives) {
+      const allowed = this.#machines.read(labelled, pool, requirements);
+      for (const { rule, text } of allowed.broken) fault(rule, text);
+      for (const type of allowed.types) types.add(type);
+      for (const machine of allowed.machines) machines.push(this.#planned(machine, place, taints));
+    }
+    const hasMinValues = alternatives.flat().some(({ minValues }) => minValues !== undefined);
+    return { place, pool: name, machines, types: [...types], hasMinValues };
+  }
+
+  #planned(machine: Machine, { name, pods }: Place, taints: readonly Taint[]): PlannedMachine {
+    const { sets, taken } = this.#daemonsFor(machine, taints);
+    let least = this.#least.get(machine);
+    if (!least) {
+      least = new LeastRoom(machine.types);
+      this.#least.set(machine, least);
+    }
+    const labels = withHostname(machine.labels, name);
+    const all = sets.length > 0 ? [...pods, ...sets.map((set) => daemonPod(set, name))] : pods;
+    return { id: machine.id, site: { name, labels, taints, unschedulable: false, pods: all }, taken, least };
+  }
+
+  #daemonsFor(machine: Machine, taints: readonly Taint[]) {
+    const key = this.#daemonSets.length > 0 ? JSON.stringify([machine.id, taints]) : '';
+    let daemons = this.#daemons.get(key);
+    if (!daemons) {
+      const sets = daemonSetsOn(this.#daemonSets, machine.labels, taints);
+      daemons = {
+        sets,
+        taken: totalOf(
+          sets.map((set) => daemonPod(set, '')),
+          this.#requestsOf,
+        ),
+      };
+      this.#daemons.set(key, daemons);
+    }
+    return daemons;
+  }
+}
