@@ -105,7 +105,7 @@ export interface HeldPodView {
   readonly pod: Pod;
   /** For how long its node could have taken it; undefined when it can't, or is not known. */
   readonly couldMs: number | undefined;
-  /** For how long the pod pinner's Lease has been expired; undefined while somebody leads. */
+  /** For how long the pod pinner's Lease has been expired; undefined while there is a leader. */
   readonly leaderlessMs: number | undefined;
   /** Since its creation. */
   readonly heldMs: number;

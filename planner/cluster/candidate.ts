@@ -27,16 +27,17 @@ const isConsolidatable = (claim: NodeClaim, pool: NodePool): boolean => {
   const after = pool.spec.disruption?.consolidateAfter;
   if (after === undefined || after === 'Never' || !/[1-9]/.test(after)) return true;
   return (
-    claim.status?.conditions?.some((each) => each.type === 'Consolidatable' && each.status === 'True') ??
-    false
+    claim.status?.conditions?.some(
+      (condition) => condition.type === 'Consolidatable' && condition.status === 'True',
+    ) ?? false
   );
 };
 
 /** The first requirement of its NodePool that a node no longer meets; Karpenter replaces such a node as drifted. */
 const unmetRequirement = (node: Node, pool: NodePool): string | undefined =>
-  pool.spec.template.spec.requirements.find((each) => {
-    const value = node.metadata.labels?.[each.key];
-    return value !== undefined && !meets(each, value);
+  pool.spec.template.spec.requirements.find((requirement) => {
+    const value = node.metadata.labels?.[requirement.key];
+    return value !== undefined && !meets(requirement, value);
   })?.key;
 
 /** A node with its NodeClaim, NodePool and pods, as in Karpenter's cluster state. */

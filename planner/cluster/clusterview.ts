@@ -33,7 +33,9 @@ const offeringOf = (node: Node, types: ReturnType<typeof indexTypes>): Offering 
   const labels = node.metadata.labels ?? {};
   return types
     .get(labels[INSTANCE_TYPE] ?? '')
-    ?.offerings.find((each) => each.zone === labels[ZONE] && each.capacityType === capacityTypeOf(node));
+    ?.offerings.find(
+      (offering) => offering.zone === labels[ZONE] && offering.capacityType === capacityTypeOf(node),
+    );
 };
 
 /** USD per hour of a node; undefined when the catalogue has no such offering. */
@@ -95,8 +97,10 @@ export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
   return {
     snapshot,
     facts,
-    views: facts.map((each) => nodeInfoOf(each.node, each.pods)),
-    namespaces: new Map(snapshot.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}])),
+    views: facts.map((state) => nodeInfoOf(state.node, state.pods)),
+    namespaces: new Map(
+      snapshot.namespaces.map((namespace) => [namespace.metadata.name, namespace.metadata.labels ?? {}]),
+    ),
     volumes: volumesOf(snapshot),
     pending,
   };
@@ -139,8 +143,9 @@ export const selectedLabelValues = (pods: readonly Pod[]): ReadonlyMap<string, R
     for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) add(key, value);
     const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
     for (const term of required?.nodeSelectorTerms ?? []) {
-      for (const each of term.matchExpressions ?? []) {
-        if (each.operator === 'In') for (const value of each.values ?? []) add(each.key, value);
+      for (const requirement of term.matchExpressions ?? []) {
+        if (requirement.operator === 'In')
+          for (const value of requirement.values ?? []) add(requirement.key, value);
       }
     }
   }

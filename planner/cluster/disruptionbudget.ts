@@ -50,7 +50,7 @@ const scaled = (nodes: string, total: number): number => {
   return /^\d+$/.test(nodes) ? Number(nodes) : 0;
 };
 
-/** Nodes that one budget lets go at once; none where it can't be read, as in Karpenter. */
+/** The nodes that one budget allows to be disrupted at once; 0 when it can't be read, as in Karpenter. */
 const allowedBy = (budget: Budget, total: number, now: number, parse: typeof parseCron): number => {
   try {
     return isActive(budget, now, parse) ? scaled(budget.nodes, total) : total;

@@ -26,7 +26,8 @@ export const createSurgeCheck = (
     if (replicaSet?.spec?.replicas !== 1) return false;
     const { ownerReferences = [] } = replicaSet.metadata;
     return (
-      isSurgeWanted(pod, replicaSet, byDefault) && ownerReferences.some((each) => each.kind === 'Deployment')
+      isSurgeWanted(pod, replicaSet, byDefault) &&
+      ownerReferences.some((owner) => owner.kind === 'Deployment')
     );
   };
 };
@@ -57,11 +58,11 @@ export const evictionBlocker = (
   }
   if (!mode.ignoreBlockingPDB) {
     const blocking = budgets.find(
-      (each) =>
-        (each.metadata.namespace ?? 'default') === namespaceOf(pod) &&
-        matchesLabels(each.spec?.selector, labelsOf(pod)) &&
-        (each.status?.disruptionsAllowed ?? 0) < 1 &&
-        (isViolated(each) || !willSurge(pod)),
+      (budget) =>
+        (budget.metadata.namespace ?? 'default') === namespaceOf(pod) &&
+        matchesLabels(budget.spec?.selector, labelsOf(pod)) &&
+        (budget.status?.disruptionsAllowed ?? 0) < 1 &&
+        (isViolated(budget) || !willSurge(pod)),
     );
     if (blocking) {
       return `pod ${podName(pod)} is protected by PodDisruptionBudget ${blocking.metadata.name}, which allows no disruption`;

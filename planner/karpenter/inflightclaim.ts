@@ -24,7 +24,9 @@ export const requestsOf = (claim: NodeClaim): Requests => {
 const valuesOf = (claim: NodeClaim, key: string): readonly string[] | undefined => {
   const label = claim.metadata.labels?.[key];
   if (label !== undefined) return [label];
-  return claim.spec.requirements.find((each) => each.key === key && each.operator === 'In')?.values;
+  return claim.spec.requirements.find(
+    (requirement) => requirement.key === key && requirement.operator === 'In',
+  )?.values;
 };
 
 // Karpenter narrows a claim's requirements by each pod that it buys it for, so every value left must match.
@@ -45,7 +47,7 @@ const admits = (claim: NodeClaim, pod: Pod): boolean => {
     ({ matchExpressions = [], matchFields = [] }) =>
       matchFields.length === 0 &&
       matchExpressions.length > 0 &&
-      matchExpressions.every((each) => isMet(claim, each)),
+      matchExpressions.every((requirement) => isMet(claim, requirement)),
   );
 };
 

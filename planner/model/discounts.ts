@@ -15,15 +15,19 @@ const discount = z
     /** Commitment in USD per hour at discounted prices; use beyond it costs the list price. */
     hourlyCommitment: z.number().positive().optional(),
   })
-  .refine((each) => each.instances === undefined || each.hourlyCommitment === undefined, {
+  .refine((discount) => discount.instances === undefined || discount.hourlyCommitment === undefined, {
     message: 'instances and hourlyCommitment exclude each other',
   })
-  .refine((each) => each.hourlyCommitment === undefined || each.percent < 100, {
+  .refine((discount) => discount.hourlyCommitment === undefined || discount.percent < 100, {
     message: 'an hourlyCommitment needs a percent below 100, or nothing would ever use it up',
   })
-  .refine((each) => (each.instances ?? each.hourlyCommitment) === undefined || each.capacityType !== 'spot', {
-    message: 'spot machines are not covered by reservations or Savings Plans',
-  });
+  .refine(
+    (discount) =>
+      (discount.instances ?? discount.hourlyCommitment) === undefined || discount.capacityType !== 'spot',
+    {
+      message: 'spot machines are not covered by reservations or Savings Plans',
+    },
+  );
 
 const overlay = z.strictObject({ discounts: z.array(discount) });
 
@@ -51,15 +55,15 @@ const commitmentOf = ({ instances, hourlyCommitment }: Discount): Commitment | u
   return hourlyCommitment === undefined ? undefined : { unit: 'hourly', amount: hourlyCommitment };
 };
 
-const isFor = (each: Discount, type: InstanceType, offering: Offering): boolean =>
-  (each.instanceType === undefined || each.instanceType === type.name) &&
-  (each.family === undefined || each.family === type.name.split(/[.-]/)[0]) &&
-  (each.capacityType === undefined || each.capacityType === offering.capacityType) &&
-  (each.zone === undefined || each.zone === offering.zone);
+const isFor = (discount: Discount, type: InstanceType, offering: Offering): boolean =>
+  (discount.instanceType === undefined || discount.instanceType === type.name) &&
+  (discount.family === undefined || discount.family === type.name.split(/[.-]/)[0]) &&
+  (discount.capacityType === undefined || discount.capacityType === offering.capacityType) &&
+  (discount.zone === undefined || discount.zone === offering.zone);
 
 const largest = (discounts: readonly Discount[]): Discount | undefined =>
   discounts.reduce<Discount | undefined>(
-    (most, each) => (most && most.percent >= each.percent ? most : each),
+    (most, discount) => (most && most.percent >= discount.percent ? most : discount),
     undefined,
   );
 
@@ -68,14 +72,15 @@ const largest = (discounts: readonly Discount[]): Discount | undefined =>
  * price, and the largest with one covers it while it lasts.
  */
 export const withPriceOverlay = (catalogue: Catalogue, { discounts }: PriceOverlay): Catalogue => {
-  const limited = discounts.filter((each) => commitmentOf(each) !== undefined);
-  const open = discounts.filter((each) => commitmentOf(each) === undefined);
+  const limited = discounts.filter((discount) => commitmentOf(discount) !== undefined);
+  const open = discounts.filter((discount) => commitmentOf(discount) === undefined);
   return {
-    commitments: limited.flatMap((each) => commitmentOf(each) ?? []),
+    commitments: limited.flatMap((discount) => commitmentOf(discount) ?? []),
     instanceTypes: catalogue.instanceTypes.map((type) => ({
       ...type,
       offerings: type.offerings.map((offering) => {
-        const matching = (list: readonly Discount[]) => list.filter((each) => isFor(each, type, offering));
+        const matching = (list: readonly Discount[]) =>
+          list.filter((discount) => isFor(discount, type, offering));
         const always = largest(matching(open))?.percent ?? 0;
         const lasting = canBeCovered(offering.capacityType) ? largest(matching(limited)) : undefined;
         const at = (percent: number): number => offering.price * (1 - percent / 100);

@@ -16,9 +16,9 @@ export const hostPorts = (pod: Pod): readonly HostPort[] => {
     (container) => container.restartPolicy === 'Always',
   );
   for (const container of [...pod.spec.containers, ...sidecars]) {
-    for (const each of container.ports ?? []) {
-      if (!each.hostPort || each.hostPort <= 0) continue;
-      ports.push({ port: each.hostPort, protocol: each.protocol || 'TCP', address: each.hostIP || ANY });
+    for (const port of container.ports ?? []) {
+      if (!port.hostPort || port.hostPort <= 0) continue;
+      ports.push({ port: port.hostPort, protocol: port.protocol || 'TCP', address: port.hostIP || ANY });
     }
   }
   return ports;

@@ -70,8 +70,8 @@ export const podRequests = (pod: Pod): Requests => {
     return total;
   }
   const statuses = new Map<string, ContainerStatus>();
-  for (const each of status?.containerStatuses ?? []) statuses.set(each.name, each);
-  for (const each of status?.initContainerStatuses ?? []) statuses.set(each.name, each);
+  for (const container of status?.containerStatuses ?? []) statuses.set(container.name, container);
+  for (const container of status?.initContainerStatuses ?? []) statuses.set(container.name, container);
   const requestsOf = (container: Container): Requests => {
     const held = statuses.get(container.name);
     const asked = container.resources?.requests;

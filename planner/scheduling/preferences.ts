@@ -39,7 +39,7 @@ const both = (a: NodeSelectorTerm, b: NodeSelectorTerm): NodeSelectorTerm => ({
 const preferredTerms = (pod: Pod): NodeSelectorTerm[] =>
   [...(pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [])]
     .sort((a, b) => b.weight - a.weight)
-    .map((each) => each.preference);
+    .map((preferred) => preferred.preference);
 
 const withTerms = (pod: Pod, terms: readonly NodeSelectorTerm[]): Pod => {
   if (terms.length === 0) return pod;
@@ -47,7 +47,7 @@ const withTerms = (pod: Pod, terms: readonly NodeSelectorTerm[]): Pod => {
   const { affinity } = pod.spec;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   const demanded: NodeSelector = {
-    nodeSelectorTerms: required ? required.nodeSelectorTerms.map((each) => both(each, asked)) : [asked],
+    nodeSelectorTerms: required ? required.nodeSelectorTerms.map((term) => both(term, asked)) : [asked],
   };
   return {
     ...pod,
@@ -71,7 +71,7 @@ const demand = (constraint: TopologySpreadConstraint): TopologySpreadConstraint 
 
 const withSpread = (pod: Pod): Pod => {
   const constraints = pod.spec.topologySpreadConstraints;
-  if (!constraints?.some((each) => each.whenUnsatisfiable === 'ScheduleAnyway')) return pod;
+  if (!constraints?.some((constraint) => constraint.whenUnsatisfiable === 'ScheduleAnyway')) return pod;
   return { ...pod, spec: { ...pod.spec, topologySpreadConstraints: constraints.map(demand) } };
 };
 
@@ -81,7 +81,7 @@ const SIDES: readonly Side[] = ['podAffinity', 'podAntiAffinity'];
 
 const preferredPodTerms = (pod: Pod, side: Side): PodAffinityTerm[] =>
   (pod.spec.affinity?.[side]?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(
-    (each) => each.podAffinityTerm,
+    (weighted) => weighted.podAffinityTerm,
   );
 
 /** The pod with its preferences about other pods made required, where `keeps` is true. */
@@ -101,9 +101,9 @@ const withPodTerms = (pod: Pod, keeps: (term: PodAffinityTerm, side: Side) => bo
 export const hasPreferences = ({ spec: { affinity, topologySpreadConstraints } }: Pod): boolean =>
   (affinity !== undefined &&
     [affinity.nodeAffinity, affinity.podAffinity, affinity.podAntiAffinity].some(
-      (each) => (each?.preferredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0,
+      (kind) => (kind?.preferredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0,
     )) ||
-  (topologySpreadConstraints ?? []).some((each) => each.whenUnsatisfiable === 'ScheduleAnyway');
+  (topologySpreadConstraints ?? []).some((constraint) => constraint.whenUnsatisfiable === 'ScheduleAnyway');
 
 /**
  * Pending pods with their preferences made required: spread, affinity to pods, and the heaviest node affinity that some
@@ -158,7 +158,7 @@ const countPods = (
 export const preferWhileMoving = (snapshot: Snapshot): Snapshot => {
   const nodes = new Map(snapshot.nodes.map((node) => [node.metadata.name, node]));
   const namespaces: NamespaceLabels = new Map(
-    snapshot.namespaces.map((each) => [each.metadata.name, each.metadata.labels ?? {}]),
+    snapshot.namespaces.map((namespace) => [namespace.metadata.name, namespace.metadata.labels ?? {}]),
   );
   const count = countPods(snapshot, namespaces);
   const isSelected = (term: PodAffinityTerm, pod: Pod): boolean => termSelects(term, pod, pod, namespaces);

@@ -6,7 +6,9 @@ import { untoleratedTaint } from './tainttoleration.ts';
 
 /** The constraints that must hold, without those with ScheduleAnyway. */
 export const requiredSpread = (pod: Pod): readonly TopologySpreadConstraint[] =>
-  (pod.spec.topologySpreadConstraints ?? []).filter((each) => each.whenUnsatisfiable === 'DoNotSchedule');
+  (pod.spec.topologySpreadConstraints ?? []).filter(
+    (constraint) => constraint.whenUnsatisfiable === 'DoNotSchedule',
+  );
 
 /** The constraint's selector with the pod's values of matchLabelKeys added; undefined selects no pod. */
 export const spreadSelector = (constraint: TopologySpreadConstraint, pod: Pod): LabelSelector | undefined => {
@@ -52,17 +54,19 @@ export const refuseBySpread = (
 ): 'label' | 'skew' | undefined => {
   const constraints = requiredSpread(pod);
   if (constraints.length === 0) return undefined;
-  const eligible = nodes.filter((each) => constraints.every((c) => each.labels[c.topologyKey] !== undefined));
+  const eligible = nodes.filter((candidate) =>
+    constraints.every((c) => candidate.labels[c.topologyKey] !== undefined),
+  );
   for (const constraint of constraints) {
     const domain = node.labels[constraint.topologyKey];
     if (domain === undefined) return 'label';
     const selector = spreadSelector(constraint, pod);
     const counts = new Map<string, number>();
-    for (const each of eligible) {
-      if (!isSpreadOver(constraint, pod, each)) continue;
-      const value = each.labels[constraint.topologyKey] ?? '';
+    for (const candidate of eligible) {
+      if (!isSpreadOver(constraint, pod, candidate)) continue;
+      const value = candidate.labels[constraint.topologyKey] ?? '';
       let count = counts.get(value) ?? 0;
-      for (const other of each.pods) if (spreadCounts(selector, pod, other)) count += 1;
+      for (const other of candidate.pods) if (spreadCounts(selector, pod, other)) count += 1;
       counts.set(value, count);
     }
     const least = counts.size < (constraint.minDomains ?? 1) ? 0 : Math.min(...counts.values());

@@ -79,10 +79,10 @@ const topologyOf = (storage: StorageClass): NodeSelector | 'anywhere' | undefine
   if (terms.length === 0) return 'anywhere';
   return {
     nodeSelectorTerms: terms.map((term) => ({
-      matchExpressions: (term.matchLabelExpressions ?? []).map((each) => ({
-        key: each.key,
+      matchExpressions: (term.matchLabelExpressions ?? []).map((expression) => ({
+        key: expression.key,
         operator: 'In' as const,
-        values: each.values,
+        values: expression.values,
       })),
     })),
   };
@@ -131,18 +131,18 @@ export const canBind = (
 ): boolean => {
   const taken = new Set<PersistentVolume>();
   const bySize = [...unbound].sort((a, b) => requestedBy(a.claim) - requestedBy(b.claim));
-  return bySize.every((each) => {
-    if (each.node !== undefined && each.node !== node.name) return false;
+  return bySize.every((unbound) => {
+    if (unbound.node !== undefined && unbound.node !== node.name) return false;
     const match =
-      each.node === undefined
-        ? each.free.find((volume) => !taken.has(volume) && isOn(volume, node.labels))
+      unbound.node === undefined
+        ? unbound.free.find((volume) => !taken.has(volume) && isOn(volume, node.labels))
         : undefined;
     if (match) {
       taken.add(match);
       return true;
     }
-    if (each.topology === undefined) return false;
-    return each.topology === 'anywhere' || matchesNodeSelector(each.topology, node.labels, node.name);
+    if (unbound.topology === undefined) return false;
+    return unbound.topology === 'anywhere' || matchesNodeSelector(unbound.topology, node.labels, node.name);
   });
 };
 
@@ -154,10 +154,10 @@ export const bindableNodes = (unbound: UnboundClaim): NodeSelector | undefined =
   }
   if (unbound.topology === 'anywhere') return undefined;
   const affinities = unbound.free.map((volume) => volume.spec?.nodeAffinity?.required);
-  if (affinities.some((each) => each === undefined)) return undefined;
+  if (affinities.some((affinity) => affinity === undefined)) return undefined;
   return {
     nodeSelectorTerms: [
-      ...affinities.flatMap((each) => each?.nodeSelectorTerms ?? []),
+      ...affinities.flatMap((affinity) => affinity?.nodeSelectorTerms ?? []),
       ...(unbound.topology?.nodeSelectorTerms ?? []),
     ],
   };

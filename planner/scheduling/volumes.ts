@@ -35,18 +35,18 @@ export interface Volumes {
 
 export const volumesOf = (snapshot: Snapshot): Volumes => ({
   claims: new Map(
-    snapshot.persistentVolumeClaims.map((each) => [
-      `${each.metadata.namespace ?? 'default'}/${each.metadata.name}`,
-      each,
+    snapshot.persistentVolumeClaims.map((claim) => [
+      `${claim.metadata.namespace ?? 'default'}/${claim.metadata.name}`,
+      claim,
     ]),
   ),
-  volumes: new Map(snapshot.persistentVolumes.map((each) => [each.metadata.name, each])),
-  classes: new Map(snapshot.storageClasses.map((each) => [each.metadata.name, each])),
+  volumes: new Map(snapshot.persistentVolumes.map((volume) => [volume.metadata.name, volume])),
+  classes: new Map(snapshot.storageClasses.map((storageClass) => [storageClass.metadata.name, storageClass])),
   limits: new Map(
-    snapshot.csiNodes.map((each) => [
-      each.metadata.name,
+    snapshot.csiNodes.map((csiNode) => [
+      csiNode.metadata.name,
       new Map(
-        (each.spec?.drivers ?? []).flatMap((driver) =>
+        (csiNode.spec?.drivers ?? []).flatMap((driver) =>
           driver.allocatable?.count === undefined ? [] : [[driver.name, driver.allocatable.count] as const],
         ),
       ),
@@ -129,7 +129,7 @@ export const volumeRequirements = (pod: Pod, volumes: Volumes): VolumeRequiremen
   return { selectors, unbound };
 };
 
-/** CSI driver → handles of the volumes that a pod attaches; a volume that is not made yet goes by its claim's name. */
+/** CSI driver → handles of the volumes that a pod attaches; a volume that does not exist yet goes by its claim's name. */
 const attachedBy = (pod: Pod, volumes: Volumes): ReadonlyMap<string, ReadonlySet<string>> => {
   const attached = new Map<string, Set<string>>();
   const attach = (driver: string, handle: string): void => {
@@ -158,7 +158,7 @@ const exceedsLimits = (pod: Pod, node: VolumeNode, volumes: Volumes): boolean =>
   for (const [driver, handles] of attachedBy(pod, volumes)) {
     const limit = limits.get(driver);
     if (limit === undefined) continue;
-    const held = new Set(node.pods.flatMap((each) => [...(attachedBy(each, volumes).get(driver) ?? [])]));
+    const held = new Set(node.pods.flatMap((other) => [...(attachedBy(other, volumes).get(driver) ?? [])]));
     const before = held.size;
     for (const handle of handles) held.add(handle);
     if (held.size > before && held.size > limit) return true;
@@ -168,11 +168,11 @@ const exceedsLimits = (pod: Pod, node: VolumeNode, volumes: Volumes): boolean =>
 
 /** Whether another pod uses a ReadWriteOncePod claim of this pod. */
 const isTaken = (pod: Pod, nodes: readonly VolumeNode[], volumes: Volumes): boolean => {
-  const exclusive = claimsOf(pod, volumes).filter((each) =>
-    each.spec?.accessModes?.includes('ReadWriteOncePod'),
+  const exclusive = claimsOf(pod, volumes).filter((claim) =>
+    claim.spec?.accessModes?.includes('ReadWriteOncePod'),
   );
   if (exclusive.length === 0) return false;
-  const names = new Set(exclusive.map((each) => each.metadata.name));
+  const names = new Set(exclusive.map((claim) => claim.metadata.name));
   return nodes.some((node) =>
     node.pods.some(
       (other) => namespaceOf(other) === namespaceOf(pod) && claimNames(other).some((name) => names.has(name)),
@@ -215,9 +215,11 @@ export const volumeNeeds = (
 ): { readonly selectors: readonly NodeSelector[]; readonly slots: Requests } => {
   if (claimNames(pod).length === 0) return NO_NEEDS;
   const demand = volumeRequirements(pod, volumes);
-  const places = demand.unbound.flatMap((each) => bindableNodes(each) ?? []);
+  const places = demand.unbound.flatMap((claim) => bindableNodes(claim) ?? []);
   return {
-    selectors: demand.impossible ? [NOWHERE] : [...demand.selectors.map((each) => each.selector), ...places],
+    selectors: demand.impossible
+      ? [NOWHERE]
+      : [...demand.selectors.map(({ selector }) => selector), ...places],
     slots: new Map(
       [...attachedBy(pod, volumes)].map(([driver, handles]) => [`${VOLUME_SLOTS}${driver}`, handles.size]),
     ),
@@ -234,6 +236,6 @@ export const hasLocalVolume = (pod: Pod, volumes: Volumes): boolean =>
     return (
       'hostPath' in spec ||
       'local' in spec ||
-      terms.some((term) => term.matchExpressions?.some((each) => each.key === HOSTNAME))
+      terms.some((term) => term.matchExpressions?.some((expression) => expression.key === HOSTNAME))
     );
   });

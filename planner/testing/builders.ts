@@ -137,8 +137,8 @@ export const makeSnapshot = (
   rest: Partial<Snapshot> = {},
 ): Snapshot => ({
   ...emptySnapshot,
-  nodes: nodes.map((each) => each.node),
-  nodeClaims: nodes.map((each) => each.claim),
+  nodes: nodes.map(({ node }) => node),
+  nodeClaims: nodes.map(({ claim }) => claim),
   nodePools: [makePool()],
   pods,
   ...rest,

@@ -196,7 +196,7 @@ export const randomCluster = (
     const memory = 128 + 128 * Math.floor(random() * 20);
     return { app, cpu, memory, spec: specOf(random, app, features) };
   });
-  const made = Array.from({ length: nodes }, (_, n) => {
+  const hosts = Array.from({ length: nodes }, (_, n) => {
     const [type, cpu, memory] = pick(random, KINDS);
     return {
       ...makeNode(`node-${n}`, {
@@ -213,7 +213,7 @@ export const randomCluster = (
   const all: Pod[] = Array.from({ length: pods }, (_, n) => {
     const { app, cpu, memory, spec } = pick(random, apps);
     const plain = Object.keys(spec).length === 0;
-    const host = made[Math.floor(random() * made.length)];
+    const host = hosts[Math.floor(random() * hosts.length)];
     const isOn = host !== undefined && plain && host.cpu >= cpu && host.memory >= memory && random() < 0.8;
     if (isOn) {
       host.cpu -= cpu;
@@ -255,8 +255,8 @@ export const randomCluster = (
     pools[0] = withLimits(
       random,
       first,
-      made.map((each) => each.node),
+      hosts.map(({ node }) => node),
     );
   }
-  return makeSnapshot(made, all, { nodePools: pools, daemonSets, ...(features.volumes && VOLUMES) });
+  return makeSnapshot(hosts, all, { nodePools: pools, daemonSets, ...(features.volumes && VOLUMES) });
 };
