@@ -15,11 +15,11 @@ import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
-import type { OfferColumn } from './packing/compiledoption.ts';
-import { offersOf } from './packing/launchoption.ts';
+import type { CompiledOption } from './packing/compiledoption.ts';
+import { launchOptionsOf } from './packing/launchoption.ts';
 import { Packing } from './packing/packing.ts';
 import { compile, type Problem } from './packing/problem.ts';
-import { arrange } from './plan/assignment.ts';
+import { assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { savingsOf } from './plan/savings.ts';
 import { namespaceOf } from './scheduling/interpodaffinity.ts';
@@ -29,11 +29,11 @@ import {
   type Preferences,
   preferWhileWaiting,
 } from './scheduling/preferences.ts';
-import { buyFor } from './search/construct.ts';
+import { packOntoNewNodes } from './search/construct.ts';
 import type { FillOptions } from './search/filloptions.ts';
 import { fillOpen, openAndFill } from './search/greedy.ts';
 import { improve, optionsFor, rightsize } from './search/localsearch.ts';
-import { CLOSE, roundsOf, timerOf } from './search/timebudget.ts';
+import { BOUND_TOLERANCE, roundsOf, timerOf } from './search/timebudget.ts';
 
 export interface ProvisionRequest {
   readonly snapshot: Snapshot;
@@ -72,21 +72,21 @@ export interface ProvisionResult {
 /** Pods that wait for a node and may be given one: no gates, nothing else's nomination, not of a DaemonSet. */
 const isWaiting = (pod: Pod): boolean => (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
 
-const whyUnplaced = (problem: Problem, shape: number): string => {
-  const { shapes, dimensions, sizes, everyColumn, allowed } = problem;
-  if (everyColumn.length === 0) return 'no NodePool offers any instance type of the catalogue';
-  const open = everyColumn.filter((column) => allowed[column.group * shapes.length + shape]);
+const whyUnplaced = (problem: Problem, podClass: number): string => {
+  const { podClasses, dimensions, sizes, allOptions, allowed } = problem;
+  if (allOptions.length === 0) return 'no NodePool offers any instance type of the catalogue';
+  const open = allOptions.filter((option) => allowed[option.nodeClass * podClasses.length + podClass]);
   if (open.length === 0) return 'no NodePool offers a node that its selector, affinity and tolerations allow';
   const lacking = dimensions.filter((_, d) => {
-    const size = sizes[shape * dimensions.length + d] ?? 0;
-    return !open.some((column) => (column.room[d] ?? 0) >= size);
+    const size = sizes[podClass * dimensions.length + d] ?? 0;
+    return !open.some((option) => (option.room[d] ?? 0) >= size);
   });
   if (lacking.length > 0) return `no instance type that it may use has enough ${lacking.join(' and ')}`;
-  const holds = (column: OfferColumn): boolean =>
-    column.room.every((room, d) => room >= (sizes[shape * dimensions.length + d] ?? 0));
+  const holds = (option: CompiledOption): boolean =>
+    option.room.every((room, d) => room >= (sizes[podClass * dimensions.length + d] ?? 0));
   const whole = open.some(holds);
-  const isEnough = problem.columns.some(
-    (column) => allowed[column.group * shapes.length + shape] === 1 && holds(column),
+  const isEnough = problem.options.some(
+    (option) => allowed[option.nodeClass * podClasses.length + podClass] === 1 && holds(option),
   );
   if (whole && !isEnough) return 'too few of what it may use holds it for the minValues of the NodePool';
   return whole
@@ -109,10 +109,12 @@ const preferring = (
 ): Pod[] => {
   const places = [
     ...cluster.views,
-    ...offersOf(cluster.snapshot.nodePools, catalogue, selectedLabelValues(pods)).map((offer) => ({
-      labels: offer.labels,
-      name: '',
-    })),
+    ...launchOptionsOf(cluster.snapshot.nodePools, catalogue, selectedLabelValues(pods)).map(
+      (launchOption) => ({
+        labels: launchOption.labels,
+        name: '',
+      }),
+    ),
   ];
   const demanding = preferWhileWaiting(pods, places);
   return pods.map((pod, index) =>
@@ -131,7 +133,7 @@ const placeAll = (
 ): { readonly packing: Packing; readonly left: Int32Array } => {
   const left = Int32Array.from(packing.problem.pending);
   fillOpen(packing, left, targets, options);
-  buyFor(packing, left, options, isOver);
+  packOntoNewNodes(packing, left, options, isOver);
   return { packing, left };
 };
 
@@ -140,14 +142,14 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const isOver = timerOf(request);
   // 1. Gather.
   const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
-  const asked = cluster.pending.filter(isWaiting);
+  const selectedValues = cluster.pending.filter(isWaiting);
   const waiting =
-    respects(request) && asked.some(hasPreferences)
-      ? preferring(asked, cluster, request.catalogue, relaxed)
-      : asked;
+    respects(request) && selectedValues.some(hasPreferences)
+      ? preferring(selectedValues, cluster, request.catalogue, relaxed)
+      : selectedValues;
   if (waiting.length === 0) return { plan: null, unplaced: [], reason: 'No pod waits for a node.' };
   // 2. Compile.
-  const standing = cluster.facts.map((facts, index) => {
+  const existingNodes = cluster.facts.map((facts, index) => {
     const view = cluster.views[index];
     if (!view) throw new Error('every node has a view');
     return {
@@ -161,9 +163,13 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     };
   });
   const problem = compile({
-    standing,
+    existingNodes,
     pending: waiting,
-    offers: offersOf(cluster.snapshot.nodePools, request.catalogue, selectedLabelValues(waiting)),
+    launchOptions: launchOptionsOf(
+      cluster.snapshot.nodePools,
+      request.catalogue,
+      selectedLabelValues(waiting),
+    ),
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
@@ -172,22 +178,22 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     ...(request.interruption && { interruption: request.interruption }),
   });
   // 3. Room that stands first, then new nodes, then better ones.
-  const targets = standing.flatMap((each, node) => (each.acceptsPods ? [node] : []));
+  const targets = existingNodes.flatMap((each, node) => (each.acceptsPods ? [node] : []));
   const options = optionsFor(problem, problem.pending);
-  let { packing, left } = placeAll(new Packing(problem), targets, options, isOver.compose);
-  if (!packing.isSound()) {
+  let { packing, left } = placeAll(new Packing(problem), targets, options, isOver.construct);
+  if (!packing.satisfiesAllRules()) {
     // What was to follow did not: pods come one by one, each where the rules let it come by then.
     const strict = new Packing(problem);
-    strict.counts.forgetQuotas();
-    ({ packing, left } = placeAll(strict, targets, options, isOver.compose));
+    strict.counts.dropSpreadQuotas();
+    ({ packing, left } = placeAll(strict, targets, options, isOver.construct));
   }
   if (left.some((n) => n > 0)) {
     // The heaviest NodePools are at their limits, or have nothing for these pods: the others' turn.
-    problem.allowed.set(problem.anyWeight);
-    packing.counts.forgetQuotas();
+    problem.allowed.set(problem.allowedAtAnyWeight);
+    packing.counts.dropSpreadQuotas();
     openAndFill(packing, left, options);
   }
-  const placed = problem.pending.map((n, shape) => n - (left[shape] ?? 0));
+  const placed = problem.pending.map((n, podClass) => n - (left[podClass] ?? 0));
   const isWhole = left.every((n) => n === 0);
   const least = lowerBound(packing, placed, isOver.bound, isWhole ? options.prices : undefined);
   improve(packing, [], options, {
@@ -195,20 +201,20 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     rounds: roundsOf(request),
     isOver: isOver.search,
     movePrice: 0,
-    goal: least * (1 + CLOSE),
+    targetCost: least * (1 + BOUND_TOLERANCE),
   });
   rightsize(packing);
   // 4. Write.
   const unplaced: Unplaced[] = [];
   const placeable = waiting.slice();
-  left.forEach((n, shape) => {
-    const pods = problem.shapes[shape]?.pods.filter((pod) => !pod.spec.nodeName) ?? [];
+  left.forEach((n, podClass) => {
+    const pods = problem.podClasses[podClass]?.pods.filter((pod) => !pod.spec.nodeName) ?? [];
     for (const pod of n > 0 ? pods.slice(-n) : []) {
       placeable.splice(placeable.indexOf(pod), 1);
       unplaced.push({
         namespace: namespaceOf(pod),
         name: pod.metadata.name,
-        reason: whyUnplaced(problem, shape),
+        reason: whyUnplaced(problem, podClass),
       });
     }
   });
@@ -217,7 +223,7 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   }
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
-  const { spec, green } = writePlan(problem, cluster, arrange(packing, placeable), request.planName, bill);
+  const { spec, green } = writePlan(problem, cluster, assignPods(packing, placeable), request.planName, bill);
   const bound = { least, cost: packing.cost() };
   return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced };
 };

@@ -27,19 +27,19 @@ import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
-import type { Standing } from './packing/existingnode.ts';
-import { offersOf } from './packing/launchoption.ts';
+import type { ExistingNode } from './packing/existingnode.ts';
+import { launchOptionsOf } from './packing/launchoption.ts';
 import { Packing } from './packing/packing.ts';
 import { compile } from './packing/problem.ts';
-import { type Arrangement, arrange } from './plan/assignment.ts';
+import { type Assignment, assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { blueNode, savingsOf } from './plan/savings.ts';
 import { readAmounts } from './scheduling/nodeinfo.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
 import { hasLocalVolume } from './scheduling/volumes.ts';
 import { improve, optionsFor, replacePrefix, rightsize } from './search/localsearch.ts';
-import { AS_GOOD, settle } from './search/reducemoves.ts';
-import { CLOSE, roundsOf, timerOf } from './search/timebudget.ts';
+import { MOVE_TOLERANCE, reduceMoves } from './search/reducemoves.ts';
+import { BOUND_TOLERANCE, roundsOf, timerOf } from './search/timebudget.ts';
 
 export interface RebalanceRequest {
   readonly snapshot: Snapshot;
@@ -139,11 +139,11 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   return { candidates: new Set(candidates.slice(0, most).sort((a, b) => a - b)), skipped };
 };
 
-const standingOf = (
+const existingNodesOf = (
   cluster: Cluster,
   candidates: ReadonlySet<number>,
   interruption: InterruptionPolicy | undefined,
-): Standing[] =>
+): ExistingNode[] =>
   cluster.facts.map((facts, index) => {
     const view = cluster.views[index];
     if (!view) throw new Error('every node has a view');
@@ -172,8 +172,8 @@ const result = (
   ...(reason !== undefined && { reason }),
 });
 
-const isNothing = (arrangement: Arrangement): boolean =>
-  arrangement.removed.length === 0 && arrangement.bought.length === 0;
+const isNothing = (assignment: Assignment): boolean =>
+  assignment.removed.length === 0 && assignment.bought.length === 0;
 
 /**
  * Finds a cheaper set of nodes for the pods of the nodes in scope. The plan is null when nothing cheaper was found,
@@ -199,13 +199,17 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     return result(selection, cluster, null, 'No node in scope may be replaced.');
   }
   // 2. Compile.
-  const standing = standingOf(cluster, selection.candidates, request.interruption);
-  const movable = standing.flatMap((each) => [...each.movable]);
-  const offers = offersOf(cluster.snapshot.nodePools, request.catalogue, selectedLabelValues(movable));
+  const existingNodes = existingNodesOf(cluster, selection.candidates, request.interruption);
+  const movable = existingNodes.flatMap((each) => [...each.movable]);
+  const launchOptions = launchOptionsOf(
+    cluster.snapshot.nodePools,
+    request.catalogue,
+    selectedLabelValues(movable),
+  );
   const problem = compile({
-    standing,
+    existingNodes,
     pending: [],
-    offers,
+    launchOptions,
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
@@ -219,36 +223,40 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const candidates = [...selection.candidates];
   const demand = packing.demand(problem.pending);
   const options = optionsFor(problem, demand);
-  const worth = demand.reduce((sum, n, shape) => sum + n * (options.worth[shape] ?? 0), 0);
-  const weight = request.moveWeight === undefined ? before * AS_GOOD : worth * request.moveWeight;
+  const worth = demand.reduce((sum, n, podClass) => sum + n * (options.worth[podClass] ?? 0), 0);
+  const weight = request.moveWeight === undefined ? before * MOVE_TOLERANCE : worth * request.moveWeight;
   const effort = {
     seed: request.seed,
     rounds: roundsOf(request),
-    isOver: isOver.compose,
+    isOver: isOver.construct,
     movePrice: weight / Math.max(1, movable.length),
-    goal: 0,
+    targetCost: 0,
   };
   replacePrefix(packing, candidates, options, effort);
   const bounded = lowerBound(packing, demand, isOver.bound, options.prices);
-  improve(packing, candidates, options, { ...effort, isOver: isOver.search, goal: bounded * (1 + CLOSE) });
+  improve(packing, candidates, options, {
+    ...effort,
+    isOver: isOver.search,
+    targetCost: bounded * (1 + BOUND_TOLERANCE),
+  });
   rightsize(packing);
-  settle(packing, candidates, options, { isOver: isOver.settle, rounds: effort.rounds, before });
+  reduceMoves(packing, candidates, options, { isOver: isOver.reduceMoves, rounds: effort.rounds, before });
   // 4. Write.
-  const arrangement = arrange(packing, []);
-  if (isNothing(arrangement) || packing.cost() >= before - 1e-9) {
+  const assignment = assignPods(packing, []);
+  if (isNothing(assignment) || packing.cost() >= before - 1e-9) {
     return result(selection, cluster, null, 'No cheaper set of nodes was found.');
   }
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
   // Each node at what the bill falls by when it goes after those before it, so that the sum is the bill's own.
-  const blue = arrangement.removed.flatMap((node) => {
+  const blue = assignment.removed.flatMap((node) => {
     const facts = cluster.facts[node];
     if (!facts) return [];
     const whole = bill.total();
     bill.count(billedOf(facts), -1);
     return [blueNode(facts.node, whole - bill.total())];
   });
-  const { spec, green } = writePlan(problem, cluster, arrangement, request.planName, bill);
+  const { spec, green } = writePlan(problem, cluster, assignment, request.planName, bill);
   const bound = { least: bounded, cost: packing.cost() };
   return result(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) });
 };

@@ -1,13 +1,13 @@
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { Filling } from './knapsack.ts';
-import { Pricing, type Source } from './pricingproblem.ts';
+import { type NodeKind, PricingProblem } from './pricingproblem.ts';
 import { worthOf } from './shadowprices.ts';
 import { type Column, CoveringProgram } from './simplex.ts';
 
 /** A way to fill one node of a column; `counts` is pods per shape in demand. */
 export interface Pattern extends Column {
-  readonly column: OfferColumn;
+  readonly option: CompiledOption;
 }
 
 /** Steps that a knapsack may take, round after round as nothing more is found. */
@@ -23,26 +23,26 @@ const DEARER = 3;
  * The configuration program: every way to fill a node is a column, and the columns are found as they are needed. Its
  * value is what the pods cost if nodes could be bought in fractions, each filled as a real node can be filled.
  */
-export class ConfigurationProgram {
+export class ColumnGeneration {
   readonly patterns: Pattern[] = [];
-  readonly #pricing: Pricing;
+  readonly #pricing: PricingProblem;
   readonly #demand: Float64Array;
   readonly resourceWorth: Float64Array;
   /** The best lower bound so far, without gifts, and its duals. */
   #best: { readonly value: number; readonly duals: Float64Array };
 
   /** `prices` are unit prices of the dimensions, `demand` pods per shape. */
-  constructor(problem: Problem, sources: readonly Source[], demand: Int32Array, prices: Float64Array) {
-    this.#pricing = new Pricing(problem, sources, demand, prices);
+  constructor(problem: Problem, nodeKinds: readonly NodeKind[], demand: Int32Array, prices: Float64Array) {
+    this.#pricing = new PricingProblem(problem, nodeKinds, demand, prices);
     const worth = worthOf(problem, prices);
-    this.#demand = Float64Array.from(this.shapes, (shape) => demand[shape] ?? 0);
-    this.resourceWorth = Float64Array.from(this.shapes, (shape) => worth[shape] ?? 0);
+    this.#demand = Float64Array.from(this.podClasses, (podClass) => demand[podClass] ?? 0);
+    this.resourceWorth = Float64Array.from(this.podClasses, (podClass) => worth[podClass] ?? 0);
     this.#best = { value: 0, duals: this.resourceWorth };
   }
 
   /** Shapes in demand. */
-  get shapes(): readonly number[] {
-    return this.#pricing.shapes;
+  get podClasses(): readonly number[] {
+    return this.#pricing.podClasses;
   }
 
   get #worth(): Float64Array {
@@ -70,9 +70,9 @@ export class ConfigurationProgram {
     steps: readonly number[] = STEPS,
   ): { readonly use: readonly (readonly [Pattern, number])[]; readonly duals: Float64Array } {
     this.#worth.set(this.resourceWorth);
-    this.patterns.push(...this.#price(STEPS[1]).filter((pattern) => pattern.column));
+    this.patterns.push(...this.#price(STEPS[1]).filter((pattern) => pattern.option));
     const program = this.#begin(DEARER);
-    program.solveOver(this.patterns, 20 * this.shapes.length + 200);
+    program.solveOver(this.patterns, 20 * this.podClasses.length + 200);
     let effort = 0;
     let smoothing = SMOOTHING;
     let thorough = 0;
@@ -92,7 +92,7 @@ export class ConfigurationProgram {
         if (!program.pays(pattern)) continue;
         if (!program.enter(pattern, pattern.rows, pattern.values, pattern.cost)) continue;
         entered += 1;
-        if (pattern.column) this.patterns.push(pattern);
+        if (pattern.option) this.patterns.push(pattern);
       }
       if (entered > 0) smoothing = SMOOTHING;
       else if (smoothing > 0) smoothing = smoothing > 0.3 ? smoothing - 0.3 : 0;
@@ -102,7 +102,7 @@ export class ConfigurationProgram {
     while (program.relax());
     const use = program.basis.flatMap((pattern, index): (readonly [Pattern, number])[] => {
       const amount = program.amounts[index] ?? 0;
-      return pattern && amount > 1e-7 && 'column' in pattern && pattern.column
+      return pattern && amount > 1e-7 && 'option' in pattern && pattern.option
         ? [[pattern as Pattern, amount]]
         : [];
     });
@@ -120,10 +120,10 @@ export class ConfigurationProgram {
    * By how much the present worths must be divided so that no node holds more than it costs (Farley 1990). Where pods
    * add risk to the price, worths may be divided, but not raised.
    */
-  #divisorOf(fillings: readonly { source: Source; filling: Filling }[]): number {
+  #divisorOf(fillings: readonly { nodeKind: NodeKind; filling: Filling }[]): number {
     let most = this.#pricing.hasRisk ? 1 : 0;
-    for (const { source, filling } of fillings) {
-      if (source.price > 0) most = Math.max(most, filling.most / source.price);
+    for (const { nodeKind, filling } of fillings) {
+      if (nodeKind.price > 0) most = Math.max(most, filling.most / nodeKind.price);
       else if (filling.most > 0) most = Number.POSITIVE_INFINITY;
     }
     return most;
@@ -139,9 +139,9 @@ export class ConfigurationProgram {
     }
     return fillings
       .filter(({ filling }) => filling.value > 0)
-      .map(({ source, filling }) => ({
-        pattern: this.#patternOf(source, filling.counts),
-        rate: filling.value / source.price,
+      .map(({ nodeKind, filling }) => ({
+        pattern: this.#patternOf(nodeKind, filling.counts),
+        rate: filling.value / nodeKind.price,
       }))
       .sort((a, b) => b.rate - a.rate)
       .map((each) => each.pattern);
@@ -149,20 +149,20 @@ export class ConfigurationProgram {
 
   /** Asks for other numbers of pods, none of a shape that was not asked for before; the patterns found stay. */
   setDemand(demand: Int32Array): void {
-    this.shapes.forEach((shape, index) => {
-      this.#demand[index] = demand[shape] ?? 0;
+    this.podClasses.forEach((podClass, index) => {
+      this.#demand[index] = demand[podClass] ?? 0;
     });
     this.#pricing.setDemand(demand);
     this.#best = { value: 0, duals: this.resourceWorth };
   }
 
-  #patternOf(source: Source, counts: Int32Array): Pattern {
+  #patternOf(nodeKind: NodeKind, counts: Int32Array): Pattern {
     const rows = [...counts.keys()].filter((index) => (counts[index] ?? 0) > 0);
     return {
       rows: Int32Array.from(rows),
       values: Float64Array.from(rows, (index) => counts[index] ?? 0),
-      cost: source.price + source.podRisk * counts.reduce((sum, n) => sum + n, 0),
-      column: source.column as OfferColumn,
+      cost: nodeKind.price + nodeKind.podRisk * counts.reduce((sum, n) => sum + n, 0),
+      option: nodeKind.option as CompiledOption,
     };
   }
 
@@ -170,14 +170,14 @@ export class ConfigurationProgram {
    * A lower bound from any duals: divided so that no node's best content is worth more than the node, they price the
    * demand at no more than it must cost. `gifts` are rooms that cost nothing and can be used once.
    */
-  bound(duals: Float64Array, gifts: readonly Float64Array[], maxSteps: number): number {
+  bound(duals: Float64Array, freeRooms: readonly Float64Array[], maxSteps: number): number {
     this.#worth.set(duals);
     let divisor = this.#divisorOf(this.#pricing.fillAll(maxSteps));
     if (divisor === 1 && this.#pricing.hasRisk) {
       // Too low to be divided: raised first until some node's content is worth the node.
       let raised = 0;
-      for (const { source, filling } of this.#pricing.fillAll(maxSteps)) {
-        raised = Math.max(raised, filling.most / source.price);
+      for (const { nodeKind, filling } of this.#pricing.fillAll(maxSteps)) {
+        raised = Math.max(raised, filling.most / nodeKind.price);
       }
       if (raised > 0 && raised < 1) {
         this.#worth.set(duals.map((dual) => dual / raised));
@@ -185,7 +185,7 @@ export class ConfigurationProgram {
       }
     }
     if (divisor <= 0) return 0;
-    const worth = this.#totalOf(this.#worth) - this.#pricing.mostOf(gifts);
+    const worth = this.#totalOf(this.#worth) - this.#pricing.maxWorthOf(freeRooms);
     return Math.max(0, (worth / divisor) * (1 - 1e-9));
   }
 }

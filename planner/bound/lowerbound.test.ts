@@ -87,7 +87,7 @@ t.test('the bound is never above the true least cost, nor the plan below it', as
 });
 
 /** One way to have a node: what it gives, what it costs, and what each pod on it risks. */
-interface Way {
+interface Strategy {
   readonly type: string;
   readonly cpu: number;
   readonly memory: number;
@@ -96,7 +96,7 @@ interface Way {
   readonly isSpot: boolean;
 }
 
-const waysOf = (catalogue: Catalogue, interruption: InterruptionPolicy): Way[] =>
+const strategiesOf = (catalogue: Catalogue, interruption: InterruptionPolicy): Strategy[] =>
   catalogue.instanceTypes.flatMap((type) =>
     (['on-demand', 'spot'] as const).map((capacityType) => ({
       type: type.name,
@@ -116,7 +116,7 @@ const waysOf = (catalogue: Catalogue, interruption: InterruptionPolicy): Way[] =
 const tryEverything = (
   pods: readonly Size[],
   room: Size,
-  ways: readonly Way[],
+  strategies: readonly Strategy[],
   reserved: { readonly type: string; readonly part: number; readonly instances: number },
 ): number => {
   const sumOf = (members: readonly Size[], of: keyof Size): number =>
@@ -130,11 +130,11 @@ const tryEverything = (
       least = Math.min(least, cost);
       return;
     }
-    for (const way of ways) {
-      if (!fits(members, way)) continue;
-      const isCovered = !way.isSpot && way.type === reserved.type && covered < reserved.instances;
-      const price = isCovered ? way.price * (1 - reserved.part) : way.price;
-      choose(rest, cost + price + members.length * way.podRisk, covered + (isCovered ? 1 : 0));
+    for (const strategy of strategies) {
+      if (!fits(members, strategy)) continue;
+      const isCovered = !strategy.isSpot && strategy.type === reserved.type && covered < reserved.instances;
+      const price = isCovered ? strategy.price * (1 - reserved.part) : strategy.price;
+      choose(rest, cost + price + members.length * strategy.podRisk, covered + (isCovered ? 1 : 0));
     }
   };
   const visit = (index: number, standing: readonly Size[], groups: readonly (readonly Size[])[]): void => {
@@ -157,7 +157,7 @@ t.test('the bound holds with room that stands, with spot and its risk, and with 
   const pool = makePool('default', {
     requirements: [{ key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand', 'spot'] }],
   });
-  const asked = fc.record({
+  const selectedValues = fc.record({
     sizes: fc.array(size, { minLength: 1, maxLength: 4 }),
     room: fc.record({ cpu: fc.integer({ min: 0, max: 39 }), memory: fc.integer({ min: 0, max: 75 }) }),
     costPerPod: fc.constantFrom(0, 0.5, 20, 400),
@@ -166,7 +166,7 @@ t.test('the bound holds with room that stands, with spot and its risk, and with 
     instances: fc.integer({ min: 1, max: 3 }),
   });
   fc.assert(
-    fc.property(asked, ({ sizes, room, costPerPod, type, percent, instances }) => {
+    fc.property(selectedValues, ({ sizes, room, costPerPod, type, percent, instances }) => {
       const interruption = { costPerPod };
       const space = { cpu: room.cpu * 100, memory: room.memory * 200 };
       const overlay = overlayFrom({ discounts: [{ instanceType: type, percent, instances }] });
@@ -185,8 +185,8 @@ t.test('the bound holds with room that stands, with spot and its risk, and with 
         interruption,
       });
       if (!plan || unplaced.length > 0) throw new Error('every pod has a type that holds it');
-      const ways = waysOf(smallCatalogue, interruption);
-      const least = tryEverything(sizes, space, ways, { type, part: percent / 100, instances }) * 730;
+      const strategies = strategiesOf(smallCatalogue, interruption);
+      const least = tryEverything(sizes, space, strategies, { type, part: percent / 100, instances }) * 730;
       const bound = Number(plan.savings.lowerBoundMonthlyCost);
       if (bound > least + 0.01) throw new Error(`bound ${bound} is above the least cost ${least}`);
     }),

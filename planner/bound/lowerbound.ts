@@ -1,8 +1,8 @@
 import { type Billed, mostRebate } from '../model/billing.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { Problem } from '../packing/problem.ts';
-import { ConfigurationProgram } from './columngeneration.ts';
-import { distinct, type Source } from './pricingproblem.ts';
+import { ColumnGeneration } from './columngeneration.ts';
+import { distinctNodeKinds, type NodeKind } from './pricingproblem.ts';
 import { unitPrices } from './shadowprices.ts';
 
 /** With more kinds of pods than this, the resource program's duals are used as they are: they are nearly as good. */
@@ -14,47 +14,48 @@ const ROUNDS = 120;
 const STEPS = 20_000;
 const STEPS_LATE = 1000;
 
-const same = (a: Source, b: Source): boolean =>
-  a.group === b.group &&
+const isDominated = (a: NodeKind, b: NodeKind): boolean =>
+  a.nodeClass === b.nodeClass &&
   b.price <= a.price &&
   b.podRisk <= a.podRisk &&
   a.room.every((room, d) => (b.room[d] ?? 0) >= room);
 
 /** What a node costs: beyond every commitment, or while its commitment lasts. */
 type PriceOf = (node: Billed) => number;
-const list: PriceOf = ({ price }) => price;
-const least: PriceOf = ({ price, covered }) => Math.min(price, covered?.price ?? price);
+const listPrice: PriceOf = ({ price }) => price;
+const lowestPrice: PriceOf = ({ price, covered }) => Math.min(price, covered?.price ?? price);
 
 /** Standing candidates as something to buy at their price, however often: a node that stays costs what it costs. */
-const keptSources = (problem: Problem, priceOf: PriceOf): Source[] => {
+const candidateKinds = (problem: Problem, priceOf: PriceOf): NodeKind[] => {
   const width = problem.dimensions.length;
-  const sources: Source[] = [];
-  problem.standing.forEach((standing, node) => {
-    if (!standing.isCandidate) return;
-    const room = problem.standingFree.slice(node * width, (node + 1) * width);
-    standing.view.pods.forEach((pod, index) => {
-      const shape = problem.standingShapes[node]?.[index] ?? -1;
-      if (!standing.movable.has(pod)) return;
-      for (let d = 0; d < width; d += 1) room[d] = (room[d] ?? 0) + (problem.sizes[shape * width + d] ?? 0);
+  const nodeKinds: NodeKind[] = [];
+  problem.existingNodes.forEach((existing, node) => {
+    if (!existing.isCandidate) return;
+    const room = problem.existingFree.slice(node * width, (node + 1) * width);
+    existing.view.pods.forEach((pod, index) => {
+      const podClass = problem.existingPodClasses[node]?.[index] ?? -1;
+      if (!existing.movable.has(pod)) return;
+      for (let d = 0; d < width; d += 1)
+        room[d] = (room[d] ?? 0) + (problem.sizes[podClass * width + d] ?? 0);
     });
-    const source: Source = {
-      column: null,
-      price: priceOf(standing.billed ?? standing),
-      podRisk: standing.podRisk ?? 0,
+    const nodeKind: NodeKind = {
+      option: null,
+      price: priceOf(existing.billed ?? existing),
+      podRisk: existing.podRisk ?? 0,
       room,
-      group: problem.standingGroup[node] ?? 0,
+      nodeClass: problem.existingNodeClass[node] ?? 0,
     };
-    if (!sources.some((other) => same(source, other))) sources.push(source);
+    if (!nodeKinds.some((other) => isDominated(nodeKind, other))) nodeKinds.push(nodeKind);
   });
-  return sources;
+  return nodeKinds;
 };
 
 /** What nodes that stay whatever happens have left. */
-const giftsOf = (problem: Problem): Float64Array[] => {
+const freeCapacityOf = (problem: Problem): Float64Array[] => {
   const width = problem.dimensions.length;
-  return problem.standing.flatMap((standing, node) => {
-    if (standing.isCandidate || !standing.acceptsPods) return [];
-    const free = problem.standingFree.slice(node * width, (node + 1) * width);
+  return problem.existingNodes.flatMap((existing, node) => {
+    if (existing.isCandidate || !existing.acceptsPods) return [];
+    const free = problem.existingFree.slice(node * width, (node + 1) * width);
     return [free.map((room) => Math.max(0, room))];
   });
 };
@@ -65,7 +66,7 @@ const giftsOf = (problem: Problem): Float64Array[] => {
  */
 const roomBound = (
   problem: Problem,
-  sources: readonly Source[],
+  nodeKinds: readonly NodeKind[],
   demand: Int32Array,
   prices: Float64Array,
 ): number => {
@@ -74,8 +75,8 @@ const roomBound = (
     for (let d = 0; d < room.length; d += 1) worth += (prices[d] as number) * Math.max(0, room[d] as number);
     return worth;
   };
-  let divisor = sources.some((source) => source.podRisk > 0) ? 1 : 0;
-  for (const { price, room } of sources) {
+  let divisor = nodeKinds.some((nodeKind) => nodeKind.podRisk > 0) ? 1 : 0;
+  for (const { price, room } of nodeKinds) {
     const worth = roomWorth(room);
     if (price > 0) divisor = Math.max(divisor, worth / price);
     else if (worth > 0) divisor = Number.POSITIVE_INFINITY;
@@ -83,12 +84,12 @@ const roomBound = (
   if (divisor <= 0) return 0;
   const { sizes } = problem;
   let total = 0;
-  demand.forEach((n, shape) => {
+  demand.forEach((n, podClass) => {
     for (let d = 0; d < prices.length; d += 1) {
-      total += n * (prices[d] as number) * (sizes[shape * prices.length + d] as number);
+      total += n * (prices[d] as number) * (sizes[podClass * prices.length + d] as number);
     }
   });
-  for (const gift of giftsOf(problem)) total -= roomWorth(gift);
+  for (const gift of freeCapacityOf(problem)) total -= roomWorth(gift);
   return Math.max(0, (total / divisor) * (1 - 1e-9));
 };
 
@@ -100,24 +101,28 @@ const boundAt = (
   prices: Float64Array,
 ): number => {
   const { problem } = packing;
-  const sources = [
-    ...problem.columns.map((column) => ({
-      column,
-      price: priceOf(column),
-      podRisk: column.podRisk,
-      room: column.room,
-      group: column.group,
+  const nodeKinds = [
+    ...problem.options.map((option) => ({
+      option,
+      price: priceOf(option),
+      podRisk: option.podRisk,
+      room: option.room,
+      nodeClass: option.nodeClass,
     })),
-    ...keptSources(problem, priceOf),
+    ...candidateKinds(problem, priceOf),
   ];
-  if (isOver()) return roomBound(problem, sources, demand, prices);
-  const program = new ConfigurationProgram(problem, distinct(problem, sources), demand, prices);
-  if (program.shapes.length === 0) return 0;
-  const gifts = giftsOf(problem);
-  const plain = program.bound(program.resourceWorth, gifts, 1000);
-  if (program.shapes.length > MAX_PRICED_SHAPES || isOver()) return plain;
-  const { duals } = program.solve(isOver, ROUNDS, program.shapes.length <= FEW_SHAPES ? THOROUGH : undefined);
-  return Math.max(plain, program.bound(duals, gifts, isOver() ? STEPS_LATE : STEPS));
+  if (isOver()) return roomBound(problem, nodeKinds, demand, prices);
+  const program = new ColumnGeneration(problem, distinctNodeKinds(problem, nodeKinds), demand, prices);
+  if (program.podClasses.length === 0) return 0;
+  const freeRooms = freeCapacityOf(problem);
+  const plain = program.bound(program.resourceWorth, freeRooms, 1000);
+  if (program.podClasses.length > MAX_PRICED_SHAPES || isOver()) return plain;
+  const { duals } = program.solve(
+    isOver,
+    ROUNDS,
+    program.podClasses.length <= FEW_SHAPES ? THOROUGH : undefined,
+  );
+  return Math.max(plain, program.bound(duals, freeRooms, isOver() ? STEPS_LATE : STEPS));
 };
 
 /**
@@ -133,9 +138,9 @@ export const lowerBound = (
   prices = unitPrices(packing.problem, demand),
 ): number => {
   const { problem } = packing;
-  const unlimited = boundAt(packing, demand, isOver, least, prices);
+  const unlimited = boundAt(packing, demand, isOver, lowestPrice, prices);
   if (problem.commitments.length === 0) return unlimited;
-  const nodes = [...problem.everyColumn, ...problem.standing.flatMap((each) => each.billed ?? [])];
+  const nodes = [...problem.allOptions, ...problem.existingNodes.flatMap((each) => each.billed ?? [])];
   const rebate = mostRebate(problem.commitments, nodes);
-  return Math.max(unlimited, boundAt(packing, demand, isOver, list, prices) - rebate);
+  return Math.max(unlimited, boundAt(packing, demand, isOver, listPrice, prices) - rebate);
 };

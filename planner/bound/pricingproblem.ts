@@ -1,26 +1,26 @@
 import { HOSTNAME } from '../../api/labels.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 import type { Problem } from '../packing/problem.ts';
 import { type Filling, fillBest, type Items, orderByDensity } from './knapsack.ts';
 
 /** A node that may be had as often as wanted: an offer, or a standing candidate at its price. */
-export interface Source {
-  readonly column: OfferColumn | null;
+export interface NodeKind {
+  readonly option: CompiledOption | null;
   readonly price: number;
   /** What each pod on it adds to the price. */
   readonly podRisk: number;
   readonly room: Float64Array;
-  readonly group: number;
+  readonly nodeClass: number;
 }
 
 /** How many pods of a shape one node may hold by the shape's own rules. */
 export const perNodeLimits = (problem: Problem): Int32Array =>
-  Int32Array.from(problem.shapes, (_, shape) => {
+  Int32Array.from(problem.podClasses, (_, podClass) => {
     let most = 2 ** 30;
-    for (const rule of problem.rules.ofShape[shape] ?? []) {
+    for (const rule of problem.rules.ofPodClass[podClass] ?? []) {
       if (rule.kind === 'some') continue;
       const tally = problem.rules.tallies[rule.tally];
-      if (!tally || (tally.key !== '' && tally.key !== HOSTNAME) || !tally.counted[shape]) continue;
+      if (!tally || (tally.key !== '' && tally.key !== HOSTNAME) || !tally.counted[podClass]) continue;
       // Nodes to come may always be empty ones: the emptiest has none.
       most = Math.min(most, rule.kind === 'none' ? 1 : Math.max(1, rule.maxSkew));
     }
@@ -28,27 +28,28 @@ export const perNodeLimits = (problem: Problem): Int32Array =>
   });
 
 /** Sources without those that differ in nothing that a filling depends on, such as zones at one price. */
-export const distinct = (problem: Problem, sources: readonly Source[]): Source[] => {
-  const width = problem.shapes.length;
+export const distinctNodeKinds = (problem: Problem, nodeKinds: readonly NodeKind[]): NodeKind[] => {
+  const width = problem.podClasses.length;
   const rows = new Map<number, string>();
-  const rowOf = (group: number): string => {
-    const row = rows.get(group) ?? problem.allowed.subarray(group * width, (group + 1) * width).join('');
-    rows.set(group, row);
+  const rowOf = (nodeClass: number): string => {
+    const row =
+      rows.get(nodeClass) ?? problem.allowed.subarray(nodeClass * width, (nodeClass + 1) * width).join('');
+    rows.set(nodeClass, row);
     return row;
   };
-  const seen = new Map<string, Source>();
-  for (const source of sources) {
-    const key = `${source.price} ${source.podRisk} ${source.room.join(' ')} ${rowOf(source.group)}`;
-    if (!seen.has(key)) seen.set(key, source);
+  const seen = new Map<string, NodeKind>();
+  for (const nodeKind of nodeKinds) {
+    const key = `${nodeKind.price} ${nodeKind.podRisk} ${nodeKind.room.join(' ')} ${rowOf(nodeKind.nodeClass)}`;
+    if (!seen.has(key)) seen.set(key, nodeKind);
   }
   return [...seen.values()];
 };
 
 /** What nodes can hold that is worth most, for worths that change: the question that column generation asks. */
-export class Pricing {
+export class PricingProblem {
   /** Shapes in demand. Everything else here is per index of them. */
-  readonly shapes: readonly number[];
-  readonly sources: readonly Source[];
+  readonly podClasses: readonly number[];
+  readonly nodeKinds: readonly NodeKind[];
   readonly items: Items;
   readonly hasRisk: boolean;
   /** Price vectors over dimensions that make one size of many. */
@@ -57,25 +58,29 @@ export class Pricing {
   readonly #open: readonly Uint8Array[];
 
   /** `prices` are unit prices of the dimensions, `demand` pods per shape. */
-  constructor(problem: Problem, sources: readonly Source[], demand: Int32Array, prices: Float64Array) {
+  constructor(problem: Problem, nodeKinds: readonly NodeKind[], demand: Int32Array, prices: Float64Array) {
     const width = problem.dimensions.length;
-    this.sources = sources;
-    this.hasRisk = sources.some((source) => source.podRisk > 0);
-    this.shapes = [...demand.keys()].filter((shape) => (demand[shape] ?? 0) > 0);
+    this.nodeKinds = nodeKinds;
+    this.hasRisk = nodeKinds.some((nodeKind) => nodeKind.podRisk > 0);
+    this.podClasses = [...demand.keys()].filter((podClass) => (demand[podClass] ?? 0) > 0);
     const limits = perNodeLimits(problem);
-    this.#limits = Int32Array.from(this.shapes, (shape) => limits[shape] ?? 1);
+    this.#limits = Int32Array.from(this.podClasses, (podClass) => limits[podClass] ?? 1);
     this.items = {
       width,
       sizes: Float64Array.from(
-        this.shapes.flatMap((shape) => [...problem.sizes.subarray(shape * width, (shape + 1) * width)]),
+        this.podClasses.flatMap((podClass) => [
+          ...problem.sizes.subarray(podClass * width, (podClass + 1) * width),
+        ]),
       ),
-      worth: new Float64Array(this.shapes.length),
-      limits: Int32Array.from(this.shapes, (shape) => Math.min(limits[shape] ?? 1, demand[shape] ?? 0)),
+      worth: new Float64Array(this.podClasses.length),
+      limits: Int32Array.from(this.podClasses, (podClass) =>
+        Math.min(limits[podClass] ?? 1, demand[podClass] ?? 0),
+      ),
     };
-    this.#open = sources.map((source) =>
+    this.#open = nodeKinds.map((nodeKind) =>
       Uint8Array.from(
-        this.shapes,
-        (shape) => problem.allowed[source.group * problem.shapes.length + shape] ?? 0,
+        this.podClasses,
+        (podClass) => problem.allowed[nodeKind.nodeClass * problem.podClasses.length + podClass] ?? 0,
       ),
     );
     const units = Array.from({ length: width }, (_, d) => {
@@ -89,26 +94,26 @@ export class Pricing {
 
   /** Asks for other numbers of pods. */
   setDemand(demand: Int32Array): void {
-    this.shapes.forEach((shape, index) => {
-      this.items.limits[index] = Math.min(this.#limits[index] ?? 1, demand[shape] ?? 0);
+    this.podClasses.forEach((podClass, index) => {
+      this.items.limits[index] = Math.min(this.#limits[index] ?? 1, demand[podClass] ?? 0);
     });
   }
 
   /** The best filling of each source at the present worths, less what the risk of its pods costs. */
-  fillAll(maxSteps: number): { readonly source: Source; readonly filling: Filling }[] {
+  fillAll(maxSteps: number): { readonly nodeKind: NodeKind; readonly filling: Filling }[] {
     const { items } = this;
     const order = orderByDensity(items, this.#weights[0] ?? new Float64Array(items.width));
-    return this.sources.map((source, s) => {
+    return this.nodeKinds.map((nodeKind, s) => {
       const open = this.#open[s] ?? new Uint8Array();
       const candidates = order.filter((index) => open[index]);
-      const { podRisk } = source;
+      const { podRisk } = nodeKind;
       const net = podRisk > 0 ? { ...items, worth: items.worth.map((worth) => worth - podRisk) } : items;
-      return { source, filling: fillBest(net, candidates, source.room, this.#weights, maxSteps) };
+      return { nodeKind, filling: fillBest(net, candidates, nodeKind.room, this.#weights, maxSteps) };
     });
   }
 
   /** What rooms that cost nothing and can be used once are worth at most, at the present worths. */
-  mostOf(rooms: readonly Float64Array[]): number {
+  maxWorthOf(rooms: readonly Float64Array[]): number {
     const { worth, sizes, width } = this.items;
     const rates = this.#weights.map((weight) => {
       let rate = 0;

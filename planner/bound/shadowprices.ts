@@ -8,16 +8,16 @@ import { type Column, CoveringProgram } from './simplex.ts';
 export const unitPrices = (problem: Problem, demand: Int32Array): Float64Array => {
   const width = problem.dimensions.length;
   const total = new Float64Array(width);
-  demand.forEach((n, shape) => {
+  demand.forEach((n, podClass) => {
     for (let d = 0; d < width; d += 1)
-      total[d] = (total[d] ?? 0) + n * (problem.sizes[shape * width + d] ?? 0);
+      total[d] = (total[d] ?? 0) + n * (problem.sizes[podClass * width + d] ?? 0);
   });
   const scale = total.map((value) => (value > 0 ? value : 1));
   const rows = Int32Array.from({ length: width }, (_, d) => d);
-  const columns: Column[] = problem.columns.map((column) => ({
+  const columns: Column[] = problem.options.map((option) => ({
     rows,
-    values: column.room.map((value, d) => value / (scale[d] ?? 1)),
-    cost: column.price,
+    values: option.room.map((value, d) => value / (scale[d] ?? 1)),
+    cost: option.price,
   }));
   const most = columns.reduce((sum, column) => sum + column.cost, 1) * 1e3;
   const program = new CoveringProgram(
@@ -31,9 +31,9 @@ export const unitPrices = (problem: Problem, demand: Int32Array): Float64Array =
 /** What each shape is worth at those prices; never nothing, so that the smallest pod counts. */
 export const worthOf = (problem: Problem, prices: Float64Array): Float64Array => {
   const width = problem.dimensions.length;
-  return Float64Array.from(problem.shapes, (_, shape) => {
+  return Float64Array.from(problem.podClasses, (_, podClass) => {
     let worth = 1e-9;
-    for (let d = 0; d < width; d += 1) worth += (prices[d] ?? 0) * (problem.sizes[shape * width + d] ?? 0);
+    for (let d = 0; d < width; d += 1) worth += (prices[d] ?? 0) * (problem.sizes[podClass * width + d] ?? 0);
     return worth;
   });
 };

@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/objects.ts';
-import { type Shape, shapesOf } from '../packing/podclass.ts';
+import { type PodClass, podClassesOf } from '../packing/podclass.ts';
 import { requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
 import { take } from '../scheduling/nodeinfo.ts';
 import { hostPorts } from '../scheduling/nodeports.ts';
@@ -26,7 +26,7 @@ interface Host {
 
 /** Pods of one shape that have no place yet, and the claims that may take them. */
 interface Waiting {
-  readonly shape: Shape;
+  readonly shape: PodClass;
   readonly hosts: readonly Host[];
   pods: readonly Pod[];
 }
@@ -107,7 +107,7 @@ export const attributePods = (o: {
     })
     .sort((a, b) => compareText(a.name, b.name));
   const pods = [...o.pods].sort(byAge);
-  const queue = shapesOf(pods)
+  const queue = podClassesOf(pods)
     .map((shape): Waiting => {
       const able = hosts.filter(({ at }) => isAllowedOn(at, shape.pod));
       return { shape, hosts: able, pods: shape.pods };

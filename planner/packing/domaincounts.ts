@@ -2,7 +2,7 @@ import { HOSTNAME } from '../../api/labels.ts';
 import type { Problem } from './problem.ts';
 
 /** Counts of pods per topology domain, kept as pods come and go; answers what the rules ask. */
-export class Counts {
+export class DomainCounts {
   readonly #problem: Problem;
   /** Per tally and domain. A domain of a per-node key is the node itself. */
   readonly #counts: Int32Array[];
@@ -15,21 +15,21 @@ export class Counts {
   /** Per tally of a shared key, how many pods each domain has in the end when all are spread evenly. */
   readonly #quotas: (Int32Array | null)[];
   /** Per tally and group: domain of a shared key, -1 where the node lacks the label. */
-  readonly #domainOfGroup: Int32Array[];
+  readonly #domainOfNodeClass: Int32Array[];
 
   constructor(problem: Problem, nodes: number) {
     this.#problem = problem;
-    const { tallies, ofShape } = problem.rules;
-    this.#ruled = Uint8Array.from(ofShape, (rules) => (rules.length > 0 ? 1 : 0));
+    const { tallies, ofPodClass } = problem.rules;
+    this.#ruled = Uint8Array.from(ofPodClass, (rules) => (rules.length > 0 ? 1 : 0));
     this.#perNode = Uint8Array.from(tallies, (tally) => (tally.key === '' || tally.key === HOSTNAME ? 1 : 0));
     const values = new Map<string, number>();
-    this.#domainOfGroup = tallies.map((tally, t) =>
+    this.#domainOfNodeClass = tallies.map((tally, t) =>
       this.#perNode[t]
-        ? Int32Array.from(problem.groups, (group) =>
-            tally.key === '' || group.labels[tally.key] !== undefined ? 0 : -1,
+        ? Int32Array.from(problem.nodeClasses, (nodeClass) =>
+            tally.key === '' || nodeClass.labels[tally.key] !== undefined ? 0 : -1,
           )
-        : Int32Array.from(problem.groups, (group) => {
-            const value = group.labels[tally.key];
+        : Int32Array.from(problem.nodeClasses, (nodeClass) => {
+            const value = nodeClass.labels[tally.key];
             if (value === undefined) return -1;
             const id = `${tally.key}=${value}`;
             const known = values.get(id) ?? values.size;
@@ -43,28 +43,28 @@ export class Counts {
     this.#domains = tallies.map((tally, t) => {
       if (this.#perNode[t]) return [];
       const found = new Set<number>();
-      problem.groups.forEach((_, g) => {
-        const domain = this.#domainOfGroup[t]?.[g] ?? -1;
+      problem.nodeClasses.forEach((_, g) => {
+        const domain = this.#domainOfNodeClass[t]?.[g] ?? -1;
         if (domain >= 0 && (tally.eligible === null || tally.eligible[g])) found.add(domain);
       });
       return [...found];
     });
   }
 
-  #domain(tally: number, node: number, group: number): number {
-    const shared = this.#domainOfGroup[tally]?.[group] ?? -1;
+  #domain(tally: number, node: number, nodeClass: number): number {
+    const shared = this.#domainOfNodeClass[tally]?.[nodeClass] ?? -1;
     return shared >= 0 && this.#perNode[tally] ? node : shared;
   }
 
   /** Counts `n` pods of a shape onto a node, or off it when n is negative. */
-  add(shape: number, node: number, group: number, n: number): void {
+  add(podClass: number, node: number, nodeClass: number, n: number): void {
     const { tallies, countedBy } = this.#problem.rules;
-    const counting = countedBy[shape];
+    const counting = countedBy[podClass];
     if (!counting || counting.length === 0) return;
     for (const tally of counting) {
       const eligible = tallies[tally]?.eligible;
-      if (eligible && !eligible[group]) continue;
-      const domain = this.#domain(tally, node, group);
+      if (eligible && !eligible[nodeClass]) continue;
+      const domain = this.#domain(tally, node, nodeClass);
       if (domain < 0) continue;
       let counts = this.#counts[tally] as Int32Array;
       if (domain >= counts.length) {
@@ -92,11 +92,11 @@ export class Counts {
    * can be filled before its domain's turn comes, as long as the others follow. What was planned so is to be checked
    * with `isLawful` once it is whole.
    */
-  foresee(coming: Int32Array): void {
+  setSpreadQuotas(coming: Int32Array): void {
     this.#problem.rules.tallies.forEach((tally, t) => {
       const domains = this.#domains[t] ?? [];
       if (this.#perNode[t] || domains.length < 2 || !this.#isSpread(t)) return;
-      let left = coming.reduce((sum, n, shape) => sum + (tally.counted[shape] ? n : 0), 0);
+      let left = coming.reduce((sum, n, podClass) => sum + (tally.counted[podClass] ? n : 0), 0);
       const quotas = Int32Array.from(this.#counts[t] as Int32Array);
       for (; left > 0; left -= 1) {
         let emptiest = domains[0] ?? 0;
@@ -110,8 +110,8 @@ export class Counts {
   }
 
   #isSpread(tally: number): boolean {
-    const { ofShape } = this.#problem.rules;
-    return ofShape.some((rules) =>
+    const { ofPodClass } = this.#problem.rules;
+    return ofPodClass.some((rules) =>
       rules.some(
         (rule) =>
           rule.kind === 'spread' &&
@@ -122,40 +122,40 @@ export class Counts {
   }
 
   /** From here on a pod may only come where it could come now, whatever is still to follow. */
-  forgetQuotas(): void {
+  dropSpreadQuotas(): void {
     this.#quotas.fill(null);
   }
 
   /** Whether a plan may put one more pod of the shape onto a node. */
-  allows(shape: number, node: number, group: number): boolean {
-    return this.#isLet(shape, node, group, true);
+  allows(podClass: number, node: number, nodeClass: number): boolean {
+    return this.#satisfies(podClass, node, nodeClass, true);
   }
 
   /** Whether the rules let one more pod of the shape onto a node as things stand. */
-  isLawful(shape: number, node: number, group: number): boolean {
-    return this.#isLet(shape, node, group, false);
+  satisfiesRules(podClass: number, node: number, nodeClass: number): boolean {
+    return this.#satisfies(podClass, node, nodeClass, false);
   }
 
-  #isLet(shape: number, node: number, group: number, foresees: boolean): boolean {
-    for (const rule of this.#problem.rules.ofShape[shape] ?? []) {
+  #satisfies(podClass: number, node: number, nodeClass: number, usesQuotas: boolean): boolean {
+    for (const rule of this.#problem.rules.ofPodClass[podClass] ?? []) {
       if (rule.kind === 'none') {
-        const domain = this.#domain(rule.tally, node, group);
+        const domain = this.#domain(rule.tally, node, nodeClass);
         if (domain >= 0 && (this.#counts[rule.tally]?.[domain] ?? 0) > 0) return false;
       } else if (rule.kind === 'some') {
         let any = false;
         let every = true;
         for (const tally of rule.tallies) {
-          const domain = this.#domain(tally, node, group);
+          const domain = this.#domain(tally, node, nodeClass);
           if (domain < 0) return false;
           if ((this.#totals[tally] ?? 0) > 0) any = true;
           if ((this.#counts[tally]?.[domain] ?? 0) <= 0) every = false;
         }
         if (!every && (any || !rule.self)) return false;
       } else {
-        const domain = this.#domain(rule.tally, node, group);
+        const domain = this.#domain(rule.tally, node, nodeClass);
         if (domain < 0) return false;
         const count = this.#counts[rule.tally]?.[domain] ?? 0;
-        const quotas = foresees && rule.self ? this.#quotas[rule.tally] : null;
+        const quotas = usesQuotas && rule.self ? this.#quotas[rule.tally] : null;
         if (quotas && count < (quotas[domain] ?? 0)) continue;
         if (count + rule.self - this.#least(rule.tally, rule.minDomains) > rule.maxSkew) return false;
       }
@@ -164,7 +164,7 @@ export class Counts {
   }
 
   /** Whether the shape asks anything of other pods. */
-  hasRules(shape: number): boolean {
-    return this.#ruled[shape] === 1;
+  hasRules(podClass: number): boolean {
+    return this.#ruled[podClass] === 1;
   }
 }

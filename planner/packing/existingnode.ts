@@ -3,11 +3,11 @@ import type { Billed } from '../model/billing.ts';
 import type { NodeInfo } from '../scheduling/nodeinfo.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { UNLIMITED, VOLUME_SLOTS, type Volumes } from '../scheduling/volumes.ts';
-import type { Groups } from './nodeclass.ts';
-import type { Shape } from './podclass.ts';
+import type { NodeClasses } from './nodeclass.ts';
+import type { PodClass } from './podclass.ts';
 
 /** A node that stands, and what may be done with it. */
-export interface Standing {
+export interface ExistingNode {
   readonly view: NodeInfo;
   /** USD per hour that ends when the node is emptied; 0 for a node that stays whatever happens. */
   readonly price: number;
@@ -26,53 +26,59 @@ export interface Standing {
 }
 
 /** The standing nodes in numbers. */
-export interface StandingTable {
-  readonly standingGroup: Int32Array;
+export interface ExistingNodeTable {
+  readonly existingNodeClass: Int32Array;
   /** What is left with all its pods on it; nodes × dimensions. */
-  readonly standingFree: Float64Array;
+  readonly existingFree: Float64Array;
   /** Shape of each of its pods, in the order of view.pods. */
-  readonly standingShapes: readonly Int32Array[];
+  readonly existingPodClasses: readonly Int32Array[];
 }
 
 const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
 /** Puts standing nodes in numbers; `mostPods` is what one node may hold. */
-export const tabulate = (
-  standing: readonly Standing[],
+export const tabulateExistingNodes = (
+  existingNodes: readonly ExistingNode[],
   o: {
     readonly dimensions: readonly string[];
-    readonly shapes: readonly Shape[];
-    readonly shapeOf: ReadonlyMap<Pod, number>;
-    readonly groups: Groups;
+    readonly podClasses: readonly PodClass[];
+    readonly podClassOf: ReadonlyMap<Pod, number>;
+    readonly nodeClasses: NodeClasses;
     readonly mostPods: number;
     readonly volumes: Volumes | undefined;
   },
-): StandingTable => {
+): ExistingNodeTable => {
   const width = o.dimensions.length;
-  const volumeRoom = ({ view }: Standing, resource: string): number => {
+  const volumeRoom = ({ view }: ExistingNode, resource: string): number => {
     const limit = o.volumes?.limits.get(view.name)?.get(resource.slice(VOLUME_SLOTS.length));
     if (limit === undefined) return UNLIMITED;
-    const held = view.pods.map((pod) => o.shapes[o.shapeOf.get(pod) ?? -1]?.requests.get(resource) ?? 0);
+    const held = view.pods.map(
+      (pod) => o.podClasses[o.podClassOf.get(pod) ?? -1]?.requests.get(resource) ?? 0,
+    );
     return limit - held.reduce((sum, n) => sum + n, 0);
   };
-  const roomOf = (each: Standing, resource: string): number => {
+  const roomOf = (each: ExistingNode, resource: string): number => {
     if (resource.startsWith(VOLUME_SLOTS)) return volumeRoom(each, resource);
     const free = each.view.free.get(resource) ?? 0;
     return resource === 'pods' ? Math.min(free, o.mostPods - each.view.pods.length) : free;
   };
-  const standingFree = new Float64Array(standing.length * width);
-  standing.forEach((each, index) => {
+  const existingFree = new Float64Array(existingNodes.length * width);
+  existingNodes.forEach((each, index) => {
     o.dimensions.forEach((resource, d) => {
-      standingFree[index * width + d] = roomOf(each, resource);
+      existingFree[index * width + d] = roomOf(each, resource);
     });
   });
   return {
-    standingFree,
-    standingGroup: Int32Array.from(standing, ({ view }) =>
-      o.groups.of(view.labels, view.unschedulable ? [...view.taints, UNSCHEDULABLE] : view.taints, view.name),
+    existingFree,
+    existingNodeClass: Int32Array.from(existingNodes, ({ view }) =>
+      o.nodeClasses.of(
+        view.labels,
+        view.unschedulable ? [...view.taints, UNSCHEDULABLE] : view.taints,
+        view.name,
+      ),
     ),
-    standingShapes: standing.map((each) =>
-      Int32Array.from(each.view.pods, (pod) => o.shapeOf.get(pod) ?? -1),
+    existingPodClasses: existingNodes.map((each) =>
+      Int32Array.from(each.view.pods, (pod) => o.podClassOf.get(pod) ?? -1),
     ),
   };
 };

@@ -14,7 +14,7 @@ import { type Labels, meets } from '../scheduling/nodeaffinity.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 
 /** One kind of node that can be bought: a NodePool's template, an instance type, a zone and a capacity type. */
-export interface Offer {
+export interface LaunchOption {
   readonly pool: NodePool;
   readonly type: InstanceType;
   readonly offering: Offering;
@@ -27,7 +27,7 @@ export interface Offer {
   /** What the node gives to pods, DaemonSets included. */
   readonly allocatable: Requests;
   /** Values picked for labels that the NodePool leaves open. */
-  readonly picked: Labels;
+  readonly pickedLabels: Labels;
 }
 
 export const ZONE_ID = 'topology.k8s.aws/zone-id';
@@ -61,7 +61,7 @@ const MAX_PICKS = 64;
 const picksOf = (
   requirements: readonly Requirement[],
   known: ReadonlySet<string>,
-  asked: ReadonlyMap<string, ReadonlySet<string>>,
+  selectedValues: ReadonlyMap<string, ReadonlySet<string>>,
 ): Labels[] => {
   const byKey = new Map<string, Requirement[]>();
   for (const requirement of requirements) {
@@ -72,7 +72,7 @@ const picksOf = (
   for (const [key, list] of byKey) {
     if (list.some((each) => each.operator === 'DoesNotExist')) continue;
     const listed = list.filter((each) => each.operator === 'In').flatMap((each) => each.values ?? []);
-    const values = new Set([...listed, ...(listed.length > 0 ? [] : (asked.get(key) ?? []))]);
+    const values = new Set([...listed, ...(listed.length > 0 ? [] : (selectedValues.get(key) ?? []))]);
     const allowed = [...values].filter((value) => list.every((each) => meets(each, value))).sort();
     if (allowed.length === 0) continue;
     picks = picks.flatMap((pick) => allowed.map((value) => ({ ...pick, [key]: value }))).slice(0, MAX_PICKS);
@@ -105,14 +105,14 @@ class TypeLabels {
 }
 
 /** An offer whose labels are written down when they are asked for: of most offers they never are. */
-class OfferOfType implements Offer {
+class LazyLaunchOption implements LaunchOption {
   readonly pool: NodePool;
   readonly type: InstanceType;
   readonly offering: Offering;
   readonly price: number;
   readonly os: string;
   readonly allocatable: Requests;
-  readonly picked: Labels;
+  readonly pickedLabels: Labels;
   readonly #shared: TypeLabels;
   #own: Labels | undefined;
 
@@ -122,7 +122,7 @@ class OfferOfType implements Offer {
     offering: Offering,
     allocatable: Requests,
     os: string,
-    picked: Labels,
+    pickedLabels: Labels,
     shared: TypeLabels,
   ) {
     this.pool = pool;
@@ -131,7 +131,7 @@ class OfferOfType implements Offer {
     this.price = offering.price;
     this.allocatable = allocatable;
     this.os = os;
-    this.picked = picked;
+    this.pickedLabels = pickedLabels;
     this.#shared = shared;
   }
 
@@ -165,11 +165,11 @@ interface Reading {
   readonly keys: ReadonlySet<string>;
   readonly allocatables: readonly Requests[];
   /** Per NodePool its offers, and the picks that they were made for. */
-  readonly offers: WeakMap<NodePool, { readonly picks: string; readonly runs: readonly Run[] }>;
+  readonly launchOptions: WeakMap<NodePool, { readonly picks: string; readonly runs: readonly Run[] }>;
 }
 
 /** Offers of one NodePool, type and price. */
-type Run = readonly Offer[];
+type Run = readonly LaunchOption[];
 
 /** Catalogues and NodePools never change: while they are the same objects, they need not be read again. */
 const readings = new WeakMap<Catalogue, Reading>();
@@ -180,7 +180,7 @@ const readingOf = (catalogue: Catalogue): Reading => {
   const keys = new Set(PER_TYPE);
   for (const type of catalogue.instanceTypes) for (const key in type.labels) keys.add(key);
   const allocatables = catalogue.instanceTypes.map((type) => amountsOf(type.capacity, type.overhead));
-  const reading: Reading = { keys, allocatables, offers: new WeakMap() };
+  const reading: Reading = { keys, allocatables, launchOptions: new WeakMap() };
   readings.set(catalogue, reading);
   return reading;
 };
@@ -193,9 +193,9 @@ const byPrice = ([a]: Run, [b]: Run): number => {
 const runsOf = (
   pool: NodePool,
   catalogue: Catalogue,
-  asked: ReadonlyMap<string, ReadonlySet<string>>,
+  selectedValues: ReadonlyMap<string, ReadonlySet<string>>,
 ): readonly Run[] => {
-  const { keys, allocatables, offers } = readingOf(catalogue);
+  const { keys, allocatables, launchOptions } = readingOf(catalogue);
   const template = pool.spec.template;
   const [classKey, className] = nodeClassLabel(pool);
   const fixed = {
@@ -204,23 +204,23 @@ const runsOf = (
     [classKey]: className,
   };
   const requirements = template.spec.requirements;
-  const allPicks = picksOf(requirements, new Set([...keys, ...Object.keys(fixed)]), asked);
+  const allPicks = picksOf(requirements, new Set([...keys, ...Object.keys(fixed)]), selectedValues);
   const picks = JSON.stringify(allPicks);
-  const known = offers.get(pool);
+  const known = launchOptions.get(pool);
   if (known?.picks === picks) return known.runs;
   const typeRequirements = requirements.filter((each) => keys.has(each.key) && each.key !== REGION);
   const ofType = typeRequirements.filter((each) => !PER_OFFERING.has(each.key));
   const ofOffering = typeRequirements.filter((each) => PER_OFFERING.has(each.key));
   const ofOs = requirements.filter((each) => each.key === OS);
-  const runs: Offer[][] = [];
-  for (const picked of allPicks) {
+  const runs: LaunchOption[][] = [];
+  for (const pickedLabels of allPicks) {
     catalogue.instanceTypes.forEach((type, index) => {
       const os = type.os.find((each) => ofOs.every((r) => meets(r, each)));
       if (os === undefined) return;
-      const shared = new TypeLabels([type.labels, fixed, picked, { [OS]: os }]);
+      const shared = new TypeLabels([type.labels, fixed, pickedLabels, { [OS]: os }]);
       if (!ofType.every((each) => meets(each, shared.of(each.key)))) return;
       const allocatable = allocatables[index] as Requests;
-      let run: Offer[] = [];
+      let run: LaunchOption[] = [];
       for (const offering of type.offerings) {
         const isMet = ofOffering.every((each) =>
           meets(each, ownLabel(offering, each.key) ?? shared.of(each.key)),
@@ -230,12 +230,12 @@ const runsOf = (
           run = [];
           runs.push(run);
         }
-        run.push(new OfferOfType(pool, type, offering, allocatable, os, picked, shared));
+        run.push(new LazyLaunchOption(pool, type, offering, allocatable, os, pickedLabels, shared));
       }
     });
   }
   runs.sort(byPrice);
-  offers.set(pool, { picks, runs });
+  launchOptions.set(pool, { picks, runs });
   return runs;
 };
 
@@ -243,11 +243,11 @@ const runsOf = (
  * Every node that the NodePools and the catalogue allow, the cheapest first; those of one type and price follow each
  * other. `asked` holds, per label key, the values that pods select.
  */
-export const offersOf = (
+export const launchOptionsOf = (
   pools: readonly NodePool[],
   catalogue: Catalogue,
-  asked: ReadonlyMap<string, ReadonlySet<string>>,
-): Offer[] => {
-  const runs = pools.filter(isDynamic).flatMap((pool) => runsOf(pool, catalogue, asked));
+  selectedValues: ReadonlyMap<string, ReadonlySet<string>>,
+): LaunchOption[] => {
+  const runs = pools.filter(isDynamic).flatMap((pool) => runsOf(pool, catalogue, selectedValues));
   return runs.sort(byPrice).flat();
 };

@@ -2,9 +2,9 @@ import { HOSTNAME } from '../../api/labels.ts';
 import type { DaemonSet, NodeSelector, Pod, Taint } from '../../api/objects.ts';
 import { type Labels, matchesNodeAffinity, matchesNodeSelector } from '../scheduling/nodeaffinity.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
-import type { Offer } from './launchoption.ts';
-import type { Shape } from './podclass.ts';
-import type { GroupView } from './podrules.ts';
+import type { LaunchOption } from './launchoption.ts';
+import type { PodClass } from './podclass.ts';
+import type { NodeClass } from './podrules.ts';
 
 const keysOfSelector = (keys: Set<string>, selector: NodeSelector | undefined): void => {
   for (const term of selector?.nodeSelectorTerms ?? []) {
@@ -23,16 +23,19 @@ const keysOfPod = (keys: Set<string>, spec: Pod['spec']): void => {
 };
 
 /** The node labels that somebody asks about: nodes that are alike in them are alike to every pod. */
-export const askedKeys = (shapes: readonly Shape[], daemonSets: readonly DaemonSet[]): Set<string> => {
+export const selectedLabelKeys = (
+  podClasses: readonly PodClass[],
+  daemonSets: readonly DaemonSet[],
+): Set<string> => {
   const keys = new Set<string>();
-  for (const shape of shapes) {
-    keysOfPod(keys, shape.pod.spec);
-    for (const selector of shape.selectors) keysOfSelector(keys, selector);
+  for (const podClass of podClasses) {
+    keysOfPod(keys, podClass.pod.spec);
+    for (const selector of podClass.selectors) keysOfSelector(keys, selector);
   }
   for (const set of daemonSets) keysOfPod(keys, set.spec.template.spec);
-  const asksForHost = shapes.some((shape) => {
+  const asksForHost = podClasses.some((podClass) => {
     const own = new Set<string>();
-    const { topologySpreadConstraints: _, affinity, ...rest } = shape.pod.spec;
+    const { topologySpreadConstraints: _, affinity, ...rest } = podClass.pod.spec;
     keysOfPod(own, {
       ...rest,
       ...(affinity?.nodeAffinity && { affinity: { nodeAffinity: affinity.nodeAffinity } }),
@@ -47,18 +50,18 @@ const taintIds = (taints: readonly Taint[]): unknown =>
   taints.map((taint) => [taint.key, taint.value, taint.effect]);
 
 /** Groups nodes by the labels that somebody asks about and by their taints. */
-export class Groups {
-  readonly views: GroupView[] = [];
+export class NodeClasses {
+  readonly views: NodeClass[] = [];
   readonly #ids = new Map<string, number>();
   /** Groups of nodes to come, by their NodePool's taints and what is asked of their labels. */
-  readonly #ofOffers = new Map<readonly Taint[], Map<string, number>>();
+  readonly #ofLaunchOptions = new Map<readonly Taint[], Map<string, number>>();
   readonly #keys: readonly string[];
-  readonly #splitsOffers: boolean;
+  readonly #splitsLaunchOptions: boolean;
 
   /** `splitsOffers` keeps nodes to come apart from those that stand. */
-  constructor(keys: readonly string[], splitsOffers: boolean) {
+  constructor(keys: readonly string[], splitsLaunchOptions: boolean) {
     this.#keys = keys;
-    this.#splitsOffers = splitsOffers;
+    this.#splitsLaunchOptions = splitsLaunchOptions;
   }
 
   /** The group of a node that stands. */
@@ -69,28 +72,32 @@ export class Groups {
   }
 
   /** The group of nodes to come; `taints` are those of their NodePool. */
-  ofOffer(offer: Offer, taints: readonly Taint[]): number {
+  ofLaunchOption(launchOption: LaunchOption, taints: readonly Taint[]): number {
     let short = '';
     for (const key of this.#keys) {
-      const value = key === 'metadata.name' || key === HOSTNAME ? '' : offer.label(key);
+      const value = key === 'metadata.name' || key === HOSTNAME ? '' : launchOption.label(key);
       short += value === undefined ? '-' : `${value.length}:${value}`;
     }
-    const ofTaints = this.#ofOffers.get(taints) ?? new Map<string, number>();
-    this.#ofOffers.set(taints, ofTaints);
-    let group = ofTaints.get(short);
-    if (group === undefined) {
+    const ofTaints = this.#ofLaunchOptions.get(taints) ?? new Map<string, number>();
+    this.#ofLaunchOptions.set(taints, ofTaints);
+    let nodeClass = ofTaints.get(short);
+    if (nodeClass === undefined) {
       // Every node has a hostname of its own, which would make every node a group; matchFields is the way to ask for one.
       const values = this.#keys.map((key) =>
-        key === 'metadata.name' || key === HOSTNAME ? '' : (offer.label(key) ?? null),
+        key === 'metadata.name' || key === HOSTNAME ? '' : (launchOption.label(key) ?? null),
       );
-      const id = JSON.stringify([values, taintIds(taints), this.#splitsOffers]);
-      group = this.#known(id, () => ({ name: '', labels: { ...offer.labels, [HOSTNAME]: '' }, taints }));
-      ofTaints.set(short, group);
+      const id = JSON.stringify([values, taintIds(taints), this.#splitsLaunchOptions]);
+      nodeClass = this.#known(id, () => ({
+        name: '',
+        labels: { ...launchOption.labels, [HOSTNAME]: '' },
+        taints,
+      }));
+      ofTaints.set(short, nodeClass);
     }
-    return group;
+    return nodeClass;
   }
 
-  #known(id: string, view: () => GroupView): number {
+  #known(id: string, view: () => NodeClass): number {
     const known = this.#ids.get(id);
     if (known !== undefined) return known;
     this.#ids.set(id, this.views.length);
@@ -100,26 +107,26 @@ export class Groups {
 }
 
 /** groups × shapes: where labels and taints let a pod in; shapes that demand the same of nodes are asked once. */
-export const allowedOf = (shapes: readonly Shape[], groups: readonly GroupView[]): Uint8Array => {
+export const allowedOf = (podClasses: readonly PodClass[], nodeClasses: readonly NodeClass[]): Uint8Array => {
   const demands = new Map<string, number[]>();
-  shapes.forEach((shape, index) => {
-    const { nodeSelector, affinity, tolerations } = shape.pod.spec;
-    const key = JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations, shape.selectors]);
+  podClasses.forEach((podClass, index) => {
+    const { nodeSelector, affinity, tolerations } = podClass.pod.spec;
+    const key = JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations, podClass.selectors]);
     const same = demands.get(key);
     if (same) same.push(index);
     else demands.set(key, [index]);
   });
-  const allowed = new Uint8Array(groups.length * shapes.length);
+  const allowed = new Uint8Array(nodeClasses.length * podClasses.length);
   for (const same of demands.values()) {
-    const first = shapes[same[0] ?? 0];
+    const first = podClasses[same[0] ?? 0];
     if (!first) continue;
     const { pod, selectors } = first;
-    groups.forEach((group, g) => {
+    nodeClasses.forEach((nodeClass, g) => {
       const fits =
-        untoleratedTaint(group.taints, pod.spec.tolerations) === null &&
-        matchesNodeAffinity(pod, group.labels, group.name) &&
-        selectors.every((selector) => matchesNodeSelector(selector, group.labels, group.name));
-      if (fits) for (const shape of same) allowed[g * shapes.length + shape] = 1;
+        untoleratedTaint(nodeClass.taints, pod.spec.tolerations) === null &&
+        matchesNodeAffinity(pod, nodeClass.labels, nodeClass.name) &&
+        selectors.every((selector) => matchesNodeSelector(selector, nodeClass.labels, nodeClass.name));
+      if (fits) for (const podClass of same) allowed[g * podClasses.length + podClass] = 1;
     });
   }
   return allowed;

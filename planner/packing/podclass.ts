@@ -11,7 +11,7 @@ import { requiredSpread } from '../scheduling/topologyspread.ts';
 import { type NeedsOf, NO_NEEDS } from '../scheduling/volumes.ts';
 
 /** Pods that are the same to a scheduler: one stands for all. */
-export interface Shape {
+export interface PodClass {
   readonly pod: Pod;
   readonly requests: Requests;
   /** Node selectors of the pods' volumes: all must match. */
@@ -82,9 +82,9 @@ const ruledLabels = (pods: readonly Pod[]): readonly string[] | null => {
  * Groups pods by equal shape. Labels and namespace are part of the shape only where some pod's rules look at them;
  * `needsOf` adds what volumes ask for. Throws a QuantityError.
  */
-export const shapesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS): Shape[] => {
+export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS): PodClass[] => {
   const ruled = ruledLabels(pods);
-  const shapes = new Map<string, Shape>();
+  const podClasses = new Map<string, PodClass>();
   for (const pod of pods) {
     const requests = podRequests(pod);
     const needs = needsOf(pod);
@@ -102,10 +102,10 @@ export const shapesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS
       needs.workload ?? '',
     ];
     const key = `${textOf(requests)} ${others.some((text) => text !== '') ? JSON.stringify(others) : ''}`;
-    const shape = shapes.get(key);
-    if (shape) shape.pods.push(pod);
+    const podClass = podClasses.get(key);
+    if (podClass) podClass.pods.push(pod);
     else
-      shapes.set(key, {
+      podClasses.set(key, {
         pod,
         requests,
         selectors: needs.selectors,
@@ -113,5 +113,5 @@ export const shapesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS
         pods: [pod],
       });
   }
-  return [...shapes.values()];
+  return [...podClasses.values()];
 };

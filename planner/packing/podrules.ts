@@ -13,7 +13,7 @@ import { conflicts, hostPorts } from '../scheduling/nodeports.ts';
 import { isSpreadOver, requiredSpread, spreadCounts, spreadSelector } from '../scheduling/topologyspread.ts';
 
 /** What nodes of one group have in common, as far as rules look. */
-export interface GroupView {
+export interface NodeClass {
   readonly name: string;
   readonly labels: Labels;
   readonly taints: readonly Taint[];
@@ -29,7 +29,7 @@ export interface Tally {
 }
 
 /** What must be so in a node's domain before a pod of the shape may come. */
-export type Rule =
+export type PodRule =
   /** No counted pod may be in the domain. */
   | { readonly kind: 'none'; readonly tally: number }
   /** A counted pod must be in the domain; the first of its kind needs none if `self`. */
@@ -44,10 +44,10 @@ export type Rule =
     };
 
 /** The rules of all shapes, compiled: what to count, and what each shape asks of the counts. */
-export interface Rules {
+export interface PodRules {
   readonly tallies: readonly Tally[];
   /** Per shape. */
-  readonly ofShape: readonly (readonly Rule[])[];
+  readonly ofPodClass: readonly (readonly PodRule[])[];
   /** Per shape, the tallies that count it. */
   readonly countedBy: readonly Int32Array[];
   /** Topology keys that rules use, hostname not among them. */
@@ -56,20 +56,20 @@ export interface Rules {
 
 /** How many pods of some shapes, of one workload, a node may hold. */
 export interface WorkloadCap {
-  readonly shapes: readonly number[];
+  readonly podClasses: readonly number[];
   readonly most: number;
 }
 
 /** Compiles affinity, anti-affinity, spread and host ports of pods that stand for their shapes. */
-export const compileRules = (
+export const compilePodRules = (
   pods: readonly Pod[],
-  groups: readonly GroupView[],
+  nodeClasses: readonly NodeClass[],
   namespaces: NamespaceLabels,
   caps: readonly WorkloadCap[] = [],
-): Rules => {
+): PodRules => {
   const tallies: Tally[] = [];
   const index = new Map<string, number>();
-  const ofShape: Rule[][] = pods.map(() => []);
+  const ofPodClass: PodRule[][] = pods.map(() => []);
   const tallyOf = (key: string, counted: Uint8Array, eligible: Uint8Array | null): number => {
     const id = `${key} ${counted.join('')} ${eligible?.join('') ?? ''}`;
     const known = index.get(id);
@@ -82,8 +82,8 @@ export const compileRules = (
     Uint8Array.from(pods, (pod) => (test(pod) ? 1 : 0));
 
   const ports = pods.map(hostPorts);
-  pods.forEach((pod, shape) => {
-    const rules = ofShape[shape] ?? [];
+  pods.forEach((pod, podClass) => {
+    const rules = ofPodClass[podClass] ?? [];
     for (const term of requiredAntiAffinity(pod)) {
       const selected = select((other) => termSelects(term, pod, other, namespaces));
       rules.push({ kind: 'none', tally: tallyOf(term.topologyKey, selected, null) });
@@ -91,7 +91,7 @@ export const compileRules = (
       const holder = select((other) => other === pod);
       const held = tallyOf(term.topologyKey, holder, null);
       selected.forEach((is, other) => {
-        if (is) ofShape[other]?.push({ kind: 'none', tally: held });
+        if (is) ofPodClass[other]?.push({ kind: 'none', tally: held });
       });
     }
     const affinity = requiredAffinity(pod);
@@ -107,8 +107,8 @@ export const compileRules = (
       spread.every((each) => labels[each.topologyKey] !== undefined);
     for (const constraint of spread) {
       const selector = spreadSelector(constraint, pod);
-      const eligible = Uint8Array.from(groups, (group) =>
-        hasKeys(group.labels) && isSpreadOver(constraint, pod, group) ? 1 : 0,
+      const eligible = Uint8Array.from(nodeClasses, (nodeClass) =>
+        hasKeys(nodeClass.labels) && isSpreadOver(constraint, pod, nodeClass) ? 1 : 0,
       );
       const counted = select((other) => spreadCounts(selector, pod, other));
       rules.push({
@@ -119,7 +119,7 @@ export const compileRules = (
         minDomains: constraint.minDomains ?? 1,
       });
     }
-    const mine = ports[shape] ?? [];
+    const mine = ports[podClass] ?? [];
     if (mine.length > 0) {
       const taken = Uint8Array.from(ports, (theirs) =>
         mine.some((port) => theirs.some((other) => conflicts(port, other))) ? 1 : 0,
@@ -127,19 +127,19 @@ export const compileRules = (
       rules.push({ kind: 'none', tally: tallyOf('', taken, null) });
     }
   });
-  for (const { shapes, most } of caps) {
+  for (const { podClasses, most } of caps) {
     const counted = new Uint8Array(pods.length);
-    for (const shape of shapes) counted[shape] = 1;
+    for (const podClass of podClasses) counted[podClass] = 1;
     const tally = tallyOf('', counted, null);
-    for (const shape of shapes) {
-      ofShape[shape]?.push({ kind: 'spread', tally, maxSkew: most, self: 1, minDomains: 1 });
+    for (const podClass of podClasses) {
+      ofPodClass[podClass]?.push({ kind: 'spread', tally, maxSkew: most, self: 1, minDomains: 1 });
     }
   }
-  const countedBy = pods.map((_, shape) =>
-    Int32Array.from(tallies.flatMap((tally, id) => (tally.counted[shape] ? [id] : []))),
+  const countedBy = pods.map((_, podClass) =>
+    Int32Array.from(tallies.flatMap((tally, id) => (tally.counted[podClass] ? [id] : []))),
   );
   const keys = [...new Set(tallies.map((tally) => tally.key))].filter(
     (key) => key !== '' && key !== HOSTNAME,
   );
-  return { tallies, ofShape, countedBy, keys };
+  return { tallies, ofPodClass, countedBy, keys };
 };

@@ -5,30 +5,37 @@ import { type InterruptionPolicy, isTolerable } from '../model/interruption.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
 import { NO_NEEDS, type Volumes, volumeNeeds } from '../scheduling/volumes.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
-import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf, withRoom } from './compiledoption.ts';
-import { type Standing, type StandingTable, tabulate } from './existingnode.ts';
+import {
+  applyNodePoolWeights,
+  type CompiledOption,
+  compileOptions,
+  prune,
+  weightOf,
+  withRoom,
+} from './compiledoption.ts';
+import { type ExistingNode, type ExistingNodeTable, tabulateExistingNodes } from './existingnode.ts';
 import { withMinValues } from './instancetypeset.ts';
-import type { Offer } from './launchoption.ts';
-import { allowedOf, askedKeys, Groups } from './nodeclass.ts';
-import { type Shape, shapesOf } from './podclass.ts';
-import { compileRules, type GroupView, type Rules } from './podrules.ts';
+import type { LaunchOption } from './launchoption.ts';
+import { allowedOf, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
+import { type PodClass, podClassesOf } from './podclass.ts';
+import { compilePodRules, type NodeClass, type PodRules } from './podrules.ts';
 
 /** The decision in numbers: shapes × dimensions, groups of nodes, standing nodes and offers. */
-export interface Problem extends StandingTable {
+export interface Problem extends ExistingNodeTable {
   readonly dimensions: readonly string[];
-  readonly shapes: readonly Shape[];
+  readonly podClasses: readonly PodClass[];
   /** shapes × dimensions. */
   readonly sizes: Float64Array;
-  readonly standing: readonly Standing[];
-  readonly groups: readonly GroupView[];
+  readonly existingNodes: readonly ExistingNode[];
+  readonly nodeClasses: readonly NodeClass[];
   /** groups × shapes: 1 where the node's labels and taints let the pod in. */
   readonly allowed: Uint8Array;
   /** The same, were all NodePools of one weight. */
-  readonly anyWeight: Uint8Array;
-  readonly columns: readonly OfferColumn[];
+  readonly allowedAtAnyWeight: Uint8Array;
+  readonly options: readonly CompiledOption[];
   /** Every offer, the cheapest first, those beaten by others too: what a claim may name as its choices. */
-  readonly everyColumn: readonly OfferColumn[];
-  readonly rules: Rules;
+  readonly allOptions: readonly CompiledOption[];
+  readonly rules: PodRules;
   readonly commitments: readonly Commitment[];
   /** Pods that wait for a node, per shape. */
   readonly pending: Int32Array;
@@ -36,10 +43,10 @@ export interface Problem extends StandingTable {
 
 /** Compiles a decision. Throws a QuantityError. */
 export const compile = (input: {
-  readonly standing: readonly Standing[];
+  readonly existingNodes: readonly ExistingNode[];
   readonly pending: readonly Pod[];
   /** The cheapest first. */
-  readonly offers: readonly Offer[];
+  readonly launchOptions: readonly LaunchOption[];
   readonly daemonSets: readonly DaemonSet[];
   readonly namespaces: NamespaceLabels;
   readonly volumes?: Volumes;
@@ -47,28 +54,28 @@ export const compile = (input: {
   readonly commitments?: readonly Commitment[];
   readonly interruption?: InterruptionPolicy;
 }): Problem => {
-  const everyPod = [...input.standing.flatMap((each) => each.view.pods), ...input.pending];
+  const everyPod = [...input.existingNodes.flatMap((each) => each.view.pods), ...input.pending];
   const { volumes } = input;
   const caps = workloadCaps(everyPod, input.blastRadius);
   const mostPods = clusterCap(everyPod.length, input.blastRadius);
-  const shapes = shapesOf(everyPod, (pod) => {
+  const podClasses = podClassesOf(everyPod, (pod) => {
     const needs = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
     const workload = caps.size > 0 ? workloadOf(pod) : null;
     return workload !== null && caps.has(workload) ? { ...needs, workload } : needs;
   });
-  const shapeOf = new Map<Pod, number>();
-  shapes.forEach((shape, index) => {
-    for (const pod of shape.pods) shapeOf.set(pod, index);
+  const podClassOf = new Map<Pod, number>();
+  podClasses.forEach((podClass, index) => {
+    for (const pod of podClass.pods) podClassOf.set(pod, index);
   });
 
-  const keys = askedKeys(shapes, input.daemonSets);
-  const isWeighted = new Set(input.offers.map((offer) => weightOf(offer.pool))).size > 1;
+  const keys = selectedLabelKeys(podClasses, input.daemonSets);
+  const isWeighted = new Set(input.launchOptions.map((launchOption) => weightOf(launchOption.pool))).size > 1;
   if (isWeighted) keys.add(KARPENTER_NODEPOOL);
-  const groups = new Groups([...keys].sort(), isWeighted);
+  const nodeClasses = new NodeClasses([...keys].sort(), isWeighted);
 
   const used = new Set<string>();
-  for (const shape of shapes)
-    for (const [resource, value] of shape.requests) if (value > 0) used.add(resource);
+  for (const podClass of podClasses)
+    for (const [resource, value] of podClass.requests) if (value > 0) used.add(resource);
   const dimensions = [
     'cpu',
     'memory',
@@ -76,51 +83,58 @@ export const compile = (input: {
     ...[...used].filter((r) => !['cpu', 'memory', 'pods'].includes(r)).sort(),
   ];
   const width = dimensions.length;
-  const sizes = new Float64Array(shapes.length * width);
-  shapes.forEach((shape, index) => {
+  const sizes = new Float64Array(podClasses.length * width);
+  podClasses.forEach((podClass, index) => {
     dimensions.forEach((resource, d) => {
-      sizes[index * width + d] = shape.requests.get(resource) ?? 0;
+      sizes[index * width + d] = podClass.requests.get(resource) ?? 0;
     });
   });
 
-  const table = tabulate(input.standing, { dimensions, shapes, shapeOf, groups, mostPods, volumes });
-  const columns = columnsOf(
+  const table = tabulateExistingNodes(input.existingNodes, {
+    dimensions,
+    podClasses,
+    podClassOf,
+    nodeClasses,
+    mostPods,
+    volumes,
+  });
+  const options = compileOptions(
     input.interruption
-      ? input.offers.filter((offer) => isTolerable(offer, input.interruption))
-      : input.offers,
-    { dimensions, groups, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
+      ? input.launchOptions.filter((launchOption) => isTolerable(launchOption, input.interruption))
+      : input.launchOptions,
+    { dimensions, nodeClasses, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
   );
-  const allowed = allowedOf(shapes, groups.views);
-  const rules = compileRules(
-    shapes.map((shape) => shape.pod),
-    groups.views,
+  const allowed = allowedOf(podClasses, nodeClasses.views);
+  const rules = compilePodRules(
+    podClasses.map((podClass) => podClass.pod),
+    nodeClasses.views,
     input.namespaces,
     [...caps].map(([workload, most]) => ({
       most,
-      shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
+      podClasses: podClasses.flatMap((podClass, index) => (podClass.workload === workload ? [index] : [])),
     })),
   );
-  const everyColumn = withRoom(columns);
-  const usable = withMinValues(everyColumn, allowed, shapes.length, rules.keys);
-  const anyWeight = Uint8Array.from(allowed);
-  if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);
+  const allOptions = withRoom(options);
+  const usable = withMinValues(allOptions, allowed, podClasses.length, rules.keys);
+  const allowedAtAnyWeight = Uint8Array.from(allowed);
+  if (isWeighted) applyNodePoolWeights(allowed, usable, podClasses.length, sizes);
 
-  const pending = new Int32Array(shapes.length);
+  const pending = new Int32Array(podClasses.length);
   for (const pod of input.pending) {
-    const shape = shapeOf.get(pod) ?? -1;
-    pending[shape] = (pending[shape] ?? 0) + 1;
+    const podClass = podClassOf.get(pod) ?? -1;
+    pending[podClass] = (pending[podClass] ?? 0) + 1;
   }
   return {
     dimensions,
-    shapes,
+    podClasses,
     sizes,
-    standing: input.standing,
+    existingNodes: input.existingNodes,
     ...table,
-    groups: groups.views,
+    nodeClasses: nodeClasses.views,
     allowed,
-    anyWeight,
-    columns: prune(usable),
-    everyColumn,
+    allowedAtAnyWeight,
+    options: prune(usable),
+    allOptions,
     rules,
     commitments: input.commitments ?? [],
     pending,

@@ -1,47 +1,47 @@
-import type { OfferColumn } from './compiledoption.ts';
+import type { CompiledOption } from './compiledoption.ts';
 
 /** One change of a packing, as it is taken back. */
-export type Step =
-  | { readonly kind: 'put'; readonly shape: number; readonly node: number; readonly n: number }
+export type Change =
+  | { readonly kind: 'put'; readonly podClass: number; readonly node: number; readonly n: number }
   | { readonly kind: 'open'; readonly node: number; readonly was: number }
   /** A node bought (no column) or sold (the column that it had). */
-  | { readonly kind: 'bought'; readonly node: number; readonly column: OfferColumn | undefined };
+  | { readonly kind: 'bought'; readonly node: number; readonly option: CompiledOption | undefined };
 
 /** The changes since some mark, so that they can be taken back, to the last mark or to an earlier one. */
-export class Journal {
-  #steps: Step[] = [];
-  #isOn = false;
+export class UndoLog {
+  #changes: Change[] = [];
+  #isRecording = false;
 
   /** Begins to note, if it has not; returns where it stands, for `since`. */
   mark(): number {
-    this.#isOn = true;
-    return this.#steps.length;
+    this.#isRecording = true;
+    return this.#changes.length;
   }
 
-  note(step: Step): void {
-    if (this.#isOn) this.#steps.push(step);
+  record(change: Change): void {
+    if (this.#isRecording) this.#changes.push(change);
   }
 
   /** Forgets everything: what was changed stays. */
-  forget(): void {
-    this.#steps = [];
-    this.#isOn = false;
+  commit(): void {
+    this.#changes = [];
+    this.#isRecording = false;
   }
 
   /** Hands out the steps since a mark, the last first, and forgets them; `take` is run without notes. */
-  takeBack(to: number, take: (step: Step) => void): void {
-    const steps = this.#steps.splice(to).reverse();
-    this.unnoted(() => {
-      for (const step of steps) take(step);
+  rollBack(to: number, take: (change: Change) => void): void {
+    const changes = this.#changes.splice(to).reverse();
+    this.withoutRecording(() => {
+      for (const change of changes) take(change);
     });
-    this.#isOn = to > 0;
+    this.#isRecording = to > 0;
   }
 
   /** Runs what takes back all of its own changes, without notes. */
-  unnoted(run: () => void): void {
-    const was = this.#isOn;
-    this.#isOn = false;
+  withoutRecording(run: () => void): void {
+    const was = this.#isRecording;
+    this.#isRecording = false;
     run();
-    this.#isOn = was;
+    this.#isRecording = was;
   }
 }

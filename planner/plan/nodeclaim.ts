@@ -13,13 +13,13 @@ import type { Requirement } from '../../api/objects.ts';
 import { formatAmount } from '../../api/quantity.ts';
 import type { LimitLedger } from '../cluster/nodepoollimits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 import { nodeClassLabel, ZONE_ID } from '../packing/launchoption.ts';
 import type { Problem } from '../packing/problem.ts';
 import { daemonRequests, daemonsOn } from '../scheduling/daemonset.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { VOLUME_SLOTS } from '../scheduling/volumes.ts';
-import type { Choices } from './alternatives.ts';
+import type { AlternativeFinder } from './alternatives.ts';
 import type { BoughtNode } from './assignment.ts';
 
 const MAX_ALTERNATIVES = 8;
@@ -43,8 +43,8 @@ const add = (values: string[], value: string): void => {
 };
 
 /** Requirements that let the cloud choose among these columns and no dearer ones. */
-const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] => {
-  const first = columns[0]?.offer;
+const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[] => {
+  const first = options[0]?.launchOption;
   if (!first) return [];
   const template = first.pool.spec.template.spec.requirements;
   const inList = (key: string, values: string[]): PlannedRequirement => {
@@ -60,17 +60,19 @@ const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] =
   const zones: string[] = [];
   const capacityTypes: string[] = [];
   const archs: string[] = [];
-  for (const { offer } of columns) {
-    const { type, offering } = offer;
+  for (const { launchOption } of options) {
+    const { type, offering } = launchOption;
     add(types, type.name);
     add(zones, offering.zone);
     add(capacityTypes, offering.capacityType);
     add(archs, type.arch);
   }
-  const kept = template.filter((each) => !MANAGED.has(each.key) && first.picked[each.key] === undefined);
+  const kept = template.filter(
+    (each) => !MANAGED.has(each.key) && first.pickedLabels[each.key] === undefined,
+  );
   return [
     ...kept.map(copyRequirement),
-    ...Object.entries(first.picked).map(([key, value]) => inList(key, [value])),
+    ...Object.entries(first.pickedLabels).map(([key, value]) => inList(key, [value])),
     inList(INSTANCE_TYPE, types),
     inList(ZONE, zones),
     inList(KARPENTER_CAPACITY_TYPE, capacityTypes),
@@ -80,30 +82,30 @@ const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] =
 };
 
 /** Writes the NodeClaim that Karpenter would write for this node, and what to try when it can't be had. */
-export const claimFor = (
+export const writeNodeClaim = (
   problem: Problem,
   snapshot: Snapshot,
-  choices: Choices,
+  options: AlternativeFinder,
   node: BoughtNode,
   name: string,
   ledger: LimitLedger,
-): { readonly claim: NodeClaimToAdd; readonly column: OfferColumn } => {
-  const { column, bundles } = choices.choose(node, ledger, MAX_ALTERNATIVES);
-  const alternatives = bundles.map((columns) => ({
-    requirements: requirementsOf(columns),
-    priceHourly: hourly(columns[0]?.offer.price ?? 0),
+): { readonly claim: NodeClaimToAdd; readonly option: CompiledOption } => {
+  const { option, instanceTypeSets } = options.choose(node, ledger, MAX_ALTERNATIVES);
+  const alternatives = instanceTypeSets.map((options) => ({
+    requirements: requirementsOf(options),
+    priceHourly: hourly(options[0]?.launchOption.price ?? 0),
   }));
-  const { pool } = column.offer;
+  const { pool } = option.launchOption;
   const template = pool.spec.template;
   const [classKey, className] = nodeClassLabel(pool);
   const taints = template.spec.taints ?? [];
   const { daemonSets } = snapshot;
   const requests: Requests =
     daemonSets.length > 0
-      ? daemonRequests(daemonsOn(daemonSets, column.offer.labels, taints))
+      ? daemonRequests(daemonsOn(daemonSets, option.launchOption.labels, taints))
       : new Map<string, number>();
-  for (const [shape, n] of node.content) {
-    for (const [resource, value] of problem.shapes[shape]?.requests ?? []) {
+  for (const [podClass, n] of node.content) {
+    for (const [resource, value] of problem.podClasses[podClass]?.requests ?? []) {
       requests.set(resource, (requests.get(resource) ?? 0) + n * value);
     }
   }
@@ -111,7 +113,7 @@ export const claimFor = (
   const version = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH_VERSION];
   const spec = template.spec;
   return {
-    column,
+    option,
     claim: {
       metadata: {
         name,
@@ -128,7 +130,7 @@ export const claimFor = (
       },
       spec: {
         nodeClassRef: { ...spec.nodeClassRef },
-        requirements: (alternatives[0]?.requirements ?? requirementsOf([column])).map(copyRequirement),
+        requirements: (alternatives[0]?.requirements ?? requirementsOf([option])).map(copyRequirement),
         resources: {
           requests: Object.fromEntries(
             [...requests]

@@ -11,9 +11,9 @@ import { LimitLedger } from '../cluster/nodepoollimits.ts';
 import type { Bill } from '../model/billing.ts';
 import type { Problem } from '../packing/problem.ts';
 import { namespaceOf } from '../scheduling/interpodaffinity.ts';
-import { Choices } from './alternatives.ts';
-import type { Arrangement } from './assignment.ts';
-import { claimFor } from './nodeclaim.ts';
+import { AlternativeFinder } from './alternatives.ts';
+import type { Assignment } from './assignment.ts';
+import { writeNodeClaim } from './nodeclaim.ts';
 import { greenNode } from './savings.ts';
 
 /** The name that claims of a plan begin with: short enough for their own endings, `-12-attempt-3`. */
@@ -37,7 +37,7 @@ const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: stri
 export const writePlan = (
   problem: Problem,
   cluster: Cluster,
-  arrangement: Arrangement,
+  assignment: Assignment,
   planName: string,
   bill: Bill,
 ): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[] } => {
@@ -46,24 +46,24 @@ export const writePlan = (
   const green: NodeCost[] = [];
   const ledger = new LimitLedger(
     cluster.snapshot.nodePools,
-    arrangement.bought.map(({ column }) => [column.offer.pool.metadata.name, column.offer.type]),
-    arrangement.removed.flatMap((node) => problem.standing[node] ?? []),
+    assignment.bought.map(({ option }) => [option.launchOption.pool.metadata.name, option.launchOption.type]),
+    assignment.removed.flatMap((node) => problem.existingNodes[node] ?? []),
   );
-  const choices = new Choices(problem);
-  arrangement.bought.forEach((node, index) => {
+  const options = new AlternativeFinder(problem);
+  assignment.bought.forEach((node, index) => {
     const name = claimName(planName, index + 1);
-    const { claim, column } = claimFor(problem, cluster.snapshot, choices, node, name, ledger);
+    const { claim, option } = writeNodeClaim(problem, cluster.snapshot, options, node, name, ledger);
     nodeClaimsToAdd.push(claim);
     const before = bill.total();
-    bill.count(column, 1);
-    green.push(greenNode(name, column, bill.total() - before));
+    bill.count(option, 1);
+    green.push(greenNode(name, option, bill.total() - before));
     for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
   });
-  for (const { pod, node } of arrangement.moves) {
+  for (const { pod, node } of assignment.moves) {
     const claim = cluster.facts[node]?.claim;
     if (claim) podsToMigrate.push(migration(pod, pod.spec.nodeName, claim.metadata.name));
   }
-  const nodeClaimsToDelete = arrangement.removed.flatMap((node) => {
+  const nodeClaimsToDelete = assignment.removed.flatMap((node) => {
     const claim = cluster.facts[node]?.claim;
     return claim ? [{ nodeClaimName: claim.metadata.name }] : [];
   });

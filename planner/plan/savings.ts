@@ -3,7 +3,7 @@ import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { capacityTypeOf } from '../cluster/candidate.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 
 const MIB = 1024 * 1024;
 
@@ -24,12 +24,12 @@ export const blueNode = (node: Node, price: number): NodeCost => ({
 });
 
 /** A node that a plan buys, as plans list it, with what it adds to the bill. */
-export const greenNode = (name: string, column: OfferColumn, price: number): NodeCost => ({
+export const greenNode = (name: string, option: CompiledOption, price: number): NodeCost => ({
   name,
-  instanceType: column.offer.type.name,
-  isSpot: column.offer.offering.capacityType === 'spot',
-  milliCPU: column.offer.type.capacity.cpu,
-  memoryMiB: Math.floor(column.offer.type.capacity.memory / MIB),
+  instanceType: option.launchOption.type.name,
+  isSpot: option.launchOption.offering.capacityType === 'spot',
+  milliCPU: option.launchOption.type.capacity.cpu,
+  memoryMiB: Math.floor(option.launchOption.type.capacity.memory / MIB),
   priceHourly: hourly(price),
 });
 

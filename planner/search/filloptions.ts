@@ -1,4 +1,4 @@
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 
 /** What an attempt to place pods uses: worth per shape, and nodes that may be opened. */
 export interface FillOptions {
@@ -7,7 +7,7 @@ export interface FillOptions {
   readonly worth: Float64Array;
   /** Shapes, the most worth first. */
   readonly order: Int32Array;
-  readonly columns: readonly OfferColumn[];
+  readonly options: readonly CompiledOption[];
   /** Closed standing nodes that may be opened again at their price. */
   readonly reopen?: readonly number[];
   /** At most this many nodes may be bought. */

@@ -1,5 +1,5 @@
 import { unitPrices, worthOf } from '../bound/shadowprices.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { FillOptions } from './filloptions.ts';
@@ -17,7 +17,7 @@ export interface Effort {
   /** USD per hour that moving one pod weighs. */
   readonly movePrice: number;
   /** No answer is better than this, pods moved apart: the search may end there. */
-  readonly goal: number;
+  readonly targetCost: number;
 }
 
 const EPSILON = 1e-9;
@@ -29,8 +29,8 @@ const objective = (packing: Packing, cost: number, movePrice: number): number =>
 export const openTargets = (packing: Packing): number[] => {
   const nodes: number[] = [];
   for (let node = 0; node < packing.nodes; node += 1) {
-    const standing = packing.problem.standing[node];
-    if (packing.open[node] && (standing === undefined || standing.acceptsPods)) nodes.push(node);
+    const existing = packing.problem.existingNodes[node];
+    if (packing.open[node] && (existing === undefined || existing.acceptsPods)) nodes.push(node);
   }
   return nodes;
 };
@@ -40,48 +40,48 @@ const withMoves = (o: FillOptions, effort: Effort): Float64Array =>
   o.worth.map((worth) => worth + effort.movePrice);
 
 /** Whether a column has room for all that is on a node. */
-const canHold = (packing: Packing, column: OfferColumn, node: number): boolean => {
-  const from = packing.column[node]?.room;
+const canHold = (packing: Packing, option: CompiledOption, node: number): boolean => {
+  const from = packing.option[node]?.room;
   const free = packing.roomOf(node);
   for (let d = 0; d < packing.width; d += 1) {
     const load = (from?.[d] ?? 0) - (free[d] as number);
     // Amounts are whole numbers.
-    if (load > (column.room[d] as number) + 0.5) return false;
+    if (load > (option.room[d] as number) + 0.5) return false;
   }
   return true;
 };
 
 /** Moves each bought node to the cheapest column that holds what is on it. */
 export const rightsize = (packing: Packing): void => {
-  const byPrice = [...packing.problem.columns].sort((a, b) => a.price - b.price);
-  for (let node = packing.standing; node < packing.nodes; node += 1) {
-    const column = packing.column[node];
-    if (!packing.open[node] || !column) continue;
+  const byPrice = [...packing.problem.options].sort((a, b) => a.price - b.price);
+  for (let node = packing.existingCount; node < packing.nodes; node += 1) {
+    const option = packing.option[node];
+    if (!packing.open[node] || !option) continue;
     const able = byPrice.filter(
       (other) =>
-        other === column ||
-        ((!packing.isPlain || other.price < column.price) && canHold(packing, other, node)),
+        other === option ||
+        ((!packing.isPlain || other.price < option.price) && canHold(packing, other, node)),
     );
-    if (able.length === 1 && able[0] === column) continue;
+    if (able.length === 1 && able[0] === option) continue;
     const content = packing.empty(node);
-    const isRuled = content.some(([shape]) => packing.counts.hasRules(shape));
+    const isRuled = content.some(([podClass]) => packing.counts.hasRules(podClass));
     packing.sell(node);
     const pods = content.reduce((sum, [, n]) => sum + n, 0);
-    const costOf = (other: OfferColumn): number => packing.priceOf(other) + pods * other.podRisk;
-    const cost = costOf(column);
+    const costOf = (other: CompiledOption): number => packing.priceOf(other) + pods * other.podRisk;
+    const cost = costOf(option);
     const order = packing.isPlain ? able : able.sort((a, b) => costOf(a) - costOf(b));
     for (const other of order) {
-      const is = other === column;
-      if (!is && (costOf(other) >= cost || (isRuled && other.group !== column.group))) continue;
+      const is = other === option;
+      if (!is && (costOf(other) >= cost || (isRuled && other.nodeClass !== option.nodeClass))) continue;
       // What it was it may be again, whatever the limits say by now.
       if (!is && !packing.canBuy(other)) continue;
       const again = packing.buy(other);
       if (is) {
         // Rules that look at the others may not let it come now; it was there, and no pod may be lost.
-        for (const [shape, n] of content) packing.put(shape, again, n);
+        for (const [podClass, n] of content) packing.put(podClass, again, n);
         break;
       }
-      if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
+      if (content.every(([podClass, n]) => packing.putUpTo(podClass, again, n) === n)) break;
       packing.empty(again);
       packing.sell(again);
     }
@@ -94,21 +94,22 @@ export const rebuild = (
   nodes: readonly number[],
   targets: readonly number[],
   reopen: readonly number[],
-  o: FillOptions & { readonly taste?: (worth: number) => number },
+  o: FillOptions & { readonly perturbWorth?: (worth: number) => number },
 ): boolean => {
-  const left = new Int32Array(packing.problem.shapes.length);
+  const left = new Int32Array(packing.problem.podClasses.length);
   const present = new Map<number, number>();
   for (const node of nodes) {
-    for (const [shape, n] of packing.empty(node)) {
-      left[shape] = (left[shape] ?? 0) + n;
-      if (!present.has(shape)) present.set(shape, o.taste?.(o.worth[shape] ?? 0) ?? o.worth[shape] ?? 0);
+    for (const [podClass, n] of packing.empty(node)) {
+      left[podClass] = (left[podClass] ?? 0) + n;
+      if (!present.has(podClass))
+        present.set(podClass, o.perturbWorth?.(o.worth[podClass] ?? 0) ?? o.worth[podClass] ?? 0);
     }
-    if (node < packing.standing) packing.setOpen(node, false);
+    if (node < packing.existingCount) packing.setOpen(node, false);
     else packing.sell(node);
   }
   const order = Int32Array.from(
     [...present].sort((a, b) => b[1] - a[1] || a[0] - b[0]),
-    ([shape]) => shape,
+    ([podClass]) => podClass,
   );
   fillOpen(packing, left, targets, { ...o, order });
   return openAndFill(packing, left, { ...o, order, reopen });
@@ -118,7 +119,7 @@ export const rebuild = (
 export const optionsFor = (problem: Problem, demand: Int32Array): FillOptions => {
   const prices = unitPrices(problem, demand);
   const worth = worthOf(problem, prices);
-  return { prices, worth, order: orderByWorth(worth), columns: problem.columns };
+  return { prices, worth, order: orderByWorth(worth), options: problem.options };
 };
 
 /**
@@ -131,17 +132,17 @@ export const replacePrefix = (
   o: FillOptions,
   effort: Effort,
 ): void => {
-  const dear = withMoves(o, effort);
+  const worthWithMoves = withMoves(o, effort);
   const order = [...candidates].sort(
-    (a, b) => packing.fullness(a, dear) - packing.fullness(b, dear) || a - b,
+    (a, b) => packing.fullness(a, worthWithMoves) - packing.fullness(b, worthWithMoves) || a - b,
   );
   const start = objective(packing, packing.cost(), effort.movePrice);
   let best = start - EPSILON;
   let bestSize = 0;
   const attempt = (size: number): boolean => {
-    const gone = new Set(order.slice(0, size));
-    const targets = openTargets(packing).filter((node) => !gone.has(node));
-    const done = rebuild(packing, [...gone], targets, [], o);
+    const exhausted = new Set(order.slice(0, size));
+    const targets = openTargets(packing).filter((node) => !exhausted.has(node));
+    const done = rebuild(packing, [...exhausted], targets, [], o);
     if (done) rightsize(packing);
     return done;
   };
@@ -149,10 +150,10 @@ export const replacePrefix = (
   const weigh = (size: number): void => {
     if (size <= 0 || tried.has(size) || (tried.size > 0 && effort.isOver())) return;
     tried.add(size);
-    packing.journal.mark();
+    packing.undoLog.mark();
     if (attempt(size)) {
       const value = objective(packing, packing.cost(), effort.movePrice);
-      if (value < best && packing.isSound()) {
+      if (value < best && packing.satisfiesAllRules()) {
         best = value;
         bestSize = size;
       }
@@ -174,24 +175,24 @@ const STALE = 150;
 const DETOURS = [0.004, 0.01, 0.02, 0.04] as const;
 
 /** The same options with another taste: worths a little off, and only some of the columns on offer. */
-const vary = (
+const perturb = (
   o: FillOptions,
   random: () => number,
   round: number,
-): FillOptions & { readonly taste?: (worth: number) => number } => {
+): FillOptions & { readonly perturbWorth?: (worth: number) => number } => {
   if (round % 4 === 0) return o;
   const noise = 0.1 + 0.5 * random();
   const share = 0.25 + 0.5 * random();
-  const columns = o.columns.filter(() => random() < share);
+  const options = o.options.filter(() => random() < share);
   return {
     ...o,
-    columns: columns.length > 0 ? columns : o.columns,
-    taste: (worth) => worth * (1 + noise * (random() - 0.5)),
+    options: options.length > 0 ? options : o.options,
+    perturbWorth: (worth) => worth * (1 + noise * (random() - 0.5)),
   };
 };
 
 /** Some open nodes to be rebuilt together: of two the emptier one, as a rule, since that is where money lies. */
-const choose = (
+const chooseNodes = (
   packing: Packing,
   open: readonly number[],
   worth: Float64Array,
@@ -209,7 +210,7 @@ const choose = (
   return chosen;
 };
 
-const some = (list: readonly number[], most: number, random: () => number): readonly number[] => {
+const sampleWindow = (list: readonly number[], most: number, random: () => number): readonly number[] => {
   if (list.length <= most) return list;
   const start = Math.floor(random() * list.length);
   return [...list, ...list].slice(start, start + most);
@@ -229,14 +230,14 @@ export const improve = (
 ): void => {
   const random = randomFrom(effort.seed);
   const isCandidate = new Set(candidates);
-  const dear = withMoves(o, effort);
+  const worthWithMoves = withMoves(o, effort);
   const valueNow = (): number => objective(packing, packing.cost(), effort.movePrice);
   let best = valueNow();
   let now = best;
   let stale = 0;
   let detour = -1;
-  packing.journal.forget();
-  for (let round = 0; round < effort.rounds && best > effort.goal + EPSILON; round += 1) {
+  packing.undoLog.commit();
+  for (let round = 0; round < effort.rounds && best > effort.targetCost + EPSILON; round += 1) {
     if (round % 8 === 0 && effort.isOver()) break;
     const patience = STALE + 20 * Math.min(candidates.length + packing.nodes, 500);
     if (stale > patience) {
@@ -249,26 +250,29 @@ export const improve = (
     const allowed = best * (1 + most * (1 - stale / patience));
     const open: number[] = [];
     for (let node = 0; node < packing.nodes; node += 1) {
-      if (packing.open[node] && (node >= packing.standing || isCandidate.has(node))) open.push(node);
+      if (packing.open[node] && (node >= packing.existingCount || isCandidate.has(node))) open.push(node);
     }
     if (open.length === 0) break;
     const closed = candidates.filter((node) => !packing.open[node]);
     const size = Math.min(open.length, 1 + Math.floor(random() * (stale > 40 ? 8 : 4)));
-    const chosen = choose(packing, open, dear, size, random);
+    const chosen = chooseNodes(packing, open, worthWithMoves, size, random);
     const around = openTargets(packing).filter((node) => !chosen.has(node));
-    const targets = some(around, MAX_TARGETS, random);
-    const reopen = new Set([...chosen].filter((node) => node < packing.standing));
+    const targets = sampleWindow(around, MAX_TARGETS, random);
+    const reopen = new Set([...chosen].filter((node) => node < packing.existingCount));
     for (let n = 0; n < 3 && closed.length > 0; n += 1)
       reopen.add(closed[Math.floor(random() * closed.length)] ?? 0);
-    const mark = packing.journal.mark();
-    const done = rebuild(packing, [...chosen], targets, [...reopen], vary(o, random, round));
+    const mark = packing.undoLog.mark();
+    const done = rebuild(packing, [...chosen], targets, [...reopen], perturb(o, random, round));
     const value = done ? valueNow() : Number.POSITIVE_INFINITY;
     stale += 1;
     const isBest = value < best - EPSILON;
-    if ((isBest || value < now - EPSILON || (detour >= 0 && value <= allowed)) && packing.isSound()) {
+    if (
+      (isBest || value < now - EPSILON || (detour >= 0 && value <= allowed)) &&
+      packing.satisfiesAllRules()
+    ) {
       now = value;
       if (!isBest) continue;
-      packing.journal.forget();
+      packing.undoLog.commit();
       best = value;
       stale = 0;
     } else packing.undo(mark);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 import type { Packing } from '../packing/packing.ts';
-import { Prospects } from './optionpruning.ts';
+import { OptionPruner } from './optionpruning.ts';
 
 interface Node {
   readonly price: number;
@@ -13,11 +13,11 @@ interface Node {
 
 const PRICES = Float64Array.of(0.00003, 0.000004, 0.0001);
 
-const columnOf = ({ price, room }: Node): OfferColumn =>
-  ({ price, room: Float64Array.from(room) }) as Partial<OfferColumn> as OfferColumn;
+const columnOf = ({ price, room }: Node): CompiledOption =>
+  ({ price, room: Float64Array.from(room) }) as Partial<CompiledOption> as CompiledOption;
 
 /** All that is asked of a packing here. */
-const packing = { priceOf: (column: OfferColumn) => column.price } as Partial<Packing> as Packing;
+const packing = { priceOf: (option: CompiledOption) => option.price } as Partial<Packing> as Packing;
 
 const node = fc.record({
   price: fc.double({ min: 0.01, max: 5, noNaN: true }),
@@ -35,26 +35,26 @@ t.test('a column that is passed over would not have been the best', async () => 
       fc.array(node, { minLength: 1, maxLength: 20 }),
       fc.double({ min: 0.1, max: 50, noNaN: true }),
       (nodes, total) => {
-        const columns = nodes.map(columnOf);
+        const options = nodes.map(columnOf);
         const weighed = new Map(
-          columns.map((column, index) => {
+          options.map((option, index) => {
             const { price, room, part } = nodes[index] as Node;
             const worth = room.reduce((sum, n, d) => sum + n * (PRICES[d] ?? 0), 0);
-            return [column, { price, packed: Math.min(total, part * worth) }];
+            return [option, { price, packed: Math.min(total, part * worth) }];
           }),
         );
         const best = (seen: readonly { price: number; packed: number }[], ratio: number): number =>
           Math.min(...seen.map(({ price, packed }) => price + Math.max(0, total - packed) * ratio));
         const ratioOf = (seen: readonly { price: number; packed: number }[]): number =>
           Math.min(...seen.map(({ price, packed }) => price / packed));
-        const prospects = new Prospects(packing, columns, PRICES);
-        prospects.begin(total);
+        const pruner = new OptionPruner(packing, options, PRICES);
+        pruner.begin(total);
         const seen: { price: number; packed: number }[] = [];
-        prospects.columns.forEach((column, place) => {
-          const found = weighed.get(column);
-          if (!found || prospects.isHopeless(place)) return;
+        pruner.options.forEach((option, index) => {
+          const found = weighed.get(option);
+          if (!found || pruner.isDominated(index)) return;
           seen.push(found);
-          prospects.see(found);
+          pruner.record(found);
         });
         const all = [...weighed.values()];
         if (Math.abs(ratioOf(seen) - ratioOf(all)) > 1e-12) throw new Error('the best rate was passed over');

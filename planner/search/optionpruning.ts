@@ -1,4 +1,4 @@
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 import type { Packing } from '../packing/packing.ts';
 
 /** The place of the dimension that counts pods. */
@@ -14,8 +14,8 @@ interface Weighed {
  * Tells which columns can't be the best next node, whatever would fit on them, so that they need not be filled on
  * trial: the content of a node is worth no more than its room. Those that look best come first.
  */
-export class Prospects {
-  readonly columns: readonly OfferColumn[];
+export class OptionPruner {
+  readonly options: readonly CompiledOption[];
   /** What the room of each column is worth. */
   readonly #most: Float64Array;
   readonly #packing: Packing;
@@ -27,20 +27,20 @@ export class Prospects {
   #best: Weighed | null = null;
 
   /** `prices` are unit prices of the dimensions. */
-  constructor(packing: Packing, columns: readonly OfferColumn[], prices: Float64Array) {
+  constructor(packing: Packing, options: readonly CompiledOption[], prices: Float64Array) {
     this.#packing = packing;
-    const mostOf = ({ room }: OfferColumn): number => {
+    const mostOf = ({ room }: CompiledOption): number => {
       // Every pod is worth a little more than its sizes.
       let most = 1e-9 * (1 + (room[PODS] as number));
       for (let d = 0; d < room.length; d += 1) most += (prices[d] as number) * (room[d] as number);
       return most * (1 + 1e-9);
     };
-    const rated = columns.map((column) => {
-      const most = mostOf(column);
-      return { column, most, rate: column.price / most };
+    const rated = options.map((option) => {
+      const most = mostOf(option);
+      return { option, most, rate: option.price / most };
     });
     rated.sort((a, b) => a.rate - b.rate);
-    this.columns = rated.map((each) => each.column);
+    this.options = rated.map((each) => each.option);
     this.#most = Float64Array.from(rated, (each) => each.most);
   }
 
@@ -55,14 +55,14 @@ export class Prospects {
     this.#ratio = Number.POSITIVE_INFINITY;
     this.#floor = Number.POSITIVE_INFINITY;
     this.#best = null;
-    for (let place = 0; place < this.columns.length; place += 1) {
-      const rate = this.#priceAt(place) / (this.#most[place] as number);
+    for (let index = 0; index < this.options.length; index += 1) {
+      const rate = this.#priceAt(index) / (this.#most[index] as number);
       if (rate < this.#floor) this.#floor = rate;
     }
   }
 
-  #priceAt(place: number): number {
-    return this.#packing.priceOf(this.columns[place] as OfferColumn);
+  #priceAt(index: number): number {
+    return this.#packing.priceOf(this.options[index] as CompiledOption);
   }
 
   /** What a node and the rest, at a rate, cost together. */
@@ -71,7 +71,7 @@ export class Prospects {
   }
 
   /** Takes note of what a node would hold. */
-  see(found: Weighed): void {
+  record(found: Weighed): void {
     const { price, packed } = found;
     this.#ratio = Math.min(this.#ratio, price / packed);
     this.#floor = Math.min(this.#floor, this.#ratio);
@@ -83,13 +83,13 @@ export class Prospects {
   }
 
   /** Whether another node is better than the column in this place, at every rate that the best may come to. */
-  isHopeless(place: number): boolean {
+  isDominated(index: number): boolean {
     const best = this.#best;
     const ratio = this.#ratio;
     const floor = this.#floor;
     if (!best) return false;
-    const price = this.#priceAt(place);
-    const most = this.#most[place] as number;
+    const price = this.#priceAt(index);
+    const most = this.#most[index] as number;
     if (price < ratio * most) return false;
     // Costs are linear in the rate.
     return (

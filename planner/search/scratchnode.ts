@@ -1,17 +1,17 @@
 import type { Packing } from '../packing/packing.ts';
 
 /** Pods of a shape, and how many. */
-export type Content = [shape: number, n: number][];
+export type Content = [podClass: number, n: number][];
 
 /** A node that is filled to see what it would hold: no packing is changed but for counts of rules, which `end` gives back. */
-export class Trial {
+export class ScratchNode {
   readonly free: Float64Array;
   readonly #packing: Packing;
   readonly #width: number;
   #node = 0;
-  #group = 0;
+  #nodeClass = 0;
   /** The shapes that are on the node, and how many they are. */
-  readonly #shapes: Int32Array;
+  readonly #podClasses: Int32Array;
   #kinds = 0;
   /** What `keep` was told to keep: for each the number of shapes, then each with its count. */
   #kept = new Int32Array(1024);
@@ -23,25 +23,25 @@ export class Trial {
     this.#packing = packing;
     this.#width = packing.width;
     this.free = new Float64Array(this.#width);
-    this.#held = new Int32Array(packing.problem.shapes.length);
-    this.#shapes = new Int32Array(packing.problem.shapes.length);
+    this.#held = new Int32Array(packing.problem.podClasses.length);
+    this.#podClasses = new Int32Array(packing.problem.podClasses.length);
   }
 
   /** Begins with an empty node of this number, group and room. */
-  begin(node: number, group: number, room: Float64Array): void {
+  begin(node: number, nodeClass: number, room: Float64Array): void {
     this.#node = node;
-    this.#group = group;
+    this.#nodeClass = nodeClass;
     this.free.set(room);
   }
 
   /** Puts as many of `most` pods as the node takes, rules and all; returns how many. */
-  take(shape: number, most: number): number {
+  take(podClass: number, most: number): number {
     const { problem, counts } = this.#packing;
-    if (!problem.allowed[this.#group * problem.shapes.length + shape]) return 0;
+    if (!problem.allowed[this.#nodeClass * problem.podClasses.length + podClass]) return 0;
     const { free } = this;
     const width = this.#width;
     const { sizes } = problem;
-    const at = shape * width;
+    const at = podClass * width;
     let n = most;
     for (let d = 0; d < width; d += 1) {
       const size = sizes[at + d] as number;
@@ -51,19 +51,19 @@ export class Trial {
     }
     n = n < 1 ? 0 : Math.floor(n);
     if (n === 0) return 0;
-    if (counts.hasRules(shape)) {
+    if (counts.hasRules(podClass)) {
       let put = 0;
-      while (put < n && counts.allows(shape, this.#node, this.#group)) {
-        counts.add(shape, this.#node, this.#group, 1);
+      while (put < n && counts.allows(podClass, this.#node, this.#nodeClass)) {
+        counts.add(podClass, this.#node, this.#nodeClass, 1);
         put += 1;
       }
       if (put === 0) return 0;
       n = put;
-    } else counts.add(shape, this.#node, this.#group, n);
+    } else counts.add(podClass, this.#node, this.#nodeClass, n);
     for (let d = 0; d < width; d += 1) free[d] = (free[d] as number) - n * (sizes[at + d] as number);
-    const held = this.#held[shape] as number;
-    if (held === 0) this.#shapes[this.#kinds++] = shape;
-    this.#held[shape] = held + n;
+    const held = this.#held[podClass] as number;
+    if (held === 0) this.#podClasses[this.#kinds++] = podClass;
+    this.#held[podClass] = held + n;
     return n;
   }
 
@@ -77,7 +77,7 @@ export class Trial {
   /** Ends the trial; what was on the node can be had by the number returned until `forget`. */
   keep(): number {
     const kinds = this.#kinds;
-    const shapes = this.#shapes;
+    const podClasses = this.#podClasses;
     const held = this.#held;
     const packing = this.#packing;
     const at = this.#keptEnd;
@@ -90,11 +90,11 @@ export class Trial {
     const kept = this.#kept;
     kept[at] = kinds;
     for (let k = 0; k < kinds; k += 1) {
-      const shape = shapes[k] as number;
-      const n = held[shape] as number;
-      packing.counts.add(shape, this.#node, this.#group, -n);
-      held[shape] = 0;
-      kept[at + 1 + 2 * k] = shape;
+      const podClass = podClasses[k] as number;
+      const n = held[podClass] as number;
+      packing.counts.add(podClass, this.#node, this.#nodeClass, -n);
+      held[podClass] = 0;
+      kept[at + 1 + 2 * k] = podClass;
       kept[at + 2 + 2 * k] = n;
     }
     this.#kinds = 0;
@@ -109,14 +109,14 @@ export class Trial {
     return content;
   }
 
-  forget(): void {
+  dropKept(): void {
     this.#keptEnd = 0;
   }
 
   /** How many pods are on the node. */
   get pods(): number {
     let pods = 0;
-    for (let k = 0; k < this.#kinds; k += 1) pods += this.#held[this.#shapes[k] as number] as number;
+    for (let k = 0; k < this.#kinds; k += 1) pods += this.#held[this.#podClasses[k] as number] as number;
     return pods;
   }
 }
