@@ -1,68 +1,65 @@
 import { type Billed, mostRebate } from '../model/billing.ts';
-import type { Packing } from '../packing/packing.ts';
+import { floatAt, intAt, itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { ColumnGeneration } from './columngeneration.ts';
 import { distinctNodeKinds, type NodeKind } from './pricingproblem.ts';
 import { unitPrices } from './shadowprices.ts';
 
-/** With more kinds of pods than this, the resource program's duals are used as they are: they are nearly as good. */
-const MAX_PRICED_SHAPES = 60;
-/** With this few, knapsacks are solved to the end. */
-const FEW_SHAPES = 20;
+/** With more pod classes than this, the unit prices serve as duals: they are nearly as good. */
+const MAX_PRICED_CLASSES = 60;
+/** With this few pod classes, knapsacks are solved to the end. */
+const FEW_CLASSES = 20;
 const THOROUGH = [60, 600, 4000, 20_000];
 const ROUNDS = 120;
+/** Search steps per knapsack of the bound, and when the time is over. */
 const STEPS = 20_000;
 const STEPS_LATE = 1000;
 
-const isDominated = (a: NodeKind, b: NodeKind): boolean =>
-  a.nodeClass === b.nodeClass &&
-  b.price <= a.price &&
-  b.podRisk <= a.podRisk &&
-  a.room.every((room, d) => (b.room[d] ?? 0) >= room);
+const isDominated = (nodeKind: NodeKind, by: NodeKind): boolean =>
+  nodeKind.nodeClass === by.nodeClass &&
+  by.price <= nodeKind.price &&
+  by.podRisk <= nodeKind.podRisk &&
+  nodeKind.room.every((room, d) => floatAt(by.room, d) >= room);
 
-/** What a node costs: beyond every commitment, or while its commitment lasts. */
+/** The price of a node in USD per hour: beyond every commitment, or while a commitment covers it. */
 type PriceOf = (node: Billed) => number;
 const listPrice: PriceOf = ({ price }) => price;
 const lowestPrice: PriceOf = ({ price, covered }) => Math.min(price, covered?.price ?? price);
 
-/** Standing candidates as something to buy at their price, however often: a node that stays costs what it costs. */
+/** Existing candidates as node kinds at their price, empty of the pods that may move. */
 const candidateKinds = (problem: Problem, priceOf: PriceOf): NodeKind[] => {
   const width = problem.dimensions.length;
   const nodeKinds: NodeKind[] = [];
   problem.existingNodes.forEach((existing, node) => {
     if (!existing.isCandidate) return;
-    const room = problem.existingFree.slice(node * width, (node + 1) * width);
+    const room = problem.existingFree.row(node).slice();
+    const podClasses = itemAt(problem.existingPodClasses, node);
     existing.view.pods.forEach((pod, index) => {
-      const podClass = problem.existingPodClasses[node]?.[index] ?? -1;
       if (!existing.movable.has(pod)) return;
-      for (let d = 0; d < width; d += 1)
-        room[d] = (room[d] ?? 0) + (problem.sizes[podClass * width + d] ?? 0);
+      const podClass = intAt(podClasses, index);
+      for (let d = 0; d < width; d += 1) room[d] = floatAt(room, d) + problem.sizes.at(podClass, d);
     });
     const nodeKind: NodeKind = {
-      option: null,
+      option: undefined,
       price: priceOf(existing.billed ?? existing),
       podRisk: existing.podRisk ?? 0,
       room,
-      nodeClass: problem.existingNodeClass[node] ?? 0,
+      nodeClass: intAt(problem.existingNodeClass, node),
     };
     if (!nodeKinds.some((other) => isDominated(nodeKind, other))) nodeKinds.push(nodeKind);
   });
   return nodeKinds;
 };
 
-/** What nodes that stay whatever happens have left. */
-const freeCapacityOf = (problem: Problem): Float64Array[] => {
-  const width = problem.dimensions.length;
-  return problem.existingNodes.flatMap((existing, node) => {
-    if (existing.isCandidate || !existing.acceptsPods) return [];
-    const free = problem.existingFree.slice(node * width, (node + 1) * width);
-    return [free.map((room) => Math.max(0, room))];
-  });
-};
+/** The room left on existing nodes that always stay, per node and dimension. */
+const freeCapacity = ({ existingNodes, existingFree }: Problem): Float64Array[] =>
+  existingNodes.flatMap(({ isCandidate, acceptsPods }, node) =>
+    isCandidate || !acceptsPods ? [] : [existingFree.row(node).map((room) => Math.max(0, room))],
+  );
 
 /**
- * What the demand costs at unit prices of the dimensions, divided so that no node's room is worth more than the node:
- * nearly as good as with the best content of each, in a fraction of the time.
+ * A bound from unit prices, divided so that no node's room is worth more than the node: nearly as good as with the
+ * best filling of each node, in a fraction of the time.
  */
 const roomBound = (
   problem: Problem,
@@ -72,7 +69,7 @@ const roomBound = (
 ): number => {
   const roomWorth = (room: Float64Array): number => {
     let worth = 0;
-    for (let d = 0; d < room.length; d += 1) worth += (prices[d] as number) * Math.max(0, room[d] as number);
+    for (let d = 0; d < room.length; d += 1) worth += floatAt(prices, d) * Math.max(0, floatAt(room, d));
     return worth;
   };
   let divisor = nodeKinds.some((nodeKind) => nodeKind.podRisk > 0) ? 1 : 0;
@@ -86,21 +83,21 @@ const roomBound = (
   let total = 0;
   demand.forEach((n, podClass) => {
     for (let d = 0; d < prices.length; d += 1) {
-      total += n * (prices[d] as number) * (sizes[podClass * prices.length + d] as number);
+      total += n * floatAt(prices, d) * sizes.at(podClass, d);
     }
   });
-  for (const gift of freeCapacityOf(problem)) total -= roomWorth(gift);
+  for (const room of freeCapacity(problem)) total -= roomWorth(room);
   return Math.max(0, (total / divisor) * (1 - 1e-9));
 };
 
+/** The bound if every node cost `priceOf`. */
 const boundAt = (
-  packing: Packing,
+  problem: Problem,
   demand: Int32Array,
   isOver: () => boolean,
   priceOf: PriceOf,
   prices: Float64Array,
 ): number => {
-  const { problem } = packing;
   const nodeKinds = [
     ...problem.options.map((option) => ({
       option,
@@ -114,33 +111,32 @@ const boundAt = (
   if (isOver()) return roomBound(problem, nodeKinds, demand, prices);
   const program = new ColumnGeneration(problem, distinctNodeKinds(problem, nodeKinds), demand, prices);
   if (program.podClasses.length === 0) return 0;
-  const freeRooms = freeCapacityOf(problem);
+  const freeRooms = freeCapacity(problem);
   const plain = program.bound(program.resourceWorth, freeRooms, 1000);
-  if (program.podClasses.length > MAX_PRICED_SHAPES || isOver()) return plain;
+  if (program.podClasses.length > MAX_PRICED_CLASSES || isOver()) return plain;
   const { duals } = program.solve(
     isOver,
     ROUNDS,
-    program.podClasses.length <= FEW_SHAPES ? THOROUGH : undefined,
+    program.podClasses.length <= FEW_CLASSES ? THOROUGH : undefined,
   );
   return Math.max(plain, program.bound(duals, freeRooms, isOver() ? STEPS_LATE : STEPS));
 };
 
 /**
- * What the pods in `demand` must cost at least, in USD per hour, whatever nodes are bought or kept. Pods' rules about
- * each other are left aside but for what one node may hold, so the bound holds with them too, if less tightly. With
- * commitments it is the better of two: as if they never ran out, and as if they were used up to the full.
- * `prices` are unit prices of the dimensions, such as those of the demand. Sources: Gilmore and Gomory 1961 for the program, Farley 1990 for the bound.
+ * The least that the pods in `demand` (per pod class) can cost, in USD per hour, whatever nodes are bought or kept; of
+ * the pods' rules about each other it counts only what one node may hold. With commitments it is the better of two
+ * bounds: as if they never ran out, and as if they were used to the full. `prices` are unit prices of the dimensions.
+ * Sources: Gilmore and Gomory 1961 for the linear program, Farley 1990 for the bound.
  */
 export const lowerBound = (
-  packing: Packing,
+  problem: Problem,
   demand: Int32Array,
   isOver: () => boolean,
-  prices = unitPrices(packing.problem, demand),
+  prices = unitPrices(problem, demand),
 ): number => {
-  const { problem } = packing;
-  const unlimited = boundAt(packing, demand, isOver, lowestPrice, prices);
+  const unlimited = boundAt(problem, demand, isOver, lowestPrice, prices);
   if (problem.commitments.length === 0) return unlimited;
-  const nodes = [...problem.allOptions, ...problem.existingNodes.flatMap((each) => each.billed ?? [])];
+  const nodes = [...problem.allOptions, ...problem.existingNodes.flatMap(({ billed }) => billed ?? [])];
   const rebate = mostRebate(problem.commitments, nodes);
-  return Math.max(unlimited, boundAt(packing, demand, isOver, listPrice, prices) - rebate);
+  return Math.max(unlimited, boundAt(problem, demand, isOver, listPrice, prices) - rebate);
 };

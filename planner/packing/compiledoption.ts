@@ -5,26 +5,27 @@ import { daemonRequests, daemonsOn } from '../scheduling/daemonset.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { UNLIMITED, VOLUME_SLOTS } from '../scheduling/volumes.ts';
 import type { LaunchOption } from './launchoption.ts';
+import { type BitMatrix, floatAt, type Matrix } from './matrix.ts';
 import type { NodeClasses } from './nodeclass.ts';
 
-/** Offers that differ in nothing that pods ask about, but size and price; none is beaten by another. */
+/** A launch option in numbers. */
 export interface CompiledOption {
   readonly launchOption: LaunchOption;
   readonly nodeClass: number;
   /** USD per hour beyond every commitment. */
   readonly price: number;
-  /** What a commitment makes of the price while it lasts. */
+  /** The price while a commitment covers the node; absent when none does. */
   readonly covered?: Covered;
-  /** What the risk of an interruption adds for each pod, in USD per hour. */
+  /** What the risk of an interruption adds per pod, in USD per hour. */
   readonly podRisk: number;
-  /** What is left for pods once DaemonSets are on, per dimension. */
+  /** Room for pods beside the DaemonSets' pods, per dimension. */
   readonly room: Float64Array;
 }
 
 const NO_TAINTS: readonly Taint[] = [];
 const NONE_TAKEN: Requests = new Map();
 
-/** The offers in numbers; `mostPods` is what one node may hold of pods that are no DaemonSet's. */
+/** Compiles launch options; `mostPods` is how many pods one node may hold beside those of DaemonSets. */
 export const compileOptions = (
   launchOptions: readonly LaunchOption[],
   o: {
@@ -47,9 +48,10 @@ export const compileOptions = (
     });
     return room;
   };
-  // Offers of one type follow each other, and have one room wherever they carry the same DaemonSets.
-  let last: { readonly allocatable: Requests; readonly taken: Requests; readonly room: Float64Array } | null =
-    null;
+  // Options of one type follow each other and share one room where the same DaemonSets run on them.
+  let last:
+    | { readonly allocatable: Requests; readonly taken: Requests; readonly room: Float64Array }
+    | undefined;
   return launchOptions.map((launchOption) => {
     const { allocatable } = launchOption;
     const taints = launchOption.pool.spec.template.spec.taints ?? NO_TAINTS;
@@ -71,34 +73,37 @@ export const compileOptions = (
   });
 };
 
-/** The columns that have room at all. */
+/** The options that have room beside their DaemonSets. */
 export const withRoom = (options: readonly CompiledOption[]): CompiledOption[] => {
-  let last: Float64Array | null = null;
-  let isIn = false;
+  let last: Float64Array | undefined;
+  let hasRoom = false;
   return options.filter(({ room }) => {
     if (room !== last) {
       last = room;
-      isIn = room.every((value) => value >= 0);
+      hasRoom = room.every((value) => value >= 0);
     }
-    return isIn;
+    return hasRoom;
   });
 };
 
-const isBeaten = (option: CompiledOption, by: CompiledOption): boolean => {
+/** Whether `by` costs no more than the option, whatever commitments are left, and has at least as much room. */
+const isDominated = (option: CompiledOption, by: CompiledOption): boolean => {
   if (by.price > option.price || by.podRisk > option.podRisk) return false;
-  // What is dearer by its list price may be cheaper while its commitment lasts.
-  const isSame = by.covered?.commitment === option.covered?.commitment;
-  if (option.covered && (isSame ? (by.covered?.price ?? 0) : by.price) > option.covered.price) return false;
+  if (option.covered) {
+    // An option with a higher list price may be cheaper while a commitment covers it.
+    const isSame = by.covered?.commitment === option.covered.commitment;
+    if ((isSame && by.covered ? by.covered.price : by.price) > option.covered.price) return false;
+  }
   for (let d = 0; d < option.room.length; d += 1) {
-    if ((by.room[d] ?? 0) < (option.room[d] ?? 0)) return false;
+    if (floatAt(by.room, d) < floatAt(option.room, d)) return false;
   }
   return true;
 };
 
-/** Keeps, of each group's columns, those that no other beats in price and room. */
-export const prune = (options: CompiledOption[]): CompiledOption[] => {
+/** Keeps, of each node class, the options that no other one dominates in price and room. */
+export const prune = (options: readonly CompiledOption[]): CompiledOption[] => {
   const kept = new Map<number, CompiledOption[]>();
-  // Zones that pods don't ask about make the same column again.
+  // Zones that no pod selects repeat the same option.
   const different = options.filter((option, index) => {
     const before = options[index - 1];
     const isSame =
@@ -109,10 +114,10 @@ export const prune = (options: CompiledOption[]): CompiledOption[] => {
       before.covered === option.covered;
     return !isSame;
   });
-  const ordered = different.sort((a, b) => a.price - b.price || (b.room[0] ?? 0) - (a.room[0] ?? 0));
-  for (const option of ordered) {
+  different.sort((a, b) => a.price - b.price || floatAt(b.room, 0) - floatAt(a.room, 0));
+  for (const option of different) {
     const rivals = kept.get(option.nodeClass) ?? [];
-    if (rivals.some((rival) => isBeaten(option, rival))) continue;
+    if (rivals.some((rival) => isDominated(option, rival))) continue;
     rivals.push(option);
     kept.set(option.nodeClass, rivals);
   }
@@ -121,25 +126,24 @@ export const prune = (options: CompiledOption[]): CompiledOption[] => {
 
 export const weightOf = (pool: NodePool): number => pool.spec.weight ?? 0;
 
-/** Leaves each shape, of the nodes to come, those of the heaviest NodePool that has one that holds it. */
+/**
+ * Per pod class, forbids new nodes of every NodePool lighter (spec.weight) than the heaviest one that can hold it.
+ * `sizes` is pod classes × dimensions.
+ */
 export const applyNodePoolWeights = (
-  allowed: Uint8Array,
+  allowed: BitMatrix,
   options: readonly CompiledOption[],
-  podClasses: number,
-  sizes: Float64Array,
+  sizes: Matrix,
 ): void => {
-  const width = options[0]?.room.length ?? 0;
-  for (let podClass = 0; podClass < podClasses; podClass += 1) {
+  for (let podClass = 0; podClass < allowed.columns; podClass += 1) {
+    const size = sizes.row(podClass);
     let heaviest = Number.NEGATIVE_INFINITY;
-    for (const option of options) {
-      const fits =
-        allowed[option.nodeClass * podClasses + podClass] &&
-        option.room.every((room, d) => room >= (sizes[podClass * width + d] ?? 0));
-      if (fits) heaviest = Math.max(heaviest, weightOf(option.launchOption.pool));
+    for (const { nodeClass, room, launchOption } of options) {
+      const fits = allowed.has(nodeClass, podClass) && room.every((free, d) => free >= floatAt(size, d));
+      if (fits) heaviest = Math.max(heaviest, weightOf(launchOption.pool));
     }
-    for (const option of options) {
-      if (weightOf(option.launchOption.pool) < heaviest)
-        allowed[option.nodeClass * podClasses + podClass] = 0;
+    for (const { nodeClass, launchOption } of options) {
+      if (weightOf(launchOption.pool) < heaviest) allowed.set(nodeClass, podClass, false);
     }
   }
 };

@@ -1,16 +1,19 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.ts';
+import { mustGet } from '../../api/mustget.ts';
 import type { NodePool } from '../../api/objects.ts';
 import type { InstanceType } from '../model/catalogue.ts';
 import type { Labels } from '../scheduling/nodeaffinity.ts';
 import type { CompiledOption } from './compiledoption.ts';
 import type { LaunchOption } from './launchoption.ts';
+import { type BitMatrix, floatAt, itemAt } from './matrix.ts';
 
-/** How much dearer than the plan's own choice another choice of the same claim may be. */
+/** The most that another option of a NodeClaim may cost, as a multiple of the planned option's price. */
 const PRICE_CAP = 1.2;
+/** Instance types in one NodeClaim at most, unless minValues asks for more. */
 const MAX_TYPES = 12;
 const EPSILON = 1e-9;
 
-/** How many values of each label a NodePool wants among the choices of one claim, where more than one. */
+/** minValues of a NodePool per label key, where more than one. */
 export const minValuesOf = (pool: NodePool): ReadonlyMap<string, number> => {
   const needs = new Map<string, number>();
   for (const { key, minValues } of pool.spec.template.spec.requirements) {
@@ -22,12 +25,12 @@ export const minValuesOf = (pool: NodePool): ReadonlyMap<string, number> => {
 const labelOf = (option: CompiledOption, key: string): string | undefined =>
   key === INSTANCE_TYPE ? option.launchOption.type.name : option.launchOption.label(key);
 
-/** The keys that the columns have too few values of, each with the values that they have. */
+/** The label keys that the options have too few values of, each with the values that they have. */
 const missingValues = (
   options: readonly CompiledOption[],
   needs: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, ReadonlySet<string>> => {
-  const short = new Map<string, ReadonlySet<string>>();
+  const missing = new Map<string, ReadonlySet<string>>();
   for (const [key, least] of needs) {
     const values = new Set<string>();
     for (const option of options) {
@@ -35,12 +38,12 @@ const missingValues = (
       if (value !== undefined) values.add(value);
       if (values.size >= least) break;
     }
-    if (values.size < least) short.set(key, values);
+    if (values.size < least) missing.set(key, values);
   }
-  return short;
+  return missing;
 };
 
-/** The first values of a key, in the order of the columns: those given, and as many more as it takes. */
+/** `given` values of a label key, and further ones in the order of the options until there are `least`. */
 const extended = (
   given: readonly string[],
   options: readonly CompiledOption[],
@@ -56,7 +59,7 @@ const extended = (
   return [...values];
 };
 
-/** Of choices in order of cost, those that a bundle without minValues can take. */
+/** Of options in order of cost, those within the price cap of the first. */
 export const withinCap = (options: readonly CompiledOption[]): readonly CompiledOption[] => {
   const cap = (options[0]?.price ?? 0) * PRICE_CAP + EPSILON;
   const end = options.findIndex((option) => option.price > cap);
@@ -64,9 +67,9 @@ export const withinCap = (options: readonly CompiledOption[]): readonly Compiled
 };
 
 /**
- * The columns that go into one claim, from choices in order of price: of one capacity type, within the price cap, and
- * such that every type is to be had in every zone named, so that the cloud can't end with a dearer pair than those
- * meant. `needs` widens them as far as the NodePool's minValues ask; empty when the choices can't meet those.
+ * The options that go into one NodeClaim, from options in order of price: one capacity type, within the price cap, and
+ * every type in every zone named, so that no type and zone together cost more. `needs` (minValues) widens the set; it
+ * is empty when the options can't meet them.
  */
 export const instanceTypeSetOf = (
   options: readonly CompiledOption[],
@@ -94,40 +97,40 @@ export const instanceTypeSetOf = (
   for (const option of alike) {
     if (!zones.includes(option.launchOption.offering.zone)) continue;
     const name = option.launchOption.type.name;
-    const options = types.get(name);
-    if (options) options.push(option);
+    const sameType = types.get(name);
+    if (sameType) sameType.push(option);
     else types.set(name, [option]);
   }
   const chosen: CompiledOption[] = [];
-  const rest: CompiledOption[][] = [];
+  const others: CompiledOption[][] = [];
   let count = 0;
-  for (const options of types.values()) {
-    const isWhole = options.length === zones.length * capacityTypes.length;
-    const isFirst = options[0]?.launchOption.type === first.launchOption.type;
-    if (isFirst || (count < MAX_TYPES && isWhole && options.every((option) => option.price <= cap))) {
-      chosen.push(...options);
+  for (const sameType of types.values()) {
+    const isWhole = sameType.length === zones.length * capacityTypes.length;
+    const isFirst = sameType[0]?.launchOption.type === first.launchOption.type;
+    if (isFirst || (count < MAX_TYPES && isWhole && sameType.every((option) => option.price <= cap))) {
+      chosen.push(...sameType);
       count += 1;
-    } else rest.push(options);
+    } else others.push(sameType);
   }
-  let short = missingValues(chosen, needs);
-  for (const options of rest) {
-    if (short.size === 0) break;
-    const adds = [...short].some(([key, values]) =>
-      options.some((option) => {
+  let missing = missingValues(chosen, needs);
+  for (const sameType of others) {
+    if (missing.size === 0) break;
+    const adds = [...missing].some(([key, values]) =>
+      sameType.some((option) => {
         const value = labelOf(option, key);
         return value !== undefined && !values.has(value);
       }),
     );
     if (!adds) continue;
-    chosen.push(...options);
-    short = missingValues(chosen, needs);
+    chosen.push(...sameType);
+    missing = missingValues(chosen, needs);
   }
-  return short.size > 0 ? [] : chosen.sort((a, b) => a.price - b.price);
+  return missing.size > 0 ? [] : chosen.sort((a, b) => a.price - b.price);
 };
 
 /**
- * The same, one bundle after the other, each from what those before it leave, for a NodePool without minValues: at most
- * `most` of them. `next` gives the choices in order of price, and is asked only for as many as are looked at.
+ * Splits options in order of price into at most `most` instance type sets, each from what the earlier ones leave, for
+ * a NodePool without minValues. `next` gives one option a call and is called only as often as needed.
  */
 export const instanceTypeSetsByPrice = (
   next: () => CompiledOption | undefined,
@@ -149,10 +152,10 @@ export const instanceTypeSetsByPrice = (
   while (instanceTypeSets.length < most) {
     while (from < seen.length && isUsed[from]) from += 1;
     if (!has(from)) break;
-    const first = seen[from] as CompiledOption;
+    const first = itemAt(seen, from);
     const { type, offering, os } = first.launchOption;
     const isAlike = (index: number): boolean => {
-      const { launchOption } = seen[index] as CompiledOption;
+      const { launchOption } = itemAt(seen, index);
       return (
         !isUsed[index] &&
         launchOption.offering.capacityType === offering.capacityType &&
@@ -161,7 +164,7 @@ export const instanceTypeSetsByPrice = (
     };
     const zones: string[] = [];
     for (let index = from; has(index); index += 1) {
-      const { price, launchOption } = seen[index] as CompiledOption;
+      const { price, launchOption } = itemAt(seen, index);
       if (price > first.price + EPSILON) break;
       if (launchOption.type !== type || !isAlike(index) || zones.includes(launchOption.offering.zone))
         continue;
@@ -169,14 +172,14 @@ export const instanceTypeSetsByPrice = (
     }
     const cap = first.price * PRICE_CAP + EPSILON;
     const types = new Map<InstanceType, number[]>();
-    let last: InstanceType | null = null;
+    let last: InstanceType | undefined;
     let ofLast: number[] = [];
     let whole = 0;
-    for (let index = from; has(index) && (seen[index] as CompiledOption).price <= cap; index += 1) {
-      const { launchOption } = seen[index] as CompiledOption;
+    for (let index = from; has(index) && itemAt(seen, index).price <= cap; index += 1) {
+      const { launchOption } = itemAt(seen, index);
       if (!isAlike(index) || !zones.includes(launchOption.offering.zone)) continue;
       if (launchOption.type !== last) {
-        // As many as a bundle takes, each in every zone: those that follow are not looked at.
+        // The set is full, each type in every zone: the options that follow need not be read.
         if (whole === MAX_TYPES && types.size === MAX_TYPES) break;
         last = launchOption.type;
         ofLast = types.get(last) ?? [];
@@ -187,11 +190,11 @@ export const instanceTypeSetsByPrice = (
     }
     const chosen: CompiledOption[] = [];
     let count = 0;
-    for (const [each, indices] of types) {
-      if (each !== type && (count === MAX_TYPES || indices.length !== zones.length)) continue;
+    for (const [other, indices] of types) {
+      if (other !== type && (count === MAX_TYPES || indices.length !== zones.length)) continue;
       count += 1;
       for (const index of indices) {
-        chosen.push(seen[index] as CompiledOption);
+        chosen.push(itemAt(seen, index));
         isUsed[index] = true;
       }
     }
@@ -200,47 +203,46 @@ export const instanceTypeSetsByPrice = (
   return instanceTypeSets;
 };
 
-const holdsAllThat = (
-  allowed: Uint8Array,
-  podClasses: number,
+/** Tells whether `other` has room for whatever the option may hold and allows every pod class that it allows. */
+const substitutes = (
+  allowed: BitMatrix,
   keys: readonly string[],
 ): ((other: CompiledOption, option: CompiledOption) => boolean) => {
-  const wider = new Map<string, boolean>();
-  const isAsOpen = (other: number, nodeClass: number): boolean => {
+  const known = new Map<string, boolean>();
+  const allowsAsMuch = (other: number, nodeClass: number): boolean => {
     if (other === nodeClass) return true;
     const id = `${other} ${nodeClass}`;
-    let is = wider.get(id);
-    if (is === undefined) {
-      is = true;
-      for (let podClass = 0; podClass < podClasses && is; podClass += 1) {
-        is = !allowed[nodeClass * podClasses + podClass] || allowed[other * podClasses + podClass] === 1;
+    let allows = known.get(id);
+    if (allows === undefined) {
+      allows = true;
+      for (let podClass = 0; podClass < allowed.columns && allows; podClass += 1) {
+        allows = !allowed.has(nodeClass, podClass) || allowed.has(other, podClass);
       }
-      wider.set(id, is);
+      known.set(id, allows);
     }
-    return is;
+    return allows;
   };
   return (other, option) =>
-    other.room.every((room, d) => room >= (option.room[d] ?? 0)) &&
+    other.room.every((room, d) => room >= floatAt(option.room, d)) &&
     keys.every((key) => other.launchOption.label(key) === option.launchOption.label(key)) &&
-    isAsOpen(other.nodeClass, option.nodeClass);
+    allowsAsMuch(other.nodeClass, option.nodeClass);
 };
 
 const hasSameValues = (a: Labels, b: Labels): boolean =>
   Object.keys(a).length === Object.keys(b).length &&
   Object.entries(a).every(([key, value]) => b[key] === value);
 
-/** Whether two offers come from one NodePool with the same values picked for its open labels. */
+/** Whether two launch options are of one NodePool with the same values for its open labels. */
 export const hasSamePickedLabels = (a: LaunchOption, b: LaunchOption): boolean =>
   a.pool === b.pool && (a.pickedLabels === b.pickedLabels || hasSameValues(a.pickedLabels, b.pickedLabels));
 
 /**
- * Leaves out columns whose claim could not meet minValues: whatever such a node carries, too few others would hold it.
- * `keys` are the topology keys that rules look at.
+ * The options whose NodeClaim can meet minValues: enough other options can hold whatever such a node holds. `keys` are
+ * the topology keys of the pod rules.
  */
 export const withMinValues = (
   options: readonly CompiledOption[],
-  allowed: Uint8Array,
-  podClasses: number,
+  allowed: BitMatrix,
   keys: readonly string[],
 ): CompiledOption[] => {
   const needsOf = new Map<NodePool, ReadonlyMap<string, number>>();
@@ -248,13 +250,13 @@ export const withMinValues = (
     if (!needsOf.has(launchOption.pool)) needsOf.set(launchOption.pool, minValuesOf(launchOption.pool));
   }
   if ([...needsOf.values()].every((needs) => needs.size === 0)) return [...options];
-  const holds = holdsAllThat(allowed, podClasses, keys);
+  const canSubstitute = substitutes(allowed, keys);
   const ordered = [...options].sort((a, b) => a.price - b.price);
   return options.filter((option) => {
-    const needs = needsOf.get(option.launchOption.pool) ?? new Map();
+    const needs = mustGet(needsOf, option.launchOption.pool, 'minValues of NodePool');
     if (needs.size === 0) return true;
     const others = ordered.filter(
-      (other) => hasSamePickedLabels(other.launchOption, option.launchOption) && holds(other, option),
+      (other) => hasSamePickedLabels(other.launchOption, option.launchOption) && canSubstitute(other, option),
     );
     return instanceTypeSetOf(others, needs).length > 0;
   });

@@ -1,4 +1,5 @@
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
+import { mustGet } from '../../api/mustget.ts';
 import type { DaemonSet, Pod } from '../../api/objects.ts';
 import type { Commitment } from '../model/billing.ts';
 import { type InterruptionPolicy, isTolerable } from '../model/interruption.ts';
@@ -16,32 +17,56 @@ import {
 import { type ExistingNode, type ExistingNodeTable, tabulateExistingNodes } from './existingnode.ts';
 import { withMinValues } from './instancetypeset.ts';
 import type { LaunchOption } from './launchoption.ts';
-import { allowedOf, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
+import { type BitMatrix, intAt, Matrix } from './matrix.ts';
+import { allowedNodes, type NodeClass, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
 import { type PodClass, podClassesOf } from './podclass.ts';
-import { compilePodRules, type NodeClass, type PodRules } from './podrules.ts';
+import { compilePodRules, type PodRules } from './podrules.ts';
 
-/** The decision in numbers: shapes × dimensions, groups of nodes, standing nodes and offers. */
+/** A planning question in numbers: what to place, and the nodes to place it on. */
 export interface Problem extends ExistingNodeTable {
+  /** Resources that are counted: cpu, memory, pods, then the others that pods request. */
   readonly dimensions: readonly string[];
   readonly podClasses: readonly PodClass[];
-  /** shapes × dimensions. */
-  readonly sizes: Float64Array;
+  /** Requests, pod classes × dimensions. */
+  readonly sizes: Matrix;
   readonly existingNodes: readonly ExistingNode[];
   readonly nodeClasses: readonly NodeClass[];
-  /** groups × shapes: 1 where the node's labels and taints let the pod in. */
-  readonly allowed: Uint8Array;
-  /** The same, were all NodePools of one weight. */
-  readonly allowedAtAnyWeight: Uint8Array;
+  /** Node classes × pod classes: whether labels, taints and NodePool weights allow the pod. */
+  readonly allowed: BitMatrix;
+  /** The same with NodePool weights left aside. */
+  readonly allowedAtAnyWeight: BitMatrix;
+  /** The options worth buying: no other one of their node class dominates them. */
   readonly options: readonly CompiledOption[];
-  /** Every offer, the cheapest first, those beaten by others too: what a claim may name as its choices. */
+  /** Every option with room, the cheapest first, dominated ones too: a NodeClaim may name them as alternatives. */
   readonly allOptions: readonly CompiledOption[];
   readonly rules: PodRules;
   readonly commitments: readonly Commitment[];
-  /** Pods that wait for a node, per shape. */
+  /** Pods that wait for a node, per pod class. */
   readonly pending: Int32Array;
 }
 
-/** Compiles a decision. Throws a QuantityError. */
+const FIRST_DIMENSIONS = ['cpu', 'memory', 'pods'];
+
+const dimensionsOf = (podClasses: readonly PodClass[]): string[] => {
+  const requested = new Set<string>();
+  for (const { requests } of podClasses) {
+    for (const [resource, amount] of requests) if (amount > 0) requested.add(resource);
+  }
+  const others = [...requested].filter((resource) => !FIRST_DIMENSIONS.includes(resource)).sort();
+  return [...FIRST_DIMENSIONS, ...others];
+};
+
+const sizesOf = (podClasses: readonly PodClass[], dimensions: readonly string[]): Matrix => {
+  const sizes = new Matrix(podClasses.length, dimensions.length);
+  podClasses.forEach(({ requests }, podClass) => {
+    dimensions.forEach((resource, d) => {
+      sizes.set(podClass, d, requests.get(resource) ?? 0);
+    });
+  });
+  return sizes;
+};
+
+/** Puts a planning question in numbers. Throws a QuantityError. */
 export const compile = (input: {
   readonly existingNodes: readonly ExistingNode[];
   readonly pending: readonly Pod[];
@@ -54,14 +79,14 @@ export const compile = (input: {
   readonly commitments?: readonly Commitment[];
   readonly interruption?: InterruptionPolicy;
 }): Problem => {
-  const everyPod = [...input.existingNodes.flatMap((each) => each.view.pods), ...input.pending];
+  const everyPod = [...input.existingNodes.flatMap(({ view }) => view.pods), ...input.pending];
   const { volumes } = input;
   const caps = workloadCaps(everyPod, input.blastRadius);
   const mostPods = clusterCap(everyPod.length, input.blastRadius);
   const podClasses = podClassesOf(everyPod, (pod) => {
     const needs = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
-    const workload = caps.size > 0 ? workloadOf(pod) : null;
-    return workload !== null && caps.has(workload) ? { ...needs, workload } : needs;
+    const workload = caps.size > 0 ? workloadOf(pod) : undefined;
+    return workload !== undefined && caps.has(workload) ? { ...needs, workload } : needs;
   });
   const podClassOf = new Map<Pod, number>();
   podClasses.forEach((podClass, index) => {
@@ -73,22 +98,8 @@ export const compile = (input: {
   if (isWeighted) keys.add(KARPENTER_NODEPOOL);
   const nodeClasses = new NodeClasses([...keys].sort(), isWeighted);
 
-  const used = new Set<string>();
-  for (const podClass of podClasses)
-    for (const [resource, value] of podClass.requests) if (value > 0) used.add(resource);
-  const dimensions = [
-    'cpu',
-    'memory',
-    'pods',
-    ...[...used].filter((r) => !['cpu', 'memory', 'pods'].includes(r)).sort(),
-  ];
-  const width = dimensions.length;
-  const sizes = new Float64Array(podClasses.length * width);
-  podClasses.forEach((podClass, index) => {
-    dimensions.forEach((resource, d) => {
-      sizes[index * width + d] = podClass.requests.get(resource) ?? 0;
-    });
-  });
+  const dimensions = dimensionsOf(podClasses);
+  const sizes = sizesOf(podClasses, dimensions);
 
   const table = tabulateExistingNodes(input.existingNodes, {
     dimensions,
@@ -104,10 +115,10 @@ export const compile = (input: {
       : input.launchOptions,
     { dimensions, nodeClasses, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
   );
-  const allowed = allowedOf(podClasses, nodeClasses.views);
+  const allowed = allowedNodes(podClasses, nodeClasses.list);
   const rules = compilePodRules(
     podClasses.map((podClass) => podClass.pod),
-    nodeClasses.views,
+    nodeClasses.list,
     input.namespaces,
     [...caps].map(([workload, most]) => ({
       most,
@@ -115,14 +126,14 @@ export const compile = (input: {
     })),
   );
   const allOptions = withRoom(options);
-  const usable = withMinValues(allOptions, allowed, podClasses.length, rules.keys);
-  const allowedAtAnyWeight = Uint8Array.from(allowed);
-  if (isWeighted) applyNodePoolWeights(allowed, usable, podClasses.length, sizes);
+  const usable = withMinValues(allOptions, allowed, rules.keys);
+  const allowedAtAnyWeight = allowed.copy();
+  if (isWeighted) applyNodePoolWeights(allowed, usable, sizes);
 
   const pending = new Int32Array(podClasses.length);
   for (const pod of input.pending) {
-    const podClass = podClassOf.get(pod) ?? -1;
-    pending[podClass] = (pending[podClass] ?? 0) + 1;
+    const podClass = mustGet(podClassOf, pod, 'pod class of pod');
+    pending[podClass] = intAt(pending, podClass) + 1;
   }
   return {
     dimensions,
@@ -130,7 +141,7 @@ export const compile = (input: {
     sizes,
     existingNodes: input.existingNodes,
     ...table,
-    nodeClasses: nodeClasses.views,
+    nodeClasses: nodeClasses.list,
     allowed,
     allowedAtAnyWeight,
     options: prune(usable),

@@ -8,38 +8,36 @@ import {
   withinCap,
 } from '../packing/instancetypeset.ts';
 import type { LaunchOption } from '../packing/launchoption.ts';
+import { floatAt, itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { BoughtNode } from './assignment.ts';
 
-/** Whether some pod on the node has rules that tie it to the node's domains. */
-const isTied = (problem: Problem, node: BoughtNode): boolean =>
+/** Whether pods on the node count for rules about domains wider than a node. */
+const isTied = ({ rules }: Problem, node: BoughtNode): boolean =>
   [...node.content.keys()].some((podClass) =>
-    [...(problem.rules.countedBy[podClass] ?? [])].some((tally) => {
-      const key = problem.rules.tallies[tally]?.key ?? '';
-      return problem.rules.keys.includes(key);
-    }),
+    itemAt(rules.countedBy, podClass).some((tally) => rules.keys.includes(itemAt(rules.tallies, tally).key)),
   );
 
 const sameLabels = (problem: Problem, a: LaunchOption, b: LaunchOption): boolean =>
   problem.rules.keys.every((key) => a.label(key) === b.label(key));
 
-/** More choices than these no claim has a use for, where its NodePool asks for no minValues. */
+/** Options that are looked at per NodeClaim, where its NodePool has no minValues. */
 const MAX_HOLDERS = 400;
 
-/** What a claim may name. */
+/** What a NodeClaim may be ordered as. */
 export interface Alternatives {
-  /** The column that the claim is most likely to become. */
+  /** The option that the claim is most likely to become. */
   readonly option: CompiledOption;
-  /** Columns that go into one claim, the bundle to be tried first at the front; empty when minValues can't be met. */
+  /** One set per attempt, in the order of the attempts; empty when minValues can't be met. */
   readonly instanceTypeSets: readonly (readonly CompiledOption[])[];
 }
 
-/** What could take the place of bought nodes under the same NodePools. */
+/** Finds the alternatives of bought nodes, within the same NodePools and their limits. */
 export class AlternativeFinder {
   readonly #problem: Problem;
-  /** Whether a column's cost is its price. */
+  /** Whether an option's cost is its price. */
   readonly #isByPrice: boolean;
-  /** What was found for nodes of a column with the same content; NodePools with limits apart. */
+  /** Alternatives by option and content, of NodePools without limits. */
   readonly #known = new Map<CompiledOption, Map<string, Alternatives>>();
 
   constructor(problem: Problem) {
@@ -48,28 +46,28 @@ export class AlternativeFinder {
       problem.commitments.length === 0 && problem.allOptions.every((option) => option.podRisk === 0);
   }
 
-  /** What a node's claim may name, in at most so many bundles; sets aside what that takes of its NodePool's limits. */
-  choose(node: BoughtNode, ledger: LimitLedger, most: number): Alternatives {
+  /** The alternatives of a node, at most `most` sets. Reserves in the ledger what the largest of them takes of the limits. */
+  find(node: BoughtNode, ledger: LimitLedger, most: number): Alternatives {
     const { pool, type } = node.option.launchOption;
     const poolName = pool.metadata.name;
     if (ledger.has(poolName)) {
-      const found = this.#find(node, ledger, most);
+      const found = this.#search(node, ledger, most);
       ledger.take(
         poolName,
         type,
-        found.instanceTypeSets.flat().map((each) => each.launchOption.type),
+        found.instanceTypeSets.flat().map(({ launchOption }) => launchOption.type),
       );
       return found;
     }
     const key = [...node.content].sort(([a], [b]) => a - b).join(' ');
     const ofOption = this.#known.get(node.option) ?? new Map<string, Alternatives>();
     this.#known.set(node.option, ofOption);
-    const found = ofOption.get(key) ?? this.#find(node, ledger, most);
+    const found = ofOption.get(key) ?? this.#search(node, ledger, most);
     ofOption.set(key, found);
     return found;
   }
 
-  #find(node: BoughtNode, ledger: LimitLedger, most: number): Alternatives {
+  #search(node: BoughtNode, ledger: LimitLedger, most: number): Alternatives {
     const { pool, type } = node.option.launchOption;
     const needs = minValuesOf(pool);
     const isLimited = ledger.has(pool.metadata.name);
@@ -91,7 +89,7 @@ export class AlternativeFinder {
     }
     const all = this.#inOrderOfCost(node);
     const within = all.filter(isAllowed);
-    // A claim with fewer values than minValues would be refused by the API server.
+    // The API server refuses a claim with fewer values than minValues.
     const options = instanceTypeSetOf(within, needs).length > 0 ? within : all;
     let left = options;
     const instanceTypeSets: CompiledOption[][] = [];
@@ -99,13 +97,13 @@ export class AlternativeFinder {
       const found = instanceTypeSetOf(needs.size > 0 ? left : withinCap(left), needs);
       if (found.length === 0) break;
       instanceTypeSets.push(found);
-      const gone = new Set(found);
-      left = left.filter((each) => !gone.has(each));
+      const used = new Set(found);
+      left = left.filter((option) => !used.has(option));
     }
     return { option: options[0] ?? node.option, instanceTypeSets };
   }
 
-  /** Columns that hold what is on the node, in a place that suits every pod there, in order of price. */
+  /** Options that can hold the pods of the node, one a call in order of price, at most `most`. */
   #holders(node: BoughtNode, most: number): () => CompiledOption | undefined {
     const problem = this.#problem;
     const { allOptions, allowed, sizes } = problem;
@@ -113,28 +111,26 @@ export class AlternativeFinder {
     const load = new Float64Array(width);
     const podClasses = [...node.content.keys()];
     for (const [podClass, n] of node.content) {
-      for (let d = 0; d < width; d += 1) load[d] = (load[d] ?? 0) + n * (sizes[podClass * width + d] ?? 0);
+      for (let d = 0; d < width; d += 1) load[d] = floatAt(load, d) + n * sizes.at(podClass, d);
     }
     const tied = isTied(problem, node);
     const suits = new Map<number, boolean>();
     const suitsAll = (nodeClass: number): boolean => {
       const known = suits.get(nodeClass);
       if (known !== undefined) return known;
-      const is = podClasses.every(
-        (podClass) => allowed[nodeClass * problem.podClasses.length + podClass] === 1,
-      );
-      suits.set(nodeClass, is);
-      return is;
+      const allowsAll = podClasses.every((podClass) => allowed.has(nodeClass, podClass));
+      suits.set(nodeClass, allowsAll);
+      return allowsAll;
     };
-    let last: CompiledOption | null = null;
-    let isIn = false;
+    let last: CompiledOption | undefined;
+    let canHold = false;
     let at = 0;
     let count = 0;
     return () => {
       for (; at < allOptions.length && count < most; at += 1) {
-        const option = allOptions[at] as CompiledOption;
+        const option = itemAt(allOptions, at);
         const { pool, pickedLabels } = option.launchOption;
-        // Columns of one type follow each other, and are alike to most nodes.
+        // Options of one type follow each other, and most are equal in all that counts here.
         const isAlike =
           last?.room === option.room &&
           last.nodeClass === option.nodeClass &&
@@ -142,14 +138,15 @@ export class AlternativeFinder {
           last.launchOption.pickedLabels === pickedLabels;
         if (!isAlike) {
           last = option;
-          isIn = true;
-          for (let d = 0; d < width && isIn; d += 1) {
-            isIn = (option.room[d] as number) >= (load[d] as number);
+          canHold = true;
+          for (let d = 0; d < width && canHold; d += 1) {
+            canHold = floatAt(option.room, d) >= floatAt(load, d);
           }
-          isIn &&=
+          canHold &&=
             suitsAll(option.nodeClass) && hasSamePickedLabels(option.launchOption, node.option.launchOption);
         }
-        if (!isIn || (tied && !sameLabels(problem, option.launchOption, node.option.launchOption))) continue;
+        if (!canHold || (tied && !sameLabels(problem, option.launchOption, node.option.launchOption)))
+          continue;
         at += 1;
         count += 1;
         return option;
@@ -163,7 +160,7 @@ export class AlternativeFinder {
     const options: CompiledOption[] = [];
     for (let option = next(); option; option = next()) options.push(option);
     const costOf = (option: CompiledOption): number => {
-      // What is meant may be the cheapest for its commitment alone.
+      // The planned option may be the cheapest only because a commitment covers it.
       if (option === node.option && this.#problem.commitments.length > 0) return 0;
       return option.price + node.pods.length * option.podRisk;
     };

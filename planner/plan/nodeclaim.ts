@@ -15,6 +15,7 @@ import type { LimitLedger } from '../cluster/nodepoollimits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
 import { nodeClassLabel, ZONE_ID } from '../packing/launchoption.ts';
+import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { daemonRequests, daemonsOn } from '../scheduling/daemonset.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
@@ -30,29 +31,28 @@ const MANAGED = new Set<string>([INSTANCE_TYPE, ZONE, KARPENTER_CAPACITY_TYPE, A
 
 type PlannedRequirement = NodeClaimToAdd['spec']['requirements'][number];
 
-const copyRequirement = (each: Requirement): PlannedRequirement => ({
-  key: each.key,
-  operator: each.operator,
-  ...(each.values && { values: [...each.values] }),
-  ...(each.minValues !== undefined && { minValues: each.minValues }),
+const copyRequirement = ({ key, operator, values, minValues }: Requirement): PlannedRequirement => ({
+  key,
+  operator,
+  ...(values && { values: [...values] }),
+  ...(minValues !== undefined && { minValues }),
 });
 
-/** Adds a value to a few, where equal ones come one after the other as a rule. */
+/** Adds a value unless it is there; equal values mostly follow each other. */
 const add = (values: string[], value: string): void => {
   if (value !== values.at(-1) && !values.includes(value)) values.push(value);
 };
 
-/** Requirements that let the cloud choose among these columns and no dearer ones. */
+/** Requirements that let the cloud choose among these options alone. */
 const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[] => {
   const first = options[0]?.launchOption;
   if (!first) return [];
   const template = first.pool.spec.template.spec.requirements;
   const inList = (key: string, values: string[]): PlannedRequirement => {
     let minValues: number | undefined;
-    for (const each of template) {
-      if (each.key === key && each.minValues !== undefined) {
-        minValues = Math.max(minValues ?? each.minValues, each.minValues);
-      }
+    for (const requirement of template) {
+      if (requirement.key !== key || requirement.minValues === undefined) continue;
+      minValues = Math.max(minValues ?? 0, requirement.minValues);
     }
     return { key, operator: 'In', values, ...(minValues !== undefined && { minValues }) };
   };
@@ -67,9 +67,7 @@ const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[
     add(capacityTypes, offering.capacityType);
     add(archs, type.arch);
   }
-  const kept = template.filter(
-    (each) => !MANAGED.has(each.key) && first.pickedLabels[each.key] === undefined,
-  );
+  const kept = template.filter(({ key }) => !MANAGED.has(key) && first.pickedLabels[key] === undefined);
   return [
     ...kept.map(copyRequirement),
     ...Object.entries(first.pickedLabels).map(([key, value]) => inList(key, [value])),
@@ -81,16 +79,16 @@ const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[
   ];
 };
 
-/** Writes the NodeClaim that Karpenter would write for this node, and what to try when it can't be had. */
+/** Writes the NodeClaim that Karpenter would write for this node, with the alternatives for further attempts. */
 export const writeNodeClaim = (
   problem: Problem,
   snapshot: Snapshot,
-  options: AlternativeFinder,
+  finder: AlternativeFinder,
   node: BoughtNode,
   name: string,
   ledger: LimitLedger,
 ): { readonly claim: NodeClaimToAdd; readonly option: CompiledOption } => {
-  const { option, instanceTypeSets } = options.choose(node, ledger, MAX_ALTERNATIVES);
+  const { option, instanceTypeSets } = finder.find(node, ledger, MAX_ALTERNATIVES);
   const alternatives = instanceTypeSets.map((options) => ({
     requirements: requirementsOf(options),
     priceHourly: hourly(options[0]?.launchOption.price ?? 0),
@@ -105,7 +103,7 @@ export const writeNodeClaim = (
       ? daemonRequests(daemonsOn(daemonSets, option.launchOption.labels, taints))
       : new Map<string, number>();
   for (const [podClass, n] of node.content) {
-    for (const [resource, value] of problem.podClasses[podClass]?.requests ?? []) {
+    for (const [resource, value] of itemAt(problem.podClasses, podClass).requests) {
       requests.set(resource, (requests.get(resource) ?? 0) + n * value);
     }
   }
@@ -150,12 +148,16 @@ export const writeNodeClaim = (
   };
 };
 
-const copyTaint = (each: {
+const copyTaint = ({
+  key,
+  value,
+  effect,
+}: {
   key: string;
   value?: string;
   effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }) => ({
-  key: each.key,
-  ...(each.value !== undefined && { value: each.value }),
-  effect: each.effect,
+  key,
+  ...(value !== undefined && { value }),
+  effect,
 });

@@ -9,6 +9,7 @@ import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../cluster/clusterview.ts';
 import { LimitLedger } from '../cluster/nodepoollimits.ts';
 import type { Bill } from '../model/billing.ts';
+import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { namespaceOf } from '../scheduling/interpodaffinity.ts';
 import { AlternativeFinder } from './alternatives.ts';
@@ -16,7 +17,7 @@ import type { Assignment } from './assignment.ts';
 import { writeNodeClaim } from './nodeclaim.ts';
 import { greenNode } from './savings.ts';
 
-/** The name that claims of a plan begin with: short enough for their own endings, `-12-attempt-3`. */
+/** Characters of the plan's name in a claim's name, so that endings such as `-12-attempt-3` fit. */
 const MAX_PLAN_NAME = 40;
 
 /** The name of a plan's n-th claim, counted from 1. */
@@ -33,7 +34,10 @@ const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: stri
   };
 };
 
-/** Writes an arrangement as a plan's spec, with what its new nodes add to the bill of those that stay. */
+/**
+ * Writes an assignment as the spec of a plan. `green` has each new node at what it adds to `bill`, which is that of the
+ * nodes that stay.
+ */
 export const writePlan = (
   problem: Problem,
   cluster: Cluster,
@@ -47,12 +51,12 @@ export const writePlan = (
   const ledger = new LimitLedger(
     cluster.snapshot.nodePools,
     assignment.bought.map(({ option }) => [option.launchOption.pool.metadata.name, option.launchOption.type]),
-    assignment.removed.flatMap((node) => problem.existingNodes[node] ?? []),
+    assignment.removed.map((node) => itemAt(problem.existingNodes, node)),
   );
-  const options = new AlternativeFinder(problem);
+  const finder = new AlternativeFinder(problem);
   assignment.bought.forEach((node, index) => {
     const name = claimName(planName, index + 1);
-    const { claim, option } = writeNodeClaim(problem, cluster.snapshot, options, node, name, ledger);
+    const { claim, option } = writeNodeClaim(problem, cluster.snapshot, finder, node, name, ledger);
     nodeClaimsToAdd.push(claim);
     const before = bill.total();
     bill.count(option, 1);
@@ -60,11 +64,11 @@ export const writePlan = (
     for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
   });
   for (const { pod, node } of assignment.moves) {
-    const claim = cluster.facts[node]?.claim;
+    const claim = itemAt(cluster.facts, node).claim;
     if (claim) podsToMigrate.push(migration(pod, pod.spec.nodeName, claim.metadata.name));
   }
   const nodeClaimsToDelete = assignment.removed.flatMap((node) => {
-    const claim = cluster.facts[node]?.claim;
+    const claim = itemAt(cluster.facts, node).claim;
     return claim ? [{ nodeClaimName: claim.metadata.name }] : [];
   });
   return { spec: { execute: false, nodeClaimsToAdd, nodeClaimsToDelete, podsToMigrate }, green };

@@ -1,53 +1,57 @@
 import type { CompiledOption } from '../packing/compiledoption.ts';
+import { byteAt, intAt, itemAt } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
 import { OptionPruner } from './optionpruning.ts';
 import { RemainingPods } from './remainingpods.ts';
 import { type Content, ScratchNode } from './scratchnode.ts';
 
-/** Moves what fits from `left` into nodes that are open, fullest first; returns the nodes it used. */
+/** Moves pods from `left` (per pod class) onto open nodes, in the caller's order of nodes, as far as they fit. */
 export const fillOpen = (
   packing: Packing,
   left: Int32Array,
   nodes: readonly number[],
-  o: FillOptions,
+  o: Pick<FillOptions, 'order'>,
 ): void => {
   for (const podClass of o.order) {
-    if ((left[podClass] ?? 0) <= 0) continue;
+    let n = intAt(left, podClass);
+    if (n <= 0) continue;
     for (const node of nodes) {
-      const put = packing.putUpTo(podClass, node, left[podClass] ?? 0);
-      if (put === 0) continue;
-      left[podClass] = (left[podClass] ?? 0) - put;
-      if ((left[podClass] ?? 0) === 0) break;
+      n -= packing.putUpTo(podClass, node, n);
+      if (n === 0) break;
     }
+    left[podClass] = n;
   }
 };
 
+/** Every how many nodes all options are tried, not the shortlist alone. */
 const FULL_EVERY = 10;
+/** All options are tried once the pods left are worth less than this many of the largest nodes. */
 const FEW_NODES_LEFT = 3;
 const SHORTLIST = 6;
 
-/** A node that could be opened, and what it would hold. */
+/** A node that could be opened, and its content. */
 interface FilledNode {
-  /** The column and its place among the prospects; null and -1 for a node that stood before. */
-  readonly option: CompiledOption | null;
+  /** The option to buy and its index in the pruner; undefined and -1 for a closed candidate. */
+  readonly option: CompiledOption | undefined;
   readonly index: number;
   readonly node: number;
-  /** The content, as the trial kept it. */
+  /** The number of the content in the scratch node. */
   readonly kept: number;
+  /** The worth of the content. */
   readonly packed: number;
-  /** With what the risk of its pods is expected to cost. */
+  /** USD per hour, with the expected cost of interruptions. */
   readonly price: number;
 }
 
-const cheapestWithRest = (filledNodes: readonly FilledNode[], total: number): FilledNode | null => {
-  let ratio = Number.POSITIVE_INFINITY;
-  for (const filled of filledNodes) ratio = Math.min(ratio, filled.price / filled.packed);
-  let best: FilledNode | null = null;
+/** The node that costs least together with nodes for the other pods at the best rate among these. */
+const cheapestWithRest = (filledNodes: readonly FilledNode[], total: number): FilledNode | undefined => {
+  let rate = Number.POSITIVE_INFINITY;
+  for (const { price, packed } of filledNodes) rate = Math.min(rate, price / packed);
+  let best: FilledNode | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const filled of filledNodes) {
-    // What the rest will cost if it goes as well as the best of these nodes.
-    const cost = filled.price + Math.max(0, total - filled.packed) * ratio;
+    const cost = filled.price + Math.max(0, total - filled.packed) * rate;
     if (cost < least - 1e-12) {
       least = cost;
       best = filled;
@@ -56,67 +60,81 @@ const cheapestWithRest = (filledNodes: readonly FilledNode[], total: number): Fi
   return best;
 };
 
-/** How often the same content can be had from what is left; the last time it is weighed again, as less may do. */
+/** How many nodes with this content to buy at once: all but the last that the pods suffice for, at least one. */
 const copiesOf = (
   packing: Packing,
-  option: CompiledOption | null,
+  option: CompiledOption | undefined,
   content: Content,
   left: Int32Array,
 ): number => {
-  const { rules } = packing.problem;
-  if (!option || content.some(([podClass]) => (rules.ofPodClass[podClass]?.length ?? 0) > 0)) return 1;
+  if (!option || content.some(([podClass]) => packing.counts.hasRules(podClass))) return 1;
   let copies = Number.POSITIVE_INFINITY;
-  for (const [podClass, n] of content) copies = Math.min(copies, Math.floor((left[podClass] ?? 0) / n));
+  for (const [podClass, n] of content) copies = Math.min(copies, Math.floor(intAt(left, podClass) / n));
   return Math.max(1, copies - 1);
 };
 
+/** The options with the best rates, as indices in the pruner. */
+const shortlistOf = (filledNodes: readonly FilledNode[]): number[] => {
+  const ranked = filledNodes
+    .filter(({ option }) => option)
+    .sort((a, b) => a.price / a.packed - b.price / b.packed);
+  return [...new Set(ranked.map(({ index }) => index))].slice(0, SHORTLIST);
+};
+
 /**
- * Opens nodes until `left` is empty or nothing more fits: each time the one whose price, with the rest at the best
- * rate seen, is least. Returns false when pods are left over.
+ * Opens nodes until `left` is empty or nothing more fits, each time the node that costs least together with nodes for
+ * the other pods. Returns false when pods are left over, which `left` then names.
  */
 export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions): boolean => {
-  const reopen = new Set((o.reopen ?? []).filter((node) => !packing.open[node]));
+  const reopen = new Set((o.reopen ?? []).filter((node) => byteAt(packing.open, node) === 0));
   const remaining = new RemainingPods(packing, left, o);
   const scratch = new ScratchNode(packing);
-  let bought = 0;
   const pruner = new OptionPruner(packing, o.options, o.prices);
-  const everyIndex = [...pruner.options.keys()];
+  const { options } = pruner;
+  const everyIndex = [...options.keys()];
   let shortlist: readonly number[] = [];
   let sinceFull = 0;
   // Where pods have rules about each other, the largest node holds far less than its room.
   const isRuled = packing.problem.rules.tallies.length > 0;
   let fullest = isRuled ? 0 : pruner.largest;
+  let filledNodes: FilledNode[] = [];
+  const tryNode = (
+    option: CompiledOption | undefined,
+    index: number,
+    node: number,
+    nodeClass: number,
+    room: Float64Array,
+  ): void => {
+    const price = option ? packing.priceOf(option) : packing.price(node);
+    const podRisk = option ? option.podRisk : packing.podRisk(node);
+    for (const isEven of [false, true]) {
+      scratch.begin(node, nodeClass, room);
+      const packed = isEven ? remaining.fillEvenly(scratch) : remaining.fillInOrder(scratch);
+      const { pods } = scratch;
+      const kept = scratch.keep();
+      if (pods === 0) return;
+      const filled = { index, option, node, kept, packed, price: price + podRisk * pods };
+      filledNodes.push(filled);
+      pruner.record(filled);
+      if (pods === remaining.pods) return;
+    }
+  };
   while (remaining.pods > 0) {
-    const filledNodes: FilledNode[] = [];
+    filledNodes = [];
     scratch.dropKept();
     pruner.begin(remaining.total);
-    const attempt = (index: number, node: number, nodeClass: number, room: Float64Array): void => {
-      const option = pruner.options[index] ?? null;
-      const price = option ? packing.priceOf(option) : packing.price(node);
-      const podRisk = option ? option.podRisk : packing.podRisk(node);
-      for (const isEven of [false, true]) {
-        scratch.begin(node, nodeClass, room);
-        const packed = isEven ? remaining.fillEvenly(scratch) : remaining.fillInOrder(scratch);
-        const { pods } = scratch;
-        const kept = scratch.keep();
-        if (pods === 0) return;
-        const filled = { index, option, node, kept, packed, price: price + podRisk * pods };
-        filledNodes.push(filled);
-        pruner.record(filled);
-        if (pods === remaining.pods) return;
-      }
-    };
-    for (const node of reopen)
-      if (packing.canReopen(node)) attempt(-1, node, packing.nodeClass[node] ?? 0, packing.roomOf(node));
-    // While much is left the same few columns stay best: the others are asked only now and then.
+    for (const node of reopen) {
+      if (packing.limits.canReopen(itemAt(packing.problem.existingNodes, node)))
+        tryNode(undefined, -1, node, intAt(packing.nodeClass, node), packing.roomOf(node));
+    }
+    // While many pods are left the same few options stay best: all are tried only now and then.
     const isFull = sinceFull === 0 || remaining.total < FEW_NODES_LEFT * fullest;
     sinceFull = (sinceFull + 1) % FULL_EVERY;
     const next = packing.nextNode();
-    const indices = isFull ? everyIndex : shortlist;
-    for (const index of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? indices : []) {
-      const option = pruner.options[index] as CompiledOption;
-      if (packing.canBuy(option) && !pruner.isDominated(index))
-        attempt(index, next, option.nodeClass, option.room);
+    for (const index of isFull ? everyIndex : shortlist) {
+      const option = itemAt(options, index);
+      if (packing.limits.canBuy(option) && !pruner.isDominated(index))
+        tryNode(option, index, next, option.nodeClass, option.room);
     }
     const best = cheapestWithRest(filledNodes, remaining.total);
     if (!best) {
@@ -126,22 +144,18 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       continue;
     }
     if (shortlist.length === 0 || sinceFull === 1) {
-      const ranked = filledNodes
-        .filter((filled) => filled.option)
-        .sort((a, b) => a.price / a.packed - b.price / b.packed);
-      if (isRuled) fullest = Math.max(...filledNodes.map((filled) => filled.packed));
-      shortlist = [...new Set(ranked.map((filled) => filled.index))].slice(0, SHORTLIST);
+      if (isRuled) fullest = Math.max(...filledNodes.map(({ packed }) => packed));
+      shortlist = shortlistOf(filledNodes);
     }
     const content = scratch.contentOf(best.kept);
     const copies = copiesOf(packing, best.option, content, left);
-    const first = best.option ? packing.priceOf(best.option) : 0;
+    const firstPrice = best.option ? packing.priceOf(best.option) : 0;
     for (let copy = 0; copy < copies && remaining.pods > 0; copy += 1) {
       let { node } = best;
       if (best.option) {
-        // A commitment that has run out is a reason to weigh again.
-        if (!packing.canBuy(best.option) || packing.priceOf(best.option) > first) break;
+        // Once a commitment has run out the options are weighed again.
+        if (!packing.limits.canBuy(best.option) || packing.priceOf(best.option) > firstPrice) break;
         node = packing.buy(best.option);
-        bought += 1;
       } else {
         packing.setOpen(node, true);
         reopen.delete(node);
