@@ -1,10 +1,12 @@
 import type { CompiledOption } from '../packing/compiledoption.ts';
-import { floatAt, intAt } from '../packing/matrix.ts';
+import { readers } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { Filling } from './knapsack.ts';
 import { type NodeKind, PricingProblem } from './pricingproblem.ts';
 import { worthOf } from './shadowprices.ts';
 import { type Column, CoveringProgram } from './simplex.ts';
+
+const { floatAt, intAt } = readers;
 
 /** A filling of one node as a column of the linear program: its rows are the pod classes in demand. */
 interface FillingColumn extends Column {

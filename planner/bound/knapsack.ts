@@ -1,4 +1,6 @@
-import { floatAt, intAt, itemAt } from '../packing/matrix.ts';
+import { readers } from '../packing/matrix.ts';
+
+const { floatAt, intAt } = readers;
 
 /** The content of one node that is worth most. */
 export interface Filling {
@@ -59,15 +61,17 @@ export const fillBest = (
   const able = usable(items, candidates, room);
   const n = able.length;
   // Per weight and item, the best worth per size among this item and those after it.
-  const rates = weights.map((weight) => {
-    const rate = new Float64Array(n + 1);
+  const rates = new Float64Array(weights.length * (n + 1));
+  const allWeights = new Float64Array(weights.length * width);
+  weights.forEach((weight, w) => {
+    allWeights.set(weight, w * width);
+    const start = w * (n + 1);
     for (let i = n - 1; i >= 0; i -= 1) {
       const item = intAt(able, i);
       const size = weigh(items, weight, item);
       const own = size > 0 ? floatAt(worth, item) / size : Number.POSITIVE_INFINITY;
-      rate[i] = Math.max(floatAt(rate, i + 1), own);
+      rates[start + i] = Math.max(floatAt(rates, start + i + 1), own);
     }
-    return rate;
   });
   // Per item, the worth of it and all after it if there were room for everything.
   const rest = new Float64Array(n + 1);
@@ -78,17 +82,18 @@ export const fillBest = (
   const free = Float64Array.from(room);
   const counts = new Int32Array(n);
   const best = new Int32Array(n);
+  const kinds = weights.length;
   let bestValue = 0;
   let steps = 0;
   let cut = 0;
   const bound = (i: number): number => {
     let least = floatAt(rest, i);
-    for (let w = 0; w < weights.length; w += 1) {
-      const rate = floatAt(itemAt(rates, w), i);
+    for (let w = 0; w < kinds; w += 1) {
+      const rate = floatAt(rates, w * (n + 1) + i);
       if (!Number.isFinite(rate)) continue;
-      const weight = itemAt(weights, w);
+      const start = w * width;
       let size = 0;
-      for (let d = 0; d < width; d += 1) size += floatAt(weight, d) * floatAt(free, d);
+      for (let d = 0; d < width; d += 1) size += floatAt(allWeights, start + d) * floatAt(free, d);
       if (rate * size < least) least = rate * size;
     }
     return least;

@@ -1,8 +1,10 @@
 import { HOSTNAME } from '../../api/labels.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
-import { byteAt, floatAt, intAt, itemAt } from '../packing/matrix.ts';
+import { itemAt, readers } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { type Filling, fillBest, type Items, orderByDensity } from './knapsack.ts';
+
+const { byteAt, floatAt, intAt } = readers;
 
 /** A kind of node that the linear program may use any number of times: an option, or an existing candidate. */
 export interface NodeKind {

@@ -1,4 +1,6 @@
-import { floatAt, intAt } from '../packing/matrix.ts';
+import { readers } from '../packing/matrix.ts';
+
+const { floatAt, intAt } = readers;
 
 /** A column of a covering program: how much one unit of it covers of some rows, and what it costs. */
 export interface Column {

@@ -1,7 +1,9 @@
 import { Bill, type Billed } from '../model/billing.ts';
 import type { CompiledOption } from './compiledoption.ts';
-import { byteAt } from './matrix.ts';
+import { readers } from './matrix.ts';
 import type { Problem } from './problem.ts';
+
+const { byteAt } = readers;
 
 /** The cost of a packing in USD per hour: node prices, less what commitments cover, plus the risk of interruptions. */
 export class PackingCost {

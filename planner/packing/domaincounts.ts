@@ -1,7 +1,9 @@
 import { HOSTNAME } from '../../api/labels.ts';
-import { byteAt, intAt, itemAt } from './matrix.ts';
+import { outOfRange, readers } from './matrix.ts';
 import type { PodRule, Tally } from './podrules.ts';
 import type { Problem } from './problem.ts';
+
+const { byteAt, intAt } = readers;
 
 /**
  * How many pods each domain holds once `pods` more have come, each into the emptiest of `domains`; the first of equal
@@ -10,7 +12,7 @@ import type { Problem } from './problem.ts';
 const spreadQuotas = (counts: Int32Array, domains: readonly number[], pods: number): Int32Array => {
   const quotas = Int32Array.from(counts);
   for (let left = pods; left > 0; left -= 1) {
-    let emptiest = itemAt(domains, 0);
+    let emptiest = domains[0] ?? outOfRange(0, domains.length);
     for (const domain of domains) if (intAt(quotas, domain) < intAt(quotas, emptiest)) emptiest = domain;
     quotas[emptiest] = intAt(quotas, emptiest) + 1;
   }
@@ -66,39 +68,44 @@ export class DomainCounts {
     this.#domains = tallies.map(({ eligible }, tally) => {
       if (byteAt(this.#perNode, tally) === 1) return [];
       const domains = new Set<number>();
-      itemAt(this.#domainOfNodeClass, tally).forEach((domain, nodeClass) => {
-        if (domain >= 0 && (!eligible || byteAt(eligible, nodeClass) === 1)) domains.add(domain);
-      });
+      (this.#domainOfNodeClass[tally] ?? outOfRange(tally, this.#domainOfNodeClass.length)).forEach(
+        (domain, nodeClass) => {
+          if (domain >= 0 && (!eligible || byteAt(eligible, nodeClass) === 1)) domains.add(domain);
+        },
+      );
       return [...domains];
     });
   }
 
   /** The domain of a node, -1 where it has none. */
   #domain(tally: number, node: number, nodeClass: number): number {
-    const shared = intAt(itemAt(this.#domainOfNodeClass, tally), nodeClass);
+    const shared = intAt(
+      this.#domainOfNodeClass[tally] ?? outOfRange(tally, this.#domainOfNodeClass.length),
+      nodeClass,
+    );
     return shared >= 0 && byteAt(this.#perNode, tally) === 1 ? node : shared;
   }
 
   /** Pods in a domain. Nodes that nothing was counted on have none. */
   #count(tally: number, domain: number): number {
-    const counts = itemAt(this.#counts, tally);
+    const counts = this.#counts[tally] ?? outOfRange(tally, this.#counts.length);
     return domain < counts.length ? intAt(counts, domain) : 0;
   }
 
   /** Counts `n` pods of a class onto a node, or off it when n is negative. */
   add(podClass: number, node: number, nodeClass: number, n: number): void {
-    const tallies = itemAt(this.#countedBy, podClass);
+    const tallies = this.#countedBy[podClass] ?? outOfRange(podClass, this.#countedBy.length);
     if (tallies.length > 0) this.#addTo(tallies, node, nodeClass, n);
   }
 
   #addTo(tallies: Int32Array, node: number, nodeClass: number, n: number): void {
     for (let k = 0; k < tallies.length; k += 1) {
       const tally = intAt(tallies, k);
-      const { eligible } = itemAt(this.#tallies, tally);
+      const { eligible } = this.#tallies[tally] ?? outOfRange(tally, this.#tallies.length);
       if (eligible && byteAt(eligible, nodeClass) === 0) continue;
       const domain = this.#domain(tally, node, nodeClass);
       if (domain < 0) continue;
-      let counts = itemAt(this.#counts, tally);
+      let counts = this.#counts[tally] ?? outOfRange(tally, this.#counts.length);
       if (domain >= counts.length) {
         const grown = new Int32Array(Math.max(domain + 1, counts.length * 2));
         grown.set(counts);
@@ -112,9 +119,9 @@ export class DomainCounts {
 
   /** Pods in the emptiest domain; 0 where there are fewer domains than minDomains. */
   #minimum(tally: number, minDomains: number): number {
-    const domains = itemAt(this.#domains, tally);
+    const domains = this.#domains[tally] ?? outOfRange(tally, this.#domains.length);
     if (byteAt(this.#perNode, tally) === 1 || domains.length < minDomains || domains.length === 0) return 0;
-    const counts = itemAt(this.#counts, tally);
+    const counts = this.#counts[tally] ?? outOfRange(tally, this.#counts.length);
     let minimum = Number.POSITIVE_INFINITY;
     for (const domain of domains) minimum = Math.min(minimum, intAt(counts, domain));
     return minimum;
@@ -126,10 +133,10 @@ export class DomainCounts {
    */
   setSpreadQuotas(coming: Int32Array): void {
     this.#quotas = this.#tallies.map(({ counted }, tally) => {
-      const domains = itemAt(this.#domains, tally);
+      const domains = this.#domains[tally] ?? outOfRange(tally, this.#domains.length);
       if (domains.length < 2 || !this.#isSpread(tally, domains.length)) return undefined;
       const pods = coming.reduce((sum, n, podClass) => sum + (byteAt(counted, podClass) === 1 ? n : 0), 0);
-      return spreadQuotas(itemAt(this.#counts, tally), domains, pods);
+      return spreadQuotas(this.#counts[tally] ?? outOfRange(tally, this.#counts.length), domains, pods);
     });
   }
 
@@ -156,7 +163,7 @@ export class DomainCounts {
   }
 
   #satisfies(podClass: number, node: number, nodeClass: number, usesQuotas: boolean): boolean {
-    for (const rule of itemAt(this.#rulesOf, podClass)) {
+    for (const rule of this.#rulesOf[podClass] ?? outOfRange(podClass, this.#rulesOf.length)) {
       if (rule.kind === 'none') {
         const domain = this.#domain(rule.tally, node, nodeClass);
         if (domain >= 0 && this.#count(rule.tally, domain) > 0) return false;

@@ -2,11 +2,13 @@ import type { CompiledOption } from './compiledoption.ts';
 import { PackingCost } from './cost.ts';
 import { DomainCounts } from './domaincounts.ts';
 import type { ExistingNode } from './existingnode.ts';
-import { byteAt, floatAt, intAt, itemAt } from './matrix.ts';
+import { outOfRange, readers } from './matrix.ts';
 import { OriginalContent } from './originalcontent.ts';
 import { PoolLimits } from './poollimits.ts';
 import type { Problem } from './problem.ts';
 import { type Change, UndoLog } from './undolog.ts';
+
+const { byteAt, floatAt, intAt } = readers;
 
 /**
  * The pods and nodes of an answer while the search changes it. Nodes are numbered, existing ones first, then bought
@@ -56,7 +58,8 @@ export class Packing {
     const coming = Int32Array.from(problem.pending);
     this.content = problem.existingNodes.map((existing, node) => {
       const content = new Map<number, number>();
-      const podClasses = itemAt(problem.existingPodClasses, node);
+      const podClasses =
+        problem.existingPodClasses[node] ?? outOfRange(node, problem.existingPodClasses.length);
       existing.view.pods.forEach((pod, index) => {
         const podClass = intAt(podClasses, index);
         if (existing.movable.has(pod)) {
@@ -158,7 +161,7 @@ export class Packing {
   }
 
   #existing(node: number): ExistingNode {
-    return itemAt(this.problem.existingNodes, node);
+    return this.problem.existingNodes[node] ?? outOfRange(node, this.problem.existingNodes.length);
   }
 
   /** How many more pods of the class the node has room for, rules about other pods left aside. */
@@ -189,7 +192,7 @@ export class Packing {
     for (let d = 0; d < width; d += 1) {
       free[from + d] = floatAt(free, from + d) - floatAt(values, start + d) * n;
     }
-    const content = itemAt(this.content, node);
+    const content = this.content[node] ?? outOfRange(node, this.content.length);
     const before = content.get(podClass) ?? 0;
     const count = before + n;
     if (node < this.existingCount) this.original.recount(node, podClass, before, count);
@@ -228,7 +231,7 @@ export class Packing {
     for (let node = 0; node < this.nodes; node += 1) {
       if (byteAt(this.open, node) === 0) continue;
       const nodeClass = intAt(this.nodeClass, node);
-      for (const [podClass, n] of itemAt(this.content, node)) {
+      for (const [podClass, n] of this.content[node] ?? outOfRange(node, this.content.length)) {
         if (!counts.hasRules(podClass) || n <= this.original.count(node, podClass)) continue;
         counts.add(podClass, node, nodeClass, -1);
         const isSatisfied = counts.satisfiesRules(podClass, node, nodeClass);
@@ -241,7 +244,7 @@ export class Packing {
 
   /** Takes every movable pod off a node. Returns pod classes and how many pods of each there were. */
   empty(node: number): [number, number][] {
-    const content = [...itemAt(this.content, node)];
+    const content = [...(this.content[node] ?? outOfRange(node, this.content.length))];
     for (const [podClass, n] of content) this.put(podClass, node, -n);
     return content;
   }

@@ -1,10 +1,12 @@
 import type { CompiledOption } from '../packing/compiledoption.ts';
-import { byteAt, intAt, itemAt } from '../packing/matrix.ts';
+import { itemAt, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
 import { OptionPruner } from './optionpruning.ts';
 import { RemainingPods } from './remainingpods.ts';
 import { type Content, ScratchNode } from './scratchnode.ts';
+
+const { byteAt, intAt } = readers;
 
 /** Moves pods from `left` (per pod class) onto open nodes, in the caller's order of nodes, as far as they fit. */
 export const fillOpen = (

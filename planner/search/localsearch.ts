@@ -1,10 +1,12 @@
-import { byteAt, itemAt } from '../packing/matrix.ts';
+import { itemAt, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import { type Effort, EPSILON, objective, worthInPlace } from './effort.ts';
 import type { FillOptions } from './filloptions.ts';
 import { fullness } from './fullness.ts';
 import { randomFrom } from './random.ts';
 import { openTargets, type RebuildOptions, rebuild } from './rebuild.ts';
+
+const { byteAt } = readers;
 
 /** Open nodes that one round may move pods onto at most. */
 const MAX_TARGETS = 48;

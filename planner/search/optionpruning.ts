@@ -1,6 +1,8 @@
 import type { CompiledOption } from '../packing/compiledoption.ts';
-import { floatAt, itemAt } from '../packing/matrix.ts';
+import { outOfRange, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
+
+const { floatAt } = readers;
 
 /** The place of the dimension that counts pods. */
 const PODS = 2;
@@ -59,7 +61,8 @@ export class OptionPruner {
     const most = this.#most;
     let leastRate = Number.POSITIVE_INFINITY;
     for (let index = 0; index < most.length; index += 1) {
-      const rate = packing.priceOf(itemAt(options, index)) / floatAt(most, index);
+      const rate =
+        packing.priceOf(options[index] ?? outOfRange(index, options.length)) / floatAt(most, index);
       if (rate < leastRate) leastRate = rate;
     }
     this.#total = total;
@@ -91,7 +94,7 @@ export class OptionPruner {
     if (!best) return false;
     const rate = this.#rate;
     const leastRate = this.#leastRate;
-    const price = this.#packing.priceOf(itemAt(this.options, index));
+    const price = this.#packing.priceOf(this.options[index] ?? outOfRange(index, this.options.length));
     const most = floatAt(this.#most, index);
     if (price < rate * most) return false;
     // Costs are linear in the rate, so its two ends are enough.

@@ -1,7 +1,9 @@
-import { byteAt, floatAt, intAt, itemAt } from '../packing/matrix.ts';
+import { itemAt, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
 import { fillOpen, openAndFill } from './greedy.ts';
+
+const { byteAt, floatAt, intAt } = readers;
 
 /** Fill options for one attempt; `perturbWorth` changes the order in which pods are placed. */
 export type RebuildOptions = FillOptions & { readonly perturbWorth?: (worth: number) => number };

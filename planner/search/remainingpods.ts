@@ -1,7 +1,9 @@
-import { floatAt, intAt, type Matrix } from '../packing/matrix.ts';
+import { type Matrix, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
 import type { Content, ScratchNode } from './scratchnode.ts';
+
+const { floatAt, intAt } = readers;
 
 /** Pods that are still to be placed, by pod class in the order given; classes that have run out are dropped. */
 export class RemainingPods {

@@ -1,7 +1,9 @@
 import type { DomainCounts } from '../packing/domaincounts.ts';
-import { floatAt, intAt, type Matrix } from '../packing/matrix.ts';
+import { type Matrix, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { Problem } from '../packing/problem.ts';
+
+const { floatAt, intAt } = readers;
 
 /** Pod classes, and how many pods of each. */
 export type Content = [podClass: number, n: number][];
