@@ -48,31 +48,36 @@ const usable = (
 
 /**
  * Fills one node with the items that are worth most, by branch and bound: after `maxSteps` it gives the best filling
- * so far and a bound that still holds. `weights` are price vectors over dimensions; each turns the many sizes into one.
+ * so far and a bound that still holds. The bound weighs sizes by `prices` (per dimension), and looks at each dimension
+ * alone.
  */
 export const fillBest = (
   items: Items,
   candidates: Int32Array,
   room: Float64Array,
-  weights: readonly Float64Array[],
+  prices: Float64Array,
   maxSteps: number,
 ): Filling => {
   const { width, sizes, worth, limits } = items;
   const able = usable(items, candidates, room);
   const n = able.length;
-  // Per weight and item, the best worth per size among this item and those after it.
-  const rates = new Float64Array(weights.length * (n + 1));
-  const allWeights = new Float64Array(weights.length * width);
-  weights.forEach((weight, w) => {
-    allWeights.set(weight, w * width);
-    const start = w * (n + 1);
-    for (let i = n - 1; i >= 0; i -= 1) {
-      const item = intAt(able, i);
-      const size = weigh(items, weight, item);
-      const own = size > 0 ? floatAt(worth, item) / size : Number.POSITIVE_INFINITY;
-      rates[start + i] = Math.max(floatAt(rates, start + i + 1), own);
+  // Per item, the best worth per size among it and those after it: by price, and by each dimension alone.
+  const priceRates = new Float64Array(n + 1);
+  const rates = new Float64Array((n + 1) * width);
+  for (let i = n - 1; i >= 0; i -= 1) {
+    const item = intAt(able, i);
+    const start = item * width;
+    const own = floatAt(worth, item);
+    let price = 0;
+    for (let d = 0; d < width; d += 1) {
+      const size = floatAt(sizes, start + d);
+      price += floatAt(prices, d) * size;
+      const rate = size > 0 ? own / size : Number.POSITIVE_INFINITY;
+      rates[i * width + d] = Math.max(floatAt(rates, (i + 1) * width + d), rate);
     }
-  });
+    const rate = price > 0 ? own / price : Number.POSITIVE_INFINITY;
+    priceRates[i] = Math.max(floatAt(priceRates, i + 1), rate);
+  }
   // Per item, the worth of it and all after it if there were room for everything.
   const rest = new Float64Array(n + 1);
   for (let i = n - 1; i >= 0; i -= 1) {
@@ -82,20 +87,20 @@ export const fillBest = (
   const free = Float64Array.from(room);
   const counts = new Int32Array(n);
   const best = new Int32Array(n);
-  const kinds = weights.length;
   let bestValue = 0;
   let steps = 0;
   let cut = 0;
   const bound = (i: number): number => {
     let least = floatAt(rest, i);
-    for (let w = 0; w < kinds; w += 1) {
-      const rate = floatAt(rates, w * (n + 1) + i);
-      if (!Number.isFinite(rate)) continue;
-      const start = w * width;
-      let size = 0;
-      for (let d = 0; d < width; d += 1) size += floatAt(allWeights, start + d) * floatAt(free, d);
-      if (rate * size < least) least = rate * size;
+    const priceRate = floatAt(priceRates, i);
+    let price = 0;
+    for (let d = 0; d < width; d += 1) {
+      const left = floatAt(free, d);
+      price += floatAt(prices, d) * left;
+      const rate = floatAt(rates, i * width + d);
+      if (rate !== Number.POSITIVE_INFINITY && rate * left < least) least = rate * left;
     }
+    if (priceRate !== Number.POSITIVE_INFINITY && priceRate * price < least) least = priceRate * price;
     return least;
   };
   const visit = (i: number, value: number): void => {

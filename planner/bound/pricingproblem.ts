@@ -104,13 +104,14 @@ export class PricingProblem {
   /** The best filling of each node kind at the present worths, less the expected cost of interruptions. */
   fillAll(maxSteps: number): { readonly nodeKind: NodeKind; readonly filling: Filling }[] {
     const { items } = this;
-    const order = orderByDensity(items, itemAt(this.#weights, 0));
+    const prices = itemAt(this.#weights, 0);
+    const order = orderByDensity(items, prices);
     return this.nodeKinds.map((nodeKind, k) => {
       const allowed = itemAt(this.#allowed, k);
       const candidates = order.filter((index) => byteAt(allowed, index) === 1);
       const { podRisk } = nodeKind;
       const net = podRisk > 0 ? { ...items, worth: items.worth.map((worth) => worth - podRisk) } : items;
-      return { nodeKind, filling: fillBest(net, candidates, nodeKind.room, this.#weights, maxSteps) };
+      return { nodeKind, filling: fillBest(net, candidates, nodeKind.room, prices, maxSteps) };
     });
   }
 

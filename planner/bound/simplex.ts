@@ -126,9 +126,8 @@ export class CoveringProgram {
   pays(column: Column): boolean {
     const dual = this.duals();
     let worth = -column.cost * (1 + 1e-7);
-    for (let k = 0; k < column.rows.length; k += 1) {
-      worth += floatAt(dual, intAt(column.rows, k)) * floatAt(column.values, k);
-    }
+    const { rows, values } = column;
+    for (let k = 0; k < rows.length; k += 1) worth += floatAt(dual, intAt(rows, k)) * floatAt(values, k);
     return worth > 0;
   }
 
@@ -141,9 +140,8 @@ export class CoveringProgram {
       let most = EPSILON;
       for (const column of columns) {
         let worth = -column.cost;
-        for (let k = 0; k < column.rows.length; k += 1) {
-          worth += floatAt(dual, intAt(column.rows, k)) * floatAt(column.values, k);
-        }
+        const { rows, values } = column;
+        for (let k = 0; k < rows.length; k += 1) worth += floatAt(dual, intAt(rows, k)) * floatAt(values, k);
         if (worth > most) {
           most = worth;
           best = column;

@@ -1,23 +1,22 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { CompiledOption } from '../packing/compiledoption.ts';
-import type { Packing } from '../packing/packing.ts';
 import { OptionPruner } from './optionpruning.ts';
 
 interface Node {
   readonly price: number;
   readonly room: readonly [number, number, number];
-  /** How much of the room's worth its content comes to. */
+  /** The worth of its content, as a part of the worth of its room. */
   readonly part: number;
 }
 
 const PRICES = Float64Array.of(0.00003, 0.000004, 0.0001);
 
-const columnOf = ({ price, room }: Node): CompiledOption =>
+const optionOf = ({ price, room }: Node): CompiledOption =>
   ({ price, room: Float64Array.from(room) }) as Partial<CompiledOption> as CompiledOption;
 
-/** All that is asked of a packing here. */
-const packing = { priceOf: (option: CompiledOption) => option.price } as Partial<Packing> as Packing;
+/** The part of a packing that pruning needs. */
+const packing = { priceOf: (option: CompiledOption) => option.price };
 
 const node = fc.record({
   price: fc.double({ min: 0.01, max: 5, noNaN: true }),
@@ -29,13 +28,13 @@ const node = fc.record({
   part: fc.double({ min: 0.2, max: 1, noNaN: true }),
 });
 
-t.test('a column that is passed over would not have been the best', async () => {
+t.test('an option that is skipped would not have been the best node', async () => {
   fc.assert(
     fc.property(
       fc.array(node, { minLength: 1, maxLength: 20 }),
       fc.double({ min: 0.1, max: 50, noNaN: true }),
       (nodes, total) => {
-        const options = nodes.map(columnOf);
+        const options = nodes.map(optionOf);
         const weighed = new Map(
           options.map((option, index) => {
             const { price, room, part } = nodes[index] as Node;
@@ -57,9 +56,9 @@ t.test('a column that is passed over would not have been the best', async () => 
           pruner.record(found);
         });
         const all = [...weighed.values()];
-        if (Math.abs(ratioOf(seen) - ratioOf(all)) > 1e-12) throw new Error('the best rate was passed over');
+        if (Math.abs(ratioOf(seen) - ratioOf(all)) > 1e-12) throw new Error('the best rate was skipped');
         if (best(seen, ratioOf(all)) > best(all, ratioOf(all)) + 1e-9) {
-          throw new Error('the best node was passed over');
+          throw new Error('the best node was skipped');
         }
       },
     ),

@@ -1,7 +1,6 @@
 import type { DomainCounts } from '../packing/domaincounts.ts';
-import { type Matrix, readers } from '../packing/matrix.ts';
+import { type BitMatrix, type Matrix, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
-import type { Problem } from '../packing/problem.ts';
 
 const { floatAt, intAt } = readers;
 
@@ -12,7 +11,7 @@ export type Content = [podClass: number, n: number][];
 export class ScratchNode {
   /** Room left, per dimension. */
   readonly free: Float64Array;
-  readonly #problem: Problem;
+  readonly #allowed: BitMatrix;
   readonly #sizes: Matrix;
   readonly #counts: DomainCounts;
   #node = 0;
@@ -27,7 +26,7 @@ export class ScratchNode {
   readonly #held: Int32Array;
 
   constructor({ problem, counts, width }: Packing) {
-    this.#problem = problem;
+    this.#allowed = problem.allowed;
     this.#sizes = problem.sizes;
     this.#counts = counts;
     this.free = new Float64Array(width);
@@ -45,7 +44,7 @@ export class ScratchNode {
   /** Puts up to `most` pods onto the node, as far as room and rules allow. Returns how many. */
   take(podClass: number, most: number): number {
     const nodeClass = this.#nodeClass;
-    if (!this.#problem.allowed.has(nodeClass, podClass)) return 0;
+    if (!this.#allowed.has(nodeClass, podClass)) return 0;
     const { free } = this;
     const { values, columns } = this.#sizes;
     const start = this.#sizes.start(podClass);
