@@ -14,7 +14,7 @@ interface Size {
 
 const MIB = 1024 * 1024;
 
-/** The least that nodes for these pods can cost, by trying every partition of them. */
+/** The least cost of nodes for these pods, by trying every partition of them. */
 const bruteForce = (pods: readonly Size[], catalogue: Catalogue): number => {
   const kinds = catalogue.instanceTypes.map((type) => ({
     cpu: type.capacity.cpu - type.overhead.cpu,
@@ -86,7 +86,7 @@ t.test('the bound is never above the true least cost, nor the plan below it', as
   t.ok(optimal / runs > 0.95, `${optimal} of ${runs} plans cost the least possible`);
 });
 
-/** One way to have a node: what it gives, what it costs, and what each pod on it risks. */
+/** A kind of node to buy: its room, its price and the risk that each pod adds. */
 interface Strategy {
   readonly type: string;
   readonly cpu: number;
@@ -112,7 +112,7 @@ const strategiesOf = (catalogue: Catalogue, interruption: InterruptionPolicy): S
     })),
   );
 
-/** The least that pods can cost with room that stands, spot and its risk, and a number of reserved machines. */
+/** The least cost of pods with an existing node, spot and its risk, and a number of reserved machines. */
 const tryEverything = (
   pods: readonly Size[],
   room: Size,
@@ -124,8 +124,8 @@ const tryEverything = (
   const fits = (members: readonly Size[], space: Size): boolean =>
     sumOf(members, 'cpu') <= space.cpu && sumOf(members, 'memory') <= space.memory;
   let least = Number.POSITIVE_INFINITY;
-  const choose = (groups: readonly (readonly Size[])[], cost: number, covered: number): void => {
-    const [members, ...rest] = groups;
+  const choose = (bins: readonly (readonly Size[])[], cost: number, covered: number): void => {
+    const [members, ...rest] = bins;
     if (!members) {
       least = Math.min(least, cost);
       return;
@@ -137,23 +137,23 @@ const tryEverything = (
       choose(rest, cost + price + members.length * strategy.podRisk, covered + (isCovered ? 1 : 0));
     }
   };
-  const visit = (index: number, standing: readonly Size[], groups: readonly (readonly Size[])[]): void => {
+  const visit = (index: number, existing: readonly Size[], bins: readonly (readonly Size[])[]): void => {
     const pod = pods[index];
     if (!pod) {
-      choose(groups, 0, 0);
+      choose(bins, 0, 0);
       return;
     }
-    if (fits([...standing, pod], room)) visit(index + 1, [...standing, pod], groups);
-    groups.forEach((members, at) => {
-      visit(index + 1, standing, groups.toSpliced(at, 1, [...members, pod]));
+    if (fits([...existing, pod], room)) visit(index + 1, [...existing, pod], bins);
+    bins.forEach((members, at) => {
+      visit(index + 1, existing, bins.toSpliced(at, 1, [...members, pod]));
     });
-    visit(index + 1, standing, [...groups, [pod]]);
+    visit(index + 1, existing, [...bins, [pod]]);
   };
   visit(0, [], []);
   return least;
 };
 
-t.test('the bound holds with room that stands, with spot and its risk, and with reservations', async () => {
+t.test('the bound holds with an existing node, with spot and its risk, and with reservations', async () => {
   const pool = makePool('default', {
     requirements: [{ key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand', 'spot'] }],
   });
@@ -171,7 +171,7 @@ t.test('the bound holds with room that stands, with spot and its risk, and with 
       const space = { cpu: room.cpu * 100, memory: room.memory * 200 };
       const overlay = overlayFrom({ discounts: [{ instanceType: type, percent, instances }] });
       const { plan, unplaced } = provision({
-        // The node that stands is of a type that no reservation is for.
+        // The existing node is of a type without reservations.
         snapshot: makeSnapshot(
           [makeNode('a', { ...space, type: 'm5.2xlarge' })],
           sizes.map((each, n) => makePod(`p-${n}`, each)),

@@ -148,12 +148,23 @@ t.test('with quotas a domain is filled to its even share at once, and no further
   );
 });
 
+t.test('with fewer domains than minDomains the emptiest one counts as empty', async (t) => {
+  for (const [minDomains, expected] of [
+    [3, true],
+    [4, false],
+  ] as const) {
+    const counts = new DomainCounts(zonalProblem(1, minDomains), 3);
+    for (const zone of [0, 1, 2]) counts.add(0, zone, zone, 2);
+    t.equal(counts.satisfiesRules(0, 0, 0), expected, `minDomains ${minDomains}`);
+  }
+});
+
 /** One pod class, spread over three zones; node classes are the zones. */
-const zonalProblem = (maxSkew: number): Problem => {
+const zonalProblem = (maxSkew: number, minDomains = 1): Problem => {
   const key = 'topology.kubernetes.io/zone';
   const rules = {
     tallies: [{ key, counted: Uint8Array.of(1), eligible: undefined }],
-    ofPodClass: [[{ kind: 'spread' as const, tally: 0, maxSkew, self: 1 as const, minDomains: 1 }]],
+    ofPodClass: [[{ kind: 'spread' as const, tally: 0, maxSkew, self: 1 as const, minDomains }]],
     countedBy: [Int32Array.of(0)],
     keys: [key],
   };

@@ -66,7 +66,7 @@ const planFor = (pool: NodePool, pods = [makePod('p', { cpu: 1000, memory: 1024 
 const ANY_CAPACITY = { key: CAPACITY, operator: 'In' as const, values: ['on-demand', 'spot'] };
 const ON_DEMAND = { key: CAPACITY, operator: 'In' as const, values: ['on-demand'] };
 
-t.test('every choice of a claim keeps minValues, of whatever key', (t) => {
+t.test('every alternative of a claim keeps minValues, of whatever key', (t) => {
   const table: readonly [string, NodePool['spec']['template']['spec']['requirements'], string, number][] = [
     ['types', [{ key: TYPE, operator: 'Exists', minValues: 5 }, ON_DEMAND], TYPE, 5],
     ['families', [{ key: FAMILY, operator: 'Exists', minValues: 3 }, ON_DEMAND], FAMILY, 3],
@@ -104,7 +104,7 @@ t.test('a node is no larger than minValues types can hold', (t) => {
   t.end();
 });
 
-t.test('whichever of its choices the cloud takes, a NodePool stays within its limits', (t) => {
+t.test('whichever alternative the cloud takes, a NodePool stays within its limits', (t) => {
   const cpuOf = (type: string): number => SIZES.find(([size]) => type.endsWith(`.${size}`))?.[1] ?? 0;
   const pods = [makePod('a', { cpu: 1500, memory: 512 }), makePod('b', { cpu: 1500, memory: 6000 })];
   for (const cpu of [4, 5, 6, 8, 12]) {
@@ -123,7 +123,7 @@ t.test('whichever of its choices the cloud takes, a NodePool stays within its li
   t.end();
 });
 
-t.test('bundles made one after the other are those that each choice of what is left would give', async () => {
+t.test('sets split off by price are those that one call after the other gives for what is left', async () => {
   const [first] = catalogue.instanceTypes;
   if (!first) throw new Error('the catalogue has types');
   const many = Array.from({ length: 30 }, (_, n) => ({

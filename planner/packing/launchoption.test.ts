@@ -5,7 +5,7 @@ import { launchOptionsOf } from './launchoption.ts';
 
 const nothing = new Map<string, ReadonlySet<string>>();
 
-t.test('offers come in order of price, those of one type and price together', async (t) => {
+t.test('launch options come in order of price, those of one type and price together', async (t) => {
   const launchOptions = launchOptionsOf([makePool('a'), makePool('b')], smallCatalogue, nothing);
   t.ok(launchOptions.length > 10);
   const runs = launchOptions.map(
@@ -19,7 +19,7 @@ t.test('offers come in order of price, those of one type and price together', as
   );
 });
 
-t.test('a label asked for by itself is the one among all labels', async (t) => {
+t.test('a label read alone is the same as in the map of all labels', async (t) => {
   for (const launchOption of launchOptionsOf([makePool()], smallCatalogue, nothing)) {
     for (const [key, value] of Object.entries(launchOption.labels)) t.equal(launchOption.label(key), value);
     t.equal(launchOption.label('no/such-label'), undefined);
@@ -27,7 +27,7 @@ t.test('a label asked for by itself is the one among all labels', async (t) => {
 });
 
 t.test(
-  'what is kept of a NodePool is not used for another, nor for other pods, nor another catalogue',
+  'the cache of a NodePool is not used for another one, for other label values or for another catalogue',
   async (t) => {
     const open = makePool('open', {
       requirements: [
