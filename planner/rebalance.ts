@@ -1,4 +1,5 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
+import { mustGet } from '../api/mustget.ts';
 import type { NodePool } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
@@ -125,7 +126,7 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       constraints: request.constraints ?? {},
       mode: request.aggressive ?? {},
       budgets: cluster.snapshot.podDisruptionBudgets,
-      allowedDisruptions: (pool) => budgets.get(pool.metadata.name) ?? 0,
+      allowedDisruptions: (pool) => mustGet(budgets, pool.metadata.name, 'disruption budget of NodePool'),
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
       surges,
     });

@@ -1,4 +1,5 @@
 import { HOSTNAME } from '../../api/labels.ts';
+import { mustGet } from '../../api/mustget.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
 import { itemAt, readers } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
@@ -63,8 +64,8 @@ export class PricingProblem {
   /** Price vectors over dimensions. Each turns the many sizes of an item into one. */
   readonly #weights: readonly Float64Array[];
   readonly #limits: Int32Array;
-  /** Per node kind, 1 for each pod class that it may hold. */
-  readonly #allowed: readonly Uint8Array[];
+  /** Per node class in use, 1 for each pod class that it may hold. */
+  readonly #allowed = new Map<number, Uint8Array>();
 
   /** `prices` are unit prices of the dimensions, `demand` is pods per class. */
   constructor(problem: Problem, nodeKinds: readonly NodeKind[], demand: Int32Array, prices: Float64Array) {
@@ -82,9 +83,11 @@ export class PricingProblem {
         Math.min(intAt(limits, podClass), intAt(demand, podClass)),
       ),
     };
-    this.#allowed = nodeKinds.map(({ nodeClass }) =>
-      Uint8Array.from(this.podClasses, (podClass) => (problem.allowed.has(nodeClass, podClass) ? 1 : 0)),
-    );
+    for (const { nodeClass } of nodeKinds) {
+      if (this.#allowed.has(nodeClass)) continue;
+      const allowed = this.podClasses.map((podClass) => (problem.allowed.has(nodeClass, podClass) ? 1 : 0));
+      this.#allowed.set(nodeClass, Uint8Array.from(allowed));
+    }
     const units = Array.from({ length: width }, (_, d) => {
       const weight = new Float64Array(width);
       weight[d] = 1;
@@ -106,9 +109,15 @@ export class PricingProblem {
     const { items } = this;
     const prices = itemAt(this.#weights, 0);
     const order = orderByDensity(items, prices);
-    return this.nodeKinds.map((nodeKind, k) => {
-      const allowed = itemAt(this.#allowed, k);
-      const candidates = order.filter((index) => byteAt(allowed, index) === 1);
+    const candidatesOf = new Map<number, Int32Array>();
+    for (const [nodeClass, allowed] of this.#allowed) {
+      candidatesOf.set(
+        nodeClass,
+        order.filter((index) => byteAt(allowed, index) === 1),
+      );
+    }
+    return this.nodeKinds.map((nodeKind) => {
+      const candidates = mustGet(candidatesOf, nodeKind.nodeClass, 'candidates of node class');
       const { podRisk } = nodeKind;
       const net = podRisk > 0 ? { ...items, worth: items.worth.map((worth) => worth - podRisk) } : items;
       return { nodeKind, filling: fillBest(net, candidates, nodeKind.room, prices, maxSteps) };

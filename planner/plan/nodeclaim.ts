@@ -91,7 +91,7 @@ export const writeNodeClaim = (
   const { option, instanceTypeSets } = finder.find(node, ledger, MAX_ALTERNATIVES);
   const alternatives = instanceTypeSets.map((options) => ({
     requirements: requirementsOf(options),
-    priceHourly: hourly(options[0]?.launchOption.price ?? 0),
+    priceHourly: hourly(itemAt(options, 0).launchOption.price),
   }));
   const { pool } = option.launchOption;
   const template = pool.spec.template;
