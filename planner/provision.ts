@@ -54,7 +54,7 @@ export interface ProvisionRequest {
   readonly interruption?: InterruptionPolicy;
   /** Rounds of local search; by default as many as the time budget allows. */
   readonly rounds?: number;
-  /** How preferred node affinity and preferring topology spread count; Respect by default. */
+  /** How preferred node affinity and soft topology spread count; Respect by default. */
   readonly preferences?: Preferences;
 }
 
