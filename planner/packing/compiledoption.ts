@@ -100,7 +100,10 @@ const isDominated = (option: CompiledOption, by: CompiledOption): boolean => {
   return true;
 };
 
-/** Keeps, of each node class, the options that no other one dominates in price and room. */
+/**
+ * Keeps, of each node class, the options that no cheaper one dominates. Of equal price and CPU, the one with less memory
+ * may stay too.
+ */
 export const prune = (options: readonly CompiledOption[]): CompiledOption[] => {
   const kept = new Map<number, CompiledOption[]>();
   // Zones that no pod selects repeat the same option.
