@@ -11,22 +11,22 @@ const zoneIn = (values: readonly string[]) => ({
   matchExpressions: [{ key: 'topology.kubernetes.io/zone', operator: 'In' as const, values }],
 });
 
-t.test('room that stands is used before any node is bought', async (t) => {
-  const { plan: made } = plan(makeSnapshot([makeNode('a')], [makePod('p')]));
-  t.same(made?.spec.nodeClaimsToAdd, []);
-  t.match(made?.spec.podsToMigrate, [{ name: 'p', srcNode: '', dstNodeClaimName: 'claim-a' }]);
+t.test('room on existing nodes is used before any node is bought', async (t) => {
+  const { plan: found } = plan(makeSnapshot([makeNode('a')], [makePod('p')]));
+  t.same(found?.spec.nodeClaimsToAdd, []);
+  t.match(found?.spec.podsToMigrate, [{ name: 'p', srcNode: '', dstNodeClaimName: 'claim-a' }]);
 });
 
 t.test('a pod that no type fits is named with the reason, and the rest is planned', async (t) => {
-  const made = plan(makeSnapshot([], [makePod('huge', { cpu: 90_000 }), makePod('small')]));
-  t.match(made.unplaced, [{ name: 'huge', reason: 'no instance type that it may use has enough cpu' }]);
-  t.equal(made.plan?.spec.podsToMigrate?.length, 1);
+  const result = plan(makeSnapshot([], [makePod('huge', { cpu: 90_000 }), makePod('small')]));
+  t.match(result.unplaced, [{ name: 'huge', reason: 'no instance type that it may use has enough cpu' }]);
+  t.equal(result.plan?.spec.podsToMigrate?.length, 1);
 });
 
-t.test('a claim names several types, the cheapest first, and only such as hold its pods', async (t) => {
+t.test('a claim names several types, the cheapest first, and only types that hold its pods', async (t) => {
   const snapshot = makeSnapshot([], [makePod('p', { cpu: 1500, memory: 1024 })]);
-  const made = plan(snapshot).plan;
-  const claim = made?.spec.nodeClaimsToAdd?.[0];
+  const result = plan(snapshot).plan;
+  const claim = result?.spec.nodeClaimsToAdd?.[0];
   const types = claim?.spec.requirements.find((each) => each.key === 'node.kubernetes.io/instance-type');
   t.same(types?.values, ['c5.large', 'm5.large']);
   t.match(claim?.metadata, {
@@ -38,7 +38,7 @@ t.test('a claim names several types, the cheapest first, and only such as hold i
   t.same(
     prices,
     [...prices].sort((a, b) => a - b),
-    'what to try next is in the order of price',
+    'alternatives are in the order of price',
   );
   t.ok(prices.length > 1);
 });
@@ -46,21 +46,21 @@ t.test('a claim names several types, the cheapest first, and only such as hold i
 t.test('a NodePool does not grow past its limits', async (t) => {
   const pool = { ...makePool(), spec: { ...makePool().spec, limits: { cpu: '4' } } };
   const pods = Array.from({ length: 6 }, (_, n) => makePod(`p-${n}`, { cpu: 1500, memory: 1000 }));
-  const made = plan(makeSnapshot([], pods, { nodePools: [pool] }));
-  const cpus = (made.plan?.savings.greenNodes ?? []).reduce((sum, node) => sum + node.milliCPU, 0);
+  const result = plan(makeSnapshot([], pods, { nodePools: [pool] }));
+  const cpus = (result.plan?.savings.greenNodes ?? []).reduce((sum, node) => sum + node.milliCPU, 0);
   t.ok(cpus <= 4000, `${cpus} millicores`);
-  t.ok(made.unplaced.length >= 4);
+  t.ok(result.unplaced.length >= 4);
 });
 
 t.test('the heavier NodePool is used until its limit, then the other', async (t) => {
   const heavy = makePool('heavy');
   const pools = [makePool(), { ...heavy, spec: { ...heavy.spec, weight: 10, limits: { cpu: '2' } } }];
   const pods = Array.from({ length: 3 }, (_, n) => makePod(`p-${n}`, { cpu: 1500, memory: 1000 }));
-  const made = plan(makeSnapshot([], pods, { nodePools: pools }));
-  const names = made.plan?.spec.nodeClaimsToAdd?.map(
+  const result = plan(makeSnapshot([], pods, { nodePools: pools }));
+  const names = result.plan?.spec.nodeClaimsToAdd?.map(
     (each) => each.metadata.labels?.['karpenter.sh/nodepool'],
   );
-  t.equal(made.unplaced.length, 0);
+  t.equal(result.unplaced.length, 0);
   t.equal(names?.filter((name) => name === 'heavy').length, 1);
   t.ok(names?.includes('default'));
 });
@@ -80,27 +80,27 @@ t.test('a pod follows its bound volume to the zone', async (t) => {
       },
     ],
   });
-  const made = plan(snapshot).plan;
-  const zone = made?.spec.nodeClaimsToAdd?.[0]?.spec.requirements.find(
+  const result = plan(snapshot).plan;
+  const zone = result?.spec.nodeClaimsToAdd?.[0]?.spec.requirements.find(
     (each) => each.key === 'topology.kubernetes.io/zone',
   );
   t.same(zone?.values, ['us-west-2c']);
-  t.same(made && verifyPlan(snapshot, smallCatalogue, made.spec), []);
+  t.same(result && verifyPlan(snapshot, smallCatalogue, result.spec), []);
 });
 
-t.test('a value of an open label is picked as the pods ask for it', async (t) => {
+t.test('an open label gets the value that the pods select', async (t) => {
   const pool = makePool('teams', { requirements: [{ key: 'team', operator: 'In', values: ['a', 'b'] }] });
   const pods = ['a', 'b'].map((team) => makePod(`p-${team}`, { spec: { nodeSelector: { team } } }));
   const snapshot = makeSnapshot([], pods, { nodePools: [pool] });
-  const made = plan(snapshot).plan;
-  const teams = made?.spec.nodeClaimsToAdd?.map(
+  const result = plan(snapshot).plan;
+  const teams = result?.spec.nodeClaimsToAdd?.map(
     (each) => each.spec.requirements.find((r) => r.key === 'team')?.values,
   );
   t.same(teams?.flat().sort(), ['a', 'b']);
-  t.same(made && verifyPlan(snapshot, smallCatalogue, made.spec), []);
+  t.same(result && verifyPlan(snapshot, smallCatalogue, result.spec), []);
 });
 
-t.test('pods are not spread ahead of a zone that can take none of them', async (t) => {
+t.test('pods are not planned ahead of a zone that can take none of them', async (t) => {
   const spec = {
     topologySpreadConstraints: [
       {
@@ -116,17 +116,17 @@ t.test('pods are not spread ahead of a zone that can take none of them', async (
       { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a', 'us-west-2c'] },
     ],
   });
-  // The zone is there, by a node that is cordoned, and counts as empty.
+  // A cordoned node makes the zone a domain, and it counts as empty.
   const cordoned = makeNode('b', { zone: 'us-west-2b' });
   const node = { ...cordoned.node, spec: { ...cordoned.node.spec, unschedulable: true } };
   const pods = Array.from({ length: 6 }, (_, n) => makePod(`p-${n}`, { spec }));
   const snapshot = makeSnapshot([{ ...cordoned, node }], pods, { nodePools: [pool] });
-  const made = plan(snapshot);
-  t.equal(made.unplaced.length, 4);
-  t.same(made.plan && verifyPlan(snapshot, smallCatalogue, made.plan.spec), []);
+  const result = plan(snapshot);
+  t.equal(result.unplaced.length, 4);
+  t.same(result.plan && verifyPlan(snapshot, smallCatalogue, result.plan.spec), []);
 });
 
-t.test('a node is filled before its zone has its turn, when the other zones follow', async (t) => {
+t.test('a node is filled before the turn of its zone when pods for the other zones follow', async (t) => {
   const spec = {
     topologySpreadConstraints: [
       {
@@ -139,8 +139,8 @@ t.test('a node is filled before its zone has its turn, when the other zones foll
   };
   const pods = Array.from({ length: 9 }, (_, n) => makePod(`p-${n}`, { cpu: 600, memory: 1000, spec }));
   const snapshot = makeSnapshot([], pods);
-  const made = plan(snapshot);
-  // Three c5.large, one a zone, each with three pods.
-  t.equal(made.plan?.spec.nodeClaimsToAdd?.length, 3);
-  t.same(made.plan && verifyPlan(snapshot, smallCatalogue, made.plan.spec), []);
+  const result = plan(snapshot);
+  // Three c5.large, one per zone, each with three pods.
+  t.equal(result.plan?.spec.nodeClaimsToAdd?.length, 3);
+  t.same(result.plan && verifyPlan(snapshot, smallCatalogue, result.plan.spec), []);
 });

@@ -1,6 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
-import { isBoundToNode } from '../api/pods.ts';
+import { isBoundToNode, podName } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import { capacityTypeOf, typeOf } from './cluster/candidate.ts';
 import {
@@ -15,11 +15,12 @@ import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
-import type { OfferColumn } from './packing/compiledoption.ts';
-import { offersOf } from './packing/launchoption.ts';
+import type { CompiledOption } from './packing/compiledoption.ts';
+import { launchOptionsOf } from './packing/launchoption.ts';
+import { floatAt, intAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
 import { compile, type Problem } from './packing/problem.ts';
-import { arrange } from './plan/assignment.ts';
+import { assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { savingsOf } from './plan/savings.ts';
 import { namespaceOf } from './scheduling/interpodaffinity.ts';
@@ -29,11 +30,12 @@ import {
   type Preferences,
   preferWhileWaiting,
 } from './scheduling/preferences.ts';
-import { buyFor } from './search/construct.ts';
-import type { FillOptions } from './search/filloptions.ts';
+import { packOntoNewNodes } from './search/construct.ts';
+import { type FillOptions, fillOptionsFor } from './search/filloptions.ts';
 import { fillOpen, openAndFill } from './search/greedy.ts';
-import { improve, optionsFor, rightsize } from './search/localsearch.ts';
-import { CLOSE, roundsOf, timerOf } from './search/timebudget.ts';
+import { improve } from './search/localsearch.ts';
+import { rightsize } from './search/rightsize.ts';
+import { BOUND_TOLERANCE, phaseTimers, roundsOf } from './search/timebudget.ts';
 
 export interface ProvisionRequest {
   readonly snapshot: Snapshot;
@@ -41,18 +43,18 @@ export interface ProvisionRequest {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly seed: number;
-  /** Milliseconds; the search ends then at the latest, with the best answer so far. */
+  /** Milliseconds after which the search ends with the best answer so far. */
   readonly timeBudgetMs?: number;
-  /** Milliseconds from any start; for the time budget alone. */
+  /** Milliseconds since any moment, for the time budget. */
   readonly clock?: () => number;
   readonly planName: string;
-  /** What one node may hold of a workload and of the cluster. */
+  /** How much of a workload and of the cluster one node may hold. */
   readonly blastRadius?: BlastRadius;
-  /** What the risk that spot machines are taken back weighs; nothing when left out. */
+  /** What the risk of spot interruptions costs; nothing by default. */
   readonly interruption?: InterruptionPolicy;
-  /** Rounds of local search at most; what time there is for when left out. */
+  /** Rounds of local search; by default as many as the time budget allows. */
   readonly rounds?: number;
-  /** What preferred node affinity and soft spread weigh; Respect when left out. */
+  /** How preferred node affinity and soft topology spread count; Respect by default. */
   readonly preferences?: Preferences;
 }
 
@@ -69,29 +71,26 @@ export interface ProvisionResult {
   readonly reason?: string;
 }
 
-/** Pods that wait for a node and may be given one: no gates, nothing else's nomination, not of a DaemonSet. */
-const isWaiting = (pod: Pod): boolean => (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
+/** Whether a pending pod is to be planned for: it has no scheduling gates and is not of a DaemonSet. */
+const isPlannable = (pod: Pod): boolean =>
+  (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
 
-const whyUnplaced = (problem: Problem, shape: number): string => {
-  const { shapes, dimensions, sizes, everyColumn, allowed } = problem;
-  if (everyColumn.length === 0) return 'no NodePool offers any instance type of the catalogue';
-  const open = everyColumn.filter((column) => allowed[column.group * shapes.length + shape]);
-  if (open.length === 0) return 'no NodePool offers a node that its selector, affinity and tolerations allow';
-  const lacking = dimensions.filter((_, d) => {
-    const size = sizes[shape * dimensions.length + d] ?? 0;
-    return !open.some((column) => (column.room[d] ?? 0) >= size);
-  });
+/** Why no node can hold a pod of the class. */
+const unplacedReason = (problem: Problem, podClass: number): string => {
+  const { dimensions, sizes, allOptions, allowed, options } = problem;
+  if (allOptions.length === 0) return 'no NodePool offers any instance type of the catalogue';
+  const isAllowed = ({ nodeClass }: CompiledOption): boolean => allowed.has(nodeClass, podClass);
+  const usable = allOptions.filter(isAllowed);
+  if (usable.length === 0)
+    return 'no NodePool offers a node that its selector, affinity and tolerations allow';
+  const fitsIn = ({ room }: CompiledOption, d: number): boolean => floatAt(room, d) >= sizes.at(podClass, d);
+  const lacking = dimensions.filter((_, d) => !usable.some((option) => fitsIn(option, d)));
   if (lacking.length > 0) return `no instance type that it may use has enough ${lacking.join(' and ')}`;
-  const holds = (column: OfferColumn): boolean =>
-    column.room.every((room, d) => room >= (sizes[shape * dimensions.length + d] ?? 0));
-  const whole = open.some(holds);
-  const isEnough = problem.columns.some(
-    (column) => allowed[column.group * shapes.length + shape] === 1 && holds(column),
-  );
-  if (whole && !isEnough) return 'too few of what it may use holds it for the minValues of the NodePool';
-  return whole
+  const holds = (option: CompiledOption): boolean => dimensions.every((_, d) => fitsIn(option, d));
+  if (!usable.some(holds)) return 'no instance type that it may use has enough of every resource at once';
+  return options.some((option) => isAllowed(option) && holds(option))
     ? 'its rules about other pods leave no node that it may join'
-    : 'no instance type that it may use has enough of every resource at once';
+    : 'too few of the instance types that can hold it are left for the minValues of the NodePool';
 };
 
 const respects = (request: ProvisionRequest): boolean =>
@@ -100,8 +99,8 @@ const respects = (request: ProvisionRequest): boolean =>
 const idOf = (pod: { readonly namespace: string; readonly name: string }): string =>
   `${pod.namespace}/${pod.name}`;
 
-/** The pods with their preferences made demands, but for those in `relaxed`. */
-const preferring = (
+/** Turns the pods' preferences into requirements, except for the pods in `relaxed` (namespace/name). */
+const withPreferences = (
   pods: readonly Pod[],
   cluster: Cluster,
   catalogue: Catalogue,
@@ -109,49 +108,45 @@ const preferring = (
 ): Pod[] => {
   const places = [
     ...cluster.views,
-    ...offersOf(cluster.snapshot.nodePools, catalogue, selectedLabelValues(pods)).map((offer) => ({
-      labels: offer.labels,
-      name: '',
-    })),
+    ...launchOptionsOf(cluster.snapshot.nodePools, catalogue, selectedLabelValues(pods)).map(
+      (launchOption) => ({
+        labels: launchOption.labels,
+        name: '',
+      }),
+    ),
   ];
   const demanding = preferWhileWaiting(pods, places);
-  return pods.map((pod, index) =>
-    relaxed.has(idOf({ namespace: namespaceOf(pod), name: pod.metadata.name }))
-      ? pod
-      : (demanding[index] ?? pod),
-  );
+  return pods.map((pod, index) => (relaxed.has(podName(pod)) ? pod : itemAt(demanding, index)));
 };
 
-/** Places pods that wait, room that stands first. `left` is what has no place, per shape. */
+/** Places the pending pods, on existing nodes first. `left` is pods without a place, per pod class. */
 const placeAll = (
   packing: Packing,
   targets: readonly number[],
-  options: FillOptions,
+  o: FillOptions,
   isOver: () => boolean,
 ): { readonly packing: Packing; readonly left: Int32Array } => {
   const left = Int32Array.from(packing.problem.pending);
-  fillOpen(packing, left, targets, options);
-  buyFor(packing, left, options, isOver);
+  fillOpen(packing, left, targets, o);
+  packOntoNewNodes(packing, left, o, isOver);
   return { packing, left };
 };
 
-/** Plans for the pods that wait; those in `relaxed` without their preferences. */
+/** Plans for the pending pods, without the preferences of those in `relaxed`. */
 const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): ProvisionResult => {
-  const isOver = timerOf(request);
+  const isOver = phaseTimers(request);
   // 1. Gather.
   const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
-  const asked = cluster.pending.filter(isWaiting);
+  const selectedValues = cluster.pending.filter(isPlannable);
   const waiting =
-    respects(request) && asked.some(hasPreferences)
-      ? preferring(asked, cluster, request.catalogue, relaxed)
-      : asked;
-  if (waiting.length === 0) return { plan: null, unplaced: [], reason: 'No pod waits for a node.' };
+    respects(request) && selectedValues.some(hasPreferences)
+      ? withPreferences(selectedValues, cluster, request.catalogue, relaxed)
+      : selectedValues;
+  if (waiting.length === 0) return { plan: null, unplaced: [], reason: 'No pod is waiting for a node.' };
   // 2. Compile.
-  const standing = cluster.facts.map((facts, index) => {
-    const view = cluster.views[index];
-    if (!view) throw new Error('every node has a view');
+  const existingNodes = cluster.facts.map((facts, index) => {
     return {
-      view,
+      view: itemAt(cluster.views, index),
       price: 0,
       billed: billedOf(facts),
       podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), request.interruption),
@@ -161,9 +156,13 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     };
   });
   const problem = compile({
-    standing,
+    existingNodes,
     pending: waiting,
-    offers: offersOf(cluster.snapshot.nodePools, request.catalogue, selectedLabelValues(waiting)),
+    launchOptions: launchOptionsOf(
+      cluster.snapshot.nodePools,
+      request.catalogue,
+      selectedLabelValues(waiting),
+    ),
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
@@ -171,58 +170,58 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
     ...(request.interruption && { interruption: request.interruption }),
   });
-  // 3. Room that stands first, then new nodes, then better ones.
-  const targets = standing.flatMap((each, node) => (each.acceptsPods ? [node] : []));
-  const options = optionsFor(problem, problem.pending);
-  let { packing, left } = placeAll(new Packing(problem), targets, options, isOver.compose);
-  if (!packing.isSound()) {
-    // What was to follow did not: pods come one by one, each where the rules let it come by then.
+  // 3. Search: existing nodes first, then new nodes, then better ones.
+  const targets = existingNodes.flatMap(({ acceptsPods }, node) => (acceptsPods ? [node] : []));
+  const fillOptions = fillOptionsFor(problem, problem.pending);
+  let { packing, left } = placeAll(new Packing(problem), targets, fillOptions, isOver.construct);
+  if (!packing.satisfiesAllRules()) {
+    // The spread quotas did not work out: each pod now comes only where its rules hold at that moment.
     const strict = new Packing(problem);
-    strict.counts.forgetQuotas();
-    ({ packing, left } = placeAll(strict, targets, options, isOver.compose));
+    strict.counts.dropSpreadQuotas();
+    ({ packing, left } = placeAll(strict, targets, fillOptions, isOver.construct));
   }
   if (left.some((n) => n > 0)) {
-    // The heaviest NodePools are at their limits, or have nothing for these pods: the others' turn.
-    problem.allowed.set(problem.anyWeight);
-    packing.counts.forgetQuotas();
-    openAndFill(packing, left, options);
+    // The heaviest NodePools are at their limits or can't hold these pods: the lighter ones may.
+    problem.allowed.copyFrom(problem.allowedAtAnyWeight);
+    packing.counts.dropSpreadQuotas();
+    openAndFill(packing, left, fillOptions);
   }
-  const placed = problem.pending.map((n, shape) => n - (left[shape] ?? 0));
+  const placed = problem.pending.map((n, podClass) => n - intAt(left, podClass));
   const isWhole = left.every((n) => n === 0);
-  const least = lowerBound(packing, placed, isOver.bound, isWhole ? options.prices : undefined);
-  improve(packing, [], options, {
+  const least = lowerBound(problem, placed, isOver.bound, isWhole ? fillOptions.prices : undefined);
+  improve(packing, [], fillOptions, {
     seed: request.seed,
     rounds: roundsOf(request),
     isOver: isOver.search,
     movePrice: 0,
-    goal: least * (1 + CLOSE),
+    targetCost: least * (1 + BOUND_TOLERANCE),
   });
   rightsize(packing);
   // 4. Write.
   const unplaced: Unplaced[] = [];
   const placeable = waiting.slice();
-  left.forEach((n, shape) => {
-    const pods = problem.shapes[shape]?.pods.filter((pod) => !pod.spec.nodeName) ?? [];
+  left.forEach((n, podClass) => {
+    const pods = itemAt(problem.podClasses, podClass).pods.filter((pod) => !pod.spec.nodeName);
     for (const pod of n > 0 ? pods.slice(-n) : []) {
       placeable.splice(placeable.indexOf(pod), 1);
       unplaced.push({
         namespace: namespaceOf(pod),
         name: pod.metadata.name,
-        reason: whyUnplaced(problem, shape),
+        reason: unplacedReason(problem, podClass),
       });
     }
   });
   if (placeable.length === 0) {
-    return { plan: null, unplaced, reason: 'None of the pods that wait can be placed.' };
+    return { plan: null, unplaced, reason: 'None of the pending pods can be placed.' };
   }
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
-  const { spec, green } = writePlan(problem, cluster, arrange(packing, placeable), request.planName, bill);
+  const { spec, green } = writePlan(problem, cluster, assignPods(packing, placeable), request.planName, bill);
   const bound = { least, cost: packing.cost() };
   return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced };
 };
 
-/** What is left of the time budget since `started`. */
+/** The request with the part of its time budget that is left since `started`. */
 const remaining = (request: ProvisionRequest, started: number): ProvisionRequest => {
   const { clock, timeBudgetMs } = request;
   if (!clock || timeBudgetMs === undefined) return request;
@@ -230,23 +229,21 @@ const remaining = (request: ProvisionRequest, started: number): ProvisionRequest
 };
 
 /**
- * Finds the cheapest nodes for pods that wait, after what room stands. Pods that can't be placed are named with the
- * reason; the plan is for the rest. Throws SnapshotError or QuantityError on input that can't be read.
+ * Finds the cheapest new nodes for pending pods that do not fit onto existing ones. Pods that can't be placed are named
+ * with the reason; the plan is for the rest. Throws SnapshotError or QuantityError on input that can't be read.
  */
 export const provision = (request: ProvisionRequest): ProvisionResult => {
   const started = request.clock?.() ?? 0;
-  const soft = new Set(
-    request.snapshot.pods
-      .filter((pod) => !pod.spec.nodeName && hasPreferences(pod))
-      .map((pod) => idOf({ namespace: namespaceOf(pod), name: pod.metadata.name })),
+  const preferring = new Set(
+    request.snapshot.pods.filter((pod) => !pod.spec.nodeName && hasPreferences(pod)).map(podName),
   );
-  if (!respects(request) || soft.size === 0) return attempt(request, soft);
+  if (!respects(request) || preferring.size === 0) return attempt(request, preferring);
   const first = attempt(request, new Set());
-  const relaxed = first.unplaced.map(idOf).filter((id) => soft.has(id));
+  const relaxed = first.unplaced.map(idOf).filter((id) => preferring.has(id));
   if (relaxed.length === 0) return first;
   const second = attempt(remaining(request, started), new Set(relaxed));
-  // What a relaxed pod took may be missing for another: then all preferences give way before a pod does.
-  return second.unplaced.some((each) => soft.has(idOf(each)) && !relaxed.includes(idOf(each)))
-    ? attempt(remaining(request, started), soft)
+  // A relaxed pod may have taken another one's place: then all preferences are dropped rather than a pod.
+  return second.unplaced.some((pod) => preferring.has(idOf(pod)) && !relaxed.includes(idOf(pod)))
+    ? attempt(remaining(request, started), preferring)
     : second;
 };

@@ -40,7 +40,7 @@ t.test('a pod that blocks its node is named in the reason', async (t) => {
   }
 });
 
-t.test('a disruption budget that allows nothing blocks, its schedule respected', async (t) => {
+t.test('a disruption budget of 0 blocks, but only within its schedule', async (t) => {
   const pdb = {
     metadata: { name: 'guard', namespace: 'default' },
     spec: { selector: { matchLabels: { app: 'web' } } },
@@ -81,7 +81,7 @@ t.test('nodes outside the scope, and nodes that Karpenter does not manage, stay 
   t.match(unmanaged.skippedNodes, [{ reasons: ['it is not managed by Karpenter'] }, {}]);
 });
 
-t.test('a cluster that is as cheap as can be is left alone, with the reason', async (t) => {
+t.test('a cluster that cannot be cheaper is left alone, with the reason', async (t) => {
   const node = makeNode('a', { type: 'c5.large', cpu: 1900, memory: 3500 });
   const result = ask({
     snapshot: makeSnapshot([node], [makePod('p', { cpu: 1800, memory: 3000, node: 'a' })]),
@@ -90,7 +90,7 @@ t.test('a cluster that is as cheap as can be is left alone, with the reason', as
   t.equal(result.reason, 'No cheaper set of nodes was found.');
 });
 
-t.test('no more nodes are replaced than maxNodes allows, and those left out are named', async (t) => {
+t.test('no more nodes than maxNodes are replaced, and those left out are named', async (t) => {
   const snapshot = fragmentedCluster(6, 6, 8);
   const { plan, selectedNodes, skippedNodes } = ask({ snapshot, constraints: { maxNodes: 2 } });
   t.equal(selectedNodes.length, 2);
@@ -113,7 +113,7 @@ t.test('one node holds no more of a workload than the blast radius allows', asyn
 });
 
 t.test('of two plans within half a percent the one that moves fewer pods wins', async (t) => {
-  // A type that is 0.3 % cheaper than the one in use, and one node that can simply go.
+  // A type that is 0.3 % cheaper than the one in use, and one node that can go without a new one.
   const [m5] = smallCatalogue.instanceTypes.filter((type) => type.name === 'm5.xlarge');
   if (!m5) throw new Error('the catalogue has m5.xlarge');
   const newer = {
@@ -139,12 +139,11 @@ t.test('of two plans within half a percent the one that moves fewer pods wins', 
   t.same(plan?.spec.nodeClaimsToDelete, [{ nodeClaimName: 'claim-node-0' }]);
 });
 
-t.test('where moving weighs more, fewer pods move, and at a price that nothing saves none', async (t) => {
+t.test('with a higher moveWeight fewer pods move, and with a prohibitive one none', async (t) => {
   const snapshot = fragmentedCluster(16, 8, 14);
   const moved = (moveWeight?: number): number =>
-    ask({ snapshot, ...(moveWeight === undefined ? {} : { moveWeight }) }).plan?.spec.podsToMigrate?.length ??
-    0;
-  const [free, dear] = [moved(), moved(1)];
-  t.ok(dear > 0 && dear < free, `${dear} instead of ${free}`);
+    ask({ snapshot, ...(moveWeight !== undefined && { moveWeight }) }).plan?.spec.podsToMigrate?.length ?? 0;
+  const [free, weighted] = [moved(), moved(1)];
+  t.ok(weighted > 0 && weighted < free, `${weighted} instead of ${free}`);
   t.equal(moved(1000), 0);
 });

@@ -1,4 +1,5 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
+import { mustGet } from '../api/mustget.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import {
@@ -24,19 +25,23 @@ import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
-import type { Standing } from './packing/existingnode.ts';
-import { offersOf } from './packing/launchoption.ts';
+import type { ExistingNode } from './packing/existingnode.ts';
+import { launchOptionsOf } from './packing/launchoption.ts';
+import { floatAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
 import { compile } from './packing/problem.ts';
-import { type Arrangement, arrange } from './plan/assignment.ts';
+import { type Assignment, assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { blueNode, savingsOf } from './plan/savings.ts';
 import { readAmounts } from './scheduling/nodeinfo.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
 import { hasLocalVolume } from './scheduling/volumes.ts';
-import { improve, optionsFor, replacePrefix, rightsize } from './search/localsearch.ts';
-import { AS_GOOD, settle } from './search/reducemoves.ts';
-import { CLOSE, roundsOf, timerOf } from './search/timebudget.ts';
+import { fillOptionsFor } from './search/filloptions.ts';
+import { improve } from './search/localsearch.ts';
+import { MOVE_TOLERANCE, reduceMoves } from './search/reducemoves.ts';
+import { replacePrefix } from './search/replaceprefix.ts';
+import { rightsize } from './search/rightsize.ts';
+import { BOUND_TOLERANCE, phaseTimers, roundsOf } from './search/timebudget.ts';
 
 export interface RebalanceRequest {
   readonly snapshot: Snapshot;
@@ -44,28 +49,28 @@ export interface RebalanceRequest {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly seed: number;
-  /** Milliseconds; the search ends then at the latest, with the best answer so far. */
+  /** Milliseconds after which the search ends with the best answer so far. */
   readonly timeBudgetMs?: number;
-  /** Milliseconds from any start; for the time budget alone. */
+  /** Milliseconds since any moment, for the time budget. */
   readonly clock?: () => number;
   readonly scope?: Scope;
   readonly constraints?: NodeConstraints;
   readonly aggressive?: AggressiveMode;
   readonly planName: string;
-  /** What one node may hold of a workload and of the cluster. */
+  /** How much of a workload and of the cluster one node may hold. */
   readonly blastRadius?: BlastRadius;
-  /** What the risk that spot machines are taken back weighs; nothing when left out. */
+  /** What the risk of spot interruptions costs; nothing by default. */
   readonly interruption?: InterruptionPolicy;
-  /** Rounds of local search at most; what time there is for when left out. */
+  /** Rounds of local search; by default as many as the time budget allows. */
   readonly rounds?: number;
-  /** What preferred node affinity and soft spread weigh; Respect when left out. */
+  /** How preferred node affinity and soft topology spread count; Respect by default. */
   readonly preferences?: Preferences;
   /**
-   * What moving a pod has to save at least, as a part of what an average pod costs at the lowest prices: 0.5 moves
-   * a pod where that saves half of it. Next to nothing when left out.
+   * The saving that makes moving a pod worth it, as a part of what an average pod costs at the lowest prices: 0.5
+   * moves a pod where that saves half of it. Almost 0 by default.
    */
   readonly moveWeight?: number;
-  /** Whether a Deployment's only pod gets a successor before it goes where nothing says so; false when left out. */
+  /** Whether a Deployment's only pod gets a surge where no annotation says so; false by default. */
   readonly surgeSingleReplicas?: boolean;
 }
 
@@ -82,15 +87,16 @@ interface Selection {
   readonly skipped: readonly { readonly name: string; readonly reasons: string[] }[];
 }
 
-/** What is paid for a node and asked for by no pod, in USD per hour: by the mean of CPU and memory. */
-const unusedOf = (cluster: Cluster, index: number): number => {
-  const facts = cluster.facts[index];
-  const all = readAmounts(facts?.node.status?.allocatable);
-  const share = (resource: string): number =>
-    (cluster.views[index]?.free.get(resource) ?? 0) / Math.max(1, all.get(resource) ?? 0);
-  return ((facts?.price ?? 0) * (share('cpu') + share('memory'))) / 2;
+/** The price of the part of a node that no pod requests, by the mean of CPU and memory, in USD per hour. */
+const unusedPrice = (cluster: Cluster, index: number): number => {
+  const { node, price } = itemAt(cluster.facts, index);
+  const { free } = itemAt(cluster.views, index);
+  const all = readAmounts(node.status?.allocatable);
+  const share = (resource: string): number => (free.get(resource) ?? 0) / Math.max(1, all.get(resource) ?? 0);
+  return ((price ?? 0) * (share('cpu') + share('memory'))) / 2;
 };
 
+/** Which nodes in scope may be replaced, and why the others may not. */
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   const skipped: { name: string; reasons: string[] }[] = [];
   const candidates: number[] = [];
@@ -103,7 +109,7 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       constraints: request.constraints ?? {},
       mode: request.aggressive ?? {},
       budgets: cluster.snapshot.podDisruptionBudgets,
-      allowedDisruptions: (pool) => budgets.get(pool.metadata.name) ?? 0,
+      allowedDisruptions: (pool) => mustGet(budgets, pool.metadata.name, 'disruption budget of NodePool'),
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
       willSurge,
     });
@@ -111,26 +117,24 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
     else skipped.push({ name: facts.node.metadata.name, reasons });
   });
   const most = request.constraints?.maxNodes ?? candidates.length;
-  candidates.sort((a, b) => unusedOf(cluster, b) - unusedOf(cluster, a) || a - b);
+  candidates.sort((a, b) => unusedPrice(cluster, b) - unusedPrice(cluster, a) || a - b);
   for (const index of candidates.slice(most)) {
-    const name = cluster.facts[index]?.node.metadata.name ?? '';
     skipped.push({
-      name,
-      reasons: [`no more than ${most} nodes may be replaced, and others have more that is unused`],
+      name: itemAt(cluster.facts, index).node.metadata.name,
+      reasons: [`no more than ${most} nodes may be replaced, and others have more unused capacity`],
     });
   }
   return { candidates: new Set(candidates.slice(0, most).sort((a, b) => a - b)), skipped };
 };
 
-const standingOf = (
+const existingNodesOf = (
   cluster: Cluster,
   candidates: ReadonlySet<number>,
   interruption: InterruptionPolicy | undefined,
-): Standing[] =>
+): ExistingNode[] =>
   cluster.facts.map((facts, index) => {
-    const view = cluster.views[index];
-    if (!view) throw new Error('every node has a view');
     const isCandidate = candidates.has(index);
+    const view = itemAt(cluster.views, index);
     return {
       view,
       price: isCandidate ? (facts.price ?? 0) : 0,
@@ -143,7 +147,7 @@ const standingOf = (
     };
   });
 
-const result = (
+const resultOf = (
   selection: Selection,
   cluster: Cluster,
   plan: RebalanceResult['plan'],
@@ -151,27 +155,27 @@ const result = (
 ): RebalanceResult => ({
   plan,
   skippedNodes: selection.skipped,
-  selectedNodes: [...selection.candidates].map((index) => cluster.facts[index]?.node.metadata.name ?? ''),
+  selectedNodes: [...selection.candidates].map((index) => itemAt(cluster.facts, index).node.metadata.name),
   ...(reason !== undefined && { reason }),
 });
 
-const isNothing = (arrangement: Arrangement): boolean =>
-  arrangement.removed.length === 0 && arrangement.bought.length === 0;
+const isEmpty = (assignment: Assignment): boolean =>
+  assignment.removed.length === 0 && assignment.bought.length === 0;
 
 /**
- * Finds a cheaper set of nodes for the pods of the nodes in scope. The plan is null when nothing cheaper was found,
- * with the reason. Throws SnapshotError or QuantityError on input that can't be read.
+ * Finds a cheaper set of nodes for the pods of the nodes in scope. Without one the plan is null and a reason is given.
+ * Throws SnapshotError or QuantityError on input that can't be read.
  */
 export const rebalance = (request: RebalanceRequest): RebalanceResult => {
-  const isOver = timerOf(request);
-  // 1. Gather: the cluster in order, and which nodes may be replaced.
+  const isOver = phaseTimers(request);
+  // 1. Gather: the cluster, and which nodes may be replaced.
   const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
   const snapshot = respects ? preferWhileMoving(request.snapshot) : request.snapshot;
   const cluster = clusterOf(snapshot, request.catalogue);
   const selection = select(cluster, request);
   const least = request.constraints?.minClusterSize ?? 0;
   if (cluster.facts.length < least) {
-    return result(
+    return resultOf(
       selection,
       cluster,
       null,
@@ -179,16 +183,20 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     );
   }
   if (selection.candidates.size === 0) {
-    return result(selection, cluster, null, 'No node in scope may be replaced.');
+    return resultOf(selection, cluster, null, 'No node in scope may be replaced.');
   }
   // 2. Compile.
-  const standing = standingOf(cluster, selection.candidates, request.interruption);
-  const movable = standing.flatMap((each) => [...each.movable]);
-  const offers = offersOf(cluster.snapshot.nodePools, request.catalogue, selectedLabelValues(movable));
+  const existingNodes = existingNodesOf(cluster, selection.candidates, request.interruption);
+  const pods = existingNodes.flatMap(({ movable }) => [...movable]);
+  const launchOptions = launchOptionsOf(
+    cluster.snapshot.nodePools,
+    request.catalogue,
+    selectedLabelValues(pods),
+  );
   const problem = compile({
-    standing,
+    existingNodes,
     pending: [],
-    offers,
+    launchOptions,
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
@@ -201,37 +209,44 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const before = packing.cost();
   const candidates = [...selection.candidates];
   const demand = packing.demand(problem.pending);
-  const options = optionsFor(problem, demand);
-  const worth = demand.reduce((sum, n, shape) => sum + n * (options.worth[shape] ?? 0), 0);
-  const weight = request.moveWeight === undefined ? before * AS_GOOD : worth * request.moveWeight;
+  const fillOptions = fillOptionsFor(problem, demand);
+  const worth = demand.reduce((sum, n, podClass) => sum + n * floatAt(fillOptions.worth, podClass), 0);
+  const weight = request.moveWeight === undefined ? before * MOVE_TOLERANCE : worth * request.moveWeight;
   const effort = {
     seed: request.seed,
     rounds: roundsOf(request),
-    isOver: isOver.compose,
-    movePrice: weight / Math.max(1, movable.length),
-    goal: 0,
+    isOver: isOver.construct,
+    movePrice: weight / Math.max(1, pods.length),
+    targetCost: 0,
   };
-  replacePrefix(packing, candidates, options, effort);
-  const bounded = lowerBound(packing, demand, isOver.bound, options.prices);
-  improve(packing, candidates, options, { ...effort, isOver: isOver.search, goal: bounded * (1 + CLOSE) });
+  replacePrefix(packing, candidates, fillOptions, effort);
+  const bounded = lowerBound(problem, demand, isOver.bound, fillOptions.prices);
+  improve(packing, candidates, fillOptions, {
+    ...effort,
+    isOver: isOver.search,
+    targetCost: bounded * (1 + BOUND_TOLERANCE),
+  });
   rightsize(packing);
-  settle(packing, candidates, options, { isOver: isOver.settle, rounds: effort.rounds, before });
+  reduceMoves(packing, candidates, fillOptions, {
+    isOver: isOver.reduceMoves,
+    rounds: effort.rounds,
+    before,
+  });
   // 4. Write.
-  const arrangement = arrange(packing, []);
-  if (isNothing(arrangement) || packing.cost() >= before - 1e-9) {
-    return result(selection, cluster, null, 'No cheaper set of nodes was found.');
+  const assignment = assignPods(packing, []);
+  if (isEmpty(assignment) || packing.cost() >= before - 1e-9) {
+    return resultOf(selection, cluster, null, 'No cheaper set of nodes was found.');
   }
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
-  // Each node at what the bill falls by when it goes after those before it, so that the sum is the bill's own.
-  const blue = arrangement.removed.flatMap((node) => {
-    const facts = cluster.facts[node];
-    if (!facts) return [];
+  // Each node at what the bill falls by when it goes after those before it: the sum is then the bill's own.
+  const blue = assignment.removed.map((node) => {
+    const facts = itemAt(cluster.facts, node);
     const whole = bill.total();
     bill.count(billedOf(facts), -1);
-    return [blueNode(facts.node, whole - bill.total())];
+    return blueNode(facts.node, whole - bill.total());
   });
-  const { spec, green } = writePlan(problem, cluster, arrangement, request.planName, bill);
+  const { spec, green } = writePlan(problem, cluster, assignment, request.planName, bill);
   const bound = { least: bounded, cost: packing.cost() };
-  return result(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) });
+  return resultOf(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) });
 };

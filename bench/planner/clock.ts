@@ -1,4 +1,4 @@
-/** A clock that a bench times with, in milliseconds from any start. */
+/** The clock of a bench, in milliseconds since any moment. */
 export interface BenchClock {
   readonly name: string;
   readonly now: () => number;
@@ -6,7 +6,7 @@ export interface BenchClock {
 
 const WALL: BenchClock = { name: 'wall', now: () => performance.now() };
 
-/** CPU time of all threads of the process: on a busy machine, what the work takes and not what it waits. */
+/** CPU time of all threads of the process: on a busy machine it leaves out the waiting. */
 const CPU: BenchClock = {
   name: 'cpu',
   now: () => {

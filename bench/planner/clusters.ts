@@ -12,11 +12,11 @@ const KINDS = [
 const CPUS = [50, 100, 200, 250, 500, 1000];
 const MEMORIES = [128, 256, 512, 1024, 2048];
 
-/** A cluster whose pods lie scattered over its nodes, from a seed. */
+/** A cluster with its pods scattered over its nodes, from a seed. */
 export const scatteredCluster = (nodes: number, pods: number, seed: number): Snapshot => {
   const random = randomFrom(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-  const made = Array.from({ length: nodes }, (_, n) => {
+  const hosts = Array.from({ length: nodes }, (_, n) => {
     const kind = pick(KINDS);
     const zone = `us-west-2${'abc'[n % 3]}`;
     return {
@@ -34,7 +34,7 @@ export const scatteredCluster = (nodes: number, pods: number, seed: number): Sna
   for (let n = 0; n < pods; n += 1) {
     const app = pick(apps);
     for (let attempt = 0; attempt < 20; attempt += 1) {
-      const host = pick(made);
+      const host = pick(hosts);
       if (host.cpu < app.cpu || host.memory < app.memory) continue;
       host.cpu -= app.cpu;
       host.memory -= app.memory;
@@ -42,5 +42,5 @@ export const scatteredCluster = (nodes: number, pods: number, seed: number): Sna
       break;
     }
   }
-  return makeSnapshot(made, placed);
+  return makeSnapshot(hosts, placed);
 };

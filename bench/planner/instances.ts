@@ -3,7 +3,7 @@ import type { Pod } from '../../api/objects.ts';
 import { randomFrom } from '../../planner/search/random.ts';
 import { makePod } from '../../planner/testing/builders.ts';
 
-/** Pods to place, all from one seed. */
+/** Pods to place, made from one seed. */
 export interface Instance {
   readonly name: string;
   readonly pods: readonly Pod[];
@@ -18,9 +18,9 @@ interface Row {
   readonly memory: number;
 }
 
-/** CPU pods of the Alibaba trace: millicores and MiB; null when the file is not there. */
-export const readTrace = (file: string): readonly Row[] | null => {
-  if (!existsSync(file)) return null;
+/** CPU pods of the Alibaba trace, in millicores and MiB; undefined when the file is missing. */
+export const readTrace = (file: string): readonly Row[] | undefined => {
+  if (!existsSync(file)) return undefined;
   const lines = readFileSync(file, 'utf8').trim().split('\n').slice(1);
   return lines.flatMap((line) => {
     const [, cpu, memory, gpus] = line.split(',');
@@ -31,7 +31,7 @@ export const readTrace = (file: string): readonly Row[] | null => {
 const between = (random: () => number, low: number, high: number): number =>
   Math.round(Math.exp(Math.log(low) + random() * (Math.log(high) - Math.log(low))));
 
-/** Sizes that a workload's author would write. */
+/** Requests as people write them: round numbers. */
 const roundSize = (random: () => number): Row => {
   const cpus = [50, 100, 100, 200, 250, 500, 500, 1000, 1000, 2000, 4000];
   const perCpu = [0.5, 1, 1, 2, 2, 4, 4, 8];
@@ -69,12 +69,12 @@ const ruledSpec = (n: number, app: string) => {
   }
 };
 
-/** Makes an instance of `count` pods; `trace` needs the rows of the trace. */
+/** An instance of `count` pods; kind 'trace' needs the rows of the trace. */
 export const instanceOf = (
   kind: Kind,
   count: number,
   seed: number,
-  trace: readonly Row[] | null,
+  trace: readonly Row[] | undefined,
 ): Instance => {
   const random = randomFrom(seed * 7919 + count);
   const apps = Array.from({ length: Math.max(4, Math.round(count / 25)) }, () => roundSize(random));

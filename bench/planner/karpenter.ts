@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { NodePool, Pod } from '../../api/objects.ts';
 
-/** What Karpenter's scheduler would buy. Prices in USD per hour. */
+/** The answer of Karpenter's scheduler. Prices in USD per hour. */
 export interface PeerAnswer {
   readonly hourly: number;
   readonly nodes: number;
+  /** Pods without a node. */
   readonly unplaced: number;
   readonly milliseconds: number;
   /** CPU time of all its threads. */
@@ -22,7 +23,7 @@ export interface Peer {
 const MODULE = join(import.meta.dirname, 'go');
 const GO_ENV = { ...process.env, GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' };
 
-/** Where Karpenter's module keeps its file of instance types. */
+/** The path of the file of instance types in Karpenter's Go module, which is downloaded if need be. */
 export const kwokCatalogue = (): string => {
   const args = ['list', '-m', '-f', '{{.Dir}}', 'sigs.k8s.io/karpenter'];
   execFileSync('go', ['mod', 'download', 'sigs.k8s.io/karpenter'], { cwd: MODULE, env: GO_ENV });
@@ -30,7 +31,7 @@ export const kwokCatalogue = (): string => {
   return join(folder, 'kwok', 'examples', 'aws_instance_types.json');
 };
 
-/** Builds and starts the peer with a file of instance types; `folder` takes the program. */
+/** Builds Karpenter's scheduler as a program in `folder` and starts it with a file of instance types. */
 export const startPeer = (folder: string, catalogueFile: string): Peer => {
   const program = join(folder, 'karpenter-solve');
   execFileSync('go', ['build', '-trimpath', '-o', program, '.'], {
@@ -47,7 +48,7 @@ export const startPeer = (folder: string, catalogueFile: string): Peer => {
     solve: async (pods, nodePool) => {
       child.stdin.write(`${JSON.stringify({ pods, nodePool })}\n`);
       const { value, done } = await lines.next();
-      if (done) throw new Error('the peer has ended');
+      if (done) throw new Error("Karpenter's scheduler has ended without an answer; see its output above");
       return JSON.parse(value) as PeerAnswer;
     },
     close: () => child.stdin.end(),

@@ -16,10 +16,10 @@ const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-/** Plans of each kind before the first race. */
+/** Plans of each kind before the first race, so that the code is compiled. */
 const WARM_UPS = 50;
 
-/** Rebalancing: time, memory and gap. */
+/** Measures rebalancing: time, memory and gap to the bound. */
 const rebalances = (catalogue: Catalogue, clock: BenchClock): void => {
   print(
     'rebalance | pods | budget ms | ms | before $/h | after $/h | gap % | nodes removed | pods moved | peak MB',
@@ -49,12 +49,12 @@ const rebalances = (catalogue: Catalogue, clock: BenchClock): void => {
   }
 };
 
-/** Time against pods, for the first answer: the median of five. */
+/** Measures how the time of the first answer grows with the pods: the median of five. */
 const growth = (catalogue: Catalogue, clock: BenchClock): void => {
   print('growth of the first answer | pods | ms | ms per 1,000 pods');
   for (const kind of ['workloads', 'diverse'] as const) {
     for (const count of [1000, 2000, 5000, 10_000, 20_000]) {
-      const snapshot = makeSnapshot([], instanceOf(kind, count, 1, null).pods, { nodePools: [POOL] });
+      const snapshot = makeSnapshot([], instanceOf(kind, count, 1, undefined).pods, { nodePools: [POOL] });
       const times = Array.from({ length: 5 }, () => {
         const started = clock.now();
         provision({
@@ -74,7 +74,7 @@ const growth = (catalogue: Catalogue, clock: BenchClock): void => {
   }
 };
 
-/** `3` for seeds 1 to 3, `4-6` for seeds 4 to 6. */
+/** Seeds as numbers: `3` stands for 1 to 3, `4-6` for 4 to 6. */
 const seedsOf = (text: string): number[] => {
   const [from, to] = text.includes('-') ? text.split('-').map(Number) : [1, Number(text)];
   return Array.from({ length: (to ?? 1) - (from ?? 1) + 1 }, (_, n) => (from ?? 1) + n);
@@ -95,7 +95,7 @@ const races = async (
   const trace = readTrace(traceFile);
   if (!trace) {
     print(
-      `The trace ${traceFile} is not there: instances of it are left out. Give its path as argument or ALIBABA_TRACE.`,
+      `The trace ${traceFile} is missing, so its instances are left out. Give its path as argument or in ALIBABA_TRACE.`,
     );
   }
   const file = join(folder, 'types.json');
@@ -103,13 +103,12 @@ const races = async (
   const peer = startPeer(folder, file);
   print(`budget ${budget} ms`);
   print(HEADER);
-  // What comes before the first race compiles the code.
   for (const kind of ['diverse', 'workloads', 'ruled'] as const) {
-    warmUp(instanceOf(kind, 300, 0, null), catalogue, WARM_UPS);
+    warmUp(instanceOf(kind, 300, 0, undefined), catalogue, WARM_UPS);
   }
-  await race(instanceOf('diverse', 300, 0, null), { catalogue, peer, budget: 300, clock });
+  await race(instanceOf('diverse', 300, 0, undefined), { catalogue, peer, budget: 300, clock });
   const rows: Row[] = [];
-  for (const kind of kinds.filter((each) => each !== 'trace' || trace)) {
+  for (const kind of kinds.filter((name) => name !== 'trace' || trace)) {
     for (const count of sizes) {
       for (const seed of count >= 5000 ? seeds.slice(0, 1) : seeds) {
         const row = await race(instanceOf(kind, count, seed, trace), { catalogue, peer, budget, clock });

@@ -6,7 +6,7 @@ import type { Instance } from './instances.ts';
 import type { Peer, PeerAnswer } from './karpenter.ts';
 import { POOL } from './types.ts';
 
-/** What one instance came to. Prices in USD per hour, times in milliseconds, gaps in percent. */
+/** The result of one instance. Prices in USD per hour, times in milliseconds, gaps in percent. */
 export interface Row {
   readonly name: string;
   readonly isRuled: boolean;
@@ -14,10 +14,11 @@ export interface Row {
   readonly ms: number;
   readonly gap: number;
   readonly unplaced: number;
+  /** Our first answer: what a time budget of 0 gives. */
   readonly first: number;
   readonly firstMs: number;
-  /** Time until what we have costs no more than Karpenter's answer; null when it never does. */
-  readonly evenMs: number | null;
+  /** Time until our answer costs no more than Karpenter's; undefined when it never does. */
+  readonly evenMs: number | undefined;
   readonly peer: number;
   readonly peerMs: number;
   readonly peerUnplaced: number;
@@ -32,17 +33,17 @@ interface Solved {
 
 export const hourly = (monthly: string | undefined): number => Number(monthly ?? 0) / 730;
 
-/** Budgets that are tried, one after the other, until an answer is as cheap as Karpenter's. */
+/** Time budgets in milliseconds that are tried until an answer is as cheap as Karpenter's. */
 const STEPS = [20, 50, 100, 200, 500, 1000];
 
-/** First answers are asked for so often, and the peer's of instances up to a size; the median counts. */
+/** How often first answers are timed, and Karpenter's of instances up to SMALL pods; the median counts. */
 const REPEATS = 5;
 const SMALL = 1000;
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
-/** Plans for an instance again and again, so that what is timed later is compiled: a planner runs for days. */
+/** Plans for an instance many times, so that the code is compiled: a planner runs for days. */
 export const warmUp = (instance: Instance, catalogue: Catalogue, times: number): void => {
   const snapshot = makeSnapshot([], instance.pods, { nodePools: [POOL] });
   for (let time = 0; time < times; time += 1) {
@@ -58,7 +59,7 @@ export const warmUp = (instance: Instance, catalogue: Catalogue, times: number):
   }
 };
 
-/** One instance, ours and the peer's, one after the other. */
+/** Solves one instance with our planner, then with Karpenter's scheduler. */
 export const race = async (
   instance: Instance,
   o: {
@@ -84,7 +85,7 @@ export const race = async (
     return { cost, ms: o.clock.now() - started, gap: Number(plan?.savings.gapPercent), unplaced };
   };
   const firsts = Array.from({ length: REPEATS }, () => solve(0));
-  const first = { ...(firsts[0] as Solved), ms: median(firsts.map((each) => each.ms)) };
+  const first = { ...(firsts[0] as Solved), ms: median(firsts.map(({ ms }) => ms)) };
   const best = solve(o.budget);
   const peers: PeerAnswer[] = [];
   const asked = instance.pods.length <= SMALL ? REPEATS : 1;
@@ -93,8 +94,8 @@ export const race = async (
   if (peer.error) throw new Error(`${instance.name}: ${peer.error}`);
   const isEven = (answer: Solved): boolean =>
     answer.cost <= peer.hourly + 1e-6 && answer.unplaced.length <= peer.unplaced;
-  let even = isEven(first) ? first : null;
-  for (const step of STEPS.filter((each) => each < o.budget)) {
+  let even = isEven(first) ? first : undefined;
+  for (const step of STEPS.filter((budget) => budget < o.budget)) {
     if (even) break;
     const answer = solve(step);
     if (isEven(answer)) even = answer;
@@ -109,9 +110,11 @@ export const race = async (
     unplaced: best.unplaced.length,
     first: first.cost,
     firstMs: first.ms,
-    evenMs: even?.ms ?? null,
+    evenMs: even?.ms,
     peer: peer.hourly,
-    peerMs: median(peers.map((each) => (o.clock.name === 'cpu' ? each.cpuMilliseconds : each.milliseconds))),
+    peerMs: median(
+      peers.map((answer) => (o.clock.name === 'cpu' ? answer.cpuMilliseconds : answer.milliseconds)),
+    ),
     peerUnplaced: peer.unplaced,
   };
 };
@@ -138,7 +141,7 @@ const quantile = (values: readonly number[], q: number): number => {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
 };
 
-/** The rows of one kind in a sentence. */
+/** The rows of one kind, summed up in a sentence. */
 export const summaryOf = (title: string, rows: readonly Row[]): string => {
   const ratios = rows.map((row) => row.ours / row.peer);
   const notDearer = ratios.filter((ratio) => ratio <= 1 + 1e-6).length;

@@ -7,13 +7,13 @@ interface KwokType {
   readonly operatingSystems: readonly string[];
 }
 
-/** Families c, m, r newer than generation 2, for linux on amd64: what Karpenter's getting-started NodePool asks for. */
+/** Families c, m and r newer than generation 2, linux on amd64, as in Karpenter's getting-started NodePool. */
 const isUsual = (type: KwokType): boolean =>
   type.operatingSystems.includes('linux') &&
   (type.architecture === 'amd64' || type.architecture === 'x86_64') &&
   /^[cmr][3-9]\d*[a-z0-9-]*\./.test(type.name);
 
-/** The usual types of Karpenter's kwok file, each once. */
+/** The usual types of Karpenter's kwok file, without repetitions. */
 export const usualTypes = (all: readonly KwokType[]): KwokType[] => {
   const names = new Set<string>();
   return all
@@ -21,7 +21,7 @@ export const usualTypes = (all: readonly KwokType[]): KwokType[] => {
     .map((type) => ({ ...type, architecture: 'amd64', operatingSystems: ['linux'] }));
 };
 
-/** One NodePool for all instances, on-demand alone. */
+/** The NodePool of all instances, on-demand only. */
 export const POOL: NodePool = makePool('default', {
   requirements: [
     { key: 'kubernetes.io/arch', operator: 'In', values: ['amd64'] },

@@ -80,7 +80,7 @@ const SCENES: Readonly<Record<Flag, readonly [Snapshot, RegExp]>> = {
   ],
   ignoreZeroNodePoolDisruptionBudgets: [
     { ...plain, ...poolWith({ disruption: { budgets: [{ nodes: '0' }] } }) },
-    /disruption budgets of NodePool default allow none/,
+    /disruption budgets of NodePool default allow no disruption now/,
   ],
 };
 

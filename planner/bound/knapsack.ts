@@ -1,70 +1,88 @@
-/** The best content of one node, and a value that no content can pass. */
+import { readers } from '../packing/matrix.ts';
+
+const { floatAt, intAt } = readers;
+
+/** The content of one node that is worth most. */
 export interface Filling {
   /** Pods per item. */
   readonly counts: Int32Array;
   readonly value: number;
   /** No filling is worth more; equal to value when the search was complete. */
-  readonly most: number;
+  readonly upperBound: number;
 }
 
-/** Items to choose from: sizes are items × dimensions, worth and limit per item. */
+/** Items to choose from: sizes are items × dimensions, worth and limit are per item. */
 export interface Items {
+  /** The number of dimensions. */
   readonly width: number;
   readonly sizes: Float64Array;
   readonly worth: Float64Array;
   readonly limits: Int32Array;
 }
 
-const weighItem = ({ width, sizes }: Items, weight: Float64Array, item: number): number => {
+const weigh = ({ width, sizes }: Items, weight: Float64Array, item: number): number => {
   let sum = 0;
-  for (let d = 0; d < width; d += 1) sum += (weight[d] as number) * (sizes[item * width + d] as number);
+  for (let d = 0; d < width; d += 1) sum += floatAt(weight, d) * floatAt(sizes, item * width + d);
   return sum;
 };
 
-/** Items by worth for their size, best first: the order in which `fillBest` wants its candidates. */
+/** Items by worth per size, best first: the order in which `fillBest` wants its candidates. */
 export const orderByDensity = (items: Items, weight: Float64Array): Int32Array => {
-  const density = items.worth.map((worth, item) => worth / Math.max(weighItem(items, weight, item), 1e-30));
-  return Int32Array.from(density.keys()).sort((a, b) => (density[b] ?? 0) - (density[a] ?? 0) || a - b);
+  const density = items.worth.map((worth, item) => worth / Math.max(weigh(items, weight, item), 1e-30));
+  return Int32Array.from(density.keys()).sort((a, b) => floatAt(density, b) - floatAt(density, a) || a - b);
 };
 
+/** The candidates that are worth something and fit the room at least once. */
+const usable = (
+  { width, sizes, worth, limits }: Items,
+  candidates: Int32Array,
+  room: Float64Array,
+): Int32Array =>
+  candidates.filter((item) => {
+    if (floatAt(worth, item) <= 0 || intAt(limits, item) <= 0) return false;
+    for (let d = 0; d < width; d += 1) {
+      if (floatAt(sizes, item * width + d) > floatAt(room, d)) return false;
+    }
+    return true;
+  });
+
 /**
- * Fills one node with what is worth most, by branch and bound over a few surrogate sizes. After `maxSteps` the best so
- * far is given, with the least bound that is still certain. `weights` are price vectors over dimensions, each of which
- * turns a node's many sizes into one.
+ * Fills one node with the items that are worth most, by branch and bound: after `maxSteps` it gives the best filling
+ * so far and a bound that still holds. The bound weighs sizes by `prices` (per dimension), and looks at each dimension
+ * alone.
  */
 export const fillBest = (
   items: Items,
   candidates: Int32Array,
   room: Float64Array,
-  weights: readonly Float64Array[],
+  prices: Float64Array,
   maxSteps: number,
 ): Filling => {
   const { width, sizes, worth, limits } = items;
-  const weigh = (weight: Float64Array, item: number): number => weighItem(items, weight, item);
-  const able = candidates.filter((item) => {
-    if ((worth[item] as number) <= 0 || (limits[item] as number) <= 0) return false;
-    for (let d = 0; d < width; d += 1) {
-      if ((sizes[item * width + d] as number) > (room[d] as number)) return false;
-    }
-    return true;
-  });
+  const able = usable(items, candidates, room);
   const n = able.length;
-  // Best worth per surrogate size among this item and those after it.
-  const rates = weights.map((weight) => {
-    const rate = new Float64Array(n + 1);
-    for (let i = n - 1; i >= 0; i -= 1) {
-      const item = able[i] as number;
-      const size = weigh(weight, item);
-      const own = size > 0 ? (worth[item] as number) / size : Number.POSITIVE_INFINITY;
-      rate[i] = Math.max(rate[i + 1] as number, own);
+  // Per item, the best worth per size among it and those after it: by price, and by each dimension alone.
+  const priceRates = new Float64Array(n + 1);
+  const rates = new Float64Array((n + 1) * width);
+  for (let i = n - 1; i >= 0; i -= 1) {
+    const item = intAt(able, i);
+    const start = item * width;
+    const own = floatAt(worth, item);
+    let price = 0;
+    for (let d = 0; d < width; d += 1) {
+      const size = floatAt(sizes, start + d);
+      price += floatAt(prices, d) * size;
+      const rate = size > 0 ? own / size : Number.POSITIVE_INFINITY;
+      rates[i * width + d] = Math.max(floatAt(rates, (i + 1) * width + d), rate);
     }
-    return rate;
-  });
-  // Worth of everything from this item on, were there room for it.
+    const rate = price > 0 ? own / price : Number.POSITIVE_INFINITY;
+    priceRates[i] = Math.max(floatAt(priceRates, i + 1), rate);
+  }
+  // Per item, the worth of it and all after it if there were room for everything.
   const rest = new Float64Array(n + 1);
   for (let i = n - 1; i >= 0; i -= 1) {
-    const item = able[i] as number;
-    rest[i] = (rest[i + 1] as number) + (worth[item] as number) * (limits[item] as number);
+    const item = intAt(able, i);
+    rest[i] = floatAt(rest, i + 1) + floatAt(worth, item) * intAt(limits, item);
   }
   const free = Float64Array.from(room);
   const counts = new Int32Array(n);
@@ -73,15 +91,16 @@ export const fillBest = (
   let steps = 0;
   let cut = 0;
   const bound = (i: number): number => {
-    let least = rest[i] as number;
-    for (let w = 0; w < weights.length; w += 1) {
-      const rate = (rates[w] as Float64Array)[i] as number;
-      if (!Number.isFinite(rate)) continue;
-      const weight = weights[w] as Float64Array;
-      let size = 0;
-      for (let d = 0; d < width; d += 1) size += (weight[d] as number) * (free[d] as number);
-      if (rate * size < least) least = rate * size;
+    let least = floatAt(rest, i);
+    const priceRate = floatAt(priceRates, i);
+    let price = 0;
+    for (let d = 0; d < width; d += 1) {
+      const left = floatAt(free, d);
+      price += floatAt(prices, d) * left;
+      const rate = floatAt(rates, i * width + d);
+      if (rate !== Number.POSITIVE_INFINITY && rate * left < least) least = rate * left;
     }
+    if (priceRate !== Number.POSITIVE_INFINITY && priceRate * price < least) least = priceRate * price;
     return least;
   };
   const visit = (i: number, value: number): void => {
@@ -97,23 +116,24 @@ export const fillBest = (
       return;
     }
     steps += 1;
-    const item = able[i] as number;
-    const at = item * width;
-    let take = limits[item] as number;
+    const item = intAt(able, i);
+    const own = floatAt(worth, item);
+    const start = item * width;
+    let count = intAt(limits, item);
     for (let d = 0; d < width; d += 1) {
-      const size = sizes[at + d] as number;
-      if (size > 0) take = Math.min(take, Math.floor((free[d] as number) / size));
+      const size = floatAt(sizes, start + d);
+      if (size > 0) count = Math.min(count, Math.floor(floatAt(free, d) / size));
     }
-    for (let d = 0; d < width; d += 1) free[d] = (free[d] as number) - take * (sizes[at + d] as number);
-    for (let k = take; k >= 0; k -= 1) {
+    for (let d = 0; d < width; d += 1) free[d] = floatAt(free, d) - count * floatAt(sizes, start + d);
+    for (let k = count; k >= 0; k -= 1) {
       counts[i] = k;
-      visit(i + 1, value + k * (worth[item] as number));
-      if (k > 0) for (let d = 0; d < width; d += 1) free[d] = (free[d] as number) + (sizes[at + d] as number);
+      visit(i + 1, value + k * own);
+      if (k > 0) for (let d = 0; d < width; d += 1) free[d] = floatAt(free, d) + floatAt(sizes, start + d);
     }
     counts[i] = 0;
   };
   visit(0, 0);
-  const out = new Int32Array(worth.length);
-  for (let i = 0; i < n; i += 1) out[able[i] as number] = best[i] as number;
-  return { counts: out, value: bestValue, most: Math.max(bestValue, cut) };
+  const filling = new Int32Array(worth.length);
+  for (let i = 0; i < n; i += 1) filling[intAt(able, i)] = intAt(best, i);
+  return { counts: filling, value: bestValue, upperBound: Math.max(bestValue, cut) };
 };

@@ -14,7 +14,7 @@ interface Size {
 
 const MIB = 1024 * 1024;
 
-/** The least that nodes for these pods can cost, by trying every partition of them. */
+/** The least cost of nodes for these pods, by trying every partition of them. */
 const bruteForce = (pods: readonly Size[], catalogue: Catalogue): number => {
   const kinds = catalogue.instanceTypes.map((type) => ({
     cpu: type.capacity.cpu - type.overhead.cpu,
@@ -86,8 +86,8 @@ t.test('the bound is never above the true least cost, nor the plan below it', as
   t.ok(optimal / runs > 0.95, `${optimal} of ${runs} plans cost the least possible`);
 });
 
-/** One way to have a node: what it gives, what it costs, and what each pod on it risks. */
-interface Way {
+/** A kind of node to buy: its room, its price and the risk that each pod adds. */
+interface Strategy {
   readonly type: string;
   readonly cpu: number;
   readonly memory: number;
@@ -96,7 +96,7 @@ interface Way {
   readonly isSpot: boolean;
 }
 
-const waysOf = (catalogue: Catalogue, interruption: InterruptionPolicy): Way[] =>
+const strategiesOf = (catalogue: Catalogue, interruption: InterruptionPolicy): Strategy[] =>
   catalogue.instanceTypes.flatMap((type) =>
     (['on-demand', 'spot'] as const).map((capacityType) => ({
       type: type.name,
@@ -112,11 +112,11 @@ const waysOf = (catalogue: Catalogue, interruption: InterruptionPolicy): Way[] =
     })),
   );
 
-/** The least that pods can cost with room that stands, spot and its risk, and a number of reserved machines. */
+/** The least cost of pods with an existing node, spot and its risk, and a number of reserved machines. */
 const tryEverything = (
   pods: readonly Size[],
   room: Size,
-  ways: readonly Way[],
+  strategies: readonly Strategy[],
   reserved: { readonly type: string; readonly part: number; readonly instances: number },
 ): number => {
   const sumOf = (members: readonly Size[], of: keyof Size): number =>
@@ -124,40 +124,40 @@ const tryEverything = (
   const fits = (members: readonly Size[], space: Size): boolean =>
     sumOf(members, 'cpu') <= space.cpu && sumOf(members, 'memory') <= space.memory;
   let least = Number.POSITIVE_INFINITY;
-  const choose = (groups: readonly (readonly Size[])[], cost: number, covered: number): void => {
-    const [members, ...rest] = groups;
+  const choose = (bins: readonly (readonly Size[])[], cost: number, covered: number): void => {
+    const [members, ...rest] = bins;
     if (!members) {
       least = Math.min(least, cost);
       return;
     }
-    for (const way of ways) {
-      if (!fits(members, way)) continue;
-      const isCovered = !way.isSpot && way.type === reserved.type && covered < reserved.instances;
-      const price = isCovered ? way.price * (1 - reserved.part) : way.price;
-      choose(rest, cost + price + members.length * way.podRisk, covered + (isCovered ? 1 : 0));
+    for (const strategy of strategies) {
+      if (!fits(members, strategy)) continue;
+      const isCovered = !strategy.isSpot && strategy.type === reserved.type && covered < reserved.instances;
+      const price = isCovered ? strategy.price * (1 - reserved.part) : strategy.price;
+      choose(rest, cost + price + members.length * strategy.podRisk, covered + (isCovered ? 1 : 0));
     }
   };
-  const visit = (index: number, standing: readonly Size[], groups: readonly (readonly Size[])[]): void => {
+  const visit = (index: number, existing: readonly Size[], bins: readonly (readonly Size[])[]): void => {
     const pod = pods[index];
     if (!pod) {
-      choose(groups, 0, 0);
+      choose(bins, 0, 0);
       return;
     }
-    if (fits([...standing, pod], room)) visit(index + 1, [...standing, pod], groups);
-    groups.forEach((members, at) => {
-      visit(index + 1, standing, groups.toSpliced(at, 1, [...members, pod]));
+    if (fits([...existing, pod], room)) visit(index + 1, [...existing, pod], bins);
+    bins.forEach((members, at) => {
+      visit(index + 1, existing, bins.toSpliced(at, 1, [...members, pod]));
     });
-    visit(index + 1, standing, [...groups, [pod]]);
+    visit(index + 1, existing, [...bins, [pod]]);
   };
   visit(0, [], []);
   return least;
 };
 
-t.test('the bound holds with room that stands, with spot and its risk, and with reservations', async () => {
+t.test('the bound holds with an existing node, with spot and its risk, and with reservations', async () => {
   const pool = makePool('default', {
     requirements: [{ key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand', 'spot'] }],
   });
-  const asked = fc.record({
+  const selectedValues = fc.record({
     sizes: fc.array(size, { minLength: 1, maxLength: 4 }),
     room: fc.record({ cpu: fc.integer({ min: 0, max: 39 }), memory: fc.integer({ min: 0, max: 75 }) }),
     costPerPod: fc.constantFrom(0, 0.5, 20, 400),
@@ -166,12 +166,12 @@ t.test('the bound holds with room that stands, with spot and its risk, and with 
     instances: fc.integer({ min: 1, max: 3 }),
   });
   fc.assert(
-    fc.property(asked, ({ sizes, room, costPerPod, type, percent, instances }) => {
+    fc.property(selectedValues, ({ sizes, room, costPerPod, type, percent, instances }) => {
       const interruption = { costPerPod };
       const space = { cpu: room.cpu * 100, memory: room.memory * 200 };
       const overlay = parsePriceOverlay({ discounts: [{ instanceType: type, percent, instances }] });
       const { plan, unplaced } = provision({
-        // The node that stands is of a type that no reservation is for.
+        // The existing node is of a type without reservations.
         snapshot: makeSnapshot(
           [makeNode('a', { ...space, type: 'm5.2xlarge' })],
           sizes.map((each, n) => makePod(`p-${n}`, each)),
@@ -185,8 +185,8 @@ t.test('the bound holds with room that stands, with spot and its risk, and with 
         interruption,
       });
       if (!plan || unplaced.length > 0) throw new Error('every pod has a type that holds it');
-      const ways = waysOf(smallCatalogue, interruption);
-      const least = tryEverything(sizes, space, ways, { type, part: percent / 100, instances }) * 730;
+      const strategies = strategiesOf(smallCatalogue, interruption);
+      const least = tryEverything(sizes, space, strategies, { type, part: percent / 100, instances }) * 730;
       const bound = Number(plan.savings.lowerBoundMonthlyCost);
       if (bound > least + 0.01) throw new Error(`bound ${bound} is above the least cost ${least}`);
     }),

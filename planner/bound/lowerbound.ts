@@ -1,81 +1,79 @@
 import { type Billed, maxRebate } from '../model/billing.ts';
-import type { Packing } from '../packing/packing.ts';
+import { floatAt, intAt, itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
-import { ConfigurationProgram } from './columngeneration.ts';
-import { distinct, type Source } from './pricingproblem.ts';
+import { ColumnGeneration } from './columngeneration.ts';
+import { distinctNodeKinds, type NodeKind } from './pricingproblem.ts';
 import { unitPrices } from './shadowprices.ts';
 
-/** With more kinds of pods than this, the resource program's duals are used as they are: they are nearly as good. */
-const MAX_PRICED_SHAPES = 60;
-/** With this few, knapsacks are solved to the end. */
-const FEW_SHAPES = 20;
+/** With more pod classes than this, the unit prices serve as duals: they are nearly as good. */
+const MAX_PRICED_CLASSES = 60;
+/** With this few pod classes, knapsacks are solved to the end. */
+const FEW_CLASSES = 20;
 const THOROUGH = [60, 600, 4000, 20_000];
 const ROUNDS = 120;
+/** Search steps per knapsack of the bound, and when the time is over. */
 const STEPS = 20_000;
 const STEPS_LATE = 1000;
 
-const same = (a: Source, b: Source): boolean =>
-  a.group === b.group &&
-  b.price <= a.price &&
-  b.podRisk <= a.podRisk &&
-  a.room.every((room, d) => (b.room[d] ?? 0) >= room);
+const isDominated = (nodeKind: NodeKind, by: NodeKind): boolean =>
+  nodeKind.nodeClass === by.nodeClass &&
+  by.price <= nodeKind.price &&
+  by.podRisk <= nodeKind.podRisk &&
+  nodeKind.room.every((room, d) => floatAt(by.room, d) >= room);
 
-/** What a node costs: beyond every commitment, or while its commitment lasts. */
+/** The price of a node in USD per hour: beyond every commitment, or while a commitment covers it. */
 type PriceOf = (node: Billed) => number;
-const list: PriceOf = ({ price }) => price;
-const least: PriceOf = ({ price, covered }) => Math.min(price, covered?.price ?? price);
+const listPrice: PriceOf = ({ price }) => price;
+const lowestPrice: PriceOf = ({ price, covered }) => Math.min(price, covered?.price ?? price);
 
-/** Standing candidates as something to buy at their price, however often: a node that stays costs what it costs. */
-const keptSources = (problem: Problem, priceOf: PriceOf): Source[] => {
+/** Existing candidates as node kinds at their price, empty of the pods that may move. */
+const candidateKinds = (problem: Problem, priceOf: PriceOf): NodeKind[] => {
   const width = problem.dimensions.length;
-  const sources: Source[] = [];
-  problem.standing.forEach((standing, node) => {
-    if (!standing.isCandidate) return;
-    const room = problem.standingFree.slice(node * width, (node + 1) * width);
-    standing.view.pods.forEach((pod, index) => {
-      const shape = problem.standingShapes[node]?.[index] ?? -1;
-      if (!standing.movable.has(pod)) return;
-      for (let d = 0; d < width; d += 1) room[d] = (room[d] ?? 0) + (problem.sizes[shape * width + d] ?? 0);
+  const nodeKinds: NodeKind[] = [];
+  problem.existingNodes.forEach((existing, node) => {
+    if (!existing.isCandidate) return;
+    const room = problem.existingFree.row(node).slice();
+    const podClasses = itemAt(problem.existingPodClasses, node);
+    existing.view.pods.forEach((pod, index) => {
+      if (!existing.movable.has(pod)) return;
+      const podClass = intAt(podClasses, index);
+      for (let d = 0; d < width; d += 1) room[d] = floatAt(room, d) + problem.sizes.at(podClass, d);
     });
-    const source: Source = {
-      column: null,
-      price: priceOf(standing.billed ?? standing),
-      podRisk: standing.podRisk ?? 0,
+    const nodeKind: NodeKind = {
+      option: undefined,
+      price: priceOf(existing.billed ?? existing),
+      podRisk: existing.podRisk ?? 0,
       room,
-      group: problem.standingGroup[node] ?? 0,
+      nodeClass: intAt(problem.existingNodeClass, node),
     };
-    if (!sources.some((other) => same(source, other))) sources.push(source);
+    if (!nodeKinds.some((other) => isDominated(nodeKind, other))) nodeKinds.push(nodeKind);
   });
-  return sources;
+  return nodeKinds;
 };
 
-/** What nodes that stay whatever happens have left. */
-const giftsOf = (problem: Problem): Float64Array[] => {
-  const width = problem.dimensions.length;
-  return problem.standing.flatMap((standing, node) => {
-    if (standing.isCandidate || !standing.acceptsPods) return [];
-    const free = problem.standingFree.slice(node * width, (node + 1) * width);
-    return [free.map((room) => Math.max(0, room))];
-  });
-};
+/** The room left on existing nodes that always stay, per node and dimension. */
+const freeCapacity = ({ existingNodes, existingFree }: Problem): Float64Array[] =>
+  existingNodes.flatMap(({ isCandidate, acceptsPods }, node) =>
+    isCandidate || !acceptsPods ? [] : [existingFree.row(node).map((room) => Math.max(0, room))],
+  );
 
 /**
- * What the demand costs at unit prices of the dimensions, divided so that no node's room is worth more than the node:
- * nearly as good as with the best content of each, in a fraction of the time.
+ * A bound from unit prices, divided so that no node's room is worth more than the node: nearly as good as with the
+ * best filling of each node, in a fraction of the time.
  */
 const roomBound = (
   problem: Problem,
-  sources: readonly Source[],
+  nodeKinds: readonly NodeKind[],
   demand: Int32Array,
   prices: Float64Array,
 ): number => {
   const roomWorth = (room: Float64Array): number => {
     let worth = 0;
-    for (let d = 0; d < room.length; d += 1) worth += (prices[d] as number) * Math.max(0, room[d] as number);
+    for (let d = 0; d < room.length; d += 1) worth += floatAt(prices, d) * Math.max(0, floatAt(room, d));
     return worth;
   };
-  let divisor = sources.some((source) => source.podRisk > 0) ? 1 : 0;
-  for (const { price, room } of sources) {
+  let divisor = nodeKinds.some((nodeKind) => nodeKind.podRisk > 0) ? 1 : 0;
+  for (const { price, room } of nodeKinds) {
     const worth = roomWorth(room);
     if (price > 0) divisor = Math.max(divisor, worth / price);
     else if (worth > 0) divisor = Number.POSITIVE_INFINITY;
@@ -83,59 +81,62 @@ const roomBound = (
   if (divisor <= 0) return 0;
   const { sizes } = problem;
   let total = 0;
-  demand.forEach((n, shape) => {
+  demand.forEach((n, podClass) => {
     for (let d = 0; d < prices.length; d += 1) {
-      total += n * (prices[d] as number) * (sizes[shape * prices.length + d] as number);
+      total += n * floatAt(prices, d) * sizes.at(podClass, d);
     }
   });
-  for (const gift of giftsOf(problem)) total -= roomWorth(gift);
+  for (const room of freeCapacity(problem)) total -= roomWorth(room);
   return Math.max(0, (total / divisor) * (1 - 1e-9));
 };
 
+/** The bound if every node cost `priceOf`. */
 const boundAt = (
-  packing: Packing,
+  problem: Problem,
   demand: Int32Array,
   isOver: () => boolean,
   priceOf: PriceOf,
   prices: Float64Array,
 ): number => {
-  const { problem } = packing;
-  const sources = [
-    ...problem.columns.map((column) => ({
-      column,
-      price: priceOf(column),
-      podRisk: column.podRisk,
-      room: column.room,
-      group: column.group,
+  const nodeKinds = [
+    ...problem.options.map((option) => ({
+      option,
+      price: priceOf(option),
+      podRisk: option.podRisk,
+      room: option.room,
+      nodeClass: option.nodeClass,
     })),
-    ...keptSources(problem, priceOf),
+    ...candidateKinds(problem, priceOf),
   ];
-  if (isOver()) return roomBound(problem, sources, demand, prices);
-  const program = new ConfigurationProgram(problem, distinct(problem, sources), demand, prices);
-  if (program.shapes.length === 0) return 0;
-  const gifts = giftsOf(problem);
-  const plain = program.bound(program.resourceWorth, gifts, 1000);
-  if (program.shapes.length > MAX_PRICED_SHAPES || isOver()) return plain;
-  const { duals } = program.solve(isOver, ROUNDS, program.shapes.length <= FEW_SHAPES ? THOROUGH : undefined);
-  return Math.max(plain, program.bound(duals, gifts, isOver() ? STEPS_LATE : STEPS));
+  if (isOver()) return roomBound(problem, nodeKinds, demand, prices);
+  const program = new ColumnGeneration(problem, distinctNodeKinds(problem, nodeKinds), demand, prices);
+  if (program.podClasses.length === 0) return 0;
+  const freeRooms = freeCapacity(problem);
+  const plain = program.bound(program.resourceWorth, freeRooms, 1000);
+  if (program.podClasses.length > MAX_PRICED_CLASSES || isOver()) return plain;
+  const { duals } = program.solve(
+    isOver,
+    ROUNDS,
+    program.podClasses.length <= FEW_CLASSES ? THOROUGH : undefined,
+  );
+  return Math.max(plain, program.bound(duals, freeRooms, isOver() ? STEPS_LATE : STEPS));
 };
 
 /**
- * What the pods in `demand` must cost at least, in USD per hour, whatever nodes are bought or kept. Pods' rules about
- * each other are left aside but for what one node may hold, so the bound holds with them too, if less tightly. With
- * commitments it is the better of two: as if they never ran out, and as if they were used up to the full.
- * `prices` are unit prices of the dimensions, such as those of the demand. Sources: Gilmore and Gomory 1961 for the program, Farley 1990 for the bound.
+ * The least that the pods in `demand` (per pod class) can cost, in USD per hour, whatever nodes are bought or kept; of
+ * the pods' rules about each other it counts only what one node may hold. With commitments it is the better of two
+ * bounds: as if they never ran out, and as if they were used to the full. `prices` are unit prices of the dimensions.
+ * Sources: Gilmore and Gomory 1961 for the linear program, Farley 1990 for the bound.
  */
 export const lowerBound = (
-  packing: Packing,
+  problem: Problem,
   demand: Int32Array,
   isOver: () => boolean,
-  prices = unitPrices(packing.problem, demand),
+  prices = unitPrices(problem, demand),
 ): number => {
-  const { problem } = packing;
-  const unlimited = boundAt(packing, demand, isOver, least, prices);
+  const unlimited = boundAt(problem, demand, isOver, lowestPrice, prices);
   if (problem.commitments.length === 0) return unlimited;
-  const nodes = [...problem.everyColumn, ...problem.standing.flatMap((each) => each.billed ?? [])];
+  const nodes = [...problem.allOptions, ...problem.existingNodes.flatMap(({ billed }) => billed ?? [])];
   const rebate = maxRebate(problem.commitments, nodes);
-  return Math.max(unlimited, boundAt(packing, demand, isOver, list, prices) - rebate);
+  return Math.max(unlimited, boundAt(problem, demand, isOver, listPrice, prices) - rebate);
 };

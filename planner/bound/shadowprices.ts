@@ -1,23 +1,24 @@
+import { floatAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { type Column, CoveringProgram } from './simplex.ts';
 
 /**
- * What a unit of each dimension costs when nodes are bought in fractions: the duals of the resource program. `demand`
- * is the pods to place, per shape.
+ * The shadow price of each dimension, in USD per hour and unit: the duals of the linear program that buys nodes in
+ * fractions and looks at resources alone. `demand` is pods to place, per pod class.
  */
 export const unitPrices = (problem: Problem, demand: Int32Array): Float64Array => {
+  const { sizes } = problem;
   const width = problem.dimensions.length;
   const total = new Float64Array(width);
-  demand.forEach((n, shape) => {
-    for (let d = 0; d < width; d += 1)
-      total[d] = (total[d] ?? 0) + n * (problem.sizes[shape * width + d] ?? 0);
+  demand.forEach((n, podClass) => {
+    for (let d = 0; d < width; d += 1) total[d] = floatAt(total, d) + n * sizes.at(podClass, d);
   });
   const scale = total.map((value) => (value > 0 ? value : 1));
   const rows = Int32Array.from({ length: width }, (_, d) => d);
-  const columns: Column[] = problem.columns.map((column) => ({
+  const columns: Column[] = problem.options.map(({ room, price }) => ({
     rows,
-    values: column.room.map((value, d) => value / (scale[d] ?? 1)),
-    cost: column.price,
+    values: room.map((value, d) => value / floatAt(scale, d)),
+    cost: price,
   }));
   const most = columns.reduce((sum, column) => sum + column.cost, 1) * 1e3;
   const program = new CoveringProgram(
@@ -25,15 +26,13 @@ export const unitPrices = (problem: Problem, demand: Int32Array): Float64Array =
     new Float64Array(width).fill(most),
   );
   program.solveOver(columns, 50 * width + 200);
-  return program.duals().map((dual, d) => (dual > most / 2 ? 0 : Math.max(0, dual) / (scale[d] ?? 1)));
+  return program.duals().map((dual, d) => (dual > most / 2 ? 0 : Math.max(0, dual) / floatAt(scale, d)));
 };
 
-/** What each shape is worth at those prices; never nothing, so that the smallest pod counts. */
-export const worthOf = (problem: Problem, prices: Float64Array): Float64Array => {
-  const width = problem.dimensions.length;
-  return Float64Array.from(problem.shapes, (_, shape) => {
+/** The worth of a pod of each class at these prices; never 0, so that the smallest pod counts. */
+export const worthOf = (problem: Problem, prices: Float64Array): Float64Array =>
+  Float64Array.from(problem.podClasses, (_, podClass) => {
     let worth = 1e-9;
-    for (let d = 0; d < width; d += 1) worth += (prices[d] ?? 0) * (problem.sizes[shape * width + d] ?? 0);
+    for (let d = 0; d < prices.length; d += 1) worth += floatAt(prices, d) * problem.sizes.at(podClass, d);
     return worth;
   });
-};

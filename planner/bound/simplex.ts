@@ -1,4 +1,8 @@
-/** A column of a covering program: what it covers, row by row, and what one of it costs. */
+import { readers } from '../packing/matrix.ts';
+
+const { floatAt, intAt } = readers;
+
+/** A column of a covering program: how much one unit of it covers of some rows, and what it costs. */
 export interface Column {
   readonly rows: Int32Array;
   readonly values: Float64Array;
@@ -9,13 +13,15 @@ const EPSILON = 1e-9;
 const SMALLEST_PIVOT = 1e-7;
 
 /**
- * The linear program min cost·x, A·x ≥ demand, x ≥ 0, whose columns come one at a time. Revised simplex with a dense
- * inverse of the basis: exact enough for some hundreds of rows. It begins with one column a row at `startCost`, which
- * real columns push out.
+ * The linear program min cost·x, A·x ≥ demand, x ≥ 0, whose columns come one at a time: revised simplex with a dense
+ * inverse of the basis, exact enough for some hundreds of rows. It starts with one artificial column a row at
+ * `startCost`, which real columns push out.
  */
 export class CoveringProgram {
   readonly rows: number;
-  readonly basis: (Column | null)[];
+  /** The column of each basic variable; undefined for an artificial or a surplus one. */
+  readonly basis: (Column | undefined)[];
+  /** The value of each basic variable. */
   readonly amounts: Float64Array;
   readonly #inverse: Float64Array;
   readonly #costs: Float64Array;
@@ -25,7 +31,7 @@ export class CoveringProgram {
   constructor(demand: Float64Array, startCost: Float64Array) {
     this.rows = demand.length;
     this.amounts = Float64Array.from(demand);
-    this.basis = Array.from(demand, () => null);
+    this.basis = Array.from(demand, () => undefined);
     this.#costs = Float64Array.from(startCost);
     this.#inverse = new Float64Array(this.rows * this.rows);
     for (let row = 0; row < this.rows; row += 1) this.#inverse[row * this.rows + row] = 1;
@@ -33,7 +39,7 @@ export class CoveringProgram {
     this.#direction = new Float64Array(this.rows);
   }
 
-  /** What one more unit of each row's demand would cost now. */
+  /** What one more unit of each row's demand costs now. The array is reused by the next call. */
   duals(): Float64Array {
     const { rows } = this;
     const inverse = this.#inverse;
@@ -41,23 +47,23 @@ export class CoveringProgram {
     const dual = this.#dual;
     dual.fill(0);
     for (let i = 0; i < rows; i += 1) {
-      const cost = costs[i] as number;
+      const cost = floatAt(costs, i);
       if (cost === 0) continue;
       const at = i * rows;
-      for (let j = 0; j < rows; j += 1) dual[j] = (dual[j] as number) + cost * (inverse[at + j] as number);
+      for (let j = 0; j < rows; j += 1) dual[j] = floatAt(dual, j) + cost * floatAt(inverse, at + j);
     }
     return dual;
   }
 
-  /** Cost of what is in the basis now. */
+  /** The cost of the present solution. */
   cost(): number {
     let cost = 0;
-    for (let i = 0; i < this.rows; i += 1) cost += (this.#costs[i] as number) * (this.amounts[i] as number);
+    for (let i = 0; i < this.rows; i += 1) cost += floatAt(this.#costs, i) * floatAt(this.amounts, i);
     return cost;
   }
 
-  /** Brings a column into the basis; false when it can't be, for numbers too small. */
-  enter(column: Column | null, rowsOf: Int32Array, values: Float64Array, cost: number): boolean {
+  /** Brings a column into the basis. Returns false when every pivot is too small. */
+  enter(column: Column | undefined, rowsOf: Int32Array, values: Float64Array, cost: number): boolean {
     const { rows, amounts } = this;
     const inverse = this.#inverse;
     const direction = this.#direction;
@@ -65,34 +71,35 @@ export class CoveringProgram {
       let sum = 0;
       const at = i * rows;
       for (let k = 0; k < rowsOf.length; k += 1) {
-        sum += (inverse[at + (rowsOf[k] as number)] as number) * (values[k] as number);
+        sum += floatAt(inverse, at + intAt(rowsOf, k)) * floatAt(values, k);
       }
       direction[i] = sum;
     }
     let leave = -1;
+    let pivot = 0;
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < rows; i += 1) {
-      const step = direction[i] as number;
+      const step = floatAt(direction, i);
       if (step <= SMALLEST_PIVOT) continue;
-      const ratio = (amounts[i] as number) / step;
-      if (ratio < least - EPSILON || (ratio < least + EPSILON && step > (direction[leave] ?? 0))) {
+      const ratio = floatAt(amounts, i) / step;
+      if (ratio < least - EPSILON || (ratio < least + EPSILON && step > pivot)) {
         least = Math.min(least, ratio);
         leave = i;
+        pivot = step;
       }
     }
     if (leave < 0) return false;
-    const pivot = direction[leave] as number;
-    const step = Math.max(0, (amounts[leave] as number) / pivot);
+    const step = Math.max(0, floatAt(amounts, leave) / pivot);
     const from = leave * rows;
-    for (let j = 0; j < rows; j += 1) inverse[from + j] = (inverse[from + j] as number) / pivot;
+    for (let j = 0; j < rows; j += 1) inverse[from + j] = floatAt(inverse, from + j) / pivot;
     for (let i = 0; i < rows; i += 1) {
       if (i === leave) continue;
-      const factor = direction[i] as number;
+      const factor = floatAt(direction, i);
       if (factor === 0) continue;
-      amounts[i] = Math.max(0, (amounts[i] as number) - factor * step);
+      amounts[i] = Math.max(0, floatAt(amounts, i) - factor * step);
       const at = i * rows;
       for (let j = 0; j < rows; j += 1) {
-        inverse[at + j] = (inverse[at + j] as number) - factor * (inverse[from + j] as number);
+        inverse[at + j] = floatAt(inverse, at + j) - factor * floatAt(inverse, from + j);
       }
     }
     amounts[leave] = step;
@@ -101,31 +108,30 @@ export class CoveringProgram {
     return true;
   }
 
-  /** Lets demand be covered beyond need wherever a dual is negative; false when nothing was to do. */
+  /** Lets the row with the most negative dual be covered beyond its demand. Returns false when there is none. */
   relax(): boolean {
     const dual = this.duals();
     let row = -1;
     let least = -EPSILON;
     for (let j = 0; j < this.rows; j += 1) {
-      if ((dual[j] as number) < least) {
-        least = dual[j] as number;
+      if (floatAt(dual, j) < least) {
+        least = floatAt(dual, j);
         row = j;
       }
     }
-    return row >= 0 && this.enter(null, Int32Array.of(row), Float64Array.of(-1), 0);
+    return row >= 0 && this.enter(undefined, Int32Array.of(row), Float64Array.of(-1), 0);
   }
 
-  /** Whether a column would make the whole cheaper now. */
+  /** Whether a column would make the solution cheaper now. */
   pays(column: Column): boolean {
     const dual = this.duals();
     let worth = -column.cost * (1 + 1e-7);
-    for (let k = 0; k < column.rows.length; k += 1) {
-      worth += (dual[column.rows[k] as number] as number) * (column.values[k] as number);
-    }
+    const { rows, values } = column;
+    for (let k = 0; k < rows.length; k += 1) worth += floatAt(dual, intAt(rows, k)) * floatAt(values, k);
     return worth > 0;
   }
 
-  /** Brings in the columns that still pay, until none of the given ones does or the steps run out. */
+  /** Brings in the column that saves most, until none saves anything or the steps run out. */
   solveOver(columns: readonly Column[], maxSteps: number): void {
     for (let step = 0; step < maxSteps; step += 1) {
       if (this.relax()) continue;
@@ -134,9 +140,8 @@ export class CoveringProgram {
       let most = EPSILON;
       for (const column of columns) {
         let worth = -column.cost;
-        for (let k = 0; k < column.rows.length; k += 1) {
-          worth += (dual[column.rows[k] as number] as number) * (column.values[k] as number);
-        }
+        const { rows, values } = column;
+        for (let k = 0; k < rows.length; k += 1) worth += floatAt(dual, intAt(rows, k)) * floatAt(values, k);
         if (worth > most) {
           most = worth;
           best = column;

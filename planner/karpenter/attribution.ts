@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/objects.ts';
-import { type Shape, shapesOf } from '../packing/podclass.ts';
+import { type PodClass, podClassesOf } from '../packing/podclass.ts';
 import { requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
 import { deductRequests } from '../scheduling/nodeinfo.ts';
 import { hostPorts } from '../scheduling/nodeports.ts';
@@ -27,7 +27,7 @@ interface ClaimState {
 
 /** The pods of one class that have no claim yet, and the claims that may hold them. */
 interface PendingClass {
-  readonly podClass: Shape;
+  readonly podClass: PodClass;
   readonly claims: readonly ClaimState[];
   pods: readonly Pod[];
 }
@@ -142,7 +142,7 @@ export const attributePods = (o: {
     )
     .sort((a, b) => compareText(a.name, b.name));
   const pods = [...o.pods].sort(compareAge);
-  const queue = shapesOf(pods)
+  const queue = podClassesOf(pods)
     .map(
       (podClass): PendingClass => ({
         podClass,

@@ -4,37 +4,38 @@ import { type InterruptionPolicy, podRiskOf } from '../model/interruption.ts';
 import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { UNLIMITED, VOLUME_SLOTS } from '../scheduling/volumes.ts';
-import type { Offer } from './launchoption.ts';
-import type { Groups } from './nodeclass.ts';
+import type { LaunchOption } from './launchoption.ts';
+import { type BitMatrix, floatAt, type Matrix } from './matrix.ts';
+import type { NodeClasses } from './nodeclass.ts';
 
-/** Offers that differ in nothing that pods ask about, but size and price; none is beaten by another. */
-export interface OfferColumn {
-  readonly offer: Offer;
-  readonly group: number;
+/** A launch option in numbers. */
+export interface CompiledOption {
+  readonly launchOption: LaunchOption;
+  readonly nodeClass: number;
   /** USD per hour beyond every commitment. */
   readonly price: number;
-  /** What a commitment makes of the price while it lasts. */
+  /** The price while a commitment covers the node; absent when none does. */
   readonly covered?: Covered;
-  /** What the risk of an interruption adds for each pod, in USD per hour. */
+  /** What the risk of an interruption adds per pod, in USD per hour. */
   readonly podRisk: number;
-  /** What is left for pods once DaemonSets are on, per dimension. */
+  /** Room for pods beside the DaemonSets' pods, per dimension. */
   readonly room: Float64Array;
 }
 
 const NO_TAINTS: readonly Taint[] = [];
 const NONE_TAKEN: Requests = new Map();
 
-/** The offers in numbers; `mostPods` is what one node may hold of pods that are no DaemonSet's. */
-export const columnsOf = (
-  offers: readonly Offer[],
+/** Compiles launch options; `mostPods` is how many pods one node may hold beside those of DaemonSets. */
+export const compileOptions = (
+  launchOptions: readonly LaunchOption[],
   o: {
     readonly dimensions: readonly string[];
-    readonly groups: Groups;
+    readonly nodeClasses: NodeClasses;
     readonly daemonSets: readonly DaemonSet[];
     readonly mostPods: number;
     readonly interruption: InterruptionPolicy | undefined;
   },
-): OfferColumn[] => {
+): CompiledOption[] => {
   const daemonsOf = new Map<number, Requests>();
   const roomOf = (allocatable: Requests, taken: Requests): Float64Array => {
     const room = new Float64Array(o.dimensions.length);
@@ -47,98 +48,105 @@ export const columnsOf = (
     });
     return room;
   };
-  // Offers of one type follow each other, and have one room wherever they carry the same DaemonSets.
-  let last: { readonly allocatable: Requests; readonly taken: Requests; readonly room: Float64Array } | null =
-    null;
-  return offers.map((offer) => {
-    const { allocatable } = offer;
-    const taints = offer.pool.spec.template.spec.taints ?? NO_TAINTS;
-    const group = o.groups.ofOffer(offer, taints);
-    let taken = o.daemonSets.length === 0 ? NONE_TAKEN : daemonsOf.get(group);
+  // Options of one type follow each other and share one room where the same DaemonSets run on them.
+  let last:
+    | { readonly allocatable: Requests; readonly taken: Requests; readonly room: Float64Array }
+    | undefined;
+  return launchOptions.map((launchOption) => {
+    const { allocatable } = launchOption;
+    const taints = launchOption.pool.spec.template.spec.taints ?? NO_TAINTS;
+    const nodeClass = o.nodeClasses.ofLaunchOption(launchOption, taints);
+    let taken = o.daemonSets.length === 0 ? NONE_TAKEN : daemonsOf.get(nodeClass);
     if (!taken) {
-      taken = daemonRequests(daemonSetsOn(o.daemonSets, offer.labels, taints));
-      daemonsOf.set(group, taken);
+      taken = daemonRequests(daemonSetsOn(o.daemonSets, launchOption.labels, taints));
+      daemonsOf.set(nodeClass, taken);
     }
     if (last?.allocatable !== allocatable || last.taken !== taken) {
       last = { allocatable, taken, room: roomOf(allocatable, taken) };
     }
-    const { covered, capacityType } = offer.offering;
-    const podRisk = o.interruption ? podRiskOf(offer.type.name, capacityType, o.interruption) : 0;
+    const { covered, capacityType } = launchOption.offering;
+    const podRisk = o.interruption ? podRiskOf(launchOption.type.name, capacityType, o.interruption) : 0;
     const { room } = last;
     return covered
-      ? { offer, group, price: offer.price, covered, podRisk, room }
-      : { offer, group, price: offer.price, podRisk, room };
+      ? { launchOption, nodeClass, price: launchOption.price, covered, podRisk, room }
+      : { launchOption, nodeClass, price: launchOption.price, podRisk, room };
   });
 };
 
-/** The columns that have room at all. */
-export const withRoom = (columns: readonly OfferColumn[]): OfferColumn[] => {
-  let last: Float64Array | null = null;
-  let isIn = false;
-  return columns.filter(({ room }) => {
+/** The options that have room beside their DaemonSets. */
+export const withRoom = (options: readonly CompiledOption[]): CompiledOption[] => {
+  let last: Float64Array | undefined;
+  let hasRoom = false;
+  return options.filter(({ room }) => {
     if (room !== last) {
       last = room;
-      isIn = room.every((value) => value >= 0);
+      hasRoom = room.every((value) => value >= 0);
     }
-    return isIn;
+    return hasRoom;
   });
 };
 
-const isBeaten = (column: OfferColumn, by: OfferColumn): boolean => {
-  if (by.price > column.price || by.podRisk > column.podRisk) return false;
-  // What is dearer by its list price may be cheaper while its commitment lasts.
-  const isSame = by.covered?.commitment === column.covered?.commitment;
-  if (column.covered && (isSame ? (by.covered?.price ?? 0) : by.price) > column.covered.price) return false;
-  for (let d = 0; d < column.room.length; d += 1) {
-    if ((by.room[d] ?? 0) < (column.room[d] ?? 0)) return false;
+/** Whether `by` costs no more than the option, whatever commitments are left, and has at least as much room. */
+const isDominated = (option: CompiledOption, by: CompiledOption): boolean => {
+  if (by.price > option.price || by.podRisk > option.podRisk) return false;
+  if (option.covered) {
+    // An option with a higher list price may be cheaper while a commitment covers it.
+    const isSame = by.covered?.commitment === option.covered.commitment;
+    if ((isSame && by.covered ? by.covered.price : by.price) > option.covered.price) return false;
+  }
+  for (let d = 0; d < option.room.length; d += 1) {
+    if (floatAt(by.room, d) < floatAt(option.room, d)) return false;
   }
   return true;
 };
 
-/** Keeps, of each group's columns, those that no other beats in price and room. */
-export const prune = (columns: OfferColumn[]): OfferColumn[] => {
-  const kept = new Map<number, OfferColumn[]>();
-  // Zones that pods don't ask about make the same column again.
-  const different = columns.filter((column, index) => {
-    const before = columns[index - 1];
+/**
+ * Keeps, of each node class, the options that no cheaper one dominates. Of equal price and CPU, the one with less memory
+ * may stay too.
+ */
+export const prune = (options: readonly CompiledOption[]): CompiledOption[] => {
+  const kept = new Map<number, CompiledOption[]>();
+  // Zones that no pod selects repeat the same option.
+  const different = options.filter((option, index) => {
+    const before = options[index - 1];
     const isSame =
-      before?.room === column.room &&
-      before.price === column.price &&
-      before.group === column.group &&
-      before.podRisk === column.podRisk &&
-      before.covered === column.covered;
+      before?.room === option.room &&
+      before.price === option.price &&
+      before.nodeClass === option.nodeClass &&
+      before.podRisk === option.podRisk &&
+      before.covered === option.covered;
     return !isSame;
   });
-  const ordered = different.sort((a, b) => a.price - b.price || (b.room[0] ?? 0) - (a.room[0] ?? 0));
-  for (const column of ordered) {
-    const rivals = kept.get(column.group) ?? [];
-    if (rivals.some((rival) => isBeaten(column, rival))) continue;
-    rivals.push(column);
-    kept.set(column.group, rivals);
+  different.sort((a, b) => a.price - b.price || floatAt(b.room, 0) - floatAt(a.room, 0));
+  for (const option of different) {
+    const rivals = kept.get(option.nodeClass) ?? [];
+    if (rivals.some((rival) => isDominated(option, rival))) continue;
+    rivals.push(option);
+    kept.set(option.nodeClass, rivals);
   }
   return [...kept.values()].flat();
 };
 
 export const weightOf = (pool: NodePool): number => pool.spec.weight ?? 0;
 
-/** Leaves each shape, of the nodes to come, those of the heaviest NodePool that has one that holds it. */
-export const preferHeavy = (
-  allowed: Uint8Array,
-  columns: readonly OfferColumn[],
-  shapes: number,
-  sizes: Float64Array,
+/**
+ * Per pod class, forbids new nodes of every NodePool lighter (spec.weight) than the heaviest one that can hold it.
+ * `sizes` is pod classes × dimensions.
+ */
+export const applyNodePoolWeights = (
+  allowed: BitMatrix,
+  options: readonly CompiledOption[],
+  sizes: Matrix,
 ): void => {
-  const width = columns[0]?.room.length ?? 0;
-  for (let shape = 0; shape < shapes; shape += 1) {
+  for (let podClass = 0; podClass < allowed.columns; podClass += 1) {
+    const size = sizes.row(podClass);
     let heaviest = Number.NEGATIVE_INFINITY;
-    for (const column of columns) {
-      const fits =
-        allowed[column.group * shapes + shape] &&
-        column.room.every((room, d) => room >= (sizes[shape * width + d] ?? 0));
-      if (fits) heaviest = Math.max(heaviest, weightOf(column.offer.pool));
+    for (const { nodeClass, room, launchOption } of options) {
+      const fits = allowed.has(nodeClass, podClass) && room.every((free, d) => free >= floatAt(size, d));
+      if (fits) heaviest = Math.max(heaviest, weightOf(launchOption.pool));
     }
-    for (const column of columns) {
-      if (weightOf(column.offer.pool) < heaviest) allowed[column.group * shapes + shape] = 0;
+    for (const { nodeClass, launchOption } of options) {
+      if (weightOf(launchOption.pool) < heaviest) allowed.set(nodeClass, podClass, false);
     }
   }
 };

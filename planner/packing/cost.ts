@@ -1,32 +1,36 @@
 import { Bill, type Billed } from '../model/billing.ts';
-import type { OfferColumn } from './compiledoption.ts';
+import type { CompiledOption } from './compiledoption.ts';
+import { readers } from './matrix.ts';
 import type { Problem } from './problem.ts';
 
-/** What a packing costs: prices of its nodes, commitments that take something off, and the risk of what is on spot. */
-export class Expense {
+const { byteAt } = readers;
+
+/** The cost of a packing in USD per hour: node prices, less what commitments cover, plus the risk of interruptions. */
+export class PackingCost {
+  /** Whether pods on some nodes add risk. */
   readonly hasRisk: boolean;
-  /** Whether every node costs its price, whatever is on it and however many there are. */
+  /** Whether every node costs its price, whatever it holds and however many nodes there are. */
   readonly isPlain: boolean;
   readonly #problem: Problem;
   readonly #bill: Bill;
-  /** What the nodes that stay whatever happens cost by themselves. */
+  /** What the nodes that always stay cost by themselves. */
   readonly #fixed: number;
   #risk = 0;
 
   constructor(problem: Problem) {
     this.#problem = problem;
     this.hasRisk =
-      problem.everyColumn.some((column) => column.podRisk > 0) ||
-      problem.standing.some((each) => (each.podRisk ?? 0) > 0);
+      problem.allOptions.some((option) => option.podRisk > 0) ||
+      problem.existingNodes.some((existing) => (existing.podRisk ?? 0) > 0);
     this.isPlain = problem.commitments.length === 0 && !this.hasRisk;
-    const staying = problem.standing.flatMap((each) =>
-      each.isCandidate || !each.billed ? [] : [each.billed],
+    const staying = problem.existingNodes.flatMap(({ isCandidate, billed }) =>
+      isCandidate || !billed ? [] : [billed],
     );
     this.#fixed = new Bill(problem.commitments, staying).total();
     this.#bill = new Bill(problem.commitments);
   }
 
-  /** Counts a node that opens, or one that closes. */
+  /** Counts a node that opens (1) or closes (-1). */
   count(node: Billed, sign: 1 | -1): void {
     this.#bill.count(node, sign);
   }
@@ -35,36 +39,39 @@ export class Expense {
     this.#risk += risk;
   }
 
-  /** What one more node of the column costs. */
-  priceOf(column: OfferColumn): number {
-    return column.covered ? this.#bill.priceOf(column) : column.price;
+  /** What one more node of the option costs. */
+  priceOf(option: CompiledOption): number {
+    return option.covered ? this.#bill.priceOf(option) : option.price;
   }
 
-  /** What a standing node costs; nothing when it stays whatever happens. */
-  priceOfStanding(node: number, isOpen: boolean): number {
-    const standing = this.#problem.standing[node];
-    if (!standing?.isCandidate) return 0;
-    return standing.billed && !isOpen ? this.#bill.priceOf(standing.billed) : standing.price;
+  /** What an existing node costs; 0 when it always stays. */
+  priceOfExisting(node: number, isOpen: boolean): number {
+    const existing = this.#problem.existingNodes[node];
+    if (!existing?.isCandidate) return 0;
+    return existing.billed && !isOpen ? this.#bill.priceOf(existing.billed) : existing.price;
   }
 
-  /** USD per hour of all open nodes that the plan pays for, with what their risk is expected to cost. */
-  total(nodes: number, open: Uint8Array, columns: readonly (OfferColumn | undefined)[]): number {
-    const { standing, commitments } = this.#problem;
+  /** What all open nodes cost that the plan pays for, with the expected cost of interruptions. */
+  total(nodes: number, open: Uint8Array, options: readonly (CompiledOption | undefined)[]): number {
+    const { existingNodes, commitments } = this.#problem;
     if (commitments.length === 0) {
       let cost = this.#risk;
       for (let node = 0; node < nodes; node += 1) {
-        if (!open[node]) continue;
-        const column = columns[node];
-        if (column) cost += column.price;
-        else if (standing[node]?.isCandidate) cost += standing[node]?.price ?? 0;
+        if (byteAt(open, node) === 0) continue;
+        const option = options[node];
+        if (option) cost += option.price;
+        else {
+          const existing = existingNodes[node];
+          if (existing?.isCandidate) cost += existing.price;
+        }
       }
       return cost;
     }
-    // Anew each time, so that no rounding adds up.
+    // Counted anew each time, so that rounding errors do not add up.
     this.#bill.clear();
     for (let node = 0; node < nodes; node += 1) {
-      const billed = columns[node] ?? standing[node]?.billed;
-      if (open[node] && billed) this.#bill.count(billed, 1);
+      const billed = options[node] ?? existingNodes[node]?.billed;
+      if (byteAt(open, node) === 1 && billed) this.#bill.count(billed, 1);
     }
     return this.#bill.total() - this.#fixed + this.#risk;
   }

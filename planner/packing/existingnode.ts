@@ -1,78 +1,81 @@
+import { mustGet } from '../../api/mustget.ts';
 import type { Pod, Taint } from '../../api/objects.ts';
 import type { Billed } from '../model/billing.ts';
 import type { NodeInfo } from '../scheduling/nodeinfo.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { UNLIMITED, VOLUME_SLOTS, type Volumes } from '../scheduling/volumes.ts';
-import type { Groups } from './nodeclass.ts';
-import type { Shape } from './podclass.ts';
+import { itemAt, Matrix } from './matrix.ts';
+import type { NodeClasses } from './nodeclass.ts';
+import type { PodClass } from './podclass.ts';
 
-/** A node that stands, and what may be done with it. */
-export interface Standing {
+/** A node of the cluster, and what the plan may do with it. */
+export interface ExistingNode {
   readonly view: NodeInfo;
-  /** USD per hour that ends when the node is emptied; 0 for a node that stays whatever happens. */
+  /** USD per hour that emptying the node saves; 0 for a node that always stays. */
   readonly price: number;
-  /** What commitments see, where there are any: its price whether it may go or not. */
+  /** What commitments count for the node, whether it may be removed or not. */
   readonly billed?: Billed;
-  /** What the risk of an interruption adds for each pod, in USD per hour. */
+  /** What the risk of an interruption adds per pod, in USD per hour. */
   readonly podRisk?: number;
   /** Whether the plan may empty it. */
   readonly isCandidate: boolean;
   /** Whether pods may be moved onto it. */
   readonly acceptsPods: boolean;
-  /** What its NodePool's limits count for it. */
+  /** What the limits of its NodePool count for it. */
   readonly capacity?: Requests;
   /** Those of its pods that may move. */
   readonly movable: ReadonlySet<Pod>;
 }
 
-/** The standing nodes in numbers. */
-export interface StandingTable {
-  readonly standingGroup: Int32Array;
-  /** What is left with all its pods on it; nodes × dimensions. */
-  readonly standingFree: Float64Array;
-  /** Shape of each of its pods, in the order of view.pods. */
-  readonly standingShapes: readonly Int32Array[];
+/** The existing nodes in numbers. */
+export interface ExistingNodeTable {
+  /** Node class per node. */
+  readonly existingNodeClass: Int32Array;
+  /** Room left beside all its pods, nodes × dimensions. */
+  readonly existingFree: Matrix;
+  /** Per node, the pod classes of its pods in the order of view.pods. */
+  readonly existingPodClasses: readonly Int32Array[];
 }
 
 const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
-/** Puts standing nodes in numbers; `mostPods` is what one node may hold. */
-export const tabulate = (
-  standing: readonly Standing[],
+/** Puts the existing nodes in numbers; `mostPods` is how many pods one node may hold. */
+export const tabulateExistingNodes = (
+  existingNodes: readonly ExistingNode[],
   o: {
     readonly dimensions: readonly string[];
-    readonly shapes: readonly Shape[];
-    readonly shapeOf: ReadonlyMap<Pod, number>;
-    readonly groups: Groups;
+    readonly podClasses: readonly PodClass[];
+    readonly podClassOf: ReadonlyMap<Pod, number>;
+    readonly nodeClasses: NodeClasses;
     readonly mostPods: number;
     readonly volumes: Volumes | undefined;
   },
-): StandingTable => {
-  const width = o.dimensions.length;
-  const volumeRoom = ({ view }: Standing, resource: string): number => {
+): ExistingNodeTable => {
+  const podClassOf = (pod: Pod): number => mustGet(o.podClassOf, pod, 'pod class of pod');
+  const volumeRoom = ({ view }: ExistingNode, resource: string): number => {
     const limit = o.volumes?.limits.get(view.name)?.get(resource.slice(VOLUME_SLOTS.length));
     if (limit === undefined) return UNLIMITED;
-    const held = view.pods.map((pod) => o.shapes[o.shapeOf.get(pod) ?? -1]?.requests.get(resource) ?? 0);
-    return limit - held.reduce((sum, n) => sum + n, 0);
+    return view.pods.reduce((room, pod) => {
+      const { requests } = itemAt(o.podClasses, podClassOf(pod));
+      return room - (requests.get(resource) ?? 0);
+    }, limit);
   };
-  const roomOf = (each: Standing, resource: string): number => {
-    if (resource.startsWith(VOLUME_SLOTS)) return volumeRoom(each, resource);
-    const free = each.view.free.get(resource) ?? 0;
-    return resource === 'pods' ? Math.min(free, o.mostPods - each.view.pods.length) : free;
+  const roomOf = (existing: ExistingNode, resource: string): number => {
+    if (resource.startsWith(VOLUME_SLOTS)) return volumeRoom(existing, resource);
+    const free = existing.view.free.get(resource) ?? 0;
+    return resource === 'pods' ? Math.min(free, o.mostPods - existing.view.pods.length) : free;
   };
-  const standingFree = new Float64Array(standing.length * width);
-  standing.forEach((each, index) => {
+  const existingFree = new Matrix(existingNodes.length, o.dimensions.length);
+  existingNodes.forEach((existing, node) => {
     o.dimensions.forEach((resource, d) => {
-      standingFree[index * width + d] = roomOf(each, resource);
+      existingFree.set(node, d, roomOf(existing, resource));
     });
   });
   return {
-    standingFree,
-    standingGroup: Int32Array.from(standing, ({ view }) =>
-      o.groups.of(view.labels, view.unschedulable ? [...view.taints, UNSCHEDULABLE] : view.taints, view.name),
+    existingFree,
+    existingNodeClass: Int32Array.from(existingNodes, ({ view: { labels, taints, unschedulable, name } }) =>
+      o.nodeClasses.ofExisting(labels, unschedulable ? [...taints, UNSCHEDULABLE] : taints, name),
     ),
-    standingShapes: standing.map((each) =>
-      Int32Array.from(each.view.pods, (pod) => o.shapeOf.get(pod) ?? -1),
-    ),
+    existingPodClasses: existingNodes.map(({ view }) => Int32Array.from(view.pods, podClassOf)),
   };
 };

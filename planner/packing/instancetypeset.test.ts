@@ -4,9 +4,9 @@ import type { NodePool } from '../../api/objects.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
 import { provision } from '../provision.ts';
 import { makePod, makePool, makeSnapshot } from '../testing/builders.ts';
-import type { OfferColumn } from './compiledoption.ts';
-import { bundle, plainBundles, withinCap } from './instancetypeset.ts';
-import { offersOf } from './launchoption.ts';
+import type { CompiledOption } from './compiledoption.ts';
+import { instanceTypeSetOf, instanceTypeSetsByPrice, withinCap } from './instancetypeset.ts';
+import { launchOptionsOf } from './launchoption.ts';
 
 const SIZES = [
   ['large', 2, 1],
@@ -66,7 +66,7 @@ const planFor = (pool: NodePool, pods = [makePod('p', { cpu: 1000, memory: 1024 
 const ANY_CAPACITY = { key: CAPACITY, operator: 'In' as const, values: ['on-demand', 'spot'] };
 const ON_DEMAND = { key: CAPACITY, operator: 'In' as const, values: ['on-demand'] };
 
-t.test('every choice of a claim keeps minValues, of whatever key', (t) => {
+t.test('every alternative of a claim keeps minValues, of whatever key', (t) => {
   const table: readonly [string, NodePool['spec']['template']['spec']['requirements'], string, number][] = [
     ['types', [{ key: TYPE, operator: 'Exists', minValues: 5 }, ON_DEMAND], TYPE, 5],
     ['families', [{ key: FAMILY, operator: 'Exists', minValues: 3 }, ON_DEMAND], FAMILY, 3],
@@ -104,7 +104,7 @@ t.test('a node is no larger than minValues types can hold', (t) => {
   t.end();
 });
 
-t.test('whichever of its choices the cloud takes, a NodePool stays within its limits', (t) => {
+t.test('whichever alternative the cloud takes, a NodePool stays within its limits', (t) => {
   const cpuOf = (type: string): number => SIZES.find(([size]) => type.endsWith(`.${size}`))?.[1] ?? 0;
   const pods = [makePod('a', { cpu: 1500, memory: 512 }), makePod('b', { cpu: 1500, memory: 6000 })];
   for (const cpu of [4, 5, 6, 8, 12]) {
@@ -123,7 +123,7 @@ t.test('whichever of its choices the cloud takes, a NodePool stays within its li
   t.end();
 });
 
-t.test('bundles made one after the other are those that each choice of what is left would give', async () => {
+t.test('sets split off by price are those that one call after the other gives for what is left', async () => {
   const [first] = catalogue.instanceTypes;
   if (!first) throw new Error('the catalogue has types');
   const many = Array.from({ length: 30 }, (_, n) => ({
@@ -131,32 +131,32 @@ t.test('bundles made one after the other are those that each choice of what is l
     name: `t${n}`,
     offerings: first.offerings.map((each) => ({ ...each, price: each.price * 1.01 ** Math.floor(n / 2) })),
   }));
-  const offers = offersOf([poolWith([ANY_CAPACITY])], { instanceTypes: many }, new Map());
-  const columns = offers.map(
-    (offer, group): OfferColumn => ({
-      offer,
-      group,
-      price: offer.price,
+  const launchOptions = launchOptionsOf([poolWith([ANY_CAPACITY])], { instanceTypes: many }, new Map());
+  const options = launchOptions.map(
+    (launchOption, nodeClass): CompiledOption => ({
+      launchOption,
+      nodeClass,
+      price: launchOption.price,
       podRisk: 0,
       room: new Float64Array(3),
     }),
   );
   fc.assert(
     fc.property(
-      fc.subarray([...columns.keys()], { minLength: 1 }),
+      fc.subarray([...options.keys()], { minLength: 1 }),
       fc.integer({ min: 1, max: 8 }),
       (places, most) => {
-        const choices = places.flatMap((place) => columns[place] ?? []);
-        const expected: OfferColumn[][] = [];
-        for (let left: readonly OfferColumn[] = choices; left.length > 0 && expected.length < most; ) {
-          const next = bundle(withinCap(left), new Map());
+        const offered = places.flatMap((place) => options[place] ?? []);
+        const expected: CompiledOption[][] = [];
+        for (let left: readonly CompiledOption[] = offered; left.length > 0 && expected.length < most; ) {
+          const next = instanceTypeSetOf(withinCap(left), new Map());
           expected.push(next);
           left = left.filter((each) => !next.includes(each));
         }
-        const rest = choices.values();
-        const found = plainBundles(() => rest.next().value, most);
-        const named = (bundles: readonly (readonly OfferColumn[])[]): string =>
-          JSON.stringify(bundles.map((each) => each.map((column) => column.group)));
+        const rest = offered.values();
+        const found = instanceTypeSetsByPrice(() => rest.next().value, most);
+        const named = (instanceTypeSets: readonly (readonly CompiledOption[])[]): string =>
+          JSON.stringify(instanceTypeSets.map((each) => each.map((option) => option.nodeClass)));
         if (named(found) !== named(expected)) throw new Error(`${named(found)}, not ${named(expected)}`);
       },
     ),

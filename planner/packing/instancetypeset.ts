@@ -1,15 +1,19 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.ts';
+import { mustGet } from '../../api/mustget.ts';
 import type { NodePool } from '../../api/objects.ts';
 import type { InstanceType } from '../model/catalogue.ts';
 import type { Labels } from '../scheduling/nodeaffinity.ts';
-import type { OfferColumn } from './compiledoption.ts';
+import type { CompiledOption } from './compiledoption.ts';
+import type { LaunchOption } from './launchoption.ts';
+import { type BitMatrix, floatAt, itemAt } from './matrix.ts';
 
-/** How much dearer than the plan's own choice another choice of the same claim may be. */
+/** The most that another option of a NodeClaim may cost, as a multiple of the planned option's price. */
 const PRICE_CAP = 1.2;
+/** Instance types in one NodeClaim at most, unless minValues asks for more. */
 const MAX_TYPES = 12;
 const EPSILON = 1e-9;
 
-/** How many values of each label a NodePool wants among the choices of one claim, where more than one. */
+/** minValues of a NodePool per label key, where more than one. */
 export const minValuesOf = (pool: NodePool): ReadonlyMap<string, number> => {
   const needs = new Map<string, number>();
   for (const { key, minValues } of pool.spec.template.spec.requirements) {
@@ -18,230 +22,242 @@ export const minValuesOf = (pool: NodePool): ReadonlyMap<string, number> => {
   return needs;
 };
 
-const labelOf = (column: OfferColumn, key: string): string | undefined =>
-  key === INSTANCE_TYPE ? column.offer.type.name : column.offer.label(key);
+const labelOf = (option: CompiledOption, key: string): string | undefined =>
+  key === INSTANCE_TYPE ? option.launchOption.type.name : option.launchOption.label(key);
 
-/** The keys that the columns have too few values of, each with the values that they have. */
-const shortOf = (
-  columns: readonly OfferColumn[],
+/** The label keys that the options have too few values of, each with the values that they have. */
+const missingValues = (
+  options: readonly CompiledOption[],
   needs: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, ReadonlySet<string>> => {
-  const short = new Map<string, ReadonlySet<string>>();
+  const missing = new Map<string, ReadonlySet<string>>();
   for (const [key, least] of needs) {
     const values = new Set<string>();
-    for (const column of columns) {
-      const value = labelOf(column, key);
+    for (const option of options) {
+      const value = labelOf(option, key);
       if (value !== undefined) values.add(value);
       if (values.size >= least) break;
     }
-    if (values.size < least) short.set(key, values);
+    if (values.size < least) missing.set(key, values);
   }
-  return short;
+  return missing;
 };
 
-/** The first values of a key, in the order of the columns: those given, and as many more as it takes. */
+/** `given` values of a label key, and further ones in the order of the options until there are `least`. */
 const extended = (
   given: readonly string[],
-  columns: readonly OfferColumn[],
+  options: readonly CompiledOption[],
   key: string,
   least: number,
 ): string[] => {
   const values = new Set(given);
-  for (const column of columns) {
+  for (const option of options) {
     if (values.size >= least) break;
-    const value = labelOf(column, key);
+    const value = labelOf(option, key);
     if (value !== undefined) values.add(value);
   }
   return [...values];
 };
 
-/** Of choices in order of cost, those that a bundle without minValues can take. */
-export const withinCap = (choices: readonly OfferColumn[]): readonly OfferColumn[] => {
-  const cap = (choices[0]?.price ?? 0) * PRICE_CAP + EPSILON;
-  const end = choices.findIndex((column) => column.price > cap);
-  return end < 0 ? choices : choices.slice(0, end);
+/** Of options in order of cost, those within the price cap of the first. */
+export const withinCap = (options: readonly CompiledOption[]): readonly CompiledOption[] => {
+  const cap = (options[0]?.price ?? 0) * PRICE_CAP + EPSILON;
+  const end = options.findIndex((option) => option.price > cap);
+  return end < 0 ? options : options.slice(0, end);
 };
 
 /**
- * The columns that go into one claim, from choices in order of price: of one capacity type, within the price cap, and
- * such that every type is to be had in every zone named, so that the cloud can't end with a dearer pair than those
- * meant. `needs` widens them as far as the NodePool's minValues ask; empty when the choices can't meet those.
+ * The options that go into one NodeClaim, from options in order of price: one capacity type, within the price cap, and
+ * every type in every zone named, so that no type and zone together cost more. `needs` (minValues) widens the set; it
+ * is empty when the options can't meet them.
  */
-export const bundle = (
-  choices: readonly OfferColumn[],
+export const instanceTypeSetOf = (
+  options: readonly CompiledOption[],
   needs: ReadonlyMap<string, number>,
-): OfferColumn[] => {
-  const first = choices[0];
+): CompiledOption[] => {
+  const first = options[0];
   if (!first) return [];
-  const alikeOs = choices.filter((column) => column.offer.os === first.offer.os);
+  const alikeOs = options.filter((option) => option.launchOption.os === first.launchOption.os);
   const capacityTypes = extended(
-    [first.offer.offering.capacityType],
+    [first.launchOption.offering.capacityType],
     alikeOs,
     KARPENTER_CAPACITY_TYPE,
     needs.get(KARPENTER_CAPACITY_TYPE) ?? 1,
   );
-  const alike = alikeOs.filter((column) => capacityTypes.includes(column.offer.offering.capacityType));
+  const alike = alikeOs.filter((option) => capacityTypes.includes(option.launchOption.offering.capacityType));
   const cap = first.price * PRICE_CAP + EPSILON;
   const cheapest = alike
-    .filter((column) => column.offer.type === first.offer.type && column.price <= first.price + EPSILON)
-    .map((column) => column.offer.offering.zone);
+    .filter(
+      (option) =>
+        option.launchOption.type === first.launchOption.type && option.price <= first.price + EPSILON,
+    )
+    .map((option) => option.launchOption.offering.zone);
   const zones = extended(cheapest, alike, ZONE, needs.get(ZONE) ?? 1);
-  const types = new Map<string, OfferColumn[]>();
-  for (const column of alike) {
-    if (!zones.includes(column.offer.offering.zone)) continue;
-    const name = column.offer.type.name;
-    const columns = types.get(name);
-    if (columns) columns.push(column);
-    else types.set(name, [column]);
+  const types = new Map<string, CompiledOption[]>();
+  for (const option of alike) {
+    if (!zones.includes(option.launchOption.offering.zone)) continue;
+    const name = option.launchOption.type.name;
+    const sameType = types.get(name);
+    if (sameType) sameType.push(option);
+    else types.set(name, [option]);
   }
-  const chosen: OfferColumn[] = [];
-  const rest: OfferColumn[][] = [];
+  const chosen: CompiledOption[] = [];
+  const others: CompiledOption[][] = [];
   let count = 0;
-  for (const columns of types.values()) {
-    const isWhole = columns.length === zones.length * capacityTypes.length;
-    const isFirst = columns[0]?.offer.type === first.offer.type;
-    if (isFirst || (count < MAX_TYPES && isWhole && columns.every((column) => column.price <= cap))) {
-      chosen.push(...columns);
+  for (const sameType of types.values()) {
+    const isWhole = sameType.length === zones.length * capacityTypes.length;
+    const isFirst = sameType[0]?.launchOption.type === first.launchOption.type;
+    if (isFirst || (count < MAX_TYPES && isWhole && sameType.every((option) => option.price <= cap))) {
+      chosen.push(...sameType);
       count += 1;
-    } else rest.push(columns);
+    } else others.push(sameType);
   }
-  let short = shortOf(chosen, needs);
-  for (const columns of rest) {
-    if (short.size === 0) break;
-    const adds = [...short].some(([key, values]) =>
-      columns.some((column) => {
-        const value = labelOf(column, key);
+  let missing = missingValues(chosen, needs);
+  for (const sameType of others) {
+    if (missing.size === 0) break;
+    const adds = [...missing].some(([key, values]) =>
+      sameType.some((option) => {
+        const value = labelOf(option, key);
         return value !== undefined && !values.has(value);
       }),
     );
     if (!adds) continue;
-    chosen.push(...columns);
-    short = shortOf(chosen, needs);
+    chosen.push(...sameType);
+    missing = missingValues(chosen, needs);
   }
-  return short.size > 0 ? [] : chosen.sort((a, b) => a.price - b.price);
+  return missing.size > 0 ? [] : chosen.sort((a, b) => a.price - b.price);
 };
 
 /**
- * The same, one bundle after the other, each from what those before it leave, for a NodePool without minValues: at most
- * `most` of them. `next` gives the choices in order of price, and is asked only for as many as are looked at.
+ * Splits options in order of price into at most `most` instance type sets, each from what the earlier ones leave, for
+ * a NodePool without minValues. `next` gives one option a call and is called only as often as needed.
  */
-export const plainBundles = (next: () => OfferColumn | undefined, most: number): OfferColumn[][] => {
-  const bundles: OfferColumn[][] = [];
-  const seen: OfferColumn[] = [];
+export const instanceTypeSetsByPrice = (
+  next: () => CompiledOption | undefined,
+  most: number,
+): CompiledOption[][] => {
+  const instanceTypeSets: CompiledOption[][] = [];
+  const seen: CompiledOption[] = [];
   const isUsed: boolean[] = [];
   let from = 0;
   let isEnd = false;
   const has = (index: number): boolean => {
     while (!isEnd && index >= seen.length) {
-      const column = next();
-      if (column) seen.push(column);
+      const option = next();
+      if (option) seen.push(option);
       else isEnd = true;
     }
     return index < seen.length;
   };
-  while (bundles.length < most) {
+  while (instanceTypeSets.length < most) {
     while (from < seen.length && isUsed[from]) from += 1;
     if (!has(from)) break;
-    const first = seen[from] as OfferColumn;
-    const { type, offering, os } = first.offer;
+    const first = itemAt(seen, from);
+    const { type, offering, os } = first.launchOption;
     const isAlike = (index: number): boolean => {
-      const { offer } = seen[index] as OfferColumn;
-      return !isUsed[index] && offer.offering.capacityType === offering.capacityType && offer.os === os;
+      const { launchOption } = itemAt(seen, index);
+      return (
+        !isUsed[index] &&
+        launchOption.offering.capacityType === offering.capacityType &&
+        launchOption.os === os
+      );
     };
     const zones: string[] = [];
     for (let index = from; has(index); index += 1) {
-      const { price, offer } = seen[index] as OfferColumn;
+      const { price, launchOption } = itemAt(seen, index);
       if (price > first.price + EPSILON) break;
-      if (offer.type !== type || !isAlike(index) || zones.includes(offer.offering.zone)) continue;
-      zones.push(offer.offering.zone);
+      if (launchOption.type !== type || !isAlike(index) || zones.includes(launchOption.offering.zone))
+        continue;
+      zones.push(launchOption.offering.zone);
     }
     const cap = first.price * PRICE_CAP + EPSILON;
     const types = new Map<InstanceType, number[]>();
-    let last: InstanceType | null = null;
+    let last: InstanceType | undefined;
     let ofLast: number[] = [];
     let whole = 0;
-    for (let index = from; has(index) && (seen[index] as OfferColumn).price <= cap; index += 1) {
-      const { offer } = seen[index] as OfferColumn;
-      if (!isAlike(index) || !zones.includes(offer.offering.zone)) continue;
-      if (offer.type !== last) {
-        // As many as a bundle takes, each in every zone: those that follow are not looked at.
+    for (let index = from; has(index) && itemAt(seen, index).price <= cap; index += 1) {
+      const { launchOption } = itemAt(seen, index);
+      if (!isAlike(index) || !zones.includes(launchOption.offering.zone)) continue;
+      if (launchOption.type !== last) {
+        // The set is full, each type in every zone: the options that follow need not be read.
         if (whole === MAX_TYPES && types.size === MAX_TYPES) break;
-        last = offer.type;
+        last = launchOption.type;
         ofLast = types.get(last) ?? [];
         types.set(last, ofLast);
       }
       ofLast.push(index);
       if (ofLast.length === zones.length) whole += 1;
     }
-    const chosen: OfferColumn[] = [];
+    const chosen: CompiledOption[] = [];
     let count = 0;
-    for (const [each, indices] of types) {
-      if (each !== type && (count === MAX_TYPES || indices.length !== zones.length)) continue;
+    for (const [other, indices] of types) {
+      if (other !== type && (count === MAX_TYPES || indices.length !== zones.length)) continue;
       count += 1;
       for (const index of indices) {
-        chosen.push(seen[index] as OfferColumn);
+        chosen.push(itemAt(seen, index));
         isUsed[index] = true;
       }
     }
-    bundles.push(chosen.sort((a, b) => a.price - b.price));
+    instanceTypeSets.push(chosen.sort((a, b) => a.price - b.price));
   }
-  return bundles;
+  return instanceTypeSets;
 };
 
-const holdsAllThat = (
-  allowed: Uint8Array,
-  shapes: number,
+/** Tells whether `other` has room for whatever the option may hold and allows every pod class that it allows. */
+const substitutes = (
+  allowed: BitMatrix,
   keys: readonly string[],
-): ((other: OfferColumn, column: OfferColumn) => boolean) => {
-  const wider = new Map<string, boolean>();
-  const isAsOpen = (other: number, group: number): boolean => {
-    if (other === group) return true;
-    const id = `${other} ${group}`;
-    let is = wider.get(id);
-    if (is === undefined) {
-      is = true;
-      for (let shape = 0; shape < shapes && is; shape += 1) {
-        is = !allowed[group * shapes + shape] || allowed[other * shapes + shape] === 1;
+): ((other: CompiledOption, option: CompiledOption) => boolean) => {
+  const known = new Map<string, boolean>();
+  const allowsAsMuch = (other: number, nodeClass: number): boolean => {
+    if (other === nodeClass) return true;
+    const id = `${other} ${nodeClass}`;
+    let allows = known.get(id);
+    if (allows === undefined) {
+      allows = true;
+      for (let podClass = 0; podClass < allowed.columns && allows; podClass += 1) {
+        allows = !allowed.has(nodeClass, podClass) || allowed.has(other, podClass);
       }
-      wider.set(id, is);
+      known.set(id, allows);
     }
-    return is;
+    return allows;
   };
-  return (other, column) =>
-    other.room.every((room, d) => room >= (column.room[d] ?? 0)) &&
-    keys.every((key) => other.offer.label(key) === column.offer.label(key)) &&
-    isAsOpen(other.group, column.group);
+  return (other, option) =>
+    other.room.every((room, d) => room >= floatAt(option.room, d)) &&
+    keys.every((key) => other.launchOption.label(key) === option.launchOption.label(key)) &&
+    allowsAsMuch(other.nodeClass, option.nodeClass);
 };
 
 const hasSameValues = (a: Labels, b: Labels): boolean =>
   Object.keys(a).length === Object.keys(b).length &&
   Object.entries(a).every(([key, value]) => b[key] === value);
 
-/** Whether two offers come from one NodePool with the same values picked for its open labels. */
-export const isSamePick = (a: OfferColumn['offer'], b: OfferColumn['offer']): boolean =>
-  a.pool === b.pool && (a.picked === b.picked || hasSameValues(a.picked, b.picked));
+/** Whether two launch options are of one NodePool with the same values for its open labels. */
+export const hasSamePickedLabels = (a: LaunchOption, b: LaunchOption): boolean =>
+  a.pool === b.pool && (a.pickedLabels === b.pickedLabels || hasSameValues(a.pickedLabels, b.pickedLabels));
 
 /**
- * Leaves out columns whose claim could not meet minValues: whatever such a node carries, too few others would hold it.
- * `keys` are the topology keys that rules look at.
+ * The options whose NodeClaim can meet minValues: enough other options can hold whatever such a node holds. `keys` are
+ * the topology keys of the pod rules.
  */
 export const withMinValues = (
-  columns: readonly OfferColumn[],
-  allowed: Uint8Array,
-  shapes: number,
+  options: readonly CompiledOption[],
+  allowed: BitMatrix,
   keys: readonly string[],
-): OfferColumn[] => {
+): CompiledOption[] => {
   const needsOf = new Map<NodePool, ReadonlyMap<string, number>>();
-  for (const { offer } of columns) {
-    if (!needsOf.has(offer.pool)) needsOf.set(offer.pool, minValuesOf(offer.pool));
+  for (const { launchOption } of options) {
+    if (!needsOf.has(launchOption.pool)) needsOf.set(launchOption.pool, minValuesOf(launchOption.pool));
   }
-  if ([...needsOf.values()].every((needs) => needs.size === 0)) return [...columns];
-  const holds = holdsAllThat(allowed, shapes, keys);
-  const ordered = [...columns].sort((a, b) => a.price - b.price);
-  return columns.filter((column) => {
-    const needs = needsOf.get(column.offer.pool) ?? new Map();
+  if ([...needsOf.values()].every((needs) => needs.size === 0)) return [...options];
+  const canSubstitute = substitutes(allowed, keys);
+  const ordered = [...options].sort((a, b) => a.price - b.price);
+  return options.filter((option) => {
+    const needs = mustGet(needsOf, option.launchOption.pool, 'minValues of NodePool');
     if (needs.size === 0) return true;
-    const others = ordered.filter((other) => isSamePick(other.offer, column.offer) && holds(other, column));
-    return bundle(others, needs).length > 0;
+    const others = ordered.filter(
+      (other) => hasSamePickedLabels(other.launchOption, option.launchOption) && canSubstitute(other, option),
+    );
+    return instanceTypeSetOf(others, needs).length > 0;
   });
 };

@@ -1,31 +1,33 @@
 import t from 'tap';
 import { makePool } from '../testing/builders.ts';
 import { smallCatalogue } from '../testing/randomcluster.ts';
-import { offersOf } from './launchoption.ts';
+import { launchOptionsOf } from './launchoption.ts';
 
 const nothing = new Map<string, ReadonlySet<string>>();
 
-t.test('offers come in order of price, those of one type and price together', async (t) => {
-  const offers = offersOf([makePool('a'), makePool('b')], smallCatalogue, nothing);
-  t.ok(offers.length > 10);
-  const runs = offers.map((offer) => `${offer.price} ${offer.type.name} ${offer.pool.metadata.name}`);
+t.test('launch options come in order of price, those of one type and price together', async (t) => {
+  const launchOptions = launchOptionsOf([makePool('a'), makePool('b')], smallCatalogue, nothing);
+  t.ok(launchOptions.length > 10);
+  const runs = launchOptions.map(
+    (launchOption) => `${launchOption.price} ${launchOption.type.name} ${launchOption.pool.metadata.name}`,
+  );
   const starts = runs.filter((run, index) => run !== runs[index - 1]);
   t.equal(new Set(starts).size, starts.length);
   t.same(
-    offers.map((offer) => offer.price),
-    offers.map((offer) => offer.price).sort((a, b) => a - b),
+    launchOptions.map((launchOption) => launchOption.price),
+    launchOptions.map((launchOption) => launchOption.price).sort((a, b) => a - b),
   );
 });
 
-t.test('a label asked for by itself is the one among all labels', async (t) => {
-  for (const offer of offersOf([makePool()], smallCatalogue, nothing)) {
-    for (const [key, value] of Object.entries(offer.labels)) t.equal(offer.label(key), value);
-    t.equal(offer.label('no/such-label'), undefined);
+t.test('a label read alone is the same as in the map of all labels', async (t) => {
+  for (const launchOption of launchOptionsOf([makePool()], smallCatalogue, nothing)) {
+    for (const [key, value] of Object.entries(launchOption.labels)) t.equal(launchOption.label(key), value);
+    t.equal(launchOption.label('no/such-label'), undefined);
   }
 });
 
 t.test(
-  'what is kept of a NodePool is not used for another, nor for other pods, nor another catalogue',
+  'the cache of a NodePool is not used for another one, for other label values or for another catalogue',
   async (t) => {
     const open = makePool('open', {
       requirements: [
@@ -33,14 +35,18 @@ t.test(
         { key: 'team', operator: 'Exists' },
       ],
     });
-    const teams = (asked: ReadonlyMap<string, ReadonlySet<string>>): string[] => [
-      ...new Set(offersOf([open], smallCatalogue, asked).map((offer) => offer.labels.team ?? '')),
+    const teams = (selectedValues: ReadonlyMap<string, ReadonlySet<string>>): string[] => [
+      ...new Set(
+        launchOptionsOf([open], smallCatalogue, selectedValues).map(
+          (launchOption) => launchOption.labels.team ?? '',
+        ),
+      ),
     ];
     t.same(teams(nothing), ['']);
     t.same(teams(new Map([['team', new Set(['red'])]])), ['red']);
     t.same(teams(new Map([['team', new Set(['red', 'blue'])]])), ['blue', 'red']);
-    const all = offersOf([open], smallCatalogue, nothing);
-    t.same(offersOf([open], smallCatalogue, nothing), all);
+    const all = launchOptionsOf([open], smallCatalogue, nothing);
+    t.same(launchOptionsOf([open], smallCatalogue, nothing), all);
     const [first] = smallCatalogue.instanceTypes;
     const narrow = makePool('open', {
       requirements: [
@@ -48,10 +54,14 @@ t.test(
       ],
     });
     t.same(
-      [...new Set(offersOf([narrow], smallCatalogue, nothing).map((offer) => offer.type.name))],
+      [
+        ...new Set(
+          launchOptionsOf([narrow], smallCatalogue, nothing).map((launchOption) => launchOption.type.name),
+        ),
+      ],
       [first?.name],
     );
     const smaller = { instanceTypes: smallCatalogue.instanceTypes.slice(1) };
-    t.notOk(offersOf([open], smaller, nothing).some((offer) => offer.type === first));
+    t.notOk(launchOptionsOf([open], smaller, nothing).some((launchOption) => launchOption.type === first));
   },
 );

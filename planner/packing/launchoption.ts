@@ -12,9 +12,10 @@ import type { Amounts, Catalogue, InstanceType, Offering } from '../model/catalo
 import { isDynamic } from '../model/nodepool.ts';
 import { type Labels, meets } from '../scheduling/nodeaffinity.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
+import { itemAt } from './matrix.ts';
 
-/** One kind of node that can be bought: a NodePool's template, an instance type, a zone and a capacity type. */
-export interface Offer {
+/** A NodePool, an instance type and an offering (zone, capacity type, price) that together can be bought. */
+export interface LaunchOption {
   readonly pool: NodePool;
   readonly type: InstanceType;
   readonly offering: Offering;
@@ -22,18 +23,18 @@ export interface Offer {
   readonly price: number;
   readonly os: string;
   readonly labels: Labels;
-  /** One of the labels, without writing all of them down. */
+  /** One label, without building the map of all. */
   label(key: string): string | undefined;
-  /** What the node gives to pods, DaemonSets included. */
+  /** Room for pods, those of DaemonSets included. */
   readonly allocatable: Requests;
-  /** Values picked for labels that the NodePool leaves open. */
-  readonly picked: Labels;
+  /** The values chosen for labels that the NodePool leaves open. */
+  readonly pickedLabels: Labels;
 }
 
 export const ZONE_ID = 'topology.k8s.aws/zone-id';
 const PER_TYPE = new Set([INSTANCE_TYPE, ARCH, OS, ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID, REGION]);
 
-/** Karpenter's label for the node class that a node was made from. */
+/** Karpenter's label, key and value, for the NodeClass object of a NodePool's nodes. */
 export const nodeClassLabel = (pool: NodePool): readonly [string, string] => {
   const ref = pool.spec.template.spec.nodeClassRef;
   return [`${ref.group}/${ref.kind.toLowerCase()}`, ref.name];
@@ -52,16 +53,17 @@ const amountsOf = (capacity: Amounts, overhead: Amounts): Requests => {
   return free;
 };
 
+/** Combinations of open label values that are tried at most, per NodePool. */
 const MAX_PICKS = 64;
 
 /**
- * The ways to give one value each to labels that the requirements leave open, such as `team In [a, b]`; for
- * requirements without a list, the values that pods ask for are tried.
+ * Combinations of values for labels that the requirements leave open, such as `team In [a, b]`. A requirement without
+ * a list of values takes those that pods select.
  */
 const picksOf = (
   requirements: readonly Requirement[],
   known: ReadonlySet<string>,
-  asked: ReadonlyMap<string, ReadonlySet<string>>,
+  selectedValues: ReadonlyMap<string, ReadonlySet<string>>,
 ): Labels[] => {
   const byKey = new Map<string, Requirement[]>();
   for (const requirement of requirements) {
@@ -72,7 +74,7 @@ const picksOf = (
   for (const [key, list] of byKey) {
     if (list.some((each) => each.operator === 'DoesNotExist')) continue;
     const listed = list.filter((each) => each.operator === 'In').flatMap((each) => each.values ?? []);
-    const values = new Set([...listed, ...(listed.length > 0 ? [] : (asked.get(key) ?? []))]);
+    const values = new Set([...listed, ...(listed.length > 0 ? [] : (selectedValues.get(key) ?? []))]);
     const allowed = [...values].filter((value) => list.every((each) => meets(each, value))).sort();
     if (allowed.length === 0) continue;
     picks = picks.flatMap((pick) => allowed.map((value) => ({ ...pick, [key]: value }))).slice(0, MAX_PICKS);
@@ -80,12 +82,12 @@ const picksOf = (
   return picks;
 };
 
-/** The labels that a NodePool's nodes of one type have in every zone. */
+/** The labels that nodes of one NodePool and type share in every zone. */
 class TypeLabels {
   readonly #layers: readonly Labels[];
   #whole: Labels | undefined;
 
-  /** What stands in a later layer holds. */
+  /** A later layer overrides an earlier one. */
   constructor(layers: readonly Labels[]) {
     this.#layers = layers;
   }
@@ -104,15 +106,15 @@ class TypeLabels {
   }
 }
 
-/** An offer whose labels are written down when they are asked for: of most offers they never are. */
-class OfferOfType implements Offer {
+/** A launch option that builds its labels on first use: most options never need them. */
+class LazyLaunchOption implements LaunchOption {
   readonly pool: NodePool;
   readonly type: InstanceType;
   readonly offering: Offering;
   readonly price: number;
   readonly os: string;
   readonly allocatable: Requests;
-  readonly picked: Labels;
+  readonly pickedLabels: Labels;
   readonly #shared: TypeLabels;
   #own: Labels | undefined;
 
@@ -122,7 +124,7 @@ class OfferOfType implements Offer {
     offering: Offering,
     allocatable: Requests,
     os: string,
-    picked: Labels,
+    pickedLabels: Labels,
     shared: TypeLabels,
   ) {
     this.pool = pool;
@@ -131,7 +133,7 @@ class OfferOfType implements Offer {
     this.price = offering.price;
     this.allocatable = allocatable;
     this.os = os;
-    this.picked = picked;
+    this.pickedLabels = pickedLabels;
     this.#shared = shared;
   }
 
@@ -159,43 +161,49 @@ const ownLabel = ({ zone, capacityType, zoneId }: Offering, key: string): string
   return key === ZONE_ID ? zoneId || undefined : undefined;
 };
 
-/** What is the same for every plan with a catalogue. */
-interface Reading {
-  /** The labels that types have. */
+/** What every plan with the same catalogue has in common. */
+interface CatalogueIndex {
+  /** Label keys that instance types define. */
   readonly keys: ReadonlySet<string>;
+  /** Room for pods, per instance type. */
   readonly allocatables: readonly Requests[];
-  /** Per NodePool its offers, and the picks that they were made for. */
-  readonly offers: WeakMap<NodePool, { readonly picks: string; readonly runs: readonly Run[] }>;
+  /** Per NodePool its launch options, and the label values (as JSON) that they were made for. */
+  readonly launchOptions: WeakMap<NodePool, { readonly picks: string; readonly runs: readonly Run[] }>;
 }
 
-/** Offers of one NodePool, type and price. */
-type Run = readonly Offer[];
+/** Launch options of one NodePool, type and price; never empty. */
+type Run = readonly LaunchOption[];
 
-/** Catalogues and NodePools never change: while they are the same objects, they need not be read again. */
-const readings = new WeakMap<Catalogue, Reading>();
+/**
+ * A cache by object identity, safe as module state: catalogues and NodePools are never changed, the same objects give
+ * the same options, and entries go with their catalogue. Without it a small plan takes up to 7 % longer.
+ */
+const indexes = new WeakMap<Catalogue, CatalogueIndex>();
 
-const readingOf = (catalogue: Catalogue): Reading => {
-  const known = readings.get(catalogue);
+const indexOf = (catalogue: Catalogue): CatalogueIndex => {
+  const known = indexes.get(catalogue);
   if (known) return known;
   const keys = new Set(PER_TYPE);
   for (const type of catalogue.instanceTypes) for (const key in type.labels) keys.add(key);
   const allocatables = catalogue.instanceTypes.map((type) => amountsOf(type.capacity, type.overhead));
-  const reading: Reading = { keys, allocatables, offers: new WeakMap() };
-  readings.set(catalogue, reading);
-  return reading;
+  const index: CatalogueIndex = { keys, allocatables, launchOptions: new WeakMap() };
+  indexes.set(catalogue, index);
+  return index;
 };
 
-const byPrice = ([a]: Run, [b]: Run): number => {
-  if (!a || !b || a.price !== b.price) return (a?.price ?? 0) - (b?.price ?? 0);
+const byPrice = (runA: Run, runB: Run): number => {
+  const a = itemAt(runA, 0);
+  const b = itemAt(runB, 0);
+  if (a.price !== b.price) return a.price - b.price;
   return a.type.name < b.type.name ? -1 : a.type.name > b.type.name ? 1 : 0;
 };
 
 const runsOf = (
   pool: NodePool,
   catalogue: Catalogue,
-  asked: ReadonlyMap<string, ReadonlySet<string>>,
+  selectedValues: ReadonlyMap<string, ReadonlySet<string>>,
 ): readonly Run[] => {
-  const { keys, allocatables, offers } = readingOf(catalogue);
+  const { keys, allocatables, launchOptions } = indexOf(catalogue);
   const template = pool.spec.template;
   const [classKey, className] = nodeClassLabel(pool);
   const fixed = {
@@ -204,23 +212,23 @@ const runsOf = (
     [classKey]: className,
   };
   const requirements = template.spec.requirements;
-  const allPicks = picksOf(requirements, new Set([...keys, ...Object.keys(fixed)]), asked);
+  const allPicks = picksOf(requirements, new Set([...keys, ...Object.keys(fixed)]), selectedValues);
   const picks = JSON.stringify(allPicks);
-  const known = offers.get(pool);
+  const known = launchOptions.get(pool);
   if (known?.picks === picks) return known.runs;
   const typeRequirements = requirements.filter((each) => keys.has(each.key) && each.key !== REGION);
   const ofType = typeRequirements.filter((each) => !PER_OFFERING.has(each.key));
   const ofOffering = typeRequirements.filter((each) => PER_OFFERING.has(each.key));
-  const ofOs = requirements.filter((each) => each.key === OS);
-  const runs: Offer[][] = [];
-  for (const picked of allPicks) {
+  const ofOs = requirements.filter(({ key }) => key === OS);
+  const runs: LaunchOption[][] = [];
+  for (const pickedLabels of allPicks) {
     catalogue.instanceTypes.forEach((type, index) => {
       const os = type.os.find((each) => ofOs.every((r) => meets(r, each)));
       if (os === undefined) return;
-      const shared = new TypeLabels([type.labels, fixed, picked, { [OS]: os }]);
+      const shared = new TypeLabels([type.labels, fixed, pickedLabels, { [OS]: os }]);
       if (!ofType.every((each) => meets(each, shared.of(each.key)))) return;
-      const allocatable = allocatables[index] as Requests;
-      let run: Offer[] = [];
+      const allocatable = itemAt(allocatables, index);
+      let run: LaunchOption[] = [];
       for (const offering of type.offerings) {
         const isMet = ofOffering.every((each) =>
           meets(each, ownLabel(offering, each.key) ?? shared.of(each.key)),
@@ -230,24 +238,24 @@ const runsOf = (
           run = [];
           runs.push(run);
         }
-        run.push(new OfferOfType(pool, type, offering, allocatable, os, picked, shared));
+        run.push(new LazyLaunchOption(pool, type, offering, allocatable, os, pickedLabels, shared));
       }
     });
   }
   runs.sort(byPrice);
-  offers.set(pool, { picks, runs });
+  launchOptions.set(pool, { picks, runs });
   return runs;
 };
 
 /**
- * Every node that the NodePools and the catalogue allow, the cheapest first; those of one type and price follow each
- * other. `asked` holds, per label key, the values that pods select.
+ * Every launch option that the NodePools and the catalogue allow, the cheapest first; those of one type and price
+ * follow each other. `selectedValues` has, per label key, the values that pods select.
  */
-export const offersOf = (
+export const launchOptionsOf = (
   pools: readonly NodePool[],
   catalogue: Catalogue,
-  asked: ReadonlyMap<string, ReadonlySet<string>>,
-): Offer[] => {
-  const runs = pools.filter(isDynamic).flatMap((pool) => runsOf(pool, catalogue, asked));
+  selectedValues: ReadonlyMap<string, ReadonlySet<string>>,
+): LaunchOption[] => {
+  const runs = pools.filter(isDynamic).flatMap((pool) => runsOf(pool, catalogue, selectedValues));
   return runs.sort(byPrice).flat();
 };

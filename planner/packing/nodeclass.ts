@@ -2,124 +2,144 @@ import { HOSTNAME } from '../../api/labels.ts';
 import type { DaemonSet, NodeSelector, Pod, Taint } from '../../api/objects.ts';
 import { type Labels, matchesNodeAffinity, matchesNodeSelector } from '../scheduling/nodeaffinity.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
-import type { Offer } from './launchoption.ts';
-import type { Shape } from './podclass.ts';
-import type { GroupView } from './podrules.ts';
+import type { LaunchOption } from './launchoption.ts';
+import { BitMatrix, itemAt } from './matrix.ts';
+import type { PodClass } from './podclass.ts';
 
-const keysOfSelector = (keys: Set<string>, selector: NodeSelector | undefined): void => {
+/** Nodes that pods can't tell apart by labels and taints. Not Karpenter's NodeClass object. */
+export interface NodeClass {
+  /** The name of its first existing node; empty for nodes to buy. */
+  readonly name: string;
+  readonly labels: Labels;
+  readonly taints: readonly Taint[];
+}
+
+const addSelectorKeys = (keys: Set<string>, selector: NodeSelector | undefined): void => {
   for (const term of selector?.nodeSelectorTerms ?? []) {
-    for (const each of term.matchExpressions ?? []) keys.add(each.key);
+    for (const { key } of term.matchExpressions ?? []) keys.add(key);
     if (term.matchFields?.length) keys.add('metadata.name');
   }
 };
 
-const keysOfPod = (keys: Set<string>, spec: Pod['spec']): void => {
+const addPodKeys = (keys: Set<string>, spec: Pod['spec']): void => {
   for (const key in spec.nodeSelector) keys.add(key);
-  keysOfSelector(keys, spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
-  for (const each of spec.topologySpreadConstraints ?? []) keys.add(each.topologyKey);
+  addSelectorKeys(keys, spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
+  for (const { topologyKey } of spec.topologySpreadConstraints ?? []) keys.add(topologyKey);
   for (const list of [spec.affinity?.podAffinity, spec.affinity?.podAntiAffinity]) {
     for (const term of list?.requiredDuringSchedulingIgnoredDuringExecution ?? []) keys.add(term.topologyKey);
   }
 };
 
-/** The node labels that somebody asks about: nodes that are alike in them are alike to every pod. */
-export const askedKeys = (shapes: readonly Shape[], daemonSets: readonly DaemonSet[]): Set<string> => {
+/** Whether the pod selects nodes by hostname; as a topology key alone it does not tell nodes apart. */
+const selectsHostname = ({ pod }: PodClass): boolean => {
+  const { topologySpreadConstraints: _, affinity, ...rest } = pod.spec;
   const keys = new Set<string>();
-  for (const shape of shapes) {
-    keysOfPod(keys, shape.pod.spec);
-    for (const selector of shape.selectors) keysOfSelector(keys, selector);
-  }
-  for (const set of daemonSets) keysOfPod(keys, set.spec.template.spec);
-  const asksForHost = shapes.some((shape) => {
-    const own = new Set<string>();
-    const { topologySpreadConstraints: _, affinity, ...rest } = shape.pod.spec;
-    keysOfPod(own, {
-      ...rest,
-      ...(affinity?.nodeAffinity && { affinity: { nodeAffinity: affinity.nodeAffinity } }),
-    });
-    return own.has(HOSTNAME);
+  addPodKeys(keys, {
+    ...rest,
+    ...(affinity?.nodeAffinity && { affinity: { nodeAffinity: affinity.nodeAffinity } }),
   });
-  if (!asksForHost) keys.delete(HOSTNAME);
+  return keys.has(HOSTNAME);
+};
+
+/** The node labels that pods or DaemonSets select by: nodes that agree in them are of one class. */
+export const selectedLabelKeys = (
+  podClasses: readonly PodClass[],
+  daemonSets: readonly DaemonSet[],
+): Set<string> => {
+  const keys = new Set<string>();
+  for (const { pod, selectors } of podClasses) {
+    addPodKeys(keys, pod.spec);
+    for (const selector of selectors) addSelectorKeys(keys, selector);
+  }
+  for (const set of daemonSets) addPodKeys(keys, set.spec.template.spec);
+  if (!podClasses.some(selectsHostname)) keys.delete(HOSTNAME);
   return keys;
 };
 
 const taintIds = (taints: readonly Taint[]): unknown =>
-  taints.map((taint) => [taint.key, taint.value, taint.effect]);
+  taints.map(({ key, value, effect }) => [key, value, effect]);
 
-/** Groups nodes by the labels that somebody asks about and by their taints. */
-export class Groups {
-  readonly views: GroupView[] = [];
-  readonly #ids = new Map<string, number>();
-  /** Groups of nodes to come, by their NodePool's taints and what is asked of their labels. */
-  readonly #ofOffers = new Map<readonly Taint[], Map<string, number>>();
+/** Numbers the node classes, by selected labels and taints. */
+export class NodeClasses {
+  readonly list: NodeClass[] = [];
+  readonly #numbers = new Map<string, number>();
+  /** Classes of nodes to buy, by their NodePool's taints and the values of the selected labels. */
+  readonly #ofTaints = new Map<readonly Taint[], Map<string, number>>();
   readonly #keys: readonly string[];
-  readonly #splitsOffers: boolean;
+  readonly #separatesNewNodes: boolean;
 
-  /** `splitsOffers` keeps nodes to come apart from those that stand. */
-  constructor(keys: readonly string[], splitsOffers: boolean) {
+  /** `separatesNewNodes` keeps nodes to buy in other classes than existing ones. */
+  constructor(keys: readonly string[], separatesNewNodes: boolean) {
     this.#keys = keys;
-    this.#splitsOffers = splitsOffers;
+    this.#separatesNewNodes = separatesNewNodes;
   }
 
-  /** The group of a node that stands. */
-  of(labels: Labels, taints: readonly Taint[], name: string): number {
+  /** The class of an existing node. */
+  ofExisting(labels: Labels, taints: readonly Taint[], name: string): number {
     const values = this.#keys.map((key) => (key === 'metadata.name' ? name : (labels[key] ?? null)));
     const id = JSON.stringify([values, taintIds(taints), false]);
-    return this.#known(id, () => ({ name, labels, taints }));
+    return this.#numberOf(id, () => ({ name, labels, taints }));
   }
 
-  /** The group of nodes to come; `taints` are those of their NodePool. */
-  ofOffer(offer: Offer, taints: readonly Taint[]): number {
-    let short = '';
+  /** The class of a node to buy; `taints` are those of its NodePool. */
+  ofLaunchOption(launchOption: LaunchOption, taints: readonly Taint[]): number {
+    let text = '';
     for (const key of this.#keys) {
-      const value = key === 'metadata.name' || key === HOSTNAME ? '' : offer.label(key);
-      short += value === undefined ? '-' : `${value.length}:${value}`;
+      const value = this.#valueOf(launchOption, key);
+      text += value === undefined ? '-' : `${value.length}:${value}`;
     }
-    const ofTaints = this.#ofOffers.get(taints) ?? new Map<string, number>();
-    this.#ofOffers.set(taints, ofTaints);
-    let group = ofTaints.get(short);
-    if (group === undefined) {
-      // Every node has a hostname of its own, which would make every node a group; matchFields is the way to ask for one.
-      const values = this.#keys.map((key) =>
-        key === 'metadata.name' || key === HOSTNAME ? '' : (offer.label(key) ?? null),
-      );
-      const id = JSON.stringify([values, taintIds(taints), this.#splitsOffers]);
-      group = this.#known(id, () => ({ name: '', labels: { ...offer.labels, [HOSTNAME]: '' }, taints }));
-      ofTaints.set(short, group);
+    const known = this.#ofTaints.get(taints) ?? new Map<string, number>();
+    this.#ofTaints.set(taints, known);
+    let number = known.get(text);
+    if (number === undefined) {
+      const values = this.#keys.map((key) => this.#valueOf(launchOption, key) ?? null);
+      const id = JSON.stringify([values, taintIds(taints), this.#separatesNewNodes]);
+      const labels = { ...launchOption.labels, [HOSTNAME]: '' };
+      number = this.#numberOf(id, () => ({ name: '', labels, taints }));
+      known.set(text, number);
     }
-    return group;
+    return number;
   }
 
-  #known(id: string, view: () => GroupView): number {
-    const known = this.#ids.get(id);
+  /** A label of a node to buy. Its hostname counts as empty, else every node would be a class. */
+  #valueOf(launchOption: LaunchOption, key: string): string | undefined {
+    return key === 'metadata.name' || key === HOSTNAME ? '' : launchOption.label(key);
+  }
+
+  #numberOf(id: string, make: () => NodeClass): number {
+    const known = this.#numbers.get(id);
     if (known !== undefined) return known;
-    this.#ids.set(id, this.views.length);
-    this.views.push(view());
-    return this.views.length - 1;
+    this.#numbers.set(id, this.list.length);
+    this.list.push(make());
+    return this.list.length - 1;
   }
 }
 
-/** groups × shapes: where labels and taints let a pod in; shapes that demand the same of nodes are asked once. */
-export const allowedOf = (shapes: readonly Shape[], groups: readonly GroupView[]): Uint8Array => {
-  const demands = new Map<string, number[]>();
-  shapes.forEach((shape, index) => {
-    const { nodeSelector, affinity, tolerations } = shape.pod.spec;
-    const key = JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations, shape.selectors]);
-    const same = demands.get(key);
+/**
+ * Node classes × pod classes: whether labels and taints allow the pod. Pod classes that ask the same of nodes are
+ * matched once.
+ */
+export const allowedNodes = (
+  podClasses: readonly PodClass[],
+  nodeClasses: readonly NodeClass[],
+): BitMatrix => {
+  const byDemand = new Map<string, number[]>();
+  podClasses.forEach(({ pod, selectors }, index) => {
+    const { nodeSelector, affinity, tolerations } = pod.spec;
+    const demand = JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations, selectors]);
+    const same = byDemand.get(demand);
     if (same) same.push(index);
-    else demands.set(key, [index]);
+    else byDemand.set(demand, [index]);
   });
-  const allowed = new Uint8Array(groups.length * shapes.length);
-  for (const same of demands.values()) {
-    const first = shapes[same[0] ?? 0];
-    if (!first) continue;
-    const { pod, selectors } = first;
-    groups.forEach((group, g) => {
-      const fits =
-        untoleratedTaint(group.taints, pod.spec.tolerations) === undefined &&
-        matchesNodeAffinity(pod, group.labels, group.name) &&
-        selectors.every((selector) => matchesNodeSelector(selector, group.labels, group.name));
-      if (fits) for (const shape of same) allowed[g * shapes.length + shape] = 1;
+  const allowed = new BitMatrix(nodeClasses.length, podClasses.length);
+  for (const same of byDemand.values()) {
+    const { pod, selectors } = itemAt(podClasses, itemAt(same, 0));
+    nodeClasses.forEach(({ labels, taints, name }, nodeClass) => {
+      const isAllowed =
+        !untoleratedTaint(taints, pod.spec.tolerations) &&
+        matchesNodeAffinity(pod, labels, name) &&
+        selectors.every((selector) => matchesNodeSelector(selector, labels, name));
+      if (isAllowed) for (const podClass of same) allowed.set(nodeClass, podClass, true);
     });
   }
   return allowed;

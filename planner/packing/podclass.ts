@@ -10,18 +10,19 @@ import { podRequests, type Requests } from '../scheduling/noderesources.ts';
 import { requiredSpread } from '../scheduling/topologyspread.ts';
 import { type NeedsOf, NO_NEEDS } from '../scheduling/volumes.ts';
 
-/** Pods that are the same to a scheduler: one stands for all. */
-export interface Shape {
+/** Pods that are the same to a scheduler. They are counted, not named. */
+export interface PodClass {
+  /** The first pod; its spec is that of all. */
   readonly pod: Pod;
   readonly requests: Requests;
-  /** Node selectors of the pods' volumes: all must match. */
+  /** Node selectors of the pods' volumes; all must match. */
   readonly selectors: readonly NodeSelector[];
-  /** Set where a node may hold only so many of the workload's pods. */
-  readonly workload: string | null;
+  /** The pods' workload, where the blast radius limits it. */
+  readonly workload: string | undefined;
   readonly pods: Pod[];
 }
 
-/** What pods ask of nodes and of each other, as text; empty for most. */
+/** What a pod asks of nodes and of other pods, as text; empty for most. */
 const demandsOf = (pod: Pod): string => {
   const { nodeSelector, affinity, tolerations, topologySpreadConstraints } = pod.spec;
   const ports = hostPorts(pod);
@@ -36,23 +37,23 @@ const demandsOf = (pod: Pod): string => {
     requiredSpread(pod),
     ports,
   ]);
-  // Of a pod with preferences alone.
+  // A pod whose only demands are preferences is like one without.
   return text === NO_DEMANDS ? '' : text;
 };
 
 const NO_DEMANDS = JSON.stringify([0, 0, 0, [], [], [], []]);
 
-/** Requests as text, the same in whatever order they were read. */
+/** Requests as text, the same in whatever order they come. */
 const textOf = (requests: Requests): string => {
   let text = '';
-  let before = '';
+  let last = '';
   for (const [resource, n] of requests) {
-    if (resource < before)
+    if (resource < last)
       return [...requests]
         .map(([r, m]) => `${r}=${m};`)
         .sort()
         .join('');
-    before = resource;
+    last = resource;
     text += `${resource}=${n};`;
   }
   return text;
@@ -60,35 +61,35 @@ const textOf = (requests: Requests): string => {
 
 const addKeys = (keys: Set<string>, selector: LabelSelector | undefined): void => {
   for (const key in selector?.matchLabels) keys.add(key);
-  for (const each of selector?.matchExpressions ?? []) keys.add(each.key);
+  for (const { key } of selector?.matchExpressions ?? []) keys.add(key);
 };
 
-/** The pod labels that some pod's rules look at; null when no pod has rules about other pods. */
-const ruledLabels = (pods: readonly Pod[]): readonly string[] | null => {
+/** The pod labels that rules of some pod look at; undefined when no pod has rules about other pods. */
+const ruledLabels = (pods: readonly Pod[]): readonly string[] | undefined => {
   const keys = new Set<string>();
-  let any = false;
+  let hasRules = false;
   for (const pod of pods) {
     for (const rule of [...requiredAffinity(pod), ...requiredAntiAffinity(pod), ...requiredSpread(pod)]) {
-      any = true;
+      hasRules = true;
       addKeys(keys, rule.labelSelector);
       for (const key of rule.matchLabelKeys ?? []) keys.add(key);
       if ('mismatchLabelKeys' in rule) for (const key of rule.mismatchLabelKeys ?? []) keys.add(key);
     }
   }
-  return any ? [...keys].sort() : null;
+  return hasRules ? [...keys].sort() : undefined;
 };
 
 /**
- * Groups pods by equal shape. Labels and namespace are part of the shape only where some pod's rules look at them;
- * `needsOf` adds what volumes ask for. Throws a QuantityError.
+ * Sorts pods into classes. Labels and namespace count only where rules of some pod look at them; `needsOf` adds what
+ * volumes ask for. Throws a QuantityError.
  */
-export const shapesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS): Shape[] => {
+export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS): PodClass[] => {
   const ruled = ruledLabels(pods);
-  const shapes = new Map<string, Shape>();
+  const podClasses = new Map<string, PodClass>();
   for (const pod of pods) {
     const requests = podRequests(pod);
-    const needs = needsOf(pod);
-    for (const [resource, n] of needs.slots) requests.set(resource, n);
+    const { selectors, slots, workload } = needsOf(pod);
+    for (const [resource, n] of slots) requests.set(resource, n);
     const labels = labelsOf(pod);
     const identity = ruled && [
       namespaceOf(pod),
@@ -98,20 +99,13 @@ export const shapesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS
     const others = [
       demandsOf(pod),
       identity ? JSON.stringify(identity) : '',
-      needs.selectors.length > 0 ? JSON.stringify(needs.selectors) : '',
-      needs.workload ?? '',
+      selectors.length > 0 ? JSON.stringify(selectors) : '',
+      workload ?? '',
     ];
     const key = `${textOf(requests)} ${others.some((text) => text !== '') ? JSON.stringify(others) : ''}`;
-    const shape = shapes.get(key);
-    if (shape) shape.pods.push(pod);
-    else
-      shapes.set(key, {
-        pod,
-        requests,
-        selectors: needs.selectors,
-        workload: needs.workload ?? null,
-        pods: [pod],
-      });
+    const podClass = podClasses.get(key);
+    if (podClass) podClass.pods.push(pod);
+    else podClasses.set(key, { pod, requests, selectors, workload: workload ?? undefined, pods: [pod] });
   }
-  return [...shapes.values()];
+  return [...podClasses.values()];
 };

@@ -1,5 +1,5 @@
 import { HOSTNAME } from '../../api/labels.ts';
-import type { Pod, Taint } from '../../api/objects.ts';
+import type { Pod } from '../../api/objects.ts';
 import {
   labelsOf,
   type NamespaceLabels,
@@ -11,135 +11,143 @@ import type { Labels } from '../scheduling/nodeaffinity.ts';
 import { matchesLabels } from '../scheduling/nodeaffinity.ts';
 import { conflicts, hostPorts } from '../scheduling/nodeports.ts';
 import { isSpreadOver, requiredSpread, spreadCounts, spreadSelector } from '../scheduling/topologyspread.ts';
+import { itemAt } from './matrix.ts';
+import type { NodeClass } from './nodeclass.ts';
 
-/** What nodes of one group have in common, as far as rules look. */
-export interface GroupView {
-  readonly name: string;
-  readonly labels: Labels;
-  readonly taints: readonly Taint[];
-}
-
-/** A count of pods per domain of one topology key: those of the shapes in `counted`, on nodes in `eligible`. */
+/** What to count per domain of one topology key: pods of the classes in `counted`, on nodes of those in `eligible`. */
 export interface Tally {
+  /** The topology key; empty where each node is a domain, even without a hostname label. */
   readonly key: string;
-  /** Per shape, 1 if its pods are counted. */
+  /** Per pod class, 1 if its pods are counted. */
   readonly counted: Uint8Array;
-  /** Per node group, 1 if its nodes take part; null when all do that have the key. */
-  readonly eligible: Uint8Array | null;
+  /** Per node class, 1 if its nodes take part; undefined when all do that have the key. */
+  readonly eligible: Uint8Array | undefined;
 }
 
-/** What must be so in a node's domain before a pod of the shape may come. */
-export type Rule =
-  /** No counted pod may be in the domain. */
+/** What must hold in a node's domain before a pod of the class may come. */
+export type PodRule =
+  /** No counted pod is in the domain. */
   | { readonly kind: 'none'; readonly tally: number }
-  /** A counted pod must be in the domain; the first of its kind needs none if `self`. */
+  /** A counted pod is in the domain. The very first pod needs none if the rule selects itself (`self`). */
   | { readonly kind: 'some'; readonly tallies: readonly number[]; readonly self: boolean }
-  /** Counted pods, with this one, may be at most maxSkew above the emptiest domain. */
+  /** The domain has at most maxSkew pods more than the emptiest one, this pod counted where `self` is 1. */
   | {
       readonly kind: 'spread';
       readonly tally: number;
       readonly maxSkew: number;
-      readonly self: number;
+      readonly self: 0 | 1;
       readonly minDomains: number;
     };
 
-/** The rules of all shapes, compiled: what to count, and what each shape asks of the counts. */
-export interface Rules {
+/** The rules of all pod classes, compiled. */
+export interface PodRules {
   readonly tallies: readonly Tally[];
-  /** Per shape. */
-  readonly ofShape: readonly (readonly Rule[])[];
-  /** Per shape, the tallies that count it. */
+  /** Rules per pod class. */
+  readonly ofPodClass: readonly (readonly PodRule[])[];
+  /** Per pod class, the tallies that count it. */
   readonly countedBy: readonly Int32Array[];
-  /** Topology keys that rules use, hostname not among them. */
+  /** Topology keys of the tallies, without the hostname. */
   readonly keys: readonly string[];
 }
 
-/** How many pods of some shapes, of one workload, a node may hold. */
+/** The most pods of some classes together, all of one workload, that a node may hold. */
 export interface WorkloadCap {
-  readonly shapes: readonly number[];
+  readonly podClasses: readonly number[];
   readonly most: number;
 }
 
-/** Compiles affinity, anti-affinity, spread and host ports of pods that stand for their shapes. */
-export const compileRules = (
+/** The tallies that rules ask for; equal ones are counted once. */
+class Tallies {
+  readonly list: Tally[] = [];
+  readonly #ids = new Map<string, number>();
+
+  /** The number of a tally. */
+  id(key: string, counted: Uint8Array, eligible?: Uint8Array): number {
+    const text = `${key} ${counted.join('')} ${eligible?.join('') ?? ''}`;
+    const known = this.#ids.get(text);
+    if (known !== undefined) return known;
+    this.#ids.set(text, this.list.length);
+    this.list.push({ key, counted, eligible });
+    return this.list.length - 1;
+  }
+}
+
+/** Compiles affinity, anti-affinity, spread and host ports; `pods` has one pod per class. */
+export const compilePodRules = (
   pods: readonly Pod[],
-  groups: readonly GroupView[],
+  nodeClasses: readonly NodeClass[],
   namespaces: NamespaceLabels,
   caps: readonly WorkloadCap[] = [],
-): Rules => {
-  const tallies: Tally[] = [];
-  const index = new Map<string, number>();
-  const ofShape: Rule[][] = pods.map(() => []);
-  const tallyOf = (key: string, counted: Uint8Array, eligible: Uint8Array | null): number => {
-    const id = `${key} ${counted.join('')} ${eligible?.join('') ?? ''}`;
-    const known = index.get(id);
-    if (known !== undefined) return known;
-    index.set(id, tallies.length);
-    tallies.push({ key, counted, eligible });
-    return tallies.length - 1;
-  };
+): PodRules => {
+  const tallies = new Tallies();
+  const ofPodClass: PodRule[][] = pods.map(() => []);
   const select = (test: (pod: Pod) => boolean): Uint8Array =>
     Uint8Array.from(pods, (pod) => (test(pod) ? 1 : 0));
 
   const ports = pods.map(hostPorts);
-  pods.forEach((pod, shape) => {
-    const rules = ofShape[shape] ?? [];
+  pods.forEach((pod, podClass) => {
+    const rules = itemAt(ofPodClass, podClass);
     for (const term of requiredAntiAffinity(pod)) {
       const selected = select((other) => termSelects(term, pod, other, namespaces));
-      rules.push({ kind: 'none', tally: tallyOf(term.topologyKey, selected, null) });
-      // The other way round: whom the term selects may not come where this shape is.
-      const holder = select((other) => other === pod);
-      const held = tallyOf(term.topologyKey, holder, null);
-      selected.forEach((is, other) => {
-        if (is) ofShape[other]?.push({ kind: 'none', tally: held });
+      rules.push({ kind: 'none', tally: tallies.id(term.topologyKey, selected) });
+      // Anti-affinity is symmetric: pods that the term selects may not come where this class is.
+      const tally = tallies.id(
+        term.topologyKey,
+        select((other) => other === pod),
+      );
+      selected.forEach((isSelected, other) => {
+        if (isSelected) itemAt(ofPodClass, other).push({ kind: 'none', tally });
       });
     }
     const affinity = requiredAffinity(pod);
     if (affinity.length > 0) {
-      const all = (other: Pod): boolean =>
+      const matchesAll = (other: Pod): boolean =>
         affinity.every((term) => termSelects(term, pod, other, namespaces));
-      const selected = select(all);
-      const found = affinity.map((term) => tallyOf(term.topologyKey, selected, null));
-      rules.push({ kind: 'some', tallies: found, self: all(pod) });
+      const selected = select(matchesAll);
+      rules.push({
+        kind: 'some',
+        tallies: affinity.map((term) => tallies.id(term.topologyKey, selected)),
+        self: matchesAll(pod),
+      });
     }
     const spread = requiredSpread(pod);
     const hasKeys = (labels: Labels): boolean =>
-      spread.every((each) => labels[each.topologyKey] !== undefined);
+      spread.every(({ topologyKey }) => labels[topologyKey] !== undefined);
     for (const constraint of spread) {
       const selector = spreadSelector(constraint, pod);
-      const eligible = Uint8Array.from(groups, (group) =>
-        hasKeys(group.labels) && isSpreadOver(constraint, pod, group) ? 1 : 0,
+      const eligible = Uint8Array.from(nodeClasses, (nodeClass) =>
+        hasKeys(nodeClass.labels) && isSpreadOver(constraint, pod, nodeClass) ? 1 : 0,
       );
       const counted = select((other) => spreadCounts(selector, pod, other));
       rules.push({
         kind: 'spread',
-        tally: tallyOf(constraint.topologyKey, counted, eligible),
+        tally: tallies.id(constraint.topologyKey, counted, eligible),
         maxSkew: constraint.maxSkew,
         self: matchesLabels(selector, labelsOf(pod)) ? 1 : 0,
         minDomains: constraint.minDomains ?? 1,
       });
     }
-    const mine = ports[shape] ?? [];
-    if (mine.length > 0) {
-      const taken = Uint8Array.from(ports, (theirs) =>
-        mine.some((port) => theirs.some((other) => conflicts(port, other))) ? 1 : 0,
+    const own = itemAt(ports, podClass);
+    if (own.length > 0) {
+      const conflicting = Uint8Array.from(ports, (theirs) =>
+        own.some((port) => theirs.some((other) => conflicts(port, other))) ? 1 : 0,
       );
-      rules.push({ kind: 'none', tally: tallyOf('', taken, null) });
+      rules.push({ kind: 'none', tally: tallies.id('', conflicting) });
     }
   });
-  for (const { shapes, most } of caps) {
+  for (const { podClasses, most } of caps) {
     const counted = new Uint8Array(pods.length);
-    for (const shape of shapes) counted[shape] = 1;
-    const tally = tallyOf('', counted, null);
-    for (const shape of shapes) {
-      ofShape[shape]?.push({ kind: 'spread', tally, maxSkew: most, self: 1, minDomains: 1 });
+    for (const podClass of podClasses) counted[podClass] = 1;
+    const tally = tallies.id('', counted);
+    for (const podClass of podClasses) {
+      itemAt(ofPodClass, podClass).push({ kind: 'spread', tally, maxSkew: most, self: 1, minDomains: 1 });
     }
   }
-  const countedBy = pods.map((_, shape) =>
-    Int32Array.from(tallies.flatMap((tally, id) => (tally.counted[shape] ? [id] : []))),
+  const countedBy = pods.map((_, podClass) =>
+    Int32Array.from(tallies.list.flatMap(({ counted }, id) => (counted[podClass] ? [id] : []))),
   );
-  const keys = [...new Set(tallies.map((tally) => tally.key))].filter(
+  const keys = [...new Set(tallies.list.map(({ key }) => key))].filter(
     (key) => key !== '' && key !== HOSTNAME,
   );
-  return { tallies, ofShape, countedBy, keys };
+  return { tallies: tallies.list, ofPodClass, countedBy, keys };
 };

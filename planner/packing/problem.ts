@@ -1,45 +1,77 @@
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
+import { mustGet } from '../../api/mustget.ts';
 import type { DaemonSet, Pod } from '../../api/objects.ts';
 import type { Commitment } from '../model/billing.ts';
 import { type InterruptionPolicy, isInterruptionAcceptable } from '../model/interruption.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
 import { NO_NEEDS, type Volumes, volumeNeeds } from '../scheduling/volumes.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
-import { columnsOf, type OfferColumn, preferHeavy, prune, weightOf, withRoom } from './compiledoption.ts';
-import { type Standing, type StandingTable, tabulate } from './existingnode.ts';
+import {
+  applyNodePoolWeights,
+  type CompiledOption,
+  compileOptions,
+  prune,
+  weightOf,
+  withRoom,
+} from './compiledoption.ts';
+import { type ExistingNode, type ExistingNodeTable, tabulateExistingNodes } from './existingnode.ts';
 import { withMinValues } from './instancetypeset.ts';
-import type { Offer } from './launchoption.ts';
-import { allowedOf, askedKeys, Groups } from './nodeclass.ts';
-import { type Shape, shapesOf } from './podclass.ts';
-import { compileRules, type GroupView, type Rules } from './podrules.ts';
+import type { LaunchOption } from './launchoption.ts';
+import { type BitMatrix, intAt, Matrix } from './matrix.ts';
+import { allowedNodes, type NodeClass, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
+import { type PodClass, podClassesOf } from './podclass.ts';
+import { compilePodRules, type PodRules } from './podrules.ts';
 
-/** The decision in numbers: shapes × dimensions, groups of nodes, standing nodes and offers. */
-export interface Problem extends StandingTable {
+/** A planning question in numbers: what to place, and the nodes to place it on. */
+export interface Problem extends ExistingNodeTable {
+  /** Resources that are counted: cpu, memory, pods, then the others that pods request. */
   readonly dimensions: readonly string[];
-  readonly shapes: readonly Shape[];
-  /** shapes × dimensions. */
-  readonly sizes: Float64Array;
-  readonly standing: readonly Standing[];
-  readonly groups: readonly GroupView[];
-  /** groups × shapes: 1 where the node's labels and taints let the pod in. */
-  readonly allowed: Uint8Array;
-  /** The same, were all NodePools of one weight. */
-  readonly anyWeight: Uint8Array;
-  readonly columns: readonly OfferColumn[];
-  /** Every offer, the cheapest first, those beaten by others too: what a claim may name as its choices. */
-  readonly everyColumn: readonly OfferColumn[];
-  readonly rules: Rules;
+  readonly podClasses: readonly PodClass[];
+  /** Requests, pod classes × dimensions. */
+  readonly sizes: Matrix;
+  readonly existingNodes: readonly ExistingNode[];
+  readonly nodeClasses: readonly NodeClass[];
+  /** Node classes × pod classes: whether labels, taints and NodePool weights allow the pod. */
+  readonly allowed: BitMatrix;
+  /** The same with NodePool weights left aside. */
+  readonly allowedAtAnyWeight: BitMatrix;
+  /** The options worth buying: no other one of their node class dominates them. */
+  readonly options: readonly CompiledOption[];
+  /** Every option with room, the cheapest first, dominated ones too: a NodeClaim may name them as alternatives. */
+  readonly allOptions: readonly CompiledOption[];
+  readonly rules: PodRules;
   readonly commitments: readonly Commitment[];
-  /** Pods that wait for a node, per shape. */
+  /** Pods that wait for a node, per pod class. */
   readonly pending: Int32Array;
 }
 
-/** Compiles a decision. Throws a QuantityError. */
+const FIRST_DIMENSIONS = ['cpu', 'memory', 'pods'];
+
+const dimensionsOf = (podClasses: readonly PodClass[]): string[] => {
+  const requested = new Set<string>();
+  for (const { requests } of podClasses) {
+    for (const [resource, amount] of requests) if (amount > 0) requested.add(resource);
+  }
+  const others = [...requested].filter((resource) => !FIRST_DIMENSIONS.includes(resource)).sort();
+  return [...FIRST_DIMENSIONS, ...others];
+};
+
+const sizesOf = (podClasses: readonly PodClass[], dimensions: readonly string[]): Matrix => {
+  const sizes = new Matrix(podClasses.length, dimensions.length);
+  podClasses.forEach(({ requests }, podClass) => {
+    dimensions.forEach((resource, d) => {
+      sizes.set(podClass, d, requests.get(resource) ?? 0);
+    });
+  });
+  return sizes;
+};
+
+/** Puts a planning question in numbers. Throws a QuantityError. */
 export const compile = (input: {
-  readonly standing: readonly Standing[];
+  readonly existingNodes: readonly ExistingNode[];
   readonly pending: readonly Pod[];
   /** The cheapest first. */
-  readonly offers: readonly Offer[];
+  readonly launchOptions: readonly LaunchOption[];
   readonly daemonSets: readonly DaemonSet[];
   readonly namespaces: NamespaceLabels;
   readonly volumes?: Volumes;
@@ -47,80 +79,75 @@ export const compile = (input: {
   readonly commitments?: readonly Commitment[];
   readonly interruption?: InterruptionPolicy;
 }): Problem => {
-  const everyPod = [...input.standing.flatMap((each) => each.view.pods), ...input.pending];
+  const everyPod = [...input.existingNodes.flatMap(({ view }) => view.pods), ...input.pending];
   const { volumes } = input;
   const caps = workloadCaps(everyPod, input.blastRadius);
   const mostPods = clusterCap(everyPod.length, input.blastRadius);
-  const shapes = shapesOf(everyPod, (pod) => {
+  const podClasses = podClassesOf(everyPod, (pod) => {
     const needs = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
-    const workload = caps.size > 0 ? workloadOf(pod) : null;
-    return workload !== null && caps.has(workload) ? { ...needs, workload } : needs;
+    const workload = caps.size > 0 ? workloadOf(pod) : undefined;
+    return workload !== undefined && caps.has(workload) ? { ...needs, workload } : needs;
   });
-  const shapeOf = new Map<Pod, number>();
-  shapes.forEach((shape, index) => {
-    for (const pod of shape.pods) shapeOf.set(pod, index);
+  const podClassOf = new Map<Pod, number>();
+  podClasses.forEach((podClass, index) => {
+    for (const pod of podClass.pods) podClassOf.set(pod, index);
   });
 
-  const keys = askedKeys(shapes, input.daemonSets);
-  const isWeighted = new Set(input.offers.map((offer) => weightOf(offer.pool))).size > 1;
+  const keys = selectedLabelKeys(podClasses, input.daemonSets);
+  const isWeighted = new Set(input.launchOptions.map((launchOption) => weightOf(launchOption.pool))).size > 1;
   if (isWeighted) keys.add(KARPENTER_NODEPOOL);
-  const groups = new Groups([...keys].sort(), isWeighted);
+  const nodeClasses = new NodeClasses([...keys].sort(), isWeighted);
 
-  const used = new Set<string>();
-  for (const shape of shapes)
-    for (const [resource, value] of shape.requests) if (value > 0) used.add(resource);
-  const dimensions = [
-    'cpu',
-    'memory',
-    'pods',
-    ...[...used].filter((r) => !['cpu', 'memory', 'pods'].includes(r)).sort(),
-  ];
-  const width = dimensions.length;
-  const sizes = new Float64Array(shapes.length * width);
-  shapes.forEach((shape, index) => {
-    dimensions.forEach((resource, d) => {
-      sizes[index * width + d] = shape.requests.get(resource) ?? 0;
-    });
+  const dimensions = dimensionsOf(podClasses);
+  const sizes = sizesOf(podClasses, dimensions);
+
+  const table = tabulateExistingNodes(input.existingNodes, {
+    dimensions,
+    podClasses,
+    podClassOf,
+    nodeClasses,
+    mostPods,
+    volumes,
   });
-
-  const table = tabulate(input.standing, { dimensions, shapes, shapeOf, groups, mostPods, volumes });
-  const columns = columnsOf(
+  const options = compileOptions(
     input.interruption
-      ? input.offers.filter((offer) => isInterruptionAcceptable(offer, input.interruption))
-      : input.offers,
-    { dimensions, groups, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
+      ? input.launchOptions.filter((launchOption) =>
+          isInterruptionAcceptable(launchOption, input.interruption),
+        )
+      : input.launchOptions,
+    { dimensions, nodeClasses, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
   );
-  const allowed = allowedOf(shapes, groups.views);
-  const rules = compileRules(
-    shapes.map((shape) => shape.pod),
-    groups.views,
+  const allowed = allowedNodes(podClasses, nodeClasses.list);
+  const rules = compilePodRules(
+    podClasses.map((podClass) => podClass.pod),
+    nodeClasses.list,
     input.namespaces,
     [...caps].map(([workload, most]) => ({
       most,
-      shapes: shapes.flatMap((shape, index) => (shape.workload === workload ? [index] : [])),
+      podClasses: podClasses.flatMap((podClass, index) => (podClass.workload === workload ? [index] : [])),
     })),
   );
-  const everyColumn = withRoom(columns);
-  const usable = withMinValues(everyColumn, allowed, shapes.length, rules.keys);
-  const anyWeight = Uint8Array.from(allowed);
-  if (isWeighted) preferHeavy(allowed, usable, shapes.length, sizes);
+  const allOptions = withRoom(options);
+  const usable = withMinValues(allOptions, allowed, rules.keys);
+  const allowedAtAnyWeight = allowed.copy();
+  if (isWeighted) applyNodePoolWeights(allowed, usable, sizes);
 
-  const pending = new Int32Array(shapes.length);
+  const pending = new Int32Array(podClasses.length);
   for (const pod of input.pending) {
-    const shape = shapeOf.get(pod) ?? -1;
-    pending[shape] = (pending[shape] ?? 0) + 1;
+    const podClass = mustGet(podClassOf, pod, 'pod class of pod');
+    pending[podClass] = intAt(pending, podClass) + 1;
   }
   return {
     dimensions,
-    shapes,
+    podClasses,
     sizes,
-    standing: input.standing,
+    existingNodes: input.existingNodes,
     ...table,
-    groups: groups.views,
+    nodeClasses: nodeClasses.list,
     allowed,
-    anyWeight,
-    columns: prune(usable),
-    everyColumn,
+    allowedAtAnyWeight,
+    options: prune(usable),
+    allOptions,
     rules,
     commitments: input.commitments ?? [],
     pending,

@@ -1,47 +1,40 @@
-import type { OfferColumn } from './compiledoption.ts';
+import type { CompiledOption } from './compiledoption.ts';
 
-/** One change of a packing, as it is taken back. */
-export type Step =
-  | { readonly kind: 'put'; readonly shape: number; readonly node: number; readonly n: number }
+/** One change of a packing. */
+export type Change =
+  /** `n` pods of a class were put onto a node; negative where they were taken off. */
+  | { readonly kind: 'put'; readonly podClass: number; readonly node: number; readonly n: number }
+  /** An existing node was opened or closed; `was` is 1 if it was open before. */
   | { readonly kind: 'open'; readonly node: number; readonly was: number }
-  /** A node bought (no column) or sold (the column that it had). */
-  | { readonly kind: 'bought'; readonly node: number; readonly column: OfferColumn | undefined };
+  /** A node was bought (no option) or sold (the option that it had). */
+  | { readonly kind: 'bought'; readonly node: number; readonly option: CompiledOption | undefined };
 
-/** The changes since some mark, so that they can be taken back, to the last mark or to an earlier one. */
-export class Journal {
-  #steps: Step[] = [];
-  #isOn = false;
+/** The changes of a packing since a mark, so that they can be undone. */
+export class UndoLog {
+  #changes: Change[] = [];
+  #isRecording = false;
 
-  /** Begins to note, if it has not; returns where it stands, for `since`. */
+  /** Starts to record if it does not yet. Returns the place in the log that `rollBack` goes back to. */
   mark(): number {
-    this.#isOn = true;
-    return this.#steps.length;
+    this.#isRecording = true;
+    return this.#changes.length;
   }
 
-  note(step: Step): void {
-    if (this.#isOn) this.#steps.push(step);
+  record(change: Change): void {
+    if (this.#isRecording) this.#changes.push(change);
   }
 
-  /** Forgets everything: what was changed stays. */
-  forget(): void {
-    this.#steps = [];
-    this.#isOn = false;
+  /** Keeps all changes for good, drops the marks and stops to record. */
+  commit(): void {
+    this.#changes = [];
+    this.#isRecording = false;
   }
 
-  /** Hands out the steps since a mark, the last first, and forgets them; `take` is run without notes. */
-  takeBack(to: number, take: (step: Step) => void): void {
-    const steps = this.#steps.splice(to).reverse();
-    this.unnoted(() => {
-      for (const step of steps) take(step);
-    });
-    this.#isOn = to > 0;
-  }
-
-  /** Runs what takes back all of its own changes, without notes. */
-  unnoted(run: () => void): void {
-    const was = this.#isOn;
-    this.#isOn = false;
-    run();
-    this.#isOn = was;
+  /** Drops the changes since a mark and passes each to `undo`, the last one first; `undo` is not recorded. */
+  rollBack(mark: number, undo: (change: Change) => void): void {
+    const changes = this.#changes.splice(mark).reverse();
+    this.#isRecording = false;
+    for (const change of changes) undo(change);
+    this.#isRecording = mark > 0;
   }
 }

@@ -1,163 +1,169 @@
 import type { RemainingLimits } from '../cluster/nodepoollimits.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
-import { bundle, isSamePick, minValuesOf, plainBundles, withinCap } from '../packing/instancetypeset.ts';
-import type { Offer } from '../packing/launchoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
+import {
+  hasSamePickedLabels,
+  instanceTypeSetOf,
+  instanceTypeSetsByPrice,
+  minValuesOf,
+  withinCap,
+} from '../packing/instancetypeset.ts';
+import type { LaunchOption } from '../packing/launchoption.ts';
+import { floatAt, itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { BoughtNode } from './assignment.ts';
 
-/** Whether some pod on the node has rules that tie it to the node's domains. */
-const isTied = (problem: Problem, node: BoughtNode): boolean =>
-  [...node.content.keys()].some((shape) =>
-    [...(problem.rules.countedBy[shape] ?? [])].some((tally) => {
-      const key = problem.rules.tallies[tally]?.key ?? '';
-      return problem.rules.keys.includes(key);
-    }),
+/** Whether pods on the node count for rules about domains wider than a node. */
+const isTied = ({ rules }: Problem, node: BoughtNode): boolean =>
+  [...node.content.keys()].some((podClass) =>
+    itemAt(rules.countedBy, podClass).some((tally) => rules.keys.includes(itemAt(rules.tallies, tally).key)),
   );
 
-const sameLabels = (problem: Problem, a: Offer, b: Offer): boolean =>
+const sameLabels = (problem: Problem, a: LaunchOption, b: LaunchOption): boolean =>
   problem.rules.keys.every((key) => a.label(key) === b.label(key));
 
-/** More choices than these no claim has a use for, where its NodePool asks for no minValues. */
-const MAX_CHOICES = 400;
+/** Options that are looked at per NodeClaim, where its NodePool has no minValues. */
+const MAX_HOLDERS = 400;
 
-/** What a claim may name. */
-export interface Choice {
-  /** The column that the claim is most likely to become. */
-  readonly column: OfferColumn;
-  /** Columns that go into one claim, the bundle to be tried first at the front; empty when minValues can't be met. */
-  readonly bundles: readonly (readonly OfferColumn[])[];
+/** What a NodeClaim may be ordered as. */
+export interface Alternatives {
+  /** The option that the claim is most likely to become. */
+  readonly option: CompiledOption;
+  /** One set per attempt, in the order of the attempts; empty when minValues can't be met. */
+  readonly instanceTypeSets: readonly (readonly CompiledOption[])[];
 }
 
-/** What could take the place of bought nodes under the same NodePools. */
-export class Choices {
+/** Finds the alternatives of bought nodes, within the same NodePools and their limits. */
+export class AlternativeFinder {
   readonly #problem: Problem;
-  /** Whether a column's cost is its price. */
+  /** Whether an option's cost is its price. */
   readonly #isByPrice: boolean;
-  /** What was found for nodes of a column with the same content; NodePools with limits apart. */
-  readonly #known = new Map<OfferColumn, Map<string, Choice>>();
+  /** Alternatives by option and content, of NodePools without limits. */
+  readonly #known = new Map<CompiledOption, Map<string, Alternatives>>();
 
   constructor(problem: Problem) {
     this.#problem = problem;
     this.#isByPrice =
-      problem.commitments.length === 0 && problem.everyColumn.every((column) => column.podRisk === 0);
+      problem.commitments.length === 0 && problem.allOptions.every((option) => option.podRisk === 0);
   }
 
-  /** What a node's claim may name, in at most so many bundles; sets aside what that takes of its NodePool's limits. */
-  choose(node: BoughtNode, limits: RemainingLimits, most: number): Choice {
-    const { pool, type } = node.column.offer;
+  /** The alternatives of a node, at most `most` sets. Reserves what the largest of them takes of the limits. */
+  find(node: BoughtNode, limits: RemainingLimits, most: number): Alternatives {
+    const { pool, type } = node.option.launchOption;
     const poolName = pool.metadata.name;
     if (limits.isLimited(poolName)) {
-      const found = this.#find(node, limits, most);
+      const found = this.#search(node, limits, most);
       limits.reserveLargest(
         poolName,
         type,
-        found.bundles.flat().map((each) => each.offer.type),
+        found.instanceTypeSets.flat().map(({ launchOption }) => launchOption.type),
       );
       return found;
     }
     const key = [...node.content].sort(([a], [b]) => a - b).join(' ');
-    const ofColumn = this.#known.get(node.column) ?? new Map<string, Choice>();
-    this.#known.set(node.column, ofColumn);
-    const found = ofColumn.get(key) ?? this.#find(node, limits, most);
-    ofColumn.set(key, found);
+    const ofOption = this.#known.get(node.option) ?? new Map<string, Alternatives>();
+    this.#known.set(node.option, ofOption);
+    const found = ofOption.get(key) ?? this.#search(node, limits, most);
+    ofOption.set(key, found);
     return found;
   }
 
-  #find(node: BoughtNode, limits: RemainingLimits, most: number): Choice {
-    const { pool, type } = node.column.offer;
+  #search(node: BoughtNode, limits: RemainingLimits, most: number): Alternatives {
+    const { pool, type } = node.option.launchOption;
     const needs = minValuesOf(pool);
     const isLimited = limits.isLimited(pool.metadata.name);
-    const isAllowed = ({ offer }: OfferColumn): boolean =>
-      limits.allowsAlternative(pool.metadata.name, type, offer.type);
+    const isAllowed = ({ launchOption }: CompiledOption): boolean =>
+      limits.allowsAlternative(pool.metadata.name, type, launchOption.type);
     if (needs.size === 0 && this.#isByPrice) {
-      const ofAll = (test: (column: OfferColumn) => boolean): OfferColumn[][] => {
-        const next = this.#holders(node, MAX_CHOICES);
-        if (!isLimited) return plainBundles(next, most);
-        return plainBundles(() => {
-          let column = next();
-          while (column && !test(column)) column = next();
-          return column;
+      const ofAll = (test: (option: CompiledOption) => boolean): CompiledOption[][] => {
+        const next = this.#holders(node, MAX_HOLDERS);
+        if (!isLimited) return instanceTypeSetsByPrice(next, most);
+        return instanceTypeSetsByPrice(() => {
+          let option = next();
+          while (option && !test(option)) option = next();
+          return option;
         }, most);
       };
       const within = ofAll(isAllowed);
-      const bundles = within.length > 0 || !isLimited ? within : ofAll(() => true);
-      return { column: bundles[0]?.[0] ?? node.column, bundles };
+      const instanceTypeSets = within.length > 0 || !isLimited ? within : ofAll(() => true);
+      return { option: instanceTypeSets[0]?.[0] ?? node.option, instanceTypeSets };
     }
     const all = this.#inOrderOfCost(node);
     const within = all.filter(isAllowed);
-    // A claim with fewer values than minValues would be refused by the API server.
-    const choices = bundle(within, needs).length > 0 ? within : all;
-    let left = choices;
-    const bundles: OfferColumn[][] = [];
-    while (left.length > 0 && bundles.length < most) {
-      const found = bundle(needs.size > 0 ? left : withinCap(left), needs);
+    // The API server refuses a claim with fewer values than minValues.
+    const options = instanceTypeSetOf(within, needs).length > 0 ? within : all;
+    let left = options;
+    const instanceTypeSets: CompiledOption[][] = [];
+    while (left.length > 0 && instanceTypeSets.length < most) {
+      const found = instanceTypeSetOf(needs.size > 0 ? left : withinCap(left), needs);
       if (found.length === 0) break;
-      bundles.push(found);
-      const gone = new Set(found);
-      left = left.filter((each) => !gone.has(each));
+      instanceTypeSets.push(found);
+      const used = new Set(found);
+      left = left.filter((option) => !used.has(option));
     }
-    return { column: choices[0] ?? node.column, bundles };
+    return { option: options[0] ?? node.option, instanceTypeSets };
   }
 
-  /** Columns that hold what is on the node, in a place that suits every pod there, in order of price. */
-  #holders(node: BoughtNode, most: number): () => OfferColumn | undefined {
+  /** Options that can hold the pods of the node, one a call in order of price, at most `most`. */
+  #holders(node: BoughtNode, most: number): () => CompiledOption | undefined {
     const problem = this.#problem;
-    const { everyColumn, allowed, sizes } = problem;
+    const { allOptions, allowed, sizes } = problem;
     const width = problem.dimensions.length;
     const load = new Float64Array(width);
-    const shapes = [...node.content.keys()];
-    for (const [shape, n] of node.content) {
-      for (let d = 0; d < width; d += 1) load[d] = (load[d] ?? 0) + n * (sizes[shape * width + d] ?? 0);
+    const podClasses = [...node.content.keys()];
+    for (const [podClass, n] of node.content) {
+      for (let d = 0; d < width; d += 1) load[d] = floatAt(load, d) + n * sizes.at(podClass, d);
     }
     const tied = isTied(problem, node);
     const suits = new Map<number, boolean>();
-    const suitsAll = (group: number): boolean => {
-      const known = suits.get(group);
+    const suitsAll = (nodeClass: number): boolean => {
+      const known = suits.get(nodeClass);
       if (known !== undefined) return known;
-      const is = shapes.every((shape) => allowed[group * problem.shapes.length + shape] === 1);
-      suits.set(group, is);
-      return is;
+      const allowsAll = podClasses.every((podClass) => allowed.has(nodeClass, podClass));
+      suits.set(nodeClass, allowsAll);
+      return allowsAll;
     };
-    let last: OfferColumn | null = null;
-    let isIn = false;
+    let last: CompiledOption | undefined;
+    let canHold = false;
     let at = 0;
     let count = 0;
     return () => {
-      for (; at < everyColumn.length && count < most; at += 1) {
-        const column = everyColumn[at] as OfferColumn;
-        const { pool, picked } = column.offer;
-        // Columns of one type follow each other, and are alike to most nodes.
+      for (; at < allOptions.length && count < most; at += 1) {
+        const option = itemAt(allOptions, at);
+        const { pool, pickedLabels } = option.launchOption;
+        // Options of one type follow each other, and most are equal in all that counts here.
         const isAlike =
-          last?.room === column.room &&
-          last.group === column.group &&
-          last.offer.pool === pool &&
-          last.offer.picked === picked;
+          last?.room === option.room &&
+          last.nodeClass === option.nodeClass &&
+          last.launchOption.pool === pool &&
+          last.launchOption.pickedLabels === pickedLabels;
         if (!isAlike) {
-          last = column;
-          isIn = true;
-          for (let d = 0; d < width && isIn; d += 1) {
-            isIn = (column.room[d] as number) >= (load[d] as number);
+          last = option;
+          canHold = true;
+          for (let d = 0; d < width && canHold; d += 1) {
+            canHold = floatAt(option.room, d) >= floatAt(load, d);
           }
-          isIn &&= suitsAll(column.group) && isSamePick(column.offer, node.column.offer);
+          canHold &&=
+            suitsAll(option.nodeClass) && hasSamePickedLabels(option.launchOption, node.option.launchOption);
         }
-        if (!isIn || (tied && !sameLabels(problem, column.offer, node.column.offer))) continue;
+        if (!canHold || (tied && !sameLabels(problem, option.launchOption, node.option.launchOption)))
+          continue;
         at += 1;
         count += 1;
-        return column;
+        return option;
       }
       return undefined;
     };
   }
 
-  #inOrderOfCost(node: BoughtNode): OfferColumn[] {
+  #inOrderOfCost(node: BoughtNode): CompiledOption[] {
     const next = this.#holders(node, Number.POSITIVE_INFINITY);
-    const columns: OfferColumn[] = [];
-    for (let column = next(); column; column = next()) columns.push(column);
-    const costOf = (column: OfferColumn): number => {
-      // What is meant may be the cheapest for its commitment alone.
-      if (column === node.column && this.#problem.commitments.length > 0) return 0;
-      return column.price + node.pods.length * column.podRisk;
+    const options: CompiledOption[] = [];
+    for (let option = next(); option; option = next()) options.push(option);
+    const costOf = (option: CompiledOption): number => {
+      // The planned option may be the cheapest only because a commitment covers it.
+      if (option === node.option && this.#problem.commitments.length > 0) return 0;
+      return option.price + node.pods.length * option.podRisk;
     };
-    return columns.sort((a, b) => costOf(a) - costOf(b));
+    return options.sort((a, b) => costOf(a) - costOf(b));
   }
 }

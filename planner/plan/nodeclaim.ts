@@ -13,13 +13,14 @@ import type { Requirement } from '../../api/objects.ts';
 import { formatAmount } from '../../api/quantity.ts';
 import type { RemainingLimits } from '../cluster/nodepoollimits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 import { nodeClassLabel, ZONE_ID } from '../packing/launchoption.ts';
+import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { VOLUME_SLOTS } from '../scheduling/volumes.ts';
-import type { Choices } from './alternatives.ts';
+import type { AlternativeFinder } from './alternatives.ts';
 import type { BoughtNode } from './assignment.ts';
 
 const MAX_ALTERNATIVES = 8;
@@ -30,29 +31,28 @@ const MANAGED = new Set<string>([INSTANCE_TYPE, ZONE, KARPENTER_CAPACITY_TYPE, A
 
 type PlannedRequirement = NodeClaimToAdd['spec']['requirements'][number];
 
-const copyRequirement = (each: Requirement): PlannedRequirement => ({
-  key: each.key,
-  operator: each.operator,
-  ...(each.values && { values: [...each.values] }),
-  ...(each.minValues !== undefined && { minValues: each.minValues }),
+const copyRequirement = ({ key, operator, values, minValues }: Requirement): PlannedRequirement => ({
+  key,
+  operator,
+  ...(values && { values: [...values] }),
+  ...(minValues !== undefined && { minValues }),
 });
 
-/** Adds a value to a few, where equal ones come one after the other as a rule. */
+/** Adds a value unless it is there; equal values mostly follow each other. */
 const add = (values: string[], value: string): void => {
   if (value !== values.at(-1) && !values.includes(value)) values.push(value);
 };
 
-/** Requirements that let the cloud choose among these columns and no dearer ones. */
-const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] => {
-  const first = columns[0]?.offer;
+/** Requirements that let the cloud choose among these options alone. */
+const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[] => {
+  const first = options[0]?.launchOption;
   if (!first) return [];
   const template = first.pool.spec.template.spec.requirements;
   const inList = (key: string, values: string[]): PlannedRequirement => {
     let minValues: number | undefined;
-    for (const each of template) {
-      if (each.key === key && each.minValues !== undefined) {
-        minValues = Math.max(minValues ?? each.minValues, each.minValues);
-      }
+    for (const requirement of template) {
+      if (requirement.key !== key || requirement.minValues === undefined) continue;
+      minValues = Math.max(minValues ?? 0, requirement.minValues);
     }
     return { key, operator: 'In', values, ...(minValues !== undefined && { minValues }) };
   };
@@ -60,17 +60,17 @@ const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] =
   const zones: string[] = [];
   const capacityTypes: string[] = [];
   const archs: string[] = [];
-  for (const { offer } of columns) {
-    const { type, offering } = offer;
+  for (const { launchOption } of options) {
+    const { type, offering } = launchOption;
     add(types, type.name);
     add(zones, offering.zone);
     add(capacityTypes, offering.capacityType);
     add(archs, type.arch);
   }
-  const kept = template.filter((each) => !MANAGED.has(each.key) && first.picked[each.key] === undefined);
+  const kept = template.filter(({ key }) => !MANAGED.has(key) && first.pickedLabels[key] === undefined);
   return [
     ...kept.map(copyRequirement),
-    ...Object.entries(first.picked).map(([key, value]) => inList(key, [value])),
+    ...Object.entries(first.pickedLabels).map(([key, value]) => inList(key, [value])),
     inList(INSTANCE_TYPE, types),
     inList(ZONE, zones),
     inList(KARPENTER_CAPACITY_TYPE, capacityTypes),
@@ -79,31 +79,31 @@ const requirementsOf = (columns: readonly OfferColumn[]): PlannedRequirement[] =
   ];
 };
 
-/** Writes the NodeClaim that Karpenter would write for this node, and what to try when it can't be had. */
-export const claimFor = (
+/** Writes the NodeClaim that Karpenter would write for this node, with the alternatives for further attempts. */
+export const writeNodeClaim = (
   problem: Problem,
   snapshot: Snapshot,
-  choices: Choices,
+  finder: AlternativeFinder,
   node: BoughtNode,
   name: string,
   limits: RemainingLimits,
-): { readonly claim: NodeClaimToAdd; readonly column: OfferColumn } => {
-  const { column, bundles } = choices.choose(node, limits, MAX_ALTERNATIVES);
-  const alternatives = bundles.map((columns) => ({
-    requirements: requirementsOf(columns),
-    priceHourly: hourly(columns[0]?.offer.price ?? 0),
+): { readonly claim: NodeClaimToAdd; readonly option: CompiledOption } => {
+  const { option, instanceTypeSets } = finder.find(node, limits, MAX_ALTERNATIVES);
+  const alternatives = instanceTypeSets.map((options) => ({
+    requirements: requirementsOf(options),
+    priceHourly: hourly(itemAt(options, 0).launchOption.price),
   }));
-  const { pool } = column.offer;
+  const { pool } = option.launchOption;
   const template = pool.spec.template;
   const [classKey, className] = nodeClassLabel(pool);
   const taints = template.spec.taints ?? [];
   const { daemonSets } = snapshot;
   const requests: Requests =
     daemonSets.length > 0
-      ? daemonRequests(daemonSetsOn(daemonSets, column.offer.labels, taints))
+      ? daemonRequests(daemonSetsOn(daemonSets, option.launchOption.labels, taints))
       : new Map<string, number>();
-  for (const [shape, n] of node.content) {
-    for (const [resource, value] of problem.shapes[shape]?.requests ?? []) {
+  for (const [podClass, n] of node.content) {
+    for (const [resource, value] of itemAt(problem.podClasses, podClass).requests) {
       requests.set(resource, (requests.get(resource) ?? 0) + n * value);
     }
   }
@@ -111,7 +111,7 @@ export const claimFor = (
   const version = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH_VERSION];
   const spec = template.spec;
   return {
-    column,
+    option,
     claim: {
       metadata: {
         name,
@@ -128,7 +128,7 @@ export const claimFor = (
       },
       spec: {
         nodeClassRef: { ...spec.nodeClassRef },
-        requirements: (alternatives[0]?.requirements ?? requirementsOf([column])).map(copyRequirement),
+        requirements: (alternatives[0]?.requirements ?? requirementsOf([option])).map(copyRequirement),
         resources: {
           requests: Object.fromEntries(
             [...requests]
@@ -148,12 +148,16 @@ export const claimFor = (
   };
 };
 
-const copyTaint = (each: {
+const copyTaint = ({
+  key,
+  value,
+  effect,
+}: {
   key: string;
   value?: string;
   effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }) => ({
-  key: each.key,
-  ...(each.value !== undefined && { value: each.value }),
-  effect: each.effect,
+  key,
+  ...(value !== undefined && { value }),
+  effect,
 });

@@ -9,14 +9,15 @@ import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../cluster/clusterview.ts';
 import { limitsAfterPlan } from '../cluster/nodepoollimits.ts';
 import type { Bill } from '../model/billing.ts';
+import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { namespaceOf } from '../scheduling/interpodaffinity.ts';
-import { Choices } from './alternatives.ts';
-import type { Arrangement } from './assignment.ts';
-import { claimFor } from './nodeclaim.ts';
+import { AlternativeFinder } from './alternatives.ts';
+import type { Assignment } from './assignment.ts';
+import { writeNodeClaim } from './nodeclaim.ts';
 import { greenNode } from './savings.ts';
 
-/** The name that claims of a plan begin with: short enough for their own endings, `-12-attempt-3`. */
+/** Characters of the plan's name in a claim's name, so that endings such as `-12-attempt-3` fit. */
 const MAX_PLAN_NAME = 40;
 
 /** The name of a plan's n-th claim, counted from 1. */
@@ -33,11 +34,14 @@ const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: stri
   };
 };
 
-/** Writes an arrangement as a plan's spec, with what its new nodes add to the bill of those that stay. */
+/**
+ * Writes an assignment as the spec of a plan. `green` has each new node at what it adds to `bill`, which is that of the
+ * nodes that stay.
+ */
 export const writePlan = (
   problem: Problem,
   cluster: Cluster,
-  arrangement: Arrangement,
+  assignment: Assignment,
   planName: string,
   bill: Bill,
 ): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[] } => {
@@ -46,25 +50,25 @@ export const writePlan = (
   const green: NodeCost[] = [];
   const limits = limitsAfterPlan(
     cluster.snapshot.nodePools,
-    arrangement.bought.map(({ column }) => [column.offer.pool.metadata.name, column.offer.type]),
-    arrangement.removed.flatMap((node) => problem.standing[node] ?? []),
+    assignment.bought.map(({ option }) => [option.launchOption.pool.metadata.name, option.launchOption.type]),
+    assignment.removed.map((node) => itemAt(problem.existingNodes, node)),
   );
-  const choices = new Choices(problem);
-  arrangement.bought.forEach((node, index) => {
+  const finder = new AlternativeFinder(problem);
+  assignment.bought.forEach((node, index) => {
     const name = claimName(planName, index + 1);
-    const { claim, column } = claimFor(problem, cluster.snapshot, choices, node, name, limits);
+    const { claim, option } = writeNodeClaim(problem, cluster.snapshot, finder, node, name, limits);
     nodeClaimsToAdd.push(claim);
     const before = bill.total();
-    bill.count(column, 1);
-    green.push(greenNode(name, column, bill.total() - before));
+    bill.count(option, 1);
+    green.push(greenNode(name, option, bill.total() - before));
     for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
   });
-  for (const { pod, node } of arrangement.moves) {
-    const claim = cluster.facts[node]?.claim;
+  for (const { pod, node } of assignment.moves) {
+    const claim = itemAt(cluster.facts, node).claim;
     if (claim) podsToMigrate.push(migration(pod, pod.spec.nodeName, claim.metadata.name));
   }
-  const nodeClaimsToDelete = arrangement.removed.flatMap((node) => {
-    const claim = cluster.facts[node]?.claim;
+  const nodeClaimsToDelete = assignment.removed.flatMap((node) => {
+    const claim = itemAt(cluster.facts, node).claim;
     return claim ? [{ nodeClaimName: claim.metadata.name }] : [];
   });
   return { spec: { execute: false, nodeClaimsToAdd, nodeClaimsToDelete, podsToMigrate }, green };

@@ -3,15 +3,16 @@ import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { capacityTypeOf } from '../cluster/candidate.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
 
 const MIB = 1024 * 1024;
 
+/** A price as text in USD per hour. */
 const hourly = (price: number): string => String(Number(price.toFixed(6)));
-/** USD per month, for a price per hour. */
+/** A price per hour as text in USD per month. */
 export const monthly = (price: number): string => (price * HOURS_PER_MONTH).toFixed(2);
 
-/** A node that stands, as plans list it. */
+/** A node to remove, as plans list it; `price` is in USD per hour. */
 export const blueNode = (node: Node, price: number): NodeCost => ({
   name: node.metadata.name,
   instanceType: node.metadata.labels?.[INSTANCE_TYPE] ?? '',
@@ -23,26 +24,27 @@ export const blueNode = (node: Node, price: number): NodeCost => ({
   priceHourly: hourly(price),
 });
 
-/** A node that a plan buys, as plans list it, with what it adds to the bill. */
-export const greenNode = (name: string, column: OfferColumn, price: number): NodeCost => ({
+/** A node to add, as plans list it; `price` is what it adds to the bill, in USD per hour. */
+export const greenNode = (name: string, option: CompiledOption, price: number): NodeCost => ({
   name,
-  instanceType: column.offer.type.name,
-  isSpot: column.offer.offering.capacityType === 'spot',
-  milliCPU: column.offer.type.capacity.cpu,
-  memoryMiB: Math.floor(column.offer.type.capacity.memory / MIB),
+  instanceType: option.launchOption.type.name,
+  isSpot: option.launchOption.offering.capacityType === 'spot',
+  milliCPU: option.launchOption.type.capacity.cpu,
+  memoryMiB: Math.floor(option.launchOption.type.capacity.memory / MIB),
   priceHourly: hourly(price),
 });
 
-/** What a plan saves. Prices in USD per hour; the bound is on what the nodes after the plan must cost. */
+/** The savings of a plan, as its status lists them. */
 export const savingsOf = (input: {
   readonly blue: readonly NodeCost[];
   readonly green: readonly NodeCost[];
+  /** The bill of the whole cluster before the plan, in USD per hour. */
   readonly clusterBefore: number;
-  /** Lower bound, and what the plan's answer to the same question costs. */
+  /** The lower bound, and the cost of the plan's answer to the same question, in USD per hour. */
   readonly bound?: { readonly least: number; readonly cost: number };
 }): Savings => {
   const sum = (nodes: readonly NodeCost[]): number =>
-    nodes.reduce((total, each) => total + Number(each.priceHourly), 0);
+    nodes.reduce((total, node) => total + Number(node.priceHourly), 0);
   const before = sum(input.blue);
   const after = sum(input.green);
   const { bound } = input;

@@ -1,205 +1,213 @@
-import { ConfigurationProgram, type Pattern } from '../bound/columngeneration.ts';
-import { distinct, perNodeLimits, type Source } from '../bound/pricingproblem.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import { ColumnGeneration, type Pattern } from '../bound/columngeneration.ts';
+import { distinctNodeKinds, type NodeKind, perNodeLimits } from '../bound/pricingproblem.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
+import { floatAt, intAt, itemAt } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { FillOptions } from './filloptions.ts';
 import { openAndFill } from './greedy.ts';
-import { rightsize } from './localsearch.ts';
-import { type Content, Trial } from './scratchnode.ts';
+import { rightsize } from './rightsize.ts';
+import { type Content, ScratchNode } from './scratchnode.ts';
 
-/** With more kinds of pods than this, filling nodes one by one is as good, and far quicker. */
-const MAX_DIVE_SHAPES = 80;
-const DIVE_ROUNDS = 4;
+/** With more pod classes than this, filling nodes one by one is as good as column generation, and far quicker. */
+const MAX_PRICED_CLASSES = 80;
+/** Rounds of column generation: the first time, and each time after nodes were bought. */
 const FIRST_ROUNDS = 150;
+const NEXT_ROUNDS = 4;
 
-/** Every column as a node that can be bought as often as wanted. */
-const sourcesOf = (problem: Problem, o: FillOptions): Source[] =>
-  distinct(
+const nodeKindsOf = (problem: Problem, { options }: FillOptions): NodeKind[] =>
+  distinctNodeKinds(
     problem,
-    o.columns.map((column) => ({
-      column,
-      price: column.price,
-      podRisk: column.podRisk,
-      room: column.room,
-      group: column.group,
+    options.map((option) => ({
+      option,
+      price: option.price,
+      podRisk: option.podRisk,
+      room: option.room,
+      nodeClass: option.nodeClass,
     })),
   );
 
-/** The columns that are the same machine at the same price in other places. */
-const twinsOf = (column: OfferColumn, columns: readonly OfferColumn[]): OfferColumn[] =>
-  columns.filter(
+/** The options that are the same machine at the same price in other places. */
+const twinsOf = (option: CompiledOption, options: readonly CompiledOption[]): CompiledOption[] =>
+  options.filter(
     (other) =>
-      other.offer.type === column.offer.type &&
-      other.offer.pool === column.offer.pool &&
-      other.price === column.price &&
-      other.podRisk === column.podRisk,
+      other.launchOption.type === option.launchOption.type &&
+      other.launchOption.pool === option.launchOption.pool &&
+      other.price === option.price &&
+      other.podRisk === option.podRisk,
   );
 
-/** Buys copies of a pattern, each where most of its pods may be; returns how many. */
+/** Buys copies of a pattern, each in the place where most of its pods may be. Returns how many. */
 const buyPattern = (
   packing: Packing,
   left: Int32Array,
-  shapes: readonly number[],
+  podClasses: readonly number[],
   pattern: Pattern,
   copies: number,
   o: FillOptions,
 ): number => {
-  const twins = twinsOf(pattern.column, o.columns);
-  const trial = new Trial(packing);
-  const contentIn = (column: OfferColumn): { content: Content; worth: number } => {
-    trial.begin(packing.nextNode(), column.group, column.room);
+  const twins = twinsOf(pattern.option, o.options);
+  const scratch = new ScratchNode(packing);
+  const contentIn = (option: CompiledOption): { content: Content; worth: number } => {
+    scratch.begin(packing.nextNode(), option.nodeClass, option.room);
     let worth = 0;
     pattern.rows.forEach((row, k) => {
-      const shape = shapes[row] ?? -1;
-      const n = trial.take(shape, Math.min(left[shape] ?? 0, pattern.values[k] ?? 0));
-      worth += n * (o.worth[shape] ?? 0);
+      const podClass = itemAt(podClasses, row);
+      const n = scratch.take(podClass, Math.min(intAt(left, podClass), floatAt(pattern.values, k)));
+      worth += n * floatAt(o.worth, podClass);
     });
-    return { content: trial.end(), worth };
+    return { content: scratch.end(), worth };
   };
-  for (let made = 0; made < copies; made += 1) {
-    let best: { content: Content; worth: number; column: OfferColumn } | null = null;
+  for (let bought = 0; bought < copies; bought += 1) {
+    let best: { content: Content; worth: number; option: CompiledOption } | undefined;
     for (let k = 0; k < twins.length; k += 1) {
-      const column = twins[(made + k) % twins.length];
-      if (!column || !packing.canBuy(column)) continue;
-      const found = contentIn(column);
-      if (found.worth > (best?.worth ?? 0) * (1 + 1e-9)) best = { ...found, column };
+      const option = itemAt(twins, (bought + k) % twins.length);
+      if (!packing.limits.canBuy(option)) continue;
+      const filled = contentIn(option);
+      if (filled.worth > (best?.worth ?? 0) * (1 + 1e-9)) best = { ...filled, option };
       if (packing.problem.rules.keys.length === 0) break;
     }
-    if (!best) return made;
-    const node = packing.buy(best.column);
-    for (const [shape, n] of best.content) {
-      packing.put(shape, node, n);
-      left[shape] = (left[shape] ?? 0) - n;
+    if (!best) return bought;
+    const node = packing.buy(best.option);
+    for (const [podClass, n] of best.content) {
+      packing.put(podClass, node, n);
+      left[podClass] = intAt(left, podClass) - n;
     }
   }
   return copies;
 };
 
-/** Part of a pattern that pods are still there for. */
-const useful = (
+/** The part of a pattern, by worth, that pods are left for. */
+const usableShare = (
   pattern: Pattern,
   left: Int32Array,
-  shapes: readonly number[],
+  podClasses: readonly number[],
   worth: Float64Array,
 ): number => {
   let all = 0;
-  let there = 0;
+  let usable = 0;
   pattern.rows.forEach((row, k) => {
-    const shape = shapes[row] ?? -1;
-    const value = worth[shape] ?? 0;
-    all += value * (pattern.values[k] ?? 0);
-    there += value * Math.min(left[shape] ?? 0, pattern.values[k] ?? 0);
+    const podClass = itemAt(podClasses, row);
+    const own = floatAt(worth, podClass);
+    const n = floatAt(pattern.values, k);
+    all += own * n;
+    usable += own * Math.min(intAt(left, podClass), n);
   });
-  return all > 0 ? there / all : 0;
+  return all > 0 ? usable / all : 0;
 };
 
 /**
- * Buys nodes by the configuration program: whole numbers of a pattern at once, then the pattern that is nearest to a
- * whole one, solved again each time; the last pods one node at a time. Returns false when pods are left over.
+ * Buys nodes by column generation: whole numbers of patterns at once, else the pattern nearest to a whole number, and
+ * solves again; greedy filling places the last pods. Returns false when pods are left over.
  */
-export const composeAndFill = (
+const packByColumnGeneration = (
   packing: Packing,
   left: Int32Array,
   o: FillOptions,
-  prices: Float64Array,
   isOver: () => boolean,
 ): boolean => {
   const kinds = left.reduce((sum, n) => sum + (n > 0 ? 1 : 0), 0);
   if (kinds === 0) return true;
-  if (kinds <= MAX_DIVE_SHAPES) {
-    const program = new ConfigurationProgram(packing.problem, sourcesOf(packing.problem, o), left, prices);
+  if (kinds <= MAX_PRICED_CLASSES) {
+    const program = new ColumnGeneration(packing.problem, nodeKindsOf(packing.problem, o), left, o.prices);
     let rounds = FIRST_ROUNDS;
     while (!isOver() && left.some((n) => n > 0)) {
       const { use } = program.solve(isOver, rounds);
-      rounds = DIVE_ROUNDS;
-      let made = 0;
+      rounds = NEXT_ROUNDS;
+      let bought = 0;
       for (const [pattern, amount] of use) {
         const whole = Math.floor(amount + 1e-3);
-        if (whole > 0 && useful(pattern, left, program.shapes, o.worth) > 0.999) {
-          made += buyPattern(packing, left, program.shapes, pattern, whole, o);
+        if (whole > 0 && usableShare(pattern, left, program.podClasses, o.worth) > 0.999) {
+          bought += buyPattern(packing, left, program.podClasses, pattern, whole, o);
         }
       }
-      if (made === 0) {
+      if (bought === 0) {
         const next = use
           .map(([pattern, amount]) => ({
             pattern,
-            score: amount * useful(pattern, left, program.shapes, o.worth) ** 4,
+            score: amount * usableShare(pattern, left, program.podClasses, o.worth) ** 4,
           }))
           .sort((a, b) => b.score - a.score)[0];
         if (!next || next.score < 0.05) break;
-        made = buyPattern(packing, left, program.shapes, next.pattern, 1, o);
+        bought = buyPattern(packing, left, program.podClasses, next.pattern, 1, o);
       }
-      if (made === 0) break;
+      if (bought === 0) break;
       program.setDemand(left);
     }
   }
   return openAndFill(packing, left, o);
 };
 
-/** Prices that nodes may have at most, beside any: where pods must be apart, many small nodes beat few large ones. */
+/** Node prices not to exceed in some of the attempts: where pods must be apart, many small nodes beat few large ones. */
 const priceCaps = (packing: Packing, left: Int32Array, o: FillOptions): number[] => {
   const limits = perNodeLimits(packing.problem);
   let nodes = 1;
   let total = 0;
-  left.forEach((n, shape) => {
-    nodes = Math.max(nodes, Math.ceil(n / (limits[shape] ?? 1)));
-    total += n * (o.worth[shape] ?? 0);
+  left.forEach((n, podClass) => {
+    nodes = Math.max(nodes, Math.ceil(n / intAt(limits, podClass)));
+    total += n * floatAt(o.worth, podClass);
   });
   return nodes < 2 ? [] : [1, 2, 4, 0.5].map((part) => (part * total) / nodes);
 };
 
-/** A way to place pods; true when none is left over. */
-type Way = (left: Int32Array) => boolean;
+/** A way to place pods. True when none is left over; `left` then is all 0. */
+type Strategy = (left: Int32Array) => boolean;
 
-const waysOf = (packing: Packing, left: Int32Array, o: FillOptions, isOver: () => boolean): Way[] => {
-  const capped = priceCaps(packing, left, o).flatMap((cap): Way[] => {
-    const columns = o.columns.filter((column) => column.price <= cap);
-    if (columns.length === 0 || columns.length === o.columns.length) return [];
-    return [(rest) => openAndFill(packing, rest, { ...o, columns }) || openAndFill(packing, rest, o)];
+const strategiesOf = (
+  packing: Packing,
+  pods: Int32Array,
+  o: FillOptions,
+  isOver: () => boolean,
+): Strategy[] => {
+  const capped = priceCaps(packing, pods, o).flatMap((cap): Strategy[] => {
+    const options = o.options.filter((option) => option.price <= cap);
+    if (options.length === 0 || options.length === o.options.length) return [];
+    return [(left) => openAndFill(packing, left, { ...o, options }) || openAndFill(packing, left, o)];
   });
   return [
-    (rest) => openAndFill(packing, rest, o),
+    (left) => openAndFill(packing, left, o),
     ...capped,
-    (rest) => composeAndFill(packing, rest, o, o.prices, isOver),
+    (left) => packByColumnGeneration(packing, left, o, isOver),
   ];
 };
 
 /**
- * Places pods on nodes to be bought, by the cheapest of several ways that time allows; the first always comes to an
- * answer. Returns false when pods are left over, which `left` then names.
+ * Places pods on new nodes by the cheapest of several strategies, as many as time allows and the first in any case.
+ * Returns false when pods are left over, which `left` then names.
  */
-export const buyFor = (
+export const packOntoNewNodes = (
   packing: Packing,
   left: Int32Array,
   o: FillOptions,
   isOver: () => boolean,
 ): boolean => {
-  const wanted = Int32Array.from(left);
+  const pods = Int32Array.from(left);
+  const strategies = strategiesOf(packing, pods, o, isOver);
+  const last = strategies.length - 1;
   let best = 0;
-  let least = { over: Number.POSITIVE_INFINITY, cost: Number.POSITIVE_INFINITY };
-  const ways = waysOf(packing, wanted, o, isOver);
-  for (const [index, way] of ways.entries()) {
+  let least = { unplaced: Number.POSITIVE_INFINITY, cost: Number.POSITIVE_INFINITY };
+  for (const [index, strategy] of strategies.entries()) {
     if (index > 0 && isOver()) break;
-    const rest = Int32Array.from(wanted);
-    packing.journal.mark();
-    way(rest);
+    const rest = Int32Array.from(pods);
+    packing.undoLog.mark();
+    strategy(rest);
     rightsize(packing);
-    const over = rest.reduce((sum, n) => sum + n, 0);
+    const unplaced = rest.reduce((sum, n) => sum + n, 0);
     const cost = packing.cost();
-    if (over < least.over || (over === least.over && cost < least.cost - 1e-9)) {
-      least = { over, cost };
+    if (unplaced < least.unplaced || (unplaced === least.unplaced && cost < least.cost - 1e-9)) {
+      least = { unplaced, cost };
       best = index;
     }
-    if (best === index && (index === ways.length - 1 || isOver())) {
-      packing.journal.forget();
+    if (best === index && (index === last || isOver())) {
+      packing.undoLog.commit();
       left.set(rest);
-      return over === 0;
+      return unplaced === 0;
     }
     packing.undo();
   }
-  const isDone =
-    (best === ways.length - 1 ? waysOf(packing, wanted, o, () => false) : ways)[best]?.(left) ?? false;
+  // The best one again; column generation came to its end in time before, and must do so now.
+  const again = best === last ? strategiesOf(packing, pods, o, () => false) : strategies;
+  const isPlaced = itemAt(again, best)(left);
   rightsize(packing);
-  return isDone;
+  return isPlaced;
 };

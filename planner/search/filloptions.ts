@@ -1,19 +1,29 @@
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import { unitPrices, worthOf } from '../bound/shadowprices.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
+import { floatAt } from '../packing/matrix.ts';
+import type { Problem } from '../packing/problem.ts';
 
-/** What an attempt to place pods uses: worth per shape, and nodes that may be opened. */
+/** What placing pods is guided by, and the nodes that may be opened. */
 export interface FillOptions {
-  /** What a unit of each dimension costs, in USD per hour. */
+  /** Unit prices of the dimensions, in USD per hour. */
   readonly prices: Float64Array;
+  /** The worth of a pod, per pod class. */
   readonly worth: Float64Array;
-  /** Shapes, the most worth first. */
+  /** Pod classes in the order in which they are placed. */
   readonly order: Int32Array;
-  readonly columns: readonly OfferColumn[];
-  /** Closed standing nodes that may be opened again at their price. */
+  /** Nodes that may be bought. */
+  readonly options: readonly CompiledOption[];
+  /** Closed candidates that may be opened again at their price. */
   readonly reopen?: readonly number[];
-  /** At most this many nodes may be bought. */
-  readonly maxNodes?: number;
 }
 
-/** Shapes, the most worth first; equal worth in order of number, so that the result is always the same. */
+/** Pod classes, the most worth first, equal ones by number so that results are reproducible. */
 export const orderByWorth = (worth: Float64Array): Int32Array =>
-  Int32Array.from([...worth.keys()].sort((a, b) => (worth[b] ?? 0) - (worth[a] ?? 0) || a - b));
+  Int32Array.from([...worth.keys()].sort((a, b) => floatAt(worth, b) - floatAt(worth, a) || a - b));
+
+/** Fill options for pods to place, per pod class, at the prices of their own demand. */
+export const fillOptionsFor = (problem: Problem, demand: Int32Array): FillOptions => {
+  const prices = unitPrices(problem, demand);
+  const worth = worthOf(problem, prices);
+  return { prices, worth, order: orderByWorth(worth), options: problem.options };
+};

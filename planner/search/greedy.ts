@@ -1,124 +1,144 @@
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
+import { itemAt, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
-import { Prospects } from './optionpruning.ts';
-import { Rest } from './remainingpods.ts';
-import { type Content, Trial } from './scratchnode.ts';
+import { OptionPruner } from './optionpruning.ts';
+import { RemainingPods } from './remainingpods.ts';
+import { type Content, ScratchNode } from './scratchnode.ts';
 
-/** Moves what fits from `left` into nodes that are open, fullest first; returns the nodes it used. */
+const { byteAt, intAt } = readers;
+
+/** Moves pods from `left` (per pod class) onto open nodes, in the caller's order of nodes, as far as they fit. */
 export const fillOpen = (
   packing: Packing,
   left: Int32Array,
   nodes: readonly number[],
-  o: FillOptions,
+  o: Pick<FillOptions, 'order'>,
 ): void => {
-  for (const shape of o.order) {
-    if ((left[shape] ?? 0) <= 0) continue;
+  for (const podClass of o.order) {
+    let n = intAt(left, podClass);
+    if (n <= 0) continue;
     for (const node of nodes) {
-      const put = packing.putUpTo(shape, node, left[shape] ?? 0);
-      if (put === 0) continue;
-      left[shape] = (left[shape] ?? 0) - put;
-      if ((left[shape] ?? 0) === 0) break;
+      n -= packing.putUpTo(podClass, node, n);
+      if (n === 0) break;
     }
+    left[podClass] = n;
   }
 };
 
+/** Every how many nodes all options are tried, not the shortlist alone. */
 const FULL_EVERY = 10;
+/** All options are tried once the pods left are worth less than this many of the largest nodes. */
 const FEW_NODES_LEFT = 3;
 const SHORTLIST = 6;
 
-/** A node that could be opened, and what it would hold. */
-interface Option {
-  /** The column and its place among the prospects; null and -1 for a node that stood before. */
-  readonly column: OfferColumn | null;
-  readonly place: number;
+/** A node that could be opened, and its content. */
+interface FilledNode {
+  /** The option to buy and its index in the pruner; undefined and -1 for a closed candidate. */
+  readonly option: CompiledOption | undefined;
+  readonly index: number;
   readonly node: number;
-  /** The content, as the trial kept it. */
+  /** The number of the content in the scratch node. */
   readonly kept: number;
+  /** The worth of the content. */
   readonly packed: number;
-  /** With what the risk of its pods is expected to cost. */
+  /** USD per hour, with the expected cost of interruptions. */
   readonly price: number;
 }
 
-const rate = (options: readonly Option[], total: number): Option | null => {
-  let ratio = Number.POSITIVE_INFINITY;
-  for (const option of options) ratio = Math.min(ratio, option.price / option.packed);
-  let best: Option | null = null;
+/** The node that costs least together with nodes for the other pods at the best rate among these. */
+const cheapestWithRest = (filledNodes: readonly FilledNode[], total: number): FilledNode | undefined => {
+  let rate = Number.POSITIVE_INFINITY;
+  for (const { price, packed } of filledNodes) rate = Math.min(rate, price / packed);
+  let best: FilledNode | undefined;
   let least = Number.POSITIVE_INFINITY;
-  for (const option of options) {
-    // What the rest will cost if it goes as well as the best of these nodes.
-    const cost = option.price + Math.max(0, total - option.packed) * ratio;
+  for (const filled of filledNodes) {
+    const cost = filled.price + Math.max(0, total - filled.packed) * rate;
     if (cost < least - 1e-12) {
       least = cost;
-      best = option;
+      best = filled;
     }
   }
   return best;
 };
 
-/** How often the same content can be had from what is left; the last time it is weighed again, as less may do. */
+/** How many nodes with this content to buy at once: all but the last that the pods suffice for, at least one. */
 const copiesOf = (
   packing: Packing,
-  column: OfferColumn | null,
+  option: CompiledOption | undefined,
   content: Content,
   left: Int32Array,
 ): number => {
-  const { rules } = packing.problem;
-  if (!column || content.some(([shape]) => (rules.ofShape[shape]?.length ?? 0) > 0)) return 1;
+  if (!option || content.some(([podClass]) => packing.counts.hasRules(podClass))) return 1;
   let copies = Number.POSITIVE_INFINITY;
-  for (const [shape, n] of content) copies = Math.min(copies, Math.floor((left[shape] ?? 0) / n));
+  for (const [podClass, n] of content) copies = Math.min(copies, Math.floor(intAt(left, podClass) / n));
   return Math.max(1, copies - 1);
 };
 
+/** The options with the best rates, as indices in the pruner. */
+const shortlistOf = (filledNodes: readonly FilledNode[]): number[] => {
+  const ranked = filledNodes
+    .filter(({ option }) => option)
+    .sort((a, b) => a.price / a.packed - b.price / b.packed);
+  return [...new Set(ranked.map(({ index }) => index))].slice(0, SHORTLIST);
+};
+
 /**
- * Opens nodes until `left` is empty or nothing more fits: each time the one whose price, with the rest at the best
- * rate seen, is least. Returns false when pods are left over.
+ * Opens nodes until `left` is empty or nothing more fits, each time the node that costs least together with nodes for
+ * the other pods. Returns false when pods are left over, which `left` then names.
  */
 export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions): boolean => {
-  const reopen = new Set((o.reopen ?? []).filter((node) => !packing.open[node]));
-  const rest = new Rest(packing, left, o);
-  const trial = new Trial(packing);
-  let bought = 0;
-  const prospects = new Prospects(packing, o.columns, o.prices);
-  const everyPlace = [...prospects.columns.keys()];
+  const reopen = new Set((o.reopen ?? []).filter((node) => byteAt(packing.open, node) === 0));
+  const remaining = new RemainingPods(packing, left, o);
+  const scratch = new ScratchNode(packing);
+  const pruner = new OptionPruner(packing, o.options, o.prices);
+  const { options } = pruner;
+  const everyIndex = [...options.keys()];
   let shortlist: readonly number[] = [];
   let sinceFull = 0;
   // Where pods have rules about each other, the largest node holds far less than its room.
   const isRuled = packing.problem.rules.tallies.length > 0;
-  let fullest = isRuled ? 0 : prospects.largest;
-  while (rest.pods > 0) {
-    const options: Option[] = [];
-    trial.forget();
-    prospects.begin(rest.total);
-    const attempt = (place: number, node: number, group: number, room: Float64Array): void => {
-      const column = prospects.columns[place] ?? null;
-      const price = column ? packing.priceOf(column) : packing.price(node);
-      const podRisk = column ? column.podRisk : packing.podRisk(node);
-      for (const isEven of [false, true]) {
-        trial.begin(node, group, room);
-        const packed = isEven ? rest.fillEvenly(trial) : rest.fillInOrder(trial);
-        const { pods } = trial;
-        const kept = trial.keep();
-        if (pods === 0) return;
-        const option = { place, column, node, kept, packed, price: price + podRisk * pods };
-        options.push(option);
-        prospects.see(option);
-        if (pods === rest.pods) return;
-      }
-    };
-    for (const node of reopen)
-      if (packing.canReopen(node)) attempt(-1, node, packing.group[node] ?? 0, packing.roomOf(node));
-    // While much is left the same few columns stay best: the others are asked only now and then.
-    const isFull = sinceFull === 0 || rest.total < FEW_NODES_LEFT * fullest;
+  let fullest = isRuled ? 0 : pruner.largest;
+  let filledNodes: FilledNode[] = [];
+  const tryNode = (
+    option: CompiledOption | undefined,
+    index: number,
+    node: number,
+    nodeClass: number,
+    room: Float64Array,
+  ): void => {
+    const price = option ? packing.priceOf(option) : packing.price(node);
+    const podRisk = option ? option.podRisk : packing.podRisk(node);
+    for (const isEven of [false, true]) {
+      scratch.begin(node, nodeClass, room);
+      const packed = isEven ? remaining.fillEvenly(scratch) : remaining.fillInOrder(scratch);
+      const { pods } = scratch;
+      const kept = scratch.keep();
+      if (pods === 0) return;
+      const filled = { index, option, node, kept, packed, price: price + podRisk * pods };
+      filledNodes.push(filled);
+      pruner.record(filled);
+      if (pods === remaining.pods) return;
+    }
+  };
+  while (remaining.pods > 0) {
+    filledNodes = [];
+    scratch.dropKept();
+    pruner.begin(remaining.total);
+    for (const node of reopen) {
+      if (packing.limits.canReopen(itemAt(packing.problem.existingNodes, node)))
+        tryNode(undefined, -1, node, intAt(packing.nodeClass, node), packing.roomOf(node));
+    }
+    // While many pods are left the same few options stay best: all are tried only now and then.
+    const isFull = sinceFull === 0 || remaining.total < FEW_NODES_LEFT * fullest;
     sinceFull = (sinceFull + 1) % FULL_EVERY;
     const next = packing.nextNode();
-    const places = isFull ? everyPlace : shortlist;
-    for (const place of bought < (o.maxNodes ?? Number.POSITIVE_INFINITY) ? places : []) {
-      const column = prospects.columns[place] as OfferColumn;
-      if (packing.canBuy(column) && !prospects.isHopeless(place))
-        attempt(place, next, column.group, column.room);
+    for (const index of isFull ? everyIndex : shortlist) {
+      const option = itemAt(options, index);
+      if (packing.limits.canBuy(option) && !pruner.isDominated(index))
+        tryNode(option, index, next, option.nodeClass, option.room);
     }
-    const best = rate(options, rest.total);
+    const best = cheapestWithRest(filledNodes, remaining.total);
     if (!best) {
       if (isFull || shortlist.length === 0) return false;
       shortlist = [];
@@ -126,30 +146,26 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
       continue;
     }
     if (shortlist.length === 0 || sinceFull === 1) {
-      const ranked = options
-        .filter((option) => option.column)
-        .sort((a, b) => a.price / a.packed - b.price / b.packed);
-      if (isRuled) fullest = Math.max(...options.map((option) => option.packed));
-      shortlist = [...new Set(ranked.map((option) => option.place))].slice(0, SHORTLIST);
+      if (isRuled) fullest = Math.max(...filledNodes.map(({ packed }) => packed));
+      shortlist = shortlistOf(filledNodes);
     }
-    const content = trial.contentOf(best.kept);
-    const copies = copiesOf(packing, best.column, content, left);
-    const first = best.column ? packing.priceOf(best.column) : 0;
-    for (let copy = 0; copy < copies && rest.pods > 0; copy += 1) {
+    const content = scratch.contentOf(best.kept);
+    const copies = copiesOf(packing, best.option, content, left);
+    const firstPrice = best.option ? packing.priceOf(best.option) : 0;
+    for (let copy = 0; copy < copies && remaining.pods > 0; copy += 1) {
       let { node } = best;
-      if (best.column) {
-        // A commitment that has run out is a reason to weigh again.
-        if (!packing.canBuy(best.column) || packing.priceOf(best.column) > first) break;
-        node = packing.buy(best.column);
-        bought += 1;
+      if (best.option) {
+        // Once a commitment has run out the options are weighed again.
+        if (!packing.limits.canBuy(best.option) || packing.priceOf(best.option) > firstPrice) break;
+        node = packing.buy(best.option);
       } else {
         packing.setOpen(node, true);
         reopen.delete(node);
       }
-      for (const [shape, n] of content) packing.put(shape, node, n);
-      rest.remove(content);
+      for (const [podClass, n] of content) packing.put(podClass, node, n);
+      remaining.remove(content);
     }
-    rest.narrow();
+    remaining.dropExhausted();
   }
   return true;
 };

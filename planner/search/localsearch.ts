@@ -1,197 +1,35 @@
-import { unitPrices, worthOf } from '../bound/shadowprices.ts';
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import { itemAt, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
-import type { Problem } from '../packing/problem.ts';
+import { type Effort, EPSILON, objective, worthInPlace } from './effort.ts';
 import type { FillOptions } from './filloptions.ts';
-import { orderByWorth } from './filloptions.ts';
-import { fillOpen, openAndFill } from './greedy.ts';
+import { fullness } from './fullness.ts';
 import { randomFrom } from './random.ts';
+import { openTargets, type RebuildOptions, rebuild } from './rebuild.ts';
 
-/** How long and how hard to look. */
-export interface Effort {
-  readonly seed: number;
-  /** Rounds of local search. */
-  readonly rounds: number;
-  /** Asked now and then; true ends the search with the best answer so far. */
-  readonly isOver: () => boolean;
-  /** USD per hour that moving one pod weighs. */
-  readonly movePrice: number;
-  /** No answer is better than this, pods moved apart: the search may end there. */
-  readonly goal: number;
-}
+const { byteAt } = readers;
 
-const EPSILON = 1e-9;
-
-const objective = (packing: Packing, cost: number, movePrice: number): number =>
-  cost + packing.moved * movePrice;
-
-/** Open nodes that pods may be put onto. */
-export const openTargets = (packing: Packing): number[] => {
-  const nodes: number[] = [];
-  for (let node = 0; node < packing.nodes; node += 1) {
-    const standing = packing.problem.standing[node];
-    if (packing.open[node] && (standing === undefined || standing.acceptsPods)) nodes.push(node);
-  }
-  return nodes;
-};
-
-/** What each shape is worth where it is: to move it costs too. */
-const withMoves = (o: FillOptions, effort: Effort): Float64Array =>
-  o.worth.map((worth) => worth + effort.movePrice);
-
-/** Whether a column has room for all that is on a node. */
-const canHold = (packing: Packing, column: OfferColumn, node: number): boolean => {
-  const from = packing.column[node]?.room;
-  const free = packing.roomOf(node);
-  for (let d = 0; d < packing.width; d += 1) {
-    const load = (from?.[d] ?? 0) - (free[d] as number);
-    // Amounts are whole numbers.
-    if (load > (column.room[d] as number) + 0.5) return false;
-  }
-  return true;
-};
-
-/** Moves each bought node to the cheapest column that holds what is on it. */
-export const rightsize = (packing: Packing): void => {
-  const byPrice = [...packing.problem.columns].sort((a, b) => a.price - b.price);
-  for (let node = packing.standing; node < packing.nodes; node += 1) {
-    const column = packing.column[node];
-    if (!packing.open[node] || !column) continue;
-    const able = byPrice.filter(
-      (other) =>
-        other === column ||
-        ((!packing.isPlain || other.price < column.price) && canHold(packing, other, node)),
-    );
-    if (able.length === 1 && able[0] === column) continue;
-    const content = packing.empty(node);
-    const isRuled = content.some(([shape]) => packing.counts.hasRules(shape));
-    packing.sell(node);
-    const pods = content.reduce((sum, [, n]) => sum + n, 0);
-    const costOf = (other: OfferColumn): number => packing.priceOf(other) + pods * other.podRisk;
-    const cost = costOf(column);
-    const order = packing.isPlain ? able : able.sort((a, b) => costOf(a) - costOf(b));
-    for (const other of order) {
-      const is = other === column;
-      if (!is && (costOf(other) >= cost || (isRuled && other.group !== column.group))) continue;
-      // What it was it may be again, whatever the limits say by now.
-      if (!is && !packing.canBuy(other)) continue;
-      const again = packing.buy(other);
-      if (is) {
-        // Rules that look at the others may not let it come now; it was there, and no pod may be lost.
-        for (const [shape, n] of content) packing.put(shape, again, n);
-        break;
-      }
-      if (content.every(([shape, n]) => packing.putUpTo(shape, again, n) === n)) break;
-      packing.empty(again);
-      packing.sell(again);
-    }
-  }
-};
-
-/** Tries emptying one set of nodes, placing their pods again at least cost. False leaves the packing in disorder. */
-export const rebuild = (
-  packing: Packing,
-  nodes: readonly number[],
-  targets: readonly number[],
-  reopen: readonly number[],
-  o: FillOptions & { readonly taste?: (worth: number) => number },
-): boolean => {
-  const left = new Int32Array(packing.problem.shapes.length);
-  const present = new Map<number, number>();
-  for (const node of nodes) {
-    for (const [shape, n] of packing.empty(node)) {
-      left[shape] = (left[shape] ?? 0) + n;
-      if (!present.has(shape)) present.set(shape, o.taste?.(o.worth[shape] ?? 0) ?? o.worth[shape] ?? 0);
-    }
-    if (node < packing.standing) packing.setOpen(node, false);
-    else packing.sell(node);
-  }
-  const order = Int32Array.from(
-    [...present].sort((a, b) => b[1] - a[1] || a[0] - b[0]),
-    ([shape]) => shape,
-  );
-  fillOpen(packing, left, targets, { ...o, order });
-  return openAndFill(packing, left, { ...o, order, reopen });
-};
-
-/** What placing these pods, per shape, is guided by. */
-export const optionsFor = (problem: Problem, demand: Int32Array): FillOptions => {
-  const prices = unitPrices(problem, demand);
-  const worth = worthOf(problem, prices);
-  return { prices, worth, order: orderByWorth(worth), columns: problem.columns };
-};
-
-/**
- * Empties candidates in growing prefixes, the worst used first, and keeps the prefix that saves most. The first
- * answer; `improve` goes on from it.
- */
-export const replacePrefix = (
-  packing: Packing,
-  candidates: readonly number[],
-  o: FillOptions,
-  effort: Effort,
-): void => {
-  const dear = withMoves(o, effort);
-  const order = [...candidates].sort(
-    (a, b) => packing.fullness(a, dear) - packing.fullness(b, dear) || a - b,
-  );
-  const start = objective(packing, packing.cost(), effort.movePrice);
-  let best = start - EPSILON;
-  let bestSize = 0;
-  const attempt = (size: number): boolean => {
-    const gone = new Set(order.slice(0, size));
-    const targets = openTargets(packing).filter((node) => !gone.has(node));
-    const done = rebuild(packing, [...gone], targets, [], o);
-    if (done) rightsize(packing);
-    return done;
-  };
-  const tried = new Set<number>();
-  const weigh = (size: number): void => {
-    if (size <= 0 || tried.has(size) || (tried.size > 0 && effort.isOver())) return;
-    tried.add(size);
-    packing.journal.mark();
-    if (attempt(size)) {
-      const value = objective(packing, packing.cost(), effort.movePrice);
-      if (value < best && packing.isSound()) {
-        best = value;
-        bestSize = size;
-      }
-    }
-    packing.undo();
-  };
-  for (let part = 8; part >= 1; part -= 1) weigh(Math.round((order.length * part) / 8));
-  for (let step = Math.floor(order.length / 16); step >= 1 && tried.size < 20; step = Math.floor(step / 2)) {
-    weigh(bestSize - step);
-    weigh(bestSize + step > order.length ? 0 : bestSize + step);
-  }
-  if (bestSize > 0) attempt(bestSize);
-};
-
+/** Open nodes that one round may move pods onto at most. */
 const MAX_TARGETS = 48;
-/** Rounds without a better answer, with some for each node, after which the search goes another way. */
+/** Rounds without a better answer, with some for each node, after which the search accepts dearer answers. */
 const STALE = 150;
-/** How much dearer than the best answer the search may get on its way to a better one, at most. */
+/** How much dearer than the best answer the search may get, at most, as parts; one after the other. */
 const DETOURS = [0.004, 0.01, 0.02, 0.04] as const;
 
-/** The same options with another taste: worths a little off, and only some of the columns on offer. */
-const vary = (
-  o: FillOptions,
-  random: () => number,
-  round: number,
-): FillOptions & { readonly taste?: (worth: number) => number } => {
+/** The same options with worths a little off and only some of the nodes to buy; every fourth round as they are. */
+const perturb = (o: FillOptions, random: () => number, round: number): RebuildOptions => {
   if (round % 4 === 0) return o;
   const noise = 0.1 + 0.5 * random();
   const share = 0.25 + 0.5 * random();
-  const columns = o.columns.filter(() => random() < share);
+  const options = o.options.filter(() => random() < share);
   return {
     ...o,
-    columns: columns.length > 0 ? columns : o.columns,
-    taste: (worth) => worth * (1 + noise * (random() - 0.5)),
+    options: options.length > 0 ? options : o.options,
+    perturbWorth: (worth) => worth * (1 + noise * (random() - 0.5)),
   };
 };
 
-/** Some open nodes to be rebuilt together: of two the emptier one, as a rule, since that is where money lies. */
-const choose = (
+/** Picks open nodes to rebuild together: of two the emptier one, as a rule, since that is where money is wasted. */
+const chooseNodes = (
   packing: Packing,
   open: readonly number[],
   worth: Float64Array,
@@ -200,26 +38,37 @@ const choose = (
 ): Set<number> => {
   const chosen = new Set<number>();
   while (chosen.size < size) {
-    const a = open[Math.floor(random() * open.length)] ?? 0;
-    const b = open[Math.floor(random() * open.length)] ?? 0;
-    const pick = random() < 0.7 && packing.fullness(b, worth) < packing.fullness(a, worth) ? b : a;
+    const a = itemAt(open, Math.floor(random() * open.length));
+    const b = itemAt(open, Math.floor(random() * open.length));
+    const isEmptier = random() < 0.7 && fullness(packing, b, worth) < fullness(packing, a, worth);
+    const pick = isEmptier ? b : a;
     chosen.add(chosen.has(pick) ? a : pick);
     if (chosen.has(a) && chosen.has(b) && open.length <= 2) break;
   }
   return chosen;
 };
 
-const some = (list: readonly number[], most: number, random: () => number): readonly number[] => {
+/** Up to `most` neighbours in the list, from a random place on, around its end if need be. */
+const sampleWindow = (list: readonly number[], most: number, random: () => number): readonly number[] => {
   if (list.length <= most) return list;
   const start = Math.floor(random() * list.length);
   return [...list, ...list].slice(start, start + most);
 };
 
+/** Open nodes that the search may empty: candidates and bought ones. */
+const openReplaceable = (packing: Packing, candidates: ReadonlySet<number>): number[] => {
+  const nodes: number[] = [];
+  for (let node = 0; node < packing.nodes; node += 1) {
+    if (byteAt(packing.open, node) === 0) continue;
+    if (node >= packing.existingCount || candidates.has(node)) nodes.push(node);
+  }
+  return nodes;
+};
+
 /**
- * Local search: some nodes are emptied, closed and rebuilt together; what costs less, pods moved included, stays. When
- * that finds nothing more, it goes on from dearer answers near the best one, less and less dear, and comes back when
- * they lead nowhere. Nodes may be standing candidates, closed candidates or bought ones, so that any number goes to
- * any number. Source of the detours: threshold accepting, Dueck and Scheuer 1990.
+ * Local search: empties and closes some nodes and rebuilds them together, so that any number of nodes can become any
+ * number. When that finds nothing more it goes on from dearer answers near the best one, less and less dear, and
+ * returns to the best one when they lead nowhere (threshold accepting, Dueck and Scheuer 1990).
  */
 export const improve = (
   packing: Packing,
@@ -228,15 +77,14 @@ export const improve = (
   effort: Effort,
 ): void => {
   const random = randomFrom(effort.seed);
-  const isCandidate = new Set(candidates);
-  const dear = withMoves(o, effort);
-  const valueNow = (): number => objective(packing, packing.cost(), effort.movePrice);
-  let best = valueNow();
+  const candidateSet = new Set(candidates);
+  const worth = worthInPlace(o, effort);
+  let best = objective(packing, effort);
   let now = best;
   let stale = 0;
   let detour = -1;
-  packing.journal.forget();
-  for (let round = 0; round < effort.rounds && best > effort.goal + EPSILON; round += 1) {
+  packing.undoLog.commit();
+  for (let round = 0; round < effort.rounds && best > effort.targetCost + EPSILON; round += 1) {
     if (round % 8 === 0 && effort.isOver()) break;
     const patience = STALE + 20 * Math.min(candidates.length + packing.nodes, 500);
     if (stale > patience) {
@@ -245,30 +93,28 @@ export const improve = (
       stale = 0;
       detour += 1;
     }
-    const most = detour < 0 ? 0 : (DETOURS[detour % DETOURS.length] ?? 0);
-    const allowed = best * (1 + most * (1 - stale / patience));
-    const open: number[] = [];
-    for (let node = 0; node < packing.nodes; node += 1) {
-      if (packing.open[node] && (node >= packing.standing || isCandidate.has(node))) open.push(node);
-    }
+    const excess = detour < 0 ? 0 : itemAt(DETOURS, detour % DETOURS.length);
+    const acceptable = best * (1 + excess * (1 - stale / patience));
+    const open = openReplaceable(packing, candidateSet);
     if (open.length === 0) break;
-    const closed = candidates.filter((node) => !packing.open[node]);
+    const closed = candidates.filter((node) => byteAt(packing.open, node) === 0);
     const size = Math.min(open.length, 1 + Math.floor(random() * (stale > 40 ? 8 : 4)));
-    const chosen = choose(packing, open, dear, size, random);
-    const around = openTargets(packing).filter((node) => !chosen.has(node));
-    const targets = some(around, MAX_TARGETS, random);
-    const reopen = new Set([...chosen].filter((node) => node < packing.standing));
+    const chosen = chooseNodes(packing, open, worth, size, random);
+    const others = openTargets(packing).filter((node) => !chosen.has(node));
+    const targets = sampleWindow(others, MAX_TARGETS, random);
+    const reopen = new Set([...chosen].filter((node) => node < packing.existingCount));
     for (let n = 0; n < 3 && closed.length > 0; n += 1)
-      reopen.add(closed[Math.floor(random() * closed.length)] ?? 0);
-    const mark = packing.journal.mark();
-    const done = rebuild(packing, [...chosen], targets, [...reopen], vary(o, random, round));
-    const value = done ? valueNow() : Number.POSITIVE_INFINITY;
+      reopen.add(itemAt(closed, Math.floor(random() * closed.length)));
+    const mark = packing.undoLog.mark();
+    const isPlaced = rebuild(packing, [...chosen], targets, [...reopen], perturb(o, random, round));
+    const value = isPlaced ? objective(packing, effort) : Number.POSITIVE_INFINITY;
     stale += 1;
     const isBest = value < best - EPSILON;
-    if ((isBest || value < now - EPSILON || (detour >= 0 && value <= allowed)) && packing.isSound()) {
+    const isAccepted = isBest || value < now - EPSILON || (detour >= 0 && value <= acceptable);
+    if (isAccepted && packing.satisfiesAllRules()) {
       now = value;
       if (!isBest) continue;
-      packing.journal.forget();
+      packing.undoLog.commit();
       best = value;
       stale = 0;
     } else packing.undo(mark);

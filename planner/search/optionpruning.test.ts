@@ -1,23 +1,22 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { OfferColumn } from '../packing/compiledoption.ts';
-import type { Packing } from '../packing/packing.ts';
-import { Prospects } from './optionpruning.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
+import { OptionPruner } from './optionpruning.ts';
 
 interface Node {
   readonly price: number;
   readonly room: readonly [number, number, number];
-  /** How much of the room's worth its content comes to. */
+  /** The worth of its content, as a part of the worth of its room. */
   readonly part: number;
 }
 
 const PRICES = Float64Array.of(0.00003, 0.000004, 0.0001);
 
-const columnOf = ({ price, room }: Node): OfferColumn =>
-  ({ price, room: Float64Array.from(room) }) as Partial<OfferColumn> as OfferColumn;
+const optionOf = ({ price, room }: Node): CompiledOption =>
+  ({ price, room: Float64Array.from(room) }) as Partial<CompiledOption> as CompiledOption;
 
-/** All that is asked of a packing here. */
-const packing = { priceOf: (column: OfferColumn) => column.price } as Partial<Packing> as Packing;
+/** The part of a packing that pruning needs. */
+const packing = { priceOf: (option: CompiledOption) => option.price };
 
 const node = fc.record({
   price: fc.double({ min: 0.01, max: 5, noNaN: true }),
@@ -29,37 +28,37 @@ const node = fc.record({
   part: fc.double({ min: 0.2, max: 1, noNaN: true }),
 });
 
-t.test('a column that is passed over would not have been the best', async () => {
+t.test('an option that is skipped would not have been the best node', async () => {
   fc.assert(
     fc.property(
       fc.array(node, { minLength: 1, maxLength: 20 }),
       fc.double({ min: 0.1, max: 50, noNaN: true }),
       (nodes, total) => {
-        const columns = nodes.map(columnOf);
+        const options = nodes.map(optionOf);
         const weighed = new Map(
-          columns.map((column, index) => {
+          options.map((option, index) => {
             const { price, room, part } = nodes[index] as Node;
             const worth = room.reduce((sum, n, d) => sum + n * (PRICES[d] ?? 0), 0);
-            return [column, { price, packed: Math.min(total, part * worth) }];
+            return [option, { price, packed: Math.min(total, part * worth) }];
           }),
         );
         const best = (seen: readonly { price: number; packed: number }[], ratio: number): number =>
           Math.min(...seen.map(({ price, packed }) => price + Math.max(0, total - packed) * ratio));
         const ratioOf = (seen: readonly { price: number; packed: number }[]): number =>
           Math.min(...seen.map(({ price, packed }) => price / packed));
-        const prospects = new Prospects(packing, columns, PRICES);
-        prospects.begin(total);
+        const pruner = new OptionPruner(packing, options, PRICES);
+        pruner.begin(total);
         const seen: { price: number; packed: number }[] = [];
-        prospects.columns.forEach((column, place) => {
-          const found = weighed.get(column);
-          if (!found || prospects.isHopeless(place)) return;
+        pruner.options.forEach((option, index) => {
+          const found = weighed.get(option);
+          if (!found || pruner.isDominated(index)) return;
           seen.push(found);
-          prospects.see(found);
+          pruner.record(found);
         });
         const all = [...weighed.values()];
-        if (Math.abs(ratioOf(seen) - ratioOf(all)) > 1e-12) throw new Error('the best rate was passed over');
+        if (Math.abs(ratioOf(seen) - ratioOf(all)) > 1e-12) throw new Error('the best rate was skipped');
         if (best(seen, ratioOf(all)) > best(all, ratioOf(all)) + 1e-9) {
-          throw new Error('the best node was passed over');
+          throw new Error('the best node was skipped');
         }
       },
     ),

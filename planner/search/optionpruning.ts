@@ -1,100 +1,106 @@
-import type { OfferColumn } from '../packing/compiledoption.ts';
+import type { CompiledOption } from '../packing/compiledoption.ts';
+import { outOfRange, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
+
+const { floatAt } = readers;
 
 /** The place of the dimension that counts pods. */
 const PODS = 2;
 
-/** What a node costs, and what its content is worth. */
-interface Weighed {
+/** A node with its content: USD per hour, and the worth of its pods. */
+interface WeighedNode {
   readonly price: number;
   readonly packed: number;
 }
 
+/** The most that pods in a room can be worth; every pod is worth a little more than its sizes. */
+const roomWorth = ({ room }: CompiledOption, prices: Float64Array): number => {
+  let worth = 1e-9 * (1 + floatAt(room, PODS));
+  for (let d = 0; d < room.length; d += 1) worth += floatAt(prices, d) * floatAt(room, d);
+  return worth * (1 + 1e-9);
+};
+
 /**
- * Tells which columns can't be the best next node, whatever would fit on them, so that they need not be filled on
- * trial: the content of a node is worth no more than its room. Those that look best come first.
+ * Rules out options that can't be the best next node, so that they need not be filled: pods on a node are worth no
+ * more than its room.
  */
-export class Prospects {
-  readonly columns: readonly OfferColumn[];
-  /** What the room of each column is worth. */
+export class OptionPruner {
+  /** The cheapest for their room first. */
+  readonly options: readonly CompiledOption[];
+  /** Per option, the worth of its room. */
   readonly #most: Float64Array;
-  readonly #packing: Packing;
-  /** What is left to be placed is worth so much. */
+  readonly #packing: Pick<Packing, 'priceOf'>;
+  /** The worth of all pods that are still to be placed. */
   #total = 0;
-  /** The best rate so far, and the best that may still come. */
-  #ratio = Number.POSITIVE_INFINITY;
-  #floor = Number.POSITIVE_INFINITY;
-  #best: Weighed | null = null;
+  /** The best price per worth so far, and the best that may still come. */
+  #rate = Number.POSITIVE_INFINITY;
+  #leastRate = Number.POSITIVE_INFINITY;
+  #best: WeighedNode | undefined;
 
   /** `prices` are unit prices of the dimensions. */
-  constructor(packing: Packing, columns: readonly OfferColumn[], prices: Float64Array) {
+  constructor(packing: Pick<Packing, 'priceOf'>, options: readonly CompiledOption[], prices: Float64Array) {
     this.#packing = packing;
-    const mostOf = ({ room }: OfferColumn): number => {
-      // Every pod is worth a little more than its sizes.
-      let most = 1e-9 * (1 + (room[PODS] as number));
-      for (let d = 0; d < room.length; d += 1) most += (prices[d] as number) * (room[d] as number);
-      return most * (1 + 1e-9);
-    };
-    const rated = columns.map((column) => {
-      const most = mostOf(column);
-      return { column, most, rate: column.price / most };
+    const rated = options.map((option) => {
+      const most = roomWorth(option, prices);
+      return { option, most, rate: option.price / most };
     });
     rated.sort((a, b) => a.rate - b.rate);
-    this.columns = rated.map((each) => each.column);
-    this.#most = Float64Array.from(rated, (each) => each.most);
+    this.options = rated.map(({ option }) => option);
+    this.#most = Float64Array.from(rated, ({ most }) => most);
   }
 
-  /** What the room of the largest is worth. */
+  /** The worth of the largest room. */
   get largest(): number {
     return this.#most.reduce((largest, most) => Math.max(largest, most), 0);
   }
 
-  /** Begins the choice of a node for pods that are worth `total` together. */
+  /** Starts the choice of a node for pods that are worth `total` together. */
   begin(total: number): void {
-    this.#total = total;
-    this.#ratio = Number.POSITIVE_INFINITY;
-    this.#floor = Number.POSITIVE_INFINITY;
-    this.#best = null;
-    for (let place = 0; place < this.columns.length; place += 1) {
-      const rate = this.#priceAt(place) / (this.#most[place] as number);
-      if (rate < this.#floor) this.#floor = rate;
+    const { options } = this;
+    const packing = this.#packing;
+    const most = this.#most;
+    let leastRate = Number.POSITIVE_INFINITY;
+    for (let index = 0; index < most.length; index += 1) {
+      const rate =
+        packing.priceOf(options[index] ?? outOfRange(index, options.length)) / floatAt(most, index);
+      if (rate < leastRate) leastRate = rate;
     }
+    this.#total = total;
+    this.#rate = Number.POSITIVE_INFINITY;
+    this.#leastRate = leastRate;
+    this.#best = undefined;
   }
 
-  #priceAt(place: number): number {
-    return this.#packing.priceOf(this.columns[place] as OfferColumn);
-  }
-
-  /** What a node and the rest, at a rate, cost together. */
+  /** What a node costs together with nodes at a rate for the pods that it leaves. */
   #costOf(price: number, packed: number, rate: number): number {
     return price + Math.max(0, this.#total - packed) * rate;
   }
 
-  /** Takes note of what a node would hold. */
-  see(found: Weighed): void {
-    const { price, packed } = found;
-    this.#ratio = Math.min(this.#ratio, price / packed);
-    this.#floor = Math.min(this.#floor, this.#ratio);
+  /** Notes a node that was filled. */
+  record(node: WeighedNode): void {
+    const { price, packed } = node;
+    const rate = Math.min(this.#rate, price / packed);
+    this.#rate = rate;
+    this.#leastRate = Math.min(this.#leastRate, rate);
     const best = this.#best;
-    const ratio = this.#ratio;
-    if (!best || this.#costOf(price, packed, ratio) < this.#costOf(best.price, best.packed, ratio)) {
-      this.#best = found;
+    if (!best || this.#costOf(price, packed, rate) < this.#costOf(best.price, best.packed, rate)) {
+      this.#best = node;
     }
   }
 
-  /** Whether another node is better than the column in this place, at every rate that the best may come to. */
-  isHopeless(place: number): boolean {
+  /** Whether a recorded node is better than the option at this index, at every rate that the best may come to. */
+  isDominated(index: number): boolean {
     const best = this.#best;
-    const ratio = this.#ratio;
-    const floor = this.#floor;
     if (!best) return false;
-    const price = this.#priceAt(place);
-    const most = this.#most[place] as number;
-    if (price < ratio * most) return false;
-    // Costs are linear in the rate.
+    const rate = this.#rate;
+    const leastRate = this.#leastRate;
+    const price = this.#packing.priceOf(this.options[index] ?? outOfRange(index, this.options.length));
+    const most = floatAt(this.#most, index);
+    if (price < rate * most) return false;
+    // Costs are linear in the rate, so its two ends are enough.
     return (
-      this.#costOf(price, most, ratio) > this.#costOf(best.price, best.packed, ratio) + 1e-9 &&
-      this.#costOf(price, most, floor) > this.#costOf(best.price, best.packed, floor) + 1e-9
+      this.#costOf(price, most, rate) > this.#costOf(best.price, best.packed, rate) + 1e-9 &&
+      this.#costOf(price, most, leastRate) > this.#costOf(best.price, best.packed, leastRate) + 1e-9
     );
   }
 }

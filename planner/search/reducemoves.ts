@@ -1,76 +1,79 @@
+import { byteAt, floatAt, itemAt } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
-import { openTargets, rebuild } from './localsearch.ts';
+import { fullness } from './fullness.ts';
+import { openTargets, rebuild } from './rebuild.ts';
 
-/** Two plans whose costs are this near each other, as a part, are as good: the one that moves fewer pods wins. */
-export const AS_GOOD = 0.005;
+/** Two plans whose costs differ by no more than this part are equally good: the one that moves fewer pods wins. */
+export const MOVE_TOLERANCE = 0.005;
 
-/** Bought nodes that are rebuilt together once some of their pods are back where they were. */
+/** Bought nodes that are rebuilt together at most, once some of their pods are back where they were. */
 const MAX_REBUILT = 4;
 
-/** Takes pods of a shape from nodes that did not have them at first; returns how many, and notes where they came from. */
-const takeFrom = (packing: Packing, shape: number, most: number, givers: Set<number>): number => {
+/** Takes pods of a class off nodes that did not have them at first. Returns how many; `donors` gets the bought nodes. */
+const takeMoved = (packing: Packing, podClass: number, most: number, donors: Set<number>): number => {
   let taken = 0;
   for (let node = packing.nodes - 1; node >= 0 && taken < most; node -= 1) {
-    if (!packing.open[node]) continue;
-    const spare = (packing.content[node]?.get(shape) ?? 0) - packing.originalCount(node, shape);
-    if (spare <= 0) continue;
-    const n = Math.min(spare, most - taken);
-    packing.put(shape, node, -n);
+    if (byteAt(packing.open, node) === 0) continue;
+    const held = itemAt(packing.content, node).get(podClass) ?? 0;
+    const moved = held - packing.original.count(node, podClass);
+    if (moved <= 0) continue;
+    const n = Math.min(moved, most - taken);
+    packing.put(podClass, node, -n);
     taken += n;
-    if (node >= packing.standing) givers.add(node);
+    if (node >= packing.existingCount) donors.add(node);
   }
   return taken;
 };
 
-/** Opens a closed candidate with the pods that it had; false, and in disorder, where that can't be. */
-const restore = (packing: Packing, node: number, givers: Set<number>): boolean => {
+/** Opens a closed candidate with the pods that it had. On false the caller must undo. */
+const restore = (packing: Packing, node: number, donors: Set<number>): boolean => {
   packing.setOpen(node, true);
-  for (const [shape, n] of packing.originalContent(node)) {
-    if (takeFrom(packing, shape, n, givers) < n || packing.putUpTo(shape, node, n) < n) return false;
+  for (const [podClass, n] of packing.original.of(node)) {
+    if (takeMoved(packing, podClass, n, donors) < n || packing.putUpTo(podClass, node, n) < n) return false;
   }
   return true;
 };
 
 /**
- * Gives closed candidates their pods back, one after the other, the best used first, as long as the plan stays as good
- * as it was, and cheaper than `before`: what was bought for those pods is rebuilt without them.
+ * Gives closed candidates their pods back, the fullest first, as long as the plan stays within MOVE_TOLERANCE of its
+ * cost and cheaper than `before`. Nodes that were bought for those pods are rebuilt without them.
  */
-export const settle = (
+export const reduceMoves = (
   packing: Packing,
   candidates: readonly number[],
   o: FillOptions,
   effort: { readonly isOver: () => boolean; readonly rounds: number; readonly before: number },
 ): void => {
-  const limit = Math.min(packing.cost() * (1 + AS_GOOD), effort.before - 1e-6);
-  const worthOf = (node: number): number => {
+  const limit = Math.min(packing.cost() * (1 + MOVE_TOLERANCE), effort.before - 1e-6);
+  const originalFullness = (node: number): number => {
     let held = 0;
-    for (const [shape, n] of packing.originalContent(node)) held += n * (o.worth[shape] ?? 0);
-    return held / Math.max(packing.problem.standing[node]?.price ?? 0, 1e-6);
+    for (const [podClass, n] of packing.original.of(node)) held += n * floatAt(o.worth, podClass);
+    return held / Math.max(itemAt(packing.problem.existingNodes, node).price, 1e-6);
   };
   const closed = candidates
-    .filter((node) => !packing.open[node] && packing.originalContent(node).size > 0)
-    .sort((a, b) => worthOf(b) - worthOf(a) || a - b);
-  packing.journal.forget();
+    .filter((node) => byteAt(packing.open, node) === 0 && packing.original.of(node).size > 0)
+    .sort((a, b) => originalFullness(b) - originalFullness(a) || a - b);
+  packing.undoLog.commit();
   for (const node of closed.slice(0, effort.rounds)) {
     if (effort.isOver()) return;
-    const { moved } = packing;
-    packing.journal.mark();
-    const givers = new Set<number>();
-    const isBack = restore(packing, node, givers);
-    const chosen = [...givers]
-      .sort((a, b) => packing.fullness(a, o.worth) - packing.fullness(b, o.worth))
+    const { moved } = packing.original;
+    packing.undoLog.mark();
+    const donors = new Set<number>();
+    const isRestored = restore(packing, node, donors);
+    const rebuilt = [...donors]
+      .sort((a, b) => fullness(packing, a, o.worth) - fullness(packing, b, o.worth))
       .slice(0, MAX_REBUILT);
-    const targets = openTargets(packing).filter((each) => !chosen.includes(each));
-    const isDone = isBack && rebuild(packing, chosen, targets, [], o);
+    const targets = openTargets(packing).filter((target) => !rebuilt.includes(target));
     if (
-      isDone &&
-      packing.moved < moved &&
+      isRestored &&
+      rebuild(packing, rebuilt, targets, [], o) &&
+      packing.original.moved < moved &&
       packing.cost() <= limit &&
-      packing.isSound() &&
-      packing.keepsLimits()
+      packing.satisfiesAllRules() &&
+      packing.limits.areKept()
     ) {
-      packing.journal.forget();
+      packing.undoLog.commit();
     } else packing.undo();
   }
 };

@@ -1,166 +1,186 @@
+import { type Matrix, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
-import type { Content, Trial } from './scratchnode.ts';
+import type { Content, ScratchNode } from './scratchnode.ts';
 
-/** Pods that are still to be placed: shapes in the order of their worth, those that have run out left out. */
-export class Rest {
+const { floatAt, intAt } = readers;
+
+/** Pods that are still to be placed, by pod class in the order given; classes that have run out are dropped. */
+export class RemainingPods {
+  /** Pods per class. */
   readonly left: Int32Array;
-  readonly worth: Float64Array;
-  readonly sizes: Float64Array;
-  readonly width: number;
-  shapes: Int32Array;
   pods = 0;
+  /** The worth of all of them. */
   total = 0;
-  /** How many of the shapes have run out. */
-  #gone = Number.POSITIVE_INFINITY;
-  /** The least that any pod asks of CPU and of memory: with less left, a node is full. */
-  least: readonly [number, number] = [0, 0];
-  /** What a unit of each dimension is worth. */
-  readonly #prices: Float64Array;
-  /** Whether the shapes are in the order of their worth, so that those that are too large can be passed over. */
+  #podClasses: Int32Array;
+  /** How many of the classes have run out. */
+  #exhausted = Number.POSITIVE_INFINITY;
+  /** The least CPU and the least memory that any class requests: with less left, a node is full. */
+  #minCpu = 0;
+  #minMemory = 0;
+  /** Whether the classes are in the order of their worth, so that those worth too much can be skipped. */
   #isOrdered = false;
+  readonly #worth: Float64Array;
+  readonly #sizes: Matrix;
+  /** Unit prices of the dimensions. */
+  readonly #prices: Float64Array;
 
   constructor(packing: Packing, left: Int32Array, o: FillOptions) {
     this.left = left;
-    this.worth = o.worth;
+    this.#worth = o.worth;
     this.#prices = o.prices;
-    this.sizes = packing.problem.sizes;
-    this.width = packing.width;
-    this.shapes = o.order;
+    this.#sizes = packing.problem.sizes;
+    this.#podClasses = o.order;
     for (const n of left) this.pods += n;
-    this.narrow();
+    this.dropExhausted();
   }
 
-  /** Leaves out the shapes that have run out, once they are many. */
-  narrow(): void {
-    if (this.#gone * 8 < this.shapes.length) return;
-    this.#gone = 0;
-    const { left, sizes, width } = this;
-    this.shapes = this.shapes.filter((shape) => (left[shape] as number) > 0);
+  /** Drops the classes that have run out, once they are an eighth of all. */
+  dropExhausted(): void {
+    if (this.#exhausted * 8 < this.#podClasses.length) return;
+    this.#exhausted = 0;
+    const { left } = this;
+    const worth = this.#worth;
+    const sizes = this.#sizes;
+    const podClasses = this.#podClasses.filter((podClass) => intAt(left, podClass) > 0);
     let cpu = Number.POSITIVE_INFINITY;
     let memory = Number.POSITIVE_INFINITY;
-    this.total = 0;
-    for (const shape of this.shapes) {
-      cpu = Math.min(cpu, sizes[shape * width] as number);
-      memory = Math.min(memory, sizes[shape * width + 1] as number);
-      this.total += (left[shape] as number) * (this.worth[shape] as number);
+    let total = 0;
+    let isOrdered = true;
+    let last = Number.POSITIVE_INFINITY;
+    for (const podClass of podClasses) {
+      cpu = Math.min(cpu, sizes.at(podClass, 0));
+      memory = Math.min(memory, sizes.at(podClass, 1));
+      const own = floatAt(worth, podClass);
+      total += intAt(left, podClass) * own;
+      if (own > last) isOrdered = false;
+      last = own;
     }
-    this.least = [cpu, memory];
-    this.#isOrdered = this.shapes.every(
-      (shape, i) =>
-        i === 0 || (this.worth[shape] as number) <= (this.worth[this.shapes[i - 1] as number] as number),
-    );
+    this.#podClasses = podClasses;
+    this.#minCpu = cpu;
+    this.#minMemory = memory;
+    this.total = total;
+    this.#isOrdered = isOrdered;
   }
 
-  #isFull(trial: Trial): boolean {
-    return (trial.free[0] as number) < this.least[0] || (trial.free[1] as number) < this.least[1];
+  #isFull(free: Float64Array): boolean {
+    return floatAt(free, 0) < this.#minCpu || floatAt(free, 1) < this.#minMemory;
   }
 
-  /** What a pod that fits can be worth at most: what the room is worth. */
-  #mostOf(trial: Trial): number {
-    let most = 1e-9;
-    for (let d = 0; d < this.width; d += 1) most += (this.#prices[d] as number) * (trial.free[d] as number);
-    return most * (1 + 1e-9);
+  /** The most that a pod that fits can be worth: the worth of the room. */
+  #roomWorth(free: Float64Array): number {
+    const prices = this.#prices;
+    let worth = 1e-9;
+    for (let d = 0; d < prices.length; d += 1) worth += floatAt(prices, d) * floatAt(free, d);
+    return worth * (1 + 1e-9);
   }
 
-  /** The first shape, by place from `from` on, that is not worth more than `most`. */
+  /** The first place from `from` on whose class is not worth more than `most`. */
   #skip(from: number, most: number): number {
-    const { worth, shapes } = this;
-    if (!this.#isOrdered || from >= shapes.length || (worth[shapes[from] as number] as number) <= most)
+    const worth = this.#worth;
+    const podClasses = this.#podClasses;
+    if (!this.#isOrdered || from >= podClasses.length || floatAt(worth, intAt(podClasses, from)) <= most)
       return from;
     let low = from + 1;
-    let high = shapes.length;
+    let high = podClasses.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((worth[shapes[middle] as number] as number) <= most) high = middle;
+      if (floatAt(worth, intAt(podClasses, middle)) <= most) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 
-  /** Takes pods in the order of their worth; returns what they are worth together. */
-  fillInOrder(trial: Trial): number {
-    const { shapes } = this;
+  /** Fills the node with pods in the order of the classes. Returns the worth of what it holds. */
+  fillInOrder(scratch: ScratchNode): number {
+    const { left } = this;
+    const { free } = scratch;
+    const worth = this.#worth;
+    const podClasses = this.#podClasses;
     let packed = 0;
-    let most = this.#mostOf(trial);
-    for (let i = this.#skip(0, most); i < shapes.length; i = this.#skip(i + 1, most)) {
-      const shape = shapes[i] as number;
-      const n = trial.take(shape, this.left[shape] as number);
+    let most = this.#roomWorth(free);
+    for (let i = this.#skip(0, most); i < podClasses.length; i = this.#skip(i + 1, most)) {
+      const podClass = intAt(podClasses, i);
+      const n = scratch.take(podClass, intAt(left, podClass));
       if (n === 0) continue;
-      packed += n * (this.worth[shape] as number);
-      if (this.#isFull(trial)) break;
-      most = this.#mostOf(trial);
+      packed += n * floatAt(worth, podClass);
+      if (this.#isFull(free)) break;
+      most = this.#roomWorth(free);
     }
     return packed;
   }
 
-  /** The first shape from a place on that asks more memory for its CPU than `aim`, or that does not. */
+  /** The first place from `from` on whose class requests at least `aim` memory per CPU, or less where not isHeavy. */
   #seek(from: number, aim: number, isHeavy: boolean): number {
-    const { shapes, sizes, width } = this;
+    const podClasses = this.#podClasses;
+    const { values, columns } = this.#sizes;
     let i = from;
-    while (i < shapes.length) {
-      const at = (shapes[i] as number) * width;
-      if ((sizes[at + 1] as number) >= aim * (sizes[at] as number) === isHeavy) break;
+    while (i < podClasses.length) {
+      const start = intAt(podClasses, i) * columns;
+      if (floatAt(values, start + 1) >= aim * floatAt(values, start) === isHeavy) break;
       i += 1;
     }
     return i;
   }
 
   /**
-   * Fills a node so that CPU and memory run out together: pods that ask more memory for their CPU than is left are
-   * taken while memory is plenty, the others while CPU is.
+   * Fills the node so that CPU and memory run out together: with memory to spare it takes pods that request more
+   * memory per CPU than the node has, else the others. Returns the worth of what it holds.
    */
-  fillEvenly(trial: Trial): number {
-    const { left, worth, shapes } = this;
-    const { free } = trial;
-    const end = shapes.length;
-    const aim = (free[1] as number) / Math.max(1, free[0] as number);
-    let most = this.#mostOf(trial);
-    let h = this.#seek(this.#skip(0, most), aim, true);
-    let l = this.#seek(this.#skip(0, most), aim, false);
+  fillEvenly(scratch: ScratchNode): number {
+    const { left } = this;
+    const { free } = scratch;
+    const worth = this.#worth;
+    const podClasses = this.#podClasses;
+    const end = podClasses.length;
+    const aim = floatAt(free, 1) / Math.max(1, floatAt(free, 0));
+    let most = this.#roomWorth(free);
+    let heavy = this.#seek(this.#skip(0, most), aim, true);
+    let light = this.#seek(this.#skip(0, most), aim, false);
     let takenHeavy = 0;
     let takenLight = 0;
     let packed = 0;
-    while (!this.#isFull(trial) && (h < end || l < end)) {
-      const wantsHeavy = (free[1] as number) > aim * (free[0] as number);
-      const isHeavy = (wantsHeavy && h < end) || l >= end;
-      const shape = shapes[isHeavy ? h : l] as number;
+    while (!this.#isFull(free) && (heavy < end || light < end)) {
+      const wantsHeavy = floatAt(free, 1) > aim * floatAt(free, 0);
+      const isHeavy = (wantsHeavy && heavy < end) || light >= end;
+      const podClass = intAt(podClasses, isHeavy ? heavy : light);
       const taken = isHeavy ? takenHeavy : takenLight;
-      if (taken < (left[shape] as number) && trial.take(shape, 1) === 1) {
-        packed += worth[shape] as number;
-        most = this.#mostOf(trial);
+      if (taken < intAt(left, podClass) && scratch.take(podClass, 1) === 1) {
+        packed += floatAt(worth, podClass);
+        most = this.#roomWorth(free);
         if (isHeavy) takenHeavy += 1;
         else takenLight += 1;
       } else if (isHeavy) {
-        h = this.#seek(h + 1, aim, true);
+        heavy = this.#seek(heavy + 1, aim, true);
         takenHeavy = 0;
       } else {
-        l = this.#seek(l + 1, aim, false);
+        light = this.#seek(light + 1, aim, false);
         takenLight = 0;
       }
-      // What is worth more than the room that is left does not fit; the next one begins with none taken.
-      const heavy = this.#skip(h, most);
-      if (heavy !== h) {
-        h = this.#seek(heavy, aim, true);
+      // Classes worth more than the room left do not fit.
+      const nextHeavy = this.#skip(heavy, most);
+      if (nextHeavy !== heavy) {
+        heavy = this.#seek(nextHeavy, aim, true);
         takenHeavy = 0;
       }
-      const light = this.#skip(l, most);
-      if (light !== l) {
-        l = this.#seek(light, aim, false);
+      const nextLight = this.#skip(light, most);
+      if (nextLight !== light) {
+        light = this.#seek(nextLight, aim, false);
         takenLight = 0;
       }
     }
     return packed;
   }
 
-  /** Takes what went onto a node off what is left. */
+  /** Removes pods that were placed on a node. */
   remove(content: Content): void {
-    for (const [shape, n] of content) {
-      const left = (this.left[shape] as number) - n;
-      this.left[shape] = left;
-      if (left === 0) this.#gone += 1;
+    const { left } = this;
+    for (const [podClass, n] of content) {
+      const now = intAt(left, podClass) - n;
+      left[podClass] = now;
+      if (now === 0) this.#exhausted += 1;
       this.pods -= n;
-      this.total -= n * (this.worth[shape] as number);
+      this.total -= n * floatAt(this.#worth, podClass);
     }
   }
 }

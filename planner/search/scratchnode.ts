@@ -1,122 +1,141 @@
+import type { DomainCounts } from '../packing/domaincounts.ts';
+import { type BitMatrix, type Matrix, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 
-/** Pods of a shape, and how many. */
-export type Content = [shape: number, n: number][];
+const { floatAt, intAt } = readers;
 
-/** A node that is filled to see what it would hold: no packing is changed but for counts of rules, which `end` gives back. */
-export class Trial {
+/** Pod classes, and how many pods of each. */
+export type Content = [podClass: number, n: number][];
+
+/** A scratch node for what-if filling. Changes only domain counts, which `end` and `keep` restore. */
+export class ScratchNode {
+  /** Room left, per dimension. */
   readonly free: Float64Array;
-  readonly #packing: Packing;
-  readonly #width: number;
+  readonly #allowed: BitMatrix;
+  readonly #sizes: Matrix;
+  readonly #counts: DomainCounts;
   #node = 0;
-  #group = 0;
-  /** The shapes that are on the node, and how many they are. */
-  readonly #shapes: Int32Array;
+  #nodeClass = 0;
+  /** The pod classes on the node, the first `#kinds` of the array. */
+  readonly #podClasses: Int32Array;
   #kinds = 0;
-  /** What `keep` was told to keep: for each the number of shapes, then each with its count. */
+  /** Kept contents one after the other: the number of pod classes, then each class with its count. */
   #kept = new Int32Array(1024);
   #keptEnd = 0;
-  /** Per shape, how many are on the node now. */
+  /** Per pod class, how many pods are on the node now. */
   readonly #held: Int32Array;
 
-  constructor(packing: Packing) {
-    this.#packing = packing;
-    this.#width = packing.width;
-    this.free = new Float64Array(this.#width);
-    this.#held = new Int32Array(packing.problem.shapes.length);
-    this.#shapes = new Int32Array(packing.problem.shapes.length);
+  constructor({ problem, counts, width }: Packing) {
+    this.#allowed = problem.allowed;
+    this.#sizes = problem.sizes;
+    this.#counts = counts;
+    this.free = new Float64Array(width);
+    this.#held = new Int32Array(problem.podClasses.length);
+    this.#podClasses = new Int32Array(problem.podClasses.length);
   }
 
-  /** Begins with an empty node of this number, group and room. */
-  begin(node: number, group: number, room: Float64Array): void {
+  /** Starts with an empty node of this number, node class and room. */
+  begin(node: number, nodeClass: number, room: Float64Array): void {
     this.#node = node;
-    this.#group = group;
+    this.#nodeClass = nodeClass;
     this.free.set(room);
   }
 
-  /** Puts as many of `most` pods as the node takes, rules and all; returns how many. */
-  take(shape: number, most: number): number {
-    const { problem, counts } = this.#packing;
-    if (!problem.allowed[this.#group * problem.shapes.length + shape]) return 0;
+  /** Puts up to `most` pods onto the node, as far as room and rules allow. Returns how many. */
+  take(podClass: number, most: number): number {
+    const nodeClass = this.#nodeClass;
+    if (!this.#allowed.has(nodeClass, podClass)) return 0;
     const { free } = this;
-    const width = this.#width;
-    const { sizes } = problem;
-    const at = shape * width;
+    const { values, columns } = this.#sizes;
+    const start = this.#sizes.start(podClass);
     let n = most;
-    for (let d = 0; d < width; d += 1) {
-      const size = sizes[at + d] as number;
+    for (let d = 0; d < columns; d += 1) {
+      const size = floatAt(values, start + d);
       if (size <= 0) continue;
-      const room = (free[d] as number) / size;
+      const room = floatAt(free, d) / size;
       if (room < n) n = room;
     }
     n = n < 1 ? 0 : Math.floor(n);
     if (n === 0) return 0;
-    if (counts.hasRules(shape)) {
+    const counts = this.#counts;
+    const node = this.#node;
+    if (counts.hasRules(podClass)) {
       let put = 0;
-      while (put < n && counts.allows(shape, this.#node, this.#group)) {
-        counts.add(shape, this.#node, this.#group, 1);
+      while (put < n && counts.allows(podClass, node, nodeClass)) {
+        counts.add(podClass, node, nodeClass, 1);
         put += 1;
       }
       if (put === 0) return 0;
       n = put;
-    } else counts.add(shape, this.#node, this.#group, n);
-    for (let d = 0; d < width; d += 1) free[d] = (free[d] as number) - n * (sizes[at + d] as number);
-    const held = this.#held[shape] as number;
-    if (held === 0) this.#shapes[this.#kinds++] = shape;
-    this.#held[shape] = held + n;
+    } else counts.add(podClass, node, nodeClass, n);
+    for (let d = 0; d < columns; d += 1) free[d] = floatAt(free, d) - n * floatAt(values, start + d);
+    const held = this.#held;
+    const before = intAt(held, podClass);
+    if (before === 0) this.#podClasses[this.#kinds++] = podClass;
+    held[podClass] = before + n;
     return n;
   }
 
-  /** Ends the trial; returns what was on the node. */
+  /** Takes all pods off the node and returns what was on it. */
   end(): Content {
     const kept = this.keep();
     this.#keptEnd = kept;
     return this.contentOf(kept);
   }
 
-  /** Ends the trial; what was on the node can be had by the number returned until `forget`. */
+  /** Takes all pods off the node. Returns a number for `contentOf`, valid until `dropKept`. */
   keep(): number {
     const kinds = this.#kinds;
-    const shapes = this.#shapes;
+    const podClasses = this.#podClasses;
     const held = this.#held;
-    const packing = this.#packing;
-    const at = this.#keptEnd;
-    this.#keptEnd = at + 1 + 2 * kinds;
-    if (this.#keptEnd > this.#kept.length) {
-      const grown = new Int32Array(2 * this.#keptEnd);
-      grown.set(this.#kept);
+    const counts = this.#counts;
+    const node = this.#node;
+    const nodeClass = this.#nodeClass;
+    const start = this.#keptEnd;
+    const end = start + 1 + 2 * kinds;
+    this.#keptEnd = end;
+    let kept = this.#kept;
+    if (end > kept.length) {
+      const grown = new Int32Array(2 * end);
+      grown.set(kept);
+      kept = grown;
       this.#kept = grown;
     }
-    const kept = this.#kept;
-    kept[at] = kinds;
+    kept[start] = kinds;
     for (let k = 0; k < kinds; k += 1) {
-      const shape = shapes[k] as number;
-      const n = held[shape] as number;
-      packing.counts.add(shape, this.#node, this.#group, -n);
-      held[shape] = 0;
-      kept[at + 1 + 2 * k] = shape;
-      kept[at + 2 + 2 * k] = n;
+      const podClass = intAt(podClasses, k);
+      const n = intAt(held, podClass);
+      counts.add(podClass, node, nodeClass, -n);
+      held[podClass] = 0;
+      kept[start + 1 + 2 * k] = podClass;
+      kept[start + 2 + 2 * k] = n;
     }
     this.#kinds = 0;
-    return at;
+    return start;
   }
 
+  /** What was on the node when `keep` returned this number. */
   contentOf(kept: number): Content {
+    const values = this.#kept;
     const content: Content = [];
-    for (let k = 0; k < (this.#kept[kept] as number); k += 1) {
-      content.push([this.#kept[kept + 1 + 2 * k] as number, this.#kept[kept + 2 + 2 * k] as number]);
+    const kinds = intAt(values, kept);
+    for (let k = 0; k < kinds; k += 1) {
+      content.push([intAt(values, kept + 1 + 2 * k), intAt(values, kept + 2 + 2 * k)]);
     }
     return content;
   }
 
-  forget(): void {
+  /** Makes all numbers that `keep` returned invalid. */
+  dropKept(): void {
     this.#keptEnd = 0;
   }
 
   /** How many pods are on the node. */
   get pods(): number {
+    const podClasses = this.#podClasses;
+    const held = this.#held;
     let pods = 0;
-    for (let k = 0; k < this.#kinds; k += 1) pods += this.#held[this.#shapes[k] as number] as number;
+    for (let k = 0; k < this.#kinds; k += 1) pods += intAt(held, intAt(podClasses, k));
     return pods;
   }
 }
