@@ -66,7 +66,7 @@ for (const wrong of [
   t.test(`'${wrong}' is refused`, async (t) => t.throws(() => parseCron(wrong), CronError));
 }
 
-t.test('there is no next time after the end of the time that is asked about', async (t) => {
+t.test('there is no next time after the end of the range', async (t) => {
   const noon = parseCron('0 12 * * *');
   t.equal(noon.next(at('2026-11-22T04:00:00Z'), at('2026-11-22T11:59:59Z')), undefined);
   t.equal(noon.next(at('2026-11-22T04:00:00Z'), at('2026-11-22T12:00:00Z')), at('2026-11-22T12:00:00Z'));

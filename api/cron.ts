@@ -14,8 +14,8 @@ export interface Cron {
   /** IANA name; UTC unless the expression says otherwise. */
   readonly zone: string;
   /**
-   * The first time after `after` and not after `until`, in milliseconds since 1970; undefined when there is none.
-   * `until` is five years on when left out.
+   * First time in (after, until], in milliseconds since 1970; undefined when there is none. `until` is five years on
+   * when left out.
    */
   next(after: number, until?: number): number | undefined;
 }
@@ -69,8 +69,8 @@ const readValue = (field: Field, text: string): number => {
 };
 
 /**
- * The numbers of one part, such as `5`, `*`, `1-5` or `10/20`. node-cron alone would also take `L`, `W`, `#` and
- * ranges that run backwards, which CronJobs refuse, and not `10/20`, which CronJobs take. Throws CronError.
+ * Numbers of one part, such as `5`, `*`, `1-5` or `10/20`; throws CronError. Stricter than node-cron, which takes `L`,
+ * `W`, `#` and backward ranges that CronJobs refuse, and wider by `10/20`, which CronJobs take.
  */
 const parsePart = (field: Field, part: string): readonly number[] => {
   const [range = '', step, ...moreSteps] = part.split('/');
@@ -108,7 +108,7 @@ interface WallTime {
   readonly minute: number;
 }
 
-/** Tells what clocks in the zone show. Throws RangeError on a zone that is not known. */
+/** Formatter of the wall clock in a time zone. Throws RangeError on an unknown zone. */
 const wallClock = (zone: string): ((at: number) => WallTime) => {
   if (zone === 'UTC') {
     return (at) => {
@@ -167,7 +167,7 @@ export const parseCron = (expression: string): Cron => {
     const isOfMonth = days.has.has(wall.day);
     const weekday = new Date(Date.UTC(wall.year, wall.month - 1, wall.day)).getUTCDay();
     const isOfWeek = weekdays.has.has(weekday);
-    // Where both are restricted, either is enough, as in cron(5); node-cron asks for both.
+    // Either is enough where day of month and day of week are both restricted, as in cron(5); node-cron asks for both.
     return days.isAny || weekdays.isAny ? isOfMonth && isOfWeek : isOfMonth || isOfWeek;
   };
   const minutesInOrder = [...minutes.has].sort((a, b) => a - b);

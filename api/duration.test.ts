@@ -19,7 +19,7 @@ t.test('durations are read as Go writes them', async (t) => {
   for (const [text, ms] of table) t.equal(parseDuration(text), ms, `'${text}'`);
 });
 
-t.test('what is formatted is read back', async (t) => {
+t.test('a formatted duration is read back', async (t) => {
   fc.assert(fc.property(fc.nat(), (ms) => parseDuration(formatDuration(ms)) === ms));
   t.equal(formatDuration(90_000), '1m30s');
 });

@@ -42,7 +42,7 @@ const READ: readonly [string, Readonly<Record<string, string>> | undefined, Feat
     [],
   ],
   [
-    'a misspelt section is named, the rest is in force',
+    'a misspelt section is named, the others are in force',
     { [CONFIG_KEY]: 'rebalancr: {enabled: false}\nnodeConsolidation: {enabled: true}' },
     { nodeConsolidation: { enabled: true } },
     ['rebalancr'],

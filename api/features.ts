@@ -89,18 +89,18 @@ const withoutNulls = (tree: Tree): Tree =>
       .map(([key, value]) => [key, isTree(value) ? withoutNulls(value) : value]),
   );
 
-const merge = (under: Tree, over: Tree): Tree =>
+const merge = (base: Tree, override: Tree): Tree =>
   Object.fromEntries(
-    [...new Set([...Object.keys(under), ...Object.keys(over)])].map((key) => {
-      const [a, b] = [under[key], over[key]];
+    [...new Set([...Object.keys(base), ...Object.keys(override)])].map((key) => {
+      const [a, b] = [base[key], override[key]];
       if (isTree(a) && isTree(b)) return [key, merge(a, b)];
-      return [key, Object.hasOwn(over, key) ? b : a];
+      return [key, Object.hasOwn(override, key) ? b : a];
     }),
   );
 
 /** Merges features; a later one wins, setting by setting. */
-export const mergeFeatures = (all: readonly Features[]): Features =>
-  all.reduce<Tree>(merge, {}) as unknown as Features;
+export const mergeFeatures = (features: readonly Features[]): Features =>
+  features.reduce<Tree>(merge, {}) as unknown as Features;
 
 const unknownPaths = (raw: Tree, read: Tree, path: string): string[] =>
   Object.entries(raw).flatMap(([key, value]) => {

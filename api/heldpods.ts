@@ -103,11 +103,11 @@ const withoutNodeName = (affinity: NonNullable<Pod['spec']['affinity']>): typeof
 /** A held pod as a replica sees it that does not lead; times are milliseconds of its own clock. */
 export interface HeldPodView {
   readonly pod: Pod;
-  /** For how long its node could have taken it; undefined when it can't, or is not known. */
+  /** Milliseconds for which its node could have taken it; undefined when it can't, or when that is unknown. */
   readonly couldMs: number | undefined;
-  /** For how long the pod pinner's Lease has been expired; undefined while there is a leader. */
+  /** Milliseconds since the pod pinner's Lease expired; undefined while there is a leader. */
   readonly leaderlessMs: number | undefined;
-  /** Since its creation. */
+  /** Milliseconds since its creation. */
   readonly heldMs: number;
 }
 

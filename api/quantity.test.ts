@@ -23,7 +23,7 @@ t.test('quantities are read exactly', async (t) => {
   for (const [text, expected] of table) t.equal(parseQuantity(text), expected, text);
 });
 
-t.test('what is not a quantity is refused in one sentence that names it', async (t) => {
+t.test('an invalid quantity is refused in one sentence that names it', async (t) => {
   for (const text of ['', '.', 'Gi', '1 Gi', '1.5GB', '1K', '0x10', '1e', '--1', 'NaN', '1m5', '1Ki3']) {
     t.throws(() => parseQuantity(text), {
       message: `'${text}' is not a quantity such as 250m, 1.5Gi or 1e3.`,

@@ -101,7 +101,7 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [key
 
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
-/** Takes out what zod adds and a structural schema does not need: bounds of the safe integer, undefined values. */
+/** Removes what zod adds and a structural schema does not need: bounds of the safe integer, undefined values. */
 const structural = (schema: Json): Json => {
   if (Array.isArray(schema)) return schema.map(structural);
   if (schema === null || typeof schema !== 'object') return schema;
