@@ -17,7 +17,7 @@ t.test('room on existing nodes is used before any node is bought', async (t) => 
   t.match(found?.spec.podsToMigrate, [{ name: 'p', srcNode: '', dstNodeClaimName: 'claim-a' }]);
 });
 
-t.test('a pod that no type fits is named with the reason, and the rest is planned', async (t) => {
+t.test('a pod that no type fits is named with the reason, and the others are planned', async (t) => {
   const result = plan(makeSnapshot([], [makePod('huge', { cpu: 90_000 }), makePod('small')]));
   t.match(result.unplaced, [{ name: 'huge', reason: 'no instance type that it may use has enough cpu' }]);
   t.equal(result.plan?.spec.podsToMigrate?.length, 1);

@@ -175,7 +175,7 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const fillOptions = fillOptionsFor(problem, problem.pending);
   let { packing, left } = placeAll(new Packing(problem), targets, fillOptions, isOver.construct);
   if (!packing.satisfiesAllRules()) {
-    // The spread quotas did not work out: each pod now comes only where its rules hold at that moment.
+    // Spread quotas failed: each pod now comes only where its rules hold at that moment.
     const strict = new Packing(problem);
     strict.counts.dropSpreadQuotas();
     ({ packing, left } = placeAll(strict, targets, fillOptions, isOver.construct));
@@ -229,8 +229,9 @@ const remaining = (request: ProvisionRequest, started: number): ProvisionRequest
 };
 
 /**
- * Finds the cheapest new nodes for pending pods that do not fit onto existing ones. Pods that can't be placed are named
- * with the reason; the plan is for the rest. Throws SnapshotError or QuantityError on input that can't be read.
+ * Finds the cheapest new nodes for pending pods that do not fit onto existing ones; throws SnapshotError or
+ * QuantityError on unreadable input. Pods that can't be placed are named with the reason, and the plan is for the
+ * others.
  */
 export const provision = (request: ProvisionRequest): ProvisionResult => {
   const started = request.clock?.() ?? 0;

@@ -163,8 +163,8 @@ const isEmpty = (assignment: Assignment): boolean =>
   assignment.removed.length === 0 && assignment.bought.length === 0;
 
 /**
- * Finds a cheaper set of nodes for the pods of the nodes in scope. Without one the plan is null and a reason is given.
- * Throws SnapshotError or QuantityError on input that can't be read.
+ * Finds a cheaper set of nodes for the pods of the nodes in scope; throws SnapshotError or QuantityError on unreadable
+ * input. Without one the plan is null and a reason is given.
  */
 export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const isOver = phaseTimers(request);
@@ -239,7 +239,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   }
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
-  // Each node at what the bill falls by when it goes after those before it: the sum is then the bill's own.
+  // Fall of the bill when each node is removed after those before it: the sum is then the bill's own.
   const blue = assignment.removed.map((node) => {
     const facts = itemAt(cluster.facts, node);
     const whole = bill.total();

@@ -271,7 +271,7 @@ t.test('where two held pods do not both fit, the first lands and the other loses
   const intent = state.store.get('pin/node-0')?.intent;
   t.same(
     all.map((each) => nextGateStep(state, intent, each).kind),
-    ['land', 'lift'],
+    ['land', 'release'],
   );
 });
 

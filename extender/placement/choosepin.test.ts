@@ -74,23 +74,23 @@ const pod = podOf('x', { gatedFor: intent.id });
 
 /** A sentence, the state, whether the intent is known, and the step for a gated pod. */
 const GATES: readonly (readonly [string, (scene: Scene) => void, boolean, string])[] = [
-  ['before the first state of the world it waits for its intent', () => {}, false, 'wait'],
+  ['before the first full state it waits for its intent', () => {}, false, 'wait'],
   [
-    'an intent that is gone lifts the gate',
+    'without its intent the gate is removed',
     ({ store }) => {
       store.beginResync();
       store.endResync(1);
     },
     false,
-    'lift',
+    'release',
   ],
-  ['with pinning off the gate is lifted', ({ store }) => store.disable(), false, 'lift'],
+  ['with pinning off the gate is removed', ({ store }) => store.disable(), false, 'release'],
   ['it waits for a node that may come', () => {}, true, 'wait'],
   [
-    'a node that does not come lifts the gate',
+    'the gate is removed when the node does not come',
     ({ nodes }) => nodes.put(nodeOf('a', { isDeleting: true })),
     true,
-    'lift',
+    'release',
   ],
   ['it lands on a node that is ready', ({ nodes }) => nodes.put(nodeOf('a')), true, 'land'],
 ];

@@ -105,12 +105,12 @@ const chooseIgnoringGroup: ChooseFor = (state, intent, pod, at, isCoexisting = f
 /** The next step for a pod that is held for an intent; the intent is undefined when no plan has it any more. */
 export const nextGateStep = (state: State, intent: Intent | undefined, pod: Pod): GateStep => {
   if (!intent?.pin) {
-    if (state.store.isDisabled) return { kind: 'lift', reason: 'pod pinning is off' };
-    if (state.store.hasFullState) return { kind: 'lift', reason: 'no running plan has a place for it' };
+    if (state.store.isDisabled) return { kind: 'release', reason: 'pod pinning is off' };
+    if (state.store.hasFullState) return { kind: 'release', reason: 'no running plan has a place for it' };
     return { kind: 'wait', reason: 'the autoscaler has not sent its state yet' };
   }
   const unavailable = unavailability(state, intent);
-  if (unavailable?.isPermanent) return { kind: 'lift', reason: unavailable.reason };
+  if (unavailable?.isPermanent) return { kind: 'release', reason: unavailable.reason };
   if (unavailable) return { kind: 'wait', reason: unavailable.reason };
   const node = state.nodes.get(intent.nodeName);
   return decideGate({ pod: withoutHold(pod), ...pinTargetFor(state, intent, node, pod) });

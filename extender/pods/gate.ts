@@ -66,7 +66,7 @@ const advanceGated = async (context: GateContext, pod: Pod, signal: AbortSignal)
   const { client, state } = context;
   const intent = intentOf(state, pod);
   const step = nextGateStep(state, intent, pod);
-  if (step.kind === 'lift' || !intent) {
+  if (step.kind === 'release' || !intent) {
     if (step.kind === 'wait') return requeue(RECHECK_MS);
     await releaseGate(context, pod, step.reason, { signal });
     return awaitChange;

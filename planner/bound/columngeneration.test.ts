@@ -78,7 +78,7 @@ t.test('after another demand was set, the bound is one for that demand', async (
   );
 });
 
-t.test('pods that must be apart are limited to one a node, spread over hosts to their skew', async (t) => {
+t.test('pods that must be apart are limited to one per node, spread over hosts to their skew', async (t) => {
   const key = 'kubernetes.io/hostname';
   const tally = { key, counted: Uint8Array.of(1, 1, 0, 1), eligible: undefined };
   const spread = { kind: 'spread' as const, tally: 0, maxSkew: 3, self: 1 as const, minDomains: 1 };

@@ -28,7 +28,7 @@ const MAX_THOROUGH = 10;
 const ENTER_PER_ROUND = 8;
 /** The weight of the best bound's duals beside the program's own. */
 const SMOOTHING = 0.8;
-/** What an artificial column costs, as a multiple of what the pod's resources cost. */
+/** Cost of an artificial column, as a multiple of what the pod's resources cost. */
 const ARTIFICIAL_COST = 3;
 
 /**
@@ -121,7 +121,7 @@ export class ColumnGeneration {
     return { use, duals: this.#best.duals };
   }
 
-  /** What the demand is worth. */
+  /** Total worth of the demand. */
   #totalOf(worth: Float64Array): number {
     return this.#demand.reduce((sum, n, index) => sum + n * floatAt(worth, index), 0);
   }

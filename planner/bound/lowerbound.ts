@@ -11,7 +11,7 @@ const MAX_PRICED_CLASSES = 60;
 const FEW_CLASSES = 20;
 const THOROUGH = [60, 600, 4000, 20_000];
 const ROUNDS = 120;
-/** Search steps per knapsack of the bound, and when the time is over. */
+/** Search steps per knapsack of the bound: the usual number, and the one after the time budget has run out. */
 const STEPS = 20_000;
 const STEPS_LATE = 1000;
 
@@ -123,10 +123,9 @@ const boundAt = (
 };
 
 /**
- * The least that the pods in `demand` (per pod class) can cost, in USD per hour, whatever nodes are bought or kept; of
- * the pods' rules about each other it counts only what one node may hold. With commitments it is the better of two
- * bounds: as if they never ran out, and as if they were used to the full. `prices` are unit prices of the dimensions.
- * Sources: Gilmore and Gomory 1961 for the linear program, Farley 1990 for the bound.
+ * A lower bound on the cost of the pods in `demand` (per pod class), in USD per hour, at unit prices `prices` (Gilmore
+ * and Gomory 1961, Farley 1990); of the rules between pods it counts only those within one node. With commitments it is
+ * the better of two bounds: as if they never ran out, and as if they were used to the full.
  */
 export const lowerBound = (
   problem: Problem,

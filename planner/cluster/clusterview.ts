@@ -52,11 +52,11 @@ export const indexTypes = (catalogue: Catalogue) =>
   new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
 
 /**
- * Puts a snapshot in order. Pods that were held lose the affinity to their node, as their controller creates the next
- * pod without it. Throws a QuantityError.
+ * Builds the view of a snapshot; throws a QuantityError. Held pods lose the affinity to their node, as their controller
+ * creates the next pod without it.
  */
-export const clusterOf = (given: Snapshot, catalogue: Catalogue): Cluster => {
-  const snapshot: Snapshot = { ...given, pods: given.pods.map(withoutOurHold) };
+export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => {
+  const snapshot: Snapshot = { ...original, pods: original.pods.map(withoutOurHold) };
   const podsOn = new Map<string, Pod[]>();
   const pending: Pod[] = [];
   for (const pod of snapshot.pods) {

@@ -36,7 +36,7 @@ const remainingOf = (pool: NodePool): Requests =>
 /** What NodePools with limits may still grow by, while nodes are added and removed. */
 export class RemainingLimits {
   readonly #remaining = new Map<string, Requests>();
-  /** 0, or what a NodePool exceeded its limits by at first: existing nodes may return to that. */
+  /** 0, or below it where a NodePool was over its limits at first: existing nodes may return to that. */
   readonly #floor = new Map<string, Requests>();
 
   constructor(pools: Iterable<NodePool>) {
@@ -66,7 +66,7 @@ export class RemainingLimits {
     return true;
   }
 
-  /** Whether a node that existed at first may be there again. */
+  /** Whether the limits allow a closed existing node of this capacity to be opened again. */
   allowsReturn(poolName: string | undefined, capacity: Requests): boolean {
     const floor = this.#floor.get(poolName ?? '');
     for (const [resource, amount] of this.#remaining.get(poolName ?? '') ?? []) {
@@ -115,7 +115,7 @@ export class RemainingLimits {
   }
 }
 
-/** What limits leave once a plan is carried out: the types of its new nodes counted, its removed nodes given back. */
+/** Room that limits leave after the plan: the types of its new nodes counted, its removed nodes given back. */
 export const limitsAfterPlan = (
   pools: Iterable<NodePool>,
   added: readonly (readonly [poolName: string, type: InstanceType])[],

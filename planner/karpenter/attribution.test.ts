@@ -183,7 +183,7 @@ t.test('an assigned pod stays, also where the sums would put it elsewhere', asyn
   t.strictSame(
     places(claims.slice(0, 1), pods, new Map([['uid-p1', 'gone']])),
     { p1: 'a', p2: 'a' },
-    'a claim that is gone keeps no pod',
+    'a deleted claim keeps no pod',
   );
 });
 
@@ -232,7 +232,7 @@ t.test(
     fc.assert(
       fc.property(bursts, (burst) => {
         const pods = podsOf(burst);
-        // Machines as small as they can be: no room but what was bought.
+        // Machines of exactly the requested size, without room to spare.
         const claims = buy(pods, SIZE).map((content, i) => {
           const sum = sumOf(content);
           return claimFor(`c${i}`, content, {

@@ -11,7 +11,10 @@ export interface Attribution {
   readonly pod: Pod;
   /** Name of the NodeClaim. */
   readonly claim: string;
-  /** `assigned`: it was sent there before. `requests`: the claim was bought for it. `room`: the machine is larger. */
+  /**
+   * `assigned`: sent to the claim before; `requests`: the claim was bought for it; `room`: the machine is larger than
+   * the requests.
+   */
   readonly basis: 'assigned' | 'requests' | 'room';
 }
 
@@ -121,9 +124,9 @@ const replayedClaims = (
 };
 
 /**
- * Attributes pending pods to the claims in flight that Karpenter bought for them, whatever the order of the lists; see
- * docs/designs/0003-follow-karpenter.md. `assigned` maps a pod's uid to the claim it was sent to before, where it
- * stays while it fits. Throws a QuantityError.
+ * Attributes pending pods to the claims in flight that Karpenter bought for them, in any order of the lists
+ * (docs/designs/0003-follow-karpenter.md); throws a QuantityError. `assigned` maps a pod's uid to its earlier claim,
+ * where it stays while it fits.
  */
 export const attributePods = (o: {
   readonly inFlight: readonly InFlightClaim[];

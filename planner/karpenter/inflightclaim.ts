@@ -8,7 +8,7 @@ import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 /** A NodeClaim of Karpenter's whose machine has not joined yet. */
 export interface InFlightClaim {
   readonly claim: NodeClaim;
-  /** What its requests leave beside DaemonSets and the pods that are on it already. */
+  /** Requests left beside DaemonSets and the pods that are on it already. */
   readonly budget: Requests;
   /** Its free room; undefined until the machine is launched, as its size is not known before. */
   readonly node: NodeInfo | undefined;
@@ -59,7 +59,10 @@ class UnlimitedRoom extends Map<string, number> {
 }
 const UNLIMITED_ROOM = new UnlimitedRoom();
 
-/** Whether a pod may be on the claim's machine, room and other pods aside. Startup taints are ignored: they go by themselves. */
+/**
+ * Whether a pod may be on the claim's machine, room and other pods aside. Startup taints are ignored, since they are
+ * removed once the machine has started.
+ */
 export const isAllowedOn = ({ claim, node }: InFlightClaim, pod: Pod): boolean => {
   const taints = claim.spec.taints ?? [];
   if (untoleratedTaint(taints, pod.spec.tolerations)) return false;

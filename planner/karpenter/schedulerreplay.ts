@@ -57,7 +57,7 @@ interface Attempt {
   /** The claims in the order in which they were opened. */
   readonly opened: readonly OpenClaim[];
   readonly unplacedCount: number;
-  /** The first pod with which Karpenter must have done otherwise; the number of pods when there is none. */
+  /** Index of the first pod that Karpenter must have placed otherwise; the number of pods when there is none. */
   readonly divergedAt: number;
 }
 
@@ -72,8 +72,8 @@ const neededCpu = (remaining: ResourceVector): number =>
   valueAt(remaining, CPU) / Math.max(1, valueAt(remaining, PODS));
 
 /**
- * Repeats Karpenter's Scheduler.add to find the index of each pod's claim, undefined for none. `pods` are in queue
- * order, `budgets` are the claims' requests; how it works is in docs/designs/0003-follow-karpenter.md.
+ * Repeats Karpenter's Scheduler.add to find the index of each pod's claim, undefined for none; see
+ * docs/designs/0003-follow-karpenter.md. `pods` are in queue order, `budgets` are the claims' requests.
  */
 export const replayScheduler = (
   pods: readonly QueuedPod[],

@@ -155,8 +155,8 @@ const instanceTypeOf = (raw: unknown, index: number): InstanceType => {
 };
 
 /**
- * Reads Karpenter's kwok file of instance types, with its kwok provider's overhead. Of two entries with one name, the
- * one for linux is kept. Throws a CatalogueError.
+ * Reads Karpenter's kwok file of instance types, with its kwok provider's overhead; throws a CatalogueError. Of two
+ * entries with one name, the one for linux is kept.
  */
 export const catalogueFromKwok = (json: unknown): Catalogue => {
   if (!Array.isArray(json)) throw new CatalogueError('The catalogue is not a list of instance types.');

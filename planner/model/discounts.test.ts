@@ -9,7 +9,7 @@ const NOW = Date.parse('2026-06-01T12:00:00Z');
 const ask = (request: Partial<RebalanceRequest> & Pick<RebalanceRequest, 'snapshot'>) =>
   rebalance({ catalogue: smallCatalogue, now: NOW, seed: 1, planName: 'p', rounds: 100, ...request });
 
-t.test('a discount changes what is bought', async (t) => {
+t.test('a discount changes the bought types', async (t) => {
   const snapshot = fragmentedCluster(6, 6, 10);
   const overlay = parsePriceOverlay({ discounts: [{ family: 'r5', percent: 80 }] });
   const { plan } = ask({ snapshot, catalogue: withPriceOverlay(smallCatalogue, overlay) });
@@ -35,7 +35,7 @@ t.test('a reservation covers its number of machines, and more cost the list pric
   const typesOf = (made: ReturnType<typeof plan>) =>
     (made?.savings.greenNodes ?? []).map((node) => node.instanceType).sort();
   const hourly = (made: ReturnType<typeof plan>): number => Number(made?.savings.projectedMonthlyCost) / 730;
-  // Without: six m5.xlarge at 0.192, or fewer larger ones at the same price for their size.
+  // Baseline: six m5.xlarge at 0.192, or fewer larger ones at the same price for their size.
   t.equal(hourly(plan([])).toFixed(3), '1.152');
   // r5.xlarge at 0.252 is 80 % off, twice.
   const reserved = plan([{ instanceType: 'r5.xlarge', percent: 80, instances: 2 }]);

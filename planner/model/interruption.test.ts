@@ -34,7 +34,7 @@ t.test(
     const calm = bought({ mostMonthlyPercent: 10, rates });
     t.ok(calm.length > 0);
     t.notOk(calm.some((node) => node.isSpot && node.instanceType in rates.byType));
-    // What is risky and what is calm cost the same: the calm type is taken.
+    // Risky and calm types cost the same in total here, and the calm type is bought.
     const risky = {
       otherwise: 1,
       byType: { 'r5.xlarge': 60, 'c5.4xlarge': 60, 'c5.xlarge': 60, 'c5.large': 60 },
@@ -45,7 +45,7 @@ t.test(
 
 t.test('the risk of a pod is the interruption rate of its machine times the cost', (t) => {
   const rates = parseInterruptionRates({ byType: { 'm5.large': 50 } });
-  // Half of the machines in a month: on average every ln 2 / 730 of an hour.
+  // Half of the machines are interrupted in a month: a rate of ln 2 / 730 per hour.
   t.equal(podRiskOf('m5.large', 'spot', { costPerPod: 730, rates }).toFixed(6), Math.LN2.toFixed(6));
   t.equal(podRiskOf('m5.large', 'on-demand', { costPerPod: 730, rates }), 0);
   t.equal(podRiskOf('c5.large', 'spot', { costPerPod: 0, rates }), 0);

@@ -124,8 +124,8 @@ const checkObject = (kind: string, object: Record<string, unknown>, what: string
 };
 
 /**
- * Reads a v1 List as `kubectl get nodes,pods,nodepools,... -A -o json` prints it; unknown kinds are ignored. Throws a
- * SnapshotError.
+ * Reads a v1 List as `kubectl get nodes,pods,nodepools,... -A -o json` prints it; throws a SnapshotError. Unknown kinds
+ * are ignored.
  */
 export const snapshotFromList = (list: unknown): Snapshot => {
   if (!isRecord(list) || !Array.isArray(list.items)) {

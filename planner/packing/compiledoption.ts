@@ -23,7 +23,7 @@ export interface CompiledOption {
 }
 
 const NO_TAINTS: readonly Taint[] = [];
-const NONE_TAKEN: Requests = new Map();
+const NO_REQUESTS: Requests = new Map();
 
 /** Compiles launch options; `mostPods` is how many pods one node may hold beside those of DaemonSets. */
 export const compileOptions = (
@@ -37,12 +37,12 @@ export const compileOptions = (
   },
 ): CompiledOption[] => {
   const daemonsOf = new Map<number, Requests>();
-  const roomOf = (allocatable: Requests, taken: Requests): Float64Array => {
+  const roomOf = (allocatable: Requests, daemons: Requests): Float64Array => {
     const room = new Float64Array(o.dimensions.length);
     o.dimensions.forEach((resource, d) => {
       if (resource.startsWith(VOLUME_SLOTS)) room[d] = UNLIMITED;
       else {
-        const left = (allocatable.get(resource) ?? 0) - (taken.get(resource) ?? 0);
+        const left = (allocatable.get(resource) ?? 0) - (daemons.get(resource) ?? 0);
         room[d] = resource === 'pods' ? Math.min(left, o.mostPods) : left;
       }
     });
@@ -50,19 +50,19 @@ export const compileOptions = (
   };
   // Options of one type follow each other and share one room where the same DaemonSets run on them.
   let last:
-    | { readonly allocatable: Requests; readonly taken: Requests; readonly room: Float64Array }
+    | { readonly allocatable: Requests; readonly daemons: Requests; readonly room: Float64Array }
     | undefined;
   return launchOptions.map((launchOption) => {
     const { allocatable } = launchOption;
     const taints = launchOption.pool.spec.template.spec.taints ?? NO_TAINTS;
     const nodeClass = o.nodeClasses.ofLaunchOption(launchOption, taints);
-    let taken = o.daemonSets.length === 0 ? NONE_TAKEN : daemonsOf.get(nodeClass);
-    if (!taken) {
-      taken = daemonRequests(daemonSetsOn(o.daemonSets, launchOption.labels, taints));
-      daemonsOf.set(nodeClass, taken);
+    let daemons = o.daemonSets.length === 0 ? NO_REQUESTS : daemonsOf.get(nodeClass);
+    if (!daemons) {
+      daemons = daemonRequests(daemonSetsOn(o.daemonSets, launchOption.labels, taints));
+      daemonsOf.set(nodeClass, daemons);
     }
-    if (last?.allocatable !== allocatable || last.taken !== taken) {
-      last = { allocatable, taken, room: roomOf(allocatable, taken) };
+    if (last?.allocatable !== allocatable || last.daemons !== daemons) {
+      last = { allocatable, daemons, room: roomOf(allocatable, daemons) };
     }
     const { covered, capacityType } = launchOption.offering;
     const podRisk = o.interruption ? podRiskOf(launchOption.type.name, capacityType, o.interruption) : 0;

@@ -23,7 +23,7 @@ export interface ExistingNode {
   readonly acceptsPods: boolean;
   /** What the limits of its NodePool count for it. */
   readonly capacity?: Requests;
-  /** Those of its pods that may move. */
+  /** Its movable pods. */
   readonly movable: ReadonlySet<Pod>;
 }
 

@@ -144,7 +144,7 @@ export class Packing {
     this.#sold.push(node);
   }
 
-  /** Opens or closes an existing node. Its movable pods must be gone before it closes. */
+  /** Opens or closes an existing node, which must have no movable pods when it closes. */
   setOpen(node: number, isOpen: boolean): void {
     this.undoLog.record({ kind: 'open', node, was: byteAt(this.open, node) });
     this.#switch(node, isOpen ? 1 : 0);

@@ -80,8 +80,8 @@ const ruledLabels = (pods: readonly Pod[]): readonly string[] | undefined => {
 };
 
 /**
- * Sorts pods into classes. Labels and namespace count only where rules of some pod look at them; `needsOf` adds what
- * volumes ask for. Throws a QuantityError.
+ * Sorts pods into classes; throws a QuantityError. Labels and namespace count only where rules of some pod look at
+ * them; `needsOf` adds what volumes ask for.
  */
 export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS): PodClass[] => {
   const ruled = ruledLabels(pods);

@@ -74,12 +74,12 @@ const rows: readonly Row[] = [
     ready: 'land',
   },
   {
-    says: 'the gate is lifted when another pod has the device',
+    says: 'the gate is removed when another pod has the device',
     pod: pod(gpu),
     node: node({ allocatable: { 'nvidia.com/gpu': '1' } }),
     others: [pod(gpu, 'other')],
     booting: 'wait',
-    ready: 'lift',
+    ready: 'release',
     because: /Insufficient nvidia/,
   },
   {
@@ -95,17 +95,17 @@ const rows: readonly Row[] = [
     ready: 'nominate',
   },
   {
-    says: 'the gate is lifted when the ready node is full',
+    says: 'the gate is removed when the ready node is full',
     node: node({ allocatable: { cpu: '100m' } }),
     booting: 'wait',
-    ready: 'lift',
+    ready: 'release',
     because: /Insufficient cpu/,
   },
   {
-    says: 'the gate is lifted at once when the node does not match the selector',
+    says: 'the gate is removed at once when the node does not match the selector',
     pod: pod({ nodeSelector: { zone: 'b' } }),
-    booting: 'lift',
-    ready: 'lift',
+    booting: 'release',
+    ready: 'release',
   },
   {
     says: 'a pod waits for a startup taint to go',
@@ -121,10 +121,10 @@ const rows: readonly Row[] = [
     ready: 'wait',
   },
   {
-    says: 'the gate is lifted when the pod has another gate too',
+    says: 'the gate is removed when the pod has another gate too',
     pod: pod({ schedulingGates: [{ name: PIN_GATE }, { name: 'other' }] }),
-    booting: 'lift',
-    ready: 'lift',
+    booting: 'release',
+    ready: 'release',
   },
 ];
 

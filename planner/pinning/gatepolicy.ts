@@ -9,13 +9,13 @@ import { choosePin, dependsOnOthers, devicesOf } from './pinpolicy.ts';
 
 /**
  * The next step for a held pod; all but `wait` remove its gate. `land` ties it to its node (the pinner binds it too
- * when `isEarly`), `nominate` names the node in its status, `lift` leaves it to kube-scheduler.
+ * when `isEarly`), `nominate` names the node in its status, `release` leaves it to kube-scheduler.
  */
 export type GateStep =
   | { readonly kind: 'wait'; readonly reason: string }
   | { readonly kind: 'land'; readonly isEarly: boolean; readonly reason: string }
   | { readonly kind: 'nominate'; readonly reason: string }
-  | { readonly kind: 'lift'; readonly reason: string };
+  | { readonly kind: 'release'; readonly reason: string };
 
 export interface GateContext {
   readonly pod: Pod;
@@ -31,24 +31,24 @@ export interface GateContext {
 
 /** A device that the pod requests and the node's kubelet has not reported yet. */
 const uncountedDevice = (pod: Pod, node: NodeInfo): string | undefined => {
-  const missing = devicesOf(pod).find(([resource, asked]) => {
-    const taken = node.pods.reduce((sum, other) => sum + (podRequests(other).get(resource) ?? 0), 0);
-    return (node.free.get(resource) ?? 0) + taken < asked;
+  const missing = devicesOf(pod).find(([resource, requested]) => {
+    const used = node.pods.reduce((sum, other) => sum + (podRequests(other).get(resource) ?? 0), 0);
+    return (node.free.get(resource) ?? 0) + used < requested;
   });
   return missing?.[0];
 };
 
 /**
- * Decides the next step for a held pod that its plan still wants on this node. A pod that is safe to bind early lands at
- * once, any other when its machine is ready and has room for it. Throws a QuantityError.
+ * Decides the next step for a held pod that its plan still wants on this node; throws a QuantityError. A pod that is
+ * safe to bind early lands at once, any other when its machine is ready and has room for it.
  */
 export const decideGate = (s: GateContext): GateStep => {
   const { node, isReady } = s;
   const pod = withoutHold(s.pod);
   const [other] = otherGates(pod);
-  if (other) return { kind: 'lift', reason: `its scheduling gate ${other.name} is not ours to remove` };
+  if (other) return { kind: 'release', reason: `its scheduling gate ${other.name} is not ours to remove` };
   const pin = choosePin({ ...s, pod, at: 'pending' });
-  if (pin.way === 'leave') return { kind: 'lift', reason: pin.reason };
+  if (pin.way === 'leave') return { kind: 'release', reason: pin.reason };
   if (pin.way === 'bind' && !isReady) return { kind: 'land', isEarly: true, reason: pin.reason };
   if (!node) return { kind: 'wait', reason: 'its node does not exist yet' };
   if (!isReady) return { kind: 'wait', reason: 'its machine is not ready yet' };
@@ -59,7 +59,7 @@ export const decideGate = (s: GateContext): GateStep => {
   const device = uncountedDevice(pod, node);
   if (device) return { kind: 'wait', reason: `the node has not reported its ${device} yet` };
   const refusal = fits(pod, { ...node, taints: [] });
-  if (refusal) return { kind: 'lift', reason: refusal.message };
+  if (refusal) return { kind: 'release', reason: refusal.message };
   const others = dependsOnOthers(pod);
   if (others) return { kind: 'nominate', reason: others };
   return { kind: 'land', isEarly: false, reason: pin.way === 'bind' ? 'its node can take it' : pin.reason };

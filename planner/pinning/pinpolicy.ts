@@ -23,7 +23,7 @@ export interface PinContext {
   readonly isReady: boolean;
   /** `admission`: the pod is being created; `pending`: it exists and waits for a node. */
   readonly at: 'admission' | 'pending';
-  /** Keys of taints that the pinner set itself, or that go by themselves when the machine joins. */
+  /** Keys of taints that the pinner set itself, or that are removed when the machine joins. */
   readonly ownTaints: ReadonlySet<string>;
   /**
    * Keys of the node's startup taints, the only ones that a pod waits for. When left out they are not known, and a pod
@@ -75,15 +75,15 @@ export const dependsOnOthers = (pod: Pod): string | undefined => {
 
 /** The pod's requests for resources that a kubelet reports only once its machine is up, such as GPUs. */
 export const devicesOf = (pod: Pod): readonly (readonly [string, number])[] =>
-  [...podRequests(pod)].filter(([resource, asked]) => asked > 0 && !PLAIN_RESOURCES.has(resource));
+  [...podRequests(pod)].filter(([resource, amount]) => amount > 0 && !PLAIN_RESOURCES.has(resource));
 
 /** Whether a refusal lasts as long as pod and node do. */
 const isLasting = (refusal: Refusal): boolean =>
   refusal.code === 'NodeAffinity' || refusal.code === 'NodeName';
 
 /**
- * Chooses how one pod is pinned to one node. `bind` and `assign` are for pods that are safe to bind early: they have a
- * controller and need nothing of kube-scheduler and no device. Throws a QuantityError.
+ * Chooses how one pod is pinned to one node; throws a QuantityError. `bind` and `assign` are for pods that are safe to
+ * bind early: they have a controller and need nothing of kube-scheduler and no device.
  */
 export const choosePin = (s: PinContext): Pin => {
   const { pod, node } = s;

@@ -27,7 +27,7 @@ export interface Assignment {
   readonly moves: readonly MoveToExistingNode[];
 }
 
-/** The pods of each class that still need a place; the first in, the first out. */
+/** Queues of pods per class that still need a place, first in, first out. */
 class UnassignedPods {
   readonly #ofClass: Pod[][];
   #isReversed = false;
@@ -40,7 +40,7 @@ class UnassignedPods {
     itemAt(this.#ofClass, podClass).push(pod);
   }
 
-  /** Hands out `n` pods of a class; nothing may be added afterwards. Throws when there are fewer. */
+  /** Dequeues `n` pods of a class; nothing may be added afterwards. Throws when there are fewer. */
   take(podClass: number, n: number): Pod[] {
     if (!this.#isReversed) for (const pods of this.#ofClass) pods.reverse();
     this.#isReversed = true;

@@ -34,7 +34,7 @@ const LARGE = [16, 40, 62, 80, ...Array.from({ length: process.env.SOAK ? 400 : 
 const SEED = Number(process.env.PLAN_SEED ?? 1);
 
 t.test(
-  'no plan for pending pods asks for a placement that a node would refuse',
+  'no plan for pending pods has a placement that a node would refuse',
   { timeout: 1_800_000 },
   async () => {
     fc.assert(
@@ -55,7 +55,7 @@ t.test(
           });
           if (!plan) return;
           const lost = waitingIn(snapshot) - unplaced.length - (plan.spec.podsToMigrate ?? []).length;
-          if (lost !== 0) throw new Error(`${lost} pods are neither planned nor said to have no place`);
+          if (lost !== 0) throw new Error(`${lost} pods are neither planned nor reported as unplaced`);
           const faults = verifyPlan(snapshot, smallCatalogue, plan.spec);
           if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join('\n'));
         },
@@ -66,7 +66,7 @@ t.test(
 );
 
 t.test(
-  'no rebalancing plan asks for a placement that a node would refuse, or costs more',
+  'no rebalancing plan has a placement that a node would refuse, or costs more',
   { timeout: 1_800_000 },
   async () => {
     fc.assert(

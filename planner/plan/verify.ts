@@ -5,7 +5,6 @@ import type { Catalogue } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { memoizeRequests, type ReadRequests, readAmounts } from '../scheduling/nodeinfo.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
-import { askedKeys } from './verify/askedkeys.ts';
 import type { PlanFault } from './verify/fault.ts';
 import { limitFaults } from './verify/limits.ts';
 import { MachineReader } from './verify/machines.ts';
@@ -14,20 +13,21 @@ import { outcomeOf, type Place } from './verify/outcome.ts';
 import { ClaimReader, type PlannedClaim, type PlannedMachine } from './verify/planned.ts';
 import { PodRules, type Site } from './verify/podrules.ts';
 import { totalOf } from './verify/room.ts';
+import { selectedKeys } from './verify/selectedkeys.ts';
 
-/** The resource that arrivals ask for more of than there is; undefined when all have room. */
+/** The resource of which the arrivals request more than is free; undefined when all have room. */
 const lackingResource = (
-  asked: Requests,
+  requests: Requests,
   total: Requests,
   roomOf: (resource: string) => number,
 ): string | undefined => {
-  for (const [resource, value] of asked) {
+  for (const [resource, value] of requests) {
     if (value > 0 && (total.get(resource) ?? 0) > roomOf(resource)) return resource;
   }
   return undefined;
 };
 
-/** One of each class of arrivals: their verdicts on one node are the same. */
+/** One pod per class of arrivals: pods of a class get the same verdict on a node. */
 const oneOfEach = (rules: PodRules, arrivals: readonly Pod[]): Iterable<Pod> => {
   const found = new Map<string, Pod>();
   for (const pod of arrivals) {
@@ -82,7 +82,7 @@ const checkClaim = (
   rules: PodRules,
   order: ArrivalOrder,
   requestsOf: ReadRequests,
-  asked: readonly string[],
+  keys: readonly string[],
 ): PlanFault[] => {
   const faults: PlanFault[] = [];
   const claim = place.name;
@@ -94,7 +94,7 @@ const checkClaim = (
   for (const machine of machines) {
     for (const [resource, value] of arriving) {
       const { room, type } = machine.least.of(resource);
-      if (value <= 0 || value + (machine.taken.get(resource) ?? 0) <= room || short.has(resource)) continue;
+      if (value <= 0 || value + (machine.daemons.get(resource) ?? 0) <= room || short.has(resource)) continue;
       short.add(resource);
       const pod = podName(place.arrivals.find((each) => (requestsOf(each).get(resource) ?? 0) > 0) ?? first);
       const message = `Pod ${pod} and the others of NodeClaim ${claim} ask for more ${resource} than it gives as ${type}.`;
@@ -106,7 +106,7 @@ const checkClaim = (
       const refused = order.refusal(arrival, at, machine.site);
       if (!refused) continue;
       const pod = podName(arrival);
-      const as = machineName(machine, '', asked);
+      const as = machineName(machine, '', keys);
       const message = `Pod ${pod} can't go to NodeClaim ${claim}${as ? ` with ${as}` : ''}: ${refused.message}.`;
       faults.push({ rule: refused.code, pod, claim, message });
     }
@@ -156,9 +156,9 @@ const checkBeside = (
 };
 
 /**
- * Checks a finished plan against the cluster that it was made from, with nothing of what made it: kube-scheduler's
- * filters, the catalogue and the objects. Returns every fault; none when the plan can be carried out. Preferences are
- * not checked. Throws a QuantityError. See docs/designs/0014-plans-are-verified.md.
+ * Checks a finished plan by kube-scheduler's filters, the catalogue and the cluster's objects alone, see
+ * docs/designs/0014-plans-are-verified.md; preferences are not checked. Returns every fault, none when the plan can be
+ * carried out; throws a QuantityError.
  */
 export const verifyPlan = (
   snapshot: Snapshot,
@@ -166,13 +166,13 @@ export const verifyPlan = (
   spec: RebalancePlanSpec,
 ): PlanFault[] => {
   const requestsOf = memoizeRequests();
-  // 1. Where every pod ends.
+  // 1. The final place of every pod.
   const { places, removed, faults: moves } = outcomeOf(snapshot, spec);
   const arrivals = places.flatMap((place) => place.arrivals);
   const everyPod = places.flatMap((place) => place.pods);
-  const asked = askedKeys(snapshot, arrivals, everyPod);
-  // 2. What the planned claims may become.
-  const reader = new ClaimReader(snapshot, new MachineReader(catalogue, asked.all), requestsOf);
+  const keys = selectedKeys(snapshot, arrivals, everyPod);
+  // 2. The machines that the planned claims may become.
+  const reader = new ClaimReader(snapshot, new MachineReader(catalogue, keys.all), requestsOf);
   const claims = new Map<number, PlannedClaim>();
   places.forEach((place, at) => {
     if (place.planned) claims.set(at, reader.read(place, place.planned));
@@ -185,13 +185,13 @@ export const verifyPlan = (
     return { name, labels: node?.metadata.labels ?? {}, taints, unschedulable, pods };
   });
   const limits = limitFaults(snapshot, removed, [...claims.values()]);
-  // 3. Whether each pod may be where it ends.
+  // 3. Whether each pod may be at its final place.
   const rules = new PodRules(snapshot, sites);
   const coming = places.flatMap((place, at) => place.arrivals.map((pod) => ({ pod, at })));
   const order = new ArrivalOrder(snapshot, sites, coming, rules);
   const fits = places.flatMap((place, at) => {
     const claim = claims.get(at);
-    if (claim) return checkClaim(claim, at, rules, order, requestsOf, asked.all);
+    if (claim) return checkClaim(claim, at, rules, order, requestsOf, keys.all);
     const site = sites[at];
     return site && place.arrivals.length > 0 ? checkNode(place, at, site, rules, order, requestsOf) : [];
   });
@@ -200,6 +200,6 @@ export const verifyPlan = (
     ...reader.faults,
     ...limits,
     ...fits,
-    ...checkBeside(claims, sites, places, rules, asked.topology),
+    ...checkBeside(claims, sites, places, rules, keys.topology),
   ];
 };

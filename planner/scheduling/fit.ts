@@ -83,8 +83,8 @@ const refuseByPods = (pod: Pod, node: NodeInfo, cluster: ClusterView | undefined
 };
 
 /**
- * The first reason of kube-scheduler's filters to keep a pod off a node; undefined when it fits. Without `cluster`, whose
- * nodes include this one, affinity, spread and volumes are not checked. Throws a QuantityError.
+ * The first reason of kube-scheduler's filters to keep a pod off a node; undefined when it fits, throws a
+ * QuantityError. Without `cluster`, whose nodes include this one, affinity, spread and volumes are not checked.
  */
 export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal | undefined => {
   if (node.unschedulable && untoleratedTaint([UNSCHEDULABLE], pod.spec.tolerations)) {

@@ -39,7 +39,10 @@ export const termSelects = (
   return true;
 };
 
-/** Whose required anti-affinity keeps `pod` off `node` for the pods on `other`: its own, or that of an existing pod. */
+/**
+ * Origin of the required anti-affinity that keeps `pod` off `node` because of the pods on `other`: its own, or that of
+ * an existing pod.
+ */
 export const refuseByAntiAffinity = (
   pod: Pod,
   node: NodeInfo,

@@ -74,10 +74,10 @@ export const podRequests = (pod: Pod): Requests => {
   for (const container of status?.initContainerStatuses ?? []) statuses.set(container.name, container);
   const requestsOf = (container: Container): Requests => {
     const held = statuses.get(container.name);
-    const asked = container.resources?.requests;
+    const specified = container.resources?.requests;
     return held?.resources
-      ? effectiveRequests(pod, asked, held.resources.requests, held.allocatedResources)
-      : read(asked);
+      ? effectiveRequests(pod, specified, held.resources.requests, held.allocatedResources)
+      : read(specified);
   };
 
   for (const container of pod.spec.containers) add(total, requestsOf(container));

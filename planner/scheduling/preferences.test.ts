@@ -113,7 +113,11 @@ t.test('a rebalance keeps pods apart that would rather be, where they are so tod
   const apart = [on('p', 'a'), on('q', 'b'), on('r', 'c')];
   t.equal(ask(apart, 'Respect'), 3);
   t.equal(ask(apart, 'Ignore'), 1);
-  t.equal(ask([on('p', 'a'), on('q', 'a')], 'Respect'), 1, 'what is not met today is not asked for');
+  t.equal(
+    ask([on('p', 'a'), on('q', 'a')], 'Respect'),
+    1,
+    'a preference that is not met today is not required',
+  );
   t.end();
 });
 
@@ -129,7 +133,7 @@ t.test('a preference that nothing meets gives way before the pod does', (t) => {
   const made = provisioned(prefers(ZONE, 'nowhere'), 'Respect');
   t.same(made.unplaced, []);
   t.equal(made.plan?.spec.podsToMigrate?.length, 2);
-  // Met by labels, but no such machine is large enough: asked again without.
+  // Labels meet the preference, but no such machine is large enough: the plan is made again without it.
   const large = provision({
     snapshot: makeSnapshot(
       [],
@@ -152,7 +156,7 @@ t.test('a preference that nothing meets gives way before the pod does', (t) => {
   t.end();
 });
 
-t.test('a rebalance keeps what is preferred and met today', (t) => {
+t.test('a rebalance keeps preferences that are met today', (t) => {
   const nodes = ['a', 'b'].map((name) => makeNode(name, { zone: `us-west-2${name}` }));
   const pods = ['a', 'b'].map((node) => makePod(`p-${node}`, { cpu: 300, memory: 256, node, spec: spread }));
   const ask = (preferences: Preferences) =>

@@ -31,7 +31,7 @@ export interface Place {
 const isMet = (term: NodeSelectorTerm, place: Place): boolean =>
   matchesNodeSelector({ nodeSelectorTerms: [term] }, place.labels, place.name);
 
-const both = (a: NodeSelectorTerm, b: NodeSelectorTerm): NodeSelectorTerm => ({
+const mergeTerms = (a: NodeSelectorTerm, b: NodeSelectorTerm): NodeSelectorTerm => ({
   matchExpressions: [...(a.matchExpressions ?? []), ...(b.matchExpressions ?? [])],
   matchFields: [...(a.matchFields ?? []), ...(b.matchFields ?? [])],
 });
@@ -43,11 +43,13 @@ const preferredTerms = (pod: Pod): NodeSelectorTerm[] =>
 
 const withTerms = (pod: Pod, terms: readonly NodeSelectorTerm[]): Pod => {
   if (terms.length === 0) return pod;
-  const asked = terms.reduce(both);
+  const preferred = terms.reduce(mergeTerms);
   const { affinity } = pod.spec;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   const demanded: NodeSelector = {
-    nodeSelectorTerms: required ? required.nodeSelectorTerms.map((term) => both(term, asked)) : [asked],
+    nodeSelectorTerms: required
+      ? required.nodeSelectorTerms.map((term) => mergeTerms(term, preferred))
+      : [preferred],
   };
   return {
     ...pod,

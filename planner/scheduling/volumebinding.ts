@@ -51,7 +51,7 @@ const freeVolumesFor = (
   claim: PersistentVolumeClaim,
   volumes: Iterable<PersistentVolume>,
 ): PersistentVolume[] => {
-  const asked = claim.spec as ClaimSpec;
+  const claimSpec = claim.spec as ClaimSpec;
   const found: PersistentVolume[] = [];
   for (const volume of volumes) {
     const spec = volume.spec as VolumeSpec | undefined;
@@ -61,11 +61,13 @@ const freeVolumesFor = (
       !spec.claimRef &&
       (phase ?? 'Available') === 'Available' &&
       volume.metadata.deletionTimestamp === undefined &&
-      (spec.storageClassName ?? '') === (asked.storageClassName ?? '') &&
-      (spec.volumeMode ?? 'Filesystem') === (asked.volumeMode ?? 'Filesystem') &&
+      (spec.storageClassName ?? '') === (claimSpec.storageClassName ?? '') &&
+      (spec.volumeMode ?? 'Filesystem') === (claimSpec.volumeMode ?? 'Filesystem') &&
       sizeOf(volume) >= requestedBy(claim) &&
-      (asked.accessModes ?? []).every((mode) => (spec.accessModes ?? asked.accessModes)?.includes(mode)) &&
-      (asked.selector === undefined || matchesLabels(asked.selector, volume.metadata.labels ?? {}))
+      (claimSpec.accessModes ?? []).every((mode) =>
+        (spec.accessModes ?? claimSpec.accessModes)?.includes(mode),
+      ) &&
+      (claimSpec.selector === undefined || matchesLabels(claimSpec.selector, volume.metadata.labels ?? {}))
     ) {
       found.push(volume);
     }

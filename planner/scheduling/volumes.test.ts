@@ -109,13 +109,13 @@ const rows: readonly (readonly [string, Pod, ReturnType<typeof node>, RegExp | u
   ['a claim whose volume does not exist', mounting('lost'), node('a'), /non-existent pv/],
   ['a claim that is being deleted', mounting('going'), node('a'), /is being deleted/],
   ['a claim that its class should have bound', mounting('immediate'), node('a'), /unbound immediate/],
-  ['a volume can be made where the class allows', mounting('late'), node('a'), undefined],
-  ['no volume can be made elsewhere', mounting('late'), node('b'), /available persistent volumes to bind/],
+  ['a volume can be created where the class allows', mounting('late'), node('a'), undefined],
+  ['no volume can be created elsewhere', mounting('late'), node('b'), /available persistent volumes to bind/],
   ['a static volume that is large enough is bound', mounting('static'), node('a'), undefined],
   ['a static volume in another zone is not', mounting('static'), node('b'), /available persistent volumes/],
   ['a static volume that is too small is not', mounting('too-large'), node('a'), /available persistent/],
-  ['a claim promised to a node is bound there', mounting('promised'), node('a'), undefined],
-  ['a claim promised to a node is bound on no other', mounting('promised'), node('a', [], 'm'), /to bind/],
+  ['a claim with a selected node is bound there', mounting('promised'), node('a'), undefined],
+  ['a claim with a selected node is bound on no other', mounting('promised'), node('a', [], 'm'), /to bind/],
   [
     'ReadWriteOncePod is for one pod',
     mounting('lone'),
@@ -144,7 +144,7 @@ for (const [says, pod, place, expected] of rows) {
   });
 }
 
-t.test('the packer is told of selectors and slots, not of nodes', async (t) => {
+t.test('the packing gets selectors and slots, not nodes', async (t) => {
   t.strictSame(volumeNeeds(makePod('p'), volumes), { selectors: [], slots: new Map() });
   t.strictSame(volumeNeeds(mounting('zonal'), volumes).selectors, [within(ZONE, 'a')]);
   t.strictSame(volumeNeeds(mounting('late'), volumes).selectors, [within(ZONE, 'a')]);

@@ -54,7 +54,7 @@ export const volumesOf = (snapshot: Snapshot): Volumes => ({
   ),
 });
 
-/** What a pod's volumes require of its node. */
+/** Requirements of a pod's volumes on its node. */
 export interface VolumeRequirements {
   /** Why no node at all meets them. */
   readonly impossible?: string;

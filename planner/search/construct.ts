@@ -77,7 +77,7 @@ const buyPattern = (
   return copies;
 };
 
-/** The part of a pattern, by worth, that pods are left for. */
+/** Share of a pattern, by worth, that the remaining pods can fill. */
 const usableShare = (
   pattern: Pattern,
   left: Int32Array,
@@ -205,7 +205,7 @@ export const packOntoNewNodes = (
     }
     packing.undo();
   }
-  // The best one again; column generation came to its end in time before, and must do so now.
+  // Repeats the best strategy; column generation finished in time before, so it must run to its end again.
   const again = best === last ? strategiesOf(packing, pods, o, () => false) : strategies;
   const isPlaced = itemAt(again, best)(left);
   rightsize(packing);

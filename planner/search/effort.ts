@@ -6,9 +6,9 @@ export interface Effort {
   readonly seed: number;
   /** Rounds of local search. */
   readonly rounds: number;
-  /** Asked now and then; true ends the search with the best answer so far. */
+  /** Polled now and then; true ends the search with the best answer so far. */
   readonly isOver: () => boolean;
-  /** What moving one pod weighs, in USD per hour. */
+  /** Weight of one pod's move, in USD per hour. */
   readonly movePrice: number;
   /** The search ends at this cost: no answer is better, moves left aside. USD per hour. */
   readonly targetCost: number;
@@ -17,7 +17,7 @@ export interface Effort {
 /** Differences in cost below this are rounding errors. USD per hour. */
 export const EPSILON = 1e-9;
 
-/** What the search makes small: the cost, and what the moves weigh. */
+/** The objective that the search minimizes: the cost, plus the weight of the moves. */
 export const objective = (packing: Packing, { movePrice }: Pick<Effort, 'movePrice'>): number =>
   packing.cost() + packing.original.moved * movePrice;
 

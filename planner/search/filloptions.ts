@@ -3,7 +3,7 @@ import type { CompiledOption } from '../packing/compiledoption.ts';
 import { floatAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 
-/** What placing pods is guided by, and the nodes that may be opened. */
+/** Parameters of placing pods, and the nodes that may be opened. */
 export interface FillOptions {
   /** Unit prices of the dimensions, in USD per hour. */
   readonly prices: Float64Array;

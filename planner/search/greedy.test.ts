@@ -52,7 +52,7 @@ t.test('no pod is lost or doubled, and none is where it does not fit', async () 
       rightsize(packing);
       check(packing, before, left);
       if (packing.cost() > cost + 1e-9) throw new Error('rightsizing made it dearer');
-      if (!packing.limits.areKept()) throw new Error('a NodePool is over its limits');
+      if (!packing.limits.areKept()) throw new Error('a NodePool exceeds its limits');
     }),
     { numRuns: process.env.SOAK ? 3000 : 100, seed: 1 },
   );

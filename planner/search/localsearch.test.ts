@@ -31,7 +31,7 @@ const checkPods = (packing: Packing, pods: readonly number[]): void => {
   const now = podsIn(packing);
   if (now.join() !== pods.join()) throw new Error(`pods ${now}, not ${pods}`);
   if (!packing.satisfiesAllRules()) throw new Error('a rule is broken');
-  if (!packing.limits.areKept()) throw new Error('a NodePool is over its limits');
+  if (!packing.limits.areKept()) throw new Error('a NodePool exceeds its limits');
 };
 
 t.test('no step loses a pod or makes the answer dearer than before', async () => {

@@ -12,10 +12,10 @@ const { byteAt } = readers;
 const MAX_TARGETS = 48;
 /** Rounds without a better answer, with some for each node, after which the search accepts dearer answers. */
 const STALE = 150;
-/** How much dearer than the best answer the search may get, at most, as parts; one after the other. */
+/** Excess over the best answer's cost that the search accepts, as fractions, one after the other. */
 const DETOURS = [0.004, 0.01, 0.02, 0.04] as const;
 
-/** The same options with worths a little off and only some of the nodes to buy; every fourth round as they are. */
+/** Fill options with perturbed worths and only some of the nodes to buy; unchanged every fourth round. */
 const perturb = (o: FillOptions, random: () => number, round: number): RebuildOptions => {
   if (round % 4 === 0) return o;
   const noise = 0.1 + 0.5 * random();

@@ -6,7 +6,7 @@ import { verifyPlan } from '../plan/verify.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from './builders.ts';
 import { smallCatalogue } from './randomcluster.ts';
 
-/** Builders of small plans and of what is wrong with them, for tests of the plan's check. */
+/** Builders of small plans and of their faults, for tests of the plan's check. */
 
 export const TYPE = 'node.kubernetes.io/instance-type';
 export const ZONE = 'topology.kubernetes.io/zone';
@@ -54,7 +54,7 @@ export interface Case {
   readonly broken?: readonly string[];
 }
 
-/** A NodePool that leaves everything open but what is given. */
+/** A NodePool that leaves open everything except the given fields. */
 export const openPool = (
   requirements: readonly Requirement[] = [],
   rest: Partial<NodePool['spec']> = {},
@@ -63,7 +63,7 @@ export const openPool = (
   return { ...pool, spec: { ...pool.spec, ...rest } };
 };
 
-/** Pods that wait, and one planned claim that they go to. */
+/** Pending pods, and one planned claim that they go to. */
 export const provisioned = (
   pods: readonly Pod[],
   planned: NodeClaimToAdd,
@@ -73,17 +73,17 @@ export const provisioned = (
   plan: { nodeClaimsToAdd: [planned], podsToMigrate: pods.map((pod) => move(pod.metadata.name, '', 'new')) },
 });
 
-/** Node a, which goes, with the pods given; node b, which stays, with those of `there`. */
+/** Node a, removed, with `pods`; node b, kept, with `podsOnB`. */
 export const drained = (
   pods: readonly Pod[],
   o: {
-    readonly there?: readonly Pod[];
+    readonly podsOnB?: readonly Pod[];
     readonly b?: Parameters<typeof makeNode>[1];
     readonly rest?: Partial<Snapshot>;
     readonly moves?: readonly PodToMigrate[];
   } = {},
 ): Pick<Case, 'cluster' | 'plan'> => ({
-  cluster: makeSnapshot([makeNode('a'), makeNode('b', o.b)], [...pods, ...(o.there ?? [])], o.rest),
+  cluster: makeSnapshot([makeNode('a'), makeNode('b', o.b)], [...pods, ...(o.podsOnB ?? [])], o.rest),
   plan: {
     nodeClaimsToDelete: [{ nodeClaimName: 'claim-a' }],
     podsToMigrate: [...(o.moves ?? pods.map((pod) => move(pod.metadata.name, 'a', 'claim-b')))],

@@ -40,7 +40,7 @@ checkCases({
     ...provisioned([makePod('p')], claim([is(TYPE, 'm5.large', 'x9.huge'), ...LARGE.slice(1)])),
     broken: ['UnknownInstanceType'],
   },
-  'an offering that is not to be had is refused': {
+  'an unavailable offering is refused': {
     ...provisioned(
       [makePod('p')],
       claim([is(TYPE, 'm5.large'), is(ZONE, 'us-west-2b'), is(CAPACITY, 'spot')]),
@@ -89,7 +89,7 @@ checkCases({
     ),
     broken: ['NodeAffinity', 'NodeAffinity'],
   },
-  'a claim without types means every type that meets the rest': {
+  'a claim without types means every type that meets the other requirements': {
     ...provisioned([makePod('p', { cpu: 3000 })], claim(LARGE.slice(1))),
     broken: ['NodeResourcesFit'],
   },
@@ -156,7 +156,7 @@ checkCases({
     [makePod('p', { spec: require1('team', 'Exists') })],
     claim([...LARGE, ask('team', 'Exists')]),
   ),
-  'an open label has no value that a pod could ask for': {
+  'an open label has no value that a pod could select': {
     ...provisioned(
       [makePod('p', { spec: { nodeSelector: { team: 'a' } } })],
       claim([...LARGE, ask('team', 'Exists')]),

@@ -59,7 +59,7 @@ checkCases({
       podsToMigrate: [move('p', 'a', 'new')],
     },
   },
-  'a NodePool that is over its limits gets no worse, and need not get better': {
+  'a NodePool that exceeds its limits may stay so, but not exceed them further': {
     ...drained([on('p', 'a')], { rest: { nodePools: [limitedPool({ cpu: '1' }, { cpu: '7800m' })] } }),
     plan: {
       nodeClaimsToAdd: [claim()],

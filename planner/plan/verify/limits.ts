@@ -26,11 +26,11 @@ const countOf = ({ capacity }: InstanceType, resource: string): number => {
 export interface PlannedTypes {
   readonly pool: string;
   readonly types: readonly InstanceType[];
-  /** Whether the claim has to name types beyond the one that is meant, however large they are. */
+  /** Whether the claim has to name types beyond the planned one, however large they are. */
   readonly hasMinValues: boolean;
 }
 
-/** What a claim may take of a limit: its largest type, or the smallest where minValues ask for more of them. */
+/** The claim's share of a limit: its largest type, or the smallest where minValues ask for more of them. */
 const shareOf = ({ types, hasMinValues }: PlannedTypes, resource: string): number => {
   if (types.length === 0) return 0;
   const counts = types.map((type) => countOf(type, resource));
@@ -38,7 +38,8 @@ const shareOf = ({ types, hasMinValues }: PlannedTypes, resource: string): numbe
 };
 
 /**
- * Checks the limits of NodePools that the plan adds nodes to; nodes that go are not counted. A NodePool that is over its limits may stay so, and get no worse.
+ * Checks the limits of NodePools that the plan adds nodes to; removed nodes are not counted. A NodePool that exceeds
+ * its limits may stay so, but not exceed them further.
  */
 export const limitFaults = (
   { nodePools, nodes }: Snapshot,

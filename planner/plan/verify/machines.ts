@@ -11,11 +11,11 @@ const ZONE_ID = 'topology.k8s.aws/zone-id';
 
 /** Machines that no pod can tell apart by their labels. */
 export interface Machine {
-  /** Equal for machines with equal labels, as far as anybody asks. */
+  /** Key of the labels that pods select by: equal for machines that pods can't tell apart. */
   readonly id: string;
   /** The labels of one of them. */
   readonly labels: Labels;
-  /** All that it may become; they differ in size. */
+  /** Instance types that it may become; they differ in size. */
   readonly types: readonly InstanceType[];
 }
 
@@ -61,16 +61,16 @@ export class MachineReader {
   readonly #types: ReadonlyMap<string, InstanceType>;
   /** Labels whose values the catalogue knows, for some type at least. */
   readonly #known: ReadonlySet<string>;
-  readonly #asked: readonly string[];
+  readonly #selectedKeys: readonly string[];
   readonly #read = new Map<string, Machines>();
 
-  /** `asked` are the label keys that tell machines apart. */
-  constructor(catalogue: Catalogue, asked: readonly string[]) {
+  /** `selectedKeys` are the label keys that tell machines apart. */
+  constructor(catalogue: Catalogue, selectedKeys: readonly string[]) {
     this.#types = new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
     const known = new Set(OF_CLOUD);
     for (const type of catalogue.instanceTypes) for (const key in type.labels) known.add(key);
     this.#known = known;
-    this.#asked = asked;
+    this.#selectedKeys = selectedKeys;
   }
 
   /** The machines that one alternative of a claim allows. */
@@ -133,7 +133,7 @@ export class MachineReader {
         }
       }
       for (const variant of open ?? []) {
-        const id = this.#asked.map((key) => cloudLabel(choice, key) ?? variant[key] ?? '').join('\n');
+        const id = this.#selectedKeys.map((key) => cloudLabel(choice, key) ?? variant[key] ?? '').join('\n');
         const known = machines.get(id);
         if (known) known.types.add(choice.type);
         else machines.set(id, { labels: this.#labels(choice, variant), types: new Set([choice.type]) });
@@ -179,7 +179,7 @@ export class MachineReader {
         }
         continue;
       }
-      // A claim that lists no values leaves the label as open as its NodePool does.
+      // A label that the claim lists no values for is as open as in its NodePool.
       const isListed = claim.some(({ operator }) => operator === 'In');
       const leftOpen = pool.filter(({ operator }) => operator !== 'In');
       const values = openValues(isListed ? claim : [...claim, ...leftOpen]);
@@ -191,7 +191,7 @@ export class MachineReader {
       if (values.some((value) => !pool.every((each) => meets(each, value)))) {
         fault('NodePoolRequirements', `breaks the requirement on ${key} of its NodePool`);
       }
-      const tells = this.#asked.includes(key);
+      const tells = this.#selectedKeys.includes(key);
       variants = variants.flatMap((labels) =>
         (tells ? values : values.slice(0, 1)).map((value) =>
           value === undefined ? labels : { ...labels, [key]: value },

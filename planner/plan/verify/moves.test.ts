@@ -17,7 +17,7 @@ checkCases({
   'a drain to a node with room passes': drained([on('p', 'a')]),
   'a pod that waits may go to a new node': provisioned([makePod('p')], claim()),
 
-  // Where pods end.
+  // Destinations of the pods.
   'a NodeClaim that is not in the cluster can not be deleted': {
     ...drained([]),
     plan: { nodeClaimsToDelete: [{ nodeClaimName: 'nobody' }] },
@@ -60,7 +60,7 @@ checkCases({
     ...drained([on('p', 'a')], { moves: [move('p', 'a', 'claim-a')] }),
     broken: ['UnknownDestination'],
   },
-  'pods do not go to a claim that nobody knows': {
+  'pods do not go to an unknown claim': {
     ...drained([on('p', 'a')], { moves: [move('p', 'a', 'nobody')] }),
     broken: ['UnknownDestination'],
   },
@@ -80,10 +80,10 @@ checkCases({
     broken: ['PodLeftBehind'],
   },
   'a pod on a node that is not in the cluster counts nowhere': drained([on('p', 'a')], {
-    there: [on('lost', 'nowhere', { cpu: 90_000 })],
+    podsOnB: [on('lost', 'nowhere', { cpu: 90_000 })],
   }),
   'a pod that has ended takes no room': drained([on('p', 'a')], {
-    there: [{ ...on('done', 'b', { cpu: 3900 }), status: { phase: 'Succeeded' } }],
+    podsOnB: [{ ...on('done', 'b', { cpu: 3900 }), status: { phase: 'Succeeded' } }],
   }),
   'a pod that is tied to its node by our hold may go elsewhere': drained([
     {

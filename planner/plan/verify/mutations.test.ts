@@ -11,7 +11,7 @@ import { makeNode } from '../../testing/builders.ts';
 import { randomCluster, smallCatalogue } from '../../testing/randomcluster.ts';
 import { verifyPlan } from '../verify.ts';
 
-/** Plans that are right pass; the same with one thing broken do not. */
+/** Valid plans pass the check; the same plans with one fault do not. */
 
 const TINY = {
   ...smallCatalogue.instanceTypes[0],

@@ -16,13 +16,13 @@ import {
 } from '../../testing/plancases.ts';
 
 checkCases({
-  // Nodes that stay.
+  // Kept nodes and their pods.
   'a node that is full takes no pod': {
-    ...drained([on('p', 'a', { cpu: 2000 })], { there: [on('q', 'b', { cpu: 2000 })] }),
+    ...drained([on('p', 'a', { cpu: 2000 })], { podsOnB: [on('q', 'b', { cpu: 2000 })] }),
     broken: ['NodeResourcesFit'],
   },
-  'a pod that is being deleted takes room until it is gone': {
-    ...drained([on('p', 'a', { cpu: 2000 })], { there: [terminating(on('q', 'b', { cpu: 2000 }))] }),
+  'a pod that is being deleted takes room until it has terminated': {
+    ...drained([on('p', 'a', { cpu: 2000 })], { podsOnB: [terminating(on('q', 'b', { cpu: 2000 }))] }),
     broken: ['NodeResourcesFit'],
   },
   'a taint that a pod does not tolerate keeps it away': {
@@ -67,15 +67,17 @@ checkCases({
     broken: ['Volumes'],
   },
   'anti-affinity of the pod that comes holds': {
-    ...drained([on('p', 'a', { spec: apart('db') })], { there: [on('q', 'b', { app: 'db' })] }),
+    ...drained([on('p', 'a', { spec: apart('db') })], { podsOnB: [on('q', 'b', { app: 'db' })] }),
     broken: ['InterPodAffinity'],
   },
   'anti-affinity of a pod that is there holds': {
-    ...drained([on('p', 'a', { app: 'web' })], { there: [on('q', 'b', { app: 'db', spec: apart('web') })] }),
+    ...drained([on('p', 'a', { app: 'web' })], {
+      podsOnB: [on('q', 'b', { app: 'db', spec: apart('web') })],
+    }),
     broken: ['InterPodAffinity'],
   },
   'anti-affinity looks at its own namespace': drained([on('p', 'a', { app: 'web' })], {
-    there: [
+    podsOnB: [
       { ...on('q', 'b', { app: 'db', spec: apart('web') }), metadata: { name: 'q', namespace: 'other' } },
     ],
   }),
@@ -105,7 +107,7 @@ checkCases({
   },
   'spread over zones holds': {
     ...drained([on('p', 'a', { spec: spread('web') })], {
-      there: [on('q', 'b'), on('r', 'b')],
+      podsOnB: [on('q', 'b'), on('r', 'b')],
       rest: { nodes: [makeNode('a').node, makeNode('b').node, makeNode('c', { zone: 'us-west-2c' }).node] },
     }),
     broken: ['PodTopologySpread'],

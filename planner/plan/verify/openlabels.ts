@@ -1,7 +1,7 @@
 import type { Requirement } from '../../../api/objects.ts';
 import { integerOf, meets } from '../../scheduling/nodeaffinity.ts';
 
-/** A value that nobody asks for by name. */
+/** A value that no pod selects. */
 const ANY = 'any';
 const NEAR = [-1n, 1n];
 
@@ -13,9 +13,9 @@ const numbersFor = (requirements: readonly Requirement[]): string[] =>
   });
 
 /**
- * The values that a label may get that neither the catalogue nor the claim sets: all of the `In` lists that meet every
- * requirement, else one that does, as Karpenter makes one up; undefined where the label is not set. Empty when no value
- * will do.
+ * Values that a label may get that neither the catalogue nor the claim sets: all of the `In` lists that meet every
+ * requirement, else one value that does, as Karpenter makes one up. undefined where the label is not set, empty when no
+ * value meets the requirements.
  */
 export const openValues = (requirements: readonly Requirement[]): readonly (string | undefined)[] => {
   const areMet = (value: string | undefined): boolean =>

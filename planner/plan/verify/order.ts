@@ -4,19 +4,19 @@ import type { Refusal } from '../../scheduling/fit.ts';
 import { requiredSpread } from '../../scheduling/topologyspread.ts';
 import { PodRules, type Site } from './podrules.ts';
 
-/** A pod that the plan brings, and the place of its site among all sites. */
+/** A pod that the plan brings, with the index of its site. */
 export interface Arrival {
   readonly pod: Pod;
   readonly at: number;
 }
 
-/** Pods that an order is looked for, and pods taken off for one of them: a plan that needs more is refused. */
+/** Limits of the search: pods to order, and pods taken off for one of them. A plan that needs more is refused. */
 const MOST_PODS = 20;
 const MOST_STEPS = 20;
 
 /**
- * Asks for an order in which pods may come. Spread is judged when a pod comes, so a pod that is one too many for its
- * domain as the last one may be in order before others, which count other nodes.
+ * Searches for an order in which pods may come. Spread is checked when a pod comes, so a pod that is one too many for
+ * its domain as the last one may be allowed before others, which count other nodes.
  */
 export class ArrivalOrder {
   readonly #snapshot: Snapshot;
@@ -40,7 +40,7 @@ export class ArrivalOrder {
     return this.#comesEarlier(pod, at, site) ? undefined : refused;
   }
 
-  /** Takes off pods of its domain that may come after it, until it is in order itself. */
+  /** Takes off pods of its domain that may come after it, until the rules allow it. */
   #comesEarlier(pod: Pod, at: number, site: Site): boolean {
     const keys = requiredSpread(pod).map(({ topologyKey }) => topologyKey);
     let sites = this.#sites.with(at, site);
@@ -54,12 +54,12 @@ export class ArrivalOrder {
     for (let step = 0; step < MOST_STEPS; step += 1) {
       const rules = new PodRules(this.#snapshot, sites);
       const next = others.find((other) => {
-        const there = sites[other.at];
-        return there && rules.selects(pod, other.pod) && !rules.refusal(other.pod, other.at, there);
+        const neighbour = sites[other.at];
+        return neighbour && rules.selects(pod, other.pod) && !rules.refusal(other.pod, other.at, neighbour);
       });
-      const there = next && sites[next.at];
-      if (!there) return false;
-      sites = sites.with(next.at, { ...there, pods: there.pods.filter((each) => each !== next.pod) });
+      const neighbour = next && sites[next.at];
+      if (!neighbour) return false;
+      sites = sites.with(next.at, { ...neighbour, pods: neighbour.pods.filter((each) => each !== next.pod) });
       others = others.filter((other) => other !== next);
       const now = sites[at];
       if (now && !new PodRules(this.#snapshot, sites).refusal(pod, at, now)) return true;

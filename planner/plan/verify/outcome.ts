@@ -6,19 +6,19 @@ import { hasEnded, isReschedulable, podName } from '../../../api/pods.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { PlanFault } from './fault.ts';
 
-/** A node once the plan is done: one that stays, or a planned claim. */
+/** A node after the plan: one that stays, or a planned claim. */
 export interface Place {
   /** Name of the node, or of the planned claim. */
   readonly name: string;
   readonly node: Node | undefined;
   readonly planned: NodeClaimToAdd | undefined;
-  /** All pods there, the arrivals included. */
+  /** All pods on it, the arrivals included. */
   readonly pods: Pod[];
   /** Pods that the plan brings. */
   readonly arrivals: Pod[];
 }
 
-/** The cluster once the plan is done. */
+/** The cluster after the plan. */
 export interface Outcome {
   readonly places: readonly Place[];
   /** Names of the nodes that the plan removes. */
@@ -46,13 +46,13 @@ const closedReason = (node: Node, claim: NodeClaim | undefined): string | undefi
   return isReady(node) ? undefined : 'is not ready';
 };
 
-/** Applies a plan to a snapshot: where each pod is in the end, and the moves that can't be made. */
+/** Applies a plan to a snapshot: the final place of each pod, and the moves that can't be made. */
 export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome => {
   const faults: PlanFault[] = [];
   const claims = new Map(snapshot.nodeClaims.map((claim) => [claim.metadata.name, claim]));
   const nodeOfClaim = nodesOfClaims(snapshot);
 
-  // 1. The nodes that go.
+  // 1. Removed nodes.
   const removed = new Set<string>();
   const deleted = new Set<string>();
   for (const { nodeClaimName: claim } of spec.nodeClaimsToDelete ?? []) {
@@ -71,7 +71,7 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
     if (node !== undefined) removed.add(node);
   }
 
-  // 2. The nodes that stay, and those that come.
+  // 2. Kept nodes, then added ones.
   const kept = new Map<string, Place>();
   for (const node of snapshot.nodes) {
     const { name } = node.metadata;
@@ -91,7 +91,7 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
     added.set(name, { name, node: undefined, planned, pods: [], arrivals: [] });
   }
 
-  // 3. Each pod where it ends. What we put on a bound pod is not on the next one that its controller makes.
+  // 3. The final place of each pod, without our marks on a bound pod: its controller creates the next one without them.
   const byName = new Map<string, Pod>();
   for (const pod of snapshot.pods) {
     if (!hasEnded(pod)) byName.set(podName(pod), pod.spec.nodeName ? withoutHold(pod) : pod);

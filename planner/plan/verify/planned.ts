@@ -17,12 +17,12 @@ import { LeastRoom, totalOf } from './room.ts';
 export interface PlannedMachine {
   readonly id: string;
   readonly site: Site;
-  /** What DaemonSets take. */
-  readonly taken: Requests;
+  /** Requests of the DaemonSets' pods. */
+  readonly daemons: Requests;
   readonly least: LeastRoom;
 }
 
-/** A planned claim and all that it may become, the first choice at the front. */
+/** A planned claim and all machines that it may become, the first choice at the front. */
 export interface PlannedClaim {
   readonly place: Place;
   readonly pool: string;
@@ -77,7 +77,7 @@ export class ClaimReader {
   readonly #machines: MachineReader;
   readonly #requestsOf: ReadRequests;
   readonly #least = new Map<Machine, LeastRoom>();
-  readonly #daemons = new Map<string, { readonly sets: readonly DaemonSet[]; readonly taken: Requests }>();
+  readonly #daemons = new Map<string, { readonly sets: readonly DaemonSet[]; readonly daemons: Requests }>();
 
   constructor(snapshot: Snapshot, machines: MachineReader, requestsOf: ReadRequests) {
     this.#pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
@@ -117,7 +117,7 @@ export class ClaimReader {
   }
 
   #planned(machine: Machine, { name, pods }: Place, taints: readonly Taint[]): PlannedMachine {
-    const { sets, taken } = this.#daemonsFor(machine, taints);
+    const { sets, daemons } = this.#daemonsFor(machine, taints);
     let least = this.#least.get(machine);
     if (!least) {
       least = new LeastRoom(machine.types);
@@ -125,7 +125,12 @@ export class ClaimReader {
     }
     const labels = withHostname(machine.labels, name);
     const all = sets.length > 0 ? [...pods, ...sets.map((set) => daemonPod(set, name))] : pods;
-    return { id: machine.id, site: { name, labels, taints, unschedulable: false, pods: all }, taken, least };
+    return {
+      id: machine.id,
+      site: { name, labels, taints, unschedulable: false, pods: all },
+      daemons,
+      least,
+    };
   }
 
   #daemonsFor(machine: Machine, taints: readonly Taint[]) {
@@ -135,7 +140,7 @@ export class ClaimReader {
       const sets = daemonSetsOn(this.#daemonSets, machine.labels, taints);
       daemons = {
         sets,
-        taken: totalOf(
+        daemons: totalOf(
           sets.map((set) => daemonPod(set, '')),
           this.#requestsOf,
         ),

@@ -13,7 +13,7 @@ import { hostPorts } from '../../scheduling/nodeports.ts';
 import { requiredSpread, spreadCounts, spreadSelector } from '../../scheduling/topologyspread.ts';
 import { type Volumes, volumesOf } from '../../scheduling/volumes.ts';
 
-/** A node of the finished plan, as rules see it. */
+/** A node after the plan, as rules see it. */
 export interface Site {
   readonly name: string;
   readonly labels: Labels;
@@ -30,7 +30,7 @@ interface PodClass {
   readonly hasVolumes: boolean;
   readonly hasPorts: boolean;
   readonly hasSpread: boolean;
-  /** Whether it asks for something of other pods. */
+  /** Whether it has rules about other pods. */
   readonly hasRules: boolean;
   /** Per site, the pods that matter to it: those that its rules select, and those whose anti-affinity selects it. */
   relevant?: ReadonlyMap<number, readonly Pod[]>;
@@ -38,13 +38,13 @@ interface PodClass {
   nodes?: readonly Located[];
 }
 
-/** A site in the words of `fits`. */
+/** A site as `fits` takes it. */
 interface Located {
   readonly at: number;
   readonly node: NodeInfo;
 }
 
-/** Pods that are alike to rules, and the sites that they are on. */
+/** Pods that rules treat alike, and the sites that they are on. */
 interface Group {
   readonly sample: Pod;
   readonly pods: { readonly pod: Pod; readonly at: number }[];
@@ -76,8 +76,8 @@ const addTo = (groups: Map<string, Group>, key: string, pod: Pod, at: number): v
 };
 
 /**
- * Asks `fits` about pods where a plan puts them, each as if it were the last to come. Every question is asked once per
- * class of pods, over the few pods that matter to the class.
+ * Runs `fits` for pods where a plan puts them, each as if it were the last to come. Each check runs once per class of
+ * pods, over the few pods that matter to the class.
  */
 export class PodRules {
   readonly #sites: readonly Site[];
@@ -92,7 +92,7 @@ export class PodRules {
   #groups: Map<string, Group> | undefined;
   #every: readonly Located[] | undefined;
 
-  /** `sites` are all nodes once the plan is done, planned claims as their first choice. */
+  /** `sites` are all nodes after the plan, planned claims as their first choice. */
   constructor(snapshot: Snapshot, sites: readonly Site[]) {
     this.#sites = sites;
     this.#namespaces = new Map(
@@ -115,13 +115,13 @@ export class PodRules {
 
   /** Why a pod can't be on a site; undefined when it can. `at` is the site's place among all of them. */
   refusal(pod: Pod, at: number, site: Site): Refusal | undefined {
-    return this.#ask(pod, at, site, undefined);
+    return this.#check(pod, at, site, undefined);
   }
 
-  /** The same where `pod` stays and the site `changed` is another machine. */
+  /** Why `pod`, which stays, can't be on its site when the site `changed` is another machine. */
   refusalBeside(pod: Pod, at: number, changed: number, as: Site): Refusal | undefined {
     const site = this.#sites[at];
-    return site && this.#ask(pod, at, site, { at: changed, site: as });
+    return site && this.#check(pod, at, site, { at: changed, site: as });
   }
 
   /** Whether pods on a site matter to a pod. */
@@ -176,42 +176,42 @@ export class PodRules {
     return created;
   }
 
-  #ask(
+  #check(
     pod: Pod,
     at: number,
     site: Site,
     other: { readonly at: number; readonly site: Site } | undefined,
   ): Refusal | undefined {
-    const asked = this.classOf(pod);
-    const relevant = this.#relevantFor(asked);
-    const looks = asked.hasVolumes || asked.hasPorts;
+    const podClass = this.classOf(pod);
+    const relevant = this.#relevantFor(podClass);
+    const looks = podClass.hasVolumes || podClass.hasPorts;
     const withoutPod = (pods: readonly Pod[]): readonly Pod[] => pods.filter((each) => each !== pod);
     const node = asNode(site, looks ? withoutPod(site.pods) : NO_PODS);
-    if (!asked.hasRules && !asked.hasVolumes && relevant.size === 0) {
-      return fits(asked.pod, node);
+    if (!podClass.hasRules && !podClass.hasVolumes && relevant.size === 0) {
+      return fits(podClass.pod, node);
     }
-    const own = asNode(site, withoutPod(asked.hasVolumes ? site.pods : (relevant.get(at) ?? NO_PODS)));
-    const nodes = this.#nodesFor(asked, relevant).map((each) => {
+    const own = asNode(site, withoutPod(podClass.hasVolumes ? site.pods : (relevant.get(at) ?? NO_PODS)));
+    const nodes = this.#nodesFor(podClass, relevant).map((each) => {
       if (each.at === at) return own;
       return each.at === other?.at ? asNode(other.site, each.node.pods) : each.node;
     });
-    return fits(asked.pod, node, {
+    return fits(podClass.pod, node, {
       nodes,
       namespaces: this.#namespaces,
-      ...(asked.hasVolumes && { volumes: this.#volumes() }),
+      ...(podClass.hasVolumes && { volumes: this.#volumes() }),
     });
   }
 
-  /** The sites that a class is asked about: all of them where it counts domains, else those with pods that matter. */
-  #nodesFor(asked: PodClass, relevant: ReadonlyMap<number, readonly Pod[]>): readonly Located[] {
-    if (asked.hasVolumes) {
+  /** Sites that a class is checked against: all of them where it counts domains, else those with pods that matter. */
+  #nodesFor(podClass: PodClass, relevant: ReadonlyMap<number, readonly Pod[]>): readonly Located[] {
+    if (podClass.hasVolumes) {
       this.#every ??= this.#sites.map((site, at) => ({ at, node: asNode(site, site.pods) }));
       return this.#every;
     }
-    asked.nodes ??= asked.hasSpread
+    podClass.nodes ??= podClass.hasSpread
       ? this.#sites.map((site, at) => ({ at, node: asNode(site, relevant.get(at) ?? NO_PODS) }))
       : [...relevant].map(([at, pods]) => ({ at, node: asNode(this.#site(at), pods) }));
-    return asked.nodes;
+    return podClass.nodes;
   }
 
   #site(at: number): Site {
@@ -220,9 +220,9 @@ export class PodRules {
     return site;
   }
 
-  #relevantFor(asked: PodClass): ReadonlyMap<number, readonly Pod[]> {
-    asked.relevant ??= asked.hasRules || this.#hasRepellers ? this.#findRelevant(asked) : NOWHERE;
-    return asked.relevant;
+  #relevantFor(podClass: PodClass): ReadonlyMap<number, readonly Pod[]> {
+    podClass.relevant ??= podClass.hasRules || this.#hasRepellers ? this.#findRelevant(podClass) : NOWHERE;
+    return podClass.relevant;
   }
 
   #findRelevant({ pod, hasRules }: PodClass): ReadonlyMap<number, readonly Pod[]> {

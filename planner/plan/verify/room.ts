@@ -3,7 +3,7 @@ import type { InstanceType } from '../../model/catalogue.ts';
 import type { ReadRequests } from '../../scheduling/nodeinfo.ts';
 import type { Requests } from '../../scheduling/noderesources.ts';
 
-/** What a machine of the type gives to pods of a resource. */
+/** Allocatable amount of a resource on a machine of the type. */
 const roomOf = ({ capacity, overhead }: InstanceType, resource: string): number => {
   switch (resource) {
     case 'cpu':
@@ -19,7 +19,7 @@ const roomOf = ({ capacity, overhead }: InstanceType, resource: string): number 
   }
 };
 
-/** What pods ask for together. */
+/** Sum of the pods' requests. */
 export const totalOf = (pods: readonly Pod[], requestsOf: ReadRequests): Requests => {
   const total: Requests = new Map();
   for (const pod of pods) {
@@ -28,7 +28,7 @@ export const totalOf = (pods: readonly Pod[], requestsOf: ReadRequests): Request
   return total;
 };
 
-/** The least that any of some types gives of each resource; worked out when it is asked for. */
+/** Smallest allocatable amount of each resource among several types, computed when it is first needed. */
 export class LeastRoom {
   readonly #types: readonly InstanceType[];
   readonly #least = new Map<string, { readonly room: number; readonly type: string }>();

@@ -4,10 +4,10 @@ import type { Snapshot } from '../../model/snapshot.ts';
 import { requiredAffinity, requiredAntiAffinity } from '../../scheduling/interpodaffinity.ts';
 import { requiredSpread } from '../../scheduling/topologyspread.ts';
 
-/** Node labels that somebody asks about: nodes that are alike in them are alike to every pod. */
-export interface AskedKeys {
+/** Label keys by which pods select nodes: nodes with the same values for them are alike to every pod. */
+export interface SelectedKeys {
   readonly all: readonly string[];
-  /** Those that divide nodes into domains of affinity and spread. */
+  /** Keys that divide nodes into domains of affinity and spread. */
   readonly topology: readonly string[];
 }
 
@@ -35,12 +35,12 @@ const addVolumes = (keys: Set<string>, { persistentVolumes, storageClasses }: Sn
   }
 };
 
-/** Collects the keys that pods on their way, DaemonSets and volumes ask about, and the rules of all pods. */
-export const askedKeys = (
+/** Collects the keys that arriving pods, DaemonSets and volumes select by, and the topology keys of all pods' rules. */
+export const selectedKeys = (
   snapshot: Snapshot,
   arrivals: readonly Pod[],
   everyPod: readonly Pod[],
-): AskedKeys => {
+): SelectedKeys => {
   const all = new Set<string>();
   const topology = new Set<string>();
   for (const { spec } of arrivals) {
