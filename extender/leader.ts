@@ -26,7 +26,7 @@ const WORKERS = 16;
 const COMPONENT = 'castai-pod-pinner';
 
 export interface LeaderOptions {
-  /** Fenced: it refuses to write once another replica may lead. */
+  /** Fenced client: it refuses to write once another replica may lead. */
   readonly client: KubeClient;
   readonly pods: Cache<Pod>;
   readonly nodes: Cache<Node>;

@@ -146,7 +146,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           holdLimits,
         }),
     });
-    // The Lease is released by now; the last replica to stop also lifts the gates of held pods.
+    // The Lease is released by now; the last replica to stop also removes the gates of held pods.
     await gateReleaser.leave(AbortSignal.timeout(LEAVE_MS));
   } finally {
     stopping.abort();

@@ -188,7 +188,7 @@ export const runLeader = async (o: {
           client,
           caches,
           pinsOf: (plan) => intentRegistry.viewOf(plan),
-          webhookOf: (plan, gone) => probeWebhook(client, options.podNamespace, plan, gone),
+          webhookOf: (plan, probeSignal) => probeWebhook(client, options.podNamespace, plan, probeSignal),
           priceOf: (...offering) => findPrice(prices, ...offering),
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),

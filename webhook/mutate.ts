@@ -12,7 +12,7 @@ import { type AdmissionRequest, formatResponse, parseReview } from './review.ts'
 import type { TakeSlot } from './slots/client.ts';
 import { templateKeyOf, trimPod } from './trimpod.ts';
 
-/** What answering a review takes: facts of the cluster, slots, log and counter. */
+/** Dependencies of a review: facts of the cluster, slots, log and counter. */
 export interface Admission {
   readonly ownNamespace: string;
   readonly isOwnerMoved: IsOwnerMoved;
@@ -31,8 +31,8 @@ interface EligibleRequest extends AdmissionRequest {
 }
 
 /**
- * Answers one AdmissionReview. A pod is always allowed: an error after parsing costs the pin, never the pod. Throws
- * InvalidReviewError.
+ * Answers one AdmissionReview; throws InvalidReviewError. A pod is always allowed: an error after parsing costs the
+ * pin, never the pod.
  */
 export const mutate = async (o: Admission, body: unknown): Promise<string> => {
   const request = parseReview(body);

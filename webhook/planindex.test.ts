@@ -63,5 +63,5 @@ t.test('a trimmed plan has the same owners and its state, and nothing large', as
   const { isOwnerMoved, notify } = createIndex();
   notify({ type: 'add', object: trimmed });
   t.ok(isOwnerMoved('web'));
-  t.notOk('status' in trimPlan(makePlan('b', undefined, [])), 'no status, none made up');
+  t.notOk('status' in trimPlan(makePlan('b', undefined, [])), 'no status, and none invented');
 });

@@ -33,7 +33,7 @@ const startOurs = async (ground: Ground): Promise<() => Promise<void>> => {
     await pinner.stop();
     await kentroller.stop();
   };
-  await pinner.said('state of the world received').catch(async (error: unknown) => {
+  await pinner.said('full state received').catch(async (error: unknown) => {
     await stop();
     throw error;
   });

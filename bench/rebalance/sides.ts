@@ -80,7 +80,7 @@ const startOurs = async (
   });
   const children = [kentroller, pinner, webhook];
   try {
-    await Promise.all([pinner.said('state of the world received'), webhook.said('certificate loaded')]);
+    await Promise.all([pinner.said('full state received'), webhook.said('certificate loaded')]);
   } catch (error) {
     await stopAll(children);
     throw error;

@@ -43,7 +43,7 @@ export const startPinner = async (bed: Bed, namespace: string): Promise<Pinner> 
     await autoscaler.close();
   };
   try {
-    await child.said('state of the world received');
+    await child.said('full state received');
   } catch (error) {
     await stop();
     throw error;

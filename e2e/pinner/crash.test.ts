@@ -52,10 +52,7 @@ const killedAt = async (
   await stopAll();
   const first = start();
   proxy.arm(at, when, () => first.process.kill('SIGKILL'));
-  await eventually(
-    'the state of the world',
-    () => first.said('state of the world received') || hasDied(first),
-  );
+  await eventually('the full state', () => first.said('full state received') || hasDied(first));
   begin();
   await eventually('death or the end', async () => hasDied(first) || (await isOver()), DEADLINE_MS);
   const died = hasDied(first);

@@ -65,7 +65,7 @@ t.before(async () => {
   autoscaler = await Autoscaler.start(client, namespace);
   start('one', { HEALTH_PORT: String(metricsPort) });
   webhook = startWebhook({ namespace, name: 'a', port: webhookPort, configuration });
-  await said('state of the world received');
+  await said('full state received');
   await eventually('a certificate', () => webhook.said('certificate loaded'));
 });
 t.teardown(async () => {

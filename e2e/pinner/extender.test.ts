@@ -16,7 +16,7 @@ t.before(async () => {
   await scene.open();
   autoscaler = await Autoscaler.start(client, namespace);
   extender = new Component('extender/main.ts', { ...pinnerEnv(namespace, 'a'), KEEP_REFUSED: '1s' });
-  await eventually('the state of the world', () => extender.said('state of the world received'));
+  await eventually('the full state', () => extender.said('full state received'));
 });
 t.teardown(async () => {
   await extender.stop();

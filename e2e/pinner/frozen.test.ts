@@ -55,8 +55,7 @@ t.teardown(async () => {
   await scene.close();
 });
 
-const isLeading = ({ component }: Replica): boolean =>
-  component.said('state of the world received') !== undefined;
+const isLeading = ({ component }: Replica): boolean => component.said('full state received') !== undefined;
 
 t.test('the other replica takes over from a frozen leader, which writes nothing when it wakes', async (t) => {
   const leader = replicas.find(isLeading);

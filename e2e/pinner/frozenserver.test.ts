@@ -19,7 +19,7 @@ t.test(
     const extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
     t.teardown(() => extender.stop());
     await eventually('a stream', () => frozen.said('stream'));
-    await eventually('the state of the world', () => extender.said('state of the world received'));
+    await eventually('the full state', () => extender.said('full state received'));
     frozen.process.kill('SIGSTOP');
     const began = Date.now();
     const line = await eventually(

@@ -56,7 +56,7 @@ export class HeldScene {
   }
 
   async leads(pinner: Component): Promise<void> {
-    await eventually('the state of the world', () => pinner.said('state of the world received'), START_MS);
+    await eventually('the full state', () => pinner.said('full state received'), START_MS);
     // A new leader gives no slots for a second: it may not see its predecessor's yet.
     const since = Date.now();
     await eventually('the leader has settled', () => Date.now() - since > 1_100);

@@ -82,7 +82,7 @@ t.before(async () => {
   await plan(client, planName, [...owners.values()]);
   autoscaler = await Autoscaler.start(client, namespace);
   processes.push(new Component('extender/main.ts', pinnerEnv(namespace, 'a')));
-  await eventually('the state of the world', () => processes[0]?.said('state of the world received'), 60_000);
+  await eventually('the full state', () => processes[0]?.said('full state received'), 60_000);
   const ports = [await freePort(), await freePort()];
   for (const port of ports)
     processes.push(

@@ -228,7 +228,7 @@ t.test('with ours, a pod of a plan goes to its node, and others learn why they m
     PORT: String(port),
   });
   processes.push(pinner, { stop: () => autoscaler.close() });
-  await eventually('the state of the world', () => pinner.said('state of the world received'));
+  await eventually('the full state', () => pinner.said('full state received'));
   autoscaler.upsert(nodeIntent('reserved', { plan: 'saving' }));
   await eventually('the node is reserved', () => autoscaler.results.get('node/reserved')?.state === 'JOINED');
 

@@ -105,7 +105,7 @@ t.before(async () => {
     LEASE_DURATION: '30s',
     RENEW_DEADLINE: '20s',
   });
-  await eventually('the state of the world', () => extender.said('state of the world received'));
+  await eventually('the full state', () => extender.said('full state received'));
   // A new leader gives no slots for a second: it may not see its predecessor's yet.
   const since = Date.now();
   await eventually('the leader has settled', () => Date.now() - since > 1_100);

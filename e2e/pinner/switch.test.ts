@@ -55,7 +55,7 @@ t.before(async () => {
   const env = { ...pinnerEnv(namespace, 'a'), PORT: String(extenderPort), KEEP_REFUSED: '100ms' };
   extender = new Component('extender/main.ts', env);
   webhook = startWebhook({ namespace, name: 'a', port, configuration });
-  await eventually('the state of the world', () => extender.said('state of the world received'));
+  await eventually('the full state', () => extender.said('full state received'));
   await eventually('a certificate', () => webhook.said('certificate loaded'));
 });
 t.teardown(async () => {

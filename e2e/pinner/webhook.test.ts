@@ -32,7 +32,7 @@ t.before(async () => {
   autoscaler = await Autoscaler.start(client, namespace);
   extender = new Component('extender/main.ts', pinnerEnv(namespace, 'a'));
   webhook = startWebhook({ namespace, name: 'a', port, configuration });
-  await eventually('the state of the world', () => extender.said('state of the world received'));
+  await eventually('the full state', () => extender.said('full state received'));
   // A new leader gives no slots for a second: it may not see its predecessor's yet.
   const since = Date.now();
   await eventually('the leader has settled', () => Date.now() - since > 1_100);

@@ -87,9 +87,7 @@ const serve = async (t: { teardown(end: () => void): void }, secured: ServerCred
   return { port, keys };
 };
 
-/**
- * Resolves with the first outcome of following the stream: its state of the world, or the log line that says why not.
- */
+/** Resolves with the first outcome of following the stream: its full state, or the log line of the failure. */
 const outcomeOf = async (
   remote: Remote,
   connectTimeoutMs = 10_000,
@@ -179,7 +177,7 @@ const BAD: readonly (readonly [string, ServerCredentials, Partial<Remote>, RegEx
     /set GRPC_DISABLE_TLS to true/,
   ],
   [
-    'a certificate is asked for and none is shown',
+    'a client certificate is required and none is sent',
     mutual(right),
     trusting,
     /GRPC_CERT_FILE and GRPC_KEY_FILE/,
@@ -217,7 +215,7 @@ t.test('a refused connection is logged at once', async (t) => {
   t.match(reason, /ECONNREFUSED/);
 });
 
-t.test('a peer that accepts the connection and sends nothing is given up in time', async (t) => {
+t.test('a peer that accepts the connection and sends nothing is dropped in time', async (t) => {
   const sockets = new Set<Socket>();
   const mute = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
   await once(mute, 'listening');

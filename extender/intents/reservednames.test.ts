@@ -21,7 +21,7 @@ t.test('a name is found with its plan, whatever stands around it', async (t) => 
   t.equal(find(names, 'node-'), undefined);
 });
 
-t.test('names of one hash are told apart', async (t) => {
+t.test('names of one hash are distinguished', async (t) => {
   // 'Aa' and 'BB' collide under the polynomial of 31.
   t.equal(hashOf(Buffer.from('Aa')), hashOf(Buffer.from('BB')));
   const names = new ReservedNames(new Map([['Aa', 'first']]));

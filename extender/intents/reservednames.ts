@@ -14,7 +14,7 @@ const hashOf = (bytes: Buffer): number => {
   return hash;
 };
 
-/** Buckets per reserved name: enough that nearly every name that is not reserved meets an empty one. */
+/** Buckets per reserved name: enough that nearly every other name meets an empty bucket. */
 const BUCKETS_PER_NAME = 32;
 
 /** Reserved node names, found by their bytes, so that no string is made for each of thousands of names. */

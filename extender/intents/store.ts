@@ -30,8 +30,8 @@ const indexValuesOf = ({ nodeName, pin }: Intent): Readonly<Record<IntentIndex, 
 const INDEXES: readonly IntentIndex[] = ['node', 'pod', 'owner'];
 
 /**
- * All intents that the stream sent, in the shape of a cache, so that controllers watch them like pods. They survive a
- * broken stream; the next full state removes those that it does not contain.
+ * All intents that the stream sent, with the interface of a cache, so that controllers watch them like pods. They
+ * survive a broken stream; the next full state removes those that it does not contain.
  */
 export class IntentStore implements Cache<StoredIntent> {
   readonly resource = INTENTS;

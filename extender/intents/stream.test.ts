@@ -99,7 +99,7 @@ const follow = (
   return { store, results };
 };
 
-t.test('a stream cut 1,000 times at random points ends in the state of the world', async (t) => {
+t.test('a stream cut 1,000 times at random points ends with the full state', async (t) => {
   const random = seeded(7);
   const world = new Map(Array.from({ length: 40 }, (_, at) => [`i${at}`, intent(`i${at}`)]));
   let cuts = 0;
@@ -109,7 +109,7 @@ t.test('a stream cut 1,000 times at random points ends in the state of the world
     call.on('data', ({ hello, result }: ClientMessage) => {
       if (result) acknowledged.set(result.intentId, result.version);
       if (!hello) return;
-      // Each connection finds another state of the world and may break after any message.
+      // Each connection sends another full state and may break after any message.
       const name = `i${Math.floor(random() * 60)}`;
       if (random() < 0.5) world.delete(name);
       else world.set(name, intent(name, `node-${cuts}`));
@@ -180,7 +180,7 @@ t.test('an intent that the stream removes, or that the next state lacks, is drop
   await until('removed', () => store.size === 2);
   world = ['c'];
   calls[0]?.end();
-  await until('the next world', () => store.size === 1);
+  await until('the next full state', () => store.size === 1);
   t.ok(store.get('c'));
 });
 

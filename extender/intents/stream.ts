@@ -76,7 +76,7 @@ const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
   const stop = (): void => reject(new DOMException('stopped', 'AbortError'));
   const syncTimeoutMs = o.syncTimeoutMs ?? 30_000;
   const syncTimer = setTimeout(
-    () => reject(new Error(`no complete state of the world within ${syncTimeoutMs} ms`)),
+    () => reject(new Error(`no full state within ${syncTimeoutMs} ms`)),
     syncTimeoutMs,
   );
   const checkTimer = setInterval(() => {
@@ -92,10 +92,7 @@ const runSession = async (o: StreamOptions, dialed: Dialed): Promise<void> => {
       if (!applyMessage(store, results, message)) return;
       clearTimeout(syncTimer);
       results.attach(call);
-      log.info(
-        { peer: dialed.peer, intents: store.size, version: message.version },
-        'state of the world received',
-      );
+      log.info({ peer: dialed.peer, intents: store.size, version: message.version }, 'full state received');
       o.onState?.(true);
     });
     call.on('error', reject);

@@ -196,7 +196,7 @@ export const createPlaceholderController = (context: PlaceholderContext): Contro
       if (facts.intent && step.state !== 'UNKNOWN') {
         report(facts.intent.id, { state: step.state, reason: step.reason, bound: 0 });
       }
-      // Before the first full state, the intent may exist and not have arrived.
+      // Before the first full state, a missing intent may only be late.
       const mayBeUnknown = !facts.hasFullState && !facts.isDisabled;
       return action.kind === 'await-change' && mayBeUnknown ? requeue(RECHECK_MS) : action;
     },

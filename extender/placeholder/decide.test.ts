@@ -87,7 +87,7 @@ const rows: readonly (readonly [
   PlaceholderStep['state'],
 ])[] = [
   ['a machine on its way gets a placeholder', {}, 'create', 'PLACED'],
-  ['a placeholder deleted by hand is made again', { hasFullState: false }, 'create', 'PLACED'],
+  ['a placeholder deleted by a user is created again', { hasFullState: false }, 'create', 'PLACED'],
   [
     'a machine without providerID gets no placeholder',
     { intent: intent({ providerId: '' }) },
@@ -97,21 +97,26 @@ const rows: readonly (readonly [
   ['a deadline that passed makes no placeholder', { now: NOW + 60_000 }, 'delete-pods', 'GIVEN_UP'],
   ['a placeholder is kept', { node: node({ isOurs: true }) }, 'keep', 'PLACED'],
   [
-    'a placeholder is given up at its deadline',
+    'a placeholder is deleted at its deadline',
     { node: node({ isOurs: true }), now: NOW + 60_000 },
     'delete',
     'GIVEN_UP',
   ],
   ['a kubelet takes its placeholder over', { node: node({ isOurs: true, joined: true }) }, 'patch', 'JOINED'],
-  ['a kubelet is never given up', { node: node({ joined: true }), now: NOW + 90_000 }, 'none', 'JOINED'],
   [
-    'a kubelet that joined at the last moment is not given up either',
+    'a Node whose kubelet joined is never deleted',
+    { node: node({ joined: true }), now: NOW + 90_000 },
+    'none',
+    'JOINED',
+  ],
+  [
+    'a kubelet that joined at the last moment keeps its Node too',
     { node: node({ isOurs: true, joined: true }), now: NOW + 90_000 },
     'patch',
     'JOINED',
   ],
   [
-    'a node that its kubelet made first is completed',
+    'a node that its kubelet created first is completed',
     { node: node({ joined: true, complete: false }) },
     'patch',
     'JOINED',
@@ -143,7 +148,7 @@ const rows: readonly (readonly [
   ],
   ["someone else's Node is never renewed or deleted", { node: node(), now: NOW + 90_000 }, 'none', 'PLACED'],
   [
-    'a placeholder that no plan wants is given up',
+    'a placeholder that no plan wants is deleted',
     { intent: none, node: node({ isOurs: true }) },
     'delete',
     'UNKNOWN',
@@ -241,7 +246,7 @@ t.test('a placeholder has all labels and taints, no devices, no Ready condition'
   t.notOk(step.node.status?.conditions);
 });
 
-t.test('a node that its kubelet made is reserved only while it is young and empty', async (t) => {
+t.test('a node that its kubelet created is reserved only while it is young and empty', async (t) => {
   const taintsOf = (change: Partial<PlaceholderFacts>): readonly string[] => {
     const step = decidePlaceholder(facts(change));
     return step.kind === 'patch' ? (step.patch.spec?.taints ?? []).map(({ key }) => key) : [];

@@ -6,10 +6,10 @@ import { controllerOf } from '../../api/pods.ts';
 
 /** Annotation on a Node that we created or completed: its NodeClaim. It stays after the machine has joined. */
 export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
-/** Annotation with the time at which a placeholder is given up, RFC 3339; read when the intent is missing. */
+/** Annotation with a placeholder's deadline, RFC 3339; used when the intent is missing. */
 export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
 
-/** A node that its kubelet created may be reserved up to this age, while nothing runs on it. */
+/** Age up to which a node that its kubelet created may be reserved, while nothing runs on it. */
 const YOUNG_MS = 120_000;
 
 export interface PlaceholderFacts {
@@ -57,7 +57,7 @@ export const isPlaceholder = (node: Node): boolean => node.metadata.labels?.[PLA
 const isBasicResource = (resource: string): boolean =>
   ['cpu', 'memory', 'ephemeral-storage', 'pods'].includes(resource);
 
-// A kubelet resets devices to zero when it takes over the Node, and counts them anew.
+// Devices are reset to zero when a kubelet takes over the Node, and counted anew.
 const withoutDevices = (list: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(list).filter(([resource]) => isBasicResource(resource)));
 
@@ -213,7 +213,7 @@ const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
   if (!node) {
     if (!(facts.hasFullState || facts.isDisabled) || facts.hasPins)
       return nothing('no Node and no intent has this name');
-    return { kind: 'delete-pods', state: 'UNKNOWN', reason: 'its Node is gone' };
+    return { kind: 'delete-pods', state: 'UNKNOWN', reason: 'its Node no longer exists' };
   }
   if (isPlaceholder(node) && hasJoined(node)) {
     const patch: NodePatch = { metadata: { labels: { [PLACEHOLDER]: null } } };

@@ -88,7 +88,7 @@ t.test('renewing starts the same lifetime anew', async (t) => {
   t.notOk(assumedPods.has('a'));
 });
 
-t.test('an intent is avoided until its time is over', async (t) => {
+t.test('an intent is avoided until its time has passed', async (t) => {
   const { assumedPods, advance } = createScene();
   assumedPods.avoid('pin/node', START + 1_000);
   t.ok(assumedPods.isAvoided('pin/node'));

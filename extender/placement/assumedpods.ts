@@ -150,7 +150,7 @@ export class AssumedPods {
     if (this.#entries.has(uid) && (type === 'delete' || pod.spec.nodeName)) this.forget(uid);
     const intentId = pod.metadata.annotations?.[PIN];
     if (type !== 'add' || !intentId || (!pod.spec.nodeName && !isGated(pod))) return;
-    // Grants of one intent are interchangeable, so any of them stands for the new pod.
+    // Grants of one intent are interchangeable, so the new pod may use up any of them.
     const grant = this.grantOf(intentId, pod.spec.nodeName);
     if (grant) this.forget(grant.uid);
   }

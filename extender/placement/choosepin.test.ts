@@ -7,7 +7,7 @@ type Scene = ReturnType<typeof createScene>;
 const machine = (deadline = 0) => nodeIntentOf('a', { joinDeadlineMs: deadline });
 const placeholder = nodeOf('a', { hasJoined: false, providerID: 'machine/a' });
 
-/** A sentence, the state of node `a`, and why it is unavailable: 'now' or 'for good', with the reason. */
+/** A sentence, the state of node `a`, and why it is unavailable: 'now' or 'permanently', with the reason. */
 const CASES: readonly (readonly [string, (scene: Scene) => void, string | undefined])[] = [
   ['a node that does not exist may come', () => {}, 'now: its node does not exist yet'],
   ['a placeholder is available', ({ nodes }) => nodes.put(placeholder), undefined],
@@ -15,7 +15,7 @@ const CASES: readonly (readonly [string, (scene: Scene) => void, string | undefi
   [
     'a node that is being deleted never comes back',
     ({ nodes }) => nodes.put(nodeOf('a', { isDeleting: true })),
-    'for good: its node is being deleted',
+    'permanently: its node is being deleted',
   ],
   [
     'a Node of another machine is not the one',
@@ -23,7 +23,7 @@ const CASES: readonly (readonly [string, (scene: Scene) => void, string | undefi
       store.upsert(machine(), 1);
       nodes.put(nodeOf('a', { providerID: 'machine/z' }));
     },
-    'for good: a Node of that name belongs to another machine',
+    'permanently: a Node of that name belongs to another machine',
   ],
   [
     'a machine that missed its deadline does not come',
@@ -31,12 +31,12 @@ const CASES: readonly (readonly [string, (scene: Scene) => void, string | undefi
       store.upsert(machine(START), 1);
       nodes.put(placeholder);
     },
-    'for good: its machine did not join in time',
+    'permanently: its machine did not join in time',
   ],
   [
     'the deadline counts without a placeholder, too',
     ({ store }) => store.upsert(machine(START), 1),
-    'for good: its machine did not join in time',
+    'permanently: its machine did not join in time',
   ],
   [
     'a machine that has joined has no deadline',
@@ -58,7 +58,7 @@ for (const [sentence, arrange, expected] of CASES) {
     const scene = createScene();
     arrange(scene);
     const found = unavailability(scene.state, slotsIntentOf('a', 1));
-    t.equal(found && `${found.isPermanent ? 'for good' : 'now'}: ${found.reason}`, expected);
+    t.equal(found && `${found.isPermanent ? 'permanently' : 'now'}: ${found.reason}`, expected);
   });
 }
 

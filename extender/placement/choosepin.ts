@@ -74,7 +74,7 @@ const startupTaintsOf = (state: Pick<State, 'store'>, nodeName: string): Readonl
       .flatMap(({ key, startup }) => (startup ? [key] : [])),
   ]);
 
-/** The node of an intent as the pod finds it; undefined where nothing may be put there. */
+/** The node of an intent as the pod finds it; undefined where no pod may be placed. */
 const pinTargetFor = (state: State, intent: Intent, node: Node | undefined, pod: Pod) => ({
   node: node && nodeInfoFor(state, node, pod),
   isReady: node !== undefined && isReady(node),

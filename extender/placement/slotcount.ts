@@ -32,7 +32,7 @@ export const slotsOf = (state: SlotState, ownerUid: string): readonly Slot[] => 
   }
   const assumed = state.assumedPods.ofOwner(ownerUid).filter(({ uid }) => !counted.has(uid));
   for (const { nodeName } of assumed) count(nodeName);
-  // Assumed before the node had a name.
+  // Pods that were assumed before the node had a name.
   const unnamed = assumed.filter(({ nodeName }) => nodeName === '');
   return heldByIntent
     .map(({ intent, pods }) => ({

@@ -14,7 +14,7 @@ const ASSUME_MS = 30_000;
 export type ObservePin = (way: string, outcome: 'done' | 'lost') => void;
 
 /**
- * Posts pods/binding with the UID as precondition, and annotates the pod with its intent in the same write. A pod that
+ * Posts pods/binding with the UID as precondition, and annotates the pod with its intent in the same write; a pod that
  * is on that node already counts as bound. Throws a conflict when it is on another node or was replaced.
  */
 const createBinding = async (

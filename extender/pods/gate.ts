@@ -24,9 +24,11 @@ import { bindPod, type ObservePin } from './bind.ts';
 import { missingTolerations, nominatePod } from './nominate.ts';
 
 const RECHECK_MS = 1_000;
-/** A deadline passes without an event; everything else that a held pod waits for is watched. */
+/**
+ * Interval of looks at deadlines, which pass without an event; everything else that a held pod waits for is watched.
+ */
 const DEADLINE_CHECK_MS = 3_000;
-/** How long no pod is held for an intent after kube-scheduler refused its node. */
+/** Time without holding pods for an intent after kube-scheduler refused its node. */
 const AVOID_MS = 600_000;
 
 interface GateContext {
@@ -149,7 +151,7 @@ const watchLanded = async (
   return awaitChange;
 };
 
-/** Lands pods that were created behind our gate, or lifts their gates. Key: 'namespace/name'. */
+/** Lands pods that were created behind our gate, or removes their gates. Key: 'namespace/name'. */
 export const createGateController = (context: GateContext): Controller => {
   const { state } = context;
   const unschedulableSince = new Map<string, number>();

@@ -78,7 +78,7 @@ const logMissingPlaceholder = (context: PinContext, intent: Intent): boolean => 
   return since !== 0;
 };
 
-/** Takes one pending pod as far towards its node as possible now. */
+/** Advances one pending pod towards its node as far as possible now. */
 const pinPod = async (
   context: PinContext,
   intent: Intent,
@@ -107,7 +107,8 @@ const reconcilePod = async (context: PinContext, uid: string, signal: AbortSigna
     const pod = state.pods.get(`${intent.pin?.namespace}/${target.name}`);
     const reportResult = (result: 'BOUND' | 'REJECTED' | 'UNKNOWN', reason: string): void =>
       report(intent.id, { state: result, reason, bound: result === 'BOUND' ? 1 : 0 });
-    if (!pod || pod.metadata.uid !== uid || !isLive(pod)) reportResult('REJECTED', 'the pod is gone');
+    if (!pod || pod.metadata.uid !== uid || !isLive(pod))
+      reportResult('REJECTED', 'the pod no longer exists');
     else if (pod.spec.nodeName && pod.spec.nodeName === intent.nodeName) reportResult('BOUND', '');
     else if (pod.spec.nodeName) reportResult('REJECTED', `the pod is on ${pod.spec.nodeName} already`);
     else if (!state.assumedPods.has(uid)) {
@@ -160,7 +161,7 @@ const keysOfPod = (state: State, pod: Pod): readonly string[] => {
   ];
 };
 
-/** Whether a pod has its node, or is no more. */
+/** Whether a pod has its node, or does not exist any more. */
 const isBoundOrDeleted = ({ spec }: Pod, type: Change<Pod>['type']): boolean =>
   type === 'delete' || spec.nodeName !== undefined;
 

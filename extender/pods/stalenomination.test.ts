@@ -38,7 +38,7 @@ const cases: readonly (readonly [string, Case, string | undefined])[] = [
     { nominated: 'claim', intents: [ofOwner] },
     undefined,
   ],
-  ['the plan is gone', {}, GONE],
+  ['the plan was deleted', {}, GONE],
   ['the plan has another place for it', { nominated: 'lost', intents: [ofPod] }, GONE],
   ['the Node exists, so kube-scheduler decides', { node: 'coming' }, undefined],
   ['it is nominated nowhere', { nominated: '' }, undefined],

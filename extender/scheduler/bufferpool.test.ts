@@ -36,7 +36,7 @@ t.test('a buffer is reused after its release, and not before', async (t) => {
   buffers.release(first);
   const [third, fourth] = [await read('third'), await read('fourth')];
   t.equal(third.buffer, first.buffer);
-  t.not(fourth.buffer, third.buffer, 'what is given back twice is used once');
+  t.not(fourth.buffer, third.buffer, 'a buffer returned twice is used once');
 });
 
 t.test('a body over the limit is refused, with or without length', async (t) => {

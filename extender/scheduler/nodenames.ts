@@ -42,13 +42,13 @@ export const namesOf = ({ bytes, from, to }: NodeNames): readonly string[] =>
   JSON.parse(`[${bytes.toString('latin1', from, to)}]`);
 
 export interface SplitNames {
-  /** Pieces of the list; joined with commas they are the names that remain. */
+  /** Pieces of the list; joined with commas they are the remaining names. */
   readonly kept: readonly Buffer[];
-  /** Plans by the reserved names that were taken out. */
+  /** Plans by the reserved names that were removed. */
   readonly reserved: ReadonlyMap<string, string>;
 }
 
-/** Takes the reserved names out of a list; undefined when the list is not plain. */
+/** Removes the reserved names from a list; undefined when the list is not plain. */
 export const splitReserved = (
   { bytes, from, to }: NodeNames,
   names: ReservedNames,

@@ -43,7 +43,7 @@ const parsePod = (text: string): Pod | undefined => {
   }
 };
 
-/** Called when prefetched slots of an owner are wanted back, and when this replica stops to lead. */
+/** Called when prefetched slots of an owner are recalled, and when this replica stops to lead. */
 export interface SlotListener {
   recall(ownerUid: string): void;
   end(): void;

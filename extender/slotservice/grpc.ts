@@ -2,7 +2,7 @@ import { type ServerDuplexStream, status, type UntypedServiceImplementation } fr
 import type { TakeReplies, TakeReply, TakeRequest, TakeRequests } from '../../api/pinning.ts';
 import { NO_LEADER, type SlotAllocator } from './allocator.ts';
 
-/** Webhook replicas return slots at once; one that is gone or hangs delays others no longer than this. */
+/** Longest delay of other requests by a webhook replica that hangs: the others return slots at once. */
 const RECALL_MS = 100;
 const MAX_RECALLS = 5;
 
@@ -64,7 +64,7 @@ class SlotStreams {
     return requests.map((request) => this.#answer(request));
   }
 
-  /** Replies at once, or later where prefetched slots may come back for a pod that found none free. */
+  /** Replies at once, or later where prefetched slots may return for a pod that found none free. */
   #answer(request: TakeRequest): TakeReply | Promise<TakeReply> {
     const reply = this.#allocator.take(request);
     return this.#mayWait(request, reply) ? this.#answerLater(request, reply) : reply;

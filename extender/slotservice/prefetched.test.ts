@@ -66,7 +66,7 @@ t.test('nobody waits for an owner without slots', async (t) => {
   t.ok(await hasSettled(scene().slots.untilReturned('a', 60_000)));
 });
 
-t.test('slots that are not back in time are given up, but may still be returned', async (t) => {
+t.test('slots that are late stop counting, but may still be returned', async (t) => {
   const { slots } = scene();
   slots.add('a', slot('1'));
   await slots.untilReturned('a', 1);

@@ -16,7 +16,7 @@ export const OWNER = 'owner';
 /** Milliseconds since the epoch at which each scene starts. */
 export const START = 1_000_000;
 
-/** A leader's state with caches that are filled by hand and a clock that moves by hand. */
+/** A leader's state with caches and a clock that tests change directly. */
 export const createScene = () => {
   let now = START;
   const store = new IntentStore(createLogger({ component: 'scene', level: 'silent' }));

@@ -91,7 +91,7 @@ t.test(
   },
 );
 
-t.test('a pinner that comes back hears the world again', async (t) => {
+t.test('a pinner that reconnects receives the full state again', async (t) => {
   const intentRegistry = new IntentRegistry();
   intentRegistry.replaceAll([intent('a')]);
   const stop = pinningServer.serve(intentRegistry);

@@ -34,7 +34,7 @@ class Simulation {
   #bundleSighting: { bundle: string; at: number } | undefined;
   #leafSighting: { cert: string; at: number } | undefined;
 
-  /** Forgets what only the leader's memory held. */
+  /** Clears what only the leader's memory held. */
   restart(): void {
     this.#bundleSighting = undefined;
     this.#leafSighting = undefined;
@@ -117,7 +117,7 @@ t.test('a leaf is renewed at two thirds of its life, by the same authority', asy
   cluster.now = START + 21 * DAY;
   t.same(await cluster.rotate(), ['issue-leaf']);
   t.not(cluster.leaf?.cert, before?.cert);
-  t.ok(cluster.isTrusted(before), 'the old one is still good');
+  t.ok(cluster.isTrusted(before), 'the old one is still valid');
 });
 
 t.test('while an authority is replaced, every leaf in use stays trusted', async (t) => {

@@ -5,8 +5,8 @@ import { SlotPrefetcher } from './prefetcher.ts';
 import { type GrpcSlotsClient, SlotStream } from './stream.ts';
 
 /**
- * Takes a slot for a pod at the pod pinner's leader. `templateKey` is equal for pods of one template, undefined where
- * a prefetched slot won't do; throws when there is no leader or its answer is late.
+ * Takes a slot for a pod at the pod pinner's leader; throws when there is no leader or its answer is late.
+ * `templateKey` is equal for pods of one template, undefined where a prefetched slot won't do.
  */
 export type TakeSlot = (request: TakeRequest, templateKey: string | undefined) => Promise<TakeReply>;
 
@@ -51,7 +51,7 @@ export class SlotsClient {
     this.#o = o;
   }
 
-  /** Makes one attempt; the timeout covers finding the leader as well. */
+  /** Tries once; the timeout covers finding the leader as well. */
   readonly take: TakeSlot = async (request, templateKey) => {
     const { timeoutMs, now } = this.#o;
     const current = this.#connection;

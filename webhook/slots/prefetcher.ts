@@ -156,7 +156,7 @@ export class SlotPrefetcher {
   #refill(request: TakeRequest, owner: OwnerSlots, timeoutMs: number): void {
     if (owner.isRequestPending || 2 * owner.slots.length >= owner.target) return;
     const refill = { ...request, requestUid: randomUUID(), isAheadOnly: true };
-    // An error shows in the next request that a pod waits for.
+    // A failed prefetch needs no report: it shows in the next request that a pod waits for.
     this.#prefetch(refill, owner, timeoutMs)?.catch(() => {});
   }
 
