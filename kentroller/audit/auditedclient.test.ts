@@ -5,7 +5,7 @@ import { isNotFound } from '../../kube/errors.ts';
 import { createAuditedClient } from './auditedclient.ts';
 import type { AuditNote } from './trail.ts';
 
-/** Every write of a client is noted, on a real API server. */
+/** Audit notes of a client's writes, on a real API server. */
 
 const kubeconfig = process.env.KUBECONFIG;
 if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');

@@ -121,7 +121,7 @@ class HttpAuditSender implements AuditSender {
         await promise;
       }
       if (!this.#isClosed) await this.#sleep(this.#o.batchWindowMs ?? BATCH_WINDOW_MS);
-      // Taken out of the queue, so that new entries do not push out those being sent.
+      // Removed from the queue, so that new entries do not push out those being sent.
       const batch = this.#queue.splice(0, this.#o.batch ?? BATCH);
       const delivery = await this.#post(batch);
       if (this.#closing.signal.aborted) return;

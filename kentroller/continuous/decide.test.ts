@@ -70,7 +70,7 @@ const SKIP_CASES: readonly [
   ],
   ['nothing while a plan waits to run', {}, [plan('p', 'Pending')], [node(6)], /plan p has not finished/],
   ['nothing while nodes are young', {}, [], [node(4)], /0 nodes are old enough, 1 are needed/],
-  ['nothing with fewer nodes than asked for', { minNodes: 2 }, [], [node(6)], /1 nodes are old enough, 2/],
+  ['nothing with fewer nodes than the minimum', { minNodes: 2 }, [], [node(6)], /1 nodes are old enough, 2/],
   [
     'a backoff after a failure',
     {},

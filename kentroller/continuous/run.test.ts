@@ -112,7 +112,7 @@ const clear = async (): Promise<void> => {
   await until('the cache shows none', () => caches.plans.list().length === 0, SOON);
 };
 
-t.test('a cycle asks for what the settings allow and makes one plan that runs by itself', async (t) => {
+t.test('a cycle plans within the settings and creates one plan that runs by itself', async (t) => {
   const requests: PlanningRequest[] = [];
   const outcome = await runCycle(options({ requests }));
   t.match(outcome, /^created plan continuous-rebalancing-\d+, which saves 12.0 %$/);
@@ -165,7 +165,7 @@ t.test('a process that dies in a cycle leaves no plan that would run without its
       if (plan.spec.execute) await client.delete(REBALANCE_PLANS, { name: plan.metadata.name });
     }
     await until(
-      'those that run are gone',
+      'running plans have ended',
       async () => caches.plans.list().every((p) => !p.spec.execute),
       SOON,
     );
@@ -182,7 +182,7 @@ t.test(
     const notes: AuditNote[] = [];
     const ending = new AbortController();
     let cycles = 0;
-    // Of a cluster that nobody knows: the NodeClaim is not there.
+    // A NodeClaim of an unknown cluster, which does not exist here.
     const planning = verified(
       async () => {
         cycles += 1;

@@ -16,10 +16,10 @@ import { staleNominationReason } from './pods.ts';
 const ALL = ['cluster'] as const;
 /** Least time between two derivations; changes within it are handled as one. */
 const MIN_INTERVAL_MS = 50;
-/** The interval as a multiple of the last derivation's duration: the rest of kentroller shares the thread. */
+/** Interval as a multiple of the last derivation's duration: other work of kentroller shares the thread. */
 const INTERVAL_FACTOR = 4;
 const RESYNC_MS = 1_000;
-/** The pinner gives up a placeholder at the deadline; this long after it, the pinner is assumed to be down. */
+/** Delay after a placeholder's deadline, at which the pinner deletes it, until the pinner is assumed to be down. */
 const GRACE_MS = 15_000;
 const MAX_CONCURRENT_PATCHES = 32;
 
@@ -71,7 +71,7 @@ const clearStaleNominations = async (
   return nominated.length;
 };
 
-// Karpenter takes the placeholder for a registered node, so its own registration timeout does not apply any more.
+// A placeholder counts as a registered node for Karpenter, so its own registration timeout does not apply any more.
 const deleteOverdueClaims = async (
   p: FollowOptions,
   machines: readonly Machine[],

@@ -10,7 +10,7 @@ import { isAttributable, movedByPlans } from './pods.ts';
 /** Times in milliseconds. */
 export interface FollowLimits {
   readonly joinDeadlineMs: number;
-  /** How long a pod may wait for a ready node before its pin is given up. */
+  /** Longest wait of a pod for a ready node before its pin ends. */
   readonly holdMs: number;
   /** Karpenter creates the claims of one batch at once: this long after the newest, the batch is complete. */
   readonly settleMs: number;
@@ -35,8 +35,8 @@ export interface Derived {
 const MAX_SETTLE_FACTOR = 8;
 
 /**
- * Derives which pods Karpenter's claims in flight were created for, and publishes the intents. The cluster decides; the
- * memory only keeps pods on the claim that they were pinned to, and tells when a batch is complete.
+ * Derives which pods Karpenter's claims in flight were created for, and publishes the intents. The memory only keeps
+ * pods on the claim that they were pinned to, and tells when a batch is complete.
  */
 export class Derivation {
   readonly #o: DerivationOptions;

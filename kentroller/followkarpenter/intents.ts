@@ -12,8 +12,8 @@ export const KARPENTER_PLAN = 'karpenter';
 const isPlaceholder = ({ node }: Machine): boolean => node?.metadata.labels?.[PLACEHOLDER] !== undefined;
 
 /**
- * The placeholder for a machine. It has Kubernetes' own not-ready taint in place of ours: Karpenter treats that one as
- * temporary, and kube-controller-manager removes it once the kubelet is ready, even if the pinner is gone.
+ * The placeholder for a machine, with Kubernetes' own not-ready taint in place of ours. Karpenter treats that one as
+ * temporary, and kube-controller-manager removes it once the kubelet is ready, even without the pinner.
  */
 const placeholderFor = ({ claim, nodeName }: Machine, joinDeadlineMs: number): Intent => {
   const nodeClaim = claim.metadata.name;
@@ -41,8 +41,9 @@ const pinFor = ({ claim, nodeName }: Machine, { pod }: Attribution): Intent => {
 };
 
 /**
- * A node intent for each machine that pods wait for or that has a placeholder, and pins once its Node exists. The pinner
- * gives up a placeholder without an intent, so its intent stays until the kubelet has joined or the claim is deleted.
+ * Intents: a node intent for each machine that pods wait for or that has a placeholder, and pins once its Node exists.
+ * The pinner deletes a placeholder without an intent, so its intent stays until the kubelet has joined or the claim is
+ * deleted.
  */
 export const attributionIntents = (o: {
   readonly machines: readonly Machine[];

@@ -90,27 +90,24 @@ t.test('which claims are in flight', async (t) => {
   }
 });
 
-t.test(
-  'DaemonSets and pods that are there are taken off what was bought and what is left, each once',
-  async (t) => {
-    const daemon = makePod('d', { cpu: 200, memory: 100, owner: 'DaemonSet', node: 'n' });
-    const set: DaemonSet = {
-      metadata: { name: 'd', namespace: 'kube-system' },
-      spec: { template: { spec: daemon.spec } },
-    };
-    const boundPod = makePod('there', { cpu: 500, memory: 256, node: 'n' });
-    const machine: Machine = { claim: claim(), nodeName: 'n', node: placeholder() };
-    const { budget, node } = inFlightOf(machine, [boundPod, daemon], [set]);
-    t.equal(budget.get('cpu'), 1200 - 200 - 500);
-    t.equal(budget.get('pods'), 3 - 1 - 1);
-    t.equal(node?.free.get('cpu'), 3900 - 200 - 500);
-    t.equal(
-      inFlightOf({ ...machine, claim: claim({ launched: false }) }, [], [set]).node,
-      undefined,
-      'its size is not known before',
-    );
-  },
-);
+t.test('DaemonSets and bound pods reduce requests and free room, each once', async (t) => {
+  const daemon = makePod('d', { cpu: 200, memory: 100, owner: 'DaemonSet', node: 'n' });
+  const set: DaemonSet = {
+    metadata: { name: 'd', namespace: 'kube-system' },
+    spec: { template: { spec: daemon.spec } },
+  };
+  const boundPod = makePod('there', { cpu: 500, memory: 256, node: 'n' });
+  const machine: Machine = { claim: claim(), nodeName: 'n', node: placeholder() };
+  const { budget, node } = inFlightOf(machine, [boundPod, daemon], [set]);
+  t.equal(budget.get('cpu'), 1200 - 200 - 500);
+  t.equal(budget.get('pods'), 3 - 1 - 1);
+  t.equal(node?.free.get('cpu'), 3900 - 200 - 500);
+  t.equal(
+    inFlightOf({ ...machine, claim: claim({ launched: false }) }, [], [set]).node,
+    undefined,
+    'its size is not known before',
+  );
+});
 
 t.test('the intents of a machine through its life', async (t) => {
   const following: Attribution = { pod: makePod('p'), claim: 'c', basis: 'requests' };
@@ -136,7 +133,11 @@ t.test('the intents of a machine through its life', async (t) => {
     ['node'],
     'the placeholder is kept when its pods are bound',
   );
-  t.strictSame(kinds({ node: sample.node }, [following]), ['pin'], 'a node that a kubelet made needs none');
+  t.strictSame(
+    kinds({ node: sample.node }, [following]),
+    ['pin'],
+    'a node that a kubelet created needs none',
+  );
   const spread = makePod('s', {
     spec: {
       topologySpreadConstraints: [

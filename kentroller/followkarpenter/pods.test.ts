@@ -61,7 +61,7 @@ t.test('pods that are attributed to a machine', async (t) => {
   for (const [says, shape, expected] of rows) t.equal(isAttributable(pending(shape)), expected, says);
 });
 
-t.test('stale nominations are told from useful ones', async (t) => {
+t.test('stale nominations are distinguished from useful ones', async (t) => {
   const world = (change: Partial<Nominations> = {}): Nominations => ({
     machines: [],
     hasClaim: () => false,
@@ -79,7 +79,7 @@ t.test('stale nominations are told from useful ones', async (t) => {
   } as unknown as Nominations['machines'][number];
   const rows: readonly (readonly [string, Pod, Partial<Nominations>, string | undefined])[] = [
     ['nothing is nominated', pending(), {}, undefined],
-    ['its node is gone, and its claim too', nominated, {}, 'its node does not exist'],
+    ['neither its node nor its claim exists', nominated, {}, 'its node does not exist'],
     ['its claim is on its way', nominated, { hasClaim: (name) => name === 'n' }, undefined],
     ['its machine was launched, its Node does not exist yet', nominated, { machines: [machine] }, undefined],
     ['its Node exists', nominated, { node: () => node() }, undefined],

@@ -30,7 +30,7 @@ export const isAttributable = (pod: Pod): boolean => {
   return !untoleratedTaint([NOT_READY_TAINT], pod.spec.tolerations);
 };
 
-/** True for a pod whose place does not depend on other pods. The rest count only as part of a machine's requests. */
+/** True for a pod whose place does not depend on other pods. All others count only as part of a machine's requests. */
 export const isPinnable = (pod: Pod): boolean =>
   requiredSpread(pod).length === 0 && requiredAffinity(pod).length === 0;
 

@@ -18,7 +18,7 @@ t.test('only what differs gets a new version', async (t) => {
   t.same(intentRegistry.replaceAll([intent('a'), intent('b')]), ['a', 'b']);
   t.same(intentRegistry.replaceAll([intent('a'), intent('b', 'm')]), ['b']);
   t.equal(intentRegistry.version, 3);
-  t.same(intentRegistry.replaceAll([intent('b', 'm')]), ['a'], 'one that is gone changes too');
+  t.same(intentRegistry.replaceAll([intent('b', 'm')]), ['a'], 'a removed one changes too');
 });
 
 t.test('a plan is acknowledged once each of its intents was answered', async (t) => {

@@ -134,7 +134,7 @@ t.test('a pending pod has an intent of its own, with its uid', async (t) => {
     namespace: 'shop',
     pod: { name: 'web-1', uid: 'web-1-uid' },
   });
-  t.equal(deriveIntents(sources(plan)).filter((i) => i.pin).length, 0, 'one that is gone is not');
+  t.equal(deriveIntents(sources(plan)).filter((i) => i.pin).length, 0, 'a removed one is not');
 });
 
 t.test('the next attempt is another machine, and its pins keep their ids', async (t) => {

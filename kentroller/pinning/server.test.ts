@@ -98,7 +98,7 @@ t.test('a pinner that reconnects receives the full state again', async (t) => {
   const first = join();
   await until('all intents', () => first.received.length === 2, WAIT);
   first.call.cancel();
-  await until('it is gone', () => !intentRegistry.viewOf('p').connected, WAIT);
+  await until('it is removed', () => !intentRegistry.viewOf('p').connected, WAIT);
   intentRegistry.replaceAll([intent('a', 'm'), intent('b')]);
   const second = join();
   await until('all intents again', () => second.received.length === 3, WAIT);

@@ -16,11 +16,14 @@ import type { ExecutionState } from './state/state.ts';
 import { hasReached, reachedAt } from './state/status.ts';
 import { type Decision, type FailurePhase, type Step, steps } from './state/step.ts';
 
-/** A webhook that works has learned of the plan well within this time. */
+/** Time well within which a working webhook has learned of the plan. */
 const WEBHOOK_WAIT_MS = 5_000;
 const WEBHOOK_RETRY_MS = 250;
 
-/** A cancellation counts until the removed nodes are gone: then nothing can be undone, and the plan ends as usual. */
+/**
+ * A cancellation counts until the removed nodes no longer exist: then nothing can be undone, and the plan ends as
+ * usual.
+ */
 const isCanceled = (plan: RebalancePlan): boolean =>
   plan.metadata.annotations?.[CANCEL] === 'true' && !hasReached(plan, 'NodesDeleted');
 
@@ -43,7 +46,7 @@ const endBeforeStart = ({
   const age = now - Date.parse(plan.metadata.creationTimestamp ?? '');
   if (limits.planExpiryMs > 0 && age > limits.planExpiryMs) {
     const hours = Math.round(limits.planExpiryMs / 360_000) / 10;
-    const message = `The plan did not start within ${hours} h, and the cluster has changed since it was made: make a new claim.`;
+    const message = `The plan did not start within ${hours} h, and the cluster has changed since it was planned: create a new claim.`;
     return finish('Expired', 'PlanExpired', message);
   }
   if (plan.spec.execute && isEmpty(plan)) {
@@ -132,7 +135,7 @@ const decideSavings = (state: Pick<ExecutionState, 'plan' | 'priceOf'>): Decisio
     phase: 'SavingsValidated',
     ...(validated && { validated }),
     reason: 'SavingsValidated',
-    message: achieved === undefined ? 'The plan promises no savings' : `The new nodes save ${achieved} %`,
+    message: achieved === undefined ? 'The plan projects no savings' : `The new nodes save ${achieved} %`,
   });
 };
 

@@ -67,7 +67,7 @@ const hasOverduePod = ({
       !pins.connected || now - Date.parse(metadata.creationTimestamp ?? '') > limits.pinHoldMs,
   );
 
-/** True once the pinner has been away for longer than the plan waits for it. */
+/** True once the pinner has been disconnected for longer than the plan waits for it. */
 const isPinnerLost = ({ pins, limits }: PinsState): boolean => pins.goneForMs > limits.pinTimeoutMs;
 
 /** The untaint steps once a pod has waited too long for its pin, or the pinner is lost. */
@@ -75,6 +75,8 @@ export const overdueUntaintSteps = (
   state: NodesState & PinsState & Pick<ExecutionState, 'unscheduledPods' | 'now'>,
 ): readonly Step[] => (hasOverduePod(state) || isPinnerLost(state) ? untaintSteps(state) : []);
 
-/** True while the pinner is away and added nodes are reserved: an evicted pod's successor would find no node. */
+/**
+ * True while the pinner is disconnected and added nodes are reserved: an evicted pod's successor would find no node.
+ */
 export const areEvictionsPaused = (state: NodesState & PinsState): boolean =>
   !state.pins.connected && !isPinnerLost(state) && untaintSteps(state).length > 0;

@@ -13,7 +13,7 @@ import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import * as make from '../testing/builders.ts';
 import { aggressiveModeOf, buildPlan } from './planobject.ts';
 
-/** The effect of each field of aggressiveModeConfig. */
+/** Fields of aggressiveModeConfig and their effects. */
 
 type Config = NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
 type Flag = Exclude<keyof Config, 'drainTimeout' | 'aggressiveEviction'>;
@@ -121,7 +121,7 @@ const claim = (aggressiveModeConfig: Config) => ({
   spec: { autoExecute: true, aggressiveModeConfig },
 });
 
-t.test('what is about carrying out is written into the plan', async (t) => {
+t.test('the settings of the execution are written into the plan', async (t) => {
   const config = {
     drainTimeout: '90s',
     aggressiveEviction: true,

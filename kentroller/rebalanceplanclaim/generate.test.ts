@@ -99,7 +99,7 @@ t.teardown(async () => {
   for (const { metadata } of (await client.list(REBALANCE_PLAN_CLAIMS)).items) {
     if (metadata.name.startsWith(RUN)) await client.delete(REBALANCE_PLAN_CLAIMS, { name: metadata.name });
   }
-  // The garbage collector would do it, but not at once: others on this API server would carry them out.
+  // Deletes what the garbage collector would delete later: others on this API server would carry them out.
   for (const { metadata } of (await client.list(REBALANCE_PLANS)).items) {
     if (metadata.name.startsWith(RUN)) {
       await client.delete(REBALANCE_PLANS, { name: metadata.name }).catch(() => undefined);
@@ -173,7 +173,7 @@ t.test('claims end in the state that their planner leaves them in', async (t) =>
 
 t.test('a plan that the check refuses is never stored, whichever planner gave it', async (t) => {
   const refusals = countRefusals(new Registry());
-  // Of a cluster that nobody knows: NodeClaim c1 is not there.
+  // NodeClaim c1 of an unknown cluster, which does not exist here.
   const life = live(verified(async () => ANSWER, { source: 'claim', refusals, log }));
   t.teardown(() => life.stop());
   const { metadata } = await ask('wrong', { autoExecute: true });

@@ -52,7 +52,7 @@ export const createPlanProgressController = (o: {
     await writeClaimStatus(o.client, claim, { ...status, ...(warnings.length > 0 && { warnings }) }, signal);
     o.log.info(
       { claim: name, plan: planName, state: next.state, ...next.explanation },
-      'claim takes over the state of its plan',
+      'claim has the state of its plan',
     );
     const type = next.state === 'Failed' || next.state === 'Canceled' ? 'Warning' : 'Normal';
     o.recorder.event(REBALANCE_PLAN_CLAIMS, claim, type, next.explanation.reason, next.explanation.message);

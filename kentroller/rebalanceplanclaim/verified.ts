@@ -5,7 +5,7 @@ import { describeFaults, type PlanFault } from '../../planner/plan/verify/fault.
 import { verifyPlan } from '../../planner/plan/verify.ts';
 import { type Planning, PlanningError } from './plannerworker.ts';
 
-/** A plan that breaks a rule. It is never stored: whatever made it has a fault. */
+/** A plan that breaks a rule. It is never stored, since it shows a fault of the planner. */
 export class PlanRefused extends PlanningError {
   override readonly name = 'PlanRefused';
   readonly faults: readonly PlanFault[];

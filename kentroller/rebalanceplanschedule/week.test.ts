@@ -17,7 +17,7 @@ interface Life {
   readonly schedule: RebalancePlanSchedule;
   readonly from: number;
   readonly until: number;
-  /** How long a claim takes. */
+  /** Duration of a claim. */
   readonly takesMs?: number;
   /** Whether the controller runs at this time; always when left out. */
   readonly isUp?: (now: number) => boolean;
@@ -112,7 +112,7 @@ t.test('a day without kentroller: the latest run is caught up, unless its deadli
   const o = {
     from,
     until: from + 7 * DAY,
-    // Away from day 2, 02:00 to day 4, 05:00: the runs of days 2, 3 and 4 are missed.
+    // Stopped from day 2, 02:00 to day 4, 05:00: the runs of days 2, 3 and 4 are missed.
     isUp: (now: number) => now < from + 2 * DAY + 2 * HOUR || now > from + 4 * DAY + 5 * HOUR,
   };
   const created = '2026-11-16T00:00:00Z';

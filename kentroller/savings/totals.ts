@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * The savings since the installation, in bounded size. A plan saves from its end to the end of the thirtieth day after,
- * since later changes make it meaningless. Times are hours since 1970, money is USD.
+ * Savings since the installation, in bounded size; times are hours since 1970, money is USD. A plan saves from its end
+ * to the end of the thirtieth day after, since later changes make it meaningless.
  */
 
 const COUNTED_DAYS = 30;
@@ -17,7 +17,7 @@ const totals = z.object({
   plans: z.int(),
   /** USD per month of all plans together. */
   monthly: z.number(),
-  /** USD of the days whose thirty days are over. */
+  /** USD of the days whose thirty days have passed. */
   settled: z.number(),
   /** Sums per day on which plans ended: USD per hour, and USD per hour times the hour of the end. */
   days: z.array(z.object({ day: z.int(), hourly: z.number(), moment: z.number() })),

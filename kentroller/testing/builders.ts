@@ -4,7 +4,7 @@ import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { LOCKED_BY, PHASES, type Phase, PLAN_FINALIZER } from '../rebalanceplan/state/labels.ts';
 import type { ExecutionState } from '../rebalanceplan/state/state.ts';
 
-/** Objects for decision tables: each is complete, and a case overrides what it is about. */
+/** Objects for decision tables: each is complete, and a case overrides only its own fields. */
 
 export const NOW = Date.parse('2026-11-22T12:00:00Z');
 export const ago = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString();

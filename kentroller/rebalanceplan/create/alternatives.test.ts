@@ -41,7 +41,7 @@ const CASES: readonly (readonly [
   ['the first alternative comes first', M5_C5, [], [], 'm5.large'],
   ['a tried alternative is not taken again', M5_C5, [attempt('m5.large')], [], 'c5.large'],
   ['all tried: none is left', M5_C5, [attempt('m5.large'), attempt('c5.large')], [], undefined],
-  ['an unavailable offering is passed over', M5_C5, [], [unavailable('m5.large')], 'c5.large'],
+  ['an unavailable offering is skipped', M5_C5, [], [unavailable('m5.large')], 'c5.large'],
   [
     'an expired record does not count',
     M5_C5,

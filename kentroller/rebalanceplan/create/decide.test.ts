@@ -48,7 +48,7 @@ checkCases([
     ['create-claim green m5.large'],
   ],
   [
-    'an unavailable alternative is passed over',
+    'an unavailable alternative is skipped',
     make.plan(ADD),
     { unavailable: [unavailable('m5.large')] },
     ['create-claim green c5.large'],
@@ -105,7 +105,7 @@ checkCases([
     'a NodeClaim without a reason is no lack of capacity',
     make.plan(ADD, attempts({})),
     {},
-    ['attempt-failed green the NodeClaim is gone'],
+    ['attempt-failed green the NodeClaim no longer exists'],
   ],
   [
     'attempt 2 takes the next alternative',

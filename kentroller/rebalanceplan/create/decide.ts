@@ -37,7 +37,7 @@ const launchedAs = (ref: AttemptRef, claim: NodeClaim): AttemptRef => ({
   zone: claim.metadata.labels?.[ZONE] ?? ref.zone,
 });
 
-/** Orders the next alternative; fails the plan when none is left or the NodePool is gone. */
+/** Orders the next alternative; fails the plan when none is left or the NodePool no longer exists. */
 const createClaimStep = (
   state: ExecutionState,
   planned: NodeClaimToAdd,
@@ -80,7 +80,7 @@ const SOON_MS = 500;
 /** Karpenter's event arrives a moment after it deletes the NodeClaim. */
 const EVENT_LATENESS_MS = 3_000;
 
-/** Fails an attempt whose NodeClaim is gone; undefined while Karpenter's reason may still arrive. */
+/** Fails an attempt whose NodeClaim no longer exists; undefined while Karpenter's reason may still arrive. */
 const lostAttemptStep = (
   state: Pick<ExecutionState, 'claimFailures' | 'now'>,
   planned: NodeClaimToAdd,
@@ -96,7 +96,7 @@ const lostAttemptStep = (
       a.zone === (last.zone ?? '') &&
       a.capacityType === (last.capacityType ?? ''),
   );
-  const description = isCapacity ? 'InsufficientCapacityError' : (cause ?? 'the NodeClaim is gone');
+  const description = isCapacity ? 'InsufficientCapacityError' : (cause ?? 'the NodeClaim no longer exists');
   return {
     kind: 'attempt-failed',
     attempt: refOf(planned.metadata.name, last),

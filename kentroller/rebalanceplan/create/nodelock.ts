@@ -8,7 +8,7 @@ import type { Step } from '../state/step.ts';
 
 type LockState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes'>;
 
-/** Why a node is about to go without the plan; undefined when it is not. */
+/** Why a node is about to be removed without the plan; undefined when it is not. */
 const disruptionReason = (claim: NodeClaim, node: Node | undefined): string | undefined => {
   if (claim.metadata.deletionTimestamp) return `NodeClaim ${claim.metadata.name} is being deleted`;
   if (node?.metadata.deletionTimestamp) return `Node ${node.metadata.name} is being deleted`;

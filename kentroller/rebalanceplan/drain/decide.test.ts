@@ -103,7 +103,7 @@ checkCases([
     ['delete-claim blue'],
   ],
   [
-    'a NodeClaim that is gone is recorded',
+    'a removed NodeClaim is recorded',
     make.plan(DELETE, draining(), 'PinsReady'),
     {},
     ['record-deletion blue'],

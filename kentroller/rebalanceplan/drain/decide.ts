@@ -16,7 +16,7 @@ const SOON_MS = 250;
 
 interface DrainResult {
   readonly steps: readonly Step[];
-  /** True from the first step of the drain until the NodeClaim is gone. */
+  /** True from the first step of the drain until the NodeClaim no longer exists. */
   readonly isDraining: boolean;
   readonly isDone: boolean;
 }
@@ -124,7 +124,7 @@ const recordRemoval = (claim: string): Step => ({
   kind: 'record-deletion',
   claim,
   status: 'Success',
-  description: 'the NodeClaim is gone',
+  description: 'the NodeClaim no longer exists',
   reason: 'NodeRemoved',
   message: `NodeClaim ${claim} is gone`,
 });

@@ -131,7 +131,7 @@ checkMigrations([
     ['fail FailureReasonLiveMigrationFailed'],
   ],
   [
-    'after a failure a Mandatory pod that is gone does not fail the plan',
+    'after a failure a deleted Mandatory pod does not fail the plan',
     { events: FAILED_MIGRATION, entries: MANDATORY, pods: [pod('b')] },
     ['evict b'],
   ],
@@ -223,7 +223,7 @@ t.test('the history of a node that stays ends with the reason', async (t) => {
   const removed = decide({ ...w, nodeClaims: new Map(), plan: { ...w.plan, status: failed } });
   t.notOk(
     removed.steps.some((s) => s.kind === 'record-deletion'),
-    'not for a node that is gone',
+    'not for a removed node',
   );
 });
 

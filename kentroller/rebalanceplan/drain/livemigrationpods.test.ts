@@ -7,7 +7,7 @@ import { decide } from '../decide.ts';
 /** Which pods are migrated live. */
 
 checkMigrations([
-  ['a provider that serves both nodes is asked before any pod is evicted', {}, ['request a b']],
+  ['a provider that serves both nodes is called before any pod is evicted', {}, ['request a b']],
   ['without a provider on the old node pods are evicted', { source: {} }, ['evict a', 'evict b']],
   ['without a provider on the new node pods are evicted', { destination: {} }, ['evict a', 'evict b']],
   [
@@ -27,7 +27,7 @@ checkMigrations([
     ['request b'],
   ],
   [
-    'a pod with a new name takes the entry of a gone pod of its owner',
+    'a pod with a new name takes the entry of a deleted pod of its owner',
     { pods: [pod('a'), pod('c')] },
     ['request a c'],
   ],

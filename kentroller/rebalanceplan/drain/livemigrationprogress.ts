@@ -17,7 +17,7 @@ const FAILED = /^failed$/i;
 
 /**
  * Reads a provider's status. A pod's own final state (under 'namespace/name' or the bare name) counts before the phase
- * of the whole.
+ * of the whole migration.
  */
 export const progressOf = (migration: RebalanceMigrationPlan | undefined): Progress => {
   if (!migration) return NOTHING;

@@ -24,7 +24,7 @@ const moving = (policy?: 'Mandatory' | 'Optional'): RebalancePlan =>
 const CASES: readonly (readonly [string, RebalancePlan, Pod | undefined, number])[] = [
   ['a pod on a kept node', moving(), on('stays', make.pod('web-1')), 1],
   ['a pod that is on another node now', moving(), on('other', make.pod('web-1')), 0],
-  ['a pod that is gone', moving(), undefined, 0],
+  ['a deleted pod', moving(), undefined, 0],
   ['a pod that may only be migrated live', moving('Mandatory'), on('stays', make.pod('web-1')), 0],
   [
     'a pod without a node',

@@ -23,8 +23,8 @@ export const podsOnKeptNodesOf = (
   });
 
 /**
- * Pods on kept nodes that are still to be evicted: none once the drain timeout is over, then the plan goes on without
- * them. A pod created since then has the name of the planned one, and stays.
+ * Pods on kept nodes that are still to be evicted: none after the drain timeout, when the plan goes on without them. A
+ * pod created since then has the name of the planned one, and stays.
  */
 export const pendingPodsOnKeptNodes = ({
   plan,

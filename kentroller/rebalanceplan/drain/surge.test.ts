@@ -165,7 +165,7 @@ const ENDS: readonly (readonly [string, ExecutionState, readonly object[]])[] = 
   ],
   ['a reattached pod stays and the plan goes on', onKeptNode(ONLY, SOLE, 601), [ADVANCE]],
   [
-    'a detached pod whose ReplicaSet is gone is deleted after its time',
+    'a detached pod whose ReplicaSet was deleted is deleted after its time',
     onKeptNode(DETACHED, ORPHANED, 601),
     [DELETE_POD],
   ],
@@ -181,7 +181,7 @@ const ENDS: readonly (readonly [string, ExecutionState, readonly object[]])[] = 
     [REATTACH],
   ],
   [
-    'a failed plan deletes a pod whose ReplicaSet is gone',
+    'a failed plan deletes a pod whose ReplicaSet was deleted',
     onKeptNode(DETACHED, ORPHANED, 10, FAILED),
     [DELETE_POD],
   ],
@@ -238,7 +238,7 @@ t.test('a failed plan reattaches a pod on a node that was to be removed', async 
   );
 });
 
-t.test('it deletes the pod when the ReplicaSet is gone', async (t) => {
+t.test('it deletes the pod when the ReplicaSet was deleted', async (t) => {
   const { steps } = decide(onRemovedNode(DETACHED, ORPHANED, 601, FAILED));
   t.match(
     steps.find((s) => s.kind === 'delete-pod'),

@@ -34,7 +34,7 @@ checkCases([
     ['unlock node-blue', 'delete-claim green'],
   ],
   [
-    'a failed creation is not over while a NodeClaim is being deleted',
+    'a failed creation has not ended while a NodeClaim is being deleted',
     make.plan({ ...DELETE, ...ADD }, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
     {
       nodeClaims: new Map([
@@ -113,7 +113,7 @@ checkCases([
     ['fail Deletion Canceled'],
   ],
   [
-    'a plan that is canceled after its nodes are gone ends as usual',
+    'a plan that is canceled after its nodes were removed ends as usual',
     canceled(make.plan(DELETE, {}, 'NodesDeleted')),
     {},
     ['finish Done'],

@@ -56,7 +56,7 @@ const readFromServer = <T extends KubeObject>(
   signal: AbortSignal,
 ): Promise<T | undefined> => getOrUndefined(client.get(resource, { name }, { signal }));
 
-/** Why Karpenter deleted a NodeClaim, from its events: nothing else is left of one that the cloud refused. */
+/** Why Karpenter deleted a NodeClaim, from its events, the only trace of one that the cloud refused. */
 const failureOf = async (
   client: KubeClient,
   name: string,

@@ -143,7 +143,7 @@ t.test('a detached pod waits for its successor until it is ready or not wanted a
   t.ok(none.succeeded.has(uid));
   t.notOk(none.orphaned.has(uid));
   await client.delete(resources.DEPLOYMENTS, ref, { propagationPolicy: 'Background' });
-  await until('its ReplicaSet is gone', () => !caches.replicaSets.get(`${namespace}/${name}`), SOON);
+  await until('its ReplicaSet was deleted', () => !caches.replicaSets.get(`${namespace}/${name}`), SOON);
   t.ok((await gather([pod])).orphaned.has(uid));
 });
 

@@ -1,10 +1,10 @@
 /** Marks that only the executor puts on objects, so that it removes nothing but its own. */
 
-/** On a running plan: keeps it until all that it changed is undone. */
+/** Finalizer of a running plan: keeps it until all that it changed is undone. */
 export const PLAN_FINALIZER = 'autoscaling.cast.ai/rebalance-plan';
-/** On a Node: the plan that put karpenter.sh/do-not-disrupt there. */
+/** On a Node: the plan that put karpenter.sh/do-not-disrupt on it. */
 export const LOCKED_BY = 'autoscaling.cast.ai/locked-by';
-/** On a Node that we locked: karpenter.sh/do-not-disrupt was there before and is to stay. */
+/** On a Node that we locked: karpenter.sh/do-not-disrupt was on it before and is to stay. */
 export const LOCK_KEEPS = 'autoscaling.cast.ai/locked-before';
 /** On a Node: the plan that cordoned it. */
 export const CORDONED_BY = 'autoscaling.cast.ai/cordoned-by';

@@ -55,11 +55,11 @@ export interface MigrationSettings {
 /** All facts that the next steps of a plan are decided from; nodes and pods by the name of their NodeClaim. */
 export interface ExecutionState {
   readonly plan: RebalancePlan;
-  /** NodeClaims that the plan names or created; one that is not here does not exist. */
+  /** NodeClaims that the plan names or created; one that is missing does not exist. */
   readonly nodeClaims: ReadonlyMap<string, NodeClaim>;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly pods: ReadonlyMap<string, readonly Pod[]>;
-  /** Pods that the plan moves off nodes that stay, while they are there. */
+  /** Pods that the plan moves off kept nodes, while they are on those. */
   readonly podsOnKeptNodes: readonly Pod[];
   /** Pods of the plan's owners that have no node. */
   readonly unscheduledPods: readonly Pod[];
@@ -77,7 +77,7 @@ export interface ExecutionState {
   readonly pins: PinsView;
   /** Undefined while the next step does not depend on it. */
   readonly webhook: WebhookView | undefined;
-  /** With the RebalanceMigrationPlans of this plan by name; one that is not here does not exist. */
+  /** RebalanceMigrationPlans of this plan, by name; one that is missing does not exist. */
   readonly migration: MigrationSettings & { readonly plans: ReadonlyMap<string, RebalanceMigrationPlan> };
   readonly surge: SurgeState;
   /** When the eviction of a pod, by its UID, may be tried again after a PodDisruptionBudget refused it. */

@@ -24,7 +24,7 @@ export interface SurgeState {
   readonly detached: readonly Pod[];
   /** Detached pods whose successor is ready, or whose ReplicaSet wants none. */
   readonly succeeded: ReadonlySet<string>;
-  /** Detached pods whose ReplicaSet is gone: no controller can adopt them. */
+  /** Detached pods whose ReplicaSet was deleted: no controller can adopt them. */
   readonly orphaned: ReadonlySet<string>;
 }
 
