@@ -60,7 +60,7 @@ export const isTerminal = isKind('terminal');
 /** True for the error of an aborted signal. */
 export const isAborted = (e: unknown): boolean => e instanceof Error && e.name === 'AbortError';
 
-/** The message of whatever was thrown. */
+/** The message of any thrown value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The error raised here for an aborted signal. */

@@ -103,7 +103,7 @@ t.test('a cache that was stopped can be started again and misses nothing', async
   t.same(changes.slice(2).sort(), ['add comes', 'delete goes']);
 });
 
-t.test('a kind that is not installed is told apart from an unreachable server', async (t) => {
+t.test('a kind that is not installed is distinguished from an unreachable server', async (t) => {
   const widgets: Resource = {
     group: 'x.example',
     version: 'v1',

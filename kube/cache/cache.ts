@@ -22,7 +22,7 @@ export interface Cache<T extends KubeObject> {
   list(): readonly T[];
   /** The objects under one value of an index. Throws TypeError for an index that the cache does not have. */
   by(index: string, value: string): readonly T[];
-  /** Subscribes; objects already here arrive as adds at once. A handler that throws is counted and logged. */
+  /** Subscribes; objects already in the cache arrive as adds at once. A handler that throws is counted and logged. */
   onChange(handler: (change: Change<T>) => void): () => void;
   /** Resolves with the first complete list. Throws KubeError when the server refuses us for 10 s or is away for 30 s. */
   synced(signal?: AbortSignal): Promise<void>;

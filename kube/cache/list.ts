@@ -30,8 +30,8 @@ const listOnce = async <T extends KubeObject>(
 };
 
 /**
- * Lists everything in pages of 500. A snapshot that is compacted between two pages is listed again with larger pages.
- * Throws KubeError.
+ * Lists everything in pages of 500; throws KubeError. A snapshot that is compacted between two pages is listed again
+ * with larger pages.
  */
 export const listAll = async <T extends KubeObject>(
   scope: Scope<T>,

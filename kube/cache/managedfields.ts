@@ -28,8 +28,8 @@ const isEscaped = (json: Buffer, at: number): boolean => {
 };
 
 /**
- * Removes managedFields from JSON before it is parsed: a third of most objects, and nobody here reads it. Inside a JSON
- * string the key's quotes would be escaped, so only real keys are found.
+ * Removes managedFields, a third of most objects and never read, from JSON before it is parsed. Inside a JSON string
+ * the key's quotes would be escaped, so only real keys are found.
  */
 export const withoutManagedFields = (json: Buffer): Buffer => {
   let at = json.indexOf(KEY);

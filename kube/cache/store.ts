@@ -125,7 +125,7 @@ export class Store<T extends KubeObject> {
     for (const [key, held] of this.#objects) if (!seen.has(key)) this.#drop(key, held);
   }
 
-  /** Abandons a replacement: the list broke off, so nothing follows from what it did not contain. */
+  /** Abandons a replacement: the list broke off, so an object missing from it may still exist. */
   cancelReplace(): void {
     this.#seen = undefined;
   }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { WorkQueue } from './workqueue.ts';
 
-t.test('a key added several times before it is taken is handed out once', async (t) => {
+t.test('a key added several times before it is taken is returned once', async (t) => {
   const queue = new WorkQueue();
   for (let i = 0; i < 3; i++) queue.add('a');
   queue.add('b');
@@ -84,7 +84,7 @@ t.test('an aborted signal hands out nothing, though keys wait', async (t) => {
   t.equal(await queue.get(), 'a');
 });
 
-t.test('after shutDown waiting keys are still handed out, and no new ones accepted', async (t) => {
+t.test('after shutDown waiting keys are still returned, and no new ones accepted', async (t) => {
   const queue = new WorkQueue();
   queue.add('a');
   queue.shutDown();

@@ -40,7 +40,7 @@ export class WorkQueue {
   readonly #baseDelayMs: number;
   readonly #maxDelayMs: number;
   readonly #observer: QueueObserver | undefined;
-  // Keys in order; those before the head are gone. Trimmed now and then, so that taking one costs O(1).
+  // Keys in order; those before the head are already removed. Trimmed now and then, so that taking one costs O(1).
   #queue: string[] = [];
   #head = 0;
   #isShutDown = false;
@@ -176,7 +176,7 @@ export class WorkQueue {
     if (this.#processing.size === 0) for (const idle of this.#idle.splice(0)) idle();
   }
 
-  /** Accepts no more keys; waiting ones are still handed out. */
+  /** Accepts no more keys; waiting ones are still returned by `get`. */
   shutDown(): void {
     this.#isShutDown = true;
     for (const { handle } of this.#timers.values()) clearTimeout(handle);

@@ -129,8 +129,8 @@ const authenticated = (service: PeerService, authenticate: Authenticate, log: Lo
 };
 
 /**
- * Serves gRPC to other components. `advertise` is this process's address for callers; `callers` are the permitted user
- * names, any authenticated one when empty. Throws when the port is taken.
+ * Serves gRPC to other components; throws when the port is taken. `advertise` is this process's address for callers;
+ * `callers` are the permitted user names, any authenticated one when empty.
  */
 export const servePeers = async (o: {
   readonly client: KubeClient;

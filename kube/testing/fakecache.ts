@@ -2,7 +2,7 @@ import type { KubeObject } from '../../api/objects.ts';
 import type { Resource } from '../../api/resources.ts';
 import { type Cache, type Change, keyOf } from '../cache/cache.ts';
 
-/** A cache that is filled by hand, for tests and benchmarks of code that reads caches. */
+/** A cache that tests and benchmarks fill directly. */
 export class FakeCache<T extends KubeObject> implements Cache<T> {
   readonly resource: Resource<T>;
   readonly hasSynced = true;

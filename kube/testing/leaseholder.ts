@@ -31,7 +31,7 @@ await runElected({
   log: createLogger({ component: 'fixture', level: 'silent' }),
   onLeader: async (signal, fenced) => {
     say('leading');
-    // Called right after the fence; what this turn of the event loop writes has left when the next one begins.
+    // Called right after the fence; the writes of this turn of the event loop have been sent when the next one begins.
     const marked = fenced.guarded(() => {
       mark(1);
       setImmediate(() => mark(-1));
