@@ -2,7 +2,7 @@ import type { StateNode } from '../planner/cluster/candidate.ts';
 import type { Cluster } from '../planner/cluster/clusterview.ts';
 import type { NodeInfo } from '../planner/scheduling/fit.ts';
 
-/** A node as the planner judges it, and as the scheduler sees it. */
+/** A node's facts for the planner, and its view for the scheduler. */
 export interface ClusterNode {
   readonly facts: StateNode;
   readonly view: NodeInfo;
