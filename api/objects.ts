@@ -294,7 +294,10 @@ export interface ReplicaSet extends KubeObject {
 }
 
 export interface PodDisruptionBudget extends KubeObject {
-  readonly spec?: { readonly selector?: LabelSelector };
+  readonly spec?: {
+    readonly selector?: LabelSelector;
+    readonly unhealthyPodEvictionPolicy?: 'IfHealthyBudget' | 'AlwaysAllow';
+  };
   readonly status?: {
     readonly disruptionsAllowed?: number;
     readonly currentHealthy?: number;

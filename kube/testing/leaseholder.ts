@@ -31,10 +31,11 @@ await runElected({
   log: createLogger({ component: 'fixture', level: 'silent' }),
   onLeader: async (signal, fenced) => {
     say('leading');
-    // Called right after the fence; the writes of this turn of the event loop have been sent when the next one begins.
+    // Called right after the fence. TLS may still finish an earlier write, so a turn of the event loop is not enough
+    // for the bytes to reach the kernel.
     const marked = fenced.guarded(() => {
       mark(1);
-      setImmediate(() => mark(-1));
+      setImmediate(() => setTimeout(() => setImmediate(() => mark(-1)), 2));
     });
     const write = async (lane: number): Promise<void> => {
       for (let n = 0; !signal.aborted; n++)

@@ -9,12 +9,12 @@ import {
   REMOVAL_DISABLED,
 } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
-import type { Node, NodeClaim, NodePool, Pod, PodDisruptionBudget } from '../../api/objects.ts';
-import { isReschedulable } from '../../api/pods.ts';
+import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
+import { isBoundToNode, isLive, isReschedulable } from '../../api/pods.ts';
 import type { Covered } from '../model/billing.ts';
 import { isDynamic } from '../model/nodepool.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
-import { type AggressiveMode, evictionBlocker, isMarked } from './evictionblocker.ts';
+import { type EvictionRules, evictionBlocker, isMarked, nodePodBlocker } from './evictionblocker.ts';
 
 export type Scope = NonNullable<RebalancePlanClaimSpec['scope']>;
 export type NodeConstraints = NonNullable<RebalancePlanClaimSpec['nodeConstraints']>;
@@ -60,17 +60,17 @@ export const isInScope = (node: Node, scope: Scope | undefined): boolean => {
   );
 };
 
+/** Why a pod keeps its node from being replaced. */
+const podBlocker = (pod: Pod, rules: EvictionRules): string | undefined => {
+  if (isReschedulable(pod)) return evictionBlocker(pod, rules);
+  return isBoundToNode(pod) && isLive(pod) ? nodePodBlocker(pod, rules) : undefined;
+};
+
 /** The reasons why a plan may not replace a node; empty when it may. */
 export const disruptionBlockers = (
   state: StateNode,
-  o: {
-    /** Milliseconds since 1970. */
-    readonly now: number;
+  o: EvictionRules & {
     readonly constraints: NodeConstraints;
-    readonly mode: AggressiveMode;
-    readonly budgets: readonly PodDisruptionBudget[];
-    readonly hasLocalVolume: (pod: Pod) => boolean;
-    readonly willSurge: (pod: Pod) => boolean;
     readonly allowedDisruptions: (pool: NodePool) => number;
   },
 ): string[] => {
@@ -122,9 +122,7 @@ export const disruptionBlockers = (
   const minAge = o.constraints.minAgeSeconds ?? 0;
   addIf(minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`);
   for (const pod of state.pods) {
-    const blocker = isReschedulable(pod)
-      ? evictionBlocker(pod, o.budgets, o.mode, o.hasLocalVolume, o.willSurge)
-      : undefined;
+    const blocker = podBlocker(pod, o);
     if (blocker) reasons.push(blocker);
   }
   return reasons;

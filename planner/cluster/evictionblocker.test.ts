@@ -1,9 +1,23 @@
 import t from 'tap';
 import type { Pod, PodDisruptionBudget, ReplicaSet } from '../../api/objects.ts';
 import { makePod } from '../testing/builders.ts';
-import { type AggressiveMode, createSurgeCheck, evictionBlocker } from './evictionblocker.ts';
+import { type AggressiveMode, createSurgeCheck, evictionBlocker, nodePodBlocker } from './evictionblocker.ts';
 
 const TRUE = 'true';
+const NOW = Date.parse('2026-11-29T12:00:00Z');
+
+/** A pod that is protected for a time, and has run for so many hours; without hours it has no start time. */
+const protectedFor = (value: string, hours?: number): Pod => ({
+  ...podWith({ annotations: { 'karpenter.sh/do-not-disrupt': value } }),
+  ...(hours !== undefined && {
+    status: { phase: 'Running', startTime: new Date(NOW - hours * 3_600_000).toISOString() },
+  }),
+});
+
+const unready = (): Pod => ({
+  ...podWith({}),
+  status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'False' }] },
+});
 
 const podWith = (metadata: Partial<Pod['metadata']>, owner?: string | null): Pod => {
   const pod = makePod('p', { node: 'n', ...(owner !== undefined && { owner }) });
@@ -14,6 +28,11 @@ const budget = (allowed: number, healthy = 1, desired = 1): PodDisruptionBudget 
   metadata: { name: 'web', namespace: 'default' },
   spec: { selector: { matchLabels: { app: 'web' } } },
   status: { disruptionsAllowed: allowed, currentHealthy: healthy, desiredHealthy: desired },
+});
+
+const alwaysAllow = (of: PodDisruptionBudget): PodDisruptionBudget => ({
+  ...of,
+  spec: { ...of.spec, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
 });
 
 interface PodRow {
@@ -84,6 +103,53 @@ const PODS: readonly PodRow[] = [
     expected: /allows no disruption/,
   },
   {
+    says: 'a pod with do-not-disrupt for four hours may not in the first',
+    pod: protectedFor('4h', 1),
+    expected: /do-not-disrupt/,
+    ignoredBy: 'ignoreProblemRemovalDisabledPods',
+  },
+  { says: 'a pod with do-not-disrupt for half an hour may after six', pod: protectedFor('30m', 6) },
+  {
+    says: 'a pod with do-not-disrupt for a time and no start time may not',
+    pod: protectedFor('4h'),
+    expected: /do-not-disrupt/,
+  },
+  { says: 'a pod whose do-not-disrupt can not be read may', pod: protectedFor('soon', 1) },
+  {
+    says: 'a pod with two budgets may not, whatever they allow',
+    budgets: [budget(1), { ...budget(1), metadata: { name: 'all', namespace: 'default' } }],
+    expected: /more than one PodDisruptionBudget \(all, web\)/,
+    ignoredBy: 'ignoreBlockingPDB',
+  },
+  {
+    says: 'a pod with two budgets may not though it will surge',
+    budgets: [budget(1), { ...budget(1), metadata: { name: 'all', namespace: 'default' } }],
+    willSurge: true,
+    expected: /more than one/,
+  },
+  {
+    says: 'an unready pod under AlwaysAllow may',
+    pod: unready(),
+    budgets: [alwaysAllow(budget(0, 0, 1))],
+  },
+  {
+    says: 'a ready pod under AlwaysAllow may not where the budget allows none',
+    budgets: [alwaysAllow(budget(0))],
+    expected: /allows no disruption/,
+  },
+  { says: 'an unready pod may while enough others are healthy', pod: unready(), budgets: [budget(0, 2, 2)] },
+  {
+    says: 'an unready pod may not while its budget is violated',
+    pod: unready(),
+    budgets: [budget(0, 1, 2)],
+    expected: /allows no disruption/,
+  },
+  {
+    says: 'a pod that never started may, budgets or not',
+    pod: { ...podWith({}), status: { phase: 'Pending' } },
+    budgets: [budget(0)],
+  },
+  {
     says: 'a budget of other pods does not count',
     pod: podWith({ labels: { app: 'db' } }),
     budgets: [budget(0)],
@@ -93,13 +159,13 @@ const PODS: readonly PodRow[] = [
 for (const { says, pod = podWith({}), budgets = [], expected, ignoredBy, ...row } of PODS) {
   t.test(says, async (t) => {
     const blockerIn = (mode: AggressiveMode): string | undefined =>
-      evictionBlocker(
-        pod,
+      evictionBlocker(pod, {
         budgets,
         mode,
-        () => row.hasLocalVolume ?? false,
-        () => row.willSurge ?? false,
-      );
+        now: NOW,
+        hasLocalVolume: () => row.hasLocalVolume ?? false,
+        willSurge: () => row.willSurge ?? false,
+      });
     if (expected) t.match(blockerIn({}), expected);
     else t.equal(blockerIn({}), undefined);
     if (ignoredBy) t.equal(blockerIn({ [ignoredBy]: true }), undefined, `${ignoredBy} ignores it`);
@@ -126,4 +192,20 @@ t.test("a Deployment's only pod surges when it is annotated, or by default", asy
   t.equal(willSurge(replicaSet(2, 'Deployment'), podWith({}), true), false, 'it has another pod');
   t.equal(willSurge(replicaSet(1, 'Rollout'), podWith({}), true), false, 'it has no Deployment');
   t.equal(createSurgeCheck([], true)(podWith({})), false, 'its ReplicaSet is not known');
+});
+
+t.test('pods that go with their node can keep it', async (t) => {
+  const daemon = podWith({}, 'DaemonSet');
+  const marked = podWith({ annotations: { 'karpenter.sh/do-not-disrupt': TRUE } }, 'DaemonSet');
+  const tolerant = { ...marked, spec: { ...marked.spec, tolerations: [{ operator: 'Exists' as const }] } };
+  const mirror = podWith({ annotations: { 'kubernetes.io/config.mirror': 'x' } }, 'Node');
+  const blockerOf = (pod: Pod, mode: AggressiveMode = {}, allowed = 1): string | undefined =>
+    nodePodBlocker(pod, { budgets: [budget(allowed)], mode, now: NOW });
+  t.equal(blockerOf(daemon), undefined, 'not without a reason');
+  t.match(blockerOf(marked), /do-not-disrupt/);
+  t.equal(blockerOf(marked, { ignoreProblemRemovalDisabledPods: true }), undefined);
+  t.equal(blockerOf(tolerant), undefined, "Karpenter's drain leaves it alone");
+  t.match(blockerOf(daemon, {}, 0), /PodDisruptionBudget web/);
+  t.equal(blockerOf(daemon, { ignoreBlockingPDB: true }, 0), undefined);
+  t.equal(blockerOf(mirror, {}, 0), undefined, 'nobody evicts a static pod');
 });

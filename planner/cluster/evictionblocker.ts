@@ -1,9 +1,10 @@
 import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
-import { KARPENTER_DO_NOT_DISRUPT, REMOVAL_DISABLED, SAFE_TO_EVICT } from '../../api/labels.ts';
-import type { KubeObject, Pod, PodDisruptionBudget, ReplicaSet } from '../../api/objects.ts';
+import { KARPENTER_DISRUPTED_TAINT, MIRROR_POD, REMOVAL_DISABLED, SAFE_TO_EVICT } from '../../api/labels.ts';
+import type { KubeObject, Pod, PodDisruptionBudget, ReplicaSet, Taint } from '../../api/objects.ts';
 import { controllerOf, isSurgeWanted, podName } from '../../api/pods.ts';
-import { labelsOf, namespaceOf } from '../scheduling/interpodaffinity.ts';
-import { matchesLabels } from '../scheduling/nodeaffinity.ts';
+import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
+import { isProtected } from './donotdisrupt.ts';
+import { budgetBlocker } from './evictionapi.ts';
 
 /** The blockers that a plan is asked to ignore. */
 export type AggressiveMode = NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
@@ -32,41 +33,53 @@ export const createSurgeCheck = (
   };
 };
 
-const isViolated = ({ status }: PodDisruptionBudget): boolean =>
-  (status?.currentHealthy ?? 0) < (status?.desiredHealthy ?? 0);
+/** The facts that decide whether pods may be evicted. */
+export interface EvictionRules {
+  readonly budgets: readonly PodDisruptionBudget[];
+  readonly mode: AggressiveMode;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly hasLocalVolume: (pod: Pod) => boolean;
+  readonly willSurge: (pod: Pod) => boolean;
+}
 
-/** Why a pod may not be evicted, so that its node can't be drained. */
-export const evictionBlocker = (
-  pod: Pod,
-  budgets: readonly PodDisruptionBudget[],
-  mode: AggressiveMode,
-  hasLocalVolume: (pod: Pod) => boolean,
-  willSurge: (pod: Pod) => boolean,
-): string | undefined => {
+const removalBlocker = (pod: Pod, { mode, now }: Pick<EvictionRules, 'mode' | 'now'>): string | undefined => {
+  if (mode.ignoreProblemRemovalDisabledPods) return undefined;
+  if (isMarked(pod, REMOVAL_DISABLED)) return `pod ${podName(pod)} is marked removal-disabled`;
+  if (isProtected(pod, now)) return `pod ${podName(pod)} is marked do-not-disrupt`;
+  return pod.metadata.annotations?.[SAFE_TO_EVICT] === 'false'
+    ? `pod ${podName(pod)} is marked safe-to-evict=false`
+    : undefined;
+};
+
+/** Why a pod that needs another place may not be evicted, so that its node can't be drained. */
+export const evictionBlocker = (pod: Pod, rules: EvictionRules): string | undefined => {
+  const { mode } = rules;
   const owner = controllerOf(pod);
   if (!owner && !mode.ignoreProblemPodsWithoutController) return `pod ${podName(pod)} has no controller`;
   if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods) return `pod ${podName(pod)} belongs to a Job`;
-  if (!mode.ignoreProblemRemovalDisabledPods) {
-    if (isMarked(pod, REMOVAL_DISABLED)) return `pod ${podName(pod)} is marked removal-disabled`;
-    if (isMarked(pod, KARPENTER_DO_NOT_DISRUPT)) return `pod ${podName(pod)} is marked do-not-disrupt`;
-    if (pod.metadata.annotations?.[SAFE_TO_EVICT] === 'false') {
-      return `pod ${podName(pod)} is marked safe-to-evict=false`;
-    }
-  }
-  if (!mode.ignoreLocalPersistentVolumes && hasLocalVolume(pod)) {
+  const blocker = removalBlocker(pod, rules);
+  if (blocker) return blocker;
+  if (!mode.ignoreLocalPersistentVolumes && rules.hasLocalVolume(pod)) {
     return `pod ${podName(pod)} has a volume that is local to the node`;
   }
-  if (!mode.ignoreBlockingPDB) {
-    const blocking = budgets.find(
-      (budget) =>
-        (budget.metadata.namespace ?? 'default') === namespaceOf(pod) &&
-        matchesLabels(budget.spec?.selector, labelsOf(pod)) &&
-        (budget.status?.disruptionsAllowed ?? 0) < 1 &&
-        (isViolated(budget) || !willSurge(pod)),
-    );
-    if (blocking) {
-      return `pod ${podName(pod)} is protected by PodDisruptionBudget ${blocking.metadata.name}, which allows no disruption`;
-    }
+  return mode.ignoreBlockingPDB ? undefined : budgetBlocker(pod, rules.budgets, rules.willSurge(pod));
+};
+
+const DISRUPTED: Taint = { key: KARPENTER_DISRUPTED_TAINT, effect: 'NoSchedule' };
+
+/**
+ * Why a pod that goes with its node keeps the node from being drained: Karpenter's drain evicts pods of DaemonSets too,
+ * but for those that tolerate its disruption taint, and leaves static pods alone.
+ */
+export const nodePodBlocker = (
+  pod: Pod,
+  rules: Pick<EvictionRules, 'budgets' | 'mode' | 'now'>,
+): string | undefined => {
+  if (!untoleratedTaint([DISRUPTED], pod.spec.tolerations)) return undefined;
+  if (!rules.mode.ignoreProblemRemovalDisabledPods && isProtected(pod, rules.now)) {
+    return `pod ${podName(pod)} is marked do-not-disrupt`;
   }
-  return undefined;
+  const isStatic = pod.metadata.annotations?.[MIRROR_POD] !== undefined;
+  return isStatic || rules.mode.ignoreBlockingPDB ? undefined : budgetBlocker(pod, rules.budgets, false);
 };
