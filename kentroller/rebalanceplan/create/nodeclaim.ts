@@ -80,6 +80,7 @@ export const buildNodeClaim = (o: {
     },
     spec: {
       ...spec,
+      // The placeholder of this claim's machine carries the same taints: pinning/intents.ts sends them to the pinner.
       taints: unique([
         ...(spec.taints ?? template.spec.taints ?? []),
         { key: PREPARING_TAINT, value: 'true', effect: 'NoSchedule' },
