@@ -74,17 +74,15 @@ export class AlternativeFinder {
     const isAllowed = ({ launchOption }: CompiledOption): boolean =>
       limits.allowsAlternative(pool.metadata.name, type, launchOption.type);
     if (needs.size === 0 && this.#isByPrice) {
-      const ofAll = (test: (option: CompiledOption) => boolean): CompiledOption[][] => {
-        const next = this.#holders(node, MAX_HOLDERS);
-        if (!isLimited) return instanceTypeSetsByPrice(next, most);
-        return instanceTypeSetsByPrice(() => {
-          let option = next();
-          while (option && !test(option)) option = next();
-          return option;
-        }, most);
+      const next = this.#holders(node, MAX_HOLDERS);
+      const nextAllowed = (): CompiledOption | undefined => {
+        let option = next();
+        while (option && !isAllowed(option)) option = next();
+        return option;
       };
-      const within = ofAll(isAllowed);
-      const instanceTypeSets = within.length > 0 || !isLimited ? within : ofAll(() => true);
+      const within = instanceTypeSetsByPrice(isLimited ? nextAllowed : next, most);
+      // The planned option is always within the limits, but may come after too many others to be looked at.
+      const instanceTypeSets = within.length > 0 || !isLimited ? within : [[node.option]];
       return { option: instanceTypeSets[0]?.[0] ?? node.option, instanceTypeSets };
     }
     const all = this.#inOrderOfCost(node);
