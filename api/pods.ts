@@ -22,6 +22,9 @@ export const isLive = (pod: Pod): boolean => !hasEnded(pod) && !isTerminating(po
 export const isPodReady = ({ status }: Pod): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 
+/** True for a pod of a DaemonSet. */
+export const isOfDaemonSet = (pod: Pod): boolean => controllerOf(pod)?.kind === 'DaemonSet';
+
 /** True for a pod that can't live on another node: of a DaemonSet, or static. */
 export const isBoundToNode = (pod: Pod): boolean => {
   const kind = controllerOf(pod)?.kind;

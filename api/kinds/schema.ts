@@ -2,8 +2,6 @@ import { z } from 'zod';
 
 /** Schemas that several kinds share. Optional fields are absent, never undefined. */
 
-const LABEL_MAX = 63;
-
 /** Name of an object. */
 export const name = z.string().min(1).max(253);
 
@@ -30,8 +28,6 @@ export const quantityMap = z.record(
   z.string(),
   z.string().meta({ pattern: undefined, description: 'A Kubernetes quantity.' }),
 );
-
-export const labelValue = z.string().max(LABEL_MAX);
 
 export const condition = z.object({
   type: z.string(),

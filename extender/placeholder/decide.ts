@@ -2,7 +2,7 @@ import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod, Taint } from '../../api/objects.ts';
 import type { Intent, NodeIntent, ResultState } from '../../api/pinning.ts';
-import { controllerOf } from '../../api/pods.ts';
+import { isOfDaemonSet } from '../../api/pods.ts';
 
 /** Annotation on a Node that we created or completed: its NodeClaim. It stays after the machine has joined. */
 export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
@@ -109,12 +109,10 @@ const missingEntries = (
 
 const isSameTaint = (a: Taint, b: Taint): boolean => a.key === b.key && a.effect === b.effect;
 
-const isDaemon = (pod: Pod): boolean => controllerOf(pod)?.kind === 'DaemonSet';
-
 /** A node that its kubelet created first may be reserved only while no pods but daemons are on it. */
 const canReserve = ({ node, pods, now }: PlaceholderFacts): boolean => {
   const createdAt = Date.parse(node?.metadata.creationTimestamp ?? '');
-  return now - createdAt < YOUNG_MS && pods.every(isDaemon);
+  return now - createdAt < YOUNG_MS && pods.every(isOfDaemonSet);
 };
 
 /** The labels, annotations, taints and providerID that a node lacks; undefined when it lacks none. */

@@ -1,7 +1,7 @@
 import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
-import { controllerOf, hasEnded } from '../../api/pods.ts';
+import { hasEnded, isOfDaemonSet } from '../../api/pods.ts';
 import { type InFlightClaim, requestsOf } from '../../planner/karpenter/inflightclaim.ts';
 import { daemonRequests, daemonSetsOn } from '../../planner/scheduling/daemonset.ts';
 import { deductRequests, nodeInfoOf } from '../../planner/scheduling/nodeinfo.ts';
@@ -63,8 +63,6 @@ export const machinesInFlight = (s: MachineSources): readonly Machine[] =>
     })
     .filter(({ node }) => !node?.metadata.deletionTimestamp && !hasBeenReadyFor(node, s.now, s.holdMs))
     .sort((a, b) => (a.claim.metadata.name < b.claim.metadata.name ? -1 : 1));
-
-const isOfDaemonSet = (pod: Pod): boolean => controllerOf(pod)?.kind === 'DaemonSet';
 
 // The kubelet reports devices some time after it has joined; until then the claim's numbers count.
 const allocatableOf = ({ claim, node }: Machine): Readonly<Record<string, string>> => {
