@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { CronError, parseCron } from './cron.ts';
+import { CronError } from './cron/fields.ts';
+import { parseCron } from './cron.ts';
 
 const at = (text: string): number => Date.parse(text);
 const next = (cron: string, after: string): string | undefined => {
@@ -20,7 +21,17 @@ const CASES = [
     '2026-11-22T21:50:00.000Z',
   ],
   ['February 29', '0 0 29 2 *', '2026-11-22T00:00:00Z', '2028-02-29T00:00:00.000Z'],
-  ['Sunday as 7', '0 0 * * 7', '2026-11-23T00:00:00Z', '2026-11-29T00:00:00.000Z'],
+  ['Sunday as 0', '0 0 * * 0', '2026-11-23T00:00:00Z', '2026-11-29T00:00:00.000Z'],
+  ['a star with a step restricts days', '0 3 */2 * 1', '2026-11-01T04:00:00Z', '2026-11-02T03:00:00.000Z'],
+  ['a star among the parts', '0 3 1,* * 1', '2026-11-02T04:00:00Z', '2026-11-09T03:00:00.000Z'],
+  ['an interval', '@every 1h30m', '2026-11-22T00:00:00.400Z', '2026-11-22T01:30:00.000Z'],
+  ['an interval below a second', '@every 10ms', '2026-11-22T00:00:00Z', '2026-11-22T00:00:01.000Z'],
+  [
+    'a day that a zone left out',
+    'TZ=Pacific/Apia 0 0 * * 6',
+    '2011-12-29T20:00:00Z',
+    '2011-12-30T10:00:00.000Z',
+  ],
   ['a macro', '@weekly', '2026-11-22T00:00:00Z', '2026-11-29T00:00:00.000Z'],
   ['a zone', 'CRON_TZ=America/New_York 0 2 * * *', '2026-11-22T00:00:00Z', '2026-11-22T07:00:00.000Z'],
   [
@@ -61,15 +72,29 @@ for (const wrong of [
   '0 0 15W * *',
   '0 0 * * 1#2',
   '0 0 0 * * *',
+  '0 0 * * 7',
+  '@Daily',
+  '@every 1d',
+  'CRON_TZ=Europe/Berlin',
   'CRON_TZ=Mars/Base * * * * *',
 ]) {
   t.test(`'${wrong}' is refused`, async (t) => t.throws(() => parseCron(wrong), CronError));
 }
 
-t.test('there is no next time after the end of the range', async (t) => {
-  const noon = parseCron('0 12 * * *');
-  t.equal(noon.next(at('2026-11-22T04:00:00Z'), at('2026-11-22T11:59:59Z')), undefined);
-  t.equal(noon.next(at('2026-11-22T04:00:00Z'), at('2026-11-22T12:00:00Z')), at('2026-11-22T12:00:00Z'));
+t.test('the latest of many runs is found', async (t) => {
+  const latest = (cron: string, after: string, until: string): string | undefined => {
+    const found = parseCron(cron).latest(at(after), at(until));
+    return found === undefined ? undefined : new Date(found).toISOString();
+  };
+  const now = '2026-11-22T10:20:30Z';
+  t.equal(latest('* * * * *', '2020-01-01T00:00:00Z', now), '2026-11-22T10:20:00.000Z');
+  t.equal(latest('0 12 * * *', '2020-01-01T00:00:00Z', now), '2026-11-21T12:00:00.000Z');
+  t.equal(latest('@yearly', '2020-01-01T00:00:00Z', now), '2026-01-01T00:00:00.000Z');
+  t.equal(latest('0 0 29 2 *', '2020-01-01T00:00:00Z', now), '2024-02-29T00:00:00.000Z');
+  t.equal(latest('0 12 * * *', '2026-11-22T00:00:00Z', now), undefined);
+  t.equal(latest('20 10 * * *', '2026-11-22T10:20:00Z', now), undefined, 'the run at the begin is over');
+  t.equal(latest('@every 50m', '2026-11-22T07:00:10Z', now), '2026-11-22T10:20:10.000Z');
+  t.equal(latest('@every 5h', '2026-11-22T07:00:10Z', now), undefined);
 });
 
 t.test('the next time is after the given one, on a whole minute, and there is none in between', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { formatDuration, parseDuration } from './duration.ts';
+import { formatDuration, parseDuration, parseGoDuration } from './duration.ts';
 
 t.test('durations are read as Go writes them', async (t) => {
   const table: [string, number | undefined][] = [
@@ -17,6 +17,21 @@ t.test('durations are read as Go writes them', async (t) => {
     ['1x', undefined],
   ];
   for (const [text, ms] of table) t.equal(parseDuration(text), ms, `'${text}'`);
+});
+
+t.test('durations of Karpenter are read as Go reads them', async (t) => {
+  const table: [string, number | undefined][] = [
+    ['1h30m', 5_400_000],
+    ['-2.5s', -2500],
+    ['+.5h', 1_800_000],
+    ['100us', 0.1],
+    ['0', 0],
+    ['2d', undefined],
+    ['.s', undefined],
+    ['5', undefined],
+    ['', undefined],
+  ];
+  for (const [text, ms] of table) t.equal(parseGoDuration(text), ms, `'${text}'`);
 });
 
 t.test('a formatted duration is read back', async (t) => {

@@ -10,6 +10,28 @@ export const parseDuration = (text: string): number | undefined => {
   return total;
 };
 
+const GO_UNITS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** Milliseconds of a duration as Go's time.ParseDuration reads it: signed, without days; undefined when it does not. */
+export const parseGoDuration = (text: string): number | undefined => {
+  const [, sign, body = ''] = /^([+-]?)(.*)$/s.exec(text) ?? [];
+  if (body === '0') return 0;
+  if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(body)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of body.matchAll(/([\d.]+)([a-zµμ]+)/g))
+    total += Number(amount) * (GO_UNITS[unit ?? ''] ?? Number.NaN);
+  return sign === '-' ? -total : total;
+};
+
 /** Milliseconds as a duration: 90000 is '1m30s'. */
 export const formatDuration = (ms: number): string => {
   if (ms < 1000) return `${ms}ms`;

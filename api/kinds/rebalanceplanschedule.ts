@@ -6,10 +6,10 @@ import { condition, stringMap, time } from './schema.ts';
 const history = z.int().min(0).max(1000).default(3);
 
 const spec = z.object({
-  schedule: z
-    .string()
-    .min(1)
-    .meta({ description: 'Cron expression, in UTC unless it begins with CRON_TZ=.' }),
+  schedule: z.string().min(1).meta({
+    description:
+      'Cron expression as a CronJob reads it, or @every with a duration; in UTC unless it begins with CRON_TZ=.',
+  }),
   rebalancePlanClaimTemplate: z.object({
     metadata: z
       .object({ labels: stringMap.exactOptional(), annotations: stringMap.exactOptional() })

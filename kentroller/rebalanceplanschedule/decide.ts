@@ -1,4 +1,5 @@
-import { type Cron, CronError, parseCron } from '../../api/cron.ts';
+import { CronError } from '../../api/cron/fields.ts';
+import { type Cron, parseCron } from '../../api/cron.ts';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import type {
   RebalancePlanSchedule,
@@ -22,9 +23,6 @@ export interface ScheduleDecision {
   readonly next: number | undefined;
 }
 
-/** Missed runs that are stepped through one by one; after that the search jumps to the last day. */
-const MAX_MISSED = 1000;
-
 const iso = (at: number): string => new Date(at).toISOString();
 
 /** The time of a claim's run, in milliseconds since 1970: from its name, else its creation time. */
@@ -40,18 +38,6 @@ const readCron = (text: string): { cron?: Cron; error?: string } => {
     if (error instanceof CronError) return { error: error.message };
     throw error;
   }
-};
-
-/** The latest run between `after` (exclusive) and `now` (inclusive), in milliseconds since 1970. */
-const latestDue = (cron: Cron, after: number, now: number): number | undefined => {
-  let due: number | undefined;
-  let at = cron.next(after);
-  for (let i = 0; at !== undefined && at <= now; i += 1) {
-    due = at;
-    // Only the latest run counts, so skip to the last day.
-    at = cron.next(i === MAX_MISSED ? Math.max(at, now - 86_400_000) : at);
-  }
-  return due;
 };
 
 const runStep = (
@@ -121,7 +107,7 @@ export const decideSchedule = (
   const since = isEdited ? now : Date.parse(old.lastScheduleTime ?? '') || created;
 
   // 2. Decide about the latest due run.
-  const due = cron && !spec.suspend ? latestDue(cron, since, now) : undefined;
+  const due = cron && !spec.suspend ? cron.latest(since, now) : undefined;
   const runs = due === undefined ? [] : [runStep(schedule, active, due, now)];
 
   // 3. Delete claims beyond the history limits.
@@ -134,7 +120,7 @@ export const decideSchedule = (
   ];
 
   const lastSchedule = due ?? (isEdited || old.lastScheduleTime ? since : undefined);
-  const next = cron && !spec.suspend ? cron.next(Math.max(now, due ?? since)) : undefined;
+  const next = cron && !spec.suspend ? cron.next(due ?? since) : undefined;
   const latest = live.toSorted((a, b) => runTimeOf(b) - runTimeOf(a))[0];
   const succeeded = ended
     .filter(isSuccess)

@@ -166,6 +166,17 @@ t.test('a run that takes longer than its interval is never doubled', async (t) =
   t.ok(skipped.every((s) => s.reason === 'OverlapSkipped'));
 });
 
+t.test('an interval counts from run to run, however often the schedule is looked at', async (t) => {
+  const from = at('2026-11-16T00:00:00Z');
+  const { made, status } = live({
+    schedule: schedule({ schedule: '@every 7h' }, '2026-11-16T00:00:00Z'),
+    from,
+    until: from + DAY,
+  });
+  t.same(times(made), ['2026-11-16T07:00:00.000Z', '2026-11-16T14:00:00.000Z', '2026-11-16T21:00:00.000Z']);
+  t.equal(status?.nextScheduleTime, '2026-11-17T04:00:00.000Z');
+});
+
 t.test('claims go with their schedule, unless their history is preserved', async (t) => {
   const created = '2026-11-16T00:00:00Z';
   const owned = buildClaim(schedule({}, created), 'nightly-1');

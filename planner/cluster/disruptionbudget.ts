@@ -1,5 +1,6 @@
-import { CronError, parseCron } from '../../api/cron.ts';
-import { parseDuration } from '../../api/duration.ts';
+import { CronError } from '../../api/cron/fields.ts';
+import { parseCron } from '../../api/cron.ts';
+import { parseGoDuration } from '../../api/duration.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
 
@@ -34,12 +35,16 @@ export const countNodes = (nodes: Iterable<DisruptableNode>): NodeCount => {
   return { total, disrupted };
 };
 
-/** Whether a budget is in force: always, or from each time of its schedule for its duration. Throws CronError. */
+/**
+ * Whether a budget is in force: always, or from each time of its schedule for its duration. Karpenter reads schedules in
+ * UTC and takes one that has no time at all for active. Throws CronError.
+ */
 const isActive = ({ schedule, duration }: Budget, now: number, parse: typeof parseCron): boolean => {
-  if (schedule === undefined) return true;
-  const window = parseDuration(duration ?? '');
+  if (schedule === undefined && duration === undefined) return true;
+  const window = parseGoDuration(duration ?? '');
   if (window === undefined) throw new CronError(`'${duration ?? ''}' is not a duration`);
-  return parse(schedule).next(now - window - 1, now) !== undefined;
+  const next = parse(`TZ=UTC ${schedule ?? ''}`).next(now - window);
+  return next === undefined || next <= now;
 };
 
 /** A budget's `nodes`, a number or a percentage, as a number of nodes; 0 when it can't be read. */
@@ -50,12 +55,17 @@ const scaled = (nodes: string, total: number): number => {
   return /^\d+$/.test(nodes) ? Number(nodes) : 0;
 };
 
-/** The nodes that one budget allows to be disrupted at once; 0 when it can't be read, as in Karpenter. */
-const allowedBy = (budget: Budget, total: number, now: number, parse: typeof parseCron): number => {
+/** The nodes that one budget allows to be disrupted at once; undefined when it can't be read. */
+const allowedBy = (
+  budget: Budget,
+  total: number,
+  now: number,
+  parse: typeof parseCron,
+): number | undefined => {
   try {
     return isActive(budget, now, parse) ? scaled(budget.nodes, total) : total;
   } catch (error) {
-    if (error instanceof CronError) return 0;
+    if (error instanceof CronError) return undefined;
     throw error;
   }
 };
@@ -71,10 +81,14 @@ export const allowedDisruptions = (
   ignoresZero = false,
   parse = parseCron,
 ): number => {
-  const budgets = (pool.spec.disruption?.budgets ?? [{ nodes: DEFAULT_PERCENT }]).filter(
-    ({ reasons }) => !reasons || reasons.includes(REASON),
-  );
-  const least = Math.min(...budgets.map((budget) => allowedBy(budget, nodes.total, now, parse)), nodes.total);
+  let least = nodes.total;
+  for (const budget of pool.spec.disruption?.budgets ?? [{ nodes: DEFAULT_PERCENT }]) {
+    const isOurs = !budget.reasons || budget.reasons.includes(REASON);
+    const most = allowedBy(budget, nodes.total, now, parse);
+    // One budget that can't be read lets no node go, for whatever reason it is, as in Karpenter.
+    if (most === undefined) least = 0;
+    else if (isOurs) least = Math.min(least, most);
+  }
   const allowed = least === 0 && ignoresZero ? scaled(DEFAULT_PERCENT, nodes.total) : least;
   return Math.max(0, allowed - nodes.disrupted);
 };

@@ -1,4 +1,4 @@
-import { parseDuration } from '../../api/duration.ts';
+import { parseGoDuration } from '../../api/duration.ts';
 import { KARPENTER_DO_NOT_DISRUPT } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 
@@ -10,8 +10,8 @@ export const isProtected = ({ metadata, status }: Pod, now: number): boolean => 
   if (metadata.labels?.[KARPENTER_DO_NOT_DISRUPT] === 'true') return true;
   const value = metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT];
   if (value === undefined || value === 'true') return value === 'true';
-  const duration = parseDuration(value);
-  if (duration === undefined) return false;
+  const duration = parseGoDuration(value);
+  if (duration === undefined || duration <= 0) return false;
   const start = Date.parse(status?.startTime ?? '');
   return Number.isNaN(start) || now < start + duration;
 };

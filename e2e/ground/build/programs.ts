@@ -31,7 +31,8 @@ export type ProgramName =
   | 'bridge'
   | 'host-local'
   | 'loopback'
-  | 'portmap';
+  | 'portmap'
+  | 'cron';
 
 // Without these the API server reports v0.0.0, which misleads clients that check its version.
 const KUBERNETES =
@@ -74,6 +75,7 @@ export const PROGRAMS: readonly Program[] = [
   plain('karpenter-kwok', 'karpenter-kwok', 'sigs.k8s.io/karpenter/kwok', 'on demand'),
   plain('kind', 'kind', 'sigs.k8s.io/kind', 'kind'),
   plain('kwok', 'kwok', 'sigs.k8s.io/kwok/cmd/kwok', 'on demand'),
+  plain('cron', 'cron', '.', 'on demand'),
 ];
 
 /** The program of that name. Throws when there is none. */
