@@ -17,6 +17,15 @@ export interface ObjectMeta {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
   readonly ownerReferences?: readonly OwnerReference[];
+  /** Who wrote which fields; no cache keeps it. */
+  readonly managedFields?: readonly ManagedFields[];
+}
+
+export interface ManagedFields {
+  readonly manager?: string;
+  readonly operation?: string;
+  /** A tree of fields, each with the prefix 'f:'. */
+  readonly fieldsV1?: object;
 }
 
 export interface OwnerReference {

@@ -25,23 +25,23 @@ export const apply = async (
   step: Step,
 ): Promise<Change | typeof SKIPPED> => {
   const { now } = state;
-  const plan = state.plan.metadata.name;
+  const { plan } = state;
   const at = new Date(now).toISOString();
   switch (step.kind) {
     case 'prepare':
-      return void (await preparePlan(w, state.plan, step));
+      return void (await preparePlan(w, plan, step));
     case 'remove-finalizer':
-      return void (await removeFinalizer(w, state.plan));
+      return void (await removeFinalizer(w, plan));
     case 'wait-to-start':
       return inOrder(
-        merge({ state: state.plan.status?.state ?? 'Pending' }),
+        merge({ state: plan.status?.state ?? 'Pending' }),
         status.setCondition('Started', 'False', step.reason, step.message, now),
       );
     case 'start':
       return inOrder(
         merge({
           state: 'Running',
-          startTime: state.plan.status?.startTime ?? at,
+          startTime: plan.status?.startTime ?? at,
           nodePoolBudgets: step.budgets,
         }),
         status.setCondition('Started', 'True', step.reason, step.message, now),
@@ -49,7 +49,7 @@ export const apply = async (
     case 'lock':
       return void (await lockNode(w, plan, step));
     case 'unlock':
-      return void (await unlockNode(w, step));
+      return void (await unlockNode(w, plan, step));
     case 'create-claim':
       return createClaim(w, state, step);
     case 'attempt-succeeded':
@@ -70,7 +70,7 @@ export const apply = async (
     case 'cordon':
       return void (await cordonNode(w, plan, step));
     case 'uncordon':
-      return void (await uncordonNode(w, step));
+      return void (await uncordonNode(w, plan, step));
     case 'evict':
       return await evictPod(w, state, step);
     case 'record-deletion':

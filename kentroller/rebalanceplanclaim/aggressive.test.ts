@@ -174,7 +174,7 @@ const drainingFor = (seconds: number, config: Config) =>
         [
           'blue',
           make.locked('blue', {
-            annotations: { [CORDONED_BY]: 'plan' },
+            annotations: { [CORDONED_BY]: make.MARK },
             labels: { 'autoscaling.cast.ai/draining': 'rebalancing' },
             spec: { unschedulable: true },
           }),

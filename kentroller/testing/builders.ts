@@ -9,6 +9,9 @@ import type { ExecutionState } from '../rebalanceplan/state/state.ts';
 export const NOW = Date.parse('2026-11-22T12:00:00Z');
 export const ago = (seconds: number): string => new Date(NOW - seconds * 1000).toISOString();
 
+/** The mark of `plan()`. */
+export const MARK = 'plan/plan-uid';
+
 export const nodePool = (name = 'general', spec: Partial<NodePool['spec']> = {}): NodePool => ({
   metadata: {
     name,
@@ -68,7 +71,7 @@ export const node = (
 export const locked = (name: string, o: Parameters<typeof node>[1] = {}): Node =>
   node(name, {
     ...o,
-    annotations: { 'karpenter.sh/do-not-disrupt': 'true', [LOCKED_BY]: 'plan', ...o.annotations },
+    annotations: { 'karpenter.sh/do-not-disrupt': 'true', [LOCKED_BY]: MARK, ...o.annotations },
   });
 
 export const pod = (name: string, o: Partial<Pod['metadata']> = {}, owner = 'rs'): Pod => ({

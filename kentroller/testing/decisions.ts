@@ -24,7 +24,6 @@ export const describeStep = (step: Step): string => {
       return `${step.kind} ${step.claim}`;
     case 'lock':
     case 'unlock':
-      return `${step.kind} ${step.node}${step.keeps ? ' keeps' : ''}`;
     case 'cordon':
     case 'uncordon':
     case 'release':
@@ -105,7 +104,7 @@ export const draining = (since = 10) => ({
   },
 });
 export const CORDONED = make.locked('blue', {
-  annotations: { [CORDONED_BY]: 'plan' },
+  annotations: { [CORDONED_BY]: make.MARK },
   labels: { 'autoscaling.cast.ai/draining': 'rebalancing' },
   spec: { unschedulable: true },
 });

@@ -10,7 +10,7 @@ import { decide } from '../rebalanceplan/decide.ts';
 import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import type { ExecutionState, MigrationSettings } from '../rebalanceplan/state/state.ts';
 import type { Step } from '../rebalanceplan/state/step.ts';
-import { ago, executionState, locked, node, nodeClaim, plan, pod } from './builders.ts';
+import { ago, executionState, locked, MARK, node, nodeClaim, plan, pod } from './builders.ts';
 
 /** Live migrations: the pods of node `old` move to node `new`. */
 
@@ -68,7 +68,7 @@ export interface Scene {
 export const cordoned = (labels: Readonly<Record<string, string>>): Node =>
   locked('old', {
     labels: { 'autoscaling.cast.ai/draining': 'rebalancing', ...labels },
-    annotations: { [CORDONED_BY]: 'plan' },
+    annotations: { [CORDONED_BY]: MARK },
     spec: { unschedulable: true },
   });
 

@@ -14,18 +14,6 @@ checkCases([
     ['lock node-blue'],
   ],
   [
-    'do-not-disrupt of a user is to stay',
-    make.plan(DELETE),
-    {
-      ...BLUE,
-      nodes: new Map([
-        ['blue', make.node('blue', { annotations: { 'karpenter.sh/do-not-disrupt': 'true' } })],
-      ]),
-    },
-    ['lock node-blue keeps'],
-  ],
-  ['a missing NodeClaim fails the plan', make.plan(DELETE), {}, ['fail Creation FailureReasonNodeGone']],
-  [
     'a node that Karpenter disrupts fails the plan',
     make.plan(DELETE),
     {

@@ -2,7 +2,7 @@ import t from 'tap';
 import type { Node, NodeClaim } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { attempts, DELETE } from '../../testing/decisions.ts';
-import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
+import { LOCKED_BY } from '../state/labels.ts';
 import { lockSteps, unlockSteps } from './nodelock.ts';
 
 const DO_NOT_DISRUPT = { 'karpenter.sh/do-not-disrupt': 'true' };
@@ -17,21 +17,14 @@ const LOCKS: readonly (readonly [
   boolean,
   readonly object[],
 ])[] = [
-  ['a node is locked', CLAIM, make.node('blue'), false, [{ kind: 'lock', keeps: false }]],
-  [
-    'do-not-disrupt of its user is to stay',
-    CLAIM,
-    make.node('blue', { annotations: DO_NOT_DISRUPT }),
-    false,
-    [{ kind: 'lock', keeps: true }],
-  ],
+  ['a node is locked', CLAIM, make.node('blue'), false, [{ kind: 'lock' }]],
   ['a locked node needs no step', CLAIM, make.locked('blue'), false, []],
   [
     'a node that another plan locked is locked again',
     CLAIM,
-    make.locked('blue', { annotations: { [LOCKED_BY]: 'other' } }),
+    make.locked('blue', { annotations: { [LOCKED_BY]: 'other/uid' } }),
     false,
-    [{ kind: 'lock', keeps: false }],
+    [{ kind: 'lock' }],
   ],
   [
     'a missing NodeClaim fails the plan',
@@ -71,13 +64,13 @@ for (const [name, claim, node, hasOrdered, expected] of LOCKS) {
 }
 
 const UNLOCKS: readonly (readonly [string, Node, readonly object[]])[] = [
-  ['a locked node is unlocked', make.locked('blue'), [{ kind: 'unlock', keeps: false }]],
+  ['a locked node is unlocked', make.locked('blue'), [{ kind: 'unlock' }]],
+  ["another plan's lock stays", make.locked('blue', { annotations: { [LOCKED_BY]: 'other/uid' } }), []],
   [
-    'do-not-disrupt that was there before stays',
-    make.locked('blue', { annotations: { [LOCK_KEEPS]: 'true' } }),
-    [{ kind: 'unlock', keeps: true }],
+    'the lock of an earlier plan of the same name stays',
+    make.locked('blue', { annotations: { [LOCKED_BY]: 'plan/earlier-uid' } }),
+    [],
   ],
-  ["another plan's lock stays", make.locked('blue', { annotations: { [LOCKED_BY]: 'other' } }), []],
   ['a node without a lock needs no step', make.node('blue', { annotations: DO_NOT_DISRUPT }), []],
 ];
 

@@ -1,7 +1,8 @@
-import { KARPENTER_DISRUPTED_TAINT, KARPENTER_DO_NOT_DISRUPT } from '../../../api/labels.ts';
+import { KARPENTER_DISRUPTED_TAINT } from '../../../api/labels.ts';
 import type { Node, NodeClaim } from '../../../api/objects.ts';
+import { isMarkedBy } from '../../../api/ownermark.ts';
 import { existingClaims } from '../state/claimnames.ts';
-import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
+import { LOCKED_BY } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
@@ -16,13 +17,6 @@ const disruptionReason = (claim: NodeClaim, node: Node | undefined): string | un
     return `Karpenter is disrupting node ${node.metadata.name}`;
   }
   return undefined;
-};
-
-/** True when do-not-disrupt was on the node before our lock, and is to stay. */
-const wasProtectedBefore = (node: Node): boolean => {
-  const annotations = node.metadata.annotations ?? {};
-  if (annotations[LOCKED_BY] !== undefined) return annotations[LOCK_KEEPS] === 'true';
-  return annotations[KARPENTER_DO_NOT_DISRUPT] === 'true';
 };
 
 const failCreation = (failureReason: string, message: string): Step => ({
@@ -52,11 +46,10 @@ export const lockSteps = ({ plan, nodeClaims, nodes }: LockState): readonly Step
       if (isLate) continue;
       return [failCreation('FailureReasonNodeDisrupted', disruption)];
     }
-    if (!node || node.metadata.annotations?.[LOCKED_BY] === plan.metadata.name) continue;
+    if (!node || isMarkedBy(plan, node, LOCKED_BY)) continue;
     locks.push({
       kind: 'lock',
       node: node.metadata.name,
-      keeps: wasProtectedBefore(node),
       reason: 'NodeLocked',
       message: `Keeping Karpenter from disrupting node ${node.metadata.name} while the plan runs`,
     });
@@ -64,16 +57,15 @@ export const lockSteps = ({ plan, nodeClaims, nodes }: LockState): readonly Step
   return locks;
 };
 
-/** Removes the plan's locks; do-not-disrupt that was there before stays. */
+/** Removes the plan's locks. */
 export const unlockSteps = ({ plan, nodes }: Pick<LockState, 'plan' | 'nodes'>): readonly Step[] =>
   existingClaims(plan).flatMap((name): Step[] => {
     const node = nodes.get(name);
-    if (!node || node.metadata.annotations?.[LOCKED_BY] !== plan.metadata.name) return [];
+    if (!node || !isMarkedBy(plan, node, LOCKED_BY)) return [];
     return [
       {
         kind: 'unlock',
         node: node.metadata.name,
-        keeps: wasProtectedBefore(node),
         reason: 'NodeUnlocked',
         message: `Karpenter may disrupt node ${node.metadata.name} again`,
       },

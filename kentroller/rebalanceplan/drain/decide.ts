@@ -1,5 +1,6 @@
 import { DRAINING, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
+import { isMarkedBy } from '../../../api/ownermark.ts';
 import { isDrainable, isReschedulable, podName } from '../../../api/pods.ts';
 import { allowedDisruptions } from '../../../planner/cluster/disruptionbudget.ts';
 import { areEvictionsPaused } from '../reservation.ts';
@@ -275,7 +276,7 @@ export const uncordonSteps = ({
 }: Pick<ExecutionState, 'plan' | 'nodes' | 'pods'>): readonly Step[] =>
   (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): Step[] => {
     const node = nodes.get(nodeClaimName);
-    if (!node || node.metadata.annotations?.[CORDONED_BY] !== plan.metadata.name) return [];
+    if (!node || !isMarkedBy(plan, node, CORDONED_BY)) return [];
     return [
       {
         kind: 'uncordon',

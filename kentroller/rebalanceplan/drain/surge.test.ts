@@ -68,7 +68,7 @@ const onRemovedNode = (
         [
           'blue',
           make.locked('blue', {
-            annotations: { [CORDONED_BY]: 'plan' },
+            annotations: { [CORDONED_BY]: make.MARK },
             labels: { 'autoscaling.cast.ai/draining': 'rebalancing' },
             spec: { unschedulable: true },
           }),

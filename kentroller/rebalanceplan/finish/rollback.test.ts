@@ -10,7 +10,6 @@ import {
   draining,
   RESERVED,
 } from '../../testing/decisions.ts';
-import { LOCK_KEEPS } from '../state/labels.ts';
 
 /** Decisions about plans that failed, were canceled or deleted. */
 
@@ -66,12 +65,6 @@ checkCases([
       ]),
     },
     ['finish Failed'],
-  ],
-  [
-    'do-not-disrupt of a user stays after a failure',
-    make.plan(DELETE, { failurePhase: 'Creation', failureReason: 'x' }),
-    { ...BLUE, nodes: new Map([['blue', make.locked('blue', { annotations: { [LOCK_KEEPS]: 'true' } })]]) },
-    ['unlock node-blue keeps'],
   ],
   [
     'a failed deletion uncordons, releases and unlocks',

@@ -2,12 +2,14 @@
 
 /** Finalizer of a running plan: keeps it until all that it changed is undone. */
 export const PLAN_FINALIZER = 'autoscaling.cast.ai/rebalance-plan';
-/** On a Node: the plan that put karpenter.sh/do-not-disrupt on it. */
+/** On a Node: the mark of the plan that put karpenter.sh/do-not-disrupt on it. */
 export const LOCKED_BY = 'autoscaling.cast.ai/locked-by';
-/** On a Node that we locked: karpenter.sh/do-not-disrupt was on it before and is to stay. */
+/** On a Node that we locked: the value of karpenter.sh/do-not-disrupt before, which is put back. */
 export const LOCK_KEEPS = 'autoscaling.cast.ai/locked-before';
-/** On a Node: the plan that cordoned it. */
+/** On a Node: the mark of the plan that cordoned it. */
 export const CORDONED_BY = 'autoscaling.cast.ai/cordoned-by';
+/** On a Node that we cordoned: JSON, what of the cordon and its label was there before. */
+export const CORDONED_BEFORE = 'autoscaling.cast.ai/cordoned-before';
 /** On a plan: JSON, pods of each owner on the existing destinations when it started. */
 export const PIN_BASELINE = 'autoscaling.cast.ai/pin-baseline';
 /** On a NodeClaim: its name in the plan, which all attempts of a planned claim share. */

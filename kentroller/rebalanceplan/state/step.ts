@@ -25,8 +25,8 @@ export type Step = Why &
     | { readonly kind: 'prepare'; readonly baseline: Readonly<Record<string, number>> }
     | { readonly kind: 'wait-to-start' }
     | { readonly kind: 'start'; readonly budgets: NonNullable<RebalancePlanStatus['nodePoolBudgets']> }
-    | { readonly kind: 'lock'; readonly node: string; readonly keeps: boolean }
-    | { readonly kind: 'unlock'; readonly node: string; readonly keeps: boolean }
+    | { readonly kind: 'lock'; readonly node: string }
+    | { readonly kind: 'unlock'; readonly node: string }
     | { readonly kind: 'create-claim'; readonly attempt: AttemptRef; readonly claim: NodeClaim }
     | { readonly kind: 'attempt-succeeded'; readonly attempt: AttemptRef }
     | {

@@ -1,65 +1,149 @@
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import {
   DRAINING,
   KARPENTER_DO_NOT_DISRUPT,
   PREPARING_TAINT,
   REBALANCING_STATUS,
 } from '../../../api/labels.ts';
+import type { KubeObject, Node, ObjectMeta } from '../../../api/objects.ts';
+import { isMarkedBy, ownerMark } from '../../../api/ownermark.ts';
 import { NODE_CLAIMS, NODES } from '../../../api/resources.ts';
-import { getOrUndefined } from '../../../kube/ignore.ts';
-import { CORDONED_BY, DRAIN_FAILED, DRAINING_REBALANCING, LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
-import { type StepOf, type Writer, writeIfThere } from './writer.ts';
+import { annotationPath, type FieldPath, isWrittenByOthers } from '../../../kube/fieldowners.ts';
+import { updateIfThere } from '../../../kube/update.ts';
+import { FIELD_MANAGER } from '../create/unavailable.ts';
+import {
+  CORDONED_BEFORE,
+  CORDONED_BY,
+  DRAIN_FAILED,
+  DRAINING_REBALANCING,
+  LOCK_KEEPS,
+  LOCKED_BY,
+} from '../state/labels.ts';
+import type { StepOf, Writer } from './writer.ts';
 
-/** Patches of nodes: lock, cordon and reservation. */
+/**
+ * Writes to nodes: lock, cordon and reservation. Each is decided on the node as it is at the write, remembers on it what
+ * was there before, and is taken back only by the plan that it names. See docs/designs/0018-plans-own-what-they-touch.md.
+ */
 
-const patchNode = (w: Writer, node: string, body: object): Promise<void> =>
-  writeIfThere(w.client.patch(NODES, { name: node }, body, { signal: w.signal }));
+interface NodePatch {
+  readonly metadata: object;
+  readonly spec?: object;
+}
 
-export const lockNode = (w: Writer, plan: string, step: StepOf<'lock'>): Promise<void> =>
-  patchNode(w, step.node, {
-    metadata: {
-      annotations: {
-        [KARPENTER_DO_NOT_DISRUPT]: 'true',
-        [LOCKED_BY]: plan,
-        ...(step.keeps && { [LOCK_KEEPS]: 'true' }),
+const updateNode = async (
+  w: Writer,
+  name: string,
+  patchFor: (node: Node) => NodePatch | undefined,
+): Promise<void> => {
+  const { client, signal } = w;
+  const o = { client, resource: NODES, ref: { name }, fieldManager: FIELD_MANAGER, signal };
+  await updateIfThere(o, patchFor);
+};
+
+const annotationOf = ({ metadata }: KubeObject, annotation: string): string | undefined =>
+  metadata.annotations?.[annotation];
+
+const isTheirs = (metadata: ObjectMeta, field: FieldPath, mark: string): boolean =>
+  isWrittenByOthers(metadata, field, annotationPath(mark));
+
+/** A lock without its plan is taken over, with what it remembers. */
+export const lockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'lock'>): Promise<void> =>
+  updateNode(w, step.node, (node) => {
+    if (isMarkedBy(plan, node, LOCKED_BY)) return undefined;
+    const isFree = annotationOf(node, LOCKED_BY) === undefined;
+    const before = isFree ? annotationOf(node, KARPENTER_DO_NOT_DISRUPT) : undefined;
+    const annotations = {
+      [KARPENTER_DO_NOT_DISRUPT]: 'true',
+      [LOCKED_BY]: ownerMark(plan),
+      ...(before !== undefined && { [LOCK_KEEPS]: before }),
+    };
+    return { metadata: { annotations } };
+  });
+
+export const unlockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'unlock'>): Promise<void> =>
+  updateNode(w, step.node, (node) => {
+    if (!isMarkedBy(plan, node, LOCKED_BY)) return undefined;
+    const isTouched =
+      annotationOf(node, KARPENTER_DO_NOT_DISRUPT) !== 'true' ||
+      isTheirs(node.metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), LOCKED_BY);
+    const annotations = {
+      ...(!isTouched && { [KARPENTER_DO_NOT_DISRUPT]: annotationOf(node, LOCK_KEEPS) ?? null }),
+      [LOCKED_BY]: null,
+      [LOCK_KEEPS]: null,
+    };
+    return { metadata: { annotations } };
+  });
+
+/** What a cordon hides. */
+interface BeforeCordon {
+  readonly unschedulable?: boolean;
+  readonly draining?: string;
+}
+
+const beforeCordon = ({ metadata, spec }: Node): BeforeCordon => {
+  const draining = metadata.labels?.[DRAINING];
+  return {
+    ...(spec?.unschedulable && { unschedulable: true }),
+    ...(draining !== undefined && { draining }),
+  };
+};
+
+/** An annotation that a user has spoiled counts as if nothing had been there. */
+const parseBeforeCordon = (node: Node): BeforeCordon => {
+  try {
+    const before: unknown = JSON.parse(annotationOf(node, CORDONED_BEFORE) ?? '{}');
+    return typeof before === 'object' && before !== null ? before : {};
+  } catch {
+    return {};
+  }
+};
+
+export const cordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'cordon'>): Promise<void> =>
+  updateNode(w, step.node, (node) => {
+    const isFirst = annotationOf(node, CORDONED_BY) === undefined;
+    const annotations = {
+      [CORDONED_BY]: ownerMark(plan),
+      ...(isFirst && { [CORDONED_BEFORE]: JSON.stringify(beforeCordon(node)) }),
+    };
+    return {
+      metadata: { labels: { [DRAINING]: DRAINING_REBALANCING }, annotations },
+      spec: { unschedulable: true },
+    };
+  });
+
+export const uncordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'uncordon'>): Promise<void> =>
+  updateNode(w, step.node, (node) => {
+    if (!isMarkedBy(plan, node, CORDONED_BY)) return undefined;
+    const { unschedulable, draining } = parseBeforeCordon(node);
+    const isRelabelled = node.metadata.labels?.[DRAINING] !== DRAINING_REBALANCING;
+    const stays = unschedulable || isTheirs(node.metadata, ['f:spec', 'f:unschedulable'], CORDONED_BY);
+    return {
+      metadata: {
+        labels: {
+          ...(!isRelabelled && { [DRAINING]: draining ?? null }),
+          ...(step.drainFailed && { [REBALANCING_STATUS]: DRAIN_FAILED }),
+        },
+        annotations: { [CORDONED_BY]: null, [CORDONED_BEFORE]: null },
       },
-    },
-  });
-
-export const unlockNode = (w: Writer, step: StepOf<'unlock'>): Promise<void> =>
-  patchNode(w, step.node, {
-    metadata: {
-      annotations: {
-        ...(!step.keeps && { [KARPENTER_DO_NOT_DISRUPT]: null }),
-        [LOCKED_BY]: null,
-        [LOCK_KEEPS]: null,
-      },
-    },
-  });
-
-export const cordonNode = (w: Writer, plan: string, step: StepOf<'cordon'>): Promise<void> =>
-  patchNode(w, step.node, {
-    metadata: { labels: { [DRAINING]: DRAINING_REBALANCING }, annotations: { [CORDONED_BY]: plan } },
-    spec: { unschedulable: true },
-  });
-
-export const uncordonNode = (w: Writer, step: StepOf<'uncordon'>): Promise<void> =>
-  patchNode(w, step.node, {
-    metadata: {
-      labels: { [DRAINING]: null, ...(step.drainFailed && { [REBALANCING_STATUS]: DRAIN_FAILED }) },
-      annotations: { [CORDONED_BY]: null },
-    },
-    spec: { unschedulable: null },
+      ...(!stays && { spec: { unschedulable: null } }),
+    };
   });
 
 /** The NodeClaim first: Karpenter copies its annotations to the node. */
 export const releaseNode = async (w: Writer, step: StepOf<'release'>): Promise<void> => {
+  const { client, signal } = w;
   const annotations = step.keeps ? {} : { [KARPENTER_DO_NOT_DISRUPT]: null };
-  const claim = { name: step.claim };
-  await writeIfThere(w.client.patch(NODE_CLAIMS, claim, { metadata: { annotations } }, { signal: w.signal }));
-  const node = await getOrUndefined(w.client.get(NODES, { name: step.node }, { signal: w.signal }));
-  if (!node) return;
-  const taints = (node.spec?.taints ?? []).filter((t) => t.key !== PREPARING_TAINT);
-  const { resourceVersion } = node.metadata;
-  const metadata = { annotations, resourceVersion };
-  await patchNode(w, step.node, { metadata, spec: { taints: taints.length > 0 ? taints : null } });
+  const claim = {
+    client,
+    resource: NODE_CLAIMS,
+    ref: { name: step.claim },
+    fieldManager: FIELD_MANAGER,
+    signal,
+  };
+  await updateIfThere(claim, () => ({ metadata: { annotations } }));
+  await updateNode(w, step.node, (node) => {
+    const taints = (node.spec?.taints ?? []).filter((t) => t.key !== PREPARING_TAINT);
+    return { metadata: { annotations }, spec: { taints: taints.length > 0 ? taints : null } };
+  });
 };
