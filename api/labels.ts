@@ -18,6 +18,14 @@ export const PIN = 'autoscaling.cast.ai/pin';
 export const PREPARING_TAINT = 'scheduling.cast.ai/pod-pinning-preparing';
 /** Kubernetes' taint of a node whose kubelet is not ready. */
 export const NOT_READY = 'node.kubernetes.io/not-ready';
+/** Kubernetes' taint of a node whose kubelet has fallen silent. */
+export const UNREACHABLE = 'node.kubernetes.io/unreachable';
+/** Kubernetes' taint of a node whose network is not set up. */
+export const NETWORK_UNAVAILABLE = 'node.kubernetes.io/network-unavailable';
+/** Kubernetes' taint of a cordoned node. */
+export const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable';
+/** The cloud provider's taint of a node that it has not set up yet. */
+export const UNINITIALIZED = 'node.cloudprovider.kubernetes.io/uninitialized';
 /** Scheduling gate of held pods. */
 export const PIN_GATE = 'autoscaling.cast.ai/pin-hold';
 /** On a pod created behind our gate: lets the components that remove gates select such pods. */

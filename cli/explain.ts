@@ -1,6 +1,6 @@
 import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
-import { isReady } from '../api/nodes.ts';
+import { healthOf, isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable, podName } from '../api/pods.ts';
 import { disruptionBlockers, isInScope, type StateNode } from '../planner/cluster/candidate.ts';
@@ -24,6 +24,7 @@ const explainPin = (pod: Pod, node: StateNode, view: NodeInfo, at: 'pending' | '
     pod,
     node: view,
     isReady: isReady(node.node),
+    health: healthOf(node.node),
     at,
     ownTaints: OWN_TAINTS,
     gate: PIN_GATE,

@@ -1,6 +1,6 @@
 import { isGated, isHeld, withoutHold } from '../../api/heldpods.ts';
 import { KARPENTER_UNREGISTERED_TAINT, PIN_GATE } from '../../api/labels.ts';
-import { hasJoined, isReady } from '../../api/nodes.ts';
+import { hasJoined, healthOf, isReady } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { decideGate, type GateStep } from '../../planner/pinning/gatepolicy.ts';
@@ -78,6 +78,7 @@ const startupTaintsOf = (state: Pick<State, 'store'>, nodeName: string): Readonl
 const pinTargetFor = (state: State, intent: Intent, node: Node | undefined, pod: Pod) => ({
   node: node && nodeInfoFor(state, node, pod),
   isReady: node !== undefined && isReady(node),
+  health: node && healthOf(node),
   ownTaints: OWN_TAINTS,
   startupTaints: startupTaintsOf(state, intent.nodeName),
   gate: PIN_GATE,
@@ -96,10 +97,7 @@ const chooseIgnoringGroup: ChooseFor = (state, intent, pod, at, isCoexisting = f
   const node = unavailable ? undefined : state.nodes.get(intent.nodeName);
   const pin = choosePin({ pod, at, isCoexisting, ...pinTargetFor(state, intent, node, pod) });
   if (!unavailable || pin.way === 'leave') return pin;
-  return {
-    way: pin.way === 'hold' && unavailable.isPermanent ? 'nominate' : pin.way,
-    reason: unavailable.reason,
-  };
+  return { way: unavailable.isPermanent ? 'leave' : pin.way, reason: unavailable.reason };
 };
 
 /** The next step for a pod that is held for an intent; the intent is undefined when no plan has it any more. */

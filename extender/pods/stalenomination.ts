@@ -1,4 +1,5 @@
-import type { Pod } from '../../api/objects.ts';
+import { healthOf } from '../../api/nodes.ts';
+import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
 import { PODS } from '../../api/resources.ts';
@@ -12,8 +13,8 @@ const isNodeOf = (name: string, { nodeName, nodeClaim }: Intent): boolean =>
   name === nodeName || name === nodeClaim;
 
 /**
- * Why a pod's nomination is stale: no plan has the pod on that node any more, and the Node does not exist. undefined
- * when it isn't; Karpenter buys no node for a nominated pod.
+ * Why a pod's nomination is stale: the node that its plan has it on is sick, or no plan has it on that node any more,
+ * and the Node does not exist. undefined when it isn't; Karpenter buys no node for a nominated pod.
  */
 export const staleNominationReason = (
   state: Pick<State, 'store' | 'nodes'>,
@@ -21,12 +22,21 @@ export const staleNominationReason = (
 ): string | undefined => {
   const { store, nodes } = state;
   const name = pod.status?.nominatedNodeName ?? '';
-  if (name === '' || pod.spec.nodeName || !isLive(pod) || nodes.get(name)) return undefined;
+  if (name === '' || pod.spec.nodeName || !isLive(pod)) return undefined;
+  const node = nodes.get(name);
+  const health = node && healthOf(node);
+  if (node && health?.kind !== 'sick') return undefined;
   if (!store.hasFullState && !store.isDisabled) return undefined;
   const intents = [...store.by('pod', pod.metadata.uid ?? ''), ...store.by('owner', ownerUidOf(pod))];
-  if (intents.some(({ intent }) => isNodeOf(name, intent))) return undefined;
+  const isPlanned = intents.some(({ intent }) => isNodeOf(name, intent));
+  // A nomination that is not ours is kube-scheduler's business.
+  if (health?.kind === 'sick') return isPlanned ? health.reason : undefined;
+  if (isPlanned) return undefined;
   return store.isDisabled ? 'pod pinning is off' : 'no plan has a place for it on that node any more';
 };
+
+const isSick = (node: Node): boolean => healthOf(node).kind === 'sick';
+const hasFallenSick = (before: Node, after: Node): boolean => isSick(after) && !isSick(before);
 
 /** Removes stale nominations, so that kube-scheduler and Karpenter place the pods. Key: 'namespace/name'. */
 export const createStaleNominationController = (o: {
@@ -48,9 +58,11 @@ export const createStaleNominationController = (o: {
         return [...keysOfNominated(pods), ...(pin.pod ? [`${pin.namespace}/${pin.pod.name}`] : [])];
       }),
       // Rare enough to list all pods; no other event reports this to the nominated pods.
-      watches(state.nodes, ({ metadata: { name } }, { type }) =>
-        type === 'delete'
-          ? keysOfNominated(state.pods.list().filter(({ status }) => status?.nominatedNodeName === name))
+      watches(state.nodes, (node, change) =>
+        change.type === 'delete' || (change.type === 'update' && hasFallenSick(change.old, node))
+          ? keysOfNominated(
+              state.pods.list().filter(({ status }) => status?.nominatedNodeName === node.metadata.name),
+            )
           : [],
       ),
     ],

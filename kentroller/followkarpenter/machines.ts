@@ -1,5 +1,5 @@
 import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
-import { hasJoined } from '../../api/nodes.ts';
+import { hasJoined, healthOf } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { hasEnded, isOfDaemonSet } from '../../api/pods.ts';
 import { type InFlightClaim, requestsOf } from '../../planner/karpenter/inflightclaim.ts';
@@ -61,7 +61,8 @@ export const machinesInFlight = (s: MachineSources): readonly Machine[] =>
       const known = node?.metadata.name ?? claim.status?.nodeName;
       return { claim, node, nodeName: known || (id ? s.nodeName(id) : undefined) || '' };
     })
-    .filter(({ node }) => !node?.metadata.deletionTimestamp && !hasBeenReadyFor(node, s.now, s.holdMs))
+    .filter(({ node }) => node === undefined || healthOf(node).kind !== 'sick')
+    .filter(({ node }) => !hasBeenReadyFor(node, s.now, s.holdMs))
     .sort((a, b) => (a.claim.metadata.name < b.claim.metadata.name ? -1 : 1));
 
 // The kubelet reports devices some time after it has joined; until then the claim's numbers count.

@@ -1,5 +1,6 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { NOT_READY } from '../../api/labels.ts';
+import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { isUnderWay } from '../../api/plans.ts';
 import { controllerOf, isTerminating } from '../../api/pods.ts';
@@ -70,7 +71,8 @@ export const staleNominationReason = (pod: Pod, n: Nominations): string | undefi
     const isAwaited = n.hasClaim(name) || n.machines.some((machine) => machine.nodeName === name);
     return isAwaited ? undefined : 'its node does not exist';
   }
-  if (node.metadata.deletionTimestamp) return 'its node is being deleted';
+  const health = healthOf(node);
+  if (health.kind === 'sick') return health.reason;
   if (!isUnschedulable(pod) || !hasBeenReadyFor(node, n.now, n.holdMs)) return undefined;
   // A pod nominated by preemption waits for its victims to terminate.
   if (n.podsOn(name).some(isTerminating)) return undefined;

@@ -1,12 +1,6 @@
 import { withoutHold } from '../../api/heldpods.ts';
-import {
-  INSTANCE_TYPE,
-  KARPENTER_DISRUPTED_TAINT,
-  KARPENTER_NODEPOOL,
-  KARPENTER_UNREGISTERED_TAINT,
-  ZONE,
-} from '../../api/labels.ts';
-import { isReady } from '../../api/nodes.ts';
+import { INSTANCE_TYPE, KARPENTER_NODEPOOL, KARPENTER_UNREGISTERED_TAINT, ZONE } from '../../api/labels.ts';
+import { healthOf, isReady } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
@@ -116,18 +110,16 @@ export const billedOf = ({ price, covered }: StateNode): Billed => ({
 export const billOf = (catalogue: Catalogue, facts: readonly StateNode[]): Bill =>
   new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
-/** Whether a plan may put pods on an existing node: Karpenter's, ready, not cordoned, not being removed. */
+/** Whether a plan may put pods on an existing node: Karpenter's, ready and healthy, not cordoned, not being removed. */
 export const acceptsPods = (facts: StateNode): boolean => {
   const { node, claim } = facts;
   return (
     claim !== undefined &&
     claim.metadata.deletionTimestamp === undefined &&
-    node.metadata.deletionTimestamp === undefined &&
     node.spec?.unschedulable !== true &&
     isReady(node) &&
-    !(node.spec?.taints ?? []).some(
-      (taint) => taint.key === KARPENTER_DISRUPTED_TAINT || taint.key === KARPENTER_UNREGISTERED_TAINT,
-    )
+    healthOf(node).kind !== 'sick' &&
+    !(node.spec?.taints ?? []).some((taint) => taint.key === KARPENTER_UNREGISTERED_TAINT)
   );
 };
 

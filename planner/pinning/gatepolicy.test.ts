@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { HeldPodView } from '../../api/heldpods.ts';
 import { PIN, PIN_GATE } from '../../api/labels.ts';
+import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { clusterOf } from '../cluster/clusterview.ts';
 import { emptySnapshot } from '../model/snapshot.ts';
@@ -121,6 +122,13 @@ const rows: readonly Row[] = [
     ready: 'wait',
   },
   {
+    says: 'the gate is removed at once when the node is sick',
+    node: node({ taints: [{ key: 'node.kubernetes.io/disk-pressure', effect: 'NoSchedule' }] }),
+    booting: 'release',
+    ready: 'release',
+    because: /short of disk space/,
+  },
+  {
     says: 'the gate is removed when the pod has another gate too',
     pod: pod({ schedulingGates: [{ name: PIN_GATE }, { name: 'other' }] }),
     booting: 'release',
@@ -136,6 +144,7 @@ for (const row of rows) {
         pod: row.pod ?? pod(),
         node: base && nodeInfoOf(base, row.others ?? []),
         isReady,
+        health: base && healthOf(base),
         ownTaints: OWN,
         gate: PIN_GATE,
       });
@@ -184,6 +193,14 @@ t.test('a pod is due when the leader would have landed it', async (t) => {
   t.equal(judge.isDue(pod(gpu), node()), false, 'its device is not there');
   const booting = { ...node(), status: { allocatable: { cpu: '1', pods: '10' } } };
   t.equal(judge.isDue(pod(), booting), false, 'its machine is not up');
+  const silent = {
+    ...node(),
+    status: {
+      nodeInfo: { kubeletVersion: 'v1.36.3' },
+      conditions: [{ type: 'Ready', status: 'Unknown' as const }],
+    },
+  };
+  t.equal(judge.isDue(pod(), silent), true, 'the leader would have released it from a sick node');
 });
 
 t.test('a plan may move a pod that was landed, but not one that has not arrived', async (t) => {

@@ -1,5 +1,5 @@
 import { type GateReleasePolicy, isGated, otherGates, withoutHold } from '../../api/heldpods.ts';
-import { isReady } from '../../api/nodes.ts';
+import { healthOf, isReady, type NodeHealth } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { fits, type NodeInfo, nodeInfoOf } from '../scheduling/fit.ts';
@@ -22,6 +22,8 @@ export interface GateContext {
   /** The node with its other pods and assumed pods; undefined while it does not exist. */
   readonly node: NodeInfo | undefined;
   readonly isReady: boolean;
+  /** As in PinContext. */
+  readonly health: NodeHealth | undefined;
   /** Keys of our own taints, which the pod gets a toleration for when it lands. */
   readonly ownTaints: ReadonlySet<string>;
   /** As in PinContext. */
@@ -87,8 +89,9 @@ export const createGateReleasePolicy = (o: {
   readonly isMoved?: (ownerUid: string) => boolean;
 }): GateReleasePolicy => ({
   isDue: (pod, node) => {
-    const situation = { ...o, pod, node: nodeInfoOf(node, []), isReady: isReady(node) };
-    return isReady(node) && decideGate(situation).kind !== 'wait';
+    const health = healthOf(node);
+    const situation = { ...o, pod, node: nodeInfoOf(node, []), isReady: isReady(node), health };
+    return (isReady(node) || health.kind === 'sick') && decideGate(situation).kind !== 'wait';
   },
   releaseReason: ({ pod, couldMs, leaderlessMs, heldMs }) => {
     const { timeoutMs, longestMs } = o.limits;

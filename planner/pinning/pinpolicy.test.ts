@@ -1,4 +1,5 @@
 import t from 'tap';
+import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { nodeInfoOf } from '../scheduling/fit.ts';
 import { choosePin, type PinContext, type PinMethod } from './pinpolicy.ts';
@@ -157,6 +158,7 @@ for (const row of rows) {
       pod: row.pod,
       node: base && nodeInfoOf(base, []),
       isReady: row.isReady ?? false,
+      health: base && healthOf(base),
       at,
       ownTaints: new Set([OWN_TAINT]),
       gate: GATE,
@@ -176,6 +178,7 @@ t.test('a taint that stays where it is is not waited for', async (t) => {
     pod: pod(),
     node: nodeInfoOf(strange, []),
     isReady: false,
+    health: healthOf(strange),
     at: 'admission',
     ownTaints: new Set([OWN_TAINT]),
     gate: GATE,
@@ -187,3 +190,39 @@ t.test('a taint that stays where it is is not waited for', async (t) => {
     reason: 'it does not tolerate spot:NoSchedule',
   });
 });
+
+const joined = { nodeInfo: { kubeletVersion: 'v1.36.3' }, conditions: [{ type: 'Ready', status: 'True' }] };
+const SICK: readonly (readonly [string, object[], object])[] = [
+  ['memory pressure', [{ key: 'node.kubernetes.io/memory-pressure', effect: 'NoSchedule' }], joined],
+  ['disk pressure', [{ key: 'node.kubernetes.io/disk-pressure', effect: 'NoSchedule' }], joined],
+  ['pid pressure', [{ key: 'node.kubernetes.io/pid-pressure', effect: 'NoSchedule' }], joined],
+  ['no network', [{ key: 'node.kubernetes.io/network-unavailable', effect: 'NoSchedule' }], joined],
+  ['a silent kubelet', [{ key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' }], joined],
+  ['not ready', [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }], joined],
+  ['out of service', [{ key: 'node.kubernetes.io/out-of-service', effect: 'NoExecute' }], joined],
+  [
+    'a condition that has no taint yet',
+    [],
+    { ...joined, conditions: [...joined.conditions, { type: 'DiskPressure', status: 'True' }] },
+  ],
+];
+
+for (const [ailment, taints, status] of SICK) {
+  t.test(`fault 3: a sick node gets no pin: ${ailment}`, async (t) => {
+    const plain = node({ taints });
+    const sick: Node = { ...plain, status: { ...plain.status, ...status } };
+    for (const at of ['admission', 'pending'] as const) {
+      const pin = choosePin({
+        pod: pod({ tolerations: [{ operator: 'Exists' }] }),
+        node: nodeInfoOf(sick, []),
+        isReady: true,
+        health: healthOf(sick),
+        at,
+        ownTaints: new Set([OWN_TAINT]),
+        startupTaints: new Set(),
+        gate: GATE,
+      });
+      t.equal(pin.way, 'leave', `${at}: ${pin.reason}`);
+    }
+  });
+}

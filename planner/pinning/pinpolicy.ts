@@ -1,4 +1,5 @@
-import type { Pod, Taint } from '../../api/objects.ts';
+import { isPassedOver, type NodeHealth } from '../../api/nodes.ts';
+import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { fits, type NodeInfo, type Refusal } from '../scheduling/fit.ts';
 import { requiredAffinity, requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
@@ -21,6 +22,8 @@ export interface PinContext {
   readonly node: NodeInfo | undefined;
   /** Whether the node's kubelet reports Ready. */
   readonly isReady: boolean;
+  /** Health of the node; undefined while it does not exist. */
+  readonly health: NodeHealth | undefined;
   /** `admission`: the pod is being created; `pending`: it exists and waits for a node. */
   readonly at: 'admission' | 'pending';
   /** Keys of taints that the pinner set itself, or that are removed when the machine joins. */
@@ -37,13 +40,6 @@ export interface PinContext {
 }
 
 const PLAIN_RESOURCES = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods']);
-
-/**
- * Taints of a node's lifecycle, such as not-ready. A kubelet admits pods in spite of them, and pods tolerate the
- * NoExecute ones for five minutes by default.
- */
-const isLifecycle = (taint: Taint): boolean =>
-  taint.key.startsWith('node.kubernetes.io/') || taint.key.startsWith('node.cloudprovider.kubernetes.io/');
 
 /** Why a pod is never pinned. */
 const unpinnableReason = (pod: Pod): string | undefined => {
@@ -86,10 +82,11 @@ const isLasting = (refusal: Refusal): boolean =>
  * bind early: they have a controller and need nothing of kube-scheduler and no device.
  */
 export const choosePin = (s: PinContext): Pin => {
-  const { pod, node } = s;
+  const { pod, node, health } = s;
   const early: PinMethod = s.at === 'admission' ? 'assign' : 'bind';
   const refused = unpinnableReason(pod);
   if (refused) return { way: 'leave', reason: refused };
+  if (health?.kind === 'sick') return { way: 'leave', reason: health.reason };
   const gates = (pod.spec.schedulingGates ?? []).map((gate) => gate.name);
   const foreignGate = gates.find((name) => name !== s.gate);
   if (foreignGate)
@@ -98,7 +95,9 @@ export const choosePin = (s: PinContext): Pin => {
   if (!controllerOf(pod)) return { way: 'nominate', reason: 'it has no controller that would replace it' };
   if (!node) return { way: late, reason: 'its node does not exist yet' };
 
-  const taints = node.taints.filter((taint) => !s.ownTaints.has(taint.key) && !isLifecycle(taint));
+  const taints = node.taints.filter(
+    (taint) => !s.ownTaints.has(taint.key) && !(health && isPassedOver(taint, health)),
+  );
   const refusal = fits(pod, { ...node, taints: [] });
   if (refusal && isLasting(refusal)) return { way: 'leave', reason: refusal.message };
   const taint = untoleratedTaint(taints, pod.spec.tolerations);

@@ -1,6 +1,6 @@
 import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../../api/labels.ts';
-import { isReady } from '../../../api/nodes.ts';
+import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
 import { limitBlocker } from '../../../planner/cluster/nodepoollimits.ts';
@@ -120,7 +120,8 @@ const attemptSteps = (state: ExecutionState, planned: NodeClaimToAdd): readonly 
   if (last.status === 'Success') return [];
   const ref = refOf(planned.metadata.name, last);
   const node = state.nodes.get(last.nodeClaimName);
-  if (node && isReady(node) && isInitialized(claim)) {
+  const health = node && healthOf(node);
+  if (node && isReady(node) && health?.kind !== 'sick' && isInitialized(claim)) {
     return [
       {
         kind: 'attempt-succeeded',
@@ -132,7 +133,11 @@ const attemptSteps = (state: ExecutionState, planned: NodeClaimToAdd): readonly 
   }
   const age = state.now - Date.parse(claim.metadata.creationTimestamp ?? new Date(state.now).toISOString());
   if (age <= state.limits.joinDeadlineMs) return [];
-  const description = `the machine did not join within ${Math.round(state.limits.joinDeadlineMs / 1000)} s`;
+  const seconds = Math.round(state.limits.joinDeadlineMs / 1000);
+  const description =
+    node && isInitialized(claim) && health?.kind === 'sick'
+      ? `the machine was not fit for pods within ${seconds} s: ${health.reason}`
+      : `the machine did not join within ${seconds} s`;
   return [
     {
       kind: 'attempt-failed',

@@ -1,5 +1,6 @@
 import type { PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
 import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../../api/labels.ts';
+import { healthOf } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
 import { controllerOf, isDrainable, isTerminating, podName } from '../../../api/pods.ts';
 import { currentClaim } from '../state/claimnames.ts';
@@ -55,6 +56,8 @@ export const notMigratableReason = (
   if (!isServed(state, source)) return `no live migration provider serves node ${source?.metadata.name}`;
   const destination = state.nodes.get(currentClaim(state.plan, entry.dstNodeClaimName));
   if (!destination) return `NodeClaim ${entry.dstNodeClaimName} has no node`;
+  const health = healthOf(destination);
+  if (health.kind === 'sick') return `node ${destination.metadata.name} takes no pods: ${health.reason}`;
   if (!isServed(state, destination)) {
     return `no live migration provider serves its new node ${destination.metadata.name}`;
   }

@@ -1,6 +1,6 @@
 import { withoutHold } from '../../../api/heldpods.ts';
 import type { NodeClaimToAdd, RebalancePlanSpec } from '../../../api/kinds/rebalanceplan.ts';
-import { isReady } from '../../../api/nodes.ts';
+import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { hasEnded, isReschedulable, podName } from '../../../api/pods.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
@@ -43,6 +43,8 @@ const nodesOfClaims = ({ nodes, nodeClaims }: Snapshot): ReadonlyMap<string, str
 const closedReason = (node: Node, claim: NodeClaim | undefined): string | undefined => {
   if (node.metadata.deletionTimestamp !== undefined) return 'is being deleted';
   if (claim?.metadata.deletionTimestamp !== undefined) return 'has a NodeClaim that is being deleted';
+  const health = healthOf(node);
+  if (health.kind === 'sick') return `takes no pods: ${health.reason}`;
   return isReady(node) ? undefined : 'is not ready';
 };
 
