@@ -1,6 +1,7 @@
 import { PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node, Pod, Toleration } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
+import { missingReservationTolerations } from '../../api/reservation.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError } from '../../kube/errors.ts';
@@ -34,8 +35,5 @@ export const nominatePod = async (
 /** The toleration that a pod lacks for a node that is reserved for the plan's pods; empty when it lacks none. */
 export const missingTolerations = (node: Node | undefined, pod: Pod): readonly Toleration[] => {
   const isReserved = node?.spec?.taints?.some(({ key }) => key === PREPARING_TAINT);
-  const isTolerated = pod.spec.tolerations?.some(({ key }) => key === PREPARING_TAINT);
-  return isReserved && !isTolerated
-    ? [{ key: PREPARING_TAINT, operator: 'Exists', effect: 'NoSchedule' }]
-    : [];
+  return isReserved ? missingReservationTolerations(pod) : [];
 };

@@ -6,7 +6,7 @@ import type { Step } from './state/step.ts';
 import { createClaim, createMigration, recordFailedAttempt } from './writes/claims.ts';
 import { cordonNode, lockNode, releaseNode, uncordonNode, unlockNode } from './writes/nodes.ts';
 import { preparePlan, removeFinalizer } from './writes/plan.ts';
-import { deletePod, detachPod, evictPod, reattachPod } from './writes/pods.ts';
+import { deletePod, detachPod, evictPod, reattachPod, toleratePod } from './writes/pods.ts';
 import { type Change, deleteIfThere, type SKIPPED, type Writer } from './writes/writer.ts';
 
 const inOrder =
@@ -50,6 +50,8 @@ export const apply = async (
       return void (await lockNode(w, plan, step));
     case 'unlock':
       return void (await unlockNode(w, plan, step));
+    case 'tolerate':
+      return void (await toleratePod(w, step));
     case 'create-claim':
       return createClaim(w, state, step);
     case 'attempt-succeeded':

@@ -34,6 +34,7 @@ const POD_STEPS: ReadonlySet<Step['kind']> = new Set([
   'reattach',
   'delete-pod',
   'remove-pod',
+  'tolerate',
 ]);
 const WARNING: ReadonlySet<Step['kind']> = new Set(['fail', 'warn', 'attempt-failed']);
 

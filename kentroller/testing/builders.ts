@@ -147,6 +147,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   migration: { mode: 'auto', answerTimeoutMs: 30_000, timeoutMs: 600_000, plans: new Map() },
   pins: { connected: true, goneForMs: 0, acknowledged: true },
   webhook: undefined,
+  pendingPods: [],
   evictionRetryAt: new Map(),
   priceOf: () => undefined,
   now: NOW,

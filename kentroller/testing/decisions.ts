@@ -29,6 +29,7 @@ export const describeStep = (step: Step): string => {
     case 'release':
       return `${step.kind} ${step.node}`;
     case 'evict':
+    case 'tolerate':
     case 'remove-pod':
       return `${step.kind} ${step.name}`;
     case 'advance':

@@ -12,6 +12,7 @@ import { type Decision, type Step, steps } from '../state/step.ts';
 import { alternativesOf, nextAlternative, offeringsOf } from './alternatives.ts';
 import { attemptName, buildNodeClaim } from './nodeclaim.ts';
 import { lockSteps } from './nodelock.ts';
+import { tolerationSteps } from './pendingpods.ts';
 
 const fail = (failureReason: string, message: string): Step => ({
   kind: 'fail',
@@ -224,6 +225,8 @@ export const decideCreation = (state: ExecutionState): Decision => {
   const planned = state.plan.spec.nodeClaimsToAdd ?? [];
   const refused = unmigratableFailure(state) ?? staticFailure(state, planned) ?? limitFailure(state, planned);
   if (refused) return steps(refused);
+  const tolerations = tolerationSteps(state);
+  if (tolerations.length > 0) return steps(...tolerations);
   const next = planned.flatMap((p) => attemptSteps(state, p));
   const failure = next.find((s) => s.kind === 'fail');
   if (failure) return steps(failure);

@@ -84,6 +84,13 @@ const unscheduledPodsOf = (caches: Caches, plan: RebalancePlan): readonly Pod[] 
     .filter((pod) => !pod.spec.nodeName && !isGated(pod) && !pod.metadata.deletionTimestamp);
 };
 
+/** Pods that the plan buys nodes for, by the names in the plan, while they wait for a node. */
+const pendingPodsOf = (caches: Caches, plan: RebalancePlan): readonly Pod[] =>
+  (plan.spec.podsToMigrate ?? [])
+    .filter(({ srcNode }) => !srcNode)
+    .flatMap(({ namespace, name }) => caches.pods.get(`${namespace}/${name}`) ?? [])
+    .filter(({ spec, metadata }) => !spec.nodeName && !metadata.deletionTimestamp);
+
 /** Number of nodes of each NodePool, and of those disrupted. */
 const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim) => Node | undefined) => {
   const pools = new Map<string, { node: Node; claim: NodeClaim }[]>();
@@ -196,6 +203,7 @@ export const gather = async (
     nodes,
     pods,
     podsOnKeptNodes,
+    pendingPods: pendingPodsOf(caches, plan),
     unscheduledPods: unscheduledPodsOf(caches, plan),
     nodePools: new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool])),
     poolNodes: countPools(caches.nodeClaims.list(), (claim) => nodeOf(caches, claim)),

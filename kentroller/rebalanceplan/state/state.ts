@@ -61,6 +61,8 @@ export interface ExecutionState {
   readonly pods: ReadonlyMap<string, readonly Pod[]>;
   /** Pods that the plan moves off kept nodes, while they are on those. */
   readonly podsOnKeptNodes: readonly Pod[];
+  /** Pods that the plan buys nodes for and that have no node yet. */
+  readonly pendingPods: readonly Pod[];
   /** Pods of the plan's owners that have no node. */
   readonly unscheduledPods: readonly Pod[];
   readonly nodePools: ReadonlyMap<string, NodePool>;

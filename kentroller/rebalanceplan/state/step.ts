@@ -6,7 +6,7 @@ import type {
   Savings,
 } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOfferingSpec } from '../../../api/kinds/unavailableoffering.ts';
-import type { NodeClaim, OwnerReference } from '../../../api/objects.ts';
+import type { NodeClaim, OwnerReference, Toleration } from '../../../api/objects.ts';
 import type { AttemptRef } from './attemptref.ts';
 import type { Phase } from './labels.ts';
 import type { SurgeRecord } from './surgerecord.ts';
@@ -27,6 +27,15 @@ export type Step = Why &
     | { readonly kind: 'start'; readonly budgets: NonNullable<RebalancePlanStatus['nodePoolBudgets']> }
     | { readonly kind: 'lock'; readonly node: string }
     | { readonly kind: 'unlock'; readonly node: string }
+    | {
+        readonly kind: 'tolerate';
+        readonly name: string;
+        readonly namespace: string;
+        readonly uid: string;
+        readonly resourceVersion: string;
+        /** All tolerations of the pod, with those that it lacked. */
+        readonly tolerations: readonly Toleration[];
+      }
     | { readonly kind: 'create-claim'; readonly attempt: AttemptRef; readonly claim: NodeClaim }
     | { readonly kind: 'attempt-succeeded'; readonly attempt: AttemptRef }
     | {

@@ -1,6 +1,7 @@
 import { POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
 import { PODS } from '../../../api/resources.ts';
 import { isRetryable } from '../../../kube/errors.ts';
+import { ignoreNotFoundOrConflict } from '../../../kube/ignore.ts';
 import { areEvictionsPaused } from '../reservation.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deleteIfThere, SKIPPED, type StepOf, type Writer, writeIfThere } from './writer.ts';
@@ -21,6 +22,13 @@ export const evictPod = async (
     w.onEvictionRefused(step.uid, error.retryAfterMs);
   }
   return undefined;
+};
+
+/** Adds tolerations to a pod that waits for a node; one that changed meanwhile is left to the next pass. */
+export const toleratePod = async (w: Writer, step: StepOf<'tolerate'>): Promise<void> => {
+  const { name, namespace, uid, resourceVersion, tolerations } = step;
+  const body = { metadata: { uid, resourceVersion }, spec: { tolerations } };
+  await w.client.patch(PODS, { name, namespace }, body, { signal: w.signal }).catch(ignoreNotFoundOrConflict);
 };
 
 /** Deletes a pod; `remove-pod` without a grace period, since no kubelet runs it. */
