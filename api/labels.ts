@@ -10,8 +10,10 @@ export const REMOVAL_DISABLED = 'autoscaling.cast.ai/removal-disabled';
 export const DRAINING = 'autoscaling.cast.ai/draining';
 /** On a Node that we created before its machine joined. We delete no other Nodes. */
 export const PLACEHOLDER = 'autoscaling.cast.ai/placeholder';
-/** The RebalancePlan that an object belongs to, by name. */
+/** The RebalancePlan that an object belongs to: its name as a label value. For selectors; OWNED_BY says whose it is. */
 export const PLAN = 'autoscaling.cast.ai/rebalance-plan';
+/** On an object that we created: the mark of its plan or schedule. */
+export const OWNED_BY = 'autoscaling.cast.ai/owned-by';
 /** On a pinned pod: the id of the pin intent whose slot the pod holds. */
 export const PIN = 'autoscaling.cast.ai/pin';
 /** Taint that reserves a node for the pods that a plan puts there, until the plan is done. */

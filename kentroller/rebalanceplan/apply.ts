@@ -92,7 +92,7 @@ export const apply = async (
     case 'warn':
       return status.addWarning(step.message);
     case 'release':
-      return void (await releaseNode(w, step));
+      return void (await releaseNode(w, plan, step));
     case 'fail':
       return inOrder(
         merge({ failurePhase: step.phase, failureReason: step.failureReason, failureMessage: step.message }),

@@ -1,6 +1,7 @@
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
-import { PLAN } from '../../api/labels.ts';
+import { OWNED_BY } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
+import { parseOwnerMark } from '../../api/ownermark.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
@@ -134,7 +135,7 @@ export const executePlans = (
         ...(isFinished(plan) || change.type === 'delete' ? unfinishedPlans() : []),
       ]),
       watches(caches.nodeClaims, (claim) => {
-        const own = claim.metadata.labels?.[PLAN];
+        const own = parseOwnerMark(claim.metadata.annotations?.[OWNED_BY])?.name;
         return [...(own ? [own] : []), ...plansUsing(caches.plans.list(), claim.metadata.name)];
       }),
       watches(caches.nodes, () =>
@@ -144,8 +145,8 @@ export const executePlans = (
           .map((plan) => plan.metadata.name),
       ),
       watches(caches.migrations, (migration) => {
-        const own = migration.metadata.labels?.[PLAN];
-        return own ? [own] : [];
+        const owner = migration.metadata.ownerReferences?.find(({ kind }) => kind === 'RebalancePlan');
+        return owner ? [owner.name] : [];
       }),
       watches(caches.pods, (pod) =>
         caches.plans

@@ -11,7 +11,7 @@ const claimNamed = (name: string, spec: Partial<RebalancePlanClaimSpec> = {}): R
 
 t.test('the plan name is stable, short and a valid object name', async (t) => {
   t.equal(planNameFor(claimNamed('nightly')), 'nightly-01234567');
-  t.equal(planNameFor(claimNamed(`${'a'.repeat(49)}.b`)), `${'a'.repeat(49)}-01234567`);
+  t.match(planNameFor(claimNamed(`${'a'.repeat(49)}.b`)), /^a{27}-[0-9a-f]{10}-01234567$/);
 });
 
 t.test('a claim owns its plan', async (t) => {
@@ -21,9 +21,9 @@ t.test('a claim owns its plan', async (t) => {
   t.equal(claimOf({ ...plan, metadata: { name: 'by-hand' } }), undefined);
 });
 
-t.test('a claim name that is no label value is left to the owner reference', async (t) => {
+t.test('a claim name that is no label value is shortened in the label', async (t) => {
   const plan = buildPlan(claimNamed('a'.repeat(64)), { execute: false });
-  t.equal(plan.metadata.labels, undefined);
+  t.match(plan.metadata.labels?.[CLAIM_LABEL], /^a{52}-[0-9a-f]{10}$/);
 });
 
 t.test('the execution settings come from the claim, whatever the planner says', async (t) => {

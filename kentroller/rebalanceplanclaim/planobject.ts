@@ -1,15 +1,16 @@
 import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { GROUP_VERSION } from '../../api/labels.ts';
+import { derivedName, labelValueOf } from '../../api/names.ts';
 import type { OwnerReference } from '../../api/objects.ts';
 
-/** Label of a plan: the name of the RebalancePlanClaim that it was generated for. */
+/** Label of a plan: the name of the RebalancePlanClaim that it was generated for, as a label value. */
 export const CLAIM_LABEL = 'autoscaling.cast.ai/rebalance-plan-claim';
 
 /** Characters of a uid that tell two claims of the same name apart. */
 const UID_PREFIX = 8;
-const MAX_NAME = 50;
-const MAX_LABEL_VALUE = 63;
+/** A plan's name is short enough for `-1234-attempt-12` to follow it in a NodeClaim's name, so its uid is never cut off. */
+const MAX_PLAN_NAME = 47;
 
 /** The claim that owns a plan; undefined for a plan that was created by hand or by the continuous cycle. */
 export const claimOf = (plan: RebalancePlan): OwnerReference | undefined =>
@@ -19,8 +20,8 @@ export const claimOf = (plan: RebalancePlan): OwnerReference | undefined =>
 
 /** The name of a claim's plan, the same in every process: a restart finds the plan in place of creating a second. */
 export const planNameFor = (claim: RebalancePlanClaim): string => {
-  const suffix = (claim.metadata.uid ?? '').slice(0, UID_PREFIX);
-  return `${claim.metadata.name.slice(0, MAX_NAME).replace(/[-.]+$/, '')}-${suffix}`;
+  const uid = (claim.metadata.uid ?? '').slice(0, UID_PREFIX);
+  return derivedName(claim.metadata.name, `-${uid}`, MAX_PLAN_NAME);
 };
 
 export const planIdOf = (plan: RebalancePlan): string => (plan.metadata.uid ?? '').slice(0, UID_PREFIX);
@@ -47,7 +48,7 @@ export const buildPlan = (
   return {
     metadata: {
       name: planNameFor(claim),
-      ...(name.length <= MAX_LABEL_VALUE && { labels: { [CLAIM_LABEL]: name } }),
+      labels: { [CLAIM_LABEL]: labelValueOf(name) },
       ownerReferences: [
         {
           apiVersion: GROUP_VERSION,

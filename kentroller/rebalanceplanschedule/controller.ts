@@ -1,6 +1,8 @@
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import type { RebalancePlanSchedule } from '../../api/kinds/rebalanceplanschedule.ts';
-import { GROUP_VERSION } from '../../api/labels.ts';
+import { GROUP_VERSION, OWNED_BY } from '../../api/labels.ts';
+import { labelValueOf } from '../../api/names.ts';
+import { isMarkedBy, ownerMark, parseOwnerMark } from '../../api/ownermark.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLAN_SCHEDULES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -12,7 +14,7 @@ import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { decideSchedule, type ScheduleStep } from './decide.ts';
 
-/** Label of a claim: the schedule that created it, also where that does not own it. */
+/** Label of a claim, for selectors: the name of the schedule that created it, as a label value. */
 export const SCHEDULE_LABEL = 'autoscaling.cast.ai/rebalance-plan-schedule';
 /** Timers are 31 bits wide, so a longer wait is split. */
 const MAX_SLEEP_MS = 3_600_000;
@@ -26,8 +28,8 @@ export const buildClaim = (schedule: RebalancePlanSchedule, name: string): Rebal
     kind: 'RebalancePlanClaim',
     metadata: {
       name,
-      labels: { ...template.metadata?.labels, [SCHEDULE_LABEL]: schedule.metadata.name },
-      ...(template.metadata?.annotations && { annotations: template.metadata.annotations }),
+      labels: { ...template.metadata?.labels, [SCHEDULE_LABEL]: labelValueOf(schedule.metadata.name) },
+      annotations: { ...template.metadata?.annotations, [OWNED_BY]: ownerMark(schedule) },
       ...(!preserveHistory && {
         ownerReferences: [
           {
@@ -81,15 +83,15 @@ export const createScheduleController = (o: {
     sources: [
       watches(caches.schedules, (schedule) => [schedule.metadata.name]),
       watches(caches.claims, (claim) => {
-        const name = claim.metadata.labels?.[SCHEDULE_LABEL];
-        return name ? [name] : [];
+        const owner = parseOwnerMark(claim.metadata.annotations?.[OWNED_BY]);
+        return owner ? [owner.name] : [];
       }),
     ],
     reconcile: async (name, signal) => {
       const schedule = await read(name, signal);
       if (!schedule || schedule.metadata.deletionTimestamp) return awaitChange;
       if (o.isEnabled?.() === false) return requeue(DISABLED_RETRY_MS);
-      const claims = caches.claims.list().filter((c) => c.metadata.labels?.[SCHEDULE_LABEL] === name);
+      const claims = caches.claims.list().filter((c) => isMarkedBy(schedule, c, OWNED_BY));
       const now = o.clock.now();
       const { steps, status, next } = decideSchedule(schedule, claims, now);
       for (const step of steps) await apply(schedule, step, signal);

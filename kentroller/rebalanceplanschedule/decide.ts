@@ -5,6 +5,7 @@ import type {
   RebalancePlanSchedule,
   RebalancePlanScheduleStatus,
 } from '../../api/kinds/rebalanceplanschedule.ts';
+import { derivedName } from '../../api/names.ts';
 import type { Condition } from '../../api/objects.ts';
 import { withCondition } from '../rebalanceplan/state/status.ts';
 import { isFinished } from '../rebalanceplanclaim/claimstatus.ts';
@@ -55,7 +56,7 @@ const runStep = (
       message: `Skipped the run of ${iso(due)}: it is ${late} s late, startingDeadlineSeconds is ${startingDeadlineSeconds}`,
     };
   }
-  const name = `${schedule.metadata.name}-${Math.round(due / 1000)}`;
+  const name = derivedName(schedule.metadata.name, `-${Math.round(due / 1000)}`);
   const other = active.find((claim) => claim.metadata.name !== name);
   if (other) {
     return {

@@ -1,5 +1,5 @@
 import type { NodeClaimToAdd, RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_NODEPOOL, PLAN } from '../../api/labels.ts';
+import { KARPENTER_NODEPOOL, OWNED_BY } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { LOCKED_BY, PHASES, type Phase, PLAN_FINALIZER } from '../rebalanceplan/state/labels.ts';
 import type { ExecutionState } from '../rebalanceplan/state/state.ts';
@@ -166,7 +166,8 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   ...o,
 });
 
-export const planLabels = (planName: string): Record<string, string> => ({
-  [KARPENTER_NODEPOOL]: 'general',
-  [PLAN]: planName,
+/** Annotations of a NodeClaim that a plan created and has not released. */
+export const reservedBy = (mark: string): Record<string, string> => ({
+  'karpenter.sh/do-not-disrupt': 'true',
+  [OWNED_BY]: mark,
 });

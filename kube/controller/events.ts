@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { derivedName } from '../../api/names.ts';
 import type { KubeEvent, KubeObject } from '../../api/objects.ts';
 import { apiVersionOf, EVENTS, type Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
@@ -116,7 +117,7 @@ class QueuedRecorder implements Recorder {
     const now = second();
     return {
       metadata: {
-        name: `${name.slice(0, 200)}.${randomBytes(8).toString('hex')}`,
+        name: derivedName(name, `.${randomBytes(8).toString('hex')}`),
         namespace: namespace ?? 'default',
       },
       involvedObject: {

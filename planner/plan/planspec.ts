@@ -4,6 +4,7 @@ import type {
   PodToMigrate,
   RebalancePlanSpec,
 } from '../../api/kinds/rebalanceplan.ts';
+import { derivedName, MAX_NODE_CLAIM_NAME } from '../../api/names.ts';
 import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../cluster/clusterview.ts';
@@ -17,11 +18,12 @@ import type { Assignment } from './assignment.ts';
 import { writeNodeClaim } from './nodeclaim.ts';
 import { greenNode } from './savings.ts';
 
-/** Characters of the plan's name in a claim's name, so that endings such as `-12-attempt-3` fit. */
-const MAX_PLAN_NAME = 40;
+/** Room for the ending of a further attempt, such as `-attempt-12`. */
+const ATTEMPT_ROOM = 11;
 
 /** The name of a plan's n-th claim, counted from 1. */
-export const claimName = (planName: string, n: number): string => `${planName.slice(0, MAX_PLAN_NAME)}-${n}`;
+export const claimName = (planName: string, n: number): string =>
+  derivedName(planName, `-${n}`, MAX_NODE_CLAIM_NAME - ATTEMPT_ROOM);
 
 const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: string): PodToMigrate => {
   const owner = controllerOf(pod);

@@ -134,7 +134,9 @@ checkCases([
     'pods are deleted from a placeholder before its NodeClaim',
     make.plan(ADD, attempts({ status: 'Failed' })),
     {
-      nodeClaims: new Map([['green', make.nodeClaim('green', {}, false)]]),
+      nodeClaims: new Map([
+        ['green', make.nodeClaim('green', { annotations: make.reservedBy(make.MARK) }, false)],
+      ]),
       nodes: new Map([['green', make.node('green', { ready: false })]]),
       pods: new Map([['green', [make.pod('web-1')]]]),
     },

@@ -1,7 +1,14 @@
 import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
-import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../../api/labels.ts';
+import {
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_NODEPOOL,
+  OWNED_BY,
+  ZONE,
+} from '../../../api/labels.ts';
 import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
+import { isMarkedBy } from '../../../api/ownermark.ts';
 import { podName } from '../../../api/pods.ts';
 import { limitBlocker } from '../../../planner/cluster/nodepoollimits.ts';
 import { unmigratableFailure } from '../drain/livemigration.ts';
@@ -71,7 +78,7 @@ const createClaimStep = (
       capacityType: alternative.capacityType,
       zone: alternative.zone,
     },
-    claim: buildNodeClaim({ plan: state.plan.metadata.name, planned, alternative, name: claimName, pool }),
+    claim: buildNodeClaim({ plan: state.plan, planned, alternative, name: claimName, pool }),
     reason: 'NodeClaimCreated',
     message: `Ordering ${alternative.instanceType} (${alternative.capacityType}${alternative.zone ? `, ${alternative.zone}` : ''}) as NodeClaim ${claimName}`,
   };
@@ -154,14 +161,17 @@ const attemptSteps = (state: ExecutionState, planned: NodeClaimToAdd): readonly 
 const isInitialized = (claim: NodeClaim): boolean =>
   claim.status?.conditions?.some((c) => c.type === 'Initialized' && c.status === 'True') ?? false;
 
-/** Deletes NodeClaims that the plan does not use, after the pods on nodes that never joined: no kubelet ends those. */
+/**
+ * Deletes NodeClaims that the plan created and does not use, after the pods on nodes that never joined: no kubelet ends
+ * those. A NodeClaim of somebody else that has such a name stays.
+ */
 export const withdrawClaims = (
-  state: Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods'>,
+  state: Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'pods'>,
   claimNames: readonly string[],
 ): readonly Step[] =>
   claimNames.flatMap((name): Step[] => {
     const claim = state.nodeClaims.get(name);
-    if (!claim || claim.metadata.deletionTimestamp) return [];
+    if (!claim || claim.metadata.deletionTimestamp || !isMarkedBy(state.plan, claim, OWNED_BY)) return [];
     const node = state.nodes.get(name);
     const neverJoined = node !== undefined && !node.status?.nodeInfo?.kubeletVersion;
     const podsToDelete = neverJoined ? (state.pods.get(name) ?? []) : [];

@@ -16,7 +16,7 @@ const alternative: Alternative = {
 const hashOf = (planned: Readonly<Record<string, string>>, pool: NodePool): string | undefined => {
   const toAdd = make.toAdd('green');
   const claim = buildNodeClaim({
-    plan: 'plan',
+    plan: make.plan(),
     planned: { ...toAdd, metadata: { ...toAdd.metadata, annotations: planned } },
     alternative,
     name: 'green',

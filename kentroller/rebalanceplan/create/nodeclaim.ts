@@ -1,23 +1,22 @@
-import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import type { NodeClaimToAdd, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import {
   KARPENTER_DO_NOT_DISRUPT,
   KARPENTER_NODEPOOL,
   KARPENTER_NODEPOOL_HASH,
   KARPENTER_NODEPOOL_HASH_VERSION,
+  OWNED_BY,
   PLAN,
   PREPARING_TAINT,
 } from '../../../api/labels.ts';
+import { derivedName, labelValueOf, MAX_NODE_CLAIM_NAME } from '../../../api/names.ts';
 import type { NodeClaim, NodePool, Taint } from '../../../api/objects.ts';
+import { ownerMark } from '../../../api/ownermark.ts';
 import { PLANNED_CLAIM } from '../state/labels.ts';
 import type { Alternative } from './alternatives.ts';
 
-const MAX_NAME = 63;
-
-/** Name of the n-th attempt (from 1), cut to the length of a label value. */
-export const attemptName = (planned: string, n: number): string => {
-  const ending = n === 1 ? '' : `-attempt-${n}`;
-  return `${planned.slice(0, MAX_NAME - ending.length).replace(/[-.]+$/, '')}${ending}`;
-};
+/** Name of the NodeClaim of the n-th attempt, from 1. */
+export const attemptName = (planned: string, n: number): string =>
+  derivedName(planned, n === 1 ? '' : `-attempt-${n}`, MAX_NODE_CLAIM_NAME);
 
 const unique = (taints: readonly Taint[]): Taint[] => {
   const seen = new Set<string>();
@@ -32,7 +31,7 @@ const unique = (taints: readonly Taint[]): Taint[] => {
  * and the taint that reserves it for the plan's pods.
  */
 export const buildNodeClaim = (o: {
-  readonly plan: string;
+  readonly plan: RebalancePlan;
   readonly planned: NodeClaimToAdd;
   readonly alternative: Alternative;
   readonly name: string;
@@ -57,7 +56,7 @@ export const buildNodeClaim = (o: {
         ...planned.metadata.labels,
         [KARPENTER_NODEPOOL]: pool.metadata.name,
         [`${ref.group}/${ref.kind.toLowerCase()}`]: ref.name,
-        [PLAN]: o.plan,
+        [PLAN]: labelValueOf(o.plan.metadata.name),
       },
       annotations: {
         ...template.metadata?.annotations,
@@ -66,6 +65,7 @@ export const buildNodeClaim = (o: {
         // With the plan's own hash Karpenter replaces the node as drifted if the NodePool has changed since.
         ...planned.metadata.annotations,
         [KARPENTER_DO_NOT_DISRUPT]: 'true',
+        [OWNED_BY]: ownerMark(o.plan),
         [PLANNED_CLAIM]: planned.metadata.name,
       },
       ownerReferences: [

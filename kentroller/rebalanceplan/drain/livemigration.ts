@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { DeletionEvent, PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION, LIVE_MIGRATION, PLAN } from '../../../api/labels.ts';
+import { derivedName, labelValueOf } from '../../../api/names.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { isTerminating, podName } from '../../../api/pods.ts';
 import { currentClaim } from '../state/claimnames.ts';
@@ -18,20 +18,13 @@ import {
 } from './livemigrationpods.ts';
 import { type Progress, progressOf } from './livemigrationprogress.ts';
 
-const LONGEST_NAME = 253;
-
 const joinNames = (names: readonly string[]): string =>
   `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`;
 
 const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 
 /** Name of the RebalanceMigrationPlan for one node of a plan: deterministic, so that none is created twice. */
-export const migrationPlanName = (plan: string, claim: string): string => {
-  const name = `${plan}-${claim}`;
-  if (name.length <= LONGEST_NAME) return name;
-  const digest = createHash('sha256').update(name).digest('hex').slice(0, 10);
-  return `${name.slice(0, LONGEST_NAME - 11).replace(/[-.]+$/, '')}-${digest}`;
-};
+export const migrationPlanName = (plan: string, claim: string): string => derivedName(`${plan}-${claim}`, '');
 
 const buildMigration = (
   state: Pick<ExecutionState, 'plan' | 'nodes'>,
@@ -44,7 +37,7 @@ const buildMigration = (
     kind: 'RebalanceMigrationPlan',
     metadata: {
       name: migrationPlanName(name, claim),
-      labels: { [PLAN]: name },
+      labels: { [PLAN]: labelValueOf(name) },
       ownerReferences: [
         { apiVersion: GROUP_VERSION, kind: 'RebalancePlan', name, uid: uid ?? '', controller: true },
       ],

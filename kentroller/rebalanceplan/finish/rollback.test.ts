@@ -1,3 +1,4 @@
+import { OWNED_BY } from '../../../api/labels.ts';
 import * as make from '../../testing/builders.ts';
 import {
   ADD,
@@ -23,8 +24,7 @@ checkCases([
         [
           'green',
           make.nodeClaim('green', {
-            labels: make.planLabels('plan'),
-            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+            annotations: make.reservedBy(make.MARK),
           }),
         ],
       ]),
@@ -40,8 +40,7 @@ checkCases([
         [
           'green',
           make.nodeClaim('green', {
-            labels: make.planLabels('plan'),
-            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+            annotations: make.reservedBy(make.MARK),
             deletionTimestamp: make.ago(1),
           }),
         ],
@@ -54,12 +53,22 @@ checkCases([
     make.plan(ADD, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
     {
       nodeClaims: new Map([
-        ['green', make.nodeClaim('green', { labels: make.planLabels('plan') })],
+        ['green', make.nodeClaim('green', { annotations: { [OWNED_BY]: make.MARK } })],
+        ['theirs', make.nodeClaim('theirs', { annotations: make.reservedBy('other/uid') })],
+      ]),
+    },
+    ['finish Failed'],
+  ],
+  [
+    'a failed creation leaves NodeClaims of an earlier plan of the same name',
+    make.plan(ADD, { failurePhase: 'Creation', failureReason: 'x', ...attempts({}) }),
+    {
+      nodeClaims: new Map([
         [
-          'theirs',
-          make.nodeClaim('theirs', {
-            labels: make.planLabels('other'),
-            annotations: { 'karpenter.sh/do-not-disrupt': 'true' },
+          'green',
+          make.nodeClaim('green', {
+            labels: { 'autoscaling.cast.ai/rebalance-plan': 'plan' },
+            annotations: make.reservedBy('plan/earlier-uid'),
           }),
         ],
       ]),

@@ -1,4 +1,5 @@
-import { KARPENTER_DO_NOT_DISRUPT, PLAN } from '../../../api/labels.ts';
+import { KARPENTER_DO_NOT_DISRUPT, OWNED_BY } from '../../../api/labels.ts';
+import { isMarkedBy } from '../../../api/ownermark.ts';
 import { withdrawClaims } from '../create/decide.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { abandonedDrainSteps, uncordonSteps } from '../drain/decide.ts';
@@ -11,7 +12,7 @@ import { type Decision, steps } from '../state/step.ts';
 /** NodeClaims that the plan created and has not released: a released one is no longer the plan's to delete. */
 const reservedClaims = ({ plan, nodeClaims }: Pick<ExecutionState, 'plan' | 'nodeClaims'>): string[] =>
   [...nodeClaims.values()]
-    .filter((c) => c.metadata.labels?.[PLAN] === plan.metadata.name)
+    .filter((c) => isMarkedBy(plan, c, OWNED_BY))
     .filter((c) => c.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined)
     .map((c) => c.metadata.name);
 

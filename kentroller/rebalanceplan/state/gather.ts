@@ -5,11 +5,12 @@ import {
   INSTANCE_TYPE,
   KARPENTER_CAPACITY_TYPE,
   KARPENTER_NODEPOOL,
-  PLAN,
+  OWNED_BY,
   ZONE,
 } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
+import { isMarkedBy } from '../../../api/ownermark.ts';
 import { isRunning } from '../../../api/plans.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
@@ -158,7 +159,7 @@ export const gather = async (
     if (claim) nodeClaims.set(name, claim);
   }
   for (const claim of caches.nodeClaims.list()) {
-    if (claim.metadata.labels?.[PLAN] === plan.metadata.name) nodeClaims.set(claim.metadata.name, claim);
+    if (isMarkedBy(plan, claim, OWNED_BY)) nodeClaims.set(claim.metadata.name, claim);
   }
   const claimFailures = new Map<string, string>();
   for (const name of openAttempts(plan)) {

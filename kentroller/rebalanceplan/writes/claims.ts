@@ -1,4 +1,5 @@
-import { PLAN } from '../../../api/labels.ts';
+import { OWNED_BY } from '../../../api/labels.ts';
+import { isMarkedBy } from '../../../api/ownermark.ts';
 import { NODE_CLAIMS, REBALANCE_MIGRATION_PLANS } from '../../../api/resources.ts';
 import { isAlreadyExists } from '../../../kube/errors.ts';
 import { noteUnavailable, unavailableName } from '../create/unavailable.ts';
@@ -21,7 +22,10 @@ export const createClaim = async (
     if (!isAlreadyExists(error)) throw error;
     const ref = { name: step.claim.metadata.name };
     const existing = await w.client.get(NODE_CLAIMS, ref, { signal: w.signal });
-    if (existing.metadata.labels?.[PLAN] !== plan.metadata.name) throw error;
+    if (!isMarkedBy(plan, existing, OWNED_BY)) {
+      const description = `a NodeClaim of that name exists, and this plan did not create it`;
+      return recordAttempt(step.attempt, 'Failed', description, now);
+    }
   }
   return recordAttempt(step.attempt, 'InProgress', '', now);
 };

@@ -159,6 +159,38 @@ for (const [name, meanwhile, expected] of MEANWHILE) {
   });
 }
 
+const RESERVED = {
+  annotations: make.reservedBy(make.MARK),
+  spec: {
+    taints: [
+      { key: labels.PREPARING_TAINT, value: 'true', effect: 'NoSchedule' },
+      { key: 'team', value: 'a', effect: 'NoSchedule' },
+    ],
+  },
+} satisfies Looks;
+const RELEASE = { kind: 'release', claim: 'no-such-claim', keeps: false, ...why };
+
+t.test("an added node loses the plan's reservation and keeps a user's taint", async (t) => {
+  const node = await createNode(RESERVED);
+  await take(node, [RELEASE, RELEASE]);
+  t.match(await looksOf(node), { taints: ['team'], annotations: { [labels.OWNED_BY]: make.MARK } });
+  t.notOk(labels.KARPENTER_DO_NOT_DISRUPT in (await looksOf(node)).annotations);
+});
+
+t.test('do-not-disrupt that a user puts on an added node stays', async (t) => {
+  const node = await createNode(RESERVED);
+  const annotations = { [labels.KARPENTER_DO_NOT_DISRUPT]: 'true' };
+  await user.apply(NODES, { metadata: { name: node, annotations } }, { fieldManager: 'gitops' });
+  await take(node, [RELEASE]);
+  t.match(await looksOf(node), { taints: ['team'], annotations });
+});
+
+t.test('do-not-disrupt that the NodePool asks for stays on an added node', async (t) => {
+  const node = await createNode(RESERVED);
+  await take(node, [{ ...RELEASE, keeps: true }]);
+  t.match(await looksOf(node), { taints: ['team'], annotations: RESERVED.annotations });
+});
+
 t.test('lock and cordon of another plan stay, though it has the same name', async (t) => {
   const node = await createNode();
   const later = { ...PLAN, metadata: { ...PLAN.metadata, uid: 'a-later-uid' } };

@@ -2,6 +2,7 @@ import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import {
   DRAINING,
   KARPENTER_DO_NOT_DISRUPT,
+  OWNED_BY,
   PREPARING_TAINT,
   REBALANCING_STATUS,
 } from '../../../api/labels.ts';
@@ -130,20 +131,30 @@ export const uncordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'uncor
     };
   });
 
+/**
+ * do-not-disrupt of an added node or its NodeClaim, taken off unless somebody else has put it there too. Karpenter
+ * copies both annotations from the NodeClaim to the node, so whoever wrote the mark wrote this one.
+ */
+const unguard = ({ metadata }: KubeObject): object =>
+  isTheirs(metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), OWNED_BY)
+    ? {}
+    : { [KARPENTER_DO_NOT_DISRUPT]: null };
+
 /** The NodeClaim first: Karpenter copies its annotations to the node. */
-export const releaseNode = async (w: Writer, step: StepOf<'release'>): Promise<void> => {
+export const releaseNode = async (w: Writer, plan: RebalancePlan, step: StepOf<'release'>): Promise<void> => {
   const { client, signal } = w;
-  const annotations = step.keeps ? {} : { [KARPENTER_DO_NOT_DISRUPT]: null };
-  const claim = {
-    client,
-    resource: NODE_CLAIMS,
-    ref: { name: step.claim },
-    fieldManager: FIELD_MANAGER,
-    signal,
-  };
-  await updateIfThere(claim, () => ({ metadata: { annotations } }));
+  if (!step.keeps) {
+    const ref = { name: step.claim };
+    const o = { client, resource: NODE_CLAIMS, ref, fieldManager: FIELD_MANAGER, signal };
+    await updateIfThere(o, (claim) =>
+      isMarkedBy(plan, claim, OWNED_BY) ? { metadata: { annotations: unguard(claim) } } : undefined,
+    );
+  }
   await updateNode(w, step.node, (node) => {
     const taints = (node.spec?.taints ?? []).filter((t) => t.key !== PREPARING_TAINT);
-    return { metadata: { annotations }, spec: { taints: taints.length > 0 ? taints : null } };
+    return {
+      metadata: { annotations: step.keeps ? {} : unguard(node) },
+      spec: { taints: taints.length > 0 ? taints : null },
+    };
   });
 };
