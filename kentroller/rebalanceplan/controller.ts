@@ -1,7 +1,7 @@
+import { parseOwnerMark } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { OWNED_BY } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { parseOwnerMark } from '../../api/ownermark.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';

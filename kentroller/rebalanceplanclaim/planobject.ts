@@ -1,7 +1,7 @@
+import { derivedName, labelValueOf } from '../../api/identity/names.ts';
 import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { GROUP_VERSION } from '../../api/labels.ts';
-import { derivedName, labelValueOf } from '../../api/names.ts';
 import type { OwnerReference } from '../../api/objects.ts';
 
 /** Label of a plan: the name of the RebalancePlanClaim that it was generated for, as a label value. */

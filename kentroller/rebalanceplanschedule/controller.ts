@@ -1,8 +1,8 @@
+import { labelValueOf } from '../../api/identity/names.ts';
+import { isMarkedBy, ownerMark, parseOwnerMark } from '../../api/identity/ownermark.ts';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import type { RebalancePlanSchedule } from '../../api/kinds/rebalanceplanschedule.ts';
 import { GROUP_VERSION, OWNED_BY } from '../../api/labels.ts';
-import { labelValueOf } from '../../api/names.ts';
-import { isMarkedBy, ownerMark, parseOwnerMark } from '../../api/ownermark.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLAN_SCHEDULES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';

@@ -1,11 +1,11 @@
 import { CronError } from '../../api/cron/fields.ts';
 import { type Cron, parseCron } from '../../api/cron.ts';
+import { derivedName } from '../../api/identity/names.ts';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import type {
   RebalancePlanSchedule,
   RebalancePlanScheduleStatus,
 } from '../../api/kinds/rebalanceplanschedule.ts';
-import { derivedName } from '../../api/names.ts';
 import type { Condition } from '../../api/objects.ts';
 import { withCondition } from '../rebalanceplan/state/status.ts';
 import { isFinished } from '../rebalanceplanclaim/claimstatus.ts';

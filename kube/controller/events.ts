@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { derivedName } from '../../api/names.ts';
+import { derivedName } from '../../api/identity/names.ts';
 import type { KubeEvent, KubeObject } from '../../api/objects.ts';
 import { apiVersionOf, EVENTS, type Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';

@@ -1,10 +1,10 @@
+import { derivedName, MAX_NODE_CLAIM_NAME } from '../../api/identity/names.ts';
 import type {
   NodeClaimToAdd,
   NodeCost,
   PodToMigrate,
   RebalancePlanSpec,
 } from '../../api/kinds/rebalanceplan.ts';
-import { derivedName, MAX_NODE_CLAIM_NAME } from '../../api/names.ts';
 import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../cluster/clusterview.ts';

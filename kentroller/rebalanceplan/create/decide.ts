@@ -1,3 +1,4 @@
+import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import {
   INSTANCE_TYPE,
@@ -8,7 +9,6 @@ import {
 } from '../../../api/labels.ts';
 import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
-import { isMarkedBy } from '../../../api/ownermark.ts';
 import { podName } from '../../../api/pods.ts';
 import { limitBlocker } from '../../../planner/cluster/nodepoollimits.ts';
 import { unmigratableFailure } from '../drain/livemigration.ts';

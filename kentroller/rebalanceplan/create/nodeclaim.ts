@@ -1,3 +1,5 @@
+import { derivedName, labelValueOf, MAX_NODE_CLAIM_NAME } from '../../../api/identity/names.ts';
+import { ownerMark } from '../../../api/identity/ownermark.ts';
 import type { NodeClaimToAdd, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import {
   KARPENTER_DO_NOT_DISRUPT,
@@ -8,9 +10,7 @@ import {
   PLAN,
   PREPARING_TAINT,
 } from '../../../api/labels.ts';
-import { derivedName, labelValueOf, MAX_NODE_CLAIM_NAME } from '../../../api/names.ts';
 import type { NodeClaim, NodePool, Taint } from '../../../api/objects.ts';
-import { ownerMark } from '../../../api/ownermark.ts';
 import { PLANNED_CLAIM } from '../state/labels.ts';
 import type { Alternative } from './alternatives.ts';
 

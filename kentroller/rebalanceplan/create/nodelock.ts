@@ -1,6 +1,6 @@
+import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import { KARPENTER_DISRUPTED_TAINT } from '../../../api/labels.ts';
 import type { Node, NodeClaim } from '../../../api/objects.ts';
-import { isMarkedBy } from '../../../api/ownermark.ts';
 import { existingClaims } from '../state/claimnames.ts';
 import { LOCKED_BY } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';

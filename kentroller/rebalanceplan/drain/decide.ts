@@ -1,6 +1,6 @@
+import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import { DRAINING, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { isMarkedBy } from '../../../api/ownermark.ts';
 import { isDrainable, isReschedulable, podName } from '../../../api/pods.ts';
 import { allowedDisruptions } from '../../../planner/cluster/disruptionbudget.ts';
 import { areEvictionsPaused } from '../reservation.ts';

@@ -1,7 +1,7 @@
+import { derivedName, labelValueOf } from '../../../api/identity/names.ts';
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { DeletionEvent, PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION, LIVE_MIGRATION, PLAN } from '../../../api/labels.ts';
-import { derivedName, labelValueOf } from '../../../api/names.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { isTerminating, podName } from '../../../api/pods.ts';
 import { currentClaim } from '../state/claimnames.ts';

@@ -1,5 +1,5 @@
+import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import { KARPENTER_DO_NOT_DISRUPT, OWNED_BY } from '../../../api/labels.ts';
-import { isMarkedBy } from '../../../api/ownermark.ts';
 import { withdrawClaims } from '../create/decide.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { abandonedDrainSteps, uncordonSteps } from '../drain/decide.ts';

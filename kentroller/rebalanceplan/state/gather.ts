@@ -1,4 +1,5 @@
 import { isGated } from '../../../api/heldpods.ts';
+import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import {
@@ -10,7 +11,6 @@ import {
 } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
-import { isMarkedBy } from '../../../api/ownermark.ts';
 import { isRunning } from '../../../api/plans.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';

@@ -1,5 +1,5 @@
+import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import { OWNED_BY } from '../../../api/labels.ts';
-import { isMarkedBy } from '../../../api/ownermark.ts';
 import { NODE_CLAIMS, REBALANCE_MIGRATION_PLANS } from '../../../api/resources.ts';
 import { isAlreadyExists } from '../../../kube/errors.ts';
 import { noteUnavailable, unavailableName } from '../create/unavailable.ts';

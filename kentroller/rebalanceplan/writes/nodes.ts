@@ -1,3 +1,4 @@
+import { isMarkedBy, ownerMark } from '../../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import {
   DRAINING,
@@ -7,7 +8,6 @@ import {
   REBALANCING_STATUS,
 } from '../../../api/labels.ts';
 import type { KubeObject, Node, ObjectMeta } from '../../../api/objects.ts';
-import { isMarkedBy, ownerMark } from '../../../api/ownermark.ts';
 import { NODE_CLAIMS, NODES } from '../../../api/resources.ts';
 import { annotationPath, type FieldPath, isWrittenByOthers } from '../../../kube/fieldowners.ts';
 import { updateIfThere } from '../../../kube/update.ts';

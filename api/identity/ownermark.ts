@@ -1,4 +1,4 @@
-import type { KubeObject } from './objects.ts';
+import type { KubeObject } from '../objects.ts';
 
 /**
  * Marks: annotations that name the object which put them there as 'name/uid'. The uid tells apart an object that was
