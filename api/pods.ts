@@ -42,3 +42,9 @@ export const isSurgeWanted = (pod: Pod, replicaSet: ReplicaSet, byDefault: boole
   const annotated = pod.metadata.annotations?.[SURGE] ?? replicaSet.metadata.annotations?.[SURGE];
   return annotated === undefined ? byDefault : annotated === 'true';
 };
+
+/** True for a pod that kube-scheduler found no node for: the pods that Karpenter provisions for. */
+export const isUnschedulable = (pod: Pick<Pod, 'status'>): boolean =>
+  pod.status?.conditions?.some(
+    (c) => c.type === 'PodScheduled' && c.status === 'False' && c.reason === 'Unschedulable',
+  ) ?? false;

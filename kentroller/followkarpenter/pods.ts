@@ -3,19 +3,13 @@ import { NOT_READY } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { isUnderWay } from '../../api/plans.ts';
-import { controllerOf, isTerminating } from '../../api/pods.ts';
+import { controllerOf, isTerminating, isUnschedulable } from '../../api/pods.ts';
 import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
 import { untoleratedTaint } from '../../planner/scheduling/tainttoleration.ts';
 import { requiredSpread } from '../../planner/scheduling/topologyspread.ts';
 import { hasBeenReadyFor, type Machine } from './machines.ts';
 
 const DEFAULT_SCHEDULER = 'default-scheduler';
-
-/** True for a pod that kube-scheduler found no node for: the pods that Karpenter provisions for. */
-export const isUnschedulable = (pod: Pod): boolean =>
-  pod.status?.conditions?.some(
-    (c) => c.type === 'PodScheduled' && c.status === 'False' && c.reason === 'Unschedulable',
-  ) ?? false;
 
 // Kubernetes puts this taint on nodes that are not ready; a pod that does not tolerate it could not wait there.
 const NOT_READY_TAINT = { key: NOT_READY, effect: 'NoExecute' } as const;

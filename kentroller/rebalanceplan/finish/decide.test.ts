@@ -6,11 +6,42 @@ import type { ExecutionState } from '../state/state.ts';
 
 /** Decisions at the end of a plan. */
 
+const BUYS = { podsToMigrate: MOVE.podsToMigrate.map((move) => ({ ...move, srcNode: '' })) };
+
 checkCases([
   [
     'pods that have not arrived are waited for',
     make.plan({ ...ADD, ...MOVE }, attempts({ status: 'Success' }), 'NodesDeleted'),
     { nodeClaims: new Map([['green', make.nodeClaim('green')]]), nodes: new Map([['green', RESERVED]]) },
+    [],
+  ],
+  [
+    'pods of a purchase that found room elsewhere are not waited for',
+    make.plan({ ...ADD, ...BUYS }, attempts({ status: 'Success' }), 'NodesDeleted'),
+    {
+      nodeClaims: new Map([['green', make.nodeClaim('green')]]),
+      nodes: new Map([['green', make.node('green')]]),
+    },
+    ['warn', 'finish DoneWithWarnings'],
+  ],
+  [
+    'pods of a purchase that have no node yet are waited for',
+    make.plan({ ...ADD, ...BUYS }, attempts({ status: 'Success' }), 'NodesDeleted'),
+    {
+      nodeClaims: new Map([['green', make.nodeClaim('green')]]),
+      nodes: new Map([['green', make.node('green')]]),
+      pendingPods: [make.pod('web-1')],
+    },
+    [],
+  ],
+  [
+    'pods of a purchase that are starting on their node are waited for',
+    make.plan({ ...ADD, ...BUYS }, attempts({ status: 'Success' }), 'NodesDeleted'),
+    {
+      nodeClaims: new Map([['green', make.nodeClaim('green')]]),
+      nodes: new Map([['green', make.node('green')]]),
+      pods: new Map([['green', [{ ...make.pod('web-1'), status: { phase: 'Pending' } }]]]),
+    },
     [],
   ],
   [

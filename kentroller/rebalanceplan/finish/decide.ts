@@ -1,6 +1,7 @@
 import type { RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
+import { hasEnded } from '../../../api/pods.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { reattachSteps } from '../drain/surge.ts';
 import { overdueUntaintSteps, releaseSteps } from '../reservation.ts';
@@ -52,6 +53,21 @@ const achievedCost = (
   };
 };
 
+/** True when no pod is on its way to the plan's nodes: the pods that it bought them for have all got a node. */
+const isNobodyOnTheWay = ({
+  plan,
+  pods,
+  pendingPods,
+}: Pick<ExecutionState, 'plan' | 'pods' | 'pendingPods'>): boolean => {
+  const moves = plan.spec.podsToMigrate ?? [];
+  const isStarting = (pod: Pod): boolean => pod.status?.phase !== 'Running' && !hasEnded(pod);
+  return (
+    moves.every(({ srcNode }) => !srcNode) &&
+    pendingPods.length === 0 &&
+    moves.every((m) => !(pods.get(currentClaim(plan, m.dstNodeClaimName)) ?? []).some(isStarting))
+  );
+};
+
 /**
  * The end of a plan: it waits for its pods, reattaches pods that it detached and could not evict, releases its nodes,
  * unlocks the others and records the outcome.
@@ -60,7 +76,7 @@ export const decideFinish = (state: ExecutionState): Decision => {
   const { planned, placed } = countPods(state);
   const since = reachedAt(state.plan, 'NodesDeleted') ?? state.now;
   const isLate = state.now - since > state.limits.settleTimeoutMs;
-  if (placed < planned && !isLate) return steps(...overdueUntaintSteps(state));
+  if (placed < planned && !isLate && !isNobodyOnTheWay(state)) return steps(...overdueUntaintSteps(state));
   const next = [...reattachSteps(state), ...releaseSteps(state), ...unlockSteps(state)];
   if (next.length > 0) return steps(...next);
   const missed = planned - placed;
