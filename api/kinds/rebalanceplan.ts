@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { KubeObject } from '../objects.ts';
 import {
+  aggressiveMode,
   condition,
   decimal,
-  duration,
   executionPolicy,
   name,
   quantityMap,
@@ -71,16 +71,7 @@ const spec = z
     nodeClaimsToAdd: z.array(nodeClaimToAdd).exactOptional(),
     nodeClaimsToDelete: z.array(z.object({ nodeClaimName: name })).exactOptional(),
     podsToMigrate: z.array(podToMigrate).exactOptional(),
-    aggressiveMode: z
-      .object({
-        drainTimeout: duration.exactOptional(),
-        ignoreZeroNodePoolDisruptionBudgets: z.boolean().exactOptional(),
-        aggressiveEviction: z.boolean().exactOptional().meta({
-          description:
-            'Pods that eviction has not removed when the drain timeout is over are deleted, with their grace period.',
-        }),
-      })
-      .exactOptional(),
+    aggressiveMode: aggressiveMode.exactOptional(),
     executionPolicy: executionPolicy.exactOptional(),
     timeouts: timeouts.exactOptional(),
   })

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { KubeObject } from '../objects.ts';
 import {
+  aggressiveMode,
   condition,
   decimal,
-  duration,
   executionPolicy,
   name,
   nodeSelector,
@@ -12,8 +12,6 @@ import {
   timeouts,
   warning,
 } from './schema.ts';
-
-const flag = z.boolean().exactOptional();
 
 export const rebalancePlanClaimSpec = z.object({
   scope: z
@@ -44,21 +42,7 @@ export const rebalancePlanClaimSpec = z.object({
     description: 'True carries the plan out; false leaves it at Ready until spec.execute is set on it.',
   }),
   timeouts: timeouts.exactOptional(),
-  aggressiveModeConfig: z
-    .object({
-      ignoreLocalPersistentVolumes: flag,
-      ignoreProblemJobPods: flag,
-      ignoreProblemPodsWithoutController: flag,
-      ignoreProblemRemovalDisabledPods: flag,
-      ignoreProblemRemovalDisabledNodes: flag,
-      ignoreBlockingPDB: flag,
-      ignoreConsolidatable: flag,
-      ignoreInstanceCriteria: flag,
-      ignoreZeroNodePoolDisruptionBudgets: flag,
-      aggressiveEviction: flag,
-      drainTimeout: duration.exactOptional(),
-    })
-    .exactOptional(),
+  aggressiveModeConfig: aggressiveMode.exactOptional(),
 });
 
 export const CLAIM_STATES = [

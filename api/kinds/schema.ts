@@ -79,3 +79,23 @@ export const timeouts = z.object({
   planGenerationTimeout: duration.exactOptional(),
   rebalanceExecutionTimeout: duration.exactOptional(),
 });
+
+const flag = z.boolean().exactOptional();
+
+/** What a plan may disrupt though the planner would leave it alone; the executor keeps to the same. */
+export const aggressiveMode = z.object({
+  ignoreLocalPersistentVolumes: flag,
+  ignoreProblemJobPods: flag,
+  ignoreProblemPodsWithoutController: flag,
+  ignoreProblemRemovalDisabledPods: flag,
+  ignoreProblemRemovalDisabledNodes: flag,
+  ignoreBlockingPDB: flag,
+  ignoreConsolidatable: flag,
+  ignoreInstanceCriteria: flag,
+  ignoreZeroNodePoolDisruptionBudgets: flag,
+  aggressiveEviction: flag.meta({
+    description:
+      'Pods that eviction has not removed when the drain timeout is over are deleted, with their grace period.',
+  }),
+  drainTimeout: duration.exactOptional(),
+});

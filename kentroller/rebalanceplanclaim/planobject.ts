@@ -26,16 +26,12 @@ export const planNameFor = (claim: RebalancePlanClaim): string => {
 
 export const planIdOf = (plan: RebalancePlan): string => (plan.metadata.uid ?? '').slice(0, UID_PREFIX);
 
-/** The part of a claim's aggressive mode that concerns the execution; the planner reads the rest. */
+/** A claim's aggressive mode as its plan's: the executor judges nodes and pods again by what they were planned with. */
 export const aggressiveModeOf = (
   aggressive: RebalancePlanClaimSpec['aggressiveModeConfig'],
 ): Pick<RebalancePlanSpec, 'aggressiveMode'> => {
-  const aggressiveMode = {
-    ...(aggressive?.drainTimeout && { drainTimeout: aggressive.drainTimeout }),
-    ...(aggressive?.ignoreZeroNodePoolDisruptionBudgets && { ignoreZeroNodePoolDisruptionBudgets: true }),
-    ...(aggressive?.aggressiveEviction && { aggressiveEviction: true }),
-  };
-  return Object.keys(aggressiveMode).length > 0 ? { aggressiveMode } : {};
+  const isAnySet = Object.values(aggressive ?? {}).some((value) => value !== false);
+  return aggressive && isAnySet ? { aggressiveMode: aggressive } : {};
 };
 
 /** The RebalancePlan to apply: the planner's spec with the claim's execution settings. */

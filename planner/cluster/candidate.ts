@@ -61,9 +61,55 @@ export const isInScope = (node: Node, scope: Scope | undefined): boolean => {
 };
 
 /** Why a pod keeps its node from being replaced. */
-const podBlocker = (pod: Pod, rules: EvictionRules): string | undefined => {
+export const podBlocker = (pod: Pod, rules: EvictionRules): string | undefined => {
   if (isReschedulable(pod)) return evictionBlocker(pod, rules);
   return isBoundToNode(pod) && isLive(pod) ? nodePodBlocker(pod, rules) : undefined;
+};
+
+/** Reasons that are true. */
+const reasonsOf = (...each: readonly (readonly [boolean, string])[]): string[] =>
+  each.flatMap(([is, reason]) => (is ? [reason] : []));
+
+/**
+ * Why a node is in no state to be replaced: what Karpenter does with it, and how it is. They hold until the first
+ * machine is ordered for its pods.
+ */
+export const stateBlockers = ({ node, claim, pool }: Pick<StateNode, 'node' | 'claim' | 'pool'>): string[] =>
+  reasonsOf(
+    [!pool, `its NodePool ${node.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} does not exist`],
+    [pool !== undefined && !isDynamic(pool), 'its NodePool is static or being deleted'],
+    [
+      node.metadata.deletionTimestamp !== undefined || claim?.metadata.deletionTimestamp !== undefined,
+      'it is being deleted',
+    ],
+    [node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true', 'Karpenter has not initialized it'],
+    [!isReady(node), 'it is not ready'],
+    [
+      (node.spec?.taints ?? []).some((taint) => taint.key === KARPENTER_DISRUPTED_TAINT),
+      'Karpenter is disrupting it',
+    ],
+  );
+
+/**
+ * Why a node must not be emptied: its users' marks, and pods that may not be evicted. They hold until it is gone,
+ * whatever a plan has bought.
+ */
+export const protectionBlockers = (
+  { node, claim, pods }: Pick<StateNode, 'node' | 'claim' | 'pods'>,
+  rules: EvictionRules,
+): string[] => {
+  const isHeeded = !rules.mode.ignoreProblemRemovalDisabledNodes;
+  return [
+    ...reasonsOf(
+      [isHeeded && isMarked(node, REMOVAL_DISABLED), 'it is marked removal-disabled'],
+      [
+        isHeeded &&
+          [node, claim].some((object) => object !== undefined && isMarked(object, KARPENTER_DO_NOT_DISRUPT)),
+        'it is marked do-not-disrupt',
+      ],
+    ),
+    ...pods.flatMap((pod) => podBlocker(pod, rules) ?? []),
+  ];
 };
 
 /** The reasons why a plan may not replace a node; empty when it may. */
@@ -76,56 +122,29 @@ export const disruptionBlockers = (
 ): string[] => {
   const { node, claim, pool } = state;
   if (!claim) return ['it is not managed by Karpenter'];
-  const reasons: string[] = [];
-  const addIf = (is: boolean, reason: string): void => {
-    if (is) reasons.push(reason);
-  };
-  addIf(!pool, `its NodePool ${node.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} does not exist`);
-  addIf(pool !== undefined && !isDynamic(pool), 'its NodePool is static or being deleted');
-  addIf(
-    pool !== undefined && !o.mode.ignoreZeroNodePoolDisruptionBudgets && o.allowedDisruptions(pool) < 1,
-    `the disruption budgets of NodePool ${pool?.metadata.name} allow no disruption now`,
-  );
-  addIf(state.price === undefined, 'the catalogue has no price for it');
-  addIf(
-    node.metadata.deletionTimestamp !== undefined || claim.metadata.deletionTimestamp !== undefined,
-    'it is being deleted',
-  );
-  addIf(node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true', 'Karpenter has not initialized it');
-  addIf(!isReady(node), 'it is not ready');
-  addIf(
-    (node.spec?.taints ?? []).some((taint) => taint.key === KARPENTER_DISRUPTED_TAINT),
-    'Karpenter is disrupting it',
-  );
-  if (!o.mode.ignoreProblemRemovalDisabledNodes) {
-    addIf(isMarked(node, REMOVAL_DISABLED), 'it is marked removal-disabled');
-    addIf(
-      isMarked(node, KARPENTER_DO_NOT_DISRUPT) || isMarked(claim, KARPENTER_DO_NOT_DISRUPT),
-      'it is marked do-not-disrupt',
-    );
-  }
-  if (pool && !o.mode.ignoreConsolidatable) {
-    const after = pool.spec.disruption?.consolidateAfter;
-    addIf(
-      !isConsolidatable(claim, pool),
-      `Karpenter does not call it consolidatable: its pods changed within consolidateAfter ${after} of NodePool ${pool.metadata.name}`,
-    );
-  }
-  if (pool && !o.mode.ignoreInstanceCriteria) {
-    const unmet = unmetRequirement(node, pool);
-    addIf(
-      unmet !== undefined,
-      `it does not meet the requirement on ${unmet} of NodePool ${pool.metadata.name} any more, and is left to Karpenter's drift`,
-    );
-  }
+  const unmet = pool && !o.mode.ignoreInstanceCriteria ? unmetRequirement(node, pool) : undefined;
   const age = (o.now - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;
   const minAge = o.constraints.minAgeSeconds ?? 0;
-  addIf(minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`);
-  for (const pod of state.pods) {
-    const blocker = podBlocker(pod, o);
-    if (blocker) reasons.push(blocker);
-  }
-  return reasons;
+  return [
+    ...stateBlockers(state),
+    ...reasonsOf(
+      [
+        pool !== undefined && !o.mode.ignoreZeroNodePoolDisruptionBudgets && o.allowedDisruptions(pool) < 1,
+        `the disruption budgets of NodePool ${pool?.metadata.name} allow no disruption now`,
+      ],
+      [state.price === undefined, 'the catalogue has no price for it'],
+      [
+        pool !== undefined && !o.mode.ignoreConsolidatable && !isConsolidatable(claim, pool),
+        `Karpenter does not call it consolidatable: its pods changed within consolidateAfter ${pool?.spec.disruption?.consolidateAfter} of NodePool ${pool?.metadata.name}`,
+      ],
+      [
+        unmet !== undefined,
+        `it does not meet the requirement on ${unmet} of NodePool ${pool?.metadata.name} any more, and is left to Karpenter's drift`,
+      ],
+      [minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`],
+    ),
+    ...protectionBlockers(state, o),
+  ];
 };
 
 /** The node's capacity type; on-demand without the label. */
