@@ -31,6 +31,7 @@ const LOST = { connected: false, goneForMs: 3_600_000, acknowledged: true };
 const writing = (pins: Writer['pins'], evict: () => Promise<void> = async () => {}) => {
   const calls = { evicted: 0, refused: [] as string[] };
   const client = {
+    get: async () => ({ ...make.pod('web-1'), metadata: { ...make.pod('web-1').metadata, uid: 'uid-1' } }),
     evict: async () => {
       calls.evicted++;
       await evict();

@@ -1,12 +1,12 @@
 import type { RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
-import { NODE_CLAIMS, REBALANCE_MIGRATION_PLANS } from '../../api/resources.ts';
+import { REBALANCE_MIGRATION_PLANS } from '../../api/resources.ts';
 import type { ExecutionState } from './state/state.ts';
 import * as status from './state/status.ts';
 import type { Step } from './state/step.ts';
-import { createClaim, createMigration, recordFailedAttempt } from './writes/claims.ts';
+import { createClaim, createMigration, deleteClaim, recordFailedAttempt } from './writes/claims.ts';
 import { cordonNode, lockNode, releaseNode, uncordonNode, unlockNode } from './writes/nodes.ts';
 import { preparePlan, removeFinalizer } from './writes/plan.ts';
-import { deletePod, detachPod, evictPod, reattachPod, toleratePod } from './writes/pods.ts';
+import { deletePod, detachPod, evictPod, reattachPod, removePod, toleratePod } from './writes/pods.ts';
 import { type Change, deleteIfThere, type SKIPPED, type Writer } from './writes/writer.ts';
 
 const inOrder =
@@ -58,13 +58,12 @@ export const apply = async (
       return status.recordAttempt(step.attempt, 'Success', '', now);
     case 'attempt-failed':
       return recordFailedAttempt(w, now, step);
-    case 'delete-claim': {
-      const options = { uid: step.uid, signal: w.signal };
-      return void (await deleteIfThere(w.client.delete(NODE_CLAIMS, { name: step.claim }, options)));
-    }
+    case 'delete-claim':
+      return await deleteClaim(w, state, step);
     case 'remove-pod':
+      return await removePod(w, step);
     case 'delete-pod':
-      return void (await deletePod(w, step));
+      return await deletePod(w, state, step);
     case 'surge':
       return void (await detachPod(w, step));
     case 'reattach':
@@ -77,6 +76,11 @@ export const apply = async (
       return await evictPod(w, state, step);
     case 'record-deletion':
       return status.recordDeletion(step.claim, step.status, step.description, now, step.migrationPlan);
+    case 'keep-node':
+      return inOrder(
+        status.recordDeletion(step.claim, 'Failed', step.description, now),
+        status.addWarning(step.message),
+      );
     case 'create-migration':
       return createMigration(w, state, step);
     case 'withdraw-migration': {

@@ -37,7 +37,7 @@ const POD_STEPS: ReadonlySet<Step['kind']> = new Set([
   'remove-pod',
   'tolerate',
 ]);
-const WARNING: ReadonlySet<Step['kind']> = new Set(['fail', 'warn', 'attempt-failed']);
+const WARNING: ReadonlySet<Step['kind']> = new Set(['fail', 'warn', 'attempt-failed', 'keep-node']);
 
 const isWarning = (step: Step): boolean =>
   WARNING.has(step.kind) || (step.kind === 'record-deletion' && step.status.endsWith('Failed'));
@@ -105,7 +105,7 @@ export const executePlans = (
       return;
     }
     o.recorder.event(REBALANCE_PLANS, plan, type, reason, message);
-    if (kind === 'cordon' || kind === 'uncordon') {
+    if (kind === 'cordon' || kind === 'uncordon' || kind === 'keep-node') {
       const node = o.caches.nodes.get(step.node);
       if (node)
         o.recorder.event(NODES, node, type, reason, `${message} (RebalancePlan ${plan.metadata.name})`);

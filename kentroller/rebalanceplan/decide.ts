@@ -4,7 +4,9 @@ import type { Pod } from '../../api/objects.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { decideCreation } from './create/decide.ts';
 import { validatedSavings } from './create/savingscheck.ts';
-import { drainAndDelete, poolBudgets } from './drain/decide.ts';
+import { blockedFailure } from './drain/blockers.ts';
+import { poolBudgets } from './drain/budgets.ts';
+import { drainAndDelete } from './drain/decide.ts';
 import { reattachSteps } from './drain/surge.ts';
 import { decideFinish } from './finish/decide.ts';
 import { rollBack } from './finish/rollback.ts';
@@ -79,6 +81,8 @@ const decideStart = (state: ExecutionState): Decision => {
   if (unready > limits.haltNodes && unready * 100 > total * limits.haltPercent) {
     return wait('ClusterUnhealthy', `${unready} of ${total} nodes are unready: no plan starts`);
   }
+  const blocked = blockedFailure(state);
+  if (blocked) return steps(blocked);
   if (hasFinalizer(state)) {
     const budgets = poolBudgets(state);
     return steps({ kind: 'start', budgets, reason: 'PlanStarted', message: 'Executing the plan' });

@@ -7,7 +7,7 @@ import { type RebalanceResult, rebalance } from '../../planner/rebalance.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 import { decide } from '../rebalanceplan/decide.ts';
-import { budgetsOf } from '../rebalanceplan/drain/decide.ts';
+import { budgetsOf } from '../rebalanceplan/drain/budgets.ts';
 import { limitsOf } from '../rebalanceplan/state/executionlimits.ts';
 import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import * as make from '../testing/builders.ts';

@@ -1,5 +1,5 @@
 import type { NodeClaimToAdd, RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_NODEPOOL, OWNED_BY } from '../../api/labels.ts';
+import { KARPENTER_INITIALIZED, KARPENTER_NODEPOOL, OWNED_BY } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { LOCKED_BY, PHASES, type Phase, PLAN_FINALIZER } from '../rebalanceplan/state/labels.ts';
 import type { ExecutionState } from '../rebalanceplan/state/state.ts';
@@ -60,7 +60,11 @@ export const node = (
     readonly ready?: boolean;
   } = {},
 ): Node => ({
-  metadata: { name: `node-${name}`, annotations: o.annotations ?? {}, labels: o.labels ?? {} },
+  metadata: {
+    name: `node-${name}`,
+    annotations: o.annotations ?? {},
+    labels: { [KARPENTER_INITIALIZED]: 'true', ...o.labels },
+  },
   spec: { providerID: `aws:///a/i-${name}`, ...o.spec },
   status:
     o.ready === false
@@ -148,6 +152,13 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   pins: { connected: true, goneForMs: 0, acknowledged: true },
   webhook: undefined,
   pendingPods: [],
+  rules: {
+    budgets: [],
+    mode: { ...p.spec.aggressiveMode, ignoreBlockingPDB: true },
+    now: NOW,
+    hasLocalVolume: () => false,
+    willSurge: () => false,
+  },
   evictionRetryAt: new Map(),
   priceOf: () => undefined,
   now: NOW,

@@ -21,6 +21,7 @@ export const describeStep = (step: Step): string => {
       return `attempt-succeeded ${step.attempt.claimName}`;
     case 'delete-claim':
     case 'record-deletion':
+    case 'keep-node':
       return `${step.kind} ${step.claim}`;
     case 'lock':
     case 'unlock':

@@ -100,6 +100,17 @@ t.test('an eviction that a budget forbids fails at once as retryable', async (t)
   await client.delete(PODS, ref, { gracePeriodSeconds: 0 });
 });
 
+t.test('a pod that changed since it was read is not evicted', async (t) => {
+  const pod = await createUnscheduledPod(client, { name: 'changing', namespace });
+  const { uid = '', resourceVersion = '' } = pod.metadata;
+  const seen = { name: 'changing', namespace, uid, resourceVersion };
+  await client.patch(PODS, seen, { metadata: { annotations: { changed: 'true' } } });
+  t.equal((await kubeErrorOf(client.evict(seen))).kind, 'conflict');
+  const now = await client.get(PODS, seen);
+  await client.evict({ ...seen, resourceVersion: now.metadata.resourceVersion ?? '' });
+  t.equal((await kubeErrorOf(client.get(PODS, seen))).kind, 'not-found');
+});
+
 t.test('an aborted signal ends a request', async (t) => {
   await t.rejects(client.list(NODES, { signal: AbortSignal.abort() }), { name: 'AbortError' });
 });

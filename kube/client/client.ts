@@ -9,6 +9,7 @@ import type {
   Applied,
   ApplyOptions,
   DeleteOptions,
+  EvictedPod,
   ListOptions,
   PatchOptions,
   ReadOptions,
@@ -81,10 +82,7 @@ export interface KubeClient {
     o?: WriteOptions,
   ): Promise<void>;
   /** pods/eviction; a budget that forbids it (429) surfaces at once as retryable, with retryAfterMs. */
-  evict(
-    pod: { readonly name: string; readonly namespace: string; readonly uid?: string },
-    o?: WriteOptions & { readonly gracePeriodSeconds?: number },
-  ): Promise<void>;
+  evict(pod: EvictedPod, o?: WriteOptions & { readonly gracePeriodSeconds?: number }): Promise<void>;
   request<T>(method: string, path: string, o?: RequestOptions): Promise<T>;
   /** The body of a response as it arrives, for watches: chunks until the server ends it. */
   stream(path: string, o: StreamOptions): Promise<IncomingMessage>;

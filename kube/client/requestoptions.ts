@@ -3,6 +3,14 @@ export interface Ref {
   readonly namespace?: string;
 }
 
+/** A pod to evict; uid and resourceVersion are preconditions. */
+export interface EvictedPod {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+}
+
 export interface ReadOptions {
   readonly signal?: AbortSignal;
 }

@@ -1,6 +1,6 @@
 import { apiVersionOf, pathOf, type Resource } from '../../api/resources.ts';
 import { KubeError } from '../errors.ts';
-import type { DeleteOptions, Ref, WriteOptions } from './requestoptions.ts';
+import type { DeleteOptions, EvictedPod, Ref, WriteOptions } from './requestoptions.ts';
 
 /** Query parameters without those that are undefined or false. */
 export const compact = (
@@ -55,15 +55,25 @@ export const refOf = (object: {
   return { name, ...(namespace && { namespace }) };
 };
 
+/** What the server compares with the object before it deletes it. */
+const preconditionsOf = ({
+  uid,
+  resourceVersion,
+}: {
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+}): object =>
+  uid || resourceVersion
+    ? { preconditions: { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) } }
+    : {};
+
 /** The body of a DELETE. */
 export const deleteBody = (o: DeleteOptions = {}): object => {
   const { uid, resourceVersion, gracePeriodSeconds, propagationPolicy, dryRun } = o;
   return {
     apiVersion: 'v1',
     kind: 'DeleteOptions',
-    ...((uid || resourceVersion) && {
-      preconditions: { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) },
-    }),
+    ...preconditionsOf({ uid, resourceVersion }),
     ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
     ...(propagationPolicy && { propagationPolicy }),
     ...(dryRun && { dryRun: ['All'] }),
@@ -83,14 +93,14 @@ export const bindingBody = (
 
 /** The body of pods/eviction. */
 export const evictionBody = (
-  { name, namespace, uid }: { readonly name: string; readonly namespace: string; readonly uid?: string },
+  { name, namespace, uid, resourceVersion }: EvictedPod,
   o: WriteOptions & { readonly gracePeriodSeconds?: number } = {},
 ): object => ({
   apiVersion: 'policy/v1',
   kind: 'Eviction',
   metadata: { name, namespace },
   deleteOptions: {
-    ...(uid && { preconditions: { uid } }),
+    ...preconditionsOf({ uid, resourceVersion }),
     ...(o.gracePeriodSeconds !== undefined && { gracePeriodSeconds: o.gracePeriodSeconds }),
     ...(o.dryRun && { dryRun: ['All'] }),
   },

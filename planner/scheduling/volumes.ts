@@ -33,7 +33,9 @@ export interface Volumes {
   readonly limits: ReadonlyMap<string, ReadonlyMap<string, number>>;
 }
 
-export const volumesOf = (snapshot: Snapshot): Volumes => ({
+export const volumesOf = (
+  snapshot: Pick<Snapshot, 'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses' | 'csiNodes'>,
+): Volumes => ({
   claims: new Map(
     snapshot.persistentVolumeClaims.map((claim) => [
       `${claim.metadata.namespace ?? 'default'}/${claim.metadata.name}`,

@@ -11,6 +11,7 @@ import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
 import { limitBlocker } from '../../../planner/cluster/nodepoollimits.ts';
+import { blockedFailure } from '../drain/blockers.ts';
 import { unmigratableFailure } from '../drain/livemigration.ts';
 import type { AttemptRef } from '../state/attemptref.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -233,7 +234,11 @@ export const decideCreation = (state: ExecutionState): Decision => {
   const locks = lockSteps(state);
   if (locks.length > 0) return steps(...locks);
   const planned = state.plan.spec.nodeClaimsToAdd ?? [];
-  const refused = unmigratableFailure(state) ?? staticFailure(state, planned) ?? limitFailure(state, planned);
+  const refused =
+    unmigratableFailure(state) ??
+    staticFailure(state, planned) ??
+    blockedFailure(state) ??
+    limitFailure(state, planned);
   if (refused) return steps(refused);
   const tolerations = tolerationSteps(state);
   if (tolerations.length > 0) return steps(...tolerations);

@@ -196,11 +196,18 @@ export const drainSince = (events: readonly DeletionEvent[]): number => {
   return Date.parse((end ?? events[0])?.timestamp ?? '');
 };
 
-/** Withdraws the requests of a failed plan that have not ended. */
-export const withdrawMigrationSteps = (state: Pick<ExecutionState, 'migration'>): readonly Step[] =>
-  [...state.migration.plans.values()]
+/** Withdraws the plan's requests that have not ended: all of a failed plan, or those for one node that stays. */
+export const withdrawMigrationSteps = (
+  state: Pick<ExecutionState, 'plan' | 'migration'>,
+  claim?: string,
+): readonly Step[] => {
+  const own = claim === undefined ? undefined : deletionEventsOf(state.plan, claim);
+  const why = claim === undefined ? 'its plan failed' : 'its node stays';
+  return [...state.migration.plans.values()]
+    .filter((m) => own === undefined || own.some((e) => e.migrationPlanName === m.metadata.name))
     .filter((m) => !m.metadata.deletionTimestamp && progressOf(m).open.length > 0)
-    .map((m) => withdrawStep(m, `Withdrawing RebalanceMigrationPlan ${m.metadata.name}: its plan failed`));
+    .map((m) => withdrawStep(m, `Withdrawing RebalanceMigrationPlan ${m.metadata.name}: ${why}`));
+};
 
 /** Fails a plan before it orders a machine when a pod may only be migrated live and no provider serves its node. */
 export const unmigratableFailure = (state: MigrationState): Step | undefined => {

@@ -52,7 +52,7 @@ export const reattachSteps = (
     const { resourceVersion, ...target } = refOf(pod);
     if (surge.orphaned.has(target.uid)) {
       const message = `Deleting pod ${podName(pod)}: the ReplicaSet that it was detached from is gone`;
-      return [{ kind: 'delete-pod', ...target, reason: 'ReplicaForsaken', message }];
+      return [{ kind: 'delete-pod', ...target, isForsaken: true, reason: 'ReplicaForsaken', message }];
     }
     const message = `Reattaching pod ${podName(pod)} to ReplicaSet ${record.replicaSet.name}`;
     const { hash } = record;

@@ -20,6 +20,7 @@ import { type Caches, nodeOf } from '../../caches.ts';
 import { openMigrations } from '../drain/livemigration.ts';
 import { podsOnKeptNodesOf } from '../drain/podsonkeptnodes.ts';
 import { existingClaims } from './claimnames.ts';
+import { evictionRulesOf } from './evictionrules.ts';
 import { gatherSurge } from './gathersurge.ts';
 import type { ExecutionLimits, ExecutionState, MigrationSettings, PinsView, WebhookView } from './state.ts';
 import { deletionEventsOf, hasReached } from './status.ts';
@@ -217,6 +218,7 @@ export const gather = async (
     surge,
     pins,
     webhook: pins.acknowledged && needsWebhook(plan) ? await sources.webhookOf(plan, signal) : undefined,
+    rules: evictionRulesOf(caches, plan, now),
     evictionRetryAt,
     priceOf: sources.priceOf,
     clusterHourly: clusterHourly(all, sources.priceOf),

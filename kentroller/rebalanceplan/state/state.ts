@@ -3,6 +3,7 @@ import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
 import type { NodeCount } from '../../../planner/cluster/disruptionbudget.ts';
+import type { EvictionRules } from '../../../planner/cluster/evictionblocker.ts';
 import type { SurgeState } from './surgerecord.ts';
 
 /** The pinner's answers to the intents of one plan. */
@@ -82,6 +83,8 @@ export interface ExecutionState {
   /** RebalanceMigrationPlans of this plan, by name; one that is missing does not exist. */
   readonly migration: MigrationSettings & { readonly plans: ReadonlyMap<string, RebalanceMigrationPlan> };
   readonly surge: SurgeState;
+  /** What decides whether a pod may be evicted, with the plan's own aggressive mode. */
+  readonly rules: EvictionRules;
   /** When the eviction of a pod, by its UID, may be tried again after a PodDisruptionBudget refused it. */
   readonly evictionRetryAt: ReadonlyMap<string, number>;
   /** USD per hour of an offering; undefined where the cloud has no price. */

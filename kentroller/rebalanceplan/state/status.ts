@@ -32,6 +32,10 @@ export const attemptsOf = (plan: RebalancePlan, planned: string): readonly Creat
 export const deletionEventsOf = (plan: RebalancePlan, claim: string): readonly DeletionEvent[] =>
   plan.status?.nodesDeletion?.[claim]?.events ?? [];
 
+/** True for a node that was to be removed and stays, its drain having ended without it. */
+export const isKept = (plan: RebalancePlan, claim: string): boolean =>
+  deletionEventsOf(plan, claim).at(-1)?.status === 'Failed';
+
 const iso = (now: number): string => new Date(now).toISOString();
 
 /** The conditions with one replaced or added; its transition time changes only with its status. */

@@ -44,12 +44,25 @@ export type Step = Why &
         readonly description: string;
         readonly offerings: readonly UnavailableOfferingSpec[];
       }
-    | { readonly kind: 'delete-claim'; readonly claim: string; readonly uid: string }
+    | {
+        readonly kind: 'delete-claim';
+        readonly claim: string;
+        readonly uid: string;
+        /** True for one whose node was drained, which is looked at once more. */
+        readonly isDrained?: boolean;
+      }
     | { readonly kind: 'remove-pod'; readonly name: string; readonly namespace: string; readonly uid: string }
     | { readonly kind: 'cordon'; readonly node: string }
     | { readonly kind: 'uncordon'; readonly node: string; readonly drainFailed: boolean }
     | { readonly kind: 'evict'; readonly name: string; readonly namespace: string; readonly uid: string }
-    | { readonly kind: 'delete-pod'; readonly name: string; readonly namespace: string; readonly uid: string }
+    | {
+        readonly kind: 'delete-pod';
+        readonly name: string;
+        readonly namespace: string;
+        readonly uid: string;
+        /** True for a detached pod whose ReplicaSet is gone: it would have gone with it. */
+        readonly isForsaken?: boolean;
+      }
     | {
         readonly kind: 'surge';
         readonly name: string;
@@ -74,6 +87,13 @@ export type Step = Why &
         readonly description: string;
         /** Name of the RebalanceMigrationPlan, for steps of a live migration. */
         readonly migrationPlan?: string;
+      }
+    | {
+        readonly kind: 'keep-node';
+        readonly claim: string;
+        readonly node: string;
+        /** Why the node stays. */
+        readonly description: string;
       }
     | {
         readonly kind: 'create-migration';

@@ -5,11 +5,13 @@ import { isAlreadyExists } from '../../../kube/errors.ts';
 import { noteUnavailable, unavailableName } from '../create/unavailable.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { recordAttempt, recordDeletion } from '../state/status.ts';
-import type { Change, StepOf, Writer } from './writer.ts';
+import { emptiedVersion, isUnblocked } from './lastlook.ts';
+import { type Change, deleteIfThere, SKIPPED, type StepOf, type Writer } from './writer.ts';
 
-/** Creation of NodeClaims and RebalanceMigrationPlans. An object that exists already counts when it is this plan's. */
+/** NodeClaims and RebalanceMigrationPlans. An object that exists already counts when it is this plan's. */
 
 type PlanState = Pick<ExecutionState, 'plan' | 'now'>;
+type MovingState = PlanState & Pick<ExecutionState, 'rules' | 'nodes' | 'nodeClaims'>;
 
 export const createClaim = async (
   w: Writer,
@@ -30,6 +32,20 @@ export const createClaim = async (
   return recordAttempt(step.attempt, 'InProgress', '', now);
 };
 
+/** Deletes a NodeClaim; one whose node was drained only while that is still empty. */
+export const deleteClaim = async (
+  w: Writer,
+  state: Pick<ExecutionState, 'plan' | 'rules' | 'nodes'>,
+  step: StepOf<'delete-claim'>,
+): Promise<typeof SKIPPED | undefined> => {
+  const { claim, uid, isDrained } = step;
+  const resourceVersion = isDrained ? await emptiedVersion(w, state, step) : undefined;
+  if (isDrained && resourceVersion === undefined) return SKIPPED;
+  const options = { uid, ...(resourceVersion !== undefined && { resourceVersion }), signal: w.signal };
+  await deleteIfThere(w.client.delete(NODE_CLAIMS, { name: claim }, options));
+  return undefined;
+};
+
 export const recordFailedAttempt = async (
   w: Writer,
   now: number,
@@ -44,10 +60,12 @@ export const recordFailedAttempt = async (
 
 export const createMigration = async (
   w: Writer,
-  { plan, now }: PlanState,
+  state: MovingState,
   step: StepOf<'create-migration'>,
-): Promise<Change> => {
+): Promise<Change | typeof SKIPPED> => {
+  const { plan, now } = state;
   const { claim, migration, message } = step;
+  if (!(await isUnblocked(w, state, claim))) return SKIPPED;
   try {
     await w.client.create(REBALANCE_MIGRATION_PLANS, migration, { signal: w.signal });
   } catch (error) {

@@ -1,23 +1,31 @@
 import { POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
 import { PODS } from '../../../api/resources.ts';
-import { isRetryable } from '../../../kube/errors.ts';
+import { isConflict, isNotFound, isRetryable } from '../../../kube/errors.ts';
 import { ignoreNotFoundOrConflict } from '../../../kube/ignore.ts';
 import { areEvictionsPaused } from '../reservation.ts';
 import type { ExecutionState } from '../state/state.ts';
+import { evictablePod, isStranded } from './lastlook.ts';
 import { deleteIfThere, SKIPPED, type StepOf, type Writer, writeIfThere } from './writer.ts';
 
 /** Writes to pods: eviction, deletion and surge. */
 
-/** Evicts a pod. The pinner is checked again: it may have left while earlier evictions took their time. */
+/**
+ * Evicts a pod as it is now. The pinner is checked again: it may have left while earlier evictions took their time.
+ */
 export const evictPod = async (
   w: Writer,
-  state: Parameters<typeof areEvictionsPaused>[0] & Pick<ExecutionState, 'plan'>,
+  state: Parameters<typeof areEvictionsPaused>[0] & Pick<ExecutionState, 'plan' | 'rules'>,
   step: StepOf<'evict'>,
 ): Promise<typeof SKIPPED | undefined> => {
   if (areEvictionsPaused({ ...state, pins: w.pins() })) return SKIPPED;
+  const pod = await evictablePod(w, state, step);
+  if (!pod) return SKIPPED;
+  const { name, namespace, uid } = step;
+  const { resourceVersion = '' } = pod.metadata;
   try {
-    await deleteIfThere(w.client.evict(step, { signal: w.signal }));
+    await w.client.evict({ name, namespace, uid, resourceVersion }, { signal: w.signal });
   } catch (error) {
+    if (isNotFound(error) || isConflict(error)) return SKIPPED;
     if (!isRetryable(error)) throw error;
     w.onEvictionRefused(step.uid, error.retryAfterMs);
   }
@@ -31,11 +39,31 @@ export const toleratePod = async (w: Writer, step: StepOf<'tolerate'>): Promise<
   await w.client.patch(PODS, { name, namespace }, body, { signal: w.signal }).catch(ignoreNotFoundOrConflict);
 };
 
-/** Deletes a pod; `remove-pod` without a grace period, since no kubelet runs it. */
-export const deletePod = (w: Writer, step: StepOf<'delete-pod' | 'remove-pod'>): Promise<void> => {
+/** Deletes a pod with its grace period: one that eviction did not remove in time as it is now, or a forsaken one. */
+export const deletePod = async (
+  w: Writer,
+  state: Pick<ExecutionState, 'plan' | 'rules'>,
+  step: StepOf<'delete-pod'>,
+): Promise<typeof SKIPPED | undefined> => {
+  const { name, namespace, uid, isForsaken } = step;
+  const pod = isForsaken ? undefined : await evictablePod(w, state, step);
+  if (!isForsaken && !pod) return SKIPPED;
+  const resourceVersion = pod?.metadata.resourceVersion;
+  const options = { uid, ...(resourceVersion && { resourceVersion }), signal: w.signal };
+  await deleteIfThere(w.client.delete(PODS, { name, namespace }, options));
+  return undefined;
+};
+
+/** Deletes a pod that no kubelet runs, without a grace period. */
+export const removePod = async (
+  w: Writer,
+  step: StepOf<'remove-pod'>,
+): Promise<typeof SKIPPED | undefined> => {
+  if (!(await isStranded(w, step))) return SKIPPED;
   const { name, namespace, uid } = step;
-  const options = { uid, signal: w.signal, ...(step.kind === 'remove-pod' && { gracePeriodSeconds: 0 }) };
-  return deleteIfThere(w.client.delete(PODS, { name, namespace }, options));
+  const options = { uid, gracePeriodSeconds: 0, signal: w.signal };
+  await deleteIfThere(w.client.delete(PODS, { name, namespace }, options));
+  return undefined;
 };
 
 const patchPod = (w: Writer, step: StepOf<'surge' | 'reattach'>, metadata: object): Promise<void> => {

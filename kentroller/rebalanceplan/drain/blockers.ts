@@ -1,0 +1,88 @@
+import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
+import {
+  podBlocker as plannersPodBlocker,
+  protectionBlockers,
+  stateBlockers,
+} from '../../../planner/cluster/candidate.ts';
+import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { hasOrdered } from '../state/status.ts';
+import type { Step } from '../state/step.ts';
+import { surgeRecordOf } from '../state/surgerecord.ts';
+
+/**
+ * What keeps nodes and pods from being moved now, by the planner's own rules: a plan is carried out later than it was
+ * made. See docs/designs/0021-judged-again.md.
+ */
+
+type RulesState = Pick<ExecutionState, 'plan' | 'rules'>;
+type NodesState = RulesState & Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods'>;
+
+/** The pod with the controller that it had before this plan detached it for a surge. */
+const asAttached = (plan: ExecutionState['plan'], pod: Pod): Pod => {
+  const record = surgeRecordOf(pod);
+  if (record?.plan !== plan.metadata.name) return pod;
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', ...record.replicaSet, controller: true };
+  return { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } };
+};
+
+/** The node with the do-not-disrupt that it had before a lock: ours is no mark of its users. */
+const withoutLock = (node: Node): Node => {
+  const { [KARPENTER_DO_NOT_DISRUPT]: locked, ...rest } = node.metadata.annotations ?? {};
+  if (rest[LOCKED_BY] === undefined) return node;
+  const before = rest[LOCK_KEEPS];
+  const annotations = { ...rest, ...(before !== undefined && { [KARPENTER_DO_NOT_DISRUPT]: before }) };
+  return { ...node, metadata: { ...node.metadata, annotations } };
+};
+
+/** Why the plan may not evict a pod now. */
+export const podBlocker = ({ plan, rules }: RulesState, pod: Pod): string | undefined =>
+  plannersPodBlocker(asAttached(plan, pod), rules);
+
+/** Why the plan may not empty this node now, with these pods; empty when it may. */
+export const blockersOf = (
+  { plan, rules }: RulesState,
+  { node, claim, pods }: { readonly node: Node; readonly claim: NodeClaim; readonly pods: readonly Pod[] },
+): readonly string[] =>
+  protectionBlockers(
+    { node: withoutLock(node), claim, pods: pods.map((pod) => asAttached(plan, pod)) },
+    rules,
+  );
+
+/** Why the plan may not empty the node of a NodeClaim now; empty when it may, or has no such node. */
+export const nodeBlockers = (state: NodesState, claimName: string): readonly string[] => {
+  const claim = state.nodeClaims.get(claimName);
+  const node = state.nodes.get(claimName);
+  return claim && node ? blockersOf(state, { node, claim, pods: state.pods.get(claimName) ?? [] }) : [];
+};
+
+/** The reasons in one sentence. */
+export const sentenceOf = (reasons: readonly string[]): string => {
+  const more = reasons.length > 1 ? `, and ${reasons.length - 1} more reasons` : '';
+  return `${reasons[0]}${more}`;
+};
+
+export const WHAT_TO_DO =
+  'Let the pod end, remove the mark, or allow it in aggressiveModeConfig, then make a new plan';
+
+/** Fails a plan before it orders a machine when a node that it removes may not go now. */
+export const blockedFailure = (state: NodesState & Pick<ExecutionState, 'nodePools'>): Step | undefined => {
+  if (hasOrdered(state.plan)) return undefined;
+  for (const { nodeClaimName } of state.plan.spec.nodeClaimsToDelete ?? []) {
+    const claim = state.nodeClaims.get(nodeClaimName);
+    const node = state.nodes.get(nodeClaimName);
+    if (!claim || !node) continue;
+    const pool = state.nodePools.get(claim.metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
+    const reasons = [...stateBlockers({ node, claim, pool }), ...nodeBlockers(state, nodeClaimName)];
+    if (reasons.length === 0) continue;
+    return {
+      kind: 'fail',
+      phase: 'Creation',
+      failureReason: 'FailureReasonNodeBlocked',
+      reason: 'FailureReasonNodeBlocked',
+      message: `Node ${node.metadata.name} may not be removed any more: ${sentenceOf(reasons)}. ${WHAT_TO_DO}.`,
+    };
+  }
+  return undefined;
+};

@@ -1,0 +1,154 @@
+import t from 'tap';
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import type { Node, Pod } from '../../../api/objects.ts';
+import * as make from '../../testing/builders.ts';
+import { ADD, attempts, BLUE, CORDONED, DELETE, describeStep, draining } from '../../testing/decisions.ts';
+import { decide } from '../decide.ts';
+import { LOCK_KEEPS } from '../state/labels.ts';
+import type { ExecutionState } from '../state/state.ts';
+
+/** The fault of late pods: what was not on a node when it was planned, and what was marked since, counts at the act. */
+
+type Mode = NonNullable<RebalancePlan['spec']['aggressiveMode']>;
+
+const owned = (kind: string): Partial<Pod['metadata']> => ({
+  ownerReferences: [{ apiVersion: 'v1', kind, name: 'x', uid: 'x-uid', controller: true }],
+});
+const marked = (key: string, value = 'true'): Partial<Pod['metadata']> => ({ annotations: { [key]: value } });
+
+/** Each late pod, what the user is told of it, and the setting of aggressive mode that lets it go. */
+const LATE: readonly (readonly [string, Pod, RegExp, Mode])[] = [
+  [
+    'a bare pod',
+    make.pod('late', { ownerReferences: [] }),
+    /shop\/late has no controller/,
+    { ignoreProblemPodsWithoutController: true },
+  ],
+  [
+    "a Job's pod",
+    make.pod('late', owned('Job')),
+    /shop\/late belongs to a Job/,
+    { ignoreProblemJobPods: true },
+  ],
+  [
+    'a pod that is marked do-not-disrupt',
+    make.pod('late', marked('karpenter.sh/do-not-disrupt')),
+    /shop\/late is marked do-not-disrupt/,
+    { ignoreProblemRemovalDisabledPods: true },
+  ],
+  [
+    'a pod that is marked removal-disabled',
+    make.pod('late', marked('autoscaling.cast.ai/removal-disabled')),
+    /shop\/late is marked removal-disabled/,
+    { ignoreProblemRemovalDisabledPods: true },
+  ],
+  [
+    'a pod that is marked safe-to-evict=false',
+    make.pod('late', marked('cluster-autoscaler.kubernetes.io/safe-to-evict', 'false')),
+    /shop\/late is marked safe-to-evict=false/,
+    { ignoreProblemRemovalDisabledPods: true },
+  ],
+  [
+    "a DaemonSet's pod that is marked do-not-disrupt",
+    make.pod('late', { ...owned('DaemonSet'), ...marked('karpenter.sh/do-not-disrupt') }),
+    /shop\/late is marked do-not-disrupt/,
+    { ignoreProblemRemovalDisabledPods: true },
+  ],
+];
+
+const MARKS: readonly (readonly [string, Node])[] = [
+  [
+    'removal-disabled',
+    make.locked('blue', { annotations: { 'autoscaling.cast.ai/removal-disabled': 'true' } }),
+  ],
+  ['do-not-disrupt, before the lock', make.locked('blue', { annotations: { [LOCK_KEEPS]: 'true' } })],
+];
+
+const told = (state: ExecutionState): string =>
+  decide(state)
+    .steps.map((s) => s.message)
+    .join('\n');
+const kinds = (state: ExecutionState): string[] => decide(state).steps.map(describeStep);
+
+const started = (mode: Mode, late: readonly Pod[], node = make.node('blue')): ExecutionState =>
+  make.executionState(
+    { ...make.plan({ ...DELETE, ...ADD, aggressiveMode: mode }), status: {} },
+    { ...BLUE, nodes: new Map([['blue', node]]), pods: new Map([['blue', [make.pod('web-1'), ...late]]]) },
+  );
+
+/** The state in the deletion phase; the drain has begun where there are events of it. */
+const deleting = (
+  mode: Mode,
+  late: readonly Pod[],
+  events: ReturnType<typeof draining> | object,
+  node: Node,
+): ExecutionState =>
+  make.executionState(
+    make.plan(
+      { ...DELETE, ...ADD, aggressiveMode: mode },
+      { ...attempts({ status: 'Success' }), ...events },
+      'PinsReady',
+    ),
+    {
+      nodeClaims: new Map([...BLUE.nodeClaims, ['green', make.nodeClaim('green')]]),
+      nodes: new Map([
+        ['blue', node],
+        ['green', make.node('green')],
+      ]),
+      pods: new Map([['blue', [make.pod('web-1'), ...late]]]),
+    },
+  );
+
+for (const [what, pod, reason, lets] of LATE) {
+  t.test(`a plan does not start while ${what} is on a node that it removes`, async (t) => {
+    const state = started({}, [pod]);
+    t.same(kinds(state), ['fail Creation FailureReasonNodeBlocked']);
+    t.match(told(state), reason);
+    t.same(kinds(started(lets, [pod])), ['start'], 'but in an aggressive mode that allows it');
+  });
+
+  t.test(`nothing is ordered once ${what} has come to a node that the plan removes`, async (t) => {
+    const plan = make.plan({ ...DELETE, ...ADD });
+    const there = { ...BLUE, pods: new Map([['blue', [make.pod('web-1'), pod]]]) };
+    const state = make.executionState(plan, there);
+    t.same(kinds(state), ['fail Creation FailureReasonNodeBlocked']);
+    t.match(told(state), reason);
+  });
+
+  t.test(`a drain ends when ${what} is on the node, and no pod is evicted`, async (t) => {
+    const state = deleting({}, [pod], draining(), CORDONED);
+    t.same(kinds(state), ['keep-node blue']);
+    t.match(told(state), reason);
+    t.match(told(state), /Node node-blue stays: /);
+    const allowed = kinds(deleting(lets, [pod], draining(), CORDONED));
+    t.ok(allowed.includes('evict web-1'), 'but in an aggressive mode that allows it');
+  });
+
+  t.test(`a pod on a kept node stays where it is ${what}`, async (t) => {
+    const plan = (aggressiveMode: Mode) => make.plan({ ...DELETE, aggressiveMode }, {}, 'PinsReady');
+    const there = { ...BLUE, podsOnKeptNodes: [pod] };
+    t.notOk(kinds(make.executionState(plan({}), there)).some((s) => s.startsWith('evict')));
+  });
+}
+
+for (const [what, node] of MARKS) {
+  t.test(`a node that was marked ${what} since it was planned is not drained`, async (t) => {
+    const state = deleting({ drainTimeout: '1h' }, [], draining(), {
+      ...node,
+      metadata: { ...node.metadata, labels: CORDONED.metadata.labels ?? {} },
+      spec: { unschedulable: true },
+    });
+    t.same(kinds(state), ['keep-node blue']);
+    t.match(told(state), /Node node-blue stays: it is marked/);
+    const allowed = deleting({ ignoreProblemRemovalDisabledNodes: true }, [], {}, node);
+    t.ok(kinds(allowed).includes('record-deletion blue'));
+  });
+}
+
+t.test('our own lock is no mark of a user', async (t) => {
+  t.same(kinds(deleting({}, [], draining(), CORDONED)), ['evict web-1']);
+});
+
+t.test('a budget that allows nothing now is left to the Eviction API', async (t) => {
+  t.same(kinds(started({}, [])), ['start']);
+});

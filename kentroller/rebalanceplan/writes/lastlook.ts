@@ -1,0 +1,72 @@
+import { hasJoined } from '../../../api/nodes.ts';
+import type { Pod } from '../../../api/objects.ts';
+import { isDrainable, isTerminating } from '../../../api/pods.ts';
+import { NODE_CLAIMS, NODES, PODS } from '../../../api/resources.ts';
+import { getOrUndefined } from '../../../kube/ignore.ts';
+import { blockersOf, podBlocker } from '../drain/blockers.ts';
+import type { ExecutionState } from '../state/state.ts';
+import type { Writer } from './writer.ts';
+
+/**
+ * The last look before a write that can't be undone: at the API server, since a cache may be behind a user's hand. What
+ * it finds is left to the next pass, which decides with it.
+ */
+
+type Looking = Pick<Writer, 'client' | 'signal'>;
+type RulesState = Pick<ExecutionState, 'plan' | 'rules'>;
+type PodRef = { readonly name: string; readonly namespace: string; readonly uid: string };
+
+const readPod = async ({ client, signal }: Looking, ref: PodRef): Promise<Pod | undefined> => {
+  const { name, namespace, uid } = ref;
+  const pod = await getOrUndefined(client.get(PODS, { name, namespace }, { signal }));
+  return pod?.metadata.uid === uid ? pod : undefined;
+};
+
+/** The pod as it is now; undefined when it is gone, is going, or may not be evicted any more. */
+export const evictablePod = async (w: Looking, state: RulesState, ref: PodRef): Promise<Pod | undefined> => {
+  const pod = await readPod(w, ref);
+  return pod && !isTerminating(pod) && podBlocker(state, pod) === undefined ? pod : undefined;
+};
+
+/** Whether a pod is still on a node that no machine has joined, so that no kubelet runs it. */
+export const isStranded = async (w: Looking, ref: PodRef): Promise<boolean> => {
+  const pod = await readPod(w, ref);
+  if (!pod?.spec.nodeName) return false;
+  const node = await getOrUndefined(w.client.get(NODES, { name: pod.spec.nodeName }, { signal: w.signal }));
+  return !hasJoined(node);
+};
+
+/**
+ * The resourceVersion on which a NodeClaim may be deleted: its node is closed, holds no pod that needs another place,
+ * and nothing keeps it; undefined when it may not go.
+ */
+export const emptiedVersion = async (
+  { client, signal }: Looking,
+  state: RulesState & Pick<ExecutionState, 'nodes'>,
+  step: { readonly claim: string; readonly uid: string },
+): Promise<string | undefined> => {
+  const claim = await getOrUndefined(client.get(NODE_CLAIMS, { name: step.claim }, { signal }));
+  if (claim?.metadata.uid !== step.uid || claim.metadata.deletionTimestamp !== undefined) return undefined;
+  const { resourceVersion } = claim.metadata;
+  const name = claim.status?.nodeName ?? state.nodes.get(step.claim)?.metadata.name;
+  const node = name ? await getOrUndefined(client.get(NODES, { name }, { signal })) : undefined;
+  if (!node) return resourceVersion;
+  if (node.spec?.unschedulable !== true) return undefined;
+  const { items: pods } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}`, signal });
+  const isEmpty = !pods.some(isDrainable) && blockersOf(state, { node, claim, pods }).length === 0;
+  return isEmpty ? resourceVersion : undefined;
+};
+
+/** Whether nothing keeps the pods of a node from being moved now. */
+export const isUnblocked = async (
+  { client, signal }: Looking,
+  state: RulesState & Pick<ExecutionState, 'nodes' | 'nodeClaims'>,
+  claimName: string,
+): Promise<boolean> => {
+  const name = state.nodes.get(claimName)?.metadata.name;
+  const claim = state.nodeClaims.get(claimName);
+  const node = name ? await getOrUndefined(client.get(NODES, { name }, { signal })) : undefined;
+  if (!node || !claim) return false;
+  const { items: pods } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}`, signal });
+  return blockersOf(state, { node, claim, pods }).length === 0;
+};
