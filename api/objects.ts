@@ -198,6 +198,8 @@ export interface PodStatus {
     readonly allocatedResources?: ResourceList;
   }[];
   readonly resources?: { readonly requests?: ResourceList };
+  readonly resourceClaimStatuses?: readonly { readonly name: string }[];
+  readonly extendedResourceClaimStatus?: { readonly resourceClaimName: string };
 }
 
 export interface Pod extends KubeObject {
@@ -371,6 +373,12 @@ export interface CSINode extends KubeObject {
       readonly allocatable?: { readonly count?: number };
     }[];
   };
+}
+
+/** A class of devices that pods claim (DRA). */
+export interface DeviceClass extends KubeObject {
+  /** The extended resource that stands for one device of the class. */
+  readonly spec?: { readonly extendedResourceName?: string };
 }
 
 export interface KubeEvent extends KubeObject {

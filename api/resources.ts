@@ -66,6 +66,13 @@ export const STORAGE_CLASSES = grouped<o.StorageClass>(
   false,
 );
 export const CSI_NODES = grouped<o.CSINode>('storage.k8s.io', 'v1', 'CSINode', 'csinodes', false);
+export const DEVICE_CLASSES = grouped<o.DeviceClass>(
+  'resource.k8s.io',
+  'v1',
+  'DeviceClass',
+  'deviceclasses',
+  false,
+);
 export const MUTATING_WEBHOOK_CONFIGURATIONS = grouped<o.MutatingWebhookConfiguration>(
   'admissionregistration.k8s.io',
   'v1',

@@ -2,6 +2,7 @@ import type { KubeObject } from '../api/objects.ts';
 import {
   CSI_NODES,
   DAEMON_SETS,
+  DEVICE_CLASSES,
   NAMESPACES,
   NODE_CLAIMS,
   NODE_POOLS,
@@ -66,6 +67,17 @@ const errorOf = (failures: readonly { readonly resource: Resource; readonly erro
   return first?.error instanceof Error ? first.error : new Error(messageOf(first?.error));
 };
 
+/** The DeviceClasses: none where the cluster does not know the kind, undefined where the user may not list it. */
+const listDeviceClasses = async (client: KubeClient): Promise<Pick<Snapshot, 'deviceClasses'>> => {
+  try {
+    return { deviceClasses: (await client.list(DEVICE_CLASSES)).items };
+  } catch (error) {
+    if (isNotFound(error)) return { deviceClasses: [] };
+    if (isForbidden(error)) return {};
+    throw error;
+  }
+};
+
 /** Lists the cluster's objects. Throws UsageError for missing permissions, missing kinds and failed requests. */
 export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   const answers = await Promise.allSettled(SNAPSHOT_KINDS.map((resource) => listKind(client, resource)));
@@ -74,9 +86,10 @@ export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
     return answer.status === 'rejected' && resource ? [{ resource, error: answer.reason as unknown }] : [];
   });
   if (failures.length > 0) throw errorOf(failures);
-  return snapshotFromList({
+  const snapshot = snapshotFromList({
     items: answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])),
   });
+  return { ...snapshot, ...(await listDeviceClasses(client)) };
 };
 
 /** Reads the cluster of a kubeconfig, or the cluster of the pod with this environment. Throws UsageError. */

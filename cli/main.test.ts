@@ -90,6 +90,27 @@ t.test('a pod that can not be placed exits with 3, and the plan for the others i
   t.match(err, /^Pod default\/huge can't be placed: no instance type that it may use has enough cpu\.$/m);
 });
 
+t.test('plan provision says when it could not know whose devices a pod waits for', async (t) => {
+  const requests = { cpu: '500m', memory: '1Gi', 'example.com/gpu': '1' };
+  const pod = makePod('train', { spec: { containers: [{ name: 'main', resources: { requests } }] } });
+  const pending = listOf(makeSnapshot([], [pod])) as { readonly items: readonly object[] };
+  const planned = (list: object) =>
+    run('plan', 'provision', '--snapshot', file('gpu.json', list), '--catalog', catalog, ...QUICK);
+  const unread = await planned(pending);
+  t.match(
+    unread.err,
+    /^DeviceClasses were not read, so pod default\/train is planned as if nodes advertised example\.com\/gpu: /m,
+  );
+  const deviceClass = {
+    kind: 'DeviceClass',
+    metadata: { name: 'gpus' },
+    spec: { extendedResourceName: 'example.com/gpu' },
+  };
+  const read = await planned({ ...pending, items: [...pending.items, deviceClass] });
+  t.notMatch(read.err, /not read/);
+  t.match(read.err, /^Pod default\/train can't be placed: it has example\.com\/gpu from a resource claim; /m);
+});
+
 t.test('invalid input exits with 1 and one sentence', { timeout: 180_000 }, async (t) => {
   const bad = file('bad.json', { items: [{ kind: 'Pod', metadata: { name: 'p' }, spec: {} }] });
   const text = file('text.json', 'not json');

@@ -1,7 +1,10 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION } from '../api/labels.ts';
+import { hasEnded, podName } from '../api/pods.ts';
+import type { Snapshot } from '../planner/model/snapshot.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceResult, rebalance } from '../planner/rebalance.ts';
+import { mayBeClaimed } from '../planner/scheduling/resourceclaims.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
 import { format } from './outputformat.ts';
@@ -28,6 +31,20 @@ const EMPTY_PLAN: RebalancePlanSpec = {
   nodeClaimsToAdd: [],
   nodeClaimsToDelete: [],
   podsToMigrate: [],
+};
+
+/** A warning where a pending pod may wait for devices of a DeviceClass, and DeviceClasses were not read. */
+const unreadClasses = ({ deviceClasses, pods, nodes }: Snapshot): readonly string[] => {
+  if (deviceClasses) return [];
+  const resourceOf = mayBeClaimed(nodes);
+  for (const pod of pods) {
+    const resource = pod.spec.nodeName || hasEnded(pod) ? undefined : resourceOf(pod);
+    if (resource === undefined) continue;
+    return [
+      `DeviceClasses were not read, so pod ${podName(pod)} is planned as if nodes advertised ${resource}: grant list on deviceclasses of resource.k8s.io, or add them to the snapshot.`,
+    ];
+  }
+  return [];
 };
 
 /** The plan as it is printed; nothing where it was refused. */
@@ -73,6 +90,7 @@ export const planCommand = async (
     out: await print(planName, result, output),
     err: [
       ...(result.reason ? [result.reason] : []),
+      ...unreadClasses(request.snapshot),
       ...result.unplaced.map((each) => `Pod ${each.namespace}/${each.name} can't be placed: ${each.reason}.`),
     ],
     code: result.isRefused ? 4 : result.unplaced.length > 0 ? 3 : 0,

@@ -1,8 +1,10 @@
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { Caches } from './caches.ts';
 
-/** The planner's snapshot of the caches. Lists are copies; objects are shared and must not be changed. */
-export const gatherSnapshot = (caches: Pick<Caches, keyof Snapshot>): Snapshot => ({
+/**
+ * The planner's snapshot of the caches. Lists are copies; objects are shared and must not be changed. Only plans for pending pods look at DeviceClasses, and kentroller makes none.
+ */
+export const gatherSnapshot = (caches: Pick<Caches, Exclude<keyof Snapshot, 'deviceClasses'>>): Snapshot => ({
   nodes: [...caches.nodes.list()],
   pods: [...caches.pods.list()],
   nodePools: [...caches.nodePools.list()],

@@ -30,6 +30,7 @@ import {
   type Preferences,
   preferWhileWaiting,
 } from './scheduling/preferences.ts';
+import { claimedDevicesOfPending } from './scheduling/resourceclaims.ts';
 import { packOntoNewNodes } from './search/construct.ts';
 import { type FillOptions, fillOptionsFor } from './search/filloptions.ts';
 import { fillOpen, openAndFill } from './search/greedy.ts';
@@ -74,6 +75,25 @@ export interface ProvisionResult {
 /** Whether a pending pod is to be planned for: it has no scheduling gates and is not of a DaemonSet. */
 const isPlannable = (pod: Pod): boolean =>
   (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
+
+/** The pending pods to plan for, and those with claimed devices, which are left to Karpenter. */
+const selectPending = ({
+  pending,
+  snapshot,
+}: Cluster): { readonly plannable: readonly Pod[]; readonly unplaced: Unplaced[] } => {
+  const devicesOf = claimedDevicesOfPending(snapshot.deviceClasses ?? [], snapshot.nodes);
+  const plannable: Pod[] = [];
+  const unplaced: Unplaced[] = [];
+  for (const pod of pending.filter(isPlannable)) {
+    const devices = devicesOf(pod);
+    if (devices === undefined) plannable.push(pod);
+    else {
+      const reason = `it has ${devices}; devices of claims are not planned, and it is left to Karpenter`;
+      unplaced.push({ namespace: namespaceOf(pod), name: pod.metadata.name, reason });
+    }
+  }
+  return { plannable, unplaced };
+};
 
 /** Why no node can hold a pod of the class. */
 const unplacedReason = (problem: Problem, podClass: number): string => {
@@ -137,12 +157,16 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const isOver = phaseTimers(request);
   // 1. Gather.
   const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
-  const selectedValues = cluster.pending.filter(isPlannable);
+  const { plannable, unplaced } = selectPending(cluster);
   const waiting =
-    respects(request) && selectedValues.some(hasPreferences)
-      ? withPreferences(selectedValues, cluster, request.catalogue, relaxed)
-      : selectedValues;
-  if (waiting.length === 0) return { plan: null, unplaced: [], reason: 'No pod is waiting for a node.' };
+    respects(request) && plannable.some(hasPreferences)
+      ? withPreferences(plannable, cluster, request.catalogue, relaxed)
+      : plannable;
+  if (waiting.length === 0) {
+    const reason =
+      unplaced.length > 0 ? 'None of the pending pods can be placed.' : 'No pod is waiting for a node.';
+    return { plan: null, unplaced, reason };
+  }
   // 2. Compile.
   const existingNodes = cluster.facts.map((facts, index) => {
     return {
@@ -198,7 +222,6 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   });
   rightsize(packing);
   // 4. Write.
-  const unplaced: Unplaced[] = [];
   const placeable = waiting.slice();
   left.forEach((n, podClass) => {
     const pods = itemAt(problem.podClasses, podClass).pods.filter((pod) => !pod.spec.nodeName);

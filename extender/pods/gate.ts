@@ -18,6 +18,7 @@ import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { landPod, nameNode, removeGate, replacePod } from '../../kube/heldpods/gates.ts';
 import type { HoldTimeouts } from '../../planner/pinning/gatepolicy.ts';
+import { claimedDevices } from '../../planner/scheduling/resourceclaims.ts';
 import { nextGateStep } from '../placement/choosepin.ts';
 import { ownerUidOf, type State } from '../placement/state.ts';
 import { bindPod, type ObservePin } from './bind.ts';
@@ -109,8 +110,8 @@ const unschedulableMessage = ({ status }: Pod): string | undefined => {
 };
 
 /** kube-scheduler's message names the claims; a driver publishes its devices some time after the node is ready. */
-const awaitsDevices = ({ spec }: Pod, message: string): boolean =>
-  (spec.resourceClaims ?? []).length > 0 && /claim/i.test(message);
+const awaitsDevices = (pod: Pod, message: string): boolean =>
+  claimedDevices(pod) !== undefined && /claim/i.test(message);
 
 /** Watches a landed pod until kube-scheduler binds it; one that stays unschedulable is replaced. */
 const watchLanded = async (

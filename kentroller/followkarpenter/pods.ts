@@ -5,6 +5,7 @@ import type { Node, Pod } from '../../api/objects.ts';
 import { isUnderWay } from '../../api/plans.ts';
 import { controllerOf, isTerminating, isUnschedulable } from '../../api/pods.ts';
 import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
+import { claimedDevices } from '../../planner/scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../../planner/scheduling/tainttoleration.ts';
 import { requiredSpread } from '../../planner/scheduling/topologyspread.ts';
 import { hasBeenReadyFor, type Machine } from './machines.ts';
@@ -25,9 +26,9 @@ export const isAttributable = (pod: Pod): boolean => {
   return !untoleratedTaint([NOT_READY_TAINT], pod.spec.tolerations);
 };
 
-/** True for a pod whose place does not depend on other pods. All others count only as part of a machine's requests. */
+/** True for a pod whose place depends neither on other pods nor on devices of claims. All others count only as part of a machine's requests. */
 export const isPinnable = (pod: Pod): boolean =>
-  requiredSpread(pod).length === 0 && requiredAffinity(pod).length === 0;
+  requiredSpread(pod).length === 0 && requiredAffinity(pod).length === 0 && claimedDevices(pod) === undefined;
 
 /** A predicate: true for a pod that a running plan moves, by its name or by its owner. */
 export const movedByPlans = (plans: readonly RebalancePlan[]): ((pod: Pod) => boolean) => {

@@ -44,7 +44,8 @@ export const trimPodSpec = (raw: PodSpec, interner: Interner): PodSpec => {
     spec.topologySpreadConstraints = interner.value(raw.topologySpreadConstraints);
   if (raw.overhead) spec.overhead = interner.value(raw.overhead);
   if (raw.resources) spec.resources = interner.value(raw.resources);
-  if (raw.resourceClaims) spec.resourceClaims = raw.resourceClaims;
+  if (raw.resourceClaims)
+    spec.resourceClaims = interner.value(raw.resourceClaims.map(({ name }) => ({ name })));
   if (raw.schedulingGates) spec.schedulingGates = interner.value(raw.schedulingGates);
   if (raw.schedulingGroup) spec.schedulingGroup = raw.schedulingGroup;
   if (raw.hostNetwork) spec.hostNetwork = true;
@@ -101,6 +102,10 @@ const trimStatus = (raw: Pod, interner: Interner): PodStatus => {
   if (statuses?.length) trimmed.containerStatuses = statuses;
   if (status.resources?.requests && !isSame(status.resources.requests, raw.spec.resources?.requests))
     trimmed.resources = { requests: status.resources.requests };
+  if (status.resourceClaimStatuses?.length)
+    trimmed.resourceClaimStatuses = status.resourceClaimStatuses.map(({ name }) => ({ name }));
+  const claim = status.extendedResourceClaimStatus?.resourceClaimName;
+  if (claim) trimmed.extendedResourceClaimStatus = { resourceClaimName: claim };
   return trimmed;
 };
 

@@ -234,6 +234,8 @@ const podStatus = message({
     }),
   ),
   11: text('nominatedNodeName'),
+  15: many('resourceClaimStatuses', message({ 1: kept(text('name')) })),
+  18: one('extendedResourceClaimStatus', message({ 2: kept(text('resourceClaimName')) })),
   20: one('resources', resources),
 });
 

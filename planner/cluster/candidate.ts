@@ -14,6 +14,7 @@ import { isBoundToNode, isLive, isReschedulable } from '../../api/pods.ts';
 import type { Covered } from '../model/billing.ts';
 import { isDynamic } from '../model/nodepool.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
+import { claimBlocker, claimedDevicesOn } from '../scheduling/resourceclaims.ts';
 import { type EvictionRules, evictionBlocker, isMarked, nodePodBlocker } from './evictionblocker.ts';
 
 export type Scope = NonNullable<RebalancePlanClaimSpec['scope']>;
@@ -66,6 +67,10 @@ export const podBlocker = (pod: Pod, rules: EvictionRules): string | undefined =
   return isBoundToNode(pod) && isLive(pod) ? nodePodBlocker(pod, rules) : undefined;
 };
 
+/** Why a pod that has to move keeps its node by devices that the node alone can tell to be from a claim. */
+const deviceBlocker = (node: Node, pod: Pod): string | undefined =>
+  isReschedulable(pod) ? claimBlocker(pod, claimedDevicesOn(node, pod)) : undefined;
+
 /** Reasons that are true. */
 const reasonsOf = (...each: readonly (readonly [boolean, string])[]): string[] =>
   each.flatMap(([is, reason]) => (is ? [reason] : []));
@@ -108,7 +113,7 @@ export const protectionBlockers = (
         'it is marked do-not-disrupt',
       ],
     ),
-    ...pods.flatMap((pod) => podBlocker(pod, rules) ?? []),
+    ...pods.flatMap((pod) => podBlocker(pod, rules) ?? deviceBlocker(node, pod) ?? []),
   ];
 };
 

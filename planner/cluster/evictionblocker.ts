@@ -2,6 +2,7 @@ import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.
 import { KARPENTER_DISRUPTED_TAINT, MIRROR_POD, REMOVAL_DISABLED, SAFE_TO_EVICT } from '../../api/labels.ts';
 import type { KubeObject, Pod, PodDisruptionBudget, ReplicaSet, Taint } from '../../api/objects.ts';
 import { controllerOf, isSurgeWanted, podName } from '../../api/pods.ts';
+import { claimBlocker, claimedDevices } from '../scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { isProtected } from './donotdisrupt.ts';
 import { budgetBlocker } from './evictionapi.ts';
@@ -58,7 +59,7 @@ export const evictionBlocker = (pod: Pod, rules: EvictionRules): string | undefi
   const owner = controllerOf(pod);
   if (!owner && !mode.ignoreProblemPodsWithoutController) return `pod ${podName(pod)} has no controller`;
   if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods) return `pod ${podName(pod)} belongs to a Job`;
-  const blocker = removalBlocker(pod, rules);
+  const blocker = removalBlocker(pod, rules) ?? claimBlocker(pod, claimedDevices(pod));
   if (blocker) return blocker;
   if (!mode.ignoreLocalPersistentVolumes && rules.hasLocalVolume(pod)) {
     return `pod ${podName(pod)} has a volume that is local to the node`;

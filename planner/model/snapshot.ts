@@ -1,6 +1,7 @@
 import type {
   CSINode,
   DaemonSet,
+  DeviceClass,
   KubeObject,
   Namespace,
   Node,
@@ -29,6 +30,8 @@ export interface Snapshot {
   readonly storageClasses: readonly StorageClass[];
   readonly csiNodes: readonly CSINode[];
   readonly namespaces: readonly Namespace[];
+  /** Left out where they were not read. */
+  readonly deviceClasses?: readonly DeviceClass[];
 }
 
 /** A snapshot that can't be used; the message is one sentence that names the object. */
@@ -64,6 +67,7 @@ const FIELD_OF_KIND: Readonly<Record<string, keyof Snapshot>> = {
   StorageClass: 'storageClasses',
   CSINode: 'csiNodes',
   Namespace: 'namespaces',
+  DeviceClass: 'deviceClasses',
 };
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -132,7 +136,7 @@ export const snapshotFromList = (list: unknown): Snapshot => {
     throw new SnapshotError('The snapshot is not a v1 List with items, as kubectl get -o json prints it.');
   }
   const found: Record<string, unknown[]> = {};
-  for (const field of Object.values(FIELD_OF_KIND)) found[field] = [];
+  for (const field of Object.values(FIELD_OF_KIND)) if (field !== 'deviceClasses') found[field] = [];
   for (const [index, item] of list.items.entries()) {
     if (!isRecord(item) || typeof item.kind !== 'string') {
       throw new SnapshotError(`Item ${index} of the snapshot has no kind.`);
@@ -145,7 +149,8 @@ export const snapshotFromList = (list: unknown): Snapshot => {
     if (field === undefined) continue;
     const named = { metadata: metadata as unknown as KubeObject['metadata'] };
     checkObject(item.kind, item, nameOf(item.kind, named));
-    found[field]?.push(item);
+    found[field] ??= [];
+    found[field].push(item);
   }
   return { ...emptySnapshot, ...found } as Snapshot;
 };

@@ -4,6 +4,7 @@ import { controllerOf } from '../../api/pods.ts';
 import { fits, type NodeInfo, type Refusal } from '../scheduling/fit.ts';
 import { requiredAffinity, requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
 import { podRequests } from '../scheduling/noderesources.ts';
+import { claimedDevices } from '../scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { requiredSpread } from '../scheduling/topologyspread.ts';
 
@@ -51,7 +52,7 @@ const unpinnableReason = (pod: Pod): string | undefined => {
 
 /** Why kube-scheduler has to bind the pod itself: it allocates volumes and resource claims on the way. */
 const bindingReason = (pod: Pod): string | undefined => {
-  if ((pod.spec.resourceClaims ?? []).length > 0) return 'it has resource claims to allocate';
+  if (claimedDevices(pod) !== undefined) return 'it has resource claims to allocate';
   for (const volume of pod.spec.volumes ?? []) {
     if (volume.persistentVolumeClaim || volume.ephemeral)
       return `its volume ${volume.name} may have to be bound`;

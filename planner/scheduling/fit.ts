@@ -4,6 +4,7 @@ import { matchesNodeAffinity } from './nodeaffinity.ts';
 import type { NodeInfo } from './nodeinfo.ts';
 import { conflicts, hostPorts } from './nodeports.ts';
 import { podRequests } from './noderesources.ts';
+import { claimedDevices } from './resourceclaims.ts';
 import { untoleratedTaint } from './tainttoleration.ts';
 import { refuseBySpread } from './topologyspread.ts';
 import { refuseByVolumes, type Volumes } from './volumes.ts';
@@ -20,6 +21,7 @@ export interface Refusal {
     | 'Volumes'
     | 'NodePorts'
     | 'NodeResourcesFit'
+    | 'DynamicResources'
     | 'PodTopologySpread'
     | 'InterPodAffinity';
   readonly message: string;
@@ -48,6 +50,16 @@ const refuseByResources = (pod: Pod, node: NodeInfo): Refusal | undefined => {
       return refusalOf('NodeResourcesFit', `Insufficient ${resource}`);
   }
   return undefined;
+};
+
+const refuseByClaims = (pod: Pod): Refusal | undefined => {
+  const devices = claimedDevices(pod);
+  return devices === undefined
+    ? undefined
+    : refusalOf(
+        'DynamicResources',
+        `it has ${devices}, and only kube-scheduler knows where such devices are free`,
+      );
 };
 
 const refuseByPorts = (pod: Pod, node: NodeInfo): Refusal | undefined => {
@@ -84,7 +96,8 @@ const refuseByPods = (pod: Pod, node: NodeInfo, cluster: ClusterView | undefined
 
 /**
  * The first reason of kube-scheduler's filters to keep a pod off a node; undefined when it fits, throws a
- * QuantityError. Without `cluster`, whose nodes include this one, affinity, spread and volumes are not checked.
+ * QuantityError. Without `cluster`, whose nodes include this one, affinity, spread, volumes and devices of resource
+ * claims are not checked.
  */
 export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal | undefined => {
   if (node.unschedulable && untoleratedTaint([UNSCHEDULABLE], pod.spec.tolerations)) {
@@ -104,6 +117,7 @@ export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal |
     refuseByPorts(pod, node) ??
     refuseByResources(pod, node) ??
     (volumes ? refusalOf('Volumes', volumes) : undefined) ??
+    (cluster && refuseByClaims(pod)) ??
     refuseByPods(pod, node, cluster)
   );
 };

@@ -4,7 +4,18 @@ import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { hasEnded, isReschedulable, podName } from '../../../api/pods.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
+import { claimedDevicesOfPending, claimedDevicesOn } from '../../scheduling/resourceclaims.ts';
 import type { PlanFault } from './fault.ts';
+
+/** Reads the devices that claims give a pod, on its node or where it may come to. */
+const claimedDevicesIn = ({ nodes, deviceClasses = [] }: Snapshot): ((pod: Pod) => string | undefined) => {
+  const nodeOf = new Map(nodes.map((node) => [node.metadata.name, node]));
+  const ofPending = claimedDevicesOfPending(deviceClasses, nodes);
+  return (pod) => {
+    const node = nodeOf.get(pod.spec.nodeName ?? '');
+    return node ? claimedDevicesOn(node, pod) : ofPending(pod);
+  };
+};
 
 /** A node after the plan: one that stays, or a planned claim. */
 export interface Place {
@@ -98,6 +109,7 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
   for (const pod of snapshot.pods) {
     if (!hasEnded(pod)) byName.set(podName(pod), pod.spec.nodeName ? withoutHold(pod) : pod);
   }
+  const devicesOf = claimedDevicesIn(snapshot);
   const moved = new Set<string>();
   for (const { namespace, name, srcNode, dstNodeClaimName: claim } of spec.podsToMigrate ?? []) {
     const id = `${namespace}/${name}`;
@@ -124,6 +136,11 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
     if (!isReschedulable(pod)) {
       const message = `The plan moves pod ${id} to NodeClaim ${claim}, but the pod is being deleted or belongs to its node.`;
       faults.push({ rule: 'PodNotMovable', pod: id, claim, message });
+    }
+    const devices = devicesOf(pod);
+    if (devices !== undefined) {
+      const message = `The plan moves pod ${id} to NodeClaim ${claim}, but the pod has ${devices}, and devices of claims are not planned.`;
+      faults.push({ rule: 'DynamicResources', pod: id, claim, message });
     }
     const node = nodeOfClaim.get(claim);
     const place = added.get(claim) ?? kept.get(node ?? '');
