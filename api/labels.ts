@@ -69,6 +69,8 @@ export const MIRROR_POD = 'kubernetes.io/config.mirror';
 export const HOSTNAME = 'kubernetes.io/hostname';
 export const INSTANCE_TYPE = 'node.kubernetes.io/instance-type';
 export const ZONE = 'topology.kubernetes.io/zone';
+/** AWS' id of a zone, which means the same zone in every account. */
+export const ZONE_ID = 'topology.k8s.aws/zone-id';
 export const REGION = 'topology.kubernetes.io/region';
 export const ARCH = 'kubernetes.io/arch';
 export const OS = 'kubernetes.io/os';

@@ -61,7 +61,13 @@ for (const name of NAMES) {
       const nodeClaim = buildNodeClaim({
         plan: { metadata: { name: planName, uid: 'uid' }, spec: { execute: true } },
         planned: make.toAdd(planned),
-        alternative: { requirements: [], instanceType: 'm5.large', capacityType: 'spot', zone: 'a' },
+        alternative: {
+          index: 0,
+          requirements: [],
+          instanceType: 'm5.large',
+          capacityType: 'spot',
+          zone: 'a',
+        },
         name: planned,
         pool: make.nodePool(),
       });

@@ -7,7 +7,6 @@ import { remoteOf } from '../kube/component/componentoptions.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { runControllers } from '../kube/controller/controller.ts';
 import { createRecorder } from '../kube/controller/events.ts';
-import { messageOf } from '../kube/errors.ts';
 import { createFeatureRecord } from '../kube/features/record.ts';
 import { watchFeatures } from '../kube/features/watch.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
@@ -18,7 +17,7 @@ import type { Caches } from './caches.ts';
 import { withoutUnavailable } from './cloud/availability.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { createNodeNameCache } from './cloud/nodenamecache.ts';
-import { findPrice } from './cloud/offeringprice.ts';
+import { createOfferingsReader } from './cloud/offerings.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { createFollowController } from './followkarpenter/controller.ts';
@@ -31,6 +30,7 @@ import type { PinningServer } from './pinning/server.ts';
 import { executePlans } from './rebalanceplan/controller.ts';
 import { migrationSettings } from './rebalanceplan/drain/livemigrationsettings.ts';
 import { limitsOf } from './rebalanceplan/state/executionlimits.ts';
+import { RecentOrders } from './rebalanceplan/state/recentorders.ts';
 import type { ExecutionLimits } from './rebalanceplan/state/state.ts';
 import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
 import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
@@ -129,14 +129,12 @@ export const runLeader = async (o: {
     signal,
   });
   const limits = executionLimits(options);
-  let prices: Catalogue = { instanceTypes: [] };
-  const catalogue = async (): Promise<Catalogue> => {
-    prices = await cloud.catalogue();
-    return withoutUnavailable(prices, caches.unavailable.list(), clock.now());
-  };
-  catalogue().catch((error: unknown) => {
-    log.info({ reason: messageOf(error) }, 'could not read instance types and prices yet');
-  });
+  const catalogue = async (): Promise<Catalogue> =>
+    withoutUnavailable(await cloud.catalogue(), caches.unavailable.list(), {
+      nodes: caches.nodes.list(),
+      now: clock.now(),
+    });
+  const offeringsNow = createOfferingsReader(cloud);
 
   const features = await watchFeatures({
     caches: o.configMaps,
@@ -189,7 +187,8 @@ export const runLeader = async (o: {
           caches,
           pinsOf: (plan) => intentRegistry.viewOf(plan),
           webhookOf: (plan, probeSignal) => probeWebhook(client, options.podNamespace, plan, probeSignal),
-          priceOf: (...offering) => findPrice(prices, ...offering),
+          offeringsNow,
+          orders: new RecentOrders(),
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),
           surgeByDefault: () => options.surgeSingleReplicas,

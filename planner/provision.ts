@@ -11,6 +11,7 @@ import {
   clusterOf,
   selectedLabelValues,
 } from './cluster/clusterview.ts';
+import { poolUsageOf } from './cluster/nodepoolusage.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
@@ -193,6 +194,7 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     ...(request.blastRadius && { blastRadius: request.blastRadius }),
     ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
     ...(request.interruption && { interruption: request.interruption }),
+    poolUsage: poolUsageOf(cluster.snapshot, request.catalogue),
   });
   // 3. Search: existing nodes first, then new nodes, then better ones.
   const targets = existingNodes.flatMap(({ acceptsPods }, node) => (acceptsPods ? [node] : []));

@@ -1,5 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { mustGet } from '../api/mustget.ts';
+import type { NodePool } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import {
@@ -21,7 +22,9 @@ import {
 import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
 import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker.ts';
 
-import type { Catalogue } from './model/catalogue.ts';
+import { RemainingLimits } from './cluster/nodepoollimits.ts';
+import { poolUsageOf } from './cluster/nodepoolusage.ts';
+import type { Catalogue, InstanceType } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
@@ -29,7 +32,7 @@ import type { ExistingNode } from './packing/existingnode.ts';
 import { launchOptionsOf } from './packing/launchoption.ts';
 import { floatAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
-import { compile } from './packing/problem.ts';
+import { compile, type Problem } from './packing/problem.ts';
 import { type Assignment, assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { blueNode, savingsOf } from './plan/savings.ts';
@@ -142,7 +145,6 @@ const existingNodesOf = (
       podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), interruption),
       isCandidate,
       acceptsPods: acceptsPods(facts),
-      capacity: new Map([...readAmounts(facts.node.status?.capacity), ['nodes', 1]]),
       movable: new Set(isCandidate ? view.pods.filter(isReschedulable) : []),
     };
   });
@@ -161,6 +163,23 @@ const resultOf = (
 
 const isEmpty = (assignment: Assignment): boolean =>
   assignment.removed.length === 0 && assignment.bought.length === 0;
+
+/** The NodePools that may not grow by even one node, as sentences. */
+const limitReasons = ({ allOptions, poolUsage }: Problem): string[] => {
+  const types = new Map<NodePool, Set<InstanceType>>();
+  for (const { launchOption } of allOptions) {
+    const ofPool = types.get(launchOption.pool);
+    if (ofPool) ofPool.add(launchOption.type);
+    else types.set(launchOption.pool, new Set([launchOption.type]));
+  }
+  const limits = new RemainingLimits(types.keys(), poolUsage);
+  return [...types].flatMap(([pool, ofPool]) => {
+    const blocker = limits.blocker(pool.metadata.name, [...ofPool]);
+    return blocker === undefined
+      ? []
+      : [`${blocker}: new nodes need room beside those that they replace. Raise the limit.`];
+  });
+};
 
 /**
  * Finds a cheaper set of nodes for the pods of the nodes in scope; throws SnapshotError or QuantityError on unreadable
@@ -203,6 +222,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
     ...(request.blastRadius && { blastRadius: request.blastRadius }),
     ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
     ...(request.interruption && { interruption: request.interruption }),
+    poolUsage: poolUsageOf(cluster.snapshot, request.catalogue),
   });
   // 3. Search.
   const packing = new Packing(problem);
@@ -235,7 +255,8 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   // 4. Write.
   const assignment = assignPods(packing, []);
   if (isEmpty(assignment) || packing.cost() >= before - 1e-9) {
-    return resultOf(selection, cluster, null, 'No cheaper set of nodes was found.');
+    const limits = limitReasons(problem);
+    return resultOf(selection, cluster, null, ['No cheaper set of nodes was found.', ...limits].join(' '));
   }
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();

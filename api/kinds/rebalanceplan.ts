@@ -84,6 +84,13 @@ const creationAttempt = z.object({
   description: z.string().exactOptional(),
   capacityType: z.string().exactOptional(),
   zone: z.string().exactOptional(),
+  alternative: z
+    .int()
+    .exactOptional()
+    .meta({ description: 'Which of the alternatives was ordered, counted from 0.' }),
+  priceCapHourly: decimal
+    .exactOptional()
+    .meta({ description: 'USD per hour of the dearest offering that the order allowed.' }),
   timestamp: time.exactOptional(),
 });
 
@@ -109,6 +116,8 @@ const nodeCost = z.object({
   milliCPU: z.int(),
   memoryMiB: z.int(),
   priceHourly: decimal,
+  zone: z.string().exactOptional(),
+  capacityType: z.string().exactOptional(),
 });
 
 const savings = z.object({

@@ -7,7 +7,7 @@ import { startKwok } from '../../e2e/ground/kwok/kwok.ts';
 import { locateKwokFiles } from '../../e2e/ground/kwok/modules.ts';
 import { usualTypes } from '../../e2e/ground/kwok/types.ts';
 import { createCaches, startCaches } from '../../kentroller/caches.ts';
-import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
+import { Offerings } from '../../kentroller/cloud/offerings.ts';
 import { gatherSnapshot } from '../../kentroller/snapshot.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -122,11 +122,13 @@ const measure = async (
 };
 
 /** Price and pods of each machine of the fragments. */
-const machinesOf = (fragments: Fragments, catalogue: Catalogue) =>
-  fragments.machines.map(({ instanceType, zone, pods }) => ({
-    price: findPrice(catalogue, instanceType, zone, 'on-demand') ?? Number.NaN,
+const machinesOf = (fragments: Fragments, catalogue: Catalogue) => {
+  const offerings = new Offerings(catalogue);
+  return fragments.machines.map(({ instanceType, zone, pods }) => ({
+    price: offerings.price(instanceType, zone, 'on-demand') ?? Number.NaN,
     pods: [...pods.values()].reduce((sum, n) => sum + n, 0),
   }));
+};
 
 const rowsOf = (
   ours: Outcome,

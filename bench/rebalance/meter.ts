@@ -1,8 +1,7 @@
-import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
 import { isLive, isRunning } from '../../e2e/support/workload.ts';
-import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
+import { Offerings } from '../../kentroller/cloud/offerings.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -34,6 +33,7 @@ export class Meter {
   #look: () => Omit<Sample, 'at'> = () => ({ cost: 0, nodes: 0, pending: 0, evicted: 0 });
 
   static async watch(client: KubeClient, catalogue: Catalogue): Promise<Meter> {
+    const offerings = new Offerings(catalogue);
     const meter = new Meter();
     const log = createLogger({ component: 'bench', level: 'error' });
     const pods = createCache<Pod>({ client, log, resource: PODS, namespace: NAMESPACE });
@@ -47,7 +47,10 @@ export class Meter {
     meter.#look = () => {
       const launched = claims.list().filter((claim) => claim.status?.providerID);
       return {
-        cost: launched.reduce((sum, claim) => sum + priceOf(catalogue, claim), 0),
+        cost: launched.reduce(
+          (sum, claim) => sum + (offerings.priceOf(claim.metadata.labels) ?? Number.NaN),
+          0,
+        ),
         nodes: launched.length,
         pending: pods.list().filter((pod) => isLive(pod) && !isRunning(pod)).length,
         evicted: meter.#gone.size - meter.#evictedBefore,
@@ -78,11 +81,3 @@ export class Meter {
     this.#ended.abort(new Error('the measurement is over'));
   }
 }
-
-const priceOf = (catalogue: Catalogue, { metadata: { labels = {} } }: NodeClaim): number =>
-  findPrice(
-    catalogue,
-    labels[INSTANCE_TYPE] ?? '',
-    labels[ZONE] ?? '',
-    labels[KARPENTER_CAPACITY_TYPE] ?? '',
-  ) ?? Number.NaN;

@@ -3,7 +3,7 @@ import { withoutUnavailable } from '../../kentroller/cloud/availability.ts';
 import { createAwsCloud } from '../../kentroller/cloud/aws/awscloud.ts';
 import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
 import type { Cloud } from '../../kentroller/cloud/cloud.ts';
-import { findPrice } from '../../kentroller/cloud/offeringprice.ts';
+import { Offerings } from '../../kentroller/cloud/offerings.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
@@ -80,7 +80,7 @@ t.test('types have the allocatable that Karpenter computes, and prices in every 
 t.test('spot prices move, and the last good ones stay while the cloud does not answer', async (t) => {
   const { cloud, test } = await start(t, { spotEveryMs: 50 });
   const price = async (): Promise<number | undefined> =>
-    findPrice(await cloud.catalogue(), 'm5.xlarge', 'us-west-2a', 'spot');
+    new Offerings(await cloud.catalogue()).price('m5.xlarge', 'us-west-2a', 'spot');
   await ready(cloud);
   const first = await price();
   test.clock.now += 6 * 3_600_000;
@@ -137,9 +137,10 @@ t.test('offerings that were refused are closed until they expire', async (t) => 
     },
   });
   const open = (expiresAt: number): number =>
-    typeOf(withoutUnavailable(catalogue, [refused(expiresAt)], now), 'm5.xlarge').offerings.filter(
-      (o) => o.available,
-    ).length;
+    typeOf(
+      withoutUnavailable(catalogue, [refused(expiresAt)], { nodes: [], now }),
+      'm5.xlarge',
+    ).offerings.filter((o) => o.available).length;
   t.equal(open(now + 1000), 5, 'one of six');
   t.equal(open(now - 1000), 6);
 });

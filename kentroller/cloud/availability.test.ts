@@ -1,8 +1,9 @@
 import t from 'tap';
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
+import type { Node } from '../../api/objects.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { withoutUnavailable } from './availability.ts';
-import { findPrice } from './offeringprice.ts';
+import { Offerings } from './offerings.ts';
 
 const NOW = Date.parse('2026-11-22T12:00:00Z');
 const AMOUNTS = { cpu: 0, memory: 0, pods: 0, ephemeralStorage: 0, other: {} };
@@ -43,7 +44,7 @@ const CASES: readonly [string, Partial<UnavailableOffering['spec']>, readonly st
 ];
 for (const [name, spec, expected] of CASES) {
   t.test(`an UnavailableOffering for ${name}`, async (t) => {
-    const { instanceTypes } = withoutUnavailable(CATALOGUE, [unavailable(spec)], NOW);
+    const { instanceTypes } = withoutUnavailable(CATALOGUE, [unavailable(spec)], { nodes: [], now: NOW });
     const closed = instanceTypes.flatMap((type) =>
       type.offerings.filter((o) => !o.available).map((o) => `${type.name} ${o.zone} ${o.capacityType}`),
     );
@@ -51,9 +52,38 @@ for (const [name, spec, expected] of CASES) {
   });
 }
 
-t.test('a price is that of the zone, or of the cheapest zone', async (t) => {
-  t.equal(findPrice(CATALOGUE, 'm5.large', 'a', 'spot'), 0.3);
-  t.equal(findPrice(CATALOGUE, 'm5.large', '', 'spot'), 0.2);
-  t.equal(findPrice(CATALOGUE, 'm5.large', 'c', 'spot'), undefined);
-  t.equal(findPrice(CATALOGUE, 'm7.large', '', 'spot'), undefined);
+t.test('the zone of an id is known from the labels of nodes, where the catalogue has no ids', async (t) => {
+  const withoutIds: Catalogue = {
+    instanceTypes: CATALOGUE.instanceTypes.map((type) => ({
+      ...type,
+      offerings: type.offerings.map(({ zoneId: _, ...offering }) => offering),
+    })),
+  };
+  const node: Node = {
+    metadata: {
+      name: 'n',
+      labels: { 'topology.kubernetes.io/zone': 'b', 'topology.k8s.aws/zone-id': 'id-b' },
+    },
+  };
+  const closed = (zoneId: string, nodes: readonly Node[]): readonly string[] =>
+    withoutUnavailable(withoutIds, [unavailable({ zoneId })], { nodes, now: NOW }).instanceTypes.flatMap(
+      (type) => type.offerings.flatMap((o) => (o.available ? [] : [`${type.name} ${o.zone}`])),
+    );
+  t.same(closed('id-b', [node]), ['m5.large b']);
+  t.same(closed('id-a', [node]), [], 'a zone that is not known hides none');
+  t.same(closed('id-b', []), []);
+});
+
+t.test('commitments stay in the catalogue', async (t) => {
+  const commitments = [{ unit: 'hourly' as const, amount: 1 }];
+  const left = withoutUnavailable({ ...CATALOGUE, commitments }, [unavailable({})], { nodes: [], now: NOW });
+  t.same(left.commitments, commitments);
+});
+
+t.test('a price is that of the zone', async (t) => {
+  const offerings = new Offerings(CATALOGUE);
+  t.equal(offerings.price('m5.large', 'a', 'spot'), 0.3);
+  t.equal(offerings.price('m5.large', '', 'spot'), undefined);
+  t.equal(offerings.price('m5.large', 'c', 'spot'), undefined);
+  t.equal(offerings.price('m7.large', 'a', 'spot'), undefined);
 });

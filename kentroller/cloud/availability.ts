@@ -1,31 +1,77 @@
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
-import type { Catalogue, InstanceType, Offering } from '../../planner/model/catalogue.ts';
+import { ZONE, ZONE_ID } from '../../api/labels.ts';
+import type { Node } from '../../api/objects.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 
-const matches = ({ spec }: UnavailableOffering, type: InstanceType, offering: Offering): boolean =>
-  spec.instanceType === type.name &&
-  spec.capacityType === offering.capacityType &&
-  (spec.zone === undefined || spec.zone === offering.zone) &&
-  (spec.zoneId === undefined || offering.zoneId === undefined || spec.zoneId === offering.zoneId);
+/** Ids of zones, by zone. */
+export type ZoneIds = ReadonlyMap<string, string>;
+
+/** The ids of zones, from the catalogue and from the labels of nodes: a catalogue that comes from a file has none. */
+export const zoneIdsOf = (catalogue: Catalogue, nodes: readonly Node[]): ZoneIds => {
+  const ids = new Map<string, string>();
+  for (const { metadata } of nodes) {
+    const zone = metadata.labels?.[ZONE];
+    const id = metadata.labels?.[ZONE_ID];
+    if (zone !== undefined && id !== undefined) ids.set(zone, id);
+  }
+  for (const { offerings } of catalogue.instanceTypes) {
+    for (const { zone, zoneId } of offerings) if (zoneId !== undefined) ids.set(zone, zoneId);
+  }
+  return ids;
+};
+
+/** An offering as UnavailableOfferings name it; without a zone it stands for every zone. */
+interface NamedOffering {
+  readonly instanceType: string;
+  readonly capacityType: string;
+  readonly zone?: string;
+}
+
+/**
+ * Tells whether an unexpired UnavailableOffering covers an offering. A record without zone and zoneId covers every zone;
+ * one with a zoneId covers the zone that is known to have it. `now` in milliseconds since 1970.
+ */
+export const availabilityCheck = (
+  unavailable: readonly UnavailableOffering[],
+  zoneIds: ZoneIds,
+  now: number,
+): ((offering: NamedOffering) => boolean) => {
+  const current = new Map<string, UnavailableOffering['spec'][]>();
+  for (const { spec } of unavailable) {
+    if (spec.expiresAt !== undefined && !(Date.parse(spec.expiresAt) > now)) continue;
+    const key = `${spec.instanceType}/${spec.capacityType}`;
+    current.set(key, [...(current.get(key) ?? []), spec]);
+  }
+  return ({ instanceType, capacityType, zone }) =>
+    !current.get(`${instanceType}/${capacityType}`)?.some((spec) => {
+      if (spec.zone === undefined && spec.zoneId === undefined) return true;
+      if (zone === undefined) return false;
+      return (
+        (spec.zone === undefined || spec.zone === zone) &&
+        (spec.zoneId === undefined || spec.zoneId === zoneIds.get(zone))
+      );
+    });
+};
 
 /** The catalogue with the offerings of unexpired UnavailableOfferings marked unavailable. `now` in milliseconds. */
 export const withoutUnavailable = (
   catalogue: Catalogue,
   unavailable: readonly UnavailableOffering[],
-  now: number,
+  o: { readonly nodes: readonly Node[]; readonly now: number },
 ): Catalogue => {
-  const current = unavailable.filter((u) => !u.spec.expiresAt || Date.parse(u.spec.expiresAt) > now);
-  if (current.length === 0) return catalogue;
-  const affectedTypes = new Set(current.map((u) => u.spec.instanceType));
-  return {
-    instanceTypes: catalogue.instanceTypes.map((type) =>
-      affectedTypes.has(type.name)
-        ? {
-            ...type,
-            offerings: type.offerings.map((offering) =>
-              current.some((u) => matches(u, type, offering)) ? { ...offering, available: false } : offering,
-            ),
-          }
-        : type,
-    ),
-  };
+  if (unavailable.length === 0) return catalogue;
+  const isAvailable = availabilityCheck(unavailable, zoneIdsOf(catalogue, o.nodes), o.now);
+  let isChanged = false;
+  const instanceTypes = catalogue.instanceTypes.map((type) => {
+    const isWhole = type.offerings.every((each) => isAvailable({ ...each, instanceType: type.name }));
+    if (isWhole) return type;
+    isChanged = true;
+    return {
+      ...type,
+      offerings: type.offerings.map((offering) =>
+        isAvailable({ ...offering, instanceType: type.name }) ? offering : { ...offering, available: false },
+      ),
+    };
+  });
+  return isChanged ? { ...catalogue, instanceTypes } : catalogue;
 };

@@ -14,7 +14,7 @@ import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { existingClaims } from './state/claimnames.ts';
-import { gather, type Sources } from './state/gather.ts';
+import { gather, readPoolUsage, type Sources } from './state/gather.ts';
 import type { Step } from './state/step.ts';
 import { SKIPPED } from './writes/writer.ts';
 
@@ -164,8 +164,10 @@ export const executePlans = (
       const backoff = backoffs.get(name) ?? new EvictionBackoff();
       backoffs.set(name, backoff);
       const now = o.clock.now();
-      const state = await gather(o, plan, backoff.retryTimes(), now, signal);
+      const gathered = await gather(o, plan, backoff.retryTimes(), now, signal);
+      const state = { ...gathered, poolUsage: readPoolUsage(o, gathered) };
       const decision = decide(state);
+      o.orders.record(decision.steps, now);
       const writer = {
         client,
         caches,
@@ -181,8 +183,10 @@ export const executePlans = (
       const failures: unknown[] = [];
       for (const [at, result] of results.entries()) {
         const step = decision.steps[at];
-        if (result.status === 'rejected') failures.push(result.reason);
-        else if (result.value !== SKIPPED) {
+        if (result.status === 'rejected') {
+          o.orders.forget(step);
+          failures.push(result.reason);
+        } else if (result.value !== SKIPPED) {
           if (result.value) status = result.value(status);
           if (step && (step.kind !== 'wait-to-start' || isNewReason(plan, step))) report(plan, step);
         }

@@ -66,32 +66,36 @@ checkCases([
   ['a plan is prepared before it starts', { ...PENDING, metadata: { name: 'plan' } }, {}, ['prepare']],
   [
     'without a threshold the savings are accepted',
-    make.plan(ADD, { savings: SAVINGS, ...attempts({ status: 'Success' }) }, 'NodesCreated'),
-    {},
+    make.plan(
+      { ...DELETE, ...ADD },
+      { savings: SAVINGS, ...attempts({ status: 'Success' }) },
+      'NodesCreated',
+    ),
+    BLUE,
     ['advance SavingsValidated'],
   ],
   [
     'savings below the threshold fail the plan',
     make.plan(
-      { ...ADD, executionPolicy: { achievedSavingsPercentageThreshold: '40' } },
+      { ...DELETE, ...ADD, executionPolicy: { achievedSavingsPercentageThreshold: '40' } },
       { savings: SAVINGS, ...attempts({ status: 'Success' }) },
       'NodesCreated',
     ),
-    { priceOf: () => 0.15 },
+    { ...BLUE, offerings: make.offerings({ ...make.PRICES, 'm5.large/us-west-2a/on-demand': 0.15 }) },
     ['fail Creation FailureReasonInsufficientSavings'],
   ],
   [
-    'a fallback type counts with the planned price',
+    'the real price of a fallback decides, though the status counts the planned one',
     make.plan(
-      { ...ADD, executionPolicy: { achievedSavingsPercentageThreshold: '40' } },
+      { ...DELETE, ...ADD, executionPolicy: { achievedSavingsPercentageThreshold: '40' } },
       {
         savings: SAVINGS,
         ...attempts({ status: 'Failed' }, { status: 'Success', instanceType: 'c5.large' }),
       },
       'NodesCreated',
     ),
-    { priceOf: () => 0.15 },
-    ['advance SavingsValidated'],
+    { ...BLUE, offerings: make.offerings({ ...make.PRICES, 'c5.large/us-west-2a/on-demand': 0.15 }) },
+    ['fail Creation FailureReasonInsufficientSavings'],
   ],
   [
     'a plan without pods waits for no pins',

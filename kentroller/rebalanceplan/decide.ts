@@ -3,7 +3,7 @@ import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { decideCreation } from './create/decide.ts';
-import { validatedSavings } from './create/savingscheck.ts';
+import { decideSavings, recheckSavings } from './create/savingscheck.ts';
 import { blockedFailure } from './drain/blockers.ts';
 import { poolBudgets } from './drain/budgets.ts';
 import { drainAndDelete } from './drain/decide.ts';
@@ -120,29 +120,6 @@ const executionTimeout = ({
   };
 };
 
-/** 3. The savings check, once the added nodes are ready and before a node is removed. */
-const decideSavings = (state: Pick<ExecutionState, 'plan' | 'priceOf'>): Decision => {
-  const validated = validatedSavings(state);
-  const threshold = state.plan.spec.executionPolicy?.achievedSavingsPercentageThreshold;
-  const achieved = validated?.projectedSavingsPercent;
-  if (threshold !== undefined && achieved !== undefined && Number(achieved) < Number(threshold)) {
-    return steps({
-      kind: 'fail',
-      phase: 'Creation',
-      failureReason: 'FailureReasonInsufficientSavings',
-      reason: 'FailureReasonInsufficientSavings',
-      message: `The new nodes save ${achieved} %, less than the ${threshold} % of executionPolicy.achievedSavingsPercentageThreshold: lower it, or make a new plan when there is cheaper capacity.`,
-    });
-  }
-  return steps({
-    kind: 'advance',
-    phase: 'SavingsValidated',
-    ...(validated && { validated }),
-    reason: 'SavingsValidated',
-    message: achieved === undefined ? 'The plan projects no savings' : `The new nodes save ${achieved} %`,
-  });
-};
-
 /** 4. The pins: the plan waits until the pinner and the webhook have them, and goes on without them after a timeout. */
 const decidePins = (state: ExecutionState): Decision => {
   const reached = (reason: string, message: string): Step => ({
@@ -213,8 +190,9 @@ export const decide = (state: ExecutionState): Decision => {
   const timeout = executionTimeout(state);
   if (timeout) return steps(timeout);
   if (!hasReached(plan, 'NodesCreated')) return decideCreation(state);
+  // 3. The savings check, repeated until the first pod moves.
   if (!hasReached(plan, 'SavingsValidated')) return decideSavings(state);
-  if (!hasReached(plan, 'PinsReady')) return decidePins(state);
+  if (!hasReached(plan, 'PinsReady')) return recheckSavings(state) ?? decidePins(state);
   if (!hasReached(plan, 'NodesDeleted')) {
     const next = drainAndDelete(state);
     return { ...next, steps: [...overdueUntaintSteps(state), ...next.steps] };

@@ -7,14 +7,9 @@ import type { Cache } from '../../kube/cache/cache.ts';
 export const isDone = (plan: RebalancePlan): boolean =>
   plan.status?.state === 'Done' || plan.status?.state === 'DoneWithWarnings';
 
-/** USD per month that a plan saves, measured where possible, else projected; 0 unless it is done. */
-export const savedMonthly = (plan: RebalancePlan): number => {
-  if (!isDone(plan)) return 0;
-  const { achievedOutcome, validatedSavings, savings } = plan.status ?? {};
-  const measured = achievedOutcome?.savingsCostMonthly;
-  const projected = (validatedSavings ?? savings)?.projectedSavingsCostMonthly;
-  return Number(measured ?? projected ?? 0) || 0;
-};
+/** USD per month that a plan saves, as measured at its end; 0 unless it is done and the prices were known then. */
+export const savedMonthly = (plan: RebalancePlan): number =>
+  isDone(plan) ? Number(plan.status?.achievedOutcome?.savingsCostMonthly ?? 0) || 0 : 0;
 
 /** Registers gauges of the plans by state and of their monthly savings, computed from the cache at each scrape. */
 export const registerPlanMetrics = (plans: Cache<RebalancePlan>, registry: Registry): void => {

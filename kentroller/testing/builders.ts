@@ -1,6 +1,16 @@
 import type { NodeClaimToAdd, RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_INITIALIZED, KARPENTER_NODEPOOL, OWNED_BY } from '../../api/labels.ts';
+import {
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_INITIALIZED,
+  KARPENTER_NODEPOOL,
+  OWNED_BY,
+  ZONE,
+} from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
+import type { CapacityType } from '../../planner/model/capacitytype.ts';
+import type { Offering } from '../../planner/model/catalogue.ts';
+import { Offerings } from '../cloud/offerings.ts';
 import { LOCKED_BY, PHASES, type Phase, PLAN_FINALIZER } from '../rebalanceplan/state/labels.ts';
 import type { ExecutionState } from '../rebalanceplan/state/state.ts';
 
@@ -132,6 +142,48 @@ export const plan = (
   },
 });
 
+const NOTHING = { cpu: 0, memory: 0, pods: 0, ephemeralStorage: 0, other: {} };
+
+/** CPUs of a type by the size in its name, such as 4 for m5.xlarge. */
+const cpusOf = (type: string): number => {
+  const size = type.split('.')[1] ?? '';
+  return size === 'large' ? 2 : 4 * (Number.parseInt(size, 10) || 1);
+};
+
+/** What the cloud sells, from prices in USD per hour by '<instance type>/<zone>/<capacity type>'. */
+export const offerings = (prices: Readonly<Record<string, number>>): Offerings => {
+  const types = new Map<string, Offering[]>();
+  for (const [key, price] of Object.entries(prices)) {
+    const [name = '', zone = '', capacityType = ''] = key.split('/');
+    const offering = { zone, capacityType: capacityType as CapacityType, price, available: true };
+    types.set(name, [...(types.get(name) ?? []), offering]);
+  }
+  return new Offerings({
+    instanceTypes: [...types].map(([name, list]) => ({
+      name,
+      arch: 'amd64',
+      os: ['linux'],
+      labels: { [INSTANCE_TYPE]: name, 'karpenter.k8s.aws/instance-family': name.split('.')[0] ?? '' },
+      capacity: { ...NOTHING, cpu: cpusOf(name) * 1000, memory: cpusOf(name) * 4 * 2 ** 30, pods: 58 },
+      overhead: NOTHING,
+      offerings: list,
+    })),
+  });
+};
+
+/** Labels of a machine that was launched as '<instance type>/<zone>/<capacity type>'. */
+export const machineLabels = (offering: string): Record<string, string> => {
+  const [type = '', zone = '', capacityType = ''] = offering.split('/');
+  return { [INSTANCE_TYPE]: type, [ZONE]: zone, [KARPENTER_CAPACITY_TYPE]: capacityType };
+};
+
+export const PRICES = {
+  'm5.large/us-west-2a/on-demand': 0.1,
+  'c5.large/us-west-2a/on-demand': 0.11,
+  'm5.xlarge/us-west-2a/on-demand': 0.2,
+};
+const OFFERINGS = offerings(PRICES);
+
 export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}): ExecutionState => ({
   plan: p,
   nodeClaims: new Map(),
@@ -143,6 +195,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   poolNodes: new Map([['general', { total: 10, disrupted: 0 }]]),
   claimFailures: new Map(),
   unavailable: [],
+  zoneIds: new Map(),
   claimsInUse: new Set(),
   isEnabled: true,
   clusterNodes: { total: 10, unready: 0 },
@@ -160,7 +213,8 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
     willSurge: () => false,
   },
   evictionRetryAt: new Map(),
-  priceOf: () => undefined,
+  offerings: OFFERINGS,
+  poolUsage: new Map(),
   now: NOW,
   limits: {
     joinDeadlineMs: 600_000,

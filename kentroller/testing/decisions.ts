@@ -79,8 +79,19 @@ export const MOVE = {
   ],
 };
 export const PENDING: RebalancePlan = { ...make.plan(DELETE), status: {} };
+/** The removed node: an m5.xlarge at 0.2 USD per hour. */
 export const BLUE = {
-  nodeClaims: new Map([['blue', make.nodeClaim('blue')]]),
+  nodeClaims: new Map([
+    [
+      'blue',
+      make.nodeClaim('blue', {
+        labels: {
+          'karpenter.sh/nodepool': 'general',
+          ...make.machineLabels('m5.xlarge/us-west-2a/on-demand'),
+        },
+      }),
+    ],
+  ]),
   nodes: new Map([['blue', make.locked('blue')]]),
 };
 

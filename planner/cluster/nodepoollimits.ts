@@ -1,13 +1,10 @@
-import type { NodeCost } from '../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { NodePool } from '../../api/objects.ts';
 import { amount, formatAmount } from '../../api/quantity.ts';
 import type { InstanceType } from '../model/catalogue.ts';
-import type { Labels } from '../scheduling/nodeaffinity.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 
-/** The NodePool that a node's labels name. */
-export const poolNameOf = (labels: Labels): string | undefined => labels[KARPENTER_NODEPOOL];
+/** What each NodePool with limits has of a resource now, per NodePool and resource. */
+export type PoolUsage = ReadonlyMap<string, Requests>;
 
 /** What a limit counts of one node: its capacity, and one for `nodes`. */
 export const capacityOf = (type: InstanceType): Requests =>
@@ -20,29 +17,36 @@ export const capacityOf = (type: InstanceType): Requests =>
     ...Object.entries(type.capacity.other),
   ]);
 
-/** What the NodePool's nodes have of a resource, as Karpenter writes it to the status. */
-const usedOf = (pool: NodePool, resource: string): number =>
-  amount(resource, pool.status?.resources?.[resource] ?? '0');
-
 /** What a NodePool may still grow by, per limited resource; empty without limits, below 0 where a limit is exceeded. */
-const remainingOf = (pool: NodePool): Requests =>
+const remainingOf = (pool: NodePool, used: Requests | undefined): Requests =>
   new Map(
     Object.entries(pool.spec.limits ?? {}).map(([resource, limit]) => [
       resource,
-      amount(resource, limit) - usedOf(pool, resource),
+      amount(resource, limit) -
+        (used?.get(resource) ?? amount(resource, pool.status?.resources?.[resource] ?? '0')),
     ]),
   );
 
-/** What NodePools with limits may still grow by, while nodes are added and removed. */
+/** Per limited resource, the most that one of the types has. */
+const largestOf = (types: readonly InstanceType[], resource: string): number =>
+  Math.max(0, ...types.map((type) => capacityOf(type).get(resource) ?? 0));
+
+/**
+ * What NodePools with limits may still grow by, while nodes are added. Nodes that a plan removes give nothing back: they
+ * are there until the added ones are ready. Karpenter checks limits only for what it provisions itself.
+ */
 export class RemainingLimits {
+  readonly #pools = new Map<string, NodePool>();
   readonly #remaining = new Map<string, Requests>();
-  /** 0, or below it where a NodePool was over its limits at first: existing nodes may return to that. */
+  /** 0, or below it where a NodePool was over its limits at first. */
   readonly #floor = new Map<string, Requests>();
 
-  constructor(pools: Iterable<NodePool>) {
+  /** The usage of a NodePool that `usage` lacks is what its status says. */
+  constructor(pools: Iterable<NodePool>, usage: PoolUsage = new Map()) {
     for (const pool of pools) {
-      const remaining = remainingOf(pool);
+      const remaining = remainingOf(pool, usage.get(pool.metadata.name));
       if (remaining.size === 0) continue;
+      this.#pools.set(pool.metadata.name, pool);
       this.#remaining.set(pool.metadata.name, remaining);
       this.#floor.set(pool.metadata.name, new Map([...remaining].map(([r, n]) => [r, Math.min(0, n)])));
     }
@@ -66,26 +70,37 @@ export class RemainingLimits {
     return true;
   }
 
-  /** Whether the limits allow a closed existing node of this capacity to be opened again. */
-  allowsReturn(poolName: string | undefined, capacity: Requests): boolean {
-    const floor = this.#floor.get(poolName ?? '');
-    for (const [resource, amount] of this.#remaining.get(poolName ?? '') ?? []) {
-      if (amount - (capacity.get(resource) ?? 0) < (floor?.get(resource) ?? 0)) return false;
+  /** Why not even the smallest of these types may be added; undefined when one may. */
+  blocker(poolName: string, types: readonly InstanceType[]): string | undefined {
+    const pool = this.#pools.get(poolName);
+    if (!pool || types.some((type) => this.allows(poolName, type))) return undefined;
+    for (const [resource, left] of this.#remaining.get(poolName) ?? []) {
+      const least = Math.min(...types.map((type) => capacityOf(type).get(resource) ?? 0));
+      if (types.length === 0 || least > left) {
+        const room =
+          left > 0 ? `only ${formatAmount(resource, left)} of it is left` : 'nothing of it is left';
+        return `NodePool ${poolName} has a limit of ${pool.spec.limits?.[resource]} for ${resource}, and ${room}`;
+      }
     }
-    return true;
+    return `the limits of NodePool ${poolName} leave no room for any of these instance types`;
   }
 
-  /** Whether no NodePool exceeds its limits by more than it did at first. */
-  areWithin(): boolean {
-    return [...this.#remaining.keys()].every((poolName) => this.allowsReturn(poolName, new Map()));
-  }
-
-  /** Adds a node to its NodePool, or removes one when sign is -1. */
-  count(poolName: string | undefined, capacity: Requests, sign: 1 | -1): void {
-    const remaining = this.#remaining.get(poolName ?? '');
+  /** Adds a node, or takes it away again when sign is -1. */
+  count(poolName: string, type: InstanceType, sign: 1 | -1): void {
+    const remaining = this.#remaining.get(poolName);
     if (!remaining) return;
+    const capacity = capacityOf(type);
     for (const [resource, amount] of remaining) {
       remaining.set(resource, amount - sign * (capacity.get(resource) ?? 0));
+    }
+  }
+
+  /** Adds a node that may become any of these types: the largest counts, as for Karpenter (subtractMax). */
+  countLargest(poolName: string, types: readonly InstanceType[]): void {
+    const remaining = this.#remaining.get(poolName);
+    if (!remaining) return;
+    for (const [resource, amount] of remaining) {
+      remaining.set(resource, amount - (resource === 'nodes' ? 1 : largestOf(types, resource)));
     }
   }
 
@@ -107,45 +122,28 @@ export class RemainingLimits {
     const remaining = this.#remaining.get(poolName);
     if (!remaining) return;
     const counted = capacityOf(planned);
-    const capacities = [...new Set(alternatives)].map(capacityOf);
+    const types = [...new Set(alternatives)];
     for (const [resource, amount] of remaining) {
-      const largest = Math.max(0, ...capacities.map((capacity) => capacity.get(resource) ?? 0));
-      remaining.set(resource, amount - Math.max(0, largest - (counted.get(resource) ?? 0)));
+      const more = largestOf(types, resource) - (counted.get(resource) ?? 0);
+      remaining.set(resource, amount - Math.max(0, more));
     }
+  }
+
+  /** Whether no NodePool exceeds its limits by more than it did at first. */
+  areKept(): boolean {
+    return [...this.#remaining].every(([poolName, remaining]) =>
+      [...remaining].every(([r, amount]) => amount >= (this.#floor.get(poolName)?.get(r) ?? 0)),
+    );
   }
 }
 
-/** Room that limits leave after the plan: the types of its new nodes counted, its removed nodes given back. */
-export const limitsAfterPlan = (
+/** Room that limits leave beside a plan's new nodes, while the nodes that it removes are still there. */
+export const limitsBesidePlan = (
   pools: Iterable<NodePool>,
+  usage: PoolUsage,
   added: readonly (readonly [poolName: string, type: InstanceType])[],
-  removed: readonly { readonly view: { readonly labels: Labels }; readonly capacity?: Requests }[],
 ): RemainingLimits => {
-  const limits = new RemainingLimits(pools);
-  for (const [poolName, type] of added) limits.count(poolName, capacityOf(type), 1);
-  for (const { view, capacity } of removed) {
-    if (capacity) limits.count(poolNameOf(view.labels), capacity, -1);
-  }
+  const limits = new RemainingLimits(pools, usage);
+  for (const [poolName, type] of added) limits.count(poolName, type, 1);
   return limits;
-};
-
-const MIB = 1024 * 1024;
-
-/**
- * Why a NodePool's limits forbid `adds` beside the nodes that it has; undefined when they allow them. Needed because
- * Karpenter checks limits only for what it provisions itself.
- */
-export const limitBlocker = (pool: NodePool, adds: readonly NodeCost[]): string | undefined => {
-  const added: Readonly<Record<string, number>> = {
-    cpu: adds.reduce((sum, node) => sum + node.milliCPU, 0),
-    memory: adds.reduce((sum, node) => sum + node.memoryMiB * MIB, 0),
-    nodes: adds.length,
-  };
-  for (const [resource, remaining] of remainingOf(pool)) {
-    const more = added[resource];
-    if (more === undefined || more <= remaining) continue;
-    const used = formatAmount(resource, usedOf(pool, resource));
-    return `NodePool ${pool.metadata.name} has a limit of ${pool.spec.limits?.[resource]} for ${resource}: ${used} are there, and the plan adds ${formatAmount(resource, more)} before it removes any`;
-  }
-  return undefined;
 };

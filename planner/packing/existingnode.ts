@@ -2,7 +2,6 @@ import { mustGet } from '../../api/mustget.ts';
 import type { Pod, Taint } from '../../api/objects.ts';
 import type { Billed } from '../model/billing.ts';
 import type { NodeInfo } from '../scheduling/nodeinfo.ts';
-import type { Requests } from '../scheduling/noderesources.ts';
 import { UNLIMITED, VOLUME_SLOTS, type Volumes } from '../scheduling/volumes.ts';
 import { itemAt, Matrix } from './matrix.ts';
 import type { NodeClasses } from './nodeclass.ts';
@@ -21,8 +20,6 @@ export interface ExistingNode {
   readonly isCandidate: boolean;
   /** Whether pods may be moved onto it. */
   readonly acceptsPods: boolean;
-  /** What the limits of its NodePool count for it. */
-  readonly capacity?: Requests;
   /** Its movable pods. */
   readonly movable: ReadonlySet<Pod>;
 }

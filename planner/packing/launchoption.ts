@@ -6,6 +6,7 @@ import {
   OS,
   REGION,
   ZONE,
+  ZONE_ID,
 } from '../../api/labels.ts';
 import type { NodePool, Requirement } from '../../api/objects.ts';
 import type { Amounts, Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
@@ -31,7 +32,6 @@ export interface LaunchOption {
   readonly pickedLabels: Labels;
 }
 
-export const ZONE_ID = 'topology.k8s.aws/zone-id';
 const PER_TYPE = new Set([INSTANCE_TYPE, ARCH, OS, ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID, REGION]);
 
 /** Karpenter's label, key and value, for the NodeClass object of a NodePool's nodes. */

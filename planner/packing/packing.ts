@@ -151,12 +151,8 @@ export class Packing {
   }
 
   #switch(node: number, to: number): void {
-    const existing = this.#existing(node);
-    if (byteAt(this.open, node) !== to) {
-      const sign = to === 1 ? 1 : -1;
-      this.limits.countExisting(existing, sign);
-      if (existing.billed) this.#cost.count(existing.billed, sign);
-    }
+    const { billed } = this.#existing(node);
+    if (billed && byteAt(this.open, node) !== to) this.#cost.count(billed, to === 1 ? 1 : -1);
     this.open[node] = to;
   }
 

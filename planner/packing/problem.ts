@@ -1,6 +1,7 @@
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import { mustGet } from '../../api/mustget.ts';
 import type { DaemonSet, Pod } from '../../api/objects.ts';
+import type { PoolUsage } from '../cluster/nodepoollimits.ts';
 import type { Commitment } from '../model/billing.ts';
 import { type InterruptionPolicy, isInterruptionAcceptable } from '../model/interruption.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
@@ -41,6 +42,8 @@ export interface Problem extends ExistingNodeTable {
   readonly allOptions: readonly CompiledOption[];
   readonly rules: PodRules;
   readonly commitments: readonly Commitment[];
+  /** What NodePools with limits have now. */
+  readonly poolUsage: PoolUsage;
   /** Pods that wait for a node, per pod class. */
   readonly pending: Int32Array;
 }
@@ -78,6 +81,8 @@ export const compile = (input: {
   readonly blastRadius?: BlastRadius;
   readonly commitments?: readonly Commitment[];
   readonly interruption?: InterruptionPolicy;
+  /** What NodePools with limits have now; by default what their status says. */
+  readonly poolUsage?: PoolUsage;
 }): Problem => {
   const everyPod = [...input.existingNodes.flatMap(({ view }) => view.pods), ...input.pending];
   const { volumes } = input;
@@ -150,6 +155,7 @@ export const compile = (input: {
     allOptions,
     rules,
     commitments: input.commitments ?? [],
+    poolUsage: input.poolUsage ?? new Map(),
     pending,
   };
 };

@@ -8,13 +8,14 @@ import {
   KARPENTER_NODEPOOL_HASH_VERSION,
   OS,
   ZONE,
+  ZONE_ID,
 } from '../../api/labels.ts';
 import type { Requirement } from '../../api/objects.ts';
 import { formatAmount } from '../../api/quantity.ts';
 import type { RemainingLimits } from '../cluster/nodepoollimits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
-import { nodeClassLabel, ZONE_ID } from '../packing/launchoption.ts';
+import { nodeClassLabel } from '../packing/launchoption.ts';
 import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';

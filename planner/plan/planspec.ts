@@ -8,7 +8,7 @@ import type {
 import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../cluster/clusterview.ts';
-import { limitsAfterPlan } from '../cluster/nodepoollimits.ts';
+import { limitsBesidePlan } from '../cluster/nodepoollimits.ts';
 import type { Bill } from '../model/billing.ts';
 import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
@@ -50,10 +50,10 @@ export const writePlan = (
   const nodeClaimsToAdd: NodeClaimToAdd[] = [];
   const podsToMigrate: PodToMigrate[] = [];
   const green: NodeCost[] = [];
-  const limits = limitsAfterPlan(
+  const limits = limitsBesidePlan(
     cluster.snapshot.nodePools,
+    problem.poolUsage,
     assignment.bought.map(({ option }) => [option.launchOption.pool.metadata.name, option.launchOption.type]),
-    assignment.removed.map((node) => itemAt(problem.existingNodes, node)),
   );
   const finder = new AlternativeFinder(problem);
   assignment.bought.forEach((node, index) => {

@@ -167,7 +167,7 @@ export const verifyPlan = (
 ): PlanFault[] => {
   const requestsOf = memoizeRequests();
   // 1. The final place of every pod.
-  const { places, removed, faults: moves } = outcomeOf(snapshot, spec);
+  const { places, faults: moves } = outcomeOf(snapshot, spec);
   const arrivals = places.flatMap((place) => place.arrivals);
   const everyPod = places.flatMap((place) => place.pods);
   const keys = selectedKeys(snapshot, arrivals, everyPod);
@@ -184,7 +184,7 @@ export const verifyPlan = (
     const { taints = [], unschedulable = false } = node?.spec ?? {};
     return { name, labels: node?.metadata.labels ?? {}, taints, unschedulable, pods };
   });
-  const limits = limitFaults(snapshot, removed, [...claims.values()]);
+  const limits = limitFaults(snapshot, [...claims.values()]);
   // 3. Whether each pod may be at its final place.
   const rules = new PodRules(snapshot, sites);
   const coming = places.flatMap((place, at) => place.arrivals.map((pod) => ({ pod, at })));

@@ -126,8 +126,7 @@ export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions):
     scratch.dropKept();
     pruner.begin(remaining.total);
     for (const node of reopen) {
-      if (packing.limits.canReopen(itemAt(packing.problem.existingNodes, node)))
-        tryNode(undefined, -1, node, intAt(packing.nodeClass, node), packing.roomOf(node));
+      tryNode(undefined, -1, node, intAt(packing.nodeClass, node), packing.roomOf(node));
     }
     // While many pods are left the same few options stay best: all are tried only now and then.
     const isFull = sinceFull === 0 || remaining.total < FEW_NODES_LEFT * fullest;

@@ -1,8 +1,9 @@
 import t from 'tap';
 import type { CreationAttempt } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering.ts';
+import { availabilityCheck } from '../../cloud/availability.ts';
 import { ago, NOW, toAdd } from '../../testing/builders.ts';
-import { alternativesOf, nextAlternative, offeringsOf } from './alternatives.ts';
+import { alternativeOf, alternativesOf, offeringsOf, openAlternatives } from './alternatives.ts';
 
 const attempt = (instanceType: string): CreationAttempt => ({
   instanceType,
@@ -30,6 +31,15 @@ const withoutZone = (type: string): UnavailableOffering => {
   return { metadata: { name: type }, spec };
 };
 
+const withZoneId = (type: string, zoneId: string): UnavailableOffering => ({
+  ...withoutZone(type),
+  spec: { ...withoutZone(type).spec, zoneId },
+});
+
+const ZONE_IDS = new Map([
+  ['us-west-2a', 'usw2-az2'],
+  ['us-west-2b', 'usw2-az1'],
+]);
 const M5_C5 = toAdd('green');
 const CASES: readonly (readonly [
   string,
@@ -51,6 +61,21 @@ const CASES: readonly (readonly [
   ],
   ['another zone does not count', M5_C5, [], [unavailable('m5.large', { zone: 'us-west-2b' })], 'm5.large'],
   ['a record without a zone counts for all', M5_C5, [], [withoutZone('m5.large')], 'c5.large'],
+  [
+    'a record of the id of another zone does not count',
+    M5_C5,
+    [],
+    [withZoneId('m5.large', 'usw2-az1')],
+    'm5.large',
+  ],
+  [
+    'a record of the id of a zone that is not known does not count',
+    M5_C5,
+    [],
+    [withZoneId('m5.large', 'usw2-az9')],
+    'm5.large',
+  ],
+  ['a record of the id of the zone counts', M5_C5, [], [withZoneId('m5.large', 'usw2-az2')], 'c5.large'],
   [
     'another capacity type does not count',
     M5_C5,
@@ -76,7 +101,8 @@ const CASES: readonly (readonly [
 
 for (const [name, planned, attempts, records, expected] of CASES) {
   t.test(name, async (t) => {
-    t.equal(nextAlternative(planned, attempts, records, NOW)?.instanceType, expected);
+    const isAvailable = availabilityCheck(records, ZONE_IDS, NOW);
+    t.equal(openAlternatives(planned, attempts, isAvailable)[0]?.instanceType, expected);
   });
 }
 
@@ -85,7 +111,13 @@ t.test('a claim without alternatives is ordered by its own requirements', async 
   const own = { key: 'node.kubernetes.io/instance-type', operator: 'In' as const, values: ['r5.large'] };
   const planned = { ...rest, spec: { ...rest.spec, requirements: [own] } };
   t.match(alternativesOf(planned), [{ instanceType: 'r5.large', capacityType: 'on-demand', zone: '' }]);
-  t.match(offeringsOf({ requirements: [own], instanceType: '', capacityType: '', zone: '' }), [
+  t.match(offeringsOf({ requirements: [own] }), [
     { instanceType: 'r5.large', zone: undefined, capacityType: 'on-demand' },
   ]);
+});
+
+t.test('an attempt that names its alternative is told by that, whatever it was launched as', async (t) => {
+  const tried = { ...attempt('r5.large'), alternative: 0 };
+  t.equal(alternativeOf(M5_C5, tried)?.instanceType, 'm5.large');
+  t.equal(openAlternatives(M5_C5, [tried], () => true)[0]?.instanceType, 'c5.large');
 });

@@ -1,5 +1,6 @@
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import type { UnavailableOfferingSpec } from '../../../api/kinds/unavailableoffering.ts';
 import {
   INSTANCE_TYPE,
   KARPENTER_CAPACITY_TYPE,
@@ -10,25 +11,17 @@ import {
 import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
-import { limitBlocker } from '../../../planner/cluster/nodepoollimits.ts';
 import { blockedFailure } from '../drain/blockers.ts';
 import { unmigratableFailure } from '../drain/livemigration.ts';
 import type { AttemptRef } from '../state/attemptref.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf, hasOrdered } from '../state/status.ts';
 import { type Decision, type Step, steps } from '../state/step.ts';
-import { alternativesOf, nextAlternative, offeringsOf } from './alternatives.ts';
-import { attemptName, buildNodeClaim } from './nodeclaim.ts';
+import { type AlternativeOffering, alternativeOf, offeringsOf } from './alternatives.ts';
 import { lockSteps } from './nodelock.ts';
+import { failCreation, orderSteps, priceFailure } from './ordersteps.ts';
 import { tolerationSteps } from './pendingpods.ts';
-
-const fail = (failureReason: string, message: string): Step => ({
-  kind: 'fail',
-  phase: 'Creation',
-  failureReason,
-  reason: failureReason,
-  message,
-});
+import { exceeds } from './plancost.ts';
 
 const refOf = (planned: string, a: CreationAttempt): AttemptRef => ({
   planned,
@@ -36,6 +29,8 @@ const refOf = (planned: string, a: CreationAttempt): AttemptRef => ({
   instanceType: a.instanceType,
   capacityType: a.capacityType ?? '',
   zone: a.zone ?? '',
+  ...(a.alternative !== undefined && { alternative: a.alternative }),
+  ...(a.priceCapHourly !== undefined && { priceCapHourly: a.priceCapHourly }),
 });
 
 /** The attempt with the offering that Karpenter launched, from the labels of its NodeClaim. */
@@ -46,52 +41,30 @@ const launchedAs = (ref: AttemptRef, claim: NodeClaim): AttemptRef => ({
   zone: claim.metadata.labels?.[ZONE] ?? ref.zone,
 });
 
-/** Orders the next alternative; fails the plan when none is left or the NodePool no longer exists. */
-const createClaimStep = (
-  state: ExecutionState,
-  planned: NodeClaimToAdd,
-  attempts: readonly CreationAttempt[],
-): Step => {
-  const name = planned.metadata.name;
-  const poolName = planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
-  const pool = state.nodePools.get(poolName);
-  if (!pool || pool.metadata.deletionTimestamp) {
-    return fail(
-      'FailureReasonNodePoolGone',
-      `NodePool ${poolName} of planned node ${name} is gone: make a new plan.`,
-    );
-  }
-  const alternative = nextAlternative(planned, attempts, state.unavailable, state.now);
-  if (!alternative) {
-    const last = attempts.at(-1)?.description;
-    return fail(
-      'FailureReasonNodeCreateFailed',
-      `Planned node ${name} could not be created in ${attempts.length} attempts${last ? `, the last one: ${last}` : ''}. Allow more instance types or zones in NodePool ${poolName}.`,
-    );
-  }
-  const claimName = attemptName(name, attempts.length + 1);
-  return {
-    kind: 'create-claim',
-    attempt: {
-      planned: name,
-      claimName,
-      instanceType: alternative.instanceType,
-      capacityType: alternative.capacityType,
-      zone: alternative.zone,
-    },
-    claim: buildNodeClaim({ plan: state.plan, planned, alternative, name: claimName, pool }),
-    reason: 'NodeClaimCreated',
-    message: `Ordering ${alternative.instanceType} (${alternative.capacityType}${alternative.zone ? `, ${alternative.zone}` : ''}) as NodeClaim ${claimName}`,
-  };
-};
-
 const SOON_MS = 500;
 /** Karpenter's event arrives a moment after it deletes the NodeClaim. */
 const EVENT_LATENESS_MS = 3_000;
 
+/** The offerings that an attempt allowed, all of which the cloud refused: those of its alternative up to its price cap. */
+const refusedOfferings = (
+  { offerings }: Pick<ExecutionState, 'offerings'>,
+  planned: NodeClaimToAdd,
+  attempt: CreationAttempt,
+): readonly UnavailableOfferingSpec[] => {
+  const tried = alternativeOf(planned, attempt);
+  const cap = Number(attempt.priceCapHourly ?? Number.POSITIVE_INFINITY);
+  const wasAllowed = ({ instanceType, zone, capacityType }: AlternativeOffering): boolean => {
+    if (!offerings || zone === undefined || cap === Number.POSITIVE_INFINITY) return true;
+    return !exceeds(offerings.price(instanceType, zone, capacityType) ?? cap, cap);
+  };
+  return (tried ? offeringsOf(tried) : [])
+    .filter(wasAllowed)
+    .map((offering) => ({ ...offering, reason: 'InsufficientCapacityError' as const }));
+};
+
 /** Fails an attempt whose NodeClaim no longer exists; undefined while Karpenter's reason may still arrive. */
 const lostAttemptStep = (
-  state: Pick<ExecutionState, 'claimFailures' | 'now'>,
+  state: Pick<ExecutionState, 'claimFailures' | 'offerings' | 'now'>,
   planned: NodeClaimToAdd,
   last: CreationAttempt,
 ): Step | undefined => {
@@ -99,18 +72,12 @@ const lostAttemptStep = (
   const age = state.now - Date.parse(last.timestamp ?? '');
   if (cause === undefined && age < EVENT_LATENESS_MS) return undefined;
   const isCapacity = last.status === 'InProgress' && cause !== undefined && /capacity/i.test(cause);
-  const tried = alternativesOf(planned).find(
-    (a) =>
-      a.instanceType === last.instanceType &&
-      a.zone === (last.zone ?? '') &&
-      a.capacityType === (last.capacityType ?? ''),
-  );
   const description = isCapacity ? 'InsufficientCapacityError' : (cause ?? 'the NodeClaim no longer exists');
   return {
     kind: 'attempt-failed',
     attempt: refOf(planned.metadata.name, last),
     description,
-    offerings: isCapacity && tried ? offeringsOf(tried) : [],
+    offerings: isCapacity ? refusedOfferings(state, planned, last) : [],
     reason: isCapacity ? 'InsufficientCapacity' : 'NodeClaimLost',
     message: `NodeClaim ${last.nodeClaimName} (${last.instanceType}): ${cause ?? description}`,
   };
@@ -118,9 +85,8 @@ const lostAttemptStep = (
 
 /** Follows a planned node from its order to a ready node. */
 const attemptSteps = (state: ExecutionState, planned: NodeClaimToAdd): readonly Step[] => {
-  const attempts = attemptsOf(state.plan, planned.metadata.name);
-  const last = attempts.at(-1);
-  if (!last || last.status === 'Failed') return [createClaimStep(state, planned, attempts)];
+  const last = attemptsOf(state.plan, planned.metadata.name).at(-1);
+  if (!last || last.status === 'Failed') return [];
   const claim = state.nodeClaims.get(last.nodeClaimName);
   if (!claim || claim.metadata.deletionTimestamp) {
     const failure = lostAttemptStep(state, planned, last);
@@ -209,24 +175,10 @@ const staticFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]
   const name = touched.find((each) => state.nodePools.get(each ?? '')?.spec.replicas !== undefined);
   return name === undefined
     ? undefined
-    : fail(
+    : failCreation(
         'FailureReasonStaticNodePool',
         `NodePool ${name} is static: set its replicas instead, or make a plan without its nodes.`,
       );
-};
-
-/** Fails a plan before it orders a machine when the NodePools' limits do not allow all added nodes at once. */
-const limitFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): Step | undefined => {
-  if (hasOrdered(state.plan)) return undefined;
-  const green = new Map((state.plan.status?.savings?.greenNodes ?? []).map((node) => [node.name, node]));
-  for (const [name, pool] of state.nodePools) {
-    const adds = planned
-      .filter((p) => p.metadata.labels?.[KARPENTER_NODEPOOL] === name)
-      .flatMap((p) => green.get(p.metadata.name) ?? []);
-    const reason = adds.length > 0 ? limitBlocker(pool, adds) : undefined;
-    if (reason) return fail('FailureReasonNodePoolLimit', `${reason}. Raise it, or plan for fewer nodes.`);
-  }
-  return undefined;
 };
 
 /** The creation phase: locks the existing nodes, orders the added ones and waits until they are ready. */
@@ -238,11 +190,12 @@ export const decideCreation = (state: ExecutionState): Decision => {
     unmigratableFailure(state) ??
     staticFailure(state, planned) ??
     blockedFailure(state) ??
-    limitFailure(state, planned);
+    priceFailure(state, planned);
   if (refused) return steps(refused);
   const tolerations = tolerationSteps(state);
   if (tolerations.length > 0) return steps(...tolerations);
-  const next = planned.flatMap((p) => attemptSteps(state, p));
+  const orders = orderSteps(state, planned);
+  const next = [...(orders ?? []), ...planned.flatMap((p) => attemptSteps(state, p))];
   const failure = next.find((s) => s.kind === 'fail');
   if (failure) return steps(failure);
   const failed = planned

@@ -7,6 +7,7 @@ import { buildNodeClaim } from './nodeclaim.ts';
 const HASH = 'karpenter.sh/nodepool-hash';
 
 const alternative: Alternative = {
+  index: 0,
   requirements: [],
   instanceType: 'm5.large',
   capacityType: 'on-demand',

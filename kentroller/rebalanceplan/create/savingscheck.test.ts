@@ -1,8 +1,8 @@
 import t from 'tap';
-import type { CreationAttempt } from '../../../api/kinds/rebalanceplan.ts';
+import type { CreationAttempt, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import type { Offerings } from '../../cloud/offerings.ts';
 import * as make from '../../testing/builders.ts';
 import { ADD, attempts, SAVINGS } from '../../testing/decisions.ts';
-import type { ExecutionState } from '../state/state.ts';
 import { validatedSavings } from './savingscheck.ts';
 
 const FIRST: Partial<CreationAttempt> = { status: 'Success' };
@@ -10,10 +10,14 @@ const FALLBACK: readonly Partial<CreationAttempt>[] = [
   { status: 'Failed' },
   { status: 'Success', instanceType: 'c5.large' },
 ];
-const at =
-  (price: number | undefined): ExecutionState['priceOf'] =>
-  () =>
-    price;
+const at = (price: number | undefined): Offerings =>
+  make.offerings(
+    price === undefined
+      ? {}
+      : { 'm5.large/us-west-2a/on-demand': price, 'c5.large/us-west-2a/on-demand': price },
+  );
+const savingsOf = (plan: RebalancePlan, offerings: Offerings) =>
+  validatedSavings(make.executionState(plan), offerings);
 
 // The removed nodes cost 146 USD a month, of 730 hours.
 const CASES: readonly (readonly [
@@ -39,7 +43,7 @@ const CASES: readonly (readonly [
 for (const [name, list, price, monthly, percent] of CASES) {
   t.test(name, async (t) => {
     const plan = make.plan(ADD, { savings: SAVINGS, ...attempts(...list) });
-    t.match(validatedSavings({ plan, priceOf: at(price) }), {
+    t.match(savingsOf(plan, at(price)), {
       projectedMonthlyCost: monthly,
       projectedSavingsPercent: percent,
     });
@@ -47,11 +51,11 @@ for (const [name, list, price, monthly, percent] of CASES) {
 }
 
 t.test('a plan without savings has none to check', async (t) => {
-  t.equal(validatedSavings({ plan: make.plan(ADD), priceOf: at(0.05) }), undefined);
+  t.equal(savingsOf(make.plan(ADD), at(0.05)), undefined);
 });
 
 t.test("the cluster's cost falls by what the plan saves", async (t) => {
   const savings = { ...SAVINGS, currentClusterMonthlyCost: '1000' };
   const plan = make.plan(ADD, { savings, ...attempts(FIRST) });
-  t.equal(validatedSavings({ plan, priceOf: at(0.05) })?.projectedClusterMonthlyCost, '890.50');
+  t.equal(savingsOf(plan, at(0.05))?.projectedClusterMonthlyCost, '890.50');
 });

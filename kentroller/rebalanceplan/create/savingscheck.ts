@@ -1,47 +1,101 @@
-import type { NodeCost, Savings } from '../../../api/kinds/rebalanceplan.ts';
-import { HOURS_PER_MONTH } from '../../../api/labels.ts';
+import type { CreationAttempt, NodeClaimToAdd, NodeCost, Savings } from '../../../api/kinds/rebalanceplan.ts';
+import { HOURS_PER_MONTH, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
+import { blueNode } from '../../../planner/plan/savings.ts';
+import type { Offerings } from '../../cloud/offerings.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
-import { alternativesOf } from './alternatives.ts';
+import { type Decision, steps } from '../state/step.ts';
+import { comingPrices, costFault, isBoundByPrice, leavingPrices, thresholdOf } from './plancost.ts';
+
+type CostState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'offerings'>;
+
+const NO_SAVINGS: Savings = {
+  projectedSavingsPercent: '0',
+  projectedSavingsCostMonthly: '0',
+  currentMonthlyCost: '0',
+  projectedMonthlyCost: '0',
+};
 
 const toMoney = (value: number): string => value.toFixed(2);
 
+/** The removed nodes that are there, at their prices now; one without a price counts as planned. */
+const blueNodesNow = ({ plan, nodes }: CostState, offerings: Offerings): readonly NodeCost[] => {
+  const planned = new Map((plan.status?.savings?.blueNodes ?? []).map((blue) => [blue.name, blue]));
+  return (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): NodeCost[] => {
+    const node = nodes.get(nodeClaimName);
+    if (!node) return [];
+    const labels = node.metadata.labels ?? {};
+    const before = planned.get(node.metadata.name);
+    const price = offerings.priceOf(labels) ?? (before && Number(before.priceHourly));
+    if (price === undefined) return before ? [before] : [];
+    return [
+      {
+        ...blueNode(node, price),
+        instanceType: labels[INSTANCE_TYPE] ?? before?.instanceType ?? '',
+        ...(labels[ZONE] !== undefined && { zone: labels[ZONE] }),
+        ...(labels[KARPENTER_CAPACITY_TYPE] !== undefined && {
+          capacityType: labels[KARPENTER_CAPACITY_TYPE],
+        }),
+      },
+    ];
+  });
+};
+
+/** The planned price of an added node where a fallback was used, as a conservative estimate; else its price now. */
+const greenPrice = (
+  green: NodeCost | undefined,
+  claim: NodeClaimToAdd,
+  attempts: readonly CreationAttempt[],
+  offerings: Offerings,
+): number => {
+  const used = attempts.at(-1);
+  const planned = Number(green?.priceHourly ?? claim.alternatives?.[0]?.priceHourly ?? 0);
+  const isAsPlanned =
+    attempts.length === 1 && used?.instanceType === (green?.instanceType ?? used?.instanceType);
+  const actual =
+    used && isAsPlanned
+      ? offerings.price(used.instanceType, used.zone ?? '', used.capacityType ?? '')
+      : undefined;
+  return actual ?? planned;
+};
+
 /**
- * Savings of the plan with the nodes that it got; undefined when the plan has none to check. The planned price counts
- * for a node that needed more than one attempt, and where the cloud has no price.
+ * Savings of the plan with the nodes that it got, for its status; undefined for a plan that is not about savings. The
+ * planned price counts for a node that needed more than one attempt; `costFault` judges by the real one.
  */
-export const validatedSavings = ({
-  plan,
-  priceOf,
-}: Pick<ExecutionState, 'plan' | 'priceOf'>): Savings | undefined => {
-  const projected = plan.status?.savings;
+export const validatedSavings = (state: CostState, offerings: Offerings): Savings | undefined => {
+  const { plan } = state;
+  const projected = plan.status?.savings ?? (isBoundByPrice(plan) ? NO_SAVINGS : undefined);
   if (!projected) return undefined;
   const planned = new Map((projected.greenNodes ?? []).map((g) => [g.name, g]));
   const greenNodes = (plan.spec.nodeClaimsToAdd ?? []).map((claim): NodeCost => {
     const attempts = attemptsOf(plan, claim.metadata.name);
     const used = attempts.at(-1);
     const green = planned.get(claim.metadata.name);
-    const plannedPrice = Number(green?.priceHourly ?? alternativesOf(claim)[0]?.priceHourly ?? 0);
-    const actual =
-      attempts.length === 1 && used && used.instanceType === (green?.instanceType ?? used.instanceType)
-        ? priceOf(used.instanceType, used.zone ?? '', used.capacityType ?? '')
-        : undefined;
+    const type = offerings.type(used?.instanceType ?? '');
     return {
       name: claim.metadata.name,
       instanceType: used?.instanceType ?? green?.instanceType ?? '',
       isSpot: used?.capacityType === 'spot',
-      milliCPU: green?.milliCPU ?? 0,
-      memoryMiB: green?.memoryMiB ?? 0,
-      priceHourly: String(actual ?? plannedPrice),
+      milliCPU: type?.capacity.cpu ?? green?.milliCPU ?? 0,
+      memoryMiB: type ? Math.floor(type.capacity.memory / 2 ** 20) : (green?.memoryMiB ?? 0),
+      priceHourly: String(greenPrice(green, claim, attempts, offerings)),
+      ...(used?.zone && { zone: used.zone }),
+      ...(used?.capacityType && { capacityType: used.capacityType }),
     };
   });
-  const after = greenNodes.reduce((sum, g) => sum + Number(g.priceHourly), 0) * HOURS_PER_MONTH;
-  const before = Number(projected.currentMonthlyCost);
+  const blueNodes = blueNodesNow(state, offerings);
+  const sum = (list: readonly NodeCost[]): number =>
+    list.reduce((total, each) => total + Number(each.priceHourly), 0) * HOURS_PER_MONTH;
+  const after = sum(greenNodes);
+  const before = blueNodes.length > 0 ? sum(blueNodes) : Number(projected.currentMonthlyCost);
   const saved = before - after;
   const { currentClusterMonthlyCost: cluster, ...rest } = projected;
   return {
     ...rest,
+    ...(blueNodes.length > 0 && { blueNodes: [...blueNodes] }),
     greenNodes,
+    currentMonthlyCost: toMoney(before),
     projectedMonthlyCost: toMoney(after),
     projectedSavingsCostMonthly: toMoney(saved),
     projectedSavingsPercent: (before > 0 ? (saved / before) * 100 : 0).toFixed(1),
@@ -51,3 +105,54 @@ export const validatedSavings = ({
     }),
   };
 };
+
+const SOON_MS = 2_000;
+
+/** Rolls a plan back that is not worth it at the prices of now; undefined when it is, or when prices do not bind it. */
+const refuse = (state: CostState, offerings: Offerings): Decision | undefined => {
+  if (!isBoundByPrice(state.plan)) return undefined;
+  const fault = costFault(
+    leavingPrices(state, offerings),
+    comingPrices(state, offerings),
+    thresholdOf(state.plan),
+  );
+  if (!fault) return undefined;
+  return steps({
+    kind: 'fail',
+    phase: 'Creation',
+    failureReason: 'FailureReasonInsufficientSavings',
+    reason: 'FailureReasonInsufficientSavings',
+    message: fault,
+  });
+};
+
+/** The savings check, once the added nodes are ready and before a node is removed. It waits until prices are known. */
+export const decideSavings = (state: CostState): Decision => {
+  const { offerings, plan } = state;
+  if (!offerings) {
+    if (isBoundByPrice(plan)) return { steps: [], againAfterMs: SOON_MS };
+    return steps({
+      kind: 'advance',
+      phase: 'SavingsValidated',
+      reason: 'SavingsValidated',
+      message: 'Prices are not known, and the plan does not depend on them',
+    });
+  }
+  const refused = refuse(state, offerings);
+  if (refused) return refused;
+  const validated = validatedSavings(state, offerings);
+  return steps({
+    kind: 'advance',
+    phase: 'SavingsValidated',
+    ...(validated && { validated }),
+    reason: 'SavingsValidated',
+    message:
+      validated === undefined
+        ? 'The plan projects no savings'
+        : `The new nodes save ${validated.projectedSavingsPercent} %`,
+  });
+};
+
+/** The same check again while nothing has moved: prices may have changed while the plan waited for its pins. */
+export const recheckSavings = ({ offerings, ...state }: CostState): Decision | undefined =>
+  offerings && refuse({ ...state, offerings }, offerings);

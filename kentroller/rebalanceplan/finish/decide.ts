@@ -1,11 +1,13 @@
-import type { RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
-import { HOURS_PER_MONTH, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
+import type { NodeCost, RebalancePlan, RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
+import { HOURS_PER_MONTH } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { hasEnded } from '../../../api/pods.ts';
+import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
+import { comingPrices, exceeds, isForPendingPods, sumOf } from '../create/plancost.ts';
 import { reattachSteps } from '../drain/surge.ts';
 import { overdueUntaintSteps, releaseSteps } from '../reservation.ts';
-import { addedNames, currentClaim } from '../state/claimnames.ts';
+import { currentClaim } from '../state/claimnames.ts';
 import { baselineOf, countPlaced, movesOf } from '../state/moves.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { reachedAt } from '../state/status.ts';
@@ -23,33 +25,62 @@ const countPods = ({
   };
 };
 
-/** Cost of the added nodes now, and what that saves; a node without a price counts with the planned one. */
-const achievedCost = (
-  state: Pick<ExecutionState, 'plan' | 'nodeClaims' | 'priceOf' | 'clusterHourly'>,
-): NonNullable<RebalancePlanStatus['achievedOutcome']> => {
-  const { plan, clusterHourly } = state;
-  const before = Number(plan.status?.savings?.currentMonthlyCost);
-  if (!(before > 0)) return {};
-  const planned = new Map(
-    (plan.status?.savings?.greenNodes ?? []).map((green) => [green.name, Number(green.priceHourly)]),
+/** USD per hour of a node that the plan removed: its price now, else that of the savings check. */
+const removedPrice = ({ zone = '', capacityType = '', ...blue }: NodeCost, offerings: Offerings): number =>
+  offerings.price(blue.instanceType, zone, capacityType) ?? Number(blue.priceHourly);
+
+interface Costs {
+  /** USD per hour of the nodes that are gone, and of those that came in their place. */
+  readonly before: number;
+  readonly after: number;
+}
+
+/** What the nodes that really went and came cost now; undefined where a price is not known. */
+const costsOf = (
+  state: Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'offerings'>,
+): Costs | undefined => {
+  const { plan, offerings } = state;
+  const blue = (plan.status?.validatedSavings ?? plan.status?.savings)?.blueNodes;
+  const removes = (plan.spec.nodeClaimsToDelete ?? []).length > 0;
+  if (!offerings || (removes && !blue)) return undefined;
+  const staying = new Set(
+    (plan.spec.nodeClaimsToDelete ?? []).map(
+      ({ nodeClaimName }) => state.nodes.get(nodeClaimName)?.metadata.name,
+    ),
   );
-  const hourly = [...addedNames(plan)].reduce((sum, name) => {
-    const labels = state.nodeClaims.get(currentClaim(plan, name))?.metadata.labels ?? {};
-    const price = state.priceOf(
-      labels[INSTANCE_TYPE] ?? '',
-      labels[ZONE] ?? '',
-      labels[KARPENTER_CAPACITY_TYPE] ?? '',
-    );
-    return sum + (price ?? planned.get(name) ?? 0);
-  }, 0);
-  const after = hourly * HOURS_PER_MONTH;
+  const gone = (blue ?? []).filter(({ name }) => !staying.has(name));
+  const coming = comingPrices(state, offerings);
+  if (coming.some(({ hourly }) => hourly === undefined)) return undefined;
   return {
-    monthlyCost: after.toFixed(2),
-    savingsPercent: (((before - after) / before) * 100).toFixed(1),
-    savingsCostMonthly: (before - after).toFixed(2),
-    ...(clusterHourly !== undefined && {
-      clusterMonthlyCost: (clusterHourly * HOURS_PER_MONTH).toFixed(2),
+    before: gone.reduce((sum, node) => sum + removedPrice(node, offerings), 0),
+    after: sumOf(coming),
+  };
+};
+
+const monthly = (hourly: number): string => (hourly * HOURS_PER_MONTH).toFixed(2);
+
+/** What the plan reached in money; nothing where a price is not known. */
+const achievedCost = (
+  costs: Costs | undefined,
+  clusterHourly: number | undefined,
+): NonNullable<RebalancePlanStatus['achievedOutcome']> => ({
+  ...(costs && {
+    monthlyCost: monthly(costs.after),
+    savingsCostMonthly: monthly(costs.before - costs.after),
+    ...(costs.before > 0 && {
+      savingsPercent: (((costs.before - costs.after) / costs.before) * 100).toFixed(1),
     }),
+  }),
+  ...(clusterHourly !== undefined && { clusterMonthlyCost: monthly(clusterHourly) }),
+});
+
+/** A warning when the cluster costs more after the plan than before, other than for pods that had no node. */
+const costWarning = (plan: RebalancePlan, costs: Costs | undefined): Step | undefined => {
+  if (!costs || isForPendingPods(plan) || !exceeds(costs.after, costs.before)) return undefined;
+  return {
+    kind: 'warn',
+    reason: 'CostsMore',
+    message: `The new nodes cost ${monthly(costs.after - costs.before)} USD a month more than the nodes that went`,
   };
 };
 
@@ -81,15 +112,18 @@ export const decideFinish = (state: ExecutionState): Decision => {
   if (next.length > 0) return steps(...next);
   const missed = planned - placed;
   const warnings = state.plan.status?.warnings?.length ?? 0;
-  const warn: Step = {
+  const elsewhere: Step = {
     kind: 'warn',
     reason: 'PodsElsewhere',
     message: `${missed} of ${planned} pods do not run where the plan put them`,
   };
-  return steps(...(missed > 0 ? [warn] : []), {
+  const costs = costsOf(state);
+  const dearer = costWarning(state.plan, costs);
+  const news = [...(missed > 0 ? [elsewhere] : []), ...(dearer ? [dearer] : [])];
+  return steps(...news, {
     kind: 'finish',
-    state: missed > 0 || warnings > 0 ? 'DoneWithWarnings' : 'Done',
-    outcome: { podsPlanned: planned, podsPlaced: placed, ...achievedCost(state) },
+    state: news.length > 0 || warnings > 0 ? 'DoneWithWarnings' : 'Done',
+    outcome: { podsPlanned: planned, podsPlaced: placed, ...achievedCost(costs, state.clusterHourly) },
     reason: 'PlanDone',
     message: `The plan is done: ${placed} of ${planned} pods run where it put them`,
   });

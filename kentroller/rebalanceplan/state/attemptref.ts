@@ -7,4 +7,8 @@ export interface AttemptRef {
   readonly instanceType: string;
   readonly capacityType: string;
   readonly zone: string;
+  /** Place of the alternative that it orders, from 0; undefined for attempts of earlier versions. */
+  readonly alternative?: number;
+  /** USD per hour that its dearest offering may cost; undefined where prices do not bind the plan. */
+  readonly priceCapHourly?: string;
 }

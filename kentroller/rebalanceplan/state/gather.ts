@@ -2,13 +2,7 @@ import { isGated } from '../../../api/heldpods.ts';
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import {
-  INSTANCE_TYPE,
-  KARPENTER_CAPACITY_TYPE,
-  KARPENTER_NODEPOOL,
-  OWNED_BY,
-  ZONE,
-} from '../../../api/labels.ts';
+import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { isRunning } from '../../../api/plans.ts';
@@ -16,12 +10,18 @@ import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '.
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
 import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
+import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
+import { poolUsageOf } from '../../../planner/cluster/nodepoolusage.ts';
+import type { Catalogue } from '../../../planner/model/catalogue.ts';
 import { type Caches, nodeOf } from '../../caches.ts';
+import { zoneIdsOf } from '../../cloud/availability.ts';
+import type { Offerings } from '../../cloud/offerings.ts';
 import { openMigrations } from '../drain/livemigration.ts';
 import { podsOnKeptNodesOf } from '../drain/podsonkeptnodes.ts';
 import { existingClaims } from './claimnames.ts';
 import { evictionRulesOf } from './evictionrules.ts';
 import { gatherSurge } from './gathersurge.ts';
+import type { RecentOrders } from './recentorders.ts';
 import type { ExecutionLimits, ExecutionState, MigrationSettings, PinsView, WebhookView } from './state.ts';
 import { deletionEventsOf, hasReached } from './status.ts';
 import { needsWebhook } from './webhookprobe.ts';
@@ -33,7 +33,10 @@ export interface Sources {
   readonly pinsOf: (plan: string) => PinsView;
   /** Probes the webhook through the API server; called only before a plan evicts its first pod. */
   readonly webhookOf: (plan: RebalancePlan, signal: AbortSignal) => Promise<WebhookView>;
-  readonly priceOf: ExecutionState['priceOf'];
+  /** What the cloud sells now; undefined until that was read for the first time. */
+  readonly offeringsNow: () => Promise<Offerings | undefined>;
+  /** NodeClaims that were ordered a moment ago, which the caches may not show yet. */
+  readonly orders: RecentOrders;
   readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
   readonly migration: () => MigrationSettings;
   /** Whether a Deployment without the surge annotation gets it. */
@@ -106,13 +109,11 @@ const countPools = (claims: readonly NodeClaim[], nodeOfClaim: (claim: NodeClaim
 };
 
 /** USD per hour of all nodes that Karpenter manages, which have a capacity type; undefined when a price is unknown. */
-const clusterHourly = (nodes: readonly Node[], priceOf: ExecutionState['priceOf']): number | undefined => {
+const clusterHourly = (nodes: readonly Node[], offerings: Offerings | undefined): number | undefined => {
   let sum = 0;
   for (const { metadata } of nodes) {
-    const labels = metadata.labels ?? {};
-    const capacityType = labels[KARPENTER_CAPACITY_TYPE];
-    if (capacityType === undefined) continue;
-    const price = priceOf(labels[INSTANCE_TYPE] ?? '', labels[ZONE] ?? '', capacityType);
+    if (metadata.labels?.[KARPENTER_CAPACITY_TYPE] === undefined) continue;
+    const price = offerings?.priceOf(metadata.labels);
     if (price === undefined) return undefined;
     sum += price;
   }
@@ -145,14 +146,33 @@ const migrationsOf = async (
   return own;
 };
 
-/** Reads all facts that the next steps of a plan are decided from. */
+const NO_CATALOGUE: Catalogue = { instanceTypes: [] };
+
+/**
+ * What NodePools with limits have now. Read with no await before the next steps are decided and recorded: two plans that
+ * decide on the same reading would both order the last machine.
+ */
+export const readPoolUsage = (
+  { caches, orders }: Pick<Sources, 'caches' | 'orders'>,
+  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
+): PoolUsage =>
+  poolUsageOf(
+    {
+      nodePools: caches.nodePools.list(),
+      nodes: caches.nodes.list(),
+      nodeClaims: orders.withOrdered(caches.nodeClaims.list(), now),
+    },
+    offerings?.catalogue ?? NO_CATALOGUE,
+  );
+
+/** Reads all facts that the next steps of a plan are decided from, but for what NodePools have. */
 export const gather = async (
   sources: Sources,
   plan: RebalancePlan,
   evictionRetryAt: ReadonlyMap<string, number>,
   now: number,
   signal: AbortSignal,
-): Promise<ExecutionState> => {
+): Promise<Omit<ExecutionState, 'poolUsage'>> => {
   const { caches, client } = sources;
   const nodeClaims = new Map<string, NodeClaim>();
   for (const name of [...existingClaims(plan), ...attemptedClaims(plan)]) {
@@ -197,8 +217,12 @@ export const gather = async (
     ],
     signal,
   );
-  const all = caches.nodes.list();
   const pins = sources.pinsOf(plan.metadata.name);
+  const migrations = await migrationsOf(sources, plan, signal);
+  const webhook = pins.acknowledged && needsWebhook(plan) ? await sources.webhookOf(plan, signal) : undefined;
+  const offerings = await sources.offeringsNow();
+  const all = caches.nodes.list();
+  const nodePools = caches.nodePools.list();
   return {
     plan,
     nodeClaims,
@@ -207,21 +231,22 @@ export const gather = async (
     podsOnKeptNodes,
     pendingPods: pendingPodsOf(caches, plan),
     unscheduledPods: unscheduledPodsOf(caches, plan),
-    nodePools: new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool])),
+    nodePools: new Map(nodePools.map((pool) => [pool.metadata.name, pool])),
     poolNodes: countPools(caches.nodeClaims.list(), (claim) => nodeOf(caches, claim)),
     claimFailures,
     unavailable: caches.unavailable.list(),
+    zoneIds: zoneIdsOf(offerings?.catalogue ?? NO_CATALOGUE, all),
     claimsInUse: claimsInUse(caches, plan),
     isEnabled: sources.isEnabled(),
     clusterNodes: { total: all.length, unready: all.filter((node) => !isReady(node)).length },
-    migration: { ...sources.migration(), plans: await migrationsOf(sources, plan, signal) },
+    migration: { ...sources.migration(), plans: migrations },
     surge,
     pins,
-    webhook: pins.acknowledged && needsWebhook(plan) ? await sources.webhookOf(plan, signal) : undefined,
+    webhook,
     rules: evictionRulesOf(caches, plan, now),
     evictionRetryAt,
-    priceOf: sources.priceOf,
-    clusterHourly: clusterHourly(all, sources.priceOf),
+    offerings,
+    clusterHourly: clusterHourly(all, offerings),
     now,
     limits: sources.limitsOf(plan),
   };

@@ -4,6 +4,9 @@ import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering
 import type { Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
 import type { NodeCount } from '../../../planner/cluster/disruptionbudget.ts';
 import type { EvictionRules } from '../../../planner/cluster/evictionblocker.ts';
+import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
+import type { ZoneIds } from '../../cloud/availability.ts';
+import type { Offerings } from '../../cloud/offerings.ts';
 import type { SurgeState } from './surgerecord.ts';
 
 /** The pinner's answers to the intents of one plan. */
@@ -72,6 +75,7 @@ export interface ExecutionState {
   /** Karpenter's reason for each NodeClaim that it deleted: reason and message of its event. */
   readonly claimFailures: ReadonlyMap<string, string>;
   readonly unavailable: readonly UnavailableOffering[];
+  readonly zoneIds: ZoneIds;
   /** NodeClaims that other running plans use. */
   readonly claimsInUse: ReadonlySet<string>;
   /** False while no plan may start; running plans go on. */
@@ -87,8 +91,10 @@ export interface ExecutionState {
   readonly rules: EvictionRules;
   /** When the eviction of a pod, by its UID, may be tried again after a PodDisruptionBudget refused it. */
   readonly evictionRetryAt: ReadonlyMap<string, number>;
-  /** USD per hour of an offering; undefined where the cloud has no price. */
-  readonly priceOf: (instanceType: string, zone: string, capacityType: string) => number | undefined;
+  /** What the cloud sells now; undefined until that was read for the first time. */
+  readonly offerings: Offerings | undefined;
+  /** What NodePools with limits have now, machines that were just ordered included. */
+  readonly poolUsage: PoolUsage;
   /** USD per hour of all nodes of the cluster; undefined when the price of one is unknown. */
   readonly clusterHourly: number | undefined;
   readonly now: number;

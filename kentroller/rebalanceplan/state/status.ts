@@ -69,6 +69,8 @@ export const recordAttempt =
       ...(description && { description }),
       ...(attempt.capacityType && { capacityType: attempt.capacityType }),
       ...(attempt.zone && { zone: attempt.zone }),
+      ...(attempt.alternative !== undefined && { alternative: attempt.alternative }),
+      ...(attempt.priceCapHourly !== undefined && { priceCapHourly: attempt.priceCapHourly }),
       timestamp: iso(now),
     };
     const at = old.findIndex((a) => a.nodeClaimName === attempt.claimName);

@@ -51,16 +51,18 @@ checkCases({
     claim([{ ...is(TYPE, 'm5.large', 'm5.xlarge'), minValues: 2 }, ...LARGE.slice(1)]),
     { nodePools: [limitedPool({ cpu: '2' }, {})] },
   ),
-  'what goes makes room under a limit': {
+  'what goes makes no room under a limit: it goes after the new nodes have come': {
     ...drained([on('p', 'a')], { rest: { nodePools: [limitedPool({ cpu: '8' }, { cpu: '7800m' })] } }),
+    broken: ['NodePoolLimits'],
     plan: {
       nodeClaimsToAdd: [claim()],
       nodeClaimsToDelete: [{ nodeClaimName: 'claim-a' }],
       podsToMigrate: [move('p', 'a', 'new')],
     },
   },
-  'a NodePool that exceeds its limits may stay so, but not exceed them further': {
+  'a NodePool that exceeds its limits may not grow, whatever goes': {
     ...drained([on('p', 'a')], { rest: { nodePools: [limitedPool({ cpu: '1' }, { cpu: '7800m' })] } }),
+    broken: ['NodePoolLimits'],
     plan: {
       nodeClaimsToAdd: [claim()],
       nodeClaimsToDelete: [{ nodeClaimName: 'claim-a' }],

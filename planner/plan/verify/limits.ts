@@ -1,4 +1,5 @@
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import type { Node, NodeClaim, NodePool } from '../../../api/objects.ts';
 import { amount, formatAmount } from '../../../api/quantity.ts';
 import type { InstanceType } from '../../model/catalogue.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
@@ -37,33 +38,38 @@ const shareOf = ({ types, hasMinValues }: PlannedTypes, resource: string): numbe
   return hasMinValues ? Math.min(...counts) : Math.max(...counts);
 };
 
+/** What a NodePool has: by its status, or by its nodes where those are more. Claims without a node count as nodes alone. */
+const usedOf = ({ nodes, nodeClaims }: Snapshot, pool: NodePool, resource: string): number => {
+  const { name } = pool.metadata;
+  const isOwn = ({ metadata }: Node | NodeClaim): boolean =>
+    metadata.labels?.[KARPENTER_NODEPOOL] === name && metadata.deletionTimestamp === undefined;
+  const status = amount(resource, pool.status?.resources?.[resource] ?? '0');
+  if (resource === 'nodes') {
+    const claims = nodeClaims.filter(isOwn);
+    const coming = claims.filter((claim) => !claim.status?.providerID).length;
+    return Math.max(status, claims.length - coming) + coming;
+  }
+  const there = nodes
+    .filter(isOwn)
+    .reduce((sum, node) => sum + amount(resource, node.status?.capacity?.[resource] ?? '0'), 0);
+  return Math.max(status, there);
+};
+
 /**
- * Checks the limits of NodePools that the plan adds nodes to; removed nodes are not counted. A NodePool that exceeds
- * its limits may stay so, but not exceed them further.
+ * Checks the limits of NodePools that the plan adds nodes to, beside all that they have: the nodes that the plan removes
+ * go last.
  */
-export const limitFaults = (
-  { nodePools, nodes }: Snapshot,
-  removed: ReadonlySet<string>,
-  planned: readonly PlannedTypes[],
-): PlanFault[] =>
-  nodePools.flatMap(({ metadata: { name }, spec, status }) => {
-    const limits = Object.entries(spec.limits ?? {});
+export const limitFaults = (snapshot: Snapshot, planned: readonly PlannedTypes[]): PlanFault[] =>
+  snapshot.nodePools.flatMap((pool) => {
+    const { name } = pool.metadata;
+    const limits = Object.entries(pool.spec.limits ?? {});
     const claims = planned.filter(({ pool }) => pool === name);
     if (limits.length === 0 || claims.length === 0) return [];
-    const leaving = nodes.filter(
-      ({ metadata }) => removed.has(metadata.name) && metadata.labels?.[KARPENTER_NODEPOOL] === name,
-    );
     return limits.flatMap(([resource, limit]): PlanFault[] => {
-      const used = amount(resource, status?.resources?.[resource] ?? '0');
-      const freed = leaving.reduce(
-        (sum, node) =>
-          sum + (resource === 'nodes' ? 1 : amount(resource, node.status?.capacity?.[resource] ?? '0')),
-        0,
-      );
       const added = claims.reduce((sum, claim) => sum + shareOf(claim, resource), 0);
-      const after = used - freed + added;
-      if (after <= Math.max(amount(resource, limit), used)) return [];
-      const message = `NodePool ${name} may come to ${formatAmount(resource, after)} of ${resource}, more than its limit of ${limit}.`;
+      const most = usedOf(snapshot, pool, resource) + added;
+      if (added === 0 || most <= amount(resource, limit)) return [];
+      const message = `NodePool ${name} may come to ${formatAmount(resource, most)} of ${resource}, more than its limit of ${limit}.`;
       return [{ rule: 'NodePoolLimits', message }];
     });
   });

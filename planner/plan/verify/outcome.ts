@@ -32,8 +32,6 @@ export interface Place {
 /** The cluster after the plan. */
 export interface Outcome {
   readonly places: readonly Place[];
-  /** Names of the nodes that the plan removes. */
-  readonly removed: ReadonlySet<string>;
   readonly faults: readonly PlanFault[];
 }
 
@@ -167,5 +165,5 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
       faults.push({ rule: 'PodLeftBehind', pod: id, node, message });
     }
   }
-  return { places: [...kept.values(), ...added.values()], removed, faults };
+  return { places: [...kept.values(), ...added.values()], faults };
 };

@@ -1,0 +1,244 @@
+import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import type { TypeOffering } from '../../../planner/cluster/allowedofferings.ts';
+import { RemainingLimits } from '../../../planner/cluster/nodepoollimits.ts';
+import { availabilityCheck } from '../../cloud/availability.ts';
+import type { Offerings } from '../../cloud/offerings.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { attemptsOf } from '../state/status.ts';
+import { type Alternative, openAlternatives } from './alternatives.ts';
+import {
+  exceeds,
+  isBoundByPrice,
+  leavingPrices,
+  missingPrices,
+  orderedPrice,
+  priceCap,
+  thresholdOf,
+} from './plancost.ts';
+import { restrict } from './restrict.ts';
+
+export type OrderState = Pick<
+  ExecutionState,
+  | 'plan'
+  | 'nodeClaims'
+  | 'nodes'
+  | 'nodePools'
+  | 'poolUsage'
+  | 'unavailable'
+  | 'zoneIds'
+  | 'offerings'
+  | 'now'
+>;
+
+/** What to order for one planned node. */
+export interface Order {
+  readonly planned: NodeClaimToAdd;
+  readonly alternative: Alternative;
+  /** USD per hour that the dearest offering may cost; undefined for a plan that prices do not bind. */
+  readonly cap?: number;
+}
+
+export interface OrderFailure {
+  readonly failureReason: string;
+  readonly message: string;
+}
+
+/** Orders to place now; `waits` while machines on their way may turn out cheap enough for those left over. */
+export type OrderDecision =
+  | { readonly kind: 'orders'; readonly orders: readonly Order[] }
+  | { readonly kind: 'waits' }
+  | { readonly kind: 'fails'; readonly failure: OrderFailure };
+
+const poolNameOf = (planned: NodeClaimToAdd): string => planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
+
+/** A planned node that needs an order, with the alternatives that are left and what the cheapest of them costs. */
+interface Wanted {
+  readonly planned: NodeClaimToAdd;
+  readonly alternatives: readonly Alternative[];
+  readonly least: number;
+}
+
+const lastOf = (attempts: readonly CreationAttempt[]): string => {
+  const last = attempts.at(-1)?.description;
+  return last ? `, the last one: ${last}` : '';
+};
+
+const exhausted = (planned: NodeClaimToAdd, attempts: readonly CreationAttempt[]): OrderFailure => ({
+  failureReason: 'FailureReasonNodeCreateFailed',
+  message: `Planned node ${planned.metadata.name} could not be created in ${attempts.length} attempts${lastOf(attempts)}. Allow more instance types or zones in NodePool ${poolNameOf(planned)}.`,
+});
+
+/** Whether the types that minValues demands may be beyond a limit: Karpenter takes the smallest that suits. */
+const hasMinValues = ({ requirements }: Alternative): boolean =>
+  requirements.some(({ minValues = 0 }) => minValues > 1);
+
+/** Decides the orders of one pass: limits and prices are shared out among the planned nodes in their order. */
+class Orders {
+  readonly #state: OrderState;
+  readonly #offerings: Offerings;
+  readonly #limits: RemainingLimits;
+  readonly #isBound: boolean;
+
+  constructor(state: OrderState, offerings: Offerings) {
+    this.#state = state;
+    this.#offerings = offerings;
+    this.#limits = new RemainingLimits(state.nodePools.values(), state.poolUsage);
+    this.#isBound = isBoundByPrice(state.plan);
+  }
+
+  decide(planned: readonly NodeClaimToAdd[]): OrderDecision {
+    const wanted: Wanted[] = [];
+    for (const each of planned) {
+      const found = this.#wanted(each);
+      if ('failureReason' in found) return { kind: 'fails', failure: found };
+      wanted.push(found);
+    }
+    const room = this.#isBound ? this.#room() : { surely: Number.POSITIVE_INFINITY, perhaps: 0 };
+    let left = room.surely;
+    let needed = wanted.reduce((sum, { least }) => sum + least, 0);
+    if (this.#isBound && exceeds(needed, left)) {
+      if (!exceeds(needed, room.perhaps)) return { kind: 'waits' };
+      return { kind: 'fails', failure: this.#tooDear(wanted, needed) };
+    }
+    const orders: Order[] = [];
+    for (const each of wanted) {
+      const spare = left - needed;
+      // Spare money goes to all in proportion: a wider choice of types is less often refused.
+      const share = each.least + (needed > 0 ? (spare * each.least) / needed : 0);
+      const found = this.#choose(each, share) ?? this.#choose(each, each.least + spare);
+      if (!found) return { kind: 'fails', failure: this.#blocked(each) };
+      orders.push(found.order);
+      left -= found.dearest;
+      needed -= each.least;
+    }
+    return { kind: 'orders', orders };
+  }
+
+  /** USD per hour left for further orders: with machines on their way at their dearest, and at their cheapest. */
+  #room(): { readonly surely: number; readonly perhaps: number } {
+    const { plan } = this.#state;
+    const cap = priceCap(leavingPrices(this.#state, this.#offerings), thresholdOf(plan));
+    let [surely, perhaps] = [cap, cap];
+    for (const { metadata } of plan.spec.nodeClaimsToAdd ?? []) {
+      const ordered = orderedPrice(this.#state, metadata.name, this.#offerings);
+      if (ordered?.kind === 'launched') {
+        surely -= ordered.price.hourly ?? Number.POSITIVE_INFINITY;
+        perhaps -= ordered.price.hourly ?? Number.POSITIVE_INFINITY;
+      } else if (ordered) {
+        surely -= ordered.range?.most ?? Number.POSITIVE_INFINITY;
+        perhaps -= ordered.range?.least ?? 0;
+      }
+    }
+    return { surely, perhaps };
+  }
+
+  #wanted(planned: NodeClaimToAdd): Wanted | OrderFailure {
+    const { plan, unavailable, zoneIds, now } = this.#state;
+    const attempts = attemptsOf(plan, planned.metadata.name);
+    const alternatives = openAlternatives(planned, attempts, availabilityCheck(unavailable, zoneIds, now));
+    if (alternatives.length === 0) return exhausted(planned, attempts);
+    if (!this.#isBound) return { planned, alternatives, least: 0 };
+    const prices = alternatives.flatMap(({ requirements }) =>
+      this.#offerings.allowedBy(requirements).map(({ offering }) => offering.price),
+    );
+    if (prices.length > 0) return { planned, alternatives, least: Math.min(...prices) };
+    return {
+      failureReason: 'FailureReasonPriceUnknown',
+      message: `The cloud has no price now for any machine that planned node ${planned.metadata.name} may be${lastOf(attempts)}: make a new plan.`,
+    };
+  }
+
+  /** The first alternative that has offerings within the limits and at `most` USD per hour, cut to those. */
+  #choose(wanted: Wanted, most: number): { order: Order; dearest: number } | undefined {
+    const poolName = poolNameOf(wanted.planned);
+    const { planned } = wanted;
+    const isLimited = this.#limits.isLimited(poolName);
+    for (const alternative of wanted.alternatives) {
+      if (!this.#isBound && !isLimited) return { order: { planned, alternative }, dearest: 0 };
+      const fits = ({ type }: TypeOffering): boolean => this.#limits.allows(poolName, type);
+      const isCheap = ({ offering }: TypeOffering): boolean =>
+        !this.#isBound || !exceeds(offering.price, most);
+      const allowed = this.#offerings.allowedBy(alternative.requirements);
+      const found =
+        restrict(alternative, this.#offerings, (each) => fits(each) && isCheap(each)) ??
+        (hasMinValues(alternative) && allowed.some(fits)
+          ? restrict(alternative, this.#offerings, isCheap)
+          : undefined);
+      if (!found) continue;
+      const counted = found.types.filter((type) => this.#limits.allows(poolName, type));
+      this.#limits.countLargest(poolName, counted);
+      const cap = this.#isBound ? { cap: found.dearest } : {};
+      return { order: { planned, alternative: found.alternative, ...cap }, dearest: found.dearest };
+    }
+    return undefined;
+  }
+
+  /** Why none of a planned node's alternatives can be ordered, though there is money for the cheapest. */
+  #blocked({ planned, alternatives }: Wanted): OrderFailure {
+    const name = planned.metadata.name;
+    const poolName = poolNameOf(planned);
+    const types = new Set(
+      alternatives.flatMap(({ requirements }) =>
+        this.#offerings.allowedBy(requirements).map(({ type }) => type),
+      ),
+    );
+    if (types.size === 0) {
+      return {
+        failureReason: 'FailureReasonNodePoolLimit',
+        message: `NodePool ${poolName} has limits, and the cloud does not know the size of any machine that planned node ${name} may be: make a new plan.`,
+      };
+    }
+    const limit = this.#limits.blocker(poolName, [...types]);
+    if (limit) {
+      return {
+        failureReason: 'FailureReasonNodePoolLimit',
+        message: `${limit}, too little for planned node ${name} beside the nodes that the plan removes later. Raise it, or plan for fewer nodes.`,
+      };
+    }
+    return {
+      failureReason: 'FailureReasonInsufficientSavings',
+      message: `Planned node ${name} can't be ordered from as many instance types or zones as NodePool ${poolName} asks for by minValues without costing more than the plan saves: lower minValues, or make a new plan.`,
+    };
+  }
+
+  #tooDear(wanted: readonly Wanted[], needed: number): OrderFailure {
+    const { plan } = this.#state;
+    const leaving = leavingPrices(this.#state, this.#offerings);
+    const cap = priceCap(leaving, thresholdOf(plan));
+    const names = wanted.map(({ planned }) => planned.metadata.name);
+    const attempts = wanted.flatMap(({ planned }) => attemptsOf(plan, planned.metadata.name));
+    const tries = attempts.length > 0 ? ` after ${attempts.length} attempts${lastOf(attempts)}` : '';
+    return {
+      failureReason: 'FailureReasonInsufficientSavings',
+      message: `The cheapest machines left for ${names.slice(0, 3).join(', ')} cost ${needed.toFixed(4)} USD an hour${tries}, and all new nodes may cost ${cap.toFixed(4)} together: make a new plan when there is cheaper capacity.${missingPrices(leaving)}`,
+    };
+  }
+}
+
+/** What to order now for planned nodes that have no machine on its way. */
+export const decideOrders = (
+  state: OrderState,
+  planned: readonly NodeClaimToAdd[],
+  offerings: Offerings,
+): OrderDecision => new Orders(state, offerings).decide(planned);
+
+/**
+ * What to order while the cloud's prices and sizes are not known: nothing, but for a plan that neither prices nor limits
+ * bind.
+ */
+export const decideOrdersBlindly = (state: OrderState, planned: readonly NodeClaimToAdd[]): OrderDecision => {
+  const isLimited = planned.some(
+    (each) => Object.keys(state.nodePools.get(poolNameOf(each))?.spec.limits ?? {}).length > 0,
+  );
+  if (isBoundByPrice(state.plan) || isLimited) return { kind: 'waits' };
+  const orders: Order[] = [];
+  for (const each of planned) {
+    const attempts = attemptsOf(state.plan, each.metadata.name);
+    const isAvailable = availabilityCheck(state.unavailable, state.zoneIds, state.now);
+    const [alternative] = openAlternatives(each, attempts, isAvailable);
+    if (!alternative) return { kind: 'fails', failure: exhausted(each, attempts) };
+    orders.push({ planned: each, alternative });
+  }
+  return { kind: 'orders', orders };
+};

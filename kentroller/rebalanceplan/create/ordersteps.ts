@@ -1,0 +1,96 @@
+import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import type { NodePool } from '../../../api/objects.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { attemptsOf } from '../state/status.ts';
+import type { Step } from '../state/step.ts';
+import { attemptName, buildNodeClaim } from './nodeclaim.ts';
+import { decideOrders, decideOrdersBlindly, type Order, type OrderDecision } from './orders.ts';
+import { costFault, isBoundByPrice, leavingPrices, orderedPrice, thresholdOf } from './plancost.ts';
+
+/** Ends the plan in Creation: what it created is deleted again. */
+export const failCreation = (failureReason: string, message: string): Step => ({
+  kind: 'fail',
+  phase: 'Creation',
+  failureReason,
+  reason: failureReason,
+  message,
+});
+
+/** Orders an alternative of a planned node. */
+const createClaimStep = (
+  state: ExecutionState,
+  pool: NodePool,
+  { planned, alternative, cap }: Order,
+): Step => {
+  const name = planned.metadata.name;
+  const attempts = attemptsOf(state.plan, name);
+  const claimName = attemptName(name, attempts.length + 1);
+  const { instanceType, capacityType, zone } = alternative;
+  return {
+    kind: 'create-claim',
+    attempt: {
+      planned: name,
+      claimName,
+      instanceType,
+      capacityType,
+      zone,
+      alternative: alternative.index,
+      ...(cap !== undefined && { priceCapHourly: String(Number(cap.toFixed(6))) }),
+    },
+    claim: buildNodeClaim({ plan: state.plan, planned, alternative, name: claimName, pool }),
+    reason: 'NodeClaimCreated',
+    message: `Ordering ${instanceType} (${capacityType}${zone ? `, ${zone}` : ''}) as NodeClaim ${claimName}`,
+  };
+};
+
+/** Orders the planned nodes that have no machine on its way; fails the plan where one can't be had, or not cheaply enough. */
+export const orderSteps = (
+  state: ExecutionState,
+  planned: readonly NodeClaimToAdd[],
+): readonly Step[] | undefined => {
+  const wanted = planned.filter(({ metadata }) => {
+    const last = attemptsOf(state.plan, metadata.name).at(-1);
+    return !last || last.status === 'Failed';
+  });
+  if (wanted.length === 0) return [];
+  const pools = new Map(
+    wanted.map((each) => [each, state.nodePools.get(each.metadata.labels?.[KARPENTER_NODEPOOL] ?? '')]),
+  );
+  const orphan = wanted.find((each) => pools.get(each)?.metadata.deletionTimestamp ?? !pools.get(each));
+  if (orphan) {
+    return [
+      failCreation(
+        'FailureReasonNodePoolGone',
+        `NodePool ${orphan.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} of planned node ${orphan.metadata.name} is gone: make a new plan.`,
+      ),
+    ];
+  }
+  const decision: OrderDecision = state.offerings
+    ? decideOrders(state, wanted, state.offerings)
+    : decideOrdersBlindly(state, wanted);
+  switch (decision.kind) {
+    case 'waits':
+      return undefined;
+    case 'fails':
+      return [failCreation(decision.failure.failureReason, decision.failure.message)];
+    default:
+      return decision.orders.flatMap((order) => {
+        const pool = pools.get(order.planned);
+        return pool ? [createClaimStep(state, pool, order)] : [];
+      });
+  }
+};
+
+/** Fails a plan as soon as machines that Karpenter launched cost more, with the cheapest still to come, than it allows. */
+export const priceFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): Step | undefined => {
+  const { offerings, plan } = state;
+  if (!offerings || !isBoundByPrice(plan)) return undefined;
+  const prices = planned.flatMap(({ metadata: { name } }) => {
+    const ordered = orderedPrice(state, name, offerings);
+    if (ordered?.kind === 'launched') return [ordered.price];
+    return ordered ? [{ name, hourly: ordered.range?.least ?? 0 }] : [];
+  });
+  const fault = costFault(leavingPrices(state, offerings), prices, thresholdOf(plan));
+  return fault === undefined ? undefined : failCreation('FailureReasonInsufficientSavings', fault);
+};

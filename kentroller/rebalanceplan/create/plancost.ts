@@ -1,0 +1,140 @@
+import type { CreationAttempt, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import { INSTANCE_TYPE } from '../../../api/labels.ts';
+import type { NodeClaim } from '../../../api/objects.ts';
+import type { Offerings } from '../../cloud/offerings.ts';
+import type { ExecutionState } from '../state/state.ts';
+import { attemptsOf } from '../state/status.ts';
+
+/** What one node costs, in USD per hour; undefined where the cloud has no price. */
+export interface NodePrice {
+  readonly name: string;
+  readonly hourly: number | undefined;
+}
+
+/** The range of prices of a machine that Karpenter has not launched yet, in USD per hour. */
+export interface PriceRange {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Rounding of sums of prices. */
+const EPSILON = 1e-9;
+
+/** Whether the plan adds nodes for pods that have none. */
+export const isForPendingPods = ({ spec }: RebalancePlan): boolean =>
+  (spec.podsToMigrate ?? []).some((pod) => !pod.srcNode);
+
+/** Whether the plan is made to save money: it replaces nodes, and not for pods that wait for one. */
+export const isBoundByPrice = (plan: RebalancePlan): boolean =>
+  (plan.spec.nodeClaimsToAdd ?? []).length > 0 &&
+  (plan.spec.nodeClaimsToDelete ?? []).length > 0 &&
+  !isForPendingPods(plan);
+
+/** The nodes that the plan removes and that are there, at their prices now. Those that go without the plan save nothing. */
+export const leavingPrices = (
+  { plan, nodeClaims, nodes }: Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes'>,
+  offerings: Offerings,
+): readonly NodePrice[] =>
+  (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName: name }) => {
+    const claim = nodeClaims.get(name);
+    if (!claim || claim.metadata.deletionTimestamp) return [];
+    const hourly =
+      offerings.priceOf(nodes.get(name)?.metadata.labels) ?? offerings.priceOf(claim.metadata.labels);
+    return [{ name: nodes.get(name)?.metadata.name ?? name, hourly }];
+  });
+
+/** USD per hour; a node without a price counts as nothing, which makes the plan look worth less. */
+export const sumOf = (prices: readonly NodePrice[]): number =>
+  prices.reduce((sum, { hourly }) => sum + (hourly ?? 0), 0);
+
+/** The most that all added nodes may cost together, in USD per hour. `threshold` is the least saving in percent. */
+export const priceCap = (leaving: readonly NodePrice[], threshold = 0): number =>
+  sumOf(leaving) * (1 - Math.max(0, threshold) / 100);
+
+/** The least saving in percent that the plan asks for. */
+export const thresholdOf = ({ spec }: RebalancePlan): number =>
+  Number(spec.executionPolicy?.achievedSavingsPercentageThreshold ?? 0) || 0;
+
+export const exceeds = (hourly: number, cap: number): boolean => hourly > cap + EPSILON;
+
+const dollars = (hourly: number): string => String(Number(hourly.toFixed(4)));
+
+/** What is known of prices that are missing, for messages. */
+export const missingPrices = (prices: readonly NodePrice[]): string => {
+  const names = prices.filter(({ hourly }) => hourly === undefined).map(({ name }) => name);
+  return names.length > 0 ? ` The cloud has no price for ${names.slice(0, 3).join(', ')}.` : '';
+};
+
+/**
+ * Why nodes that come are not worth the nodes that go; undefined when they are. A node that comes without a price is
+ * never worth it, one that goes without a price saves nothing.
+ */
+export const costFault = (
+  leaving: readonly NodePrice[],
+  coming: readonly NodePrice[],
+  threshold: number,
+): string | undefined => {
+  const before = sumOf(leaving);
+  const after = sumOf(coming);
+  const missing = missingPrices([...leaving, ...coming]);
+  if (coming.every(({ hourly }) => hourly !== undefined) && !exceeds(after, priceCap(leaving, threshold))) {
+    return undefined;
+  }
+  const advice = 'make a new plan when there is cheaper capacity';
+  if (threshold > 0 && before > 0) {
+    const saved = (((before - after) / before) * 100).toFixed(1);
+    return `The new nodes save ${saved} %, less than the ${threshold} % of executionPolicy.achievedSavingsPercentageThreshold: lower it, or ${advice}.${missing}`;
+  }
+  return `The new nodes cost ${dollars(after)} USD an hour, those that go ${dollars(before)}: ${advice}.${missing}`;
+};
+
+/** A machine of the plan that was ordered: its price once Karpenter has launched it, before that its range. */
+export type OrderedPrice =
+  | { readonly kind: 'launched'; readonly price: NodePrice }
+  | { readonly kind: 'ordered'; readonly name: string; readonly range: PriceRange | undefined };
+
+/** Whether Karpenter has launched the machine: it writes the labels of what it got then. */
+const isLaunched = ({ metadata }: NodeClaim): boolean => metadata.labels?.[INSTANCE_TYPE] !== undefined;
+
+const rangeOf = (
+  attempt: CreationAttempt,
+  claim: NodeClaim | undefined,
+  offerings: Offerings,
+): PriceRange | undefined => {
+  const prices = claim
+    ? offerings.allowedBy(claim.spec.requirements).map(({ offering }) => offering.price)
+    : [];
+  const cap = Number(attempt.priceCapHourly);
+  if (prices.length > 0) return { least: Math.min(...prices), most: Math.max(...prices) };
+  return Number.isFinite(cap) ? { least: 0, most: cap } : undefined;
+};
+
+/** What a planned node costs by its last attempt; undefined when it has none, or that one failed. */
+export const orderedPrice = (
+  { plan, nodeClaims }: Pick<ExecutionState, 'plan' | 'nodeClaims'>,
+  planned: string,
+  offerings: Offerings,
+): OrderedPrice | undefined => {
+  const last = attemptsOf(plan, planned).at(-1);
+  if (!last || last.status === 'Failed') return undefined;
+  const claim = nodeClaims.get(last.nodeClaimName);
+  if (last.status === 'InProgress' && (!claim || !isLaunched(claim))) {
+    return { kind: 'ordered', name: planned, range: rangeOf(last, claim, offerings) };
+  }
+  const hourly =
+    offerings.priceOf(claim?.metadata.labels) ??
+    (last.status === 'Success'
+      ? offerings.price(last.instanceType, last.zone ?? '', last.capacityType ?? '')
+      : undefined);
+  return { kind: 'launched', price: { name: planned, hourly } };
+};
+
+/** The nodes that the plan added, at their prices now. */
+export const comingPrices = (
+  state: Pick<ExecutionState, 'plan' | 'nodeClaims'>,
+  offerings: Offerings,
+): readonly NodePrice[] =>
+  (state.plan.spec.nodeClaimsToAdd ?? []).map(({ metadata: { name } }) => {
+    const ordered = orderedPrice(state, name, offerings);
+    return ordered?.kind === 'launched' ? ordered.price : { name, hourly: undefined };
+  });
