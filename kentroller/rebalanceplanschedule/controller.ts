@@ -1,24 +1,48 @@
 import { labelValueOf } from '../../api/identity/names.ts';
 import { isMarkedBy, ownerMark, parseOwnerMark } from '../../api/identity/ownermark.ts';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
-import type { RebalancePlanSchedule } from '../../api/kinds/rebalanceplanschedule.ts';
+import type {
+  RebalancePlanSchedule,
+  RebalancePlanScheduleStatus,
+} from '../../api/kinds/rebalanceplanschedule.ts';
 import { GROUP_VERSION, OWNED_BY } from '../../api/labels.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLAN_SCHEDULES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
+import {
+  type Action,
+  awaitChange,
+  type Controller,
+  requeue,
+  watches,
+} from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
+import {
+  isAlreadyExists,
+  isConflict,
+  isForbidden,
+  isNotFound,
+  isTerminal,
+  messageOf,
+} from '../../kube/errors.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { decideSchedule, type ScheduleStep } from './decide.ts';
+import {
+  afterRefusal,
+  decideSchedule,
+  type ScheduleDecision,
+  type ScheduleStep,
+  whileDisabled,
+} from './decide.ts';
 
 /** Label of a claim, for selectors: the name of the schedule that created it, as a label value. */
 export const SCHEDULE_LABEL = 'autoscaling.cast.ai/rebalance-plan-schedule';
 /** Timers are 31 bits wide, so a longer wait is split. */
 const MAX_SLEEP_MS = 3_600_000;
 const DISABLED_RETRY_MS = 2_000;
+/** Delay of the next try of a claim that we may not create. */
+const REFUSED_RETRY_MS = 60_000;
 
 /** The claim of one run. The schedule owns it, unless preserveHistory keeps claims after the schedule is deleted. */
 export const buildClaim = (schedule: RebalancePlanSchedule, name: string): RebalancePlanClaim => {
@@ -59,6 +83,14 @@ export const createScheduleController = (o: {
   const { client, caches } = o;
   const read = (name: string, signal: AbortSignal): Promise<RebalancePlanSchedule | undefined> =>
     getOrUndefined(client.get(REBALANCE_PLAN_SCHEDULES, { name }, { signal }));
+  const report = (
+    schedule: RebalancePlanSchedule,
+    type: 'Normal' | 'Warning',
+    step: { readonly reason: string; readonly message: string },
+  ): void => {
+    o.log.info({ schedule: schedule.metadata.name, ...step }, 'schedule step taken');
+    o.recorder.event(REBALANCE_PLAN_SCHEDULES, schedule, type, step.reason, step.message);
+  };
   const apply = async (
     schedule: RebalancePlanSchedule,
     step: ScheduleStep,
@@ -74,9 +106,42 @@ export const createScheduleController = (o: {
       // An earlier process has done it, or a user has.
       if (!isAlreadyExists(error) && !isNotFound(error) && !isConflict(error)) throw error;
     }
-    o.log.info({ schedule: schedule.metadata.name, ...step }, 'schedule step taken');
-    const type = step.kind === 'skip-run' ? 'Warning' : 'Normal';
-    o.recorder.event(REBALANCE_PLAN_SCHEDULES, schedule, type, step.reason, step.message);
+    report(schedule, step.kind === 'skip-run' ? 'Warning' : 'Normal', step);
+  };
+  const write = async (
+    schedule: RebalancePlanSchedule,
+    status: RebalancePlanScheduleStatus,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    if (JSON.stringify(status) === JSON.stringify(schedule.status ?? {})) return;
+    const options = { subresource: 'status', signal } as const;
+    await client.replace(REBALANCE_PLAN_SCHEDULES, { ...schedule, status }, options);
+  };
+  /** Takes the steps of a decision; a claim that the API server refuses ends in the schedule's status. */
+  const carryOut = async (
+    schedule: RebalancePlanSchedule,
+    decision: ScheduleDecision,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<Action> => {
+    let { status } = decision;
+    let isDue = false;
+    for (const step of decision.steps) {
+      try {
+        await apply(schedule, step, signal);
+      } catch (error) {
+        if (step.kind !== 'create-claim' || !(isTerminal(error) || isForbidden(error))) throw error;
+        isDue = isForbidden(error);
+        const refusal = { message: messageOf(error), isForbidden: isDue };
+        const refused = afterRefusal(schedule, decision, step, refusal, now);
+        ({ status } = refused);
+        report(schedule, 'Warning', { reason: refused.reason, message: refused.message });
+      }
+    }
+    await write(schedule, status, signal);
+    if (isDue) return requeue(REFUSED_RETRY_MS);
+    const { next } = decision;
+    return next === undefined ? awaitChange : requeue(Math.min(Math.max(next - now, 0), MAX_SLEEP_MS));
   };
   return {
     name: 'rebalanceplanschedule.fire',
@@ -90,19 +155,13 @@ export const createScheduleController = (o: {
     reconcile: async (name, signal) => {
       const schedule = await read(name, signal);
       if (!schedule || schedule.metadata.deletionTimestamp) return awaitChange;
-      if (o.isEnabled?.() === false) return requeue(DISABLED_RETRY_MS);
       const claims = caches.claims.list().filter((c) => isMarkedBy(schedule, c, OWNED_BY));
       const now = o.clock.now();
-      const { steps, status, next } = decideSchedule(schedule, claims, now);
-      for (const step of steps) await apply(schedule, step, signal);
-      if (JSON.stringify(status) !== JSON.stringify(schedule.status ?? {})) {
-        await client.replace(
-          REBALANCE_PLAN_SCHEDULES,
-          { ...schedule, status },
-          { subresource: 'status', signal },
-        );
-      }
-      return next === undefined ? awaitChange : requeue(Math.min(Math.max(next - now, 0), MAX_SLEEP_MS));
+      const decision = decideSchedule(schedule, claims, now);
+      if (o.isEnabled?.() !== false) return carryOut(schedule, decision, now, signal);
+      const status = whileDisabled(schedule, decision, now);
+      if (status) await write(schedule, status, signal);
+      return requeue(DISABLED_RETRY_MS);
     },
   };
 };

@@ -4,7 +4,7 @@ import type {
   RebalancePlanSchedule,
   RebalancePlanScheduleStatus,
 } from '../../api/kinds/rebalanceplanschedule.ts';
-import { decideSchedule } from './decide.ts';
+import { afterRefusal, decideSchedule, whileDisabled } from './decide.ts';
 
 const at = (text: string): number => Date.parse(text);
 const CREATED = '2026-11-16T00:00:30.000Z';
@@ -64,6 +64,56 @@ t.test('a run too late for its deadline is skipped', async (t) => {
 t.test('a run while the previous one is active is skipped', async (t) => {
   const busy = [claim('nightly-1', 'Executing', CREATED)];
   t.same(kinds(decideSchedule(schedule(), busy, at('2026-11-16T02:00:01Z'))), ['skip-run OverlapSkipped']);
+});
+
+const runStarted = (status: RebalancePlanScheduleStatus | undefined) =>
+  status?.conditions?.find(({ type }) => type === 'RunStarted');
+
+t.test('the status says whether the last run made its claim, and why not', async (t) => {
+  const made = decideSchedule(schedule(), [], at('2026-11-16T02:00:01Z')).status;
+  t.match(runStarted(made), { status: 'True', reason: 'ClaimCreated' });
+  const later = schedule({}, { ...made, observedGeneration: 1 });
+  t.same(runStarted(decideSchedule(later, [], at('2026-11-16T03:00:00Z')).status), runStarted(made));
+  const busy = [claim('nightly-1', 'Executing', CREATED)];
+  const skipped = decideSchedule(later, busy, at('2026-11-17T02:00:01Z')).status;
+  t.match(runStarted(skipped), {
+    status: 'False',
+    reason: 'OverlapSkipped',
+    message: 'Skipped the run of 2026-11-17T02:00:00.000Z: RebalancePlanClaim nightly-1 has not finished',
+  });
+});
+
+t.test('a run whose claim is refused for good is over, one that is forbidden stays due', async (t) => {
+  const now = at('2026-11-16T02:00:01Z');
+  const decision = decideSchedule(schedule(), [], now);
+  const step = { name: 'nightly-1794794400', at: at('2026-11-16T02:00:00Z') };
+  const refused = (isForbidden: boolean) =>
+    afterRefusal(schedule(), decision, step, { message: 'it is too big', isForbidden }, now).status;
+  t.equal(refused(false).lastScheduleTime, '2026-11-16T02:00:00.000Z');
+  t.match(runStarted(refused(false)), {
+    status: 'False',
+    reason: 'ClaimRefused',
+    message:
+      'The run of 2026-11-16T02:00:00.000Z made no RebalancePlanClaim nightly-1794794400, because it is too big; change spec.rebalancePlanClaimTemplate before the next run',
+  });
+  t.equal(refused(true).lastScheduleTime, undefined);
+  t.match(runStarted(refused(true)), { message: /; it is tried again every minute$/ });
+  t.same(kinds(decideSchedule(schedule({}, refused(true)), [], now + 60_000)), [
+    'create-claim nightly-1794794400',
+  ]);
+});
+
+t.test('a run that is due while the rebalancer is disabled says what it waits for', async (t) => {
+  const now = at('2026-11-16T02:00:01Z');
+  const status = whileDisabled(schedule(), decideSchedule(schedule(), [], now), now);
+  t.match(runStarted(status), {
+    status: 'False',
+    reason: 'RebalancerDisabled',
+    message: /REBALANCER_ENABLED/,
+  });
+  t.equal(status?.lastScheduleTime, undefined);
+  const early = decideSchedule(schedule(), [], at('2026-11-16T01:00:01Z'));
+  t.equal(whileDisabled(schedule(), early, now), undefined);
 });
 
 t.test('a claim created by an earlier process does not overlap with itself', async (t) => {

@@ -24,6 +24,9 @@ export interface ScheduleDecision {
   readonly next: number | undefined;
 }
 
+/** The condition that says whether the last due run has made its claim, and why not. */
+export const RUN_STARTED = 'RunStarted';
+
 const iso = (at: number): string => new Date(at).toISOString();
 
 /** The time of a claim's run, in milliseconds since 1970: from its name, else its creation time. */
@@ -72,6 +75,56 @@ const runStep = (
     reason: 'ClaimCreated',
     message: `Created RebalancePlanClaim ${name}`,
   };
+};
+
+const withRun = (
+  status: RebalancePlanScheduleStatus,
+  isStarted: boolean,
+  { reason, message }: { readonly reason: string; readonly message: string },
+  now: number,
+): RebalancePlanScheduleStatus => ({
+  ...status,
+  conditions: withCondition(
+    (status.conditions ?? []) as Condition[],
+    { type: RUN_STARTED, status: isStarted ? 'True' : 'False', reason, message },
+    now,
+  ),
+});
+
+/**
+ * The decision after the API server refused the claim of a run. A run that is refused for good is over; one that we may
+ * not start yet (`isForbidden`: rights, quotas, admission) stays due.
+ */
+export const afterRefusal = (
+  schedule: RebalancePlanSchedule,
+  decision: ScheduleDecision,
+  step: { readonly name: string; readonly at: number },
+  refusal: { readonly message: string; readonly isForbidden: boolean },
+  now: number,
+): { readonly status: RebalancePlanScheduleStatus; readonly reason: string; readonly message: string } => {
+  const { lastScheduleTime: before } = schedule.status ?? {};
+  const { lastScheduleTime: _, ...status } = decision.status;
+  const what = refusal.isForbidden
+    ? 'it is tried again every minute'
+    : 'change spec.rebalancePlanClaimTemplate before the next run';
+  const reason = 'ClaimRefused';
+  const message = `The run of ${iso(step.at)} made no RebalancePlanClaim ${step.name}, because ${refusal.message}; ${what}`;
+  const settled = refusal.isForbidden
+    ? { ...status, ...(before !== undefined && { lastScheduleTime: before }) }
+    : decision.status;
+  return { status: withRun(settled, false, { reason, message }, now), reason, message };
+};
+
+/** The status of a schedule whose run is due while the rebalancer is disabled; undefined when no run waits. */
+export const whileDisabled = (
+  schedule: RebalancePlanSchedule,
+  decision: ScheduleDecision,
+  now: number,
+): RebalancePlanScheduleStatus | undefined => {
+  const waits = decision.steps.find(({ kind }) => kind === 'create-claim');
+  if (waits?.kind !== 'create-claim') return undefined;
+  const message = `The run of ${iso(waits.at)} waits until the features ConfigMap or REBALANCER_ENABLED enables the rebalancer`;
+  return withRun(schedule.status ?? {}, false, { reason: 'RebalancerDisabled', message }, now);
 };
 
 const pruneSteps = (claims: readonly RebalancePlanClaim[], limit: number): readonly ScheduleStep[] =>
@@ -159,5 +212,10 @@ export const decideSchedule = (
     ...(metadata.generation !== undefined && { observedGeneration: metadata.generation }),
     conditions: condition,
   };
-  return { steps: [...runs, ...pruned], status, next };
+  const [run] = runs;
+  return {
+    steps: [...runs, ...pruned],
+    status: run ? withRun(status, run.kind === 'create-claim', run, now) : status,
+    next,
+  };
 };
