@@ -13,6 +13,7 @@ import { type Dialed, followStream } from './intents/stream.ts';
 import type { ExtenderMetrics } from './metrics.ts';
 import { createPlaceholderController } from './placeholder/controller.ts';
 import { AssumedPods } from './placement/assumedpods.ts';
+import { Refusals } from './placement/refusals.ts';
 import type { Report, State } from './placement/state.ts';
 import { createGateController } from './pods/gate.ts';
 import { createPinController } from './pods/pin.ts';
@@ -53,7 +54,8 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
   const store = new IntentStore(log);
   const assumedPods = new AssumedPods(now);
   const results = new Results();
-  const state: State = { store, pods, nodes, assumedPods, requestsOf: memoizeRequests(), now };
+  const refusals = new Refusals(pods, now);
+  const state: State = { store, pods, nodes, assumedPods, refusals, requestsOf: memoizeRequests(), now };
   const report: Report = (intentId, result) => {
     const version = store.get(intentId)?.version;
     if (version !== undefined) results.report({ intentId, version, ...result });
@@ -62,7 +64,10 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
   const recorder = createRecorder({ client, component: COMPONENT, log });
   const context = { client, state, report, log };
   const unsubscribe = [
-    pods.onChange((change) => assumedPods.observe(change)),
+    pods.onChange((change) => {
+      assumedPods.observe(change);
+      refusals.observe(change);
+    }),
     store.onChange(() => metrics.intents(store)),
   ];
   metrics.leading(true);
@@ -105,6 +110,7 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
             recorder,
             keepMs: o.keepRefusedMs,
             observe: metrics.refused,
+            observeClosed: metrics.closed,
             isEnabled: o.enabled.isOn,
           }),
         ],

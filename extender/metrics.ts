@@ -7,6 +7,7 @@ export interface ExtenderMetrics {
   readonly streaming: (isSynced: boolean) => void;
   readonly pinned: (way: string, outcome: 'done' | 'lost') => void;
   readonly refused: (reason: string) => void;
+  readonly closed: () => void;
   readonly intents: (store: IntentStore) => void;
 }
 
@@ -18,6 +19,12 @@ export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
   const refusals = counter(registry, 'pod_pinner_pods_refused_total', 'Pods that a kubelet rejected', [
     'reason',
   ]);
+  const closed = counter(
+    registry,
+    'pod_pinner_nodes_closed_total',
+    'Nodes that got no more pins because their kubelets refused pods in a row',
+    [],
+  );
   const intents = gauge(registry, 'pod_pinner_intents', 'Current intents', []);
   return {
     leading: (isLeading) => leader.set(isLeading ? 1 : 0),
@@ -27,6 +34,7 @@ export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
     },
     pinned: (way, outcome) => pins.inc({ way, outcome }),
     refused: (reason) => refusals.inc({ reason }),
+    closed: () => closed.inc(),
     intents: (store) => intents.set(store.size),
   };
 };

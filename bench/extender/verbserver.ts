@@ -43,6 +43,7 @@ const stateOf = (count: number, hasPlan: boolean): State => {
     nodes,
     pods: new FakeCache<Pod>(PODS, POD_INDEXES),
     assumedPods: new AssumedPods(Date.now),
+    refusals: { closedReason: () => undefined },
     requestsOf: memoizeRequests(),
     now: Date.now,
   };

@@ -99,6 +99,7 @@ export const leading = (counts: readonly number[]) => {
     nodes,
     pods: new FakeCache<Pod>(PODS, POD_INDEXES),
     assumedPods: new AssumedPods(() => now),
+    refusals: { closedReason: () => undefined },
     requestsOf: memoizeRequests(),
     now: () => now,
   };

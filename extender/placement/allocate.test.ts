@@ -66,7 +66,9 @@ const scene = (counts: readonly number[], room = '100') => {
     nodes.put(node(`node-${at}`, room));
     store.upsert(intent(`node-${at}`, count), at);
   });
-  const state: State = { store, pods, nodes, assumedPods, requestsOf: memoizeRequests(), now: () => now };
+  const refusals = { closedReason: () => undefined };
+  const requestsOf = memoizeRequests();
+  const state: State = { store, pods, nodes, assumedPods, refusals, requestsOf, now: () => now };
   return { state, pods, nodes, pass: (ms: number) => (now += ms) };
 };
 

@@ -43,7 +43,7 @@ const permanently = (reason: string): Unavailability => ({ reason, isPermanent: 
 
 /** Why the node of an intent accepts no pods now; undefined when it does. */
 export const unavailability = (
-  state: Pick<State, 'store' | 'nodes' | 'now'>,
+  state: Pick<State, 'store' | 'nodes' | 'refusals' | 'now'>,
   intent: Intent,
 ): Unavailability | undefined => {
   if (intent.nodeName === '') return notYet('its node has no name yet');
@@ -61,7 +61,9 @@ export const unavailability = (
     }
   }
   if (!node) return notYet('its node does not exist yet');
-  return node.metadata.deletionTimestamp ? permanently('its node is being deleted') : undefined;
+  if (node.metadata.deletionTimestamp) return permanently('its node is being deleted');
+  const refusing = state.refusals.closedReason(intent.nodeName);
+  return refusing === undefined ? undefined : permanently(refusing);
 };
 
 /** Taints that disappear by themselves while the machine starts. */

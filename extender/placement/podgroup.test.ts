@@ -70,6 +70,7 @@ const stateOf = (members: readonly Member[], intents: readonly Intent[]): State 
     pods,
     nodes,
     assumedPods: new AssumedPods(Date.now),
+    refusals: { closedReason: () => undefined },
     requestsOf: memoizeRequests(),
     now: Date.now,
   };

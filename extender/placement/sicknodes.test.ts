@@ -6,6 +6,13 @@ import { allocateSlot, assignPendingPods } from './allocate.ts';
 
 type Scene = ReturnType<typeof createScene>;
 
+/** A scene whose grants end as their pods appear, as with the leader. */
+const open = (): Scene => {
+  const scene = createScene();
+  scene.pods.onChange((change) => scene.assumedPods.observe(change));
+  return scene;
+};
+
 const underDiskPressure = (name: string): Node => {
   const node = nodeOf(name);
   const conditions = [...(node.status?.conditions ?? []), { type: 'DiskPressure', status: 'True' as const }];
@@ -27,7 +34,7 @@ const createAndRefuse = ({ state, pods, advance }: Scene, index: number, refusal
 };
 
 t.test('fault 3: no pod is assigned to a node under disk pressure', async (t) => {
-  const scene = createScene();
+  const scene = open();
   scene.nodes.put(underDiskPressure('a'));
   scene.store.upsert(slotsIntentOf('a', 1), 1);
   const message = 'Pod was rejected: The node had condition: [DiskPressure]. ';
@@ -35,9 +42,21 @@ t.test('fault 3: no pod is assigned to a node under disk pressure', async (t) =>
 });
 
 t.test('fault 3: no pending pod is sent to a node under disk pressure', async (t) => {
-  const scene = createScene();
+  const scene = open();
   scene.nodes.put(underDiskPressure('a'));
   scene.store.upsert(slotsIntentOf('a', 1), 1);
   scene.pods.put(podOf('waits'));
   t.same(assignPendingPods(scene.state, OWNER), []);
+});
+
+t.test('fault 3: a node that refuses two pods in a row gets no third', async (t) => {
+  const scene = open();
+  scene.nodes.put(nodeOf('a'));
+  scene.store.upsert(slotsIntentOf('a', 1), 1);
+  const rounds = Array.from({ length: 20 }, (_, index) =>
+    createAndRefuse(scene, index, { reason: 'UnexpectedAdmissionError' }),
+  );
+  t.equal(rounds.filter(Boolean).length, 2, 'then kube-scheduler decides');
+  scene.pods.put(podOf('waits'));
+  t.same(assignPendingPods(scene.state, OWNER), [], 'nor is a pending pod sent there');
 });

@@ -8,6 +8,7 @@ import type { Cache } from '../../kube/cache/cache.ts';
 import type { ReadRequests } from '../../planner/scheduling/fit.ts';
 import type { IntentStore } from '../intents/store.ts';
 import type { AssumedPods } from './assumedpods.ts';
+import type { Refusals } from './refusals.ts';
 
 /** All that the leader decides from. */
 export interface State {
@@ -15,6 +16,7 @@ export interface State {
   readonly pods: Cache<Pod>;
   readonly nodes: Cache<Node>;
   readonly assumedPods: AssumedPods;
+  readonly refusals: Pick<Refusals, 'closedReason'>;
   readonly requestsOf: ReadRequests;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

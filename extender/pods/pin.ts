@@ -135,8 +135,9 @@ const reconcileOwner = async (
   };
   await Promise.all(Array.from({ length: Math.min(MAX_CONCURRENT_WRITES, matches.length) }, work));
   for (const { intent, used, count } of slotsOf(state, ownerUid)) {
+    const closed = used < count ? state.refusals.closedReason(intent.nodeName) : undefined;
     const result = used >= count ? 'BOUND' : used > 0 ? 'PARTLY_BOUND' : 'UNKNOWN';
-    report(intent.id, { state: result, reason: '', bound: used });
+    report(intent.id, { state: closed ? 'REJECTED' : result, reason: closed ?? '', bound: used });
   }
   if (outcomes.includes('lost') || outcomes.includes('missing')) return requeue(RECHECK_MS);
   const expiry = state.store.by('owner', ownerUid).length > 0 ? state.assumedPods.nextExpiry() : undefined;

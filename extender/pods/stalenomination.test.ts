@@ -67,6 +67,7 @@ for (const [what, c, expected] of cases) {
       pods,
       nodes,
       assumedPods: new AssumedPods(Date.now),
+      refusals: { closedReason: () => undefined },
       requestsOf: memoizeRequests(),
       now: Date.now,
     };

@@ -22,6 +22,7 @@ const state: State = {
   pods: new FakeCache<Pod>(PODS, POD_INDEXES),
   nodes,
   assumedPods: new AssumedPods(Date.now),
+  refusals: { closedReason: () => undefined },
   requestsOf: memoizeRequests(),
   now: Date.now,
 };

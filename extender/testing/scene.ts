@@ -8,6 +8,7 @@ import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
 import { AssumedPods } from '../placement/assumedpods.ts';
+import { Refusals } from '../placement/refusals.ts';
 import type { State } from '../placement/state.ts';
 
 type PodPhase = NonNullable<NonNullable<Pod['status']>['phase']>;
@@ -23,7 +24,17 @@ export const createScene = () => {
   const pods = new FakeCache<Pod>(PODS, POD_INDEXES);
   const nodes = new FakeCache<Node>(NODES);
   const assumedPods = new AssumedPods(() => now);
-  const state: State = { store, pods, nodes, assumedPods, requestsOf: memoizeRequests(), now: () => now };
+  const refusals = new Refusals(pods, () => now);
+  pods.onChange((change) => refusals.observe(change));
+  const state: State = {
+    store,
+    pods,
+    nodes,
+    assumedPods,
+    refusals,
+    requestsOf: memoizeRequests(),
+    now: () => now,
+  };
   const advance = (ms: number): void => {
     now += ms;
   };

@@ -103,3 +103,14 @@ t.test('however slow a client is, it holds one entry an intent and ends with the
     }),
   );
 });
+
+t.test('a node that the pinner closed is named with its reason', async (t) => {
+  const intentRegistry = new IntentRegistry();
+  const owner = { kind: 'ReplicaSet', name: 'web', uid: 'o', count: 1 };
+  intentRegistry.replaceAll([{ ...intent('a'), pin: { namespace: 'n', owner } }]);
+  t.same(intentRegistry.viewOf('p').closedNodes, []);
+  intentRegistry.record({ ...result('a'), state: 'REJECTED', reason: 'its kubelet refused 2 pods in a row' });
+  t.same(intentRegistry.viewOf('p').closedNodes, [
+    { node: 'n', reason: 'its kubelet refused 2 pods in a row' },
+  ]);
+});

@@ -81,13 +81,21 @@ export class IntentRegistry {
     };
   }
 
-  /** The pinners' connection, and whether every intent of one plan has a result. */
+  /** The pinners' connection, and their results for the intents of one plan. */
   viewOf(plan: string): PinsView {
-    const ids = [...this.#intents.values()].filter((p) => p.intent.plan === plan).map((p) => p.intent.id);
+    const intents = [...this.#intents.values()].flatMap(({ intent }) =>
+      intent.plan === plan ? [intent] : [],
+    );
+    const ids = intents.map(({ id }) => id);
     return {
       connected: this.#connected > 0,
       goneForMs: this.#connected > 0 ? 0 : this.#now() - this.#lostAt,
       acknowledged: ids.length > 0 && ids.every((id) => this.#results.has(id)),
+      closedNodes: intents.flatMap(({ id, nodeName, pin }) => {
+        const result = this.#results.get(id);
+        const isClosed = pin?.owner !== undefined && result?.state === 'REJECTED';
+        return isClosed ? [{ node: nodeName, reason: result.reason }] : [];
+      }),
     };
   }
 }

@@ -157,6 +157,19 @@ t.test('a plan that starts reports the disruption budgets of its NodePools', asy
   t.match(step, { kind: 'start', budgets: [{ nodePoolName: 'general', allowedDisruptions: 5 }] });
 });
 
+t.test('a node that refuses pods is warned of once', async (t) => {
+  const closedNodes = [{ node: 'node-a', reason: 'its kubelet refused 2 pods in a row (Evicted)' }];
+  const pins = { connected: true, goneForMs: 0, acknowledged: true, closedNodes };
+  const warningsOf = (warnings: readonly { description: string }[]) =>
+    decide(
+      make.executionState(make.plan(DELETE, { warnings: [...warnings] }, 'PinsReady'), { ...BLUE, pins }),
+    ).steps.filter(({ reason }) => reason === 'NodeRefusesPods');
+  const [warning] = warningsOf([]);
+  const description = warning?.message ?? '';
+  t.match(description, /No more pods are pinned to node node-a: its kubelet refused 2 pods/);
+  t.same(warningsOf([{ description }]), []);
+});
+
 t.test('the condition says why the webhook is not live', async (t) => {
   const webhook = { isLive: false, reason: 'a pod came back without a pin' };
   const [step] = decide(make.executionState(make.plan(MOVE, {}, 'SavingsValidated'), { webhook })).steps;

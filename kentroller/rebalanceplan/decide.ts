@@ -158,6 +158,17 @@ const decidePins = (state: ExecutionState): Decision => {
   return steps(warn, ...(state.pins.connected ? [] : untaintSteps(state)), reached('PinsMissing', message));
 };
 
+/** Warns once of each node that refuses the plan's pods, which go elsewhere from then on. */
+const closedNodeSteps = ({ plan, pins }: Pick<ExecutionState, 'plan' | 'pins'>): readonly Step[] => {
+  const known = new Set((plan.status?.warnings ?? []).map(({ description }) => description));
+  const messages = (pins.closedNodes ?? []).map(
+    ({ node, reason }) => `No more pods are pinned to node ${node}: ${reason}`,
+  );
+  return [...new Set(messages)]
+    .filter((message) => !known.has(message))
+    .map((message) => ({ kind: 'warn', reason: 'NodeRefusesPods', message }));
+};
+
 /** Removes the finalizer of a plan that has ended; pods that a stale cache showed late as detached come first. */
 const decideRelease = (state: Pick<ExecutionState, 'plan' | 'surge'>): Decision => {
   if (!hasFinalizer(state)) return steps();
@@ -195,7 +206,7 @@ export const decide = (state: ExecutionState): Decision => {
   if (!hasReached(plan, 'PinsReady')) return recheckSavings(state) ?? decidePins(state);
   if (!hasReached(plan, 'NodesDeleted')) {
     const next = drainAndDelete(state);
-    return { ...next, steps: [...overdueUntaintSteps(state), ...next.steps] };
+    return { ...next, steps: [...closedNodeSteps(state), ...overdueUntaintSteps(state), ...next.steps] };
   }
   return decideFinish(state);
 };

@@ -17,6 +17,8 @@ export interface PinsView {
   readonly goneForMs: number;
   /** Whether it has acknowledged every intent of the plan. */
   readonly acknowledged: boolean;
+  /** Nodes that the pinner sends no more pods to, since their kubelets refuse them. */
+  readonly closedNodes?: readonly { readonly node: string; readonly reason: string }[];
 }
 
 /** Whether pods of a plan are pinned by the webhook as they are created. */
