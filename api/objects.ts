@@ -321,6 +321,8 @@ export interface Namespace extends KubeObject {}
 
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
+  /** Values in base64. */
+  readonly binaryData?: Readonly<Record<string, string>>;
 }
 
 export interface Secret extends KubeObject {

@@ -15,9 +15,11 @@ import { createAuditSender } from './audit/sender.ts';
 import { createAudit, createAuditedRecorder } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
 import { withoutUnavailable } from './cloud/availability.ts';
+import { createCatalogueStore } from './cloud/cataloguestore.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { createNodeNameCache } from './cloud/nodenamecache.ts';
 import { createOfferingsReader } from './cloud/offerings.ts';
+import { priceWarning, rememberCatalogue } from './cloud/rememberedcloud.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { createFollowController } from './followkarpenter/controller.ts';
@@ -77,8 +79,16 @@ export const runLeader = async (o: {
   readonly log: Logger;
   readonly signal: AbortSignal;
 }): Promise<void> => {
-  const { options, caches, cloud, log, signal } = o;
+  const { options, caches, log, signal } = o;
   const clock = { now: Date.now };
+  const cloud = rememberCatalogue({
+    cloud: o.cloud,
+    store: createCatalogueStore({ client: o.client, namespace: options.podNamespace }),
+    log,
+    now: clock.now,
+    registry: o.registry,
+    signal,
+  });
   const auditSender = options.apiUrl
     ? createAuditSender({
         url: options.apiUrl,
@@ -172,6 +182,7 @@ export const runLeader = async (o: {
           caches,
           catalogue,
           planning: verified(remotePlanner?.planning ?? planOnThread, { source: 'claim', refusals, log }),
+          priceWarning: () => priceWarning(cloud.readings?.() ?? [], clock.now()),
           isEnabled: isRebalancerEnabled,
           timeBudgetMs: options.planTimeBudget,
           surgeByDefault: options.surgeSingleReplicas,

@@ -24,7 +24,7 @@ import { bool, duration } from '../kube/component/options.ts';
  * deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io storageclasses, csinodes list, watch;
  * events list, create, patch; authentication.k8s.io tokenreviews create.
  * In its namespace: pods create (dry runs, to probe the webhook); leases create, and get, update, patch of
- * `castai-kentroller`; get of lease `castai-pod-pinner`; configmaps create, and get, patch of `castai-kentroller-features` and `castai-kentroller-savings`. In each of
+ * `castai-kentroller`; get of lease `castai-pod-pinner`; configmaps create, and get, patch of `castai-kentroller-features`, `castai-kentroller-savings` and `castai-kentroller-prices`. In each of
  * FEATURES_WATCH_NAMESPACES: configmaps list, watch.
  */
 export const options = z.object({

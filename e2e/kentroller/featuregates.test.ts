@@ -126,6 +126,7 @@ t.test(
       ...common,
       clock: { now: Date.now },
       catalogue: () => Promise.reject(new Error('no cloud here')),
+      priceWarning: () => undefined,
       planning: () => Promise.reject(new Error('nothing is planned here')),
       timeBudgetMs: 1_000,
       surgeByDefault: false,

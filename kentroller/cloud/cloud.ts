@@ -1,9 +1,20 @@
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 
+/** When a part of the catalogue was read. */
+export interface Reading {
+  readonly what: string;
+  /** Milliseconds since 1970. */
+  readonly readAt: number;
+  /** Whether it should have been read again since, so that it may be wrong now. */
+  readonly isOverdue: boolean;
+}
+
 /** The cloud provider, as kentroller needs it. */
 export interface Cloud {
   /** Instance types with capacity, overhead and prices. Throws until the first read has succeeded. */
   catalogue(): Promise<Catalogue>;
+  /** The readings that the catalogue comes from; none for one that does not age, or before the first. */
+  readings?(): readonly Reading[];
   /** Names of the machines' present or future Nodes, by provider id; without the ids that the cloud does not know. */
   nodeNames(providerIDs: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }

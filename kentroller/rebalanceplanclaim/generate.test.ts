@@ -53,6 +53,7 @@ const live = (planning: Planning, api = client, onEnd?: AbortController): Life =
         client: api,
         caches,
         catalogue: async () => ({ instanceTypes: [] }),
+        priceWarning: () => undefined,
         planning: (request, timeoutMs, signal) => {
           if (request.planName.startsWith(RUN)) requests.push(request);
           return planning(request, timeoutMs, signal);

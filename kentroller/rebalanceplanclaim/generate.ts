@@ -63,6 +63,8 @@ export const createPlanGenerationController = (o: {
   readonly caches: Caches;
   readonly catalogue: () => Promise<Catalogue>;
   readonly planning: Planning;
+  /** What is old about the prices, as a sentence; undefined when nothing is. */
+  readonly priceWarning: () => string | undefined;
   /** False while claims wait in Pending because the rebalancer is disabled. */
   readonly isEnabled: () => boolean;
   /** Milliseconds; a claim's planGenerationTimeout may shorten it. */
@@ -96,9 +98,11 @@ export const createPlanGenerationController = (o: {
     signal: AbortSignal,
   ): Promise<void> => {
     const saved = plan.status?.savings?.projectedSavingsPercent;
-    const message = plan.spec.execute
+    const ready = plan.spec.execute
       ? `Plan ${plan.metadata.name} is ready and will be executed`
       : `Plan ${plan.metadata.name} is ready: set its spec.execute to true to execute it`;
+    const warning = o.priceWarning();
+    const message = warning === undefined ? ready : `${ready}. ${warning}`;
     await setState(
       claim,
       'Ready',

@@ -1,7 +1,7 @@
 import type { Logger } from '../../../kube/component/log.ts';
 import { messageOf } from '../../../kube/errors.ts';
 import type { Catalogue } from '../../../planner/model/catalogue.ts';
-import type { Cloud } from '../cloud.ts';
+import type { Cloud, Reading } from '../cloud.ts';
 import { type AwsFacts, buildCatalogue } from './catalogue.ts';
 import type { AwsReader } from './reader.ts';
 
@@ -17,6 +17,8 @@ export interface AwsOptions {
 }
 
 const RETRY_MS = 10_000;
+/** Periods without a successful reading after which a part of the facts is overdue. */
+const OVERDUE_PERIODS = 3;
 
 /** Refreshes one part of the facts until the signal aborts; a failed read keeps the previous values. */
 const refreshPeriodically = (
@@ -65,7 +67,9 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     spot: new Map(),
   };
   let catalogue: Catalogue | undefined;
-  const invalidate = (): void => {
+  const lastRead = new Map<string, { readonly at: number; readonly everyMs: number }>();
+  const noteRead = (what: string, everyMs: number): void => {
+    lastRead.set(what, { at: now(), everyMs });
     catalogue = undefined;
   };
   const types = refreshPeriodically(
@@ -75,7 +79,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
       facts.types = await reader.types(signal);
       facts.zones = await reader.zones(signal);
       facts.zoneIds = await reader.zoneIds(signal);
-      invalidate();
+      noteRead('instance types', o.pricesEveryMs);
     },
     o,
   );
@@ -84,7 +88,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     o.pricesEveryMs,
     async () => {
       facts.onDemand = await reader.onDemandPrices(signal);
-      invalidate();
+      noteRead('on-demand prices', o.pricesEveryMs);
     },
     o,
   );
@@ -93,7 +97,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     o.spotEveryMs,
     async () => {
       facts.spot = await reader.spotPrices(now(), signal);
-      invalidate();
+      noteRead('spot prices', o.spotEveryMs);
     },
     o,
   );
@@ -113,6 +117,14 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
       catalogue ??= buildCatalogue(facts);
       return catalogue;
     },
+    readings: () =>
+      [...lastRead].map(
+        ([what, { at, everyMs }]): Reading => ({
+          what,
+          readAt: at,
+          isOverdue: now() - at > OVERDUE_PERIODS * everyMs,
+        }),
+      ),
     nodeNames: (providerIDs) => reader.nodeNames(providerIDs, signal),
   };
 };
