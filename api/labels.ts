@@ -8,6 +8,8 @@ export const INSTALL_NAMESPACE = 'castai-agent';
 export const REMOVAL_DISABLED = 'autoscaling.cast.ai/removal-disabled';
 /** Why a node is being drained: evictor, rebalancing, spot-prediction, spot-fallback, spot-interruption, manual. */
 export const DRAINING = 'autoscaling.cast.ai/draining';
+/** On a Node: the mark of the plan that cordoned it; without the label `draining` it is only closed to new pods. */
+export const CORDONED_BY = 'autoscaling.cast.ai/cordoned-by';
 /** On a Node that we created before its machine joined. We delete no other Nodes. */
 export const PLACEHOLDER = 'autoscaling.cast.ai/placeholder';
 /** The RebalancePlan that an object belongs to: its name as a label value. For selectors; OWNED_BY says whose it is. */

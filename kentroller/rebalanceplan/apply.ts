@@ -4,7 +4,7 @@ import type { ExecutionState } from './state/state.ts';
 import * as status from './state/status.ts';
 import type { Step } from './state/step.ts';
 import { createClaim, createMigration, deleteClaim, recordFailedAttempt } from './writes/claims.ts';
-import { cordonNode, lockNode, releaseNode, uncordonNode, unlockNode } from './writes/nodes.ts';
+import { closeNode, cordonNode, lockNode, releaseNode, uncordonNode, unlockNode } from './writes/nodes.ts';
 import { preparePlan, removeFinalizer } from './writes/plan.ts';
 import { deletePod, detachPod, evictPod, reattachPod, removePod, toleratePod } from './writes/pods.ts';
 import { type Change, deleteIfThere, type SKIPPED, type Writer } from './writes/writer.ts';
@@ -68,6 +68,8 @@ export const apply = async (
       return void (await detachPod(w, step));
     case 'reattach':
       return void (await reattachPod(w, step));
+    case 'close':
+      return void (await closeNode(w, state.plan, step));
     case 'cordon':
       return void (await cordonNode(w, plan, step));
     case 'uncordon':

@@ -105,7 +105,7 @@ export const executePlans = (
       return;
     }
     o.recorder.event(REBALANCE_PLANS, plan, type, reason, message);
-    if (kind === 'cordon' || kind === 'uncordon' || kind === 'keep-node') {
+    if (kind === 'close' || kind === 'cordon' || kind === 'uncordon' || kind === 'keep-node') {
       const node = o.caches.nodes.get(step.node);
       if (node)
         o.recorder.event(NODES, node, type, reason, `${message} (RebalancePlan ${plan.metadata.name})`);

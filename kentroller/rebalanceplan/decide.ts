@@ -6,6 +6,7 @@ import { decideCreation } from './create/decide.ts';
 import { decideSavings, recheckSavings } from './create/savingscheck.ts';
 import { blockedFailure } from './drain/blockers.ts';
 import { poolBudgets } from './drain/budgets.ts';
+import { closingSteps, displacedPodSteps } from './drain/closing.ts';
 import { drainAndDelete } from './drain/decide.ts';
 import { reattachSteps } from './drain/surge.ts';
 import { decideFinish } from './finish/decide.ts';
@@ -159,7 +160,7 @@ const decidePins = (state: ExecutionState): Decision => {
 };
 
 /** Warns once of each node that refuses the plan's pods, which go elsewhere from then on. */
-const closedNodeSteps = ({ plan, pins }: Pick<ExecutionState, 'plan' | 'pins'>): readonly Step[] => {
+const refusingNodeSteps = ({ plan, pins }: Pick<ExecutionState, 'plan' | 'pins'>): readonly Step[] => {
   const known = new Set((plan.status?.warnings ?? []).map(({ description }) => description));
   const messages = (pins.closedNodes ?? []).map(
     ({ node, reason }) => `No more pods are pinned to node ${node}: ${reason}`,
@@ -181,6 +182,12 @@ const decideRelease = (state: Pick<ExecutionState, 'plan' | 'surge'>): Decision 
   });
 };
 
+/** The steps of a phase before the deletion, with those that close nodes; none of these beside a failure. */
+const closing = (state: ExecutionState, decision: Decision): Decision =>
+  decision.steps.some((step) => step.kind === 'fail')
+    ? decision
+    : { ...decision, steps: [...closingSteps(state), ...displacedPodSteps(state), ...decision.steps] };
+
 /** The next steps of a plan. Pure: the same state gives the same steps. */
 export const decide = (state: ExecutionState): Decision => {
   const { plan } = state;
@@ -200,13 +207,13 @@ export const decide = (state: ExecutionState): Decision => {
   }
   const timeout = executionTimeout(state);
   if (timeout) return steps(timeout);
-  if (!hasReached(plan, 'NodesCreated')) return decideCreation(state);
+  if (!hasReached(plan, 'NodesCreated')) return closing(state, decideCreation(state));
   // 3. The savings check, repeated until the first pod moves.
-  if (!hasReached(plan, 'SavingsValidated')) return decideSavings(state);
-  if (!hasReached(plan, 'PinsReady')) return recheckSavings(state) ?? decidePins(state);
+  if (!hasReached(plan, 'SavingsValidated')) return closing(state, decideSavings(state));
+  if (!hasReached(plan, 'PinsReady')) return closing(state, recheckSavings(state) ?? decidePins(state));
   if (!hasReached(plan, 'NodesDeleted')) {
     const next = drainAndDelete(state);
-    return { ...next, steps: [...closedNodeSteps(state), ...overdueUntaintSteps(state), ...next.steps] };
+    return { ...next, steps: [...refusingNodeSteps(state), ...overdueUntaintSteps(state), ...next.steps] };
   }
   return decideFinish(state);
 };

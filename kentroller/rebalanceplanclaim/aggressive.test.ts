@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
-import { REMOVAL_DISABLED } from '../../api/labels.ts';
+import { CORDONED_BY, REMOVAL_DISABLED } from '../../api/labels.ts';
 import type { NodePool, Pod } from '../../api/objects.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type RebalanceResult, rebalance } from '../../planner/rebalance.ts';
@@ -9,7 +9,6 @@ import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 import { decide } from '../rebalanceplan/decide.ts';
 import { budgetsOf } from '../rebalanceplan/drain/budgets.ts';
 import { limitsOf } from '../rebalanceplan/state/executionlimits.ts';
-import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import * as make from '../testing/builders.ts';
 import { aggressiveModeOf, buildPlan } from './planobject.ts';
 

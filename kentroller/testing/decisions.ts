@@ -1,9 +1,8 @@
 import t from 'tap';
 import type { CreationAttempt, RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
-import { CANCEL } from '../../api/labels.ts';
+import { CANCEL, CORDONED_BY } from '../../api/labels.ts';
 import { decide } from '../rebalanceplan/decide.ts';
-import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import type { ExecutionState } from '../rebalanceplan/state/state.ts';
 import type { Step } from '../rebalanceplan/state/step.ts';
 import * as make from './builders.ts';
@@ -25,6 +24,7 @@ export const describeStep = (step: Step): string => {
       return `${step.kind} ${step.claim}`;
     case 'lock':
     case 'unlock':
+    case 'close':
     case 'cordon':
     case 'uncordon':
     case 'release':

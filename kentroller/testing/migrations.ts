@@ -4,10 +4,9 @@ import type {
   RebalanceMigrationPlanStatus,
 } from '../../api/kinds/rebalancemigrationplan.ts';
 import type { DeletionEvent, PodToMigrate } from '../../api/kinds/rebalanceplan.ts';
-import { LIVE_MIGRATION } from '../../api/labels.ts';
+import { CORDONED_BY, LIVE_MIGRATION } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { decide } from '../rebalanceplan/decide.ts';
-import { CORDONED_BY } from '../rebalanceplan/state/labels.ts';
 import type { ExecutionState, MigrationSettings } from '../rebalanceplan/state/state.ts';
 import type { Step } from '../rebalanceplan/state/step.ts';
 import { ago, executionState, locked, MARK, node, nodeClaim, plan, pod } from './builders.ts';

@@ -1,6 +1,7 @@
 import { CronError } from '../../api/cron/fields.ts';
 import { parseCron } from '../../api/cron.ts';
 import { parseGoDuration } from '../../api/duration.ts';
+import { CORDONED_BY, DRAINING } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
 
@@ -23,6 +24,11 @@ export interface DisruptableNode {
   readonly claim: NodeClaim | undefined;
 }
 
+/** Whether a node is cordoned to be emptied; one that a plan has only closed to new pods is not disrupted yet. */
+const isBeingEmptied = ({ metadata, spec }: Node): boolean =>
+  spec?.unschedulable === true &&
+  (metadata.annotations?.[CORDONED_BY] === undefined || metadata.labels?.[DRAINING] !== undefined);
+
 /** Counts the nodes of one NodePool. */
 export const countNodes = (nodes: Iterable<DisruptableNode>): NodeCount => {
   let total = 0;
@@ -30,7 +36,7 @@ export const countNodes = (nodes: Iterable<DisruptableNode>): NodeCount => {
   for (const { node, claim } of nodes) {
     total += 1;
     const deletedAt = claim?.metadata.deletionTimestamp ?? node.metadata.deletionTimestamp;
-    if (deletedAt !== undefined || node.spec?.unschedulable === true || !isReady(node)) disrupted += 1;
+    if (deletedAt !== undefined || isBeingEmptied(node) || !isReady(node)) disrupted += 1;
   }
   return { total, disrupted };
 };

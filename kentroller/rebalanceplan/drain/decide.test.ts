@@ -24,13 +24,13 @@ checkCases([
     'pods on kept nodes are evicted before any drain',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, podsOnKeptNodes: [make.pod('web-1')] },
-    ['evict web-1'],
+    ['evict web-1', 'close node-blue'],
   ],
   [
     'no drain begins while a pod on a kept node is terminating',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, podsOnKeptNodes: [make.pod('web-1', { deletionTimestamp: make.ago(1) })] },
-    [],
+    ['close node-blue'],
   ],
   [
     'a new pod of the same name on a kept node stays',
@@ -48,7 +48,7 @@ checkCases([
     'a disruption budget of the NodePool delays a drain',
     make.plan(DELETE, {}, 'PinsReady'),
     { ...BLUE, poolNodes: new Map([['general', { total: 1, disrupted: 1 }]]) },
-    [],
+    ['close node-blue'],
   ],
   [
     'a node that was uncordoned is cordoned again',

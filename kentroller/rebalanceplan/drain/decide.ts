@@ -5,6 +5,7 @@ import { deletionEventsOf, isKept } from '../state/status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from '../state/step.ts';
 import { podBlocker, WHAT_TO_DO } from './blockers.ts';
 import { budgetsOf, poolOf } from './budgets.ts';
+import { closingSteps } from './closing.ts';
 import { type DrainResult, drain, evictSteps } from './node.ts';
 import { pendingPodsOnKeptNodes } from './podsonkeptnodes.ts';
 import { reattachSteps } from './surge.ts';
@@ -68,11 +69,13 @@ export const drainAndDelete = (state: ExecutionState): Decision => {
   const pending = pendingPodsOnKeptNodes(state).filter((pod) => !blocked.has(pod));
   const staying = state.podsOnKeptNodes.filter((pod) => !pending.includes(pod));
   const results = drainNodes(state, claims, pending.length === 0);
+  const waiting = claims.filter((_, at) => results[at]?.isWaiting);
   const next = [
     ...reattachSteps(state, staying),
     ...stayingSteps(state, blocked),
     ...evictSteps(state, pending),
     ...results.flatMap((r) => r.steps),
+    ...closingSteps(state, waiting),
   ];
   const failure = next.find((s) => s.kind === 'fail');
   if (failure) return steps(failure);

@@ -19,6 +19,8 @@ export interface DrainResult {
   /** True from the first step of the drain until the NodeClaim no longer exists, or is to stay. */
   readonly isDraining: boolean;
   readonly isDone: boolean;
+  /** True while other drains and budgets keep this one from beginning. */
+  readonly isWaiting?: boolean;
 }
 
 const deleteClaimSteps = (state: Pick<ExecutionState, 'nodeClaims'>, claim: string): readonly Step[] => {
@@ -174,7 +176,7 @@ export const drain = (state: ExecutionState, claim: string, mayBegin: boolean): 
     const giveBack = giveBackSteps(state, claim, node);
     return { steps: giveBack, isDraining: false, isDone: giveBack.length === 0 };
   }
-  if (!mayBegin) return { steps: [], isDraining: false, isDone: false };
+  if (!mayBegin) return { steps: [], isDraining: false, isDone: false, isWaiting: true };
   const blockers = nodeBlockers(state, claim);
   if (blockers.length > 0) {
     return { steps: keepSteps(claim, node, blockers), isDraining: false, isDone: false };

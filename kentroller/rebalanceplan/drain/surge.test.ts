@@ -1,10 +1,10 @@
 import t from 'tap';
 import type { RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
-import { CANCEL, POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
+import { CANCEL, CORDONED_BY, POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { decide } from '../decide.ts';
-import { CORDONED_BY, type Phase } from '../state/labels.ts';
+import type { Phase } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import type { SurgeState } from '../state/surgerecord.ts';
 

@@ -6,6 +6,7 @@ import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { comingPrices, exceeds, isForPendingPods, sumOf } from '../create/plancost.ts';
 import { reattachSteps } from '../drain/surge.ts';
+import { uncordonSteps } from '../drain/undo.ts';
 import { overdueUntaintSteps, releaseSteps } from '../reservation.ts';
 import { currentClaim } from '../state/claimnames.ts';
 import { baselineOf, countPlaced, movesOf } from '../state/moves.ts';
@@ -108,7 +109,12 @@ export const decideFinish = (state: ExecutionState): Decision => {
   const since = reachedAt(state.plan, 'NodesDeleted') ?? state.now;
   const isLate = state.now - since > state.limits.settleTimeoutMs;
   if (placed < planned && !isLate && !isNobodyOnTheWay(state)) return steps(...overdueUntaintSteps(state));
-  const next = [...reattachSteps(state), ...releaseSteps(state), ...unlockSteps(state)];
+  const next = [
+    ...reattachSteps(state),
+    ...uncordonSteps(state),
+    ...releaseSteps(state),
+    ...unlockSteps(state),
+  ];
   if (next.length > 0) return steps(...next);
   const missed = planned - placed;
   const warnings = state.plan.status?.warnings?.length ?? 0;

@@ -22,7 +22,7 @@ export const rollBack = (state: ExecutionState): Decision => {
   const reserved = failurePhase === 'Creation' ? reservedClaims(state) : [];
   const undo =
     failurePhase === 'Creation'
-      ? [...unlockSteps(state), ...withdrawClaims(state, reserved)]
+      ? [...uncordonSteps(state), ...unlockSteps(state), ...withdrawClaims(state, reserved)]
       : [
           ...withdrawMigrationSteps(state),
           ...reattachSteps(state),

@@ -6,8 +6,6 @@ export const PLAN_FINALIZER = 'autoscaling.cast.ai/rebalance-plan';
 export const LOCKED_BY = 'autoscaling.cast.ai/locked-by';
 /** On a Node that we locked: the value of karpenter.sh/do-not-disrupt before, which is put back. */
 export const LOCK_KEEPS = 'autoscaling.cast.ai/locked-before';
-/** On a Node: the mark of the plan that cordoned it. */
-export const CORDONED_BY = 'autoscaling.cast.ai/cordoned-by';
 /** On a Node that we cordoned: JSON, what of the cordon and its label was there before. */
 export const CORDONED_BEFORE = 'autoscaling.cast.ai/cordoned-before';
 /** On a plan: JSON, pods of each owner on the existing destinations when it started. */

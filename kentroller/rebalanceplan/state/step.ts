@@ -52,6 +52,7 @@ export type Step = Why &
         readonly isDrained?: boolean;
       }
     | { readonly kind: 'remove-pod'; readonly name: string; readonly namespace: string; readonly uid: string }
+    | { readonly kind: 'close'; readonly node: string }
     | { readonly kind: 'cordon'; readonly node: string }
     | { readonly kind: 'uncordon'; readonly node: string; readonly drainFailed: boolean }
     | { readonly kind: 'evict'; readonly name: string; readonly namespace: string; readonly uid: string }

@@ -61,6 +61,7 @@ const looksOf = async (name: string) => {
 const PLAN = make.plan({ nodeClaimsToDelete: [{ nodeClaimName: 'blue' }] });
 const why = { reason: 'r', message: 'm' };
 const LOCK = { kind: 'lock', ...why };
+const CLOSE = { kind: 'close', ...why };
 const CORDON = { kind: 'cordon', ...why };
 const UNCORDON = { kind: 'uncordon', drainFailed: false, ...why };
 const UNLOCK = { kind: 'unlock', ...why };
@@ -97,7 +98,7 @@ for (const [what, looks] of PRESENT) {
   t.test(`a node with ${what} looks as before though each write was done twice`, async (t) => {
     const node = await createNode(looks);
     const before = await looksOf(node);
-    await take(node, [LOCK, LOCK, CORDON, CORDON, UNCORDON, UNCORDON, UNLOCK, UNLOCK]);
+    await take(node, [LOCK, LOCK, CLOSE, CLOSE, CORDON, CORDON, UNCORDON, UNCORDON, UNLOCK, UNLOCK]);
     t.same(await looksOf(node), before);
   });
 }
@@ -151,7 +152,7 @@ const MEANWHILE: readonly (readonly [string, (name: string) => Promise<unknown>,
 for (const [name, meanwhile, expected] of MEANWHILE) {
   t.test(name, async (t) => {
     const node = await createNode();
-    await take(node, [LOCK, CORDON]);
+    await take(node, [LOCK, CLOSE, CORDON]);
     await meanwhile(node);
     await take(node, [UNCORDON, UNLOCK]);
     const nothing = { labels: {}, annotations: {}, unschedulable: false, taints: [] };
@@ -210,6 +211,15 @@ t.test('what was there before a plan that no longer exists is there after the ne
   const dead = { ...PLAN, metadata: { ...PLAN.metadata, name: 'dead', uid: 'dead-uid' } };
   await take(node, [LOCK, CORDON], dead);
   await take(node, [LOCK, CORDON, UNCORDON, UNLOCK]);
+  t.same(await looksOf(node), before);
+});
+
+t.test('a node that is only closed is opened again without a trace', async (t) => {
+  const node = await createNode();
+  const before = await looksOf(node);
+  await take(node, [CLOSE]);
+  t.match(await looksOf(node), { unschedulable: true, labels: {} });
+  await take(node, [UNCORDON]);
   t.same(await looksOf(node), before);
 });
 

@@ -1,6 +1,7 @@
 import { isMarkedBy, ownerMark } from '../../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import {
+  CORDONED_BY,
   DRAINING,
   KARPENTER_DO_NOT_DISRUPT,
   OWNED_BY,
@@ -14,7 +15,6 @@ import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
 import {
   CORDONED_BEFORE,
-  CORDONED_BY,
   DRAIN_FAILED,
   DRAINING_REBALANCING,
   LOCK_KEEPS,
@@ -100,18 +100,27 @@ const parseBeforeCordon = (node: Node): BeforeCordon => {
   }
 };
 
+/** The annotations of a cordon, which remember what was there before the first one. */
+const cordonMarks = (plan: RebalancePlan, node: Node): Record<string, string> => ({
+  [CORDONED_BY]: ownerMark(plan),
+  ...(annotationOf(node, CORDONED_BY) === undefined && {
+    [CORDONED_BEFORE]: JSON.stringify(beforeCordon(node)),
+  }),
+});
+
+/** Keeps new pods away; a node that its drain has cordoned meanwhile is left alone. */
+export const closeNode = (w: Writer, plan: RebalancePlan, step: StepOf<'close'>): Promise<void> =>
+  updateNode(w, step.node, (node) =>
+    node.spec?.unschedulable === true
+      ? undefined
+      : { metadata: { annotations: cordonMarks(plan, node) }, spec: { unschedulable: true } },
+  );
+
 export const cordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'cordon'>): Promise<void> =>
-  updateNode(w, step.node, (node) => {
-    const isFirst = annotationOf(node, CORDONED_BY) === undefined;
-    const annotations = {
-      [CORDONED_BY]: ownerMark(plan),
-      ...(isFirst && { [CORDONED_BEFORE]: JSON.stringify(beforeCordon(node)) }),
-    };
-    return {
-      metadata: { labels: { [DRAINING]: DRAINING_REBALANCING }, annotations },
-      spec: { unschedulable: true },
-    };
-  });
+  updateNode(w, step.node, (node) => ({
+    metadata: { labels: { [DRAINING]: DRAINING_REBALANCING }, annotations: cordonMarks(plan, node) },
+    spec: { unschedulable: true },
+  }));
 
 export const uncordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'uncordon'>): Promise<void> =>
   updateNode(w, step.node, (node) => {
