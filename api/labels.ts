@@ -3,6 +3,10 @@
 export const GROUP = 'autoscaling.cast.ai';
 export const GROUP_VERSION = 'autoscaling.cast.ai/v1alpha';
 export const INSTALL_NAMESPACE = 'castai-agent';
+/** Names of our Deployments, and of the ServiceAccounts, roles and Leases of each. */
+export const KENTROLLER = 'castai-kentroller';
+export const POD_PINNER = 'castai-pod-pinner';
+export const POD_PINNER_WEBHOOK = 'castai-pod-pinner-webhook';
 
 /** On a pod or node, 'true' as label or annotation: it is never moved or removed. */
 export const REMOVAL_DISABLED = 'autoscaling.cast.ai/removal-disabled';
@@ -52,6 +56,27 @@ export const POD_TEMPLATE_HASH = 'pod-template-hash';
 export const CANCEL = 'autoscaling.cast.ai/cancel';
 export const REBALANCING_STATUS = 'rebalancing.cast.ai/status';
 export const PREDICTED_INTERRUPTION = 'autoscaling.cast.ai/predicted-interruption';
+
+/** Finalizer of a running plan: keeps it until all that it changed is undone. */
+export const PLAN_FINALIZER = 'autoscaling.cast.ai/rebalance-plan';
+/** Finalizer of what kentroller needs to undo its plans: its rights, its identity and its Lease. */
+export const UNDO_FINALIZER = 'autoscaling.cast.ai/undo-first';
+/** On a Node: the mark of the plan that put karpenter.sh/do-not-disrupt on it. */
+export const LOCKED_BY = 'autoscaling.cast.ai/locked-by';
+/** On a Node that we locked: the value of karpenter.sh/do-not-disrupt before, which is put back. */
+export const LOCK_KEEPS = 'autoscaling.cast.ai/locked-before';
+/** On a Node that we cordoned: JSON, what of the cordon and its label was there before. */
+export const CORDONED_BEFORE = 'autoscaling.cast.ai/cordoned-before';
+/** On a plan: JSON, pods of each owner on the existing destinations when it started. */
+export const PIN_BASELINE = 'autoscaling.cast.ai/pin-baseline';
+/** On a NodeClaim: its name in the plan, which all attempts of a planned claim share. */
+export const PLANNED_CLAIM = 'autoscaling.cast.ai/planned-claim';
+/** On a Node that we created or completed: its NodeClaim. It stays after the machine has joined. */
+export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
+/** On a placeholder: its deadline, RFC 3339; used when the intent is missing. */
+export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
+/** Value of DRAINING while a plan drains a node. */
+export const DRAINING_REBALANCING = 'rebalancing';
 
 export const SAFE_TO_EVICT = 'cluster-autoscaler.kubernetes.io/safe-to-evict';
 

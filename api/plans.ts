@@ -19,3 +19,9 @@ export const isRunning = ({ status }: RebalancePlan): boolean => status?.state =
 /** True for a plan that runs and is not being rolled back. */
 export const isUnderWay = (plan: RebalancePlan): boolean =>
   isRunning(plan) && plan.status?.failurePhase === undefined;
+
+/** The phase that a running plan is in, or failed in: until its savings are validated nothing has moved. */
+export const executionPhaseOf = ({ status }: RebalancePlan): 'Creation' | 'Deletion' => {
+  const isValidated = status?.conditions?.some((c) => c.type === 'SavingsValidated' && c.status === 'True');
+  return status?.failurePhase ?? (isValidated ? 'Deletion' : 'Creation');
+};

@@ -80,6 +80,21 @@ export const MUTATING_WEBHOOK_CONFIGURATIONS = grouped<o.MutatingWebhookConfigur
   'mutatingwebhookconfigurations',
   false,
 );
+export const SERVICE_ACCOUNTS = core<o.KubeObject>('ServiceAccount', 'serviceaccounts', true);
+export const CLUSTER_ROLES = grouped<o.KubeObject>(
+  'rbac.authorization.k8s.io',
+  'v1',
+  'ClusterRole',
+  'clusterroles',
+  false,
+);
+export const CLUSTER_ROLE_BINDINGS = grouped<o.KubeObject>(
+  'rbac.authorization.k8s.io',
+  'v1',
+  'ClusterRoleBinding',
+  'clusterrolebindings',
+  false,
+);
 export const NODE_CLAIMS = grouped<o.NodeClaim>('karpenter.sh', 'v1', 'NodeClaim', 'nodeclaims', false);
 export const NODE_POOLS = grouped<o.NodePool>('karpenter.sh', 'v1', 'NodePool', 'nodepools', false);
 export const REBALANCE_PLANS = ours<RebalancePlan>('RebalancePlan', 'rebalanceplans');

@@ -92,14 +92,13 @@ export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   return { ...snapshot, ...(await listDeviceClasses(client)) };
 };
 
-/** Reads the cluster of a kubeconfig, or the cluster of the pod with this environment. Throws UsageError. */
-export const readCluster = async (
+/** A client for the cluster of a kubeconfig, or for the cluster of the pod with this environment. Throws UsageError. */
+export const connectTo = (
   kubeconfig: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
-): Promise<Snapshot> => {
-  let client: KubeClient;
+): KubeClient => {
   try {
-    client = connect({
+    return connect({
       ...(kubeconfig !== undefined && { kubeconfig }),
       userAgent: 'precision-packer-cli',
       env,
@@ -108,6 +107,14 @@ export const readCluster = async (
     if (!(cause instanceof OptionsError)) throw cause;
     throw new UsageError(toSentence(cause.message), { cause });
   }
+};
+
+/** Reads the cluster of a kubeconfig, or the cluster of the pod with this environment. Throws UsageError. */
+export const readCluster = async (
+  kubeconfig: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Snapshot> => {
+  const client = connectTo(kubeconfig, env);
   try {
     return await listSnapshot(client);
   } finally {

@@ -10,8 +10,9 @@ import { type Input, PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 const HELP = `precision-packer report                    --catalog FILE [--html FILE] [-o table|json|yaml] [flags]
 precision-packer plan rebalance|provision  --catalog FILE [-o json|yaml] [flags]
 precision-packer explain pod|node NAME     --catalog FILE [flags]
+precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--kubeconfig FILE]
 
-  --kubeconfig FILE         read this cluster, without changing it (KUBECONFIG or ~/.kube/config)
+  --kubeconfig FILE         read this cluster; only uninstall --yes changes it (KUBECONFIG or ~/.kube/config)
   --snapshot FILE[,FILE]    read a snapshot instead, - for stdin: a v1 List, as printed by kubectl get nodes,pods,nodepools,nodeclaims,daemonsets,replicasets,pdb,pvc,pv,storageclasses,csinodes,namespaces -A -o json
   --catalog FILE            instance types and prices, in the file format of Karpenter's kwok provider
   -o, --output FORMAT       json (the default) or yaml; report also table, its default
@@ -35,9 +36,16 @@ precision-packer explain pod|node NAME     --catalog FILE [flags]
 Waive reasons against replacing a node:
   ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
 
+Uninstall, without any of our components; it prints what it would undo and changes nothing without --yes:
+  --yes                     undo it: plans, reservations, cordons, gates, nominations, placeholders, marks, finalizers
+  --namespace NAMESPACE     where precision-packer is or was installed (castai-agent)
+
 Exit codes: 0 done, 1 invalid input, 3 a pod can't be placed (the plan for the others is printed),
-4 the plan was refused by its own check (none is printed).
+4 the plan was refused by its own check (none is printed), 5 uninstall: something is left to undo.
 `;
+
+const UNINSTALL_FLAGS = ['kubeconfig', 'namespace'];
+const UNINSTALL_SWITCHES = ['yes'];
 
 /** Errors whose message is printed without a stack: the input is invalid, not the program. */
 const INPUT_ERRORS = new Set([
@@ -58,16 +66,34 @@ const loadSnapshot = async (flags: Flags): Promise<Snapshot> => {
     return readSnapshot(files);
   }
   const { readCluster } = await import('./cluster.ts');
-  const defaultKubeconfig = join(homedir(), '.kube', 'config');
-  return readCluster(
-    kubeconfig ?? (process.env.KUBECONFIG || (existsSync(defaultKubeconfig) ? defaultKubeconfig : undefined)),
-    process.env,
+  return readCluster(kubeconfigOf(flags), process.env);
+};
+
+/** The kubeconfig of the flags, of the environment, or the default one; undefined in a pod. */
+const kubeconfigOf = (flags: Flags): string | undefined => {
+  const byDefault = join(homedir(), '.kube', 'config');
+  return (
+    flags.values.get('kubeconfig') ??
+    (process.env.KUBECONFIG || (existsSync(byDefault) ? byDefault : undefined))
   );
+};
+
+const uninstall = async (argv: readonly string[]): Promise<Outcome> => {
+  const flags = parseFlags(argv, new Set(UNINSTALL_FLAGS), new Set(UNINSTALL_SWITCHES));
+  const { connectTo } = await import('./cluster.ts');
+  const client = connectTo(kubeconfigOf(flags), process.env);
+  try {
+    const { uninstallCommand } = await import('./uninstall.ts');
+    return await uninstallCommand({ client, flags, now: Date.now });
+  } finally {
+    client.close();
+  }
 };
 
 const run = async (argv: readonly string[]): Promise<Outcome> => {
   if (argv.length === 0 || argv.includes('--help') || argv.includes('-h'))
     return { out: HELP, err: [], code: 0 };
+  if (argv[0] === 'uninstall') return uninstall(argv);
   const flags = parseFlags(argv, new Set<string>(PLAN_FLAGS), new Set(PLAN_SWITCHES));
   const input: Input = {
     flags,

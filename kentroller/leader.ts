@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import { isEnabled } from '../api/features.ts';
 import type { ConfigMap } from '../api/objects.ts';
+import { linkedController } from '../kube/abort.ts';
 import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import { remoteOf } from '../kube/component/componentoptions.ts';
@@ -9,6 +10,7 @@ import { runControllers } from '../kube/controller/controller.ts';
 import { createRecorder } from '../kube/controller/events.ts';
 import { createFeatureRecord } from '../kube/features/record.ts';
 import { watchFeatures } from '../kube/features/watch.ts';
+import { type Guards, NO_GUARDS } from '../kube/undo/guards.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
 import { createAuditedClient } from './audit/auditedclient.ts';
 import { createAuditSender } from './audit/sender.ts';
@@ -24,6 +26,7 @@ import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { createFollowController } from './followkarpenter/controller.ts';
 import { Derivation, type FollowLimits } from './followkarpenter/derivation.ts';
+import { leaveCluster, untilGuardsLeave } from './leave.ts';
 import type { Options } from './options.ts';
 import { ExtraIntents } from './pinning/extraintents.ts';
 import { IntentRegistry } from './pinning/intentregistry.ts';
@@ -66,8 +69,7 @@ const followLimits = (o: Options): FollowLimits => ({
   settleMs: o.followSettlePeriod,
 });
 
-/** Runs the controllers and serves the pin stream until the term ends. All writes go through the fenced `client`. */
-export const runLeader = async (o: {
+interface LeaderOptions {
   readonly options: Options;
   readonly client: KubeClient;
   readonly caches: Caches;
@@ -78,8 +80,28 @@ export const runLeader = async (o: {
   readonly registry: Registry;
   readonly log: Logger;
   readonly signal: AbortSignal;
-}): Promise<void> => {
-  const { options, caches, log, signal } = o;
+  /** Keep the rights to undo plans; none where left out. */
+  readonly guards?: Guards;
+  /** Aborts when nobody comes after this leader: it undoes its plans, and its term ends. */
+  readonly leaving?: AbortSignal;
+}
+
+/** Runs the controllers and serves the pin stream until the term ends. All writes go through the fenced `client`. */
+export const runLeader = async (o: LeaderOptions): Promise<void> => {
+  try {
+    await lead(o);
+  } catch (error) {
+    if (!o.leaving?.aborted || o.signal.aborted) throw error;
+    const { client, guards = NO_GUARDS, log, signal } = o;
+    const intentRegistry = new IntentRegistry(Date.now);
+    await leaveCluster({ client, intentRegistry, guards, now: Date.now, log, signal });
+  }
+};
+
+const lead = async (o: LeaderOptions): Promise<void> => {
+  const { options, caches, log, guards = NO_GUARDS } = o;
+  const { controller: work, unlink } = linkedController(o.signal, ...(o.leaving ? [o.leaving] : []));
+  const { signal } = work;
   const clock = { now: Date.now };
   const cloud = rememberCatalogue({
     cloud: o.cloud,
@@ -174,6 +196,7 @@ export const runLeader = async (o: {
     signal,
   });
 
+  const watchingGuards = untilGuardsLeave(guards, log, signal).then(() => work.abort());
   try {
     await runControllers({
       controllers: [
@@ -204,6 +227,7 @@ export const runLeader = async (o: {
           migration: () => migrationSettings(options, features.current()),
           surgeByDefault: () => options.surgeSingleReplicas,
           account: savings,
+          guards,
           isEnabled: isRebalancerEnabled,
           recorder,
           podRecorder: openRecorder(),
@@ -230,7 +254,13 @@ export const runLeader = async (o: {
       metrics: o.registry,
     });
     await continuous;
+    if (!o.signal.aborted) {
+      await leaveCluster({ client, intentRegistry, guards, now: clock.now, log, signal: o.signal });
+    }
   } finally {
+    work.abort();
+    unlink();
+    await watchingGuards;
     stopServing();
     remotePlanner?.close();
     await auditSender?.close();

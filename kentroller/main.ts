@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { KENTROLLER, POD_PINNER } from '../api/labels.ts';
 import { loadPinningServices } from '../api/pinning.ts';
 import { connect } from '../kube/client/client.ts';
 import { remoteOf } from '../kube/component/componentoptions.ts';
@@ -12,6 +13,7 @@ import { OptionsError } from '../kube/errors.ts';
 import { createConfigMapCaches } from '../kube/features/configmaps.ts';
 import { servePeers } from '../kube/grpc/peer.ts';
 import { checkRemote } from '../kube/grpc/remote.ts';
+import { createGuards, NO_GUARDS } from '../kube/undo/guards.ts';
 import { areSynced, createCaches, startCaches } from './caches.ts';
 import { createAwsCloud } from './cloud/aws/awscloud.ts';
 import { processReader } from './cloud/aws/processreader.ts';
@@ -19,14 +21,15 @@ import type { Cloud } from './cloud/cloud.ts';
 import { readFileCloud } from './cloud/filecloud.ts';
 import { createGateReleaser } from './gatereleaser.ts';
 import { runLeader } from './leader.ts';
+import { isLeavingForGood, untilUndone } from './leave.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
 import { registerPlanMetrics } from './savings/metrics.ts';
 
-const NAME = 'castai-kentroller';
-const PINNER = 'castai-pod-pinner';
+const NAME = KENTROLLER;
+const PINNER = POD_PINNER;
 /** Time to wait for another replica to take over held pods. */
-const LEAVE_MS = 10_000;
+const RELEASER_LEAVE_MS = 10_000;
 
 const openCloud = async (
   options: Options,
@@ -98,6 +101,25 @@ await runMain(
       log,
     });
     const gateReleaser = createGateReleaser({ client, caches, options, log, metrics: registry });
+    // A process with a kubeconfig is no pod: nothing of it is uninstalled, and nothing is to be kept for it.
+    const isPod = options.kubeconfig === '' && options.podName !== '';
+    const place = { namespace: options.podNamespace, podName: options.podName };
+    const guards = isPod
+      ? createGuards(client, { namespace: options.podNamespace, name: NAME, lease: options.leaseName })
+      : NO_GUARDS;
+    const leaving = new AbortController();
+    const ending = new AbortController();
+    const end = async (): Promise<void> => {
+      if (isPod && (await isLeavingForGood(client, { ...place, guards }))) {
+        leaving.abort();
+        // The leader's term ends when all is undone; another replica stays a candidate until then.
+        await term;
+        await untilUndone(guards, ending.signal);
+      }
+      ending.abort();
+    };
+    let term: Promise<void> | undefined;
+    signal.addEventListener('abort', () => void end(), { once: true });
     const ended = new AbortController();
     const releasing = gateReleaser.run(ended.signal);
     try {
@@ -111,10 +133,10 @@ await runMain(
         renewDeadlineMs: options.renewDeadline,
         retryPeriodMs: options.retryPeriod,
         annotations: peers.annotations,
-        signal,
+        signal: ending.signal,
         log,
-        onLeader: (leading, fenced) =>
-          runLeader({
+        onLeader: (leading, fenced) => {
+          const leadership = runLeader({
             options,
             client: fenced,
             caches,
@@ -124,9 +146,15 @@ await runMain(
             registry,
             log,
             signal: leading,
-          }),
+            guards,
+            leaving: leaving.signal,
+          });
+          term = leadership.catch(() => {});
+          return leadership;
+        },
       });
-      await gateReleaser.leave(AbortSignal.timeout(LEAVE_MS));
+      // A leader that left for good has released them.
+      if (!leaving.signal.aborted) await gateReleaser.leave(AbortSignal.timeout(RELEASER_LEAVE_MS));
     } finally {
       ended.abort();
       await releasing;

@@ -1,4 +1,4 @@
-import { PIN } from '../../api/labels.ts';
+import { NODE_CLAIM, PIN } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { NODES, PODS } from '../../api/resources.ts';
@@ -18,7 +18,6 @@ import type { Report, State } from '../placement/state.ts';
 import {
   decidePlaceholder,
   isPlaceholder,
-  NODE_CLAIM,
   type NodePatch,
   type PlaceholderFacts,
   type PlaceholderStep,

@@ -1,15 +1,8 @@
 import t from 'tap';
-import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import { JOIN_DEADLINE, NODE_CLAIM, NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
-import {
-  decidePlaceholder,
-  JOIN_DEADLINE,
-  NODE_CLAIM,
-  type PlaceholderFacts,
-  type PlaceholderStep,
-  placeholderOf,
-} from './decide.ts';
+import { decidePlaceholder, type PlaceholderFacts, type PlaceholderStep, placeholderOf } from './decide.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const PROVIDER = 'aws:///us-west-2a/i-1';

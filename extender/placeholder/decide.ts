@@ -1,13 +1,8 @@
-import { NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import { JOIN_DEADLINE, NODE_CLAIM, NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod, Taint } from '../../api/objects.ts';
 import type { Intent, NodeIntent, ResultState } from '../../api/pinning.ts';
 import { isOfDaemonSet } from '../../api/pods.ts';
-
-/** Annotation on a Node that we created or completed: its NodeClaim. It stays after the machine has joined. */
-export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
-/** Annotation with a placeholder's deadline, RFC 3339; used when the intent is missing. */
-export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
 
 /** Age up to which a node that its kubelet created may be reserved, while nothing runs on it. */
 const YOUNG_MS = 120_000;

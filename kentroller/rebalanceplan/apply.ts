@@ -29,6 +29,7 @@ export const apply = async (
   const at = new Date(now).toISOString();
   switch (step.kind) {
     case 'prepare':
+      await w.guards.raise(w.signal);
       return void (await preparePlan(w, plan, step));
     case 'remove-finalizer':
       return void (await removeFinalizer(w, plan));

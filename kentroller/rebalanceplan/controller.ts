@@ -10,6 +10,7 @@ import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
+import type { Guards } from '../../kube/undo/guards.ts';
 import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
@@ -78,6 +79,7 @@ const isNewReason = (plan: RebalancePlan, step: Step): boolean =>
 export const executePlans = (
   o: Sources & {
     readonly account: SavingsStore;
+    readonly guards: Guards;
     readonly recorder: Recorder;
     /** A recorder for pods, whose events would use up the rate limit of the plan's. */
     readonly podRecorder: Recorder;
@@ -172,6 +174,7 @@ export const executePlans = (
         client,
         caches,
         account: o.account,
+        guards: o.guards,
         signal,
         onEvictionRefused: (uid: string, after: number | undefined) => backoff.refuse(uid, now, after),
         pins: () => o.pinsOf(name),

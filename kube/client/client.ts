@@ -137,6 +137,7 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
         contentType: PATCH_CONTENT_TYPES[o?.type ?? 'merge'],
         signal: o?.signal,
         isRepeatable: (o?.type ?? 'merge') === 'merge' && !hasPrecondition(body),
+        hold: o?.hold,
       }),
     delete: async (resource, ref, o) => {
       await send({

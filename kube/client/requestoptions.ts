@@ -36,6 +36,8 @@ export interface PatchOptions extends WriteOptions {
   readonly type?: 'merge' | 'json' | 'strategic';
   readonly subresource?: string;
   readonly fieldManager?: string;
+  /** Called when the server has allowed the request and waits for its body, which is sent once this resolves. */
+  readonly hold?: () => Promise<void>;
 }
 
 export interface DeleteOptions extends WriteOptions {

@@ -26,6 +26,8 @@ export interface Call {
   readonly isRepeatable: boolean;
   /** Passes 429 to the caller at once: for evictions it means 'not now', not 'slower'. */
   readonly surfacesTooMany?: boolean;
+  /** Delays the body, see PatchOptions. */
+  readonly hold?: (() => Promise<void>) | undefined;
 }
 
 export interface Sender {
@@ -78,6 +80,7 @@ export const createSender = (o: {
       ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
       signal: call.signal,
       guard: isWrite ? o.guard : undefined,
+      hold: call.hold,
       inactivityMs,
     });
     const status = response.statusCode ?? 0;

@@ -16,6 +16,11 @@ export interface WireRequest {
   readonly signal?: AbortSignal | undefined;
   /** Called when the connection is ready and only the write is left; an error that it throws ends the request. */
   readonly guard?: (() => void) | undefined;
+  /**
+   * Called once the server asks for the body, which is when it has authenticated and authorized the request; the body
+   * is sent when it resolves.
+   */
+  readonly hold?: (() => Promise<void>) | undefined;
   /** Milliseconds without a byte in either direction after which the request is given up. */
   readonly inactivityMs: number;
 }
@@ -23,6 +28,8 @@ export interface WireRequest {
 // kube-apiserver closes idle connections after 90 s; ours close first, so that no request meets a closing one.
 const IDLE_MS = 60_000;
 const MAX_SOCKETS = 256;
+/** Wait for a server to ask for a body that is held back. */
+const CONTINUE_MS = 5_000;
 
 const timeout = (ms: number): Error => Object.assign(new Error(`no byte in ${ms} ms`), { code: 'ETIMEDOUT' });
 
@@ -119,6 +126,7 @@ export class Transport {
         ...outgoing.headers,
         ...identity.headers,
         ...(outgoing.body !== undefined && { 'content-length': Buffer.byteLength(outgoing.body) }),
+        ...(outgoing.hold && { expect: '100-continue' }),
       },
       agent,
     });
@@ -135,9 +143,33 @@ export class Transport {
     request.once('error', (e) => {
       reject(isAborted(e) || e === refusal.error ? e : fromNetwork(this.server, e));
     });
-    if (outgoing.guard) this.#endGuarded(request, outgoing.guard, outgoing.body, refusal);
+    if (outgoing.hold) this.#endHeld(request, outgoing, refusal);
+    else if (outgoing.guard) this.#endGuarded(request, outgoing.guard, outgoing.body, refusal);
     else request.end(outgoing.body);
     return promise;
+  }
+
+  /** Sends the header, and the body once the server has asked for it and `hold` has resolved. */
+  #endHeld(request: http.ClientRequest, outgoing: WireRequest, refusal: { error?: unknown }): void {
+    const go = (): void => {
+      clearTimeout(timer);
+      if (request.writableEnded || request.destroyed) return;
+      try {
+        outgoing.guard?.();
+        request.end(outgoing.body);
+      } catch (e) {
+        refusal.error = e;
+        request.destroy(e as Error);
+      }
+    };
+    // A server that does not know the question, or refuses the request, is sent the body all the same.
+    const timer = setTimeout(go, CONTINUE_MS);
+    request.once('response', go).once('close', () => clearTimeout(timer));
+    request.once('continue', () => {
+      clearTimeout(timer);
+      outgoing.hold?.().then(go, (e: unknown) => request.destroy(e as Error));
+    });
+    request.flushHeaders();
   }
 
   /** Waits for the handshake before the guard runs, so that only the write itself comes after it. */

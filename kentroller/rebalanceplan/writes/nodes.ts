@@ -8,9 +8,9 @@ import {
   PREPARING_TAINT,
   REBALANCING_STATUS,
 } from '../../../api/labels.ts';
-import type { KubeObject, Node, ObjectMeta } from '../../../api/objects.ts';
+import type { KubeObject, Node } from '../../../api/objects.ts';
 import { NODE_CLAIMS, NODES } from '../../../api/resources.ts';
-import { annotationPath, type FieldPath, isWrittenByOthers } from '../../../kube/fieldowners.ts';
+import { beforeCordon, withoutCordon, withoutGuard, withoutLock } from '../../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
 import {
@@ -45,9 +45,6 @@ const updateNode = async (
 const annotationOf = ({ metadata }: KubeObject, annotation: string): string | undefined =>
   metadata.annotations?.[annotation];
 
-const isTheirs = (metadata: ObjectMeta, field: FieldPath, mark: string): boolean =>
-  isWrittenByOthers(metadata, field, annotationPath(mark));
-
 /** A lock without its plan is taken over, with what it remembers. */
 export const lockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'lock'>): Promise<void> =>
   updateNode(w, step.node, (node) => {
@@ -63,42 +60,9 @@ export const lockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'lock'>): 
   });
 
 export const unlockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'unlock'>): Promise<void> =>
-  updateNode(w, step.node, (node) => {
-    if (!isMarkedBy(plan, node, LOCKED_BY)) return undefined;
-    const isTouched =
-      annotationOf(node, KARPENTER_DO_NOT_DISRUPT) !== 'true' ||
-      isTheirs(node.metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), LOCKED_BY);
-    const annotations = {
-      ...(!isTouched && { [KARPENTER_DO_NOT_DISRUPT]: annotationOf(node, LOCK_KEEPS) ?? null }),
-      [LOCKED_BY]: null,
-      [LOCK_KEEPS]: null,
-    };
-    return { metadata: { annotations } };
-  });
-
-/** What a cordon hides. */
-interface BeforeCordon {
-  readonly unschedulable?: boolean;
-  readonly draining?: string;
-}
-
-const beforeCordon = ({ metadata, spec }: Node): BeforeCordon => {
-  const draining = metadata.labels?.[DRAINING];
-  return {
-    ...(spec?.unschedulable && { unschedulable: true }),
-    ...(draining !== undefined && { draining }),
-  };
-};
-
-/** An annotation that a user has spoiled counts as if nothing had been there. */
-const parseBeforeCordon = (node: Node): BeforeCordon => {
-  try {
-    const before: unknown = JSON.parse(annotationOf(node, CORDONED_BEFORE) ?? '{}');
-    return typeof before === 'object' && before !== null ? before : {};
-  } catch {
-    return {};
-  }
-};
+  updateNode(w, step.node, (node) =>
+    isMarkedBy(plan, node, LOCKED_BY) ? { metadata: { annotations: withoutLock(node) } } : undefined,
+  );
 
 /** The annotations of a cordon, which remember what was there before the first one. */
 const cordonMarks = (plan: RebalancePlan, node: Node): Record<string, string> => ({
@@ -125,29 +89,15 @@ export const cordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'cordon'
 export const uncordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'uncordon'>): Promise<void> =>
   updateNode(w, step.node, (node) => {
     if (!isMarkedBy(plan, node, CORDONED_BY)) return undefined;
-    const { unschedulable, draining } = parseBeforeCordon(node);
-    const isRelabelled = node.metadata.labels?.[DRAINING] !== DRAINING_REBALANCING;
-    const stays = unschedulable || isTheirs(node.metadata, ['f:spec', 'f:unschedulable'], CORDONED_BY);
+    const { labels, annotations, isOpened } = withoutCordon(node);
     return {
       metadata: {
-        labels: {
-          ...(!isRelabelled && { [DRAINING]: draining ?? null }),
-          ...(step.drainFailed && { [REBALANCING_STATUS]: DRAIN_FAILED }),
-        },
-        annotations: { [CORDONED_BY]: null, [CORDONED_BEFORE]: null },
+        labels: { ...labels, ...(step.drainFailed && { [REBALANCING_STATUS]: DRAIN_FAILED }) },
+        annotations,
       },
-      ...(!stays && { spec: { unschedulable: null } }),
+      ...(isOpened && { spec: { unschedulable: null } }),
     };
   });
-
-/**
- * do-not-disrupt of an added node or its NodeClaim, taken off unless somebody else has put it there too. Karpenter
- * copies both annotations from the NodeClaim to the node, so whoever wrote the mark wrote this one.
- */
-const unguard = ({ metadata }: KubeObject): object =>
-  isTheirs(metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), OWNED_BY)
-    ? {}
-    : { [KARPENTER_DO_NOT_DISRUPT]: null };
 
 /** The NodeClaim first: Karpenter copies its annotations to the node. */
 export const releaseNode = async (w: Writer, plan: RebalancePlan, step: StepOf<'release'>): Promise<void> => {
@@ -156,13 +106,13 @@ export const releaseNode = async (w: Writer, plan: RebalancePlan, step: StepOf<'
     const ref = { name: step.claim };
     const o = { client, resource: NODE_CLAIMS, ref, fieldManager: FIELD_MANAGER, signal };
     await updateIfThere(o, (claim) =>
-      isMarkedBy(plan, claim, OWNED_BY) ? { metadata: { annotations: unguard(claim) } } : undefined,
+      isMarkedBy(plan, claim, OWNED_BY) ? { metadata: { annotations: withoutGuard(claim) } } : undefined,
     );
   }
   await updateNode(w, step.node, (node) => {
     const taints = (node.spec?.taints ?? []).filter((t) => t.key !== PREPARING_TAINT);
     return {
-      metadata: { annotations: step.keeps ? {} : unguard(node) },
+      metadata: { annotations: step.keeps ? {} : withoutGuard(node) },
       spec: { taints: taints.length > 0 ? taints : null },
     };
   });

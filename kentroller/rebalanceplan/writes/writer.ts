@@ -1,5 +1,6 @@
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { ignoreNotFound, ignoreNotFoundOrConflict } from '../../../kube/ignore.ts';
+import type { Guards } from '../../../kube/undo/guards.ts';
 import type { Caches } from '../../caches.ts';
 import type { SavingsStore } from '../../savings/savingsstore.ts';
 import type { PinsView } from '../state/state.ts';
@@ -12,6 +13,8 @@ export interface Writer {
   readonly caches: Pick<Caches, 'unavailable'>;
   /** Adds the savings of a plan before its finalizer is removed. */
   readonly account: SavingsStore;
+  /** Raised before a plan changes anything. */
+  readonly guards: Guards;
   /** Called when a PodDisruptionBudget refuses an eviction, with the server's Retry-After in milliseconds. */
   readonly onEvictionRefused: (podUid: string, retryAfterMs: number | undefined) => void;
   /** The pinner's state now, which may differ from the one that the steps were decided with. */

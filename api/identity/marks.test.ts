@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { MARKS_OF_OUR_OBJECTS, marksOn, OUR_MARKS, USER_MARKS, withoutMarks } from './marks.ts';
+
+const ROOMS = ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli'];
+const root = join(import.meta.dirname, '..', '..');
+const NAME = /'([a-z.]*cast\.ai\/[A-Za-z-]+)'/g;
+/** The group with its version, in the place of a mark. */
+const NO_MARK = new Set(['autoscaling.cast.ai/v1alpha']);
+
+const sources = ROOMS.flatMap((room) =>
+  readdirSync(join(root, room), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !path.includes('/testing/') && path !== join(root, 'api', 'identity', 'marks.ts')),
+);
+
+t.test(
+  'each name of our domain in the sources is known: removed by the clean-up, or left with a reason',
+  async (t) => {
+    const known = new Set<string>([
+      ...Object.values(OUR_MARKS).flat(),
+      ...USER_MARKS,
+      ...MARKS_OF_OUR_OBJECTS,
+    ]);
+    const found = new Set<string>();
+    for (const path of sources) {
+      for (const [, name = ''] of readFileSync(path, 'utf8').matchAll(NAME))
+        if (!NO_MARK.has(name)) found.add(name);
+    }
+    t.ok(found.size > 20, `${found.size} names were found`);
+    t.strictSame(
+      [...found].filter((name) => !known.has(name)),
+      [],
+      'add it to api/identity/marks.ts',
+    );
+    t.strictSame(
+      [...known].filter((name) => !found.has(name)),
+      [],
+      'api/identity/marks.ts names nothing that is gone',
+    );
+  },
+);
+
+t.test('marks of ours are removed, those of users stay', async (t) => {
+  const metadata = {
+    labels: Object.fromEntries([...OUR_MARKS.labels, ...USER_MARKS, 'app'].map((name) => [name, 'true'])),
+    annotations: Object.fromEntries([...OUR_MARKS.annotations, ...USER_MARKS].map((name) => [name, 'x'])),
+  };
+  const rebalancing = {
+    metadata: { ...metadata, labels: { ...metadata.labels, [OUR_MARKS.labels[0]]: 'rebalancing' } },
+  };
+  t.strictSame(marksOn(rebalancing).toSorted(), [...OUR_MARKS.labels, ...OUR_MARKS.annotations].toSorted());
+  t.notOk(marksOn({ metadata }).includes(OUR_MARKS.labels[0]), 'a node that another product drains stays so');
+  t.equal(withoutMarks({ metadata: { labels: { app: 'x' } } }), undefined);
+});

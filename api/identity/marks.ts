@@ -1,0 +1,97 @@
+import { FEATURES_LABEL } from '../features.ts';
+import * as labels from '../labels.ts';
+
+/**
+ * Every name of our domain that production code knows, and whose it is. marks.test.ts finds the names in the sources,
+ * so that a new mark can't be forgotten by what undoes them.
+ */
+
+/** Marks that we put on objects of others and take off again: on Nodes, NodeClaims, pods. */
+export const OUR_MARKS = {
+  labels: [
+    labels.DRAINING,
+    labels.REBALANCING_STATUS,
+    labels.PLACEHOLDER,
+    labels.PLAN,
+    labels.PIN_HELD,
+    labels.PIN_PROBE,
+  ],
+  annotations: [
+    labels.LOCKED_BY,
+    labels.LOCK_KEEPS,
+    labels.CORDONED_BY,
+    labels.CORDONED_BEFORE,
+    labels.OWNED_BY,
+    labels.PLANNED_CLAIM,
+    labels.NODE_CLAIM,
+    labels.JOIN_DEADLINE,
+    labels.PIN,
+    labels.PIN_NODE,
+    labels.SURGED,
+  ],
+  taints: [labels.PREPARING_TAINT],
+  gates: [labels.PIN_GATE],
+  finalizers: [labels.PLAN_FINALIZER, labels.UNDO_FINALIZER],
+} as const;
+
+/** Marks that users put on their objects, which nobody else removes. */
+export const USER_MARKS: readonly string[] = [
+  labels.REMOVAL_DISABLED,
+  labels.PREDICTED_INTERRUPTION,
+  labels.LIVE_MIGRATION,
+  labels.LIVE_MIGRATION_DISABLED,
+  labels.SURGE,
+  labels.CANCEL,
+];
+
+/** Marks on objects that are ours as a whole and go as a whole: our kinds, and what lives in our namespace. */
+export const MARKS_OF_OUR_OBJECTS: readonly string[] = [
+  FEATURES_LABEL,
+  labels.PIN_BASELINE,
+  labels.CANCEL,
+  'autoscaling.cast.ai/made-by',
+  'autoscaling.cast.ai/peer-address',
+  'autoscaling.cast.ai/peer-certificate',
+  'autoscaling.cast.ai/rebalance-plan-claim',
+  'autoscaling.cast.ai/rebalance-plan-schedule',
+];
+
+/** Values for which a label is ours; any other value was put there by somebody else. */
+const OUR_VALUES: Readonly<Record<string, string>> = { [labels.DRAINING]: labels.DRAINING_REBALANCING };
+
+type Marked = {
+  readonly metadata: {
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+};
+
+const removed = (
+  present: Readonly<Record<string, string>> = {},
+  names: readonly string[],
+): Record<string, null> =>
+  Object.fromEntries(
+    names
+      .filter((name) => present[name] !== undefined && present[name] === (OUR_VALUES[name] ?? present[name]))
+      .map((name) => [name, null]),
+  );
+
+/** The merge patch of metadata that removes our labels and annotations; undefined where there are none. */
+export const withoutMarks = ({
+  metadata,
+}: Marked):
+  | { readonly labels?: Record<string, null>; readonly annotations?: Record<string, null> }
+  | undefined => {
+  const ofLabels = removed(metadata.labels, OUR_MARKS.labels);
+  const ofAnnotations = removed(metadata.annotations, OUR_MARKS.annotations);
+  const hasLabels = Object.keys(ofLabels).length > 0;
+  const hasAnnotations = Object.keys(ofAnnotations).length > 0;
+  if (!hasLabels && !hasAnnotations) return undefined;
+  return { ...(hasLabels && { labels: ofLabels }), ...(hasAnnotations && { annotations: ofAnnotations }) };
+};
+
+/** Names of the marks that an object carries. */
+export const marksOn = (object: Marked): readonly string[] => {
+  const patch = withoutMarks(object);
+  return [...Object.keys(patch?.labels ?? {}), ...Object.keys(patch?.annotations ?? {})];
+};

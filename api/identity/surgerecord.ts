@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { SURGED } from '../labels.ts';
+import type { Pod } from '../objects.ts';
+
+const surgeRecord = z.object({
+  plan: z.string(),
+  hash: z.string(),
+  replicaSet: z.object({ name: z.string(), uid: z.string() }),
+});
+
+/** The annotation of a detached pod: all that any later process needs to reattach it. */
+export type SurgeRecord = z.output<typeof surgeRecord>;
+
+/** The surge record of a pod; undefined for a pod that is not detached, or whose annotation can't be read. */
+export const surgeRecordOf = (pod: Pod): SurgeRecord | undefined => {
+  const text = pod.metadata.annotations?.[SURGED];
+  if (text === undefined) return undefined;
+  try {
+    return surgeRecord.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+};

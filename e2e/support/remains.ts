@@ -1,0 +1,113 @@
+import { KARPENTER_DO_NOT_DISRUPT } from '../../api/labels.ts';
+import { hasJoined } from '../../api/nodes.ts';
+import type { KubeObject, Node, Pod } from '../../api/objects.ts';
+import * as resources from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
+
+/**
+ * What is left of ours in a cluster, one line each, found without the product's own list of marks: any word of our
+ * domain, and what its marks bring about.
+ */
+
+const OURS = /[a-z.]*cast\.ai\/[A-Za-z-]+/g;
+
+const ALL_KINDS = [
+  'clusterroles',
+  'clusterrolebindings',
+  'mutatingwebhookconfigurations',
+  'customresourcedefinitions',
+  'namespaces',
+] as const;
+const PATHS: Readonly<Record<(typeof ALL_KINDS)[number], string>> = {
+  clusterroles: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+  clusterrolebindings: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+  mutatingwebhookconfigurations: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
+  customresourcedefinitions: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+  namespaces: '/api/v1/namespaces',
+};
+
+const wordsIn = (value: unknown): readonly string[] => [
+  ...new Set(JSON.stringify(value ?? null).match(OURS) ?? []),
+];
+
+/** Metadata without its history, which names every field that ever was. */
+const present = ({ metadata }: KubeObject): object => {
+  const { managedFields: _, ...rest } = metadata as KubeObject['metadata'] & { managedFields?: unknown };
+  return rest;
+};
+
+const ofNode = (node: Node): readonly string[] => [
+  ...wordsIn([present(node), node.spec]),
+  ...(node.spec?.unschedulable ? ['cordoned'] : []),
+  ...(node.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined ? ['do-not-disrupt'] : []),
+  ...(hasJoined(node) ? [] : ['no kubelet']),
+];
+
+/** Tolerations and affinity of a pod can't be taken away from it; gates, labels and annotations can. */
+const ofPod = (pod: Pod): readonly string[] => [
+  ...wordsIn([present(pod), pod.spec.schedulingGates]),
+  ...(!pod.spec.nodeName && pod.status?.nominatedNodeName ? ['nominated'] : []),
+];
+
+/** A NodeClaim's spec can't be changed. */
+const ofClaim = (claim: KubeObject): readonly string[] => [
+  ...wordsIn(present(claim)),
+  ...(claim.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined ? ['do-not-disrupt'] : []),
+];
+
+const list = async <T extends KubeObject>(client: KubeClient, resource: resources.Resource<T>) =>
+  (await getOrUndefined(client.list(resource)))?.items ?? [];
+
+/** Lines on nodes, pods, NodeClaims, NodePools and plans. */
+export const marksLeft = async (client: KubeClient): Promise<readonly string[]> => {
+  const line =
+    <T extends KubeObject>(kind: string, of: (object: T) => readonly string[]) =>
+    (object: T): string[] => {
+      const found = of(object);
+      return found.length === 0 ? [] : [`${kind} ${object.metadata.name}: ${found.join(', ')}`];
+    };
+  const pods = (await list(client, resources.PODS)).filter((p) => p.metadata.namespace !== 'castai-agent');
+  return [
+    ...(await list(client, resources.NODES)).flatMap(line('Node', ofNode)),
+    ...pods.flatMap(line('Pod', ofPod)),
+    ...(await list(client, resources.NODE_CLAIMS)).flatMap(line('NodeClaim', ofClaim)),
+    ...(await list(client, resources.NODE_POOLS)).flatMap(line('NodePool', (pool) => wordsIn(pool))),
+    ...(await list(client, resources.REBALANCE_PLANS)).flatMap(
+      line('RebalancePlan', ({ metadata }) => metadata.finalizers ?? []),
+    ),
+  ];
+};
+
+/** Lines on objects that our manifests install, and on what they made. */
+export const objectsLeft = async (client: KubeClient): Promise<readonly string[]> => {
+  const lines: string[] = [];
+  for (const kind of ALL_KINDS) {
+    const { items } = await client.request<{ items: KubeObject[] }>('GET', PATHS[kind]);
+    for (const { metadata } of items) {
+      if (/castai|cast\.ai/.test(metadata.name)) lines.push(`${kind} ${metadata.name}`);
+    }
+  }
+  const roles = await client.request<{ items: KubeObject[] }>(
+    'GET',
+    '/apis/rbac.authorization.k8s.io/v1/roles',
+  );
+  const leases = await list(client, resources.LEASES);
+  const nodes = new Set((await list(client, resources.NODES)).map(({ metadata }) => metadata.name));
+  for (const { metadata } of [...roles.items, ...leases]) {
+    if (/castai/.test(`${metadata.namespace}/${metadata.name}`))
+      lines.push(`${metadata.namespace}/${metadata.name}`);
+  }
+  for (const { metadata } of leases) {
+    if (metadata.namespace === 'kube-node-lease' && !nodes.has(metadata.name)) {
+      lines.push(`Lease ${metadata.name} of a Node that is not there`);
+    }
+  }
+  return lines;
+};
+
+/** Everything of ours. */
+export const remains = async (client: KubeClient): Promise<readonly string[]> => [
+  ...(await objectsLeft(client)),
+  ...(await marksLeft(client)),
+];

@@ -1,0 +1,83 @@
+import {
+  CORDONED_BEFORE,
+  CORDONED_BY,
+  DRAINING,
+  DRAINING_REBALANCING,
+  KARPENTER_DO_NOT_DISRUPT,
+  LOCK_KEEPS,
+  LOCKED_BY,
+  OWNED_BY,
+} from '../../api/labels.ts';
+import type { KubeObject, Node, ObjectMeta } from '../../api/objects.ts';
+import { annotationPath, type FieldPath, isWrittenByOthers } from '../fieldowners.ts';
+
+/**
+ * What takes a lock, a cordon and a reservation off a node again, as merge patches: what was there before is put back,
+ * and what a user wrote since stays. See docs/designs/0018-plans-own-what-they-touch.md.
+ */
+
+type Texts = Readonly<Record<string, string | null>>;
+
+const annotationOf = ({ metadata }: KubeObject, annotation: string): string | undefined =>
+  metadata.annotations?.[annotation];
+
+const isTheirs = (metadata: ObjectMeta, field: FieldPath, mark: string): boolean =>
+  isWrittenByOthers(metadata, field, annotationPath(mark));
+
+/** The annotations of a node without its lock. */
+export const withoutLock = (node: Node): Texts => {
+  const isTouched =
+    annotationOf(node, KARPENTER_DO_NOT_DISRUPT) !== 'true' ||
+    isTheirs(node.metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), LOCKED_BY);
+  return {
+    ...(!isTouched && { [KARPENTER_DO_NOT_DISRUPT]: annotationOf(node, LOCK_KEEPS) ?? null }),
+    [LOCKED_BY]: null,
+    [LOCK_KEEPS]: null,
+  };
+};
+
+/** What a cordon hides. */
+interface BeforeCordon {
+  readonly unschedulable?: boolean;
+  readonly draining?: string;
+}
+
+export const beforeCordon = ({ metadata, spec }: Node): BeforeCordon => {
+  const draining = metadata.labels?.[DRAINING];
+  return {
+    ...(spec?.unschedulable && { unschedulable: true }),
+    ...(draining !== undefined && { draining }),
+  };
+};
+
+/** An annotation that a user has spoiled counts as if nothing had been there. */
+const parseBeforeCordon = (node: Node): BeforeCordon => {
+  try {
+    const before: unknown = JSON.parse(annotationOf(node, CORDONED_BEFORE) ?? '{}');
+    return typeof before === 'object' && before !== null ? before : {};
+  } catch {
+    return {};
+  }
+};
+
+/** Labels and annotations of a node without its cordon, and whether it is open to pods then. */
+export const withoutCordon = (
+  node: Node,
+): { readonly labels: Texts; readonly annotations: Texts; readonly isOpened: boolean } => {
+  const { unschedulable, draining } = parseBeforeCordon(node);
+  const isRelabelled = node.metadata.labels?.[DRAINING] !== DRAINING_REBALANCING;
+  return {
+    labels: isRelabelled ? {} : { [DRAINING]: draining ?? null },
+    annotations: { [CORDONED_BY]: null, [CORDONED_BEFORE]: null },
+    isOpened: !unschedulable && !isTheirs(node.metadata, ['f:spec', 'f:unschedulable'], CORDONED_BY),
+  };
+};
+
+/**
+ * do-not-disrupt of an added node or its NodeClaim, taken off unless somebody else has put it there too. Karpenter
+ * copies both annotations from the NodeClaim to the node, so whoever wrote the mark wrote this one.
+ */
+export const withoutGuard = ({ metadata }: KubeObject): Texts =>
+  isTheirs(metadata, annotationPath(KARPENTER_DO_NOT_DISRUPT), OWNED_BY)
+    ? {}
+    : { [KARPENTER_DO_NOT_DISRUPT]: null };
