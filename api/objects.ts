@@ -185,6 +185,13 @@ export interface PodSpec {
   readonly terminationGracePeriodSeconds?: number;
 }
 
+export interface ContainerStatus {
+  readonly name: string;
+  /** What the container has now, which differs from its spec while it is resized. */
+  readonly resources?: { readonly requests?: ResourceList };
+  readonly allocatedResources?: ResourceList;
+}
+
 export interface PodStatus {
   readonly phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
   readonly reason?: string;
@@ -192,12 +199,11 @@ export interface PodStatus {
   readonly nominatedNodeName?: string;
   readonly startTime?: string;
   readonly conditions?: readonly Condition[];
-  readonly containerStatuses?: readonly {
-    readonly name: string;
-    readonly resources?: { readonly requests?: ResourceList };
-    readonly allocatedResources?: ResourceList;
-  }[];
+  readonly containerStatuses?: readonly ContainerStatus[];
+  readonly initContainerStatuses?: readonly ContainerStatus[];
+  /** What the pod has now, where its spec has resources of the pod as a whole. */
   readonly resources?: { readonly requests?: ResourceList };
+  readonly allocatedResources?: ResourceList;
   readonly resourceClaimStatuses?: readonly { readonly name: string }[];
   readonly extendedResourceClaimStatus?: { readonly resourceClaimName: string };
 }
@@ -345,6 +351,9 @@ export interface PersistentVolumeClaim extends KubeObject {
     readonly storageClassName?: string;
     readonly volumeName?: string;
     readonly accessModes?: readonly string[];
+    readonly resources?: { readonly requests?: { readonly storage?: string } };
+    readonly selector?: LabelSelector;
+    readonly volumeMode?: string;
   };
   readonly status?: { readonly phase?: string };
 }
@@ -355,8 +364,12 @@ export interface PersistentVolume extends KubeObject {
     readonly nodeAffinity?: { readonly required?: NodeSelector };
     readonly csi?: { readonly driver: string; readonly volumeHandle: string };
     readonly claimRef?: { readonly name?: string; readonly namespace?: string };
+    readonly capacity?: { readonly storage?: string };
+    readonly accessModes?: readonly string[];
+    readonly volumeMode?: string;
     readonly [source: string]: unknown;
   };
+  readonly status?: { readonly phase?: string };
 }
 
 export interface StorageClass extends KubeObject {

@@ -1,4 +1,12 @@
-import type { Container, Pod, PodSpec, PodStatus, ResourceList, Volume } from '../../api/objects.ts';
+import type {
+  Container,
+  ContainerStatus,
+  Pod,
+  PodSpec,
+  PodStatus,
+  ResourceList,
+  Volume,
+} from '../../api/objects.ts';
 import { Interner } from './intern.ts';
 import { type Mutable, trimMeta } from './trimmeta.ts';
 
@@ -59,10 +67,12 @@ const isSame = (a: ResourceList | undefined, b: ResourceList | undefined): boole
 };
 
 /** Container statuses that differ from the spec: those of a resize in progress. */
-const resized = (raw: Pod): PodStatus['containerStatuses'] =>
-  raw.status?.containerStatuses?.flatMap((s) => {
-    const asked = [...raw.spec.containers, ...(raw.spec.initContainers ?? [])].find((c) => c.name === s.name);
-    const requests = asked?.resources?.requests;
+const resized = (
+  containers: readonly Container[] = [],
+  statuses: readonly ContainerStatus[] = [],
+): ContainerStatus[] =>
+  statuses.flatMap((s) => {
+    const requests = containers.find((c) => c.name === s.name)?.resources?.requests;
     const hasOther =
       (s.resources !== undefined && !isSame(s.resources.requests, requests)) ||
       (s.allocatedResources !== undefined && !isSame(s.allocatedResources, requests));
@@ -75,6 +85,20 @@ const resized = (raw: Pod): PodStatus['containerStatuses'] =>
       },
     ];
   });
+
+/** Resources of the pod as a whole that differ from the spec. */
+const resizedAsWhole = ({ spec, status }: Pod): Pick<PodStatus, 'resources' | 'allocatedResources'> => {
+  const requested = spec.resources?.requests;
+  const { resources, allocatedResources } = status ?? {};
+  const hasOther =
+    (resources?.requests !== undefined && !isSame(resources.requests, requested)) ||
+    (allocatedResources !== undefined && !isSame(allocatedResources, requested));
+  if (!hasOther) return {};
+  return {
+    ...(resources?.requests ? { resources: { requests: resources.requests } } : {}),
+    ...(allocatedResources ? { allocatedResources } : {}),
+  };
+};
 
 const trimStatus = (raw: Pod, interner: Interner): PodStatus => {
   const { status = {} } = raw;
@@ -98,10 +122,11 @@ const trimStatus = (raw: Pod, interner: Interner): PodStatus => {
           : {}),
       })),
     );
-  const statuses = resized(raw);
-  if (statuses?.length) trimmed.containerStatuses = statuses;
-  if (status.resources?.requests && !isSame(status.resources.requests, raw.spec.resources?.requests))
-    trimmed.resources = { requests: status.resources.requests };
+  const statuses = resized(raw.spec.containers, status.containerStatuses);
+  if (statuses.length > 0) trimmed.containerStatuses = statuses;
+  const ofInit = resized(raw.spec.initContainers, status.initContainerStatuses);
+  if (ofInit.length > 0) trimmed.initContainerStatuses = ofInit;
+  Object.assign(trimmed, resizedAsWhole(raw));
   if (status.resourceClaimStatuses?.length)
     trimmed.resourceClaimStatuses = status.resourceClaimStatuses.map(({ name }) => ({ name }));
   const claim = status.extendedResourceClaimStatus?.resourceClaimName;

@@ -102,13 +102,32 @@ t.before(async () => {
         allocatedResources: { cpu: '250m' },
       },
     ],
+    initContainerStatuses: [
+      {
+        name: 'sidecar',
+        ready: false,
+        restartCount: 0,
+        image: 'main',
+        imageID: '',
+        resources: { requests: { cpu: '2' } },
+        allocatedResources: { cpu: '3' },
+      },
+    ],
+    extendedResourceClaimStatus: {
+      resourceClaimName: 'resources-extended',
+      requestMappings: [
+        { containerName: 'main', resourceName: 'example.com/device', requestName: 'container-0-request-0' },
+      ],
+    },
   };
-  await client.patch(
-    PODS,
-    { name: 'resources', namespace },
-    { status: podStatus },
-    { subresource: 'status' },
-  );
+  const statuses = {
+    resources: podStatus,
+    podlevel: { resources: { requests: { cpu: '4' } }, allocatedResources: { cpu: '5' } },
+    claims: { resourceClaimStatuses: [{ name: 'gpu', resourceClaimName: 'claims-gpu' }] },
+  };
+  for (const [name, status] of Object.entries(statuses)) {
+    await client.patch(PODS, { name, namespace }, { status }, { subresource: 'status' });
+  }
   // A terminating pod, kept by its finalizer.
   await client.delete(PODS, { name: 'plain', namespace }, { gracePeriodSeconds: 7 });
 });
@@ -152,6 +171,16 @@ const compare = async <K extends KubeObject>(
 
 t.test('pods are the same in protobuf and in JSON', async (t) => {
   t.equal(await compare(t, PODS, { namespace }), Object.keys(SPECS).length);
+});
+
+t.test('the pods above have what is rarely there', async (t) => {
+  const podNamed = (name: string) => client.get(PODS, { name, namespace });
+  t.match((await podNamed('resources')).status, {
+    initContainerStatuses: [{ name: 'sidecar', allocatedResources: { cpu: '3' } }],
+    extendedResourceClaimStatus: { resourceClaimName: 'resources-extended' },
+  });
+  t.match((await podNamed('podlevel')).status, { resources: {}, allocatedResources: { cpu: '5' } });
+  t.match((await podNamed('claims')).status, { resourceClaimStatuses: [{ name: 'gpu' }] });
 });
 
 t.test('nodes are the same in protobuf and in JSON', async (t) => {

@@ -219,23 +219,24 @@ const condition = message({
   6: text('message'),
 });
 
+const containerStatus = message({
+  1: kept(text('name')),
+  10: quantityMap('allocatedResources'),
+  11: one('resources', resources),
+});
+
 const podStatus = message({
   1: text('phase'),
   2: many('conditions', condition),
   3: text('message'),
   4: text('reason'),
   7: time('startTime'),
-  8: many(
-    'containerStatuses',
-    message({
-      1: kept(text('name')),
-      10: quantityMap('allocatedResources'),
-      11: one('resources', resources),
-    }),
-  ),
+  8: many('containerStatuses', containerStatus),
+  10: many('initContainerStatuses', containerStatus),
   11: text('nominatedNodeName'),
   15: many('resourceClaimStatuses', message({ 1: kept(text('name')) })),
   18: one('extendedResourceClaimStatus', message({ 2: kept(text('resourceClaimName')) })),
+  19: quantityMap('allocatedResources'),
   20: one('resources', resources),
 });
 

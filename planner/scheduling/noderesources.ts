@@ -1,4 +1,4 @@
-import type { Container, Pod, ResourceList } from '../../api/objects.ts';
+import type { Container, ContainerStatus, Pod, ResourceList } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 
 /** Resource name → amount: CPU in millicores, everything else in whole units. */
@@ -16,12 +16,6 @@ const add = (to: Requests, list: Requests): void => {
 
 const raise = (to: Requests, list: Requests): void => {
   for (const [resource, value] of list) to.set(resource, Math.max(to.get(resource) ?? 0, value));
-};
-
-type ContainerStatus = NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number];
-type Status = NonNullable<Pod['status']> & {
-  readonly initContainerStatuses?: readonly ContainerStatus[];
-  readonly allocatedResources?: ResourceList;
 };
 
 const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
@@ -52,7 +46,7 @@ const isPlain = ({ spec, status }: Pod): boolean =>
   !spec.resources?.requests &&
   !spec.overhead &&
   !status?.containerStatuses?.length &&
-  !(status as Status | undefined)?.initContainerStatuses?.length;
+  !status?.initContainerStatuses?.length;
 
 const isPodLevel = (resource: string): boolean =>
   resource === 'cpu' || resource === 'memory' || resource.startsWith('hugepages-');
@@ -62,7 +56,7 @@ const isPodLevel = (resource: string): boolean =>
  * overhead. Source: PodRequests in k8s.io/component-helpers/resource. Throws a QuantityError.
  */
 export const podRequests = (pod: Pod): Requests => {
-  const status = pod.status as Status | undefined;
+  const { status } = pod;
   const total: Requests = new Map();
   if (isPlain(pod)) {
     for (const container of pod.spec.containers) addList(total, container.resources?.requests);

@@ -1,5 +1,4 @@
 import type {
-  LabelSelector,
   NodeSelector,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -7,17 +6,6 @@ import type {
 } from '../../api/objects.ts';
 import { bytes } from '../../api/quantity.ts';
 import { type Labels, matchesLabels, matchesNodeSelector } from './nodeaffinity.ts';
-
-type ClaimSpec = NonNullable<PersistentVolumeClaim['spec']> & {
-  readonly resources?: { readonly requests?: { readonly storage?: string } };
-  readonly selector?: LabelSelector;
-  readonly volumeMode?: string;
-};
-type VolumeSpec = NonNullable<PersistentVolume['spec']> & {
-  readonly capacity?: { readonly storage?: string };
-  readonly accessModes?: readonly string[];
-  readonly volumeMode?: string;
-};
 
 const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
 const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
@@ -40,22 +28,21 @@ export type Binding =
 
 const impossible = (message: string): Binding => ({ kind: 'impossible', message });
 
-const sizeOf = (volume: PersistentVolume): number =>
-  bytes((volume.spec as VolumeSpec | undefined)?.capacity?.storage ?? '0');
+const sizeOf = (volume: PersistentVolume): number => bytes(volume.spec?.capacity?.storage ?? '0');
 
 const requestedBy = (claim: PersistentVolumeClaim): number =>
-  bytes((claim.spec as ClaimSpec | undefined)?.resources?.requests?.storage ?? '0');
+  bytes(claim.spec?.resources?.requests?.storage ?? '0');
 
 /** The static volumes that a claim may be bound to, smallest first. Source: FindMatchingVolume in k8s.io/component-helpers. */
 const freeVolumesFor = (
   claim: PersistentVolumeClaim,
   volumes: Iterable<PersistentVolume>,
 ): PersistentVolume[] => {
-  const claimSpec = claim.spec as ClaimSpec;
+  const claimSpec = claim.spec ?? {};
   const found: PersistentVolume[] = [];
   for (const volume of volumes) {
-    const spec = volume.spec as VolumeSpec | undefined;
-    const phase = (volume as { readonly status?: { readonly phase?: string } }).status?.phase;
+    const { spec } = volume;
+    const phase = volume.status?.phase;
     if (
       spec &&
       !spec.claimRef &&
