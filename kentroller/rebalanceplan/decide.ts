@@ -170,6 +170,17 @@ const refusingNodeSteps = ({ plan, pins }: Pick<ExecutionState, 'plan' | 'pins'>
     .map((message) => ({ kind: 'warn', reason: 'NodeRefusesPods', message }));
 };
 
+/** True once a pod of the plan may have moved: then its machines stay, whatever they save. */
+const hasBegunToMove = ({ plan, nodes }: Pick<ExecutionState, 'plan' | 'nodes'>): boolean => {
+  const removed = new Set(
+    (plan.spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodes.get(nodeClaimName)?.metadata.name),
+  );
+  const movesOffKeptNodes = (plan.spec.podsToMigrate ?? []).some(
+    ({ srcNode }) => srcNode && !removed.has(srcNode),
+  );
+  return movesOffKeptNodes || Object.keys(plan.status?.nodesDeletion ?? {}).length > 0;
+};
+
 /** Removes the finalizer of a plan that has ended; pods that a stale cache showed late as detached come first. */
 const decideRelease = (state: Pick<ExecutionState, 'plan' | 'surge'>): Decision => {
   if (!hasFinalizer(state)) return steps();
@@ -212,6 +223,8 @@ export const decide = (state: ExecutionState): Decision => {
   if (!hasReached(plan, 'SavingsValidated')) return closing(state, decideSavings(state));
   if (!hasReached(plan, 'PinsReady')) return closing(state, recheckSavings(state) ?? decidePins(state));
   if (!hasReached(plan, 'NodesDeleted')) {
+    const refused = hasBegunToMove(state) ? undefined : recheckSavings(state);
+    if (refused) return refused;
     const next = drainAndDelete(state);
     return { ...next, steps: [...refusingNodeSteps(state), ...overdueUntaintSteps(state), ...next.steps] };
   }

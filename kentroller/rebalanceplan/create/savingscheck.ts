@@ -2,12 +2,13 @@ import type { CreationAttempt, NodeClaimToAdd, NodeCost, Savings } from '../../.
 import { HOURS_PER_MONTH, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
 import { blueNode } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
+import { blockedNodes, sentenceOf } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type Decision, steps } from '../state/step.ts';
 import { comingPrices, costFault, isBoundByPrice, leavingPrices, thresholdOf } from './plancost.ts';
 
-type CostState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'offerings'>;
+type CostState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'pods' | 'rules' | 'offerings'>;
 
 const NO_SAVINGS: Savings = {
   projectedSavingsPercent: '0',
@@ -18,12 +19,14 @@ const NO_SAVINGS: Savings = {
 
 const toMoney = (value: number): string => value.toFixed(2);
 
-/** The removed nodes that are there, at their prices now; one without a price counts as planned. */
-const blueNodesNow = ({ plan, nodes }: CostState, offerings: Offerings): readonly NodeCost[] => {
+/** The nodes that go, at their prices now; one without a price counts as planned, one that may not go is left out. */
+const blueNodesNow = (state: CostState, offerings: Offerings): readonly NodeCost[] => {
+  const { plan, nodes } = state;
+  const blocked = blockedNodes(state);
   const planned = new Map((plan.status?.savings?.blueNodes ?? []).map((blue) => [blue.name, blue]));
   return (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): NodeCost[] => {
     const node = nodes.get(nodeClaimName);
-    if (!node) return [];
+    if (!node || blocked.has(node.metadata.name)) return [];
     const labels = node.metadata.labels ?? {};
     const before = planned.get(node.metadata.name);
     const price = offerings.priceOf(labels) ?? (before && Number(before.priceHourly));
@@ -88,12 +91,13 @@ export const validatedSavings = (state: CostState, offerings: Offerings): Saving
   const sum = (list: readonly NodeCost[]): number =>
     list.reduce((total, each) => total + Number(each.priceHourly), 0) * HOURS_PER_MONTH;
   const after = sum(greenNodes);
-  const before = blueNodes.length > 0 ? sum(blueNodes) : Number(projected.currentMonthlyCost);
+  const isKnown = blueNodes.length > 0 || blockedNodes(state).size > 0;
+  const before = isKnown ? sum(blueNodes) : Number(projected.currentMonthlyCost);
   const saved = before - after;
   const { currentClusterMonthlyCost: cluster, ...rest } = projected;
   return {
     ...rest,
-    ...(blueNodes.length > 0 && { blueNodes: [...blueNodes] }),
+    ...(isKnown && { blueNodes: [...blueNodes] }),
     greenNodes,
     currentMonthlyCost: toMoney(before),
     projectedMonthlyCost: toMoney(after),
@@ -111,18 +115,17 @@ const SOON_MS = 2_000;
 /** Rolls a plan back that is not worth it at the prices of now; undefined when it is, or when prices do not bind it. */
 const refuse = (state: CostState, offerings: Offerings): Decision | undefined => {
   if (!isBoundByPrice(state.plan)) return undefined;
-  const fault = costFault(
-    leavingPrices(state, offerings),
-    comingPrices(state, offerings),
-    thresholdOf(state.plan),
-  );
+  const blocked = blockedNodes(state);
+  const leaving = leavingPrices(state, offerings).filter(({ name }) => !blocked.has(name));
+  const fault = costFault(leaving, comingPrices(state, offerings), thresholdOf(state.plan));
   if (!fault) return undefined;
+  const staying = [...blocked].map(([name, reasons]) => ` Node ${name} may not go: ${sentenceOf(reasons)}.`);
   return steps({
     kind: 'fail',
     phase: 'Creation',
     failureReason: 'FailureReasonInsufficientSavings',
     reason: 'FailureReasonInsufficientSavings',
-    message: fault,
+    message: `${fault}${staying.slice(0, 3).join('')}`,
   });
 };
 
@@ -153,6 +156,6 @@ export const decideSavings = (state: CostState): Decision => {
   });
 };
 
-/** The same check again while nothing has moved: prices may have changed while the plan waited for its pins. */
+/** The same check again while nothing has moved: prices may change, and nodes be blocked, while the plan waits. */
 export const recheckSavings = ({ offerings, ...state }: CostState): Decision | undefined =>
   offerings && refuse({ ...state, offerings }, offerings);

@@ -66,6 +66,16 @@ export const sentenceOf = (reasons: readonly string[]): string => {
 export const WHAT_TO_DO =
   'Let the pod end, remove the mark, or allow it in aggressiveModeConfig, then make a new plan';
 
+/** The nodes to be removed that may not be emptied now, by name, each with its reasons. */
+export const blockedNodes = (state: NodesState): ReadonlyMap<string, readonly string[]> =>
+  new Map(
+    (state.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }) => {
+      const node = state.nodes.get(nodeClaimName)?.metadata.name;
+      const reasons = nodeBlockers(state, nodeClaimName);
+      return node !== undefined && reasons.length > 0 ? [[node, reasons] as const] : [];
+    }),
+  );
+
 /** Fails a plan before it orders a machine when a node that it removes may not go now. */
 export const blockedFailure = (state: NodesState & Pick<ExecutionState, 'nodePools'>): Step | undefined => {
   if (hasOrdered(state.plan)) return undefined;

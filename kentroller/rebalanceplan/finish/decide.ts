@@ -1,17 +1,18 @@
 import type { NodeCost, RebalancePlan, RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
-import { hasEnded } from '../../../api/pods.ts';
+import { hasEnded, podName } from '../../../api/pods.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { comingPrices, exceeds, isForPendingPods, sumOf } from '../create/plancost.ts';
+import { podBlocker } from '../drain/blockers.ts';
 import { reattachSteps } from '../drain/surge.ts';
 import { uncordonSteps } from '../drain/undo.ts';
 import { overdueUntaintSteps, releaseSteps } from '../reservation.ts';
 import { currentClaim } from '../state/claimnames.ts';
 import { baselineOf, countPlaced, movesOf } from '../state/moves.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { reachedAt } from '../state/status.ts';
+import { isKept, reachedAt } from '../state/status.ts';
 import { type Decision, type Step, steps } from '../state/step.ts';
 
 const countPods = ({
@@ -36,12 +37,19 @@ interface Costs {
   readonly after: number;
 }
 
+/** The nodes that were to go, as of the savings check where it counted them. */
+const plannedBlueNodes = ({ status }: RebalancePlan): readonly NodeCost[] | undefined => {
+  const lists = [status?.savings?.blueNodes, status?.validatedSavings?.blueNodes];
+  if (lists.every((list) => list === undefined)) return undefined;
+  return [...new Map(lists.flatMap((list) => list ?? []).map((each) => [each.name, each])).values()];
+};
+
 /** What the nodes that really went and came cost now; undefined where a price is not known. */
 const costsOf = (
   state: Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'offerings'>,
 ): Costs | undefined => {
   const { plan, offerings } = state;
-  const blue = (plan.status?.validatedSavings ?? plan.status?.savings)?.blueNodes;
+  const blue = plannedBlueNodes(plan);
   const removes = (plan.spec.nodeClaimsToDelete ?? []).length > 0;
   if (!offerings || (removes && !blue)) return undefined;
   const staying = new Set(
@@ -100,15 +108,32 @@ const isNobodyOnTheWay = ({
   );
 };
 
+/** Number of the pods to be moved that are still where they were: on nodes that stay, and pods that may not be evicted. */
+const stayingPods = (state: ExecutionState): number => {
+  const { plan } = state;
+  const kept = (plan.spec.nodeClaimsToDelete ?? [])
+    .map((c) => c.nodeClaimName)
+    .filter((claim) => isKept(plan, claim));
+  const there = new Set([
+    ...kept.flatMap((claim) => state.pods.get(claim) ?? []).map(podName),
+    ...state.podsOnKeptNodes.filter((pod) => podBlocker(state, pod) !== undefined).map(podName),
+  ]);
+  return (plan.spec.podsToMigrate ?? []).filter(
+    ({ srcNode, namespace, name }) => srcNode && there.has(`${namespace}/${name}`),
+  ).length;
+};
+
 /**
  * The end of a plan: it waits for its pods, reattaches pods that it detached and could not evict, releases its nodes,
  * unlocks the others and records the outcome.
  */
 export const decideFinish = (state: ExecutionState): Decision => {
   const { planned, placed } = countPods(state);
+  const staying = stayingPods(state);
+  const expected = planned - staying;
   const since = reachedAt(state.plan, 'NodesDeleted') ?? state.now;
   const isLate = state.now - since > state.limits.settleTimeoutMs;
-  if (placed < planned && !isLate && !isNobodyOnTheWay(state)) return steps(...overdueUntaintSteps(state));
+  if (placed < expected && !isLate && !isNobodyOnTheWay(state)) return steps(...overdueUntaintSteps(state));
   const next = [
     ...reattachSteps(state),
     ...uncordonSteps(state),
@@ -116,7 +141,7 @@ export const decideFinish = (state: ExecutionState): Decision => {
     ...unlockSteps(state),
   ];
   if (next.length > 0) return steps(...next);
-  const missed = planned - placed;
+  const missed = Math.max(0, expected - placed);
   const warnings = state.plan.status?.warnings?.length ?? 0;
   const elsewhere: Step = {
     kind: 'warn',
@@ -131,6 +156,6 @@ export const decideFinish = (state: ExecutionState): Decision => {
     state: news.length > 0 || warnings > 0 ? 'DoneWithWarnings' : 'Done',
     outcome: { podsPlanned: planned, podsPlaced: placed, ...achievedCost(costs, state.clusterHourly) },
     reason: 'PlanDone',
-    message: `The plan is done: ${placed} of ${planned} pods run where it put them`,
+    message: `The plan is done: ${placed} of ${planned} pods run where it put them${staying > 0 ? `, ${staying} stay where they were` : ''}`,
   });
 };
