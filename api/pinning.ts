@@ -35,6 +35,8 @@ export interface OwnerTarget {
   readonly count: number;
   /** Names of the pods that the plan moves there, for an owner whose pods keep their names. */
   readonly names?: readonly string[];
+  /** Names of the pods that the plan replaces by pods there; a slot opens as one of them leaves its node. */
+  readonly replaces?: readonly string[];
 }
 
 export interface PinIntent {

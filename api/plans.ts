@@ -25,3 +25,10 @@ export const executionPhaseOf = ({ status }: RebalancePlan): 'Creation' | 'Delet
   const isValidated = status?.conditions?.some((c) => c.type === 'SavingsValidated' && c.status === 'True');
   return status?.failurePhase ?? (isValidated ? 'Deletion' : 'Creation');
 };
+
+/**
+ * True once a plan gives its slots to pods of its owners: from its pin step on, shortly before the first eviction.
+ * Before that, new pods of these owners have nothing to do with the plan.
+ */
+export const givesSlots = (plan: RebalancePlan): boolean =>
+  isUnderWay(plan) && executionPhaseOf(plan) === 'Deletion';

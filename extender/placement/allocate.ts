@@ -5,7 +5,7 @@ import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
 import type { Pin } from '../../planner/pinning/pinpolicy.ts';
 import { choosePinFor } from './choosepin.ts';
-import { type Slot, slotsOf } from './slotcount.ts';
+import { isSlotFor, type Slot, slotsOf } from './slotcount.ts';
 import { creationOrderOf, type State } from './state.ts';
 
 /** How long a granted slot is kept for a pod that does not appear, because its creation failed or was a dry run. */
@@ -15,15 +15,17 @@ const MAX_PREFETCHED = 64;
 /** One prefetched slot for this many free ones. */
 const FREE_PER_PREFETCHED = 4;
 
-/** Whether a slot is for this pod: a StatefulSet's slots belong to pods by name. */
-const acceptsPod = ({ intent }: Slot, { metadata }: Pod): boolean => {
-  const names = intent.pin?.owner?.names ?? [];
-  return names.length === 0 || names.includes(metadata.name);
+const acceptsPod = ({ intent }: Slot, pod: Pod): boolean => isSlotFor(intent, pod);
+
+const byMostFree = (a: Slot, b: Slot): number => b.free - a.free;
+
+/** Why an owner's slots are of no use to a pod that is created now. */
+const noSlotReason = (own: readonly Slot[]): string => {
+  if (own.length === 0) return 'the plan moves other pods of this owner';
+  return own.some(({ closed }) => closed > 0)
+    ? 'the slots left belong to pods that have not been evicted yet'
+    : 'every slot of this owner is taken';
 };
-
-const freeOf = ({ used, count }: Slot): number => Math.max(0, count - used);
-
-const byMostFree = (a: Slot, b: Slot): number => freeOf(b) - freeOf(a);
 
 export type Grant =
   | { readonly intent: Intent; readonly way: 'assign' | 'hold'; readonly reason: string }
@@ -65,10 +67,9 @@ export const allocateSlot = (state: State, slotRequest: SlotRequest): Grant =>
 const allocateFrom = (state: State, slotRequest: SlotRequest, slots: readonly Slot[]): Grant => {
   if (slots.length === 0) return { intent: undefined, reason: 'no running plan has a place for this owner' };
   const own = slots.filter((slot) => acceptsPod(slot, slotRequest.pod));
-  let reason =
-    own.length > 0 ? 'every slot of this owner is taken' : 'the plan moves other pods of this owner';
+  let reason = noSlotReason(own);
   let fallback: { readonly intent: Intent; readonly pin: Pin } | undefined;
-  for (const { intent } of own.filter((slot) => freeOf(slot) > 0).sort(byMostFree)) {
+  for (const { intent } of own.filter(({ free }) => free > 0).sort(byMostFree)) {
     const pin = choosePinFor(state, intent, slotRequest.pod, 'admission', slotRequest.isCoexisting);
     if (pin.way === 'assign') return assumeGrant(state, slotRequest, intent, pin);
     if (pin.way === 'hold' && !state.assumedPods.isAvoided(intent.id)) fallback ??= { intent, pin };
@@ -97,7 +98,7 @@ export const prefetchSlots = (
   if (count === 0) return [];
   let slots = slotsOf(state, slotRequest.ownerUid);
   if (slots.some(({ intent }) => (intent.pin?.owner?.names ?? []).length > 0)) return [];
-  const free = slots.reduce((sum, slot) => sum + freeOf(slot), 0);
+  const free = slots.reduce((sum, slot) => sum + slot.free, 0);
   const limit = Math.min(count, MAX_PREFETCHED, Math.floor(free / FREE_PER_PREFETCHED));
   const grants: PrefetchedGrant[] = [];
   while (grants.length < limit) {
@@ -110,7 +111,7 @@ export const prefetchSlots = (
     }
     grants.push({ uid, grant: granted });
     slots = slots.map((slot) =>
-      slot.intent.id === granted.intent.id ? { ...slot, used: slot.used + 1 } : slot,
+      slot.intent.id === granted.intent.id ? { ...slot, used: slot.used + 1, free: slot.free - 1 } : slot,
     );
   }
   return grants;
@@ -164,7 +165,7 @@ export const assignPendingPods = (
     .filter((pod) => !state.assumedPods.has(pod.metadata.uid ?? ''))
     .sort((a, b) => (creationOrderOf(a) < creationOrderOf(b) ? -1 : 1));
   if (pending.length === 0) return [];
-  const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: freeOf(slot) }));
+  const slots = slotsOf(state, ownerUid).map((slot) => ({ slot, free: slot.free }));
   const matches: { pod: Pod; intent: Intent }[] = [];
   const assign = (pod: Pod, entry: { readonly slot: Slot; free: number } | undefined): boolean => {
     if (!entry || !acceptsPod(entry.slot, pod)) return false;

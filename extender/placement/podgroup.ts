@@ -21,9 +21,9 @@ const countPinnable = (
   ownerUid: string,
   pods: readonly Pod[],
 ): number => {
-  const free = slotsOf(state, ownerUid).filter(({ used, count }) => used < count);
-  const room = free.reduce((sum, { used, count }) => sum + count - used, 0);
-  const intents = free.map(({ intent }) => intent);
+  const open = slotsOf(state, ownerUid).filter(({ free }) => free > 0);
+  const room = open.reduce((sum, { free }) => sum + free, 0);
+  const intents = open.map(({ intent }) => intent);
   return Math.min(room, pods.filter((pod) => canPin(choose, intents, pod)).length);
 };
 

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Intent } from '../../api/pinning.ts';
 import { createScene, OWNER, podOf, START, slotsIntentOf } from '../testing/scene.ts';
 import { slotsOf } from './slotcount.ts';
 
@@ -92,4 +93,47 @@ for (const [sentence, arrange, expected] of CASES) {
 
 t.test('an owner that no plan moves has no slots', async (t) => {
   t.same(slotsOf(createScene().state, 'nobody'), []);
+});
+
+/** An intent for the pods that replace these on node `a`. */
+const replacing = (replaces: readonly string[], names: readonly string[] = []): Intent => {
+  const plain = slotsIntentOf('a', replaces.length);
+  const owner = { kind: 'ReplicaSet', name: 'web', uid: OWNER, count: replaces.length };
+  return { ...plain, pin: { namespace: 'n', owner: { ...owner, replaces, names } } };
+};
+
+const leaving = (name: string) => {
+  const pod = podOf(name, { nodeName: 'old' });
+  return { ...pod, metadata: { ...pod.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } };
+};
+
+t.test('fault 11: a slot opens as the pod that it replaces is evicted, not before', async (t) => {
+  const { state, store, pods } = createScene();
+  store.upsert(replacing(['x', 'y', 'z']), 1);
+  for (const name of ['x', 'y', 'z']) pods.put(podOf(name, { nodeName: 'old' }));
+  const slot = () => slotsOf(state, OWNER)[0];
+  t.match(slot(), { used: 0, closed: 3, free: 0 }, 'a scale-up takes none');
+  pods.put(leaving('x'));
+  t.match(slot(), { used: 0, closed: 2, free: 1 });
+  pods.put(podOf('successor', { nodeName: 'a' }));
+  t.match(slot(), { used: 1, closed: 2, free: 0 });
+  pods.drop('n/x');
+  pods.drop('n/y');
+  t.match(slot(), { used: 1, closed: 1, free: 1 });
+  pods.put({ ...podOf('z', { nodeName: 'old' }), metadata: { name: 'z', namespace: 'n', uid: 'z' } });
+  t.match(slot(), { used: 1, closed: 0, free: 2 }, 'a surging pod has left its owner');
+});
+
+t.test('fault 15: the slot of a terminating StatefulSet pod is kept for its successor', async (t) => {
+  const { state, store, pods } = createScene();
+  store.upsert(replacing(['db-0'], ['db-0']), 1);
+  pods.put(podOf('db-0', { nodeName: 'old' }));
+  pods.put(podOf('db-7', { nodeName: 'a' }));
+  const slot = () => slotsOf(state, OWNER)[0];
+  t.match(slot(), { used: 0, count: 1, free: 0 }, 'another pod of the set on the node takes no slot');
+  pods.put(leaving('db-0'));
+  t.match(slot(), { used: 0, free: 1 });
+  pods.drop('n/db-0');
+  pods.put(podOf('db-0', { nodeName: 'a' }));
+  t.match(slot(), { used: 1, free: 0 });
 });

@@ -23,7 +23,7 @@ const intentsFor = (state: SlotState, pod: Pod): readonly Intent[] => {
   const owner = ownerUidOf(pod);
   if (owner === '' || state.store.by('owner', owner).length === 0) return [];
   return slotsOf(state, owner)
-    .filter(({ used, count }) => used < count)
+    .filter(({ free }) => free > 0)
     .map(({ intent }) => intent);
 };
 

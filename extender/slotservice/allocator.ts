@@ -11,7 +11,8 @@ import {
   reallocateSlot,
   type SlotRequest,
 } from '../placement/allocate.ts';
-import type { State } from '../placement/state.ts';
+import { slotsOf } from '../placement/slotcount.ts';
+import { ownerUidOf, type State } from '../placement/state.ts';
 import { PrefetchedSlots } from './prefetched.ts';
 
 /** The time in which the cache shows the pods that the previous leader granted slots to. */
@@ -56,6 +57,8 @@ export class SlotAllocator {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #listeners = new Set<SlotListener>();
+  /** Requests that wait for a pod of an owner to leave its node, by the owner's uid. */
+  readonly #waiters = new Map<string, Set<() => void>>();
   #state: State | undefined;
   #leadingSince = 0;
   #unsubscribe: (() => void)[] = [];
@@ -88,7 +91,8 @@ export class SlotAllocator {
   }
 
   /**
-   * Answers one request. A refusal is final only when no slots of the owner are prefetched; otherwise ask again later.
+   * Answers one request. A refusal is final only when no slots of the owner are prefetched or may open; otherwise ask
+   * again later.
    */
   take(request: TakeRequest): TakeReply {
     if (!this.#state) return refusalReply(NO_LEADER);
@@ -99,7 +103,9 @@ export class SlotAllocator {
     if (replayed) return replayed;
     const reply = this.#allocate(this.#state, request);
     if (request.isAheadOnly) return reply;
-    if (reply.way !== '' || !this.#prefetched.hasAny(request.ownerUid)) {
+    const isFinal =
+      reply.way !== '' || !(this.#prefetched.hasAny(request.ownerUid) || this.mayOpen(request.ownerUid));
+    if (isFinal) {
       const { ahead: _, ...kept } = reply;
       this.#replies.set(request.requestUid, kept);
     }
@@ -122,6 +128,28 @@ export class SlotAllocator {
     if (grant !== undefined) assumedPods.forget(grant);
   }
 
+  /** Whether an owner's slots are closed to a new pod, so that one may open as the pod that it replaces goes. */
+  mayOpen(ownerUid: string): boolean {
+    const slots = this.#state ? slotsOf(this.#state, ownerUid) : [];
+    return slots.some(({ closed }) => closed > 0);
+  }
+
+  /** Resolves as soon as one of an owner's pods changes or is deleted, or after `timeoutMs`. */
+  async untilLeaving(ownerUid: string, timeoutMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiters = this.#waiters.get(ownerUid) ?? new Set();
+    this.#waiters.set(ownerUid, waiters.add(resolve));
+    const timer = setTimeout(resolve, timeoutMs);
+    await promise;
+    clearTimeout(timer);
+    waiters.delete(resolve);
+    if (waiters.size === 0 && this.#waiters.get(ownerUid) === waiters) this.#waiters.delete(ownerUid);
+  }
+
+  #wake(pod: Pod): void {
+    for (const resolve of this.#waiters.get(ownerUidOf(pod)) ?? []) resolve();
+  }
+
   /** Whether webhook replicas hold prefetched slots of this owner. */
   hasPrefetched(ownerUid: string): boolean {
     return this.#prefetched.hasAny(ownerUid);
@@ -136,6 +164,10 @@ export class SlotAllocator {
   /** Recalls prefetched slots that may be wrong, since their intent changed or their node is gone. */
   #watchState(state: State): (() => void)[] {
     return [
+      state.pods.onChange((change) => {
+        // A surging pod changes its owner.
+        if (change.type !== 'add') this.#wake(change.type === 'update' ? change.old : change.object);
+      }),
       state.store.onChange(({ type, object: { intent } }) => {
         if (type !== 'add') this.#notifyRecall(intent.pin?.owner?.uid ?? '');
       }),

@@ -5,6 +5,11 @@ import { NO_LEADER, type SlotAllocator } from './allocator.ts';
 /** Longest delay of other requests by a webhook replica that hangs: the others return slots at once. */
 const RECALL_MS = 100;
 const MAX_RECALLS = 5;
+/**
+ * Time in which the pod cache shows an eviction whose successor is being created already: both come from the same
+ * write, over different ways.
+ */
+const OPENING_MS = 200;
 
 type Call = ServerDuplexStream<TakeRequests, TakeReplies>;
 
@@ -64,21 +69,29 @@ class SlotStreams {
     return requests.map((request) => this.#answer(request));
   }
 
-  /** Replies at once, or later where prefetched slots may return for a pod that found none free. */
+  /** Replies at once, or later where slots may return or open for a pod that found none free. */
   #answer(request: TakeRequest): TakeReply | Promise<TakeReply> {
     const reply = this.#allocator.take(request);
     return this.#mayWait(request, reply) ? this.#answerLater(request, reply) : reply;
   }
 
   #mayWait({ ownerUid, dryRun, isAheadOnly }: TakeRequest, { way }: TakeReply): boolean {
-    return way === '' && !dryRun && !isAheadOnly && this.#allocator.hasPrefetched(ownerUid);
+    if (way !== '' || dryRun || isAheadOnly) return false;
+    return this.#allocator.hasPrefetched(ownerUid) || this.#allocator.mayOpen(ownerUid);
   }
 
   async #answerLater(request: TakeRequest, refusal: TakeReply): Promise<TakeReply> {
     let reply = refusal;
+    const { ownerUid } = request;
+    const deadline = performance.now() + OPENING_MS;
     // Another replica may prefetch the returned slots first.
-    for (let attempt = 0; attempt < MAX_RECALLS && this.#mayWait(request, reply); attempt++) {
-      await this.#allocator.recall(request.ownerUid, RECALL_MS);
+    for (let recalls = 0; recalls < MAX_RECALLS && this.#mayWait(request, reply); ) {
+      const leftMs = deadline - performance.now();
+      if (this.#allocator.hasPrefetched(ownerUid)) {
+        recalls++;
+        await this.#allocator.recall(ownerUid, RECALL_MS);
+      } else if (leftMs > 0) await this.#allocator.untilLeaving(ownerUid, leftMs);
+      else break;
       reply = this.#allocator.take(request);
     }
     return reply;

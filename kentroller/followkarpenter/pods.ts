@@ -2,7 +2,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { NOT_READY } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import { isUnderWay } from '../../api/plans.ts';
+import { givesSlots, isUnderWay } from '../../api/plans.ts';
 import { controllerOf, isTerminating, isUnschedulable } from '../../api/pods.ts';
 import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
 import { claimedDevices } from '../../planner/scheduling/resourceclaims.ts';
@@ -30,14 +30,15 @@ export const isAttributable = (pod: Pod): boolean => {
 export const isPinnable = (pod: Pod): boolean =>
   requiredSpread(pod).length === 0 && requiredAffinity(pod).length === 0 && claimedDevices(pod) === undefined;
 
-/** A predicate: true for a pod that a running plan moves, by its name or by its owner. */
+/** A predicate: true for a pod that a running plan moves, by its name or, once it gives slots, by its owner. */
 export const movedByPlans = (plans: readonly RebalancePlan[]): ((pod: Pod) => boolean) => {
   const owners = new Set<string>();
   const pods = new Set<string>();
   for (const plan of plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp)) {
+    const takesOwners = givesSlots(plan);
     for (const { namespace, name, owner } of plan.spec.podsToMigrate ?? []) {
       pods.add(`${namespace}/${name}`);
-      if (owner) owners.add(owner.uid);
+      if (owner && takesOwners) owners.add(owner.uid);
     }
   }
   return (pod) =>

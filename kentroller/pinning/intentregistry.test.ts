@@ -114,3 +114,14 @@ t.test('a node that the pinner closed is named with its reason', async (t) => {
     { node: 'n', reason: 'its kubelet refused 2 pods in a row' },
   ]);
 });
+
+t.test('a plan is acknowledged only once its slots are published', async (t) => {
+  const intentRegistry = new IntentRegistry();
+  intentRegistry.replaceAll([intent('machine')], new Set());
+  intentRegistry.record(result('machine'));
+  t.equal(intentRegistry.viewOf('p').acknowledged, false, 'its machine alone says nothing of its pins');
+  intentRegistry.replaceAll([intent('machine'), intent('slots')], new Set(['p']));
+  t.equal(intentRegistry.viewOf('p').acknowledged, false);
+  intentRegistry.record(result('slots'));
+  t.equal(intentRegistry.viewOf('p').acknowledged, true);
+});

@@ -14,6 +14,8 @@ export class IntentRegistry {
   #lostAt: number;
   readonly #now: () => number;
   readonly #intents = new Map<string, VersionedIntent>();
+  /** Plans whose intents are all here; undefined for every plan. */
+  #complete: ReadonlySet<string> | undefined;
   readonly #results = new Map<string, Result>();
   readonly #listeners = new Set<(ids: readonly string[]) => void>();
 
@@ -35,8 +37,12 @@ export class IntentRegistry {
     return [...this.#intents.keys()];
   }
 
-  /** Replaces all intents; only those that differ get a new version. Returns the ids that changed or were removed. */
-  replaceAll(intents: readonly Intent[]): readonly string[] {
+  /**
+   * Replaces all intents; only those that differ get a new version. Returns the ids that changed or were removed.
+   * `complete` are the plans that will get no further intents; every plan when left out.
+   */
+  replaceAll(intents: readonly Intent[], complete?: ReadonlySet<string>): readonly string[] {
+    this.#complete = complete;
     const changed: string[] = [];
     const next = new Set(intents.map((intent) => intent.id));
     for (const intent of intents) {
@@ -90,7 +96,8 @@ export class IntentRegistry {
     return {
       connected: this.#connected > 0,
       goneForMs: this.#connected > 0 ? 0 : this.#now() - this.#lostAt,
-      acknowledged: ids.length > 0 && ids.every((id) => this.#results.has(id)),
+      acknowledged:
+        (this.#complete?.has(plan) ?? true) && ids.length > 0 && ids.every((id) => this.#results.has(id)),
       closedNodes: intents.flatMap(({ id, nodeName, pin }) => {
         const result = this.#results.get(id);
         const isClosed = pin?.owner !== undefined && result?.state === 'REJECTED';

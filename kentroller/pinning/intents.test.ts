@@ -29,10 +29,12 @@ const attempts = (...names: readonly string[]) => ({
 const running = (
   moves: readonly PodToMigrate[],
   o: Partial<RebalancePlan['metadata']> = {},
+  reached: Parameters<typeof make.plan>[2] = 'SavingsValidated',
 ): RebalancePlan => {
   const plan = make.plan(
     { nodeClaimsToAdd: [make.toAdd('green')], podsToMigrate: [...moves] },
     attempts('green'),
+    reached,
   );
   return { ...plan, metadata: { ...plan.metadata, ...o } };
 };
@@ -101,6 +103,25 @@ t.test('pods of one owner to one node are one slot count; pins come before nodes
     intents.map((i) => i.pin?.owner?.count ?? 'node'),
     [2, 'node'],
   );
+});
+
+t.test('fault 11: an owner has no slots while the plan orders its machines', async (t) => {
+  const { srcNode: _, ...pending } = move('waits', 'green');
+  for (const reached of [undefined, 'NodesCreated'] as const) {
+    const plan = running([move('web-1', 'green'), move('web-2', 'stays'), pending], {}, reached);
+    const plain = { ...plan, status: { ...plan.status, ...(reached === undefined && { conditions: [] }) } };
+    const intents = deriveIntents(sources(plain, { pod: () => make.pod('waits') }));
+    t.same(
+      intents.map(({ pin }) => (pin ? (pin.pod?.name ?? 'slots') : 'node')),
+      ['waits', 'node'],
+      'its machine and the pod that it is bought for are known',
+    );
+  }
+});
+
+t.test('slots name the pods that they replace', async (t) => {
+  const [found] = deriveIntents(sources(running([move('web-2', 'green'), move('web-1', 'green')])));
+  t.same(found?.pin?.owner?.replaces, ['web-1', 'web-2']);
 });
 
 t.test('an owner that keeps pod names has them in its intent, others have not', async (t) => {

@@ -2,7 +2,7 @@ import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.
 import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Taint as ObjectTaint, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
-import { isUnderWay } from '../../api/plans.ts';
+import { givesSlots, isUnderWay } from '../../api/plans.ts';
 import { addedNames, currentClaim } from '../rebalanceplan/state/claimnames.ts';
 import { baselineKey, baselineOf, movesOf } from '../rebalanceplan/state/moves.ts';
 import { nodeIntentId, pinIntentId } from './intentids.ts';
@@ -94,6 +94,15 @@ const nodeIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
 
 const isPending = (pod: PodToMigrate): boolean => !pod.srcNode;
 
+/** Pods that running plans buy machines for, as 'namespace/name'. */
+export const waitingPodsOf = (plans: readonly RebalancePlan[]): ReadonlySet<string> =>
+  new Set(
+    plans
+      .filter(isUnderWay)
+      .flatMap(({ spec }) => (spec.podsToMigrate ?? []).filter(isPending))
+      .map(({ namespace, name }) => `${namespace}/${name}`),
+  );
+
 const podIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
   (plan.spec.podsToMigrate ?? []).filter(isPending).flatMap((entry): Intent[] => {
     const uid = s.pod(entry.namespace, entry.name)?.metadata.uid;
@@ -128,7 +137,12 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
         nodeName: target.nodeName,
         pin: {
           namespace,
-          owner: { ...owner, count, ...(keepsNames(owner.kind) && { names: [...move.names].sort() }) },
+          owner: {
+            ...owner,
+            count,
+            ...(keepsNames(owner.kind) && { names: [...move.names].sort() }),
+            replaces: [...move.names].sort(),
+          },
         },
       },
     ];
@@ -136,11 +150,14 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
 };
 
 /**
- * All intents of the running plans. Pins come before nodes, so that a client that knows a node knows its pins; the result
+ * All intents of the running plans: machines and pods that wait for them at once, slots from the pin step on. Pins come before nodes, so that a client that knows a node knows its pins; the result
  * depends on the cluster alone, so a restart gives the same.
  */
 export const deriveIntents = (s: IntentSources): readonly Intent[] => {
   const plans = s.plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp);
-  const pins = plans.flatMap((plan) => [...ownerIntents(s, plan), ...podIntents(s, plan)]);
+  const pins = plans.flatMap((plan) => [
+    ...(givesSlots(plan) ? ownerIntents(s, plan) : []),
+    ...podIntents(s, plan),
+  ]);
   return [...pins, ...plans.flatMap((plan) => nodeIntents(s, plan))];
 };

@@ -1,9 +1,10 @@
+import { givesSlots } from '../../api/plans.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import type { NodeNameCache } from '../cloud/nodenamecache.ts';
 import type { ExtraIntents } from './extraintents.ts';
 import type { IntentRegistry } from './intentregistry.ts';
-import { deriveIntents } from './intents.ts';
+import { deriveIntents, waitingPodsOf } from './intents.ts';
 
 /** Changes within this time are published as one. */
 const BATCH_MS = 20;
@@ -20,19 +21,21 @@ export const publishIntents = (o: {
 }): void => {
   const { intentRegistry, caches, nodeNames, log } = o;
   let timer: NodeJS.Timeout | undefined;
+  let waiting: ReadonlySet<string> = new Set();
   const publish = (): void => {
     timer = undefined;
-    const changed = intentRegistry.replaceAll([
-      ...deriveIntents({
-        plans: caches.plans.list(),
-        claim: (name) => caches.nodeClaims.get(name),
-        node: (claim) => nodeOf(caches, claim),
-        pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
-        nodeName: (providerID) => nodeNames.get(providerID),
-        joinDeadlineMs: o.joinDeadlineMs,
-      }),
-      ...o.extraIntents.list(),
-    ]);
+    const plans = caches.plans.list();
+    const planned = deriveIntents({
+      plans,
+      claim: (name) => caches.nodeClaims.get(name),
+      node: (claim) => nodeOf(caches, claim),
+      pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
+      nodeName: (providerID) => nodeNames.get(providerID),
+      joinDeadlineMs: o.joinDeadlineMs,
+    });
+    waiting = waitingPodsOf(plans);
+    const complete = new Set(plans.filter(givesSlots).map(({ metadata }) => metadata.name));
+    const changed = intentRegistry.replaceAll([...planned, ...o.extraIntents.list()], complete);
     if (changed.length > 0)
       log.info({ changed: changed.length, version: intentRegistry.version }, 'intents changed');
   };
@@ -42,9 +45,15 @@ export const publishIntents = (o: {
   const subscriptions = [
     caches.plans.onChange(schedulePublish),
     caches.nodeClaims.onChange(schedulePublish),
+    caches.pods.onChange(({ type, object: { metadata } }) => {
+      // An intent names a waiting pod by its uid, which only its creation and its deletion change.
+      if (type !== 'update' && waiting.has(`${metadata.namespace}/${metadata.name}`)) schedulePublish();
+    }),
     caches.nodes.onChange((change) => {
-      // Only an added or deleted Node changes an intent; heartbeats do not.
-      if (change.type !== 'update') schedulePublish();
+      // Only a Node that comes, goes, or gets its machine's id changes an intent; heartbeats do not.
+      const hasNewId =
+        change.type === 'update' && change.old.spec?.providerID !== change.object.spec?.providerID;
+      if (change.type !== 'update' || hasNewId) schedulePublish();
     }),
     nodeNames.onChange(schedulePublish),
     o.extraIntents.onChange(schedulePublish),

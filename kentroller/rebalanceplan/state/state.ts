@@ -15,7 +15,7 @@ export interface PinsView {
   readonly connected: boolean;
   /** Milliseconds since the last pinner left the stream, or since this leader started; 0 while one is connected. */
   readonly goneForMs: number;
-  /** Whether it has acknowledged every intent of the plan. */
+  /** Whether all intents of the plan are published, slots included, and it has acknowledged each. */
   readonly acknowledged: boolean;
   /** Nodes that the pinner sends no more pods to, since their kubelets refuse them. */
   readonly closedNodes?: readonly { readonly node: string; readonly reason: string }[];
