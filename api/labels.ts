@@ -61,6 +61,8 @@ export const PREDICTED_INTERRUPTION = 'autoscaling.cast.ai/predicted-interruptio
 export const PLAN_FINALIZER = 'autoscaling.cast.ai/rebalance-plan';
 /** Finalizer of what kentroller needs to undo its plans: its rights, its identity and its Lease. */
 export const UNDO_FINALIZER = 'autoscaling.cast.ai/undo-first';
+/** On a NodeClaim: the mark of the plan that has it to itself. */
+export const IN_USE_BY = 'autoscaling.cast.ai/in-use-by';
 /** On a Node: the mark of the plan that put karpenter.sh/do-not-disrupt on it. */
 export const LOCKED_BY = 'autoscaling.cast.ai/locked-by';
 /** On a Node that we locked: the value of karpenter.sh/do-not-disrupt before, which is put back. */

@@ -5,9 +5,10 @@ import * as status from './state/status.ts';
 import type { Step } from './state/step.ts';
 import { createClaim, createMigration, deleteClaim, recordFailedAttempt } from './writes/claims.ts';
 import { closeNode, cordonNode, lockNode, releaseNode, uncordonNode, unlockNode } from './writes/nodes.ts';
+import { freeNode, takeNodes } from './writes/nodeuse.ts';
 import { preparePlan, removeFinalizer } from './writes/plan.ts';
 import { deletePod, detachPod, evictPod, reattachPod, removePod, toleratePod } from './writes/pods.ts';
-import { type Change, deleteIfThere, type SKIPPED, type Writer } from './writes/writer.ts';
+import { type Change, deleteIfThere, SKIPPED, type Writer } from './writes/writer.ts';
 
 const inOrder =
   (...changes: readonly status.StatusChange[]): status.StatusChange =>
@@ -38,7 +39,10 @@ export const apply = async (
         merge({ state: plan.status?.state ?? 'Pending' }),
         status.setCondition('Started', 'False', step.reason, step.message, now),
       );
+    case 'free':
+      return void (await freeNode(w, plan, step.claim));
     case 'start':
+      if (!(await takeNodes(w, plan, step.claims))) return SKIPPED;
       return inOrder(
         merge({
           state: 'Running',

@@ -1,10 +1,11 @@
 import { parseOwnerMark } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { OWNED_BY } from '../../api/labels.ts';
-import type { Pod } from '../../api/objects.ts';
+import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
+import type { Change } from '../../kube/cache/cache.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
@@ -16,6 +17,7 @@ import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { existingClaims } from './state/claimnames.ts';
 import { gather, readPoolUsage, type Sources } from './state/gather.ts';
+import { IN_USE_BY } from './state/labels.ts';
 import type { Step } from './state/step.ts';
 import { SKIPPED } from './writes/writer.ts';
 
@@ -28,7 +30,7 @@ const LONGEST_BACKOFF_MS = 15_000;
 const NOT_EXECUTED_MS = 60_000;
 
 /** Steps that are logged and not recorded as events. */
-const QUIET: ReadonlySet<Step['kind']> = new Set(['remove-finalizer', 'prepare']);
+const QUIET: ReadonlySet<Step['kind']> = new Set(['remove-finalizer', 'prepare', 'free']);
 /** Steps of single pods: their events belong to the pods, of which a plan may have thousands. */
 const POD_STEPS: ReadonlySet<Step['kind']> = new Set([
   'evict',
@@ -70,6 +72,12 @@ const movesOwnerOf = (plan: RebalancePlan, pod: Pod): boolean => {
   const uid = controllerOf(pod)?.uid;
   return uid !== undefined && (plan.spec.podsToMigrate ?? []).some((move) => move.owner?.uid === uid);
 };
+
+/** True when a plan that waits for the NodeClaim may take it now. */
+const isFreed = (change: Change<NodeClaim>): boolean =>
+  change.type === 'update' &&
+  change.old.metadata.annotations?.[IN_USE_BY] !== undefined &&
+  change.object.metadata.annotations?.[IN_USE_BY] === undefined;
 
 /** Whether a plan waits for another reason than before. */
 const isNewReason = (plan: RebalancePlan, step: Step): boolean =>
@@ -136,9 +144,13 @@ export const executePlans = (
         // A plan that ends may free nodes that another one waits for.
         ...(isFinished(plan) || change.type === 'delete' ? unfinishedPlans() : []),
       ]),
-      watches(caches.nodeClaims, (claim) => {
+      watches(caches.nodeClaims, (claim, change) => {
         const own = parseOwnerMark(claim.metadata.annotations?.[OWNED_BY])?.name;
-        return [...(own ? [own] : []), ...plansUsing(caches.plans.list(), claim.metadata.name)];
+        return [
+          ...(own ? [own] : []),
+          ...plansUsing(caches.plans.list(), claim.metadata.name),
+          ...(isFreed(change) ? unfinishedPlans() : []),
+        ];
       }),
       watches(caches.nodes, () =>
         caches.plans

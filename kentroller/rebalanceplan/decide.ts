@@ -1,8 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { decideCreation } from './create/decide.ts';
+import { unlockSteps } from './create/nodelock.ts';
+import { claimsToTake, freeSteps, inUseReason } from './create/nodeuse.ts';
 import { decideSavings, recheckSavings } from './create/savingscheck.ts';
 import { blockedFailure } from './drain/blockers.ts';
 import { poolBudgets } from './drain/budgets.ts';
@@ -14,7 +17,7 @@ import { rollBack } from './finish/rollback.ts';
 import { overdueUntaintSteps, untaintSteps } from './reservation.ts';
 import { addedNames } from './state/claimnames.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
-import { countBaseline, movesOf } from './state/moves.ts';
+import { baselineOf, countBaseline, movesOf } from './state/moves.ts';
 import type { ExecutionState } from './state/state.ts';
 import { hasReached, reachedAt } from './state/status.ts';
 import { type Decision, type FailurePhase, type Step, steps } from './state/step.ts';
@@ -64,7 +67,7 @@ const decideStart = (state: ExecutionState): Decision => {
   const end = endBeforeStart(state);
   if (end) return end;
   const wait = (reason: string, message: string): Decision =>
-    steps({ kind: 'wait-to-start', reason, message });
+    steps(...freeSteps(state), { kind: 'wait-to-start', reason, message });
   if (!plan.spec.execute) return wait('NotExecuted', 'Set spec.execute to true to execute the plan');
   if (!state.isEnabled) {
     return wait(
@@ -72,30 +75,33 @@ const decideStart = (state: ExecutionState): Decision => {
       'The rebalancer is turned off: no plan starts until it is turned on again',
     );
   }
-  const mine = [
-    ...(plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName),
-    ...(plan.spec.podsToMigrate ?? []).map((p) => p.dstNodeClaimName),
-  ];
-  const shared = mine.find((claim) => state.claimsInUse.has(claim));
-  if (shared) return wait('NodeInUse', `NodeClaim ${shared} is in use by another running plan`);
+  const inUse = inUseReason(state);
+  if (inUse) return wait('NodeInUse', inUse);
   const { total, unready } = clusterNodes;
   if (unready > limits.haltNodes && unready * 100 > total * limits.haltPercent) {
     return wait('ClusterUnhealthy', `${unready} of ${total} nodes are unready: no plan starts`);
   }
   const blocked = blockedFailure(state);
   if (blocked) return steps(blocked);
-  if (hasFinalizer(state)) {
-    const budgets = poolBudgets(state);
-    return steps({ kind: 'start', budgets, reason: 'PlanStarted', message: 'Executing the plan' });
-  }
   const leaving = new Set(
     (plan.spec.podsToMigrate ?? []).filter((p) => p.srcNode).map((p) => `${p.namespace}/${p.name}`),
   );
   const podsOn = (claim: string): readonly Pod[] => state.pods.get(claim) ?? [];
   const moves = movesOf(plan.spec.podsToMigrate ?? [], false);
+  const baseline = countBaseline(moves, addedNames(plan), podsOn, leaving);
+  // A plan that has waited counts again.
+  if (hasFinalizer(state) && isDeepStrictEqual(baseline, baselineOf(plan))) {
+    return steps({
+      kind: 'start',
+      budgets: poolBudgets(state),
+      claims: claimsToTake(state),
+      reason: 'PlanStarted',
+      message: 'Executing the plan',
+    });
+  }
   return steps({
     kind: 'prepare',
-    baseline: countBaseline(moves, addedNames(plan), podsOn, leaving),
+    baseline,
     reason: 'PlanPrepared',
     message: 'Recording where pods run before the plan starts',
   });
@@ -181,11 +187,11 @@ const hasBegunToMove = ({ plan, nodes }: Pick<ExecutionState, 'plan' | 'nodes'>)
   return movesOffKeptNodes || Object.keys(plan.status?.nodesDeletion ?? {}).length > 0;
 };
 
-/** Removes the finalizer of a plan that has ended; pods that a stale cache showed late as detached come first. */
-const decideRelease = (state: Pick<ExecutionState, 'plan' | 'surge'>): Decision => {
+/** Removes the finalizer of a plan that has ended; what a stale cache showed too late to be undone comes first. */
+const decideRelease = (state: Pick<ExecutionState, 'plan' | 'surge' | 'nodeClaims' | 'nodes'>): Decision => {
   if (!hasFinalizer(state)) return steps();
-  const reattach = reattachSteps(state);
-  if (reattach.length > 0) return steps(...reattach);
+  const late = [...reattachSteps(state), ...unlockSteps(state), ...freeSteps(state)];
+  if (late.length > 0) return steps(...late);
   return steps({
     kind: 'remove-finalizer',
     reason: 'PlanEnded',

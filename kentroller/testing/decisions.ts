@@ -18,6 +18,7 @@ export const describeStep = (step: Step): string => {
       return `attempt-failed ${step.attempt.claimName} ${step.description}`;
     case 'attempt-succeeded':
       return `attempt-succeeded ${step.attempt.claimName}`;
+    case 'free':
     case 'delete-claim':
     case 'record-deletion':
     case 'keep-node':

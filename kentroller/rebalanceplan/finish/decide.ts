@@ -4,6 +4,7 @@ import type { Pod } from '../../../api/objects.ts';
 import { hasEnded, podName } from '../../../api/pods.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
+import { freeSteps } from '../create/nodeuse.ts';
 import { comingPrices, exceeds, isForPendingPods, sumOf } from '../create/plancost.ts';
 import { podBlocker } from '../drain/blockers.ts';
 import { reattachSteps } from '../drain/surge.ts';

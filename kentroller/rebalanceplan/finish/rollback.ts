@@ -2,6 +2,7 @@ import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import { KARPENTER_DO_NOT_DISRUPT, OWNED_BY } from '../../../api/labels.ts';
 import { withdrawClaims } from '../create/decide.ts';
 import { unlockSteps } from '../create/nodelock.ts';
+import { freeSteps } from '../create/nodeuse.ts';
 import { withdrawMigrationSteps } from '../drain/livemigration.ts';
 import { reattachSteps } from '../drain/surge.ts';
 import { abandonedDrainSteps, uncordonSteps } from '../drain/undo.ts';
@@ -30,6 +31,7 @@ export const rollBack = (state: ExecutionState): Decision => {
           ...uncordonSteps(state),
           ...releaseSteps(state),
           ...unlockSteps(state),
+          ...freeSteps(state),
         ];
   if (undo.length > 0 || reserved.length > 0) return steps(...undo);
   return steps({

@@ -24,7 +24,13 @@ export type Step = Why &
   (
     | { readonly kind: 'prepare'; readonly baseline: Readonly<Record<string, number>> }
     | { readonly kind: 'wait-to-start' }
-    | { readonly kind: 'start'; readonly budgets: NonNullable<RebalancePlanStatus['nodePoolBudgets']> }
+    | {
+        readonly kind: 'start';
+        readonly budgets: NonNullable<RebalancePlanStatus['nodePoolBudgets']>;
+        /** NodeClaims that the plan takes for itself, in this order. */
+        readonly claims: readonly string[];
+      }
+    | { readonly kind: 'free'; readonly claim: string }
     | { readonly kind: 'lock'; readonly node: string }
     | { readonly kind: 'unlock'; readonly node: string }
     | {

@@ -13,7 +13,7 @@ export const preparePlan = async (
   const body = {
     metadata: {
       resourceVersion: metadata.resourceVersion,
-      finalizers: [...(metadata.finalizers ?? []), PLAN_FINALIZER],
+      finalizers: [...new Set([...(metadata.finalizers ?? []), PLAN_FINALIZER])],
       annotations: { [PIN_BASELINE]: JSON.stringify(step.baseline) },
     },
   };
