@@ -34,6 +34,7 @@ import { publishIntents } from './pinning/publish.ts';
 import type { PinningServer } from './pinning/server.ts';
 import { executePlans } from './rebalanceplan/controller.ts';
 import { migrationSettings } from './rebalanceplan/drain/livemigrationsettings.ts';
+import { reclaimNodes } from './rebalanceplan/reclaim.ts';
 import { limitsOf } from './rebalanceplan/state/executionlimits.ts';
 import { RecentOrders } from './rebalanceplan/state/recentorders.ts';
 import type { ExecutionLimits } from './rebalanceplan/state/state.ts';
@@ -216,6 +217,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
         createPlanProgressController({ client, caches, recorder, log, clock }),
         createScheduleController({ client, caches, isEnabled: isRebalancerEnabled, recorder, log, clock }),
         createOfferingExpiryController({ client, caches, log, clock }),
+        reclaimNodes({ client, caches, log }),
         executePlans({
           client,
           caches,

@@ -17,6 +17,7 @@ export const OUR_MARKS = {
     labels.PIN_PROBE,
   ],
   annotations: [
+    labels.IN_USE_BY,
     labels.LOCKED_BY,
     labels.LOCK_KEEPS,
     labels.CORDONED_BY,

@@ -3,7 +3,13 @@ import { REBALANCE_MIGRATION_PLANS } from '../../api/resources.ts';
 import type { ExecutionState } from './state/state.ts';
 import * as status from './state/status.ts';
 import type { Step } from './state/step.ts';
-import { createClaim, createMigration, deleteClaim, recordFailedAttempt } from './writes/claims.ts';
+import {
+  createClaim,
+  createMigration,
+  deleteClaim,
+  hasUnseenClaims,
+  recordFailedAttempt,
+} from './writes/claims.ts';
 import { closeNode, cordonNode, lockNode, releaseNode, uncordonNode, unlockNode } from './writes/nodes.ts';
 import { freeNode, takeNodes } from './writes/nodeuse.ts';
 import { preparePlan, removeFinalizer } from './writes/plan.ts';
@@ -110,6 +116,7 @@ export const apply = async (
         status.setCondition('Failed', 'True', step.reason, step.message, now),
       );
     case 'finish':
+      if (await hasUnseenClaims(w, plan)) return SKIPPED;
       return inOrder(
         merge({
           state: step.state,

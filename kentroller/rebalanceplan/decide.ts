@@ -190,8 +190,10 @@ const hasBegunToMove = ({ plan, nodes }: Pick<ExecutionState, 'plan' | 'nodes'>)
 /** Removes the finalizer of a plan that has ended; what a stale cache showed too late to be undone comes first. */
 const decideRelease = (state: Pick<ExecutionState, 'plan' | 'surge' | 'nodeClaims' | 'nodes'>): Decision => {
   if (!hasFinalizer(state)) return steps();
-  const late = [...reattachSteps(state), ...unlockSteps(state), ...freeSteps(state)];
+  const late = [...reattachSteps(state), ...unlockSteps(state)];
   if (late.length > 0) return steps(...late);
+  const free = freeSteps(state);
+  if (free.length > 0) return steps(...free);
   return steps({
     kind: 'remove-finalizer',
     reason: 'PlanEnded',

@@ -1,5 +1,5 @@
 import { derivedName, labelValueOf, MAX_NODE_CLAIM_NAME } from '../../../api/identity/names.ts';
-import { ownerMark } from '../../../api/identity/ownermark.ts';
+import { isMarkedBy, ownerMark } from '../../../api/identity/ownermark.ts';
 import type { NodeClaimToAdd, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import {
   KARPENTER_DO_NOT_DISRUPT,
@@ -17,6 +17,10 @@ import type { Alternative } from './alternatives.ts';
 /** Name of the NodeClaim of the n-th attempt, from 1. */
 export const attemptName = (planned: string, n: number): string =>
   derivedName(planned, n === 1 ? '' : `-attempt-${n}`, MAX_NODE_CLAIM_NAME);
+
+/** True for a NodeClaim that the plan created and has not released: a released one is no longer its to delete. */
+export const isReserved = (plan: RebalancePlan, claim: NodeClaim): boolean =>
+  isMarkedBy(plan, claim, OWNED_BY) && claim.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined;
 
 const unique = (taints: readonly Taint[]): Taint[] => {
   const seen = new Set<string>();

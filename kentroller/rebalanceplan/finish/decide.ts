@@ -142,6 +142,9 @@ export const decideFinish = (state: ExecutionState): Decision => {
     ...unlockSteps(state),
   ];
   if (next.length > 0) return steps(...next);
+  // Last: the next plan finds nodes that look as before.
+  const free = freeSteps(state);
+  if (free.length > 0) return steps(...free);
   const missed = Math.max(0, expected - placed);
   const warnings = state.plan.status?.warnings?.length ?? 0;
   const elsewhere: Step = {

@@ -1,6 +1,5 @@
-import { isMarkedBy } from '../../../api/identity/ownermark.ts';
-import { KARPENTER_DO_NOT_DISRUPT, OWNED_BY } from '../../../api/labels.ts';
 import { withdrawClaims } from '../create/decide.ts';
+import { isReserved } from '../create/nodeclaim.ts';
 import { unlockSteps } from '../create/nodelock.ts';
 import { freeSteps } from '../create/nodeuse.ts';
 import { withdrawMigrationSteps } from '../drain/livemigration.ts';
@@ -10,12 +9,8 @@ import { releaseSteps } from '../reservation.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { type Decision, steps } from '../state/step.ts';
 
-/** NodeClaims that the plan created and has not released: a released one is no longer the plan's to delete. */
 const reservedClaims = ({ plan, nodeClaims }: Pick<ExecutionState, 'plan' | 'nodeClaims'>): string[] =>
-  [...nodeClaims.values()]
-    .filter((c) => isMarkedBy(plan, c, OWNED_BY))
-    .filter((c) => c.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined)
-    .map((c) => c.metadata.name);
+  [...nodeClaims.values()].filter((c) => isReserved(plan, c)).map((c) => c.metadata.name);
 
 /** Undoes a failed plan: a failure in Creation deletes the added nodes, one in Deletion keeps and releases them. */
 export const rollBack = (state: ExecutionState): Decision => {
@@ -31,9 +26,10 @@ export const rollBack = (state: ExecutionState): Decision => {
           ...uncordonSteps(state),
           ...releaseSteps(state),
           ...unlockSteps(state),
-          ...freeSteps(state),
         ];
   if (undo.length > 0 || reserved.length > 0) return steps(...undo);
+  const free = freeSteps(state);
+  if (free.length > 0) return steps(...free);
   return steps({
     kind: 'finish',
     state: failureReason === 'Canceled' ? 'Canceled' : 'Failed',

@@ -1,7 +1,10 @@
+import { labelValueOf } from '../../../api/identity/names.ts';
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
-import { OWNED_BY } from '../../../api/labels.ts';
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import { OWNED_BY, PLAN } from '../../../api/labels.ts';
 import { NODE_CLAIMS, REBALANCE_MIGRATION_PLANS } from '../../../api/resources.ts';
 import { isAlreadyExists } from '../../../kube/errors.ts';
+import { isReserved } from '../create/nodeclaim.ts';
 import { noteUnavailable, unavailableName } from '../create/unavailable.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { recordAttempt, recordDeletion } from '../state/status.ts';
@@ -30,6 +33,14 @@ export const createClaim = async (
     }
   }
   return recordAttempt(step.attempt, 'InProgress', '', now);
+};
+
+/** True while a NodeClaim of a plan whose creation failed exists: one may be missing in the cache, and is deleted first. */
+export const hasUnseenClaims = async (w: Writer, plan: RebalancePlan): Promise<boolean> => {
+  if (plan.status?.failurePhase !== 'Creation') return false;
+  const labelSelector = `${PLAN}=${labelValueOf(plan.metadata.name)}`;
+  const { items } = await w.client.list(NODE_CLAIMS, { labelSelector, signal: w.signal });
+  return items.some((claim) => isReserved(plan, claim));
 };
 
 /** Deletes a NodeClaim; one whose node was drained only while that is still empty. */

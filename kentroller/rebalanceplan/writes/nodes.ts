@@ -32,8 +32,11 @@ interface NodePatch {
   readonly spec?: object;
 }
 
+type Owner = Pick<RebalancePlan, 'metadata'>;
+type NodeWriter = Pick<Writer, 'client' | 'signal'>;
+
 const updateNode = async (
-  w: Writer,
+  w: NodeWriter,
   name: string,
   patchFor: (node: Node) => NodePatch | undefined,
 ): Promise<void> => {
@@ -59,7 +62,7 @@ export const lockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'lock'>): 
     return { metadata: { annotations } };
   });
 
-export const unlockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'unlock'>): Promise<void> =>
+export const unlockNode = (w: NodeWriter, plan: Owner, step: StepOf<'unlock'>): Promise<void> =>
   updateNode(w, step.node, (node) =>
     isMarkedBy(plan, node, LOCKED_BY) ? { metadata: { annotations: withoutLock(node) } } : undefined,
   );
@@ -86,7 +89,7 @@ export const cordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'cordon'
     spec: { unschedulable: true },
   }));
 
-export const uncordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'uncordon'>): Promise<void> =>
+export const uncordonNode = (w: NodeWriter, plan: Owner, step: StepOf<'uncordon'>): Promise<void> =>
   updateNode(w, step.node, (node) => {
     if (!isMarkedBy(plan, node, CORDONED_BY)) return undefined;
     const { labels, annotations, isOpened } = withoutCordon(node);
