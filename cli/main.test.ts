@@ -163,6 +163,9 @@ t.test('invalid input exits with 1 and one sentence', { timeout: 180_000 }, asyn
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', catalog, '--price-overlay', none],
       /^The price overlay is wrong at its top: /,
     ],
+    [['uninstall'], /^No cluster to talk to: set KUBECONFIG or --kubeconfig/],
+    [['uninstall', '--kubeconfig', text], /has no context ''/],
+    [['uninstall', '--catalog', catalog], /^Unknown flag --catalog: see --help/],
     [['plan', 'rebalance', '--colour'], /^Unknown flag --colour: see --help/],
   ];
   for (const [args, message] of table) {

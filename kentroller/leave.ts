@@ -22,6 +22,7 @@ export const LEAVE_MS = 50_000;
 const LOOK_MS = 1_000;
 const GUARD_LOOK_MS = 3_000;
 const ASK_MS = 5_000;
+const MOST_LOGGED = 20;
 
 export interface Place {
   readonly namespace: string;
@@ -92,7 +93,10 @@ export const untilGuardsLeave = async (guards: Guards, log: Logger, signal: Abor
   }
 };
 
-/** Takes back all pins, undoes all plans, and lets go of what was kept for that. Its controllers have stopped. */
+/**
+ * Takes back all pins, undoes all plans, and lets go of what was kept for that. Its controllers have stopped. Throws when
+ * the signal aborts: whoever leads then does it.
+ */
 export const leaveCluster = async (o: {
   readonly client: KubeClient;
   readonly intentRegistry: IntentRegistry;
@@ -105,13 +109,11 @@ export const leaveCluster = async (o: {
   log.info('leaving for good: undoing all plans');
   // A pinner that lives on makes no placeholder again.
   o.intentRegistry.replaceAll([]);
-  try {
-    const { left, writes } = await undoAll(client, { timeoutMs: UNDO_MS, now: o.now, signal });
-    for (const what of left) log.warn({ what }, 'not undone: run precision-packer uninstall');
-    log.info({ writes, left: left.length }, 'left the cluster');
-  } finally {
-    await o.guards.lower(AbortSignal.timeout(ASK_MS)).catch((error: unknown) => {
-      log.warn({ reason: messageOf(error) }, 'cannot remove the finalizers of the rights to undo plans');
-    });
-  }
+  const { left, writes } = await undoAll(client, { timeoutMs: UNDO_MS, now: o.now, signal });
+  for (const what of left.slice(0, MOST_LOGGED))
+    log.warn({ what }, 'not undone: run precision-packer uninstall');
+  log.info({ writes, left: left.length }, 'left the cluster');
+  await o.guards.lower(AbortSignal.timeout(ASK_MS)).catch((error: unknown) => {
+    log.warn({ reason: messageOf(error) }, 'cannot remove the finalizers of the rights to undo plans');
+  });
 };

@@ -18,9 +18,10 @@ import { bool, duration } from '../kube/component/options.ts';
  * rebalanceplanclaims/status update; rebalanceplanschedules get, list, watch and rebalanceplanschedules/status update;
  * rebalancemigrationplans get, list, watch, create, delete; unavailableofferings get, list, watch, create, patch,
  * delete and unavailableofferings/status patch; karpenter.sh nodeclaims get, list, watch, create, patch, delete,
- * nodepools get, list, watch, and nodepools/finalizers update (blockOwnerDeletion); nodes get, list, watch, patch;
+ * nodepools get, list, watch, and nodepools/finalizers update (blockOwnerDeletion); nodes get, list, watch, patch, delete;
  * pods get, list, watch, patch (surge, gates of held pods), delete; pods/status patch (followKarpenter); pods/eviction
- * create; namespaces, persistentvolumeclaims, persistentvolumes list, watch; apps daemonsets, replicasets list, watch,
+ * create; namespaces get; of the name `castai-kentroller` clusterroles, clusterrolebindings, serviceaccounts get, patch and
+ * leases get, update, patch (guards); namespaces, persistentvolumeclaims, persistentvolumes list, watch; apps daemonsets, replicasets list, watch,
  * deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io storageclasses, csinodes list, watch;
  * events list, create, patch; authentication.k8s.io tokenreviews create.
  * In its namespace: pods create (dry runs, to probe the webhook); leases create, and get, update, patch of

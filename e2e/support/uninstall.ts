@@ -3,18 +3,18 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { until } from '../../kube/testing/until.ts';
-import { CommandError } from '../ground/host/command.ts';
+import { CommandError, run } from '../ground/host/command.ts';
 import { SILENT } from '../ground/host/progress.ts';
 import { claimRebalance, planOf, planReaches } from './claim.ts';
 import { controlOf, installComponents } from './components.ts';
-import { remains } from './remains.ts';
+import { marksLeft, remains } from './remains.ts';
 import { onStage, type Stage } from './stage.ts';
 import { podsRunning } from './workload.ts';
 
 /** Scenes in which everything of ours is taken away while a plan is in the middle. */
 
 /** Idle machines take two minutes at most; a loaded one is given three times that. */
-export const LIMIT_MS = 200_000;
+export const LIMIT_MS = 360_000;
 
 const HOLD = 'test.example/hold';
 const MACHINES = 3;
@@ -118,4 +118,17 @@ export const takeAway = (
       await controlOf(ground).clearFaults();
       await installComponents(ground, SILENT);
     }
+  });
+
+/** The command line tool on the stage's cluster; returns what it prints. Throws CommandError when it exits with another code than 0. */
+export const cli = ({ ground }: Pick<Stage, 'ground'>, ...args: string[]): Promise<string> =>
+  run([process.execPath, 'cli/main.ts', ...args, `--kubeconfig=${ground.kubeconfig}`], {
+    timeoutMs: LIMIT_MS,
+  });
+
+/** Waits until nothing of ours is on nodes, pods, NodeClaims and plans. */
+export const marksGone = ({ client }: Pick<Stage, 'client'>): Promise<boolean> =>
+  until('no mark of ours is left', async () => (await marksLeft(client)).length === 0, {
+    timeoutMs: LIMIT_MS,
+    everyMs: 500,
   });

@@ -40,10 +40,13 @@ const write = async (client: KubeClient, step: UndoStep, signal: AbortSignal): P
 const applyAll = async (
   client: KubeClient,
   steps: readonly UndoStep[],
-  signal: AbortSignal,
+  o: { readonly hasTime: () => boolean; readonly signal: AbortSignal },
 ): Promise<readonly string[]> => {
-  const results = await mapConcurrently(steps, PARALLEL_WRITES, (step) => write(client, step, signal));
-  signal.throwIfAborted();
+  const results = await mapConcurrently(steps, PARALLEL_WRITES, (step) => {
+    if (!o.hasTime()) throw new Error('there was no time left');
+    return write(client, step, o.signal);
+  });
+  o.signal.throwIfAborted();
   return results.flatMap((result, at) => {
     if (result.status === 'fulfilled' || isNotFound(result.reason) || isConflict(result.reason)) return [];
     const step = steps[at];
@@ -68,30 +71,28 @@ export const undoAll = async (
     readonly timeoutMs: number;
     readonly now: () => number;
     readonly signal: AbortSignal;
-    readonly onStep?: (step: UndoStep) => void;
   },
 ): Promise<Undone> => {
   const { signal, now } = o;
   const until = now() + o.timeoutMs;
   let writes = 0;
-  const apply = (steps: readonly UndoStep[]): Promise<readonly string[]> => {
+  const apply = (steps: readonly UndoStep[], hasTime = () => now() < until): Promise<readonly string[]> => {
     writes += steps.length;
-    for (const step of steps) o.onStep?.(step);
-    return applyAll(client, steps, signal);
+    return applyAll(client, steps, { hasTime, signal });
   };
   let pause = FIRST_PAUSE_MS;
   let settledAt = 0;
   for (;;) {
     const inventory: Inventory = await takeInventory(client, signal);
     const { ends, undo, finalizers } = decideUndo(inventory, now());
-    const isLast = now() >= until;
     const failures = [...(await apply(ends)), ...(await apply(undo))];
+    const isLast = now() >= until;
     if (ends.length > 0) settledAt = now() + LAST_REVIEW_MS;
     const isUndone = ends.length + undo.length + inventory.unread.length === 0 && now() >= settledAt;
     // Somebody took away our rights: nothing can be done any more.
     if (inventory.unread.length === KINDS) return { left: inventory.unread, writes };
     if (isUndone || isLast) {
-      failures.push(...(await apply(finalizers)));
+      failures.push(...(await apply(finalizers, () => true)));
       if (isLast || finalizers.length === 0) return { left: [...inventory.unread, ...failures], writes };
     }
     await sleep(pause, undefined, { signal });

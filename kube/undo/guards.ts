@@ -59,6 +59,9 @@ export const createGuards = (
   ];
   const all = [lease, ...rights];
 
+  // Only a leader raises them, so that one which has found them down need not look again.
+  let isDown = false;
+
   const read = async (signal: AbortSignal, of = all) => {
     const found = await Promise.all(
       of.map(async (guarded) => ({
@@ -79,6 +82,7 @@ export const createGuards = (
 
   return {
     raise: async (signal) => {
+      isDown = false;
       for (const { resource, ref, object } of await read(signal)) {
         const { deletionTimestamp, resourceVersion, finalizers = [] } = object.metadata;
         if (deletionTimestamp) {
@@ -95,8 +99,12 @@ export const createGuards = (
       (await read(signal))
         .filter(({ object }) => hasFinalizer(object))
         .map(({ resource, ref }) => `${resource.kind} ${ref.name}`),
-    isLeaving: async (signal) =>
-      (await read(signal)).some(({ object }) => hasFinalizer(object) && object.metadata.deletionTimestamp),
+    isLeaving: async (signal) => {
+      if (isDown) return false;
+      const raised = (await read(signal)).filter(({ object }) => hasFinalizer(object));
+      isDown = raised.length === 0;
+      return raised.some(({ object }) => object.metadata.deletionTimestamp);
+    },
     lower: async (signal) => {
       for (const guarded of (await read(signal, [lease])).filter(({ object }) => hasFinalizer(object))) {
         const { resource, ref, body } = withoutFinalizer(guarded);

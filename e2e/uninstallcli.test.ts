@@ -1,0 +1,49 @@
+import t from 'tap';
+import { REBALANCE_PLANS } from '../api/resources.ts';
+import { marksLeft } from './support/remains.ts';
+import { cli, kubectl, marksGone, takeAway } from './support/uninstall.ts';
+
+/** What is undone without kentroller, or before anything is deleted. See docs/designs/0017-uninstall.md. */
+
+const NAMESPACE = '--namespace=castai-agent';
+const ALL = ['delete', '--ignore-not-found', '--kustomize=manifests/base'];
+
+t.test('scaled to 0 in Creation, and deleted later', (t) =>
+  takeAway(t, { name: 'scaled', phase: 'Creation' }, async (stage) => {
+    await kubectl(stage, 'scale', 'deployment', '--all', NAMESPACE, '--replicas=0');
+    await marksGone(stage);
+    const { items } = await stage.client.list(REBALANCE_PLANS);
+    t.strictSame(
+      items.map(({ status }) => status?.state),
+      ['Canceled'],
+      'the plan says what became of it',
+    );
+    await kubectl(stage, ...ALL);
+  }),
+);
+
+t.test('controllers first, then the command line tool, then the rest, with a plan in Deletion', (t) =>
+  takeAway(t, { name: 'controllers-first', phase: 'Deletion' }, async (stage) => {
+    await t.rejects(cli(stage, 'uninstall', '--yes'), /still run in namespace castai-agent/);
+    await kubectl(stage, 'delete', 'deployment', '--all', NAMESPACE);
+    await kubectl(stage, 'wait', 'pod', '--all', NAMESPACE, '--for=delete', '--timeout=180s');
+    t.match(await cli(stage, 'uninstall', '--yes'), /Nothing of precision-packer is left to undo/);
+    await kubectl(stage, ...ALL);
+  }),
+);
+
+t.test('kentroller killed hard in Deletion: the command line tool undoes what nobody else can', (t) =>
+  takeAway(t, { name: 'killed', phase: 'Deletion' }, async (stage) => {
+    const { client } = stage;
+    await kubectl(stage, 'delete', 'deployment', '--all', NAMESPACE, '--cascade=orphan');
+    await kubectl(stage, 'delete', 'replicaset', '--all', NAMESPACE, '--cascade=orphan');
+    await kubectl(stage, 'delete', 'pod', '--all', NAMESPACE, '--grace-period=0', '--force');
+    await kubectl(stage, ...ALL, '--wait=false');
+    t.not((await marksLeft(client)).length, 0, 'marks are left');
+    const before = await marksLeft(client);
+    t.match(await cli(stage, 'uninstall'), /Nothing was changed: run it again with --yes/);
+    t.strictSame(await marksLeft(client), before, 'without --yes it changes nothing');
+    t.match(await cli(stage, 'uninstall', '--yes'), /All of it is undone/);
+    t.match(await cli(stage, 'uninstall', '--yes'), /Nothing of precision-packer is left/, 'twice is once');
+  }),
+);
