@@ -39,6 +39,7 @@ import { limitsOf } from './rebalanceplan/state/executionlimits.ts';
 import { RecentOrders } from './rebalanceplan/state/recentorders.ts';
 import type { ExecutionLimits } from './rebalanceplan/state/state.ts';
 import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
+import { giveBackStrays } from './rebalanceplan/strays.ts';
 import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
 import { createPlanProgressController } from './rebalanceplanclaim/planprogress.ts';
@@ -218,6 +219,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
         createScheduleController({ client, caches, isEnabled: isRebalancerEnabled, recorder, log, clock }),
         createOfferingExpiryController({ client, caches, log, clock }),
         reclaimNodes({ client, caches, log }),
+        giveBackStrays({ client, caches, podRecorder: openRecorder(), log }),
         executePlans({
           client,
           caches,

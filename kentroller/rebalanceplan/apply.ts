@@ -13,7 +13,15 @@ import {
 import { closeNode, cordonNode, lockNode, releaseNode, uncordonNode, unlockNode } from './writes/nodes.ts';
 import { freeNode, takeNodes } from './writes/nodeuse.ts';
 import { preparePlan, removeFinalizer } from './writes/plan.ts';
-import { deletePod, detachPod, evictPod, reattachPod, removePod, toleratePod } from './writes/pods.ts';
+import {
+  deleteForsakenPod,
+  deletePod,
+  detachPod,
+  evictPod,
+  reattachPod,
+  removePod,
+  toleratePod,
+} from './writes/pods.ts';
 import { type Change, deleteIfThere, SKIPPED, type Writer } from './writes/writer.ts';
 
 const inOrder =
@@ -74,7 +82,7 @@ export const apply = async (
     case 'remove-pod':
       return await removePod(w, step);
     case 'delete-pod':
-      return await deletePod(w, state, step);
+      return step.isForsaken ? await deleteForsakenPod(w, step) : await deletePod(w, state, step);
     case 'surge':
       return void (await detachPod(w, step));
     case 'reattach':

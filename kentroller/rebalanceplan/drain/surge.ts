@@ -1,3 +1,4 @@
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { POD_TEMPLATE_HASH } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { isTerminating, podName } from '../../../api/pods.ts';
@@ -9,6 +10,8 @@ import { surgeRecordOf } from '../state/surgerecord.ts';
  * Surge: a Deployment's only pod is detached from its ReplicaSet, which creates a successor, and evicted when the
  * successor is ready. See docs/designs/0006-surge.md.
  */
+
+type GiveBackStep = Step & { readonly kind: 'reattach' | 'delete-pod' };
 
 const refOf = (pod: Pod): { name: string; namespace: string; uid: string; resourceVersion: string } => ({
   name: pod.metadata.name,
@@ -43,10 +46,10 @@ export const surgeSteps = (
 
 /** Reattaches those of the pods that this plan detached: the ReplicaSet adopts each and removes one pod too many. */
 export const reattachSteps = (
-  { plan, surge }: Pick<ExecutionState, 'plan' | 'surge'>,
+  { plan, surge }: { readonly plan: Pick<RebalancePlan, 'metadata'> } & Pick<ExecutionState, 'surge'>,
   pods: readonly Pod[] = surge.detached,
-): readonly Step[] =>
-  pods.flatMap((pod): Step[] => {
+): readonly GiveBackStep[] =>
+  pods.flatMap((pod): GiveBackStep[] => {
     const record = surgeRecordOf(pod);
     if (record?.plan !== plan.metadata.name || isTerminating(pod)) return [];
     const { resourceVersion, ...target } = refOf(pod);

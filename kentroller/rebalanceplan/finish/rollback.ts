@@ -18,7 +18,12 @@ export const rollBack = (state: ExecutionState): Decision => {
   const reserved = failurePhase === 'Creation' ? reservedClaims(state) : [];
   const undo =
     failurePhase === 'Creation'
-      ? [...uncordonSteps(state), ...unlockSteps(state), ...withdrawClaims(state, reserved)]
+      ? [
+          ...reattachSteps(state),
+          ...uncordonSteps(state),
+          ...unlockSteps(state),
+          ...withdrawClaims(state, reserved),
+        ]
       : [
           ...withdrawMigrationSteps(state),
           ...reattachSteps(state),

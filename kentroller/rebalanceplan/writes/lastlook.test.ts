@@ -1,4 +1,5 @@
 import t from 'tap';
+import { SURGED } from '../../../api/labels.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import type { Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
@@ -16,6 +17,7 @@ interface Server {
   readonly pods?: readonly Pod[];
   readonly node?: Node;
   readonly claim?: NodeClaim;
+  readonly replicaSets?: readonly KubeObject[];
 }
 
 const named = (objects: readonly (KubeObject | undefined)[], name: string): KubeObject => {
@@ -25,12 +27,12 @@ const named = (objects: readonly (KubeObject | undefined)[], name: string): Kube
 };
 
 /** A writer on a server with these objects, and the writes that it received. */
-const writing = ({ pods = [], node, claim }: Server) => {
+const writing = ({ pods = [], node, claim, replicaSets = [] }: Server) => {
   const writes: string[] = [];
   const client = {
     get: async (resource: Resource, { name }: { name: string }) =>
       named(resource.kind === 'Pod' ? pods : [resource.kind === 'Node' ? node : claim], name),
-    list: async () => ({ items: pods, resourceVersion: '1' }),
+    list: async (r: Resource) => ({ items: r.kind === 'Pod' ? pods : replicaSets, resourceVersion: '1' }),
     evict: async ({ name, uid, resourceVersion }: Record<string, string>) =>
       void writes.push(`evict ${name} ${uid} ${resourceVersion}`),
     delete: async (r: Resource, { name }: { name: string }, o: Record<string, string>) =>
@@ -69,6 +71,11 @@ const MIGRATE: Step = {
 
 const WEB = at(make.pod('web-1'), '7');
 const PROTECTED = at(make.pod('web-1', { annotations: { 'karpenter.sh/do-not-disrupt': 'true' } }), '8');
+const DETACHED = make.pod('web-1', {
+  annotations: {
+    [SURGED]: JSON.stringify({ plan: 'plan', hash: 'abc', replicaSet: { name: 'rs', uid: 'rs-uid' } }),
+  },
+});
 const onBlue = (pod: Pod): Pod => ({ ...pod, spec: { ...pod.spec, nodeName: 'node-blue' } });
 const CLAIM: NodeClaim = {
   ...make.nodeClaim('blue', { resourceVersion: '9' }),
@@ -99,8 +106,14 @@ const CASES: readonly (readonly [string, Step, Server, readonly string[]])[] = [
   [
     'a forsaken pod is deleted like the ReplicaSet that it was part of',
     { ...DELETE_POD, isForsaken: true },
-    { pods: [PROTECTED] },
+    { pods: [DETACHED] },
     ['delete Pod web-1 web-1-uid -'],
+  ],
+  [
+    'a detached pod whose ReplicaSet only the cache misses is not deleted',
+    { ...DELETE_POD, isForsaken: true },
+    { pods: [DETACHED], replicaSets: [{ metadata: { name: 'rs', uid: 'rs-uid' } }] },
+    [],
   ],
   [
     'a pod on a machine that never joined is removed',

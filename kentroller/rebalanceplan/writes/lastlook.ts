@@ -1,10 +1,11 @@
 import { hasJoined } from '../../../api/nodes.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { isDrainable, isTerminating } from '../../../api/pods.ts';
-import { NODE_CLAIMS, NODES, PODS } from '../../../api/resources.ts';
+import { NODE_CLAIMS, NODES, PODS, REPLICA_SETS } from '../../../api/resources.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
 import { blockersOf, podBlocker } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
+import { type SurgeRecord, surgeRecordOf } from '../state/surgerecord.ts';
 import type { Writer } from './writer.ts';
 
 /**
@@ -26,6 +27,27 @@ const readPod = async ({ client, signal }: Looking, ref: PodRef): Promise<Pod | 
 export const evictablePod = async (w: Looking, state: RulesState, ref: PodRef): Promise<Pod | undefined> => {
   const pod = await readPod(w, ref);
   return pod && !isTerminating(pod) && podBlocker(state, pod) === undefined ? pod : undefined;
+};
+
+/** Whether the ReplicaSet exists that a pod was detached from. */
+export const hasReplicaSet = async (
+  { client, signal }: Looking,
+  namespace: string,
+  { name, uid }: SurgeRecord['replicaSet'],
+): Promise<boolean> => {
+  const { items } = await client.list(REPLICA_SETS, {
+    namespace,
+    fieldSelector: `metadata.name=${name}`,
+    signal,
+  });
+  return items.some(({ metadata }) => metadata.uid === uid);
+};
+
+/** Whether a detached pod has no ReplicaSet left that could adopt it. */
+export const isForsaken = async (w: Looking, ref: PodRef): Promise<boolean> => {
+  const pod = await readPod(w, ref);
+  const record = pod && surgeRecordOf(pod);
+  return record !== undefined && !(await hasReplicaSet(w, ref.namespace, record.replicaSet));
 };
 
 /** Whether a pod is still on a node that no machine has joined, so that no kubelet runs it. */

@@ -4,7 +4,7 @@ import { isConflict, isNotFound, isRetryable } from '../../../kube/errors.ts';
 import { ignoreNotFoundOrConflict } from '../../../kube/ignore.ts';
 import { areEvictionsPaused } from '../reservation.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { evictablePod, isStranded } from './lastlook.ts';
+import { evictablePod, isForsaken, isStranded } from './lastlook.ts';
 import { deleteIfThere, SKIPPED, type StepOf, type Writer, writeIfThere } from './writer.ts';
 
 /** Writes to pods: eviction, deletion and surge. */
@@ -39,18 +39,29 @@ export const toleratePod = async (w: Writer, step: StepOf<'tolerate'>): Promise<
   await w.client.patch(PODS, { name, namespace }, body, { signal: w.signal }).catch(ignoreNotFoundOrConflict);
 };
 
-/** Deletes a pod with its grace period: one that eviction did not remove in time as it is now, or a forsaken one. */
+/** Deletes a pod that eviction did not remove in time, as it is now, with its grace period. */
 export const deletePod = async (
   w: Writer,
   state: Pick<ExecutionState, 'plan' | 'rules'>,
   step: StepOf<'delete-pod'>,
 ): Promise<typeof SKIPPED | undefined> => {
-  const { name, namespace, uid, isForsaken } = step;
-  const pod = isForsaken ? undefined : await evictablePod(w, state, step);
-  if (!isForsaken && !pod) return SKIPPED;
-  const resourceVersion = pod?.metadata.resourceVersion;
-  const options = { uid, ...(resourceVersion && { resourceVersion }), signal: w.signal };
+  const pod = await evictablePod(w, state, step);
+  if (!pod) return SKIPPED;
+  const { name, namespace, uid } = step;
+  const { resourceVersion = '' } = pod.metadata;
+  const options = { uid, resourceVersion, signal: w.signal };
   await deleteIfThere(w.client.delete(PODS, { name, namespace }, options));
+  return undefined;
+};
+
+/** Deletes a detached pod whose ReplicaSet is gone: it would have gone with it. */
+export const deleteForsakenPod = async (
+  w: Pick<Writer, 'client' | 'signal'>,
+  step: StepOf<'delete-pod'>,
+): Promise<typeof SKIPPED | undefined> => {
+  if (!(await isForsaken(w, step))) return SKIPPED;
+  const { name, namespace, uid } = step;
+  await deleteIfThere(w.client.delete(PODS, { name, namespace }, { uid, signal: w.signal }));
   return undefined;
 };
 
@@ -66,7 +77,11 @@ export const removePod = async (
   return undefined;
 };
 
-const patchPod = (w: Writer, step: StepOf<'surge' | 'reattach'>, metadata: object): Promise<void> => {
+const patchPod = (
+  w: Pick<Writer, 'client' | 'signal'>,
+  step: StepOf<'surge' | 'reattach'>,
+  metadata: object,
+): Promise<void> => {
   const { name, namespace, uid, resourceVersion } = step;
   const body = { metadata: { uid, resourceVersion, ...metadata } };
   return writeIfThere(w.client.patch(PODS, { name, namespace }, body, { signal: w.signal }));
@@ -81,7 +96,7 @@ export const detachPod = (w: Writer, step: StepOf<'surge'>): Promise<void> =>
   });
 
 /** Reattaches a pod: with its label and without an owner it is an orphan, which its ReplicaSet adopts. */
-export const reattachPod = (w: Writer, step: StepOf<'reattach'>): Promise<void> =>
+export const reattachPod = (w: Pick<Writer, 'client' | 'signal'>, step: StepOf<'reattach'>): Promise<void> =>
   patchPod(w, step, {
     labels: { [POD_TEMPLATE_HASH]: step.hash },
     annotations: { [SURGED]: null },

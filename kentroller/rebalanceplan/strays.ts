@@ -1,0 +1,68 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import { isFinished, isRunning } from '../../api/plans.ts';
+import { isTerminating, podName } from '../../api/pods.ts';
+import { PODS, REBALANCE_PLANS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { awaitChange, type Controller, watches } from '../../kube/controller/controller.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
+import type { Caches } from '../caches.ts';
+import { reattachSteps } from './drain/surge.ts';
+import { PLAN_FINALIZER } from './state/labels.ts';
+import { DETACHED_BY, surgeRecordOf } from './state/surgerecord.ts';
+import { hasReplicaSet } from './writes/lastlook.ts';
+import { deleteForsakenPod, reattachPod } from './writes/pods.ts';
+
+/** Whether a plan gives its detached pods back itself: while it runs, and until its finalizer goes. */
+const givesBack = (plan: RebalancePlan | undefined): boolean =>
+  plan !== undefined && (isRunning(plan) || (plan.metadata.finalizers?.includes(PLAN_FINALIZER) ?? false));
+
+/**
+ * Gives back detached pods whose plan no longer can: it was deleted without its finalizer, or its last process saw a
+ * cache that did not show them yet. Keys are pods.
+ */
+export const giveBackStrays = (o: {
+  readonly client: KubeClient;
+  readonly caches: Pick<Caches, 'pods' | 'plans'>;
+  readonly podRecorder: Recorder;
+  readonly log: Logger;
+}): Controller => {
+  const { client, caches } = o;
+  return {
+    name: 'rebalanceplan.givebackstrays',
+    sources: [
+      watches(caches.pods, (pod) => (surgeRecordOf(pod) ? [podName(pod)] : [])),
+      watches(caches.plans, (plan, { type }) =>
+        type === 'delete' || isFinished(plan)
+          ? caches.pods.by(DETACHED_BY, plan.metadata.name).map(podName)
+          : [],
+      ),
+    ],
+    reconcile: async (key, signal) => {
+      const [namespace = '', name = ''] = key.split('/');
+      const pod = await getOrUndefined(client.get(PODS, { name, namespace }, { signal }));
+      const record = pod && surgeRecordOf(pod);
+      if (!pod || !record || isTerminating(pod)) return awaitChange;
+      const plan = await getOrUndefined(client.get(REBALANCE_PLANS, { name: record.plan }, { signal }));
+      if (givesBack(plan)) return awaitChange;
+      const writer = { client, signal };
+      const isOrphaned = !(await hasReplicaSet(writer, namespace, record.replicaSet));
+      const surge = {
+        soleReplicas: new Map(),
+        detached: [pod],
+        succeeded: new Set<string>(),
+        orphaned: new Set(isOrphaned ? [pod.metadata.uid ?? ''] : []),
+      };
+      for (const step of reattachSteps({ plan: { metadata: { name: record.plan } }, surge })) {
+        if (step.kind === 'reattach') await reattachPod(writer, step);
+        else await deleteForsakenPod(writer, step);
+        const { reason, message } = step;
+        o.log.info({ plan: record.plan, pod: key, reason, message }, 'detached pod given back');
+        const text = `${message} (RebalancePlan ${record.plan} is over)`;
+        o.podRecorder.event(PODS, pod, 'Normal', reason, text);
+      }
+      return awaitChange;
+    },
+  };
+};
