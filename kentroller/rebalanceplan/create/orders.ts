@@ -10,6 +10,7 @@ import { type Alternative, openAlternatives } from './alternatives.ts';
 import {
   exceeds,
   isBoundByPrice,
+  type LeavingState,
   leavingPrices,
   missingPrices,
   orderedPrice,
@@ -20,15 +21,7 @@ import { restrict } from './restrict.ts';
 
 export type OrderState = Pick<
   ExecutionState,
-  | 'plan'
-  | 'nodeClaims'
-  | 'nodes'
-  | 'nodePools'
-  | 'poolUsage'
-  | 'unavailable'
-  | 'zoneIds'
-  | 'offerings'
-  | 'now'
+  keyof LeavingState | 'nodePools' | 'poolUsage' | 'unavailable' | 'zoneIds' | 'offerings' | 'now'
 >;
 
 /** What to order for one planned node. */

@@ -2,8 +2,9 @@ import type { CreationAttempt, RebalancePlan } from '../../../api/kinds/rebalanc
 import { INSTANCE_TYPE } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
+import { nodeBlockers } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { attemptsOf } from '../state/status.ts';
+import { attemptsOf, isKept } from '../state/status.ts';
 
 /** What one node costs, in USD per hour; undefined where the cloud has no price. */
 export interface NodePrice {
@@ -30,14 +31,19 @@ export const isBoundByPrice = (plan: RebalancePlan): boolean =>
   (plan.spec.nodeClaimsToDelete ?? []).length > 0 &&
   !isForPendingPods(plan);
 
-/** The nodes that the plan removes and that are there, at their prices now. Those that go without the plan save nothing. */
-export const leavingPrices = (
-  { plan, nodeClaims, nodes }: Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes'>,
-  offerings: Offerings,
-): readonly NodePrice[] =>
-  (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName: name }) => {
-    const claim = nodeClaims.get(name);
+/** What the nodes that leave are told from. */
+export type LeavingState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'pods' | 'rules'>;
+
+/**
+ * The nodes that the plan removes, at their prices now. Those that go without the plan save nothing, nor do those that may
+ * not go now.
+ */
+export const leavingPrices = (state: LeavingState, offerings: Offerings): readonly NodePrice[] =>
+  (state.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName: name }) => {
+    const { plan, nodes } = state;
+    const claim = state.nodeClaims.get(name);
     if (!claim || claim.metadata.deletionTimestamp) return [];
+    if (isKept(plan, name) || nodeBlockers(state, name).length > 0) return [];
     const hourly =
       offerings.priceOf(nodes.get(name)?.metadata.labels) ?? offerings.priceOf(claim.metadata.labels);
     return [{ name: nodes.get(name)?.metadata.name ?? name, hourly }];

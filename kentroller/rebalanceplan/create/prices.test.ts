@@ -2,7 +2,7 @@ import t from 'tap';
 import type { CreationAttempt, NodeClaimToAdd, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { NodeClaim, Requirement } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
-import { BLUE, checkCases, DELETE, SAVINGS } from '../../testing/decisions.ts';
+import { BLUE, CORDONED, checkCases, DELETE, draining, SAVINGS } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
 import type { ExecutionState } from '../state/state.ts';
 import type { Step } from '../state/step.ts';
@@ -180,6 +180,44 @@ checkCases([
     {
       ...withClaims(launched('green', 'm5.large/us-west-2a/on-demand')),
       offerings: at({ 'm5.large': 0.21 }),
+    },
+    ['fail Creation FailureReasonInsufficientSavings'],
+  ],
+  [
+    'a price that rises while the plan waits for a disruption budget rolls it back',
+    make.plan(replace(ONE), attempts({ green: [attempt('green', { status: 'Success' })] }), 'PinsReady'),
+    {
+      ...withClaims(launched('green', 'm5.large/us-west-2a/on-demand')),
+      nodePools: new Map([
+        ['general', make.nodePool('general', { disruption: { budgets: [{ nodes: '0' }] } })],
+      ]),
+      offerings: at({ 'm5.large': 0.21 }),
+    },
+    ['fail Creation FailureReasonInsufficientSavings'],
+  ],
+  [
+    'once a drain has begun the plan goes on at any price',
+    make.plan(
+      replace(ONE),
+      { ...attempts({ green: [attempt('green', { status: 'Success' })] }), ...draining() },
+      'PinsReady',
+    ),
+    {
+      ...withClaims(launched('green', 'm5.large/us-west-2a/on-demand')),
+      nodes: new Map([
+        ['blue', CORDONED],
+        ['green', make.node('green')],
+      ]),
+      offerings: at({ 'm5.large': 0.21 }),
+    },
+    ['delete-claim blue'],
+  ],
+  [
+    'a node that a pod keeps from going saves nothing',
+    make.plan(replace(ONE), attempts({ green: [attempt('green', { status: 'Success' })] }), 'NodesCreated'),
+    {
+      ...withClaims(launched('green', 'm5.large/us-west-2a/on-demand')),
+      pods: new Map([['blue', [make.pod('p', { annotations: { 'karpenter.sh/do-not-disrupt': 'true' } })]]]),
     },
     ['fail Creation FailureReasonInsufficientSavings'],
   ],

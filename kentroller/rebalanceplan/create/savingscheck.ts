@@ -6,9 +6,16 @@ import { blockedNodes, sentenceOf } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type Decision, steps } from '../state/step.ts';
-import { comingPrices, costFault, isBoundByPrice, leavingPrices, thresholdOf } from './plancost.ts';
+import {
+  comingPrices,
+  costFault,
+  isBoundByPrice,
+  type LeavingState,
+  leavingPrices,
+  thresholdOf,
+} from './plancost.ts';
 
-type CostState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'pods' | 'rules' | 'offerings'>;
+type CostState = LeavingState & Pick<ExecutionState, 'offerings'>;
 
 const NO_SAVINGS: Savings = {
   projectedSavingsPercent: '0',
@@ -116,7 +123,7 @@ const SOON_MS = 2_000;
 const refuse = (state: CostState, offerings: Offerings): Decision | undefined => {
   if (!isBoundByPrice(state.plan)) return undefined;
   const blocked = blockedNodes(state);
-  const leaving = leavingPrices(state, offerings).filter(({ name }) => !blocked.has(name));
+  const leaving = leavingPrices(state, offerings);
   const fault = costFault(leaving, comingPrices(state, offerings), thresholdOf(state.plan));
   if (!fault) return undefined;
   const staying = [...blocked].map(([name, reasons]) => ` Node ${name} may not go: ${sentenceOf(reasons)}.`);
