@@ -1,0 +1,122 @@
+import type { Result } from '../../../api/pinning.ts';
+import * as resources from '../../../api/resources.ts';
+import { CACHED_NODE_INDEXES, CACHED_POD_INDEXES, type Caches, nodeOf } from '../../../kentroller/caches.ts';
+import { IntentRegistry } from '../../../kentroller/pinning/intentregistry.ts';
+import { deriveIntents } from '../../../kentroller/pinning/intents.ts';
+import { executePlans } from '../../../kentroller/rebalanceplan/controller.ts';
+import { limitsOf } from '../../../kentroller/rebalanceplan/state/executionlimits.ts';
+import type { ExecutionLimits } from '../../../kentroller/rebalanceplan/state/state.ts';
+import { createLogger } from '../../../kube/component/log.ts';
+import type { Recorder } from '../../../kube/controller/events.ts';
+import { Process, type ProcessOptions } from './process.ts';
+
+const PUBLISH_MS = 20;
+
+export const log = createLogger({ component: 'executor-model', level: 'silent' });
+
+/** Shorter than the product's, so that a history reaches them. */
+export const LIMITS: ExecutionLimits = {
+  joinDeadlineMs: 90_000,
+  drainTimeoutMs: 60_000,
+  executionTimeoutMs: 400_000,
+  pinTimeoutMs: 10_000,
+  pinHoldMs: 10_000,
+  settleTimeoutMs: 30_000,
+  planExpiryMs: 600_000,
+  maxSimultaneousDrains: 2,
+  haltPercent: 45,
+  haltNodes: 3,
+};
+
+export interface KentrollerOptions extends ProcessOptions {
+  readonly priceOf: (instanceType: string, zone: string, capacityType: string) => number | undefined;
+  /** Name of the Node that the cloud gives a machine, by provider id. */
+  readonly nodeNameOf: (providerID: string) => string | undefined;
+  readonly isWebhookLive: () => boolean;
+  readonly recorder: Recorder;
+}
+
+/** One life of kentroller: the executor and the pin stream. */
+export class Kentroller {
+  readonly process: Process;
+  readonly registry: IntentRegistry;
+
+  constructor(o: KentrollerOptions) {
+    const process = new Process(o);
+    this.process = process;
+    this.registry = new IntentRegistry(o.simulation.now);
+    const caches: Caches = {
+      plans: process.cache(resources.REBALANCE_PLANS),
+      claims: process.cache(resources.REBALANCE_PLAN_CLAIMS),
+      schedules: process.cache(resources.REBALANCE_PLAN_SCHEDULES),
+      migrations: process.cache(resources.REBALANCE_MIGRATION_PLANS),
+      unavailable: process.cache(resources.UNAVAILABLE_OFFERINGS),
+      nodes: process.cache(resources.NODES, CACHED_NODE_INDEXES),
+      pods: process.cache(resources.PODS, CACHED_POD_INDEXES),
+      nodePools: process.cache(resources.NODE_POOLS),
+      nodeClaims: process.cache(resources.NODE_CLAIMS),
+      daemonSets: process.cache(resources.DAEMON_SETS),
+      replicaSets: process.cache(resources.REPLICA_SETS),
+      podDisruptionBudgets: process.cache(resources.POD_DISRUPTION_BUDGETS),
+      persistentVolumeClaims: process.cache(resources.PERSISTENT_VOLUME_CLAIMS),
+      persistentVolumes: process.cache(resources.PERSISTENT_VOLUMES),
+      storageClasses: process.cache(resources.STORAGE_CLASSES),
+      csiNodes: process.cache(resources.CSI_NODES),
+      namespaces: process.cache(resources.NAMESPACES),
+    };
+    this.#publish(caches, o);
+    process.run(
+      executePlans({
+        client: process.client,
+        caches,
+        pinsOf: (plan) => this.registry.viewOf(plan),
+        webhookOf: async () => ({ isLive: o.isWebhookLive(), reason: '' }),
+        priceOf: o.priceOf,
+        limitsOf: (plan) => limitsOf(plan, LIMITS),
+        migration: () => ({ mode: 'never', answerTimeoutMs: 0, timeoutMs: 0 }),
+        surgeByDefault: () => false,
+        isEnabled: () => true,
+        account: { add: async () => {} },
+        recorder: o.recorder,
+        podRecorder: o.recorder,
+        log,
+        clock: { now: o.simulation.now },
+      }),
+    );
+  }
+
+  /** As pinning/publish.ts, on the virtual clock. */
+  #publish(caches: Caches, o: KentrollerOptions): void {
+    let isScheduled = false;
+    const publish = (): void => {
+      isScheduled = false;
+      this.registry.replaceAll(
+        deriveIntents({
+          plans: caches.plans.list(),
+          claim: (name) => caches.nodeClaims.get(name),
+          node: (claim) => nodeOf(caches, claim),
+          pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
+          nodeName: o.nodeNameOf,
+          joinDeadlineMs: LIMITS.joinDeadlineMs,
+        }),
+      );
+    };
+    const schedule = (): void => {
+      if (isScheduled) return;
+      isScheduled = true;
+      o.simulation.after(PUBLISH_MS, () => {
+        if (!this.process.isDead) publish();
+      });
+    };
+    caches.plans.onChange(schedule);
+    caches.nodeClaims.onChange(schedule);
+    caches.nodes.onChange((change) => {
+      if (change.type !== 'update') schedule();
+    });
+    publish();
+  }
+
+  record(result: Result): void {
+    if (!this.process.isDead) this.registry.record(result);
+  }
+}

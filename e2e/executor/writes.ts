@@ -1,0 +1,227 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import {
+  HOURS_PER_MONTH,
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_DO_NOT_DISRUPT,
+  PREPARING_TAINT,
+  ZONE,
+} from '../../api/labels.ts';
+import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
+import { isFinished } from '../../api/plans.ts';
+import { controllerOf, podName } from '../../api/pods.ts';
+import { NODE_CLAIMS, NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { currentClaim } from '../../kentroller/rebalanceplan/state/claimnames.ts';
+import { CORDONED_BY, LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
+import { hasReached } from '../../kentroller/rebalanceplan/state/status.ts';
+import { surgeRecordOf } from '../../kentroller/rebalanceplan/state/surgerecord.ts';
+import { isAlreadyExists } from '../../kube/errors.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { type Model, type PlanModel, Violation } from './model.ts';
+import type { Write } from './ours/process.ts';
+
+/** Which writes of kentroller are lawful, and what each changes in the model. */
+
+interface Context {
+  readonly model: Model;
+  readonly cluster: Cluster;
+}
+
+const annotation = (node: Node | undefined, key: string): string | undefined =>
+  node?.metadata.annotations?.[key];
+
+/** An act that only the holder of all nodes may do. */
+const mustHoldNodes = ({ model, cluster }: Context, plan: PlanModel, act: string): void => {
+  for (const node of model.nodesOf(cluster.api, plan.existing)) {
+    const other = model.otherHolder(cluster.api, node, plan.uid);
+    if (!other) continue;
+    throw new Violation(
+      'one plan a node',
+      `plan ${plan.name} ${act}, while plan ${other.name} holds node ${node.metadata.name}`,
+    );
+  }
+  model.hasActed.add(plan.uid);
+};
+
+const afterOrder = (context: Context, plan: PlanModel, write: Write): void => {
+  const { model } = context;
+  if (write.error) {
+    if (!isAlreadyExists(write.error)) return;
+    const owner = model.orderedBy.get(write.before?.metadata.uid ?? '');
+    if (owner === plan.uid) return;
+    throw new Violation(
+      'names are unique',
+      `plan ${plan.name} orders NodeClaim ${write.call.ref.name}, whose name is taken by ${owner === undefined ? 'a NodeClaim that is not ours' : `one of another plan (${owner})`}`,
+    );
+  }
+  model.orderedBy.set(write.after?.metadata.uid ?? '', plan.uid);
+  mustHoldNodes(context, plan, `orders NodeClaim ${write.after?.metadata.name}`);
+};
+
+const isLate = (write: Write, kind: string, version: number): boolean => version <= (write.knew[kind] ?? 0);
+
+const mustBeEvictable = ({ model, cluster }: Context, plan: PlanModel, pod: Pod, write: Write): void => {
+  const since = model.protectedPods.get(pod.metadata.uid ?? '');
+  const node =
+    pod.spec.nodeName === undefined ? undefined : cluster.api.find(NODES, { name: pod.spec.nodeName });
+  if (since !== undefined && isLate(write, 'Pod', since)) {
+    const why = controllerOf(pod) ? 'is marked do-not-disrupt' : 'has no controller';
+    throw new Violation(
+      'late pods',
+      `plan ${plan.name} evicts pod ${podName(pod)} from node ${pod.spec.nodeName}, which ${why}, and kentroller knew it`,
+    );
+  }
+  for (const [mark, version] of node ? model.marksOf(node) : []) {
+    if (mark !== 'do-not-disrupt' && mark !== 'removal-disabled') continue;
+    const claim = node && cluster.claimOfNode(node);
+    if (!claim || !plan.removed.has(claim.metadata.name) || !isLate(write, 'Node', version)) continue;
+    throw new Violation(
+      'late nodes',
+      `plan ${plan.name} evicts pod ${podName(pod)} from node ${node?.metadata.name}, which a user marked ${mark}, and kentroller knew it`,
+    );
+  }
+  const object = model.objectOf(cluster.api, plan.uid);
+  if (object && !hasReached(object, 'SavingsValidated')) {
+    throw new Violation(
+      'order of phases',
+      `plan ${plan.name} evicts pod ${podName(pod)} before its nodes are there`,
+    );
+  }
+};
+
+const afterEviction = (context: Context, plan: PlanModel, write: Write): void => {
+  const pod = write.before as Pod | undefined;
+  if (write.error || !pod?.spec.nodeName) return;
+  const isPlaced =
+    context.cluster.api.find(NODES, { name: pod.spec.nodeName })?.status?.nodeInfo !== undefined;
+  if (write.call.verb === 'delete' && !isPlaced) return;
+  mustBeEvictable(context, plan, pod, write);
+  mustHoldNodes(context, plan, `evicts pod ${podName(pod)}`);
+};
+
+const afterNode = ({ model, cluster }: Context, plan: PlanModel, write: Write): void => {
+  const before = write.before as Node | undefined;
+  const after = write.after as Node | undefined;
+  if (write.error || !before || !after) return;
+  const { name, uid = '' } = after.metadata;
+  const [held, holds] = [annotation(before, LOCKED_BY), annotation(after, LOCKED_BY)];
+  if (held !== holds) {
+    const other = model.otherHolder(cluster.api, before, plan.uid);
+    if (other) {
+      const verb = holds === undefined ? 'lifts' : 'takes over';
+      throw new Violation(
+        'one plan a node',
+        `plan ${plan.name} ${verb} the lock of plan ${other.name} on node ${name}`,
+      );
+    }
+    if (holds === undefined) model.locks.delete(uid);
+    else model.locks.set(uid, plan.uid);
+  }
+  const marks = model.marksOf(before);
+  if (marks.has('cordon') && !after.spec?.unschedulable) {
+    throw new Violation('undo equals do', `plan ${plan.name} uncordons node ${name}, which a user cordoned`);
+  }
+  if (marks.has('do-not-disrupt') && annotation(after, KARPENTER_DO_NOT_DISRUPT) === undefined) {
+    throw new Violation('undo equals do', `plan ${plan.name} takes a user's do-not-disrupt off node ${name}`);
+  }
+  const left = new Set((after.spec?.taints ?? []).map((t) => t.key));
+  const lost = (before.spec?.taints ?? []).find((t) => t.key !== PREPARING_TAINT && !left.has(t.key));
+  if (lost)
+    throw new Violation('undo equals do', `plan ${plan.name} removes taint ${lost.key} of node ${name}`);
+  if (!before.spec?.unschedulable && after.spec?.unschedulable) {
+    mustHoldNodes({ model, cluster }, plan, `cordons node ${name}`);
+  }
+};
+
+const afterClaimDeletion = (context: Context, plan: PlanModel, write: Write): void => {
+  const claim = write.before as NodeClaim | undefined;
+  if (write.error || !claim) return;
+  const { name, uid = '' } = claim.metadata;
+  const owner = context.model.orderedBy.get(uid);
+  if (owner !== plan.uid && !plan.removed.has(name)) {
+    const whose = owner === undefined ? 'which is no plan’s' : `which another plan ordered (${owner})`;
+    throw new Violation('only its own', `plan ${plan.name} deletes NodeClaim ${name}, ${whose}`);
+  }
+  if (owner === plan.uid) return;
+  mustHoldNodes(context, plan, `deletes NodeClaim ${name}`);
+};
+
+/** USD per month of the nodes that the plan added and that are there. */
+const costAfter = ({ cluster }: Context, plan: RebalancePlan): number =>
+  (plan.spec.nodeClaimsToAdd ?? []).reduce((sum, { metadata }) => {
+    const claim = cluster.api.find(NODE_CLAIMS, { name: currentClaim(plan, metadata.name) });
+    const labels = claim?.metadata.labels ?? {};
+    const price = cluster.market.priceOf(
+      labels[INSTANCE_TYPE] ?? '',
+      labels[ZONE] ?? '',
+      labels[KARPENTER_CAPACITY_TYPE] ?? '',
+    );
+    return sum + (price ?? 0) * HOURS_PER_MONTH;
+  }, 0);
+
+const mustLeaveNothing = ({ model, cluster }: Context, plan: PlanModel, isRolledBack: boolean): void => {
+  const left = (what: string): never => {
+    throw new Violation('undo equals do', `plan ${plan.name} has ended and left ${what}`);
+  };
+  for (const node of cluster.api.nodes()) {
+    const { name, uid = '' } = node.metadata;
+    const isHeld = model.locks.get(uid) === plan.uid;
+    if (node.metadata.deletionTimestamp) continue;
+    if (annotation(node, LOCKED_BY) === plan.name && isHeld) left(`its lock on node ${name}`);
+    if (annotation(node, CORDONED_BY) === plan.name && isHeld) left(`its cordon on node ${name}`);
+  }
+  for (const claim of cluster.api.list(NODE_CLAIMS)) {
+    const { name, uid = '', deletionTimestamp } = claim.metadata;
+    if (model.orderedBy.get(uid) !== plan.uid || deletionTimestamp) continue;
+    if (isRolledBack) left(`NodeClaim ${name}, which it ordered and does not use`);
+    const node = cluster.nodeOfClaim(claim);
+    if (node?.spec?.taints?.some((t) => t.key === PREPARING_TAINT))
+      left(`node ${node.metadata.name} reserved`);
+  }
+  for (const pod of cluster.api.pods()) {
+    if (surgeRecordOf(pod)?.plan === plan.name && !pod.metadata.deletionTimestamp)
+      left(`pod ${podName(pod)} detached from its ReplicaSet`);
+  }
+};
+
+const afterStatus = (context: Context, plan: PlanModel, write: Write): void => {
+  const before = write.before as RebalancePlan | undefined;
+  const after = write.after as RebalancePlan | undefined;
+  if (write.error || !after || !before) return;
+  const { model, cluster } = context;
+  for (const { attempts } of Object.values(after.status?.nodesCreation ?? {})) {
+    for (const { nodeClaimName: name, status } of attempts) {
+      const uid = cluster.api.find(NODE_CLAIMS, { name })?.metadata.uid;
+      if (uid === undefined || status === 'Failed' || model.orderedBy.get(uid) === plan.uid) continue;
+      throw new Violation(
+        'names are unique',
+        `plan ${plan.name} takes NodeClaim ${name}, which it did not order, for its own`,
+      );
+    }
+  }
+  if (isFinished(before) || !isFinished(after)) return;
+  const { state, failurePhase } = after.status ?? {};
+  mustLeaveNothing(context, plan, failurePhase === 'Creation');
+  for (const [node, holder] of model.locks) if (holder === plan.uid) model.locks.delete(node);
+  if ((state !== 'Done' && state !== 'DoneWithWarnings') || plan.buysForPendingPods) return;
+  const cost = costAfter(context, after);
+  if (plan.monthlyCostBefore > 0 && cost > plan.monthlyCostBefore * 1.001) {
+    throw new Violation(
+      'cost',
+      `plan ${plan.name} is ${state}, and its nodes cost ${cost.toFixed(2)} a month instead of ${plan.monthlyCostBefore.toFixed(2)}`,
+    );
+  }
+};
+
+/** Moves the model by a write of kentroller; throws a Violation for one that is not lawful. */
+export const observeWrite = (context: Context, write: Write): void => {
+  const plan = context.model.plans.get(write.subject ?? '');
+  if (!plan) return;
+  const { verb, resource, subresource } = write.call;
+  if (resource.kind === NODE_CLAIMS.kind && verb === 'create') afterOrder(context, plan, write);
+  if (resource.kind === NODE_CLAIMS.kind && verb === 'delete') afterClaimDeletion(context, plan, write);
+  if (resource.kind === NODES.kind) afterNode(context, plan, write);
+  if (resource.kind === PODS.kind && (verb === 'evict' || verb === 'delete'))
+    afterEviction(context, plan, write);
+  if (resource.kind === REBALANCE_PLANS.kind && subresource === 'status') afterStatus(context, plan, write);
+};

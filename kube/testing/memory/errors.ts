@@ -1,0 +1,16 @@
+import { fromStatus, type KubeError } from '../../errors.ts';
+
+const of = (status: number, reason: string, message: string, retryAfter?: string): KubeError =>
+  fromStatus({ server: 'memory', status, retryAfter }, { message, reason });
+
+/** The API server's answers other than 2xx. */
+export const notFound = (what: string): KubeError => of(404, 'NotFound', `${what} not found`);
+export const alreadyExists = (what: string): KubeError => of(409, 'AlreadyExists', `${what} already exists`);
+export const conflict = (what: string, why: string): KubeError =>
+  of(409, 'Conflict', `Operation cannot be fulfilled on ${what}: ${why}`);
+export const invalid = (what: string, why: string): KubeError =>
+  of(422, 'Invalid', `${what} is invalid: ${why}`);
+export const expired = (): KubeError => of(410, 'Expired', 'The resourceVersion is too old');
+export const tooManyRequests = (what: string, why: string): KubeError =>
+  of(429, 'TooManyRequests', `Cannot evict ${what}: ${why}`);
+export const internal = (why: string): KubeError => of(500, 'InternalError', why);
