@@ -38,7 +38,13 @@ const pauses = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 10_000, max: 70_000 }) },
 );
 
-const WEIGHTS: Partial<Record<keyof typeof actions, number>> = { plan: 8, wait: 6 };
+const WEIGHTS: Partial<Record<keyof typeof actions, number>> = {
+  plan: 12,
+  wait: 4,
+  executeAll: 4,
+  deletePlan: 2,
+  cancel: 2,
+};
 
 /** Any history of at most `most` happenings. */
 export const histories = (most: number): fc.Arbitrary<Iterable<fc.AsyncCommand<object, World>>> => {

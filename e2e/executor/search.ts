@@ -17,7 +17,10 @@ const scenes: fc.Arbitrary<Scene> = fc.record({
 
 const MOST_HAPPENINGS = 25;
 /** Longer than every plan and every deadline. */
-const QUIET_MS = 900_000;
+const LONGEST_MS = 1_200_000;
+/** Longer than every retry. */
+const QUIET_MS = 75_000;
+const STEP_MS = 15_000;
 
 /** A fault, and the shortest history that was found for it. */
 export interface Fault {
@@ -55,7 +58,11 @@ const settle = async (world: World): Promise<void> => {
       ...(metadata.namespace && { namespace: metadata.namespace }),
     });
   }
-  await world.advance(QUIET_MS);
+  for (let quietMs = 0, passedMs = 0; passedMs < LONGEST_MS && quietMs < QUIET_MS; passedMs += STEP_MS) {
+    const { version } = world;
+    await world.advance(STEP_MS);
+    quietMs = world.version === version && !world.isBusy ? quietMs + STEP_MS : 0;
+  }
   world.guard(() => checkQuiet(world));
   world.check();
 };

@@ -40,7 +40,7 @@ const somePod = (world: World, pick: number): Pod | undefined =>
   );
 
 const LONG = 'nightly-spot-rebalance-production-eu-west-1';
-const NAMES = ['a', 'b', 'a', 'c'] as const;
+const NAMES = ['a', 'b', 'c', 'a', 'b', 'c', 'a', 'b', 'c'] as const;
 
 /** Names of plans by hand, and those of a schedule's claims, which differ in the time and the uid at their end. */
 const planName = (world: World, pick: number): string => {
@@ -72,7 +72,7 @@ export const actions = {
       pick,
       count: 1 + (variant % 2),
       isOntoKept: variant % 3 === 0,
-      execute: pick % 6 !== 5,
+      execute: pick % 3 !== 2,
       hasLargeAlternative: variant % 4 === 1,
     });
     if (!plan) return undefined;
@@ -90,6 +90,15 @@ export const actions = {
     if (!plan) return undefined;
     world.api.edit(REBALANCE_PLANS, plan.metadata, (p) => ({ ...p, spec: { ...p.spec, execute: true } }));
     return `A user sets plan ${plan.metadata.name} to be executed`;
+  },
+
+  executeAll: (world) => {
+    const plans = world.api.list(REBALANCE_PLANS).filter((p) => !p.spec.execute);
+    for (const { metadata } of plans) {
+      world.api.edit(REBALANCE_PLANS, metadata, (p) => ({ ...p, spec: { ...p.spec, execute: true } }));
+    }
+    if (plans.length === 0) return undefined;
+    return `A user sets plans ${plans.map((p) => p.metadata.name).join(', ')} to be executed`;
   },
 
   cancel: (world, pick) => {

@@ -1,5 +1,7 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { PLACEHOLDER } from '../../api/labels.ts';
-import type { KubeObject, Pod } from '../../api/objects.ts';
+import type { KubeObject, NodeClaim, Pod } from '../../api/objects.ts';
+import { isFinished } from '../../api/plans.ts';
 import { NODE_CLAIMS, PODS, REBALANCE_PLANS, type Resource } from '../../api/resources.ts';
 import { MemoryApi } from '../../kube/testing/memory/api.ts';
 import { Cluster } from './cluster/cluster.ts';
@@ -34,6 +36,8 @@ export class World {
   /** Set while components of ours are down or cut off, and for a time after. */
   disturbedUntil = 0;
   readonly #without: ReadonlySet<string>;
+  /** Number of changes of objects but Leases. */
+  version = 0;
   #lives = 0;
   #violation: Error | undefined;
 
@@ -43,6 +47,9 @@ export class World {
     this.story = new Story(this.simulation.now);
     this.api = new MemoryApi({ now: this.simulation.now, admission: this.#admit });
     this.cluster = new Cluster(this.api, this.simulation, (text) => this.story.tell(text));
+    this.api.store.onChange((resource) => {
+      if (resource.kind !== 'Lease') this.version++;
+    });
     setScene(this.cluster, scene);
     this.startKentroller();
     this.startPinner();
@@ -106,6 +113,15 @@ export class World {
       if (!kentroller.process.isDead && !pinner.process.isDead && !pinner.isConnected)
         pinner.connect(kentroller);
     });
+  }
+
+  /** Whether a plan has to end by itself and has not, or a machine is on its way or going. */
+  get isBusy(): boolean {
+    const isOpen = (plan: RebalancePlan): boolean =>
+      (plan.spec.execute || plan.metadata.deletionTimestamp !== undefined) && !isFinished(plan);
+    const isMoving = ({ metadata, status }: NodeClaim): boolean =>
+      metadata.deletionTimestamp !== undefined || !status?.conditions?.some((c) => c.type === 'Initialized');
+    return this.api.list(REBALANCE_PLANS).some(isOpen) || this.api.list(NODE_CLAIMS).some(isMoving);
   }
 
   disturb(ms: number): void {

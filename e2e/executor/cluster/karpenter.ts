@@ -9,6 +9,9 @@ import { type Cluster, cpuRequested, milli, POOL } from './cluster.ts';
 
 /** Karpenter as its sources have it (pkg/controllers): launch, registration, initialization, termination, provisioning. */
 
+/** Shorter than its 15 minutes, so that a history reaches it. */
+const LIVENESS_MS = 240_000;
+
 const FINALIZER = labels.KARPENTER_TERMINATION_FINALIZER;
 
 const withCondition = (claim: NodeClaim, type: string): readonly Condition[] => [
@@ -162,6 +165,11 @@ const reconcileClaim = (cluster: Cluster, claim: NodeClaim): void => {
     return;
   }
   if (!providerID) launch(cluster, claim);
+  else if (
+    !has(claim, 'Registered') &&
+    cluster.isDue(`liveness ${claim.metadata.uid}`, LIVENESS_MS, LIVENESS_MS)
+  )
+    cluster.api.delete(NODE_CLAIMS, claim.metadata);
   else if (node && !has(claim, 'Registered')) register(cluster, claim, node);
   else if (node && !has(claim, 'Initialized') && isReady(node) && hasJoined(node))
     initialize(cluster, claim, node);

@@ -66,8 +66,9 @@ export class MemoryApi {
   }
 
   list<T extends KubeObject>(resource: Resource<T>, o: ListOptions = {}): readonly T[] {
-    return this.store
-      .list(resource)
+    const all = this.store.list(resource);
+    if (!o.namespace && !o.labelSelector && !o.fieldSelector) return all;
+    return all
       .filter((each) => o.namespace === undefined || each.metadata.namespace === o.namespace)
       .filter((each) => isSelected(each, o));
   }

@@ -61,8 +61,7 @@ export class LaggingCache<T extends KubeObject> implements Cache<T> {
   }
 
   #trim(object: KubeObject): T {
-    // The real trim may change what it is given, which nobody else holds.
-    return trimOf(this.resource)(structuredClone(object) as T, this.#interner);
+    return trimOf(this.resource)(object as T, this.#interner);
   }
 
   /** Delivers the next messages. */

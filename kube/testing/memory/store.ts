@@ -17,11 +17,13 @@ const keyOf = (ref: Ref): string => (ref.namespace ? `${ref.namespace}/${ref.nam
 interface Kind {
   readonly objects: Map<string, KubeObject>;
   readonly log: WatchMessage[];
+  listed: readonly KubeObject[] | undefined;
 }
 
 /** What etcd and the registry below the API's verbs do: versions, UIDs, finalizers, and a log of changes of each kind. */
 export class MemoryStore {
   readonly #kinds = new Map<string, Kind>();
+  readonly #kindOf = new Map<Resource, Kind>();
   readonly #now: () => number;
   readonly #watchers = new Set<(resource: Resource, message: WatchMessage) => void>();
   #version = 0;
@@ -42,9 +44,12 @@ export class MemoryStore {
   }
 
   #kind(resource: Resource): Kind {
+    const known = this.#kindOf.get(resource);
+    if (known) return known;
     const id = idOf(resource);
-    const kind = this.#kinds.get(id) ?? { objects: new Map(), log: [] };
+    const kind = this.#kinds.get(id) ?? { objects: new Map(), log: [], listed: undefined };
     this.#kinds.set(id, kind);
+    this.#kindOf.set(resource, kind);
     return kind;
   }
 
@@ -53,7 +58,9 @@ export class MemoryStore {
   }
 
   list<T extends KubeObject>(resource: Resource<T>): readonly T[] {
-    return [...this.#kind(resource).objects.values()] as unknown as readonly T[];
+    const kind = this.#kind(resource);
+    kind.listed ??= [...kind.objects.values()];
+    return kind.listed as readonly T[];
   }
 
   /** Every change of a kind since the beginning. */
@@ -67,7 +74,9 @@ export class MemoryStore {
   }
 
   #tell(resource: Resource, message: WatchMessage): void {
-    this.#kind(resource).log.push(message);
+    const kind = this.#kind(resource);
+    kind.listed = undefined;
+    kind.log.push(message);
     for (const watcher of this.#watchers) watcher(resource, message);
   }
 
