@@ -1,3 +1,4 @@
+import { isMarkedBy } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import {
   HOURS_PER_MONTH,
@@ -48,7 +49,8 @@ const afterOrder = (context: Context, plan: PlanModel, write: Write): void => {
   if (write.error) {
     if (!isAlreadyExists(write.error)) return;
     const owner = model.orderedBy.get(write.before?.metadata.uid ?? '');
-    if (owner === plan.uid) return;
+    // A plan that was made again under its name may ask for the old names, and gets others.
+    if (owner === plan.uid || model.plans.get(owner ?? '')?.name === plan.name) return;
     throw new Violation(
       'names are unique',
       `plan ${plan.name} orders NodeClaim ${write.call.ref.name}, whose name is taken by ${owner === undefined ? 'a NodeClaim that is not ours' : `one of another plan (${owner})`}`,
@@ -160,15 +162,15 @@ const costAfter = ({ cluster }: Context, plan: RebalancePlan): number =>
   }, 0);
 
 const mustLeaveNothing = ({ model, cluster }: Context, plan: PlanModel, isRolledBack: boolean): void => {
+  const object = { metadata: { name: plan.name, uid: plan.uid } };
   const left = (what: string): never => {
     throw new Violation('undo equals do', `plan ${plan.name} has ended and left ${what}`);
   };
   for (const node of cluster.api.nodes()) {
-    const { name, uid = '' } = node.metadata;
-    const isHeld = model.locks.get(uid) === plan.uid;
     if (node.metadata.deletionTimestamp) continue;
-    if (annotation(node, LOCKED_BY) === plan.name && isHeld) left(`its lock on node ${name}`);
-    if (annotation(node, CORDONED_BY) === plan.name && isHeld) left(`its cordon on node ${name}`);
+    const { name } = node.metadata;
+    if (isMarkedBy(object, node, LOCKED_BY)) left(`its lock on node ${name}`);
+    if (isMarkedBy(object, node, CORDONED_BY)) left(`its cordon on node ${name}`);
   }
   for (const claim of cluster.api.list(NODE_CLAIMS)) {
     const { name, uid = '', deletionTimestamp } = claim.metadata;

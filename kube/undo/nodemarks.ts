@@ -42,14 +42,6 @@ interface BeforeCordon {
   readonly draining?: string;
 }
 
-export const beforeCordon = ({ metadata, spec }: Node): BeforeCordon => {
-  const draining = metadata.labels?.[DRAINING];
-  return {
-    ...(spec?.unschedulable && { unschedulable: true }),
-    ...(draining !== undefined && { draining }),
-  };
-};
-
 /** An annotation that a user has spoiled counts as if nothing had been there. */
 const parseBeforeCordon = (node: Node): BeforeCordon => {
   try {
@@ -58,6 +50,19 @@ const parseBeforeCordon = (node: Node): BeforeCordon => {
   } catch {
     return {};
   }
+};
+
+/**
+ * What was there before our first cordon. A user's cordon that the user took back while the node was drained is not
+ * remembered any more.
+ */
+export const beforeCordon = (node: Node): BeforeCordon => {
+  const known = annotationOf(node, CORDONED_BY) === undefined ? undefined : parseBeforeCordon(node);
+  const label = node.metadata.labels?.[DRAINING];
+  const draining = known && label === DRAINING_REBALANCING ? known.draining : label;
+  const isCordoned = node.spec?.unschedulable === true;
+  const unschedulable = known ? isCordoned && known.unschedulable : isCordoned;
+  return { ...(unschedulable && { unschedulable }), ...(draining !== undefined && { draining }) };
 };
 
 /** Labels and annotations of a node without its cordon, and whether it is open to pods then. */

@@ -32,13 +32,25 @@ const accepts = (cluster: Cluster, node: Node, pod: Pod): boolean =>
   ruledOut(pod, node) === undefined &&
   cluster.freeCpu(node) >= cpuRequested(pod);
 
+/** A nomination is a hint that a failed attempt takes away. */
+const forgetNomination = (cluster: Cluster, pod: Pod): void => {
+  if (!pod.status?.nominatedNodeName) return;
+  cluster.editPod(pod, (p) => {
+    const { nominatedNodeName: _, ...status } = p.status ?? {};
+    return { ...p, status };
+  });
+};
+
 export const scheduler = (cluster: Cluster): void => {
   for (const pod of cluster.api.pods()) {
     if (pod.spec.nodeName || isTerminating(pod) || pod.spec.schedulingGates?.length) continue;
     if (!cluster.isDue(`schedule ${pod.metadata.uid}`, 0, 1_500)) continue;
     const nodes = cluster.api.nodes().filter((node) => accepts(cluster, node, pod));
     const node = nodes[cluster.simulation.dice.below(nodes.length)];
-    if (!node) continue;
+    if (!node) {
+      forgetNomination(cluster, pod);
+      continue;
+    }
     cluster.api.bind(
       { name: pod.metadata.name, namespace: pod.metadata.namespace ?? '' },
       node.metadata.name,

@@ -8,6 +8,7 @@ import { allocateSlot } from '../../../extender/placement/allocate.ts';
 import { AssumedPods } from '../../../extender/placement/assumedpods.ts';
 import type { Report, State } from '../../../extender/placement/state.ts';
 import { createPinController } from '../../../extender/pods/pin.ts';
+import { createStaleNominationController } from '../../../extender/pods/stalenomination.ts';
 import { POD_INDEXES } from '../../../kube/cache/trim.ts';
 import { memoizeRequests } from '../../../planner/scheduling/fit.ts';
 import { latency } from '../simulation.ts';
@@ -42,6 +43,7 @@ export class Pinner {
     const context = { client: process.client, state: this.#state, report, log };
     process.run(createPlaceholderController(context));
     process.run(createPinController({ ...context, observe: () => {} }));
+    process.run(createStaleNominationController(context));
   }
 
   #send(arrive: () => void): void {

@@ -160,6 +160,14 @@ for (const [name, meanwhile, expected] of MEANWHILE) {
   });
 }
 
+t.test("a user's cordon that the user takes back while the node is drained does not come back", async (t) => {
+  const node = await createNode({ spec: { unschedulable: true } });
+  await take(node, [LOCK, CORDON]);
+  await user.patch(NODES, { name: node }, { spec: { unschedulable: null } });
+  await take(node, [CORDON, UNCORDON, UNLOCK]);
+  t.match(await looksOf(node), { labels: {}, unschedulable: false });
+});
+
 const RESERVED = {
   annotations: make.reservedBy(make.MARK),
   spec: {

@@ -70,9 +70,7 @@ export const unlockNode = (w: NodeWriter, plan: Owner, step: StepOf<'unlock'>): 
 /** The annotations of a cordon, which remember what was there before the first one. */
 const cordonMarks = (plan: RebalancePlan, node: Node): Record<string, string> => ({
   [CORDONED_BY]: ownerMark(plan),
-  ...(annotationOf(node, CORDONED_BY) === undefined && {
-    [CORDONED_BEFORE]: JSON.stringify(beforeCordon(node)),
-  }),
+  [CORDONED_BEFORE]: JSON.stringify(beforeCordon(node)),
 });
 
 /** Keeps new pods away; a node that its drain has cordoned meanwhile is left alone. */

@@ -4,6 +4,7 @@ import type {
   Applied,
   ApplyOptions,
   DeleteOptions,
+  EvictedPod,
   ListOptions,
   PatchOptions,
   Ref,
@@ -36,6 +37,13 @@ const describe = (resource: Resource, ref: Ref): string =>
 const withoutStatus = <T extends KubeObject>(object: T): T => {
   const { status: _, ...rest } = object as T & { status?: unknown };
   return rest as unknown as T;
+};
+
+const mustStayNominated = (what: string, old: Pod, next: Pod): void => {
+  const { nominatedNodeName: name } = next.status ?? {};
+  if (old.spec.nodeName && name && name !== old.status?.nominatedNodeName) {
+    throw invalid(what, 'status.nominatedNodeName: Forbidden: the pod is already bound to a node');
+  }
 };
 
 /** Changes what the API server itself changes in a new object, such as a mutating webhook does. */
@@ -148,6 +156,7 @@ export class MemoryApi {
     }
     if (metadata.uid !== old.metadata.uid) throw conflict(what, `Precondition failed: UID ${metadata.uid}`);
     const isStatus = subresource === 'status';
+    if (resource.kind === 'Pod') mustStayNominated(what, old as unknown as Pod, next as unknown as Pod);
     const isApart = WITH_STATUS.has(resource.kind);
     const { deletionTimestamp, deletionGracePeriodSeconds, creationTimestamp, generation } = old.metadata;
     const fixed = { deletionTimestamp, deletionGracePeriodSeconds, creationTimestamp, generation };
@@ -202,14 +211,15 @@ export class MemoryApi {
     return asked ?? spec.terminationGracePeriodSeconds ?? 30;
   }
 
-  evict(pod: { readonly name: string; readonly namespace: string; readonly uid?: string }): void {
+  evict(pod: EvictedPod): void {
     const found = this.get(PODS, pod);
     if (pod.uid !== undefined && pod.uid !== found.metadata.uid) {
       throw conflict(describe(PODS, pod), `Precondition failed: UID ${pod.uid}`);
     }
     const refusal = blockingBudget(this, found);
     if (refusal) throw refusal;
-    this.delete(PODS, pod, { ...(pod.uid !== undefined && { uid: pod.uid }) });
+    const { uid, resourceVersion } = pod;
+    this.delete(PODS, pod, { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) });
     countBudgets(this);
   }
 
