@@ -1,6 +1,9 @@
 import fc from 'fast-check';
-import { actions } from './user.ts';
+import { surroundingActions } from './surroundings.ts';
+import { userActions } from './user.ts';
 import type { World } from './world.ts';
+
+const actions = { ...userActions, ...surroundingActions };
 
 /** One thing that happens to the cluster, and the time that passes after it. */
 export class Happening implements fc.AsyncCommand<object, World> {

@@ -4,6 +4,7 @@ import { isFinished, isRunning } from '../../api/plans.ts';
 import { NODE_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { existingClaims } from '../../kentroller/rebalanceplan/state/claimnames.ts';
 import type { MemoryApi } from '../../kube/testing/memory/api.ts';
+import type { MachineType } from './cluster/catalogue.ts';
 
 /** A broken invariant, in one sentence with the objects' names. */
 export class Violation extends Error {
@@ -24,8 +25,8 @@ export interface PlanModel {
   readonly existing: readonly string[];
   /** Those of them that it removes. */
   readonly removed: ReadonlySet<string>;
-  readonly monthlyCostBefore: number;
-  readonly buysForPendingPods: boolean;
+  /** The machines that it removes. */
+  readonly machines: readonly MachineType[];
 }
 
 /** A mark that a user put on a Node; it is the user's to take off. */
@@ -45,18 +46,15 @@ export class Model {
   readonly marks = new Map<string, Map<NodeMark, number>>();
   /** The resourceVersion from which on a pod may not be evicted, by UID. */
   readonly protectedPods = new Map<string, number>();
-  /** UIDs of plans whose last order, cordon or eviction has happened. */
-  readonly hasActed = new Set<string>();
 
-  planned(plan: RebalancePlan, o: { readonly buysForPendingPods: boolean }): void {
+  planned(plan: RebalancePlan, machines: readonly MachineType[]): void {
     const { uid = '', name } = plan.metadata;
     this.plans.set(uid, {
       uid,
       name,
       existing: existingClaims(plan),
       removed: new Set((plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName)),
-      monthlyCostBefore: Number(plan.status?.savings?.currentMonthlyCost ?? 0),
-      buysForPendingPods: o.buysForPendingPods,
+      machines,
     });
   }
 

@@ -6,7 +6,7 @@ import { controllerOf, isDrainable, isReschedulable } from '../../api/pods.ts';
 import { NODE_CLAIMS, NODE_POOLS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { typed } from '../../kube/testing/memory/api.ts';
 import { claimName } from '../../planner/plan/planspec.ts';
-import { cpuOf, ZONES } from './cluster/catalogue.ts';
+import { cpuOf, machineOf, ZONES } from './cluster/catalogue.ts';
 import { cpuRequested, POOL } from './cluster/cluster.ts';
 import type { World } from './world.ts';
 
@@ -45,12 +45,10 @@ const candidatesOf = ({ api, cluster, model }: World): readonly Candidate[] =>
     return isBlocked ? [] : [{ claim, node, pods: pods.filter(isReschedulable) }];
   });
 
-const priceOf = (world: World, { metadata }: NodeClaim): number =>
-  world.cluster.market.priceOf(
-    metadata.labels?.[labels.INSTANCE_TYPE] ?? '',
-    metadata.labels?.[labels.ZONE] ?? '',
-    metadata.labels?.[labels.KARPENTER_CAPACITY_TYPE] ?? '',
-  ) ?? 0;
+const priceOf = ({ cluster }: World, claim: NodeClaim): number => {
+  const { instanceType, zone, capacityType } = machineOf(claim);
+  return cluster.market.priceOf(instanceType, zone, capacityType) ?? 0;
+};
 
 const requirementsOf = (instanceType: string, zones: readonly string[]): Requirement[] => [
   { key: labels.INSTANCE_TYPE, operator: 'In', values: [instanceType] },
@@ -154,6 +152,10 @@ export const makePlan = (world: World, order: PlanOrder): RebalancePlan | undefi
     ...p,
     spec: { ...p.spec, execute: order.execute },
   }));
-  if (plan) world.model.planned(plan, { buysForPendingPods: false });
+  if (plan)
+    world.model.planned(
+      plan,
+      removed.map(({ claim }) => machineOf(claim)),
+    );
   return plan;
 };

@@ -92,7 +92,7 @@ export class World {
     const { market, machines } = this.cluster;
     this.kentroller = new Kentroller({
       ...this.#optionsFor('kentroller'),
-      priceOf: market.priceOf,
+      catalogue: () => market.catalogue(),
       nodeNameOf: (providerID) => machines.get(providerID)?.node,
       isWebhookLive: () => this.isWebhookLive,
       recorder: { event: () => {}, flush: async () => {} },

@@ -1,13 +1,6 @@
 import { isMarkedBy } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import {
-  HOURS_PER_MONTH,
-  INSTANCE_TYPE,
-  KARPENTER_CAPACITY_TYPE,
-  KARPENTER_DO_NOT_DISRUPT,
-  PREPARING_TAINT,
-  ZONE,
-} from '../../api/labels.ts';
+import { KARPENTER_DO_NOT_DISRUPT, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { controllerOf, podName } from '../../api/pods.ts';
@@ -17,6 +10,7 @@ import { CORDONED_BY, LOCKED_BY } from '../../kentroller/rebalanceplan/state/lab
 import { hasReached } from '../../kentroller/rebalanceplan/state/status.ts';
 import { surgeRecordOf } from '../../kentroller/rebalanceplan/state/surgerecord.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
+import { type MachineType, machineOf } from './cluster/catalogue.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { type Model, type PlanModel, Violation } from './model.ts';
 import type { Write } from './ours/process.ts';
@@ -41,7 +35,6 @@ const mustHoldNodes = ({ model, cluster }: Context, plan: PlanModel, act: string
       `plan ${plan.name} ${act}, while plan ${other.name} holds node ${node.metadata.name}`,
     );
   }
-  model.hasActed.add(plan.uid);
 };
 
 const afterOrder = (context: Context, plan: PlanModel, write: Write): void => {
@@ -148,18 +141,23 @@ const afterClaimDeletion = (context: Context, plan: PlanModel, write: Write): vo
   mustHoldNodes(context, plan, `deletes NodeClaim ${name}`);
 };
 
-/** USD per month of the nodes that the plan added and that are there. */
-const costAfter = ({ cluster }: Context, plan: RebalancePlan): number =>
-  (plan.spec.nodeClaimsToAdd ?? []).reduce((sum, { metadata }) => {
-    const claim = cluster.api.find(NODE_CLAIMS, { name: currentClaim(plan, metadata.name) });
-    const labels = claim?.metadata.labels ?? {};
-    const price = cluster.market.priceOf(
-      labels[INSTANCE_TYPE] ?? '',
-      labels[ZONE] ?? '',
-      labels[KARPENTER_CAPACITY_TYPE] ?? '',
-    );
-    return sum + (price ?? 0) * HOURS_PER_MONTH;
-  }, 0);
+/** 8. A plan that is Done costs no more than what it removed would cost now. */
+const mustNotCostMore = ({ cluster }: Context, plan: PlanModel, object: RebalancePlan): void => {
+  const { market } = cluster;
+  const sum = (machines: readonly MachineType[]): number =>
+    machines.reduce((cost, m) => cost + (market.priceOf(m.instanceType, m.zone, m.capacityType) ?? 0), 0);
+  const added = (object.spec.nodeClaimsToAdd ?? []).flatMap(({ metadata }) => {
+    const claim = cluster.api.find(NODE_CLAIMS, { name: currentClaim(object, metadata.name) });
+    return claim ? [machineOf(claim)] : [];
+  });
+  if (sum(added) <= sum(plan.machines) * 1.001) return;
+  const text = (machines: readonly MachineType[]): string =>
+    `${machines.map((m) => m.instanceType).join(', ')} for ${sum(machines).toFixed(3)} an hour`;
+  throw new Violation(
+    'cost',
+    `plan ${plan.name} is Done, and has replaced ${text(plan.machines)} by ${text(added)}`,
+  );
+};
 
 const mustLeaveNothing = ({ model, cluster }: Context, plan: PlanModel, isRolledBack: boolean): void => {
   const object = { metadata: { name: plan.name, uid: plan.uid } };
@@ -205,14 +203,7 @@ const afterStatus = (context: Context, plan: PlanModel, write: Write): void => {
   const { state, failurePhase } = after.status ?? {};
   mustLeaveNothing(context, plan, failurePhase === 'Creation');
   for (const [node, holder] of model.locks) if (holder === plan.uid) model.locks.delete(node);
-  if ((state !== 'Done' && state !== 'DoneWithWarnings') || plan.buysForPendingPods) return;
-  const cost = costAfter(context, after);
-  if (plan.monthlyCostBefore > 0 && cost > plan.monthlyCostBefore * 1.001) {
-    throw new Violation(
-      'cost',
-      `plan ${plan.name} is ${state}, and its nodes cost ${cost.toFixed(2)} a month instead of ${plan.monthlyCostBefore.toFixed(2)}`,
-    );
-  }
+  if (state === 'Done') mustNotCostMore(context, plan, after);
 };
 
 /** Moves the model by a write of kentroller; throws a Violation for one that is not lawful. */

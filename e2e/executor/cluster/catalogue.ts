@@ -1,6 +1,7 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
 import { mustGet } from '../../../api/mustget.ts';
-import type { Requirement } from '../../../api/objects.ts';
+import type { KubeObject, Requirement } from '../../../api/objects.ts';
+import type { Catalogue, InstanceType } from '../../../planner/model/catalogue.ts';
 
 /** Milli-CPU of each instance type; the histories are about CPU alone. */
 const CPU: ReadonlyMap<string, number> = new Map([
@@ -23,6 +24,15 @@ export const cpuOf = (instanceType: string): number => mustGet(CPU, instanceType
 /** Instance types from the smallest to the largest. */
 export const INSTANCE_TYPES: readonly string[] = [...CPU.keys()];
 
+/** The machine of a NodeClaim or Node, from its labels. */
+export const machineOf = ({ metadata }: KubeObject): MachineType => ({
+  instanceType: metadata.labels?.[INSTANCE_TYPE] ?? '',
+  zone: metadata.labels?.[ZONE] ?? '',
+  capacityType: metadata.labels?.[KARPENTER_CAPACITY_TYPE] ?? '',
+});
+
+const ROOM = { cpu: 0, memory: 64 * 2 ** 30, pods: 58, ephemeralStorage: 20 * 2 ** 30, other: {} };
+
 const offeringKey = ({ instanceType, zone, capacityType }: MachineType): string =>
   `${instanceType}/${zone}/${capacityType}`;
 
@@ -30,6 +40,7 @@ const offeringKey = ({ instanceType, zone, capacityType }: MachineType): string 
 export class Market {
   readonly #prices = new Map<string, number>();
   readonly #exhausted = new Set<string>();
+  #catalogue: Catalogue | undefined;
 
   constructor() {
     const base: Readonly<Record<string, number>> = {
@@ -50,8 +61,35 @@ export class Market {
   readonly priceOf = (instanceType: string, zone: string, capacityType: string): number | undefined =>
     this.#prices.get(offeringKey({ instanceType, zone, capacityType }));
 
+  /** What the cloud tells of its types; another object after each change of a price. */
+  catalogue(): Catalogue {
+    this.#catalogue ??= { instanceTypes: INSTANCE_TYPES.map((name) => this.#typeOf(name)) };
+    return this.#catalogue;
+  }
+
+  #typeOf(name: string): InstanceType {
+    const offerings = ZONES.flatMap((zone) =>
+      (['on-demand', 'spot'] as const).map((capacityType) => ({
+        zone,
+        capacityType,
+        price: this.priceOf(name, zone, capacityType) ?? 0,
+        available: true,
+      })),
+    );
+    return {
+      name,
+      arch: 'amd64',
+      os: ['linux'],
+      labels: { [INSTANCE_TYPE]: name },
+      capacity: { ...ROOM, cpu: cpuOf(name) },
+      overhead: { ...ROOM, memory: 0, pods: 0, ephemeralStorage: 0 },
+      offerings,
+    };
+  }
+
   /** Changes the price of an instance type everywhere. */
   setPrice(instanceType: string, factor: number): void {
+    this.#catalogue = undefined;
     for (const [key, price] of this.#prices)
       if (key.startsWith(`${instanceType}/`)) this.#prices.set(key, price * factor);
   }

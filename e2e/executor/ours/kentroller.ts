@@ -1,13 +1,16 @@
 import type { Result } from '../../../api/pinning.ts';
 import * as resources from '../../../api/resources.ts';
 import { CACHED_NODE_INDEXES, CACHED_POD_INDEXES, type Caches, nodeOf } from '../../../kentroller/caches.ts';
+import { createOfferingsReader } from '../../../kentroller/cloud/offerings.ts';
 import { IntentRegistry } from '../../../kentroller/pinning/intentregistry.ts';
 import { deriveIntents } from '../../../kentroller/pinning/intents.ts';
 import { executePlans } from '../../../kentroller/rebalanceplan/controller.ts';
 import { limitsOf } from '../../../kentroller/rebalanceplan/state/executionlimits.ts';
+import { RecentOrders } from '../../../kentroller/rebalanceplan/state/recentorders.ts';
 import type { ExecutionLimits } from '../../../kentroller/rebalanceplan/state/state.ts';
 import { createLogger } from '../../../kube/component/log.ts';
 import type { Recorder } from '../../../kube/controller/events.ts';
+import type { Catalogue } from '../../../planner/model/catalogue.ts';
 import { Process, type ProcessOptions } from './process.ts';
 
 const PUBLISH_MS = 20;
@@ -29,7 +32,7 @@ export const LIMITS: ExecutionLimits = {
 };
 
 export interface KentrollerOptions extends ProcessOptions {
-  readonly priceOf: (instanceType: string, zone: string, capacityType: string) => number | undefined;
+  readonly catalogue: () => Catalogue;
   /** Name of the Node that the cloud gives a machine, by provider id. */
   readonly nodeNameOf: (providerID: string) => string | undefined;
   readonly isWebhookLive: () => boolean;
@@ -71,11 +74,12 @@ export class Kentroller {
         caches,
         pinsOf: (plan) => this.registry.viewOf(plan),
         webhookOf: async () => ({ isLive: o.isWebhookLive(), reason: '' }),
-        priceOf: o.priceOf,
+        offeringsNow: createOfferingsReader({ catalogue: async () => o.catalogue() }),
         limitsOf: (plan) => limitsOf(plan, LIMITS),
         migration: () => ({ mode: 'never', answerTimeoutMs: 0, timeoutMs: 0 }),
         surgeByDefault: () => false,
         isEnabled: () => true,
+        orders: new RecentOrders(),
         account: { add: async () => {} },
         recorder: o.recorder,
         podRecorder: o.recorder,

@@ -6,6 +6,7 @@ import { IntentStore } from '../../../extender/intents/store.ts';
 import { createPlaceholderController } from '../../../extender/placeholder/controller.ts';
 import { allocateSlot } from '../../../extender/placement/allocate.ts';
 import { AssumedPods } from '../../../extender/placement/assumedpods.ts';
+import { Refusals } from '../../../extender/placement/refusals.ts';
 import type { Report, State } from '../../../extender/placement/state.ts';
 import { createPinController } from '../../../extender/pods/pin.ts';
 import { createStaleNominationController } from '../../../extender/pods/stalenomination.ts';
@@ -31,9 +32,21 @@ export class Pinner {
     const pods = process.cache(PODS, POD_INDEXES);
     const nodes = process.cache(NODES);
     const assumedPods = new AssumedPods(o.simulation.now);
-    pods.onChange((change) => assumedPods.observe(change));
+    const refusals = new Refusals(pods, o.simulation.now);
+    pods.onChange((change) => {
+      assumedPods.observe(change);
+      refusals.observe(change);
+    });
     const store = new IntentStore(log);
-    this.#state = { store, pods, nodes, assumedPods, requestsOf: memoizeRequests(), now: o.simulation.now };
+    this.#state = {
+      store,
+      pods,
+      nodes,
+      assumedPods,
+      refusals,
+      requestsOf: memoizeRequests(),
+      now: o.simulation.now,
+    };
     const report: Report = (intentId, result) => {
       const version = store.get(intentId)?.version;
       const kentroller = this.#kentroller;

@@ -39,12 +39,19 @@ const withoutStatus = <T extends KubeObject>(object: T): T => {
   return rest as unknown as T;
 };
 
+interface Manager {
+  readonly fieldManager?: string;
+}
+
 const mustStayNominated = (what: string, old: Pod, next: Pod): void => {
   const { nominatedNodeName: name } = next.status ?? {};
   if (old.spec.nodeName && name && name !== old.status?.nominatedNodeName) {
     throw invalid(what, 'status.nominatedNodeName: Forbidden: the pod is already bound to a node');
   }
 };
+
+/** Field manager of the components of Kubernetes. */
+const KUBERNETES = 'kubernetes';
 
 /** Changes what the API server itself changes in a new object, such as a mutating webhook does. */
 export type Admission = (object: KubeObject, resource: Resource, isDryRun: boolean) => KubeObject;
@@ -81,7 +88,7 @@ export class MemoryApi {
       .filter((each) => isSelected(each, o));
   }
 
-  create<T extends KubeObject>(resource: Resource<T>, object: T, o: WriteOptions = {}): T {
+  create<T extends KubeObject>(resource: Resource<T>, object: T, o: WriteOptions & Manager = {}): T {
     const admitted = this.#admission(object, resource, o.dryRun ?? false) as T;
     const { name } = admitted.metadata;
     if (name && this.store.get(resource, admitted.metadata))
@@ -91,7 +98,7 @@ export class MemoryApi {
     const isBare = WITH_STATUS.has(resource.kind) && resource.kind !== 'Node';
     const fresh = isBare ? withoutStatus(admitted) : admitted;
     const initial = resource.kind === 'Pod' ? { ...fresh, status: { phase: 'Pending' } } : fresh;
-    return this.store.insert(resource, initial);
+    return this.store.insert(resource, initial, o.fieldManager ?? KUBERNETES);
   }
 
   #validate(resource: Resource, object: KubeObject): void {
@@ -108,18 +115,22 @@ export class MemoryApi {
   }
 
   /** PUT of an object; its resourceVersion is the precondition. */
-  replace<T extends KubeObject>(resource: Resource<T>, object: T, o: { subresource?: string } = {}): T {
+  replace<T extends KubeObject>(
+    resource: Resource<T>,
+    object: T,
+    o: Manager & { subresource?: string } = {},
+  ): T {
     const old = this.get(resource, object.metadata);
     if (!object.metadata.resourceVersion) {
       throw invalid(describe(resource, object.metadata), 'metadata.resourceVersion: must be specified');
     }
-    return this.#write(resource, old, object as unknown as Json, o.subresource);
+    return this.#write(resource, old, object as unknown as Json, o);
   }
 
   patch<T extends KubeObject>(resource: Resource<T>, ref: Ref, body: object, o: PatchOptions = {}): T {
     const old = this.get(resource, ref);
     if (o.type !== 'json') {
-      return this.#write(resource, old, mergePatch(old, body) as Json, o.subresource);
+      return this.#write(resource, old, mergePatch(old, body) as Json, o);
     }
     let next: unknown;
     try {
@@ -127,7 +138,7 @@ export class MemoryApi {
     } catch (error) {
       throw invalid(describe(resource, ref), String(error));
     }
-    return this.#write(resource, old, next as Json, o.subresource);
+    return this.#write(resource, old, next as Json, o);
   }
 
   /** Server-side apply: creates the object where it is missing. */
@@ -145,10 +156,15 @@ export class MemoryApi {
     if (held.conflict !== undefined) throw conflict(describe(resource, metadata), held.conflict);
     const without = held.removed.reduce<unknown>((value, path) => mergePatch(value, removalOf(path)), old);
     const next = mergePatch(without, object) as Json;
-    return this.#write(resource, old, next, o.subresource);
+    return this.#write(resource, old, next, o);
   }
 
-  #write<T extends KubeObject>(resource: Resource<T>, old: T, next: Json, subresource?: string): T {
+  #write<T extends KubeObject>(
+    resource: Resource<T>,
+    old: T,
+    next: Json,
+    { subresource, fieldManager }: Manager & { readonly subresource?: string },
+  ): T {
     const what = describe(resource, old.metadata);
     const metadata = (isObject(next.metadata) ? next.metadata : {}) as unknown as KubeObject['metadata'];
     if (metadata.resourceVersion !== old.metadata.resourceVersion) {
@@ -172,13 +188,18 @@ export class MemoryApi {
     const defined = Object.fromEntries(Object.entries(withStatus).filter(([, value]) => value !== undefined));
     const result = { ...defined, metadata: kept } as unknown as T;
     this.#validate(resource, result);
-    return this.store.update(resource, old, result);
+    return this.store.update(resource, old, result, fieldManager ?? KUBERNETES);
   }
 
   /** Changes an object as the components of Kubernetes do, without conflicts. */
-  edit<T extends KubeObject>(resource: Resource<T>, ref: Ref, change: (object: T) => T): T | undefined {
+  edit<T extends KubeObject>(
+    resource: Resource<T>,
+    ref: Ref,
+    change: (object: T) => T,
+    manager = KUBERNETES,
+  ): T | undefined {
     const old = this.find(resource, ref);
-    return old && this.store.update(resource, old, change(old));
+    return old && this.store.update(resource, old, change(old), manager);
   }
 
   delete(resource: Resource, ref: Ref, o: DeleteOptions = {}): void {
@@ -200,7 +221,7 @@ export class MemoryApi {
       deletionTimestamp: old.metadata.deletionTimestamp ?? this.store.timestamp(),
       ...(resource.kind === 'Pod' && { deletionGracePeriodSeconds: shorter }),
     };
-    this.store.update(resource, old, { ...old, metadata });
+    this.store.update(resource, old, { ...old, metadata }, KUBERNETES);
   }
 
   /** A pod that no kubelet knows goes at once, as does one that has ended. */
@@ -236,7 +257,7 @@ export class MemoryApi {
     if (found.spec.nodeName) throw conflict(what, `the pod is already assigned to ${found.spec.nodeName}`);
     if (found.spec.schedulingGates?.length) throw conflict(what, 'the pod has scheduling gates');
     const metadata = { ...found.metadata, annotations: { ...found.metadata.annotations, ...annotations } };
-    this.store.update(PODS, found, { ...found, metadata, spec: { ...found.spec, nodeName } });
+    this.store.update(PODS, found, { ...found, metadata, spec: { ...found.spec, nodeName } }, KUBERNETES);
   }
 
   nodes(): readonly Node[] {

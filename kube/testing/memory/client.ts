@@ -19,6 +19,9 @@ export interface Call {
 /** Carries one request: calls `serve` when it reaches the server, and returns or throws when the answer arrives. */
 export type Wire = <T>(call: Call, serve: () => T) => Promise<T>;
 
+/** Field manager of writes that name none. */
+const DEFAULT_MANAGER = 'precision-packer';
+
 const BINDING = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)\/binding$/;
 
 interface Binding {
@@ -37,6 +40,9 @@ export const memoryClient = (api: MemoryApi, carry: Wire): KubeClient => {
     if (signal?.aborted) throw aborted(signal);
     return carry(call, serve);
   };
+  const managed = (o: { readonly fieldManager?: string } | undefined) => ({
+    fieldManager: o?.fieldManager ?? DEFAULT_MANAGER,
+  });
   const unserved = (): never => {
     throw new Error('the API server in memory does not serve this');
   };
@@ -59,14 +65,18 @@ export const memoryClient = (api: MemoryApi, carry: Wire): KubeClient => {
           isDryRun: o?.dryRun ?? false,
         },
         o?.signal,
-        () => api.create(resource, withType(resource, object) as typeof object, o),
+        () =>
+          api.create(resource, withType(resource, object) as typeof object, { ...o, ...managed(undefined) }),
       ),
     replace: async (resource, object, o = {}) => {
       const { subresource } = o;
       const named = { ...(subresource !== undefined && { subresource }) };
       const call: Call = { verb: 'replace', resource, ref: refOf(object.metadata), body: object, ...named };
       return send(call, o.signal, () =>
-        api.replace(resource, withType(resource, object) as typeof object, named),
+        api.replace(resource, withType(resource, object) as typeof object, {
+          ...named,
+          ...managed(undefined),
+        }),
       );
     },
     apply: async (resource, object, o) =>
@@ -91,7 +101,7 @@ export const memoryClient = (api: MemoryApi, carry: Wire): KubeClient => {
           ...(o?.subresource !== undefined && { subresource: o.subresource }),
         },
         o?.signal,
-        () => api.patch(resource, ref, body, o),
+        () => api.patch(resource, ref, body, { ...o, ...managed(o) }),
       ),
     delete: async (resource, ref, o) =>
       send({ verb: 'delete', resource, ref, body: { ...o, signal: undefined } }, o?.signal, () =>

@@ -61,7 +61,9 @@ export class LaggingCache<T extends KubeObject> implements Cache<T> {
   }
 
   #trim(object: KubeObject): T {
-    return trimOf(this.resource)(object as T, this.#interner);
+    // A copy: the trim takes managedFields off what it is given.
+    const copy = { ...object, metadata: { ...object.metadata } };
+    return trimOf(this.resource)(copy as T, this.#interner);
   }
 
   /** Delivers the next messages. */

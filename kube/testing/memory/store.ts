@@ -2,6 +2,7 @@ import type { KubeObject } from '../../../api/objects.ts';
 import { apiVersionOf, type Resource } from '../../../api/resources.ts';
 import type { Ref } from '../../client/requestoptions.ts';
 import { isSameJson, type Json } from './json.ts';
+import { managedAfter } from './managedfields.ts';
 
 /** One watch message; objects are shared and must not be changed. */
 export interface WatchMessage {
@@ -13,6 +14,9 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const idOf = (resource: Resource): string => `${resource.group}/${resource.kind}`;
 const keyOf = (ref: Ref): string => (ref.namespace ? `${ref.namespace}/${ref.name}` : ref.name);
+
+/** Kinds whose managedFields are kept. */
+const WITH_MANAGED_FIELDS: ReadonlySet<string> = new Set(['Node', 'NodeClaim']);
 
 interface Kind {
   readonly objects: Map<string, KubeObject>;
@@ -81,7 +85,7 @@ export class MemoryStore {
   }
 
   /** Stores a new object with UID, version and creation time. */
-  insert<T extends KubeObject>(resource: Resource<T>, object: T): T {
+  insert<T extends KubeObject>(resource: Resource<T>, object: T, manager: string): T {
     const { generateName: prefix, ...meta } = object.metadata;
     const number = ++this.#uids;
     const metadata = {
@@ -92,11 +96,11 @@ export class MemoryStore {
       generation: 1,
     };
     const typed = { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind, metadata };
-    return this.#put(resource, typed);
+    return this.#put(resource, this.#managed(resource, undefined, typed, manager));
   }
 
   /** Stores a change; one that changes nothing gets no version. An object without finalizers that is being deleted goes. */
-  update<T extends KubeObject>(resource: Resource<T>, old: T, next: T): T {
+  update<T extends KubeObject>(resource: Resource<T>, old: T, next: T, manager: string): T {
     const withVersion = {
       ...next,
       metadata: { ...next.metadata, resourceVersion: old.metadata.resourceVersion },
@@ -108,7 +112,12 @@ export class MemoryStore {
     const isLast = metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0;
     const isPod = resource.kind === 'Pod' && (metadata.deletionGracePeriodSeconds ?? 0) > 0;
     if (isLast && !isPod) return this.remove(resource, { ...next, metadata });
-    return this.#put(resource, { ...next, metadata });
+    return this.#put(resource, this.#managed(resource, old, { ...next, metadata }, manager));
+  }
+
+  #managed<T extends KubeObject>(resource: Resource<T>, old: T | undefined, next: T, manager: string): T {
+    if (!WITH_MANAGED_FIELDS.has(resource.kind)) return next;
+    return { ...next, metadata: { ...next.metadata, managedFields: managedAfter(old, next, manager) } };
   }
 
   remove<T extends KubeObject>(resource: Resource<T>, object: T): T {
