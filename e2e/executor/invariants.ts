@@ -1,9 +1,8 @@
-import { PREPARING_TAINT } from '../../api/labels.ts';
+import { CORDONED_BY, LOCKED_BY, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { hasEnded, podName } from '../../api/pods.ts';
 import { NODE_CLAIMS, NODES, REBALANCE_PLANS } from '../../api/resources.ts';
-import { CORDONED_BY, LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
 import type { MemoryApi } from '../../kube/testing/memory/api.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { ruledOut } from './cluster/scheduler.ts';

@@ -1,7 +1,6 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_DO_NOT_DISRUPT, PREPARING_TAINT } from '../../api/labels.ts';
+import { CORDONED_BY, KARPENTER_DO_NOT_DISRUPT, LOCKED_BY, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim } from '../../api/objects.ts';
-import { CORDONED_BY, LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Write } from './ours/process.ts';
 

@@ -1,4 +1,10 @@
-import { CANCEL, KARPENTER_DO_NOT_DISRUPT, POD_TEMPLATE_HASH, REMOVAL_DISABLED } from '../../api/labels.ts';
+import {
+  CANCEL,
+  KARPENTER_DO_NOT_DISRUPT,
+  LOCKED_BY,
+  POD_TEMPLATE_HASH,
+  REMOVAL_DISABLED,
+} from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { controllerOf, isLive } from '../../api/pods.ts';
 import {
@@ -9,7 +15,6 @@ import {
   REPLICA_SETS,
   type Resource,
 } from '../../api/resources.ts';
-import { LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
 import { typed } from '../../kube/testing/memory/api.ts';
 import { type Action, at, someNode } from './action.ts';
 import { NAMESPACE } from './cluster/cluster.ts';

@@ -1,12 +1,11 @@
 import { isMarkedBy } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_DO_NOT_DISRUPT, PREPARING_TAINT } from '../../api/labels.ts';
+import { CORDONED_BY, KARPENTER_DO_NOT_DISRUPT, LOCKED_BY, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { controllerOf, podName } from '../../api/pods.ts';
 import { NODE_CLAIMS, NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { currentClaim } from '../../kentroller/rebalanceplan/state/claimnames.ts';
-import { CORDONED_BY, LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
 import { hasReached } from '../../kentroller/rebalanceplan/state/status.ts';
 import { surgeRecordOf } from '../../kentroller/rebalanceplan/state/surgerecord.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';

@@ -10,6 +10,7 @@ import { RecentOrders } from '../../../kentroller/rebalanceplan/state/recentorde
 import type { ExecutionLimits } from '../../../kentroller/rebalanceplan/state/state.ts';
 import { createLogger } from '../../../kube/component/log.ts';
 import type { Recorder } from '../../../kube/controller/events.ts';
+import { NO_GUARDS } from '../../../kube/undo/guards.ts';
 import type { Catalogue } from '../../../planner/model/catalogue.ts';
 import { Process, type ProcessOptions } from './process.ts';
 
@@ -80,6 +81,7 @@ export class Kentroller {
         surgeByDefault: () => false,
         isEnabled: () => true,
         orders: new RecentOrders(),
+        guards: NO_GUARDS,
         account: { add: async () => {} },
         recorder: o.recorder,
         podRecorder: o.recorder,
