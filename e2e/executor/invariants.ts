@@ -1,4 +1,4 @@
-import { CORDONED_BY, LOCKED_BY, PREPARING_TAINT } from '../../api/labels.ts';
+import { CORDONED_BY, IN_USE_BY, LOCKED_BY, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { hasEnded, podName } from '../../api/pods.ts';
@@ -99,6 +99,8 @@ export const checkQuiet = (view: View): void => {
       throw new Violation('3', `node ${name} stays reserved`);
   }
   for (const claim of api.list(NODE_CLAIMS)) {
+    if (claim.metadata.annotations?.[IN_USE_BY] !== undefined)
+      throw new Violation('undo equals do', `NodeClaim ${claim.metadata.name} keeps ${IN_USE_BY}`);
     if (!claim.metadata.deletionTimestamp && !cluster.nodeOfClaim(claim))
       throw new Violation('3', `NodeClaim ${claim.metadata.name} has no node`);
   }

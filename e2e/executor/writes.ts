@@ -1,6 +1,5 @@
-import { isMarkedBy } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { CORDONED_BY, KARPENTER_DO_NOT_DISRUPT, LOCKED_BY, PREPARING_TAINT } from '../../api/labels.ts';
+import { KARPENTER_DO_NOT_DISRUPT, LOCKED_BY, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { controllerOf, podName } from '../../api/pods.ts';
@@ -159,16 +158,9 @@ const mustNotCostMore = ({ cluster }: Context, plan: PlanModel, object: Rebalanc
 };
 
 const mustLeaveNothing = ({ model, cluster }: Context, plan: PlanModel, isRolledBack: boolean): void => {
-  const object = { metadata: { name: plan.name, uid: plan.uid } };
   const left = (what: string): never => {
     throw new Violation('undo equals do', `plan ${plan.name} has ended and left ${what}`);
   };
-  for (const node of cluster.api.nodes()) {
-    if (node.metadata.deletionTimestamp) continue;
-    const { name } = node.metadata;
-    if (isMarkedBy(object, node, LOCKED_BY)) left(`its lock on node ${name}`);
-    if (isMarkedBy(object, node, CORDONED_BY)) left(`its cordon on node ${name}`);
-  }
   for (const claim of cluster.api.list(NODE_CLAIMS)) {
     const { name, uid = '', deletionTimestamp } = claim.metadata;
     if (model.orderedBy.get(uid) !== plan.uid || deletionTimestamp) continue;

@@ -1,10 +1,12 @@
 import type { Result } from '../../../api/pinning.ts';
+import { givesSlots } from '../../../api/plans.ts';
 import * as resources from '../../../api/resources.ts';
 import { CACHED_NODE_INDEXES, CACHED_POD_INDEXES, type Caches, nodeOf } from '../../../kentroller/caches.ts';
 import { createOfferingsReader } from '../../../kentroller/cloud/offerings.ts';
 import { IntentRegistry } from '../../../kentroller/pinning/intentregistry.ts';
 import { deriveIntents } from '../../../kentroller/pinning/intents.ts';
 import { executePlans } from '../../../kentroller/rebalanceplan/controller.ts';
+import { reclaimNodes } from '../../../kentroller/rebalanceplan/reclaim.ts';
 import { limitsOf } from '../../../kentroller/rebalanceplan/state/executionlimits.ts';
 import { RecentOrders } from '../../../kentroller/rebalanceplan/state/recentorders.ts';
 import type { ExecutionLimits } from '../../../kentroller/rebalanceplan/state/state.ts';
@@ -69,6 +71,7 @@ export class Kentroller {
       namespaces: process.cache(resources.NAMESPACES),
     };
     this.#publish(caches, o);
+    process.run(reclaimNodes({ client: process.client, caches, log }));
     process.run(
       executePlans({
         client: process.client,
@@ -96,15 +99,18 @@ export class Kentroller {
     let isScheduled = false;
     const publish = (): void => {
       isScheduled = false;
+      const plans = caches.plans.list();
+      const complete = new Set(plans.filter(givesSlots).map(({ metadata }) => metadata.name));
       this.registry.replaceAll(
         deriveIntents({
-          plans: caches.plans.list(),
+          plans,
           claim: (name) => caches.nodeClaims.get(name),
           node: (claim) => nodeOf(caches, claim),
           pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
           nodeName: o.nodeNameOf,
           joinDeadlineMs: LIMITS.joinDeadlineMs,
         }),
+        complete,
       );
     };
     const schedule = (): void => {
@@ -117,7 +123,9 @@ export class Kentroller {
     caches.plans.onChange(schedule);
     caches.nodeClaims.onChange(schedule);
     caches.nodes.onChange((change) => {
-      if (change.type !== 'update') schedule();
+      const hasNewId =
+        change.type === 'update' && change.old.spec?.providerID !== change.object.spec?.providerID;
+      if (change.type !== 'update' || hasNewId) schedule();
     });
     publish();
   }
