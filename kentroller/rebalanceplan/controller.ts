@@ -1,9 +1,6 @@
-import { parseOwnerMark } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
-import { OWNED_BY } from '../../api/labels.ts';
-import type { NodeClaim, Pod } from '../../api/objects.ts';
-import { isFinished, isRunning } from '../../api/plans.ts';
-import { controllerOf } from '../../api/pods.ts';
+import type { NodeClaim } from '../../api/objects.ts';
+import { isFinished } from '../../api/plans.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -15,7 +12,7 @@ import type { Guards } from '../../kube/undo/guards.ts';
 import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
-import { existingClaims } from './state/claimnames.ts';
+import { PlanIndex } from './planindex.ts';
 import { gather, readPoolUsage, type Sources } from './state/gather.ts';
 import { IN_USE_BY } from './state/labels.ts';
 import type { Step } from './state/step.ts';
@@ -65,14 +62,6 @@ class EvictionBackoff {
   }
 }
 
-const plansUsing = (plans: readonly RebalancePlan[], claim: string): string[] =>
-  plans.filter((p) => isRunning(p) && existingClaims(p).includes(claim)).map((p) => p.metadata.name);
-
-const movesOwnerOf = (plan: RebalancePlan, pod: Pod): boolean => {
-  const uid = controllerOf(pod)?.uid;
-  return uid !== undefined && (plan.spec.podsToMigrate ?? []).some((move) => move.owner?.uid === uid);
-};
-
 /** True when a plan that waits for the NodeClaim may take it now. */
 const isFreed = (change: Change<NodeClaim>): boolean =>
   change.type === 'update' &&
@@ -96,6 +85,7 @@ export const executePlans = (
   },
 ): Controller => {
   const { caches, client } = o;
+  const index = new PlanIndex(caches);
   const backoffs = new Map<string, EvictionBackoff>();
   const unfinishedPlans = (): string[] =>
     caches.plans
@@ -144,30 +134,16 @@ export const executePlans = (
         // A plan that ends may free nodes that another one waits for.
         ...(isFinished(plan) || change.type === 'delete' ? unfinishedPlans() : []),
       ]),
-      watches(caches.nodeClaims, (claim, change) => {
-        const own = parseOwnerMark(claim.metadata.annotations?.[OWNED_BY])?.name;
-        return [
-          ...(own ? [own] : []),
-          ...plansUsing(caches.plans.list(), claim.metadata.name),
-          ...(isFreed(change) ? unfinishedPlans() : []),
-        ];
-      }),
-      watches(caches.nodes, () =>
-        caches.plans
-          .list()
-          .filter(isRunning)
-          .map((plan) => plan.metadata.name),
-      ),
+      watches(caches.nodeClaims, (claim, change) => [
+        ...index.ofClaim(claim),
+        ...(isFreed(change) ? unfinishedPlans() : []),
+      ]),
+      watches(caches.nodes, (node) => index.ofNode(node)),
       watches(caches.migrations, (migration) => {
         const owner = migration.metadata.ownerReferences?.find(({ kind }) => kind === 'RebalancePlan');
         return owner ? [owner.name] : [];
       }),
-      watches(caches.pods, (pod) =>
-        caches.plans
-          .list()
-          .filter((plan) => isRunning(plan) && (pod.spec.nodeName || movesOwnerOf(plan, pod)))
-          .map((plan) => plan.metadata.name),
-      ),
+      watches(caches.pods, (pod) => index.ofPod(pod)),
     ],
     reconcile: async (name, signal) => {
       const plan = await read(name, signal);
