@@ -67,6 +67,10 @@ export const IN_USE_BY = 'autoscaling.cast.ai/in-use-by';
 export const LOCKED_BY = 'autoscaling.cast.ai/locked-by';
 /** On a Node that we locked: the value of karpenter.sh/do-not-disrupt before, which is put back. */
 export const LOCK_KEEPS = 'autoscaling.cast.ai/locked-before';
+/** On a reserved Node, 'true': a cordon of ours comes in the taint's place, for pods of DaemonSets that are due. */
+export const OPEN_TO_DAEMONSETS = 'autoscaling.cast.ai/open-to-daemonsets';
+/** On a reserved Node: until when it waits for pods of DaemonSets that don't come, RFC 3339. */
+export const DAEMONSETS_UNTIL = 'autoscaling.cast.ai/daemonsets-until';
 /** On a Node that we cordoned: JSON, what of the cordon and its label was there before. */
 export const CORDONED_BEFORE = 'autoscaling.cast.ai/cordoned-before';
 /** On a plan: JSON, pods of each owner on the existing destinations when it started. */

@@ -1,10 +1,9 @@
 import t, { type Test } from 'tap';
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
-import { KARPENTER_NODEPOOL, PLAN, PREPARING_TAINT } from '../api/labels.ts';
-import type { Node, Pod } from '../api/objects.ts';
+import { CORDONED_BY, KARPENTER_NODEPOOL, OPEN_TO_DAEMONSETS, PLAN, PREPARING_TAINT } from '../api/labels.ts';
+import type { Node, Pod, Toleration } from '../api/objects.ts';
 import { isFinished } from '../api/plans.ts';
 import { NODE_CLAIMS, NODES, PODS, REBALANCE_PLANS } from '../api/resources.ts';
-import { CORDONED_BY } from '../kentroller/rebalanceplan/state/labels.ts';
 import { until } from '../kube/testing/until.ts';
 import { type ArrivalWitness, STRANGER, witnessArrivals } from './support/arrivals.ts';
 import { claimRebalance, planOf, planReaches } from './support/claim.ts';
@@ -45,8 +44,8 @@ const appRuns = ({ client, name }: Stage, app: string, replicas: number): Promis
     { timeoutMs: 90_000, everyMs: 500 },
   );
 
-/** Pods that tolerate nothing and that only nodes of this plan would take; Karpenter knows no node to buy for them. */
-const applyStrangers = ({ client, name }: Stage, plan: string) =>
+/** Pods that tolerate nothing of ours and that only nodes of this plan would take; Karpenter can buy none for them. */
+const applyStrangers = ({ client, name }: Stage, plan: string, tolerations: readonly Toleration[]) =>
   applyDeployment(client, {
     namespace: name,
     name: STRANGER,
@@ -54,16 +53,20 @@ const applyStrangers = ({ client, name }: Stage, plan: string) =>
     cpu: '10m',
     memory: '16Mi',
     pool: name,
-    podSpec: { nodeSelector: { [KARPENTER_NODEPOOL]: name, [PLAN]: plan } },
+    podSpec: { nodeSelector: { [KARPENTER_NODEPOOL]: name, [PLAN]: plan }, tolerations },
   });
 
 /** Makes a plan, lets strangers wait for its nodes, and executes it. */
-const startPlan = async (t: Test, stage: Stage): Promise<RebalancePlan> => {
+const startPlan = async (
+  t: Test,
+  stage: Stage,
+  tolerations: readonly Toleration[] = [],
+): Promise<RebalancePlan> => {
   const { client, name } = stage;
   await claimRebalance(client, { name, pool: name, spec: { autoExecute: false } });
   const plan = await planOf(client, name);
   t.ok((plan.spec.nodeClaimsToAdd ?? []).length > 0, 'the plan adds a machine');
-  await applyStrangers(stage, plan.metadata.name);
+  await applyStrangers(stage, plan.metadata.name, tolerations);
   return client.patch(REBALANCE_PLANS, { name: plan.metadata.name }, { spec: { execute: true } });
 };
 
@@ -97,9 +100,30 @@ const checkDone = async (
     t.same(there.strangers, [], `no stranger reached ${name} before the plan released it`);
     const keys = (spec?.taints ?? []).map(({ key }) => key);
     t.notOk(keys.includes(PREPARING_TAINT), 'no reservation is left');
-    t.equal(metadata.annotations?.[CORDONED_BY], undefined, 'no cordon of ours is left');
+    const { [CORDONED_BY]: by, [OPEN_TO_DAEMONSETS]: isOpen } = metadata.annotations ?? {};
+    t.same([by, isOpen], [undefined, undefined], 'no cordon of ours is left');
   }
   return nodes;
+};
+
+/** Deletes the pod of a DaemonSet, as a rolling update does, and waits for the next one. */
+const replaceAgent = async (t: Test, { client, name }: Stage, node: string): Promise<void> => {
+  const agentOn = async (): Promise<Pod | undefined> => {
+    const labelSelector = `daemon=${daemons.AGENT.name}`;
+    const { items } = await client.list(PODS, { namespace: name, labelSelector });
+    return items.find(({ spec }) => spec.nodeName === node);
+  };
+  const before = await agentOn();
+  await client.delete(PODS, { name: before?.metadata.name ?? '', namespace: name });
+  const after = await until(
+    'another pod of the agent',
+    async () => {
+      const pod = await agentOn();
+      return pod && pod.metadata.uid !== before?.metadata.uid && isRunning(pod) ? pod : undefined;
+    },
+    { timeoutMs: 30_000 },
+  );
+  t.ok(after, `an agent's pod that went came back to ${node}`);
 };
 
 t.test('a GPU plan ends: device plugin and CSI driver reach the added nodes before its pods', (t) => {
@@ -126,10 +150,10 @@ t.test('a GPU plan ends: device plugin and CSI driver reach the added nodes befo
       podSpec: daemons.gpuPodSpec(stage.name),
     });
     await appRuns(stage, 'trainer', 2);
-    const plan = await startPlan(t, stage);
+    const plan = await startPlan(t, stage, [daemons.GPU_TOLERATION]);
     const nodes = await checkDone(t, stage, plan, { seen, daemons: each });
     for (const { spec } of nodes) t.not(spec?.unschedulable, true, 'an added node is open');
-    await appRuns(stage, 'trainer', 2);
+    await Promise.all([appRuns(stage, 'trainer', 2), appRuns(stage, STRANGER, 2)]);
   });
 });
 
@@ -151,7 +175,7 @@ t.test("agents reach added nodes, strangers don't, and a user's cordon stays", (
       podSpec: { topologySpreadConstraints: [spread] },
     });
     await Promise.all([appRuns(stage, 'plain', 3), appRuns(stage, 'spread', 3)]);
-    await controlOf(ground).setFaults({ delays: { shutdownMs: 10_000 } });
+    await controlOf(ground).setFaults({ delays: { shutdownMs: 20_000 } });
     const plan = await startPlan(t, stage);
     const old = (plan.spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName);
     await until(
@@ -167,7 +191,9 @@ t.test("agents reach added nodes, strangers don't, and a user's cordon stays", (
     const running = await client.get(REBALANCE_PLANS, { name: plan.metadata.name });
     const [first] = await addedNodes(stage, running);
     const cordoned = first?.metadata.name ?? '';
-    t.notOk(isFinished(running), 'the plan still runs');
+    await replaceAgent(t, stage, cordoned);
+    const later = await client.get(REBALANCE_PLANS, { name: plan.metadata.name });
+    t.notOk(isFinished(later), 'the plan still runs');
     await ground.kubectl(['cordon', cordoned]);
     const nodes = await checkDone(t, stage, plan, { seen, daemons: [daemons.AGENT] });
     for (const { metadata, spec } of nodes) {

@@ -22,6 +22,8 @@ export const OUR_MARKS = {
     labels.LOCK_KEEPS,
     labels.CORDONED_BY,
     labels.CORDONED_BEFORE,
+    labels.OPEN_TO_DAEMONSETS,
+    labels.DAEMONSETS_UNTIL,
     labels.OWNED_BY,
     labels.PLANNED_CLAIM,
     labels.NODE_CLAIM,

@@ -3,6 +3,7 @@ import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { cpuMillis } from '../../api/quantity.ts';
+import { isOpenToDaemonSets } from '../../api/reservation.ts';
 
 /** The demo's picture, from one reading of the API server. */
 
@@ -46,7 +47,8 @@ const requested = (pod: Pod): number =>
   pod.spec.containers.reduce((sum, c) => sum + cpuMillis(c.resources?.requests?.cpu ?? '0'), 0);
 
 const stateOf = (node: Node | undefined, claim: NodeClaim, isPlans: boolean): NodeState => {
-  if (claim.metadata.deletionTimestamp !== undefined || node?.spec?.unschedulable) return 'draining';
+  const isCordoned = node?.spec?.unschedulable === true && !isOpenToDaemonSets(node);
+  if (claim.metadata.deletionTimestamp !== undefined || isCordoned) return 'draining';
   if (node === undefined) return 'ordered';
   if (node.metadata.labels?.[labels.PLACEHOLDER] !== undefined) return 'placeholder';
   return isPlans ? 'new' : 'steady';

@@ -15,7 +15,7 @@ export const CSI_TAINT: Taint = {
   effect: 'NoExecute',
 };
 
-const GPU_TOLERATION: Toleration = { key: GPU, operator: 'Exists', effect: 'NoSchedule' };
+export const GPU_TOLERATION: Toleration = { key: GPU, operator: 'Exists', effect: 'NoSchedule' };
 
 export interface Daemon {
   readonly name: string;

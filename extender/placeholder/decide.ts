@@ -1,8 +1,17 @@
-import { JOIN_DEADLINE, NODE_CLAIM, NOT_READY, PLACEHOLDER, PREPARING_TAINT } from '../../api/labels.ts';
+import {
+  JOIN_DEADLINE,
+  NODE_CLAIM,
+  NOT_READY,
+  PLACEHOLDER,
+  PREPARING_TAINT,
+  UNSCHEDULABLE,
+} from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod, Taint } from '../../api/objects.ts';
 import type { Intent, NodeIntent, ResultState } from '../../api/pinning.ts';
 import { isOfDaemonSet } from '../../api/pods.ts';
+import { isOpenToDaemonSets, isReserved } from '../../api/reservation.ts';
+import { withoutCordon } from '../../kube/undo/nodemarks.ts';
 
 /** Age up to which a node that its kubelet created may be reserved, while nothing runs on it. */
 const YOUNG_MS = 120_000;
@@ -26,9 +35,13 @@ export interface PlaceholderFacts {
 export interface NodePatch {
   readonly metadata?: {
     readonly labels?: Readonly<Record<string, string | null>>;
-    readonly annotations?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string | null>>;
   };
-  readonly spec?: { readonly providerID?: string; readonly taints?: readonly Taint[] };
+  readonly spec?: {
+    readonly providerID?: string;
+    readonly unschedulable?: null;
+    readonly taints?: readonly Taint[];
+  };
 }
 
 /** The next step for one node name; `state` is the result that the autoscaler gets. */
@@ -126,7 +139,9 @@ const missingPatch = (
   const taints = node.spec?.taints ?? [];
   const reservations = wanted.taints
     .map(toTaint)
-    .filter(({ key }) => key === PREPARING_TAINT && !isMarked && canReserve(facts))
+    .filter(
+      ({ key }) => key === PREPARING_TAINT && !isMarked && !isOpenToDaemonSets(node) && canReserve(facts),
+    )
     .filter((taint) => !taints.some((present) => isSameTaint(present, taint)));
   const providerID = node.spec?.providerID ? undefined : wanted.providerId;
   const metadata = {
@@ -199,6 +214,17 @@ const decideWithIntent = (facts: PlaceholderFacts, intent: Intent, wanted: NodeI
   };
 };
 
+/** The patch that opens a reserved node to everyone; a cordon that was there before stays. */
+const unreserved = (node: Node): NodePatch => {
+  const cordon = isOpenToDaemonSets(node) ? withoutCordon(node) : undefined;
+  const ours = new Set([PREPARING_TAINT, ...(cordon?.isOpened ? [UNSCHEDULABLE] : [])]);
+  const taints = (node.spec?.taints ?? []).filter(({ key }) => !ours.has(key));
+  return {
+    ...(cordon && { metadata: { annotations: cordon.annotations } }),
+    spec: { ...(cordon?.isOpened && { unschedulable: null }), taints },
+  };
+};
+
 const nothing = (reason: string): PlaceholderStep => ({ kind: 'none', state: 'UNKNOWN', reason });
 
 const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
@@ -226,18 +252,10 @@ const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
     return { kind: 'keep', until, state: 'UNKNOWN', reason };
   }
   const isOurs = node.metadata.annotations?.[NODE_CLAIM] !== undefined;
-  const taints = node.spec?.taints ?? [];
-  const remaining = taints.filter(({ key }) => key !== PREPARING_TAINT);
-  if (
-    isOurs &&
-    (facts.hasFullState || facts.isDisabled) &&
-    !facts.hasPins &&
-    remaining.length < taints.length
-  ) {
-    const patch: NodePatch = { spec: { taints: remaining } };
+  if (isOurs && (facts.hasFullState || facts.isDisabled) && !facts.hasPins && isReserved(node)) {
     return {
       kind: 'patch',
-      patch,
+      patch: unreserved(node),
       hasJoined: true,
       state: 'UNKNOWN',
       reason: 'no plan reserves it any more',

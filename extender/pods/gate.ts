@@ -4,6 +4,7 @@ import { isReady } from '../../api/nodes.ts';
 import type { Pod, Toleration } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
+import { isOpenToDaemonSets } from '../../api/reservation.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -133,7 +134,8 @@ const watchLanded = async (
     }
   }
   const message = unschedulableMessage(pod);
-  if (message === undefined) {
+  // A node that opens to DaemonSets for a while is not one that refuses the pod.
+  if (message === undefined || (node && isOpenToDaemonSets(node))) {
     unschedulableSince.delete(uid);
     return requeue(RECHECK_MS);
   }

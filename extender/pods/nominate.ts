@@ -1,7 +1,6 @@
-import { PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node, Pod, Toleration } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import { missingReservationTolerations } from '../../api/reservation.ts';
+import { isReserved, missingReservationTolerations } from '../../api/reservation.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError } from '../../kube/errors.ts';
@@ -34,6 +33,5 @@ export const nominatePod = async (
 
 /** The toleration that a pod lacks for a node that is reserved for the plan's pods; empty when it lacks none. */
 export const missingTolerations = (node: Node | undefined, pod: Pod): readonly Toleration[] => {
-  const isReserved = node?.spec?.taints?.some(({ key }) => key === PREPARING_TAINT);
-  return isReserved ? missingReservationTolerations(pod) : [];
+  return node && isReserved(node) ? missingReservationTolerations(pod) : [];
 };

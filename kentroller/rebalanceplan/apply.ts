@@ -10,7 +10,7 @@ import {
   hasUnseenClaims,
   recordFailedAttempt,
 } from './writes/claims.ts';
-import { closeNode, cordonNode, lockNode, releaseNode, uncordonNode, unlockNode } from './writes/nodes.ts';
+import { closeNode, cordonNode, lockNode, uncordonNode, unlockNode } from './writes/nodes.ts';
 import { freeNode, takeNodes } from './writes/nodeuse.ts';
 import { preparePlan, removeFinalizer } from './writes/plan.ts';
 import {
@@ -22,6 +22,7 @@ import {
   removePod,
   toleratePod,
 } from './writes/pods.ts';
+import { releaseNode, reserveNode } from './writes/reservation.ts';
 import { type Change, deleteIfThere, SKIPPED, type Writer } from './writes/writer.ts';
 
 const inOrder =
@@ -116,6 +117,8 @@ export const apply = async (
       );
     case 'warn':
       return status.addWarning(step.message);
+    case 'reserve':
+      return void (await reserveNode(w, plan, step));
     case 'release':
       return void (await releaseNode(w, plan, step));
     case 'fail':

@@ -105,7 +105,13 @@ export const executePlans = (
       return;
     }
     o.recorder.event(REBALANCE_PLANS, plan, type, reason, message);
-    if (kind === 'close' || kind === 'cordon' || kind === 'uncordon' || kind === 'keep-node') {
+    const isOfNode =
+      kind === 'close' ||
+      kind === 'cordon' ||
+      kind === 'uncordon' ||
+      kind === 'keep-node' ||
+      kind === 'reserve';
+    if (isOfNode) {
       const node = o.caches.nodes.get(step.node);
       if (node)
         o.recorder.event(NODES, node, type, reason, `${message} (RebalancePlan ${plan.metadata.name})`);

@@ -14,7 +14,7 @@ import { drainAndDelete } from './drain/decide.ts';
 import { reattachSteps } from './drain/surge.ts';
 import { decideFinish } from './finish/decide.ts';
 import { rollBack } from './finish/rollback.ts';
-import { overdueUntaintSteps, untaintSteps } from './reservation.ts';
+import { overdueUntaintSteps, reservationSteps, untaintSteps } from './reservation.ts';
 import { addedNames } from './state/claimnames.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
 import { baselineOf, countBaseline, movesOf } from './state/moves.ts';
@@ -225,7 +225,19 @@ export const decide = (state: ExecutionState): Decision => {
     return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
   }
   const timeout = executionTimeout(state);
-  if (timeout) return steps(timeout);
+  return timeout ? steps(timeout) : withReservations(state, decidePhase(state));
+};
+
+/** The steps of a phase, and of the reservations that it neither ends nor gives up. */
+const withReservations = (state: ExecutionState, next: Decision): Decision => {
+  if (next.steps.some(({ kind }) => kind === 'fail' || kind === 'finish')) return next;
+  const released = new Set(next.steps.flatMap((step) => (step.kind === 'release' ? [step.node] : [])));
+  const reserved = reservationSteps(state).filter((step) => !('node' in step && released.has(step.node)));
+  return { ...next, steps: [...reserved, ...next.steps] };
+};
+
+const decidePhase = (state: ExecutionState): Decision => {
+  const { plan } = state;
   if (!hasReached(plan, 'NodesCreated')) return closing(state, decideCreation(state));
   // 3. The savings check, repeated until the first pod moves.
   if (!hasReached(plan, 'SavingsValidated')) return closing(state, decideSavings(state));

@@ -1,8 +1,17 @@
 import t from 'tap';
-import type { Node } from '../../api/objects.ts';
+import { CORDONED_BY, DAEMONSETS_UNTIL } from '../../api/labels.ts';
+import type { DaemonSet, Node, NodeClaim, Pod } from '../../api/objects.ts';
 import * as make from '../testing/builders.ts';
-import { ADD, attempts, RESERVED } from '../testing/decisions.ts';
-import { areEvictionsPaused, overdueUntaintSteps, releaseSteps, untaintSteps } from './reservation.ts';
+import { ADD, attempts, describeStep, RESERVED } from '../testing/decisions.ts';
+import { decide } from './decide.ts';
+import {
+  areEvictionsPaused,
+  overdueUntaintSteps,
+  RESERVATION,
+  releaseSteps,
+  reservationSteps,
+  untaintSteps,
+} from './reservation.ts';
 import type { ExecutionState } from './state/state.ts';
 
 const CONNECTED = { connected: true, goneForMs: 0, acknowledged: true };
@@ -55,3 +64,142 @@ for (const [name, o, isUntainted, isPaused] of TABLE) {
     t.equal(areEvictionsPaused(stateOf(OPEN, o)), false, 'not when no node is reserved');
   });
 }
+
+/** A node, whether Karpenter has initialized it, its DaemonSets and pods, and what reserves it from now on. */
+interface Row {
+  readonly node?: Node;
+  readonly status?: 'Registered' | 'Initialized';
+  readonly daemonSets?: readonly DaemonSet[];
+  readonly pods?: readonly Pod[];
+  readonly expected: readonly string[];
+}
+
+const AGENT: DaemonSet = {
+  metadata: { name: 'agent', namespace: 'system', uid: 'agent-uid' },
+  spec: { template: { spec: { containers: [] } } },
+};
+const agentPod: Pod = {
+  ...make.pod('agent-1'),
+  metadata: {
+    name: 'agent-1',
+    ownerReferences: [
+      { apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'agent', uid: 'agent-uid', controller: true },
+    ],
+  },
+};
+const cordoned = (until?: string): Node =>
+  make.node('green', {
+    annotations: { [CORDONED_BY]: make.MARK, ...(until !== undefined && { [DAEMONSETS_UNTIL]: until }) },
+    spec: { unschedulable: true },
+  });
+const tainted = (until: string): Node =>
+  make.node('green', { annotations: { [DAEMONSETS_UNTIL]: until }, spec: { taints: [RESERVATION] } });
+const claimOf = (status: 'Registered' | 'Initialized' | undefined): NodeClaim => {
+  const claim = make.nodeClaim('green');
+  const types = ['Registered', 'Initialized'].slice(0, status === 'Registered' ? 1 : status ? 2 : 0);
+  const conditions = types.map((type) => ({ type, status: 'True' as const }));
+  return { ...claim, status: { ...claim.status, conditions } };
+};
+
+const ROWS: Readonly<Record<string, Row>> = {
+  'a node that Karpenter has not registered keeps its taint': { node: RESERVED, expected: [] },
+  'a node that waits for pods of DaemonSets is reserved by a cordon': {
+    node: RESERVED,
+    status: 'Registered',
+    daemonSets: [AGENT],
+    expected: ['NodeOpenToDaemonSets cordon'],
+  },
+  'before it is initialized they are waited for until the join deadline': {
+    node: cordoned(),
+    status: 'Registered',
+    daemonSets: [AGENT],
+    expected: [],
+  },
+  'it is reserved by its taint again once its DaemonSets are there': {
+    node: cordoned(),
+    status: 'Registered',
+    daemonSets: [AGENT],
+    pods: [agentPod],
+    expected: ['NodeReserved taint'],
+  },
+  'a node without DaemonSets keeps its taint': { node: RESERVED, status: 'Registered', expected: [] },
+  'a DaemonSet without a pod is waited for': {
+    node: cordoned(),
+    status: 'Initialized',
+    daemonSets: [AGENT],
+    expected: ['NodeOpenToDaemonSets cordon until +30'],
+  },
+  'and waited for': {
+    node: cordoned(make.ago(-1)),
+    status: 'Initialized',
+    daemonSets: [AGENT],
+    expected: [],
+  },
+  'but not for ever': {
+    node: cordoned(make.ago(1)),
+    status: 'Initialized',
+    daemonSets: [AGENT],
+    expected: ['DaemonSetsMissing taint until -1'],
+  },
+  'one that was waited for in vain opens the node no second time': {
+    node: tainted(make.ago(100)),
+    status: 'Initialized',
+    daemonSets: [AGENT],
+    expected: [],
+  },
+  'a pod of a DaemonSet that is gone later opens the node again': {
+    node: RESERVED,
+    status: 'Initialized',
+    daemonSets: [AGENT],
+    expected: ['NodeOpenToDaemonSets cordon until +30'],
+  },
+  'a taint that Karpenter or the pinner puts on beside the cordon goes': {
+    node: { ...cordoned(), spec: { unschedulable: true, taints: [RESERVATION] } },
+    status: 'Registered',
+    daemonSets: [AGENT],
+    expected: ['NodeOpenToDaemonSets cordon'],
+  },
+  'a node that was opened to everyone stays open': {
+    node: OPEN,
+    status: 'Initialized',
+    daemonSets: [AGENT],
+    expected: [],
+  },
+  "another plan's cordon is left alone": {
+    node: make.node('green', { annotations: { [CORDONED_BY]: 'plan/other-uid' } }),
+    status: 'Initialized',
+    expected: [],
+  },
+};
+
+for (const [name, row] of Object.entries(ROWS)) {
+  t.test(`fault 4: ${name}`, async (t) => {
+    const state = stateOf(row.node ?? RESERVED, {
+      nodeClaims: new Map([['green', claimOf(row.status)]]),
+      daemonSets: row.daemonSets ?? [],
+      pods: new Map([['green', row.pods ?? []]]),
+    });
+    const found = reservationSteps(state).map((step) => {
+      if (step.kind !== 'reserve') return step.kind;
+      const seconds = step.until && (Date.parse(step.until) - make.NOW) / 1000;
+      const until = seconds ? ` until ${seconds > 0 ? '+' : ''}${seconds}` : '';
+      return `${step.reason} ${step.by}${until}`;
+    });
+    t.same(found, row.expected);
+  });
+}
+
+t.test(
+  'fault 4: nodes are created when their DaemonSets are there, and the cordon ends with the plan',
+  async (t) => {
+    const nodeClaims = new Map([['green', claimOf('Initialized')]]);
+    const daemonSets = [AGENT];
+    const kinds = (node: Node, o: Partial<ExecutionState> = {}) =>
+      decide(stateOf(node, { nodeClaims, daemonSets, ...o })).steps.map(describeStep);
+    t.same(kinds(cordoned()), ['reserve node-green by cordon']);
+    t.same(kinds(cordoned(), { pods: new Map([['green', [agentPod]]]) }), ['reserve node-green by taint']);
+    t.same(kinds(RESERVED, { pods: new Map([['green', [agentPod]]]) }), ['advance NodesCreated']);
+    t.match(releaseSteps(stateOf(cordoned())), [{ node: 'node-green', keeps: false }]);
+    t.match(untaintSteps(stateOf(cordoned())), [{ keeps: true }]);
+  },
+);

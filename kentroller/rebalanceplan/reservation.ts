@@ -1,20 +1,119 @@
-import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../../api/labels.ts';
-import type { Node } from '../../api/objects.ts';
+import { isMarkedBy } from '../../api/identity/ownermark.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import {
+  CORDONED_BY,
+  DAEMONSETS_UNTIL,
+  KARPENTER_DO_NOT_DISRUPT,
+  KARPENTER_NODEPOOL,
+  PREPARING_TAINT,
+} from '../../api/labels.ts';
+import type { DaemonSet, Node, NodeClaim, Taint } from '../../api/objects.ts';
+import { hasReservationTaint } from '../../api/reservation.ts';
+import { missingDaemonSets } from '../../planner/scheduling/daemonset.ts';
 import { currentClaim } from './state/claimnames.ts';
 import type { ExecutionState } from './state/state.ts';
 import type { Step } from './state/step.ts';
 
 /**
- * The reservation of the nodes that a plan adds: a taint that only pinned pods tolerate, and do-not-disrupt, which
- * keeps Karpenter away while they are still empty.
+ * The reservation of the nodes that a plan adds: do-not-disrupt, which keeps Karpenter away while they are still empty,
+ * and a taint that only pinned pods tolerate. In place of the taint comes a cordon while the node waits for pods of
+ * DaemonSets, which tolerate no taint of ours. See docs/designs/0016-daemonsets-on-reserved-nodes.md.
  */
+
+/** The taint that reserves a node; its placeholder and its NodeClaim carry it from the start. */
+export const RESERVATION: Taint = { key: PREPARING_TAINT, value: 'true', effect: 'NoSchedule' };
+
+/** Time for pods of DaemonSets to be bound to a node that Karpenter has initialized. */
+const DAEMONS_WAIT_MS = 30_000;
 
 type ReleaseStep = Step & { readonly kind: 'release' };
 type NodesState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'nodePools'>;
 type PinsState = Pick<ExecutionState, 'pins' | 'limits'>;
+type DaemonsState = Pick<
+  ExecutionState,
+  'plan' | 'nodeClaims' | 'nodes' | 'pods' | 'daemonSets' | 'pendingDaemonPods' | 'now'
+>;
 
-const isTainted = (node: Node | undefined): boolean =>
-  node?.spec?.taints?.some((t) => t.key === PREPARING_TAINT) ?? false;
+/** Whether the plan reserves the node by a cordon. */
+const isCordonedBy = (plan: RebalancePlan, node: Node): boolean => isMarkedBy(plan, node, CORDONED_BY);
+
+const isReservedBy = (plan: RebalancePlan, node: Node): boolean =>
+  hasReservationTaint(node) || isCordonedBy(plan, node);
+
+const isTrue = (claim: NodeClaim, type: string): boolean =>
+  claim.status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
+
+const missingOn = (
+  { pods, daemonSets, pendingDaemonPods }: DaemonsState,
+  claim: string,
+  { metadata, spec }: Node,
+): readonly DaemonSet[] =>
+  missingDaemonSets(
+    daemonSets,
+    {
+      name: metadata.name,
+      labels: metadata.labels ?? {},
+      taints: (spec?.taints ?? []).filter(({ key }) => key !== PREPARING_TAINT),
+      pods: pods.get(claim) ?? [],
+    },
+    pendingDaemonPods,
+  );
+
+const namesOf = (sets: readonly DaemonSet[]): string =>
+  sets.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(', ');
+
+/** What keeps strangers off one reserved node from now on; undefined when it stays as it is. */
+const reservationStep = (state: DaemonsState, claim: NodeClaim, node: Node): Step | undefined => {
+  const isTainted = hasReservationTaint(node);
+  const isCordoned = isCordonedBy(state.plan, node);
+  if (!isTainted && !isCordoned) return undefined;
+  const { name, annotations } = node.metadata;
+  const cordon = (message: string, until?: string): Step => ({
+    kind: 'reserve',
+    node: name,
+    by: 'cordon',
+    ...(until !== undefined && { until }),
+    reason: 'NodeOpenToDaemonSets',
+    message,
+  });
+  const taint = { kind: 'reserve', node: name, by: 'taint' } as const;
+  const missing = missingOn(state, claim.metadata.name, node);
+  if (missing.length === 0) {
+    const message = `Node ${name} is reserved by a taint: pods of all its DaemonSets are on it`;
+    return isCordoned ? { ...taint, reason: 'NodeReserved', message } : undefined;
+  }
+  const waits = `Node ${name} is reserved by a cordon until pods of DaemonSets ${namesOf(missing)} are on it`;
+  // Until it is initialized the join deadline counts.
+  if (!isTrue(claim, 'Initialized')) return isTainted ? cordon(waits) : undefined;
+  const until = annotations?.[DAEMONSETS_UNTIL];
+  if (until === undefined) {
+    return cordon(waits, new Date(state.now + DAEMONS_WAIT_MS).toISOString());
+  }
+  if (state.now < Date.parse(until)) return undefined;
+  const message = `Node ${name} is reserved by a taint again: DaemonSets ${namesOf(missing)} have put no pods on it, look at their events`;
+  return isCordoned ? { ...taint, until, reason: 'DaemonSetsMissing', message } : undefined;
+};
+
+/** The steps that let DaemonSets onto the plan's added nodes, and close them again; Karpenter has registered them. */
+export const reservationSteps = (state: DaemonsState): readonly Step[] =>
+  (state.plan.spec.nodeClaimsToAdd ?? []).flatMap(({ metadata }): readonly Step[] => {
+    const name = currentClaim(state.plan, metadata.name);
+    const claim = state.nodeClaims.get(name);
+    const node = state.nodes.get(name);
+    // Until then Karpenter puts the taints of the NodeClaim on the node, whatever is there.
+    if (!claim || !node || !isTrue(claim, 'Registered')) return [];
+    if (claim.metadata.deletionTimestamp || node.metadata.deletionTimestamp) return [];
+    const step = reservationStep(state, claim, node);
+    return step ? [step] : [];
+  });
+
+/** Whether an added node waits for pods of DaemonSets. */
+export const awaitDaemonSets = (state: DaemonsState): boolean =>
+  reservationSteps(state).length > 0 ||
+  (state.plan.spec.nodeClaimsToAdd ?? []).some(({ metadata }) => {
+    const node = state.nodes.get(currentClaim(state.plan, metadata.name));
+    return node !== undefined && isCordonedBy(state.plan, node);
+  });
 
 /** Ends the reservation; do-not-disrupt stays where the planned claim or its NodePool asks for it. */
 export const releaseSteps = ({ plan, nodeClaims, nodes, nodePools }: NodesState): readonly ReleaseStep[] =>
@@ -31,7 +130,7 @@ export const releaseSteps = ({ plan, nodeClaims, nodes, nodePools }: NodesState)
       [node, nodeClaims.get(claim)].some(
         (o) => o?.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
       );
-    if (!isTainted(node) && !isGuarded) return [];
+    if (!isReservedBy(plan, node) && !isGuarded) return [];
     return [
       {
         kind: 'release',
@@ -44,10 +143,13 @@ export const releaseSteps = ({ plan, nodeClaims, nodes, nodePools }: NodesState)
     ];
   });
 
-/** Removes the taint alone, so that kube-scheduler can place the plan's pods; Karpenter is still kept away. */
+/** Removes taint or cordon alone, so that kube-scheduler can place the plan's pods; Karpenter is still kept away. */
 export const untaintSteps = (state: NodesState): readonly Step[] =>
   releaseSteps(state)
-    .filter(({ claim }) => isTainted(state.nodes.get(claim)))
+    .filter(({ claim }) => {
+      const node = state.nodes.get(claim);
+      return node !== undefined && isReservedBy(state.plan, node);
+    })
     .map((step) => ({
       ...step,
       keeps: true,

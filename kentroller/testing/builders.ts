@@ -191,6 +191,8 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   pods: new Map(),
   podsOnKeptNodes: [],
   unscheduledPods: [],
+  daemonSets: [],
+  pendingDaemonPods: [],
   nodePools: new Map([['general', nodePool()]]),
   poolNodes: new Map([['general', { total: 10, disrupted: 0 }]]),
   claimFailures: new Map(),

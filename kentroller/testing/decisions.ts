@@ -30,6 +30,8 @@ export const describeStep = (step: Step): string => {
     case 'uncordon':
     case 'release':
       return `${step.kind} ${step.node}`;
+    case 'reserve':
+      return `reserve ${step.node} by ${step.by}`;
     case 'evict':
     case 'tolerate':
     case 'remove-pod':

@@ -6,6 +6,7 @@ import {
   KARPENTER_DO_NOT_DISRUPT,
   LOCK_KEEPS,
   LOCKED_BY,
+  OPEN_TO_DAEMONSETS,
   OWNED_BY,
 } from '../../api/labels.ts';
 import type { KubeObject, Node, ObjectMeta } from '../../api/objects.ts';
@@ -73,7 +74,7 @@ export const withoutCordon = (
   const isRelabelled = node.metadata.labels?.[DRAINING] !== DRAINING_REBALANCING;
   return {
     labels: isRelabelled ? {} : { [DRAINING]: draining ?? null },
-    annotations: { [CORDONED_BY]: null, [CORDONED_BEFORE]: null },
+    annotations: { [CORDONED_BY]: null, [CORDONED_BEFORE]: null, [OPEN_TO_DAEMONSETS]: null },
     isOpened: !unschedulable && !isTheirs(node.metadata, ['f:spec', 'f:unschedulable'], CORDONED_BY),
   };
 };

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { parseCron } from '../../api/cron.ts';
+import { CORDONED_BY, DRAINING } from '../../api/labels.ts';
 import type { NodePool } from '../../api/objects.ts';
 import { makeNode } from '../testing/builders.ts';
 import { allowedDisruptions, allowedDisruptionsByPool, countNodes } from './disruptionbudget.ts';
@@ -143,3 +144,16 @@ t.test('nodes that are cordoned, not ready or being deleted use up the budget', 
   ]);
   t.same(counted, { total: 5, disrupted: 3 });
 });
+
+t.test(
+  'an added node that is cordoned for its DaemonSets uses up no budget, one that is drained does',
+  async (t) => {
+    const { node, claim } = makeNode('n');
+    const annotations = { [CORDONED_BY]: 'plan/uid' };
+    const added = { ...node, metadata: { ...node.metadata, annotations }, spec: { unschedulable: true } };
+    const labels = { ...node.metadata.labels, [DRAINING]: 'rebalancing' };
+    const removed = { ...added, metadata: { ...added.metadata, labels } };
+    t.same(countNodes([{ node: added, claim }]), { total: 1, disrupted: 0 });
+    t.same(countNodes([{ node: removed, claim }]), { total: 1, disrupted: 1 });
+  },
+);

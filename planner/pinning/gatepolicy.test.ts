@@ -1,8 +1,9 @@
 import t from 'tap';
 import type { HeldPodView } from '../../api/heldpods.ts';
-import { PIN, PIN_GATE } from '../../api/labels.ts';
+import { OPEN_TO_DAEMONSETS, PIN, PIN_GATE } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
+import { isOpenToDaemonSets } from '../../api/reservation.ts';
 import { clusterOf } from '../cluster/clusterview.ts';
 import { emptySnapshot } from '../model/snapshot.ts';
 import { fits, nodeInfoOf } from '../scheduling/fit.ts';
@@ -46,6 +47,12 @@ const volume = { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: '
 const spread = {
   topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' }],
 };
+
+const CORDON = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+const openToDaemonSets = {
+  ...node({ spec: { unschedulable: true, taints: [CORDON] } }),
+  metadata: { name: 'node-1', labels: { zone: 'a' }, annotations: { [OPEN_TO_DAEMONSETS]: 'true' } },
+} as Node;
 
 interface Row {
   readonly says: string;
@@ -122,6 +129,13 @@ const rows: readonly Row[] = [
     ready: 'wait',
   },
   {
+    says: 'a node that waits for its DaemonSets takes early pods, and others once it is reserved by its taint again',
+    node: openToDaemonSets,
+    booting: 'land',
+    ready: 'wait',
+    because: /DaemonSets/,
+  },
+  {
     says: 'the gate is removed at once when the node is sick',
     node: node({ taints: [{ key: 'node.kubernetes.io/disk-pressure', effect: 'NoSchedule' }] }),
     booting: 'release',
@@ -145,6 +159,7 @@ for (const row of rows) {
         node: base && nodeInfoOf(base, row.others ?? []),
         isReady,
         health: base && healthOf(base),
+        awaitsDaemonSets: base !== undefined && isOpenToDaemonSets(base),
         ownTaints: OWN,
         gate: PIN_GATE,
       });
@@ -191,6 +206,7 @@ t.test('a pod is due when the leader would have landed it', async (t) => {
   const judge = createGateReleasePolicy({ limits, ownTaints: OWN, gate: PIN_GATE });
   t.equal(judge.isDue(pod(), node()), true);
   t.equal(judge.isDue(pod(gpu), node()), false, 'its device is not there');
+  t.equal(judge.isDue(pod(), openToDaemonSets), false, 'its node waits for pods of DaemonSets');
   const booting = { ...node(), status: { allocatable: { cpu: '1', pods: '10' } } };
   t.equal(judge.isDue(pod(), booting), false, 'its machine is not up');
   const silent = {

@@ -2,6 +2,7 @@ import { type GateReleasePolicy, isGated, otherGates, withoutHold } from '../../
 import { healthOf, isReady, type NodeHealth } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
+import { isOpenToDaemonSets } from '../../api/reservation.ts';
 import { fits, type NodeInfo, nodeInfoOf } from '../scheduling/fit.ts';
 import { podRequests } from '../scheduling/noderesources.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
@@ -24,6 +25,8 @@ export interface GateContext {
   readonly isReady: boolean;
   /** As in PinContext. */
   readonly health: NodeHealth | undefined;
+  /** As in PinContext. */
+  readonly awaitsDaemonSets?: boolean;
   /** Keys of our own taints, which the pod gets a toleration for when it lands. */
   readonly ownTaints: ReadonlySet<string>;
   /** As in PinContext. */
@@ -54,6 +57,7 @@ export const decideGate = (s: GateContext): GateStep => {
   if (pin.way === 'bind' && !isReady) return { kind: 'land', isEarly: true, reason: pin.reason };
   if (!node) return { kind: 'wait', reason: 'its node does not exist yet' };
   if (!isReady) return { kind: 'wait', reason: 'its machine is not ready yet' };
+  if (s.awaitsDaemonSets) return { kind: 'wait', reason: 'its node waits for pods of DaemonSets' };
   if (node.unschedulable) return { kind: 'wait', reason: 'its node is cordoned' };
   const foreignTaints = node.taints.filter(({ key }) => !s.ownTaints.has(key));
   const taint = untoleratedTaint(foreignTaints, pod.spec.tolerations);
@@ -90,7 +94,14 @@ export const createGateReleasePolicy = (o: {
 }): GateReleasePolicy => ({
   isDue: (pod, node) => {
     const health = healthOf(node);
-    const situation = { ...o, pod, node: nodeInfoOf(node, []), isReady: isReady(node), health };
+    const situation = {
+      ...o,
+      pod,
+      node: nodeInfoOf(node, []),
+      isReady: isReady(node),
+      health,
+      awaitsDaemonSets: isOpenToDaemonSets(node),
+    };
     return (isReady(node) || health.kind === 'sick') && decideGate(situation).kind !== 'wait';
   },
   releaseReason: ({ pod, couldMs, leaderlessMs, heldMs }) => {

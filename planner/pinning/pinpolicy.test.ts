@@ -172,6 +172,30 @@ for (const row of rows) {
   });
 }
 
+t.test(
+  'a node that is reserved by a cordon takes early pods, and holds others until its DaemonSets are there',
+  async (t) => {
+    const cordoned = { ...node(), spec: { unschedulable: true } };
+    const at = (isReady: boolean, at: PinContext['at'], awaitsDaemonSets = true): PinMethod =>
+      choosePin({
+        pod: pod(),
+        node: nodeInfoOf(cordoned, []),
+        isReady,
+        health: healthOf(cordoned),
+        awaitsDaemonSets,
+        at,
+        ownTaints: new Set([OWN_TAINT]),
+        startupTaints: new Set(),
+        gate: GATE,
+      }).way;
+    t.equal(at(false, 'pending'), 'bind');
+    t.equal(at(false, 'admission'), 'assign');
+    t.equal(at(true, 'pending'), 'nominate');
+    t.equal(at(true, 'admission'), 'hold');
+    t.equal(at(false, 'admission', false), 'nominate', "a user's cordon");
+  },
+);
+
 t.test('a taint that stays where it is is not waited for', async (t) => {
   const strange = node({ taints: [{ key: 'spot', effect: 'NoSchedule' }] });
   const situation: PinContext = {

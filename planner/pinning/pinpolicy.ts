@@ -36,6 +36,8 @@ export interface PinContext {
   readonly startupTaints?: ReadonlySet<string>;
   /** Name of our scheduling gate. */
   readonly gate: string;
+  /** Whether the node is reserved by a cordon until the pods of its DaemonSets are there. */
+  readonly awaitsDaemonSets?: boolean;
   /** Another webhook may still change the pod, so it can't be assigned at admission. */
   readonly isCoexisting?: boolean;
 }
@@ -99,7 +101,8 @@ export const choosePin = (s: PinContext): Pin => {
   const taints = node.taints.filter(
     (taint) => !s.ownTaints.has(taint.key) && !(health && isPassedOver(taint, health)),
   );
-  const refusal = fits(pod, { ...node, taints: [] });
+  const unschedulable = node.unschedulable && !s.awaitsDaemonSets;
+  const refusal = fits(pod, { ...node, taints: [], unschedulable });
   if (refusal && isLasting(refusal)) return { way: 'leave', reason: refusal.message };
   const taint = untoleratedTaint(taints, pod.spec.tolerations);
   if (taint && s.startupTaints && !s.startupTaints.has(taint.key)) {
@@ -111,6 +114,7 @@ export const choosePin = (s: PinContext): Pin => {
   if (device && !(s.isReady && s.at === 'pending' && !refusal)) {
     return { way: late, reason: `${device} is available only when the machine is ready` };
   }
+  if (s.awaitsDaemonSets && s.isReady) return { way: late, reason: 'its node waits for pods of DaemonSets' };
   if (taint) return { way: late, reason: `it does not tolerate ${taint.key}:${taint.effect} yet` };
   if (refusal) return { way: 'nominate', reason: refusal.message };
   if (s.isCoexisting && s.at === 'admission') {

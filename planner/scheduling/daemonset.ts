@@ -1,4 +1,5 @@
 import type { DaemonSet, Pod, Taint } from '../../api/objects.ts';
+import { controllerOf, isLive } from '../../api/pods.ts';
 import { type Labels, matchesNodeAffinity } from './nodeaffinity.ts';
 import { podRequests, type Requests } from './noderesources.ts';
 import { untoleratedTaint } from './tainttoleration.ts';
@@ -22,17 +23,18 @@ const ALWAYS_TOLERATED = new Set([
   'node.kubernetes.io/unschedulable',
 ]);
 
-/** The DaemonSets that run a pod on a node with these labels and taints. */
+/** The DaemonSets that run a pod on a node with these labels and taints, and with this name where it has one. */
 export const daemonSetsOn = (
   daemonSets: readonly DaemonSet[],
   labels: Labels,
   taints: readonly Taint[],
+  name = '',
 ): DaemonSet[] =>
   daemonSets.filter((set) => {
     const pod = podOf(set);
     const relevant = taints.filter((taint) => !ALWAYS_TOLERATED.has(taint.key));
     return (
-      matchesNodeAffinity(pod, labels, '') && untoleratedTaint(relevant, pod.spec.tolerations) === undefined
+      matchesNodeAffinity(pod, labels, name) && untoleratedTaint(relevant, pod.spec.tolerations) === undefined
     );
   });
 
@@ -45,4 +47,34 @@ export const daemonRequests = (daemonSets: readonly DaemonSet[]): Requests => {
     }
   }
   return total;
+};
+
+/** The node that a pod of a DaemonSet was made for. */
+const nodeNameOf = ({ spec }: Pod): string | undefined => {
+  const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const fields = required?.nodeSelectorTerms[0]?.matchFields ?? [];
+  return spec.nodeName ?? fields.find(({ key }) => key === 'metadata.name')?.values?.[0];
+};
+
+/**
+ * The DaemonSets that a node waits for: they run a pod there and none is bound yet, or one more waits to be bound, as in
+ * a rolling update that surges. `pending` are the pods of all DaemonSets that have no node.
+ */
+export const missingDaemonSets = (
+  daemonSets: readonly DaemonSet[],
+  node: {
+    readonly name: string;
+    readonly labels: Labels;
+    readonly taints: readonly Taint[];
+    readonly pods: readonly Pod[];
+  },
+  pending: readonly Pod[],
+): readonly DaemonSet[] => {
+  const uidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
+  const bound = new Set(node.pods.filter(isLive).map(uidOf));
+  const waiting = new Set(pending.filter((pod) => isLive(pod) && nodeNameOf(pod) === node.name).map(uidOf));
+  return daemonSetsOn(daemonSets, node.labels, node.taints, node.name).filter(
+    ({ metadata: { uid = '', deletionTimestamp } }) =>
+      deletionTimestamp === undefined && (!bound.has(uid) || waiting.has(uid)),
+  );
 };

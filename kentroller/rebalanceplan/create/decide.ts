@@ -10,9 +10,10 @@ import {
 } from '../../../api/labels.ts';
 import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
-import { podName } from '../../../api/pods.ts';
+import { isOfDaemonSet, podName } from '../../../api/pods.ts';
 import { blockedFailure } from '../drain/blockers.ts';
 import { unmigratableFailure } from '../drain/livemigration.ts';
+import { awaitDaemonSets } from '../reservation.ts';
 import type { AttemptRef } from '../state/attemptref.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf, hasOrdered } from '../state/status.ts';
@@ -141,7 +142,8 @@ export const withdrawClaims = (
     if (!claim || claim.metadata.deletionTimestamp || !isMarkedBy(state.plan, claim, OWNED_BY)) return [];
     const node = state.nodes.get(name);
     const neverJoined = node !== undefined && !node.status?.nodeInfo?.kubeletVersion;
-    const podsToDelete = neverJoined ? (state.pods.get(name) ?? []) : [];
+    // A DaemonSet would replace its pod there at once; Kubernetes deletes it with the Node.
+    const podsToDelete = neverJoined ? (state.pods.get(name) ?? []).filter((pod) => !isOfDaemonSet(pod)) : [];
     if (podsToDelete.length > 0) {
       return podsToDelete.map((pod) => ({
         kind: 'remove-pod',
@@ -205,7 +207,7 @@ export const decideCreation = (state: ExecutionState): Decision => {
   const withdrawals = withdrawClaims(state, failed);
   if (next.length > 0 || withdrawals.length > 0) return steps(...next, ...withdrawals);
   const isDone = planned.every((p) => attemptsOf(state.plan, p.metadata.name).at(-1)?.status === 'Success');
-  if (!isDone) return { steps: [], againAfterMs: SOON_MS };
+  if (!isDone || awaitDaemonSets(state)) return { steps: [], againAfterMs: SOON_MS };
   return steps({
     kind: 'advance',
     phase: 'NodesCreated',

@@ -8,9 +8,9 @@ import {
   KARPENTER_NODEPOOL_HASH_VERSION,
   OWNED_BY,
   PLAN,
-  PREPARING_TAINT,
 } from '../../../api/labels.ts';
 import type { NodeClaim, NodePool, Taint } from '../../../api/objects.ts';
+import { RESERVATION } from '../reservation.ts';
 import { PLANNED_CLAIM } from '../state/labels.ts';
 import type { Alternative } from './alternatives.ts';
 
@@ -85,10 +85,7 @@ export const buildNodeClaim = (o: {
     spec: {
       ...spec,
       // The placeholder of this claim's machine carries the same taints: pinning/intents.ts sends them to the pinner.
-      taints: unique([
-        ...(spec.taints ?? template.spec.taints ?? []),
-        { key: PREPARING_TAINT, value: 'true', effect: 'NoSchedule' },
-      ]),
+      taints: unique([...(spec.taints ?? template.spec.taints ?? []), RESERVATION]),
       ...(startupTaints && { startupTaints }),
       ...(expireAfter && { expireAfter }),
       ...(terminationGracePeriod && { terminationGracePeriod }),

@@ -6,6 +6,7 @@ import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY } from '../../../
 import { isReady } from '../../../api/nodes.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { isRunning } from '../../../api/plans.ts';
+import { isOfDaemonSet } from '../../../api/pods.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
@@ -13,7 +14,7 @@ import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
 import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
 import { poolUsageOf } from '../../../planner/cluster/nodepoolusage.ts';
 import type { Catalogue } from '../../../planner/model/catalogue.ts';
-import { type Caches, nodeOf } from '../../caches.ts';
+import { type Caches, nodeOf, UNASSIGNED } from '../../caches.ts';
 import { zoneIdsOf } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { openMigrations } from '../drain/livemigration.ts';
@@ -231,6 +232,8 @@ export const gather = async (
     podsOnKeptNodes,
     pendingPods: pendingPodsOf(caches, plan),
     unscheduledPods: unscheduledPodsOf(caches, plan),
+    daemonSets: caches.daemonSets.list(),
+    pendingDaemonPods: caches.pods.by(UNASSIGNED, '').filter(isOfDaemonSet),
     nodePools: new Map(nodePools.map((pool) => [pool.metadata.name, pool])),
     poolNodes: countPools(caches.nodeClaims.list(), (claim) => nodeOf(caches, claim)),
     claimFailures,

@@ -1,7 +1,7 @@
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering.ts';
-import type { Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
+import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
 import type { NodeCount } from '../../../planner/cluster/disruptionbudget.ts';
 import type { EvictionRules } from '../../../planner/cluster/evictionblocker.ts';
 import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
@@ -71,6 +71,9 @@ export interface ExecutionState {
   readonly pendingPods: readonly Pod[];
   /** Pods of the plan's owners that have no node. */
   readonly unscheduledPods: readonly Pod[];
+  readonly daemonSets: readonly DaemonSet[];
+  /** Pods of all DaemonSets that have no node. */
+  readonly pendingDaemonPods: readonly Pod[];
   readonly nodePools: ReadonlyMap<string, NodePool>;
   /** Nodes of each NodePool, and how many of them are disrupted. */
   readonly poolNodes: ReadonlyMap<string, NodeCount>;

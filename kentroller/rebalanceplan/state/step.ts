@@ -111,6 +111,14 @@ export type Step = Why &
     | { readonly kind: 'advance'; readonly phase: Phase; readonly validated?: Savings }
     | { readonly kind: 'warn' }
     | {
+        readonly kind: 'reserve';
+        readonly node: string;
+        /** What keeps strangers off: the taint, or a cordon, which lets DaemonSets on. */
+        readonly by: 'taint' | 'cordon';
+        /** Until when the cordon waits for pods that don't come, RFC 3339; with the taint: that they did not. */
+        readonly until?: string;
+      }
+    | {
         readonly kind: 'release';
         readonly node: string;
         readonly claim: string;

@@ -1,16 +1,9 @@
 import { isMarkedBy, ownerMark } from '../../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import {
-  CORDONED_BY,
-  DRAINING,
-  KARPENTER_DO_NOT_DISRUPT,
-  OWNED_BY,
-  PREPARING_TAINT,
-  REBALANCING_STATUS,
-} from '../../../api/labels.ts';
+import { CORDONED_BY, DRAINING, KARPENTER_DO_NOT_DISRUPT, REBALANCING_STATUS } from '../../../api/labels.ts';
 import type { KubeObject, Node } from '../../../api/objects.ts';
-import { NODE_CLAIMS, NODES } from '../../../api/resources.ts';
-import { beforeCordon, withoutCordon, withoutGuard, withoutLock } from '../../../kube/undo/nodemarks.ts';
+import { NODES } from '../../../api/resources.ts';
+import { beforeCordon, withoutCordon, withoutLock } from '../../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
 import {
@@ -23,11 +16,11 @@ import {
 import type { StepOf, Writer } from './writer.ts';
 
 /**
- * Writes to nodes: lock, cordon and reservation. Each is decided on the node as it is at the write, remembers on it what
+ * Writes to nodes: lock and cordon. Each is decided on the node as it is at the write, remembers on it what
  * was there before, and is taken back only by the plan that it names. See docs/designs/0018-plans-own-what-they-touch.md.
  */
 
-interface NodePatch {
+export interface NodePatch {
   readonly metadata: object;
   readonly spec?: object;
 }
@@ -35,7 +28,7 @@ interface NodePatch {
 type Owner = Pick<RebalancePlan, 'metadata'>;
 type NodeWriter = Pick<Writer, 'client' | 'signal'>;
 
-const updateNode = async (
+export const updateNode = async (
   w: NodeWriter,
   name: string,
   patchFor: (node: Node) => NodePatch | undefined,
@@ -68,7 +61,7 @@ export const unlockNode = (w: NodeWriter, plan: Owner, step: StepOf<'unlock'>): 
   );
 
 /** The annotations of a cordon, which remember what was there before the first one. */
-const cordonMarks = (plan: RebalancePlan, node: Node): Record<string, string> => ({
+export const cordonMarks = (plan: RebalancePlan, node: Node): Record<string, string> => ({
   [CORDONED_BY]: ownerMark(plan),
   [CORDONED_BEFORE]: JSON.stringify(beforeCordon(node)),
 });
@@ -99,22 +92,3 @@ export const uncordonNode = (w: NodeWriter, plan: Owner, step: StepOf<'uncordon'
       ...(isOpened && { spec: { unschedulable: null } }),
     };
   });
-
-/** The NodeClaim first: Karpenter copies its annotations to the node. */
-export const releaseNode = async (w: Writer, plan: RebalancePlan, step: StepOf<'release'>): Promise<void> => {
-  const { client, signal } = w;
-  if (!step.keeps) {
-    const ref = { name: step.claim };
-    const o = { client, resource: NODE_CLAIMS, ref, fieldManager: FIELD_MANAGER, signal };
-    await updateIfThere(o, (claim) =>
-      isMarkedBy(plan, claim, OWNED_BY) ? { metadata: { annotations: withoutGuard(claim) } } : undefined,
-    );
-  }
-  await updateNode(w, step.node, (node) => {
-    const taints = (node.spec?.taints ?? []).filter((t) => t.key !== PREPARING_TAINT);
-    return {
-      metadata: { annotations: step.keeps ? {} : withoutGuard(node) },
-      spec: { taints: taints.length > 0 ? taints : null },
-    };
-  });
-};

@@ -1,0 +1,96 @@
+import { foreignMark, isMarkedBy } from '../../../api/identity/ownermark.ts';
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import {
+  CORDONED_BY,
+  DAEMONSETS_UNTIL,
+  OPEN_TO_DAEMONSETS,
+  OWNED_BY,
+  PREPARING_TAINT,
+  UNSCHEDULABLE,
+} from '../../../api/labels.ts';
+import type { Node, Taint } from '../../../api/objects.ts';
+import { hasReservationTaint } from '../../../api/reservation.ts';
+import { NODE_CLAIMS } from '../../../api/resources.ts';
+import { withoutCordon, withoutGuard } from '../../../kube/undo/nodemarks.ts';
+import { updateIfThere } from '../../../kube/update.ts';
+import { FIELD_MANAGER } from '../create/unavailable.ts';
+import { RESERVATION } from '../reservation.ts';
+import { cordonMarks, type NodePatch, updateNode } from './nodes.ts';
+import type { StepOf, Writer } from './writer.ts';
+
+/**
+ * Writes of the reservation. Taint and cordon change places in one write, so that no crash leaves a node open, and
+ * Kubernetes' own taint of a cordon goes with it, so that Karpenter never sees the node without one.
+ */
+
+const taintsOf = (node: Node, without: string): readonly Taint[] =>
+  (node.spec?.taints ?? []).filter(({ key }) => key !== without);
+
+/** A node without the cordon; a user's stays. */
+const uncordoned = (node: Node) => {
+  const { annotations, isOpened } = withoutCordon(node);
+  return {
+    annotations,
+    spec: isOpened
+      ? { taints: taintsOf(node, UNSCHEDULABLE), unschedulable: null }
+      : { taints: node.spec?.taints ?? [] },
+  };
+};
+
+const byCordon = (plan: RebalancePlan, node: Node, until: string | undefined): NodePatch => ({
+  metadata: {
+    annotations: {
+      ...cordonMarks(plan, node),
+      [OPEN_TO_DAEMONSETS]: 'true',
+      ...(until !== undefined && { [DAEMONSETS_UNTIL]: until }),
+    },
+  },
+  spec: {
+    unschedulable: true,
+    taints: [
+      ...taintsOf(node, PREPARING_TAINT).filter(({ key }) => key !== UNSCHEDULABLE),
+      { key: UNSCHEDULABLE, effect: 'NoSchedule' },
+    ],
+  },
+});
+
+const byTaint = (node: Node, until: string | undefined): NodePatch => {
+  const { annotations, spec } = uncordoned(node);
+  const metadata = { annotations: { ...annotations, [DAEMONSETS_UNTIL]: until ?? null } };
+  // A user has uncordoned it: it stays open.
+  if (!node.spec?.unschedulable) return { metadata };
+  const others = spec.taints.filter(({ key }) => key !== PREPARING_TAINT);
+  return { metadata, spec: { ...spec, taints: [...others, RESERVATION] } };
+};
+
+/** Puts taint and cordon of a reserved node in each other's place; one that was opened meanwhile stays open. */
+export const reserveNode = (w: Writer, plan: RebalancePlan, step: StepOf<'reserve'>): Promise<void> =>
+  updateNode(w, step.node, (node) => {
+    const isOurs = isMarkedBy(plan, node, CORDONED_BY);
+    if (foreignMark(plan, node, CORDONED_BY) !== undefined) return undefined;
+    if (step.by === 'taint') return isOurs ? byTaint(node, step.until) : undefined;
+    return isOurs || hasReservationTaint(node) ? byCordon(plan, node, step.until) : undefined;
+  });
+
+/** The NodeClaim first: Karpenter copies its annotations to the node. */
+export const releaseNode = async (w: Writer, plan: RebalancePlan, step: StepOf<'release'>): Promise<void> => {
+  const { client, signal } = w;
+  if (!step.keeps) {
+    const ref = { name: step.claim };
+    const o = { client, resource: NODE_CLAIMS, ref, fieldManager: FIELD_MANAGER, signal };
+    await updateIfThere(o, (claim) =>
+      isMarkedBy(plan, claim, OWNED_BY) ? { metadata: { annotations: withoutGuard(claim) } } : undefined,
+    );
+  }
+  await updateNode(w, step.node, (node) => {
+    const cordon = isMarkedBy(plan, node, CORDONED_BY) ? uncordoned(node) : undefined;
+    const { taints, ...spec } = cordon?.spec ?? { taints: node.spec?.taints ?? [] };
+    const left = taints.filter(({ key }) => key !== PREPARING_TAINT);
+    const annotations = {
+      ...(!step.keeps && withoutGuard(node)),
+      ...cordon?.annotations,
+      [DAEMONSETS_UNTIL]: null,
+    };
+    return { metadata: { annotations }, spec: { ...spec, taints: left.length > 0 ? left : null } };
+  });
+};
