@@ -9,6 +9,14 @@ const NAMES = ['old', 'ready', 'coming'];
 const pod = podOf('x');
 const stranger: Pod = { metadata: { name: 's', namespace: 'n', uid: 's' }, spec: { containers: [] } };
 
+const daemon: Pod = {
+  ...stranger,
+  metadata: {
+    ...stranger.metadata,
+    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'd', controller: true }],
+  },
+};
+
 /** Two machines of the plan: `ready` has joined, `coming` has not. */
 const sceneWith = (arrange: (scene: Scene) => void): Scene => {
   const scene = createScene();
@@ -109,6 +117,13 @@ const FILTERS: readonly (readonly [
     stranger,
     NAMES,
     ['old', 'ready'],
+  ],
+  [
+    'fault 4: a pod of a DaemonSet goes to reserved nodes',
+    ({ store }) => store.upsert(nodeIntentOf('coming'), 1),
+    daemon,
+    NAMES,
+    NAMES,
   ],
   [
     'a placed pod keeps to its node',

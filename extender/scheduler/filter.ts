@@ -2,6 +2,7 @@ import { isHeld } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
+import { isOfDaemonSet } from '../../api/pods.ts';
 import { type SlotState, slotsOf } from '../placement/slotcount.ts';
 import { hasJoinedNode, ownerUidOf, type State } from '../placement/state.ts';
 
@@ -62,12 +63,12 @@ const withoutReserved = (store: State['store'], names: readonly string[]): Filte
 };
 
 /**
- * The nodes that a pod may go to. A placed pod goes to its own nodes or waits for their machines; where kube-scheduler
+ * The nodes that a pod may go to; for a pod of a DaemonSet, all. A placed pod goes to its own nodes or waits for their machines; where kube-scheduler
  * has ruled all of them out, it may go elsewhere.
  */
 export const filterNodes = (state: PlacementState, pod: Pod, names: readonly string[]): Filtered => {
   const { store } = state;
-  if (store.size === 0) return { kept: names, refused: {} };
+  if (store.size === 0 || isOfDaemonSet(pod)) return { kept: names, refused: {} };
   const { own, awaited } = placementOf(state, pod);
   const candidates = own.size > 0 ? names.filter((name) => own.has(name)) : [];
   const [place] = candidates;

@@ -109,6 +109,15 @@ t.test('another pod stays off reserved nodes', async (t) => {
   t.same(body.FailedNodes, { ready: 'reserved for the pods of plan saving' });
 });
 
+t.test('fault 4: a pod of a DaemonSet goes to reserved nodes, however the request is written', async (t) => {
+  const ownerReferences = [{ kind: 'DaemonSet', name: 'd', uid: 'd', controller: true }];
+  const Pod = { ...asked('daemon'), metadata: { ...asked('daemon').metadata, ownerReferences } };
+  const { body } = await post('/filter', { NodeNames: names, Pod });
+  t.same(body.NodeNames, names);
+  const written = await post('/filter', JSON.stringify({ Pod, Nodes: null, NodeNames: names }));
+  t.same(written.body.NodeNames, names);
+});
+
 t.test('a pod whose node has not joined waits for it', async (t) => {
   const { body } = await post('/filter', { Pod: asked('waiting'), NodeNames: names });
   t.same(body.NodeNames, []);

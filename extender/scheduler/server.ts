@@ -6,6 +6,7 @@ import {
   fastify,
   LogController,
 } from 'fastify';
+import { isOfDaemonSet } from '../../api/pods.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { isConflict, isNotFound, messageOf } from '../../kube/errors.ts';
@@ -40,7 +41,7 @@ const acceptUnreserved = ({ kept, reserved }: SplitNames): Buffer => {
 
 const filter = (args: SchedulerArgs, state: State | undefined): Buffer | object => {
   if (args.kind === 'bytes') {
-    if (!state || state.store.size === 0) return acceptAll(args);
+    if (!state || state.store.size === 0 || isOfDaemonSet(args.pod)) return acceptAll(args);
     const placement = placementOf(state, args.pod);
     if (isUnplaced(placement)) {
       const { reservedNames } = state.store;
