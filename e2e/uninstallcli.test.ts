@@ -1,5 +1,6 @@
 import t from 'tap';
 import { REBALANCE_PLANS } from '../api/resources.ts';
+import { killAll } from './support/killall.ts';
 import { marksLeft } from './support/remains.ts';
 import { cli, kubectl, marksGone, takeAway } from './support/uninstall.ts';
 
@@ -35,9 +36,7 @@ t.test('controllers first, then the command line tool, then the rest, with a pla
 t.test('kentroller killed hard in Deletion: the command line tool undoes what nobody else can', (t) =>
   takeAway(t, { name: 'killed', phase: 'Deletion' }, async (stage) => {
     const { client } = stage;
-    await kubectl(stage, 'delete', 'deployment', '--all', NAMESPACE, '--cascade=orphan');
-    await kubectl(stage, 'delete', 'replicaset', '--all', NAMESPACE, '--cascade=orphan');
-    await kubectl(stage, 'delete', 'pod', '--all', NAMESPACE, '--grace-period=0', '--force');
+    await killAll(stage);
     await kubectl(stage, ...ALL, '--wait=false');
     t.not((await marksLeft(client)).length, 0, 'marks are left');
     const before = await marksLeft(client);
