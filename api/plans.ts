@@ -32,3 +32,14 @@ export const executionPhaseOf = ({ status }: RebalancePlan): 'Creation' | 'Delet
  */
 export const givesSlots = (plan: RebalancePlan): boolean =>
   isUnderWay(plan) && executionPhaseOf(plan) === 'Deletion';
+
+/** True while a node that the plan adds is ready; `planned` is its name in the plan. */
+export const isAddedNodeReady = ({ status }: RebalancePlan, planned: string): boolean =>
+  status?.nodesCreation?.[planned]?.attempts.at(-1)?.status === 'Success';
+
+/**
+ * True once a plan gives its slots on one destination. Those on an added node begin when it is ready: the nodes that it
+ * replaces are closed from then on, and a pod that leaves them needs the room.
+ */
+export const givesSlotsOn = (plan: RebalancePlan, destination: string): boolean =>
+  givesSlots(plan) || (isUnderWay(plan) && isAddedNodeReady(plan, destination));

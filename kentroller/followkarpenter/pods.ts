@@ -2,7 +2,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { NOT_READY } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import { givesSlots, isUnderWay } from '../../api/plans.ts';
+import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
 import { controllerOf, isTerminating, isUnschedulable } from '../../api/pods.ts';
 import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
 import { claimedDevices } from '../../planner/scheduling/resourceclaims.ts';
@@ -35,10 +35,9 @@ export const movedByPlans = (plans: readonly RebalancePlan[]): ((pod: Pod) => bo
   const owners = new Set<string>();
   const pods = new Set<string>();
   for (const plan of plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp)) {
-    const takesOwners = givesSlots(plan);
-    for (const { namespace, name, owner } of plan.spec.podsToMigrate ?? []) {
+    for (const { namespace, name, owner, dstNodeClaimName } of plan.spec.podsToMigrate ?? []) {
       pods.add(`${namespace}/${name}`);
-      if (owner && takesOwners) owners.add(owner.uid);
+      if (owner && givesSlotsOn(plan, dstNodeClaimName)) owners.add(owner.uid);
     }
   }
   return (pod) =>

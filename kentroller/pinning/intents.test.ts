@@ -119,6 +119,18 @@ t.test('fault 11: an owner has no slots while the plan orders its machines', asy
   }
 });
 
+t.test('an owner has its slots on an added node that is ready: what that replaces is closed', async (t) => {
+  const plan = running([move('web-1', 'green'), move('web-2', 'stays')], {}, 'NodesCreated');
+  const green = plan.status?.nodesCreation?.green;
+  const ready = (green?.attempts ?? []).map((each) => ({ ...each, status: 'Success' as const }));
+  const nodesCreation = { green: { name: 'green', attempts: ready } };
+  const intents = deriveIntents(sources({ ...plan, status: { ...plan.status, nodesCreation } }));
+  t.same(
+    intents.flatMap(({ pin }) => pin?.owner?.replaces ?? []),
+    ['web-1'],
+  );
+});
+
 t.test('slots name the pods that they replace', async (t) => {
   const [found] = deriveIntents(sources(running([move('web-2', 'green'), move('web-1', 'green')])));
   t.same(found?.pin?.owner?.replaces, ['web-1', 'web-2']);

@@ -2,7 +2,7 @@ import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.
 import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Taint as ObjectTaint, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
-import { givesSlots, isUnderWay } from '../../api/plans.ts';
+import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
 import { addedNames, currentClaim } from '../rebalanceplan/state/claimnames.ts';
 import { baselineKey, baselineOf, movesOf } from '../rebalanceplan/state/moves.ts';
 import { nodeIntentId, pinIntentId } from './intentids.ts';
@@ -126,6 +126,7 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
   const baseline = baselineOf(plan);
   return movesOf(plan.spec.podsToMigrate ?? [], false).flatMap((move): Intent[] => {
     const { owner, destination, namespace } = move;
+    if (!givesSlotsOn(plan, destination)) return [];
     const target = owner ? destinationOf(s, plan, destination) : undefined;
     if (!owner || !target) return [];
     const count = (baseline[baselineKey(owner.uid, destination)] ?? 0) + move.names.length;
@@ -150,14 +151,11 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
 };
 
 /**
- * All intents of the running plans: machines and pods that wait for them at once, slots from the pin step on. Pins come before nodes, so that a client that knows a node knows its pins; the result
- * depends on the cluster alone, so a restart gives the same.
+ * All intents of the running plans: machines and pods that wait for them at once, slots from the pin step on or once
+ * their added node is ready. Pins come before nodes, so that a client that knows a node knows its pins.
  */
 export const deriveIntents = (s: IntentSources): readonly Intent[] => {
   const plans = s.plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp);
-  const pins = plans.flatMap((plan) => [
-    ...(givesSlots(plan) ? ownerIntents(s, plan) : []),
-    ...podIntents(s, plan),
-  ]);
+  const pins = plans.flatMap((plan) => [...ownerIntents(s, plan), ...podIntents(s, plan)]);
   return [...pins, ...plans.flatMap((plan) => nodeIntents(s, plan))];
 };

@@ -142,13 +142,22 @@ t.test('a closed node does not use up the disruption budget, a drained one does'
 
 t.test('a pod that left a closed node and got no pin in time finds the ready nodes open', async (t) => {
   const rest = { unscheduledPods: [OVERDUE] };
-  const left = { status: READY, blue: CLOSED, pods: [make.pod('web-1')] };
+  const left = { status: READY, blue: CLOSED, pods: [make.pod('web-2')] };
   t.ok(kinds(state({ ...left, rest })).includes('release node-first'));
   const early = { unscheduledPods: [make.pod('web-9', { creationTimestamp: make.ago(2) })] };
   t.notOk(kinds(state({ ...left, rest: early })).includes('release node-first'), 'not before');
 });
 
+t.test('a pod that left a closed node for one that is not ready yet does not wait for it', async (t) => {
+  const rest = { unscheduledPods: [make.pod('web-9', { creationTimestamp: make.ago(0) })] };
+  const left = { status: READY, blue: CLOSED, pods: [make.pod('web-1')] };
+  t.ok(kinds(state({ ...left, rest })).includes('release node-first'));
+});
+
 t.test('a pod that is one more than before opens no node', async (t) => {
+  const anew = [make.pod('web-1'), make.pod('web-7')];
+  const beside = state({ status: READY, blue: CLOSED, pods: anew, rest: { unscheduledPods: [OVERDUE] } });
+  t.notOk(kinds(beside).includes('release node-first'), 'also when a pod was made anew on its node');
   const rest = { unscheduledPods: [OVERDUE] };
   t.notOk(kinds(state({ status: READY, blue: CLOSED, rest })).includes('release node-first'));
 });

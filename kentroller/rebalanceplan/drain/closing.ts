@@ -1,13 +1,15 @@
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
-import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { CORDONED_BY, DRAINING } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { controllerOf, isLive } from '../../../api/pods.ts';
-import { overdueUntaintSteps } from '../reservation.ts';
+import { givesSlotsOn, isAddedNodeReady } from '../../../api/plans.ts';
+import { controllerOf, isLive, podName } from '../../../api/pods.ts';
+import { overdueUntaintSteps, untaintSteps } from '../reservation.ts';
+import { addedNames } from '../state/claimnames.ts';
 import { DRAINING_REBALANCING } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { attemptsOf, deletionEventsOf, hasReached } from '../state/status.ts';
+import { deletionEventsOf, hasReached } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
 import { nodeBlockers } from './blockers.ts';
 import { uncordonSteps } from './undo.ts';
@@ -19,11 +21,7 @@ import { uncordonSteps } from './undo.ts';
 
 /** Nodes some of whose pods go to an added node that is ready, by name. */
 const replacedNodes = (plan: RebalancePlan): ReadonlySet<string> => {
-  const ready = new Set(
-    (plan.spec.nodeClaimsToAdd ?? [])
-      .map((planned) => planned.metadata.name)
-      .filter((name) => attemptsOf(plan, name).at(-1)?.status === 'Success'),
-  );
+  const ready = new Set([...addedNames(plan)].filter((name) => isAddedNodeReady(plan, name)));
   return new Set(
     (plan.spec.podsToMigrate ?? []).flatMap(({ srcNode, dstNodeClaimName }) =>
       srcNode && ready.has(dstNodeClaimName) ? [srcNode] : [],
@@ -61,32 +59,49 @@ export const closingSteps = (
   });
 };
 
-/** Pods without a node that take the place of pods which left closed nodes; not those that are one more than before. */
-const displacedPods = ({ plan, nodes, pods, unscheduledPods }: ExecutionState): readonly Pod[] => {
-  const missing = new Map<string, number>();
-  const count = (uid: string | undefined, by: number): void => {
-    if (uid !== undefined) missing.set(uid, (missing.get(uid) ?? 0) + by);
-  };
-  const closed = new Set<string>();
+/**
+ * The moves off closed nodes whose pod has left, of owners that have fewer pods there than planned: a pod that was made
+ * anew on its node before that was closed has not left.
+ */
+const departures = ({ plan, nodes, pods }: ExecutionState): readonly PodToMigrate[] => {
+  const there = new Map<string, ReadonlySet<string>>();
+  const missing = new Map<string | undefined, number>();
+  const count = (owner: string | undefined, by: number): void =>
+    void missing.set(owner, (missing.get(owner) ?? 0) + by);
   for (const { nodeClaimName } of plan.spec.nodeClaimsToDelete ?? []) {
     const node = nodes.get(nodeClaimName);
     if (!node || !isClosed(plan, node)) continue;
-    closed.add(node.metadata.name);
-    for (const pod of (pods.get(nodeClaimName) ?? []).filter(isLive)) count(controllerOf(pod)?.uid, -1);
+    const live = (pods.get(nodeClaimName) ?? []).filter(isLive);
+    there.set(node.metadata.name, new Set(live.map(podName)));
+    for (const pod of live) count(controllerOf(pod)?.uid, -1);
   }
-  for (const { srcNode, owner } of plan.spec.podsToMigrate ?? []) {
-    if (srcNode && closed.has(srcNode)) count(owner?.uid, 1);
-  }
-  return unscheduledPods.filter((pod) => (missing.get(controllerOf(pod)?.uid ?? '') ?? 0) > 0);
+  const moves = (plan.spec.podsToMigrate ?? []).filter(({ srcNode }) => there.has(srcNode ?? ''));
+  for (const { owner } of moves) count(owner?.uid, 1);
+  return moves.filter(
+    ({ srcNode, namespace, name, owner }) =>
+      (missing.get(owner?.uid) ?? 0) > 0 && !there.get(srcNode ?? '')?.has(`${namespace}/${name}`),
+  );
 };
 
 /**
- * Opens the added nodes that are ready to kube-scheduler when a pod that left a closed node got no pin in time: the room
- * that was bought for it is there.
+ * Opens the added nodes that are ready to kube-scheduler when a pod that left a closed node has no slot, or got no pin
+ * in time: the room that was bought is there. A pod that is one more than before, of a scale-up, opens none.
  */
 export const displacedPodSteps = (state: ExecutionState): readonly Step[] => {
-  const displaced = displacedPods(state);
+  const { plan, unscheduledPods } = state;
+  if (unscheduledPods.length === 0) return [];
+  const left = departures(state);
+  const ownersOf = (moves: readonly PodToMigrate[]): ReadonlySet<string | undefined> =>
+    new Set(moves.map(({ owner }) => owner?.uid));
+  const isOf = (owners: ReadonlySet<string | undefined>, pod: Pod): boolean => {
+    const owner = controllerOf(pod)?.uid;
+    return owner !== undefined && owners.has(owner);
+  };
+  const owners = ownersOf(left);
+  const displaced = unscheduledPods.filter((pod) => isOf(owners, pod));
   if (displaced.length === 0) return [];
-  const nodes = new Map([...state.nodes].filter(([, node]) => isReady(node)));
-  return overdueUntaintSteps({ ...state, nodes, unscheduledPods: displaced });
+  const ready = { ...state, nodes: new Map([...state.nodes].filter(([, node]) => isReady(node))) };
+  const slotless = ownersOf(left.filter((move) => !givesSlotsOn(plan, move.dstNodeClaimName)));
+  if (displaced.some((pod) => isOf(slotless, pod))) return untaintSteps(ready);
+  return overdueUntaintSteps({ ...ready, unscheduledPods: displaced });
 };
