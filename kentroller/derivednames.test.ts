@@ -82,7 +82,7 @@ for (const name of NAMES) {
       const schedule = scheduleNamed(name);
       const claims = NIGHTS.map((at, n) => claimOfNight(schedule, at, n));
       t.equal(new Set(claims.map((c) => c.metadata.name)).size, 3, 'claims');
-      const plans = claims.map(planNameFor);
+      const plans = claims.map((claim) => planNameFor(claim));
       t.equal(new Set(plans).size, 3, 'plans');
       t.equal(new Set(plans.map((plan) => claimName(plan, 1))).size, 3, 'NodeClaims');
     },

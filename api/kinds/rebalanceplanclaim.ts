@@ -64,6 +64,12 @@ const status = z.object({
     .meta({ description: 'What a planner is asked under: the name that the plan will have.' }),
   planId: z.string().exactOptional(),
   rebalanceName: z.string().exactOptional(),
+  rebalanceNames: z.array(z.string()).exactOptional().meta({
+    description: 'Names of all plans, where the decision was too large for one; rebalanceName is the first.',
+  }),
+  startTime: time.exactOptional().meta({
+    description: 'When the search for a plan began; timeouts.planGenerationTimeout counts from here.',
+  }),
   selectedNodes: z.array(z.string()).exactOptional(),
   selectedNodesCount: z.int().exactOptional(),
   skippedNodes: z.array(z.object({ name: z.string(), reasons: z.array(z.string()) })).exactOptional(),

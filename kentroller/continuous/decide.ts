@@ -1,9 +1,10 @@
-import type { RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { isDrainable } from '../../api/pods.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
+import type { savingsOfAll } from '../rebalanceplanclaim/planparts.ts';
 import type { ContinuousSettings } from './settings.ts';
 
 /** Label of the plans that the continuous cycle creates, with the value CONTINUOUS. */
@@ -68,7 +69,10 @@ export const skipReason = (settings: ContinuousSettings, s: CycleState): string 
 };
 
 /** The threshold that a plan's savings miss; undefined when they meet both. */
-export const belowThreshold = (settings: ContinuousSettings, savings: Savings): string | undefined => {
+export const belowThreshold = (
+  settings: ContinuousSettings,
+  savings: ReturnType<typeof savingsOfAll>,
+): string | undefined => {
   const percent = Number(savings.projectedSavingsPercent);
   const monthly = Number(savings.projectedSavingsCostMonthly);
   if (percent < settings.thresholdPercent) {

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -10,9 +9,10 @@ import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Audit } from '../audit/trail.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
 import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
 import { aggressiveModeOf } from '../rebalanceplanclaim/planobject.ts';
+import { planInParts, savingsOfAll } from '../rebalanceplanclaim/planparts.ts';
+import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import {
   backoffAfter,
@@ -49,23 +49,6 @@ export interface ContinuousOptions {
   readonly signal: AbortSignal;
 }
 
-/** Stores the plan, then its savings, then `execute`: no plan starts before its savings are recorded. */
-const storePlan = async (
-  o: ContinuousOptions,
-  name: string,
-  spec: RebalancePlanSpec,
-  savings: Savings,
-): Promise<void> => {
-  const apply = { fieldManager: FIELD_MANAGER, force: true, signal: o.signal };
-  const metadata = { name, labels: { [MADE_BY]: CONTINUOUS } };
-  await o.client.apply(REBALANCE_PLANS, { metadata, spec: { ...spec, execute: false } }, apply);
-  const status = { status: { savings } };
-  await o.client.patch(REBALANCE_PLANS, { name }, status, { subresource: 'status', signal: o.signal });
-  const plan = await o.client.apply(REBALANCE_PLANS, { metadata, spec: { ...spec, execute: true } }, apply);
-  const message = `Plan ${name} saves ${savings.projectedSavingsPercent} % of the cost of its nodes`;
-  o.recorder.event(REBALANCE_PLANS, plan, 'Normal', 'ContinuousRebalancing', message);
-};
-
 /** Runs one cycle. Returns what it did, or the reason why it did nothing, in a few words. */
 export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   const { caches, client, signal } = o;
@@ -85,15 +68,16 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       : undefined;
   if (empty?.length === 0) return 'no node is empty';
   // 3. Search.
-  const name = `${CONTINUOUS}-${Math.round(now / 1000)}`;
-  const answer = await o.planning(
+  const planNameOf = (part: number): string =>
+    `${CONTINUOUS}-${Math.round(now / 1000)}${part > 1 ? `-p${part}` : ''}`;
+  const answer = await planInParts(
     {
       snapshot: gatherSnapshot(caches),
       catalogue: catalogueFor(settings, await o.catalogue()),
       now,
       seed: SEED,
       timeBudgetMs: o.timeBudgetMs(),
-      planName: name,
+      planName: planNameOf(1),
       surgeSingleReplicas: o.surgeByDefault,
       ...(empty && { scope: { nodeNames: [...empty] } }),
       constraints: {
@@ -103,17 +87,28 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       aggressive: settings.aggressive,
       moveWeight: settings.moveWeight,
     },
-    PLANNING_TIMEOUT_MS,
-    signal,
+    { planning: o.planning, planNameOf, timeoutMs: PLANNING_TIMEOUT_MS, now: o.clock.now, signal },
   );
-  if (!answer.plan) return answer.reason ?? 'no cheaper set of nodes was found';
+  if (answer.plans.length === 0) return answer.reason ?? 'no cheaper set of nodes was found';
   // 4. Compare the savings with the thresholds.
-  const shortfall = belowThreshold(settings, answer.plan.savings);
+  const saved = savingsOfAll(answer.plans.map(({ savings }) => savings));
+  const shortfall = belowThreshold(settings, saved);
   if (shortfall) return `the best plan is not stored: ${shortfall}`;
-  // 5. Store the plan.
-  const spec = { ...answer.plan.spec, ...aggressiveModeOf(settings.aggressive) };
-  await storePlan(o, name, spec, answer.plan.savings);
-  return `created plan ${name}, which saves ${answer.plan.savings.projectedSavingsPercent} %`;
+  // 5. Store the plans.
+  const plans = answer.plans.map(({ spec, savings }, at) => ({
+    plan: {
+      metadata: { name: planNameOf(at + 1), labels: { [MADE_BY]: CONTINUOUS } },
+      spec: { ...spec, execute: true, ...aggressiveModeOf(settings.aggressive) },
+    },
+    savings,
+  }));
+  for (const plan of await storePlans(client, plans, signal)) {
+    const percent = plan.status?.savings?.projectedSavingsPercent;
+    const message = `Plan ${plan.metadata.name} saves ${percent} % of the cost of its nodes`;
+    o.recorder.event(REBALANCE_PLANS, plan, 'Normal', 'ContinuousRebalancing', message);
+  }
+  const names = plans.map(({ plan }) => plan.metadata.name).join(', ');
+  return `created ${plans.length === 1 ? 'plan' : 'plans'} ${names}, which ${plans.length === 1 ? 'saves' : 'save'} ${saved.projectedSavingsPercent} %`;
 };
 
 /** Runs cycles until the signal aborts; a failed cycle is logged and backed off. */

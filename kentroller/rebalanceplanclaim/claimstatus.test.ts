@@ -35,7 +35,7 @@ const CASES: readonly (readonly [PlanState | undefined, ClaimState, ClaimState |
 for (const [state, before, after] of CASES) {
   t.test(
     `a claim at ${before} whose plan is ${state ?? 'gone'} becomes ${after ?? 'nothing else'}`,
-    async (t) => t.equal(planProgress(claim(before), state && plan(state))?.state, after),
+    async (t) => t.equal(planProgress(claim(before), [state && plan(state)])?.state, after),
   );
 }
 
@@ -44,7 +44,7 @@ t.test('a failed claim says what to do', async (t) => {
     failureReason: 'FailureReasonNodeCreateFailed',
     failureMessage: 'Allow more instance types.',
   });
-  const next = planProgress(claim('Executing'), failed);
+  const next = planProgress(claim('Executing'), [failed]);
   const status = withState({}, 'Failed', next?.explanation ?? { reason: '', message: '' }, NOW);
   t.match(status, {
     failureReason: 'FailureReasonNodeCreateFailed',

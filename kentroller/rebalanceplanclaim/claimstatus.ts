@@ -54,36 +54,37 @@ export const withState = (
   };
 };
 
-/** The state that a claim takes over from its plan, and why; undefined where the claim's state stays. */
-export const planProgress = (
-  claim: RebalancePlanClaim,
-  plan: RebalancePlan | undefined,
-): { readonly state: ClaimState; readonly explanation: Explanation } | undefined => {
-  const { state } = claim.status ?? {};
-  if (state !== 'Ready' && state !== 'Executing') return undefined;
+/** A claim's state, and why. */
+interface Progress {
+  readonly state: ClaimState;
+  readonly explanation: Explanation;
+}
+
+const progressOf = (plan: RebalancePlan | undefined): Progress | undefined => {
   if (!plan) {
     const message = 'The plan was deleted before it ended.';
     return { state: 'Canceled', explanation: { reason: 'PlanDeleted', message } };
   }
+  const { name } = plan.metadata;
   const finished = plan.status?.conditions?.find((c) => c.type === 'Finished')?.message;
   switch (plan.status?.state) {
     case 'Running':
       return {
         state: 'Executing',
-        explanation: { reason: 'PlanRunning', message: `Plan ${plan.metadata.name} is running` },
+        explanation: { reason: 'PlanRunning', message: `Plan ${name} is running` },
       };
     case 'Done':
     case 'DoneWithWarnings':
       return {
         state: 'Completed',
-        explanation: { reason: plan.status.state, message: finished ?? `Plan ${plan.metadata.name} is done` },
+        explanation: { reason: plan.status.state, message: finished ?? `Plan ${name} is done` },
       };
     case 'Failed':
       return {
         state: 'Failed',
         explanation: {
           reason: plan.status.failureReason ?? 'Failed',
-          message: plan.status.failureMessage ?? `Plan ${plan.metadata.name} failed`,
+          message: plan.status.failureMessage ?? `Plan ${name} failed`,
         },
       };
     case 'Canceled':
@@ -94,12 +95,41 @@ export const planProgress = (
         explanation: {
           reason: plan.status.failureReason ?? plan.status.state,
           message:
-            plan.status.failureMessage ??
-            finished ??
-            `Plan ${plan.metadata.name} was ${plan.status.state.toLowerCase()}`,
+            plan.status.failureMessage ?? finished ?? `Plan ${name} was ${plan.status.state.toLowerCase()}`,
         },
       };
     default:
       return undefined;
   }
+};
+
+/** The states of several plans that a claim takes over, the first that any plan has. */
+const WORST_FIRST: readonly ClaimState[] = ['Failed', 'Canceled', 'Skipped', 'Completed'];
+
+/** The state of several plans together: executing until the last has ended, then that of the worst. */
+const progressOfAll = (all: readonly (Progress | undefined)[]): Progress | undefined => {
+  const begun = all.flatMap((each) => each ?? []);
+  if (begun.length === 0) return undefined;
+  const ended = begun.filter(({ state }) => FINAL.has(state));
+  if (ended.length < all.length) {
+    const message = `${ended.length} of ${all.length} plans have ended`;
+    return { state: 'Executing', explanation: { reason: 'PlanRunning', message } };
+  }
+  const [worst] = WORST_FIRST.flatMap((state) => ended.find((each) => each.state === state) ?? []);
+  if (!worst) return undefined;
+  const { reason, message } = worst.explanation;
+  const count = ended.filter(({ state }) => state === worst.state).length;
+  const sentence = `${count} of ${all.length} plans: ${message}`;
+  return { state: worst.state, explanation: { reason, message: sentence } };
+};
+
+/** The state that a claim takes over from its plans, and why; undefined where the claim's state stays. */
+export const planProgress = (
+  claim: RebalancePlanClaim,
+  plans: readonly (RebalancePlan | undefined)[],
+): Progress | undefined => {
+  const { state } = claim.status ?? {};
+  if (state !== 'Ready' && state !== 'Executing') return undefined;
+  const all = plans.map(progressOf);
+  return all.length === 1 ? all[0] : progressOfAll(all);
 };

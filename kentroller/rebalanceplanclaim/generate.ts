@@ -1,22 +1,22 @@
 import { parseDuration } from '../../api/duration.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/kinds/rebalanceplanclaim.ts';
-import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { messageOf } from '../../kube/errors.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { isForbidden, isTerminal, messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import { readClaim, writeClaimStatus } from './claimclient.ts';
 import { type Explanation, isCanceled, isFinished, withState } from './claimstatus.ts';
-import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
-import { buildPlan, claimOf, planIdOf, planNameFor } from './planobject.ts';
+import { type Planning, PlanningError, PlanningTimeout } from './plannerworker.ts';
+import { buildPlan, planIdOf, planNameFor } from './planobject.ts';
+import { type PartsAnswer, planInParts, savingsOfAll } from './planparts.ts';
+import { dropOtherPlans, findPlans, startPlans, storePlans } from './storeplans.ts';
 import { PlanRefused } from './verified.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
@@ -26,38 +26,62 @@ const DISABLED =
   'The rebalancer is disabled: the claim waits until the features ConfigMap or REBALANCER_ENABLED enables it';
 const SEED = 1;
 
-const findPlan = async (
-  client: KubeClient,
-  claim: RebalancePlanClaim,
-  signal: AbortSignal,
-): Promise<RebalancePlan | undefined> => {
-  const plan = await getOrUndefined(client.get(REBALANCE_PLANS, { name: planNameFor(claim) }, { signal }));
-  return plan && claimOf(plan)?.uid === claim.metadata.uid ? plan : undefined;
-};
+/** Bytes of JSON that nodes left out may take in a claim's status. */
+const MAX_SKIPPED_BYTES = 400_000;
 
-const selectionOf = (answer: PlanningAnswer): RebalancePlanClaimStatus => ({
-  selectedNodes: [...answer.selectedNodes],
-  selectedNodesCount: answer.selectedNodes.length,
-  skippedNodes: answer.skippedNodes.map((n) => ({ name: n.name, reasons: [...n.reasons] })),
-});
+/** Which nodes the plans replace, and why others are left out; of very many of those only the first. */
+const selectionOf = (answer: PartsAnswer): RebalancePlanClaimStatus => {
+  let bytes = 0;
+  const fits = (node: object): boolean => {
+    bytes += JSON.stringify(node).length;
+    return bytes <= MAX_SKIPPED_BYTES;
+  };
+  const skipped = answer.skippedNodes.map((n) => ({ name: n.name, reasons: [...n.reasons] }));
+  return {
+    selectedNodes: [...answer.selectedNodes],
+    selectedNodesCount: answer.selectedNodes.length,
+    skippedNodes: skipped.filter(fits),
+  };
+};
 
 /** The final state of a claim that gets no plan from this answer, and why; undefined when it gets one. */
 export const rejectionOf = (
   claim: RebalancePlanClaim,
-  answer: PlanningAnswer,
+  answer: PartsAnswer,
 ): { readonly state: 'Skipped' | 'Failed'; readonly explanation: Explanation } | undefined => {
-  if (!answer.plan) {
+  if (answer.plans.length === 0) {
     const message = answer.reason ?? 'No cheaper set of nodes was found.';
     return { state: 'Skipped', explanation: { reason: 'NoSavings', message } };
   }
   const required = claim.spec.minSavingsPercentage;
-  const projected = answer.plan.savings.projectedSavingsPercent;
+  const projected = savingsOfAll(answer.plans.map(({ savings }) => savings)).projectedSavingsPercent;
   if (required === undefined || Number(projected) >= Number(required)) return undefined;
   const message = `The best plan saves ${projected} %, less than minSavingsPercentage ${required}: lower it, or widen the scope.`;
   return { state: 'Failed', explanation: { reason: 'FailureReasonInsufficientSavings', message } };
 };
 
-/** Generates the plan of a RebalancePlanClaim: Pending, Generating, then Ready, Skipped, Failed or Canceled. */
+/** The end of a claim for an error that a retry would only repeat; undefined for other errors. */
+const failureOf = (error: unknown): Explanation | undefined => {
+  if (error instanceof PlanRefused) {
+    const message = `${error.message}: report this with the log line of the plan, then create a new claim.`;
+    return { reason: 'FailureReasonPlanRefused', message };
+  }
+  if (error instanceof PlanningTimeout) {
+    const message = `${error.message}: raise timeouts.planGenerationTimeout, or narrow the scope.`;
+    return { reason: 'FailureReasonGenerationTimeout', message };
+  }
+  if (error instanceof PlanningError) {
+    const message = `${error.message}: fix the cause, then create a new claim.`;
+    return { reason: 'FailureReasonPlanGeneration', message };
+  }
+  if (isTerminal(error) || isForbidden(error)) {
+    const message = `The API server refused the plan: ${error.message}. Fix the cause, then create a new claim.`;
+    return { reason: 'FailureReasonPlanNotStored', message };
+  }
+  return undefined;
+};
+
+/** Generates the plans of a RebalancePlanClaim: Pending, Generating, then Ready, Skipped, Failed or Canceled. */
 export const createPlanGenerationController = (o: {
   readonly client: KubeClient;
   readonly caches: Caches;
@@ -94,13 +118,19 @@ export const createPlanGenerationController = (o: {
 
   const setReady = async (
     claim: RebalancePlanClaim,
-    plan: RebalancePlan,
+    plans: readonly [RebalancePlan, ...RebalancePlan[]],
     signal: AbortSignal,
   ): Promise<void> => {
-    const saved = plan.status?.savings?.projectedSavingsPercent;
-    const ready = plan.spec.execute
-      ? `Plan ${plan.metadata.name} is ready and will be executed`
-      : `Plan ${plan.metadata.name} is ready: set its spec.execute to true to execute it`;
+    const [first] = plans;
+    const names = plans.map(({ metadata }) => metadata.name);
+    const saved = plans.flatMap(({ status }) => status?.savings ?? []);
+    const which =
+      plans.length === 1
+        ? `Plan ${first.metadata.name} is`
+        : `Plans ${names.join(', ')}, which share no node, are`;
+    const ready = first.spec.execute
+      ? `${which} ready and will be executed`
+      : `${which} ready: set ${plans.length === 1 ? 'its' : 'their'} spec.execute to true to execute ${plans.length === 1 ? 'it' : 'them'}`;
     const warning = o.priceWarning();
     const message = warning === undefined ? ready : `${ready}. ${warning}`;
     await setState(
@@ -108,29 +138,84 @@ export const createPlanGenerationController = (o: {
       'Ready',
       { reason: 'PlanReady', message },
       {
-        planId: planIdOf(plan),
-        rebalanceName: plan.metadata.name,
-        ...(saved !== undefined && { projectedSavingsPercent: saved }),
+        planId: planIdOf(first),
+        rebalanceName: first.metadata.name,
+        ...(plans.length > 1 && { rebalanceNames: names }),
+        ...(saved.length > 0 && { projectedSavingsPercent: savingsOfAll(saved).projectedSavingsPercent }),
       },
       signal,
     );
   };
 
-  /** 2. Store the plan, then its savings, then `execute`: no plan starts before its savings are recorded. */
-  const storePlan = async (
+  const fail = (
     claim: RebalancePlanClaim,
-    answer: NonNullable<PlanningAnswer['plan']>,
+    reason: string,
+    message: string,
     signal: AbortSignal,
-  ): Promise<RebalancePlan> => {
-    const plan = buildPlan(claim, answer.spec);
-    const { name } = plan.metadata;
-    const apply = { fieldManager: FIELD_MANAGER, force: true, signal };
-    await client.apply(REBALANCE_PLANS, { ...plan, spec: { ...plan.spec, execute: false } }, apply);
-    const status = { savings: answer.savings };
-    await client.patch(REBALANCE_PLANS, { name }, { status }, { subresource: 'status', signal });
-    return plan.spec.execute
-      ? await client.apply(REBALANCE_PLANS, plan, apply)
-      : await client.get(REBALANCE_PLANS, { name }, { signal });
+  ): Promise<RebalancePlanClaim> => setState(claim, 'Failed', { reason, message }, {}, signal);
+
+  /** Searches for plans and stores them; the claim is Ready, Skipped or Failed afterwards. */
+  const generate = async (
+    claim: RebalancePlanClaim,
+    catalogue: Catalogue,
+    leftMs: number,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const { scope, nodeConstraints, aggressiveModeConfig } = claim.spec;
+    // 1. Search, over the current state of the caches.
+    const answer = await planInParts(
+      {
+        snapshot: gatherSnapshot(o.caches),
+        catalogue,
+        now: o.clock.now(),
+        seed: SEED,
+        timeBudgetMs: Math.min(o.timeBudgetMs, leftMs),
+        planName: planNameFor(claim),
+        surgeSingleReplicas: o.surgeByDefault,
+        ...(scope && { scope }),
+        ...(nodeConstraints && { constraints: nodeConstraints }),
+        ...(aggressiveModeConfig && { aggressive: aggressiveModeConfig }),
+      },
+      {
+        planning: o.planning,
+        planNameOf: (part) => planNameFor(claim, part),
+        timeoutMs: leftMs,
+        now: o.clock.now,
+        signal,
+      },
+    );
+    const rejection = rejectionOf(claim, answer);
+    if (rejection) {
+      await setState(claim, rejection.state, rejection.explanation, selectionOf(answer), signal);
+      return;
+    }
+    // 2. Store.
+    const selected = await writeClaimStatus(
+      client,
+      claim,
+      { ...claim.status, ...selectionOf(answer) },
+      signal,
+    );
+    const plans = answer.plans.map(({ spec, savings }, at) => ({
+      plan: buildPlan(claim, spec, at + 1),
+      savings,
+    }));
+    await dropOtherPlans(
+      client,
+      claim,
+      plans.map(({ plan }) => plan),
+      signal,
+    );
+    const [first, ...others] = await storePlans(client, plans, signal);
+    if (first) await setReady(selected, [first, ...others], signal);
+  };
+
+  /** Ends a claim for an error that a retry would only repeat; others are thrown. */
+  const failFor = async (name: string, error: unknown, signal: AbortSignal): Promise<void> => {
+    const failure = failureOf(error);
+    const claim = failure && (await readClaim(client, name, signal));
+    if (!failure || !claim) throw error;
+    await fail(claim, failure.reason, failure.message, signal);
   };
 
   return {
@@ -155,18 +240,22 @@ export const createPlanGenerationController = (o: {
         }
         return requeue(DISABLED_RETRY_MS);
       }
-      const existing = await findPlan(client, claim, signal);
-      if (existing?.status?.savings) {
-        // An earlier process ended after it had stored the plan and before it updated the claim.
-        if (claim.spec.autoExecute && !existing.spec.execute) {
-          await client.patch(
-            REBALANCE_PLANS,
-            { name: existing.metadata.name },
-            { spec: { execute: true } },
-            { signal },
-          );
-        }
-        await setReady(claim, existing, signal);
+      const [existing, ...others] = await findPlans(client, claim, signal);
+      if (existing) {
+        // An earlier process ended after it had stored the plans and before it updated the claim.
+        const found = [existing, ...others];
+        const [first, ...rest] = claim.spec.autoExecute ? await startPlans(client, found, signal) : found;
+        if (first) await setReady(claim, [first, ...rest], signal);
+        return awaitChange;
+      }
+      const timeout =
+        parseDuration(claim.spec.timeouts?.planGenerationTimeout ?? '') ?? GENERATION_TIMEOUT_MS;
+      const startTime = claim.status?.startTime ?? new Date(o.clock.now()).toISOString();
+      const leftMs = Date.parse(startTime) + timeout - o.clock.now();
+      if (leftMs <= 0) {
+        const last = claim.status?.conditions?.find((c) => c.type === 'Planned')?.message ?? '';
+        const message = `No plan was ready within ${Math.round(timeout / 1000)} s (${last}): raise timeouts.planGenerationTimeout, or narrow the scope.`;
+        await fail(claim, 'FailureReasonGenerationTimeout', message, signal);
         return awaitChange;
       }
       let catalogue: Catalogue;
@@ -175,71 +264,20 @@ export const createPlanGenerationController = (o: {
       } catch (error) {
         const message = `Waiting for instance types and prices from the cloud: ${messageOf(error)}`;
         if (state !== 'Pending' || !claim.status?.conditions?.some((c) => c.message === message)) {
-          await setState(claim, 'Pending', { reason: 'WaitingForCloud', message }, {}, signal);
+          await setState(claim, 'Pending', { reason: 'WaitingForCloud', message }, { startTime }, signal);
         }
-        return requeue(CLOUD_RETRY_MS);
+        return requeue(Math.min(CLOUD_RETRY_MS, leftMs));
       }
       if (state !== 'Generating') {
         claim = await setState(
           claim,
           'Generating',
           { reason: 'Generating', message: 'Looking for a cheaper set of nodes' },
-          { operationId: planNameFor(claim) },
+          { operationId: planNameFor(claim), startTime },
           signal,
         );
       }
-      const { scope, nodeConstraints, aggressiveModeConfig } = claim.spec;
-      const timeout =
-        parseDuration(claim.spec.timeouts?.planGenerationTimeout ?? '') ?? GENERATION_TIMEOUT_MS;
-      try {
-        // 1. Search for a plan, over the current state of the caches.
-        const answer = await o.planning(
-          {
-            snapshot: gatherSnapshot(o.caches),
-            catalogue,
-            now: o.clock.now(),
-            seed: SEED,
-            timeBudgetMs: Math.min(o.timeBudgetMs, timeout),
-            planName: planNameFor(claim),
-            surgeSingleReplicas: o.surgeByDefault,
-            ...(scope && { scope }),
-            ...(nodeConstraints && { constraints: nodeConstraints }),
-            ...(aggressiveModeConfig && { aggressive: aggressiveModeConfig }),
-          },
-          timeout,
-          signal,
-        );
-        const rejection = rejectionOf(claim, answer);
-        if (rejection || !answer.plan) {
-          const end = rejection ?? {
-            state: 'Skipped' as const,
-            explanation: { reason: 'NoSavings', message: 'No plan.' },
-          };
-          await setState(claim, end.state, end.explanation, selectionOf(answer), signal);
-          return awaitChange;
-        }
-        const selected = { ...claim.status, ...selectionOf(answer) };
-        claim = await writeClaimStatus(client, claim, selected, signal);
-        await setReady(claim, await storePlan(claim, answer.plan, signal), signal);
-      } catch (error) {
-        if (!(error instanceof PlanningError)) throw error;
-        if (error instanceof PlanRefused) {
-          const message = `${error.message}: report this with the log line of the plan, then create a new claim.`;
-          await setState(claim, 'Failed', { reason: 'FailureReasonPlanRefused', message }, {}, signal);
-          return awaitChange;
-        }
-        const isTimeout = error instanceof PlanningTimeout;
-        await setState(
-          claim,
-          'Failed',
-          {
-            reason: isTimeout ? 'FailureReasonGenerationTimeout' : 'FailureReasonPlanGeneration',
-            message: `${error.message}: ${isTimeout ? 'raise timeouts.planGenerationTimeout, or narrow the scope' : 'fix the cause, then create a new claim'}.`,
-          },
-          {},
-          signal,
-        );
-      }
+      await generate(claim, catalogue, leftMs, signal).catch((error) => failFor(name, error, signal));
       return awaitChange;
     },
   };

@@ -1,8 +1,9 @@
 import t from 'tap';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { rejectionOf } from './generate.ts';
-import type { PlanningAnswer } from './plannerworker.ts';
+
 import { aggressiveModeOf, buildPlan, CLAIM_LABEL, claimOf, planNameFor } from './planobject.ts';
+import type { PartsAnswer } from './planparts.ts';
 
 const claimNamed = (name: string, spec: Partial<RebalancePlanClaimSpec> = {}): RebalancePlanClaim => ({
   metadata: { name, uid: '0123456789-abcdef' },
@@ -40,21 +41,23 @@ t.test('aggressive mode: all of it, and nothing where nothing is set', async (t)
   t.same(aggressiveModeOf(aggressiveMode), { aggressiveMode });
 });
 
-const answerOf = (percent: string): PlanningAnswer => ({
+const answerOf = (percent: string): PartsAnswer => ({
   selectedNodes: [],
   skippedNodes: [],
-  plan: {
-    spec: { execute: false },
-    savings: {
-      projectedSavingsPercent: percent,
-      projectedSavingsCostMonthly: '1',
-      currentMonthlyCost: '10',
-      projectedMonthlyCost: '9',
+  plans: [
+    {
+      spec: { execute: false },
+      savings: {
+        projectedSavingsPercent: percent,
+        projectedSavingsCostMonthly: '1',
+        currentMonthlyCost: '10',
+        projectedMonthlyCost: '9',
+      },
     },
-  },
+  ],
 });
 
-const REJECTIONS: readonly [string, string | undefined, PlanningAnswer, object | undefined][] = [
+const REJECTIONS: readonly [string, string | undefined, PartsAnswer, object | undefined][] = [
   ['any plan will do without a minimum', undefined, answerOf('0.1'), undefined],
   ['savings at the minimum are enough', '10', answerOf('10.0'), undefined],
   [
@@ -66,7 +69,7 @@ const REJECTIONS: readonly [string, string | undefined, PlanningAnswer, object |
   [
     "no plan skips the claim, with the planner's reason",
     '10',
-    { ...answerOf('0'), plan: null, reason: 'All is well.' },
+    { ...answerOf('0'), plans: [], reason: 'All is well.' },
     { state: 'Skipped', explanation: { reason: 'NoSavings', message: 'All is well.' } },
   ],
 ];

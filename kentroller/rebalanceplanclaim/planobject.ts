@@ -7,6 +7,9 @@ import type { OwnerReference } from '../../api/objects.ts';
 /** Label of a plan: the name of the RebalancePlanClaim that it was generated for, as a label value. */
 export const CLAIM_LABEL = 'autoscaling.cast.ai/rebalance-plan-claim';
 
+/** Annotation of a plan that is one of several: its part and their number, such as 2/5. */
+export const PLAN_PART = 'autoscaling.cast.ai/rebalance-plan-part';
+
 /** Characters of a uid that tell two claims of the same name apart. */
 const UID_PREFIX = 8;
 /** A plan's name is short enough for `-1234-attempt-12` to follow it in a NodeClaim's name, so its uid is never cut off. */
@@ -18,10 +21,24 @@ export const claimOf = (plan: RebalancePlan): OwnerReference | undefined =>
     (owner) => owner.kind === 'RebalancePlanClaim' && owner.apiVersion === GROUP_VERSION,
   );
 
-/** The name of a claim's plan, the same in every process: a restart finds the plan in place of creating a second. */
-export const planNameFor = (claim: RebalancePlanClaim): string => {
+/**
+ * The name of a claim's plan, or of one of its parts, the same in every process: a restart finds the plan in place of
+ * creating a second.
+ */
+export const planNameFor = (claim: RebalancePlanClaim, part = 1): string => {
   const uid = (claim.metadata.uid ?? '').slice(0, UID_PREFIX);
-  return derivedName(claim.metadata.name, `-${uid}`, MAX_PLAN_NAME);
+  return derivedName(claim.metadata.name, `-${uid}${part > 1 ? `-p${part}` : ''}`, MAX_PLAN_NAME);
+};
+
+export const claimLabelOf = (claim: RebalancePlanClaim): string => labelValueOf(claim.metadata.name);
+
+/** The value of PLAN_PART for one of several plans. */
+export const partOf = (part: number, parts: number): string => `${part}/${parts}`;
+
+/** Whether plans are all parts of one decision; a plan without PLAN_PART is one by itself. */
+export const isWholeDecision = (plans: readonly RebalancePlan[]): boolean => {
+  const parts = plans.map(({ metadata }) => metadata.annotations?.[PLAN_PART] ?? partOf(1, 1));
+  return plans.length > 0 && plans.every((_, at) => parts.includes(partOf(at + 1, plans.length)));
 };
 
 export const planIdOf = (plan: RebalancePlan): string => (plan.metadata.uid ?? '').slice(0, UID_PREFIX);
@@ -34,17 +51,18 @@ export const aggressiveModeOf = (
   return aggressive && isAnySet ? { aggressiveMode: aggressive } : {};
 };
 
-/** The RebalancePlan to apply: the planner's spec with the claim's execution settings. */
+/** The RebalancePlan to apply: the planner's spec with the claim's execution settings. `part` counts from 1. */
 export const buildPlan = (
   claim: RebalancePlanClaim,
   spec: RebalancePlanSpec,
+  part = 1,
 ): RebalancePlan & { readonly spec: RebalancePlanSpec } => {
   const { aggressiveModeConfig, executionPolicy, timeouts } = claim.spec;
   const name = claim.metadata.name;
   return {
     metadata: {
-      name: planNameFor(claim),
-      labels: { [CLAIM_LABEL]: labelValueOf(name) },
+      name: planNameFor(claim, part),
+      labels: { [CLAIM_LABEL]: claimLabelOf(claim) },
       ownerReferences: [
         {
           apiVersion: GROUP_VERSION,

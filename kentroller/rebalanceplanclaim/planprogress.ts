@@ -12,13 +12,16 @@ import { readClaim, writeClaimStatus } from './claimclient.ts';
 import { isCanceled, isFinished, planProgress, withState } from './claimstatus.ts';
 import { claimOf } from './planobject.ts';
 
+/** Warnings of its plans that a claim shows. */
+const MAX_WARNINGS = 100;
+
 const readPlan = async (
   client: KubeClient,
   name: string,
   signal: AbortSignal,
 ): Promise<RebalancePlan | undefined> => getOrUndefined(client.get(REBALANCE_PLANS, { name }, { signal }));
 
-/** Shows the progress of a plan in the RebalancePlanClaim that owns it, and passes the claim's cancellation on. */
+/** Shows the progress of plans in the RebalancePlanClaim that owns them, and passes the claim's cancellation on. */
 export const createPlanProgressController = (o: {
   readonly client: KubeClient;
   readonly caches: Pick<Caches, 'plans' | 'claims'>;
@@ -36,22 +39,28 @@ export const createPlanProgressController = (o: {
   ],
   reconcile: async (name, signal) => {
     const claim = await readClaim(o.client, name, signal);
-    const planName = claim?.status?.rebalanceName;
-    if (!claim || !planName) return awaitChange;
-    // The cache may not show a plan that was just created.
-    const found = o.caches.plans.get(planName) ?? (await readPlan(o.client, planName, signal));
-    const plan = found && claimOf(found)?.uid === claim.metadata.uid ? found : undefined;
-    if (plan && isCanceled(claim) && !isFinished(claim) && plan.metadata.annotations?.[CANCEL] !== 'true') {
-      const annotations = { [CANCEL]: 'true' };
-      await o.client.patch(REBALANCE_PLANS, { name: planName }, { metadata: { annotations } }, { signal });
+    const { rebalanceName: first, rebalanceNames = first ? [first] : [] } = claim?.status ?? {};
+    if (!claim || rebalanceNames.length === 0) return awaitChange;
+    const plans: (RebalancePlan | undefined)[] = [];
+    for (const planName of rebalanceNames) {
+      // The cache may not show a plan that was just created.
+      const found = o.caches.plans.get(planName) ?? (await readPlan(o.client, planName, signal));
+      plans.push(found && claimOf(found)?.uid === claim.metadata.uid ? found : undefined);
     }
-    const next = planProgress(claim, plan);
+    if (isCanceled(claim) && !isFinished(claim)) {
+      const body = { metadata: { annotations: { [CANCEL]: 'true' } } };
+      for (const { metadata } of plans.flatMap((plan) => plan ?? [])) {
+        if (metadata.annotations?.[CANCEL] === 'true') continue;
+        await o.client.patch(REBALANCE_PLANS, { name: metadata.name }, body, { signal });
+      }
+    }
+    const next = planProgress(claim, plans);
     if (!next || next.state === claim.status?.state) return awaitChange;
-    const warnings = plan?.status?.warnings ?? [];
+    const warnings = plans.flatMap((plan) => plan?.status?.warnings ?? []).slice(0, MAX_WARNINGS);
     const status = withState(claim.status ?? {}, next.state, next.explanation, o.clock.now());
     await writeClaimStatus(o.client, claim, { ...status, ...(warnings.length > 0 && { warnings }) }, signal);
     o.log.info(
-      { claim: name, plan: planName, state: next.state, ...next.explanation },
+      { claim: name, plan: rebalanceNames.join(', '), state: next.state, ...next.explanation },
       'claim has the state of its plan',
     );
     const type = next.state === 'Failed' || next.state === 'Canceled' ? 'Warning' : 'Normal';

@@ -1,0 +1,156 @@
+import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
+import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
+import type { Node, Pod } from '../../api/objects.ts';
+import { isInScope } from '../../planner/cluster/candidate.ts';
+import { afterPlan } from '../../planner/plan/afterplan.ts';
+import { type Planning, type PlanningAnswer, PlanningError, type PlanningRequest } from './plannerworker.ts';
+import { estimatedBytes, MAX_PLAN_BYTES, PART_BYTES, planBytes } from './plansize.ts';
+
+/** A decision that is too large for one plan becomes several that share no node, each planned beside those before it. */
+
+export interface PartsAnswer {
+  /** The plans, in the order of their parts; none when no cheaper set of nodes was found. */
+  readonly plans: readonly { readonly spec: RebalancePlanSpec; readonly savings: Savings }[];
+  readonly selectedNodes: readonly string[];
+  readonly skippedNodes: PlanningAnswer['skippedNodes'];
+  /** Why there is no plan. */
+  readonly reason?: string;
+}
+
+export interface PartsOptions {
+  readonly planning: Planning;
+  /** The name of the n-th plan, counted from 1. */
+  readonly planNameOf: (part: number) => string;
+  readonly timeoutMs: number;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+  /** Bytes; by default those that the API server takes with room to spare. */
+  readonly maxBytes?: number;
+  readonly partBytes?: number;
+}
+
+type Part = readonly string[];
+
+/** Least time for the search of one part, in milliseconds. */
+const LEAST_SEARCH_MS = 500;
+
+/** Nodes in scope, those of a NodePool together: they are the likeliest to replace each other. */
+const nodesInScope = ({ snapshot, scope }: PlanningRequest): readonly Node[] => {
+  const inScope = snapshot.nodes.filter((node) => isInScope(node, scope));
+  const byPool = Map.groupBy(inScope, ({ metadata }) => metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
+  return [...byPool.values()].flat();
+};
+
+/** Groups nodes so that the plan of each group has about `partBytes`; one group when all fit into one plan. */
+export const partition = (request: PlanningRequest, partBytes = PART_BYTES): readonly Part[] => {
+  const pods = Map.groupBy(request.snapshot.pods, (pod: Pod) => pod.spec.nodeName ?? '');
+  const parts: { names: string[]; bytes: number }[] = [];
+  for (const { metadata } of nodesInScope(request)) {
+    const bytes = estimatedBytes(metadata.name, pods.get(metadata.name) ?? [], request.planName);
+    const last = parts.at(-1);
+    if (last && last.bytes + bytes <= partBytes) {
+      last.names.push(metadata.name);
+      last.bytes += bytes;
+    } else parts.push({ names: [metadata.name], bytes });
+  }
+  return parts.map(({ names }) => names);
+};
+
+/** Names of the nodes that stay and get pods. */
+const nodesUsedBy = (spec: RebalancePlanSpec, { nodeClaims }: PlanningRequest['snapshot']): Set<string> => {
+  const filled = new Set((spec.podsToMigrate ?? []).map((move) => move.dstNodeClaimName));
+  return new Set(
+    nodeClaims.flatMap(({ metadata, status }) => (filled.has(metadata.name) ? (status?.nodeName ?? []) : [])),
+  );
+};
+
+const halves = (part: Part): readonly Part[] => {
+  const middle = Math.ceil(part.length / 2);
+  return [part.slice(0, middle), part.slice(middle)];
+};
+
+/** Searches for the plans of a request. Throws what the planner throws, and PlanningError for a node too large to plan. */
+export const planInParts = async (request: PlanningRequest, o: PartsOptions): Promise<PartsAnswer> => {
+  const maxBytes = o.maxBytes ?? MAX_PLAN_BYTES;
+  const deadline = o.now() + o.timeoutMs;
+  const initial = partition(request, o.partBytes);
+  let queue: readonly Part[] = initial;
+  const isWhole = initial.length <= 1;
+  const plans: PartsAnswer['plans'][number][] = [];
+  const selectedNodes: string[] = [];
+  const skippedNodes: PlanningAnswer['skippedNodes'][number][] = [];
+  let reason: string | undefined;
+  let { snapshot } = request;
+  let room = request.constraints?.maxNodes ?? Number.POSITIVE_INFINITY;
+  let isSplit = !isWhole;
+  do {
+    const [part = [], ...others] = queue;
+    queue = others;
+    const left = Math.max(1, deadline - o.now());
+    const budgetMs = request.timeBudgetMs ?? left;
+    const answer = await o.planning(
+      {
+        ...request,
+        snapshot,
+        planName: o.planNameOf(plans.length + 1),
+        timeBudgetMs: isSplit
+          ? Math.min(budgetMs, Math.max(LEAST_SEARCH_MS, Math.floor(budgetMs / (queue.length + 1))))
+          : budgetMs,
+        ...(isSplit && { scope: { nodeNames: [...part] } }),
+        ...(Number.isFinite(room) && { constraints: { ...request.constraints, maxNodes: room } }),
+      },
+      left,
+      o.signal,
+    );
+    reason ??= answer.reason;
+    if (answer.plan && planBytes(answer.plan.spec, answer.plan.savings) > maxBytes) {
+      if (part.length < 2) {
+        const bytes = Math.round(maxBytes / 1000);
+        throw new PlanningError(`the plan for node ${part[0] ?? ''} alone is larger than ${bytes} kB`);
+      }
+      queue = [...halves(part), ...queue];
+      isSplit = true;
+      continue;
+    }
+    selectedNodes.push(...answer.selectedNodes);
+    skippedNodes.push(...answer.skippedNodes);
+    if (!answer.plan) continue;
+    plans.push(answer.plan);
+    room -= answer.plan.spec.nodeClaimsToDelete?.length ?? 0;
+    if (queue.length === 0) continue;
+    const used = nodesUsedBy(answer.plan.spec, snapshot);
+    const reasons = [
+      `it takes pods of plan ${o.planNameOf(plans.length)}, which shares no node with the others`,
+    ];
+    skippedNodes.push(
+      ...queue
+        .flat()
+        .filter((name) => used.has(name))
+        .map((name) => ({ name, reasons })),
+    );
+    queue = queue.map((names) => names.filter((name) => !used.has(name))).filter((names) => names.length > 0);
+    snapshot = afterPlan(snapshot, answer.plan.spec);
+  } while (queue.length > 0 && room > 0);
+  return {
+    plans,
+    selectedNodes,
+    skippedNodes,
+    ...(plans.length === 0 && reason !== undefined && { reason }),
+  };
+};
+
+/** What plans save together: in percent of what their removed nodes cost, and in USD per month. */
+export const savingsOfAll = (
+  savings: readonly Savings[],
+): Pick<Savings, 'projectedSavingsPercent' | 'projectedSavingsCostMonthly'> => {
+  const [only] = savings;
+  if (only && savings.length === 1) return only;
+  const total = (field: 'currentMonthlyCost' | 'projectedMonthlyCost'): number =>
+    savings.reduce((sum, each) => sum + Number(each[field]), 0);
+  const before = total('currentMonthlyCost');
+  const saved = before - total('projectedMonthlyCost');
+  return {
+    projectedSavingsPercent: (before > 0 ? (saved / before) * 100 : 0).toFixed(1),
+    projectedSavingsCostMonthly: saved.toFixed(2),
+  };
+};
