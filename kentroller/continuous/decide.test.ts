@@ -12,6 +12,7 @@ import {
   CONTINUOUS,
   catalogueFor,
   emptyNodes,
+  executionPolicyOf,
   MADE_BY,
   plansToPrune,
   skipReason,
@@ -138,6 +139,16 @@ t.test('both thresholds count', async (t) => {
   );
 });
 
+t.test('a plan has to reach the thresholds with the nodes that it gets, too', async (t) => {
+  const policyFor = (o: Partial<ContinuousSettings>, currentMonthlyCost: string, projected = '50') =>
+    executionPolicyOf({ ...SETTINGS, ...o }, [{ currentMonthlyCost }], savings(projected, '50'))
+      .executionPolicy?.achievedSavingsPercentageThreshold;
+  t.equal(policyFor({ thresholdPercent: 10, thresholdMonthly: 0 }, '100'), '10');
+  t.equal(policyFor({ thresholdPercent: 10, thresholdMonthly: 50 }, '300'), '16.6', 'USD in percent');
+  t.equal(policyFor({ thresholdPercent: 10 }, '1000', '7.5'), '7.5', 'one of several plans may save less');
+  t.equal(policyFor({ thresholdPercent: 0, thresholdMonthly: 0 }, '300'), undefined);
+});
+
 t.test('draining has no offering to buy and still knows prices', async (t) => {
   const type = { name: 'm5.large', arch: 'amd64', os: ['linux'], labels: {} };
   const amounts = { cpu: 0, memory: 0, pods: 0, ephemeralStorage: 0, other: {} };
@@ -148,6 +159,9 @@ t.test('draining has no offering to buy and still knows prices', async (t) => {
   const [found] = catalogueFor({ ...SETTINGS, mode: 'drain-only' }, catalogue).instanceTypes;
   t.same(found?.offerings, [{ ...offering, available: false }]);
   t.equal(catalogueFor(SETTINGS, catalogue), catalogue);
+  const commitments = [{ unit: 'hourly' as const, amount: 1 }];
+  const drained = catalogueFor({ ...SETTINGS, mode: 'drain-only' }, { ...catalogue, commitments });
+  t.same(drained.commitments, commitments, 'commitments stay');
 });
 
 t.test('history keeps the newest, plans that were never executed go', async (t) => {

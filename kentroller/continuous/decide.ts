@@ -1,4 +1,4 @@
-import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { RebalancePlan, RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { isDrainable } from '../../api/pods.ts';
@@ -84,11 +84,28 @@ export const belowThreshold = (
   return undefined;
 };
 
+/**
+ * What a plan must still save once its nodes are there: the thresholds that all plans of its cycle were stored for, in
+ * percent of their nodes, and no more than it projects itself.
+ */
+export const executionPolicyOf = (
+  { thresholdPercent, thresholdMonthly }: ContinuousSettings,
+  all: readonly Pick<Savings, 'currentMonthlyCost'>[],
+  { projectedSavingsPercent }: Pick<Savings, 'projectedSavingsPercent'>,
+): Pick<RebalancePlanSpec, 'executionPolicy'> => {
+  const current = all.reduce((sum, { currentMonthlyCost }) => sum + Number(currentMonthlyCost), 0);
+  const least = Math.max(thresholdPercent, current > 0 ? (thresholdMonthly / current) * 100 : 0);
+  // Rounded down, as the plan's own percentage is rounded.
+  const threshold = Math.min(Math.floor(least * 10) / 10, Number(projectedSavingsPercent), 100);
+  return threshold > 0 ? { executionPolicy: { achievedSavingsPercentageThreshold: String(threshold) } } : {};
+};
+
 /** The catalogue of a mode. Without 'full' no offering is available to buy; prices stay, to value existing nodes. */
 export const catalogueFor = (settings: ContinuousSettings, catalogue: Catalogue): Catalogue =>
   settings.mode === 'full'
     ? catalogue
     : {
+        ...catalogue,
         instanceTypes: catalogue.instanceTypes.map((type) => ({
           ...type,
           offerings: type.offerings.map((offering) => ({ ...offering, available: false })),

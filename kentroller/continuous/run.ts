@@ -20,6 +20,7 @@ import {
   CONTINUOUS,
   catalogueFor,
   emptyNodes,
+  executionPolicyOf,
   MADE_BY,
   plansToPrune,
   skipReason,
@@ -91,14 +92,20 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   );
   if (answer.plans.length === 0) return answer.reason ?? 'no cheaper set of nodes was found';
   // 4. Compare the savings with the thresholds.
-  const saved = savingsOfAll(answer.plans.map(({ savings }) => savings));
+  const all = answer.plans.map(({ savings }) => savings);
+  const saved = savingsOfAll(all);
   const shortfall = belowThreshold(settings, saved);
   if (shortfall) return `the best plan is not stored: ${shortfall}`;
   // 5. Store the plans.
   const plans = answer.plans.map(({ spec, savings }, at) => ({
     plan: {
       metadata: { name: planNameOf(at + 1), labels: { [MADE_BY]: CONTINUOUS } },
-      spec: { ...spec, execute: true, ...aggressiveModeOf(settings.aggressive) },
+      spec: {
+        ...spec,
+        execute: true,
+        ...aggressiveModeOf(settings.aggressive),
+        ...executionPolicyOf(settings, all, savings),
+      },
     },
     savings,
   }));

@@ -1,5 +1,7 @@
 import t from 'tap';
-import { NOW, nodeClaim } from '../../testing/builders.ts';
+import { executionState, NOW, nodeClaim, nodePool, plan, toAdd } from '../../testing/builders.ts';
+import { decide } from '../decide.ts';
+import { readPoolUsage } from './gather.ts';
 import { RecentOrders } from './recentorders.ts';
 import type { Step } from './step.ts';
 
@@ -38,4 +40,26 @@ t.test('an order that the cache never shows is forgotten', async (t) => {
   orders.record([order('a')], NOW);
   t.same(namesIn(orders, [], NOW + 30_000), ['a']);
   t.same(namesIn(orders, [], NOW + 30_001), []);
+});
+
+t.test('two plans that decide one after the other never both order the last machine', async (t) => {
+  const orders = new RecentOrders();
+  const limited = { ...nodePool(), spec: { ...nodePool().spec, limits: { cpu: '3' } } };
+  const caches = {
+    nodePools: { list: () => [limited] },
+    nodes: { list: () => [] },
+    nodeClaims: { list: () => [] },
+  } as unknown as Parameters<typeof readPoolUsage>[0]['caches'];
+  const passOf = (name: string): readonly string[] => {
+    const buys = {
+      nodeClaimsToAdd: [toAdd(name, [['m5.large']])],
+      podsToMigrate: [{ name: 'p', namespace: 'shop', srcNode: '', dstNodeClaimName: name }],
+    };
+    const state = executionState(plan(buys), { nodePools: new Map([['general', limited]]) });
+    const { steps } = decide({ ...state, poolUsage: readPoolUsage({ caches, orders }, state) });
+    orders.record(steps, NOW);
+    return steps.map((step) => (step.kind === 'fail' ? step.failureReason : step.kind));
+  };
+  t.same(passOf('one'), ['create-claim']);
+  t.same(passOf('two'), ['FailureReasonNodePoolLimit']);
 });
