@@ -199,12 +199,21 @@ class Orders {
     const { plan } = this.#state;
     const leaving = leavingPrices(this.#state, this.#offerings);
     const cap = priceCap(leaving, thresholdOf(plan));
-    const names = wanted.map(({ planned }) => planned.metadata.name);
-    const attempts = wanted.flatMap(({ planned }) => attemptsOf(plan, planned.metadata.name));
-    const tries = attempts.length > 0 ? ` after ${attempts.length} attempts${lastOf(attempts)}` : '';
+    const names = wanted.map(({ planned }) => planned.metadata.name).slice(0, 3);
+    const costs = `cost ${needed.toFixed(4)} USD an hour, and all new nodes may cost ${cap.toFixed(4)} together`;
+    const advice = 'make a new plan when there is cheaper capacity';
+    const tried = wanted.find(({ planned }) => attemptsOf(plan, planned.metadata.name).length > 0);
+    if (tried) {
+      const { planned } = tried;
+      const attempts = attemptsOf(plan, planned.metadata.name);
+      return {
+        failureReason: 'FailureReasonNodeCreateFailed',
+        message: `Planned node ${planned.metadata.name} could not be created in ${attempts.length} attempts${lastOf(attempts)}, and the machines left ${costs}. Allow more instance types or zones in NodePool ${poolNameOf(planned)}, or ${advice}.${missingPrices(leaving)}`,
+      };
+    }
     return {
       failureReason: 'FailureReasonInsufficientSavings',
-      message: `The cheapest machines left for ${names.slice(0, 3).join(', ')} cost ${needed.toFixed(4)} USD an hour${tries}, and all new nodes may cost ${cap.toFixed(4)} together: make a new plan when there is cheaper capacity.${missingPrices(leaving)}`,
+      message: `The cheapest machines for ${names.join(', ')} ${costs}: ${advice}.${missingPrices(leaving)}`,
     };
   }
 }

@@ -71,7 +71,7 @@ checkCases([
     'a fallback that costs more than the nodes that go is not ordered',
     make.plan(replace(ONE), attempts({ green: [attempt('green', { status: 'Failed' })] })),
     { ...BLUE, offerings: at({ 'm5.large': 0.1, 'c5.large': 0.21 }) },
-    ['fail Creation FailureReasonInsufficientSavings'],
+    ['fail Creation FailureReasonNodeCreateFailed'],
   ],
   [
     'a fallback that saves is ordered',
@@ -83,7 +83,7 @@ checkCases([
     'a fallback that saves less than the threshold is not ordered',
     make.plan(replace(ONE, THRESHOLD), attempts({ green: [attempt('green', { status: 'Failed' })] })),
     { ...BLUE, offerings: at({ 'm5.large': 0.1, 'c5.large': 0.13 }) },
-    ['fail Creation FailureReasonInsufficientSavings'],
+    ['fail Creation FailureReasonNodeCreateFailed'],
   ],
   [
     'an alternative without a price is passed over',
@@ -120,7 +120,7 @@ checkCases([
       ...withClaims(launched('one', 'c5.large/us-west-2a/on-demand')),
       offerings: at({ 'm5.large': 0.1, 'c5.large': 0.15, 'r5.large': 0.06 }),
     },
-    ['fail Creation FailureReasonInsufficientSavings'],
+    ['fail Creation FailureReasonNodeCreateFailed'],
   ],
   [
     'a machine on its way may come out cheap enough, so the next order waits',
