@@ -13,6 +13,7 @@ import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { PlanIndex } from './planindex.ts';
+import { withRefusal } from './refusal.ts';
 import { gather, readPoolUsage, type Sources } from './state/gather.ts';
 import { IN_USE_BY } from './state/labels.ts';
 import type { Step } from './state/step.ts';
@@ -188,7 +189,7 @@ export const executePlans = (
           if (step && (step.kind !== 'wait-to-start' || isNewReason(plan, step))) report(plan, step);
         }
       }
-      await write(plan, status, signal);
+      await write(plan, withRefusal(status, failures, now), signal);
       if (failures.length > 0) throw failures[0];
       if (isFinished({ ...plan, status }) && decision.steps.length === 0) {
         backoffs.delete(name);

@@ -64,6 +64,9 @@ interface Run {
   readonly signal: AbortSignal;
 }
 
+/** Delay of the next try after a request that the API server refused as wrong. */
+const REFUSED_RETRY_MS = 60_000;
+
 type Result = 'success' | 'error' | 'requeue' | 'requeue_after';
 
 /** Decides what an error means for its key; the only place that does. */
@@ -81,9 +84,11 @@ const handleError = (run: Run, key: Key, e: unknown): Result => {
     return 'requeue';
   }
   if (isTerminal(e)) {
+    // Someone may mend the cause without a change of the object: a policy, a schema, a quota.
     queue.forget(key);
+    queue.addAfter(key, REFUSED_RETRY_MS);
     counts.failed(true);
-    log.error({ key, err: e }, 'reconcile failed permanently');
+    log.error({ key, err: e, retryMs: REFUSED_RETRY_MS }, 'reconcile was refused');
     return 'error';
   }
   counts.failed(false);

@@ -3,7 +3,7 @@ import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { OWNED_BY, PLAN } from '../../../api/labels.ts';
 import { NODE_CLAIMS, REBALANCE_MIGRATION_PLANS } from '../../../api/resources.ts';
-import { isAlreadyExists } from '../../../kube/errors.ts';
+import { isAlreadyExists, isTerminal } from '../../../kube/errors.ts';
 import { isReserved } from '../create/nodeclaim.ts';
 import { noteUnavailable, unavailableName } from '../create/unavailable.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -24,6 +24,8 @@ export const createClaim = async (
   try {
     await w.client.create(NODE_CLAIMS, step.claim, { signal: w.signal });
   } catch (error) {
+    // The next alternative may be accepted; without one the plan fails with this reason.
+    if (isTerminal(error)) return recordAttempt(step.attempt, 'Failed', error.message, now);
     if (!isAlreadyExists(error)) throw error;
     const ref = { name: step.claim.metadata.name };
     const existing = await w.client.get(NODE_CLAIMS, ref, { signal: w.signal });
