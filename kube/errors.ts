@@ -67,9 +67,15 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 export const aborted = (signal?: AbortSignal): Error =>
   new DOMException('the operation was stopped', { name: 'AbortError', cause: signal?.reason });
 
-const ofStatus = (status: number, reason: string | undefined): ErrorKind => {
+/** A uid in the body of a patch is a precondition, but the API server calls another one an invalid change. */
+const isOfAnotherUid = ({ details }: Status): boolean =>
+  details?.causes?.some(({ field }) => field === 'metadata.uid') ?? false;
+
+const ofStatus = (status: number, body: Status): ErrorKind => {
+  const { reason } = body;
   if (status === 404) return 'not-found';
   if (status === 409) return reason === 'AlreadyExists' ? 'already-exists' : 'conflict';
+  if (status === 422 && isOfAnotherUid(body)) return 'conflict';
   if (status === 410) return 'gone';
   if (status === 401 || status === 403) return 'forbidden';
   if (status === 408 || status === 429 || status >= 500) return 'retryable';
@@ -81,7 +87,11 @@ export interface Status {
   readonly message?: string;
   readonly reason?: string;
   readonly code?: number;
-  readonly details?: { readonly retryAfterSeconds?: number };
+  readonly details?: {
+    readonly retryAfterSeconds?: number;
+    /** The fields that made the request invalid. */
+    readonly causes?: readonly { readonly field?: string }[];
+  };
 }
 
 /** The error for an answer other than 2xx. */
@@ -89,7 +99,7 @@ export const fromStatus = (
   o: { readonly server: string; readonly status: number; readonly retryAfter?: string | undefined },
   body: Status,
 ): KubeError => {
-  const kind = ofStatus(o.status, body.reason);
+  const kind = ofStatus(o.status, body);
   const seconds = Number(o.retryAfter ?? body.details?.retryAfterSeconds);
   const text = body.message || `HTTP ${o.status}`;
   const message =

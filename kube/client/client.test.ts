@@ -100,6 +100,18 @@ t.test('an eviction that a budget forbids fails at once as retryable', async (t)
   await client.delete(PODS, ref, { gracePeriodSeconds: 0 });
 });
 
+t.test('a patch of an object that was replaced under its name conflicts', async (t) => {
+  const pod = await createUnscheduledPod(client, { name: 'replaced', namespace });
+  const ref = { name: 'replaced', namespace };
+  for (const options of [{}, { subresource: 'status' }]) {
+    const refused = await kubeErrorOf(client.patch(PODS, ref, { metadata: { uid: 'earlier' } }, options));
+    t.equal(refused.kind, 'conflict');
+  }
+  const { uid } = pod.metadata;
+  await client.patch(PODS, ref, { metadata: { uid, labels: { a: 'b' } } });
+  await client.delete(PODS, ref, { gracePeriodSeconds: 0 });
+});
+
 t.test('a pod that changed since it was read is not evicted', async (t) => {
   const pod = await createUnscheduledPod(client, { name: 'changing', namespace });
   const { uid = '', resourceVersion = '' } = pod.metadata;
