@@ -51,23 +51,25 @@ const afterOrder = (context: Context, plan: PlanModel, write: Write): void => {
   mustHoldNodes(context, plan, `orders NodeClaim ${write.after?.metadata.name}`);
 };
 
-const isLate = (write: Write, kind: string, version: number): boolean => version <= (write.knew[kind] ?? 0);
+/** Whether a process could know of a version when the reconciliation of a write began. */
+const isKnown = (write: Write, kind: string, version: number): boolean => version <= (write.knew[kind] ?? 0);
 
 const mustBeEvictable = ({ model, cluster }: Context, plan: PlanModel, pod: Pod, write: Write): void => {
   const since = model.protectedPods.get(pod.metadata.uid ?? '');
   const node =
     pod.spec.nodeName === undefined ? undefined : cluster.api.find(NODES, { name: pod.spec.nodeName });
-  if (since !== undefined && isLate(write, 'Pod', since)) {
+  // An eviction carries the resourceVersion of what was judged, so no mark is too late for it.
+  if (since !== undefined) {
     const why = controllerOf(pod) ? 'is marked do-not-disrupt' : 'has no controller';
     throw new Violation(
       'late pods',
-      `plan ${plan.name} evicts pod ${podName(pod)} from node ${pod.spec.nodeName}, which ${why}, and kentroller knew it`,
+      `plan ${plan.name} evicts pod ${podName(pod)} from node ${pod.spec.nodeName}, which ${why}`,
     );
   }
   for (const [mark, version] of node ? model.marksOf(node) : []) {
     if (mark !== 'do-not-disrupt' && mark !== 'removal-disabled') continue;
     const claim = node && cluster.claimOfNode(node);
-    if (!claim || !plan.removed.has(claim.metadata.name) || !isLate(write, 'Node', version)) continue;
+    if (!claim || !plan.removed.has(claim.metadata.name) || !isKnown(write, 'Node', version)) continue;
     throw new Violation(
       'late nodes',
       `plan ${plan.name} evicts pod ${podName(pod)} from node ${node?.metadata.name}, which a user marked ${mark}, and kentroller knew it`,

@@ -10,7 +10,7 @@ import type {
   Ref,
   WriteOptions,
 } from '../../client/requestoptions.ts';
-import { alreadyExists, conflict, invalid, notFound } from './errors.ts';
+import { alreadyExists, conflict, immutableUid, invalid, notFound } from './errors.ts';
 import { blockingBudget, countBudgets } from './eviction.ts';
 import { FieldOwners, removalOf } from './fieldowners.ts';
 import { isObject, type Json, type JsonPatchOperation, jsonPatch, mergePatch } from './json.ts';
@@ -170,7 +170,7 @@ export class MemoryApi {
     if (metadata.resourceVersion !== old.metadata.resourceVersion) {
       throw conflict(what, 'the object has been modified; please apply your changes to the latest version');
     }
-    if (metadata.uid !== old.metadata.uid) throw conflict(what, `Precondition failed: UID ${metadata.uid}`);
+    if (metadata.uid !== old.metadata.uid) throw immutableUid(what);
     const isStatus = subresource === 'status';
     if (resource.kind === 'Pod') mustStayNominated(what, old as unknown as Pod, next as unknown as Pod);
     const isApart = WITH_STATUS.has(resource.kind);

@@ -10,7 +10,16 @@ export const conflict = (what: string, why: string): KubeError =>
   of(409, 'Conflict', `Operation cannot be fulfilled on ${what}: ${why}`);
 export const invalid = (what: string, why: string): KubeError =>
   of(422, 'Invalid', `${what} is invalid: ${why}`);
-export const expired = (): KubeError => of(410, 'Expired', 'The resourceVersion is too old');
+/** The refusal of a patch whose body names another uid. */
+export const immutableUid = (what: string): KubeError =>
+  fromStatus(
+    { server: 'memory', status: 422 },
+    {
+      message: `${what} is invalid: metadata.uid: field is immutable`,
+      reason: 'Invalid',
+      details: { causes: [{ field: 'metadata.uid' }] },
+    },
+  );
 export const tooManyRequests = (what: string, why: string): KubeError =>
   of(429, 'TooManyRequests', `Cannot evict ${what}: ${why}`);
 export const internal = (why: string): KubeError => of(500, 'InternalError', why);
