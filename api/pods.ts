@@ -48,3 +48,17 @@ export const isUnschedulable = (pod: Pick<Pod, 'status'>): boolean =>
   pod.status?.conditions?.some(
     (c) => c.type === 'PodScheduled' && c.status === 'False' && c.reason === 'Unschedulable',
   ) ?? false;
+
+const DEFAULT_SCHEDULER = 'default-scheduler';
+
+/** Schedulers whose rules are ours: kube-scheduler, and the second one of our manifests. */
+export const OUR_SCHEDULERS: readonly string[] = [DEFAULT_SCHEDULER, 'castai-scheduler'];
+
+/** The scheduler that places a pod by rules of its own, so that nothing is known of where it fits. */
+export const foreignSchedulerOf = (
+  { spec }: Pod,
+  ours: readonly string[] = OUR_SCHEDULERS,
+): string | undefined => {
+  const scheduler = spec.schedulerName || DEFAULT_SCHEDULER;
+  return ours.includes(scheduler) ? undefined : scheduler;
+};

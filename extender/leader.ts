@@ -46,6 +46,8 @@ export interface LeaderOptions {
   /** How long pods that a kubelet rejected are kept, in milliseconds. */
   readonly keepRefusedMs: number;
   readonly holdLimits: HoldTimeouts;
+  /** As in State. */
+  readonly schedulers: readonly string[];
 }
 
 /** Runs the leader's work until the signal aborts: the intent stream, placeholders and pins. */
@@ -55,7 +57,9 @@ export const lead = async (o: LeaderOptions): Promise<void> => {
   const assumedPods = new AssumedPods(now);
   const results = new Results();
   const refusals = new Refusals(pods, now);
-  const state: State = { store, pods, nodes, assumedPods, refusals, requestsOf: memoizeRequests(), now };
+  const { schedulers } = o;
+  const requestsOf = memoizeRequests();
+  const state: State = { store, pods, nodes, assumedPods, refusals, requestsOf, schedulers, now };
   const report: Report = (intentId, result) => {
     const version = store.get(intentId)?.version;
     if (version !== undefined) results.report({ intentId, version, ...result });

@@ -144,6 +144,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           enabled,
           keepRefusedMs: o.keepRefused,
           holdLimits,
+          schedulers: o.schedulerNames,
         }),
     });
     // The Lease is released by now; the last replica to stop also removes the gates of held pods.

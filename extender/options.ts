@@ -7,6 +7,7 @@ import {
   peerServerOptions,
   port,
   remoteServerOptions,
+  schedulerOptions,
 } from '../kube/component/componentoptions.ts';
 import { bool, duration } from '../kube/component/options.ts';
 
@@ -30,6 +31,7 @@ export const options = z.object({
     .default(true)
     .meta({ description: 'whether pods are pinned, unless a features ConfigMap says otherwise' }),
   ...holdOptions(),
+  ...schedulerOptions(),
   port: port(8080).meta({ description: 'port of the extender verbs' }),
   autoscalerLease: z
     .string()

@@ -130,7 +130,14 @@ const lead = async (o: LeaderOptions): Promise<void> => {
   const intentRegistry = new IntentRegistry(clock.now);
   const nodeNames = createNodeNameCache({ cloud, log, signal });
   const extraIntents = new ExtraIntents();
-  const followOptions = { caches, nodeNames, extraIntents, limits: followLimits(options), now: clock.now };
+  const followOptions = {
+    caches,
+    nodeNames,
+    extraIntents,
+    limits: followLimits(options),
+    schedulers: options.schedulerNames,
+    now: clock.now,
+  };
   const derivation = options.followKarpenter ? new Derivation(followOptions) : undefined;
   // The pinner drops intents that a snapshot lacks, so all of them are derived before the stream is served.
   derivation?.derive();
@@ -191,6 +198,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     timeBudgetMs: () => searchDepth(options, features.current()) * SEARCH_STEP_MS,
     pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
     surgeByDefault: options.surgeSingleReplicas,
+    schedulers: options.schedulerNames,
     recorder,
     audit,
     log,
@@ -211,6 +219,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           isEnabled: isRebalancerEnabled,
           timeBudgetMs: options.planTimeBudget,
           surgeByDefault: options.surgeSingleReplicas,
+          schedulers: options.schedulerNames,
           recorder,
           log,
           clock,
@@ -230,6 +239,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),
           surgeByDefault: () => options.surgeSingleReplicas,
+          schedulers: options.schedulerNames,
           account: savings,
           guards,
           isEnabled: isRebalancerEnabled,

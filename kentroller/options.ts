@@ -5,6 +5,7 @@ import {
   holdOptions,
   peerServerOptions,
   remoteServerOptions,
+  schedulerOptions,
 } from '../kube/component/componentoptions.ts';
 import { bool, duration } from '../kube/component/options.ts';
 
@@ -88,6 +89,7 @@ export const options = z.object({
     description: 'time that draining waits for a connected pod pinner, at its start and after a disconnect',
   }),
   ...holdOptions(),
+  ...schedulerOptions(),
   pinHoldTimeout: duration.default(10_000).meta({
     description:
       'time that a moved pod waits for its pin before its new node is opened to other pods, and that a held pod that could run waits before its gate is removed',

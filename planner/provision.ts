@@ -1,6 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
-import { isBoundToNode, podName } from '../api/pods.ts';
+import { foreignSchedulerOf, isBoundToNode, podName } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import { capacityTypeOf, typeOf } from './cluster/candidate.ts';
 import {
@@ -58,6 +58,8 @@ export interface ProvisionRequest {
   readonly rounds?: number;
   /** How preferred node affinity and soft topology spread count; Respect by default. */
   readonly preferences?: Preferences;
+  /** Names of the schedulers whose pods are planned for; our own when left out. */
+  readonly schedulers?: readonly string[];
 }
 
 export interface Unplaced {
@@ -78,20 +80,21 @@ const isPlannable = (pod: Pod): boolean =>
   (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
 
 /** The pending pods to plan for, and those with claimed devices, which are left to Karpenter. */
-const selectPending = ({
-  pending,
-  snapshot,
-}: Cluster): { readonly plannable: readonly Pod[]; readonly unplaced: Unplaced[] } => {
+const selectPending = (
+  { pending, snapshot }: Cluster,
+  schedulers: readonly string[] | undefined,
+): { readonly plannable: readonly Pod[]; readonly unplaced: Unplaced[] } => {
   const devicesOf = claimedDevicesOfPending(snapshot.deviceClasses ?? [], snapshot.nodes);
   const plannable: Pod[] = [];
   const unplaced: Unplaced[] = [];
   for (const pod of pending.filter(isPlannable)) {
+    const scheduler = foreignSchedulerOf(pod, schedulers);
     const devices = devicesOf(pod);
-    if (devices === undefined) plannable.push(pod);
-    else {
-      const reason = `it has ${devices}; devices of claims are not planned, and it is left to Karpenter`;
-      unplaced.push({ namespace: namespaceOf(pod), name: pod.metadata.name, reason });
-    }
+    const reason = scheduler
+      ? `scheduler ${scheduler} places it, whose rules are not known`
+      : devices && `it has ${devices}; devices of claims are not planned, and it is left to Karpenter`;
+    if (reason === undefined) plannable.push(pod);
+    else unplaced.push({ namespace: namespaceOf(pod), name: pod.metadata.name, reason });
   }
   return { plannable, unplaced };
 };
@@ -158,7 +161,7 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const isOver = phaseTimers(request);
   // 1. Gather.
   const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
-  const { plannable, unplaced } = selectPending(cluster);
+  const { plannable, unplaced } = selectPending(cluster, request.schedulers);
   const waiting =
     respects(request) && plannable.some(hasPreferences)
       ? withPreferences(plannable, cluster, request.catalogue, relaxed)

@@ -75,6 +75,8 @@ export interface RebalanceRequest {
   readonly moveWeight?: number;
   /** Whether a Deployment's only pod gets a surge where no annotation says so; false by default. */
   readonly surgeSingleReplicas?: boolean;
+  /** Names of the schedulers whose pods may be moved; our own when left out. */
+  readonly schedulers?: readonly string[];
 }
 
 export interface RebalanceResult {
@@ -115,6 +117,7 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       allowedDisruptions: (pool) => mustGet(budgets, pool.metadata.name, 'disruption budget of NodePool'),
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
       willSurge,
+      ...(request.schedulers && { schedulers: request.schedulers }),
     });
     if (reasons.length === 0) candidates.push(index);
     else skipped.push({ name: facts.node.metadata.name, reasons });

@@ -34,6 +34,11 @@ const skipped: readonly (readonly [string, Pod, string, string?])[] = [
   ['a pod of a DaemonSet', makeWebPod({ kind: 'DaemonSet' }), 'a pod of a DaemonSet belongs to its node'],
   ['a static pod', makeWebPod({ kind: 'Node' }), 'a pod of a Node belongs to its node'],
   ['a pod of another owner', makeWebPod({ owner: 'other' }), 'no running plan moves pods of its owner'],
+  [
+    'a pod that another scheduler places',
+    makeWebPod({ spec: { schedulerName: 'volcano' } }),
+    'scheduler volcano places it',
+  ],
   ['a pod with a gate of others', makeWebPod({ spec: gates('g') }), 'it has scheduling gates of others'],
   ['a pod created with our gate', makeWebPod({ spec: gates(PIN_GATE) }), 'it already has our gate'],
 ];

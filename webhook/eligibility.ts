@@ -1,7 +1,7 @@
 import { isGated, otherGates } from '../api/heldpods.ts';
 import { MIRROR_POD, PIN } from '../api/labels.ts';
 import type { OwnerReference, Pod } from '../api/objects.ts';
-import { controllerOf } from '../api/pods.ts';
+import { controllerOf, foreignSchedulerOf } from '../api/pods.ts';
 
 /** Whether a running plan moves pods of the owner with this uid. */
 export type IsOwnerMoved = (ownerUid: string) => boolean;
@@ -16,7 +16,12 @@ const skip = (reason: string): Eligibility => ({ kind: 'skipped', reason });
 export const eligibilityOf = (
   pod: Pod,
   namespace: string,
-  o: { readonly ownNamespace: string; readonly isOwnerMoved: IsOwnerMoved },
+  o: {
+    readonly ownNamespace: string;
+    readonly isOwnerMoved: IsOwnerMoved;
+    /** Names of the schedulers whose pods are pinned; our own when left out. */
+    readonly schedulers?: readonly string[];
+  },
 ): Eligibility => {
   if (namespace === 'kube-system') return skip('pods in kube-system are never pinned');
   if (namespace === o.ownNamespace) return skip('our own pods are never pinned');
@@ -28,6 +33,8 @@ export const eligibilityOf = (
   if (!owner) return skip('it has no controller');
   if (owner.kind === 'DaemonSet' || owner.kind === 'Node')
     return skip(`a pod of a ${owner.kind} belongs to its node`);
+  const scheduler = foreignSchedulerOf(pod, o.schedulers);
+  if (scheduler) return skip(`scheduler ${scheduler} places it`);
   if (!o.isOwnerMoved(owner.uid)) return skip('no running plan moves pods of its owner');
   if (otherGates(pod).length > 0 && !mayBeOurs) return skip('it has scheduling gates of others');
   if (isGated(pod) && !mayBeOurs) return skip('it already has our gate');

@@ -127,6 +127,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     log,
     admission: {
       ownNamespace: o.podNamespace,
+      schedulers: o.schedulerNames,
       isOwnerMoved: (ownerUid) => isPinningEnabled() && isOwnerMoved(ownerUid),
       isCoexisting: (namespace) =>
         o.coexistence === 'on' || (o.coexistence === 'auto' && isCoexisting(namespace)),

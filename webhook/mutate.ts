@@ -16,6 +16,8 @@ import { templateKeyOf, trimPod } from './trimpod.ts';
 export interface Admission {
   readonly ownNamespace: string;
   readonly isOwnerMoved: IsOwnerMoved;
+  /** As in eligibilityOf. */
+  readonly schedulers?: readonly string[];
   readonly take: TakeSlot;
   /** Whether another webhook may change pods of a namespace after this one. */
   readonly isCoexisting: (namespace: string) => boolean;
@@ -57,7 +59,7 @@ const decidePatch = async (
   }
   // kentroller creates probe pods in our own namespace.
   const ownNamespace = isProbing ? '' : o.ownNamespace;
-  const eligibility = eligibilityOf(pod, namespace, { ownNamespace, isOwnerMoved: o.isOwnerMoved });
+  const eligibility = eligibilityOf(pod, namespace, { ...o, ownNamespace });
   if (eligibility.kind === 'skipped') {
     o.observe('passed');
     return [];

@@ -5,6 +5,7 @@ import {
   holdOptions,
   peerCallerOptions,
   port,
+  schedulerOptions,
 } from '../kube/component/componentoptions.ts';
 import { bool, commaList, duration } from '../kube/component/options.ts';
 import { HARMLESS_WEBHOOKS } from './otherwebhooks.ts';
@@ -29,6 +30,7 @@ export const options = z.object({
     .default(true)
     .meta({ description: 'pin pods at admission, unless a ConfigMap of features says otherwise' }),
   ...holdOptions(),
+  ...schedulerOptions(),
   port: port(8443).meta({ description: 'port of the admission server' }),
   service: z
     .string()

@@ -85,6 +85,7 @@ const pinTargetFor = (state: State, intent: Intent, node: Node | undefined, pod:
   awaitsDaemonSets: node !== undefined && isOpenToDaemonSets(node),
   ownTaints: OWN_TAINTS,
   startupTaints: startupTaintsOf(state, intent.nodeName),
+  ...(state.schedulers && { schedulers: state.schedulers }),
   gate: PIN_GATE,
 });
 

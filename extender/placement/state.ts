@@ -18,6 +18,8 @@ export interface State {
   readonly assumedPods: AssumedPods;
   readonly refusals: Pick<Refusals, 'closedReason'>;
   readonly requestsOf: ReadRequests;
+  /** Names of the schedulers whose pods are pinned; our own when left out. */
+  readonly schedulers?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

@@ -43,6 +43,8 @@ export interface ContinuousOptions {
   readonly pollingPeriodMs: () => number;
   /** Whether a Deployment without the surge annotation gets it. */
   readonly surgeByDefault: boolean;
+  /** As in RebalanceRequest. */
+  readonly schedulers?: readonly string[];
   readonly recorder: Recorder;
   readonly audit: Audit;
   readonly log: Logger;
@@ -80,6 +82,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       timeBudgetMs: o.timeBudgetMs(),
       planName: planNameOf(1),
       surgeSingleReplicas: o.surgeByDefault,
+      ...(o.schedulers && { schedulers: o.schedulers }),
       ...(empty && { scope: { nodeNames: [...empty] } }),
       constraints: {
         maxNodes: settings.maxNodes,

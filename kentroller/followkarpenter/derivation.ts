@@ -21,6 +21,8 @@ export interface DerivationOptions {
   readonly nodeNames: NodeNameCache;
   readonly extraIntents: ExtraIntents;
   readonly limits: FollowLimits;
+  /** Names of the schedulers whose pods are followed; our own when left out. */
+  readonly schedulers?: readonly string[];
   readonly now: () => number;
 }
 
@@ -67,12 +69,14 @@ export class Derivation {
       machines.map((m) => [m.nodeName || m.claim.metadata.name, m.claim.metadata.name]),
     );
     const assigned = new Map(this.#pinned);
-    const pods = waiting.filter(isAttributable).filter((pod) => {
-      const name = pod.status?.nominatedNodeName ?? '';
-      const claim = nominated.get(name);
-      if (claim !== undefined) assigned.set(pod.metadata.uid ?? '', claim);
-      return name === '' || claim !== undefined;
-    });
+    const pods = waiting
+      .filter((pod) => isAttributable(pod, this.#o.schedulers))
+      .filter((pod) => {
+        const name = pod.status?.nominatedNodeName ?? '';
+        const claim = nominated.get(name);
+        if (claim !== undefined) assigned.set(pod.metadata.uid ?? '', claim);
+        return name === '' || claim !== undefined;
+      });
     const daemonSets = caches.daemonSets.list();
     const attributions =
       pods.length === 0

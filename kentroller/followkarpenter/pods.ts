@@ -3,26 +3,23 @@ import { NOT_READY } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
-import { controllerOf, isTerminating, isUnschedulable } from '../../api/pods.ts';
+import { controllerOf, foreignSchedulerOf, isTerminating, isUnschedulable } from '../../api/pods.ts';
 import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
 import { claimedDevices } from '../../planner/scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../../planner/scheduling/tainttoleration.ts';
 import { requiredSpread } from '../../planner/scheduling/topologyspread.ts';
 import { hasBeenReadyFor, type Machine } from './machines.ts';
 
-const DEFAULT_SCHEDULER = 'default-scheduler';
-
 // Kubernetes puts this taint on nodes that are not ready; a pod that does not tolerate it could not wait there.
 const NOT_READY_TAINT = { key: NOT_READY, effect: 'NoExecute' } as const;
 
 /** True for a pod that Karpenter may have ordered a machine for, and that may be pinned to it. */
-export const isAttributable = (pod: Pod): boolean => {
+export const isAttributable = (pod: Pod, schedulers?: readonly string[]): boolean => {
   if (pod.spec.nodeName || pod.metadata.deletionTimestamp || !isUnschedulable(pod)) return false;
   const kind = controllerOf(pod)?.kind;
   if (kind === 'DaemonSet' || kind === 'Node') return false;
   // Other schedulers, and groups that are placed as a whole, make their own decisions.
-  if ((pod.spec.schedulerName || DEFAULT_SCHEDULER) !== DEFAULT_SCHEDULER || pod.spec.schedulingGroup)
-    return false;
+  if (foreignSchedulerOf(pod, schedulers) || pod.spec.schedulingGroup) return false;
   return !untoleratedTaint([NOT_READY_TAINT], pod.spec.tolerations);
 };
 

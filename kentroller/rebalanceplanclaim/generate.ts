@@ -95,6 +95,8 @@ export const createPlanGenerationController = (o: {
   readonly timeBudgetMs: number;
   /** Whether a Deployment without the surge annotation gets it. */
   readonly surgeByDefault: boolean;
+  /** As in RebalanceRequest. */
+  readonly schedulers?: readonly string[];
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -172,6 +174,7 @@ export const createPlanGenerationController = (o: {
         timeBudgetMs: Math.min(o.timeBudgetMs, leftMs),
         planName: planNameFor(claim),
         surgeSingleReplicas: o.surgeByDefault,
+        ...(o.schedulers && { schedulers: o.schedulers }),
         ...(scope && { scope }),
         ...(nodeConstraints && { constraints: nodeConstraints }),
         ...(aggressiveModeConfig && { aggressive: aggressiveModeConfig }),

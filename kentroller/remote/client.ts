@@ -145,13 +145,21 @@ export const connectPlanner = (o: {
       aggressive: aggressiveModeConfig,
       moveWeight,
       surgeSingleReplicas,
+      schedulers,
     } = planningRequest;
     const request: PlanRequest = {
       clusterId: o.clusterId,
       planName: planningRequest.planName,
       snapshot: json(planningRequest.snapshot),
       catalogue: json(planningRequest.catalogue),
-      constraints: json({ scope, nodeConstraints, aggressiveModeConfig, moveWeight, surgeSingleReplicas }),
+      constraints: json({
+        scope,
+        nodeConstraints,
+        aggressiveModeConfig,
+        moveWeight,
+        surgeSingleReplicas,
+        schedulers,
+      }),
       nowMs: planningRequest.now,
       timeBudgetMs: planningRequest.timeBudgetMs ?? 0,
       seed: planningRequest.seed,

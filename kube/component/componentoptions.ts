@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OUR_SCHEDULERS } from '../../api/pods.ts';
 import type { Remote } from '../grpc/remote.ts';
 import { bool, commaList, duration } from './options.ts';
 
@@ -87,6 +88,14 @@ export const peerCallerOptions = (o: { readonly name: string }) => ({
     .string()
     .default('')
     .meta({ description: 'projected ServiceAccount token for the audience precision-packer' }),
+});
+
+/** Options of a component that judges where pods fit. */
+export const schedulerOptions = () => ({
+  schedulerNames: commaList.default([...OUR_SCHEDULERS]).meta({
+    description:
+      'schedulers that place pods by the rules of kube-scheduler; pods of others are neither pinned nor moved',
+  }),
 });
 
 /** Options of a component that releases abandoned held pods. */

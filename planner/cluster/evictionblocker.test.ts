@@ -209,3 +209,11 @@ t.test('pods that go with their node can keep it', async (t) => {
   t.equal(blockerOf(daemon, { ignoreBlockingPDB: true }, 0), undefined);
   t.equal(blockerOf(mirror, {}, 0), undefined, 'nobody evicts a static pod');
 });
+
+t.test('fault 15: a pod of another scheduler keeps its node, unless its rules are known', async (t) => {
+  const plain = makePod('p', { node: 'n' });
+  const pod: Pod = { ...plain, spec: { ...plain.spec, schedulerName: 'volcano' } };
+  const rules = { budgets: [], mode: {}, now: NOW, hasLocalVolume: () => false, willSurge: () => false };
+  t.match(evictionBlocker(pod, rules), /placed by scheduler volcano/);
+  t.equal(evictionBlocker(pod, { ...rules, schedulers: ['default-scheduler', 'volcano'] }), undefined);
+});

@@ -1,7 +1,7 @@
 import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { KARPENTER_DISRUPTED_TAINT, MIRROR_POD, REMOVAL_DISABLED, SAFE_TO_EVICT } from '../../api/labels.ts';
 import type { KubeObject, Pod, PodDisruptionBudget, ReplicaSet, Taint } from '../../api/objects.ts';
-import { controllerOf, isSurgeWanted, podName } from '../../api/pods.ts';
+import { controllerOf, foreignSchedulerOf, isSurgeWanted, podName } from '../../api/pods.ts';
 import { claimBlocker, claimedDevices } from '../scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { isProtected } from './donotdisrupt.ts';
@@ -42,6 +42,8 @@ export interface EvictionRules {
   readonly now: number;
   readonly hasLocalVolume: (pod: Pod) => boolean;
   readonly willSurge: (pod: Pod) => boolean;
+  /** Names of the schedulers whose rules are known; our own when left out. */
+  readonly schedulers?: readonly string[];
 }
 
 const removalBlocker = (pod: Pod, { mode, now }: Pick<EvictionRules, 'mode' | 'now'>): string | undefined => {
@@ -56,6 +58,8 @@ const removalBlocker = (pod: Pod, { mode, now }: Pick<EvictionRules, 'mode' | 'n
 /** Why a pod that needs another place may not be evicted, so that its node can't be drained. */
 export const evictionBlocker = (pod: Pod, rules: EvictionRules): string | undefined => {
   const { mode } = rules;
+  const scheduler = foreignSchedulerOf(pod, rules.schedulers);
+  if (scheduler) return `pod ${podName(pod)} is placed by scheduler ${scheduler}, whose rules are not known`;
   const owner = controllerOf(pod);
   if (!owner && !mode.ignoreProblemPodsWithoutController) return `pod ${podName(pod)} has no controller`;
   if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods) return `pod ${podName(pod)} belongs to a Job`;

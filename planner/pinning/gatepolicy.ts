@@ -32,6 +32,8 @@ export interface GateContext {
   /** As in PinContext. */
   readonly startupTaints?: ReadonlySet<string>;
   readonly gate: string;
+  /** As in PinContext. */
+  readonly schedulers?: readonly string[];
 }
 
 /** A device that the pod requests and the node's kubelet has not reported yet. */

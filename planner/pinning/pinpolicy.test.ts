@@ -54,6 +54,18 @@ const rows: readonly Row[] = [
     pending: 'leave',
     admission: 'leave',
   },
+  {
+    says: 'a pod that another scheduler places is left alone',
+    pod: pod({ schedulerName: 'volcano' }),
+    pending: 'leave',
+    admission: 'leave',
+  },
+  {
+    says: 'a pod of our second scheduler is bound early',
+    pod: pod({ schedulerName: 'castai-scheduler' }),
+    pending: 'bind',
+    admission: 'assign',
+  },
   { says: 'a static pod is left alone', pod: pod({}, 'Node'), pending: 'leave', admission: 'leave' },
   {
     says: 'a pod waits for a node that does not exist yet',

@@ -1,6 +1,6 @@
 import { isPassedOver, type NodeHealth } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
-import { controllerOf } from '../../api/pods.ts';
+import { controllerOf, foreignSchedulerOf } from '../../api/pods.ts';
 import { fits, type NodeInfo, type Refusal } from '../scheduling/fit.ts';
 import { requiredAffinity, requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
 import { podRequests } from '../scheduling/noderesources.ts';
@@ -38,6 +38,8 @@ export interface PinContext {
   readonly gate: string;
   /** Whether the node is reserved by a cordon until the pods of its DaemonSets are there. */
   readonly awaitsDaemonSets?: boolean;
+  /** Names of the schedulers whose pods are pinned; our own when left out. */
+  readonly schedulers?: readonly string[];
   /** Another webhook may still change the pod, so it can't be assigned at admission. */
   readonly isCoexisting?: boolean;
 }
@@ -45,11 +47,15 @@ export interface PinContext {
 const PLAIN_RESOURCES = new Set(['cpu', 'memory', 'ephemeral-storage', 'pods']);
 
 /** Why a pod is never pinned. */
-const unpinnableReason = (pod: Pod): string | undefined => {
+const unpinnableReason = ({
+  pod,
+  schedulers,
+}: Pick<PinContext, 'pod' | 'schedulers'>): string | undefined => {
   const kind = controllerOf(pod)?.kind;
   if (kind === 'DaemonSet') return 'a pod of a DaemonSet is tied to its node';
   if (kind === 'Node') return 'a static pod is tied to its node';
-  return undefined;
+  const scheduler = foreignSchedulerOf(pod, schedulers);
+  return scheduler && `scheduler ${scheduler} places it`;
 };
 
 /** Why kube-scheduler has to bind the pod itself: it allocates volumes and resource claims on the way. */
@@ -87,7 +93,7 @@ const isLasting = (refusal: Refusal): boolean =>
 export const choosePin = (s: PinContext): Pin => {
   const { pod, node, health } = s;
   const early: PinMethod = s.at === 'admission' ? 'assign' : 'bind';
-  const refused = unpinnableReason(pod);
+  const refused = unpinnableReason(s);
   if (refused) return { way: 'leave', reason: refused };
   if (health?.kind === 'sick') return { way: 'leave', reason: health.reason };
   const gates = (pod.spec.schedulingGates ?? []).map((gate) => gate.name);

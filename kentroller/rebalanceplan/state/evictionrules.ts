@@ -11,6 +11,7 @@ export const evictionRulesOf = (
   caches: Pick<Caches, 'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses' | 'csiNodes'>,
   plan: RebalancePlan,
   now: number,
+  schedulers: readonly string[] | undefined,
 ): EvictionRules => {
   let volumes: Volumes | undefined;
   const read = (): Volumes =>
@@ -30,5 +31,6 @@ export const evictionRulesOf = (
       return hasLocalVolume(pod, volumes);
     },
     willSurge: () => false,
+    ...(schedulers && { schedulers }),
   };
 };

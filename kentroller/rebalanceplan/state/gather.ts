@@ -42,6 +42,8 @@ export interface Sources {
   readonly migration: () => MigrationSettings;
   /** Whether a Deployment without the surge annotation gets it. */
   readonly surgeByDefault: () => boolean;
+  /** Names of the schedulers whose pods may be evicted; our own when left out. */
+  readonly schedulers?: readonly string[];
   readonly isEnabled: () => boolean;
 }
 
@@ -246,7 +248,7 @@ export const gather = async (
     surge,
     pins,
     webhook,
-    rules: evictionRulesOf(caches, plan, now),
+    rules: evictionRulesOf(caches, plan, now, sources.schedulers),
     evictionRetryAt,
     offerings,
     clusterHourly: clusterHourly(all, offerings),
