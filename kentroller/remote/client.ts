@@ -17,6 +17,7 @@ import {
   remoteCredentials,
   remoteOptions,
 } from '../../kube/grpc/remote.ts';
+import { SharedChannel } from '../../kube/grpc/sharedchannel.ts';
 import {
   type Planning,
   type PlanningAnswer,
@@ -98,8 +99,6 @@ export const connectPlanner = (o: {
   const { remote } = o;
   const Planner = makeGenericClientConstructor(loadPlanningService(), 'Planning');
   const address = addressOf(remote);
-  let connection: PlanningClient | undefined;
-
   const connect = async (): Promise<PlanningClient> => {
     const channel = await remoteCredentials(remote);
     return new Planner(address, channel, {
@@ -112,16 +111,16 @@ export const connectPlanner = (o: {
       'grpc.max_reconnect_backoff_ms': MAX_WAIT_MS,
     }) as unknown as PlanningClient;
   };
-  /** Closes the connection; the next call opens one and reads the certificate files again. */
-  const disconnect = (): void => {
-    connection?.close();
-    connection = undefined;
-  };
+  // A failed call drops its channel; the next one opens another and reads the certificate files again.
+  const shared = new SharedChannel(connect);
 
-  const call = async (request: PlanRequest, deadline: number, signal: AbortSignal): Promise<PlanReply> => {
-    connection ??= await connect();
-    const client = connection;
-    return await new Promise((resolve, reject) => {
+  const call = async (
+    client: PlanningClient,
+    request: PlanRequest,
+    deadline: number,
+    signal: AbortSignal,
+  ): Promise<PlanReply> =>
+    await new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const metadata = new Metadata();
       if (o.apiKey) metadata.set('authorization', `Bearer ${o.apiKey}`);
@@ -135,7 +134,6 @@ export const connectPlanner = (o: {
       const stop = (): void => pending.cancel();
       signal.addEventListener('abort', stop, { once: true });
     });
-  };
 
   const planning: Planning = async (planningRequest, timeoutMs, signal) => {
     const deadline = Date.now() + timeoutMs;
@@ -165,8 +163,10 @@ export const connectPlanner = (o: {
       seed: planningRequest.seed,
     };
     for (let waitMs = o.waitMs ?? FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, MAX_WAIT_MS)) {
+      let client: PlanningClient | undefined;
       try {
-        return read(await call(request, deadline, signal));
+        client = await shared.get();
+        return read(await call(client, request, deadline, signal));
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof RemotePlanningError) throw error;
@@ -190,10 +190,10 @@ export const connectPlanner = (o: {
           { planner: address, reason: details, retryMs: waitMs },
           'remote planner is unavailable, retrying',
         );
-        disconnect();
+        if (client) await shared.drop(client);
       }
       await sleep(waitMs, undefined, { signal });
     }
   };
-  return { planning, close: disconnect };
+  return { planning, close: () => shared.close() };
 };
