@@ -99,6 +99,28 @@ t.test('a newer claim holds up the pins of its batch, but not for ever', async (
   t.same(pins(), ['p on a']);
 });
 
+t.test('fault 15: a newer claim withdraws no pins of an older one', async (t) => {
+  const { clock, caches, derivation, pins, launch } = open();
+  launch('a');
+  caches.pods.put(pendingPod('p'));
+  derivation.derive();
+  clock.now += SETTLE_MS;
+  derivation.derive();
+  t.same(pins(), ['p on a']);
+  launch('b');
+  derivation.derive();
+  t.same(pins(), ['p on a'], 'its batch was complete');
+});
+
+t.test('a new leader keeps the pins of claims that were there before', async (t) => {
+  const { clock, caches, derivation, pins, launch } = open();
+  clock.now += 10_000;
+  launch('a');
+  caches.pods.put(pendingPod('p', 'node-a'));
+  derivation.derive();
+  t.same(pins(), ['p on a'], 'from its first look on');
+});
+
 t.test('a pinned pod stays on its claim when another would fit as well', async (t) => {
   const { clock, caches, derivation, pins, launch } = open();
   launch('b');

@@ -33,6 +33,8 @@ export interface Derived {
   readonly isSettled: boolean;
 }
 
+/** Milliseconds by which a creation timestamp, in whole seconds of another clock, may be off. */
+const CLOCK_MS = 2_000;
 /** Settle periods after which a claim's batch counts as complete though newer claims keep coming. */
 const MAX_SETTLE_FACTOR = 8;
 
@@ -46,6 +48,9 @@ export class Derivation {
   #pinned: ReadonlyMap<string, string> = new Map();
   readonly #firstSeen = new Map<string, number>();
   #newestSeen = Number.NEGATIVE_INFINITY;
+  /** Claims whose batch was complete, by name: a newer claim belongs to another batch. */
+  readonly #settled = new Set<string>();
+  #isFirst = true;
 
   constructor(o: DerivationOptions) {
     this.#o = o;
@@ -104,17 +109,27 @@ export class Derivation {
   #recordFirstSeen(machines: readonly Machine[], now: number): void {
     const names = new Set(machines.map(({ claim }) => claim.metadata.name));
     for (const name of this.#firstSeen.keys()) if (!names.has(name)) this.#firstSeen.delete(name);
-    for (const name of names) {
+    for (const name of this.#settled) if (!names.has(name)) this.#settled.delete(name);
+    // A new leader finds claims of batches that were complete long before.
+    const isOld = ({ claim }: Machine): boolean =>
+      now - Date.parse(claim.metadata.creationTimestamp ?? '') >= this.#o.limits.settleMs + CLOCK_MS;
+    for (const machine of machines) {
+      const { name } = machine.claim.metadata;
       if (this.#firstSeen.has(name)) continue;
       this.#firstSeen.set(name, now);
-      this.#newestSeen = now;
+      if (this.#isFirst && isOld(machine)) this.#settled.add(name);
+      else this.#newestSeen = now;
     }
+    this.#isFirst = false;
   }
 
   #isSettled({ claim }: Machine, now: number): boolean {
     const { settleMs } = this.#o.limits;
-    const seen = this.#firstSeen.get(claim.metadata.name) ?? now;
-    return now - this.#newestSeen >= settleMs || now - seen >= settleMs * MAX_SETTLE_FACTOR;
+    const { name } = claim.metadata;
+    const seen = this.#firstSeen.get(name) ?? now;
+    const isComplete = now - this.#newestSeen >= settleMs || now - seen >= settleMs * MAX_SETTLE_FACTOR;
+    if (isComplete) this.#settled.add(name);
+    return this.#settled.has(name);
   }
 
   #isLate({ claim }: Machine, now: number): boolean {
