@@ -34,8 +34,15 @@ export const isBoundToNode = (pod: Pod): boolean => {
 /** True for a pod that a drain has to wait for, pods that are already being deleted included. */
 export const isDrainable = (pod: Pod): boolean => !hasEnded(pod) && !isBoundToNode(pod);
 
-/** True for a pod that needs another node when its node goes. Source: Karpenter's pkg/utils/pod/scheduling.go. */
-export const isReschedulable = (pod: Pod): boolean => isDrainable(pod) && !isTerminating(pod);
+/** True for a pod that a drain may evict: one that needs another node and is not being deleted already. */
+export const isEvictable = (pod: Pod): boolean => isDrainable(pod) && !isTerminating(pod);
+
+/**
+ * True for a pod that needs another node when its node goes. A StatefulSet makes the successor of a terminating pod once
+ * that is gone, so such a pod counts until then. Source: Karpenter's pkg/utils/pod/scheduling.go.
+ */
+export const isReschedulable = (pod: Pod): boolean =>
+  isEvictable(pod) || (isDrainable(pod) && controllerOf(pod)?.kind === 'StatefulSet');
 
 /** Whether a Deployment's only pod should surge: by the annotation of the pod, else of the ReplicaSet, else by default. */
 export const isSurgeWanted = (pod: Pod, replicaSet: ReplicaSet, byDefault: boolean): boolean => {

@@ -14,7 +14,7 @@ import {
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { executionPhaseOf, isFinished } from '../../api/plans.ts';
-import { isReschedulable, podName } from '../../api/pods.ts';
+import { isEvictable, podName } from '../../api/pods.ts';
 import { NODE_CLAIMS, NODES, PODS, type Resource } from '../../api/resources.ts';
 import type { Inventory } from './inventory.ts';
 import { withoutCordon, withoutGuard, withoutLock } from './nodemarks.ts';
@@ -57,7 +57,7 @@ export const fateOf = ({ node, claim, pods, plan }: Omit<NodeView, 'isKeptGuarde
   if (!claim || !isReserved(claim) || (plan && isSettled(plan))) return 'strip';
   if (!hasJoined(node)) return 'withdraw';
   if (plan) return executionPhaseOf(plan) === 'Creation' ? 'withdraw' : 'release';
-  return pods.some(isReschedulable) ? 'release' : 'withdraw';
+  return pods.some(isEvictable) ? 'release' : 'withdraw';
 };
 
 /** Pairs Nodes with their NodeClaims, pods and plans. */

@@ -10,7 +10,7 @@ import {
 } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
-import { isBoundToNode, isLive, isReschedulable } from '../../api/pods.ts';
+import { isBoundToNode, isEvictable, isLive, isReschedulable } from '../../api/pods.ts';
 import type { Covered } from '../model/billing.ts';
 import { isDynamic } from '../model/nodepool.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
@@ -63,7 +63,7 @@ export const isInScope = (node: Node, scope: Scope | undefined): boolean => {
 
 /** Why a pod keeps its node from being replaced. */
 export const podBlocker = (pod: Pod, rules: EvictionRules): string | undefined => {
-  if (isReschedulable(pod)) return evictionBlocker(pod, rules);
+  if (isEvictable(pod)) return evictionBlocker(pod, rules);
   return isBoundToNode(pod) && isLive(pod) ? nodePodBlocker(pod, rules) : undefined;
 };
 

@@ -1,6 +1,6 @@
 import { DRAINING } from '../../../api/labels.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { isDrainable, isReschedulable, podName } from '../../../api/pods.ts';
+import { isDrainable, isEvictable, podName } from '../../../api/pods.ts';
 import { areEvictionsPaused } from '../reservation.ts';
 import { DRAINING_REBALANCING } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -47,7 +47,7 @@ const evictablePods = (state: PodsState, claim: string): readonly Pod[] => {
 /** Deletes the pods that could not be evicted in time, with their grace period; for plans with aggressiveEviction. */
 const forceDeleteSteps = (state: PodsState, claim: string): readonly Step[] =>
   evictablePods(state, claim)
-    .filter(isReschedulable)
+    .filter(isEvictable)
     .map((pod) => ({
       kind: 'delete-pod' as const,
       name: pod.metadata.name,
@@ -99,7 +99,7 @@ const evictStep = (pod: Pod): Step => ({
 export const evictSteps = (state: ExecutionState, pods: readonly Pod[]): readonly Step[] => {
   if (areEvictionsPaused(state)) return [];
   return pods
-    .filter(isReschedulable)
+    .filter(isEvictable)
     .filter((pod) => (state.evictionRetryAt.get(pod.metadata.uid ?? '') ?? 0) <= state.now)
     .flatMap((pod) => surgeSteps(state, pod) ?? [evictStep(pod)]);
 };
