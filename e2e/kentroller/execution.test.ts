@@ -10,6 +10,7 @@ import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import { up } from '../ground/ground.ts';
 import { claimEnded, claimRebalance, planOf } from '../support/claim.ts';
+import { AGENT, applyDaemon } from '../support/daemons.ts';
 import { podsRunning } from '../support/workload.ts';
 import { startSession } from './session.ts';
 import { openStage } from './stage.ts';
@@ -54,6 +55,9 @@ const DIES_AT_EVERY = process.env.SOAK === '1' ? 1 : 3;
 t.test('a process that dies before and after each write still ends in the planned state', async (t) => {
   const name = await scene('crash', 3);
   t.teardown(() => clearScene(name));
+  // Taint and cordon of the added nodes change places for it.
+  await applyDaemon(client, INSTALL_NAMESPACE, name, AGENT);
+  t.teardown(() => client.delete(resources.DAEMON_SETS, { name: AGENT.name, namespace: INSTALL_NAMESPACE }));
   const crashed = new Set<string>();
   let deaths = 0;
   const finished = new AbortController();
