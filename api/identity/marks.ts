@@ -56,6 +56,7 @@ export const MARKS_OF_OUR_OBJECTS: readonly string[] = [
   'autoscaling.cast.ai/peer-address',
   'autoscaling.cast.ai/peer-certificate',
   'autoscaling.cast.ai/rebalance-plan-claim',
+  'autoscaling.cast.ai/rebalance-plan-part',
   'autoscaling.cast.ai/rebalance-plan-schedule',
 ];
 
