@@ -111,8 +111,7 @@ export const billOf = (catalogue: Catalogue, facts: readonly StateNode[]): Bill 
   new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
 /** Whether a plan may put pods on an existing node: Karpenter's, ready and healthy, not cordoned, not being removed. */
-export const acceptsPods = (facts: StateNode): boolean => {
-  const { node, claim } = facts;
+export const acceptsPods = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>): boolean => {
   return (
     claim !== undefined &&
     claim.metadata.deletionTimestamp === undefined &&

@@ -5,6 +5,8 @@ import {
   protectionBlockers,
   stateBlockers,
 } from '../../../planner/cluster/candidate.ts';
+import { acceptsPods } from '../../../planner/cluster/clusterview.ts';
+import { addedNames } from '../state/claimnames.ts';
 import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { hasOrdered } from '../state/status.ts';
@@ -50,11 +52,31 @@ export const blockersOf = (
     rules,
   );
 
+/** Why pods that are still on a node find no room any more where they are to go: at a node that stays. */
+const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly string[] => {
+  const { plan, nodes, nodeClaims } = state;
+  const added = addedNames(plan);
+  const present = new Set(pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
+  const destinations = new Set(
+    (plan.spec.podsToMigrate ?? [])
+      .filter((move) => !added.has(move.dstNodeClaimName) && present.has(`${move.namespace}/${move.name}`))
+      .map((move) => move.dstNodeClaimName),
+  );
+  return [...destinations].flatMap((claimName) => {
+    const node = nodes.get(claimName);
+    if (!node) return [`the node of NodeClaim ${claimName}, which was to take its pods, is gone`];
+    if (acceptsPods({ node, claim: nodeClaims.get(claimName) })) return [];
+    return [`node ${node.metadata.name}, which was to take its pods, takes none now`];
+  });
+};
+
 /** Why the plan may not empty the node of a NodeClaim now; empty when it may, or has no such node. */
 export const nodeBlockers = (state: NodesState, claimName: string): readonly string[] => {
   const claim = state.nodeClaims.get(claimName);
   const node = state.nodes.get(claimName);
-  return claim && node ? blockersOf(state, { node, claim, pods: state.pods.get(claimName) ?? [] }) : [];
+  if (!claim || !node) return [];
+  const pods = state.pods.get(claimName) ?? [];
+  return [...blockersOf(state, { node, claim, pods }), ...destinationBlockers(state, pods)];
 };
 
 /** The reasons in one sentence. */
@@ -64,7 +86,7 @@ export const sentenceOf = (reasons: readonly string[]): string => {
 };
 
 export const WHAT_TO_DO =
-  'Let the pod end, remove the mark, or allow it in aggressiveModeConfig, then make a new plan';
+  'Let the pod end, remove the mark, open the other node, or allow it in aggressiveModeConfig, then make a new plan';
 
 /** The nodes to be removed that may not be emptied now, by name, each with its reasons. */
 export const blockedNodes = (state: NodesState): ReadonlyMap<string, readonly string[]> =>
