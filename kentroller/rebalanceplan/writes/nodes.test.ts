@@ -38,6 +38,8 @@ const createNode = async (o: Looks = {}): Promise<string> => {
     // An object without a field of its own gets no managedFields.
     metadata: { name, labels: { [labels.HOSTNAME]: name, ...o.labels }, annotations: o.annotations ?? {} },
     spec: o.spec ?? {},
+    // Unready nodes would keep the plans of other tests from starting.
+    status: { conditions: [{ type: 'Ready', status: 'True' }] },
   });
   return name;
 };
