@@ -4,6 +4,7 @@ import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { OWNED_BY, PLAN } from '../../../api/labels.ts';
 import { NODE_CLAIMS, REBALANCE_MIGRATION_PLANS } from '../../../api/resources.ts';
 import { isAlreadyExists, isTerminal } from '../../../kube/errors.ts';
+import { getOrUndefined } from '../../../kube/ignore.ts';
 import { isReserved } from '../create/nodeclaim.ts';
 import { noteUnavailable, unavailableName } from '../create/unavailable.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -28,7 +29,9 @@ export const createClaim = async (
     if (isTerminal(error)) return recordAttempt(step.attempt, 'Failed', error.message, now);
     if (!isAlreadyExists(error)) throw error;
     const ref = { name: step.claim.metadata.name };
-    const existing = await w.client.get(NODE_CLAIMS, ref, { signal: w.signal });
+    const existing = await getOrUndefined(w.client.get(NODE_CLAIMS, ref, { signal: w.signal }));
+    // It went in between: the next pass tries again.
+    if (!existing) throw error;
     if (!isMarkedBy(plan, existing, OWNED_BY)) {
       const description = `a NodeClaim of that name exists, and this plan did not create it`;
       return recordAttempt(step.attempt, 'Failed', description, now);
@@ -84,9 +87,9 @@ export const createMigration = async (
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
     const ref = { name: migration.metadata.name };
-    const existing = await w.client.get(REBALANCE_MIGRATION_PLANS, ref, { signal: w.signal });
+    const existing = await getOrUndefined(w.client.get(REBALANCE_MIGRATION_PLANS, ref, { signal: w.signal }));
     // One of an earlier plan of the same name is garbage-collected; the next pass tries again.
-    if (!existing.metadata.ownerReferences?.some((o) => o.uid === plan.metadata.uid)) throw error;
+    if (!existing?.metadata.ownerReferences?.some((o) => o.uid === plan.metadata.uid)) throw error;
   }
   return recordDeletion(claim, 'LiveMigrationCreated', message, now, migration.metadata.name);
 };
