@@ -83,7 +83,9 @@ export const checkQuiet = (view: View): void => {
     if (finalizers?.length) throw new Violation('6', `plan ${name} has ended and keeps its finalizer`);
   }
   for (const node of api.nodes()) {
-    const { name, annotations = {} } = node.metadata;
+    const { name, annotations = {}, deletionTimestamp } = node.metadata;
+    // A marked pod may keep a node that goes from going; nobody needs its marks.
+    if (deletionTimestamp) continue;
     for (const key of [LOCKED_BY, CORDONED_BY]) {
       if (annotations[key] !== undefined)
         throw new Violation('undo equals do', `node ${name} keeps ${key}=${annotations[key]}`);
