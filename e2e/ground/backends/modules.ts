@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startCloud } from '../aws/cloud.ts';
 import type { Ground, GroundOptions } from '../cluster.ts';
+import { auditArgs } from '../controlplane/audit.ts';
 import { serverUrl, startControlPlane } from '../controlplane/controlplane.ts';
 import { writeKubeconfig } from '../controlplane/kubeconfig.ts';
 import { certificatesFor } from '../controlplane/pki.ts';
@@ -61,7 +62,7 @@ export async function upFromModules(input: BackendInput): Promise<Ground> {
       pki,
       programs,
       schedulerArgs: options.schedulerArgs ?? [],
-      apiserverArgs: options.apiserverArgs ?? [],
+      apiserverArgs: [...(cloud ? auditArgs(dir) : []), ...(options.apiserverArgs ?? [])],
       start: (process, argv) => ground.addProcess({ name: process, argv }),
     }),
   );

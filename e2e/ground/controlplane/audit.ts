@@ -1,0 +1,39 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The API server's audit log: who wrote what to pods, nodes and NodeClaims. */
+
+const POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  omitManagedFields: true,
+  rules: [
+    { level: 'None', verbs: ['get', 'list', 'watch'] },
+    // Kubelets report status all the time; nobody reads it here.
+    { level: 'Request', resources: [{ group: '', resources: ['pods/binding', 'pods/eviction'] }] },
+    {
+      level: 'RequestResponse',
+      resources: [
+        { group: '', resources: ['pods', 'nodes'] },
+        { group: 'karpenter.sh', resources: ['nodeclaims'] },
+      ],
+    },
+    { level: 'None' },
+  ],
+};
+
+/** The file of a ground's audit log; a ground without a cloud has none. */
+export const auditLogOf = ({ dir }: { readonly dir: string }): string => join(dir, 'logs', 'audit.log');
+
+/** Writes the policy into the ground's folder; returns the API server's arguments. */
+export const auditArgs = (dir: string): readonly string[] => {
+  const policy = join(dir, 'audit-policy.json');
+  writeFileSync(policy, JSON.stringify(POLICY));
+  return [
+    `--audit-policy-file=${policy}`,
+    `--audit-log-path=${auditLogOf({ dir })}`,
+    '--audit-log-maxsize=1000',
+    '--audit-log-maxbackup=1',
+  ];
+};
