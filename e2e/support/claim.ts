@@ -26,7 +26,7 @@ export const claimRebalance = (
     },
   });
 
-const ENDS = ['Completed', 'Failed', 'Skipped', 'Canceled'];
+export const ENDS = ['Completed', 'Failed', 'Skipped', 'Canceled'];
 
 /** The plan of a claim, as soon as there is one. */
 export const planOf = (client: KubeClient, claimName: string, timeoutMs = 60_000): Promise<RebalancePlan> =>
