@@ -16,6 +16,7 @@ const STAYS: ReadonlySet<string> = new Set([
   labels.OWNED_BY,
   labels.PLANNED_CLAIM,
   labels.NODE_CLAIM,
+  labels.JOIN_DEADLINE,
   labels.PIN,
 ]);
 

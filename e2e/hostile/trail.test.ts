@@ -78,6 +78,21 @@ t.test('bindings', async (t) => {
   ]);
 });
 
+t.test('pods that the webhook gives a node', async (t) => {
+  const assigned = event(30, 'replicaset-controller', 'create', 'pods', {
+    responseObject: pod(
+      { ownerReferences: [owner] },
+      {
+        spec: { containers: [], nodeName: 'node-1', nodeSelector: { pool: 'a' } },
+      },
+    ) as never,
+  });
+  t.strictSame(found(made(node({ pool: 'a' }), 'nodes'), assigned), []);
+  t.strictSame(found(made(node({ pool: 'b' }), 'nodes'), assigned), [
+    '1: pod shop/app-1 was bound to node-1, which its selector rules out',
+  ]);
+});
+
 t.test('evictions', async (t) => {
   t.strictSame(found(made(pod()), evicted(30)), []);
   t.strictSame(found(made(pod()), evicted(30), protectedSince(31)), [], 'protected too late');

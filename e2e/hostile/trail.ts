@@ -1,6 +1,6 @@
 import { KARPENTER_UNREGISTERED_TAINT, PREPARING_TAINT, REMOVAL_DISABLED } from '../../api/labels.ts';
 import type { KubeObject, Node, Pod } from '../../api/objects.ts';
-import { controllerOf } from '../../api/pods.ts';
+import { controllerOf, podName } from '../../api/pods.ts';
 import { isProtected } from '../../planner/cluster/donotdisrupt.ts';
 import { matchesNodeAffinity } from '../../planner/scheduling/nodeaffinity.ts';
 import { untoleratedTaint } from '../../planner/scheduling/tainttoleration.ts';
@@ -63,16 +63,37 @@ interface Histories {
   readonly nodes: History<Node>;
 }
 
-const checkBinding = (event: AuditEvent, { pods, nodes }: Histories): string | undefined => {
-  const target = (event.requestObject as { target?: { name?: string } } | undefined)?.target?.name ?? '';
+const checkPlace = (
+  event: AuditEvent,
+  target: string,
+  pod: Pod | undefined,
+  { nodes }: Histories,
+): string | undefined => {
   const at = event.requestReceivedTimestamp;
-  const pod = before(pods.get(keyOf(event)), at);
   const states = recent(nodes.get(`/${target}`), at);
   if (!pod || states.length === 0) return undefined;
   const reasons = states.map((node) => ruledOut(pod, node));
   return reasons.every((reason) => reason !== undefined)
-    ? `1: pod ${keyOf(event)} was bound to ${target}, which ${reasons.at(-1)} rules out`
+    ? `1: pod ${podName(pod)} was bound to ${target}, which ${reasons.at(-1)} rules out`
     : undefined;
+};
+
+const checkBinding = (event: AuditEvent, histories: Histories): string | undefined => {
+  const { target } = (event.requestObject ?? {}) as { readonly target?: { readonly name?: string } };
+  const pod = before(histories.pods.get(keyOf(event)), event.requestReceivedTimestamp);
+  return checkPlace(event, target?.name ?? '', pod, histories);
+};
+
+/** The pod that a request made with a node in its spec: only our webhook writes one there. */
+const assignedPod = ({ verb, objectRef, responseObject }: AuditEvent): Pod | undefined => {
+  if (verb !== 'create' || objectRef?.subresource !== undefined) return undefined;
+  const pod = responseObject as unknown as Pod | undefined;
+  return pod?.spec?.nodeName ? pod : undefined;
+};
+
+const checkAssigned = (event: AuditEvent, histories: Histories): string | undefined => {
+  const pod = assignedPod(event);
+  return pod && checkPlace(event, pod.spec.nodeName ?? '', pod, histories);
 };
 
 const checkEviction = (event: AuditEvent, { pods }: Histories): string | undefined => {
@@ -107,7 +128,8 @@ const boundTwice = (bindings: readonly AuditEvent[], { pods }: Histories): reado
 
 export interface Trail {
   readonly violations: readonly string[];
-  readonly bindings: number;
+  /** Pods that we bound, or made on their node. */
+  readonly placed: number;
   readonly evictions: number;
 }
 
@@ -129,10 +151,11 @@ export const judge = (events: readonly AuditEvent[], namespace: string): Trail =
     violations: [
       ...boundTwice(bindings, histories),
       ...ourBindings.flatMap((event) => checkBinding(event, histories) ?? []),
+      ...ofPods.flatMap((event) => checkAssigned(event, histories) ?? []),
       ...evictions.flatMap((event) => checkEviction(event, histories) ?? []),
       ...deletions.flatMap((event) => checkDeletion(event, histories) ?? []),
     ],
-    bindings: ourBindings.length,
+    placed: ourBindings.length + ofPods.filter(assignedPod).length,
     evictions: evictions.length,
   };
 };

@@ -219,25 +219,25 @@ const restart: Act = async ({ client, dice }) => {
 
 /** Each act with its weight. */
 const ACTS: readonly (readonly [number, Act])[] = [
-  [4, cordon],
-  [4, uncordon],
+  [6, cordon],
+  [6, uncordon],
   [3, taint],
   [2, annotateNode],
   [1, protectNode],
   [2, unprotectNode],
-  [6, protectPod],
+  [8, protectPod],
   [3, barePod],
-  [4, deletePod],
-  [5, scaleSome],
+  [8, deletePod],
+  [10, scaleSome],
   [2, limitPool],
   [2, budgetPool],
-  [4, editBudget],
-  [2, execute],
+  [8, editBudget],
+  [6, execute],
   [1, cancel],
   [1, deleteSome(REBALANCE_PLANS)],
   [1, deleteSome(NODE_CLAIMS)],
   [1, deleteSome(NODES)],
-  [2, restart],
+  [4, restart],
 ];
 const WEIGHTED = ACTS.flatMap(([weight, act]) => Array<Act>(weight).fill(act));
 
