@@ -3,7 +3,6 @@ import {
   KARPENTER_DO_NOT_DISRUPT,
   LOCKED_BY,
   POD_TEMPLATE_HASH,
-  PREPARING_TAINT,
   REMOVAL_DISABLED,
 } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
@@ -150,8 +149,6 @@ export const userActions = {
     if (!node) return undefined;
     if (variant % 2 === 0) {
       if (node.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined) return undefined;
-      // Open: a plan never ends whose added node a user marks before its release. See docs/designs/0020.
-      if (node.spec?.taints?.some((t) => t.key === PREPARING_TAINT)) return undefined;
       const after = afterEdit(world, node, (n) => withAnnotation(n, KARPENTER_DO_NOT_DISRUPT, 'true'));
       world.model.mark(after, 'do-not-disrupt');
       return `A user annotates node ${nameOf(node)} with do-not-disrupt`;

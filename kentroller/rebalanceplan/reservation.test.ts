@@ -17,7 +17,8 @@ import type { ExecutionState } from './state/state.ts';
 const CONNECTED = { connected: true, goneForMs: 0, acknowledged: true };
 const AWAY = { connected: false, goneForMs: 100, acknowledged: true };
 const LOST = { connected: false, goneForMs: 3_600_000, acknowledged: true };
-const GUARDED = make.node('green', { annotations: { 'karpenter.sh/do-not-disrupt': 'true' } });
+const GUARDED = make.node('green', { annotations: make.reservedBy(make.MARK) });
+const USERS = make.node('green', { annotations: { 'karpenter.sh/do-not-disrupt': 'true' } });
 const OPEN = make.node('green');
 const youngPod = make.pod('web-1', { creationTimestamp: make.ago(1) });
 const oldPod = make.pod('web-1', { creationTimestamp: make.ago(11) });
@@ -33,6 +34,10 @@ t.test('a reserved node is released: taint and do-not-disrupt go', async (t) => 
   t.match(releaseSteps(stateOf(RESERVED)), [{ node: 'node-green', claim: 'green', keeps: false }]);
   t.match(releaseSteps(stateOf(GUARDED)), [{ keeps: false }]);
   t.same(releaseSteps(stateOf(OPEN)), []);
+});
+
+t.test('a released node that a user keeps from disruption is not released for ever', async (t) => {
+  t.same(releaseSteps(stateOf(USERS)), []);
 });
 
 t.test('do-not-disrupt stays where the NodePool asks for it', async (t) => {

@@ -5,6 +5,7 @@ import {
   DAEMONSETS_UNTIL,
   KARPENTER_DO_NOT_DISRUPT,
   KARPENTER_NODEPOOL,
+  OWNED_BY,
   PREPARING_TAINT,
 } from '../../api/labels.ts';
 import type { DaemonSet, Node, NodeClaim, Taint } from '../../api/objects.ts';
@@ -128,7 +129,11 @@ export const releaseSteps = ({ plan, nodeClaims, nodes, nodePools }: NodesState)
     const isGuarded =
       !keeps &&
       [node, nodeClaims.get(claim)].some(
-        (o) => o?.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
+        // A release takes our mark away with our do-not-disrupt: what is left then is a user's.
+        (o) =>
+          o !== undefined &&
+          isMarkedBy(plan, o, OWNED_BY) &&
+          o.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
       );
     if (!isReservedBy(plan, node) && !isGuarded) return [];
     return [

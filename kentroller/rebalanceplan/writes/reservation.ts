@@ -79,7 +79,9 @@ export const releaseNode = async (w: Writer, plan: RebalancePlan, step: StepOf<'
     const ref = { name: step.claim };
     const o = { client, resource: NODE_CLAIMS, ref, fieldManager: FIELD_MANAGER, signal };
     await updateIfThere(o, (claim) =>
-      isMarkedBy(plan, claim, OWNED_BY) ? { metadata: { annotations: withoutGuard(claim) } } : undefined,
+      isMarkedBy(plan, claim, OWNED_BY)
+        ? { metadata: { annotations: { ...withoutGuard(claim), [OWNED_BY]: null } } }
+        : undefined,
     );
   }
   await updateNode(w, step.node, (node) => {
@@ -87,7 +89,7 @@ export const releaseNode = async (w: Writer, plan: RebalancePlan, step: StepOf<'
     const { taints, ...spec } = cordon?.spec ?? { taints: node.spec?.taints ?? [] };
     const left = taints.filter(({ key }) => key !== PREPARING_TAINT);
     const annotations = {
-      ...(!step.keeps && withoutGuard(node)),
+      ...(!step.keeps && isMarkedBy(plan, node, OWNED_BY) && { ...withoutGuard(node), [OWNED_BY]: null }),
       ...cordon?.annotations,
       [DAEMONSETS_UNTIL]: null,
     };
