@@ -2,6 +2,7 @@ import { CronError, type CronFields, readFields } from './cron/fields.ts';
 import { CronSearch } from './cron/search.ts';
 import { createZone, UTC, type Zone } from './cron/timezone.ts';
 import { parseGoDuration } from './duration.ts';
+import { valueAt } from './records/valueat.ts';
 
 /**
  * Cron expressions as ParseStandard of robfig/cron v3 reads them, for CronJobs and Karpenter alike: five fields, macros
@@ -86,7 +87,7 @@ export const parseCron = (expression: string): Cron => {
   const { zone, body } = readZone(expression);
   if (!body.startsWith('@')) return cronOfFields(readFields(body), zone);
   if (body.startsWith('@every ')) return cronOfDelay(readDelay(body.slice('@every '.length)));
-  const fields = MACROS[body];
+  const fields = valueAt(MACROS, body);
   if (fields === undefined) {
     throw new CronError(`'${body}' is not one of ${Object.keys(MACROS).join(', ')} and @every`);
   }

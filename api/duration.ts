@@ -1,3 +1,5 @@
+import { valueAt } from './records/valueat.ts';
+
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Milliseconds of a duration such as '250ms', '1h30m' or '0'; undefined when the text is not one. */
@@ -6,7 +8,7 @@ export const parseDuration = (text: string): number | undefined => {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g))
-    total += Number(amount) * (UNITS[unit ?? ''] ?? Number.NaN);
+    total += Number(amount) * (valueAt(UNITS, unit ?? '') ?? Number.NaN);
   return total;
 };
 
@@ -28,7 +30,7 @@ export const parseGoDuration = (text: string): number | undefined => {
   if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(body)) return undefined;
   let total = 0;
   for (const [, amount, unit] of body.matchAll(/([\d.]+)([a-zµμ]+)/g))
-    total += Number(amount) * (GO_UNITS[unit ?? ''] ?? Number.NaN);
+    total += Number(amount) * (valueAt(GO_UNITS, unit ?? '') ?? Number.NaN);
   return sign === '-' ? -total : total;
 };
 

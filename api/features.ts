@@ -1,6 +1,7 @@
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { rebalancePlanClaimSpec } from './kinds/rebalanceplanclaim.ts';
+import { valueAt } from './records/valueat.ts';
 
 /**
  * Features that ConfigMaps turn on, off and tune while components run: YAML under `config.yaml`, one setting per key
@@ -92,7 +93,7 @@ const withoutNulls = (tree: Tree): Tree =>
 const merge = (base: Tree, override: Tree): Tree =>
   Object.fromEntries(
     [...new Set([...Object.keys(base), ...Object.keys(override)])].map((key) => {
-      const [a, b] = [base[key], override[key]];
+      const [a, b] = [valueAt(base, key), valueAt(override, key)];
       if (isTree(a) && isTree(b)) return [key, merge(a, b)];
       return [key, Object.hasOwn(override, key) ? b : a];
     }),
@@ -104,7 +105,7 @@ export const mergeFeatures = (features: readonly Features[]): Features =>
 
 const unknownPaths = (raw: Tree, read: Tree, path: string): string[] =>
   Object.entries(raw).flatMap(([key, value]) => {
-    const inner = read[key];
+    const inner = valueAt(read, key);
     if (!Object.hasOwn(read, key)) return [`${path}${key}`];
     return isTree(value) && isTree(inner) ? unknownPaths(value, inner, `${path}${key}.`) : [];
   });

@@ -1,4 +1,5 @@
 import type { PlanState, RebalancePlan } from './kinds/rebalanceplan.ts';
+import { valueAt } from './records/valueat.ts';
 
 const FINAL: ReadonlySet<PlanState> = new Set<PlanState>([
   'Done',
@@ -35,7 +36,7 @@ export const givesSlots = (plan: RebalancePlan): boolean =>
 
 /** True while a node that the plan adds is ready; `planned` is its name in the plan. */
 export const isAddedNodeReady = ({ status }: RebalancePlan, planned: string): boolean =>
-  status?.nodesCreation?.[planned]?.attempts.at(-1)?.status === 'Success';
+  valueAt(status?.nodesCreation, planned)?.attempts.at(-1)?.status === 'Success';
 
 /**
  * True once a plan gives its slots on one destination. Those on an added node begin when it is ready: the nodes that it

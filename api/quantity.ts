@@ -1,3 +1,5 @@
+import { valueAt } from './records/valueat.ts';
+
 /**
  * Kubernetes quantities, exact: a decimal number with a suffix n u m k M G T P E, Ki to Ei, or an exponent e3 / E3.
  * Input finer than a nano unit is rounded up, as in resource.Quantity.
@@ -53,9 +55,9 @@ export const parseQuantity = (text: string): NanoUnits => {
   }
   const digits = BigInt(whole + fraction);
   const suffix = match[5] ?? '';
-  const shift = BINARY_SHIFT[suffix];
+  const shift = valueAt(BINARY_SHIFT, suffix);
   const exponent =
-    (match[4] === undefined ? (DECIMAL_EXPONENT[suffix] ?? 0) : Number(match[4])) - fraction.length;
+    (match[4] === undefined ? (valueAt(DECIMAL_EXPONENT, suffix) ?? 0) : Number(match[4])) - fraction.length;
   const scaled = shift === undefined ? digits : digits << shift;
   const power = exponent + 9;
   const size = power >= 0 ? scaled * 10n ** BigInt(power) : awayFromZero(scaled, 10n ** BigInt(-power));

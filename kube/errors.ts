@@ -1,3 +1,5 @@
+import { valueAt } from '../api/records/valueat.ts';
+
 /** Meaning of a failed request for the caller: wait for a change, retry, or give up. */
 export type ErrorKind =
   | 'not-found'
@@ -147,7 +149,7 @@ export const isUnsent = (e: unknown): boolean => e instanceof KubeError && UNSEN
 /** The error for a failed connection. */
 export const fromNetwork = (server: string, cause: unknown): KubeError => {
   const code = codeOf(cause);
-  const why = HINTS[code] ?? messageOf(cause);
+  const why = valueAt(HINTS, code) ?? messageOf(cause);
   return new KubeError(`cannot talk to the API server ${server}: ${why}`, {
     kind: 'retryable',
     reason: code || 'Network',

@@ -1,4 +1,5 @@
 import type { ObjectMeta } from '../api/objects.ts';
+import { valueAt } from '../api/records/valueat.ts';
 
 /** A field of an object as managedFields spells it, such as ['f:spec', 'f:unschedulable']. */
 export type FieldPath = readonly string[];
@@ -11,8 +12,8 @@ export const annotationPath = (annotation: string): FieldPath => [
 
 const has = (tree: unknown, [first, ...rest]: FieldPath): boolean => {
   if (first === undefined) return true;
-  if (typeof tree !== 'object' || tree === null || !(first in tree)) return false;
-  return has((tree as Readonly<Record<string, unknown>>)[first], rest);
+  if (typeof tree !== 'object' || tree === null || !Object.hasOwn(tree, first)) return false;
+  return has(valueAt(tree as Readonly<Record<string, unknown>>, first), rest);
 };
 
 const managersOf = ({ managedFields }: ObjectMeta, path: FieldPath): readonly string[] =>

@@ -2,6 +2,7 @@ import { isGated } from '../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_HELD, PIN_NODE } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import type { TakeReply } from '../api/pinning.ts';
+import { valueAt } from '../api/records/valueat.ts';
 import { type JsonPatchOperation, jsonPointer } from './jsonpatch.ts';
 
 type MetadataField = 'labels' | 'annotations';
@@ -12,7 +13,7 @@ const setEntries = (
   wanted: Readonly<Record<string, string>>,
 ): readonly JsonPatchOperation[] => {
   const current = metadata[field];
-  const missing = Object.entries(wanted).filter(([key, value]) => current?.[key] !== value);
+  const missing = Object.entries(wanted).filter(([key, value]) => valueAt(current, key) !== value);
   if (missing.length === 0) return [];
   // JSON patch adds no entry to a map that is absent.
   if (!current) return [{ op: 'add', path: jsonPointer('metadata', field), value: wanted }];
@@ -25,7 +26,7 @@ const removeEntries = (
   keys: readonly string[],
 ): readonly JsonPatchOperation[] =>
   keys
-    .filter((key) => metadata[field]?.[key] !== undefined)
+    .filter((key) => valueAt(metadata[field], key) !== undefined)
     .map((key) => ({ op: 'remove', path: jsonPointer('metadata', field, key) }));
 
 const addGate = (pod: Pod): readonly JsonPatchOperation[] => {

@@ -1,4 +1,5 @@
 import type { Pod } from '../api/objects.ts';
+import { valueAt } from '../api/records/valueat.ts';
 import type { JsonPatchOperation } from './jsonpatch.ts';
 
 /** Supported versions of AdmissionReview; the response has the version of the request. */
@@ -30,7 +31,7 @@ const reject = (field: string, wanted: string): never => {
 };
 
 const readString = (parent: JsonObject, name: string, path: string): string => {
-  const value = parent[name] ?? '';
+  const value = valueAt(parent, name) ?? '';
   return typeof value === 'string' ? value : reject(`${path}.${name}`, 'a string');
 };
 

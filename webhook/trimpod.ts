@@ -1,5 +1,6 @@
 import { PIN } from '../api/labels.ts';
 import type { Container, Pod, Volume } from '../api/objects.ts';
+import { valueAt } from '../api/records/valueat.ts';
 
 const trimContainer = ({ name, restartPolicy, resources, ports }: Container): Container =>
   ({ name, restartPolicy, resources, ports }) as Container;
@@ -8,7 +9,7 @@ const trimContainer = ({ name, restartPolicy, resources, ports }: Container): Co
 const NODE_LOCAL_SOURCES = ['projected', 'configMap', 'secret', 'downwardAPI', 'emptyDir'];
 
 const isNodeLocal = (volume: Volume): boolean =>
-  NODE_LOCAL_SOURCES.some((source) => volume[source] !== undefined);
+  NODE_LOCAL_SOURCES.some((source) => valueAt(volume, source) !== undefined);
 
 const trimAs = ({ metadata, spec }: Pod, name: string | undefined): string => {
   const { generateName, labels, ownerReferences, annotations } = metadata;

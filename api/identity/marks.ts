@@ -1,5 +1,6 @@
 import { FEATURES_LABEL } from '../features.ts';
 import * as labels from '../labels.ts';
+import { valueAt } from '../records/valueat.ts';
 
 /**
  * Every name of our domain that production code knows, and whose it is. marks.test.ts finds the names in the sources,
@@ -76,7 +77,10 @@ const removed = (
 ): Record<string, null> =>
   Object.fromEntries(
     names
-      .filter((name) => present[name] !== undefined && present[name] === (OUR_VALUES[name] ?? present[name]))
+      .filter((name) => {
+        const own = valueAt(present, name);
+        return own !== undefined && own === (valueAt(OUR_VALUES, name) ?? own);
+      })
       .map((name) => [name, null]),
   );
 

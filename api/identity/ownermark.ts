@@ -1,4 +1,5 @@
 import type { KubeObject } from '../objects.ts';
+import { valueAt } from '../records/valueat.ts';
 
 /**
  * Marks: annotations that name the object which put them there as 'name/uid'. The uid tells apart an object that was
@@ -20,10 +21,10 @@ export const parseOwnerMark = (
 
 /** True when the annotation is the owner's mark. */
 export const isMarkedBy = (owner: Owner, object: KubeObject, annotation: string): boolean =>
-  object.metadata.annotations?.[annotation] === ownerMark(owner);
+  valueAt(object.metadata.annotations, annotation) === ownerMark(owner);
 
 /** The mark of another owner; undefined where there is none. */
 export const foreignMark = (owner: Owner, object: KubeObject, annotation: string): string | undefined => {
-  const mark = object.metadata.annotations?.[annotation];
+  const mark = valueAt(object.metadata.annotations, annotation);
   return mark === ownerMark(owner) ? undefined : mark;
 };

@@ -10,6 +10,7 @@ import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod, Taint } from '../../api/objects.ts';
 import type { Intent, NodeIntent, ResultState } from '../../api/pinning.ts';
 import { isOfDaemonSet } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { isOpenToDaemonSets, isReserved } from '../../api/reservation.ts';
 import { withoutCordon } from '../../kube/undo/nodemarks.ts';
 
@@ -113,7 +114,7 @@ const missingEntries = (
   wanted: Readonly<Record<string, string>>,
   present: Readonly<Record<string, string>> | undefined,
 ): Record<string, string> =>
-  Object.fromEntries(Object.entries(wanted).filter(([key]) => present?.[key] === undefined));
+  Object.fromEntries(Object.entries(wanted).filter(([key]) => valueAt(present, key) === undefined));
 
 const isSameTaint = (a: Taint, b: Taint): boolean => a.key === b.key && a.effect === b.effect;
 

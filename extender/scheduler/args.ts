@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Pod } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { isPlain, type NodeNames } from './nodenames.ts';
 
 /** A body that kube-scheduler would not send; answered with 400. */
@@ -54,7 +55,9 @@ const KEYS: Readonly<Record<string, string>> = Object.fromEntries(
 // Go matches JSON keys in any case, so we do as well.
 const anyCase = (body: unknown): unknown =>
   typeof body === 'object' && body !== null && !Array.isArray(body)
-    ? Object.fromEntries(Object.entries(body).map(([key, value]) => [KEYS[key.toLowerCase()] ?? key, value]))
+    ? Object.fromEntries(
+        Object.entries(body).map(([key, value]) => [valueAt(KEYS, key.toLowerCase()) ?? key, value]),
+      )
     : body;
 
 const read = <S extends z.ZodType>(schema: S, body: Buffer): z.output<S> => {

@@ -3,6 +3,7 @@ import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isOfDaemonSet } from '../../api/pods.ts';
+import { putAt } from '../../api/records/valueat.ts';
 import { type SlotState, slotsOf } from '../placement/slotcount.ts';
 import { hasJoinedNode, ownerUidOf, type State } from '../placement/state.ts';
 
@@ -57,7 +58,7 @@ const withoutReserved = (store: State['store'], names: readonly string[]): Filte
   for (const name of names) {
     const plan = store.planOf(name);
     if (plan === undefined) kept.push(name);
-    else refused[name] = reservedFor(plan);
+    else putAt(refused, name, reservedFor(plan));
   }
   return { kept, refused };
 };

@@ -3,6 +3,7 @@ import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Taint as ObjectTaint, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
 import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { addedNames, currentClaim } from '../rebalanceplan/state/claimnames.ts';
 import { baselineKey, baselineOf, movesOf } from '../rebalanceplan/state/moves.ts';
 import { nodeIntentId, pinIntentId } from './intentids.ts';
@@ -129,7 +130,7 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
     if (!givesSlotsOn(plan, destination)) return [];
     const target = owner ? destinationOf(s, plan, destination) : undefined;
     if (!owner || !target) return [];
-    const count = (baseline[baselineKey(owner.uid, destination)] ?? 0) + move.names.length;
+    const count = (valueAt(baseline, baselineKey(owner.uid, destination)) ?? 0) + move.names.length;
     return [
       {
         id: pinIntentId(plan.metadata.name, destination, namespace, owner.uid),

@@ -3,6 +3,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CORDONED_BY, IN_USE_BY, LOCKED_BY, PLAN_FINALIZER } from '../../api/labels.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -19,7 +20,7 @@ type Owner = NonNullable<ReturnType<typeof parseOwnerMark>>;
 
 /** The plans that have marked an object. */
 const ownersOf = ({ metadata: { annotations = {} } }: KubeObject): readonly Owner[] =>
-  MARKS.flatMap((mark) => parseOwnerMark(annotations[mark]) ?? []);
+  MARKS.flatMap((mark) => parseOwnerMark(valueAt(annotations, mark)) ?? []);
 
 /** True for a plan that takes nothing back any more: it is gone, another one has its name, or it has let go. */
 const isOver = (plan: RebalancePlan | undefined, { uid }: Owner): boolean =>
@@ -41,7 +42,7 @@ export const reclaimNodes = (o: {
   const keysOf = (plan: RebalancePlan): readonly string[] => {
     const mark = ownerMark(plan);
     const isMarked = (object: KubeObject): boolean =>
-      MARKS.some((each) => object.metadata.annotations?.[each] === mark);
+      MARKS.some((each) => valueAt(object.metadata.annotations, each) === mark);
     return [
       ...caches.nodes.list().flatMap((node) => (isMarked(node) ? [nodeKey(node.metadata.name)] : [])),
       ...caches.nodeClaims

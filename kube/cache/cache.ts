@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { KubeObject } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
@@ -159,7 +160,7 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
         ...(fieldSelector && { fieldSelector }),
         inactivityMs: this.#o.inactivityMs ?? 90_000,
         // A custom trim may read fields that the schema does not name.
-        schema: this.#o.trim ? undefined : MESSAGES[`${resource.group}/${resource.kind}`],
+        schema: this.#o.trim ? undefined : valueAt(MESSAGES, `${resource.group}/${resource.kind}`),
       },
       sink: this.#store,
       trim: (raw) => trim(raw, interner),

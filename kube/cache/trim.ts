@@ -8,6 +8,7 @@ import type {
   PodDisruptionBudget,
   ReplicaSet,
 } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Resource } from '../../api/resources.ts';
 import type { Interner } from './intern.ts';
 import { type Mutable, trimMeta } from './trimmeta.ts';
@@ -100,7 +101,7 @@ export const trimOf = <T extends KubeObject>(resource: Resource<T>): Trim<T> => 
     'apps/DaemonSet': trimDaemonSet,
     'policy/PodDisruptionBudget': trimBudget,
   };
-  return (known[`${resource.group}/${resource.kind}`] ?? trimOther) as Trim<T>;
+  return (valueAt(known, `${resource.group}/${resource.kind}`) ?? trimOther) as Trim<T>;
 };
 
 /**

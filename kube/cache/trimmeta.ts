@@ -1,4 +1,5 @@
 import type { ObjectMeta } from '../../api/objects.ts';
+import { putAt, valueAt } from '../../api/records/valueat.ts';
 import type { Interner } from './intern.ts';
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -12,10 +13,10 @@ const pickAnnotations = (
 ): Record<string, string> | undefined => {
   let picked: Record<string, string> | undefined;
   for (const key in all) {
-    const value = all[key];
+    const value = valueAt(all, key);
     if (value !== undefined && READ_ANNOTATIONS.test(key)) {
       picked ??= {};
-      picked[key] = value;
+      putAt(picked, key, value);
     }
   }
   return picked;

@@ -7,6 +7,7 @@ import type {
   ResourceList,
   Volume,
 } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { Interner } from './intern.ts';
 import { type Mutable, trimMeta } from './trimmeta.ts';
 
@@ -29,7 +30,7 @@ const trimContainer = (raw: Container): Container => {
 const PLACELESS = ['configMap', 'secret', 'projected', 'downwardAPI', 'image'];
 
 const trimVolumes = (raw: readonly Volume[]): Volume[] =>
-  raw.filter((v) => !PLACELESS.some((kind) => v[kind]));
+  raw.filter((v) => !PLACELESS.some((kind) => valueAt(v, kind)));
 
 /** A pod's spec as fit, planning and pinning read it; equal parts of pods are one frozen object. */
 export const trimPodSpec = (raw: PodSpec, interner: Interner): PodSpec => {
@@ -63,7 +64,7 @@ export const trimPodSpec = (raw: PodSpec, interner: Interner): PodSpec => {
 
 const isSame = (a: ResourceList | undefined, b: ResourceList | undefined): boolean => {
   const keys = Object.keys(a ?? {});
-  return keys.length === Object.keys(b ?? {}).length && keys.every((k) => a?.[k] === b?.[k]);
+  return keys.length === Object.keys(b ?? {}).length && keys.every((k) => valueAt(a, k) === valueAt(b, k));
 };
 
 /** Container statuses that differ from the spec: those of a resize in progress. */

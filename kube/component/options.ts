@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { formatDuration, parseDuration } from '../../api/duration.ts';
+import { putAt, valueAt } from '../../api/records/valueat.ts';
 import { OptionsError } from '../errors.ts';
 
 /** Raised for --help; the message is the table to print. */
@@ -119,7 +120,7 @@ const readFlags = (shape: Shape, argv: readonly string[], name: string): Map<str
     const at = arg.indexOf('=');
     const flag = at < 0 ? arg : arg.slice(0, at);
     const field = byFlag.get(flag);
-    const type = field === undefined ? undefined : shape[field];
+    const type = field === undefined ? undefined : valueAt(shape, field);
     if (field === undefined || type === undefined)
       throw new OptionsError(`${name} does not know ${flag}; '${name} --help' lists all flags`);
     const next = argv[i + 1];
@@ -151,15 +152,15 @@ export const parse = <S extends z.ZodObject>(
   const flags = readFlags(shape, o.argv, o.name);
   const raw: Record<string, string> = {};
   for (const field of Object.keys(shape)) {
-    const value = flags.get(field) ?? o.env[variableOf(field)];
-    if (value !== undefined && value !== '') raw[field] = value;
+    const value = flags.get(field) ?? valueAt(o.env, variableOf(field));
+    if (value !== undefined && value !== '') putAt(raw, field, value);
   }
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => {
     const field = String(issue.path[0] ?? '');
     const source = `${flagOf(field)} (${variableOf(field)})`;
-    const value = raw[field];
+    const value = valueAt(raw, field);
     const problem = issue.code === 'invalid_union' ? unionMessage(issue) : issue.message;
     return value === undefined ? `${source} is required: ${problem}` : `${source} is '${value}': ${problem}`;
   });

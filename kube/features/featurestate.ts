@@ -1,4 +1,5 @@
 import { type Features, mergeFeatures, parseFeatures } from '../../api/features.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 
 export type ConfigData = Readonly<Record<string, string>>;
 
@@ -31,14 +32,14 @@ export const initialState = (inherited: Readonly<Record<string, ConfigData>> = {
 
 const isSame = (a: ConfigData, b: ConfigData): boolean => {
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+  return keys.length === Object.keys(b).length && keys.every((key) => valueAt(a, key) === valueAt(b, key));
 };
 
 /** The last valid data of a ConfigMap, from this process or from an earlier leader. */
 const lastAccepted = (state: FeatureState, key: string): Pick<Entry, 'accepted' | 'features'> => {
   const { accepted, features } = state.entries.get(key) ?? {};
   if (accepted && features) return { accepted, features };
-  const data = state.inherited[key];
+  const data = valueAt(state.inherited, key);
   const parsed = data ? parseFeatures(data) : undefined;
   return data && parsed?.ok ? { accepted: data, features: parsed.features } : {};
 };

@@ -13,6 +13,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { generate } from 'selfsigned';
+import { valueAt } from '../../api/records/valueat.ts';
 import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
@@ -109,7 +110,7 @@ type Authenticate = (metadata: Metadata) => Promise<string>;
 /** The implementation behind authentication: a call starts only after its token was accepted. */
 const authenticated = (service: PeerService, authenticate: Authenticate, log: Logger) => {
   const entries = Object.entries(service.definition).map(([rpc, method]) => {
-    const inner = service.implementation[rpc];
+    const inner = valueAt(service.implementation, rpc);
     if (!inner) throw new Error(`no implementation for ${method.path}`);
     const refuse = (error: unknown): { code: number; details: string } => {
       const details = messageOf(error);

@@ -1,3 +1,5 @@
+import { putAt } from '../../api/records/valueat.ts';
+
 /**
  * Reads Kubernetes' protobuf into the objects that its JSON would give, limited to the fields of a schema. Other
  * fields, managedFields and images above all, are skipped unread.
@@ -172,7 +174,7 @@ export class Reader {
       else if (isQuantity) value = this.#quantity(this.#at + length);
       else value = this.#text(this.#at + length);
     }
-    map[key] = value;
+    putAt(map, key, value);
   }
 
   #quantity(end: number): string {

@@ -10,6 +10,7 @@ import {
   OWNED_BY,
 } from '../../api/labels.ts';
 import type { KubeObject, Node, ObjectMeta } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { annotationPath, type FieldPath, isWrittenByOthers } from '../fieldowners.ts';
 
 /**
@@ -20,7 +21,7 @@ import { annotationPath, type FieldPath, isWrittenByOthers } from '../fieldowner
 type Texts = Readonly<Record<string, string | null>>;
 
 const annotationOf = ({ metadata }: KubeObject, annotation: string): string | undefined =>
-  metadata.annotations?.[annotation];
+  valueAt(metadata.annotations, annotation);
 
 const isTheirs = (metadata: ObjectMeta, field: FieldPath, mark: string): boolean =>
   isWrittenByOthers(metadata, field, annotationPath(mark));

@@ -1,5 +1,6 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE, ZONE_ID } from '../../api/labels.ts';
 import type { Requirement } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
 import { meets } from '../scheduling/nodeaffinity.ts';
 
@@ -26,7 +27,7 @@ const meetsOffering = (requirement: Requirement, { zone, zoneId, capacityType }:
 const meetsType = (requirement: Requirement, type: InstanceType): boolean => {
   if (requirement.key === INSTANCE_TYPE) return meets(requirement, type.name);
   if (requirement.key === OS) return type.os.some((os) => meets(requirement, os));
-  const value = type.labels[requirement.key];
+  const value = valueAt(type.labels, requirement.key);
   return value === undefined || meets(requirement, value);
 };
 

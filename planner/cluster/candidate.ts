@@ -11,6 +11,7 @@ import {
 import { isReady } from '../../api/nodes.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { isBoundToNode, isEvictable, isLive, isReschedulable } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Covered } from '../model/billing.ts';
 import { isDynamic } from '../model/nodepool.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
@@ -37,7 +38,7 @@ const isConsolidatable = (claim: NodeClaim, pool: NodePool): boolean => {
 /** The first requirement of its NodePool that a node no longer meets; Karpenter replaces such a node as drifted. */
 const unmetRequirement = (node: Node, pool: NodePool): string | undefined =>
   pool.spec.template.spec.requirements.find((requirement) => {
-    const value = node.metadata.labels?.[requirement.key];
+    const value = valueAt(node.metadata.labels, requirement.key);
     return value !== undefined && !meets(requirement, value);
   })?.key;
 

@@ -2,6 +2,7 @@ import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.
 import { KARPENTER_DISRUPTED_TAINT, MIRROR_POD, REMOVAL_DISABLED, SAFE_TO_EVICT } from '../../api/labels.ts';
 import type { KubeObject, Pod, PodDisruptionBudget, ReplicaSet, Taint } from '../../api/objects.ts';
 import { controllerOf, foreignSchedulerOf, isSurgeWanted, podName } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { claimBlocker, claimedDevices } from '../scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import { isProtected } from './donotdisrupt.ts';
@@ -12,7 +13,7 @@ export type AggressiveMode = NonNullable<RebalancePlanClaimSpec['aggressiveModeC
 
 /** Whether an object has the key with 'true', as label or annotation. */
 export const isMarked = (object: KubeObject, key: string): boolean =>
-  object.metadata.labels?.[key] === 'true' || object.metadata.annotations?.[key] === 'true';
+  valueAt(object.metadata.labels, key) === 'true' || valueAt(object.metadata.annotations, key) === 'true';
 
 /**
  * Tells which pods surge: a Deployment's only pod stays until its successor is ready. With two pods its disruption

@@ -1,5 +1,6 @@
 import type { NodePool } from '../../api/objects.ts';
 import { amount, formatAmount } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { InstanceType } from '../model/catalogue.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 
@@ -23,7 +24,7 @@ const remainingOf = (pool: NodePool, used: Requests | undefined): Requests =>
     Object.entries(pool.spec.limits ?? {}).map(([resource, limit]) => [
       resource,
       amount(resource, limit) -
-        (used?.get(resource) ?? amount(resource, pool.status?.resources?.[resource] ?? '0')),
+        (used?.get(resource) ?? amount(resource, valueAt(pool.status?.resources, resource) ?? '0')),
     ]),
   );
 
@@ -79,7 +80,7 @@ export class RemainingLimits {
       if (types.length === 0 || least > left) {
         const room =
           left > 0 ? `only ${formatAmount(resource, left)} of it is left` : 'nothing of it is left';
-        return `NodePool ${poolName} has a limit of ${pool.spec.limits?.[resource]} for ${resource}, and ${room}`;
+        return `NodePool ${poolName} has a limit of ${valueAt(pool.spec.limits, resource)} for ${resource}, and ${room}`;
       }
     }
     return `the limits of NodePool ${poolName} leave no room for any of these instance types`;

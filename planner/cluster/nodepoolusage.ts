@@ -1,13 +1,14 @@
 import { KARPENTER_INITIALIZED, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, ResourceList } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Catalogue } from '../model/catalogue.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { allowedOfferings } from './allowedofferings.ts';
 import { capacityOf, type PoolUsage } from './nodepoollimits.ts';
 
 const read = (resource: string, list: ResourceList | undefined): number =>
-  amount(resource, list?.[resource] ?? '0');
+  amount(resource, valueAt(list, resource) ?? '0');
 
 /** Resources of a launched machine, as Karpenter counts them: the claim's until the Node is initialized and has its own. */
 const launchedAmount = (resource: string, claim: NodeClaim, node: Node | undefined): number => {

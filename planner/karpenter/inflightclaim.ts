@@ -1,5 +1,6 @@
 import type { NodeClaim, Pod, SelectorRequirement } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { fits, type NodeInfo } from '../scheduling/fit.ts';
 import { meets } from '../scheduling/nodeaffinity.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
@@ -22,7 +23,7 @@ export const requestsOf = (claim: NodeClaim): Requests => {
 
 /** The values that a label of the claim's node may get; undefined when the claim does not limit them. */
 const valuesOf = (claim: NodeClaim, key: string): readonly string[] | undefined => {
-  const label = claim.metadata.labels?.[key];
+  const label = valueAt(claim.metadata.labels, key);
   if (label !== undefined) return [label];
   return claim.spec.requirements.find(
     (requirement) => requirement.key === key && requirement.operator === 'In',

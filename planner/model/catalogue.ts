@@ -1,5 +1,6 @@
 import { ARCH, INSTANCE_TYPE, OS } from '../../api/labels.ts';
 import { bytes, cpuMillis, QuantityError, wholeUnits } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Commitment, Covered } from './billing.ts';
 import type { CapacityType } from './capacitytype.ts';
 
@@ -121,7 +122,7 @@ const instanceTypeOf = (raw: unknown, index: number): InstanceType => {
   if (!isRecord(resources)) throw new CatalogueError(`${what} has no resources.`);
   if (!Array.isArray(raw.offerings)) throw new CatalogueError(`${what} has no offerings.`);
   const read = (resource: string, parse: (text: string) => number, otherwise?: string): number => {
-    const quantity = resources[resource] ?? otherwise;
+    const quantity = valueAt(resources, resource) ?? otherwise;
     try {
       if (quantity === undefined) throw new QuantityError('missing');
       return parse(String(quantity));

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HOURS_PER_MONTH } from '../../api/labels.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { InstanceType, Offering } from './catalogue.ts';
 
 const percent = z.number().min(0).max(100);
@@ -41,7 +42,7 @@ export const parseInterruptionRates = (json: unknown): InterruptionRates => {
 };
 
 const monthlyPercent = (type: string, { rates: given = DEFAULT_RATES }: InterruptionPolicy): number =>
-  given.byType[type] ?? given.otherwise;
+  valueAt(given.byType, type) ?? given.otherwise;
 
 /** Cap on the monthly probability, as certainty would be an infinite rate. */
 const MAX_PROBABILITY = 0.9999;

@@ -15,6 +15,7 @@ import type {
   StorageClass,
 } from '../../api/objects.ts';
 import { parseQuantity, QuantityError } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 
 /** The cluster's objects at one moment. */
 export interface Snapshot {
@@ -145,7 +146,7 @@ export const snapshotFromList = (list: unknown): Snapshot => {
     if (!isRecord(metadata) || typeof metadata.name !== 'string' || metadata.name === '') {
       throw new SnapshotError(`Item ${index} of the snapshot, a ${item.kind}, has no metadata.name.`);
     }
-    const field = FIELD_OF_KIND[item.kind];
+    const field = valueAt(FIELD_OF_KIND, item.kind);
     if (field === undefined) continue;
     const named = { metadata: metadata as unknown as KubeObject['metadata'] };
     checkObject(item.kind, item, nameOf(item.kind, named));

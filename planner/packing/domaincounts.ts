@@ -1,4 +1,5 @@
 import { HOSTNAME } from '../../api/labels.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { outOfRange, readers } from './matrix.ts';
 import type { PodRule, Tally } from './podrules.ts';
 import type { Problem } from './problem.ts';
@@ -51,7 +52,7 @@ export class DomainCounts {
     this.#domainOfNodeClass = tallies.map(({ key }, tally) =>
       Int32Array.from(problem.nodeClasses, ({ labels }) => {
         if (key === '') return 0;
-        const value = labels[key];
+        const value = valueAt(labels, key);
         if (value === undefined) return -1;
         if (byteAt(this.#perNode, tally) === 1) return 0;
         const id = `${key}=${value}`;

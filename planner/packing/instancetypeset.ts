@@ -1,6 +1,7 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.ts';
 import { mustGet } from '../../api/mustget.ts';
 import type { NodePool } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { InstanceType } from '../model/catalogue.ts';
 import type { Labels } from '../scheduling/nodeaffinity.ts';
 import type { CompiledOption } from './compiledoption.ts';
@@ -230,7 +231,7 @@ const substitutes = (
 
 const hasSameValues = (a: Labels, b: Labels): boolean =>
   Object.keys(a).length === Object.keys(b).length &&
-  Object.entries(a).every(([key, value]) => b[key] === value);
+  Object.entries(a).every(([key, value]) => valueAt(b, key) === value);
 
 /** Whether two launch options are of one NodePool with the same values for its open labels. */
 export const hasSamePickedLabels = (a: LaunchOption, b: LaunchOption): boolean =>

@@ -9,6 +9,7 @@ import {
   ZONE_ID,
 } from '../../api/labels.ts';
 import type { NodePool, Requirement } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Amounts, Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
 import { isDynamic } from '../model/nodepool.ts';
 import { type Labels, meets } from '../scheduling/nodeaffinity.ts';
@@ -48,7 +49,7 @@ const amountsOf = (capacity: Amounts, overhead: Amounts): Requests => {
     ['ephemeral-storage', capacity.ephemeralStorage - overhead.ephemeralStorage],
   ]);
   for (const resource in capacity.other) {
-    free.set(resource, (capacity.other[resource] ?? 0) - (overhead.other[resource] ?? 0));
+    free.set(resource, (valueAt(capacity.other, resource) ?? 0) - (valueAt(overhead.other, resource) ?? 0));
   }
   return free;
 };
@@ -94,14 +95,18 @@ class TypeLabels {
 
   of(key: string): string | undefined {
     for (let i = this.#layers.length - 1; i >= 0; i -= 1) {
-      const value = this.#layers[i]?.[key];
+      const value = valueAt(this.#layers[i], key);
       if (value !== undefined) return value;
     }
     return undefined;
   }
 
   all(): Labels {
-    this.#whole ??= Object.assign({}, ...this.#layers) as Labels;
+    if (!this.#whole) {
+      let whole: Labels = {};
+      for (const layer of this.#layers) whole = { ...whole, ...layer };
+      this.#whole = whole;
+    }
     return this.#whole;
   }
 }

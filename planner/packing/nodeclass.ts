@@ -1,5 +1,6 @@
 import { HOSTNAME } from '../../api/labels.ts';
 import type { DaemonSet, NodeSelector, Pod, Taint } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { type Labels, matchesNodeAffinity, matchesNodeSelector } from '../scheduling/nodeaffinity.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import type { LaunchOption } from './launchoption.ts';
@@ -76,7 +77,7 @@ export class NodeClasses {
 
   /** The class of an existing node. */
   ofExisting(labels: Labels, taints: readonly Taint[], name: string): number {
-    const values = this.#keys.map((key) => (key === 'metadata.name' ? name : (labels[key] ?? null)));
+    const values = this.#keys.map((key) => (key === 'metadata.name' ? name : (valueAt(labels, key) ?? null)));
     const id = JSON.stringify([values, taintIds(taints), false]);
     return this.#numberOf(id, () => ({ name, labels, taints }));
   }

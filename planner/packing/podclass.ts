@@ -1,4 +1,5 @@
 import type { LabelSelector, NodeSelector, Pod } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import {
   labelsOf,
   namespaceOf,
@@ -93,7 +94,7 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
     const labels = labelsOf(pod);
     const identity = ruled && [
       namespaceOf(pod),
-      ruled.map((key) => labels[key] ?? null),
+      ruled.map((key) => valueAt(labels, key) ?? null),
       pod.metadata.deletionTimestamp !== undefined,
     ];
     const others = [

@@ -1,5 +1,6 @@
 import { HOSTNAME } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import {
   labelsOf,
   type NamespaceLabels,
@@ -112,7 +113,7 @@ export const compilePodRules = (
     }
     const spread = requiredSpread(pod);
     const hasKeys = (labels: Labels): boolean =>
-      spread.every(({ topologyKey }) => labels[topologyKey] !== undefined);
+      spread.every(({ topologyKey }) => valueAt(labels, topologyKey) !== undefined);
     for (const constraint of spread) {
       const selector = spreadSelector(constraint, pod);
       const eligible = Uint8Array.from(nodeClasses, (nodeClass) =>

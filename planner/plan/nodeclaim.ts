@@ -12,6 +12,7 @@ import {
 } from '../../api/labels.ts';
 import type { Requirement } from '../../api/objects.ts';
 import { formatAmount } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { RemainingLimits } from '../cluster/nodepoollimits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
@@ -68,7 +69,9 @@ const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[
     add(capacityTypes, offering.capacityType);
     add(archs, type.arch);
   }
-  const kept = template.filter(({ key }) => !MANAGED.has(key) && first.pickedLabels[key] === undefined);
+  const kept = template.filter(
+    ({ key }) => !MANAGED.has(key) && valueAt(first.pickedLabels, key) === undefined,
+  );
   return [
     ...kept.map(copyRequirement),
     ...Object.entries(first.pickedLabels).map(([key, value]) => inList(key, [value])),

@@ -1,6 +1,7 @@
 import type { RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../api/objects.ts';
 import { podName } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Catalogue } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { memoizeRequests, type ReadRequests, readAmounts } from '../scheduling/nodeinfo.ts';
@@ -70,7 +71,7 @@ const checkNode = (
 
 const machineName = ({ site }: PlannedMachine, type: string, keys: readonly string[]): string => {
   const labels = keys.flatMap((key) =>
-    site.labels[key] === undefined ? [] : [`${key}=${site.labels[key]}`],
+    valueAt(site.labels, key) === undefined ? [] : [`${key}=${valueAt(site.labels, key)}`],
   );
   return [...(type ? [type] : []), ...labels].join(', ');
 };
@@ -131,23 +132,26 @@ const checkBeside = (
   );
   if (ruled.length === 0) return [];
   const faults: PlanFault[] = [];
-  const domains = new Set(sites.flatMap(({ labels }) => topology.map((key) => `${key}=${labels[key]}`)));
+  const domains = new Set(
+    sites.flatMap(({ labels }) => topology.map((key) => `${key}=${valueAt(labels, key)}`)),
+  );
   const opened = new Set<string>();
-  const domainsOf = ({ labels }: Site): string => JSON.stringify(topology.map((key) => labels[key]));
+  const domainsOf = ({ labels }: Site): string => JSON.stringify(topology.map((key) => valueAt(labels, key)));
   for (const [changed, { machines, place }] of claims) {
     const seen = new Set(machines.slice(0, 1).map(({ site }) => domainsOf(site)));
     for (const { site } of machines) {
       const id = domainsOf(site);
       if (seen.has(id)) continue;
       seen.add(id);
-      const isNew = topology.some((key) => !domains.has(`${key}=${site.labels[key]}`)) && !opened.has(id);
+      const isNew =
+        topology.some((key) => !domains.has(`${key}=${valueAt(site.labels, key)}`)) && !opened.has(id);
       if (isNew) opened.add(id);
       for (const { pod: arrival, at } of ruled) {
         if (at === changed || !(isNew || rules.looksAt(arrival, changed))) continue;
         const refused = rules.refusalBeside(arrival, at, changed, site);
         if (!refused) continue;
         const pod = podName(arrival);
-        const message = `Pod ${pod} can't go to ${places[at]?.name} once NodeClaim ${place.name} is in ${topology.map((key) => site.labels[key]).join(', ')}: ${refused.message}.`;
+        const message = `Pod ${pod} can't go to ${places[at]?.name} once NodeClaim ${place.name} is in ${topology.map((key) => valueAt(site.labels, key)).join(', ')}: ${refused.message}.`;
         faults.push({ rule: refused.code, pod, claim: place.name, message });
       }
     }

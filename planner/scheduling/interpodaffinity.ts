@@ -1,4 +1,5 @@
 import type { Pod, PodAffinityTerm } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { type Labels, matchesLabels } from './nodeaffinity.ts';
 import type { NodeInfo } from './nodeinfo.ts';
 
@@ -34,8 +35,10 @@ export const termSelects = (
   if (term.labelSelector === undefined) return false;
   const mine = labelsOf(owner);
   const theirs = labelsOf(pod);
-  for (const key of term.matchLabelKeys ?? []) if (key in mine && mine[key] !== theirs[key]) return false;
-  for (const key of term.mismatchLabelKeys ?? []) if (key in mine && mine[key] === theirs[key]) return false;
+  for (const key of term.matchLabelKeys ?? [])
+    if (Object.hasOwn(mine, key) && valueAt(mine, key) !== valueAt(theirs, key)) return false;
+  for (const key of term.mismatchLabelKeys ?? [])
+    if (Object.hasOwn(mine, key) && valueAt(mine, key) === valueAt(theirs, key)) return false;
   return true;
 };
 
@@ -49,8 +52,10 @@ export const refuseByAntiAffinity = (
   other: NodeInfo,
   namespaces: NamespaceLabels,
 ): 'own' | 'existing' | undefined => {
-  const shares = (key: string): boolean =>
-    node.labels[key] !== undefined && node.labels[key] === other.labels[key];
+  const shares = (key: string): boolean => {
+    const domain = valueAt(node.labels, key);
+    return domain !== undefined && domain === valueAt(other.labels, key);
+  };
   const own = requiredAntiAffinity(pod).filter((term) => shares(term.topologyKey));
   for (const existing of other.pods) {
     if (own.some((term) => termSelects(term, pod, existing, namespaces))) return 'own';
@@ -76,7 +81,7 @@ export const isAffinityMet = (
 ): boolean => {
   const terms = requiredAffinity(pod);
   if (terms.length === 0) return true;
-  if (terms.some((term) => node.labels[term.topologyKey] === undefined)) return false;
+  if (terms.some((term) => valueAt(node.labels, term.topologyKey) === undefined)) return false;
   const isSelected = (other: Pod): boolean =>
     terms.every((term) => termSelects(term, pod, other, namespaces));
   const isFound = terms.map(() => false);
@@ -84,10 +89,10 @@ export const isAffinityMet = (
   for (const other of nodes) {
     if (!other.pods.some(isSelected)) continue;
     terms.forEach((term, index) => {
-      const value = other.labels[term.topologyKey];
+      const value = valueAt(other.labels, term.topologyKey);
       if (value === undefined) return;
       hasAny = true;
-      if (value === node.labels[term.topologyKey]) isFound[index] = true;
+      if (value === valueAt(node.labels, term.topologyKey)) isFound[index] = true;
     });
   }
   return isFound.every(Boolean) || (!hasAny && isSelected(pod));

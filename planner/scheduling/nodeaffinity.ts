@@ -5,6 +5,7 @@ import type {
   Pod,
   SelectorRequirement,
 } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -46,7 +47,7 @@ const matchesTerm = (term: NodeSelectorTerm, labels: Labels, nodeName: string): 
   const fields = term.matchFields ?? [];
   if (expressions.length === 0 && fields.length === 0) return false;
   return (
-    expressions.every((requirement) => meets(requirement, labels[requirement.key])) &&
+    expressions.every((requirement) => meets(requirement, valueAt(labels, requirement.key))) &&
     fields.every((requirement) => requirement.key === 'metadata.name' && meets(requirement, nodeName))
   );
 };
@@ -57,7 +58,8 @@ export const matchesNodeSelector = (selector: NodeSelector, labels: Labels, node
 
 /** Whether a node meets the pod's nodeSelector and required node affinity. */
 export const matchesNodeAffinity = (pod: Pod, labels: Labels, nodeName: string): boolean => {
-  for (const key in pod.spec.nodeSelector) if (labels[key] !== pod.spec.nodeSelector[key]) return false;
+  for (const key in pod.spec.nodeSelector)
+    if (valueAt(labels, key) !== valueAt(pod.spec.nodeSelector, key)) return false;
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return required === undefined || matchesNodeSelector(required, labels, nodeName);
 };
@@ -65,8 +67,9 @@ export const matchesNodeAffinity = (pod: Pod, labels: Labels, nodeName: string):
 /** Whether labels meet a label selector; undefined matches nothing, an empty selector everything. */
 export const matchesLabels = (selector: LabelSelector | undefined, labels: Labels): boolean => {
   if (selector === undefined) return false;
-  for (const key in selector.matchLabels) if (labels[key] !== selector.matchLabels[key]) return false;
+  for (const key in selector.matchLabels)
+    if (valueAt(labels, key) !== valueAt(selector.matchLabels, key)) return false;
   return (selector.matchExpressions ?? []).every((requirement) =>
-    meets(requirement, labels[requirement.key]),
+    meets(requirement, valueAt(labels, requirement.key)),
   );
 };

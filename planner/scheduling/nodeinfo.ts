@@ -1,6 +1,7 @@
 import type { Node, Pod, ResourceList, Taint } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { amount } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Labels } from './nodeaffinity.ts';
 import { podRequests, type Requests } from './noderesources.ts';
 
@@ -21,7 +22,7 @@ export const allocatable = (node: Node): Requests => readAmounts(node.status?.al
 /** Reads a resource list in kube-scheduler's units. Throws a QuantityError. */
 export const readAmounts = (list: ResourceList = {}): Requests => {
   const amounts: Requests = new Map();
-  for (const resource in list) amounts.set(resource, amount(resource, list[resource] ?? '0'));
+  for (const resource in list) amounts.set(resource, amount(resource, valueAt(list, resource) ?? '0'));
   return amounts;
 };
 

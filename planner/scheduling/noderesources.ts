@@ -1,12 +1,13 @@
 import type { Container, ContainerStatus, Pod, ResourceList } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 
 /** Resource name → amount: CPU in millicores, everything else in whole units. */
 export type Requests = Map<string, number>;
 
 const read = (list: ResourceList | undefined): Requests => {
   const requests: Requests = new Map();
-  for (const resource in list) requests.set(resource, amount(resource, list[resource] ?? '0'));
+  for (const resource in list) requests.set(resource, amount(resource, valueAt(list, resource) ?? '0'));
   return requests;
 };
 
@@ -36,7 +37,7 @@ const effectiveRequests = (
 
 const addList = (to: Requests, list: ResourceList | undefined): void => {
   for (const resource in list) {
-    to.set(resource, (to.get(resource) ?? 0) + amount(resource, list[resource] ?? '0'));
+    to.set(resource, (to.get(resource) ?? 0) + amount(resource, valueAt(list, resource) ?? '0'));
   }
 };
 

@@ -6,6 +6,7 @@ import type {
   TopologySpreadConstraint,
 } from '../../api/objects.ts';
 import { hasEnded, isBoundToNode } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { labelsOf, type NamespaceLabels, namespaceOf, termSelects } from './interpodaffinity.ts';
 import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
@@ -134,15 +135,15 @@ const countPods = (
   const labels = new Map(snapshot.nodes.map((node) => [node.metadata.name, node.metadata.labels ?? {}]));
   const counted = new Map<string, ReadonlyMap<string, number>>();
   return (pod, term, domain) => {
-    const own = [...(term.matchLabelKeys ?? []), ...(term.mismatchLabelKeys ?? [])].map(
-      (key) => labelsOf(pod)[key],
+    const own = [...(term.matchLabelKeys ?? []), ...(term.mismatchLabelKeys ?? [])].map((key) =>
+      valueAt(labelsOf(pod), key),
     );
     const id = JSON.stringify([term, namespaceOf(pod), own]);
     let counts = counted.get(id);
     if (!counts) {
       const found = new Map<string, number>();
       for (const other of snapshot.pods) {
-        const value = labels.get(other.spec.nodeName ?? '')?.[term.topologyKey];
+        const value = valueAt(labels.get(other.spec.nodeName ?? ''), term.topologyKey);
         if (value === undefined || hasEnded(other) || !termSelects(term, pod, other, namespaces)) continue;
         found.set(value, (found.get(value) ?? 0) + 1);
       }
@@ -172,7 +173,7 @@ export const preferWhileMoving = (snapshot: Snapshot): Snapshot => {
       const place = { labels: node.metadata.labels ?? {}, name: node.metadata.name };
       const met = preferredTerms(pod).filter((term) => !term.matchFields?.length && isMet(term, place));
       const isKept = (term: PodAffinityTerm, side: Side): boolean => {
-        const domain = place.labels[term.topologyKey];
+        const domain = valueAt(place.labels, term.topologyKey);
         if (domain === undefined) return false;
         const others = count(pod, term, domain) - (isSelected(term, pod) ? 1 : 0);
         return side === 'podAffinity' ? others > 0 : others === 0;

@@ -1,6 +1,7 @@
 import type { DeviceClass, Node, Pod } from '../../api/objects.ts';
 import { podName } from '../../api/pods.ts';
 import { amount } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 
 /** Prefix of the extended resource that a DeviceClass serves where it names none. */
 const IMPLICIT = 'deviceclass.resource.kubernetes.io/';
@@ -19,7 +20,7 @@ const claimedResource = ({ spec }: Pod, isClaimed: IsClaimed): string | undefine
   for (const { resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
     for (const resource in resources?.requests) {
       if (!isExtended(resource) || !isClaimed(resource)) continue;
-      if (amount(resource, resources.requests[resource] ?? '0') > 0) return resource;
+      if (amount(resource, valueAt(resources.requests, resource) ?? '0') > 0) return resource;
     }
   }
   return undefined;
@@ -42,14 +43,16 @@ export const claimedDevices = (pod: Pod, isClaimed: IsClaimed = isImplicit): str
 /** The claimed devices of a pod on its node: an extended resource that the node does not advertise is from a claim. */
 export const claimedDevicesOn = (node: Node, pod: Pod): string | undefined => {
   const { allocatable = {} } = node.status ?? {};
-  return claimedDevices(pod, (resource) => amount(resource, allocatable[resource] ?? '0') <= 0);
+  return claimedDevices(pod, (resource) => amount(resource, valueAt(allocatable, resource) ?? '0') <= 0);
 };
 
 /** The resources that some node has. */
 const advertisedBy = (nodes: readonly Node[]): ReadonlySet<string> =>
   new Set(
     nodes.flatMap(({ status: { allocatable = {} } = {} }) =>
-      Object.keys(allocatable).filter((resource) => amount(resource, allocatable[resource] ?? '0') > 0),
+      Object.keys(allocatable).filter(
+        (resource) => amount(resource, valueAt(allocatable, resource) ?? '0') > 0,
+      ),
     ),
   );
 

@@ -1,4 +1,5 @@
 import type { LabelSelector, Pod, TopologySpreadConstraint } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { labelsOf, namespaceOf } from './interpodaffinity.ts';
 import { matchesLabels, matchesNodeAffinity } from './nodeaffinity.ts';
 import type { NodeInfo } from './nodeinfo.ts';
@@ -13,13 +14,13 @@ export const requiredSpread = (pod: Pod): readonly TopologySpreadConstraint[] =>
 /** The constraint's selector with the pod's values of matchLabelKeys added; undefined selects no pod. */
 export const spreadSelector = (constraint: TopologySpreadConstraint, pod: Pod): LabelSelector | undefined => {
   const labels = labelsOf(pod);
-  const keys = (constraint.matchLabelKeys ?? []).filter((key) => key in labels);
+  const keys = (constraint.matchLabelKeys ?? []).filter((key) => Object.hasOwn(labels, key));
   if (constraint.labelSelector === undefined || keys.length === 0) return constraint.labelSelector;
   return {
     ...constraint.labelSelector,
     matchExpressions: [
       ...(constraint.labelSelector.matchExpressions ?? []),
-      ...keys.map((key) => ({ key, operator: 'In' as const, values: [labels[key] ?? ''] })),
+      ...keys.map((key) => ({ key, operator: 'In' as const, values: [valueAt(labels, key) ?? ''] })),
     ],
   };
 };
@@ -55,16 +56,16 @@ export const refuseBySpread = (
   const constraints = requiredSpread(pod);
   if (constraints.length === 0) return undefined;
   const eligible = nodes.filter((candidate) =>
-    constraints.every((c) => candidate.labels[c.topologyKey] !== undefined),
+    constraints.every((c) => valueAt(candidate.labels, c.topologyKey) !== undefined),
   );
   for (const constraint of constraints) {
-    const domain = node.labels[constraint.topologyKey];
+    const domain = valueAt(node.labels, constraint.topologyKey);
     if (domain === undefined) return 'label';
     const selector = spreadSelector(constraint, pod);
     const counts = new Map<string, number>();
     for (const candidate of eligible) {
       if (!isSpreadOver(constraint, pod, candidate)) continue;
-      const value = candidate.labels[constraint.topologyKey] ?? '';
+      const value = valueAt(candidate.labels, constraint.topologyKey) ?? '';
       let count = counts.get(value) ?? 0;
       for (const other of candidate.pods) if (spreadCounts(selector, pod, other)) count += 1;
       counts.set(value, count);

@@ -7,6 +7,7 @@ import type {
   SelectorRequirement,
   StorageClass,
 } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { namespaceOf } from './interpodaffinity.ts';
 import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
@@ -93,10 +94,10 @@ const claimsOf = (pod: Pod, { claims }: Volumes): PersistentVolumeClaim[] =>
 const zoneSelector = (volume: PersistentVolume): NodeSelector | undefined => {
   let terms: SelectorRequirement[][] = [[]];
   for (const key of ZONE_LABELS) {
-    const value = volume.metadata.labels?.[key];
+    const value = valueAt(volume.metadata.labels, key);
     if (value === undefined) continue;
     const here: SelectorRequirement = { key, operator: 'In', values: value.split('__') };
-    const newer = BETA[key];
+    const newer = valueAt(BETA, key);
     const variants: SelectorRequirement[][] = [[here]];
     if (newer)
       variants.push([
@@ -194,7 +195,8 @@ export const refuseByVolumes = (
   if (demand.impossible) return demand.impossible;
   if (isTaken(pod, nodes, volumes)) return TAKEN;
   for (const { selector, message } of demand.selectors) {
-    const hasNoZone = message === NO_ZONE && ZONE_LABELS.every((key) => node.labels[key] === undefined);
+    const hasNoZone =
+      message === NO_ZONE && ZONE_LABELS.every((key) => valueAt(node.labels, key) === undefined);
     if (!hasNoZone && !matchesNodeSelector(selector, node.labels, node.name)) return message;
   }
   if (!canBind(demand.unbound, node)) return UNBOUND;

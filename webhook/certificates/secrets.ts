@@ -1,9 +1,10 @@
 import type { Secret } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Authority } from './rotation.ts';
 import type { KeyPair } from './x509.ts';
 
 const decode = (secret: Secret | undefined, key: string): string =>
-  Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
+  Buffer.from(valueAt(secret?.data, key) ?? '', 'base64').toString();
 
 const readKeyPair = (secret: Secret | undefined, certKey: string, keyKey: string): KeyPair | undefined => {
   const keyPair = { cert: decode(secret, certKey), key: decode(secret, keyKey) };

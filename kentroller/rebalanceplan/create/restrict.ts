@@ -1,5 +1,6 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
 import type { Requirement } from '../../../api/objects.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 import type { TypeOffering } from '../../../planner/cluster/allowedofferings.ts';
 import type { InstanceType } from '../../../planner/model/catalogue.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
@@ -39,7 +40,7 @@ const meetsMinValues = (block: Block, requirements: readonly Requirement[], offe
     if (key === INSTANCE_TYPE) return block.types.length >= minValues;
     if (key === ZONE) return block.zones.length >= minValues;
     if (key === KARPENTER_CAPACITY_TYPE) return block.capacityTypes.length >= minValues;
-    const values = block.types.flatMap((name) => offerings.type(name)?.labels[key] ?? []);
+    const values = block.types.flatMap((name) => valueAt(offerings.type(name)?.labels, key) ?? []);
     return new Set(values).size >= minValues;
   });
 

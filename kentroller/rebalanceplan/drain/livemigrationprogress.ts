@@ -1,4 +1,5 @@
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 
 /** Progress of a RebalanceMigrationPlan; pods as 'namespace/name'. */
 export interface Progress {
@@ -27,7 +28,7 @@ export const progressOf = (migration: RebalanceMigrationPlan | undefined): Progr
   const open: string[] = [];
   for (const { podNamespace, podName } of migration.spec.migrations) {
     const name = `${podNamespace}/${podName}`;
-    const state = (migrations[name] ?? migrations[podName])?.state;
+    const state = (valueAt(migrations, name) ?? valueAt(migrations, podName))?.state;
     if (state === 'Completed') completed.push(name);
     else if (state === 'Failed') failed.push(name);
     else if (SUCCEEDED.test(phase ?? '')) completed.push(name);

@@ -1,6 +1,7 @@
 import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { controllerOf, hasEnded, isTerminating } from '../../../api/pods.ts';
+import { putAt, valueAt } from '../../../api/records/valueat.ts';
 import { PIN_BASELINE } from './labels.ts';
 
 /** Pods of one owner that go to one NodeClaim, or one pod without an owner. */
@@ -52,7 +53,7 @@ export const countBaseline = (
         !hasEnded(pod) &&
         !leaving.has(`${pod.metadata.namespace}/${pod.metadata.name}`),
     );
-    if (staying.length > 0) baseline[baselineKey(owner.uid, destination)] = staying.length;
+    if (staying.length > 0) putAt(baseline, baselineKey(owner.uid, destination), staying.length);
   }
   return baseline;
 };
@@ -80,7 +81,7 @@ export const countPlaced = (
     );
     const moved = owner
       ? running.filter((p) => controllerOf(p)?.uid === owner.uid).length -
-        (baseline[baselineKey(owner.uid, move.destination)] ?? 0)
+        (valueAt(baseline, baselineKey(owner.uid, move.destination)) ?? 0)
       : running.filter((p) => p.metadata.namespace === move.namespace && move.names.includes(p.metadata.name))
           .length;
     return placed + Math.min(Math.max(moved, 0), move.names.length);

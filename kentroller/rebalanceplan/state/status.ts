@@ -5,6 +5,7 @@ import type {
   RebalancePlanStatus,
 } from '../../../api/kinds/rebalanceplan.ts';
 import type { Condition } from '../../../api/objects.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 import type { AttemptRef } from './attemptref.ts';
 import type { Phase } from './labels.ts';
 
@@ -27,10 +28,10 @@ export const hasOrdered = (plan: RebalancePlan): boolean =>
   Object.keys(plan.status?.nodesCreation ?? {}).length > 0;
 
 export const attemptsOf = (plan: RebalancePlan, planned: string): readonly CreationAttempt[] =>
-  plan.status?.nodesCreation?.[planned]?.attempts ?? [];
+  valueAt(plan.status?.nodesCreation, planned)?.attempts ?? [];
 
 export const deletionEventsOf = (plan: RebalancePlan, claim: string): readonly DeletionEvent[] =>
-  plan.status?.nodesDeletion?.[claim]?.events ?? [];
+  valueAt(plan.status?.nodesDeletion, claim)?.events ?? [];
 
 /** True for a node that was to be removed and stays, its drain having ended without it. */
 export const isKept = (plan: RebalancePlan, claim: string): boolean =>
@@ -61,7 +62,7 @@ export const setCondition =
 export const recordAttempt =
   (attempt: AttemptRef, status: CreationAttempt['status'], description: string, now: number): StatusChange =>
   (s) => {
-    const old = s.nodesCreation?.[attempt.planned]?.attempts ?? [];
+    const old = valueAt(s.nodesCreation, attempt.planned)?.attempts ?? [];
     const entry: CreationAttempt = {
       instanceType: attempt.instanceType,
       nodeClaimName: attempt.claimName,
@@ -91,7 +92,7 @@ export const recordDeletion =
     migrationPlanName?: string,
   ): StatusChange =>
   (s) => {
-    const old = s.nodesDeletion?.[claim]?.events ?? [];
+    const old = valueAt(s.nodesDeletion, claim)?.events ?? [];
     if (old.at(-1)?.status === status && old.at(-1)?.description === description) return s;
     const next = {
       status,

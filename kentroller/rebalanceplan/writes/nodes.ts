@@ -2,6 +2,7 @@ import { isMarkedBy, ownerMark } from '../../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { CORDONED_BY, DRAINING, KARPENTER_DO_NOT_DISRUPT, REBALANCING_STATUS } from '../../../api/labels.ts';
 import type { KubeObject, Node } from '../../../api/objects.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 import { NODES } from '../../../api/resources.ts';
 import { beforeCordon, withoutCordon, withoutLock } from '../../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../../kube/update.ts';
@@ -39,7 +40,7 @@ export const updateNode = async (
 };
 
 const annotationOf = ({ metadata }: KubeObject, annotation: string): string | undefined =>
-  metadata.annotations?.[annotation];
+  valueAt(metadata.annotations, annotation);
 
 /** A lock without its plan is taken over, with what it remembers. */
 export const lockNode = (w: Writer, plan: RebalancePlan, step: StepOf<'lock'>): Promise<void> =>

@@ -1,6 +1,7 @@
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { Node, NodeClaim, NodePool } from '../../../api/objects.ts';
 import { amount, formatAmount } from '../../../api/quantity.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType } from '../../model/catalogue.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { PlanFault } from './fault.ts';
@@ -19,7 +20,7 @@ const countOf = ({ capacity }: InstanceType, resource: string): number => {
     case 'nodes':
       return 1;
     default:
-      return capacity.other[resource] ?? 0;
+      return valueAt(capacity.other, resource) ?? 0;
   }
 };
 
@@ -43,7 +44,7 @@ const usedOf = ({ nodes, nodeClaims }: Snapshot, pool: NodePool, resource: strin
   const { name } = pool.metadata;
   const isOwn = ({ metadata }: Node | NodeClaim): boolean =>
     metadata.labels?.[KARPENTER_NODEPOOL] === name && metadata.deletionTimestamp === undefined;
-  const status = amount(resource, pool.status?.resources?.[resource] ?? '0');
+  const status = amount(resource, valueAt(pool.status?.resources, resource) ?? '0');
   if (resource === 'nodes') {
     const claims = nodeClaims.filter(isOwn);
     const coming = claims.filter((claim) => !claim.status?.providerID).length;
@@ -51,7 +52,7 @@ const usedOf = ({ nodes, nodeClaims }: Snapshot, pool: NodePool, resource: strin
   }
   const there = nodes
     .filter(isOwn)
-    .reduce((sum, node) => sum + amount(resource, node.status?.capacity?.[resource] ?? '0'), 0);
+    .reduce((sum, node) => sum + amount(resource, valueAt(node.status?.capacity, resource) ?? '0'), 0);
   return Math.max(status, there);
 };
 

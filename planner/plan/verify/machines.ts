@@ -1,6 +1,7 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { ARCH, HOSTNAME, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE } from '../../../api/labels.ts';
 import type { NodePool, Requirement } from '../../../api/objects.ts';
+import { putAt, valueAt } from '../../../api/records/valueat.ts';
 import type { Catalogue, InstanceType, Offering } from '../../model/catalogue.ts';
 import { type Labels, meets } from '../../scheduling/nodeaffinity.ts';
 import type { PlanRule } from './fault.ts';
@@ -43,13 +44,13 @@ const cloudLabel = ({ type, offering, os }: Choice, key: string): string | undef
     case KARPENTER_CAPACITY_TYPE:
       return offering.capacityType;
     case ZONE_ID:
-      return offering.zoneId ?? type.labels[key];
+      return offering.zoneId ?? valueAt(type.labels, key);
     case OS:
       return os;
     case ARCH:
-      return type.labels[key] ?? type.arch;
+      return valueAt(type.labels, key) ?? type.arch;
     default:
-      return type.labels[key];
+      return valueAt(type.labels, key);
   }
 };
 
@@ -116,15 +117,15 @@ export class MachineReader {
       const { name } = choice.type;
       for (const key of fixedByCloud) {
         const value = cloudLabel(choice, key);
-        if (value !== undefined && value !== fixed[key]) {
+        if (value !== undefined && value !== valueAt(fixed, key)) {
           fault(
             'ClaimLabels',
-            `has label ${key}=${fixed[key]}, but may become a machine with ${key}=${value}`,
+            `has label ${key}=${valueAt(fixed, key)}, but may become a machine with ${key}=${value}`,
           );
         }
       }
       for (const [key, list] of poolKeys) {
-        const value = cloudLabel(choice, key) ?? fixed[key];
+        const value = cloudLabel(choice, key) ?? valueAt(fixed, key);
         if (!list.every((each) => meets(each, value))) {
           fault(
             'NodePoolRequirements',
@@ -133,7 +134,9 @@ export class MachineReader {
         }
       }
       for (const variant of open ?? []) {
-        const id = this.#selectedKeys.map((key) => cloudLabel(choice, key) ?? variant[key] ?? '').join('\n');
+        const id = this.#selectedKeys
+          .map((key) => cloudLabel(choice, key) ?? valueAt(variant, key) ?? '')
+          .join('\n');
         const known = machines.get(id);
         if (known) known.types.add(choice.type);
         else machines.set(id, { labels: this.#labels(choice, variant), types: new Set([choice.type]) });
@@ -150,7 +153,7 @@ export class MachineReader {
     const labels: Record<string, string> = { ...others, ...choice.type.labels };
     for (const key of OF_CLOUD) {
       const value = cloudLabel(choice, key);
-      if (value !== undefined) labels[key] = value;
+      if (value !== undefined) putAt(labels, key, value);
     }
     return labels;
   }
@@ -167,7 +170,7 @@ export class MachineReader {
       if (this.#known.has(key)) continue;
       const claim = ofClaim.get(key) ?? [];
       const pool = ofPool.get(key) ?? [];
-      const label = fixed[key];
+      const label = valueAt(fixed, key);
       if (label !== undefined) {
         if (!claim.every((each) => meets(each, label))) {
           fault('ClaimLabels', `has label ${key}=${label}, which its own requirement on ${key} forbids`);
@@ -214,7 +217,7 @@ export class MachineReader {
     const ofType = requirements.filter(({ key }) => this.#known.has(key) && !OF_OFFERING.has(key));
     const ofOffering = requirements.filter(({ key }) => OF_OFFERING.has(key));
     const choices: Choice[] = [];
-    const label = (choice: Choice, key: string) => cloudLabel(choice, key) ?? fixed[key];
+    const label = (choice: Choice, key: string) => cloudLabel(choice, key) ?? valueAt(fixed, key);
     for (const type of this.#listedTypes(ofType)) {
       const [first] = type.offerings;
       if (!first) continue;

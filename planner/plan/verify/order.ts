@@ -1,4 +1,5 @@
 import type { Pod } from '../../../api/objects.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Refusal } from '../../scheduling/fit.ts';
 import { requiredSpread } from '../../scheduling/topologyspread.ts';
@@ -48,7 +49,9 @@ export class ArrivalOrder {
       (other) =>
         other.pod !== pod &&
         keys.some(
-          (key) => sites[other.at]?.labels[key] === site.labels[key] && site.labels[key] !== undefined,
+          (key) =>
+            valueAt(sites[other.at]?.labels, key) === valueAt(site.labels, key) &&
+            valueAt(site.labels, key) !== undefined,
         ),
     );
     for (let step = 0; step < MOST_STEPS; step += 1) {

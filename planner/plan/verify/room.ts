@@ -1,4 +1,5 @@
 import type { Pod } from '../../../api/objects.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType } from '../../model/catalogue.ts';
 import type { ReadRequests } from '../../scheduling/nodeinfo.ts';
 import type { Requests } from '../../scheduling/noderesources.ts';
@@ -15,7 +16,7 @@ const roomOf = ({ capacity, overhead }: InstanceType, resource: string): number 
     case 'ephemeral-storage':
       return capacity.ephemeralStorage - overhead.ephemeralStorage;
     default:
-      return (capacity.other[resource] ?? 0) - (overhead.other[resource] ?? 0);
+      return (valueAt(capacity.other, resource) ?? 0) - (valueAt(overhead.other, resource) ?? 0);
   }
 };
 
