@@ -1,11 +1,14 @@
-import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../../../api/labels.ts';
+import { healthOf, isPassedOver } from '../../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
+import { podName } from '../../../api/pods.ts';
 import {
   podBlocker as plannersPodBlocker,
   protectionBlockers,
   stateBlockers,
 } from '../../../planner/cluster/candidate.ts';
 import { acceptsPods } from '../../../planner/cluster/clusterview.ts';
+import { untoleratedTaint } from '../../../planner/scheduling/tainttoleration.ts';
 import { addedNames } from '../state/claimnames.ts';
 import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -52,21 +55,39 @@ export const blockersOf = (
     rules,
   );
 
-/** Why pods that are still on a node find no room any more where they are to go: at a node that stays. */
-const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly string[] => {
+/** What keeps one of these pods off a node now, in words; the reservation of a plan is lifted or tolerated. */
+const refusalOf = (node: Node, claim: NodeClaim | undefined, pods: readonly Pod[]): string | undefined => {
+  if (!acceptsPods({ node, claim })) return 'takes none now';
+  const health = healthOf(node);
+  const taints = (node.spec?.taints ?? []).filter(
+    (taint) => taint.key !== PREPARING_TAINT && !isPassedOver(taint, health),
+  );
+  for (const pod of pods) {
+    const taint = untoleratedTaint(taints, pod.spec.tolerations);
+    if (taint)
+      return `has the taint ${taint.key}:${taint.effect} now, which pod ${podName(pod)} does not tolerate`;
+  }
+  return undefined;
+};
+
+/** Why pods that are still where the plan found them have no room any more where they are to go: at a node that stays. */
+export const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly string[] => {
   const { plan, nodes, nodeClaims } = state;
   const added = addedNames(plan);
-  const present = new Set(pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
-  const destinations = new Set(
-    (plan.spec.podsToMigrate ?? [])
-      .filter((move) => !added.has(move.dstNodeClaimName) && present.has(`${move.namespace}/${move.name}`))
-      .map((move) => move.dstNodeClaimName),
-  );
-  return [...destinations].flatMap((claimName) => {
+  const present = new Map(pods.map((pod) => [podName(pod), pod]));
+  const arriving = new Map<string, Pod[]>();
+  for (const { namespace, name, dstNodeClaimName } of plan.spec.podsToMigrate ?? []) {
+    const pod = present.get(`${namespace}/${name}`);
+    if (!pod || added.has(dstNodeClaimName)) continue;
+    arriving.set(dstNodeClaimName, [...(arriving.get(dstNodeClaimName) ?? []), pod]);
+  }
+  return [...arriving].flatMap(([claimName, itsPods]) => {
     const node = nodes.get(claimName);
     if (!node) return [`the node of NodeClaim ${claimName}, which was to take its pods, is gone`];
-    if (acceptsPods({ node, claim: nodeClaims.get(claimName) })) return [];
-    return [`node ${node.metadata.name}, which was to take its pods, takes none now`];
+    const refusal = refusalOf(node, nodeClaims.get(claimName), itsPods);
+    return refusal === undefined
+      ? []
+      : [`node ${node.metadata.name}, which was to take its pods, ${refusal}`];
   });
 };
 

@@ -1,5 +1,6 @@
 import t from 'tap';
-import type { Node } from '../../../api/objects.ts';
+import { PREPARING_TAINT } from '../../../api/labels.ts';
+import type { Node, Taint } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { BLUE, describeStep } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
@@ -40,6 +41,38 @@ t.test('the drain begins while the kept node takes pods', async (t) => {
   t.same(kindsWith(make.locked('kept')), BEGINS);
 });
 
+const USERS: Taint = { key: 'team', value: 'batch', effect: 'NoSchedule' };
+const tainted = (...taints: readonly Taint[]): Node => make.locked('kept', { spec: { taints } });
+
+t.test('taints that keep none of its pods away do not matter', async (t) => {
+  const ours: Taint = { key: PREPARING_TAINT, value: 'true', effect: 'NoSchedule' };
+  t.same(kindsWith(tainted(ours, { ...USERS, effect: 'PreferNoSchedule' })), BEGINS);
+  const pod = make.pod('web-1');
+  const tolerant = {
+    ...pod,
+    spec: { ...pod.spec, tolerations: [{ key: 'team', operator: 'Exists' as const }] },
+  };
+  t.same(kindsWith(tainted(USERS), [tolerant]), BEGINS);
+});
+
+/** The steps for web-1, which moves from one node that stays to another. */
+const betweenKept = (kept: Node | undefined, isDeleted: boolean): readonly string[] => {
+  const pod = make.pod('web-1');
+  const moves = MOVES.podsToMigrate.map((move) => ({ ...move, srcNode: 'node-other' }));
+  const state = make.executionState(make.plan({ podsToMigrate: moves }, {}, 'PinsReady'), {
+    nodeClaims: new Map([
+      ['kept', make.nodeClaim('kept', isDeleted ? { deletionTimestamp: make.ago(1) } : {})],
+    ]),
+    nodes: new Map(kept ? [['kept', kept]] : []),
+    podsOnKeptNodes: [{ ...pod, spec: { ...pod.spec, nodeName: 'node-other' } }],
+  });
+  return decide(state).steps.map(describeStep);
+};
+
+t.test('a pod is evicted off a kept node while another one takes it', async (t) => {
+  t.same(betweenKept(make.locked('kept'), false), ['evict web-1']);
+});
+
 const CLOSED: readonly (readonly [string, Node | undefined, boolean])[] = [
   ['is cordoned by a user', make.locked('kept', { spec: { unschedulable: true } }), false],
   ['is not ready', make.locked('kept', { ready: false }), false],
@@ -50,12 +83,17 @@ const CLOSED: readonly (readonly [string, Node | undefined, boolean])[] = [
     }),
     false,
   ],
+  ['has a taint of its users', tainted(USERS), false],
+  ['has a taint that evicts', tainted({ ...USERS, effect: 'NoExecute' }), false],
   ['is being deleted', make.locked('kept'), true],
   ['is gone', undefined, false],
 ];
 for (const [what, kept, isDeleted] of CLOSED) {
   t.test(`nobody is evicted for a kept node that ${what}`, async (t) => {
     t.same(kindsWith(kept, [make.pod('web-1')], isDeleted), STAYS);
+  });
+  t.test(`nobody is evicted off one kept node for another that ${what}`, async (t) => {
+    t.same(betweenKept(kept, isDeleted), ['warn']);
   });
   t.test(`pods that went elsewhere do not need one that ${what}`, async (t) => {
     t.same(kindsWith(kept, [make.pod('other-1')], isDeleted), BEGINS);

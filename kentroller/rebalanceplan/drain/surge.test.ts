@@ -98,7 +98,12 @@ const onKeptNode = (
   }));
   return make.executionState(
     { ...plan, status: { ...plan.status, conditions } },
-    { podsOnKeptNodes: pod ? [pod] : [], surge },
+    {
+      nodeClaims: new Map([['other', make.nodeClaim('other')]]),
+      nodes: new Map([['other', make.node('other')]]),
+      podsOnKeptNodes: pod ? [pod] : [],
+      surge,
+    },
   );
 };
 
