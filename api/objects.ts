@@ -228,8 +228,9 @@ export interface Node extends KubeObject {
   };
 }
 
-/** A requirement of a NodePool or NodeClaim; minValues is Karpenter's addition. */
-export interface Requirement extends SelectorRequirement {
+/** A requirement of a NodePool or NodeClaim; minValues, Gte and Lte are Karpenter's additions. */
+export interface Requirement extends Omit<SelectorRequirement, 'operator'> {
+  readonly operator: SelectorRequirement['operator'] | 'Gte' | 'Lte';
   readonly minValues?: number;
 }
 

@@ -64,7 +64,7 @@ export const nodeSelector = z.object({
 /** A requirement of a NodePool or NodeClaim. */
 export const requirement = z.object({
   key: z.string().min(1),
-  operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt']),
+  operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt', 'Gte', 'Lte']),
   values: z.array(z.string()).exactOptional(),
   minValues: z.int().min(1).exactOptional(),
 });

@@ -1,10 +1,4 @@
-import type {
-  LabelSelector,
-  NodeSelector,
-  NodeSelectorTerm,
-  Pod,
-  SelectorRequirement,
-} from '../../api/objects.ts';
+import type { LabelSelector, NodeSelector, NodeSelectorTerm, Pod, Requirement } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -19,7 +13,7 @@ export const integerOf = (text: string | undefined): bigint | undefined => {
 };
 
 /** Whether a label value meets one requirement; the value is undefined for an absent label. */
-export const meets = (requirement: SelectorRequirement, value: string | undefined): boolean => {
+export const meets = (requirement: Requirement, value: string | undefined): boolean => {
   const values = requirement.values ?? [];
   switch (requirement.operator) {
     case 'In':
@@ -31,11 +25,14 @@ export const meets = (requirement: SelectorRequirement, value: string | undefine
     case 'DoesNotExist':
       return value === undefined;
     case 'Gt':
-    case 'Lt': {
+    case 'Lt':
+    case 'Gte':
+    case 'Lte': {
       const have = integerOf(value);
       const bound = integerOf(values[0]);
       if (have === undefined || bound === undefined || values.length !== 1) return false;
-      return requirement.operator === 'Gt' ? have > bound : have < bound;
+      if (have === bound) return requirement.operator === 'Gte' || requirement.operator === 'Lte';
+      return requirement.operator === 'Gt' || requirement.operator === 'Gte' ? have > bound : have < bound;
     }
     default:
       return false;

@@ -1,6 +1,13 @@
 import t from 'tap';
 import type { NodeClaimToAdd, PodToMigrate, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
-import type { DaemonSet, NodePool, Pod, PodSpec, Requirement } from '../../api/objects.ts';
+import type {
+  DaemonSet,
+  NodePool,
+  Pod,
+  PodSpec,
+  Requirement,
+  SelectorRequirement,
+} from '../../api/objects.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { verifyPlan } from '../plan/verify.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from './builders.ts';
@@ -13,8 +20,16 @@ export const ZONE = 'topology.kubernetes.io/zone';
 export const CAPACITY = 'karpenter.sh/capacity-type';
 export const HOST = 'kubernetes.io/hostname';
 
-export const is = (key: string, ...values: string[]): Requirement => ({ key, operator: 'In', values });
-export const ask = (key: string, operator: Requirement['operator'], ...values: string[]): Requirement => ({
+export const is = (key: string, ...values: string[]): SelectorRequirement => ({
+  key,
+  operator: 'In',
+  values,
+});
+export const ask = (
+  key: string,
+  operator: SelectorRequirement['operator'],
+  ...values: string[]
+): SelectorRequirement => ({
   key,
   operator,
   ...(values.length > 0 && { values }),
@@ -98,7 +113,7 @@ export const terminating = (pod: Pod): Pod => ({
 });
 export const require1 = (
   key: string,
-  operator: Requirement['operator'],
+  operator: SelectorRequirement['operator'],
   ...values: string[]
 ): Partial<PodSpec> => ({
   affinity: {

@@ -3,12 +3,13 @@ import { integerOf, meets } from '../../scheduling/nodeaffinity.ts';
 
 /** A value that no pod selects. */
 const ANY = 'any';
-const NEAR = [-1n, 1n];
+const NEAR = [-1n, 0n, 1n];
+const BOUNDS: ReadonlySet<string> = new Set(['Gt', 'Lt', 'Gte', 'Lte']);
 
-/** Numbers next to the bounds of Gt and Lt. */
+/** Numbers at and next to the bounds of Gt, Lt, Gte and Lte. */
 const numbersFor = (requirements: readonly Requirement[]): string[] =>
   requirements.flatMap(({ operator, values }) => {
-    const bound = operator === 'Gt' || operator === 'Lt' ? integerOf(values?.[0]) : undefined;
+    const bound = BOUNDS.has(operator) ? integerOf(values?.[0]) : undefined;
     return bound === undefined ? [] : NEAR.map((step) => String(bound + step));
   });
 
