@@ -23,12 +23,12 @@ import { orderMachine } from './support/fleet.ts';
 import { onStage } from './support/stage.ts';
 
 const isSoak = process.env.SOAK === '1';
-const seed = Number(process.env.SEED ?? (isSoak ? Date.now() % 1_000_000_000 : 2));
+const seed = Number(process.env.SEED ?? (isSoak ? Date.now() % 1_000_000_000 : 3));
 /** How long the user is at work, and how long one round of it lasts. */
 const WORK_MS = Number(process.env.MINUTES ?? (isSoak ? 30 : 0.75)) * 60_000;
 const ROUND_MS = 45_000;
 const HEAD_START_MS = 15_000;
-const QUIET_MS = 300_000;
+const QUIET_MS = isSoak ? 300_000 : 150_000;
 const NAME = 'hostile';
 const APPS = ['app-1', 'app-2', 'app-3'];
 
