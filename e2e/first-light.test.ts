@@ -1,7 +1,9 @@
 import t from 'tap';
 import { NODE_CLAIMS, NODES, PODS } from '../api/resources.ts';
+import { NO_FAULTS } from './ground/aws/faults.ts';
 import { attach } from './ground/ground.ts';
 import { claimEnded, claimRebalance, planOf } from './support/claim.ts';
+import { controlOf } from './support/components.ts';
 import { claimOf, outcomeOf } from './support/outcome.ts';
 import { onStage } from './support/stage.ts';
 import { witness } from './support/witness.ts';
@@ -9,6 +11,10 @@ import { podsRunning } from './support/workload.ts';
 
 t.test('a claim rebuilds fragmented machines through Karpenter and pods land where the plan put them', (t) =>
   onStage(t, { name: 'first-light', machines: 4 }, async ({ client, ground, name, machines }) => {
+    // Machines take as long as real ones do at their fastest, so that placeholders come first on a busy host too.
+    const control = controlOf(ground);
+    t.teardown(() => control.setFaults({ delays: NO_FAULTS.delays }));
+    await control.setFaults({ delays: { joinMs: 10_000 } });
     const seen = await witness(client, name);
     t.teardown(() => seen.stop());
     await claimRebalance(client, { name, pool: name });

@@ -184,7 +184,11 @@ const hasBegunToMove = ({ plan, nodes }: Pick<ExecutionState, 'plan' | 'nodes'>)
   const movesOffKeptNodes = (plan.spec.podsToMigrate ?? []).some(
     ({ srcNode }) => srcNode && !removed.has(srcNode),
   );
-  return movesOffKeptNodes || Object.keys(plan.status?.nodesDeletion ?? {}).length > 0;
+  // A node that was kept at once has only failed events.
+  const isEmptied = Object.values(plan.status?.nodesDeletion ?? {}).some(({ events }) =>
+    events.some(({ status }) => status !== 'Failed'),
+  );
+  return movesOffKeptNodes || isEmptied;
 };
 
 /** Removes the finalizer of a plan that has ended; what a stale cache showed too late to be undone comes first. */

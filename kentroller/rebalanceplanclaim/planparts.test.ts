@@ -5,7 +5,7 @@ import { verifyPlan } from '../../planner/plan/verify.ts';
 import { rebalance } from '../../planner/rebalance.ts';
 import { fragmentedCluster, makePool } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
-import { PlanningError, type PlanningRequest } from './plannerworker.ts';
+import { PlanningError, type PlanningRequest, PlanningTimeout } from './plannerworker.ts';
 import { partition, planInParts, savingsOfAll } from './planparts.ts';
 import { planBytes } from './plansize.ts';
 
@@ -110,6 +110,38 @@ t.test('a disruption budget, which paces the drain, ends no search', async (t) =
   const { plans } = await plan({ snapshot: { ...REQUEST.snapshot, nodePools } }, { partBytes: 130_000 });
   const removed = plans.reduce((sum, { spec }) => sum + (spec.nodeClaimsToDelete?.length ?? 0), 0);
   t.ok(removed > 7, `${removed} nodes are removed`);
+});
+
+t.test('nodes that earlier parts add do not use up the disruption budget of later ones', async (t) => {
+  const nodePools = [poolWith({ disruption: { budgets: [{ nodes: '10%' }] } })];
+  const { plans } = await plan({ snapshot: { ...REQUEST.snapshot, nodePools } }, { partBytes: 130_000 });
+  t.ok(plans.length >= 3, `${plans.length} plans`);
+});
+
+t.test('parts share the time for the search, and those found before a timeout count', async (t) => {
+  let now = 0;
+  const budgets: number[] = [];
+  const answer = await planInParts(
+    { ...REQUEST, timeBudgetMs: 8_000 },
+    {
+      planning: async (each) => {
+        budgets.push(each.timeBudgetMs ?? 0);
+        if (budgets.length === 3) throw new PlanningTimeout('no plan was found within 1 s');
+        now += each.timeBudgetMs ?? 0;
+        return rebalance({ ...each, clock: () => 0 });
+      },
+      planNameOf: (part) => `large-p${part}`,
+      timeoutMs: 9_000,
+      now: () => now,
+      signal: new AbortController().signal,
+      partBytes: 130_000,
+    },
+  );
+  t.equal(answer.plans.length, 2);
+  t.ok(
+    budgets.every((each) => each <= 8_000 / 3),
+    budgets.join(' '),
+  );
 });
 
 t.test('the limits of a NodePool hold for all parts together', async (t) => {

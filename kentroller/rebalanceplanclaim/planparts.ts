@@ -3,7 +3,13 @@ import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { isInScope } from '../../planner/cluster/candidate.ts';
 import { afterPlan } from '../../planner/plan/afterplan.ts';
-import { type Planning, type PlanningAnswer, PlanningError, type PlanningRequest } from './plannerworker.ts';
+import {
+  type Planning,
+  type PlanningAnswer,
+  PlanningError,
+  type PlanningRequest,
+  PlanningTimeout,
+} from './plannerworker.ts';
 import { estimatedBytes, MAX_PLAN_BYTES, PART_BYTES, planBytes } from './plansize.ts';
 
 /** A decision that is too large for one plan becomes several that share no node, each planned beside those before it. */
@@ -64,6 +70,10 @@ const nodesUsedBy = (spec: RebalancePlanSpec, { nodeClaims }: PlanningRequest['s
   );
 };
 
+const endAtTimeout = (error: unknown): undefined => {
+  if (!(error instanceof PlanningTimeout)) throw error;
+};
+
 const halves = (part: Part): readonly Part[] => {
   const middle = Math.ceil(part.length / 2);
   return [part.slice(0, middle), part.slice(middle)];
@@ -73,6 +83,7 @@ const halves = (part: Part): readonly Part[] => {
 export const planInParts = async (request: PlanningRequest, o: PartsOptions): Promise<PartsAnswer> => {
   const maxBytes = o.maxBytes ?? MAX_PLAN_BYTES;
   const deadline = o.now() + o.timeoutMs;
+  const searchEnd = o.now() + (request.timeBudgetMs ?? o.timeoutMs);
   const initial = partition(request, o.partBytes);
   let queue: readonly Part[] = initial;
   const isWhole = initial.length <= 1;
@@ -87,21 +98,22 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
     const [part = [], ...others] = queue;
     queue = others;
     const left = Math.max(1, deadline - o.now());
-    const budgetMs = request.timeBudgetMs ?? left;
-    const answer = await o.planning(
+    const budgetMs = Math.min(searchEnd, deadline) - o.now();
+    const asked = o.planning(
       {
         ...request,
         snapshot,
         planName: o.planNameOf(plans.length + 1),
-        timeBudgetMs: isSplit
-          ? Math.min(budgetMs, Math.max(LEAST_SEARCH_MS, Math.floor(budgetMs / (queue.length + 1))))
-          : budgetMs,
+        timeBudgetMs: Math.min(left, Math.max(LEAST_SEARCH_MS, Math.floor(budgetMs / (queue.length + 1)))),
         ...(isSplit && { scope: { nodeNames: [...part] } }),
         ...(Number.isFinite(room) && { constraints: { ...request.constraints, maxNodes: room } }),
       },
       left,
       o.signal,
     );
+    const answer = plans.length === 0 ? await asked : await asked.catch(endAtTimeout);
+    // What was found in time counts.
+    if (!answer) break;
     reason ??= answer.reason;
     if (answer.plan && planBytes(answer.plan.spec, answer.plan.savings) > maxBytes) {
       if (part.length < 2) {

@@ -1,7 +1,7 @@
 import { CronError } from '../../api/cron/fields.ts';
 import { parseCron } from '../../api/cron.ts';
 import { parseGoDuration } from '../../api/duration.ts';
-import { CORDONED_BY, DRAINING } from '../../api/labels.ts';
+import { CORDONED_BY, DRAINING, KARPENTER_INITIALIZED } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
 
@@ -29,11 +29,15 @@ const isBeingEmptied = ({ metadata, spec }: Node): boolean =>
   spec?.unschedulable === true &&
   (metadata.annotations?.[CORDONED_BY] === undefined || metadata.labels?.[DRAINING] !== undefined);
 
-/** Counts the nodes of one NodePool. */
+/**
+ * Counts the nodes of one NodePool. A machine that Karpenter has not initialized counts for nothing, as in its own
+ * BuildDisruptionBudgetMapping (pkg/controllers/disruption/helpers.go).
+ */
 export const countNodes = (nodes: Iterable<DisruptableNode>): NodeCount => {
   let total = 0;
   let disrupted = 0;
   for (const { node, claim } of nodes) {
+    if (node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true') continue;
     total += 1;
     const deletedAt = claim?.metadata.deletionTimestamp ?? node.metadata.deletionTimestamp;
     if (deletedAt !== undefined || isBeingEmptied(node) || !isReady(node)) disrupted += 1;
