@@ -28,7 +28,9 @@ const seed = Number(process.env.SEED ?? (isSoak ? Date.now() % 1_000_000_000 : 3
 const WORK_MS = Number(process.env.MINUTES ?? (isSoak ? 30 : 0.75)) * 60_000;
 const ROUND_MS = 45_000;
 const HEAD_START_MS = 15_000;
-const QUIET_MS = isSoak ? 300_000 : 150_000;
+/** A plan waits two minutes for pods that don't come where it put them. */
+const PLANS_END_MS = 240_000;
+const QUIET_MS = isSoak ? 300_000 : 120_000;
 const NAME = 'hostile';
 const APPS = ['app-1', 'app-2', 'app-3'];
 
@@ -45,7 +47,7 @@ const endAll = async (client: KubeClient): Promise<void> => {
         claims.every(({ spec, status }) => !spec.autoExecute || ENDS.includes(status?.state ?? ''))
       );
     },
-    { timeoutMs: QUIET_MS, everyMs: 1_000 },
+    { timeoutMs: PLANS_END_MS, everyMs: 1_000 },
   );
 };
 
