@@ -1,5 +1,6 @@
 import { MIRROR_POD, SURGE } from './labels.ts';
-import type { OwnerReference, Pod, ReplicaSet } from './objects.ts';
+import { hasJoined } from './nodes.ts';
+import type { Node, OwnerReference, Pod, ReplicaSet } from './objects.ts';
 
 /** The owner reference of the pod's controller, which replaces the pod. */
 export const controllerOf = ({ metadata }: Pod): OwnerReference | undefined =>
@@ -36,6 +37,10 @@ export const isDrainable = (pod: Pod): boolean => !hasEnded(pod) && !isBoundToNo
 
 /** True for a pod that a drain may evict: one that needs another node and is not being deleted already. */
 export const isEvictable = (pod: Pod): boolean => isDrainable(pod) && !isTerminating(pod);
+
+/** True for a machine that may be given up: it has not joined, or no pod on it would be lost. */
+export const isUnused = (node: Node | undefined, pods: readonly Pod[]): boolean =>
+  !hasJoined(node) || !pods.some(isEvictable);
 
 /**
  * True for a pod that needs another node when its node goes. A StatefulSet makes the successor of a terminating pod once

@@ -1,5 +1,5 @@
 import { isMarkedBy } from '../../api/identity/ownermark.ts';
-import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { NodeClaimToAdd, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import {
   CORDONED_BY,
   DAEMONSETS_UNTIL,
@@ -116,18 +116,36 @@ export const awaitDaemonSets = (state: DaemonsState): boolean =>
     return node !== undefined && isCordonedBy(state.plan, node);
   });
 
-/** Ends the reservation; do-not-disrupt stays where the planned claim or its NodePool asks for it. */
+/** The end of a node's reservation; do-not-disrupt stays where the planned claim or its NodePool asks for it. */
+export const releaseStep = (
+  { nodePools }: Pick<NodesState, 'nodePools'>,
+  claim: string,
+  node: Node,
+  planned: Pick<NodeClaimToAdd, 'metadata'>,
+): ReleaseStep => {
+  const pool = nodePools.get(planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
+  const keeps = [planned.metadata, pool?.spec.template.metadata].some(
+    (m) => m?.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
+  );
+  return {
+    kind: 'release',
+    node: node.metadata.name,
+    claim,
+    keeps,
+    reason: 'NodeReleased',
+    message: `Node ${node.metadata.name} is open to all pods and to Karpenter's disruption`,
+  };
+};
+
+/** Ends the reservation of the plan's added nodes. */
 export const releaseSteps = ({ plan, nodeClaims, nodes, nodePools }: NodesState): readonly ReleaseStep[] =>
   (plan.spec.nodeClaimsToAdd ?? []).flatMap((planned): ReleaseStep[] => {
     const claim = currentClaim(plan, planned.metadata.name);
     const node = nodes.get(claim);
     if (!node || node.metadata.deletionTimestamp) return [];
-    const pool = nodePools.get(planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
-    const keeps = [planned.metadata, pool?.spec.template.metadata].some(
-      (m) => m?.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
-    );
+    const step = releaseStep({ nodePools }, claim, node, planned);
     const isGuarded =
-      !keeps &&
+      !step.keeps &&
       [node, nodeClaims.get(claim)].some(
         // A release takes our mark away with our do-not-disrupt: what is left then is a user's.
         (o) =>
@@ -136,16 +154,7 @@ export const releaseSteps = ({ plan, nodeClaims, nodes, nodePools }: NodesState)
           o.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined,
       );
     if (!isReservedBy(plan, node) && !isGuarded) return [];
-    return [
-      {
-        kind: 'release',
-        node: node.metadata.name,
-        claim,
-        keeps,
-        reason: 'NodeReleased',
-        message: `Node ${node.metadata.name} is open to all pods and to Karpenter's disruption`,
-      },
-    ];
+    return [step];
   });
 
 /** Removes taint or cordon alone, so that kube-scheduler can place the plan's pods; Karpenter is still kept away. */

@@ -14,7 +14,8 @@ import {
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { executionPhaseOf, isFinished } from '../../api/plans.ts';
-import { isEvictable, podName } from '../../api/pods.ts';
+import { isUnused, podName } from '../../api/pods.ts';
+import { hasReservationTaint } from '../../api/reservation.ts';
 import { NODE_CLAIMS, NODES, PODS, type Resource } from '../../api/resources.ts';
 import type { Inventory } from './inventory.ts';
 import { withoutCordon, withoutGuard, withoutLock } from './nodemarks.ts';
@@ -49,15 +50,16 @@ const isSettled = (plan: RebalancePlan): boolean =>
   isFinished(plan) && plan.status?.state !== 'Canceled' && plan.status?.state !== 'Failed';
 
 /**
- * Without its plan, a reserved machine that runs nothing is given up, and one that runs pods is kept: no pod is lost by
- * either.
+ * A machine that runs pods is kept, with its plan or without: no pod is lost. Without its plan, one that was opened may be
+ * anybody's, so an empty one is left to Karpenter.
  */
 export const fateOf = ({ node, claim, pods, plan }: Omit<NodeView, 'isKeptGuarded'>): Fate => {
   if (isPlaceholder(node)) return 'withdraw';
   if (!claim || !isReserved(claim) || (plan && isSettled(plan))) return 'strip';
   if (!hasJoined(node)) return 'withdraw';
-  if (plan) return executionPhaseOf(plan) === 'Creation' ? 'withdraw' : 'release';
-  return pods.some(isEvictable) ? 'release' : 'withdraw';
+  if (!isUnused(node, pods)) return 'release';
+  const isOnlyOurs = plan ? executionPhaseOf(plan) === 'Creation' : node && hasReservationTaint(node);
+  return isOnlyOurs ? 'withdraw' : 'release';
 };
 
 /** Pairs Nodes with their NodeClaims, pods and plans. */

@@ -19,7 +19,7 @@ export const attemptName = (planned: string, n: number): string =>
   derivedName(planned, n === 1 ? '' : `-attempt-${n}`, MAX_NODE_CLAIM_NAME);
 
 /** True for a NodeClaim that the plan created and has not released: a released one is no longer its to delete. */
-export const isReserved = (plan: RebalancePlan, claim: NodeClaim): boolean =>
+export const isReserved = (plan: Pick<RebalancePlan, 'metadata'>, claim: NodeClaim): boolean =>
   isMarkedBy(plan, claim, OWNED_BY) && claim.metadata.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined;
 
 const unique = (taints: readonly Taint[]): Taint[] => {

@@ -14,6 +14,22 @@ import {
 
 /** Decisions about plans that failed, were canceled or deleted. */
 
+const CREATION = {
+  failurePhase: 'Creation',
+  failureReason: 'x',
+  ...attempts({ status: 'Success' }),
+} as const;
+const ownedBy = (o: Parameters<typeof make.nodeClaim>[1] = {}) =>
+  new Map([['green', make.nodeClaim('green', { annotations: make.reservedBy(make.MARK), ...o })]]);
+const GREEN = {
+  nodeClaims: ownedBy(),
+  nodes: new Map([['green', make.node('green', { annotations: make.reservedBy(make.MARK) })]]),
+};
+const BARE = make.pod('bare', { ownerReferences: [] });
+const DAEMON = make.pod('agent', {
+  ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'd', controller: true }],
+});
+
 checkCases([
   [
     'a failed creation unlocks its nodes and deletes its NodeClaims',
@@ -74,6 +90,37 @@ checkCases([
       ]),
     },
     ['finish Failed'],
+  ],
+  [
+    'a failed creation keeps an added machine that runs a pod, opens it and says so',
+    make.plan(ADD, CREATION),
+    { ...GREEN, pods: new Map([['green', [BARE]]]) },
+    ['release node-green', 'warn'],
+  ],
+  [
+    'a failed creation deletes an added machine that runs only pods of DaemonSets',
+    make.plan(ADD, CREATION),
+    { ...GREEN, pods: new Map([['green', [DAEMON]]]) },
+    ['delete-claim green'],
+  ],
+  [
+    'a failed creation keeps the machine of an earlier attempt as well when it runs a pod',
+    make.plan(ADD, {
+      ...CREATION,
+      ...attempts({ status: 'Failed' }, { status: 'Failed', nodeClaimName: 'green-attempt-2' }),
+    }),
+    { ...GREEN, pods: new Map([['green', [BARE]]]) },
+    ['release node-green', 'warn'],
+  ],
+  [
+    'a failed creation ends though a pod blocks the drain of a machine that goes, and says so',
+    make.plan(ADD, CREATION),
+    {
+      ...GREEN,
+      nodeClaims: ownedBy({ deletionTimestamp: make.ago(1) }),
+      pods: new Map([['green', [BARE]]]),
+    },
+    ['warn', 'finish Failed'],
   ],
   [
     'a failed deletion uncordons, releases and unlocks',

@@ -56,6 +56,8 @@ export type Step = Why &
         readonly uid: string;
         /** True for one whose node was drained, which is looked at once more. */
         readonly isDrained?: boolean;
+        /** True for one that stays when its node has joined and runs pods by then. */
+        readonly isUnused?: boolean;
       }
     | { readonly kind: 'remove-pod'; readonly name: string; readonly namespace: string; readonly uid: string }
     | { readonly kind: 'close'; readonly node: string }
@@ -122,7 +124,10 @@ export type Step = Why &
         readonly kind: 'release';
         readonly node: string;
         readonly claim: string;
+        /** True where do-not-disrupt stays. */
         readonly keeps: boolean;
+        /** True when the plan gives the NodeClaim up for good, though do-not-disrupt stays. */
+        readonly isDisowned?: boolean;
       }
     | { readonly kind: 'fail'; readonly phase: FailurePhase; readonly failureReason: string }
     | {

@@ -9,7 +9,7 @@ import { isReserved } from '../create/nodeclaim.ts';
 import { noteUnavailable, unavailableName } from '../create/unavailable.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { recordAttempt, recordDeletion } from '../state/status.ts';
-import { emptiedVersion, isUnblocked } from './lastlook.ts';
+import { emptiedVersion, isUnblocked, unusedVersion } from './lastlook.ts';
 import { type Change, deleteIfThere, SKIPPED, type StepOf, type Writer } from './writer.ts';
 
 /** NodeClaims and RebalanceMigrationPlans. An object that exists already counts when it is this plan's. */
@@ -40,24 +40,38 @@ export const createClaim = async (
   return recordAttempt(step.attempt, 'InProgress', '', now);
 };
 
-/** True while a NodeClaim of a plan whose creation failed exists: one may be missing in the cache, and is deleted first. */
+/** True while a plan whose creation failed has a NodeClaim to delete: one may be missing in the cache. */
 export const hasUnseenClaims = async (w: Writer, plan: RebalancePlan): Promise<boolean> => {
   if (plan.status?.failurePhase !== 'Creation') return false;
   const labelSelector = `${PLAN}=${labelValueOf(plan.metadata.name)}`;
   const { items } = await w.client.list(NODE_CLAIMS, { labelSelector, signal: w.signal });
-  return items.some((claim) => isReserved(plan, claim));
+  return items.some((claim) => !claim.metadata.deletionTimestamp && isReserved(plan, claim));
 };
 
-/** Deletes a NodeClaim; one whose node was drained only while that is still empty. */
+/** Deletes a NodeClaim; one that was drained or is unused only while it still is. */
 export const deleteClaim = async (
   w: Writer,
   state: Pick<ExecutionState, 'plan' | 'rules' | 'nodes'>,
   step: StepOf<'delete-claim'>,
 ): Promise<typeof SKIPPED | undefined> => {
-  const { claim, uid, isDrained } = step;
+  const { claim, uid, isDrained, isUnused } = step;
+  if (isUnused) return giveUpClaim(w, state, step);
   const resourceVersion = isDrained ? await emptiedVersion(w, state, step) : undefined;
   if (isDrained && resourceVersion === undefined) return SKIPPED;
   const options = { uid, ...(resourceVersion !== undefined && { resourceVersion }), signal: w.signal };
+  await deleteIfThere(w.client.delete(NODE_CLAIMS, { name: claim }, options));
+  return undefined;
+};
+
+/** Deletes the NodeClaim of an added node only while no pod would be lost by it. */
+export const giveUpClaim = async (
+  w: Pick<Writer, 'client' | 'signal'>,
+  state: Parameters<typeof unusedVersion>[1],
+  { claim, uid }: StepOf<'delete-claim'>,
+): Promise<typeof SKIPPED | undefined> => {
+  const resourceVersion = await unusedVersion(w, state, { claim, uid });
+  if (resourceVersion === undefined) return SKIPPED;
+  const options = { uid, resourceVersion, signal: w.signal };
   await deleteIfThere(w.client.delete(NODE_CLAIMS, { name: claim }, options));
   return undefined;
 };

@@ -85,7 +85,8 @@ const DAEMON = make.pod('agent', {
   ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'd', controller: true }],
 });
 
-const CASES: readonly (readonly [string, Step, Server, readonly string[]])[] = [
+const DELETED = 'delete NodeClaim blue blue-uid 9';
+const CASES: (readonly [string, Step, Server, readonly string[]])[] = [
   ['a pod is evicted as it was seen a moment ago', EVICT, { pods: [WEB] }, ['evict web-1 web-1-uid 7']],
   ['a pod that was protected a moment ago is not evicted', EVICT, { pods: [PROTECTED] }, []],
   [
@@ -191,6 +192,37 @@ const CASES: readonly (readonly [string, Step, Server, readonly string[]])[] = [
     [],
   ],
 ];
+
+const WITHDRAW: Step = { kind: 'delete-claim', claim: 'blue', uid: 'blue-uid', isUnused: true, ...why };
+const reserved = (mark: string): NodeClaim => ({
+  ...CLAIM,
+  metadata: { ...CLAIM.metadata, annotations: make.reservedBy(mark) },
+});
+const OURS = reserved(make.MARK);
+const JOINED = make.node('blue');
+const COMING = make.node('blue', { ready: false });
+CASES.push(
+  [
+    'an added machine without pods is given up',
+    WITHDRAW,
+    { claim: OURS, node: JOINED, pods: [DAEMON] },
+    [DELETED],
+  ],
+  [
+    'an added machine stays that got a pod a moment ago',
+    WITHDRAW,
+    { claim: OURS, node: JOINED, pods: [WEB] },
+    [],
+  ],
+  [
+    'one that has not joined is given up, whatever is on it',
+    WITHDRAW,
+    { claim: OURS, node: COMING, pods: [WEB] },
+    [DELETED],
+  ],
+  ['an added machine that was released a moment ago stays', WITHDRAW, { claim: CLAIM, node: JOINED }, []],
+  ['an added machine of another plan stays', WITHDRAW, { claim: reserved('plan/other'), node: JOINED }, []],
+);
 
 for (const [name, step, server, expected] of CASES) {
   t.test(name, async (t) => {

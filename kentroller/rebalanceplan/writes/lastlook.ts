@@ -1,11 +1,13 @@
 import { hasJoined } from '../../../api/nodes.ts';
 import type { Pod } from '../../../api/objects.ts';
-import { isDrainable, isTerminating } from '../../../api/pods.ts';
+import { isDrainable, isTerminating, isUnused } from '../../../api/pods.ts';
 import { NODE_CLAIMS, NODES, PODS, REPLICA_SETS } from '../../../api/resources.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
+import { isReserved } from '../create/nodeclaim.ts';
 import { blockersOf, podBlocker } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { type SurgeRecord, surgeRecordOf } from '../state/surgerecord.ts';
+import type { Owner } from './nodes.ts';
 import type { Writer } from './writer.ts';
 
 /**
@@ -77,6 +79,25 @@ export const emptiedVersion = async (
   const { items: pods } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}`, signal });
   const isEmpty = !pods.some(isDrainable) && blockersOf(state, { node, claim, pods }).length === 0;
   return isEmpty ? resourceVersion : undefined;
+};
+
+/**
+ * The resourceVersion on which the NodeClaim of an added node may be given up: it is still reserved by the plan, and no
+ * pod would be lost; undefined when it may not go.
+ */
+export const unusedVersion = async (
+  { client, signal }: Looking,
+  state: { readonly plan: Owner } & Pick<ExecutionState, 'nodes'>,
+  step: { readonly claim: string; readonly uid: string },
+): Promise<string | undefined> => {
+  const claim = await getOrUndefined(client.get(NODE_CLAIMS, { name: step.claim }, { signal }));
+  if (claim?.metadata.uid !== step.uid || !isReserved(state.plan, claim)) return undefined;
+  const { resourceVersion } = claim.metadata;
+  const name = claim.status?.nodeName || state.nodes.get(step.claim)?.metadata.name;
+  const node = name ? await getOrUndefined(client.get(NODES, { name }, { signal })) : undefined;
+  if (!hasJoined(node)) return resourceVersion;
+  const { items: pods } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}`, signal });
+  return isUnused(node, pods) ? resourceVersion : undefined;
 };
 
 /** Whether nothing keeps the pods of a node from being moved now. */

@@ -26,8 +26,8 @@ export interface NodePatch {
   readonly spec?: object;
 }
 
-type Owner = Pick<RebalancePlan, 'metadata'>;
-type NodeWriter = Pick<Writer, 'client' | 'signal'>;
+export type Owner = Pick<RebalancePlan, 'metadata'>;
+export type NodeWriter = Pick<Writer, 'client' | 'signal'>;
 
 export const updateNode = async (
   w: NodeWriter,

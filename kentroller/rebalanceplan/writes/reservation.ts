@@ -8,14 +8,14 @@ import {
   PREPARING_TAINT,
   UNSCHEDULABLE,
 } from '../../../api/labels.ts';
-import type { Node, Taint } from '../../../api/objects.ts';
+import type { KubeObject, Node, Taint } from '../../../api/objects.ts';
 import { hasReservationTaint } from '../../../api/reservation.ts';
 import { NODE_CLAIMS } from '../../../api/resources.ts';
 import { withoutCordon, withoutGuard } from '../../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
 import { RESERVATION } from '../reservation.ts';
-import { cordonMarks, type NodePatch, updateNode } from './nodes.ts';
+import { cordonMarks, type NodePatch, type NodeWriter, type Owner, updateNode } from './nodes.ts';
 import type { StepOf, Writer } from './writer.ts';
 
 /**
@@ -73,26 +73,40 @@ export const reserveNode = (w: Writer, plan: RebalancePlan, step: StepOf<'reserv
   });
 
 /** The NodeClaim first: Karpenter copies its annotations to the node. */
-export const releaseNode = async (w: Writer, plan: RebalancePlan, step: StepOf<'release'>): Promise<void> => {
+export const releaseNode = async (w: NodeWriter, plan: Owner, step: StepOf<'release'>): Promise<void> => {
+  await releaseClaim(w, plan, step);
+  await openNode(w, plan, step);
+};
+
+/** The annotations of a Node or NodeClaim that the release takes off. */
+const withoutOwner = (plan: Owner, object: KubeObject, { keeps, isDisowned }: StepOf<'release'>) =>
+  isMarkedBy(plan, object, OWNED_BY) && {
+    ...(!keeps && withoutGuard(object)),
+    ...((!keeps || isDisowned) && { [OWNED_BY]: null }),
+  };
+
+const releaseClaim = async (w: NodeWriter, plan: Owner, step: StepOf<'release'>): Promise<void> => {
   const { client, signal } = w;
-  if (!step.keeps) {
+  if (!step.keeps || step.isDisowned) {
     const ref = { name: step.claim };
     const o = { client, resource: NODE_CLAIMS, ref, fieldManager: FIELD_MANAGER, signal };
-    await updateIfThere(o, (claim) =>
-      isMarkedBy(plan, claim, OWNED_BY)
-        ? { metadata: { annotations: { ...withoutGuard(claim), [OWNED_BY]: null } } }
-        : undefined,
-    );
+    await updateIfThere(o, (claim) => {
+      const annotations = withoutOwner(plan, claim, step);
+      return annotations ? { metadata: { annotations } } : undefined;
+    });
   }
-  await updateNode(w, step.node, (node) => {
+};
+
+/** The Node alone. */
+export const openNode = (w: NodeWriter, plan: Owner, step: StepOf<'release'>): Promise<void> =>
+  updateNode(w, step.node, (node) => {
     const cordon = isMarkedBy(plan, node, CORDONED_BY) ? uncordoned(node) : undefined;
     const { taints, ...spec } = cordon?.spec ?? { taints: node.spec?.taints ?? [] };
     const left = taints.filter(({ key }) => key !== PREPARING_TAINT);
     const annotations = {
-      ...(!step.keeps && isMarkedBy(plan, node, OWNED_BY) && { ...withoutGuard(node), [OWNED_BY]: null }),
+      ...withoutOwner(plan, node, step),
       ...cordon?.annotations,
       [DAEMONSETS_UNTIL]: null,
     };
     return { metadata: { annotations }, spec: { ...spec, taints: left.length > 0 ? left : null } };
   });
-};

@@ -1,0 +1,35 @@
+import t from 'tap';
+import { claim, green, greenNode, plan, pod } from '../testing/marked.ts';
+import { fateOf } from './nodes.ts';
+
+/** What becomes of machines that plans ordered, with and without the plan. */
+
+const RUNNING = pod({}, { nodeName: 'n' });
+const DAEMON = pod(
+  { ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'd', controller: true }] },
+  { nodeName: 'n' },
+);
+const OPENED = { ...greenNode(), spec: { providerID: 'id' } };
+type Facts = Parameters<typeof fateOf>[0];
+const facts = (o: Partial<Facts>): Facts => ({
+  node: greenNode(),
+  claim: green(),
+  pods: [],
+  plan: plan('Running'),
+  ...o,
+});
+
+const CASES: readonly (readonly [string, Partial<Facts>, ReturnType<typeof fateOf>])[] = [
+  ['a machine of a plan in Creation that runs a pod is kept', { pods: [RUNNING] }, 'release'],
+  ['one that runs only pods of DaemonSets is given up', { pods: [DAEMON] }, 'withdraw'],
+  ['one that has not joined is given up', { node: greenNode(false), pods: [RUNNING] }, 'withdraw'],
+  ['an empty one of a plan in Deletion is kept', { plan: plan('Running', 'Deletion') }, 'release'],
+  ['without its plan, an empty one that is still reserved is given up', { plan: undefined }, 'withdraw'],
+  ['without its plan, an empty one that was opened is kept', { plan: undefined, node: OPENED }, 'release'],
+  ['without its plan, one that runs a pod is kept', { plan: undefined, pods: [RUNNING] }, 'release'],
+  ['a NodeClaim that no plan ordered is none of ours', { claim: claim(), plan: undefined }, 'strip'],
+];
+
+for (const [sentence, given, expected] of CASES) {
+  t.test(sentence, async (t) => t.equal(fateOf(facts(given)), expected));
+}
