@@ -124,6 +124,19 @@ checkMigrations([
     { events: [event('InProgress', 700), created(690), event('LiveMigrationFailed', 1)] },
     ['evict a', 'evict b'],
   ],
+  [
+    'nobody is evicted after a failure while the provider may still act on its request',
+    { events: FAILED_MIGRATION, request: request(['a', 'b'], { phase: 'Running' }) },
+    [`withdraw ${NAME}`],
+  ],
+  [
+    'after a failure and an accepted withdrawal pods are evicted',
+    {
+      events: FAILED_MIGRATION,
+      request: request(['a', 'b'], { phase: 'Running' }, { deletionTimestamp: ago(1) }),
+    },
+    ['evict a', 'evict b'],
+  ],
   ['after a failure Optional pods are evicted', { events: FAILED_MIGRATION }, ['evict a', 'evict b']],
   [
     'after a failure a Mandatory pod fails the plan',

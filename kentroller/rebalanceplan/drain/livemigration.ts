@@ -180,8 +180,13 @@ export const liveMigrationSteps = (
   const end = events.findLast(
     (e) => e.status === 'LiveMigrationSucceeded' || e.status === 'LiveMigrationFailed',
   );
-  if (end?.status === 'LiveMigrationFailed' && mandatoryPods(state, claim).length > 0)
-    return [failMandatory(state, claim, end.description ?? 'live migration failed')];
+  if (end?.status === 'LiveMigrationFailed') {
+    // Its withdrawal may have failed after the end was recorded: a provider must not move pods that are evicted.
+    const withdrawals = withdrawMigrationSteps(state, { claim, why: 'it failed' });
+    if (withdrawals.length > 0) return withdrawals;
+    if (mandatoryPods(state, claim).length > 0)
+      return [failMandatory(state, claim, end.description ?? 'live migration failed')];
+  }
   if (end) return undefined;
   return events.some((e) => e.status === 'LiveMigrationCreated')
     ? trackMigration(state, claim, events)
@@ -196,13 +201,12 @@ export const drainSince = (events: readonly DeletionEvent[]): number => {
   return Date.parse((end ?? events[0])?.timestamp ?? '');
 };
 
-/** Withdraws the plan's requests that have not ended: all of a failed plan, or those for one node that stays. */
+/** Withdraws the plan's requests that have not ended: all of a failed plan, or those for one of its nodes. */
 export const withdrawMigrationSteps = (
   state: Pick<ExecutionState, 'plan' | 'migration'>,
-  claim?: string,
+  { claim, why }: { readonly claim?: string; readonly why: string },
 ): readonly Step[] => {
   const own = claim === undefined ? undefined : deletionEventsOf(state.plan, claim);
-  const why = claim === undefined ? 'its plan failed' : 'its node stays';
   return [...state.migration.plans.values()]
     .filter((m) => own === undefined || own.some((e) => e.migrationPlanName === m.metadata.name))
     .filter((m) => !m.metadata.deletionTimestamp && progressOf(m).open.length > 0)

@@ -149,7 +149,7 @@ const keepSteps = (claim: string, node: Node, reasons: readonly string[]): reado
 
 /** What is put back on a node that stays: its cordon, its detached pods, an open request to a provider. */
 const giveBackSteps = (state: ExecutionState, claim: string, node: Node): readonly Step[] => [
-  ...withdrawMigrationSteps(state, claim),
+  ...withdrawMigrationSteps(state, { claim, why: 'its node stays' }),
   ...reattachSteps(
     state,
     state.surge.detached.filter((pod) => pod.spec.nodeName === node.metadata.name),

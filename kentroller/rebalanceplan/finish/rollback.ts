@@ -78,7 +78,7 @@ export const rollBack = (state: ExecutionState): Decision => {
           ...withdrawUnused(state, reserved.filter(isFree)),
         ]
       : [
-          ...withdrawMigrationSteps(state),
+          ...withdrawMigrationSteps(state, { why: 'its plan failed' }),
           ...reattachSteps(state),
           ...abandonedDrainSteps(state),
           ...uncordonSteps(state),
