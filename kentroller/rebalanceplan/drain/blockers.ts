@@ -71,7 +71,7 @@ const refusalOf = (node: Node, claim: NodeClaim | undefined, pods: readonly Pod[
 };
 
 /** Why pods that are still where the plan found them have no room any more where they are to go: at a node that stays. */
-export const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly string[] => {
+const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly string[] => {
   const { plan, nodes, nodeClaims } = state;
   const added = addedNames(plan);
   const present = new Map(pods.map((pod) => [podName(pod), pod]));
@@ -90,6 +90,10 @@ export const destinationBlockers = (state: NodesState, pods: readonly Pod[]): re
       : [`node ${node.metadata.name}, which was to take its pods, ${refusal}`];
   });
 };
+
+/** Why a pod on a kept node stays there: its new node does not take it, or it may not be evicted. */
+export const moveBlocker = (state: NodesState, pod: Pod): string | undefined =>
+  destinationBlockers(state, [pod])[0] ?? podBlocker(state, pod);
 
 /** Why the plan may not empty the node of a NodeClaim now; empty when it may, or has no such node. */
 export const nodeBlockers = (state: NodesState, claimName: string): readonly string[] => {

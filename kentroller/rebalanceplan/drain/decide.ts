@@ -3,7 +3,7 @@ import { podName } from '../../../api/pods.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf, isKept } from '../state/status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from '../state/step.ts';
-import { destinationBlockers, podBlocker, WHAT_TO_DO } from './blockers.ts';
+import { moveBlocker, WHAT_TO_DO } from './blockers.ts';
 import { budgetsOf, poolOf } from './budgets.ts';
 import { closingSteps } from './closing.ts';
 import { type DrainResult, drain, evictSteps } from './node.ts';
@@ -62,7 +62,7 @@ export const drainAndDelete = (state: ExecutionState): Decision => {
   const claims = (state.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
   const blocked = new Map(
     state.podsOnKeptNodes.flatMap((pod) => {
-      const [reason = podBlocker(state, pod)] = destinationBlockers(state, [pod]);
+      const reason = moveBlocker(state, pod);
       return reason === undefined ? [] : [[pod, reason] as const];
     }),
   );

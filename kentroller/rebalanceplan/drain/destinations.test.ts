@@ -4,6 +4,7 @@ import type { Node, Taint } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { BLUE, describeStep } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
+import type { Phase } from '../state/labels.ts';
 
 /** A kept node that was to take pods is looked at again before they are evicted. */
 
@@ -56,10 +57,14 @@ t.test('taints that keep none of its pods away do not matter', async (t) => {
 });
 
 /** The steps for web-1, which moves from one node that stays to another. */
-const betweenKept = (kept: Node | undefined, isDeleted: boolean): readonly string[] => {
+const betweenKept = (
+  kept: Node | undefined,
+  isDeleted: boolean,
+  reached: Phase = 'PinsReady',
+): readonly string[] => {
   const pod = make.pod('web-1');
   const moves = MOVES.podsToMigrate.map((move) => ({ ...move, srcNode: 'node-other' }));
-  const state = make.executionState(make.plan({ podsToMigrate: moves }, {}, 'PinsReady'), {
+  const state = make.executionState(make.plan({ podsToMigrate: moves }, {}, reached), {
     nodeClaims: new Map([
       ['kept', make.nodeClaim('kept', isDeleted ? { deletionTimestamp: make.ago(1) } : {})],
     ]),
@@ -94,6 +99,7 @@ for (const [what, kept, isDeleted] of CLOSED) {
   });
   t.test(`nobody is evicted off one kept node for another that ${what}`, async (t) => {
     t.same(betweenKept(kept, isDeleted), ['warn']);
+    t.not(betweenKept(kept, isDeleted, 'NodesDeleted').length, 0, 'nor waited for');
   });
   t.test(`pods that went elsewhere do not need one that ${what}`, async (t) => {
     t.same(kindsWith(kept, [make.pod('other-1')], isDeleted), BEGINS);
