@@ -70,6 +70,12 @@ checkCases([
     [],
   ],
   [
+    'pods are not waited for where the node that was to take them is gone',
+    make.plan(MOVE, {}, 'NodesDeleted'),
+    {},
+    ['warn', 'finish DoneWithWarnings'],
+  ],
+  [
     'a pod that waits too long for its pin opens the added nodes',
     make.plan({ ...ADD, ...MOVE }, attempts({ status: 'Success' }), 'NodesDeleted'),
     {

@@ -1,4 +1,9 @@
-import type { NodeCost, RebalancePlan, RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
+import type {
+  NodeCost,
+  PodToMigrate,
+  RebalancePlan,
+  RebalancePlanStatus,
+} from '../../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { hasEnded, podName } from '../../../api/pods.ts';
@@ -109,8 +114,13 @@ const isNobodyOnTheWay = ({
   );
 };
 
-/** Number of the pods to be moved that are still where they were: on nodes that stay, and pods that may not be evicted. */
-const stayingPods = (state: ExecutionState): number => {
+const isDestinationGone = (
+  { plan, nodeClaims }: ExecutionState,
+  { dstNodeClaimName }: PodToMigrate,
+): boolean => !nodeClaims.has(currentClaim(plan, dstNodeClaimName));
+
+/** Pods to be moved that are still where they were: on nodes that stay, and pods that may not be evicted. */
+const stayingPods = (state: ExecutionState): readonly PodToMigrate[] => {
   const { plan } = state;
   const kept = (plan.spec.nodeClaimsToDelete ?? [])
     .map((c) => c.nodeClaimName)
@@ -121,7 +131,7 @@ const stayingPods = (state: ExecutionState): number => {
   ]);
   return (plan.spec.podsToMigrate ?? []).filter(
     ({ srcNode, namespace, name }) => srcNode && there.has(`${namespace}/${name}`),
-  ).length;
+  );
 };
 
 /**
@@ -130,11 +140,17 @@ const stayingPods = (state: ExecutionState): number => {
  */
 export const decideFinish = (state: ExecutionState): Decision => {
   const { planned, placed } = countPods(state);
-  const staying = stayingPods(state);
+  const stayers = stayingPods(state);
+  const staying = stayers.length;
+  // Pods that were to go to a node that somebody deleted meanwhile run elsewhere, and nobody waits for them.
+  const stranded = (state.plan.spec.podsToMigrate ?? []).filter(
+    (move) => isDestinationGone(state, move) && !stayers.includes(move),
+  ).length;
   const expected = planned - staying;
   const since = reachedAt(state.plan, 'NodesDeleted') ?? state.now;
   const isLate = state.now - since > state.limits.settleTimeoutMs;
-  if (placed < expected && !isLate && !isNobodyOnTheWay(state)) return steps(...overdueUntaintSteps(state));
+  if (placed < expected - stranded && !isLate && !isNobodyOnTheWay(state))
+    return steps(...overdueUntaintSteps(state));
   const next = [
     ...reattachSteps(state),
     ...uncordonSteps(state),
