@@ -210,7 +210,7 @@ const openNodeSteps = (node: Node, isOpened: boolean): readonly UndoStep[] => {
   return [patchStep(NODES, 'Node', name, { metadata, spec }, what)];
 };
 
-/** The NodeClaim goes first, since Karpenter copies its annotations to the Node. */
+/** Both are written at once: Karpenter copies annotations of a NodeClaim to its Node only when it registers that. */
 const openSteps = ({ node, claim, isKeptGuarded }: NodeView, fate: Fate): readonly UndoStep[] => {
   const isOpened = fate === 'release' && !isKeptGuarded;
   return [...(claim ? claimSteps(claim, isOpened) : []), ...(node ? openNodeSteps(node, isOpened) : [])];

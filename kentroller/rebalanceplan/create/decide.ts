@@ -1,5 +1,5 @@
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
-import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import type { CreationAttempt, NodeClaimToAdd, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOfferingSpec } from '../../../api/kinds/unavailableoffering.ts';
 import {
   INSTANCE_TYPE,
@@ -134,7 +134,9 @@ const isInitialized = (claim: NodeClaim): boolean =>
  * those. A NodeClaim of somebody else that has such a name stays.
  */
 export const withdrawClaims = (
-  state: Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'pods'>,
+  state: Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods'> & {
+    readonly plan: Pick<RebalancePlan, 'metadata'>;
+  },
   claimNames: readonly string[],
 ): readonly Step[] =>
   claimNames.flatMap((name): Step[] => {

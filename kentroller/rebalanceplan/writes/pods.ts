@@ -67,7 +67,7 @@ export const deleteForsakenPod = async (
 
 /** Deletes a pod that no kubelet runs, without a grace period. */
 export const removePod = async (
-  w: Writer,
+  w: Pick<Writer, 'client' | 'signal'>,
   step: StepOf<'remove-pod'>,
 ): Promise<typeof SKIPPED | undefined> => {
   if (!(await isStranded(w, step))) return SKIPPED;
