@@ -2,7 +2,7 @@ import t from 'tap';
 import { CORDONED_BY, DAEMONSETS_UNTIL } from '../../api/labels.ts';
 import type { DaemonSet, Node, NodeClaim, Pod } from '../../api/objects.ts';
 import * as make from '../testing/builders.ts';
-import { ADD, attempts, describeStep, RESERVED } from '../testing/decisions.ts';
+import { ADD, attempts, describeStep, MOVE, RESERVED } from '../testing/decisions.ts';
 import { decide } from './decide.ts';
 import {
   areEvictionsPaused,
@@ -69,6 +69,25 @@ for (const [name, o, isUntainted, isPaused] of TABLE) {
     t.equal(areEvictionsPaused(stateOf(OPEN, o)), false, 'not when no node is reserved');
   });
 }
+
+t.test('a pod that was pending before the savings check opens no node in Deletion', async (t) => {
+  const pins = CONNECTED;
+  const opens = (spec: object, age: number, at = pins) => {
+    const plan = make.plan({ ...ADD, ...spec }, attempts({ status: 'Success' }), 'PinsReady');
+    const conditions = (plan.status?.conditions ?? []).map((c) => ({
+      ...c,
+      lastTransitionTime: make.ago(30),
+    }));
+    const unscheduledPods = [make.pod('web-1', { creationTimestamp: make.ago(age) })];
+    const o = { plan: { ...plan, status: { ...plan.status, conditions } }, unscheduledPods, pins: at };
+    return overdueUntaintSteps(stateOf(RESERVED, o)).length > 0;
+  };
+  t.notOk(opens(MOVE, 3600), 'it is not moved by the plan');
+  t.notOk(opens(MOVE, 3600, AWAY), 'nor while the pinner is away');
+  t.ok(opens(MOVE, 20), 'one that was created since then does');
+  const bought = MOVE.podsToMigrate.map((move) => ({ ...move, srcNode: '' }));
+  t.ok(opens({ podsToMigrate: bought }, 3600), 'so does one that the plan buys for');
+});
 
 /** A node, whether Karpenter has initialized it, its DaemonSets and pods, and what reserves it from now on. */
 interface Row {

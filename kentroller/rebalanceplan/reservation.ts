@@ -8,11 +8,13 @@ import {
   OWNED_BY,
   PREPARING_TAINT,
 } from '../../api/labels.ts';
-import type { DaemonSet, Node, NodeClaim, Taint } from '../../api/objects.ts';
+import type { DaemonSet, Node, NodeClaim, Pod, Taint } from '../../api/objects.ts';
+import { controllerOf } from '../../api/pods.ts';
 import { hasReservationTaint } from '../../api/reservation.ts';
 import { missingDaemonSets } from '../../planner/scheduling/daemonset.ts';
 import { currentClaim } from './state/claimnames.ts';
 import type { ExecutionState } from './state/state.ts';
+import { reachedAt } from './state/status.ts';
 import type { Step } from './state/step.ts';
 
 /**
@@ -186,10 +188,37 @@ const hasOverduePod = ({
 /** True once the pinner has been disconnected for longer than the plan waits for it. */
 const isPinnerLost = ({ pins, limits }: PinsState): boolean => pins.goneForMs > limits.pinTimeoutMs;
 
-/** The untaint steps once a pod has waited too long for its pin, or the pinner is lost. */
+/**
+ * The pods without a node that the plan buys for, or that are younger than its savings check: one that has been pending
+ * since before that was moved by nobody.
+ */
+const ownUnscheduledPods = ({
+  plan,
+  unscheduledPods,
+}: Pick<ExecutionState, 'plan' | 'unscheduledPods'>): readonly Pod[] => {
+  const since = reachedAt(plan, 'SavingsValidated') ?? 0;
+  // Creation times are whole seconds.
+  const first = Math.floor(since / 1000) * 1000;
+  const bought = new Set(
+    (plan.spec.podsToMigrate ?? []).flatMap(({ srcNode, owner }) => (srcNode || !owner ? [] : [owner.uid])),
+  );
+  return unscheduledPods.filter(
+    (pod) =>
+      !(Date.parse(pod.metadata.creationTimestamp ?? '') < first) || bought.has(controllerOf(pod)?.uid ?? ''),
+  );
+};
+
+/** The untaint steps once one of these pods has waited too long for its pin, or the pinner is lost. */
+export const untaintStepsFor = (
+  state: NodesState & PinsState & Pick<ExecutionState, 'now'>,
+  unscheduledPods: readonly Pod[],
+): readonly Step[] =>
+  hasOverduePod({ ...state, unscheduledPods }) || isPinnerLost(state) ? untaintSteps(state) : [];
+
+/** The untaint steps once a pod of the plan has waited too long for its pin, or the pinner is lost. */
 export const overdueUntaintSteps = (
   state: NodesState & PinsState & Pick<ExecutionState, 'unscheduledPods' | 'now'>,
-): readonly Step[] => (hasOverduePod(state) || isPinnerLost(state) ? untaintSteps(state) : []);
+): readonly Step[] => untaintStepsFor(state, ownUnscheduledPods(state));
 
 /**
  * True while the pinner is disconnected and added nodes are reserved: an evicted pod's successor would find no node.

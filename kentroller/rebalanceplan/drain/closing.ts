@@ -5,7 +5,7 @@ import { isReady } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
 import { givesSlotsOn, isAddedNodeReady } from '../../../api/plans.ts';
 import { controllerOf, isLive, podName } from '../../../api/pods.ts';
-import { overdueUntaintSteps, untaintSteps } from '../reservation.ts';
+import { untaintSteps, untaintStepsFor } from '../reservation.ts';
 import { addedNames } from '../state/claimnames.ts';
 import { DRAINING_REBALANCING } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -103,5 +103,5 @@ export const displacedPodSteps = (state: ExecutionState): readonly Step[] => {
   const ready = { ...state, nodes: new Map([...state.nodes].filter(([, node]) => isReady(node))) };
   const slotless = ownersOf(left.filter((move) => !givesSlotsOn(plan, move.dstNodeClaimName)));
   if (displaced.some((pod) => isOf(slotless, pod))) return untaintSteps(ready);
-  return overdueUntaintSteps({ ...ready, unscheduledPods: displaced });
+  return untaintStepsFor(ready, displaced);
 };

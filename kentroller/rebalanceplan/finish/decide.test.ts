@@ -79,9 +79,10 @@ checkCases([
     'a pod that waits too long for its pin opens the added nodes',
     make.plan({ ...ADD, ...MOVE }, attempts({ status: 'Success' }), 'NodesDeleted'),
     {
+      now: make.NOW + 10_000,
       nodeClaims: new Map([['green', make.nodeClaim('green')]]),
       nodes: new Map([['green', RESERVED]]),
-      unscheduledPods: [make.pod('web-2', { creationTimestamp: make.ago(11) })],
+      unscheduledPods: [make.pod('web-2', { creationTimestamp: make.ago(1) })],
     },
     ['release node-green'],
   ],
