@@ -3,7 +3,7 @@ import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import type { NodePool } from '../../../api/objects.ts';
 import { Offerings } from '../../cloud/offerings.ts';
 import * as make from '../../testing/builders.ts';
-import { attempts, BLUE, checkCases, DELETE } from '../../testing/decisions.ts';
+import { attempts, BLUE, checkCases, DELETE, describeStep, unavailable } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
 import type { ExecutionState } from '../state/state.ts';
 
@@ -83,6 +83,25 @@ t.test(
     t.same(requirements.find(({ key }) => key === 'node.kubernetes.io/instance-type')?.values, ['m5.large']);
   },
 );
+
+t.test('what is left to order is not only what the cloud has just refused', async (t) => {
+  const refused = unavailable('m5.large');
+  const kindsOf = (spec: object, o: Partial<ExecutionState>, other = 'm5.xlarge') =>
+    decide(
+      make.executionState(
+        make.plan({ ...spec, nodeClaimsToAdd: [make.toAdd('green', [['m5.large', other]])] }),
+        o,
+      ),
+    ).steps.map(describeStep);
+  const offerings = make.offerings({ ...make.PRICES, 'c5.large/us-west-2a/on-demand': 0.3 });
+  const large = limitedTo({ cpu: '10' }, { cpu: 7000 });
+  t.match(kindsOf(REPLACE, large), [/^create-claim green m5.large/], 'the smaller one while it is sold');
+  t.same(kindsOf(PENDING, { ...large, unavailable: [refused] }), [
+    'fail Creation FailureReasonNodePoolLimit',
+  ]);
+  const dear = { ...BLUE, offerings, unavailable: [refused] };
+  t.same(kindsOf(REPLACE, dear, 'c5.large'), ['fail Creation FailureReasonInsufficientSavings']);
+});
 
 t.test('the GPUs of a machine count against a limit', async (t) => {
   const [type] = make.offerings(make.PRICES).catalogue.instanceTypes;

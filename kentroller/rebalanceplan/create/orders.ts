@@ -17,7 +17,7 @@ import {
   priceCap,
   thresholdOf,
 } from './plancost.ts';
-import { restrict } from './restrict.ts';
+import { type Restricted, restrict } from './restrict.ts';
 
 export type OrderState = Pick<
   ExecutionState,
@@ -72,12 +72,16 @@ class Orders {
   readonly #offerings: Offerings;
   readonly #limits: RemainingLimits;
   readonly #isBound: boolean;
+  readonly #isAvailable: ReturnType<typeof availabilityCheck>;
+  readonly #isSold = ({ type, offering }: TypeOffering): boolean =>
+    this.#isAvailable({ ...offering, instanceType: type.name });
 
   constructor(state: OrderState, offerings: Offerings) {
     this.#state = state;
     this.#offerings = offerings;
     this.#limits = new RemainingLimits(state.nodePools.values(), state.poolUsage);
     this.#isBound = isBoundByPrice(state.plan);
+    this.#isAvailable = availabilityCheck(state.unavailable, state.zoneIds, state.now);
   }
 
   decide(planned: readonly NodeClaimToAdd[]): OrderDecision {
@@ -126,14 +130,25 @@ class Orders {
     return { surely, perhaps };
   }
 
+  /** The offerings of these requirements that are not known to be unavailable. */
+  #sold(requirements: Alternative['requirements']): readonly TypeOffering[] {
+    return this.#offerings.allowedBy(requirements).filter(this.#isSold);
+  }
+
+  /** Cuts an alternative to what may be ordered; unavailable offerings stay beside one that can be had. */
+  #cut(alternative: Alternative, accepts: (each: TypeOffering) => boolean): Restricted | undefined {
+    const wide = restrict(alternative, this.#offerings, accepts);
+    if (!wide || this.#sold(wide.alternative.requirements).length > 0) return wide;
+    return restrict(alternative, this.#offerings, (each) => accepts(each) && this.#isSold(each));
+  }
+
   #wanted(planned: NodeClaimToAdd): Wanted | OrderFailure {
-    const { plan, unavailable, zoneIds, now } = this.#state;
-    const attempts = attemptsOf(plan, planned.metadata.name);
-    const alternatives = openAlternatives(planned, attempts, availabilityCheck(unavailable, zoneIds, now));
+    const attempts = attemptsOf(this.#state.plan, planned.metadata.name);
+    const alternatives = openAlternatives(planned, attempts, this.#isAvailable);
     if (alternatives.length === 0) return exhausted(planned, attempts);
     if (!this.#isBound) return { planned, alternatives, least: 0 };
     const prices = alternatives.flatMap(({ requirements }) =>
-      this.#offerings.allowedBy(requirements).map(({ offering }) => offering.price),
+      this.#sold(requirements).map(({ offering }) => offering.price),
     );
     if (prices.length > 0) return { planned, alternatives, least: Math.min(...prices) };
     return {
@@ -152,12 +167,10 @@ class Orders {
       const fits = ({ type }: TypeOffering): boolean => this.#limits.allows(poolName, type);
       const isCheap = ({ offering }: TypeOffering): boolean =>
         !this.#isBound || !exceeds(offering.price, most);
-      const allowed = this.#offerings.allowedBy(alternative.requirements);
+      const allowed = this.#sold(alternative.requirements);
       const found =
-        restrict(alternative, this.#offerings, (each) => fits(each) && isCheap(each)) ??
-        (hasMinValues(alternative) && allowed.some(fits)
-          ? restrict(alternative, this.#offerings, isCheap)
-          : undefined);
+        this.#cut(alternative, (each) => fits(each) && isCheap(each)) ??
+        (hasMinValues(alternative) && allowed.some(fits) ? this.#cut(alternative, isCheap) : undefined);
       if (!found) continue;
       const counted = found.types.filter((type) => this.#limits.allows(poolName, type));
       this.#limits.countLargest(poolName, counted);
@@ -172,9 +185,7 @@ class Orders {
     const name = planned.metadata.name;
     const poolName = poolNameOf(planned);
     const types = new Set(
-      alternatives.flatMap(({ requirements }) =>
-        this.#offerings.allowedBy(requirements).map(({ type }) => type),
-      ),
+      alternatives.flatMap(({ requirements }) => this.#sold(requirements).map(({ type }) => type)),
     );
     if (types.size === 0) {
       return {
