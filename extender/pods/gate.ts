@@ -41,7 +41,7 @@ interface GateContext {
   readonly observe: ObservePin;
   /**
    * How long a landed pod may stay unschedulable before it is replaced: `timeoutMs`, or `longestMs` while its node's
-   * driver has not published its devices.
+   * driver has not published its devices, or DaemonSets are let onto the node.
    */
   readonly limits: HoldTimeouts;
 }
@@ -114,11 +114,18 @@ const unschedulableMessage = ({ status }: Pod): string | undefined => {
 const awaitsDevices = (pod: Pod, message: string): boolean =>
   claimedDevices(pod) !== undefined && /claim/i.test(message);
 
+/** The wait of an unschedulable pod; it starts anew when its node is cordoned for DaemonSets, and when that ends. */
+interface Wait {
+  /** Milliseconds since 1970. */
+  readonly startMs: number;
+  readonly isCordoned: boolean;
+}
+
 /** Watches a landed pod until kube-scheduler binds it; one that stays unschedulable is replaced. */
 const watchLanded = async (
   context: GateContext,
   pod: Pod,
-  unschedulableSince: Map<string, number>,
+  unschedulableSince: Map<string, Wait>,
   signal: AbortSignal,
 ): Promise<Action> => {
   const { state, limits } = context;
@@ -134,15 +141,17 @@ const watchLanded = async (
     }
   }
   const message = unschedulableMessage(pod);
-  // A node that opens to DaemonSets for a while is not one that refuses the pod.
-  if (message === undefined || (node && isOpenToDaemonSets(node))) {
+  if (message === undefined) {
     unschedulableSince.delete(uid);
     return requeue(RECHECK_MS);
   }
-  const startMs = unschedulableSince.get(uid) ?? state.now();
-  unschedulableSince.set(uid, startMs);
-  const limitMs = awaitsDevices(pod, message) ? limits.longestMs : limits.timeoutMs;
-  const remainingMs = startMs + limitMs - state.now();
+  // A node that opens to DaemonSets for a while does not refuse the pod; its cordon stays when kentroller is gone.
+  const isCordoned = node !== undefined && isOpenToDaemonSets(node);
+  const known = unschedulableSince.get(uid);
+  const wait = known?.isCordoned === isCordoned ? known : { startMs: state.now(), isCordoned };
+  unschedulableSince.set(uid, wait);
+  const limitMs = isCordoned || awaitsDevices(pod, message) ? limits.longestMs : limits.timeoutMs;
+  const remainingMs = wait.startMs + limitMs - state.now();
   if (remainingMs > 0) return requeue(Math.max(1, Math.min(remainingMs, RECHECK_MS)));
   unschedulableSince.delete(uid);
   state.assumedPods.avoid(pod.metadata.annotations?.[PIN] ?? '', state.now() + AVOID_MS);
@@ -157,7 +166,7 @@ const watchLanded = async (
 /** Lands pods that were created behind our gate, or removes their gates. Key: 'namespace/name'. */
 export const createGateController = (context: GateContext): Controller => {
   const { state } = context;
-  const unschedulableSince = new Map<string, number>();
+  const unschedulableSince = new Map<string, Wait>();
   const keysOf = (intentId: string): readonly string[] => state.pods.by('pin', intentId).map(keyOf);
   return {
     name: 'pod.hold',

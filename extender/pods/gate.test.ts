@@ -1,0 +1,80 @@
+import t from 'tap';
+import { narrowAffinity } from '../../api/heldpods.ts';
+import { OPEN_TO_DAEMONSETS, PIN, PIN_HELD, PIN_NODE } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { createScene, nodeOf, podOf } from '../testing/scene.ts';
+import { createGateController } from './gate.ts';
+
+const LIMITS = { timeoutMs: 10_000, longestMs: 900_000 };
+
+/** A landed pod that kube-scheduler rejects; `wait` looks at it after some milliseconds and says whether it was replaced. */
+const landed = () => {
+  const scene = createScene();
+  const calls: string[] = [];
+  const call = (name: string) => async () => void calls.push(name);
+  const client = { patch: call('patch'), delete: call('delete') } as unknown as KubeClient;
+  const controller = createGateController({
+    client,
+    state: scene.state,
+    recorder: { event: () => {}, flush: async () => {} },
+    log: createLogger({ component: 'gate', level: 'silent' }),
+    observe: () => {},
+    limits: LIMITS,
+  });
+  const base = podOf('web-1');
+  const pod: Pod = {
+    ...base,
+    metadata: {
+      ...base.metadata,
+      resourceVersion: '1',
+      labels: { [PIN_HELD]: 'true' },
+      annotations: { [PIN]: 'pin/green', [PIN_NODE]: 'green' },
+    },
+    spec: {
+      ...base.spec,
+      affinity: {
+        nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: narrowAffinity(base, 'green') },
+      },
+    },
+    status: {
+      phase: 'Pending',
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no node' }],
+    },
+  };
+  scene.pods.put(pod);
+  const setCordon = (isCordoned: boolean): void => {
+    const node = nodeOf('green');
+    const cordoned = {
+      ...node,
+      metadata: { ...node.metadata, annotations: { [OPEN_TO_DAEMONSETS]: 'true' } },
+      spec: { ...node.spec, unschedulable: true },
+    };
+    scene.nodes.put(isCordoned ? cordoned : node);
+  };
+  const wait = async (ms: number): Promise<boolean> => {
+    scene.advance(ms);
+    await controller.reconcile('n/web-1', AbortSignal.timeout(60_000));
+    return calls.length > 0;
+  };
+  return { setCordon, wait };
+};
+
+t.test('a landed pod does not wait for ever for a node whose cordon stays', async (t) => {
+  const { setCordon, wait } = landed();
+  setCordon(true);
+  t.notOk(await wait(0));
+  t.notOk(await wait(LIMITS.longestMs - 1), 'it waits for the DaemonSets');
+  t.ok(await wait(1), 'and is replaced at the longest hold');
+});
+
+t.test('a landed pod has its whole time again when the cordon of its node ends', async (t) => {
+  const { setCordon, wait } = landed();
+  setCordon(true);
+  await wait(0);
+  setCordon(false);
+  t.notOk(await wait(LIMITS.longestMs / 2));
+  t.notOk(await wait(LIMITS.timeoutMs - 1));
+  t.ok(await wait(1));
+});
