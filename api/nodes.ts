@@ -4,6 +4,7 @@ import {
   KARPENTER_NODEPOOL,
   NETWORK_UNAVAILABLE,
   NOT_READY,
+  PREPARING_TAINT,
   UNINITIALIZED,
   UNREACHABLE,
   UNSCHEDULABLE,
@@ -67,9 +68,16 @@ const hasCondition = ({ status }: Node, type: string, is: string): boolean =>
 const hasTaint = ({ spec }: Node, key: string): boolean =>
   spec?.taints?.some((taint) => taint.key === key) ?? false;
 
-/** True while Karpenter has not initialized the node, which it does once its kubelet and its devices are ready. */
-const isBeingSetUp = ({ metadata: { labels } }: Node): boolean =>
-  labels?.[KARPENTER_NODEPOOL] !== undefined && labels[KARPENTER_INITIALIZED] !== 'true';
+/**
+ * True while Karpenter has not initialized the node, which it does once its kubelet and its devices are ready; for a
+ * machine of another autoscaler, while it is reserved for a plan.
+ */
+const isBeingSetUp = (node: Node): boolean => {
+  const { labels } = node.metadata;
+  return labels?.[KARPENTER_NODEPOOL] === undefined
+    ? hasTaint(node, PREPARING_TAINT)
+    : labels[KARPENTER_INITIALIZED] !== 'true';
+};
 
 const joinedHealth = (node: Node): NodeHealth => {
   const sick = (reason: string): NodeHealth => ({ kind: 'sick', reason });
@@ -78,7 +86,9 @@ const joinedHealth = (node: Node): NodeHealth => {
     return sick('the kubelet of its node is silent');
   }
   if (isBeingSetUp(node)) return { kind: 'coming' };
-  if (!isReady(node) || hasTaint(node, NOT_READY)) return sick('its node is not ready');
+  if (!isReady(node)) return sick('its node is not ready');
+  // Kubernetes takes the taint off a moment after the kubelet says that it is ready.
+  if (hasTaint(node, NOT_READY)) return { kind: 'coming' };
   return hasTaint(node, NETWORK_UNAVAILABLE) || hasCondition(node, 'NetworkUnavailable', 'True')
     ? sick('its node has no network')
     : { kind: 'healthy' };

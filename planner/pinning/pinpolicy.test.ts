@@ -234,7 +234,11 @@ const SICK: readonly (readonly [string, object[], object])[] = [
   ['pid pressure', [{ key: 'node.kubernetes.io/pid-pressure', effect: 'NoSchedule' }], joined],
   ['no network', [{ key: 'node.kubernetes.io/network-unavailable', effect: 'NoSchedule' }], joined],
   ['a silent kubelet', [{ key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' }], joined],
-  ['not ready', [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }], joined],
+  [
+    'not ready',
+    [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }],
+    { ...joined, conditions: [{ type: 'Ready', status: 'False' }] },
+  ],
   ['out of service', [{ key: 'node.kubernetes.io/out-of-service', effect: 'NoExecute' }], joined],
   [
     'a condition that has no taint yet',
