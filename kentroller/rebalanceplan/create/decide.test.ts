@@ -54,6 +54,15 @@ checkCases([
     ['fail Creation FailureReasonNodePoolGone'],
   ],
   [
+    'a plan fails whose NodePool is deleted while its machines are on their way',
+    make.plan(ADD, attempts({})),
+    {
+      nodeClaims: new Map([['green', make.nodeClaim('green', {}, false)]]),
+      nodePools: new Map(),
+    },
+    ['fail Creation FailureReasonNodePoolGone'],
+  ],
+  [
     'a plan that exceeds the limits of a NodePool orders nothing',
     make.plan(ADD, { savings: SAVINGS }),
     { nodePools: new Map([['general', make.nodePool('general', { limits: { cpu: '1' } })]]) },

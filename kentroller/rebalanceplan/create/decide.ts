@@ -185,12 +185,27 @@ const staticFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]
       );
 };
 
+/** Fails a plan one of whose NodePools is gone: Karpenter ends the machines of it, old and new. */
+const poolGoneFailure = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): Step | undefined => {
+  for (const { metadata } of planned) {
+    const poolName = metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
+    const pool = state.nodePools.get(poolName);
+    if (pool && !pool.metadata.deletionTimestamp) continue;
+    return failCreation(
+      'FailureReasonNodePoolGone',
+      `NodePool ${poolName} of planned node ${metadata.name} is gone: make a new plan.`,
+    );
+  }
+  return undefined;
+};
+
 /** The creation phase: locks the existing nodes, orders the added ones and waits until they are ready. */
 export const decideCreation = (state: ExecutionState): Decision => {
   const locks = lockSteps(state);
   if (locks.length > 0) return steps(...locks);
   const planned = state.plan.spec.nodeClaimsToAdd ?? [];
   const refused =
+    poolGoneFailure(state, planned) ??
     unmigratableFailure(state) ??
     staticFailure(state, planned) ??
     blockedFailure(state) ??

@@ -57,15 +57,6 @@ export const orderSteps = (
   const pools = new Map(
     wanted.map((each) => [each, state.nodePools.get(each.metadata.labels?.[KARPENTER_NODEPOOL] ?? '')]),
   );
-  const orphan = wanted.find((each) => pools.get(each)?.metadata.deletionTimestamp ?? !pools.get(each));
-  if (orphan) {
-    return [
-      failCreation(
-        'FailureReasonNodePoolGone',
-        `NodePool ${orphan.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} of planned node ${orphan.metadata.name} is gone: make a new plan.`,
-      ),
-    ];
-  }
   const decision: OrderDecision = state.offerings
     ? decideOrders(state, wanted, state.offerings)
     : decideOrdersBlindly(state, wanted);

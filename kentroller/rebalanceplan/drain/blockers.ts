@@ -24,12 +24,25 @@ import { surgeRecordOf } from '../state/surgerecord.ts';
 type RulesState = Pick<ExecutionState, 'plan' | 'rules'>;
 type NodesState = RulesState & Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods'>;
 
-/** The pod with the controller that it had before this plan detached it for a surge. */
+const ownedBy = (replicaSet: { readonly name: string; readonly uid: string }, pod: Pod): Pod => {
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', ...replicaSet, controller: true };
+  return { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } };
+};
+
+/** Whether the plan migrates a pod live or not at all: it is never evicted, so nobody has to make it again. */
+const isOnlyMigrated = ({ spec }: ExecutionState['plan'], { metadata: { namespace, name } }: Pod): boolean =>
+  (spec.podsToMigrate ?? []).some(
+    (move) => move.policy === 'Mandatory' && move.name === name && move.namespace === namespace,
+  );
+
+/**
+ * The pod as its controller matters: with the one that it had before this plan detached it for a surge, or with any
+ * where it is only migrated live.
+ */
 const asAttached = (plan: ExecutionState['plan'], pod: Pod): Pod => {
   const record = surgeRecordOf(pod);
-  if (record?.plan !== plan.metadata.name) return pod;
-  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', ...record.replicaSet, controller: true };
-  return { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } };
+  if (record?.plan === plan.metadata.name) return ownedBy(record.replicaSet, pod);
+  return isOnlyMigrated(plan, pod) ? ownedBy({ name: 'none', uid: '' }, pod) : pod;
 };
 
 /** The node with the do-not-disrupt that it had before a lock: ours is no mark of its users. */

@@ -6,6 +6,7 @@ import { ADD, attempts, BLUE, CORDONED, DELETE, describeStep, draining } from '.
 import { decide } from '../decide.ts';
 import { LOCK_KEEPS } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
+import { blockersOf } from './blockers.ts';
 
 /** The fault of late pods: what was not on a node when it was planned, and what was marked since, counts at the act. */
 
@@ -151,4 +152,19 @@ t.test('our own lock is no mark of a user', async (t) => {
 
 t.test('a budget that allows nothing now is left to the Eviction API', async (t) => {
   t.same(kinds(started({}, [])), ['start']);
+});
+
+t.test('a bare pod that is only migrated live does not keep its node', async (t) => {
+  const bare = make.pod('late', { ownerReferences: [] });
+  const move = { name: 'late', namespace: 'shop', srcNode: 'node-blue', dstNodeClaimName: 'green' };
+  const reasonsAs = (policy: 'Mandatory' | 'Optional') =>
+    blockersOf(
+      make.executionState(
+        make.plan({ ...DELETE, podsToMigrate: [{ ...move, policy }] }, {}, 'PinsReady'),
+        BLUE,
+      ),
+      { node: CORDONED, claim: make.nodeClaim('blue'), pods: [bare] },
+    );
+  t.same(reasonsAs('Mandatory'), []);
+  t.match(reasonsAs('Optional'), [/has no controller/]);
 });
