@@ -52,6 +52,13 @@ t.test('an eviction is left to the next pass when the pinner left after the deci
   t.equal(calls.evicted, 0);
 });
 
+t.test('an eviction is left to the next pass when the pinner left during the last look', async (t) => {
+  const views = [CONNECTED, DISCONNECTED];
+  const { calls, writer } = writing(() => views.shift() ?? DISCONNECTED);
+  t.equal(await apply(writer, state, EVICTION), SKIPPED);
+  t.equal(calls.evicted, 0);
+});
+
 t.test('a pod is evicted while the pinner is connected, and once it is lost', async (t) => {
   for (const pins of [CONNECTED, LOST]) {
     const { calls, writer } = writing(() => pins);

@@ -17,9 +17,11 @@ export const evictPod = async (
   state: Parameters<typeof areEvictionsPaused>[0] & Pick<ExecutionState, 'plan' | 'rules'>,
   step: StepOf<'evict'>,
 ): Promise<typeof SKIPPED | undefined> => {
-  if (areEvictionsPaused({ ...state, pins: w.pins() })) return SKIPPED;
+  const isPaused = (): boolean => areEvictionsPaused({ ...state, pins: w.pins() });
+  if (isPaused()) return SKIPPED;
   const pod = await evictablePod(w, state, step);
-  if (!pod) return SKIPPED;
+  // The look takes its time on a busy API server, and the pinner may have left meanwhile.
+  if (!pod || isPaused()) return SKIPPED;
   const { name, namespace, uid } = step;
   const { resourceVersion = '' } = pod.metadata;
   try {
