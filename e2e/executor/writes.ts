@@ -159,15 +159,23 @@ const mustNotCostMore = ({ cluster }: Context, plan: PlanModel, object: Rebalanc
   );
 };
 
-const mustLeaveNothing = ({ model, cluster }: Context, plan: PlanModel, isRolledBack: boolean): void => {
+/** Whether a plan says that it leaves an added node for the pods that run there. */
+const saysKept = ({ status }: RebalancePlan, node: string): boolean =>
+  (status?.warnings ?? []).some(({ description }) =>
+    description?.startsWith(`Node ${node}, which the plan added, stays: pod `),
+  );
+
+const mustLeaveNothing = ({ model, cluster }: Context, plan: PlanModel, ended: RebalancePlan): void => {
+  const isRolledBack = ended.status?.failurePhase === 'Creation';
   const left = (what: string): never => {
     throw new Violation('undo equals do', `plan ${plan.name} has ended and left ${what}`);
   };
   for (const claim of cluster.api.list(NODE_CLAIMS)) {
     const { name, uid = '', deletionTimestamp } = claim.metadata;
     if (model.orderedBy.get(uid) !== plan.uid || deletionTimestamp) continue;
-    if (isRolledBack) left(`NodeClaim ${name}, which it ordered and does not use`);
     const node = cluster.nodeOfClaim(claim);
+    const isKept = node !== undefined && saysKept(ended, node.metadata.name);
+    if (isRolledBack && !isKept) left(`NodeClaim ${name}, which it ordered and does not use`);
     if (node?.spec?.taints?.some((t) => t.key === PREPARING_TAINT))
       left(`node ${node.metadata.name} reserved`);
   }
@@ -193,8 +201,8 @@ const afterStatus = (context: Context, plan: PlanModel, write: Write): void => {
     }
   }
   if (isFinished(before) || !isFinished(after)) return;
-  const { state, failurePhase } = after.status ?? {};
-  mustLeaveNothing(context, plan, failurePhase === 'Creation');
+  const { state } = after.status ?? {};
+  mustLeaveNothing(context, plan, after);
   for (const [node, holder] of model.locks) if (holder === plan.uid) model.locks.delete(node);
   if (state === 'Done') mustNotCostMore(context, plan, after);
 };
