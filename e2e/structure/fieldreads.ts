@@ -11,13 +11,14 @@ import {
   isPropertyAccessExpression,
 } from 'typescript/unstable/ast/is';
 import {
-  API,
+  type API,
   type Checker,
   type Project,
   type Symbol as TsSymbol,
   type Type,
   TypeFlags,
 } from 'typescript/unstable/sync';
+import { openProject, walk } from './compiler.ts';
 
 /** Where a field is declared; fields that two kinds share by one interface have one declaration. */
 export type Declaration = string;
@@ -43,11 +44,6 @@ const declarationOf = (symbol: TsSymbol): Declaration | undefined => {
   return declared && `${declared.path}#${declared.index}`;
 };
 
-const walk = (node: Node, visit: (node: Node) => void): void => {
-  visit(node);
-  node.forEachChild((child) => walk(child, visit));
-};
-
 /** What the compiler knows about the fields of Kubernetes objects: what is declared, and what is read where. */
 export class FieldReads {
   readonly #root: string;
@@ -60,9 +56,8 @@ export class FieldReads {
   constructor(root: string, objects: string) {
     this.#root = root;
     this.#objects = join(root, objects);
-    this.#api = new API({ cwd: root });
-    const [project] = this.#api.updateSnapshot({ openProjects: [join(root, 'tsconfig.json')] }).getProjects();
-    if (!project) throw new Error(`no TypeScript project in ${root}`);
+    const { api, project } = openProject(root);
+    this.#api = api;
     this.#project = project;
     this.#checker = project.checker;
   }

@@ -7,7 +7,8 @@ import {
   isIdentifier,
   isPropertyAccessExpression,
 } from 'typescript/unstable/ast/is';
-import { API, type Checker, type Project, type Type, TypeFlags } from 'typescript/unstable/sync';
+import { type API, type Checker, type Project, type Type, TypeFlags } from 'typescript/unstable/sync';
+import { openProject, walk } from './compiler.ts';
 
 /** An object and the key that it is asked for. */
 interface Access {
@@ -15,11 +16,6 @@ interface Access {
   readonly object: Node;
   readonly key: Node;
 }
-
-const walk = (node: Node, visit: (node: Node) => void): void => {
-  visit(node);
-  node.forEachChild((child) => walk(child, visit));
-};
 
 /** Finds reads and writes of records by keys that the compiler knows to be no constants. */
 export class RecordKeys {
@@ -31,9 +27,8 @@ export class RecordKeys {
   /** Throws where the compiler has no project at `root`. */
   constructor(root: string) {
     this.#root = root;
-    this.#api = new API({ cwd: root });
-    const [project] = this.#api.updateSnapshot({ openProjects: [join(root, 'tsconfig.json')] }).getProjects();
-    if (!project) throw new Error(`no TypeScript project in ${root}`);
+    const { api, project } = openProject(root);
+    this.#api = api;
     this.#project = project;
     this.#checker = project.checker;
   }
