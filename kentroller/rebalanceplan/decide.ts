@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { isFinished, isRunning } from '../../api/plans.ts';
+import { executionPhaseOf, isFinished, isRunning } from '../../api/plans.ts';
 import { decideCreation } from './create/decide.ts';
 import { unlockSteps } from './create/nodelock.ts';
 import { claimsToTake, freeSteps, inUseReason } from './create/nodeuse.ts';
@@ -20,7 +20,7 @@ import { PLAN_FINALIZER } from './state/labels.ts';
 import { baselineOf, countBaseline, movesOf } from './state/moves.ts';
 import type { ExecutionState } from './state/state.ts';
 import { hasReached, reachedAt } from './state/status.ts';
-import { type Decision, type FailurePhase, type Step, steps } from './state/step.ts';
+import { type Decision, type Step, steps } from './state/step.ts';
 
 /** Time well within which a working webhook has learned of the plan. */
 const WEBHOOK_WAIT_MS = 5_000;
@@ -107,9 +107,6 @@ const decideStart = (state: ExecutionState): Decision => {
   });
 };
 
-const currentPhase = (plan: RebalancePlan): FailurePhase =>
-  hasReached(plan, 'SavingsValidated') ? 'Deletion' : 'Creation';
-
 const executionTimeout = ({
   plan,
   now,
@@ -120,7 +117,7 @@ const executionTimeout = ({
   if (hasReached(plan, 'NodesDeleted')) return undefined;
   return {
     kind: 'fail',
-    phase: currentPhase(plan),
+    phase: executionPhaseOf(plan),
     failureReason: 'FailureReasonTimeout',
     reason: 'FailureReasonTimeout',
     message: `The plan did not end within ${Math.round(limits.executionTimeoutMs / 1000)} s: raise timeouts.rebalanceExecutionTimeout, or plan for fewer nodes.`,
@@ -218,13 +215,13 @@ export const decide = (state: ExecutionState): Decision => {
   if (plan.status?.failurePhase) return rollBack(state);
   if (plan.metadata.deletionTimestamp) {
     if (!isRunning(plan)) return decideRelease(state);
-    const phase = currentPhase(plan);
+    const phase = executionPhaseOf(plan);
     const message = 'The plan was deleted while it ran.';
     return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
   }
   if (!isRunning(plan)) return decideStart(state);
   if (isCanceled(plan)) {
-    const phase = currentPhase(plan);
+    const phase = executionPhaseOf(plan);
     const message = 'The plan was canceled while it ran.';
     return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
   }

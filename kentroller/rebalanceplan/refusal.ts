@@ -6,7 +6,7 @@ import { setCondition } from './state/status.ts';
 const WRITES_ACCEPTED = 'WritesAccepted';
 
 /** The first error that a retry would repeat until someone mends its cause: a missing right, or an object refused. */
-export const refusalAmong = (errors: readonly unknown[]): string | undefined =>
+const refusalAmong = (errors: readonly unknown[]): string | undefined =>
   errors.find((error): error is KubeError => isTerminal(error) || isForbidden(error))?.message;
 
 /** The plan's status with the refusal of one of its writes, or with the news that there is none any more. */
