@@ -40,18 +40,27 @@ export const storePlans = async (
   return stored;
 };
 
-/** The plans that were stored for a claim, in the order of their parts; empty when they are not all there. */
-export const findPlans = async (
+/** All plans of a claim, from the API server. */
+const plansOf = async (
   client: KubeClient,
   claim: RebalancePlanClaim,
   signal: AbortSignal,
 ): Promise<readonly RebalancePlan[]> => {
   const labelSelector = `${CLAIM_LABEL}=${claimLabelOf(claim)}`;
   const { items } = await client.list(REBALANCE_PLANS, { labelSelector, signal });
-  const own = items.filter((plan) => claimOf(plan)?.uid === claim.metadata.uid);
+  return items.filter((plan) => claimOf(plan)?.uid === claim.metadata.uid);
+};
+
+/** The plans that were stored for a claim, in the order of their parts; empty when they are not all there. */
+export const findPlans = async (
+  client: KubeClient,
+  claim: RebalancePlanClaim,
+  signal: AbortSignal,
+): Promise<readonly RebalancePlan[]> => {
+  const own = await plansOf(client, claim, signal);
   const isStored = isWholeDecision(own) && own.every((plan) => plan.status?.savings);
   return isStored
-    ? own.sort((a, b) => a.metadata.name.localeCompare(b.metadata.name, 'en', { numeric: true }))
+    ? own.toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name, 'en', { numeric: true }))
     : [];
 };
 
@@ -78,12 +87,9 @@ export const dropOtherPlans = async (
   signal: AbortSignal,
 ): Promise<void> => {
   const names = new Set(kept.map(({ metadata }) => metadata.name));
-  const labelSelector = `${CLAIM_LABEL}=${claimLabelOf(claim)}`;
-  const { items } = await client.list(REBALANCE_PLANS, { labelSelector, signal });
-  for (const { metadata, ...plan } of items) {
-    const isOwn = claimOf({ metadata, ...plan })?.uid === claim.metadata.uid;
-    if (!isOwn || names.has(metadata.name)) continue;
+  for (const { metadata } of await plansOf(client, claim, signal)) {
     const { name, uid } = metadata;
+    if (names.has(name)) continue;
     await client
       .delete(REBALANCE_PLANS, { name }, { ...(uid && { uid }), signal })
       .catch(ignoreNotFoundOrConflict);
