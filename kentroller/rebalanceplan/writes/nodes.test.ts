@@ -1,48 +1,12 @@
 import t from 'tap';
 import * as labels from '../../../api/labels.ts';
-import type { Node } from '../../../api/objects.ts';
 import { NODES } from '../../../api/resources.ts';
-import { connect } from '../../../kube/client/client.ts';
-import { ignoreNotFound } from '../../../kube/ignore.ts';
 import * as make from '../../testing/builders.ts';
-import { apply } from '../apply.ts';
-import type { Step } from '../state/step.ts';
-import type { Writer } from './writer.ts';
+import { type Looks, nodesOnServer } from '../../testing/nodesonserver.ts';
 
 /** Undo equals do: what a plan writes to a node and takes back, on a real API server. */
 
-const kubeconfig = process.env.KUBECONFIG;
-if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
-const client = connect({ kubeconfig, userAgent: 'nodes-test', qps: 500 });
-const user = connect({ kubeconfig, userAgent: 'a-user', qps: 500 });
-const writer = { client, signal: new AbortController().signal } as unknown as Writer;
-let count = 0;
-const created: string[] = [];
-
-t.teardown(async () => {
-  for (const name of created) await client.delete(NODES, { name }).catch(ignoreNotFound);
-  client.close();
-  user.close();
-});
-
-interface Looks {
-  readonly labels?: Record<string, string>;
-  readonly annotations?: Record<string, string>;
-  readonly spec?: Node['spec'];
-}
-
-const createNode = async (o: Looks = {}): Promise<string> => {
-  const name = `undo-${process.pid}-${++count}`;
-  created.push(name);
-  await user.create(NODES, {
-    // An object without a field of its own gets no managedFields.
-    metadata: { name, labels: { [labels.HOSTNAME]: name, ...o.labels }, annotations: o.annotations ?? {} },
-    spec: o.spec ?? {},
-    // Unready nodes would keep the plans of other tests from starting.
-    status: { conditions: [{ type: 'Ready', status: 'True' }] },
-  });
-  return name;
-};
+const { client, user, createNode, take: takeFor } = nodesOnServer('nodes', process.env.KUBECONFIG);
 
 /** What of a node a plan may change; the controllers of the API server add taints of their own. */
 const looksOf = async (name: string) => {
@@ -67,12 +31,7 @@ const CLOSE = { kind: 'close', ...why };
 const CORDON = { kind: 'cordon', ...why };
 const UNCORDON = { kind: 'uncordon', drainFailed: false, ...why };
 const UNLOCK = { kind: 'unlock', ...why };
-const take = (node: string, steps: readonly object[], plan = PLAN) =>
-  steps.reduce<Promise<unknown>>(
-    (before, step) =>
-      before.then(() => apply(writer, make.executionState(plan), { ...step, node } as unknown as Step)),
-    Promise.resolve(),
-  );
+const take = (node: string, steps: readonly object[], plan = PLAN) => takeFor(node, steps, plan);
 
 const PRESENT: readonly (readonly [string, Looks])[] = [
   ['nothing of a user', {}],

@@ -2,39 +2,17 @@ import t from 'tap';
 import * as labels from '../../../api/labels.ts';
 import type { Node } from '../../../api/objects.ts';
 import { NODES } from '../../../api/resources.ts';
-import { connect } from '../../../kube/client/client.ts';
-import { ignoreNotFound } from '../../../kube/ignore.ts';
 import * as make from '../../testing/builders.ts';
-import { apply } from '../apply.ts';
+import { nodesOnServer } from '../../testing/nodesonserver.ts';
 import { RESERVATION } from '../reservation.ts';
-import type { Step } from '../state/step.ts';
-import type { Writer } from './writer.ts';
 
 /** Taint and cordon of a reserved node in each other's place, on a real API server. */
 
-const kubeconfig = process.env.KUBECONFIG;
-if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
-const client = connect({ kubeconfig, userAgent: 'reservation-test', qps: 500 });
-const user = connect({ kubeconfig, userAgent: 'a-user', qps: 500 });
-const writer = { client, signal: new AbortController().signal } as unknown as Writer;
-let count = 0;
-const created: string[] = [];
+const nodes = nodesOnServer('reservation', process.env.KUBECONFIG);
+const { client, user, take } = nodes;
 
-t.teardown(async () => {
-  for (const name of created) await client.delete(NODES, { name }).catch(ignoreNotFound);
-  client.close();
-  user.close();
-});
-
-const createNode = async (spec: Node['spec'] = { taints: [RESERVATION] }): Promise<string> => {
-  const name = `reservation-${process.pid}-${++count}`;
-  created.push(name);
-  await user.create(NODES, {
-    metadata: { name, labels: { [labels.HOSTNAME]: name }, annotations: {} },
-    spec,
-  });
-  return name;
-};
+const createNode = (spec: Node['spec'] = { taints: [RESERVATION] }): Promise<string> =>
+  nodes.createNode({ ...(spec && { spec }) });
 
 const looksOf = async (name: string) => {
   const { metadata, spec } = await client.get(NODES, { name });
@@ -53,11 +31,6 @@ const UNTIL = '2026-11-29T12:00:30.000Z';
 const CORDON = { kind: 'reserve', by: 'cordon', ...why };
 const TAINT = { kind: 'reserve', by: 'taint', ...why };
 const RELEASE = { kind: 'release', claim: 'no-such-claim', keeps: false, ...why };
-const take = async (node: string, steps: readonly object[], plan = make.plan()): Promise<void> => {
-  for (const step of steps) {
-    await apply(writer, make.executionState(plan), { ...step, node } as unknown as Step);
-  }
-};
 const patch = (name: string, body: object) => user.patch(NODES, { name }, body);
 
 const CLOSED = { isTainted: true, isCordoned: false, others: [], marks: 0, until: undefined };
