@@ -8,7 +8,7 @@ import { runControllers } from '../../kube/controller/controller.ts';
 import { createRecorder } from '../../kube/controller/events.ts';
 import { until } from '../../kube/testing/until.ts';
 import { createCaches, startCaches } from '../caches.ts';
-import { crashingClient } from '../testing/crash.ts';
+import { dieAtEachWrite } from '../testing/crash.ts';
 import { createPlanGenerationController } from './generate.ts';
 import { type Planning, type PlanningAnswer, PlanningError, PlanningTimeout } from './plannerworker.ts';
 import { countRefusals, verified } from './verified.ts';
@@ -217,26 +217,16 @@ t.test('scope, constraints, aggressive mode and the time for it reach the planne
 });
 
 t.test('a process that dies at each write makes one plan', async (t) => {
-  const crashed = new Set<string>();
   await ask('dies', { autoExecute: true });
-  const isReady = async (): Promise<boolean> =>
-    (await client.get(REBALANCE_PLAN_CLAIMS, { name: `${RUN}-dies` })).status?.state === 'Ready';
-  for (let lives = 0; lives < 30 && !(await isReady()); lives++) {
-    const dead = new AbortController();
-    const mortal = crashingClient(
-      client,
-      (write, moment) => {
-        const key = `${moment} ${write}`;
-        if (!write.includes(`${RUN}-dies`) || crashed.has(key)) return false;
-        crashed.add(key);
-        return true;
-      },
-      () => dead.abort(),
-    );
-    const life = live(async () => ANSWER, mortal, dead);
-    await until('it has died, or is done', async () => dead.signal.aborted || isReady(), SOON);
-    await life.stop();
-  }
+  const deaths = await dieAtEachWrite({
+    client,
+    fragment: `${RUN}-dies`,
+    mostLives: 30,
+    timeoutMs: SOON.timeoutMs,
+    isDone: async () =>
+      (await client.get(REBALANCE_PLAN_CLAIMS, { name: `${RUN}-dies` })).status?.state === 'Ready',
+    live: (api, dead) => live(async () => ANSWER, api, dead).stop,
+  });
   const status = await reaches('dies', 'Ready');
   const { items } = await client.list(REBALANCE_PLANS);
   const made = items.filter((p) => p.metadata.name.startsWith(`${RUN}-dies`));
@@ -244,5 +234,5 @@ t.test('a process that dies at each write makes one plan', async (t) => {
     made.map((p) => [p.metadata.name, p.spec.execute]),
     [[status.rebalanceName, true]],
   );
-  t.ok(crashed.size >= 8, `it died ${crashed.size} times`);
+  t.ok(deaths >= 8, `it died ${deaths} times`);
 });

@@ -11,7 +11,7 @@ import { rebalance } from '../../planner/rebalance.ts';
 import { fragmentedCluster } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 import { createCaches, startCaches } from '../caches.ts';
-import { crashingClient } from '../testing/crash.ts';
+import { dieAtEachWrite } from '../testing/crash.ts';
 import { createPlanGenerationController } from './generate.ts';
 import type { Planning } from './plannerworker.ts';
 import { createPlanProgressController } from './planprogress.ts';
@@ -190,30 +190,20 @@ t.test('canceling such a claim cancels each of its plans', async (t) => {
 });
 
 t.test('a process that dies at each write stores each plan once', async (t) => {
-  const crashed = new Set<string>();
   await ask('dies');
-  const isReady = async (): Promise<boolean> => (await statusOf('dies'))?.state === 'Ready';
-  for (let lives = 0; lives < 60 && !(await isReady()); lives++) {
-    const stopping = new AbortController();
-    const api = crashingClient(
-      client,
-      (write, moment) => {
-        const key = `${moment} ${write}`;
-        if (!write.includes(`${RUN}-dies`) || crashed.has(key)) return false;
-        crashed.add(key);
-        return true;
-      },
-      () => stopping.abort(),
-    );
-    const stop = live({ api, stopping });
-    await until('it has died, or is done', async () => stopping.signal.aborted || isReady(), SOON);
-    await stop();
-  }
+  const deaths = await dieAtEachWrite({
+    client,
+    fragment: `${RUN}-dies`,
+    mostLives: 60,
+    timeoutMs: SOON.timeoutMs,
+    isDone: async () => (await statusOf('dies'))?.state === 'Ready',
+    live: (api, stopping) => live({ api, stopping }),
+  });
   const status = await reaches('dies', 'Ready');
   const plans = await plansOf('dies');
   t.same(plans.map(({ metadata }) => metadata.name).toSorted(), status?.rebalanceNames?.toSorted());
   t.ok(plans.every((plan) => plan.status?.savings));
-  t.ok(crashed.size >= 8, `it died ${crashed.size} times`);
+  t.ok(deaths >= 8, `it died ${deaths} times`);
 });
 
 for (const [status, reason] of [

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { KubeClient } from '../../kube/client/client.ts';
+import { until } from '../../kube/testing/until.ts';
 
 /** Name of a write: verb, object and a digest of what is written. */
 export type WriteName = string;
@@ -71,4 +72,38 @@ export const crashingClient = (
       };
     },
   });
+};
+
+/**
+ * Lives of a process that dies before and after each write whose name has `fragment`, once each, until its work is done.
+ * Returns how often it died.
+ */
+export const dieAtEachWrite = async (o: {
+  readonly client: KubeClient;
+  readonly fragment: string;
+  readonly mostLives: number;
+  readonly timeoutMs: number;
+  readonly isDone: () => Promise<boolean>;
+  /** Starts a life that ends when `dead` aborts; returns how to end it and wait for it. */
+  readonly live: (api: KubeClient, dead: AbortController) => () => Promise<void>;
+}): Promise<number> => {
+  const crashed = new Set<string>();
+  for (let lives = 0; lives < o.mostLives && !(await o.isDone()); lives++) {
+    const dead = new AbortController();
+    const mortal = crashingClient(
+      o.client,
+      (write, moment) => {
+        const key = `${moment} ${write}`;
+        if (!write.includes(o.fragment) || crashed.has(key)) return false;
+        crashed.add(key);
+        return true;
+      },
+      () => dead.abort(),
+    );
+    const stop = o.live(mortal, dead);
+    const isOver = async (): Promise<boolean> => dead.signal.aborted || o.isDone();
+    await until('it has died, or is done', isOver, { timeoutMs: o.timeoutMs, everyMs: 50 });
+    await stop();
+  }
+  return crashed.size;
 };
