@@ -94,8 +94,8 @@ export const untilGuardsLeave = async (guards: Guards, log: Logger, signal: Abor
 };
 
 /**
- * Takes back all pins, undoes all plans, and lets go of what was kept for that. Its controllers have stopped. Throws when
- * the signal aborts: whoever leads then does it.
+ * Takes back all pins, undoes all plans, and removes the finalizers that kept its rights. Its controllers have stopped.
+ * Throws when the signal aborts: the next leader does it then.
  */
 export const leaveCluster = async (o: {
   readonly client: KubeClient;
