@@ -1,3 +1,4 @@
+import { surgeRecordOf } from '../../api/identity/surgerecord.ts';
 import { CORDONED_BY, IN_USE_BY, LOCKED_BY, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
@@ -107,6 +108,12 @@ export const checkQuiet = (view: View): void => {
       throw new Violation('3', `NodeClaim ${claim.metadata.name} has no node`);
   }
   for (const pod of api.pods()) {
+    const detachedBy = surgeRecordOf(pod)?.plan;
+    if (detachedBy !== undefined && !pod.metadata.deletionTimestamp)
+      throw new Violation(
+        'undo equals do',
+        `pod ${podName(pod)} stays detached from its ReplicaSet; plan ${detachedBy} is over`,
+      );
     if (pod.spec.nodeName || pod.metadata.deletionTimestamp) continue;
     throw new Violation('7', `pod ${podName(pod)} is not scheduled`);
   }

@@ -6,7 +6,6 @@ import { controllerOf, podName } from '../../api/pods.ts';
 import { NODE_CLAIMS, NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { currentClaim } from '../../kentroller/rebalanceplan/state/claimnames.ts';
 import { hasReached } from '../../kentroller/rebalanceplan/state/status.ts';
-import { surgeRecordOf } from '../../kentroller/rebalanceplan/state/surgerecord.ts';
 import { isAlreadyExists } from '../../kube/errors.ts';
 import { type MachineType, machineOf } from './cluster/catalogue.ts';
 import type { Cluster } from './cluster/cluster.ts';
@@ -178,10 +177,6 @@ const mustLeaveNothing = ({ model, cluster }: Context, plan: PlanModel, ended: R
     if (isRolledBack && !isKept) left(`NodeClaim ${name}, which it ordered and does not use`);
     if (node?.spec?.taints?.some((t) => t.key === PREPARING_TAINT))
       left(`node ${node.metadata.name} reserved`);
-  }
-  for (const pod of cluster.api.pods()) {
-    if (surgeRecordOf(pod)?.plan === plan.name && !pod.metadata.deletionTimestamp)
-      left(`pod ${podName(pod)} detached from its ReplicaSet`);
   }
 };
 

@@ -10,6 +10,7 @@ import { reclaimNodes } from '../../../kentroller/rebalanceplan/reclaim.ts';
 import { limitsOf } from '../../../kentroller/rebalanceplan/state/executionlimits.ts';
 import { RecentOrders } from '../../../kentroller/rebalanceplan/state/recentorders.ts';
 import type { ExecutionLimits } from '../../../kentroller/rebalanceplan/state/state.ts';
+import { giveBackStrays } from '../../../kentroller/rebalanceplan/strays.ts';
 import { createLogger } from '../../../kube/component/log.ts';
 import type { Recorder } from '../../../kube/controller/events.ts';
 import { NO_GUARDS } from '../../../kube/undo/guards.ts';
@@ -72,6 +73,7 @@ export class Kentroller {
     };
     this.#publish(caches, o);
     process.run(reclaimNodes({ client: process.client, caches, log }));
+    process.run(giveBackStrays({ client: process.client, caches, podRecorder: o.recorder, log }));
     process.run(
       executePlans({
         client: process.client,
