@@ -7,6 +7,7 @@ export const INSTALL_NAMESPACE = 'castai-agent';
 export const KENTROLLER = 'castai-kentroller';
 export const POD_PINNER = 'castai-pod-pinner';
 export const POD_PINNER_WEBHOOK = 'castai-pod-pinner-webhook';
+export const POD_PINNER_WEBHOOK_KEEPER = 'castai-pod-pinner-webhook-keeper';
 
 /** On a pod or node, 'true' as label or annotation: it is never moved or removed. */
 export const REMOVAL_DISABLED = 'autoscaling.cast.ai/removal-disabled';

@@ -1,4 +1,11 @@
-import { INSTALL_NAMESPACE, KENTROLLER, PLAN, POD_PINNER, POD_PINNER_WEBHOOK } from '../api/labels.ts';
+import {
+  INSTALL_NAMESPACE,
+  KENTROLLER,
+  PLAN,
+  POD_PINNER,
+  POD_PINNER_WEBHOOK,
+  POD_PINNER_WEBHOOK_KEEPER,
+} from '../api/labels.ts';
 import { isPodReady, isTerminating } from '../api/pods.ts';
 import { NODE_CLAIMS, PODS } from '../api/resources.ts';
 import type { KubeClient } from '../kube/client/client.ts';
@@ -28,7 +35,7 @@ const runningComponents = async (
   namespace: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> => {
-  const names = [KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK];
+  const names = [KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER];
   const labelSelector = `app in (${names.join(',')})`;
   const { items } = await client.list(PODS, { namespace, labelSelector, signal });
   const working = items.filter((pod) => isPodReady(pod) && !isTerminating(pod));

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER } from '../api/labels.ts';
 import { NODE_CLAIMS, NODES, PODS } from '../api/resources.ts';
 import { NO_FAULTS } from './ground/aws/faults.ts';
 import { attach } from './ground/ground.ts';
@@ -71,7 +72,7 @@ t.test('a claim rebuilds fragmented machines through Karpenter and pods land whe
 );
 
 t.test(
-  'the three Deployments are there, twice ready, and say what they do in the words that users know',
+  'the Deployments are there, twice ready, and say what they do in the words that users know',
   async (t) => {
     const ground = attach(process.env.GROUND_NAME ?? '');
     const table = await ground.kubectl(['get', 'deployments', '-n', 'castai-agent', '--no-headers']);
@@ -83,6 +84,7 @@ t.test(
       'castai-kentroller 2/2',
       'castai-pod-pinner 2/2',
       'castai-pod-pinner-webhook 2/2',
+      'castai-pod-pinner-webhook-keeper 2/2',
     ]);
     const pinner = await ground.kubectl([
       'logs',
@@ -121,12 +123,12 @@ t.test('an invalid claim is refused by the API server with a message that names 
   t.match(refusal, /spec\.nodeConstraints\.maxNodes/);
 });
 
-t.test('with our three Deployments scaled to 0, kube-scheduler schedules new pods', (t) =>
+t.test('with our Deployments scaled to 0, kube-scheduler schedules new pods', (t) =>
   onStage(
     t,
     { name: 'without-us', machines: 1, deployments: 1, replicas: 1 },
     async ({ client, ground, name }) => {
-      const names = ['castai-kentroller', 'castai-pod-pinner', 'castai-pod-pinner-webhook'];
+      const names = [KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER];
       const scale = (replicas: number) =>
         ground.kubectl(['scale', '-n', 'castai-agent', 'deployment', ...names, `--replicas=${replicas}`]);
       t.teardown(async () => {

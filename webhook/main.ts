@@ -1,8 +1,6 @@
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
-import { isEnabled } from '../api/features.ts';
-import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
+import { PIN_GATE, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER, PREPARING_TAINT } from '../api/labels.ts';
 import { isRunning } from '../api/plans.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../api/resources.ts';
 import { linkedController } from '../kube/abort.ts';
@@ -13,37 +11,27 @@ import { createLogger } from '../kube/component/log.ts';
 import { runMain } from '../kube/component/main.ts';
 import { counter } from '../kube/component/metrics.ts';
 import { parse } from '../kube/component/options.ts';
-import { runControllers } from '../kube/controller/controller.ts';
-import { runElected } from '../kube/election/election.ts';
 import { followFeatures } from '../kube/features/follow.ts';
 import { peerToken } from '../kube/grpc/peer.ts';
 import { GateReleaser, nodesByName } from '../kube/heldpods/gatereleaser.ts';
 import { createGateReleasePolicy } from '../planner/pinning/gatepolicy.ts';
-import { commonBundleOf, createCertificateController } from './certificates/controller.ts';
+import { isPinningAtAdmissionEnabled } from './admissionoptions.ts';
+import { commonBundleOf } from './certificates/commonbundle.ts';
 import { readLeaf } from './certificates/secrets.ts';
 import { isTrusted, type KeyPair, readCertificate } from './certificates/x509.ts';
-import { createMatchConditionController } from './matchcondition.ts';
 import { type Options, options } from './options.ts';
 import { watchCoexistingWebhooks } from './otherwebhooks.ts';
 import { indexMovedOwners, trimPlan } from './planindex.ts';
 import { createWebhookServer } from './server.ts';
 import { SlotsClient } from './slots/client.ts';
 
-const NAME = 'castai-pod-pinner-webhook';
+const NAME = POD_PINNER_WEBHOOK;
 /** Time for the gate releaser to finish at shutdown. */
 const RELEASER_LEAVE_MS = 10_000;
 /** Delay of log lines, so that many are written at once: each pinned pod logs one, and waits for none. */
 const LOG_DELAY_MS = 100;
 /** Time between two reads of a node that held pods wait for. */
 const NODE_READ_INTERVAL_MS = 2_500;
-
-/** DNS names and IP addresses of the served certificate. */
-const serverNamesOf = ({ service, podNamespace, extraNames }: Options): readonly string[] => [
-  `${service}.${podNamespace}.svc`,
-  `${service}.${podNamespace}.svc.cluster.local`,
-  `${service}.${podNamespace}`,
-  ...extraNames,
-];
 
 const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
   const log = createLogger({ component: NAME, level: o.logLevel, gatherMs: LOG_DELAY_MS });
@@ -59,21 +47,19 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     env: process.env,
   });
   const common = { client, log, metrics: registry };
-  const secretCache = (name: string) =>
-    createCache({
-      ...common,
-      resource: SECRETS,
-      namespace: o.podNamespace,
-      fieldSelector: `metadata.name=${name}`,
-    });
-  const leaves = secretCache(o.leafSecret);
+  const leaves = createCache({
+    ...common,
+    resource: SECRETS,
+    namespace: o.podNamespace,
+    fieldSelector: `metadata.name=${o.leafSecret}`,
+  });
   const plans = createCache({ ...common, resource: REBALANCE_PLANS, trim: trimPlan });
   const configurations = createCache({
     ...common,
     resource: MUTATING_WEBHOOK_CONFIGURATIONS,
     fieldSelector: `metadata.name=${o.configuration}`,
   });
-  const { features, configMaps } = await followFeatures({
+  const { features } = await followFeatures({
     client,
     log,
     namespace: o.podNamespace,
@@ -81,10 +67,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     name: o.dynamicConfigMapName,
     signal: linkedController(signal, stopping).controller.signal,
   });
-  // Slots come from the pod pinner: without it, the webhook has none.
-  const isPinningEnabled = (): boolean =>
-    isEnabled(features.current(), 'podPinnerWebhook', o.podPinnerWebhookEnabled) &&
-    isEnabled(features.current(), 'podPinner', true);
+  const isPinningEnabled = (): boolean => isPinningAtAdmissionEnabled(features.current(), o);
   const isOwnerMoved = indexMovedOwners(plans);
   const otherConfigurations = createCache({ ...common, resource: MUTATING_WEBHOOK_CONFIGURATIONS });
   const isCoexisting = watchCoexistingWebhooks(otherConfigurations, {
@@ -149,7 +132,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     if (stopping.aborted) return 'the webhook is shutting down';
     if (!plans.hasSynced) return 'the RebalancePlans are not listed yet';
     const leaf = readCertificate(servedLeaf?.cert);
-    if (!leaf) return 'there is no certificate yet: a replica that leads creates it';
+    if (!leaf) return `there is no certificate yet: ${POD_PINNER_WEBHOOK_KEEPER} creates it`;
     const bundle = commonBundleOf(configurations.get(o.configuration));
     return (
       isTrusted(leaf, bundle, Date.now()) ||
@@ -162,49 +145,6 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
   if (o.coexistence === 'auto') otherConfigurations.start(signal);
   const releasing = gateReleaser.run(signal);
   await server.app.listen({ host: o.host, port: o.port });
-  const election = runElected({
-    client,
-    namespace: o.podNamespace,
-    name: o.leaseName,
-    identity: o.podName || `${hostname()}-${process.pid}`,
-    leaseDurationMs: o.leaseDuration,
-    renewDeadlineMs: o.renewDeadline,
-    retryPeriodMs: o.retryPeriod,
-    signal,
-    log,
-    onLeader: (leading, fenced) =>
-      runControllers({
-        controllers: [
-          createCertificateController({
-            client: fenced,
-            namespace: o.podNamespace,
-            authorityName: o.authoritySecret,
-            leafName: o.leafSecret,
-            configurationName: o.configuration,
-            authorities: secretCache(o.authoritySecret),
-            leaves,
-            configurations,
-            policy: { names: serverNamesOf(o), settleMs: o.settle, retireMs: o.retire },
-            authorityDays: o.authorityDays,
-            leafDays: o.leafDays,
-            now: Date.now,
-            log,
-          }),
-          createMatchConditionController({
-            client: fenced,
-            configurationName: o.configuration,
-            plans,
-            configurations,
-            isEnabled: isPinningEnabled,
-            configMaps,
-            log,
-          }),
-        ],
-        signal: leading,
-        log,
-        metrics: registry,
-      }),
-  });
   const stop = async (): Promise<void> => {
     if (!stopping.aborted) {
       await new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true }));
@@ -215,7 +155,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     shutdown.abort();
   };
   try {
-    await Promise.all([stop(), election]);
+    await stop();
   } finally {
     shutdown.abort();
     await releasing;

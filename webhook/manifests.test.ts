@@ -20,10 +20,10 @@ interface Manifest {
   readonly webhooks?: readonly object[];
 }
 
-const read = (file: string): readonly Manifest[] =>
-  parseAllDocuments(readFileSync(new URL(`../manifests/base/webhook/${file}`, import.meta.url), 'utf8')).map(
-    (document) => document.toJS() as Manifest,
-  );
+const read = (file: string, folder = 'webhook'): readonly Manifest[] =>
+  parseAllDocuments(
+    readFileSync(new URL(`../manifests/base/${folder}/${file}`, import.meta.url), 'utf8'),
+  ).map((document) => document.toJS() as Manifest);
 
 t.test(
   'the API server does without us after 3 s, and calls again when other webhooks changed the pod',
@@ -65,9 +65,21 @@ t.test('the Secrets are installed empty, and RBAC allows no others', async (t) =
   const names = secrets.map(({ metadata }) => metadata.name);
   t.same(names, ['castai-pod-pinner-webhook-ca', 'castai-pod-pinner-webhook-cert']);
   t.ok(secrets.every(({ data }) => data === undefined));
-  const rules = all
-    .flatMap((each) => each.rules ?? [])
-    .filter(({ resources }) => resources.includes('secrets'));
-  for (const { verbs, resourceNames } of rules)
+  const rulesOf = (manifests: readonly Manifest[]): readonly Rule[] =>
+    manifests.flatMap((each) => each.rules ?? []).filter(({ resources }) => resources.includes('secrets'));
+  t.same(
+    rulesOf(all).map(({ resourceNames, verbs }) => [resourceNames, verbs]),
+    [[['castai-pod-pinner-webhook-cert'], ['list', 'watch']]],
+    'what serves reads its certificate, and no more',
+  );
+  for (const { verbs, resourceNames } of rulesOf(read('rbac.yaml', 'webhook-keeper')))
     if (verbs.some((verb) => verb !== 'create')) t.same(resourceNames, names);
+});
+
+t.test('what keeps the webhook configuration listens on no port', async (t) => {
+  const [deployment] = read('deployment.yaml', 'webhook-keeper');
+  t.equal(deployment?.kind, 'Deployment');
+  t.notMatch(JSON.stringify(deployment), /containerPort|Probe|hostNetwork/);
+  const kinds = read('deployment.yaml', 'webhook-keeper').map(({ kind }) => kind);
+  t.notOk(kinds.includes('Service'));
 });

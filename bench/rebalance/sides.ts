@@ -50,7 +50,7 @@ const tune = (client: KubeClient, enabled: boolean): Promise<unknown> =>
     contentType: 'application/apply-patch+yaml',
   });
 
-/** Our three components as processes, with the settings of a cluster except these. */
+/** Our components as processes, with the settings of a cluster except these. */
 const startOurs = async (
   ground: Ground,
   client: KubeClient,
@@ -74,11 +74,10 @@ const startOurs = async (
     ...env,
     HOST: host,
     PORT: String(port),
-    EXTRA_NAMES: host,
     SHUTDOWN_DELAY: '100ms',
-    SETTLE: '1s',
   });
-  const children = [kentroller, pinner, webhook];
+  const keeper = Child.ofOurs('webhook/keeper/main.ts', { ...env, EXTRA_NAMES: host, SETTLE: '1s' });
+  const children = [kentroller, pinner, webhook, keeper];
   try {
     await Promise.all([pinner.said('full state received'), webhook.said('certificate loaded')]);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { fastify } from 'fastify';
-import { createAuthority, issueLeaf } from '../../webhook/certificates/x509.ts';
+import { createAuthority, issueLeaf } from '../../webhook/certificates/issue.ts';
 
 /** A webhook that decides nothing, over the same TLS as ours: `echo.ts HOST PORT`. It prints its CA in base64. */
 

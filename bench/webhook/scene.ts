@@ -54,8 +54,9 @@ const sideOf = async (bed: Bed, name: Side['name'], webhook: string) => {
   return { side, owners };
 };
 
-const startWebhook = (bed: Bed, namespace: string, port: number): Child =>
-  Child.ofOurs('webhook/main.ts', {
+/** The webhook, and what keeps its certificate. */
+const startWebhook = (bed: Bed, namespace: string, port: number) => {
+  const env = {
     KUBECONFIG: bed.ground.kubeconfig,
     POD_NAMESPACE: namespace,
     POD_NAME: 'bench',
@@ -68,7 +69,12 @@ const startWebhook = (bed: Bed, namespace: string, port: number): Child =>
     SETTLE: '1s',
     QPS: String(UNTHROTTLED),
     BURST: String(UNTHROTTLED),
-  });
+  };
+  return {
+    webhook: Child.ofOurs('webhook/main.ts', env),
+    keeper: Child.ofOurs('webhook/keeper/main.ts', env),
+  };
+};
 
 /** Whether the API server reaches our webhook: its CA has arrived, and a created pod comes back pinned. */
 const isLive = async (bed: Bed, side: Side): Promise<boolean> => {
@@ -117,9 +123,9 @@ export const openScene = async (bed: Bed): Promise<Scene> => {
   const echo = Child.ofOurs('bench/webhook/echo.ts', {}, [bed.host, String(echoPort)]);
   const workload = ours.side.namespace;
   await configure(client, { name: CONFIGURATION, webhook: OURS, url: urls.ours, workload });
-  const webhook = startWebhook(bed, namespace, port);
+  const { webhook, keeper } = startWebhook(bed, namespace, port);
   const close = async (): Promise<void> => {
-    await Promise.all([webhook.stop(), echo.stop(), pinner.stop()]);
+    await Promise.all([webhook.stop(), keeper.stop(), echo.stop(), pinner.stop()]);
     for (const name of [CONFIGURATION, ECHO_CONFIGURATION])
       await client.delete(MUTATING_WEBHOOK_CONFIGURATIONS, { name }).catch(() => {});
     await client.delete(REBALANCE_PLANS, { name: PLAN }).catch(() => {});

@@ -1,4 +1,11 @@
-import { CANCEL, KARPENTER_DO_NOT_DISRUPT } from '../../api/labels.ts';
+import {
+  CANCEL,
+  KARPENTER_DO_NOT_DISRUPT,
+  KENTROLLER,
+  POD_PINNER,
+  POD_PINNER_WEBHOOK,
+  POD_PINNER_WEBHOOK_KEEPER,
+} from '../../api/labels.ts';
 import type { KubeObject, Node, Pod } from '../../api/objects.ts';
 import { controllerOf, isLive } from '../../api/pods.ts';
 import {
@@ -208,7 +215,7 @@ const deleteSome =
 
 /** As a lost machine ends it. */
 const restart: Act = async ({ client, dice }) => {
-  const app = dice.pick(['castai-kentroller', 'castai-pod-pinner', 'castai-pod-pinner-webhook']);
+  const app = dice.pick([KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER]);
   const namespace = 'castai-agent';
   const { items } = await client.list(PODS, { namespace, labelSelector: `app=${app}` });
   if (items.length === 0) return undefined;

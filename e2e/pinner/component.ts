@@ -17,11 +17,17 @@ const COMPILED = join(tmpdir(), 'precision-packer-compiled');
 
 /** A component of ours as a process. */
 export class Component {
-  readonly lines: Line[] = [];
+  readonly lines: Line[];
   readonly process: ChildProcess;
 
-  /** `main` is the path from the repository's root. */
-  constructor(main: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) {
+  /** `main` is the path from the repository's root. `lines` takes its log, also that of another component. */
+  constructor(
+    main: string,
+    env: Readonly<Record<string, string>>,
+    args: readonly string[] = [],
+    lines: Line[] = [],
+  ) {
+    this.lines = lines;
     const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
     this.process = spawn(process.execPath, [path, ...args], {
       env: { PATH: process.env.PATH, KUBECONFIG: kubeconfig, NODE_COMPILE_CACHE: COMPILED, ...env },

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
-import { createAuthority } from '../../webhook/certificates/x509.ts';
+import { createAuthority } from '../../webhook/certificates/issue.ts';
 import { Balancer } from './balancer.ts';
 import type { Component } from './component.ts';
 import { eventually, freePort, ownHost, Scene } from './fixture.ts';
-import { configure, plan, startWebhook } from './webhookscene.ts';
+import { configure, plan, startKeeper, startServing } from './webhookscene.ts';
 
 /**
  * The keeper of the certificates is killed after every step and restarted with another clock, while two replicas with
@@ -45,15 +45,18 @@ const start = async (name: string, offMs: number): Promise<{ component: Componen
     SETTLE: '1s',
     RETIRE: '1s',
     SHUTDOWN_DELAY: '1s',
-    // Long enough for the keeper to come back: the serving replicas do not keep certificates.
-    LEASE_DURATION: '120s',
-    RENEW_DEADLINE: '100s',
+    // A killed keeper's successor takes over soon.
+    LEASE_DURATION: '3s',
+    RENEW_DEADLINE: '2s',
+    RETRY_PERIOD: '200ms',
     LOG_LEVEL: 'info',
     NODE_OPTIONS: clockOf(offMs),
   };
-  const component = startWebhook({ namespace, name, port, configuration }, env);
+  if (name === 'keeper')
+    return { component: startKeeper({ namespace, name, port, configuration }, env), port };
+  const component = startServing({ namespace, name, port, configuration }, env);
   const isReady = () => fetch(`http://${ownHost}:${health}/readyz`).then(({ ok }) => ok);
-  if (name !== 'keeper') await eventually('ready', isReady, 60_000);
+  await eventually('ready', isReady, 60_000);
   return { component, port };
 };
 
@@ -159,7 +162,6 @@ t.before(async () => {
   await configure(client, { name: configuration, port, workload: work.namespace, failurePolicy: 'Fail' });
   await plan(client, planName, [await work.replicaSet('moved', 0)]);
   haunting = haunt();
-  // The keeper gets the Lease before the serving replicas ask for it.
   await eventually('the keeper keeps', async () => (await dataOf(AUTHORITY))['ca.crt'], 60_000);
   const served = await Promise.all([start('r0', TEN_MINUTES), start('r1', -TEN_MINUTES)]);
   replicas.push(...served.map(({ component }) => component));

@@ -4,7 +4,7 @@ import t from 'tap';
 import { isGated } from '../../api/heldpods.ts';
 import type { Container, MutatingWebhookConfiguration, OwnerReference, Pod } from '../../api/objects.ts';
 import { CONFIG_MAPS, MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { createAuthority, issueLeaf } from '../../webhook/certificates/x509.ts';
+import { createAuthority, issueLeaf } from '../../webhook/certificates/issue.ts';
 import { Component } from './component.ts';
 import { Autoscaler } from './fakeautoscaler.ts';
 import { eventually, freePort, ownHost, pinnerEnv, Scene } from './fixture.ts';

@@ -3,7 +3,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { KubeObject, MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { Component } from './component.ts';
+import { Component, type Line } from './component.ts';
 import { ownHost } from './fixture.ts';
 
 export interface Configuration {
@@ -83,28 +83,54 @@ export const setState = async (client: KubeClient, name: string, state: string):
   await client.patch(REBALANCE_PLANS, { name }, { status: { state } }, { subresource: 'status' });
 };
 
-/** The webhook as a process that keeps its certificate for loopback. */
-export const startWebhook = (
-  o: {
-    readonly namespace: string;
-    readonly name: string;
-    readonly port: number;
-    readonly configuration: string;
-  },
+interface WebhookProcess {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number;
+  readonly configuration: string;
+}
+
+const envOf = (o: WebhookProcess): Record<string, string> => ({
+  POD_NAMESPACE: o.namespace,
+  POD_NAME: o.name,
+  HOST: ownHost,
+  PORT: String(o.port),
+  HEALTH_PORT: '0',
+  EXTRA_NAMES: ownHost,
+  CONFIGURATION: o.configuration,
+  SHUTDOWN_DELAY: '500ms',
+  LOG_LEVEL: 'debug',
+});
+
+/** What keeps the webhook's certificates and configuration, as a process. */
+export const startKeeper = (
+  o: WebhookProcess,
   env: Readonly<Record<string, string>> = {},
-): Component =>
-  new Component('webhook/main.ts', {
-    POD_NAMESPACE: o.namespace,
-    POD_NAME: o.name,
-    HOST: ownHost,
-    PORT: String(o.port),
-    HEALTH_PORT: '0',
-    EXTRA_NAMES: ownHost,
-    CONFIGURATION: o.configuration,
-    SHUTDOWN_DELAY: '500ms',
-    LOG_LEVEL: 'debug',
-    ...env,
-  });
+  lines: Line[] = [],
+): Component => new Component('webhook/keeper/main.ts', { ...envOf(o), ...env }, [], lines);
+
+/** The webhook as a process that serves a certificate which somebody else keeps. */
+export const startServing = (o: WebhookProcess, env: Readonly<Record<string, string>> = {}): Component =>
+  new Component('webhook/main.ts', { ...envOf(o), ...env });
+
+/** The webhook as a process, and its keeper as another one, with one log. They end together. */
+class KeptWebhook extends Component {
+  readonly #keeper: Component;
+
+  constructor(o: WebhookProcess, env: Readonly<Record<string, string>>) {
+    super('webhook/main.ts', { ...envOf(o), ...env });
+    this.#keeper = startKeeper(o, env, this.lines);
+  }
+
+  override async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string | null> {
+    const [code] = await Promise.all([super.stop(signal), this.#keeper.stop(signal)]);
+    return code;
+  }
+}
+
+/** The webhook with its keeper, for loopback. */
+export const startWebhook = (o: WebhookProcess, env: Readonly<Record<string, string>> = {}): Component =>
+  new KeptWebhook(o, env);
 
 /** Sends a process a signal by its pid. */
 export const signalProcess = (pid: number | undefined, name: string): void => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { POD_PINNER_WEBHOOK_KEEPER } from '../../api/labels.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { messageOf } from '../../kube/errors.ts';
@@ -31,8 +32,9 @@ const componentsFor = (webhookHost: string): readonly Component[] => [
         {
           folder: 'webhook',
           app: CONFIGURATION,
-          env: { HEALTH_PORT: '18083', PORT: String(WEBHOOK_PORT), EXTRA_NAMES: webhookHost },
+          env: { HEALTH_PORT: '18083', PORT: String(WEBHOOK_PORT) },
         },
+        { folder: 'webhook/keeper', app: POD_PINNER_WEBHOOK_KEEPER, env: { EXTRA_NAMES: webhookHost } },
       ]),
 ];
 

@@ -6,35 +6,16 @@ import { bool, commaList, duration } from './options.ts';
 /** A TCP port; 0 takes any free one. */
 export const port = (otherwise: number) => z.coerce.number().int().min(0).max(65_535).default(otherwise);
 
-/** Options of every component: place, Lease, health endpoints, rate limit and log. */
-export const componentOptions = (o: {
-  /** Name of the Deployment, its Lease and its ServiceAccount. */
-  readonly name: string;
-  readonly healthPort: number;
+/** Options of every component: place, rate limit and log. */
+export const basicOptions = (o: {
   /** Requests per second to the API server; the burst is twice as many. */
   readonly qps: number;
 }) => ({
   podNamespace: z.string().default('castai-agent').meta({ description: 'namespace of this pod' }),
-  podName: z
-    .string()
-    .default('')
-    .meta({ description: 'identity in the Lease; host name and process id when empty' }),
   kubeconfig: z
     .string()
     .default('')
     .meta({ description: "kubeconfig outside a cluster; the pod's ServiceAccount when empty" }),
-  host: z.string().default('0.0.0.0').meta({ description: 'address to listen on' }),
-  healthPort: port(o.healthPort).meta({ description: 'port for health checks and metrics' }),
-  leaseName: z.string().default(o.name).meta({ description: 'Lease that the leader holds' }),
-  leaseDuration: duration
-    .default(15_000)
-    .meta({ description: 'a Lease that was not renewed for this long is free' }),
-  renewDeadline: duration
-    .default(10_000)
-    .meta({ description: 'a leader that could not renew its Lease for this long stops' }),
-  retryPeriod: duration
-    .default(2_000)
-    .meta({ description: 'time between two attempts to get or renew the Lease' }),
   qps: z.coerce
     .number()
     .positive()
@@ -50,6 +31,38 @@ export const componentOptions = (o: {
     .default('info')
     .meta({ description: 'lowest level that is logged' }),
 });
+
+/** Options of a component that answers health checks. */
+export const healthOptions = (o: { readonly healthPort: number }) => ({
+  host: z.string().default('0.0.0.0').meta({ description: 'address to listen on' }),
+  healthPort: port(o.healthPort).meta({ description: 'port for health checks and metrics' }),
+});
+
+/** Options of a component whose replicas elect a leader. */
+export const electionOptions = (o: { readonly lease: string }) => ({
+  podName: z
+    .string()
+    .default('')
+    .meta({ description: 'identity in the Lease; host name and process id when empty' }),
+  leaseName: z.string().default(o.lease).meta({ description: 'Lease that the leader holds' }),
+  leaseDuration: duration
+    .default(15_000)
+    .meta({ description: 'a Lease that was not renewed for this long is free' }),
+  renewDeadline: duration
+    .default(10_000)
+    .meta({ description: 'a leader that could not renew its Lease for this long stops' }),
+  retryPeriod: duration
+    .default(2_000)
+    .meta({ description: 'time between two attempts to get or renew the Lease' }),
+});
+
+/** Options of a component that answers health checks and elects a leader. */
+export const componentOptions = (o: {
+  /** Name of the Deployment, its Lease and its ServiceAccount. */
+  readonly name: string;
+  readonly healthPort: number;
+  readonly qps: number;
+}) => ({ ...basicOptions(o), ...healthOptions(o), ...electionOptions({ lease: o.name }) });
 
 /** Options of a component that ConfigMaps turn on and off, see api/features.ts. */
 export const featureOptions = () => ({

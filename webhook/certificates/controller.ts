@@ -10,6 +10,8 @@ import {
   requeue,
   watches,
 } from '../../kube/controller/controller.ts';
+import { commonBundleOf } from './commonbundle.ts';
+import { createAuthority, issueLeaf } from './issue.ts';
 import {
   type Authority,
   bundleOf,
@@ -18,7 +20,6 @@ import {
   type RotationStep,
 } from './rotation.ts';
 import { authorityData, leafData, readAuthority, readLeaf } from './secrets.ts';
-import { createAuthority, issueLeaf } from './x509.ts';
 
 export interface CertificateControllerOptions {
   readonly client: KubeClient;
@@ -40,15 +41,6 @@ export interface CertificateControllerOptions {
 
 /** The longest wait before the next check: setTimeout takes at most 24 days. */
 const CHECK_INTERVAL_MS = 3_600_000;
-
-/** The caBundle that all webhooks of a configuration share, PEM; empty when they differ or have none. */
-export const commonBundleOf = (configuration: MutatingWebhookConfiguration | undefined): string => {
-  const bundles = new Set(
-    configuration?.webhooks?.map(({ clientConfig }) => clientConfig.caBundle ?? '') ?? [],
-  );
-  const [bundle] = bundles;
-  return bundles.size === 1 && bundle ? Buffer.from(bundle, 'base64').toString() : '';
-};
 
 const writeSecret = async (
   p: CertificateControllerOptions,

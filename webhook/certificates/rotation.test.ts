@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { createAuthority, issueLeaf } from './issue.ts';
 import {
   type Authority,
   bundleOf,
@@ -8,14 +9,7 @@ import {
   type RotationStep,
 } from './rotation.ts';
 import { authorityData, leafData, readAuthority, readLeaf } from './secrets.ts';
-import {
-  createAuthority,
-  issueLeaf,
-  isTrusted,
-  type KeyPair,
-  readCertificate,
-  renewalTimeOf,
-} from './x509.ts';
+import { isTrusted, type KeyPair, readCertificate, renewalTimeOf } from './x509.ts';
 
 const START = Date.parse('2030-01-01T00:00:00Z');
 const DAY = 86_400_000;

@@ -10,7 +10,7 @@ import { parseAllDocuments } from 'yaml';
 import { parse } from '../../kube/component/options.ts';
 import { options } from '../options.ts';
 import { createWebhookServer } from '../server.ts';
-import { createAuthority, issueLeaf } from './x509.ts';
+import { createAuthority, issueLeaf } from './issue.ts';
 
 /** A line of the log. */
 interface LogLine {

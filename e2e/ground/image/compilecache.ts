@@ -9,7 +9,7 @@ import type { LayerPlan } from './oci.ts';
  */
 export const COMPILE_CACHE = '/app/.compile-cache';
 
-const MAINS = ['kentroller/main.ts', 'extender/main.ts', 'webhook/main.ts'];
+const MAINS = ['kentroller/main.ts', 'extender/main.ts', 'webhook/main.ts', 'webhook/keeper/main.ts'];
 
 /** Node keys compiled code by the path of the module, so it has to run in a root like the container's. */
 export const canCompile = (): boolean => process.platform === 'linux' && process.getuid?.() === 0;

@@ -97,7 +97,7 @@ t.test(
     // Found before the environment is the container's.
     const chroot = [(await run(['sh', '-c', 'command -v chroot'])).trim()];
     const start = [`--userspec=${config.User}`, root, ...config.Entrypoint];
-    for (const main of ['kentroller', 'extender', 'webhook'])
+    for (const main of ['kentroller', 'extender', 'webhook', 'webhook/keeper'])
       await run(['env', '-i', ...config.Env, ...chroot, ...start, `/app/${main}/main.ts`, '--help']);
     t.strictSame(list(), before);
   },
