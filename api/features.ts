@@ -1,7 +1,7 @@
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { rebalancePlanClaimSpec } from './kinds/rebalanceplanclaim.ts';
 import { valueAt } from './records/valueat.ts';
+import { DocumentError, readYaml } from './text/readyaml.ts';
 
 /**
  * Features that ConfigMaps turn on, off and tune while components run: YAML under `config.yaml`, one setting per key
@@ -9,6 +9,10 @@ import { valueAt } from './records/valueat.ts';
  */
 
 export const CONFIG_KEY = 'config.yaml';
+/** A ConfigMap with all settings and a comment to each takes a quarter; the time to parse grows with the square. */
+const MAX_BYTES = 32 * 1024;
+/** Three times the settings that there are. */
+const MAX_KEYS = 100;
 /** On a ConfigMap, with any value: it holds features. */
 export const FEATURES_LABEL = 'autoscaling.cast.ai/features';
 
@@ -110,18 +114,19 @@ const unknownPaths = (raw: Tree, read: Tree, path: string): string[] =>
     return isTree(value) && isTree(inner) ? unknownPaths(value, inner, `${path}${key}.`) : [];
   });
 
-const firstLine = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
-
-const readDocument = (key: string, text: string): Tree => {
-  let raw: unknown;
+/** Reads the YAML under a key. Throws DocumentError with a sentence that names the key. */
+const readValue = (key: string, text: string): unknown => {
   try {
-    raw = parseYaml(text);
+    return readYaml(text, MAX_BYTES);
   } catch (error) {
-    throw new Error(`${key} is not YAML: ${firstLine(error).replace(/:$/, '')}`, { cause: error });
+    if (!(error instanceof DocumentError)) throw error;
+    throw new DocumentError(`${key} ${error.message}`, { cause: error });
   }
-  if (raw === null || raw === undefined) return {};
-  if (!isTree(raw)) throw new Error(`${key} holds no map of features`);
+};
+
+const readDocument = (text: string): Tree => {
+  const raw = readValue(CONFIG_KEY, text) ?? {};
+  if (!isTree(raw)) throw new DocumentError(`${CONFIG_KEY} holds no map of features`);
   return withoutNulls(raw);
 };
 
@@ -129,15 +134,26 @@ const readDocument = (key: string, text: string): Tree => {
 const nest = (path: string, value: unknown): Tree =>
   path.split('.').reduceRight<unknown>((inner, key) => Object.fromEntries([[key, inner]]), value) as Tree;
 
-const readData = (data: Readonly<Record<string, string>>): Tree =>
-  Object.entries(data)
+/** Refuses data that would take long to read, before any of it is parsed. Throws DocumentError. */
+const checkSize = (data: Readonly<Record<string, string>>): void => {
+  const entries = Object.entries(data);
+  if (entries.length > MAX_KEYS)
+    throw new DocumentError(`it has ${entries.length} keys; at most ${MAX_KEYS} are read`);
+  const size = entries.reduce((sum, [key, text]) => sum + Buffer.byteLength(key + text), 0);
+  if (size > MAX_BYTES) throw new DocumentError(`it has ${size} bytes; at most ${MAX_BYTES} are read`);
+};
+
+const readData = (data: Readonly<Record<string, string>>): Tree => {
+  checkSize(data);
+  return Object.entries(data)
     .toSorted(([a], [b]) => Number(b === CONFIG_KEY) - Number(a === CONFIG_KEY))
     .map(([key, text]) => {
-      if (key === CONFIG_KEY) return readDocument(key, text);
-      const { value } = readDocument(key, `value: ${text}`);
-      return value === undefined ? {} : nest(key, value);
+      if (key === CONFIG_KEY) return readDocument(text);
+      const value = readValue(key, text) ?? undefined;
+      return value === undefined ? {} : withoutNulls(nest(key, value));
     })
     .reduce<Tree>(merge, {});
+};
 
 const issueText = (issue: z.core.$ZodIssue): string => {
   const inner = issue.code === 'invalid_union' ? issue.errors.flat().at(-1)?.message : undefined;
@@ -150,7 +166,8 @@ export const parseFeatures = (data: Readonly<Record<string, string>> | undefined
   try {
     raw = readData(data ?? {});
   } catch (error) {
-    return { ok: false, problem: firstLine(error) };
+    if (!(error instanceof DocumentError)) throw error;
+    return { ok: false, problem: error.message };
   }
   const result = schema.safeParse(raw);
   if (!result.success) return { ok: false, problem: result.error.issues.map(issueText).join('; ') };

@@ -35,6 +35,9 @@ interface WatchOptions {
   readonly metrics?: Registry;
 }
 
+/** A misspelt name is one of few; who writes thousands does not read them. */
+const MAX_UNKNOWN = 20;
+
 const report = (o: WatchOptions, map: ConfigMap, change: FeatureChange): void => {
   const about = { namespace: map.metadata.namespace, name: map.metadata.name };
   const event = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
@@ -43,8 +46,11 @@ const report = (o: WatchOptions, map: ConfigMap, change: FeatureChange): void =>
     o.log.info({ ...about, features: change.features }, 'features applied');
     event('Normal', 'FeaturesApplied', 'The features of this ConfigMap are in force');
     if (change.unknown.length === 0) return;
-    o.log.warn({ ...about, unknown: change.unknown }, 'unknown features ignored');
-    event('Warning', 'FeaturesUnknown', `Unknown features are ignored: ${change.unknown.join(', ')}`);
+    const unknown = change.unknown.slice(0, MAX_UNKNOWN);
+    o.log.warn({ ...about, unknown }, 'unknown features ignored');
+    const more = change.unknown.length - unknown.length;
+    const others = more > 0 ? ` and ${more} others` : '';
+    event('Warning', 'FeaturesUnknown', `Unknown features are ignored: ${unknown.join(', ')}${others}`);
   }
   if (change.kind === 'refused') {
     const stays = change.keepsEarlier ? 'the last valid one stays in force' : 'it is ignored';
