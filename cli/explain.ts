@@ -3,6 +3,7 @@ import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
 import { healthOf, isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable, podName } from '../api/pods.ts';
+import { printable } from '../api/text/printable.ts';
 import { disruptionBlockers, isInScope, type StateNode } from '../planner/cluster/candidate.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { createSurgeCheck } from '../planner/cluster/evictionblocker.ts';
@@ -110,5 +111,5 @@ export const explainCommand = async (input: Input): Promise<Outcome> => {
     throw new UsageError('Use explain pod NAMESPACE/NAME or explain node NAME.');
   }
   const lines = (what === 'pod' ? explainPod : explainNode)(await requestOf(input, 'explain'), name);
-  return { out: `${lines.join('\n')}\n`, err: [], code: 0 };
+  return { out: `${lines.map(printable).join('\n')}\n`, err: [], code: 0 };
 };

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { printable, printableLines } from '../api/text/printable.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { type Flags, parseFlags, UsageError } from './flags.ts';
 import { readSnapshot } from './inputfiles.ts';
@@ -115,11 +116,12 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
 
 try {
   const outcome = await run(process.argv.slice(2));
-  process.stdout.write(outcome.out);
-  for (const line of outcome.err) process.stderr.write(`${line}\n`);
+  // Names come from a cluster or from files that others wrote; a terminal must not obey them.
+  process.stdout.write(printableLines(outcome.out));
+  for (const line of outcome.err) process.stderr.write(`${printable(line)}\n`);
   process.exitCode = outcome.code;
 } catch (error) {
   if (!(error instanceof Error) || !INPUT_ERRORS.has(error.name)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  process.stderr.write(`${printableLines(error.message)}\n`);
   process.exitCode = 1;
 }

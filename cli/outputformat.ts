@@ -1,3 +1,4 @@
+import { printableLines } from '../api/text/printable.ts';
 import { UsageError } from './flags.ts';
 
 /** Formats a value for -o: json or yaml. Throws UsageError for any other format. */
@@ -8,7 +9,13 @@ export const format = async (value: unknown, output: string | undefined): Promis
     case 'yaml': {
       // Loaded on demand: the module takes longer to load than the planner.
       const { stringify } = await import('yaml');
-      return stringify(value);
+      const text = stringify(value);
+      // An escape means the same within quotes only.
+      return printableLines(text) === text
+        ? text
+        : printableLines(
+            stringify(value, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'QUOTE_DOUBLE' }),
+          );
     }
     default:
       throw new UsageError(`-o must be json or yaml, not '${output}'.`);

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { formatCpu } from '../api/quantity.ts';
+import { printable } from '../api/text/printable.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { rebalance } from '../planner/rebalance.ts';
 import type { Outcome } from './outcome.ts';
@@ -11,7 +12,8 @@ import { withoutRefused } from './verified.ts';
 const formatUsd = (value: number | null): string => (value === null ? '?' : value.toFixed(2));
 
 /** Rows of cells as lines with aligned columns. */
-const alignColumns = (rows: readonly (readonly string[])[]): string => {
+const alignColumns = (cells: readonly (readonly string[])[]): string => {
+  const rows = cells.map((row) => row.map(printable));
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   );
@@ -59,7 +61,7 @@ const renderTable = (report: Report): string => {
     ),
   ];
   const header = ['NODE', 'TYPE', 'USD/MONTH', 'CPU FREE', 'MIB FREE', 'PODS', 'WASTED/MONTH', 'PLAN'];
-  return `${head.join('\n')}\n\n${alignColumns([header, ...rows])}\n`;
+  return `${head.map(printable).join('\n')}\n\n${alignColumns([header, ...rows])}\n`;
 };
 
 /** `report`: prints what a cluster costs and could cost. Throws UsageError. */

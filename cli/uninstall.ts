@@ -8,6 +8,7 @@ import {
 } from '../api/labels.ts';
 import { isPodReady, isTerminating } from '../api/pods.ts';
 import { NODE_CLAIMS, PODS } from '../api/resources.ts';
+import { printable } from '../api/text/printable.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import { isNotFound, KubeError, messageOf } from '../kube/errors.ts';
 import { undoAll } from '../kube/undo/apply.ts';
@@ -109,7 +110,11 @@ export const uninstallCommand = async (input: Input): Promise<Outcome> => {
     if (!isMeant) {
       const hint = lines.length > 0 ? ['Nothing was changed: run it again with --yes.'] : [];
       const err = [...(running.length > 0 ? [refusal] : []), ...unread];
-      return { out: `${[...found, ...hint].join('\n')}\n`, err, code: unread.length > 0 ? LEFT : 0 };
+      return {
+        out: `${[...found, ...hint].map(printable).join('\n')}\n`,
+        err,
+        code: unread.length > 0 ? LEFT : 0,
+      };
     }
     const left = await undo(input, guards, signal);
     const ending = await endingClaims(client, signal);
@@ -120,7 +125,7 @@ export const uninstallCommand = async (input: Input): Promise<Outcome> => {
       HOW_TO_GO_ON,
     ];
     return {
-      out: `${out.join('\n')}\n`,
+      out: `${out.map(printable).join('\n')}\n`,
       err: linesOf('Not undone:', left),
       code: left.length > 0 ? LEFT : 0,
     };

@@ -1,15 +1,21 @@
 import { formatCpu } from '../../api/quantity.ts';
+import { printable } from '../../api/text/printable.ts';
 import type { NodeBar, WorkloadShare } from './nodebars.ts';
+import { HUES } from './stylesheet.ts';
 
-/** Escapes a text for HTML and for attribute values. */
+/** Escapes a text for HTML and for attribute values; of bidi overrides and the like it shows the number. */
 export const escapeHtml = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  text
+    .split('\n')
+    .map(printable)
+    .join('\n')
+    .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-/** A hue in degrees, equal for a workload on every node; the golden ratio keeps similar names apart. */
+/** Number of a hue of the stylesheet, equal for a workload on every node; the golden ratio keeps similar names apart. */
 const hueOf = (workload: string): number => {
   let hash = 0;
   for (const character of workload) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) | 0;
-  return Math.round((((hash >>> 0) * 0.618_033_988_75) % 1) * 360);
+  return Math.round((((hash >>> 0) * 0.618_033_988_75) % 1) * HUES) % HUES;
 };
 
 const formatGib = (mib: number): string => `${(mib / 1024).toFixed(mib < 10_240 ? 1 : 0)} GiB`;
@@ -35,7 +41,7 @@ const drawBar = (
       x += segment;
       if (segment < 0.3) return '';
       const title = `${share.workload}${share.pods > 1 ? ` × ${share.pods}` : ''}: ${formatCpu(share.cpu)} CPU, ${formatGib(share.memory)}`;
-      return `<rect x="${start.toFixed(1)}" y="${y}" width="${Math.max(0.3, segment - 0.5).toFixed(1)}" height="${BAR_HEIGHT}" style="--h:${hueOf(share.workload)}"><title>${escapeHtml(title)}</title></rect>`;
+      return `<rect x="${start.toFixed(1)}" y="${y}" width="${Math.max(0.3, segment - 0.5).toFixed(1)}" height="${BAR_HEIGHT}" class="h${hueOf(share.workload)}"><title>${escapeHtml(title)}</title></rect>`;
     })
     .join('');
 };

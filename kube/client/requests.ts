@@ -1,4 +1,5 @@
 import { apiVersionOf, pathOf, type Resource } from '../../api/resources.ts';
+import { printableLines } from '../../api/text/printable.ts';
 import { KubeError } from '../errors.ts';
 import type { DeleteOptions, EvictedPod, Ref, WriteOptions } from './requestoptions.ts';
 
@@ -105,3 +106,15 @@ export const evictionBody = (
     ...(o.dryRun && { dryRun: ['All'] }),
   },
 });
+
+/**
+ * The body of a write; in a status, which kubectl prints, all text is printable: names and reasons of a remote planner,
+ * of the cloud and of users' YAML end up there.
+ */
+export const writeBody = (body: object, subresource: string | undefined): object => {
+  if (subresource !== 'status') return body;
+  const text = JSON.stringify(body);
+  // Lossless as JSON, so a difference only tells that there is something to show.
+  if (!text.includes('\\u') && printableLines(text) === text) return body;
+  return JSON.parse(text, (_, value: unknown) => (typeof value === 'string' ? printableLines(value) : value));
+};

@@ -1,4 +1,5 @@
-import { destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino';
+import { printableLines } from '../../api/text/printable.ts';
 
 export type Logger = PinoLogger;
 
@@ -10,12 +11,15 @@ const gathered = (gatherMs: number) =>
 
 /**
  * JSON lines on standard output with ISO times; the level is trace, debug, info, warn, error, fatal or silent.
- * `gatherMs` delays lines by up to that long, for components that write many.
+ * `gatherMs` delays lines by up to that long, for components that write many. What a terminal would obey, such as escape
+ * sequences in names, is escaped.
  */
 export const createLogger = (o: {
   readonly component: string;
   readonly level?: string;
   readonly gatherMs?: number;
+  /** Standard output when left out. */
+  readonly to?: DestinationStream;
 }): Logger =>
   pino(
     {
@@ -23,6 +27,7 @@ export const createLogger = (o: {
       base: { component: o.component },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      hooks: { streamWrite: printableLines },
     },
-    o.gatherMs === undefined ? destination({ dest: 1, sync: true }) : gathered(o.gatherMs),
+    o.to ?? (o.gatherMs === undefined ? destination({ dest: 1, sync: true }) : gathered(o.gatherMs)),
   );

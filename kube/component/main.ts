@@ -1,3 +1,4 @@
+import { printableLines } from '../../api/text/printable.ts';
 import { isAborted, KubeError, OptionsError } from '../errors.ts';
 import { createLogger, type Logger } from './log.ts';
 import { HelpRequested } from './options.ts';
@@ -8,7 +9,7 @@ export interface Running {
   readonly log: Logger;
 }
 
-const print = (text: string, to: NodeJS.WriteStream): void => void to.write(`${text}\n`);
+const print = (text: string, to: NodeJS.WriteStream): void => void to.write(`${printableLines(text)}\n`);
 
 /** Prints one line that says what to do about an error, and returns the exit code. */
 const explain = (e: unknown, log: Logger): number => {

@@ -40,3 +40,13 @@ t.test('a server that refuses events neither blocks nor throws', async (t) => {
   for (let i = 0; i < 2000; i++) recorder.event(CONFIG_MAPS, nowhere, 'Normal', 'R', 'm');
   t.pass('it neither throws nor waits');
 });
+
+t.test('an event shows a hostile name as text, and remembers no long message', async (t) => {
+  const recorder = createRecorder({ client, component: 'thing', log });
+  const about = { metadata: { name: 'd', namespace } };
+  recorder.event(CONFIG_MAPS, about, 'Warning', 'Hostile', `\u001b[31m\u202e${'x'.repeat(100_000)}`);
+  await recorder.flush();
+  const { items } = await client.list(EVENTS, { namespace, fieldSelector: 'reason=Hostile' });
+  t.match(items[0]?.message, /^\\u001b\[31m\\u202exxx/);
+  t.equal(items[0]?.message?.length, 1024);
+});

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { derivedName } from '../../api/identity/names.ts';
 import type { KubeEvent, KubeObject } from '../../api/objects.ts';
 import { apiVersionOf, EVENTS, type Resource } from '../../api/resources.ts';
+import { printable } from '../../api/text/printable.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { isNotFound, messageOf } from '../errors.ts';
@@ -34,6 +35,8 @@ const WINDOW_MS = 600_000;
 // Events are optional: while the API server is away they are dropped rather than kept in memory.
 const MAX_WAITING = 1000;
 const MAX_KNOWN = 4096;
+/** The API server refuses more. */
+const MAX_MESSAGE = 1024;
 
 const second = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
 
@@ -54,8 +57,9 @@ class QueuedRecorder implements Recorder {
   event(resource: Resource, about: KubeObject, type: EventType, reason: string, message: string): void {
     if (this.#waiting >= MAX_WAITING) return;
     this.#waiting++;
+    const shown = printable(message.slice(0, MAX_MESSAGE)).slice(0, MAX_MESSAGE);
     this.#tail = this.#tail
-      .then(() => this.#write(resource, about, type, reason, message))
+      .then(() => this.#write(resource, about, type, reason, shown))
       .catch((e: unknown) => {
         const why = messageOf(e);
         this.#log.warn({ event: reason, reason: why }, 'event not recorded');
@@ -129,7 +133,7 @@ class QueuedRecorder implements Recorder {
       } as NonNullable<KubeEvent['involvedObject']>,
       type,
       reason,
-      message: message.slice(0, 1024),
+      message,
       count: 1,
       firstTimestamp: now,
       lastTimestamp: now,
