@@ -412,7 +412,11 @@ export interface KubeEvent extends KubeObject {
 export interface MutatingWebhookConfiguration extends KubeObject {
   readonly webhooks?: readonly {
     readonly name: string;
-    readonly clientConfig: { readonly caBundle?: string; readonly [key: string]: unknown };
+    readonly clientConfig: {
+      readonly caBundle?: string;
+      readonly url?: string;
+      readonly service?: { readonly path?: string; readonly [key: string]: unknown };
+    };
     readonly [key: string]: unknown;
   }[];
 }

@@ -17,8 +17,10 @@ import { GateReleaser, nodesByName } from '../kube/heldpods/gatereleaser.ts';
 import { createGateReleasePolicy } from '../planner/pinning/gatepolicy.ts';
 import { isPinningAtAdmissionEnabled } from './admissionoptions.ts';
 import { commonBundleOf } from './certificates/commonbundle.ts';
+import { commonPathOf } from './certificates/path.ts';
+import type { Leaf } from './certificates/rotation.ts';
 import { readLeaf } from './certificates/secrets.ts';
-import { isTrusted, type KeyPair, readCertificate } from './certificates/x509.ts';
+import { isTrusted, readCertificate } from './certificates/x509.ts';
 import { type Options, options } from './options.ts';
 import { watchCoexistingWebhooks } from './otherwebhooks.ts';
 import { indexMovedOwners, trimPlan } from './planindex.ts';
@@ -120,12 +122,15 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     },
   });
 
-  let servedLeaf: KeyPair | undefined;
+  let servedLeaf: Leaf | undefined;
   leaves.onChange(({ type, object }) => {
     const leaf = type === 'delete' ? undefined : readLeaf(object);
-    if (!leaf || leaf.cert === servedLeaf?.cert) return;
-    server.setCertificate(leaf);
+    if (!leaf) return;
+    server.setPaths(leaf.paths);
+    const isNew = leaf.cert !== servedLeaf?.cert;
     servedLeaf = leaf;
+    if (!isNew) return;
+    server.setCertificate(leaf);
     log.info({ validTo: readCertificate(leaf.cert)?.validTo }, 'certificate loaded');
   });
   const ready = (): true | string => {
@@ -133,10 +138,12 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     if (!plans.hasSynced) return 'the RebalancePlans are not listed yet';
     const leaf = readCertificate(servedLeaf?.cert);
     if (!leaf) return `there is no certificate yet: ${POD_PINNER_WEBHOOK_KEEPER} creates it`;
-    const bundle = commonBundleOf(configurations.get(o.configuration));
+    const configuration = configurations.get(o.configuration);
+    if (!isTrusted(leaf, commonBundleOf(configuration), Date.now()))
+      return 'the caBundle of the MutatingWebhookConfiguration does not match the certificate yet';
     return (
-      isTrusted(leaf, bundle, Date.now()) ||
-      'the caBundle of the MutatingWebhookConfiguration does not match the certificate yet'
+      servedLeaf?.paths.includes(commonPathOf(configuration)) ||
+      'the path of the MutatingWebhookConfiguration is not served yet'
     );
   };
 

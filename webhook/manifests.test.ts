@@ -41,7 +41,11 @@ t.test(
         },
       },
     ]);
-    t.notMatch(JSON.stringify(configuration), /caBundle/, 'the webhook maintains the caBundle itself');
+    t.notMatch(
+      JSON.stringify(configuration),
+      /caBundle|"path"/,
+      'the webhook maintains caBundle and path itself',
+    );
   },
 );
 

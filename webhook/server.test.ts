@@ -6,6 +6,24 @@ const { server, pinner, requests, templateKeys, outcomes, post } = createTestSer
 pinner.reply = { nodeName: 'node-1', intentId: 'pin/1', plan: 'plan', way: 'assign', reason: '' };
 t.teardown(() => server.app.close());
 
+t.test('attack: a stranger who does not know the secret path gets no slot of anyone', async (t) => {
+  for (const url of ['/mutate', '/mutate/', '/mutate/guess', '/', '/mutate?timeout=3s', '//mutate']) {
+    const { statusCode } = await server.app.inject({
+      method: 'POST',
+      url,
+      payload: JSON.stringify(makeReview(makeWebPod())),
+      headers: { 'content-type': 'application/json' },
+    });
+    t.equal(statusCode, 404, url);
+  }
+  t.same(requests, [], 'no slot was asked for');
+});
+
+t.test('the API server, which appends its timeout to the path, is answered', async (t) => {
+  t.equal((await post(makeReview(makeWebPod()))).statusCode, 200);
+  t.equal(requests.splice(0).length, 1);
+});
+
 const invalid: readonly (readonly [string, object | string])[] = [
   ['a body that is not JSON', '{'],
   ['an object that is not a review', {}],

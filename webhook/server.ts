@@ -20,11 +20,13 @@ export interface WebhookServer {
   readonly app: FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>;
   /** Serves new connections with this certificate; open ones stay. */
   setCertificate(leaf: KeyPair): void;
+  /** Answers calls at these paths, and 404 at all others. */
+  setPaths(paths: readonly string[]): void;
   /** Closes each connection after its next answer, so that callers move to another replica. */
   startDraining(): void;
 }
 
-/** The admission server: POST /mutate over TLS. Handshakes fail until a certificate is set. */
+/** The admission server over TLS. Handshakes fail until a certificate is set, and nothing is served without a path. */
 export const createWebhookServer = (o: {
   readonly admission: Admission;
   readonly log: Logger;
@@ -57,7 +59,14 @@ export const createWebhookServer = (o: {
     if (isDraining) reply.header('connection', 'close');
     done();
   });
-  app.post('/mutate', async ({ body }, reply) => {
+  let paths: ReadonlySet<string> = new Set();
+  // Before the body is read: a stranger who does not know the path costs a few bytes.
+  app.addHook('onRequest', async ({ url }, reply) => {
+    const end = url.indexOf('?');
+    if (paths.has(end < 0 ? url : url.slice(0, end))) return;
+    return reply.code(404).header('connection', 'close').send({ message: 'nothing is served here' });
+  });
+  app.post('*', async ({ body }, reply) => {
     const text = await mutate(admission, body);
     reply.header('content-type', 'application/json');
     return text;
@@ -70,6 +79,9 @@ export const createWebhookServer = (o: {
   return {
     app,
     setCertificate: ({ cert, key }) => app.server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' }),
+    setPaths: (next) => {
+      paths = new Set(next);
+    },
     startDraining: () => {
       isDraining = true;
     },

@@ -12,12 +12,15 @@ import {
 } from '../../kube/controller/controller.ts';
 import { commonBundleOf } from './commonbundle.ts';
 import { createAuthority, issueLeaf } from './issue.ts';
+import { commonPathOf, pathPatch } from './path.ts';
 import {
   type Authority,
   bundleOf,
   decideRotation,
   type RotationPolicy,
+  type RotationState,
   type RotationStep,
+  renewPaths,
 } from './rotation.ts';
 import { authorityData, leafData, readAuthority, readLeaf } from './secrets.ts';
 
@@ -55,16 +58,18 @@ const writeSecret = async (
   else await p.client.create(SECRETS, { metadata: ref, type: 'Opaque', data }, { signal });
 };
 
+/** One write for caBundle and path: no API server ever sees one without the other. */
 const writeBundle = async (
   p: CertificateControllerOptions,
-  bundle: string,
+  { bundle, path }: Extract<RotationStep, { kind: 'write-bundle' }>,
   signal: AbortSignal,
 ): Promise<void> => {
   const configuration = p.configurations.get(p.configurationName);
   const value = Buffer.from(bundle).toString('base64');
-  const operations = (configuration?.webhooks ?? []).flatMap(({ name }, index) => [
+  const operations = (configuration?.webhooks ?? []).flatMap(({ name, clientConfig }, index) => [
     { op: 'test', path: `/webhooks/${index}/name`, value: name },
     { op: 'add', path: `/webhooks/${index}/clientConfig/caBundle`, value },
+    ...(path === '' ? [] : pathPatch(`/webhooks/${index}/clientConfig`, clientConfig, path)),
   ]);
   const ref = { name: p.configurationName };
   await p.client.patch(MUTATING_WEBHOOK_CONFIGURATIONS, ref, operations, { type: 'json', signal });
@@ -73,7 +78,7 @@ const writeBundle = async (
 const apply = async (
   p: CertificateControllerOptions,
   step: RotationStep,
-  authority: Authority,
+  { authority, leaf, path }: Pick<RotationState, 'authority' | 'leaf' | 'path'>,
   signal: AbortSignal,
 ): Promise<void> => {
   const now = p.now();
@@ -99,11 +104,17 @@ const apply = async (
     case 'remove-previous':
       return store({ ...authority, previous: '' });
     case 'write-bundle':
-      return writeBundle(p, step.bundle, signal);
+      return writeBundle(p, step, signal);
     case 'issue-leaf': {
       if (!authority.current) return;
-      const leaf = await issueLeaf(authority.current, p.policy.names, now, p.leafDays);
-      return writeSecret(p, leafSecret, p.leafName, leafData(leaf), signal);
+      const keyPair = await issueLeaf(authority.current, p.policy.names, now, p.leafDays);
+      const data = leafData({ ...keyPair, paths: renewPaths(leaf, path) });
+      return writeSecret(p, leafSecret, p.leafName, data, signal);
+    }
+    case 'remove-path': {
+      if (!leaf) return;
+      const data = leafData({ ...leaf, paths: leaf.paths.slice(0, 1) });
+      return writeSecret(p, leafSecret, p.leafName, data, signal);
     }
     case 'wait':
       return;
@@ -112,7 +123,7 @@ const apply = async (
   }
 };
 
-/** A PEM text and when this process first saw it. */
+/** A text and when this process first saw it. */
 interface Sighting {
   readonly text: string;
   readonly since: number;
@@ -125,6 +136,7 @@ const updateSighting = (last: Sighting | undefined, text: string, now: number): 
 export const createCertificateController = (p: CertificateControllerOptions): Controller => {
   const KEY = 'certificates';
   let bundleSighting: Sighting | undefined;
+  let pathSighting: Sighting | undefined;
   let leafSighting: Sighting | undefined;
   return {
     name: 'certificate.rotate',
@@ -142,6 +154,7 @@ export const createCertificateController = (p: CertificateControllerOptions): Co
           'MutatingWebhookConfiguration not found or empty: install it, pods are not pinned at admission until then',
         );
         bundleSighting = undefined;
+        pathSighting = undefined;
         leafSighting = undefined;
         return awaitChange;
       }
@@ -150,10 +163,17 @@ export const createCertificateController = (p: CertificateControllerOptions): Co
       const bundle = commonBundleOf(configuration);
       bundleSighting =
         bundle === bundleOf(authority) ? updateSighting(bundleSighting, bundle, now) : undefined;
+      const path = commonPathOf(configuration);
+      pathSighting = updateSighting(pathSighting, path, now);
       leafSighting = leaf ? updateSighting(leafSighting, leaf.cert, now) : undefined;
-      const since = { bundleSince: bundleSighting?.since, leafSince: leafSighting?.since };
-      const step = decideRotation({ authority, leaf, bundle, ...since, now }, p.policy);
-      await apply(p, step, authority, signal);
+      const state: RotationState = {
+        ...{ authority, leaf, bundle, path, now },
+        bundleSince: bundleSighting?.since,
+        pathSince: pathSighting.since,
+        leafSince: leafSighting?.since,
+      };
+      const step = decideRotation(state, p.policy);
+      await apply(p, step, state, signal);
       if (step.kind === 'wait') return requeue(Math.max(1, Math.min(step.until - now, CHECK_INTERVAL_MS)));
       p.log.info({ step: step.kind, reason: step.reason }, 'certificate rotation step done');
       // The write comes back as a change.

@@ -1,97 +1,14 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { createAuthority, issueLeaf } from './issue.ts';
-import {
-  type Authority,
-  bundleOf,
-  decideRotation,
-  type RotationPolicy,
-  type RotationStep,
-} from './rotation.ts';
+import { DAY, policy, rotated, Simulation, START } from '../testing/simulation.ts';
+import { createAuthority } from './issue.ts';
+import { type Authority, bundleOf } from './rotation.ts';
 import { authorityData, leafData, readAuthority, readLeaf } from './secrets.ts';
-import { isTrusted, type KeyPair, readCertificate, renewalTimeOf } from './x509.ts';
-
-const START = Date.parse('2030-01-01T00:00:00Z');
-const DAY = 86_400_000;
-const policy: RotationPolicy = {
-  names: ['castai-pod-pinner-webhook.castai-agent.svc', '127.0.0.1'],
-  settleMs: 10_000,
-  retireMs: 60_000,
-};
-
-/** A simulated cluster: Secrets, caBundle and clock, changed by the steps of the rotation. */
-class Simulation {
-  authority: Authority = { current: undefined, next: undefined, previous: '' };
-  leaf: KeyPair | undefined;
-  bundle = '';
-  now = START;
-  #bundleSighting: { bundle: string; at: number } | undefined;
-  #leafSighting: { cert: string; at: number } | undefined;
-
-  /** Clears what only the leader's memory held. */
-  restart(): void {
-    this.#bundleSighting = undefined;
-    this.#leafSighting = undefined;
-  }
-
-  decide(): RotationStep {
-    if (this.bundle !== bundleOf(this.authority)) this.#bundleSighting = undefined;
-    else if (this.#bundleSighting?.bundle !== this.bundle)
-      this.#bundleSighting = { bundle: this.bundle, at: this.now };
-    const { authority, leaf, bundle, now } = this;
-    if (!leaf) this.#leafSighting = undefined;
-    else if (this.#leafSighting?.cert !== leaf.cert) this.#leafSighting = { cert: leaf.cert, at: now };
-    const since = { bundleSince: this.#bundleSighting?.at, leafSince: this.#leafSighting?.at };
-    return decideRotation({ authority, leaf, bundle, ...since, now }, policy);
-  }
-
-  async apply(step: RotationStep): Promise<void> {
-    const { authority } = this;
-    if (step.kind === 'create-authority') {
-      this.authority = {
-        current: await createAuthority(this.now, 365),
-        next: undefined,
-        previous: step.previous,
-      };
-    } else if (step.kind === 'create-next') {
-      this.authority = { ...authority, next: await createAuthority(this.now, 365) };
-    } else if (step.kind === 'write-bundle') this.bundle = step.bundle;
-    else if (step.kind === 'promote-next') {
-      const previous = (authority.current?.cert ?? '') + authority.previous;
-      this.authority = { current: authority.next, next: undefined, previous };
-    } else if (step.kind === 'remove-previous') this.authority = { ...authority, previous: '' };
-    else if (step.kind === 'issue-leaf' && authority.current) {
-      this.leaf = await issueLeaf(authority.current, policy.names, this.now, 30);
-    } else if (step.kind === 'wait') this.now = step.until;
-  }
-
-  /** Applies steps until only a renewal is left to wait for; returns the kinds of the writes. */
-  async rotate(): Promise<string[]> {
-    const done: string[] = [];
-    for (;;) {
-      const step = this.decide();
-      if (step.kind === 'wait' && step.reason === 'everything is in order') return done;
-      await this.apply(step);
-      if (step.kind !== 'wait') done.push(step.kind);
-      if (done.length > 20) throw new Error(`the rotation does not end: ${done.join(', ')}`);
-    }
-  }
-
-  isTrusted(leaf = this.leaf): boolean {
-    const found = readCertificate(leaf?.cert);
-    return found !== undefined && isTrusted(found, this.bundle, this.now);
-  }
-}
-
-const rotated = async (): Promise<Simulation> => {
-  const cluster = new Simulation();
-  await cluster.rotate();
-  return cluster;
-};
+import { type KeyPair, readCertificate, renewalTimeOf } from './x509.ts';
 
 t.test('from empty Secrets to a trusted leaf: authority, bundle, leaf', async (t) => {
   const cluster = new Simulation();
-  t.same(await cluster.rotate(), ['create-authority', 'write-bundle', 'issue-leaf']);
+  t.same(await cluster.rotate(), ['create-authority', 'write-bundle', 'issue-leaf', 'write-bundle']);
   t.ok(cluster.isTrusted());
   const leaf = readCertificate(cluster.leaf?.cert);
   t.equal(
@@ -109,7 +26,7 @@ t.test('a leaf is renewed at two thirds of its life, by the same authority', asy
   cluster.now = START + 19 * DAY;
   t.equal(cluster.decide().kind, 'wait');
   cluster.now = START + 21 * DAY;
-  t.same(await cluster.rotate(), ['issue-leaf']);
+  t.same(await cluster.rotate(), ['issue-leaf', 'write-bundle', 'remove-path']);
   t.not(cluster.leaf?.cert, before?.cert);
   t.ok(cluster.isTrusted(before), 'the old one is still valid');
 });
@@ -142,8 +59,10 @@ t.test('while an authority is replaced, every leaf in use stays trusted', async 
     'write-bundle',
     'promote-next',
     'issue-leaf',
+    'write-bundle',
     'remove-previous',
     'write-bundle',
+    'remove-path',
   ]);
   t.not(readCertificate(cluster.authority.current?.cert)?.subject, current?.subject);
 });
@@ -164,25 +83,48 @@ const rows: readonly (readonly [string, (cluster: Simulation) => void, readonly 
     ['write-bundle'],
   ],
   [
+    'attack: a path that leads to a stranger is repaired at once',
+    (w) => {
+      w.path = '/stranger';
+    },
+    ['write-bundle'],
+  ],
+  [
+    'a path without a random part, of an earlier release, is replaced',
+    (w) => {
+      w.path = '/mutate';
+      w.leaf = w.leaf && { ...w.leaf, paths: ['/mutate'] };
+    },
+    ['issue-leaf', 'write-bundle', 'remove-path'],
+  ],
+  [
     'a lost leaf is issued again',
     (w) => {
       w.leaf = undefined;
     },
-    ['issue-leaf'],
+    ['issue-leaf', 'write-bundle', 'remove-path'],
   ],
   [
     'a leaf that is not a certificate is issued again',
     (w) => {
-      w.leaf = { cert: 'x', key: 'y' };
+      w.leaf = { cert: 'x', key: 'y', paths: w.leaf?.paths ?? [] };
     },
-    ['issue-leaf'],
+    ['issue-leaf', 'write-bundle', 'remove-path'],
   ],
   [
     'a lost authority is created again, and the old one stays trusted until its leaf is out of use',
     (w) => {
       w.authority = { current: undefined, next: undefined, previous: '' };
     },
-    ['create-authority', 'write-bundle', 'issue-leaf', 'remove-previous', 'write-bundle'],
+    [
+      'create-authority',
+      'write-bundle',
+      'issue-leaf',
+      'write-bundle',
+      'remove-previous',
+      'write-bundle',
+      'remove-path',
+    ],
   ],
   [
     'everything lost is created again',
@@ -190,15 +132,16 @@ const rows: readonly (readonly [string, (cluster: Simulation) => void, readonly 
       w.authority = { current: undefined, next: undefined, previous: '' };
       w.leaf = undefined;
       w.bundle = '';
+      w.path = '';
     },
-    ['create-authority', 'write-bundle', 'issue-leaf'],
+    ['create-authority', 'write-bundle', 'issue-leaf', 'write-bundle'],
   ],
   [
     'an expired authority is replaced',
     (w) => {
       w.now = START + 400 * DAY;
     },
-    ['create-authority', 'write-bundle', 'issue-leaf'],
+    ['create-authority', 'write-bundle', 'issue-leaf', 'write-bundle', 'remove-path'],
   ],
 ];
 for (const [sentence, damage, kinds] of rows) {
@@ -207,6 +150,8 @@ for (const [sentence, damage, kinds] of rows) {
     damage(cluster);
     t.same(await cluster.rotate(), kinds);
     t.ok(cluster.isTrusted());
+    t.same(cluster.leaf?.paths, [cluster.path]);
+    t.match(cluster.path, /^\/mutate\/[0-9a-f]{32}$/);
   });
 }
 
@@ -226,6 +171,8 @@ t.test(
           await cluster.apply(step);
           if (isKilled) cluster.restart();
           if (!cluster.isTrusted()) throw new Error(`not trusted after ${step.kind}`);
+          if (!cluster.leaf?.paths.includes(cluster.path))
+            throw new Error(`the path is not served after ${step.kind}`);
         }
         await cluster.rotate();
         if (!cluster.isTrusted()) throw new Error('not trusted in the end');
@@ -253,6 +200,8 @@ t.test(
       cluster.restart();
       cluster.now += apart;
       t.match(cluster.decide(), { kind: 'wait', until: cluster.now + policy.retireMs });
+      await cluster.apply(cluster.decide());
+      t.match(cluster.decide(), { kind: 'write-bundle', bundle: cluster.bundle });
       await cluster.apply(cluster.decide());
       t.equal(cluster.decide().kind, 'remove-previous');
       t.ok(cluster.isTrusted());

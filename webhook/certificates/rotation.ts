@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import { createPath, isRandomPath, LEGACY_PATH } from './path.ts';
 import {
   isIssuedBy,
   isValidAt,
@@ -17,14 +18,23 @@ export interface Authority {
   readonly previous: string;
 }
 
+/** What all replicas serve: a certificate, and the paths of admission, the newest first. */
+export interface Leaf extends KeyPair {
+  readonly paths: readonly string[];
+}
+
 /** Everything that the next step of a rotation is decided from. */
 export interface RotationState {
   readonly authority: Authority;
-  readonly leaf: KeyPair | undefined;
+  readonly leaf: Leaf | undefined;
   /** The live caBundle, PEM; empty when there is none. */
   readonly bundle: string;
+  /** The path that API servers call; empty when there is none. */
+  readonly path: string;
   /** When this process first saw the live bundle as it should be, epoch milliseconds; undefined while it differs. */
   readonly bundleSince: number | undefined;
+  /** When this process first saw the live path, epoch milliseconds. */
+  readonly pathSince: number | undefined;
   /** When this process first saw the stored leaf, epoch milliseconds: its own clock, not that of the issuer. */
   readonly leafSince: number | undefined;
   /** Milliseconds since the epoch. */
@@ -45,10 +55,16 @@ export interface RotationPolicy {
 export type RotationStep =
   | { readonly kind: 'create-authority'; readonly previous: string; readonly reason: string }
   | { readonly kind: 'create-next'; readonly reason: string }
-  | { readonly kind: 'write-bundle'; readonly bundle: string; readonly reason: string }
+  | {
+      readonly kind: 'write-bundle';
+      readonly bundle: string;
+      readonly path: string;
+      readonly reason: string;
+    }
   | { readonly kind: 'promote-next'; readonly reason: string }
   | { readonly kind: 'issue-leaf'; readonly reason: string }
   | { readonly kind: 'remove-previous'; readonly reason: string }
+  | { readonly kind: 'remove-path'; readonly reason: string }
   | { readonly kind: 'wait'; readonly until: number; readonly reason: string };
 
 // Sorted, so that promoting an authority leaves the bundle as it is.
@@ -73,7 +89,33 @@ const reissueReason = (
   if (!hasNames(leaf, policy.names)) return 'the certificate lacks a name of the server';
   if (!isValidAt(leaf, state.now)) return 'the certificate is not valid now';
   if (state.now >= renewalTimeOf(leaf)) return "two thirds of the certificate's lifetime have passed";
+  if (state.leaf?.paths[0] === LEGACY_PATH) return 'the path has no random part';
   return undefined;
+};
+
+/** The path that API servers should call: the newest, once every replica has had time to serve it. */
+const wantedPath = ({ leaf, leafSince, path, now }: RotationState, { retireMs }: RotationPolicy): string => {
+  const newest = leaf?.paths[0];
+  if (newest === undefined) return path;
+  const isServed = leaf?.paths.includes(path) ?? false;
+  return isServed && now < (leafSince ?? now) + retireMs ? path : newest;
+};
+
+/** The paths of a new leaf: one of its own, and the one that API servers still call. */
+export const renewPaths = (leaf: Leaf | undefined, livePath: string): readonly string[] =>
+  leaf?.paths.includes(livePath) || isRandomPath(livePath) ? [createPath(), livePath] : [createPath()];
+
+/** The end of a renewal: the previous path is served until no API server calls it any more. */
+const decidePath = (state: RotationState, policy: RotationPolicy): RotationStep | undefined => {
+  const { leaf, leafSince, path, pathSince, now } = state;
+  if (!leaf || leaf.paths.length < 2) return undefined;
+  const isCalled = path === leaf.paths[0];
+  const until = ((isCalled ? pathSince : leafSince) ?? now) + policy.retireMs;
+  if (now < until) {
+    const reason = `the new path is spreading to the ${isCalled ? 'API servers' : 'replicas'}`;
+    return { kind: 'wait', until, reason };
+  }
+  return { kind: 'remove-path', reason: 'the previous path is not called any more' };
 };
 
 /** Decides the next step of a rotation, see webhook/README.md. */
@@ -93,12 +135,12 @@ export const decideRotation = (state: RotationState, policy: RotationPolicy): Ro
     return { kind: 'create-next', reason: "two thirds of the authority's lifetime have passed" };
   }
   const bundle = bundleOf(authority);
-  if (state.bundle !== bundle)
-    return {
-      kind: 'write-bundle',
-      bundle,
-      reason: 'the caBundle of the MutatingWebhookConfiguration differs',
-    };
+  const path = wantedPath(state, policy);
+  if (state.bundle !== bundle || state.path !== path) {
+    const what = state.bundle === bundle ? 'path' : 'caBundle';
+    const reason = `the ${what} of the MutatingWebhookConfiguration differs`;
+    return { kind: 'write-bundle', bundle, path, reason };
+  }
   const settledAt = (state.bundleSince ?? now) + policy.settleMs;
   if (authority.next) {
     if (now < settledAt)
@@ -118,6 +160,8 @@ export const decideRotation = (state: RotationState, policy: RotationPolicy): Ro
       return { kind: 'wait', until: retiredAt, reason: 'the new certificate is spreading to the replicas' };
     return { kind: 'remove-previous', reason: 'no certificate in use was issued by the previous authority' };
   }
+  const renewal = decidePath(state, policy);
+  if (renewal) return renewal;
   const until = Math.min(renewalTimeOf(current), leaf ? renewalTimeOf(leaf) : now);
   return { kind: 'wait', until, reason: 'everything is in order' };
 };

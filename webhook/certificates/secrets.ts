@@ -1,6 +1,7 @@
 import type { Secret } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
-import type { Authority } from './rotation.ts';
+import { LEGACY_PATH } from './path.ts';
+import type { Authority, Leaf } from './rotation.ts';
 import type { KeyPair } from './x509.ts';
 
 const decode = (secret: Secret | undefined, key: string): string =>
@@ -35,10 +36,13 @@ export const authorityData = ({ current, next, previous }: Authority): Record<st
     'previous.crt': previous,
   });
 
-/** The served certificate in a Secret; undefined while it has none. */
-export const readLeaf = (secret: Secret | undefined): KeyPair | undefined =>
-  readKeyPair(secret, 'tls.crt', 'tls.key');
+/** What replicas serve, from its Secret; undefined while that has no certificate. */
+export const readLeaf = (secret: Secret | undefined): Leaf | undefined => {
+  const keyPair = readKeyPair(secret, 'tls.crt', 'tls.key');
+  const paths = decode(secret, 'paths').split(',').filter(Boolean);
+  return keyPair && { ...keyPair, paths: paths.length > 0 ? paths : [LEGACY_PATH] };
+};
 
 /** `data` of the leaf's Secret. */
-export const leafData = (leaf: KeyPair): Record<string, string> =>
-  encode({ 'tls.crt': leaf.cert, 'tls.key': leaf.key });
+export const leafData = (leaf: Leaf): Record<string, string> =>
+  encode({ 'tls.crt': leaf.cert, 'tls.key': leaf.key, paths: leaf.paths.join(',') });

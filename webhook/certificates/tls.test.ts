@@ -42,6 +42,7 @@ const issueServerLeaf = () => issueLeaf(authority, ['127.0.0.1'], Date.now(), 1)
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
 server.setCertificate(await issueServerLeaf());
+server.setPaths(['/mutate']);
 await server.app.listen({ host: '127.0.0.1', port: 0 });
 const { port } = server.app.server.address() as AddressInfo;
 t.teardown(async () => {

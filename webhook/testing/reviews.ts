@@ -72,10 +72,12 @@ export const createTestServer = () => {
       observe: (outcome) => outcomes.push(outcome),
     },
   });
+  const path = '/mutate/known-to-the-api-server';
+  server.setPaths([path]);
   const post = (payload: object | string) =>
     server.app.inject({
       method: 'POST',
-      url: '/mutate',
+      url: `${path}?timeout=3s`,
       payload,
       headers: { 'content-type': 'application/json' },
     });
