@@ -21,18 +21,40 @@ export const isRunning = ({ status }: RebalancePlan): boolean => status?.state =
 export const isUnderWay = (plan: RebalancePlan): boolean =>
   isRunning(plan) && plan.status?.failurePhase === undefined;
 
-/** The phase that a running plan is in, or failed in: until its savings are validated nothing has moved. */
-export const executionPhaseOf = ({ status }: RebalancePlan): 'Creation' | 'Deletion' => {
-  const isValidated = status?.conditions?.some((c) => c.type === 'SavingsValidated' && c.status === 'True');
-  return status?.failurePhase ?? (isValidated ? 'Deletion' : 'Creation');
+const hasReached = ({ status }: RebalancePlan, type: string): boolean =>
+  status?.conditions?.some((c) => c.type === type && c.status === 'True') ?? false;
+
+/**
+ * True once a pod of the plan may have moved: then its machines stay, whatever happens. `nodeNameOf` gives the node of a
+ * NodeClaim while both exist.
+ */
+export const hasBegunToMove = (
+  plan: RebalancePlan,
+  nodeNameOf: (claim: string) => string | undefined,
+): boolean => {
+  // A node that was kept at once has only failed events.
+  const isEmptied = Object.values(plan.status?.nodesDeletion ?? {}).some(({ events }) =>
+    events.some(({ status }) => status !== 'Failed'),
+  );
+  if (isEmptied || hasReached(plan, 'NodesDeleted')) return true;
+  if (!hasReached(plan, 'PinsReady')) return false;
+  const removed = new Set((plan.spec.nodeClaimsToDelete ?? []).map((c) => nodeNameOf(c.nodeClaimName)));
+  return (plan.spec.podsToMigrate ?? []).some(({ srcNode }) => srcNode && !removed.has(srcNode));
 };
+
+/** The phase that a running plan is in, or failed in: Creation until a pod may have moved. */
+export const executionPhaseOf = (
+  plan: RebalancePlan,
+  nodeNameOf: (claim: string) => string | undefined,
+): 'Creation' | 'Deletion' =>
+  plan.status?.failurePhase ?? (hasBegunToMove(plan, nodeNameOf) ? 'Deletion' : 'Creation');
 
 /**
  * True once a plan gives its slots to pods of its owners: from its pin step on, shortly before the first eviction.
  * Before that, new pods of these owners have nothing to do with the plan.
  */
 export const givesSlots = (plan: RebalancePlan): boolean =>
-  isUnderWay(plan) && executionPhaseOf(plan) === 'Deletion';
+  isUnderWay(plan) && hasReached(plan, 'SavingsValidated');
 
 /** True while a node that the plan adds is ready; `planned` is its name in the plan. */
 export const isAddedNodeReady = ({ status }: RebalancePlan, planned: string): boolean =>

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { executionPhaseOf, isFinished, isRunning } from '../../api/plans.ts';
+import { executionPhaseOf, hasBegunToMove, isFinished, isRunning } from '../../api/plans.ts';
 import { decideCreation } from './create/decide.ts';
 import { unlockSteps } from './create/nodelock.ts';
 import { claimsToTake, freeSteps, inUseReason } from './create/nodeuse.ts';
@@ -107,17 +107,21 @@ const decideStart = (state: ExecutionState): Decision => {
   });
 };
 
-const executionTimeout = ({
-  plan,
-  now,
-  limits,
-}: Pick<ExecutionState, 'plan' | 'now' | 'limits'>): Step | undefined => {
+const nodeNamesOf =
+  ({ nodes }: Pick<ExecutionState, 'nodes'>) =>
+  (claim: string): string | undefined =>
+    nodes.get(claim)?.metadata.name;
+
+const executionTimeout = (
+  state: Pick<ExecutionState, 'plan' | 'nodes' | 'now' | 'limits'>,
+): Step | undefined => {
+  const { plan, now, limits } = state;
   const since = Date.parse(plan.status?.startTime ?? '');
   if (!(now - since > limits.executionTimeoutMs)) return undefined;
   if (hasReached(plan, 'NodesDeleted')) return undefined;
   return {
     kind: 'fail',
-    phase: executionPhaseOf(plan),
+    phase: executionPhaseOf(plan, nodeNamesOf(state)),
     failureReason: 'FailureReasonTimeout',
     reason: 'FailureReasonTimeout',
     message: `The plan did not end within ${Math.round(limits.executionTimeoutMs / 1000)} s: raise timeouts.rebalanceExecutionTimeout, or plan for fewer nodes.`,
@@ -173,21 +177,6 @@ const refusingNodeSteps = ({ plan, pins }: Pick<ExecutionState, 'plan' | 'pins'>
     .map((message) => ({ kind: 'warn', reason: 'NodeRefusesPods', message }));
 };
 
-/** True once a pod of the plan may have moved: then its machines stay, whatever they save. */
-const hasBegunToMove = ({ plan, nodes }: Pick<ExecutionState, 'plan' | 'nodes'>): boolean => {
-  const removed = new Set(
-    (plan.spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodes.get(nodeClaimName)?.metadata.name),
-  );
-  const movesOffKeptNodes = (plan.spec.podsToMigrate ?? []).some(
-    ({ srcNode }) => srcNode && !removed.has(srcNode),
-  );
-  // A node that was kept at once has only failed events.
-  const isEmptied = Object.values(plan.status?.nodesDeletion ?? {}).some(({ events }) =>
-    events.some(({ status }) => status !== 'Failed'),
-  );
-  return movesOffKeptNodes || isEmptied;
-};
-
 /** Removes the finalizer of a plan that has ended; what a stale cache showed too late to be undone comes first. */
 const decideRelease = (state: Pick<ExecutionState, 'plan' | 'surge' | 'nodeClaims' | 'nodes'>): Decision => {
   if (!hasFinalizer(state)) return steps();
@@ -215,13 +204,13 @@ export const decide = (state: ExecutionState): Decision => {
   if (plan.status?.failurePhase) return rollBack(state);
   if (plan.metadata.deletionTimestamp) {
     if (!isRunning(plan)) return decideRelease(state);
-    const phase = executionPhaseOf(plan);
+    const phase = executionPhaseOf(plan, nodeNamesOf(state));
     const message = 'The plan was deleted while it ran.';
     return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
   }
   if (!isRunning(plan)) return decideStart(state);
   if (isCanceled(plan)) {
-    const phase = executionPhaseOf(plan);
+    const phase = executionPhaseOf(plan, nodeNamesOf(state));
     const message = 'The plan was canceled while it ran.';
     return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
   }
@@ -244,7 +233,7 @@ const decidePhase = (state: ExecutionState): Decision => {
   if (!hasReached(plan, 'SavingsValidated')) return closing(state, decideSavings(state));
   if (!hasReached(plan, 'PinsReady')) return closing(state, recheckSavings(state) ?? decidePins(state));
   if (!hasReached(plan, 'NodesDeleted')) {
-    const refused = hasBegunToMove(state) ? undefined : recheckSavings(state);
+    const refused = hasBegunToMove(plan, nodeNamesOf(state)) ? undefined : recheckSavings(state);
     if (refused) return refused;
     const next = drainAndDelete(state);
     return { ...next, steps: [...refusingNodeSteps(state), ...overdueUntaintSteps(state), ...next.steps] };

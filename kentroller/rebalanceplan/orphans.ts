@@ -33,7 +33,7 @@ export const giveBackMachine = async (
   const plan = { metadata: owner };
   const node = nodeOf(caches, claim);
   const pods = node ? caches.pods.by('node', node.metadata.name) : [];
-  if (node && fateOf({ node, claim, pods, plan: undefined }) === 'release') {
+  if (node && fateOf({ node, claim, pods, plan: undefined, phase: undefined }) === 'release') {
     const nodePools = new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool]));
     const planned = { metadata: { name, ...(labels && { labels }) } };
     const step = { ...releaseStep({ nodePools }, name, node, planned), isDisowned: true };

@@ -51,10 +51,14 @@ export const plan = (
 ): RebalancePlan =>
   ({
     metadata: { name: 'plan', uid: 'plan-uid', resourceVersion: '5', finalizers },
-    spec: {},
+    spec: { execute: true },
     status: {
       state,
-      conditions: phase === 'Deletion' ? [{ type: 'SavingsValidated', status: 'True' }] : [],
+      ...(phase === 'Deletion' && {
+        nodesDeletion: {
+          old: { name: 'old', events: [{ status: 'InProgress', timestamp: '2026-11-29T12:00:00Z' }] },
+        },
+      }),
     },
   }) as RebalancePlan;
 export const guardedPool: NodePool = {

@@ -3,7 +3,7 @@ import { PLAN_FINALIZER } from '../../api/labels.ts';
 import { executionPhaseOf, isRunning } from '../../api/plans.ts';
 import { REBALANCE_MIGRATION_PLANS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Inventory } from './inventory.ts';
-import { nodeSteps, viewsOf } from './nodes.ts';
+import { nodeNamesOf, nodeSteps, viewsOf } from './nodes.ts';
 import { podSteps } from './pods.ts';
 import type { UndoStep } from './step.ts';
 
@@ -19,7 +19,7 @@ export interface Undoing {
 
 const MESSAGE = 'precision-packer was taken away while the plan ran.';
 
-const endStep = (plan: RebalancePlan, now: number): UndoStep => ({
+const endStep = (plan: RebalancePlan, phase: 'Creation' | 'Deletion', now: number): UndoStep => ({
   kind: 'patch',
   resource: REBALANCE_PLANS,
   ref: { name: plan.metadata.name },
@@ -27,7 +27,7 @@ const endStep = (plan: RebalancePlan, now: number): UndoStep => ({
   body: {
     status: {
       state: 'Canceled',
-      failurePhase: executionPhaseOf(plan),
+      failurePhase: phase,
       failureReason: 'Canceled',
       failureMessage: plan.status?.failureMessage ?? MESSAGE,
       completionTime: new Date(now).toISOString(),
@@ -76,7 +76,7 @@ export const decideUndo = (inventory: Inventory, now: number): Undoing => {
   const ofNodes = viewsOf(inventory).flatMap(nodeSteps);
   const deleted = new Set(ofNodes.flatMap(({ object }) => (object.startsWith('Pod ') ? [object] : [])));
   return {
-    ends: running.map((plan) => endStep(plan, now)),
+    ends: running.map((plan) => endStep(plan, executionPhaseOf(plan, nodeNamesOf(inventory)), now)),
     undo: [...ofNodes, ...podSteps(inventory).filter(({ object }) => !deleted.has(object)), ...withdrawn],
     finalizers: held.map(finalizerStep),
   };

@@ -16,6 +16,7 @@ const facts = (o: Partial<Facts>): Facts => ({
   claim: green(),
   pods: [],
   plan: plan('Running'),
+  phase: 'Creation',
   ...o,
 });
 
@@ -23,7 +24,7 @@ const CASES: readonly (readonly [string, Partial<Facts>, ReturnType<typeof fateO
   ['a machine of a plan in Creation that runs a pod is kept', { pods: [RUNNING] }, 'release'],
   ['one that runs only pods of DaemonSets is given up', { pods: [DAEMON] }, 'withdraw'],
   ['one that has not joined is given up', { node: greenNode(false), pods: [RUNNING] }, 'withdraw'],
-  ['an empty one of a plan in Deletion is kept', { plan: plan('Running', 'Deletion') }, 'release'],
+  ['an empty one of a plan in Deletion is kept', { phase: 'Deletion' }, 'release'],
   ['without its plan, an empty one that is still reserved is given up', { plan: undefined }, 'withdraw'],
   ['without its plan, an empty one that was opened is kept', { plan: undefined, node: OPENED }, 'release'],
   ['without its plan, one that runs a pod is kept', { plan: undefined, pods: [RUNNING] }, 'release'],

@@ -33,6 +33,8 @@ export interface NodeView {
   readonly claim: NodeClaim | undefined;
   readonly pods: readonly Pod[];
   readonly plan: RebalancePlan | undefined;
+  /** Phase that the plan is in, or failed in; undefined without one. */
+  readonly phase: 'Creation' | 'Deletion' | undefined;
   /** True where the NodePool or the plan wants do-not-disrupt on the node for good. */
   readonly isKeptGuarded: boolean;
 }
@@ -53,17 +55,29 @@ const isSettled = (plan: RebalancePlan): boolean =>
  * A machine that runs pods is kept, with its plan or without: no pod is lost. Without its plan, one that was opened may be
  * anybody's, so an empty one is left to Karpenter.
  */
-export const fateOf = ({ node, claim, pods, plan }: Omit<NodeView, 'isKeptGuarded'>): Fate => {
+export const fateOf = ({ node, claim, pods, plan, phase }: Omit<NodeView, 'isKeptGuarded'>): Fate => {
   if (isPlaceholder(node)) return 'withdraw';
   if (!claim || !isReserved(claim) || (plan && isSettled(plan))) return 'strip';
   if (!hasJoined(node)) return 'withdraw';
   if (!isUnused(node, pods)) return 'release';
-  const isOnlyOurs = plan ? executionPhaseOf(plan) === 'Creation' : node && hasReservationTaint(node);
+  const isOnlyOurs = plan ? phase === 'Creation' : node && hasReservationTaint(node);
   return isOnlyOurs ? 'withdraw' : 'release';
 };
 
+/** The node of a NodeClaim, by name, while both exist. */
+export const nodeNamesOf = ({
+  nodes,
+  nodeClaims,
+}: Pick<Inventory, 'nodes' | 'nodeClaims'>): ((claim: string) => string | undefined) => {
+  const ids = new Map(nodeClaims.map(({ metadata, status }) => [metadata.name, status?.providerID]));
+  const names = new Map(nodes.map(({ metadata, spec }) => [spec?.providerID ?? '', metadata.name]));
+  return (claim) => names.get(ids.get(claim) || 'none');
+};
+
 /** Pairs Nodes with their NodeClaims, pods and plans. */
-export const viewsOf = ({ nodes, nodeClaims, nodePools, pods, plans }: Inventory): readonly NodeView[] => {
+export const viewsOf = (inventory: Inventory): readonly NodeView[] => {
+  const { nodes, nodeClaims, nodePools, pods, plans } = inventory;
+  const nodeNameOf = nodeNamesOf(inventory);
   const byId = new Map(
     nodes.flatMap((node) => (node.spec?.providerID ? [[node.spec.providerID, node]] : [])),
   );
@@ -84,6 +98,7 @@ export const viewsOf = ({ nodes, nodeClaims, nodePools, pods, plans }: Inventory
       claim,
       pods: node ? (podsOn.get(node.metadata.name) ?? []) : [],
       plan,
+      phase: plan && executionPhaseOf(plan, nodeNameOf),
       isKeptGuarded: wishes.some((m) => m?.annotations?.[KARPENTER_DO_NOT_DISRUPT] !== undefined),
     };
   };

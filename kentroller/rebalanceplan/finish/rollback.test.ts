@@ -1,3 +1,4 @@
+import type { RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
 import { OWNED_BY } from '../../../api/labels.ts';
 import * as make from '../../testing/builders.ts';
 import {
@@ -9,6 +10,7 @@ import {
   checkCases,
   DELETE,
   draining,
+  MOVE,
   RESERVED,
 } from '../../testing/decisions.ts';
 
@@ -24,6 +26,9 @@ const ownedBy = (o: Parameters<typeof make.nodeClaim>[1] = {}) =>
 const GREEN = {
   nodeClaims: ownedBy(),
   nodes: new Map([['green', make.node('green', { annotations: make.reservedBy(make.MARK) })]]),
+};
+const ALL_KEPT: RebalancePlanStatus = {
+  nodesDeletion: { blue: { name: 'blue', events: [{ status: 'Failed', timestamp: make.ago(5) }] } },
 };
 const BARE = make.pod('bare', { ownerReferences: [] });
 const DAEMON = make.pod('agent', {
@@ -168,8 +173,32 @@ checkCases([
     ['finish Done'],
   ],
   [
-    'a plan that exceeds its time fails in its current phase',
+    'a plan that is canceled with its pins ready, before a pod has moved, gives its machines up',
+    canceled(make.plan({ ...DELETE, ...ADD }, {}, 'PinsReady')),
+    BLUE,
+    ['fail Creation Canceled'],
+  ],
+  [
+    'one whose nodes were all kept at once gives them up too',
+    canceled(make.plan({ ...DELETE, ...ADD }, ALL_KEPT, 'PinsReady')),
+    BLUE,
+    ['fail Creation Canceled'],
+  ],
+  [
+    'one that may have moved pods off nodes which stay keeps them',
+    canceled(make.plan({ ...ADD, ...MOVE }, {}, 'PinsReady')),
+    {},
+    ['fail Deletion Canceled'],
+  ],
+  [
+    'a plan that exceeds its time before a pod has moved fails in Creation',
     make.plan(DELETE, { startTime: make.ago(3601) }, 'SavingsValidated'),
+    BLUE,
+    ['fail Creation FailureReasonTimeout'],
+  ],
+  [
+    'a plan that exceeds its time while it drains fails in Deletion',
+    make.plan(DELETE, { startTime: make.ago(3601), ...draining() }, 'PinsReady'),
     BLUE,
     ['fail Deletion FailureReasonTimeout'],
   ],
