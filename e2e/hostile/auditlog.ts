@@ -4,6 +4,8 @@ import type { KubeObject } from '../../api/objects.ts';
 /** One write, as the API server's audit log has it. */
 export interface AuditEvent {
   readonly auditID: string;
+  /** How much the log has of it; with Metadata alone, nothing that was read or written. */
+  readonly level: 'Metadata' | 'Request' | 'RequestResponse';
   readonly verb: string;
   readonly user: { readonly username: string };
   readonly objectRef?: {
@@ -23,7 +25,7 @@ export interface AuditEvent {
 
 export const sizeOf = (file: string): number => (existsSync(file) ? statSync(file).size : 0);
 
-/** The successful writes since that size of the file, in the order of their ends; dry runs are left out. */
+/** The successful writes since that size of the file, in the order of their ends; dry runs and requests without objects are left out. */
 export const readAudit = (file: string, since: number): readonly AuditEvent[] => {
   const handle = openSync(file, 'r');
   try {
@@ -36,8 +38,8 @@ export const readAudit = (file: string, since: number): readonly AuditEvent[] =>
     return lines
       .map((line): AuditEvent => JSON.parse(line))
       .filter(
-        ({ responseStatus: { code = 0 } = {}, requestURI }) =>
-          code >= 200 && code < 300 && !requestURI.includes('dryRun='),
+        ({ level, responseStatus: { code = 0 } = {}, requestURI }) =>
+          level !== 'Metadata' && code >= 200 && code < 300 && !requestURI.includes('dryRun='),
       )
       .sort((a, b) => (a.stageTimestamp < b.stageTimestamp ? -1 : 1));
   } finally {

@@ -19,6 +19,7 @@ const event = (
   const place = resource === 'pods' ? { namespace: 'shop', name: 'app-1' } : { name: 'node-1' };
   return {
     auditID: `${second}`,
+    level: 'RequestResponse',
     verb,
     user: { username },
     objectRef: { resource, ...place, ...(subresource && { subresource }) },

@@ -27,6 +27,7 @@ export type ProgramName =
   | 'ctr'
   | 'runc'
   | 'coredns'
+  | 'network-policies'
   | 'pause'
   | 'bridge'
   | 'host-local'
@@ -67,6 +68,7 @@ export const PROGRAMS: readonly Program[] = [
   })),
   { ...plain('runc', 'runc', 'github.com/opencontainers/runc', 'real node'), cgo: true, tags: ['seccomp'] },
   plain('coredns', 'coredns', '.', 'real node'),
+  plain('network-policies', 'network-policies', '.', 'real node'),
   plain('pause', 'pause', '.', 'real node'),
   plain('bridge', 'cni', 'github.com/containernetworking/plugins/plugins/main/bridge', 'real node'),
   plain('host-local', 'cni', 'github.com/containernetworking/plugins/plugins/ipam/host-local', 'real node'),

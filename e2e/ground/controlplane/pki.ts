@@ -28,6 +28,7 @@ const CLIENTS = {
   'kube-proxy': { cn: 'system:kube-proxy', o: undefined },
   kubelet: { cn: 'system:node:real-1', o: 'system:nodes' },
   coredns: { cn: 'system:coredns', o: undefined },
+  'network-policies': { cn: 'system:network-policies', o: undefined },
 } as const;
 
 export type ClientName = keyof typeof CLIENTS;

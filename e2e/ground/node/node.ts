@@ -13,7 +13,8 @@ import { cgroupOf, createCgroup } from './cgroups.ts';
 import { containerdConfig, containerdSocket, networkConfig } from './containerd.ts';
 import { kubeletConfig, NODE_LABEL, REAL_NODE } from './kubelet.ts';
 import { privateMounts } from './mounts.ts';
-import { placementObjects } from './placement.ts';
+import { enforceNetworkPolicies } from './networkpolicies.ts';
+import { objectsOfNode } from './objects.ts';
 
 const CNI_PLUGINS = ['bridge', 'host-local', 'loopback', 'portmap'];
 const NODE_PROGRAMS = ['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc'];
@@ -49,7 +50,7 @@ export async function startNode(ground: Ground, pki: Pki, containerd: GroundProc
   const { dir, address } = ground;
   const url = serverUrl(address);
   const controlplane = await ground.program('controlplane');
-  const kubeconfig = (name: 'kubelet' | 'kube-proxy' | 'coredns') => {
+  const kubeconfig = (name: 'kubelet' | 'kube-proxy' | 'coredns' | 'network-policies') => {
     const path = join(dir, `${name}.kubeconfig`);
     writeKubeconfig(path, url, pki.ca, pki.clients[name]);
     return path;
@@ -93,6 +94,7 @@ export async function startNode(ground: Ground, pki: Pki, containerd: GroundProc
   await ground.kubectl(['apply', '--server-side', '--filename=-'], {
     input: JSON.stringify(objectsOfNode()),
   });
+  await enforceNetworkPolicies(ground, kubeconfig('network-policies'));
   await until(`${REAL_NODE} is ready`, READY_WITHIN_MS, async () => {
     if (!isAlive(kubelet)) throw new GivenUp(`the kubelet has ended: see ${kubelet.log}`);
     const { body } = await httpsGet(`${url}/api/v1/nodes/${REAL_NODE}`, pki.ca, pki.clients.admin);
@@ -142,51 +144,4 @@ function answers(url: string): Promise<boolean> {
       resolve(response.statusCode === 200);
     }).on('error', reject);
   });
-}
-
-// The DNS server is no pod, so its Service needs an EndpointSlice made by hand.
-function objectsOfNode(): object {
-  const dns = { name: 'kube-dns', namespace: 'kube-system' };
-  const ports = (['UDP', 'TCP'] as const).map((protocol) => ({
-    name: protocol.toLowerCase(),
-    protocol,
-    port: 53,
-  }));
-  const rbac = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'ground:dns' };
-  return {
-    apiVersion: 'v1',
-    kind: 'List',
-    items: [
-      { apiVersion: 'v1', kind: 'Service', metadata: dns, spec: { clusterIP: INSIDE.dnsService, ports } },
-      {
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: { ...dns, labels: { 'kubernetes.io/service-name': dns.name } },
-        addressType: 'IPv4',
-        ports,
-        endpoints: [{ addresses: [INSIDE.dns], conditions: { ready: true } }],
-      },
-      {
-        apiVersion: 'rbac.authorization.k8s.io/v1',
-        kind: 'ClusterRole',
-        metadata: { name: rbac.name },
-        rules: [
-          {
-            apiGroups: [''],
-            resources: ['endpoints', 'services', 'pods', 'namespaces'],
-            verbs: ['list', 'watch'],
-          },
-          { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
-        ],
-      },
-      {
-        apiVersion: 'rbac.authorization.k8s.io/v1',
-        kind: 'ClusterRoleBinding',
-        metadata: { name: rbac.name },
-        roleRef: rbac,
-        subjects: [{ apiGroup: rbac.apiGroup, kind: 'User', name: 'system:coredns' }],
-      },
-      ...placementObjects(),
-    ],
-  };
 }
