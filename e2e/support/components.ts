@@ -11,8 +11,8 @@ const NAMESPACE = 'castai-agent';
 export const controlOf = (ground: Ground): CloudControl => cloudOf(ground).control;
 
 /**
- * Settings of a cluster without a cloud identity: a ConfigMap and a Secret named like the Deployment become its
- * environment. Here they name the ground's AWS endpoint.
+ * Settings of a cluster without a cloud identity: a ConfigMap and a Secret named like the Deployment hold its
+ * options. Here they name the ground's AWS endpoint.
  */
 const configure = async (ground: Ground, settings: Readonly<Record<string, string>>): Promise<void> => {
   const { AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '', ...open } = cloudOf(ground).env;
