@@ -175,6 +175,8 @@ const mustLeaveNothing = ({ model, cluster }: Context, plan: PlanModel, ended: R
     const node = cluster.nodeOfClaim(claim);
     const isKept = node !== undefined && saysKept(ended, node.metadata.name);
     if (isRolledBack && !isKept) left(`NodeClaim ${name}, which it ordered and does not use`);
+    // Nobody needs the room on a node that goes.
+    if (node?.metadata.deletionTimestamp) continue;
     if (node?.spec?.taints?.some((t) => t.key === PREPARING_TAINT))
       left(`node ${node.metadata.name} reserved`);
   }
