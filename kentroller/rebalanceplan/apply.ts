@@ -54,6 +54,8 @@ export const apply = async (
         merge({ state: plan.status?.state ?? 'Pending' }),
         status.setCondition('Started', 'False', step.reason, step.message, now),
       );
+    case 'wait-in-phase':
+      return status.setCondition(step.phase, 'False', step.reason, step.message, now);
     case 'free':
       return void (await freeNode(w, plan, step.claim));
     case 'start':

@@ -69,9 +69,13 @@ const isFreed = (change: Change<NodeClaim>): boolean =>
   change.old.metadata.annotations?.[IN_USE_BY] !== undefined &&
   change.object.metadata.annotations?.[IN_USE_BY] === undefined;
 
+const isWait = ({ kind }: Step): boolean => kind === 'wait-to-start' || kind === 'wait-in-phase';
+
 /** Whether a plan waits for another reason than before. */
-const isNewReason = (plan: RebalancePlan, step: Step): boolean =>
-  plan.status?.conditions?.find((c) => c.type === 'Started')?.message !== step.message;
+const isNewReason = (plan: RebalancePlan, step: Step): boolean => {
+  const type = step.kind === 'wait-in-phase' ? step.phase : 'Started';
+  return plan.status?.conditions?.find((c) => c.type === type)?.message !== step.message;
+};
 
 /** Executes RebalancePlans. Each pass gathers the execution state, decides the next steps and applies them. */
 export const executePlans = (
@@ -186,7 +190,7 @@ export const executePlans = (
           failures.push(result.reason);
         } else if (result.value !== SKIPPED) {
           if (result.value) status = result.value(status);
-          if (step && (step.kind !== 'wait-to-start' || isNewReason(plan, step))) report(plan, step);
+          if (step && (!isWait(step) || isNewReason(plan, step))) report(plan, step);
         }
       }
       await write(plan, withRefusal(status, failures, now), signal);
@@ -196,7 +200,7 @@ export const executePlans = (
         return awaitChange;
       }
       if (decision.steps.some((s) => s.reason === 'NotExecuted')) return requeue(NOT_EXECUTED_MS);
-      const isIdle = decision.steps.every((s) => s.kind === 'wait-to-start');
+      const isIdle = decision.steps.every(isWait);
       return requeue(isIdle ? decision.againAfterMs : AFTER_STEPS_MS);
     },
   };

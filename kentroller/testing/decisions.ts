@@ -43,7 +43,8 @@ export const describeStep = (step: Step): string => {
     case 'finish':
       return `finish ${step.state}`;
     case 'wait-to-start':
-      return `wait-to-start ${step.reason}`;
+    case 'wait-in-phase':
+      return `${step.kind} ${step.reason}`;
     default:
       return step.kind;
   }

@@ -214,7 +214,7 @@ export const decideCreation = (state: ExecutionState): Decision => {
   const tolerations = tolerationSteps(state);
   if (tolerations.length > 0) return steps(...tolerations);
   const orders = orderSteps(state, planned);
-  const next = [...(orders ?? []), ...planned.flatMap((p) => attemptSteps(state, p))];
+  const next = [...orders, ...planned.flatMap((p) => attemptSteps(state, p))];
   const failure = next.find((s) => s.kind === 'fail');
   if (failure) return steps(failure);
   const failed = planned
@@ -222,7 +222,8 @@ export const decideCreation = (state: ExecutionState): Decision => {
     .filter((a) => a.status === 'Failed')
     .map((a) => a.nodeClaimName);
   const withdrawals = withdrawClaims(state, failed);
-  if (next.length > 0 || withdrawals.length > 0) return steps(...next, ...withdrawals);
+  if (next.length > 0 || withdrawals.length > 0)
+    return { steps: [...next, ...withdrawals], againAfterMs: SOON_MS };
   const isDone = planned.every((p) => attemptsOf(state.plan, p.metadata.name).at(-1)?.status === 'Success');
   if (!isDone || awaitDaemonSets(state)) return { steps: [], againAfterMs: SOON_MS };
   return steps({

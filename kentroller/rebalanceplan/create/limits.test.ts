@@ -70,7 +70,7 @@ checkCases([
     'while the sizes of machines are not known, a NodePool with limits gets none',
     make.plan(PENDING),
     { ...limitedTo({ cpu: '10' }, {}), offerings: undefined },
-    [],
+    ['wait-in-phase WaitingForPrices'],
   ],
 ]);
 

@@ -44,11 +44,25 @@ const createClaimStep = (
   };
 };
 
+/** Says in the status of a plan, once, that it can't go on before prices are known. */
+export const awaitPrices = (phase: 'NodesCreated' | 'SavingsValidated'): Step => ({
+  kind: 'wait-in-phase',
+  phase,
+  reason: 'WaitingForPrices',
+  message:
+    'The plan waits for instance types and prices, which the cloud has not told yet: look at the log of kentroller.',
+});
+
+/** The sum of what is on its way and of what is left to order may come out cheap enough. */
+const awaitMachines: Step = {
+  kind: 'wait-in-phase',
+  phase: 'NodesCreated',
+  reason: 'WaitingForMachines',
+  message: 'What may be spent on the next machine depends on what those on their way cost.',
+};
+
 /** Orders the planned nodes that have no machine on its way; fails the plan where one can't be had, or not cheaply enough. */
-export const orderSteps = (
-  state: ExecutionState,
-  planned: readonly NodeClaimToAdd[],
-): readonly Step[] | undefined => {
+export const orderSteps = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): readonly Step[] => {
   const wanted = planned.filter(({ metadata }) => {
     const last = attemptsOf(state.plan, metadata.name).at(-1);
     return !last || last.status === 'Failed';
@@ -62,7 +76,7 @@ export const orderSteps = (
     : decideOrdersBlindly(state, wanted);
   switch (decision.kind) {
     case 'waits':
-      return undefined;
+      return [state.offerings ? awaitMachines : awaitPrices('NodesCreated')];
     case 'fails':
       return [failCreation(decision.failure.failureReason, decision.failure.message)];
     default:

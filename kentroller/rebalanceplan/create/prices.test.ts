@@ -97,7 +97,18 @@ checkCases([
     { ...BLUE, offerings: at({}) },
     ['fail Creation FailureReasonPriceUnknown'],
   ],
-  ['a plan waits until prices are known', make.plan(replace(ONE)), { ...BLUE, offerings: undefined }, []],
+  [
+    'a plan that waits until prices are known says so',
+    make.plan(replace(ONE)),
+    { ...BLUE, offerings: undefined },
+    ['wait-in-phase WaitingForPrices'],
+  ],
+  [
+    'so does one whose savings check waits for them',
+    make.plan(replace(ONE), attempts({ one: [attempt('one', {})] }), 'NodesCreated'),
+    { ...BLUE, offerings: undefined },
+    ['wait-in-phase WaitingForPrices'],
+  ],
   [
     'a removed node without a price saves nothing',
     make.plan(replace(ONE)),
@@ -132,7 +143,7 @@ checkCases([
       ...withClaims(requiring('one', 'm5.large', 'c5.large')),
       offerings: at({ 'm5.large': 0.09, 'c5.large': 0.12, 'r5.large': 0.09 }),
     },
-    [],
+    ['wait-in-phase WaitingForMachines'],
   ],
   [
     'a machine that Karpenter launched dearer than allowed ends the plan in Creation',

@@ -6,6 +6,7 @@ import { blockedNodes, sentenceOf } from '../drain/blockers.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type Decision, steps } from '../state/step.ts';
+import { awaitPrices } from './ordersteps.ts';
 import {
   comingPrices,
   costFault,
@@ -140,7 +141,7 @@ const refuse = (state: CostState, offerings: Offerings): Decision | undefined =>
 export const decideSavings = (state: CostState): Decision => {
   const { offerings, plan } = state;
   if (!offerings) {
-    if (isBoundByPrice(plan)) return { steps: [], againAfterMs: SOON_MS };
+    if (isBoundByPrice(plan)) return { steps: [awaitPrices('SavingsValidated')], againAfterMs: SOON_MS };
     return steps({
       kind: 'advance',
       phase: 'SavingsValidated',

@@ -102,6 +102,7 @@ const STEPS: Readonly<Record<Step['kind'], Undone | string>> = {
   'record-deletion': 'a record in the status of the plan',
   'keep-node': 'a record in the status of the plan',
   'wait-to-start': 'a record in the status of the plan',
+  'wait-in-phase': 'a record in the status of the plan',
   advance: 'a record in the status of the plan',
   warn: 'a record in the status of the plan',
   fail: 'a record in the status of the plan',

@@ -24,6 +24,8 @@ export type Step = Why &
   (
     | { readonly kind: 'prepare'; readonly baseline: Readonly<Record<string, number>> }
     | { readonly kind: 'wait-to-start' }
+    /** The phase is not reached, for a reason outside of the plan. */
+    | { readonly kind: 'wait-in-phase'; readonly phase: Phase }
     | {
         readonly kind: 'start';
         readonly budgets: NonNullable<RebalancePlanStatus['nodePoolBudgets']>;
