@@ -11,6 +11,7 @@ import { remoteOf } from '../kube/component/componentoptions.ts';
 import { serveHealth } from '../kube/component/health.ts';
 import { createLogger } from '../kube/component/log.ts';
 import { runMain } from '../kube/component/main.ts';
+import { countProblems } from '../kube/component/metrics.ts';
 import { parse } from '../kube/component/options.ts';
 import { runElected } from '../kube/election/election.ts';
 import { followFeatures } from '../kube/features/follow.ts';
@@ -32,8 +33,8 @@ const LEAVE_MS = 10_000;
 
 const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   checkRemote(remoteOf(o));
-  const log = createLogger({ component: NAME, level: o.logLevel });
   const registry = new Registry();
+  const log = createLogger({ component: NAME, level: o.logLevel, onProblem: countProblems(registry) });
   const metrics = extenderMetrics(registry);
   const identity = o.podName || `${hostname()}-${process.pid}`;
   const client = connect({

@@ -7,6 +7,7 @@ import { remoteOf } from '../kube/component/componentoptions.ts';
 import { serveHealth } from '../kube/component/health.ts';
 import { createLogger } from '../kube/component/log.ts';
 import { runMain } from '../kube/component/main.ts';
+import { countProblems } from '../kube/component/metrics.ts';
 import { parse } from '../kube/component/options.ts';
 import { runElected } from '../kube/election/election.ts';
 import { OptionsError } from '../kube/errors.ts';
@@ -59,8 +60,12 @@ await runMain(
       );
     }
     checkRemote(remoteOf(options));
-    const log = createLogger({ component: NAME, level: options.logLevel });
     const registry = new Registry();
+    const log = createLogger({
+      component: NAME,
+      level: options.logLevel,
+      onProblem: countProblems(registry),
+    });
     collectDefaultMetrics({ register: registry });
     const client = connect({
       ...(options.kubeconfig && { kubeconfig: options.kubeconfig }),

@@ -9,7 +9,7 @@ import { connect } from '../kube/client/client.ts';
 import { serveHealth } from '../kube/component/health.ts';
 import { createLogger } from '../kube/component/log.ts';
 import { runMain } from '../kube/component/main.ts';
-import { counter } from '../kube/component/metrics.ts';
+import { counter, countProblems } from '../kube/component/metrics.ts';
 import { parse } from '../kube/component/options.ts';
 import { followFeatures } from '../kube/features/follow.ts';
 import { peerToken } from '../kube/grpc/peer.ts';
@@ -36,8 +36,13 @@ const LOG_DELAY_MS = 100;
 const NODE_READ_INTERVAL_MS = 2_500;
 
 const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
-  const log = createLogger({ component: NAME, level: o.logLevel, gatherMs: LOG_DELAY_MS });
   const registry = new Registry();
+  const log = createLogger({
+    component: NAME,
+    level: o.logLevel,
+    gatherMs: LOG_DELAY_MS,
+    onProblem: countProblems(registry),
+  });
   const reviews = counter(registry, 'pod_pinner_webhook_reviews_total', 'Reviews answered', ['outcome']);
   const shutdown = new AbortController();
   const { signal } = shutdown;

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { QueueObserver, WorkQueue } from '../controller/workqueue.ts';
+import type { OnProblem } from './log.ts';
 
 // Buckets of controller-runtime, so that its dashboards fit.
 const RECONCILE_SECONDS = [
@@ -26,6 +27,15 @@ export const histogram = (
   buckets: number[],
 ): Histogram =>
   shared(registry, name, () => new Histogram({ name, help, labelNames, buckets, registers: [registry] }));
+
+/** Counts warnings and errors of a log by message, so that an alert sees what nobody reads. */
+export const countProblems = (registry: Registry): OnProblem => {
+  const problems = counter(registry, 'log_problems_total', 'Warnings and errors in the log, by message', [
+    'level',
+    'message',
+  ]);
+  return (level, message) => problems.inc({ level, message });
+};
 
 /** client-go's workqueue metrics for one queue. */
 export const observeQueue = (registry: Registry, name: string): QueueObserver => {
