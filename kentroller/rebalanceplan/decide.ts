@@ -6,6 +6,7 @@ import { executionPhaseOf, hasBegunToMove, isFinished, isRunning } from '../../a
 import { decideCreation } from './create/decide.ts';
 import { unlockSteps } from './create/nodelock.ts';
 import { claimsToTake, freeSteps, inUseReason } from './create/nodeuse.ts';
+import { beyondPoolFailure } from './create/ordersteps.ts';
 import { decideSavings, recheckSavings } from './create/savingscheck.ts';
 import { blockedFailure } from './drain/blockers.ts';
 import { poolBudgets } from './drain/budgets.ts';
@@ -81,8 +82,8 @@ const decideStart = (state: ExecutionState): Decision => {
   if (unready > limits.haltNodes && unready * 100 > total * limits.haltPercent) {
     return wait('ClusterUnhealthy', `${unready} of ${total} nodes are unready: no plan starts`);
   }
-  const blocked = blockedFailure(state);
-  if (blocked) return steps(blocked);
+  const refused = beyondPoolFailure(state) ?? blockedFailure(state);
+  if (refused) return steps(refused);
   const leaving = new Set(
     (plan.spec.podsToMigrate ?? []).filter((p) => p.srcNode).map((p) => `${p.namespace}/${p.name}`),
   );

@@ -23,6 +23,8 @@ const launched = (capacity: Readonly<Record<string, string>>): NodeClaim => ({
   status: { providerID: 'aws:///y', capacity },
 });
 
+const ofType = { 'node.kubernetes.io/instance-type': 'm5.2xlarge' };
+
 const CASES: readonly (readonly [
   string,
   Readonly<Record<string, string>>,
@@ -57,6 +59,18 @@ const CASES: readonly (readonly [
     [launched({ cpu: '8', 'nvidia.com/gpu': '4' })],
     [],
     { cpu: 8000, nodes: 1, 'nvidia.com/gpu': 4 },
+  ],
+  [
+    'a launched machine whose status says nothing counts by the size of its type',
+    {},
+    [
+      {
+        ...launched({}),
+        metadata: { ...there.claim.metadata, labels: { ...there.claim.metadata.labels, ...ofType } },
+      },
+    ],
+    [],
+    { cpu: 8000, nodes: 1 },
   ],
   [
     'a claim that is being deleted does not count',

@@ -1,4 +1,4 @@
-import { KARPENTER_INITIALIZED, KARPENTER_NODEPOOL } from '../../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_INITIALIZED, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, ResourceList } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
@@ -10,12 +10,24 @@ import { capacityOf, type PoolUsage } from './nodepoollimits.ts';
 const read = (resource: string, list: ResourceList | undefined): number =>
   amount(resource, valueAt(list, resource) ?? '0');
 
-/** Resources of a launched machine, as Karpenter counts them: the claim's until the Node is initialized and has its own. */
-const launchedAmount = (resource: string, claim: NodeClaim, node: Node | undefined): number => {
+/**
+ * Resources of a launched machine, as Karpenter counts them: the claim's until the Node is initialized and has its own;
+ * by its type where neither says anything.
+ */
+const launchedAmount = (
+  resource: string,
+  claim: NodeClaim,
+  node: Node | undefined,
+  catalogue: Catalogue,
+): number => {
   if (resource === 'nodes') return 1;
   const own = read(resource, node?.status?.capacity);
   const isInitialized = node?.metadata.labels?.[KARPENTER_INITIALIZED] === 'true';
-  return isInitialized || own > 0 ? own : read(resource, claim.status?.capacity);
+  const said = isInitialized || own > 0 ? own : read(resource, claim.status?.capacity);
+  if (said > 0) return said;
+  const name = node?.metadata.labels?.[INSTANCE_TYPE] ?? claim.metadata.labels?.[INSTANCE_TYPE];
+  const type = catalogue.instanceTypes.find((each) => each.name === name);
+  return (type && capacityOf(type).get(resource)) ?? 0;
 };
 
 /** The most that a machine may have which was ordered and not launched; 0 where the catalogue knows none of its types. */
@@ -62,7 +74,8 @@ export const poolUsageOf = (
     const used: Requests = new Map();
     for (const resource of Object.keys(pool.spec.limits ?? {})) {
       const there = launched.reduce(
-        (sum, claim) => sum + launchedAmount(resource, claim, nodeOf.get(claim.status?.providerID ?? '')),
+        (sum, claim) =>
+          sum + launchedAmount(resource, claim, nodeOf.get(claim.status?.providerID ?? ''), catalogue),
         0,
       );
       const coming = ordered.reduce((sum, claim) => sum + orderedAmount(resource, claim, catalogue), 0);

@@ -176,7 +176,7 @@ export const verifyPlan = (
   const everyPod = places.flatMap((place) => place.pods);
   const keys = selectedKeys(snapshot, arrivals, everyPod);
   // 2. The machines that the planned claims may become.
-  const reader = new ClaimReader(snapshot, new MachineReader(catalogue, keys.all), requestsOf);
+  const reader = new ClaimReader(snapshot, catalogue, new MachineReader(catalogue, keys.all), requestsOf);
   const claims = new Map<number, PlannedClaim>();
   places.forEach((place, at) => {
     if (place.planned) claims.set(at, reader.read(place, place.planned));

@@ -102,7 +102,7 @@ const CASES: readonly (readonly [
 for (const [name, planned, attempts, records, expected] of CASES) {
   t.test(name, async (t) => {
     const isAvailable = availabilityCheck(records, ZONE_IDS, NOW);
-    t.equal(openAlternatives(planned, attempts, isAvailable)[0]?.instanceType, expected);
+    t.equal(openAlternatives(planned, undefined, attempts, isAvailable)[0]?.instanceType, expected);
   });
 }
 
@@ -110,7 +110,9 @@ t.test('a claim without alternatives is ordered by its own requirements', async 
   const { alternatives: _, ...rest } = toAdd('green');
   const own = { key: 'node.kubernetes.io/instance-type', operator: 'In' as const, values: ['r5.large'] };
   const planned = { ...rest, spec: { ...rest.spec, requirements: [own] } };
-  t.match(alternativesOf(planned), [{ instanceType: 'r5.large', capacityType: 'on-demand', zone: '' }]);
+  t.match(alternativesOf(planned, undefined), [
+    { instanceType: 'r5.large', capacityType: 'on-demand', zone: '' },
+  ]);
   t.match(offeringsOf({ requirements: [own] }), [
     { instanceType: 'r5.large', zone: undefined, capacityType: 'on-demand' },
   ]);
@@ -118,6 +120,6 @@ t.test('a claim without alternatives is ordered by its own requirements', async 
 
 t.test('an attempt that names its alternative is told by that, whatever it was launched as', async (t) => {
   const tried = { ...attempt('r5.large'), alternative: 0 };
-  t.equal(alternativeOf(M5_C5, tried)?.instanceType, 'm5.large');
-  t.equal(openAlternatives(M5_C5, [tried], () => true)[0]?.instanceType, 'c5.large');
+  t.equal(alternativeOf(M5_C5, undefined, tried)?.instanceType, 'm5.large');
+  t.equal(openAlternatives(M5_C5, undefined, [tried], () => true)[0]?.instanceType, 'c5.large');
 });

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOfferingSpec } from '../../../api/kinds/unavailableoffering.ts';
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
-import type { Requirement } from '../../../api/objects.ts';
+import type { NodePool, Requirement } from '../../../api/objects.ts';
 
 /** One way to order a planned node: its requirements, and the offering that the attempt is recorded with. */
 export interface Alternative {
@@ -19,14 +20,41 @@ export type AlternativeOffering = Pick<UnavailableOfferingSpec, 'instanceType' |
 export const valuesOf = (requirements: readonly Requirement[], key: string): readonly string[] =>
   requirements.find((r) => r.key === key && r.operator === 'In')?.values ?? [];
 
-/** The alternatives of a planned claim in order; without any, its own requirements are the only one. */
-export const alternativesOf = (planned: NodeClaimToAdd): readonly Alternative[] => {
+const isSame = (a: Requirement, b: Requirement): boolean =>
+  a.operator === b.operator && isDeepStrictEqual(a.values ?? [], b.values ?? []);
+
+/**
+ * Requirements with those of the NodePool: a list of values stands for the NodePool's, within which it is, and takes over
+ * its minValues; all else of the NodePool is added.
+ */
+const withinPool = (requirements: readonly Requirement[], pool: NodePool): readonly Requirement[] => {
+  const ofPool = Map.groupBy(pool.spec.template.spec.requirements, ({ key }) => key);
+  const own = requirements.map((each): Requirement => {
+    const least = Math.max(0, ...(ofPool.get(each.key) ?? []).map(({ minValues }) => minValues ?? 0));
+    return each.operator === 'In' && least > (each.minValues ?? 0) ? { ...each, minValues: least } : each;
+  });
+  const missing = [...ofPool].flatMap(([key, list]) => {
+    const given = own.filter((each) => each.key === key);
+    if (given.some(({ operator }) => operator === 'In')) return [];
+    return list.filter((each) => !given.some((one) => isSame(one, each)));
+  });
+  return [...own, ...missing];
+};
+
+/**
+ * The alternatives of a planned claim in order, within its NodePool; without any, its own requirements are the only one.
+ */
+export const alternativesOf = (
+  planned: NodeClaimToAdd,
+  pool: NodePool | undefined,
+): readonly Alternative[] => {
   const own = planned.spec.requirements as readonly Requirement[];
   const listed = planned.alternatives?.length ? planned.alternatives : [{ requirements: own }];
   return listed.map((alternative, index) => {
     const given = alternative.requirements as readonly Requirement[];
     const keys = new Set(given.map((r) => r.key));
-    const requirements = [...own.filter((r) => !keys.has(r.key)), ...given];
+    const merged = [...own.filter((r) => !keys.has(r.key)), ...given];
+    const requirements = pool ? withinPool(merged, pool) : merged;
     return {
       index,
       requirements,
@@ -62,8 +90,12 @@ const isAlike = (alternative: Alternative, attempt: CreationAttempt): boolean =>
   (attempt.zone ?? '') === alternative.zone;
 
 /** The alternative that an attempt ordered; undefined when the plan has none like it. */
-export const alternativeOf = (planned: NodeClaimToAdd, attempt: CreationAttempt): Alternative | undefined =>
-  alternativesOf(planned).find(
+export const alternativeOf = (
+  planned: NodeClaimToAdd,
+  pool: NodePool | undefined,
+  attempt: CreationAttempt,
+): Alternative | undefined =>
+  alternativesOf(planned, pool).find(
     (each) =>
       each.index === attempt.alternative || (attempt.alternative === undefined && isAlike(each, attempt)),
   );
@@ -71,11 +103,12 @@ export const alternativeOf = (planned: NodeClaimToAdd, attempt: CreationAttempt)
 /** The alternatives that were not tried; an attempt counts for one only, where several are the same. */
 const untriedAlternatives = (
   planned: NodeClaimToAdd,
+  pool: NodePool | undefined,
   attempts: readonly CreationAttempt[],
 ): readonly Alternative[] => {
   const known = new Set(attempts.map((each) => each.alternative));
   const left = attempts.filter((each) => each.alternative === undefined);
-  return alternativesOf(planned).filter((alternative) => {
+  return alternativesOf(planned, pool).filter((alternative) => {
     if (known.has(alternative.index)) return false;
     const at = left.findIndex((attempt) => isAlike(alternative, attempt));
     if (at >= 0) left.splice(at, 1);
@@ -86,10 +119,11 @@ const untriedAlternatives = (
 /** The alternatives that were not tried and have an offering that is not known to be unavailable, in order. */
 export const openAlternatives = (
   planned: NodeClaimToAdd,
+  pool: NodePool | undefined,
   attempts: readonly CreationAttempt[],
   isAvailable: (offering: AlternativeOffering) => boolean,
 ): readonly Alternative[] =>
-  untriedAlternatives(planned, attempts).filter((alternative) => {
+  untriedAlternatives(planned, pool, attempts).filter((alternative) => {
     const offerings = offeringsOf(alternative);
     return offerings.length === 0 || offerings.some(isAvailable);
   });

@@ -23,6 +23,7 @@ import { lockSteps } from './nodelock.ts';
 import { failCreation, orderSteps, priceFailure } from './ordersteps.ts';
 import { tolerationSteps } from './pendingpods.ts';
 import { exceeds } from './plancost.ts';
+import { poolOf } from './poolbounds.ts';
 
 const refOf = (planned: string, a: CreationAttempt): AttemptRef => ({
   planned,
@@ -48,11 +49,12 @@ const EVENT_LATENESS_MS = 3_000;
 
 /** The offerings that an attempt allowed, all of which the cloud refused: those of its alternative up to its price cap. */
 const refusedOfferings = (
-  { offerings }: Pick<ExecutionState, 'offerings'>,
+  state: Pick<ExecutionState, 'offerings' | 'nodePools'>,
   planned: NodeClaimToAdd,
   attempt: CreationAttempt,
 ): readonly UnavailableOfferingSpec[] => {
-  const tried = alternativeOf(planned, attempt);
+  const { offerings } = state;
+  const tried = alternativeOf(planned, poolOf(state, planned), attempt);
   const cap = Number(attempt.priceCapHourly ?? Number.POSITIVE_INFINITY);
   const wasAllowed = ({ instanceType, zone, capacityType }: AlternativeOffering): boolean => {
     if (!offerings || zone === undefined || cap === Number.POSITIVE_INFINITY) return true;
@@ -65,7 +67,7 @@ const refusedOfferings = (
 
 /** Fails an attempt whose NodeClaim no longer exists; undefined while Karpenter's reason may still arrive. */
 const lostAttemptStep = (
-  state: Pick<ExecutionState, 'claimFailures' | 'offerings' | 'now'>,
+  state: Pick<ExecutionState, 'claimFailures' | 'offerings' | 'nodePools' | 'now'>,
   planned: NodeClaimToAdd,
   last: CreationAttempt,
 ): Step | undefined => {

@@ -1,5 +1,4 @@
 import t from 'tap';
-import type { NodePool } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import type { Alternative } from './alternatives.ts';
 import { buildNodeClaim } from './nodeclaim.ts';
@@ -14,25 +13,27 @@ const alternative: Alternative = {
   zone: 'us-west-2a',
 };
 
-const hashOf = (planned: Readonly<Record<string, string>>, pool: NodePool): string | undefined => {
-  const toAdd = make.toAdd('green');
-  const claim = buildNodeClaim({
-    plan: make.plan(),
-    planned: { ...toAdd, metadata: { ...toAdd.metadata, annotations: planned } },
-    alternative,
-    name: 'green',
-    pool,
-  });
-  return claim.metadata.annotations?.[HASH];
-};
-
-t.test(
-  'the hash of the plan counts, so that a node drifts when its NodePool has changed since',
-  async (t) => {
-    t.equal(hashOf({ [HASH]: 'before' }, make.nodePool()), 'before');
-  },
-);
-
-t.test('without a hash in the plan the one of the NodePool counts', async (t) => {
-  t.equal(hashOf({}, make.nodePool()), '1');
+t.test('nothing that a plan says of class, labels, taints and hash reaches its NodeClaims', async (t) => {
+  const pool = make.nodePool();
+  const build = (planned: ReturnType<typeof make.toAdd>) =>
+    buildNodeClaim({ plan: make.plan(), planned, alternative, name: 'green', pool });
+  const plain = make.toAdd('green');
+  const forged = {
+    ...plain,
+    metadata: {
+      ...plain.metadata,
+      labels: { ...plain.metadata.labels, team: 'b', 'node-role.kubernetes.io/infra': '' },
+      annotations: { [HASH]: 'forged', other: 'x' },
+    },
+    spec: {
+      nodeClassRef: { group: 'x', kind: 'Other', name: 'privileged' },
+      requirements: [],
+      taints: [],
+      startupTaints: [],
+      expireAfter: 'Never',
+      terminationGracePeriod: '1s',
+    },
+  };
+  t.same(build(forged), build(plain));
+  t.equal(build(plain).metadata.annotations?.[HASH], '1', 'the hash is that of the NodePool');
 });

@@ -31,8 +31,8 @@ const unique = (taints: readonly Taint[]): Taint[] => {
 };
 
 /**
- * The NodeClaim of a planned node: as Karpenter's provisioner would create it for this NodePool, plus do-not-disrupt
- * and the taint that reserves it for the plan's pods.
+ * The NodeClaim of a planned node: as Karpenter's provisioner would create it for this NodePool as it is now, plus
+ * do-not-disrupt and the taint that reserves it for the plan's pods. The plan chooses among machines, and nothing else.
  */
 export const buildNodeClaim = (o: {
   readonly plan: RebalancePlan;
@@ -43,13 +43,11 @@ export const buildNodeClaim = (o: {
 }): NodeClaim => {
   const { planned, pool } = o;
   const { template } = pool.spec;
-  const ref = planned.spec.nodeClassRef;
+  const ref = template.spec.nodeClassRef;
   const hash = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH];
   const hashVersion = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH_VERSION];
-  const { requirements: _, ...spec } = planned.spec;
-  const startupTaints = spec.startupTaints ?? template.spec.startupTaints;
-  const expireAfter = spec.expireAfter ?? template.spec.expireAfter;
-  const terminationGracePeriod = spec.terminationGracePeriod ?? template.spec.terminationGracePeriod;
+  const { resources } = planned.spec;
+  const { startupTaints, expireAfter, terminationGracePeriod } = template.spec;
   return {
     apiVersion: 'karpenter.sh/v1',
     kind: 'NodeClaim',
@@ -57,7 +55,6 @@ export const buildNodeClaim = (o: {
       name: o.name,
       labels: {
         ...template.metadata?.labels,
-        ...planned.metadata.labels,
         [KARPENTER_NODEPOOL]: pool.metadata.name,
         [`${ref.group}/${ref.kind.toLowerCase()}`]: ref.name,
         [PLAN]: labelValueOf(o.plan.metadata.name),
@@ -66,8 +63,6 @@ export const buildNodeClaim = (o: {
         ...template.metadata?.annotations,
         ...(hash !== undefined && { [KARPENTER_NODEPOOL_HASH]: hash }),
         ...(hashVersion !== undefined && { [KARPENTER_NODEPOOL_HASH_VERSION]: hashVersion }),
-        // With the plan's own hash Karpenter replaces the node as drifted if the NodePool has changed since.
-        ...planned.metadata.annotations,
         [KARPENTER_DO_NOT_DISRUPT]: 'true',
         [OWNED_BY]: ownerMark(o.plan),
         [PLANNED_CLAIM]: planned.metadata.name,
@@ -83,12 +78,13 @@ export const buildNodeClaim = (o: {
       ],
     },
     spec: {
-      ...spec,
+      nodeClassRef: { ...ref },
+      ...(resources && { resources }),
       // The placeholder of this claim's machine carries the same taints: pinning/intents.ts sends them to the pinner.
-      taints: unique([...(spec.taints ?? template.spec.taints ?? []), RESERVATION]),
-      ...(startupTaints && { startupTaints }),
-      ...(expireAfter && { expireAfter }),
-      ...(terminationGracePeriod && { terminationGracePeriod }),
+      taints: unique([...(template.spec.taints ?? []), RESERVATION]),
+      ...(startupTaints && { startupTaints: [...startupTaints] }),
+      ...(expireAfter !== undefined && { expireAfter }),
+      ...(terminationGracePeriod !== undefined && { terminationGracePeriod }),
       requirements: [...o.alternative.requirements],
     },
   };

@@ -1,12 +1,12 @@
 import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { TypeOffering } from '../../../planner/cluster/allowedofferings.ts';
 import { RemainingLimits } from '../../../planner/cluster/nodepoollimits.ts';
 import { availabilityCheck } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
-import { type Alternative, openAlternatives } from './alternatives.ts';
+import { type Alternative, openAlternatives, valuesOf } from './alternatives.ts';
 import {
   exceeds,
   isBoundByPrice,
@@ -17,6 +17,7 @@ import {
   priceCap,
   thresholdOf,
 } from './plancost.ts';
+import { needsCatalogue, poolOf } from './poolbounds.ts';
 import { type Restricted, restrict } from './restrict.ts';
 
 export type OrderState = Pick<
@@ -142,9 +143,23 @@ class Orders {
     return restrict(alternative, this.#offerings, (each) => accepts(each) && this.#isSold(each));
   }
 
+  /** An alternative without types that the catalogue does not have: their size and price can't be judged. */
+  #withoutUnknown(alternative: Alternative): Alternative | undefined {
+    const named = valuesOf(alternative.requirements, INSTANCE_TYPE);
+    const values = named.filter((name) => this.#offerings.type(name));
+    if (values.length === named.length) return alternative;
+    const requirements = alternative.requirements.map((each) =>
+      each.key === INSTANCE_TYPE && each.operator === 'In' ? { ...each, values } : each,
+    );
+    const [instanceType] = values;
+    return instanceType === undefined ? undefined : { ...alternative, requirements, instanceType };
+  }
+
   #wanted(planned: NodeClaimToAdd): Wanted | OrderFailure {
     const attempts = attemptsOf(this.#state.plan, planned.metadata.name);
-    const alternatives = openAlternatives(planned, attempts, this.#isAvailable);
+    const pool = poolOf(this.#state, planned);
+    const open = openAlternatives(planned, pool, attempts, this.#isAvailable);
+    const alternatives = open.flatMap((each) => this.#withoutUnknown(each) ?? []);
     if (alternatives.length === 0) return exhausted(planned, attempts);
     if (!this.#isBound) return { planned, alternatives, least: 0 };
     const prices = alternatives.flatMap(({ requirements }) =>
@@ -237,19 +252,17 @@ export const decideOrders = (
 ): OrderDecision => new Orders(state, offerings).decide(planned);
 
 /**
- * What to order while the cloud's prices and sizes are not known: nothing, but for a plan that neither prices nor limits
- * bind.
+ * What to order while the cloud's prices, sizes and labels are not known: nothing, but for a plan that none of them
+ * matters to.
  */
 export const decideOrdersBlindly = (state: OrderState, planned: readonly NodeClaimToAdd[]): OrderDecision => {
-  const isLimited = planned.some(
-    (each) => Object.keys(state.nodePools.get(poolNameOf(each))?.spec.limits ?? {}).length > 0,
-  );
-  if (isBoundByPrice(state.plan) || isLimited) return { kind: 'waits' };
+  const isLimited = planned.some((each) => Object.keys(poolOf(state, each)?.spec.limits ?? {}).length > 0);
+  if (isBoundByPrice(state.plan) || isLimited || needsCatalogue(state, planned)) return { kind: 'waits' };
   const orders: Order[] = [];
   for (const each of planned) {
     const attempts = attemptsOf(state.plan, each.metadata.name);
     const isAvailable = availabilityCheck(state.unavailable, state.zoneIds, state.now);
-    const [alternative] = openAlternatives(each, attempts, isAvailable);
+    const [alternative] = openAlternatives(each, poolOf(state, each), attempts, isAvailable);
     if (!alternative) return { kind: 'fails', failure: exhausted(each, attempts) };
     orders.push({ planned: each, alternative });
   }

@@ -1,5 +1,4 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { NodePool } from '../../../api/objects.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
@@ -7,6 +6,7 @@ import type { Step } from '../state/step.ts';
 import { attemptName, buildNodeClaim } from './nodeclaim.ts';
 import { decideOrders, decideOrdersBlindly, type Order, type OrderDecision } from './orders.ts';
 import { costFault, isBoundByPrice, leavingPrices, orderedPrice, thresholdOf } from './plancost.ts';
+import { boundsFault, poolOf } from './poolbounds.ts';
 
 /** Ends the plan in Creation: what it created is deleted again. */
 export const failCreation = (failureReason: string, message: string): Step => ({
@@ -16,6 +16,15 @@ export const failCreation = (failureReason: string, message: string): Step => ({
   reason: failureReason,
   message,
 });
+
+/** Fails a plan that asks for more than its NodePools give now, before it orders what does. */
+export const beyondPoolFailure = (
+  state: ExecutionState,
+  planned = state.plan.spec.nodeClaimsToAdd ?? [],
+): Step | undefined => {
+  const fault = boundsFault(state, planned);
+  return fault === undefined ? undefined : failCreation('FailureReasonBeyondNodePool', fault);
+};
 
 /** Orders an alternative of a planned node. */
 const createClaimStep = (
@@ -68,9 +77,8 @@ export const orderSteps = (state: ExecutionState, planned: readonly NodeClaimToA
     return !last || last.status === 'Failed';
   });
   if (wanted.length === 0) return [];
-  const pools = new Map(
-    wanted.map((each) => [each, state.nodePools.get(each.metadata.labels?.[KARPENTER_NODEPOOL] ?? '')]),
-  );
+  const beyond = beyondPoolFailure(state, wanted);
+  if (beyond) return [beyond];
   const decision: OrderDecision = state.offerings
     ? decideOrders(state, wanted, state.offerings)
     : decideOrdersBlindly(state, wanted);
@@ -81,7 +89,7 @@ export const orderSteps = (state: ExecutionState, planned: readonly NodeClaimToA
       return [failCreation(decision.failure.failureReason, decision.failure.message)];
     default:
       return decision.orders.flatMap((order) => {
-        const pool = pools.get(order.planned);
+        const pool = poolOf(state, order.planned);
         return pool ? [createClaimStep(state, pool, order)] : [];
       });
   }

@@ -94,7 +94,7 @@ checkCases([
   [
     'a plan without a price for any alternative orders nothing',
     make.plan(replace(ONE)),
-    { ...BLUE, offerings: at({}) },
+    { ...BLUE, offerings: make.offerings({ 'm5.large/us-west-2b/on-demand': 0.1 }) },
     ['fail Creation FailureReasonPriceUnknown'],
   ],
   [

@@ -1,3 +1,4 @@
+import type { NodePool } from '../../../api/objects.ts';
 import { makePod, makeSnapshot } from '../../testing/builders.ts';
 import {
   agent,
@@ -20,6 +21,15 @@ import {
   withVolume,
   ZONE,
 } from '../../testing/plancases.ts';
+
+const tainted: NodePool = {
+  ...openPool(),
+  spec: {
+    template: {
+      spec: { ...openPool().spec.template.spec, taints: [{ key: 'team', effect: 'NoSchedule' }] },
+    },
+  },
+};
 
 checkCases({
   // Planned claims.
@@ -155,11 +165,37 @@ checkCases({
   'an open label is there': provisioned(
     [makePod('p', { spec: require1('team', 'Exists') })],
     claim([...LARGE, ask('team', 'Exists')]),
+    { nodePools: [openPool([ask('team', 'Exists')])] },
   ),
+  'a label that neither the NodePool nor the cloud gives is refused': {
+    ...provisioned(
+      [makePod('p', { spec: require1('team', 'Exists') })],
+      claim([...LARGE, ask('team', 'Exists')]),
+    ),
+    broken: ['BeyondNodePool'],
+  },
+  'a NodeClass of another NodePool is refused': {
+    ...provisioned([makePod('p')], {
+      ...claim(),
+      spec: {
+        ...claim().spec,
+        nodeClassRef: { group: 'karpenter.k8s.aws', kind: 'EC2NodeClass', name: 'privileged' },
+      },
+    }),
+    broken: ['BeyondNodePool'],
+  },
+  'a label of node-restriction is refused': {
+    ...provisioned(
+      [makePod('p')],
+      claim(LARGE, { labels: { 'node-restriction.kubernetes.io/tenant': 'a' } }),
+    ),
+    broken: ['BeyondNodePool'],
+  },
   'an open label has no value that a pod could select': {
     ...provisioned(
       [makePod('p', { spec: { nodeSelector: { team: 'a' } } })],
       claim([...LARGE, ask('team', 'Exists')]),
+      { nodePools: [openPool([ask('team', 'Exists')])] },
     ),
     broken: ['NodeAffinity'],
   },
@@ -167,6 +203,7 @@ checkCases({
     ...provisioned(
       [makePod('p', { spec: { nodeSelector: { team: 'a' } } })],
       claim([...LARGE, is('team', 'a', 'b')]),
+      { nodePools: [openPool([is('team', 'a', 'b')])] },
     ),
     broken: ['NodeAffinity'],
   },
@@ -174,12 +211,19 @@ checkCases({
     ...provisioned([makePod('p')], claim([{ ...is(TYPE, 'm5.large'), minValues: 2 }, ...LARGE.slice(1)])),
     broken: ['MinValues'],
   },
-  'taints of the claim keep pods away': {
-    ...provisioned([makePod('p')], {
-      ...claim(),
-      spec: { ...claim().spec, taints: [{ key: 'team', effect: 'NoSchedule' }] },
-    }),
+  'taints of the NodePool keep pods away': {
+    ...provisioned([makePod('p')], claim(), { nodePools: [tainted] }),
     broken: ['TaintToleration'],
+  },
+  'a claim without the taints of its NodePool is refused': {
+    ...provisioned(
+      [makePod('p')],
+      { ...claim(), spec: { ...claim().spec, taints: [] } },
+      {
+        nodePools: [tainted],
+      },
+    ),
+    broken: ['BeyondNodePool'],
   },
   'pods with rules hold beside each other in an alternative, too': {
     cluster: makeSnapshot(

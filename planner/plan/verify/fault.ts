@@ -18,6 +18,7 @@ export type PlanRule =
   | 'UnknownInstanceType'
   | 'NoOffering'
   | 'ClaimLabels'
+  | 'BeyondNodePool'
   | 'MinValues'
   | Refusal['code'];
 

@@ -55,7 +55,8 @@ const cloudLabel = ({ type, offering, os }: Choice, key: string): string | undef
 };
 
 const OF_OFFERING: ReadonlySet<string> = new Set([ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID, OS]);
-const OF_CLOUD = [INSTANCE_TYPE, ARCH, ...OF_OFFERING];
+/** Labels that the cloud gives to every machine. */
+export const OF_CLOUD: readonly string[] = [INSTANCE_TYPE, ARCH, ...OF_OFFERING];
 
 /** Reads which machines a claim may become. Shared by all claims of a plan, for most of them ask for the same. */
 export class MachineReader {

@@ -1,7 +1,7 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { DaemonSet, NodePool, Pod, Requirement, Taint } from '../../../api/objects.ts';
-import type { InstanceType } from '../../model/catalogue.ts';
+import type { Catalogue, InstanceType } from '../../model/catalogue.ts';
 import { isDynamic } from '../../model/nodepool.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { daemonSetsOn } from '../../scheduling/daemonset.ts';
@@ -11,6 +11,7 @@ import type { PlanFault, PlanRule } from './fault.ts';
 import { type Machine, type MachineReader, withHostname } from './machines.ts';
 import type { Place } from './outcome.ts';
 import type { Site } from './podrules.ts';
+import { PoolBounds } from './poolbounds.ts';
 import { LeastRoom, totalOf } from './room.ts';
 
 /** A machine that a planned claim may become, with the pods of the plan and of DaemonSets on it. */
@@ -75,11 +76,14 @@ export class ClaimReader {
   readonly #pools: ReadonlyMap<string, NodePool>;
   readonly #daemonSets: readonly DaemonSet[];
   readonly #machines: MachineReader;
+  readonly #catalogue: Catalogue;
+  readonly #bounds = new Map<NodePool, PoolBounds>();
   readonly #requestsOf: ReadRequests;
   readonly #least = new Map<Machine, LeastRoom>();
   readonly #daemons = new Map<string, { readonly sets: readonly DaemonSet[]; readonly daemons: Requests }>();
 
-  constructor(snapshot: Snapshot, machines: MachineReader, requestsOf: ReadRequests) {
+  constructor(snapshot: Snapshot, catalogue: Catalogue, machines: MachineReader, requestsOf: ReadRequests) {
+    this.#catalogue = catalogue;
     this.#pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
     this.#daemonSets = snapshot.daemonSets;
     this.#machines = machines;
@@ -112,8 +116,23 @@ export class ClaimReader {
       for (const type of allowed.types) types.add(type);
       for (const machine of allowed.machines) machines.push(this.#planned(machine, place, taints));
     }
+    // A claim that breaks another rule is refused with that one.
+    if (known.size === 0) {
+      for (const { field, text } of this.#boundsOf(pool).excesses(planned)) {
+        fault('BeyondNodePool', `asks for more than NodePool ${name} gives: ${field} ${text}`);
+      }
+    }
     const hasMinValues = alternatives.flat().some(({ minValues }) => minValues !== undefined);
     return { place, pool: name, machines, types: [...types], hasMinValues };
+  }
+
+  #boundsOf(pool: NodePool): PoolBounds {
+    let bounds = this.#bounds.get(pool);
+    if (!bounds) {
+      bounds = new PoolBounds(pool, this.#catalogue);
+      this.#bounds.set(pool, bounds);
+    }
+    return bounds;
   }
 
   #planned(machine: Machine, { name, pods }: Place, taints: readonly Taint[]): PlannedMachine {
