@@ -80,7 +80,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
     services: [{ definition: loadPinningServices().slots, implementation: createSlotsService(allocator) }],
     log,
   });
-  const app = createExtenderServer({ client, state: () => state, log });
+  const app = createExtenderServer({ client, state: () => state, log, metrics: registry });
   await app.listen({ host: o.host, port: o.port });
 
   const token = peerToken({

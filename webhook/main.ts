@@ -115,6 +115,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
   });
   const server = createWebhookServer({
     log,
+    metrics: registry,
     admission: {
       ownNamespace: o.podNamespace,
       schedulers: o.schedulerNames,

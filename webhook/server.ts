@@ -1,17 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
+import type { Registry } from 'prom-client';
 import type { Logger } from '../kube/component/log.ts';
+import { LogLimit } from '../kube/component/loglimit.ts';
+import { HttpDoor } from '../kube/doors/httpdoor.ts';
+import { JsonScan } from '../kube/doors/jsonscan.ts';
+import type { DoorLimits } from '../kube/doors/limits.ts';
 import { messageOf } from '../kube/errors.ts';
 import type { KeyPair } from './certificates/x509.ts';
 import { type Admission, mutate } from './mutate.ts';
 import { InvalidReviewError } from './review.ts';
 
 // Requests to the API server, and so the pods in reviews, are limited to 3 MiB.
-const BODY_LIMIT = 8 * 1024 * 1024;
-// Longer than the 90 s after which Go's http.Transport closes idle connections, so that the client closes first.
-const KEEP_ALIVE_MS = 120_000;
+const BODY_BYTES = 3 * 1024 * 1024;
+const EMPTY = Buffer.alloc(0);
 
 /** A TLS socket; Node keeps the TCP socket beneath it in an undocumented field. */
 type TlsSocket = Socket & { readonly _parent?: Socket };
@@ -30,29 +40,42 @@ export interface WebhookServer {
 export const createWebhookServer = (o: {
   readonly admission: Admission;
   readonly log: Logger;
+  readonly limits?: Partial<DoorLimits>;
+  readonly metrics?: Registry;
 }): WebhookServer => {
-  const { admission, log } = o;
+  const { admission, log, metrics } = o;
   let isDraining = false;
-  const app = fastify({
+  const door = new HttpDoor({
+    name: 'webhook',
+    limits: { bodyBytes: BODY_BYTES, ...o.limits },
+    metrics,
+  });
+  const app: WebhookServer['app'] = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: BODY_LIMIT,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    https: { minVersion: 'TLSv1.2' },
+    serverFactory: (handler) => door.secure(handler),
   });
-  // Node caches the remote address on first read, and can't read it once the socket is closed.
-  app.server.on('connection', (socket: Socket) => void socket.remoteAddress);
+  const handshakeErrors = new LogLimit();
   app.server.on('tlsClientError', (error: Error & { code?: string }, socket: TlsSocket) => {
     const reason = error.code === 'ECONNRESET' ? 'EOF' : error.message;
     const { remoteAddress = 'unknown', remotePort = 0 } = socket._parent ?? socket;
-    log.info(`http: TLS handshake error from ${remoteAddress}:${remotePort}: ${reason}`);
+    handshakeErrors.write((more) =>
+      log.info(more, `http: TLS handshake error from ${remoteAddress}:${remotePort}: ${reason}`),
+    );
   });
-  // Plain JSON.parse instead of Fastify's secure-json-parse, which scans each body a second time.
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+  app.addContentTypeParser('application/json', async (_request: FastifyRequest, payload: IncomingMessage) => {
+    const scan = new JsonScan();
+    const chunks: Buffer[] = [];
+    await door.receive(payload, (chunk) => {
+      scan.push(chunk);
+      chunks.push(chunk);
+    });
+    const [first = EMPTY] = chunks;
+    const body = chunks.length > 1 ? Buffer.concat(chunks) : first;
     try {
-      done(null, JSON.parse(text as string));
+      return JSON.parse(body.toString('utf8'));
     } catch {
-      done(new InvalidReviewError('The body is not valid JSON.'));
+      throw new InvalidReviewError('The body is not valid JSON.');
     }
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Pod } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
+import { JsonBoundError, JsonScan, parseJson } from '../../kube/doors/jsonscan.ts';
 import { isPlain, type NodeNames } from './nodenames.ts';
 
 /** A body that kube-scheduler would not send; answered with 400. */
@@ -63,8 +64,9 @@ const anyCase = (body: unknown): unknown =>
 const read = <S extends z.ZodType>(schema: S, body: Buffer): z.output<S> => {
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
-  } catch {
+    value = parseJson(body);
+  } catch (error) {
+    if (error instanceof JsonBoundError) throw error;
     throw new BadRequest('the body is not JSON');
   }
   const result = schema.safeParse(anyCase(value));
@@ -104,6 +106,7 @@ const readPlainArgs = (body: Buffer): SchedulerArgs | undefined => {
   if (list.from > list.to || !isPlain(list)) return undefined;
   let head: unknown;
   try {
+    new JsonScan().push(body, 0, at);
     head = JSON.parse(`${body.toString('utf8', 0, at)}}`);
   } catch {
     return undefined;

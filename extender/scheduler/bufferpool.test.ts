@@ -1,23 +1,26 @@
-import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import t from 'tap';
 import { BufferPool } from './bufferpool.ts';
 
-const streamOf = (chunks: readonly Uint8Array[]): Readable =>
-  Readable.from(
-    chunks.map((chunk) => Buffer.from(chunk)),
-    { objectMode: false },
-  );
+/** A body that arrives in these chunks. */
+const sending =
+  (chunks: readonly Uint8Array[]) =>
+  async (onChunk: (chunk: Buffer) => void): Promise<void> => {
+    for (const chunk of chunks) {
+      await null;
+      onChunk(Buffer.from(chunk));
+    }
+  };
 
 t.test(
   'a body arrives as it was sent: in any chunks, with or without length, in new or reused memory',
   async () => {
-    const buffers = new BufferPool(1_000_000);
+    const buffers = new BufferPool();
     const chunks = fc.array(fc.uint8Array({ maxLength: 40_000 }), { maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(chunks, fc.boolean(), fc.boolean(), async (sent, isAnnounced, isReleased) => {
         const whole = Buffer.concat(sent);
-        const body = await buffers.read(streamOf(sent), isAnnounced ? whole.length : undefined);
+        const body = await buffers.gather(isAnnounced ? whole.length : undefined, sending(sent));
         if (!body.equals(whole)) throw new Error('the body is another one');
         if (isReleased) buffers.release(body);
       }),
@@ -26,8 +29,8 @@ t.test(
 );
 
 t.test('a buffer is reused after its release, and not before', async (t) => {
-  const buffers = new BufferPool(1_000_000);
-  const read = (text: string) => buffers.read(streamOf([Buffer.from(text)]), text.length);
+  const buffers = new BufferPool();
+  const read = (text: string) => buffers.gather(text.length, sending([Buffer.from(text)]));
   const first = await read('first');
   const second = await read('second');
   t.not(second.buffer, first.buffer);
@@ -39,11 +42,15 @@ t.test('a buffer is reused after its release, and not before', async (t) => {
   t.not(fourth.buffer, third.buffer, 'a buffer returned twice is used once');
 });
 
-t.test('a body over the limit is refused, with or without length', async (t) => {
-  const buffers = new BufferPool(10);
-  await t.rejects(buffers.read(streamOf([Buffer.alloc(11)]), 11), /over the limit of 10 bytes/);
-  await t.rejects(
-    buffers.read(streamOf([Buffer.alloc(6), Buffer.alloc(6)]), undefined),
-    /over the limit of 10 bytes/,
-  );
+t.test('the buffer of a body that is refused half-way is used again', async (t) => {
+  const buffers = new BufferPool();
+  const first = await buffers.gather(5, sending([Buffer.from('first')]));
+  const seen = first.buffer;
+  buffers.release(first);
+  const refused = buffers.gather(10, async (onChunk) => {
+    onChunk(Buffer.from('half'));
+    throw new Error('refused');
+  });
+  await t.rejects(refused, /refused/);
+  t.equal((await buffers.gather(5, sending([Buffer.from('third')]))).buffer, seen);
 });

@@ -40,7 +40,7 @@ const app = createExtenderServer({
   client,
   state: () => (leads ? state : undefined),
   log,
-  bodyLimit: 100_000,
+  limits: { bodyBytes: 100_000 },
 });
 t.teardown(() => app.close());
 

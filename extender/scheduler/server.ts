@@ -6,9 +6,12 @@ import {
   fastify,
   LogController,
 } from 'fastify';
+import type { Registry } from 'prom-client';
 import { isOfDaemonSet } from '../../api/pods.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
+import { HttpDoor } from '../../kube/doors/httpdoor.ts';
+import type { DoorLimits } from '../../kube/doors/limits.ts';
 import { isConflict, isNotFound, messageOf } from '../../kube/errors.ts';
 import type { State } from '../placement/state.ts';
 import { readArgs, readBinding, type SchedulerArgs } from './args.ts';
@@ -16,9 +19,8 @@ import { BufferPool } from './bufferpool.ts';
 import { filterNodes, isUnplaced, placementOf, reservedFor, scoreNodes } from './filter.ts';
 import { namesOf, type SplitNames, splitReserved } from './nodenames.ts';
 
-// kube-scheduler keeps idle connections for 90 s; it sees resets if the server closes them first.
-const KEEP_ALIVE_MS = 120_000;
-const BODY_LIMIT = 64 * 1024 * 1024;
+// The names of 10,000 nodes are about half a MiB.
+const BODY_BYTES = 2 * 1024 * 1024;
 
 type ByteArgs = Extract<SchedulerArgs, { kind: 'bytes' }>;
 
@@ -78,20 +80,27 @@ export const createExtenderServer = (o: {
   readonly client: KubeClient;
   readonly state: () => State | undefined;
   readonly log: Logger;
-  readonly bodyLimit?: number;
+  readonly limits?: Partial<DoorLimits>;
+  readonly metrics?: Registry;
 }): FastifyInstance => {
-  const app = fastify({
+  const door = new HttpDoor({
+    name: 'extender',
+    limits: { bodyBytes: BODY_BYTES, ...o.limits },
+    metrics: o.metrics,
+  });
+  const app: FastifyInstance = fastify({
     loggerInstance: o.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    bodyLimit: o.bodyLimit ?? BODY_LIMIT,
+    serverFactory: (handler) => door.plain(handler),
   });
   // The verbs parse the bodies themselves.
-  const buffers = new BufferPool(o.bodyLimit ?? BODY_LIMIT);
+  const buffers = new BufferPool();
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', ({ headers }: FastifyRequest, payload: IncomingMessage) => {
-    const contentLength = headers['content-length'];
-    return buffers.read(payload, contentLength === undefined ? undefined : Number(contentLength));
+    const declared = headers['content-length'];
+    return buffers.gather(declared === undefined ? undefined : Number(declared), (onChunk) =>
+      door.receive(payload, onChunk),
+    );
   });
   app.addHook('onResponse', async ({ body }) => {
     if (Buffer.isBuffer(body)) buffers.release(body);

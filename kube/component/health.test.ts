@@ -1,5 +1,6 @@
 import { Counter, Registry } from 'prom-client';
 import t from 'tap';
+import { connectStranger, headOf, statusOf } from '../testing/stranger.ts';
 import { serveHealth } from './health.ts';
 import { createLogger } from './log.ts';
 
@@ -26,4 +27,17 @@ t.test('health, readiness with its reason, metrics', async (t) => {
     name: 'OptionsError',
     message: /cannot listen on port \d+: it is in use/,
   });
+});
+
+t.test('attack: a head that never ends and a body are refused by the health endpoints', async (t) => {
+  const registry = new Registry();
+  const limits = { headMs: 1_000, requestMs: 1_000 };
+  const health = await serveHealth({ port: 0, host: '127.0.0.1', ready: () => true, registry, log, limits });
+  t.teardown(() => health.close());
+  const slow = await connectStranger({ port: health.port });
+  slow.write('GET /metrics HTTP/1.1\r\nx-slow: ');
+  t.equal(statusOf(await slow.ended), 408);
+  const big = await connectStranger({ port: health.port });
+  big.write(headOf('/metrics', 10_000_000));
+  t.equal(statusOf(await big.ended), 413);
 });

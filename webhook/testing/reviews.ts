@@ -1,6 +1,7 @@
 import type { Pod } from '../../api/objects.ts';
 import type { TakeReply, TakeRequest } from '../../api/pinning.ts';
 import { createLogger } from '../../kube/component/log.ts';
+import type { DoorLimits } from '../../kube/doors/limits.ts';
 import { createWebhookServer } from '../server.ts';
 
 /** The namespace that the test server runs in. */
@@ -50,7 +51,7 @@ export interface ReviewResponse {
 }
 
 /** A webhook server with a scripted pod pinner; `moved` is the only owner that a plan moves. */
-export const createTestServer = () => {
+export const createTestServer = (limits: Partial<DoorLimits> = {}) => {
   const log = createLogger({ component: 'webhook', level: 'silent' });
   const requests: TakeRequest[] = [];
   const templateKeys: (string | undefined)[] = [];
@@ -58,6 +59,7 @@ export const createTestServer = () => {
   const pinner: { reply: TakeReply | Error } = { reply: new Error('the test sets no reply') };
   const server = createWebhookServer({
     log,
+    limits,
     admission: {
       ownNamespace: OWN_NAMESPACE,
       isOwnerMoved: (uid) => uid === 'moved',
