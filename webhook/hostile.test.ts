@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { connectStranger, headOf, statusOf } from '../kube/testing/stranger.ts';
-import { createAuthority, issueLeaf } from './certificates/x509.ts';
+import { createAuthority, issueLeaf } from './certificates/issue.ts';
 import { createTestServer, makeReview, makeWebPod } from './testing/reviews.ts';
 
 /** Requests that an API server never sends, over TLS. */
@@ -9,7 +9,7 @@ import { createTestServer, makeReview, makeWebPod } from './testing/reviews.ts';
 const MiB = 2 ** 20;
 const REQUEST_MS = 2_000;
 
-const { server, pinner } = createTestServer({ headMs: 1_000, requestMs: REQUEST_MS, answerMs: 4_000 });
+const { server, pinner, path } = createTestServer({ headMs: 1_000, requestMs: REQUEST_MS, answerMs: 4_000 });
 pinner.reply = { nodeName: 'node-1', intentId: 'pin/1', plan: 'plan', way: 'assign', reason: '' };
 server.setCertificate(await issueLeaf(await createAuthority(Date.now(), 1), ['127.0.0.1'], Date.now(), 1));
 await server.app.listen({ host: '127.0.0.1', port: 0 });
@@ -20,21 +20,21 @@ const connect = () => connectStranger({ port, isSecure: true });
 const honest = async (): Promise<number | undefined> => {
   const caller = await connectStranger({ port, isSecure: true, from: '127.0.0.1' });
   const body = JSON.stringify(makeReview(makeWebPod()));
-  caller.write(headOf('/mutate', Buffer.byteLength(body)).replace('host: x', 'host: x\r\nconnection: close'));
+  caller.write(headOf(path, Buffer.byteLength(body)).replace('host: x', 'host: x\r\nconnection: close'));
   caller.write(body);
   return statusOf(await caller.ended);
 };
 
 t.test('attack: a body over 3 MiB is refused before a byte of it is sent', async (t) => {
   const stranger = await connect();
-  stranger.write(headOf('/mutate', 3 * MiB + 1));
+  stranger.write(headOf(path, 3 * MiB + 1));
   t.equal(statusOf(await stranger.ended), 400);
 });
 
 t.test('attack: brackets in brackets are refused with their first piece', async (t) => {
   const strangers = await Promise.all(Array.from({ length: 16 }, connect));
   for (const stranger of strangers) {
-    stranger.write(headOf('/mutate', 3 * MiB));
+    stranger.write(headOf(path, 3 * MiB));
     stranger.write('{"x":'.concat('['.repeat(1_000)));
   }
   for (const stranger of strangers) t.equal(statusOf(await stranger.ended), 400);
@@ -43,14 +43,14 @@ t.test('attack: brackets in brackets are refused with their first piece', async 
 
 t.test('attack: a body of tiny values is refused before it is parsed', async (t) => {
   const stranger = await connect();
-  stranger.write(headOf('/mutate', 3 * MiB));
+  stranger.write(headOf(path, 3 * MiB));
   stranger.write(`{"x":[${'[],'.repeat(100_000)}`);
   t.equal(statusOf(await stranger.ended), 400);
 });
 
 t.test('attack: a body that never ends is cut', async (t) => {
   const stranger = await connect();
-  stranger.write(headOf('/mutate', 100));
+  stranger.write(headOf(path, 100));
   stranger.write('{');
   t.equal(statusOf(await stranger.ended), 408);
 });
@@ -70,6 +70,6 @@ t.test('attack: requests sent all at once on one connection are not gathered', a
   const stranger = await connect();
   pinner.reply = new Promise(() => {}) as never;
   const body = JSON.stringify(makeReview(makeWebPod()));
-  stranger.write((headOf('/mutate', Buffer.byteLength(body)) + body).repeat(50));
+  stranger.write((headOf(path, Buffer.byteLength(body)) + body).repeat(50));
   t.equal(await stranger.ended, '', 'it is cut before the first answer');
 });

@@ -83,5 +83,5 @@ export const createTestServer = (limits: Partial<DoorLimits> = {}) => {
       payload,
       headers: { 'content-type': 'application/json' },
     });
-  return { server, pinner, requests, templateKeys, outcomes, post };
+  return { server, pinner, requests, templateKeys, outcomes, post, path };
 };
