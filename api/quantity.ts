@@ -2,7 +2,8 @@ import { valueAt } from './records/valueat.ts';
 
 /**
  * Kubernetes quantities, exact: a decimal number with a suffix n u m k M G T P E, Ki to Ei, or an exponent e3 / E3.
- * Input finer than a nano unit is rounded up, as in resource.Quantity.
+ * Input finer than a nano unit is rounded up, as in resource.Quantity. The API server takes pods with 1e99999 or a million
+ * digits, so no text costs more than a scan, and what is larger than all machines together is read as LARGEST.
  */
 
 /** A quantity that can't be read; the message is one sentence that names it. */
@@ -37,7 +38,7 @@ const BINARY_SHIFT: Readonly<Record<string, bigint>> = {
   Ei: 60n,
 };
 
-const SHAPE = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4})|(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]?))$/;
+const SHAPE = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+)|(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]?))$/;
 
 /** Rounds a/b towards positive infinity; b is positive. */
 const divideUp = (a: bigint, b: bigint): bigint => {
@@ -45,26 +46,45 @@ const divideUp = (a: bigint, b: bigint): bigint => {
   return a > 0n && a % b !== 0n ? quotient + 1n : quotient;
 };
 
-/** Reads a quantity exactly. Throws a QuantityError. */
-export const parseQuantity = (text: string): NanoUnits => {
-  const match = typeof text === 'string' ? SHAPE.exec(text) : null;
+/** More bytes or millicores than all clusters have, and safe to add up as a number. */
+const LARGEST_EXPONENT = 30;
+const LARGEST: NanoUnits = 10n ** BigInt(LARGEST_EXPONENT) * NANO;
+/** Digits behind the last nano unit that can still matter: Ei shifts by 19 digits. */
+const GUARD_DIGITS = 20;
+
+const shown = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
+
+/** The size of digits times 10^exponent, shifted by `shift` bits, rounded up to a nano unit. */
+const sizeOf = (allDigits: string, exponent: number, shift: bigint): NanoUnits => {
+  const digits = allDigits.replace(/^0+/, '');
+  /** The size is below 10^magnitude, and at least a tenth of that. */
+  const magnitude = digits.length + exponent;
+  if (digits === '') return 0n;
+  if (magnitude > LARGEST_EXPONENT) return LARGEST;
+  if (magnitude < -9 - GUARD_DIGITS) return 1n;
+  const kept = digits.slice(0, magnitude + 9 + GUARD_DIGITS);
+  const isCut = /[1-9]/.test(digits.slice(kept.length));
+  const scaled = BigInt(isCut ? `${kept}1` : kept) << shift;
+  const power = magnitude - kept.length - Number(isCut) + 9;
+  const size = power >= 0 ? scaled * 10n ** BigInt(power) : divideUp(scaled, 10n ** BigInt(-power));
+  return size > LARGEST ? LARGEST : size;
+};
+
+/** Reads a quantity exactly, up to LARGEST. Throws a QuantityError. */
+export const parseQuantity = (quantity: string): NanoUnits => {
+  // Custom resources such as NodePools hold numbers where others hold texts.
+  const text = String(quantity);
+  const match = SHAPE.exec(text);
   const whole = match?.[2] ?? '';
   const fraction = match?.[3] ?? '';
   if (!match || whole + fraction === '') {
-    throw new QuantityError(`'${String(text)}' is not a quantity such as 250m, 1.5Gi or 1e3.`);
+    throw new QuantityError(`'${shown(text)}' is not a quantity such as 250m, 1.5Gi or 1e3.`);
   }
-  const digits = BigInt(whole + fraction);
   const suffix = match[5] ?? '';
-  const shift = valueAt(BINARY_SHIFT, suffix);
-  const exponent =
-    (match[4] === undefined ? (valueAt(DECIMAL_EXPONENT, suffix) ?? 0) : Number(match[4])) - fraction.length;
-  const scaled = shift === undefined ? digits : digits << shift;
-  const power = exponent + 9;
-  const size = power >= 0 ? scaled * 10n ** BigInt(power) : awayFromZero(scaled, 10n ** BigInt(-power));
+  const exponent = match[4] === undefined ? (valueAt(DECIMAL_EXPONENT, suffix) ?? 0) : Number(match[4]);
+  const size = sizeOf(whole + fraction, exponent - fraction.length, valueAt(BINARY_SHIFT, suffix) ?? 0n);
   return match[1] === '-' ? -size : size;
 };
-
-const awayFromZero = (size: bigint, by: bigint): bigint => (size + by - 1n) / by;
 
 const PLAIN = /^(\d{1,12})(Ki|Mi|Gi|m)?$/;
 
