@@ -1,4 +1,4 @@
-import { CronError, type CronFields, readFields } from './cron/fields.ts';
+import { CronError, type CronFields, quoted, readFields } from './cron/fields.ts';
 import { CronSearch } from './cron/search.ts';
 import { createZone, UTC, type Zone } from './cron/timezone.ts';
 import { parseGoDuration } from './duration.ts';
@@ -28,6 +28,8 @@ const MACROS: Readonly<Record<string, string>> = {
   '@hourly': '0 * * * *',
 };
 
+/** Longest expression that is read: all minutes, hours and days of a month one by one take a third. */
+const MAX_CHARACTERS = 1000;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -66,7 +68,7 @@ const cronOfDelay = (delay: number): Cron => {
 
 const readDelay = (text: string): number => {
   const delay = parseGoDuration(text);
-  if (delay === undefined) throw new CronError(`'${text}' is not a duration such as 1h30m`);
+  if (delay === undefined) throw new CronError(`${quoted(text)} is not a duration such as 1h30m`);
   return Math.max(SECOND, Math.floor(delay / SECOND) * SECOND);
 };
 
@@ -75,21 +77,24 @@ const readZone = (expression: string): { readonly zone: Zone; readonly body: str
   if (!/^(CRON_)?TZ=/.test(expression)) return { zone: UTC, body: expression };
   const [, name, body] = /^(?:CRON_)?TZ=([^ ]*) (.*)$/s.exec(expression) ?? [];
   if (name === undefined || body === undefined) {
-    throw new CronError(`'${expression}' has nothing behind its time zone`);
+    throw new CronError(`${quoted(expression)} has nothing behind its time zone`);
   }
   const zone = createZone(name);
-  if (!zone) throw new CronError(`'${name}' is not a time zone such as Europe/Berlin`);
+  if (!zone) throw new CronError(`${quoted(name)} is not a time zone such as Europe/Berlin`);
   return { zone, body: body.trim() };
 };
 
 /** Reads a cron expression. Throws CronError. */
 export const parseCron = (expression: string): Cron => {
+  if (expression.length > MAX_CHARACTERS) {
+    throw new CronError(`${quoted(expression)} has more than ${MAX_CHARACTERS} characters`);
+  }
   const { zone, body } = readZone(expression);
   if (!body.startsWith('@')) return cronOfFields(readFields(body), zone);
   if (body.startsWith('@every ')) return cronOfDelay(readDelay(body.slice('@every '.length)));
   const fields = valueAt(MACROS, body);
   if (fields === undefined) {
-    throw new CronError(`'${body}' is not one of ${Object.keys(MACROS).join(', ')} and @every`);
+    throw new CronError(`${quoted(body)} is not one of ${Object.keys(MACROS).join(', ')} and @every`);
   }
   return cronOfFields(readFields(fields), zone);
 };

@@ -1,3 +1,9 @@
+const MAX_SHOWN = 60;
+
+/** A part of an expression as messages quote it. */
+export const quoted = (text: string): string =>
+  `'${text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text}'`;
+
 /** An expression that can't be read; the message names the part and what is allowed there. */
 export class CronError extends Error {
   override readonly name = 'CronError';
@@ -39,7 +45,7 @@ const readValue = (field: Field, text: string): number => {
   const named = field.names?.indexOf(text.toLowerCase()) ?? -1;
   const value = named >= 0 ? named + field.min : readNumber(text);
   if (value === undefined || value < field.min || value > field.max) {
-    throw new CronError(`'${text}' is not a ${field.name}: ${field.min} to ${field.max} is allowed`);
+    throw new CronError(`${quoted(text)} is not a ${field.name}: ${field.min} to ${field.max} is allowed`);
   }
   return value;
 };
@@ -47,7 +53,7 @@ const readValue = (field: Field, text: string): number => {
 const readStep = (part: string, text: string): number => {
   const step = readNumber(text);
   if (step === undefined || step === 0) {
-    throw new CronError(`'${part}' has a step that is not a positive number`);
+    throw new CronError(`${quoted(part)} has a step that is not a positive number`);
   }
   return step;
 };
@@ -57,18 +63,18 @@ const readRange = (field: Field, part: string, range: string): readonly [number,
   const [from = '', to, ...others] = range.split('-');
   // robfig/cron reads nothing behind a star.
   if (from === '*' || from === '?') return [field.min, field.max];
-  if (others.length > 0) throw new CronError(`'${part}' is not a range`);
+  if (others.length > 0) throw new CronError(`${quoted(part)} is not a range`);
   return [readValue(field, from), to === undefined ? undefined : readValue(field, to)];
 };
 
 /** Adds the values of one part, such as `5`, `*`, `1-5` or `10/20`. Throws CronError. */
 const readPart = (field: Field, part: string, numbers: Set<number>): { readonly isStar: boolean } => {
   const [range = '', stepText, ...moreSteps] = part.split('/');
-  if (moreSteps.length > 0) throw new CronError(`'${part}' has more than one step`);
+  if (moreSteps.length > 0) throw new CronError(`${quoted(part)} has more than one step`);
   const [first, rangeEnd] = readRange(field, part, range);
   const step = stepText === undefined ? 1 : readStep(part, stepText);
   const last = rangeEnd ?? (stepText === undefined ? first : field.max);
-  if (last < first) throw new CronError(`'${part}' ends before it begins`);
+  if (last < first) throw new CronError(`${quoted(part)} ends before it begins`);
   for (let value = first; value <= last; value += step) numbers.add(value);
   return { isStar: /^[*?]/.test(range) && step === 1 };
 };
@@ -98,7 +104,7 @@ export const readFields = (body: string): CronFields => {
     texts.length === FIELDS.length ? FIELDS.map((field, i) => readField(field, texts[i] ?? '')) : [];
   if (!minutes || !hours || !days || !months || !weekdays) {
     throw new CronError(
-      `'${body}' does not have five fields: minute, hour, day of month, month, day of week`,
+      `${quoted(body)} does not have five fields: minute, hour, day of month, month, day of week`,
     );
   }
   return { minutes, hours, days, months, weekdays };

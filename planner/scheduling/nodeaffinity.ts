@@ -3,12 +3,14 @@ import { valueAt } from '../../api/records/valueat.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
-const INTEGER = /^[+-]?\d+$/;
+/** At most 19 digits that count: BigInt reads a million of them, and takes its time. */
+const INTEGER = /^([+-]?)0*(\d{1,19})$/;
 
 /** The 64-bit integer that Go's ParseInt reads; undefined when it reads none. */
 export const integerOf = (text: string | undefined): bigint | undefined => {
-  if (text === undefined || !INTEGER.test(text)) return undefined;
-  const value = BigInt(text);
+  const [, sign, digits] = INTEGER.exec(text ?? '') ?? [];
+  if (digits === undefined) return undefined;
+  const value = sign === '-' ? -BigInt(digits) : BigInt(digits);
   return BigInt.asIntN(64, value) === value ? value : undefined;
 };
 
