@@ -20,6 +20,7 @@ const APPS = {
   kentroller: 'castai-kentroller',
   pinner: 'castai-pod-pinner',
   webhook: 'castai-pod-pinner-webhook',
+  keeper: 'castai-pod-pinner-webhook-keeper',
 };
 const STRANGERS = `strangers-${randomUUID().slice(0, 8)}`;
 const PORTS = { api: 443, api6443: 6443, dns: 53, http: 80, any: 8443, peer: 9443 };
@@ -101,6 +102,7 @@ const DOORS = [
   ['pinner', 9091],
   ['webhook', 8443],
   ['webhook', 9091],
+  ['keeper', 9091],
 ] as const;
 
 /** Every door of our pods but for a pod's own: those named are reached, the rest is shut. */
@@ -133,9 +135,14 @@ t.test('who reaches whom', async (t) => {
   t.teardown(() => deleteNamespace(client, STRANGERS));
   const outside = await bringOutside(ground, Object.values(PORTS));
   t.teardown(() => outside.end());
-  const [kentroller, pinner, webhook] = await Promise.all(Object.values(APPS).map(podOf));
-  if (!kentroller || !pinner || !webhook) throw new Error('not all of our components run');
-  const ips = { kentroller: addressOf(kentroller), pinner: addressOf(pinner), webhook: addressOf(webhook) };
+  const [kentroller, pinner, webhook, keeper] = await Promise.all(Object.values(APPS).map(podOf));
+  if (!kentroller || !pinner || !webhook || !keeper) throw new Error('not all of our components run');
+  const ips = {
+    kentroller: addressOf(kentroller),
+    pinner: addressOf(pinner),
+    webhook: addressOf(webhook),
+    keeper: addressOf(keeper),
+  };
   const inOurs = (pod: Pod): RunNode => inPod(ground, OURS, pod.metadata.name);
   const anyone = ['kentroller:8081', 'pinner:9091', 'webhook:8443', 'webhook:9091'];
 
@@ -173,6 +180,10 @@ t.test('who reaches whom', async (t) => {
 
   await t.test('a webhook that was taken over reaches slots alone', async (t) => {
     await holds(t, inOurs(webhook), { ...doors(ips, ['pinner:9443'], 'webhook'), ...world(outside, 'shut') });
+  });
+
+  await t.test('a keeper of the webhook that was taken over reaches no component of ours', async (t) => {
+    await holds(t, inOurs(keeper), { ...doors(ips, [], 'keeper'), ...world(outside, 'shut') });
   });
 
   await t.test('a kentroller that was taken over reaches no component of ours, and the cloud', async (t) => {

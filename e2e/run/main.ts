@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../kube/errors.ts';
 import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
+import { auditLogOf } from '../ground/controlplane/audit.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/host/progress.ts';
 import { installComponents } from '../support/components.ts';
+import { judgeRights } from './rights.ts';
 import { findTests, type Need, type TestFile } from './suites.ts';
 import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';
 
@@ -165,7 +167,12 @@ const onWholeCluster = async (files: Iterable<TestFile>): Promise<readonly Ran[]
   if (all.length === 0) return [];
   return onGround({ name: `${RUN}-b`, cloud: true, realNode: true }, async (ground) => {
     await installComponents(ground, progress);
-    return runFiles(all, envOf(ground));
+    const ran = await runFiles(all, envOf(ground));
+    // A right that no suite uses is known once all of them ran.
+    const isWhole = findTests().every(
+      ({ path, need }) => need !== 'whole-cluster' || all.some((file) => file.path === path),
+    );
+    return [...ran, { tally: await judgeRights(auditLogOf(ground), isWhole) }];
   });
 };
 

@@ -3,10 +3,8 @@ import { join } from 'node:path';
 
 /** The API server's audit log: who wrote what to pods, nodes and NodeClaims, and every request of our components. */
 
-/** Users of the installed components. */
-export const OUR_USERS = ['castai-kentroller', 'castai-pod-pinner', 'castai-pod-pinner-webhook'].map(
-  (name) => `system:serviceaccount:castai-agent:${name}`,
-);
+/** The group of all ServiceAccounts of our namespace. */
+const OURS = ['system:serviceaccounts:castai-agent'];
 
 const POLICY = {
   apiVersion: 'audit.k8s.io/v1',
@@ -14,7 +12,7 @@ const POLICY = {
   omitStages: ['RequestReceived'],
   omitManagedFields: true,
   rules: [
-    { level: 'Metadata', verbs: ['get', 'list', 'watch'], users: OUR_USERS },
+    { level: 'Metadata', verbs: ['get', 'list', 'watch'], userGroups: OURS },
     { level: 'None', verbs: ['get', 'list', 'watch'] },
     // Kubelets report status all the time; nobody reads it here.
     { level: 'Request', resources: [{ group: '', resources: ['pods/binding', 'pods/eviction'] }] },
@@ -25,7 +23,7 @@ const POLICY = {
         { group: 'karpenter.sh', resources: ['nodeclaims'] },
       ],
     },
-    { level: 'Metadata', users: OUR_USERS },
+    { level: 'Metadata', userGroups: OURS },
     { level: 'None' },
   ],
 };

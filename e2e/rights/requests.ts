@@ -1,0 +1,84 @@
+import { createReadStream, globSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { resourceName } from './grants.ts';
+
+/** What an account of ours asked the API server for; equal requests count as one. */
+export interface Request {
+  /** namespace:name of the ServiceAccount. */
+  readonly account: string;
+  readonly verb: string;
+  /** With its group and subresource. */
+  readonly resource: string;
+  readonly name?: string;
+  readonly namespace?: string;
+  /** Whether any of them was allowed. */
+  readonly isAllowed: boolean;
+}
+
+interface Line {
+  readonly verb: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource?: string;
+    readonly subresource?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+  };
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+const OURS = 'system:serviceaccount:castai-agent:';
+const DECISION = 'authorization.k8s.io/decision';
+
+/** The name that RBAC compares: none for a create, where the log may show the name in the body. */
+const nameIn = (verb: string, name: string | undefined): string | undefined =>
+  verb === 'create' ? undefined : name;
+
+const requestOf = ({ verb, user, objectRef, annotations }: Line): Request | undefined => {
+  if (!user.username.startsWith(OURS) || objectRef?.resource === undefined) return undefined;
+  const { apiGroup = '', resource, subresource, namespace, name } = objectRef;
+  // The name of a pod is in the path of its subresources, so RBAC has it there for every verb.
+  const compared = subresource === undefined ? nameIn(verb, name) : name;
+  return {
+    account: user.username.slice('system:serviceaccount:'.length),
+    verb,
+    resource: resourceName(apiGroup, resource, subresource),
+    ...(compared !== undefined && { name: compared }),
+    ...(namespace !== undefined && { namespace }),
+    isAllowed: annotations?.[DECISION] === 'allow',
+  };
+};
+
+/** Gathers the different requests among lines of an audit log. */
+export const requestsIn = async (
+  lines: AsyncIterable<string> | Iterable<string>,
+): Promise<readonly Request[]> => {
+  const found = new Map<string, Request>();
+  for await (const line of lines) {
+    // Most lines are other people's, and long.
+    if (!line.includes(OURS)) continue;
+    const request = requestOf(JSON.parse(line) as Line);
+    if (request === undefined) continue;
+    const key = JSON.stringify([
+      request.account,
+      request.verb,
+      request.resource,
+      request.namespace,
+      request.name,
+    ]);
+    if (request.isAllowed || !found.has(key)) found.set(key, request);
+  }
+  return [...found.values()];
+};
+
+/** The requests in an audit log, with the parts of it that were rotated away. */
+export const readRequests = async (file: string): Promise<readonly Request[]> => {
+  const folder = dirname(file);
+  const parts = globSync(`${basename(file, '.log')}*.log`, { cwd: folder }).sort();
+  const all = async function* (): AsyncIterable<string> {
+    for (const part of parts) yield* createInterface({ input: createReadStream(join(folder, part), 'utf8') });
+  };
+  return requestsIn(all());
+};
