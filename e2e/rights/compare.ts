@@ -2,9 +2,8 @@ import { type Grant, textOf } from './grants.ts';
 import type { Request } from './requests.ts';
 
 /** A right that no suite makes use of, or that reaches further than any use, and why it is granted all the same. */
-export interface Exception {
-  /** A grant, as `textOf` writes it. */
-  readonly grant: string;
+export interface Exception extends Omit<Grant, 'verb'> {
+  readonly verbs: readonly string[];
   readonly reason: string;
 }
 
@@ -49,7 +48,14 @@ export const grantedNotUsed = (
   requests: readonly Request[],
   exceptions: readonly Exception[],
 ): Differences => {
-  const isExcepted = (grant: Grant): boolean => exceptions.some((one) => one.grant === textOf(grant));
+  const excepted = new Map(
+    exceptions.flatMap(({ verbs, reason: _, ...rest }) =>
+      verbs.map((verb) => {
+        const grant = { ...rest, verb };
+        return [textOf(grant), grant] as const;
+      }),
+    ),
+  );
   const judge = (grant: Grant): string | undefined => {
     if (grants.some((other) => includes(other, grant))) return 'granted twice';
     const uses = requests.filter((request) => request.isAllowed && isUse(grant, request));
@@ -62,14 +68,15 @@ export const grantedNotUsed = (
       : undefined;
   };
   const unused = grants
-    .filter((grant) => !isExcepted(grant))
+    .filter((grant) => !excepted.has(textOf(grant)))
     .flatMap((grant) => {
       const what = judge(grant);
       return what === undefined ? [] : [`${what}: ${textOf(grant)}`];
     });
-  const stale = exceptions
-    .filter(({ grant }) => !grants.some((one) => textOf(one) === grant))
-    .map(({ grant }) => `excepted but not granted: ${grant}`);
+  const granted = new Set(grants.map(textOf));
+  const stale = [...excepted.keys()]
+    .filter((text) => !granted.has(text))
+    .map((text) => `excepted but not granted: ${text}`);
   return [...unused, ...stale];
 };
 

@@ -17,6 +17,8 @@ const ALL_KINDS = [
   'clusterrolebindings',
   'mutatingwebhookconfigurations',
   'customresourcedefinitions',
+  'flowschemas',
+  'prioritylevelconfigurations',
   'namespaces',
 ] as const;
 const PATHS: Readonly<Record<(typeof ALL_KINDS)[number], string>> = {
@@ -24,6 +26,8 @@ const PATHS: Readonly<Record<(typeof ALL_KINDS)[number], string>> = {
   clusterrolebindings: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
   mutatingwebhookconfigurations: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
   customresourcedefinitions: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+  flowschemas: '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas',
+  prioritylevelconfigurations: '/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations',
   namespaces: '/api/v1/namespaces',
 };
 

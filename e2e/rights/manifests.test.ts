@@ -1,0 +1,83 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parse, parseAllDocuments } from 'yaml';
+
+/** What every component has to bring along in manifests/base, so that none is forgotten. */
+
+const BASE = join(import.meta.dirname, '..', '..', 'manifests', 'base');
+
+interface Ports {
+  readonly ports?: readonly { readonly port?: number; readonly containerPort?: number }[];
+}
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly template?: {
+      readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+      readonly spec: { readonly serviceAccountName: string; readonly containers: readonly Ports[] };
+    };
+    readonly podSelector?: { readonly matchLabels: Readonly<Record<string, string>> };
+    readonly policyTypes?: readonly string[];
+    readonly ingress?: readonly Ports[];
+    readonly rules?: readonly {
+      readonly subjects: readonly {
+        readonly serviceAccount: { readonly namespace: string; readonly name: string };
+      }[];
+    }[];
+  };
+}
+
+const { resources } = parse(readFileSync(join(BASE, 'kustomization.yaml'), 'utf8')) as {
+  readonly resources: readonly string[];
+};
+const manifests = resources
+  .flatMap((file) => parseAllDocuments(readFileSync(join(BASE, file), 'utf8')))
+  .map((document) => document.toJS() as Manifest);
+const ofKind = (kind: string): readonly Manifest[] => manifests.filter((one) => one.kind === kind);
+const deployments = ofKind('Deployment');
+
+t.test('every file is installed', async (t) => {
+  const files = globSync('**/*.yaml', { cwd: BASE }).filter((file) => file !== 'kustomization.yaml');
+  t.same([...resources].sort(), files.sort());
+});
+
+t.test(
+  'every component has a NetworkPolicy of its own that knows all of its ports and no others',
+  async (t) => {
+    t.ok(deployments.length >= 3);
+    for (const { metadata, spec } of deployments) {
+      const labels = spec.template?.metadata.labels ?? {};
+      const policies = ofKind('NetworkPolicy').filter(({ spec: { podSelector } }) =>
+        Object.entries(podSelector?.matchLabels ?? {}).every(([key, value]) => labels[key] === value),
+      );
+      t.equal(policies.length, 1, metadata.name);
+      t.same(policies[0]?.spec.policyTypes, ['Ingress', 'Egress'], metadata.name);
+      const open = (policies[0]?.spec.ingress ?? []).flatMap(({ ports }) =>
+        (ports ?? []).map(({ port }) => port),
+      );
+      const listens = (spec.template?.spec.containers ?? []).flatMap(({ ports }) =>
+        (ports ?? []).map(({ containerPort }) => containerPort),
+      );
+      t.same(open.sort(), listens.sort(), `${metadata.name}: its ports`);
+    }
+  },
+);
+
+t.test('every component is in our FlowSchemas, and nobody else is', async (t) => {
+  const accounts = deployments.map(({ spec }) => spec.template?.spec.serviceAccountName).sort();
+  const schemas = ofKind('FlowSchema');
+  t.equal(schemas.length, 2);
+  for (const { metadata, spec } of schemas) {
+    for (const { subjects } of spec.rules ?? []) {
+      const names = subjects.map(({ serviceAccount: { namespace, name } }) => `${namespace}/${name}`);
+      t.same(
+        names.sort(),
+        accounts.map((name) => `castai-agent/${name}`),
+        metadata.name,
+      );
+    }
+  }
+});
