@@ -52,10 +52,10 @@ const files = [
   '200ms',
 ];
 
-const run = (...args: string[]): Promise<{ readonly out: string; readonly err: string }> =>
+const run = (command: string, ...args: string[]): Promise<{ readonly out: string; readonly err: string }> =>
   new Promise((resolve) => {
     const env = { PATH: process.env.PATH, HOME: folder };
-    execFile(process.execPath, ['cli/main.ts', ...args, ...files], { env }, (_, out, err) => {
+    execFile(process.execPath, ['cli/main.ts', command, ...files, ...args], { env }, (_, out, err) => {
       resolve({ out, err });
     });
   });
@@ -77,11 +77,35 @@ const COMMANDS = [
 
 for (const command of COMMANDS) {
   t.test(`a terminal obeys no name: ${JSON.stringify(command.join(' '))}`, async (t) => {
-    const { out, err } = await run(...command);
+    const { out, err } = await run(command[0] ?? '', ...command.slice(1));
     t.ok(out + err, 'it says something');
     t.strictSame(obeyed(out), []);
     t.strictSame(obeyed(err), []);
     t.notMatch(out, /^node-b removed/m, 'no name makes a line of its own');
+  });
+}
+
+const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+const list = (cpu: string, more = '[]'): string =>
+  `{"items":[{"kind":"Pod","metadata":{"name":"p","namespace":"d"},"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":${cpu}}}}],"tolerations":${more}}}]}`;
+
+const SNAPSHOTS: readonly [string, string, RegExp][] = [
+  [
+    'lists within lists',
+    list('"1"', deep),
+    /^The snapshot .* is not JSON: .*nested more than 100 deep.*\.\n$/,
+  ],
+  ['lists for a quantity', list('[[1]]'), /has object, which is not a quantity/],
+  ['a quantity of a million letters', list(`"${'x'.repeat(1_000_000)}"`), /has "x{40}", which is not/],
+  ['brackets that never close', '['.repeat(1_000_000), /is not JSON/],
+];
+
+for (const [name, text, message] of SNAPSHOTS) {
+  t.test(`a snapshot with ${name} is refused in one sentence`, async (t) => {
+    const { out, err } = await run('report', '--snapshot', file('hostile.json', text));
+    t.equal(out, '');
+    t.match(err, message);
+    t.ok(err.length < 500, `${err.length} characters`);
   });
 }
 

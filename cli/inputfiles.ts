@@ -1,19 +1,23 @@
 import { readFileSync } from 'node:fs';
+import { parseJson } from '../kube/doors/jsonscan.ts';
 import { messageOf } from '../kube/errors.ts';
 import { type Catalogue, catalogueFromKwok } from '../planner/model/catalogue.ts';
 import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
 import { UsageError } from './flags.ts';
 
+/** A cluster's file may be as large as the cluster; no Kubernetes object is this deep. */
+const FILE_LIMITS = { depth: 100, values: Number.MAX_SAFE_INTEGER };
+
 /** Reads a JSON file, '-' for stdin. Throws a UsageError with `what` and the file's name. */
 export const readJson = (what: string, file: string): unknown => {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file === '-' ? 0 : file, 'utf8');
+    bytes = readFileSync(file === '-' ? 0 : file);
   } catch (cause) {
     throw new UsageError(`The ${what} ${file} can't be read: ${messageOf(cause)}.`);
   }
   try {
-    return JSON.parse(text);
+    return parseJson(bytes, FILE_LIMITS);
   } catch (cause) {
     throw new UsageError(`The ${what} ${file} is not JSON: ${messageOf(cause)}.`);
   }

@@ -48,6 +48,9 @@ Exit codes: 0 done, 1 invalid input, 3 a pod can't be placed (the plan for the o
 const UNINSTALL_FLAGS = ['kubeconfig', 'namespace'];
 const UNINSTALL_SWITCHES = ['yes'];
 
+/** Characters; a message may quote what it is about. */
+const LONGEST_MESSAGE = 2000;
+
 /** Errors whose message is printed without a stack: the input is invalid, not the program. */
 const INPUT_ERRORS = new Set([
   'UsageError',
@@ -122,6 +125,6 @@ try {
   process.exitCode = outcome.code;
 } catch (error) {
   if (!(error instanceof Error) || !INPUT_ERRORS.has(error.name)) throw error;
-  process.stderr.write(`${printableLines(error.message)}\n`);
+  process.stderr.write(`${printableLines(error.message.slice(0, LONGEST_MESSAGE))}\n`);
   process.exitCode = 1;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SURGED } from '../labels.ts';
 import type { Pod } from '../objects.ts';
+import { readMark } from '../text/readmark.ts';
 
 const surgeRecord = z.object({
   plan: z.string(),
@@ -13,11 +14,6 @@ export type SurgeRecord = z.output<typeof surgeRecord>;
 
 /** The surge record of a pod; undefined for a pod that is not detached, or whose annotation can't be read. */
 export const surgeRecordOf = (pod: Pod): SurgeRecord | undefined => {
-  const text = pod.metadata.annotations?.[SURGED];
-  if (text === undefined) return undefined;
-  try {
-    return surgeRecord.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+  const read = surgeRecord.safeParse(readMark(pod.metadata.annotations?.[SURGED]));
+  return read.success ? read.data : undefined;
 };

@@ -142,6 +142,11 @@ t.test('a timeout says so', async (t) => {
 
 const REFUSED: readonly [string, Answer, RegExp][] = [
   ['a key that is wrong', () => ({ code: status.UNAUTHENTICATED, details: 'bad key' }), /refused: bad key/],
+  [
+    'an answer of a million brackets',
+    () => ({ ...NOTHING, plan: Buffer.from('['.repeat(1_000_000)) }),
+    /nested more than 64 deep/,
+  ],
   ['an answer that is not JSON', () => ({ ...NOTHING, plan: Buffer.from('<') }), /is not JSON/],
   [
     'an invalid plan',

@@ -9,6 +9,7 @@ import {
 import { z } from 'zod';
 import { rebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { Logger } from '../../kube/component/log.ts';
+import { JsonBoundError, parseJson } from '../../kube/doors/jsonscan.ts';
 import { messageOf } from '../../kube/errors.ts';
 import {
   addressOf,
@@ -28,6 +29,8 @@ import { loadPlanningService, type PlanReply, type PlanRequest } from './plannin
 
 /** A cluster of thousands of nodes is tens of megabytes of JSON. */
 const MAX_BYTES = 256 * 1024 * 1024;
+/** What a plan of the largest size in etcd can hold, several times over. */
+const PLAN_LIMITS = { depth: 64, values: 1_000_000 };
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 15_000;
 
@@ -73,9 +76,10 @@ const read = (reply: PlanReply): PlanningAnswer => {
   if (reply.plan.length === 0) return { ...rest, plan: null, ...(reason && { reason }) };
   let raw: unknown;
   try {
-    raw = JSON.parse(reply.plan.toString('utf8'));
+    raw = parseJson(reply.plan, PLAN_LIMITS);
   } catch (cause) {
-    throw new RemotePlanningError('the remote planner sent a plan that is not JSON', { cause });
+    const why = cause instanceof JsonBoundError ? `: ${cause.message}` : '';
+    throw new RemotePlanningError(`the remote planner sent a plan that is not JSON${why}`, { cause });
   }
   const plan = planSchema.safeParse(raw);
   if (plan.success) return { ...rest, plan: plan.data };

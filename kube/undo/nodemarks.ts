@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   CORDONED_BEFORE,
   CORDONED_BY,
@@ -11,6 +12,7 @@ import {
 } from '../../api/labels.ts';
 import type { KubeObject, Node, ObjectMeta } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
+import { readMark } from '../../api/text/readmark.ts';
 import { annotationPath, type FieldPath, isWrittenByOthers } from '../fieldowners.ts';
 
 /**
@@ -38,21 +40,17 @@ export const withoutLock = (node: Node): Texts => {
   };
 };
 
+const beforeCordonSchema = z.object({
+  unschedulable: z.boolean().exactOptional(),
+  draining: z.string().exactOptional(),
+});
+
 /** What a cordon hides. */
-interface BeforeCordon {
-  readonly unschedulable?: boolean;
-  readonly draining?: string;
-}
+type BeforeCordon = z.output<typeof beforeCordonSchema>;
 
 /** An annotation that a user has spoiled counts as if nothing had been there. */
-const parseBeforeCordon = (node: Node): BeforeCordon => {
-  try {
-    const before: unknown = JSON.parse(annotationOf(node, CORDONED_BEFORE) ?? '{}');
-    return typeof before === 'object' && before !== null ? before : {};
-  } catch {
-    return {};
-  }
-};
+const parseBeforeCordon = (node: Node): BeforeCordon =>
+  beforeCordonSchema.safeParse(readMark(annotationOf(node, CORDONED_BEFORE))).data ?? {};
 
 /**
  * What was there before our first cordon. A user's cordon that the user took back while the node was drained is not

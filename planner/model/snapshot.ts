@@ -78,6 +78,9 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 export const nameOf = (kind: string, object: KubeObject): string =>
   `${kind} ${object.metadata.namespace ? `${object.metadata.namespace}/` : ''}${object.metadata.name}`;
 
+/** Characters of a quantity that a message quotes. */
+const MAX_SHOWN = 40;
+
 const checkQuantities = (what: string, list: unknown, where: string): void => {
   if (list === undefined || list === null) return;
   if (!isRecord(list)) throw new SnapshotError(`${what}: ${where} is not a list of resources.`);
@@ -87,7 +90,7 @@ const checkQuantities = (what: string, list: unknown, where: string): void => {
       parseQuantity(String(quantity));
     } catch {
       throw new SnapshotError(
-        `${what}: ${where}.${resource} has ${JSON.stringify(quantity)}, which is not a quantity such as 250m or 1.5Gi.`,
+        `${what}: ${where}.${resource} has ${typeof quantity === 'string' ? JSON.stringify(quantity.slice(0, MAX_SHOWN)) : typeof quantity}, which is not a quantity such as 250m or 1.5Gi.`,
       );
     }
   }
