@@ -16,11 +16,7 @@ import { bool, duration } from '../kube/component/options.ts';
  *
  * Ports: 8080 extender verbs (HTTP), 9091 health and metrics (HTTP), 9443 slots for the webhook (gRPC over TLS).
  *
- * RBAC, cluster-wide: pods get, list, watch, patch, delete; pods/status patch; pods/binding create; nodes get, list,
- * watch, create, patch, delete; events create, patch; authentication.k8s.io
- * tokenreviews create. In kube-node-lease: leases create, patch.
- * In its namespace: leases create, and get, update, patch of `castai-pod-pinner`; get of lease `castai-kentroller`;
- * get of configmap `castai-kentroller-features`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
+ * Rights: manifests/base/pod-pinner/rbac.yaml, and in each other namespace of FEATURES_WATCH_NAMESPACES configmaps list, watch.
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-pod-pinner', healthPort: 9091, qps: 200 }),

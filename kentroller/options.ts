@@ -14,20 +14,7 @@ import { bool, duration } from '../kube/component/options.ts';
  *
  * Ports: 8081 health and metrics (plain HTTP: /healthz, /readyz, /metrics), 9443 the pin stream (gRPC over TLS).
  *
- * RBAC, cluster-wide: autoscaling.cast.ai rebalanceplans get, list, watch, create, patch, delete and
- * rebalanceplans/status update, patch; rebalanceplanclaims get, list, watch, create, delete and
- * rebalanceplanclaims/status update; rebalanceplanschedules get, list, watch and rebalanceplanschedules/status update;
- * rebalancemigrationplans get, list, watch, create, delete; unavailableofferings get, list, watch, create, patch,
- * delete and unavailableofferings/status patch; karpenter.sh nodeclaims get, list, watch, create, patch, delete,
- * nodepools get, list, watch, and nodepools/finalizers update (blockOwnerDeletion); nodes get, list, watch, patch, delete;
- * pods get, list, watch, patch (surge, gates of held pods), delete; pods/status patch (followKarpenter); pods/eviction
- * create; namespaces get; of the name `castai-kentroller` clusterroles, clusterrolebindings, serviceaccounts get, patch and
- * leases get, update, patch (guards); namespaces, persistentvolumeclaims, persistentvolumes list, watch; apps daemonsets, replicasets list, watch,
- * deployments get (surge); policy poddisruptionbudgets list, watch; storage.k8s.io storageclasses, csinodes list, watch;
- * events list, create, patch; authentication.k8s.io tokenreviews create.
- * In its namespace: pods create (dry runs, to probe the webhook); leases create, and get, update, patch of
- * `castai-kentroller`; get of lease `castai-pod-pinner`; configmaps create, and get, patch of `castai-kentroller-features`, `castai-kentroller-savings` and `castai-kentroller-prices`. In each of
- * FEATURES_WATCH_NAMESPACES: configmaps list, watch.
+ * Rights: manifests/base/kentroller/rbac.yaml, and in each other namespace of FEATURES_WATCH_NAMESPACES configmaps list, watch.
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-kentroller', healthPort: 8081, qps: 100 }),

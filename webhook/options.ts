@@ -17,10 +17,7 @@ import { HARMLESS_WEBHOOKS } from './otherwebhooks.ts';
  *
  * Ports: 8443 admission (HTTPS), 9091 health and metrics (HTTP).
  *
- * RBAC, cluster-wide: autoscaling.cast.ai rebalanceplans list, watch; admissionregistration.k8s.io
- * mutatingwebhookconfigurations list, watch; pods list, watch, patch, to release gates while no pod pinner leads; nodes
- * get. In its namespace: secret `castai-pod-pinner-webhook-cert` list, watch; get of lease `castai-pod-pinner` and of
- * configmap `castai-kentroller-features`. In each of FEATURES_WATCH_NAMESPACES: configmaps list, watch.
+ * Rights: manifests/base/webhook/rbac.yaml, and in each other namespace of FEATURES_WATCH_NAMESPACES configmaps list, watch.
  */
 export const options = z.object({
   ...basicOptions({ qps: 50 }),

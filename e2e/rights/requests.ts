@@ -1,7 +1,7 @@
 import { createReadStream, globSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { resourceName } from './grants.ts';
+import { resourceName, textOf } from './grants.ts';
 
 /** What an account of ours asked the API server for; equal requests count as one. */
 export interface Request {
@@ -29,6 +29,7 @@ interface Line {
     readonly namespace?: string;
     readonly name?: string;
   };
+  readonly responseStatus?: { readonly code?: number };
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -37,24 +38,24 @@ const DECISION = 'authorization.k8s.io/decision';
 /** Only the token that a kubelet gave to a pod names it: tests that play our components use others. */
 const POD = 'authentication.kubernetes.io/pod-name';
 
-/** The name that RBAC compares: none for a create, where the log may show the name in the body. */
-const nameIn = (verb: string, name: string | undefined): string | undefined =>
-  verb === 'create' ? undefined : name;
-
-const requestOf = ({ verb, user, objectRef, annotations }: Line): Request | undefined => {
+/** The requests to authorize in one line: a patch that created its object was asked for a create as well. */
+const requestsOf = ({ verb, user, objectRef, responseStatus, annotations }: Line): readonly Request[] => {
   if (!user.username.startsWith(OURS) || user.extra?.[POD] === undefined || objectRef?.resource === undefined)
-    return undefined;
+    return [];
   const { apiGroup = '', resource, subresource, namespace, name } = objectRef;
-  // The name of a pod is in the path of its subresources, so RBAC has it there for every verb.
-  const compared = subresource === undefined ? nameIn(verb, name) : name;
-  return {
+  // Only the body of a create names its object, which RBAC does not read.
+  const isNameless = verb === 'create' && subresource === undefined;
+  const request: Request = {
     account: user.username.slice('system:serviceaccount:'.length),
     verb,
     resource: resourceName(apiGroup, resource, subresource),
-    ...(compared !== undefined && { name: compared }),
-    ...(namespace !== undefined && { namespace }),
+    ...(name !== undefined && !isNameless && { name }),
+    // The API server takes a Namespace for a part of itself.
+    ...(namespace !== undefined && resource !== 'namespaces' && { namespace }),
     isAllowed: annotations?.[DECISION] === 'allow',
   };
+  const hasCreated = verb === 'patch' && responseStatus?.code === 201;
+  return hasCreated ? [request, { ...request, verb: 'create' }] : [request];
 };
 
 /** Gathers the different requests among lines of an audit log. */
@@ -65,16 +66,11 @@ export const requestsIn = async (
   for await (const line of lines) {
     // Most lines are other people's, and long.
     if (!line.includes(OURS)) continue;
-    const request = requestOf(JSON.parse(line) as Line);
-    if (request === undefined) continue;
-    const key = JSON.stringify([
-      request.account,
-      request.verb,
-      request.resource,
-      request.namespace,
-      request.name,
-    ]);
-    if (request.isAllowed || !found.has(key)) found.set(key, request);
+    for (const request of requestsOf(JSON.parse(line) as Line)) {
+      const { isAllowed, ...asked } = request;
+      const key = textOf(asked);
+      if (isAllowed || !found.has(key)) found.set(key, request);
+    }
   }
   return [...found.values()];
 };

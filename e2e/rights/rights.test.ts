@@ -16,7 +16,7 @@ const grant = (verb: string, resource: string, rest: Partial<Grant> = {}): Grant
 const line = (
   verb: string,
   objectRef: object | undefined,
-  o: { decision?: string; username?: string; isOfPod?: boolean } = {},
+  o: { decision?: string; username?: string; isOfPod?: boolean; code?: number } = {},
 ): string =>
   JSON.stringify({
     verb,
@@ -27,6 +27,7 @@ const line = (
       }),
     },
     ...(objectRef && { objectRef }),
+    responseStatus: { code: o.code ?? 200 },
     annotations: { 'authorization.k8s.io/decision': o.decision ?? 'allow' },
   });
 
@@ -91,6 +92,18 @@ t.test('requests of our pods alone are gathered from an audit log, each kind onc
     { account: ACCOUNT, verb: 'create', resource: 'pods', namespace: 'shop', isAllowed: true },
     { account: ACCOUNT, verb: 'delete', resource: 'nodeclaims.karpenter.sh', name: 'one', isAllowed: false },
   ]);
+});
+
+t.test('a patch that creates its object needs the right to create it, too', async (t) => {
+  const map = { resource: 'configmaps', namespace: 'castai-agent', name: 'one' };
+  const requests = await requestsIn([line('patch', map, { code: 201 })]);
+  t.strictSame(
+    requests.map(({ verb, name }) => [verb, name]),
+    [
+      ['patch', 'one'],
+      ['create', 'one'],
+    ],
+  );
 });
 
 t.test('a request that the manifests do not allow is told, whether it was allowed or not', async (t) => {

@@ -6,11 +6,7 @@ import { pinningAtAdmissionOptions } from '../admissionoptions.ts';
 /**
  * Options of castai-pod-pinner-webhook-keeper, as flags or environment variables. It listens on no port.
  *
- * RBAC, cluster-wide: autoscaling.cast.ai rebalanceplans list, watch; admissionregistration.k8s.io
- * mutatingwebhookconfigurations list, watch and patch of `castai-pod-pinner-webhook`. In its namespace: secrets create,
- * and list, watch, update of `castai-pod-pinner-webhook-ca` and `castai-pod-pinner-webhook-cert`; leases create, and get,
- * update, patch of `castai-pod-pinner-webhook`; get of configmap `castai-kentroller-features`. In each of
- * FEATURES_WATCH_NAMESPACES: configmaps list, watch.
+ * Rights: manifests/base/webhook-keeper/rbac.yaml, and in each other namespace of FEATURES_WATCH_NAMESPACES configmaps list, watch.
  */
 export const options = z.object({
   ...basicOptions({ qps: 20 }),
