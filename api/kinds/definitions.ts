@@ -7,6 +7,8 @@ import { rebalancePlanClaim } from './rebalanceplanclaim.ts';
 import { rebalancePlanSchedule } from './rebalanceplanschedule.ts';
 import { unavailableOffering } from './unavailableoffering.ts';
 
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
 interface Column {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'boolean' | 'date';
@@ -20,10 +22,21 @@ interface Kind {
   readonly description: string;
   readonly schema: z.ZodType;
   readonly columns: readonly Column[];
+  /** Rules over the whole object, in CEL. */
+  readonly rules?: readonly Json[];
 }
 
 const column = (name: string, type: Column['type'], jsonPath: string): Column => ({ name, type, jsonPath });
 const AGE = column('Age', 'date', '.metadata.creationTimestamp');
+
+/** Every field of a plan's spec but `execute` is frozen once the plan was shown; the executor holds to the same. */
+const frozenRules: readonly Json[] = Object.keys(rebalancePlan.shape.spec.shape)
+  .filter((field) => field !== 'execute')
+  .map((field) => ({
+    rule: `!has(oldSelf.status) || !has(oldSelf.status.specHash) || (has(self.spec.${field}) ? has(oldSelf.spec.${field}) && self.spec.${field} == oldSelf.spec.${field} : !has(oldSelf.spec.${field}))`,
+    message: `spec.${field} can't change once the plan is shown: delete the plan and make another one`,
+    fieldPath: `.spec.${field}`,
+  }));
 
 /** The kinds of our group, with what `kubectl get` prints for each. */
 export const KINDS: readonly Kind[] = [
@@ -70,6 +83,7 @@ export const KINDS: readonly Kind[] = [
       column('Auto-executed', 'boolean', '.spec.execute'),
       AGE,
     ],
+    rules: frozenRules,
   },
   {
     kind: 'RebalanceMigrationPlan',
@@ -96,8 +110,6 @@ export const KINDS: readonly Kind[] = [
     ],
   },
 ];
-
-type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;
 
@@ -148,6 +160,7 @@ const crd = (kind: Kind): Json => {
               type: 'object',
               description: kind.description,
               required: ['spec'],
+              ...(kind.rules && { 'x-kubernetes-validations': kind.rules }),
               properties: {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },

@@ -149,6 +149,10 @@ export const PLAN_STATES = [
 
 const status = z.object({
   state: z.enum(PLAN_STATES).exactOptional(),
+  specHash: z.string().max(64).exactOptional().meta({
+    description:
+      'SHA-256 of the spec without execute, as it was first shown; a plan whose spec differs is not executed.',
+  }),
   startTime: time.exactOptional(),
   completionTime: time.exactOptional(),
   nodesCreation: z

@@ -34,6 +34,11 @@ const merge =
   (part: Partial<RebalancePlanStatus>): status.StatusChange =>
   (s) => ({ ...s, ...part });
 
+/** Records the spec as it was first shown. */
+const freeze =
+  ({ specHash }: Pick<ExecutionState, 'specHash'>): status.StatusChange =>
+  (s) => ({ ...s, specHash: s.specHash ?? specHash });
+
 /** Applies one step and returns the change that it makes to the plan's status. */
 export const apply = async (
   w: Writer,
@@ -51,6 +56,7 @@ export const apply = async (
       return void (await removeFinalizer(w, plan));
     case 'wait-to-start':
       return inOrder(
+        freeze(state),
         merge({ state: plan.status?.state ?? 'Pending' }),
         status.setCondition('Started', 'False', step.reason, step.message, now),
       );
@@ -61,6 +67,7 @@ export const apply = async (
     case 'start':
       if (!(await takeNodes(w, plan, step.claims))) return SKIPPED;
       return inOrder(
+        freeze(state),
         merge({
           state: 'Running',
           startTime: plan.status?.startTime ?? at,

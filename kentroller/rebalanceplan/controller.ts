@@ -16,6 +16,7 @@ import { PlanIndex } from './planindex.ts';
 import { withRefusal } from './refusal.ts';
 import { gather, readPoolUsage, type Sources } from './state/gather.ts';
 import { IN_USE_BY } from './state/labels.ts';
+import { SpecHashes } from './state/spechash.ts';
 import type { Step } from './state/step.ts';
 import { SKIPPED } from './writes/writer.ts';
 
@@ -92,6 +93,7 @@ export const executePlans = (
   const { caches, client } = o;
   const index = new PlanIndex(caches);
   const backoffs = new Map<string, EvictionBackoff>();
+  const hashes = new SpecHashes();
   const unfinishedPlans = (): string[] =>
     caches.plans
       .list()
@@ -160,13 +162,14 @@ export const executePlans = (
       const plan = await read(name, signal);
       if (!plan) {
         backoffs.delete(name);
+        hashes.forget(name);
         return awaitChange;
       }
       const backoff = backoffs.get(name) ?? new EvictionBackoff();
       backoffs.set(name, backoff);
       const now = o.clock.now();
       const gathered = await gather(o, plan, backoff.retryTimes(), now, signal);
-      const state = { ...gathered, poolUsage: readPoolUsage(o, gathered) };
+      const state = { ...gathered, specHash: hashes.of(plan), poolUsage: readPoolUsage(o, gathered) };
       const decision = decide(state);
       o.orders.record(decision.steps, now);
       const writer = {

@@ -19,6 +19,7 @@ import { overdueUntaintSteps, reservationSteps, untaintSteps } from './reservati
 import { addedNames } from './state/claimnames.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
 import { baselineOf, countBaseline, movesOf } from './state/moves.ts';
+import { isChanged } from './state/spechash.ts';
 import type { ExecutionState } from './state/state.ts';
 import { hasReached, reachedAt } from './state/status.ts';
 import { type Decision, type Step, steps } from './state/step.ts';
@@ -62,6 +63,16 @@ const endBeforeStart = ({
   return undefined;
 };
 
+/** Fails a plan whose spec is not what was shown. */
+const changedFailure = (phase: 'Creation' | 'Deletion'): Step => ({
+  kind: 'fail',
+  phase,
+  failureReason: 'FailureReasonPlanChanged',
+  reason: 'FailureReasonPlanChanged',
+  message:
+    'The spec of the plan is not the one that was shown (status.specHash), so it is not executed: make a new plan.',
+});
+
 /** 1. Before the start: whether the plan may run, shares no node with another one, and the cluster is healthy. */
 const decideStart = (state: ExecutionState): Decision => {
   const { plan, clusterNodes, limits } = state;
@@ -70,6 +81,7 @@ const decideStart = (state: ExecutionState): Decision => {
   const wait = (reason: string, message: string): Decision =>
     steps(...freeSteps(state), { kind: 'wait-to-start', reason, message });
   if (!plan.spec.execute) return wait('NotExecuted', 'Set spec.execute to true to execute the plan');
+  if (isChanged(state)) return steps(changedFailure('Creation'));
   if (!state.isEnabled) {
     return wait(
       'RebalancerDisabled',
@@ -214,6 +226,9 @@ export const decide = (state: ExecutionState): Decision => {
     const phase = executionPhaseOf(plan, nodeNamesOf(state));
     const message = 'The plan was canceled while it ran.';
     return steps({ kind: 'fail', phase, failureReason: 'Canceled', reason: 'Canceled', message });
+  }
+  if (isChanged(state) && !hasReached(plan, 'NodesDeleted')) {
+    return steps(changedFailure(executionPhaseOf(plan, nodeNamesOf(state))));
   }
   const timeout = executionTimeout(state);
   return timeout ? steps(timeout) : withReservations(state, decidePhase(state));

@@ -4,6 +4,7 @@ import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
+import { specHashOf } from '../rebalanceplan/state/spechash.ts';
 import { CLAIM_LABEL, claimLabelOf, claimOf, isWholeDecision, PLAN_PART, partOf } from './planobject.ts';
 
 /** A plan as it is to be stored, with the savings that it projects. */
@@ -13,7 +14,7 @@ export interface NewPlan {
 }
 
 /**
- * Stores the plans of one decision, each with its savings, and sets `execute` on those that have it once all are there:
+ * Stores the plans of one decision, each with its savings and frozen, and sets `execute` on those that have it once all are there:
  * no plan starts before its savings are recorded, or without the others. Returns the plans as stored.
  */
 export const storePlans = async (
@@ -31,7 +32,7 @@ export const storePlans = async (
   for (const { plan, savings } of marked) {
     const { name } = plan.metadata;
     await client.apply(REBALANCE_PLANS, { ...plan, spec: { ...plan.spec, execute: false } }, apply);
-    const status = { status: { savings } };
+    const status = { status: { savings, specHash: specHashOf(plan.spec) } };
     stored.push(await client.patch(REBALANCE_PLANS, { name }, status, { subresource: 'status', signal }));
   }
   for (const [at, { plan }] of marked.entries()) {
@@ -79,17 +80,20 @@ export const startPlans = async (
   return executed;
 };
 
-/** Deletes plans of an earlier, interrupted attempt that the decision no longer has; none of them was executed. */
+/**
+ * Deletes plans of an earlier, interrupted attempt that the decision no longer has, or has otherwise: what was shown is
+ * frozen. None of them was executed.
+ */
 export const dropOtherPlans = async (
   client: KubeClient,
   claim: RebalancePlanClaim,
   kept: readonly RebalancePlan[],
   signal: AbortSignal,
 ): Promise<void> => {
-  const names = new Set(kept.map(({ metadata }) => metadata.name));
-  for (const { metadata } of await plansOf(client, claim, signal)) {
+  const hashes = new Map(kept.map(({ metadata, spec }) => [metadata.name, specHashOf(spec)]));
+  for (const { metadata, spec } of await plansOf(client, claim, signal)) {
     const { name, uid } = metadata;
-    if (names.has(name)) continue;
+    if (hashes.get(name) === specHashOf(spec)) continue;
     await client
       .delete(REBALANCE_PLANS, { name }, { ...(uid && { uid }), signal })
       .catch(ignoreNotFoundOrConflict);

@@ -12,6 +12,7 @@ import type { CapacityType } from '../../planner/model/capacitytype.ts';
 import type { Offering } from '../../planner/model/catalogue.ts';
 import { Offerings } from '../cloud/offerings.ts';
 import { LOCKED_BY, PHASES, type Phase, PLAN_FINALIZER } from '../rebalanceplan/state/labels.ts';
+import { specHashOf } from '../rebalanceplan/state/spechash.ts';
 import type { ExecutionState } from '../rebalanceplan/state/state.ts';
 
 /** Objects for decision tables: each is complete, and a case overrides only its own fields. */
@@ -186,6 +187,7 @@ const OFFERINGS = offerings(PRICES);
 
 export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}): ExecutionState => ({
   plan: p,
+  specHash: specHashOf(p.spec),
   nodeClaims: new Map(),
   nodes: new Map(),
   pods: new Map(),

@@ -168,14 +168,14 @@ export const readPoolUsage = (
     offerings?.catalogue ?? NO_CATALOGUE,
   );
 
-/** Reads all facts that the next steps of a plan are decided from, but for what NodePools have. */
+/** Reads all facts that the next steps of a plan are decided from, but for the spec's hash and what NodePools have. */
 export const gather = async (
   sources: Sources,
   plan: RebalancePlan,
   evictionRetryAt: ReadonlyMap<string, number>,
   now: number,
   signal: AbortSignal,
-): Promise<Omit<ExecutionState, 'poolUsage'>> => {
+): Promise<Omit<ExecutionState, 'poolUsage' | 'specHash'>> => {
   const { caches, client } = sources;
   const nodeClaims = new Map<string, NodeClaim>();
   for (const name of [...existingClaims(plan), ...attemptedClaims(plan)]) {

@@ -61,6 +61,8 @@ export interface MigrationSettings {
 /** All facts that the next steps of a plan are decided from; nodes and pods by the name of their NodeClaim. */
 export interface ExecutionState {
   readonly plan: RebalancePlan;
+  /** Hash of the plan's spec as it is now. */
+  readonly specHash: string;
   /** NodeClaims that the plan names or created; one that is missing does not exist. */
   readonly nodeClaims: ReadonlyMap<string, NodeClaim>;
   readonly nodes: ReadonlyMap<string, Node>;
