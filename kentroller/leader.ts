@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import { isEnabled } from '../api/features.ts';
 import type { ConfigMap } from '../api/objects.ts';
+import type { Cloud } from '../cloud/cloud.ts';
 import { linkedController } from '../kube/abort.ts';
 import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
@@ -18,7 +19,6 @@ import { createAudit, createAuditedRecorder } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
 import { withoutUnavailable } from './cloud/availability.ts';
 import { createCatalogueStore } from './cloud/cataloguestore.ts';
-import type { Cloud } from './cloud/cloud.ts';
 import { createNodeNameCache } from './cloud/nodenamecache.ts';
 import { createOfferingsReader } from './cloud/offerings.ts';
 import { priceWarning, rememberCatalogue } from './cloud/rememberedcloud.ts';

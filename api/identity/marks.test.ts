@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { MARKS_OF_OUR_OBJECTS, marksOn, OUR_MARKS, USER_MARKS, withoutMarks } from './marks.ts';
 
-const ROOMS = ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli'];
+const ROOMS = ['api', 'kube', 'planner', 'cloud', 'extender', 'webhook', 'kentroller', 'cli'];
 const root = join(import.meta.dirname, '..', '..');
 const NAME = /'([a-z.]*cast\.ai\/[A-Za-z-]+)'/g;
 /** The group with its version, in the place of a mark. */

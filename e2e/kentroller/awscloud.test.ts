@@ -1,8 +1,8 @@
 import t from 'tap';
+import { createAwsCloud } from '../../cloud/aws/awscloud.ts';
+import { sdkReader } from '../../cloud/aws/sdkreader.ts';
+import type { Cloud } from '../../cloud/cloud.ts';
 import { withoutUnavailable } from '../../kentroller/cloud/availability.ts';
-import { createAwsCloud } from '../../kentroller/cloud/aws/awscloud.ts';
-import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
-import type { Cloud } from '../../kentroller/cloud/cloud.ts';
 import { Offerings } from '../../kentroller/cloud/offerings.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';

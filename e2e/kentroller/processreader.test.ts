@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import t from 'tap';
-import { processReader } from '../../kentroller/cloud/aws/processreader.ts';
-import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
+import { processReader } from '../../cloud/aws/processreader.ts';
+import { sdkReader } from '../../cloud/aws/sdkreader.ts';
 import { until } from '../../kube/testing/until.ts';
 import { readTypes, startTestRegion } from '../ground/aws/testing/testregion.ts';
 
@@ -80,5 +80,5 @@ t.test('nothing that kentroller imports brings in the clients', async (t) => {
       if (from.startsWith('.')) open.push(normalize(join(dirname(path), from)));
     }
   }
-  t.ok(seen.has('kentroller/cloud/aws/processreader.ts'));
+  t.ok(seen.has('cloud/aws/processreader.ts'));
 });

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
+import type { Cloud } from '../../cloud/cloud.ts';
 import { createCaches, startCaches } from '../../kentroller/caches.ts';
-import type { Cloud } from '../../kentroller/cloud/cloud.ts';
 import { runLeader } from '../../kentroller/leader.ts';
 import { options as schema } from '../../kentroller/options.ts';
 import { PinningServer } from '../../kentroller/pinning/server.ts';

@@ -7,9 +7,9 @@ import {
   PREPARING_TAINT,
 } from '../../api/labels.ts';
 import * as resources from '../../api/resources.ts';
-import { createAwsCloud } from '../../kentroller/cloud/aws/awscloud.ts';
-import { sdkReader } from '../../kentroller/cloud/aws/sdkreader.ts';
-import type { Cloud } from '../../kentroller/cloud/cloud.ts';
+import { createAwsCloud } from '../../cloud/aws/awscloud.ts';
+import { sdkReader } from '../../cloud/aws/sdkreader.ts';
+import type { Cloud } from '../../cloud/cloud.ts';
 import { LOCKED_BY } from '../../kentroller/rebalanceplan/state/labels.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';

@@ -12,7 +12,18 @@ export interface TestFile {
   readonly need: Need;
 }
 
-const FOLDERS = ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli', 'e2e', 'bench'];
+const FOLDERS = [
+  'api',
+  'kube',
+  'planner',
+  'cloud',
+  'extender',
+  'webhook',
+  'kentroller',
+  'cli',
+  'e2e',
+  'bench',
+];
 const GROUND = 'e2e/ground/ground.ts';
 
 const filesBelow = (folder: string): string[] => {

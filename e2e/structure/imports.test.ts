@@ -11,12 +11,13 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   api: [],
   kube: ['api'],
   planner: ['api'],
+  cloud: ['api', 'kube', 'planner'],
   extender: ['api', 'kube', 'planner'],
   webhook: ['api', 'kube', 'planner'],
-  kentroller: ['api', 'kube', 'planner'],
-  cli: ['api', 'kube', 'planner'],
-  e2e: ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli', 'bench'],
-  bench: ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli', 'e2e'],
+  kentroller: ['api', 'kube', 'planner', 'cloud'],
+  cli: ['api', 'kube', 'planner', 'cloud'],
+  e2e: ['api', 'kube', 'planner', 'cloud', 'extender', 'webhook', 'kentroller', 'cli', 'bench'],
+  bench: ['api', 'kube', 'planner', 'cloud', 'extender', 'webhook', 'kentroller', 'cli', 'e2e'],
 };
 
 /** The floors of the planner that each floor may import, besides itself; the files on top may import all. */

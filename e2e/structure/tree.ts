@@ -11,7 +11,7 @@ export interface SourceFile {
   readonly packages: readonly string[];
 }
 
-const ROOMS = 'api,kube,planner,extender,webhook,kentroller,cli,e2e,bench';
+const ROOMS = 'api,kube,planner,cloud,extender,webhook,kentroller,cli,e2e,bench';
 const IMPORT =
   /(?:^|\n)(?:import|export)\s(?:[^'";]*?\sfrom\s)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|createRequire\([^)]*\)\('([^']+)'\)/g;
 

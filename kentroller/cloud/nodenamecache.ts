@@ -1,6 +1,6 @@
+import type { Cloud } from '../../cloud/cloud.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
-import type { Cloud } from './cloud.ts';
 
 const RETRY_MS = 1_000;
 /** Names kept before the cache is emptied. */

@@ -1,8 +1,8 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.ts';
 import type { Requirement } from '../../api/objects.ts';
+import type { Cloud } from '../../cloud/cloud.ts';
 import { allowedOfferings, type TypeOffering } from '../../planner/cluster/allowedofferings.ts';
 import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
-import type { Cloud } from './cloud.ts';
 
 /** What the cloud sells, at the prices of one catalogue. */
 export class Offerings {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Registry } from 'prom-client';
 import t, { type Test } from 'tap';
+import type { Cloud } from '../../cloud/cloud.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { NOW, offerings, PRICES } from '../testing/builders.ts';
@@ -10,7 +11,6 @@ import {
   type StoredCatalogue,
   unpackCatalogue,
 } from './cataloguestore.ts';
-import type { Cloud } from './cloud.ts';
 import { priceWarning, rememberCatalogue } from './rememberedcloud.ts';
 
 const { catalogue } = offerings(PRICES);

@@ -1,9 +1,9 @@
 import { Gauge, type Registry } from 'prom-client';
+import type { Cloud, Reading } from '../../cloud/cloud.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { CatalogueStore, StoredCatalogue } from './cataloguestore.ts';
-import type { Cloud, Reading } from './cloud.ts';
 
 /** Least time between two saves: prices change every few minutes, and a save is 200 kB. */
 const SAVE_EVERY_MS = 15 * 60_000;

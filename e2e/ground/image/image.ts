@@ -30,7 +30,7 @@ export const NODE_FLAGS = ['--max-semi-space-size=2'];
 
 const USER = '65532';
 const ROOT = resolve(import.meta.dirname, '..', '..', '..');
-const COMPONENTS = ['api', 'kube', 'planner', 'extender', 'webhook', 'kentroller', 'cli'];
+const COMPONENTS = ['api', 'kube', 'planner', 'cloud', 'extender', 'webhook', 'kentroller', 'cli'];
 const CERTIFICATES = 'etc/ssl/certs/ca-certificates.crt';
 
 /** The path of a tar with our components' image, rebuilt when any content has changed. */

@@ -1,4 +1,4 @@
-import { messageOf } from '../../../kube/errors.ts';
+import { messageOf } from '../../kube/errors.ts';
 import type { ReaderAnswer, ReaderCall } from './processreader.ts';
 import { sdkReader } from './sdkreader.ts';
 

@@ -1,4 +1,4 @@
-import type { Amounts } from '../../../planner/model/catalogue.ts';
+import type { Amounts } from '../../planner/model/catalogue.ts';
 
 /**
  * Capacity and overhead of an EKS node with AL2023, as Karpenter's AWS provider computes them

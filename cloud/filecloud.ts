@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { catalogueFromKwok } from '../../planner/model/catalogue.ts';
+import { catalogueFromKwok } from '../planner/model/catalogue.ts';
 import type { Cloud } from './cloud.ts';
 import { kwokNodeNames } from './kwokproviderid.ts';
 

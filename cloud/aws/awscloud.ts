@@ -1,6 +1,6 @@
-import type { Logger } from '../../../kube/component/log.ts';
-import { messageOf } from '../../../kube/errors.ts';
-import type { Catalogue } from '../../../planner/model/catalogue.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { messageOf } from '../../kube/errors.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Cloud, Reading } from '../cloud.ts';
 import { type AwsFacts, buildCatalogue } from './catalogue.ts';
 import type { AwsReader } from './reader.ts';

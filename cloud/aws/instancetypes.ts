@@ -5,8 +5,8 @@ import {
   type EC2Client,
   type InstanceTypeInfo,
 } from '@aws-sdk/client-ec2';
-import { ARCH, INSTANCE_TYPE, OS, REGION } from '../../../api/labels.ts';
-import type { InstanceType } from '../../../planner/model/catalogue.ts';
+import { ARCH, INSTANCE_TYPE, OS, REGION } from '../../api/labels.ts';
+import type { InstanceType } from '../../planner/model/catalogue.ts';
 import { capacityOf, type Hardware, overheadOf } from './allocatable.ts';
 
 /** An instance type without its prices. */

@@ -1,4 +1,4 @@
-import type { Catalogue, Offering } from '../../../planner/model/catalogue.ts';
+import type { Catalogue, Offering } from '../../planner/model/catalogue.ts';
 import type { UnpricedType } from './instancetypes.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
 

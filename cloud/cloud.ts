@@ -1,4 +1,4 @@
-import type { Catalogue } from '../../planner/model/catalogue.ts';
+import type { Catalogue } from '../planner/model/catalogue.ts';
 
 /** When a part of the catalogue was read. */
 export interface Reading {
