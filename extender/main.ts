@@ -1,13 +1,13 @@
 import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
 import { isEnabled } from '../api/features.ts';
-import { PIN_GATE } from '../api/labels.ts';
+import { PIN_GATE, POD_PINNER_WEBHOOK } from '../api/labels.ts';
 import { loadPinningServices } from '../api/pinning.ts';
 import { NODES, PODS } from '../api/resources.ts';
 import { createCache } from '../kube/cache/cache.ts';
 import { POD_INDEXES } from '../kube/cache/trim.ts';
 import { connect } from '../kube/client/client.ts';
-import { remoteOf } from '../kube/component/componentoptions.ts';
+import { peerCallersOf, remoteOf } from '../kube/component/componentoptions.ts';
 import { serveHealth } from '../kube/component/health.ts';
 import { createLogger } from '../kube/component/log.ts';
 import { runMain } from '../kube/component/main.ts';
@@ -76,7 +76,8 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
     host: o.peerHost,
     advertise: o.podIp,
     port: o.peerPort,
-    callers: o.peerCallers,
+    callers: peerCallersOf(o, POD_PINNER_WEBHOOK),
+    metrics: registry,
     services: [{ definition: loadPinningServices().slots, implementation: createSlotsService(allocator) }],
     log,
   });

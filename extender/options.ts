@@ -20,7 +20,7 @@ import { bool, duration } from '../kube/component/options.ts';
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-pod-pinner', healthPort: 9091, qps: 200 }),
-  ...peerServerOptions({ callers: ['system:serviceaccount:castai-agent:castai-pod-pinner-webhook'] }),
+  ...peerServerOptions(),
   ...peerCallerOptions({ name: 'castai-pod-pinner' }),
   ...featureOptions(),
   podPinnerEnabled: bool

@@ -7,7 +7,7 @@ import { processReader } from '../cloud/aws/processreader.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { readFileCloud } from '../cloud/filecloud.ts';
 import { connect } from '../kube/client/client.ts';
-import { remoteOf } from '../kube/component/componentoptions.ts';
+import { peerCallersOf, remoteOf } from '../kube/component/componentoptions.ts';
 import { serveHealth } from '../kube/component/health.ts';
 import { createLogger } from '../kube/component/log.ts';
 import { runMain } from '../kube/component/main.ts';
@@ -92,16 +92,13 @@ await runMain(
     });
     const cloud = await openCloud(options, { log, signal });
     const pinning = new PinningServer(log);
-    const callers =
-      options.peerCallers.length > 0
-        ? options.peerCallers
-        : [`system:serviceaccount:${options.podNamespace}:${PINNER}`];
     const peers = await servePeers({
       client,
       host: options.peerHost,
       advertise: options.podIp,
       port: options.peerPort,
-      callers,
+      callers: peerCallersOf(options, PINNER),
+      metrics: registry,
       services: [{ definition: loadPinningServices().pinning, implementation: pinning.implementation }],
       log,
     });

@@ -18,7 +18,7 @@ import { bool, duration } from '../kube/component/options.ts';
  */
 export const options = z.object({
   ...componentOptions({ name: 'castai-kentroller', healthPort: 8081, qps: 100 }),
-  ...peerServerOptions({ callers: [] }),
+  ...peerServerOptions(),
 
   clusterId: z
     .string()

@@ -34,7 +34,7 @@ export class Autoscaler {
       host: '127.0.0.1',
       advertise: '127.0.0.1',
       port: 0,
-      callers: [],
+      callers: [`system:serviceaccount:${namespace}:castai-pod-pinner`],
       services: [
         {
           definition: loadPinningServices().pinning,

@@ -190,6 +190,7 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
         body: o.body,
         contentType: o.contentType,
         signal: o.signal,
+        hasOwnPace: o.hasOwnPace,
         isRepeatable: method === 'GET',
       }),
     stream: async (path, o) =>

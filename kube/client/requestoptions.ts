@@ -52,6 +52,8 @@ export interface RequestOptions {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+  /** True when the caller keeps a rate of its own; the client's limit neither delays nor counts the request. */
+  readonly hasOwnPace?: boolean;
 }
 
 export interface StreamOptions {

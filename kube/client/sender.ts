@@ -24,6 +24,8 @@ export interface Call {
   readonly accept?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly isRepeatable: boolean;
+  /** Leaves our rate limit out, see RequestOptions. */
+  readonly hasOwnPace?: boolean | undefined;
   /** Passes 429 to the caller at once: for evictions it means 'not now', not 'slower'. */
   readonly surfacesTooMany?: boolean;
   /** Delays the body, see PatchOptions. */
@@ -67,7 +69,7 @@ export const createSender = (o: {
   const { transport, limiter } = o;
 
   const once = async (call: Call, inactivityMs: number): Promise<IncomingMessage> => {
-    if (limiter && !call.path.startsWith(LEASES)) await limiter.take(call.signal);
+    if (limiter && !call.hasOwnPace && !call.path.startsWith(LEASES)) await limiter.take(call.signal);
     const isWrite = call.method !== 'GET';
     const response = await transport.send({
       method: call.method,

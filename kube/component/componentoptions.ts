@@ -76,7 +76,7 @@ export const featureOptions = () => ({
 });
 
 /** Options of a component whose leader serves others over kube/grpc/peer.ts. */
-export const peerServerOptions = (o: { readonly callers: readonly string[] }) => ({
+export const peerServerOptions = () => ({
   podIp: z
     .string()
     .default('127.0.0.1')
@@ -87,9 +87,19 @@ export const peerServerOptions = (o: { readonly callers: readonly string[] }) =>
     .meta({ description: 'address on which other components are served' }),
   peerPort: port(9443).meta({ description: 'port on which other components are served (gRPC over TLS)' }),
   peerCallers: commaList
-    .default([...o.callers])
+    .refine((names) => names.length > 0, {
+      message: 'it names nobody: name the users that may call, or leave it out for the intended component',
+    })
+    .default([])
     .meta({ description: 'user names that may call; only the intended component when empty' }),
 });
+
+/** The users that may call a component's leader: those of the option, else the one that is meant to. */
+export const peerCallersOf = (
+  o: { readonly peerCallers: readonly string[]; readonly podNamespace: string },
+  intended: string,
+): readonly string[] =>
+  o.peerCallers.length > 0 ? o.peerCallers : [`system:serviceaccount:${o.podNamespace}:${intended}`];
 
 /** Options of a component that calls the leader of another over kube/grpc/peer.ts. */
 export const peerCallerOptions = (o: { readonly name: string }) => ({

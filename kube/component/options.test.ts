@@ -1,6 +1,7 @@
 import t from 'tap';
 import { z } from 'zod';
 import { OptionsError } from '../errors.ts';
+import { peerCallersOf, peerServerOptions } from './componentoptions.ts';
 import { bool, commaList, duration, HelpRequested, parse } from './options.ts';
 
 const schema = z.object({
@@ -57,4 +58,17 @@ t.test('--help prints every option with its variable, default and meaning', asyn
     t.match(text, /--api-url +API_URL/);
     t.match(text, /--log-level +LOG_LEVEL +debug\|info +info/);
   }
+});
+
+t.test('attack: PEER_CALLERS="," lets nobody in unnoticed: it is refused at the start', (t) => {
+  const schema = z.object(peerServerOptions());
+  const read = (value: string | undefined) =>
+    parse(schema, { argv: [], env: { PEER_CALLERS: value }, name: 'x' }).peerCallers;
+  for (const value of [',', ' , ', ',,']) t.throws(() => read(value), /PEER_CALLERS.*names nobody/);
+  const intended = (value: string | undefined) =>
+    peerCallersOf({ peerCallers: read(value), podNamespace: 'ours' }, 'friend');
+  t.same(intended(undefined), ['system:serviceaccount:ours:friend']);
+  t.same(intended(''), ['system:serviceaccount:ours:friend']);
+  t.same(intended('a, b'), ['a', 'b']);
+  t.end();
 });

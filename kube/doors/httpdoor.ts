@@ -2,9 +2,9 @@ import http, { type IncomingMessage, type RequestListener, type ServerResponse }
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Registry } from 'prom-client';
-import { counter } from '../component/metrics.ts';
 import { Callers, type Connection } from './callers.ts';
 import { DOOR_LIMITS, type DoorLimits } from './limits.ts';
+import { countRefusals } from './refusals.ts';
 
 /** A body that is not taken; `statusCode` is the answer. */
 export class BodyRefused extends Error {
@@ -27,20 +27,6 @@ export interface HttpDoorOptions {
   readonly limits?: Partial<DoorLimits>;
   readonly metrics?: Registry | undefined;
 }
-
-/** Counts whom the doors of a process turned away, and why. */
-export const countRefusals = (
-  o: Pick<HttpDoorOptions, 'name' | 'metrics'>,
-): ((reason: string) => void) | undefined => {
-  if (!o.metrics) return undefined;
-  const total = counter(
-    o.metrics,
-    'kube_door_refusals_total',
-    'Connections and requests that were turned away, by door and reason',
-    ['door', 'reason'],
-  );
-  return (reason) => total.inc({ door: o.name, reason });
-};
 
 /**
  * The one way in which we serve HTTP: who may connect, how much a body may hold and how long everything may take is

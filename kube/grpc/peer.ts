@@ -3,23 +3,21 @@ import {
   type ChannelOptions,
   type Client,
   credentials,
-  type handleBidiStreamingCall,
   Metadata,
   makeGenericClientConstructor,
-  Server,
   ServerCredentials,
   type ServiceDefinition,
-  status,
-  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import type { Registry } from 'prom-client';
 import { generate } from 'selfsigned';
-import { valueAt } from '../../api/records/valueat.ts';
 import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { messageOf } from '../errors.ts';
 import { getOrUndefined } from '../ignore.ts';
-import { TtlCache } from '../ttlcache.ts';
+import { Authentication, type PeerService } from './authentication.ts';
+import { createGrpcDoor, type GrpcLimits } from './door.ts';
+import { createTokenReview, TokenReviewer } from './tokenreviewer.ts';
 
 /**
  * gRPC between our components: the leader creates a key in memory and publishes address and certificate on its Lease;
@@ -32,9 +30,6 @@ const ADDRESS = 'autoscaling.cast.ai/peer-address';
 const CERTIFICATE = 'autoscaling.cast.ai/peer-certificate';
 const SERVER_NAME = 'peer.precision-packer';
 const CERTIFICATE_DAYS = 365;
-/** Milliseconds until an accepted token is reviewed again, which ends the use of a revoked one. */
-const REVIEW_TTL_MS = 60_000;
-const REVIEWS_KEPT = 256;
 const TOKEN_SECONDS = 3600;
 
 export interface PeerServer {
@@ -45,21 +40,6 @@ export interface PeerServer {
 export interface PeerTarget {
   readonly address: string;
   readonly certificate: string;
-}
-
-interface TokenReview {
-  readonly status?: {
-    readonly authenticated?: boolean;
-    readonly user?: { readonly username?: string };
-    readonly audiences?: readonly string[];
-    readonly error?: string;
-  };
-}
-
-/** A service whose calls are all bidirectional streams. */
-interface PeerService {
-  readonly definition: ServiceDefinition;
-  readonly implementation: UntypedServiceImplementation;
 }
 
 const makeCertificate = async () => {
@@ -77,61 +57,9 @@ const makeCertificate = async () => {
   });
 };
 
-/** Asks the API server for the user of a token; accepted tokens are cached for a minute. */
-const createTokenReviewer = (client: KubeClient, callers: readonly string[]) => {
-  const users = new TtlCache<string>({ ttlMs: REVIEW_TTL_MS, maxSize: REVIEWS_KEPT, now: Date.now });
-  return async (metadata: Metadata): Promise<string> => {
-    const token = String(metadata.get('authorization')[0] ?? '').replace(/^Bearer /, '');
-    if (token === '') throw new Error('the call has no ServiceAccount token in its authorization metadata');
-    const known = users.get(token);
-    if (known !== undefined) return known;
-    const review = await client.request<TokenReview>('POST', '/apis/authentication.k8s.io/v1/tokenreviews', {
-      body: {
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenReview',
-        spec: { token, audiences: [PEER_AUDIENCE] },
-      },
-    });
-    const user = review.status?.user?.username;
-    if (!review.status?.authenticated || !user) {
-      throw new Error(
-        `the API server does not accept the token: ${review.status?.error ?? 'not authenticated'}`,
-      );
-    }
-    if (callers.length > 0 && !callers.includes(user))
-      throw new Error(`${user} may not call this service; add it to PEER_CALLERS`);
-    users.set(token, user);
-    return user;
-  };
-};
-
-type Authenticate = (metadata: Metadata) => Promise<string>;
-
-/** The implementation behind authentication: a call starts only after its token was accepted. */
-const authenticated = (service: PeerService, authenticate: Authenticate, log: Logger) => {
-  const entries = Object.entries(service.definition).map(([rpc, method]) => {
-    const inner = valueAt(service.implementation, rpc);
-    if (!inner) throw new Error(`no implementation for ${method.path}`);
-    const refuse = (error: unknown): { code: number; details: string } => {
-      const details = messageOf(error);
-      log.warn({ rpc: method.path, error: details }, 'peer call refused');
-      return { code: status.UNAUTHENTICATED, details };
-    };
-    const stream: handleBidiStreamingCall<unknown, unknown> = (call) => {
-      call.pause();
-      authenticate(call.metadata).then(
-        () => (inner as handleBidiStreamingCall<unknown, unknown>)(call),
-        (error) => call.emit('error', refuse(error)),
-      );
-    };
-    return [rpc, stream] as const;
-  });
-  return Object.fromEntries(entries) as UntypedServiceImplementation;
-};
-
 /**
  * Serves gRPC to other components; throws when the port is taken. `advertise` is this process's address for callers;
- * `callers` are the permitted user names, any authenticated one when empty.
+ * `callers` are the permitted user names.
  */
 export const servePeers = async (o: {
   readonly client: KubeClient;
@@ -141,37 +69,33 @@ export const servePeers = async (o: {
   readonly callers: readonly string[];
   readonly services: readonly PeerService[];
   readonly log: Logger;
+  readonly limits?: Partial<GrpcLimits>;
+  readonly metrics?: Registry;
+  /** Milliseconds for which an accepted token is not reviewed again. */
+  readonly acceptedMs?: number;
 }): Promise<PeerServer> => {
+  const { callers, acceptedMs } = o;
   const pems = await makeCertificate();
-  const server = new Server({
-    'grpc.keepalive_time_ms': 10_000,
-    'grpc.keepalive_timeout_ms': 5_000,
-    'grpc.keepalive_permit_without_calls': 1,
+  const door = createGrpcDoor({
+    name: 'peers',
+    credentials: ServerCredentials.createSsl(null, [
+      { private_key: Buffer.from(pems.private), cert_chain: Buffer.from(pems.cert) },
+    ]),
+    limits: o.limits,
+    metrics: o.metrics,
   });
-  const authenticate = createTokenReviewer(o.client, o.callers);
-  for (const service of o.services) {
-    server.addService(service.definition, authenticated(service, authenticate, o.log));
-  }
-  const secure = ServerCredentials.createSsl(null, [
-    { private_key: Buffer.from(pems.private), cert_chain: Buffer.from(pems.cert) },
-  ]);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${o.host}:${o.port}`, secure, (error, bound) =>
-      error
-        ? reject(new Error(`cannot serve peers on ${o.host}:${o.port}: ${error.message}`, { cause: error }))
-        : resolve(bound),
-    );
+  const reviewer = new TokenReviewer({
+    review: createTokenReview(o.client, PEER_AUDIENCE),
+    audience: PEER_AUDIENCE,
+    callers,
+    ...(acceptedMs !== undefined && { acceptedMs }),
   });
+  const authentication = new Authentication(reviewer, door, o.log);
+  for (const service of o.services) door.server.addService(service.definition, authentication.guard(service));
+  const port = await door.listen(o.host, o.port);
   return {
     annotations: { [ADDRESS]: `${o.advertise}:${port}`, [CERTIFICATE]: pems.cert },
-    close: () =>
-      new Promise((resolve) => {
-        const force = setTimeout(() => server.forceShutdown(), 2_000);
-        server.tryShutdown(() => {
-          clearTimeout(force);
-          resolve();
-        });
-      }),
+    close: () => door.close(),
   };
 };
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
 
@@ -47,4 +48,49 @@ export const headOf = (path: string, length: number): string =>
 export const statusOf = (answer: string): number | undefined => {
   const status = /^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1];
   return status === undefined ? undefined : Number(status);
+};
+
+/** A stranger who speaks HTTP/2 over TLS, as gRPC does; the session is closed by its caller. */
+export const openStrangeSession = async ({
+  port,
+  from = STRANGE_ADDRESS,
+}: Place): Promise<ClientHttp2Session> => {
+  const raw = connectPlain({ host: '127.0.0.1', port, localAddress: from });
+  raw.on('error', () => {});
+  const socket = connectSecure({ socket: raw, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { createConnection: () => socket });
+  session.on('error', () => {});
+  const closed = new Promise<void>((resolve) => session.once('close', resolve));
+  await Promise.race([new Promise((resolve) => session.once('connect', resolve)), closed]);
+  return session;
+};
+
+/** One call of a stranger; resolves to its gRPC status when it has ended, undefined if the connection was cut. */
+export const callStrangely = async (
+  session: ClientHttp2Session,
+  path: string,
+  token: string,
+): Promise<number | undefined> => {
+  if (session.closed || session.destroyed) return undefined;
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    authorization: `Bearer ${token}`,
+  });
+  const { promise, resolve } = Promise.withResolvers<number | undefined>();
+  const note = (headers: IncomingHttpHeaders): void => {
+    const status = headers['grpc-status'];
+    if (status === undefined) return;
+    resolve(Number(status));
+    stream.close();
+  };
+  stream
+    .on('response', note)
+    .on('trailers', note)
+    .on('error', () => {});
+  stream.once('close', () => resolve(undefined));
+  stream.resume();
+  return promise;
 };
