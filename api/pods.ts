@@ -6,6 +6,21 @@ import type { Node, OwnerReference, Pod, ReplicaSet } from './objects.ts';
 export const controllerOf = ({ metadata }: Pod): OwnerReference | undefined =>
   metadata.ownerReferences?.find((owner) => owner.controller);
 
+/** True for a pod of this controller, by kind, name and uid: any pod may name a controller of another namespace. */
+export const isControlledBy = (
+  pod: Pod,
+  { kind, name, uid }: Pick<OwnerReference, 'kind' | 'name' | 'uid'>,
+): boolean => {
+  const owner = controllerOf(pod);
+  return owner !== undefined && owner.uid === uid && owner.kind === kind && owner.name === name;
+};
+
+/** True for two pods of one namespace and one controller. */
+export const haveSameController = (a: Pod, b: Pod): boolean => {
+  const owner = controllerOf(a);
+  return owner !== undefined && a.metadata.namespace === b.metadata.namespace && isControlledBy(b, owner);
+};
+
 /** 'namespace/name'. */
 export const podName = ({ metadata }: Pod): string => `${metadata.namespace ?? 'default'}/${metadata.name}`;
 

@@ -129,9 +129,7 @@ const withoutPin = (pod: Pod): Pod => {
  */
 export const reallocateSlot = (state: State, slotRequest: SlotRequest): Grant | undefined => {
   const { pod } = slotRequest;
-  const intentId = pod.metadata.annotations?.[PIN];
-  const isOurs = intentId && (pod.spec.nodeName || isGated(pod));
-  const granted = isOurs ? state.assumedPods.grantOf(intentId, pod.spec.nodeName) : undefined;
+  const granted = pod.spec.nodeName || isGated(pod) ? state.assumedPods.grantFor(pod) : undefined;
   if (!granted) return undefined;
   state.assumedPods.forget(granted.uid);
   const unpinned = { ...slotRequest, pod: withoutPin(pod) };

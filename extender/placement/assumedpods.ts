@@ -1,6 +1,7 @@
 import { isGated } from '../../api/heldpods.ts';
 import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
+import { haveSameController } from '../../api/pods.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 
 /** Room on a node that is taken, though the pod cache does not show it yet. */
@@ -122,6 +123,13 @@ export class AssumedPods {
     return undefined;
   }
 
+  /** The grant that a pod with our pin may have come by: one of its own controller, whatever the pin says. */
+  grantFor(pod: Pod): AssumedPod | undefined {
+    const intentId = pod.metadata.annotations?.[PIN];
+    const grant = intentId ? this.grantOf(intentId, pod.spec.nodeName) : undefined;
+    return grant && haveSameController(grant.pod, pod) ? grant : undefined;
+  }
+
   /** Keeps pods from being held for an intent whose node kube-scheduler refused. Milliseconds since the epoch. */
   avoid(intentId: string, until: number): void {
     this.#avoidedUntil.set(intentId, until);
@@ -148,10 +156,9 @@ export class AssumedPods {
   observe({ type, object: pod }: Change<Pod>): void {
     const uid = pod.metadata.uid ?? '';
     if (this.#entries.has(uid) && (type === 'delete' || pod.spec.nodeName)) this.forget(uid);
-    const intentId = pod.metadata.annotations?.[PIN];
-    if (type !== 'add' || !intentId || (!pod.spec.nodeName && !isGated(pod))) return;
+    if (type !== 'add' || (!pod.spec.nodeName && !isGated(pod))) return;
     // Grants of one intent are interchangeable, so the new pod may use up any of them.
-    const grant = this.grantOf(intentId, pod.spec.nodeName);
+    const grant = this.grantFor(pod);
     if (grant) this.forget(grant.uid);
   }
 

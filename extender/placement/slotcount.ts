@@ -1,7 +1,7 @@
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
-import { heldPodsOf, ownerUidOf, type State } from './state.ts';
+import { heldPodsOf, isPinFor, type State } from './state.ts';
 
 /** One pin intent of an owner, with the number of its pods that are on the node, held for it or assumed. */
 export interface Slot {
@@ -15,25 +15,23 @@ export interface Slot {
 }
 
 /** The part of the state that slots are counted from. */
-export type SlotState = Pick<State, 'store' | 'pods' | 'assumedPods'>;
+export type SlotState = Pick<State, 'store' | 'pods' | 'assumedPods' | 'schedulers'>;
 
 const namesOf = ({ pin }: Intent): readonly string[] => pin?.owner?.names ?? [];
 
-/** Whether a slot is for this pod: a StatefulSet's slots belong to pods by name. */
-export const isSlotFor = (intent: Intent, { metadata }: Pod): boolean => {
+/** Whether a slot is for this pod: one of its owner, and for a StatefulSet of these names. */
+export const isSlotFor = (intent: Intent, pod: Pod): boolean => {
   const names = namesOf(intent);
-  return names.length === 0 || names.includes(metadata.name);
+  return isPinFor(intent, pod) && (names.length === 0 || names.includes(pod.metadata.name));
 };
 
 /** Number of the pods that the intent replaces and that are on their old nodes. */
-const countRemaining = (state: SlotState, { nodeName, pin }: Intent): number => {
-  const { uid, replaces = [] } = pin?.owner ?? {};
-  return replaces.filter((name) => {
-    const pod = state.pods.get(`${pin?.namespace}/${name}`);
-    if (!pod?.spec.nodeName || pod.spec.nodeName === nodeName) return false;
-    return isLive(pod) && ownerUidOf(pod) === uid;
+const countRemaining = (state: SlotState, intent: Intent): number =>
+  (intent.pin?.owner?.replaces ?? []).filter((name) => {
+    const pod = state.pods.get(`${intent.pin?.namespace}/${name}`);
+    if (!pod?.spec.nodeName || pod.spec.nodeName === intent.nodeName) return false;
+    return isLive(pod) && isPinFor(intent, pod);
   }).length;
-};
 
 /**
  * An owner's slots, sorted by intent id. They are counted from the cluster and the assumed pods, so a new leader finds

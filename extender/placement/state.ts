@@ -1,9 +1,9 @@
 import { isHeld } from '../../api/heldpods.ts';
-import { PREPARING_TAINT } from '../../api/labels.ts';
+import { PIN, PREPARING_TAINT } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent, ResultState } from '../../api/pinning.ts';
-import { controllerOf, isLive } from '../../api/pods.ts';
+import { controllerOf, foreignSchedulerOf, isControlledBy, isLive } from '../../api/pods.ts';
 import type { Cache } from '../../kube/cache/cache.ts';
 import type { ReadRequests } from '../../planner/scheduling/fit.ts';
 import type { IntentStore } from '../intents/store.ts';
@@ -39,9 +39,30 @@ export const creationOrderOf = ({ metadata }: Pod): string =>
 
 export const ownerUidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
 
+/**
+ * Whether a pin is for this pod: the pod itself, or one of the namespace that the owner controls. What a pod says of its
+ * pin counts only together with this.
+ */
+export const isPinFor = ({ pin }: Intent, pod: Pod): boolean => {
+  if (!pin || pod.metadata.namespace !== pin.namespace) return false;
+  if (pin.pod) return pod.metadata.uid === pin.pod.uid;
+  return pin.owner !== undefined && isControlledBy(pod, pin.owner);
+};
+
 /** Pods that are held for an intent, behind our gate or tied to the node by affinity. */
-export const heldPodsOf = (state: Pick<State, 'pods'>, { id, pin }: Intent): readonly Pod[] =>
-  pin ? state.pods.by('pin', id).filter((pod) => isHeld(pod) && isLive(pod)) : [];
+export const heldPodsOf = (state: Pick<State, 'pods' | 'schedulers'>, intent: Intent): readonly Pod[] =>
+  intent.pin
+    ? state.pods
+        .by('pin', intent.id)
+        .filter((pod) => isHeld(pod) && isLive(pod) && isPinFor(intent, pod))
+        .filter((pod) => foreignSchedulerOf(pod, state.schedulers) === undefined)
+    : [];
+
+/** The intent that a pod waits for, behind our gate or tied to its node; undefined where the pin is not for it. */
+export const intentOfHeld = (state: Pick<State, 'store'>, pod: Pod): Intent | undefined => {
+  const intent = state.store.get(pod.metadata.annotations?.[PIN] ?? '')?.intent;
+  return intent && isPinFor(intent, pod) ? intent : undefined;
+};
 
 /** Whether the node exists and its kubelet has joined. */
 export const hasJoinedNode = (state: Pick<State, 'nodes'>, name: string): boolean => {

@@ -4,13 +4,13 @@ import { OPEN_TO_DAEMONSETS, PIN, PIN_HELD, PIN_NODE } from '../../api/labels.ts
 import type { Pod } from '../../api/objects.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { createScene, nodeOf, podOf } from '../testing/scene.ts';
+import { createScene, nodeOf, podOf, slotsIntentOf } from '../testing/scene.ts';
 import { createGateController } from './gate.ts';
 
 const LIMITS = { timeoutMs: 10_000, longestMs: 900_000 };
 
 /** A landed pod that kube-scheduler rejects; `wait` looks at it after some milliseconds and says whether it was replaced. */
-const landed = () => {
+const landed = (more: { readonly metadata?: object; readonly spec?: object } = {}) => {
   const scene = createScene();
   const calls: string[] = [];
   const call = (name: string) => async () => void calls.push(name);
@@ -31,9 +31,11 @@ const landed = () => {
       resourceVersion: '1',
       labels: { [PIN_HELD]: 'true' },
       annotations: { [PIN]: 'pin/green', [PIN_NODE]: 'green' },
+      ...more.metadata,
     },
     spec: {
       ...base.spec,
+      ...more.spec,
       affinity: {
         nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: narrowAffinity(base, 'green') },
       },
@@ -77,4 +79,45 @@ t.test('a landed pod has its whole time again when the cordon of its node ends',
   t.notOk(await wait(LIMITS.longestMs / 2));
   t.notOk(await wait(LIMITS.timeoutMs - 1));
   t.ok(await wait(1));
+});
+
+const pretenders: readonly (readonly [string, Parameters<typeof landed>[0]])[] = [
+  ['that nothing would replace', { metadata: { ownerReferences: [] } }],
+  ['of a scheduler that is not ours to pin for', { spec: { schedulerName: 'nobody' } }],
+];
+for (const [what, more] of pretenders) {
+  t.test(`attack: a pod ${what} is not deleted for a forged pin`, async (t) => {
+    const { setCordon, wait } = landed(more);
+    setCordon(false);
+    t.notOk(await wait(0));
+    t.notOk(await wait(LIMITS.longestMs));
+    t.notOk(await wait(LIMITS.longestMs));
+  });
+}
+
+t.test('attack: a gate forged with the pin of another owner stays no longer than a look', async (t) => {
+  const scene = createScene();
+  const patches: object[] = [];
+  const client = {
+    patch: async (_resource: object, _ref: object, body: object) => void patches.push(body),
+  } as unknown as KubeClient;
+  const controller = createGateController({
+    client,
+    state: scene.state,
+    recorder: { event: () => {}, flush: async () => {} },
+    log: createLogger({ component: 'gate', level: 'silent' }),
+    observe: () => {},
+    limits: LIMITS,
+  });
+  scene.store.beginResync();
+  scene.store.upsert({ ...slotsIntentOf('green', 3), nodeName: '' }, 1);
+  scene.store.endResync(1);
+  const pod = podOf('fake', { gatedFor: 'pin/green' });
+  const real = podOf('real', { gatedFor: 'pin/green' });
+  scene.pods.put({ ...pod, metadata: { ...pod.metadata, namespace: 'attacker' } });
+  scene.pods.put(real);
+  await controller.reconcile('n/real', AbortSignal.timeout(60_000));
+  t.same(patches, [], 'the pod of the owner waits for its node');
+  await controller.reconcile('attacker/fake', AbortSignal.timeout(60_000));
+  t.match(patches, [{ metadata: { annotations: { [PIN]: null } }, spec: { schedulingGates: null } }]);
 });

@@ -2,8 +2,7 @@ import { isGated, isHeld, landingNodeOf } from '../../api/heldpods.ts';
 import { PIN, PIN_NODE } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Pod, Toleration } from '../../api/objects.ts';
-import type { Intent } from '../../api/pinning.ts';
-import { isLive } from '../../api/pods.ts';
+import { controllerOf, foreignSchedulerOf, isLive } from '../../api/pods.ts';
 import { isOpenToDaemonSets } from '../../api/reservation.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -21,7 +20,7 @@ import { landPod, nameNode, removeGate, replacePod } from '../../kube/heldpods/g
 import type { HoldTimeouts } from '../../planner/pinning/gatepolicy.ts';
 import { claimedDevices } from '../../planner/scheduling/resourceclaims.ts';
 import { nextGateStep } from '../placement/choosepin.ts';
-import { ownerUidOf, type State } from '../placement/state.ts';
+import { intentOfHeld, type State } from '../placement/state.ts';
 import { bindPod, type ObservePin } from './bind.ts';
 import { missingTolerations, nominatePod } from './nominate.ts';
 
@@ -48,11 +47,6 @@ interface GateContext {
 
 const keyOf = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
 
-const intentOf = (state: State, pod: Pod): Intent | undefined => {
-  const intent = state.store.get(pod.metadata.annotations?.[PIN] ?? '')?.intent;
-  return intent?.pin?.owner?.uid === ownerUidOf(pod) ? intent : undefined;
-};
-
 const releaseGate = async (
   context: GateContext,
   pod: Pod,
@@ -68,7 +62,7 @@ const releaseGate = async (
 /** Advances a gated pod: it waits, lands, is nominated, or loses its gate. */
 const advanceGated = async (context: GateContext, pod: Pod, signal: AbortSignal): Promise<Action> => {
   const { client, state } = context;
-  const intent = intentOf(state, pod);
+  const intent = intentOfHeld(state, pod);
   const step = nextGateStep(state, intent, pod);
   if (step.kind === 'release' || !intent) {
     if (step.kind === 'wait') return requeue(RECHECK_MS);
@@ -130,7 +124,7 @@ const watchLanded = async (
 ): Promise<Action> => {
   const { state, limits } = context;
   const uid = pod.metadata.uid ?? '';
-  const intent = intentOf(state, pod);
+  const intent = intentOfHeld(state, pod);
   const node = state.nodes.get(landingNodeOf(pod) ?? '');
   if (intent && node && !isReady(node) && intent.nodeName === node.metadata.name) {
     // Binds a pod whose leader stopped between the landing and the early binding.
@@ -163,6 +157,10 @@ const watchLanded = async (
   return awaitChange;
 };
 
+/** Whether a pod that is tied to a node may be replaced: its pin may be forged, so only where a controller makes another. */
+const isReplaceable = ({ schedulers }: State, pod: Pod): boolean =>
+  isHeld(pod) && controllerOf(pod) !== undefined && foreignSchedulerOf(pod, schedulers) === undefined;
+
 /** Lands pods that were created behind our gate, or removes their gates. Key: 'namespace/name'. */
 export const createGateController = (context: GateContext): Controller => {
   const { state } = context;
@@ -185,7 +183,9 @@ export const createGateController = (context: GateContext): Controller => {
       if (!pod || !isLive(pod) || pod.spec.nodeName) return awaitChange;
       try {
         if (isGated(pod)) return await advanceGated(context, pod, signal);
-        return isHeld(pod) ? await watchLanded(context, pod, unschedulableSince, signal) : awaitChange;
+        return isReplaceable(state, pod)
+          ? await watchLanded(context, pod, unschedulableSince, signal)
+          : awaitChange;
       } catch (error) {
         // Another writer was faster; the cache brings the new version.
         if (isConflict(error)) return requeue(RECHECK_MS / 10);

@@ -5,7 +5,7 @@ import type { Intent } from '../../api/pinning.ts';
 import { isOfDaemonSet } from '../../api/pods.ts';
 import { putAt } from '../../api/records/valueat.ts';
 import { type SlotState, slotsOf } from '../placement/slotcount.ts';
-import { hasJoinedNode, ownerUidOf, type State } from '../placement/state.ts';
+import { hasJoinedNode, intentOfHeld, isPinFor, ownerUidOf, type State } from '../placement/state.ts';
 
 type PlacementState = SlotState & Pick<State, 'nodes'>;
 
@@ -19,13 +19,13 @@ export interface Placement {
 
 const intentsFor = (state: SlotState, pod: Pod): readonly Intent[] => {
   const ofPod = state.store.by('pod', pod.metadata.uid ?? '').map(({ intent }) => intent);
-  if (ofPod.length > 0) return ofPod;
-  const held = isHeld(pod) ? state.store.get(pod.metadata.annotations?.[PIN] ?? '') : undefined;
-  if (held) return [held.intent];
+  if (ofPod.length > 0) return ofPod.filter((intent) => isPinFor(intent, pod));
+  const held = isHeld(pod) ? intentOfHeld(state, pod) : undefined;
+  if (held) return [held];
   const owner = ownerUidOf(pod);
   if (owner === '' || state.store.by('owner', owner).length === 0) return [];
   return slotsOf(state, owner)
-    .filter(({ free }) => free > 0)
+    .filter(({ intent, free }) => free > 0 && isPinFor(intent, pod))
     .map(({ intent }) => intent);
 };
 

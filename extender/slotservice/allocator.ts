@@ -36,13 +36,19 @@ const refusalReply = (reason: string): TakeReply => ({
   reason,
 });
 
-const parsePod = (text: string): Pod | undefined => {
+/** The pod of a request, in the namespace that the API server creates it in. */
+const parsePod = ({ pod: text, namespace }: TakeRequest): Pod | undefined => {
   try {
-    return JSON.parse(text) as Pod;
+    const pod = JSON.parse(text) as Pod;
+    return { ...pod, metadata: { ...pod.metadata, namespace } };
   } catch {
     return undefined;
   }
 };
+
+/** A reply belongs to the owner that it was given to, whoever repeats the request's uid. */
+const replayKeyOf = ({ requestUid, namespace, ownerUid }: TakeRequest): string =>
+  `${requestUid}/${namespace}/${ownerUid}`;
 
 /** Called when prefetched slots of an owner are recalled, and when this replica stops to lead. */
 export interface SlotListener {
@@ -99,7 +105,8 @@ export class SlotAllocator {
     if (this.#now() - this.#leadingSince < CATCH_UP_MS)
       return refusalReply('this replica has just become the leader');
     if (request.dryRun) return this.#answerDryRun(this.#state, request.ownerUid);
-    const replayed = this.#replies.get(request.requestUid);
+    const key = replayKeyOf(request);
+    const replayed = this.#replies.get(key);
     if (replayed) return replayed;
     const reply = this.#allocate(this.#state, request);
     if (request.isAheadOnly) return reply;
@@ -107,7 +114,7 @@ export class SlotAllocator {
       reply.way !== '' || !(this.#prefetched.hasAny(request.ownerUid) || this.mayOpen(request.ownerUid));
     if (isFinal) {
       const { ahead: _, ...kept } = reply;
-      this.#replies.set(request.requestUid, kept);
+      this.#replies.set(key, kept);
     }
     return reply;
   }
@@ -192,7 +199,7 @@ export class SlotAllocator {
   }
 
   #allocate(state: State, request: TakeRequest): TakeReply {
-    const pod = parsePod(request.pod);
+    const pod = parsePod(request);
     if (!pod) return refusalReply('the pod is not JSON');
     try {
       const { requestUid, ownerUid, coexisting } = request;
