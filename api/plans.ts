@@ -1,4 +1,6 @@
 import type { PlanState, RebalancePlan } from './kinds/rebalanceplan.ts';
+import type { Pod } from './objects.ts';
+import { isControlledBy } from './pods.ts';
 import { valueAt } from './records/valueat.ts';
 
 const FINAL: ReadonlySet<PlanState> = new Set<PlanState>([
@@ -48,6 +50,10 @@ export const executionPhaseOf = (
   nodeNameOf: (claim: string) => string | undefined,
 ): 'Creation' | 'Deletion' =>
   plan.status?.failurePhase ?? (hasBegunToMove(plan, nodeNameOf) ? 'Deletion' : 'Creation');
+
+/** True for a pod whose controller is an owner of the plan: new pods of it may go where the plan puts them. */
+export const movesOwnerOf = ({ spec }: RebalancePlan, pod: Pod): boolean =>
+  spec.podsToMigrate?.some(({ owner, namespace }) => isControlledBy(pod, owner, namespace)) ?? false;
 
 /**
  * True once a plan gives its slots to pods of its owners: from its pin step on, shortly before the first eviction.

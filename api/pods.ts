@@ -6,20 +6,26 @@ import type { Node, OwnerReference, Pod, ReplicaSet } from './objects.ts';
 export const controllerOf = ({ metadata }: Pod): OwnerReference | undefined =>
   metadata.ownerReferences?.find((owner) => owner.controller);
 
-/** True for a pod of this controller, by kind, name and uid: any pod may name a controller of another namespace. */
+type ControllerRef = Pick<OwnerReference, 'kind' | 'name' | 'uid'>;
+
+/** What tells a controller from all others; the uid alone does not, since any pod may name it in any namespace. */
+export const controllerKey = ({ kind, name, uid }: ControllerRef, namespace: string): string =>
+  `${namespace}/${kind}/${name}/${uid}`;
+
+/** True for a pod of this controller, which lives in this namespace; a pod may name a controller of another one. */
 export const isControlledBy = (
   pod: Pod,
-  { kind, name, uid }: Pick<OwnerReference, 'kind' | 'name' | 'uid'>,
+  controller: ControllerRef | undefined,
+  namespace: string | undefined,
 ): boolean => {
   const owner = controllerOf(pod);
-  return owner !== undefined && owner.uid === uid && owner.kind === kind && owner.name === name;
+  if (!owner || !controller || pod.metadata.namespace !== namespace) return false;
+  return owner.uid === controller.uid && owner.kind === controller.kind && owner.name === controller.name;
 };
 
 /** True for two pods of one namespace and one controller. */
-export const haveSameController = (a: Pod, b: Pod): boolean => {
-  const owner = controllerOf(a);
-  return owner !== undefined && a.metadata.namespace === b.metadata.namespace && isControlledBy(b, owner);
-};
+export const haveSameController = (a: Pod, b: Pod): boolean =>
+  isControlledBy(b, controllerOf(a), a.metadata.namespace);
 
 /** 'namespace/name'. */
 export const podName = ({ metadata }: Pod): string => `${metadata.namespace ?? 'default'}/${metadata.name}`;

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import { PIN_GATE, PREPARING_TAINT } from '../api/labels.ts';
-import { isRunning } from '../api/plans.ts';
+import type { Pod } from '../api/objects.ts';
+import { isRunning, movesOwnerOf } from '../api/plans.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { GateReleaser } from '../kube/heldpods/gatereleaser.ts';
@@ -18,12 +19,8 @@ export const createGateReleaser = (o: {
 }): GateReleaser => {
   const { caches, options } = o;
   // Before the caches have synced, any owner may be in a plan.
-  const isMoved = (owner: string): boolean =>
-    !caches.plans.hasSynced ||
-    caches.plans
-      .list()
-      .filter(isRunning)
-      .some((plan) => plan.spec.podsToMigrate?.some((pod) => pod.owner?.uid === owner) ?? false);
+  const isMoved = (pod: Pod): boolean =>
+    !caches.plans.hasSynced || caches.plans.list().some((plan) => isRunning(plan) && movesOwnerOf(plan, pod));
   return new GateReleaser({
     client: o.client,
     log: o.log,

@@ -8,7 +8,7 @@ const gates = (...names: readonly string[]) => ({ schedulingGates: names.map((na
 const pinned = { annotations: { [PIN]: 'pin/1' } };
 
 const decide = (pod: Pod, namespace = 'work') =>
-  eligibilityOf(pod, namespace, { ownNamespace: OWN_NAMESPACE, isOwnerMoved: (uid) => uid === 'moved' });
+  eligibilityOf(pod, namespace, { ownNamespace: OWN_NAMESPACE, isOwnerMoved: ({ uid }) => uid === 'moved' });
 
 const eligible: readonly (readonly [string, Pod])[] = [
   ['a new pod of an owner that a plan moves', makeWebPod()],

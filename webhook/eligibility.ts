@@ -3,8 +3,10 @@ import { MIRROR_POD, PIN } from '../api/labels.ts';
 import type { OwnerReference, Pod } from '../api/objects.ts';
 import { controllerOf, foreignSchedulerOf } from '../api/pods.ts';
 
-/** Whether a running plan moves pods of the owner with this uid. */
-export type IsOwnerMoved = (ownerUid: string) => boolean;
+type Owner = Pick<OwnerReference, 'kind' | 'name' | 'uid'>;
+
+/** Whether a running plan moves pods of this owner in this namespace; in any one when that is undefined. */
+export type IsOwnerMoved = (owner: Owner, namespace: string | undefined) => boolean;
 
 export type Eligibility =
   | { readonly kind: 'eligible'; readonly owner: OwnerReference }
@@ -19,12 +21,14 @@ export const eligibilityOf = (
   o: {
     readonly ownNamespace: string;
     readonly isOwnerMoved: IsOwnerMoved;
+    /** The namespace of a probe pod, which stands in for a pod of its owner elsewhere. */
+    readonly probedIn?: string;
     /** Names of the schedulers whose pods are pinned; our own when left out. */
     readonly schedulers?: readonly string[];
   },
 ): Eligibility => {
   if (namespace === 'kube-system') return skip('pods in kube-system are never pinned');
-  if (namespace === o.ownNamespace) return skip('our own pods are never pinned');
+  if (namespace === o.ownNamespace && namespace !== o.probedIn) return skip('our own pods are never pinned');
   // Reinvocation: a pod that we pinned comes again after another webhook changed it.
   const mayBeOurs = pod.metadata.annotations?.[PIN] !== undefined;
   if (pod.spec.nodeName && !mayBeOurs) return skip('it already has a node');
@@ -35,7 +39,8 @@ export const eligibilityOf = (
     return skip(`a pod of a ${owner.kind} belongs to its node`);
   const scheduler = foreignSchedulerOf(pod, o.schedulers);
   if (scheduler) return skip(`scheduler ${scheduler} places it`);
-  if (!o.isOwnerMoved(owner.uid)) return skip('no running plan moves pods of its owner');
+  if (!o.isOwnerMoved(owner, namespace === o.probedIn ? undefined : namespace))
+    return skip('no running plan moves pods of its owner');
   if (otherGates(pod).length > 0 && !mayBeOurs) return skip('it has scheduling gates of others');
   if (isGated(pod) && !mayBeOurs) return skip('it already has our gate');
   return { kind: 'eligible', owner };

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { PIN_GATE, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER, PREPARING_TAINT } from '../api/labels.ts';
 import { isRunning } from '../api/plans.ts';
+import { controllerOf } from '../api/pods.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS, SECRETS } from '../api/resources.ts';
 import { linkedController } from '../kube/abort.ts';
 import { createCache } from '../kube/cache/cache.ts';
@@ -89,7 +90,11 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
       limits: { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit },
       ownTaints: new Set([PREPARING_TAINT]),
       gate: PIN_GATE,
-      isMoved: (uid) => !plans.hasSynced || (isPinningEnabled() && isOwnerMoved(uid)),
+      isMoved: (pod) => {
+        const owner = controllerOf(pod);
+        if (!owner) return false;
+        return !plans.hasSynced || (isPinningEnabled() && isOwnerMoved(owner, pod.metadata.namespace));
+      },
     }),
     nodeOf: nodesByName(client, { now: Date.now, everyMs: NODE_READ_INTERVAL_MS }),
     lease,
@@ -119,7 +124,7 @@ const run = async (o: Options, stopping: AbortSignal): Promise<void> => {
     admission: {
       ownNamespace: o.podNamespace,
       schedulers: o.schedulerNames,
-      isOwnerMoved: (ownerUid) => isPinningEnabled() && isOwnerMoved(ownerUid),
+      isOwnerMoved: (owner, namespace) => isPinningEnabled() && isOwnerMoved(owner, namespace),
       isCoexisting: (namespace) =>
         o.coexistence === 'on' || (o.coexistence === 'auto' && isCoexisting(namespace)),
       take: slots.take,

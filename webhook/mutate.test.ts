@@ -117,14 +117,17 @@ t.test('a held pod is created behind our gate, and stays so when it is reviewed 
   t.same((await mutated(held)).spec, pod.spec, 'unpinned, it has no gate left');
 });
 
-t.test('a probe pod is marked with an intent of its owner, by a dry run in our own namespace', async (t) => {
+t.test('attack: a probe pod learns no id of an intent, and in another namespace nothing', async (t) => {
   const probe = makeWebPod({ metadata: { labels: { [PIN_PROBE]: 'x' } } });
   const request = { namespace: OWN_NAMESPACE, dryRun: true };
   pinner.reply = { ...NO_SLOT, intentId: 'pin/7' };
-  t.same((await mutated(probe, request)).metadata.annotations, { [PIN]: 'pin/7' });
+  t.same((await mutated(probe, request)).metadata.annotations, { [PIN]: 'known' });
   t.match(requests, [{ dryRun: true }]);
   t.same(outcomes, ['passed']);
   t.same((await respond(probe, { namespace: OWN_NAMESPACE })).response, ALLOWED, 'no dry run, no probe');
+  requests.length = 0;
+  t.same((await respond(probe, { namespace: 'attacker', dryRun: true })).response, ALLOWED);
+  t.same(requests, [], 'the pod pinner is not asked');
 });
 
 t.test('the pod pinner learns whether another webhook may change the pod', async (t) => {

@@ -52,14 +52,12 @@ const decidePatch = async (
   request: AdmissionRequest,
 ): Promise<readonly JsonPatchOperation[]> => {
   const { pod, namespace } = request;
-  const isProbing = isProbe(request);
+  const isProbing = isProbe(request, o.ownNamespace);
   if (!pod || (request.isDryRun && !isProbing)) {
     o.observe('passed');
     return [];
   }
-  // kentroller creates probe pods in our own namespace.
-  const ownNamespace = isProbing ? '' : o.ownNamespace;
-  const eligibility = eligibilityOf(pod, namespace, { ...o, ownNamespace });
+  const eligibility = eligibilityOf(pod, namespace, { ...o, ...(isProbing && { probedIn: namespace }) });
   if (eligibility.kind === 'skipped') {
     o.observe('passed');
     return [];
@@ -68,7 +66,7 @@ const decidePatch = async (
   const reply = await takeSlot(o, eligible, isProbing);
   if (isProbing) {
     o.observe('passed');
-    return probePatch(reply.intentId);
+    return probePatch(reply.intentId !== '');
   }
   const isPinned = reply.way === 'hold' || (reply.way === 'assign' && reply.nodeName !== '');
   return isPinned ? pin(o, eligible, reply) : refuse(o, eligible, reply);

@@ -1,10 +1,16 @@
 import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { isRunning } from '../api/plans.ts';
+import { controllerKey } from '../api/pods.ts';
 import type { Cache } from '../kube/cache/cache.ts';
 import type { IsOwnerMoved } from './eligibility.ts';
 
+/** In this namespace, and under another key in any. */
 const movedOwnersOf = (plan: RebalancePlan): readonly string[] =>
-  isRunning(plan) ? (plan.spec.podsToMigrate ?? []).flatMap(({ owner }) => (owner ? [owner.uid] : [])) : [];
+  isRunning(plan)
+    ? (plan.spec.podsToMigrate ?? []).flatMap(({ owner, namespace }) =>
+        owner ? [controllerKey(owner, namespace), controllerKey(owner, '')] : [],
+      )
+    : [];
 
 /** Cuts a plan down to what the webhook reads of it, because plans of thousands of pods are large. */
 export const trimPlan = (plan: RebalancePlan): RebalancePlan => ({
@@ -25,10 +31,10 @@ export const trimPlan = (plan: RebalancePlan): RebalancePlan => ({
 export const indexMovedOwners = (plans: Pick<Cache<RebalancePlan>, 'onChange'>): IsOwnerMoved => {
   const counts = new Map<string, number>();
   const count = (plan: RebalancePlan, change: 1 | -1): void => {
-    for (const uid of movedOwnersOf(plan)) {
-      const pods = (counts.get(uid) ?? 0) + change;
-      if (pods > 0) counts.set(uid, pods);
-      else counts.delete(uid);
+    for (const key of movedOwnersOf(plan)) {
+      const pods = (counts.get(key) ?? 0) + change;
+      if (pods > 0) counts.set(key, pods);
+      else counts.delete(key);
     }
   };
   plans.onChange((change) => {
@@ -39,5 +45,5 @@ export const indexMovedOwners = (plans: Pick<Cache<RebalancePlan>, 'onChange'>):
       count(change.object, 1);
     }
   });
-  return (uid) => counts.has(uid);
+  return (owner, namespace) => counts.has(controllerKey(owner, namespace ?? ''));
 };

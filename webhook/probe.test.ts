@@ -1,19 +1,23 @@
 import t from 'tap';
 import { PIN, PIN_PROBE } from '../api/labels.ts';
+import type { Pod } from '../api/objects.ts';
 import { isProbe, probePatch } from './probe.ts';
 import { parseReview } from './review.ts';
-import { makeReview, makeWebPod } from './testing/reviews.ts';
+import { makeReview, makeWebPod, OWN_NAMESPACE } from './testing/reviews.ts';
 
 const labelled = makeWebPod({ metadata: { labels: { [PIN_PROBE]: 'x' } } });
 
-t.test('a probe is a dry run of a pod with the probe label', async (t) => {
-  t.ok(isProbe(parseReview(makeReview(labelled, { dryRun: true }))));
-  t.notOk(isProbe(parseReview(makeReview(labelled))), 'it would be created');
-  t.notOk(isProbe(parseReview(makeReview(makeWebPod(), { dryRun: true }))), 'it has no label');
-  t.notOk(isProbe(parseReview(makeReview(labelled, { dryRun: true, operation: 'UPDATE' }))));
+t.test('a probe is a dry run of a pod with the probe label in our own namespace', async (t) => {
+  const isOurs = (pod: Pod, request: object): boolean =>
+    isProbe(parseReview(makeReview(pod, { namespace: OWN_NAMESPACE, ...request })), OWN_NAMESPACE);
+  t.ok(isOurs(labelled, { dryRun: true }));
+  t.notOk(isOurs(labelled, {}), 'it would be created');
+  t.notOk(isOurs(makeWebPod(), { dryRun: true }), 'it has no label');
+  t.notOk(isOurs(labelled, { dryRun: true, operation: 'UPDATE' }));
+  t.notOk(isOurs(labelled, { dryRun: true, namespace: 'work' }), 'it is not in our namespace');
 });
 
-t.test('a probe pod is marked with an intent, if the pod pinner knows one', async (t) => {
-  t.same(probePatch('pin/1'), [{ op: 'add', path: '/metadata/annotations', value: { [PIN]: 'pin/1' } }]);
-  t.same(probePatch(''), []);
+t.test('a probe pod is marked, if the pod pinner knows an intent', async (t) => {
+  t.same(probePatch(true), [{ op: 'add', path: '/metadata/annotations', value: { [PIN]: 'known' } }]);
+  t.same(probePatch(false), []);
 });

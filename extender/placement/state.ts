@@ -44,9 +44,8 @@ export const ownerUidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
  * pin counts only together with this.
  */
 export const isPinFor = ({ pin }: Intent, pod: Pod): boolean => {
-  if (!pin || pod.metadata.namespace !== pin.namespace) return false;
-  if (pin.pod) return pod.metadata.uid === pin.pod.uid;
-  return pin.owner !== undefined && isControlledBy(pod, pin.owner);
+  if (pin?.pod) return pod.metadata.namespace === pin.namespace && pod.metadata.uid === pin.pod.uid;
+  return isControlledBy(pod, pin?.owner, pin?.namespace);
 };
 
 /** Pods that are held for an intent, behind our gate or tied to the node by affinity. */

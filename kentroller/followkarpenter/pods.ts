@@ -3,7 +3,13 @@ import { NOT_READY } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
-import { controllerOf, foreignSchedulerOf, isTerminating, isUnschedulable } from '../../api/pods.ts';
+import {
+  controllerKey,
+  controllerOf,
+  foreignSchedulerOf,
+  isTerminating,
+  isUnschedulable,
+} from '../../api/pods.ts';
 import { requiredAffinity } from '../../planner/scheduling/interpodaffinity.ts';
 import { claimedDevices } from '../../planner/scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../../planner/scheduling/tainttoleration.ts';
@@ -34,11 +40,14 @@ export const movedByPlans = (plans: readonly RebalancePlan[]): ((pod: Pod) => bo
   for (const plan of plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp)) {
     for (const { namespace, name, owner, dstNodeClaimName } of plan.spec.podsToMigrate ?? []) {
       pods.add(`${namespace}/${name}`);
-      if (owner && givesSlotsOn(plan, dstNodeClaimName)) owners.add(owner.uid);
+      if (owner && givesSlotsOn(plan, dstNodeClaimName)) owners.add(controllerKey(owner, namespace));
     }
   }
-  return (pod) =>
-    pods.has(`${pod.metadata.namespace}/${pod.metadata.name}`) || owners.has(controllerOf(pod)?.uid ?? '');
+  return (pod) => {
+    const owner = controllerOf(pod);
+    if (pods.has(`${pod.metadata.namespace}/${pod.metadata.name}`)) return true;
+    return owner !== undefined && owners.has(controllerKey(owner, pod.metadata.namespace ?? ''));
+  };
 };
 
 /** The state that nominations of pending pods are checked against. `now` and `holdMs` in milliseconds. */

@@ -1,7 +1,6 @@
 import { type GateReleasePolicy, isGated, otherGates, withoutHold } from '../../api/heldpods.ts';
 import { healthOf, isReady, type NodeHealth } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
-import { controllerOf } from '../../api/pods.ts';
 import { isOpenToDaemonSets } from '../../api/reservation.ts';
 import { fits, type NodeInfo, nodeInfoOf } from '../scheduling/fit.ts';
 import { podRequests } from '../scheduling/noderesources.ts';
@@ -91,8 +90,8 @@ export const createGateReleasePolicy = (o: {
   readonly limits: HoldTimeouts;
   readonly ownTaints: ReadonlySet<string>;
   readonly gate: string;
-  /** Whether a running plan moves the pods of an owner, by uid; left out where plans are not watched. */
-  readonly isMoved?: (ownerUid: string) => boolean;
+  /** Whether a running plan moves the pods of its owner; left out where plans are not watched. */
+  readonly isMoved?: (pod: Pod) => boolean;
 }): GateReleasePolicy => ({
   isDue: (pod, node) => {
     const health = healthOf(node);
@@ -109,7 +108,7 @@ export const createGateReleasePolicy = (o: {
   releaseReason: ({ pod, couldMs, leaderlessMs, heldMs }) => {
     const { timeoutMs, longestMs } = o.limits;
     if (!isGated(pod)) return undefined;
-    const isMoved = o.isMoved?.(controllerOf(pod)?.uid ?? '') ?? true;
+    const isMoved = o.isMoved?.(pod) ?? true;
     if (!isMoved && heldMs >= PLAN_CACHE_MS) return 'no plan that runs moves its owner';
     if (couldMs !== undefined && couldMs >= timeoutMs) {
       return `its node could have taken it for ${Math.round(couldMs / 1000)} s`;

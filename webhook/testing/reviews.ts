@@ -62,7 +62,7 @@ export const createTestServer = (limits: Partial<DoorLimits> = {}) => {
     limits,
     admission: {
       ownNamespace: OWN_NAMESPACE,
-      isOwnerMoved: (uid) => uid === 'moved',
+      isOwnerMoved: ({ uid }) => uid === 'moved',
       isCoexisting: (namespace) => namespace === 'shared',
       take: async (request, templateKey) => {
         requests.push(request);

@@ -4,7 +4,7 @@ import { CORDONED_BY, DRAINING } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
 import { givesSlotsOn, isAddedNodeReady } from '../../../api/plans.ts';
-import { controllerOf, isLive, podName } from '../../../api/pods.ts';
+import { controllerKey, controllerOf, isLive, podName } from '../../../api/pods.ts';
 import { untaintSteps, untaintStepsFor } from '../reservation.ts';
 import { addedNames } from '../state/claimnames.ts';
 import { DRAINING_REBALANCING } from '../state/labels.ts';
@@ -59,27 +59,31 @@ export const closingSteps = (
   });
 };
 
+/** The key of an owner of moved pods; pods without one share a key. */
+const ownerOf = (owner: PodToMigrate['owner'], namespace: string | undefined): string =>
+  owner ? controllerKey(owner, namespace ?? '') : '';
+
 /**
  * The moves off closed nodes whose pod has left, of owners that have fewer pods there than planned: a pod that was made
  * anew on its node before that was closed has not left.
  */
 const departures = ({ plan, nodes, pods }: ExecutionState): readonly PodToMigrate[] => {
   const there = new Map<string, ReadonlySet<string>>();
-  const missing = new Map<string | undefined, number>();
-  const count = (owner: string | undefined, by: number): void =>
-    void missing.set(owner, (missing.get(owner) ?? 0) + by);
+  const missing = new Map<string, number>();
+  const count = (owner: string, by: number): void => void missing.set(owner, (missing.get(owner) ?? 0) + by);
   for (const { nodeClaimName } of plan.spec.nodeClaimsToDelete ?? []) {
     const node = nodes.get(nodeClaimName);
     if (!node || !isClosed(plan, node)) continue;
     const live = (pods.get(nodeClaimName) ?? []).filter(isLive);
     there.set(node.metadata.name, new Set(live.map(podName)));
-    for (const pod of live) count(controllerOf(pod)?.uid, -1);
+    for (const pod of live) count(ownerOf(controllerOf(pod), pod.metadata.namespace), -1);
   }
   const moves = (plan.spec.podsToMigrate ?? []).filter(({ srcNode }) => there.has(srcNode ?? ''));
-  for (const { owner } of moves) count(owner?.uid, 1);
+  for (const { owner, namespace } of moves) count(ownerOf(owner, namespace), 1);
   return moves.filter(
     ({ srcNode, namespace, name, owner }) =>
-      (missing.get(owner?.uid) ?? 0) > 0 && !there.get(srcNode ?? '')?.has(`${namespace}/${name}`),
+      (missing.get(ownerOf(owner, namespace)) ?? 0) > 0 &&
+      !there.get(srcNode ?? '')?.has(`${namespace}/${name}`),
   );
 };
 
@@ -91,11 +95,11 @@ export const displacedPodSteps = (state: ExecutionState): readonly Step[] => {
   const { plan, unscheduledPods } = state;
   if (unscheduledPods.length === 0) return [];
   const left = departures(state);
-  const ownersOf = (moves: readonly PodToMigrate[]): ReadonlySet<string | undefined> =>
-    new Set(moves.map(({ owner }) => owner?.uid));
-  const isOf = (owners: ReadonlySet<string | undefined>, pod: Pod): boolean => {
-    const owner = controllerOf(pod)?.uid;
-    return owner !== undefined && owners.has(owner);
+  const ownersOf = (moves: readonly PodToMigrate[]): ReadonlySet<string> =>
+    new Set(moves.map(({ owner, namespace }) => ownerOf(owner, namespace)));
+  const isOf = (owners: ReadonlySet<string>, pod: Pod): boolean => {
+    const owner = controllerOf(pod);
+    return owner !== undefined && owners.has(ownerOf(owner, pod.metadata.namespace));
   };
   const owners = ownersOf(left);
   const displaced = unscheduledPods.filter((pod) => isOf(owners, pod));

@@ -2,7 +2,7 @@ import type { PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
 import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../../api/labels.ts';
 import { healthOf } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { controllerOf, isDrainable, isTerminating, podName } from '../../../api/pods.ts';
+import { isControlledBy, isDrainable, isTerminating, podName } from '../../../api/pods.ts';
 import { currentClaim } from '../state/claimnames.ts';
 import type { ExecutionState } from '../state/state.ts';
 
@@ -19,8 +19,7 @@ export const entriesOf = (state: PodsState, claim: string): ReadonlyMap<Pod, Pod
   const spare = entries.filter((e) => !present.has(`${e.namespace}/${e.name}`));
   const found = new Map<Pod, PodToMigrate>();
   for (const pod of pods) {
-    const owner = controllerOf(pod)?.uid;
-    const at = owner === undefined ? -1 : spare.findIndex((e) => e.owner?.uid === owner);
+    const at = spare.findIndex(({ owner, namespace }) => isControlledBy(pod, owner, namespace));
     const entry = byName.get(podName(pod)) ?? (at < 0 ? undefined : spare.splice(at, 1)[0]);
     if (entry) found.set(pod, entry);
   }

@@ -5,7 +5,7 @@ import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
-import { isRunning } from '../../../api/plans.ts';
+import { isRunning, movesOwnerOf } from '../../../api/plans.ts';
 import { isOfDaemonSet } from '../../../api/pods.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
@@ -85,11 +85,12 @@ const failureOf = async (
  * Pods without a node of the owners whose pods the plan moves. Held pods are left out: they have their pin, and
  * Karpenter buys no node for them.
  */
-const unscheduledPodsOf = (caches: Caches, plan: RebalancePlan): readonly Pod[] => {
+export const unscheduledPodsOf = (caches: Pick<Caches, 'pods'>, plan: RebalancePlan): readonly Pod[] => {
   const owners = new Set((plan.spec.podsToMigrate ?? []).flatMap((p) => (p.owner ? [p.owner.uid] : [])));
   return [...owners]
     .flatMap((uid) => caches.pods.by('owner', uid))
-    .filter((pod) => !pod.spec.nodeName && !isGated(pod) && !pod.metadata.deletionTimestamp);
+    .filter((pod) => !pod.spec.nodeName && !isGated(pod) && !pod.metadata.deletionTimestamp)
+    .filter((pod) => movesOwnerOf(plan, pod));
 };
 
 /** Pods that the plan buys nodes for, by the names in the plan, while they wait for a node. */

@@ -42,6 +42,7 @@ t.test('the baseline counts pods that stay on an existing destination', async (t
     make.pod('stays'),
     make.pod('leaves'),
     make.pod('terminating', { deletionTimestamp: make.ago(1) }),
+    make.pod('forged', { namespace: 'attacker' }),
     { ...make.pod('ended'), status: { phase: 'Succeeded' } },
     make.pod('foreign', {}, 'other'),
   ];
@@ -62,6 +63,7 @@ const PLACED: readonly (readonly [string, readonly PodToMigrate[], readonly Pod[
   ['a running pod of the owner', [entry('a')], [make.pod('x')], 0, 1],
   ['no pod', [entry('a')], [], 0, 0],
   ['a pod of another owner', [entry('a')], [make.pod('x', {}, 'other')], 0, 0],
+  ['attack: a pod of another namespace', [entry('a')], [make.pod('x', { namespace: 'attacker' })], 0, 0],
   ['a terminating pod', [entry('a')], [make.pod('x', { deletionTimestamp: make.ago(1) })], 0, 0],
   ['a pending pod', [entry('a')], [{ ...make.pod('x'), status: { phase: 'Pending' } }], 0, 0],
   ['pods of the baseline', [entry('a')], [make.pod('x')], 1, 0],

@@ -1,6 +1,6 @@
 import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
-import { controllerOf, hasEnded, isTerminating } from '../../../api/pods.ts';
+import { hasEnded, isControlledBy, isTerminating } from '../../../api/pods.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
 import { PIN_BASELINE } from './labels.ts';
 
@@ -44,11 +44,11 @@ export const countBaseline = (
   leaving: ReadonlySet<string>,
 ): Readonly<Record<string, number>> => {
   const baseline: Record<string, number> = {};
-  for (const { owner, destination } of moves) {
+  for (const { owner, namespace, destination } of moves) {
     if (!owner || added.has(destination)) continue;
     const staying = podsOn(destination).filter(
       (pod) =>
-        controllerOf(pod)?.uid === owner.uid &&
+        isControlledBy(pod, owner, namespace) &&
         !isTerminating(pod) &&
         !hasEnded(pod) &&
         !leaving.has(`${pod.metadata.namespace}/${pod.metadata.name}`),
@@ -80,7 +80,7 @@ export const countPlaced = (
       (p) => p.status?.phase === 'Running' && !isTerminating(p),
     );
     const moved = owner
-      ? running.filter((p) => controllerOf(p)?.uid === owner.uid).length -
+      ? running.filter((p) => isControlledBy(p, owner, move.namespace)).length -
         (valueAt(baseline, baselineKey(owner.uid, move.destination)) ?? 0)
       : running.filter((p) => p.metadata.namespace === move.namespace && move.names.includes(p.metadata.name))
           .length;
