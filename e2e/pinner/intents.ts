@@ -1,5 +1,5 @@
 import { PREPARING_TAINT } from '../../api/labels.ts';
-import type { Pod, ReplicaSet } from '../../api/objects.ts';
+import type { KubeObject, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 
 const PLAN = 'plan-1';
@@ -33,15 +33,15 @@ export const nodeIntent = (
   };
 };
 
-/** An intent for `count` pods of a ReplicaSet on the node. */
-export const ownerIntent = (nodeName: string, owner: ReplicaSet, count: number, plan = PLAN): Intent => {
+/** An intent for `count` pods of an owner on the node. */
+export const ownerIntent = (nodeName: string, owner: KubeObject, count: number, plan = PLAN): Intent => {
   const { name, uid = '', namespace = '' } = owner.metadata;
   return {
     id: `pin/${namespace}/${name}/${nodeName}`,
     plan,
     nodeClaim: `claim-of-${nodeName}`,
     nodeName,
-    pin: { namespace, owner: { kind: 'ReplicaSet', name, uid, count } },
+    pin: { namespace, owner: { kind: owner.kind ?? 'ReplicaSet', name, uid, count } },
   };
 };
 

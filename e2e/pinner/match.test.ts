@@ -78,7 +78,12 @@ t.before(async () => {
   });
   // Any kind may own pods: here one that Kubernetes does not know as a controller.
   await own('', 'configmaps', 'ConfigMap', 'game', {});
-  await configure(client, { name: configuration, port: balancer.port, workload: work.namespace });
+  await configure(client, {
+    name: configuration,
+    port: balancer.port,
+    workload: work.namespace,
+    probes: namespace,
+  });
   await plan(client, planName, [...owners.values()]);
   autoscaler = await Autoscaler.start(client, namespace);
   processes.push(new Component('extender/main.ts', pinnerEnv(namespace, 'a')));
@@ -106,14 +111,18 @@ t.teardown(async () => {
   await Promise.all([scene.close(), work.close()]);
 });
 
-const podOf = (name: string, labels: Readonly<Record<string, string>> = { app: name }): Pod => {
+const podOf = (
+  name: string,
+  labels: Readonly<Record<string, string>> = { app: name },
+  space = work.namespace,
+): Pod => {
   const { kind = '', metadata } = owners.get(name) ?? { metadata: { name } };
   const owner = { apiVersion: 'v1', kind, name, uid: metadata.uid ?? '', controller: true };
   return {
     metadata: {
       name: '',
       generateName: `${name}-`,
-      namespace: work.namespace,
+      namespace: space,
       labels,
       ownerReferences: [owner],
     },
@@ -126,7 +135,9 @@ const told = async (owner: string, ...intents: readonly Intent[]): Promise<void>
   autoscaler.upsert(...intents);
   for (const { id } of intents) await eventually('the pins are known', () => autoscaler.results.get(id));
   await eventually('the webhook is live', async () => {
-    const made = await client.create(PODS, podOf(owner, { [PIN_PROBE]: 'true' }), { dryRun: true });
+    const made = await client.create(PODS, podOf(owner, { [PIN_PROBE]: 'true' }, namespace), {
+      dryRun: true,
+    });
     return made.metadata.annotations?.[PIN];
   });
 };

@@ -11,6 +11,8 @@ export interface Configuration {
   readonly port: number;
   /** The namespace whose pods go to the webhook; no other suite uses it. */
   readonly workload: string;
+  /** Our own namespace, where a suite creates probe pods. */
+  readonly probes?: string;
   readonly failurePolicy?: 'Ignore' | 'Fail';
   readonly reinvocationPolicy?: 'Never' | 'IfNeeded';
 }
@@ -48,7 +50,15 @@ export const configure = async (client: KubeClient, o: Configuration): Promise<v
         name: webhookName(o.name),
         clientConfig: { url: `https://${ownHost}:${o.port}/mutate` },
         rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
-        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': o.workload } },
+        namespaceSelector: {
+          matchExpressions: [
+            {
+              key: 'kubernetes.io/metadata.name',
+              operator: 'In',
+              values: [o.workload, ...(o.probes === undefined ? [] : [o.probes])],
+            },
+          ],
+        },
         failurePolicy: o.failurePolicy ?? 'Ignore',
         reinvocationPolicy: o.reinvocationPolicy ?? 'IfNeeded',
         sideEffects: 'NoneOnDryRun',
@@ -66,11 +76,11 @@ export const plan = async (
   owners: readonly KubeObject[],
   state: 'Running' | 'Done' = 'Running',
 ): Promise<void> => {
-  const podsToMigrate = owners.map(({ metadata }) => ({
+  const podsToMigrate = owners.map(({ kind = 'ReplicaSet', metadata }) => ({
     name: `${metadata.name}-old`,
     namespace: metadata.namespace ?? '',
     dstNodeClaimName: 'claim',
-    owner: { kind: 'ReplicaSet', name: metadata.name, uid: metadata.uid ?? '' },
+    owner: { kind, name: metadata.name, uid: metadata.uid ?? '' },
   }));
   await client.create<RebalancePlan>(REBALANCE_PLANS, {
     metadata: { name },

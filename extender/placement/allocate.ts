@@ -1,5 +1,4 @@
 import { isGated, isHeld, withoutHold } from '../../api/heldpods.ts';
-import { PIN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';

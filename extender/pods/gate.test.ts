@@ -60,7 +60,8 @@ const landed = (more: { readonly metadata?: object; readonly spec?: object } = {
     await controller.reconcile('n/web-1', AbortSignal.timeout(60_000));
     return calls.length > 0;
   };
-  return { setCordon, wait };
+  const isAvoided = (): boolean => scene.assumedPods.isAvoided('pin/green');
+  return { setCordon, wait, isAvoided, store: scene.store };
 };
 
 t.test('a landed pod does not wait for ever for a node whose cordon stays', async (t) => {
@@ -121,3 +122,20 @@ t.test('attack: a gate forged with the pin of another owner stays no longer than
   await controller.reconcile('attacker/fake', AbortSignal.timeout(60_000));
   t.match(patches, [{ metadata: { annotations: { [PIN]: null } }, spec: { schedulingGates: null } }]);
 });
+
+t.test(
+  'attack: a pod with a forged pin that kube-scheduler rejects keeps no other pod from that node',
+  async (t) => {
+    const forged = landed({
+      metadata: { ownerReferences: [{ ...podOf('x').metadata.ownerReferences?.[0], uid: 'other' }] },
+    });
+    for (const { store, setCordon, wait, isAvoided } of [forged, landed()]) {
+      store.upsert(slotsIntentOf('green', 3), 1);
+      setCordon(false);
+      await wait(0);
+      t.ok(await wait(LIMITS.timeoutMs), 'its controller makes another');
+      if (store === forged.store) t.notOk(isAvoided());
+      else t.ok(isAvoided(), 'a pod of the owner tells of its node');
+    }
+  },
+);

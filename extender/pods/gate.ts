@@ -1,5 +1,5 @@
 import { isGated, isHeld, landingNodeOf } from '../../api/heldpods.ts';
-import { PIN, PIN_NODE } from '../../api/labels.ts';
+import { PIN_NODE } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Pod, Toleration } from '../../api/objects.ts';
 import { controllerOf, foreignSchedulerOf, isLive } from '../../api/pods.ts';
@@ -148,7 +148,7 @@ const watchLanded = async (
   const remainingMs = wait.startMs + limitMs - state.now();
   if (remainingMs > 0) return requeue(Math.max(1, Math.min(remainingMs, RECHECK_MS)));
   unschedulableSince.delete(uid);
-  state.assumedPods.avoid(pod.metadata.annotations?.[PIN] ?? '', state.now() + AVOID_MS);
+  if (intent) state.assumedPods.avoid(intent.id, state.now() + AVOID_MS);
   await replacePod(context.client, pod, signal);
   context.observe('hold', 'lost');
   const explanation = `kube-scheduler rejects it for node ${landingNodeOf(pod)}: ${message}`;
