@@ -20,6 +20,7 @@ interface Manifest {
   readonly spec?: { readonly policyName?: string };
 }
 
+const RBAC = 'rbac.authorization.k8s.io/v1';
 const BASE = new URL('../../manifests/base/', import.meta.url);
 
 const PATHS: Readonly<Record<string, string>> = {
@@ -66,7 +67,7 @@ const collectionOf = ({ apiVersion, kind, metadata }: Manifest): string => {
 /** What is installed, and clients that act as our ServiceAccounts. */
 export class InstalledRights {
   readonly #scene: Scene;
-  readonly #manifests: readonly Manifest[];
+  readonly #manifests: Manifest[];
   readonly #clients: KubeClient[] = [];
 
   constructor(scene: Scene) {
@@ -76,15 +77,7 @@ export class InstalledRights {
 
   /** Creates all of it; `open` of the scene comes first, which has made some of the ServiceAccounts. */
   async install(): Promise<void> {
-    const { client } = this.#scene;
-    for (const each of this.#manifests) {
-      const path = `${collectionOf(each)}/${each.metadata.name}`;
-      await client.request('PATCH', path, {
-        query: { fieldManager: 'suite', force: 'true' },
-        body: each,
-        contentType: 'application/apply-patch+yaml',
-      });
-    }
+    for (const each of this.#manifests) await this.#apply(each);
   }
 
   /** A client with a token of this ServiceAccount. */
@@ -95,13 +88,48 @@ export class InstalledRights {
       `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`,
       { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} } },
     );
-    const config = parse(readFileSync(kubeconfig, 'utf8')) as { readonly users: readonly { name: string }[] };
-    const users = config.users.map(({ name }) => ({ name, user: { token: status.token } }));
-    const file = join(tmpdir(), `${namespace}-${account}.kubeconfig`);
+    return this.#connect(account, () => ({ token: status.token }));
+  }
+
+  /** A client that acts as a user of this name, bound to these roles for the whole cluster. */
+  async asUser(user: string, ...roles: readonly string[]): Promise<KubeClient> {
+    for (const role of roles) {
+      const binding = {
+        apiVersion: RBAC,
+        kind: 'ClusterRoleBinding',
+        metadata: { name: `${this.#scene.namespace}-${user}-${role}` },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
+      };
+      this.#manifests.push(binding);
+      await this.#apply(binding);
+    }
+    return this.#connect(user, (own) => ({ ...own, as: user }));
+  }
+
+  /** The name of an installed role. */
+  nameOf(role: string): string {
+    return `${this.#scene.namespace}-${role}`;
+  }
+
+  #connect(name: string, userOf: (own: object) => object): KubeClient {
+    const config = parse(readFileSync(kubeconfig, 'utf8')) as {
+      readonly users: readonly { readonly name: string; readonly user: object }[];
+    };
+    const users = config.users.map((each) => ({ name: each.name, user: userOf(each.user) }));
+    const file = join(tmpdir(), `${this.#scene.namespace}-${name}.kubeconfig`);
     writeFileSync(file, stringify({ ...config, users }), { mode: 0o600 });
-    const made = connect({ kubeconfig: file, userAgent: account, qps: 1_000, burst: 2_000 });
+    const made = connect({ kubeconfig: file, userAgent: name, qps: 1_000, burst: 2_000 });
     this.#clients.push(made);
     return made;
+  }
+
+  async #apply(manifest: Manifest): Promise<void> {
+    await this.#scene.client.request('PATCH', `${collectionOf(manifest)}/${manifest.metadata.name}`, {
+      query: { fieldManager: 'suite', force: 'true' },
+      body: manifest,
+      contentType: 'application/apply-patch+yaml',
+    });
   }
 
   async remove(): Promise<void> {
