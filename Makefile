@@ -10,7 +10,7 @@ GROUND_NAME ?= demo
 
 need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
 
-.PHONY: help setup demo test unit e2e up down run image lint format verify generate bench-kube bench-planner bench-extender bench-webhook bench-rebalance soak
+.PHONY: help setup demo test unit e2e up down run image lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance soak
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,10 @@ format: setup ## Puts the format right
 
 generate: setup ## The files that are made from others
 	@$(NODE) api/generate.ts
+
+prices: setup ## The table of list prices that comes with us, from public Go modules
+	@$(call need,go,https://go.dev/dl)
+	@$(NODE) cloud/aws/table/make.ts
 
 verify: lint ## Generated files are up to date
 	@$(NODE) api/generate.ts

@@ -1,6 +1,6 @@
 import type { Catalogue, Offering } from '../../planner/model/catalogue.ts';
-import type { UnpricedType } from './instancetypes.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
+import type { UnpricedType } from './unpricedtype.ts';
 
 /** Data read from AWS; each part is refreshed on its own. */
 export interface AwsFacts {

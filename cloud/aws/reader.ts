@@ -1,5 +1,5 @@
-import type { UnpricedType } from './instancetypes.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
+import type { UnpricedType } from './unpricedtype.ts';
 
 /** Reads from AWS. Calls throw the errors of the AWS SDK, or of the process that they run in. */
 export interface AwsReader {
