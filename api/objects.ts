@@ -397,6 +397,17 @@ export interface DeviceClass extends KubeObject {
   readonly spec?: { readonly extendedResourceName?: string };
 }
 
+/** Defaults and bounds for what the pods of a namespace ask for. */
+export interface LimitRange extends KubeObject {
+  readonly spec?: {
+    readonly limits?: readonly {
+      readonly type: string;
+      readonly default?: ResourceList;
+      readonly defaultRequest?: ResourceList;
+    }[];
+  };
+}
+
 export interface KubeEvent extends KubeObject {
   readonly involvedObject?: {
     readonly kind?: string;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { printable, printableLines } from '../api/text/printable.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { type Flags, parseFlags, UsageError } from './flags.ts';
-import { readSnapshot } from './inputfiles.ts';
+import { KUBECTL_GET, readSnapshot } from './inputfiles.ts';
 import type { Outcome } from './outcome.ts';
 import { type Input, PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 
@@ -14,7 +14,7 @@ precision-packer explain pod|node NAME     --catalog FILE [flags]
 precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--kubeconfig FILE]
 
   --kubeconfig FILE         read this cluster; only uninstall --yes changes it (KUBECONFIG or ~/.kube/config)
-  --snapshot FILE[,FILE]    read a snapshot instead, - for stdin: a v1 List, as printed by kubectl get nodes,pods,nodepools,nodeclaims,daemonsets,replicasets,pdb,pvc,pv,storageclasses,csinodes,namespaces -A -o json
+  --snapshot FILE[,FILE]    read a snapshot instead, - for stdin: JSON or YAML, as printed by ${KUBECTL_GET}; also folders and gzip
   --catalog FILE            instance types and prices, in the file format of Karpenter's kwok provider
   -o, --output FORMAT       json (the default) or yaml; report also table, its default
   --html FILE               also write the report as an HTML page that shows nodes and pods before and after

@@ -29,7 +29,7 @@ t.test('an object that cannot be read is refused in a sentence that names it', a
     [{ items: [{ kind: 'Pod', metadata: { name: 'web' } }] }, /^Pod web has no spec\.$/],
     [
       pod({ cpu: '1core' }),
-      /^Pod shop\/web: requests of container main\.cpu has "1core", which is not a quantity/,
+      /^Pod shop\/web: spec\.containers\[0\]\.resources\.requests\.cpu has "1core", which is not a quantity/,
     ],
     [
       { items: [{ kind: 'NodePool', metadata: { name: 'np' }, spec: {} }] },
@@ -77,4 +77,36 @@ t.test('a catalogue is read with the overhead of the kwok provider', async (t) =
   t.throws(() => catalogueFromKwok([{ ...entry, resources: { cpu: 'x' } }]), {
     message: 'Instance type m5.xlarge of the catalogue has "x" as cpu, which is not a quantity.',
   });
+});
+
+t.test('case 21: kinds of the same name from other groups are passed over', async (t) => {
+  const { items } = listOf(makeSnapshot([makeNode('a')], [])) as { items: object[] };
+  const foreign = [
+    { apiVersion: 'apps.openyurt.io/v1beta2', kind: 'NodePool', metadata: { name: 'edge' }, spec: {} },
+    { apiVersion: 'longhorn.io/v1beta2', kind: 'Node', metadata: { name: 'a', namespace: 'longhorn' } },
+    { apiVersion: 'example.com/v1', kind: 'Pod', metadata: {} },
+    { apiVersion: 'x.metrics.k8s.io/v1', kind: 'NodeClaim', metadata: { name: 'x' } },
+  ];
+  const snapshot = snapshotFromList({ items: [...foreign, ...items] });
+  t.same([snapshot.nodes.length, snapshot.nodePools.length, snapshot.pods.length], [1, 1, 0]);
+});
+
+t.test('case 14: Karpenter objects of another version are refused by name', async (t) => {
+  for (const [kind, version] of [
+    ['NodePool', 'v1beta1'],
+    ['NodeClaim', 'v1beta1'],
+  ]) {
+    const item = { apiVersion: `karpenter.sh/${version}`, kind, metadata: { name: 'store' }, spec: {} };
+    t.throws(() => snapshotFromList({ items: [item] }), {
+      message: new RegExp(`^${kind} store is of karpenter.sh/${version}, and plans need karpenter.sh/v1: `),
+    });
+  }
+});
+
+t.test('case 14b: a Provisioner is called too old', async (t) => {
+  const old = { apiVersion: 'karpenter.sh/v1alpha5', kind: 'Provisioner', metadata: { name: 'default' } };
+  t.match(snapshotFromList({ items: [old] }).notes, [
+    /^Provisioner default is of karpenter\.sh\/v1alpha5, .* 1\.0 or newer\.$/,
+  ]);
+  t.equal(snapshotFromList({ items: [] }).notes, undefined);
 });

@@ -3,6 +3,7 @@ import type {
   DaemonSet,
   DeviceClass,
   KubeObject,
+  LimitRange,
   Namespace,
   Node,
   NodeClaim,
@@ -14,8 +15,10 @@ import type {
   ReplicaSet,
   StorageClass,
 } from '../../api/objects.ts';
-import { parseQuantity, QuantityError } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
+import { itemsOf, newestOfEach } from './items.ts';
+import { KINDS, type Kind, type ListField } from './kinds.ts';
+import { AMOUNTS, isRecord, type Json, normalized } from './shape.ts';
 
 /** The cluster's objects at one moment. */
 export interface Snapshot {
@@ -33,6 +36,10 @@ export interface Snapshot {
   readonly namespaces: readonly Namespace[];
   /** Left out where they were not read. */
   readonly deviceClasses?: readonly DeviceClass[];
+  /** Left out where they were not read. */
+  readonly limitRanges?: readonly LimitRange[];
+  /** What the source of the snapshot leaves unknown: sentences that say what to do. */
+  readonly notes?: readonly string[];
 }
 
 /** A snapshot that can't be used; the message is one sentence that names the object. */
@@ -55,106 +62,92 @@ export const emptySnapshot: Snapshot = {
   namespaces: [],
 };
 
-const FIELD_OF_KIND: Readonly<Record<string, keyof Snapshot>> = {
-  Node: 'nodes',
-  Pod: 'pods',
-  NodePool: 'nodePools',
-  NodeClaim: 'nodeClaims',
-  DaemonSet: 'daemonSets',
-  ReplicaSet: 'replicaSets',
-  PodDisruptionBudget: 'podDisruptionBudgets',
-  PersistentVolumeClaim: 'persistentVolumeClaims',
-  PersistentVolume: 'persistentVolumes',
-  StorageClass: 'storageClasses',
-  CSINode: 'csiNodes',
-  Namespace: 'namespaces',
-  DeviceClass: 'deviceClasses',
-};
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** An object's name in messages: 'Pod default/web-1'. */
 export const nameOf = (kind: string, object: KubeObject): string =>
   `${kind} ${object.metadata.namespace ? `${object.metadata.namespace}/` : ''}${object.metadata.name}`;
 
-/** Characters of a quantity that a message quotes. */
-const MAX_SHOWN = 40;
+/** Kinds of Karpenter before 0.32, which had neither NodePools nor NodeClaims. */
+const OLD_KINDS: ReadonlySet<string> = new Set(['Provisioner', 'Machine']);
 
-const checkQuantities = (what: string, list: unknown, where: string): void => {
-  if (list === undefined || list === null) return;
-  if (!isRecord(list)) throw new SnapshotError(`${what}: ${where} is not a list of resources.`);
-  for (const [resource, quantity] of Object.entries(list)) {
-    try {
-      if (typeof quantity !== 'string' && typeof quantity !== 'number') throw new QuantityError('not text');
-      parseQuantity(String(quantity));
-    } catch {
-      throw new SnapshotError(
-        `${what}: ${where}.${resource} has ${typeof quantity === 'string' ? JSON.stringify(quantity.slice(0, MAX_SHOWN)) : typeof quantity}, which is not a quantity such as 250m or 1.5Gi.`,
-      );
-    }
-  }
+const apiOf = ({ apiVersion }: Json): readonly [string | undefined, string] => {
+  // The items of an API list have no apiVersion.
+  if (typeof apiVersion !== 'string') return [undefined, ''];
+  const [group, version] = apiVersion.split('/');
+  return version === undefined ? ['', apiVersion] : [group, version];
 };
 
-const checkPodSpec = (what: string, spec: unknown): void => {
-  if (!isRecord(spec)) throw new SnapshotError(`${what} has no spec.`);
-  if (!Array.isArray(spec.containers)) throw new SnapshotError(`${what} has no spec.containers.`);
-  const lists = [spec.containers, spec.initContainers].filter(Array.isArray).flat();
-  for (const container of lists) {
-    if (!isRecord(container)) throw new SnapshotError(`${what} has a container that is not an object.`);
-    const resources = container.resources;
-    if (isRecord(resources)) {
-      checkQuantities(what, resources.requests, `requests of container ${String(container.name)}`);
-    }
-  }
-  checkQuantities(what, spec.overhead, 'spec.overhead');
+/** The kind that a plan depends on; undefined for others, of other groups too. */
+const kindOf = (item: Json): Kind | undefined => {
+  const kind = valueAt(KINDS, String(item.kind));
+  const [group] = apiOf(item);
+  return kind && (group === undefined || kind.groups.includes(group)) ? kind : undefined;
 };
 
-const checkObject = (kind: string, object: Record<string, unknown>, what: string): void => {
-  if (kind === 'Pod') checkPodSpec(what, object.spec);
-  const spec = object.spec;
-  if (kind === 'DaemonSet') {
-    const template = isRecord(spec) ? spec.template : undefined;
-    checkPodSpec(what, isRecord(template) ? template.spec : undefined);
+const sentence = (what: string, fault: string): string => {
+  const missing = /^\.(.+) is missing$/.exec(fault)?.[1];
+  return missing ? `${what} has no ${missing}.` : `${what}: ${fault.replace(/^\./, '')}.`;
+};
+
+const NO_AMOUNTS: ReadonlySet<string> = new Set();
+
+/** The object as the planner reads it. Throws a SnapshotError. */
+const read = (kind: Kind, item: Json, what: string): Json => {
+  const [group, version] = apiOf(item);
+  if (kind.version !== undefined && group !== undefined && version !== kind.version) {
+    const plural = `${String(item.kind).toLowerCase()}s.${kind.version}.${group}`;
+    throw new SnapshotError(
+      `${what} is of ${group}/${version}, and plans need ${group}/${kind.version}: upgrade to Karpenter 1.0 or newer, or get ${plural} where it is there already.`,
+    );
   }
-  if (kind === 'Node' && isRecord(object.status)) {
-    checkQuantities(what, object.status.allocatable, 'status.allocatable');
-  }
-  if (kind === 'NodePool') {
-    const template = isRecord(spec) ? spec.template : undefined;
-    const inner = isRecord(template) ? template.spec : undefined;
-    if (!isRecord(inner) || !Array.isArray(inner.requirements)) {
-      throw new SnapshotError(`${what} has no spec.template.spec.requirements.`);
-    }
-    checkQuantities(what, isRecord(spec) ? spec.limits : undefined, 'spec.limits');
-  }
-  if (kind === 'NodeClaim' && !isRecord(spec)) throw new SnapshotError(`${what} has no spec.`);
+  // A CSINode counts volumes in a field that is called as amounts are elsewhere.
+  const object = normalized(item, kind.field === 'csiNodes' ? NO_AMOUNTS : AMOUNTS);
+  const fault = kind.check(object);
+  if (fault !== undefined) throw new SnapshotError(sentence(what, fault));
+  return object;
+};
+
+const oldKarpenterNote = (items: readonly Json[]): readonly string[] => {
+  const old = items.find((item) => OLD_KINDS.has(String(item.kind)) && apiOf(item)[0] === 'karpenter.sh');
+  if (!old) return [];
+  const name = isRecord(old.metadata) ? String(old.metadata.name) : '';
+  return [
+    `${String(old.kind)} ${name} is of ${String(old.apiVersion)}, from before Karpenter 0.32, so its nodes are in no plan: upgrade to Karpenter 1.0 or newer.`,
+  ];
 };
 
 /**
- * Reads a v1 List as `kubectl get nodes,pods,nodepools,... -A -o json` prints it; throws a SnapshotError. Unknown kinds
- * are ignored.
+ * Reads a v1 List as `kubectl get nodes,pods,nodepools,... -A -o json` prints it, lists within it included; throws a
+ * SnapshotError. Unknown kinds are passed over, and of an object that stands twice the newer counts.
  */
 export const snapshotFromList = (list: unknown): Snapshot => {
   if (!isRecord(list) || !Array.isArray(list.items)) {
     throw new SnapshotError('The snapshot is not a v1 List with items, as kubectl get -o json prints it.');
   }
-  const found: Record<string, unknown[]> = {};
-  for (const field of Object.values(FIELD_OF_KIND)) if (field !== 'deviceClasses') found[field] = [];
-  for (const [index, item] of list.items.entries()) {
+  const items = itemsOf(list.items);
+  const found = new Map<ListField, Json[]>();
+  const known: { readonly item: Json; readonly kind: Kind; readonly what: string }[] = [];
+  for (const [index, item] of items.entries()) {
     if (!isRecord(item) || typeof item.kind !== 'string') {
       throw new SnapshotError(`Item ${index} of the snapshot has no kind.`);
     }
-    const metadata = item.metadata;
+    const kind = kindOf(item);
+    if (!kind) continue;
+    const { metadata } = item;
     if (!isRecord(metadata) || typeof metadata.name !== 'string' || metadata.name === '') {
       throw new SnapshotError(`Item ${index} of the snapshot, a ${item.kind}, has no metadata.name.`);
     }
-    const field = valueAt(FIELD_OF_KIND, item.kind);
-    if (field === undefined) continue;
     const named = { metadata: metadata as unknown as KubeObject['metadata'] };
-    checkObject(item.kind, item, nameOf(item.kind, named));
-    found[field] ??= [];
-    found[field].push(item);
+    known.push({ item, kind, what: nameOf(item.kind, named) });
   }
-  return { ...emptySnapshot, ...found } as Snapshot;
+  for (const { item, kind, what } of newestOfEach(known)) {
+    const objects = found.get(kind.field) ?? [];
+    found.set(kind.field, objects);
+    objects.push(read(kind, item, what));
+  }
+  const notes = oldKarpenterNote(items as readonly Json[]);
+  return {
+    ...emptySnapshot,
+    ...Object.fromEntries(found),
+    ...(notes.length > 0 && { notes }),
+  } as Snapshot;
 };
