@@ -10,6 +10,7 @@ import {
   schedulerOptions,
 } from '../kube/component/componentoptions.ts';
 import { bool, duration } from '../kube/component/options.ts';
+import { secretKey } from '../kube/component/secrettext.ts';
 
 /**
  * Options of castai-pod-pinner, as flags or environment variables.
@@ -36,7 +37,7 @@ export const options = z.object({
   ...remoteServerOptions({
     description: 'host:port of an autoscaler outside the cluster; empty for the one in the cluster',
   }),
-  apiKey: z.string().default('').meta({ description: 'sent to the autoscaler outside the cluster' }),
+  apiKey: secretKey('sent to the autoscaler outside the cluster'),
   clusterId: z.string().default('').meta({ description: 'sent to the autoscaler' }),
   keepRefused: duration.default(60_000).meta({
     description: 'how long pods that a kubelet rejected are kept for inspection before they are deleted',

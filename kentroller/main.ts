@@ -19,6 +19,7 @@ import { createConfigMapCaches } from '../kube/features/configmaps.ts';
 import { servePeers } from '../kube/grpc/peer.ts';
 import { checkRemote } from '../kube/grpc/remote.ts';
 import { createGuards, NO_GUARDS } from '../kube/undo/guards.ts';
+import { checkApi } from './audit/checkapi.ts';
 import { areSynced, createCaches, startCaches } from './caches.ts';
 import { createGateReleaser } from './gatereleaser.ts';
 import { runLeader } from './leader.ts';
@@ -54,11 +55,7 @@ const openCloud = async (
 await runMain(
   async ({ signal }) => {
     const options = parse(schema, { argv: process.argv.slice(2), env: process.env, name: NAME });
-    if (options.apiUrl && !options.clusterId) {
-      throw new OptionsError(
-        '--cluster-id (CLUSTER_ID) is required with --api-url (API_URL): the name of this cluster at that API',
-      );
-    }
+    checkApi(options);
     checkRemote(remoteOf(options));
     const registry = new Registry();
     const log = createLogger({

@@ -8,6 +8,7 @@ import {
   schedulerOptions,
 } from '../kube/component/componentoptions.ts';
 import { bool, duration } from '../kube/component/options.ts';
+import { hasUserinfo, secretKey } from '../kube/component/secrettext.ts';
 
 /**
  * Options of castai-kentroller, as flags or environment variables.
@@ -24,14 +25,20 @@ export const options = z.object({
     .string()
     .default('')
     .meta({ description: 'name of this cluster at the remote planner and the API' }),
-  apiKey: z.string().default('').meta({ description: 'key for the remote planner and the API' }),
+  apiKey: secretKey('key for the remote planner and the API'),
   apiUrl: z
     .string()
     .default('')
-    .refine((url) => url === '' || /^https?:\/\/[^/]/.test(url), {
+    .refine((url) => url === '' || (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)), {
       message: 'a URL such as https://api.example.com is expected',
     })
+    .refine((url) => !hasUserinfo(url), {
+      message: 'it holds a user or a password, which would be written into logs: set API_KEY instead',
+    })
     .meta({ description: 'REST address that receives the audit trail; empty sends it nowhere' }),
+  apiAllowPlainHttp: bool
+    .default(false)
+    .meta({ description: 'send the audit trail and API_KEY to an API_URL without TLS' }),
   ...remoteServerOptions({ description: 'gRPC address of a remote planner; empty plans inside kentroller' }),
 
   awsRegion: z.string().default('').meta({ description: 'region of the cluster' }),

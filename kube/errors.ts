@@ -109,7 +109,9 @@ export const fromStatus = (
       ? `the API server ${o.server} does not accept our credentials (401): check the user of the kubeconfig, or the ServiceAccount's token`
       : o.status === 403
         ? `${text} (403): grant it to this user with a Role or ClusterRole`
-        : text;
+        : o.status >= 300 && o.status < 400
+          ? `the API server ${o.server} answers with a redirect (${o.status}), which is not followed since it would take our credentials along: set the server of the kubeconfig to the address itself`
+          : text;
   return new KubeError(message, {
     kind,
     status: o.status,

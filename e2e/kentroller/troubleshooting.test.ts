@@ -30,8 +30,9 @@ let session: Session | undefined;
 const api = createServer((request, response) => {
   text(request)
     .then((body) => {
-      audit.push(...(JSON.parse(body) as { entries: AuditEntry[] }).entries);
-      response.writeHead(204).end();
+      const { entries } = JSON.parse(body) as { entries: AuditEntry[] };
+      audit.push(...entries);
+      response.writeHead(200).end(JSON.stringify({ accepted: entries.length }));
     })
     .catch(() => response.destroy());
 });
@@ -45,6 +46,7 @@ const start = async (env: Readonly<Record<string, string>> = {}): Promise<void> 
     env: {
       ...stage.env,
       API_URL: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+      API_ALLOW_PLAIN_HTTP: 'true',
       CLUSTER_ID: 'walk',
       ...env,
     },

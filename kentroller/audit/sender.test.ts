@@ -30,14 +30,15 @@ interface Arrived {
 /** An API with a scripted answer for each batch. */
 const serve = async (
   t: Pick<Test, 'teardown'>,
-  answer: (response: ServerResponse, n: number) => void,
+  answer: (response: ServerResponse, n: number, entries: number) => void,
 ): Promise<{ readonly url: string; readonly arrived: Arrived[] }> => {
   const arrived: Arrived[] = [];
   const server = createServer((request, response) => {
     text(request)
       .then((body) => {
-        arrived.push({ path: request.url ?? '', headers: request.headers, body: JSON.parse(body) });
-        answer(response, arrived.length);
+        const batch = JSON.parse(body) as Arrived['body'];
+        arrived.push({ path: request.url ?? '', headers: request.headers, body: batch });
+        answer(response, arrived.length, batch.entries.length);
       })
       .catch(() => response.destroy());
   });
@@ -49,7 +50,8 @@ const serve = async (
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/`, arrived };
 };
 
-const ok = (response: ServerResponse): void => void response.writeHead(204).end();
+const ok = (response: ServerResponse, _n: number, entries: number): void =>
+  void response.writeHead(200).end(JSON.stringify({ accepted: entries }));
 
 const open = (url: string, o: Partial<AuditSenderOptions> = {}) =>
   createAuditSender({
@@ -83,7 +85,9 @@ t.test('a batch with a retryable answer is sent again, nothing is lost', async (
     (r: ServerResponse) => void r.destroy(),
     (r: ServerResponse) => void r.writeHead(429, { 'retry-after': '1' }).end(),
   ];
-  const { url, arrived } = await serve(t, (response, n) => (answers[n - 1] ?? ok)(response));
+  const { url, arrived } = await serve(t, (response, n, entries) =>
+    (answers[n - 1] ?? ok)(response, n, entries),
+  );
   const remote = open(url);
   const since = performance.now();
   for (let n = 0; n < 20; n++) remote.add(entry(n));
@@ -97,8 +101,10 @@ t.test('a batch with a retryable answer is sent again, nothing is lost', async (
 });
 
 t.test('a rejected batch is dropped, and the next one reports the number', async (t) => {
-  const { url, arrived } = await serve(t, (response, n) =>
-    n === 1 ? void response.writeHead(400).end() : ok(response),
+  const { url, arrived } = await serve(t, (response, n, entries) =>
+    n === 1
+      ? void response.writeHead(400).end(JSON.stringify({ rejected: entries, reason: 'too old' }))
+      : ok(response, n, entries),
   );
   const remote = open(url, { batch: 10 });
   for (let n = 0; n < 20; n++) remote.add(entry(n));
@@ -110,8 +116,8 @@ t.test('a rejected batch is dropped, and the next one reports the number', async
 
 t.test('an API that never answers blocks nobody and fills no memory', async (t) => {
   let isAwake = false;
-  const { url, arrived } = await serve(t, (response) => {
-    if (isAwake) ok(response);
+  const { url, arrived } = await serve(t, (response, n, entries) => {
+    if (isAwake) ok(response, n, entries);
   });
   const remote = open(url, { maxWaiting: 100, batch: 10, timeoutMs: 200 });
   const since = performance.now();

@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import { Counter, Gauge } from 'prom-client';
+import { z } from 'zod';
+import { printable } from '../../api/text/printable.ts';
 import type { Logger } from '../../kube/component/log.ts';
+import { withoutUserinfo } from '../../kube/component/secrettext.ts';
+import { messageOf } from '../../kube/errors.ts';
 import type { AuditEntry, AuditSink } from './trail.ts';
 
 /**
  * Sends the audit trail to `<API_URL>/v1/clusters/<CLUSTER_ID>/audit`, as described in
- * docs/designs/0007-audit-and-savings.md. 2xx accepts a batch; 408, 429, 5xx and no answer are retried after Retry-After
- * or a backoff; any other answer drops the batch.
+ * docs/designs/0007-audit-and-savings.md. A batch has arrived, or is refused, when the API says so in so many words;
+ * whatever else answers is retried after Retry-After or a backoff.
  */
 
 export interface AuditSenderOptions {
@@ -45,7 +49,43 @@ type Delivery =
   | { readonly kind: 'rejected'; readonly reason: string }
   | { readonly kind: 'retry'; readonly reason: string; readonly afterMs: number };
 
-const isRetryableStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+/** What the API says of a batch: how many entries it has taken, or refuses for good. */
+const verdictSchema = z.object({
+  accepted: z.number().int().optional(),
+  rejected: z.number().int().optional(),
+  reason: z.string().optional(),
+});
+type Verdict = z.output<typeof verdictSchema>;
+
+const MAX_VERDICT_BYTES = 64 * 1024;
+const MAX_REASON = 300;
+
+/** The verdict in an answer; undefined where there is none, such as in the page of a proxy. */
+const readVerdict = async (response: Response): Promise<Verdict | undefined> => {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    // Leaving the loop cancels the rest.
+    if (bytes > MAX_VERDICT_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  try {
+    const { data } = verdictSchema.safeParse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    return data && { ...data, ...(data.reason && { reason: printable(data.reason).slice(0, MAX_REASON) }) };
+  } catch {
+    return undefined;
+  }
+};
+
+/** Why nobody knows whether a batch has arrived. */
+const whyUnknown = ({ status, ok, headers }: Response, count: number): string => {
+  if (ok) return `HTTP ${status} without {"accepted":${count}}: is API_URL the address of the audit API?`;
+  if (status < 300 || status >= 400) return `HTTP ${status}`;
+  const target = headers.get('location') ?? '';
+  const origin = URL.canParse(target) ? new URL(target).origin : 'another address';
+  return `HTTP ${status} to ${origin}, which is not followed since it would take API_KEY along: set API_URL to the address itself`;
+};
 
 class HttpAuditSender implements AuditSender {
   readonly #o: AuditSenderOptions;
@@ -131,7 +171,7 @@ class HttpAuditSender implements AuditSender {
         this.#queue.unshift(...kept);
         this.#drop(batch.length - kept.length);
         this.#o.log.warn(
-          { url: this.#url, reason: delivery.reason },
+          { url: withoutUserinfo(this.#url), reason: delivery.reason },
           'audit entries could not be sent, retrying',
         );
         await this.#sleep(Math.max(delivery.afterMs, waitMs));
@@ -142,7 +182,7 @@ class HttpAuditSender implements AuditSender {
       if (delivery.kind === 'rejected') {
         this.#drop(batch.length);
         this.#o.log.warn(
-          { url: this.#url, reason: delivery.reason, entries: batch.length },
+          { url: withoutUserinfo(this.#url), reason: delivery.reason, entries: batch.length },
           'audit entries rejected and dropped: check API_URL, API_KEY and CLUSTER_ID',
         );
       }
@@ -165,22 +205,28 @@ class HttpAuditSender implements AuditSender {
           ...(clusterId && { 'x-cluster-id': clusterId }),
         },
         body: JSON.stringify({ entries, dropped }),
+        // A redirect would take the key along.
+        redirect: 'manual',
         signal: AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]),
       });
-      await response.arrayBuffer();
-      if (response.ok) {
+      const verdict = await readVerdict(response);
+      if (verdict?.accepted === entries.length && response.ok) {
         this.#dropped -= dropped;
         this.#counter?.inc({ outcome: 'sent' }, entries.length);
         return { kind: 'accepted' };
       }
-      const reason = `HTTP ${response.status}`;
+      const isRefused = response.status >= 400 && response.status < 500;
+      if (verdict?.rejected === entries.length && isRefused)
+        return { kind: 'rejected', reason: verdict.reason ?? `HTTP ${response.status}` };
       const seconds = Number(response.headers.get('retry-after'));
-      return isRetryableStatus(response.status)
-        ? { kind: 'retry', reason, afterMs: seconds > 0 ? seconds * 1000 : 0 }
-        : { kind: 'rejected', reason };
+      return {
+        kind: 'retry',
+        reason: whyUnknown(response, entries.length),
+        afterMs: seconds > 0 ? seconds * 1000 : 0,
+      };
     } catch (error) {
       const { cause } = error as Error;
-      const reason = cause instanceof Error ? cause.message : (error as Error).message;
+      const reason = cause instanceof Error ? cause.message : messageOf(error);
       return { kind: 'retry', reason, afterMs: 0 };
     }
   }

@@ -50,6 +50,14 @@ const fromFile = (path: string): Credentials => {
   };
 };
 
+const MAX_REASON = 300;
+
+/** The first line that a plugin wrote to its standard error. */
+const whyPluginFailed = (error: unknown): string =>
+  error instanceof SyntaxError
+    ? 'it printed something else than an ExecCredential'
+    : (messageOf(error).trim().split('\n', 1)[0] ?? '').slice(0, MAX_REASON);
+
 const fromPlugin = (user: User): Credentials => {
   let plugin = new ExecAuth();
   return {
@@ -57,12 +65,12 @@ const fromPlugin = (user: User): Credentials => {
       const options: RequestOptions = { headers: {} };
       try {
         await plugin.applyAuthentication(user, options);
-      } catch (cause) {
-        const why = messageOf(cause).trim();
-        throw new KubeError(`the credential plugin ${user.exec?.command} of the kubeconfig failed: ${why}`, {
-          kind: 'forbidden',
-          cause,
-        });
+      } catch (error) {
+        // Without its cause: the error of a parser quotes what the plugin printed, which is a token.
+        throw new KubeError(
+          `the credential plugin ${user.exec?.command} of the kubeconfig failed: ${whyPluginFailed(error)}`,
+          { kind: 'forbidden' },
+        );
       }
       return {
         headers: options.headers as Record<string, string>,

@@ -9,6 +9,7 @@ import {
   newUsers,
   type User,
 } from '@kubernetes/client-node/dist/config_types.js';
+import { hasUserinfo, withoutUserinfo } from '../component/secrettext.ts';
 import { messageOf, OptionsError } from '../errors.ts';
 
 /** The API server's address and our credentials for it. */
@@ -36,6 +37,13 @@ interface Config {
 }
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** Whether others could read what is sent to the server: plain http to another machine, not asked for. */
+const isExposed = ({ server, skipTLSVerify }: Cluster): boolean => {
+  const { protocol, hostname } = new URL(server);
+  const isLocal = hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname);
+  return protocol === 'http:' && !isLocal && !skipTLSVerify;
+};
 
 /** The first line of an error's message. */
 const reasonOf = (e: unknown): string => messageOf(e).split('\n', 1).join('');
@@ -73,10 +81,10 @@ const parseFile = (file: string): Config => {
     const current = raw['current-context'];
     const contexts = newContexts(raw.contexts);
     return { clusters, contexts, users, tokenFiles, ...(current && { current }) };
-  } catch (cause) {
+  } catch (error) {
+    // Without its cause, which quotes lines of the file.
     throw new OptionsError(
-      `the kubeconfig ${file} is not valid: ${reasonOf(cause)}; compare it with 'kubectl config view'`,
-      { cause },
+      `the kubeconfig ${file} is not valid: ${reasonOf(error)}; compare it with 'kubectl config view'`,
     );
   }
 };
@@ -101,7 +109,11 @@ export const readKubeconfig = (paths: string): Target => {
   if (!user) throw missing('user', context.user);
   if (!URL.canParse(cluster.server))
     throw new OptionsError(
-      `the kubeconfig ${files.join(', ')} names the server '${cluster.server}', which is not a URL`,
+      `the kubeconfig ${files.join(', ')} names the server '${withoutUserinfo(cluster.server)}', which is not a URL`,
+    );
+  if (hasUserinfo(cluster.server))
+    throw new OptionsError(
+      `the kubeconfig ${files.join(', ')} names the server with a user or a password: name the user under users`,
     );
   const unusable = cluster.proxyUrl ? 'proxy-url' : user.authProvider ? 'auth-provider' : undefined;
   if (unusable)
@@ -109,6 +121,11 @@ export const readKubeconfig = (paths: string): Target => {
       `the kubeconfig ${files.join(', ')} uses ${unusable}, which is not supported: use a token, a certificate or an exec plugin`,
     );
   const tokenFile = configs.map((c) => c.tokenFiles.get(user.name)).find((f) => f !== undefined);
+  const hasCredentials = tokenFile ?? user.token ?? user.password ?? user.exec;
+  if (hasCredentials && isExposed(cluster))
+    throw new OptionsError(
+      `the kubeconfig ${files.join(', ')} would send credentials to ${cluster.server} without TLS: use https, or set insecure-skip-tls-verify on the cluster to send them all the same`,
+    );
   return { cluster, user, context, ...(tokenFile && { tokenFile }) };
 };
 

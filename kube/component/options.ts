@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { formatDuration, parseDuration } from '../../api/duration.ts';
 import { putAt, valueAt } from '../../api/records/valueat.ts';
 import { OptionsError } from '../errors.ts';
+import { withoutUserinfo } from './secrettext.ts';
 
 /** Raised for --help; the message is the table to print. */
 export class HelpRequested extends Error {
@@ -67,6 +68,8 @@ const defaultOf = (type: z.core.$ZodType): unknown => {
 
 const descriptionOf = (type: z.core.$ZodType): string =>
   z.globalRegistry.get(type)?.description ?? z.globalRegistry.get(inner(type))?.description ?? '';
+
+const isSecret = (type: z.core.$ZodType): boolean => z.globalRegistry.get(type)?.isSecret === true;
 
 const isBool = (type: z.core.$ZodType): boolean => {
   const found = inner(type);
@@ -162,7 +165,11 @@ export const parse = <S extends z.ZodObject>(
     const source = `${flagOf(field)} (${variableOf(field)})`;
     const value = valueAt(raw, field);
     const problem = issue.code === 'invalid_union' ? unionMessage(issue) : issue.message;
-    return value === undefined ? `${source} is required: ${problem}` : `${source} is '${value}': ${problem}`;
+    if (value === undefined) return `${source} is required: ${problem}`;
+    const type = valueAt(shape, field);
+    return type && isSecret(type)
+      ? `${source} can't be used: ${problem}`
+      : `${source} is '${withoutUserinfo(value)}': ${problem}`;
   });
   throw new OptionsError(problems.join('; '), { cause: result.error });
 };

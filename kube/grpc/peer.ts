@@ -13,6 +13,7 @@ import { generate } from 'selfsigned';
 import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
+import { isHeaderToken } from '../component/secrettext.ts';
 import { messageOf } from '../errors.ts';
 import { getOrUndefined } from '../ignore.ts';
 import { Authentication, type PeerService } from './authentication.ts';
@@ -124,6 +125,11 @@ export const dialPeer = (
     o.token().then(
       (token) => {
         const metadata = new Metadata();
+        // The error for a value that no header can hold would name it.
+        if (!isHeaderToken(token)) {
+          callback(new Error('the token for the peer is no token: it holds a space or a line break'));
+          return;
+        }
         metadata.set('authorization', `Bearer ${token}`);
         callback(null, metadata);
       },
@@ -140,6 +146,8 @@ export const dialPeer = (
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.initial_reconnect_backoff_ms': 200,
     'grpc.max_reconnect_backoff_ms': 5_000,
+    // The address is a pod's.
+    'grpc.enable_http_proxy': 0,
     ...o.options,
   });
 };

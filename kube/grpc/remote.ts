@@ -9,6 +9,7 @@ import {
   type Interceptor,
   Metadata,
 } from '@grpc/grpc-js';
+import { hasUserinfo } from '../component/secrettext.ts';
 import { messageOf, OptionsError } from '../errors.ts';
 
 /** A gRPC server outside the cluster: its address, our credentials, and the authorities that we trust. */
@@ -49,7 +50,11 @@ export const remoteOptions = (o: Remote): ChannelOptions =>
   !o.isPlain && ipOf(addressOf(o)) ? { 'grpc.ssl_target_name_override': NO_NAME } : {};
 
 /** Throws OptionsError where the settings contradict each other. */
-export const checkRemote = ({ isPlain, caFile, certFile, keyFile }: Remote): void => {
+export const checkRemote = ({ url, isPlain, caFile, certFile, keyFile }: Remote): void => {
+  if (hasUserinfo(url))
+    throw new OptionsError(
+      'GRPC_URL holds a user or a password, which would be written into logs: set API_KEY instead',
+    );
   if ((certFile === '') !== (keyFile === ''))
     throw new OptionsError('GRPC_CERT_FILE and GRPC_KEY_FILE belong together: set both or neither');
   if (isPlain && (caFile || certFile))
