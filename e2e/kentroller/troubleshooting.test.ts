@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { json } from 'node:stream/consumers';
 import { pino } from 'pino';
 import t from 'tap';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
@@ -27,14 +27,11 @@ const audit: AuditEntry[] = [];
 let session: Session | undefined;
 
 /** The API that receives the audit trail. */
-const api = createServer((request, response) => {
-  text(request)
-    .then((body) => {
-      const { entries } = JSON.parse(body) as { entries: AuditEntry[] };
-      audit.push(...entries);
-      response.writeHead(200).end(JSON.stringify({ accepted: entries.length }));
-    })
-    .catch(() => response.destroy());
+const api = createServer(async (request, response) => {
+  const body = await json(request).catch(() => ({ entries: [] }));
+  const { entries } = body as { readonly entries: readonly AuditEntry[] };
+  audit.push(...entries);
+  response.end(JSON.stringify({ accepted: entries.length }));
 });
 
 const start = async (env: Readonly<Record<string, string>> = {}): Promise<void> => {
