@@ -1,4 +1,93 @@
 import type { Exception } from './compare.ts';
 
-/** Rights that the suites on a whole cluster do not show in use, each with the reason why it is granted all the same. */
-export const EXCEPTIONS: readonly Exception[] = [];
+/**
+ * Rights that a run of the suites on a whole cluster may not show in use, or not as far as they reach, each with the
+ * reason why it is granted all the same.
+ */
+
+const KENTROLLER = 'castai-agent:castai-kentroller';
+const PINNER = 'castai-agent:castai-pod-pinner';
+const WEBHOOK = 'castai-agent:castai-pod-pinner-webhook';
+
+const GUARDS =
+  'A role in our namespace goes with the namespace; the ClusterRole is kept by its finalizer until plans are undone (0017).';
+
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    account: KENTROLLER,
+    verbs: ['update'],
+    resource: 'nodepools.karpenter.sh/finalizers',
+    reason:
+      'Clusters with the admission plugin OwnerReferencesPermissionEnforcement ask for it; the ground has none.',
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['get', 'patch'],
+    resource: 'serviceaccounts',
+    name: 'castai-kentroller',
+    reason: GUARDS,
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['get', 'update', 'patch'],
+    resource: 'leases.coordination.k8s.io',
+    name: 'castai-kentroller',
+    reason: GUARDS,
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['get'],
+    resource: 'deployments.apps',
+    reason: 'A surge reads the Deployment of any namespace: e2e/kentroller/surge.test.ts, as administrator.',
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['get', 'create', 'delete'],
+    resource: 'rebalancemigrationplans.autoscaling.cast.ai',
+    reason: 'Live migration needs a provider: e2e/kentroller/livemigration.test.ts, as administrator.',
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['delete'],
+    resource: 'rebalanceplans.autoscaling.cast.ai',
+    reason:
+      'Plans of an attempt that was interrupted, and old ones of the continuous cycle, which keeps ten.',
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['delete'],
+    resource: 'nodes',
+    reason: 'A Node that stands for a machine which nobody ordered, found when we are uninstalled.',
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['delete'],
+    resource: 'pods',
+    reason: 'Pods on a node whose machine never joined, and the old pod of a surge.',
+  },
+  {
+    account: KENTROLLER,
+    verbs: ['patch'],
+    resource: 'pods/status',
+    reason: 'Nominations to a node that does not come, with FOLLOW_KARPENTER, and when we are uninstalled.',
+  },
+  {
+    account: PINNER,
+    verbs: ['delete'],
+    resource: 'pods',
+    reason: 'Pods that a kubelet refused, after KEEP_REFUSED, and pods on a placeholder that is given up.',
+  },
+  {
+    account: PINNER,
+    verbs: ['patch'],
+    resource: 'events',
+    reason: 'An event that comes again is counted up.',
+  },
+  {
+    account: WEBHOOK,
+    verbs: ['patch'],
+    resource: 'pods',
+    reason:
+      'Held pods are released by a replica of the webhook only while no pod pinner leads: e2e/pinner/hold.test.ts.',
+  },
+];
