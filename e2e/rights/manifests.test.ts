@@ -81,3 +81,16 @@ t.test('every component is in our FlowSchemas, and nobody else is', async (t) =>
     }
   }
 });
+
+t.test('nobody reaches a port of the second scheduler', async (t) => {
+  const overlay = join(BASE, '..', 'overlays', 'second-scheduler');
+  const { resources } = parse(readFileSync(join(overlay, 'kustomization.yaml'), 'utf8')) as {
+    readonly resources: readonly string[];
+  };
+  t.ok(resources.includes('networkpolicy.yaml'), 'the policy is installed');
+  const { spec } = parse(readFileSync(join(overlay, 'networkpolicy.yaml'), 'utf8')) as Manifest;
+  t.same(spec, {
+    podSelector: { matchLabels: { app: 'castai-scheduler' } },
+    policyTypes: ['Ingress'],
+  });
+});
