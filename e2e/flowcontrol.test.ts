@@ -90,3 +90,24 @@ t.test('a stranger gets nothing of our share', async (t) => {
   t.ok(taken, 'it has a priority level');
   t.not(taken, level, 'which is not ours');
 });
+
+t.test(
+  'a component that asks in a loop gets a tenth of the API server at most, and never nothing',
+  async (t) => {
+    const text = await ground.kubectl(['get', '--raw', '/metrics']);
+    const seats = (bound: string): ReadonlyMap<string, number> =>
+      new Map(
+        [
+          ...text.matchAll(
+            new RegExp(`apiserver_flowcontrol_${bound}_limit_seats{priority_level="([^"]+)"} (\\d+)`, 'g'),
+          ),
+        ].map(([, level = '', count]) => [level, Number(count)]),
+      );
+    const total = [...seats('nominal').values()].reduce((sum, count) => sum + count, 0);
+    t.ok(total > 0, `${total} requests at a time`);
+    const most = seats('upper').get('castai-agent') ?? Number.NaN;
+    const least = seats('lower').get('castai-agent') ?? Number.NaN;
+    t.ok(most <= total / 10, `at most ${most} of ours`);
+    t.ok(least >= total / 100, `at least ${least} of ours`);
+  },
+);
