@@ -126,7 +126,14 @@ t.test('invalid input exits with 1 and one sentence', { timeout: 180_000 }, asyn
       ['plan', 'rebalance', '--snapshot', snapshot, '--catalog', none],
       /^The catalogue holds no instance type\.$/m,
     ],
-    [['plan', 'rebalance', '--snapshot', snapshot], /^The flag --catalog is missing\.$/m],
+    [
+      ['report', '--snapshot', snapshot, '--prices', 'guess'],
+      /^--prices must be aws or table, not 'guess'\.$/m,
+    ],
+    [
+      ['report', '--snapshot', snapshot, '--prices', 'table', '--catalog', catalog],
+      /^Use either --catalog or --prices, not both\.$/m,
+    ],
     [['report', '--catalog', catalog], /^No cluster to talk to: set KUBECONFIG or --kubeconfig/],
     [
       ['report', '--catalog', catalog, '--kubeconfig', '/nowhere'],

@@ -8,14 +8,17 @@ import { KUBECTL_GET, readSnapshot } from './inputfiles.ts';
 import type { Outcome } from './outcome.ts';
 import { type Input, PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 
-const HELP = `precision-packer report                    --catalog FILE [--html FILE] [-o table|json|yaml] [flags]
-precision-packer plan rebalance|provision  --catalog FILE [-o json|yaml] [flags]
-precision-packer explain pod|node NAME     --catalog FILE [flags]
+const HELP = `precision-packer report                    [--html FILE] [-o table|json|yaml] [flags]
+precision-packer plan rebalance|provision  [-o json|yaml] [flags]
+precision-packer explain pod|node NAME     [flags]
 precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--kubeconfig FILE]
 
   --kubeconfig FILE         read this cluster; only uninstall --yes changes it (KUBECONFIG or ~/.kube/config)
   --snapshot FILE[,FILE]    read a snapshot instead, - for stdin: JSON or YAML, as printed by ${KUBECTL_GET}; also folders and gzip
-  --catalog FILE            instance types and prices, in the file format of Karpenter's kwok provider
+  --prices aws|table        prices of now from EC2 and its price list, read only, or the list prices that come with us (aws where
+                            there are credentials, else table)
+  --region REGION           region whose prices count (that of the nodes)
+  --catalog FILE            instance types and prices instead, in the file format of Karpenter's kwok provider
   -o, --output FORMAT       json (the default) or yaml; report also table, its default
   --html FILE               also write the report as an HTML page that shows nodes and pods before and after
   --name NAME               name of the plan
@@ -61,6 +64,9 @@ const INPUT_ERRORS = new Set([
   'InterruptionRatesError',
 ]);
 
+/** Shown while a command works; its result alone goes to standard output. */
+const tell = (line: string): void => void process.stderr.write(`${printable(line)}\n`);
+
 /** Reads the snapshot from files, from the cluster of a kubeconfig, or from the cluster that this pod runs in. */
 const loadSnapshot = async (flags: Flags): Promise<Snapshot> => {
   const files = flags.values.get('snapshot');
@@ -102,6 +108,10 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
   const input: Input = {
     flags,
     readSnapshot: () => loadSnapshot(flags),
+    readLive: async (region) => {
+      const { readLive } = await import('./prices/live.ts');
+      return readLive(region, { now: Date.now(), tell });
+    },
     clock: () => performance.now(),
     now: Date.now(),
   };

@@ -8,7 +8,7 @@ import { mayBeClaimed } from '../planner/scheduling/resourceclaims.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
 import { format } from './outputformat.ts';
-import { type Input, requestOf } from './request.ts';
+import { type Input, type Request, requestOf } from './request.ts';
 import { withoutRefused } from './verified.ts';
 
 const planObject = (name: string, spec: RebalancePlanSpec, savings: Savings | undefined) => ({
@@ -47,6 +47,10 @@ const unreadClasses = ({ deviceClasses, pods, nodes }: Snapshot): readonly strin
   return [];
 };
 
+/** Where the prices are not those of now, in sentences. */
+const gapsOf = ({ prices }: Request): readonly string[] =>
+  prices.gaps.length === 0 ? [] : [`Planned with ${prices.summary}.`, ...prices.gaps];
+
 /** The plan as it is printed; nothing where it was refused. */
 const print = async (
   name: string,
@@ -78,6 +82,7 @@ export const planCommand = async (
     return {
       out: await print(planName, result, output),
       err: [
+        ...gapsOf(request),
         ...(result.reason ? [result.reason] : []),
         ...(without ? [radiusCost(result.plan?.savings, without.plan?.savings)] : []),
         ...result.skippedNodes.map((each) => `Node ${each.name} is left out: ${each.reasons.join('; ')}.`),
@@ -89,6 +94,7 @@ export const planCommand = async (
   return {
     out: await print(planName, result, output),
     err: [
+      ...gapsOf(request),
       ...(result.reason ? [result.reason] : []),
       ...unreadClasses(request.snapshot),
       ...result.unplaced.map((each) => `Pod ${each.namespace}/${each.name} can't be placed: ${each.reason}.`),

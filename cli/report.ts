@@ -54,6 +54,7 @@ const renderTable = (report: Report): string => {
       : [
           `bound     ${formatUsd(report.lowerBoundMonthly)} USD a month at least for the nodes that may be replaced; the plan is ${report.gapPercent} % above it`,
         ]),
+    `prices    ${report.prices.summary}`,
     ...(report.reason ? [report.reason] : []),
     ...[...added].map(
       ([type, { count, cost }]) =>
@@ -61,7 +62,11 @@ const renderTable = (report: Report): string => {
     ),
   ];
   const header = ['NODE', 'TYPE', 'USD/MONTH', 'CPU FREE', 'MIB FREE', 'PODS', 'WASTED/MONTH', 'PLAN'];
-  return `${head.map(printable).join('\n')}\n\n${alignColumns([header, ...rows])}\n`;
+  const unseen =
+    report.unseen.length === 0
+      ? ''
+      : `\nWhat this report could not see:\n${report.unseen.map((each) => `- ${printable(each)}\n`).join('')}`;
+  return `${head.map(printable).join('\n')}\n\n${alignColumns([header, ...rows])}\n${unseen}`;
 };
 
 /** `report`: prints what a cluster costs and could cost. Throws UsageError. */
@@ -70,7 +75,7 @@ export const reportCommand = async (input: Input, planner = rebalance): Promise<
   const request = await requestOf(input, 'report', '3s');
   const result = withoutRefused(request, planner(request));
   const cluster = clusterOf(request.snapshot, request.catalogue);
-  const report = reportOf(cluster, result);
+  const report = reportOf(cluster, result, request.prices);
   const html = flags.values.get('html');
   if (html !== undefined) {
     const { renderPage } = await import('./html/page.ts');

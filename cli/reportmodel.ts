@@ -3,6 +3,7 @@ import type { Cluster } from '../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
 import { clusterNodesOf } from './clusternodes.ts';
+import type { PriceSource } from './prices/pricedcatalogue.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, costs in USD per month, null if unknown. */
 export interface NodeLine {
@@ -33,6 +34,10 @@ export interface Report {
   readonly gapPercent: number | null;
   readonly podsMoved: number;
   readonly reason: string | null;
+  /** Where the prices come from. */
+  readonly prices: Omit<PriceSource, 'gaps'>;
+  /** What this report could not see, each with what to do. */
+  readonly unseen: readonly string[];
   readonly lines: readonly NodeLine[];
   readonly added: readonly {
     readonly name: string;
@@ -74,7 +79,11 @@ const nodeLinesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
 };
 
 /** The report of a cluster as it runs today and as the plan would leave it. */
-export const reportOf = (cluster: Cluster, result: RebalanceResult): Report => {
+export const reportOf = (
+  cluster: Cluster,
+  result: RebalanceResult,
+  { gaps, ...prices }: PriceSource,
+): Report => {
   const before = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0) * HOURS_PER_MONTH;
   const savings = result.plan?.savings;
   const after = savings ? Number(savings.projectedClusterMonthlyCost) : before;
@@ -91,6 +100,8 @@ export const reportOf = (cluster: Cluster, result: RebalanceResult): Report => {
     gapPercent: savings?.gapPercent === undefined ? null : Number(savings.gapPercent),
     podsMoved: result.plan?.spec.podsToMigrate?.length ?? 0,
     reason: result.reason ?? null,
+    prices,
+    unseen: gaps,
     lines: nodeLinesOf(cluster, result),
     added: (savings?.greenNodes ?? []).map((node) => ({
       name: node.name,

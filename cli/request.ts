@@ -8,12 +8,15 @@ import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { RebalanceRequest } from '../planner/rebalance.ts';
 import { DEFAULT_PREFERENCES, type Preferences } from '../planner/scheduling/preferences.ts';
 import { type Flags, UsageError } from './flags.ts';
-import { readCatalogue, readJson } from './inputfiles.ts';
+import { readJson } from './inputfiles.ts';
+import { type PriceSource, priceCatalogue, type ReadLive } from './prices/pricedcatalogue.ts';
 
 export const PLAN_FLAGS = [
   'snapshot',
   'kubeconfig',
   'catalog',
+  'prices',
+  'region',
   'output',
   'name',
   'seed',
@@ -52,17 +55,12 @@ export interface Input {
   readonly flags: Flags;
   /** Reads the cluster; called once the flags are valid. */
   readonly readSnapshot: () => Promise<Snapshot>;
+  readonly readLive: ReadLive;
   /** Milliseconds since an arbitrary start; measures the time budget. */
   readonly clock: () => number;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
-
-const requireValue = (flags: Flags, name: string): string => {
-  const value = flags.values.get(name);
-  if (value === undefined) throw new UsageError(`The flag --${name} is missing.`);
-  return value;
-};
 
 const readInteger = (flags: Flags, name: string, minimum: number): number | undefined => {
   const text = flags.values.get(name);
@@ -160,22 +158,24 @@ const interruptionOf = (flags: Flags): InterruptionPolicy | undefined => {
   };
 };
 
-/** The catalogue, with the discounts of --price-overlay. */
-const catalogueOf = (flags: Flags): Catalogue => {
-  const catalogue = readCatalogue(requireValue(flags, 'catalog'));
-  const overlay = flags.values.get('price-overlay');
-  return overlay === undefined
-    ? catalogue
-    : withPriceOverlay(catalogue, parsePriceOverlay(readJson('price overlay', overlay)));
+/** The discounts of --price-overlay, as a change of a catalogue. */
+const overlayOf = (flags: Flags): ((catalogue: Catalogue) => Catalogue) => {
+  const file = flags.values.get('price-overlay');
+  if (file === undefined) return (catalogue) => catalogue;
+  const overlay = parsePriceOverlay(readJson('price overlay', file));
+  return (catalogue) => withPriceOverlay(catalogue, overlay);
 };
+
+/** What the planner is asked, and where its prices come from. */
+export type Request = RebalanceRequest & { readonly prices: PriceSource };
 
 /** Builds the planner's request from flags and cluster. Throws UsageError, or the error of the file that is invalid. */
 export const requestOf = async (
   { flags, clock, now, ...input }: Input,
   planName: string,
   timeBudget = '10s',
-): Promise<RebalanceRequest> => {
-  const catalogue = catalogueOf(flags);
+): Promise<Request> => {
+  const withDiscounts = overlayOf(flags);
   const interruption = interruptionOf(flags);
   const workloadPercent = readPercent(flags, 'max-workload-percent');
   const clusterPercent = readPercent(flags, 'max-cluster-percent');
@@ -191,12 +191,14 @@ export const requestOf = async (
     preferences: preferencesOf(flags),
   };
   const snapshot = await input.readSnapshot();
+  const { catalogue, prices } = await priceCatalogue(flags, snapshot, input.readLive);
   if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {
     throw new UsageError(`--scope ${scopeText} matches no node of the cluster.`);
   }
   return {
     snapshot,
-    catalogue,
+    catalogue: withDiscounts(catalogue),
+    prices,
     ...(interruption && { interruption }),
     ...(hasBlastRadius && {
       blastRadius: {

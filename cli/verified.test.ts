@@ -41,6 +41,7 @@ const snapshot = makeSnapshot([makeNode('a'), makeNode('b')], [makePod('p', { no
 const input = (...words: string[]): Input => ({
   flags: parseFlags([...words, '--catalog', catalog], new Set(['catalog', 'output']), new Set()),
   readSnapshot: async () => snapshot,
+  readLive: async () => undefined,
   clock: () => performance.now(),
   now: 0,
 });

@@ -136,6 +136,12 @@ const renderWastefulNodes = (lines: readonly NodeLine[]): string => {
   return `<section><h2>Where the money goes</h2><p>Today's nodes with the most resources that are paid for and requested by no pod.</p><table class="wide"><thead><tr><th>node</th><th>instance type</th><th class="n">pods</th><th class="n">CPU requested</th><th class="n">memory requested</th><th class="n">per month</th><th class="n">unused</th><th>plan</th></tr></thead><tbody>${rows}</tbody></table></section>`;
 };
 
+const renderUnseen = ({ prices, unseen }: Report): string => {
+  const items = unseen.map((each) => `<li>${escapeHtml(each)}</li>`).join('');
+  const list = items === '' ? '' : `<h3>What it could not see</h3><ul>${items}</ul>`;
+  return `<section><h2>What this report is made of</h2><p>Prices: ${escapeHtml(prices.summary)}.</p>${list}</section>`;
+};
+
 const TITLE = 'What this cluster costs and could cost';
 
 /** Nothing runs and nothing is loaded, whatever a name may hold: the stylesheet is let in by its hash. */
@@ -157,7 +163,7 @@ ${report.reason ? `<p class="bound">${escapeHtml(report.reason)}</p>` : ''}${ren
 ${renderMachines(before, after)}
 ${renderNodes('Today', before, mostCpu)}${renderNodes('Planned', after, mostCpu)}
 <p class="legend">${LEGEND}</p>
-${renderWastefulNodes(report.lines)}${renderSkippedNodes(report.lines)}
+${renderWastefulNodes(report.lines)}${renderSkippedNodes(report.lines)}${renderUnseen(report)}
 </main></body></html>
 `;
 };

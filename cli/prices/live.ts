@@ -1,0 +1,17 @@
+import { hasCredentials, READ_CALLS, readCatalogue } from '../../cloud/aws/livecatalogue.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+
+const CREDENTIALS_MS = 3_000;
+const READ_MS = 120_000;
+const VM_MEMORY_OVERHEAD = 0.075;
+
+/** Prices of now, by the SDK's default credentials; undefined where there are none. `tell` is shown to the user. */
+export const readLive = async (
+  region: string,
+  o: { readonly now: number; readonly tell: (line: string) => void },
+): Promise<Catalogue | undefined> => {
+  if (!(await hasCredentials(region, CREDENTIALS_MS))) return undefined;
+  o.tell(`Reading instance types and prices of ${region} from AWS (read only: ${READ_CALLS.join(', ')}).`);
+  const signal = AbortSignal.timeout(READ_MS);
+  return readCatalogue({ region, vmMemoryOverhead: VM_MEMORY_OVERHEAD, now: o.now, signal });
+};

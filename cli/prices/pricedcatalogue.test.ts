@@ -1,0 +1,111 @@
+import t from 'tap';
+import type { Node } from '../../api/objects.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { emptySnapshot, type Snapshot } from '../../planner/model/snapshot.ts';
+import { parseFlags } from '../flags.ts';
+import { priceCatalogue } from './pricedcatalogue.ts';
+
+/** Prices without a file: from AWS where it answers, else from the table, and what is not known is said. */
+
+const node = (name: string, type: string, capacityType = 'on-demand'): Node => ({
+  metadata: {
+    name,
+    labels: {
+      'topology.kubernetes.io/region': 'us-west-2',
+      'topology.kubernetes.io/zone': 'us-west-2a',
+      'node.kubernetes.io/instance-type': type,
+      'karpenter.sh/capacity-type': capacityType,
+    },
+  },
+  spec: {},
+});
+const cluster = (...nodes: readonly Node[]): Snapshot => ({ ...emptySnapshot, nodes: [...nodes] });
+const flags = (...argv: readonly string[]) =>
+  parseFlags(argv, new Set(['catalog', 'prices', 'region']), new Set());
+const nobody = async (): Promise<undefined> => undefined;
+const live: Catalogue = {
+  instanceTypes: [
+    {
+      name: 'm5.large',
+      arch: 'amd64',
+      os: ['linux'],
+      labels: {},
+      capacity: { cpu: 2000, memory: 8 * 2 ** 30, pods: 29, ephemeralStorage: 0, other: {} },
+      overhead: { cpu: 0, memory: 0, pods: 0, ephemeralStorage: 0, other: {} },
+      offerings: [{ zone: 'us-west-2a', capacityType: 'on-demand', price: 0.1, available: true }],
+    },
+  ],
+};
+
+t.test('without credentials list prices are used, with their date, and it is said', async (t) => {
+  const { catalogue, prices } = await priceCatalogue(flags(), cluster(node('a', 'm5.large')), nobody);
+  t.match(prices, {
+    source: 'table',
+    region: 'us-west-2',
+    summary: /^list prices of us-west-2 of \d{4}-\d\d-\d\d, /,
+  });
+  t.match(prices.gaps[0], /^There are no AWS credentials: /);
+  t.notOk(
+    prices.gaps.some((gap) => gap.startsWith('Spot prices')),
+    'no word about spot where none is',
+  );
+  t.ok(catalogue.instanceTypes.length > 500);
+});
+
+t.test('spot prices of the table are called old where nodes are on spot', async (t) => {
+  const { prices } = await priceCatalogue(flags(), cluster(node('a', 'm5.large', 'spot')), nobody);
+  t.ok(prices.gaps.some((gap) => /^Spot prices are means of \d{4}-\d\d-\d\d/.test(gap)));
+});
+
+t.test('with credentials prices are those of now', async (t) => {
+  const asked: string[] = [];
+  const { catalogue, prices } = await priceCatalogue(
+    flags(),
+    cluster(node('a', 'm5.large')),
+    async (region) => {
+      asked.push(region);
+      return live;
+    },
+  );
+  t.strictSame([asked, catalogue, prices.source, prices.gaps], [['us-west-2'], live, 'aws', []]);
+});
+
+t.test('an answer that is refused is told, and list prices take its place', async (t) => {
+  const refuse = async () => {
+    throw new Error('UnauthorizedOperation');
+  };
+  const { prices } = await priceCatalogue(flags(), cluster(node('a', 'm5.large')), refuse);
+  t.equal(prices.source, 'table');
+  t.match(prices.gaps[0], /^AWS did not tell its prices \(UnauthorizedOperation\): /);
+  await t.rejects(priceCatalogue(flags('--prices', 'aws'), cluster(node('a', 'm5.large')), refuse), {
+    message: /UnauthorizedOperation\): set them up, or leave --prices out/,
+  });
+});
+
+t.test('--prices table asks nobody', async (t) => {
+  const { prices } = await priceCatalogue(
+    flags('--prices', 'table'),
+    cluster(node('a', 'm5.large')),
+    () => t.fail('AWS was asked') as never,
+  );
+  t.equal(prices.source, 'table');
+});
+
+t.test('types without a price are named, with what to do', async (t) => {
+  const { prices } = await priceCatalogue(
+    flags(),
+    cluster(node('a', 'm99.large'), node('b', 'm5.large')),
+    nobody,
+  );
+  t.match(
+    prices.gaps.at(-1),
+    /^No price is known for nodes of m99\.large, which count in no sum: give a file/,
+  );
+});
+
+t.test('a region that the table lacks is an error that says which it has', async (t) => {
+  await t.rejects(priceCatalogue(flags('--region', 'mars-north-1'), cluster(), nobody), {
+    name: 'UsageError',
+    message: /no prices of region 'mars-north-1' .*us-west-2.*--catalog/,
+  });
+});

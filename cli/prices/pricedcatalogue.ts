@@ -1,0 +1,113 @@
+import { INSTANCE_TYPE } from '../../api/labels.ts';
+import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
+import { messageOf } from '../../kube/errors.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import type { Snapshot } from '../../planner/model/snapshot.ts';
+import { type Flags, UsageError } from '../flags.ts';
+import { readCatalogue } from '../inputfiles.ts';
+import { regionOf, zonesOf } from './region.ts';
+
+/** Where prices come from, and what they leave out, in sentences. */
+export interface PriceSource {
+  readonly source: 'file' | 'aws' | 'table';
+  readonly region: string | null;
+  /** What the prices are, in one line. */
+  readonly summary: string;
+  /** What is not known, each with what to do. */
+  readonly gaps: readonly string[];
+}
+
+export interface PricedCatalogue {
+  readonly catalogue: Catalogue;
+  readonly prices: PriceSource;
+}
+
+/** Karpenter's default (VM_MEMORY_OVERHEAD_PERCENT). */
+const VM_MEMORY_OVERHEAD = 0.075;
+const MOST_NAMED = 8;
+
+/** Reads a region's catalogue from AWS; undefined where there are no credentials. Throws what AWS answers. */
+export type ReadLive = (region: string) => Promise<Catalogue | undefined>;
+
+const fromTable = (
+  region: string,
+  { snapshot, why }: { readonly snapshot: Snapshot; readonly why: string },
+): PricedCatalogue => {
+  const list = listPricesOf(region, zonesOf(snapshot), VM_MEMORY_OVERHEAD);
+  if (!list || list.catalogue.instanceTypes.length === 0) {
+    throw new UsageError(
+      `${why}, and the table that comes with us has no prices of region '${region}' for the cluster's zones (it has ${listedRegions().join(', ')}): give a file of instance types by --catalog.`,
+    );
+  }
+  const hasSpot = snapshot.nodes.some(
+    ({ metadata }) => metadata.labels?.['karpenter.sh/capacity-type'] === 'spot',
+  );
+  return {
+    catalogue: list.catalogue,
+    prices: {
+      source: 'table',
+      region,
+      summary: `list prices of ${region} of ${list.onDemandDate}, spot of ${list.spotDate}, from the table that comes with precision-packer`,
+      gaps: [
+        `${why}: with them, prices of today are read from EC2 and its price list.`,
+        ...(hasSpot
+          ? [
+              `Spot prices are means of ${list.spotDate} over all zones of ${region}: they move, and differ by zone.`,
+            ]
+          : []),
+        'Which of its subnets and capacity reservations an EC2NodeClass may use is not known: zones count where nodes stand or NodePools name them.',
+      ],
+    },
+  };
+};
+
+/** The types of standing nodes that a catalogue lacks. */
+const unknownTypes = (catalogue: Catalogue, { nodes }: Snapshot): readonly string[] => {
+  const known = new Set(catalogue.instanceTypes.map(({ name }) => name));
+  const seen = nodes.flatMap(({ metadata }) => metadata.labels?.[INSTANCE_TYPE] ?? []);
+  return [...new Set(seen)].filter((name) => !known.has(name)).sort();
+};
+
+const withUnknownTypes = ({ catalogue, prices }: PricedCatalogue, snapshot: Snapshot): PricedCatalogue => {
+  const unknown = unknownTypes(catalogue, snapshot);
+  if (unknown.length === 0) return { catalogue, prices };
+  const more = unknown.length > MOST_NAMED ? ` and ${unknown.length - MOST_NAMED} more` : '';
+  const gap = `No price is known for nodes of ${unknown.slice(0, MOST_NAMED).join(', ')}${more}, which count in no sum: give a file with these types by --catalog.`;
+  return { catalogue, prices: { ...prices, gaps: [...prices.gaps, gap] } };
+};
+
+/**
+ * Instance types and prices: from --catalog, else from AWS where there are credentials, else from the table that comes
+ * with us; --prices table asks nobody. Throws UsageError, CatalogueError or QuantityError.
+ */
+export const priceCatalogue = async (
+  flags: Flags,
+  snapshot: Snapshot,
+  readLive: ReadLive,
+): Promise<PricedCatalogue> => {
+  const file = flags.values.get('catalog');
+  const choice = flags.values.get('prices');
+  if (choice !== undefined && choice !== 'aws' && choice !== 'table')
+    throw new UsageError(`--prices must be aws or table, not '${choice}'.`);
+  if (file !== undefined) {
+    if (choice !== undefined) throw new UsageError('Use either --catalog or --prices, not both.');
+    const prices: PriceSource = { source: 'file', region: null, summary: `prices of ${file}`, gaps: [] };
+    return withUnknownTypes({ catalogue: readCatalogue(file), prices }, snapshot);
+  }
+  const region = flags.values.get('region') ?? regionOf(snapshot);
+  if (choice === 'table')
+    return withUnknownTypes(fromTable(region, { snapshot, why: 'AWS was not asked' }), snapshot);
+  let why = 'There are no AWS credentials';
+  try {
+    const catalogue = await readLive(region);
+    if (catalogue) {
+      const summary = `prices of now in ${region}, from EC2 and its price list`;
+      return withUnknownTypes({ catalogue, prices: { source: 'aws', region, summary, gaps: [] } }, snapshot);
+    }
+  } catch (error) {
+    why = `AWS did not tell its prices (${messageOf(error)})`;
+  }
+  if (choice === 'aws')
+    throw new UsageError(`${why}: set them up, or leave --prices out to use list prices.`);
+  return withUnknownTypes(fromTable(region, { snapshot, why }), snapshot);
+};

@@ -1,0 +1,49 @@
+import { REGION, ZONE, ZONE_ID } from '../../api/labels.ts';
+import type { Snapshot } from '../../planner/model/snapshot.ts';
+import { UsageError } from '../flags.ts';
+
+type Cluster = Pick<Snapshot, 'nodes' | 'nodePools'>;
+
+const OLD_REGION = 'failure-domain.beta.kubernetes.io/region';
+const OLD_ZONE = 'failure-domain.beta.kubernetes.io/zone';
+const AWS_ID = /^aws:\/\/\/([^/]+)\//;
+/** An availability zone is its region and a letter; local zones have more. */
+const AWS_ZONE = /^([a-z]{2}(?:-[a-z]+)+-\d)[a-z]$/;
+
+const zoneOf = ({ metadata: { labels = {} }, spec }: Cluster['nodes'][number]): string | undefined =>
+  labels[ZONE] ?? labels[OLD_ZONE] ?? AWS_ID.exec(spec?.providerID ?? '')?.[1];
+
+/** Zones that the cluster uses or may use, each with its id where a node shows it. */
+export const zonesOf = ({ nodes, nodePools }: Cluster): ReadonlyMap<string, string | undefined> => {
+  const zones = new Map<string, string | undefined>();
+  for (const node of nodes) {
+    const zone = zoneOf(node);
+    if (zone) zones.set(zone, node.metadata.labels?.[ZONE_ID] ?? zones.get(zone));
+  }
+  for (const { spec } of nodePools) {
+    for (const { key, operator, values = [] } of spec.template.spec.requirements ?? []) {
+      if (key !== ZONE || operator !== 'In') continue;
+      for (const zone of values) if (!zones.has(zone)) zones.set(zone, undefined);
+    }
+  }
+  return zones;
+};
+
+/** The region of a cluster, from its nodes' labels, zones or machines. Throws a UsageError where there isn't just one. */
+export const regionOf = (cluster: Cluster): string => {
+  const ofNodes = cluster.nodes.flatMap(
+    ({ metadata: { labels = {} } }) => labels[REGION] ?? labels[OLD_REGION] ?? [],
+  );
+  const ofZones = [...zonesOf(cluster).keys()].flatMap((zone) => AWS_ZONE.exec(zone)?.[1] ?? []);
+  const regions = [...new Set(ofNodes.length > 0 ? ofNodes : ofZones)].sort();
+  const [region, second] = regions;
+  if (region === undefined) {
+    throw new UsageError(
+      'No node or NodePool tells its region, which prices depend on: give --region, or a file of instance types by --catalog.',
+    );
+  }
+  if (second === undefined) return region;
+  throw new UsageError(
+    `The nodes are in the regions ${regions.join(', ')}: say by --region whose prices count, or give a file of instance types by --catalog.`,
+  );
+};
