@@ -1,3 +1,4 @@
+import type { Server } from 'node:https';
 import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
 import { isEnabled } from '../api/features.ts';
@@ -23,7 +24,9 @@ import { dialExternal, dialLeader } from './intents/dial.ts';
 import { lead } from './leader.ts';
 import { extenderMetrics } from './metrics.ts';
 import { type Options, options } from './options.ts';
-import { OWN_TAINTS, type State } from './placement/state.ts';
+import { OWN_TAINTS } from './placement/state.ts';
+import type { Leader } from './scheduler/binding.ts';
+import { followVerbFiles, verbTlsOf } from './scheduler/certificates.ts';
 import { createExtenderServer } from './scheduler/server.ts';
 import { SlotAllocator } from './slotservice/allocator.ts';
 import { createSlotsService } from './slotservice/grpc.ts';
@@ -33,6 +36,7 @@ const LEAVE_MS = 10_000;
 
 const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   checkRemote(remoteOf(o));
+  const tls = verbTlsOf(o);
   const registry = new Registry();
   const log = createLogger({ component: NAME, level: o.logLevel, onProblem: countProblems(registry) });
   const metrics = extenderMetrics(registry);
@@ -47,7 +51,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
   const pods = createCache({ client, resource: PODS, indexes: POD_INDEXES, log, metrics: registry });
   const nodes = createCache({ client, resource: NODES, log, metrics: registry });
   const allocator = new SlotAllocator({ log, now: Date.now });
-  let state: State | undefined;
+  let leader: Leader | undefined;
   const holdLimits = { timeoutMs: o.pinHoldTimeout, longestMs: o.pinHoldLimit };
   const gateReleaser = new GateReleaser({
     client,
@@ -81,7 +85,9 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
     services: [{ definition: loadPinningServices().slots, implementation: createSlotsService(allocator) }],
     log,
   });
-  const app = createExtenderServer({ client, state: () => state, log, metrics: registry });
+  const app = createExtenderServer({ leader: () => leader, log, ...(tls && { tls }), metrics: registry });
+  if (tls) await followVerbFiles(app.server as Server, tls.files, { signal, log });
+  if (!tls?.callers) log.info('extender verbs answer any caller that reaches them: see VERBS_CLIENT_CA_FILE');
   await app.listen({ host: o.host, port: o.port });
 
   const token = peerToken({
@@ -139,7 +145,7 @@ const run = async (o: Options, signal: AbortSignal): Promise<void> => {
           registry,
           metrics,
           onState: (next) => {
-            state = next;
+            leader = next && { state: next, client: fenced, signal: leading, observe: metrics.pinned };
             allocator.lead(next);
           },
           now: Date.now,

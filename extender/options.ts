@@ -9,13 +9,13 @@ import {
   remoteServerOptions,
   schedulerOptions,
 } from '../kube/component/componentoptions.ts';
-import { bool, duration } from '../kube/component/options.ts';
+import { bool, commaList, duration } from '../kube/component/options.ts';
 import { secretKey } from '../kube/component/secrettext.ts';
 
 /**
  * Options of castai-pod-pinner, as flags or environment variables.
  *
- * Ports: 8080 extender verbs (HTTP), 9091 health and metrics (HTTP), 9443 slots for the webhook (gRPC over TLS).
+ * Ports: 8080 extender verbs (HTTP, or HTTPS), 9091 health and metrics (HTTP), 9443 slots for the webhook (gRPC over TLS).
  *
  * Rights: manifests/base/pod-pinner/rbac.yaml, and in each other namespace of FEATURES_WATCH_NAMESPACES configmaps list, watch.
  */
@@ -30,6 +30,18 @@ export const options = z.object({
   ...holdOptions(),
   ...schedulerOptions(),
   port: port(8080).meta({ description: 'port of the extender verbs' }),
+  verbsCertFile: z
+    .string()
+    .default('')
+    .meta({ description: 'PEM file of the certificate of the extender verbs; plain HTTP when empty' }),
+  verbsKeyFile: z.string().default('').meta({ description: 'PEM file of the key of that certificate' }),
+  verbsClientCaFile: z.string().default('').meta({
+    description:
+      "PEM file of the authorities of kube-scheduler's client certificate; callers are not authenticated when empty",
+  }),
+  verbsClientNames: commaList.default(['system:kube-scheduler']).meta({
+    description: 'common names of the client certificates that may call the extender verbs',
+  }),
   autoscalerLease: z
     .string()
     .default('castai-kentroller')

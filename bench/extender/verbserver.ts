@@ -52,7 +52,8 @@ const stateOf = (count: number, hasPlan: boolean): State => {
 const [count = '5000', mode = 'plan'] = process.argv.slice(2);
 const state = stateOf(Number(count), mode === 'plan');
 // Nothing is bound here.
-const app = createExtenderServer({ client: {} as KubeClient, state: () => state, log });
+const leader = { state, client: {} as KubeClient, signal: new AbortController().signal, observe: () => {} };
+const app = createExtenderServer({ leader: () => leader, log });
 // From reading a request's head to handing its answer to the kernel.
 let times: number[] = [];
 const started = new WeakMap<object, number>();

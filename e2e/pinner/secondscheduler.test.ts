@@ -154,7 +154,7 @@ t.test(
   'all that is installed is taken by the API server, under the restricted Pod Security standard',
   async (t) => {
     const deployments = manifests.filter(({ kind }) => kind === 'Deployment');
-    t.equal(deployments.length, 4);
+    t.equal(deployments.length, 5);
     for (const { metadata, spec } of deployments) {
       const template = spec?.template as { metadata: object; spec: { serviceAccountName: string } };
       const pod = {

@@ -121,4 +121,6 @@ const readPlainArgs = (body: Buffer): SchedulerArgs | undefined => {
 /** Reads the arguments of filter and prioritize. Throws BadRequest with one sentence. */
 export const readArgs = (body: Buffer): SchedulerArgs => readPlainArgs(body) ?? readAnyArgs(body);
 
-export const readBinding = (body: Buffer): z.output<typeof bindArgs> => read(bindArgs, body);
+export type BindingArgs = z.output<typeof bindArgs>;
+
+export const readBinding = (body: Buffer): BindingArgs => read(bindArgs, body);

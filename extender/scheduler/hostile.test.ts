@@ -1,6 +1,5 @@
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { connectStranger, headOf, statusOf } from '../../kube/testing/stranger.ts';
 import { createExtenderServer } from './server.ts';
@@ -10,8 +9,7 @@ import { createExtenderServer } from './server.ts';
 const MiB = 2 ** 20;
 
 const app = createExtenderServer({
-  client: {} as KubeClient,
-  state: () => undefined,
+  leader: () => undefined,
   log: createLogger({ component: 'hostile', level: 'silent' }),
   limits: { headMs: 1_000, requestMs: 2_000, heldBytes: 4 * MiB },
 });

@@ -6,7 +6,6 @@ import { NODES, PODS } from '../../api/resources.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { KubeError } from '../../kube/errors.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { IntentStore } from '../intents/store.ts';
@@ -26,19 +25,16 @@ const state: State = {
   requestsOf: memoizeRequests(),
   now: Date.now,
 };
-const bindings: unknown[] = [];
-let refusal: Error | undefined;
-const client = {
-  bind: async (...binding: unknown[]) => {
-    bindings.push(binding);
-    if (refusal) throw refusal;
-  },
-} as unknown as KubeClient;
+const leaderOf = (known: State) => ({
+  state: known,
+  client: {} as KubeClient,
+  signal: new AbortController().signal,
+  observe: () => {},
+});
 
 let leads = true;
 const app = createExtenderServer({
-  client,
-  state: () => (leads ? state : undefined),
+  leader: () => (leads ? leaderOf(state) : undefined),
   log,
   limits: { bodyBytes: 100_000 },
 });
@@ -150,6 +146,17 @@ t.test('a replica that does not lead has no effect', async (t) => {
   t.same(body.NodeNames, names);
 });
 
+t.test('a leader whose pinning is off has no effect', async (t) => {
+  const off = new IntentStore(log);
+  off.upsert(nodeIntent('ready'), 1);
+  off.disable();
+  const idle = createExtenderServer({ leader: () => leaderOf({ ...state, store: off }), log });
+  t.teardown(() => idle.close());
+  const payload = { Pod: asked('mine'), NodeNames: names };
+  t.same((await idle.inject({ method: 'POST', url: '/filter', payload })).json().NodeNames, names);
+  t.same((await idle.inject({ method: 'POST', url: '/prioritize', payload })).json(), []);
+});
+
 t.test(
   'a replica that does not lead closes the connection, so that the caller finds another one',
   async (t) => {
@@ -169,7 +176,7 @@ t.test(
   'what kube-scheduler writes is answered with its own list while nothing is reserved for anyone',
   async (t) => {
     const none: State = { ...state, store: new IntentStore(log) };
-    const idle = createExtenderServer({ client, state: () => none, log });
+    const idle = createExtenderServer({ leader: () => leaderOf(none), log });
     t.teardown(() => idle.close());
     const payload = JSON.stringify({ Pod: asked('stranger'), Nodes: null, NodeNames: names });
     const headers = { 'content-type': 'application/json' };
@@ -189,17 +196,6 @@ t.test('what kube-scheduler writes is answered as any other way of writing it', 
       t.same(one.body.FailedNodes, other.body.FailedNodes);
     }
   }
-});
-
-t.test('bind sends the UID and says why it failed', async (t) => {
-  const args = { PodName: 'p', PodNamespace: 'n', PodUID: 'u', Node: 'ready' };
-  t.same((await post('/bind', args)).body, { Error: '' });
-  t.same(bindings.at(-1), [{ name: 'p', namespace: 'n', uid: 'u' }, 'ready']);
-  refusal = new KubeError('it is on old', { kind: 'conflict' });
-  t.teardown(() => {
-    refusal = undefined;
-  });
-  t.same((await post('/bind', args)).body, { Error: "the pod can't be bound: it is on old" });
 });
 
 const bad: readonly (readonly [string, string, object | string])[] = [

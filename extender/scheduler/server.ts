@@ -8,14 +8,15 @@ import {
 } from 'fastify';
 import type { Registry } from 'prom-client';
 import { isOfDaemonSet } from '../../api/pods.ts';
-import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { HttpDoor } from '../../kube/doors/httpdoor.ts';
 import type { DoorLimits } from '../../kube/doors/limits.ts';
-import { isConflict, isNotFound, messageOf } from '../../kube/errors.ts';
+import { messageOf } from '../../kube/errors.ts';
 import type { State } from '../placement/state.ts';
 import { readArgs, readBinding, type SchedulerArgs } from './args.ts';
+import { bindFor, type Leader } from './binding.ts';
 import { BufferPool } from './bufferpool.ts';
+import { callerRefusal, type VerbTls } from './certificates.ts';
 import { filterNodes, isUnplaced, placementOf, reservedFor, scoreNodes } from './filter.ts';
 import { namesOf, type SplitNames, splitReserved } from './nodenames.ts';
 
@@ -73,13 +74,14 @@ const EMPTY = Buffer.alloc(0);
 const bodyBytes = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : EMPTY);
 
 /**
- * Serves the verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `state` returns undefined on a
- * replica that does not lead, which accepts every node.
+ * Serves the verbs of a kube-scheduler extender: POST /filter, /prioritize, /bind. `leader` returns undefined on a
+ * replica that does not lead, which accepts every node and binds nothing; so does a leader while pinning is off.
  */
 export const createExtenderServer = (o: {
-  readonly client: KubeClient;
-  readonly state: () => State | undefined;
+  readonly leader: () => Leader | undefined;
   readonly log: Logger;
+  /** Plain HTTP when left out. The certificate is set by followVerbFiles. */
+  readonly tls?: Pick<VerbTls, 'callers'>;
   readonly limits?: Partial<DoorLimits>;
   readonly metrics?: Registry;
 }): FastifyInstance => {
@@ -91,8 +93,19 @@ export const createExtenderServer = (o: {
   const app: FastifyInstance = fastify({
     loggerInstance: o.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    serverFactory: (handler) => door.plain(handler),
+    serverFactory: (handler) =>
+      o.tls ? door.secure(handler, { asksForCertificate: o.tls.callers !== undefined }) : door.plain(handler),
   });
+  const state = (): State | undefined => {
+    const leading = o.leader()?.state;
+    return leading?.store.isDisabled ? undefined : leading;
+  };
+  const { callers } = o.tls ?? {};
+  if (callers)
+    app.addHook('onRequest', async ({ raw }, reply) => {
+      const refusal = callerRefusal(raw, callers);
+      return refusal === undefined ? undefined : reply.code(403).send({ Error: refusal });
+    });
   // The verbs parse the bodies themselves.
   const buffers = new BufferPool();
   app.removeContentTypeParser('application/json');
@@ -107,24 +120,16 @@ export const createExtenderServer = (o: {
   });
   // kube-scheduler keeps its connection, so a replica that does not lead closes it; the next one may reach the leader.
   app.addHook('onSend', async (_request, reply) => {
-    if (!o.state()) reply.header('connection', 'close');
+    if (!o.leader()) reply.header('connection', 'close');
   });
   app.post('/filter', async ({ body }, reply) => {
     const args = readArgs(bodyBytes(body));
-    return reply.type(JSON_TYPE).send(filter(args, o.state()));
+    return reply.type(JSON_TYPE).send(filter(args, state()));
   });
-  app.post('/prioritize', async ({ body }) => prioritize(readArgs(bodyBytes(body)), o.state()));
-  app.post('/bind', async ({ body }) => {
-    const { PodName, PodNamespace, PodUID, Node } = readBinding(bodyBytes(body));
-    try {
-      await o.client.bind({ name: PodName, namespace: PodNamespace, uid: PodUID }, Node);
-      return { Error: '' };
-    } catch (error) {
-      const message = messageOf(error);
-      if (isConflict(error) || isNotFound(error)) return { Error: `the pod can't be bound: ${message}` };
-      return { Error: message };
-    }
-  });
+  app.post('/prioritize', async ({ body }) => prioritize(readArgs(bodyBytes(body)), state()));
+  app.post('/bind', async ({ body }) => ({
+    Error: await bindFor(o.leader(), readBinding(bodyBytes(body)), o.log),
+  }));
   app.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     const message = messageOf(error);

@@ -56,11 +56,13 @@ export class HttpDoor {
     return this.#guarded(server);
   }
 
-  secure(handler: RequestListener): https.Server {
+  /** With `asksForCertificate`, a handshake without a client certificate of the server's authorities fails. */
+  secure(handler: RequestListener, o: { readonly asksForCertificate?: boolean } = {}): https.Server {
     const { headMs, requestMs, idleMs } = this.limits;
     const server = https.createServer(
       {
         minVersion: 'TLSv1.2',
+        ...(o.asksForCertificate && { requestCert: true, rejectUnauthorized: true }),
         handshakeTimeout: headMs,
         headersTimeout: headMs,
         requestTimeout: requestMs,
