@@ -1,43 +1,45 @@
 import { z } from 'zod';
 import type { KubeObject } from '../objects.ts';
-import { condition, name, stringMap } from './schema.ts';
+import { byName, conditions, name, word } from './schema.ts';
 
 const policy = z.enum(['Optional', 'Mandatory']);
 
 const spec = z.object({
-  migrations: z.array(
-    z.object({
-      podName: name,
-      podNamespace: name,
-      destinationNode: z.string().exactOptional(),
-      destinationNodeClaim: z.string().exactOptional(),
-      policy: policy.exactOptional().meta({
-        description:
-          'What becomes of the pod when it is not migrated: Optional is evicted, Mandatory stays where it is.',
+  migrations: z
+    .array(
+      z.object({
+        podName: name,
+        podNamespace: name,
+        destinationNode: z.string().max(253).exactOptional(),
+        destinationNodeClaim: z.string().max(253).exactOptional(),
+        policy: policy.exactOptional().meta({
+          description:
+            'What becomes of the pod when it is not migrated: Optional is evicted, Mandatory stays where it is.',
+        }),
+        options: z
+          .record(z.string(), word)
+          .meta({ maxProperties: 32 })
+          .exactOptional()
+          .meta({ description: 'For the provider; podUID tells the pod from a later one of its name.' }),
       }),
-      options: stringMap
-        .exactOptional()
-        .meta({ description: 'For the provider; podUID tells the pod from a later one of its name.' }),
-    }),
-  ),
+    )
+    .max(1_000),
 });
 
 const status = z.object({
-  phase: z.string().exactOptional().meta({
+  phase: word.exactOptional().meta({
     description:
       'Written by the provider: any value says that it is there; Completed, Succeeded or Failed ends all pods that have not ended.',
   }),
-  migrations: z
-    .record(
-      z.string(),
-      z.object({
-        policy: policy.exactOptional(),
-        state: z.enum(['Pending', 'Running', 'Ready', 'PodCreated', 'Failed', 'Completed']).exactOptional(),
-      }),
-    )
+  migrations: byName(
+    z.object({
+      policy: policy.exactOptional(),
+      state: z.enum(['Pending', 'Running', 'Ready', 'PodCreated', 'Failed', 'Completed']).exactOptional(),
+    }),
+  )
     .exactOptional()
     .meta({ description: "Written by the provider, by 'namespace/name' of the pod." }),
-  conditions: z.array(condition).exactOptional(),
+  conditions: conditions.exactOptional(),
 });
 
 export const rebalanceMigrationPlan = z.object({ spec, status: status.exactOptional() });

@@ -2,31 +2,44 @@ import { z } from 'zod';
 import type { KubeObject } from '../objects.ts';
 import {
   aggressiveMode,
-  condition,
+  annotationMap,
+  byName,
+  conditions,
   decimal,
   executionPolicy,
+  labelMap,
+  labelValue,
+  MAX_PLAN_NODES,
+  message,
   name,
   quantityMap,
-  requirement,
-  stringMap,
-  taint,
+  requirements,
+  taints,
+  text,
   time,
   timeouts,
-  warning,
+  uid,
+  warnings,
+  word,
 } from './schema.ts';
 
+/** Attempts of a planned node, one an alternative. */
+const MAX_ATTEMPTS = 100;
+/** Events of a removed node. */
+export const MAX_DELETION_EVENTS = 200;
+
 const nodeClaimSpec = z.object({
-  nodeClassRef: z.object({ group: z.string(), kind: z.string(), name: z.string() }),
-  requirements: z.array(requirement),
+  nodeClassRef: z.object({ group: word, kind: word, name: z.string().max(253) }),
+  requirements,
   resources: z.object({ requests: quantityMap.exactOptional() }).exactOptional(),
-  taints: z.array(taint).exactOptional(),
-  startupTaints: z.array(taint).exactOptional(),
-  expireAfter: z.string().exactOptional(),
-  terminationGracePeriod: z.string().exactOptional(),
+  taints: taints.exactOptional(),
+  startupTaints: taints.exactOptional(),
+  expireAfter: labelValue.exactOptional(),
+  terminationGracePeriod: labelValue.exactOptional(),
 });
 
 const alternative = z.object({
-  requirements: z.array(requirement),
+  requirements,
   priceHourly: decimal.meta({
     description: 'USD per hour of the cheapest offering that this alternative allows.',
   }),
@@ -35,12 +48,13 @@ const alternative = z.object({
 const nodeClaimToAdd = z.object({
   metadata: z.object({
     name,
-    labels: stringMap.exactOptional(),
-    annotations: stringMap.exactOptional(),
+    labels: labelMap.exactOptional(),
+    annotations: annotationMap.exactOptional(),
   }),
   spec: nodeClaimSpec,
   alternatives: z
     .array(alternative)
+    .max(MAX_ATTEMPTS)
     .exactOptional()
     .meta({ description: 'What to try, in this order; the first is what the plan was made with.' }),
 });
@@ -50,6 +64,7 @@ const podToMigrate = z.object({
   namespace: name,
   srcNode: z
     .string()
+    .max(253)
     .exactOptional()
     .meta({ description: 'Node that the pod runs on; empty for a pending pod.' }),
   dstNodeClaimName: name.meta({
@@ -57,7 +72,7 @@ const podToMigrate = z.object({
   }),
   policy: z.enum(['Optional', 'Mandatory']).exactOptional(),
   owner: z
-    .object({ kind: z.string(), name: z.string(), uid: z.string() })
+    .object({ kind: word, name: z.string().max(253), uid })
     .exactOptional()
     .meta({ description: 'Controller of the pod: its next pod takes the slot that this entry stands for.' }),
 });
@@ -68,9 +83,12 @@ const spec = z
       .boolean()
       .default(false)
       .meta({ description: 'True lets the plan run; false keeps it to be looked at.' }),
-    nodeClaimsToAdd: z.array(nodeClaimToAdd).exactOptional(),
-    nodeClaimsToDelete: z.array(z.object({ nodeClaimName: name })).exactOptional(),
-    podsToMigrate: z.array(podToMigrate).exactOptional(),
+    nodeClaimsToAdd: z.array(nodeClaimToAdd).max(MAX_PLAN_NODES).exactOptional(),
+    nodeClaimsToDelete: z
+      .array(z.object({ nodeClaimName: name }))
+      .max(MAX_PLAN_NODES)
+      .exactOptional(),
+    podsToMigrate: z.array(podToMigrate).max(10_000).exactOptional(),
     aggressiveMode: aggressiveMode.exactOptional(),
     executionPolicy: executionPolicy.exactOptional(),
     timeouts: timeouts.exactOptional(),
@@ -78,12 +96,12 @@ const spec = z
   .meta({ description: 'What the plan does: NodeClaims to add, NodeClaims to delete, pods to move.' });
 
 const creationAttempt = z.object({
-  instanceType: z.string(),
-  nodeClaimName: z.string(),
+  instanceType: labelValue,
+  nodeClaimName: z.string().max(253),
   status: z.enum(['InProgress', 'Success', 'Failed']),
-  description: z.string().exactOptional(),
-  capacityType: z.string().exactOptional(),
-  zone: z.string().exactOptional(),
+  description: text.exactOptional(),
+  capacityType: labelValue.exactOptional(),
+  zone: labelValue.exactOptional(),
   alternative: z
     .int()
     .exactOptional()
@@ -104,20 +122,20 @@ const deletionEvent = z.object({
     'Success',
     'Failed',
   ]),
-  description: z.string().exactOptional(),
-  migrationPlanName: z.string().exactOptional(),
+  description: text.exactOptional(),
+  migrationPlanName: z.string().max(253).exactOptional(),
   timestamp: time.exactOptional(),
 });
 
 const nodeCost = z.object({
-  name: z.string(),
-  instanceType: z.string(),
+  name: z.string().max(253),
+  instanceType: labelValue,
   isSpot: z.boolean(),
   milliCPU: z.int(),
   memoryMiB: z.int(),
   priceHourly: decimal,
-  zone: z.string().exactOptional(),
-  capacityType: z.string().exactOptional(),
+  zone: labelValue.exactOptional(),
+  capacityType: labelValue.exactOptional(),
 });
 
 const savings = z.object({
@@ -131,8 +149,16 @@ const savings = z.object({
     .exactOptional()
     .meta({ description: 'No plan for the same pods can cost less than this.' }),
   gapPercent: decimal.exactOptional().meta({ description: 'How far the plan is above the lower bound.' }),
-  blueNodes: z.array(nodeCost).exactOptional().meta({ description: 'Nodes that the plan removes.' }),
-  greenNodes: z.array(nodeCost).exactOptional().meta({ description: 'Nodes that the plan adds.' }),
+  blueNodes: z
+    .array(nodeCost)
+    .max(MAX_PLAN_NODES)
+    .exactOptional()
+    .meta({ description: 'Nodes that the plan removes.' }),
+  greenNodes: z
+    .array(nodeCost)
+    .max(MAX_PLAN_NODES)
+    .exactOptional()
+    .meta({ description: 'Nodes that the plan adds.' }),
 });
 
 export const PLAN_STATES = [
@@ -155,19 +181,20 @@ const status = z.object({
   }),
   startTime: time.exactOptional(),
   completionTime: time.exactOptional(),
-  nodesCreation: z
-    .record(z.string(), z.object({ name: z.string(), attempts: z.array(creationAttempt) }))
-    .exactOptional(),
-  nodesDeletion: z
-    .record(z.string(), z.object({ name: z.string(), events: z.array(deletionEvent) }))
-    .exactOptional(),
+  nodesCreation: byName(
+    z.object({ name: z.string().max(253), attempts: z.array(creationAttempt).max(MAX_ATTEMPTS) }),
+  ).exactOptional(),
+  nodesDeletion: byName(
+    z.object({ name: z.string().max(253), events: z.array(deletionEvent).max(MAX_DELETION_EVENTS) }),
+  ).exactOptional(),
   failurePhase: z.enum(['Creation', 'Deletion']).exactOptional(),
-  failureReason: z.string().exactOptional(),
-  failureMessage: z.string().exactOptional(),
+  failureReason: word.exactOptional(),
+  failureMessage: message.exactOptional(),
   savings: savings.exactOptional(),
   validatedSavings: savings.exactOptional(),
   nodePoolBudgets: z
-    .array(z.object({ nodePoolName: z.string(), allowedDisruptions: z.int() }))
+    .array(z.object({ nodePoolName: z.string().max(253), allowedDisruptions: z.int() }))
+    .max(1_000)
     .exactOptional(),
   achievedOutcome: z
     .object({
@@ -183,9 +210,9 @@ const status = z.object({
       description:
         'Measured after the plan: pods where it put them, what its nodes and all nodes of the cluster cost now.',
     }),
-  warnings: z.array(warning).exactOptional(),
+  warnings: warnings.exactOptional(),
   observedGeneration: z.int().exactOptional(),
-  conditions: z.array(condition).exactOptional(),
+  conditions: conditions.exactOptional(),
 });
 
 export const rebalancePlan = z.object({ spec, status: status.exactOptional() });

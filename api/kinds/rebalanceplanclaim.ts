@@ -2,21 +2,28 @@ import { z } from 'zod';
 import type { KubeObject } from '../objects.ts';
 import {
   aggressiveMode,
-  condition,
+  conditions,
   decimal,
   executionPolicy,
+  MAX_NODES,
+  message,
   name,
   nodeSelector,
   percent,
+  text,
   time,
   timeouts,
-  warning,
+  warnings,
+  word,
 } from './schema.ts';
+
+/** Plans of one decision. */
+const MAX_PLANS = 1_000;
 
 export const rebalancePlanClaimSpec = z.object({
   scope: z
     .object({
-      nodeNames: z.array(name).min(1).exactOptional(),
+      nodeNames: z.array(name).min(1).max(MAX_NODES).exactOptional(),
       nodeSelector: nodeSelector.exactOptional(),
     })
     .exactOptional()
@@ -60,28 +67,32 @@ const status = z.object({
   state: z.enum(CLAIM_STATES).exactOptional(),
   operationId: z
     .string()
+    .max(253)
     .exactOptional()
     .meta({ description: 'What a planner is asked under: the name that the plan will have.' }),
-  planId: z.string().exactOptional(),
-  rebalanceName: z.string().exactOptional(),
-  rebalanceNames: z.array(z.string()).exactOptional().meta({
+  planId: z.string().max(253).exactOptional(),
+  rebalanceName: z.string().max(253).exactOptional(),
+  rebalanceNames: z.array(z.string().max(253)).max(MAX_PLANS).exactOptional().meta({
     description: 'Names of all plans, where the decision was too large for one; rebalanceName is the first.',
   }),
   startTime: time.exactOptional().meta({
     description: 'When the search for a plan began; timeouts.planGenerationTimeout counts from here.',
   }),
-  selectedNodes: z.array(z.string()).exactOptional(),
+  selectedNodes: z.array(z.string().max(253)).max(MAX_NODES).exactOptional(),
   selectedNodesCount: z.int().exactOptional(),
-  skippedNodes: z.array(z.object({ name: z.string(), reasons: z.array(z.string()) })).exactOptional(),
+  skippedNodes: z
+    .array(z.object({ name: z.string().max(253), reasons: z.array(text).max(50) }))
+    .max(MAX_NODES)
+    .exactOptional(),
   projectedSavingsPercent: decimal.exactOptional(),
-  errorMessage: z.string().exactOptional(),
-  failureReason: z.string().exactOptional(),
-  skippedReason: z.string().exactOptional(),
-  skippedMessage: z.string().exactOptional(),
-  warnings: z.array(warning).exactOptional(),
+  errorMessage: message.exactOptional(),
+  failureReason: word.exactOptional(),
+  skippedReason: word.exactOptional(),
+  skippedMessage: message.exactOptional(),
+  warnings: warnings.exactOptional(),
   completionTime: time.exactOptional(),
   observedGeneration: z.int().exactOptional(),
-  conditions: z.array(condition).exactOptional(),
+  conditions: conditions.exactOptional(),
 });
 
 export const rebalancePlanClaim = z.object({ spec: rebalancePlanClaimSpec, status: status.exactOptional() });

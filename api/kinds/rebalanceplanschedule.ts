@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import type { KubeObject } from '../objects.ts';
 import { rebalancePlanClaimSpec } from './rebalanceplanclaim.ts';
-import { condition, stringMap, time } from './schema.ts';
+import { annotationMap, conditions, labelMap, time, uid, word } from './schema.ts';
 
 const history = z.int().min(0).max(1000).default(3);
 
 const spec = z.object({
-  schedule: z.string().min(1).meta({
+  schedule: z.string().min(1).max(1024).meta({
     description:
       'Cron expression as a CronJob reads it, or @every with a duration; in UTC unless it begins with CRON_TZ=.',
   }),
   rebalancePlanClaimTemplate: z.object({
     metadata: z
-      .object({ labels: stringMap.exactOptional(), annotations: stringMap.exactOptional() })
+      .object({ labels: labelMap.exactOptional(), annotations: annotationMap.exactOptional() })
       .exactOptional(),
     spec: rebalancePlanClaimSpec,
   }),
@@ -27,16 +27,23 @@ const spec = z.object({
 });
 
 const status = z.object({
-  active: z.array(z.object({ name: z.string(), uid: z.string().exactOptional() })).exactOptional(),
+  active: z
+    .array(z.object({ name: z.string().max(253), uid: uid.exactOptional() }))
+    .max(1_000)
+    .exactOptional(),
   activeCount: z.int().exactOptional(),
   lastScheduleTime: time.exactOptional(),
   nextScheduleTime: time.exactOptional(),
   lastSuccessfulTime: time.exactOptional(),
   lastExecution: z
-    .object({ name: z.string(), planId: z.string().exactOptional(), status: z.string().exactOptional() })
+    .object({
+      name: z.string().max(253),
+      planId: z.string().max(253).exactOptional(),
+      status: word.exactOptional(),
+    })
     .exactOptional(),
   observedGeneration: z.int().exactOptional(),
-  conditions: z.array(condition).exactOptional(),
+  conditions: conditions.exactOptional(),
 });
 
 export const rebalancePlanSchedule = z.object({ spec, status: status.exactOptional() });

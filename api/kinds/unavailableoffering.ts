@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { KubeObject } from '../objects.ts';
-import { time } from './schema.ts';
+import { labelValue, time } from './schema.ts';
 
 const spec = z.object({
-  instanceType: z.string().min(1),
-  zoneId: z.string().exactOptional(),
-  zone: z.string().exactOptional(),
+  instanceType: labelValue.min(1),
+  zoneId: labelValue.exactOptional(),
+  zone: labelValue.exactOptional(),
   capacityType: z.enum(['spot', 'on-demand', 'reserved']),
   reason: z.enum(['InsufficientCapacityError', 'SpotInterruptionPredicted', 'SpotInterruptionObserved']),
   expiresAt: time.exactOptional(),

@@ -1,4 +1,9 @@
-import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
+import { fitting } from '../../api/kinds/fit.ts';
+import {
+  type RebalancePlan,
+  type RebalancePlanStatus,
+  rebalancePlan,
+} from '../../api/kinds/rebalanceplan.ts';
 import type { NodeClaim } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
@@ -19,6 +24,8 @@ import { IN_USE_BY } from './state/labels.ts';
 import { SpecHashes } from './state/spechash.ts';
 import type { Step } from './state/step.ts';
 import { SKIPPED } from './writes/writer.ts';
+
+const fitStatus = fitting<RebalancePlanStatus>(rebalancePlan.shape.status.unwrap());
 
 const PARALLEL_WRITES = 10;
 /** Delay of the next pass after steps, for changes that no watched object shows. */
@@ -131,7 +138,10 @@ export const executePlans = (
     signal: AbortSignal,
   ): Promise<void> => {
     const { generation } = plan.metadata;
-    const status = { ...changed, ...(generation !== undefined && { observedGeneration: generation }) };
+    const status = fitStatus({
+      ...changed,
+      ...(generation !== undefined && { observedGeneration: generation }),
+    });
     if (JSON.stringify(status) === JSON.stringify(plan.status ?? {})) return;
     await client.replace(REBALANCE_PLANS, { ...plan, status }, { subresource: 'status', signal });
   };

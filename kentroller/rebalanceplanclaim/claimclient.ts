@@ -1,7 +1,14 @@
-import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/kinds/rebalanceplanclaim.ts';
+import { fitting } from '../../api/kinds/fit.ts';
+import {
+  type RebalancePlanClaim,
+  type RebalancePlanClaimStatus,
+  rebalancePlanClaim,
+} from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
+
+const fitStatus = fitting<RebalancePlanClaimStatus>(rebalancePlanClaim.shape.status.unwrap());
 
 /** Reads the claim from the API server, not from the cache; undefined when it does not exist. */
 export const readClaim = async (
@@ -11,7 +18,7 @@ export const readClaim = async (
 ): Promise<RebalancePlanClaim | undefined> =>
   getOrUndefined(client.get(REBALANCE_PLAN_CLAIMS, { name }, { signal }));
 
-/** Replaces a claim's status. Throws a conflict when the claim has changed since it was read. */
+/** Replaces a claim's status, cut to what fits. Throws a conflict when the claim has changed since it was read. */
 export const writeClaimStatus = async (
   client: KubeClient,
   claim: RebalancePlanClaim,
@@ -22,10 +29,10 @@ export const writeClaimStatus = async (
     REBALANCE_PLAN_CLAIMS,
     {
       ...claim,
-      status: {
+      status: fitStatus({
         ...status,
         ...(claim.metadata.generation !== undefined && { observedGeneration: claim.metadata.generation }),
-      },
+      }),
     },
     { subresource: 'status', signal },
   );

@@ -1,9 +1,11 @@
 import { labelValueOf } from '../../api/identity/names.ts';
 import { isMarkedBy, ownerMark, parseOwnerMark } from '../../api/identity/ownermark.ts';
+import { fitting } from '../../api/kinds/fit.ts';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
-import type {
-  RebalancePlanSchedule,
-  RebalancePlanScheduleStatus,
+import {
+  type RebalancePlanSchedule,
+  type RebalancePlanScheduleStatus,
+  rebalancePlanSchedule,
 } from '../../api/kinds/rebalanceplanschedule.ts';
 import { GROUP_VERSION, OWNED_BY } from '../../api/labels.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLAN_SCHEDULES } from '../../api/resources.ts';
@@ -43,6 +45,8 @@ const MAX_SLEEP_MS = 3_600_000;
 const DISABLED_RETRY_MS = 2_000;
 /** Delay of the next try of a claim that we may not create. */
 const REFUSED_RETRY_MS = 60_000;
+
+const fitStatus = fitting<RebalancePlanScheduleStatus>(rebalancePlanSchedule.shape.status.unwrap());
 
 /** The claim of one run. The schedule owns it, unless preserveHistory keeps claims after the schedule is deleted. */
 export const buildClaim = (schedule: RebalancePlanSchedule, name: string): RebalancePlanClaim => {
@@ -113,9 +117,10 @@ export const createScheduleController = (o: {
     status: RebalancePlanScheduleStatus,
     signal: AbortSignal,
   ): Promise<void> => {
-    if (JSON.stringify(status) === JSON.stringify(schedule.status ?? {})) return;
+    const fitted = fitStatus(status);
+    if (JSON.stringify(fitted) === JSON.stringify(schedule.status ?? {})) return;
     const options = { subresource: 'status', signal } as const;
-    await client.replace(REBALANCE_PLAN_SCHEDULES, { ...schedule, status }, options);
+    await client.replace(REBALANCE_PLAN_SCHEDULES, { ...schedule, status: fitted }, options);
   };
   /** Takes the steps of a decision; a claim that the API server refuses ends in the schedule's status. */
   const carryOut = async (

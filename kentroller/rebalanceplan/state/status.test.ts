@@ -1,7 +1,8 @@
 import t from 'tap';
+import type { RebalancePlanStatus } from '../../../api/kinds/rebalanceplan.ts';
 import { isAddedNodeReady } from '../../../api/plans.ts';
 import * as make from '../../testing/builders.ts';
-import { attemptsOf, deletionEventsOf, recordAttempt } from './status.ts';
+import { addWarning, attemptsOf, deletionEventsOf, recordAttempt, recordDeletion } from './status.ts';
 
 const NAMES = ['constructor', ...Object.getOwnPropertyNames(Object.prototype)];
 
@@ -15,4 +16,21 @@ t.test('a planned node of any name has the attempts of its own', async (t) => {
     const status = recordAttempt(attempt as never, 'Success', '', make.NOW)(plan.status);
     t.ok(isAddedNodeReady({ ...plan, status }, name), name);
   }
+});
+
+t.test('a drain that goes on and on keeps its first events and the state that it is in', async (t) => {
+  let status: RebalancePlanStatus = {};
+  for (let n = 0; n < 300; n += 1) status = recordDeletion('blue', 'InProgress', `${n}`, make.NOW)(status);
+  const events = status.nodesDeletion?.blue?.events ?? [];
+  t.equal(events.length, 200);
+  t.equal(events[0]?.description, '0');
+  t.equal(events.at(-1)?.description, '299');
+});
+
+t.test('a warning and an event longer than fits are written once', async (t) => {
+  const long = 'x'.repeat(10_000);
+  const both = (s: RebalancePlanStatus) =>
+    recordDeletion('blue', 'Failed', long, make.NOW)(addWarning(long)(s));
+  const once = both({});
+  t.same(both(once), once);
 });

@@ -1,9 +1,12 @@
-import type {
-  CreationAttempt,
-  DeletionEvent,
-  RebalancePlan,
-  RebalancePlanStatus,
+import { shortened } from '../../../api/kinds/fit.ts';
+import {
+  type CreationAttempt,
+  type DeletionEvent,
+  MAX_DELETION_EVENTS,
+  type RebalancePlan,
+  type RebalancePlanStatus,
 } from '../../../api/kinds/rebalanceplan.ts';
+import { MAX_TEXT } from '../../../api/kinds/schema.ts';
 import type { Condition } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { AttemptRef } from './attemptref.ts';
@@ -93,20 +96,24 @@ export const recordDeletion =
   ): StatusChange =>
   (s) => {
     const old = valueAt(s.nodesDeletion, claim)?.events ?? [];
-    if (old.at(-1)?.status === status && old.at(-1)?.description === description) return s;
+    const text = shortened(description, MAX_TEXT);
+    if (old.at(-1)?.status === status && old.at(-1)?.description === text) return s;
     const next = {
       status,
-      description,
+      description: text,
       ...(migrationPlanName && { migrationPlanName }),
       timestamp: iso(now),
     };
-    const events = [...old, next];
+    // The last event is the state of the node, so it takes the place of an earlier one.
+    const events = [...old.slice(0, MAX_DELETION_EVENTS - 1), next];
     return { ...s, nodesDeletion: { ...s.nodesDeletion, [claim]: { name: claim, events } } };
   };
 
 export const addWarning =
-  (description: string): StatusChange =>
-  (s) =>
-    s.warnings?.some((w) => w.description === description)
+  (warning: string): StatusChange =>
+  (s) => {
+    const description = shortened(warning, MAX_TEXT);
+    return s.warnings?.some((w) => w.description === description)
       ? s
       : { ...s, warnings: [...(s.warnings ?? []), { description }] };
+  };
