@@ -73,15 +73,21 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     account: PINNER,
+    verbs: ['get'],
+    resource: 'pods',
+    reason: 'A pod that somebody else bound, changed or gated in the same moment is read again.',
+  },
+  {
+    account: PINNER,
     verbs: ['delete'],
     resource: 'pods',
     reason: 'Pods that a kubelet refused, after KEEP_REFUSED, and pods on a placeholder that is given up.',
   },
   {
     account: PINNER,
-    verbs: ['patch'],
+    verbs: ['create', 'patch'],
     resource: 'events',
-    reason: 'An event that comes again is counted up.',
+    reason: 'Events of the pinner are about what went wrong: refused pods, machines that never joined.',
   },
   {
     account: WEBHOOK,
@@ -89,5 +95,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     resource: 'pods',
     reason:
       'Held pods are released by a replica of the webhook only while no pod pinner leads: e2e/pinner/hold.test.ts.',
+  },
+  {
+    account: WEBHOOK,
+    verbs: ['get'],
+    resource: 'nodes',
+    reason: 'Whether the node of a held pod could run it, asked before it is released.',
   },
 ];
