@@ -5,7 +5,7 @@ import type { Caches } from './caches.ts';
  * The planner's snapshot of the caches. Lists are copies; objects are shared and must not be changed. Only plans for pending pods look at DeviceClasses, and kentroller makes none.
  */
 export const gatherSnapshot = (
-  caches: Pick<Caches, Exclude<keyof Snapshot, 'deviceClasses' | 'limitRanges' | 'notes'>>,
+  caches: Pick<Caches, Exclude<keyof Snapshot, 'deviceClasses' | 'limitRanges' | 'nodeClasses' | 'notes'>>,
 ): Snapshot => ({
   nodes: [...caches.nodes.list()],
   pods: [...caches.pods.list()],

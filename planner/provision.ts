@@ -16,11 +16,11 @@ import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
-import type { CompiledOption } from './packing/compiledoption.ts';
-import { launchOptionsOf } from './packing/launchoption.ts';
-import { floatAt, intAt, itemAt } from './packing/matrix.ts';
+import { launchOptionsOf } from './packing/launch/launchoption.ts';
+import { intAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
-import { compile, type Problem } from './packing/problem.ts';
+import { compile } from './packing/problem.ts';
+import { unplacedReason } from './packing/unplacedreason.ts';
 import { assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { savingsOf } from './plan/savings.ts';
@@ -99,24 +99,6 @@ const selectPending = (
   return { plannable, unplaced };
 };
 
-/** Why no node can hold a pod of the class. */
-const unplacedReason = (problem: Problem, podClass: number): string => {
-  const { dimensions, sizes, allOptions, allowed, options } = problem;
-  if (allOptions.length === 0) return 'no NodePool offers any instance type of the catalogue';
-  const isAllowed = ({ nodeClass }: CompiledOption): boolean => allowed.has(nodeClass, podClass);
-  const usable = allOptions.filter(isAllowed);
-  if (usable.length === 0)
-    return 'no NodePool offers a node that its selector, affinity and tolerations allow';
-  const fitsIn = ({ room }: CompiledOption, d: number): boolean => floatAt(room, d) >= sizes.at(podClass, d);
-  const lacking = dimensions.filter((_, d) => !usable.some((option) => fitsIn(option, d)));
-  if (lacking.length > 0) return `no instance type that it may use has enough ${lacking.join(' and ')}`;
-  const holds = (option: CompiledOption): boolean => dimensions.every((_, d) => fitsIn(option, d));
-  if (!usable.some(holds)) return 'no instance type that it may use has enough of every resource at once';
-  return options.some((option) => isAllowed(option) && holds(option))
-    ? 'its rules about other pods leave no node that it may join'
-    : 'too few of the instance types that can hold it are left for the minValues of the NodePool';
-};
-
 const respects = (request: ProvisionRequest): boolean =>
   (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
 
@@ -124,15 +106,10 @@ const idOf = (pod: { readonly namespace: string; readonly name: string }): strin
   `${pod.namespace}/${pod.name}`;
 
 /** Turns the pods' preferences into requirements, except for the pods in `relaxed` (namespace/name). */
-const withPreferences = (
-  pods: readonly Pod[],
-  cluster: Cluster,
-  catalogue: Catalogue,
-  relaxed: ReadonlySet<string>,
-): Pod[] => {
+const withPreferences = (pods: readonly Pod[], cluster: Cluster, relaxed: ReadonlySet<string>): Pod[] => {
   const places = [
     ...cluster.views,
-    ...launchOptionsOf(cluster.snapshot.nodePools, catalogue, selectedLabelValues(pods)).map(
+    ...launchOptionsOf(cluster.snapshot.nodePools, cluster.supply, selectedLabelValues(pods)).map(
       (launchOption) => ({
         labels: launchOption.labels,
         name: '',
@@ -164,7 +141,7 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const { plannable, unplaced } = selectPending(cluster, request.schedulers);
   const waiting =
     respects(request) && plannable.some(hasPreferences)
-      ? withPreferences(plannable, cluster, request.catalogue, relaxed)
+      ? withPreferences(plannable, cluster, relaxed)
       : plannable;
   if (waiting.length === 0) {
     const reason =
@@ -186,11 +163,7 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const problem = compile({
     existingNodes,
     pending: waiting,
-    launchOptions: launchOptionsOf(
-      cluster.snapshot.nodePools,
-      request.catalogue,
-      selectedLabelValues(waiting),
-    ),
+    launchOptions: launchOptionsOf(cluster.snapshot.nodePools, cluster.supply, selectedLabelValues(waiting)),
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
     volumes: cluster.volumes,
@@ -235,7 +208,11 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
       unplaced.push({
         namespace: namespaceOf(pod),
         name: pod.metadata.name,
-        reason: unplacedReason(problem, podClass),
+        reason: unplacedReason(packing, podClass, {
+          pools: cluster.snapshot.nodePools,
+          supply: cluster.supply,
+          volumes: cluster.volumes,
+        }),
       });
     }
   });

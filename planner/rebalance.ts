@@ -29,7 +29,7 @@ import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
 import type { ExistingNode } from './packing/existingnode.ts';
-import { launchOptionsOf } from './packing/launchoption.ts';
+import { launchOptionsOf } from './packing/launch/launchoption.ts';
 import { floatAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
 import { compile, type Problem } from './packing/problem.ts';
@@ -212,7 +212,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const pods = existingNodes.flatMap(({ movable }) => [...movable]);
   const launchOptions = launchOptionsOf(
     cluster.snapshot.nodePools,
-    request.catalogue,
+    cluster.supply,
     selectedLabelValues(pods),
   );
   const problem = compile({

@@ -171,9 +171,9 @@ t.test('the bound holds with an existing node, with spot and its risk, and with 
       const space = { cpu: room.cpu * 100, memory: room.memory * 200 };
       const overlay = parsePriceOverlay({ discounts: [{ instanceType: type, percent, instances }] });
       const { plan, unplaced } = provision({
-        // The existing node is of a type without reservations.
+        // The existing node is of a type that nobody sells, so that it says nothing about those to buy.
         snapshot: makeSnapshot(
-          [makeNode('a', { ...space, type: 'm5.2xlarge' })],
+          [makeNode('a', { ...space, type: 'x1.odd' })],
           sizes.map((each, n) => makePod(`p-${n}`, each)),
           { nodePools: [pool] },
         ),

@@ -1,11 +1,18 @@
 import { withoutHold } from '../../api/heldpods.ts';
-import { INSTANCE_TYPE, KARPENTER_NODEPOOL, KARPENTER_UNREGISTERED_TAINT, ZONE } from '../../api/labels.ts';
+import {
+  INSTANCE_TYPE,
+  KARPENTER_NODEPOOL,
+  KARPENTER_UNREGISTERED_TAINT,
+  OS,
+  ZONE,
+} from '../../api/labels.ts';
 import { healthOf, isReady } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
-import type { Catalogue, Offering } from '../model/catalogue.ts';
+import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import { type Supply, supplyOf } from '../model/supply.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
 import { type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import { type Volumes, volumesOf } from '../scheduling/volumes.ts';
@@ -18,6 +25,8 @@ export interface Cluster {
   readonly views: readonly NodeInfo[];
   readonly namespaces: NamespaceLabels;
   readonly volumes: Volumes;
+  /** What can be bought for each NodePool. */
+  readonly supply: Supply;
   /** Pods without a node that are not being deleted. */
   readonly pending: readonly Pod[];
 }
@@ -25,11 +34,12 @@ export interface Cluster {
 /** The offering that a node was bought as, by its labels. */
 const offeringOf = (node: Node, types: ReturnType<typeof indexTypes>): Offering | undefined => {
   const labels = node.metadata.labels ?? {};
-  return types
-    .get(labels[INSTANCE_TYPE] ?? '')
-    ?.offerings.find(
-      (offering) => offering.zone === labels[ZONE] && offering.capacityType === capacityTypeOf(node),
-    );
+  const named = types.get(labels[INSTANCE_TYPE] ?? '') ?? [];
+  const os = labels[OS];
+  const type = named.find((each) => os === undefined || each.os.includes(os)) ?? named[0];
+  return type?.offerings.find(
+    (offering) => offering.zone === labels[ZONE] && offering.capacityType === capacityTypeOf(node),
+  );
 };
 
 /** USD per hour of a node; undefined when the catalogue has no such offering. */
@@ -42,8 +52,9 @@ export const priceOf = (
 // A landed pod that is not bound yet keeps its node.
 const withoutOurHold = (pod: Pod): Pod => (pod.spec.nodeName ? withoutHold(pod) : pod);
 
-export const indexTypes = (catalogue: Catalogue) =>
-  new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
+/** Types by name; a name has several where they differ by operating system. */
+export const indexTypes = (catalogue: Catalogue): ReadonlyMap<string, readonly InstanceType[]> =>
+  Map.groupBy(catalogue.instanceTypes, ({ name }) => name);
 
 /**
  * Builds the view of a snapshot; throws a QuantityError. Held pods lose the affinity to their node, as their controller
@@ -96,6 +107,7 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
       snapshot.namespaces.map((namespace) => [namespace.metadata.name, namespace.metadata.labels ?? {}]),
     ),
     volumes: volumesOf(snapshot),
+    supply: supplyOf(catalogue, snapshot),
     pending,
   };
 };

@@ -3,6 +3,7 @@ import { bytes, cpuMillis, QuantityError, wholeUnits } from '../../api/quantity.
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Commitment, Covered } from './billing.ts';
 import type { CapacityType } from './capacitytype.ts';
+import { labelsOfAwsName } from './machinelabels.ts';
 
 /** One way to buy an instance type. */
 export interface Offering {
@@ -33,20 +34,22 @@ export interface InstanceType {
   readonly labels: Readonly<Record<string, string>>;
   readonly capacity: Amounts;
   readonly overhead: Amounts;
+  /** Volumes that a machine can attach at most, per CSI driver; left out where nothing is known. */
+  readonly attachLimits?: Readonly<Record<string, number>>;
   readonly offerings: readonly Offering[];
 }
 
 export interface Catalogue {
   readonly instanceTypes: readonly InstanceType[];
   readonly commitments?: readonly Commitment[];
+  /** What of the file is not used, as sentences. */
+  readonly warnings?: readonly string[];
 }
 
 /** A catalogue that can't be used; the message is one sentence that names the entry. */
 export class CatalogueError extends Error {
   override readonly name = 'CatalogueError';
 }
-
-const AWS_NAME = /^(([a-z]+)(\d+)[a-z0-9-]*)\.(nano|micro|small|medium|large|\d*xlarge|metal(?:-\d+xl)?)$/;
 
 // Reserved for the kubelet by Karpenter's kwok provider (kwok/cloudprovider/helpers.go).
 const KWOK_OVERHEAD: Amounts = {
@@ -71,21 +74,17 @@ const labelsOf = (
   memory: number,
 ): Record<string, string> => {
   const family = name.includes('.') || name.includes('-') ? (name.split(/[.-]/)[0] ?? '') : name.slice(0, 1);
-  const labels: Record<string, string> = { [INSTANCE_TYPE]: name, [ARCH]: arch, [OS]: os };
-  const aws = AWS_NAME.exec(name);
-  labels['karpenter.kwok.sh/instance-family'] = family;
-  labels['karpenter.kwok.sh/instance-size'] = aws?.[4] ?? String(cpu / 1000);
-  labels['karpenter.kwok.sh/instance-cpu'] = String(cpu / 1000);
-  labels['karpenter.kwok.sh/instance-memory'] = `${memory / 1024 ** 3}Gi`;
-  if (aws) {
-    labels['karpenter.k8s.aws/instance-category'] = aws[2] ?? '';
-    labels['karpenter.k8s.aws/instance-family'] = aws[1] ?? '';
-    labels['karpenter.k8s.aws/instance-generation'] = aws[3] ?? '';
-    labels['karpenter.k8s.aws/instance-size'] = aws[4] ?? '';
-    labels['karpenter.k8s.aws/instance-cpu'] = String(cpu / 1000);
-    labels['karpenter.k8s.aws/instance-memory'] = String(memory / 1024 ** 2);
-  }
-  return labels;
+  const ofName = labelsOfAwsName(name, cpu, memory);
+  return {
+    [INSTANCE_TYPE]: name,
+    [ARCH]: arch,
+    [OS]: os,
+    'karpenter.kwok.sh/instance-family': family,
+    'karpenter.kwok.sh/instance-size': ofName['karpenter.k8s.aws/instance-size'] ?? String(cpu / 1000),
+    'karpenter.kwok.sh/instance-cpu': String(cpu / 1000),
+    'karpenter.kwok.sh/instance-memory': `${memory / 1024 ** 3}Gi`,
+    ...ofName,
+  };
 };
 
 const offeringOf = (what: string, raw: unknown): Offering[] => {
@@ -155,18 +154,50 @@ const instanceTypeOf = (raw: unknown, index: number): InstanceType => {
   };
 };
 
+/** The type without what can't be true, and what of it is left out. */
+const withoutImpossible = (
+  type: InstanceType,
+): { readonly type: InstanceType; readonly warning?: string } => {
+  if (type.capacity.cpu <= 0 || type.capacity.memory <= 0) {
+    const warning = `Instance type ${type.name} has no CPU or no memory in the catalogue, and is not bought.`;
+    return { type: { ...type, offerings: [] }, warning };
+  }
+  const offerings = type.offerings.filter(({ price }) => price > 0);
+  if (offerings.length === type.offerings.length) return { type };
+  const what = offerings.length === 0 ? 'it is not bought' : 'those offerings are not used';
+  return {
+    type: { ...type, offerings },
+    warning: `Instance type ${type.name} has a price of 0 in the catalogue, which nothing costs: ${what}.`,
+  };
+};
+
 /**
- * Reads Karpenter's kwok file of instance types, with its kwok provider's overhead; throws a CatalogueError. Of two
- * entries with one name, the one for linux is kept.
+ * Reads Karpenter's kwok file of instance types, with its kwok provider's overhead; throws a CatalogueError. Entries of
+ * one name are kept beside each other where they are for other operating systems.
  */
 export const catalogueFromKwok = (json: unknown): Catalogue => {
   if (!Array.isArray(json)) throw new CatalogueError('The catalogue is not a list of instance types.');
-  const byName = new Map<string, InstanceType>();
+  const instanceTypes: InstanceType[] = [];
+  const warnings: string[] = [];
+  const known = new Map<string, Set<string>>();
   for (const [index, raw] of json.entries()) {
-    const type = instanceTypeOf(raw, index);
-    const other = byName.get(type.name);
-    if (!other || (!other.os.includes('linux') && type.os.includes('linux'))) byName.set(type.name, type);
+    const { type, warning } = withoutImpossible(instanceTypeOf(raw, index));
+    if (warning) warnings.push(warning);
+    const taken = known.get(type.name) ?? new Set<string>();
+    known.set(type.name, taken);
+    const os = type.os.filter((each) => !taken.has(each));
+    if (os.length < type.os.length) {
+      warnings.push(
+        `Instance type ${type.name} is more than once in the catalogue; the first entry is used.`,
+      );
+    }
+    const [first] = os;
+    if (first === undefined) continue;
+    for (const each of os) taken.add(each);
+    instanceTypes.push(
+      os.length === type.os.length ? type : { ...type, os, labels: { ...type.labels, [OS]: first } },
+    );
   }
-  if (byName.size === 0) throw new CatalogueError('The catalogue holds no instance type.');
-  return { instanceTypes: [...byName.values()] };
+  if (instanceTypes.length === 0) throw new CatalogueError('The catalogue holds no instance type.');
+  return { instanceTypes, ...(warnings.length > 0 && { warnings }) };
 };

@@ -38,7 +38,8 @@ export type ListField =
   | 'csiNodes'
   | 'namespaces'
   | 'deviceClasses'
-  | 'limitRanges';
+  | 'limitRanges'
+  | 'nodeClasses';
 
 const containerStatuses = list(fields({ name: text, resources, allocatedResources: quantities }, ['name']));
 
@@ -47,6 +48,23 @@ const object = (known: Readonly<Record<string, Check>>, required: readonly strin
   fields({ metadata, ...known }, ['metadata', ...required]);
 
 const KARPENTER = { groups: ['karpenter.sh'], version: 'v1' } as const;
+
+/** A cloud's NodeClass: where machines can be had, and what their kubelets keep. */
+const nodeClass = (...groups: readonly string[]): Kind => ({
+  field: 'nodeClasses',
+  groups,
+  check: object({
+    spec: fields({
+      kubelet: fields({
+        maxPods: number,
+        podsPerCore: number,
+        kubeReserved: quantities,
+        systemReserved: quantities,
+      }),
+    }),
+    status: fields({ subnets: list(fields({ zone: text, zoneID: text })), conditions }),
+  }),
+});
 
 /** The kinds that a snapshot is read of, with the fields that the planner relies on. */
 export const KINDS: Readonly<Record<string, Kind>> = {
@@ -239,6 +257,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     groups: ['resource.k8s.io'],
     check: object({ spec: fields({ extendedResourceName: text }) }),
   },
+  EC2NodeClass: nodeClass('karpenter.k8s.aws'),
+  NodeClass: nodeClass('eks.amazonaws.com'),
+  AKSNodeClass: nodeClass('karpenter.azure.com'),
+  GCENodeClass: nodeClass('karpenter.k8s.gcp'),
+  KWOKNodeClass: nodeClass('karpenter.kwok.sh'),
   LimitRange: {
     field: 'limitRanges',
     groups: [''],

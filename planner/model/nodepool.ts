@@ -1,5 +1,62 @@
-import type { NodePool } from '../../api/objects.ts';
+import type { Condition, KubeObject, NodePool, Requirement, ResourceList } from '../../api/objects.ts';
+import { canonicalKey } from './machinelabels.ts';
+
+/** A NodeClass object of some cloud, as far as it says where machines can be had and what they keep for themselves. */
+export interface NodeClassObject extends KubeObject {
+  readonly spec?: {
+    readonly kubelet?: {
+      readonly maxPods?: number;
+      readonly podsPerCore?: number;
+      readonly kubeReserved?: ResourceList;
+      readonly systemReserved?: ResourceList;
+    };
+  };
+  readonly status?: {
+    readonly subnets?: readonly { readonly zone?: string; readonly zoneID?: string }[];
+    readonly conditions?: readonly Condition[];
+  };
+}
 
 /** Whether Karpenter creates nodes of this NodePool on demand: it is not static and not being deleted. */
 export const isDynamic = (pool: NodePool): boolean =>
   pool.spec.replicas === undefined && pool.metadata.deletionTimestamp === undefined;
+
+/** The condition Ready where it is there and not true: Karpenter creates nothing then. */
+const unreadyReason = ({ status }: NodePool | NodeClassObject): string | undefined => {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready === undefined || ready.status === 'True') return undefined;
+  return `its condition Ready is ${ready.status}${ready.reason ? ` (${ready.reason})` : ''}`;
+};
+
+/** Why no machine can be had from a NodePool, to be read after its name; undefined when they can. */
+export const poolBlocker = (pool: NodePool, nodeClass?: NodeClassObject): string | undefined => {
+  if (pool.metadata.deletionTimestamp !== undefined) return 'is being deleted';
+  if (pool.spec.replicas !== undefined) return 'is static: Karpenter adds no nodes to it on demand';
+  const unready = unreadyReason(pool);
+  if (unready) return `launches nothing: ${unready}`;
+  if (!nodeClass) return undefined;
+  const { kind = 'NodeClass', metadata } = nodeClass;
+  if (metadata.deletionTimestamp !== undefined)
+    return `launches nothing: its ${kind} ${metadata.name} is being deleted`;
+  const blocked = unreadyReason(nodeClass);
+  return blocked && `launches nothing: of its ${kind} ${metadata.name}, ${blocked}`;
+};
+
+/**
+ * The requirements of a NodePool's nodes: those of its template, and its template's labels, which Karpenter takes for
+ * requirements; keys that mean the same have one name.
+ */
+export const poolRequirements = (pool: NodePool): readonly Requirement[] => {
+  const { metadata, spec } = pool.spec.template;
+  return [
+    ...spec.requirements.map((each) => {
+      const key = canonicalKey(each.key);
+      return key === each.key ? each : { ...each, key };
+    }),
+    ...Object.entries(metadata?.labels ?? {}).map(([key, value]) => ({
+      key: canonicalKey(key),
+      operator: 'In' as const,
+      values: [value],
+    })),
+  ];
+};

@@ -86,9 +86,11 @@ export const AMOUNTS: ReadonlySet<string> = new Set([
   'allocatable',
   'allocatedResources',
   'capacity',
+  'kubeReserved',
   'limits',
   'overhead',
   'requests',
+  'systemReserved',
 ]);
 
 /** The value with numbers as text. */

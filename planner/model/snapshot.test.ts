@@ -61,7 +61,11 @@ t.test('a catalogue is read with the overhead of the kwok provider', async (t) =
       },
     ],
   };
-  const [type] = catalogueFromKwok([{ ...entry, operatingSystems: ['windows'] }, entry]).instanceTypes;
+  const [windows, type] = catalogueFromKwok([
+    { ...entry, operatingSystems: ['windows'] },
+    entry,
+  ]).instanceTypes;
+  t.match(windows, { name: 'm5.xlarge', os: ['windows'], labels: { 'kubernetes.io/os': 'windows' } });
   t.match(type, {
     arch: 'amd64',
     os: ['linux'],

@@ -18,6 +18,7 @@ import type {
 import { valueAt } from '../../api/records/valueat.ts';
 import { itemsOf, newestOfEach } from './items.ts';
 import { KINDS, type Kind, type ListField } from './kinds.ts';
+import type { NodeClassObject } from './nodepool.ts';
 import { AMOUNTS, isRecord, type Json, normalized } from './shape.ts';
 
 /** The cluster's objects at one moment. */
@@ -38,6 +39,8 @@ export interface Snapshot {
   readonly deviceClasses?: readonly DeviceClass[];
   /** Left out where they were not read. */
   readonly limitRanges?: readonly LimitRange[];
+  /** NodeClass objects of any cloud; left out where they were not read. */
+  readonly nodeClasses?: readonly NodeClassObject[];
   /** What the source of the snapshot leaves unknown: sentences that say what to do. */
   readonly notes?: readonly string[];
 }

@@ -4,7 +4,7 @@ import { type InterruptionPolicy, podRiskOf } from '../model/interruption.ts';
 import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { UNLIMITED, VOLUME_SLOTS } from '../scheduling/volumes.ts';
-import type { LaunchOption } from './launchoption.ts';
+import type { LaunchOption } from './launch/launchoption.ts';
 import { type BitMatrix, floatAt, type Matrix } from './matrix.ts';
 import type { NodeClasses } from './nodeclass.ts';
 
@@ -40,7 +40,7 @@ export const compileOptions = (
   const roomOf = (allocatable: Requests, daemons: Requests): Float64Array => {
     const room = new Float64Array(o.dimensions.length);
     o.dimensions.forEach((resource, d) => {
-      if (resource.startsWith(VOLUME_SLOTS)) room[d] = UNLIMITED;
+      if (resource.startsWith(VOLUME_SLOTS)) room[d] = allocatable.get(resource) ?? UNLIMITED;
       else {
         const left = (allocatable.get(resource) ?? 0) - (daemons.get(resource) ?? 0);
         room[d] = resource === 'pods' ? Math.min(left, o.mostPods) : left;

@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { NodePool } from '../../api/objects.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
+import { supplyOf } from '../model/supply.ts';
 import { provision } from '../provision.ts';
 import { makePod, makePool, makeSnapshot } from '../testing/builders.ts';
 import type { CompiledOption } from './compiledoption.ts';
 import { instanceTypeSetOf, instanceTypeSetsByPrice, withinCap } from './instancetypeset.ts';
-import { launchOptionsOf } from './launchoption.ts';
+import { launchOptionsOf } from './launch/launchoption.ts';
 
 const SIZES = [
   ['large', 2, 1],
@@ -131,7 +132,11 @@ t.test('sets split off by price are those that one call after the other gives fo
     name: `t${n}`,
     offerings: first.offerings.map((each) => ({ ...each, price: each.price * 1.01 ** Math.floor(n / 2) })),
   }));
-  const launchOptions = launchOptionsOf([poolWith([ANY_CAPACITY])], { instanceTypes: many }, new Map());
+  const launchOptions = launchOptionsOf(
+    [poolWith([ANY_CAPACITY])],
+    supplyOf({ instanceTypes: many }),
+    new Map(),
+  );
   const options = launchOptions.map(
     (launchOption, nodeClass): CompiledOption => ({
       launchOption,

@@ -5,7 +5,7 @@ import { valueAt } from '../../api/records/valueat.ts';
 import type { InstanceType } from '../model/catalogue.ts';
 import type { Labels } from '../scheduling/nodeaffinity.ts';
 import type { CompiledOption } from './compiledoption.ts';
-import type { LaunchOption } from './launchoption.ts';
+import type { LaunchOption } from './launch/launchoption.ts';
 import { type BitMatrix, floatAt, itemAt } from './matrix.ts';
 
 /** The most that another option of a NodeClaim may cost, as a multiple of the planned option's price. */

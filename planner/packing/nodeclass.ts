@@ -3,7 +3,7 @@ import type { DaemonSet, NodeSelector, Pod, Taint } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { type Labels, matchesNodeAffinity, matchesNodeSelector } from '../scheduling/nodeaffinity.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
-import type { LaunchOption } from './launchoption.ts';
+import type { LaunchOption } from './launch/launchoption.ts';
 import { BitMatrix, itemAt } from './matrix.ts';
 import type { PodClass } from './podclass.ts';
 
@@ -13,6 +13,8 @@ export interface NodeClass {
   readonly name: string;
   readonly labels: Labels;
   readonly taints: readonly Taint[];
+  /** Selected labels of nodes to buy whose value nobody knows; left out where there is none. */
+  readonly unknown?: ReadonlySet<string>;
 }
 
 const addSelectorKeys = (keys: Set<string>, selector: NodeSelector | undefined): void => {
@@ -87,16 +89,25 @@ export class NodeClasses {
     let text = '';
     for (const key of this.#keys) {
       const value = this.#valueOf(launchOption, key);
-      text += value === undefined ? '-' : `${value.length}:${value}`;
+      if (value !== undefined) text += `${value.length}:${value}`;
+      else text += launchOption.isUnknown(key) ? '?' : '-';
     }
     const known = this.#ofTaints.get(taints) ?? new Map<string, number>();
     this.#ofTaints.set(taints, known);
     let number = known.get(text);
     if (number === undefined) {
       const values = this.#keys.map((key) => this.#valueOf(launchOption, key) ?? null);
-      const id = JSON.stringify([values, taintIds(taints), this.#separatesNewNodes]);
+      const unknown = this.#keys.filter(
+        (key) => this.#valueOf(launchOption, key) === undefined && launchOption.isUnknown(key),
+      );
+      const id = JSON.stringify([values, taintIds(taints), this.#separatesNewNodes, ...unknown]);
       const labels = { ...launchOption.labels, [HOSTNAME]: '' };
-      number = this.#numberOf(id, () => ({ name: '', labels, taints }));
+      number = this.#numberOf(id, () => ({
+        name: '',
+        labels,
+        taints,
+        ...(unknown.length > 0 && { unknown: new Set(unknown) }),
+      }));
       known.set(text, number);
     }
     return number;
@@ -135,11 +146,11 @@ export const allowedNodes = (
   const allowed = new BitMatrix(nodeClasses.length, podClasses.length);
   for (const same of byDemand.values()) {
     const { pod, selectors } = itemAt(podClasses, itemAt(same, 0));
-    nodeClasses.forEach(({ labels, taints, name }, nodeClass) => {
+    nodeClasses.forEach(({ labels, taints, name, unknown }, nodeClass) => {
       const isAllowed =
         !untoleratedTaint(taints, pod.spec.tolerations) &&
-        matchesNodeAffinity(pod, labels, name) &&
-        selectors.every((selector) => matchesNodeSelector(selector, labels, name));
+        matchesNodeAffinity(pod, labels, name, unknown) &&
+        selectors.every((selector) => matchesNodeSelector(selector, labels, name, unknown));
       if (isAllowed) for (const podClass of same) allowed.set(nodeClass, podClass, true);
     });
   }

@@ -17,7 +17,7 @@ import {
 } from './compiledoption.ts';
 import { type ExistingNode, type ExistingNodeTable, tabulateExistingNodes } from './existingnode.ts';
 import { withMinValues } from './instancetypeset.ts';
-import type { LaunchOption } from './launchoption.ts';
+import type { LaunchOption } from './launch/launchoption.ts';
 import { type BitMatrix, intAt, Matrix } from './matrix.ts';
 import { allowedNodes, type NodeClass, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
 import { type PodClass, podClassesOf } from './podclass.ts';

@@ -7,7 +7,7 @@ import {
   minValuesOf,
   withinCap,
 } from '../packing/instancetypeset.ts';
-import type { LaunchOption } from '../packing/launchoption.ts';
+import type { LaunchOption } from '../packing/launch/launchoption.ts';
 import { floatAt, itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { BoughtNode } from './assignment.ts';

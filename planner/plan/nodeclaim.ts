@@ -16,7 +16,7 @@ import { valueAt } from '../../api/records/valueat.ts';
 import type { RemainingLimits } from '../cluster/nodepoollimits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
-import { nodeClassLabel } from '../packing/launchoption.ts';
+import { nodeClassLabel } from '../packing/launch/newnodelabels.ts';
 import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';

@@ -4,6 +4,7 @@ import { podName } from '../../api/pods.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Catalogue } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import { supplyOf } from '../model/supply.ts';
 import { memoizeRequests, type ReadRequests, readAmounts } from '../scheduling/nodeinfo.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import type { PlanFault } from './verify/fault.ts';
@@ -176,7 +177,9 @@ export const verifyPlan = (
   const everyPod = places.flatMap((place) => place.pods);
   const keys = selectedKeys(snapshot, arrivals, everyPod);
   // 2. The machines that the planned claims may become.
-  const reader = new ClaimReader(snapshot, catalogue, new MachineReader(catalogue, keys.all), requestsOf);
+  const supply = supplyOf(catalogue, snapshot);
+  const machines = new MachineReader(supply, keys.all);
+  const reader = new ClaimReader(snapshot, { catalogue, supply }, machines, requestsOf);
   const claims = new Map<number, PlannedClaim>();
   places.forEach((place, at) => {
     if (place.planned) claims.set(at, reader.read(place, place.planned));

@@ -109,7 +109,7 @@ export const fits = (pod: Pod, node: NodeInfo, cluster?: ClusterView): Refusal |
   if (untoleratedTaint(node.taints, pod.spec.tolerations)) {
     return refusalOf('TaintToleration', 'node(s) had untolerated taint(s)');
   }
-  if (!matchesNodeAffinity(pod, node.labels, node.name)) {
+  if (!matchesNodeAffinity(pod, node.labels, node.name, node.unknownLabels)) {
     return refusalOf('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   }
   const volumes = cluster?.volumes && refuseByVolumes(pod, node, cluster.volumes, cluster.nodes);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Requirement } from '../../api/objects.ts';
-import { launchOptionsOf } from '../packing/launchoption.ts';
+import { supplyOf } from '../model/supply.ts';
+import { launchOptionsOf } from '../packing/launch/launchoption.ts';
 import { makePool } from '../testing/builders.ts';
 import { smallCatalogue } from '../testing/randomcluster.ts';
 import { meets } from './nodeaffinity.ts';
@@ -29,7 +30,7 @@ t.test(
     const key = 'karpenter.k8s.aws/instance-cpu';
     const types = (...requirements: readonly Requirement[]): string[] => [
       ...new Set(
-        launchOptionsOf([makePool('a', { requirements })], smallCatalogue, new Map()).map(
+        launchOptionsOf([makePool('a', { requirements })], supplyOf(smallCatalogue), new Map()).map(
           ({ type }) => type.name,
         ),
       ),

@@ -41,26 +41,41 @@ export const meets = (requirement: Requirement, value: string | undefined): bool
   }
 };
 
-const matchesTerm = (term: NodeSelectorTerm, labels: Labels, nodeName: string): boolean => {
+const matchesTerm = (
+  term: NodeSelectorTerm,
+  labels: Labels,
+  nodeName: string,
+  unknown: ReadonlySet<string> | undefined,
+): boolean => {
   const expressions = term.matchExpressions ?? [];
   const fields = term.matchFields ?? [];
   if (expressions.length === 0 && fields.length === 0) return false;
   return (
-    expressions.every((requirement) => meets(requirement, valueAt(labels, requirement.key))) &&
-    fields.every((requirement) => requirement.key === 'metadata.name' && meets(requirement, nodeName))
+    expressions.every(
+      (requirement) => !unknown?.has(requirement.key) && meets(requirement, valueAt(labels, requirement.key)),
+    ) && fields.every((requirement) => requirement.key === 'metadata.name' && meets(requirement, nodeName))
   );
 };
 
-/** Whether a node meets every requirement of at least one term. */
-export const matchesNodeSelector = (selector: NodeSelector, labels: Labels, nodeName: string): boolean =>
-  selector.nodeSelectorTerms.some((term) => matchesTerm(term, labels, nodeName));
+/** Whether a node meets every requirement of at least one term; one on an `unknown` label is never met. */
+export const matchesNodeSelector = (
+  selector: NodeSelector,
+  labels: Labels,
+  nodeName: string,
+  unknown?: ReadonlySet<string>,
+): boolean => selector.nodeSelectorTerms.some((term) => matchesTerm(term, labels, nodeName, unknown));
 
-/** Whether a node meets the pod's nodeSelector and required node affinity. */
-export const matchesNodeAffinity = (pod: Pod, labels: Labels, nodeName: string): boolean => {
+/** Whether a node meets the pod's nodeSelector and required node affinity; nothing on an `unknown` label is met. */
+export const matchesNodeAffinity = (
+  pod: Pod,
+  labels: Labels,
+  nodeName: string,
+  unknown?: ReadonlySet<string>,
+): boolean => {
   for (const key in pod.spec.nodeSelector)
     if (valueAt(labels, key) !== valueAt(pod.spec.nodeSelector, key)) return false;
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return required === undefined || matchesNodeSelector(required, labels, nodeName);
+  return required === undefined || matchesNodeSelector(required, labels, nodeName, unknown);
 };
 
 /** Whether labels meet a label selector; undefined matches nothing, an empty selector everything. */

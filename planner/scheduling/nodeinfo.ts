@@ -9,6 +9,8 @@ import { podRequests, type Requests } from './noderesources.ts';
 export interface NodeInfo {
   readonly name: string;
   readonly labels: Labels;
+  /** Labels of a node to come that it may have with a value that nobody knows. */
+  readonly unknownLabels?: ReadonlySet<string>;
   readonly taints: readonly Taint[];
   readonly unschedulable: boolean;
   /** Allocatable less requests, per resource: CPU in millicores, everything else in whole units. */

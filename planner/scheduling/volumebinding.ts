@@ -5,8 +5,10 @@ import type {
   StorageClass,
 } from '../../api/objects.ts';
 import { bytes } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { type Labels, matchesLabels, matchesNodeSelector } from './nodeaffinity.ts';
 
+const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
 const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
 const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 
@@ -83,19 +85,26 @@ export const bindingOf = (
   volumes: ReadonlyMap<string, PersistentVolume>,
   classes: ReadonlyMap<string, StorageClass>,
 ): Binding => {
-  const { name, deletionTimestamp } = claim.metadata;
-  if (deletionTimestamp !== undefined) return impossible(`persistentvolumeclaim "${name}" is being deleted`);
-  const bound = claim.spec?.volumeName;
+  const { name, deletionTimestamp, annotations } = claim.metadata;
   const phase = claim.status?.phase;
-  if (bound && phase !== 'Pending') {
-    const volume = phase === 'Lost' ? undefined : volumes.get(bound);
+  const bound = claim.spec?.volumeName;
+  if (phase === 'Lost')
+    return impossible(
+      `persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${bound ?? ''}"`,
+    );
+  if (deletionTimestamp !== undefined) return impossible(`persistentvolumeclaim "${name}" is being deleted`);
+  // As kube-scheduler: the annotation says that a claim is bound, its phase comes later.
+  if (bound && (phase !== 'Pending' || valueAt(annotations, BIND_COMPLETED) !== undefined)) {
+    const volume = volumes.get(bound);
     return volume
       ? { kind: 'bound', volume }
-      : impossible('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
+      : impossible(
+          `node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s): claim ${name} of volume ${bound}`,
+        );
   }
   const storage = classes.get(claim.spec?.storageClassName ?? '');
   if (bound || storage?.volumeBindingMode !== 'WaitForFirstConsumer') {
-    return impossible('pod has unbound immediate PersistentVolumeClaims');
+    return impossible(`pod has unbound immediate PersistentVolumeClaims: ${name}`);
   }
   return {
     kind: 'unbound',

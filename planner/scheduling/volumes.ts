@@ -132,19 +132,53 @@ export const volumeRequirements = (pod: Pod, volumes: Volumes): VolumeRequiremen
   return { selectors, unbound };
 };
 
+/** In-tree volume sources and provisioners that a CSI driver serves: field of the source, driver, field of its handle. */
+const MIGRATED: readonly (readonly [field: string, plugin: string, driver: string, handle: string])[] = [
+  ['awsElasticBlockStore', 'kubernetes.io/aws-ebs', 'ebs.csi.aws.com', 'volumeID'],
+  ['gcePersistentDisk', 'kubernetes.io/gce-pd', 'pd.csi.storage.gke.io', 'pdName'],
+  ['azureDisk', 'kubernetes.io/azure-disk', 'disk.csi.azure.com', 'diskName'],
+  ['azureFile', 'kubernetes.io/azure-file', 'file.csi.azure.com', 'shareName'],
+  ['cinder', 'kubernetes.io/cinder', 'cinder.csi.openstack.org', 'volumeID'],
+  ['vsphereVolume', 'kubernetes.io/vsphere-volume', 'csi.vsphere.vmware.com', 'volumePath'],
+  ['portworxVolume', 'kubernetes.io/portworx-volume', 'pxd.portworx.com', 'volumeID'],
+];
+
+/** The CSI driver that attaches a volume source, in-tree sources included, and the volume's handle there. */
+const attachmentOf = (
+  source: Readonly<Record<string, unknown>> | undefined,
+): readonly [driver: string, handle: string] | undefined => {
+  for (const [field, , driver, handle] of MIGRATED) {
+    const of = valueAt(source, field);
+    if (typeof of !== 'object' || of === null) continue;
+    return [driver, String((of as Record<string, unknown>)[handle] ?? '')];
+  }
+  return undefined;
+};
+
+const driverOf = (provisioner: string): string =>
+  MIGRATED.find(([, plugin]) => plugin === provisioner)?.[2] ?? provisioner;
+
 /** CSI driver → handles of the volumes that a pod attaches; a volume that does not exist yet goes by its claim's name. */
 const attachedBy = (pod: Pod, volumes: Volumes): ReadonlyMap<string, ReadonlySet<string>> => {
   const attached = new Map<string, Set<string>>();
   const attach = (driver: string, handle: string): void => {
     attached.set(driver, (attached.get(driver) ?? new Set()).add(handle));
   };
+  for (const source of pod.spec.volumes ?? []) {
+    const inline = attachmentOf(source as unknown as Record<string, unknown>);
+    if (inline) attach(...inline);
+  }
   for (const claim of claimsOf(pod, volumes)) {
     const volume = volumes.volumes.get(claim.spec?.volumeName ?? '');
     const csi = volume?.spec?.csi;
     if (csi) attach(csi.driver, csi.volumeHandle);
+    else {
+      const inTree = attachmentOf(volume?.spec);
+      if (inTree) attach(...inTree);
+    }
     if (volume) continue;
     const provisioner = volumes.classes.get(claim.spec?.storageClassName ?? '')?.provisioner;
-    if (provisioner) attach(provisioner, `${namespaceOf(pod)}/${claim.metadata.name}`);
+    if (provisioner) attach(driverOf(provisioner), `${namespaceOf(pod)}/${claim.metadata.name}`);
   }
   return attached;
 };
@@ -183,6 +217,15 @@ const isTaken = (pod: Pod, nodes: readonly VolumeNode[], volumes: Volumes): bool
   );
 };
 
+/** Whether a pod mounts anything that is attached or tied to a place. */
+export const hasAttachments = (pod: Pod): boolean =>
+  (pod.spec.volumes ?? []).some(
+    (volume) =>
+      volume.persistentVolumeClaim !== undefined ||
+      volume.ephemeral !== undefined ||
+      MIGRATED.some(([field]) => field in volume),
+  );
+
 /** kube-scheduler's first reason against a node for the pod's volumes. `nodes` is the whole cluster. */
 export const refuseByVolumes = (
   pod: Pod,
@@ -190,7 +233,7 @@ export const refuseByVolumes = (
   volumes: Volumes,
   nodes: readonly VolumeNode[] = [node],
 ): string | undefined => {
-  if (claimNames(pod).length === 0) return undefined;
+  if (!hasAttachments(pod)) return undefined;
   const demand = volumeRequirements(pod, volumes);
   if (demand.impossible) return demand.impossible;
   if (isTaken(pod, nodes, volumes)) return TAKEN;
@@ -217,7 +260,7 @@ export const volumeNeeds = (
   pod: Pod,
   volumes: Volumes,
 ): { readonly selectors: readonly NodeSelector[]; readonly slots: Requests } => {
-  if (claimNames(pod).length === 0) return NO_NEEDS;
+  if (!hasAttachments(pod)) return NO_NEEDS;
   const demand = volumeRequirements(pod, volumes);
   const places = demand.unbound.flatMap((claim) => bindableNodes(claim) ?? []);
   return {

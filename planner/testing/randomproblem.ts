@@ -1,6 +1,6 @@
 import { isReschedulable } from '../../api/pods.ts';
 import { acceptsPods, clusterOf, selectedLabelValues } from '../cluster/clusterview.ts';
-import { launchOptionsOf } from '../packing/launchoption.ts';
+import { launchOptionsOf } from '../packing/launch/launchoption.ts';
 import { itemAt } from '../packing/matrix.ts';
 import { compile, type Problem } from '../packing/problem.ts';
 import { type ClusterFeatures, randomCluster, smallCatalogue } from './randomcluster.ts';
@@ -31,7 +31,7 @@ export const randomProblem = (
     pending,
     launchOptions: launchOptionsOf(
       cluster.snapshot.nodePools,
-      smallCatalogue,
+      cluster.supply,
       selectedLabelValues([...pending, ...movable]),
     ),
     daemonSets: cluster.snapshot.daemonSets,

@@ -1,14 +1,21 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
-import { ARCH, HOSTNAME, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE } from '../../../api/labels.ts';
+import { HOSTNAME, INSTANCE_TYPE, REGION, ZONE_ID } from '../../../api/labels.ts';
 import type { NodePool, Requirement } from '../../../api/objects.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
-import type { Catalogue, InstanceType, Offering } from '../../model/catalogue.ts';
+import type { InstanceType } from '../../model/catalogue.ts';
+import {
+  canonicalKey,
+  isAbsentByName,
+  isMachineKey,
+  OF_EVERY_NODE,
+  withAliases,
+} from '../../model/machinelabels.ts';
+import { poolRequirements } from '../../model/nodepool.ts';
+import type { Supply } from '../../model/supply.ts';
 import { type Labels, meets } from '../../scheduling/nodeaffinity.ts';
+import { byKey, openValues } from '../../scheduling/openlabels.ts';
+import { type Choice, cloudLabel, OF_CLOUD, OF_OFFERING } from './choices.ts';
 import type { PlanRule } from './fault.ts';
-import { byKey, openValues } from './openlabels.ts';
-
-/** AWS' label for the zone by its id, which is the same in every account. */
-const ZONE_ID = 'topology.k8s.aws/zone-id';
 
 /** Machines that no pod can tell apart by their labels. */
 export interface Machine {
@@ -16,6 +23,8 @@ export interface Machine {
   readonly id: string;
   /** The labels of one of them. */
   readonly labels: Labels;
+  /** Selected labels whose value nobody knows; left out where there is none. */
+  readonly unknown?: ReadonlySet<string>;
   /** Instance types that it may become; they differ in size. */
   readonly types: readonly InstanceType[];
 }
@@ -27,52 +36,28 @@ export interface Machines {
   readonly broken: readonly { readonly rule: PlanRule; readonly text: string }[];
 }
 
-/** How one machine may be bought. */
-interface Choice {
-  readonly type: InstanceType;
-  readonly offering: Offering;
-  readonly os: string;
-}
-
-/** The labels that the cloud sets: of a machine's type and of its offering. */
-const cloudLabel = ({ type, offering, os }: Choice, key: string): string | undefined => {
-  switch (key) {
-    case INSTANCE_TYPE:
-      return type.name;
-    case ZONE:
-      return offering.zone;
-    case KARPENTER_CAPACITY_TYPE:
-      return offering.capacityType;
-    case ZONE_ID:
-      return offering.zoneId ?? valueAt(type.labels, key);
-    case OS:
-      return os;
-    case ARCH:
-      return valueAt(type.labels, key) ?? type.arch;
-    default:
-      return valueAt(type.labels, key);
-  }
-};
-
-const OF_OFFERING: ReadonlySet<string> = new Set([ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID, OS]);
-/** Labels that the cloud gives to every machine. */
-export const OF_CLOUD: readonly string[] = [INSTANCE_TYPE, ARCH, ...OF_OFFERING];
-
 /** Reads which machines a claim may become. Shared by all claims of a plan, for most of them ask for the same. */
 export class MachineReader {
-  readonly #types: ReadonlyMap<string, InstanceType>;
+  readonly #supply: Supply;
+  /** Per NodePool, its types by name; one name has several where they differ by operating system. */
+  readonly #types = new Map<string, ReadonlyMap<string, readonly InstanceType[]>>();
   /** Labels whose values the catalogue knows, for some type at least. */
   readonly #known: ReadonlySet<string>;
   readonly #selectedKeys: readonly string[];
   readonly #read = new Map<string, Machines>();
 
   /** `selectedKeys` are the label keys that tell machines apart. */
-  constructor(catalogue: Catalogue, selectedKeys: readonly string[]) {
-    this.#types = new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
-    const known = new Set(OF_CLOUD);
-    for (const type of catalogue.instanceTypes) for (const key in type.labels) known.add(key);
-    this.#known = known;
+  constructor(supply: Supply, selectedKeys: readonly string[]) {
+    this.#supply = supply;
+    this.#known = new Set([...OF_CLOUD, ...supply.keys]);
     this.#selectedKeys = selectedKeys;
+  }
+
+  #typesOf(pool: NodePool): ReadonlyMap<string, readonly InstanceType[]> {
+    const { name } = pool.metadata;
+    const types = this.#types.get(name) ?? Map.groupBy(this.#supply.of(pool).types, (type) => type.name);
+    this.#types.set(name, types);
+    return types;
   }
 
   /** The machines that one alternative of a claim allows. */
@@ -87,7 +72,9 @@ export class MachineReader {
     return machines;
   }
 
-  #readNew(fixed: Labels, pool: NodePool, requirements: readonly Requirement[]): Machines {
+  #readNew(fixed: Labels, pool: NodePool, given: readonly Requirement[]): Machines {
+    const requirements = given.map((each) => ({ ...each, key: canonicalKey(each.key) }));
+    const types = this.#typesOf(pool);
     const broken = new Map<string, { rule: PlanRule; text: string }>();
     const fault = (rule: PlanRule, text: string): void => {
       broken.set(`${rule} ${text}`, { rule, text });
@@ -95,7 +82,7 @@ export class MachineReader {
     for (const { key, operator, values, minValues } of requirements) {
       if (operator !== 'In') continue;
       for (const name of key === INSTANCE_TYPE ? (values ?? []) : []) {
-        if (!this.#types.has(name))
+        if (!types.has(name))
           fault('UnknownInstanceType', `names instance type ${name}, which the catalogue does not have`);
       }
       if (minValues !== undefined && (values ?? []).length < minValues) {
@@ -105,15 +92,18 @@ export class MachineReader {
         );
       }
     }
-    const ofPool = byKey(pool.spec.template.spec.requirements);
+    const ofPool = byKey(poolRequirements(pool));
     const open = this.#openLabels(fixed, byKey(requirements), ofPool, fault);
-    const choices = open ? this.#choices(requirements, fixed) : [];
+    const choices = open ? this.#choices(types, requirements, fixed) : [];
     if (choices.length === 0 && open) {
       fault('NoOffering', 'has requirements that no offering of the catalogue meets');
     }
     const fixedByCloud = Object.keys(fixed).filter((key) => this.#known.has(key));
-    const poolKeys = [...ofPool].filter(([key]) => this.#known.has(key));
-    const machines = new Map<string, { labels: Labels; types: Set<InstanceType> }>();
+    const poolKeys = [...ofPool].filter(([key]) => this.#known.has(key) || isMachineKey(key));
+    const machines = new Map<
+      string,
+      { labels: Labels; types: Set<InstanceType>; unknown?: ReadonlySet<string> }
+    >();
     for (const choice of choices) {
       const { name } = choice.type;
       for (const key of fixedByCloud) {
@@ -126,7 +116,16 @@ export class MachineReader {
         }
       }
       for (const [key, list] of poolKeys) {
-        const value = cloudLabel(choice, key) ?? valueAt(fixed, key);
+        const ofCloud = cloudLabel(choice, key);
+        if (ofCloud === undefined && this.#isUnknown(choice, key)) {
+          fault(
+            'NodePoolRequirements',
+            `as ${name} may break the requirement on ${key} of NodePool ${pool.metadata.name}, which nobody can tell`,
+          );
+          continue;
+        }
+        const value = ofCloud ?? valueAt(fixed, key);
+        if (key === REGION && value === undefined) continue;
         if (!list.every((each) => meets(each, value))) {
           fault(
             'NodePoolRequirements',
@@ -135,16 +134,23 @@ export class MachineReader {
         }
       }
       for (const variant of open ?? []) {
-        const id = this.#selectedKeys
-          .map((key) => cloudLabel(choice, key) ?? valueAt(variant, key) ?? '')
-          .join('\n');
+        const labels = this.#labels(choice, variant);
+        const unknown = this.#selectedKeys.filter(
+          (key) => valueAt(labels, key) === undefined && this.#isUnknown(choice, key),
+        );
+        const id = [...this.#selectedKeys.map((key) => valueAt(labels, key) ?? ''), ...unknown].join('\n');
         const known = machines.get(id);
         if (known) known.types.add(choice.type);
-        else machines.set(id, { labels: this.#labels(choice, variant), types: new Set([choice.type]) });
+        else
+          machines.set(id, {
+            labels,
+            types: new Set([choice.type]),
+            ...(unknown.length > 0 && { unknown: new Set(unknown) }),
+          });
       }
     }
     return {
-      machines: [...machines].map(([id, each]) => ({ id, labels: each.labels, types: [...each.types] })),
+      machines: [...machines].map(([id, { types, ...each }]) => ({ id, ...each, types: [...types] })),
       types: [...new Set(choices.map(({ type }) => type))],
       broken: [...broken.values()],
     };
@@ -156,7 +162,16 @@ export class MachineReader {
       const value = cloudLabel(choice, key);
       if (value !== undefined) putAt(labels, key, value);
     }
-    return labels;
+    return withAliases({ ...OF_EVERY_NODE, ...labels });
+  }
+
+  /** Whether only the cloud could tell a label that nothing gives. */
+  #isUnknown({ type }: Choice, key: string): boolean {
+    const canonical = canonicalKey(key);
+    if (canonical === ZONE_ID) return true;
+    return (
+      isMachineKey(canonical) && !this.#supply.keys.has(canonical) && !isAbsentByName(type.name, canonical)
+    );
   }
 
   /** The labels that the claim sets itself, in each way that its requirements leave open; undefined when in none. */
@@ -168,7 +183,7 @@ export class MachineReader {
   ): readonly Labels[] | undefined {
     let variants: Labels[] = [fixed];
     for (const key of new Set([...ofClaim.keys(), ...ofPool.keys()])) {
-      if (this.#known.has(key)) continue;
+      if (this.#known.has(key) || isMachineKey(key)) continue;
       const claim = ofClaim.get(key) ?? [];
       const pool = ofPool.get(key) ?? [];
       const label = valueAt(fixed, key);
@@ -206,29 +221,42 @@ export class MachineReader {
   }
 
   /** The types that requirements name; all where they name none. */
-  #listedTypes(requirements: readonly Requirement[]): readonly InstanceType[] {
+  #listedTypes(
+    types: ReadonlyMap<string, readonly InstanceType[]>,
+    requirements: readonly Requirement[],
+  ): readonly InstanceType[] {
     const listed = requirements.find(
       ({ key, operator }) => key === INSTANCE_TYPE && operator === 'In',
     )?.values;
-    return listed ? listed.flatMap((name) => this.#types.get(name) ?? []) : [...this.#types.values()];
+    return listed ? listed.flatMap((name) => types.get(name) ?? []) : [...types.values()].flat();
   }
 
   /** Every way to buy what the requirements allow, the cheapest first. */
-  #choices(requirements: readonly Requirement[], fixed: Labels): Choice[] {
-    const ofType = requirements.filter(({ key }) => this.#known.has(key) && !OF_OFFERING.has(key));
+  #choices(
+    types: ReadonlyMap<string, readonly InstanceType[]>,
+    requirements: readonly Requirement[],
+    fixed: Labels,
+  ): Choice[] {
+    const ofType = requirements.filter(
+      ({ key }) => (this.#known.has(key) || isMachineKey(key)) && !OF_OFFERING.has(key),
+    );
     const ofOffering = requirements.filter(({ key }) => OF_OFFERING.has(key));
     const choices: Choice[] = [];
     const label = (choice: Choice, key: string) => cloudLabel(choice, key) ?? valueAt(fixed, key);
-    for (const type of this.#listedTypes(ofType)) {
+    for (const type of this.#listedTypes(types, ofType)) {
       const [first] = type.offerings;
       if (!first) continue;
-      const any = { type, offering: first, os: '' };
+      const any = { type, offering: first, os: '', region: undefined };
       if (!ofType.every((each) => meets(each, label(any, each.key)))) continue;
       for (const offering of type.offerings) {
         if (!offering.available) continue;
         for (const os of type.os) {
-          const choice = { type, offering, os };
-          if (ofOffering.every((each) => meets(each, label(choice, each.key)))) choices.push(choice);
+          const choice = { type, offering, os, region: this.#supply.regionOf(offering.zone) };
+          const isMet = ofOffering.every((each) => {
+            const value = label(choice, each.key);
+            return (each.key === REGION && value === undefined) || meets(each, value);
+          });
+          if (isMet) choices.push(choice);
         }
       }
     }

@@ -2,8 +2,8 @@ import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { DaemonSet, NodePool, Pod, Requirement, Taint } from '../../../api/objects.ts';
 import type { Catalogue, InstanceType } from '../../model/catalogue.ts';
-import { isDynamic } from '../../model/nodepool.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
+import type { Supply } from '../../model/supply.ts';
 import { daemonSetsOn } from '../../scheduling/daemonset.ts';
 import type { ReadRequests } from '../../scheduling/nodeinfo.ts';
 import type { Requests } from '../../scheduling/noderesources.ts';
@@ -77,13 +77,20 @@ export class ClaimReader {
   readonly #daemonSets: readonly DaemonSet[];
   readonly #machines: MachineReader;
   readonly #catalogue: Catalogue;
+  readonly #supply: Supply;
   readonly #bounds = new Map<NodePool, PoolBounds>();
   readonly #requestsOf: ReadRequests;
   readonly #least = new Map<Machine, LeastRoom>();
   readonly #daemons = new Map<string, { readonly sets: readonly DaemonSet[]; readonly daemons: Requests }>();
 
-  constructor(snapshot: Snapshot, catalogue: Catalogue, machines: MachineReader, requestsOf: ReadRequests) {
+  constructor(
+    snapshot: Snapshot,
+    { catalogue, supply }: { readonly catalogue: Catalogue; readonly supply: Supply },
+    machines: MachineReader,
+    requestsOf: ReadRequests,
+  ) {
     this.#catalogue = catalogue;
+    this.#supply = supply;
     this.#pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
     this.#daemonSets = snapshot.daemonSets;
     this.#machines = machines;
@@ -104,7 +111,8 @@ export class ClaimReader {
       fault('UnknownNodePool', `is of NodePool '${name}', which is not in the cluster`);
       return { place, pool: name, machines: [], types: [], hasMinValues: false };
     }
-    if (!isDynamic(pool)) fault('NodePoolClosed', `is of NodePool ${name}, which is static or being deleted`);
+    const { blocker } = this.#supply.of(pool);
+    if (blocker !== undefined) fault('NodePoolClosed', `is of NodePool ${name}, which ${blocker}`);
     const labelled = withPoolLabels(planned, pool);
     const taints = (planned.spec.taints ?? pool.spec.template.spec.taints ?? []) as readonly Taint[];
     const types = new Set<InstanceType>();
@@ -146,7 +154,14 @@ export class ClaimReader {
     const all = sets.length > 0 ? [...pods, ...sets.map((set) => daemonPod(set, name))] : pods;
     return {
       id: machine.id,
-      site: { name, labels, taints, unschedulable: false, pods: all },
+      site: {
+        name,
+        labels,
+        taints,
+        unschedulable: false,
+        pods: all,
+        ...(machine.unknown && { unknownLabels: machine.unknown }),
+      },
       daemons,
       least,
     };

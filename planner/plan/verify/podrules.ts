@@ -11,7 +11,7 @@ import {
 import type { Labels } from '../../scheduling/nodeaffinity.ts';
 import { hostPorts } from '../../scheduling/nodeports.ts';
 import { requiredSpread, spreadCounts, spreadSelector } from '../../scheduling/topologyspread.ts';
-import { type Volumes, volumesOf } from '../../scheduling/volumes.ts';
+import { hasAttachments, type Volumes, volumesOf } from '../../scheduling/volumes.ts';
 
 /** A node after the plan, as rules see it. */
 export interface Site {
@@ -20,6 +20,8 @@ export interface Site {
   readonly taints: readonly Taint[];
   readonly unschedulable: boolean;
   readonly pods: readonly Pod[];
+  /** Labels that it may have with a value that nobody knows. */
+  readonly unknownLabels?: ReadonlySet<string>;
 }
 
 /** Pods that the rules treat alike. */
@@ -61,6 +63,7 @@ const asNode = (site: Site, pods: readonly Pod[]): NodeInfo => ({
   unschedulable: site.unschedulable,
   free: ROOM,
   pods,
+  ...(site.unknownLabels && { unknownLabels: site.unknownLabels }),
 });
 
 const labelsKey = ({ metadata }: Pod): string =>
@@ -148,7 +151,7 @@ export class PodRules {
 
   #classify(pod: Pod): PodClass {
     const { nodeSelector, affinity, tolerations, topologySpreadConstraints } = pod.spec;
-    const hasVolumes = (pod.spec.volumes ?? []).some((each) => each.persistentVolumeClaim ?? each.ephemeral);
+    const hasVolumes = hasAttachments(pod);
     const ports = hostPorts(pod);
     const hasSpread = topologySpreadConstraints !== undefined && requiredSpread(pod).length > 0;
     const hasAffinity =

@@ -13,7 +13,7 @@ import type { NodeClassRef, NodePool, Requirement, Taint } from '../../../api/ob
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { Catalogue, InstanceType } from '../../model/catalogue.ts';
 import { meets } from '../../scheduling/nodeaffinity.ts';
-import { OF_CLOUD } from './machines.ts';
+import { OF_CLOUD } from './choices.ts';
 
 /** What a planned claim asks for beyond what its NodePool gives. */
 export interface Excess {

@@ -1,5 +1,5 @@
-import type { Requirement } from '../../../api/objects.ts';
-import { integerOf, meets } from '../../scheduling/nodeaffinity.ts';
+import type { Requirement } from '../../api/objects.ts';
+import { integerOf, meets } from './nodeaffinity.ts';
 
 /** A value that no pod selects. */
 const ANY = 'any';

@@ -1,0 +1,225 @@
+import { INSTANCE_TYPE, KARPENTER_NODEPOOL, REGION, ZONE, ZONE_ID } from '../../api/labels.ts';
+import { isReady } from '../../api/nodes.ts';
+import type { CSINode, Node, NodePool } from '../../api/objects.ts';
+import { amount } from '../../api/quantity.ts';
+import { putAt, valueAt } from '../../api/records/valueat.ts';
+import type { Amounts, Catalogue, InstanceType } from './catalogue.ts';
+import { isMachineKey, regionOfZone } from './machinelabels.ts';
+import { type NodeClassObject, poolBlocker } from './nodepool.ts';
+import { type Sample, SeenMachines } from './seenmachines.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What can be bought for one NodePool. */
+export interface PoolSupply {
+  /** The catalogue's types as the NodePool's machines will be: no larger than those that stand, where its class launches. */
+  readonly types: readonly InstanceType[];
+  /** Why nothing can be bought, to be read after the NodePool's name. */
+  readonly blocker?: string;
+}
+
+/** What the cluster shows of machines that are yet to be bought. */
+export interface Supply {
+  readonly of: (pool: NodePool) => PoolSupply;
+  /** Label keys that some type of the catalogue has. */
+  readonly keys: ReadonlySet<string>;
+  /** The region of a zone, by the cluster's nodes or by its name. */
+  readonly regionOf: (zone: string) => string | undefined;
+}
+
+/** What a snapshot has to say about machines. */
+export type SupplyFacts = Pick<Snapshot, 'nodes' | 'csiNodes' | 'nodePools' | 'nodeClasses'>;
+
+const NO_FACTS: SupplyFacts = { nodes: [], csiNodes: [], nodePools: [] };
+
+/** Id of the NodeClass object that a NodePool names. */
+const classOf = ({ spec }: NodePool): string => {
+  const { group, kind, name } = spec.template.spec.nodeClassRef;
+  return `${group}/${kind}/${name}`;
+};
+
+/** The first value of a label that nodes tell for each value of another one. */
+const mapOf = (nodes: readonly Node[], from: string, to: string): ReadonlyMap<string, string> => {
+  const found = new Map<string, string>();
+  for (const { metadata } of nodes) {
+    const key = valueAt(metadata.labels, from);
+    const value = valueAt(metadata.labels, to);
+    if (key !== undefined && value !== undefined && !found.has(key)) found.set(key, value);
+  }
+  return found;
+};
+
+const limitsByNode = (csiNodes: readonly CSINode[]): ReadonlyMap<string, Readonly<Record<string, number>>> =>
+  new Map(
+    csiNodes.map(({ metadata, spec }) => [
+      metadata.name,
+      Object.fromEntries(
+        (spec?.drivers ?? []).flatMap(({ name, allocatable }) =>
+          allocatable?.count === undefined ? [] : [[name, allocatable.count] as const],
+        ),
+      ),
+    ]),
+  );
+
+const samplesOf = (facts: SupplyFacts): Sample[] => {
+  const classes = new Map(facts.nodePools.map((pool) => [pool.metadata.name, classOf(pool)]));
+  const limits = limitsByNode(facts.csiNodes);
+  return facts.nodes.flatMap((node): Sample[] => {
+    const { labels, deletionTimestamp, name } = node.metadata;
+    const type = valueAt(labels, INSTANCE_TYPE);
+    if (type === undefined || deletionTimestamp !== undefined || !isReady(node)) return [];
+    const attachLimits = limits.get(name);
+    return [
+      {
+        type,
+        nodeClass: classes.get(valueAt(labels, KARPENTER_NODEPOOL) ?? '') ?? '',
+        allocatable: node.status?.allocatable ?? {},
+        ...(attachLimits && { attachLimits }),
+      },
+    ];
+  });
+};
+
+/** Labels of a machine's type that only nodes tell, per type. */
+const labelsByType = (
+  nodes: readonly Node[],
+  keys: ReadonlySet<string>,
+): Map<string, Record<string, string>> => {
+  const found = new Map<string, Record<string, string>>();
+  for (const { metadata } of nodes) {
+    const type = valueAt(metadata.labels, INSTANCE_TYPE);
+    if (type === undefined) continue;
+    for (const key in metadata.labels) {
+      if (!isMachineKey(key) || keys.has(key)) continue;
+      const labels = found.get(type) ?? {};
+      found.set(type, labels);
+      putAt(labels, key, valueAt(metadata.labels, key) ?? '');
+    }
+  }
+  return found;
+};
+
+const keysOf = ({ instanceTypes }: Catalogue): ReadonlySet<string> => {
+  const keys = new Set<string>();
+  for (const type of instanceTypes) for (const key in type.labels) keys.add(key);
+  return keys;
+};
+
+/** Zone → zone id where a class launches machines; undefined when it launches them everywhere. */
+type ClassZones = ReadonlyMap<string, string | undefined> | undefined;
+
+const zonesOf = (nodeClass: NodeClassObject | undefined): ClassZones => {
+  const subnets = nodeClass?.status?.subnets;
+  return (
+    subnets &&
+    new Map(subnets.flatMap(({ zone, zoneID }) => (zone === undefined ? [] : [[zone, zoneID] as const])))
+  );
+};
+
+const reserved = (nodeClass: NodeClassObject | undefined, resource: 'cpu' | 'memory'): number => {
+  const { kubeReserved, systemReserved } = nodeClass?.spec?.kubelet ?? {};
+  return [kubeReserved, systemReserved].reduce(
+    (sum, list) => sum + amount(resource, valueAt(list, resource) ?? '0'),
+    0,
+  );
+};
+
+/** The most that a NodeClass's kubelets give to pods, by its own settings. */
+const withKubelet = (type: InstanceType, nodeClass: NodeClassObject | undefined): InstanceType => {
+  const kubelet = nodeClass?.spec?.kubelet;
+  if (!kubelet) return type;
+  const { capacity, overhead } = type;
+  const most = Math.min(
+    kubelet.maxPods ?? Number.POSITIVE_INFINITY,
+    kubelet.podsPerCore
+      ? kubelet.podsPerCore * Math.max(1, Math.floor(capacity.cpu / 1000))
+      : Number.POSITIVE_INFINITY,
+  );
+  const more: Amounts = {
+    ...overhead,
+    cpu: Math.max(overhead.cpu, reserved(nodeClass, 'cpu')),
+    memory: Math.max(overhead.memory, reserved(nodeClass, 'memory')),
+    pods: Math.max(overhead.pods, capacity.pods - most),
+  };
+  return { ...type, overhead: more };
+};
+
+/**
+ * A cache by object identity, safe as module state: catalogues are never changed, and entries go with them. Plans of one
+ * cluster mostly see the same machines, and equal types keep what was computed from them.
+ */
+const adjusted = new WeakMap<Catalogue, Map<string, readonly InstanceType[]>>();
+const MOST_VARIANTS = 32;
+
+const cached = (
+  catalogue: Catalogue,
+  id: string,
+  make: () => readonly InstanceType[],
+): readonly InstanceType[] => {
+  const variants = adjusted.get(catalogue) ?? new Map<string, readonly InstanceType[]>();
+  adjusted.set(catalogue, variants);
+  let types = variants.get(id);
+  if (!types) {
+    types = make();
+    const [oldest] = variants.keys();
+    if (variants.size >= MOST_VARIANTS && oldest !== undefined) variants.delete(oldest);
+    variants.set(id, types);
+  }
+  return types;
+};
+
+/** Reads what a cluster shows of the machines of a catalogue, see docs/designs/0036-machines-as-they-are.md. */
+export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): Supply => {
+  const keys = keysOf(catalogue);
+  const seen = new SeenMachines(samplesOf(facts), catalogue);
+  const learned = labelsByType(facts.nodes, keys);
+  const learnedText = learned.size > 0 ? JSON.stringify([...learned].sort()) : '';
+  const zoneIds = mapOf(facts.nodes, ZONE, ZONE_ID);
+  const zoneIdText = zoneIds.size > 0 ? JSON.stringify([...zoneIds].sort()) : '';
+  const regions = mapOf(facts.nodes, ZONE, REGION);
+  const nodeClasses = new Map(
+    (facts.nodeClasses ?? []).map((each) => [`${each.kind ?? ''}/${each.metadata.name}`, each]),
+  );
+  const typesOf = (pool: NodePool, nodeClass: NodeClassObject | undefined): readonly InstanceType[] => {
+    const id = classOf(pool);
+    const zones = zonesOf(nodeClass);
+    const kubelet = nodeClass?.spec?.kubelet;
+    if (seen.isEmpty && !zones && !kubelet && learned.size === 0 && zoneIds.size === 0)
+      return catalogue.instanceTypes;
+    const text = JSON.stringify([zones && [...zones], kubelet, learnedText, zoneIdText, seen.textFor(id)]);
+    return cached(catalogue, text, () =>
+      catalogue.instanceTypes.map((original) => {
+        const type = seen.asSeen(withKubelet(original, nodeClass), id);
+        const own = learned.get(type.name);
+        return {
+          ...type,
+          ...(own && { labels: { ...own, ...type.labels } }),
+          offerings: type.offerings.flatMap((offering) => {
+            if (zones && !zones.has(offering.zone)) return [];
+            const zoneId = offering.zoneId ?? zones?.get(offering.zone) ?? zoneIds.get(offering.zone);
+            return [zoneId === undefined || zoneId === offering.zoneId ? offering : { ...offering, zoneId }];
+          }),
+        };
+      }),
+    );
+  };
+  const known = new Map<NodePool, PoolSupply>();
+  const kindsRead = new Set((facts.nodeClasses ?? []).map(({ kind }) => kind));
+  return {
+    keys,
+    regionOf: (zone) => regions.get(zone) ?? regionOfZone(zone),
+    of: (pool) => {
+      let supply = known.get(pool);
+      if (supply) return supply;
+      const { kind, name } = pool.spec.template.spec.nodeClassRef;
+      const nodeClass = nodeClasses.get(`${kind}/${name}`);
+      const missing =
+        kindsRead.has(kind) && !nodeClass
+          ? `launches nothing: its ${kind} ${name} does not exist`
+          : undefined;
+      const blocker = poolBlocker(pool, nodeClass) ?? missing;
+      supply = { types: typesOf(pool, nodeClass), ...(blocker !== undefined && { blocker }) };
+      known.set(pool, supply);
+      return supply;
+    },
+  };
+};

@@ -1,0 +1,101 @@
+import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
+import type { Pod, Requirement } from '../../api/objects.ts';
+import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { verifyPlan } from '../plan/verify.ts';
+import { type ProvisionResult, provision } from '../provision.ts';
+import { type RebalanceResult, rebalance } from '../rebalance.ts';
+
+/** What the tests of planner/cases share: small price lists, and the facts that a plan is judged by. */
+
+/** An entry of a price list; each zone has its own price where a list of prices is given. */
+export interface Priced {
+  readonly name: string;
+  readonly cpu?: number;
+  readonly memory?: string;
+  readonly price?: number;
+  readonly arch?: string;
+  readonly os?: readonly string[];
+  readonly zones?: readonly string[];
+  readonly capacityTypes?: readonly string[];
+  readonly resources?: Readonly<Record<string, string>>;
+}
+
+export const ZONES = ['us-west-2a', 'us-west-2b', 'us-west-2c'];
+
+/** A price list in the format of Karpenter's kwok provider. */
+export const priceList = (...entries: readonly Priced[]): Catalogue =>
+  catalogueFromKwok(
+    entries.map(({ name, cpu = 2, memory = '8Gi', price = 0.1, zones = ZONES, resources, ...rest }) => ({
+      name,
+      architecture: rest.arch ?? 'amd64',
+      operatingSystems: rest.os ?? ['linux'],
+      resources: { cpu: String(cpu), memory, pods: '110', ...resources },
+      offerings: zones.flatMap((zone) =>
+        (rest.capacityTypes ?? ['on-demand']).map((type) => ({
+          Price: type === 'spot' ? price * 0.6 : price,
+          Available: true,
+          Requirements: [
+            { key: 'karpenter.sh/capacity-type', operator: 'In', values: [type] },
+            { key: 'topology.kubernetes.io/zone', operator: 'In', values: [zone] },
+          ],
+        })),
+      ),
+    })),
+  );
+
+const REQUEST = { now: Date.parse('2026-01-02T00:00:00Z'), seed: 1, planName: 'p', rounds: 300 };
+
+/** Plans for pending pods; throws where the check refuses the plan. */
+export const provisioned = (
+  snapshot: Snapshot,
+  catalogue: Catalogue,
+  more: { readonly preferences?: 'Respect' | 'Ignore' } = {},
+): ProvisionResult => {
+  const result = provision({ ...REQUEST, ...more, snapshot, catalogue });
+  checkFaults(snapshot, catalogue, result);
+  return result;
+};
+
+/** Plans cheaper nodes; throws where the check refuses the plan. */
+export const rebalanced = (snapshot: Snapshot, catalogue: Catalogue): RebalanceResult => {
+  const result = rebalance({ ...REQUEST, snapshot, catalogue });
+  checkFaults(snapshot, catalogue, result);
+  return result;
+};
+
+const checkFaults = (
+  snapshot: Snapshot,
+  catalogue: Catalogue,
+  { plan }: Pick<ProvisionResult | RebalanceResult, 'plan'>,
+): void => {
+  const faults = plan ? verifyPlan(snapshot, catalogue, plan.spec) : [];
+  if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join('\n'));
+};
+
+type Planned = Pick<ProvisionResult | RebalanceResult, 'plan'>;
+
+export const claimsOf = ({ plan }: Planned): readonly NodeClaimToAdd[] => plan?.spec.nodeClaimsToAdd ?? [];
+
+/** The NodeClaims that a plan deletes, in order of their names. */
+export const deletedBy = ({ plan }: Planned): readonly string[] =>
+  (plan?.spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName).sort();
+
+/** The names of pods that a plan puts together, per destination in order of names. */
+export const groupsOf = ({ plan }: Planned): readonly (readonly string[])[] => {
+  const byClaim = Map.groupBy(plan?.spec.podsToMigrate ?? [], ({ dstNodeClaimName }) => dstNodeClaimName);
+  return [...byClaim.values()].map((pods) => pods.map(({ name }) => name).sort()).sort();
+};
+
+/** The values of a label that a claim allows, one sorted list per requirement set: the first and all alternatives. */
+export const allowedValues = (claim: NodeClaimToAdd, key: string): readonly (readonly string[])[] =>
+  [claim.spec.requirements, ...(claim.alternatives ?? []).map(({ requirements }) => requirements)].map(
+    (list) => [...((list as readonly Requirement[]).find((each) => each.key === key)?.values ?? [])].sort(),
+  );
+
+/** The same as one sorted list of all values. */
+export const everyValue = (planned: Planned, key: string): readonly string[] =>
+  [...new Set(claimsOf(planned).flatMap((claim) => allowedValues(claim, key).flat()))].sort();
+
+/** The pods in another order, by a permutation of their indices. */
+export const inOrder = (snapshot: Snapshot, pods: readonly Pod[]): Snapshot => ({ ...snapshot, pods });
