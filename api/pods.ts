@@ -95,3 +95,6 @@ export const foreignSchedulerOf = (
   const scheduler = spec.schedulerName || DEFAULT_SCHEDULER;
   return ours.includes(scheduler) ? undefined : scheduler;
 };
+
+/** True for a pod that no kubelet has seen: it may be deleted without a grace period. */
+export const hasNeverStarted = (pod: Pod): boolean => pod.status?.startTime === undefined;

@@ -6,6 +6,7 @@ import { INSTALL_NAMESPACE } from '../../api/labels.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { kubeconfig, type Scene } from '../pinner/fixture.ts';
+import { revokeAll } from '../support/account.ts';
 
 /**
  * Our ServiceAccounts, roles and admission policies as manifests/base installs them, but for a namespace of a suite, so
@@ -77,6 +78,8 @@ export class InstalledRights {
 
   /** Creates all of it; `open` of the scene comes first, which has made some of the ServiceAccounts. */
   async install(): Promise<void> {
+    // Of the rights that other suites need, none is left.
+    await revokeAll(this.#scene.client, this.#scene.namespace);
     for (const each of this.#manifests) await this.#apply(each);
   }
 

@@ -1,6 +1,7 @@
 import { NODE_CLAIM, PIN } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
+import { hasNeverStarted } from '../../api/pods.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -34,9 +35,6 @@ interface PlaceholderContext {
   readonly report: Report;
   readonly log: Logger;
 }
-
-// A pod that no kubelet has seen can be deleted without grace.
-const hasNeverStarted = (pod: Pod): boolean => pod.status?.startTime === undefined;
 
 const nodeIntentOf = (state: State, name: string): StoredIntent | undefined =>
   state.store.by('node', name).find(({ intent }) => intent.node);

@@ -1,7 +1,7 @@
 import type { Lease, Node } from '../../api/objects.ts';
 import { LEASES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { isAlreadyExists } from '../../kube/errors.ts';
+import { isAlreadyExists, isTerminal } from '../../kube/errors.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 
 const NAMESPACE = 'kube-node-lease';
@@ -30,7 +30,13 @@ export const renewNodeLease = async (
   const ownerReferences = uid ? [{ apiVersion: 'v1', kind: 'Node', name, uid }] : [];
   const ref = { namespace: NAMESPACE, name };
   const patch = client.patch(LEASES, ref, { metadata: { ownerReferences }, spec }, { signal });
-  if (await getOrUndefined(patch)) return;
+  try {
+    if (await getOrUndefined(patch)) return;
+  } catch (error) {
+    // Our own admission policy: the kubelet has joined a moment ago and renews the Lease itself.
+    if (isTerminal(error)) return;
+    throw error;
+  }
   const lease: Lease = { metadata: { ...ref, ownerReferences }, spec };
   try {
     await client.create(LEASES, lease, { signal });

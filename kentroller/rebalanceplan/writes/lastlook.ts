@@ -52,12 +52,12 @@ export const isForsaken = async (w: Looking, ref: PodRef): Promise<boolean> => {
   return record !== undefined && !(await hasReplicaSet(w, ref.namespace, record.replicaSet));
 };
 
-/** Whether a pod is still on a node that no machine has joined, so that no kubelet runs it. */
-export const isStranded = async (w: Looking, ref: PodRef): Promise<boolean> => {
+/** The pod as it is now if it is still on a node that no machine has joined, so that no kubelet runs it. */
+export const strandedPod = async (w: Looking, ref: PodRef): Promise<Pod | undefined> => {
   const pod = await readPod(w, ref);
-  if (!pod?.spec.nodeName) return false;
+  if (!pod?.spec.nodeName) return undefined;
   const node = await getOrUndefined(w.client.get(NODES, { name: pod.spec.nodeName }, { signal: w.signal }));
-  return !hasJoined(node);
+  return hasJoined(node) ? undefined : pod;
 };
 
 /**

@@ -1,10 +1,11 @@
 import { POD_TEMPLATE_HASH, SURGED } from '../../../api/labels.ts';
+import { hasNeverStarted } from '../../../api/pods.ts';
 import { PODS } from '../../../api/resources.ts';
 import { isConflict, isNotFound, isRetryable } from '../../../kube/errors.ts';
 import { ignoreNotFoundOrConflict } from '../../../kube/ignore.ts';
 import { areEvictionsPaused } from '../reservation.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { evictablePod, isForsaken, isStranded } from './lastlook.ts';
+import { evictablePod, isForsaken, strandedPod } from './lastlook.ts';
 import { deleteIfThere, SKIPPED, type StepOf, type Writer, writeIfThere } from './writer.ts';
 
 /** Writes to pods: eviction, deletion and surge. */
@@ -67,14 +68,15 @@ export const deleteForsakenPod = async (
   return undefined;
 };
 
-/** Deletes a pod that no kubelet runs, without a grace period. */
+/** Deletes a pod that no kubelet runs, without a grace period if none ever did. */
 export const removePod = async (
   w: Pick<Writer, 'client' | 'signal'>,
   step: StepOf<'remove-pod'>,
 ): Promise<typeof SKIPPED | undefined> => {
-  if (!(await isStranded(w, step))) return SKIPPED;
+  const pod = await strandedPod(w, step);
+  if (!pod) return SKIPPED;
   const { name, namespace, uid } = step;
-  const options = { uid, gracePeriodSeconds: 0, signal: w.signal };
+  const options = { uid, ...(hasNeverStarted(pod) && { gracePeriodSeconds: 0 }), signal: w.signal };
   await deleteIfThere(w.client.delete(PODS, { name, namespace }, options));
   return undefined;
 };

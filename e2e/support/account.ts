@@ -1,0 +1,68 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import type { KubeClient } from '../../kube/client/client.ts';
+
+/** ServiceAccounts that processes of suites act as, so that our admission policies judge them as they judge the pods. */
+
+/** The policies that don't depend on the names of our objects, which suites choose for themselves. */
+export const POLICIES = ['pods', 'podsubresources', 'nodes', 'nodeclaims'].map(
+  (name) => `manifests/base/policies/${name}.yaml`,
+);
+
+interface Account {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+const fileOf = ({ namespace, name }: Account): string =>
+  join(tmpdir(), 'precision-packer-accounts', `${namespace}-${name}.kubeconfig`);
+
+/** The kubeconfig of an account that a suite has made; undefined where it has made none. */
+export const kubeconfigOf = (account: Account): string | undefined =>
+  existsSync(fileOf(account)) ? fileOf(account) : undefined;
+
+/** Writes a kubeconfig with a token of the account, beside that of an administrator. Returns its path. */
+export const writeKubeconfig = async (
+  client: KubeClient,
+  admin: string,
+  account: Account,
+): Promise<string> => {
+  const { namespace, name } = account;
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+  const body = {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec: { expirationSeconds: 14_400 },
+  };
+  const { status } = await client.request<{ status: { token: string } }>('POST', path, { body });
+  const config = parse(readFileSync(admin, 'utf8')) as {
+    readonly users: readonly { readonly name: string }[];
+  };
+  const users = config.users.map((user) => ({ name: user.name, user: { token: status.token } }));
+  const file = fileOf(account);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, stringify({ ...config, users }), { mode: 0o600 });
+  return file;
+};
+
+/** Lets all accounts of a namespace do everything that no admission policy forbids them. */
+export const grantAll = async (client: KubeClient, namespace: string): Promise<void> => {
+  await client.request('PATCH', `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${namespace}-all`, {
+    query: { fieldManager: 'suite', force: 'true' },
+    contentType: 'application/apply-patch+yaml',
+    body: {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: `${namespace}-all` },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ kind: 'Group', name: `system:serviceaccounts:${namespace}` }],
+    },
+  });
+};
+
+export const revokeAll = async (client: KubeClient, namespace: string): Promise<void> => {
+  const path = `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${namespace}-all`;
+  await client.request('DELETE', path).catch(() => {});
+};
