@@ -65,7 +65,7 @@ t.test('a process that dies before and after each write still ends in the planne
   const lives = (async () => {
     while (!finished.signal.aborted) {
       const session = startSession({
-        kubeconfig: ground.kubeconfig,
+        kubeconfig: stage.kubeconfig,
         cloud,
         env: ENV,
         wrap: (inner, end) =>

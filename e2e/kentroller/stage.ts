@@ -4,6 +4,7 @@ import {
   INSTALL_NAMESPACE,
   KARPENTER_DO_NOT_DISRUPT,
   KARPENTER_NODEPOOL,
+  KENTROLLER,
   PREPARING_TAINT,
 } from '../../api/labels.ts';
 import * as resources from '../../api/resources.ts';
@@ -16,6 +17,7 @@ import { createLogger } from '../../kube/component/log.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import type { Ground } from '../ground/ground.ts';
+import { grantAll, POLICIES, writeKubeconfig } from '../support/account.ts';
 import { applyPool, dropPool, machinesReady, orderMachine } from '../support/fleet.ts';
 import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from '../support/workload.ts';
 import { startSession } from './session.ts';
@@ -35,6 +37,8 @@ type Test = Pick<typeof t, 'equal'>;
 /** A ground with a cloud and our CRDs; a test runs kentroller on it. */
 export interface Stage {
   readonly client: KubeClient;
+  /** Of kentroller's account, which our admission policies judge. */
+  readonly kubeconfig: string;
   readonly cloud: Cloud;
   readonly env: Readonly<Record<string, string>>;
   /** A NodePool, too many machines, and the pods on them. */
@@ -49,7 +53,8 @@ export interface Stage {
 
 export const openStage = async (ground: Ground): Promise<Stage> => {
   const stopping = new AbortController();
-  await ground.kubectl(['apply', '--server-side', '-f', 'manifests/base/crds']);
+  const files = ['manifests/base/crds', ...POLICIES].flatMap((path) => ['-f', path]);
+  await ground.kubectl(['apply', '--server-side', ...files]);
   const client = connect({
     kubeconfig: ground.kubeconfig,
     userAgent: 'kentroller-test',
@@ -65,11 +70,17 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
     signal: stopping.signal,
   });
   await createNamespace(client, INSTALL_NAMESPACE);
+  const account = { namespace: INSTALL_NAMESPACE, name: KENTROLLER };
+  const made = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account };
+  await ground.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(made) });
+  await grantAll(client, INSTALL_NAMESPACE);
+  const kubeconfig = await writeKubeconfig(client, ground.kubeconfig, account);
   const gone = (error: unknown): void => {
     if (!isNotFound(error)) throw error;
   };
   return {
     client,
+    kubeconfig,
     cloud,
     env: ENV,
     set: async (name, machines) => {
@@ -100,7 +111,7 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
       await dropPool(client, name);
     },
     play: async (env, act) => {
-      const session = startSession({ kubeconfig: ground.kubeconfig, cloud, env: { ...ENV, ...env } });
+      const session = startSession({ kubeconfig, cloud, env: { ...ENV, ...env } });
       try {
         await act();
       } finally {

@@ -35,7 +35,7 @@ const liveAndDie = (): { end(): Promise<readonly string[]> } => {
   const lives = (async () => {
     while (!finished.signal.aborted) {
       const session = startSession({
-        kubeconfig: ground.kubeconfig,
+        kubeconfig: stage.kubeconfig,
         cloud: stage.cloud,
         env: stage.env,
         wrap: (inner, end) =>

@@ -38,7 +38,7 @@ const start = async (env: Readonly<Record<string, string>> = {}): Promise<void> 
   session?.stop();
   await session?.ended;
   session = startSession({
-    kubeconfig: ground.kubeconfig,
+    kubeconfig: stage.kubeconfig,
     cloud: stage.cloud,
     env: {
       ...stage.env,

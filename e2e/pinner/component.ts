@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER } from '../../api/labels.ts';
+import { kubeconfigOf } from '../support/account.ts';
 import { kubeconfig } from './fixture.ts';
 
 export interface Line {
@@ -15,7 +17,15 @@ export interface Line {
 /** Components start often: keeping Node's compiled code halves the work of a start. */
 const COMPILED = join(tmpdir(), 'precision-packer-compiled');
 
-/** A component of ours as a process. */
+/** The account that a component runs as when it is installed. */
+const ACCOUNT_OF: Readonly<Record<string, string>> = {
+  'kentroller/main.ts': KENTROLLER,
+  'extender/main.ts': POD_PINNER,
+  'webhook/main.ts': POD_PINNER_WEBHOOK,
+  'webhook/keeper/main.ts': POD_PINNER_WEBHOOK_KEEPER,
+};
+
+/** A component of ours as a process, under the account of its scene. */
 export class Component {
   readonly lines: Line[];
   readonly process: ChildProcess;
@@ -28,9 +38,15 @@ export class Component {
     lines: Line[] = [],
   ) {
     this.lines = lines;
+    const account = { namespace: env.POD_NAMESPACE ?? '', name: ACCOUNT_OF[main] ?? '' };
     const path = fileURLToPath(new URL(`../../${main}`, import.meta.url));
     this.process = spawn(process.execPath, [path, ...args], {
-      env: { PATH: process.env.PATH, KUBECONFIG: kubeconfig, NODE_COMPILE_CACHE: COMPILED, ...env },
+      env: {
+        PATH: process.env.PATH,
+        KUBECONFIG: kubeconfigOf(account) ?? kubeconfig,
+        NODE_COMPILE_CACHE: COMPILED,
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     if (this.process.stdout) {

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER } from '../../api/labels.ts';
 import type { Namespace, Node, Pod, ReplicaSet } from '../../api/objects.ts';
 import { NAMESPACES, NODES, PODS, REPLICA_SETS } from '../../api/resources.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
+import { grantAll, revokeAll, writeKubeconfig } from '../support/account.ts';
 
 /** Helpers of suites that run components as processes against the API server of KUBECONFIG. */
 
@@ -13,6 +15,9 @@ if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with mak
 
 /** The address at which the API server reaches this process: it may have its own network. */
 export const ownHost = process.env.SUITE_HOST ?? '127.0.0.1';
+
+/** Accounts that components of a scene act as, see component.ts. */
+const ACCOUNTS = [KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER];
 
 /** Asks until the answer is neither undefined nor false. Throws with the last error after the deadline. */
 export const eventually = async <T>(
@@ -47,7 +52,11 @@ export class Scene {
 
   async open(): Promise<void> {
     await this.client.create<Namespace>(NAMESPACES, { metadata: { name: this.namespace } });
-    for (const name of ['castai-pod-pinner', 'castai-pod-pinner-webhook']) await this.account(name);
+    for (const name of ACCOUNTS) {
+      await this.account(name);
+      await writeKubeconfig(this.client, kubeconfig, { namespace: this.namespace, name });
+    }
+    await grantAll(this.client, this.namespace);
     await eventually('the default ServiceAccount', async () => {
       await this.client.request('GET', `/api/v1/namespaces/${this.namespace}/serviceaccounts/default`);
       return true;
@@ -119,6 +128,7 @@ export class Scene {
     });
     for (const name of this.#nodes) await client.delete(NODES, { name }).catch(() => {});
     await client.delete(NAMESPACES, { name: namespace }).catch(() => {});
+    await revokeAll(client, namespace);
     client.close();
   }
 }

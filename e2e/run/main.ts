@@ -6,6 +6,7 @@ import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
 import { auditLogOf } from '../ground/controlplane/audit.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/host/progress.ts';
+import { POLICIES } from '../support/account.ts';
 import { installComponents } from '../support/components.ts';
 import { judgeRights } from './rights.ts';
 import { findTests, type Need, type TestFile } from './suites.ts';
@@ -133,10 +134,10 @@ const envOf = (ground: Ground): Record<string, string> => ({
   SUITE_HOST: ground.hostAddress,
 });
 
-/** CRDs of ours and of Karpenter, for suites without controllers. */
+/** CRDs of ours and of Karpenter and our admission policies, for suites that bring their own components. */
 const applyDefinitions = async (ground: Ground): Promise<void> => {
   const { crds } = await locateCatalogue();
-  const files = ['manifests/base/crds', ...crds].flatMap((folder) => ['-f', folder]);
+  const files = ['manifests/base/crds', ...POLICIES, ...crds].flatMap((path) => ['-f', path]);
   await ground.kubectl(['apply', '--server-side', ...files]);
   await ground.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
 };
