@@ -23,6 +23,8 @@ export class Process {
   /** Requests on their way to the server; each call serves one. */
   readonly requests: (() => void)[] = [];
   readonly #busy = new Set<string>();
+  /** Events of plans: type, reason and message. */
+  readonly events: string[] = [];
   isDead = false;
 
   /** `refuse` throws for a request that the server refuses. */
@@ -84,7 +86,11 @@ export class Process {
         orders: new RecentOrders(),
         guards: NO_GUARDS,
         account: { add: async () => {} },
-        recorder: silent,
+        recorder: {
+          ...silent,
+          event: (_resource, _object, type, reason, message) =>
+            void this.events.push(`${type} ${reason}: ${message}`),
+        },
         podRecorder: silent,
         log,
         clock: { now },
