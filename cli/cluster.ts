@@ -3,6 +3,7 @@ import {
   CSI_NODES,
   DAEMON_SETS,
   DEVICE_CLASSES,
+  LIMIT_RANGES,
   NAMESPACES,
   NODE_CLAIMS,
   NODE_POOLS,
@@ -67,16 +68,23 @@ const errorOf = (failures: readonly { readonly resource: Resource; readonly erro
   return first?.error instanceof Error ? first.error : new Error(messageOf(first?.error));
 };
 
-/** The DeviceClasses: none where the cluster does not know the kind, undefined where the user may not list it. */
-const listDeviceClasses = async (client: KubeClient): Promise<Pick<Snapshot, 'deviceClasses'>> => {
+/** Objects of a kind: none where the cluster does not know it, undefined where the user may not list it. */
+const listIfAllowed = async <T extends KubeObject>(
+  client: KubeClient,
+  resource: Resource<T>,
+): Promise<readonly T[] | undefined> => {
   try {
-    return { deviceClasses: (await client.list(DEVICE_CLASSES)).items };
+    return (await client.list(resource)).items;
   } catch (error) {
-    if (isNotFound(error)) return { deviceClasses: [] };
-    if (isForbidden(error)) return {};
+    if (isNotFound(error)) return [];
+    if (isForbidden(error)) return undefined;
     throw error;
   }
 };
+
+/** What a missing right to list LimitRanges leaves unknown. */
+const NO_LIMIT_RANGES =
+  "LimitRanges were not read, so DaemonSets without a pod count without their namespace's defaults: grant list on limitranges.";
 
 /** Lists the cluster's objects. Throws UsageError for missing permissions, missing kinds and failed requests. */
 export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
@@ -89,7 +97,17 @@ export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   const snapshot = snapshotFromList({
     items: answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])),
   });
-  return { ...snapshot, ...(await listDeviceClasses(client)) };
+  const [deviceClasses, limitRanges] = await Promise.all([
+    listIfAllowed(client, DEVICE_CLASSES),
+    listIfAllowed(client, LIMIT_RANGES),
+  ]);
+  const notes = [...(snapshot.notes ?? []), ...(limitRanges ? [] : [NO_LIMIT_RANGES])];
+  return {
+    ...snapshot,
+    ...(deviceClasses && { deviceClasses }),
+    ...(limitRanges && { limitRanges }),
+    ...(notes.length > 0 && { notes }),
+  };
 };
 
 /** A client for the cluster of a kubeconfig, or for the cluster of the pod with this environment. Throws UsageError. */

@@ -1,5 +1,7 @@
 import type { Pod } from '../../api/objects.ts';
 import { attributePods } from '../../planner/karpenter/attribution.ts';
+import type { InFlightClaim } from '../../planner/karpenter/inflightclaim.ts';
+import { effectiveDaemonSets } from '../../planner/scheduling/daemonpods.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../caches.ts';
 import type { NodeNameCache } from '../cloud/nodenamecache.ts';
 import type { ExtraIntents } from '../pinning/extraintents.ts';
@@ -82,17 +84,8 @@ export class Derivation {
         if (claim !== undefined) assigned.set(pod.metadata.uid ?? '', claim);
         return name === '' || claim !== undefined;
       });
-    const daemonSets = caches.daemonSets.list();
     const attributions =
-      pods.length === 0
-        ? []
-        : attributePods({
-            inFlight: machines
-              .filter((m) => !this.#isLate(m, now))
-              .map((m) => inFlightOf(m, m.node ? caches.pods.by('node', m.nodeName) : [], daemonSets)),
-            pods,
-            assigned,
-          });
+      pods.length === 0 ? [] : attributePods({ inFlight: this.#inFlight(machines, now), pods, assigned });
     const isSettled = (machine: Machine): boolean => this.#isSettled(machine, now);
     const { joinDeadlineMs } = limits;
     const intents = attributionIntents({ machines, attributions, isSettled, joinDeadlineMs });
@@ -130,6 +123,15 @@ export class Derivation {
     const isComplete = now - this.#newestSeen >= settleMs || now - seen >= settleMs * MAX_SETTLE_FACTOR;
     if (isComplete) this.#settled.add(name);
     return this.#settled.has(name);
+  }
+
+  /** The machines that pods may wait for, with what is left of them. */
+  #inFlight(machines: readonly Machine[], now: number): InFlightClaim[] {
+    const { daemonSets, pods } = this.#o.caches;
+    const sets = effectiveDaemonSets({ daemonSets: [...daemonSets.list()], pods: [...pods.list()] });
+    return machines
+      .filter((m) => !this.#isLate(m, now))
+      .map((m) => inFlightOf(m, m.node ? pods.by('node', m.nodeName) : [], sets));
   }
 
   #isLate({ claim }: Machine, now: number): boolean {

@@ -7,12 +7,14 @@ import {
   ZONE,
 } from '../../api/labels.ts';
 import { healthOf, isReady } from '../../api/nodes.ts';
-import type { Node, Pod } from '../../api/objects.ts';
+import type { DaemonSet, Node, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
 import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type Supply, supplyOf } from '../model/supply.ts';
+import { effectiveDaemonSets } from '../scheduling/daemonpods.ts';
+import { daemonRequests, missingDaemonSets } from '../scheduling/daemonset.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
 import { type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import { type Volumes, volumesOf } from '../scheduling/volumes.ts';
@@ -56,12 +58,25 @@ const withoutOurHold = (pod: Pod): Pod => (pod.spec.nodeName ? withoutHold(pod) 
 export const indexTypes = (catalogue: Catalogue): ReadonlyMap<string, readonly InstanceType[]> =>
   Map.groupBy(catalogue.instanceTypes, ({ name }) => name);
 
+/** The node with room kept for pods of DaemonSets that are still to come to it, as far as it has that room. */
+const withRoomForDaemons = (view: NodeInfo, daemonSets: readonly DaemonSet[]): NodeInfo => {
+  const missing = missingDaemonSets(daemonSets, view, []);
+  if (missing.length === 0) return view;
+  const free = new Map(view.free);
+  for (const [resource, value] of daemonRequests(missing)) {
+    const left = free.get(resource) ?? 0;
+    free.set(resource, Math.min(left, Math.max(0, left - value)));
+  }
+  return { ...view, free };
+};
+
 /**
  * Builds the view of a snapshot; throws a QuantityError. Held pods lose the affinity to their node, as their controller
  * creates the next pod without it.
  */
 export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => {
-  const snapshot: Snapshot = { ...original, pods: original.pods.map(withoutOurHold) };
+  const pods = original.pods.map(withoutOurHold);
+  const snapshot: Snapshot = { ...original, pods, daemonSets: effectiveDaemonSets(original) };
   const podsOn = new Map<string, Pod[]>();
   const pending: Pod[] = [];
   for (const pod of snapshot.pods) {
@@ -102,7 +117,7 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
   return {
     snapshot,
     facts,
-    views: facts.map((state) => nodeInfoOf(state.node, state.pods)),
+    views: facts.map((state) => withRoomForDaemons(nodeInfoOf(state.node, state.pods), snapshot.daemonSets)),
     namespaces: new Map(
       snapshot.namespaces.map((namespace) => [namespace.metadata.name, namespace.metadata.labels ?? {}]),
     ),

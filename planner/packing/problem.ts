@@ -17,6 +17,7 @@ import {
 } from './compiledoption.ts';
 import { type ExistingNode, type ExistingNodeTable, tabulateExistingNodes } from './existingnode.ts';
 import { withMinValues } from './instancetypeset.ts';
+import { forbidBesideDaemons } from './launch/besidedaemons.ts';
 import type { LaunchOption } from './launch/launchoption.ts';
 import { type BitMatrix, intAt, Matrix } from './matrix.ts';
 import { allowedNodes, type NodeClass, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
@@ -36,6 +37,8 @@ export interface Problem extends ExistingNodeTable {
   readonly allowed: BitMatrix;
   /** The same with NodePool weights left aside. */
   readonly allowedAtAnyWeight: BitMatrix;
+  /** Per pod class that DaemonSets keep off nodes it may use otherwise, why. */
+  readonly besideDaemons: ReadonlyMap<number, string>;
   /** The options worth buying: no other one of their node class dominates them. */
   readonly options: readonly CompiledOption[];
   /** Every option with room, the cheapest first, dominated ones too: a NodeClaim may name them as alternatives. */
@@ -123,6 +126,12 @@ export const compile = (input: {
     { dimensions, nodeClasses, daemonSets: input.daemonSets, mostPods, interruption: input.interruption },
   );
   const allowed = allowedNodes(podClasses, nodeClasses.list);
+  const besideDaemons = forbidBesideDaemons(allowed, {
+    podClasses,
+    nodeClasses: nodeClasses.list,
+    daemonSets: input.daemonSets,
+    namespaces: input.namespaces,
+  });
   const rules = compilePodRules(
     podClasses.map((podClass) => podClass.pod),
     nodeClasses.list,
@@ -150,6 +159,7 @@ export const compile = (input: {
     ...table,
     nodeClasses: nodeClasses.list,
     allowed,
+    besideDaemons,
     allowedAtAnyWeight,
     options: prune(usable),
     allOptions,

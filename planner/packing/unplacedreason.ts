@@ -179,7 +179,8 @@ export const unplacedReason = (packing: Packing, podClass: number, context: Reas
   if (allOptions.length === 0) return listed(context.pools.map((pool) => poolReason(pool, context.supply)));
   const isAllowed = ({ nodeClass }: CompiledOption): boolean => allowed.has(nodeClass, podClass);
   const usable = allOptions.filter(isAllowed);
-  if (usable.length === 0) return disallowedReason(problem, podClass, context);
+  if (usable.length === 0)
+    return problem.besideDaemons.get(podClass) ?? disallowedReason(problem, podClass, context);
   const fitsIn = ({ room }: CompiledOption, d: number): boolean => floatAt(room, d) >= sizes.at(podClass, d);
   const lacking = [...dimensions.keys()].filter((d) => !usable.some((option) => fitsIn(option, d)));
   if (lacking.length > 0) return lackingReason(problem, podClass, lacking);

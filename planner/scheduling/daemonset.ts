@@ -1,10 +1,12 @@
 import type { DaemonSet, Pod, Taint } from '../../api/objects.ts';
-import { controllerOf, isLive } from '../../api/pods.ts';
+import { isLive, isOfDaemonSet } from '../../api/pods.ts';
+import { isPodOf } from './daemonpods.ts';
 import { type Labels, matchesNodeAffinity } from './nodeaffinity.ts';
 import { podRequests, type Requests } from './noderesources.ts';
 import { untoleratedTaint } from './tainttoleration.ts';
 
-const podOf = (set: DaemonSet): Pod => ({
+/** A pod of the set, without a node. */
+export const daemonPodOf = (set: DaemonSet): Pod => ({
   metadata: {
     name: set.metadata.name,
     namespace: set.metadata.namespace ?? 'default',
@@ -31,7 +33,7 @@ export const daemonSetsOn = (
   name = '',
 ): DaemonSet[] =>
   daemonSets.filter((set) => {
-    const pod = podOf(set);
+    const pod = daemonPodOf(set);
     const relevant = taints.filter((taint) => !ALWAYS_TOLERATED.has(taint.key));
     return (
       matchesNodeAffinity(pod, labels, name) && untoleratedTaint(relevant, pod.spec.tolerations) === undefined
@@ -42,7 +44,7 @@ export const daemonSetsOn = (
 export const daemonRequests = (daemonSets: readonly DaemonSet[]): Requests => {
   const total: Requests = new Map();
   for (const set of daemonSets) {
-    for (const [resource, value] of podRequests(podOf(set))) {
+    for (const [resource, value] of podRequests(daemonPodOf(set))) {
       total.set(resource, (total.get(resource) ?? 0) + value);
     }
   }
@@ -70,11 +72,10 @@ export const missingDaemonSets = (
   },
   pending: readonly Pod[],
 ): readonly DaemonSet[] => {
-  const uidOf = (pod: Pod): string => controllerOf(pod)?.uid ?? '';
-  const bound = new Set(node.pods.filter(isLive).map(uidOf));
-  const waiting = new Set(pending.filter((pod) => isLive(pod) && nodeNameOf(pod) === node.name).map(uidOf));
-  return daemonSetsOn(daemonSets, node.labels, node.taints, node.name).filter(
-    ({ metadata: { uid = '', deletionTimestamp } }) =>
-      deletionTimestamp === undefined && (!bound.has(uid) || waiting.has(uid)),
-  );
+  const bound = node.pods.filter((pod) => isLive(pod) && isOfDaemonSet(pod));
+  const waiting = pending.filter((pod) => isLive(pod) && nodeNameOf(pod) === node.name);
+  const isDue = (set: DaemonSet): boolean =>
+    set.metadata.deletionTimestamp === undefined &&
+    (!bound.some((pod) => isPodOf(pod, set)) || waiting.some((pod) => isPodOf(pod, set)));
+  return daemonSetsOn(daemonSets.filter(isDue), node.labels, node.taints, node.name);
 };

@@ -4,6 +4,7 @@ import type { DaemonSet, NodePool, Pod, Requirement, Taint } from '../../../api/
 import type { Catalogue, InstanceType } from '../../model/catalogue.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Supply } from '../../model/supply.ts';
+import { effectiveDaemonSets } from '../../scheduling/daemonpods.ts';
 import { daemonSetsOn } from '../../scheduling/daemonset.ts';
 import type { ReadRequests } from '../../scheduling/nodeinfo.ts';
 import type { Requests } from '../../scheduling/noderesources.ts';
@@ -92,7 +93,7 @@ export class ClaimReader {
     this.#catalogue = catalogue;
     this.#supply = supply;
     this.#pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
-    this.#daemonSets = snapshot.daemonSets;
+    this.#daemonSets = effectiveDaemonSets(snapshot);
     this.#machines = machines;
     this.#requestsOf = requestsOf;
   }
