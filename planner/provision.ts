@@ -1,6 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
-import { foreignSchedulerOf, isBoundToNode, podName } from '../api/pods.ts';
+import { podName } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import { capacityTypeOf, typeOf } from './cluster/candidate.ts';
 import {
@@ -12,6 +12,7 @@ import {
   selectedLabelValues,
 } from './cluster/clusterview.ts';
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
+import { waitingPodsOf } from './cluster/waitingpods.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
@@ -24,6 +25,7 @@ import { unplacedReason } from './packing/unplacedreason.ts';
 import { assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { savingsOf } from './plan/savings.ts';
+import { keepRoom } from './roomforwaiting.ts';
 import { namespaceOf } from './scheduling/interpodaffinity.ts';
 import {
   DEFAULT_PREFERENCES,
@@ -31,7 +33,6 @@ import {
   type Preferences,
   preferWhileWaiting,
 } from './scheduling/preferences.ts';
-import { claimedDevicesOfPending } from './scheduling/resourceclaims.ts';
 import { packOntoNewNodes } from './search/construct.ts';
 import { type FillOptions, fillOptionsFor } from './search/filloptions.ts';
 import { fillOpen, openAndFill } from './search/greedy.ts';
@@ -75,30 +76,6 @@ export interface ProvisionResult {
   readonly reason?: string;
 }
 
-/** Whether a pending pod is to be planned for: it has no scheduling gates and is not of a DaemonSet. */
-const isPlannable = (pod: Pod): boolean =>
-  (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
-
-/** The pending pods to plan for, and those with claimed devices, which are left to Karpenter. */
-const selectPending = (
-  { pending, snapshot }: Cluster,
-  schedulers: readonly string[] | undefined,
-): { readonly plannable: readonly Pod[]; readonly unplaced: Unplaced[] } => {
-  const devicesOf = claimedDevicesOfPending(snapshot.deviceClasses ?? [], snapshot.nodes);
-  const plannable: Pod[] = [];
-  const unplaced: Unplaced[] = [];
-  for (const pod of pending.filter(isPlannable)) {
-    const scheduler = foreignSchedulerOf(pod, schedulers);
-    const devices = devicesOf(pod);
-    const reason = scheduler
-      ? `scheduler ${scheduler} places it, whose rules are not known`
-      : devices && `it has ${devices}; devices of claims are not planned, and it is left to Karpenter`;
-    if (reason === undefined) plannable.push(pod);
-    else unplaced.push({ namespace: namespaceOf(pod), name: pod.metadata.name, reason });
-  }
-  return { plannable, unplaced };
-};
-
 const respects = (request: ProvisionRequest): boolean =>
   (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
 
@@ -137,8 +114,14 @@ const placeAll = (
 const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): ProvisionResult => {
   const isOver = phaseTimers(request);
   // 1. Gather.
-  const cluster: Cluster = clusterOf(request.snapshot, request.catalogue);
-  const { plannable, unplaced } = selectPending(cluster, request.schedulers);
+  const standing = clusterOf(request.snapshot, request.catalogue);
+  const { plannable, nominated, left: leftOut } = waitingPodsOf(standing, request.schedulers);
+  const { cluster, underWay } = keepRoom(standing, { candidates: new Set(), waiting: [], nominated });
+  const unplaced: Unplaced[] = leftOut.map(({ pod, reason }) => ({
+    namespace: namespaceOf(pod),
+    name: pod.metadata.name,
+    reason,
+  }));
   const waiting =
     respects(request) && plannable.some(hasPreferences)
       ? withPreferences(plannable, cluster, relaxed)
@@ -160,8 +143,11 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
       movable: new Set<Pod>(),
     };
   });
+  const coming = underWay.map((view) => {
+    return { view, price: 0, isCandidate: false, acceptsPods: true, movable: new Set<Pod>() };
+  });
   const problem = compile({
-    existingNodes,
+    existingNodes: [...existingNodes, ...coming],
     pending: waiting,
     launchOptions: launchOptionsOf(cluster.snapshot.nodePools, cluster.supply, selectedLabelValues(waiting)),
     daemonSets: cluster.snapshot.daemonSets,
@@ -173,7 +159,10 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     poolUsage: poolUsageOf(cluster.snapshot, request.catalogue),
   });
   // 3. Search: existing nodes first, then new nodes, then better ones.
-  const targets = existingNodes.flatMap(({ acceptsPods }, node) => (acceptsPods ? [node] : []));
+  const targets = [
+    ...coming.map((_, index) => existingNodes.length + index),
+    ...existingNodes.flatMap(({ acceptsPods }, node) => (acceptsPods ? [node] : [])),
+  ];
   const fillOptions = fillOptionsFor(problem, problem.pending);
   let { packing, left } = placeAll(new Packing(problem), targets, fillOptions, isOver.construct);
   if (!packing.satisfiesAllRules()) {
@@ -222,6 +211,14 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
   const { spec, green } = writePlan(problem, cluster, assignPods(packing, placeable), request.planName, bill);
+  if (green.length === 0 && spec.podsToMigrate?.length === 0) {
+    const reason = 'Every other pod that waits has room on a node that is there or on its way.';
+    return {
+      plan: null,
+      unplaced,
+      reason: unplaced.length > 0 ? reason : reason.replace('other ', ''),
+    };
+  }
   const bound = { least, cost: packing.cost() };
   return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced };
 };

@@ -24,6 +24,7 @@ import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker
 
 import { RemainingLimits } from './cluster/nodepoollimits.ts';
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
+import { waitingPodsOf } from './cluster/waitingpods.ts';
 import type { Catalogue, InstanceType } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
@@ -36,6 +37,7 @@ import { compile, type Problem } from './packing/problem.ts';
 import { type Assignment, assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { blueNode, savingsOf } from './plan/savings.ts';
+import { keepRoom } from './roomforwaiting.ts';
 import { readAmounts } from './scheduling/nodeinfo.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
 import { hasLocalVolume } from './scheduling/volumes.ts';
@@ -133,6 +135,24 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   return { candidates: new Set(candidates.slice(0, most).sort((a, b) => a - b)), skipped };
 };
 
+/** Leaves out candidates whose room is needed for pods that wait or are on their way. */
+const withRoomKept = (
+  standing: Cluster,
+  { candidates, skipped }: Selection,
+  schedulers: readonly string[] | undefined,
+): { readonly cluster: Cluster; readonly selection: Selection } => {
+  const { plannable, nominated } = waitingPodsOf(standing, schedulers);
+  const { cluster, needed } = keepRoom(standing, { candidates, waiting: plannable, nominated });
+  const kept = [...candidates].filter((index) => needed.has(index));
+  if (kept.length === 0) return { cluster, selection: { candidates, skipped } };
+  const reasons = kept.map((index) => ({
+    name: itemAt(cluster.views, index).name,
+    reasons: [needed.get(index) ?? ''],
+  }));
+  const others = [...candidates].filter((index) => !needed.has(index));
+  return { cluster, selection: { candidates: new Set(others), skipped: [...skipped, ...reasons] } };
+};
+
 const existingNodesOf = (
   cluster: Cluster,
   candidates: ReadonlySet<number>,
@@ -147,7 +167,8 @@ const existingNodesOf = (
       billed: billedOf(facts),
       podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), interruption),
       isCandidate,
-      acceptsPods: acceptsPods(facts),
+      // A plan names destinations by their NodeClaims.
+      acceptsPods: facts.claim !== undefined && acceptsPods(facts),
       movable: new Set(isCandidate ? view.pods.filter(isReschedulable) : []),
     };
   });
@@ -193,8 +214,8 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   // 1. Gather: the cluster, and which nodes may be replaced.
   const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
   const snapshot = respects ? preferWhileMoving(request.snapshot) : request.snapshot;
-  const cluster = clusterOf(snapshot, request.catalogue);
-  const selection = select(cluster, request);
+  const standing = clusterOf(snapshot, request.catalogue);
+  const { cluster, selection } = withRoomKept(standing, select(standing, request), request.schedulers);
   const least = request.constraints?.minClusterSize ?? 0;
   if (cluster.facts.length < least) {
     return resultOf(

@@ -137,11 +137,10 @@ export const billedOf = ({ price, covered }: StateNode): Billed => ({
 export const billOf = (catalogue: Catalogue, facts: readonly StateNode[]): Bill =>
   new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
-/** Whether a plan may put pods on an existing node: Karpenter's, ready and healthy, not cordoned, not being removed. */
+/** Whether pods may come to an existing node: ready and healthy, not cordoned, not being removed. */
 export const acceptsPods = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>): boolean => {
   return (
-    claim !== undefined &&
-    claim.metadata.deletionTimestamp === undefined &&
+    claim?.metadata.deletionTimestamp === undefined &&
     node.spec?.unschedulable !== true &&
     isReady(node) &&
     healthOf(node).kind !== 'sick' &&

@@ -66,7 +66,8 @@ export const writePlan = (
     for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
   });
   for (const { pod, node } of assignment.moves) {
-    const claim = itemAt(cluster.facts, node).claim;
+    // kube-scheduler finds nodes without a NodeClaim, and machines under way, by itself.
+    const claim = cluster.facts[node]?.claim;
     if (claim) podsToMigrate.push(migration(pod, pod.spec.nodeName, claim.metadata.name));
   }
   const nodeClaimsToDelete = assignment.removed.flatMap((node) => {

@@ -1,0 +1,63 @@
+import {
+  HOSTNAME,
+  KARPENTER_INITIALIZED,
+  KARPENTER_NODEPOOL,
+  KARPENTER_REGISTERED,
+  PLAN,
+} from '../../api/labels.ts';
+import type { Node, NodeClaim } from '../../api/objects.ts';
+import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
+import { deductRequests, type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
+import type { Cluster } from './clusterview.ts';
+
+const isRegistered = ({ status }: NodeClaim): boolean =>
+  status?.conditions?.some(({ type, status: is }) => type === 'Registered' && is === 'True') ?? false;
+
+/** The labels that a claim's machine will have for sure: its own, and requirements with one value. */
+const labelsOf = ({ metadata, spec }: NodeClaim): Record<string, string> => ({
+  ...Object.fromEntries(
+    spec.requirements.flatMap(({ key, operator, values = [] }) =>
+      operator === 'In' && values.length === 1 ? [[key, values[0] as string]] : [],
+    ),
+  ),
+  ...metadata.labels,
+  [HOSTNAME]: metadata.name,
+  [KARPENTER_REGISTERED]: 'true',
+  [KARPENTER_INITIALIZED]: 'true',
+});
+
+/** The node that a claim's machine will be. Before it is launched it has what its pods asked for, and maybe more. */
+const nodeOf = (claim: NodeClaim): Node => ({
+  metadata: { name: claim.metadata.name, labels: labelsOf(claim) },
+  spec: { taints: claim.spec.taints ?? [] },
+  status: { allocatable: claim.status?.allocatable ?? claim.spec.resources?.requests ?? {} },
+});
+
+/**
+ * Machines that Karpenter has ordered and whose nodes have not joined: room that is paid for. Those of our own plans are
+ * not among them, since they are kept for those plans' pods.
+ */
+export const machinesUnderWay = ({
+  snapshot,
+  facts,
+}: Pick<Cluster, 'snapshot' | 'facts'>): readonly NodeInfo[] => {
+  const joined = new Set(facts.flatMap(({ claim }) => (claim ? [claim.metadata.name] : [])));
+  const names = new Set(facts.map(({ node }) => node.metadata.name));
+  return snapshot.nodeClaims
+    .filter((claim) => {
+      const { name, labels, deletionTimestamp } = claim.metadata;
+      return (
+        !joined.has(name) &&
+        !names.has(name) &&
+        deletionTimestamp === undefined &&
+        labels?.[KARPENTER_NODEPOOL] !== undefined &&
+        labels[PLAN] === undefined &&
+        !isRegistered(claim)
+      );
+    })
+    .map((claim) => {
+      const view = nodeInfoOf(nodeOf(claim), []);
+      deductRequests(view.free, daemonRequests(daemonSetsOn(snapshot.daemonSets, view.labels, view.taints)));
+      return view;
+    });
+};

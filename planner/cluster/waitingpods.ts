@@ -1,0 +1,96 @@
+import { KARPENTER_DISRUPTED_TAINT } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import { foreignSchedulerOf, isBoundToNode, isReschedulable, isUnschedulable } from '../../api/pods.ts';
+import { claimedDevicesOfPending } from '../scheduling/resourceclaims.ts';
+import type { StateNode } from './candidate.ts';
+import type { Cluster } from './clusterview.ts';
+
+/** A pod without a node that nothing is planned for, and why. */
+export interface LeftPod {
+  readonly pod: Pod;
+  readonly reason: string;
+}
+
+/** The pods that need room beside those which have a node. */
+export interface WaitingPods {
+  /** Pods that kube-scheduler has found no node for. */
+  readonly plannable: readonly Pod[];
+  /** Pods that a node has been promised to, by its name: they have preempted others there, or are pinned. */
+  readonly nominated: ReadonlyMap<string, readonly Pod[]>;
+  readonly left: readonly LeftPod[];
+}
+
+/** Whether a pod is to be looked at: it has no scheduling gates and is not of a DaemonSet. */
+const isFree = (pod: Pod): boolean => (pod.spec.schedulingGates ?? []).length === 0 && !isBoundToNode(pod);
+
+/** A scheduler's refusal that no new node heals, such as that of Fargate; undefined for none. */
+const otherRefusal = (pod: Pod): string | undefined => {
+  const condition = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (condition?.status !== 'False' || isUnschedulable(pod)) return undefined;
+  return condition.reason ?? 'no reason';
+};
+
+/**
+ * Sorts the pods without a node by Karpenter's rule for those that need one: not nominated, not gated, not of a
+ * DaemonSet, not another scheduler's, and not refused for anything but want of a node.
+ */
+export const waitingPodsOf = (
+  { pending, snapshot, facts }: Pick<Cluster, 'pending' | 'snapshot' | 'facts'>,
+  schedulers?: readonly string[],
+): WaitingPods => {
+  const devicesOf = claimedDevicesOfPending(snapshot.deviceClasses ?? [], snapshot.nodes);
+  const names = new Set([
+    ...facts.map(({ node }) => node.metadata.name),
+    ...snapshot.nodeClaims.map(({ metadata }) => metadata.name),
+  ]);
+  const plannable: Pod[] = [];
+  const nominated = new Map<string, Pod[]>();
+  const left: LeftPod[] = [];
+  for (const pod of pending.filter(isFree)) {
+    const node = pod.status?.nominatedNodeName ?? '';
+    if (names.has(node)) {
+      nominated.set(node, [...(nominated.get(node) ?? []), pod]);
+      continue;
+    }
+    const scheduler = foreignSchedulerOf(pod, schedulers);
+    const devices = devicesOf(pod);
+    const refusal = otherRefusal(pod);
+    const reason = scheduler
+      ? `scheduler ${scheduler} places it, whose rules are not known`
+      : devices
+        ? `it has ${devices}; devices of claims are not planned, and it is left to Karpenter`
+        : refusal && `its condition PodScheduled is False for ${refusal}, not for want of a node`;
+    if (reason === undefined) plannable.push(pod);
+    else left.push({ pod, reason });
+  }
+  return { plannable, nominated, left };
+};
+
+/** Whether others are taking a node out: its pods will need room elsewhere. */
+export const isLeaving = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>): boolean =>
+  node.metadata.deletionTimestamp !== undefined ||
+  claim?.metadata.deletionTimestamp !== undefined ||
+  (node.spec?.taints ?? []).some(({ key }) => key === KARPENTER_DISRUPTED_TAINT);
+
+/** The pod as its controller makes it anew: without a node. */
+const withoutNode = (pod: Pod): Pod => {
+  const { nodeName: _, ...spec } = pod.spec;
+  return { ...pod, spec };
+};
+
+/** A pod of a leaving node, and as it will wait for another one. */
+export interface ComingPod {
+  readonly pod: Pod;
+  readonly waits: Pod;
+  readonly from: string;
+}
+
+/** The pods that nodes which others take out will give back. */
+export const comingPodsOf = ({ facts }: Pick<Cluster, 'facts'>): readonly ComingPod[] =>
+  facts
+    .filter(isLeaving)
+    .flatMap(({ node, pods }) =>
+      pods
+        .filter((pod) => isReschedulable(pod) && foreignSchedulerOf(pod) === undefined)
+        .map((pod) => ({ pod, waits: withoutNode(pod), from: node.metadata.name })),
+    );
