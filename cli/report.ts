@@ -3,6 +3,7 @@ import { formatCpu } from '../api/quantity.ts';
 import { printable } from '../api/text/printable.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { rebalance } from '../planner/rebalance.ts';
+import { describeSplit, kindChangesOf, machineLabel, splitSavings } from './changes.ts';
 import type { Outcome } from './outcome.ts';
 import { format } from './outputformat.ts';
 import { type Report, reportOf, roundToCents } from './reportmodel.ts';
@@ -42,13 +43,15 @@ const renderTable = (report: Report): string => {
     ]);
   const added = new Map<string, { count: number; cost: number }>();
   for (const each of report.added) {
-    const known = added.get(each.instanceType) ?? { count: 0, cost: 0 };
-    added.set(each.instanceType, { count: known.count + 1, cost: known.cost + each.monthlyCost });
+    const label = machineLabel(each);
+    const known = added.get(label) ?? { count: 0, cost: 0 };
+    added.set(label, { count: known.count + 1, cost: known.cost + each.monthlyCost });
   }
   const head = [
     `before    ${formatUsd(report.monthlyBefore)} USD a month, ${report.nodes} nodes, ${report.pods} pods, ${report.pending} of them pending`,
     `after     ${formatUsd(report.monthlyAfter)} USD a month, ${report.podsMoved} pods moved`,
     `savings   ${formatUsd(report.monthlySavings)} USD a month, ${report.savingsPercent} %`,
+    ...describeSplit(report).map((line) => `  of it   ${line}`),
     ...(report.lowerBoundMonthly === null
       ? []
       : [
@@ -75,7 +78,10 @@ export const reportCommand = async (input: Input, planner = rebalance): Promise<
   const request = await requestOf(input, 'report', '3s');
   const result = withoutRefused(request, planner(request));
   const cluster = clusterOf(request.snapshot, request.catalogue);
-  const report = reportOf(cluster, result, request.prices);
+  const report = reportOf(cluster, result, request, {
+    savingsBy: splitSavings(request, result, planner),
+    kindChanges: kindChangesOf(request, result),
+  });
   const html = flags.values.get('html');
   if (html !== undefined) {
     const { renderPage } = await import('./html/page.ts');

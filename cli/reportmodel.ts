@@ -1,14 +1,19 @@
-import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../api/labels.ts';
+import { ARCH, HOURS_PER_MONTH, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../api/labels.ts';
 import type { Cluster } from '../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
+import type { KindChange, SavingPart } from './changes.ts';
 import { clusterNodesOf } from './clusternodes.ts';
 import type { PriceSource } from './prices/pricedcatalogue.ts';
+import type { Request } from './request.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, costs in USD per month, null if unknown. */
 export interface NodeLine {
   readonly name: string;
   readonly instanceType: string;
+  readonly capacityType: string | null;
+  readonly architecture: string | null;
+  readonly zone: string | null;
   readonly monthlyCost: number | null;
   readonly cpu: number;
   readonly cpuFree: number;
@@ -39,9 +44,16 @@ export interface Report {
   /** What this report could not see, each with what to do. */
   readonly unseen: readonly string[];
   readonly lines: readonly NodeLine[];
+  /** The saving in parts: by packing alone, and by each change of the kind of machine. */
+  readonly savingsBy: readonly SavingPart[];
+  /** Pods that get another kind of machine. */
+  readonly kindChanges: readonly KindChange[];
   readonly added: readonly {
     readonly name: string;
     readonly instanceType: string;
+    readonly capacityType: string;
+    readonly architecture: string | null;
+    readonly zone: string | null;
     readonly monthlyCost: number;
   }[];
 }
@@ -59,12 +71,15 @@ const nodeLinesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
     const memory = allocatable.get('memory') ?? 0;
     const cpuFree = Math.max(0, view.free.get('cpu') ?? 0);
     const memoryFree = Math.max(0, view.free.get('memory') ?? 0);
-    const name = facts.node.metadata.name;
+    const { name, labels = {} } = facts.node.metadata;
     const monthlyCost = facts.price === undefined ? null : roundToCents(facts.price * HOURS_PER_MONTH);
     const unused = (cpu > 0 ? cpuFree / cpu : 0) / 2 + (memory > 0 ? memoryFree / memory : 0) / 2;
     return {
       name,
-      instanceType: facts.node.metadata.labels?.[INSTANCE_TYPE] ?? '',
+      instanceType: labels[INSTANCE_TYPE] ?? '',
+      capacityType: labels[KARPENTER_CAPACITY_TYPE] ?? null,
+      architecture: labels[ARCH] ?? null,
+      zone: labels[ZONE] ?? null,
       monthlyCost,
       cpu,
       cpuFree,
@@ -82,10 +97,12 @@ const nodeLinesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
 export const reportOf = (
   cluster: Cluster,
   result: RebalanceResult,
-  { gaps, ...prices }: PriceSource,
+  { catalogue, prices: { gaps, ...prices } }: Pick<Request, 'catalogue' | 'prices'>,
+  { savingsBy, kindChanges }: Pick<Report, 'savingsBy' | 'kindChanges'>,
 ): Report => {
   const before = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0) * HOURS_PER_MONTH;
   const savings = result.plan?.savings;
+  const archOf = new Map(catalogue.instanceTypes.map(({ name, arch }) => [name, arch]));
   const after = savings ? Number(savings.projectedClusterMonthlyCost) : before;
   return {
     nodes: cluster.facts.length,
@@ -103,9 +120,14 @@ export const reportOf = (
     prices,
     unseen: gaps,
     lines: nodeLinesOf(cluster, result),
+    savingsBy: savingsBy.map(({ by, monthly }) => ({ by, monthly: roundToCents(monthly) })),
+    kindChanges,
     added: (savings?.greenNodes ?? []).map((node) => ({
       name: node.name,
       instanceType: node.instanceType,
+      capacityType: node.capacityType ?? (node.isSpot ? 'spot' : 'on-demand'),
+      architecture: archOf.get(node.instanceType) ?? null,
+      zone: node.zone ?? null,
       monthlyCost: roundToCents(Number(node.priceHourly) * HOURS_PER_MONTH),
     })),
   };

@@ -9,6 +9,7 @@ import type { RebalanceRequest } from '../planner/rebalance.ts';
 import { DEFAULT_PREFERENCES, type Preferences } from '../planner/scheduling/preferences.ts';
 import { type Flags, UsageError } from './flags.ts';
 import { readJson } from './inputfiles.ts';
+import { keeping, keepsOf } from './keep.ts';
 import { type PriceSource, priceCatalogue, type ReadLive } from './prices/pricedcatalogue.ts';
 
 export const PLAN_FLAGS = [
@@ -16,6 +17,7 @@ export const PLAN_FLAGS = [
   'kubeconfig',
   'catalog',
   'prices',
+  'keep',
   'region',
   'output',
   'name',
@@ -176,6 +178,7 @@ export const requestOf = async (
   timeBudget = '10s',
 ): Promise<Request> => {
   const withDiscounts = overlayOf(flags);
+  const keeps = keepsOf(flags.values.get('keep'));
   const interruption = interruptionOf(flags);
   const workloadPercent = readPercent(flags, 'max-workload-percent');
   const clusterPercent = readPercent(flags, 'max-cluster-percent');
@@ -196,7 +199,7 @@ export const requestOf = async (
     throw new UsageError(`--scope ${scopeText} matches no node of the cluster.`);
   }
   return {
-    snapshot,
+    snapshot: keeping(snapshot, keeps),
     catalogue: withDiscounts(catalogue),
     prices,
     ...(interruption && { interruption }),

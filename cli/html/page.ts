@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import type { Cluster } from '../../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../../planner/rebalance.ts';
+import { describeSplit, machineLabel } from '../changes.ts';
 import type { NodeLine, Report } from '../reportmodel.ts';
 import { type NodeBar, nodeBarsOf } from './nodebars.ts';
 import { drawNode, escapeHtml } from './nodesvg.ts';
@@ -59,6 +60,13 @@ const renderCosts = ({ monthlyBefore, monthlyAfter }: Report): string => {
   return `<div class="scale">${line('today', monthlyBefore, 'today')}${line('planned', monthlyAfter, 'planned')}</div>`;
 };
 
+/** What the saving is made of; nothing where packing alone makes it. */
+const renderSplit = (report: Report): string => {
+  const lines = describeSplit(report);
+  if (lines.length === 0) return '';
+  return `<section><h2>What the saving is made of</h2><ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul></section>`;
+};
+
 const renderBound = ({ lowerBoundMonthly, gapPercent }: Report): string => {
   if (lowerBoundMonthly === null) return '';
   const gap =
@@ -68,17 +76,19 @@ const renderBound = ({ lowerBoundMonthly, gapPercent }: Report): string => {
   return `<p class="bound">No set of machines in the catalogue can run the pods of the replaceable nodes for less than <b>${formatUsd(lowerBoundMonthly)}</b> per month; ${gap}.</p>`;
 };
 
-/** A table of instance types: how many today, how many planned, what these cost. */
-const renderMachines = (before: readonly NodeBar[], after: readonly NodeBar[]): string => {
+/** A table of machines by type, capacity type, architecture and zone: how many today, how many planned, what these cost. */
+const renderMachines = (report: Report, before: readonly NodeBar[], after: readonly NodeBar[]): string => {
+  const machines = new Map([...report.lines, ...report.added].map((each) => [each.name, machineLabel(each)]));
+  const machineOf = (node: NodeBar): string => machines.get(node.name) || node.instanceType;
   const types = new Map<string, { before: number; after: number; monthlyCost: number }>();
   const entryOf = (type: string) => {
     const entry = types.get(type) ?? { before: 0, after: 0, monthlyCost: 0 };
     types.set(type, entry);
     return entry;
   };
-  for (const node of before) entryOf(node.instanceType).before += 1;
+  for (const node of before) entryOf(machineOf(node)).before += 1;
   for (const node of after) {
-    const entry = entryOf(node.instanceType);
+    const entry = entryOf(machineOf(node));
     entry.after += 1;
     entry.monthlyCost += (node.price ?? 0) * HOURS_PER_MONTH;
   }
@@ -92,7 +102,7 @@ const renderMachines = (before: readonly NodeBar[], after: readonly NodeBar[]): 
       return `<tr><td>${escapeHtml(type || 'unknown')}</td><td class="n">${entry.before || '·'}</td><td class="n">${entry.after || '·'}</td><td class="n ${className}">${formatChange(change)}</td><td class="n">${entry.after ? formatUsd(entry.monthlyCost) : ''}</td></tr>`;
     })
     .join('');
-  return `<section class="fleet"><h2>Machines</h2><table><thead><tr><th>instance type</th><th class="n">today</th><th class="n">planned</th><th class="n"></th><th class="n">planned cost per month</th></tr></thead><tbody>${rows}</tbody></table></section>`;
+  return `<section class="fleet"><h2>Machines</h2><table><thead><tr><th>machine</th><th class="n">today</th><th class="n">planned</th><th class="n"></th><th class="n">planned cost per month</th></tr></thead><tbody>${rows}</tbody></table></section>`;
 };
 
 const renderNodes = (title: string, nodes: readonly NodeBar[], mostCpu: number): string =>
@@ -159,8 +169,8 @@ export const renderPage = (report: Report, cluster: Cluster, result: RebalanceRe
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><meta name="viewport" content="width=device-width"><title>${TITLE}</title><style>${STYLE}</style></head>
 <body><main><header><h1>${TITLE}</h1><p>${formatCount(report.nodes, 'node')}, ${formatCount(report.pods, 'pod')}${pending}. Nothing has been changed.</p></header>
 ${renderCards(report, before, after)}
-${report.reason ? `<p class="bound">${escapeHtml(report.reason)}</p>` : ''}${renderCosts(report)}${renderBound(report)}
-${renderMachines(before, after)}
+${renderSplit(report)}${report.reason ? `<p class="bound">${escapeHtml(report.reason)}</p>` : ''}${renderCosts(report)}${renderBound(report)}
+${renderMachines(report, before, after)}
 ${renderNodes('Today', before, mostCpu)}${renderNodes('Planned', after, mostCpu)}
 <p class="legend">${LEGEND}</p>
 ${renderWastefulNodes(report.lines)}${renderSkippedNodes(report.lines)}${renderUnseen(report)}

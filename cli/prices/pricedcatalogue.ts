@@ -49,7 +49,7 @@ const fromTable = (
       region,
       summary: `list prices of ${region} of ${list.onDemandDate}, spot of ${list.spotDate}, from the table that comes with precision-packer`,
       gaps: [
-        `${why}: with them, prices of today are read from EC2 and its price list.`,
+        `${why}: with credentials, prices of now are read from EC2 and its price list.`,
         ...(hasSpot
           ? [
               `Spot prices are means of ${list.spotDate} over all zones of ${region}: they move, and differ by zone.`,
