@@ -92,6 +92,6 @@ export const deleteNamespace = async (client: KubeClient, name: string): Promise
         () => false,
         () => true,
       ),
-    { timeoutMs: 60_000, everyMs: 500 },
+    { timeoutMs: 180_000, everyMs: 500 },
   );
 };
