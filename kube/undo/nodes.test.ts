@@ -1,6 +1,7 @@
 import t from 'tap';
+import * as labels from '../../api/labels.ts';
 import { claim, green, greenNode, plan, pod } from '../testing/marked.ts';
-import { fateOf } from './nodes.ts';
+import { fateOf, nodeSteps } from './nodes.ts';
 
 /** What becomes of machines that plans ordered, with and without the plan. */
 
@@ -34,3 +35,15 @@ const CASES: readonly (readonly [string, Partial<Facts>, ReturnType<typeof fateO
 for (const [sentence, given, expected] of CASES) {
   t.test(sentence, async (t) => t.equal(fateOf(facts(given)), expected));
 }
+
+t.test('a Node whose write was lost after its NodeClaim was opened is opened as well', async (t) => {
+  const view = { node: greenNode(), claim: claim(), pods: [RUNNING], plan: undefined, phase: undefined };
+  const guardAfter = (isKeptGuarded: boolean): unknown => {
+    const [step] = nodeSteps({ ...view, isKeptGuarded });
+    if (step?.kind !== 'patch') return 'no patch';
+    const { metadata } = step.body as { readonly metadata: { readonly annotations: object } };
+    return (metadata.annotations as Readonly<Record<string, unknown>>)[labels.KARPENTER_DO_NOT_DISRUPT];
+  };
+  t.equal(guardAfter(false), null, 'do-not-disrupt is taken off');
+  t.equal(guardAfter(true), undefined, 'but not where the NodePool wants it');
+});

@@ -225,10 +225,17 @@ const openNodeSteps = (node: Node, isOpened: boolean): readonly UndoStep[] => {
   return [patchStep(NODES, 'Node', name, { metadata, spec }, what)];
 };
 
+/** True for a Node that still says it is reserved while its NodeClaim was opened: its own write met another one. */
+const isHalfOpened = (node: Node | undefined, claim: NodeClaim | undefined): boolean =>
+  claim !== undefined &&
+  claim.metadata.annotations?.[OWNED_BY] === undefined &&
+  node?.metadata.annotations?.[OWNED_BY] !== undefined;
+
 /** Both are written at once: Karpenter copies annotations of a NodeClaim to its Node only when it registers that. */
 const openSteps = ({ node, claim, isKeptGuarded }: NodeView, fate: Fate): readonly UndoStep[] => {
   const isOpened = fate === 'release' && !isKeptGuarded;
-  return [...(claim ? claimSteps(claim, isOpened) : []), ...(node ? openNodeSteps(node, isOpened) : [])];
+  const isNodeOpened = isOpened || (!isKeptGuarded && isHalfOpened(node, claim));
+  return [...(claim ? claimSteps(claim, isOpened) : []), ...(node ? openNodeSteps(node, isNodeOpened) : [])];
 };
 
 /** The steps for one Node with its NodeClaim. */
