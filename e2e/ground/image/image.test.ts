@@ -1,24 +1,37 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { run } from '../host/command.ts';
-import { COMPILE_CACHE, canCompile } from './compilecache.ts';
-import { isUnusedAtRunTime, productionFolders } from './dependencies.ts';
-import { componentsPlan, librariesIn, withCompiled } from './image.ts';
+import { isUnusedAtRunTime, type Lockfile, nodePackage, productionPackages } from './dependencies.ts';
+import { componentsPlan } from './image.ts';
 import { buildImage, imageKey } from './oci.ts';
+import { librariesIn } from './systemfiles.ts';
+import type { Tarballs } from './tarballs.ts';
 
-const LOCKFILE = {
+const INTEGRITY = `sha512-${Buffer.from('0'.repeat(64)).toString('base64')}`;
+const LOCKFILE: Lockfile = {
   packages: {
     '': {},
-    'node_modules/pino': { version: '1.0.0' },
-    'node_modules/pino/node_modules/deep': { version: '2.0.0' },
+    'node_modules/pino': { version: '1.0.0', integrity: INTEGRITY, license: 'MIT' },
+    'node_modules/pino/node_modules/deep': { version: '2.0.0', integrity: INTEGRITY },
     'node_modules/tap': { version: '3.0.0', dev: true },
     'node_modules/either': { version: '4.0.0', devOptional: true },
+    [`node_modules/node-linux-${process.arch}`]: { version: '5.0.0', integrity: INTEGRITY },
   },
 };
 
 t.test('packages for development are left out, packages within packages are not', async (t) => {
-  t.strictSame(productionFolders(LOCKFILE), ['node_modules/pino', 'node_modules/pino/node_modules/deep']);
+  t.match(productionPackages(LOCKFILE), [
+    { folder: 'node_modules/pino', name: 'pino', version: '1.0.0', license: 'MIT' },
+    { folder: 'node_modules/pino/node_modules/deep', name: 'deep', version: '2.0.0' },
+  ]);
+  t.equal(productionPackages(LOCKFILE).length, 2);
+});
+
+t.test('a package without a digest in the lock file is not built in', async (t) => {
+  const packages = { 'node_modules/pino': { version: '1.0.0' } };
+  t.throws(() => productionPackages({ packages }), /no sha512 of node_modules\/pino/);
+  t.throws(() => nodePackage({ packages }), /no node_modules\/node-linux/);
 });
 
 t.test('only files that nobody reads at run time are pruned', async (t) => {
@@ -30,6 +43,7 @@ t.test('only files that nobody reads at run time are pruned', async (t) => {
     'test/a.js',
     'docs/a.html',
     'dist-types/a.js',
+    'license.d.ts',
   ]) {
     t.ok(isUnusedAtRunTime(path), path);
   }
@@ -39,6 +53,10 @@ t.test('only files that nobody reads at run time are pruned', async (t) => {
     'lib/test/a.js',
     'a.wasm',
     'LICENSE',
+    'LICENSE.md',
+    'license-mit.md',
+    'NOTICE.md',
+    'docs/COPYING.md',
     'a.proto',
     'mapping.js',
   ]) {
@@ -57,51 +75,30 @@ t.test('the libraries are those that ldd gives a path for', async (t) => {
   t.strictSame(librariesIn(ldd), ['/lib/x86_64-linux-gnu/libm.so.6', '/lib64/ld-linux-x86-64.so.2']);
 });
 
+/** Packages that hold nothing but this test's Node. */
+const noTarballs: Tarballs = {
+  fetch: async () => {},
+  files: () => [{ path: 'bin/node', isExecutable: true, bytes: readFileSync(process.execPath) }],
+};
+
 t.test('a change of a source changes the last layer and nothing below it', async (t) => {
   const root = t.testdir({
-    'package.json': '{}',
+    'package.json': '{"name": "thing", "version": "1.0.0", "license": "MIT"}',
     'package-lock.json': JSON.stringify(LOCKFILE),
-    node_modules: {
-      pino: { 'index.js': '' },
-      node: { bin: { node: t.fixture('symlink', process.execPath) } },
-    },
     kube: { 'a.ts': 'one', 'a.test.ts': 'one' },
   });
-  const before = await componentsPlan(root);
+  const planned = () => componentsPlan(root, { tarballs: noTarballs, images: join(root, 'images') });
+  const before = await planned();
   writeFileSync(join(root, 'kube', 'a.test.ts'), 'two');
-  t.equal(imageKey(await componentsPlan(root)), imageKey(before), 'tests are not in the image');
+  t.equal(imageKey(await planned()), imageKey(before), 'tests are not in the image');
   writeFileSync(join(root, 'kube', 'a.ts'), 'two');
-  const after = await componentsPlan(root);
+  const after = await planned();
   t.strictSame(
     before.layers.map((layer, index) => layer.key === after.layers[index]?.key),
-    [true, true, false],
+    [true, true, true, false],
   );
   t.not(imageKey(after), imageKey(before));
 });
-
-t.test(
-  'a container finds its modules compiled: it compiles none, though it could keep them',
-  { skip: canCompile() ? false : 'needs root, for a root of its own' },
-  async (t) => {
-    const folder = t.testdir();
-    const repository = join(import.meta.dirname, '..', '..', '..');
-    const { layers, config } = withCompiled(await componentsPlan(repository), folder);
-    const root = join(folder, 'container');
-    await run(['mkdir', root]);
-    for (const layer of layers) await layer.fill(root);
-    const cache = join(root, COMPILE_CACHE);
-    const list = () => readdirSync(cache, { recursive: true, encoding: 'utf8' }).sort();
-    const before = list();
-    t.ok(before.length > 50, `${before.length} modules`);
-    await run(['chmod', '-R', 'a+rwX', cache]);
-    // Found before the environment is the container's.
-    const chroot = [(await run(['sh', '-c', 'command -v chroot'])).trim()];
-    const start = [`--userspec=${config.User}`, root, ...config.Entrypoint];
-    for (const main of ['kentroller', 'extender', 'webhook', 'webhook/keeper'])
-      await run(['env', '-i', ...config.Env, ...chroot, ...start, `/app/${main}/main.ts`, '--help']);
-    t.strictSame(list(), before);
-  },
-);
 
 t.test('an image is an OCI layout whose digests are right, and is made once', async (t) => {
   const cache = t.testdir();

@@ -43,12 +43,31 @@ interface Blob {
   readonly path: string;
 }
 
-/** The path of a tar with the image as an OCI layout. Layers made before come from the cache. */
-export async function buildImage(plan: ImagePlan, cache: string): Promise<string> {
+/** GNU tar's options for archives that depend on names and contents only. */
+const REPRODUCIBLE = [
+  '--sort=name',
+  '--mtime=@0',
+  '--owner=0',
+  '--group=0',
+  '--numeric-owner',
+  '--mode=u+rwX,go+rX,go-w',
+];
+
+/**
+ * The path of a tar with the image as an OCI layout. Layers made before come from the cache. `beside` are texts that are
+ * written beside it, by extension.
+ */
+export async function buildImage(
+  plan: ImagePlan,
+  cache: string,
+  beside: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const name = plan.name.replaceAll(/[^a-z0-9.-]/gi, '_');
   const path = join(cache, `${name}-${imageKey(plan)}.tar`);
-  if (existsSync(path)) return path;
   mkdirSync(cache, { recursive: true });
+  for (const [extension, text] of Object.entries(beside))
+    writeFileSync(path.replace(/tar$/, extension), text);
+  if (existsSync(path)) return path;
   const layers: Blob[] = [];
   for (const layer of plan.layers) layers.push(await buildLayer(layer, cache));
   const work = mkdtempSync(join(cache, 'work-'));
@@ -57,6 +76,7 @@ export async function buildImage(plan: ImagePlan, cache: string): Promise<string
     await run([
       'tar',
       '--create',
+      ...REPRODUCIBLE,
       `--file=${path}.${process.pid}`,
       `--directory=${work}`,
       'oci-layout',
@@ -65,7 +85,8 @@ export async function buildImage(plan: ImagePlan, cache: string): Promise<string
     ]);
     renameSync(`${path}.${process.pid}`, path);
     dropOld(cache, `${name}-`);
-    for (const layer of ['sources-', 'compiled-']) dropOld(join(cache, 'layers'), layer);
+    for (const layer of ['base-', 'dependencies-', 'documents-', 'sources-', 'compiled-'])
+      dropOld(join(cache, 'layers'), layer);
     return path;
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -86,18 +107,10 @@ async function buildLayer(layer: LayerPlan, cache: string): Promise<Blob> {
     const folder = mkdtempSync(join(cache, 'work-'));
     try {
       await layer.fill(folder);
-      const reproducible = [
-        '--sort=name',
-        '--mtime=@0',
-        '--owner=0',
-        '--group=0',
-        '--numeric-owner',
-        '--mode=u+rw,go+r,go-w',
-      ];
       await run([
         'tar',
         '--create',
-        ...reproducible,
+        ...REPRODUCIBLE,
         `--file=${path}.${process.pid}`,
         `--directory=${folder}`,
         '.',
@@ -153,7 +166,7 @@ function dropOld(folder: string, prefix: string): void {
     .map((name) => ({ path: join(folder, name), time: statSync(join(folder, name)).mtimeMs }))
     .sort((a, b) => b.time - a.time);
   for (const { path } of files.slice(KEPT_VERSIONS)) {
-    rmSync(`${path}.digest`, { force: true });
+    for (const other of [`${path}.digest`, path.replace(/tar$/, 'cdx.json')]) rmSync(other, { force: true });
     rmSync(path, { force: true });
   }
 }
