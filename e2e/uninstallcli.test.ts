@@ -1,5 +1,6 @@
 import t from 'tap';
 import { REBALANCE_PLANS } from '../api/resources.ts';
+import { chosen, uninstallSeed } from './support/chosen.ts';
 import { killAll } from './support/killall.ts';
 import { marksLeft } from './support/remains.ts';
 import { cli, kubectl, marksGone, takeAway } from './support/uninstall.ts';
@@ -9,29 +10,35 @@ import { cli, kubectl, marksGone, takeAway } from './support/uninstall.ts';
 const NAMESPACE = '--namespace=castai-agent';
 const ALL = ['delete', '--ignore-not-found', '--kustomize=manifests/base'];
 
-t.test('scaled to 0 in Creation, and deleted later', (t) =>
-  takeAway(t, { name: 'scaled', phase: 'Creation' }, async (stage) => {
-    await kubectl(stage, 'scale', 'deployment', '--all', NAMESPACE, '--replicas=0');
-    await marksGone(stage);
-    const { items } = await stage.client.list(REBALANCE_PLANS);
-    t.strictSame(
-      items.map(({ status }) => status?.state),
-      ['Canceled'],
-      'the plan says what became of it',
-    );
-    await kubectl(stage, ...ALL);
-  }),
-);
+const SEED = uninstallSeed(process.env, Date.now());
 
-t.test('controllers first, then the command line tool, then the rest, with a plan in Deletion', (t) =>
-  takeAway(t, { name: 'controllers-first', phase: 'Deletion' }, async (stage) => {
-    await t.rejects(cli(stage, 'uninstall', '--yes'), /still run in namespace castai-agent/);
-    await kubectl(stage, 'delete', 'deployment', '--all', NAMESPACE);
-    await kubectl(stage, 'wait', 'pod', '--all', NAMESPACE, '--for=delete', '--timeout=180s');
-    t.match(await cli(stage, 'uninstall', '--yes'), /Nothing of precision-packer is left to undo/);
-    await kubectl(stage, ...ALL);
-  }),
-);
+const scaled = () =>
+  t.test('scaled to 0 in Creation, and deleted later', (t) =>
+    takeAway(t, { name: 'scaled', phase: 'Creation' }, async (stage) => {
+      await kubectl(stage, 'scale', 'deployment', '--all', NAMESPACE, '--replicas=0');
+      await marksGone(stage);
+      const { items } = await stage.client.list(REBALANCE_PLANS);
+      t.strictSame(
+        items.map(({ status }) => status?.state),
+        ['Canceled'],
+        'the plan says what became of it',
+      );
+      await kubectl(stage, ...ALL);
+    }),
+  );
+
+const controllersFirst = () =>
+  t.test('controllers first, then the command line tool, then the rest, with a plan in Deletion', (t) =>
+    takeAway(t, { name: 'controllers-first', phase: 'Deletion' }, async (stage) => {
+      await t.rejects(cli(stage, 'uninstall', '--yes'), /still run in namespace castai-agent/);
+      await kubectl(stage, 'delete', 'deployment', '--all', NAMESPACE);
+      await kubectl(stage, 'wait', 'pod', '--all', NAMESPACE, '--for=delete', '--timeout=180s');
+      t.match(await cli(stage, 'uninstall', '--yes'), /Nothing of precision-packer is left to undo/);
+      await kubectl(stage, ...ALL);
+    }),
+  );
+
+for (const scene of chosen([controllersFirst, scaled], 1, SEED, process.env)) scene();
 
 t.test('kentroller killed hard in Deletion: the command line tool undoes what nobody else can', (t) =>
   takeAway(t, { name: 'killed', phase: 'Deletion' }, async (stage) => {
