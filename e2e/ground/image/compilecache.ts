@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../host/command.ts';
 import type { LayerPlan } from './oci.ts';
@@ -61,8 +61,8 @@ export const compileCacheLayer = (
       const root = mkdtempSync(join(folder, 'root-'));
       try {
         for (const layer of below) await layer.fill(root);
-        // Users other than root need access.
-        chmodSync(root, 0o755);
+        // Users other than root need access, as the layers give it to them.
+        await run(['chmod', '-R', 'u+rwX,go+rX,go-w', root]);
         await compile(root, running);
         mkdirSync(join(target, 'app'), { recursive: true });
         cpSync(join(root, COMPILE_CACHE), join(target, COMPILE_CACHE), { recursive: true });
