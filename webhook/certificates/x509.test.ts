@@ -1,0 +1,8 @@
+import t from 'tap';
+import { readCertificates } from './x509.ts';
+
+t.test('a bundle of many beginnings and no end holds no certificate, at once', async (t) => {
+  const since = performance.now();
+  t.strictSame(readCertificates('-----BEGIN CERTIFICATE-----\n'.repeat(40_000)), []);
+  t.ok(performance.now() - since < 2000, `${performance.now() - since} ms`);
+});
