@@ -1,5 +1,5 @@
 import t from 'tap';
-import { chosen, uninstallSeed } from './support/chosen.ts';
+import { chosen, uninstallSeed } from './run/chosen.ts';
 import { kubectl, takeAway } from './support/uninstall.ts';
 
 /** Uninstalling in one go while a plan runs: it ends, and nothing of ours is left. See docs/designs/0017-uninstall.md. */

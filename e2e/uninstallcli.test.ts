@@ -1,6 +1,6 @@
 import t from 'tap';
 import { REBALANCE_PLANS } from '../api/resources.ts';
-import { chosen, uninstallSeed } from './support/chosen.ts';
+import { chosen, uninstallSeed } from './run/chosen.ts';
 import { killAll } from './support/killall.ts';
 import { marksLeft } from './support/remains.ts';
 import { cli, kubectl, marksGone, takeAway } from './support/uninstall.ts';

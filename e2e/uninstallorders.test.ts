@@ -1,6 +1,6 @@
 import t from 'tap';
 import { seeded } from './faults/random.ts';
-import { chosen, uninstallSeed } from './support/chosen.ts';
+import { chosen, uninstallSeed } from './run/chosen.ts';
 import { kubectl, takeAway } from './support/uninstall.ts';
 
 /** Uninstalling in other orders than kubectl's own, while a plan runs. See docs/designs/0017-uninstall.md. */
