@@ -74,7 +74,7 @@ export const OPEN_TO_DAEMONSETS = 'autoscaling.cast.ai/open-to-daemonsets';
 export const DAEMONSETS_UNTIL = 'autoscaling.cast.ai/daemonsets-until';
 /** On a Node that we cordoned: JSON, what of the cordon and its label was there before. */
 export const CORDONED_BEFORE = 'autoscaling.cast.ai/cordoned-before';
-/** On a plan: JSON, pods of each owner on the existing destinations when it started. */
+/** On a plan of an earlier release: JSON, what status.pinBaseline has now. It is not read any more. */
 export const PIN_BASELINE = 'autoscaling.cast.ai/pin-baseline';
 /** On a NodeClaim: its name in the plan, which all attempts of a planned claim share. */
 export const PLANNED_CLAIM = 'autoscaling.cast.ai/planned-claim';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SURGED } from '../labels.ts';
 import type { Pod } from '../objects.ts';
+import { controllerOf } from '../pods.ts';
 import { readMark } from '../text/readmark.ts';
 
 const surgeRecord = z.object({
@@ -12,8 +13,12 @@ const surgeRecord = z.object({
 /** The annotation of a detached pod: all that any later process needs to reattach it. */
 export type SurgeRecord = z.output<typeof surgeRecord>;
 
-/** The surge record of a pod; undefined for a pod that is not detached, or whose annotation can't be read. */
+/**
+ * The surge record of a pod; undefined for one that has a controller, so that it can't be detached, or whose annotation
+ * can't be read. Anyone may have written it: a plan believes it only where its status says the same.
+ */
 export const surgeRecordOf = (pod: Pod): SurgeRecord | undefined => {
+  if (controllerOf(pod)) return undefined;
   const read = surgeRecord.safeParse(readMark(pod.metadata.annotations?.[SURGED]));
   return read.success ? read.data : undefined;
 };

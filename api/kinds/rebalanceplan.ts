@@ -23,6 +23,8 @@ import {
   word,
 } from './schema.ts';
 
+/** Pods that a plan moves. */
+const MAX_PODS = 10_000;
 /** Attempts of a planned node, one an alternative. */
 const MAX_ATTEMPTS = 100;
 /** Events of a removed node. */
@@ -88,7 +90,7 @@ const spec = z
       .array(z.object({ nodeClaimName: name }))
       .max(MAX_PLAN_NODES)
       .exactOptional(),
-    podsToMigrate: z.array(podToMigrate).max(10_000).exactOptional(),
+    podsToMigrate: z.array(podToMigrate).max(MAX_PODS).exactOptional(),
     aggressiveMode: aggressiveMode.exactOptional(),
     executionPolicy: executionPolicy.exactOptional(),
     timeouts: timeouts.exactOptional(),
@@ -125,6 +127,14 @@ const deletionEvent = z.object({
   description: text.exactOptional(),
   migrationPlanName: z.string().max(253).exactOptional(),
   timestamp: time.exactOptional(),
+});
+
+const detachedPod = z.object({
+  namespace: z.string().max(63),
+  name: z.string().max(253),
+  uid,
+  hash: labelValue.meta({ description: 'Its label pod-template-hash.' }),
+  replicaSet: z.object({ name: z.string().max(253), uid }),
 });
 
 const nodeCost = z.object({
@@ -210,6 +220,13 @@ const status = z.object({
       description:
         'Measured after the plan: pods where it put them, what its nodes and all nodes of the cluster cost now.',
     }),
+  pinBaseline: z.record(z.string(), z.int()).exactOptional().meta({
+    maxProperties: MAX_PODS,
+    description: "Pods of each owner on the plan's existing destinations when it started.",
+  }),
+  detachedPods: z.array(detachedPod).max(MAX_PODS).exactOptional().meta({
+    description: 'Pods that the plan detached, or is about to: the only ones of their Deployments.',
+  }),
   warnings: warnings.exactOptional(),
   observedGeneration: z.int().exactOptional(),
   conditions: conditions.exactOptional(),
@@ -222,6 +239,7 @@ export type RebalancePlanStatus = z.output<typeof status>;
 export type PlanState = (typeof PLAN_STATES)[number];
 export type NodeClaimToAdd = z.output<typeof nodeClaimToAdd>;
 export type PodToMigrate = z.output<typeof podToMigrate>;
+export type DetachedPod = z.output<typeof detachedPod>;
 export type CreationAttempt = z.output<typeof creationAttempt>;
 export type DeletionEvent = z.output<typeof deletionEvent>;
 export type Savings = z.output<typeof savings>;

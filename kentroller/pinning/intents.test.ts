@@ -1,7 +1,6 @@
 import t from 'tap';
 import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
-import { PIN_BASELINE } from '../rebalanceplan/state/labels.ts';
 import * as make from '../testing/builders.ts';
 import { deriveIntents, type IntentSources } from './intents.ts';
 
@@ -152,8 +151,9 @@ t.test('an owner that keeps pod names has them in its intent, others have not', 
 t.test(
   'for a node that stays, what stood there at the start counts, and never what the plan brought',
   async (t) => {
-    const baseline = { annotations: { [PIN_BASELINE]: JSON.stringify({ 'rs-uid/stays': 3 }) } };
-    const pin = deriveIntents(sources(running([move('web-1', 'stays')], baseline))).find((i) => i.pin);
+    const plan = running([move('web-1', 'stays')]);
+    const status = { ...plan.status, pinBaseline: { 'rs-uid/stays': 3 } };
+    const pin = deriveIntents(sources({ ...plan, status })).find((i) => i.pin);
     t.equal(pin?.pin?.owner?.count, 4);
     t.equal(pin?.nodeName, 'node-stays');
   },

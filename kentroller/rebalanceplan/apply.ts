@@ -1,5 +1,6 @@
 import type { RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
 import { REBALANCE_MIGRATION_PLANS } from '../../api/resources.ts';
+import { PLAN_FINALIZER } from './state/labels.ts';
 import type { ExecutionState } from './state/state.ts';
 import * as status from './state/status.ts';
 import type { Step } from './state/step.ts';
@@ -51,7 +52,9 @@ export const apply = async (
   switch (step.kind) {
     case 'prepare':
       await w.guards.raise(w.signal);
-      return void (await preparePlan(w, plan, step));
+      // Two passes: the first write changes the version that the second one needs.
+      if (!plan.metadata.finalizers?.includes(PLAN_FINALIZER)) return void (await preparePlan(w, plan));
+      return merge({ pinBaseline: step.baseline });
     case 'remove-finalizer':
       return void (await removeFinalizer(w, plan));
     case 'wait-to-start':
@@ -92,7 +95,11 @@ export const apply = async (
     case 'remove-pod':
       return await removePod(w, step);
     case 'delete-pod':
-      return step.isForsaken ? await deleteForsakenPod(w, step) : await deletePod(w, state, step);
+      return step.forsakenBy
+        ? await deleteForsakenPod(w, step, step.forsakenBy)
+        : await deletePod(w, state, step);
+    case 'record-surge':
+      return status.recordDetached(step.pod);
     case 'surge':
       return void (await detachPod(w, step));
     case 'reattach':

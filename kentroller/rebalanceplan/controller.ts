@@ -36,7 +36,7 @@ const LONGEST_BACKOFF_MS = 15_000;
 const NOT_EXECUTED_MS = 60_000;
 
 /** Steps that are logged and not recorded as events. */
-const QUIET: ReadonlySet<Step['kind']> = new Set(['remove-finalizer', 'prepare', 'free']);
+const QUIET: ReadonlySet<Step['kind']> = new Set(['remove-finalizer', 'prepare', 'free', 'record-surge']);
 /** Steps of single pods: their events belong to the pods, of which a plan may have thousands. */
 const POD_STEPS: ReadonlySet<Step['kind']> = new Set([
   'evict',

@@ -8,7 +8,7 @@ import { awaitChange, type Controller, watches } from '../../kube/controller/con
 import type { Recorder } from '../../kube/controller/events.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 import type { Caches } from '../caches.ts';
-import { reattachSteps } from './drain/surge.ts';
+import { giveBackStep } from './drain/surge.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
 import { DETACHED_BY, surgeRecordOf } from './state/surgerecord.ts';
 import { hasReplicaSet } from './writes/lastlook.ts';
@@ -48,20 +48,14 @@ export const giveBackStrays = (o: {
       if (givesBack(plan)) return awaitChange;
       const writer = { client, signal };
       const isOrphaned = !(await hasReplicaSet(writer, namespace, record.replicaSet));
-      const surge = {
-        soleReplicas: new Map(),
-        detached: [pod],
-        succeeded: new Set<string>(),
-        orphaned: new Set(isOrphaned ? [pod.metadata.uid ?? ''] : []),
-      };
-      for (const step of reattachSteps({ plan: { metadata: { name: record.plan } }, surge })) {
-        if (step.kind === 'reattach') await reattachPod(writer, step);
-        else await deleteForsakenPod(writer, step);
-        const { reason, message } = step;
-        o.log.info({ plan: record.plan, pod: key, reason, message }, 'detached pod given back');
-        const text = `${message} (RebalancePlan ${record.plan} is over)`;
-        o.podRecorder.event(PODS, pod, 'Normal', reason, text);
-      }
+      // Its plan is over, and only the pod itself says what it was: no word of it can harm more than that pod.
+      const step = giveBackStep(pod, record, new Set(isOrphaned ? [pod.metadata.uid ?? ''] : []));
+      if (step.kind === 'reattach') await reattachPod(writer, step);
+      else await deleteForsakenPod(writer, step, record.replicaSet);
+      const { reason, message } = step;
+      o.log.info({ plan: record.plan, pod: key, reason, message }, 'detached pod given back');
+      const text = `${message} (RebalancePlan ${record.plan} is over)`;
+      o.podRecorder.event(PODS, pod, 'Normal', reason, text);
       return awaitChange;
     },
   };

@@ -14,7 +14,7 @@ import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { hasOrdered } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
-import { surgeRecordOf } from '../state/surgerecord.ts';
+import { detachmentOf } from '../state/surgerecord.ts';
 
 /**
  * What keeps nodes and pods from being moved now, by the planner's own rules: a plan is carried out later than it was
@@ -40,8 +40,8 @@ const isOnlyMigrated = ({ spec }: ExecutionState['plan'], { metadata: { namespac
  * where it is only migrated live.
  */
 const asAttached = (plan: ExecutionState['plan'], pod: Pod): Pod => {
-  const record = surgeRecordOf(pod);
-  if (record?.plan === plan.metadata.name) return ownedBy(record.replicaSet, pod);
+  const record = detachmentOf(plan, pod);
+  if (record) return ownedBy(record.replicaSet, pod);
   return isOnlyMigrated(plan, pod) ? ownedBy({ name: 'none', uid: '' }, pod) : pod;
 };
 

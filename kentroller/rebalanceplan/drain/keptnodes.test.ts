@@ -104,7 +104,8 @@ t.test('a node that stays is told on the plan with the pod, the reason and what 
 });
 
 t.test('a node that stays is opened, and its detached pod given back', async (t) => {
-  const record = { plan: 'plan', hash: 'abc', replicaSet: { name: 'rs', uid: 'rs-uid' } };
+  const [hash, replicaSet] = ['abc', { name: 'rs', uid: 'rs-uid' }];
+  const record = { plan: 'plan', hash, replicaSet };
   const annotations = { [SURGED]: JSON.stringify(record) };
   const detached: Pod = {
     ...make.pod('only', { annotations, ownerReferences: [] }),
@@ -112,7 +113,10 @@ t.test('a node that stays is opened, and its detached pod given back', async (t)
   };
   const stays = state('PinsReady', {
     spec: { nodeClaimsToDelete: [LATE] },
-    status: KEPT,
+    status: {
+      ...KEPT,
+      detachedPods: [{ namespace: 'shop', name: 'only', uid: 'only-uid', hash, replicaSet }],
+    },
     nodes: new Map([['late', DRAINED]]),
     surge: { soleReplicas: new Map(), detached: [detached], succeeded: new Set(), orphaned: new Set() },
   });

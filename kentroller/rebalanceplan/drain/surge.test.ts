@@ -7,6 +7,7 @@ import { decide } from '../decide.ts';
 import type { Phase } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import type { SurgeState } from '../state/surgerecord.ts';
+import { reattachSteps } from './surge.ts';
 
 const DEPLOYMENT = {
   apiVersion: 'apps/v1',
@@ -31,6 +32,8 @@ const detachedBy = (plan: string): Pod => ({
   },
 });
 const DETACHED = detachedBy('plan');
+/** What the plan's status says of the pod. */
+const RECORD = { namespace: 'shop', name: 'only', uid: 'only-uid', hash: 'abc', replicaSet: REPLICA_SET };
 const NONE: SurgeState = { soleReplicas: new Map(), detached: [], succeeded: new Set(), orphaned: new Set() };
 const SOLE: SurgeState = {
   ...NONE,
@@ -55,6 +58,7 @@ const onRemovedNode = (
     make.plan(
       { nodeClaimsToDelete: [{ nodeClaimName: 'blue' }] },
       {
+        detachedPods: [RECORD],
         nodesDeletion: {
           blue: { name: 'blue', events: [{ status: 'InProgress', timestamp: make.ago(seconds) }] },
         },
@@ -89,7 +93,7 @@ const onKeptNode = (
 ): ExecutionState => {
   const plan = make.plan(
     { podsToMigrate: [{ name: 'only', namespace: 'shop', srcNode: 'kept', dstNodeClaimName: 'other' }] },
-    status,
+    { detachedPods: [RECORD], ...status },
     reached,
   );
   const conditions = (plan.status?.conditions ?? []).map((c) => ({
@@ -118,6 +122,38 @@ const EVICT = { kind: 'evict', name: 'only' };
 const REATTACH = { kind: 'reattach', name: 'only', hash: 'abc', uid: 'only-uid', resourceVersion: '7' };
 const DELETE_POD = { kind: 'delete-pod', name: 'only', uid: 'only-uid' };
 const ADVANCE = { kind: 'advance', phase: 'NodesDeleted' };
+
+const UNRECORDED: RebalancePlanStatus = { detachedPods: [] };
+
+/** A pod that only says that it is detached. */
+const saysDetachedBy = (plan: string): Pod => ({
+  ...ONLY,
+  metadata: { ...ONLY.metadata, annotations: detachedBy(plan).metadata.annotations ?? {} },
+});
+
+for (const plan of ['x', 'plan']) {
+  t.test(
+    `attack: a pod that says that plan ${plan} detached it keeps no node and fails no plan`,
+    async (t) => {
+      t.match(decide(onRemovedNode(saysDetachedBy(plan), NONE)).steps, [EVICT]);
+      t.match(decide(onRemovedNode(saysDetachedBy(plan), NONE, 10, UNRECORDED)).steps, [EVICT]);
+    },
+  );
+}
+
+t.test('attack: a bare pod that says that the plan detached it is no pod of a ReplicaSet', async (t) => {
+  const { steps } = decide(onRemovedNode(DETACHED, NONE, 10, UNRECORDED));
+  t.match(steps, [{ kind: 'keep-node', description: /nothing would|no controller|controller/ }]);
+  t.same(reattachSteps(onRemovedNode(DETACHED, WAITING, 10, UNRECORDED)), []);
+});
+
+t.test('a pod is detached only once the status of the plan says so', async (t) => {
+  const [step, ...others] = decide(onRemovedNode(ONLY, SOLE, 10, UNRECORDED)).steps;
+  t.match(step, { kind: 'record-surge', pod: RECORD });
+  t.same(others, []);
+  const stale = { detachedPods: [{ ...RECORD, hash: 'of another revision' }] };
+  t.match(decide(onRemovedNode(ONLY, SOLE, 10, stale)).steps, [{ kind: 'record-surge', pod: RECORD }]);
+});
 
 const SAME: readonly (readonly [string, Pod, SurgeState, readonly object[]])[] = [
   ["a Deployment's only pod is detached before it is evicted", ONLY, SOLE, [SURGE_STEP]],

@@ -27,10 +27,21 @@ const blueNode = (node: ReturnType<typeof make.node>): Partial<ExecutionState> =
 });
 const DETACHED = make.pod('only', {
   labels: {},
+  ownerReferences: [],
   annotations: {
     [SURGED]: JSON.stringify({ plan: 'plan', hash: 'abc', replicaSet: { name: 'rs', uid: 'rs-uid' } }),
   },
 });
+
+const detachedPods = [
+  {
+    namespace: 'shop',
+    name: 'only',
+    uid: 'only-uid',
+    hash: 'abc',
+    replicaSet: { name: 'rs', uid: 'rs-uid' },
+  },
+];
 
 /** The undo of a step, or why it has none. */
 const STEPS: Readonly<Record<Step['kind'], Undone | string>> = {
@@ -103,6 +114,7 @@ const STEPS: Readonly<Record<Step['kind'], Undone | string>> = {
   'keep-node': 'a record in the status of the plan',
   'wait-to-start': 'a record in the status of the plan',
   'wait-in-phase': 'a record in the status of the plan',
+  'record-surge': 'a record in the status of the plan',
   advance: 'a record in the status of the plan',
   warn: 'a record in the status of the plan',
   fail: 'a record in the status of the plan',
@@ -120,7 +132,12 @@ for (const [kind, step] of Object.entries(STEPS)) {
   if (typeof step === 'string') continue;
   for (const phase of step.phases) {
     t.test(`step ${kind} is taken back by ${step.undo} after a failure in ${phase}`, async (t) => {
-      const failed = { failurePhase: phase, failureReason: 'x', ...attempts({ status: 'Success' }) };
+      const failed = {
+        failurePhase: phase,
+        failureReason: 'x',
+        ...attempts({ status: 'Success' }),
+        detachedPods,
+      };
       const plan = make.plan({ ...DELETE, ...ADD }, failed);
       const { steps } = decide(make.executionState(plan, step.left));
       t.ok(

@@ -214,7 +214,7 @@ export const gather = async (
   });
   const surge = await gatherSurge(
     { client, caches, byDefault: sources.surgeByDefault() },
-    plan.metadata.name,
+    plan,
     [
       ...(hasReached(plan, 'PinsReady') ? podsOnKeptNodes : []),
       ...draining.flatMap(({ nodeClaimName }) => pods.get(nodeClaimName) ?? []),

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { POD_TEMPLATE_HASH, SURGE, SURGED } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
 import * as resources from '../../../api/resources.ts';
@@ -8,7 +9,7 @@ import { connect } from '../../../kube/client/client.ts';
 import { createLogger } from '../../../kube/component/log.ts';
 import { until } from '../../../kube/testing/until.ts';
 import { gatherSurge } from './gathersurge.ts';
-import { DETACHED_BY, detachedBy } from './surgerecord.ts';
+import { DETACHED_BY, detachedBy, surgeRecordOf } from './surgerecord.ts';
 
 /** Surge facts of Deployments and ReplicaSets that Kubernetes' own controllers run. */
 
@@ -77,8 +78,22 @@ const claimVolume = (name: string, mode: string): Promise<unknown> =>
 const podOf = (app: string): Promise<Pod> =>
   until(`pod of ${app}`, () => caches.pods.list().find((pod) => pod.metadata.labels?.app === app), SOON);
 
+/** A plan whose status says that it detached these pods. */
+const planOf = (name: string, detached: readonly Pod[]): RebalancePlan => ({
+  metadata: { name },
+  spec: { execute: true },
+  status: {
+    detachedPods: detached.map((pod) => {
+      const record = surgeRecordOf(pod);
+      const { namespace = '', name = '', uid = '' } = pod.metadata;
+      const { hash = '', replicaSet = { name: '', uid: '' } } = record ?? {};
+      return { namespace, name, uid, hash, replicaSet };
+    }),
+  },
+});
+
 const gather = (pods: readonly Pod[], byDefault = false) =>
-  gatherSurge({ client, caches, byDefault }, 'p', pods, signal);
+  gatherSurge({ client, caches, byDefault }, planOf('p', pods), pods, signal);
 
 const YES = { [SURGE]: 'true' };
 const WISHES: Readonly<Record<string, readonly [Wish, boolean, boolean]>> = {
@@ -161,13 +176,24 @@ t.test('a pod that the plan detached is found on any node, by the plan alone', a
   await client.patch(
     resources.PODS,
     { name: metadata.name, namespace },
-    { metadata: { annotations: { [SURGED]: record } } },
+    {
+      metadata: {
+        labels: { [POD_TEMPLATE_HASH]: null },
+        ownerReferences: null,
+        annotations: { [SURGED]: record },
+      },
+    },
   );
-  const uids = async (plan: string): Promise<readonly (string | undefined)[]> => {
-    const { detached } = await gatherSurge({ client, caches, byDefault: false }, plan, [], signal);
-    return detached.map((pod) => pod.metadata.uid);
+  const detached = await until(
+    'the cache shows it',
+    () => caches.pods.by(DETACHED_BY, 'p').find((pod) => pod.metadata.uid === metadata.uid),
+    SOON,
+  );
+  const uids = async (plan: RebalancePlan): Promise<readonly (string | undefined)[]> => {
+    const state = await gatherSurge({ client, caches, byDefault: false }, plan, [], signal);
+    return state.detached.map((pod) => pod.metadata.uid);
   };
-  await until('the cache shows it', async () => (await uids('p')).length === 1, SOON);
-  t.same(await uids('p'), [metadata.uid]);
-  t.same(await uids('other'), []);
+  t.same(await uids(planOf('p', [detached])), [metadata.uid]);
+  t.same(await uids(planOf('other', [detached])), []);
+  t.same(await uids(planOf('p', [])), [], 'attack: its status does not say so');
 });

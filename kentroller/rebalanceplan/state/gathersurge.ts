@@ -1,3 +1,4 @@
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { POD_TEMPLATE_HASH } from '../../../api/labels.ts';
 import type { Pod, ReplicaSet } from '../../../api/objects.ts';
 import { controllerOf, isPodReady, isSurgeWanted, isTerminating } from '../../../api/pods.ts';
@@ -7,10 +8,10 @@ import { getOrUndefined } from '../../../kube/ignore.ts';
 import type { Caches } from '../../caches.ts';
 import {
   DETACHED_BY,
+  detachmentOf,
   type SoleReplica,
   type SurgeRecord,
   type SurgeState,
-  surgeRecordOf,
 } from './surgerecord.ts';
 
 type SurgeCaches = Pick<Caches, 'pods' | 'replicaSets' | 'persistentVolumeClaims'>;
@@ -68,17 +69,19 @@ const soleReplicaOf = async (
  */
 export const gatherSurge = async (
   o: SurgeSources,
-  plan: string,
+  plan: RebalancePlan,
   pods: readonly Pod[],
   signal: AbortSignal,
 ): Promise<SurgeState> => {
-  const detached = o.caches.pods.by(DETACHED_BY, plan).filter((pod) => !isTerminating(pod));
+  const detached = o.caches.pods
+    .by(DETACHED_BY, plan.metadata.name)
+    .filter((pod) => !isTerminating(pod) && detachmentOf(plan, pod));
   const soleReplicas = new Map<string, SoleReplica>();
   const succeeded = new Set<string>();
   const orphaned = new Set<string>();
   for (const [uid, pod] of new Map([...pods, ...detached].map((each) => [each.metadata.uid ?? '', each]))) {
     if (isTerminating(pod)) continue;
-    const record = surgeRecordOf(pod);
+    const record = detachmentOf(plan, pod);
     if (!record) {
       const sole = await soleReplicaOf(o, pod, signal);
       if (sole) soleReplicas.set(uid, sole);

@@ -6,7 +6,6 @@ export {
   IN_USE_BY,
   LOCK_KEEPS,
   LOCKED_BY,
-  PIN_BASELINE,
   PLAN_FINALIZER,
   PLANNED_CLAIM,
 } from '../../../api/labels.ts';

@@ -2,7 +2,6 @@ import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalancepl
 import type { Pod } from '../../../api/objects.ts';
 import { hasEnded, isControlledBy, isTerminating } from '../../../api/pods.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
-import { PIN_BASELINE } from './labels.ts';
 
 /** Pods of one owner that go to one NodeClaim, or one pod without an owner. */
 export interface Move {
@@ -59,14 +58,8 @@ export const countBaseline = (
 };
 
 /** Pods that ran on the plan's existing destinations when it started, by owner and destination. */
-export const baselineOf = (plan: RebalancePlan): Readonly<Record<string, number>> => {
-  try {
-    const baseline: unknown = JSON.parse(plan.metadata.annotations?.[PIN_BASELINE] ?? '{}');
-    return typeof baseline === 'object' && baseline !== null ? (baseline as Record<string, number>) : {};
-  } catch {
-    return {};
-  }
-};
+export const baselineOf = ({ status }: RebalancePlan): Readonly<Record<string, number>> =>
+  status?.pinBaseline ?? {};
 
 /** Number of the moves' pods that run where the plan puts them. */
 export const countPlaced = (

@@ -2,6 +2,7 @@ import { shortened } from '../../../api/kinds/fit.ts';
 import {
   type CreationAttempt,
   type DeletionEvent,
+  type DetachedPod,
   MAX_DELETION_EVENTS,
   type RebalancePlan,
   type RebalancePlanStatus,
@@ -108,6 +109,14 @@ export const recordDeletion =
     const events = [...old.slice(0, MAX_DELETION_EVENTS - 1), next];
     return { ...s, nodesDeletion: { ...s.nodesDeletion, [claim]: { name: claim, events } } };
   };
+
+/** Records a pod that is about to be detached. */
+export const recordDetached =
+  (pod: DetachedPod): StatusChange =>
+  (s) => ({
+    ...s,
+    detachedPods: [...(s.detachedPods ?? []).filter(({ uid }) => uid !== pod.uid), pod],
+  });
 
 export const addWarning =
   (warning: string): StatusChange =>

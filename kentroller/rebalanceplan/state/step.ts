@@ -1,6 +1,7 @@
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type {
   DeletionEvent,
+  DetachedPod,
   PlanState,
   RebalancePlanStatus,
   Savings,
@@ -71,9 +72,10 @@ export type Step = Why &
         readonly name: string;
         readonly namespace: string;
         readonly uid: string;
-        /** True for a detached pod whose ReplicaSet is gone: it would have gone with it. */
-        readonly isForsaken?: boolean;
+        /** The ReplicaSet that a detached pod would have gone with, and that is gone. */
+        readonly forsakenBy?: SurgeRecord['replicaSet'];
       }
+    | { readonly kind: 'record-surge'; readonly pod: DetachedPod }
     | {
         readonly kind: 'surge';
         readonly name: string;

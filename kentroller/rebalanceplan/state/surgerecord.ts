@@ -1,7 +1,21 @@
 import { surgeRecordOf } from '../../../api/identity/surgerecord.ts';
+import type { DetachedPod, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { OwnerReference, Pod } from '../../../api/objects.ts';
 
 export { type SurgeRecord, surgeRecordOf } from '../../../api/identity/surgerecord.ts';
+
+/** What the plan's status says of a pod that it detached, or is about to detach. */
+export const recordedSurge = (
+  { status }: Pick<RebalancePlan, 'status'>,
+  { metadata }: Pod,
+): DetachedPod | undefined => status?.detachedPods?.find(({ uid }) => uid === metadata.uid);
+
+/** How the plan detached a pod; undefined where it did not, whatever the pod says. */
+export const detachmentOf = (
+  plan: Pick<RebalancePlan, 'metadata' | 'status'>,
+  pod: Pod,
+): DetachedPod | undefined =>
+  surgeRecordOf(pod)?.plan === plan.metadata.name ? recordedSurge(plan, pod) : undefined;
 
 /** A pod that is the only one of a Deployment and gets a successor before it is evicted. */
 export interface SoleReplica {
@@ -20,7 +34,7 @@ export interface SurgeState {
   readonly orphaned: ReadonlySet<string>;
 }
 
-/** Index of pods by the name of the plan that detached them. */
+/** Index of pods by the name of the plan that detached them, as they say. */
 export const DETACHED_BY = 'detachedBy';
 
 export const detachedBy = (pod: Pod): readonly string[] => {

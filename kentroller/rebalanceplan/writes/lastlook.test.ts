@@ -72,6 +72,7 @@ const MIGRATE: Step = {
 const WEB = at(make.pod('web-1'), '7');
 const PROTECTED = at(make.pod('web-1', { annotations: { 'karpenter.sh/do-not-disrupt': 'true' } }), '8');
 const DETACHED = make.pod('web-1', {
+  ownerReferences: [],
   annotations: {
     [SURGED]: JSON.stringify({ plan: 'plan', hash: 'abc', replicaSet: { name: 'rs', uid: 'rs-uid' } }),
   },
@@ -106,13 +107,13 @@ const CASES: (readonly [string, Step, Server, readonly string[]])[] = [
   ['a pod that was protected a moment ago is not deleted', DELETE_POD, { pods: [PROTECTED] }, []],
   [
     'a forsaken pod is deleted like the ReplicaSet that it was part of',
-    { ...DELETE_POD, isForsaken: true },
+    { ...DELETE_POD, forsakenBy: { name: 'rs', uid: 'rs-uid' } },
     { pods: [DETACHED] },
     ['delete Pod web-1 web-1-uid -'],
   ],
   [
     'a detached pod whose ReplicaSet only the cache misses is not deleted',
-    { ...DELETE_POD, isForsaken: true },
+    { ...DELETE_POD, forsakenBy: { name: 'rs', uid: 'rs-uid' } },
     { pods: [DETACHED], replicaSets: [{ metadata: { name: 'rs', uid: 'rs-uid' } }] },
     [],
   ],

@@ -46,10 +46,14 @@ export const hasReplicaSet = async (
 };
 
 /** Whether a detached pod has no ReplicaSet left that could adopt it. */
-export const isForsaken = async (w: Looking, ref: PodRef): Promise<boolean> => {
+export const isForsaken = async (
+  w: Looking,
+  ref: PodRef,
+  replicaSet: SurgeRecord['replicaSet'],
+): Promise<boolean> => {
   const pod = await readPod(w, ref);
-  const record = pod && surgeRecordOf(pod);
-  return record !== undefined && !(await hasReplicaSet(w, ref.namespace, record.replicaSet));
+  if (!pod || !surgeRecordOf(pod)) return false;
+  return !(await hasReplicaSet(w, ref.namespace, replicaSet));
 };
 
 /** The pod as it is now if it is still on a node that no machine has joined, so that no kubelet runs it. */

@@ -1,20 +1,16 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { REBALANCE_PLANS } from '../../../api/resources.ts';
-import { PIN_BASELINE, PLAN_FINALIZER } from '../state/labels.ts';
-import { type StepOf, type Writer, writeIfThere } from './writer.ts';
+import { PLAN_FINALIZER } from '../state/labels.ts';
+import { type Writer, writeIfThere } from './writer.ts';
 
 /** Writes to the metadata of the plan, on the resourceVersion that the step was decided with. */
 
-export const preparePlan = async (
-  w: Writer,
-  { metadata }: RebalancePlan,
-  step: StepOf<'prepare'>,
-): Promise<void> => {
+/** Puts our finalizer on the plan, before anything that would have to be undone. */
+export const preparePlan = async (w: Writer, { metadata }: RebalancePlan): Promise<void> => {
   const body = {
     metadata: {
       resourceVersion: metadata.resourceVersion,
       finalizers: [...new Set([...(metadata.finalizers ?? []), PLAN_FINALIZER])],
-      annotations: { [PIN_BASELINE]: JSON.stringify(step.baseline) },
     },
   };
   await w.client.patch(REBALANCE_PLANS, { name: metadata.name }, body, { signal: w.signal });

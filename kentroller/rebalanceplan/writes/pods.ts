@@ -5,6 +5,7 @@ import { isConflict, isNotFound, isRetryable } from '../../../kube/errors.ts';
 import { ignoreNotFoundOrConflict } from '../../../kube/ignore.ts';
 import { areEvictionsPaused } from '../reservation.ts';
 import type { ExecutionState } from '../state/state.ts';
+import type { SurgeRecord } from '../state/surgerecord.ts';
 import { evictablePod, isForsaken, strandedPod } from './lastlook.ts';
 import { deleteIfThere, SKIPPED, type StepOf, type Writer, writeIfThere } from './writer.ts';
 
@@ -61,8 +62,9 @@ export const deletePod = async (
 export const deleteForsakenPod = async (
   w: Pick<Writer, 'client' | 'signal'>,
   step: StepOf<'delete-pod'>,
+  replicaSet: SurgeRecord['replicaSet'],
 ): Promise<typeof SKIPPED | undefined> => {
-  if (!(await isForsaken(w, step))) return SKIPPED;
+  if (!(await isForsaken(w, step, replicaSet))) return SKIPPED;
   const { name, namespace, uid } = step;
   await deleteIfThere(w.client.delete(PODS, { name, namespace }, { uid, signal: w.signal }));
   return undefined;
