@@ -28,6 +28,8 @@ const PORTS = { api: 443, api6443: 6443, dns: 53, http: 80, any: 8443, peer: 944
 const WITHIN_MS = 60_000;
 
 const ground = attach(process.env.GROUND_NAME ?? '');
+/** Elsewhere it would change the network of the machine itself. */
+const skip = ground.backend === 'modules' ? false : 'the ground has no network of its own';
 const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'precision-packer-e2e' });
 
 /** Some running pod of one of our Deployments; which one leads is no matter, since a refusal shows that it was reached. */
@@ -129,7 +131,7 @@ const world = (outside: Outside, metadata: Reach): Readonly<Record<Target, Reach
   ...Object.fromEntries(METADATA.map((address) => [`${address}:80`, metadata])),
 });
 
-t.test('who reaches whom', async (t) => {
+t.test('who reaches whom', { skip }, async (t) => {
   t.teardown(() => client.close());
   await createNamespace(client, STRANGERS);
   t.teardown(() => deleteNamespace(client, STRANGERS));
