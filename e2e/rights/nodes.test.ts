@@ -22,7 +22,7 @@ import { eventually, joinAs, Scene } from '../pinner/fixture.ts';
 import { isRefused, makeNode, type Outcome, outcomeOf } from './attempt.ts';
 import { InstalledRights } from './installed.ts';
 
-/** What a component of ours that was taken over can do to nodes. Its rights are those of the manifests. */
+/** What a component of ours that was taken over can do to nodes. */
 
 const scene = new Scene('rights-nodes');
 const rights = new InstalledRights(scene);
@@ -45,8 +45,7 @@ const PLACEHOLDER_MARKS = {
 
 const patch = (account: string, name: string, body: object): Promise<unknown> =>
   as(account).patch(NODES, { name }, body, { dryRun: true });
-const remove = (account: string, name: string): Promise<unknown> =>
-  as(account).delete(NODES, { name }, { dryRun: true });
+const remove = (account: string, name: string) => as(account).delete(NODES, { name }, { dryRun: true });
 
 t.before(async () => {
   await scene.open();
