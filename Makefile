@@ -10,7 +10,7 @@ GROUND_NAME ?= demo
 
 need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
 
-.PHONY: help setup demo test unit e2e up down run image lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance soak
+.PHONY: help setup demo test unit e2e up down run image lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors soak
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ bench-extender: setup ## extender/ beside kube-scheduler and a Go extender
 
 bench-webhook: setup ## webhook/ beside a bare echo webhook
 	@$(NODE) bench/webhook/main.ts
+
+bench-doors: setup ## Our servers under 100,000 hostile requests of each kind, beside an honest caller
+	@$(NODE) bench/doors/main.ts
 
 bench-rebalance: setup ## Rebalancing beside Karpenter's own consolidation
 	@$(NODE) bench/rebalance/main.ts

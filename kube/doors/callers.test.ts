@@ -73,6 +73,19 @@ t.test('attack: connections that come and go without a request use up credit', a
   t.notOk(connect('stranger').isAdmitted);
 });
 
+t.test('attack: many connections at once do not get in together after an offence', async (t) => {
+  const { connect, callers, clock } = open({ connections: 1_000 });
+  for (let i = 0; i < 6; i++) {
+    const { isAdmitted, connection } = connect('stranger');
+    if (isAdmitted) callers.offend(connection);
+  }
+  clock.now = 2_000;
+  const admitted = Array.from({ length: 50 }, () => connect('stranger')).filter((each) => each.isAdmitted);
+  t.ok(admitted.length <= 2, `${admitted.length} at once, for two seconds`);
+  const clean = Array.from({ length: 50 }, () => connect('honest')).filter((each) => each.isAdmitted);
+  t.equal(clean.length, 50, 'who has not offended gets in at once');
+});
+
 t.test('a caller that is served well earns what it may lose', async (t) => {
   const { connect, callers } = open();
   const { connection } = connect('honest');

@@ -13,6 +13,9 @@ export interface Connection {
   isBusy: boolean;
   /** True once a request of it was answered well. */
   hasServed: boolean;
+  /** An offence that was paid in advance, and whether one was paid at all. */
+  hasDeposit: boolean;
+  hasPaid: boolean;
   /** Bytes of the body that is held for it. */
   bytes: number;
 }
@@ -100,8 +103,11 @@ export class Callers {
       cut: () => void socket.destroy(),
       isBusy: false,
       hasServed: false,
+      hasDeposit: this.#isOnProbation(caller),
+      hasPaid: false,
       bytes: 0,
     };
+    if (connection.hasDeposit) caller.credit -= 1;
     const key = keyOf(remoteAddress, remotePort);
     caller.connections.add(connection);
     this.#byKey.set(key, connection);
@@ -131,10 +137,10 @@ export class Callers {
   }
 
   /** Notes an offence; a caller without credit loses the connections on which it was never served. */
-  offend({ caller }: Connection): void {
+  offend(connection: Connection): void {
+    const { caller } = connection;
     this.#onRefusal('request');
-    this.#refill(caller);
-    caller.credit -= 1;
+    this.#pay(connection);
     if (caller.credit >= 1) return;
     for (const connection of caller.connections) if (!connection.hasServed) connection.cut();
   }
@@ -143,7 +149,9 @@ export class Callers {
   serve(connection: Connection): void {
     connection.hasServed = true;
     const { caller } = connection;
-    caller.credit = Math.min(this.#limits.offences, caller.credit + 1);
+    const refund = connection.hasDeposit ? 2 : 1;
+    connection.hasDeposit = false;
+    caller.credit = Math.min(this.#limits.offences, caller.credit + refund);
   }
 
   /**
@@ -197,7 +205,7 @@ export class Callers {
     const { offences, offencesPerSecond } = this.#limits;
     const now = this.#now();
     const refilled = caller.credit + ((now - caller.creditAt) / 1000) * offencesPerSecond;
-    caller.credit = Math.max(-1, Math.min(offences, refilled));
+    caller.credit = Math.max(-offences, Math.min(offences, refilled));
     caller.creditAt = now;
   }
 
@@ -232,11 +240,22 @@ export class Callers {
     caller.connections.delete(connection);
     if (this.#byKey.get(key) === connection) this.#byKey.delete(key);
     // Connections that come and go without a request cost a handshake each.
-    if (!connection.hasServed) {
-      this.#refill(caller);
-      caller.credit -= 1;
-    }
+    if (!connection.hasServed && !connection.hasPaid) this.#pay(connection);
     this.#forget(caller);
+  }
+
+  /** Takes an offence off the credit, unless it was paid when the connection was admitted. */
+  #pay(connection: Connection): void {
+    const { caller } = connection;
+    this.#refill(caller);
+    if (!connection.hasDeposit) caller.credit -= 1;
+    connection.hasDeposit = false;
+    connection.hasPaid = true;
+  }
+
+  /** Whether a caller has offended so much that each new connection has to be paid in advance. */
+  #isOnProbation({ credit }: Caller): boolean {
+    return credit < this.#limits.offences / 2;
   }
 
   /** Forgets a caller that has no connection and no offence on its account. */

@@ -153,16 +153,19 @@ export class HttpDoor {
         return;
       }
       connection.isBusy = true;
-      const timer = setTimeout(() => socket.destroy(), this.limits.answerMs);
+      const timer = setTimeout(() => {
+        this.callers.offend(connection);
+        socket.destroy();
+      }, this.limits.answerMs);
       closeOnRefusal(response);
       response.once('close', () => {
         clearTimeout(timer);
         connection.isBusy = false;
         this.callers.release(connection);
         const { statusCode, writableFinished } = response;
-        if (!writableFinished || (statusCode >= 400 && statusCode < 500)) this.callers.offend(connection);
-        else if (statusCode < 400) this.callers.serve(connection);
-        // A fault of ours is no offence of theirs.
+        if ((statusCode >= 400 && statusCode < 500) || !request.complete) this.callers.offend(connection);
+        else if (statusCode < 400 && writableFinished) this.callers.serve(connection);
+        // A caller that lost its patience, or met a fault of ours, has not offended.
         else connection.hasServed = true;
       });
       handler(request, response);

@@ -1,0 +1,112 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
+import { Child } from '../support/child.ts';
+import { quantile } from '../support/figures.ts';
+import type { Attack } from './attacks.ts';
+import { apiServer, type Honest, kubeScheduler, timesOf, webhookReplica } from './honest.ts';
+
+/** What one attack did to a server and to an honest caller beside it. */
+export interface Outcome {
+  readonly attack: Attack;
+  readonly made: number;
+  readonly seconds: number;
+  /** Milliseconds, before and during the attack. */
+  readonly idleP99: number;
+  readonly p99: number;
+  readonly answers: number;
+  /** The largest resident memory during the attack, in MiB. */
+  readonly rss: number;
+}
+
+const NODES = '5000';
+
+/** The memory limit of a component's container, in MiB. */
+export const limitOf = (component: string): number => {
+  const path = fileURLToPath(new URL(`../../manifests/base/${component}/deployment.yaml`, import.meta.url));
+  for (const document of parseAllDocuments(readFileSync(path, 'utf8'))) {
+    const limit: unknown = document.getIn([
+      'spec',
+      'template',
+      'spec',
+      'containers',
+      0,
+      'resources',
+      'limits',
+      'memory',
+    ]);
+    if (typeof limit === 'string' && limit.endsWith('Mi')) return Number(limit.slice(0, -2));
+  }
+  throw new Error(`${path} has no memory limit in Mi`);
+};
+
+export const COMPONENTS: Readonly<Record<Attack['door'], string>> = {
+  webhook: 'webhook',
+  extender: 'pod-pinner',
+  peers: 'pod-pinner',
+};
+
+interface Door {
+  readonly child: Child;
+  readonly port: number;
+  readonly honest: Honest;
+}
+
+const openDoor = async (door: Attack['door']): Promise<Door> => {
+  if (door === 'extender') {
+    const child = Child.ofOurs('bench/extender/verbserver.ts', {}, [NODES, 'plan']);
+    const port = Number((await child.said('listening')).split(' ')[1]);
+    return { child, port, honest: kubeScheduler(port) };
+  }
+  const child = Child.ofOurs('bench/doors/server.ts', {}, [door]);
+  const line = await child.said('listening');
+  const { port, certificate } = JSON.parse(line.slice('listening '.length)) as {
+    readonly port: number;
+    readonly certificate: string;
+  };
+  const honest = door === 'webhook' ? apiServer(port) : webhookReplica(port, certificate);
+  return { child, port, honest };
+};
+
+const peakMiB = (pid: number | undefined): number => {
+  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1]) / 1024;
+};
+
+/** One attack of so many requests on a server of its own. Throws when an honest request is not answered well. */
+export const runAttack = async (
+  attack: Attack,
+  o: { readonly count: number; readonly idleMs: number },
+): Promise<Outcome> => {
+  const { child, port, honest } = await openDoor(attack.door);
+  try {
+    const warm = performance.now() + o.idleMs;
+    await timesOf(honest, () => performance.now() > warm);
+    const idleEnd = performance.now() + o.idleMs;
+    const idle = await timesOf(honest, () => performance.now() > idleEnd);
+    // Peaks are counted from here on.
+    writeFileSync(`/proc/${child.process.pid}/clear_refs`, '5');
+    const { door, what } = attack;
+    const attacker = Child.ofOurs('bench/doors/attacker.ts', {}, [String(port), door, what, String(o.count)]);
+    try {
+      await attacker.said('started');
+      const since = performance.now();
+      const times = await timesOf(honest, () => attacker.process.exitCode !== null);
+      const made = Number((await attacker.said('made')).split(' ')[1]);
+      return {
+        attack,
+        made,
+        seconds: (performance.now() - since) / 1000,
+        idleP99: quantile(idle, 0.99),
+        p99: quantile(times, 0.99),
+        answers: times.length,
+        rss: peakMiB(child.process.pid),
+      };
+    } finally {
+      await attacker.stop();
+    }
+  } finally {
+    honest.close();
+    await child.stop();
+  }
+};
