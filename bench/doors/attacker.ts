@@ -11,6 +11,6 @@ let made = 0;
 const stranger = async (): Promise<void> => {
   while (made < Number(count)) made += await attack.go(place).catch(() => 1);
 };
-await Promise.all(Array.from({ length: attack.strangers }, stranger));
+await Promise.all(Array.from({ length: Math.min(attack.strangers, Number(count)) }, stranger));
 process.stdout.write(`made ${made}\n`);
 process.exit(0);

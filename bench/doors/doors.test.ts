@@ -4,7 +4,7 @@ import { COMPONENTS, limitOf, runAttack } from './round.ts';
 
 /** The short form of `make bench-doors`: every honest request is answered, and memory stays below the limit. */
 
-const COUNT = process.env.SOAK ? 100_000 : 150;
+const COUNT = process.env.SOAK ? 100_000 : 40;
 /** One attack of each kind of harm: work, memory, reviews. */
 const SHORT = ['webhook brackets in brackets', 'extender unfinished bodies', 'peers bogus tokens'];
 

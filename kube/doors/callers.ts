@@ -35,6 +35,9 @@ type Limits = Pick<DoorLimits, 'connections' | 'heldBytes' | 'offences' | 'offen
 /** Callers without a connection that are remembered for their offences. */
 const REMEMBERED = 4096;
 
+/** Debt beyond which offences are forgiven, in multiples of the credit: half a minute of waiting. */
+const DEEPEST_DEBT = 4;
+
 const keyOf = (address: string | undefined, port: number | undefined): string => `${address} ${port}`;
 
 /**
@@ -205,7 +208,7 @@ export class Callers {
     const { offences, offencesPerSecond } = this.#limits;
     const now = this.#now();
     const refilled = caller.credit + ((now - caller.creditAt) / 1000) * offencesPerSecond;
-    caller.credit = Math.max(-offences, Math.min(offences, refilled));
+    caller.credit = Math.max(-DEEPEST_DEBT * offences, Math.min(offences, refilled));
     caller.creditAt = now;
   }
 
@@ -253,9 +256,9 @@ export class Callers {
     connection.hasPaid = true;
   }
 
-  /** Whether a caller has offended so much that each new connection has to be paid in advance. */
+  /** Whether a caller has offended lately, so that each new connection has to be paid in advance. */
   #isOnProbation({ credit }: Caller): boolean {
-    return credit < this.#limits.offences / 2;
+    return credit <= this.#limits.offences - 1;
   }
 
   /** Forgets a caller that has no connection and no offence on its account. */
