@@ -96,3 +96,23 @@ t.test('the hash is read again when the generation of the plan changes', async (
     'a plan made again under its name is another one',
   );
 });
+
+t.test('an added node is opened, though a change took it out of the spec', async (t) => {
+  const status = {
+    specHash,
+    failurePhase: 'Deletion' as const,
+    nodesCreation: {
+      green: {
+        name: 'green',
+        attempts: [{ instanceType: 'm5.large', nodeClaimName: 'green', status: 'Success' as const }],
+      },
+    },
+  };
+  const failed = make.plan(DELETE, status, 'PinsReady');
+  const annotations = make.reservedBy(make.MARK);
+  const state = make.executionState(failed, {
+    nodeClaims: new Map([['green', make.nodeClaim('green', { annotations })]]),
+    nodes: new Map([['green', make.node('green', { annotations })]]),
+  });
+  t.same(decide(state).steps.map(describeStep), ['release node-green']);
+});

@@ -12,7 +12,7 @@ import type { DaemonSet, Node, NodeClaim, Pod, Taint } from '../../api/objects.t
 import { controllerOf } from '../../api/pods.ts';
 import { hasReservationTaint } from '../../api/reservation.ts';
 import { missingDaemonSets } from '../../planner/scheduling/daemonset.ts';
-import { currentClaim } from './state/claimnames.ts';
+import { addedNames, currentClaim } from './state/claimnames.ts';
 import type { ExecutionState } from './state/state.ts';
 import { reachedAt } from './state/status.ts';
 import type { Step } from './state/step.ts';
@@ -141,10 +141,14 @@ export const releaseStep = (
 
 /** Ends the reservation of the plan's added nodes. */
 export const releaseSteps = ({ plan, nodeClaims, nodes, nodePools }: NodesState): readonly ReleaseStep[] =>
-  (plan.spec.nodeClaimsToAdd ?? []).flatMap((planned): ReleaseStep[] => {
-    const claim = currentClaim(plan, planned.metadata.name);
+  [...addedNames(plan)].flatMap((name): ReleaseStep[] => {
+    const claim = currentClaim(plan, name);
     const node = nodes.get(claim);
     if (!node || node.metadata.deletionTimestamp) return [];
+    const { labels } = nodeClaims.get(claim)?.metadata ?? {};
+    const planned = plan.spec.nodeClaimsToAdd?.find(({ metadata }) => metadata.name === name) ?? {
+      metadata: { name, ...(labels && { labels }) },
+    };
     const step = releaseStep({ nodePools }, claim, node, planned);
     const isGuarded =
       !step.keeps &&

@@ -1,9 +1,12 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { attemptsOf } from './status.ts';
 
-/** Names that the plan gives to the NodeClaims that it adds. */
-export const addedNames = (plan: RebalancePlan): ReadonlySet<string> =>
-  new Set((plan.spec.nodeClaimsToAdd ?? []).map((c) => c.metadata.name));
+/** Names that the plan gives to the NodeClaims that it adds; what it ordered is its own, whatever its spec says now. */
+export const addedNames = ({ spec, status }: RebalancePlan): ReadonlySet<string> =>
+  new Set([
+    ...(spec.nodeClaimsToAdd ?? []).map((c) => c.metadata.name),
+    ...Object.keys(status?.nodesCreation ?? {}),
+  ]);
 
 /** NodeClaims that existed before the plan and that it removes or moves pods to. */
 export const existingClaims = (plan: RebalancePlan): readonly string[] => {
