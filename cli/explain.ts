@@ -94,13 +94,14 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
     allowedDisruptions: () => 1,
   });
   if (reasons.length > 0) return reasons.map((reason) => `it may not be replaced: ${reason}`);
-  const { plan } = rebalance(request);
+  const { plan, warnings = [] } = rebalance(request);
   const moves = (plan?.spec.podsToMigrate ?? []).filter((move) => move.srcNode === name);
   const isRemoved = plan?.savings.blueNodes?.some((each) => each.name === name) ?? false;
   return [
     `it may be replaced: ${facts.pods.filter(isReschedulable).length} pods would move`,
     isRemoved ? 'the plan removes it' : 'the plan keeps it',
     ...moves.map((move) => `pod ${move.namespace}/${move.name} moves to ${move.dstNodeClaimName}`),
+    ...warnings,
   ];
 };
 

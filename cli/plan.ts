@@ -83,6 +83,7 @@ export const planCommand = async (
       out: await print(planName, result, output),
       err: [
         ...gapsOf(request),
+        ...(result.warnings ?? []),
         ...(result.reason ? [result.reason] : []),
         ...(without ? [radiusCost(result.plan?.savings, without.plan?.savings)] : []),
         ...result.skippedNodes.map((each) => `Node ${each.name} is left out: ${each.reasons.join('; ')}.`),
@@ -95,6 +96,7 @@ export const planCommand = async (
     out: await print(planName, result, output),
     err: [
       ...gapsOf(request),
+      ...(result.warnings ?? []),
       ...(result.reason ? [result.reason] : []),
       ...unreadClasses(request.snapshot),
       ...result.unplaced.map((each) => `Pod ${each.namespace}/${each.name} can't be placed: ${each.reason}.`),

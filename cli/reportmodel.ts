@@ -118,7 +118,7 @@ export const reportOf = (
     podsMoved: result.plan?.spec.podsToMigrate?.length ?? 0,
     reason: result.reason ?? null,
     prices,
-    unseen: gaps,
+    unseen: [...gaps, ...(result.warnings ?? [])],
     lines: nodeLinesOf(cluster, result),
     savingsBy: savingsBy.map(({ by, monthly }) => ({ by, monthly: roundToCents(monthly) })),
     kindChanges,

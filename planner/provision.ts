@@ -18,8 +18,8 @@ import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
 import { launchOptionsOf } from './packing/launch/launchoption.ts';
+import { warningsOf } from './packing/launch/warnings.ts';
 import { intAt, itemAt } from './packing/matrix.ts';
-import { Packing } from './packing/packing.ts';
 import { compile } from './packing/problem.ts';
 import { unplacedReason } from './packing/unplacedreason.ts';
 import { assignPods } from './plan/assignment.ts';
@@ -33,10 +33,10 @@ import {
   type Preferences,
   preferWhileWaiting,
 } from './scheduling/preferences.ts';
-import { packOntoNewNodes } from './search/construct.ts';
-import { type FillOptions, fillOptionsFor } from './search/filloptions.ts';
-import { fillOpen, openAndFill } from './search/greedy.ts';
+import { fillOptionsFor } from './search/filloptions.ts';
+import { openAndFill } from './search/greedy.ts';
 import { improve } from './search/localsearch.ts';
+import { dropMisplaced, placeWaiting } from './search/placewaiting.ts';
 import { rightsize } from './search/rightsize.ts';
 import { BOUND_TOLERANCE, phaseTimers, roundsOf } from './search/timebudget.ts';
 
@@ -74,7 +74,20 @@ export interface ProvisionResult {
   readonly unplaced: readonly Unplaced[];
   /** Why there is no plan. */
   readonly reason?: string;
+  /** What could not be told or used, as sentences. */
+  readonly warnings?: readonly string[];
 }
+
+/**
+ * The most important pods first, then the oldest: of equal pods without room for all, the last ones get no place, in
+ * whatever order the cluster lists them.
+ */
+const byUrgency = (a: Pod, b: Pod): number =>
+  (b.spec.priority ?? 0) - (a.spec.priority ?? 0) ||
+  compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') ||
+  compare(podName(a), podName(b));
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const respects = (request: ProvisionRequest): boolean =>
   (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
@@ -82,36 +95,39 @@ const respects = (request: ProvisionRequest): boolean =>
 const idOf = (pod: { readonly namespace: string; readonly name: string }): string =>
   `${pod.namespace}/${pod.name}`;
 
-/** Turns the pods' preferences into requirements, except for the pods in `relaxed` (namespace/name). */
-const withPreferences = (pods: readonly Pod[], cluster: Cluster, relaxed: ReadonlySet<string>): Pod[] => {
+/** Which preferences an attempt leaves aside. */
+interface Relaxed {
+  /** Of these pods ('namespace/name') all of them. */
+  readonly pods: ReadonlySet<string>;
+  /** Of every pod those about other pods. */
+  readonly aboutPods: boolean;
+}
+
+/** Turns the pods' preferences into requirements. `originals` has the pods that changed as they were. */
+const withPreferences = (
+  pods: readonly Pod[],
+  cluster: Cluster,
+  { pods: relaxed, aboutPods }: Relaxed,
+): { readonly waiting: readonly Pod[]; readonly originals: ReadonlyMap<Pod, Pod> } => {
   const places = [
     ...cluster.views,
     ...launchOptionsOf(cluster.snapshot.nodePools, cluster.supply, selectedLabelValues(pods)).map(
-      (launchOption) => ({
-        labels: launchOption.labels,
-        name: '',
-      }),
+      ({ labels }) => ({ labels, name: '' }),
     ),
   ];
-  const demanding = preferWhileWaiting(pods, places);
-  return pods.map((pod, index) => (relaxed.has(podName(pod)) ? pod : itemAt(demanding, index)));
+  const demanding = preferWhileWaiting(pods, places, !aboutPods);
+  const originals = new Map<Pod, Pod>();
+  const waiting = pods.map((pod, index) => {
+    const demands = itemAt(demanding, index);
+    if (relaxed.has(podName(pod)) || demands === pod) return pod;
+    originals.set(demands, pod);
+    return demands;
+  });
+  return { waiting, originals };
 };
 
-/** Places the pending pods, on existing nodes first. `left` is pods without a place, per pod class. */
-const placeAll = (
-  packing: Packing,
-  targets: readonly number[],
-  o: FillOptions,
-  isOver: () => boolean,
-): { readonly packing: Packing; readonly left: Int32Array } => {
-  const left = Int32Array.from(packing.problem.pending);
-  fillOpen(packing, left, targets, o);
-  packOntoNewNodes(packing, left, o, isOver);
-  return { packing, left };
-};
-
-/** Plans for the pending pods, without the preferences of those in `relaxed`. */
-const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): ProvisionResult => {
+/** Plans for the pending pods, without the preferences that are relaxed; without any where `relaxed` is left out. */
+const attempt = (request: ProvisionRequest, relaxed: Relaxed | undefined): ProvisionResult => {
   const isOver = phaseTimers(request);
   // 1. Gather.
   const standing = clusterOf(request.snapshot, request.catalogue);
@@ -122,10 +138,11 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     name: pod.metadata.name,
     reason,
   }));
-  const waiting =
-    respects(request) && plannable.some(hasPreferences)
-      ? withPreferences(plannable, cluster, relaxed)
-      : plannable;
+  const urgent = [...plannable].sort(byUrgency);
+  const { waiting, originals } =
+    relaxed && urgent.some(hasPreferences)
+      ? withPreferences(urgent, cluster, relaxed)
+      : { waiting: urgent, originals: new Map<Pod, Pod>() };
   if (waiting.length === 0) {
     const reason =
       unplaced.length > 0 ? 'None of the pending pods can be placed.' : 'No pod is waiting for a node.';
@@ -149,6 +166,7 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
   const problem = compile({
     existingNodes: [...existingNodes, ...coming],
     pending: waiting,
+    originals,
     launchOptions: launchOptionsOf(cluster.snapshot.nodePools, cluster.supply, selectedLabelValues(waiting)),
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
@@ -164,18 +182,13 @@ const attempt = (request: ProvisionRequest, relaxed: ReadonlySet<string>): Provi
     ...existingNodes.flatMap(({ acceptsPods }, node) => (acceptsPods ? [node] : [])),
   ];
   const fillOptions = fillOptionsFor(problem, problem.pending);
-  let { packing, left } = placeAll(new Packing(problem), targets, fillOptions, isOver.construct);
-  if (!packing.satisfiesAllRules()) {
-    // Spread quotas failed: each pod now comes only where its rules hold at that moment.
-    const strict = new Packing(problem);
-    strict.counts.dropSpreadQuotas();
-    ({ packing, left } = placeAll(strict, targets, fillOptions, isOver.construct));
-  }
+  const { packing, left } = placeWaiting(problem, targets, fillOptions, isOver.construct);
   if (left.some((n) => n > 0)) {
     // The heaviest NodePools are at their limits or can't hold these pods: the lighter ones may.
     problem.allowed.copyFrom(problem.allowedAtAnyWeight);
     packing.counts.dropSpreadQuotas();
     openAndFill(packing, left, fillOptions);
+    dropMisplaced(packing, left);
   }
   const placed = problem.pending.map((n, podClass) => n - intAt(left, podClass));
   const isWhole = left.every((n) => n === 0);
@@ -231,22 +244,36 @@ const remaining = (request: ProvisionRequest, started: number): ProvisionRequest
 };
 
 /**
+ * Plans with as many preferences as cost no pod its place. What yields first: those of the pods that found none, then
+ * those of all pods about other pods, then all of them.
+ */
+const planWithPreferences = (request: ProvisionRequest): ProvisionResult => {
+  const started = request.clock?.() ?? 0;
+  const first = attempt(request, { pods: new Set(), aboutPods: false });
+  if (first.unplaced.length === 0) return first;
+  const without = attempt(remaining(request, started), undefined);
+  const least = without.unplaced.length;
+  if (first.unplaced.length <= least) return first;
+  const unplaced = new Set(first.unplaced.map(idOf));
+  for (const aboutPods of [false, true]) {
+    const next = attempt(remaining(request, started), { pods: unplaced, aboutPods });
+    if (next.unplaced.length <= least) return next;
+  }
+  return without;
+};
+
+/**
  * Finds the cheapest new nodes for pending pods that do not fit onto existing ones; throws SnapshotError or
  * QuantityError on unreadable input. Pods that can't be placed are named with the reason, and the plan is for the
  * others.
  */
 export const provision = (request: ProvisionRequest): ProvisionResult => {
-  const started = request.clock?.() ?? 0;
-  const preferring = new Set(
-    request.snapshot.pods.filter((pod) => !pod.spec.nodeName && hasPreferences(pod)).map(podName),
-  );
-  if (!respects(request) || preferring.size === 0) return attempt(request, preferring);
-  const first = attempt(request, new Set());
-  const relaxed = first.unplaced.map(idOf).filter((id) => preferring.has(id));
-  if (relaxed.length === 0) return first;
-  const second = attempt(remaining(request, started), new Set(relaxed));
-  // A relaxed pod may have taken another one's place: then all preferences are dropped rather than a pod.
-  return second.unplaced.some((pod) => preferring.has(idOf(pod)) && !relaxed.includes(idOf(pod)))
-    ? attempt(remaining(request, started), preferring)
-    : second;
+  const { snapshot, catalogue } = request;
+  const waiting = snapshot.pods.filter((pod) => !pod.spec.nodeName);
+  const result =
+    respects(request) && waiting.some(hasPreferences)
+      ? planWithPreferences(request)
+      : attempt(request, undefined);
+  const warnings = warningsOf(snapshot, catalogue, (pod) => !pod.spec.nodeName);
+  return { ...result, ...(warnings.length > 0 && { warnings }) };
 };

@@ -1,6 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { mustGet } from '../api/mustget.ts';
-import type { NodePool } from '../api/objects.ts';
+import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import {
@@ -22,18 +22,19 @@ import {
 import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
 import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker.ts';
 
-import { RemainingLimits } from './cluster/nodepoollimits.ts';
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
 import { waitingPodsOf } from './cluster/waitingpods.ts';
-import type { Catalogue, InstanceType } from './model/catalogue.ts';
+import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
 import type { ExistingNode } from './packing/existingnode.ts';
 import { launchOptionsOf } from './packing/launch/launchoption.ts';
+import { warningsOf } from './packing/launch/warnings.ts';
 import { floatAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
-import { compile, type Problem } from './packing/problem.ts';
+import { compile } from './packing/problem.ts';
+import { limitReasons } from './packing/unplacedreason.ts';
 import { type Assignment, assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { blueNode, savingsOf } from './plan/savings.ts';
@@ -87,6 +88,8 @@ export interface RebalanceResult {
   readonly selectedNodes: readonly string[];
   /** Why there is no plan. */
   readonly reason?: string;
+  /** What could not be told or used, as sentences. */
+  readonly warnings?: readonly string[];
 }
 
 interface Selection {
@@ -188,32 +191,14 @@ const resultOf = (
 const isEmpty = (assignment: Assignment): boolean =>
   assignment.removed.length === 0 && assignment.bought.length === 0;
 
-/** The NodePools that may not grow by even one node, as sentences. */
-const limitReasons = ({ allOptions, poolUsage }: Problem): string[] => {
-  const types = new Map<NodePool, Set<InstanceType>>();
-  for (const { launchOption } of allOptions) {
-    const ofPool = types.get(launchOption.pool);
-    if (ofPool) ofPool.add(launchOption.type);
-    else types.set(launchOption.pool, new Set([launchOption.type]));
-  }
-  const limits = new RemainingLimits(types.keys(), poolUsage);
-  return [...types].flatMap(([pool, ofPool]) => {
-    const blocker = limits.blocker(pool.metadata.name, [...ofPool]);
-    return blocker === undefined
-      ? []
-      : [`${blocker}: new nodes need room beside those that they replace. Raise the limit.`];
-  });
-};
-
-/**
- * Finds a cheaper set of nodes for the pods of the nodes in scope; throws SnapshotError or QuantityError on unreadable
- * input. Without one the plan is null and a reason is given.
- */
-export const rebalance = (request: RebalanceRequest): RebalanceResult => {
+/** Searches; what could not be told is left out of the answer. */
+const search = (request: RebalanceRequest): RebalanceResult => {
   const isOver = phaseTimers(request);
   // 1. Gather: the cluster, and which nodes may be replaced.
   const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
-  const snapshot = respects ? preferWhileMoving(request.snapshot) : request.snapshot;
+  const { snapshot, originals } = respects
+    ? preferWhileMoving(request.snapshot)
+    : { snapshot: request.snapshot, originals: new Map<Pod, Pod>() };
   const standing = clusterOf(snapshot, request.catalogue);
   const { cluster, selection } = withRoomKept(standing, select(standing, request), request.schedulers);
   const least = request.constraints?.minClusterSize ?? 0;
@@ -239,6 +224,7 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const problem = compile({
     existingNodes,
     pending: [],
+    originals,
     launchOptions,
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,
@@ -294,4 +280,16 @@ export const rebalance = (request: RebalanceRequest): RebalanceResult => {
   const { spec, green } = writePlan(problem, cluster, assignment, request.planName, bill);
   const bound = { least: bounded, cost: packing.cost() };
   return resultOf(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) });
+};
+
+/**
+ * Finds a cheaper set of nodes for the pods of the nodes in scope; throws SnapshotError or QuantityError on unreadable
+ * input. Without one the plan is null and a reason is given.
+ */
+export const rebalance = (request: RebalanceRequest): RebalanceResult => {
+  const result = search(request);
+  const selected = new Set(result.selectedNodes);
+  const isSelected = (pod: Pod): boolean => selected.has(pod.spec.nodeName ?? '') && isReschedulable(pod);
+  const warnings = warningsOf(request.snapshot, request.catalogue, isSelected);
+  return { ...result, ...(warnings.length > 0 && { warnings }) };
 };

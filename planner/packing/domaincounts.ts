@@ -33,6 +33,9 @@ export class DomainCounts {
   readonly #perNode: Uint8Array;
   /** Per pod class, 1 if it has rules about other pods. */
   readonly #ruled: Uint8Array;
+  /** Per pod class, 1 if it must be where others are. */
+  readonly #follows: Uint8Array;
+  readonly #hasFollowers: boolean;
   /** Per tally of a shared key, the domains that count for the minimum. */
   readonly #domains: readonly (readonly number[])[];
   /** Per tally, the spread quota of each domain; undefined where none is set. */
@@ -47,6 +50,10 @@ export class DomainCounts {
     this.#rulesOf = ofPodClass;
     this.#countedBy = countedBy;
     this.#ruled = Uint8Array.from(ofPodClass, (rules) => (rules.length > 0 ? 1 : 0));
+    this.#follows = Uint8Array.from(ofPodClass, (rules) =>
+      rules.some(({ kind }) => kind === 'some') ? 1 : 0,
+    );
+    this.#hasFollowers = this.#follows.includes(1);
     this.#perNode = Uint8Array.from(tallies, ({ key }) => (key === '' || key === HOSTNAME ? 1 : 0));
     const domainIds = new Map<string, number>();
     this.#domainOfNodeClass = tallies.map(({ key }, tally) =>
@@ -163,7 +170,13 @@ export class DomainCounts {
     return this.#satisfies(podClass, node, nodeClass, false);
   }
 
-  #satisfies(podClass: number, node: number, nodeClass: number, usesQuotas: boolean): boolean {
+  #satisfies(
+    podClass: number,
+    node: number,
+    nodeClass: number,
+    usesQuotas: boolean,
+    skipsSpread = false,
+  ): boolean {
     for (const rule of this.#rulesOf[podClass] ?? outOfRange(podClass, this.#rulesOf.length)) {
       if (rule.kind === 'none') {
         const domain = this.#domain(rule.tally, node, nodeClass);
@@ -178,7 +191,7 @@ export class DomainCounts {
           if (this.#count(tally, domain) <= 0) isInEvery = false;
         }
         if (!isInEvery && (isAnyElsewhere || !rule.self)) return false;
-      } else {
+      } else if (!skipsSpread) {
         const { tally, self, maxSkew, minDomains } = rule;
         const domain = this.#domain(tally, node, nodeClass);
         if (domain < 0) return false;
@@ -196,5 +209,34 @@ export class DomainCounts {
   /** Whether the pod class has rules about other pods. */
   hasRules(podClass: number): boolean {
     return byteAt(this.#ruled, podClass) === 1;
+  }
+
+  /** Whether one more pod of the class may be where other pods want it or do not, spread left aside. */
+  satisfiesAffinity(podClass: number, node: number, nodeClass: number): boolean {
+    return this.#satisfies(podClass, node, nodeClass, false, true);
+  }
+
+  /** Whether some pod class must be where others are. */
+  get hasFollowers(): boolean {
+    return this.#hasFollowers;
+  }
+
+  /** Whether pods of the class must be where others are. */
+  follows(podClass: number): boolean {
+    return this.#hasFollowers && byteAt(this.#follows, podClass) === 1;
+  }
+
+  /** Whether pods of `follower` may have to be where pods of the class are. */
+  leads(podClass: number, follower: number): boolean {
+    const rules = this.#rulesOf[follower] ?? outOfRange(follower, this.#rulesOf.length);
+    return rules.some(
+      (rule) =>
+        rule.kind === 'some' && rule.tallies.some((tally) => this.#tallies[tally]?.counted[podClass] === 1),
+    );
+  }
+
+  /** Whether pods of the class follow others, or may be followed. */
+  isTied(podClass: number): boolean {
+    return this.follows(podClass) || this.#rulesOf.some((_, follower) => this.leads(podClass, follower));
   }
 }

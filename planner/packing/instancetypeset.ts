@@ -94,14 +94,10 @@ export const instanceTypeSetOf = (
     )
     .map((option) => option.launchOption.offering.zone);
   const zones = extended(cheapest, alike, ZONE, needs.get(ZONE) ?? 1);
-  const types = new Map<string, CompiledOption[]>();
-  for (const option of alike) {
-    if (!zones.includes(option.launchOption.offering.zone)) continue;
-    const name = option.launchOption.type.name;
-    const sameType = types.get(name);
-    if (sameType) sameType.push(option);
-    else types.set(name, [option]);
-  }
+  const types = Map.groupBy(
+    alike.filter(({ launchOption }) => zones.includes(launchOption.offering.zone)),
+    ({ launchOption }) => launchOption.type.name,
+  );
   const chosen: CompiledOption[] = [];
   const others: CompiledOption[][] = [];
   let count = 0;
@@ -113,20 +109,41 @@ export const instanceTypeSetOf = (
       count += 1;
     } else others.push(sameType);
   }
-  let missing = missingValues(chosen, needs);
-  for (const sameType of others) {
+  const missing = missingValues(chosen, needs);
+  if (missing.size === 0) return chosen.sort((a, b) => a.price - b.price);
+  // The cheapest that add a value come next: where the claim is anyhow, then anywhere, then of other architectures.
+  const { arch } = first.launchOption.type;
+  const all =
+    extendedBy(chosen, others.flat(), needs) ??
+    extendedBy(
+      chosen,
+      alike.filter(({ launchOption }) => launchOption.type.arch === arch),
+      needs,
+    ) ??
+    extendedBy(chosen, alike, needs);
+  return (all ?? []).sort((a, b) => a.price - b.price);
+};
+
+/** `chosen` and the cheapest of `options` that bring a missing value; undefined when the needs can't be met. */
+const extendedBy = (
+  chosen: readonly CompiledOption[],
+  options: readonly CompiledOption[],
+  needs: ReadonlyMap<string, number>,
+): CompiledOption[] | undefined => {
+  const all = [...chosen];
+  let missing = missingValues(all, needs);
+  for (const option of options) {
     if (missing.size === 0) break;
-    const adds = [...missing].some(([key, values]) =>
-      sameType.some((option) => {
-        const value = labelOf(option, key);
-        return value !== undefined && !values.has(value);
-      }),
-    );
+    const adds = [...missing].some(([key, values]) => {
+      const value = labelOf(option, key);
+      return value !== undefined && !values.has(value);
+    });
     if (!adds) continue;
-    chosen.push(...sameType);
-    missing = missingValues(chosen, needs);
+    const { type } = option.launchOption;
+    all.push(...options.filter((each) => each.launchOption.type === type && !all.includes(each)));
+    missing = missingValues(all, needs);
   }
-  return missing.size > 0 ? [] : chosen.sort((a, b) => a.price - b.price);
+  return missing.size === 0 ? all : undefined;
 };
 
 /**

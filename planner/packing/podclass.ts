@@ -21,6 +21,10 @@ export interface PodClass {
   /** The pods' workload, where the blast radius limits it. */
   readonly workload: string | undefined;
   readonly pods: Pod[];
+  /** Volumes of the pods that one node at a time can attach, and that pods of other classes may use too. */
+  readonly shared: readonly string[];
+  /** The first pod without its preferences made required. */
+  readonly original: Pod;
 }
 
 /** What a pod asks of nodes and of other pods, as text; empty for most. */
@@ -89,7 +93,7 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
   const podClasses = new Map<string, PodClass>();
   for (const pod of pods) {
     const requests = podRequests(pod);
-    const { selectors, slots, workload } = needsOf(pod);
+    const { selectors, slots, workload, shared, original } = needsOf(pod);
     for (const [resource, n] of slots) requests.set(resource, n);
     const labels = labelsOf(pod);
     const identity = ruled && [
@@ -102,11 +106,23 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
       identity ? JSON.stringify(identity) : '',
       selectors.length > 0 ? JSON.stringify(selectors) : '',
       workload ?? '',
+      shared && shared.length > 0 ? JSON.stringify(shared) : '',
+      original ? JSON.stringify([original.spec.nodeSelector, original.spec.affinity?.nodeAffinity]) : '',
     ];
     const key = `${textOf(requests)} ${others.some((text) => text !== '') ? JSON.stringify(others) : ''}`;
     const podClass = podClasses.get(key);
     if (podClass) podClass.pods.push(pod);
-    else podClasses.set(key, { pod, requests, selectors, workload: workload ?? undefined, pods: [pod] });
+    else
+      podClasses.set(key, {
+        pod,
+        requests,
+        selectors,
+        workload: workload ?? undefined,
+        pods: [pod],
+        shared: shared ?? [],
+        original: original ?? pod,
+      });
   }
-  return [...podClasses.values()];
+  // In the order of what they ask for: that of names must not decide what is placed first.
+  return [...podClasses].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, podClass]) => podClass);
 };

@@ -1,5 +1,5 @@
 import { HOSTNAME } from '../../api/labels.ts';
-import type { Pod } from '../../api/objects.ts';
+import type { Pod, TopologySpreadConstraint } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import {
   labelsOf,
@@ -73,13 +73,26 @@ class Tallies {
   }
 }
 
-/** Compiles affinity, anti-affinity, spread and host ports; `pods` has one pod per class. */
+/** A spread constraint's text, whether it was required from the first or made so. */
+const idOf = (constraint: TopologySpreadConstraint): string => JSON.stringify(constraint);
+
+/** What rules look at of a pod class beside its pod. */
+export interface RuledClass {
+  readonly pod: Pod;
+  /** Volumes that one node at a time can attach: pods that share one must be together. */
+  readonly shared?: readonly string[];
+  /** The pod without its preferences made required: those narrow no required spread. */
+  readonly original?: Pod;
+}
+
+/** Compiles affinity, anti-affinity, spread, host ports and shared volumes of pod classes. */
 export const compilePodRules = (
-  pods: readonly Pod[],
+  classes: readonly RuledClass[],
   nodeClasses: readonly NodeClass[],
   namespaces: NamespaceLabels,
   caps: readonly WorkloadCap[] = [],
 ): PodRules => {
+  const pods = classes.map(({ pod }) => pod);
   const tallies = new Tallies();
   const ofPodClass: PodRule[][] = pods.map(() => []);
   const select = (test: (pod: Pod) => boolean): Uint8Array =>
@@ -112,12 +125,17 @@ export const compilePodRules = (
       });
     }
     const spread = requiredSpread(pod);
+    const { original = pod } = itemAt(classes, podClass);
+    const demanded = new Set(requiredSpread(original).map(idOf));
     const hasKeys = (labels: Labels): boolean =>
       spread.every(({ topologyKey }) => valueAt(labels, topologyKey) !== undefined);
     for (const constraint of spread) {
       const selector = spreadSelector(constraint, pod);
       const eligible = Uint8Array.from(nodeClasses, (nodeClass) =>
-        hasKeys(nodeClass.labels) && isSpreadOver(constraint, pod, nodeClass) ? 1 : 0,
+        hasKeys(nodeClass.labels) &&
+        isSpreadOver(constraint, demanded.has(idOf(constraint)) ? original : pod, nodeClass)
+          ? 1
+          : 0,
       );
       const counted = select((other) => spreadCounts(selector, pod, other));
       rules.push({
@@ -136,6 +154,18 @@ export const compilePodRules = (
       rules.push({ kind: 'none', tally: tallies.id('', conflicting) });
     }
   });
+  const sharers = new Map<string, number[]>();
+  classes.forEach(({ shared = [] }, podClass) => {
+    for (const claim of shared) sharers.set(claim, [...(sharers.get(claim) ?? []), podClass]);
+  });
+  for (const podClasses of sharers.values()) {
+    const counted = new Uint8Array(pods.length);
+    for (const podClass of podClasses) counted[podClass] = 1;
+    const tally = tallies.id('', counted);
+    for (const podClass of podClasses) {
+      itemAt(ofPodClass, podClass).push({ kind: 'some', tallies: [tally], self: true });
+    }
+  }
   for (const { podClasses, most } of caps) {
     const counted = new Uint8Array(pods.length);
     for (const podClass of podClasses) counted[podClass] = 1;

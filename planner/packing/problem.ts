@@ -5,7 +5,14 @@ import type { PoolUsage } from '../cluster/nodepoollimits.ts';
 import type { Commitment } from '../model/billing.ts';
 import { type InterruptionPolicy, isInterruptionAcceptable } from '../model/interruption.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
-import { NO_NEEDS, type Volumes, volumeNeeds } from '../scheduling/volumes.ts';
+import {
+  type NeedsOf,
+  NO_NEEDS,
+  sharedClaims,
+  singleNodeClaims,
+  type Volumes,
+  volumeNeeds,
+} from '../scheduling/volumes.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import {
   applyNodePoolWeights,
@@ -76,6 +83,8 @@ const sizesOf = (podClasses: readonly PodClass[], dimensions: readonly string[])
 export const compile = (input: {
   readonly existingNodes: readonly ExistingNode[];
   readonly pending: readonly Pod[];
+  /** Pods without their preferences, by the pods that have these made required. */
+  readonly originals?: ReadonlyMap<Pod, Pod>;
   /** The cheapest first. */
   readonly launchOptions: readonly LaunchOption[];
   readonly daemonSets: readonly DaemonSet[];
@@ -91,8 +100,18 @@ export const compile = (input: {
   const { volumes } = input;
   const caps = workloadCaps(everyPod, input.blastRadius);
   const mostPods = clusterCap(everyPod.length, input.blastRadius);
+  const shared = volumes ? sharedClaims(everyPod, volumes) : new Set<string>();
   const podClasses = podClassesOf(everyPod, (pod) => {
-    const needs = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
+    const ofVolumes = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
+    const original = input.originals?.get(pod);
+    const needs: ReturnType<NeedsOf> =
+      !original && shared.size === 0
+        ? ofVolumes
+        : {
+            ...ofVolumes,
+            ...(volumes && { shared: singleNodeClaims(pod, volumes).filter((claim) => shared.has(claim)) }),
+            ...(original && { original }),
+          };
     const workload = caps.size > 0 ? workloadOf(pod) : undefined;
     return workload !== undefined && caps.has(workload) ? { ...needs, workload } : needs;
   });
@@ -133,7 +152,7 @@ export const compile = (input: {
     namespaces: input.namespaces,
   });
   const rules = compilePodRules(
-    podClasses.map((podClass) => podClass.pod),
+    podClasses,
     nodeClasses.list,
     input.namespaces,
     [...caps].map(([workload, most]) => ({

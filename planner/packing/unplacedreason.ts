@@ -195,3 +195,20 @@ export const unplacedReason = (packing: Packing, podClass: number, context: Reas
     ? `its rules about other pods leave no node that it may join${rulesText(pod)}`
     : 'the time was too short to find a node for it';
 };
+
+/** The NodePools that may not grow by even one node, as sentences. */
+export const limitReasons = ({ allOptions, poolUsage }: Problem): string[] => {
+  const types = new Map<NodePool, Set<InstanceType>>();
+  for (const { launchOption } of allOptions) {
+    const ofPool = types.get(launchOption.pool);
+    if (ofPool) ofPool.add(launchOption.type);
+    else types.set(launchOption.pool, new Set([launchOption.type]));
+  }
+  const limits = new RemainingLimits(types.keys(), poolUsage);
+  return [...types].flatMap(([pool, ofPool]) => {
+    const blocker = limits.blocker(pool.metadata.name, [...ofPool]);
+    return blocker === undefined
+      ? []
+      : [`${blocker}: new nodes need room beside those that they replace. Raise the limit.`];
+  });
+};

@@ -12,11 +12,17 @@ import { floatAt, itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { BoughtNode } from './assignment.ts';
 
-/** Whether pods on the node count for rules about domains wider than a node. */
-const isTied = ({ rules }: Problem, node: BoughtNode): boolean =>
-  [...node.content.keys()].some((podClass) =>
-    itemAt(rules.countedBy, podClass).some((tally) => rules.keys.includes(itemAt(rules.tallies, tally).key)),
+/** Whether rules about domains wider than a node look at pods on the node, or are rules of those pods. */
+const isTied = ({ rules }: Problem, node: BoughtNode): boolean => {
+  const isWide = (tally: number): boolean => rules.keys.includes(itemAt(rules.tallies, tally).key);
+  return [...node.content.keys()].some(
+    (podClass) =>
+      itemAt(rules.countedBy, podClass).some(isWide) ||
+      itemAt(rules.ofPodClass, podClass).some((rule) =>
+        rule.kind === 'some' ? rule.tallies.some(isWide) : isWide(rule.tally),
+      ),
   );
+};
 
 const sameLabels = (problem: Problem, a: LaunchOption, b: LaunchOption): boolean =>
   problem.rules.keys.every((key) => a.label(key) === b.label(key));

@@ -7,6 +7,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { supplyOf } from '../model/supply.ts';
 import { memoizeRequests, type ReadRequests, readAmounts } from '../scheduling/nodeinfo.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
+import { attachmentFaults } from './verify/attachments.ts';
 import type { PlanFault } from './verify/fault.ts';
 import { limitFaults } from './verify/limits.ts';
 import { MachineReader } from './verify/machines.ts';
@@ -206,6 +207,7 @@ export const verifyPlan = (
     ...moves,
     ...reader.faults,
     ...limits,
+    ...attachmentFaults(snapshot, places, claims.values()),
     ...fits,
     ...checkBeside(claims, sites, places, rules, keys.topology),
   ];

@@ -110,9 +110,13 @@ export const hasPreferences = ({ spec: { affinity, topologySpreadConstraints } }
 
 /**
  * Pending pods with their preferences made required: spread, affinity to pods, and the heaviest node affinity that some
- * place meets. `places` are existing nodes and nodes that could be bought.
+ * place meets. `places` are existing nodes and nodes that could be bought; without `aboutPods` only node affinity counts.
  */
-export const preferWhileWaiting = (pods: readonly Pod[], places: readonly Place[]): Pod[] => {
+export const preferWhileWaiting = (
+  pods: readonly Pod[],
+  places: readonly Place[],
+  aboutPods = true,
+): Pod[] => {
   const found = new Map<string, readonly NodeSelectorTerm[]>();
   return pods.map((pod) => {
     const terms = preferredTerms(pod);
@@ -123,7 +127,8 @@ export const preferWhileWaiting = (pods: readonly Pod[], places: readonly Place[
       met = heaviest ? [heaviest] : [];
       found.set(id, met);
     }
-    return withPodTerms(withSpread(withTerms(pod, met)), () => true);
+    const placed = withTerms(pod, met);
+    return aboutPods ? withPodTerms(withSpread(placed), () => true) : placed;
   });
 };
 
@@ -156,29 +161,32 @@ const countPods = (
 
 /**
  * The snapshot with the preferences of movable pods made required: spread, and affinity to nodes and pods that is met
- * today.
+ * today. `originals` has the pods that changed as they were.
  */
-export const preferWhileMoving = (snapshot: Snapshot): Snapshot => {
+export const preferWhileMoving = (
+  snapshot: Snapshot,
+): { readonly snapshot: Snapshot; readonly originals: ReadonlyMap<Pod, Pod> } => {
   const nodes = new Map(snapshot.nodes.map((node) => [node.metadata.name, node]));
   const namespaces: NamespaceLabels = new Map(
     snapshot.namespaces.map((namespace) => [namespace.metadata.name, namespace.metadata.labels ?? {}]),
   );
   const count = countPods(snapshot, namespaces);
   const isSelected = (term: PodAffinityTerm, pod: Pod): boolean => termSelects(term, pod, pod, namespaces);
-  return {
-    ...snapshot,
-    pods: snapshot.pods.map((pod) => {
-      const node = nodes.get(pod.spec.nodeName ?? '');
-      if (!node || isBoundToNode(pod) || !hasPreferences(pod)) return pod;
-      const place = { labels: node.metadata.labels ?? {}, name: node.metadata.name };
-      const met = preferredTerms(pod).filter((term) => !term.matchFields?.length && isMet(term, place));
-      const isKept = (term: PodAffinityTerm, side: Side): boolean => {
-        const domain = valueAt(place.labels, term.topologyKey);
-        if (domain === undefined) return false;
-        const others = count(pod, term, domain) - (isSelected(term, pod) ? 1 : 0);
-        return side === 'podAffinity' ? others > 0 : others === 0;
-      };
-      return withPodTerms(withSpread(withTerms(pod, met)), isKept);
-    }),
-  };
+  const originals = new Map<Pod, Pod>();
+  const pods = snapshot.pods.map((pod) => {
+    const node = nodes.get(pod.spec.nodeName ?? '');
+    if (!node || isBoundToNode(pod) || !hasPreferences(pod)) return pod;
+    const place = { labels: node.metadata.labels ?? {}, name: node.metadata.name };
+    const met = preferredTerms(pod).filter((term) => !term.matchFields?.length && isMet(term, place));
+    const isKept = (term: PodAffinityTerm, side: Side): boolean => {
+      const domain = valueAt(place.labels, term.topologyKey);
+      if (domain === undefined) return false;
+      const others = count(pod, term, domain) - (isSelected(term, pod) ? 1 : 0);
+      return side === 'podAffinity' ? others > 0 : others === 0;
+    };
+    const demands = withPodTerms(withSpread(withTerms(pod, met)), isKept);
+    if (demands !== pod) originals.set(demands, pod);
+    return demands;
+  });
+  return { snapshot: { ...snapshot, pods }, originals };
 };

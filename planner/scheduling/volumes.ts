@@ -10,6 +10,7 @@ import type {
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { namespaceOf } from './interpodaffinity.ts';
+import { attachmentOf, driverOf, isMigrated } from './migratedvolumes.ts';
 import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
 import type { Requests } from './noderesources.ts';
 import { type Binding, bindableNodes, bindingOf, canBind, type UnboundClaim } from './volumebinding.ts';
@@ -20,6 +21,10 @@ export type NeedsOf = (pod: Pod) => {
   readonly slots: Requests;
   /** The pod's workload, where a node may hold a limited number of its pods. */
   readonly workload?: string | null;
+  /** Its claims that one node at a time can attach and another pod uses, as 'namespace/name'. */
+  readonly shared?: readonly string[];
+  /** The pod without its preferences made required, where it has some. */
+  readonly original?: Pod;
 };
 
 /** The needs of a pod without volumes. */
@@ -132,34 +137,8 @@ export const volumeRequirements = (pod: Pod, volumes: Volumes): VolumeRequiremen
   return { selectors, unbound };
 };
 
-/** In-tree volume sources and provisioners that a CSI driver serves: field of the source, driver, field of its handle. */
-const MIGRATED: readonly (readonly [field: string, plugin: string, driver: string, handle: string])[] = [
-  ['awsElasticBlockStore', 'kubernetes.io/aws-ebs', 'ebs.csi.aws.com', 'volumeID'],
-  ['gcePersistentDisk', 'kubernetes.io/gce-pd', 'pd.csi.storage.gke.io', 'pdName'],
-  ['azureDisk', 'kubernetes.io/azure-disk', 'disk.csi.azure.com', 'diskName'],
-  ['azureFile', 'kubernetes.io/azure-file', 'file.csi.azure.com', 'shareName'],
-  ['cinder', 'kubernetes.io/cinder', 'cinder.csi.openstack.org', 'volumeID'],
-  ['vsphereVolume', 'kubernetes.io/vsphere-volume', 'csi.vsphere.vmware.com', 'volumePath'],
-  ['portworxVolume', 'kubernetes.io/portworx-volume', 'pxd.portworx.com', 'volumeID'],
-];
-
-/** The CSI driver that attaches a volume source, in-tree sources included, and the volume's handle there. */
-const attachmentOf = (
-  source: Readonly<Record<string, unknown>> | undefined,
-): readonly [driver: string, handle: string] | undefined => {
-  for (const [field, , driver, handle] of MIGRATED) {
-    const of = valueAt(source, field);
-    if (typeof of !== 'object' || of === null) continue;
-    return [driver, String((of as Record<string, unknown>)[handle] ?? '')];
-  }
-  return undefined;
-};
-
-const driverOf = (provisioner: string): string =>
-  MIGRATED.find(([, plugin]) => plugin === provisioner)?.[2] ?? provisioner;
-
 /** CSI driver → handles of the volumes that a pod attaches; a volume that does not exist yet goes by its claim's name. */
-const attachedBy = (pod: Pod, volumes: Volumes): ReadonlyMap<string, ReadonlySet<string>> => {
+export const attachedBy = (pod: Pod, volumes: Volumes): ReadonlyMap<string, ReadonlySet<string>> => {
   const attached = new Map<string, Set<string>>();
   const attach = (driver: string, handle: string): void => {
     attached.set(driver, (attached.get(driver) ?? new Set()).add(handle));
@@ -221,9 +200,7 @@ const isTaken = (pod: Pod, nodes: readonly VolumeNode[], volumes: Volumes): bool
 export const hasAttachments = (pod: Pod): boolean =>
   (pod.spec.volumes ?? []).some(
     (volume) =>
-      volume.persistentVolumeClaim !== undefined ||
-      volume.ephemeral !== undefined ||
-      MIGRATED.some(([field]) => field in volume),
+      volume.persistentVolumeClaim !== undefined || volume.ephemeral !== undefined || isMigrated(volume),
   );
 
 /** kube-scheduler's first reason against a node for the pod's volumes. `nodes` is the whole cluster. */
@@ -271,6 +248,24 @@ export const volumeNeeds = (
       [...attachedBy(pod, volumes)].map(([driver, handles]) => [`${VOLUME_SLOTS}${driver}`, handles.size]),
     ),
   };
+};
+
+/** The claims of a pod that only one node at a time can attach, as 'namespace/name'. */
+export const singleNodeClaims = (pod: Pod, volumes: Volumes): readonly string[] =>
+  claimsOf(pod, volumes).flatMap(({ metadata, spec }) => {
+    const modes = spec?.accessModes ?? [];
+    const isSingle = modes.length > 0 && modes.every((mode) => mode.startsWith('ReadWriteOnce'));
+    return isSingle ? [`${namespaceOf(pod)}/${metadata.name}`] : [];
+  });
+
+/** Claims that only one node at a time can attach and several of the pods use, as 'namespace/name'. */
+export const sharedClaims = (pods: readonly Pod[], volumes: Volumes): ReadonlySet<string> => {
+  const users = new Map<string, number>();
+  for (const pod of pods) {
+    if (!pod.spec.volumes || !hasAttachments(pod)) continue;
+    for (const claim of singleNodeClaims(pod, volumes)) users.set(claim, (users.get(claim) ?? 0) + 1);
+  }
+  return new Set([...users].flatMap(([claim, n]) => (n > 1 ? [claim] : [])));
 };
 
 /** Whether a pod has a volume that exists on one node only. */

@@ -1,5 +1,8 @@
+import { outOfRange, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
+
+const { floatAt } = readers;
 
 /** How long and how hard to search. */
 export interface Effort {
@@ -26,3 +29,11 @@ export const worthInPlace = (
   { worth }: Pick<FillOptions, 'worth'>,
   { movePrice }: Pick<Effort, 'movePrice'>,
 ): Float64Array => worth.map((own) => own + movePrice);
+
+/** The worth of the movable pods on a node per USD of its price; `worth` is per pod class. */
+export const fullness = (packing: Packing, node: number, worth: Float64Array): number => {
+  let held = 0;
+  for (const [podClass, n] of packing.content[node] ?? outOfRange(node, packing.content.length))
+    held += n * floatAt(worth, podClass);
+  return held / Math.max(packing.price(node), 1e-6);
+};

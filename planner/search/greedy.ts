@@ -2,6 +2,7 @@ import type { CompiledOption } from '../packing/compiledoption.ts';
 import { itemAt, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
+import { joinLeaders } from './followers.ts';
 import { OptionPruner } from './optionpruning.ts';
 import { RemainingPods } from './remainingpods.ts';
 import { type Content, ScratchNode } from './scratchnode.ts';
@@ -15,14 +16,24 @@ export const fillOpen = (
   nodes: readonly number[],
   o: Pick<FillOptions, 'order'>,
 ): void => {
-  for (const podClass of o.order) {
-    let n = intAt(left, podClass);
-    if (n <= 0) continue;
-    for (const node of nodes) {
-      n -= packing.putUpTo(podClass, node, n);
-      if (n === 0) break;
+  const { counts } = packing;
+  let isFirst = true;
+  let isMore = true;
+  while (isMore) {
+    isMore = false;
+    for (const podClass of o.order) {
+      const before = intAt(left, podClass);
+      if (before <= 0 || !(isFirst || counts.follows(podClass))) continue;
+      let n = before;
+      for (const node of nodes) {
+        n -= packing.putUpTo(podClass, node, n);
+        if (n === 0) break;
+      }
+      left[podClass] = n;
+      // Pods that must be where others are may come once those did.
+      if (n < before && counts.hasFollowers) isMore = true;
     }
-    left[podClass] = n;
+    isFirst = false;
   }
 };
 
@@ -88,6 +99,12 @@ const shortlistOf = (filledNodes: readonly FilledNode[]): number[] => {
  * the other pods. Returns false when pods are left over, which `left` then names.
  */
 export const openAndFill = (packing: Packing, left: Int32Array, o: FillOptions): boolean => {
+  if (openNodes(packing, left, o)) return true;
+  joinLeaders(packing, left, o);
+  return left.every((n) => n === 0);
+};
+
+const openNodes = (packing: Packing, left: Int32Array, o: FillOptions): boolean => {
   const reopen = new Set((o.reopen ?? []).filter((node) => byteAt(packing.open, node) === 0));
   const remaining = new RemainingPods(packing, left, o);
   const scratch = new ScratchNode(packing);

@@ -1,8 +1,7 @@
 import { itemAt, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
-import { type Effort, EPSILON, objective, worthInPlace } from './effort.ts';
+import { type Effort, EPSILON, fullness, objective, worthInPlace } from './effort.ts';
 import type { FillOptions } from './filloptions.ts';
-import { fullness } from './fullness.ts';
 import { randomFrom } from './random.ts';
 import { openTargets, type RebuildOptions, rebuild } from './rebuild.ts';
 

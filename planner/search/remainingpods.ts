@@ -1,3 +1,4 @@
+import type { DomainCounts } from '../packing/domaincounts.ts';
 import { type Matrix, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import type { FillOptions } from './filloptions.ts';
@@ -22,6 +23,8 @@ export class RemainingPods {
   #isOrdered = false;
   readonly #worth: Float64Array;
   readonly #sizes: Matrix;
+  readonly #counts: DomainCounts;
+  readonly #hasFollowers: boolean;
   /** Unit prices of the dimensions. */
   readonly #prices: Float64Array;
 
@@ -30,6 +33,8 @@ export class RemainingPods {
     this.#worth = o.worth;
     this.#prices = o.prices;
     this.#sizes = packing.problem.sizes;
+    this.#counts = packing.counts;
+    this.#hasFollowers = packing.counts.hasFollowers;
     this.#podClasses = o.order;
     for (const n of left) this.pods += n;
     this.dropExhausted();
@@ -107,6 +112,23 @@ export class RemainingPods {
       if (this.#isFull(free)) break;
       most = this.#roomWorth(free);
     }
+    return this.#hasFollowers ? packed + this.#fillFollowers(scratch) : packed;
+  }
+
+  /** Adds pods that must be where others are, once those are on the node. Returns their worth. */
+  #fillFollowers(scratch: ScratchNode): number {
+    let packed = 0;
+    let isMore = true;
+    while (isMore) {
+      isMore = false;
+      for (const podClass of this.#podClasses) {
+        const rest = this.#counts.follows(podClass) ? intAt(this.left, podClass) - scratch.held(podClass) : 0;
+        const n = rest > 0 ? scratch.take(podClass, rest) : 0;
+        if (n === 0) continue;
+        packed += n * floatAt(this.#worth, podClass);
+        isMore = true;
+      }
+    }
     return packed;
   }
 
@@ -169,7 +191,7 @@ export class RemainingPods {
         takenLight = 0;
       }
     }
-    return packed;
+    return this.#hasFollowers ? packed + this.#fillFollowers(scratch) : packed;
   }
 
   /** Removes pods that were placed on a node. */

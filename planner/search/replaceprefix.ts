@@ -1,7 +1,6 @@
 import type { Packing } from '../packing/packing.ts';
-import { type Effort, EPSILON, objective, worthInPlace } from './effort.ts';
+import { type Effort, EPSILON, fullness, objective, worthInPlace } from './effort.ts';
 import type { FillOptions } from './filloptions.ts';
-import { fullness } from './fullness.ts';
 import { openTargets, rebuild } from './rebuild.ts';
 import { rightsize } from './rightsize.ts';
 

@@ -130,6 +130,11 @@ export class ScratchNode {
     this.#keptEnd = 0;
   }
 
+  /** How many pods of the class are on the node. */
+  held(podClass: number): number {
+    return intAt(this.#held, podClass);
+  }
+
   /** How many pods are on the node. */
   get pods(): number {
     const podClasses = this.#podClasses;
