@@ -1,7 +1,7 @@
 import { byteAt, floatAt, itemAt } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
+import { fullness } from './effort.ts';
 import type { FillOptions } from './filloptions.ts';
-import { fullness } from './fullness.ts';
 import { openTargets, rebuild } from './rebuild.ts';
 
 /** Two plans whose costs differ by no more than this part are equally good: the one that moves fewer pods wins. */
