@@ -16,7 +16,7 @@ import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { landPod, nameNode, removeGate } from '../../kube/heldpods/gates.ts';
 import { outcomeOf, owner } from './attempt.ts';
-import { PodScene, REPLICA_SET } from './podscene.ts';
+import { DEPLOYMENT, PodScene } from './podscene.ts';
 
 /** What a component of ours that was taken over can change of a pod. Its rights are those of the manifests. */
 
@@ -60,6 +60,18 @@ const REFUSED: readonly Change[] = [
     }),
     ALL,
   ],
+  [
+    'it gets a Deployment that is not its own in a surge',
+    'running',
+    () => ({
+      metadata: {
+        labels: { [POD_TEMPLATE_HASH]: null },
+        annotations: { [SURGED]: '{}' },
+        ownerReferences: [{ ...DEPLOYMENT, name: 'bank' }],
+      },
+    }),
+    ALL,
+  ],
   ['it gets a finalizer', 'running', () => ({ metadata: { finalizers: ['example.com/stay'] } }), ALL],
   ["a stranger's gate goes", 'held-by-others-too', () => ({ spec: { schedulingGates: null } }), ALL],
   [
@@ -79,7 +91,7 @@ const REFUSED: readonly Change[] = [
       metadata: {
         labels: { [POD_TEMPLATE_HASH]: null },
         annotations: { [SURGED]: '{}' },
-        ownerReferences: [{ ...REPLICA_SET, controller: false }],
+        ownerReferences: [DEPLOYMENT],
       },
     }),
     [PINNER, WEBHOOK],
@@ -139,7 +151,7 @@ const ALLOWED: readonly Change[] = [
       metadata: {
         labels: { [POD_TEMPLATE_HASH]: null },
         annotations: { [SURGED]: '{}' },
-        ownerReferences: [{ ...REPLICA_SET, controller: false }],
+        ownerReferences: [DEPLOYMENT],
       },
     }),
     [KENTROLLER],

@@ -16,7 +16,9 @@ import { eventually, Scene } from '../pinner/fixture.ts';
 import { isRefused, makeNode, owner, podOf } from './attempt.ts';
 import { InstalledRights } from './installed.ts';
 
-export const REPLICA_SET = owner('ReplicaSet');
+export const REPLICA_SET = { ...owner('ReplicaSet'), name: 'web-abc' };
+/** What a surge leaves on the pod, so that it goes with its Deployment. */
+export const DEPLOYMENT = { apiVersion: 'example.com/v1', kind: 'Deployment', name: 'web', uid: 'd' };
 
 /** Pods in every state that our components meet, and clients that act as our components. */
 export class PodScene {
@@ -99,7 +101,7 @@ export class PodScene {
     const detached = {
       labels: { app: 'web' },
       annotations: { [SURGED]: '{"hash":"abc"}' },
-      ownerReferences: [{ ...REPLICA_SET, controller: false }],
+      ownerReferences: [DEPLOYMENT],
     };
     const startTime = new Date().toISOString();
     await this.#make('held', { metadata: held, spec: { schedulingGates: [gate] } });
