@@ -1,6 +1,7 @@
 import { ARCH, KARPENTER_CAPACITY_TYPE } from '../api/labels.ts';
 import type { Node, NodeSelectorTerm, Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
+import { valueAt } from '../api/records/valueat.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { UsageError } from './flags.ts';
 
@@ -24,7 +25,7 @@ export const keepsOf = (text: string | undefined): readonly Keep[] =>
 /** The pod, to be placed only on machines that are like its own in these labels. */
 const tied = (pod: Pod, node: Node, labels: readonly string[]): Pod => {
   const matchExpressions = labels.flatMap((key) => {
-    const value = node.metadata.labels?.[key];
+    const value = valueAt(node.metadata.labels, key);
     return value === undefined ? [] : [{ key, operator: 'In' as const, values: [value] }];
   });
   if (matchExpressions.length === 0) return pod;

@@ -7,7 +7,7 @@ import {
   REGION,
   ZONE,
 } from '../../api/labels.ts';
-import { valueAt } from '../../api/records/valueat.ts';
+import { putAt, valueAt } from '../../api/records/valueat.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -42,8 +42,8 @@ export const canonicalKey = (key: string): string => valueAt(ALIASES, key) ?? ke
 export const withAliases = (labels: Labels): Labels => {
   const all: Record<string, string> = { ...labels };
   for (const [alias, key] of ALIAS_LIST) {
-    const value = labels[key];
-    if (value !== undefined) all[alias] ??= value;
+    const value = valueAt(labels, key);
+    if (value !== undefined && valueAt(all, alias) === undefined) putAt(all, alias, value);
   }
   return all;
 };

@@ -8,7 +8,7 @@ type Defaults = readonly Pick<
 
 /** The first list with each resource, those of later ones beside it. */
 const merged = (...lists: readonly (ResourceList | undefined)[]): ResourceList =>
-  Object.assign({}, ...[...lists].reverse()) as ResourceList;
+  Object.fromEntries([...lists].reverse().flatMap((list) => Object.entries(list ?? {})));
 
 const hasAny = (list: ResourceList | undefined): boolean => Object.keys(list ?? {}).length > 0;
 

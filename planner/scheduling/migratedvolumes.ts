@@ -18,7 +18,7 @@ export const attachmentOf = (
   for (const [field, , driver, handle] of MIGRATED) {
     const of = valueAt(source, field);
     if (typeof of !== 'object' || of === null) continue;
-    return [driver, String((of as Record<string, unknown>)[handle] ?? '')];
+    return [driver, String(valueAt(of as Record<string, unknown>, handle) ?? '')];
   }
   return undefined;
 };
@@ -28,4 +28,5 @@ export const driverOf = (provisioner: string): string =>
   MIGRATED.find(([, plugin]) => plugin === provisioner)?.[2] ?? provisioner;
 
 /** Whether a volume source is of an in-tree plugin that a CSI driver serves. */
-export const isMigrated = (source: object): boolean => MIGRATED.some(([field]) => field in source);
+export const isMigrated = (source: object): boolean =>
+  MIGRATED.some(([field]) => Object.hasOwn(source, field));

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { valueAt } from '../../../api/records/valueat.ts';
 import type { Header, Row } from './row.ts';
 
 /**
@@ -130,7 +131,7 @@ const rowOf = (
   const arch = archOf(one);
   const maker = makerOf(one);
   if (!arch) return undefined;
-  const linux = regions.map((region) => one.pricing[region]?.linux);
+  const linux = regions.map((region) => valueAt(one.pricing, region)?.linux);
   const nvme = one.storage?.nvme_ssd ? one.storage.devices * one.storage.size : 0;
   return {
     name: one.instance_type,
@@ -150,7 +151,7 @@ const rowOf = (
     ),
     spot: linux.map(spotOf),
     zones: regions.map((region) =>
-      (one.availability_zones?.[region] ?? []).map((zoneId) => zoneId.split('-az')[1] ?? '').join(''),
+      (valueAt(one.availability_zones, region) ?? []).map((zoneId) => zoneId.split('-az')[1] ?? '').join(''),
     ),
   };
 };

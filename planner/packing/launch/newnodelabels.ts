@@ -9,7 +9,7 @@ import {
   ZONE_ID,
 } from '../../../api/labels.ts';
 import type { NodePool, Requirement } from '../../../api/objects.ts';
-import { valueAt } from '../../../api/records/valueat.ts';
+import { putAt, valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType, Offering } from '../../model/catalogue.ts';
 import { isAbsentByName, isMachineKey, OF_EVERY_NODE } from '../../model/machinelabels.ts';
 import { poolRequirements } from '../../model/nodepool.ts';
@@ -58,7 +58,7 @@ export const openLabelsOf = (
     const allowed = [...values].filter((value) => list.every((each) => meets(each, value))).sort();
     if (allowed.length === 0) {
       const [value] = openValues(list);
-      if (value !== undefined) madeUp[key] = value;
+      if (value !== undefined) putAt(madeUp, key, value);
       continue;
     }
     picks = picks.flatMap((pick) => allowed.map((value) => ({ ...pick, [key]: value }))).slice(0, MAX_PICKS);
