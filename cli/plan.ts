@@ -1,10 +1,12 @@
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION } from '../api/labels.ts';
 import { hasEnded, podName } from '../api/pods.ts';
+import { clusterOf } from '../planner/cluster/clusterview.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceResult, rebalance } from '../planner/rebalance.ts';
 import { mayBeClaimed } from '../planner/scheduling/resourceclaims.ts';
+import { unseenOf } from './files/unseen.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
 import { format } from './outputformat.ts';
@@ -75,6 +77,7 @@ export const planCommand = async (
   const request = await requestOf(input, what);
   const { planName } = request;
   const output = flags.values.get('output');
+  const unseen = unseenOf(clusterOf(request.snapshot, request.catalogue));
   if (what === 'rebalance') {
     const result = withoutRefused(request, planner.rebalance(request));
     const { blastRadius, ...free } = request;
@@ -83,7 +86,9 @@ export const planCommand = async (
       out: await print(planName, result, output),
       err: [
         ...gapsOf(request),
+        ...unseen,
         ...(result.warnings ?? []),
+        ...(result.goesPast ?? []),
         ...(result.reason ? [result.reason] : []),
         ...(without ? [radiusCost(result.plan?.savings, without.plan?.savings)] : []),
         ...result.skippedNodes.map((each) => `Node ${each.name} is left out: ${each.reasons.join('; ')}.`),
@@ -97,6 +102,7 @@ export const planCommand = async (
     err: [
       ...gapsOf(request),
       ...(result.warnings ?? []),
+      ...unseen,
       ...(result.reason ? [result.reason] : []),
       ...unreadClasses(request.snapshot),
       ...result.unplaced.map((each) => `Pod ${each.namespace}/${each.name} can't be placed: ${each.reason}.`),

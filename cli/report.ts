@@ -4,6 +4,7 @@ import { printable } from '../api/text/printable.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { rebalance } from '../planner/rebalance.ts';
 import { describeSplit, kindChangesOf, machineLabel, splitSavings } from './changes.ts';
+import { unseenOf } from './files/unseen.ts';
 import type { Outcome } from './outcome.ts';
 import { format } from './outputformat.ts';
 import { type Report, reportOf, roundToCents } from './reportmodel.ts';
@@ -50,14 +51,15 @@ const renderTable = (report: Report): string => {
   const head = [
     `before    ${formatUsd(report.monthlyBefore)} USD a month, ${report.nodes} nodes, ${report.pods} pods, ${report.pending} of them pending`,
     `after     ${formatUsd(report.monthlyAfter)} USD a month, ${report.podsMoved} pods moved`,
-    `savings   ${formatUsd(report.monthlySavings)} USD a month, ${report.savingsPercent} %`,
+    `savings   ${formatUsd(report.monthlySavings)} USD a month${report.savingsPercent === null ? '' : `, ${report.savingsPercent} %`}`,
     ...describeSplit(report).map((line) => `  of it   ${line}`),
     ...(report.lowerBoundMonthly === null
       ? []
       : [
-          `bound     ${formatUsd(report.lowerBoundMonthly)} USD a month at least for the nodes that may be replaced; the plan is ${report.gapPercent} % above it`,
+          `bound     ${formatUsd(report.lowerBoundMonthly)} USD a month at least for the nodes that may be replaced${report.gapPercent === null ? '' : `; the plan is ${report.gapPercent} % above it`}`,
         ]),
     `prices    ${report.prices.summary}`,
+    ...report.warnings,
     ...(report.reason ? [report.reason] : []),
     ...[...added].map(
       ([type, { count, cost }]) =>
@@ -81,6 +83,7 @@ export const reportCommand = async (input: Input, planner = rebalance): Promise<
   const report = reportOf(cluster, result, request, {
     savingsBy: splitSavings(request, result, planner),
     kindChanges: kindChangesOf(request, result),
+    unseen: unseenOf(cluster),
   });
   const html = flags.values.get('html');
   if (html !== undefined) {

@@ -1,5 +1,6 @@
-import { ARCH, HOURS_PER_MONTH, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../api/labels.ts';
+import { ARCH, HOURS_PER_MONTH } from '../api/labels.ts';
 import type { Cluster } from '../planner/cluster/clusterview.ts';
+import { capacityTypeOf, typeOf, zoneOf } from '../planner/model/standingmachine.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
 import type { KindChange, SavingPart } from './changes.ts';
@@ -34,13 +35,16 @@ export interface Report {
   readonly monthlyBefore: number;
   readonly monthlyAfter: number;
   readonly monthlySavings: number;
-  readonly savingsPercent: number;
+  /** Null where nothing of what is there has a price. */
+  readonly savingsPercent: number | null;
   readonly lowerBoundMonthly: number | null;
   readonly gapPercent: number | null;
   readonly podsMoved: number;
   readonly reason: string | null;
   /** Where the prices come from. */
   readonly prices: Omit<PriceSource, 'gaps'>;
+  /** What of its users' settings the plan goes past. */
+  readonly warnings: readonly string[];
   /** What this report could not see, each with what to do. */
   readonly unseen: readonly string[];
   readonly lines: readonly NodeLine[];
@@ -76,10 +80,10 @@ const nodeLinesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
     const unused = (cpu > 0 ? cpuFree / cpu : 0) / 2 + (memory > 0 ? memoryFree / memory : 0) / 2;
     return {
       name,
-      instanceType: labels[INSTANCE_TYPE] ?? '',
-      capacityType: labels[KARPENTER_CAPACITY_TYPE] ?? null,
+      instanceType: typeOf(facts.node),
+      capacityType: typeOf(facts.node) === '' ? null : capacityTypeOf(facts.node),
       architecture: labels[ARCH] ?? null,
-      zone: labels[ZONE] ?? null,
+      zone: zoneOf(facts.node) ?? null,
       monthlyCost,
       cpu,
       cpuFree,
@@ -98,7 +102,7 @@ export const reportOf = (
   cluster: Cluster,
   result: RebalanceResult,
   { catalogue, prices: { gaps, ...prices } }: Pick<Request, 'catalogue' | 'prices'>,
-  { savingsBy, kindChanges }: Pick<Report, 'savingsBy' | 'kindChanges'>,
+  { savingsBy, kindChanges, unseen }: Pick<Report, 'savingsBy' | 'kindChanges' | 'unseen'>,
 ): Report => {
   const before = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0) * HOURS_PER_MONTH;
   const savings = result.plan?.savings;
@@ -111,14 +115,15 @@ export const reportOf = (
     monthlyBefore: roundToCents(before),
     monthlyAfter: roundToCents(after),
     monthlySavings: roundToCents(before - after),
-    savingsPercent: before > 0 ? Math.round((1000 * (before - after)) / before) / 10 : 0,
+    savingsPercent: before > 0 ? Math.round((1000 * (before - after)) / before) / 10 : null,
     lowerBoundMonthly:
       savings?.lowerBoundMonthlyCost === undefined ? null : Number(savings.lowerBoundMonthlyCost),
     gapPercent: savings?.gapPercent === undefined ? null : Number(savings.gapPercent),
     podsMoved: result.plan?.spec.podsToMigrate?.length ?? 0,
     reason: result.reason ?? null,
     prices,
-    unseen: [...gaps, ...(result.warnings ?? [])],
+    warnings: result.goesPast ?? [],
+    unseen: [...gaps, ...unseen, ...(result.warnings ?? [])],
     lines: nodeLinesOf(cluster, result),
     savingsBy: savingsBy.map(({ by, monthly }) => ({ by, monthly: roundToCents(monthly) })),
     kindChanges,

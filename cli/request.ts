@@ -7,6 +7,7 @@ import { type InterruptionPolicy, parseInterruptionRates } from '../planner/mode
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { RebalanceRequest } from '../planner/rebalance.ts';
 import { DEFAULT_PREFERENCES, type Preferences } from '../planner/scheduling/preferences.ts';
+import { checkRegions } from './files/unseen.ts';
 import { type Flags, UsageError } from './flags.ts';
 import { readJson } from './inputfiles.ts';
 import { keeping, keepsOf } from './keep.ts';
@@ -195,6 +196,7 @@ export const requestOf = async (
   };
   const snapshot = await input.readSnapshot();
   const { catalogue, prices } = await priceCatalogue(flags, snapshot, input.readLive);
+  checkRegions(snapshot, catalogue);
   if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {
     throw new UsageError(`--scope ${scopeText} matches no node of the cluster.`);
   }

@@ -2,7 +2,6 @@ import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
 import { podName } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
-import { capacityTypeOf, typeOf } from './cluster/candidate.ts';
 import {
   acceptsPods,
   billedOf,
@@ -16,6 +15,7 @@ import { waitingPodsOf } from './cluster/waitingpods.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
+import { capacityTypeOf, typeOf } from './model/standingmachine.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
 import { launchOptionsOf } from './packing/launch/launchoption.ts';
 import { warningsOf } from './packing/launch/warnings.ts';

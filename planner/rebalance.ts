@@ -3,14 +3,7 @@ import { mustGet } from '../api/mustget.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
-import {
-  capacityTypeOf,
-  disruptionBlockers,
-  isInScope,
-  type NodeConstraints,
-  type Scope,
-  typeOf,
-} from './cluster/candidate.ts';
+import { disruptionBlockers, isInScope, type NodeConstraints, type Scope } from './cluster/candidate.ts';
 import {
   acceptsPods,
   billedOf,
@@ -23,10 +16,11 @@ import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
 import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker.ts';
 
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
-import { waitingPodsOf } from './cluster/waitingpods.ts';
+import { passedHolds } from './cluster/passedholds.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
+import { capacityTypeOf, typeOf } from './model/standingmachine.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
 import type { ExistingNode } from './packing/existingnode.ts';
 import { launchOptionsOf } from './packing/launch/launchoption.ts';
@@ -38,7 +32,7 @@ import { limitReasons } from './packing/unplacedreason.ts';
 import { type Assignment, assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { blueNode, savingsOf } from './plan/savings.ts';
-import { keepRoom } from './roomforwaiting.ts';
+import { withRoomKept } from './roomforwaiting.ts';
 import { readAmounts } from './scheduling/nodeinfo.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
 import { hasLocalVolume } from './scheduling/volumes.ts';
@@ -88,6 +82,8 @@ export interface RebalanceResult {
   readonly selectedNodes: readonly string[];
   /** Why there is no plan. */
   readonly reason?: string;
+  /** What of its users' settings the plan goes past, in sentences. */
+  readonly goesPast?: readonly string[];
   /** What could not be told or used, as sentences. */
   readonly warnings?: readonly string[];
 }
@@ -138,24 +134,6 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
   return { candidates: new Set(candidates.slice(0, most).sort((a, b) => a - b)), skipped };
 };
 
-/** Leaves out candidates whose room is needed for pods that wait or are on their way. */
-const withRoomKept = (
-  standing: Cluster,
-  { candidates, skipped }: Selection,
-  schedulers: readonly string[] | undefined,
-): { readonly cluster: Cluster; readonly selection: Selection } => {
-  const { plannable, nominated } = waitingPodsOf(standing, schedulers);
-  const { cluster, needed } = keepRoom(standing, { candidates, waiting: plannable, nominated });
-  const kept = [...candidates].filter((index) => needed.has(index));
-  if (kept.length === 0) return { cluster, selection: { candidates, skipped } };
-  const reasons = kept.map((index) => ({
-    name: itemAt(cluster.views, index).name,
-    reasons: [needed.get(index) ?? ''],
-  }));
-  const others = [...candidates].filter((index) => !needed.has(index));
-  return { cluster, selection: { candidates: new Set(others), skipped: [...skipped, ...reasons] } };
-};
-
 const existingNodesOf = (
   cluster: Cluster,
   candidates: ReadonlySet<number>,
@@ -200,7 +178,9 @@ const search = (request: RebalanceRequest): RebalanceResult => {
     ? preferWhileMoving(request.snapshot)
     : { snapshot: request.snapshot, originals: new Map<Pod, Pod>() };
   const standing = clusterOf(snapshot, request.catalogue);
-  const { cluster, selection } = withRoomKept(standing, select(standing, request), request.schedulers);
+  const chosen = select(standing, request);
+  const { cluster, candidates: free, kept } = withRoomKept(standing, chosen.candidates, request.schedulers);
+  const selection: Selection = { candidates: free, skipped: [...chosen.skipped, ...kept] };
   const least = request.constraints?.minClusterSize ?? 0;
   if (cluster.facts.length < least) {
     return resultOf(
@@ -279,7 +259,11 @@ const search = (request: RebalanceRequest): RebalanceResult => {
   });
   const { spec, green } = writePlan(problem, cluster, assignment, request.planName, bill);
   const bound = { least: bounded, cost: packing.cost() };
-  return resultOf(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) });
+  const goesPast = passedHolds(assignment.removed.map((index) => itemAt(cluster.facts, index)));
+  return {
+    ...resultOf(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) }),
+    ...(goesPast.length > 0 && { goesPast }),
+  };
 };
 
 /**

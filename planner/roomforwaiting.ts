@@ -2,7 +2,7 @@ import type { Pod } from '../api/objects.ts';
 import { podName } from '../api/pods.ts';
 import { acceptsPods, type Cluster } from './cluster/clusterview.ts';
 import { machinesUnderWay } from './cluster/machinesunderway.ts';
-import { comingPodsOf } from './cluster/waitingpods.ts';
+import { comingPodsOf, waitingPodsOf } from './cluster/waitingpods.ts';
 import type { ExistingNode } from './packing/existingnode.ts';
 import { floatAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
@@ -155,3 +155,25 @@ const place = (
 };
 
 const sum = (counts: Int32Array): number => counts.reduce((total, n) => total + n, 0);
+
+/** The candidates without those whose room is needed for pods that wait or are on their way; `kept` says which. */
+export const withRoomKept = (
+  standing: Cluster,
+  candidates: ReadonlySet<number>,
+  schedulers?: readonly string[],
+): {
+  readonly cluster: Cluster;
+  readonly candidates: ReadonlySet<number>;
+  readonly kept: readonly { readonly name: string; readonly reasons: string[] }[];
+} => {
+  const { plannable, nominated } = waitingPodsOf(standing, schedulers);
+  const { cluster, needed } = keepRoom(standing, { candidates, waiting: plannable, nominated });
+  const isFree = (index: number): boolean => !needed.has(index);
+  return {
+    cluster,
+    candidates: new Set([...candidates].filter(isFree)),
+    kept: [...candidates]
+      .filter((index) => !isFree(index))
+      .map((index) => ({ name: itemAt(cluster.views, index).name, reasons: [needed.get(index) ?? ''] })),
+  };
+};

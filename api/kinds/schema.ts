@@ -138,7 +138,10 @@ export const aggressiveMode = z.object({
   ignoreProblemRemovalDisabledPods: flag,
   ignoreProblemRemovalDisabledNodes: flag,
   ignoreBlockingPDB: flag,
-  ignoreConsolidatable: flag,
+  ignoreConsolidatable: flag.meta({
+    description:
+      'Takes nodes in whose condition Consolidatable is not True. WhenEmpty and consolidateAfter Never hold no plan back, which then says so.',
+  }),
   ignoreInstanceCriteria: flag,
   ignoreZeroNodePoolDisruptionBudgets: flag,
   aggressiveEviction: flag.meta({

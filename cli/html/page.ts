@@ -39,7 +39,7 @@ const renderCards = (report: Report, before: readonly NodeBar[], after: readonly
   return `<div class="cards">${[
     renderCard(
       'savings',
-      `${report.savingsPercent} %`,
+      report.savingsPercent === null ? '?' : `${report.savingsPercent} %`,
       [`${formatUsd(report.monthlySavings)} per month`, `${formatUsd(report.monthlySavings * 12)} per year`],
       'saved',
     ),
@@ -69,6 +69,8 @@ const renderSplit = (report: Report): string => {
 
 const renderBound = ({ lowerBoundMonthly, gapPercent }: Report): string => {
   if (lowerBoundMonthly === null) return '';
+  if (gapPercent === null)
+    return `<p class="bound">No set of machines in the catalogue can run the pods of the replaceable nodes for less than <b>${formatUsd(lowerBoundMonthly)}</b> per month.</p>`;
   const gap =
     gapPercent === 0
       ? 'exactly what this plan pays for them'
@@ -169,7 +171,7 @@ export const renderPage = (report: Report, cluster: Cluster, result: RebalanceRe
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><meta name="viewport" content="width=device-width"><title>${TITLE}</title><style>${STYLE}</style></head>
 <body><main><header><h1>${TITLE}</h1><p>${formatCount(report.nodes, 'node')}, ${formatCount(report.pods, 'pod')}${pending}. Nothing has been changed.</p></header>
 ${renderCards(report, before, after)}
-${renderSplit(report)}${report.reason ? `<p class="bound">${escapeHtml(report.reason)}</p>` : ''}${renderCosts(report)}${renderBound(report)}
+${renderSplit(report)}${report.warnings.map((each) => `<p class="bound">${escapeHtml(each)}</p>`).join('')}${report.reason ? `<p class="bound">${escapeHtml(report.reason)}</p>` : ''}${renderCosts(report)}${renderBound(report)}
 ${renderMachines(report, before, after)}
 ${renderNodes('Today', before, mostCpu)}${renderNodes('Planned', after, mostCpu)}
 <p class="legend">${LEGEND}</p>

@@ -121,6 +121,7 @@ export const createPlanGenerationController = (o: {
   const setReady = async (
     claim: RebalancePlanClaim,
     plans: readonly [RebalancePlan, ...RebalancePlan[]],
+    goesPast: readonly string[],
     signal: AbortSignal,
   ): Promise<void> => {
     const [first] = plans;
@@ -133,8 +134,8 @@ export const createPlanGenerationController = (o: {
     const ready = first.spec.execute
       ? `${which} ready and will be executed`
       : `${which} ready: set ${plans.length === 1 ? 'its' : 'their'} spec.execute to true to execute ${plans.length === 1 ? 'it' : 'them'}`;
-    const warning = o.priceWarning();
-    const message = warning === undefined ? ready : `${ready}. ${warning}`;
+    const told = [o.priceWarning() ?? [], goesPast].flat();
+    const message = [ready, ...told].join('. ');
     await setState(
       claim,
       'Ready',
@@ -210,7 +211,7 @@ export const createPlanGenerationController = (o: {
       signal,
     );
     const [first, ...others] = await storePlans(client, plans, signal);
-    if (first) await setReady(selected, [first, ...others], signal);
+    if (first) await setReady(selected, [first, ...others], answer.goesPast ?? [], signal);
   };
 
   /** Ends a claim for an error that a retry would only repeat; others are thrown. */
@@ -248,7 +249,7 @@ export const createPlanGenerationController = (o: {
         // An earlier process ended after it had stored the plans and before it updated the claim.
         const found = [existing, ...others];
         const [first, ...rest] = claim.spec.autoExecute ? await startPlans(client, found, signal) : found;
-        if (first) await setReady(claim, [first, ...rest], signal);
+        if (first) await setReady(claim, [first, ...rest], [], signal);
         return awaitChange;
       }
       const timeout =

@@ -19,6 +19,8 @@ export interface PartsAnswer {
   readonly plans: readonly { readonly spec: RebalancePlanSpec; readonly savings: Savings }[];
   readonly selectedNodes: readonly string[];
   readonly skippedNodes: PlanningAnswer['skippedNodes'];
+  /** What of its users' settings the plans go past, in sentences. */
+  readonly goesPast?: readonly string[];
   /** Why there is no plan. */
   readonly reason?: string;
 }
@@ -90,6 +92,7 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
   const plans: PartsAnswer['plans'][number][] = [];
   const selectedNodes: string[] = [];
   const skippedNodes: PlanningAnswer['skippedNodes'][number][] = [];
+  const goesPast = new Set<string>();
   let reason: string | undefined;
   let { snapshot } = request;
   let room = request.constraints?.maxNodes ?? Number.POSITIVE_INFINITY;
@@ -128,6 +131,7 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
     skippedNodes.push(...answer.skippedNodes);
     if (!answer.plan) continue;
     plans.push(answer.plan);
+    for (const each of answer.goesPast ?? []) goesPast.add(each);
     room -= answer.plan.spec.nodeClaimsToDelete?.length ?? 0;
     if (queue.length === 0) continue;
     const used = nodesUsedBy(answer.plan.spec, snapshot);
@@ -147,6 +151,7 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
     plans,
     selectedNodes,
     skippedNodes,
+    ...(goesPast.size > 0 && { goesPast: [...goesPast] }),
     ...(plans.length === 0 && reason !== undefined && { reason }),
   };
 };

@@ -1,7 +1,5 @@
 import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import {
-  INSTANCE_TYPE,
-  KARPENTER_CAPACITY_TYPE,
   KARPENTER_DISRUPTED_TAINT,
   KARPENTER_DO_NOT_DISRUPT,
   KARPENTER_INITIALIZED,
@@ -22,18 +20,44 @@ export type Scope = NonNullable<RebalancePlanClaimSpec['scope']>;
 export type NodeConstraints = NonNullable<RebalancePlanClaimSpec['nodeConstraints']>;
 
 /**
- * Whether a node's pods have not changed for consolidateAfter. Karpenter sets the condition Consolidatable then, but
- * never where its consolidation doesn't run (pkg/controllers/nodeclaim/disruption).
+ * Why Karpenter doesn't call a node consolidatable, as far as that holds a plan back; the rule is in
+ * docs/designs/0037-consolidation-settings.md. Karpenter keeps the condition where its consolidation runs alone
+ * (pkg/controllers/nodeclaim/disruption).
  */
-const isConsolidatable = (claim: NodeClaim, pool: NodePool): boolean => {
+const consolidationBlocker = (claim: NodeClaim, pool: NodePool): string | undefined => {
   const after = pool.spec.disruption?.consolidateAfter;
-  if (after === undefined || after === 'Never' || !/[1-9]/.test(after)) return true;
-  return (
-    claim.status?.conditions?.some(
-      (condition) => condition.type === 'Consolidatable' && condition.status === 'True',
-    ) ?? false
-  );
+  if (after === 'Never') return undefined;
+  const condition = claim.status?.conditions?.find(({ type }) => type === 'Consolidatable');
+  if (condition?.status === 'True') return undefined;
+  const { name } = pool.metadata;
+  if (after !== undefined && /[1-9]/.test(after)) {
+    return `Karpenter does not call it consolidatable: its pods changed within consolidateAfter ${after} of NodePool ${name}`;
+  }
+  return condition
+    ? `Karpenter does not call it consolidatable: its condition Consolidatable is ${condition.status}`
+    : undefined;
 };
+
+/** What keeps Karpenter itself from replacing the nodes of a NodePool that run pods; undefined where nothing does. */
+export const consolidationHold = ({ spec }: NodePool): string | undefined => {
+  const { consolidationPolicy, consolidateAfter } = spec.disruption ?? {};
+  if (consolidateAfter === 'Never') return 'consolidateAfter Never';
+  return consolidationPolicy === 'WhenEmpty' ? 'consolidationPolicy WhenEmpty' : undefined;
+};
+
+/** Why a node without a NodeClaim is in no plan. */
+const unmanagedReason = ({ metadata: { labels } }: Node): string => {
+  if (valueAt(labels, 'eks.amazonaws.com/compute-type') === 'fargate')
+    return 'it is not managed by Karpenter but by Fargate';
+  if (valueAt(labels, KARPENTER_NODEPOOL) !== undefined)
+    return 'it is not managed by Karpenter as far as the snapshot shows: its labels say that it is, and its NodeClaim is missing';
+  return valueAt(labels, OLD_POOL) === undefined
+    ? 'it is not managed by Karpenter'
+    : 'its Karpenter is too old: it is from before 0.32, and plans need 1.0 or newer';
+};
+
+/** Karpenter's label before 0.32, for what NodePools are now. */
+const OLD_POOL = 'karpenter.sh/provisioner-name';
 
 /** The first requirement of its NodePool that a node no longer meets; Karpenter replaces such a node as drifted. */
 const unmetRequirement = (node: Node, pool: NodePool): string | undefined =>
@@ -127,7 +151,8 @@ export const disruptionBlockers = (
   },
 ): string[] => {
   const { node, claim, pool } = state;
-  if (!claim) return ['it is not managed by Karpenter'];
+  if (!claim) return [unmanagedReason(node)];
+  const unquiet = pool && !o.mode.ignoreConsolidatable ? consolidationBlocker(claim, pool) : undefined;
   const unmet = pool && !o.mode.ignoreInstanceCriteria ? unmetRequirement(node, pool) : undefined;
   const age = (o.now - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;
   const minAge = o.constraints.minAgeSeconds ?? 0;
@@ -139,10 +164,7 @@ export const disruptionBlockers = (
         `the disruption budgets of NodePool ${pool?.metadata.name} allow no disruption now`,
       ],
       [state.price === undefined, 'the catalogue has no price for it'],
-      [
-        pool !== undefined && !o.mode.ignoreConsolidatable && !isConsolidatable(claim, pool),
-        `Karpenter does not call it consolidatable: its pods changed within consolidateAfter ${pool?.spec.disruption?.consolidateAfter} of NodePool ${pool?.metadata.name}`,
-      ],
+      [unquiet !== undefined, unquiet ?? ''],
       [
         unmet !== undefined,
         `it does not meet the requirement on ${unmet} of NodePool ${pool?.metadata.name} any more, and is left to Karpenter's drift`,
@@ -152,9 +174,3 @@ export const disruptionBlockers = (
     ...protectionBlockers(state, o),
   ];
 };
-
-/** The node's capacity type; on-demand without the label. */
-export const capacityTypeOf = (node: Node): string =>
-  node.metadata.labels?.[KARPENTER_CAPACITY_TYPE] ?? 'on-demand';
-/** The name of the node's instance type; empty without the label. */
-export const typeOf = (node: Node): string => node.metadata.labels?.[INSTANCE_TYPE] ?? '';

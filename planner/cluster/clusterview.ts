@@ -1,24 +1,19 @@
 import { withoutHold } from '../../api/heldpods.ts';
-import {
-  INSTANCE_TYPE,
-  KARPENTER_NODEPOOL,
-  KARPENTER_UNREGISTERED_TAINT,
-  OS,
-  ZONE,
-} from '../../api/labels.ts';
+import { KARPENTER_NODEPOOL, KARPENTER_UNREGISTERED_TAINT } from '../../api/labels.ts';
 import { healthOf, isReady } from '../../api/nodes.ts';
 import type { DaemonSet, Node, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
 import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import { capacityTypeOf, osOf, typeOf, zoneOf } from '../model/standingmachine.ts';
 import { type Supply, supplyOf } from '../model/supply.ts';
 import { effectiveDaemonSets } from '../scheduling/daemonpods.ts';
 import { daemonRequests, missingDaemonSets } from '../scheduling/daemonset.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
 import { type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import { type Volumes, volumesOf } from '../scheduling/volumes.ts';
-import { capacityTypeOf, type StateNode } from './candidate.ts';
+import type { StateNode } from './candidate.ts';
 
 /** A snapshot in order: each node with its NodeClaim, NodePool, pods and price. */
 export interface Cluster {
@@ -35,13 +30,13 @@ export interface Cluster {
 
 /** The offering that a node was bought as, by its labels. */
 const offeringOf = (node: Node, types: ReturnType<typeof indexTypes>): Offering | undefined => {
-  const labels = node.metadata.labels ?? {};
-  const named = types.get(labels[INSTANCE_TYPE] ?? '') ?? [];
-  const os = labels[OS];
-  const type = named.find((each) => os === undefined || each.os.includes(os)) ?? named[0];
-  return type?.offerings.find(
-    (offering) => offering.zone === labels[ZONE] && offering.capacityType === capacityTypeOf(node),
-  );
+  const os = osOf(node);
+  const zone = zoneOf(node);
+  const capacityType = capacityTypeOf(node);
+  return types
+    .get(typeOf(node))
+    ?.find((each) => each.os.includes(os))
+    ?.offerings.find((each) => each.zone === zone && each.capacityType === capacityType);
 };
 
 /** USD per hour of a node; undefined when the catalogue has no such offering. */

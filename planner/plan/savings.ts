@@ -1,11 +1,13 @@
 import type { NodeCost, Savings } from '../../api/kinds/rebalanceplan.ts';
-import { HOURS_PER_MONTH, INSTANCE_TYPE } from '../../api/labels.ts';
+import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
-import { capacityTypeOf } from '../cluster/candidate.ts';
+import { capacityTypeOf, typeOf } from '../model/standingmachine.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
 
 const MIB = 1024 * 1024;
+/** USD per hour that sums of prices may be off. */
+const EXACT = 1e-9;
 
 /** A price as text in USD per hour. */
 const hourly = (price: number): string => String(Number(price.toFixed(6)));
@@ -15,7 +17,7 @@ export const monthly = (price: number): string => (price * HOURS_PER_MONTH).toFi
 /** A node to remove, as plans list it; `price` is in USD per hour. */
 export const blueNode = (node: Node, price: number): NodeCost => ({
   name: node.metadata.name,
-  instanceType: node.metadata.labels?.[INSTANCE_TYPE] ?? '',
+  instanceType: typeOf(node),
   isSpot: capacityTypeOf(node) === 'spot',
   milliCPU: amount('cpu', node.status?.capacity?.cpu ?? node.status?.allocatable?.cpu ?? '0'),
   memoryMiB: Math.floor(
@@ -33,6 +35,12 @@ export const greenNode = (name: string, option: CompiledOption, price: number): 
   memoryMiB: Math.floor(option.launchOption.type.capacity.memory / MIB),
   priceHourly: hourly(price),
 });
+
+/** How far a cost is above its lower bound, in percent; nothing above a bound of 0, which no percentage tells. */
+const gapOf = ({ least, cost }: { readonly least: number; readonly cost: number }) => {
+  if (least > 0) return { gapPercent: Math.max(0, (cost / least - 1) * 100).toFixed(1) };
+  return cost > EXACT ? {} : { gapPercent: '0.0' };
+};
 
 /** The savings of a plan, as its status lists them. */
 export const savingsOf = (input: {
@@ -57,7 +65,7 @@ export const savingsOf = (input: {
     projectedClusterMonthlyCost: monthly(input.clusterBefore - before + after),
     ...(bound && {
       lowerBoundMonthlyCost: monthly(bound.least),
-      gapPercent: (bound.least > 0 ? Math.max(0, (bound.cost / bound.least - 1) * 100) : 0).toFixed(1),
+      ...gapOf(bound),
     }),
     blueNodes: [...input.blue],
     greenNodes: [...input.green],

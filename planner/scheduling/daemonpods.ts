@@ -42,13 +42,14 @@ const isNewer = (pod: Pod, than: Pod): boolean =>
 
 const idOf = (namespace: string | undefined, name: string): string => `${namespace ?? 'default'}/${name}`;
 
-/** Whether a pod is of a DaemonSet: by the uid of its owner where both have one, else by name. */
+/** Whether a pod is of a DaemonSet, by the uid of its owner, or by its name: files may have lost their uids. */
 export const isPodOf = (pod: Pod, { metadata }: DaemonSet): boolean => {
   const owner = controllerOf(pod);
   if (owner?.kind !== 'DaemonSet') return false;
-  return owner.uid && metadata.uid
-    ? owner.uid === metadata.uid
-    : idOf(pod.metadata.namespace, owner.name) === idOf(metadata.namespace, metadata.name);
+  return (
+    (metadata.uid !== undefined && owner.uid === metadata.uid) ||
+    idOf(pod.metadata.namespace, owner.name) === idOf(metadata.namespace, metadata.name)
+  );
 };
 
 /**
@@ -78,7 +79,7 @@ export const effectiveDaemonSets = ({
     const { template } = set.spec;
     let newest: Pod | undefined;
     for (const pod of byName.get(idOf(set.metadata.namespace, set.metadata.name)) ?? []) {
-      if (isPodOf(pod, set) && (!newest || isNewer(pod, newest))) newest = pod;
+      if (!newest || isNewer(pod, newest)) newest = pod;
     }
     const defaults = limitRanges
       .filter(({ metadata }) => (metadata.namespace ?? 'default') === (set.metadata.namespace ?? 'default'))
