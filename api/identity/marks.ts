@@ -38,7 +38,7 @@ export const OUR_MARKS = {
   finalizers: [labels.PLAN_FINALIZER, labels.UNDO_FINALIZER],
 } as const;
 
-/** Marks that users put on their objects, which nobody else removes. */
+/** Marks that users, or other products of theirs, put on their objects; we remove none of them. */
 export const USER_MARKS: readonly string[] = [
   labels.REMOVAL_DISABLED,
   labels.PREDICTED_INTERRUPTION,
@@ -46,6 +46,7 @@ export const USER_MARKS: readonly string[] = [
   labels.LIVE_MIGRATION_DISABLED,
   labels.SURGE,
   labels.CANCEL,
+  'scheduling.cast.ai/spot',
 ];
 
 /** Marks on objects that are ours as a whole and go as a whole: our kinds, and what lives in our namespace. */
