@@ -38,6 +38,13 @@ t.before(async () => {
   await eventually('the policies are in force', () => isRefused(map(kentroller, 'another')));
   const identity = { metadata: { annotations: { a: 'b' } } };
   await eventually('the policies are in force', () => isRefused(account(kentroller, identity)));
+  const ofAnother = {
+    metadata: { name: lease, namespace: NODE_LEASES },
+    spec: { holderIdentity: 'another' },
+  };
+  await eventually('the policies are in force', () =>
+    isRefused(pinner.create(LEASES, ofAnother, { dryRun: true })),
+  );
 });
 t.teardown(async () => {
   await client.delete(LEASES, { name: lease, namespace: NODE_LEASES }).catch(() => {});

@@ -51,6 +51,7 @@ export class PodScene {
       const attempts = [
         kentroller.patch(PODS, running, label, { dryRun: true }),
         kentroller.patch(PODS, this.ref('pending'), nomination, status),
+        kentroller.create(PODS, podOf(this.scene.namespace, 'probe', {}), { dryRun: true }),
       ];
       return (await Promise.all(attempts.map(isRefused))).every(Boolean);
     });
