@@ -1,5 +1,5 @@
 import { ARCH, HOURS_PER_MONTH } from '../api/labels.ts';
-import type { Cluster } from '../planner/cluster/clusterview.ts';
+import { billOf, type Cluster } from '../planner/cluster/clusterview.ts';
 import { capacityTypeOf, typeOf, zoneOf } from '../planner/model/standingmachine.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
@@ -104,7 +104,7 @@ export const reportOf = (
   { catalogue, prices: { gaps, ...prices } }: Pick<Request, 'catalogue' | 'prices'>,
   { savingsBy, kindChanges, unseen }: Pick<Report, 'savingsBy' | 'kindChanges' | 'unseen'>,
 ): Report => {
-  const before = cluster.facts.reduce((sum, facts) => sum + (facts.price ?? 0), 0) * HOURS_PER_MONTH;
+  const before = billOf(catalogue, cluster.facts).total() * HOURS_PER_MONTH;
   const savings = result.plan?.savings;
   const archOf = new Map(catalogue.instanceTypes.map(({ name, arch }) => [name, arch]));
   const after = savings ? Number(savings.projectedClusterMonthlyCost) : before;

@@ -50,3 +50,10 @@ t.test('no character is cut in two', async (t) => {
   t.equal(shortened('ab😀', 4), 'ab😀');
   t.equal(shortened('ab😀d', 4), 'ab…');
 });
+
+t.test('attack: a text that grows as it is escaped still fits', async (t) => {
+  const text = shortened(`\u001b${'a'.repeat(4_000)}`, 3_000);
+  t.equal(text.length, 3_000);
+  t.match(text, /^\\u001ba+…$/);
+  t.equal(shortened(text, 3_000), text, 'what was written is what is compared');
+});

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { printable } from '../text/printable.ts';
 
 /** The ends of one field and of those in it, as in its JSON schema. */
 interface Ends {
@@ -10,8 +11,12 @@ interface Ends {
   readonly additionalProperties?: Ends;
 }
 
-/** Text of at most so many characters; an ellipsis stands for what is cut off. */
-export const shortened = (text: string, most: number): string => {
+/**
+ * Printable text of at most so many characters; an ellipsis stands for what is cut off. Escapes come before the cut, since
+ * they lengthen a text.
+ */
+export const shortened = (raw: string, most: number): string => {
+  const text = printable(raw);
   if (text.length <= most) return text;
   // No half of a surrogate pair is left: it would be no valid text.
   return `${text.slice(0, most - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
@@ -19,7 +24,7 @@ export const shortened = (text: string, most: number): string => {
 
 const fit = (value: unknown, ends: Ends | undefined): unknown => {
   if (!ends) return value;
-  if (typeof value === 'string') return shortened(value, ends.maxLength ?? value.length);
+  if (typeof value === 'string') return shortened(value, ends.maxLength ?? Number.POSITIVE_INFINITY);
   if (Array.isArray(value)) return value.slice(0, ends.maxItems).map((each) => fit(each, ends.items));
   if (typeof value !== 'object' || value === null) return value;
   const properties = new Map(Object.entries(ends.properties ?? {}));

@@ -5,7 +5,7 @@ import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Flags, UsageError } from '../flags.ts';
 import { readCatalogue } from '../inputfiles.ts';
-import { regionOf, zonesOf } from './region.ts';
+import { regionOf, zonesIn } from './region.ts';
 
 /** Where prices come from, and what they leave out, in sentences. */
 export interface PriceSource {
@@ -33,15 +33,12 @@ const fromTable = (
   region: string,
   { snapshot, why }: { readonly snapshot: Snapshot; readonly why: string },
 ): PricedCatalogue => {
-  const list = listPricesOf(region, zonesOf(snapshot), VM_MEMORY_OVERHEAD);
+  const list = listPricesOf(region, zonesIn(region, snapshot), VM_MEMORY_OVERHEAD);
   if (!list || list.catalogue.instanceTypes.length === 0) {
     throw new UsageError(
       `${why}, and the table that comes with us has no prices of region '${region}' for the cluster's zones (it has ${listedRegions().join(', ')}): give a file of instance types by --catalog.`,
     );
   }
-  const hasSpot = snapshot.nodes.some(
-    ({ metadata }) => metadata.labels?.['karpenter.sh/capacity-type'] === 'spot',
-  );
   return {
     catalogue: list.catalogue,
     prices: {
@@ -50,11 +47,7 @@ const fromTable = (
       summary: `list prices of ${region} of ${list.onDemandDate}, spot of ${list.spotDate}, from the table that comes with precision-packer`,
       gaps: [
         `${why}: with credentials, prices of now are read from EC2 and its price list.`,
-        ...(hasSpot
-          ? [
-              `Spot prices are means of ${list.spotDate} over all zones of ${region}: they move, and differ by zone.`,
-            ]
-          : []),
+        `Spot prices are means of ${list.spotDate} over all zones of ${region}: they move, and differ by zone.`,
         'Which of its subnets and capacity reservations an EC2NodeClass may use is not known: zones count where nodes stand or NodePools name them.',
       ],
     },

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Node, NodePool } from '../../api/objects.ts';
-import { regionOf, zonesOf } from './region.ts';
+import { regionOf, zonesIn, zonesOf } from './region.ts';
 
 /** The region and zones of a cluster, as its nodes and NodePools tell them. */
 
@@ -53,4 +53,11 @@ t.test('zones keep the ids that nodes show', async (t) => {
       ['us-east-1b', undefined],
     ],
   );
+});
+
+t.test('zones of other regions are not priced', async (t) => {
+  const nodes = ['us-east-1a', 'eu-west-1a', 'somewhere'].map((zone) =>
+    node({ 'topology.kubernetes.io/zone': zone }),
+  );
+  t.strictSame([...zonesIn('us-east-1', cluster(nodes)).keys()], ['us-east-1a', 'somewhere']);
 });

@@ -29,6 +29,10 @@ export const zonesOf = ({ nodes, nodePools }: Cluster): ReadonlyMap<string, stri
   return zones;
 };
 
+/** The zones of a cluster that are in a region, as far as their names tell. */
+export const zonesIn = (region: string, cluster: Cluster): ReadonlyMap<string, string | undefined> =>
+  new Map([...zonesOf(cluster)].filter(([zone]) => (AWS_ZONE.exec(zone)?.[1] ?? region) === region));
+
 /** The region of a cluster, from its nodes' labels, zones or machines. Throws a UsageError where there isn't just one. */
 export const regionOf = (cluster: Cluster): string => {
   const ofNodes = cluster.nodes.flatMap(

@@ -58,6 +58,8 @@ const ACTS: Readonly<Record<string, Act>> = {
     ),
   'suspends a schedule that executes by itself': (as) =>
     as.patch(SCHEDULES, named('by-itself'), { spec: { suspend: true } }, dryRun),
+  'resumes a schedule that executes by itself': (as) =>
+    as.patch(SCHEDULES, named('by-itself'), { spec: { suspend: false } }, dryRun),
   'executes a plan': (as) => as.patch(PLANS, named('shown'), { spec: { execute: true } }, dryRun),
   'cancels a plan': (as) => as.patch(PLANS, named('shown'), cancel, dryRun),
   'cancels a claim': (as) => as.patch(CLAIMS, named('waiting'), cancel, dryRun),
@@ -82,6 +84,7 @@ const OPERATES = [
   ...READS,
   'lets a schedule execute by itself',
   'suspends a schedule that executes by itself',
+  'resumes a schedule that executes by itself',
   'executes a plan',
   'cancels a plan',
   'cancels a claim',

@@ -7,6 +7,7 @@ import {
 import type { NodeClaim } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { printable } from '../../api/text/printable.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { mapConcurrently } from '../../kube/concurrency.ts';
@@ -82,7 +83,7 @@ const isWait = ({ kind }: Step): boolean => kind === 'wait-to-start' || kind ===
 /** Whether a plan waits for another reason than before. */
 const isNewReason = (plan: RebalancePlan, step: Step): boolean => {
   const type = step.kind === 'wait-in-phase' ? step.phase : 'Started';
-  return plan.status?.conditions?.find((c) => c.type === type)?.message !== step.message;
+  return plan.status?.conditions?.find((c) => c.type === type)?.message !== printable(step.message);
 };
 
 /** Executes RebalancePlans. Each pass gathers the execution state, decides the next steps and applies them. */

@@ -21,7 +21,7 @@ import { PLAN_FINALIZER } from './state/labels.ts';
 import { baselineOf, countBaseline, movesOf } from './state/moves.ts';
 import { isChanged } from './state/spechash.ts';
 import type { ExecutionState } from './state/state.ts';
-import { hasReached, reachedAt } from './state/status.ts';
+import { hasReached, hasWarned, reachedAt } from './state/status.ts';
 import { type Decision, type Step, steps } from './state/step.ts';
 
 /** Time well within which a working webhook has learned of the plan. */
@@ -181,12 +181,11 @@ const decidePins = (state: ExecutionState): Decision => {
 
 /** Warns once of each node that refuses the plan's pods, which go elsewhere from then on. */
 const refusingNodeSteps = ({ plan, pins }: Pick<ExecutionState, 'plan' | 'pins'>): readonly Step[] => {
-  const known = new Set((plan.status?.warnings ?? []).map(({ description }) => description));
   const messages = (pins.closedNodes ?? []).map(
     ({ node, reason }) => `No more pods are pinned to node ${node}: ${reason}`,
   );
   return [...new Set(messages)]
-    .filter((message) => !known.has(message))
+    .filter((message) => !hasWarned(plan, message))
     .map((message) => ({ kind: 'warn', reason: 'NodeRefusesPods', message }));
 };
 

@@ -117,3 +117,13 @@ t.test('attack: more addresses than are remembered use no more memory', async (t
   t.equal(callers.connections, 0);
   t.ok(callers.remembered <= 5_000, `${callers.remembered} addresses`);
 });
+
+t.test('attack: as many addresses as connections do not keep the kubelet out', async (t) => {
+  const { connect, callers } = open();
+  const strangers = ['a', 'b', 'c', 'd'].map(connect);
+  for (const { connection } of strangers.slice(0, 3)) connection.isBusy = true;
+  t.ok(connect('kubelet').isAdmitted);
+  t.ok(strangers[3]?.socket.isCut, 'one at rest makes room');
+  t.notOk(strangers[0]?.socket.isCut);
+  t.equal(callers.connections, 4);
+});

@@ -221,12 +221,24 @@ export class Callers {
   #makeRoom(caller: Caller): Refusal | undefined {
     if (this.#byKey.size < this.#limits.connections) return undefined;
     const biggest = this.#biggest((each) => each.connections.size);
-    if (!biggest || biggest.connections.size <= caller.connections.size + 1) return 'connections';
-    const all = [...biggest.connections];
-    const victim = all.find(({ isBusy }) => !isBusy) ?? all[0];
+    const isGreedy = biggest !== undefined && biggest.connections.size > caller.connections.size + 1;
+    const victim = isGreedy ? this.#victimOf(biggest) : this.#idleFor(caller);
     if (!victim) return 'connections';
     this.#onRefusal('connections');
     victim.cut();
+    return undefined;
+  }
+
+  #victimOf({ connections }: Caller): Connection | undefined {
+    const all = [...connections];
+    return all.find(({ isBusy }) => !isBusy) ?? all[0];
+  }
+
+  /** Where nobody has many, a newcomer, such as the kubelet's next probe, takes the place of a connection at rest. */
+  #idleFor(caller: Caller): Connection | undefined {
+    if (caller.connections.size > 0) return undefined;
+    for (const each of this.#byAddress.values())
+      for (const connection of each.connections) if (!connection.isBusy) return connection;
     return undefined;
   }
 

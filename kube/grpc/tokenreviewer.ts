@@ -9,7 +9,8 @@ import { TtlCache } from '../ttlcache.ts';
 const ACCEPTED_MS = 60_000;
 /** Milliseconds for which a refused token is refused again without a review. */
 const REFUSED_MS = 10_000;
-const SHORTEST_MS = 100;
+/** API servers accept a token for a minute after its end: meanwhile it is not asked about all the time. */
+const SHORTEST_MS = 5_000;
 const KEPT = 1024;
 const MAX_TOKEN_BYTES = 16 * 1024;
 const REVIEW_MS = 5_000;

@@ -1,7 +1,7 @@
 import type { Pod } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
 import type { ExecutionState } from '../state/state.ts';
-import { deletionEventsOf, isKept } from '../state/status.ts';
+import { deletionEventsOf, hasWarned, isKept } from '../state/status.ts';
 import { type Decision, LOOK_AGAIN_MS, type Step, steps } from '../state/step.ts';
 import { moveBlocker, WHAT_TO_DO } from './blockers.ts';
 import { budgetsOf, poolOf } from './budgets.ts';
@@ -43,7 +43,7 @@ const stayingSteps = (
 ): readonly Step[] =>
   [...blocked].flatMap(([pod, reason]): Step[] => {
     const message = `Pod ${podName(pod)} stays on node ${pod.spec.nodeName}: ${reason}. ${WHAT_TO_DO}.`;
-    const isTold = plan.status?.warnings?.some((warning) => warning.description === message);
+    const isTold = hasWarned(plan, message);
     return isTold ? [] : [{ kind: 'warn', reason: 'PodKept', message }];
   });
 

@@ -118,6 +118,12 @@ export const recordDetached =
     detachedPods: [...(s.detachedPods ?? []).filter(({ uid }) => uid !== pod.uid), pod],
   });
 
+/** Whether a plan has this warning. */
+export const hasWarned = (plan: RebalancePlan, message: string): boolean => {
+  const text = shortened(message, MAX_TEXT);
+  return plan.status?.warnings?.some(({ description }) => description === text) ?? false;
+};
+
 export const addWarning =
   (warning: string): StatusChange =>
   (s) => {

@@ -191,5 +191,7 @@ export const typeMeets = (
 /** Whether an offering meets a requirement; the region is the catalogue's own where its name does not tell. */
 export const offeringMeets = (requirement: Requirement, offering: Offering, source: LabelSource): boolean => {
   const value = offeringLabel(offering, requirement.key, source);
+  // Which zones have that id is not known, so that nobody can tell whether this one may be used.
+  if (value === undefined && requirement.key === ZONE_ID) return false;
   return (value === undefined && requirement.key === REGION) || meets(requirement, value);
 };
