@@ -19,6 +19,8 @@ t.test('an m5.large in us-west-2', async (t) => {
     'karpenter.k8s.aws/instance-hypervisor': 'nitro',
     'karpenter.k8s.aws/instance-cpu-manufacturer': 'intel',
     'topology.kubernetes.io/region': 'us-west-2',
+    'eks.amazonaws.com/instance-category': 'm',
+    'eks.amazonaws.com/instance-generation': '5',
   });
   const [onDemand, spot] = type?.offerings ?? [];
   t.match(onDemand, { zone: 'us-west-2a', capacityType: 'on-demand', price: 0.096 });

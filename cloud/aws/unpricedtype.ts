@@ -9,6 +9,9 @@ export type UnpricedType = Omit<InstanceType, 'offerings'> & { readonly usageCla
 const NAME = /^([a-z]+)(\d+)([a-z0-9-]*)\.(.+)$/;
 const AWS = 'karpenter.k8s.aws';
 
+/** The prefix under which EKS Auto Mode gives the same properties. */
+const AUTO_MODE = 'eks.amazonaws.com';
+
 const hardwareOf = (info: InstanceTypeInfo): Hardware => {
   const gpus = info.GpuInfo?.Gpus ?? [];
   const nvidia = gpus.filter((g) => g.Manufacturer === 'NVIDIA').reduce((n, g) => n + (g.Count ?? 0), 0);
@@ -77,6 +80,15 @@ const labelsOf = (info: InstanceTypeInfo, arch: string, region: string): Readonl
   };
 };
 
+const withAutoMode = (labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> => ({
+  ...labels,
+  ...Object.fromEntries(
+    Object.entries(labels).flatMap(([key, value]) =>
+      key.startsWith(`${AWS}/`) ? [[`${AUTO_MODE}${key.slice(AWS.length)}`, value] as const] : [],
+    ),
+  ),
+});
+
 /** An instance type in the planner's form; undefined for one that can't run a Linux node. */
 export const unpricedType = (
   info: InstanceTypeInfo,
@@ -94,7 +106,7 @@ export const unpricedType = (
     name: info.InstanceType,
     arch,
     os: ['linux'],
-    labels: labelsOf(info, arch, region),
+    labels: withAutoMode(labelsOf(info, arch, region)),
     capacity,
     overhead: overheadOf(capacity),
     usageClasses: info.SupportedUsageClasses ?? ['on-demand'],
