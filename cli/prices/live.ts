@@ -1,9 +1,9 @@
+import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
 import { hasCredentials, READ_CALLS, readCatalogue } from '../../cloud/aws/livecatalogue.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 
 const CREDENTIALS_MS = 3_000;
 const READ_MS = 120_000;
-const VM_MEMORY_OVERHEAD = 0.075;
 
 /** Prices of now, by the SDK's default credentials; undefined where there are none. `tell` is shown to the user. */
 export const readLive = async (

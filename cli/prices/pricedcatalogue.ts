@@ -1,4 +1,5 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
+import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
@@ -22,8 +23,6 @@ export interface PricedCatalogue {
   readonly prices: PriceSource;
 }
 
-/** Karpenter's default (VM_MEMORY_OVERHEAD_PERCENT). */
-const VM_MEMORY_OVERHEAD = 0.075;
 const MOST_NAMED = 8;
 
 /** Reads a region's catalogue from AWS; undefined where there are no credentials. Throws what AWS answers. */

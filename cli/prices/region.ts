@@ -1,17 +1,16 @@
-import { REGION, ZONE, ZONE_ID } from '../../api/labels.ts';
+import { ZONE, ZONE_ID } from '../../api/labels.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
+import { regionOfNode, zoneOf as zoneOfNode } from '../../planner/model/standingmachine.ts';
 import { UsageError } from '../flags.ts';
 
 type Cluster = Pick<Snapshot, 'nodes' | 'nodePools'>;
 
-const OLD_REGION = 'failure-domain.beta.kubernetes.io/region';
-const OLD_ZONE = 'failure-domain.beta.kubernetes.io/zone';
 const AWS_ID = /^aws:\/\/\/([^/]+)\//;
 /** An availability zone is its region and a letter; local zones have more. */
 const AWS_ZONE = /^([a-z]{2}(?:-[a-z]+)+-\d)[a-z]$/;
 
-const zoneOf = ({ metadata: { labels = {} }, spec }: Cluster['nodes'][number]): string | undefined =>
-  labels[ZONE] ?? labels[OLD_ZONE] ?? AWS_ID.exec(spec?.providerID ?? '')?.[1];
+const zoneOf = (node: Cluster['nodes'][number]): string | undefined =>
+  zoneOfNode(node) ?? AWS_ID.exec(node.spec?.providerID ?? '')?.[1];
 
 /** Zones that the cluster uses or may use, each with its id where a node shows it. */
 export const zonesOf = ({ nodes, nodePools }: Cluster): ReadonlyMap<string, string | undefined> => {
@@ -35,9 +34,7 @@ export const zonesIn = (region: string, cluster: Cluster): ReadonlyMap<string, s
 
 /** The region of a cluster, from its nodes' labels, zones or machines. Throws a UsageError where there isn't just one. */
 export const regionOf = (cluster: Cluster): string => {
-  const ofNodes = cluster.nodes.flatMap(
-    ({ metadata: { labels = {} } }) => labels[REGION] ?? labels[OLD_REGION] ?? [],
-  );
+  const ofNodes = cluster.nodes.flatMap((node) => regionOfNode(node) ?? []);
   const ofZones = [...zonesOf(cluster).keys()].flatMap((zone) => AWS_ZONE.exec(zone)?.[1] ?? []);
   const regions = [...new Set(ofNodes.length > 0 ? ofNodes : ofZones)].sort();
   const [region, second] = regions;

@@ -5,6 +5,8 @@ import type { Amounts } from '../../planner/model/catalogue.ts';
  * (karpenter-provider-aws, pkg/providers/instancetype/types.go). CPU in millicores, memory and storage in bytes.
  */
 
+/** The hypervisor's share of memory that Karpenter assumes (VM_MEMORY_OVERHEAD_PERCENT). */
+export const VM_MEMORY_OVERHEAD = 0.075;
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 const ROOT_VOLUME = 20 * GIB;

@@ -1,6 +1,7 @@
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
 import { ARCH, INSTANCE_TYPE, OS, REGION } from '../../api/labels.ts';
 import type { InstanceType } from '../../planner/model/catalogue.ts';
+import { AWS_PREFIXES } from '../../planner/model/machinelabels.ts';
 import { capacityOf, type Hardware, overheadOf } from './allocatable.ts';
 
 /** An instance type without its prices. */
@@ -8,9 +9,6 @@ export type UnpricedType = Omit<InstanceType, 'offerings'> & { readonly usageCla
 
 const NAME = /^([a-z]+)(\d+)([a-z0-9-]*)\.(.+)$/;
 const AWS = 'karpenter.k8s.aws';
-
-/** The prefix under which EKS Auto Mode gives the same properties. */
-const AUTO_MODE = 'eks.amazonaws.com';
 
 const hardwareOf = (info: InstanceTypeInfo): Hardware => {
   const gpus = info.GpuInfo?.Gpus ?? [];
@@ -80,14 +78,15 @@ const labelsOf = (info: InstanceTypeInfo, arch: string, region: string): Readonl
   };
 };
 
-const withAutoMode = (labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> => ({
-  ...labels,
-  ...Object.fromEntries(
+/** The labels with their twins under the prefix of EKS Auto Mode. */
+const underAllPrefixes = (labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
     Object.entries(labels).flatMap(([key, value]) =>
-      key.startsWith(`${AWS}/`) ? [[`${AUTO_MODE}${key.slice(AWS.length)}`, value] as const] : [],
+      key.startsWith(`${AWS}/`)
+        ? AWS_PREFIXES.map((prefix) => [`${prefix}${key.slice(AWS.length + 1)}`, value] as const)
+        : [[key, value] as const],
     ),
-  ),
-});
+  );
 
 /** An instance type in the planner's form; undefined for one that can't run a Linux node. */
 export const unpricedType = (
@@ -106,7 +105,7 @@ export const unpricedType = (
     name: info.InstanceType,
     arch,
     os: ['linux'],
-    labels: withAutoMode(labelsOf(info, arch, region)),
+    labels: underAllPrefixes(labelsOf(info, arch, region)),
     capacity,
     overhead: overheadOf(capacity),
     usageClasses: info.SupportedUsageClasses ?? ['on-demand'],

@@ -26,6 +26,22 @@ export interface Amounts {
   readonly other: Readonly<Record<string, number>>;
 }
 
+/** The amount of a resource by its name in Kubernetes. */
+export const amountOf = (amounts: Amounts, resource: string): number => {
+  switch (resource) {
+    case 'cpu':
+      return amounts.cpu;
+    case 'memory':
+      return amounts.memory;
+    case 'pods':
+      return amounts.pods;
+    case 'ephemeral-storage':
+      return amounts.ephemeralStorage;
+    default:
+      return valueAt(amounts.other, resource) ?? 0;
+  }
+};
+
 /** An instance type; a node's allocatable resources are capacity less overhead. */
 export interface InstanceType {
   readonly name: string;

@@ -71,7 +71,7 @@ const AWS_NAME = /^(([a-z]+)(\d+)([a-z0-9-]*))\.(nano|micro|small|medium|large|\
 const PLAIN: ReadonlySet<string> = new Set(['c', 'm', 'r', 't']);
 
 /** Prefixes under which AWS' providers give the properties of a machine. */
-const AWS_PREFIXES = ['karpenter.k8s.aws/', 'eks.amazonaws.com/'];
+export const AWS_PREFIXES = ['karpenter.k8s.aws/', 'eks.amazonaws.com/'];
 
 const manufacturerOf = (category: string, generation: number, attributes: string): string | undefined => {
   if (attributes.startsWith('g')) return 'aws';

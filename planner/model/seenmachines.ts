@@ -1,7 +1,7 @@
 import type { ResourceList } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
-import type { Amounts, Catalogue, InstanceType } from './catalogue.ts';
+import { type Amounts, amountOf, type Catalogue, type InstanceType } from './catalogue.ts';
 
 /** A machine that stands in the cluster. */
 export interface Sample {
@@ -23,21 +23,6 @@ interface Seen {
 const familyOf = (name: string): string => name.split('.')[0] ?? name;
 
 const LISTED: ReadonlySet<string> = new Set(['cpu', 'memory', 'pods', 'ephemeral-storage']);
-
-const listedOf = ({ capacity }: InstanceType, resource: string): number => {
-  switch (resource) {
-    case 'cpu':
-      return capacity.cpu;
-    case 'memory':
-      return capacity.memory;
-    case 'pods':
-      return capacity.pods;
-    case 'ephemeral-storage':
-      return capacity.ephemeralStorage;
-    default:
-      return valueAt(capacity.other, resource) ?? 0;
-  }
-};
 
 /** Memory below which system and kubelet may well take the greater part. */
 const SMALL_MEMORY = 4 * 1024 ** 3;
@@ -154,7 +139,7 @@ export class SeenMachines {
 }
 
 const ratio = ({ type, amounts }: Seen, resource: string): number => {
-  const listed = listedOf(type, resource);
+  const listed = amountOf(type.capacity, resource);
   const given = amounts.get(resource);
   return given === undefined || listed <= 0 ? 1 : Math.min(1, given / listed);
 };
@@ -162,7 +147,7 @@ const ratio = ({ type, amounts }: Seen, resource: string): number => {
 const withOverhead = (type: InstanceType, givenOf: (resource: string) => number): InstanceType => {
   const { capacity, overhead } = type;
   const of = (resource: string, old: number): number =>
-    Math.max(old, listedOf(type, resource) - Math.floor(givenOf(resource)));
+    Math.max(old, amountOf(type.capacity, resource) - Math.floor(givenOf(resource)));
   const more: Amounts = {
     cpu: of('cpu', overhead.cpu),
     memory: of('memory', overhead.memory),
@@ -214,7 +199,7 @@ const scaled = (type: InstanceType, nearest: Seen): InstanceType => {
     switch (resource) {
       case 'cpu':
       case 'memory':
-        return listedOf(type, resource) * ratio(nearest, resource);
+        return amountOf(type.capacity, resource) * ratio(nearest, resource);
       case 'pods':
         return isCapped ? pods : Number.POSITIVE_INFINITY;
       case 'ephemeral-storage':

@@ -2,27 +2,13 @@ import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { Node, NodeClaim, NodePool } from '../../../api/objects.ts';
 import { amount, formatAmount } from '../../../api/quantity.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
-import type { InstanceType } from '../../model/catalogue.ts';
+import { amountOf, type InstanceType } from '../../model/catalogue.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { PlanFault } from './fault.ts';
 
 /** What a limit counts of a machine. */
-const countOf = ({ capacity }: InstanceType, resource: string): number => {
-  switch (resource) {
-    case 'cpu':
-      return capacity.cpu;
-    case 'memory':
-      return capacity.memory;
-    case 'pods':
-      return capacity.pods;
-    case 'ephemeral-storage':
-      return capacity.ephemeralStorage;
-    case 'nodes':
-      return 1;
-    default:
-      return valueAt(capacity.other, resource) ?? 0;
-  }
-};
+const countOf = ({ capacity }: InstanceType, resource: string): number =>
+  resource === 'nodes' ? 1 : amountOf(capacity, resource);
 
 /** The types that a planned claim may become, under the NodePool that it is of. */
 export interface PlannedTypes {

@@ -1,24 +1,11 @@
 import type { Pod } from '../../../api/objects.ts';
-import { valueAt } from '../../../api/records/valueat.ts';
-import type { InstanceType } from '../../model/catalogue.ts';
+import { amountOf, type InstanceType } from '../../model/catalogue.ts';
 import type { ReadRequests } from '../../scheduling/nodeinfo.ts';
 import type { Requests } from '../../scheduling/noderesources.ts';
 
 /** Allocatable amount of a resource on a machine of the type. */
-const roomOf = ({ capacity, overhead }: InstanceType, resource: string): number => {
-  switch (resource) {
-    case 'cpu':
-      return capacity.cpu - overhead.cpu;
-    case 'memory':
-      return capacity.memory - overhead.memory;
-    case 'pods':
-      return capacity.pods - overhead.pods;
-    case 'ephemeral-storage':
-      return capacity.ephemeralStorage - overhead.ephemeralStorage;
-    default:
-      return (valueAt(capacity.other, resource) ?? 0) - (valueAt(overhead.other, resource) ?? 0);
-  }
-};
+const roomOf = ({ capacity, overhead }: InstanceType, resource: string): number =>
+  amountOf(capacity, resource) - amountOf(overhead, resource);
 
 /** Sum of the pods' requests. */
 export const totalOf = (pods: readonly Pod[], requestsOf: ReadRequests): Requests => {
