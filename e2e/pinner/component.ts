@@ -43,7 +43,7 @@ export class Component {
     this.process = spawn(process.execPath, [path, ...args], {
       env: {
         PATH: process.env.PATH,
-        KUBECONFIG: kubeconfigOf(account) ?? kubeconfig,
+        KUBECONFIG: kubeconfigOf(kubeconfig, account) ?? kubeconfig,
         NODE_COMPILE_CACHE: COMPILED,
         ...env,
       },

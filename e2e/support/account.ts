@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { KubeClient } from '../../kube/client/client.ts';
 
@@ -16,12 +17,17 @@ interface Account {
   readonly name: string;
 }
 
-const fileOf = ({ namespace, name }: Account): string =>
-  join(tmpdir(), 'precision-packer-accounts', `${namespace}-${name}.kubeconfig`);
+/** Grounds side by side have accounts of the same names, so the file is that of one ground, known by its administrator. */
+const fileOf = (admin: string, { namespace, name }: Account): string => {
+  const ground = createHash('sha256').update(resolve(admin)).digest('hex').slice(0, 12);
+  return join(tmpdir(), 'precision-packer-accounts', ground, `${namespace}-${name}.kubeconfig`);
+};
 
 /** The kubeconfig of an account that a suite has made; undefined where it has made none. */
-export const kubeconfigOf = (account: Account): string | undefined =>
-  existsSync(fileOf(account)) ? fileOf(account) : undefined;
+export const kubeconfigOf = (admin: string, account: Account): string | undefined => {
+  const file = fileOf(admin, account);
+  return existsSync(file) ? file : undefined;
+};
 
 /** Writes a kubeconfig with a token of the account, beside that of an administrator. Returns its path. */
 export const writeKubeconfig = async (
@@ -41,7 +47,7 @@ export const writeKubeconfig = async (
     readonly users: readonly { readonly name: string }[];
   };
   const users = config.users.map((user) => ({ name: user.name, user: { token: status.token } }));
-  const file = fileOf(account);
+  const file = fileOf(admin, account);
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, stringify({ ...config, users }), { mode: 0o600 });
   return file;

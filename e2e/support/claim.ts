@@ -28,17 +28,23 @@ export const claimRebalance = (
 
 export const ENDS = ['Completed', 'Failed', 'Skipped', 'Canceled'];
 
+/** What a claim says of itself, for the error of a wait that was in vain. */
+const storyOf = ({ status }: RebalancePlanClaim): string => {
+  const { state, errorMessage, skippedMessage, conditions = [] } = status ?? {};
+  const said = conditions.map((c) => `${c.type}=${c.status} ${c.reason ?? ''} ${c.message ?? ''}`.trim());
+  const story = [errorMessage, skippedMessage, ...said].filter((each) => each !== undefined);
+  return [state ?? 'without a status', ...story].join('; ');
+};
+
 /** The plan of a claim, as soon as there is one. */
 export const planOf = (client: KubeClient, claimName: string, timeoutMs = 60_000): Promise<RebalancePlan> =>
   until(
     `a plan for claim ${claimName}`,
     async () => {
       const claim = await client.get(REBALANCE_PLAN_CLAIMS, { name: claimName });
-      const { rebalanceName, state, errorMessage, skippedMessage } = claim.status ?? {};
-      if (state === 'Failed' || state === 'Skipped') {
-        throw new Error(`the claim is ${state}: ${errorMessage ?? skippedMessage ?? ''}`);
-      }
-      return rebalanceName ? client.get(REBALANCE_PLANS, { name: rebalanceName }) : undefined;
+      const { rebalanceName } = claim.status ?? {};
+      if (rebalanceName) return client.get(REBALANCE_PLANS, { name: rebalanceName });
+      throw new Error(`the claim is ${storyOf(claim)}`);
     },
     { timeoutMs },
   );
@@ -53,7 +59,8 @@ export const claimEnded = (
     `claim ${name} ended`,
     async () => {
       const claim = await client.get(REBALANCE_PLAN_CLAIMS, { name });
-      return ENDS.includes(claim.status?.state ?? '') ? claim : undefined;
+      if (ENDS.includes(claim.status?.state ?? '')) return claim;
+      throw new Error(`the claim is ${storyOf(claim)}`);
     },
     { timeoutMs, everyMs: 500 },
   );
