@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../kube/errors.ts';
 import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
-import { auditLogOf } from '../ground/controlplane/audit.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/host/progress.ts';
+import type { Request } from '../rights/requests.ts';
 import { POLICIES } from '../support/account.ts';
 import { installComponents } from '../support/components.ts';
-import { judgeRights } from './rights.ts';
+import { judgeRights, requestsOn } from './rights.ts';
 import { findTests, type Need, type TestFile } from './suites.ts';
 import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';
 
@@ -163,21 +163,7 @@ const onSharedGround = async (files: Iterable<TestFile>): Promise<readonly Ran[]
   });
 };
 
-const onWholeCluster = async (files: Iterable<TestFile>): Promise<readonly Ran[]> => {
-  const all = [...files];
-  if (all.length === 0) return [];
-  return onGround({ name: `${RUN}-b`, cloud: true, realNode: true }, async (ground) => {
-    await installComponents(ground, progress);
-    const ran = await runFiles(all, envOf(ground));
-    // A right that no suite uses is known once all of them ran.
-    const isWhole = findTests().every(
-      ({ path, need }) => need !== 'whole-cluster' || all.some((file) => file.path === path),
-    );
-    return [...ran, { tally: await judgeRights(auditLogOf(ground), isWhole) }];
-  });
-};
-
-/** A lane that breaks off does not end the other. */
+/** A lane that breaks off does not end the others. */
 const runLane = async (parts: readonly Part[]): Promise<readonly Ran[]> => {
   const ran: Ran[] = [];
   for (const part of parts) {
@@ -191,12 +177,46 @@ const runLane = async (parts: readonly Part[]): Promise<readonly Ran[]> => {
   return ran;
 };
 
+/** Two clusters with our components side by side, which take the files in turn. */
+const onWholeClusters = async (files: Iterable<TestFile>): Promise<readonly Ran[]> => {
+  const all = [...files];
+  const rest = all.values();
+  const requests: (readonly Request[])[] = [];
+  // One after the other, since the first builds the image for both.
+  let lastInstalled: Promise<unknown> = Promise.resolve();
+  const lanes = ['b', 'c'].slice(0, all.length).map(async (letter) => {
+    const before = lastInstalled;
+    const installed = Promise.withResolvers<void>();
+    lastInstalled = installed.promise;
+    const part: Part = async () => {
+      await before;
+      return onGround({ name: `${RUN}-${letter}`, cloud: true, realNode: true }, async (ground) => {
+        await installComponents(ground, progress);
+        installed.resolve();
+        const ran = await runFiles(rest, envOf(ground));
+        requests.push((await requestsOn(ground)) ?? []);
+        return ran;
+      });
+    };
+    const ran = await runLane([part]);
+    installed.resolve();
+    return ran;
+  });
+  const ran = (await Promise.all(lanes)).flat();
+  if (requests.flat().length === 0) return ran;
+  // A right that no suite uses is known once all of them ran.
+  const isWhole = findTests().every(
+    ({ path, need }) => need !== 'whole-cluster' || all.some((file) => file.path === path),
+  );
+  return [...ran, { tally: judgeRights(requests.flat(), isWhole) }];
+};
+
 /** How files run, by what they need. */
 const ON: Readonly<Record<Need, (files: Iterable<TestFile>) => Promise<readonly Ran[]>>> = {
   nothing: runFiles,
   'api-server': onSharedGround,
   'own-ground': runFiles,
-  'whole-cluster': onWholeCluster,
+  'whole-cluster': onWholeClusters,
 };
 
 /**
@@ -216,14 +236,14 @@ const runAgain = async (files: readonly TestFile[]): Promise<readonly Ran[]> => 
 
 /**
  * Two lanes side by side, since suites mostly wait for machines, leases and grace periods; a lane that is done helps
- * the other. The whole cluster comes last and alone, since Karpenter buys a machine for any pod that waits a second.
+ * the other. The whole clusters come last, since Karpenter buys a machine for any pod that waits a second.
  */
 const runOnGrounds = async (): Promise<Tally> => {
   const ownGround = filesThatNeed('own-ground');
   const own: Part = () => runFiles(ownGround);
   const shared: Part = () => onSharedGround(filesThatNeed('api-server'));
   const lanes = await Promise.all([[shared, own], [own]].map(runLane));
-  const ran = [...lanes.flat(), ...(await runLane([() => onWholeCluster(filesThatNeed('whole-cluster'))]))];
+  const ran = [...lanes.flat(), ...(await runLane([() => onWholeClusters(filesThatNeed('whole-cluster'))]))];
   const isToRunAgain = ({ file, tally }: Ran): boolean => file !== undefined && tally.failed > 0;
   const files = ran.filter(isToRunAgain).flatMap(({ file }) => file ?? []);
   if (files.length > MOST_AGAIN) return total(ran);

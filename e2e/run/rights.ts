@@ -1,30 +1,35 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { auditLogOf } from '../ground/controlplane/audit.ts';
+import type { Ground } from '../ground/ground.ts';
 import { grantedNotUsed, usedNotGranted } from '../rights/compare.ts';
 import { EXCEPTIONS } from '../rights/exceptions.ts';
 import { readGrants } from '../rights/grants.ts';
-import { readRequests } from '../rights/requests.ts';
-import { NOTHING, type Tally } from './tally.ts';
+import { type Request, readRequests } from '../rights/requests.ts';
+import type { Tally } from './tally.ts';
 
 const MANIFESTS = join(import.meta.dirname, '..', '..', 'manifests', 'base');
 
+/** What our ServiceAccounts asked a ground for; undefined on backends that write no audit log. */
+export const requestsOn = async (ground: Ground): Promise<readonly Request[] | undefined> => {
+  const auditLog = auditLogOf(ground);
+  return existsSync(auditLog) ? readRequests(auditLog) : undefined;
+};
+
 /**
- * Compares what our ServiceAccounts asked for, as the audit log has it, with what the manifests grant, and prints where
- * they differ. Only after all suites does a right without use count.
+ * Compares what our ServiceAccounts asked for on all grounds with what the manifests grant, and prints where they
+ * differ. Only after all suites does a right without use count.
  */
-export const judgeRights = async (auditLog: string, isWhole: boolean): Promise<Tally> => {
-  // Other backends write no audit log.
-  if (!existsSync(auditLog)) return NOTHING;
+export const judgeRights = (requests: readonly Request[], isWhole: boolean): Tally => {
   const grants = readGrants(MANIFESTS);
-  const requests = await readRequests(auditLog);
-  const differences = [
+  const differences = new Set([
     ...usedNotGranted(grants, requests),
     ...(isWhole ? grantedNotUsed(grants, requests, EXCEPTIONS) : []),
-  ];
-  const hasFailed = differences.length > 0;
+  ]);
+  const hasFailed = differences.size > 0;
   const lines = [
-    `# rights: ${grants.length} granted, ${requests.length} kinds of requests in the audit log`,
-    ...differences.map((line) => `#   ${line}`),
+    `# rights: ${grants.length} granted, ${requests.length} kinds of requests in the audit logs`,
+    ...[...differences].map((line) => `#   ${line}`),
     `${hasFailed ? 'not ok' : 'ok'} - ${isWhole ? 'what is granted is used, and the reverse' : 'what is used is granted'}`,
     '',
   ];
