@@ -84,7 +84,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
   const facts = cluster.facts.find((each) => each.node.metadata.name === name);
   if (!facts) throw new UsageError(`Node ${name} is not in the cluster.`);
   if (!isInScope(facts.node, request.scope)) return ['it is not in scope'];
-  const reasons = disruptionBlockers(facts, {
+  const blockers = disruptionBlockers(facts, {
     now: request.now,
     constraints: request.constraints ?? {},
     mode: request.aggressive ?? {},
@@ -93,7 +93,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
     willSurge: createSurgeCheck(cluster.snapshot.replicaSets, false),
     allowedDisruptions: () => 1,
   });
-  if (reasons.length > 0) return reasons.map((reason) => `it may not be replaced: ${reason}`);
+  if (blockers.length > 0) return blockers.map(({ message }) => `it may not be replaced: ${message}`);
   const { plan, warnings = [] } = rebalance(request);
   const moves = (plan?.spec.podsToMigrate ?? []).filter((move) => move.srcNode === name);
   const isRemoved = plan?.savings.blueNodes?.some((each) => each.name === name) ?? false;

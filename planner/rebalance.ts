@@ -3,6 +3,7 @@ import { mustGet } from '../api/mustget.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
+import { type Blocker, messagesOf } from './cluster/blocker.ts';
 import { disruptionBlockers, isInScope, type NodeConstraints, type Scope } from './cluster/candidate.ts';
 import {
   acceptsPods,
@@ -76,9 +77,17 @@ export interface RebalanceRequest {
   readonly schedulers?: readonly string[];
 }
 
+/** A node in scope that may not be replaced, and why. */
+export interface SkippedNode {
+  readonly name: string;
+  readonly reasons: string[];
+  /** What the reasons are about; a remote planner gives the reasons alone. */
+  readonly blockers?: readonly Blocker[];
+}
+
 export interface RebalanceResult {
   readonly plan: { readonly spec: RebalancePlanSpec; readonly savings: Savings } | null;
-  readonly skippedNodes: readonly { readonly name: string; readonly reasons: string[] }[];
+  readonly skippedNodes: readonly SkippedNode[];
   readonly selectedNodes: readonly string[];
   /** Why there is no plan. */
   readonly reason?: string;
@@ -90,8 +99,14 @@ export interface RebalanceResult {
 
 interface Selection {
   readonly candidates: ReadonlySet<number>;
-  readonly skipped: readonly { readonly name: string; readonly reasons: string[] }[];
+  readonly skipped: readonly SkippedNode[];
 }
+
+const skippedNode = (name: string, blockers: readonly Blocker[]): SkippedNode => ({
+  name,
+  reasons: messagesOf(blockers),
+  blockers,
+});
 
 /** The price of the part of a node that no pod requests, by the mean of CPU and memory, in USD per hour. */
 const unusedPrice = (cluster: Cluster, index: number): number => {
@@ -104,13 +119,13 @@ const unusedPrice = (cluster: Cluster, index: number): number => {
 
 /** Which nodes in scope may be replaced, and why the others may not. */
 const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
-  const skipped: { name: string; reasons: string[] }[] = [];
+  const skipped: SkippedNode[] = [];
   const candidates: number[] = [];
   const willSurge = createSurgeCheck(cluster.snapshot.replicaSets, request.surgeSingleReplicas ?? false);
   const budgets = allowedDisruptionsByPool(cluster.facts, request.now);
   cluster.facts.forEach((facts, index) => {
     if (!isInScope(facts.node, request.scope)) return;
-    const reasons = disruptionBlockers(facts, {
+    const blockers = disruptionBlockers(facts, {
       now: request.now,
       constraints: request.constraints ?? {},
       mode: request.aggressive ?? {},
@@ -120,16 +135,15 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       willSurge,
       ...(request.schedulers && { schedulers: request.schedulers }),
     });
-    if (reasons.length === 0) candidates.push(index);
-    else skipped.push({ name: facts.node.metadata.name, reasons });
+    if (blockers.length === 0) candidates.push(index);
+    else skipped.push(skippedNode(facts.node.metadata.name, blockers));
   });
   const most = request.constraints?.maxNodes ?? candidates.length;
   candidates.sort((a, b) => unusedPrice(cluster, b) - unusedPrice(cluster, a) || a - b);
   for (const index of candidates.slice(most)) {
-    skipped.push({
-      name: itemAt(cluster.facts, index).node.metadata.name,
-      reasons: [`no more than ${most} nodes may be replaced, and others have more unused capacity`],
-    });
+    const cause = `no more than ${most} nodes may be replaced, and others have more unused capacity`;
+    const blocker: Blocker = { kind: 'most-nodes', cause, message: cause };
+    skipped.push(skippedNode(itemAt(cluster.facts, index).node.metadata.name, [blocker]));
   }
   return { candidates: new Set(candidates.slice(0, most).sort((a, b) => a - b)), skipped };
 };
@@ -180,7 +194,10 @@ const search = (request: RebalanceRequest): RebalanceResult => {
   const standing = clusterOf(snapshot, request.catalogue);
   const chosen = select(standing, request);
   const { cluster, candidates: free, kept } = withRoomKept(standing, chosen.candidates, request.schedulers);
-  const selection: Selection = { candidates: free, skipped: [...chosen.skipped, ...kept] };
+  const selection: Selection = {
+    candidates: free,
+    skipped: [...chosen.skipped, ...kept.map(({ name, blocker }) => skippedNode(name, [blocker]))],
+  };
   const least = request.constraints?.minClusterSize ?? 0;
   if (cluster.facts.length < least) {
     return resultOf(

@@ -1,5 +1,6 @@
 import type { Pod } from '../api/objects.ts';
 import { podName } from '../api/pods.ts';
+import type { Blocker } from './cluster/blocker.ts';
 import { acceptsPods, type Cluster } from './cluster/clusterview.ts';
 import { machinesUnderWay } from './cluster/machinesunderway.ts';
 import { comingPodsOf, waitingPodsOf } from './cluster/waitingpods.ts';
@@ -156,6 +157,9 @@ const place = (
 
 const sum = (counts: Int32Array): number => counts.reduce((total, n) => total + n, 0);
 
+const NEEDED =
+  'their room is needed for pods that wait, are nominated or come from nodes that are being taken out';
+
 /** The candidates without those whose room is needed for pods that wait or are on their way; `kept` says which. */
 export const withRoomKept = (
   standing: Cluster,
@@ -164,7 +168,7 @@ export const withRoomKept = (
 ): {
   readonly cluster: Cluster;
   readonly candidates: ReadonlySet<number>;
-  readonly kept: readonly { readonly name: string; readonly reasons: string[] }[];
+  readonly kept: readonly { readonly name: string; readonly blocker: Blocker }[];
 } => {
   const { plannable, nominated } = waitingPodsOf(standing, schedulers);
   const { cluster, needed } = keepRoom(standing, { candidates, waiting: plannable, nominated });
@@ -174,6 +178,9 @@ export const withRoomKept = (
     candidates: new Set([...candidates].filter(isFree)),
     kept: [...candidates]
       .filter((index) => !isFree(index))
-      .map((index) => ({ name: itemAt(cluster.views, index).name, reasons: [needed.get(index) ?? ''] })),
+      .map((index) => ({
+        name: itemAt(cluster.views, index).name,
+        blocker: { kind: 'room', cause: NEEDED, message: needed.get(index) ?? '' },
+      })),
   };
 };

@@ -159,7 +159,7 @@ for (const { says, node, allowed = 1, minAgeSeconds, expected, ignoredBy } of NO
         hasLocalVolume: () => false,
         willSurge: () => false,
         allowedDisruptions: () => allowed,
-      });
+      }).map(({ message }) => message);
     if (expected) t.match(blockersIn({}), [expected]);
     t.equal(blockersIn({}).length, expected ? 1 : 0);
     if (ignoredBy) t.strictSame(blockersIn({ [ignoredBy]: true }), [], `${ignoredBy} ignores it`);

@@ -13,8 +13,15 @@ import { valueAt } from '../../api/records/valueat.ts';
 import type { Covered } from '../model/billing.ts';
 import { isDynamic } from '../model/nodepool.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
-import { claimBlocker, claimedDevicesOn } from '../scheduling/resourceclaims.ts';
-import { type EvictionRules, evictionBlocker, isMarked, nodePodBlocker } from './evictionblocker.ts';
+import { claimedDevicesOn } from '../scheduling/resourceclaims.ts';
+import { type Blocker, type BlockerKind, nodeIs } from './blocker.ts';
+import {
+  deviceBlocker,
+  type EvictionRules,
+  evictionBlocker,
+  isMarked,
+  nodePodBlocker,
+} from './evictionblocker.ts';
 
 export type Scope = NonNullable<RebalancePlanClaimSpec['scope']>;
 export type NodeConstraints = NonNullable<RebalancePlanClaimSpec['nodeConstraints']>;
@@ -46,14 +53,23 @@ export const consolidationHold = ({ spec }: NodePool): string | undefined => {
 };
 
 /** Why a node without a NodeClaim is in no plan. */
-const unmanagedReason = ({ metadata: { labels } }: Node): string => {
+const unmanagedReason = ({ metadata: { labels } }: Node): Blocker => {
   if (valueAt(labels, 'eks.amazonaws.com/compute-type') === 'fargate')
-    return 'it is not managed by Karpenter but by Fargate';
+    return nodeIs('unmanaged', 'not managed by Karpenter but by Fargate');
+  const unmanaged = nodeIs('unmanaged', 'not managed by Karpenter');
   if (valueAt(labels, KARPENTER_NODEPOOL) !== undefined)
-    return 'it is not managed by Karpenter as far as the snapshot shows: its labels say that it is, and its NodeClaim is missing';
-  return valueAt(labels, OLD_POOL) === undefined
-    ? 'it is not managed by Karpenter'
-    : 'its Karpenter is too old: it is from before 0.32, and plans need 1.0 or newer';
+    return {
+      ...unmanaged,
+      cause: 'not managed by Karpenter as far as the snapshot shows: their NodeClaims are missing',
+      message:
+        'it is not managed by Karpenter as far as the snapshot shows: its labels say that it is, and its NodeClaim is missing',
+    };
+  if (valueAt(labels, OLD_POOL) === undefined) return unmanaged;
+  return {
+    ...unmanaged,
+    cause: 'of a Karpenter that is too old: it is from before 0.32, and plans need 1.0 or newer',
+    message: 'its Karpenter is too old: it is from before 0.32, and plans need 1.0 or newer',
+  };
 };
 
 /** Karpenter's label before 0.32, for what NodePools are now. */
@@ -87,38 +103,54 @@ export const isInScope = (node: Node, scope: Scope | undefined): boolean => {
 };
 
 /** Why a pod keeps its node from being replaced. */
-export const podBlocker = (pod: Pod, rules: EvictionRules): string | undefined => {
+export const podBlocker = (pod: Pod, rules: EvictionRules): Blocker | undefined => {
   if (isEvictable(pod)) return evictionBlocker(pod, rules);
   return isBoundToNode(pod) && isLive(pod) ? nodePodBlocker(pod, rules) : undefined;
 };
 
 /** Why a pod that has to move keeps its node by devices that the node alone can tell to be from a claim. */
-const deviceBlocker = (node: Node, pod: Pod): string | undefined =>
-  isReschedulable(pod) ? claimBlocker(pod, claimedDevicesOn(node, pod)) : undefined;
+const deviceBlockerOn = (node: Node, pod: Pod): Blocker | undefined =>
+  isReschedulable(pod) ? deviceBlocker(pod, claimedDevicesOn(node, pod)) : undefined;
 
-/** Reasons that are true. */
-const reasonsOf = (...each: readonly (readonly [boolean, string])[]): string[] =>
-  each.flatMap(([is, reason]) => (is ? [reason] : []));
+/** Blockers whose condition is true. */
+const blockersWhere = (...each: readonly (readonly [boolean, Blocker])[]): Blocker[] =>
+  each.flatMap(([is, blocker]) => (is ? [blocker] : []));
 
 /**
  * Why a node is in no state to be replaced: what Karpenter does with it, and how it is. They hold until the first
  * machine is ordered for its pods.
  */
-export const stateBlockers = ({ node, claim, pool }: Pick<StateNode, 'node' | 'claim' | 'pool'>): string[] =>
-  reasonsOf(
-    [!pool, `its NodePool ${node.metadata.labels?.[KARPENTER_NODEPOOL] ?? ''} does not exist`],
-    [pool !== undefined && !isDynamic(pool), 'its NodePool is static or being deleted'],
+export const stateBlockers = ({
+  node,
+  claim,
+  pool,
+}: Pick<StateNode, 'node' | 'claim' | 'pool'>): Blocker[] => {
+  const blocker = (cause: string, message: string): Blocker => ({ kind: 'node-state', cause, message });
+  const poolName = node.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
+  return blockersWhere(
+    [!pool, blocker(`NodePool ${poolName} does not exist`, `its NodePool ${poolName} does not exist`)],
+    [
+      pool !== undefined && !isDynamic(pool),
+      blocker(
+        `NodePool ${pool?.metadata.name} is static or being deleted`,
+        'its NodePool is static or being deleted',
+      ),
+    ],
     [
       node.metadata.deletionTimestamp !== undefined || claim?.metadata.deletionTimestamp !== undefined,
-      'it is being deleted',
+      nodeIs('node-state', 'being deleted'),
     ],
-    [node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true', 'Karpenter has not initialized it'],
-    [!isReady(node), 'it is not ready'],
+    [
+      node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true',
+      blocker('not initialized by Karpenter', 'Karpenter has not initialized it'),
+    ],
+    [!isReady(node), nodeIs('node-state', 'not ready')],
     [
       (node.spec?.taints ?? []).some((taint) => taint.key === KARPENTER_DISRUPTED_TAINT),
-      'Karpenter is disrupting it',
+      blocker('being disrupted by Karpenter', 'Karpenter is disrupting it'),
     ],
   );
+};
 
 /**
  * Why a node must not be emptied: its users' marks, and pods that may not be evicted. They hold until it is gone,
@@ -127,19 +159,58 @@ export const stateBlockers = ({ node, claim, pool }: Pick<StateNode, 'node' | 'c
 export const protectionBlockers = (
   { node, claim, pods }: Pick<StateNode, 'node' | 'claim' | 'pods'>,
   rules: EvictionRules,
-): string[] => {
+): Blocker[] => {
   const isHeeded = !rules.mode.ignoreProblemRemovalDisabledNodes;
   return [
-    ...reasonsOf(
-      [isHeeded && isMarked(node, REMOVAL_DISABLED), 'it is marked removal-disabled'],
+    ...blockersWhere(
+      [isHeeded && isMarked(node, REMOVAL_DISABLED), nodeIs('marked-node', 'marked removal-disabled')],
       [
         isHeeded &&
           [node, claim].some((object) => object !== undefined && isMarked(object, KARPENTER_DO_NOT_DISRUPT)),
-        'it is marked do-not-disrupt',
+        nodeIs('marked-node', 'marked do-not-disrupt'),
       ],
     ),
-    ...pods.flatMap((pod) => podBlocker(pod, rules) ?? deviceBlocker(node, pod) ?? []),
+    ...pods.flatMap((pod) => podBlocker(pod, rules) ?? deviceBlockerOn(node, pod) ?? []),
   ];
+};
+
+/** Why a plan may not replace a node that it could empty: budgets, price, Karpenter's own judgement, age. */
+const choiceBlockers = (
+  { node, claim, pool, price }: StateNode & { readonly claim: NodeClaim },
+  o: Pick<EvictionRules, 'mode' | 'now'> & {
+    readonly constraints: NodeConstraints;
+    readonly allowedDisruptions: (pool: NodePool) => number;
+  },
+): Blocker[] => {
+  const unquiet = pool && !o.mode.ignoreConsolidatable ? consolidationBlocker(claim, pool) : undefined;
+  const unmet = pool && !o.mode.ignoreInstanceCriteria ? unmetRequirement(node, pool) : undefined;
+  const age = (o.now - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;
+  const minAge = o.constraints.minAgeSeconds ?? 0;
+  const poolName = pool?.metadata.name;
+  const blocker = (kind: BlockerKind, cause: string, message = cause): Blocker => ({ kind, cause, message });
+  return blockersWhere(
+    [
+      pool !== undefined && !o.mode.ignoreZeroNodePoolDisruptionBudgets && o.allowedDisruptions(pool) < 1,
+      blocker('nodepool-budget', `the disruption budgets of NodePool ${poolName} allow no disruption now`),
+    ],
+    [
+      price === undefined,
+      blocker('no-price', 'without a price in the catalogue', 'the catalogue has no price for it'),
+    ],
+    [
+      unquiet !== undefined,
+      blocker('consolidation', `not consolidatable to Karpenter, by NodePool ${poolName}`, unquiet),
+    ],
+    [
+      unmet !== undefined,
+      blocker(
+        'drift',
+        `drifted: they do not meet the requirement on ${unmet} of NodePool ${poolName} any more`,
+        `it does not meet the requirement on ${unmet} of NodePool ${poolName} any more, and is left to Karpenter's drift`,
+      ),
+    ],
+    [minAge > 0 && !(age >= minAge), nodeIs('age', `younger than ${minAge} s`)],
+  );
 };
 
 /** The reasons why a plan may not replace a node; empty when it may. */
@@ -149,28 +220,12 @@ export const disruptionBlockers = (
     readonly constraints: NodeConstraints;
     readonly allowedDisruptions: (pool: NodePool) => number;
   },
-): string[] => {
-  const { node, claim, pool } = state;
+): Blocker[] => {
+  const { node, claim } = state;
   if (!claim) return [unmanagedReason(node)];
-  const unquiet = pool && !o.mode.ignoreConsolidatable ? consolidationBlocker(claim, pool) : undefined;
-  const unmet = pool && !o.mode.ignoreInstanceCriteria ? unmetRequirement(node, pool) : undefined;
-  const age = (o.now - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;
-  const minAge = o.constraints.minAgeSeconds ?? 0;
   return [
     ...stateBlockers(state),
-    ...reasonsOf(
-      [
-        pool !== undefined && !o.mode.ignoreZeroNodePoolDisruptionBudgets && o.allowedDisruptions(pool) < 1,
-        `the disruption budgets of NodePool ${pool?.metadata.name} allow no disruption now`,
-      ],
-      [state.price === undefined, 'the catalogue has no price for it'],
-      [unquiet !== undefined, unquiet ?? ''],
-      [
-        unmet !== undefined,
-        `it does not meet the requirement on ${unmet} of NodePool ${pool?.metadata.name} any more, and is left to Karpenter's drift`,
-      ],
-      [minAge > 0 && !(age >= minAge), `it is younger than ${minAge} s`],
-    ),
+    ...choiceBlockers({ ...state, claim }, o),
     ...protectionBlockers(state, o),
   ];
 };

@@ -2,8 +2,10 @@ import type { Pod, PodDisruptionBudget } from '../../api/objects.ts';
 import { isTerminating, podName } from '../../api/pods.ts';
 import { labelsOf, namespaceOf } from '../scheduling/interpodaffinity.ts';
 import { matchesLabels } from '../scheduling/nodeaffinity.ts';
+import type { Blocker } from './blocker.ts';
 
-const selects = (budget: PodDisruptionBudget, pod: Pod): boolean =>
+/** Whether a budget counts a pod. */
+export const budgetSelects = (budget: PodDisruptionBudget, pod: Pod): boolean =>
   (budget.metadata.namespace ?? 'default') === namespaceOf(pod) &&
   matchesLabels(budget.spec?.selector, labelsOf(pod));
 
@@ -33,16 +35,27 @@ export const budgetBlocker = (
   pod: Pod,
   budgets: readonly PodDisruptionBudget[],
   willSurge: boolean,
-): string | undefined => {
+): Blocker | undefined => {
   if (isFree(pod)) return undefined;
-  const own = budgets.filter((budget) => selects(budget, pod));
+  const own = budgets.filter((budget) => budgetSelects(budget, pod));
   const [budget] = own;
   if (!budget) return undefined;
   if (own.length > 1) {
     const names = own.map(({ metadata }) => metadata.name).sort();
-    return `pod ${podName(pod)} is covered by more than one PodDisruptionBudget (${names.join(', ')}), and the eviction API refuses such pods`;
+    const by = `covered by more than one PodDisruptionBudget (${names.join(', ')}), and the eviction API refuses such pods`;
+    return {
+      kind: 'pod-budgets',
+      cause: `pods of namespace ${namespaceOf(pod)} are ${by}`,
+      message: `pod ${podName(pod)} is ${by}`,
+      pod: podName(pod),
+    };
   }
   if ((budget.status?.disruptionsAllowed ?? 0) >= 1 || letsUnhealthyGo(budget, pod)) return undefined;
   if (willSurge && !isViolated(budget)) return undefined;
-  return `pod ${podName(pod)} is protected by PodDisruptionBudget ${budget.metadata.name}, which allows no disruption`;
+  return {
+    kind: 'pod-budget',
+    cause: `PodDisruptionBudget ${namespaceOf(pod)}/${budget.metadata.name} allows no disruption`,
+    message: `pod ${podName(pod)} is protected by PodDisruptionBudget ${budget.metadata.name}, which allows no disruption`,
+    pod: podName(pod),
+  };
 };

@@ -165,7 +165,7 @@ for (const { says, pod = podWith({}), budgets = [], expected, ignoredBy, ...row 
         now: NOW,
         hasLocalVolume: () => row.hasLocalVolume ?? false,
         willSurge: () => row.willSurge ?? false,
-      });
+      })?.message;
     if (expected) t.match(blockerIn({}), expected);
     else t.equal(blockerIn({}), undefined);
     if (ignoredBy) t.equal(blockerIn({ [ignoredBy]: true }), undefined, `${ignoredBy} ignores it`);
@@ -200,7 +200,7 @@ t.test('pods that go with their node can keep it', async (t) => {
   const tolerant = { ...marked, spec: { ...marked.spec, tolerations: [{ operator: 'Exists' as const }] } };
   const mirror = podWith({ annotations: { 'kubernetes.io/config.mirror': 'x' } }, 'Node');
   const blockerOf = (pod: Pod, mode: AggressiveMode = {}, allowed = 1): string | undefined =>
-    nodePodBlocker(pod, { budgets: [budget(allowed)], mode, now: NOW });
+    nodePodBlocker(pod, { budgets: [budget(allowed)], mode, now: NOW })?.message;
   t.equal(blockerOf(daemon), undefined, 'not without a reason');
   t.match(blockerOf(marked), /do-not-disrupt/);
   t.equal(blockerOf(marked, { ignoreProblemRemovalDisabledPods: true }), undefined);
@@ -214,6 +214,6 @@ t.test('fault 15: a pod of another scheduler keeps its node, unless its rules ar
   const plain = makePod('p', { node: 'n' });
   const pod: Pod = { ...plain, spec: { ...plain.spec, schedulerName: 'volcano' } };
   const rules = { budgets: [], mode: {}, now: NOW, hasLocalVolume: () => false, willSurge: () => false };
-  t.match(evictionBlocker(pod, rules), /placed by scheduler volcano/);
+  t.match(evictionBlocker(pod, rules)?.message, /placed by scheduler volcano/);
   t.equal(evictionBlocker(pod, { ...rules, schedulers: ['default-scheduler', 'volcano'] }), undefined);
 });

@@ -5,6 +5,7 @@ import { controllerOf, foreignSchedulerOf, isSurgeWanted, podName } from '../../
 import { valueAt } from '../../api/records/valueat.ts';
 import { claimBlocker, claimedDevices } from '../scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
+import type { Blocker, BlockerKind } from './blocker.ts';
 import { isProtected } from './donotdisrupt.ts';
 import { budgetBlocker } from './evictionapi.ts';
 
@@ -47,27 +48,53 @@ export interface EvictionRules {
   readonly schedulers?: readonly string[];
 }
 
-const removalBlocker = (pod: Pod, { mode, now }: Pick<EvictionRules, 'mode' | 'now'>): string | undefined => {
+/** A blocker of a pod: 'has no controller' of one, 'have no controller' of several. */
+const podBlocks = (kind: BlockerKind, pod: Pod, verb: 'is' | 'has' | 'belongs', rest: string): Blocker => {
+  const plural = { is: 'are', has: 'have', belongs: 'belong' }[verb];
+  return {
+    kind,
+    cause: `pods ${plural} ${rest}`,
+    message: `pod ${podName(pod)} ${verb} ${rest}`,
+    pod: podName(pod),
+  };
+};
+
+const removalBlocker = (
+  pod: Pod,
+  { mode, now }: Pick<EvictionRules, 'mode' | 'now'>,
+): Blocker | undefined => {
   if (mode.ignoreProblemRemovalDisabledPods) return undefined;
-  if (isMarked(pod, REMOVAL_DISABLED)) return `pod ${podName(pod)} is marked removal-disabled`;
-  if (isProtected(pod, now)) return `pod ${podName(pod)} is marked do-not-disrupt`;
+  if (isMarked(pod, REMOVAL_DISABLED)) return podBlocks('marked-pod', pod, 'is', 'marked removal-disabled');
+  if (isProtected(pod, now)) return podBlocks('marked-pod', pod, 'is', 'marked do-not-disrupt');
   return pod.metadata.annotations?.[SAFE_TO_EVICT] === 'false'
-    ? `pod ${podName(pod)} is marked safe-to-evict=false`
+    ? podBlocks('marked-pod', pod, 'is', 'marked safe-to-evict=false')
     : undefined;
 };
 
+/** Why a pod with claimed devices keeps its node. */
+export const deviceBlocker = (pod: Pod, devices: string | undefined): Blocker | undefined => {
+  const message = claimBlocker(pod, devices);
+  if (message === undefined) return undefined;
+  const cause =
+    'pods have devices from resource claims, and no other node is known to have such devices free';
+  return { kind: 'devices', cause, message, pod: podName(pod) };
+};
+
 /** Why a pod that needs another place may not be evicted, so that its node can't be drained. */
-export const evictionBlocker = (pod: Pod, rules: EvictionRules): string | undefined => {
+export const evictionBlocker = (pod: Pod, rules: EvictionRules): Blocker | undefined => {
   const { mode } = rules;
   const scheduler = foreignSchedulerOf(pod, rules.schedulers);
-  if (scheduler) return `pod ${podName(pod)} is placed by scheduler ${scheduler}, whose rules are not known`;
+  if (scheduler)
+    return podBlocks('scheduler', pod, 'is', `placed by scheduler ${scheduler}, whose rules are not known`);
   const owner = controllerOf(pod);
-  if (!owner && !mode.ignoreProblemPodsWithoutController) return `pod ${podName(pod)} has no controller`;
-  if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods) return `pod ${podName(pod)} belongs to a Job`;
-  const blocker = removalBlocker(pod, rules) ?? claimBlocker(pod, claimedDevices(pod));
+  if (!owner && !mode.ignoreProblemPodsWithoutController)
+    return podBlocks('no-controller', pod, 'has', 'no controller');
+  if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods)
+    return podBlocks('job', pod, 'belongs', 'to a Job');
+  const blocker = removalBlocker(pod, rules) ?? deviceBlocker(pod, claimedDevices(pod));
   if (blocker) return blocker;
   if (!mode.ignoreLocalPersistentVolumes && rules.hasLocalVolume(pod)) {
-    return `pod ${podName(pod)} has a volume that is local to the node`;
+    return podBlocks('local-volume', pod, 'has', 'a volume that is local to the node');
   }
   return mode.ignoreBlockingPDB ? undefined : budgetBlocker(pod, rules.budgets, rules.willSurge(pod));
 };
@@ -81,10 +108,10 @@ const DISRUPTED: Taint = { key: KARPENTER_DISRUPTED_TAINT, effect: 'NoSchedule' 
 export const nodePodBlocker = (
   pod: Pod,
   rules: Pick<EvictionRules, 'budgets' | 'mode' | 'now'>,
-): string | undefined => {
+): Blocker | undefined => {
   if (!untoleratedTaint([DISRUPTED], pod.spec.tolerations)) return undefined;
   if (!rules.mode.ignoreProblemRemovalDisabledPods && isProtected(pod, rules.now)) {
-    return `pod ${podName(pod)} is marked do-not-disrupt`;
+    return podBlocks('marked-pod', pod, 'is', 'marked do-not-disrupt');
   }
   const isStatic = pod.metadata.annotations?.[MIRROR_POD] !== undefined;
   return isStatic || rules.mode.ignoreBlockingPDB ? undefined : budgetBlocker(pod, rules.budgets, false);

@@ -2,6 +2,7 @@ import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '.
 import { healthOf, isPassedOver } from '../../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
+import { messagesOf } from '../../../planner/cluster/blocker.ts';
 import {
   podBlocker as plannersPodBlocker,
   protectionBlockers,
@@ -56,16 +57,18 @@ const withoutLock = (node: Node): Node => {
 
 /** Why the plan may not evict a pod now. */
 export const podBlocker = ({ plan, rules }: RulesState, pod: Pod): string | undefined =>
-  plannersPodBlocker(asAttached(plan, pod), rules);
+  plannersPodBlocker(asAttached(plan, pod), rules)?.message;
 
 /** Why the plan may not empty this node now, with these pods; empty when it may. */
 export const blockersOf = (
   { plan, rules }: RulesState,
   { node, claim, pods }: { readonly node: Node; readonly claim: NodeClaim; readonly pods: readonly Pod[] },
 ): readonly string[] =>
-  protectionBlockers(
-    { node: withoutLock(node), claim, pods: pods.map((pod) => asAttached(plan, pod)) },
-    rules,
+  messagesOf(
+    protectionBlockers(
+      { node: withoutLock(node), claim, pods: pods.map((pod) => asAttached(plan, pod)) },
+      rules,
+    ),
   );
 
 /** What keeps one of these pods off a node now, in words; the reservation of a plan is lifted or tolerated. */
@@ -144,7 +147,10 @@ export const blockedFailure = (state: NodesState & Pick<ExecutionState, 'nodePoo
     const node = state.nodes.get(nodeClaimName);
     if (!claim || !node) continue;
     const pool = state.nodePools.get(claim.metadata.labels?.[KARPENTER_NODEPOOL] ?? '');
-    const reasons = [...stateBlockers({ node, claim, pool }), ...nodeBlockers(state, nodeClaimName)];
+    const reasons = [
+      ...messagesOf(stateBlockers({ node, claim, pool })),
+      ...nodeBlockers(state, nodeClaimName),
+    ];
     if (reasons.length === 0) continue;
     return {
       kind: 'fail',
