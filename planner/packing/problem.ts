@@ -5,14 +5,8 @@ import type { PoolUsage } from '../cluster/nodepoollimits.ts';
 import type { Commitment } from '../model/billing.ts';
 import { type InterruptionPolicy, isInterruptionAcceptable } from '../model/interruption.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
-import {
-  type NeedsOf,
-  NO_NEEDS,
-  sharedClaims,
-  singleNodeClaims,
-  type Volumes,
-  volumeNeeds,
-} from '../scheduling/volumes.ts';
+import { sharedClaims, singleNodeClaims } from '../scheduling/volumes/shared.ts';
+import { type NeedsOf, NO_NEEDS, type Volumes, volumeNeeds } from '../scheduling/volumes.ts';
 import { type BlastRadius, clusterCap, workloadCaps, workloadOf } from './blastradius.ts';
 import {
   applyNodePoolWeights,

@@ -10,10 +10,10 @@ import type {
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { namespaceOf } from './interpodaffinity.ts';
-import { attachmentOf, driverOf, isMigrated } from './migratedvolumes.ts';
 import { type Labels, matchesNodeSelector } from './nodeaffinity.ts';
 import type { Requests } from './noderesources.ts';
-import { type Binding, bindableNodes, bindingOf, canBind, type UnboundClaim } from './volumebinding.ts';
+import { type Binding, bindableNodes, bindingOf, canBind, type UnboundClaim } from './volumes/binding.ts';
+import { attachmentOf, driverOf, isMigrated } from './volumes/migrated.ts';
 
 /** A pod's further needs: selectors that a node must all match, and volume slots by CSI driver. */
 export type NeedsOf = (pod: Pod) => {
@@ -89,7 +89,8 @@ const claimNames = (pod: Pod): string[] =>
     return volume.ephemeral ? [`${pod.metadata.name}-${volume.name}`] : [];
   });
 
-const claimsOf = (pod: Pod, { claims }: Volumes): PersistentVolumeClaim[] =>
+/** The claims that a pod mounts, as far as they exist. */
+export const claimsOf = (pod: Pod, { claims }: Volumes): PersistentVolumeClaim[] =>
   claimNames(pod).flatMap((name) => claims.get(`${namespaceOf(pod)}/${name}`) ?? []);
 
 /**
@@ -248,24 +249,6 @@ export const volumeNeeds = (
       [...attachedBy(pod, volumes)].map(([driver, handles]) => [`${VOLUME_SLOTS}${driver}`, handles.size]),
     ),
   };
-};
-
-/** The claims of a pod that only one node at a time can attach, as 'namespace/name'. */
-export const singleNodeClaims = (pod: Pod, volumes: Volumes): readonly string[] =>
-  claimsOf(pod, volumes).flatMap(({ metadata, spec }) => {
-    const modes = spec?.accessModes ?? [];
-    const isSingle = modes.length > 0 && modes.every((mode) => mode.startsWith('ReadWriteOnce'));
-    return isSingle ? [`${namespaceOf(pod)}/${metadata.name}`] : [];
-  });
-
-/** Claims that only one node at a time can attach and several of the pods use, as 'namespace/name'. */
-export const sharedClaims = (pods: readonly Pod[], volumes: Volumes): ReadonlySet<string> => {
-  const users = new Map<string, number>();
-  for (const pod of pods) {
-    if (!pod.spec.volumes || !hasAttachments(pod)) continue;
-    for (const claim of singleNodeClaims(pod, volumes)) users.set(claim, (users.get(claim) ?? 0) + 1);
-  }
-  return new Set([...users].flatMap(([claim, n]) => (n > 1 ? [claim] : [])));
 };
 
 /** Whether a pod has a volume that exists on one node only. */

@@ -2,36 +2,37 @@ import type { Pod } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
-import {
-  attachedBy,
-  hasAttachments,
-  singleNodeClaims,
-  type Volumes,
-  volumesOf,
-} from '../../scheduling/volumes.ts';
+import { partedSharers, type Sharer, singleNodeClaims } from '../../scheduling/volumes/shared.ts';
+import { attachedBy, hasAttachments, type Volumes, volumesOf } from '../../scheduling/volumes.ts';
 import type { PlanFault } from './fault.ts';
 import type { Place } from './outcome.ts';
 import type { PlannedClaim } from './planned.ts';
 
+/** A pod that uses a claim, by the places of the plan. */
+interface User extends Sharer {
+  readonly pod: Pod;
+}
+
 /** Pods that arrive where another pod can't share a volume with them, since one node at a time attaches it. */
 const sharedFaults = (places: readonly Place[], volumes: Volumes): PlanFault[] => {
-  const users = new Map<string, { readonly pod: Pod; readonly place: Place }[]>();
-  for (const place of places) {
-    for (const pod of place.pods) {
-      if (!hasAttachments(pod)) continue;
+  const users = new Map<string, User[]>();
+  for (const { name, pods, arrivals } of places) {
+    const arriving = new Set(arrivals);
+    for (const pod of pods) {
+      const user = { pod, before: pod.spec.nodeName, after: name, arrives: arriving.has(pod) };
       for (const claim of singleNodeClaims(pod, volumes)) {
         const known = users.get(claim);
-        if (known) known.push({ pod, place });
-        else users.set(claim, [{ pod, place }]);
+        if (known) known.push(user);
+        else users.set(claim, [user]);
       }
     }
   }
   return [...users].flatMap(([claim, all]): PlanFault[] => {
-    const arrival = all.find(({ pod, place }) => place.arrivals.includes(pod));
-    const apart = arrival && all.find(({ place }) => place !== arrival.place);
-    if (!arrival || !apart) return [];
+    const parted = partedSharers(all);
+    if (!parted) return [];
+    const { arrival, other } = parted;
     const pod = podName(arrival.pod);
-    const message = `Pod ${pod} can't go to ${arrival.place.name}: it shares claim ${claim}, which one node at a time can attach, with pod ${podName(apart.pod)} on ${apart.place.name}.`;
+    const message = `Pod ${pod} can't go to ${arrival.after}: it shares claim ${claim}, which one node at a time can attach, with pod ${podName(other.pod)} on ${other.after}.`;
     return [{ rule: 'Volumes', pod, message }];
   });
 };

@@ -1,4 +1,4 @@
-import { valueAt } from '../../api/records/valueat.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 
 /** In-tree volume sources and provisioners that a CSI driver serves: field of the source, driver, field of its handle. */
 const MIGRATED: readonly (readonly [field: string, plugin: string, driver: string, handle: string])[] = [

@@ -3,10 +3,10 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   StorageClass,
-} from '../../api/objects.ts';
-import { bytes } from '../../api/quantity.ts';
-import { valueAt } from '../../api/records/valueat.ts';
-import { type Labels, matchesLabels, matchesNodeSelector } from './nodeaffinity.ts';
+} from '../../../api/objects.ts';
+import { bytes } from '../../../api/quantity.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
+import { type Labels, matchesLabels, matchesNodeSelector } from '../nodeaffinity.ts';
 
 const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
 const SELECTED_NODE = 'volume.kubernetes.io/selected-node';

@@ -1,0 +1,88 @@
+import type { PersistentVolumeClaim, Pod } from '../../../api/objects.ts';
+import { isReschedulable } from '../../../api/pods.ts';
+import { namespaceOf } from '../interpodaffinity.ts';
+import { claimsOf, hasAttachments, type Volumes } from '../volumes.ts';
+import { attachmentOf, driverOf } from './migrated.ts';
+
+/** Pods that share a volume which one node at a time can attach; see docs/designs/0038-shared-volumes.md. */
+
+/** Drivers and provisioners whose volumes are mounted and never attached: their CSIDriver says attachRequired: false. */
+const NEVER_ATTACHED: ReadonlySet<string> = new Set([
+  'efs.csi.aws.com',
+  'fsx.csi.aws.com',
+  's3.csi.aws.com',
+  'nfs.csi.k8s.io',
+  'smb.csi.k8s.io',
+  'file.csi.azure.com',
+  'blob.csi.azure.com',
+  'filestore.csi.storage.gke.io',
+  'gcsfuse.csi.storage.gke.io',
+  'k8s-sigs.io/nfs-subdir-external-provisioner',
+]);
+
+/** In-tree volume sources that nodes mount without attaching them. */
+const MOUNTED_SOURCES = ['nfs', 'cephfs', 'glusterfs', 'hostPath', 'local'];
+
+const isAttached = (claim: PersistentVolumeClaim, { volumes, classes }: Volumes): boolean => {
+  const source = volumes.get(claim.spec?.volumeName ?? '')?.spec;
+  const provisioner = classes.get(claim.spec?.storageClassName ?? '')?.provisioner;
+  const driver =
+    source?.csi?.driver ??
+    attachmentOf(source)?.[0] ??
+    (source || provisioner === undefined ? undefined : driverOf(provisioner));
+  if (driver !== undefined) return !NEVER_ATTACHED.has(driver);
+  return !(source && MOUNTED_SOURCES.some((field) => Object.hasOwn(source, field)));
+};
+
+const isForOneNode = ({ spec }: PersistentVolumeClaim): boolean => {
+  const modes = spec?.accessModes ?? [];
+  return modes.length > 0 && modes.every((mode) => mode.startsWith('ReadWriteOnce'));
+};
+
+/**
+ * The claims of a pod that one node at a time can attach, as 'namespace/name'. A pod that ends and does not come back
+ * gives its volumes free.
+ */
+export const singleNodeClaims = (pod: Pod, volumes: Volumes): readonly string[] => {
+  if (!hasAttachments(pod)) return [];
+  if (pod.metadata.deletionTimestamp !== undefined && !isReschedulable(pod)) return [];
+  return claimsOf(pod, volumes)
+    .filter((claim) => isForOneNode(claim) && isAttached(claim, volumes))
+    .map(({ metadata }) => `${namespaceOf(pod)}/${metadata.name}`);
+};
+
+/** Claims that one node at a time can attach and several of the pods use, as 'namespace/name'. */
+export const sharedClaims = (pods: readonly Pod[], volumes: Volumes): ReadonlySet<string> => {
+  const users = new Map<string, number>();
+  for (const pod of pods) {
+    for (const claim of singleNodeClaims(pod, volumes)) users.set(claim, (users.get(claim) ?? 0) + 1);
+  }
+  return new Set([...users].flatMap(([claim, n]) => (n > 1 ? [claim] : [])));
+};
+
+/** A pod that uses a shared claim: where it is, where a plan leaves it, and whether the plan brings it there. */
+export interface Sharer {
+  readonly before: string | undefined;
+  readonly after: string;
+  readonly arrives: boolean;
+}
+
+/**
+ * The first sharer that a plan parts from another one. A pod has to come where a sharer is, and sharers may be in no more
+ * places than before: those that are parted already are no fault of the plan.
+ */
+export const partedSharers = <T extends Sharer>(
+  sharers: readonly T[],
+): { readonly arrival: T; readonly other: T } | undefined => {
+  const arrivals = sharers.filter(({ arrives }) => arrives);
+  const before = new Set(sharers.flatMap((each) => (each.before === undefined ? [] : [each.before])));
+  const after = new Set(sharers.map((each) => each.after));
+  const isMoreParted = after.size > Math.max(1, before.size);
+  for (const arrival of arrivals) {
+    const other = sharers.find((each) => each.after !== arrival.after);
+    if (!other) continue;
+    const isAlone = !sharers.some((each) => each !== arrival && each.after === arrival.after);
+    if (isAlone || isMoreParted) return { arrival, other };
+  }
+  return undefined;
+};
