@@ -16,10 +16,36 @@ const NODE_BYTES = 6_000;
 /** Keys and quotes of a move. */
 const MOVE_BYTES = 190;
 
+/** Keys, quotes and both uids of a pod that a surge detached. */
+const DETACHED_BYTES = 200;
+/** Quotes and count of an entry of the baseline. */
+const BASELINE_BYTES = 12;
+
+/** What status.detachedPods and status.pinBaseline may take: the only pod of an owner may surge, and each owner may have pods on each kept destination. */
+const moveStatusBytes = ({ podsToMigrate = [], nodeClaimsToAdd = [] }: RebalancePlanSpec): number => {
+  const added = new Set(nodeClaimsToAdd.map(({ metadata }) => metadata.name));
+  const pods = Map.groupBy(podsToMigrate, ({ owner }) => owner?.uid);
+  const baseline = new Set(
+    podsToMigrate
+      .filter(({ owner, dstNodeClaimName }) => owner !== undefined && !added.has(dstNodeClaimName))
+      .map(({ owner, dstNodeClaimName }) => `${owner?.uid}/${dstNodeClaimName}`),
+  );
+  const surging = podsToMigrate.filter(({ owner }) => owner && pods.get(owner.uid)?.length === 1);
+  return (
+    [...baseline].reduce((sum, key) => sum + BASELINE_BYTES + key.length, 0) +
+    surging.reduce(
+      (sum, { name, namespace, owner }) =>
+        sum + DETACHED_BYTES + name.length + namespace.length + (owner?.name.length ?? 0),
+      0,
+    )
+  );
+};
+
 /** The size that a plan may reach by its end. */
 export const planBytes = (spec: RebalancePlanSpec, savings: Savings): number =>
   Buffer.byteLength(JSON.stringify(spec)) +
   Buffer.byteLength(JSON.stringify(savings)) +
+  moveStatusBytes(spec) +
   (spec.nodeClaimsToAdd ?? []).length * ADDED_STATUS_BYTES +
   (spec.nodeClaimsToDelete ?? []).length * REMOVED_STATUS_BYTES;
 
