@@ -4,6 +4,7 @@ import { healthOf, isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable, podName } from '../api/pods.ts';
 import { printable } from '../api/text/printable.ts';
+import type { Blocker } from '../planner/cluster/blocker.ts';
 import { disruptionBlockers, isInScope, type StateNode } from '../planner/cluster/candidate.ts';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { createSurgeCheck } from '../planner/cluster/evictionblocker.ts';
@@ -15,6 +16,8 @@ import { hasLocalVolume } from '../planner/scheduling/volumes.ts';
 import { clusterNodesOf } from './clusternodes.ts';
 import { UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
+import { linesAlike } from './report/alike.ts';
+import { listed } from './report/listed.ts';
 import { type Input, requestOf } from './request.ts';
 
 const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
@@ -51,18 +54,22 @@ const explainPod = (request: RebalanceRequest, name: string): string[] => {
   const { nodeName, ...spec } = withoutHold(pod).spec;
   const unbound = { ...pod, spec };
   const nodes = cluster.views.map((view) => ({ ...view, pods: view.pods.filter((each) => each !== pod) }));
-  const lines = clusterNodesOf(cluster).map(({ facts, view }) => {
+  const said = clusterNodesOf(cluster).map(({ facts, view }) => {
+    const { name } = view;
     if (view.name === nodeName) {
       const withoutPod = nodeInfoOf(
         facts.node,
         facts.pods.filter((each) => each !== pod),
       );
-      return `${view.name}: it runs here; its replacement ${explainPin(unbound, facts, withoutPod, 'admission')}`;
+      const pin = explainPin(unbound, facts, withoutPod, 'admission');
+      return { name, text: `it runs here; its replacement ${pin}` };
     }
     const refused = fits(unbound, view, { nodes, namespaces: cluster.namespaces, volumes: cluster.volumes });
-    if (refused) return `${view.name}: ${refused.message}`;
-    return `${view.name}: it fits; it ${explainPin(unbound, facts, view, nodeName ? 'admission' : 'pending')}`;
+    if (refused) return { name, text: refused.message };
+    const pin = explainPin(unbound, facts, view, nodeName ? 'admission' : 'pending');
+    return { name, text: `it fits; it ${pin}` };
   });
+  const lines = [...linesAlike(said, 'nodes')];
   if (nodeName) return lines;
   const held = explainHold(pod);
   if (held.length > 0) return [...held, ...lines];
@@ -79,6 +86,14 @@ const explainPod = (request: RebalanceRequest, name: string): string[] => {
   return lines;
 };
 
+/** Blockers in lines; those of several pods with one cause in one line. */
+const blockerLines = (blockers: readonly Blocker[]): string[] =>
+  [...Map.groupBy(blockers, ({ cause }) => cause)].map(([cause, group]) => {
+    const pods = group.flatMap(({ pod }) => pod ?? []);
+    const said = group.length === 1 ? group[0]?.message : `${cause}: ${pods.length} pods (${listed(pods)})`;
+    return `it may not be replaced: ${said}`;
+  });
+
 const explainNode = (request: RebalanceRequest, name: string): string[] => {
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const facts = cluster.facts.find((each) => each.node.metadata.name === name);
@@ -93,14 +108,20 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
     willSurge: createSurgeCheck(cluster.snapshot.replicaSets, false),
     allowedDisruptions: () => 1,
   });
-  if (blockers.length > 0) return blockers.map(({ message }) => `it may not be replaced: ${message}`);
+  if (blockers.length > 0) return blockerLines(blockers);
   const { plan, warnings = [] } = rebalance(request);
   const moves = (plan?.spec.podsToMigrate ?? []).filter((move) => move.srcNode === name);
   const isRemoved = plan?.savings.blueNodes?.some((each) => each.name === name) ?? false;
   return [
     `it may be replaced: ${facts.pods.filter(isReschedulable).length} pods would move`,
     isRemoved ? 'the plan removes it' : 'the plan keeps it',
-    ...moves.map((move) => `pod ${move.namespace}/${move.name} moves to ${move.dstNodeClaimName}`),
+    ...linesAlike(
+      moves.map((move) => ({
+        name: `pod ${move.namespace}/${move.name}`,
+        text: `moves to ${move.dstNodeClaimName}`,
+      })),
+      'pods',
+    ),
     ...warnings,
   ];
 };

@@ -6,6 +6,9 @@ import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
 import type { KindChange, SavingPart } from './changes.ts';
 import { clusterNodesOf } from './clusternodes.ts';
 import type { PriceSource } from './prices/pricedcatalogue.ts';
+import { secondsToJoin } from './report/durations.ts';
+import { type LeftOut, leftOutOf } from './report/leftout.ts';
+import { movesOf, type WorkloadMove } from './report/moves.ts';
 import type { Request } from './request.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, costs in USD per month, null if unknown. */
@@ -40,6 +43,12 @@ export interface Report {
   readonly lowerBoundMonthly: number | null;
   readonly gapPercent: number | null;
   readonly podsMoved: number;
+  /** What the plan does to each workload whose pods move. */
+  readonly moves: readonly WorkloadMove[];
+  /** How long the cluster's machines took to join, as the middle one of so many; null where none tells. */
+  readonly machineStart: { readonly seconds: number; readonly of: number } | null;
+  /** The nodes that may not be replaced, by cause. */
+  readonly leftOut: readonly LeftOut[];
   readonly reason: string | null;
   /** Where the prices come from. */
   readonly prices: Omit<PriceSource, 'gaps'>;
@@ -120,6 +129,13 @@ export const reportOf = (
       savings?.lowerBoundMonthlyCost === undefined ? null : Number(savings.lowerBoundMonthlyCost),
     gapPercent: savings?.gapPercent === undefined ? null : Number(savings.gapPercent),
     podsMoved: result.plan?.spec.podsToMigrate?.length ?? 0,
+    moves: movesOf(cluster, result),
+    machineStart: secondsToJoin(cluster.snapshot.nodeClaims) ?? null,
+    leftOut: leftOutOf(cluster, result).map(({ alone, ...each }) => ({
+      ...each,
+      monthlyCost: each.monthlyCost === null ? null : roundToCents(each.monthlyCost),
+      alone: { ...alone, monthlyCost: roundToCents(alone.monthlyCost) },
+    })),
     reason: result.reason ?? null,
     prices,
     warnings: result.goesPast ?? [],

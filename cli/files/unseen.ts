@@ -7,14 +7,12 @@ import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { regionOfNode, zoneOf } from '../../planner/model/standingmachine.ts';
 import { isPodOf } from '../../planner/scheduling/daemonpods.ts';
 import { UsageError } from '../flags.ts';
+import { listed as listedNames } from '../report/listed.ts';
 
 const MOST_NAMED = 5;
 
 /** Names in a sentence, the first few of many. */
-const listed = (names: readonly string[]): string => {
-  const more = names.length - MOST_NAMED;
-  return `${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-};
+const listed = (names: readonly string[]): string => listedNames(names, MOST_NAMED);
 
 /** Nodes that pods run on and that nobody described. */
 const unknownNodes = ({ nodes, pods }: Snapshot): readonly string[] => {

@@ -1,12 +1,12 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { controllerOf, podName } from '../../api/pods.ts';
+import { podName } from '../../api/pods.ts';
 import type { Cluster } from '../../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../../planner/rebalance.ts';
-import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
 import { readAmounts } from '../../planner/scheduling/nodeinfo.ts';
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
 import { clusterNodesOf } from '../clusternodes.ts';
+import { createWorkloadOf, type Workload } from '../report/workload.ts';
 
 const MIB = 1024 * 1024;
 
@@ -30,20 +30,11 @@ export interface NodeBar {
   readonly fate: 'kept' | 'removed' | 'added';
 }
 
-const POD_TEMPLATE_HASH = /-[a-z0-9]{8,10}$/;
-
-/** The controller of a pod, or its Deployment when that is a ReplicaSet; 'namespace/name'. */
-const workloadOf = (pod: Pod): string => {
-  const owner = controllerOf(pod);
-  const name = owner?.name ?? pod.metadata.name;
-  const isReplicaSet = owner?.kind === 'ReplicaSet';
-  return `${namespaceOf(pod)}/${isReplicaSet ? name.replace(POD_TEMPLATE_HASH, '') : name}`;
-};
-
-const sharesOf = (pods: readonly Pod[]): WorkloadShare[] => {
+const sharesOf = (pods: readonly Pod[], workloadOf: (pod: Pod) => Workload): WorkloadShare[] => {
   const shares = new Map<string, { workload: string; pods: number; cpu: number; memory: number }>();
   for (const pod of pods) {
-    const workload = workloadOf(pod);
+    const { namespace, name } = workloadOf(pod);
+    const workload = `${namespace}/${name}`;
     const share = shares.get(workload) ?? { workload, pods: 0, cpu: 0, memory: 0 };
     const requests = podRequests(pod);
     share.pods += 1;
@@ -80,6 +71,7 @@ export const nodeBarsOf = (
     (plan?.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, move.dstNodeClaimName]),
   );
   const arrivals = arrivalsOf(cluster, claimOf);
+  const workloadOf = createWorkloadOf(cluster.snapshot.replicaSets);
   const existing = clusterNodesOf(cluster).map(({ facts, view }) => {
     const allocatable = readAmounts(facts.node.status?.allocatable);
     const { name, labels } = facts.node.metadata;
@@ -90,12 +82,12 @@ export const nodeBarsOf = (
       price: facts.price,
       cpu: allocatable.get('cpu') ?? 0,
       memory: Math.floor((allocatable.get('memory') ?? 0) / MIB),
-      shares: sharesOf(pods),
+      shares: sharesOf(pods, workloadOf),
       fate: removed.has(name) ? 'removed' : 'kept',
     };
     const staying = pods.filter((pod) => !claimOf.has(podName(pod)));
     const arriving = arrivals.get(facts.claim?.metadata.name ?? '') ?? [];
-    return { before, after: { ...before, shares: sharesOf([...staying, ...arriving]) } };
+    return { before, after: { ...before, shares: sharesOf([...staying, ...arriving], workloadOf) } };
   });
   const added = (plan?.savings.greenNodes ?? []).map(
     (node): NodeBar => ({
@@ -104,7 +96,7 @@ export const nodeBarsOf = (
       price: Number(node.priceHourly),
       cpu: node.milliCPU,
       memory: node.memoryMiB,
-      shares: sharesOf(arrivals.get(node.name) ?? []),
+      shares: sharesOf(arrivals.get(node.name) ?? [], workloadOf),
       fate: 'added',
     }),
   );

@@ -1,0 +1,54 @@
+import type { Condition, NodeClaim, Pod } from '../../api/objects.ts';
+import { isPodReady } from '../../api/pods.ts';
+
+/** Seconds that Kubernetes gives a pod to stop where its spec says nothing. */
+const DEFAULT_GRACE_SECONDS = 30;
+
+const wentTrueAt = (conditions: readonly Condition[] | undefined, type: string): number =>
+  Date.parse(
+    conditions?.find((each) => each.type === type && each.status === 'True')?.lastTransitionTime ?? '',
+  );
+
+/** Seconds between two moments; undefined where one is unknown or they are the wrong way round. */
+const secondsBetween = (from: number, to: number): number | undefined =>
+  to >= from ? Math.round((to - from) / 1000) : undefined;
+
+/** The middle one of some numbers, the lower of two; undefined of none. */
+export const median = (numbers: readonly number[]): number | undefined =>
+  [...numbers].sort((a, b) => a - b)[Math.ceil(numbers.length / 2) - 1];
+
+/** Seconds that a pod may take to stop, at most. */
+export const secondsToStop = ({ spec }: Pod): number =>
+  spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+
+/**
+ * Seconds that pods of a workload took from their start until they were ready, as their middle one shows; undefined where
+ * none tells. One that lost its readiness later looks slower than it was, so the middle counts.
+ */
+export const secondsToStart = (pods: readonly Pod[]): number | undefined =>
+  median(
+    pods.flatMap((pod) => {
+      const start = Date.parse(pod.status?.startTime ?? '');
+      return isPodReady(pod)
+        ? (secondsBetween(start, wentTrueAt(pod.status?.conditions, 'Ready')) ?? [])
+        : [];
+    }),
+  );
+
+/** Seconds that the cluster's machines took from their NodeClaim to being initialized, and of how many that is known. */
+export const secondsToJoin = (
+  claims: readonly NodeClaim[],
+): { readonly seconds: number; readonly of: number } | undefined => {
+  const known = claims.flatMap(({ metadata, status }) => {
+    const ordered = Date.parse(metadata.creationTimestamp ?? '');
+    return secondsBetween(ordered, wentTrueAt(status?.conditions, 'Initialized')) ?? [];
+  });
+  const seconds = median(known);
+  return seconds === undefined ? undefined : { seconds, of: known.length };
+};
+
+/** '45 s', '12 min', '3 h'; rounded up, so that nothing takes longer than it says. */
+export const formatSeconds = (seconds: number): string => {
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7200 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
+};

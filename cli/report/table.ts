@@ -1,0 +1,122 @@
+import { formatCpu } from '../../api/quantity.ts';
+import { printable } from '../../api/text/printable.ts';
+import { describeSplit, machineLabel } from '../changes.ts';
+import { type Report, roundToCents } from '../reportmodel.ts';
+import { formatSeconds } from './durations.ts';
+import type { LeftOut } from './leftout.ts';
+import { listed } from './listed.ts';
+import { workloadName } from './workload.ts';
+
+const formatUsd = (value: number | null): string => (value === null ? '?' : value.toFixed(2));
+
+/** Rows of cells as lines with aligned columns. */
+const alignColumns = (cells: readonly (readonly string[])[]): string => {
+  const rows = cells.map((row) => row.map(printable));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+};
+
+/** A table below its heading; nothing without rows. */
+const section = (heading: string, header: readonly string[], rows: readonly (readonly string[])[]): string =>
+  rows.length === 0 ? '' : `\n${heading}\n${alignColumns([header, ...rows])}\n`;
+
+const renderMoves = ({ moves, machineStart }: Report): string => {
+  const rows = moves.map((move) => [
+    printable(workloadName(move)),
+    `${move.pods} of ${move.podsInAll}`,
+    formatSeconds(move.stopSeconds),
+    move.startSeconds === null ? 'unknown' : formatSeconds(move.startSeconds),
+    move.risks.map(({ message }) => message).join('; ') || '-',
+  ]);
+  const machines =
+    machineStart === null
+      ? 'How long new machines take is unknown.'
+      : `New machines: this cluster's took ${formatSeconds(machineStart.seconds)} to join (the middle one of ${machineStart.of}).`;
+  const heading = `Moves by workload: pods are evicted once the new machines are ready. ${machines}`;
+  return section(heading, ['WORKLOAD', 'PODS', 'STOPS WITHIN', 'STARTS IN', 'RISKS'], rows);
+};
+
+/** '412.00, 280.00 of it by this alone'. */
+const costOf = ({ monthlyCost, unpriced, nodes, alone }: LeftOut): string => {
+  const missing = unpriced > 0 && monthlyCost !== null ? ` without ${unpriced} of unknown price` : '';
+  const rest = alone.nodes === nodes ? '' : `, ${formatUsd(alone.monthlyCost)} of it by this alone`;
+  return `${formatUsd(monthlyCost)}${missing}${rest}`;
+};
+
+const renderLeftOut = ({ leftOut }: Report): string => {
+  const rows = leftOut.map((group) => [
+    String(group.nodes),
+    costOf(group),
+    `${group.cause}${group.pods.length > 0 ? ` (${listed(group.pods)})` : ''}: ${group.whatToDo}`,
+  ]);
+  return section('Left out, by cause:', ['NODES', 'USD/MONTH', 'CAUSE, AND WHAT TO DO'], rows);
+};
+
+const renderHead = (report: Report): string => {
+  const added = new Map<string, { count: number; cost: number }>();
+  for (const each of report.added) {
+    const label = machineLabel(each);
+    const known = added.get(label) ?? { count: 0, cost: 0 };
+    added.set(label, { count: known.count + 1, cost: known.cost + each.monthlyCost });
+  }
+  const { lowerBoundMonthly, gapPercent } = report;
+  const gap = gapPercent === null ? '' : `; the plan is ${gapPercent} % above it`;
+  const lines = [
+    `before    ${formatUsd(report.monthlyBefore)} USD a month, ${report.nodes} nodes, ${report.pods} pods, ${report.pending} of them pending`,
+    `after     ${formatUsd(report.monthlyAfter)} USD a month, ${report.podsMoved} pods moved`,
+    `savings   ${formatUsd(report.monthlySavings)} USD a month${report.savingsPercent === null ? '' : `, ${report.savingsPercent} %`}`,
+    ...describeSplit(report).map((line) => `  of it   ${line}`),
+    ...(lowerBoundMonthly === null
+      ? []
+      : [
+          `bound     ${formatUsd(lowerBoundMonthly)} USD a month at least for the nodes that may be replaced${gap}`,
+        ]),
+    ...[...added].map(
+      ([type, { count, cost }]) =>
+        `buys      ${count} × ${type}, ${formatUsd(roundToCents(cost))} USD a month`,
+    ),
+    `prices    ${report.prices.summary}`,
+    ...report.warnings,
+    ...(report.reason ? [report.reason] : []),
+  ];
+  return `${lines.map(printable).join('\n')}\n`;
+};
+
+const renderNodes = ({ lines }: Report): string => {
+  const rows = [...lines]
+    .sort((a, b) => (b.wastedMonthly ?? 0) - (a.wastedMonthly ?? 0))
+    .map((line) => [
+      line.name,
+      line.instanceType,
+      formatUsd(line.monthlyCost),
+      `${formatCpu(line.cpuFree)} of ${formatCpu(line.cpu)}`,
+      `${line.memoryFree} of ${line.memory}`,
+      String(line.pods),
+      formatUsd(line.wastedMonthly),
+      line.reasons.length > 0 ? `${line.fate}: ${line.reasons.join('; ')}` : line.fate,
+    ]);
+  const header = ['NODE', 'TYPE', 'USD/MONTH', 'CPU FREE', 'MIB FREE', 'PODS', 'WASTED/MONTH', 'PLAN'];
+  return `\n${alignColumns([header, ...rows])}\n`;
+};
+
+const renderUnseen = ({ unseen }: Report): string =>
+  unseen.length === 0
+    ? ''
+    : `\nWhat this report could not see:\n${unseen.map((each) => `- ${printable(each)}\n`).join('')}`;
+
+/** The report as text for a terminal. */
+export const renderTable = (report: Report): string =>
+  renderHead(report) +
+  renderNodes(report) +
+  renderMoves(report) +
+  renderLeftOut(report) +
+  renderUnseen(report);
