@@ -44,7 +44,7 @@ export interface ConnectOptions {
   readonly userAgent: string;
   /** Milliseconds without a byte after which a request is given up; 30 s by default. Watches have their own limit. */
   readonly inactivityMs?: number;
-  /** The environment in which a pod finds its API server; needed without a kubeconfig. */
+  /** The environment in which a pod finds its API server, and in which credential plugins run. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -208,7 +208,8 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
  * used.
  */
 export const connect = (o: ConnectOptions): KubeClient => {
-  const transport = new Transport(o.kubeconfig ? readKubeconfig(o.kubeconfig) : inCluster(o.env ?? {}));
+  const target = o.kubeconfig ? readKubeconfig(o.kubeconfig) : inCluster(o.env ?? {});
+  const transport = new Transport(target, o.env);
   const limiter = o.qps === undefined ? undefined : new TokenBucket(o.qps, o.burst ?? o.qps * 2);
   return createClient(
     createSender({

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { RequestOptions } from 'node:https';
-import type { User } from '@kubernetes/client-node/dist/config_types.js';
-import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js';
 import { KubeError, messageOf } from '../errors.ts';
+import type { Cluster, ExecPlugin, User } from './configentries.ts';
+import { askPlugin, type Env, type PluginCredential } from './execplugin.ts';
 import type { Target } from './kubeconfig.ts';
 
 /** Credentials of one request: headers, and a client certificate in PEM. */
@@ -50,36 +49,41 @@ const fromFile = (path: string): Credentials => {
   };
 };
 
-const MAX_REASON = 300;
-
-/** The first line that a plugin wrote to its standard error. */
-const whyPluginFailed = (error: unknown): string =>
-  error instanceof SyntaxError
-    ? 'it printed something else than an ExecCredential'
-    : (messageOf(error).trim().split('\n', 1)[0] ?? '').slice(0, MAX_REASON);
-
-const fromPlugin = (user: User): Credentials => {
-  let plugin = new ExecAuth();
+/** Credentials of a plugin, kept until they expire. One run of it serves all requests that wait. */
+const fromPlugin = (plugin: ExecPlugin, o: { readonly cluster: Cluster; readonly env: Env }): Credentials => {
+  let known: Promise<PluginCredential> | undefined;
+  const ask = async (): Promise<PluginCredential> => {
+    try {
+      return await askPlugin(plugin, o);
+    } catch (error) {
+      known = undefined;
+      // Without its cause, which may hold what the plugin printed: a token.
+      throw new KubeError(
+        `the credential plugin ${plugin.command} of the kubeconfig failed: ${messageOf(error)}`,
+        { kind: 'forbidden' },
+      );
+    }
+  };
+  const fresh = async (): Promise<PluginCredential> => {
+    known ??= ask();
+    const cached = known;
+    const credential = await cached;
+    if (credential.expiresAt === undefined || Date.now() < credential.expiresAt) return credential;
+    // Another request may have asked already.
+    if (known === cached) known = ask();
+    return await (known ?? ask());
+  };
   return {
     identity: async () => {
-      const options: RequestOptions = { headers: {} };
-      try {
-        await plugin.applyAuthentication(user, options);
-      } catch (error) {
-        // Without its cause: the error of a parser quotes what the plugin printed, which is a token.
-        throw new KubeError(
-          `the credential plugin ${user.exec?.command} of the kubeconfig failed: ${whyPluginFailed(error)}`,
-          { kind: 'forbidden' },
-        );
-      }
+      const { token, cert, key } = await fresh();
       return {
-        headers: options.headers as Record<string, string>,
-        ...(options.cert && { cert: String(options.cert) }),
-        ...(options.key && { key: String(options.key) }),
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+        ...(cert !== undefined && { cert }),
+        ...(key !== undefined && { key }),
       };
     },
     renew: () => {
-      plugin = new ExecAuth();
+      known = undefined;
       return true;
     },
   };
@@ -95,7 +99,6 @@ const fromConfig = (user: User): Credentials => {
   if (user.token) headers.authorization = `Bearer ${user.token}`;
   else if (user.username)
     headers.authorization = `Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`;
-  if (user.impersonateUser) headers['impersonate-user'] = user.impersonateUser;
   let known: Promise<Identity> | undefined;
   const load = async (): Promise<Identity> => {
     const cert = await pem(user.certData, user.certFile);
@@ -114,9 +117,24 @@ const fromConfig = (user: User): Credentials => {
   };
 };
 
-/** The credentials of a target: from a token file, a plugin, or the kubeconfig. */
-export const credentialsOf = (target: Target): Credentials => {
-  if (target.tokenFile) return fromFile(target.tokenFile);
-  if (target.user.exec) return fromPlugin(target.user);
-  return fromConfig(target.user);
+/** The same credentials, in the name of another user. */
+const actingAs = (credentials: Credentials, name: string): Credentials => ({
+  ...credentials,
+  identity: async () => {
+    const identity = await credentials.identity();
+    return { ...identity, headers: { ...identity.headers, 'impersonate-user': name } };
+  },
+});
+
+/**
+ * The credentials of a target: from a token file, a plugin, or the kubeconfig. `env` is the environment that a plugin
+ * runs in.
+ */
+export const credentialsOf = ({ user, cluster }: Target, env: Env = {}): Credentials => {
+  const own = user.tokenFile
+    ? fromFile(user.tokenFile)
+    : user.exec
+      ? fromPlugin(user.exec, { cluster, env })
+      : fromConfig(user);
+  return user.impersonateUser ? actingAs(own, user.impersonateUser) : own;
 };

@@ -40,7 +40,7 @@ t.test('paths in a kubeconfig are relative to its folder', async (t) => {
   );
   const target = readKubeconfig(path);
   t.equal(target.cluster.caFile, join(directory, 'ca.crt'));
-  t.equal(target.tokenFile, join(directory, 'token'));
+  t.equal(target.user.tokenFile, join(directory, 'token'));
 });
 
 t.test('the error names what cannot be used', async (t) => {
@@ -61,7 +61,7 @@ t.test('a pod finds its server and its token', async (t) => {
   const env = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' };
   const target = inCluster(env, directory);
   t.equal(target.cluster.server, 'https://[fd00::1]:6443');
-  t.equal(target.tokenFile, join(directory, 'token'));
+  t.equal(target.user.tokenFile, join(directory, 'token'));
   writeFileSync(join(directory, 'token'), 'first\n');
   const credentials = credentialsOf(target);
   t.same((await credentials.identity()).headers, { authorization: 'Bearer first' });
@@ -73,20 +73,4 @@ t.test('a pod finds its server and its token', async (t) => {
     { authorization: 'Bearer second' },
     'or until it is refused',
   );
-});
-
-t.test('a plugin gives credentials, and the error names one that fails', async (t) => {
-  const answer = JSON.stringify({ status: { token: 'from-plugin' } });
-  const plugin = (args: string[]): object => ({
-    exec: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args },
-  });
-  const good = readKubeconfig(write('plugin', one({ user: plugin(['-e', `console.log('${answer}')`]) })));
-  t.same((await credentialsOf(good).identity()).headers, { Authorization: 'Bearer from-plugin' });
-  const bad = readKubeconfig(
-    write('broken', one({ user: plugin(['-e', 'console.error("log in first"); process.exit(1)']) })),
-  );
-  await t.rejects(credentialsOf(bad).identity(), {
-    kind: 'forbidden',
-    message: /plugin .* failed: log in first/,
-  });
 });

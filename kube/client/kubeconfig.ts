@@ -1,38 +1,28 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { delimiter, dirname, resolve } from 'node:path';
-import {
-  type Cluster,
-  type Context,
-  newClusters,
-  newContexts,
-  newUsers,
-  type User,
-} from '@kubernetes/client-node/dist/config_types.js';
+import { delimiter } from 'node:path';
 import { hasUserinfo, withoutUserinfo } from '../component/secrettext.ts';
 import { messageOf, OptionsError } from '../errors.ts';
+import { type Cluster, type Context, clustersIn, contextsIn, type User, usersIn } from './configentries.ts';
 
 /** The API server's address and our credentials for it. */
 export interface Target {
   readonly cluster: Cluster;
   readonly user: User;
   readonly context: Context;
-  /** A file with the bearer token, read again when it is rotated. */
-  readonly tokenFile?: string;
 }
 
 interface RawConfig {
   readonly clusters?: unknown;
   readonly contexts?: unknown;
-  readonly users?: readonly { readonly name?: string; readonly user?: { readonly tokenFile?: string } }[];
+  readonly users?: unknown;
   readonly 'current-context'?: string;
 }
 
 interface Config {
-  readonly clusters: Cluster[];
-  readonly contexts: Context[];
-  readonly users: User[];
-  readonly tokenFiles: ReadonlyMap<string, string>;
+  readonly clusters: readonly Cluster[];
+  readonly contexts: readonly Context[];
+  readonly users: readonly User[];
   readonly current?: string;
 }
 
@@ -65,22 +55,13 @@ const parseFile = (file: string): Config => {
     // Loaded lazily: the parser costs memory, and inside a cluster there is no kubeconfig.
     const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
     const raw = (yaml.parse(text) ?? {}) as RawConfig;
-    const at = (path: string): string => resolve(dirname(file), path);
-    const clusters = newClusters(raw.clusters);
-    for (const c of clusters) if (c.caFile) c.caFile = at(c.caFile);
-    const users = newUsers(
-      raw.users?.map((u) => ({ ...u, user: { ...u.user, tokenFile: undefined } })) ?? [],
-    );
-    for (const u of users) {
-      if (u.certFile) u.certFile = at(u.certFile);
-      if (u.keyFile) u.keyFile = at(u.keyFile);
-    }
-    const tokenFiles = new Map<string, string>();
-    for (const u of raw.users ?? [])
-      if (u.name && u.user?.tokenFile) tokenFiles.set(u.name, at(u.user.tokenFile));
     const current = raw['current-context'];
-    const contexts = newContexts(raw.contexts);
-    return { clusters, contexts, users, tokenFiles, ...(current && { current }) };
+    return {
+      clusters: clustersIn(raw.clusters, file),
+      users: usersIn(raw.users, file),
+      contexts: contextsIn(raw.contexts),
+      ...(current && { current }),
+    };
   } catch (error) {
     // Without its cause, which quotes lines of the file.
     throw new OptionsError(
@@ -115,18 +96,17 @@ export const readKubeconfig = (paths: string): Target => {
     throw new OptionsError(
       `the kubeconfig ${files.join(', ')} names the server with a user or a password: name the user under users`,
     );
-  const unusable = cluster.proxyUrl ? 'proxy-url' : user.authProvider ? 'auth-provider' : undefined;
+  const unusable = cluster.proxyUrl ? 'proxy-url' : user.unusable[0];
   if (unusable)
     throw new OptionsError(
       `the kubeconfig ${files.join(', ')} uses ${unusable}, which is not supported: use a token, a certificate or an exec plugin`,
     );
-  const tokenFile = configs.map((c) => c.tokenFiles.get(user.name)).find((f) => f !== undefined);
-  const hasCredentials = tokenFile ?? user.token ?? user.password ?? user.exec;
+  const hasCredentials = user.tokenFile ?? user.token ?? user.password ?? user.exec;
   if (hasCredentials && isExposed(cluster))
     throw new OptionsError(
       `the kubeconfig ${files.join(', ')} would send credentials to ${cluster.server} without TLS: use https, or set insecure-skip-tls-verify on the cluster to send them all the same`,
     );
-  return { cluster, user, context, ...(tokenFile && { tokenFile }) };
+  return { cluster, user, context };
 };
 
 /** The API server as a pod reaches it, through its ServiceAccount. Throws OptionsError outside of a pod. */
@@ -143,8 +123,7 @@ export const inCluster = (
   const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return {
     cluster: { name: 'in-cluster', server, caFile: `${directory}/ca.crt`, skipTLSVerify: false },
-    user: { name: 'service-account' },
+    user: { name: 'service-account', tokenFile: `${directory}/token`, unusable: [] },
     context: { name: 'in-cluster', cluster: 'in-cluster', user: 'service-account' },
-    tokenFile: `${directory}/token`,
   };
 };

@@ -77,7 +77,7 @@ t.test('attack: what a credential plugin prints is not read back in the error', 
     kubeconfigOf(t, 'https://127.0.0.1:1', {
       exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args: ['-c', script] },
     });
-  const failing = connect({ kubeconfig: exec(`echo ${TOKEN}`), userAgent: 'secrets' });
+  const failing = connect({ kubeconfig: exec(`echo ${TOKEN}`), userAgent: 'secrets', env: process.env });
   t.teardown(() => failing.close());
   const error = await kubeErrorOf(failing.get(NAMESPACES, { name: 'n' }));
   t.match(error.message, /credential plugin sh .* something else than an ExecCredential/);

@@ -4,6 +4,7 @@ import https from 'node:https';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { aborted, fromNetwork, isAborted, KubeError, messageOf } from '../errors.ts';
 import { type Credentials, credentialsOf, type Identity } from './credentials.ts';
+import type { Env } from './execplugin.ts';
 import type { Target } from './kubeconfig.ts';
 
 /** One HTTP request as it is sent. */
@@ -44,11 +45,11 @@ export class Transport {
   /** The pool of the last client certificate, perhaps not ready yet. */
   #pooled: { cert: string | undefined; key: string | undefined; agent: Promise<http.Agent> } | undefined;
 
-  constructor(target: Target) {
+  constructor(target: Target, env?: Env) {
     this.#target = target;
     this.#url = new URL(target.cluster.server);
     this.server = target.cluster.server;
-    this.credentials = credentialsOf(target);
+    this.credentials = credentialsOf(target, env);
   }
 
   /** Sockets in the pool, in use and idle. */
