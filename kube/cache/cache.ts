@@ -5,7 +5,7 @@ import type { Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { counter, gauge } from '../component/metrics.ts';
-import { aborted, isForbidden, KubeError, messageOf } from '../errors.ts';
+import { aborted, isForbidden, isNotFound, KubeError, messageOf } from '../errors.ts';
 import { MESSAGES } from '../protobuf/schema.ts';
 import { Interner } from './intern.ts';
 import { Reflector } from './reflector.ts';
@@ -49,6 +49,8 @@ export interface CacheOptions<T extends KubeObject> {
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
   /** Milliseconds that `synced` waits for a server that refuses us, and for one that is away. */
   readonly patience?: { readonly refusedMs: number; readonly awayMs: number };
+  /** True for a kind that the server need not serve, or not to us: the cache is empty then, and has synced. */
+  readonly isOptional?: boolean;
 }
 
 const PATIENCE = { refusedMs: 10_000, awayMs: 30_000 };
@@ -182,7 +184,21 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
     this.#waiting.clear();
   }
 
+  /** An optional kind that is not served, now or any more, has no objects; one that we may not list is as good as that. */
+  #isAbsent(e: unknown): boolean {
+    if (!this.#o.isOptional) return false;
+    if (isNotFound(e)) {
+      this.#store.beginReplace();
+      this.#store.endReplace();
+      this.#onSynced();
+      return true;
+    }
+    if (isForbidden(e)) this.#onSynced();
+    return false;
+  }
+
   #onFailure(e: unknown, afterMs: number): void {
+    if (this.#isAbsent(e)) return;
     this.#counts.failure();
     const reason = messageOf(e);
     this.#log.warn({ reason, afterMs: Math.round(afterMs) }, 'list or watch failed');
