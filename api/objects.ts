@@ -391,6 +391,34 @@ export interface CSINode extends KubeObject {
   };
 }
 
+/** A cloud's NodeClass, as far as it says where machines can be had and what they keep for themselves. */
+export interface NodeClassObject extends KubeObject {
+  readonly spec?: {
+    readonly amiFamily?: string;
+    readonly amiSelectorTerms?: readonly { readonly alias?: string }[];
+    readonly kubelet?: {
+      readonly maxPods?: number;
+      readonly podsPerCore?: number;
+      readonly kubeReserved?: ResourceList;
+      readonly systemReserved?: ResourceList;
+      /** A quantity or a percentage of the node's, by signal: memory.available, nodefs.available. */
+      readonly evictionHard?: Readonly<Record<string, string>>;
+    };
+    readonly instanceStorePolicy?: string;
+    readonly blockDeviceMappings?: readonly {
+      readonly deviceName?: string;
+      readonly rootVolume?: boolean;
+      readonly ebs?: { readonly volumeSize?: string };
+    }[];
+    /** The disk of a machine of EKS Auto Mode. */
+    readonly ephemeralStorage?: { readonly size?: string };
+  };
+  readonly status?: {
+    readonly subnets?: readonly { readonly zone?: string; readonly zoneID?: string }[];
+    readonly conditions?: readonly Condition[];
+  };
+}
+
 /** A class of devices that pods claim (DRA). */
 export interface DeviceClass extends KubeObject {
   /** The extended resource that stands for one device of the class. */

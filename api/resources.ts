@@ -98,6 +98,19 @@ export const CLUSTER_ROLE_BINDINGS = grouped<o.KubeObject>(
 );
 export const NODE_CLAIMS = grouped<o.NodeClaim>('karpenter.sh', 'v1', 'NodeClaim', 'nodeclaims', false);
 export const NODE_POOLS = grouped<o.NodePool>('karpenter.sh', 'v1', 'NodePool', 'nodepools', false);
+const nodeClass = (group: string, version: string, kind: string): Resource<o.NodeClassObject> =>
+  grouped<o.NodeClassObject>(group, version, kind, `${kind.toLowerCase()}es`, false);
+export const EC2_NODE_CLASSES = nodeClass('karpenter.k8s.aws', 'v1', 'EC2NodeClass');
+/** Of EKS Auto Mode. */
+export const AUTO_NODE_CLASSES = nodeClass('eks.amazonaws.com', 'v1', 'NodeClass');
+/** The NodeClasses of each cloud's Karpenter; no cluster serves them all. */
+export const NODE_CLASSES: readonly Resource<o.NodeClassObject>[] = [
+  EC2_NODE_CLASSES,
+  AUTO_NODE_CLASSES,
+  nodeClass('karpenter.azure.com', 'v1beta1', 'AKSNodeClass'),
+  nodeClass('karpenter.k8s.gcp', 'v1alpha1', 'GCENodeClass'),
+  nodeClass('karpenter.kwok.sh', 'v1alpha1', 'KWOKNodeClass'),
+];
 export const REBALANCE_PLANS = ours<RebalancePlan>('RebalancePlan', 'rebalanceplans');
 export const REBALANCE_PLAN_CLAIMS = ours<RebalancePlanClaim>('RebalancePlanClaim', 'rebalanceplanclaims');
 export const REBALANCE_PLAN_SCHEDULES = ours<RebalancePlanSchedule>(

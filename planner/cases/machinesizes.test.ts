@@ -1,6 +1,5 @@
 import t from 'tap';
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/objects.ts';
-import type { NodeClassObject } from '../model/nodepool.ts';
+import type { NodeClassObject, PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/objects.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from '../testing/builders.ts';
 import {
   claimsOf,

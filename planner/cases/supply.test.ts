@@ -1,6 +1,5 @@
 import t from 'tap';
-import type { PersistentVolume, PersistentVolumeClaim } from '../../api/objects.ts';
-import type { NodeClassObject } from '../model/nodepool.ts';
+import type { NodeClassObject, PersistentVolume, PersistentVolumeClaim } from '../../api/objects.ts';
 import { makeNode, makePod, makePool, makeSnapshot } from '../testing/builders.ts';
 import { claimsOf, everyValue, priceList, provisioned, rebalanced } from '../testing/cases.ts';
 

@@ -10,7 +10,7 @@ import {
   taints,
   texts,
 } from './podshape.ts';
-import { type Check, fields, flag, list, number, quantities, text } from './shape.ts';
+import { type Check, fields, flag, list, number, quantities, quantity, text } from './shape.ts';
 
 /** A kind of object that plans depend on. */
 export interface Kind {
@@ -60,7 +60,15 @@ const nodeClass = (...groups: readonly string[]): Kind => ({
         podsPerCore: number,
         kubeReserved: quantities,
         systemReserved: quantities,
+        evictionHard: names,
       }),
+      amiFamily: text,
+      amiSelectorTerms: list(fields({ alias: text })),
+      instanceStorePolicy: text,
+      blockDeviceMappings: list(
+        fields({ deviceName: text, rootVolume: flag, ebs: fields({ volumeSize: quantity }) }),
+      ),
+      ephemeralStorage: fields({ size: quantity }),
     }),
     status: fields({ subnets: list(fields({ zone: text, zoneID: text })), conditions }),
   }),

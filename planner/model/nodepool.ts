@@ -1,21 +1,15 @@
-import type { Condition, KubeObject, NodePool, Requirement, ResourceList } from '../../api/objects.ts';
+import type { NodeClassObject, NodePool, Requirement } from '../../api/objects.ts';
+import { NODE_CLASSES, type Resource } from '../../api/resources.ts';
 import { canonicalKey } from './machinelabels.ts';
 
-/** A NodeClass object of some cloud, as far as it says where machines can be had and what they keep for themselves. */
-export interface NodeClassObject extends KubeObject {
-  readonly spec?: {
-    readonly kubelet?: {
-      readonly maxPods?: number;
-      readonly podsPerCore?: number;
-      readonly kubeReserved?: ResourceList;
-      readonly systemReserved?: ResourceList;
-    };
-  };
-  readonly status?: {
-    readonly subnets?: readonly { readonly zone?: string; readonly zoneID?: string }[];
-    readonly conditions?: readonly Condition[];
-  };
-}
+/** The kinds of NodeClass that NodePools name, of those that are known. */
+export const nodeClassKindsOf = (pools: readonly NodePool[]): readonly Resource<NodeClassObject>[] =>
+  NODE_CLASSES.filter(({ group, kind }) =>
+    pools.some(({ spec }) => {
+      const { nodeClassRef } = spec.template.spec;
+      return nodeClassRef.group === group && nodeClassRef.kind === kind;
+    }),
+  );
 
 /** Whether Karpenter creates nodes of this NodePool on demand: it is not static and not being deleted. */
 export const isDynamic = (pool: NodePool): boolean =>

@@ -94,6 +94,11 @@ export class SeenMachines {
     return JSON.stringify([classes, limits]);
   }
 
+  /** Whether a machine of the type stands that a NodeClass made. */
+  has(type: string, nodeClass: string): boolean {
+    return this.#ofClass.get(nodeClass)?.has(type) ?? false;
+  }
+
   /** The type with no more room than such machines were seen to have. */
   asSeen(type: InstanceType, nodeClass: string): InstanceType {
     const attachLimits = this.#attachLimits(type.name);

@@ -67,7 +67,7 @@ export const fields = (known: Readonly<Record<string, Check>>, required: readonl
 /** Characters of a quantity that a message quotes. */
 const MAX_SHOWN = 40;
 
-const quantity: Check = (value) => {
+export const quantity: Check = (value) => {
   const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, MAX_SHOWN)) : typeof value;
   try {
     if (typeof value !== 'string') throw new Error('not text');

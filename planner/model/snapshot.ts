@@ -7,6 +7,7 @@ import type {
   Namespace,
   Node,
   NodeClaim,
+  NodeClassObject,
   NodePool,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -18,7 +19,6 @@ import type {
 import { valueAt } from '../../api/records/valueat.ts';
 import { itemsOf, newestOfEach } from './items.ts';
 import { KINDS, type Kind, type ListField } from './kinds.ts';
-import type { NodeClassObject } from './nodepool.ts';
 import { AMOUNTS, isRecord, type Json, normalized } from './shape.ts';
 
 /** The cluster's objects at one moment. */

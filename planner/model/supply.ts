@@ -1,11 +1,12 @@
 import { INSTANCE_TYPE, KARPENTER_NODEPOOL, REGION, ZONE, ZONE_ID } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
-import type { CSINode, Node, NodePool } from '../../api/objects.ts';
+import type { CSINode, Node, NodeClassObject, NodePool } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { putAt, valueAt } from '../../api/records/valueat.ts';
 import type { Amounts, Catalogue, InstanceType } from './catalogue.ts';
 import { isMachineKey, regionOfZone } from './machinelabels.ts';
-import { type NodeClassObject, poolBlocker } from './nodepool.ts';
+import { poolBlocker } from './nodepool.ts';
+import { withNodeStorage } from './offers/nodestorage.ts';
 import { type Sample, SeenMachines } from './seenmachines.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -182,13 +183,17 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
   const typesOf = (pool: NodePool, nodeClass: NodeClassObject | undefined): readonly InstanceType[] => {
     const id = classOf(pool);
     const zones = zonesOf(nodeClass);
-    const kubelet = nodeClass?.spec?.kubelet;
-    if (seen.isEmpty && !zones && !kubelet && learned.size === 0 && zoneIds.size === 0)
+    if (seen.isEmpty && !nodeClass && learned.size === 0 && zoneIds.size === 0)
       return catalogue.instanceTypes;
-    const text = JSON.stringify([zones && [...zones], kubelet, learnedText, zoneIdText, seen.textFor(id)]);
+    const ofClass = nodeClass && [nodeClass.kind, nodeClass.spec];
+    const text = JSON.stringify([zones && [...zones], ofClass, learnedText, zoneIdText, seen.textFor(id)]);
     return cached(catalogue, text, () =>
       catalogue.instanceTypes.map((original) => {
-        const type = seen.asSeen(withKubelet(original, nodeClass), id);
+        const ofKubelet = withKubelet(original, nodeClass);
+        // Machines of other classes have other disks, and those of other types may have some of their own.
+        const type = seen.has(original.name, id)
+          ? seen.asSeen(withNodeStorage(ofKubelet, nodeClass), id)
+          : withNodeStorage(seen.asSeen(ofKubelet, id), nodeClass);
         const own = learned.get(type.name);
         return {
           ...type,
