@@ -1,4 +1,4 @@
-import type { KubeObject } from '../api/objects.ts';
+import type { KubeObject, NodeClassObject, NodePool } from '../api/objects.ts';
 import {
   CSI_NODES,
   DAEMON_SETS,
@@ -18,6 +18,7 @@ import {
 } from '../api/resources.ts';
 import { connect, type KubeClient } from '../kube/client/client.ts';
 import { isForbidden, isNotFound, KubeError, messageOf, OptionsError } from '../kube/errors.ts';
+import { nodeClassKindsOf } from '../planner/model/nodepool.ts';
 import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
 import { UsageError } from './flags.ts';
 
@@ -86,6 +87,31 @@ const listIfAllowed = async <T extends KubeObject>(
 const NO_LIMIT_RANGES =
   "LimitRanges were not read, so DaemonSets without a pod count without their namespace's defaults: grant list on limitranges.";
 
+/** The NodeClasses of the kinds that NodePools name, and what a missing right leaves unknown. */
+const listNodeClasses = async (
+  client: KubeClient,
+  pools: readonly NodePool[],
+): Promise<{ readonly nodeClasses: readonly NodeClassObject[]; readonly notes: readonly string[] }> => {
+  const answers = await Promise.all(
+    nodeClassKindsOf(pools).map(async (resource) => ({
+      resource,
+      objects: await listIfAllowed(client, resource),
+    })),
+  );
+  return {
+    nodeClasses: answers.flatMap(({ resource, objects = [] }) =>
+      objects.map((object) => ({ ...object, kind: resource.kind })),
+    ),
+    notes: answers.flatMap(({ resource: { kind, plural, group }, objects }) =>
+      objects
+        ? []
+        : [
+            `${kind}es were not read, so subnets, disks and the kubelet's settings of new machines are known by standing nodes alone: grant list on ${plural}.${group}.`,
+          ],
+    ),
+  };
+};
+
 /** Lists the cluster's objects. Throws UsageError for missing permissions, missing kinds and failed requests. */
 export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   const answers = await Promise.allSettled(SNAPSHOT_KINDS.map((resource) => listKind(client, resource)));
@@ -97,15 +123,17 @@ export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   const snapshot = snapshotFromList({
     items: answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])),
   });
-  const [deviceClasses, limitRanges] = await Promise.all([
+  const [deviceClasses, limitRanges, ofClouds] = await Promise.all([
     listIfAllowed(client, DEVICE_CLASSES),
     listIfAllowed(client, LIMIT_RANGES),
+    listNodeClasses(client, snapshot.nodePools),
   ]);
-  const notes = [...(snapshot.notes ?? []), ...(limitRanges ? [] : [NO_LIMIT_RANGES])];
+  const notes = [...(snapshot.notes ?? []), ...(limitRanges ? [] : [NO_LIMIT_RANGES]), ...ofClouds.notes];
   return {
     ...snapshot,
     ...(deviceClasses && { deviceClasses }),
     ...(limitRanges && { limitRanges }),
+    ...(ofClouds.nodeClasses.length > 0 && { nodeClasses: ofClouds.nodeClasses }),
     ...(notes.length > 0 && { notes }),
   };
 };

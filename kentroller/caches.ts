@@ -8,9 +8,11 @@ import type {
   CSINode,
   DaemonSet,
   KubeObject,
+  LimitRange,
   Namespace,
   Node,
   NodeClaim,
+  NodeClassObject,
   NodePool,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -46,6 +48,10 @@ export interface Caches {
   readonly storageClasses: Cache<StorageClass>;
   readonly csiNodes: Cache<CSINode>;
   readonly namespaces: Cache<Namespace>;
+  readonly limitRanges: Cache<LimitRange>;
+  /** Empty where the cluster is not of this cloud; so are those of EKS Auto Mode. */
+  readonly ec2NodeClasses: Cache<NodeClassObject>;
+  readonly autoNodeClasses: Cache<NodeClassObject>;
 }
 
 /** Index of pods; its only key '' lists the pods that have no node and have not ended. */
@@ -71,6 +77,8 @@ export const createCaches = (o: {
 }): Caches => {
   const cacheOf = <T extends KubeObject>(resource: resources.Resource<T>): Cache<T> =>
     createCache({ ...o, resource });
+  const optionalCacheOf = <T extends KubeObject>(resource: resources.Resource<T>): Cache<T> =>
+    createCache({ ...o, resource, isOptional: true });
   return {
     plans: cacheOf(resources.REBALANCE_PLANS),
     claims: cacheOf(resources.REBALANCE_PLAN_CLAIMS),
@@ -97,6 +105,9 @@ export const createCaches = (o: {
     storageClasses: cacheOf(resources.STORAGE_CLASSES),
     csiNodes: cacheOf(resources.CSI_NODES),
     namespaces: cacheOf(resources.NAMESPACES),
+    limitRanges: cacheOf(resources.LIMIT_RANGES),
+    ec2NodeClasses: optionalCacheOf(resources.EC2_NODE_CLASSES),
+    autoNodeClasses: optionalCacheOf(resources.AUTO_NODE_CLASSES),
   };
 };
 

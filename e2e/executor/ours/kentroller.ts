@@ -70,6 +70,9 @@ export class Kentroller {
       storageClasses: process.cache(resources.STORAGE_CLASSES),
       csiNodes: process.cache(resources.CSI_NODES),
       namespaces: process.cache(resources.NAMESPACES),
+      limitRanges: process.cache(resources.LIMIT_RANGES),
+      ec2NodeClasses: process.cache(resources.EC2_NODE_CLASSES),
+      autoNodeClasses: process.cache(resources.AUTO_NODE_CLASSES),
     };
     this.#publish(caches, o);
     process.run(reclaimNodes({ client: process.client, caches, log }));
