@@ -1,6 +1,7 @@
 import { HOSTNAME } from '../../api/labels.ts';
 import type { DaemonSet, NodeSelector, Pod, Taint } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
+import { requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
 import { type Labels, matchesNodeAffinity, matchesNodeSelector } from '../scheduling/nodeaffinity.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import type { LaunchOption } from './launch/launchoption.ts';
@@ -24,6 +25,11 @@ const addSelectorKeys = (keys: Set<string>, selector: NodeSelector | undefined):
   }
 };
 
+/** The keys of domains that pods which stay keep others out of. */
+const addKeysInPlace = (keys: Set<string>, pod: Pod): void => {
+  for (const { topologyKey } of requiredAntiAffinity(pod)) keys.add(topologyKey);
+};
+
 const addPodKeys = (keys: Set<string>, spec: Pod['spec']): void => {
   for (const key in spec.nodeSelector) keys.add(key);
   addSelectorKeys(keys, spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution);
@@ -34,7 +40,8 @@ const addPodKeys = (keys: Set<string>, spec: Pod['spec']): void => {
 };
 
 /** Whether the pod selects nodes by hostname; as a topology key alone it does not tell nodes apart. */
-const selectsHostname = ({ pod }: PodClass): boolean => {
+const selectsHostname = ({ pod, stays }: PodClass): boolean => {
+  if (stays) return false;
   const { topologySpreadConstraints: _, affinity, ...rest } = pod.spec;
   const keys = new Set<string>();
   addPodKeys(keys, {
@@ -50,7 +57,11 @@ export const selectedLabelKeys = (
   daemonSets: readonly DaemonSet[],
 ): Set<string> => {
   const keys = new Set<string>();
-  for (const { pod, selectors } of podClasses) {
+  for (const { pod, selectors, stays } of podClasses) {
+    if (stays) {
+      addKeysInPlace(keys, pod);
+      continue;
+    }
     addPodKeys(keys, pod.spec);
     for (const selector of selectors) addSelectorKeys(keys, selector);
   }
@@ -129,14 +140,15 @@ export class NodeClasses {
 
 /**
  * Node classes × pod classes: whether labels and taints allow the pod. Pod classes that ask the same of nodes are
- * matched once.
+ * matched once, those that stay never.
  */
 export const allowedNodes = (
   podClasses: readonly PodClass[],
   nodeClasses: readonly NodeClass[],
 ): BitMatrix => {
   const byDemand = new Map<string, number[]>();
-  podClasses.forEach(({ pod, selectors }, index) => {
+  podClasses.forEach(({ pod, selectors, stays }, index) => {
+    if (stays) return;
     const { nodeSelector, affinity, tolerations } = pod.spec;
     const demand = JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations, selectors]);
     const same = byDemand.get(demand);

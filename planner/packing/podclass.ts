@@ -25,6 +25,8 @@ export interface PodClass {
   readonly shared: readonly string[];
   /** The first pod without its preferences made required. */
   readonly original: Pod;
+  /** Whether all of its pods stay where they are: they count for others, and ask for nothing. */
+  readonly stays: boolean;
 }
 
 /** What a pod asks of nodes and of other pods, as text; empty for most. */
@@ -44,6 +46,13 @@ const demandsOf = (pod: Pod): string => {
   ]);
   // A pod whose only demands are preferences is like one without.
   return text === NO_DEMANDS ? '' : text;
+};
+
+/** What a pod that stays asks of pods which come to it: it is not placed again, so nothing of nodes. */
+const demandsInPlace = (pod: Pod): string => {
+  const all = demandsOf(pod);
+  const text = JSON.stringify([0, 0, 0, [], requiredAntiAffinity(pod), [], hostPorts(pod)]);
+  return all === '' || text === all ? all : `stays ${text}`;
 };
 
 const NO_DEMANDS = JSON.stringify([0, 0, 0, [], [], [], []]);
@@ -91,9 +100,10 @@ const ruledLabels = (pods: readonly Pod[]): readonly string[] | undefined => {
 export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_NEEDS): PodClass[] => {
   const ruled = ruledLabels(pods);
   const podClasses = new Map<string, PodClass>();
+  const placed = new Set<PodClass>();
   for (const pod of pods) {
     const requests = podRequests(pod);
-    const { selectors, slots, workload, shared, original } = needsOf(pod);
+    const { selectors, slots, workload, shared, original, stays = false } = needsOf(pod);
     for (const [resource, n] of slots) requests.set(resource, n);
     const labels = labelsOf(pod);
     const identity = ruled && [
@@ -102,7 +112,7 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
       pod.metadata.deletionTimestamp !== undefined,
     ];
     const others = [
-      demandsOf(pod),
+      stays ? demandsInPlace(pod) : demandsOf(pod),
       identity ? JSON.stringify(identity) : '',
       selectors.length > 0 ? JSON.stringify(selectors) : '',
       workload ?? '',
@@ -110,10 +120,10 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
       original ? JSON.stringify([original.spec.nodeSelector, original.spec.affinity?.nodeAffinity]) : '',
     ];
     const key = `${textOf(requests)} ${others.some((text) => text !== '') ? JSON.stringify(others) : ''}`;
-    const podClass = podClasses.get(key);
+    let podClass = podClasses.get(key);
     if (podClass) podClass.pods.push(pod);
-    else
-      podClasses.set(key, {
+    else {
+      podClass = {
         pod,
         requests,
         selectors,
@@ -121,8 +131,14 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
         pods: [pod],
         shared: shared ?? [],
         original: original ?? pod,
-      });
+        stays: true,
+      };
+      podClasses.set(key, podClass);
+    }
+    if (!stays) placed.add(podClass);
   }
   // In the order of what they ask for: that of names must not decide what is placed first.
-  return [...podClasses].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, podClass]) => podClass);
+  return [...podClasses]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, podClass]) => (placed.has(podClass) ? { ...podClass, stays: false } : podClass));
 };

@@ -83,6 +83,8 @@ export interface RuledClass {
   readonly shared?: readonly string[];
   /** The pod without its preferences made required: those narrow no required spread. */
   readonly original?: Pod;
+  /** Whether its pods are not placed again: they have no rules of their own. */
+  readonly stays?: boolean;
 }
 
 /** Compiles affinity, anti-affinity, spread, host ports and shared volumes of pod classes. */
@@ -113,6 +115,8 @@ export const compilePodRules = (
         if (isSelected) itemAt(ofPodClass, other).push({ kind: 'none', tally });
       });
     }
+    const { original = pod, stays } = itemAt(classes, podClass);
+    if (stays) return;
     const affinity = requiredAffinity(pod);
     if (affinity.length > 0) {
       const matchesAll = (other: Pod): boolean =>
@@ -125,7 +129,6 @@ export const compilePodRules = (
       });
     }
     const spread = requiredSpread(pod);
-    const { original = pod } = itemAt(classes, podClass);
     const demanded = new Set(requiredSpread(original).map(idOf));
     const hasKeys = (labels: Labels): boolean =>
       spread.every(({ topologyKey }) => valueAt(labels, topologyKey) !== undefined);

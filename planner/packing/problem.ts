@@ -95,16 +95,22 @@ export const compile = (input: {
   const caps = workloadCaps(everyPod, input.blastRadius);
   const mostPods = clusterCap(everyPod.length, input.blastRadius);
   const shared = volumes ? sharedClaims(everyPod, volumes) : new Set<string>();
+  const toPlace = new Set([...input.pending, ...input.existingNodes.flatMap(({ movable }) => [...movable])]);
   const podClasses = podClassesOf(everyPod, (pod) => {
+    const stays = !toPlace.has(pod);
     const ofVolumes = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
-    const original = input.originals?.get(pod);
+    const original = stays ? undefined : input.originals?.get(pod);
     const needs: ReturnType<NeedsOf> =
-      !original && shared.size === 0
+      !stays && !original && shared.size === 0
         ? ofVolumes
         : {
             ...ofVolumes,
-            ...(volumes && { shared: singleNodeClaims(pod, volumes).filter((claim) => shared.has(claim)) }),
+            ...(volumes &&
+              shared.size > 0 && {
+                shared: singleNodeClaims(pod, volumes).filter((claim) => shared.has(claim)),
+              }),
             ...(original && { original }),
+            ...(stays && { selectors: [], stays }),
           };
     const workload = caps.size > 0 ? workloadOf(pod) : undefined;
     return workload !== undefined && caps.has(workload) ? { ...needs, workload } : needs;

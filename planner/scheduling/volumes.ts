@@ -25,6 +25,8 @@ export type NeedsOf = (pod: Pod) => {
   readonly shared?: readonly string[];
   /** The pod without its preferences made required, where it has some. */
   readonly original?: Pod;
+  /** Whether the pod has a node and is not placed again. */
+  readonly stays?: boolean;
 };
 
 /** The needs of a pod without volumes. */

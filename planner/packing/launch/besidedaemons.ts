@@ -1,11 +1,12 @@
-import type { DaemonSet, Pod } from '../../../api/objects.ts';
+import type { DaemonSet, Pod, PodAffinityTerm } from '../../../api/objects.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
 import { daemonPodOf, daemonSetsOn } from '../../scheduling/daemonset.ts';
 import {
   type NamespaceLabels,
-  refuseByAntiAffinity,
   requiredAntiAffinity,
+  termSelects,
 } from '../../scheduling/interpodaffinity.ts';
-import type { NodeInfo } from '../../scheduling/nodeinfo.ts';
+import type { Labels } from '../../scheduling/nodeaffinity.ts';
 import { conflicts, hostPorts } from '../../scheduling/nodeports.ts';
 import type { BitMatrix } from '../matrix.ts';
 import type { NodeClass } from '../nodeclass.ts';
@@ -13,21 +14,33 @@ import type { PodClass } from '../podclass.ts';
 
 const nameOf = ({ metadata }: Pod): string => `DaemonSet ${metadata.namespace ?? 'default'}/${metadata.name}`;
 
-/** Why a pod can't be on a node beside a DaemonSet's pod; undefined when it can. */
-const conflictOf = (
-  pod: Pod,
-  daemon: Pod,
-  node: NodeInfo,
-  namespaces: NamespaceLabels,
-): string | undefined => {
+/** Why a pod can't be beside a DaemonSet's pod: on any node, or on those that have one of some labels. */
+interface Conflict {
+  readonly reason: string;
+  /** Topology keys that a node needs one of; undefined where the two can be together nowhere. */
+  readonly keys?: ReadonlySet<string>;
+}
+
+/** Keys of the domains that required anti-affinity of one of two pods keeps them from sharing. */
+const keysApart = (a: Pod, b: Pod, namespaces: NamespaceLabels): ReadonlySet<string> => {
+  const terms = (from: Pod, to: Pod): readonly PodAffinityTerm[] =>
+    requiredAntiAffinity(from).filter((term) => termSelects(term, from, to, namespaces));
+  return new Set([...terms(a, b), ...terms(b, a)].map(({ topologyKey }) => topologyKey));
+};
+
+const conflictOf = (pod: Pod, daemon: Pod, namespaces: NamespaceLabels): Conflict | undefined => {
   const taken = hostPorts(daemon);
   const port = hostPorts(pod).find((own) => taken.some((other) => conflicts(own, other)));
-  if (port) return `${nameOf(daemon)} takes its host port ${port.port} on every node that it may use`;
-  const beside = { ...node, pods: [daemon] };
-  return refuseByAntiAffinity(pod, node, beside, namespaces) === undefined
-    ? undefined
-    : `anti-affinity keeps it off every node that it may use, where pods of ${nameOf(daemon)} run`;
+  if (port)
+    return { reason: `${nameOf(daemon)} takes its host port ${port.port} on every node that it may use` };
+  const keys = keysApart(pod, daemon, namespaces);
+  if (keys.size === 0) return undefined;
+  const reason = `anti-affinity keeps it off every node that it may use, where pods of ${nameOf(daemon)} run`;
+  return { reason, keys };
 };
+
+const isOn = ({ keys }: Conflict, labels: Labels): boolean =>
+  keys === undefined || [...keys].some((key) => valueAt(labels, key) !== undefined);
 
 /**
  * Forbids pod classes the node classes whose DaemonSets they can't be beside. Gives, per pod class that lost one, the
@@ -43,25 +56,25 @@ export const forbidBesideDaemons = (
   },
 ): ReadonlyMap<number, string> => {
   const reasons = new Map<number, string>();
-  const daemons = o.daemonSets.map(daemonPodOf);
-  const repels = daemons.some((pod) => requiredAntiAffinity(pod).length > 0);
-  const isConcerned = ({ pod }: PodClass): boolean =>
-    repels || hostPorts(pod).length > 0 || requiredAntiAffinity(pod).length > 0;
-  const concerned = o.podClasses.flatMap((each, podClass) =>
-    daemons.length > 0 && isConcerned(each) ? [{ pod: each.pod, podClass }] : [],
+  // What two pods have against each other is the same on every node: per DaemonSet, the pod classes that it keeps off.
+  const conflictsOf = new Map(
+    o.daemonSets.map((set) => {
+      const daemon = daemonPodOf(set);
+      const found = o.podClasses.flatMap(({ pod, stays }, podClass) => {
+        const conflict = stays ? undefined : conflictOf(pod, daemon, o.namespaces);
+        return conflict ? [{ podClass, conflict }] : [];
+      });
+      return [set, found] as const;
+    }),
   );
-  if (concerned.length === 0) return reasons;
+  const repelling = o.daemonSets.filter((set) => (conflictsOf.get(set) ?? []).length > 0);
+  if (repelling.length === 0) return reasons;
   o.nodeClasses.forEach(({ labels, taints, name }, nodeClass) => {
-    const here = daemonSetsOn(o.daemonSets, labels, taints, name).map(daemonPodOf);
-    const node: NodeInfo = { name, labels, taints, unschedulable: false, free: new Map(), pods: [] };
-    for (const { pod, podClass } of concerned) {
-      if (!allowed.has(nodeClass, podClass)) continue;
-      for (const daemon of here) {
-        const reason = conflictOf(pod, daemon, node, o.namespaces);
-        if (reason === undefined) continue;
+    for (const set of daemonSetsOn(repelling, labels, taints, name)) {
+      for (const { podClass, conflict } of conflictsOf.get(set) ?? []) {
+        if (!allowed.has(nodeClass, podClass) || !isOn(conflict, labels)) continue;
         allowed.set(nodeClass, podClass, false);
-        reasons.set(podClass, reason);
-        break;
+        reasons.set(podClass, conflict.reason);
       }
     }
   });
