@@ -187,7 +187,7 @@ const attempt = (request: ProvisionRequest, relaxed: Relaxed | undefined): Provi
     // The heaviest NodePools are at their limits or can't hold these pods: the lighter ones may.
     problem.allowed.copyFrom(problem.allowedAtAnyWeight);
     packing.counts.dropSpreadQuotas();
-    openAndFill(packing, left, fillOptions);
+    openAndFill(packing, left, { ...fillOptions, isOver: isOver.construct });
     dropMisplaced(packing, left);
   }
   const placed = problem.pending.map((n, podClass) => n - intAt(left, podClass));

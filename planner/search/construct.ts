@@ -156,9 +156,10 @@ type Strategy = (left: Int32Array) => boolean;
 const strategiesOf = (
   packing: Packing,
   pods: Int32Array,
-  o: FillOptions,
+  untimed: FillOptions,
   isOver: () => boolean,
 ): Strategy[] => {
+  const o = { ...untimed, isOver };
   const capped = priceCaps(packing, pods, o).flatMap((cap): Strategy[] => {
     const options = o.options.filter((option) => option.price <= cap);
     if (options.length === 0 || options.length === o.options.length) return [];
@@ -205,8 +206,8 @@ export const packOntoNewNodes = (
     }
     packing.undo();
   }
-  // Repeats the best strategy; column generation finished in time before, so it must run to its end again.
-  const again = best === last ? strategiesOf(packing, pods, o, () => false) : strategies;
+  // Repeats the best strategy; it finished in time before, so it must run to its end again.
+  const again = strategiesOf(packing, pods, o, () => false);
   const isPlaced = itemAt(again, best)(left);
   rightsize(packing);
   return isPlaced;

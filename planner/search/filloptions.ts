@@ -15,6 +15,8 @@ export interface FillOptions {
   readonly options: readonly CompiledOption[];
   /** Closed candidates that may be opened again at their price. */
   readonly reopen?: readonly number[];
+  /** Whether the time for it is over: pods that must be together are then no longer moved for each other's sake. */
+  readonly isOver?: () => boolean;
 }
 
 /** Pod classes, the most worth first, equal ones by number so that results are reproducible. */

@@ -1,6 +1,7 @@
 import type { CompiledOption } from '../packing/compiledoption.ts';
 import { byteAt, floatAt, intAt, itemAt } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
+import type { FillOptions } from './filloptions.ts';
 
 /** Nodes whose pods are tried to be moved together with a follower. */
 const MOST_HOSTS = 16;
@@ -93,6 +94,7 @@ const placeFollowers = (
   follower: number,
   left: number,
   byPrice: readonly CompiledOption[],
+  isOver: () => boolean,
 ): number => {
   for (let node = 0; node < packing.nodes; node += 1) {
     const put = accepts(packing, node) ? packing.putUpTo(follower, node, left) : 0;
@@ -106,19 +108,22 @@ const placeFollowers = (
     if ([...itemAt(packing.content, node)].some(leads)) hosts.push(node);
   }
   for (let n = left; n >= 1; n = n > 1 ? Math.floor(n / 2) : 0) {
-    for (const host of hosts) if (moveTogether(packing, host, follower, n, byPrice)) return n;
+    for (const host of hosts) {
+      if (isOver()) return 0;
+      if (moveTogether(packing, host, follower, n, byPrice)) return n;
+    }
   }
   return 0;
 };
 
 /**
  * Places pods that must be where other pods are and found no room there: where there is some now, else together with the
- * pods that they follow, on another node that holds them all.
+ * pods that they follow, on another node that holds them all, as long as there is time.
  */
 export const joinLeaders = (
   packing: Packing,
   left: Int32Array,
-  o: { readonly order: Int32Array; readonly options: readonly CompiledOption[] },
+  o: Pick<FillOptions, 'order' | 'options' | 'isOver'>,
 ): void => {
   const { counts } = packing;
   const followers = counts.hasFollowers
@@ -126,12 +131,13 @@ export const joinLeaders = (
     : o.order.subarray(0, 0);
   if (!followers.some((podClass) => intAt(left, podClass) > 0)) return;
   const byPrice = [...o.options].sort((a, b) => a.price - b.price);
+  const isOver = o.isOver ?? (() => false);
   let isMore = true;
   while (isMore) {
     isMore = false;
     for (const podClass of followers) {
       const n = intAt(left, podClass);
-      const placed = n > 0 ? placeFollowers(packing, podClass, n, byPrice) : 0;
+      const placed = n > 0 ? placeFollowers(packing, podClass, n, byPrice, isOver) : 0;
       left[podClass] = n - placed;
       if (placed > 0) isMore = true;
     }

@@ -72,9 +72,10 @@ const openReplaceable = (packing: Packing, candidates: ReadonlySet<number>): num
 export const improve = (
   packing: Packing,
   candidates: readonly number[],
-  o: FillOptions,
+  untimed: FillOptions,
   effort: Effort,
 ): void => {
+  const o = { ...untimed, isOver: effort.isOver };
   const random = randomFrom(effort.seed);
   const candidateSet = new Set(candidates);
   const worth = worthInPlace(o, effort);

@@ -67,7 +67,7 @@ export const reduceMoves = (
     const targets = openTargets(packing).filter((target) => !rebuilt.includes(target));
     if (
       isRestored &&
-      rebuild(packing, rebuilt, targets, [], o) &&
+      rebuild(packing, rebuilt, targets, [], { ...o, isOver: effort.isOver }) &&
       packing.original.moved < moved &&
       packing.cost() <= limit &&
       packing.satisfiesAllRules() &&

@@ -14,9 +14,10 @@ const MAX_PREFIXES = 20;
 export const replacePrefix = (
   packing: Packing,
   candidates: readonly number[],
-  o: FillOptions,
+  untimed: FillOptions,
   effort: Effort,
 ): void => {
+  const o = { ...untimed, isOver: effort.isOver };
   const worth = worthInPlace(o, effort);
   const order = [...candidates].sort(
     (a, b) => fullness(packing, a, worth) - fullness(packing, b, worth) || a - b,
