@@ -11,6 +11,7 @@ import {
   selectedLabelValues,
 } from './cluster/clusterview.ts';
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
+import { isStarting } from './cluster/startingnodes.ts';
 import { waitingPodsOf } from './cluster/waitingpods.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
@@ -156,7 +157,7 @@ const attempt = (request: ProvisionRequest, relaxed: Relaxed | undefined): Provi
       billed: billedOf(facts),
       podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), request.interruption),
       isCandidate: false,
-      acceptsPods: acceptsPods(facts),
+      acceptsPods: acceptsPods(facts) || isStarting(facts),
       movable: new Set<Pod>(),
     };
   });

@@ -3,6 +3,7 @@ import { podName } from '../api/pods.ts';
 import type { Blocker } from './cluster/blocker.ts';
 import { acceptsPods, type Cluster } from './cluster/clusterview.ts';
 import { machinesUnderWay } from './cluster/machinesunderway.ts';
+import { isStarting } from './cluster/startingnodes.ts';
 import { comingPodsOf, waitingPodsOf } from './cluster/waitingpods.ts';
 import type { ExistingNode } from './packing/existingnode.ts';
 import { floatAt, itemAt } from './packing/matrix.ts';
@@ -62,7 +63,7 @@ export interface SpokenFor {
 
 /**
  * Keeps room for every pod that will need it: pods that a node is promised to, pods of nodes that others take out, and
- * `waiting` pods. Machines under way come first, then nodes that no plan may remove, then `candidates`; a pod that fits
+ * `waiting` pods. Machines under way, those that start among them, come first, then nodes that no plan may remove, then `candidates`; a pod that fits
  * nowhere is left to Karpenter.
  */
 export const keepRoom = (
@@ -117,7 +118,10 @@ const place = (
   pending: readonly Pod[],
   candidates: ReadonlySet<number>,
 ): ReadonlyMap<number, readonly Pod[]> => {
-  const standing = cluster.views.map((view, node) => fixed(view, acceptsPods(itemAt(cluster.facts, node))));
+  const standing = cluster.views.map((view, node) => {
+    const facts = itemAt(cluster.facts, node);
+    return fixed(view, acceptsPods(facts) || isStarting(facts));
+  });
   const problem = compile({
     existingNodes: [...standing, ...machines.map((view) => fixed(view, true))],
     pending,
@@ -129,8 +133,9 @@ const place = (
   const packing = new Packing(problem);
   packing.counts.dropSpreadQuotas();
   const open = standing.flatMap(({ acceptsPods: accepts }, node) => (accepts ? [node] : []));
+  const starts = open.filter((node) => isStarting(itemAt(cluster.facts, node)));
   const groups = [
-    machines.map((_, index) => standing.length + index),
+    [...machines.map((_, index) => standing.length + index), ...starts],
     open.filter((node) => !candidates.has(node)),
     open.filter((node) => candidates.has(node)),
   ];

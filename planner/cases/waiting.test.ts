@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { NodeClaim, Pod, PodStatus } from '../../api/objects.ts';
+import type { Node, NodeClaim, Pod, PodStatus, Taint } from '../../api/objects.ts';
 import { makeNode, makePod, makeSnapshot } from '../testing/builders.ts';
 import { deletedBy, makeDaemonSet, provisionFor, rebalanceOf, typesOf } from '../testing/smallworld.ts';
 
@@ -91,6 +91,86 @@ t.test('case 17: a machine on its way is room', async (t) => {
   t.equal(typesOf(ask({ ...going, metadata })).length, 1, 'being deleted');
   const planned = machine('coming', {}, { 'autoscaling.cast.ai/rebalance-plan': 'p' });
   t.equal(typesOf(ask(planned)).length, 1, "kept for a plan's pods");
+});
+
+/** A node that has joined and that Karpenter has not initialized, with its claim. */
+const starting = (o: { readonly taints?: Taint[]; readonly ready?: string; readonly gpu?: string } = {}) => {
+  const { node, claim } = makeNode('n', { type: 'm5.xlarge', labels: { 'karpenter.sh/initialized': '' } });
+  const amounts = { ...node.status?.allocatable, ...(o.gpu !== undefined && { 'nvidia.com/gpu': '0' }) };
+  const nodes: Node[] = [
+    {
+      ...node,
+      spec: {
+        ...node.spec,
+        taints: o.taints ?? [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }],
+      },
+      status: {
+        ...node.status,
+        allocatable: amounts,
+        nodeInfo: { kubeletVersion: 'v1.36.0' },
+        conditions: [{ type: 'Ready', status: o.ready ?? 'False' }],
+      } as NonNullable<Node['status']>,
+    },
+  ];
+  const nodeClaims: NodeClaim[] = [
+    {
+      ...claim,
+      spec: { ...claim.spec, startupTaints: [{ key: 'cni', effect: 'NoExecute' }] },
+      status: {
+        ...claim.status,
+        allocatable: { ...node.status?.allocatable, ...(o.gpu !== undefined && { 'nvidia.com/gpu': o.gpu }) },
+        conditions: [{ type: 'Registered', status: 'True' }],
+      },
+    },
+  ];
+  return { nodes, nodeClaims };
+};
+
+t.test('kind 6: a machine that has joined and is not ready yet is room, too', async (t) => {
+  const ask = (o: Parameters<typeof starting>[0], pods: readonly Pod[] = [waiting()]) =>
+    provisionFor(makeSnapshot([], pods, starting(o)));
+  for (const taints of [
+    [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' as const }],
+    [{ key: 'karpenter.sh/unregistered', effect: 'NoExecute' as const }],
+    [{ key: 'node.cloudprovider.kubernetes.io/uninitialized', effect: 'NoSchedule' as const }],
+  ]) {
+    const { plan, unplaced } = ask({ taints });
+    t.same([plan, unplaced], [null, []], taints[0]?.key ?? '');
+  }
+  const cni = [{ key: 'cni', effect: 'NoExecute' as const }];
+  t.equal(ask({ taints: cni, ready: 'True' }).plan, null, 'ready, with a taint of its start');
+  const gpu = waiting();
+  const [main] = gpu.spec.containers;
+  const withGpu = {
+    ...gpu,
+    spec: {
+      ...gpu.spec,
+      containers: [{ name: 'main', ...main, resources: { requests: { cpu: '1', 'nvidia.com/gpu': '1' } } }],
+    },
+  };
+  t.same(ask({ gpu: '1' }, [withGpu]).unplaced, [], 'devices that the kubelet does not show yet');
+  t.equal(typesOf(ask({}, [waiting('a'), waiting('b')])).length, 1, 'one of two has room there');
+  const silent = typesOf(ask({ ready: 'Unknown' }));
+  t.equal(silent.length, 1, 'a kubelet that fell silent is no room');
+  const team = [{ key: 'team', effect: 'NoSchedule' as const }];
+  t.equal(typesOf(ask({ taints: team })).length, 1, 'a taint that stays');
+});
+
+t.test('kind 14: a machine that has joined and is not ready is room for what waits', async (t) => {
+  const empty = makeNode('e', { cpu: 4000, type: 'm5.xlarge' });
+  const { nodes, nodeClaims } = starting();
+  const alone = rebalanceOf(makeSnapshot([empty], [waiting()]));
+  t.same(deletedBy(alone), [], 'the empty node is needed');
+  const both = makeSnapshot([empty], [waiting()], {
+    nodes: [empty.node, ...nodes],
+    nodeClaims: [empty.claim, ...nodeClaims],
+  });
+  t.same(deletedBy(rebalanceOf(both)), ['claim-e'], 'the pod has room on the one that starts');
+  const moving = makeSnapshot([], [makePod('m', { node: 'e', cpu: 3000 })], {
+    nodes: [empty.node, ...nodes],
+    nodeClaims: [empty.claim, ...nodeClaims],
+  });
+  t.equal(rebalanceOf(moving).plan, null, 'no pod moves to a node that is not ready');
 });
 
 t.test('case 17: DaemonSets count on a machine on its way', async (t) => {

@@ -14,11 +14,13 @@ import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
 import { type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import { type Volumes, volumesOf } from '../scheduling/volumes.ts';
 import type { StateNode } from './candidate.ts';
+import { asStarted, isStarting } from './startingnodes.ts';
 
 /** A snapshot in order: each node with its NodeClaim, NodePool, pods and price. */
 export interface Cluster {
   readonly snapshot: Snapshot;
   readonly facts: readonly StateNode[];
+  /** The nodes with what is free on them; those that start as they will be. */
   readonly views: readonly NodeInfo[];
   readonly namespaces: NamespaceLabels;
   readonly volumes: Volumes;
@@ -112,7 +114,10 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
   return {
     snapshot,
     facts,
-    views: facts.map((state) => withRoomForDaemons(nodeInfoOf(state.node, state.pods), snapshot.daemonSets)),
+    views: facts.map(({ node, claim, pods }) => {
+      const seen = claim && isStarting({ node, claim }) ? asStarted(node, claim) : node;
+      return withRoomForDaemons(nodeInfoOf(seen, pods), snapshot.daemonSets);
+    }),
     namespaces: new Map(
       snapshot.namespaces.map((namespace) => [namespace.metadata.name, namespace.metadata.labels ?? {}]),
     ),

@@ -10,8 +10,9 @@ import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
 import { deductRequests, type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import type { Cluster } from './clusterview.ts';
 
-const isRegistered = ({ status }: NodeClaim): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === 'Registered' && is === 'True') ?? false;
+/** Whether a claim's machine has started: without a node in the snapshot it is gone, while others may be to be seen yet. */
+const isInitialized = ({ status }: NodeClaim): boolean =>
+  status?.conditions?.some(({ type, status: is }) => type === 'Initialized' && is === 'True') ?? false;
 
 /** The labels that a claim's machine will have for sure: its own, and requirements with one value. */
 const labelsOf = ({ metadata, spec }: NodeClaim): Record<string, string> => ({
@@ -52,7 +53,7 @@ export const machinesUnderWay = ({
         deletionTimestamp === undefined &&
         labels?.[KARPENTER_NODEPOOL] !== undefined &&
         labels[PLAN] === undefined &&
-        !isRegistered(claim)
+        !isInitialized(claim)
       );
     })
     .map((claim) => {

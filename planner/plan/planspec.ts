@@ -9,6 +9,7 @@ import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../cluster/clusterview.ts';
 import { limitsBesidePlan } from '../cluster/nodepoollimits.ts';
+import { isStarting } from '../cluster/startingnodes.ts';
 import type { Bill } from '../model/billing.ts';
 import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
@@ -66,8 +67,9 @@ export const writePlan = (
     for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
   });
   for (const { pod, node } of assignment.moves) {
-    // kube-scheduler finds nodes without a NodeClaim, and machines under way, by itself.
-    const claim = cluster.facts[node]?.claim;
+    // kube-scheduler finds nodes without a NodeClaim, and machines under way or starting, by itself.
+    const facts = cluster.facts[node];
+    const claim = facts && isStarting(facts) ? undefined : facts?.claim;
     if (claim) podsToMigrate.push(migration(pod, pod.spec.nodeName, claim.metadata.name));
   }
   const nodeClaimsToDelete = assignment.removed.flatMap((node) => {
