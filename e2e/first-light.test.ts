@@ -15,7 +15,7 @@ t.test('a claim rebuilds fragmented machines through Karpenter and pods land whe
     // Machines take as long as real ones do at their fastest, so that placeholders come first on a busy host too.
     const control = controlOf(ground);
     t.teardown(() => control.setFaults({ delays: NO_FAULTS.delays }));
-    await control.setFaults({ delays: { joinMs: 10_000 } });
+    await control.setFaults({ delays: { joinMs: 20_000 } });
     const seen = await witness(client, name);
     t.teardown(() => seen.stop());
     await claimRebalance(client, { name, pool: name });

@@ -1,5 +1,7 @@
+import { messageOf } from '../../kube/errors.ts';
 import type { Ground } from './cluster.ts';
 
+const NAMESPACE = '--namespace=castai-agent';
 /** Time for a rollout without image pulls, since there are none. */
 const ROLLOUT_TIMEOUT = '120s';
 
@@ -9,16 +11,23 @@ const ROLLOUT_TIMEOUT = '120s';
  */
 export async function install(ground: Ground, manifestsDir: string): Promise<void> {
   await applyKustomization(ground, manifestsDir);
-  const names = await ground.kubectl(['get', 'deployments', '--namespace=castai-agent', '--output=name']);
+  const names = await ground.kubectl(['get', 'deployments', NAMESPACE, '--output=name']);
   for (const name of names.split('\n').filter(Boolean)) {
-    await ground.kubectl([
-      'rollout',
-      'status',
-      '--namespace=castai-agent',
-      `--timeout=${ROLLOUT_TIMEOUT}`,
-      name,
-    ]);
+    const wait = ['rollout', 'status', NAMESPACE, `--timeout=${ROLLOUT_TIMEOUT}`, name];
+    await ground.kubectl(wait).catch(async (cause: unknown) => {
+      throw new Error(`${messageOf(cause)}\n${await storyOf(ground, name)}`, { cause });
+    });
   }
+}
+
+/** Pods, events and the last log lines of a Deployment that does not become available. */
+async function storyOf(ground: Ground, deployment: string): Promise<string> {
+  const asked = [
+    ['get', 'pods', NAMESPACE, '--output=wide'],
+    ['get', 'events', NAMESPACE, '--sort-by=.lastTimestamp'],
+    ['logs', NAMESPACE, '--tail=20', '--all-pods', deployment],
+  ].map((args) => ground.kubectl(args).catch(messageOf));
+  return (await Promise.all(asked)).join('\n');
 }
 
 /** `kubectl apply -k`, server-side: the CRDs are too long for the annotation of client-side apply. */
