@@ -174,6 +174,13 @@ export const parseFeatures = (data: Readonly<Record<string, string>> | undefined
   return { ok: true, features: result.data, unknown: unknownPaths(raw, result.data, '') };
 };
 
+/** Features whose settings are read and checked, and that nothing provides yet. */
+const UNPROVIDED: readonly Feature[] = ['spotInterruptionPrediction'];
+
+/** Features that are turned on and that nothing provides, for who has to be told. */
+export const unavailableFeatures = (features: Features): readonly Feature[] =>
+  UNPROVIDED.filter((feature) => isEnabled(features, feature, false));
+
 /** Whether a feature is on; `otherwise` when no ConfigMap sets it. */
 export const isEnabled = (features: Features, feature: Feature, otherwise: boolean): boolean =>
   features[feature]?.enabled ?? otherwise;
