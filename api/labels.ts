@@ -25,6 +25,8 @@ export const OWNED_BY = 'autoscaling.cast.ai/owned-by';
 export const PIN = 'autoscaling.cast.ai/pin';
 /** Taint that reserves a node for the pods that a plan puts there, until the plan is done. */
 export const PREPARING_TAINT = 'scheduling.cast.ai/pod-pinning-preparing';
+/** Taint of a node that is about to be removed: no new pod comes, until its NodeClaim is deleted or it is opened again. */
+export const REMOVAL_TAINT = 'autoscaling.cast.ai/removing';
 /** Kubernetes' taint of a node whose kubelet is not ready. */
 export const NOT_READY = 'node.kubernetes.io/not-ready';
 /** Kubernetes' taint of a node whose kubelet has fallen silent. */
@@ -82,6 +84,10 @@ export const PLANNED_CLAIM = 'autoscaling.cast.ai/planned-claim';
 export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
 /** On a placeholder: its deadline, RFC 3339; used when the intent is missing. */
 export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
+/** Value of DRAINING on a node that the evictor empties. */
+export const DRAINING_EVICTOR = 'evictor';
+/** On a node: how far the evictor is; 'done' once it has emptied the node. */
+export const EVICTION_STATUS = 'evictor.cast.ai/eviction-status';
 /** Value of DRAINING while a plan drains a node. */
 export const DRAINING_REBALANCING = 'rebalancing';
 
@@ -98,6 +104,8 @@ export const KARPENTER_DISRUPTED_TAINT = 'karpenter.sh/disrupted';
 export const KARPENTER_UNREGISTERED_TAINT = 'karpenter.sh/unregistered';
 export const KARPENTER_TERMINATION_FINALIZER = 'karpenter.sh/termination';
 
+/** kube-scheduler's annotation on a PersistentVolumeClaim: the node that its volume is made for. */
+export const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
 /** The kubelet's annotation on the mirror of a static pod. */
 export const MIRROR_POD = 'kubernetes.io/config.mirror';
 export const HOSTNAME = 'kubernetes.io/hostname';

@@ -302,6 +302,26 @@ export interface DaemonSet extends KubeObject {
   };
 }
 
+export interface PodTemplate extends KubeObject {
+  readonly template?: { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
+}
+
+/** Room that an autoscaler keeps free for pods to come, in chunks of one pod's size. */
+export interface CapacityBuffer extends KubeObject {
+  readonly spec?: {
+    readonly podTemplateRef?: { readonly name: string };
+    readonly scalableRef?: { readonly apiGroup?: string; readonly kind: string; readonly name: string };
+  };
+  readonly status?: { readonly replicas?: number; readonly conditions?: readonly Condition[] };
+}
+
+/** A controller that makes pods from a template: a Deployment, ReplicaSet or StatefulSet. */
+export interface Workload extends KubeObject {
+  readonly spec?: {
+    readonly template?: { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
+  };
+}
+
 export interface Deployment extends KubeObject {
   readonly spec?: { readonly replicas?: number; readonly strategy?: { readonly type?: string } };
 }

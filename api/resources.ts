@@ -58,6 +58,20 @@ export const POD_DISRUPTION_BUDGETS = grouped<o.PodDisruptionBudget>(
   'poddisruptionbudgets',
   true,
 );
+/** Controllers that a scale subresource resizes, by kind. */
+export const WORKLOADS: Readonly<Record<string, Resource<o.Workload>>> = {
+  Deployment: grouped('apps', 'v1', 'Deployment', 'deployments', true),
+  ReplicaSet: grouped('apps', 'v1', 'ReplicaSet', 'replicasets', true),
+  StatefulSet: grouped('apps', 'v1', 'StatefulSet', 'statefulsets', true),
+};
+export const POD_TEMPLATES = core<o.PodTemplate>('PodTemplate', 'podtemplates', true);
+export const CAPACITY_BUFFERS = grouped<o.CapacityBuffer>(
+  'autoscaling.x-k8s.io',
+  'v1beta1',
+  'CapacityBuffer',
+  'capacitybuffers',
+  true,
+);
 export const LEASES = grouped<o.Lease>('coordination.k8s.io', 'v1', 'Lease', 'leases', true);
 export const STORAGE_CLASSES = grouped<o.StorageClass>(
   'storage.k8s.io',

@@ -1,5 +1,5 @@
 import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
-import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT } from '../api/labels.ts';
+import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT, REMOVAL_TAINT } from '../api/labels.ts';
 import { healthOf, isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable, podName } from '../api/pods.ts';
@@ -20,7 +20,7 @@ import { linesAlike } from './report/alike.ts';
 import { listed } from './report/listed.ts';
 import { type Input, requestOf } from './request.ts';
 
-const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT]);
+const OWN_TAINTS: ReadonlySet<string> = new Set([PREPARING_TAINT, REMOVAL_TAINT]);
 
 /** How a plan would pin the pod to a node; `at` is admission for the replacement of a running pod. */
 const explainPin = (pod: Pod, node: StateNode, view: NodeInfo, at: 'pending' | 'admission'): string => {

@@ -4,6 +4,7 @@ import type { RebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim } from '../api/kinds/rebalanceplanclaim.ts';
 import type { RebalancePlanSchedule } from '../api/kinds/rebalanceplanschedule.ts';
 import type { UnavailableOffering } from '../api/kinds/unavailableoffering.ts';
+import { REMOVAL_TAINT } from '../api/labels.ts';
 import type {
   CSINode,
   DaemonSet,
@@ -60,7 +61,10 @@ export const UNASSIGNED = 'unassigned';
 /** Index of nodes by spec.providerID. */
 export const BY_PROVIDER_ID = 'providerID';
 
-/** Indexes of the caches of pods and nodes. */
+/** Index of nodes; its only key '' lists those that node consolidation has closed. */
+export const CLOSED_FOR_REMOVAL = 'closedForRemoval';
+
+/** Indexes of the caches of pods, nodes and NodeClaims. */
 export const CACHED_POD_INDEXES = {
   ...POD_INDEXES,
   [UNASSIGNED]: (pod: Pod): readonly string[] => (pod.spec.nodeName || hasEnded(pod) ? [] : ['']),
@@ -68,6 +72,12 @@ export const CACHED_POD_INDEXES = {
 };
 export const CACHED_NODE_INDEXES = {
   [BY_PROVIDER_ID]: (node: Node): readonly string[] => (node.spec?.providerID ? [node.spec.providerID] : []),
+  [CLOSED_FOR_REMOVAL]: (node: Node): readonly string[] =>
+    node.spec?.taints?.some(({ key }) => key === REMOVAL_TAINT) ? [''] : [],
+};
+export const CACHED_NODE_CLAIM_INDEXES = {
+  [BY_PROVIDER_ID]: ({ status }: NodeClaim): readonly string[] =>
+    status?.providerID ? [status.providerID] : [],
 };
 
 export const createCaches = (o: {
@@ -96,7 +106,11 @@ export const createCaches = (o: {
       indexes: CACHED_POD_INDEXES,
     }),
     nodePools: cacheOf(resources.NODE_POOLS),
-    nodeClaims: cacheOf(resources.NODE_CLAIMS),
+    nodeClaims: createCache({
+      ...o,
+      resource: resources.NODE_CLAIMS,
+      indexes: CACHED_NODE_CLAIM_INDEXES,
+    }),
     daemonSets: cacheOf(resources.DAEMON_SETS),
     replicaSets: cacheOf(resources.REPLICA_SETS),
     podDisruptionBudgets: cacheOf(resources.POD_DISRUPTION_BUDGETS),
@@ -127,6 +141,10 @@ export const startCaches = async (
 
 export const areSynced = (caches: Caches): boolean =>
   Object.values(caches).every((cache: { readonly hasSynced: boolean }) => cache.hasSynced);
+
+/** The NodeClaim of a Node, by provider id. */
+export const claimOf = (caches: Pick<Caches, 'nodeClaims'>, node: Node): NodeClaim | undefined =>
+  node.spec?.providerID ? caches.nodeClaims.by(BY_PROVIDER_ID, node.spec.providerID)[0] : undefined;
 
 /** The Node of a NodeClaim: by provider id, else by the name in the claim's status. */
 export const nodeOf = (caches: Pick<Caches, 'nodes'>, claim: NodeClaim): Node | undefined => {

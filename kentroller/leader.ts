@@ -22,6 +22,7 @@ import { createCatalogueStore } from './cloud/cataloguestore.ts';
 import { createNodeNameCache } from './cloud/nodenamecache.ts';
 import { createOfferingsReader } from './cloud/offerings.ts';
 import { priceWarning, rememberCatalogue } from './cloud/rememberedcloud.ts';
+import { NAME as CONSOLIDATION, createConsolidationController } from './consolidation/controller.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { createFollowController } from './followkarpenter/controller.ts';
@@ -228,6 +229,18 @@ const lead = async (o: LeaderOptions): Promise<void> => {
         createScheduleController({ client, caches, isEnabled: isRebalancerEnabled, recorder, log, clock }),
         createOfferingExpiryController({ client, caches, log, clock }),
         reclaimNodes({ client, caches, log }),
+        createConsolidationController({
+          client,
+          caches,
+          configMaps: o.configMaps,
+          isEnabled: () =>
+            isEnabled(features.current(), 'nodeConsolidation', options.nodeConsolidationEnabled),
+          schedulers: options.schedulerNames,
+          recorder: openRecorder(),
+          log,
+          clock,
+          metrics: o.registry,
+        }),
         giveBackStrays({ client, caches, podRecorder: openRecorder(), log }),
         executePlans({
           client,
@@ -262,7 +275,10 @@ const lead = async (o: LeaderOptions): Promise<void> => {
             ]
           : []),
       ],
-      concurrency: options.rebalancerMaxConcurrentReconciles,
+      concurrency: (name) =>
+        name === CONSOLIDATION
+          ? options.nodeConsolidationMaxConcurrentReconciles
+          : options.rebalancerMaxConcurrentReconciles,
       signal,
       log,
       metrics: o.registry,

@@ -163,6 +163,16 @@ export const options = z.object({
     .default(30 * 60_000)
     .meta({ description: 'wait after a failed plan; doubles with each failure in a row, up to a day' }),
   continuousRebalancingPollingPeriod: duration.default(10_000).meta({ description: 'time between cycles' }),
+  nodeConsolidationEnabled: bool.default(false).meta({
+    description:
+      'delete NodeClaims of nodes that are empty, expired or emptied by the evictor, unless a features ConfigMap says otherwise',
+  }),
+  nodeConsolidationMaxConcurrentReconciles: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(10)
+    .meta({ description: 'nodes that node consolidation looks at concurrently' }),
   liveMigration: z.enum(['auto', 'always', 'never']).default('auto').meta({
     description:
       'migrate pods live before evicting them: from nodes labeled live.cast.ai/migration-enabled=true (auto), always, never',

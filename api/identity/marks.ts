@@ -33,7 +33,7 @@ export const OUR_MARKS = {
     labels.PIN_NODE,
     labels.SURGED,
   ],
-  taints: [labels.PREPARING_TAINT],
+  taints: [labels.PREPARING_TAINT, labels.REMOVAL_TAINT],
   gates: [labels.PIN_GATE],
   finalizers: [labels.PLAN_FINALIZER, labels.UNDO_FINALIZER],
 } as const;
@@ -42,6 +42,7 @@ export const OUR_MARKS = {
 export const USER_MARKS: readonly string[] = [
   labels.REMOVAL_DISABLED,
   labels.PREDICTED_INTERRUPTION,
+  labels.EVICTION_STATUS,
   labels.LIVE_MIGRATION,
   labels.LIVE_MIGRATION_DISABLED,
   labels.SURGE,

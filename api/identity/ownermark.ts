@@ -23,6 +23,11 @@ export const parseOwnerMark = (
 export const isMarkedBy = (owner: Owner, object: KubeObject, annotation: string): boolean =>
   valueAt(object.metadata.annotations, annotation) === ownerMark(owner);
 
+/** The owner in whose name node consolidation marks a NodeClaim as in use, so that no plan takes it. */
+export const consolidationOwner = ({ metadata: { uid } }: Owner): Owner => ({
+  metadata: { name: 'node-consolidation', ...(uid !== undefined && { uid }) },
+});
+
 /** The mark of another owner; undefined where there is none. */
 export const foreignMark = (owner: Owner, object: KubeObject, annotation: string): string | undefined => {
   const mark = valueAt(object.metadata.annotations, annotation);

@@ -40,6 +40,18 @@ export const EXCEPTIONS: readonly Exception[] = [
     resource: 'deployments.apps',
     reason: 'A surge reads the Deployment of any namespace: e2e/kentroller/surge.test.ts, as administrator.',
   },
+  ...['statefulsets.apps', 'replicasets.apps', 'podtemplates'].map((resource) => ({
+    account: KENTROLLER,
+    verbs: ['get'],
+    resource,
+    reason: 'Templates of CapacityBuffers, a kind that clusters without buffers do not serve.',
+  })),
+  {
+    account: KENTROLLER,
+    verbs: ['list'],
+    resource: 'capacitybuffers.autoscaling.x-k8s.io',
+    reason: 'Only node consolidation asks, which is off by default: e2e/kentroller/consolidation.test.ts.',
+  },
   {
     account: KENTROLLER,
     verbs: ['get', 'create', 'delete'],

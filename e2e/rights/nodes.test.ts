@@ -119,6 +119,7 @@ const annotated = (annotations: object): object => ({ metadata: { annotations } 
 const tainted = (...taints: readonly object[]): object => ({ spec: { taints } });
 const THEIRS = { key: 'example.com/theirs', value: 'x', effect: 'NoSchedule' };
 const RESERVED = { key: PREPARING_TAINT, effect: 'NoSchedule' };
+const REMOVED = { ...RESERVED, key: 'autoscaling.cast.ai/removing' };
 
 t.test('a component that was taken over relabels no nodes', (t) =>
   check(t, [
@@ -179,13 +180,7 @@ t.test('a component that was taken over taints and opens no nodes', (t) =>
   check(t, [
     ["a stranger's taint goes", KENTROLLER, joined, tainted(), 'refused'],
     ["a stranger's taint goes", PINNER, joined, tainted(), 'refused'],
-    [
-      "a stranger's taint changes",
-      KENTROLLER,
-      joined,
-      tainted({ ...THEIRS, effect: 'NoExecute' }),
-      'refused',
-    ],
+    ['a taint changes', KENTROLLER, joined, tainted({ ...THEIRS, effect: 'NoExecute' }), 'refused'],
     [
       'all pods are driven out',
       KENTROLLER,
@@ -224,6 +219,8 @@ t.test('a component that was taken over taints and opens no nodes', (t) =>
       { spec: { podCIDR: '10.0.0.0/24' } },
       'refused',
     ],
+    ['an empty node is closed', KENTROLLER, joined, tainted(REMOVED), 'allowed'],
+    ['a node is closed by the pinner', PINNER, joined, tainted(THEIRS, REMOVED), 'refused'],
     ['a plan reserves a node', PINNER, joined, tainted(RESERVED), 'allowed'],
     [
       'a plan closes a node',

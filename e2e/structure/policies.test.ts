@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { parse, parseAllDocuments } from 'yaml';
 import { OUR_MARKS } from '../../api/identity/marks.ts';
-import { PIN_GATE, PREPARING_TAINT, UNDO_FINALIZER } from '../../api/labels.ts';
+import { PIN_GATE, PREPARING_TAINT, REMOVAL_TAINT, UNDO_FINALIZER } from '../../api/labels.ts';
 
 /** The admission policies know our accounts and marks by the names that the code has for them. */
 
@@ -69,5 +69,6 @@ t.test('gate, taint and finalizer are ours', async (t) => {
   t.match(texts.get('pods.yaml'), `g.name == '${PIN_GATE}'`);
   for (const file of ['pods.yaml', 'nodes.yaml', 'nodeclaims.yaml'])
     t.match(texts.get(file), `'${PREPARING_TAINT}'`);
+  t.match(texts.get('nodes.yaml'), `'${REMOVAL_TAINT}'`);
   t.match(texts.get('guards.yaml'), `'${UNDO_FINALIZER}'`);
 });

@@ -100,3 +100,12 @@ t.test('REBALANCER_MAX_CONCURRENT_RECONCILES is 10, and a wrong API_URL says wha
   t.equal(read({ REBALANCER_MAX_CONCURRENT_RECONCILES: '2' }).rebalancerMaxConcurrentReconciles, 2);
   t.throws(() => read({ API_URL: 'api.example.com' }), { message: /API_URL.*https:\/\/api\.example\.com/s });
 });
+
+t.test('NODE_CONSOLIDATION_MAX_CONCURRENT_RECONCILES is 10, and node consolidation is off', async (t) => {
+  t.equal(read().nodeConsolidationMaxConcurrentReconciles, 10);
+  t.equal(
+    read({ NODE_CONSOLIDATION_MAX_CONCURRENT_RECONCILES: '2' }).nodeConsolidationMaxConcurrentReconciles,
+    2,
+  );
+  t.equal(read().nodeConsolidationEnabled, false);
+});

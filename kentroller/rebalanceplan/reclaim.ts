@@ -1,4 +1,4 @@
-import { isMarkedBy, ownerMark, parseOwnerMark } from '../../api/identity/ownermark.ts';
+import { consolidationOwner, isMarkedBy, ownerMark, parseOwnerMark } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CORDONED_BY, IN_USE_BY, LOCKED_BY, OWNED_BY, PLAN_FINALIZER } from '../../api/labels.ts';
 import type { KubeObject, NodeClaim } from '../../api/objects.ts';
@@ -20,9 +20,12 @@ const WHY = { reason: 'PlanGone', message: 'The plan that marked it no longer ex
 
 type Owner = NonNullable<ReturnType<typeof parseOwnerMark>>;
 
-/** The plans that have marked an object. */
-const ownersOf = ({ metadata: { annotations = {} } }: KubeObject): readonly Owner[] =>
-  MARKS.flatMap((mark) => parseOwnerMark(valueAt(annotations, mark)) ?? []);
+/** The plans that have marked an object; node consolidation takes its own marks back. */
+const ownersOf = (object: KubeObject): readonly Owner[] => {
+  const { annotations = {} } = object.metadata;
+  const marks = MARKS.filter((mark) => !isMarkedBy(consolidationOwner(object), object, mark));
+  return marks.flatMap((mark) => parseOwnerMark(valueAt(annotations, mark)) ?? []);
+};
 
 /** True for a plan that takes nothing back any more: it is gone, another one has its name, or it has let go. */
 const isOver = (plan: RebalancePlan | undefined, { uid }: Owner): boolean =>

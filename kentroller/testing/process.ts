@@ -1,16 +1,16 @@
-import * as resources from '../../api/resources.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import type { Controller } from '../../kube/controller/controller.ts';
 import type { MemoryApi } from '../../kube/testing/memory/api.ts';
 import { type Call, memoryClient } from '../../kube/testing/memory/client.ts';
-import { LaggingCache } from '../../kube/testing/memory/laggingcache.ts';
+import type { LaggingCache } from '../../kube/testing/memory/laggingcache.ts';
 import { NO_GUARDS } from '../../kube/undo/guards.ts';
-import { CACHED_NODE_INDEXES, CACHED_POD_INDEXES, type Caches } from '../caches.ts';
+import type { Caches } from '../caches.ts';
 import { createOfferingsReader } from '../cloud/offerings.ts';
 import { executePlans } from '../rebalanceplan/controller.ts';
 import { reclaimNodes } from '../rebalanceplan/reclaim.ts';
 import { RecentOrders } from '../rebalanceplan/state/recentorders.ts';
 import * as make from './builders.ts';
+import { memoryCaches } from './memorycaches.ts';
 
 const log = createLogger({ component: 'executor-process', level: 'silent' });
 const NEVER = new AbortController().signal;
@@ -29,31 +29,9 @@ export class Process {
 
   /** `refuse` throws for a request that the server refuses. */
   constructor(api: MemoryApi, now: () => number, refuse: (call: Call) => void = () => {}) {
-    const cached = [
-      ['plans', resources.REBALANCE_PLANS],
-      ['claims', resources.REBALANCE_PLAN_CLAIMS],
-      ['migrations', resources.REBALANCE_MIGRATION_PLANS],
-      ['unavailable', resources.UNAVAILABLE_OFFERINGS],
-      ['nodes', resources.NODES, CACHED_NODE_INDEXES],
-      ['pods', resources.PODS, CACHED_POD_INDEXES],
-      ['nodePools', resources.NODE_POOLS],
-      ['nodeClaims', resources.NODE_CLAIMS],
-      ['daemonSets', resources.DAEMON_SETS],
-      ['replicaSets', resources.REPLICA_SETS],
-      ['podDisruptionBudgets', resources.POD_DISRUPTION_BUDGETS],
-      ['persistentVolumeClaims', resources.PERSISTENT_VOLUME_CLAIMS],
-      ['persistentVolumes', resources.PERSISTENT_VOLUMES],
-      ['storageClasses', resources.STORAGE_CLASSES],
-      ['csiNodes', resources.CSI_NODES],
-      ['namespaces', resources.NAMESPACES],
-      ['schedules', resources.REBALANCE_PLAN_SCHEDULES],
-    ] as const;
-    const made = cached.map(
-      ([name, resource, indexes]) =>
-        [name, new LaggingCache(api, resource as never, (indexes ?? {}) as never)] as const,
-    );
-    this.caches = Object.fromEntries(made) as unknown as Caches;
-    this.#lagging = made.map(([, cache]) => cache as unknown as LaggingCache<never>);
+    const { caches, lagging } = memoryCaches(api);
+    this.caches = caches;
+    this.#lagging = lagging;
     const client = memoryClient(
       api,
       (call, serve) =>

@@ -198,7 +198,8 @@ const openNodeSteps = (node: Node, isOpened: boolean): readonly UndoStep[] => {
   const { name, uid, resourceVersion, annotations: present = {} } = node.metadata;
   const taints = node.spec?.taints ?? [];
   const left = taints.filter(({ key }) => !OUR_TAINTS.has(key));
-  const isTainted = left.length < taints.length;
+  const ours = taints.filter(({ key }) => OUR_TAINTS.has(key)).map(({ key }) => key);
+  const isTainted = ours.length > 0;
   const cordon = present[CORDONED_BY] === undefined ? undefined : withoutCordon(node);
   const lock = present[LOCKED_BY] === undefined ? {} : withoutLock(node);
   const guard = isOpened && present[KARPENTER_DO_NOT_DISRUPT] !== undefined ? withoutGuard(node) : {};
@@ -209,7 +210,7 @@ const openNodeSteps = (node: Node, isOpened: boolean): readonly UndoStep[] => {
   const what = [
     ...(isUncordoned ? ['uncordon it'] : []),
     ...(isFreed ? [LET_DISRUPT] : []),
-    ...(isTainted ? [`remove the taint ${OUR_MARKS.taints.join(', ')}`] : []),
+    ...(isTainted ? [`remove the taint ${ours.join(', ')}`] : []),
     ...marksOn(node).map((mark) => `remove ${mark}`),
   ];
   const metadata = {

@@ -45,6 +45,17 @@ const consolidationBlocker = (claim: NodeClaim, pool: NodePool): string | undefi
     : undefined;
 };
 
+/** Why Karpenter would not remove a node for being empty, by its NodePool and the condition that it keeps on the claim. */
+export const emptinessBlocker = (claim: NodeClaim, pool: NodePool): string | undefined => {
+  if (pool.spec.disruption?.consolidateAfter === 'Never') {
+    return `NodePool ${pool.metadata.name} is not consolidated: its consolidateAfter is Never`;
+  }
+  const condition = claim.status?.conditions?.find(({ type }) => type === 'Consolidatable');
+  return condition?.status === 'True'
+    ? undefined
+    : 'Karpenter does not call it consolidatable: its condition Consolidatable is not True';
+};
+
 /** What keeps Karpenter itself from replacing the nodes of a NodePool that run pods; undefined where nothing does. */
 export const consolidationHold = ({ spec }: NodePool): string | undefined => {
   const { consolidationPolicy, consolidateAfter } = spec.disruption ?? {};

@@ -157,3 +157,10 @@ t.test(
     t.same(countNodes([{ node: removed, claim }]), { total: 1, disrupted: 1 });
   },
 );
+
+t.test('a budget for empty nodes counts for them alone', async (t) => {
+  const nodes = { total: 12, disrupted: 0 };
+  const limited = pool([{ nodes: '0', reasons: ['Empty'] }, { nodes: '4' }]);
+  t.equal(allowedDisruptions(limited, nodes, NOON, false, parseCron, 'Empty'), 0);
+  t.equal(allowedDisruptions(limited, nodes, NOON, false, parseCron, 'Underutilized'), 4);
+});

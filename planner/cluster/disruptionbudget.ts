@@ -9,8 +9,8 @@ type Budget = NonNullable<NonNullable<NodePool['spec']['disruption']>['budgets']
 
 /** Karpenter's default for a NodePool without budgets; also used in place of a budget of zero that is ignored. */
 const DEFAULT_PERCENT = '10%';
-/** Karpenter's disruption reason for nodes that are replaced by cheaper ones. */
-const REASON = 'Underutilized';
+/** Karpenter's disruption reasons: for nodes that are replaced by cheaper ones, and for those that run nothing. */
+type DisruptionReason = 'Underutilized' | 'Empty';
 
 /** The nodes of one NodePool, as its disruption budgets count them. */
 export interface NodeCount {
@@ -81,7 +81,7 @@ const allowedBy = (
 };
 
 /**
- * How many more nodes of a NodePool may be disrupted at `now` (milliseconds since 1970) for being underused; the
+ * How many more nodes of a NodePool may be disrupted at `now` (milliseconds since 1970) for the reason; the
  * strictest budget counts. `ignoresZero` puts the default of 10 % in the place of a budget of zero.
  */
 export const allowedDisruptions = (
@@ -90,10 +90,11 @@ export const allowedDisruptions = (
   now: number,
   ignoresZero = false,
   parse = parseCron,
+  reason: DisruptionReason = 'Underutilized',
 ): number => {
   let least = nodes.total;
   for (const budget of pool.spec.disruption?.budgets ?? [{ nodes: DEFAULT_PERCENT }]) {
-    const isOurs = !budget.reasons || budget.reasons.includes(REASON);
+    const isOurs = !budget.reasons || budget.reasons.includes(reason);
     const most = allowedBy(budget, nodes.total, now, parse);
     // One budget that can't be read lets no node go, for whatever reason it is, as in Karpenter.
     if (most === undefined) least = 0;

@@ -23,6 +23,12 @@ checkCases([
     { ...BLUE, nodeClaims: usedBy('plan/earlier-uid') },
     ['wait-to-start NodeInUse'],
   ],
+  [
+    'a plan waits for a node that node consolidation removes',
+    PENDING,
+    { ...BLUE, nodeClaims: usedBy('node-consolidation/blue-uid') },
+    ['wait-to-start NodeInUse'],
+  ],
   ['a plan that has its nodes starts', PENDING, { ...BLUE, nodeClaims: usedBy(make.MARK) }, ['start']],
   [
     'a plan that waits keeps no node from others',

@@ -1,4 +1,9 @@
-import { foreignMark, isMarkedBy, parseOwnerMark } from '../../../api/identity/ownermark.ts';
+import {
+  consolidationOwner,
+  foreignMark,
+  isMarkedBy,
+  parseOwnerMark,
+} from '../../../api/identity/ownermark.ts';
 import { existingClaims } from '../state/claimnames.ts';
 import { IN_USE_BY } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -27,6 +32,9 @@ export const inUseReason = (
     const user = claim && parseOwnerMark(foreignMark(plan, claim, IN_USE_BY));
     const node = nodes.get(name)?.metadata.name;
     const what = node === undefined ? `NodeClaim ${name}` : `Node ${node} (NodeClaim ${name})`;
+    if (claim && isMarkedBy(consolidationOwner(claim), claim, IN_USE_BY)) {
+      return `${what} is being removed by node consolidation`;
+    }
     if (user) return `${what} is in use by RebalancePlan ${user.name}`;
     if (claimsInUse.has(name)) return `${what} is in use by another running plan`;
   }

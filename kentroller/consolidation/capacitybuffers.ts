@@ -1,0 +1,89 @@
+import type { CapacityBuffer, ObjectMeta, Pod, PodSpec } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
+import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
+
+/**
+ * The pods that CapacityBuffers stand for, as Karpenter makes them in its memory (pkg/state/virtualpods): they need
+ * room, so a node that has it is not empty.
+ */
+
+/** More chunks than one look at the cluster places. */
+const MAX_PODS = 5_000;
+
+type Looking = { readonly client: Pick<KubeClient, 'get' | 'list'>; readonly signal: AbortSignal };
+type Template = { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
+
+const replicasOf = ({ status }: CapacityBuffer): number => {
+  const isReady = status?.conditions?.some(
+    ({ type, status: is }) => type === 'ReadyForProvisioning' && is === 'True',
+  );
+  return isReady ? (status?.replicas ?? 0) : 0;
+};
+
+/** The pod template that a buffer names; undefined for one that is not there, or of a kind that nobody scales. */
+const templateOf = async (
+  { client, signal }: Looking,
+  { metadata: { namespace = 'default' }, spec }: CapacityBuffer,
+): Promise<Template | undefined> => {
+  if (spec?.podTemplateRef) {
+    const ref = { name: spec.podTemplateRef.name, namespace };
+    return (await getOrUndefined(client.get(POD_TEMPLATES, ref, { signal })))?.template;
+  }
+  const { apiGroup = 'apps', kind = '', name = '' } = spec?.scalableRef ?? {};
+  const resource = valueAt(WORKLOADS, kind);
+  if (!resource || (apiGroup !== '' && apiGroup !== 'apps')) return undefined;
+  return (await getOrUndefined(client.get(resource, { name, namespace }, { signal })))?.spec?.template;
+};
+
+/** A template's pod without what binds it: its node, and volumes of claims that are not there. */
+const unboundSpec = ({ nodeName: _, ...spec }: PodSpec): PodSpec => ({
+  ...spec,
+  ...(spec.volumes && {
+    volumes: spec.volumes.filter((volume) => !volume.persistentVolumeClaim && !volume.ephemeral),
+  }),
+});
+
+/** The pods of one buffer. */
+const podsOf = ({ metadata }: CapacityBuffer, template: Template, count: number): readonly Pod[] => {
+  const { name, namespace = 'default', uid = '' } = metadata;
+  const spec = unboundSpec(template.spec);
+  const labels = template.metadata?.labels ?? {};
+  return Array.from({ length: count }, (_, index) => ({
+    metadata: {
+      name: `capacity-buffer-${name}-${index + 1}`,
+      namespace,
+      uid: `${uid}-${index + 1}`,
+      labels,
+    },
+    spec,
+    status: {
+      phase: 'Pending',
+      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }],
+    },
+  }));
+};
+
+/** The pods that all CapacityBuffers stand for, or why they can't be told; none where the kind is not served. */
+export interface BufferPods {
+  readonly pods: readonly Pod[];
+  readonly problem?: string;
+}
+
+export const readBufferPods = async (looking: Looking): Promise<BufferPods> => {
+  const { client, signal } = looking;
+  const list = await getOrUndefined(client.list(CAPACITY_BUFFERS, { signal }));
+  const pods: Pod[] = [];
+  for (const buffer of list?.items ?? []) {
+    const count = replicasOf(buffer);
+    if (count <= 0) continue;
+    const template = await templateOf(looking, buffer);
+    if (!template) continue;
+    if (pods.length + count > MAX_PODS) {
+      return { pods, problem: `CapacityBuffers ask for more than ${MAX_PODS} pods, which are not placed` };
+    }
+    pods.push(...podsOf(buffer, template, count));
+  }
+  return { pods };
+};

@@ -1,0 +1,249 @@
+import type { Registry } from 'prom-client';
+import { KARPENTER_NODEPOOL, SELECTED_NODE } from '../../api/labels.ts';
+import type { ConfigMap, Node, NodeClaim } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
+import { NODES } from '../../api/resources.ts';
+import type { Cache } from '../../kube/cache/cache.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { counter } from '../../kube/component/metrics.ts';
+import {
+  type Action,
+  awaitChange,
+  type Controller,
+  requeue,
+  watches,
+} from '../../kube/controller/controller.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { type Caches, CLOSED_FOR_REMOVAL, claimOf, nodeOf } from '../caches.ts';
+import type { Clock } from '../rebalanceplan/controller.ts';
+import { type BufferPods, readBufferPods } from './capacitybuffers.ts';
+import { type Decision, decide, isMarked, type NodeFacts, removalTaintOf } from './decide.ts';
+import { cachedFacts, freshFacts, type Sources } from './gather.ts';
+import { Ledger } from './ledger.ts';
+import { expiryOf, pathOf } from './path.ts';
+import { closeNode, deleteClaim, freeClaim, markClaim, openNode, type Writer } from './writes.ts';
+
+/** The name that users search the log for. */
+export const NAME = 'empty-node-deleter';
+/** From the taint to the last look: a scheduler that had not seen it has bound its pods by then. */
+export const SETTLE_MS = 5_000;
+/** Time for which CapacityBuffers are believed in first decisions; the last look reads them anew. */
+const BUFFERS_MS = 10_000;
+/** Time for which a node that was kept after all is left alone. */
+const REST_MS = 30_000;
+/** Delay until a node is looked at again that changed while it was. */
+const AGAIN_MS = 500;
+/** Timers are 31 bits wide, so a longer wait is split. */
+const MAX_SLEEP_MS = 3_600_000;
+/** Changes of pods on a node come in bursts, and only the last one can have emptied it. */
+const PODS_GATHER_MS = 200;
+
+const REASONS = {
+  expired: 'its expireAfter has elapsed',
+  evicted: 'the evictor has emptied it',
+  empty: 'it is empty',
+} as const;
+
+export interface ConsolidationOptions {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  /** Caches of the ConfigMaps that turn the feature on and off. */
+  readonly configMaps: readonly Cache<ConfigMap>[];
+  readonly isEnabled: () => boolean;
+  readonly settleMs?: number;
+  readonly schedulers?: readonly string[];
+  readonly recorder: Recorder;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly metrics?: Registry;
+}
+
+/** One at a time: each last look has to see what the one before has deleted. */
+const oneAtATime = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
+  let tail: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const result = tail.then(work);
+    tail = result.catch(() => {});
+    return result;
+  };
+};
+
+/** Deletes NodeClaims of nodes that are empty, expired, or emptied by the evictor; Karpenter ends the machines. */
+export const createConsolidationController = (o: ConsolidationOptions): Controller => {
+  const { client, caches, recorder, clock } = o;
+  const log = o.log.child({ controller: NAME });
+  const ledger = new Ledger();
+  const sources: Sources = {
+    caches,
+    ledger,
+    isEnabled: o.isEnabled,
+    settleMs: o.settleMs ?? SETTLE_MS,
+    now: clock.now,
+    ...(o.schedulers && { schedulers: o.schedulers }),
+  };
+  const inTurn = oneAtATime();
+  const counts = countersOf(o.metrics);
+  let buffers: { readonly at: number; readonly read: Promise<BufferPods> } | undefined;
+
+  const readBuffersAnew = (signal: AbortSignal): Promise<BufferPods> => {
+    const read = readBufferPods({ client, signal });
+    buffers = { at: clock.now(), read };
+    read.catch(() => {
+      buffers = undefined;
+    });
+    return read;
+  };
+  const bufferPods = (signal: AbortSignal): Promise<BufferPods> =>
+    buffers && clock.now() - buffers.at < BUFFERS_MS ? buffers.read : readBuffersAnew(signal);
+
+  const event = ({ node }: Pick<NodeFacts, 'node'>, reason: string, message: string): void =>
+    recorder.event(NODES, node, 'Normal', reason, message);
+
+  const reopen = async (w: Writer, facts: NodeFacts, decision: Decision & { kind: 'reopen' }) => {
+    const { node, claim } = facts;
+    await openNode(w, node);
+    await freeClaim(w, claim);
+    ledger.kept(claim);
+    ledger.rest(claim, clock.now() + REST_MS);
+    const { path = 'none', reason, message } = decision;
+    counts.spared(path);
+    event(facts, 'NodeKept', `It is not removed after all: ${message}`);
+    log.info({ node: node.metadata.name, path, reason, message }, 'node is kept after all');
+    return decision.retryMs === undefined ? awaitChange : requeue(decision.retryMs);
+  };
+
+  /** The last look and the deletion. A claim that changed between the two is left to the next pass. */
+  const remove = async (w: Writer, before: NodeFacts): Promise<Action> => {
+    const facts = await freshFacts(sources, w, before, () => readBuffersAnew(w.signal));
+    if (!facts) return awaitChange;
+    const decision = decide(facts);
+    if (decision.kind === 'reopen') return reopen(w, facts, decision);
+    if (decision.kind !== 'delete') return requeue(decision.kind === 'settle' ? decision.afterMs : AGAIN_MS);
+    const { node, claim } = facts;
+    const { path } = decision;
+    try {
+      await deleteClaim(w, claim);
+    } catch (error) {
+      // The next pass looks again, at what has changed or gone.
+      if (isConflict(error) || isNotFound(error)) return requeue(AGAIN_MS);
+      throw error;
+    }
+    ledger.deleted(claim);
+    counts.deleted(path);
+    const about = { node: node.metadata.name, nodeClaim: claim.metadata.name, path };
+    log.info(about, 'node claim deleted');
+    event(facts, 'NodeConsolidated', `NodeClaim ${claim.metadata.name} was deleted: ${REASONS[path]}`);
+    return awaitChange;
+  };
+
+  const apply = async (w: Writer, facts: NodeFacts, decision: Decision): Promise<Action> => {
+    const { node, claim } = facts;
+    switch (decision.kind) {
+      case 'none':
+        ledger.kept(claim);
+        return awaitChange;
+      case 'leave':
+        ledger.kept(claim);
+        log.debug({ node: node.metadata.name, ...decision }, 'node is left alone');
+        // Nobody else would say why a node that the evictor has emptied stays.
+        if (decision.path === 'evicted')
+          event(facts, 'NodeKept', `It is not removed, though the evictor is done: ${decision.message}`);
+        return decision.retryMs === undefined ? awaitChange : requeue(decision.retryMs);
+      case 'reopen':
+        return reopen(w, facts, decision);
+      case 'mark': {
+        const restMs = ledger.restOf(claim, clock.now());
+        if (restMs > 0) return requeue(restMs);
+        ledger.begin(claim);
+        if (!(await markClaim(w, claim))) ledger.kept(claim);
+        else if (decision.path !== 'expired') await closeNode(w, node, clock.now());
+        return awaitChange;
+      }
+      case 'close':
+        ledger.begin(claim);
+        await closeNode(w, node, clock.now());
+        return awaitChange;
+      case 'settle':
+        return requeue(decision.afterMs);
+      case 'delete':
+        return inTurn(() => remove(w, facts));
+    }
+  };
+
+  const allNodes = (): string[] => caches.nodes.list().map(({ metadata }) => metadata.name);
+  const closedNodes = (): string[] =>
+    caches.nodes.by(CLOSED_FOR_REMOVAL, '').map(({ metadata }) => metadata.name);
+  const nodeNameOf = (claim: NodeClaim): string[] => {
+    const node = nodeOf(caches, claim);
+    return node ? [node.metadata.name] : [];
+  };
+
+  return {
+    name: NAME,
+    sources: [
+      watches(caches.nodes, (node) => [node.metadata.name]),
+      watches(caches.nodeClaims, (claim, { type }) => {
+        if (type === 'delete') ledger.gone(claim);
+        return nodeNameOf(claim);
+      }),
+      watches(caches.pods, ({ spec }) => (spec.nodeName ? [spec.nodeName] : []), {
+        gatherMs: PODS_GATHER_MS,
+      }),
+      // A pod that finds no place because of our taint gets it back before another node is bought.
+      watches(caches.pods, ({ spec }) => (spec.nodeName ? [] : closedNodes())),
+      watches(caches.persistentVolumeClaims, ({ metadata }) => {
+        const node = valueAt(metadata.annotations, SELECTED_NODE);
+        return node === undefined ? [] : [node];
+      }),
+      watches(caches.nodePools, allNodes),
+      ...o.configMaps.map((cache) => watches(cache, allNodes)),
+    ],
+    reconcile: async (name, signal) => {
+      const node = caches.nodes.get(name);
+      const claim = node && claimOf(caches, node);
+      if (!claim) return awaitChange;
+      if (!isConcerned(sources, node, claim)) return beforeExpiry(awaitChange, claim, clock.now());
+      const facts = cachedFacts(sources, name, await bufferPods(signal));
+      if (!facts) return awaitChange;
+      const action = await apply({ client, signal }, facts, decide(facts));
+      return beforeExpiry(action, claim, clock.now());
+    },
+  };
+};
+
+/** Whether a node may be removed, or has something of ours that may have to come off. */
+const isConcerned = ({ caches, isEnabled, now }: Sources, node: Node, claim: NodeClaim): boolean => {
+  if (isMarked(claim) || removalTaintOf(node) !== undefined) return true;
+  const pool = caches.nodePools.get(valueAt(claim.metadata.labels, KARPENTER_NODEPOOL) ?? '');
+  return isEnabled() && pathOf(node, claim, pool, now()) !== undefined;
+};
+
+/** The action, at the latest when the claim expires. */
+const beforeExpiry = (action: Action, claim: NodeClaim, now: number): Action => {
+  const expiry = expiryOf(claim);
+  if (expiry === undefined || expiry <= now) return action;
+  const latest = Math.min(expiry - now, MAX_SLEEP_MS);
+  return requeue(action.kind === 'requeue' ? Math.min(action.afterMs, latest) : latest);
+};
+
+const countersOf = (registry: Registry | undefined) => {
+  if (!registry) return { deleted: () => {}, spared: () => {} };
+  const deleted = counter(
+    registry,
+    'kentroller_consolidated_nodes_total',
+    'NodeClaims deleted by node consolidation, by what made the node go',
+    ['path'],
+  );
+  const spared = counter(
+    registry,
+    'kentroller_spared_nodes_total',
+    'Nodes that were about to be deleted and were kept after all',
+    ['path'],
+  );
+  return {
+    deleted: (path: string) => deleted.inc({ path }),
+    spared: (path: string) => spared.inc({ path }),
+  };
+};

@@ -1,0 +1,140 @@
+import { consolidationOwner, isMarkedBy, parseOwnerMark } from '../../api/identity/ownermark.ts';
+import { IN_USE_BY, REMOVAL_TAINT } from '../../api/labels.ts';
+import type { Node, NodeClaim, NodePool, Pod, Taint } from '../../api/objects.ts';
+import { isDrainable, isTerminating, podName } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
+import { protectionBlockers, stateBlockers } from '../../planner/cluster/candidate.ts';
+import type { EvictionRules } from '../../planner/cluster/evictionblocker.ts';
+import { type Path, pathOf } from './path.ts';
+
+/** What a node's fate is decided from: read from the caches to begin with, and from the API server at the act. */
+export interface NodeFacts {
+  readonly node: Node;
+  readonly claim: NodeClaim;
+  readonly pool: NodePool | undefined;
+  /** Pods that are bound to the node. */
+  readonly pods: readonly Pod[];
+  /** Pods without a node that this one is promised to. */
+  readonly promised: readonly Pod[];
+  /** PersistentVolumeClaims whose volumes are being made for this node, as 'namespace/name'. */
+  readonly volumes: readonly string[];
+  /** True while a running plan names the node. */
+  readonly isPlanned: boolean;
+  /** Number of nodes that the disruption budgets of the NodePool let go now for being empty. */
+  readonly allowed: number;
+  /** Why the room of the node is needed, for pods that wait; asked last, since it takes long to tell. */
+  readonly neededFor: () => string | undefined;
+  readonly rules: EvictionRules;
+  readonly isEnabled: boolean;
+  readonly now: number;
+  /** Milliseconds from the taint to the last look: bindings that were under way have arrived by then. */
+  readonly settleMs: number;
+}
+
+/** Why a node stays; with `retryMs` where no change of an object says that it is over. */
+interface Hold {
+  readonly reason: string;
+  readonly message: string;
+  readonly retryMs?: number;
+}
+
+export type Decision =
+  /** Nothing makes the node go, and nothing of ours is on it. */
+  | { readonly kind: 'none' }
+  | ({ readonly kind: 'leave'; readonly path: Path } & Hold)
+  /** Takes off what we put on a node that stays. */
+  | ({ readonly kind: 'reopen'; readonly path?: Path } & Hold)
+  | { readonly kind: 'mark'; readonly path: Path }
+  | { readonly kind: 'close'; readonly path: Path }
+  | { readonly kind: 'settle'; readonly path: Path; readonly afterMs: number }
+  | { readonly kind: 'delete'; readonly path: Path };
+
+/** Delays until disruption budgets, and the room that waiting pods need, are looked at again. */
+const BUDGET_RETRY_MS = 15_000;
+const ROOM_RETRY_MS = 30_000;
+
+export const isMarked = (claim: NodeClaim): boolean =>
+  isMarkedBy(consolidationOwner(claim), claim, IN_USE_BY);
+
+export const removalTaintOf = ({ spec }: Node): Taint | undefined =>
+  spec?.taints?.find(({ key }) => key === REMOVAL_TAINT);
+
+const planHold = ({ claim, isPlanned }: NodeFacts): Hold | undefined => {
+  const user = isMarked(claim) ? undefined : parseOwnerMark(valueAt(claim.metadata.annotations, IN_USE_BY));
+  if (!user && !isPlanned) return undefined;
+  const who = user ? `RebalancePlan ${user.name}` : 'a running plan';
+  return { reason: 'NodeInUse', message: `it is in use by ${who}` };
+};
+
+/** A user's mark on the node, or a pod of a DaemonSet that must not be disturbed. */
+const protectionHold = (facts: NodeFacts, pods: readonly Pod[]): Hold | undefined => {
+  const [message] = protectionBlockers({ node: facts.node, claim: facts.claim, pods }, facts.rules);
+  return message === undefined ? undefined : { reason: 'NodeProtected', message, retryMs: BUDGET_RETRY_MS };
+};
+
+/** Pods that run, end, or are on their way to the node. */
+const podHold = ({ pods, promised, volumes }: NodeFacts): Hold | undefined => {
+  const pod = pods.find(isDrainable);
+  if (pod) {
+    const what = isTerminating(pod) ? 'is still ending on it' : 'runs on it';
+    return { reason: 'NodeNotEmpty', message: `pod ${podName(pod)} ${what}` };
+  }
+  const [coming] = promised;
+  if (coming) return { reason: 'NodeNominated', message: `pod ${podName(coming)} is on its way to it` };
+  const [volume] = volumes;
+  if (volume === undefined) return undefined;
+  return {
+    reason: 'VolumeBinding',
+    message: `the volume of PersistentVolumeClaim ${volume} is being made for it`,
+  };
+};
+
+const emptyHold = (facts: NodeFacts): Hold | undefined => {
+  const [state] = stateBlockers(facts);
+  if (state !== undefined) return { reason: 'NodeNotReady', message: state };
+  if (facts.allowed < 1) {
+    const message = `the disruption budgets of NodePool ${facts.pool?.metadata.name} let no empty node go now`;
+    return { reason: 'DisruptionBudget', message, retryMs: BUDGET_RETRY_MS };
+  }
+  const needed = facts.neededFor();
+  return needed === undefined ? undefined : { reason: 'RoomNeeded', message: needed, retryMs: ROOM_RETRY_MS };
+};
+
+/**
+ * What keeps a node from going by its path. Expiry ends a node with its pods, as Karpenter's does; the other two want it
+ * empty, and only for being empty do budgets and the room for waiting pods count.
+ */
+const holdOf = (facts: NodeFacts, path: Path): Hold | undefined => {
+  if (path === 'expired') return planHold(facts) ?? protectionHold(facts, []);
+  return (
+    planHold(facts) ??
+    podHold(facts) ??
+    protectionHold(facts, facts.pods) ??
+    (path === 'empty' ? emptyHold(facts) : undefined)
+  );
+};
+
+const nextStep = ({ node, claim, now, settleMs }: NodeFacts, path: Path): Decision => {
+  if (!isMarked(claim)) return { kind: 'mark', path };
+  if (path === 'expired') return { kind: 'delete', path };
+  const age = now - Date.parse(removalTaintOf(node)?.timeAdded ?? '');
+  // Without a time, or with one that lies ahead, the taint is put on anew.
+  if (!(age >= -settleMs)) return { kind: 'close', path };
+  const left = settleMs - age;
+  return left > 0 ? { kind: 'settle', path, afterMs: Math.min(left, settleMs) } : { kind: 'delete', path };
+};
+
+/** The next step for a node. */
+export const decide = (facts: NodeFacts): Decision => {
+  const { node, claim, pool, now, isEnabled } = facts;
+  if (claim.metadata.deletionTimestamp || node.metadata.deletionTimestamp) return { kind: 'none' };
+  const isOurs = isMarked(claim) || removalTaintOf(node) !== undefined;
+  const path = isEnabled ? pathOf(node, claim, pool, now) : undefined;
+  if (path === undefined) {
+    const message = isEnabled ? 'nothing makes it go any more' : 'node consolidation is off';
+    return isOurs ? { kind: 'reopen', reason: 'NodeKept', message } : { kind: 'none' };
+  }
+  const hold = holdOf(facts, path);
+  if (hold) return { kind: isOurs ? 'reopen' : 'leave', path, ...hold };
+  return nextStep(facts, path);
+};

@@ -1,0 +1,188 @@
+import { landingNodeOf } from '../../api/heldpods.ts';
+import { KARPENTER_NODEPOOL, PIN_NODE, SELECTED_NODE } from '../../api/labels.ts';
+import type { Node, NodeClaim, PersistentVolumeClaim, Pod } from '../../api/objects.ts';
+import { isRunning } from '../../api/plans.ts';
+import { hasEnded, isBoundToNode } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
+import { NODE_CLAIMS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { getOrUndefined } from '../../kube/ignore.ts';
+import { allowedDisruptions, countNodes } from '../../planner/cluster/disruptionbudget.ts';
+import { type Caches, claimOf, nodeOf, UNASSIGNED } from '../caches.ts';
+import { existingClaims } from '../rebalanceplan/state/claimnames.ts';
+import { gatherSnapshot } from '../snapshot.ts';
+import type { BufferPods } from './capacitybuffers.ts';
+import { isMarked, type NodeFacts } from './decide.ts';
+import type { Ledger } from './ledger.ts';
+import { roomNeed } from './room.ts';
+
+/** The facts about one node: from the caches for a first decision, and from the API server right before the deletion. */
+
+export interface Sources {
+  readonly caches: Caches;
+  readonly ledger: Ledger;
+  readonly isEnabled: () => boolean;
+  readonly settleMs: number;
+  readonly schedulers?: readonly string[];
+  readonly now: () => number;
+}
+
+/** What is read anew for the last look. */
+interface Seen {
+  readonly node: Node;
+  readonly claim: NodeClaim;
+  readonly pods: readonly Pod[];
+  /** Pods without a node. */
+  readonly unassigned: readonly Pod[];
+  readonly volumeClaims: readonly PersistentVolumeClaim[];
+  /** NodeClaims of the same NodePool. */
+  readonly poolClaims: readonly NodeClaim[];
+  /** Which other nodes count as disrupted by us: those begun, or at the act only those deleted. */
+  readonly isGoing: (claim: NodeClaim) => boolean;
+}
+
+const poolNameOf = ({ metadata: { labels } }: NodeClaim): string => valueAt(labels, KARPENTER_NODEPOOL) ?? '';
+
+const isPromised = (pod: Pod, node: Node, claim: NodeClaim): boolean => {
+  const { name } = node.metadata;
+  const nominated = pod.status?.nominatedNodeName;
+  if (hasEnded(pod) || pod.metadata.deletionTimestamp || isBoundToNode(pod)) return false;
+  return (
+    nominated === name ||
+    nominated === claim.metadata.name ||
+    valueAt(pod.metadata.annotations, PIN_NODE) === name ||
+    landingNodeOf(pod) === name
+  );
+};
+
+/** Volumes that are being made for a node. */
+const bindingTo = (claims: readonly PersistentVolumeClaim[], node: Node): readonly string[] =>
+  claims
+    .filter(({ metadata, spec, status }) => {
+      const isBound = Boolean(spec?.volumeName) || status?.phase === 'Bound';
+      return !isBound && valueAt(metadata.annotations, SELECTED_NODE) === node.metadata.name;
+    })
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+
+const isPlanned = ({ plans }: Pick<Caches, 'plans'>, claim: NodeClaim): boolean =>
+  plans.list().some((plan) => isRunning(plan) && existingClaims(plan).includes(claim.metadata.name));
+
+const allowedFor = ({ caches, now }: Sources, seen: Seen): number => {
+  const pool = caches.nodePools.get(poolNameOf(seen.claim));
+  if (!pool) return 0;
+  const counted = seen.poolClaims.flatMap((claim) => {
+    const node = claim.metadata.uid === seen.claim.metadata.uid ? seen.node : nodeOf(caches, claim);
+    if (!node) return [];
+    const isGoing = claim.metadata.uid !== seen.claim.metadata.uid && seen.isGoing(claim);
+    const metadata = { ...claim.metadata, ...(isGoing && { deletionTimestamp: 'now' }) };
+    return [{ node, claim: { ...claim, metadata } }];
+  });
+  return allowedDisruptions(pool, countNodes(counted), now(), false, undefined, 'Empty');
+};
+
+const neededFor = (o: Sources, seen: Seen, buffers: BufferPods): string | undefined => {
+  if (buffers.problem !== undefined) return buffers.problem;
+  const snapshot = gatherSnapshot(o.caches);
+  const others = snapshot.nodeClaims.filter(({ metadata }) => metadata.uid !== seen.claim.metadata.uid);
+  const gone = others.filter((claim) => isMarked(claim) || o.ledger.isBegun(claim));
+  const pods = [...snapshot.pods.filter(({ spec }) => spec.nodeName), ...seen.unassigned];
+  return roomNeed({ ...snapshot, pods }, seen.node.metadata.name, {
+    gone: new Set(gone.map(({ metadata }) => metadata.name)),
+    buffers: buffers.pods,
+    ...(o.schedulers && { schedulers: o.schedulers }),
+  });
+};
+
+const factsFrom = (o: Sources, seen: Seen, buffers: BufferPods): NodeFacts => {
+  const { caches, now, settleMs } = o;
+  const { node, claim, pods } = seen;
+  return {
+    node,
+    claim,
+    pods,
+    pool: caches.nodePools.get(poolNameOf(claim)),
+    promised: seen.unassigned.filter((pod) => isPromised(pod, node, claim)),
+    volumes: bindingTo(seen.volumeClaims, node),
+    isPlanned: isPlanned(caches, claim),
+    allowed: allowedFor(o, seen),
+    neededFor: () => neededFor(o, seen, buffers),
+    rules: {
+      budgets: caches.podDisruptionBudgets.list(),
+      mode: {},
+      now: now(),
+      // No pod that could have one is on a node that is empty.
+      hasLocalVolume: () => false,
+      willSurge: () => false,
+      ...(o.schedulers && { schedulers: o.schedulers }),
+    },
+    isEnabled: o.isEnabled(),
+    now: now(),
+    settleMs,
+  };
+};
+
+/** The facts as the caches have them; undefined for a node that Karpenter does not manage. */
+export const cachedFacts = (o: Sources, name: string, buffers: BufferPods): NodeFacts | undefined => {
+  const { caches, ledger } = o;
+  const node = caches.nodes.get(name);
+  const claim = node && claimOf(caches, node);
+  if (!claim) return undefined;
+  const pool = poolNameOf(claim);
+  const seen: Seen = {
+    node,
+    claim,
+    pods: caches.pods.by('node', name),
+    unassigned: caches.pods.by(UNASSIGNED, ''),
+    volumeClaims: caches.persistentVolumeClaims.list(),
+    poolClaims: caches.nodeClaims.list().filter((each) => poolNameOf(each) === pool),
+    isGoing: (each) => isMarked(each) || ledger.isBegun(each),
+  };
+  return factsFrom(o, seen, buffers);
+};
+
+type Looking = { readonly client: KubeClient; readonly signal: AbortSignal };
+
+/** PersistentVolumeClaims of the namespaces in which pods with volumes wait for a node. */
+const readVolumeClaims = async (
+  { client, signal }: Looking,
+  unassigned: readonly Pod[],
+): Promise<readonly PersistentVolumeClaim[]> => {
+  const withVolumes = unassigned.filter(({ spec }) =>
+    spec.volumes?.some((volume) => volume.persistentVolumeClaim ?? volume.ephemeral),
+  );
+  const namespaces = new Set(withVolumes.map(({ metadata }) => metadata.namespace ?? 'default'));
+  const found: PersistentVolumeClaim[] = [];
+  for (const namespace of namespaces) {
+    const { items } = await client.list(PERSISTENT_VOLUME_CLAIMS, { namespace, signal });
+    found.push(...items);
+  }
+  return found;
+};
+
+/** The facts as the API server has them, for the last look; undefined once the node or its claim is another or gone. */
+export const freshFacts = async (
+  o: Sources,
+  looking: Looking,
+  before: Pick<NodeFacts, 'node' | 'claim'>,
+  readBuffers: () => Promise<BufferPods>,
+): Promise<NodeFacts | undefined> => {
+  const { client, signal } = looking;
+  const { name } = before.node.metadata;
+  const buffers = await readBuffers();
+  const node = await getOrUndefined(client.get(NODES, { name }, { signal }));
+  const ref = { name: before.claim.metadata.name };
+  const claim = await getOrUndefined(client.get(NODE_CLAIMS, ref, { signal }));
+  if (!node || node.metadata.uid !== before.node.metadata.uid) return undefined;
+  if (!claim || claim.metadata.uid !== before.claim.metadata.uid) return undefined;
+  const labelSelector = `${KARPENTER_NODEPOOL}=${poolNameOf(claim)}`;
+  const { items: poolClaims } = await client.list(NODE_CLAIMS, { labelSelector, signal });
+  const waiting = await client.list(PODS, { fieldSelector: 'spec.nodeName=', signal });
+  const unassigned = waiting.items.filter((pod) => !hasEnded(pod));
+  const cached = o.caches.persistentVolumeClaims.list();
+  const volumeClaims = [...cached, ...(await readVolumeClaims(looking, unassigned))];
+  // Last of all: what arrived while the rest was read is seen.
+  const { items: pods } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}`, signal });
+  const isGoing = (each: NodeClaim): boolean => o.ledger.isDeleted(each);
+  const seen: Seen = { node, claim, pods, unassigned, volumeClaims, poolClaims, isGoing };
+  return factsFrom(o, seen, buffers);
+};
