@@ -68,8 +68,9 @@ const planHold = ({ claim, isPlanned }: NodeFacts): Hold | undefined => {
 
 /** A user's mark on the node, or a pod of a DaemonSet that must not be disturbed. */
 const protectionHold = (facts: NodeFacts, pods: readonly Pod[]): Hold | undefined => {
-  const [message] = protectionBlockers({ node: facts.node, claim: facts.claim, pods }, facts.rules);
-  return message === undefined ? undefined : { reason: 'NodeProtected', message, retryMs: BUDGET_RETRY_MS };
+  const [blocker] = protectionBlockers({ node: facts.node, claim: facts.claim, pods }, facts.rules);
+  if (!blocker) return undefined;
+  return { reason: 'NodeProtected', message: blocker.message, retryMs: BUDGET_RETRY_MS };
 };
 
 /** Pods that run, end, or are on their way to the node. */
@@ -91,7 +92,7 @@ const podHold = ({ pods, promised, volumes }: NodeFacts): Hold | undefined => {
 
 const emptyHold = (facts: NodeFacts): Hold | undefined => {
   const [state] = stateBlockers(facts);
-  if (state !== undefined) return { reason: 'NodeNotReady', message: state };
+  if (state) return { reason: 'NodeNotReady', message: state.message };
   if (facts.allowed < 1) {
     const message = `the disruption budgets of NodePool ${facts.pool?.metadata.name} let no empty node go now`;
     return { reason: 'DisruptionBudget', message, retryMs: BUDGET_RETRY_MS };

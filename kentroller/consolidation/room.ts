@@ -56,5 +56,5 @@ export const roomNeed = (
   const cluster = clusterOf({ ...snapshot, nodes, nodeClaims, pods }, NO_CATALOGUE);
   const index = cluster.views.findIndex((view) => view.name === name);
   const { kept } = withRoomKept(cluster, new Set([index]), o.schedulers);
-  return kept[0]?.reasons[0];
+  return kept[0]?.blocker.message;
 };
