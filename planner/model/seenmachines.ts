@@ -2,6 +2,7 @@ import type { ResourceList } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { type Amounts, amountOf, type Catalogue, type InstanceType } from './catalogue.ts';
+import { isAbsentByName } from './machinelabels.ts';
 
 /** A machine that stands in the cluster. */
 export interface Sample {
@@ -99,17 +100,23 @@ export class SeenMachines {
     return this.#ofClass.get(nodeClass)?.has(type) ?? false;
   }
 
-  /** The type with no more room than such machines were seen to have. */
-  asSeen(type: InstanceType, nodeClass: string): InstanceType {
+  /**
+   * The type as such machines were seen: with no more CPU and memory, and with their pods and disks. `isPodsSet` where the
+   * NodeClass says how many pods its machines take.
+   */
+  asSeen(type: InstanceType, nodeClass: string, isPodsSet = false): InstanceType {
     const attachLimits = this.#attachLimits(type.name);
     const withLimits = attachLimits ? { ...type, attachLimits } : type;
     const own = this.#ofClass.get(nodeClass)?.get(type.name);
-    if (own) return withSeen(withLimits, own, true);
+    if (own) return withOwn(withLimits, own, isPodsSet);
     const elsewhere = [...this.#ofClass].flatMap(([, seen]) => seen.get(type.name) ?? []);
-    const [first] = elsewhere;
-    if (first) return elsewhere.reduce((each, seen) => withSeen(each, seen, false), withLimits);
-    const nearest = this.#nearest(type, nodeClass);
-    return nearest ? scaled(withLimits, nearest) : withLimits;
+    const ofClass = [...(this.#ofClass.get(nodeClass)?.values() ?? [])];
+    const nearest = elsewhere.length > 0 ? undefined : this.#nearest(type, nodeClass);
+    const sized = nearest
+      ? scaled(withLimits, nearest)
+      : elsewhere.reduce((each, seen) => withSeen(each, seen), withLimits);
+    const withDisk = nearest && ofClass.includes(nearest) ? withRootVolume(sized, nearest) : sized;
+    return isPodsSet ? withDisk : withPods(withDisk, podsElsewhere(type, nearest, ofClass));
   }
 
   #attachLimits(name: string): Readonly<Record<string, number>> | undefined {
@@ -186,27 +193,85 @@ const withUnlisted = (type: InstanceType, amounts: ReadonlyMap<string, number>):
   };
 };
 
-/** The type as its own machines were seen; `isSameClass` also for how many pods they take, which a NodeClass decides. */
-const withSeen = (type: InstanceType, { amounts }: Seen, isSameClass: boolean): InstanceType =>
+/** The type as machines of it in other NodeClasses were seen; how many pods they take and their disks are their classes'. */
+const withSeen = (type: InstanceType, { amounts }: Seen): InstanceType =>
   withOverhead(withUnlisted(type, amounts), (resource) =>
-    resource === 'pods' && !isSameClass
-      ? Number.POSITIVE_INFINITY
-      : (amounts.get(resource) ?? Number.POSITIVE_INFINITY),
+    resource === 'pods' ? Number.POSITIVE_INFINITY : (amounts.get(resource) ?? Number.POSITIVE_INFINITY),
   );
+
+/** The type with room for so many pods. */
+const withPods = (type: InstanceType, pods: number): InstanceType => ({
+  ...type,
+  capacity: { ...type.capacity, pods },
+  overhead: { ...type.overhead, pods: 0 },
+});
+
+/** The type with so much disk for pods. */
+const withDisk = (type: InstanceType, bytes: number): InstanceType => {
+  const ephemeralStorage = Math.max(bytes, type.capacity.ephemeralStorage);
+  return {
+    ...type,
+    capacity: { ...type.capacity, ephemeralStorage },
+    overhead: { ...type.overhead, ephemeralStorage: ephemeralStorage - bytes },
+  };
+};
+
+/** The type as its own machines of its NodeClass were seen. */
+const withOwn = (type: InstanceType, seen: Seen, isPodsSet: boolean): InstanceType => {
+  const lowered = withSeen(type, seen);
+  const pods = seen.amounts.get('pods');
+  const disk = seen.amounts.get('ephemeral-storage');
+  const counted = pods === undefined || isPodsSet ? lowered : withPods(lowered, pods);
+  return disk === undefined ? counted : withDisk(counted, disk);
+};
+
+/** Whether no machine of the type has a disk of its own, by its name. */
+const hasRootVolumeAlone = ({ name }: InstanceType): boolean =>
+  isAbsentByName(name, 'karpenter.k8s.aws/instance-local-nvme');
+
+/** The type with the root volume of a machine of its NodeClass, where neither may have another disk. */
+const withRootVolume = (type: InstanceType, { type: other, amounts }: Seen): InstanceType => {
+  const disk = amounts.get('ephemeral-storage');
+  return disk !== undefined && hasRootVolumeAlone(type) && hasRootVolumeAlone(other)
+    ? withDisk(type, disk)
+    : type;
+};
+
+/** Pods that kubelets take where somebody set it: Kubernetes' own number, and what EKS advises for large machines. */
+const USUAL_SETTINGS: ReadonlySet<number> = new Set([110, 250]);
+
+/** Pods per machine where a NodeClass sets that for all sizes: types that are listed with other numbers have one alike. */
+const commonPods = (ofClass: readonly Seen[]): number | undefined => {
+  const all = ofClass.flatMap(({ type, amounts }) => {
+    const pods = amounts.get('pods');
+    return pods === undefined ? [] : [{ listed: type.capacity.pods, pods }];
+  });
+  const [first] = all;
+  if (!first || all.some(({ pods }) => pods !== first.pods)) return undefined;
+  const isSet = USUAL_SETTINGS.has(first.pods) || all.some(({ listed }) => listed !== first.listed);
+  return isSet ? first.pods : undefined;
+};
+
+/** How many pods a type takes that no machine of its NodeClass shows: by those of other types. */
+const podsElsewhere = (type: InstanceType, nearest: Seen | undefined, ofClass: readonly Seen[]): number => {
+  const listed = type.capacity.pods - type.overhead.pods;
+  const common = commonPods(ofClass);
+  if (common !== undefined) {
+    const isMore = ofClass.some((seen) => common > seen.type.capacity.pods);
+    return isMore ? common : Math.min(listed, common);
+  }
+  return nearest ? Math.floor(listed * ratio(nearest, 'pods')) : listed;
+};
 
 /** The type with the share of its size that a machine of another size was seen to give. */
 const scaled = (type: InstanceType, nearest: Seen): InstanceType => {
   const storage = nearest.amounts.get('ephemeral-storage');
   const listed = storage === undefined ? type : withUnlisted(type, new Map([['ephemeral-storage', storage]]));
-  const pods = nearest.amounts.get('pods');
-  const isCapped = pods !== undefined && pods < nearest.type.capacity.pods;
   return withOverhead(listed, (resource) => {
     switch (resource) {
       case 'cpu':
       case 'memory':
         return amountOf(type.capacity, resource) * ratio(nearest, resource);
-      case 'pods':
-        return isCapped ? pods : Number.POSITIVE_INFINITY;
       case 'ephemeral-storage':
         return storage ?? Number.POSITIVE_INFINITY;
       default:

@@ -1,11 +1,11 @@
 import { INSTANCE_TYPE, KARPENTER_NODEPOOL, REGION, ZONE, ZONE_ID } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { CSINode, Node, NodeClassObject, NodePool } from '../../api/objects.ts';
-import { amount } from '../../api/quantity.ts';
 import { putAt, valueAt } from '../../api/records/valueat.ts';
-import type { Amounts, Catalogue, InstanceType } from './catalogue.ts';
+import type { Catalogue, InstanceType } from './catalogue.ts';
 import { isMachineKey, regionOfZone } from './machinelabels.ts';
 import { poolBlocker } from './nodepool.ts';
+import { withKubelet } from './offers/kubelet.ts';
 import { withNodeStorage } from './offers/nodestorage.ts';
 import { type Sample, SeenMachines } from './seenmachines.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -116,34 +116,6 @@ const zonesOf = (nodeClass: NodeClassObject | undefined): ClassZones => {
   );
 };
 
-const reserved = (nodeClass: NodeClassObject | undefined, resource: 'cpu' | 'memory'): number => {
-  const { kubeReserved, systemReserved } = nodeClass?.spec?.kubelet ?? {};
-  return [kubeReserved, systemReserved].reduce(
-    (sum, list) => sum + amount(resource, valueAt(list, resource) ?? '0'),
-    0,
-  );
-};
-
-/** The most that a NodeClass's kubelets give to pods, by its own settings. */
-const withKubelet = (type: InstanceType, nodeClass: NodeClassObject | undefined): InstanceType => {
-  const kubelet = nodeClass?.spec?.kubelet;
-  if (!kubelet) return type;
-  const { capacity, overhead } = type;
-  const most = Math.min(
-    kubelet.maxPods ?? Number.POSITIVE_INFINITY,
-    kubelet.podsPerCore
-      ? kubelet.podsPerCore * Math.max(1, Math.floor(capacity.cpu / 1000))
-      : Number.POSITIVE_INFINITY,
-  );
-  const more: Amounts = {
-    ...overhead,
-    cpu: Math.max(overhead.cpu, reserved(nodeClass, 'cpu')),
-    memory: Math.max(overhead.memory, reserved(nodeClass, 'memory')),
-    pods: Math.max(overhead.pods, capacity.pods - most),
-  };
-  return { ...type, overhead: more };
-};
-
 /**
  * A cache by object identity, safe as module state: catalogues are never changed, and entries go with them. Plans of one
  * cluster mostly see the same machines, and equal types keep what was computed from them.
@@ -191,9 +163,10 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
       catalogue.instanceTypes.map((original) => {
         const ofKubelet = withKubelet(original, nodeClass);
         // Machines of other classes have other disks, and those of other types may have some of their own.
+        const isPodsSet = nodeClass?.spec?.kubelet?.maxPods !== undefined;
         const type = seen.has(original.name, id)
-          ? seen.asSeen(withNodeStorage(ofKubelet, nodeClass), id)
-          : withNodeStorage(seen.asSeen(ofKubelet, id), nodeClass);
+          ? seen.asSeen(withNodeStorage(ofKubelet, nodeClass), id, isPodsSet)
+          : withNodeStorage(seen.asSeen(ofKubelet, id, isPodsSet), nodeClass);
         const own = learned.get(type.name);
         return {
           ...type,

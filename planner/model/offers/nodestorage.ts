@@ -76,14 +76,14 @@ const capacityOf = (type: InstanceType, nodeClass: NodeClassObject): number | un
   }
 };
 
-/** What the kubelet keeps free before it evicts: a share of the disk, or an amount. */
-const evictionOf = (threshold: string | undefined, capacity: number): number => {
+/** What the kubelet keeps free before it evicts: a share of what there is, or an amount; `byDefault` for neither. */
+export const keptFree = (threshold: string | undefined, capacity: number, byDefault: number): number => {
   if (threshold?.endsWith('%')) {
     const percent = Number(threshold.slice(0, -1));
     // 100 % turns the threshold off.
     if (percent >= 0 && percent <= 100) return percent === 100 ? 0 : Math.ceil((capacity * percent) / 100);
   }
-  return sizeOf(threshold) ?? Math.ceil(capacity * EVICTION_SHARE);
+  return sizeOf(threshold) ?? byDefault;
 };
 
 /** The type with the disk for pods that machines of a NodeClass have. */
@@ -94,7 +94,7 @@ export const withNodeStorage = (type: InstanceType, nodeClass: NodeClassObject |
   const overhead =
     (sizeOf(valueAt(kubeReserved, RESOURCE)) ?? KUBE_RESERVED) +
     (sizeOf(valueAt(systemReserved, RESOURCE)) ?? 0) +
-    evictionOf(valueAt(evictionHard, 'nodefs.available'), capacity);
+    keptFree(valueAt(evictionHard, 'nodefs.available'), capacity, Math.ceil(capacity * EVICTION_SHARE));
   return {
     ...type,
     capacity: { ...type.capacity, ephemeralStorage: capacity },
