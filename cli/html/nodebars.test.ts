@@ -67,8 +67,8 @@ t.test('bars show the workloads of each node before and after the plan', async (
     ],
   );
   t.same(summaryOf(after), [
-    { name: 'kept', fate: 'kept', shares: ['1 default/db 1000'] },
     { name: 'new', fate: 'added', shares: ['2 default/web 750'] },
+    { name: 'kept', fate: 'kept', shares: ['1 default/db 1000'] },
   ]);
 });
 

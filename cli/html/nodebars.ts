@@ -45,8 +45,16 @@ const sharesOf = (pods: readonly Pod[], workloadOf: (pod: Pod) => Workload): Wor
   return [...shares.values()].sort((a, b) => b.cpu - a.cpu);
 };
 
-const byPrice = (a: NodeBar, b: NodeBar): number =>
-  (b.price ?? 0) - (a.price ?? 0) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+/** What all workloads on a node request of a resource. */
+export const sumShares = ({ shares }: Pick<NodeBar, 'shares'>, resource: 'cpu' | 'memory' | 'pods'): number =>
+  shares.reduce((total, share) => total + share[resource], 0);
+
+const changes = ({ fate }: NodeBar): number => (fate === 'kept' ? 0 : 1);
+
+const byChangeAndPrice = (a: NodeBar, b: NodeBar): number =>
+  changes(b) - changes(a) ||
+  (b.price ?? 0) - (a.price ?? 0) ||
+  (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
 /** Pods that the plan moves, by the name of their new NodeClaim. */
 const arrivalsOf = (cluster: Cluster, claimOf: ReadonlyMap<string, string>): Map<string, Pod[]> => {
@@ -61,7 +69,7 @@ const arrivalsOf = (cluster: Cluster, claimOf: ReadonlyMap<string, string>): Map
   return arrivals;
 };
 
-/** The nodes of a cluster before and after a plan, most expensive first. */
+/** The nodes of a cluster before and after a plan: those that change first, then the most expensive. */
 export const nodeBarsOf = (
   cluster: Cluster,
   { plan }: RebalanceResult,
@@ -102,7 +110,7 @@ export const nodeBarsOf = (
   );
   const kept = existing.flatMap(({ after }) => (after.fate === 'removed' ? [] : [after]));
   return {
-    before: existing.map(({ before }) => before).sort(byPrice),
-    after: [...kept, ...added].sort(byPrice),
+    before: existing.map(({ before }) => before).sort(byChangeAndPrice),
+    after: [...kept, ...added].sort(byChangeAndPrice),
   };
 };

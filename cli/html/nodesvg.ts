@@ -1,6 +1,6 @@
 import { formatCpu } from '../../api/quantity.ts';
 import { printable } from '../../api/text/printable.ts';
-import type { NodeBar, WorkloadShare } from './nodebars.ts';
+import { type NodeBar, sumShares, type WorkloadShare } from './nodebars.ts';
 import { HUES } from './stylesheet.ts';
 
 /** Escapes a text for HTML and for attribute values; of bidi overrides and the like it shows the number. */
@@ -10,6 +10,27 @@ export const escapeHtml = (text: string): string =>
     .map(printable)
     .join('\n')
     .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** Workloads drawn one by one on a node. */
+const MOST_SHARES = 6;
+
+/** The largest workloads of a node, and the others as one. */
+const withRest = (shares: readonly WorkloadShare[]): readonly Drawn[] => {
+  const rest = shares.slice(MOST_SHARES);
+  if (rest.length < 2) return shares;
+  const all = { shares: rest };
+  const pods = sumShares(all, 'pods');
+  return [
+    ...shares.slice(0, MOST_SHARES),
+    {
+      workload: `${rest.length} more workloads`,
+      pods,
+      cpu: sumShares(all, 'cpu'),
+      memory: sumShares(all, 'memory'),
+      isRest: true,
+    },
+  ];
+};
 
 /** Number of a hue of the stylesheet, equal for a workload on every node; the golden ratio keeps similar names apart. */
 const hueOf = (workload: string): number => {
@@ -26,12 +47,15 @@ const BAR_GAP = 2;
 const MAX_WIDTH = 300;
 const MIN_WIDTH = 34;
 
+/** A workload's part of a bar, or the part of many. */
+type Drawn = WorkloadShare & { readonly isRest?: boolean };
+
 /** One bar with a segment per workload; `part` is a share's part of the bar, 0 to 1. */
 const drawBar = (
-  shares: readonly WorkloadShare[],
+  shares: readonly Drawn[],
   y: number,
   width: number,
-  part: (share: WorkloadShare) => number,
+  part: (share: Drawn) => number,
 ): string => {
   let x = 0;
   return shares
@@ -41,7 +65,7 @@ const drawBar = (
       x += segment;
       if (segment < 0.3) return '';
       const title = `${share.workload}${share.pods > 1 ? ` × ${share.pods}` : ''}: ${formatCpu(share.cpu)} CPU, ${formatGib(share.memory)}`;
-      return `<rect x="${start.toFixed(1)}" y="${y}" width="${Math.max(0.3, segment - 0.5).toFixed(1)}" height="${BAR_HEIGHT}" class="h${hueOf(share.workload)}"><title>${escapeHtml(title)}</title></rect>`;
+      return `<rect x="${start.toFixed(1)}" y="${y}" width="${Math.max(0.3, segment - 0.5).toFixed(1)}" height="${BAR_HEIGHT}" class="${share.isRest ? 'rest' : `h${hueOf(share.workload)}`}"><title>${escapeHtml(title)}</title></rect>`;
     })
     .join('');
 };
@@ -52,20 +76,18 @@ const drawBar = (
  */
 export const drawNode = (node: NodeBar, mostCpu: number): string => {
   const width = Math.max(MIN_WIDTH, Math.round(MAX_WIDTH * Math.sqrt(node.cpu / Math.max(1, mostCpu))));
-  const sum = (part: (share: WorkloadShare) => number): number =>
-    node.shares.reduce((total, share) => total + part(share), 0);
-  const pods = sum((share) => share.pods);
   const title = [
     `${node.name}, ${node.instanceType}`,
     node.price === undefined ? 'price unknown' : `${node.price.toFixed(3)} USD per hour`,
-    `${pods} pods request ${formatCpu(sum((share) => share.cpu))} of ${formatCpu(node.cpu)} CPU and ${formatGib(sum((share) => share.memory))} of ${formatGib(node.memory)}`,
+    `${sumShares(node, 'pods')} pods request ${formatCpu(sumShares(node, 'cpu'))} of ${formatCpu(node.cpu)} CPU and ${formatGib(sumShares(node, 'memory'))} of ${formatGib(node.memory)}`,
   ].join('\n');
+  const shares = withRest(node.shares);
   const height = 2 * BAR_HEIGHT + BAR_GAP;
   return (
     `<div class="node ${node.fate}"><svg width="${width}" height="${height}" role="img"><title>${escapeHtml(title)}</title>` +
     `<rect class="free" width="${width}" height="${BAR_HEIGHT}"/><rect class="free" y="${BAR_HEIGHT + BAR_GAP}" width="${width}" height="${BAR_HEIGHT}"/>` +
-    drawBar(node.shares, 0, width, (share) => share.cpu / Math.max(1, node.cpu)) +
-    drawBar(node.shares, BAR_HEIGHT + BAR_GAP, width, (share) => share.memory / Math.max(1, node.memory)) +
+    drawBar(shares, 0, width, (share) => share.cpu / Math.max(1, node.cpu)) +
+    drawBar(shares, BAR_HEIGHT + BAR_GAP, width, (share) => share.memory / Math.max(1, node.memory)) +
     '</svg></div>'
   );
 };

@@ -1,7 +1,7 @@
 import { formatCpu } from '../../api/quantity.ts';
 import { printable } from '../../api/text/printable.ts';
 import { describeSplit, machineLabel } from '../changes.ts';
-import { type Report, roundToCents } from '../reportmodel.ts';
+import { type NodeLine, type Report, roundToCents } from '../reportmodel.ts';
 import { formatSeconds } from './durations.ts';
 import type { LeftOut } from './leftout.ts';
 import { listed } from './listed.ts';
@@ -29,20 +29,27 @@ const alignColumns = (cells: readonly (readonly string[])[]): string => {
 const section = (heading: string, header: readonly string[], rows: readonly (readonly string[])[]): string =>
   rows.length === 0 ? '' : `\n${heading}\n${alignColumns([header, ...rows])}\n`;
 
+/** Workloads that the table lists. */
+const MOST_WORKLOADS = 30;
+
 const renderMoves = ({ moves, machineStart }: Report): string => {
-  const rows = moves.map((move) => [
-    printable(workloadName(move)),
-    `${move.pods} of ${move.podsInAll}`,
-    formatSeconds(move.stopSeconds),
-    move.startSeconds === null ? 'unknown' : formatSeconds(move.startSeconds),
-    move.risks.map(({ message }) => message).join('; ') || '-',
-  ]);
+  const rows = moves
+    .slice(0, MOST_WORKLOADS)
+    .map((move) => [
+      printable(workloadName(move)),
+      `${move.pods} of ${move.podsInAll}`,
+      formatSeconds(move.stopSeconds),
+      move.startSeconds === null ? 'unknown' : formatSeconds(move.startSeconds),
+      move.risks.map(({ message }) => message).join('; ') || '-',
+    ]);
   const machines =
     machineStart === null
       ? 'How long new machines take is unknown.'
       : `New machines: this cluster's took ${formatSeconds(machineStart.seconds)} to join (the middle one of ${machineStart.of}).`;
   const heading = `Moves by workload: pods are evicted once the new machines are ready. ${machines}`;
-  return section(heading, ['WORKLOAD', 'PODS', 'STOPS WITHIN', 'STARTS IN', 'RISKS'], rows);
+  const rest = moves.length - rows.length;
+  const more = rest > 0 ? `and ${rest} more workloads: -o json has them all\n` : '';
+  return section(heading, ['WORKLOAD', 'PODS', 'STOPS WITHIN', 'STARTS IN', 'RISKS'], rows) + more;
 };
 
 /** '412.00, 280.00 of it by this alone'. */
@@ -91,9 +98,19 @@ const renderHead = (report: Report): string => {
   return `${lines.map(printable).join('\n')}\n`;
 };
 
+/** Nodes that the table lists. */
+const MOST_NODES = 50;
+
+const describeFate = ({ fate, reasons }: NodeLine): string => {
+  if (reasons.length === 0) return fate;
+  const more = reasons.length - 1;
+  return `${fate}: ${reasons[0]}${more > 0 ? `, and ${more} more reason${more === 1 ? '' : 's'}` : ''}`;
+};
+
 const renderNodes = ({ lines }: Report): string => {
   const rows = [...lines]
     .sort((a, b) => (b.wastedMonthly ?? 0) - (a.wastedMonthly ?? 0))
+    .slice(0, MOST_NODES)
     .map((line) => [
       line.name,
       line.instanceType,
@@ -102,10 +119,12 @@ const renderNodes = ({ lines }: Report): string => {
       `${line.memoryFree} of ${line.memory}`,
       String(line.pods),
       formatUsd(line.wastedMonthly),
-      line.reasons.length > 0 ? `${line.fate}: ${line.reasons.join('; ')}` : line.fate,
+      describeFate(line),
     ]);
   const header = ['NODE', 'TYPE', 'USD/MONTH', 'CPU FREE', 'MIB FREE', 'PODS', 'WASTED/MONTH', 'PLAN'];
-  return `\n${alignColumns([header, ...rows])}\n`;
+  const rest = lines.length - rows.length;
+  const more = rest > 0 ? `and ${rest} more nodes: -o json has them all\n` : '';
+  return section('Nodes, those with the highest cost of unrequested resources first:', header, rows) + more;
 };
 
 const renderUnseen = ({ unseen }: Report): string =>
@@ -116,7 +135,7 @@ const renderUnseen = ({ unseen }: Report): string =>
 /** The report as text for a terminal. */
 export const renderTable = (report: Report): string =>
   renderHead(report) +
-  renderNodes(report) +
   renderMoves(report) +
   renderLeftOut(report) +
+  renderNodes(report) +
   renderUnseen(report);

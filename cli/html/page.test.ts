@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import t from 'tap';
+import type { Pod } from '../../api/objects.ts';
+import { clusterOf } from '../../planner/cluster/clusterview.ts';
+import type { RebalanceResult } from '../../planner/rebalance.ts';
+import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
+import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
+import { type Report, reportOf } from '../reportmodel.ts';
+import { renderPage } from './page.ts';
+
+/** What holds for the page of any cluster, small or large. */
+
+const MANY = 2000;
+const PODS_A_NODE = 12;
+
+const podsOn = (node: number): Pod[] =>
+  Array.from({ length: PODS_A_NODE }, (_, n) =>
+    makePod(`app-${node * 5 + n}-pod-${node}-${n}`, {
+      app: `a-workload-with-a-long-name-${(node * 5 + n) % 1000}`,
+      cpu: 100,
+      memory: 200,
+      node: `ip-10-0-${node}.us-west-2.compute.internal`,
+      ...(n === 0 && node % 3 === 0 && { owner: null }),
+    }),
+  );
+
+/** A cluster and a plan that removes a part of its nodes; searched for by nobody. */
+const pageOf = (nodes: number, more: Partial<Report> = {}): string => {
+  const numbers = Array.from({ length: nodes }, (_, n) => n);
+  const name = (n: number): string => `ip-10-0-${n}.us-west-2.compute.internal`;
+  const snapshot = makeSnapshot(
+    numbers.map((n) => makeNode(name(n))),
+    numbers.flatMap(podsOn),
+  );
+  const [blocked, removed] = [numbers.filter((n) => n % 3 === 0), numbers.filter((n) => n % 3 !== 0)];
+  const result = {
+    plan: {
+      spec: {
+        podsToMigrate: removed.flatMap((n) =>
+          podsOn(n).map(({ metadata }, index) => ({
+            namespace: 'default',
+            name: metadata.name,
+            srcNode: name(n),
+            dstNodeClaimName: `new-${index}`,
+          })),
+        ),
+      },
+      savings: {
+        projectedClusterMonthlyCost: '1',
+        blueNodes: removed.map((n) => ({ name: name(n) })),
+        greenNodes: removed.slice(0, 500).map((n) => ({
+          name: `new-${n}`,
+          instanceType: 'm5.xlarge',
+          isSpot: false,
+          priceHourly: '0.1',
+          milliCPU: 4000,
+          memoryMiB: 16_384,
+        })),
+      },
+    },
+    selectedNodes: [],
+    skippedNodes: blocked.map((n) => ({
+      name: name(n),
+      reasons: ['pod x has no controller'],
+      blockers: [
+        {
+          kind: 'no-controller',
+          cause: 'pods have no controller',
+          message: 'pod x has no controller',
+          pod: `default/x-${n}`,
+        },
+      ],
+    })),
+  } as unknown as RebalanceResult;
+  const cluster = clusterOf(snapshot, smallCatalogue);
+  const prices = { source: 'file', region: null, summary: 'prices of a file', gaps: [] } as const;
+  const report = reportOf(
+    cluster,
+    result,
+    { catalogue: smallCatalogue, prices },
+    { savingsBy: [], kindChanges: [], unseen: ['Nodes: list them.'] },
+  );
+  return renderPage({ ...report, ...more }, cluster, result);
+};
+
+const elementsIn = (page: string): number => page.match(/<[a-z]/g)?.length ?? 0;
+const large = pageOf(MANY);
+const small = pageOf(6);
+const style = /<style>([\s\S]*)<\/style>/.exec(large)?.[1] ?? '';
+
+t.test('a cluster of 2,000 nodes makes a page of bounded size, which says what it leaves out', async (t) => {
+  t.ok(elementsIn(large) < 10_000, `${elementsIn(large)} elements`);
+  t.ok(large.length < 1_000_000, `${large.length} characters`);
+  t.match(large, /1,900 more nodes that cost \$[\d,]+ per month are not drawn/);
+  t.match(large, /<summary>80 more workloads<\/summary>/);
+  t.match(large, /900 more workloads in the output of <code>-o json<\/code>/);
+  t.match(large, /<summary>667 nodes<\/summary>/);
+});
+
+t.test('nothing on the page is wider than a telephone', async (t) => {
+  for (const page of [large, small]) {
+    t.match(page, /<meta name="viewport" content="width=device-width,initial-scale=1">/);
+    const drawn = [...page.matchAll(/<svg width="(\d+)"/g)].map(([, width]) => Number(width));
+    t.ok(drawn.length > 0 && Math.max(...drawn) <= 320, 'bars are at most 320 px wide');
+  }
+  const fixed = [...style.matchAll(/(?<!max-)width:(\d+)px/g)].map(([, width]) => Number(width));
+  t.ok(
+    fixed.every((width) => width <= 320),
+    'no wide box',
+  );
+  t.notMatch(style, /min-width/);
+  t.match(
+    style,
+    /@media\(max-width:700px\)\{[\s\S]*table,tbody,tr,th,td\{display:block\}/,
+    'tables become lists',
+  );
+});
+
+t.test('each table has a caption, and each cell a name where the page is narrow', async (t) => {
+  for (const table of large.match(/<table>[\s\S]*?<\/table>/g) ?? []) {
+    t.match(table, /^<table><caption class="hidden">[^<]+<\/caption><thead><tr><th scope="col"/);
+    t.notMatch(table, /<td(?![^>]*data-name="[^"]+")/);
+  }
+  t.ok((large.match(/<table>/g)?.length ?? 0) >= 5);
+});
+
+t.test('links lead to sections, and headings skip no level', async (t) => {
+  const targets = [...large.matchAll(/href="#([^"]+)"/g)].map(([, id]) => id);
+  t.ok(targets.length >= 7);
+  for (const id of targets) t.ok(large.includes(`id="${id}"`), `#${id} is there`);
+  t.match(large, /<body><a class="skip" href="#report">/, 'the first link skips to the report');
+  let level = 0;
+  for (const [, digit] of large.matchAll(/<h(\d)/g)) {
+    t.ok(Number(digit) <= level + 1, `h${digit} after h${level}`);
+    level = Number(digit);
+  }
+});
+
+t.test('the page has rules for dark screens, for the keyboard and for paper', async (t) => {
+  t.match(style, /@media\(prefers-color-scheme:dark\)/);
+  t.match(style, /:focus-visible\{outline:/);
+  t.match(style, /@media print\{/);
+  t.match(style, /details::details-content\{content-visibility:visible/, 'what is folded is printed');
+});
+
+t.test('the page lets in its stylesheet by hash, and nothing else', async (t) => {
+  const hash = createHash('sha256').update(style).digest('base64');
+  t.ok(large.includes(`content="default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'`));
+  t.notMatch(large, /<script|https?:|\sstyle=|\son[a-z]+=/);
+});
+
+t.test('what could not be seen is on the page under the name that the table gives it', async (t) => {
+  t.match(small, /<h2>What this report could not see<\/h2><ul><li>Nodes: list them\.<\/li><\/ul>/);
+  t.notMatch(pageOf(6, { unseen: [] }), /could not see/);
+});

@@ -1,0 +1,218 @@
+import { HOURS_PER_MONTH } from '../../api/labels.ts';
+import { describeSplit, machineLabel } from '../changes.ts';
+import { formatSeconds } from '../report/durations.ts';
+import { listed } from '../report/listed.ts';
+import { workloadName } from '../report/workload.ts';
+import type { NodeLine, Report } from '../reportmodel.ts';
+import { type Column, type Row, renderDataTable } from './datatable.ts';
+import type { NodeBar } from './nodebars.ts';
+import { escapeHtml } from './nodesvg.ts';
+import { formatCount, formatNumber, formatUsd, sum } from './words.ts';
+
+/** Rows of one table that are shown at once, and all that the page has: `-o json` has the others. */
+const ROWS_SHOWN = 20;
+const MOST_ROWS = 100;
+const MOST_WASTEFUL_NODES = 20;
+const MOST_NAMES = 100;
+
+/** A part of the page that links can lead to. */
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly html: string;
+}
+
+/** A section; nothing without content. */
+export const section = (id: string, title: string, content: string): readonly Section[] =>
+  content === '' ? [] : [{ id, title, html: `<section id="${id}"><h2>${title}</h2>${content}</section>\n` }];
+
+const paragraph = (text: string): string => `<p>${text}</p>`;
+
+const list = (items: readonly string[]): string =>
+  `<ul>${items.map((item) => `<li>${escapeHtml(item)}</li>`).join('')}</ul>`;
+
+/** A table whose first rows are shown and whose others can be opened, of which a large cluster's page has not all. */
+const longTable = (
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly Row[],
+  noun: string,
+): string => {
+  const [shown, folded, left] = [
+    rows.slice(0, ROWS_SHOWN),
+    rows.slice(ROWS_SHOWN, MOST_ROWS),
+    rows.length - MOST_ROWS,
+  ];
+  const rest =
+    folded.length === 0
+      ? ''
+      : `<details><summary>${formatCount(folded.length, `more ${noun}`)}</summary>${renderDataTable(`${caption}, continued`, columns, folded)}</details>`;
+  const missing =
+    left > 0
+      ? `<p class="note">${formatCount(left, `more ${noun}`)} in the output of <code>-o json</code>.</p>`
+      : '';
+  return `${renderDataTable(caption, columns, shown)}${rest}${missing}`;
+};
+
+/** What the saving is made of; nothing where packing alone makes it. */
+export const renderSplit = (report: Report): readonly Section[] => {
+  const lines = describeSplit(report);
+  return section('split', 'What the saving is made of', lines.length === 0 ? '' : list(lines));
+};
+
+/** Machines by type, capacity type, architecture and zone: how many today, how many planned, what these cost. */
+export const renderMachines = (
+  report: Report,
+  before: readonly NodeBar[],
+  after: readonly NodeBar[],
+): readonly Section[] => {
+  const labels = new Map([...report.lines, ...report.added].map((each) => [each.name, machineLabel(each)]));
+  const machines = new Map<string, { before: number; after: number; cost: number; unpriced: number }>();
+  const entryOf = (node: NodeBar) => {
+    const label = labels.get(node.name) || node.instanceType;
+    const entry = machines.get(label) ?? { before: 0, after: 0, cost: 0, unpriced: 0 };
+    machines.set(label, entry);
+    return entry;
+  };
+  for (const node of before) entryOf(node).before += 1;
+  for (const node of after) {
+    const entry = entryOf(node);
+    entry.after += 1;
+    entry.cost += (node.price ?? 0) * HOURS_PER_MONTH;
+    if (node.price === undefined) entry.unpriced += 1;
+  }
+  const formatChange = (change: number): string => {
+    if (change === 0) return '';
+    return change > 0 ? `<span class="more">+${change}</span>` : `<span class="less">−${-change}</span>`;
+  };
+  const rows = [...machines]
+    .sort(([, a], [, b]) => b.cost - a.cost || b.before - a.before)
+    .map(([label, { before: today, after: planned, cost, unpriced }]) => [
+      escapeHtml(label || 'unknown'),
+      formatNumber(today),
+      formatNumber(planned),
+      formatChange(planned - today),
+      planned > 0 ? formatUsd(unpriced === planned ? null : cost) : '',
+    ]);
+  if (rows.length === 0) return [];
+  const table = longTable(
+    'Machines today and planned',
+    [
+      { name: 'machine' },
+      { name: 'today', isNumber: true },
+      { name: 'planned', isNumber: true },
+      { name: 'change', isNumber: true },
+      { name: 'planned cost per month', isNumber: true },
+    ],
+    rows,
+    'machine',
+  );
+  return section('machines', 'Machines', table);
+};
+
+/** What the plan does to each workload, with what that risks and how long it takes. */
+export const renderMoves = ({ moves, machineStart }: Report): readonly Section[] => {
+  if (moves.length === 0) return [];
+  const machines =
+    machineStart === null
+      ? 'how long new machines take is unknown'
+      : `this cluster's machines took ${formatSeconds(machineStart.seconds)} to join, the middle one of ${formatNumber(machineStart.of)}`;
+  const rows = moves.map((move) => [
+    escapeHtml(workloadName(move)),
+    `${move.pods} of ${move.podsInAll}`,
+    formatSeconds(move.stopSeconds),
+    move.startSeconds === null ? 'unknown' : formatSeconds(move.startSeconds),
+    move.risks.length === 0 ? 'none known' : list(move.risks.map(({ message }) => message)),
+  ]);
+  const table = longTable(
+    'Moves by workload',
+    [
+      { name: 'workload' },
+      { name: 'pods', isNumber: true },
+      { name: 'stops within', isNumber: true },
+      { name: 'starts in', isNumber: true },
+      { name: 'risks' },
+    ],
+    rows,
+    'workload',
+  );
+  const intro = `Pods are evicted once the new machines are ready; ${machines}. A start is the time that the workload's pods took to become ready, the middle one of them.`;
+  return section('moves', 'Moves by workload', `${paragraph(intro)}${table}`);
+};
+
+const renderNames = (names: readonly string[]): string =>
+  names.length === 1
+    ? `<code>${escapeHtml(names[0] ?? '')}</code>`
+    : `<details><summary>${formatCount(names.length, 'node')}</summary><code>${escapeHtml(listed(names, MOST_NAMES))}</code></details>`;
+
+/** The nodes that may not be replaced, by cause, with the money behind each and what to do. */
+export const renderLeftOut = ({ leftOut }: Report): readonly Section[] => {
+  if (leftOut.length === 0) return [];
+  const rows = leftOut.map((group) => [
+    `${escapeHtml(group.cause)}${group.pods.length > 0 ? `<small>${escapeHtml(listed(group.pods))}</small>` : ''}`,
+    renderNames(group.nodeNames),
+    `${formatUsd(group.monthlyCost)}${group.unpriced > 0 && group.monthlyCost !== null ? `<small>without ${group.unpriced} of unknown price</small>` : ''}`,
+    group.alone.nodes === 0 ? 'none' : formatUsd(group.alone.monthlyCost),
+    escapeHtml(group.whatToDo),
+  ]);
+  const table = longTable(
+    'Nodes that are left out, by cause',
+    [
+      { name: 'cause' },
+      { name: 'nodes' },
+      { name: 'cost per month', isNumber: true },
+      { name: 'by this alone', isNumber: true },
+      { name: 'what to do' },
+    ],
+    rows,
+    'cause',
+  );
+  const intro =
+    'These nodes may not be replaced. The cost is what the nodes cost, not what they would save; a node with several causes counts under each.';
+  return section('left-out', 'Left out', `${paragraph(intro)}${table}`);
+};
+
+/** The nodes with the highest cost of unrequested resources. */
+export const renderWastefulNodes = (lines: readonly NodeLine[]): readonly Section[] => {
+  const formatUsed = (free: number, all: number): string =>
+    `${all > 0 ? Math.round((100 * (all - free)) / all) : 0} %`;
+  const wasteful = lines
+    .filter((line) => (line.wastedMonthly ?? 0) > 0)
+    .sort((a, b) => (b.wastedMonthly ?? 0) - (a.wastedMonthly ?? 0));
+  const rows = wasteful
+    .slice(0, MOST_WASTEFUL_NODES)
+    .map((line) => [
+      `<code>${escapeHtml(line.name)}</code>`,
+      escapeHtml(line.instanceType),
+      formatNumber(line.pods),
+      formatUsed(line.cpuFree, line.cpu),
+      formatUsed(line.memoryFree, line.memory),
+      formatUsd(line.monthlyCost),
+      formatUsd(line.wastedMonthly),
+      line.fate,
+    ]);
+  if (rows.length === 0) return [];
+  const table = renderDataTable(
+    'Nodes with the most unrequested resources',
+    [
+      { name: 'node' },
+      { name: 'instance type' },
+      { name: 'pods', isNumber: true },
+      { name: 'CPU requested', isNumber: true },
+      { name: 'memory requested', isNumber: true },
+      { name: 'cost per month', isNumber: true },
+      { name: 'of it unused', isNumber: true },
+      { name: 'plan' },
+    ],
+    rows,
+  );
+  const all = sum(wasteful, (line) => line.wastedMonthly ?? 0);
+  const intro = `${formatUsd(all)} of today's cost per month is for CPU and memory that no pod requests. These nodes have the most of it.`;
+  return section('waste', 'Where the money goes', `${paragraph(intro)}${table}`);
+};
+
+/** Where the prices come from, and what could not be seen, each with what to do. */
+export const renderUnseen = ({ prices, unseen }: Report): readonly Section[] => [
+  ...section('prices', 'Prices', paragraph(`${escapeHtml(prices.summary)}.`)),
+  ...section('unseen', 'What this report could not see', unseen.length === 0 ? '' : list(unseen)),
+];
