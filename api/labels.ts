@@ -84,12 +84,21 @@ export const PLANNED_CLAIM = 'autoscaling.cast.ai/planned-claim';
 export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
 /** On a placeholder: its deadline, RFC 3339; used when the intent is missing. */
 export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
-/** Value of DRAINING on a node that the evictor empties. */
-export const DRAINING_EVICTOR = 'evictor';
-/** On a node: how far the evictor is; 'done' once it has emptied the node. */
-export const EVICTION_STATUS = 'evictor.cast.ai/eviction-status';
-/** Value of DRAINING while a plan drains a node. */
+/** Values of DRAINING while a plan drains a node. */
 export const DRAINING_REBALANCING = 'rebalancing';
+export const DRAINING_EVICTOR = 'evictor';
+export const DRAIN_REASONS = [DRAINING_REBALANCING, DRAINING_EVICTOR] as const;
+/** On a Node that the evictor's plan has emptied, with the value EVICTION_DONE: its NodeClaim may be deleted. */
+export const EVICTION_STATUS = 'evictor.cast.ai/eviction-status';
+export const EVICTION_DONE = 'done';
+/** PreferNoSchedule taint of a Node that the evictor's plan drains, and for a while after a drain that failed. */
+export const EVICTED_TAINT = 'evictor.cast.ai/evicted';
+/** On a pod, 'true': the evictor may evict it without other ready replicas, a controller, or from a Job. */
+export const DISPOSABLE = 'autoscaling.cast.ai/disposable';
+/** On a pod, any value: an eviction request moves it, by whoever answers it; it is never deleted past that. */
+export const REQUEST_EVICT_ONLY = 'descheduler.alpha.kubernetes.io/request-evict-only';
+/** On a pod, any value: who answers its eviction request is moving it. */
+export const EVICTION_IN_PROGRESS = 'descheduler.alpha.kubernetes.io/eviction-in-progress';
 
 export const SAFE_TO_EVICT = 'cluster-autoscaler.kubernetes.io/safe-to-evict';
 

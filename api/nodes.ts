@@ -1,4 +1,6 @@
 import {
+  DRAIN_REASONS,
+  DRAINING,
   KARPENTER_DISRUPTED_TAINT,
   KARPENTER_INITIALIZED,
   KARPENTER_NODEPOOL,
@@ -111,3 +113,7 @@ export const healthOf = (node: Node): NodeHealth => {
  */
 export const isPassedOver = ({ key }: Taint, { kind }: NodeHealth): boolean =>
   key === UNSCHEDULABLE || (kind === 'coming' && START_TAINTS.has(key));
+
+/** True while the node's label says that a plan of ours drains it. */
+export const isDrainedByPlan = ({ metadata }: Node): boolean =>
+  DRAIN_REASONS.some((reason) => metadata.labels?.[DRAINING] === reason);

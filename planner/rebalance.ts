@@ -1,7 +1,8 @@
-import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
+import type { EvictAs, RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import { mustGet } from '../api/mustget.ts';
 import type { Pod } from '../api/objects.ts';
-import { isReschedulable } from '../api/pods.ts';
+import { isReschedulable, podName } from '../api/pods.ts';
+import { valueAt } from '../api/records/valueat.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import { type Blocker, messagesOf } from './cluster/blocker.ts';
 import { disruptionBlockers, isInScope, type NodeConstraints, type Scope } from './cluster/candidate.ts';
@@ -57,6 +58,8 @@ export interface RebalanceRequest {
   readonly scope?: Scope;
   readonly constraints?: NodeConstraints;
   readonly aggressive?: AggressiveMode;
+  /** What pods may be evicted past beyond that, by 'namespace/name'. */
+  readonly evictAs?: Readonly<Record<string, EvictAs>>;
   readonly planName: string;
   /** How much of a workload and of the cluster one node may hold. */
   readonly blastRadius?: BlastRadius;
@@ -133,6 +136,7 @@ const select = (cluster: Cluster, request: RebalanceRequest): Selection => {
       allowedDisruptions: (pool) => mustGet(budgets, pool.metadata.name, 'disruption budget of NodePool'),
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
       willSurge,
+      evictAs: (pod) => valueAt(request.evictAs, podName(pod)),
       ...(request.schedulers && { schedulers: request.schedulers }),
     });
     if (blockers.length === 0) candidates.push(index);

@@ -11,6 +11,7 @@ import { valueAt } from '../records/valueat.ts';
 export const OUR_MARKS = {
   labels: [
     labels.DRAINING,
+    labels.EVICTION_STATUS,
     labels.REBALANCING_STATUS,
     labels.PLACEHOLDER,
     labels.PLAN,
@@ -33,7 +34,7 @@ export const OUR_MARKS = {
     labels.PIN_NODE,
     labels.SURGED,
   ],
-  taints: [labels.PREPARING_TAINT, labels.REMOVAL_TAINT],
+  taints: [labels.PREPARING_TAINT, labels.REMOVAL_TAINT, labels.EVICTED_TAINT],
   gates: [labels.PIN_GATE],
   finalizers: [labels.PLAN_FINALIZER, labels.UNDO_FINALIZER],
 } as const;
@@ -41,8 +42,8 @@ export const OUR_MARKS = {
 /** Marks that users, or other products of theirs, put on their objects; we remove none of them. */
 export const USER_MARKS: readonly string[] = [
   labels.REMOVAL_DISABLED,
+  labels.DISPOSABLE,
   labels.PREDICTED_INTERRUPTION,
-  labels.EVICTION_STATUS,
   labels.LIVE_MIGRATION,
   labels.LIVE_MIGRATION_DISABLED,
   labels.SURGE,
@@ -64,7 +65,7 @@ export const MARKS_OF_OUR_OBJECTS: readonly string[] = [
 ];
 
 /** Values for which a label is ours; any other value was put there by somebody else. */
-const OUR_VALUES: Readonly<Record<string, string>> = { [labels.DRAINING]: labels.DRAINING_REBALANCING };
+const OUR_VALUES: Readonly<Record<string, readonly string[]>> = { [labels.DRAINING]: labels.DRAIN_REASONS };
 
 type Marked = {
   readonly metadata: {
@@ -81,7 +82,7 @@ const removed = (
     names
       .filter((name) => {
         const own = valueAt(present, name);
-        return own !== undefined && own === (valueAt(OUR_VALUES, name) ?? own);
+        return own !== undefined && (valueAt(OUR_VALUES, name)?.includes(own) ?? true);
       })
       .map((name) => [name, null]),
   );

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DRAIN_REASONS } from '../labels.ts';
 import type { KubeObject } from '../objects.ts';
 import {
   aggressiveMode,
@@ -6,6 +7,7 @@ import {
   byName,
   conditions,
   decimal,
+  duration,
   executionPolicy,
   labelMap,
   labelValue,
@@ -61,6 +63,10 @@ const nodeClaimToAdd = z.object({
     .meta({ description: 'What to try, in this order; the first is what the plan was made with.' }),
 });
 
+/** What a pod may be evicted past, beyond the plan's aggressive mode. */
+const EVICT_AS = ['Aggressive', 'Disposable'] as const;
+export type EvictAs = (typeof EVICT_AS)[number];
+
 const podToMigrate = z.object({
   name,
   namespace: name,
@@ -77,7 +83,23 @@ const podToMigrate = z.object({
     .object({ kind: word, name: z.string().max(253), uid })
     .exactOptional()
     .meta({ description: 'Controller of the pod: its next pod takes the slot that this entry stands for.' }),
+  evictAs: z.enum(EVICT_AS).exactOptional().meta({
+    description:
+      'What the pod may be evicted past: Aggressive, being the only ready one of its workload or of a Job; Disposable, having no controller, too.',
+  }),
 });
+
+const eviction = z
+  .object({
+    onlyReplicated: z.boolean().exactOptional().meta({
+      description:
+        'A pod without evictAs stays unless another one of its controller is ready on another node.',
+    }),
+    failureBackOff: duration
+      .exactOptional()
+      .meta({ description: 'Wait after a refused eviction of a pod; it doubles up to 15s.' }),
+  })
+  .meta({ description: 'How pods are evicted.' });
 
 const spec = z
   .object({
@@ -92,6 +114,11 @@ const spec = z
       .exactOptional(),
     podsToMigrate: z.array(podToMigrate).max(MAX_PODS).exactOptional(),
     aggressiveMode: aggressiveMode.exactOptional(),
+    eviction: eviction.exactOptional(),
+    drainReason: z.enum(DRAIN_REASONS).exactOptional().meta({
+      description:
+        'Value of the label autoscaling.cast.ai/draining on nodes under drain; rebalancing by default.',
+    }),
     executionPolicy: executionPolicy.exactOptional(),
     timeouts: timeouts.exactOptional(),
   })

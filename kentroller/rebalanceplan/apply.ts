@@ -11,7 +11,7 @@ import {
   hasUnseenClaims,
   recordFailedAttempt,
 } from './writes/claims.ts';
-import { closeNode, cordonNode, lockNode, uncordonNode, unlockNode } from './writes/nodes.ts';
+import { closeNode, cordonNode, lockNode, markEvicted, uncordonNode, unlockNode } from './writes/nodes.ts';
 import { freeNode, takeNodes } from './writes/nodeuse.ts';
 import { preparePlan, removeFinalizer } from './writes/plan.ts';
 import {
@@ -108,6 +108,8 @@ export const apply = async (
       return void (await closeNode(w, state.plan, step));
     case 'cordon':
       return void (await cordonNode(w, plan, step));
+    case 'mark-evicted':
+      return void (await markEvicted(w, plan, step));
     case 'uncordon':
       return void (await uncordonNode(w, plan, step));
     case 'evict':

@@ -1,3 +1,4 @@
+import { parseDuration } from '../../api/duration.ts';
 import { fitting } from '../../api/kinds/fit.ts';
 import {
   type RebalancePlan,
@@ -60,9 +61,9 @@ export interface Clock {
 class EvictionBackoff {
   readonly #retries = new Map<string, { at: number; delay: number }>();
 
-  refuse(uid: string, now: number, retryAfterMs: number | undefined): void {
-    const last = this.#retries.get(uid)?.delay ?? FIRST_BACKOFF_MS / 2;
-    const delay = Math.min(Math.max(last * 2, retryAfterMs ?? 0), LONGEST_BACKOFF_MS);
+  refuse(uid: string, now: number, retryAfterMs: number | undefined, firstMs: number): void {
+    const last = this.#retries.get(uid)?.delay ?? firstMs / 2;
+    const delay = Math.min(Math.max(last * 2, retryAfterMs ?? 0), Math.max(LONGEST_BACKOFF_MS, firstMs));
     this.#retries.set(uid, { at: now + delay, delay });
   }
 
@@ -181,6 +182,7 @@ export const executePlans = (
       const now = o.clock.now();
       const gathered = await gather(o, plan, backoff.retryTimes(), now, signal);
       const state = { ...gathered, specHash: hashes.of(plan), poolUsage: readPoolUsage(o, gathered) };
+      const first = parseDuration(plan.spec.eviction?.failureBackOff ?? '') ?? FIRST_BACKOFF_MS;
       const decision = decide(state);
       o.orders.record(decision.steps, now);
       const writer = {
@@ -189,7 +191,7 @@ export const executePlans = (
         account: o.account,
         guards: o.guards,
         signal,
-        onEvictionRefused: (uid: string, after: number | undefined) => backoff.refuse(uid, now, after),
+        onEvictionRefused: (uid: string, after: number | undefined) => backoff.refuse(uid, now, after, first),
         pins: () => o.pinsOf(name),
       };
       const results = await mapConcurrently(decision.steps, PARALLEL_WRITES, (step) =>

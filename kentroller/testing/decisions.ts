@@ -27,6 +27,7 @@ export const describeStep = (step: Step): string => {
     case 'unlock':
     case 'close':
     case 'cordon':
+    case 'mark-evicted':
     case 'uncordon':
     case 'release':
       return `${step.kind} ${step.node}`;

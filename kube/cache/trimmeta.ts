@@ -6,7 +6,7 @@ export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 // Annotations are the largest part of many objects, and only these families matter here.
 const READ_ANNOTATIONS =
-  /^([a-z0-9-]+\.)*(cast\.ai|karpenter\.sh|karpenter\.k8s\.aws)\/|^cluster-autoscaler\.kubernetes\.io\/|^controller\.kubernetes\.io\/pod-deletion-cost$|^kubernetes\.io\/config\.mirror$/;
+  /^([a-z0-9-]+\.)*(cast\.ai|karpenter\.sh|karpenter\.k8s\.aws)\/|^(cluster-autoscaler|descheduler\.alpha)\.kubernetes\.io\/|^controller\.kubernetes\.io\/pod-deletion-cost$|^kubernetes\.io\/config\.mirror$/;
 
 const pickAnnotations = (
   all: Readonly<Record<string, string>> | undefined,

@@ -3,13 +3,14 @@ import {
   CORDONED_BEFORE,
   CORDONED_BY,
   DRAINING,
-  DRAINING_REBALANCING,
+  EVICTION_STATUS,
   KARPENTER_DO_NOT_DISRUPT,
   LOCK_KEEPS,
   LOCKED_BY,
   OPEN_TO_DAEMONSETS,
   OWNED_BY,
 } from '../../api/labels.ts';
+import { isDrainedByPlan } from '../../api/nodes.ts';
 import type { KubeObject, Node, ObjectMeta } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { readMark } from '../../api/text/readmark.ts';
@@ -59,7 +60,7 @@ const parseBeforeCordon = (node: Node): BeforeCordon =>
 export const beforeCordon = (node: Node): BeforeCordon => {
   const known = annotationOf(node, CORDONED_BY) === undefined ? undefined : parseBeforeCordon(node);
   const label = node.metadata.labels?.[DRAINING];
-  const draining = known && label === DRAINING_REBALANCING ? known.draining : label;
+  const draining = known && isDrainedByPlan(node) ? known.draining : label;
   const isCordoned = node.spec?.unschedulable === true;
   const unschedulable = known ? isCordoned && known.unschedulable : isCordoned;
   return { ...(unschedulable && { unschedulable }), ...(draining !== undefined && { draining }) };
@@ -70,9 +71,11 @@ export const withoutCordon = (
   node: Node,
 ): { readonly labels: Texts; readonly annotations: Texts; readonly isOpened: boolean } => {
   const { unschedulable, draining } = parseBeforeCordon(node);
-  const isRelabelled = node.metadata.labels?.[DRAINING] !== DRAINING_REBALANCING;
   return {
-    labels: isRelabelled ? {} : { [DRAINING]: draining ?? null },
+    labels: {
+      ...(isDrainedByPlan(node) && { [DRAINING]: draining ?? null }),
+      ...(node.metadata.labels?.[EVICTION_STATUS] !== undefined && { [EVICTION_STATUS]: null }),
+    },
     annotations: { [CORDONED_BY]: null, [CORDONED_BEFORE]: null, [OPEN_TO_DAEMONSETS]: null },
     isOpened: !unschedulable && !isTheirs(node.metadata, ['f:spec', 'f:unschedulable'], CORDONED_BY),
   };

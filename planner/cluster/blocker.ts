@@ -13,6 +13,7 @@ export type BlockerKind =
   | 'marked-pod'
   | 'scheduler'
   | 'no-controller'
+  | 'alone'
   | 'job'
   | 'devices'
   | 'local-volume'

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { EvictAs } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod, PodDisruptionBudget, ReplicaSet } from '../../api/objects.ts';
 import { makePod } from '../testing/builders.ts';
 import { type AggressiveMode, createSurgeCheck, evictionBlocker, nodePodBlocker } from './evictionblocker.ts';
@@ -41,6 +42,8 @@ interface PodRow {
   readonly budgets?: readonly PodDisruptionBudget[];
   readonly hasLocalVolume?: boolean;
   readonly willSurge?: boolean;
+  readonly evictAs?: EvictAs;
+  readonly isAlone?: boolean;
   readonly expected?: RegExp;
   /** The mode that ignores the blocker. */
   readonly ignoredBy?: keyof AggressiveMode;
@@ -59,6 +62,33 @@ const PODS: readonly PodRow[] = [
     pod: podWith({}, 'Job'),
     expected: /belongs to a Job/,
     ignoredBy: 'ignoreProblemJobPods',
+  },
+  { says: 'a pod of a Job may where it is aggressive', pod: podWith({}, 'Job'), evictAs: 'Aggressive' },
+  {
+    says: 'a pod without a controller may where it is disposable',
+    pod: podWith({}, null),
+    evictAs: 'Disposable',
+  },
+  {
+    says: 'a pod without a controller may not where it is aggressive',
+    pod: podWith({}, null),
+    evictAs: 'Aggressive',
+    expected: /has no controller/,
+  },
+  { says: 'a pod that is alone may not', isAlone: true, expected: /only one of its workload that is ready/ },
+  { says: 'a pod that is alone may where it is aggressive', isAlone: true, evictAs: 'Aggressive' },
+  { says: 'a pod that is not alone may', isAlone: false },
+  {
+    says: 'a disposable pod with removal-disabled may not',
+    pod: podWith({ labels: { 'autoscaling.cast.ai/removal-disabled': TRUE } }),
+    evictAs: 'Disposable',
+    expected: /removal-disabled/,
+  },
+  {
+    says: 'a disposable pod whose budget allows no disruption may not',
+    budgets: [budget(0)],
+    evictAs: 'Disposable',
+    expected: /allows no disruption/,
   },
   {
     says: 'a pod with removal-disabled may not',
@@ -165,6 +195,8 @@ for (const { says, pod = podWith({}), budgets = [], expected, ignoredBy, ...row 
         now: NOW,
         hasLocalVolume: () => row.hasLocalVolume ?? false,
         willSurge: () => row.willSurge ?? false,
+        ...(row.evictAs && { evictAs: () => row.evictAs }),
+        ...(row.isAlone !== undefined && { isAlone: () => row.isAlone ?? false }),
       })?.message;
     if (expected) t.match(blockerIn({}), expected);
     else t.equal(blockerIn({}), undefined);

@@ -1,3 +1,4 @@
+import type { EvictAs } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { KARPENTER_DISRUPTED_TAINT, MIRROR_POD, REMOVAL_DISABLED, SAFE_TO_EVICT } from '../../api/labels.ts';
 import type { KubeObject, Pod, PodDisruptionBudget, ReplicaSet, Taint } from '../../api/objects.ts';
@@ -44,6 +45,10 @@ export interface EvictionRules {
   readonly now: number;
   readonly hasLocalVolume: (pod: Pod) => boolean;
   readonly willSurge: (pod: Pod) => boolean;
+  /** What a single pod may be evicted past, beyond the mode. */
+  readonly evictAs?: (pod: Pod) => EvictAs | undefined;
+  /** Whether no other pod of a pod's workload is ready on another node, where such pods have to stay. */
+  readonly isAlone?: (pod: Pod) => boolean;
   /** Names of the schedulers whose rules are known; our own when left out. */
   readonly schedulers?: readonly string[];
 }
@@ -87,10 +92,13 @@ export const evictionBlocker = (pod: Pod, rules: EvictionRules): Blocker | undef
   if (scheduler)
     return podBlocks('scheduler', pod, 'is', `placed by scheduler ${scheduler}, whose rules are not known`);
   const owner = controllerOf(pod);
-  if (!owner && !mode.ignoreProblemPodsWithoutController)
+  const as = rules.evictAs?.(pod);
+  if (!owner && !mode.ignoreProblemPodsWithoutController && as !== 'Disposable')
     return podBlocks('no-controller', pod, 'has', 'no controller');
-  if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods)
+  if (owner?.kind === 'Job' && !mode.ignoreProblemJobPods && as === undefined)
     return podBlocks('job', pod, 'belongs', 'to a Job');
+  if (as === undefined && rules.isAlone?.(pod))
+    return podBlocks('alone', pod, 'is', 'the only one of its workload that is ready');
   const blocker = removalBlocker(pod, rules) ?? deviceBlocker(pod, claimedDevices(pod));
   if (blocker) return blocker;
   if (!mode.ignoreLocalPersistentVolumes && rules.hasLocalVolume(pod)) {

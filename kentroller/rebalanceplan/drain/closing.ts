@@ -1,13 +1,12 @@
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import { CORDONED_BY, DRAINING } from '../../../api/labels.ts';
-import { isReady } from '../../../api/nodes.ts';
+import { CORDONED_BY } from '../../../api/labels.ts';
+import { isDrainedByPlan, isReady } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
 import { givesSlotsOn, isAddedNodeReady } from '../../../api/plans.ts';
 import { controllerKey, controllerOf, isLive, podName } from '../../../api/pods.ts';
 import { untaintSteps, untaintStepsFor } from '../reservation.ts';
 import { addedNames } from '../state/claimnames.ts';
-import { DRAINING_REBALANCING } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf, hasReached } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
@@ -31,7 +30,7 @@ const replacedNodes = (plan: RebalancePlan): ReadonlySet<string> => {
 
 /** True for a node that the plan has closed to new pods and whose drain has not begun. */
 const isClosed = (plan: RebalancePlan, node: Node): boolean =>
-  isMarkedBy(plan, node, CORDONED_BY) && node.metadata.labels?.[DRAINING] !== DRAINING_REBALANCING;
+  isMarkedBy(plan, node, CORDONED_BY) && !isDrainedByPlan(node);
 
 const closeStep = (node: Node, isReplaced: boolean): Step => ({
   kind: 'close',

@@ -1,8 +1,14 @@
-import { DRAINING } from '../../../api/labels.ts';
+import {
+  DRAINING_EVICTOR,
+  EVICTION_DONE,
+  EVICTION_IN_PROGRESS,
+  EVICTION_STATUS,
+  REQUEST_EVICT_ONLY,
+} from '../../../api/labels.ts';
+import { isDrainedByPlan } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
 import { isDrainable, isEvictable, podName } from '../../../api/pods.ts';
 import { areEvictionsPaused } from '../reservation.ts';
-import { DRAINING_REBALANCING } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf, isKept } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
@@ -38,6 +44,20 @@ const deleteClaimSteps = (state: Pick<ExecutionState, 'nodeClaims'>, claim: stri
   ];
 };
 
+/** Marks a node that the evictor has emptied, for whoever deletes such nodes, then deletes its NodeClaim. */
+const removeSteps = (state: ExecutionState, claim: string, node: Node): readonly Step[] => {
+  const isHandedOver = node.metadata.labels?.[EVICTION_STATUS] === EVICTION_DONE;
+  if (state.plan.spec.drainReason !== DRAINING_EVICTOR || isHandedOver) return deleteClaimSteps(state, claim);
+  return [
+    {
+      kind: 'mark-evicted',
+      node: node.metadata.name,
+      reason: 'NodeEvicted',
+      message: `Node ${node.metadata.name} is empty`,
+    },
+  ];
+};
+
 /** Pods of a node that may be evicted or deleted: all but those that may only be migrated live. */
 const evictablePods = (state: PodsState, claim: string): readonly Pod[] => {
   const mandatory = new Set(mandatoryPods(state, claim));
@@ -47,7 +67,7 @@ const evictablePods = (state: PodsState, claim: string): readonly Pod[] => {
 /** Deletes the pods that could not be evicted in time, with their grace period; for plans with aggressiveEviction. */
 const forceDeleteSteps = (state: PodsState, claim: string): readonly Step[] =>
   evictablePods(state, claim)
-    .filter(isEvictable)
+    .filter((pod) => isEvictable(pod) && pod.metadata.annotations?.[REQUEST_EVICT_ONLY] === undefined)
     .map((pod) => ({
       kind: 'delete-pod' as const,
       name: pod.metadata.name,
@@ -83,8 +103,7 @@ const timeoutSteps = (
   ];
 };
 
-const isCordoned = (node: Node): boolean =>
-  node.spec?.unschedulable === true && node.metadata.labels?.[DRAINING] === DRAINING_REBALANCING;
+const isCordoned = (node: Node): boolean => node.spec?.unschedulable === true && isDrainedByPlan(node);
 
 const evictStep = (pod: Pod): Step => ({
   kind: 'evict',
@@ -95,11 +114,15 @@ const evictStep = (pod: Pod): Step => ({
   message: `Evicting pod ${podName(pod)}`,
 });
 
+/** True for a pod that whoever answered its eviction request is moving: it is not asked for again. */
+const isBeingMoved = ({ metadata: { annotations } }: Pod): boolean =>
+  annotations?.[REQUEST_EVICT_ONLY] !== undefined && annotations[EVICTION_IN_PROGRESS] !== undefined;
+
 /** Evicts pods, each after its surge, except those whose PodDisruptionBudget refused it a moment ago. */
 export const evictSteps = (state: ExecutionState, pods: readonly Pod[]): readonly Step[] => {
   if (areEvictionsPaused(state)) return [];
   return pods
-    .filter(isEvictable)
+    .filter((pod) => isEvictable(pod) && !isBeingMoved(pod))
     .filter((pod) => (state.evictionRetryAt.get(pod.metadata.uid ?? '') ?? 0) <= state.now)
     .flatMap((pod) => surgeSteps(state, pod) ?? [evictStep(pod)]);
 };
@@ -186,7 +209,7 @@ export const drain = (state: ExecutionState, claim: string, mayBegin: boolean): 
   // Before the check for an empty node: it may still be sending the memory of its last pod.
   const migrating = liveMigrationSteps(state, claim);
   if (migrating) return draining(migrating);
-  if (!(state.pods.get(claim) ?? []).some(isDrainable)) return draining(deleteClaimSteps(state, claim));
+  if (!(state.pods.get(claim) ?? []).some(isDrainable)) return draining(removeSteps(state, claim, node));
   return draining(
     timeoutSteps(state, claim, node, drainSince(events)) ?? evictSteps(state, evictablePods(state, claim)),
   );

@@ -1,7 +1,7 @@
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
-import { CORDONED_BY, DRAINING } from '../../../api/labels.ts';
+import { CORDONED_BY } from '../../../api/labels.ts';
+import { isDrainedByPlan } from '../../../api/nodes.ts';
 import { isDrainable } from '../../../api/pods.ts';
-import { DRAINING_REBALANCING } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
@@ -43,9 +43,7 @@ export const uncordonSteps = (
       {
         kind: 'uncordon',
         node: node.metadata.name,
-        drainFailed:
-          node.metadata.labels?.[DRAINING] === DRAINING_REBALANCING &&
-          (pods.get(nodeClaimName) ?? []).some(isDrainable),
+        drainFailed: isDrainedByPlan(node) && (pods.get(nodeClaimName) ?? []).some(isDrainable),
         reason: 'NodeUncordoned',
         message: `Uncordoning node ${node.metadata.name}`,
       },

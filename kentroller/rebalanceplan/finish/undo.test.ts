@@ -55,6 +55,7 @@ const STEPS: Readonly<Record<Step['kind'], Undone | string>> = {
     ),
   },
   cordon: { undo: 'uncordon', phases: BOTH, left: blueNode(CORDONED) },
+  'mark-evicted': { undo: 'uncordon', phases: BOTH, left: blueNode(CORDONED) },
   'create-claim': {
     undo: 'delete-claim',
     phases: ['Creation'],

@@ -1,19 +1,44 @@
-import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import type { EvictAs, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import type { Pod } from '../../../api/objects.ts';
+import { controllerOf, haveSameController, isLive, isPodReady, podName } from '../../../api/pods.ts';
 import type { EvictionRules } from '../../../planner/cluster/evictionblocker.ts';
 import { hasLocalVolume, type Volumes, volumesOf } from '../../../planner/scheduling/volumes.ts';
 import type { Caches } from '../../caches.ts';
+
+const evictAsOf = ({ spec }: RebalancePlan): ReadonlyMap<string, EvictAs> =>
+  new Map(
+    (spec.podsToMigrate ?? []).flatMap(({ namespace, name, evictAs }) =>
+      evictAs ? [[`${namespace}/${name}`, evictAs] as const] : [],
+    ),
+  );
+
+/** Whether no other pod of the pod's controller is ready on another node; true without a controller. */
+export const isAlone = (pod: Pod, pods: Pick<Caches['pods'], 'by'>): boolean =>
+  !pods
+    .by('owner', controllerOf(pod)?.uid ?? '')
+    .some(
+      (other) =>
+        haveSameController(pod, other) &&
+        isLive(other) &&
+        isPodReady(other) &&
+        other.spec.nodeName !== pod.spec.nodeName,
+    );
 
 /**
  * The planner's rules for the pods of a plan, with the plan's own aggressive mode. PodDisruptionBudgets are left to the
  * Eviction API: what they allow changes from one eviction to the next.
  */
 export const evictionRulesOf = (
-  caches: Pick<Caches, 'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses' | 'csiNodes'>,
+  caches: Pick<
+    Caches,
+    'pods' | 'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses' | 'csiNodes'
+  >,
   plan: RebalancePlan,
   now: number,
   schedulers: readonly string[] | undefined,
 ): EvictionRules => {
   let volumes: Volumes | undefined;
+  let evictAs: ReadonlyMap<string, EvictAs> | undefined;
   const read = (): Volumes =>
     volumesOf({
       persistentVolumeClaims: [...caches.persistentVolumeClaims.list()],
@@ -31,6 +56,11 @@ export const evictionRulesOf = (
       return hasLocalVolume(pod, volumes);
     },
     willSurge: () => false,
+    evictAs: (pod) => {
+      evictAs ??= evictAsOf(plan);
+      return evictAs.get(podName(pod));
+    },
+    ...(plan.spec.eviction?.onlyReplicated && { isAlone: (pod: Pod) => isAlone(pod, caches.pods) }),
     ...(schedulers && { schedulers }),
   };
 };

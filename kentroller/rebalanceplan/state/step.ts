@@ -65,6 +65,7 @@ export type Step = Why &
     | { readonly kind: 'remove-pod'; readonly name: string; readonly namespace: string; readonly uid: string }
     | { readonly kind: 'close'; readonly node: string }
     | { readonly kind: 'cordon'; readonly node: string }
+    | { readonly kind: 'mark-evicted'; readonly node: string }
     | { readonly kind: 'uncordon'; readonly node: string; readonly drainFailed: boolean }
     | { readonly kind: 'evict'; readonly name: string; readonly namespace: string; readonly uid: string }
     | {

@@ -1,19 +1,23 @@
 import { isMarkedBy, ownerMark } from '../../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import { CORDONED_BY, DRAINING, KARPENTER_DO_NOT_DISRUPT, REBALANCING_STATUS } from '../../../api/labels.ts';
-import type { KubeObject, Node } from '../../../api/objects.ts';
+import {
+  CORDONED_BY,
+  DRAINING,
+  DRAINING_EVICTOR,
+  DRAINING_REBALANCING,
+  EVICTED_TAINT,
+  EVICTION_DONE,
+  EVICTION_STATUS,
+  KARPENTER_DO_NOT_DISRUPT,
+  REBALANCING_STATUS,
+} from '../../../api/labels.ts';
+import type { KubeObject, Node, Taint } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import { NODES } from '../../../api/resources.ts';
 import { beforeCordon, withoutCordon, withoutLock } from '../../../kube/undo/nodemarks.ts';
 import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
-import {
-  CORDONED_BEFORE,
-  DRAIN_FAILED,
-  DRAINING_REBALANCING,
-  LOCK_KEEPS,
-  LOCKED_BY,
-} from '../state/labels.ts';
+import { CORDONED_BEFORE, DRAIN_FAILED, LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
 import type { StepOf, Writer } from './writer.ts';
 
 /**
@@ -75,11 +79,30 @@ export const closeNode = (w: Writer, plan: RebalancePlan, step: StepOf<'close'>)
       : { metadata: { annotations: cordonMarks(plan, node) }, spec: { unschedulable: true } },
   );
 
+/** The soft taint of a node that the evictor drains; it outlives the drain, and the evictor takes it off. */
+const EVICTED: Taint = { key: EVICTED_TAINT, effect: 'PreferNoSchedule' };
+
+const withEvictedTaint = (node: Node): readonly Taint[] => [
+  ...(node.spec?.taints ?? []).filter(({ key }) => key !== EVICTED_TAINT),
+  EVICTED,
+];
+
 export const cordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'cordon'>): Promise<void> =>
-  updateNode(w, step.node, (node) => ({
-    metadata: { labels: { [DRAINING]: DRAINING_REBALANCING }, annotations: cordonMarks(plan, node) },
-    spec: { unschedulable: true },
-  }));
+  updateNode(w, step.node, (node) => {
+    const reason = plan.spec.drainReason ?? DRAINING_REBALANCING;
+    return {
+      metadata: { labels: { [DRAINING]: reason }, annotations: cordonMarks(plan, node) },
+      spec: { unschedulable: true, ...(reason === DRAINING_EVICTOR && { taints: withEvictedTaint(node) }) },
+    };
+  });
+
+/** A node that the plan no longer has cordoned is not empty for good. */
+export const markEvicted = (w: Writer, plan: RebalancePlan, step: StepOf<'mark-evicted'>): Promise<void> =>
+  updateNode(w, step.node, (node) =>
+    isMarkedBy(plan, node, CORDONED_BY) && node.spec?.unschedulable === true
+      ? { metadata: { labels: { [EVICTION_STATUS]: EVICTION_DONE } } }
+      : undefined,
+  );
 
 export const uncordonNode = (w: NodeWriter, plan: Owner, step: StepOf<'uncordon'>): Promise<void> =>
   updateNode(w, step.node, (node) => {
