@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { evictorSettings } from './kinds/evictorconfig.ts';
 import { rebalancePlanClaimSpec } from './kinds/rebalanceplanclaim.ts';
 import { valueAt } from './records/valueat.ts';
 import { DocumentError, readYaml } from './text/readyaml.ts';
@@ -64,6 +65,13 @@ const schema = z.object({
     })
     .exactOptional(),
   nodeConsolidation: gate.exactOptional(),
+  /** Drains nodes whose pods fit elsewhere; each setting wins over the EvictorConfig's. */
+  evictor: evictorSettings
+    .extend({
+      nodeGracePeriodMinutes: within(0, 525_600).exactOptional(),
+      maxNodesToEvictPerCycle: count.exactOptional(),
+    })
+    .exactOptional(),
   liveMigration: gate
     .extend({ answerTimeoutSeconds: seconds.exactOptional(), timeoutSeconds: seconds.exactOptional() })
     .exactOptional(),

@@ -1,3 +1,4 @@
+import type { EvictorConfig } from './kinds/evictorconfig.ts';
 import type { RebalanceMigrationPlan } from './kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from './kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim } from './kinds/rebalanceplanclaim.ts';
@@ -135,6 +136,7 @@ export const REBALANCE_MIGRATION_PLANS = ours<RebalanceMigrationPlan>(
   'RebalanceMigrationPlan',
   'rebalancemigrationplans',
 );
+export const EVICTOR_CONFIGS = ours<EvictorConfig>('EvictorConfig', 'evictorconfigs');
 export const UNAVAILABLE_OFFERINGS = ours<UnavailableOffering>('UnavailableOffering', 'unavailableofferings');
 
 /** The API path of a resource: its collection, one object, or a subresource of one. */

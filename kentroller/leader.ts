@@ -1,9 +1,10 @@
 import type { Registry } from 'prom-client';
 import { isEnabled } from '../api/features.ts';
 import type { ConfigMap } from '../api/objects.ts';
+import { EVICTOR_CONFIGS } from '../api/resources.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { linkedController } from '../kube/abort.ts';
-import type { Cache } from '../kube/cache/cache.ts';
+import { type Cache, createCache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import { remoteOf } from '../kube/component/componentoptions.ts';
 import type { Logger } from '../kube/component/log.ts';
@@ -25,6 +26,8 @@ import { priceWarning, rememberCatalogue } from './cloud/rememberedcloud.ts';
 import { NAME as CONSOLIDATION, createConsolidationController } from './consolidation/controller.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
+import { evictorMetrics } from './evictor/metrics.ts';
+import { evictContinuously } from './evictor/run.ts';
 import { createFollowController } from './followkarpenter/controller.ts';
 import { Derivation, type FollowLimits } from './followkarpenter/derivation.ts';
 import { leaveCluster, untilGuardsLeave } from './leave.ts';
@@ -190,14 +193,10 @@ const lead = async (o: LeaderOptions): Promise<void> => {
   const isRebalancerEnabled = (): boolean =>
     isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
   const refusals = countRefusals(o.registry);
-  const continuous = rebalanceContinuously({
+  const cycling = {
     client,
     caches,
     catalogue,
-    planning: verified(planOnThread, { source: 'continuous', refusals, log }),
-    settings: () => continuousSettings(options, features.current()),
-    timeBudgetMs: () => searchDepth(options, features.current()) * SEARCH_STEP_MS,
-    pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
     surgeByDefault: options.surgeSingleReplicas,
     schedulers: options.schedulerNames,
     recorder,
@@ -205,6 +204,25 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     log,
     clock,
     signal,
+  };
+  const continuous = rebalanceContinuously({
+    ...cycling,
+    planning: verified(planOnThread, { source: 'continuous', refusals, log }),
+    settings: () => continuousSettings(options, features.current()),
+    timeBudgetMs: () => searchDepth(options, features.current()) * SEARCH_STEP_MS,
+    pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
+  });
+
+  const configs = createCache({ client, log, resource: EVICTOR_CONFIGS });
+  configs.start(signal);
+  const evicting = evictContinuously({
+    ...cycling,
+    configs,
+    planning: verified(planOnThread, { source: 'evictor', refusals, log }),
+    features: () => features.current(),
+    isEnabled: isRebalancerEnabled,
+    timeBudgetMs: () => options.planTimeBudget,
+    metrics: evictorMetrics(o.registry),
   });
 
   const watchingGuards = untilGuardsLeave(guards, log, signal).then(() => work.abort());
@@ -283,7 +301,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
       log,
       metrics: o.registry,
     });
-    await continuous;
+    await Promise.all([continuous, evicting]);
     if (!o.signal.aborted) {
       await leaveCluster({ client, intentRegistry, guards, now: clock.now, log, signal: o.signal });
     }

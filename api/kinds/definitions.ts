@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { GROUP } from '../labels.ts';
+import { EVICTOR_CONFIG, evictorConfig } from './evictorconfig.ts';
 import { rebalanceMigrationPlan } from './rebalancemigrationplan.ts';
 import { rebalancePlan } from './rebalanceplan.ts';
 import { rebalancePlanClaim } from './rebalanceplanclaim.ts';
@@ -107,6 +108,26 @@ export const KINDS: readonly Kind[] = [
       column('Reason', 'string', '.spec.reason'),
       column('Expires', 'date', '.spec.expiresAt'),
       AGE,
+    ],
+  },
+  {
+    kind: 'EvictorConfig',
+    plural: 'evictorconfigs',
+    shortNames: [],
+    description: 'Settings of the evictor, which drains nodes whose pods fit elsewhere.',
+    schema: evictorConfig,
+    columns: [
+      column('Enabled', 'boolean', '.spec.enabled'),
+      column('Dry run', 'boolean', '.spec.dryRun'),
+      column('Last Cycle', 'date', '.status.lastCycleTime'),
+      column('Outcome', 'string', '.status.outcome'),
+      AGE,
+    ],
+    rules: [
+      {
+        rule: `self.metadata.name == '${EVICTOR_CONFIG}'`,
+        message: `metadata.name: the only EvictorConfig of a cluster is called ${EVICTOR_CONFIG}`,
+      },
     ],
   },
 ];

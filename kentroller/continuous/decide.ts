@@ -101,7 +101,7 @@ export const executionPolicyOf = (
 };
 
 /** The catalogue of a mode. Without 'full' no offering is available to buy; prices stay, to value existing nodes. */
-export const catalogueFor = (settings: ContinuousSettings, catalogue: Catalogue): Catalogue =>
+export const catalogueFor = (settings: Pick<ContinuousSettings, 'mode'>, catalogue: Catalogue): Catalogue =>
   settings.mode === 'full'
     ? catalogue
     : {

@@ -64,7 +64,7 @@ t.test('a pod is alone without a ready one of its controller on another node', a
   const owner = (uid: string) => ({
     ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid, controller: true }],
   });
-  const pod = (name: string, node: string, ready = 'True', uid = 'rs') => {
+  const pod = (name: string, node: string, ready: 'True' | 'False' = 'True', uid = 'rs') => {
     const made = make.pod(name, owner(uid));
     return {
       ...made,

@@ -1,0 +1,222 @@
+import { EVICTED_TAINT } from '../../api/labels.ts';
+import type { NodeClaim } from '../../api/objects.ts';
+import { isReschedulable } from '../../api/pods.ts';
+import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
+import { ignoreNotFound } from '../../kube/ignore.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import type { Snapshot } from '../../planner/model/snapshot.ts';
+import { type Caches, nodeOf } from '../caches.ts';
+import { catalogueFor, MADE_BY } from '../continuous/decide.ts';
+import type { Clock } from '../rebalanceplan/controller.ts';
+import { updateNode } from '../rebalanceplan/writes/nodes.ts';
+import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
+import { type PartsAnswer, planInParts } from '../rebalanceplanclaim/planparts.ts';
+import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
+import { gatherSnapshot } from '../snapshot.ts';
+import {
+  type EvictorState,
+  evictorPlan,
+  nodesToDrain,
+  type Selection,
+  selectNodes,
+  skipReason,
+} from './decide.ts';
+import { EVICTOR, hasEvictedTaint, nodesToUntaint, plansToPrune, recentlyDrained } from './moves.ts';
+import type { EvictorSettings } from './settings.ts';
+import type { Outcome } from './status.ts';
+
+const PLANNING_TIMEOUT_MS = 5 * 60_000;
+const SEED = 1;
+/** Searches of one cycle, each within the nodes that the one before left. */
+const MAX_SEARCHES = 3;
+
+export interface CycleOptions {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly catalogue: () => Promise<Catalogue>;
+  readonly planning: Planning;
+  readonly timeBudgetMs: () => number;
+  /** Whether a Deployment without the surge annotation gets it. */
+  readonly surgeByDefault: boolean;
+  /** As in RebalanceRequest. */
+  readonly schedulers?: readonly string[];
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+const nothing = (message: string, skipped: Outcome['skipped'] = []): Outcome => ({
+  result: 'nothing',
+  message,
+  plans: [],
+  nodes: [],
+  skipped,
+});
+
+/** NodeClaims by the name of their node, in both directions. */
+const pairsOf = (caches: Caches) => {
+  const claims = new Map<string, NodeClaim>();
+  const nodes = new Map<string, string>();
+  for (const claim of caches.nodeClaims.list()) {
+    const node = nodeOf(caches, claim)?.metadata.name;
+    if (node === undefined) continue;
+    claims.set(node, claim);
+    nodes.set(claim.metadata.name, node);
+  }
+  return { claims, nodes };
+};
+
+/** Takes the soft taint off nodes whose cooldown is over. */
+const untaint = async (o: CycleOptions, settings: EvictorSettings): Promise<void> => {
+  const { caches, client, signal } = o;
+  const { claims } = pairsOf(caches);
+  const drained = recentlyDrained(caches.plans.list(), o.clock.now(), settings.cooldownMs);
+  const due = nodesToUntaint(caches.nodes.list(), ({ metadata }) => claims.get(metadata.name), drained);
+  for (const { metadata } of due) {
+    await updateNode({ client, signal }, metadata.name, (node) => {
+      if (!hasEvictedTaint(node)) return undefined;
+      const left = (node.spec?.taints ?? []).filter(({ key }) => key !== EVICTED_TAINT);
+      return { metadata: {}, spec: { taints: left.length > 0 ? left : null } };
+    });
+  }
+};
+
+/** The snapshot in which no pod goes to a node that the evictor drained a short time ago. */
+const withoutWayBack = (snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  nodes: snapshot.nodes.map((node) =>
+    hasEvictedTaint(node) ? { ...node, spec: { ...node.spec, unschedulable: true } } : node,
+  ),
+});
+
+const planNameOf =
+  (now: number) =>
+  (part: number): string =>
+    `${EVICTOR}-${Math.round(now / 1000)}${part > 1 ? `-p${part}` : ''}`;
+
+/** The plans that drain nodes of these, and no more than may go together. */
+const search = async (
+  o: CycleOptions,
+  settings: EvictorSettings,
+  state: EvictorState,
+  selection: Selection,
+): Promise<PartsAnswer> => {
+  const snapshot = withoutWayBack(gatherSnapshot(o.caches));
+  const catalogue = catalogueFor({ mode: 'drain-only' }, await o.catalogue());
+  const { nodes: nodeNames } = pairsOf(o.caches);
+  const skippedNodes: PartsAnswer['skippedNodes'][number][] = [];
+  let scope = selection.candidates;
+  for (let searches = 1; ; searches += 1) {
+    const answer = await planInParts(
+      {
+        snapshot,
+        catalogue,
+        now: state.now,
+        seed: SEED,
+        timeBudgetMs: o.timeBudgetMs(),
+        planName: planNameOf(state.now)(1),
+        surgeSingleReplicas: o.surgeByDefault,
+        ...(o.schedulers && { schedulers: o.schedulers }),
+        scope: { nodeNames: [...scope] },
+        constraints: { minAgeSeconds: Math.ceil(settings.nodeGraceMs / 1000) },
+        aggressive: { ignoreBlockingPDB: settings.ignorePodDisruptionBudgets },
+        evictAs: selection.evictAs,
+      },
+      {
+        planning: o.planning,
+        planNameOf: planNameOf(state.now),
+        timeoutMs: PLANNING_TIMEOUT_MS,
+        now: o.clock.now,
+        signal: o.signal,
+      },
+    );
+    skippedNodes.push(...answer.skippedNodes);
+    const removed = answer.plans
+      .flatMap(({ spec }) => spec.nodeClaimsToDelete ?? [])
+      .flatMap(({ nodeClaimName }) => nodeNames.get(nodeClaimName) ?? []);
+    const chosen = nodesToDrain(removed, settings, state);
+    if (chosen.length === removed.length) return { ...answer, skippedNodes };
+    const rest = removed.filter((name) => !chosen.includes(name));
+    const reasons = ['other nodes are drained before it, in this cycle'];
+    skippedNodes.push(...rest.map((name) => ({ name, reasons })));
+    if (chosen.length === 0 || searches === MAX_SEARCHES) {
+      return { ...answer, plans: [], skippedNodes, reason: 'no node may go beside the others' };
+    }
+    scope = chosen;
+  }
+};
+
+/** Where the pods of a node go, as 'node (pods)'. */
+const waysOf = (
+  plans: PartsAnswer['plans'],
+  from: string,
+  nodeNames: ReadonlyMap<string, string>,
+): string => {
+  const counts = new Map<string, number>();
+  for (const { srcNode, dstNodeClaimName } of plans.flatMap(({ spec }) => spec.podsToMigrate ?? [])) {
+    if (srcNode !== from) continue;
+    const to = nodeNames.get(dstNodeClaimName) ?? dstNodeClaimName;
+    counts.set(to, (counts.get(to) ?? 0) + 1);
+  }
+  return [...counts].map(([to, pods]) => `${to} (${pods})`).join(', ');
+};
+
+/** Runs one cycle: looks for nodes to drain, and makes plans that drain them, or says in a dry run what it found. */
+export const runCycle = async (o: CycleOptions, settings: EvictorSettings): Promise<Outcome> => {
+  const { caches, client, recorder, signal } = o;
+  const now = o.clock.now();
+  // 1. Take back what is over, and decide whether to look.
+  await untaint(o, settings);
+  for (const plan of plansToPrune(caches.plans.list(), now, settings.cooldownMs)) {
+    const { name, uid } = plan.metadata;
+    await client.delete(REBALANCE_PLANS, { name }, { ...(uid && { uid }), signal }).catch(ignoreNotFound);
+  }
+  const state: EvictorState = {
+    plans: caches.plans.list(),
+    nodes: caches.nodes.list(),
+    podsOn: (node) => caches.pods.by('node', node),
+    now,
+  };
+  const reason = skipReason(settings, state);
+  if (reason) return nothing(reason);
+  // 2. Find nodes, by the evictor's settings and by the planner's rules.
+  const selection = selectNodes(settings, state);
+  if (selection.candidates.length === 0) return nothing('no node may be drained', selection.skipped);
+  const answer = await search(o, settings, state, selection);
+  const skipped = [...selection.skipped, ...answer.skippedNodes];
+  if (answer.plans.length === 0) {
+    return nothing(answer.reason ?? 'the pods of no node fit on other nodes', skipped);
+  }
+  const { nodes: nodeNames } = pairsOf(caches);
+  const nodes = answer.plans
+    .flatMap(({ spec }) => spec.nodeClaimsToDelete ?? [])
+    .flatMap(({ nodeClaimName }) => nodeNames.get(nodeClaimName) ?? [])
+    .map((name) => ({ name, pods: state.podsOn(name).filter(isReschedulable).length }));
+  const names = nodes.map(({ name }) => name).join(', ');
+  const moved = nodes.reduce((sum, { pods }) => sum + pods, 0);
+  // 3. Say what would be drained, or drain it.
+  if (settings.dryRun) {
+    for (const { name, pods } of nodes) {
+      const node = caches.nodes.get(name);
+      const ways = waysOf(answer.plans, name, nodeNames);
+      const message = `The evictor would drain this node of ${pods} pods${ways && `, to ${ways}`}`;
+      if (node) recorder.event(NODES, node, 'Normal', 'EvictorDryRun', message);
+    }
+    return { result: 'dry-run', message: `would drain ${names}, ${moved} pods`, plans: [], nodes, skipped };
+  }
+  const plans = answer.plans.map(({ spec, savings }, at) => ({
+    plan: {
+      metadata: { name: planNameOf(now)(at + 1), labels: { [MADE_BY]: EVICTOR } },
+      spec: evictorPlan(spec, settings, selection.evictAs),
+    },
+    savings,
+  }));
+  for (const plan of await storePlans(client, plans, signal)) {
+    const message = `Draining ${names}: their ${moved} pods fit on other nodes`;
+    recorder.event(REBALANCE_PLANS, plan, 'Normal', 'Evictor', message);
+  }
+  const planNames = plans.map(({ plan }) => plan.metadata.name);
+  return { result: 'planned', message: `drains ${names}, ${moved} pods`, plans: planNames, nodes, skipped };
+};

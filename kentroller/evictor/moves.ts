@@ -1,0 +1,85 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import { CORDONED_BY, EVICTED_TAINT } from '../../api/labels.ts';
+import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
+import { isFinished } from '../../api/plans.ts';
+import { controllerKey, controllerOf } from '../../api/pods.ts';
+import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
+import { MADE_BY } from '../continuous/decide.ts';
+
+/** What the evictor did lately, derived from its plans, so that a restart forgets nothing. */
+
+export const EVICTOR = 'evictor';
+const KEPT_PLANS = 10;
+
+const isOurs = ({ metadata }: RebalancePlan): boolean => metadata.labels?.[MADE_BY] === EVICTOR;
+const startOf = ({ status }: RebalancePlan): number => Date.parse(status?.startTime ?? '');
+const endOf = ({ status }: RebalancePlan): number => Date.parse(status?.completionTime ?? '') || 0;
+
+/** True until the cooldown after the plan's end is over. */
+const isRecent = (plan: RebalancePlan, now: number, cooldownMs: number): boolean =>
+  !isFinished(plan) || endOf(plan) + cooldownMs > now;
+
+/** The evictor's plans to delete: those that never ran, and finished ones that no cooldown needs, but the newest ten. */
+export const plansToPrune = (
+  plans: readonly RebalancePlan[],
+  now: number,
+  cooldownMs: number,
+): readonly RebalancePlan[] => {
+  const ours = plans.filter(isOurs);
+  const unstarted = ours.filter((plan) => !isFinished(plan) && !plan.spec.execute);
+  const newestFirst = ours.filter(isFinished).toSorted((a, b) => endOf(b) - endOf(a));
+  return [...unstarted, ...newestFirst.slice(KEPT_PLANS).filter((plan) => !isRecent(plan, now, cooldownMs))];
+};
+
+/**
+ * Until when each pod that the evictor moved stays where it is, in milliseconds since 1970; 0 for one that it may move.
+ * A pod counts as moved that was made since a plan began to move pods of its controller.
+ */
+export const cooldownOf = (plans: readonly RebalancePlan[], cooldownMs: number): ((pod: Pod) => number) => {
+  const starts = new Map<string, number>();
+  for (const plan of plans) {
+    const start = startOf(plan);
+    if (!isOurs(plan) || Number.isNaN(start)) continue;
+    for (const { owner, namespace } of plan.spec.podsToMigrate ?? []) {
+      if (!owner) continue;
+      const key = controllerKey(owner, namespace);
+      starts.set(key, Math.min(start, starts.get(key) ?? start));
+    }
+  }
+  return (pod) => {
+    const owner = controllerOf(pod);
+    const start = owner && starts.get(controllerKey(owner, namespaceOf(pod)));
+    // Creation times are whole seconds.
+    const created = Date.parse(pod.metadata.creationTimestamp ?? '');
+    return start !== undefined && created + 1_000 > start ? created + cooldownMs : 0;
+  };
+};
+
+/** Names of the NodeClaims that a plan of the evictor drains, or drained within the cooldown. */
+export const recentlyDrained = (
+  plans: readonly RebalancePlan[],
+  now: number,
+  cooldownMs: number,
+): ReadonlySet<string> =>
+  new Set(
+    plans
+      .filter((plan) => isOurs(plan) && isRecent(plan, now, cooldownMs))
+      .flatMap((plan) => plan.spec.nodeClaimsToDelete ?? [])
+      .map(({ nodeClaimName }) => nodeClaimName),
+  );
+
+export const hasEvictedTaint = ({ spec }: Node): boolean =>
+  spec?.taints?.some(({ key }) => key === EVICTED_TAINT) ?? false;
+
+/** The nodes whose soft taint goes: no plan drains them, and the cooldown after the last that did is over. */
+export const nodesToUntaint = (
+  nodes: readonly Node[],
+  claimOf: (node: Node) => NodeClaim | undefined,
+  drained: ReadonlySet<string>,
+): readonly Node[] =>
+  nodes.filter(
+    (node) =>
+      hasEvictedTaint(node) &&
+      node.metadata.annotations?.[CORDONED_BY] === undefined &&
+      !drained.has(claimOf(node)?.metadata.name ?? ''),
+  );

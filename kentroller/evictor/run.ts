@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Features } from '../../api/features.ts';
+import { EVICTOR_CONFIG, type EvictorConfig, type EvictorStatus } from '../../api/kinds/evictorconfig.ts';
+import type { Cache } from '../../kube/cache/cache.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import { messageOf } from '../../kube/errors.ts';
+import type { Audit } from '../audit/trail.ts';
+import { backoffAfter } from '../continuous/decide.ts';
+import { type CycleOptions, runCycle } from './cycle.ts';
+import type { EvictorMetrics } from './metrics.ts';
+import { EVICTOR } from './moves.ts';
+import { type EvictorSettings, evictorSettings, overriddenSettings } from './settings.ts';
+import { type Outcome, statusAfter, writeStatus } from './status.ts';
+
+/** Time between looks at the settings, so that a change counts at once. */
+const LOOK_MS = 1_000;
+const FAILURE_BACKOFF_MS = 5 * 60_000;
+
+export interface EvictorOptions extends CycleOptions {
+  readonly configs: Pick<Cache<EvictorConfig>, 'get' | 'hasSynced'>;
+  readonly features: () => Features;
+  /** Whether plans may start. */
+  readonly isEnabled: () => boolean;
+  readonly metrics: EvictorMetrics;
+  readonly audit: Audit;
+  readonly log: Logger;
+}
+
+interface Now {
+  readonly config: EvictorConfig | undefined;
+  readonly settings: EvictorSettings;
+  readonly overridden: readonly string[];
+}
+
+const readSettings = (o: EvictorOptions): Now => {
+  const config = o.configs.get(EVICTOR_CONFIG);
+  const settings = evictorSettings(config, o.features());
+  return {
+    config,
+    settings: { ...settings, enabled: settings.enabled && o.isEnabled() },
+    overridden: overriddenSettings(config, o.features()),
+  };
+};
+
+const count = ({ cycles, nodes, pods }: EvictorMetrics, { result, ...outcome }: Outcome): void => {
+  cycles.inc({ result });
+  if (outcome.nodes.length === 0) return;
+  nodes.inc({ result }, outcome.nodes.length);
+  pods.inc(
+    { result },
+    outcome.nodes.reduce((sum, node) => sum + node.pods, 0),
+  );
+};
+
+/** Runs cycles until the signal aborts, and one at once when the settings change; a failed cycle is backed off. */
+export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
+  const log = o.log.child({ logger: EVICTOR });
+  const object = { kind: 'EvictorConfig', name: EVICTOR_CONFIG };
+  let dueAt = 0;
+  let known = '';
+  let said = '';
+  let failures = 0;
+  let written: { uid: string | undefined; status: EvictorStatus | undefined } | undefined;
+
+  const cycle = async ({ config, settings, overridden }: Now): Promise<void> => {
+    let outcome: Outcome;
+    try {
+      outcome = await runCycle(o, settings);
+      failures = 0;
+      dueAt = o.clock.now() + settings.cycleIntervalMs;
+    } catch (error) {
+      if (o.signal.aborted) return;
+      failures += 1;
+      const waitMs = backoffAfter(failures, FAILURE_BACKOFF_MS, error, settings.cycleIntervalMs);
+      dueAt = o.clock.now() + waitMs;
+      log.warn({ err: error, retryMs: waitMs }, 'evictor cycle failed');
+      outcome = { result: 'failed', message: messageOf(error), plans: [], nodes: [], skipped: [] };
+    }
+    count(o.metrics, outcome);
+    // Repeated every few seconds, the same outcome would hide everything else.
+    if (outcome.message !== said) {
+      log.info({ outcome: outcome.message }, 'evictor cycle');
+      const reason = outcome.result === 'failed' ? 'EvictorCycleFailed' : 'EvictorCycle';
+      o.audit.note({ kind: 'decision', object, reason, message: outcome.message });
+    }
+    said = outcome.message;
+    if (!config) return;
+    const { uid } = config.metadata;
+    const before = written?.uid === uid ? written?.status : config.status;
+    const status = statusAfter(config, settings, overridden, outcome, o.clock.now());
+    try {
+      written = { uid, status: await writeStatus(o.client, config, before, status, o.signal) };
+    } catch (error) {
+      if (!o.signal.aborted) log.warn({ err: error }, 'the status of the EvictorConfig was not written');
+    }
+  };
+
+  while (!o.signal.aborted) {
+    // Its dryRun may be what keeps pods from being moved, so nothing is done before it is known.
+    if (o.configs.hasSynced) {
+      const now = readSettings(o);
+      o.metrics.enabled.set(now.settings.enabled ? 1 : 0);
+      const { config, settings, overridden } = now;
+      const key = JSON.stringify([config?.metadata.uid, settings, overridden]);
+      if (key !== known || o.clock.now() >= dueAt) await cycle(now);
+      known = key;
+    }
+    await sleep(LOOK_MS, undefined, { signal: o.signal }).catch(() => {});
+  }
+};
