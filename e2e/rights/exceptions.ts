@@ -67,6 +67,12 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     account: KENTROLLER,
+    verbs: ['patch'],
+    resource: 'evictorconfigs.autoscaling.cast.ai/status',
+    reason: 'The evictor is off in the suites on a whole cluster: e2e/kentroller/evictor.test.ts, as administrator.',
+  },
+  {
+    account: KENTROLLER,
     verbs: ['delete'],
     resource: 'nodes',
     reason: 'A Node that stands for a machine which nobody ordered, found when we are uninstalled.',

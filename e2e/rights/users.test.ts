@@ -1,8 +1,10 @@
 import t from 'tap';
+import { EVICTOR_CONFIG } from '../../api/kinds/evictorconfig.ts';
 import { CANCEL, KENTROLLER } from '../../api/labels.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import {
   REBALANCE_PLAN_CLAIMS as CLAIMS,
+  EVICTOR_CONFIGS,
   REBALANCE_PLANS as PLANS,
   type Resource,
   REBALANCE_PLAN_SCHEDULES as SCHEDULES,
@@ -36,6 +38,7 @@ const schedule = (autoExecute: boolean) => ({
     preserveHistory: false,
   },
 });
+const evictor = { metadata: { name: EVICTOR_CONFIG }, spec: { enabled: true } };
 const plan = { metadata: { name: `${namespace}-plan` }, spec: { execute: false } };
 const cancel = { metadata: { annotations: { [CANCEL]: 'true' } } };
 const named = (name: string) => ({ name: `${namespace}-${name}` });
@@ -69,10 +72,20 @@ const ACTS: Readonly<Record<string, Act>> = {
     as.patch(PLANS, named('shown'), { status: { specHash: '' } }, { ...dryRun, subresource: 'status' }),
   'writes the status of a claim': (as) =>
     as.patch(CLAIMS, named('waiting'), { status: { planId: '' } }, { ...dryRun, subresource: 'status' }),
+  'reads the settings of the evictor': (as) => as.list(EVICTOR_CONFIGS, {}),
+  'turns the evictor on': (as) => as.create(EVICTOR_CONFIGS, evictor, dryRun),
+  'writes what the evictor did': (as) =>
+    as.patch(EVICTOR_CONFIGS, { name: EVICTOR_CONFIG }, { status: {} }, { ...dryRun, subresource: 'status' }),
   'deletes what could not be bought': (as) => as.delete(UNAVAILABLE_OFFERINGS, { name: 'none' }),
 };
 
-const READS = ['reads plans', 'reads claims', 'reads schedules', 'reads what could not be bought'];
+const READS = [
+  'reads plans',
+  'reads claims',
+  'reads schedules',
+  'reads what could not be bought',
+  'reads the settings of the evictor',
+];
 const ASKS = [
   ...READS,
   'asks for a plan',
@@ -89,6 +102,7 @@ const OPERATES = [
   'cancels a plan',
   'cancels a claim',
   'deletes a plan',
+  'turns the evictor on',
 ];
 const EXECUTES = [
   ...ASKS,

@@ -246,17 +246,17 @@ t.test(
     const running = evictContinuously({ ...options(), clock: { now: Date.now }, signal: ending.signal });
     const statusOf = async () => (await client.get(EVICTOR_CONFIGS, { name: EVICTOR_CONFIG })).status;
     const said = (what: RegExp): Promise<EvictorConfig['status']> =>
-    until(
-      `the status says ${what}`,
-      async () => {
-        const status = await statusOf();
-        const text = `${status?.conditions?.[0]?.reason}: ${status?.outcome}`;
-        if (!what.test(text)) throw new Error(`it says ${text}`);
-        return status;
-      },
-      SOON,
-    );
-  const settle = (spec: EvictorSpec): Promise<unknown> =>
+      until(
+        `the status says ${what}`,
+        async () => {
+          const status = await statusOf();
+          const text = `${status?.conditions?.[0]?.reason}: ${status?.outcome}`;
+          if (!what.test(text)) throw new Error(`it says ${text}`);
+          return status;
+        },
+        SOON,
+      );
+    const settle = (spec: EvictorSpec): Promise<unknown> =>
       client.patch(EVICTOR_CONFIGS, { name: EVICTOR_CONFIG }, { spec });
     try {
       await client.create(EVICTOR_CONFIGS, config({ enabled: false, cycleInterval: '1s' }));
