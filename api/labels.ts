@@ -93,6 +93,8 @@ export const EVICTION_STATUS = 'evictor.cast.ai/eviction-status';
 export const EVICTION_DONE = 'done';
 /** PreferNoSchedule taint of a Node that the evictor's plan drains, and for a while after a drain that failed. */
 export const EVICTED_TAINT = 'evictor.cast.ai/evicted';
+/** Taint of the nodes that a scoped autoscaler made. */
+export const SCOPED_TAINT = 'scheduling.cast.ai/scoped-autoscaler';
 /** On a pod, 'true': the evictor may evict it without other ready replicas, a controller, or from a Job. */
 export const DISPOSABLE = 'autoscaling.cast.ai/disposable';
 /** On a pod, any value: an eviction request moves it, by whoever answers it; it is never deleted past that. */

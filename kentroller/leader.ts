@@ -213,7 +213,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
   });
 
-  const configs = createCache({ client, log, resource: EVICTOR_CONFIGS });
+  const configs = createCache({ client, log, resource: EVICTOR_CONFIGS, isOptional: true });
   configs.start(signal);
   const evicting = evictContinuously({
     ...cycling,

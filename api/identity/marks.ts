@@ -43,6 +43,7 @@ export const OUR_MARKS = {
 export const USER_MARKS: readonly string[] = [
   labels.REMOVAL_DISABLED,
   labels.DISPOSABLE,
+  labels.SCOPED_TAINT,
   labels.PREDICTED_INTERRUPTION,
   labels.LIVE_MIGRATION,
   labels.LIVE_MIGRATION_DISABLED,

@@ -37,6 +37,7 @@ const WHAT_TO_DO: Readonly<Record<BlockerKind, string>> = {
   'marked-pod': `remove the mark, or ${tryFlag('ignore-problem-removal-disabled-pods')}`,
   scheduler: 'only pods that kube-scheduler places can be moved',
   'no-controller': `give them a controller or delete them, or ${tryFlag('ignore-problem-pods-without-controller')}`,
+  alone: 'let more than one pod of the workload be ready',
   job: `let them end, or ${tryFlag('ignore-problem-job-pods')}`,
   devices: 'only pods without resource claims can be moved',
   'local-volume': `only where the data may be lost: ${tryFlag('ignore-local-persistent-volumes')}`,

@@ -69,7 +69,8 @@ export const EXCEPTIONS: readonly Exception[] = [
     account: KENTROLLER,
     verbs: ['patch'],
     resource: 'evictorconfigs.autoscaling.cast.ai/status',
-    reason: 'The evictor is off in the suites on a whole cluster: e2e/kentroller/evictor.test.ts, as administrator.',
+    reason:
+      'The evictor is off in the suites on a whole cluster: e2e/kentroller/evictor.test.ts, as administrator.',
   },
   {
     account: KENTROLLER,

@@ -1,17 +1,10 @@
 import t from 'tap';
 import type { EvictorRule } from '../../api/kinds/evictorconfig.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { EVICTED_TAINT } from '../../api/labels.ts';
+import { EVICTED_TAINT, SCOPED_TAINT } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { makeNode, makePod } from '../../planner/testing/builders.ts';
-import {
-  type EvictorState,
-  evictorPlan,
-  nodesToDrain,
-  SCOPED_TAINT,
-  selectNodes,
-  skipReason,
-} from './decide.ts';
+import { type EvictorState, evictorPlan, nodesToDrain, selectNodes, skipReason } from './decide.ts';
 import { type EvictorSettings, evictorSettings } from './settings.ts';
 
 /** What the evictor's own settings decide; the planner's rules are tested with the planner. */

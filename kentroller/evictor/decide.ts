@@ -1,5 +1,5 @@
 import type { EvictAs, RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
-import { DRAINING_EVICTOR, EVICTION_IN_PROGRESS } from '../../api/labels.ts';
+import { DRAINING_EVICTOR, EVICTION_IN_PROGRESS, SCOPED_TAINT } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import {
@@ -15,9 +15,6 @@ import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
 import { cooldownOf, hasEvictedTaint } from './moves.ts';
 import type { EvictorSettings } from './settings.ts';
 import { isNodeKept, treatmentOf } from './treatment.ts';
-
-/** Taint of the nodes that the scoped autoscaler made. */
-export const SCOPED_TAINT = 'scheduling.cast.ai/scoped-autoscaler';
 
 /** The cluster that a cycle decides from. `now` in milliseconds since 1970. */
 export interface EvictorState {

@@ -160,6 +160,9 @@ const cachesOf = (world: World): Caches => {
         'storageClasses',
         'csiNodes',
         'namespaces',
+        'limitRanges',
+        'ec2NodeClasses',
+        'autoNodeClasses',
       ].map((kind) => [kind, none]),
     ),
   } as unknown as Caches;

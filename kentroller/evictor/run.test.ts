@@ -61,6 +61,9 @@ const caches = {
       'storageClasses',
       'csiNodes',
       'namespaces',
+      'limitRanges',
+      'ec2NodeClasses',
+      'autoNodeClasses',
     ].map((kind) => [kind, listOf([])]),
   ),
 } as unknown as Caches;
