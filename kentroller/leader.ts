@@ -29,8 +29,9 @@ import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/s
 import { evictorMetrics } from './evictor/metrics.ts';
 import { evictContinuously } from './evictor/run.ts';
 import { createFollowController } from './followkarpenter/controller.ts';
-import { Derivation, type FollowLimits } from './followkarpenter/derivation.ts';
+import { Derivation } from './followkarpenter/derivation.ts';
 import { leaveCluster, untilGuardsLeave } from './leave.ts';
+import { executionLimits, followLimits } from './limits.ts';
 import type { Options } from './options.ts';
 import { ExtraIntents } from './pinning/extraintents.ts';
 import { IntentRegistry } from './pinning/intentregistry.ts';
@@ -41,7 +42,6 @@ import { migrationSettings } from './rebalanceplan/drain/livemigrationsettings.t
 import { reclaimNodes } from './rebalanceplan/reclaim.ts';
 import { limitsOf } from './rebalanceplan/state/executionlimits.ts';
 import { RecentOrders } from './rebalanceplan/state/recentorders.ts';
-import type { ExecutionLimits } from './rebalanceplan/state/state.ts';
 import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
 import { giveBackStrays } from './rebalanceplan/strays.ts';
 import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
@@ -55,25 +55,6 @@ import { createOfferingExpiryController } from './unavailableoffering/controller
 
 /** Milliseconds of search per step of the continuous cycle's search depth. */
 const SEARCH_STEP_MS = 250;
-
-const executionLimits = (o: Options): ExecutionLimits => ({
-  joinDeadlineMs: o.nodeJoinDeadline,
-  drainTimeoutMs: o.nodeDrainTimeout,
-  executionTimeoutMs: o.rebalanceExecutionTimeout,
-  pinTimeoutMs: o.pinAcknowledgeTimeout,
-  pinHoldMs: o.pinHoldTimeout,
-  settleTimeoutMs: o.planSettleTimeout,
-  planExpiryMs: o.planExpiry,
-  maxSimultaneousDrains: o.maxSimultaneousDrains,
-  haltPercent: o.unhealthyHaltPercent,
-  haltNodes: o.unhealthyHaltNodes,
-});
-
-const followLimits = (o: Options): FollowLimits => ({
-  joinDeadlineMs: o.nodeJoinDeadline,
-  holdMs: o.pinHoldTimeout,
-  settleMs: o.followSettlePeriod,
-});
 
 interface LeaderOptions {
   readonly options: Options;

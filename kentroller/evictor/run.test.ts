@@ -289,7 +289,6 @@ t.test(
       t.match((await said(/^Enabled: (drains|plan)/))?.conditions, [{ type: 'Active', status: 'True' }]);
       t.equal((await ours()).length, 1);
       const metrics = await registry.metrics();
-      t.match(metrics, /kentroller_evictor_enabled 1/);
       t.match(metrics, /kentroller_evictor_nodes_total\{result="planned"\} [1-9]/);
       t.match(metrics, /kentroller_evictor_nodes_total\{result="dry-run"\} [1-9]/);
     } finally {
