@@ -16,7 +16,6 @@ import {
 } from './cluster/clusterview.ts';
 import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
 import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker.ts';
-
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
 import { passedHolds } from './cluster/passedholds.ts';
 import type { Catalogue } from './model/catalogue.ts';
@@ -226,6 +225,7 @@ const search = (request: RebalanceRequest): RebalanceResult => {
     existingNodes,
     pending: [],
     originals,
+    replaces: true,
     launchOptions,
     daemonSets: cluster.snapshot.daemonSets,
     namespaces: cluster.namespaces,

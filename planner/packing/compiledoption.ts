@@ -14,6 +14,8 @@ export interface CompiledOption {
   readonly nodeClass: number;
   /** USD per hour beyond every commitment. */
   readonly price: number;
+  /** The price that the NodeClaim may come to at most, where it takes the place of others and minValues widen it. */
+  readonly most?: number;
   /** The price while a commitment covers the node; absent when none does. */
   readonly covered?: Covered;
   /** What the risk of an interruption adds per pod, in USD per hour. */

@@ -256,12 +256,14 @@ export const hasSamePickedLabels = (a: LaunchOption, b: LaunchOption): boolean =
 
 /**
  * The options whose NodeClaim can meet minValues: enough other options can hold whatever such a node holds. `keys` are
- * the topology keys of the pod rules.
+ * the topology keys of the pod rules. With `atMost` an option costs what its NodeClaim may come to at most, so that a
+ * plan which replaces nodes saves whatever is launched.
  */
 export const withMinValues = (
   options: readonly CompiledOption[],
   allowed: BitMatrix,
   keys: readonly string[],
+  atMost: boolean,
 ): CompiledOption[] => {
   const needsOf = new Map<NodePool, ReadonlyMap<string, number>>();
   for (const { launchOption } of options) {
@@ -270,12 +272,14 @@ export const withMinValues = (
   if ([...needsOf.values()].every((needs) => needs.size === 0)) return [...options];
   const canSubstitute = substitutes(allowed, keys);
   const ordered = [...options].sort((a, b) => a.price - b.price);
-  return options.filter((option) => {
+  return options.flatMap((option) => {
     const needs = mustGet(needsOf, option.launchOption.pool, 'minValues of NodePool');
-    if (needs.size === 0) return true;
+    if (needs.size === 0) return option;
     const others = ordered.filter(
       (other) => hasSamePickedLabels(other.launchOption, option.launchOption) && canSubstitute(other, option),
     );
-    return instanceTypeSetOf(others, needs).length > 0;
+    const most = instanceTypeSetOf(others, needs).at(-1)?.price;
+    if (most === undefined) return [];
+    return atMost ? { ...option, price: Math.max(most, option.price), most } : option;
   });
 };

@@ -87,6 +87,8 @@ export const compile = (input: {
   readonly blastRadius?: BlastRadius;
   readonly commitments?: readonly Commitment[];
   readonly interruption?: InterruptionPolicy;
+  /** Whether new nodes are bought to replace others, and must cost less whatever is launched. */
+  readonly replaces?: boolean;
   /** What NodePools with limits have now; by default what their status says. */
   readonly poolUsage?: PoolUsage;
 }): Problem => {
@@ -161,7 +163,7 @@ export const compile = (input: {
     })),
   );
   const allOptions = withRoom(options);
-  const usable = withMinValues(allOptions, allowed, rules.keys);
+  const usable = withMinValues(allOptions, allowed, rules.keys, input.replaces ?? false);
   const allowedAtAnyWeight = allowed.copy();
   if (isWeighted) applyNodePoolWeights(allowed, usable, sizes);
 

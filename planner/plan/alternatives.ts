@@ -91,7 +91,7 @@ export class AlternativeFinder {
       const instanceTypeSets = within.length > 0 || !isLimited ? within : [[node.option]];
       return { option: instanceTypeSets[0]?.[0] ?? node.option, instanceTypeSets };
     }
-    const all = this.#inOrderOfCost(node);
+    const all = this.#inOrderOfCost(node, node.option.most ?? Number.POSITIVE_INFINITY);
     const within = all.filter(isAllowed);
     // The API server refuses a claim with fewer values than minValues.
     const options = instanceTypeSetOf(within, needs).length > 0 ? within : all;
@@ -159,13 +159,16 @@ export class AlternativeFinder {
     };
   }
 
-  #inOrderOfCost(node: BoughtNode): CompiledOption[] {
+  /** Options that can hold the node's pods and cost `most` USD per hour or less. */
+  #inOrderOfCost(node: BoughtNode, most: number): CompiledOption[] {
     const next = this.#holders(node, Number.POSITIVE_INFINITY);
     const options: CompiledOption[] = [];
-    for (let option = next(); option; option = next()) options.push(option);
+    for (let option = next(); option; option = next()) {
+      if (option.price <= most) options.push(option);
+    }
     const costOf = (option: CompiledOption): number => {
       // The planned option may be the cheapest only because a commitment covers it.
-      if (option === node.option && this.#problem.commitments.length > 0) return 0;
+      if (option.launchOption === node.option.launchOption && this.#problem.commitments.length > 0) return 0;
       return option.price + node.pods.length * option.podRisk;
     };
     return options.sort((a, b) => costOf(a) - costOf(b));
