@@ -3,7 +3,7 @@ import { rebalance } from '../planner/rebalance.ts';
 import { fragmentedCluster, makeNode, makePod, makePool, makeSnapshot } from '../planner/testing/builders.ts';
 import { smallCatalogue } from '../planner/testing/randomcluster.ts';
 import { describeSplit, kindChangesOf, splitSavings } from './changes.ts';
-import { keeping, keepsOf } from './keep.ts';
+import { familyOf, KEEPS, keeping, keepsOf } from './keep.ts';
 
 /** What a saving is made of, and plans that keep kinds of machine. */
 
@@ -24,10 +24,10 @@ t.test('a move to spot is told apart from packing', async (t) => {
   const result = rebalance(request);
   const changes = kindChangesOf(request, result);
   t.match(changes, [{ what: 'capacity-type', from: 'on-demand', to: 'spot' }]);
-  const parts = splitSavings(request, result, rebalance);
+  const { savingsBy: parts } = splitSavings(request, result, rebalance);
   t.strictSame(
     parts.map(({ by }) => by),
-    ['packing', 'capacity-type'],
+    ['packing', 'family', 'capacity-type'],
   );
   const total = parts.reduce((sum, { monthly }) => sum + monthly, 0);
   t.equal(total.toFixed(2), result.plan?.savings.projectedSavingsCostMonthly, 'the parts are the whole');
@@ -37,19 +37,49 @@ t.test('a move to spot is told apart from packing', async (t) => {
   );
   t.match(describeSplit({ savingsBy: parts, kindChanges: changes }), [
     / USD a month by packing, on machines of the same kinds$/,
+    / USD a month by another family of machines: \d+ pods move from m5 to c5$/,
     / USD a month by another capacity type: \d+ pods move from on-demand to spot$/,
   ]);
 });
 
-t.test('a plan that keeps capacity types moves no pod to another one', async (t) => {
-  const kept = { ...request, snapshot: keeping(cluster, ['capacity-type']) };
+t.test('the plan stands beside one that keeps capacity types and architectures', async (t) => {
+  const result = rebalance(request);
+  const { choices } = splitSavings(request, result, rebalance);
+  t.match(choices, [
+    { keeps: [], isShown: true, podsMoved: result.plan?.spec.podsToMigrate?.length },
+    { keeps: ['capacity-type', 'architecture'], isShown: false },
+  ]);
+  const [free, kept] = choices.map(({ monthlySavings }) => monthlySavings);
+  t.ok((free ?? 0) > (kept ?? 0) && (kept ?? 0) > 0, `${free} is more than ${kept}`);
+});
+
+t.test('a plan under --keep stands beside the one without', async (t) => {
+  const snapshot = keeping(cluster, ['capacity-type'], smallCatalogue);
+  const kept = { ...request, snapshot, keeps: ['capacity-type'] as const, unkept: cluster };
   const result = rebalance(kept);
+  t.match(splitSavings(kept, result, rebalance).choices, [
+    { keeps: [], isShown: false },
+    {
+      keeps: ['capacity-type'],
+      isShown: true,
+      monthlySavings: Number(result.plan?.savings.projectedSavingsCostMonthly),
+    },
+  ]);
+});
+
+t.test('a plan that keeps all kinds moves no pod to another one', async (t) => {
+  const result = rebalance({ ...request, snapshot: keeping(cluster, KEEPS, smallCatalogue) });
   t.ok(result.plan, 'it saves something');
   t.strictSame(kindChangesOf(request, result), []);
-  t.strictSame(
-    splitSavings(request, result, () => t.fail('planned again') as never).map(({ by }) => by),
-    ['packing'],
-  );
+  const split = splitSavings(request, result, () => t.fail('planned again') as never);
+  t.match(split, { savingsBy: [{ by: 'packing' }], choices: [] });
+});
+
+t.test('a plan that keeps families goes to other sizes alone', async (t) => {
+  const result = rebalance({ ...request, snapshot: keeping(cluster, ['family'], smallCatalogue) });
+  const types = (result.plan?.savings.greenNodes ?? []).map(({ instanceType }) => instanceType);
+  t.ok(types.length > 0);
+  t.strictSame(new Set(types.map(familyOf)), new Set(['m5']));
 });
 
 t.test(
@@ -65,7 +95,11 @@ t.test(
     };
     const pod = makePod('web', { node: 'n', spec });
     const arm = makeNode('n', { capacityType: 'spot', labels: { 'kubernetes.io/arch': 'arm64' } });
-    const [tied] = keeping(makeSnapshot([arm], [pod]), ['capacity-type', 'architecture']).pods;
+    const [tied] = keeping(
+      makeSnapshot([arm], [pod]),
+      ['capacity-type', 'architecture'],
+      smallCatalogue,
+    ).pods;
     const kinds = [
       { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['spot'] },
       { key: 'kubernetes.io/arch', operator: 'In', values: ['arm64'] },
@@ -80,14 +114,14 @@ t.test(
 t.test('pods that wait, and those of DaemonSets, are free', async (t) => {
   const pods = [makePod('pending'), makePod('agent', { node: 'n', owner: 'DaemonSet' })];
   const snapshot = makeSnapshot([makeNode('n')], pods);
-  t.strictSame(keeping(snapshot, ['architecture']).pods, pods);
+  t.strictSame(keeping(snapshot, ['architecture'], smallCatalogue).pods, pods);
 });
 
 t.test('--keep names what it takes', async (t) => {
   t.strictSame(keepsOf(undefined), []);
   t.strictSame(keepsOf('capacity-type,architecture'), ['capacity-type', 'architecture']);
-  t.throws(() => keepsOf('family'), {
+  t.throws(() => keepsOf('size'), {
     name: 'UsageError',
-    message: /capacity-type and architecture, not 'family'/,
+    message: /capacity-type, architecture, zone, family, not 'size'/,
   });
 });

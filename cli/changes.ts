@@ -1,6 +1,5 @@
-import { ARCH, KARPENTER_CAPACITY_TYPE } from '../api/labels.ts';
 import type { RebalanceRequest, RebalanceResult } from '../planner/rebalance.ts';
-import { type Keep, keeping } from './keep.ts';
+import { familyOf, KEEPS, type Keep, keeping, kindsOf } from './keep.ts';
 import { withoutRefused } from './verified.ts';
 
 /** Pods that a plan moves from one kind of machine to another, such as 3 from 'on-demand' to 'spot'. */
@@ -14,32 +13,31 @@ export interface KindChange {
 type Answer = Pick<RebalanceResult, 'plan'>;
 type Kinds = Readonly<Record<Keep, string | undefined>>;
 
-const kindsBy = (labels: Readonly<Record<string, string>> | undefined): Kinds => ({
-  'capacity-type': labels?.[KARPENTER_CAPACITY_TYPE],
-  architecture: labels?.[ARCH],
-});
-
 /** The kinds of machine that pods leave and reach, counted; most pods first. */
 export const kindChangesOf = (
   { snapshot, catalogue }: Pick<RebalanceRequest, 'snapshot' | 'catalogue'>,
   { plan }: Answer,
 ): readonly KindChange[] => {
   const archOf = new Map(catalogue.instanceTypes.map(({ name, arch }) => [name, arch]));
-  const ofNode = new Map(snapshot.nodes.map(({ metadata }) => [metadata.name, kindsBy(metadata.labels)]));
+  const ofNode = new Map(snapshot.nodes.map((node) => [node.metadata.name, kindsOf(node)]));
   const ofClaim = new Map<string, Kinds>(
-    snapshot.nodeClaims.map(({ metadata, status }) => [
-      metadata.name,
-      ofNode.get(status?.nodeName ?? '') ?? kindsBy(metadata.labels),
-    ]),
+    snapshot.nodeClaims.flatMap(({ metadata, status }) => {
+      const kinds = ofNode.get(status?.nodeName ?? '');
+      return kinds ? [[metadata.name, kinds]] : [];
+    }),
   );
-  for (const { name, instanceType, capacityType, isSpot } of plan?.savings.greenNodes ?? []) {
-    const kind = capacityType ?? (isSpot ? 'spot' : 'on-demand');
-    ofClaim.set(name, { 'capacity-type': kind, architecture: archOf.get(instanceType) });
+  for (const { name, instanceType, capacityType, isSpot, zone } of plan?.savings.greenNodes ?? []) {
+    ofClaim.set(name, {
+      'capacity-type': capacityType ?? (isSpot ? 'spot' : 'on-demand'),
+      architecture: archOf.get(instanceType),
+      zone,
+      family: familyOf(instanceType),
+    });
   }
   const counts = new Map<string, KindChange>();
   for (const { srcNode, dstNodeClaimName } of plan?.spec.podsToMigrate ?? []) {
     const [before, after] = [ofNode.get(srcNode ?? ''), ofClaim.get(dstNodeClaimName)];
-    for (const what of ['capacity-type', 'architecture'] as const) {
+    for (const what of KEEPS) {
       const [from, to] = [before?.[what], after?.[what]];
       if (from === undefined || to === undefined || from === to) continue;
       const key = `${what} ${from} ${to}`;
@@ -55,36 +53,96 @@ export interface SavingPart {
   readonly monthly: number;
 }
 
+/** What a plan reaches with some kinds of machine kept, beside what another reaches without. USD per month. */
+export interface Choice {
+  readonly keeps: readonly Keep[];
+  readonly monthlySavings: number;
+  readonly podsMoved: number;
+  /** Whether this is the plan that the report shows. */
+  readonly isShown: boolean;
+}
+
+export interface Split {
+  readonly savingsBy: readonly SavingPart[];
+  /** The plan with and without other capacity types and architectures; empty where it changes neither. */
+  readonly choices: readonly Choice[];
+}
+
 const monthlyOf = ({ plan }: Answer): number => Number(plan?.savings.projectedSavingsCostMonthly ?? 0);
 
+const choiceOf = (keeps: readonly Keep[], answer: Answer, isShown: boolean): Choice => ({
+  keeps,
+  monthlySavings: monthlyOf(answer),
+  podsMoved: answer.plan?.spec.podsToMigrate?.length ?? 0,
+  isShown,
+});
+
+/** In which order kinds are kept, one more at a time. Architecture first: whether images run on another one is not known. */
+const KEPT_IN_TURN = ['architecture', 'capacity-type', 'zone', 'family'] as const satisfies readonly Keep[];
+/** What `--keep` is advised for: the others change nothing that a pod can notice but its price. */
+const NOTICEABLE: readonly Keep[] = ['capacity-type', 'architecture'];
+
+/** Whether a machine that the plan buys has another price in another zone. */
+const isPricedByZone = ({ catalogue }: Pick<RebalanceRequest, 'catalogue'>, { plan }: Answer): boolean => {
+  const bought = new Set((plan?.savings.greenNodes ?? []).map(({ instanceType }) => instanceType));
+  return catalogue.instanceTypes
+    .filter(({ name }) => bought.has(name))
+    .some(({ offerings }) =>
+      [...Map.groupBy(offerings, ({ capacityType }) => capacityType).values()].some(
+        (each) => new Set(each.map(({ price }) => price)).size > 1,
+      ),
+    );
+};
+
+/** The request of a report: what it keeps, and the cluster as it is without that. */
+export type SplitRequest = RebalanceRequest & {
+  readonly keeps?: readonly Keep[];
+  readonly unkept?: RebalanceRequest['snapshot'];
+};
+
 /**
- * The saving of a plan in parts: what packing reaches on machines of the same kinds, and what each change of kind adds.
- * It plans again without those changes, so a plan without any is not planned twice.
+ * The saving of a plan in parts: what packing reaches on machines of the same kinds, and what each change of kind adds;
+ * and the plan beside one that keeps what pods notice. It plans again for each kind that changes, so a plan without any is
+ * not planned twice.
  */
 export const splitSavings = (
-  request: RebalanceRequest,
+  request: SplitRequest,
   result: Answer,
   planner: (request: RebalanceRequest) => RebalanceResult,
-): readonly SavingPart[] => {
-  const changed = [...new Set(kindChangesOf(request, result).map(({ what }) => what))];
+): Split => {
+  const planOf = (each: RebalanceRequest): Answer => withoutRefused(each, planner(each));
+  const changes = new Set(kindChangesOf(request, result).map(({ what }) => what));
+  if (!isPricedByZone(request, result)) changes.delete('zone');
   const parts: SavingPart[] = [];
+  const choices: Choice[] = [];
   let rest = monthlyOf(result);
-  // Architecture last: whether images run on another one is not known.
-  const order = (['architecture', 'capacity-type'] as const).filter((each) => changed.includes(each));
-  for (const [at, by] of order.entries()) {
-    const kept = { ...request, snapshot: keeping(request.snapshot, order.slice(0, at + 1)) };
-    const without = Math.min(rest, Math.max(0, monthlyOf(withoutRefused(kept, planner(kept)))));
+  for (const by of KEPT_IN_TURN.filter((each) => changes.has(each))) {
+    const keeps = KEPT_IN_TURN.slice(0, KEPT_IN_TURN.indexOf(by) + 1);
+    const kept = planOf({ ...request, snapshot: keeping(request.snapshot, keeps, request.catalogue) });
+    const without = Math.min(rest, Math.max(0, monthlyOf(kept)));
     parts.unshift({ by, monthly: rest - without });
     rest = without;
+    if (by === 'capacity-type' || (by === 'architecture' && !changes.has('capacity-type'))) {
+      choices.push(choiceOf([], result, true), choiceOf(NOTICEABLE, kept, false));
+    }
   }
-  return [{ by: 'packing', monthly: rest }, ...parts];
+  const { keeps = [], unkept } = request;
+  const savingsBy = [{ by: 'packing' as const, monthly: rest }, ...parts];
+  if (keeps.length === 0 || !unkept) return { savingsBy, choices };
+  const free = planOf({ ...request, snapshot: unkept });
+  return { savingsBy, choices: [choiceOf([], free, false), choiceOf(keeps, result, true)] };
 };
 
 const WAYS: Readonly<Record<SavingPart['by'], string>> = {
   packing: 'by packing, on machines of the same kinds',
   'capacity-type': 'by another capacity type',
   architecture: 'by another architecture',
+  zone: 'by zones with other prices',
+  family: 'by another family of machines',
 };
+
+/** Changes of one kind that are named; a plan may go to many families. */
+const MOST_CHANGES = 4;
 
 /** What a saving is made of, a line a part; nothing where packing alone makes it. */
 export const describeSplit = (o: {
@@ -99,6 +157,10 @@ export const describeSplit = (o: {
           .map(
             ({ pods, from, to }) => `${pods} ${pods === 1 ? 'pod moves' : 'pods move'} from ${from} to ${to}`,
           );
+        if (moves.length > MOST_CHANGES) {
+          const more = moves.splice(MOST_CHANGES - 1).length;
+          moves.push(`${more} more changes`);
+        }
         const risk = by === 'architecture' ? ['whether their images run there is not known'] : [];
         const details = [...moves, ...risk].join(', ');
         return `${monthly.toFixed(2)} USD a month ${WAYS[by]}${details === '' ? '' : `: ${details}`}`;
@@ -111,3 +173,10 @@ export const machineLabel = (o: {
   readonly architecture: string | null;
   readonly zone: string | null;
 }): string => [o.instanceType, o.capacityType, o.architecture, o.zone].filter(Boolean).join(', ');
+
+/** What is kept, in words: 'the same capacity type and architecture'. */
+export const describeKeeps = (keeps: readonly Keep[]): string => {
+  const words = keeps.map((keep) => keep.replace('-', ' '));
+  if (words.length === 0) return 'any machine';
+  return `the same ${[words.slice(0, -1).join(', '), words.at(-1)].filter(Boolean).join(' and ')}`;
+};

@@ -17,7 +17,7 @@ precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--ku
   --snapshot FILE[,FILE]    read a snapshot instead, - for stdin: JSON or YAML, as printed by ${KUBECTL_GET}; also folders and gzip
   --prices aws|table        prices of now from EC2 and its price list, read only, or the list prices that come with us (aws where
                             there are credentials, else table)
-  --keep WHAT[,WHAT]        capacity-type, architecture: pods move only to machines that are like theirs in this
+  --keep WHAT[,WHAT]        capacity-type, architecture, zone, family: pods move only to machines that are like theirs in this
   --region REGION           region whose prices count (that of the nodes)
   --catalog FILE            instance types and prices instead, in the file format of Karpenter's kwok provider
   -o, --output FORMAT       json (the default) or yaml; report also table, its default

@@ -17,7 +17,7 @@ export const reportCommand = async (input: Input, planner = rebalance): Promise<
   const result = withoutRefused(request, planner(request));
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const report = reportOf(cluster, result, request, {
-    savingsBy: splitSavings(request, result, planner),
+    ...splitSavings(request, result, planner),
     kindChanges: kindChangesOf(request, result),
     unseen: unseenOf(cluster),
   });

@@ -3,7 +3,7 @@ import { billOf, type Cluster } from '../planner/cluster/clusterview.ts';
 import { capacityTypeOf, typeOf, zoneOf } from '../planner/model/standingmachine.ts';
 import type { RebalanceResult } from '../planner/rebalance.ts';
 import { readAmounts } from '../planner/scheduling/nodeinfo.ts';
-import type { KindChange, SavingPart } from './changes.ts';
+import type { Choice, KindChange, SavingPart } from './changes.ts';
 import { clusterNodesOf } from './clusternodes.ts';
 import type { PriceSource } from './prices/pricedcatalogue.ts';
 import { secondsToJoin } from './report/durations.ts';
@@ -59,6 +59,11 @@ export interface Report {
   readonly lines: readonly NodeLine[];
   /** The saving in parts: by packing alone, and by each change of the kind of machine. */
   readonly savingsBy: readonly SavingPart[];
+  /** The saving with and without what `--keep` keeps, side by side; empty where nothing of it changes. */
+  readonly choices: readonly (Choice & {
+    readonly monthlyAfter: number;
+    readonly savingsPercent: number | null;
+  })[];
   /** Pods that get another kind of machine. */
   readonly kindChanges: readonly KindChange[];
   readonly added: readonly {
@@ -106,12 +111,21 @@ const nodeLinesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
   });
 };
 
+/** A part of a whole in percent; null of nothing. */
+const percentOf = (part: number, whole: number): number | null =>
+  whole > 0 ? Math.round((1000 * part) / whole) / 10 : null;
+
 /** The report of a cluster as it runs today and as the plan would leave it. */
 export const reportOf = (
   cluster: Cluster,
   result: RebalanceResult,
   { catalogue, prices: { gaps, ...prices } }: Pick<Request, 'catalogue' | 'prices'>,
-  { savingsBy, kindChanges, unseen }: Pick<Report, 'savingsBy' | 'kindChanges' | 'unseen'>,
+  {
+    savingsBy,
+    choices,
+    kindChanges,
+    unseen,
+  }: Pick<Report, 'savingsBy' | 'kindChanges' | 'unseen'> & { readonly choices: readonly Choice[] },
 ): Report => {
   const before = billOf(catalogue, cluster.facts).total() * HOURS_PER_MONTH;
   const savings = result.plan?.savings;
@@ -124,7 +138,7 @@ export const reportOf = (
     monthlyBefore: roundToCents(before),
     monthlyAfter: roundToCents(after),
     monthlySavings: roundToCents(before - after),
-    savingsPercent: before > 0 ? Math.round((1000 * (before - after)) / before) / 10 : null,
+    savingsPercent: percentOf(before - after, before),
     lowerBoundMonthly:
       savings?.lowerBoundMonthlyCost === undefined ? null : Number(savings.lowerBoundMonthlyCost),
     gapPercent: savings?.gapPercent === undefined ? null : Number(savings.gapPercent),
@@ -142,6 +156,12 @@ export const reportOf = (
     unseen: [...gaps, ...unseen, ...(result.warnings ?? [])],
     lines: nodeLinesOf(cluster, result),
     savingsBy: savingsBy.map(({ by, monthly }) => ({ by, monthly: roundToCents(monthly) })),
+    choices: choices.map((choice) => ({
+      ...choice,
+      monthlySavings: roundToCents(choice.monthlySavings),
+      monthlyAfter: roundToCents(before - choice.monthlySavings),
+      savingsPercent: percentOf(choice.monthlySavings, before),
+    })),
     kindChanges,
     added: (savings?.greenNodes ?? []).map((node) => ({
       name: node.name,

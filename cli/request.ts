@@ -10,7 +10,7 @@ import { DEFAULT_PREFERENCES, type Preferences } from '../planner/scheduling/pre
 import { checkRegions } from './files/unseen.ts';
 import { type Flags, UsageError } from './flags.ts';
 import { readJson } from './inputfiles.ts';
-import { keeping, keepsOf } from './keep.ts';
+import { type Keep, keeping, keepsOf } from './keep.ts';
 import { type PriceSource, priceCatalogue, type ReadLive } from './prices/pricedcatalogue.ts';
 
 export const PLAN_FLAGS = [
@@ -170,7 +170,12 @@ const overlayOf = (flags: Flags): ((catalogue: Catalogue) => Catalogue) => {
 };
 
 /** What the planner is asked, and where its prices come from. */
-export type Request = RebalanceRequest & { readonly prices: PriceSource };
+export type Request = RebalanceRequest & {
+  readonly prices: PriceSource;
+  /** What --keep names, and the cluster as it is, of which `snapshot` ties pods to their kinds of machine. */
+  readonly keeps: readonly Keep[];
+  readonly unkept: Snapshot;
+};
 
 /** Builds the planner's request from flags and cluster. Throws UsageError, or the error of the file that is invalid. */
 export const requestOf = async (
@@ -201,7 +206,9 @@ export const requestOf = async (
     throw new UsageError(`--scope ${scopeText} matches no node of the cluster.`);
   }
   return {
-    snapshot: keeping(snapshot, keeps),
+    snapshot: keeping(snapshot, keeps, catalogue),
+    keeps,
+    unkept: snapshot,
     catalogue: withDiscounts(catalogue),
     prices,
     ...(interruption && { interruption }),

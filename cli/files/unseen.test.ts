@@ -48,7 +48,7 @@ t.test(
     const cluster = clusterOf(odd, machines);
     const prices = { source: 'file', region: null, summary: '', gaps: [] } as const;
     const none = { plan: null, skippedNodes: [], selectedNodes: [] };
-    const beside = { savingsBy: [], kindChanges: [], unseen: said(odd) };
+    const beside = { savingsBy: [], choices: [], kindChanges: [], unseen: said(odd) };
     const report = reportOf(cluster, none, { catalogue: machines, prices }, beside);
     t.equal(report.savingsPercent, null);
     t.equal(report.unseen.length, 1);

@@ -78,7 +78,7 @@ const pageOf = (nodes: number, more: Partial<Report> = {}): string => {
     cluster,
     result,
     { catalogue: smallCatalogue, prices },
-    { savingsBy: [], kindChanges: [], unseen: ['Nodes: list them.'] },
+    { savingsBy: [], choices: [], kindChanges: [], unseen: ['Nodes: list them.'] },
   );
   return renderPage({ ...report, ...more }, cluster, result);
 };
@@ -152,4 +152,23 @@ t.test('the page lets in its stylesheet by hash, and nothing else', async (t) =>
 t.test('what could not be seen is on the page under the name that the table gives it', async (t) => {
   t.match(small, /<h2>What this report could not see<\/h2><ul><li>Nodes: list them\.<\/li><\/ul>/);
   t.notMatch(pageOf(6, { unseen: [] }), /could not see/);
+});
+
+t.test('the figures with and without other kinds of machine stand side by side', async (t) => {
+  const figures = { monthlyAfter: 60, podsMoved: 3 };
+  const page = pageOf(6, {
+    choices: [
+      { ...figures, keeps: [], monthlySavings: 40, savingsPercent: 40, isShown: true },
+      {
+        ...figures,
+        keeps: ['capacity-type', 'architecture'],
+        monthlySavings: 10,
+        savingsPercent: 10,
+        isShown: false,
+      },
+    ],
+  });
+  t.match(page, /any machine<\/p><p class="figure">40 %<[\s\S]*\$40 saved[\s\S]*this report shows this plan/);
+  t.match(page, /the same capacity type and architecture<\/p><p class="figure">10 %</);
+  t.match(page, /<code>--keep capacity-type,architecture<\/code> shows this plan/);
 });

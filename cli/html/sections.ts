@@ -1,5 +1,5 @@
 import { HOURS_PER_MONTH } from '../../api/labels.ts';
-import { describeSplit, machineLabel } from '../changes.ts';
+import { describeKeeps, describeSplit, machineLabel } from '../changes.ts';
 import { formatSeconds } from '../report/durations.ts';
 import { listed } from '../report/listed.ts';
 import { workloadName } from '../report/workload.ts';
@@ -54,10 +54,30 @@ const longTable = (
   return `${renderDataTable(caption, columns, shown)}${rest}${missing}`;
 };
 
+/** The saving with and without what `--keep` keeps, side by side. */
+const renderChoices = ({ choices }: Report): string => {
+  if (choices.length === 0) return '';
+  const cards = choices.map(({ keeps, isShown, ...each }) => {
+    const how = keeps.length === 0 ? 'without --keep' : `--keep ${keeps.join(',')}`;
+    const lines = [
+      `${formatUsd(each.monthlySavings)} saved, ${formatUsd(each.monthlyAfter)} left per month`,
+      `${formatCount(each.podsMoved, 'pod')} change nodes`,
+      isShown ? 'this report shows this plan' : `<code>${how}</code> shows this plan`,
+    ];
+    const percent = each.savingsPercent === null ? '?' : `${each.savingsPercent} %`;
+    return `<div class="card${isShown ? ' chosen' : ''}"><p class="name">${describeKeeps(keeps)}</p><p class="figure">${percent}</p>${lines.map((line) => `<p class="line">${line}</p>`).join('')}</div>`;
+  });
+  return `<div class="cards">${cards.join('')}</div>`;
+};
+
 /** What the saving is made of; nothing where packing alone makes it. */
 export const renderSplit = (report: Report): readonly Section[] => {
   const lines = describeSplit(report);
-  return section('split', 'What the saving is made of', lines.length === 0 ? '' : list(lines));
+  return section(
+    'split',
+    'What the saving is made of',
+    `${lines.length === 0 ? '' : list(lines)}${renderChoices(report)}`,
+  );
 };
 
 /** Machines by type, capacity type, architecture and zone: how many today, how many planned, what these cost. */

@@ -3,6 +3,7 @@ import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { regionOfZone } from '../../planner/model/machinelabels.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Flags, UsageError } from '../flags.ts';
 import { readCatalogue } from '../inputfiles.ts';
@@ -68,6 +69,13 @@ const withUnknownTypes = ({ catalogue, prices }: PricedCatalogue, snapshot: Snap
   return { catalogue, prices: { ...prices, gaps: [...prices.gaps, gap] } };
 };
 
+/** The regions that a catalogue sells in, by the names of its zones. */
+const regionsIn = ({ instanceTypes }: Catalogue): readonly string[] => [
+  ...new Set(
+    instanceTypes.flatMap(({ offerings }) => offerings.flatMap(({ zone }) => regionOfZone(zone) ?? [])),
+  ),
+];
+
 /**
  * Instance types and prices: from --catalog, else from AWS where there are credentials, else from the table that comes
  * with us; --prices table asks nobody. Throws UsageError, CatalogueError or QuantityError.
@@ -83,8 +91,16 @@ export const priceCatalogue = async (
     throw new UsageError(`--prices must be aws or table, not '${choice}'.`);
   if (file !== undefined) {
     if (choice !== undefined) throw new UsageError('Use either --catalog or --prices, not both.');
-    const prices: PriceSource = { source: 'file', region: null, summary: `prices of ${file}`, gaps: [] };
-    return withUnknownTypes({ catalogue: readCatalogue(file), prices }, snapshot);
+    const catalogue = readCatalogue(file);
+    const [region, second] = regionsIn(catalogue);
+    const where = region === undefined || second !== undefined ? '' : `, for ${region}`;
+    const prices: PriceSource = {
+      source: 'file',
+      region: where === '' ? null : (region ?? null),
+      summary: `prices of ${file}${where}`,
+      gaps: [],
+    };
+    return withUnknownTypes({ catalogue, prices }, snapshot);
   }
   const region = flags.values.get('region') ?? regionOf(snapshot);
   if (choice === 'table')

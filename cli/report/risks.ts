@@ -115,7 +115,9 @@ export const risksOf = (
       const does =
         allowed === undefined
           ? 'covers them'
-          : `lets ${allowed} pod${allowed === 1 ? '' : 's'} go at a time now`;
+          : allowed === 0
+            ? 'lets none go now'
+            : `lets ${allowed} pod${allowed === 1 ? '' : 's'} go at a time now`;
       return { kind: 'disruption-budget', message: `PodDisruptionBudget ${metadata.name} ${does}` };
     }),
     ...(start !== undefined && start >= LONG_SECONDS

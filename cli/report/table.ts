@@ -1,6 +1,6 @@
 import { formatCpu } from '../../api/quantity.ts';
 import { printable } from '../../api/text/printable.ts';
-import { describeSplit, machineLabel } from '../changes.ts';
+import { describeKeeps, describeSplit, machineLabel } from '../changes.ts';
 import { type NodeLine, type Report, roundToCents } from '../reportmodel.ts';
 import { formatSeconds } from './durations.ts';
 import type { LeftOut } from './leftout.ts';
@@ -8,6 +8,8 @@ import { listed } from './listed.ts';
 import { workloadName } from './workload.ts';
 
 const formatUsd = (value: number | null): string => (value === null ? '?' : value.toFixed(2));
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
 /** Rows of cells as lines with aligned columns. */
 const alignColumns = (cells: readonly (readonly string[])[]): string => {
@@ -78,10 +80,17 @@ const renderHead = (report: Report): string => {
   const { lowerBoundMonthly, gapPercent } = report;
   const gap = gapPercent === null ? '' : `; the plan is ${gapPercent} % above it`;
   const lines = [
-    `before    ${formatUsd(report.monthlyBefore)} USD a month, ${report.nodes} nodes, ${report.pods} pods, ${report.pending} of them pending`,
-    `after     ${formatUsd(report.monthlyAfter)} USD a month, ${report.podsMoved} pods moved`,
+    `before    ${formatUsd(report.monthlyBefore)} USD a month, ${count(report.nodes, 'node')}, ${count(report.pods, 'pod')}, ${report.pending} of them pending`,
+    `after     ${formatUsd(report.monthlyAfter)} USD a month, ${count(report.podsMoved, 'pod')} moved`,
     `savings   ${formatUsd(report.monthlySavings)} USD a month${report.savingsPercent === null ? '' : `, ${report.savingsPercent} %`}`,
     ...describeSplit(report).map((line) => `  of it   ${line}`),
+    ...report.choices
+      .filter(({ isShown }) => !isShown)
+      .map((each) => {
+        const percent = each.savingsPercent === null ? '' : `, ${each.savingsPercent} %`;
+        const how = each.keeps.length === 0 ? 'without --keep' : `--keep ${each.keeps.join(',')}`;
+        return `  beside  ${formatUsd(each.monthlySavings)} USD a month${percent} with ${describeKeeps(each.keeps)}, ${each.podsMoved} pods moved (${how})`;
+      }),
     ...(lowerBoundMonthly === null
       ? []
       : [
