@@ -439,6 +439,18 @@ export interface NodeClassObject extends KubeObject {
   };
 }
 
+/** Karpenter's changes of price and capacity for machines that meet its requirements. */
+export interface NodeOverlay extends KubeObject {
+  readonly spec: {
+    readonly requirements?: readonly Requirement[];
+    readonly weight?: number;
+    readonly price?: string;
+    readonly priceAdjustment?: string;
+    readonly capacity?: ResourceList;
+  };
+  readonly status?: { readonly conditions?: readonly Condition[] };
+}
+
 /** A class of devices that pods claim (DRA). */
 export interface DeviceClass extends KubeObject {
   /** The extended resource that stands for one device of the class. */

@@ -113,6 +113,13 @@ export const CLUSTER_ROLE_BINDINGS = grouped<o.KubeObject>(
 );
 export const NODE_CLAIMS = grouped<o.NodeClaim>('karpenter.sh', 'v1', 'NodeClaim', 'nodeclaims', false);
 export const NODE_POOLS = grouped<o.NodePool>('karpenter.sh', 'v1', 'NodePool', 'nodepools', false);
+export const NODE_OVERLAYS = grouped<o.NodeOverlay>(
+  'karpenter.sh',
+  'v1alpha1',
+  'NodeOverlay',
+  'nodeoverlays',
+  false,
+);
 const nodeClass = (group: string, version: string, kind: string): Resource<o.NodeClassObject> =>
   grouped<o.NodeClassObject>(group, version, kind, `${kind.toLowerCase()}es`, false);
 export const EC2_NODE_CLASSES = nodeClass('karpenter.k8s.aws', 'v1', 'EC2NodeClass');

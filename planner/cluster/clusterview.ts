@@ -5,6 +5,7 @@ import type { DaemonSet, Node, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
 import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
+import type { PoolOverlays } from '../model/offers/nodeoverlay.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { capacityTypeOf, osOf, typeOf, zoneOf } from '../model/standingmachine.ts';
 import { type Supply, supplyOf } from '../model/supply.ts';
@@ -30,23 +31,19 @@ export interface Cluster {
   readonly pending: readonly Pod[];
 }
 
-/** The offering that a node was bought as, by its labels. */
-const offeringOf = (node: Node, types: ReturnType<typeof indexTypes>): Offering | undefined => {
+/** The offering that a node was bought as, by its labels, at the price that Karpenter counts for its NodePool. */
+const offeringOf = (
+  node: Node,
+  types: ReturnType<typeof indexTypes>,
+  overlays: PoolOverlays,
+): Offering | undefined => {
   const os = osOf(node);
   const zone = zoneOf(node);
   const capacityType = capacityTypeOf(node);
-  return types
-    .get(typeOf(node))
-    ?.find((each) => each.os.includes(os))
-    ?.offerings.find((each) => each.zone === zone && each.capacityType === capacityType);
+  const type = types.get(typeOf(node))?.find((each) => each.os.includes(os));
+  const found = type?.offerings.find((each) => each.zone === zone && each.capacityType === capacityType);
+  return type && found && overlays.offering(type, found);
 };
-
-/** USD per hour of a node; undefined when the catalogue has no such offering. */
-export const priceOf = (
-  node: Node,
-  catalogue: Catalogue,
-  types = indexTypes(catalogue),
-): number | undefined => offeringOf(node, types)?.price;
 
 // A landed pod that is not bound yet keeps its node.
 const withoutOurHold = (pod: Pod): Pod => (pod.spec.nodeName ? withoutHold(pod) : pod);
@@ -97,15 +94,17 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
   );
   const pools = new Map(snapshot.nodePools.map((pool) => [pool.metadata.name, pool]));
   const types = indexTypes(catalogue);
+  const supply = supplyOf(catalogue, snapshot);
   const facts = snapshot.nodes.map((node): StateNode => {
     const claim = claims.get(node.metadata.name) ?? byProvider.get(node.spec?.providerID ?? '');
     const poolName =
       claim?.metadata.labels?.[KARPENTER_NODEPOOL] ?? node.metadata.labels?.[KARPENTER_NODEPOOL];
-    const offering = offeringOf(node, types);
+    const pool = pools.get(poolName ?? '');
+    const offering = offeringOf(node, types, supply.overlays.of(pool));
     return {
       node,
       claim,
-      pool: pools.get(poolName ?? ''),
+      pool,
       pods: podsOn.get(node.metadata.name) ?? [],
       price: offering?.price,
       covered: offering?.covered,
@@ -122,7 +121,7 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
       snapshot.namespaces.map((namespace) => [namespace.metadata.name, namespace.metadata.labels ?? {}]),
     ),
     volumes: volumesOf(snapshot),
-    supply: supplyOf(catalogue, snapshot),
+    supply,
     pending,
   };
 };

@@ -13,6 +13,8 @@ export interface Offering {
   /** USD per hour. */
   readonly price: number;
   readonly available: boolean;
+  /** USD per hour before discounts of our own; left out where there are none. */
+  readonly listPrice?: number;
   /** Its price while a commitment covers it. */
   readonly covered?: Covered;
 }

@@ -86,6 +86,7 @@ export const withPriceOverlay = (catalogue: Catalogue, { discounts }: PriceOverl
         const at = (percent: number): number => offering.price * (1 - percent / 100);
         return {
           ...offering,
+          listPrice: offering.price,
           price: at(always),
           ...(lasting &&
             lasting.percent > always && {

@@ -39,7 +39,8 @@ export type ListField =
   | 'namespaces'
   | 'deviceClasses'
   | 'limitRanges'
-  | 'nodeClasses';
+  | 'nodeClasses'
+  | 'nodeOverlays';
 
 const containerStatuses = list(fields({ name: text, resources, allocatedResources: quantities }, ['name']));
 
@@ -264,6 +265,23 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     field: 'deviceClasses',
     groups: ['resource.k8s.io'],
     check: object({ spec: fields({ extendedResourceName: text }) }),
+  },
+  NodeOverlay: {
+    field: 'nodeOverlays',
+    groups: ['karpenter.sh'],
+    check: object(
+      {
+        spec: fields({
+          requirements,
+          weight: number,
+          price: text,
+          priceAdjustment: text,
+          capacity: quantities,
+        }),
+        status: fields({ conditions }),
+      },
+      ['spec'],
+    ),
   },
   EC2NodeClass: nodeClass('karpenter.k8s.aws'),
   NodeClass: nodeClass('eks.amazonaws.com'),

@@ -8,6 +8,7 @@ import type {
   Node,
   NodeClaim,
   NodeClassObject,
+  NodeOverlay,
   NodePool,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -41,6 +42,8 @@ export interface Snapshot {
   readonly limitRanges?: readonly LimitRange[];
   /** NodeClass objects of any cloud; left out where they were not read. */
   readonly nodeClasses?: readonly NodeClassObject[];
+  /** Left out where they were not read. */
+  readonly nodeOverlays?: readonly NodeOverlay[];
   /** What the source of the snapshot leaves unknown: sentences that say what to do. */
   readonly notes?: readonly string[];
 }

@@ -6,6 +6,7 @@ import type { Catalogue, InstanceType } from './catalogue.ts';
 import { isMachineKey, regionOfZone } from './machinelabels.ts';
 import { poolBlocker } from './nodepool.ts';
 import { withKubelet } from './offers/kubelet.ts';
+import { NodeOverlays } from './offers/nodeoverlay.ts';
 import { withNodeStorage } from './offers/nodestorage.ts';
 import { type Sample, SeenMachines } from './seenmachines.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -21,6 +22,8 @@ export interface PoolSupply {
 /** What the cluster shows of machines that are yet to be bought. */
 export interface Supply {
   readonly of: (pool: NodePool) => PoolSupply;
+  /** Karpenter's NodeOverlays, which change prices of standing machines too. */
+  readonly overlays: NodeOverlays;
   /** Label keys that some type of the catalogue has. */
   readonly keys: ReadonlySet<string>;
   /** The region of a zone, by the cluster's nodes or by its name. */
@@ -28,7 +31,7 @@ export interface Supply {
 }
 
 /** What a snapshot has to say about machines. */
-export type SupplyFacts = Pick<Snapshot, 'nodes' | 'csiNodes' | 'nodePools' | 'nodeClasses'>;
+export type SupplyFacts = Pick<Snapshot, 'nodes' | 'csiNodes' | 'nodePools' | 'nodeClasses' | 'nodeOverlays'>;
 
 const NO_FACTS: SupplyFacts = { nodes: [], csiNodes: [], nodePools: [] };
 
@@ -152,13 +155,22 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
   const nodeClasses = new Map(
     (facts.nodeClasses ?? []).map((each) => [`${each.kind ?? ''}/${each.metadata.name}`, each]),
   );
+  const overlays = new NodeOverlays(facts.nodeOverlays);
   const typesOf = (pool: NodePool, nodeClass: NodeClassObject | undefined): readonly InstanceType[] => {
     const id = classOf(pool);
     const zones = zonesOf(nodeClass);
-    if (seen.isEmpty && !nodeClass && learned.size === 0 && zoneIds.size === 0)
+    const ofPool = overlays.of(pool);
+    if (ofPool.isEmpty && seen.isEmpty && !nodeClass && learned.size === 0 && zoneIds.size === 0)
       return catalogue.instanceTypes;
     const ofClass = nodeClass && [nodeClass.kind, nodeClass.spec];
-    const text = JSON.stringify([zones && [...zones], ofClass, learnedText, zoneIdText, seen.textFor(id)]);
+    const text = JSON.stringify([
+      zones && [...zones],
+      ofClass,
+      learnedText,
+      zoneIdText,
+      seen.textFor(id),
+      ofPool.text,
+    ]);
     return cached(catalogue, text, () =>
       catalogue.instanceTypes.map((original) => {
         const ofKubelet = withKubelet(original, nodeClass);
@@ -168,7 +180,7 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
           ? seen.asSeen(withNodeStorage(ofKubelet, nodeClass), id, isPodsSet)
           : withNodeStorage(seen.asSeen(ofKubelet, id, isPodsSet), nodeClass);
         const own = learned.get(type.name);
-        return {
+        return ofPool.type({
           ...type,
           ...(own && { labels: { ...own, ...type.labels } }),
           offerings: type.offerings.flatMap((offering) => {
@@ -176,7 +188,7 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
             const zoneId = offering.zoneId ?? zones?.get(offering.zone) ?? zoneIds.get(offering.zone);
             return [zoneId === undefined || zoneId === offering.zoneId ? offering : { ...offering, zoneId }];
           }),
-        };
+        });
       }),
     );
   };
@@ -184,6 +196,7 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
   const kindsRead = new Set((facts.nodeClasses ?? []).map(({ kind }) => kind));
   return {
     keys,
+    overlays,
     regionOf: (zone) => regions.get(zone) ?? regionOfZone(zone),
     of: (pool) => {
       let supply = known.get(pool);
