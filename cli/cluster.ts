@@ -6,6 +6,7 @@ import {
   LIMIT_RANGES,
   NAMESPACES,
   NODE_CLAIMS,
+  NODE_OVERLAYS,
   NODE_POOLS,
   NODES,
   PERSISTENT_VOLUME_CLAIMS,
@@ -112,6 +113,10 @@ const listNodeClasses = async (
   };
 };
 
+/** What a missing right to list NodeOverlays leaves unknown. */
+const NO_NODE_OVERLAYS =
+  'NodeOverlays were not read, so prices and resources that they change count as the cloud has them: grant list on nodeoverlays.karpenter.sh.';
+
 /** Lists the cluster's objects. Throws UsageError for missing permissions, missing kinds and failed requests. */
 export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   const answers = await Promise.allSettled(SNAPSHOT_KINDS.map((resource) => listKind(client, resource)));
@@ -123,16 +128,23 @@ export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   const snapshot = snapshotFromList({
     items: answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])),
   });
-  const [deviceClasses, limitRanges, ofClouds] = await Promise.all([
+  const [deviceClasses, limitRanges, nodeOverlays, ofClouds] = await Promise.all([
     listIfAllowed(client, DEVICE_CLASSES),
     listIfAllowed(client, LIMIT_RANGES),
+    listIfAllowed(client, NODE_OVERLAYS),
     listNodeClasses(client, snapshot.nodePools),
   ]);
-  const notes = [...(snapshot.notes ?? []), ...(limitRanges ? [] : [NO_LIMIT_RANGES]), ...ofClouds.notes];
+  const notes = [
+    ...(snapshot.notes ?? []),
+    ...(limitRanges ? [] : [NO_LIMIT_RANGES]),
+    ...(nodeOverlays ? [] : [NO_NODE_OVERLAYS]),
+    ...ofClouds.notes,
+  ];
   return {
     ...snapshot,
     ...(deviceClasses && { deviceClasses }),
     ...(limitRanges && { limitRanges }),
+    ...(nodeOverlays && { nodeOverlays }),
     ...(ofClouds.nodeClasses.length > 0 && { nodeClasses: ofClouds.nodeClasses }),
     ...(notes.length > 0 && { notes }),
   };

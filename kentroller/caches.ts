@@ -14,6 +14,7 @@ import type {
   Node,
   NodeClaim,
   NodeClassObject,
+  NodeOverlay,
   NodePool,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -53,6 +54,8 @@ export interface Caches {
   /** Empty where the cluster is not of this cloud; so are those of EKS Auto Mode. */
   readonly ec2NodeClasses: Cache<NodeClassObject>;
   readonly autoNodeClasses: Cache<NodeClassObject>;
+  /** Empty where Karpenter is too old for them. */
+  readonly nodeOverlays: Cache<NodeOverlay>;
 }
 
 /** Index of pods; its only key '' lists the pods that have no node and have not ended. */
@@ -122,6 +125,7 @@ export const createCaches = (o: {
     limitRanges: cacheOf(resources.LIMIT_RANGES),
     ec2NodeClasses: optionalCacheOf(resources.EC2_NODE_CLASSES),
     autoNodeClasses: optionalCacheOf(resources.AUTO_NODE_CLASSES),
+    nodeOverlays: optionalCacheOf(resources.NODE_OVERLAYS),
   };
 };
 

@@ -160,7 +160,10 @@ const lead = async (o: LeaderOptions): Promise<void> => {
       nodes: caches.nodes.list(),
       now: clock.now(),
     });
-  const offeringsNow = createOfferingsReader(cloud);
+  const offeringsNow = createOfferingsReader(cloud, () => ({
+    nodeOverlays: caches.nodeOverlays.list(),
+    nodePools: caches.nodePools.list(),
+  }));
 
   const features = await watchFeatures({
     caches: o.configMaps,

@@ -30,4 +30,5 @@ export const gatherSnapshot = (
   namespaces: [...caches.namespaces.list()],
   limitRanges: [...caches.limitRanges.list()],
   nodeClasses: [...named(caches.ec2NodeClasses), ...named(caches.autoNodeClasses)],
+  nodeOverlays: [...caches.nodeOverlays.list()],
 });

@@ -125,7 +125,7 @@ const measure = async (
 const machinesOf = (fragments: Fragments, catalogue: Catalogue) => {
   const offerings = new Offerings(catalogue);
   return fragments.machines.map(({ instanceType, zone, pods }) => ({
-    price: offerings.price(instanceType, zone, 'on-demand') ?? Number.NaN,
+    price: offerings.price(instanceType, zone, 'on-demand', undefined) ?? Number.NaN,
     pods: [...pods.values()].reduce((sum, n) => sum + n, 0),
   }));
 };

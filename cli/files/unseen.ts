@@ -3,6 +3,7 @@ import { controllerOf, hasEnded, podName } from '../../api/pods.ts';
 import type { Cluster } from '../../planner/cluster/clusterview.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { regionOfZone } from '../../planner/model/machinelabels.ts';
+import { overlaysNotInForce } from '../../planner/model/offers/nodeoverlay.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { regionOfNode, zoneOf } from '../../planner/model/standingmachine.ts';
 import { isPodOf } from '../../planner/scheduling/daemonpods.ts';
@@ -87,6 +88,13 @@ const unpriced = ({ facts }: Cluster): readonly string[] => {
   ];
 };
 
+/** NodeOverlays that Karpenter has not accepted. */
+const overlaysWithoutEffect = ({ nodeOverlays = [] }: Snapshot): readonly string[] =>
+  overlaysNotInForce(nodeOverlays).map(
+    ({ name, reason }) =>
+      `NodeOverlay ${name} changes no price and no capacity, since Karpenter has not accepted it (${reason}): look at its status, and whether Karpenter's feature gate NodeOverlay is on.`,
+  );
+
 /** What the input leaves unknown, each in a sentence with what to do. */
 export const unseenOf = (cluster: Cluster): readonly string[] => [
   ...(cluster.snapshot.notes ?? []),
@@ -94,6 +102,7 @@ export const unseenOf = (cluster: Cluster): readonly string[] => [
   ...unknownOwners(cluster),
   ...unknownDaemonSets(cluster.snapshot),
   ...unknownVolumes(cluster.snapshot),
+  ...overlaysWithoutEffect(cluster.snapshot),
   ...unpriced(cluster),
 ];
 

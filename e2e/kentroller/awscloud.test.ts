@@ -80,7 +80,7 @@ t.test('types have the allocatable that Karpenter computes, and prices in every 
 t.test('spot prices move, and the last good ones stay while the cloud does not answer', async (t) => {
   const { cloud, test } = await start(t, { spotEveryMs: 50 });
   const price = async (): Promise<number | undefined> =>
-    new Offerings(await cloud.catalogue()).price('m5.xlarge', 'us-west-2a', 'spot');
+    new Offerings(await cloud.catalogue()).price('m5.xlarge', 'us-west-2a', 'spot', undefined);
   await ready(cloud);
   const first = await price();
   test.clock.now += 6 * 3_600_000;

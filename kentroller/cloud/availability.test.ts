@@ -82,8 +82,8 @@ t.test('commitments stay in the catalogue', async (t) => {
 
 t.test('a price is that of the zone', async (t) => {
   const offerings = new Offerings(CATALOGUE);
-  t.equal(offerings.price('m5.large', 'a', 'spot'), 0.3);
-  t.equal(offerings.price('m5.large', '', 'spot'), undefined);
-  t.equal(offerings.price('m5.large', 'c', 'spot'), undefined);
-  t.equal(offerings.price('m7.large', 'a', 'spot'), undefined);
+  t.equal(offerings.price('m5.large', 'a', 'spot', undefined), 0.3);
+  t.equal(offerings.price('m5.large', '', 'spot', undefined), undefined);
+  t.equal(offerings.price('m5.large', 'c', 'spot', undefined), undefined);
+  t.equal(offerings.price('m7.large', 'a', 'spot', undefined), undefined);
 });

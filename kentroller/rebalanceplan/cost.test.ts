@@ -119,7 +119,9 @@ const priceOf = (offerings: Offerings, claim: NodeClaim): number => {
   if (claim.metadata.labels?.['node.kubernetes.io/instance-type'] !== undefined) {
     return real ?? Number.POSITIVE_INFINITY;
   }
-  return Math.max(...offerings.allowedBy(claim.spec.requirements).map(({ offering }) => offering.price));
+  return Math.max(
+    ...offerings.allowedBy(claim.spec.requirements, undefined).map(({ offering }) => offering.price),
+  );
 };
 
 /** Throws when an order or a savings check lets machines through that may cost more than the nodes that go. */
@@ -227,7 +229,7 @@ const nature = (world: World): void => {
   }
   for (const [name, claim] of world.nodeClaims) {
     if (world.bluePlaces.has(name) || claim.status?.providerID || random() < 0.4) continue;
-    const allowed = make.offerings(world.prices).allowedBy(claim.spec.requirements);
+    const allowed = make.offerings(world.prices).allowedBy(claim.spec.requirements, undefined);
     if (allowed.length === 0 || random() < 0.35) {
       world.nodeClaims.delete(name);
       world.failures.set(name, 'InsufficientCapacityError: none');

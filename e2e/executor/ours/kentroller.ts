@@ -73,6 +73,7 @@ export class Kentroller {
       limitRanges: process.cache(resources.LIMIT_RANGES),
       ec2NodeClasses: process.cache(resources.EC2_NODE_CLASSES),
       autoNodeClasses: process.cache(resources.AUTO_NODE_CLASSES),
+      nodeOverlays: process.cache(resources.NODE_OVERLAYS),
     };
     this.#publish(caches, o);
     process.run(reclaimNodes({ client: process.client, caches, log }));

@@ -56,9 +56,10 @@ const refusedOfferings = (
   const { offerings } = state;
   const tried = alternativeOf(planned, poolOf(state, planned), attempt);
   const cap = Number(attempt.priceCapHourly ?? Number.POSITIVE_INFINITY);
+  const poolName = planned.metadata.labels?.[KARPENTER_NODEPOOL];
   const wasAllowed = ({ instanceType, zone, capacityType }: AlternativeOffering): boolean => {
     if (!offerings || zone === undefined || cap === Number.POSITIVE_INFINITY) return true;
-    return !exceeds(offerings.price(instanceType, zone, capacityType) ?? cap, cap);
+    return !exceeds(offerings.price(instanceType, zone, capacityType, poolName) ?? cap, cap);
   };
   return (tried ? offeringsOf(tried) : [])
     .filter(wasAllowed)

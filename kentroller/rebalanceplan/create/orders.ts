@@ -132,15 +132,19 @@ class Orders {
   }
 
   /** The offerings of these requirements that are not known to be unavailable. */
-  #sold(requirements: Alternative['requirements']): readonly TypeOffering[] {
-    return this.#offerings.allowedBy(requirements).filter(this.#isSold);
+  #sold(requirements: Alternative['requirements'], poolName: string): readonly TypeOffering[] {
+    return this.#offerings.allowedBy(requirements, poolName).filter(this.#isSold);
   }
 
   /** Cuts an alternative to what may be ordered; unavailable offerings stay beside one that can be had. */
-  #cut(alternative: Alternative, accepts: (each: TypeOffering) => boolean): Restricted | undefined {
-    const wide = restrict(alternative, this.#offerings, accepts);
-    if (!wide || this.#sold(wide.alternative.requirements).length > 0) return wide;
-    return restrict(alternative, this.#offerings, (each) => accepts(each) && this.#isSold(each));
+  #cut(
+    alternative: Alternative,
+    poolName: string,
+    accepts: (each: TypeOffering) => boolean,
+  ): Restricted | undefined {
+    const wide = restrict(alternative, this.#offerings, poolName, accepts);
+    if (!wide || this.#sold(wide.alternative.requirements, poolName).length > 0) return wide;
+    return restrict(alternative, this.#offerings, poolName, (each) => accepts(each) && this.#isSold(each));
   }
 
   /** An alternative without types that the catalogue does not have: their size and price can't be judged. */
@@ -163,7 +167,7 @@ class Orders {
     if (alternatives.length === 0) return exhausted(planned, attempts);
     if (!this.#isBound) return { planned, alternatives, least: 0 };
     const prices = alternatives.flatMap(({ requirements }) =>
-      this.#sold(requirements).map(({ offering }) => offering.price),
+      this.#sold(requirements, poolNameOf(planned)).map(({ offering }) => offering.price),
     );
     if (prices.length > 0) return { planned, alternatives, least: Math.min(...prices) };
     return {
@@ -182,10 +186,12 @@ class Orders {
       const fits = ({ type }: TypeOffering): boolean => this.#limits.allows(poolName, type);
       const isCheap = ({ offering }: TypeOffering): boolean =>
         !this.#isBound || !exceeds(offering.price, most);
-      const allowed = this.#sold(alternative.requirements);
+      const allowed = this.#sold(alternative.requirements, poolName);
       const found =
-        this.#cut(alternative, (each) => fits(each) && isCheap(each)) ??
-        (hasMinValues(alternative) && allowed.some(fits) ? this.#cut(alternative, isCheap) : undefined);
+        this.#cut(alternative, poolName, (each) => fits(each) && isCheap(each)) ??
+        (hasMinValues(alternative) && allowed.some(fits)
+          ? this.#cut(alternative, poolName, isCheap)
+          : undefined);
       if (!found) continue;
       const counted = found.types.filter((type) => this.#limits.allows(poolName, type));
       this.#limits.countLargest(poolName, counted);
@@ -200,7 +206,7 @@ class Orders {
     const name = planned.metadata.name;
     const poolName = poolNameOf(planned);
     const types = new Set(
-      alternatives.flatMap(({ requirements }) => this.#sold(requirements).map(({ type }) => type)),
+      alternatives.flatMap(({ requirements }) => this.#sold(requirements, poolName).map(({ type }) => type)),
     );
     if (types.size === 0) {
       return {

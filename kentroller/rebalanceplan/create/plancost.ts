@@ -1,5 +1,5 @@
 import type { CreationAttempt, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import { INSTANCE_TYPE } from '../../../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { nodeBlockers } from '../drain/blockers.ts';
@@ -108,7 +108,9 @@ const rangeOf = (
   offerings: Offerings,
 ): PriceRange | undefined => {
   const prices = claim
-    ? offerings.allowedBy(claim.spec.requirements).map(({ offering }) => offering.price)
+    ? offerings
+        .allowedBy(claim.spec.requirements, claim.metadata.labels?.[KARPENTER_NODEPOOL])
+        .map(({ offering }) => offering.price)
     : [];
   const cap = Number(attempt.priceCapHourly);
   if (prices.length > 0) return { least: Math.min(...prices), most: Math.max(...prices) };
@@ -122,6 +124,8 @@ export const orderedPrice = (
   offerings: Offerings,
 ): OrderedPrice | undefined => {
   const last = attemptsOf(plan, planned).at(-1);
+  const added = plan.spec.nodeClaimsToAdd?.find(({ metadata }) => metadata.name === planned);
+  const poolName = added?.metadata.labels?.[KARPENTER_NODEPOOL];
   if (!last || last.status === 'Failed') return undefined;
   const claim = nodeClaims.get(last.nodeClaimName);
   if (last.status === 'InProgress' && (!claim || !isLaunched(claim))) {
@@ -130,7 +134,7 @@ export const orderedPrice = (
   const hourly =
     offerings.priceOf(claim?.metadata.labels) ??
     (last.status === 'Success'
-      ? offerings.price(last.instanceType, last.zone ?? '', last.capacityType ?? '')
+      ? offerings.price(last.instanceType, last.zone ?? '', last.capacityType ?? '', poolName)
       : undefined);
   return { kind: 'launched', price: { name: planned, hourly } };
 };

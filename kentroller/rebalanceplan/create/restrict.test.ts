@@ -27,14 +27,14 @@ const SOLD = {
 };
 
 const cut = (most: number, from: Alternative = ALL, prices: Readonly<Record<string, number>> = SOLD) => {
-  const found = restrict(from, make.offerings(prices), ({ offering }) => offering.price <= most);
+  const found = restrict(from, make.offerings(prices), undefined, ({ offering }) => offering.price <= most);
   if (!found) return undefined;
   const { requirements } = found.alternative;
   return [TYPE, ZONE, CAPACITY].map((key) => valuesOf(requirements, key).join()).join(' ');
 };
 
 t.test('an alternative that is cheap enough as a whole stays as it is', async (t) => {
-  const found = restrict(ALL, make.offerings(SOLD), () => true);
+  const found = restrict(ALL, make.offerings(SOLD), undefined, () => true);
   t.equal(found?.alternative, ALL);
   t.equal(found?.dearest, 0.3);
 });
@@ -93,7 +93,7 @@ for (const [name, found, expected] of CASES) t.test(name, async (t) => t.equal(f
 
 t.test('minValues stays in the requirement that is cut', async (t) => {
   const from = alternative({ ...is(TYPE, 'm5.large', 'c5.large', 'x1.large'), minValues: 2 }, is(ZONE, 'a'));
-  const found = restrict(from, make.offerings(SOLD), () => true);
+  const found = restrict(from, make.offerings(SOLD), undefined, () => true);
   t.match(
     found?.alternative.requirements.find(({ key }) => key === TYPE),
     { minValues: 2, values: ['m5.large', 'c5.large'] },
@@ -120,7 +120,12 @@ t.test('whatever is cut, Karpenter can pick nothing that is too dear or has no p
           }),
         );
         const from = alternative(is(TYPE, ...types), is(ZONE, ...zones), is(CAPACITY, 'spot', 'on-demand'));
-        const found = restrict(from, make.offerings(sold), ({ offering }) => offering.price <= most);
+        const found = restrict(
+          from,
+          make.offerings(sold),
+          undefined,
+          ({ offering }) => offering.price <= most,
+        );
         const cheap = keys.some((key) => {
           const [type = '', zone = ''] = key.split('/');
           return types.includes(type) && zones.includes(zone) && (sold[key] ?? Number.NaN) <= most;

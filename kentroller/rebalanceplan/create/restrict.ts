@@ -104,10 +104,11 @@ const largestBlock = (
 export const restrict = (
   alternative: Alternative,
   offerings: Offerings,
+  poolName: string | undefined,
   accepts: (offering: TypeOffering) => boolean,
 ): Restricted | undefined => {
   const { requirements } = alternative;
-  const allowed = offerings.allowedBy(requirements);
+  const allowed = offerings.allowedBy(requirements, poolName);
   const accepted = allowed.filter(accepts).sort((a, b) => a.offering.price - b.offering.price);
   const isEnough = (block: Block): boolean => meetsMinValues(block, requirements, offerings);
   const block =

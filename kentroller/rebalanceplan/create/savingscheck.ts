@@ -1,5 +1,11 @@
 import type { CreationAttempt, NodeClaimToAdd, NodeCost, Savings } from '../../../api/kinds/rebalanceplan.ts';
-import { HOURS_PER_MONTH, INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../../api/labels.ts';
+import {
+  HOURS_PER_MONTH,
+  INSTANCE_TYPE,
+  KARPENTER_CAPACITY_TYPE,
+  KARPENTER_NODEPOOL,
+  ZONE,
+} from '../../../api/labels.ts';
 import { blueNode } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { blockedNodes, sentenceOf } from '../drain/blockers.ts';
@@ -65,7 +71,12 @@ const greenPrice = (
     attempts.length === 1 && used?.instanceType === (green?.instanceType ?? used?.instanceType);
   const actual =
     used && isAsPlanned
-      ? offerings.price(used.instanceType, used.zone ?? '', used.capacityType ?? '')
+      ? offerings.price(
+          used.instanceType,
+          used.zone ?? '',
+          used.capacityType ?? '',
+          claim.metadata.labels?.[KARPENTER_NODEPOOL],
+        )
       : undefined;
   return actual ?? planned;
 };

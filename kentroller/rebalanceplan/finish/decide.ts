@@ -33,9 +33,9 @@ const countPods = ({
   };
 };
 
-/** USD per hour of a node that the plan removed: its price now, else that of the savings check. */
+/** USD per hour of a node that the plan removed: its price now in no NodePool, else that of the savings check. */
 const removedPrice = ({ zone = '', capacityType = '', ...blue }: NodeCost, offerings: Offerings): number =>
-  offerings.price(blue.instanceType, zone, capacityType) ?? Number(blue.priceHourly);
+  offerings.price(blue.instanceType, zone, capacityType, undefined) ?? Number(blue.priceHourly);
 
 interface Costs {
   /** USD per hour of the nodes that are gone, and of those that came in their place. */
