@@ -21,6 +21,7 @@ const CACHED: { readonly [K in keyof Caches]: readonly [resource: object, indexe
   nodeClaims: [resources.NODE_CLAIMS, CACHED_NODE_CLAIM_INDEXES],
   ec2NodeClasses: [resources.EC2_NODE_CLASSES],
   autoNodeClasses: [resources.AUTO_NODE_CLASSES],
+  nodeOverlays: [resources.NODE_OVERLAYS],
   daemonSets: [resources.DAEMON_SETS],
   replicaSets: [resources.REPLICA_SETS],
   podDisruptionBudgets: [resources.POD_DISRUPTION_BUDGETS],
