@@ -21,7 +21,7 @@ import type { Caches } from './caches.ts';
 import { withoutUnavailable } from './cloud/availability.ts';
 import { createCatalogueStore } from './cloud/cataloguestore.ts';
 import { createNodeNameCache } from './cloud/nodenamecache.ts';
-import { createOfferingsReader } from './cloud/offerings.ts';
+import { createOfferingsReader, overlaysIn } from './cloud/offerings.ts';
 import { priceWarning, rememberCatalogue } from './cloud/rememberedcloud.ts';
 import { NAME as CONSOLIDATION, createConsolidationController } from './consolidation/controller.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
@@ -160,10 +160,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
       nodes: caches.nodes.list(),
       now: clock.now(),
     });
-  const offeringsNow = createOfferingsReader(cloud, () => ({
-    nodeOverlays: caches.nodeOverlays.list(),
-    nodePools: caches.nodePools.list(),
-  }));
+  const offeringsNow = createOfferingsReader(cloud, overlaysIn(caches));
 
   const features = await watchFeatures({
     caches: o.configMaps,

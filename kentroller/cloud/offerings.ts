@@ -4,12 +4,18 @@ import type { Cloud } from '../../cloud/cloud.ts';
 import { allowedOfferings, type TypeOffering } from '../../planner/cluster/allowedofferings.ts';
 import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
 import { NodeOverlays, type PoolOverlays } from '../../planner/model/offers/nodeoverlay.ts';
+import type { Caches } from '../caches.ts';
 
 /** The NodeOverlays of Karpenter and the NodePools that they are for. */
 export interface OverlaySource {
   readonly nodeOverlays: readonly NodeOverlay[];
   readonly nodePools: readonly NodePool[];
 }
+
+/** What the caches hold whenever it is asked for. */
+export const overlaysIn =
+  ({ nodeOverlays, nodePools }: Pick<Caches, keyof OverlaySource>) =>
+  (): OverlaySource => ({ nodeOverlays: nodeOverlays.list(), nodePools: nodePools.list() });
 
 const NO_OVERLAYS: OverlaySource = { nodeOverlays: [], nodePools: [] };
 

@@ -119,9 +119,8 @@ const priceOf = (offerings: Offerings, claim: NodeClaim): number => {
   if (claim.metadata.labels?.['node.kubernetes.io/instance-type'] !== undefined) {
     return real ?? Number.POSITIVE_INFINITY;
   }
-  return Math.max(
-    ...offerings.allowedBy(claim.spec.requirements, undefined).map(({ offering }) => offering.price),
-  );
+  const allowed = offerings.allowedBy(claim.spec.requirements, undefined);
+  return Math.max(...allowed.map(({ offering }) => offering.price));
 };
 
 /** Throws when an order or a savings check lets machines through that may cost more than the nodes that go. */
