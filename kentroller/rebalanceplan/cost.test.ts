@@ -116,9 +116,8 @@ const stateOf = (world: World): ExecutionState => ({
 
 const priceOf = (offerings: Offerings, claim: NodeClaim): number => {
   const real = offerings.priceOf(claim.metadata.labels);
-  if (claim.metadata.labels?.['node.kubernetes.io/instance-type'] !== undefined) {
-    return real ?? Number.POSITIVE_INFINITY;
-  }
+  const isLaunched = claim.metadata.labels?.['node.kubernetes.io/instance-type'] !== undefined;
+  if (isLaunched) return real ?? Number.POSITIVE_INFINITY;
   const allowed = offerings.allowedBy(claim.spec.requirements, undefined);
   return Math.max(...allowed.map(({ offering }) => offering.price));
 };
