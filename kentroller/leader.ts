@@ -24,6 +24,7 @@ import { createNodeNameCache } from './cloud/nodenamecache.ts';
 import { createOfferingsReader, overlaysIn } from './cloud/offerings.ts';
 import { priceWarning, rememberCatalogue } from './cloud/rememberedcloud.ts';
 import { NAME as CONSOLIDATION, createConsolidationController } from './consolidation/controller.ts';
+import { createExpiryWarningController } from './consolidation/expirywarning.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { evictorMetrics } from './evictor/metrics.ts';
@@ -240,6 +241,19 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           clock,
           metrics: o.registry,
         }),
+        ...(options.nodeExpiryNotice > 0
+          ? [
+              createExpiryWarningController({
+                caches,
+                noticeMs: options.nodeExpiryNotice,
+                schedulers: options.schedulerNames,
+                recorder: openRecorder(),
+                log,
+                clock,
+                metrics: o.registry,
+              }),
+            ]
+          : []),
         giveBackStrays({ client, caches, podRecorder: openRecorder(), log }),
         executePlans({
           client,

@@ -173,6 +173,10 @@ export const options = z.object({
     .min(1)
     .default(10)
     .meta({ description: 'nodes that node consolidation looks at concurrently' }),
+  nodeExpiryNotice: duration.default(24 * 3_600_000).meta({
+    description:
+      'time before the expireAfter of a node from which on it is told which of its pods can not be evicted; 0 means never',
+  }),
   liveMigration: z.enum(['auto', 'always', 'never']).default('auto').meta({
     description:
       'migrate pods live before evicting them: from nodes labeled live.cast.ai/migration-enabled=true (auto), always, never',

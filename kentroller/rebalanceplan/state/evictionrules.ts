@@ -24,21 +24,40 @@ export const isAlone = (pod: Pod, pods: Pick<Caches['pods'], 'by'>): boolean =>
         other.spec.nodeName !== pod.spec.nodeName,
     );
 
+type VolumeCaches = Pick<
+  Caches,
+  'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses' | 'csiNodes'
+>;
+
 /**
  * The planner's rules for the pods of a plan, with the plan's own aggressive mode. PodDisruptionBudgets are left to the
  * Eviction API: what they allow changes from one eviction to the next.
  */
 export const evictionRulesOf = (
-  caches: Pick<
-    Caches,
-    'pods' | 'persistentVolumeClaims' | 'persistentVolumes' | 'storageClasses' | 'csiNodes'
-  >,
+  caches: VolumeCaches & Pick<Caches, 'pods'>,
   plan: RebalancePlan,
   now: number,
   schedulers: readonly string[] | undefined,
 ): EvictionRules => {
-  let volumes: Volumes | undefined;
   let evictAs: ReadonlyMap<string, EvictAs> | undefined;
+  return {
+    ...rulesOf(caches, { ...plan.spec.aggressiveMode, ignoreBlockingPDB: true }, now, schedulers),
+    evictAs: (pod) => {
+      evictAs ??= evictAsOf(plan);
+      return evictAs.get(podName(pod));
+    },
+    ...(plan.spec.eviction?.onlyReplicated && { isAlone: (pod: Pod) => isAlone(pod, caches.pods) }),
+  };
+};
+
+/** The planner's rules for pods, without PodDisruptionBudgets; volumes are looked at for pods that have some. */
+export const rulesOf = (
+  caches: VolumeCaches,
+  mode: EvictionRules['mode'],
+  now: number,
+  schedulers: readonly string[] | undefined,
+): EvictionRules => {
+  let volumes: Volumes | undefined;
   const read = (): Volumes =>
     volumesOf({
       persistentVolumeClaims: [...caches.persistentVolumeClaims.list()],
@@ -48,7 +67,7 @@ export const evictionRulesOf = (
     });
   return {
     budgets: [],
-    mode: { ...plan.spec.aggressiveMode, ignoreBlockingPDB: true },
+    mode,
     now,
     hasLocalVolume: (pod) => {
       if (!pod.spec.volumes?.some((v) => v.persistentVolumeClaim ?? v.ephemeral)) return false;
@@ -56,11 +75,6 @@ export const evictionRulesOf = (
       return hasLocalVolume(pod, volumes);
     },
     willSurge: () => false,
-    evictAs: (pod) => {
-      evictAs ??= evictAsOf(plan);
-      return evictAs.get(podName(pod));
-    },
-    ...(plan.spec.eviction?.onlyReplicated && { isAlone: (pod: Pod) => isAlone(pod, caches.pods) }),
     ...(schedulers && { schedulers }),
   };
 };
