@@ -7,11 +7,13 @@ import { PinningServer } from '../../kentroller/pinning/server.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger, type Logger } from '../../kube/component/log.ts';
 import { parse } from '../../kube/component/options.ts';
+import { createConfigMapCaches } from '../../kube/features/configmaps.ts';
 
 /** One life of kentroller as the leader, without the election: from empty caches to its end. */
 export interface Session {
   /** Resolves when the work has ended for any reason. */
   readonly ended: Promise<void>;
+  readonly registry: Registry;
   stop(): void;
 }
 
@@ -20,6 +22,8 @@ export interface SessionOptions {
   readonly cloud: Cloud;
   readonly env?: Readonly<Record<string, string>>;
   readonly log?: Logger;
+  /** Reads the ConfigMaps of features too. */
+  readonly hasFeatures?: boolean;
   /** Wraps the client that writes; the session ends when it calls `end`. */
   readonly wrap?: (client: KubeClient, end: () => void) => KubeClient;
 }
@@ -30,18 +34,24 @@ export const startSession = (o: SessionOptions): Session => {
   const { signal } = stopping;
   const log = o.log ?? createLogger({ component: 'session', level: process.env.LOG_LEVEL ?? 'silent' });
   const client = connect({ kubeconfig: o.kubeconfig, userAgent: 'kentroller-test', qps: 500, burst: 500 });
+  const registry = new Registry();
   const run = async (): Promise<void> => {
     const caches = createCaches({ client, log });
+    const options = parse(schema, { argv: [], env: o.env ?? {}, name: 'kentroller' });
+    const { podNamespace, dynamicConfigMapName: name } = options;
+    const configMaps = o.hasFeatures
+      ? createConfigMapCaches({ client, log, namespaces: [podNamespace], name })
+      : [];
     try {
-      await startCaches(caches, [], signal);
+      await startCaches(caches, configMaps, signal);
       await runLeader({
-        options: parse(schema, { argv: [], env: o.env ?? {}, name: 'kentroller' }),
+        options,
         client: o.wrap?.(client, stop) ?? client,
         caches,
-        configMaps: [],
+        configMaps,
         cloud: o.cloud,
         pinning: new PinningServer(log),
-        registry: new Registry(),
+        registry,
         log,
         signal,
       });
@@ -52,5 +62,5 @@ export const startSession = (o: SessionOptions): Session => {
       client.close();
     }
   };
-  return { ended: run(), stop };
+  return { ended: run(), registry, stop };
 };

@@ -56,6 +56,7 @@ export const orderMachine = async (
     readonly instanceType: string;
     readonly zone?: string;
     readonly capacityType?: string;
+    readonly expireAfter?: string;
   },
 ): Promise<NodeClaim> => {
   const { uid } = pool.metadata;
@@ -96,7 +97,7 @@ export const orderMachine = async (
         ...zone,
       ],
       resources: { requests: { cpu: '1' } },
-      expireAfter: 'Never',
+      expireAfter: o.expireAfter ?? 'Never',
     },
   });
 };
