@@ -23,8 +23,8 @@ import { createCatalogueStore } from './cloud/cataloguestore.ts';
 import { createNodeNameCache } from './cloud/nodenamecache.ts';
 import { createOfferingsReader, overlaysIn } from './cloud/offerings.ts';
 import { priceWarning, rememberCatalogue } from './cloud/rememberedcloud.ts';
-import { NAME as CONSOLIDATION, createConsolidationController } from './consolidation/controller.ts';
-import { createExpiryWarningController } from './consolidation/expirywarning.ts';
+import { NAME as CONSOLIDATION } from './consolidation/controller.ts';
+import { consolidationControllers } from './consolidation/controllers.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { evictorMetrics } from './evictor/metrics.ts';
@@ -229,31 +229,17 @@ const lead = async (o: LeaderOptions): Promise<void> => {
         createScheduleController({ client, caches, isEnabled: isRebalancerEnabled, recorder, log, clock }),
         createOfferingExpiryController({ client, caches, log, clock }),
         reclaimNodes({ client, caches, log }),
-        createConsolidationController({
+        ...consolidationControllers({
           client,
           caches,
           configMaps: o.configMaps,
-          isEnabled: () =>
-            isEnabled(features.current(), 'nodeConsolidation', options.nodeConsolidationEnabled),
-          schedulers: options.schedulerNames,
+          features: features.current,
+          options,
           recorder: openRecorder(),
           log,
           clock,
           metrics: o.registry,
         }),
-        ...(options.nodeExpiryNotice > 0
-          ? [
-              createExpiryWarningController({
-                caches,
-                noticeMs: options.nodeExpiryNotice,
-                schedulers: options.schedulerNames,
-                recorder: openRecorder(),
-                log,
-                clock,
-                metrics: o.registry,
-              }),
-            ]
-          : []),
         giveBackStrays({ client, caches, podRecorder: openRecorder(), log }),
         executePlans({
           client,
