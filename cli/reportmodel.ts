@@ -9,6 +9,7 @@ import type { PriceSource } from './prices/pricedcatalogue.ts';
 import { secondsToJoin } from './report/durations.ts';
 import { type LeftOut, leftOutOf } from './report/leftout.ts';
 import { movesOf, type WorkloadMove } from './report/moves.ts';
+import { situationOf } from './report/situation.ts';
 import type { Request } from './request.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, costs in USD per month, null if unknown. */
@@ -35,6 +36,8 @@ export interface Report {
   readonly nodes: number;
   readonly pods: number;
   readonly pending: number;
+  /** Nodes without a known price, which no sum counts. */
+  readonly unpricedNodes: number;
   readonly monthlyBefore: number;
   readonly monthlyAfter: number;
   readonly monthlySavings: number;
@@ -135,6 +138,7 @@ export const reportOf = (
     nodes: cluster.facts.length,
     pods: cluster.snapshot.pods.length,
     pending: cluster.pending.length,
+    unpricedNodes: cluster.facts.filter(({ price }) => price === undefined).length,
     monthlyBefore: roundToCents(before),
     monthlyAfter: roundToCents(after),
     monthlySavings: roundToCents(before - after),
@@ -150,7 +154,7 @@ export const reportOf = (
       monthlyCost: each.monthlyCost === null ? null : roundToCents(each.monthlyCost),
       alone: { ...alone, monthlyCost: roundToCents(alone.monthlyCost) },
     })),
-    reason: result.reason ?? null,
+    reason: situationOf(cluster) ?? result.reason ?? null,
     prices,
     warnings: result.goesPast ?? [],
     unseen: [...gaps, ...unseen, ...(result.warnings ?? [])],

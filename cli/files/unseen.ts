@@ -5,7 +5,7 @@ import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { regionOfZone } from '../../planner/model/machinelabels.ts';
 import { overlaysNotInForce } from '../../planner/model/offers/nodeoverlay.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
-import { regionOfNode, zoneOf } from '../../planner/model/standingmachine.ts';
+import { isOfFargate, regionOfNode, zoneOf } from '../../planner/model/standingmachine.ts';
 import { isPodOf } from '../../planner/scheduling/daemonpods.ts';
 import { UsageError } from '../flags.ts';
 import { listed as listedNames } from '../report/listed.ts';
@@ -81,10 +81,21 @@ const unknownVolumes = ({ persistentVolumeClaims, pods }: Snapshot): readonly st
 
 /** Nodes without a price: they are in no sum. */
 const unpriced = ({ facts }: Cluster): readonly string[] => {
-  const nodes = facts.filter(({ price }) => price === undefined).map(({ node }) => node.metadata.name);
-  if (nodes.length === 0) return [];
+  const nodes = facts.filter(({ price }) => price === undefined).map(({ node }) => node);
+  const namesOf = (some: typeof nodes): string[] => some.map(({ metadata }) => metadata.name);
+  const fargate = namesOf(nodes.filter(isOfFargate));
+  const others = namesOf(nodes.filter((node) => !isOfFargate(node)));
   return [
-    `The price of ${nodes.length === 1 ? 'a node' : `${nodes.length} nodes`} is not known (${listed(nodes)}), so the sums are without ${nodes.length === 1 ? 'it' : 'them'}: give prices for its type, zone and capacity type by --catalog.`,
+    ...(others.length > 0
+      ? [
+          `The price of ${others.length === 1 ? 'a node' : `${others.length} nodes`} is not known (${listed(others)}), so the sums are without ${others.length === 1 ? 'it' : 'them'}: give prices for its type, zone and capacity type by --catalog.`,
+        ]
+      : []),
+    ...(fargate.length > 0
+      ? [
+          `Fargate bills pods by what they request, so its node${fargate.length === 1 ? '' : 's'} (${listed(fargate)}) ${fargate.length === 1 ? 'is' : 'are'} in no sum: look up their cost in the bill.`,
+        ]
+      : []),
   ];
 };
 

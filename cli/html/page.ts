@@ -23,15 +23,19 @@ const renderCard = (name: string, figure: string, lines: readonly string[], clas
 
 const renderCards = (report: Report, before: readonly NodeBar[], after: readonly NodeBar[]): string => {
   const removed = sum(before, (node) => (node.fate === 'removed' ? 1 : 0));
+  const unpriced =
+    report.unpricedNodes === 0
+      ? []
+      : [`without ${formatCount(report.unpricedNodes, 'node')} of unknown price`];
   const cards = [
     renderCard(
       'savings',
-      report.savingsPercent === null ? '?' : `${report.savingsPercent} %`,
+      report.savingsPercent === null ? 'none' : `${report.savingsPercent} %`,
       [`${formatUsd(report.monthlySavings)} per month`, `${formatUsd(report.monthlySavings * 12)} per year`],
       'saved',
     ),
-    renderCard('today', formatUsd(report.monthlyBefore), ['per month', describeUsage(before)]),
-    renderCard('planned', formatUsd(report.monthlyAfter), ['per month', describeUsage(after)]),
+    renderCard('today', formatUsd(report.monthlyBefore), ['per month', ...unpriced, describeUsage(before)]),
+    renderCard('planned', formatUsd(report.monthlyAfter), ['per month', ...unpriced, describeUsage(after)]),
     renderCard('moves', formatNumber(report.podsMoved), [
       `pods of ${formatCount(report.moves.length, 'workload')} change nodes`,
       `${formatCount(removed, 'node')} removed, ${formatNumber(report.added.length)} added`,

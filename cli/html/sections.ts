@@ -61,7 +61,7 @@ const renderChoices = ({ choices }: Report): string => {
     const how = keeps.length === 0 ? 'without --keep' : `--keep ${keeps.join(',')}`;
     const lines = [
       `${formatUsd(each.monthlySavings)} saved, ${formatUsd(each.monthlyAfter)} left per month`,
-      `${formatCount(each.podsMoved, 'pod')} change nodes`,
+      `${formatCount(each.podsMoved, 'pod')} moved`,
       isShown ? 'this report shows this plan' : `<code>${how}</code> shows this plan`,
     ];
     const percent = each.savingsPercent === null ? '?' : `${each.savingsPercent} %`;

@@ -24,7 +24,7 @@ const FIGURES = `
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,200px),1fr));gap:1rem}
 .card{background:var(--card);border:1px solid var(--edge);border-radius:12px;padding:1rem 1.2rem}.card p{margin:0;max-width:none}
 .card .name{font-size:.8rem;color:var(--soft);text-transform:uppercase;letter-spacing:.06em}.card .figure{font-size:2rem;font-weight:700;line-height:1.25;letter-spacing:-.02em;color:var(--ink);font-variant-numeric:tabular-nums}
-.card .line{color:var(--soft);font-size:.88rem}.saved{background:var(--saved);border-color:var(--saved)}.saved .name,.saved .figure,.saved .line{color:#fff}.chosen{border:2px solid var(--good)}
+.card .line{color:var(--soft);font-size:.88rem}.saved{background:var(--saved);border-color:var(--saved)}.saved .name,.saved .figure,.saved .line{color:#fff}ul+.cards{margin-top:1rem}.chosen{border:2px solid var(--good)}
 .scale{margin:1.4rem 0 .4rem}.cost{display:grid;grid-template-columns:5rem 1fr 6rem;align-items:center;gap:.8rem;margin:.35rem 0;color:var(--soft)}.cost span:last-child{text-align:right;color:var(--ink);font-variant-numeric:tabular-nums}
 .track{background:var(--free);border-radius:6px;height:14px;overflow:hidden}.track svg{display:block;width:100%;height:100%}.today{fill:var(--bar)}.planned{fill:var(--good)}
 .nodes{display:flex;flex-wrap:wrap;gap:6px;background:var(--card);border:1px solid var(--edge);border-radius:12px;padding:14px}

@@ -38,6 +38,11 @@ export const regionOf = (cluster: Cluster): string => {
   const ofZones = [...zonesOf(cluster).keys()].flatMap((zone) => AWS_ZONE.exec(zone)?.[1] ?? []);
   const regions = [...new Set(ofNodes.length > 0 ? ofNodes : ofZones)].sort();
   const [region, second] = regions;
+  if (cluster.nodes.length + cluster.nodePools.length === 0) {
+    throw new UsageError(
+      'There are no nodes and no NodePools here, so nothing has a price: choose another cluster by --kubeconfig, or another file by --snapshot.',
+    );
+  }
   if (region === undefined) {
     throw new UsageError(
       'No node or NodePool tells its region, which prices depend on: give --region, or a file of instance types by --catalog.',

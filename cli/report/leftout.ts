@@ -25,6 +25,9 @@ const tryFlag = (flag: string): string => `try --${flag} to see what that would 
 /** What can be done about each kind of blocker. */
 const WHAT_TO_DO: Readonly<Record<BlockerKind, string>> = {
   unmanaged: 'plans replace only nodes of Karpenter: move the node group to a NodePool if it is to be packed',
+  fargate: 'Fargate bills pods, not machines: nothing is to be packed there',
+  'old-karpenter': 'upgrade to Karpenter 1.0 or newer',
+  unclaimed: 'list nodeclaims, too',
   'node-state': 'look again once the node is settled',
   'nodepool-budget': `raise the NodePool's budget, or ${tryFlag('ignore-zero-node-pool-disruption-budgets')}`,
   'no-price': 'give a price for its type, zone and capacity type by --catalog',

@@ -33,7 +33,8 @@ export const movesOf = (
   const workloadOf = createWorkloadOf(replicaSets);
   const willSurge = createSurgeCheck(replicaSets, false);
   const found = new Map<string, { workload: Workload; all: Pod[]; moving: Pod[] }>();
-  for (const pod of pods.filter(isLive)) {
+  // A plan keeps room for successors of terminating pods, too.
+  for (const pod of pods.filter((each) => isLive(each) || moves.has(podName(each)))) {
     const workload = workloadOf(pod);
     const key = workloadName(workload);
     const group = found.get(key) ?? { workload, all: [], moving: [] };

@@ -70,6 +70,19 @@ const renderLeftOut = ({ leftOut }: Report): string => {
   return section('Left out, by cause:', ['NODES', 'USD/MONTH', 'CAUSE, AND WHAT TO DO'], rows);
 };
 
+/** USD per month below which nothing is paid. */
+const NOTHING = 0.005;
+
+const describeBound = ({ lowerBoundMonthly, gapPercent }: Report): readonly string[] => {
+  if (lowerBoundMonthly === null) return [];
+  if (lowerBoundMonthly < NOTHING && gapPercent === 0) {
+    return ['bound     the nodes that stay have room for the pods of those that go: no plan is cheaper'];
+  }
+  const gap = gapPercent === null ? '' : `; the plan is ${gapPercent} % above it`;
+  const least = formatUsd(lowerBoundMonthly);
+  return [`bound     ${least} USD a month at least for the nodes that may be replaced${gap}`];
+};
+
 const renderHead = (report: Report): string => {
   const added = new Map<string, { count: number; cost: number }>();
   for (const each of report.added) {
@@ -77,11 +90,11 @@ const renderHead = (report: Report): string => {
     const known = added.get(label) ?? { count: 0, cost: 0 };
     added.set(label, { count: known.count + 1, cost: known.cost + each.monthlyCost });
   }
-  const { lowerBoundMonthly, gapPercent } = report;
-  const gap = gapPercent === null ? '' : `; the plan is ${gapPercent} % above it`;
+  const unpriced =
+    report.unpricedNodes === 0 ? '' : ` without ${count(report.unpricedNodes, 'node')} of unknown price`;
   const lines = [
-    `before    ${formatUsd(report.monthlyBefore)} USD a month, ${count(report.nodes, 'node')}, ${count(report.pods, 'pod')}, ${report.pending} of them pending`,
-    `after     ${formatUsd(report.monthlyAfter)} USD a month, ${count(report.podsMoved, 'pod')} moved`,
+    `before    ${formatUsd(report.monthlyBefore)} USD a month${unpriced}, ${count(report.nodes, 'node')}, ${count(report.pods, 'pod')}, ${report.pending} of them pending`,
+    `after     ${formatUsd(report.monthlyAfter)} USD a month${unpriced}, ${count(report.podsMoved, 'pod')} moved`,
     `savings   ${formatUsd(report.monthlySavings)} USD a month${report.savingsPercent === null ? '' : `, ${report.savingsPercent} %`}`,
     ...describeSplit(report).map((line) => `  of it   ${line}`),
     ...report.choices
@@ -89,13 +102,9 @@ const renderHead = (report: Report): string => {
       .map((each) => {
         const percent = each.savingsPercent === null ? '' : `, ${each.savingsPercent} %`;
         const how = each.keeps.length === 0 ? 'without --keep' : `--keep ${each.keeps.join(',')}`;
-        return `  beside  ${formatUsd(each.monthlySavings)} USD a month${percent} with ${describeKeeps(each.keeps)}, ${each.podsMoved} pods moved (${how})`;
+        return `  beside  ${formatUsd(each.monthlySavings)} USD a month${percent} with ${describeKeeps(each.keeps)}, ${count(each.podsMoved, 'pod')} moved (${how})`;
       }),
-    ...(lowerBoundMonthly === null
-      ? []
-      : [
-          `bound     ${formatUsd(lowerBoundMonthly)} USD a month at least for the nodes that may be replaced${gap}`,
-        ]),
+    ...describeBound(report),
     ...[...added].map(
       ([type, { count, cost }]) =>
         `buys      ${count} × ${type}, ${formatUsd(roundToCents(cost))} USD a month`,

@@ -1,6 +1,9 @@
 /** What a blocker is about; what can be done depends on it. */
 export type BlockerKind =
   | 'unmanaged'
+  | 'unclaimed'
+  | 'fargate'
+  | 'old-karpenter'
   | 'node-state'
   | 'nodepool-budget'
   | 'no-price'

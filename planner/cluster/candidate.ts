@@ -12,6 +12,7 @@ import { isBoundToNode, isEvictable, isLive, isReschedulable } from '../../api/p
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Covered } from '../model/billing.ts';
 import { isDynamic } from '../model/nodepool.ts';
+import { isOfFargate } from '../model/standingmachine.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
 import { claimedDevicesOn } from '../scheduling/resourceclaims.ts';
 import { type Blocker, type BlockerKind, nodeIs } from './blocker.ts';
@@ -64,21 +65,20 @@ export const consolidationHold = ({ spec }: NodePool): string | undefined => {
 };
 
 /** Why a node without a NodeClaim is in no plan. */
-const unmanagedReason = ({ metadata: { labels } }: Node): Blocker => {
-  if (valueAt(labels, 'eks.amazonaws.com/compute-type') === 'fargate')
-    return nodeIs('unmanaged', 'not managed by Karpenter but by Fargate');
-  const unmanaged = nodeIs('unmanaged', 'not managed by Karpenter');
+const unmanagedReason = (node: Node): Blocker => {
+  const { labels } = node.metadata;
+  if (isOfFargate(node)) return nodeIs('fargate', 'not managed by Karpenter but by Fargate');
   if (valueAt(labels, KARPENTER_NODEPOOL) !== undefined)
     return {
-      ...unmanaged,
+      kind: 'unclaimed',
       cause: 'not managed by Karpenter as far as the snapshot shows: their NodeClaims are missing',
       message:
         'it is not managed by Karpenter as far as the snapshot shows: its labels say that it is, and its NodeClaim is missing',
     };
-  if (valueAt(labels, OLD_POOL) === undefined) return unmanaged;
+  if (valueAt(labels, OLD_POOL) === undefined) return nodeIs('unmanaged', 'not managed by Karpenter');
   return {
-    ...unmanaged,
-    cause: 'of a Karpenter that is too old: it is from before 0.32, and plans need 1.0 or newer',
+    kind: 'old-karpenter',
+    cause: 'of a Karpenter from before 0.32',
     message: 'its Karpenter is too old: it is from before 0.32, and plans need 1.0 or newer',
   };
 };

@@ -42,3 +42,7 @@ export const capacityTypeOf = (node: Node): string =>
   read(node, KARPENTER_CAPACITY_TYPE) ??
   CAPACITY_LABELS.find(([key, value]) => read(node, key) === value)?.[2] ??
   'on-demand';
+
+/** Whether a node is EKS Fargate's: a machine for one pod, which is billed by what the pod requests. */
+export const isOfFargate = (node: Node): boolean =>
+  read(node, 'eks.amazonaws.com/compute-type') === 'fargate';
