@@ -306,6 +306,16 @@ export interface PodTemplate extends KubeObject {
   readonly template?: { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
 }
 
+/** Somebody's wish that a pod be evicted, which responders answer (alpha in Kubernetes 1.37). */
+export interface EvictionRequest extends KubeObject {
+  readonly spec: {
+    readonly target: { readonly pod?: { readonly name: string; readonly uid: string } };
+    readonly requester: string;
+    readonly intent: 'Eviction' | 'Withdrawn';
+  };
+  readonly status?: { readonly conditions?: readonly Condition[] };
+}
+
 /** Room that an autoscaler keeps free for pods to come, in chunks of one pod's size. */
 export interface CapacityBuffer extends KubeObject {
   readonly spec?: {

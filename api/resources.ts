@@ -66,6 +66,13 @@ export const WORKLOADS: Readonly<Record<string, Resource<o.Workload>>> = {
   StatefulSet: grouped('apps', 'v1', 'StatefulSet', 'statefulsets', true),
 };
 export const POD_TEMPLATES = core<o.PodTemplate>('PodTemplate', 'podtemplates', true);
+export const EVICTION_REQUESTS = grouped<o.EvictionRequest>(
+  'lifecycle.k8s.io',
+  'v1alpha1',
+  'EvictionRequest',
+  'evictionrequests',
+  true,
+);
 export const CAPACITY_BUFFERS = grouped<o.CapacityBuffer>(
   'autoscaling.x-k8s.io',
   'v1beta1',

@@ -1,5 +1,5 @@
 import { EVICTED_TAINT } from '../../api/labels.ts';
-import type { NodeClaim } from '../../api/objects.ts';
+import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { isReschedulable } from '../../api/pods.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -8,6 +8,7 @@ import { ignoreNotFound } from '../../kube/ignore.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Caches, nodeOf } from '../caches.ts';
+import { readBufferPods } from '../consolidation/capacitybuffers.ts';
 import { catalogueFor, MADE_BY } from '../continuous/decide.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { updateNode } from '../rebalanceplan/writes/nodes.ts';
@@ -23,6 +24,7 @@ import {
   selectNodes,
   skipReason,
 } from './decide.ts';
+import { readEvictionRequests } from './evictionrequests.ts';
 import { EVICTOR, hasEvictedTaint, nodesToUntaint, plansToPrune, recentlyDrained } from './moves.ts';
 import type { EvictorSettings } from './settings.ts';
 import type { Outcome } from './status.ts';
@@ -102,8 +104,11 @@ const search = async (
   settings: EvictorSettings,
   state: EvictorState,
   selection: Selection,
+  buffers: readonly Pod[],
 ): Promise<PartsAnswer> => {
-  const snapshot = withoutWayBack(gatherSnapshot(o.caches));
+  const gathered = withoutWayBack(gatherSnapshot(o.caches));
+  // Karpenter would buy again what a CapacityBuffer loses.
+  const snapshot = { ...gathered, pods: [...gathered.pods, ...buffers] };
   const catalogue = catalogueFor({ mode: 'drain-only' }, await o.catalogue());
   const { nodes: nodeNames } = pairsOf(o.caches);
   const skippedNodes: PartsAnswer['skippedNodes'][number][] = [];
@@ -182,9 +187,11 @@ export const runCycle = async (o: CycleOptions, settings: EvictorSettings): Prom
   const reason = skipReason(settings, state);
   if (reason) return nothing(reason);
   // 2. Find nodes, by the evictor's settings and by the planner's rules.
-  const selection = selectNodes(settings, state);
+  const selection = selectNodes(settings, { ...state, requests: await readEvictionRequests(client, signal) });
   if (selection.candidates.length === 0) return nothing('no node may be drained', selection.skipped);
-  const answer = await search(o, settings, state, selection);
+  const buffers = await readBufferPods({ client, signal });
+  if (buffers.problem !== undefined) return nothing(buffers.problem, selection.skipped);
+  const answer = await search(o, settings, state, selection, buffers.pods);
   const skipped = [...selection.skipped, ...answer.skippedNodes];
   if (answer.plans.length === 0) {
     return nothing(answer.reason ?? 'the pods of no node fit on other nodes', skipped);

@@ -237,6 +237,14 @@ for (const [sentence, own, nodes, pods, reason, plans] of NODES) {
   });
 }
 
+t.test('a pod whose eviction somebody else has asked for stays', async (t) => {
+  const requests = new Map([['uid-web-1', 'example.com/drain']]);
+  const { skipped } = selectNodes(settings(), { ...stateOf([A, B], PAIR), requests });
+  t.same(skipped, [
+    { name: 'a', reasons: ['example.com/drain has asked for the eviction of pod default/web-1'] },
+  ]);
+});
+
 t.test('what pods may be evicted past goes to planner and plan', async (t) => {
   const own = rule({ podSelector: WEB, disposable: true });
   const { evictAs } = selectNodes(own, stateOf([A, B], PAIR));

@@ -21,6 +21,8 @@ export interface EvictorState {
   readonly plans: readonly RebalancePlan[];
   readonly nodes: readonly Node[];
   readonly podsOn: (node: string) => readonly Pod[];
+  /** Who wants pods evicted by an EvictionRequest, by the pods' uids. */
+  readonly requests?: ReadonlyMap<string, string>;
   readonly now: number;
 }
 
@@ -75,6 +77,7 @@ export const selectNodes = (settings: EvictorSettings, state: EvictorState): Sel
     const others = ready.get(workloadOf(pod) ?? '')?.some((on) => on !== node.metadata.name) ?? false;
     const until = cooldown(pod);
     const mover = pod.metadata.annotations?.[EVICTION_IN_PROGRESS];
+    const requester = state.requests?.get(pod.metadata.uid ?? '');
     return reasonsOf(
       [treatment.isKept, `a rule of the evictor keeps pod ${name}`],
       [
@@ -83,6 +86,7 @@ export const selectNodes = (settings: EvictorSettings, state: EvictorState): Sel
       ],
       [until > state.now, `pod ${name} was moved, and stays until ${new Date(until).toISOString()}`],
       [mover !== undefined, `pod ${name} is being moved by ${mover}`],
+      [requester !== undefined, `${requester} has asked for the eviction of pod ${name}`],
     );
   };
   const candidates: string[] = [];

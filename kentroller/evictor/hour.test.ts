@@ -35,6 +35,8 @@ class World {
   readonly moves = new Map<string, number>();
   bought = 0;
   removed = 0;
+  /** Chunks of a CapacityBuffer, each as large as a pod. */
+  chunks = 0;
   readonly #next: () => number;
   #made = 0;
 
@@ -181,11 +183,28 @@ const clientOf = (world: World): KubeClient =>
       world.plans.set(name, stored);
       return stored;
     },
+    list: async ({ kind }: { kind: string }) => ({
+      items:
+        kind === 'CapacityBuffer' && world.chunks > 0
+          ? [
+              {
+                metadata: { name: 'room', namespace: 'default', uid: 'room' },
+                spec: { podTemplateRef: { name: 'chunk' } },
+                status: {
+                  replicas: world.chunks,
+                  conditions: [{ type: 'ReadyForProvisioning', status: 'True' }],
+                },
+              },
+            ]
+          : [],
+    }),
+    get: async () => ({ template: { spec: makePod('chunk', { cpu: CPU }).spec } }),
     delete: async (_: unknown, { name }: { name: string }) => void world.plans.delete(name),
   }) as unknown as KubeClient;
 
-const hour = async (seed: number, cooldown: string): Promise<World> => {
+const hour = async (seed: number, cooldown: string, chunks = 0): Promise<World> => {
   const world = new World(seed);
+  world.chunks = chunks;
   const planning: CycleOptions['planning'] = async ({ timeBudgetMs: _, ...request }) =>
     rebalance({ ...request, rounds: 20 });
   const options: CycleOptions = {
@@ -225,4 +244,11 @@ for (const seed of [1, 2, 3]) {
 t.test('without a cooldown pods are moved again, so the model can show it', async (t) => {
   const worlds = await Promise.all([1, 2, 3].map((seed) => hour(seed, '0s')));
   t.ok(Math.max(...worlds.map(mostMoves)) > 1);
+});
+
+t.test('nodes that hold the room of a CapacityBuffer stay', async (t) => {
+  const world = await hour(1, '0s', 24);
+  const most = Math.floor(ROOM / CPU);
+  t.ok(world.nodes.size * most >= world.pods.size + world.chunks, `${world.nodes.size} nodes are left`);
+  t.ok(world.removed > 0, 'what is not needed goes');
 });
