@@ -13,6 +13,7 @@ export const executionLimits = (o: Options): ExecutionLimits => ({
   settleTimeoutMs: o.planSettleTimeout,
   planExpiryMs: o.planExpiry,
   maxSimultaneousDrains: o.maxSimultaneousDrains,
+  maxUnlaunchedNodeClaims: o.maxUnlaunchedNodeClaims,
   haltPercent: o.unhealthyHaltPercent,
   haltNodes: o.unhealthyHaltNodes,
 });

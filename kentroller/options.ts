@@ -110,6 +110,10 @@ export const options = z.object({
     .min(1)
     .default(5)
     .meta({ description: 'nodes that one plan drains concurrently' }),
+  maxUnlaunchedNodeClaims: z.coerce.number().int().min(1).default(10).meta({
+    description:
+      'NodeClaims of all plans that may wait for Karpenter to launch them, which stops its own work',
+  }),
   surgeSingleReplicas: bool.default(false).meta({
     description:
       'start a replacement before the only pod of a Deployment is evicted, unless its autoscaling.cast.ai/surge annotation says otherwise',

@@ -21,7 +21,7 @@ import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { PlanIndex } from './planindex.ts';
 import { withRefusal } from './refusal.ts';
-import { gather, readPoolUsage, type Sources } from './state/gather.ts';
+import { gather, readUnderWay, type Sources } from './state/gather.ts';
 import { IN_USE_BY } from './state/labels.ts';
 import { SpecHashes } from './state/spechash.ts';
 import type { Step } from './state/step.ts';
@@ -181,7 +181,7 @@ export const executePlans = (
       backoffs.set(name, backoff);
       const now = o.clock.now();
       const gathered = await gather(o, plan, backoff.retryTimes(), now, signal);
-      const state = { ...gathered, specHash: hashes.of(plan), poolUsage: readPoolUsage(o, gathered) };
+      const state = { ...gathered, specHash: hashes.of(plan), ...readUnderWay(o, gathered) };
       const first = parseDuration(plan.spec.eviction?.failureBackOff ?? '') ?? FIRST_BACKOFF_MS;
       const decision = decide(state);
       o.orders.record(decision.steps, now);

@@ -219,6 +219,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   evictionRetryAt: new Map(),
   offerings: OFFERINGS,
   poolUsage: new Map(),
+  unlaunched: 0,
   now: NOW,
   limits: {
     joinDeadlineMs: 600_000,
@@ -229,6 +230,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
     pinHoldMs: 10_000,
     settleTimeoutMs: 120_000,
     maxSimultaneousDrains: 2,
+    maxUnlaunchedNodeClaims: 10,
     haltPercent: 45,
     haltNodes: 3,
   },

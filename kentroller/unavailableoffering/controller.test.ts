@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
-import { unavailableFor, unavailableName } from '../rebalanceplan/create/unavailable.ts';
+import { refusalsLeft, unavailableFor, unavailableName } from '../rebalanceplan/create/unavailable.ts';
 import { cleanupTime } from './controller.ts';
 
 const offering = (spec: Partial<UnavailableOffering['spec']> = {}, status = {}): UnavailableOffering => ({
@@ -27,4 +27,17 @@ t.test('names are valid and tell offerings apart', async (t) => {
   const name = unavailableName(offering({ zone: 'us-west-2a' }).spec);
   t.equal(name, 'm5.large-us-west-2a-spot');
   t.match(unavailableName(offering({ instanceType: 'Odd_Type' }).spec), /^offering-[0-9a-f]{16}$/);
+});
+
+t.test('refusals are forgotten one by one while an offering could be tried again', async (t) => {
+  const expiresAt = '2026-01-01T00:00:00Z';
+  const spec = {
+    instanceType: 'm5.large',
+    capacityType: 'spot',
+    reason: 'InsufficientCapacityError',
+    expiresAt,
+  };
+  const refused = { metadata: { name: 'a' }, spec, status: { attempts: 5 } } as UnavailableOffering;
+  const after = (hours: number) => refusalsLeft(refused, Date.parse(expiresAt) + hours * 3_600_000);
+  t.same([-1, 0, 1.9, 2, 4, 9.9, 10, 100].map(after), [5, 5, 5, 4, 3, 1, 0, 0]);
 });

@@ -31,6 +31,7 @@ export const LIMITS: ExecutionLimits = {
   settleTimeoutMs: 30_000,
   planExpiryMs: 600_000,
   maxSimultaneousDrains: 2,
+  maxUnlaunchedNodeClaims: 2,
   haltPercent: 45,
   haltNodes: 3,
 };

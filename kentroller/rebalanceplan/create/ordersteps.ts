@@ -70,6 +70,14 @@ const awaitMachines: Step = {
   message: 'What may be spent on the next machine depends on what those on their way cost.',
 };
 
+/** Karpenter provisions and disrupts nothing while a NodeClaim waits for its machine. */
+const awaitLaunches = ({ unlaunched, limits }: ExecutionState): Step => ({
+  kind: 'wait-in-phase',
+  phase: 'NodesCreated',
+  reason: 'WaitingForLaunches',
+  message: `${unlaunched} NodeClaims of plans wait for Karpenter to launch them, and no more than ${limits.maxUnlaunchedNodeClaims} may (MAX_UNLAUNCHED_NODE_CLAIMS).`,
+});
+
 /** Orders the planned nodes that have no machine on its way; fails the plan where one can't be had, or not cheaply enough. */
 export const orderSteps = (state: ExecutionState, planned: readonly NodeClaimToAdd[]): readonly Step[] => {
   const wanted = planned.filter(({ metadata }) => {
@@ -87,11 +95,15 @@ export const orderSteps = (state: ExecutionState, planned: readonly NodeClaimToA
       return [state.offerings ? awaitMachines : awaitPrices('NodesCreated')];
     case 'fails':
       return [failCreation(decision.failure.failureReason, decision.failure.message)];
-    default:
-      return decision.orders.flatMap((order) => {
+    default: {
+      const room = Math.max(0, state.limits.maxUnlaunchedNodeClaims - state.unlaunched);
+      if (room === 0) return [awaitLaunches(state)];
+      // Orders that are left over are decided again, with what these come to cost.
+      return decision.orders.slice(0, room).flatMap((order) => {
         const pool = poolOf(state, order.planned);
         return pool ? [createClaimStep(state, pool, order)] : [];
       });
+    }
   }
 };
 

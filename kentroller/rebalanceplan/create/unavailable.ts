@@ -21,6 +21,13 @@ export const unavailableName = (spec: UnavailableOfferingSpec): string => {
 export const unavailableFor = (refusals: number): number =>
   Math.min(FIRST_MS * 2 ** Math.max(refusals - 1, 0), LONGEST_MS);
 
+/** Refusals that still count: one is forgotten for each two hours for which the offering could be tried again. */
+export const refusalsLeft = ({ spec, status }: UnavailableOffering, now: number): number => {
+  const expiredMs = now - Date.parse(spec.expiresAt ?? '');
+  const forgotten = expiredMs > 0 ? Math.floor(expiredMs / LONGEST_MS) : 0;
+  return Math.max(0, (status?.attempts ?? 0) - forgotten);
+};
+
 /** Records that the cloud refused an offering; `known` is the record of earlier refusals. */
 export const noteUnavailable = async (
   client: KubeClient,
@@ -29,7 +36,7 @@ export const noteUnavailable = async (
   now: number,
   signal: AbortSignal,
 ): Promise<void> => {
-  const attempts = (known?.status?.attempts ?? 0) + 1;
+  const attempts = (known ? refusalsLeft(known, now) : 0) + 1;
   const expiresAt = now + unavailableFor(attempts);
   const metadata = { name: unavailableName(spec) };
   const o = { fieldManager: FIELD_MANAGER, force: true, signal };

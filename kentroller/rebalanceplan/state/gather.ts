@@ -2,7 +2,7 @@ import { isGated } from '../../../api/heldpods.ts';
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY } from '../../../api/labels.ts';
+import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY, PLAN } from '../../../api/labels.ts';
 import { isReady } from '../../../api/nodes.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { isRunning, movesOwnerOf } from '../../../api/plans.ts';
@@ -169,6 +169,22 @@ export const readPoolUsage = (
     offerings?.catalogue ?? NO_CATALOGUE,
   );
 
+/** NodeClaims of any plan that have no machine yet. */
+const isUnlaunched = ({ metadata, status }: NodeClaim): boolean =>
+  metadata.labels?.[PLAN] !== undefined &&
+  metadata.deletionTimestamp === undefined &&
+  status?.providerID === undefined;
+
+/** What all plans have under way, as of this moment: read right before the steps are decided that it bounds. */
+export const readUnderWay = (
+  sources: Pick<Sources, 'caches' | 'orders'>,
+  state: Pick<ExecutionState, 'offerings' | 'now'>,
+): Pick<ExecutionState, 'poolUsage' | 'unlaunched'> => ({
+  poolUsage: readPoolUsage(sources, state),
+  unlaunched: sources.orders.withOrdered(sources.caches.nodeClaims.list(), state.now).filter(isUnlaunched)
+    .length,
+});
+
 /** Reads all facts that the next steps of a plan are decided from, but for the spec's hash and what NodePools have. */
 export const gather = async (
   sources: Sources,
@@ -176,7 +192,7 @@ export const gather = async (
   evictionRetryAt: ReadonlyMap<string, number>,
   now: number,
   signal: AbortSignal,
-): Promise<Omit<ExecutionState, 'poolUsage' | 'specHash'>> => {
+): Promise<Omit<ExecutionState, 'poolUsage' | 'unlaunched' | 'specHash'>> => {
   const { caches, client } = sources;
   const nodeClaims = new Map<string, NodeClaim>();
   for (const name of [...existingClaims(plan), ...attemptedClaims(plan)]) {

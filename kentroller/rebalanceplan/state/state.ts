@@ -44,6 +44,8 @@ export interface ExecutionLimits {
   /** From the plan's creation to its start, after which it expires; 0 for no limit. */
   readonly planExpiryMs: number;
   readonly maxSimultaneousDrains: number;
+  /** NodeClaims of all plans that Karpenter has not launched yet: while there is one, it does nothing else. */
+  readonly maxUnlaunchedNodeClaims: number;
   /** No plan starts while more than this share of the nodes, and more than `haltNodes`, are unready. */
   readonly haltPercent: number;
   readonly haltNodes: number;
@@ -102,6 +104,8 @@ export interface ExecutionState {
   readonly offerings: Offerings | undefined;
   /** What NodePools with limits have now, machines that were just ordered included. */
   readonly poolUsage: PoolUsage;
+  /** NodeClaims of all plans without a machine, those that were just ordered included. */
+  readonly unlaunched: number;
   /** USD per hour of all nodes of the cluster; undefined when the price of one is unknown. */
   readonly clusterHourly: number | undefined;
   readonly now: number;
