@@ -76,7 +76,8 @@ export function dependenciesOf(lockfile: Lockfile, folder: string): string[] {
     .sort();
 }
 
-const UNUSED_FILE = /\.(map|md|markdown|d\.[cm]?ts|flow|tsbuildinfo|coffee)$/i;
+// Node strips no types within node_modules.
+const UNUSED_FILE = /\.(map|md|markdown|[cm]?tsx?|flow|tsbuildinfo|coffee)$/i;
 const UNUSED_FOLDER = new Set([
   'dist-types',
   'docs',

@@ -40,6 +40,7 @@ t.test('only files that nobody reads at run time are pruned', async (t) => {
     'lib/a.js.map',
     'a.d.ts',
     'a.d.mts',
+    'src/a.ts',
     'test/a.js',
     'docs/a.html',
     'dist-types/a.js',

@@ -13,11 +13,11 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { run } from '../host/command.ts';
-import { isLicence, isUnusedAtRunTime, type LockedPackage } from './dependencies.ts';
+import type { LockedPackage } from './dependencies.ts';
 import type { LayerPlan } from './oci.ts';
+import { packageFiles } from './packagefiles.ts';
 import { librariesIn, type SystemFile, systemFiles, termsOf } from './systemfiles.ts';
 import type { Tarballs } from './tarballs.ts';
-import type { TarFile } from './untar.ts';
 
 /** The user of the image's containers. */
 export const USER = '65532';
@@ -32,7 +32,9 @@ export function keyOf(value: unknown): string {
 
 /** A hash of the rules by which a layer's content is chosen. */
 const RULES = keyOf(
-  ['layers.ts', 'dependencies.ts'].map((name) => readFileSync(join(import.meta.dirname, name), 'utf8')),
+  ['layers.ts', 'dependencies.ts', 'packagefiles.ts', 'entrypoints.ts'].map((name) =>
+    readFileSync(join(import.meta.dirname, name), 'utf8'),
+  ),
 );
 
 /** Node as its package has it, unpacked once. */
@@ -104,34 +106,11 @@ export function dependenciesLayer(
     key: keyOf([RULES, packages]),
     async fill(target) {
       await tarballs.fetch(packages);
-      for (const locked of packages) {
-        const folder = join(target, 'app', locked.folder);
-        // Packages within a package are listed themselves, if they are needed.
-        const files = [...tarballs.files(locked)].filter(
-          ({ path }) => !path.split('/').includes('node_modules') && !isUnusedAtRunTime(path),
-        );
-        for (const file of files)
-          write(join(folder, file.path), file.bytes, file.isExecutable ? 0o755 : 0o644);
-        if (!files.some(({ path }) => isLicence(path)))
-          write(join(folder, 'LICENSE'), standardTerms(locked, files, root));
-      }
+      for (const locked of packages)
+        for (const file of packageFiles(locked, tarballs, root))
+          write(join(target, 'app', locked.folder, file.path), file.bytes, file.isExecutable ? 0o755 : 0o644);
     },
   };
-}
-
-/** The terms of a package that names a licence and ships no text. Throws where we have none either. */
-function standardTerms(locked: LockedPackage, files: readonly TarFile[], root: string): string {
-  const { name, version, license } = locked;
-  const standard =
-    license === 'Apache-2.0'
-      ? join(root, 'LICENSE')
-      : join(import.meta.dirname, 'terms', `${license.replaceAll(/[^A-Za-z0-9.-]/g, '_')}.txt`);
-  if (!existsSync(standard))
-    throw new Error(`${name} ${version} ships no licence: put the text of ${license} into ${standard}`);
-  const manifest = files.find(({ path }) => path === 'package.json')?.bytes.toString('utf8') ?? '{}';
-  const { author } = JSON.parse(manifest);
-  const by = typeof author === 'string' ? author : author?.name;
-  return `${name} ${version} is published under ${license}${by ? ` by ${by}` : ''}, without a text of it. It says:\n\n${readFileSync(standard, 'utf8')}`;
 }
 
 /** What the image is made of, and the terms of what is no package. */
