@@ -128,6 +128,9 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
   throw new UsageError(`Unknown command '${flags.words[0] ?? ''}': see --help for all commands.`);
 };
 
+// The SDK would tell at length which Node.js its versions of next year need.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
 try {
   const outcome = await run(process.argv.slice(2));
   // Names come from a cluster or from files that others wrote; a terminal must not obey them.

@@ -33,7 +33,8 @@ export type ProgramName =
   | 'host-local'
   | 'loopback'
   | 'portmap'
-  | 'cron';
+  | 'cron'
+  | 'krew';
 
 // Without these the API server reports v0.0.0, which misleads clients that check its version.
 const KUBERNETES =
@@ -78,6 +79,7 @@ export const PROGRAMS: readonly Program[] = [
   plain('kind', 'kind', 'sigs.k8s.io/kind', 'kind'),
   plain('kwok', 'kwok', 'sigs.k8s.io/kwok/cmd/kwok', 'on demand'),
   plain('cron', 'cron', '.', 'on demand'),
+  plain('krew', 'krew', 'sigs.k8s.io/krew/cmd/krew', 'on demand'),
 ];
 
 /** The program of that name. Throws when there is none. */

@@ -11,12 +11,18 @@ export interface CommandOptions {
 export class CommandError extends Error {
   readonly code: number | undefined;
   readonly stderr: string;
+  readonly stdout: string;
 
-  constructor(argv: readonly string[], code: number | undefined, stderr: string) {
+  constructor(
+    argv: readonly string[],
+    code: number | undefined,
+    { stderr, stdout }: { readonly stderr: string; readonly stdout: string },
+  ) {
     super(`${argv.join(' ')} ended with ${code ?? 'a signal'}: ${stderr.trim() || 'no message'}`);
     this.name = 'CommandError';
     this.code = code;
     this.stderr = stderr;
+    this.stdout = stdout;
   }
 }
 
@@ -45,8 +51,9 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
     child.stdin.on('error', () => {});
     child.on('error', (cause) => reject(new Error(`${command} can't be run: ${cause.message}`, { cause })));
     child.on('close', (code) => {
-      if (code === 0) resolve(Buffer.concat(stdout).toString());
-      else reject(new CommandError(argv, code ?? undefined, Buffer.concat(stderr).toString()));
+      const [out, err] = [stdout, stderr].map((chunks) => Buffer.concat(chunks).toString());
+      if (code === 0) resolve(out ?? '');
+      else reject(new CommandError(argv, code ?? undefined, { stderr: err ?? '', stdout: out ?? '' }));
     });
     child.stdin.end(options.input ?? '');
   });
