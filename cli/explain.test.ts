@@ -55,6 +55,11 @@ t.test('nodes that refuse a pod for the same reason are one line with their numb
   ]);
 });
 
+t.test('the node that a pod runs on is the first line', async (t) => {
+  const lines = await explained([makePod('web', { node: 'n2' })], 4, 'pod', 'web');
+  t.match(lines, [/^n2: it runs here/, /^it fits; it would .*: 3 nodes \(n0, n1, n3\)$/]);
+});
+
 t.test('pods that keep a node for the same reason are one line with their number', async (t) => {
   const bare = [0, 1, 2, 3].map((n) => makePod(`debug-${n}`, { node: 'n0', owner: null }));
   const lines = await explained([...bare, makePod('job', { node: 'n0', owner: 'Job' })], 1, 'node', 'n0');

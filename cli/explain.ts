@@ -69,7 +69,8 @@ const explainPod = (request: RebalanceRequest, name: string): string[] => {
     const pin = explainPin(unbound, facts, view, nodeName ? 'admission' : 'pending');
     return { name, text: `it fits; it ${pin}` };
   });
-  const lines = [...linesAlike(said, 'nodes')];
+  const here = said.filter(({ name }) => name === nodeName);
+  const lines = [...linesAlike([...here, ...said.filter((each) => !here.includes(each))], 'nodes')];
   if (nodeName) return lines;
   const held = explainHold(pod);
   if (held.length > 0) return [...held, ...lines];
