@@ -1,21 +1,25 @@
 import type { KubeObject } from '../api/objects.ts';
 import type { Cache } from '../kube/cache/cache.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import type { Logger } from '../kube/component/log.ts';
+import { isForbidden, messageOf } from '../kube/errors.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { Caches } from './caches.ts';
+import { type BufferPods, readBufferPods } from './capacitybuffers.ts';
 
 /** The objects of a kind with its name, which the API server leaves out of a list's items. */
 const named = <T extends KubeObject>(cache: Pick<Cache<T>, 'list' | 'resource'>): readonly T[] =>
   cache.list().map((object) => ({ ...object, kind: cache.resource.kind }));
 
+export type SnapshotCaches = Pick<
+  Caches,
+  Exclude<keyof Snapshot, 'deviceClasses' | 'nodeClasses' | 'notes'> | 'ec2NodeClasses' | 'autoNodeClasses'
+>;
+
 /**
  * The planner's snapshot of the caches. Lists are copies; objects are shared and must not be changed. Only plans for pending pods look at DeviceClasses, and kentroller makes none.
  */
-export const gatherSnapshot = (
-  caches: Pick<
-    Caches,
-    Exclude<keyof Snapshot, 'deviceClasses' | 'nodeClasses' | 'notes'> | 'ec2NodeClasses' | 'autoNodeClasses'
-  >,
-): Snapshot => ({
+export const gatherSnapshot = (caches: SnapshotCaches): Snapshot => ({
   nodes: [...caches.nodes.list()],
   pods: [...caches.pods.list()],
   nodePools: [...caches.nodePools.list()],
@@ -32,3 +36,23 @@ export const gatherSnapshot = (
   nodeClasses: [...named(caches.ec2NodeClasses), ...named(caches.autoNodeClasses)],
   nodeOverlays: [...caches.nodeOverlays.list()],
 });
+
+/**
+ * The snapshot that plans are made from: with the pods that CapacityBuffers stand for, whose room every plan keeps, since
+ * Karpenter would buy it again. Without the right to read buffers there are none.
+ */
+export const gatherForPlans = async (o: {
+  readonly client: Pick<KubeClient, 'get' | 'list'>;
+  readonly caches: SnapshotCaches;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}): Promise<Snapshot> => {
+  const { pods, problem } = await readBufferPods(o).catch((error: unknown): BufferPods => {
+    if (!isForbidden(error)) throw error;
+    return { pods: [], problem: messageOf(error) };
+  });
+  if (problem !== undefined)
+    o.log.warn({ reason: problem }, 'plans do not keep the room of all CapacityBuffers');
+  const snapshot = gatherSnapshot(o.caches);
+  return { ...snapshot, pods: [...snapshot.pods, ...pods] };
+};

@@ -17,8 +17,8 @@ import {
 import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound } from '../../kube/errors.ts';
 import { type Caches, CLOSED_FOR_REMOVAL, claimOf, nodeOf } from '../caches.ts';
+import { type BufferPods, readBufferPods } from '../capacitybuffers.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { type BufferPods, readBufferPods } from './capacitybuffers.ts';
 import { type Decision, decide, isMarked, type NodeFacts, removalTaintOf } from './decide.ts';
 import { cachedFacts, freshFacts, type Sources } from './gather.ts';
 import { Ledger } from './ledger.ts';

@@ -3,9 +3,9 @@ import { CAPACITY_BUFFERS, NODES, POD_TEMPLATES, PODS } from '../../api/resource
 import { typed } from '../../kube/testing/memory/api.ts';
 import { memoryClient } from '../../kube/testing/memory/client.ts';
 import { randomFrom } from '../../planner/search/random.ts';
+import { readBufferPods } from '../capacitybuffers.ts';
 import { Buyer } from '../testing/buyer.ts';
 import { ConsolidationWorld } from '../testing/consolidationworld.ts';
-import { readBufferPods } from './capacitybuffers.ts';
 
 /** An hour beside a buyer such as Karpenter: what is deleted here and bought there is paid for twice, and for ever. */
 

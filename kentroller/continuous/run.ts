@@ -13,7 +13,7 @@ import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
 import { aggressiveModeOf } from '../rebalanceplanclaim/planobject.ts';
 import { planInParts, savingsOfAll } from '../rebalanceplanclaim/planparts.ts';
 import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
-import { gatherSnapshot } from '../snapshot.ts';
+import { gatherForPlans } from '../snapshot.ts';
 import {
   backoffAfter,
   belowThreshold,
@@ -75,7 +75,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
     `${CONTINUOUS}-${Math.round(now / 1000)}${part > 1 ? `-p${part}` : ''}`;
   const answer = await planInParts(
     {
-      snapshot: gatherSnapshot(caches),
+      snapshot: await gatherForPlans({ client, caches, log: o.log, signal }),
       catalogue: catalogueFor(settings, await o.catalogue()),
       now,
       seed: SEED,

@@ -8,7 +8,7 @@ import { ignoreNotFound } from '../../kube/ignore.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Caches, nodeOf } from '../caches.ts';
-import { readBufferPods } from '../consolidation/capacitybuffers.ts';
+import { readBufferPods } from '../capacitybuffers.ts';
 import { catalogueFor, MADE_BY } from '../continuous/decide.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { updateNode } from '../rebalanceplan/writes/nodes.ts';

@@ -10,7 +10,7 @@ import { isForbidden, isTerminal, messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { gatherSnapshot } from '../snapshot.ts';
+import { gatherForPlans } from '../snapshot.ts';
 import { readClaim, writeClaimStatus } from './claimclient.ts';
 import { type Explanation, isCanceled, isFinished, withState } from './claimstatus.ts';
 import { type Planning, PlanningError, PlanningTimeout } from './plannerworker.ts';
@@ -168,7 +168,7 @@ export const createPlanGenerationController = (o: {
     // 1. Search, over the current state of the caches.
     const answer = await planInParts(
       {
-        snapshot: gatherSnapshot(o.caches),
+        snapshot: await gatherForPlans({ client: o.client, caches: o.caches, log: o.log, signal }),
         catalogue,
         now: o.clock.now(),
         seed: SEED,

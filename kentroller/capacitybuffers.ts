@@ -1,8 +1,8 @@
-import type { CapacityBuffer, ObjectMeta, Pod, PodSpec } from '../../api/objects.ts';
-import { valueAt } from '../../api/records/valueat.ts';
-import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client/client.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import type { CapacityBuffer, ObjectMeta, Pod, PodSpec } from '../api/objects.ts';
+import { valueAt } from '../api/records/valueat.ts';
+import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../api/resources.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import { getOrUndefined } from '../kube/ignore.ts';
 
 /**
  * The pods that CapacityBuffers stand for, as Karpenter makes them in its memory (pkg/state/virtualpods): they need

@@ -1,11 +1,16 @@
 import t from 'tap';
-import type { CapacityBuffer } from '../../api/objects.ts';
-import { valueAt } from '../../api/records/valueat.ts';
-import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../../api/resources.ts';
-import { MemoryApi, typed } from '../../kube/testing/memory/api.ts';
-import { memoryClient } from '../../kube/testing/memory/client.ts';
-import { notFound } from '../../kube/testing/memory/errors.ts';
+import type { CapacityBuffer } from '../api/objects.ts';
+import { podName } from '../api/pods.ts';
+import { valueAt } from '../api/records/valueat.ts';
+import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../api/resources.ts';
+import { createLogger } from '../kube/component/log.ts';
+import { KubeError } from '../kube/errors.ts';
+import { MemoryApi, typed } from '../kube/testing/memory/api.ts';
+import { memoryClient } from '../kube/testing/memory/client.ts';
+import { notFound } from '../kube/testing/memory/errors.ts';
 import { readBufferPods } from './capacitybuffers.ts';
+import { gatherForPlans } from './snapshot.ts';
+import { memoryCaches } from './testing/memorycaches.ts';
 
 const READY = [{ type: 'ReadyForProvisioning', status: 'True' }];
 const spec = {
@@ -86,3 +91,40 @@ t.test('more chunks than can be placed are not counted out: all nodes stay', asy
   const { problem } = await read([{ spec: { podTemplateRef: { name: 'app' } }, status }]);
   t.match(problem, /more than 5000/);
 });
+
+t.test(
+  'plans are made from a snapshot with those pods, and without the right to read them from the rest',
+  async (t) => {
+    const api = new MemoryApi({ now: () => 0 });
+    const meta = { namespace: 'shop' };
+    api.create(
+      POD_TEMPLATES,
+      typed(POD_TEMPLATES, { metadata: { ...meta, name: 'app' }, template: { spec } }),
+    );
+    const status = { replicas: 1, conditions: READY };
+    const buffer = {
+      metadata: { ...meta, name: 'buffer' },
+      spec: { podTemplateRef: { name: 'app' } },
+      status,
+    };
+    api.create(CAPACITY_BUFFERS, typed(CAPACITY_BUFFERS, buffer));
+    const log = createLogger({ component: 'buffers-test', level: 'silent' });
+    const { caches } = memoryCaches(api);
+    const gather = (refuse: () => void) =>
+      gatherForPlans({
+        client: memoryClient(api, async (_, serve) => {
+          refuse();
+          return serve();
+        }),
+        caches,
+        log,
+        signal: new AbortController().signal,
+      });
+    const { pods } = await gather(() => {});
+    t.same(pods.map(podName), ['shop/capacity-buffer-buffer-1']);
+    const without = await gather(() => {
+      throw new KubeError('no', { kind: 'forbidden' });
+    });
+    t.same(without.pods, []);
+  },
+);
