@@ -11,6 +11,7 @@ import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
 import { machines } from '../../planner/testing/smallworld.ts';
 import type { Caches } from '../caches.ts';
 import { countRefusals, verified } from '../rebalanceplanclaim/verified.ts';
+import { CACHE_NAMES } from '../testing/memorycaches.ts';
 import { type CycleOptions, runCycle } from './cycle.ts';
 import { evictorSettings } from './settings.ts';
 
@@ -139,6 +140,7 @@ const cacheOf = <T extends KubeObject>(
 const cachesOf = (world: World): Caches => {
   const none = cacheOf(() => []);
   return {
+    ...Object.fromEntries(CACHE_NAMES.map((name) => [name, none])),
     plans: cacheOf(() => [...world.plans.values()]),
     nodes: cacheOf(
       () => [...world.nodes.values()].map(({ node }) => node),
@@ -152,21 +154,6 @@ const cachesOf = (world: World): Caches => {
     nodePools: cacheOf(() => [
       { ...makePool(), spec: { ...makePool().spec, disruption: { budgets: [{ nodes: '100%' }] } } },
     ]),
-    ...Object.fromEntries(
-      [
-        'daemonSets',
-        'replicaSets',
-        'podDisruptionBudgets',
-        'persistentVolumeClaims',
-        'persistentVolumes',
-        'storageClasses',
-        'csiNodes',
-        'namespaces',
-        'limitRanges',
-        'ec2NodeClasses',
-        'autoNodeClasses',
-      ].map((kind) => [kind, none]),
-    ),
   } as unknown as Caches;
 };
 

@@ -33,6 +33,9 @@ const CACHED: { readonly [K in keyof Caches]: readonly [resource: object, indexe
   limitRanges: [resources.LIMIT_RANGES],
 };
 
+/** Names of all caches of kentroller. */
+export const CACHE_NAMES: readonly string[] = Object.keys(CACHED);
+
 /** kentroller's caches over an API server in memory; a test delivers what their watches have. */
 export const memoryCaches = (
   api: MemoryApi,
