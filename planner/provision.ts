@@ -2,17 +2,10 @@ import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
 import { podName } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
-import {
-  acceptsPods,
-  billedOf,
-  billOf,
-  type Cluster,
-  clusterOf,
-  selectedLabelValues,
-} from './cluster/clusterview.ts';
+import { acceptsPods, billedOf, billOf, clusterOf, selectedLabelValues } from './cluster/clusterview.ts';
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
 import { isStarting } from './cluster/startingnodes.ts';
-import { waitingPodsOf } from './cluster/waitingpods.ts';
+import { comingPodsOf, waitingPodsOf } from './cluster/waitingpods.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
@@ -26,14 +19,11 @@ import { unplacedReason } from './packing/unplacedreason.ts';
 import { assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { savingsOf } from './plan/savings.ts';
+import { dependentPods, WAITS_FOR_OTHERS } from './presumedplaces.ts';
+import { type Relaxed, withPreferences } from './relaxedpreferences.ts';
 import { keepRoom } from './roomforwaiting.ts';
 import { namespaceOf } from './scheduling/interpodaffinity.ts';
-import {
-  DEFAULT_PREFERENCES,
-  hasPreferences,
-  type Preferences,
-  preferWhileWaiting,
-} from './scheduling/preferences.ts';
+import { DEFAULT_PREFERENCES, hasPreferences, type Preferences } from './scheduling/preferences.ts';
 import { fillOptionsFor } from './search/filloptions.ts';
 import { openAndFill } from './search/greedy.ts';
 import { improve } from './search/localsearch.ts';
@@ -96,39 +86,23 @@ const respects = (request: ProvisionRequest): boolean =>
 const idOf = (pod: { readonly namespace: string; readonly name: string }): string =>
   `${pod.namespace}/${pod.name}`;
 
-/** Which preferences an attempt leaves aside. */
-interface Relaxed {
-  /** Of these pods ('namespace/name') all of them. */
-  readonly pods: ReadonlySet<string>;
-  /** Of every pod those about other pods. */
-  readonly aboutPods: boolean;
+/** What a search found, and whether it counts on pods that come somewhere without the plan. */
+interface Found {
+  readonly result: ProvisionResult;
+  readonly presumes: boolean;
 }
 
-/** Turns the pods' preferences into requirements. `originals` has the pods that changed as they were. */
-const withPreferences = (
-  pods: readonly Pod[],
-  cluster: Cluster,
-  { pods: relaxed, aboutPods }: Relaxed,
-): { readonly waiting: readonly Pod[]; readonly originals: ReadonlyMap<Pod, Pod> } => {
-  const places = [
-    ...cluster.views,
-    ...launchOptionsOf(cluster.snapshot.nodePools, cluster.supply, selectedLabelValues(pods)).map(
-      ({ labels }) => ({ labels, name: '' }),
-    ),
-  ];
-  const demanding = preferWhileWaiting(pods, places, !aboutPods);
-  const originals = new Map<Pod, Pod>();
-  const waiting = pods.map((pod, index) => {
-    const demands = itemAt(demanding, index);
-    if (relaxed.has(podName(pod)) || demands === pod) return pod;
-    originals.set(demands, pod);
-    return demands;
-  });
-  return { waiting, originals };
-};
+const nothing = (unplaced: readonly Unplaced[], reason: string): Found => ({
+  result: { plan: null, unplaced, reason },
+  presumes: false,
+});
 
-/** Plans for the pending pods, without the preferences that are relaxed; without any where `relaxed` is left out. */
-const attempt = (request: ProvisionRequest, relaxed: Relaxed | undefined): ProvisionResult => {
+/** One search; `dependent` pods ('namespace/name') are left for the next plan. */
+const search = (
+  request: ProvisionRequest,
+  relaxed: Relaxed | undefined,
+  dependent: ReadonlySet<string>,
+): Found => {
   const isOver = phaseTimers(request);
   // 1. Gather.
   const standing = clusterOf(request.snapshot, request.catalogue);
@@ -139,15 +113,20 @@ const attempt = (request: ProvisionRequest, relaxed: Relaxed | undefined): Provi
     name: pod.metadata.name,
     reason,
   }));
-  const urgent = [...plannable].sort(byUrgency);
+  const urgent = plannable.filter((pod) => !dependent.has(podName(pod))).sort(byUrgency);
+  for (const pod of plannable) {
+    if (!dependent.has(podName(pod))) continue;
+    unplaced.push({ namespace: namespaceOf(pod), name: pod.metadata.name, reason: WAITS_FOR_OTHERS });
+  }
   const { waiting, originals } =
     relaxed && urgent.some(hasPreferences)
       ? withPreferences(urgent, cluster, relaxed)
       : { waiting: urgent, originals: new Map<Pod, Pod>() };
   if (waiting.length === 0) {
-    const reason =
-      unplaced.length > 0 ? 'None of the pending pods can be placed.' : 'No pod is waiting for a node.';
-    return { plan: null, unplaced, reason };
+    return nothing(
+      unplaced,
+      unplaced.length > 0 ? 'None of the pending pods can be placed.' : 'No pod is waiting for a node.',
+    );
   }
   // 2. Compile.
   const existingNodes = cluster.facts.map((facts, index) => {
@@ -219,22 +198,20 @@ const attempt = (request: ProvisionRequest, relaxed: Relaxed | undefined): Provi
       });
     }
   });
-  if (placeable.length === 0) {
-    return { plan: null, unplaced, reason: 'None of the pending pods can be placed.' };
-  }
+  if (placeable.length === 0) return nothing(unplaced, 'None of the pending pods can be placed.');
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
   const { spec, green } = writePlan(problem, cluster, assignPods(packing, placeable), request.planName, bill);
   if (green.length === 0 && spec.podsToMigrate?.length === 0) {
     const reason = 'Every other pod that waits has room on a node that is there or on its way.';
-    return {
-      plan: null,
-      unplaced,
-      reason: unplaced.length > 0 ? reason : reason.replace('other ', ''),
-    };
+    return nothing(unplaced, unplaced.length > 0 ? reason : reason.replace('other ', ''));
   }
   const bound = { least, cost: packing.cost() };
-  return { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced };
+  const isPartial = (spec.podsToMigrate ?? []).length < placeable.length;
+  return {
+    result: { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced },
+    presumes: isPartial || nominated.size > 0 || comingPodsOf(standing).length > 0,
+  };
 };
 
 /** The request with the part of its time budget that is left since `started`. */
@@ -242,6 +219,19 @@ const remaining = (request: ProvisionRequest, started: number): ProvisionRequest
   const { clock, timeBudgetMs } = request;
   if (!clock || timeBudgetMs === undefined) return request;
   return { ...request, timeBudgetMs: Math.max(0, timeBudgetMs - (clock() - started)) };
+};
+
+/** Plans for the pending pods, without the preferences that are relaxed; without any where `relaxed` is left out. */
+const attempt = (request: ProvisionRequest, relaxed: Relaxed | undefined): ProvisionResult => {
+  const started = request.clock?.() ?? 0;
+  const dependent = new Set<string>();
+  for (;;) {
+    const { result, presumes } = search(remaining(request, started), relaxed, dependent);
+    if (!result.plan || !presumes) return result;
+    const found = dependentPods(request.snapshot, request.catalogue, result.plan.spec);
+    if (found.length === 0) return result;
+    for (const pod of found) dependent.add(pod);
+  }
 };
 
 /**
