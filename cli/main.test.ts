@@ -208,6 +208,28 @@ t.test('a discount on a number of instances changes the plan', async (t) => {
   t.equal(await hourly('--price-overlay', reserved), (3 * 0.192).toFixed(3));
 });
 
+const ERASE = '\r\u001b[K';
+const onLinux = { skip: process.platform === 'linux' ? false : 'needs script of util-linux' };
+
+t.test('a terminal sees what is done, and then the result', onLinux, async (t) => {
+  const args = ['report', '--snapshot', snapshot, '--catalog', catalog, ...QUICK];
+  const env = { PATH: process.env.PATH, HOME: folder, TERM: 'xterm' };
+  const show = (...more: string[]): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const line = [process.execPath, 'cli/main.ts', ...args, ...more].map((each) => `'${each}'`).join(' ');
+      execFile('script', ['-qec', line, '/dev/null'], { maxBuffer: 1 << 26, env }, (error, out) => {
+        if (error) reject(error);
+        else resolve(out);
+      });
+    });
+  const out = await show();
+  for (const step of ['Reading the snapshot', 'Finding instance types and prices', 'Searching for places'])
+    t.ok(out.includes(`${ERASE}${step}`), step);
+  t.ok(out.includes(`${ERASE}before `), `erased before the result: ${JSON.stringify(out.slice(0, 600))}`);
+  t.notOk((await show('--quiet')).includes(ERASE));
+  t.equal((await run(...args)).err, '', 'a pipe is told nothing of a short command');
+});
+
 t.test('report prints wasted costs, and writes a page without external files', async (t) => {
   const html = join(folder, 'report.html');
   const args = ['report', '--snapshot', snapshot, '--catalog', catalog, '--html', html, ...QUICK];

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { printable, printableLines } from '../api/text/printable.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
+import { createProgress, type Progress } from './entry/progress.ts';
 import { type Flags, parseFlags, UsageError } from './flags.ts';
 import { KUBECTL_GET, readSnapshot } from './inputfiles.ts';
 import type { Outcome } from './outcome.ts';
@@ -21,6 +22,7 @@ precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--ku
   --region REGION           region whose prices count (that of the nodes)
   --catalog FILE            instance types and prices instead, in the file format of Karpenter's kwok provider
   -o, --output FORMAT       json (the default) or yaml; report also table, its default
+  --quiet                   tell no progress on standard error
   --html FILE               also write the report as an HTML page that shows nodes and pods before and after
   --name NAME               name of the plan
   --seed N                  seed of the search: same input and seed, same plan (1)
@@ -66,7 +68,22 @@ const INPUT_ERRORS = new Set([
 ]);
 
 /** Shown while a command works; its result alone goes to standard output. */
-const tell = (line: string): void => void process.stderr.write(`${printable(line)}\n`);
+const tell = (progress: Progress, line: string): void => {
+  progress.clear();
+  process.stderr.write(`${printable(line)}\n`);
+};
+
+/** Progress on standard error, which a terminal that can't go back in a line sees as a file does. */
+const progressOf = (flags: Flags): Progress => {
+  const { stderr } = process;
+  const mode = stderr.isTTY && process.env.TERM !== 'dumb' ? 'rewrite' : 'lines';
+  return createProgress({
+    mode: flags.values.get('quiet') === 'true' ? 'none' : mode,
+    write: (text) => void stderr.write(text),
+    clock: () => performance.now(),
+    ...(stderr.columns && { columns: stderr.columns }),
+  });
+};
 
 /** Reads the snapshot from files, from the cluster of a kubeconfig, or from the cluster that this pod runs in. */
 const loadSnapshot = async (flags: Flags): Promise<Snapshot> => {
@@ -105,19 +122,40 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
   if (argv.length === 0 || argv.includes('--help') || argv.includes('-h'))
     return { out: HELP, err: [], code: 0 };
   if (argv[0] === 'uninstall') return uninstall(argv);
-  const flags = parseFlags(argv, new Set<string>(PLAN_FLAGS), new Set(PLAN_SWITCHES));
-  const input: Input = {
-    flags,
-    readSnapshot: () => loadSnapshot(flags),
-    readLive: async (region) => {
-      const { readLive } = await import('./prices/live.ts');
-      return readLive(region, { now: Date.now(), tell });
-    },
-    clock: () => performance.now(),
-    now: Date.now(),
-  };
-  // Commands are loaded on demand, so that each starts fast.
-  switch (flags.words[0]) {
+  const flags = parseFlags(argv, new Set<string>(PLAN_FLAGS), new Set([...PLAN_SWITCHES, 'quiet']));
+  const progress = progressOf(flags);
+  // The search keeps the process busy and shows its time by its clock; all else waits for answers.
+  const ticking = setInterval(progress.tick, 250).unref();
+  try {
+    return await runCommand({
+      flags,
+      readSnapshot: async () => {
+        progress.step(flags.values.has('snapshot') ? 'Reading the snapshot' : 'Reading the cluster');
+        const snapshot = await loadSnapshot(flags);
+        progress.step('Finding instance types and prices');
+        return snapshot;
+      },
+      readLive: async (region) => {
+        const { readLive } = await import('./prices/live.ts');
+        return readLive(region, { now: Date.now(), tell: (line) => tell(progress, line) });
+      },
+      clock: () => {
+        progress.step('Searching for places for the pods');
+        progress.tick();
+        return performance.now();
+      },
+      now: Date.now(),
+    });
+  } finally {
+    clearInterval(ticking);
+    progress.clear();
+  }
+};
+
+/** Commands are loaded on demand, so that each starts fast. */
+const runCommand = async (input: Input): Promise<Outcome> => {
+  const [word = ''] = input.flags.words;
+  switch (word) {
     case 'plan':
       return (await import('./plan.ts')).planCommand(input);
     case 'report':
@@ -125,7 +163,7 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
     case 'explain':
       return (await import('./explain.ts')).explainCommand(input);
   }
-  throw new UsageError(`Unknown command '${flags.words[0] ?? ''}': see --help for all commands.`);
+  throw new UsageError(`Unknown command '${word}': see --help for all commands.`);
 };
 
 // The SDK would tell at length which Node.js its versions of next year need.
