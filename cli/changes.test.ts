@@ -1,6 +1,7 @@
 import t from 'tap';
 import { rebalance } from '../planner/rebalance.ts';
 import { fragmentedCluster, makeNode, makePod, makePool, makeSnapshot } from '../planner/testing/builders.ts';
+import { priceList } from '../planner/testing/cases.ts';
 import { smallCatalogue } from '../planner/testing/randomcluster.ts';
 import { describeSplit, kindChangesOf, splitSavings } from './changes.ts';
 import { familyOf, KEEPS, keeping, keepsOf } from './keep.ts';
@@ -51,6 +52,51 @@ t.test('the plan stands beside one that keeps capacity types and architectures',
   ]);
   const [free, kept] = choices.map(({ monthlySavings }) => monthlySavings);
   t.ok((free ?? 0) > (kept ?? 0) && (kept ?? 0) > 0, `${free} is more than ${kept}`);
+});
+
+const EVERYTHING = makePool('default', {
+  requirements: [
+    { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand', 'spot'] },
+    { key: 'kubernetes.io/arch', operator: 'In', values: ['amd64', 'arm64'] },
+  ],
+});
+
+/** One node of m5.xlarge, which is cheaper as spot, and cheapest as another architecture on demand. */
+const armWorld = () => {
+  const zones = ['us-west-2a'];
+  const catalogue = priceList(
+    { name: 'm5.xlarge', cpu: 4, memory: '16Gi', price: 0.2, zones, capacityTypes: ['on-demand', 'spot'] },
+    { name: 'm6g.xlarge', cpu: 4, memory: '16Gi', price: 0.1, zones, arch: 'arm64' },
+  );
+  const nodes = [makeNode('a', { type: 'm5.xlarge' })];
+  const snapshot = makeSnapshot(nodes, [makePod('p', { node: 'a', cpu: 3000 })], { nodePools: [EVERYTHING] });
+  return { ...request, catalogue, snapshot };
+};
+
+t.test('a plan of another architecture stands beside what --keep of both shows', async (t) => {
+  const asked = armWorld();
+  const { choices } = splitSavings(asked, rebalance(asked), rebalance);
+  const keeps = ['capacity-type', 'architecture'] as const;
+  const promised = rebalance({ ...asked, snapshot: keeping(asked.snapshot, keeps, asked.catalogue) });
+  t.equal(promised.plan, null, 'with both kept nothing is cheaper');
+  t.match(choices, [
+    { keeps: [], monthlySavings: 73, podsMoved: 1, isShown: true },
+    { keeps, monthlySavings: 0, podsMoved: 0, isShown: false },
+  ]);
+});
+
+t.test('no part of a saving is of a change that the plan does not make', async (t) => {
+  const asked = armWorld();
+  const parts = splitSavings(asked, rebalance(asked), rebalance).savingsBy;
+  t.strictSame(
+    parts.map(({ by, monthly }) => [by, monthly.toFixed(2)]),
+    [
+      ['packing', '0.00'],
+      ['family', '0.00'],
+      ['architecture', '73.00'],
+    ],
+    'spot, which the plan does not use, is in none',
+  );
 });
 
 t.test('a plan under --keep stands beside the one without', async (t) => {

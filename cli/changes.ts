@@ -82,6 +82,9 @@ const KEPT_IN_TURN = ['architecture', 'capacity-type', 'zone', 'family'] as cons
 /** What `--keep` is advised for: the others change nothing that a pod can notice but its price. */
 const NOTICEABLE: readonly Keep[] = ['capacity-type', 'architecture'];
 
+const isSame = (kept: ReadonlySet<Keep>, others: readonly Keep[]): boolean =>
+  kept.size === others.length && others.every((each) => kept.has(each));
+
 /** Whether a machine that the plan buys has another price in another zone. */
 const isPricedByZone = ({ catalogue }: Pick<RebalanceRequest, 'catalogue'>, { plan }: Answer): boolean => {
   const bought = new Set((plan?.savings.greenNodes ?? []).map(({ instanceType }) => instanceType));
@@ -110,27 +113,34 @@ export const splitSavings = (
   result: Answer,
   planner: (request: RebalanceRequest) => RebalanceResult,
 ): Split => {
+  const { keeps = [], unkept } = request;
   const planOf = (each: RebalanceRequest): Answer => withoutRefused(each, planner(each));
+  const planKeeping = (kept: readonly Keep[]): Answer =>
+    planOf({ ...request, snapshot: keeping(request.snapshot, kept, request.catalogue) });
   const changes = new Set(kindChangesOf(request, result).map(({ what }) => what));
+  // What the plan leaves alone is kept from the start: a comparison must not trade one kind for another.
+  const kept = new Set(KEEPS.filter((keep) => !changes.has(keep)));
   if (!isPricedByZone(request, result)) changes.delete('zone');
   const parts: SavingPart[] = [];
-  const choices: Choice[] = [];
   let rest = monthlyOf(result);
+  let noticed: Answer | undefined;
   for (const by of KEPT_IN_TURN.filter((each) => changes.has(each))) {
-    const keeps = KEPT_IN_TURN.slice(0, KEPT_IN_TURN.indexOf(by) + 1);
-    const kept = planOf({ ...request, snapshot: keeping(request.snapshot, keeps, request.catalogue) });
-    const without = Math.min(rest, Math.max(0, monthlyOf(kept)));
+    kept.add(by);
+    const answer = planKeeping([...kept]);
+    if (isSame(kept, NOTICEABLE)) noticed = answer;
+    const without = Math.min(rest, Math.max(0, monthlyOf(answer)));
     parts.unshift({ by, monthly: rest - without });
     rest = without;
-    if (by === 'capacity-type' || (by === 'architecture' && !changes.has('capacity-type'))) {
-      choices.push(choiceOf([], result, true), choiceOf(NOTICEABLE, kept, false));
-    }
   }
-  const { keeps = [], unkept } = request;
   const savingsBy = [{ by: 'packing' as const, monthly: rest }, ...parts];
-  if (keeps.length === 0 || !unkept) return { savingsBy, choices };
-  const free = planOf({ ...request, snapshot: unkept });
-  return { savingsBy, choices: [choiceOf([], free, false), choiceOf(keeps, result, true)] };
+  if (keeps.length > 0 && unkept) {
+    const free = planOf({ ...request, snapshot: unkept });
+    return { savingsBy, choices: [choiceOf([], free, false), choiceOf(keeps, result, true)] };
+  }
+  if (!NOTICEABLE.some((each) => changes.has(each))) return { savingsBy, choices: [] };
+  // The figure that `--keep` of these shows, so with these kept and no others.
+  const beside = noticed ?? planKeeping(NOTICEABLE);
+  return { savingsBy, choices: [choiceOf([], result, true), choiceOf(NOTICEABLE, beside, false)] };
 };
 
 const WAYS: Readonly<Record<SavingPart['by'], string>> = {
