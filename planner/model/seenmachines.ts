@@ -260,7 +260,7 @@ const podsElsewhere = (type: InstanceType, nearest: Seen | undefined, ofClass: r
     const isMore = ofClass.some((seen) => common > seen.type.capacity.pods);
     return isMore ? common : Math.min(listed, common);
   }
-  return nearest ? Math.floor(listed * ratio(nearest, 'pods')) : listed;
+  return nearest ? Math.floor(listed * ratio(nearest, 'pods') + 1e-9) : listed;
 };
 
 /** The type with the share of its size that a machine of another size was seen to give. */
