@@ -10,6 +10,7 @@ import {
   priceList,
   provisioned,
   rebalanced,
+  ZONES,
 } from '../testing/cases.ts';
 
 /** Kind 12: a NodePool that asks for several types in each NodeClaim. */
@@ -49,6 +50,44 @@ t.test('12: several nodes that go pay for the dearest type of one that comes', a
   const planned = rebalanced(two, priceList(A, B, C, D));
   t.equal(deletedBy(planned).length, 2);
   t.same(everyValue(planned, TYPE), ['a', 'b', 'c']);
+});
+
+const CAPACITY = 'karpenter.sh/capacity-type';
+const spot = (name: string, price: number): Priced => ({
+  name,
+  cpu: 2,
+  price: price / 0.6,
+  capacityTypes: ['spot'],
+});
+const S1 = spot('s1', 0.03);
+const S2 = spot('s2', 0.036);
+const ON_DEMAND = [0.1, 0.11, 0.115].map((price, n): Priced => ({ name: `o${n + 1}`, cpu: 2, price }));
+
+t.test('12: cheap spot types that are too few do not keep on-demand ones away', async (t) => {
+  const dear: Priced = { ...spot('s3', 1.8), cpu: 64, memory: '256Gi' };
+  for (const spots of [[S1, S2, dear], [S1, S2], [S1]]) {
+    const list = priceList(...spots, ...ON_DEMAND, { ...C, price: 0.3 });
+    const planned = rebalanced(onC(1, 3), list);
+    t.same(deletedBy(planned), ['claim-n0'], `${spots.length} spot types`);
+    t.same(everyValue(planned, TYPE), ['o1', 'o2', 'o3']);
+    t.same(everyValue(planned, CAPACITY), ['on-demand']);
+    t.equal(planned.plan?.savings.projectedMonthlyCost, '73.00');
+  }
+});
+
+t.test('12: pods that wait get on-demand types where spot ones are too few', async (t) => {
+  const waits = makeSnapshot([], [makePod('p')], { nodePools: [pool(3)] });
+  const planned = provisioned(waits, priceList(S1, S2, ...ON_DEMAND));
+  t.same([planned.unplaced, everyValue(planned, TYPE)], [[], ['o1', 'o2', 'o3']]);
+});
+
+t.test('12: the zone of the cheapest type does not keep types of other zones away', async (t) => {
+  const [a = '', b = ''] = ZONES;
+  const ofA = [A, { ...D, name: 'd1' }, { ...D, name: 'd2' }].map((each) => ({ ...each, zones: [a] }));
+  const ofB = ON_DEMAND.map((each) => ({ ...each, zones: [b] }));
+  const list = priceList(...ofA, ...ofB, { ...C, price: 0.3 });
+  const planned = rebalanced(onC(1, 3), list);
+  t.same([deletedBy(planned), everyValue(planned, TYPE)], [['claim-n0'], ['a', 'o1', 'o2']]);
 });
 
 t.test('12: pods that wait may have to pay for what minValues ask', async (t) => {

@@ -1,12 +1,11 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../../api/labels.ts';
-import { mustGet } from '../../api/mustget.ts';
 import type { NodePool } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import type { InstanceType } from '../model/catalogue.ts';
 import type { Labels } from '../scheduling/nodeaffinity.ts';
 import type { CompiledOption } from './compiledoption.ts';
 import type { LaunchOption } from './launch/launchoption.ts';
-import { type BitMatrix, floatAt, itemAt } from './matrix.ts';
+import { itemAt } from './matrix.ts';
 
 /** The most that another option of a NodeClaim may cost, as a multiple of the planned option's price. */
 const PRICE_CAP = 1.2;
@@ -147,6 +146,25 @@ const extendedBy = (
 };
 
 /**
+ * The sets that meet `needs`, from options in order of cost: one from the first option of each capacity type, operating
+ * system and zone, since the cheapest may have too few like it.
+ */
+export const setsWithMinValues = (
+  options: readonly CompiledOption[],
+  needs: ReadonlyMap<string, number>,
+): CompiledOption[][] => {
+  const starts = new Set<string>();
+  return options.flatMap((first) => {
+    const { offering, os } = first.launchOption;
+    const start = `${offering.capacityType} ${os} ${offering.zone}`;
+    if (starts.has(start)) return [];
+    starts.add(start);
+    const found = instanceTypeSetOf([first, ...options.filter((option) => option !== first)], needs);
+    return found.length > 0 ? [found] : [];
+  });
+};
+
+/**
  * Splits options in order of price into at most `most` instance type sets, each from what the earlier ones leave, for
  * a NodePool without minValues. `next` gives one option a call and is called only as often as needed.
  */
@@ -221,31 +239,6 @@ export const instanceTypeSetsByPrice = (
   return instanceTypeSets;
 };
 
-/** Tells whether `other` has room for whatever the option may hold and allows every pod class that it allows. */
-const substitutes = (
-  allowed: BitMatrix,
-  keys: readonly string[],
-): ((other: CompiledOption, option: CompiledOption) => boolean) => {
-  const known = new Map<string, boolean>();
-  const allowsAsMuch = (other: number, nodeClass: number): boolean => {
-    if (other === nodeClass) return true;
-    const id = `${other} ${nodeClass}`;
-    let allows = known.get(id);
-    if (allows === undefined) {
-      allows = true;
-      for (let podClass = 0; podClass < allowed.columns && allows; podClass += 1) {
-        allows = !allowed.has(nodeClass, podClass) || allowed.has(other, podClass);
-      }
-      known.set(id, allows);
-    }
-    return allows;
-  };
-  return (other, option) =>
-    other.room.every((room, d) => room >= floatAt(option.room, d)) &&
-    keys.every((key) => other.launchOption.label(key) === option.launchOption.label(key)) &&
-    allowsAsMuch(other.nodeClass, option.nodeClass);
-};
-
 const hasSameValues = (a: Labels, b: Labels): boolean =>
   Object.keys(a).length === Object.keys(b).length &&
   Object.entries(a).every(([key, value]) => valueAt(b, key) === value);
@@ -253,33 +246,3 @@ const hasSameValues = (a: Labels, b: Labels): boolean =>
 /** Whether two launch options are of one NodePool with the same values for its open labels. */
 export const hasSamePickedLabels = (a: LaunchOption, b: LaunchOption): boolean =>
   a.pool === b.pool && (a.pickedLabels === b.pickedLabels || hasSameValues(a.pickedLabels, b.pickedLabels));
-
-/**
- * The options whose NodeClaim can meet minValues: enough other options can hold whatever such a node holds. `keys` are
- * the topology keys of the pod rules. With `atMost` an option costs what its NodeClaim may come to at most, so that a
- * plan which replaces nodes saves whatever is launched.
- */
-export const withMinValues = (
-  options: readonly CompiledOption[],
-  allowed: BitMatrix,
-  keys: readonly string[],
-  atMost: boolean,
-): CompiledOption[] => {
-  const needsOf = new Map<NodePool, ReadonlyMap<string, number>>();
-  for (const { launchOption } of options) {
-    if (!needsOf.has(launchOption.pool)) needsOf.set(launchOption.pool, minValuesOf(launchOption.pool));
-  }
-  if ([...needsOf.values()].every((needs) => needs.size === 0)) return [...options];
-  const canSubstitute = substitutes(allowed, keys);
-  const ordered = [...options].sort((a, b) => a.price - b.price);
-  return options.flatMap((option) => {
-    const needs = mustGet(needsOf, option.launchOption.pool, 'minValues of NodePool');
-    if (needs.size === 0) return option;
-    const others = ordered.filter(
-      (other) => hasSamePickedLabels(other.launchOption, option.launchOption) && canSubstitute(other, option),
-    );
-    const most = instanceTypeSetOf(others, needs).at(-1)?.price;
-    if (most === undefined) return [];
-    return atMost ? { ...option, price: Math.max(most, option.price), most } : option;
-  });
-};

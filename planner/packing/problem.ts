@@ -17,9 +17,9 @@ import {
   withRoom,
 } from './compiledoption.ts';
 import { type ExistingNode, type ExistingNodeTable, tabulateExistingNodes } from './existingnode.ts';
-import { withMinValues } from './instancetypeset.ts';
 import { forbidBesideDaemons } from './launch/besidedaemons.ts';
 import type { LaunchOption } from './launch/launchoption.ts';
+import { withMinValues } from './launch/minvalues.ts';
 import { type BitMatrix, intAt, Matrix } from './matrix.ts';
 import { allowedNodes, type NodeClass, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
 import { type PodClass, podClassesOf } from './podclass.ts';

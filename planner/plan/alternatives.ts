@@ -5,6 +5,7 @@ import {
   instanceTypeSetOf,
   instanceTypeSetsByPrice,
   minValuesOf,
+  setsWithMinValues,
   withinCap,
 } from '../packing/instancetypeset.ts';
 import type { LaunchOption } from '../packing/launch/launchoption.ts';
@@ -94,17 +95,22 @@ export class AlternativeFinder {
     const all = this.#inOrderOfCost(node, node.option.most ?? Number.POSITIVE_INFINITY);
     const within = all.filter(isAllowed);
     // The API server refuses a claim with fewer values than minValues.
-    const options = instanceTypeSetOf(within, needs).length > 0 ? within : all;
+    const setOf = (list: readonly CompiledOption[]): readonly CompiledOption[] =>
+      needs.size > 0 ? (setsWithMinValues(list, needs)[0] ?? []) : instanceTypeSetOf(withinCap(list), needs);
+    const options = setOf(within).length > 0 ? within : all;
     let left = options;
-    const instanceTypeSets: CompiledOption[][] = [];
+    const instanceTypeSets: (readonly CompiledOption[])[] = [];
     while (left.length > 0 && instanceTypeSets.length < most) {
-      const found = instanceTypeSetOf(needs.size > 0 ? left : withinCap(left), needs);
+      const found = setOf(left);
       if (found.length === 0) break;
       instanceTypeSets.push(found);
       const used = new Set(found);
       left = left.filter((option) => !used.has(option));
     }
-    return { option: options[0] ?? node.option, instanceTypeSets };
+    const [cheapest] = options;
+    const [first] = instanceTypeSets;
+    const option = cheapest && first?.includes(cheapest) ? cheapest : first?.[0];
+    return { option: option ?? cheapest ?? node.option, instanceTypeSets };
   }
 
   /** Options that can hold the pods of the node, one a call in order of price, at most `most`. */
