@@ -194,7 +194,8 @@ const onWholeClusters = async (files: Iterable<TestFile>): Promise<readonly Ran[
         await installComponents(ground, progress);
         installed.resolve();
         const ran = await runFiles(rest, envOf(ground));
-        requests.push((await requestsOn(ground)) ?? []);
+        const asked = await requestsOn(ground);
+        if (asked !== undefined) requests.push(asked);
         return ran;
       });
     };
@@ -203,7 +204,8 @@ const onWholeClusters = async (files: Iterable<TestFile>): Promise<readonly Ran[
     return ran;
   });
   const ran = (await Promise.all(lanes)).flat();
-  if (requests.flat().length === 0) return ran;
+  // Other backends write no audit log.
+  if (requests.length === 0) return ran;
   // A right that no suite uses is known once all of them ran.
   const isWhole = findTests().every(
     ({ path, need }) => need !== 'whole-cluster' || all.some((file) => file.path === path),
