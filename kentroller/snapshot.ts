@@ -1,4 +1,4 @@
-import type { KubeObject } from '../api/objects.ts';
+import type { KubeObject, NodeClassObject } from '../api/objects.ts';
 import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
@@ -10,6 +10,11 @@ import { type BufferPods, readBufferPods } from './capacitybuffers.ts';
 /** The objects of a kind with its name, which the API server leaves out of a list's items. */
 const named = <T extends KubeObject>(cache: Pick<Cache<T>, 'list' | 'resource'>): readonly T[] =>
   cache.list().map((object) => ({ ...object, kind: cache.resource.kind }));
+
+/** The NodeClasses of every kind that kentroller watches. */
+export const nodeClassesIn = (
+  caches: Pick<Caches, 'ec2NodeClasses' | 'autoNodeClasses'>,
+): readonly NodeClassObject[] => [...named(caches.ec2NodeClasses), ...named(caches.autoNodeClasses)];
 
 export type SnapshotCaches = Pick<
   Caches,
@@ -33,7 +38,7 @@ export const gatherSnapshot = (caches: SnapshotCaches): Snapshot => ({
   csiNodes: [...caches.csiNodes.list()],
   namespaces: [...caches.namespaces.list()],
   limitRanges: [...caches.limitRanges.list()],
-  nodeClasses: [...named(caches.ec2NodeClasses), ...named(caches.autoNodeClasses)],
+  nodeClasses: nodeClassesIn(caches),
   nodeOverlays: [...caches.nodeOverlays.list()],
 });
 

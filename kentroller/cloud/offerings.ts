@@ -1,59 +1,74 @@
 import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, ZONE } from '../../api/labels.ts';
-import type { NodeOverlay, NodePool, Requirement } from '../../api/objects.ts';
+import type { NodePool, Requirement } from '../../api/objects.ts';
 import type { Cloud } from '../../cloud/cloud.ts';
 import { allowedOfferings, type TypeOffering } from '../../planner/cluster/allowedofferings.ts';
-import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
-import { NodeOverlays, type PoolOverlays } from '../../planner/model/offers/nodeoverlay.ts';
+import type { Catalogue, InstanceType, Offering } from '../../planner/model/catalogue.ts';
+import { CountedPrices, type PriceFacts } from '../../planner/model/offers/countedprices.ts';
 import type { Caches } from '../caches.ts';
+import { nodeClassesIn } from '../snapshot.ts';
 
-/** The NodeOverlays of Karpenter and the NodePools that they are for. */
-export interface OverlaySource {
-  readonly nodeOverlays: readonly NodeOverlay[];
+/** The NodeOverlays of Karpenter, the NodePools that they are for, and what tells what they look at. */
+export interface OverlaySource extends PriceFacts {
   readonly nodePools: readonly NodePool[];
 }
 
 /** What the caches hold whenever it is asked for. */
 export const overlaysIn =
-  ({ nodeOverlays, nodePools }: Pick<Caches, keyof OverlaySource>) =>
-  (): OverlaySource => ({ nodeOverlays: nodeOverlays.list(), nodePools: nodePools.list() });
+  (caches: Pick<Caches, 'nodes' | 'nodePools' | 'nodeOverlays' | 'ec2NodeClasses' | 'autoNodeClasses'>) =>
+  (): OverlaySource => ({
+    nodes: caches.nodes.list(),
+    nodePools: caches.nodePools.list(),
+    nodeClasses: nodeClassesIn(caches),
+    nodeOverlays: caches.nodeOverlays.list(),
+  });
 
-const NO_OVERLAYS: OverlaySource = { nodeOverlays: [], nodePools: [] };
+/** The NodePool of machines that are in none. */
+const NO_POOL = '';
 
-/** Equal ids give equal prices; NodePools matter only where there are overlays. */
-const idOf = ({ nodeOverlays, nodePools }: OverlaySource): string =>
-  nodeOverlays.length === 0
-    ? ''
-    : JSON.stringify(
-        [...nodeOverlays, ...nodePools].map(({ metadata }) => [
-          metadata.name,
-          metadata.uid,
-          metadata.resourceVersion,
-        ]),
-      );
+const NO_OVERLAYS: OverlaySource = { nodes: [], nodePools: [] };
+
+/** Equal ids give equal prices; all but the catalogue matters only where there are overlays. */
+const idOf = (catalogue: Catalogue, source: OverlaySource): string => {
+  const { nodeOverlays = [], nodePools, nodeClasses = [] } = source;
+  if (nodeOverlays.length === 0) return '';
+  const { told } = new CountedPrices(catalogue, source);
+  return JSON.stringify([
+    told.text,
+    told.regionText,
+    ...[...nodeOverlays, ...nodePools, ...nodeClasses].map(({ kind, metadata }) => [
+      kind,
+      metadata.name,
+      metadata.uid,
+      metadata.resourceVersion,
+    ]),
+  ]);
+};
 
 /** What the cloud sells, at the prices of one catalogue as Karpenter counts them. */
 export class Offerings {
   readonly catalogue: Catalogue;
   readonly #types: ReadonlyMap<string, InstanceType>;
-  readonly #overlays: NodeOverlays;
+  readonly #prices: CountedPrices;
   readonly #pools: ReadonlyMap<string, NodePool>;
 
   constructor(catalogue: Catalogue, source = NO_OVERLAYS) {
     this.catalogue = catalogue;
     this.#types = new Map(catalogue.instanceTypes.map((type) => [type.name, type]));
-    this.#overlays = new NodeOverlays(source.nodeOverlays);
+    this.#prices = new CountedPrices(catalogue, source);
     this.#pools = new Map(source.nodePools.map((pool) => [pool.metadata.name, pool]));
   }
 
-  #overlaysOf(poolName: string | undefined): PoolOverlays {
-    return this.#overlays.of(this.#pools.get(poolName ?? ''));
+  /** Without a name, as overlays that name no NodePool have it; a NodePool that is not there has none. */
+  #counted({ type, offering }: TypeOffering, poolName: string | undefined): Offering {
+    const pool = this.#pools.get(poolName ?? '');
+    return poolName !== undefined && !pool ? offering : this.#prices.offering(type, offering, pool);
   }
 
   type(name: string): InstanceType | undefined {
     return this.#types.get(name);
   }
 
-  /** USD per hour for a NodePool; undefined when the catalogue has no such offering. */
+  /** USD per hour for a NodePool, or for one that nobody knows; undefined when the catalogue has no such offering. */
   price(
     instanceType: string,
     zone: string,
@@ -62,7 +77,7 @@ export class Offerings {
   ): number | undefined {
     const type = this.#types.get(instanceType);
     const found = type?.offerings.find((o) => o.zone === zone && o.capacityType === capacityType);
-    return type && found && this.#overlaysOf(poolName).offering(type, found).price;
+    return type && found && this.#counted({ type, offering: found }, poolName).price;
   }
 
   /** USD per hour of a machine, by the labels of its Node or NodeClaim; undefined when that is not known. */
@@ -71,16 +86,16 @@ export class Offerings {
       labels?.[INSTANCE_TYPE] ?? '',
       labels?.[ZONE] ?? '',
       labels?.[KARPENTER_CAPACITY_TYPE] ?? '',
-      labels?.[KARPENTER_NODEPOOL],
+      labels?.[KARPENTER_NODEPOOL] ?? NO_POOL,
     );
   }
 
   /** The offerings that a NodeClaim of a NodePool with these requirements may become. */
   allowedBy(requirements: readonly Requirement[], poolName: string | undefined): readonly TypeOffering[] {
-    const overlays = this.#overlaysOf(poolName);
-    const allowed = allowedOfferings(requirements, this.catalogue);
-    if (overlays.isEmpty) return allowed;
-    return allowed.map(({ type, offering }) => ({ type, offering: overlays.offering(type, offering) }));
+    return allowedOfferings(requirements, this.catalogue).map((each) => ({
+      type: each.type,
+      offering: this.#counted(each, poolName),
+    }));
   }
 }
 
@@ -93,10 +108,11 @@ export const createOfferingsReader = (
   return async () => {
     const catalogue = await cloud.catalogue().catch(() => undefined);
     const source = sourceNow();
-    const id = idOf(source);
-    if (catalogue && (last?.offerings.catalogue !== catalogue || last.id !== id)) {
+    if (!catalogue) return last?.offerings;
+    const id = idOf(catalogue, source);
+    if (last?.offerings.catalogue !== catalogue || last.id !== id) {
       last = { offerings: new Offerings(catalogue, source), id };
     }
-    return last?.offerings;
+    return last.offerings;
   };
 };

@@ -1,11 +1,11 @@
 import { withoutHold } from '../../api/heldpods.ts';
 import { KARPENTER_NODEPOOL, KARPENTER_UNREGISTERED_TAINT } from '../../api/labels.ts';
 import { healthOf, isReady } from '../../api/nodes.ts';
-import type { DaemonSet, Node, Pod } from '../../api/objects.ts';
+import type { DaemonSet, Node, NodePool, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
 import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
-import type { PoolOverlays } from '../model/offers/nodeoverlay.ts';
+import type { CountedPrices } from '../model/offers/countedprices.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { capacityTypeOf, osOf, typeOf, zoneOf } from '../model/standingmachine.ts';
 import { type Supply, supplyOf } from '../model/supply.ts';
@@ -31,18 +31,22 @@ export interface Cluster {
   readonly pending: readonly Pod[];
 }
 
-/** The offering that a node was bought as, by its labels, at the price that Karpenter counts for its NodePool. */
+/**
+ * The offering that a node was bought as, by its labels, at the price that Karpenter counts for its NodePool; a node of no
+ * NodePool that is known has its cloud's.
+ */
 const offeringOf = (
   node: Node,
+  pool: NodePool | undefined,
   types: ReturnType<typeof indexTypes>,
-  overlays: PoolOverlays,
+  prices: CountedPrices,
 ): Offering | undefined => {
   const os = osOf(node);
   const zone = zoneOf(node);
   const capacityType = capacityTypeOf(node);
   const type = types.get(typeOf(node))?.find((each) => each.os.includes(os));
   const found = type?.offerings.find((each) => each.zone === zone && each.capacityType === capacityType);
-  return type && found && overlays.offering(type, found);
+  return type && found && pool ? prices.offering(type, found, pool) : found;
 };
 
 // A landed pod that is not bound yet keeps its node.
@@ -100,7 +104,7 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
     const poolName =
       claim?.metadata.labels?.[KARPENTER_NODEPOOL] ?? node.metadata.labels?.[KARPENTER_NODEPOOL];
     const pool = pools.get(poolName ?? '');
-    const offering = offeringOf(node, types, supply.overlays.of(pool));
+    const offering = offeringOf(node, pool, types, supply.prices);
     return {
       node,
       claim,

@@ -1,13 +1,13 @@
-import { INSTANCE_TYPE, KARPENTER_NODEPOOL, REGION, ZONE, ZONE_ID } from '../../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
-import type { CSINode, Node, NodeClassObject, NodePool } from '../../api/objects.ts';
-import { putAt, valueAt } from '../../api/records/valueat.ts';
+import type { CSINode, NodeClassObject, NodePool } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import type { Catalogue, InstanceType } from './catalogue.ts';
-import { isMachineKey, regionOfZone } from './machinelabels.ts';
 import { poolBlocker } from './nodepool.ts';
+import { CountedPrices } from './offers/countedprices.ts';
 import { withKubelet } from './offers/kubelet.ts';
-import { NodeOverlays } from './offers/nodeoverlay.ts';
 import { withNodeStorage } from './offers/nodestorage.ts';
+import { zonesOf } from './offers/told.ts';
 import { type Sample, SeenMachines } from './seenmachines.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -22,8 +22,8 @@ export interface PoolSupply {
 /** What the cluster shows of machines that are yet to be bought. */
 export interface Supply {
   readonly of: (pool: NodePool) => PoolSupply;
-  /** Karpenter's NodeOverlays, which change prices of standing machines too. */
-  readonly overlays: NodeOverlays;
+  /** The prices of its offerings, which standing machines have too. */
+  readonly prices: CountedPrices;
   /** Label keys that some type of the catalogue has. */
   readonly keys: ReadonlySet<string>;
   /** The region of a zone, by the cluster's nodes or by its name. */
@@ -39,17 +39,6 @@ const NO_FACTS: SupplyFacts = { nodes: [], csiNodes: [], nodePools: [] };
 const classOf = ({ spec }: NodePool): string => {
   const { group, kind, name } = spec.template.spec.nodeClassRef;
   return `${group}/${kind}/${name}`;
-};
-
-/** The first value of a label that nodes tell for each value of another one. */
-const mapOf = (nodes: readonly Node[], from: string, to: string): ReadonlyMap<string, string> => {
-  const found = new Map<string, string>();
-  for (const { metadata } of nodes) {
-    const key = valueAt(metadata.labels, from);
-    const value = valueAt(metadata.labels, to);
-    if (key !== undefined && value !== undefined && !found.has(key)) found.set(key, value);
-  }
-  return found;
 };
 
 const limitsByNode = (csiNodes: readonly CSINode[]): ReadonlyMap<string, Readonly<Record<string, number>>> =>
@@ -83,42 +72,6 @@ const samplesOf = (facts: SupplyFacts): Sample[] => {
   });
 };
 
-/** Labels of a machine's type that only nodes tell, per type. */
-const labelsByType = (
-  nodes: readonly Node[],
-  keys: ReadonlySet<string>,
-): Map<string, Record<string, string>> => {
-  const found = new Map<string, Record<string, string>>();
-  for (const { metadata } of nodes) {
-    const type = valueAt(metadata.labels, INSTANCE_TYPE);
-    if (type === undefined) continue;
-    for (const key in metadata.labels) {
-      if (!isMachineKey(key) || keys.has(key)) continue;
-      const labels = found.get(type) ?? {};
-      found.set(type, labels);
-      putAt(labels, key, valueAt(metadata.labels, key) ?? '');
-    }
-  }
-  return found;
-};
-
-const keysOf = ({ instanceTypes }: Catalogue): ReadonlySet<string> => {
-  const keys = new Set<string>();
-  for (const type of instanceTypes) for (const key in type.labels) keys.add(key);
-  return keys;
-};
-
-/** Zone → zone id where a class launches machines; undefined when it launches them everywhere. */
-type ClassZones = ReadonlyMap<string, string | undefined> | undefined;
-
-const zonesOf = (nodeClass: NodeClassObject | undefined): ClassZones => {
-  const subnets = nodeClass?.status?.subnets;
-  return (
-    subnets &&
-    new Map(subnets.flatMap(({ zone, zoneID }) => (zone === undefined ? [] : [[zone, zoneID] as const])))
-  );
-};
-
 /**
  * A cache by object identity, safe as module state: catalogues are never changed, and entries go with them. Plans of one
  * cluster mostly see the same machines, and equal types keep what was computed from them.
@@ -145,32 +98,16 @@ const cached = (
 
 /** Reads what a cluster shows of the machines of a catalogue, see docs/designs/0036-machines-as-they-are.md. */
 export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): Supply => {
-  const keys = keysOf(catalogue);
   const seen = new SeenMachines(samplesOf(facts), catalogue);
-  const learned = labelsByType(facts.nodes, keys);
-  const learnedText = learned.size > 0 ? JSON.stringify([...learned].sort()) : '';
-  const zoneIds = mapOf(facts.nodes, ZONE, ZONE_ID);
-  const zoneIdText = zoneIds.size > 0 ? JSON.stringify([...zoneIds].sort()) : '';
-  const regions = mapOf(facts.nodes, ZONE, REGION);
-  const nodeClasses = new Map(
-    (facts.nodeClasses ?? []).map((each) => [`${each.kind ?? ''}/${each.metadata.name}`, each]),
-  );
-  const overlays = new NodeOverlays(facts.nodeOverlays);
+  const prices = new CountedPrices(catalogue, facts);
+  const { keys, told } = prices;
   const typesOf = (pool: NodePool, nodeClass: NodeClassObject | undefined): readonly InstanceType[] => {
     const id = classOf(pool);
     const zones = zonesOf(nodeClass);
-    const ofPool = overlays.of(pool);
-    if (ofPool.isEmpty && seen.isEmpty && !nodeClass && learned.size === 0 && zoneIds.size === 0)
-      return catalogue.instanceTypes;
+    const ofPool = prices.overlays.of(pool);
+    if (ofPool.isEmpty && seen.isEmpty && !nodeClass && told.text === '') return catalogue.instanceTypes;
     const ofClass = nodeClass && [nodeClass.kind, nodeClass.spec];
-    const text = JSON.stringify([
-      zones && [...zones],
-      ofClass,
-      learnedText,
-      zoneIdText,
-      seen.textFor(id),
-      ofPool.text,
-    ]);
+    const text = JSON.stringify([zones && [...zones], ofClass, told.text, seen.textFor(id), ofPool.text]);
     return cached(catalogue, text, () =>
       catalogue.instanceTypes.map((original) => {
         const ofKubelet = withKubelet(original, nodeClass);
@@ -179,16 +116,9 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
         const type = seen.has(original.name, id)
           ? seen.asSeen(withNodeStorage(ofKubelet, nodeClass), id, isPodsSet)
           : withNodeStorage(seen.asSeen(ofKubelet, id, isPodsSet), nodeClass);
-        const own = learned.get(type.name);
-        return ofPool.type({
-          ...type,
-          ...(own && { labels: { ...own, ...type.labels } }),
-          offerings: type.offerings.flatMap((offering) => {
-            if (zones && !zones.has(offering.zone)) return [];
-            const zoneId = offering.zoneId ?? zones?.get(offering.zone) ?? zoneIds.get(offering.zone);
-            return [zoneId === undefined || zoneId === offering.zoneId ? offering : { ...offering, zoneId }];
-          }),
-        });
+        const launched = type.offerings.filter(({ zone }) => !zones || zones.has(zone));
+        const offerings = launched.map((offering) => told.offering(offering, zones));
+        return ofPool.type({ ...told.type(type), offerings });
       }),
     );
   };
@@ -196,13 +126,13 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
   const kindsRead = new Set((facts.nodeClasses ?? []).map(({ kind }) => kind));
   return {
     keys,
-    overlays,
-    regionOf: (zone) => regions.get(zone) ?? regionOfZone(zone),
+    prices,
+    regionOf: (zone) => told.regionOf(zone),
     of: (pool) => {
       let supply = known.get(pool);
       if (supply) return supply;
       const { kind, name } = pool.spec.template.spec.nodeClassRef;
-      const nodeClass = nodeClasses.get(`${kind}/${name}`);
+      const nodeClass = prices.nodeClassOf(pool);
       const missing =
         kindsRead.has(kind) && !nodeClass
           ? `launches nothing: its ${kind} ${name} does not exist`

@@ -12,8 +12,12 @@ import type { NodeOverlay, NodePool, Requirement } from '../../../api/objects.ts
 import { amount } from '../../../api/quantity.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType, Offering } from '../catalogue.ts';
-import { canonicalKey, regionOfZone } from '../machinelabels.ts';
+import { canonicalKey } from '../machinelabels.ts';
 import { meets } from './requirement.ts';
+import type { ToldFacts } from './told.ts';
+
+/** Where zones are. */
+type Regions = Pick<ToldFacts, 'regionOf' | 'regionText'>;
 
 /** Karpenter's NodeOverlays as it applies them: pkg/controllers/nodeoverlay and cloudprovider.AdjustedPrice. */
 
@@ -50,14 +54,18 @@ export const changedPrice = (price: number, change: string): number => {
   return Math.max(0, change.endsWith('%') ? price * (1 + value / 100) : price + value);
 };
 
-const valueOfOffering = ({ zone, zoneId, capacityType }: Offering, key: string): string | undefined => {
+const valueOfOffering = (
+  { zone, zoneId, capacityType }: Offering,
+  key: string,
+  regions: Regions,
+): string | undefined => {
   switch (key) {
     case ZONE:
       return zone;
     case ZONE_ID:
       return zoneId;
     case REGION:
-      return regionOfZone(zone);
+      return regions.regionOf(zone);
     default:
       return capacityType;
   }
@@ -83,14 +91,16 @@ class PoolOverlay {
   readonly #ofType: readonly Requirement[];
   readonly #ofOffering: readonly Requirement[];
   readonly #labels: Readonly<Record<string, string>>;
+  readonly #regions: Regions;
 
-  constructor({ spec }: NodeOverlay, labels: Readonly<Record<string, string>>) {
+  constructor({ spec }: NodeOverlay, labels: Readonly<Record<string, string>>, regions: Regions) {
     const requirements = (spec.requirements ?? []).map((each) => ({ ...each, key: canonicalKey(each.key) }));
     this.change = spec.price ?? spec.priceAdjustment;
     this.capacity = spec.capacity ?? {};
     this.#ofType = requirements.filter(({ key }) => !OF_OFFERING.has(key));
     this.#ofOffering = requirements.filter(({ key }) => OF_OFFERING.has(key));
     this.#labels = labels;
+    this.#regions = regions;
   }
 
   #valuesOf(type: InstanceType, key: string): readonly (string | undefined)[] {
@@ -111,7 +121,7 @@ class PoolOverlay {
   }
 
   matchesOffering(offering: Offering): boolean {
-    return this.#ofOffering.every((each) => meets(each, valueOfOffering(offering, each.key)));
+    return this.#ofOffering.every((each) => meets(each, valueOfOffering(offering, each.key, this.#regions)));
   }
 }
 
@@ -121,16 +131,20 @@ export class PoolOverlays {
   /** Equal texts change equal types in the same way. */
   readonly text: string;
 
-  constructor(overlays: readonly NodeOverlay[], pool: NodePool | undefined) {
+  constructor(overlays: readonly NodeOverlay[], pool: NodePool | undefined, regions: Regions) {
     const labels = pool && {
       ...pool.spec.template.metadata?.labels,
       [KARPENTER_NODEPOOL]: pool.metadata.name,
     };
-    this.#overlays = overlays.map((each) => new PoolOverlay(each, labels ?? {}));
+    this.#overlays = overlays.map((each) => new PoolOverlay(each, labels ?? {}, regions));
     this.text =
       overlays.length === 0
         ? ''
-        : JSON.stringify([labels, overlays.map(({ metadata, spec }) => [metadata.name, spec])]);
+        : JSON.stringify([
+            labels,
+            regions.regionText,
+            overlays.map(({ metadata, spec }) => [metadata.name, spec]),
+          ]);
   }
 
   get isEmpty(): boolean {
@@ -171,14 +185,16 @@ export class PoolOverlays {
 /** The NodeOverlays of a cluster that Karpenter has accepted. */
 export class NodeOverlays {
   readonly #overlays: readonly NodeOverlay[];
+  readonly #regions: Regions;
   readonly #ofPools = new Map<NodePool | undefined, PoolOverlays>();
 
-  constructor(overlays: readonly NodeOverlay[] = []) {
-    this.#overlays = overlays.filter((each) => verdictOf(each).isAccepted).sort(byPrecedence);
+  constructor(overlays: readonly NodeOverlay[] | undefined, regions: Regions) {
+    this.#regions = regions;
+    this.#overlays = (overlays ?? []).filter((each) => verdictOf(each).isAccepted).sort(byPrecedence);
   }
 
   of(pool: NodePool | undefined): PoolOverlays {
-    const known = this.#ofPools.get(pool) ?? new PoolOverlays(this.#overlays, pool);
+    const known = this.#ofPools.get(pool) ?? new PoolOverlays(this.#overlays, pool, this.#regions);
     this.#ofPools.set(pool, known);
     return known;
   }
