@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Registry } from 'prom-client';
-import { KARPENTER_NODEPOOL, SELECTED_NODE } from '../../api/labels.ts';
-import type { ConfigMap, Node, NodeClaim } from '../../api/objects.ts';
+import { SELECTED_NODE } from '../../api/labels.ts';
+import type { ConfigMap, Node, NodeClaim, NodePool } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { NODES } from '../../api/resources.ts';
 import type { Cache } from '../../kube/cache/cache.ts';
@@ -23,6 +24,7 @@ import { type Decision, decide, isMarked, type NodeFacts, removalTaintOf } from 
 import { cachedFacts, freshFacts, type Sources } from './gather.ts';
 import { Ledger } from './ledger.ts';
 import { expiryOf, pathOf } from './path.ts';
+import { createPoolCounts, poolNameOf } from './poolcounts.ts';
 import { closeNode, deleteClaim, freeClaim, markClaim, openNode, type Writer } from './writes.ts';
 
 /** The name that users search the log for. */
@@ -78,6 +80,7 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
   const sources: Sources = {
     caches,
     ledger,
+    countOf: createPoolCounts({ caches, ledger, now: clock.now }),
     isEnabled: o.isEnabled,
     settleMs: o.settleMs ?? SETTLE_MS,
     now: clock.now,
@@ -172,6 +175,8 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
     }
   };
 
+  const nodesOf = ({ metadata: { name } }: NodePool): string[] =>
+    caches.nodeClaims.list().flatMap((claim) => (poolNameOf(claim) === name ? nodeNameOf(claim) : []));
   const allNodes = (): string[] => caches.nodes.list().map(({ metadata }) => metadata.name);
   const closedNodes = (): string[] =>
     caches.nodes.by(CLOSED_FOR_REMOVAL, '').map(({ metadata }) => metadata.name);
@@ -197,7 +202,9 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
         const node = valueAt(metadata.annotations, SELECTED_NODE);
         return node === undefined ? [] : [node];
       }),
-      watches(caches.nodePools, allNodes),
+      watches(caches.nodePools, (pool, change) =>
+        change.type === 'update' && isSamePool(pool, change.old) ? [] : nodesOf(pool),
+      ),
       ...o.configMaps.map((cache) => watches(cache, allNodes)),
     ],
     reconcile: async (name, signal) => {
@@ -213,10 +220,16 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
   };
 };
 
+/** Whether two versions of a NodePool differ in what Karpenter writes alone, which it does every few seconds. */
+const isSamePool = (one: NodePool, other: NodePool): boolean =>
+  one.metadata.uid === other.metadata.uid &&
+  one.metadata.deletionTimestamp === other.metadata.deletionTimestamp &&
+  isDeepStrictEqual(one.spec, other.spec);
+
 /** Whether a node may be removed, or has something of ours that may have to come off. */
 const isConcerned = ({ caches, isEnabled, now }: Sources, node: Node, claim: NodeClaim): boolean => {
   if (isMarked(claim) || removalTaintOf(node) !== undefined) return true;
-  const pool = caches.nodePools.get(valueAt(claim.metadata.labels, KARPENTER_NODEPOOL) ?? '');
+  const pool = caches.nodePools.get(poolNameOf(claim));
   return isEnabled() && pathOf(node, claim, pool, now()) !== undefined;
 };
 

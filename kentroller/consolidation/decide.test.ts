@@ -56,10 +56,10 @@ const facts = (o: Partial<NodeFacts>): NodeFacts => ({
   claim: claimWith(),
   pool: pool({}),
   pods: [],
-  promised: [],
-  volumes: [],
+  promised: () => [],
+  volumes: () => [],
   isPlanned: false,
-  allowed: 1,
+  allowed: () => 1,
   neededFor: () => undefined,
   rules: { budgets: [], mode: {}, now: make.NOW, hasLocalVolume: () => false, willSurge: () => false },
   isEnabled: true,
@@ -121,7 +121,7 @@ const CASES: readonly (readonly [string, Partial<NodeFacts>, object])[] = [
     { node: make.node('c', { ready: false }) },
     leave('NodeNotReady', /ready/),
   ],
-  ['budgets are kept to', { allowed: 0 }, { ...leave('DisruptionBudget', /general/), retryMs: 15_000 }],
+  ['budgets are kept to', { allowed: () => 0 }, { ...leave('DisruptionBudget', /general/), retryMs: 15_000 }],
   [
     'room for pods that wait is kept',
     { neededFor: () => 'its room is needed for pod a/b, which waits' },
@@ -156,13 +156,13 @@ const CASES: readonly (readonly [string, Partial<NodeFacts>, object])[] = [
     },
     leave('NodeProtected', /do-not-disrupt/),
   ],
-  ['a pod on its way saves it', { promised: [make.pod('p')] }, leave('NodeNominated', /shop\/p/)],
+  ['a pod on its way saves it', { promised: () => [make.pod('p')] }, leave('NodeNominated', /shop\/p/)],
   [
     'a pod that came saves it and takes the taint off',
     { claim: marked(), node: closed(5), pods: [make.pod('p')] },
     { kind: 'reopen', reason: 'NodeNotEmpty' },
   ],
-  ['a volume that is being made saves it', { volumes: ['a/data'] }, leave('VolumeBinding', /a\/data/)],
+  ['a volume that is being made saves it', { volumes: () => ['a/data'] }, leave('VolumeBinding', /a\/data/)],
   [
     'a node of a plan is left to it',
     { claim: claimWith({ annotations: { [IN_USE_BY]: 'plan/uid' } }) },
@@ -176,7 +176,7 @@ const CASES: readonly (readonly [string, Partial<NodeFacts>, object])[] = [
   ],
   [
     'the evictor hands a node over',
-    { node: make.node('c', HANDED_OVER), pool: pool({ consolidateAfter: 'Never' }), allowed: 0 },
+    { node: make.node('c', HANDED_OVER), pool: pool({ consolidateAfter: 'Never' }), allowed: () => 0 },
     { kind: 'mark', path: 'evicted' },
   ],
   [
@@ -194,7 +194,12 @@ const CASES: readonly (readonly [string, Partial<NodeFacts>, object])[] = [
   ],
   [
     'an expired node goes with its pods, past budgets',
-    { claim: claimWith({}, { expireAfter: '60s' }), pods: [make.pod('p')], allowed: 0, pool: undefined },
+    {
+      claim: claimWith({}, { expireAfter: '60s' }),
+      pods: [make.pod('p')],
+      allowed: () => 0,
+      pool: undefined,
+    },
     { kind: 'mark', path: 'expired' },
   ],
   [

@@ -15,13 +15,13 @@ export interface NodeFacts {
   /** Pods that are bound to the node. */
   readonly pods: readonly Pod[];
   /** Pods without a node that this one is promised to. */
-  readonly promised: readonly Pod[];
+  readonly promised: () => readonly Pod[];
   /** PersistentVolumeClaims whose volumes are being made for this node, as 'namespace/name'. */
-  readonly volumes: readonly string[];
+  readonly volumes: () => readonly string[];
   /** True while a running plan names the node. */
   readonly isPlanned: boolean;
   /** Number of nodes that the disruption budgets of the NodePool let go now for being empty. */
-  readonly allowed: number;
+  readonly allowed: () => number;
   /** Why the room of the node is needed, for pods that wait; asked last, since it takes long to tell. */
   readonly neededFor: () => string | undefined;
   readonly rules: EvictionRules;
@@ -80,9 +80,9 @@ const podHold = ({ pods, promised, volumes }: NodeFacts): Hold | undefined => {
     const what = isTerminating(pod) ? 'is still ending on it' : 'runs on it';
     return { reason: 'NodeNotEmpty', message: `pod ${podName(pod)} ${what}` };
   }
-  const [coming] = promised;
+  const [coming] = promised();
   if (coming) return { reason: 'NodeNominated', message: `pod ${podName(coming)} is on its way to it` };
-  const [volume] = volumes;
+  const [volume] = volumes();
   if (volume === undefined) return undefined;
   return {
     reason: 'VolumeBinding',
@@ -93,7 +93,7 @@ const podHold = ({ pods, promised, volumes }: NodeFacts): Hold | undefined => {
 const emptyHold = (facts: NodeFacts): Hold | undefined => {
   const [state] = stateBlockers(facts);
   if (state) return { reason: 'NodeNotReady', message: state.message };
-  if (facts.allowed < 1) {
+  if (facts.allowed() < 1) {
     const message = `the disruption budgets of NodePool ${facts.pool?.metadata.name} let no empty node go now`;
     return { reason: 'DisruptionBudget', message, retryMs: BUDGET_RETRY_MS };
   }

@@ -7,13 +7,14 @@ import { valueAt } from '../../api/records/valueat.ts';
 import { NODE_CLAIMS, NODES, PERSISTENT_VOLUME_CLAIMS, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
-import { allowedDisruptions, countNodes } from '../../planner/cluster/disruptionbudget.ts';
+import { allowedDisruptions, countNodes, type NodeCount } from '../../planner/cluster/disruptionbudget.ts';
 import { type Caches, claimOf, nodeOf, UNASSIGNED } from '../caches.ts';
 import type { BufferPods } from '../capacitybuffers.ts';
 import { existingClaims } from '../rebalanceplan/state/claimnames.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import { isMarked, type NodeFacts } from './decide.ts';
 import type { Ledger } from './ledger.ts';
+import { asGoing, poolNameOf } from './poolcounts.ts';
 import { roomNeed } from './room.ts';
 
 /** The facts about one node: from the caches for a first decision, and from the API server right before the deletion. */
@@ -21,6 +22,7 @@ import { roomNeed } from './room.ts';
 export interface Sources {
   readonly caches: Caches;
   readonly ledger: Ledger;
+  readonly countOf: (pool: string) => NodeCount;
   readonly isEnabled: () => boolean;
   readonly settleMs: number;
   readonly schedulers?: readonly string[];
@@ -34,14 +36,10 @@ interface Seen {
   readonly pods: readonly Pod[];
   /** Pods without a node. */
   readonly unassigned: readonly Pod[];
-  readonly volumeClaims: readonly PersistentVolumeClaim[];
-  /** NodeClaims of the same NodePool. */
-  readonly poolClaims: readonly NodeClaim[];
-  /** Which other nodes count as disrupted by us: those begun, or at the act only those deleted. */
-  readonly isGoing: (claim: NodeClaim) => boolean;
+  readonly volumeClaims: () => readonly PersistentVolumeClaim[];
+  /** The other nodes of the NodePool and this one, which does not count as disrupted by us. */
+  readonly countPool: () => NodeCount;
 }
-
-const poolNameOf = ({ metadata: { labels } }: NodeClaim): string => valueAt(labels, KARPENTER_NODEPOOL) ?? '';
 
 const isPromised = (pod: Pod, node: Node, claim: NodeClaim): boolean => {
   const { name } = node.metadata;
@@ -67,18 +65,33 @@ const bindingTo = (claims: readonly PersistentVolumeClaim[], node: Node): readon
 const isPlanned = ({ plans }: Pick<Caches, 'plans'>, claim: NodeClaim): boolean =>
   plans.list().some((plan) => isRunning(plan) && existingClaims(plan).includes(claim.metadata.name));
 
-const allowedFor = ({ caches, now }: Sources, seen: Seen): number => {
-  const pool = caches.nodePools.get(poolNameOf(seen.claim));
-  if (!pool) return 0;
-  const counted = seen.poolClaims.flatMap((claim) => {
-    const node = claim.metadata.uid === seen.claim.metadata.uid ? seen.node : nodeOf(caches, claim);
-    if (!node) return [];
-    const isGoing = claim.metadata.uid !== seen.claim.metadata.uid && seen.isGoing(claim);
-    const metadata = { ...claim.metadata, ...(isGoing && { deletionTimestamp: 'now' }) };
-    return [{ node, claim: { ...claim, metadata } }];
-  });
-  return allowedDisruptions(pool, countNodes(counted), now(), false, undefined, 'Empty');
+const allowedFor = ({ caches, now }: Sources, { claim, countPool }: Seen): number => {
+  const pool = caches.nodePools.get(poolNameOf(claim));
+  return pool ? allowedDisruptions(pool, countPool(), now(), false, undefined, 'Empty') : 0;
 };
+
+/** The count of the caches, in which a node that is begun counts as going; for its own decision it does not. */
+const countCached = ({ ledger, countOf }: Sources, node: Node, claim: NodeClaim): NodeCount => {
+  const { total, disrupted } = countOf(poolNameOf(claim));
+  if (!isMarked(claim) && !ledger.isBegun(claim)) return { total, disrupted };
+  const own =
+    countNodes([{ node, claim: asGoing(claim) }]).disrupted - countNodes([{ node, claim }]).disrupted;
+  return { total, disrupted: Math.max(0, disrupted - own) };
+};
+
+/** The count of what was listed at the act, in which only claims that we have deleted count as going. */
+const countListed = (
+  { caches, ledger }: Sources,
+  seen: Pick<Seen, 'node' | 'claim'>,
+  poolClaims: readonly NodeClaim[],
+): NodeCount =>
+  countNodes(
+    poolClaims.flatMap((claim) => {
+      const isOwn = claim.metadata.uid === seen.claim.metadata.uid;
+      const node = isOwn ? seen.node : nodeOf(caches, claim);
+      return node ? [{ node, claim: !isOwn && ledger.isDeleted(claim) ? asGoing(claim) : claim }] : [];
+    }),
+  );
 
 const neededFor = (o: Sources, seen: Seen, buffers: BufferPods): string | undefined => {
   if (buffers.problem !== undefined) return buffers.problem;
@@ -101,10 +114,10 @@ const factsFrom = (o: Sources, seen: Seen, buffers: BufferPods): NodeFacts => {
     claim,
     pods,
     pool: caches.nodePools.get(poolNameOf(claim)),
-    promised: seen.unassigned.filter((pod) => isPromised(pod, node, claim)),
-    volumes: bindingTo(seen.volumeClaims, node),
+    promised: () => seen.unassigned.filter((pod) => isPromised(pod, node, claim)),
+    volumes: () => bindingTo(seen.volumeClaims(), node),
     isPlanned: isPlanned(caches, claim),
-    allowed: allowedFor(o, seen),
+    allowed: () => allowedFor(o, seen),
     neededFor: () => neededFor(o, seen, buffers),
     rules: {
       budgets: caches.podDisruptionBudgets.list(),
@@ -123,19 +136,17 @@ const factsFrom = (o: Sources, seen: Seen, buffers: BufferPods): NodeFacts => {
 
 /** The facts as the caches have them; undefined for a node that Karpenter does not manage. */
 export const cachedFacts = (o: Sources, name: string, buffers: BufferPods): NodeFacts | undefined => {
-  const { caches, ledger } = o;
+  const { caches } = o;
   const node = caches.nodes.get(name);
   const claim = node && claimOf(caches, node);
   if (!claim) return undefined;
-  const pool = poolNameOf(claim);
   const seen: Seen = {
     node,
     claim,
     pods: caches.pods.by('node', name),
     unassigned: caches.pods.by(UNASSIGNED, ''),
-    volumeClaims: caches.persistentVolumeClaims.list(),
-    poolClaims: caches.nodeClaims.list().filter((each) => poolNameOf(each) === pool),
-    isGoing: (each) => isMarked(each) || ledger.isBegun(each),
+    volumeClaims: () => caches.persistentVolumeClaims.list(),
+    countPool: () => countCached(o, node, claim),
   };
   return factsFrom(o, seen, buffers);
 };
@@ -179,10 +190,11 @@ export const freshFacts = async (
   const waiting = await client.list(PODS, { fieldSelector: 'spec.nodeName=', signal });
   const unassigned = waiting.items.filter((pod) => !hasEnded(pod));
   const cached = o.caches.persistentVolumeClaims.list();
-  const volumeClaims = [...cached, ...(await readVolumeClaims(looking, unassigned))];
+  const read = await readVolumeClaims(looking, unassigned);
   // Last of all: what arrived while the rest was read is seen.
   const { items: pods } = await client.list(PODS, { fieldSelector: `spec.nodeName=${name}`, signal });
-  const isGoing = (each: NodeClaim): boolean => o.ledger.isDeleted(each);
-  const seen: Seen = { node, claim, pods, unassigned, volumeClaims, poolClaims, isGoing };
+  const countPool = (): NodeCount => countListed(o, { node, claim }, poolClaims);
+  const volumeClaims = () => [...cached, ...read];
+  const seen: Seen = { node, claim, pods, unassigned, volumeClaims, countPool };
   return factsFrom(o, seen, buffers);
 };

@@ -10,6 +10,7 @@ import {
   type ReconcileMetrics,
 } from '../component/metrics.ts';
 import { isConflict, isNotFound, isTerminal, KubeError, messageOf } from '../errors.ts';
+import { createTurns } from './turns.ts';
 import { WorkQueue } from './workqueue.ts';
 
 /** The key of what is reconciled: 'namespace/name', 'name', or any string that a controller chooses. */
@@ -62,6 +63,7 @@ interface Run {
   readonly log: Logger;
   readonly counts: ReconcileMetrics;
   readonly signal: AbortSignal;
+  readonly turn: () => Promise<void>;
 }
 
 /** Delay of the next try after a request that the API server refused as wrong. */
@@ -110,6 +112,7 @@ const work = async (run: Run): Promise<void> => {
   for (;;) {
     const key = await run.queue.get(run.signal);
     if (key === undefined) return;
+    await run.turn();
     const since = performance.now();
     run.counts.started();
     let result: Result = 'error';
@@ -136,6 +139,7 @@ const runOne = async (controller: Controller, o: RunOptions): Promise<void> => {
     log,
     signal,
     counts: observeReconciles(metrics, controller.name, workers),
+    turn: createTurns(),
   };
   const unsubscribe = controller.sources.map((source) =>
     source.cache.onChange((change) => {
