@@ -83,6 +83,8 @@ const MIB = 1024 * 1024;
 /** USD, rounded to cents. */
 export const roundToCents = (value: number): number => Math.round(value * 100) / 100;
 
+const inCents = (value: number | null): number | null => (value === null ? null : roundToCents(value));
+
 const nodeLinesOf = (cluster: Cluster, result: RebalanceResult): NodeLine[] => {
   const removed = new Set((result.plan?.savings.blueNodes ?? []).map((node) => node.name));
   const skipped = new Map(result.skippedNodes.map(({ name, reasons }) => [name, reasons]));
@@ -151,8 +153,8 @@ export const reportOf = (
     machineStart: secondsToJoin(cluster.snapshot.nodeClaims) ?? null,
     leftOut: leftOutOf(cluster, result).map(({ alone, ...each }) => ({
       ...each,
-      monthlyCost: each.monthlyCost === null ? null : roundToCents(each.monthlyCost),
-      alone: { ...alone, monthlyCost: roundToCents(alone.monthlyCost) },
+      monthlyCost: inCents(each.monthlyCost),
+      alone: { ...alone, monthlyCost: inCents(alone.monthlyCost) },
     })),
     reason: situationOf(cluster) ?? result.reason ?? null,
     prices,

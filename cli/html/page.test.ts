@@ -6,7 +6,9 @@ import type { RebalanceResult } from '../../planner/rebalance.ts';
 import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 import { type Report, reportOf } from '../reportmodel.ts';
+import type { NodeBar } from './nodebars.ts';
 import { renderPage } from './page.ts';
+import { renderPanel } from './panels.ts';
 
 /** What holds for the page of any cluster, small or large. */
 
@@ -171,4 +173,28 @@ t.test('the figures with and without other kinds of machine stand side by side',
   t.match(page, /any machine<\/p><p class="figure">40 %<[\s\S]*\$40 saved[\s\S]*this report shows this plan/);
   t.match(page, /the same capacity type and architecture<\/p><p class="figure">10 %</);
   t.match(page, /<code>--keep capacity-type,architecture<\/code> shows this plan/);
+});
+
+/** Nodes as bars, those of these types without a price. */
+const barsOf = (types: readonly string[], unpriced: string): NodeBar[] =>
+  types.map((instanceType, n) => ({
+    name: `n${n}`,
+    instanceType,
+    price: instanceType === unpriced ? undefined : 0.1,
+    cpu: 4000,
+    memory: 16_384,
+    shares: [],
+    fate: 'kept',
+  }));
+
+t.test('nodes that are not drawn say how many of them have no known price', async (t) => {
+  const types = Array.from({ length: 103 }, (_, n) => (n === 102 ? 'x9.huge' : 'm5.xlarge'));
+  t.match(
+    renderPanel('Today', barsOf(types, 'x9.huge'), 4000),
+    /3 more nodes that cost \$146 per month without 1 of unknown price are not drawn/,
+  );
+  t.match(
+    renderPanel('Today', barsOf(types.with(100, 'x9.huge').with(101, 'x9.huge'), 'x9.huge'), 4000),
+    /3 more nodes that cost an unknown amount are not drawn/,
+  );
 });

@@ -1,5 +1,6 @@
 import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import { describeKeeps, describeSplit, machineLabel } from '../changes.ts';
+import { describeMissing, type KnownCost } from '../report/costs.ts';
 import { formatSeconds } from '../report/durations.ts';
 import { listed } from '../report/listed.ts';
 import { workloadName } from '../report/workload.ts';
@@ -165,14 +166,19 @@ const renderNames = (names: readonly string[]): string =>
     ? `<code>${escapeHtml(names[0] ?? '')}</code>`
     : `<details><summary>${formatCount(names.length, 'node')}</summary><code>${escapeHtml(listed(names, MOST_NAMES))}</code></details>`;
 
+const renderCost = (cost: KnownCost): string => {
+  const missing = describeMissing(cost);
+  return `${formatUsd(cost.monthlyCost)}${missing === '' ? '' : `<small>${missing.trim()}</small>`}`;
+};
+
 /** The nodes that may not be replaced, by cause, with the money behind each and what to do. */
 export const renderLeftOut = ({ leftOut }: Report): readonly Section[] => {
   if (leftOut.length === 0) return [];
   const rows = leftOut.map((group) => [
     `${escapeHtml(group.cause)}${group.pods.length > 0 ? `<small>${escapeHtml(listed(group.pods))}</small>` : ''}`,
     renderNames(group.nodeNames),
-    `${formatUsd(group.monthlyCost)}${group.unpriced > 0 && group.monthlyCost !== null ? `<small>without ${group.unpriced} of unknown price</small>` : ''}`,
-    group.alone.nodes === 0 ? 'none' : formatUsd(group.alone.monthlyCost),
+    renderCost(group),
+    group.alone.nodes === 0 ? 'none' : renderCost(group.alone),
     escapeHtml(group.whatToDo),
   ]);
   const table = longTable(
@@ -227,7 +233,12 @@ export const renderWastefulNodes = (lines: readonly NodeLine[]): readonly Sectio
     rows,
   );
   const all = sum(wasteful, (line) => line.wastedMonthly ?? 0);
-  const intro = `${formatUsd(all)} of today's cost per month is for CPU and memory that no pod requests. These nodes have the most of it.`;
+  const unpriced = lines.filter(({ monthlyCost }) => monthlyCost === null).length;
+  const missing =
+    unpriced === 0
+      ? ''
+      : ` ${formatCount(unpriced, 'node')} of unknown price ${unpriced === 1 ? 'is' : 'are'} not in it.`;
+  const intro = `${formatUsd(all)} of today's cost per month is for CPU and memory that no pod requests.${missing} These nodes have the most of it.`;
   return section('waste', 'Where the money goes', `${paragraph(intro)}${table}`);
 };
 

@@ -70,3 +70,21 @@ t.test('a price that is not known is in no sum', async (t) => {
     { kind: 'no-price', nodes: 1, monthlyCost: null, unpriced: 1 },
   ]);
 });
+
+t.test('nodes that one cause alone keeps cost an unknown amount without a price, not nothing', async (t) => {
+  t.match(leftOut([], ['m5.huge', 'm5.huge']), [
+    { kind: 'no-price', monthlyCost: null, unpriced: 2, alone: { nodes: 2, monthlyCost: null, unpriced: 2 } },
+  ]);
+});
+
+t.test('prices that are missing from what one cause alone keeps are counted', async (t) => {
+  const { facts } = clusterOf(
+    makeSnapshot([makeNode('n0', { type: 'm5.xlarge' }), makeNode('n1', { type: 'm5.huge' })], []),
+    catalogue,
+  );
+  const blockers = [{ kind: 'unmanaged', cause: 'not of Karpenter', message: 'not of Karpenter' }] as const;
+  const skippedNodes = facts.map(({ node }) => ({ name: node.metadata.name, reasons: [], blockers }));
+  t.match(leftOutOf({ facts }, { skippedNodes }), [
+    { unpriced: 1, alone: { nodes: 2, monthlyCost: MONTH, unpriced: 1 } },
+  ]);
+});

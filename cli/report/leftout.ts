@@ -1,22 +1,18 @@
-import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import type { Blocker, BlockerKind } from '../../planner/cluster/blocker.ts';
 import type { Cluster } from '../../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../../planner/rebalance.ts';
+import { type KnownCost, knownCostOf } from './costs.ts';
 
 /** Nodes that one cause keeps out of the plan. Costs in USD per month. */
-export interface LeftOut {
+export interface LeftOut extends KnownCost {
   readonly kind: BlockerKind;
   readonly cause: string;
   readonly nodes: number;
   readonly nodeNames: readonly string[];
   /** The pods that keep them, as 'namespace/name'. */
   readonly pods: readonly string[];
-  /** What these nodes cost; null where none has a known price. */
-  readonly monthlyCost: number | null;
-  /** Nodes of them without a known price, which the cost leaves out. */
-  readonly unpriced: number;
   /** Nodes of them that nothing else keeps, and what these cost: what could be looked at if the cause went away. */
-  readonly alone: { readonly nodes: number; readonly monthlyCost: number };
+  readonly alone: KnownCost & { readonly nodes: number };
   readonly whatToDo: string;
 }
 
@@ -48,20 +44,12 @@ const WHAT_TO_DO: Readonly<Record<BlockerKind, string>> = {
   'pod-budgets': `leave each pod one budget, or ${tryFlag('ignore-blocking-pdb')}`,
 };
 
-const sum = (numbers: readonly (number | undefined)[]): number =>
-  numbers.reduce<number>((total, each) => total + (each ?? 0), 0);
-
 /** The nodes that are left out, by cause; the dearest first. A node with several causes counts under each. */
 export const leftOutOf = (
   { facts }: Pick<Cluster, 'facts'>,
   { skippedNodes }: Pick<RebalanceResult, 'skippedNodes'>,
 ): readonly LeftOut[] => {
-  const priceOf = new Map(
-    facts.map(({ node, price }) => [
-      node.metadata.name,
-      price === undefined ? undefined : price * HOURS_PER_MONTH,
-    ]),
-  );
+  const priceOf = new Map(facts.map(({ node, price }) => [node.metadata.name, price]));
   const causesOf = new Map<string, ReadonlySet<string>>();
   const groups = new Map<string, { blocker: Blocker; names: Set<string>; pods: Set<string> }>();
   for (const { name, blockers = [] } of skippedNodes) {
@@ -73,11 +61,10 @@ export const leftOutOf = (
       if (blocker.pod !== undefined) group.pods.add(blocker.pod);
     }
   }
-  const costOf = (names: readonly string[]): number => sum(names.map((name) => priceOf.get(name)));
+  const costOf = (names: readonly string[]): KnownCost => knownCostOf(names.map((name) => priceOf.get(name)));
   return [...groups.values()]
     .map(({ blocker: { kind, cause }, names, pods }): LeftOut => {
       const nodeNames = [...names].sort();
-      const unpriced = nodeNames.filter((name) => priceOf.get(name) === undefined).length;
       const alone = nodeNames.filter((name) => causesOf.get(name)?.size === 1);
       return {
         kind,
@@ -85,9 +72,8 @@ export const leftOutOf = (
         nodes: nodeNames.length,
         nodeNames,
         pods: [...pods].sort(),
-        monthlyCost: unpriced === nodeNames.length ? null : costOf(nodeNames),
-        unpriced,
-        alone: { nodes: alone.length, monthlyCost: costOf(alone) },
+        ...costOf(nodeNames),
+        alone: { nodes: alone.length, ...costOf(alone) },
         whatToDo: WHAT_TO_DO[kind],
       };
     })

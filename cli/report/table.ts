@@ -2,6 +2,7 @@ import { formatCpu } from '../../api/quantity.ts';
 import { printable } from '../../api/text/printable.ts';
 import { describeKeeps, describeSplit, machineLabel } from '../changes.ts';
 import { type NodeLine, type Report, roundToCents } from '../reportmodel.ts';
+import { describeMissing, type KnownCost } from './costs.ts';
 import { formatSeconds } from './durations.ts';
 import type { LeftOut } from './leftout.ts';
 import { listed } from './listed.ts';
@@ -55,10 +56,10 @@ const renderMoves = ({ moves, machineStart }: Report): string => {
 };
 
 /** '412.00, 280.00 of it by this alone'. */
-const costOf = ({ monthlyCost, unpriced, nodes, alone }: LeftOut): string => {
-  const missing = unpriced > 0 && monthlyCost !== null ? ` without ${unpriced} of unknown price` : '';
-  const rest = alone.nodes === nodes ? '' : `, ${formatUsd(alone.monthlyCost)} of it by this alone`;
-  return `${formatUsd(monthlyCost)}${missing}${rest}`;
+const costOf = (group: LeftOut): string => {
+  const { nodes, alone } = group;
+  const format = (cost: KnownCost): string => `${formatUsd(cost.monthlyCost)}${describeMissing(cost)}`;
+  return `${format(group)}${alone.nodes === nodes ? '' : `, ${format(alone)} of it by this alone`}`;
 };
 
 const renderLeftOut = ({ leftOut }: Report): string => {
