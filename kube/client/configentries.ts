@@ -91,13 +91,30 @@ const needed = (fields: Fields, key: string, where: string): string => {
   return text;
 };
 
+/** An entry of a kubeconfig by name; read only if it is chosen, so that no other has to be whole. */
+export interface Entry<T> {
+  readonly name: string | undefined;
+  /** Throws an Error that names what is missing. */
+  readonly read: () => T;
+}
+
+/** The entries of one list of a kubeconfig's file. */
+const entriesIn = <T>(
+  list: unknown,
+  read: (entry: Fields, name: string, at: number) => T,
+): readonly Entry<T>[] =>
+  listOf(list).map((value, at) => {
+    const entry = fieldsOf(value);
+    const name = textAt(entry, 'name');
+    return { name, read: () => read(entry, name ?? '', at) };
+  });
+
 /** The name under which client-go reads a cluster's settings for plugins. */
 const PLUGIN_EXTENSION = 'client.authentication.k8s.io/exec';
 
-/** The clusters of a kubeconfig's file. Throws an Error that names what is missing. */
-export const clustersIn = (list: unknown, file: string): readonly Cluster[] =>
-  listOf(list).map((value, at) => {
-    const entry = fieldsOf(value);
+/** The clusters of a kubeconfig's file. */
+export const clustersIn = (list: unknown, file: string): readonly Entry<Cluster>[] =>
+  entriesIn(list, (entry, name, at) => {
     const fields = fieldsOf(entry.cluster);
     const texts = textFields(fields, {
       caData: 'certificate-authority-data',
@@ -109,7 +126,7 @@ export const clustersIn = (list: unknown, file: string): readonly Cluster[] =>
       .map(fieldsOf)
       .find(({ name }) => name === PLUGIN_EXTENSION);
     return {
-      name: needed(entry, 'name', `clusters[${at}].name`),
+      name,
       server: needed(fields, 'server', `clusters[${at}].cluster.server`).replace(/\/$/, ''),
       skipTLSVerify: fields['insecure-skip-tls-verify'] === true,
       ...withPaths(texts, ['caFile'], file),
@@ -139,10 +156,15 @@ const pluginOf = (value: unknown, where: string, file: string): ExecPlugin | und
 
 const UNUSABLE = ['auth-provider', 'as-groups', 'as-uid', 'as-user-extra'];
 
-/** The users of a kubeconfig's file. Throws an Error that names what is missing. */
-export const usersIn = (list: unknown, file: string): readonly User[] =>
-  listOf(list).map((value, at) => {
-    const entry = fieldsOf(value);
+/** Whether a field holds anything: client-go takes null and empty texts, lists and maps for not set. */
+const isSet = (value: unknown): boolean => {
+  if (value === undefined || value === null || value === '') return false;
+  return typeof value !== 'object' || Object.keys(value).length > 0;
+};
+
+/** The users of a kubeconfig's file. */
+export const usersIn = (list: unknown, file: string): readonly Entry<User>[] =>
+  entriesIn(list, (entry, name, at) => {
     const fields = fieldsOf(entry.user);
     const exec = pluginOf(fields.exec, `users[${at}].user.exec`, file);
     const texts = textFields(fields, {
@@ -157,20 +179,19 @@ export const usersIn = (list: unknown, file: string): readonly User[] =>
       impersonateUser: 'as',
     });
     return {
-      name: needed(entry, 'name', `users[${at}].name`),
+      name,
       ...withPaths(texts, ['tokenFile', 'certFile', 'keyFile'], file),
       ...(exec && { exec }),
-      unusable: UNUSABLE.filter((key) => (valueAt(fields, key) ?? undefined) !== undefined),
+      unusable: UNUSABLE.filter((key) => isSet(valueAt(fields, key))),
     };
   });
 
-/** The contexts of a kubeconfig's file. Throws an Error that names what is missing. */
-export const contextsIn = (list: unknown): readonly Context[] =>
-  listOf(list).map((value, at) => {
-    const entry = fieldsOf(value);
+/** The contexts of a kubeconfig's file. */
+export const contextsIn = (list: unknown): readonly Entry<Context>[] =>
+  entriesIn(list, (entry, name, at) => {
     const fields = fieldsOf(entry.context);
     return {
-      name: needed(entry, 'name', `contexts[${at}].name`),
+      name,
       cluster: needed(fields, 'cluster', `contexts[${at}].context.cluster`),
       ...textFields(fields, { user: 'user' }),
     };

@@ -57,6 +57,56 @@ t.test('the error names what cannot be used', async (t) => {
     t.throws(() => readKubeconfig(write(name, config)), { name: 'OptionsError', message }, name);
 });
 
+/** Entries beside the chosen ones that kubectl takes, too, since it looks at what it uses. */
+const beside = (more: { clusters?: object; users?: object; contexts?: object }): object => {
+  const config = one({ user: { token: 'abc' } }) as Record<string, unknown>;
+  for (const [list, entry] of Object.entries(more)) config[list] = [...(config[list] as object[]), entry];
+  return config;
+};
+
+t.test('an odd entry that is not chosen does not refuse the whole kubeconfig', async (t) => {
+  const table: [string, object][] = [
+    ['exec-without-version', { users: { name: 'other', user: { exec: { command: 'aws' } } } }],
+    ['exec-without-command', { users: { name: 'other', user: { exec: {} } } }],
+    ['context-without-cluster', { contexts: { name: 'dev', context: { cluster: '', namespace: 'dev' } } }],
+    ['cluster-without-server', { clusters: { name: 'other', cluster: {} } }],
+    ['no-names', { users: {}, clusters: {}, contexts: {} }],
+    ['nothing', { users: null as never, clusters: null as never, contexts: null as never }],
+  ];
+  for (const [name, more] of table) {
+    const { user, cluster } = readKubeconfig(write(name, beside(more)));
+    t.match({ user, cluster }, { user: { token: 'abc' }, cluster: { server: 'https://one' } }, name);
+  }
+});
+
+t.test('what is missing of the chosen entries is named, with its place', async (t) => {
+  const table: [string, object, RegExp][] = [
+    [
+      'version',
+      one({ user: { exec: { command: 'aws' } } }),
+      /users\[0\]\.user\.exec\.apiVersion is missing; comp/,
+    ],
+    ['command', one({ user: { exec: { apiVersion: 'v1' } } }), /users\[0\]\.user\.exec\.command is missing/],
+    ['server', one({ cluster: { server: '' } }), /clusters\[0\]\.cluster\.server is missing/],
+    [
+      'cluster',
+      { ...one({}), contexts: [{ name: 'x', context: { user: 'u' } }] },
+      /the kubeconfig \S+cluster is not valid: contexts\[0\]\.context\.cluster is missing/,
+    ],
+  ];
+  for (const [name, config, message] of table)
+    t.throws(() => readKubeconfig(write(name, config)), { name: 'OptionsError', message }, name);
+});
+
+t.test('a field of a user that is set to nothing counts as not set', async (t) => {
+  const user = { token: 'abc', 'as-groups': [], 'as-user-extra': {}, 'as-uid': '', 'auth-provider': null };
+  t.equal(readKubeconfig(write('empty-fields', one({ user }))).user.token, 'abc');
+  for (const set of [{ 'as-groups': ['admins'] }, { 'as-user-extra': { a: ['b'] } }, { 'as-uid': '1' }]) {
+    const message = /uses as-[a-z-]+, which is not supported/;
+    t.throws(() => readKubeconfig(write('set-fields', one({ user: { token: 'abc', ...set } }))), { message });
+  }
+});
+
 t.test('a pod finds its server and its token', async (t) => {
   const env = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' };
   const target = inCluster(env, directory);

@@ -3,7 +3,15 @@ import { createRequire } from 'node:module';
 import { delimiter } from 'node:path';
 import { hasUserinfo, withoutUserinfo } from '../component/secrettext.ts';
 import { messageOf, OptionsError } from '../errors.ts';
-import { type Cluster, type Context, clustersIn, contextsIn, type User, usersIn } from './configentries.ts';
+import {
+  type Cluster,
+  type Context,
+  clustersIn,
+  contextsIn,
+  type Entry,
+  type User,
+  usersIn,
+} from './configentries.ts';
 
 /** The API server's address and our credentials for it. */
 export interface Target {
@@ -20,9 +28,9 @@ interface RawConfig {
 }
 
 interface Config {
-  readonly clusters: readonly Cluster[];
-  readonly contexts: readonly Context[];
-  readonly users: readonly User[];
+  readonly clusters: readonly Entry<Cluster>[];
+  readonly contexts: readonly Entry<Context>[];
+  readonly users: readonly Entry<User>[];
   readonly current?: string;
 }
 
@@ -49,25 +57,34 @@ const readText = (file: string): string => {
   }
 };
 
-const parseFile = (file: string): Config => {
-  const text = readText(file);
+/** What is read of a file, whose faults are told with its name. */
+const readOf = <T>(file: string, read: () => T): T => {
   try {
-    // Loaded lazily: the parser costs memory, and inside a cluster there is no kubeconfig.
-    const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
-    const raw = (yaml.parse(text) ?? {}) as RawConfig;
-    const current = raw['current-context'];
-    return {
-      clusters: clustersIn(raw.clusters, file),
-      users: usersIn(raw.users, file),
-      contexts: contextsIn(raw.contexts),
-      ...(current && { current }),
-    };
+    return read();
   } catch (error) {
     // Without its cause, which quotes lines of the file.
     throw new OptionsError(
       `the kubeconfig ${file} is not valid: ${reasonOf(error)}; compare it with 'kubectl config view'`,
     );
   }
+};
+
+const parseFile = (file: string): Config => {
+  const text = readText(file);
+  const raw = readOf(file, () => {
+    // Loaded lazily: the parser costs memory, and inside a cluster there is no kubeconfig.
+    const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+    return (yaml.parse(text) ?? {}) as RawConfig;
+  });
+  const current = raw['current-context'];
+  const inFile = <T>(entries: readonly Entry<T>[]): readonly Entry<T>[] =>
+    entries.map(({ name, read }) => ({ name, read: () => readOf(file, read) }));
+  return {
+    clusters: inFile(clustersIn(raw.clusters, file)),
+    users: inFile(usersIn(raw.users, file)),
+    contexts: inFile(contextsIn(raw.contexts)),
+    ...(current && { current }),
+  };
 };
 
 /**
@@ -78,16 +95,21 @@ export const readKubeconfig = (paths: string): Target => {
   const files = paths.split(delimiter).filter((p) => p !== '');
   const configs = files.map(parseFile);
   const current = configs.find((c) => c.current)?.current;
-  const missing = (what: string, name: string | undefined): OptionsError =>
-    new OptionsError(
+  const chosen = <T>(what: string, name: string | undefined, entries: readonly Entry<T>[]): T => {
+    const entry = name === undefined ? undefined : entries.find((each) => each.name === name);
+    if (entry) return entry.read();
+    throw new OptionsError(
       `the kubeconfig ${files.join(', ')} has no ${what} '${name ?? ''}'; choose one with 'kubectl config use-context'`,
     );
-  const context = configs.flatMap((c) => c.contexts).find((c) => c.name === current);
-  if (!context) throw missing('context', current);
-  const cluster = configs.flatMap((c) => c.clusters).find((c) => c.name === context.cluster);
-  if (!cluster) throw missing('cluster', context.cluster);
-  const user = configs.flatMap((c) => c.users).find((u) => u.name === context.user);
-  if (!user) throw missing('user', context.user);
+  };
+  const [contexts, clusters, users] = [
+    configs.flatMap((c) => c.contexts),
+    configs.flatMap((c) => c.clusters),
+    configs.flatMap((c) => c.users),
+  ];
+  const context = chosen('context', current, contexts);
+  const cluster = chosen('cluster', context.cluster, clusters);
+  const user = chosen('user', context.user, users);
   if (!URL.canParse(cluster.server))
     throw new OptionsError(
       `the kubeconfig ${files.join(', ')} names the server '${withoutUserinfo(cluster.server)}', which is not a URL`,
