@@ -10,6 +10,7 @@ import { secondsToJoin } from './report/durations.ts';
 import { type LeftOut, leftOutOf } from './report/leftout.ts';
 import { movesOf, type WorkloadMove } from './report/moves.ts';
 import { situationOf } from './report/situation.ts';
+import { pricesWithOverlays } from './report/steering.ts';
 import type { Request } from './request.ts';
 
 /** One node in the report. CPU in millicores, memory in MiB, costs in USD per month, null if unknown. */
@@ -157,7 +158,7 @@ export const reportOf = (
       alone: { ...alone, monthlyCost: inCents(alone.monthlyCost) },
     })),
     reason: situationOf(cluster) ?? result.reason ?? null,
-    prices,
+    prices: { ...prices, summary: pricesWithOverlays(prices.summary, cluster) },
     warnings: result.goesPast ?? [],
     unseen: [...gaps, ...unseen, ...(result.warnings ?? [])],
     lines: nodeLinesOf(cluster, result),

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { NodeOverlay } from '../../api/objects.ts';
 import { clusterOf } from '../../planner/cluster/clusterview.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
@@ -66,3 +67,39 @@ t.test('case 39: the price list of another region is refused by name', async (t)
   checkRegions(makeSnapshot([], []), machines);
   checkRegions(at('odd', { 'topology.kubernetes.io/region': 'us-west-2' }), machines);
 });
+
+const overlay = (name: string, spec: NodeOverlay['spec']): NodeOverlay => ({
+  metadata: { name },
+  spec,
+  status: { conditions: [{ type: 'ValidationSucceeded', status: 'True' }] },
+});
+
+t.test(
+  'prices that a NodeOverlay in force sets are told by its name, beside where prices come from',
+  async (t) => {
+    const type = { key: 'node.kubernetes.io/instance-type', operator: 'In', values: ['m5.xlarge'] } as const;
+    const nodeOverlays = [
+      overlay('steer', { requirements: [type], priceAdjustment: '-50%', weight: 2 }),
+      overlay('hidden', { requirements: [type], priceAdjustment: '-10%', weight: 1 }),
+      overlay('same', { requirements: [], priceAdjustment: '+0%' }),
+      overlay('fuse', { requirements: [], capacity: { 'smarter-devices/fuse': '1' } }),
+    ];
+    const steered = { ...whole, nodeOverlays };
+    t.match(said(steered), [/^NodeOverlay steer sets the price of 1 instance type,.*bill may differ/]);
+    t.equal(said(steered).length, 1);
+    const dear = overlay('dear', { requirements: [], price: '9' });
+    t.match(said({ ...whole, nodeOverlays: [dear] }), [
+      /^NodeOverlay dear sets the prices of \d+ instance types, /,
+    ]);
+    const cluster = clusterOf(steered, machines);
+    const prices = { source: 'file', region: null, summary: 'prices of f', gaps: [] } as const;
+    const none = { plan: null, skippedNodes: [], selectedNodes: [] };
+    const beside = { savingsBy: [], choices: [], kindChanges: [], unseen: [] };
+    const report = reportOf(cluster, none, { catalogue: machines, prices }, beside);
+    t.equal(report.prices.summary, 'prices of f, as NodeOverlay steer changes them');
+    t.match(
+      said({ ...steered, nodePools: [] }).filter((each) => each.includes('NodeOverlay')),
+      [],
+    );
+  },
+);

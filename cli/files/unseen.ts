@@ -9,6 +9,7 @@ import { isOfFargate, regionOfNode, zoneOf } from '../../planner/model/standingm
 import { isPodOf } from '../../planner/scheduling/daemonpods.ts';
 import { UsageError } from '../flags.ts';
 import { listed as listedNames } from '../report/listed.ts';
+import { steeringPrices } from '../report/steering.ts';
 
 const MOST_NAMED = 5;
 
@@ -114,6 +115,7 @@ export const unseenOf = (cluster: Cluster): readonly string[] => [
   ...unknownDaemonSets(cluster.snapshot),
   ...unknownVolumes(cluster.snapshot),
   ...overlaysWithoutEffect(cluster.snapshot),
+  ...steeringPrices(cluster),
   ...unpriced(cluster),
 ];
 

@@ -20,9 +20,11 @@ export class CountedPrices {
   readonly keys: ReadonlySet<string>;
   readonly told: ToldFacts;
   readonly overlays: NodeOverlays;
+  readonly #catalogue: Catalogue;
   readonly #nodeClasses: ReadonlyMap<string, NodeClassObject>;
 
   constructor(catalogue: Catalogue, { nodes, nodeClasses = [], nodeOverlays }: PriceFacts) {
+    this.#catalogue = catalogue;
     this.keys = keysOf(catalogue);
     this.told = new ToldFacts(nodes, this.keys);
     this.overlays = new NodeOverlays(nodeOverlays, this.told);
@@ -40,8 +42,26 @@ export class CountedPrices {
   /** An offering of the catalogue at the price that counts for machines of a NodePool, or of one that nobody knows. */
   offering(type: InstanceType, offering: Offering, pool: NodePool | undefined): Offering {
     const ofPool = this.overlays.of(pool);
-    if (ofPool.isEmpty) return offering;
-    const zones = pool && zonesOf(this.nodeClassOf(pool));
-    return ofPool.offering(this.told.type(type), this.told.offering(offering, zones));
+    return ofPool.isEmpty ? offering : ofPool.offering(this.told.type(type), this.#told(offering, pool));
+  }
+
+  /** Names of overlays, each with the types of which it changes a price in some NodePool. */
+  changedTypes(pools: readonly NodePool[]): ReadonlyMap<string, ReadonlySet<string>> {
+    const changed = new Map<string, Set<string>>();
+    for (const pool of pools) {
+      const ofPool = this.overlays.of(pool);
+      if (ofPool.isEmpty) continue;
+      for (const type of this.#catalogue.instanceTypes.map((each) => this.told.type(each))) {
+        for (const offering of type.offerings) {
+          const name = ofPool.changedBy(type, this.#told(offering, pool));
+          if (name !== undefined) changed.set(name, (changed.get(name) ?? new Set()).add(type.name));
+        }
+      }
+    }
+    return changed;
+  }
+
+  #told(offering: Offering, pool: NodePool | undefined): Offering {
+    return this.told.offering(offering, pool && zonesOf(this.nodeClassOf(pool)));
   }
 }

@@ -86,6 +86,7 @@ const atListPrice = (offering: Offering, list: number): Offering => {
 
 /** One overlay for the machines of one NodePool. */
 class PoolOverlay {
+  readonly name: string;
   readonly change: string | undefined;
   readonly capacity: Readonly<Record<string, string>>;
   readonly #ofType: readonly Requirement[];
@@ -93,7 +94,8 @@ class PoolOverlay {
   readonly #labels: Readonly<Record<string, string>>;
   readonly #regions: Regions;
 
-  constructor({ spec }: NodeOverlay, labels: Readonly<Record<string, string>>, regions: Regions) {
+  constructor({ metadata, spec }: NodeOverlay, labels: Readonly<Record<string, string>>, regions: Regions) {
+    this.name = metadata.name;
     const requirements = (spec.requirements ?? []).map((each) => ({ ...each, key: canonicalKey(each.key) }));
     this.change = spec.price ?? spec.priceAdjustment;
     this.capacity = spec.capacity ?? {};
@@ -151,12 +153,26 @@ export class PoolOverlays {
     return this.#overlays.length === 0;
   }
 
-  offering(type: InstanceType, offering: Offering): Offering {
+  #changeOf(
+    type: InstanceType,
+    offering: Offering,
+  ): { readonly name: string; readonly list: number } | undefined {
     const first = this.#overlays.find(
       (each) => each.change !== undefined && each.matchesOffering(offering) && each.matchesType(type),
     );
-    if (first?.change === undefined) return offering;
-    return atListPrice(offering, changedPrice(offering.listPrice ?? offering.price, first.change));
+    if (first?.change === undefined) return undefined;
+    return { name: first.name, list: changedPrice(offering.listPrice ?? offering.price, first.change) };
+  }
+
+  offering(type: InstanceType, offering: Offering): Offering {
+    const change = this.#changeOf(type, offering);
+    return change ? atListPrice(offering, change.list) : offering;
+  }
+
+  /** The name of the overlay that gives an offering another price than its cloud's. */
+  changedBy(type: InstanceType, offering: Offering): string | undefined {
+    const change = this.#changeOf(type, offering);
+    return change && change.list !== (offering.listPrice ?? offering.price) ? change.name : undefined;
   }
 
   /** The type with its offerings' prices, and what machines have beside what their cloud gives them. */
