@@ -18,7 +18,7 @@ import {
   STORAGE_CLASSES,
 } from '../api/resources.ts';
 import { connect, type KubeClient } from '../kube/client/client.ts';
-import { isForbidden, isNotFound, KubeError, messageOf, OptionsError } from '../kube/errors.ts';
+import { isNotFound, KubeError, lacksRight, messageOf, OptionsError } from '../kube/errors.ts';
 import { nodeClassKindsOf } from '../planner/model/nodepool.ts';
 import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
 import { UsageError } from './flags.ts';
@@ -49,9 +49,7 @@ const listKind = async (client: KubeClient, resource: Resource<KubeObject>): Pro
 
 /** One error for all kinds that can't be listed: missing permissions first. */
 const errorOf = (failures: readonly { readonly resource: Resource; readonly error: unknown }[]): Error => {
-  const denied = failures.filter(
-    ({ error }) => isForbidden(error) && error instanceof KubeError && error.status === 403,
-  );
+  const denied = failures.filter(({ error }) => lacksRight(error));
   if (denied.length > 0) {
     const plurals = denied.map(({ resource }) => resource.plural).join(', ');
     return new UsageError(
@@ -79,7 +77,7 @@ const listIfAllowed = async <T extends KubeObject>(
     return (await client.list(resource)).items;
   } catch (error) {
     if (isNotFound(error)) return [];
-    if (isForbidden(error)) return undefined;
+    if (lacksRight(error)) return undefined;
     throw error;
   }
 };

@@ -2,7 +2,7 @@ import type { KubeObject, NodeClassObject } from '../api/objects.ts';
 import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
-import { isForbidden, messageOf } from '../kube/errors.ts';
+import { lacksRight, messageOf } from '../kube/errors.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { Caches } from './caches.ts';
 import { type BufferPods, readBufferPods } from './capacitybuffers.ts';
@@ -53,7 +53,7 @@ export const gatherForPlans = async (o: {
   readonly signal: AbortSignal;
 }): Promise<Snapshot> => {
   const { pods, problem } = await readBufferPods(o).catch((error: unknown): BufferPods => {
-    if (!isForbidden(error)) throw error;
+    if (!lacksRight(error)) throw error;
     return { pods: [], problem: messageOf(error) };
   });
   if (problem !== undefined)

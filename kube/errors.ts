@@ -59,6 +59,9 @@ export const isGone = isKind('gone');
 export const isForbidden = isKind('forbidden');
 export const isTerminal = isKind('terminal');
 
+/** True when we lack the right. Credentials that are not accepted, or can't be had, say nothing about rights. */
+export const lacksRight = (e: unknown): boolean => isForbidden(e) && e.status === 403;
+
 /** True for the error of an aborted signal. */
 export const isAborted = (e: unknown): boolean => e instanceof Error && e.name === 'AbortError';
 

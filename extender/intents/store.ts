@@ -36,6 +36,7 @@ const INDEXES: readonly IntentIndex[] = ['node', 'pod', 'owner'];
 export class IntentStore implements Cache<StoredIntent> {
   readonly resource = INTENTS;
   readonly hasSynced = true;
+  readonly absence = undefined;
   readonly #intents = new Map<string, StoredIntent>();
   readonly #json = new Map<string, string>();
   readonly #indexes = new Map<string, Map<string, StoredIntent>>();

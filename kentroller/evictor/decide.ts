@@ -28,10 +28,10 @@ export interface EvictorState {
 
 /** The reason why this cycle looks for no node; undefined when it does. */
 export const skipReason = (
-  { enabled }: Pick<EvictorSettings, 'enabled'>,
+  { enabled, heldBy }: Pick<EvictorSettings, 'enabled' | 'heldBy'>,
   { plans }: Pick<EvictorState, 'plans'>,
 ): string | undefined => {
-  if (!enabled) return 'the evictor is not enabled';
+  if (!enabled) return heldBy?.message ?? 'the evictor is not enabled';
   const unfinished = plans.find((plan) => plan.spec.execute && !isFinished(plan));
   return unfinished && `plan ${unfinished.metadata.name} has not finished`;
 };

@@ -16,6 +16,7 @@ import type { Caches } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import type { PlanningAnswer, PlanningRequest } from '../rebalanceplanclaim/plannerworker.ts';
 import { crashingClient } from '../testing/crash.ts';
+import { CACHE_NAMES } from '../testing/memorycaches.ts';
 import { runCycle } from './cycle.ts';
 import { evictorMetrics } from './metrics.ts';
 import { EVICTOR } from './moves.ts';
@@ -51,20 +52,10 @@ const caches = {
   nodeClaims: listOf([CLAIM]),
   pods: listOf([POD]),
   ...Object.fromEntries(
-    [
-      'nodePools',
-      'daemonSets',
-      'replicaSets',
-      'podDisruptionBudgets',
-      'persistentVolumeClaims',
-      'persistentVolumes',
-      'storageClasses',
-      'csiNodes',
-      'namespaces',
-      'limitRanges',
-      'ec2NodeClasses',
-      'autoNodeClasses',
-    ].map((kind) => [kind, listOf([])]),
+    CACHE_NAMES.filter((kind) => !['plans', 'nodes', 'nodeClaims', 'pods'].includes(kind)).map((kind) => [
+      kind,
+      listOf([]),
+    ]),
   ),
 } as unknown as Caches;
 

@@ -9,7 +9,7 @@ import { backoffAfter } from '../continuous/decide.ts';
 import { type CycleOptions, runCycle } from './cycle.ts';
 import type { EvictorMetrics } from './metrics.ts';
 import { EVICTOR } from './moves.ts';
-import { type EvictorSettings, evictorSettings, overriddenSettings } from './settings.ts';
+import { type EvictorSettings, evictorSettings, heldSettings, overriddenSettings } from './settings.ts';
 import { type Outcome, statusAfter, writeStatus } from './status.ts';
 
 /** Time between looks at the settings, so that a change counts at once. */
@@ -17,7 +17,7 @@ const LOOK_MS = 1_000;
 const FAILURE_BACKOFF_MS = 5 * 60_000;
 
 export interface EvictorOptions extends CycleOptions {
-  readonly configs: Pick<Cache<EvictorConfig>, 'get' | 'hasSynced'>;
+  readonly configs: Pick<Cache<EvictorConfig>, 'get' | 'hasSynced' | 'absence'>;
   readonly features: () => Features;
   /** Whether plans may start. */
   readonly isEnabled: () => boolean;
@@ -37,7 +37,7 @@ const readSettings = (o: EvictorOptions): Now => {
   const settings = evictorSettings(config, o.features());
   return {
     config,
-    settings: { ...settings, enabled: settings.enabled && o.isEnabled() },
+    settings: heldSettings(settings, { absence: o.configs.absence, isRebalancerOn: o.isEnabled() }),
     overridden: overriddenSettings(config, o.features()),
   };
 };

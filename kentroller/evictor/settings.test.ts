@@ -1,7 +1,8 @@
 import t from 'tap';
 import { CONFIG_KEY, type Features, parseFeatures } from '../../api/features.ts';
 import type { EvictorConfig, EvictorSpec } from '../../api/kinds/evictorconfig.ts';
-import { evictorSettings, overriddenSettings } from './settings.ts';
+import type { Absence } from '../../kube/cache/cache.ts';
+import { evictorSettings, heldSettings, overriddenSettings } from './settings.ts';
 
 const config = (spec: EvictorSpec): EvictorConfig => ({ metadata: { name: 'default' }, spec });
 const yaml = (text: string) => parseFeatures({ [CONFIG_KEY]: text });
@@ -90,3 +91,19 @@ for (const [text, problem] of REFUSED) {
     t.match(read, { ok: false, problem });
   });
 }
+
+t.test('an enabled evictor is held where its object is not known, or the rebalancer is off', async (t) => {
+  const enabled = evictorSettings(undefined, { evictor: { enabled: true } });
+  const held = (absence: Absence | undefined, isRebalancerOn = true) =>
+    heldSettings(enabled, { absence, isRebalancerOn });
+  t.equal(held(undefined), enabled);
+  t.equal(held('unserved'), enabled, 'a cluster without EvictorConfigs goes by the ConfigMap');
+  t.match(held('forbidden'), {
+    enabled: false,
+    heldBy: { reason: 'SettingsUnknown', message: /may not be read/ },
+  });
+  t.match(held('removed'), { enabled: false, heldBy: { reason: 'SettingsUnknown', message: /any more/ } });
+  t.match(held(undefined, false), { enabled: false, heldBy: { reason: 'RebalancerOff' } });
+  const off = evictorSettings(undefined, {});
+  t.equal(heldSettings(off, { absence: 'forbidden', isRebalancerOn: false }), off);
+});

@@ -1,10 +1,44 @@
 import { parseDuration } from '../../api/duration.ts';
 import type { Features } from '../../api/features.ts';
 import type { EvictorConfig, EvictorRule, EvictorSpec } from '../../api/kinds/evictorconfig.ts';
+import type { Absence } from '../../kube/cache/cache.ts';
+
+/** Why an evictor that its settings enable does nothing: a reason of the condition Active, and a few words. */
+export interface Hold {
+  readonly reason: 'RebalancerOff' | 'SettingsUnknown';
+  readonly message: string;
+}
+
+const REBALANCER_OFF: Hold = { reason: 'RebalancerOff', message: 'the rebalancer is off' };
+// Its dryRun may be what keeps pods from being moved.
+const UNKNOWN: Readonly<Record<Absence, Hold | undefined>> = {
+  unserved: undefined,
+  removed: {
+    reason: 'SettingsUnknown',
+    message:
+      'the API server does not serve EvictorConfigs any more: restart kentroller to go by the ConfigMap alone',
+  },
+  forbidden: {
+    reason: 'SettingsUnknown',
+    message: 'EvictorConfigs may not be read: grant get, list and watch on evictorconfigs to kentroller',
+  },
+};
+
+/** The settings with what keeps the evictor off from outside. */
+export const heldSettings = (
+  settings: EvictorSettings,
+  o: { readonly absence: Absence | undefined; readonly isRebalancerOn: boolean },
+): EvictorSettings => {
+  if (!settings.enabled) return settings;
+  const heldBy = (o.absence && UNKNOWN[o.absence]) ?? (o.isRebalancerOn ? undefined : REBALANCER_OFF);
+  return heldBy ? { ...settings, enabled: false, heldBy } : settings;
+};
 
 /** Settings of the evictor; times in milliseconds, durations that a plan carries as text. */
 export interface EvictorSettings {
   readonly enabled: boolean;
+  /** What keeps it off though it is enabled. */
+  readonly heldBy?: Hold;
   readonly dryRun: boolean;
   readonly aggressiveMode: boolean;
   readonly scopedMode: boolean;

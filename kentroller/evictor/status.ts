@@ -23,10 +23,14 @@ export interface Outcome {
 
 /** The condition Active: whether the evictor drains nodes, and which settings of the object do not count. */
 const activeCondition = (
-  settings: Pick<EvictorSettings, 'enabled' | 'dryRun'>,
+  settings: Pick<EvictorSettings, 'enabled' | 'dryRun' | 'heldBy'>,
   overridden: readonly string[],
 ): { status: 'True' | 'False'; reason: string; message: string } => {
   const over = overridden.length > 0 ? ` The features ConfigMap overrides ${overridden.join(', ')}.` : '';
+  if (settings.heldBy) {
+    const { reason, message } = settings.heldBy;
+    return { status: 'False', reason, message: `It does nothing: ${message}.${over}` };
+  }
   if (!settings.enabled) return { status: 'False', reason: 'Disabled', message: `It is not enabled.${over}` };
   return settings.dryRun
     ? {

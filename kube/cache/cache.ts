@@ -5,7 +5,7 @@ import type { Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../client/client.ts';
 import type { Logger } from '../component/log.ts';
 import { counter, gauge } from '../component/metrics.ts';
-import { aborted, isForbidden, isNotFound, KubeError, messageOf } from '../errors.ts';
+import { aborted, isForbidden, isNotFound, KubeError, lacksRight, messageOf } from '../errors.ts';
 import { MESSAGES } from '../protobuf/schema.ts';
 import { Interner } from './intern.ts';
 import { Reflector } from './reflector.ts';
@@ -14,11 +14,16 @@ import { type Trim, trimOf } from './trim.ts';
 
 export { type Change, keyOf } from './store.ts';
 
+/** The server never served the kind, does not any more, or gives us no right to it; then what was read before is kept. */
+export type Absence = 'unserved' | 'removed' | 'forbidden';
+
 /** A local copy of one kind, kept up to date by list and watch. Keys are 'namespace/name', or 'name'. */
 export interface Cache<T extends KubeObject> {
   readonly resource: Resource<T>;
   readonly size: number;
   readonly hasSynced: boolean;
+  /** Why the objects of an optional kind are not known; undefined while they are. */
+  readonly absence: Absence | undefined;
   get(key: string): T | undefined;
   list(): readonly T[];
   /** The objects under one value of an index. Throws TypeError for an index that the cache does not have. */
@@ -49,7 +54,7 @@ export interface CacheOptions<T extends KubeObject> {
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
   /** Milliseconds that `synced` waits for a server that refuses us, and for one that is away. */
   readonly patience?: { readonly refusedMs: number; readonly awayMs: number };
-  /** True for a kind that the server need not serve, or not to us: the cache is empty then, and has synced. */
+  /** True for a kind that the server need not serve, or not to us: the cache has synced then, and tells its absence. */
   readonly isOptional?: boolean;
 }
 
@@ -90,6 +95,8 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
   readonly #log: Logger;
   #running: AbortSignal | undefined;
   #hasSynced = false;
+  #wasRead = false;
+  #absence: Absence | undefined;
   #failingSince: number | undefined;
 
   constructor(o: CacheOptions<T>) {
@@ -106,6 +113,10 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
 
   get hasSynced(): boolean {
     return this.#hasSynced;
+  }
+
+  get absence(): Absence | undefined {
+    return this.#absence;
   }
 
   get(key: string): T | undefined {
@@ -167,7 +178,10 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
       sink: this.#store,
       trim: (raw) => trim(raw, interner),
       signal,
-      onSynced: () => this.#onSynced(),
+      onSynced: () => {
+        this.#wasRead = true;
+        this.#onSynced(undefined);
+      },
       onFailure: (e, afterMs) => this.#onFailure(e, afterMs),
       canStreamLists: this.#o.canStreamLists ?? true,
       onRelist: () => this.#counts.relist(),
@@ -176,8 +190,9 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
     void reflector.run();
   }
 
-  #onSynced(): void {
+  #onSynced(absence: Absence | undefined): void {
     this.#failingSince = undefined;
+    this.#absence = absence;
     if (!this.#hasSynced) this.#log.debug({ objects: this.size }, 'cache synced');
     this.#hasSynced = true;
     for (const { resolve } of this.#waiting) resolve();
@@ -190,10 +205,10 @@ class ListWatchCache<T extends KubeObject> implements Cache<T> {
     if (isNotFound(e)) {
       this.#store.beginReplace();
       this.#store.endReplace();
-      this.#onSynced();
+      this.#onSynced(this.#wasRead ? 'removed' : 'unserved');
       return true;
     }
-    if (isForbidden(e)) this.#onSynced();
+    if (lacksRight(e)) this.#onSynced('forbidden');
     return false;
   }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '../../api/objects.ts';
-import { isGone, KubeError } from '../errors.ts';
+import { isGone, isNotFound, KubeError, lacksRight } from '../errors.ts';
 import { listAll } from './list.ts';
 import { isUnreadable, type Scope, type WatchEvent, watch } from './watch.ts';
 
@@ -69,6 +69,12 @@ export class Reflector<T extends KubeObject> {
 
   async #recover(e: unknown): Promise<void> {
     if (isUnreadable(e)) this.#canReadProtobuf = false;
+    // Only a list tells whether there is nothing to watch, and what has changed since.
+    if (this.#position !== undefined && (isNotFound(e) || lacksRight(e))) {
+      this.#position = undefined;
+      await this.#pause(undefined);
+      return;
+    }
     if (isGone(e) || isTooLarge(e)) {
       this.#position = undefined;
       // The first relist comes at once: until it is done, the cache is behind.

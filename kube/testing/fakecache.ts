@@ -6,6 +6,7 @@ import { type Cache, type Change, keyOf } from '../cache/cache.ts';
 export class FakeCache<T extends KubeObject> implements Cache<T> {
   readonly resource: Resource<T>;
   readonly hasSynced = true;
+  readonly absence = undefined;
   readonly #objects = new Map<string, T>();
   readonly #indexes: Readonly<Record<string, (object: T) => readonly string[]>>;
   readonly #found = new Map<string, Map<string, T>>();

@@ -13,6 +13,7 @@ import type { MemoryApi } from './api.ts';
 export class LaggingCache<T extends KubeObject> implements Cache<T> {
   readonly resource: Resource<T>;
   readonly hasSynced = true;
+  readonly absence = undefined;
   readonly #api: MemoryApi;
   readonly #store: Store<T>;
   readonly #handlers = new Set<(change: Change<T>) => void>();
