@@ -1,9 +1,9 @@
 import t from 'tap';
-import { rebalance } from '../planner/rebalance.ts';
+import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import { fragmentedCluster, makeNode, makePod, makePool, makeSnapshot } from '../planner/testing/builders.ts';
 import { priceList } from '../planner/testing/cases.ts';
 import { smallCatalogue } from '../planner/testing/randomcluster.ts';
-import { describeSplit, kindChangesOf, splitSavings } from './changes.ts';
+import { describeSplit, kindChangesOf, MOST_SEARCHES, splitSavings } from './changes.ts';
 import { familyOf, KEEPS, keeping, keepsOf } from './keep.ts';
 
 /** What a saving is made of, and plans that keep kinds of machine. */
@@ -97,6 +97,40 @@ t.test('no part of a saving is of a change that the plan does not make', async (
     ],
     'spot, which the plan does not use, is in none',
   );
+});
+
+t.test('searches that are compared have the same time, and are no more than the help says', async (t) => {
+  const zones = ['us-west-2a', 'us-west-2b'];
+  const priced = (name: string, price: number, arch: string, zone: string) => ({
+    name,
+    cpu: 4,
+    memory: '16Gi',
+    price,
+    arch,
+    zones: [zone],
+    capacityTypes: ['on-demand', 'spot'],
+  });
+  const catalogue = priceList(
+    ...zones.flatMap((zone, n) => [
+      priced('m5.xlarge', 0.2 - n / 100, 'amd64', zone),
+      priced('m6a.xlarge', 0.18 - n / 100, 'amd64', zone),
+      priced('m6g.xlarge', 0.16 - n / 100, 'arm64', zone),
+    ]),
+  );
+  const snapshot = armWorld().snapshot;
+  const budgets: (number | undefined)[] = [];
+  const asked = { ...request, catalogue, snapshot, timeBudgetMs: 60_000, clock: () => 0 };
+  const planner = (each: RebalanceRequest) => {
+    budgets.push(each.timeBudgetMs);
+    return rebalance(each);
+  };
+  for (const keeps of [[], ['zone'], ['family'], ['capacity-type'], ['architecture']] as const) {
+    budgets.length = 0;
+    const tied = { ...asked, keeps, unkept: snapshot, snapshot: keeping(snapshot, keeps, catalogue) };
+    splitSavings(tied, planner(tied), planner);
+    t.ok(budgets.length > 2 && budgets.length <= MOST_SEARCHES, `${budgets.length} searches with ${keeps}`);
+    t.strictSame(new Set(budgets), new Set([60_000]));
+  }
 });
 
 t.test('a plan under --keep stands beside the one without', async (t) => {

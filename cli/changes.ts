@@ -79,6 +79,8 @@ const choiceOf = (keeps: readonly Keep[], answer: Answer, isShown: boolean): Cho
 
 /** In which order kinds are kept, one more at a time. Architecture first: whether images run on another one is not known. */
 const KEPT_IN_TURN = ['architecture', 'capacity-type', 'zone', 'family'] as const satisfies readonly Keep[];
+/** Searches that a report makes at most: its plan, and as many to compare it with as there are kinds. */
+export const MOST_SEARCHES = 1 + KEPT_IN_TURN.length;
 /** What `--keep` is advised for: the others change nothing that a pod can notice but its price. */
 const NOTICEABLE: readonly Keep[] = ['capacity-type', 'architecture'];
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { rebalancePlan } from '../api/kinds/rebalanceplan.ts';
 import { fragmentedCluster, listOf, makePod, makeSnapshot } from '../planner/testing/builders.ts';
+import { MOST_SEARCHES } from './changes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cli-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -249,4 +250,9 @@ t.test('explain prints how a pod is pinned, and whether a node may be replaced',
   t.match(pod.out, /^node-\d+: it runs here; its replacement would be pinned by assign, because it is safe/m);
   const node = await run('explain', 'node', 'node-1', '--snapshot', snapshot, '--catalog', catalog, ...QUICK);
   t.match(node.out, /^it may be replaced: 8 pods would move$/m);
+});
+
+t.test('the help says how many searches a report makes, each of the time budget', async (t) => {
+  const { out } = await run('--help');
+  t.match(out, new RegExp(`report: 3s, for its plan and up to ${MOST_SEARCHES - 1} to compare it with`));
 });

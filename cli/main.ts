@@ -26,7 +26,7 @@ precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--ku
   --html FILE               also write the report as an HTML page that shows nodes and pods before and after
   --name NAME               name of the plan
   --seed N                  seed of the search: same input and seed, same plan (1)
-  --time-budget DURATION    maximum time for the search (10s; report: 3s)
+  --time-budget DURATION    maximum time for a search (10s; report: 3s, for its plan and up to 4 to compare it with)
   --scope NODES|KEY=VALUE   nodes that may be replaced, by comma-separated names or labels (all)
   --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}; a discount may have "instances": 10
                             for that many reserved instances, or "hourlyCommitment": 2.5 for a Savings Plan of 2.5 USD per hour
