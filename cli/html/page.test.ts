@@ -9,6 +9,7 @@ import { type Report, reportOf } from '../reportmodel.ts';
 import type { NodeBar } from './nodebars.ts';
 import { renderPage } from './page.ts';
 import { renderPanel } from './panels.ts';
+import { renderMachines } from './sections.ts';
 
 /** What holds for the page of any cluster, small or large. */
 
@@ -197,4 +198,13 @@ t.test('nodes that are not drawn say how many of them have no known price', asyn
     renderPanel('Today', barsOf(types.with(100, 'x9.huge').with(101, 'x9.huge'), 'x9.huge'), 4000),
     /3 more nodes that cost an unknown amount are not drawn/,
   );
+});
+
+t.test('the cost of like machines says how many of them have no known price', async (t) => {
+  const report = { lines: [], added: [] } as unknown as Report;
+  const bars = barsOf(['m5.xlarge', 'm5.xlarge', 'x9.huge'], 'x9.huge');
+  const some = bars.map((bar, n) => (n === 1 ? { ...bar, price: undefined } : bar));
+  const [section] = renderMachines(report, some, some);
+  t.match(section?.html, /\$73<small>without 1 of unknown price<\/small>/);
+  t.match(section?.html, /x9\.huge[\s\S]*planned cost per month">\?<\/td>/, 'and unknown is no sum');
 });

@@ -1,6 +1,5 @@
-import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import { describeKeeps, describeSplit, machineLabel } from '../changes.ts';
-import { describeMissing, type KnownCost } from '../report/costs.ts';
+import { describeMissing, type KnownCost, knownCostOf } from '../report/costs.ts';
 import { formatSeconds } from '../report/durations.ts';
 import { listed } from '../report/listed.ts';
 import { workloadName } from '../report/workload.ts';
@@ -81,6 +80,11 @@ export const renderSplit = (report: Report): readonly Section[] => {
   );
 };
 
+const renderCost = (cost: KnownCost): string => {
+  const missing = describeMissing(cost);
+  return `${formatUsd(cost.monthlyCost)}${missing === '' ? '' : `<small>${missing.trim()}</small>`}`;
+};
+
 /** Machines by type, capacity type, architecture and zone: how many today, how many planned, what these cost. */
 export const renderMachines = (
   report: Report,
@@ -88,32 +92,28 @@ export const renderMachines = (
   after: readonly NodeBar[],
 ): readonly Section[] => {
   const labels = new Map([...report.lines, ...report.added].map((each) => [each.name, machineLabel(each)]));
-  const machines = new Map<string, { before: number; after: number; cost: number; unpriced: number }>();
+  const machines = new Map<string, { before: number; planned: (number | undefined)[] }>();
   const entryOf = (node: NodeBar) => {
     const label = labels.get(node.name) || node.instanceType;
-    const entry = machines.get(label) ?? { before: 0, after: 0, cost: 0, unpriced: 0 };
+    const entry = machines.get(label) ?? { before: 0, planned: [] };
     machines.set(label, entry);
     return entry;
   };
   for (const node of before) entryOf(node).before += 1;
-  for (const node of after) {
-    const entry = entryOf(node);
-    entry.after += 1;
-    entry.cost += (node.price ?? 0) * HOURS_PER_MONTH;
-    if (node.price === undefined) entry.unpriced += 1;
-  }
+  for (const node of after) entryOf(node).planned.push(node.price);
   const formatChange = (change: number): string => {
     if (change === 0) return '';
     return change > 0 ? `<span class="more">+${change}</span>` : `<span class="less">−${-change}</span>`;
   };
   const rows = [...machines]
-    .sort(([, a], [, b]) => b.cost - a.cost || b.before - a.before)
-    .map(([label, { before: today, after: planned, cost, unpriced }]) => [
+    .map(([label, { before: today, planned }]) => ({ label, today, planned, cost: knownCostOf(planned) }))
+    .sort((a, b) => (b.cost.monthlyCost ?? 0) - (a.cost.monthlyCost ?? 0) || b.today - a.today)
+    .map(({ label, today, planned, cost }) => [
       escapeHtml(label || 'unknown'),
       formatNumber(today),
-      formatNumber(planned),
-      formatChange(planned - today),
-      planned > 0 ? formatUsd(unpriced === planned ? null : cost) : '',
+      formatNumber(planned.length),
+      formatChange(planned.length - today),
+      planned.length > 0 ? renderCost(cost) : '',
     ]);
   if (rows.length === 0) return [];
   const table = longTable(
@@ -165,11 +165,6 @@ const renderNames = (names: readonly string[]): string =>
   names.length === 1
     ? `<code>${escapeHtml(names[0] ?? '')}</code>`
     : `<details><summary>${formatCount(names.length, 'node')}</summary><code>${escapeHtml(listed(names, MOST_NAMES))}</code></details>`;
-
-const renderCost = (cost: KnownCost): string => {
-  const missing = describeMissing(cost);
-  return `${formatUsd(cost.monthlyCost)}${missing === '' ? '' : `<small>${missing.trim()}</small>`}`;
-};
 
 /** The nodes that may not be replaced, by cause, with the money behind each and what to do. */
 export const renderLeftOut = ({ leftOut }: Report): readonly Section[] => {
