@@ -142,3 +142,36 @@ t.test('the workload with the worst risk is first, not the one with most pods', 
   const names = moved([...many, makePod('b-1', { app: 'b', node: 'a' })]).map(({ name }) => name);
   t.strictSame(names, ['b', 'a']);
 });
+
+/** A bound claim and its volume from this source. */
+const bound = (name: string, source: object) => ({
+  claim: { metadata: { name, namespace: 'default' }, spec: { volumeName: `pv-${name}` } },
+  volume: { metadata: { name: `pv-${name}` }, spec: { accessModes: ['ReadWriteOnce'], ...source } },
+});
+
+t.test('only volumes that nodes attach are told as detached and attached again', async (t) => {
+  const volumes = [
+    bound('disk', { csi: { driver: 'ebs.csi.aws.com', volumeHandle: 'vol-1' } }),
+    bound('old-disk', { awsElasticBlockStore: { volumeID: 'vol-2' } }),
+    bound('files', { csi: { driver: 'efs.csi.aws.com', volumeHandle: 'fs-1' } }),
+    bound('share', { nfs: { server: 'nfs', path: '/' } }),
+  ];
+  const mounts = [...volumes.map(({ claim }) => claim.metadata.name), 'unknown'].map((claimName) => ({
+    name: claimName,
+    persistentVolumeClaim: { claimName },
+  }));
+  const inline = { name: 'inline-disk', awsElasticBlockStore: { volumeID: 'vol-3' } };
+  const pods = [
+    makePod('db-1', { node: 'a', spec: { volumes: [...mounts, inline] } }),
+    makePod('db-2', { node: 'b' }),
+  ];
+  const rest = {
+    persistentVolumeClaims: volumes.map(({ claim }) => claim),
+    persistentVolumes: volumes.map(({ volume }) => volume),
+  };
+  t.strictSame(risksIn(moved(pods, rest)), [
+    'volumes disk, inline-disk, old-disk and 1 more are detached and attached again',
+  ]);
+  const shared = [makePod('web-1', { node: 'a', spec: { volumes: mounts.slice(2, 4) } }), ...pods.slice(1)];
+  t.strictSame(risksIn(moved(shared, rest, ['web-1'])), [], 'what is mounted over the network moves freely');
+});

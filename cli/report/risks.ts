@@ -1,8 +1,11 @@
-import type { Pod } from '../../api/objects.ts';
+import type { Pod, Volume } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import type { Cluster } from '../../planner/cluster/clusterview.ts';
 import { budgetSelects } from '../../planner/cluster/evictionapi.ts';
-import { hasLocalVolume } from '../../planner/scheduling/volumes.ts';
+import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
+import { isMigrated } from '../../planner/scheduling/volumes/migrated.ts';
+import { isAttached } from '../../planner/scheduling/volumes/shared.ts';
+import { hasLocalVolume, type Volumes } from '../../planner/scheduling/volumes.ts';
 import { formatSeconds, secondsToStart, secondsToStop } from './durations.ts';
 import { listed } from './listed.ts';
 
@@ -64,14 +67,24 @@ const absenceRisks = ({ all, moving, willSurge }: MovingPods, isCovered: boolean
     : [];
 };
 
+/** The name of a pod's volume that its old node detaches and its new one attaches; those of claims by the claim. */
+const attachedName = (volume: Volume, namespace: string, volumes: Volumes): string | undefined => {
+  if (isMigrated(volume)) return volume.name;
+  const claimName = volume.persistentVolumeClaim?.claimName;
+  const claim = volumes.claims.get(`${namespace}/${claimName}`);
+  return claim && !isAttached(claim, volumes) ? undefined : claimName;
+};
+
 /** Volumes that move with the pods, and data that does not. */
 const dataRisks = ({ moving }: MovingPods, { volumes }: Pick<Cluster, 'volumes'>): Risk[] => {
   const claims = new Set<string>();
   const left = new Set<string>();
   const scratch = new Set<string>();
   for (const pod of moving) {
-    for (const { name, persistentVolumeClaim, ephemeral, emptyDir, hostPath } of pod.spec.volumes ?? []) {
-      if (persistentVolumeClaim) claims.add(persistentVolumeClaim.claimName);
+    for (const volume of pod.spec.volumes ?? []) {
+      const { name, ephemeral, emptyDir, hostPath } = volume;
+      const attached = attachedName(volume, namespaceOf(pod), volumes);
+      if (attached !== undefined) claims.add(attached);
       else if (hostPath) left.add(`hostPath ${hostPath.path}`);
       else if (emptyDir || ephemeral) scratch.add(name);
     }

@@ -23,7 +23,8 @@ const NEVER_ATTACHED: ReadonlySet<string> = new Set([
 /** In-tree volume sources that nodes mount without attaching them. */
 const MOUNTED_SOURCES = ['nfs', 'cephfs', 'glusterfs', 'hostPath', 'local'];
 
-const isAttached = (claim: PersistentVolumeClaim, { volumes, classes }: Volumes): boolean => {
+/** Whether nodes attach the volume of a claim before they mount it; so it is assumed where nothing tells. */
+export const isAttached = (claim: PersistentVolumeClaim, { volumes, classes }: Volumes): boolean => {
   const source = volumes.get(claim.spec?.volumeName ?? '')?.spec;
   const provisioner = classes.get(claim.spec?.storageClassName ?? '')?.provisioner;
   const driver =
