@@ -77,21 +77,23 @@ const samplesOf = (facts: SupplyFacts): Sample[] => {
  * cluster mostly see the same machines, and equal types keep what was computed from them.
  */
 const adjusted = new WeakMap<Catalogue, Map<string, readonly InstanceType[]>>();
-const MOST_VARIANTS = 32;
+const LEAST_VARIANTS = 32;
 
+/** `most` are kept, the last used ones. */
 const cached = (
   catalogue: Catalogue,
   id: string,
+  most: number,
   make: () => readonly InstanceType[],
 ): readonly InstanceType[] => {
   const variants = adjusted.get(catalogue) ?? new Map<string, readonly InstanceType[]>();
   adjusted.set(catalogue, variants);
-  let types = variants.get(id);
-  if (!types) {
-    types = make();
-    const [oldest] = variants.keys();
-    if (variants.size >= MOST_VARIANTS && oldest !== undefined) variants.delete(oldest);
-    variants.set(id, types);
+  const types = variants.get(id) ?? make();
+  variants.delete(id);
+  variants.set(id, types);
+  for (const oldest of variants.keys()) {
+    if (variants.size <= most) break;
+    variants.delete(oldest);
   }
   return types;
 };
@@ -101,6 +103,8 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
   const seen = new SeenMachines(samplesOf(facts), catalogue);
   const prices = new CountedPrices(catalogue, facts);
   const { keys, told } = prices;
+  // Those of this state of the cluster and of the one before it.
+  const mostVariants = Math.max(LEAST_VARIANTS, 2 * facts.nodePools.length);
   const typesOf = (pool: NodePool, nodeClass: NodeClassObject | undefined): readonly InstanceType[] => {
     const id = classOf(pool);
     const zones = zonesOf(nodeClass);
@@ -108,7 +112,7 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
     if (ofPool.isEmpty && seen.isEmpty && !nodeClass && told.text === '') return catalogue.instanceTypes;
     const ofClass = nodeClass && [nodeClass.kind, nodeClass.spec];
     const text = JSON.stringify([zones && [...zones], ofClass, told.text, seen.textFor(id), ofPool.text]);
-    return cached(catalogue, text, () =>
+    return cached(catalogue, text, mostVariants, () =>
       catalogue.instanceTypes.map((original) => {
         const ofKubelet = withKubelet(original, nodeClass);
         // Machines of other classes have other disks, and those of other types may have some of their own.

@@ -48,7 +48,11 @@ export class CountedPrices {
   /** Names of overlays, each with the types of which it changes a price in some NodePool. */
   changedTypes(pools: readonly NodePool[]): ReadonlyMap<string, ReadonlySet<string>> {
     const changed = new Map<string, Set<string>>();
-    for (const pool of pools) {
+    const alike = Map.groupBy(pools, (pool) =>
+      JSON.stringify([this.overlays.of(pool).text, pool.spec.template.spec.nodeClassRef]),
+    );
+    for (const [pool] of alike.values()) {
+      if (!pool) continue;
       const ofPool = this.overlays.of(pool);
       if (ofPool.isEmpty) continue;
       for (const type of this.#catalogue.instanceTypes.map((each) => this.told.type(each))) {

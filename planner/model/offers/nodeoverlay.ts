@@ -16,6 +16,8 @@ import { canonicalKey } from '../machinelabels.ts';
 import { meets } from './requirement.ts';
 import type { ToldFacts } from './told.ts';
 
+type Labels = Readonly<Record<string, string>>;
+
 /** Where zones are. */
 type Regions = Pick<ToldFacts, 'regionOf' | 'regionText'>;
 
@@ -91,10 +93,10 @@ class PoolOverlay {
   readonly capacity: Readonly<Record<string, string>>;
   readonly #ofType: readonly Requirement[];
   readonly #ofOffering: readonly Requirement[];
-  readonly #labels: Readonly<Record<string, string>>;
+  readonly #labels: Labels;
   readonly #regions: Regions;
 
-  constructor({ metadata, spec }: NodeOverlay, labels: Readonly<Record<string, string>>, regions: Regions) {
+  constructor({ metadata, spec }: NodeOverlay, labels: Labels, regions: Regions) {
     this.name = metadata.name;
     const requirements = (spec.requirements ?? []).map((each) => ({ ...each, key: canonicalKey(each.key) }));
     this.change = spec.price ?? spec.priceAdjustment;
@@ -127,6 +129,21 @@ class PoolOverlay {
   }
 }
 
+/** Whether an overlay may be for machines of a NodePool: no type has a label that names one. */
+const canMatch = ({ spec }: NodeOverlay, labels: Labels): boolean =>
+  (spec.requirements ?? []).every(
+    (each) => each.key !== KARPENTER_NODEPOOL || meets(each, valueAt(labels, KARPENTER_NODEPOOL)),
+  );
+
+/** What overlays ask of a NodePool's labels; its name has been asked for by `canMatch`. */
+const keysIn = (overlays: readonly NodeOverlay[]): readonly string[] => {
+  const keys = new Set(
+    overlays.flatMap(({ spec }) => (spec.requirements ?? []).map(({ key }) => canonicalKey(key))),
+  );
+  keys.delete(KARPENTER_NODEPOOL);
+  return [...keys].sort();
+};
+
 /** The overlays in force for one NodePool, or for machines of nobody that is known. */
 export class PoolOverlays {
   readonly #overlays: readonly PoolOverlay[];
@@ -134,18 +151,18 @@ export class PoolOverlays {
   readonly text: string;
 
   constructor(overlays: readonly NodeOverlay[], pool: NodePool | undefined, regions: Regions) {
-    const labels = pool && {
-      ...pool.spec.template.metadata?.labels,
-      [KARPENTER_NODEPOOL]: pool.metadata.name,
-    };
-    this.#overlays = overlays.map((each) => new PoolOverlay(each, labels ?? {}, regions));
+    const labels: Labels = pool
+      ? { ...pool.spec.template.metadata?.labels, [KARPENTER_NODEPOOL]: pool.metadata.name }
+      : {};
+    const matching = overlays.filter((each) => canMatch(each, labels));
+    this.#overlays = matching.map((each) => new PoolOverlay(each, labels, regions));
     this.text =
-      overlays.length === 0
+      matching.length === 0
         ? ''
         : JSON.stringify([
-            labels,
+            keysIn(matching).map((key) => valueAt(labels, key) ?? null),
             regions.regionText,
-            overlays.map(({ metadata, spec }) => [metadata.name, spec]),
+            matching.map(({ metadata, spec }) => [metadata.name, spec]),
           ]);
   }
 
