@@ -165,7 +165,10 @@ const sum = (counts: Int32Array): number => counts.reduce((total, n) => total + 
 const NEEDED =
   'their room is needed for pods that wait, are nominated or come from nodes that are being taken out';
 
-/** The candidates without those whose room is needed for pods that wait or are on their way; `kept` says which. */
+/**
+ * The candidates without those whose room is needed for pods that wait or are on their way, of whatever scheduler; `kept`
+ * says which.
+ */
 export const withRoomKept = (
   standing: Cluster,
   candidates: ReadonlySet<number>,
@@ -175,8 +178,12 @@ export const withRoomKept = (
   readonly candidates: ReadonlySet<number>;
   readonly kept: readonly { readonly name: string; readonly blocker: Blocker }[];
 } => {
-  const { plannable, nominated } = waitingPodsOf(standing, schedulers);
-  const { cluster, needed } = keepRoom(standing, { candidates, waiting: plannable, nominated });
+  const { plannable, nominated, foreign } = waitingPodsOf(standing, schedulers);
+  const { cluster, needed } = keepRoom(standing, {
+    candidates,
+    waiting: [...plannable, ...foreign],
+    nominated,
+  });
   const isFree = (index: number): boolean => !needed.has(index);
   return {
     cluster,

@@ -1,5 +1,6 @@
 import { KARPENTER_TERMINATION_FINALIZER } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
+import { foreignSchedulerOf } from '../../api/pods.ts';
 import { NODE_CLAIMS, NODES, PODS } from '../../api/resources.ts';
 import { fits } from '../../planner/scheduling/fit.ts';
 import { type NodeInfo, nodeInfoOf } from '../../planner/scheduling/nodeinfo.ts';
@@ -15,7 +16,8 @@ const CPU = 4;
 
 /**
  * kube-scheduler and a buyer such as Karpenter over an API server in memory: pods go to the first node that has room,
- * and machines are bought for those that find none, and for chunks of buffers that would find none.
+ * and machines are bought for those that find none, and for chunks of buffers that would find none. Pods of other
+ * schedulers wait for ever, as a gang that is not complete does, and are bought for like any.
  */
 export class Buyer {
   readonly #world: ConsolidationWorld;
@@ -57,6 +59,7 @@ export class Buyer {
 
   #schedule(): void {
     for (const pod of this.#waiting()) {
+      if (foreignSchedulerOf(pod) !== undefined) continue;
       const view = this.#views().find((each) => fits(pod, each) === undefined);
       const { name, namespace = '' } = pod.metadata;
       if (view) this.#world.api.bind({ name, namespace }, view.name);

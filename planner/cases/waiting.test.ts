@@ -73,6 +73,16 @@ t.test('case 16: nothing is bought for pods that no new node helps', async (t) =
   ]);
 });
 
+t.test('case 16: a node whose room a pod of another scheduler waits for stays', async (t) => {
+  const other = (pod: Pod): Pod => ({ ...pod, spec: { ...pod.spec, schedulerName: 'volcano' } });
+  const ask = (...pods: readonly Pod[]) =>
+    deletedBy(rebalanceOf(makeSnapshot([makeNode('a', { cpu: 4000 })], pods)));
+  t.same(ask(), ['claim-a']);
+  t.same(ask(other(waiting('gang'))), [], 'Karpenter would buy it again');
+  const unseen = withStatus(other(waiting('gang')), { conditions: [] });
+  t.same(ask(unseen), ['claim-a'], 'Karpenter buys nothing for a pod that nobody has refused');
+});
+
 t.test('case 17: a machine on its way is room', async (t) => {
   const pods = ['a', 'b', 'c'].map((name) => waiting(name, 1000));
   const ask = (claim: NodeClaim, more: readonly Pod[] = []) =>

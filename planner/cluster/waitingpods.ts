@@ -18,6 +18,8 @@ export interface WaitingPods {
   /** Pods that a node has been promised to, by its name: they have preempted others there, or are pinned. */
   readonly nominated: ReadonlyMap<string, readonly Pod[]>;
   readonly left: readonly LeftPod[];
+  /** Those of `left` that Karpenter buys nodes for all the same: it asks for the refusal, not for who has refused. */
+  readonly foreign: readonly Pod[];
 }
 
 /** Whether a pod is to be looked at: it has no scheduling gates and is not of a DaemonSet. */
@@ -46,6 +48,7 @@ export const waitingPodsOf = (
   const plannable: Pod[] = [];
   const nominated = new Map<string, Pod[]>();
   const left: LeftPod[] = [];
+  const foreign: Pod[] = [];
   for (const pod of pending.filter(isFree)) {
     const node = pod.status?.nominatedNodeName ?? '';
     if (names.has(node)) {
@@ -62,8 +65,9 @@ export const waitingPodsOf = (
         : refusal && `its condition PodScheduled is False for ${refusal}, not for want of a node`;
     if (reason === undefined) plannable.push(pod);
     else left.push({ pod, reason });
+    if (scheduler && isUnschedulable(pod)) foreign.push(pod);
   }
-  return { plannable, nominated, left };
+  return { plannable, nominated, left, foreign };
 };
 
 /** Whether others are taking a node out: its pods will need room elsewhere. */
@@ -85,12 +89,10 @@ export interface ComingPod {
   readonly from: string;
 }
 
-/** The pods that nodes which others take out will give back. */
+/** The pods that nodes which others take out will give back, of whatever scheduler: Karpenter replaces the room of all. */
 export const comingPodsOf = ({ facts }: Pick<Cluster, 'facts'>): readonly ComingPod[] =>
   facts
     .filter(isLeaving)
     .flatMap(({ node, pods }) =>
-      pods
-        .filter((pod) => isReschedulable(pod) && foreignSchedulerOf(pod) === undefined)
-        .map((pod) => ({ pod, waits: withoutNode(pod), from: node.metadata.name })),
+      pods.filter(isReschedulable).map((pod) => ({ pod, waits: withoutNode(pod), from: node.metadata.name })),
     );
