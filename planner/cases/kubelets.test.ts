@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { NodeClassObject } from '../../api/objects.ts';
 import { type Catalogue, catalogueFromKwok, type InstanceType } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { supplyOf } from '../model/supply.ts';
@@ -115,4 +116,31 @@ t.test('what the system, Kubernetes and eviction keep adds up', async (t) => {
   t.equal(given(some, 'm5.large').memory, large.memory - 512 * MIB - 100 * MIB);
   const none = withKubelet({});
   t.equal(given(none, 'm5.large').memory, large.memory - 10 * MIB, 'no settings, no change');
+});
+
+t.test('a machine that is older than its NodeClass does not say more than the NodeClass', async (t) => {
+  const old = standing('m5.large', 2, { pods: 110, disk: '90Gi' });
+  const ofClass = (
+    spec: NodeClassObject['spec'],
+    ...nodes: readonly ReturnType<typeof standing>[]
+  ): Snapshot =>
+    makeSnapshot(nodes, [], {
+      nodePools: [POOL],
+      nodeClasses: [{ kind: 'EC2NodeClass', metadata: { name: 'default' }, ...(spec && { spec }) }],
+    });
+  const al2023 = { amiFamily: 'AL2023' };
+  t.equal(given(ofClass(al2023, old), 'm5.large').pods, 29);
+  t.equal(given(ofClass(al2023, old), 'm5.large').disk, 17 * GIB);
+  t.equal(given(ofClass(al2023, old), 'm5.xlarge').pods, 58, 'another type');
+  const less = standing('m5.large', 2, { pods: 20, disk: '10Gi' });
+  t.same(
+    [given(ofClass(al2023, less), 'm5.large')].map(({ pods, disk }) => [pods, disk]),
+    [[20, 10 * GIB]],
+  );
+  const raid = { ...al2023, instanceStorePolicy: 'RAID0' };
+  t.equal(
+    given(ofClass(raid, standing('m5d.large', 2, { disk: '60Gi' })), 'm5d.large').disk,
+    60 * GIB,
+    'disks in the machine that nobody lists',
+  );
 });

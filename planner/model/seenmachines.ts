@@ -14,6 +14,12 @@ export interface Sample {
   readonly attachLimits?: Readonly<Record<string, number>>;
 }
 
+/** What the NodeClass tells of a type: a setting, or a number that a standing machine, which may be older, only lowers. */
+export interface ToldByClass {
+  readonly pods?: 'set' | 'counted';
+  readonly isDiskCounted?: boolean;
+}
+
 /** The least that machines of one type were seen to give, per resource. */
 interface Seen {
   readonly type: InstanceType;
@@ -100,15 +106,12 @@ export class SeenMachines {
     return this.#ofClass.get(nodeClass)?.has(type) ?? false;
   }
 
-  /**
-   * The type as such machines were seen: with no more CPU and memory, and with their pods and disks. `isPodsSet` where the
-   * NodeClass says how many pods its machines take.
-   */
-  asSeen(type: InstanceType, nodeClass: string, isPodsSet = false): InstanceType {
+  /** The type as such machines were seen: with no more CPU and memory, and their pods and disks where those are not told. */
+  asSeen(type: InstanceType, nodeClass: string, told: ToldByClass = {}): InstanceType {
     const attachLimits = this.#attachLimits(type.name);
     const withLimits = attachLimits ? { ...type, attachLimits } : type;
     const own = this.#ofClass.get(nodeClass)?.get(type.name);
-    if (own) return withOwn(withLimits, own, isPodsSet);
+    if (own) return withOwn(withLimits, own, told);
     const elsewhere = [...this.#ofClass].flatMap(([, seen]) => seen.get(type.name) ?? []);
     const ofClass = [...(this.#ofClass.get(nodeClass)?.values() ?? [])];
     const nearest = elsewhere.length > 0 ? undefined : this.#nearest(type, nodeClass);
@@ -116,7 +119,12 @@ export class SeenMachines {
       ? scaled(withLimits, nearest)
       : elsewhere.reduce((each, seen) => withSeen(each, seen), withLimits);
     const withDisk = nearest && ofClass.includes(nearest) ? withRootVolume(sized, nearest) : sized;
-    return isPodsSet ? withDisk : withPods(withDisk, podsElsewhere(type, nearest, ofClass));
+    return told.pods === 'set'
+      ? withDisk
+      : withPods(
+          withDisk,
+          atMost(podsElsewhere(type, nearest, ofClass), type, 'pods', told.pods === 'counted'),
+        );
   }
 
   #attachLimits(name: string): Readonly<Record<string, number>> | undefined {
@@ -206,6 +214,10 @@ const withPods = (type: InstanceType, pods: number): InstanceType => ({
   overhead: { ...type.overhead, pods: 0 },
 });
 
+/** What was seen of a resource, and where it is counted no more than the type gives. */
+const atMost = (seen: number, type: InstanceType, resource: string, isCounted = false): number =>
+  isCounted ? Math.min(seen, amountOf(type.capacity, resource) - amountOf(type.overhead, resource)) : seen;
+
 /** The type with so much disk for pods. */
 const withDisk = (type: InstanceType, bytes: number): InstanceType => {
   const ephemeralStorage = Math.max(bytes, type.capacity.ephemeralStorage);
@@ -217,12 +229,17 @@ const withDisk = (type: InstanceType, bytes: number): InstanceType => {
 };
 
 /** The type as its own machines of its NodeClass were seen. */
-const withOwn = (type: InstanceType, seen: Seen, isPodsSet: boolean): InstanceType => {
+const withOwn = (type: InstanceType, seen: Seen, told: ToldByClass): InstanceType => {
   const lowered = withSeen(type, seen);
   const pods = seen.amounts.get('pods');
   const disk = seen.amounts.get('ephemeral-storage');
-  const counted = pods === undefined || isPodsSet ? lowered : withPods(lowered, pods);
-  return disk === undefined ? counted : withDisk(counted, disk);
+  const counted =
+    pods === undefined || told.pods === 'set'
+      ? lowered
+      : withPods(lowered, atMost(pods, type, 'pods', told.pods === 'counted'));
+  return disk === undefined
+    ? counted
+    : withDisk(counted, atMost(disk, type, 'ephemeral-storage', told.isDiskCounted));
 };
 
 /** Whether no machine of the type has a disk of its own, by its name. */

@@ -5,8 +5,8 @@ import { valueAt } from '../../api/records/valueat.ts';
 import type { Catalogue, InstanceType } from './catalogue.ts';
 import { poolBlocker } from './nodepool.ts';
 import { CountedPrices } from './offers/countedprices.ts';
-import { withKubelet } from './offers/kubelet.ts';
-import { withNodeStorage } from './offers/nodestorage.ts';
+import { podsToldBy, withKubelet } from './offers/kubelet.ts';
+import { isStorageKnown, withNodeStorage } from './offers/nodestorage.ts';
 import { zonesOf } from './offers/told.ts';
 import { type Sample, SeenMachines } from './seenmachines.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -116,10 +116,13 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
       catalogue.instanceTypes.map((original) => {
         const ofKubelet = withKubelet(original, nodeClass);
         // Machines of other classes have other disks, and those of other types may have some of their own.
-        const isPodsSet = nodeClass?.spec?.kubelet?.maxPods !== undefined;
+        const byClass = {
+          ...(nodeClass && podsToldBy(nodeClass)),
+          isDiskCounted: nodeClass !== undefined && isStorageKnown(original, nodeClass),
+        };
         const type = seen.has(original.name, id)
-          ? seen.asSeen(withNodeStorage(ofKubelet, nodeClass), id, isPodsSet)
-          : withNodeStorage(seen.asSeen(ofKubelet, id, isPodsSet), nodeClass);
+          ? seen.asSeen(withNodeStorage(ofKubelet, nodeClass), id, byClass)
+          : withNodeStorage(seen.asSeen(ofKubelet, id, byClass), nodeClass);
         const launched = type.offerings.filter(({ zone }) => !zones || zones.has(zone));
         const offerings = launched.map((offering) => told.offering(offering, zones));
         return ofPool.type({ ...told.type(type), offerings });

@@ -16,6 +16,12 @@ const podsOf = ({ capacity, overhead }: InstanceType, { maxPods, podsPerCore }: 
   return podsPerCore ? Math.min(most, podsPerCore * Math.max(1, Math.floor(capacity.cpu / 1000))) : most;
 };
 
+/** How a NodeClass tells the pods of its machines. Those of EKS Auto Mode are not counted by network interfaces. */
+export const podsToldBy = ({ kind, spec }: NodeClassObject): { readonly pods?: 'set' | 'counted' } => {
+  if (spec?.kubelet?.maxPods !== undefined) return { pods: 'set' };
+  return kind === 'EC2NodeClass' ? { pods: 'counted' } : {};
+};
+
 /** The type as machines of a NodeClass with these kubelets are: pods, and what is reserved of CPU and memory. */
 export const withKubelet = (type: InstanceType, nodeClass: NodeClassObject | undefined): InstanceType => {
   const kubelet = nodeClass?.spec?.kubelet;

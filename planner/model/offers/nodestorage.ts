@@ -2,6 +2,7 @@ import type { NodeClassObject } from '../../../api/objects.ts';
 import { bytes, QuantityError } from '../../../api/quantity.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType } from '../catalogue.ts';
+import { isAbsentByName } from '../machinelabels.ts';
 
 /** Disks of AWS' machines as Karpenter's provider counts them: pkg/providers/instancetype/types.go and amifamily. */
 
@@ -75,6 +76,13 @@ const capacityOf = (type: InstanceType, nodeClass: NodeClassObject): number | un
       return undefined;
   }
 };
+
+/** Whether a NodeClass tells the disk of a type: not where disks in the machine are put together that nobody lists. */
+export const isStorageKnown = (type: InstanceType, nodeClass: NodeClassObject): boolean =>
+  capacityOf(type, nodeClass) !== undefined &&
+  (nodeClass.spec?.instanceStorePolicy !== 'RAID0' ||
+    instanceStoreOf(type) !== undefined ||
+    isAbsentByName(type.name, LOCAL_NVME));
 
 /** What the kubelet keeps free before it evicts: a share of what there is, or an amount; `byDefault` for neither. */
 export const keptFree = (threshold: string | undefined, capacity: number, byDefault: number): number => {
