@@ -144,3 +144,23 @@ t.test('a machine that is older than its NodeClass does not say more than the No
     'disks in the machine that nobody lists',
   );
 });
+
+t.test('AMI families whose reserve grows with the pods that their kubelets take', async (t) => {
+  const ofFamily = (alias: string, kubelet?: object) => {
+    const spec = { amiSelectorTerms: [{ alias }], ...(kubelet && { kubelet }) };
+    const nodeClasses = [{ kind: 'EC2NodeClass', metadata: { name: 'default' }, spec }];
+    const { pods, memory = 0 } = given(makeSnapshot([], [], { nodePools: [POOL], nodeClasses }), 'm5.large');
+    return { pods, kept: (8 * GIB - memory) / MIB };
+  };
+  const kept = (pods: number): number => 11 * pods + 255 + 100;
+  const listedKept = 10;
+  const dense = { maxPods: 110 };
+  t.same(ofFamily('bottlerocket@latest', dense), { pods: 110, kept: kept(110) });
+  t.same(ofFamily('bottlerocket@latest'), { pods: 29, kept: listedKept });
+  t.same(ofFamily('windows2022@latest'), { pods: 110, kept: kept(110) });
+  t.same(ofFamily('windows2022@latest', { maxPods: 40 }), { pods: 40, kept: kept(40) });
+  t.same(ofFamily('al2023@latest', dense), { pods: 110, kept: listedKept }, 'by network interfaces');
+  t.equal(ofFamily('bottlerocket@latest', { podsPerCore: 10 }).pods, 29, 'does not know podsPerCore');
+  t.equal(ofFamily('windows2022@latest', { podsPerCore: 10 }).pods, 20);
+  t.same(ofFamily('bottlerocket@latest', { ...dense, kubeReserved: { memory: '1Gi' } }).kept, 1024 + 100);
+});

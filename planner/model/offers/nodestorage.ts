@@ -32,7 +32,7 @@ const DISKS: Readonly<Record<string, PodDisk>> = {
 };
 
 /** The family's name in small letters, as aliases have it: al2023, bottlerocket, windows2022; custom where none is named. */
-const familyOf = ({ spec }: NodeClassObject): string => {
+export const familyOf = ({ spec }: NodeClassObject): string => {
   const alias = spec?.amiSelectorTerms?.find((term) => term.alias !== undefined)?.alias;
   return (spec?.amiFamily ?? alias?.split('@')[0] ?? 'custom').toLowerCase();
 };
