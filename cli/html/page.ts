@@ -6,6 +6,7 @@ import { type NodeBar, nodeBarsOf } from './nodebars.ts';
 import { escapeHtml } from './nodesvg.ts';
 import { describeUsage, renderPanel } from './panels.ts';
 import {
+  MOST_ITEMS,
   renderLeftOut,
   renderMachines,
   renderMoves,
@@ -14,6 +15,7 @@ import {
   renderWastefulNodes,
   type Section,
   section,
+  withMost,
 } from './sections.ts';
 import { STYLE } from './stylesheet.ts';
 import { formatCount, formatNumber, formatUsd, sum } from './words.ts';
@@ -70,7 +72,10 @@ const renderBound = ({ lowerBoundMonthly, gapPercent }: Report): string => {
   return `<p class="note">No set of machines in the catalogue can run the pods of the replaceable nodes for less than <b>${formatUsd(lowerBoundMonthly)}</b> per month${gap}.</p>`;
 };
 
-const note = (text: string): string => `<p class="note">${escapeHtml(text)}</p>`;
+const renderNotes = ({ warnings, reason }: Report): string => {
+  const note = (html: string): string => `<p class="note">${html}</p>`;
+  return withMost(warnings, MOST_ITEMS, note) + (reason ? note(escapeHtml(reason)) : '');
+};
 
 const TITLE = 'What this cluster costs and could cost';
 
@@ -109,7 +114,7 @@ export const renderPage = (report: Report, cluster: Cluster, result: RebalanceRe
 <body><a class="skip" href="#report">Skip to the report</a><main><header><h1>${TITLE}</h1><p>${formatCount(report.nodes, 'node')}, ${formatCount(report.pods, 'pod')}${pending}. Nothing has been changed.</p></header>
 ${renderNav(sections)}
 <div id="report" tabindex="-1">${renderCards(report, before, after)}
-${renderCosts(report)}${renderBound(report)}${[...report.warnings, ...(report.reason ? [report.reason] : [])].map(note).join('')}
+${renderCosts(report)}${renderBound(report)}${renderNotes(report)}
 ${sections.map(({ html }) => html).join('')}</div></main></body></html>
 `;
 };

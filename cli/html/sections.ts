@@ -11,9 +11,12 @@ import { formatCount, formatNumber, formatUsd, sum } from './words.ts';
 
 /** Rows of one table that are shown at once, and all that the page has: `-o json` has the others. */
 const ROWS_SHOWN = 20;
-const MOST_ROWS = 100;
+const MOST_ROWS = 80;
 const MOST_WASTEFUL_NODES = 20;
 const MOST_NAMES = 100;
+/** Items of a list, and of one in each row of a table. */
+export const MOST_ITEMS = 50;
+const MOST_RISKS = 3;
 
 /** A part of the page that links can lead to. */
 export interface Section {
@@ -28,8 +31,19 @@ export const section = (id: string, title: string, content: string): readonly Se
 
 const paragraph = (text: string): string => `<p>${text}</p>`;
 
-const list = (items: readonly string[]): string =>
-  `<ul>${items.map((item) => `<li>${escapeHtml(item)}</li>`).join('')}</ul>`;
+/** Items of which only the first ones are on the page, as HTML, and how many are left out. */
+export const withMost = (
+  items: readonly string[],
+  most: number,
+  render: (html: string) => string,
+): string => {
+  const left = items.length - most;
+  const more = left > 0 ? [`and ${formatNumber(left)} more in the output of <code>-o json</code>`] : [];
+  return [...items.slice(0, most).map(escapeHtml), ...more].map(render).join('');
+};
+
+const list = (items: readonly string[], most = MOST_ITEMS): string =>
+  `<ul>${withMost(items, most, (html) => `<li>${html}</li>`)}</ul>`;
 
 /** A table whose first rows are shown and whose others can be opened, of which a large cluster's page has not all. */
 const longTable = (
@@ -143,7 +157,12 @@ export const renderMoves = ({ moves, machineStart }: Report): readonly Section[]
     `${move.pods} of ${move.podsInAll}`,
     formatSeconds(move.stopSeconds),
     move.startSeconds === null ? 'unknown' : formatSeconds(move.startSeconds),
-    move.risks.length === 0 ? 'none known' : list(move.risks.map(({ message }) => message)),
+    move.risks.length === 0
+      ? 'none known'
+      : list(
+          move.risks.map(({ message }) => message),
+          MOST_RISKS,
+        ),
   ]);
   const table = longTable(
     'Moves by workload',
