@@ -62,7 +62,7 @@ t.test('an overlay that Karpenter has not accepted changes nothing', async (t) =
   }
 });
 
-t.test('the larger weight wins, then the later name, resource by resource', async (t) => {
+t.test('the price is that of the larger weight, then of the later name', async (t) => {
   const light = overlay('z', { requirements: M6G, price: '0.1', weight: 1 });
   const heavy = overlay('a', { requirements: M6G, price: '0.05', weight: 2 });
   t.match(firstOf([light, heavy]), { price: 0.05 });
@@ -95,20 +95,52 @@ t.test('a NodePool, its labels, a zone and a capacity type restrict an overlay',
   t.equal(firstOf([zonal]).price, 0.1);
 });
 
-t.test('a resource that an overlay adds makes room for pods that ask for it', async (t) => {
+/** Places a pod that asks for these resources; the types that it may get, none where it gets no place. */
+const typesFor = (
+  asked: Readonly<Record<string, string>>,
+  nodeOverlays: readonly NodeOverlay[],
+): readonly string[] => {
   const pod = makePod('p', { cpu: 100 });
   const [container] = pod.spec.containers;
   if (!container) throw new Error('the pod has no container');
-  const requests = { ...container.resources?.requests, 'smarter-devices/fuse': '1' };
+  const requests = { ...container.resources?.requests, ...asked };
   const asking = { ...pod, spec: { ...pod.spec, containers: [{ ...container, resources: { requests } }] } };
-  const planned = (overlays: readonly NodeOverlay[]) =>
-    provisioned(makeSnapshot([], [asking], { nodePools: [POOL], nodeOverlays: overlays }), LISTED);
-  t.equal(planned([]).unplaced.length, 1);
-  const capacity = { 'smarter-devices/fuse': '1' };
-  const bought = planned([overlay('a', { requirements: M6G, capacity })]);
-  t.same(bought.unplaced, []);
-  t.same(everyValue(bought, TYPE), ['m6g.xlarge']);
+  const result = provisioned(makeSnapshot([], [asking], { nodePools: [POOL], nodeOverlays }), LISTED);
+  return result.unplaced.length > 0 ? [] : everyValue(result, TYPE);
+};
+
+t.test('a resource that an overlay adds makes room for pods that ask for it', async (t) => {
+  const asked = { 'smarter-devices/fuse': '1' };
+  t.same(typesFor(asked, []), []);
+  t.same(typesFor(asked, [overlay('a', { requirements: M6G, capacity: asked })]), ['m6g.xlarge']);
 });
+
+t.test(
+  'each resource comes from the heaviest overlay that names it, and the price from one of its own',
+  async (t) => {
+    const fuse = 'smarter-devices/fuse';
+    const tun = 'smarter-devices/tun';
+    const heavy = overlay('a', { requirements: M6G, capacity: { [fuse]: '2' }, weight: 2 });
+    const light = overlay('z', {
+      requirements: M6G,
+      capacity: { [fuse]: '8', [tun]: '3' },
+      price: '0.1',
+      weight: 1,
+    });
+    for (const overlays of [
+      [heavy, light],
+      [light, heavy],
+    ]) {
+      t.same(typesFor({ [fuse]: '2', [tun]: '3' }, overlays), ['m6g.xlarge'], 'of both');
+      t.same(typesFor({ [fuse]: '3' }, overlays), [], 'the light one would give 8');
+      t.same(typesFor({ [tun]: '4' }, overlays), [], 'no more than the light one gives');
+      t.match(firstOf(overlays), { type: 'm6g.xlarge', price: 0.1 }, 'the heavy one has no price');
+    }
+    const later = overlay('b', { requirements: M6G, capacity: { [fuse]: '1' }, weight: 2 });
+    t.same(typesFor({ [fuse]: '2' }, [later, heavy]), [], 'of one weight, the later name');
+    t.same(typesFor({ [fuse]: '1' }, [later, heavy]), ['m6g.xlarge']);
+  },
+);
 
 t.test('a standing node costs what the overlay of its NodePool says', async (t) => {
   const nodes = [makeNode('a', { type: 'm5.xlarge' }), makeNode('b', { type: 'm5.xlarge', pool: 'other' })];
