@@ -4,7 +4,7 @@ import { isReschedulable } from '../../api/pods.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { ignoreNotFound } from '../../kube/ignore.ts';
+import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Caches, nodeOf } from '../caches.ts';
@@ -25,7 +25,14 @@ import {
   skipReason,
 } from './decide.ts';
 import { readEvictionRequests } from './evictionrequests.ts';
-import { EVICTOR, hasEvictedTaint, nodesToUntaint, plansToPrune, recentlyDrained } from './moves.ts';
+import {
+  EVICTOR,
+  hasEvictedTaint,
+  nodesToUntaint,
+  plansToPrune,
+  plansToWithdraw,
+  recentlyDrained,
+} from './moves.ts';
 import type { EvictorSettings } from './settings.ts';
 import type { Outcome } from './status.ts';
 
@@ -168,15 +175,28 @@ const waysOf = (
   return [...counts].map(([to, pods]) => `${to} (${pods})`).join(', ');
 };
 
-/** Runs one cycle: looks for nodes to drain, and makes plans that drain them, or says in a dry run what it found. */
-export const runCycle = async (o: CycleOptions, settings: EvictorSettings): Promise<Outcome> => {
+/**
+ * Runs one cycle: looks for nodes to drain, and makes plans that drain them, or says in a dry run what it found. Settings
+ * that change during the search count before anything is drained.
+ */
+export const runCycle = async (
+  o: CycleOptions,
+  settings: EvictorSettings,
+  settingsNow: () => EvictorSettings = () => settings,
+): Promise<Outcome> => {
   const { caches, client, recorder, signal } = o;
   const now = o.clock.now();
   // 1. Take back what is over, and decide whether to look.
   await untaint(o, settings);
-  for (const plan of plansToPrune(caches.plans.list(), now, settings.cooldownMs)) {
-    const { name, uid } = plan.metadata;
-    await client.delete(REBALANCE_PLANS, { name }, { ...(uid && { uid }), signal }).catch(ignoreNotFound);
+  const old = [
+    ...plansToPrune(caches.plans.list(), now, settings.cooldownMs),
+    ...(settings.enabled && !settings.dryRun ? [] : plansToWithdraw(caches.plans.list())),
+  ];
+  for (const plan of old) {
+    const { name, uid, resourceVersion } = plan.metadata;
+    // A plan that starts meanwhile has another version, and goes on.
+    const as = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+    await client.delete(REBALANCE_PLANS, { name }, { ...as, signal }).catch(ignoreNotFoundOrConflict);
   }
   const state: EvictorState = {
     plans: caches.plans.list(),
@@ -204,6 +224,9 @@ export const runCycle = async (o: CycleOptions, settings: EvictorSettings): Prom
   const names = nodes.map(({ name }) => name).join(', ');
   const moved = nodes.reduce((sum, { pods }) => sum + pods, 0);
   // 3. Say what would be drained, or drain it.
+  if (JSON.stringify(settingsNow()) !== JSON.stringify(settings)) {
+    return nothing('the settings have changed during the search', skipped);
+  }
   if (settings.dryRun) {
     for (const { name, pods } of nodes) {
       const node = caches.nodes.get(name);

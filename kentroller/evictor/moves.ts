@@ -1,7 +1,7 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CORDONED_BY, EVICTED_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
-import { isFinished } from '../../api/plans.ts';
+import { isFinished, isRunning } from '../../api/plans.ts';
 import { controllerKey, controllerOf } from '../../api/pods.ts';
 import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
 import { MADE_BY } from '../continuous/decide.ts';
@@ -30,6 +30,10 @@ export const plansToPrune = (
   const newestFirst = ours.filter(isFinished).toSorted((a, b) => endOf(b) - endOf(a));
   return [...unstarted, ...newestFirst.slice(KEPT_PLANS).filter((plan) => !isRecent(plan, now, cooldownMs))];
 };
+
+/** The evictor's plans that have not started, which go when it may drain nothing any more. */
+export const plansToWithdraw = (plans: readonly RebalancePlan[]): readonly RebalancePlan[] =>
+  plans.filter((plan) => isOurs(plan) && plan.spec.execute && !isFinished(plan) && !isRunning(plan));
 
 /**
  * Until when each pod that the evictor moved stays where it is, in milliseconds since 1970; 0 for one that it may move.

@@ -65,7 +65,7 @@ export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
   const cycle = async ({ config, settings, overridden }: Now): Promise<void> => {
     let outcome: Outcome;
     try {
-      outcome = await runCycle(o, settings);
+      outcome = await runCycle(o, settings, () => readSettings(o).settings);
       failures = 0;
       dueAt = o.clock.now() + settings.cycleIntervalMs;
     } catch (error) {
