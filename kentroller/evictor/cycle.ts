@@ -6,7 +6,6 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
-import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import { readBufferPods } from '../capacitybuffers.ts';
 import { catalogueFor, MADE_BY } from '../continuous/decide.ts';
@@ -32,6 +31,7 @@ import {
   plansToPrune,
   plansToWithdraw,
   recentlyDrained,
+  withoutWayBack,
 } from './moves.ts';
 import type { EvictorSettings } from './settings.ts';
 import type { Outcome } from './status.ts';
@@ -91,14 +91,6 @@ const untaint = async (o: CycleOptions, settings: EvictorSettings): Promise<void
     });
   }
 };
-
-/** The snapshot in which no pod goes to a node that the evictor drained a short time ago. */
-const withoutWayBack = (snapshot: Snapshot): Snapshot => ({
-  ...snapshot,
-  nodes: snapshot.nodes.map((node) =>
-    hasEvictedTaint(node) ? { ...node, spec: { ...node.spec, unschedulable: true } } : node,
-  ),
-});
 
 const planNameOf =
   (now: number) =>

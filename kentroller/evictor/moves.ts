@@ -3,6 +3,7 @@ import { CORDONED_BY, EVICTED_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { isFinished, isRunning } from '../../api/plans.ts';
 import { controllerKey, controllerOf } from '../../api/pods.ts';
+import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 
@@ -74,6 +75,21 @@ export const recentlyDrained = (
 
 export const hasEvictedTaint = ({ spec }: Node): boolean =>
   spec?.taints?.some(({ key }) => key === EVICTED_TAINT) ?? false;
+
+/**
+ * The snapshot in which no pod goes to a node that the evictor drained a short time ago. The taint is made hard rather than
+ * the node cordoned: a cordoned node counts as disrupted, and would use up the budget of its NodePool.
+ */
+export const withoutWayBack = (snapshot: Snapshot): Snapshot => ({
+  ...snapshot,
+  nodes: snapshot.nodes.map((node) => {
+    if (!hasEvictedTaint(node)) return node;
+    const taints = (node.spec?.taints ?? []).map((taint) =>
+      taint.key === EVICTED_TAINT ? { ...taint, effect: 'NoSchedule' as const } : taint,
+    );
+    return { ...node, spec: { ...node.spec, taints } };
+  }),
+});
 
 /** The nodes whose soft taint goes: no plan drains them, and the cooldown after the last that did is over. */
 export const nodesToUntaint = (
