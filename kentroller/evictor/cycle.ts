@@ -1,4 +1,3 @@
-import { EVICTED_TAINT } from '../../api/labels.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { isReschedulable } from '../../api/pods.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
@@ -10,7 +9,6 @@ import { type Caches, nodeOf } from '../caches.ts';
 import { readBufferPods } from '../capacitybuffers.ts';
 import { catalogueFor, MADE_BY } from '../continuous/decide.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { updateNode } from '../rebalanceplan/writes/nodes.ts';
 import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
 import { type PartsAnswer, planInParts } from '../rebalanceplanclaim/planparts.ts';
 import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
@@ -24,15 +22,7 @@ import {
   skipReason,
 } from './decide.ts';
 import { readEvictionRequests } from './evictionrequests.ts';
-import {
-  EVICTOR,
-  hasEvictedTaint,
-  nodesToUntaint,
-  plansToPrune,
-  plansToWithdraw,
-  recentlyDrained,
-  withoutWayBack,
-} from './moves.ts';
+import { EVICTOR, plansToPrune, plansToWithdraw, withoutWayBack } from './moves.ts';
 import type { EvictorSettings } from './settings.ts';
 import type { Outcome } from './status.ts';
 
@@ -75,21 +65,6 @@ const pairsOf = (caches: Caches) => {
     nodes.set(claim.metadata.name, node);
   }
   return { claims, nodes };
-};
-
-/** Takes the soft taint off nodes whose cooldown is over. */
-const untaint = async (o: CycleOptions, settings: EvictorSettings): Promise<void> => {
-  const { caches, client, signal } = o;
-  const { claims } = pairsOf(caches);
-  const drained = recentlyDrained(caches.plans.list(), o.clock.now(), settings.cooldownMs);
-  const due = nodesToUntaint(caches.nodes.list(), ({ metadata }) => claims.get(metadata.name), drained);
-  for (const { metadata } of due) {
-    await updateNode({ client, signal }, metadata.name, (node) => {
-      if (!hasEvictedTaint(node)) return undefined;
-      const left = (node.spec?.taints ?? []).filter(({ key }) => key !== EVICTED_TAINT);
-      return { metadata: {}, spec: { taints: left.length > 0 ? left : null } };
-    });
-  }
 };
 
 const planNameOf =
@@ -178,8 +153,7 @@ export const runCycle = async (
 ): Promise<Outcome> => {
   const { caches, client, recorder, signal } = o;
   const now = o.clock.now();
-  // 1. Take back what is over, and decide whether to look.
-  await untaint(o, settings);
+  // 1. Delete what is over, and decide whether to look.
   const old = [
     ...plansToPrune(caches.plans.list(), now, settings.cooldownMs),
     ...(settings.enabled && !settings.dryRun ? [] : plansToWithdraw(caches.plans.list())),

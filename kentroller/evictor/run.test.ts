@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import t from 'tap';
 import type { Features } from '../../api/features.ts';
 import { EVICTOR_CONFIG, type EvictorConfig, type EvictorSpec } from '../../api/kinds/evictorconfig.ts';
-import { EVICTED_TAINT, HOSTNAME } from '../../api/labels.ts';
+import { HOSTNAME } from '../../api/labels.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { EVENTS, EVICTOR_CONFIGS, NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import { createCache } from '../../kube/cache/cache.ts';
@@ -220,17 +220,6 @@ t.test('a process that dies in a cycle leaves no plan that would run without its
   t.match(await runCycle(options(), AGGRESSIVE), { result: 'planned' });
   t.equal((await ours()).length, 1, 'a plan that was never executed is deleted');
   await clear();
-});
-
-t.test('the soft taint goes when no plan needs it any more', async (t) => {
-  const taint = { key: EVICTED_TAINT, effect: 'PreferNoSchedule' as const };
-  const theirs = { key: 'team', value: 'a', effect: 'NoSchedule' as const };
-  await client.patch(NODES, { name: NODE }, { spec: { taints: [theirs, taint] } });
-  const keys = (): readonly string[] => (nodes.get(NODE)?.spec?.taints ?? []).map(({ key }) => key);
-  await until('the cache shows the taint', () => keys().includes(EVICTED_TAINT), SOON);
-  t.match(await runCycle(options(), { ...AGGRESSIVE, enabled: false }), { message: /not enabled/ });
-  await until('the cache shows no taint', () => !keys().includes(EVICTED_TAINT), SOON);
-  t.ok(keys().includes('team'));
 });
 
 t.test(

@@ -11,9 +11,12 @@ import type { EvictorMetrics } from './metrics.ts';
 import { EVICTOR } from './moves.ts';
 import { type EvictorSettings, evictorSettings, heldSettings, overriddenSettings } from './settings.ts';
 import { type Outcome, statusAfter, writeStatus } from './status.ts';
+import { untaint } from './untaint.ts';
 
 /** Time between looks at the settings, so that a change counts at once. */
 const LOOK_MS = 1_000;
+/** Time between looks for soft taints that are over, whatever cycles do. */
+const UNTAINT_MS = 10_000;
 const FAILURE_BACKOFF_MS = 5 * 60_000;
 
 export interface EvictorOptions extends CycleOptions {
@@ -50,6 +53,18 @@ const count = ({ cycles, nodes, pods }: EvictorMetrics, { result, ...outcome }: 
     { result },
     outcome.nodes.reduce((sum, node) => sum + node.pods, 0),
   );
+};
+
+/** Takes soft taints off as their cooldowns end, also while the evictor is off or searches. */
+const untaintContinuously = async (o: EvictorOptions, log: Logger): Promise<void> => {
+  const { client, caches, clock, configs, signal } = o;
+  while (!signal.aborted) {
+    if (configs.hasSynced) {
+      const { cooldownMs } = readSettings(o).settings;
+      await untaint({ client, caches, now: clock.now(), cooldownMs, log, signal });
+    }
+    await sleep(UNTAINT_MS, undefined, { signal }).catch(() => {});
+  }
 };
 
 /** Runs cycles until the signal aborts, and one at once when the settings change; a failed cycle is backed off. */
@@ -95,6 +110,7 @@ export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
     }
   };
 
+  const untainting = untaintContinuously(o, log);
   while (!o.signal.aborted) {
     // Its dryRun may be what keeps pods from being moved, so nothing is done before it is known.
     if (o.configs.hasSynced) {
@@ -107,4 +123,5 @@ export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
     }
     await sleep(LOOK_MS, undefined, { signal: o.signal }).catch(() => {});
   }
+  await untainting;
 };
