@@ -3,7 +3,7 @@ import { EVICTION_STATUS } from '../../../api/labels.ts';
 import type { Node } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { BLUE, CORDONED, checkCases, DELETE, draining } from '../../testing/decisions.ts';
-import { isAlone } from '../state/evictionrules.ts';
+import { partnersOf } from '../state/evictionrules.ts';
 
 /** What the evictor's plans do otherwise than others. */
 
@@ -74,7 +74,7 @@ t.test('a pod is alone without a ready one of its controller on another node', a
   };
   const web = pod('a', 'blue');
   const alone = (...others: readonly ReturnType<typeof pod>[]): boolean =>
-    isAlone(web, { by: () => [web, ...others] });
+    partnersOf(web, { by: () => [web, ...others] }).length === 0;
   t.equal(alone(), true);
   t.equal(alone(pod('b', 'green')), false);
   t.equal(alone(pod('b', 'blue')), true, 'the other one would go with it');

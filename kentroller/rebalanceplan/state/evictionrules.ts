@@ -12,17 +12,21 @@ const evictAsOf = ({ spec }: RebalancePlan): ReadonlyMap<string, EvictAs> =>
     ),
   );
 
-/** Whether no other pod of the pod's controller is ready on another node; true without a controller. */
-export const isAlone = (pod: Pod, pods: Pick<Caches['pods'], 'by'>): boolean =>
-  !pods
-    .by('owner', controllerOf(pod)?.uid ?? '')
-    .some(
-      (other) =>
-        haveSameController(pod, other) &&
-        isLive(other) &&
-        isPodReady(other) &&
-        other.spec.nodeName !== pod.spec.nodeName,
-    );
+/** Whether the other pod does the pod's work while it moves: of the same controller, ready, and on another node. */
+export const isPartner = (pod: Pod, other: Pod): boolean =>
+  haveSameController(pod, other) &&
+  isLive(other) &&
+  isPodReady(other) &&
+  other.spec.nodeName !== pod.spec.nodeName;
+
+/** The partners of a pod, as the cache has them; none without a controller. */
+export const partnersOf = (pod: Pod, pods: Pick<Caches['pods'], 'by'>): readonly Pod[] =>
+  pods.by('owner', controllerOf(pod)?.uid ?? '').filter((other) => isPartner(pod, other));
+
+/** The planner's rules for the pods of a plan, and the partners that a pod needs where only replicated ones may go. */
+export interface PlanRules extends EvictionRules {
+  readonly partnersOf?: (pod: Pod) => readonly Pod[];
+}
 
 type VolumeCaches = Pick<
   Caches,
@@ -38,7 +42,8 @@ export const evictionRulesOf = (
   plan: RebalancePlan,
   now: number,
   schedulers: readonly string[] | undefined,
-): EvictionRules => {
+): PlanRules => {
+  const partners = (pod: Pod): readonly Pod[] => partnersOf(pod, caches.pods);
   let evictAs: ReadonlyMap<string, EvictAs> | undefined;
   return {
     ...rulesOf(caches, { ...plan.spec.aggressiveMode, ignoreBlockingPDB: true }, now, schedulers),
@@ -46,7 +51,10 @@ export const evictionRulesOf = (
       evictAs ??= evictAsOf(plan);
       return evictAs.get(podName(pod));
     },
-    ...(plan.spec.eviction?.onlyReplicated && { isAlone: (pod: Pod) => isAlone(pod, caches.pods) }),
+    ...(plan.spec.eviction?.onlyReplicated && {
+      isAlone: (pod: Pod) => partners(pod).length === 0,
+      partnersOf: partners,
+    }),
   };
 };
 

@@ -3,10 +3,10 @@ import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
 import type { NodeCount } from '../../../planner/cluster/disruptionbudget.ts';
-import type { EvictionRules } from '../../../planner/cluster/evictionblocker.ts';
 import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
 import type { ZoneIds } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
+import type { PlanRules } from './evictionrules.ts';
 import type { SurgeState } from './surgerecord.ts';
 
 /** The pinner's answers to the intents of one plan. */
@@ -97,7 +97,7 @@ export interface ExecutionState {
   readonly migration: MigrationSettings & { readonly plans: ReadonlyMap<string, RebalanceMigrationPlan> };
   readonly surge: SurgeState;
   /** What decides whether a pod may be evicted, with the plan's own aggressive mode. */
-  readonly rules: EvictionRules;
+  readonly rules: PlanRules;
   /** When the eviction of a pod, by its UID, may be tried again after a PodDisruptionBudget refused it. */
   readonly evictionRetryAt: ReadonlyMap<string, number>;
   /** What the cloud sells now; undefined until that was read for the first time. */

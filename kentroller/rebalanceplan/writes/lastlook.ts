@@ -3,8 +3,10 @@ import type { Pod } from '../../../api/objects.ts';
 import { isDrainable, isTerminating, isUnused } from '../../../api/pods.ts';
 import { NODE_CLAIMS, NODES, PODS, REPLICA_SETS } from '../../../api/resources.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
+import { namespaceOf } from '../../../planner/scheduling/interpodaffinity.ts';
 import { isReserved } from '../create/nodeclaim.ts';
 import { blockersOf, podBlocker } from '../drain/blockers.ts';
+import { isPartner } from '../state/evictionrules.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { type SurgeRecord, surgeRecordOf } from '../state/surgerecord.ts';
 import type { Owner } from './nodes.ts';
@@ -25,10 +27,22 @@ const readPod = async ({ client, signal }: Looking, ref: PodRef): Promise<Pod | 
   return pod?.metadata.uid === uid ? pod : undefined;
 };
 
+/** Whether the pod needs no partner, or one that the cache knows is there now: an eviction before may have taken it. */
+const hasPartner = async (w: Looking, { rules }: RulesState, pod: Pod): Promise<boolean> => {
+  if (!rules.partnersOf || rules.evictAs?.(pod) !== undefined) return true;
+  for (const { metadata } of rules.partnersOf(pod)) {
+    const { name, uid = '' } = metadata;
+    const now = await readPod(w, { name, namespace: namespaceOf(pod), uid });
+    if (now && isPartner(pod, now)) return true;
+  }
+  return false;
+};
+
 /** The pod as it is now; undefined when it is gone, is going, or may not be evicted any more. */
 export const evictablePod = async (w: Looking, state: RulesState, ref: PodRef): Promise<Pod | undefined> => {
   const pod = await readPod(w, ref);
-  return pod && !isTerminating(pod) && podBlocker(state, pod) === undefined ? pod : undefined;
+  if (!pod || isTerminating(pod) || podBlocker(state, pod) !== undefined) return undefined;
+  return (await hasPartner(w, state, pod)) ? pod : undefined;
 };
 
 /** Whether the ReplicaSet exists that a pod was detached from. */
