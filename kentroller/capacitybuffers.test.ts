@@ -123,7 +123,7 @@ t.test(
     const { pods } = await gather(() => {});
     t.same(pods.map(podName), ['shop/capacity-buffer-buffer-1']);
     const without = await gather(() => {
-      throw new KubeError('no', { kind: 'forbidden' });
+      throw new KubeError('no', { kind: 'forbidden', status: 403 });
     });
     t.same(without.pods, []);
   },
