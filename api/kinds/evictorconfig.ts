@@ -66,17 +66,27 @@ const rule = z
     ],
   });
 
-/** A duration of at least so long; the API server and the ConfigMap's reader hold to the same. */
-const atLeast = (least: string, description: string) => {
-  const message = `at least ${least} is expected`;
+/** A duration of at least so long, and at most where that is given; the API server and the ConfigMap's reader hold to the same. */
+const between = (least: string, most: string | undefined, description: string) => {
+  const message = most ? `${least} to ${most} is expected` : `at least ${least} is expected`;
+  const upper = most === undefined ? '' : ` && duration(self) <= duration('${most}')`;
+  const longest = parseDuration(most ?? '') ?? Number.POSITIVE_INFINITY;
   return duration
-    .refine((value) => (parseDuration(value) ?? -1) >= (parseDuration(least) ?? 0), { message })
+    .refine(
+      (value) => {
+        const ms = parseDuration(value) ?? -1;
+        return ms >= (parseDuration(least) ?? 0) && ms <= longest;
+      },
+      { message },
+    )
     .exactOptional()
     .meta({
       description,
-      'x-kubernetes-validations': [{ rule: `duration(self) >= duration('${least}')`, message }],
+      'x-kubernetes-validations': [{ rule: `duration(self) >= duration('${least}')${upper}`, message }],
     });
 };
+
+const atLeast = (least: string, description: string) => between(least, undefined, description);
 
 export const evictorSettings = z.object({
   enabled: flag.meta({ description: 'Drains nodes whose pods fit elsewhere; false by default.' }),
@@ -111,8 +121,9 @@ export const evictorSettings = z.object({
     '1s',
     'Wait after a refused eviction of a pod, doubled up to 15s; 5s by default.',
   ),
-  podEvictionCooldown: atLeast(
+  podEvictionCooldown: between(
     '0s',
+    '24h',
     'Time for which a pod that was moved is not moved again, nor its old node filled or drained; 1h by default.',
   ),
   rules: z

@@ -26,6 +26,8 @@ t.test('plans are kept while a cooldown needs them, and the newest ten', async (
   t.same(names(old), ['old-10', 'old-11']);
   const recent = Array.from({ length: 12 }, (_, n) => plan(`new-${n}`, n));
   t.same(names(recent), [], 'all are within the cooldown');
+  const many = Array.from({ length: 1_002 }, (_, n) => plan(`many-${n}`, n / 100));
+  t.same(names(many), ['many-1000', 'many-1001'], 'no cooldown keeps more than a thousand');
   t.same(names([plan('never', undefined, { execute: false })]).length, 1, 'a plan that never ran goes');
   t.same(names([plan('theirs', undefined, { execute: false, by: 'continuous-rebalancing' })]), []);
 });

@@ -11,6 +11,8 @@ import { MADE_BY } from '../continuous/decide.ts';
 
 export const EVICTOR = 'evictor';
 const KEPT_PLANS = 10;
+/** More plans are not kept for any cooldown: the pods of older ones may be moved again. */
+const MOST_PLANS = 1_000;
 
 const isOurs = ({ metadata }: RebalancePlan): boolean => metadata.labels?.[MADE_BY] === EVICTOR;
 const startOf = ({ status }: RebalancePlan): number => Date.parse(status?.startTime ?? '');
@@ -20,7 +22,7 @@ const endOf = ({ status }: RebalancePlan): number => Date.parse(status?.completi
 const isRecent = (plan: RebalancePlan, now: number, cooldownMs: number): boolean =>
   !isFinished(plan) || endOf(plan) + cooldownMs > now;
 
-/** The evictor's plans to delete: those that never ran, and finished ones that no cooldown needs, but the newest ten. */
+/** The evictor's plans to delete: those that never ran, and finished ones that no cooldown needs, but the newest ten, or that are too many. */
 export const plansToPrune = (
   plans: readonly RebalancePlan[],
   now: number,
@@ -29,7 +31,9 @@ export const plansToPrune = (
   const ours = plans.filter(isOurs);
   const unstarted = ours.filter((plan) => !isFinished(plan) && !plan.spec.execute);
   const newestFirst = ours.filter(isFinished).toSorted((a, b) => endOf(b) - endOf(a));
-  return [...unstarted, ...newestFirst.slice(KEPT_PLANS).filter((plan) => !isRecent(plan, now, cooldownMs))];
+  const isNeeded = (plan: RebalancePlan, at: number): boolean =>
+    at < KEPT_PLANS || (at < MOST_PLANS && isRecent(plan, now, cooldownMs));
+  return [...unstarted, ...newestFirst.filter((plan, at) => !isNeeded(plan, at))];
 };
 
 /** The evictor's plans that have not started, which go when it may drain nothing any more. */

@@ -135,6 +135,7 @@ const REFUSED: readonly (readonly [EvictorConfig, RegExp])[] = [
   [config({ drainTimeout: '0s' }), /spec\.drainTimeout: .*at least 1s is expected/s],
   [config({ podEvictionFailureBackOff: '5ms' }), /spec\.podEvictionFailureBackOff: .*at least 1s/s],
   [config({ podEvictionCooldown: 'soon' }), /spec\.podEvictionCooldown: /],
+  [config({ podEvictionCooldown: '25h' }), /spec\.podEvictionCooldown: .*0s to 24h is expected/s],
   [config({ nodeGracePeriodMinutes: -1 }), /spec\.nodeGracePeriodMinutes: /],
   [config({ maxNodesToEvictPerCycle: 0 }), /spec\.maxNodesToEvictPerCycle: /],
   [config({ rules: [{ aggressive: true }] }), /spec\.rules\[0\]: .*podSelector or nodeSelector/s],
