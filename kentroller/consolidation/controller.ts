@@ -150,8 +150,8 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
       case 'leave':
         ledger.kept(claim);
         log.debug({ node: node.metadata.name, ...decision }, 'node is left alone');
-        // Nobody else would say why a node that the evictor has emptied stays.
-        if (decision.path === 'evicted')
+        // Nobody else would say why a node that somebody's evictor has emptied stays; one in use by a plan goes with it.
+        if (decision.path === 'evicted' && decision.reason !== 'NodeInUse')
           event(facts, 'NodeKept', `It is not removed, though the evictor is done: ${decision.message}`);
         return decision.retryMs === undefined ? awaitChange : requeue(decision.retryMs);
       case 'reopen':
