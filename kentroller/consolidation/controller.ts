@@ -16,7 +16,7 @@ import {
   watches,
 } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { isConflict, isNotFound, messageOf } from '../../kube/errors.ts';
 import { type Caches, CLOSED_FOR_REMOVAL, claimOf, nodeOf } from '../caches.ts';
 import { type BufferPods, readBufferPods } from '../capacitybuffers.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
@@ -33,6 +33,8 @@ export const NAME = 'empty-node-deleter';
 export const SETTLE_MS = 5_000;
 /** Time for which CapacityBuffers are believed in first decisions; the last look reads them anew. */
 const BUFFERS_MS = 10_000;
+/** What is known of CapacityBuffers before they are read. */
+const UNREAD: BufferPods = { pods: [], problem: 'CapacityBuffers are not read yet' };
 /** Time for which a node that was kept after all is left alone. */
 const REST_MS = 30_000;
 /** Delay until a node is looked at again that changed while it was. */
@@ -90,12 +92,14 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
   const counts = countersOf(o.metrics);
   let buffers: { readonly at: number; readonly read: Promise<BufferPods> } | undefined;
 
+  /** A list that fails is no reason to give up: nodes whose room it could need stay, or are opened again. */
   const readBuffersAnew = (signal: AbortSignal): Promise<BufferPods> => {
-    const read = readBufferPods({ client, signal });
-    buffers = { at: clock.now(), read };
-    read.catch(() => {
-      buffers = undefined;
+    const read = readBufferPods({ client, signal }).catch((error: unknown): BufferPods => {
+      const reason = messageOf(error);
+      if (!signal.aborted) log.warn({ reason }, 'CapacityBuffers can not be read, so empty nodes stay');
+      return { pods: [], problem: `CapacityBuffers, which may need its room, can't be read: ${reason}` };
     });
+    buffers = { at: clock.now(), read };
     return read;
   };
   const bufferPods = (signal: AbortSignal): Promise<BufferPods> =>
@@ -212,9 +216,15 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
       const claim = node && claimOf(caches, node);
       if (!claim) return awaitChange;
       if (!isConcerned(sources, node, claim)) return beforeExpiry(awaitChange, claim, clock.now());
-      const facts = cachedFacts(sources, name, await bufferPods(signal));
-      if (!facts) return awaitChange;
-      const action = await apply({ client, signal }, facts, decide(facts));
+      let facts = cachedFacts(sources, name, UNREAD);
+      let decision = facts && decide(facts);
+      // Buffers are read only where nothing else decides.
+      if (decision && 'reason' in decision && decision.reason === 'RoomNeeded') {
+        facts = cachedFacts(sources, name, await bufferPods(signal));
+        decision = facts && decide(facts);
+      }
+      if (!facts || !decision) return awaitChange;
+      const action = await apply({ client, signal }, facts, decision);
       return beforeExpiry(action, claim, clock.now());
     },
   };
