@@ -259,6 +259,7 @@ export interface NodeClaim extends KubeObject {
     readonly capacity?: ResourceList;
     readonly allocatable?: ResourceList;
     readonly conditions?: readonly Condition[];
+    readonly lastPodEventTime?: string;
   };
 }
 

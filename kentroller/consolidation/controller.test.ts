@@ -142,7 +142,7 @@ t.test('a pod that is bound during the last look saves its node by the precondit
     // Karpenter notes on the claim when a pod came or went.
     world.api.edit(NODE_CLAIMS, { name: 'idle' }, (claim) => ({
       ...claim,
-      status: { ...claim.status, lastPodEventTime: 'now' } as NonNullable<typeof claim.status>,
+      status: { ...claim.status, lastPodEventTime: new Date(world.now).toISOString() },
     }));
   };
   await world.pass(10);

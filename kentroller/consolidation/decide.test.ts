@@ -33,6 +33,11 @@ const claimWith = (
 const MARK = ownerMark(consolidationOwner(claimWith()));
 const marked = (o: Parameters<typeof claimWith>[1] = {}): NodeClaim =>
   claimWith({ annotations: { [IN_USE_BY]: MARK } }, o);
+/** A marked claim on which Karpenter noted a pod's coming or going so many seconds ago. */
+const podsSeen = (seconds: number): NodeClaim => {
+  const claim = marked();
+  return { ...claim, status: { ...claim.status, lastPodEventTime: make.ago(seconds) } };
+};
 const closed = (seconds: number, more: Parameters<typeof make.node>[1] = {}) =>
   make.node('c', {
     ...more,
@@ -79,6 +84,12 @@ const CASES: readonly (readonly [string, Partial<NodeFacts>, object])[] = [
     { kind: 'settle', afterMs: 3_000 },
   ],
   ['then deleted', { claim: marked(), node: closed(5) }, { kind: 'delete', path: 'empty' }],
+  [
+    'not while Karpenter would not note on the claim that a pod came',
+    { claim: podsSeen(9), node: closed(5) },
+    { kind: 'settle', path: 'empty', afterMs: 3_000 },
+  ],
+  ['but after', { claim: podsSeen(12), node: closed(5) }, { kind: 'delete', path: 'empty' }],
   [
     'a taint from the future is put on anew',
     { claim: marked(), node: closed(-60) },

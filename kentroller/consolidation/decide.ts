@@ -53,6 +53,12 @@ export type Decision =
 const BUDGET_RETRY_MS = 15_000;
 const ROOM_RETRY_MS = 30_000;
 
+/**
+ * Karpenter notes on a claim that a pod came or went, but not within 10 s of the last time (pkg/controllers/nodeclaim/podevents);
+ * with two more for whole seconds and clocks that differ.
+ */
+const SILENT_MS = 12_000;
+
 export const isMarked = (claim: NodeClaim): boolean =>
   isMarkedBy(consolidationOwner(claim), claim, IN_USE_BY);
 
@@ -115,14 +121,20 @@ const holdOf = (facts: NodeFacts, path: Path): Hold | undefined => {
   );
 };
 
+/** Milliseconds until Karpenter would write to the claim again when a pod came; until then a deletion can't tell by its version. */
+const silenceLeft = ({ status }: NodeClaim, now: number): number => {
+  const last = Date.parse(status?.lastPodEventTime ?? '');
+  return Number.isNaN(last) ? 0 : last + SILENT_MS - now;
+};
+
 const nextStep = ({ node, claim, now, settleMs }: NodeFacts, path: Path): Decision => {
   if (!isMarked(claim)) return { kind: 'mark', path };
   if (path === 'expired') return { kind: 'delete', path };
   const age = now - Date.parse(removalTaintOf(node)?.timeAdded ?? '');
   // Without a time, or with one that lies ahead, the taint is put on anew.
   if (!(age >= -settleMs)) return { kind: 'close', path };
-  const left = settleMs - age;
-  return left > 0 ? { kind: 'settle', path, afterMs: Math.min(left, settleMs) } : { kind: 'delete', path };
+  const left = Math.min(Math.max(settleMs - age, silenceLeft(claim, now)), Math.max(settleMs, SILENT_MS));
+  return left > 0 ? { kind: 'settle', path, afterMs: left } : { kind: 'delete', path };
 };
 
 /** The next step for a node. */
