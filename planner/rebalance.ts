@@ -278,8 +278,8 @@ const search = (request: RebalanceRequest): RebalanceResult => {
     bill.count(billedOf(facts), -1);
     return blueNode(facts.node, whole - bill.total());
   });
-  const { spec, green } = writePlan(problem, cluster, assignment, request.planName, bill);
-  const bound = { least: bounded, cost: packing.cost() };
+  const { spec, green, raised } = writePlan(problem, cluster, assignment, request.planName, bill);
+  const bound = { least: bounded, cost: packing.cost() - raised };
   const goesPast = passedHolds(assignment.removed.map((index) => itemAt(cluster.facts, index)));
   return {
     ...resultOf(selection, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) }),

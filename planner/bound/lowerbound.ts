@@ -1,4 +1,5 @@
 import { type Billed, maxRebate } from '../model/billing.ts';
+import { type CompiledOption, prune } from '../packing/compiledoption.ts';
 import { floatAt, intAt, itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { ColumnGeneration } from './columngeneration.ts';
@@ -25,6 +26,10 @@ const isDominated = (nodeKind: NodeKind, by: NodeKind): boolean =>
 type PriceOf = (node: Billed) => number;
 const listPrice: PriceOf = ({ price }) => price;
 const lowestPrice: PriceOf = ({ price, covered }) => Math.min(price, covered?.price ?? price);
+
+/** The options as they are billed: those that minValues priced at the most a claim may come to are billed as the cheapest. */
+const billedOptions = ({ options, allOptions }: Problem): readonly CompiledOption[] =>
+  options.some(({ most }) => most !== undefined) ? prune(allOptions) : options;
 
 /** Existing candidates as node kinds at their price, empty of the pods that may move. */
 const candidateKinds = (problem: Problem, priceOf: PriceOf): NodeKind[] => {
@@ -99,7 +104,7 @@ const boundAt = (
   prices: Float64Array,
 ): number => {
   const nodeKinds = [
-    ...problem.options.map((option) => ({
+    ...billedOptions(problem).map((option) => ({
       option,
       price: priceOf(option),
       podRisk: option.podRisk,

@@ -50,6 +50,8 @@ t.test('12: several nodes that go pay for the dearest type of one that comes', a
   const planned = rebalanced(two, priceList(A, B, C, D));
   t.equal(deletedBy(planned).length, 2);
   t.same(everyValue(planned, TYPE), ['a', 'b', 'c']);
+  const { savings } = planned.plan ?? {};
+  t.match(savings, { projectedMonthlyCost: '73.00', lowerBoundMonthlyCost: '73.00', gapPercent: '0.0' });
 });
 
 const CAPACITY = 'karpenter.sh/capacity-type';
@@ -112,6 +114,12 @@ t.test('12: whatever is launched, a rebalancing costs less than before', async (
         const list = priceList(...priced, C);
         const priceOf = new Map([...priced, C].map(({ name, price = 0 }) => [name, price]));
         const planned = rebalanced(onC(nodes, minValues), list);
+        const { projectedMonthlyCost, lowerBoundMonthlyCost } = planned.plan?.savings ?? {};
+        if (
+          Number(lowerBoundMonthlyCost ?? 0) > Number(projectedMonthlyCost ?? 0) + 0.01 &&
+          nodes === deletedBy(planned).length
+        )
+          throw new Error(`at least ${lowerBoundMonthlyCost}, but ${projectedMonthlyCost}`);
         const before = deletedBy(planned).length * C.price;
         const dearest = claimsOf(planned).map(({ spec, alternatives = [] }) =>
           Math.max(

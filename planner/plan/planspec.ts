@@ -39,7 +39,7 @@ const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: stri
 
 /**
  * Writes an assignment as the spec of a plan. `green` has each new node at what it adds to `bill`, which is that of the
- * nodes that stay.
+ * nodes that stay; `raised` is what minValues added to the prices of the search, in USD per hour.
  */
 export const writePlan = (
   problem: Problem,
@@ -47,10 +47,11 @@ export const writePlan = (
   assignment: Assignment,
   planName: string,
   bill: Bill,
-): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[] } => {
+): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[]; readonly raised: number } => {
   const nodeClaimsToAdd: NodeClaimToAdd[] = [];
   const podsToMigrate: PodToMigrate[] = [];
   const green: NodeCost[] = [];
+  let raised = 0;
   const limits = limitsBesidePlan(
     cluster.snapshot.nodePools,
     problem.poolUsage,
@@ -63,6 +64,7 @@ export const writePlan = (
     nodeClaimsToAdd.push(claim);
     const before = bill.total();
     bill.count(option, 1);
+    if (node.option.most !== undefined) raised += node.option.price - option.price;
     green.push(greenNode(name, option, bill.total() - before));
     for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
   });
@@ -76,5 +78,5 @@ export const writePlan = (
     const claim = itemAt(cluster.facts, node).claim;
     return claim ? [{ nodeClaimName: claim.metadata.name }] : [];
   });
-  return { spec: { execute: false, nodeClaimsToAdd, nodeClaimsToDelete, podsToMigrate }, green };
+  return { spec: { execute: false, nodeClaimsToAdd, nodeClaimsToDelete, podsToMigrate }, green, raised };
 };
