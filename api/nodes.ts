@@ -13,6 +13,12 @@ import {
 } from './labels.ts';
 import type { Node, Taint } from './objects.ts';
 
+/** The taints of a node but those with the key. */
+export const taintsWithout = (
+  { spec }: { readonly spec?: Node['spec'] | undefined },
+  key: string,
+): readonly Taint[] => (spec?.taints ?? []).filter((taint) => taint.key !== key);
+
 /** True when the kubelet calls the node ready; a placeholder has no Ready condition. */
 export const isReady = ({ status }: Node): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;

@@ -1,4 +1,5 @@
 import { REMOVAL_TAINT } from '../../api/labels.ts';
+import { taintsWithout } from '../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { isReschedulable } from '../../api/pods.ts';
 import { clusterOf } from '../../planner/cluster/clusterview.ts';
@@ -17,7 +18,7 @@ const leaving = <T extends Node | NodeClaim>(object: T): T => ({
 /** The node as it would be if it stayed. */
 const opened = (node: Node): Node => ({
   ...node,
-  spec: { ...node.spec, taints: (node.spec?.taints ?? []).filter(({ key }) => key !== REMOVAL_TAINT) },
+  spec: { ...node.spec, taints: [...taintsWithout(node, REMOVAL_TAINT)] },
 });
 
 /** Whether nodes that others take out run pods that will need another place. */

@@ -1,10 +1,12 @@
 import { consolidationOwner, isMarkedBy, ownerMark } from '../../api/identity/ownermark.ts';
 import { IN_USE_BY, REMOVAL_TAINT } from '../../api/labels.ts';
+import { taintsWithout } from '../../api/nodes.ts';
 import type { Node, NodeClaim, Taint } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { NODE_CLAIMS, NODES } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { updateIfThere } from '../../kube/update.ts';
+import { markUse } from '../rebalanceplan/writes/nodeuse.ts';
 
 /**
  * Writes of node consolidation. Each is decided on the object as it is at the write, can be done twice, and leaves what
@@ -20,22 +22,9 @@ export interface Writer {
 
 type Ref = Pick<NodeClaim, 'metadata'>;
 
-const updateClaim = (
-  { client, signal }: Writer,
-  { metadata: { name, uid } }: Ref,
-  value: (claim: NodeClaim) => string | null | undefined,
-): Promise<NodeClaim | undefined> =>
-  updateIfThere(
-    { client, resource: NODE_CLAIMS, ref: { name }, fieldManager: FIELD_MANAGER, signal },
-    (claim) => {
-      const next = claim.metadata.uid === uid ? value(claim) : undefined;
-      return next === undefined ? undefined : { metadata: { annotations: { [IN_USE_BY]: next } } };
-    },
-  );
-
 /** Takes the claim as plans do, so that none of them can; false for one that is in use or going. */
 export const markClaim = async (w: Writer, claim: Ref): Promise<boolean> => {
-  const marked = await updateClaim(w, claim, (found) => {
+  const marked = await markUse(w, claim.metadata, (found) => {
     const isFree = valueAt(found.metadata.annotations, IN_USE_BY) === undefined;
     return isFree && !found.metadata.deletionTimestamp ? ownerMark(consolidationOwner(found)) : undefined;
   });
@@ -43,7 +32,7 @@ export const markClaim = async (w: Writer, claim: Ref): Promise<boolean> => {
 };
 
 export const freeClaim = async (w: Writer, claim: Ref): Promise<void> => {
-  await updateClaim(w, claim, (found) =>
+  await markUse(w, claim.metadata, (found) =>
     isMarkedBy(consolidationOwner(found), found, IN_USE_BY) ? null : undefined,
   );
 };
@@ -57,7 +46,7 @@ const updateTaints = async (
     { client, resource: NODES, ref: { name }, fieldManager: FIELD_MANAGER, signal },
     (node) => {
       const taints = node.spec?.taints ?? [];
-      const others = taints.filter(({ key }) => key !== REMOVAL_TAINT);
+      const others = taintsWithout(node, REMOVAL_TAINT);
       const isSame = others.length === taints.length && next.length === 0;
       if (node.metadata.uid !== uid || isSame) return undefined;
       const all = [...others, ...next];

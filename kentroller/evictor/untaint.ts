@@ -1,4 +1,5 @@
 import { EVICTED_TAINT } from '../../api/labels.ts';
+import { taintsWithout } from '../../api/nodes.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { type Caches, claimOf } from '../caches.ts';
@@ -23,7 +24,7 @@ export const untaint = async (o: UntaintOptions): Promise<void> => {
     try {
       await updateNode({ client, signal }, metadata.name, (node) => {
         if (!hasEvictedTaint(node)) return undefined;
-        const left = (node.spec?.taints ?? []).filter(({ key }) => key !== EVICTED_TAINT);
+        const left = taintsWithout(node, EVICTED_TAINT);
         return { metadata: {}, spec: { taints: left.length > 0 ? left : null } };
       });
     } catch (error) {

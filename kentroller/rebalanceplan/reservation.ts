@@ -8,6 +8,7 @@ import {
   OWNED_BY,
   PREPARING_TAINT,
 } from '../../api/labels.ts';
+import { taintsWithout } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodeClaim, Pod, Taint } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
 import { hasReservationTaint } from '../../api/reservation.ts';
@@ -56,7 +57,7 @@ const missingOn = (
     {
       name: metadata.name,
       labels: metadata.labels ?? {},
-      taints: (spec?.taints ?? []).filter(({ key }) => key !== PREPARING_TAINT),
+      taints: taintsWithout({ spec }, PREPARING_TAINT),
       pods: pods.get(claim) ?? [],
     },
     pendingDaemonPods,

@@ -11,6 +11,7 @@ import {
   KARPENTER_DO_NOT_DISRUPT,
   REBALANCING_STATUS,
 } from '../../../api/labels.ts';
+import { taintsWithout } from '../../../api/nodes.ts';
 import type { KubeObject, Node, Taint } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import { NODES } from '../../../api/resources.ts';
@@ -82,10 +83,7 @@ export const closeNode = (w: Writer, plan: RebalancePlan, step: StepOf<'close'>)
 /** The soft taint of a node that the evictor drains; it outlives the drain, and the evictor takes it off. */
 const EVICTED: Taint = { key: EVICTED_TAINT, effect: 'PreferNoSchedule' };
 
-const withEvictedTaint = (node: Node): readonly Taint[] => [
-  ...(node.spec?.taints ?? []).filter(({ key }) => key !== EVICTED_TAINT),
-  EVICTED,
-];
+const withEvictedTaint = (node: Node): readonly Taint[] => [...taintsWithout(node, EVICTED_TAINT), EVICTED];
 
 export const cordonNode = (w: Writer, plan: RebalancePlan, step: StepOf<'cordon'>): Promise<void> =>
   updateNode(w, step.node, (node) => {

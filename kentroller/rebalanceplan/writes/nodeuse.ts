@@ -11,15 +11,16 @@ import type { Writer } from './writer.ts';
 
 type Owner = Pick<RebalancePlan, 'metadata'>;
 
-const mark = (
+/** Writes who uses a NodeClaim, null for nobody; with a uid, no other claim of the name is written. */
+export const markUse = (
   { client, signal }: Pick<Writer, 'client' | 'signal'>,
-  name: string,
+  { name, uid }: { readonly name: string; readonly uid?: string },
   value: (claim: NodeClaim) => string | null | undefined,
 ): Promise<NodeClaim | undefined> =>
   updateIfThere(
     { client, resource: NODE_CLAIMS, ref: { name }, fieldManager: FIELD_MANAGER, signal },
     (claim) => {
-      const next = value(claim);
+      const next = uid === undefined || claim.metadata.uid === uid ? value(claim) : undefined;
       return next === undefined ? undefined : { metadata: { annotations: { [IN_USE_BY]: next } } };
     },
   );
@@ -29,7 +30,7 @@ export const freeNode = async (
   owner: Owner,
   claim: string,
 ): Promise<void> => {
-  await mark(w, claim, (found) => (isMarkedBy(owner, found, IN_USE_BY) ? null : undefined));
+  await markUse(w, { name: claim }, (found) => (isMarkedBy(owner, found, IN_USE_BY) ? null : undefined));
 };
 
 /**
@@ -44,7 +45,7 @@ export const takeNodes = async (
   for (const name of claims) {
     const isFree = (claim: NodeClaim): boolean =>
       claim.metadata.annotations?.[IN_USE_BY] === undefined && !claim.metadata.deletionTimestamp;
-    const claim = await mark(w, name, (found) => (isFree(found) ? ownerMark(plan) : undefined));
+    const claim = await markUse(w, { name }, (found) => (isFree(found) ? ownerMark(plan) : undefined));
     if (claim && foreignMark(plan, claim, IN_USE_BY) !== undefined) {
       for (const taken of claims.slice(0, claims.indexOf(name))) await freeNode(w, plan, taken);
       return false;

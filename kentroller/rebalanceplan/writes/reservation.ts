@@ -8,7 +8,8 @@ import {
   PREPARING_TAINT,
   UNSCHEDULABLE,
 } from '../../../api/labels.ts';
-import type { KubeObject, Node, Taint } from '../../../api/objects.ts';
+import { taintsWithout } from '../../../api/nodes.ts';
+import type { KubeObject, Node } from '../../../api/objects.ts';
 import { hasReservationTaint } from '../../../api/reservation.ts';
 import { NODE_CLAIMS } from '../../../api/resources.ts';
 import { withoutCordon, withoutGuard } from '../../../kube/undo/nodemarks.ts';
@@ -23,16 +24,13 @@ import type { StepOf, Writer } from './writer.ts';
  * Kubernetes' own taint of a cordon goes with it, so that Karpenter never sees the node without one.
  */
 
-const taintsOf = (node: Node, without: string): readonly Taint[] =>
-  (node.spec?.taints ?? []).filter(({ key }) => key !== without);
-
 /** A node without the cordon; a user's stays. */
 const uncordoned = (node: Node) => {
   const { annotations, isOpened } = withoutCordon(node);
   return {
     annotations,
     spec: isOpened
-      ? { taints: taintsOf(node, UNSCHEDULABLE), unschedulable: null }
+      ? { taints: taintsWithout(node, UNSCHEDULABLE), unschedulable: null }
       : { taints: node.spec?.taints ?? [] },
   };
 };
@@ -48,7 +46,7 @@ const byCordon = (plan: RebalancePlan, node: Node, until: string | undefined): N
   spec: {
     unschedulable: true,
     taints: [
-      ...taintsOf(node, PREPARING_TAINT).filter(({ key }) => key !== UNSCHEDULABLE),
+      ...taintsWithout(node, PREPARING_TAINT).filter(({ key }) => key !== UNSCHEDULABLE),
       { key: UNSCHEDULABLE, effect: 'NoSchedule' },
     ],
   },

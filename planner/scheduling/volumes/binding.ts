@@ -1,3 +1,4 @@
+import { SELECTED_NODE } from '../../../api/labels.ts';
 import type {
   NodeSelector,
   PersistentVolume,
@@ -9,7 +10,6 @@ import { valueAt } from '../../../api/records/valueat.ts';
 import { type Labels, matchesLabels, matchesNodeSelector } from '../nodeaffinity.ts';
 
 const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
-const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
 const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 
 /** The state of a claim in kube-scheduler's VolumeBinding plugin. */
