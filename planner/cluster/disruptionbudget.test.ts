@@ -1,6 +1,6 @@
 import t from 'tap';
 import { parseCron } from '../../api/cron.ts';
-import { CORDONED_BY, DRAINING } from '../../api/labels.ts';
+import { CORDONED_BY, DRAINING, KARPENTER_DISRUPTED_TAINT } from '../../api/labels.ts';
 import type { NodePool } from '../../api/objects.ts';
 import { makeNode } from '../testing/builders.ts';
 import { allowedDisruptions, allowedDisruptionsByPool, countNodes } from './disruptionbudget.ts';
@@ -155,6 +155,19 @@ t.test(
     const removed = { ...added, metadata: { ...added.metadata, labels } };
     t.same(countNodes([{ node: added, claim }]), { total: 1, disrupted: 0 });
     t.same(countNodes([{ node: removed, claim }]), { total: 1, disrupted: 1 });
+  },
+);
+
+t.test(
+  'a node that Karpenter disrupts uses up the budget; one whose machine it has ended is no node',
+  async (t) => {
+    const { node, claim } = makeNode('n');
+    const taints = [{ key: KARPENTER_DISRUPTED_TAINT, effect: 'NoSchedule' as const }];
+    const disrupted = { ...node, spec: { ...node.spec, taints } };
+    t.same(countNodes([{ node: disrupted, claim }]), { total: 1, disrupted: 1 });
+    const conditions = [{ type: 'InstanceTerminating', status: 'True' as const }];
+    const ended = claim && { ...claim, status: { ...claim.status, conditions } };
+    t.same(countNodes([{ node: disrupted, claim: ended }]), { total: 0, disrupted: 0 });
   },
 );
 

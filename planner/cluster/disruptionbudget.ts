@@ -1,7 +1,7 @@
 import { CronError } from '../../api/cron/fields.ts';
 import { parseCron } from '../../api/cron.ts';
 import { parseGoDuration } from '../../api/duration.ts';
-import { CORDONED_BY, DRAINING, KARPENTER_INITIALIZED } from '../../api/labels.ts';
+import { CORDONED_BY, DRAINING, KARPENTER_DISRUPTED_TAINT, KARPENTER_INITIALIZED } from '../../api/labels.ts';
 import { isReady } from '../../api/nodes.ts';
 import type { Node, NodeClaim, NodePool } from '../../api/objects.ts';
 
@@ -15,7 +15,7 @@ type DisruptionReason = 'Underutilized' | 'Empty';
 /** The nodes of one NodePool, as its disruption budgets count them. */
 export interface NodeCount {
   readonly total: number;
-  /** Nodes being deleted, cordoned or not ready; each uses up a part of the budget. */
+  /** Nodes being deleted, disrupted by Karpenter, cordoned or not ready; each uses up a part of the budget. */
   readonly disrupted: number;
 }
 
@@ -29,18 +29,28 @@ const isBeingEmptied = ({ metadata, spec }: Node): boolean =>
   spec?.unschedulable === true &&
   (metadata.annotations?.[CORDONED_BY] === undefined || metadata.labels?.[DRAINING] !== undefined);
 
+/** Whether Karpenter disrupts a node: it waits for replacements first, and deletes the claim minutes after the taint. */
+const isTainted = ({ spec }: Node): boolean =>
+  (spec?.taints ?? []).some(({ key }) => key === KARPENTER_DISRUPTED_TAINT);
+
+/** Whether the machine is drained and its end ordered of the cloud. */
+const hasEnded = (claim: NodeClaim | undefined): boolean =>
+  (claim?.status?.conditions ?? []).some(
+    ({ type, status }) => type === 'InstanceTerminating' && status === 'True',
+  );
+
 /**
- * Counts the nodes of one NodePool. A machine that Karpenter has not initialized counts for nothing, as in its own
- * BuildDisruptionBudgetMapping (pkg/controllers/disruption/helpers.go).
+ * Counts the nodes of one NodePool. A machine that Karpenter has not initialized, or has ended, counts for nothing, as in
+ * its own BuildDisruptionBudgetMapping (pkg/controllers/disruption/helpers.go).
  */
 export const countNodes = (nodes: Iterable<DisruptableNode>): NodeCount => {
   let total = 0;
   let disrupted = 0;
   for (const { node, claim } of nodes) {
-    if (node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true') continue;
+    if (node.metadata.labels?.[KARPENTER_INITIALIZED] !== 'true' || hasEnded(claim)) continue;
     total += 1;
     const deletedAt = claim?.metadata.deletionTimestamp ?? node.metadata.deletionTimestamp;
-    if (deletedAt !== undefined || isBeingEmptied(node) || !isReady(node)) disrupted += 1;
+    if (deletedAt !== undefined || isBeingEmptied(node) || isTainted(node) || !isReady(node)) disrupted += 1;
   }
   return { total, disrupted };
 };
