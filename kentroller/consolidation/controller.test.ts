@@ -149,6 +149,16 @@ t.test('a pod that is bound during the last look saves its node by the precondit
   checkOpen(t, world, 'idle', 'the pod came');
 });
 
+t.test('a volume that nobody waits for keeps no node', async (t) => {
+  const world = opened();
+  world.machine('idle');
+  SAVIOURS['a volume is made for it']?.(world);
+  world.api.delete(PODS, { name: 'late', namespace: 'shop' }, { gracePeriodSeconds: 0 });
+  world.start();
+  await world.pass(10);
+  t.ok(world.isDeleting('idle'));
+});
+
 t.test('a plan and node consolidation never have a node both', async (t) => {
   const world = opened();
   world.machine('idle');

@@ -53,14 +53,25 @@ const isPromised = (pod: Pod, node: Node, claim: NodeClaim): boolean => {
   );
 };
 
-/** Volumes that are being made for a node. */
-const bindingTo = (claims: readonly PersistentVolumeClaim[], node: Node): readonly string[] =>
-  claims
+/** PersistentVolumeClaims that a pod mounts, as 'namespace/name'. */
+const mountedBy = ({ metadata: { name, namespace }, spec }: Pod): readonly string[] =>
+  (spec.volumes ?? []).flatMap((volume) => {
+    const claim = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral && `${name}-${volume.name}`);
+    return claim === undefined ? [] : [`${namespace}/${claim}`];
+  });
+
+/** Volumes that are being made for a node and that a pod waits for. */
+const bindingTo = ({ volumeClaims, unassigned }: Seen, node: Node): readonly string[] => {
+  const awaited = new Set(unassigned.flatMap(mountedBy));
+  if (awaited.size === 0) return [];
+  return volumeClaims()
     .filter(({ metadata, spec, status }) => {
       const isBound = Boolean(spec?.volumeName) || status?.phase === 'Bound';
       return !isBound && valueAt(metadata.annotations, SELECTED_NODE) === node.metadata.name;
     })
-    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+    .filter((name) => awaited.has(name));
+};
 
 const isPlanned = ({ plans }: Pick<Caches, 'plans'>, claim: NodeClaim): boolean =>
   plans.list().some((plan) => isRunning(plan) && existingClaims(plan).includes(claim.metadata.name));
@@ -115,7 +126,7 @@ const factsFrom = (o: Sources, seen: Seen, buffers: BufferPods): NodeFacts => {
     pods,
     pool: caches.nodePools.get(poolNameOf(claim)),
     promised: () => seen.unassigned.filter((pod) => isPromised(pod, node, claim)),
-    volumes: () => bindingTo(seen.volumeClaims(), node),
+    volumes: () => bindingTo(seen, node),
     isPlanned: isPlanned(caches, claim),
     allowed: () => allowedFor(o, seen),
     neededFor: () => neededFor(o, seen, buffers),
