@@ -129,6 +129,11 @@ t.test(`${ROTATIONS} rotations of leaf and authority refuse no pod`, async (t) =
       'the old authority is dropped',
       async () => (await dataOf(AUTHORITY, 'previous.crt')) === '',
     );
+    // Only then is a rotation over; a Secret that is lost before has also lost the path that API servers still call.
+    await eventually('the old path is dropped', async () => {
+      const paths = Buffer.from(await dataOf(LEAF, 'paths'), 'base64').toString();
+      return paths !== '' && !paths.includes(',');
+    });
     for (const replica of replicas) t.ok(await isReady(replica));
   }
   const { failures, count } = await stop();
