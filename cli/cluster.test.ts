@@ -9,6 +9,7 @@ import { NAMESPACES, NODES, PODS, type Resource } from '../api/resources.ts';
 import { connect, type KubeClient } from '../kube/client/client.ts';
 import { makeNode } from '../planner/testing/builders.ts';
 import { listSnapshot } from './cluster.ts';
+import { writeCatalog } from './testing/catalogfile.ts';
 
 const kubeconfig = process.env.KUBECONFIG ?? '';
 const id = `cli-${process.pid}`;
@@ -22,27 +23,7 @@ const SERVICE_ACCOUNTS: Resource<KubeObject> = {
   plural: 'serviceaccounts',
   namespaced: true,
 };
-const catalog = join(folder, 'catalog.json');
-writeFileSync(
-  catalog,
-  JSON.stringify([
-    {
-      name: 'm5.xlarge',
-      architecture: 'amd64',
-      operatingSystems: ['linux'],
-      resources: { cpu: '4', memory: '16Gi', pods: '58' },
-      offerings: [
-        {
-          Price: 0.192,
-          Requirements: [
-            { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
-            { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a'] },
-          ],
-        },
-      ],
-    },
-  ]),
-);
+const catalog = writeCatalog(folder);
 
 const run = (
   args: readonly string[],

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -6,33 +6,13 @@ import type { Pod } from '../api/objects.ts';
 import { makeNode, makePod, makeSnapshot } from '../planner/testing/builders.ts';
 import { explainCommand } from './explain.ts';
 import { parseFlags } from './flags.ts';
+import { writeCatalog } from './testing/catalogfile.ts';
 
 /** What `explain` prints of many things that are alike. */
 
 const folder = mkdtempSync(join(tmpdir(), 'cli-explain-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-const catalog = join(folder, 'catalog.json');
-const requirement = (key: string, value: string) => ({ key, operator: 'In', values: [value] });
-writeFileSync(
-  catalog,
-  JSON.stringify([
-    {
-      name: 'm5.xlarge',
-      architecture: 'amd64',
-      operatingSystems: ['linux'],
-      resources: { cpu: '4', memory: '16Gi', pods: '58' },
-      offerings: [
-        {
-          Price: 0.192,
-          Requirements: [
-            requirement('karpenter.sh/capacity-type', 'on-demand'),
-            requirement('topology.kubernetes.io/zone', 'us-west-2a'),
-          ],
-        },
-      ],
-    },
-  ]),
-);
+const catalog = writeCatalog(folder);
 
 const explained = async (pods: readonly Pod[], nodes: number, ...words: string[]): Promise<string[]> => {
   const names = Array.from({ length: nodes }, (_, n) => makeNode(`n${n}`));

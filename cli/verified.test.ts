@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -10,32 +10,13 @@ import { parseFlags } from './flags.ts';
 import { planCommand } from './plan.ts';
 import { reportCommand } from './report.ts';
 import type { Input } from './request.ts';
+import { writeCatalog } from './testing/catalogfile.ts';
 
 /** What commands print of plans that a planner got wrong. */
 
 const folder = mkdtempSync(join(tmpdir(), 'cli-verified-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-const catalog = join(folder, 'catalog.json');
-writeFileSync(
-  catalog,
-  JSON.stringify([
-    {
-      name: 'm5.xlarge',
-      architecture: 'amd64',
-      operatingSystems: ['linux'],
-      resources: { cpu: '4', memory: '16Gi', pods: '58' },
-      offerings: [
-        {
-          Price: 0.192,
-          Requirements: [
-            { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
-            { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a'] },
-          ],
-        },
-      ],
-    },
-  ]),
-);
+const catalog = writeCatalog(folder);
 const snapshot = makeSnapshot([makeNode('a'), makeNode('b')], [makePod('p', { node: 'a' })]);
 
 const input = (...words: string[]): Input => ({
