@@ -1,18 +1,10 @@
-import {
-  ARCH,
-  INSTANCE_TYPE,
-  KARPENTER_CAPACITY_TYPE,
-  KARPENTER_NODEPOOL,
-  OS,
-  REGION,
-  ZONE,
-  ZONE_ID,
-} from '../../../api/labels.ts';
+import { ARCH, INSTANCE_TYPE, KARPENTER_NODEPOOL, OS } from '../../../api/labels.ts';
 import type { NodeOverlay, NodePool, Requirement } from '../../../api/objects.ts';
 import { amount } from '../../../api/quantity.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType, Offering } from '../catalogue.ts';
 import { canonicalKey } from '../machinelabels.ts';
+import { OFFERING_LABELS, offeringLabel, type RegionOfZone } from './offeringlabels.ts';
 import { meets } from './requirement.ts';
 import type { ToldFacts } from './told.ts';
 
@@ -22,8 +14,6 @@ type Labels = Readonly<Record<string, string>>;
 type Regions = Pick<ToldFacts, 'regionOf' | 'regionText'>;
 
 /** Karpenter's NodeOverlays as it applies them: pkg/controllers/nodeoverlay and cloudprovider.AdjustedPrice. */
-
-const OF_OFFERING: ReadonlySet<string> = new Set([ZONE, ZONE_ID, REGION, KARPENTER_CAPACITY_TYPE]);
 
 /** The verdict of Karpenter's own check, which finds conflicts too; it gives none while its feature gate is off. */
 const verdictOf = ({ status }: NodeOverlay): { readonly isAccepted: boolean; readonly reason?: string } => {
@@ -56,23 +46,6 @@ export const changedPrice = (price: number, change: string): number => {
   return Math.max(0, change.endsWith('%') ? price * (1 + value / 100) : price + value);
 };
 
-const valueOfOffering = (
-  { zone, zoneId, capacityType }: Offering,
-  key: string,
-  regions: Regions,
-): string | undefined => {
-  switch (key) {
-    case ZONE:
-      return zone;
-    case ZONE_ID:
-      return zoneId;
-    case REGION:
-      return regions.regionOf(zone);
-    default:
-      return capacityType;
-  }
-};
-
 /** An offering at another list price, with our own discounts taken off that one. */
 const atListPrice = (offering: Offering, list: number): Offering => {
   const old = offering.listPrice ?? offering.price;
@@ -94,17 +67,17 @@ class PoolOverlay {
   readonly #ofType: readonly Requirement[];
   readonly #ofOffering: readonly Requirement[];
   readonly #labels: Labels;
-  readonly #regions: Regions;
+  readonly #regions: RegionOfZone;
 
   constructor({ metadata, spec }: NodeOverlay, labels: Labels, regions: Regions) {
     this.name = metadata.name;
     const requirements = (spec.requirements ?? []).map((each) => ({ ...each, key: canonicalKey(each.key) }));
     this.change = spec.price ?? spec.priceAdjustment;
     this.capacity = spec.capacity ?? {};
-    this.#ofType = requirements.filter(({ key }) => !OF_OFFERING.has(key));
-    this.#ofOffering = requirements.filter(({ key }) => OF_OFFERING.has(key));
+    this.#ofType = requirements.filter(({ key }) => !OFFERING_LABELS.has(key));
+    this.#ofOffering = requirements.filter(({ key }) => OFFERING_LABELS.has(key));
     this.#labels = labels;
-    this.#regions = regions;
+    this.#regions = { get: (zone) => regions.regionOf(zone) };
   }
 
   #valuesOf(type: InstanceType, key: string): readonly (string | undefined)[] {
@@ -125,7 +98,7 @@ class PoolOverlay {
   }
 
   matchesOffering(offering: Offering): boolean {
-    return this.#ofOffering.every((each) => meets(each, valueOfOffering(offering, each.key, this.#regions)));
+    return this.#ofOffering.every((each) => meets(each, offeringLabel(offering, each.key, this.#regions)));
   }
 }
 

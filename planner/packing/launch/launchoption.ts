@@ -3,6 +3,7 @@ import type { NodePool } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType, Offering } from '../../model/catalogue.ts';
 import { canonicalKey, isMachineKey, withAliases } from '../../model/machinelabels.ts';
+import { offeringLabel } from '../../model/offers/offeringlabels.ts';
 import type { Supply } from '../../model/supply.ts';
 import { type Labels, meets } from '../../scheduling/nodeaffinity.ts';
 import type { Requests } from '../../scheduling/noderesources.ts';
@@ -11,7 +12,6 @@ import { itemAt } from '../matrix.ts';
 import {
   isUnknownLabel,
   type LabelSource,
-  offeringLabel,
   offeringMeets,
   openLabelsOf,
   poolLabelsOf,
@@ -88,7 +88,7 @@ class LazyLaunchOption implements LaunchOption {
   label(key: string): string | undefined {
     const canonical = canonicalKey(key);
     const { labels, source } = this.#shared;
-    return offeringLabel(this.offering, canonical, source) ?? labels.of(canonical) ?? labels.of(key);
+    return offeringLabel(this.offering, canonical, source.regions) ?? labels.of(canonical) ?? labels.of(key);
   }
 
   isUnknown(key: string): boolean {
@@ -98,7 +98,7 @@ class LazyLaunchOption implements LaunchOption {
   get labels(): Labels {
     if (!this.#own) {
       const { zone, capacityType, zoneId } = this.offering;
-      const region = offeringLabel(this.offering, REGION, this.#shared.source);
+      const region = this.#shared.source.regions.get(zone);
       this.#own = withAliases({
         ...this.#shared.labels.all(),
         [ZONE]: zone,

@@ -1,18 +1,10 @@
-import {
-  ARCH,
-  INSTANCE_TYPE,
-  KARPENTER_CAPACITY_TYPE,
-  KARPENTER_NODEPOOL,
-  OS,
-  REGION,
-  ZONE,
-  ZONE_ID,
-} from '../../../api/labels.ts';
+import { ARCH, INSTANCE_TYPE, KARPENTER_NODEPOOL, OS, REGION, ZONE_ID } from '../../../api/labels.ts';
 import type { NodePool, Requirement } from '../../../api/objects.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType, Offering } from '../../model/catalogue.ts';
 import { isAbsentByName, isMachineKey, OF_EVERY_NODE } from '../../model/machinelabels.ts';
 import { poolRequirements } from '../../model/nodepool.ts';
+import { OFFERING_LABELS, offeringLabel } from '../../model/offers/offeringlabels.ts';
 import { type Labels, meets } from '../../scheduling/nodeaffinity.ts';
 import { byKey, openValues } from '../../scheduling/openlabels.ts';
 
@@ -94,27 +86,6 @@ export class TypeLabels {
   }
 }
 
-const PER_OFFERING: ReadonlySet<string> = new Set([ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID, REGION]);
-
-export const offeringLabel = (
-  { zone, capacityType, zoneId }: Offering,
-  key: string,
-  { regions }: LabelSource,
-): string | undefined => {
-  switch (key) {
-    case ZONE:
-      return zone;
-    case KARPENTER_CAPACITY_TYPE:
-      return capacityType;
-    case ZONE_ID:
-      return zoneId || undefined;
-    case REGION:
-      return regions.get(zone);
-    default:
-      return undefined;
-  }
-};
-
 /** Whether only the cloud could tell a type's value of a label that nothing gives. */
 export const isUnknownLabel = (type: InstanceType, key: string, { keys }: LabelSource): boolean =>
   key === ZONE_ID ||
@@ -162,7 +133,7 @@ export const sortedRequirements = (pool: NodePool, keys: ReadonlySet<string>): S
   const requirements = poolRequirements(pool);
   for (const [key, list] of byKey(requirements)) {
     if (key === OS) sorted.ofOs.push(...list);
-    else if (PER_OFFERING.has(key)) sorted.ofOffering.push(...list);
+    else if (OFFERING_LABELS.has(key)) sorted.ofOffering.push(...list);
     else if (keys.has(key) || TYPE_KEYS.has(key) || isMachineKey(key)) sorted.ofType.push(...list);
     else if (valueAt(fixed, key) !== undefined) continue;
     else if (
@@ -190,7 +161,7 @@ export const typeMeets = (
 
 /** Whether an offering meets a requirement; the region is the catalogue's own where its name does not tell. */
 export const offeringMeets = (requirement: Requirement, offering: Offering, source: LabelSource): boolean => {
-  const value = offeringLabel(offering, requirement.key, source);
+  const value = offeringLabel(offering, requirement.key, source.regions);
   // Which zones have that id is not known, so that nobody can tell whether this one may be used.
   if (value === undefined && requirement.key === ZONE_ID) return false;
   return (value === undefined && requirement.key === REGION) || meets(requirement, value);
