@@ -1,38 +1,31 @@
 import type { Registry } from 'prom-client';
 import { isEnabled } from '../api/features.ts';
 import type { ConfigMap } from '../api/objects.ts';
-import { EVICTOR_CONFIGS } from '../api/resources.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { linkedController } from '../kube/abort.ts';
-import { type Cache, createCache } from '../kube/cache/cache.ts';
+import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
-import { remoteOf } from '../kube/component/componentoptions.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { runControllers } from '../kube/controller/controller.ts';
 import { createRecorder } from '../kube/controller/events.ts';
 import { createFeatureRecord } from '../kube/features/record.ts';
 import { watchFeatures } from '../kube/features/watch.ts';
 import { type Guards, NO_GUARDS } from '../kube/undo/guards.ts';
-import type { Catalogue } from '../planner/model/catalogue.ts';
 import { createAuditedClient } from './audit/auditedclient.ts';
 import { createAuditSender } from './audit/sender.ts';
 import { createAudit, createAuditedRecorder } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
-import { withoutUnavailable } from './cloud/availability.ts';
 import { createCatalogueStore } from './cloud/cataloguestore.ts';
 import { createNodeNameCache } from './cloud/nodenamecache.ts';
 import { createOfferingsReader, overlaysIn } from './cloud/offerings.ts';
-import { priceWarning, rememberCatalogue } from './cloud/rememberedcloud.ts';
+import { rememberCatalogue } from './cloud/rememberedcloud.ts';
 import { NAME as CONSOLIDATION } from './consolidation/controller.ts';
 import { consolidationControllers } from './consolidation/controllers.ts';
-import { rebalanceContinuously } from './continuous/run.ts';
-import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
-import { evictorMetrics } from './evictor/metrics.ts';
-import { evictContinuously } from './evictor/run.ts';
 import { createFollowController } from './followkarpenter/controller.ts';
 import { Derivation } from './followkarpenter/derivation.ts';
 import { leaveCluster, untilGuardsLeave } from './leave.ts';
 import { executionLimits, followLimits } from './limits.ts';
+import { makePlans } from './makeplans.ts';
 import type { Options } from './options.ts';
 import { ExtraIntents } from './pinning/extraintents.ts';
 import { IntentRegistry } from './pinning/intentregistry.ts';
@@ -45,17 +38,8 @@ import { limitsOf } from './rebalanceplan/state/executionlimits.ts';
 import { RecentOrders } from './rebalanceplan/state/recentorders.ts';
 import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
 import { giveBackStrays } from './rebalanceplan/strays.ts';
-import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
-import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
-import { createPlanProgressController } from './rebalanceplanclaim/planprogress.ts';
-import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
-import { createScheduleController } from './rebalanceplanschedule/controller.ts';
-import { connectPlanner } from './remote/client.ts';
 import { openSavingsStore } from './savings/savingsstore.ts';
 import { createOfferingExpiryController } from './unavailableoffering/controller.ts';
-
-/** Milliseconds of search per step of the continuous cycle's search depth. */
-const SEARCH_STEP_MS = 250;
 
 interface LeaderOptions {
   readonly options: Options;
@@ -138,15 +122,6 @@ const lead = async (o: LeaderOptions): Promise<void> => {
   });
   const stopServing = o.pinning.serve(intentRegistry);
 
-  const remotePlanner = options.grpcUrl
-    ? connectPlanner({
-        remote: remoteOf(options),
-        apiKey: options.apiKey,
-        clusterId: options.clusterId,
-        log,
-      })
-    : undefined;
-
   const savings = await openSavingsStore({
     client,
     namespace: options.podNamespace,
@@ -156,11 +131,6 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     signal,
   });
   const limits = executionLimits(options);
-  const catalogue = async (): Promise<Catalogue> =>
-    withoutUnavailable(await cloud.catalogue(), caches.unavailable.list(), {
-      nodes: caches.nodes.list(),
-      now: clock.now(),
-    });
   const offeringsNow = createOfferingsReader(cloud, overlaysIn(caches));
 
   const features = await watchFeatures({
@@ -174,59 +144,26 @@ const lead = async (o: LeaderOptions): Promise<void> => {
   });
   const isRebalancerEnabled = (): boolean =>
     isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
-  const refusals = countRefusals(o.registry);
-  const cycling = {
+  const plans = makePlans({
+    options,
     client,
     caches,
-    catalogue,
-    surgeByDefault: options.surgeSingleReplicas,
-    schedulers: options.schedulerNames,
+    cloud,
+    features: features.current,
+    isEnabled: isRebalancerEnabled,
     recorder,
     audit,
+    registry: o.registry,
     log,
     clock,
     signal,
-  };
-  const continuous = rebalanceContinuously({
-    ...cycling,
-    planning: verified(planOnThread, { source: 'continuous', refusals, log }),
-    settings: () => continuousSettings(options, features.current()),
-    timeBudgetMs: () => searchDepth(options, features.current()) * SEARCH_STEP_MS,
-    pollingPeriodMs: () => pollingPeriodMs(options, features.current()),
-  });
-
-  const configs = createCache({ client, log, resource: EVICTOR_CONFIGS, isOptional: true });
-  configs.start(signal);
-  const evicting = evictContinuously({
-    ...cycling,
-    configs,
-    planning: verified(planOnThread, { source: 'evictor', refusals, log }),
-    features: () => features.current(),
-    isEnabled: isRebalancerEnabled,
-    timeBudgetMs: () => options.planTimeBudget,
-    metrics: evictorMetrics(o.registry),
   });
 
   const watchingGuards = untilGuardsLeave(guards, log, signal).then(() => work.abort());
   try {
     await runControllers({
       controllers: [
-        createPlanGenerationController({
-          client,
-          caches,
-          catalogue,
-          planning: verified(remotePlanner?.planning ?? planOnThread, { source: 'claim', refusals, log }),
-          priceWarning: () => priceWarning(cloud.readings?.() ?? [], clock.now()),
-          isEnabled: isRebalancerEnabled,
-          timeBudgetMs: options.planTimeBudget,
-          surgeByDefault: options.surgeSingleReplicas,
-          schedulers: options.schedulerNames,
-          recorder,
-          log,
-          clock,
-        }),
-        createPlanProgressController({ client, caches, recorder, log, clock }),
-        createScheduleController({ client, caches, isEnabled: isRebalancerEnabled, recorder, log, clock }),
+        ...plans.controllers,
         createOfferingExpiryController({ client, caches, log, clock }),
         reclaimNodes({ client, caches, log }),
         ...consolidationControllers({
@@ -282,7 +219,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
       log,
       metrics: o.registry,
     });
-    await Promise.all([continuous, evicting]);
+    await plans.ended;
     if (!o.signal.aborted) {
       await leaveCluster({ client, intentRegistry, guards, now: clock.now, log, signal: o.signal });
     }
@@ -291,7 +228,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     unlink();
     await watchingGuards;
     stopServing();
-    remotePlanner?.close();
+    plans.close();
     await auditSender?.close();
   }
 };

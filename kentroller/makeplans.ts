@@ -1,0 +1,141 @@
+import type { Registry } from 'prom-client';
+import type { Features } from '../api/features.ts';
+import { EVICTOR_CONFIGS } from '../api/resources.ts';
+import type { Cloud } from '../cloud/cloud.ts';
+import { createCache } from '../kube/cache/cache.ts';
+import type { KubeClient } from '../kube/client/client.ts';
+import { remoteOf } from '../kube/component/componentoptions.ts';
+import type { Logger } from '../kube/component/log.ts';
+import type { Controller } from '../kube/controller/controller.ts';
+import type { Recorder } from '../kube/controller/events.ts';
+import type { Catalogue } from '../planner/model/catalogue.ts';
+import type { Audit } from './audit/trail.ts';
+import type { Caches } from './caches.ts';
+import { withoutUnavailable } from './cloud/availability.ts';
+import { priceWarning } from './cloud/rememberedcloud.ts';
+import { rebalanceContinuously } from './continuous/run.ts';
+import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
+import { evictorMetrics } from './evictor/metrics.ts';
+import { evictContinuously } from './evictor/run.ts';
+import type { Options } from './options.ts';
+import type { Clock } from './rebalanceplan/controller.ts';
+import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
+import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
+import { createPlanProgressController } from './rebalanceplanclaim/planprogress.ts';
+import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
+import { createScheduleController } from './rebalanceplanschedule/controller.ts';
+import { connectPlanner } from './remote/client.ts';
+
+/** Milliseconds of search per step of the continuous cycle's search depth. */
+const SEARCH_STEP_MS = 250;
+
+interface PlanMakingOptions {
+  readonly options: Options;
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly cloud: Cloud;
+  readonly features: () => Features;
+  readonly isEnabled: () => boolean;
+  readonly recorder: Recorder;
+  readonly audit: Audit;
+  readonly registry: Registry;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** What makes plans in a leader's term. */
+export interface PlanMaking {
+  /** Those that make plans from claims and schedules. */
+  readonly controllers: readonly Controller[];
+  /** Settles when the cycles that make plans unasked have ended. */
+  readonly ended: Promise<unknown>;
+  close(): void;
+}
+
+/** Starts the cycles that make plans unasked, until the signal aborts; the controllers are for the caller to run. */
+export const makePlans = (o: PlanMakingOptions): PlanMaking => {
+  const {
+    options,
+    client,
+    caches,
+    cloud,
+    features,
+    isEnabled,
+    recorder,
+    audit,
+    registry,
+    log,
+    clock,
+    signal,
+  } = o;
+  const catalogue = async (): Promise<Catalogue> =>
+    withoutUnavailable(await cloud.catalogue(), caches.unavailable.list(), {
+      nodes: caches.nodes.list(),
+      now: clock.now(),
+    });
+  const remotePlanner = options.grpcUrl
+    ? connectPlanner({
+        remote: remoteOf(options),
+        apiKey: options.apiKey,
+        clusterId: options.clusterId,
+        log,
+      })
+    : undefined;
+
+  const refusals = countRefusals(registry);
+  const cycling = {
+    client,
+    caches,
+    catalogue,
+    surgeByDefault: options.surgeSingleReplicas,
+    schedulers: options.schedulerNames,
+    recorder,
+    audit,
+    log,
+    clock,
+    signal,
+  };
+  const continuous = rebalanceContinuously({
+    ...cycling,
+    planning: verified(planOnThread, { source: 'continuous', refusals, log }),
+    settings: () => continuousSettings(options, features()),
+    timeBudgetMs: () => searchDepth(options, features()) * SEARCH_STEP_MS,
+    pollingPeriodMs: () => pollingPeriodMs(options, features()),
+  });
+
+  const configs = createCache({ client, log, resource: EVICTOR_CONFIGS, isOptional: true });
+  configs.start(signal);
+  const evicting = evictContinuously({
+    ...cycling,
+    configs,
+    planning: verified(planOnThread, { source: 'evictor', refusals, log }),
+    features,
+    isEnabled,
+    timeBudgetMs: () => options.planTimeBudget,
+    metrics: evictorMetrics(registry),
+  });
+
+  return {
+    controllers: [
+      createPlanGenerationController({
+        client,
+        caches,
+        catalogue,
+        planning: verified(remotePlanner?.planning ?? planOnThread, { source: 'claim', refusals, log }),
+        priceWarning: () => priceWarning(cloud.readings?.() ?? [], clock.now()),
+        isEnabled,
+        timeBudgetMs: options.planTimeBudget,
+        surgeByDefault: options.surgeSingleReplicas,
+        schedulers: options.schedulerNames,
+        recorder,
+        log,
+        clock,
+      }),
+      createPlanProgressController({ client, caches, recorder, log, clock }),
+      createScheduleController({ client, caches, isEnabled, recorder, log, clock }),
+    ],
+    ended: Promise.all([continuous, evicting]),
+    close: () => remotePlanner?.close(),
+  };
+};
