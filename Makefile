@@ -31,8 +31,8 @@ test: setup ## All tests: types, lint, units, and suites on a cluster of their o
 unit: setup ## The tests that need no cluster
 	@$(NODE) e2e/run/main.ts --only unit
 
-e2e: setup ## The suites on a cluster
-	@$(NODE) e2e/run/main.ts --only ground
+e2e: setup ## The suites on a cluster; FILES=pattern for some
+	@$(NODE) e2e/run/main.ts --only ground --files '$(FILES)'
 
 soak: setup ## The long forms of the fault and fuzz suites
 	@SOAK=1 $(NODE) e2e/run/main.ts

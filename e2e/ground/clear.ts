@@ -14,9 +14,9 @@ const KEPT = new Set(['logs', 'logs.previous', 'pki', 'last.json']);
 
 /**
  * Ends and removes everything of a ground in any state: running, half up, half down, or killed hard. Logs and
- * certificates stay; without a ground it does nothing.
+ * certificates stay; without a ground it does nothing. `graceMs` is the time for a process to end by itself.
  */
-export async function clearGround(dir: string): Promise<void> {
+export async function clearGround(dir: string, graceMs = GRACE_MS): Promise<void> {
   if (!existsSync(dir)) return;
   const record = readRecord(dir);
   const cgroup = record?.cgroup ?? cgroupOf(dir);
@@ -24,9 +24,9 @@ export async function clearGround(dir: string): Promise<void> {
   const recorded = recordedProcesses(dir);
   await stopProcesses(
     recorded.filter((one) => one.name !== 'etcd'),
-    GRACE_MS,
+    graceMs,
   );
-  await stopProcesses(recorded, GRACE_MS);
+  await stopProcesses(recorded, graceMs);
   await stopProcesses(markedProcesses(dir), 0);
   await stopProcesses(processesIn(cgroup), 0);
   // A shim that ends may have left another one behind.

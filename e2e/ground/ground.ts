@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../kube/errors.ts';
 import { chooseBackend, hasDocker } from './backend.ts';
@@ -34,6 +34,7 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
     progress,
   });
   mkdirSync(dir, { recursive: true });
+  if (env.GROUND_REGISTER) appendFileSync(env.GROUND_REGISTER, `${dir}\n`);
   return withLock(`${dir}.lock`, `ground ${name}`, async () => {
     await clearGround(dir);
     rotateLogs(dir);

@@ -83,7 +83,12 @@ export function ownStartTicks(): string {
 
 /** All processes that carry the ground's marker, whoever started them. */
 export function markedProcesses(dir: string): { pid: number; startTicks: string }[] {
-  const entry = `${MARKER}=${dir}`;
+  return processesWith(MARKER, dir);
+}
+
+/** All processes but this one that have an environment variable with that value. */
+export function processesWith(variable: string, value: string): { pid: number; startTicks: string }[] {
+  const entry = `${variable}=${value}`;
   return allPids().flatMap((pid) => {
     if (pid === process.pid) return [];
     try {
@@ -141,7 +146,8 @@ function send(target: { readonly pid: number; readonly startTicks: string }, sig
   }
 }
 
-function allPids(): number[] {
+/** The ids of all processes. */
+export function allPids(): number[] {
   return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
 }
 

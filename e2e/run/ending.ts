@@ -1,0 +1,44 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from '../../kube/errors.ts';
+import { clearGround } from '../ground/clear.ts';
+import { processesWith, stopProcesses } from '../ground/host/processes.ts';
+import { withLock } from '../ground/lock.ts';
+
+/** Environment variable that every process of a run of tests inherits; its value is the run's folder. */
+export const RUN = 'PRECISION_PACKER_RUN';
+
+const SUFFIX = '.grounds';
+
+/** The register of the grounds that one part of a run brings up, for GROUND_REGISTER. */
+export const registerIn = (run: string, part: string): string => join(run, `${part}${SUFFIX}`);
+
+const registered = (register: string): readonly string[] =>
+  existsSync(register) ? [...new Set(readFileSync(register, 'utf8').split('\n').filter(Boolean))] : [];
+
+const clear = async (dir: string, graceMs: number): Promise<string | undefined> => {
+  try {
+    await withLock(`${dir}.lock`, `ground ${dir}`, () => clearGround(dir, graceMs));
+    return undefined;
+  } catch (error) {
+    return `${dir}: ${messageOf(error)}`;
+  }
+};
+
+/** Ends the grounds that a part of a run has left up. Returns what could not be ended. */
+export const clearRegistered = async (register: string, graceMs?: number): Promise<readonly string[]> => {
+  const left = registered(register).filter((dir) => existsSync(join(dir, 'ground.json')));
+  return (await Promise.all(left.map((dir) => clear(dir, graceMs ?? 5_000)))).flatMap((line) => line ?? []);
+};
+
+/** Ends every process and every ground of a run, at once. Returns what could not be ended. */
+export const endRun = async (run: string): Promise<readonly string[]> => {
+  // A process that is just being started shows only after its parent is gone.
+  for (let left = processesWith(RUN, run); left.length > 0; left = processesWith(RUN, run))
+    await stopProcesses(left, 0);
+  const dirs = readdirSync(run)
+    .filter((name) => name.endsWith(SUFFIX))
+    .flatMap((name) => registered(join(run, name)));
+  const failures = await Promise.all([...new Set(dirs)].map((dir) => clear(dir, 0)));
+  return failures.flatMap((line) => line ?? []);
+};
