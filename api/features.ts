@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { policySettings } from './kinds/autoscalerpolicy.ts';
 import { evictorSettings } from './kinds/evictorconfig.ts';
 import { rebalancePlanClaimSpec } from './kinds/rebalanceplanclaim.ts';
 import { valueAt } from './records/valueat.ts';
@@ -29,7 +30,9 @@ const within = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   number.refine((n) => n >= min && n <= max, {
     message: max === Number.MAX_SAFE_INTEGER ? `at least ${min} is expected` : `${min} to ${max} is expected`,
   });
-const count = within(1).refine(Number.isInteger, { message: 'a whole number is expected' });
+const whole = (min: number, max?: number) =>
+  within(min, max).refine(Number.isInteger, { message: 'a whole number is expected' });
+const count = whole(1);
 const seconds = within(0);
 
 const gate = z.object({ enabled: z.boolean().exactOptional() });
@@ -72,6 +75,8 @@ const schema = z.object({
       maxNodesToEvictPerCycle: count.exactOptional(),
     })
     .exactOptional(),
+  /** Autoscaling policies; each setting wins over the AutoscalerPolicy's. */
+  policies: policySettings(whole).exactOptional(),
   liveMigration: gate
     .extend({ answerTimeoutSeconds: seconds.exactOptional(), timeoutSeconds: seconds.exactOptional() })
     .exactOptional(),

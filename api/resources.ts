@@ -1,3 +1,4 @@
+import type { AutoscalerPolicy } from './kinds/autoscalerpolicy.ts';
 import type { EvictorConfig } from './kinds/evictorconfig.ts';
 import type { RebalanceMigrationPlan } from './kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from './kinds/rebalanceplan.ts';
@@ -150,6 +151,7 @@ export const REBALANCE_MIGRATION_PLANS = ours<RebalanceMigrationPlan>(
   'RebalanceMigrationPlan',
   'rebalancemigrationplans',
 );
+export const AUTOSCALER_POLICIES = ours<AutoscalerPolicy>('AutoscalerPolicy', 'autoscalerpolicies');
 export const EVICTOR_CONFIGS = ours<EvictorConfig>('EvictorConfig', 'evictorconfigs');
 export const UNAVAILABLE_OFFERINGS = ours<UnavailableOffering>('UnavailableOffering', 'unavailableofferings');
 

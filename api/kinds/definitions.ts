@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { GROUP } from '../labels.ts';
+import { AUTOSCALER_POLICY, autoscalerPolicy } from './autoscalerpolicy.ts';
 import { EVICTOR_CONFIG, evictorConfig } from './evictorconfig.ts';
 import { rebalanceMigrationPlan } from './rebalancemigrationplan.ts';
 import { rebalancePlan } from './rebalanceplan.ts';
@@ -127,6 +128,27 @@ export const KINDS: readonly Kind[] = [
       {
         rule: `self.metadata.name == '${EVICTOR_CONFIG}'`,
         message: `metadata.name: the only EvictorConfig of a cluster is called ${EVICTOR_CONFIG}`,
+      },
+    ],
+  },
+  {
+    kind: 'AutoscalerPolicy',
+    plural: 'autoscalerpolicies',
+    shortNames: [],
+    description: 'Autoscaling policies of the cluster: limits, unscheduled pods, spot, node deletion.',
+    schema: autoscalerPolicy,
+    columns: [
+      column('Enabled', 'boolean', '.spec.enabled'),
+      column('Scoped', 'boolean', '.spec.isScopedMode'),
+      column('Active', 'string', '.status.active'),
+      column('Last Action', 'date', '.status.lastActionTime'),
+      column('Outcome', 'string', '.status.lastAction'),
+      AGE,
+    ],
+    rules: [
+      {
+        rule: `self.metadata.name == '${AUTOSCALER_POLICY}'`,
+        message: `metadata.name: the only AutoscalerPolicy of a cluster is called ${AUTOSCALER_POLICY}`,
       },
     ],
   },

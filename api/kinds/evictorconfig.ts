@@ -86,7 +86,7 @@ const between = (least: string, most: string | undefined, description: string) =
     });
 };
 
-const atLeast = (least: string, description: string) => between(least, undefined, description);
+export const atLeast = (least: string, description: string) => between(least, undefined, description);
 
 export const evictorSettings = z.object({
   enabled: flag.meta({ description: 'Drains nodes whose pods fit elsewhere; false by default.' }),

@@ -82,6 +82,12 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     account: KENTROLLER,
+    verbs: ['patch'],
+    resource: 'autoscalerpolicies.autoscaling.cast.ai/status',
+    reason: 'Without an AutoscalerPolicy there is no status to write: kentroller/policies, as administrator.',
+  },
+  {
+    account: KENTROLLER,
     verbs: ['delete'],
     resource: 'nodes',
     reason: 'A Node that stands for a machine which nobody ordered, found when we are uninstalled.',

@@ -1,8 +1,10 @@
 import t from 'tap';
+import { AUTOSCALER_POLICY } from '../../api/kinds/autoscalerpolicy.ts';
 import { EVICTOR_CONFIG } from '../../api/kinds/evictorconfig.ts';
 import { CANCEL, KENTROLLER } from '../../api/labels.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import {
+  AUTOSCALER_POLICIES,
   REBALANCE_PLAN_CLAIMS as CLAIMS,
   EVICTOR_CONFIGS,
   REBALANCE_PLANS as PLANS,
@@ -39,6 +41,7 @@ const schedule = (autoExecute: boolean) => ({
   },
 });
 const evictor = { metadata: { name: EVICTOR_CONFIG }, spec: { enabled: true } };
+const policy = { metadata: { name: AUTOSCALER_POLICY }, spec: { enabled: true } };
 const plan = { metadata: { name: `${namespace}-plan` }, spec: { execute: false } };
 const cancel = { metadata: { annotations: { [CANCEL]: 'true' } } };
 const named = (name: string) => ({ name: `${namespace}-${name}` });
@@ -76,6 +79,15 @@ const ACTS: Readonly<Record<string, Act>> = {
   'turns the evictor on': (as) => as.create(EVICTOR_CONFIGS, evictor, dryRun),
   'writes what the evictor did': (as) =>
     as.patch(EVICTOR_CONFIGS, { name: EVICTOR_CONFIG }, { status: {} }, { ...dryRun, subresource: 'status' }),
+  'reads the autoscaling policies': (as) => as.list(AUTOSCALER_POLICIES, {}),
+  'turns an autoscaling policy on': (as) => as.create(AUTOSCALER_POLICIES, policy, dryRun),
+  'writes what the autoscaling policies did': (as) =>
+    as.patch(
+      AUTOSCALER_POLICIES,
+      { name: AUTOSCALER_POLICY },
+      { status: {} },
+      { ...dryRun, subresource: 'status' },
+    ),
   'deletes what could not be bought': (as) => as.delete(UNAVAILABLE_OFFERINGS, { name: 'none' }),
 };
 
@@ -85,6 +97,7 @@ const READS = [
   'reads schedules',
   'reads what could not be bought',
   'reads the settings of the evictor',
+  'reads the autoscaling policies',
 ];
 const ASKS = [
   ...READS,
@@ -103,6 +116,7 @@ const OPERATES = [
   'cancels a claim',
   'deletes a plan',
   'turns the evictor on',
+  'turns an autoscaling policy on',
 ];
 const EXECUTES = [
   ...ASKS,
