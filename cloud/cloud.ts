@@ -1,4 +1,5 @@
 import type { Catalogue } from '../planner/model/catalogue.ts';
+import type { Snapshot } from '../planner/model/snapshot.ts';
 
 /** When a part of the catalogue was read. */
 export interface Reading {
@@ -7,6 +8,14 @@ export interface Reading {
   readonly readAt: number;
   /** Whether it should have been read again since, so that it may be wrong now. */
   readonly isOverdue: boolean;
+  /** Set for what comes from a table of list prices, whose day `readAt` is. */
+  readonly isListed?: true;
+}
+
+/** A catalogue with what was never read from the cloud out of a table of list prices, and how old its parts are. */
+export interface ListedCatalogue {
+  readonly catalogue: Catalogue;
+  readonly readings: readonly Reading[];
 }
 
 /** The cloud provider, as kentroller needs it. */
@@ -15,6 +24,8 @@ export interface Cloud {
   catalogue(): Promise<Catalogue>;
   /** The readings that the catalogue comes from; none for one that does not age, or before the first. */
   readings?(): readonly Reading[];
+  /** The last resort while `catalogue` throws; undefined where there is no such table, or it lacks the region. */
+  listed?(cluster: Pick<Snapshot, 'nodes' | 'nodePools'>): ListedCatalogue | undefined;
   /** Names of the machines' present or future Nodes, by provider id; without the ids that the cloud does not know. */
   nodeNames(providerIDs: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }

@@ -78,6 +78,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
   const cloud = rememberCatalogue({
     cloud: o.cloud,
     store: createCatalogueStore({ client: o.client, namespace: options.podNamespace }),
+    cluster: () => ({ nodes: caches.nodes.list(), nodePools: caches.nodePools.list() }),
     log,
     now: clock.now,
     registry: o.registry,

@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { KENTROLLER, POD_PINNER } from '../api/labels.ts';
 import { loadPinningServices } from '../api/pinning.ts';
 import { createAwsCloud } from '../cloud/aws/awscloud.ts';
+import { listedFactsOf } from '../cloud/aws/listprices.ts';
 import { processReader } from '../cloud/aws/processreader.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { readFileCloud } from '../cloud/filecloud.ts';
@@ -44,9 +45,12 @@ const openCloud = async (
       '--aws-region (AWS_REGION) is required: set the region of the cluster, such as us-west-2, or --instance-types-file-path',
     );
   }
+  const vmMemoryOverhead = options.vmMemoryOverheadPercent;
   return createAwsCloud({
     ...o,
-    reader: processReader({ region, vmMemoryOverhead: options.vmMemoryOverheadPercent }),
+    region,
+    reader: processReader({ region, vmMemoryOverhead }),
+    table: (zones) => listedFactsOf(region, zones, vmMemoryOverhead),
     pricesEveryMs: options.priceRefreshPeriod,
     spotEveryMs: options.spotPriceRefreshPeriod,
   });

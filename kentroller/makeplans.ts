@@ -12,7 +12,7 @@ import type { Catalogue } from '../planner/model/catalogue.ts';
 import type { Audit } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
 import { withoutUnavailable } from './cloud/availability.ts';
-import { priceWarning } from './cloud/rememberedcloud.ts';
+import { listPricesWarning, priceWarning } from './cloud/rememberedcloud.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { evictorMetrics } from './evictor/metrics.ts';
@@ -99,6 +99,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
   const continuous = rebalanceContinuously({
     ...cycling,
     planning: verified(planOnThread, { source: 'continuous', refusals, log }),
+    priceGap: () => listPricesWarning(cloud.readings?.() ?? []),
     settings: () => continuousSettings(options, features()),
     timeBudgetMs: () => searchDepth(options, features()) * SEARCH_STEP_MS,
     pollingPeriodMs: () => pollingPeriodMs(options, features()),

@@ -1,13 +1,14 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
+import { zonesIn } from '../../cloud/aws/zonesinuse.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { regionOfZone } from '../../planner/model/machinelabels.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Flags, UsageError } from '../flags.ts';
 import { readCatalogue } from '../inputfiles.ts';
-import { regionOf, zonesIn } from './region.ts';
+import { regionOf } from './region.ts';
 
 /** Where prices come from, and what they leave out, in sentences. */
 export interface PriceSource {

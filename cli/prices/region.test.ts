@@ -1,8 +1,8 @@
 import t from 'tap';
 import type { Node, NodePool } from '../../api/objects.ts';
-import { regionOf, zonesIn, zonesOf } from './region.ts';
+import { regionOf } from './region.ts';
 
-/** The region and zones of a cluster, as its nodes and NodePools tell them. */
+/** The region of a cluster, as its nodes and NodePools tell it. */
 
 const node = (labels: Record<string, string>, providerID?: string): Node => ({
   metadata: { name: 'n', labels },
@@ -37,27 +37,3 @@ for (const [from, given, expected] of CASES) {
     else t.throws(() => regionOf(given), { name: 'UsageError', message: expected });
   });
 }
-
-t.test('zones keep the ids that nodes show', async (t) => {
-  const a = { 'topology.kubernetes.io/zone': 'us-east-1a' };
-  const zones = zonesOf(
-    cluster(
-      [node({ ...a, 'topology.k8s.aws/zone-id': 'use1-az4' }), node(a)],
-      [poolIn('us-east-1a', 'us-east-1b')],
-    ),
-  );
-  t.strictSame(
-    [...zones],
-    [
-      ['us-east-1a', 'use1-az4'],
-      ['us-east-1b', undefined],
-    ],
-  );
-});
-
-t.test('zones of other regions are not priced', async (t) => {
-  const nodes = ['us-east-1a', 'eu-west-1a', 'somewhere'].map((zone) =>
-    node({ 'topology.kubernetes.io/zone': zone }),
-  );
-  t.strictSame([...zonesIn('us-east-1', cluster(nodes)).keys()], ['us-east-1a', 'somewhere']);
-});

@@ -3,10 +3,15 @@ import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Cloud, Reading } from '../cloud.ts';
 import { type AwsFacts, buildCatalogue } from './catalogue.ts';
+import type { KnownZones, ListedFacts } from './listprices.ts';
 import type { AwsReader } from './reader.ts';
+import { zonesIn } from './zonesinuse.ts';
 
 export interface AwsOptions {
   readonly reader: AwsReader;
+  /** List prices in these zones, for what AWS never told; without it there are none. */
+  readonly table?: (zones: KnownZones) => ListedFacts | undefined;
+  readonly region: string;
   /** Milliseconds between refreshes of instance types, zones and on-demand prices. */
   readonly pricesEveryMs: number;
   /** Milliseconds between refreshes of spot prices. */
@@ -20,21 +25,24 @@ const RETRY_MS = 10_000;
 /** Periods without a successful reading after which a part of the facts is overdue. */
 const OVERDUE_PERIODS = 3;
 
+const TYPES = 'instance types';
+const ON_DEMAND = 'on-demand prices';
+const SPOT = 'spot prices';
+const PARTS = [TYPES, ON_DEMAND, SPOT] as const;
+type Part = (typeof PARTS)[number];
+
 /** Refreshes one part of the facts until the signal aborts; a failed read keeps the previous values. */
 const refreshPeriodically = (
-  what: string,
+  what: Part,
   everyMs: number,
   fetch: () => Promise<void>,
   o: Pick<AwsOptions, 'log' | 'signal'>,
-): Promise<void> => {
-  const first = Promise.withResolvers<void>();
-  first.promise.catch(() => {});
+): void => {
   let timer: NodeJS.Timeout | undefined;
   const run = async (): Promise<void> => {
     let afterMs = everyMs;
     try {
       await fetch();
-      first.resolve();
     } catch (error) {
       if (o.signal.aborted) return;
       afterMs = Math.min(RETRY_MS, everyMs);
@@ -43,16 +51,8 @@ const refreshPeriodically = (
     }
     if (!o.signal.aborted) timer = setTimeout(() => void run(), afterMs);
   };
-  o.signal.addEventListener(
-    'abort',
-    () => {
-      clearTimeout(timer);
-      first.reject(o.signal.reason);
-    },
-    { once: true },
-  );
+  o.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   void run();
-  return first.promise;
 };
 
 /** AWS: instance types and prices, refreshed until the signal aborts. */
@@ -67,64 +67,69 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     spot: new Map(),
   };
   let catalogue: Catalogue | undefined;
-  const lastRead = new Map<string, { readonly at: number; readonly everyMs: number }>();
-  const noteRead = (what: string, everyMs: number): void => {
-    lastRead.set(what, { at: now(), everyMs });
-    catalogue = undefined;
-  };
-  const types = refreshPeriodically(
-    'instance types',
-    o.pricesEveryMs,
-    async () => {
-      facts.types = await reader.types(signal);
-      facts.zones = await reader.zones(signal);
-      facts.zoneIds = await reader.zoneIds(signal);
-      noteRead('instance types', o.pricesEveryMs);
-    },
-    o,
-  );
-  const onDemand = refreshPeriodically(
-    'on-demand prices',
-    o.pricesEveryMs,
-    async () => {
-      facts.onDemand = await reader.onDemandPrices(signal);
-      noteRead('on-demand prices', o.pricesEveryMs);
-    },
-    o,
-  );
-  const spot = refreshPeriodically(
-    'spot prices',
-    o.spotEveryMs,
-    async () => {
-      facts.spot = await reader.spotPrices(now(), signal);
-      noteRead('spot prices', o.spotEveryMs);
-    },
-    o,
-  );
-  const ready = Promise.all([types, onDemand, spot]).then(() => true);
-  ready.catch(() => {});
-  let isReady = false;
-  ready.then(
-    () => {
-      isReady = true;
-    },
-    () => {},
-  );
+  const lastRead = new Map<Part, { readonly at: number; readonly everyMs: number }>();
+  const keep = (what: Part, everyMs: number, fetch: () => Promise<void>): void =>
+    refreshPeriodically(
+      what,
+      everyMs,
+      async () => {
+        await fetch();
+        lastRead.set(what, { at: now(), everyMs });
+        catalogue = undefined;
+      },
+      o,
+    );
+  keep(TYPES, o.pricesEveryMs, async () => {
+    const types = await reader.types(signal);
+    const zones = await reader.zones(signal);
+    Object.assign(facts, { types, zones, zoneIds: await reader.zoneIds(signal) });
+  });
+  keep(ON_DEMAND, o.pricesEveryMs, async () => {
+    facts.onDemand = await reader.onDemandPrices(signal);
+  });
+  keep(SPOT, o.spotEveryMs, async () => {
+    facts.spot = await reader.spotPrices(now(), signal);
+  });
   signal.addEventListener('abort', () => reader.close(), { once: true });
+  const readings = (): Reading[] =>
+    [...lastRead].map(([what, { at, everyMs }]) => ({
+      what,
+      readAt: at,
+      isOverdue: now() - at > OVERDUE_PERIODS * everyMs,
+    }));
   return {
     catalogue: async () => {
-      if (!isReady) throw new Error('instance types and prices have not been read yet');
+      if (PARTS.some((part) => !lastRead.has(part)))
+        throw new Error('instance types and prices have not been read yet');
       catalogue ??= buildCatalogue(facts);
       return catalogue;
     },
-    readings: () =>
-      [...lastRead].map(
-        ([what, { at, everyMs }]): Reading => ({
-          what,
-          readAt: at,
-          isOverdue: now() - at > OVERDUE_PERIODS * everyMs,
+    readings,
+    listed: (cluster) => {
+      const zones = lastRead.has(TYPES) ? facts.zoneIds : zonesIn(o.region, cluster);
+      const table = o.table?.(zones);
+      if (!table) return undefined;
+      const { types, zones: sold, zoneIds, onDemand, spot } = table.facts;
+      const missing = PARTS.filter((part) => !lastRead.has(part));
+      const dates = { [TYPES]: table.spotDate, [ON_DEMAND]: table.onDemandDate, [SPOT]: table.spotDate };
+      return {
+        catalogue: buildCatalogue({
+          ...facts,
+          ...(missing.includes(TYPES) && { types, zones: sold, zoneIds }),
+          ...(missing.includes(ON_DEMAND) && { onDemand }),
+          ...(missing.includes(SPOT) && { spot }),
         }),
-      ),
+        readings: [
+          ...readings(),
+          ...missing.map((what) => ({
+            what,
+            readAt: Date.parse(dates[what]),
+            isOverdue: true,
+            isListed: true as const,
+          })),
+        ],
+      };
+    },
     nodeNames: (providerIDs) => reader.nodeNames(providerIDs, signal),
   };
 };

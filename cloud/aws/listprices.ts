@@ -1,17 +1,28 @@
 import { readFileSync } from 'node:fs';
 import type { _InstanceType, InstanceTypeInfo, UsageClassType } from '@aws-sdk/client-ec2';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
-import { buildCatalogue } from './catalogue.ts';
+import { type AwsFacts, buildCatalogue } from './catalogue.ts';
 import type { Header, Row } from './table/row.ts';
 import { type UnpricedType, unpricedType } from './unpricedtype.ts';
 
-/** Instance types and prices of a region from the table that comes with us, for those who can't ask AWS. */
-export interface ListPrices {
-  readonly catalogue: Catalogue;
-  /** Days on which the prices were true, ISO. */
+/** Days on which the prices of the table were true, ISO. */
+interface PriceDates {
   readonly onDemandDate: string;
   readonly spotDate: string;
 }
+
+/** Instance types and prices of a region from the table that comes with us, for those who can't ask AWS. */
+export interface ListPrices extends PriceDates {
+  readonly catalogue: Catalogue;
+}
+
+/** The same in parts, as AWS tells them. */
+export interface ListedFacts extends PriceDates {
+  readonly facts: AwsFacts;
+}
+
+/** Zones by name, with their ids where they are known. */
+export type KnownZones = ReadonlyMap<string, string | undefined>;
 
 const TABLE = new URL('./table/listprices.jsonl', import.meta.url);
 
@@ -63,7 +74,7 @@ const describe = (row: Row, at: number): InstanceTypeInfo => ({
 });
 
 /** Zones that sell a type: those whose id the table has, and those whose id, or whose region's ids, nobody knows. */
-const zonesOf = (row: Row, at: number, zones: ReadonlyMap<string, string | undefined>): readonly string[] => {
+const zonesOf = (row: Row, at: number, zones: KnownZones): readonly string[] => {
   const sold = row.zones[at] ?? '';
   return [...zones].flatMap(([zone, id]) => {
     const number = id?.split('-az')[1];
@@ -72,14 +83,14 @@ const zonesOf = (row: Row, at: number, zones: ReadonlyMap<string, string | undef
 };
 
 /**
- * List prices of a region's instance types, in zones given by name with their ids where they are known. undefined for
- * a region that the table does not have; `vmMemoryOverhead` is the hypervisor's share of memory, from 0 to 1.
+ * What the table tells of a region, in the zones given. undefined for a region that the table does not have;
+ * `vmMemoryOverhead` is the hypervisor's share of memory, from 0 to 1.
  */
-export const listPricesOf = (
+export const listedFactsOf = (
   region: string,
-  zones: ReadonlyMap<string, string | undefined>,
+  zones: KnownZones,
   vmMemoryOverhead: number,
-): ListPrices | undefined => {
+): ListedFacts | undefined => {
   const { header, rows } = readTable();
   const at = header.regions.indexOf(region);
   if (at < 0) return undefined;
@@ -104,10 +115,22 @@ export const listPricesOf = (
     [...zones].flatMap(([zone, id]) => (id === undefined ? [] : [[zone, id] as const])),
   );
   return {
-    catalogue: buildCatalogue({ types, zones: sold, zoneIds, onDemand, spot }),
+    facts: { types, zones: sold, zoneIds, onDemand, spot },
     onDemandDate: header.dates[at] ?? header.date,
     spotDate: header.date,
   };
+};
+
+/** List prices of a region's instance types in the zones given; as `listedFactsOf`. */
+export const listPricesOf = (
+  region: string,
+  zones: KnownZones,
+  vmMemoryOverhead: number,
+): ListPrices | undefined => {
+  const listed = listedFactsOf(region, zones, vmMemoryOverhead);
+  if (!listed) return undefined;
+  const { facts, ...dates } = listed;
+  return { ...dates, catalogue: buildCatalogue(facts) };
 };
 
 /** The regions that the table has. */

@@ -38,7 +38,7 @@ const term = (Field: string, Value: string): { Type: 'TERM_MATCH'; Field: string
   Value,
 });
 
-/** On-demand prices of the region, for Linux with shared tenancy. */
+/** On-demand prices of the region, for Linux with shared tenancy. Throws where the price list has none, as in China. */
 export const fetchOnDemandPrices = async (
   pricing: PricingClient,
   region: string,
@@ -71,6 +71,7 @@ export const fetchOnDemandPrices = async (
     }
     token = page.NextToken;
   } while (token);
+  if (prices.size === 0) throw new Error(`the price list of AWS has no prices of ${region} in USD`);
   return prices;
 };
 

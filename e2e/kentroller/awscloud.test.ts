@@ -1,5 +1,6 @@
 import t from 'tap';
 import { createAwsCloud } from '../../cloud/aws/awscloud.ts';
+import { listedFactsOf } from '../../cloud/aws/listprices.ts';
 import { sdkReader } from '../../cloud/aws/sdkreader.ts';
 import type { Cloud } from '../../cloud/cloud.ts';
 import { withoutUnavailable } from '../../kentroller/cloud/availability.ts';
@@ -7,6 +8,7 @@ import { Offerings } from '../../kentroller/cloud/offerings.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
+import type { FaultChange } from '../ground/aws/control/types.ts';
 import { readTypes, startTestRegion, type TestRegion } from '../ground/aws/testing/testregion.ts';
 
 const MIB = 1024 * 1024;
@@ -16,8 +18,10 @@ const log = createLogger({ component: 'cloud-test', level: 'silent' });
 const start = async (
   t: { teardown(fn: () => Promise<void>): void },
   every: { readonly pricesEveryMs?: number; readonly spotEveryMs?: number } = {},
+  faults: FaultChange = {},
 ): Promise<{ cloud: Cloud; test: TestRegion }> => {
   const test = await startTestRegion(types);
+  test.region.faults.set(faults);
   const stopping = new AbortController();
   t.teardown(async () => {
     stopping.abort();
@@ -25,12 +29,14 @@ const start = async (
   });
   const { ec2, pricing } = test;
   const cloud = createAwsCloud({
+    region: 'us-west-2',
     reader: sdkReader({ region: 'us-west-2', vmMemoryOverhead: 0.075, ec2, pricing }),
     pricesEveryMs: 3_600_000,
     spotEveryMs: 3_600_000,
     log,
     signal: stopping.signal,
     now: () => test.clock.now,
+    table: (zones) => listedFactsOf('us-west-2', zones, 0.075),
     ...every,
   });
   return { cloud, test };
@@ -143,4 +149,66 @@ t.test('offerings that were refused are closed until they expire', async (t) => 
     ).offerings.filter((o) => o.available).length;
   t.equal(open(now + 1000), 5, 'one of six');
   t.equal(open(now - 1000), 6);
+});
+
+const CLUSTER = {
+  nodes: [{ metadata: { name: 'n', labels: { 'topology.kubernetes.io/zone': 'us-west-2a' } } }],
+  nodePools: [],
+};
+const listedParts = (cloud: Cloud): readonly string[] =>
+  (cloud.listed?.(CLUSTER)?.readings ?? []).flatMap(({ what, isListed }) => (isListed ? [what] : []));
+const refusedOnce = (test: TestRegion): Promise<unknown> =>
+  until('a refused call', () => test.region.faults.read().refuse.some(({ times = 0 }) => times < 1000), {
+    timeoutMs: 20_000,
+  });
+
+t.test('without the right to read the price list, its part alone comes from the table', async (t) => {
+  const { cloud, test } = await start(
+    t,
+    {},
+    { refuse: [{ action: 'GetProducts', reason: 'denied', times: 1000 }] },
+  );
+  await refusedOnce(test);
+  await until('the other parts', () => cloud.readings?.().length === 2, { timeoutMs: 20_000, everyMs: 20 });
+  await t.rejects(cloud.catalogue(), /not been read yet/);
+  t.same(listedParts(cloud), ['on-demand prices']);
+  const catalogue = cloud.listed?.(CLUSTER)?.catalogue;
+  if (!catalogue) throw new Error('nothing is listed');
+  const offerings = new Offerings(catalogue);
+  t.equal(offerings.price('m5.xlarge', 'us-west-2b', 'on-demand', undefined), 0.192);
+  const m5 = types.get('m5.xlarge');
+  if (!m5) throw new Error('the test region has no m5.xlarge');
+  const { price } = test.region.market.priceAt(m5, 'us-west-2b', test.clock.now);
+  t.equal(offerings.price('m5.xlarge', 'us-west-2b', 'spot', undefined), price, 'the price that was read');
+});
+
+t.test(
+  'with credentials that have expired, the table is all there is, in the zones of the cluster',
+  async (t) => {
+    const { cloud, test } = await start(t, {}, { refuse: [{ action: '*', reason: 'expired', times: 1000 }] });
+    await refusedOnce(test);
+    t.same(listedParts(cloud), ['instance types', 'on-demand prices', 'spot prices']);
+    const m5 = typeOf(cloud.listed?.(CLUSTER)?.catalogue ?? { instanceTypes: [] }, 'm5.xlarge');
+    t.same([...new Set(m5.offerings.map(({ zone }) => zone))], ['us-west-2a']);
+  },
+);
+
+t.test('credentials that expire later leave what was read, and its age is told', async (t) => {
+  const { cloud, test } = await start(t, { spotEveryMs: 50 });
+  await ready(cloud);
+  test.region.faults.set({ refuse: [{ action: '*', reason: 'expired', times: 1000 }] });
+  test.clock.now += 3_600_000;
+  await refusedOnce(test);
+  t.ok(await cloud.catalogue());
+  t.match(
+    cloud.readings?.().find(({ what }) => what === 'spot prices'),
+    { isOverdue: true },
+  );
+  test.region.faults.set({ refuse: [] });
+});
+
+t.test('throttled calls are tried again by themselves', async (t) => {
+  const { cloud, test } = await start(t, {}, { throttle: [{ action: '*', times: 2 }] });
+  t.ok((await ready(cloud)).instanceTypes.length > 500);
+  t.same(test.region.faults.read().throttle, []);
 });

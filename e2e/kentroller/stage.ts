@@ -63,6 +63,7 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
   });
   Object.assign(process.env, cloudOf(ground).env);
   const cloud = createAwsCloud({
+    region: 'us-west-2',
     reader: sdkReader({ region: 'us-west-2', vmMemoryOverhead: 0.075 }),
     pricesEveryMs: 3_600_000,
     spotEveryMs: 3_600_000,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Registry } from 'prom-client';
 import t, { type Test } from 'tap';
-import type { Cloud } from '../../cloud/cloud.ts';
+import type { Cloud, ListedCatalogue } from '../../cloud/cloud.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { NOW, offerings, PRICES } from '../testing/builders.ts';
@@ -11,7 +11,7 @@ import {
   type StoredCatalogue,
   unpackCatalogue,
 } from './cataloguestore.ts';
-import { priceWarning, rememberCatalogue } from './rememberedcloud.ts';
+import { listPricesWarning, priceWarning, rememberCatalogue } from './rememberedcloud.ts';
 
 const { catalogue } = offerings(PRICES);
 const MINUTE = 60_000;
@@ -21,6 +21,8 @@ interface Scene {
   readonly store: CatalogueStore & { stored: StoredCatalogue | undefined; saves: number };
   readonly registry: Registry;
   answers: boolean;
+  /** What a table of list prices has, or nothing. */
+  listed: ListedCatalogue | undefined;
   now: number;
 }
 
@@ -37,7 +39,14 @@ const begin = (t: Test, stored?: StoredCatalogue): Scene => {
     },
   };
   const registry = new Registry();
-  const scene: Scene = { store, registry, answers: false, now: NOW, cloud: undefined as unknown as Cloud };
+  const scene: Scene = {
+    store,
+    registry,
+    answers: false,
+    listed: undefined,
+    now: NOW,
+    cloud: undefined as unknown as Cloud,
+  };
   let current: Catalogue = catalogue;
   const cloud: Cloud = {
     catalogue: async () => {
@@ -47,12 +56,14 @@ const begin = (t: Test, stored?: StoredCatalogue): Scene => {
     },
     readings: () =>
       scene.answers ? [{ what: 'spot prices', readAt: scene.now - MINUTE, isOverdue: false }] : [],
+    listed: () => scene.listed,
     nodeNames: async () => new Map(),
   };
+  const cluster = () => ({ nodes: [], nodePools: [] });
   const log = createLogger({ component: 'remembered-test', level: 'silent' });
   const now = (): number => scene.now;
   return Object.assign(scene, {
-    cloud: rememberCatalogue({ cloud, store, log, now, registry, signal: stopping.signal }),
+    cloud: rememberCatalogue({ cloud, store, cluster, log, now, registry, signal: stopping.signal }),
   });
 };
 
@@ -81,6 +92,54 @@ t.test('without prices of an earlier leader it says that there are none', async 
   );
   scene.now += MINUTE;
   t.same(await scene.cloud.catalogue(), catalogue);
+});
+
+const LISTED: ListedCatalogue = {
+  catalogue: { instanceTypes: catalogue.instanceTypes.slice(0, 1) },
+  readings: [
+    { what: 'spot prices', readAt: NOW, isOverdue: false },
+    ...['instance types', 'on-demand prices'].map((what) => ({
+      what,
+      readAt: Date.parse('2025-05-28'),
+      isOverdue: true,
+      isListed: true as const,
+    })),
+  ],
+};
+
+t.test('list prices stand in where nobody told any, two minutes on, until the cloud answers', async (t) => {
+  const scene = begin(t);
+  scene.listed = LISTED;
+  const told = (): string | undefined => listPricesWarning(scene.cloud.readings?.() ?? []);
+  await t.rejects(scene.cloud.catalogue(), /have not been read yet/, 'the cloud is given time');
+  scene.now += 2 * MINUTE;
+  t.same(await scene.cloud.catalogue(), LISTED.catalogue);
+  t.equal(
+    told(),
+    'The cloud never told its instance types and on-demand prices, so list prices of 2025-05-28 count',
+  );
+  t.equal(priceWarning(scene.cloud.readings?.() ?? [], scene.now), told());
+  t.equal(scene.store.saves, 0, 'and are not kept for the next leader');
+  scene.answers = true;
+  t.same(await scene.cloud.catalogue(), catalogue);
+  t.equal(told(), undefined);
+});
+
+t.test('prices of an earlier leader go before list prices', async (t) => {
+  const scene = begin(t, { catalogue, readAt: NOW });
+  scene.listed = LISTED;
+  scene.now += 5 * MINUTE;
+  t.same(await scene.cloud.catalogue(), catalogue);
+  t.equal(listPricesWarning(scene.cloud.readings?.() ?? []), undefined);
+});
+
+t.test('a table without types for the zones of the cluster is no catalogue', async (t) => {
+  const scene = begin(t);
+  scene.listed = { ...LISTED, catalogue: { instanceTypes: [] } };
+  scene.now += 5 * MINUTE;
+  await t.rejects(scene.cloud.catalogue(), /have not been read yet/);
+  scene.listed = LISTED;
+  t.same(await scene.cloud.catalogue(), LISTED.catalogue, 'it is asked again as nodes come');
 });
 
 t.test('once the cloud answers its prices count, and are saved now and then', async (t) => {

@@ -70,6 +70,7 @@ const options = (o: {
   readonly plan?: PlanningAnswer;
   readonly api?: KubeClient;
   readonly requests?: PlanningRequest[];
+  readonly priceGap?: string;
 }): ContinuousOptions => ({
   client: o.api ?? client,
   caches,
@@ -80,6 +81,7 @@ const options = (o: {
     o.requests?.push(request);
     return o.plan ?? answer('12.0', '120.00');
   },
+  priceGap: () => o.priceGap,
   settings: () => ({ ...SETTINGS, ...o.settings }),
   timeBudgetMs: () => 1_000,
   pollingPeriodMs: () => 5,
@@ -144,6 +146,20 @@ t.test('a cycle that makes nothing says why', async (t) => {
   };
   t.match(await runCycle(options({ plan: none })), 'No node in scope may be replaced.');
   t.same(await ours(), []);
+});
+
+t.test('with list prices alone nothing is bought unasked, and nodes are still drained', async (t) => {
+  const requests: PlanningRequest[] = [];
+  const priceGap = 'The cloud never told its spot prices';
+  t.equal(
+    await runCycle(options({ priceGap, requests })),
+    'The cloud never told its spot prices: nothing is bought by them unasked',
+  );
+  t.same(requests, []);
+  const settings = { mode: 'drain-only' } as const;
+  t.match(await runCycle(options({ priceGap, requests, settings })), /created plan/);
+  t.equal(requests.length, 1);
+  await clear();
 });
 
 t.test('a process that dies in a cycle leaves no plan that would run without its savings', async (t) => {

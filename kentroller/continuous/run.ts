@@ -38,6 +38,8 @@ export interface ContinuousOptions {
   readonly caches: Caches;
   readonly catalogue: () => Promise<Catalogue>;
   readonly planning: Planning;
+  /** Why nothing is bought by the catalogue's prices, as a sentence; undefined when they are good enough. */
+  readonly priceGap?: () => string | undefined;
   readonly settings: () => ContinuousSettings;
   readonly timeBudgetMs: () => number;
   readonly pollingPeriodMs: () => number;
@@ -70,13 +72,16 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       ? emptyNodes(caches.nodes.list(), (node) => caches.pods.by('node', node))
       : undefined;
   if (empty?.length === 0) return 'no node is empty';
+  const catalogue = await o.catalogue();
+  const gap = settings.mode === 'full' ? o.priceGap?.() : undefined;
+  if (gap !== undefined) return `${gap}: nothing is bought by them unasked`;
   // 3. Search.
   const planNameOf = (part: number): string =>
     `${CONTINUOUS}-${Math.round(now / 1000)}${part > 1 ? `-p${part}` : ''}`;
   const answer = await planInParts(
     {
       snapshot: await gatherForPlans({ client, caches, log: o.log, signal }),
-      catalogue: catalogueFor(settings, await o.catalogue()),
+      catalogue: catalogueFor(settings, catalogue),
       now,
       seed: SEED,
       timeBudgetMs: o.timeBudgetMs(),

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { ZodError } from 'zod';
 import { messageOf } from '../../../kube/errors.ts';
 import { EC2_ACTIONS } from './ec2/actions.ts';
+import type { RefusalFault } from './faults.ts';
 import { AwsError, dryRun } from './protocol/errors.ts';
 import { flag, parseForm, text } from './protocol/form.ts';
 import { ec2Answer, ec2Error, iamAnswer, iamError } from './protocol/xml.ts';
@@ -114,6 +115,22 @@ const throttled = (service: string): AwsError =>
     ? new AwsError('RequestLimitExceeded', 'Request limit exceeded.', 503)
     : new AwsError('ThrottlingException', 'Rate exceeded');
 
+/** What EC2 and the JSON services answer to credentials that have expired, and to a missing right. */
+const refused = (service: string, reason: RefusalFault['reason']): AwsError => {
+  const isEc2 = service === 'ec2';
+  return reason === 'expired'
+    ? new AwsError(
+        isEc2 ? 'RequestExpired' : 'ExpiredTokenException',
+        'The security token has expired',
+        isEc2 ? 400 : 403,
+      )
+    : new AwsError(
+        isEc2 ? 'UnauthorizedOperation' : 'AccessDeniedException',
+        'The caller may not do this',
+        isEc2 ? 403 : 400,
+      );
+};
+
 const toAwsError = (error: unknown): AwsError => {
   if (error instanceof AwsError) return error;
   if (error instanceof ZodError || error instanceof SyntaxError)
@@ -129,7 +146,10 @@ const answerTo = async (request: Request, region: Region): Promise<Answer> => {
       request,
     );
   try {
-    if (region.faults.takeThrottle(protocol.action(request))) throw throttled(request.service);
+    const action = protocol.action(request);
+    if (region.faults.takeThrottle(action)) throw throttled(request.service);
+    const reason = region.faults.takeRefusal(action);
+    if (reason) throw refused(request.service, reason);
     return await protocol.answer(request, region);
   } catch (error) {
     return protocol.failure(toAwsError(error), request);

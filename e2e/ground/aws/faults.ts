@@ -15,6 +15,14 @@ export interface ThrottleFault {
   readonly times: number;
 }
 
+/** Calls of an action, '*' for any, that are refused as with credentials that have expired or lack a right. */
+export interface RefusalFault {
+  readonly action: string;
+  readonly reason: 'expired' | 'denied';
+  /** How many; without it, all until cleared. */
+  readonly times?: number;
+}
+
 /** Machines that launch but never join the cluster. */
 export interface NoJoinFault {
   readonly instanceType: string;
@@ -37,6 +45,7 @@ export interface Delays {
 export interface FaultSettings {
   readonly capacity: readonly CapacityFault[];
   readonly throttle: readonly ThrottleFault[];
+  readonly refuse: readonly RefusalFault[];
   readonly noJoin: readonly NoJoinFault[];
   readonly delays: Delays;
 }
@@ -56,12 +65,15 @@ export interface Faults {
   /** Whether capacity for a launch is missing now; counts down faults that end. */
   takeCapacityFault(offering: Offering): boolean;
   takeThrottle(action: string): boolean;
+  /** Why a call is refused now, if it is; counts down faults that end. */
+  takeRefusal(action: string): RefusalFault['reason'] | undefined;
   takeNoJoin(instanceType: string): boolean;
 }
 
 export const NO_FAULTS: FaultSettings = {
   capacity: [],
   throttle: [],
+  refuse: [],
   noJoin: [],
   delays: { launchMs: 500, joinMs: 1_000, shutdownMs: 1_000, devicesMs: 5_000 },
 };
@@ -70,12 +82,12 @@ export const NO_FAULTS: FaultSettings = {
 const take = <T extends { readonly times?: number }>(
   all: readonly T[],
   matches: (each: T) => boolean,
-): { readonly isHit: boolean; readonly left: readonly T[] } => {
+): { readonly hit: T | undefined; readonly left: readonly T[] } => {
   const hit = all.find((each) => (each.times ?? 1) > 0 && matches(each));
-  if (hit?.times === undefined) return { isHit: hit !== undefined, left: all };
+  if (hit?.times === undefined) return { hit, left: all };
   const times = hit.times - 1;
   return {
-    isHit: true,
+    hit,
     left: all.flatMap((each) => (each !== hit ? [each] : times > 0 ? [{ ...each, times }] : [])),
   };
 };
@@ -88,7 +100,7 @@ export const createFaults = (): Faults => {
       settings = { ...settings, ...change, delays: { ...settings.delays, ...change.delays } };
     },
     takeCapacityFault: ({ instanceType, zone, capacityType }) => {
-      const { isHit, left } = take(
+      const { hit, left } = take(
         settings.capacity,
         (each) =>
           matchesPattern(each.instanceType, instanceType) &&
@@ -96,19 +108,22 @@ export const createFaults = (): Faults => {
           matchesPattern(each.capacityType, capacityType),
       );
       settings = { ...settings, capacity: left };
-      return isHit;
+      return hit !== undefined;
     },
     takeThrottle: (action) => {
-      const { isHit, left } = take(settings.throttle, (each) => matchesPattern(each.action, action));
+      const { hit, left } = take(settings.throttle, (each) => matchesPattern(each.action, action));
       settings = { ...settings, throttle: left };
-      return isHit;
+      return hit !== undefined;
+    },
+    takeRefusal: (action) => {
+      const { hit, left } = take(settings.refuse, (each) => matchesPattern(each.action, action));
+      settings = { ...settings, refuse: left };
+      return hit?.reason;
     },
     takeNoJoin: (instanceType) => {
-      const { isHit, left } = take(settings.noJoin, (each) =>
-        matchesPattern(each.instanceType, instanceType),
-      );
+      const { hit, left } = take(settings.noJoin, (each) => matchesPattern(each.instanceType, instanceType));
       settings = { ...settings, noJoin: left };
-      return isHit;
+      return hit !== undefined;
     },
   };
 };

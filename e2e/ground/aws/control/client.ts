@@ -1,4 +1,4 @@
-import type { FaultSettings } from '../faults.ts';
+import type { FaultSettings, RefusalFault } from '../faults.ts';
 import type { FaultChange, InstanceView } from './types.ts';
 
 /** What a suite can do to the cloud that no client of AWS can. Every call throws when the control port refuses it. */
@@ -12,6 +12,7 @@ export interface CloudControl {
   setFaults(change: {
     readonly capacity?: readonly Partial<FaultSettings['capacity'][number]>[];
     readonly throttle?: readonly { readonly action?: string; readonly times: number }[];
+    readonly refuse?: readonly (Pick<RefusalFault, 'reason'> & Partial<RefusalFault>)[];
     readonly noJoin?: readonly Partial<FaultSettings['noJoin'][number]>[];
     readonly delays?: FaultChange['delays'];
   }): Promise<FaultSettings>;

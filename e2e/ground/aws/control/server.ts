@@ -25,6 +25,9 @@ const FAULTS = z.strictObject({
   throttle: z
     .array(z.strictObject({ action: z.string().default('*'), times: z.number().int().min(1) }))
     .optional(),
+  refuse: z
+    .array(z.strictObject({ action: z.string().default('*'), reason: z.enum(['expired', 'denied']), times }))
+    .optional(),
   noJoin: z.array(z.strictObject({ instanceType: z.string().default('*'), times })).optional(),
   delays: z.strictObject({ launchMs: delay, joinMs: delay, shutdownMs: delay, devicesMs: delay }).optional(),
 });
