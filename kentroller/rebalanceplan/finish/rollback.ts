@@ -10,6 +10,7 @@ import { abandonedDrainSteps, uncordonSteps } from '../drain/undo.ts';
 import { releaseStep, releaseSteps } from '../reservation.ts';
 import { PLANNED_CLAIM } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
+import { hasWarnedOf } from '../state/status.ts';
 import { type Decision, type Step, steps } from '../state/step.ts';
 
 const reservedClaims = ({
@@ -24,7 +25,10 @@ const podsOf = ({ pods }: Pick<ExecutionState, 'pods'>, claim: string): string =
   return `${first ? podName(first) : ''}${more}`;
 };
 
-/** Added machines stay that run pods: they were bought for them, and no undo may cost a pod. */
+/**
+ * Added machines stay that run pods: they were bought for them, and no undo may cost a pod. It is told before the node is
+ * given away, since nothing shows afterwards whose it was.
+ */
 const keepSteps = (state: ExecutionState, claims: readonly NodeClaim[]): readonly Step[] =>
   claims.flatMap(({ metadata: { name, labels, annotations } }): Step[] => {
     const node = state.nodes.get(name);
@@ -32,13 +36,15 @@ const keepSteps = (state: ExecutionState, claims: readonly NodeClaim[]): readonl
     const planned = state.plan.spec.nodeClaimsToAdd?.find(
       ({ metadata }) => metadata.name === (annotations?.[PLANNED_CLAIM] ?? name),
     );
-    const message = `Node ${node.metadata.name}, which the plan added, stays: pod ${podsOf(state, name)} runs on it`;
+    const start = `Node ${node.metadata.name}, which the plan added, stays: `;
+    if (!hasWarnedOf(state.plan, start)) {
+      return [{ kind: 'warn', reason: 'NodeKept', message: `${start}pod ${podsOf(state, name)} runs on it` }];
+    }
     return [
       {
         ...releaseStep(state, name, node, planned ?? { metadata: { name, ...(labels && { labels }) } }),
         isDisowned: true,
       },
-      { kind: 'warn', reason: 'NodeKept', message },
     ];
   });
 

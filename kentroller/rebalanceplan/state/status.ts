@@ -124,6 +124,10 @@ export const hasWarned = (plan: RebalancePlan, message: string): boolean => {
   return plan.status?.warnings?.some(({ description }) => description === text) ?? false;
 };
 
+/** Whether the plan has a warning that begins with a text, whatever it says of pods after that. */
+export const hasWarnedOf = ({ status }: RebalancePlan, start: string): boolean =>
+  status?.warnings?.some(({ description }) => description?.startsWith(start)) ?? false;
+
 export const addWarning =
   (warning: string): StatusChange =>
   (s) => {
