@@ -37,6 +37,8 @@ t.test('attack: a head that never ends and a body are refused by the health endp
   const slow = await connectStranger({ port: health.port });
   slow.write('GET /metrics HTTP/1.1\r\nx-slow: ');
   t.equal(statusOf(await slow.ended), 408);
+  const silent = await connectStranger({ port: health.port });
+  t.equal(await silent.ended, '', 'nobody asked');
   const big = await connectStranger({ port: health.port });
   big.write(headOf('/metrics', 10_000_000));
   t.equal(statusOf(await big.ended), 413);
