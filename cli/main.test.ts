@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { rebalancePlan } from '../api/kinds/rebalanceplan.ts';
+import { paced } from '../kube/testing/pace.ts';
 import { fragmentedCluster, listOf, makePod, makeSnapshot } from '../planner/testing/builders.ts';
 import { MOST_SEARCHES } from './changes.ts';
 
@@ -112,7 +113,7 @@ t.test('plan provision says when it could not know whose devices a pod waits for
   t.match(read.err, /^Pod default\/train can't be placed: it has example\.com\/gpu from a resource claim; /m);
 });
 
-t.test('invalid input exits with 1 and one sentence', { timeout: 180_000 }, async (t) => {
+t.test('invalid input exits with 1 and one sentence', { timeout: paced(180_000) }, async (t) => {
   const bad = file('bad.json', { items: [{ kind: 'Pod', metadata: { name: 'p' }, spec: {} }] });
   const text = file('text.json', 'not json');
   const none = file('none.json', []);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER } from '../api/labels.ts';
 import { NODE_CLAIMS, NODES, PODS } from '../api/resources.ts';
+import { pacedSeconds } from '../kube/testing/pace.ts';
 import { NO_FAULTS } from './ground/aws/faults.ts';
 import { attach } from './ground/ground.ts';
 import { claimEnded, claimRebalance, planOf } from './support/claim.ts';
@@ -140,12 +141,20 @@ t.test('with our Deployments scaled to 0, kube-scheduler schedules new pods', (t
             '-n',
             'castai-agent',
             `deployment/${each}`,
-            '--timeout=300s',
+            `--timeout=${pacedSeconds(300)}`,
           ]);
         }
       });
       await scale(0);
-      await ground.kubectl(['wait', '-n', 'castai-agent', '--for=delete', 'pod', '--all', '--timeout=300s']);
+      await ground.kubectl([
+        'wait',
+        '-n',
+        'castai-agent',
+        '--for=delete',
+        'pod',
+        '--all',
+        `--timeout=${pacedSeconds(300)}`,
+      ]);
       await ground.kubectl(['scale', '-n', name, 'deployment/app-1', '--replicas=5']);
       const pods = await podsRunning(client, name, 5, 60_000);
       t.equal(pods.length, 5);

@@ -4,6 +4,7 @@ import t from 'tap';
 import type { Pod } from '../api/objects.ts';
 import { PODS } from '../api/resources.ts';
 import { connect } from '../kube/client/client.ts';
+import { paced } from '../kube/testing/pace.ts';
 import { until } from '../kube/testing/until.ts';
 import { attach } from './ground/ground.ts';
 import { bringOutside, METADATA, type Outside } from './support/outside.ts';
@@ -79,7 +80,7 @@ const startPod = async (
 
 /** Tries until everything that is to be reached was; what is to be shut must be so each time. */
 const holds = async (test: Tap, run: RunNode, expected: Readonly<Record<Target, Reach>>): Promise<void> => {
-  const deadline = Date.now() + WITHIN_MS;
+  const deadline = Date.now() + paced(WITHIN_MS);
   for (;;) {
     const found = await reachOf(run, Object.keys(expected));
     const isOpen = Object.keys(expected).some(

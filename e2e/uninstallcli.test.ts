@@ -1,5 +1,6 @@
 import t from 'tap';
 import { REBALANCE_PLANS } from '../api/resources.ts';
+import { pacedSeconds } from '../kube/testing/pace.ts';
 import { chosen, uninstallSeed } from './run/chosen.ts';
 import { killAll } from './support/killall.ts';
 import { marksLeft } from './support/remains.ts';
@@ -32,7 +33,15 @@ const controllersFirst = () =>
     takeAway(t, { name: 'controllers-first', phase: 'Deletion' }, async (stage) => {
       await t.rejects(cli(stage, 'uninstall', '--yes'), /still run in namespace castai-agent/);
       await kubectl(stage, 'delete', 'deployment', '--all', NAMESPACE);
-      await kubectl(stage, 'wait', 'pod', '--all', NAMESPACE, '--for=delete', '--timeout=180s');
+      await kubectl(
+        stage,
+        'wait',
+        'pod',
+        '--all',
+        NAMESPACE,
+        '--for=delete',
+        `--timeout=${pacedSeconds(180)}`,
+      );
       t.match(await cli(stage, 'uninstall', '--yes'), /Nothing of precision-packer is left to undo/);
       await kubectl(stage, ...ALL);
     }),

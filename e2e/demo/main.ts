@@ -3,6 +3,7 @@ import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { up } from '../ground/ground.ts';
 import { progressOn, SILENT } from '../ground/host/progress.ts';
 import { installComponents } from '../support/components.ts';
@@ -75,7 +76,7 @@ const run = async (): Promise<boolean> => {
   say('kubectl apply: RebalancePlanClaim demo, autoExecute: true');
   say();
   const screen = openScreen(out, Date.now(), Date.now);
-  const deadline = Date.now() + EXECUTION_TIMEOUT_MS;
+  const deadline = Date.now() + paced(EXECUTION_TIMEOUT_MS);
   for (;;) {
     const state = demoState(watching.seen());
     screen.show(state);

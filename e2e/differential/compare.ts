@@ -1,6 +1,7 @@
 import type { Pod } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { fits, nodeInfoOf } from '../../planner/scheduling/fit.ts';
 import { volumesOf } from '../../planner/scheduling/volumes.ts';
@@ -51,7 +52,7 @@ const ask = async (
     if (await create(client, pod)) sent.push(pod);
   });
   const answers = new Map<string, { readonly passed: readonly string[]; readonly pod: Pod }>();
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + paced(30_000);
   while (answers.size < sent.length) {
     if (Date.now() > deadline)
       throw new Error(`the scheduler decided ${answers.size} of ${sent.length} pods in 30 s`);

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { CronError } from '../../api/cron/fields.ts';
 import { parseCron } from '../../api/cron.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { buildPrograms } from '../ground/build/build.ts';
 import { run } from '../ground/host/command.ts';
 import { SILENT } from '../ground/host/progress.ts';
@@ -157,7 +158,7 @@ const answerOf = ({ expression, after, count }: Question): Answer => {
 const textOf = ({ times, error }: Answer): string =>
   error ?? times?.map((at) => new Date(at).toISOString()).join(' ') ?? '';
 
-t.test('cron expressions are read as robfig/cron reads them', { timeout: 600_000 }, async (t) => {
+t.test('cron expressions are read as robfig/cron reads them', { timeout: paced(600_000) }, async (t) => {
   const asked = questions(SEED, CASES);
   const theirs = await ask(asked);
   t.equal(theirs.length, asked.length);

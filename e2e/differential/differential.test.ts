@@ -1,5 +1,6 @@
 import t from 'tap';
 import { connect } from '../../kube/client/client.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { up } from '../ground/ground.ts';
 import { caseOf } from './cases.ts';
 import { compare } from './compare.ts';
@@ -12,7 +13,7 @@ const PROBES = 12;
 /** Off by default in Kubernetes 1.36: tolerations with Gt and Lt. */
 const FEATURE_GATES = 'TaintTolerationComparisonOperators=true';
 
-t.test('fits lets a pod onto the same nodes as kube-scheduler', { timeout: 1_200_000 }, async (t) => {
+t.test('fits lets a pod onto the same nodes as kube-scheduler', { timeout: paced(1_200_000) }, async (t) => {
   const ground = await up({
     name: `fit-${process.pid}`,
     apiserverArgs: ['--disable-admission-plugins=TaintNodesByCondition', `--feature-gates=${FEATURE_GATES}`],

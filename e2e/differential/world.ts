@@ -11,6 +11,7 @@ import {
 } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { emptySnapshot, type Snapshot } from '../../planner/model/snapshot.ts';
 import { type Case, NAMESPACES } from './cases.ts';
 
@@ -33,7 +34,7 @@ export const makeNamespaces = async (client: KubeClient): Promise<void> => {
   for (const [name, labels] of Object.entries(NAMESPACES)) {
     await client.create(NAMESPACE_RESOURCE, { metadata: { name, labels } });
   }
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + paced(30_000);
   for (const name of Object.keys(NAMESPACES)) {
     for (;;) {
       try {
@@ -108,7 +109,7 @@ const volumesSettle = async (client: KubeClient, { seed, volumes }: Case): Promi
     volumes.claims.filter((each) => each.spec?.volumeName).map((each) => each.metadata.name),
   );
   const isOurs = (each: KubeObject): boolean => each.metadata.name.startsWith(`c${seed}-`);
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + paced(30_000);
   for (;;) {
     const claims: readonly Phased[] = (await client.list(PERSISTENT_VOLUME_CLAIMS)).items.filter(isOurs);
     const found: readonly Phased[] = (await client.list(PERSISTENT_VOLUMES)).items.filter(isOurs);

@@ -12,6 +12,7 @@ import { connect } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { ApiProxy } from '../../kube/testing/apiproxy.ts';
 import { upstreamOf, writeKubeconfig } from '../../kube/testing/kubeconfig.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { up } from '../ground/ground.ts';
 import { differences, Ledger, stateOf } from './ledger.ts';
 import { FaultProxy } from './proxy.ts';
@@ -91,7 +92,7 @@ t.test(`the cache holds through ${ROUND_COUNT} rounds of faults, seed ${SEED}`, 
     ]);
   };
   const converge = async (what: string): Promise<void> => {
-    const deadline = performance.now() + CONVERGE_MS;
+    const deadline = performance.now() + paced(CONVERGE_MS);
     let left = await wrongs();
     while (left.length > 0 && performance.now() < deadline) {
       await sleep(20);
@@ -136,7 +137,7 @@ t.test(`the cache holds through ${ROUND_COUNT} rounds of faults, seed ${SEED}`, 
   await witness.synced();
   await writer.write(20);
   const truth = stateOf((await direct.list(CONFIG_MAPS, { namespace })).items);
-  const deadline = performance.now() + CONVERGE_MS;
+  const deadline = performance.now() + paced(CONVERGE_MS);
   while (differences(truth, stateOf(witness.list())).length > 0 && performance.now() < deadline)
     await sleep(20);
   t.same(

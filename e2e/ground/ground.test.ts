@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { paced } from '../../kube/testing/pace.ts';
 import { attach, up } from './ground.ts';
 import { run } from './host/command.ts';
 import { markedProcesses } from './host/processes.ts';
@@ -13,7 +14,7 @@ const skip =
   process.platform === 'linux' && process.getuid?.() === 0 ? false : 'network namespaces need root on Linux';
 
 // Programs may have to be built.
-t.setTimeout(1_200_000);
+t.setTimeout(paced(1_200_000));
 
 /** Folders in which a node on the host itself would leave traces; other programs may install things there meanwhile. */
 const NODE_TRACES = /kube|container|cni|netns|nri|runc|xtables|pods/;

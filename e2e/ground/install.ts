@@ -1,19 +1,20 @@
 import { messageOf } from '../../kube/errors.ts';
+import { pacedSeconds } from '../../kube/testing/pace.ts';
 import type { Ground } from './cluster.ts';
 
 const NAMESPACE = '--namespace=castai-agent';
 /** Time for a rollout without image pulls, since there are none. */
-const ROLLOUT_TIMEOUT = '120s';
+const ROLLOUT_S = 120;
 
 /**
  * Installs our components from a kustomization, as users do, and waits until all Deployments of castai-agent are
- * available. Throws with kubectl's output when one is not within two minutes.
+ * available. Throws with kubectl's output when one is not within two minutes at the machine's pace.
  */
 export async function install(ground: Ground, manifestsDir: string): Promise<void> {
   await applyKustomization(ground, manifestsDir);
   const names = await ground.kubectl(['get', 'deployments', NAMESPACE, '--output=name']);
   for (const name of names.split('\n').filter(Boolean)) {
-    const wait = ['rollout', 'status', NAMESPACE, `--timeout=${ROLLOUT_TIMEOUT}`, name];
+    const wait = ['rollout', 'status', NAMESPACE, `--timeout=${pacedSeconds(ROLLOUT_S)}`, name];
     await ground.kubectl(wait).catch(async (cause: unknown) => {
       throw new Error(`${messageOf(cause)}\n${await storyOf(ground, name)}`, { cause });
     });

@@ -1,18 +1,20 @@
 import { request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { paced } from '../../kube/testing/pace.ts';
 import type { Identity } from './controlplane/pki.ts';
 
 /** Time for a part of the ground to become ready on a busy machine; one that ends is noticed at once. */
 export const READY_WITHIN_MS = 180_000;
 
-/** Repeats `probe` until it returns true. Throws after `withinMs`, with the last error as cause. */
+/** Repeats `probe` until it returns true. Throws after `withinMs` at the machine's pace, with the last error as cause. */
 export async function until(
   what: string,
   withinMs: number,
   probe: () => Promise<boolean>,
   everyMs = 50,
 ): Promise<void> {
-  const deadline = Date.now() + withinMs;
+  const pacedMs = paced(withinMs);
+  const deadline = Date.now() + pacedMs;
   let cause: unknown;
   for (;;) {
     try {
@@ -22,7 +24,7 @@ export async function until(
       cause = error;
     }
     if (Date.now() >= deadline) {
-      throw new Error(`${what}: not within ${withinMs / 1000} s`, cause === undefined ? {} : { cause });
+      throw new Error(`${what}: not within ${pacedMs / 1000} s`, cause === undefined ? {} : { cause });
     }
     await sleep(everyMs);
   }

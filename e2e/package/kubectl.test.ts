@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import t from 'tap';
 import { NODES } from '../../api/resources.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { scratch } from '../../kube/testing/scratch.ts';
 import { makeNode } from '../../planner/testing/builders.ts';
 import { buildPrograms } from '../ground/build/build.ts';
@@ -16,7 +17,7 @@ import { buildPackage } from './build.ts';
 /** The package as a plugin of kubectl: installed by krew itself, started by kubectl, on a cluster. */
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const MINUTES = { timeout: 540_000 };
+const MINUTES = { timeout: paced(540_000) };
 const cache = cacheRoot(process.env);
 const { kubeconfig, client } = scratch(t, 'kubectl-plugin');
 const folder = mkdtempSync(join(tmpdir(), 'kubectl-'));

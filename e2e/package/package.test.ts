@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import t from 'tap';
+import { paced } from '../../kube/testing/pace.ts';
 import { fragmentedCluster, listOf } from '../../planner/testing/builders.ts';
 import { run } from '../ground/host/command.ts';
 import { isLicence } from '../ground/image/dependencies.ts';
@@ -26,7 +27,7 @@ import { buildPackage, packageContents } from './build.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const MOST_MIB = 120;
-const MINUTES = { timeout: 480_000 };
+const MINUTES = { timeout: paced(480_000) };
 const tarballs = npmTarballs(join(cacheRoot(process.env), 'tarballs'));
 const folder = mkdtempSync(join(tmpdir(), 'package-test-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER } from '../../api/labels.ts';
 import type { Namespace, Node, Pod, ReplicaSet } from '../../api/objects.ts';
 import { NAMESPACES, NODES, PODS, REPLICA_SETS } from '../../api/resources.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
+import { pacedSeconds } from '../../kube/testing/pace.ts';
+import { until } from '../../kube/testing/until.ts';
 import { grantAll, revokeAll, writeKubeconfig } from '../support/account.ts';
 
 /** Helpers of suites that run components as processes against the API server of KUBECONFIG. */
@@ -20,25 +21,11 @@ export const ownHost = process.env.SUITE_HOST ?? '127.0.0.1';
 const ACCOUNTS = [KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER];
 
 /** Asks until the answer is neither undefined nor false. Throws with the last error after the deadline. */
-export const eventually = async <T>(
+export const eventually = <T>(
   what: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
   timeoutMs = 20_000,
-): Promise<T> => {
-  const deadline = Date.now() + timeoutMs;
-  let last: unknown;
-  while (Date.now() < deadline) {
-    try {
-      const found = await ask();
-      if (found !== undefined && found !== false) return found;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    await sleep(20);
-  }
-  throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause: last });
-};
+): Promise<T> => until(what, ask, { timeoutMs, everyMs: 20 });
 
 /** A namespace of a suite with what it needs to create pods; all of it is deleted at the end. */
 export class Scene {
@@ -153,8 +140,8 @@ export const pinnerEnv = (namespace: string, name: string): Record<string, strin
   PORT: '0',
   HEALTH_PORT: '0',
   PEER_PORT: '0',
-  LEASE_DURATION: '3s',
-  RENEW_DEADLINE: '2s',
+  LEASE_DURATION: pacedSeconds(3),
+  RENEW_DEADLINE: pacedSeconds(2),
   RETRY_PERIOD: '300ms',
   LOG_LEVEL: 'debug',
 });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Pod } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
+import { paced, pacedSeconds } from '../../kube/testing/pace.ts';
 import { createAuthority } from '../../webhook/certificates/issue.ts';
 import { Balancer } from './balancer.ts';
 import type { Component } from './component.ts';
@@ -46,8 +47,8 @@ const start = async (name: string, offMs: number): Promise<{ component: Componen
     RETIRE: '1s',
     SHUTDOWN_DELAY: '1s',
     // A killed keeper's successor takes over soon.
-    LEASE_DURATION: '3s',
-    RENEW_DEADLINE: '2s',
+    LEASE_DURATION: pacedSeconds(3),
+    RENEW_DEADLINE: pacedSeconds(2),
     RETRY_PERIOD: '200ms',
     LOG_LEVEL: 'info',
     NODE_OPTIONS: clockOf(offMs),
@@ -218,5 +219,5 @@ t.test('a caBundle of a stranger refuses pods no longer than it takes to mend it
   );
   const { failures, count } = await stop();
   t.comment(`mended after ${mended - began} ms; ${failures.length} of ${count} creations refused meanwhile`);
-  t.ok(failures.every(({ at }) => at < mended + 1_000));
+  t.ok(failures.every(({ at }) => at < mended + paced(1_000)));
 });

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { NODES } from '../../api/resources.ts';
 import { nominatePod } from '../../extender/pods/nominate.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { eventually, joinAs, Scene } from './fixture.ts';
 import { podIntent } from './intents.ts';
 
@@ -25,7 +26,7 @@ t.test('a pod that kube-scheduler bound before it was nominated is a conflict, n
   });
   // As seen before: on no node.
   const { nodeName: _, ...spec } = pod.spec;
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(paced(10_000));
   await t.rejects(nominatePod(client, podIntent(wished, pod), { ...pod, spec }, signal), {
     kind: 'conflict',
     message: /already bound to a node/,

@@ -5,6 +5,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { MutatingWebhookConfiguration, Pod, ReplicaSet } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, PODS, REBALANCE_PLANS, SECRETS } from '../../api/resources.ts';
 import { probeWebhook } from '../../kentroller/rebalanceplan/state/webhookprobe.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { Component } from './component.ts';
 import { Autoscaler } from './fakeautoscaler.ts';
 import { eventually, freePort, ownHost, pinnerEnv, Scene } from './fixture.ts';
@@ -55,7 +56,7 @@ const asked = (): RebalancePlan => ({
   },
 });
 
-const probe = () => probeWebhook(client, namespace, asked(), AbortSignal.timeout(10_000));
+const probe = () => probeWebhook(client, namespace, asked(), AbortSignal.timeout(paced(10_000)));
 
 t.before(async () => {
   await Promise.all([scene.open(), work.open()]);

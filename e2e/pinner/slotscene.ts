@@ -10,6 +10,7 @@ import { SlotAllocator } from '../../extender/slotservice/allocator.ts';
 import { POD_INDEXES } from '../../kube/cache/trim.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { memoizeRequests } from '../../planner/scheduling/fit.ts';
 import { SlotPrefetcher } from '../../webhook/slots/prefetcher.ts';
 import { type GrpcSlotsClient, SlotStream } from '../../webhook/slots/stream.ts';
@@ -113,7 +114,7 @@ export const leading = (counts: readonly number[]) => {
 export const until = async (is: () => boolean): Promise<void> => {
   const began = Date.now();
   while (!is()) {
-    if (Date.now() - began > 10_000) throw new Error('not in time');
+    if (Date.now() - began > paced(10_000)) throw new Error('not in time');
     await sleep(2);
   }
 };

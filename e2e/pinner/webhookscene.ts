@@ -3,6 +3,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { KubeObject, MutatingWebhookConfiguration } from '../../api/objects.ts';
 import { MUTATING_WEBHOOK_CONFIGURATIONS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { Component, type Line } from './component.ts';
 import { ownHost } from './fixture.ts';
 
@@ -20,7 +21,7 @@ export interface Configuration {
 const metricsOf = async (client: KubeClient): Promise<string> => {
   const answer = await client.stream('/metrics', {
     query: {},
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(paced(10_000)),
     inactivityMs: 10_000,
   });
   let text = '';

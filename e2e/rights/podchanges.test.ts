@@ -15,13 +15,14 @@ import type { Toleration } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { landPod, nameNode, removeGate } from '../../kube/heldpods/gates.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { outcomeOf, owner } from './attempt.ts';
 import { DEPLOYMENT, PodScene } from './podscene.ts';
 
 /** What a component of ours that was taken over can change of a pod. Its rights are those of the manifests. */
 
 const s = new PodScene('rights-podchanges');
-const signal = AbortSignal.timeout(300_000);
+const signal = AbortSignal.timeout(paced(300_000));
 const RESERVATION: Toleration = { key: PREPARING_TAINT, operator: 'Exists', effect: 'NoSchedule' };
 const CONTROL_PLANE: Toleration = { key: 'node-role.kubernetes.io/control-plane', operator: 'Exists' };
 

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { paced } from '../../kube/testing/pace.ts';
 import { until } from '../../kube/testing/until.ts';
 import { down } from '../ground/ground.ts';
 import { allPids, markedProcesses, stopProcesses } from '../ground/host/processes.ts';
@@ -18,7 +19,7 @@ const GONE_WITHIN_MS = 20_000;
 /** One file on the shared ground, and one that brings up a ground of its own. */
 const FILES = '^(kube/client/client|e2e/kentroller/report)\\.test\\.ts$';
 
-t.setTimeout(900_000);
+t.setTimeout(paced(900_000));
 
 /** Processes whose environment names this folder of grounds, whoever started them. */
 const processesBelow = (root: string): string[] =>

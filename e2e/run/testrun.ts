@@ -2,12 +2,14 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../kube/errors.ts';
+import { pacedSeconds, paceIn } from '../../kube/testing/pace.ts';
 import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/host/progress.ts';
 import type { Request } from '../rights/requests.ts';
 import { POLICIES } from '../support/account.ts';
 import { installComponents } from '../support/components.ts';
+import { measure, paceOf } from './calibrate.ts';
 import { clearRegistered, endRun, RUN, registerIn } from './ending.ts';
 import { judgeRights, requestsOn } from './rights.ts';
 import { findTests, type Need, type TestFile } from './suites.ts';
@@ -16,8 +18,11 @@ import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';
 /** The run itself, as a process that main.ts can end at any point. */
 
 const BIN = './node_modules/.bin';
-/** Some long forms run for hours. */
-const FILE_TIMEOUT_S = process.env.SOAK ? 6 * 3600 : 600;
+// Every process of the run reads it from its environment.
+process.env.TEST_PACE ??= `${paceOf(measure())}`;
+const pace = paceIn(process.env);
+/** Some long forms run for hours; at whatever pace, a file that hangs ends within an hour. */
+const FILE_TIMEOUT_S = process.env.SOAK ? 6 * 3600 : Math.min(3600, Math.round(600 * pace));
 /** Most failed files that are run again alone; more failures than that are not due to other tests beside them. */
 const MOST_AGAIN = 3;
 /** Grounds of two checkouts on one machine get different names. */
@@ -138,7 +143,13 @@ const applyDefinitions = async (ground: Ground): Promise<void> => {
   const { crds } = await locateCatalogue();
   const files = ['manifests/base/crds', ...POLICIES, ...crds].flatMap((path) => ['-f', path]);
   await ground.kubectl(['apply', '--server-side', ...files]);
-  await ground.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await ground.kubectl([
+    'wait',
+    '--for=condition=Established',
+    'crd',
+    '--all',
+    `--timeout=${pacedSeconds(30)}`,
+  ]);
 };
 
 const runUnits = async (): Promise<Tally> => {
@@ -251,6 +262,7 @@ const runOnGrounds = async (): Promise<Tally> => {
   return total([...ran.filter((each) => !isToRunAgain(each)), ...(await runAgain(files))]);
 };
 
+process.stdout.write(`# pace: ${pace}; deadlines are ${pace} times those of a quiet machine\n`);
 let tally = NOTHING;
 try {
   if (only !== 'ground') tally = sum(tally, await runUnits());

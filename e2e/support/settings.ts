@@ -1,3 +1,4 @@
+import { pacedSeconds } from '../../kube/testing/pace.ts';
 import { until } from '../../kube/testing/until.ts';
 import type { Ground } from '../ground/ground.ts';
 
@@ -10,7 +11,7 @@ const names = (text: string): string[] => text.split(/\s+/).filter((name) => nam
 const rolledOut = async (ground: Ground): Promise<void> => {
   const kubectl = (...args: string[]) => ground.kubectl([...args, '-n', NAMESPACE]);
   await kubectl('rollout', 'restart', `deployment/${NAME}`);
-  await kubectl('rollout', 'status', `deployment/${NAME}`, '--timeout=300s');
+  await kubectl('rollout', 'status', `deployment/${NAME}`, `--timeout=${pacedSeconds(300)}`);
   await until(
     `one of the new ${NAME} leads`,
     async () => {

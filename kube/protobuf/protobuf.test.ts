@@ -6,6 +6,7 @@ import { NODES, PODS, type Resource } from '../../api/resources.ts';
 import { createCache } from '../cache/cache.ts';
 import { Interner } from '../cache/intern.ts';
 import { trimOf } from '../cache/trim.ts';
+import { paced } from '../testing/pace.ts';
 import { podSpecsOn } from '../testing/podspecs.ts';
 import { scratch, soon } from '../testing/scratch.ts';
 import { ACCEPT_WATCH, EventReader, isProtobuf, type WireEvent } from './envelope.ts';
@@ -259,7 +260,7 @@ t.test('broken bytes end in a WireError, if in an error at all', async (t) => {
 t.test('a refusal before the watch begins is read, too', async (t) => {
   const refused = client.stream('/api/v1/namespaces/none/podz', {
     query: { watch: 'true' },
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(paced(10_000)),
     inactivityMs: 10_000,
     accept: ACCEPT_WATCH,
   });

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
+import { paced } from './pace.ts';
 
 /**
- * Repeats `probe` until it returns something; `what` names the wait in the error after the deadline. A probe that
+ * Repeats `probe` until it returns something; `what` names the wait in the error after the deadline, which follows the
+ * machine's pace. A probe that
  * throws counts as no answer, and its last error is the cause.
  */
 export const until = async <T>(
@@ -10,7 +12,8 @@ export const until = async <T>(
   probe: () => Promise<T | undefined | false> | T | undefined | false,
   o: { readonly timeoutMs: number; readonly everyMs?: number; readonly signal?: AbortSignal },
 ): Promise<T> => {
-  const deadline = Date.now() + o.timeoutMs;
+  const timeoutMs = paced(o.timeoutMs);
+  const deadline = Date.now() + timeoutMs;
   let cause: unknown;
   for (;;) {
     o.signal?.throwIfAborted();
@@ -23,7 +26,7 @@ export const until = async <T>(
     }
     if (Date.now() >= deadline) {
       const why = cause === undefined ? '' : `: ${messageOf(cause)}`;
-      throw new Error(`${what}: not the case after ${Math.round(o.timeoutMs / 1000)} s${why}`, { cause });
+      throw new Error(`${what}: not the case after ${Math.round(timeoutMs / 1000)} s${why}`, { cause });
     }
     await delay(o.everyMs ?? 200);
   }

@@ -14,13 +14,14 @@ import { connect, type KubeClient } from '../client/client.ts';
 import { isForbidden, isNotFound } from '../errors.ts';
 import { getOrUndefined } from '../ignore.ts';
 import { upstreamOf, writeKubeconfig } from '../testing/kubeconfig.ts';
+import { paced } from '../testing/pace.ts';
 import { scratch, soon } from '../testing/scratch.ts';
 import { createGuards, type Guards } from './guards.ts';
 
 const { client, kubeconfig, namespace } = scratch(t, 'guards');
 const folder = mkdtempSync(join(tmpdir(), 'guards-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-const signal = AbortSignal.timeout(600_000);
+const signal = AbortSignal.timeout(paced(600_000));
 
 const RULES = [
   {

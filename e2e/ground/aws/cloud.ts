@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { pacedSeconds } from '../../../kube/testing/pace.ts';
 import type { Ground } from '../cluster.ts';
 import { serverUrl } from '../controlplane/controlplane.ts';
 import { INSIDE } from '../host/addresses.ts';
@@ -136,7 +137,13 @@ const applyCrds = async (ground: Ground, folders: readonly string[]): Promise<vo
     '--force-conflicts',
     ...folders.flatMap((each) => ['-f', each]),
   ]);
-  await ground.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await ground.kubectl([
+    'wait',
+    '--for=condition=Established',
+    'crd',
+    '--all',
+    `--timeout=${pacedSeconds(30)}`,
+  ]);
 };
 
 /** The cloud of a ground on which startCloud was called, by this process or another. */

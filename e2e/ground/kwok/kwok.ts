@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { pacedSeconds } from '../../../kube/testing/pace.ts';
 import type { Ground } from '../cluster.ts';
 import { until } from '../ready.ts';
 import { type KwokFiles, locateKwokFiles } from './modules.ts';
@@ -88,7 +89,13 @@ export const startKwok = async (ground: Ground, options: KwokOptions = {}): Prom
   writeFileSync(typesFile, JSON.stringify(usualTypes(files.types)));
   const folders = files.crds.flatMap((folder) => ['-f', folder]);
   await ground.kubectl(['apply', '--server-side', '--force-conflicts', ...folders]);
-  await ground.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await ground.kubectl([
+    'wait',
+    '--for=condition=Established',
+    'crd',
+    '--all',
+    `--timeout=${pacedSeconds(30)}`,
+  ]);
   await startMachines(ground, dir, files, options.joinMs ?? 0);
   await startKarpenter(ground, typesFile);
   return { typesFile };
