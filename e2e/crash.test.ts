@@ -1,4 +1,6 @@
 import t from 'tap';
+import { PLANNED_CLAIM } from '../api/labels.ts';
+import type { NodeClaim } from '../api/objects.ts';
 import { NODE_CLAIMS, PODS } from '../api/resources.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import { claimEnded, claimRebalance, planOf, planReaches } from './support/claim.ts';
@@ -19,7 +21,7 @@ const killAll = async (client: KubeClient, app: string): Promise<number> => {
 };
 
 t.test('kentroller killed in Creation, then the pinner in Deletion: the plan still ends in Done', (t) =>
-  onStage(t, { name: 'crash', machines: 4 }, async ({ client, name }) => {
+  onStage(t, { name: 'crash', machines: 4 }, async ({ client, name, machines }) => {
     const seen = await witness(client, name);
     t.teardown(() => seen.stop());
     await claimRebalance(client, { name, pool: name });
@@ -47,7 +49,13 @@ t.test('kentroller killed in Creation, then the pinner in Deletion: the plan sti
     const pods = await podsRunning(client, name, 12, 60_000);
     t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
     const claims = await client.list(NODE_CLAIMS);
-    const ours = claims.items.filter((c) => c.metadata.labels?.['karpenter.sh/nodepool'] === name);
+    // Karpenter may have bought a machine for pods that waited while nobody pinned them.
+    const isOurs = ({ metadata }: NodeClaim): boolean =>
+      machines.includes(metadata.name) || metadata.annotations?.[PLANNED_CLAIM] !== undefined;
+    const inPool = claims.items.filter((c) => c.metadata.labels?.['karpenter.sh/nodepool'] === name);
+    const ours = inPool.filter(isOurs);
+    if (ours.length < inPool.length)
+      t.comment(`${inPool.length - ours.length} bought by Karpenter meanwhile`);
     t.equal(
       ours.length,
       4 + (plan.spec.nodeClaimsToAdd ?? []).length - (plan.spec.nodeClaimsToDelete ?? []).length,

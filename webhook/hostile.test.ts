@@ -69,11 +69,14 @@ t.test('attack: a head that never ends is cut', async (t) => {
   t.ok([408, undefined].includes(statusOf(await stranger.ended)));
 });
 
-t.test('a connection that never asks is closed without an answer, which its next request would take', async (t) => {
-  // Go opens more connections than it uses; an answer there is read as that of the request sent meanwhile.
-  const stranger = await connectHasty();
-  t.equal(await stranger.ended, '');
-});
+t.test(
+  'a connection that never asks is closed without an answer, which its next request would take',
+  async (t) => {
+    // Go opens more connections than it uses; an answer there is read as that of the request sent meanwhile.
+    const stranger = await connectHasty();
+    t.equal(await stranger.ended, '');
+  },
+);
 
 t.test('attack: a connection without a handshake is cut', async (t) => {
   const stranger = await connectStranger({ port: hasty.port });
