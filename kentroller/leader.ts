@@ -31,6 +31,8 @@ import { ExtraIntents } from './pinning/extraintents.ts';
 import { IntentRegistry } from './pinning/intentregistry.ts';
 import { publishIntents } from './pinning/publish.ts';
 import type { PinningServer } from './pinning/server.ts';
+import { recordPolicies } from './policies/record.ts';
+import { watchPolicies } from './policies/watch.ts';
 import { executePlans } from './rebalanceplan/controller.ts';
 import { migrationSettings } from './rebalanceplan/drain/livemigrationsettings.ts';
 import { reclaimNodes } from './rebalanceplan/reclaim.ts';
@@ -143,6 +145,8 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     signal,
     metrics: o.registry,
   });
+  const policies = watchPolicies({ client, features: features.current, log, signal });
+  const policyRecord = recordPolicies({ client, policies, log, now: clock.now, signal });
   const isRebalancerEnabled = (): boolean =>
     isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
   const plans = makePlans({
@@ -151,6 +155,8 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     caches,
     cloud,
     features: features.current,
+    policies: policies.now,
+    policyRecord,
     isEnabled: isRebalancerEnabled,
     recorder,
     audit,
@@ -220,7 +226,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
       log,
       metrics: o.registry,
     });
-    await plans.ended;
+    await Promise.all([plans.ended, policyRecord.ended]);
     if (!o.signal.aborted) {
       await leaveCluster({ client, intentRegistry, guards, now: clock.now, log, signal: o.signal });
     }

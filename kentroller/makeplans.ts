@@ -18,6 +18,8 @@ import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/s
 import { evictorMetrics } from './evictor/metrics.ts';
 import { evictContinuously } from './evictor/run.ts';
 import type { Options } from './options.ts';
+import type { PolicyRecord } from './policies/record.ts';
+import type { PoliciesNow } from './policies/settings.ts';
 import type { Clock } from './rebalanceplan/controller.ts';
 import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
@@ -35,6 +37,8 @@ interface PlanMakingOptions {
   readonly caches: Caches;
   readonly cloud: Cloud;
   readonly features: () => Features;
+  readonly policies: () => PoliciesNow;
+  readonly policyRecord: PolicyRecord;
   readonly isEnabled: () => boolean;
   readonly recorder: Recorder;
   readonly audit: Audit;
@@ -112,6 +116,8 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     configs,
     planning: verified(planOnThread, { source: 'evictor', refusals, log }),
     features,
+    policies: o.policies,
+    record: o.policyRecord,
     isEnabled,
     timeBudgetMs: () => options.planTimeBudget,
     metrics: evictorMetrics(registry),

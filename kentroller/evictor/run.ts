@@ -6,10 +6,18 @@ import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit } from '../audit/trail.ts';
 import { backoffAfter } from '../continuous/decide.ts';
+import type { PolicyRecord } from '../policies/record.ts';
+import type { Policies, PoliciesNow } from '../policies/settings.ts';
 import { type CycleOptions, runCycle } from './cycle.ts';
 import type { EvictorMetrics } from './metrics.ts';
 import { EVICTOR } from './moves.ts';
-import { type EvictorSettings, evictorSettings, heldSettings, overriddenSettings } from './settings.ts';
+import {
+  type EvictorSettings,
+  evictorSettings,
+  heldSettings,
+  overriddenPolicies,
+  overriddenSettings,
+} from './settings.ts';
 import { type Outcome, statusAfter, writeStatus } from './status.ts';
 import { untaint } from './untaint.ts';
 
@@ -22,6 +30,9 @@ const FAILURE_BACKOFF_MS = 5 * 60_000;
 export interface EvictorOptions extends CycleOptions {
   readonly configs: Pick<Cache<EvictorConfig>, 'get' | 'hasSynced' | 'absence'>;
   readonly features: () => Features;
+  /** The autoscaling policies in force; none where left out. */
+  readonly policies?: () => PoliciesNow;
+  readonly record?: PolicyRecord;
   /** Whether plans may start. */
   readonly isEnabled: () => boolean;
   readonly metrics: EvictorMetrics;
@@ -33,16 +44,46 @@ interface Now {
   readonly config: EvictorConfig | undefined;
   readonly settings: EvictorSettings;
   readonly overridden: readonly string[];
+  readonly policy: Policies['evictor'];
+  readonly overriddenPolicies: readonly string[];
 }
 
 const readSettings = (o: EvictorOptions): Now => {
   const config = o.configs.get(EVICTOR_CONFIG);
-  const settings = evictorSettings(config, o.features());
+  const policies = o.policies?.();
+  const policy = policies?.known ? policies.policies.evictor : undefined;
+  const settings = evictorSettings(config, o.features(), policy);
   return {
     config,
-    settings: heldSettings(settings, { absence: o.configs.absence, isRebalancerOn: o.isEnabled() }),
+    settings: heldSettings(settings, {
+      absence: o.configs.absence,
+      ...(policies && { policies }),
+      isRebalancerOn: o.isEnabled(),
+    }),
     overridden: overriddenSettings(config, o.features()),
+    policy,
+    overriddenPolicies: overriddenPolicies(config, o.features(), policy),
   };
+};
+
+/** Whether nothing is known yet of what may keep pods where they are. */
+const isReading = ({ configs, policies }: EvictorOptions): boolean => {
+  const now = policies?.();
+  return !configs.hasSynced || (now !== undefined && !now.known && now.reason === 'PoliciesNotRead');
+};
+
+/** Tells the AutoscalerPolicy what the evictor does, or what keeps it from what the policies say. */
+const tell = (record: PolicyRecord | undefined, now: Now, outcome: Outcome): void => {
+  const { settings, policy } = now;
+  const over =
+    now.overriddenPolicies.length > 0 ? `; others override ${now.overriddenPolicies.join(', ')}` : '';
+  const say = (state: 'Acting' | 'Idle' | 'Held', what: string): void =>
+    record?.note('evictor', state, what + over);
+  if (outcome.result === 'planned') record?.did('evictor', outcome.message);
+  if (settings.heldBy) say('Held', settings.heldBy.message);
+  else if (settings.enabled) say(outcome.result === 'planned' ? 'Acting' : 'Idle', outcome.message);
+  else if (policy?.enabled) say('Held', 'the EvictorConfig or the features ConfigMap turns it off');
+  else record?.forget('evictor');
 };
 
 const count = ({ cycles, nodes, pods }: EvictorMetrics, { result, ...outcome }: Outcome): void => {
@@ -57,9 +98,9 @@ const count = ({ cycles, nodes, pods }: EvictorMetrics, { result, ...outcome }: 
 
 /** Takes soft taints off as their cooldowns end, also while the evictor is off or searches. */
 const untaintContinuously = async (o: EvictorOptions, log: Logger): Promise<void> => {
-  const { client, caches, clock, configs, signal } = o;
+  const { client, caches, clock, signal } = o;
   while (!signal.aborted) {
-    if (configs.hasSynced) {
+    if (!isReading(o)) {
       const { cooldownMs } = readSettings(o).settings;
       await untaint({ client, caches, now: clock.now(), cooldownMs, log, signal });
     }
@@ -77,7 +118,8 @@ export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
   let failures = 0;
   let written: { uid: string | undefined; status: EvictorStatus | undefined } | undefined;
 
-  const cycle = async ({ config, settings, overridden }: Now): Promise<void> => {
+  const cycle = async (now: Now): Promise<void> => {
+    const { config, settings, overridden } = now;
     let outcome: Outcome;
     try {
       outcome = await runCycle(o, settings, () => readSettings(o).settings);
@@ -92,6 +134,7 @@ export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
       outcome = { result: 'failed', message: messageOf(error), plans: [], nodes: [], skipped: [] };
     }
     count(o.metrics, outcome);
+    tell(o.record, now, outcome);
     // Repeated every few seconds, the same outcome would hide everything else.
     if (outcome.message !== said) {
       log.info({ outcome: outcome.message }, 'evictor cycle');
@@ -113,11 +156,11 @@ export const evictContinuously = async (o: EvictorOptions): Promise<void> => {
   const untainting = untaintContinuously(o, log);
   while (!o.signal.aborted) {
     // Its dryRun may be what keeps pods from being moved, so nothing is done before it is known.
-    if (o.configs.hasSynced) {
+    if (!isReading(o)) {
       const now = readSettings(o);
       o.metrics.enabled.set(now.settings.enabled ? 1 : 0);
       const { config, settings, overridden } = now;
-      const key = JSON.stringify([config?.metadata.uid, settings, overridden]);
+      const key = JSON.stringify([config?.metadata.uid, settings, overridden, now.policy]);
       if (key !== known || o.clock.now() >= dueAt) await cycle(now);
       known = key;
     }

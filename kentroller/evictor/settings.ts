@@ -2,6 +2,7 @@ import { parseDuration } from '../../api/duration.ts';
 import type { Features } from '../../api/features.ts';
 import type { EvictorConfig, EvictorRule, EvictorSpec } from '../../api/kinds/evictorconfig.ts';
 import type { Absence } from '../../kube/cache/cache.ts';
+import type { Policies, PoliciesNow } from '../policies/settings.ts';
 
 /** Why an evictor that its settings enable does nothing: a reason of the condition Active, and a few words. */
 export interface Hold {
@@ -27,10 +28,18 @@ const UNKNOWN: Readonly<Record<Absence, Hold | undefined>> = {
 /** The settings with what keeps the evictor off from outside. */
 export const heldSettings = (
   settings: EvictorSettings,
-  o: { readonly absence: Absence | undefined; readonly isRebalancerOn: boolean },
+  o: {
+    readonly absence: Absence | undefined;
+    readonly policies?: PoliciesNow;
+    readonly isRebalancerOn: boolean;
+  },
 ): EvictorSettings => {
   if (!settings.enabled) return settings;
-  const heldBy = (o.absence && UNKNOWN[o.absence]) ?? (o.isRebalancerOn ? undefined : REBALANCER_OFF);
+  // They may keep it in a dry run, or the cluster from getting smaller.
+  const unknown: Hold | undefined =
+    o.policies && !o.policies.known ? { reason: 'SettingsUnknown', message: o.policies.message } : undefined;
+  const heldBy =
+    (o.absence && UNKNOWN[o.absence]) ?? unknown ?? (o.isRebalancerOn ? undefined : REBALANCER_OFF);
   return heldBy ? { ...settings, enabled: false, heldBy } : settings;
 };
 
@@ -70,12 +79,19 @@ const DEFAULTS = {
 const msOf = (text: string, otherwise: string): number =>
   parseDuration(text) ?? parseDuration(otherwise) ?? Number.NaN;
 
-/** The settings in force: those of the features ConfigMap, else of the EvictorConfig, else the defaults. */
+/** The evictor's settings in the autoscaling policies, by the names of an EvictorConfig. */
+const specOf = (policy: Policies['evictor']): EvictorSpec => {
+  const { allowed: _, status: __, podEvictionFailureBackOffInterval: backOff, ...spec } = policy ?? {};
+  return { ...spec, ...(backOff !== undefined && { podEvictionFailureBackOff: backOff }) };
+};
+
+/** The settings in force: those of the features ConfigMap, else of the EvictorConfig, else of the policies, else the defaults. */
 export const evictorSettings = (
   config: EvictorConfig | undefined,
   { evictor: features }: Features,
+  policy?: Policies['evictor'],
 ): EvictorSettings => {
-  const s: Required<EvictorSpec> = { ...DEFAULTS, ...config?.spec, ...features };
+  const s: Required<EvictorSpec> = { ...DEFAULTS, ...specOf(policy), ...config?.spec, ...features };
   return {
     enabled: s.enabled,
     dryRun: s.dryRun,
@@ -97,3 +113,15 @@ export const overriddenSettings = (
   config: EvictorConfig | undefined,
   { evictor: features = {} }: Features,
 ): readonly string[] => Object.keys(features).filter((name) => Object.hasOwn(config?.spec ?? {}, name));
+
+/** Names of the policies' settings that the EvictorConfig, or the ConfigMap's section for the evictor, overrides. */
+export const overriddenPolicies = (
+  config: EvictorConfig | undefined,
+  { evictor: features = {} }: Features,
+  policy: Policies['evictor'],
+): readonly string[] => {
+  const spec = config?.spec ?? {};
+  return Object.keys(specOf(policy)).filter(
+    (name) => Object.hasOwn(spec, name) || Object.hasOwn(features, name),
+  );
+};

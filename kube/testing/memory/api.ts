@@ -28,6 +28,7 @@ const WITH_STATUS: ReadonlySet<string> = new Set([
   'RebalancePlanSchedule',
   'RebalanceMigrationPlan',
   'UnavailableOffering',
+  'AutoscalerPolicy',
   'PodDisruptionBudget',
 ]);
 
