@@ -87,7 +87,14 @@ export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
 /** Values of DRAINING while a plan drains a node. */
 export const DRAINING_REBALANCING = 'rebalancing';
 export const DRAINING_EVICTOR = 'evictor';
-export const DRAIN_REASONS = [DRAINING_REBALANCING, DRAINING_EVICTOR] as const;
+export const DRAINING_SPOT_PREDICTION = 'spot-prediction';
+export const DRAINING_SPOT_FALLBACK = 'spot-fallback';
+export const DRAIN_REASONS = [
+  DRAINING_REBALANCING,
+  DRAINING_EVICTOR,
+  DRAINING_SPOT_PREDICTION,
+  DRAINING_SPOT_FALLBACK,
+] as const;
 /** On a Node that the evictor's plan has emptied, with the value EVICTION_DONE: its NodeClaim may be deleted. */
 export const EVICTION_STATUS = 'evictor.cast.ai/eviction-status';
 export const EVICTION_DONE = 'done';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DRAIN_REASONS } from '../labels.ts';
 import type { KubeObject } from '../objects.ts';
+import { mustGo } from './mustgo.ts';
 import {
   aggressiveMode,
   annotationMap,
@@ -109,7 +110,15 @@ const spec = z
       .meta({ description: 'True lets the plan run; false keeps it to be looked at.' }),
     nodeClaimsToAdd: z.array(nodeClaimToAdd).max(MAX_PLAN_NODES).exactOptional(),
     nodeClaimsToDelete: z
-      .array(z.object({ nodeClaimName: name }))
+      .array(
+        z.object({
+          nodeClaimName: name,
+          mustGo: mustGo.exactOptional().meta({
+            description:
+              'Why the node must go though that may save nothing; what takes its place may cost more, up to maxPricePercent.',
+          }),
+        }),
+      )
       .max(MAX_PLAN_NODES)
       .exactOptional(),
     podsToMigrate: z.array(podToMigrate).max(MAX_PODS).exactOptional(),
@@ -173,6 +182,9 @@ const nodeCost = z.object({
   priceHourly: decimal,
   zone: labelValue.exactOptional(),
   capacityType: labelValue.exactOptional(),
+  maxPricePercent: z.int().exactOptional().meta({
+    description: 'What may be spent in the place of a removed node that must go, in percent of its price.',
+  }),
 });
 
 const savings = z.object({

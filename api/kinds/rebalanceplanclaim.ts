@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { KubeObject } from '../objects.ts';
+import { mustGo } from './mustgo.ts';
 import {
   aggressiveMode,
   conditions,
@@ -20,37 +21,50 @@ import {
 /** Plans of one decision. */
 const MAX_PLANS = 1_000;
 
-export const rebalancePlanClaimSpec = z.object({
-  scope: z
-    .object({
-      nodeNames: z.array(name).min(1).max(MAX_NODES).exactOptional(),
-      nodeSelector: nodeSelector.exactOptional(),
-    })
-    .exactOptional()
-    .meta({
-      description: 'Nodes that the plan may replace; every node when left out.',
-      'x-kubernetes-validations': [
-        {
-          rule: '!(has(self.nodeNames) && has(self.nodeSelector))',
-          message: 'scope takes nodeNames or nodeSelector, not both',
-        },
-      ],
+export const rebalancePlanClaimSpec = z
+  .object({
+    scope: z
+      .object({
+        nodeNames: z.array(name).min(1).max(MAX_NODES).exactOptional(),
+        nodeSelector: nodeSelector.exactOptional(),
+      })
+      .exactOptional()
+      .meta({
+        description: 'Nodes that the plan may replace; every node when left out.',
+        'x-kubernetes-validations': [
+          {
+            rule: '!(has(self.nodeNames) && has(self.nodeSelector))',
+            message: 'scope takes nodeNames or nodeSelector, not both',
+          },
+        ],
+      }),
+    nodeConstraints: z
+      .object({
+        maxNodes: z.int().min(1).max(2_147_483_647).exactOptional(),
+        minAgeSeconds: z.int().min(0).max(2_147_483_647).exactOptional(),
+        minClusterSize: z.int().min(0).max(2_147_483_647).exactOptional(),
+      })
+      .exactOptional(),
+    mustGo: mustGo.exactOptional().meta({
+      description:
+        'Why the nodes of scope.nodeNames must go, whether or not that saves money: a prediction, say, that they will be taken back. The plan replaces each whose pods have another place at no more than maxPricePercent; the others are in status.skippedNodes. Budgets, marks and PodDisruptionBudgets hold as for every plan.',
     }),
-  nodeConstraints: z
-    .object({
-      maxNodes: z.int().min(1).max(2_147_483_647).exactOptional(),
-      minAgeSeconds: z.int().min(0).max(2_147_483_647).exactOptional(),
-      minClusterSize: z.int().min(0).max(2_147_483_647).exactOptional(),
-    })
-    .exactOptional(),
-  minSavingsPercentage: percent.exactOptional(),
-  executionPolicy: executionPolicy.exactOptional(),
-  autoExecute: z.boolean().default(false).meta({
-    description: 'True carries the plan out; false leaves it at Ready until spec.execute is set on it.',
-  }),
-  timeouts: timeouts.exactOptional(),
-  aggressiveModeConfig: aggressiveMode.exactOptional(),
-});
+    minSavingsPercentage: percent.exactOptional(),
+    executionPolicy: executionPolicy.exactOptional(),
+    autoExecute: z.boolean().default(false).meta({
+      description: 'True carries the plan out; false leaves it at Ready until spec.execute is set on it.',
+    }),
+    timeouts: timeouts.exactOptional(),
+    aggressiveModeConfig: aggressiveMode.exactOptional(),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      {
+        rule: '!has(self.mustGo) || (has(self.scope) && has(self.scope.nodeNames))',
+        message: 'mustGo takes scope.nodeNames: the nodes that must go',
+      },
+    ],
+  });
 
 export const CLAIM_STATES = [
   'Pending',
