@@ -31,6 +31,7 @@ const WHAT_TO_DO: Readonly<Record<BlockerKind, string>> = {
   drift: `let Karpenter replace them first, or ${tryFlag('ignore-instance-criteria')}`,
   age: 'lower --min-age-seconds',
   'most-nodes': 'raise --max-nodes',
+  'no-place': 'raise maxPricePercent',
   room: 'they go once those pods have other room',
   'marked-node': `remove the mark, or ${tryFlag('ignore-problem-removal-disabled-nodes')}`,
   'marked-pod': `remove the mark, or ${tryFlag('ignore-problem-removal-disabled-pods')}`,

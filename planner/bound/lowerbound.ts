@@ -31,7 +31,7 @@ const lowestPrice: PriceOf = ({ price, covered }) => Math.min(price, covered?.pr
 const billedOptions = ({ options, allOptions }: Problem): readonly CompiledOption[] =>
   options.some(({ most }) => most !== undefined) ? prune(allOptions) : options;
 
-/** Existing candidates as node kinds at their price, empty of the pods that may move. */
+/** Existing candidates as node kinds at their price and premium, empty of the pods that may move. */
 const candidateKinds = (problem: Problem, priceOf: PriceOf): NodeKind[] => {
   const width = problem.dimensions.length;
   const nodeKinds: NodeKind[] = [];
@@ -46,7 +46,7 @@ const candidateKinds = (problem: Problem, priceOf: PriceOf): NodeKind[] => {
     });
     const nodeKind: NodeKind = {
       option: undefined,
-      price: priceOf(existing.billed ?? existing),
+      price: priceOf(existing.billed ?? existing) + (existing.premium ?? 0),
       podRisk: existing.podRisk ?? 0,
       room,
       nodeClass: intAt(problem.existingNodeClass, node),

@@ -11,6 +11,7 @@ export type BlockerKind =
   | 'drift'
   | 'age'
   | 'most-nodes'
+  | 'no-place'
   | 'room'
   | 'marked-node'
   | 'marked-pod'

@@ -191,10 +191,13 @@ const choiceBlockers = (
   o: Pick<EvictionRules, 'mode' | 'now'> & {
     readonly constraints: NodeConstraints;
     readonly allowedDisruptions: (pool: NodePool) => number;
+    readonly mustGo?: boolean;
   },
 ): Blocker[] => {
-  const unquiet = pool && !o.mode.ignoreConsolidatable ? consolidationBlocker(claim, pool) : undefined;
-  const unmet = pool && !o.mode.ignoreInstanceCriteria ? unmetRequirement(node, pool) : undefined;
+  const isChosen = !o.mustGo;
+  const unquiet =
+    pool && isChosen && !o.mode.ignoreConsolidatable ? consolidationBlocker(claim, pool) : undefined;
+  const unmet = pool && isChosen && !o.mode.ignoreInstanceCriteria ? unmetRequirement(node, pool) : undefined;
   const age = (o.now - Date.parse(node.metadata.creationTimestamp ?? '')) / 1000;
   const minAge = o.constraints.minAgeSeconds ?? 0;
   const poolName = pool?.metadata.name;
@@ -230,6 +233,8 @@ export const disruptionBlockers = (
   o: EvictionRules & {
     readonly constraints: NodeConstraints;
     readonly allowedDisruptions: (pool: NodePool) => number;
+    /** Whether the node goes for another reason than savings: what only holds consolidation back does not keep it. */
+    readonly mustGo?: boolean;
   },
 ): Blocker[] => {
   const { node, claim } = state;

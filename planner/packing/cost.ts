@@ -5,7 +5,10 @@ import type { Problem } from './problem.ts';
 
 const { byteAt } = readers;
 
-/** The cost of a packing in USD per hour: node prices, less what commitments cover, plus the risk of interruptions. */
+/**
+ * The cost of a packing in USD per hour: node prices, less what commitments cover, plus the risk of interruptions and, for
+ * nodes that must go and are still there, their premiums.
+ */
 export class PackingCost {
   /** Whether pods on some nodes add risk. */
   readonly hasRisk: boolean;
@@ -15,6 +18,8 @@ export class PackingCost {
   readonly #bill: Bill;
   /** What the nodes that always stay cost by themselves. */
   readonly #fixed: number;
+  /** Premiums of existing nodes in USD per hour, with their numbers. */
+  readonly #premiums: readonly (readonly [number, number])[];
   #risk = 0;
 
   constructor(problem: Problem) {
@@ -28,6 +33,7 @@ export class PackingCost {
     );
     this.#fixed = new Bill(problem.commitments, staying).total();
     this.#bill = new Bill(problem.commitments);
+    this.#premiums = problem.existingNodes.flatMap(({ premium }, node) => (premium ? [[node, premium]] : []));
   }
 
   /** Counts a node that opens (1) or closes (-1). */
@@ -44,18 +50,26 @@ export class PackingCost {
     return option.covered ? this.#bill.priceOf(option) : option.price;
   }
 
-  /** What an existing node costs; 0 when it always stays. */
+  /** What an existing node costs with its premium; 0 when it always stays. */
   priceOfExisting(node: number, isOpen: boolean): number {
     const existing = this.#problem.existingNodes[node];
     if (!existing?.isCandidate) return 0;
-    return existing.billed && !isOpen ? this.#bill.priceOf(existing.billed) : existing.price;
+    const { billed, price, premium = 0 } = existing;
+    return premium + (billed && !isOpen ? this.#bill.priceOf(billed) : price);
   }
 
-  /** What all open nodes cost that the plan pays for, with the expected cost of interruptions. */
+  /** Premiums of the nodes that are still open. */
+  premium(open: Uint8Array): number {
+    let sum = 0;
+    for (const [node, premium] of this.#premiums) if (byteAt(open, node) === 1) sum += premium;
+    return sum;
+  }
+
+  /** What all open nodes cost that the plan pays for, with the expected cost of interruptions and premiums. */
   total(nodes: number, open: Uint8Array, options: readonly (CompiledOption | undefined)[]): number {
     const { existingNodes, commitments } = this.#problem;
     if (commitments.length === 0) {
-      let cost = this.#risk;
+      let cost = this.#risk + this.premium(open);
       for (let node = 0; node < nodes; node += 1) {
         if (byteAt(open, node) === 0) continue;
         const option = options[node];
@@ -73,6 +87,6 @@ export class PackingCost {
       const billed = options[node] ?? existingNodes[node]?.billed;
       if (byteAt(open, node) === 1 && billed) this.#bill.count(billed, 1);
     }
-    return this.#bill.total() - this.#fixed + this.#risk;
+    return this.#bill.total() - this.#fixed + this.#risk + this.premium(open);
   }
 }

@@ -16,6 +16,8 @@ export interface ExistingNode {
   readonly billed?: Billed;
   /** What the risk of an interruption adds per pod, in USD per hour. */
   readonly podRisk?: number;
+  /** USD per hour that the plan may spend on top of the price to be rid of a node that must go. */
+  readonly premium?: number;
   /** Whether the plan may empty it. */
   readonly isCandidate: boolean;
   /** Whether pods may be moved onto it. */
@@ -23,6 +25,10 @@ export interface ExistingNode {
   /** Its movable pods. */
   readonly movable: ReadonlySet<Pod>;
 }
+
+/** Numbers of the nodes that must go. */
+export const mustGoIn = (existingNodes: readonly ExistingNode[]): ReadonlySet<number> =>
+  new Set(existingNodes.flatMap(({ premium }, node) => (premium === undefined ? [] : [node])));
 
 /** The existing nodes in numbers. */
 export interface ExistingNodeTable {

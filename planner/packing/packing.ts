@@ -1,7 +1,7 @@
 import type { CompiledOption } from './compiledoption.ts';
 import { PackingCost } from './cost.ts';
 import { DomainCounts } from './domaincounts.ts';
-import type { ExistingNode } from './existingnode.ts';
+import { type ExistingNode, mustGoIn } from './existingnode.ts';
 import { outOfRange, readers } from './matrix.ts';
 import { OriginalContent } from './originalcontent.ts';
 import { PoolLimits } from './poollimits.ts';
@@ -74,7 +74,7 @@ export class Packing {
     this.content.forEach((content, node) => {
       for (const [podClass, n] of content) this.counts.add(podClass, node, intAt(this.nodeClass, node), n);
     });
-    this.original = new OriginalContent(this.content);
+    this.original = new OriginalContent(this.content, mustGoIn(problem.existingNodes));
     this.cost();
   }
 
@@ -267,9 +267,14 @@ export class Packing {
     return (this.option[node] ?? this.problem.existingNodes[node])?.podRisk ?? 0;
   }
 
-  /** What all open nodes cost that the plan pays for, in USD per hour, with the expected cost of interruptions. */
+  /** What all open nodes cost that the plan pays for, in USD per hour, with the risk of interruptions and premiums. */
   cost(): number {
     return this.#cost.total(this.nodes, this.open, this.option);
+  }
+
+  /** The premiums in the cost: of nodes that must go and are still open. */
+  premium(): number {
+    return this.#cost.premium(this.open);
   }
 
   /** Pods to place, per pod class: `waiting`, and the movable pods of nodes that the plan pays for. */

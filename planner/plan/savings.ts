@@ -1,3 +1,4 @@
+import { type MustGo, maxPricePercentOf } from '../../api/kinds/mustgo.ts';
 import type { NodeCost, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
@@ -15,7 +16,7 @@ const hourly = (price: number): string => String(Number(price.toFixed(6)));
 export const monthly = (price: number): string => (price * HOURS_PER_MONTH).toFixed(2);
 
 /** A node to remove, as plans list it; `price` is in USD per hour. */
-export const blueNode = (node: Node, price: number): NodeCost => ({
+export const blueNode = (node: Node, price: number, mustGo?: MustGo): NodeCost => ({
   name: node.metadata.name,
   instanceType: typeOf(node),
   isSpot: capacityTypeOf(node) === 'spot',
@@ -24,6 +25,7 @@ export const blueNode = (node: Node, price: number): NodeCost => ({
     amount('memory', node.status?.capacity?.memory ?? node.status?.allocatable?.memory ?? '0') / MIB,
   ),
   priceHourly: hourly(price),
+  ...(mustGo && { maxPricePercent: maxPricePercentOf(mustGo) }),
 });
 
 /** A node to add, as plans list it; `price` is what it adds to the bill, in USD per hour. */

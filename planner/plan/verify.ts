@@ -1,3 +1,4 @@
+import type { MustGo } from '../../api/kinds/mustgo.ts';
 import type { RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../api/objects.ts';
 import { podName } from '../../api/pods.ts';
@@ -8,11 +9,12 @@ import { supplyOf } from '../model/supply.ts';
 import { memoizeRequests, type ReadRequests, readAmounts } from '../scheduling/nodeinfo.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { attachmentFaults } from './verify/attachments.ts';
+import { mustGoFaults } from './verify/cost.ts';
 import type { PlanFault } from './verify/fault.ts';
 import { limitFaults } from './verify/limits.ts';
 import { MachineReader } from './verify/machines.ts';
 import { ArrivalOrder } from './verify/order.ts';
-import { outcomeOf, type Place } from './verify/outcome.ts';
+import { nodesOfClaims, outcomeOf, type Place } from './verify/outcome.ts';
 import { ClaimReader, type PlannedClaim, type PlannedMachine } from './verify/planned.ts';
 import { PodRules, type Site } from './verify/podrules.ts';
 import { totalOf } from './verify/room.ts';
@@ -163,13 +165,14 @@ const checkBeside = (
 
 /**
  * Checks a finished plan by kube-scheduler's filters, the catalogue and the cluster's objects alone, see
- * docs/designs/0014-plans-are-verified.md; preferences are not checked. Returns every fault, none when the plan can be
- * carried out; throws a QuantityError.
+ * docs/designs/0014-plans-are-verified.md; preferences are not checked. `mustGo` are the nodes that were asked for as ones
+ * that must go. Returns every fault, none when the plan can be carried out; throws a QuantityError.
  */
 export const verifyPlan = (
   snapshot: Snapshot,
   catalogue: Catalogue,
   spec: RebalancePlanSpec,
+  mustGo: Readonly<Record<string, MustGo>> = {},
 ): PlanFault[] => {
   const requestsOf = memoizeRequests();
   // 1. The final place of every pod.
@@ -193,6 +196,12 @@ export const verifyPlan = (
     return { name, labels: node?.metadata.labels ?? {}, taints, unschedulable, pods };
   });
   const limits = limitFaults(snapshot, [...claims.values()]);
+  const nodeNames = nodesOfClaims(snapshot);
+  const money = mustGoFaults(snapshot, { catalogue, supply }, spec, {
+    asked: mustGo,
+    nodeOf: (claim) => snapshot.nodes.find(({ metadata }) => metadata.name === nodeNames.get(claim)),
+    claims: claims.values(),
+  });
   // 3. Whether each pod may be at its final place.
   const rules = new PodRules(snapshot, sites);
   const coming = places.flatMap((place, at) => place.arrivals.map((pod) => ({ pod, at })));
@@ -207,6 +216,7 @@ export const verifyPlan = (
     ...moves,
     ...reader.faults,
     ...limits,
+    ...money,
     ...attachmentFaults(snapshot, places, claims.values()),
     ...fits,
     ...checkBeside(claims, sites, places, rules, keys.topology),

@@ -1,3 +1,4 @@
+import { mustGoIn } from '../packing/existingnode.ts';
 import { itemAt, readers } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import { type Effort, EPSILON, fullness, objective, worthInPlace } from './effort.ts';
@@ -78,6 +79,7 @@ export const improve = (
   const o = { ...untimed, isOver: effort.isOver };
   const random = randomFrom(effort.seed);
   const candidateSet = new Set(candidates);
+  const mustGo = mustGoIn(packing.problem.existingNodes);
   const worth = worthInPlace(o, effort);
   let best = objective(packing, effort);
   let now = best;
@@ -97,12 +99,12 @@ export const improve = (
     const acceptable = best * (1 + excess * (1 - stale / patience));
     const open = openReplaceable(packing, candidateSet);
     if (open.length === 0) break;
-    const closed = candidates.filter((node) => byteAt(packing.open, node) === 0);
+    const closed = candidates.filter((node) => byteAt(packing.open, node) === 0 && !mustGo.has(node));
     const size = Math.min(open.length, 1 + Math.floor(random() * (stale > 40 ? 8 : 4)));
     const chosen = chooseNodes(packing, open, worth, size, random);
     const others = openTargets(packing).filter((node) => !chosen.has(node));
     const targets = sampleWindow(others, MAX_TARGETS, random);
-    const reopen = new Set([...chosen].filter((node) => node < packing.existingCount));
+    const reopen = new Set([...chosen].filter((node) => node < packing.existingCount && !mustGo.has(node)));
     for (let n = 0; n < 3 && closed.length > 0; n += 1)
       reopen.add(itemAt(closed, Math.floor(random() * closed.length)));
     const mark = packing.undoLog.mark();

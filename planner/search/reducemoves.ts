@@ -1,3 +1,4 @@
+import { mustGoIn } from '../packing/existingnode.ts';
 import { byteAt, floatAt, itemAt } from '../packing/matrix.ts';
 import type { Packing } from '../packing/packing.ts';
 import { fullness } from './effort.ts';
@@ -51,8 +52,10 @@ export const reduceMoves = (
     for (const [podClass, n] of packing.original.of(node)) held += n * floatAt(o.worth, podClass);
     return held / Math.max(itemAt(packing.problem.existingNodes, node).price, 1e-6);
   };
+  const mustGo = mustGoIn(packing.problem.existingNodes);
   const closed = candidates
     .filter((node) => byteAt(packing.open, node) === 0 && packing.original.of(node).size > 0)
+    .filter((node) => !mustGo.has(node))
     .sort((a, b) => originalFullness(b) - originalFullness(a) || a - b);
   packing.undoLog.commit();
   for (const node of closed.slice(0, effort.rounds)) {

@@ -44,8 +44,13 @@ const requestOf = (snapshot: Snapshot, catalogue: Catalogue) => ({
   rounds: 100,
 });
 
-const check = (snapshot: Snapshot, catalogue: Catalogue, { plan }: Pick<RebalanceResult, 'plan'>): void => {
-  const faults = plan ? verifyPlan(snapshot, catalogue, plan.spec) : [];
+const check = (
+  snapshot: Snapshot,
+  catalogue: Catalogue,
+  { plan }: Pick<RebalanceResult, 'plan'>,
+  mustGo?: RebalanceRequest['mustGo'],
+): void => {
+  const faults = plan ? verifyPlan(snapshot, catalogue, plan.spec, mustGo) : [];
   if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join(' '));
 };
 
@@ -63,7 +68,7 @@ export const rebalanceOf = (
   catalogue = machines,
 ): RebalanceResult => {
   const result = rebalance({ ...requestOf(snapshot, catalogue), ...more });
-  check(snapshot, catalogue, result);
+  check(snapshot, catalogue, result, more.mustGo);
   return result;
 };
 

@@ -20,6 +20,8 @@ export type PlanRule =
   | 'ClaimLabels'
   | 'BeyondNodePool'
   | 'MinValues'
+  | 'MustGo'
+  | 'CostLimit'
   | Refusal['code'];
 
 /** One rule that a plan breaks. */

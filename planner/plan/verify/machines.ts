@@ -2,7 +2,7 @@ import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { HOSTNAME, INSTANCE_TYPE, REGION, ZONE_ID } from '../../../api/labels.ts';
 import type { NodePool, Requirement } from '../../../api/objects.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
-import type { InstanceType } from '../../model/catalogue.ts';
+import type { InstanceType, Offering } from '../../model/catalogue.ts';
 import {
   canonicalKey,
   isAbsentByName,
@@ -33,6 +33,8 @@ export interface Machine {
 export interface Machines {
   readonly machines: readonly Machine[];
   readonly types: readonly InstanceType[];
+  /** The offering of the lowest price; undefined where there is none. */
+  readonly cheapest: Offering | undefined;
   readonly broken: readonly { readonly rule: PlanRule; readonly text: string }[];
 }
 
@@ -152,6 +154,7 @@ export class MachineReader {
     return {
       machines: [...machines].map(([id, { types, ...each }]) => ({ id, ...each, types: [...types] })),
       types: [...new Set(choices.map(({ type }) => type))],
+      cheapest: choices[0]?.offering,
       broken: [...broken.values()],
     };
   }

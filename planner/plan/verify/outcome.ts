@@ -36,7 +36,7 @@ export interface Outcome {
 }
 
 /** Claim name → node name: by the claim's status, else by the provider ID that node and claim share. */
-const nodesOfClaims = ({ nodes, nodeClaims }: Snapshot): ReadonlyMap<string, string> => {
+export const nodesOfClaims = ({ nodes, nodeClaims }: Snapshot): ReadonlyMap<string, string> => {
   const byProvider = new Map(
     nodes.flatMap((node) => (node.spec?.providerID ? [[node.spec.providerID, node.metadata.name]] : [])),
   );

@@ -1,7 +1,7 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { DaemonSet, NodePool, Pod, Requirement, Taint } from '../../../api/objects.ts';
-import type { Catalogue, InstanceType } from '../../model/catalogue.ts';
+import type { Catalogue, InstanceType, Offering } from '../../model/catalogue.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Supply } from '../../model/supply.ts';
 import { effectiveDaemonSets } from '../../scheduling/daemonpods.ts';
@@ -30,6 +30,8 @@ export interface PlannedClaim {
   readonly pool: string;
   readonly machines: readonly PlannedMachine[];
   readonly types: readonly InstanceType[];
+  /** The offering of the lowest price that it may be ordered as; undefined where there is none. */
+  readonly cheapest: Offering | undefined;
   readonly hasMinValues: boolean;
 }
 
@@ -110,7 +112,7 @@ export class ClaimReader {
     };
     if (!pool) {
       fault('UnknownNodePool', `is of NodePool '${name}', which is not in the cluster`);
-      return { place, pool: name, machines: [], types: [], hasMinValues: false };
+      return { place, pool: name, machines: [], types: [], cheapest: undefined, hasMinValues: false };
     }
     const { blocker } = this.#supply.of(pool);
     if (blocker !== undefined) fault('NodePoolClosed', `is of NodePool ${name}, which ${blocker}`);
@@ -118,11 +120,14 @@ export class ClaimReader {
     const taints = (planned.spec.taints ?? pool.spec.template.spec.taints ?? []) as readonly Taint[];
     const types = new Set<InstanceType>();
     const machines: PlannedMachine[] = [];
+    let cheapest: Offering | undefined;
     const alternatives = alternativesOf(planned);
     for (const requirements of alternatives) {
       const allowed = this.#machines.read(labelled, pool, requirements);
       for (const { rule, text } of allowed.broken) fault(rule, text);
       for (const type of allowed.types) types.add(type);
+      if (allowed.cheapest && !(cheapest && cheapest.price <= allowed.cheapest.price))
+        cheapest = allowed.cheapest;
       for (const machine of allowed.machines) machines.push(this.#planned(machine, place, taints));
     }
     // A claim that breaks another rule is refused with that one.
@@ -132,7 +137,7 @@ export class ClaimReader {
       }
     }
     const hasMinValues = alternatives.flat().some(({ minValues }) => minValues !== undefined);
-    return { place, pool: name, machines, types: [...types], hasMinValues };
+    return { place, pool: name, machines, types: [...types], cheapest, hasMinValues };
   }
 
   #boundsOf(pool: NodePool): PoolBounds {
