@@ -14,7 +14,7 @@ import { gatherForPlans } from '../snapshot.ts';
 import { readClaim, writeClaimStatus } from './claimclient.ts';
 import { type Explanation, isCanceled, isFinished, withState } from './claimstatus.ts';
 import { type Planning, PlanningError, PlanningTimeout } from './plannerworker.ts';
-import { buildPlan, planIdOf, planNameFor } from './planobject.ts';
+import { buildPlan, mustGoNodes, planIdOf, planNameFor } from './planobject.ts';
 import { type PartsAnswer, planInParts, savingsOfAll } from './planparts.ts';
 import { dropOtherPlans, findPlans, startPlans, storePlans } from './storeplans.ts';
 import { PlanRefused } from './verified.ts';
@@ -51,7 +51,8 @@ export const rejectionOf = (
 ): { readonly state: 'Skipped' | 'Failed'; readonly explanation: Explanation } | undefined => {
   if (answer.plans.length === 0) {
     const message = answer.reason ?? 'No cheaper set of nodes was found.';
-    return { state: 'Skipped', explanation: { reason: 'NoSavings', message } };
+    const reason = claim.spec.mustGo ? 'NoReplacement' : 'NoSavings';
+    return { state: 'Skipped', explanation: { reason, message } };
   }
   const required = claim.spec.minSavingsPercentage;
   const projected = savingsOfAll(answer.plans.map(({ savings }) => savings)).projectedSavingsPercent;
@@ -177,6 +178,7 @@ export const createPlanGenerationController = (o: {
         surgeSingleReplicas: o.surgeByDefault,
         ...(o.schedulers && { schedulers: o.schedulers }),
         ...(scope && { scope }),
+        ...mustGoNodes(claim.spec),
         ...(nodeConstraints && { constraints: nodeConstraints }),
         ...(aggressiveModeConfig && { aggressive: aggressiveModeConfig }),
       },

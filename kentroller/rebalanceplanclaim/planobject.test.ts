@@ -2,7 +2,7 @@ import t from 'tap';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { rejectionOf } from './generate.ts';
 
-import { aggressiveModeOf, buildPlan, CLAIM_LABEL, claimOf, planNameFor } from './planobject.ts';
+import { aggressiveModeOf, buildPlan, CLAIM_LABEL, claimOf, mustGoNodes, planNameFor } from './planobject.ts';
 import type { PartsAnswer } from './planparts.ts';
 
 const claimNamed = (name: string, spec: Partial<RebalancePlanClaimSpec> = {}): RebalancePlanClaim => ({
@@ -41,6 +41,18 @@ t.test('aggressive mode: all of it, and nothing where nothing is set', async (t)
   t.same(aggressiveModeOf(aggressiveMode), { aggressiveMode });
 });
 
+t.test('a claim for nodes that must go names each of them, and its drain says why', async (t) => {
+  const mustGo = { reason: 'SpotPrediction', maxPricePercent: 300 } as const;
+  const spec = { mustGo, scope: { nodeNames: ['a', 'b'] } };
+  t.same(mustGoNodes({ autoExecute: true, ...spec }), { mustGo: { a: mustGo, b: mustGo } });
+  t.same(mustGoNodes({ autoExecute: true, scope: spec.scope }), {});
+  const drainReason = (reason: 'SpotFallbackRestore' | 'SpotPrediction' | 'Expiry'): string | undefined =>
+    buildPlan(claimNamed('c', { ...spec, mustGo: { reason } }), { execute: false }).spec.drainReason;
+  t.equal(drainReason('SpotPrediction'), 'spot-prediction');
+  t.equal(drainReason('SpotFallbackRestore'), 'spot-fallback');
+  t.equal(drainReason('Expiry'), undefined);
+});
+
 const answerOf = (percent: string): PartsAnswer => ({
   selectedNodes: [],
   skippedNodes: [],
@@ -73,6 +85,14 @@ const REJECTIONS: readonly [string, string | undefined, PartsAnswer, object | un
     { state: 'Skipped', explanation: { reason: 'NoSavings', message: 'All is well.' } },
   ],
 ];
+t.test('a claim for nodes that must go is skipped for want of a place, not of savings', async (t) => {
+  const claim = claimNamed('c', { mustGo: { reason: 'Expiry' }, scope: { nodeNames: ['a'] } });
+  t.match(rejectionOf(claim, { ...answerOf('0'), plans: [], reason: 'No place.' }), {
+    state: 'Skipped',
+    explanation: { reason: 'NoReplacement', message: 'No place.' },
+  });
+});
+
 for (const [name, minSavingsPercentage, answer, expected] of REJECTIONS) {
   t.test(name, async (t) => {
     const spec = minSavingsPercentage === undefined ? {} : { minSavingsPercentage };

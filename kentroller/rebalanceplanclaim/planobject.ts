@@ -1,8 +1,10 @@
 import { derivedName, labelValueOf } from '../../api/identity/names.ts';
+import type { MustGo } from '../../api/kinds/mustgo.ts';
 import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
-import { GROUP_VERSION } from '../../api/labels.ts';
+import { DRAINING_SPOT_FALLBACK, DRAINING_SPOT_PREDICTION, GROUP_VERSION } from '../../api/labels.ts';
 import type { OwnerReference } from '../../api/objects.ts';
+import type { PlanningRequest } from './plannerworker.ts';
 
 /** Label of a plan: the name of the RebalancePlanClaim that it was generated for, as a label value. */
 export const CLAIM_LABEL = 'autoscaling.cast.ai/rebalance-plan-claim';
@@ -51,6 +53,23 @@ export const aggressiveModeOf = (
   return aggressive && isAnySet ? { aggressiveMode: aggressive } : {};
 };
 
+const DRAINED_FOR: Readonly<Partial<Record<MustGo['reason'], RebalancePlanSpec['drainReason']>>> = {
+  SpotPrediction: DRAINING_SPOT_PREDICTION,
+  SpotFallbackRestore: DRAINING_SPOT_FALLBACK,
+};
+
+/** What a plan for nodes that must go calls its drains. */
+export const drainReasonOf = (mustGo: MustGo | undefined): Pick<RebalancePlanSpec, 'drainReason'> => {
+  const drainReason = mustGo && DRAINED_FOR[mustGo.reason];
+  return drainReason ? { drainReason } : {};
+};
+
+/** The nodes of a claim that must go, as the planner is asked for them. */
+export const mustGoNodes = ({ mustGo, scope }: RebalancePlanClaimSpec): Pick<PlanningRequest, 'mustGo'> =>
+  mustGo && scope?.nodeNames
+    ? { mustGo: Object.fromEntries(scope.nodeNames.map((name) => [name, mustGo])) }
+    : {};
+
 /** The RebalancePlan to apply: the planner's spec with the claim's execution settings. `part` counts from 1. */
 export const buildPlan = (
   claim: RebalancePlanClaim,
@@ -76,6 +95,7 @@ export const buildPlan = (
     spec: {
       ...spec,
       execute: claim.spec.autoExecute === true,
+      ...drainReasonOf(claim.spec.mustGo),
       ...aggressiveModeOf(aggressiveModeConfig),
       ...(executionPolicy && { executionPolicy }),
       ...(timeouts && { timeouts }),

@@ -41,7 +41,7 @@ export const verified =
   async (request, timeoutMs, signal) => {
     const answer = await planning(request, timeoutMs, signal);
     if (!answer.plan) return answer;
-    const faults = verifyPlan(request.snapshot, request.catalogue, answer.plan.spec);
+    const faults = verifyPlan(request.snapshot, request.catalogue, answer.plan.spec, request.mustGo);
     if (faults.length === 0) return answer;
     o.refusals.inc({ source: o.source });
     const { planName: plan } = request;

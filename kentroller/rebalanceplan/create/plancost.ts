@@ -1,3 +1,4 @@
+import { priceLimitOf } from '../../../api/kinds/mustgo.ts';
 import type { CreationAttempt, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
@@ -10,6 +11,8 @@ import { attemptsOf, isKept } from '../state/status.ts';
 export interface NodePrice {
   readonly name: string;
   readonly hourly: number | undefined;
+  /** What may be spent in the place of a node that must go, as a part of its price; 1 where left out. */
+  readonly limit?: number;
 }
 
 /** The range of prices of a machine that Karpenter has not launched yet, in USD per hour. */
@@ -36,26 +39,31 @@ export type LeavingState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' 
 
 /**
  * The nodes that the plan removes, at their prices now. Those that go without the plan save nothing, nor do those that may
- * not go now.
+ * not go now; one that must go counts while its pods are still to be moved.
  */
 export const leavingPrices = (state: LeavingState, offerings: Offerings): readonly NodePrice[] =>
-  (state.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName: name }) => {
+  (state.plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName: name, mustGo }) => {
     const { plan, nodes } = state;
     const claim = state.nodeClaims.get(name);
-    if (!claim || claim.metadata.deletionTimestamp) return [];
+    if (!claim || (claim.metadata.deletionTimestamp && !mustGo)) return [];
     if (isKept(plan, name) || nodeBlockers(state, name).length > 0) return [];
     const hourly =
       offerings.priceOf(nodes.get(name)?.metadata.labels) ?? offerings.priceOf(claim.metadata.labels);
-    return [{ name: nodes.get(name)?.metadata.name ?? name, hourly }];
+    const limit = mustGo && { limit: priceLimitOf(mustGo) };
+    return [{ name: nodes.get(name)?.metadata.name ?? name, hourly, ...limit }];
   });
 
 /** USD per hour; a node without a price counts as nothing, which makes the plan look worth less. */
 export const sumOf = (prices: readonly NodePrice[]): number =>
   prices.reduce((sum, { hourly }) => sum + (hourly ?? 0), 0);
 
+/** USD per hour that may be spent in the place of nodes: their prices, or their limits where they must go. */
+const limitsOf = (prices: readonly NodePrice[]): number =>
+  prices.reduce((sum, { hourly = 0, limit = 1 }) => sum + hourly * limit, 0);
+
 /** The most that all added nodes may cost together, in USD per hour. `threshold` is the least saving in percent. */
 export const priceCap = (leaving: readonly NodePrice[], threshold = 0): number =>
-  sumOf(leaving) * (1 - Math.max(0, threshold) / 100);
+  limitsOf(leaving) * (1 - Math.max(0, threshold) / 100);
 
 /** The least saving in percent that the plan asks for. */
 export const thresholdOf = ({ spec }: RebalancePlan): number =>
@@ -91,7 +99,10 @@ export const costFault = (
     const saved = (((before - after) / before) * 100).toFixed(1);
     return `The new nodes save ${saved} %, less than the ${threshold} % of executionPolicy.achievedSavingsPercentageThreshold: lower it, or ${advice}.${missing}`;
   }
-  return `The new nodes cost ${dollars(after)} USD an hour, those that go ${dollars(before)}: ${advice}.${missing}`;
+  const most = leaving.some(({ limit }) => limit !== undefined)
+    ? `, and ${dollars(limitsOf(leaving))} may be spent in their place`
+    : '';
+  return `The new nodes cost ${dollars(after)} USD an hour, those that go ${dollars(before)}${most}: ${advice}.${missing}`;
 };
 
 /** A machine of the plan that was ordered: its price once Karpenter has launched it, before that its range. */

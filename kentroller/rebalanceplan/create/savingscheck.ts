@@ -38,7 +38,7 @@ const blueNodesNow = (state: CostState, offerings: Offerings): readonly NodeCost
   const { plan, nodes } = state;
   const blocked = blockedNodes(state);
   const planned = new Map((plan.status?.savings?.blueNodes ?? []).map((blue) => [blue.name, blue]));
-  return (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }): NodeCost[] => {
+  return (plan.spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName, mustGo }): NodeCost[] => {
     const node = nodes.get(nodeClaimName);
     if (!node || blocked.has(node.metadata.name)) return [];
     const labels = node.metadata.labels ?? {};
@@ -47,7 +47,7 @@ const blueNodesNow = (state: CostState, offerings: Offerings): readonly NodeCost
     if (price === undefined) return before ? [before] : [];
     return [
       {
-        ...blueNode(node, price),
+        ...blueNode(node, price, mustGo),
         instanceType: labels[INSTANCE_TYPE] ?? before?.instanceType ?? '',
         ...(labels[ZONE] !== undefined && { zone: labels[ZONE] }),
         ...(labels[KARPENTER_CAPACITY_TYPE] !== undefined && {

@@ -41,6 +41,8 @@ interface Costs {
   /** USD per hour of the nodes that are gone, and of those that came in their place. */
   readonly before: number;
   readonly after: number;
+  /** What may be spent in the place of those that are gone: more than before where they must go. */
+  readonly most: number;
 }
 
 /** The nodes that were to go, as of the savings check where it counted them. */
@@ -66,9 +68,14 @@ const costsOf = (
   const gone = (blue ?? []).filter(({ name }) => !staying.has(name));
   const coming = comingPrices(state, offerings);
   if (coming.some(({ hourly }) => hourly === undefined)) return undefined;
+  const prices = gone.map((node) => ({
+    hourly: removedPrice(node, offerings),
+    limit: (node.maxPricePercent ?? 100) / 100,
+  }));
   return {
-    before: gone.reduce((sum, node) => sum + removedPrice(node, offerings), 0),
+    before: prices.reduce((sum, { hourly }) => sum + hourly, 0),
     after: sumOf(coming),
+    most: prices.reduce((sum, { hourly, limit }) => sum + hourly * limit, 0),
   };
 };
 
@@ -89,9 +96,9 @@ const achievedCost = (
   ...(clusterHourly !== undefined && { clusterMonthlyCost: monthly(clusterHourly) }),
 });
 
-/** A warning when the cluster costs more after the plan than before, other than for pods that had no node. */
+/** A warning when the cluster costs more after the plan than it may, other than for pods that had no node. */
 const costWarning = (plan: RebalancePlan, costs: Costs | undefined): Step | undefined => {
-  if (!costs || isForPendingPods(plan) || !exceeds(costs.after, costs.before)) return undefined;
+  if (!costs || isForPendingPods(plan) || !exceeds(costs.after, costs.most)) return undefined;
   return {
     kind: 'warn',
     reason: 'CostsMore',
