@@ -23,8 +23,7 @@ import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './sche
 import { fillOptionsFor } from './search/filloptions.ts';
 import { improve } from './search/localsearch.ts';
 import { MOVE_TOLERANCE, reduceMoves } from './search/reducemoves.ts';
-import { replaceMustGo } from './search/replacemustgo.ts';
-import { replacePrefix } from './search/replaceprefix.ts';
+import { replaceMustGo, replacePrefix } from './search/replaceprefix.ts';
 import { rightsize } from './search/rightsize.ts';
 import { BOUND_TOLERANCE, phaseTimers, roundsOf } from './search/timebudget.ts';
 import {
