@@ -9,8 +9,8 @@ import {
   schedulerOptions,
 } from '../kube/component/componentoptions.ts';
 import { commaList, duration } from '../kube/component/options.ts';
+import { HARMLESS_WEBHOOKS } from '../kube/otherwebhooks.ts';
 import { pinningAtAdmissionOptions } from './admissionoptions.ts';
-import { HARMLESS_WEBHOOKS } from './otherwebhooks.ts';
 
 /**
  * Options of castai-pod-pinner-webhook, as flags or environment variables.

@@ -1,6 +1,6 @@
 import type { MutatingWebhookConfiguration } from '../api/objects.ts';
-import type { Cache } from '../kube/cache/cache.ts';
-import type { Logger } from '../kube/component/log.ts';
+import type { Cache } from './cache/cache.ts';
+import type { Logger } from './component/log.ts';
 
 /**
  * Configurations whose webhooks change pods, but not which nodes a pod fits on: identities, sidecars, resource
