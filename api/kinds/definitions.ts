@@ -173,10 +173,26 @@ const structural = (schema: Json): Json => {
   return Object.fromEntries(entries);
 };
 
-const crd = (kind: Kind): Json => {
+/** The schema of a kind, as its CustomResourceDefinition has it. */
+export const crdSchema = (kind: Kind): Json => {
   const body = structural(
     z.toJSONSchema(kind.schema, { target: 'openapi-3.0', io: 'input' }) as unknown as Json,
   ) as Record<string, Json>;
+  return {
+    type: 'object',
+    description: kind.description,
+    required: ['spec'],
+    ...(kind.rules && { 'x-kubernetes-validations': kind.rules }),
+    properties: {
+      apiVersion: { type: 'string' },
+      kind: { type: 'string' },
+      metadata: { type: 'object' },
+      ...(body.properties as Record<string, Json>),
+    },
+  };
+};
+
+const crd = (kind: Kind): Json => {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -199,18 +215,7 @@ const crd = (kind: Kind): Json => {
           subresources: { status: {} },
           additionalPrinterColumns: kind.columns.map((c) => ({ ...c })),
           schema: {
-            openAPIV3Schema: {
-              type: 'object',
-              description: kind.description,
-              required: ['spec'],
-              ...(kind.rules && { 'x-kubernetes-validations': kind.rules }),
-              properties: {
-                apiVersion: { type: 'string' },
-                kind: { type: 'string' },
-                metadata: { type: 'object' },
-                ...(body.properties as Record<string, Json>),
-              },
-            },
+            openAPIV3Schema: crdSchema(kind),
           },
         },
       ],
