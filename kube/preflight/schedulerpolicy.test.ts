@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { parse } from 'yaml';
+import type { CheckState } from './check.ts';
+import { checkSchedulerPolicy, type Extender } from './schedulerpolicy.ts';
+
+const safe: Extender = {
+  urlPrefix: 'https://castai-pod-pinner.castai-agent.svc:80',
+  filterVerb: 'filter',
+  nodeCacheCapable: true,
+  ignorable: true,
+  httpTimeout: '300ms',
+  enableHTTPS: true,
+  tlsConfig: { caFile: '/ca', certFile: '/crt' },
+};
+const { ignorable: _, ...notIgnorable } = safe;
+const { httpTimeout: __, ...withoutTimeout } = safe;
+
+const CASES: Readonly<Record<string, readonly [readonly Extender[], CheckState, RegExp]>> = {
+  'safe and authenticated': [[safe], 'fine', /safe and authenticated/],
+  'of somebody else': [[{ urlPrefix: 'http://other' }], 'note', /no extender of ours/],
+  'pods wait when we are gone': [[notIgnorable], 'lacks', /no ignorable/],
+  'the default timeout is five seconds': [[withoutTimeout], 'lacks', /httpTimeout 5s/],
+  'a timeout that is none': [[{ ...safe, httpTimeout: '0s' }], 'lacks', /httpTimeout 0s/],
+  'a timeout that is too long': [[{ ...safe, httpTimeout: '30s' }], 'lacks', /httpTimeout 30s/],
+  'resources that only it knows': [
+    [{ ...safe, managedResources: [{ name: 'x/y' }] }],
+    'lacks',
+    /managedResources/,
+  ],
+  'binding by us': [[{ ...safe, bindVerb: 'bind' }], 'lacks', /bindVerb/],
+  'it is asked for nothing': [[{ ...safe, filterVerb: '' }], 'lacks', /filterVerb/],
+  'whole Nodes are sent': [[{ ...safe, nodeCacheCapable: false }], 'note', /nodeCacheCapable/],
+  'two calls a pod': [[{ ...safe, prioritizeVerb: 'prioritize' }], 'note', /prioritizeVerb/],
+  'anyone may ask': [[{ ...safe, enableHTTPS: false }], 'note', /client certificate/],
+  'it is there twice': [[safe, safe], 'lacks', /twice/],
+};
+
+t.test('what a policy file would do to pods', async (t) => {
+  for (const [what, [extenders, state, message]] of Object.entries(CASES)) {
+    t.match(checkSchedulerPolicy({ where: 'policy.yaml', extenders }), { state, message }, what);
+  }
+});
+
+t.test('the policy of the second scheduler is safe', async (t) => {
+  const file = new URL('../../manifests/overlays/second-scheduler/configuration.yaml', import.meta.url);
+  const { extenders } = parse(readFileSync(file, 'utf8')) as { readonly extenders: readonly Extender[] };
+  t.match(checkSchedulerPolicy({ where: 'it', extenders }), { state: 'note', message: /is safe/ });
+});
