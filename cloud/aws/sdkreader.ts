@@ -6,7 +6,7 @@ import { fetchNodeNames } from './privatednsnames.ts';
 import type { AwsReader, ReaderOptions } from './reader.ts';
 
 /** Only a few regions serve the price list. */
-const PRICING_REGION = 'us-east-1';
+export const PRICING_REGION = 'us-east-1';
 
 /** Reads with the AWS SDK; endpoint and credentials come from the environment. */
 export const sdkReader = (

@@ -1,0 +1,62 @@
+import type { EC2Client } from '@aws-sdk/client-ec2';
+import type { PricingClient } from '@aws-sdk/client-pricing';
+import t from 'tap';
+import { lackedActions } from './askrights.ts';
+import { READ_CALLS } from './livecatalogue.ts';
+
+interface Command {
+  readonly constructor: { readonly name: string };
+  readonly input: { readonly DryRun?: boolean };
+}
+
+const named = (name: string): Error => Object.assign(new Error(name), { name });
+
+/** Clients that answer each call by its name as IAM would. */
+const clients = (answerOf: (call: string) => Error | undefined) => {
+  const calls: string[] = [];
+  const send = async ({ constructor: { name }, input }: Command): Promise<object> => {
+    const call = name.replace(/Command$/, '');
+    calls.push(`${call}${input.DryRun ? ' dry' : ''}`);
+    const error = answerOf(call);
+    if (error) throw error;
+    return {};
+  };
+  const client = { send, destroy: () => {} };
+  return {
+    calls,
+    o: {
+      region: 'us-west-2',
+      signal: AbortSignal.timeout(60_000),
+      ec2: client as unknown as EC2Client,
+      pricing: client as unknown as PricingClient,
+    },
+  };
+};
+
+t.test('all calls are dry runs but the price list, which has none', async (t) => {
+  const { calls, o } = clients((call) => (call === 'GetProducts' ? undefined : named('DryRunOperation')));
+  t.same(await lackedActions(o), []);
+  t.same(
+    calls.filter((call) => !call.endsWith(' dry')),
+    ['GetProducts'],
+  );
+  t.same(
+    READ_CALLS.filter((action) => !calls.some((call) => call.startsWith(action.split(':')[1] ?? ''))),
+    [],
+    'whatever a catalogue is read with is asked for',
+  );
+});
+
+t.test('each action that is denied is named', async (t) => {
+  const { o } = clients((call) =>
+    call === 'GetProducts'
+      ? named('AccessDeniedException')
+      : named(call === 'DescribeInstances' ? 'UnauthorizedOperation' : 'DryRunOperation'),
+  );
+  t.same(await lackedActions(o), ['ec2:DescribeInstances', 'pricing:GetProducts']);
+});
+
+t.test('an error that says nothing about rights is no lack', async (t) => {
+  const { o } = clients((call) => named(call === 'GetProducts' ? 'TimeoutError' : 'DryRunOperation'));
+  await t.rejects(lackedActions(o), { name: 'TimeoutError' });
+});
