@@ -27,6 +27,7 @@ import { runLeader } from './leader.ts';
 import { isLeavingForGood, untilUndone } from './leave.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
+import { runPreflight } from './preflight.ts';
 import { registerPlanMetrics } from './savings/metrics.ts';
 
 const NAME = KENTROLLER;
@@ -139,6 +140,8 @@ await runMain(
         signal: ending.signal,
         log,
         onLeader: (leading, fenced) => {
+          const { podNamespace: namespace } = options;
+          void runPreflight({ client: fenced, caches, namespace, isPod, registry, log, signal: leading });
           const leadership = runLeader({
             options,
             client: fenced,
