@@ -40,7 +40,7 @@ const SNAPSHOT_KINDS: readonly Resource<KubeObject>[] = [
 ];
 
 /** A message as a sentence: capital letter, full stop. */
-const toSentence = (text: string): string =>
+export const toSentence = (text: string): string =>
   `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? '' : '.'}`;
 
 const listKind = async (client: KubeClient, resource: Resource<KubeObject>): Promise<object[]> =>

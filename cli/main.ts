@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { printable, printableLines } from '../api/text/printable.ts';
+import type { KubeClient } from '../kube/client/client.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import { createProgress, type Progress } from './entry/progress.ts';
 import { type Flags, parseFlags, UsageError } from './flags.ts';
@@ -12,6 +13,7 @@ import { type Input, PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 const HELP = `precision-packer report                    [--html FILE] [-o table|json|yaml] [flags]
 precision-packer plan rebalance|provision  [-o json|yaml] [flags]
 precision-packer explain pod|node NAME     [flags]
+precision-packer check                     [-o table|json|yaml] [--namespace NAMESPACE] [--kubeconfig FILE]
 precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--kubeconfig FILE]
 
   --kubeconfig FILE         read this cluster; only uninstall --yes changes it (KUBECONFIG or ~/.kube/config)
@@ -43,12 +45,18 @@ precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--ku
 Waive reasons against replacing a node:
   ${PLAN_SWITCHES.map((each) => `--${each}`).join('\n  ')}
 
+Check, before an installation or after it; it says in a sentence each what the cluster lacks, and changes nothing:
+  --namespace NAMESPACE     where precision-packer is or will be installed (castai-agent)
+  --scheduler-config FILE   also look at this policy file of a kube-scheduler of your own (KubeSchedulerConfiguration)
+  --region REGION           region in which the AWS credentials here are tried, by dry runs (that of the nodes)
+
 Uninstall, without any of our components; it prints what it would undo and changes nothing without --yes:
   --yes                     undo it: plans, reservations, cordons, gates, nominations, placeholders, marks, finalizers
   --namespace NAMESPACE     where precision-packer is or was installed (castai-agent)
 
 Exit codes: 0 done, 1 invalid input, 3 a pod can't be placed (the plan for the others is printed),
 4 the plan was refused by its own check (none is printed), 5 uninstall: something is left to undo.
+Of check: 0 nothing is lacking, 1 something is, 2 something could not be seen, or check could not look at all.
 `;
 
 const UNINSTALL_FLAGS = ['kubeconfig', 'namespace'];
@@ -106,22 +114,39 @@ const kubeconfigOf = (flags: Flags): string | undefined => {
   );
 };
 
-const uninstall = async (argv: readonly string[]): Promise<Outcome> => {
-  const flags = parseFlags(argv, new Set(UNINSTALL_FLAGS), new Set(UNINSTALL_SWITCHES));
+/** Runs a command that needs a client for the cluster, and no snapshot of it. */
+const withClient = async (
+  flags: Flags,
+  command: (client: KubeClient) => Promise<Outcome>,
+): Promise<Outcome> => {
   const { connectTo } = await import('./cluster.ts');
   const client = connectTo(kubeconfigOf(flags), process.env);
   try {
-    const { uninstallCommand } = await import('./uninstall.ts');
-    return await uninstallCommand({ client, flags, now: Date.now });
+    return await command(client);
   } finally {
     client.close();
   }
+};
+
+const uninstall = async (argv: readonly string[]): Promise<Outcome> => {
+  const flags = parseFlags(argv, new Set(UNINSTALL_FLAGS), new Set(UNINSTALL_SWITCHES));
+  return withClient(flags, async (client) => {
+    const { uninstallCommand } = await import('./uninstall.ts');
+    return uninstallCommand({ client, flags, now: Date.now });
+  });
+};
+
+const check = async (argv: readonly string[]): Promise<Outcome> => {
+  const { CHECK_FLAGS, checkCommand } = await import('./check/command.ts');
+  const flags = parseFlags(argv, new Set(CHECK_FLAGS), new Set());
+  return withClient(flags, (client) => checkCommand(client, flags));
 };
 
 const run = async (argv: readonly string[]): Promise<Outcome> => {
   if (argv.length === 0 || argv.includes('--help') || argv.includes('-h'))
     return { out: HELP, err: [], code: 0 };
   if (argv[0] === 'uninstall') return uninstall(argv);
+  if (argv[0] === 'check') return check(argv);
   const flags = parseFlags(argv, new Set<string>(PLAN_FLAGS), new Set([...PLAN_SWITCHES, 'quiet']));
   const progress = progressOf(flags);
   // The search keeps the process busy and shows its time by its clock; all else waits for answers.
@@ -178,5 +203,6 @@ try {
 } catch (error) {
   if (!(error instanceof Error) || !INPUT_ERRORS.has(error.name)) throw error;
   process.stderr.write(`${printableLines(error.message.slice(0, LONGEST_MESSAGE))}\n`);
-  process.exitCode = 1;
+  // 1 says of a cluster that it lacks something.
+  process.exitCode = process.argv[2] === 'check' ? 2 : 1;
 }

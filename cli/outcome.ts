@@ -4,6 +4,6 @@ export interface Outcome {
   readonly out: string;
   /** Lines for stderr. */
   readonly err: readonly string[];
-  /** Exit code: 0 done, 1 invalid input, 3 a pod can't be placed, 4 the plan was refused by its check, 5 something is left. */
-  readonly code: 0 | 1 | 3 | 4 | 5;
+  /** Exit code: 0 done, 1 invalid input, or for check something is lacking, 2 for check something could not be seen, 3 a pod can't be placed, 4 the plan was refused by its check, 5 something is left. */
+  readonly code: 0 | 1 | 2 | 3 | 4 | 5;
 }

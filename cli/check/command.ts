@@ -1,0 +1,121 @@
+import { INSTALL_NAMESPACE, REGION } from '../../api/labels.ts';
+import type { Node } from '../../api/objects.ts';
+import { NODES } from '../../api/resources.ts';
+import { printable } from '../../api/text/printable.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { KubeError, messageOf } from '../../kube/errors.ts';
+import { type Check, type CheckState, isSeen, look } from '../../kube/preflight/check.ts';
+import {
+  gatherCluster,
+  gatherInstallation,
+  missingToInstall,
+  readConfigurations,
+} from '../../kube/preflight/gather.ts';
+import { checkInstallation, checkInstaller, checkOtherWebhooks } from '../../kube/preflight/installation.ts';
+import { checkKarpenter } from '../../kube/preflight/karpenter.ts';
+import { checkKinds } from '../../kube/preflight/kinds.ts';
+import { checkKubernetes } from '../../kube/preflight/kubernetes.ts';
+import { poolBlocker } from '../../planner/model/nodepool.ts';
+import { toSentence } from '../cluster.ts';
+import { type Flags, UsageError } from '../flags.ts';
+import type { Outcome } from '../outcome.ts';
+import { format } from '../outputformat.ts';
+import { checkCloud } from './cloudrights.ts';
+import { checkSchedulers } from './schedulers.ts';
+import { tableOf } from './table.ts';
+
+/** `check`: what a cluster lacks for precision-packer, before and after it is installed; it changes nothing. */
+
+const LONGEST_MS = 120_000;
+
+export const CHECK_FLAGS = ['kubeconfig', 'namespace', 'region', 'scheduler-config', 'output'];
+
+/** 0 nothing is lacking, 1 something is, 2 something could not be seen. */
+const codeOf = (checks: readonly Check[]): Outcome['code'] => {
+  if (checks.some(({ state }) => state === 'lacks')) return 1;
+  return checks.some(({ state }) => state === 'unknown') ? 2 : 0;
+};
+
+const regionOf = async (
+  client: KubeClient,
+  flags: Flags,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  const named = flags.values.get('region');
+  if (named !== undefined) return named;
+  const nodes = await look(async () => (await client.list<Node>(NODES, { signal })).items);
+  if (!isSeen(nodes)) return undefined;
+  const onAws = nodes.value.filter(({ spec }) => spec?.providerID?.startsWith('aws://'));
+  return onAws.map(({ metadata }) => metadata.labels?.[REGION]).find((region) => region !== undefined);
+};
+
+const readChecks = async (
+  client: KubeClient,
+  flags: Flags,
+  signal: AbortSignal,
+): Promise<readonly Check[]> => {
+  const namespace = flags.values.get('namespace') ?? INSTALL_NAMESPACE;
+  const o = { client, signal };
+  const cluster = await gatherCluster(o, poolBlocker);
+  const [installation, region] = await Promise.all([
+    gatherInstallation(o, namespace),
+    regionOf(client, flags, signal),
+  ]);
+  const file = flags.values.get('scheduler-config');
+  const [cloud, schedulers, configurations] = await Promise.all([
+    checkCloud(region, signal),
+    checkSchedulers(client, { namespace, file, signal }),
+    installation?.configurations ?? readConfigurations(o),
+  ]);
+  return [
+    ...checkKubernetes(cluster.version),
+    ...checkKarpenter(cluster),
+    { name: 'cloud', ...cloud },
+    ...(installation
+      ? [...checkKinds(cluster.schemas), ...checkInstallation(installation)]
+      : checkInstaller(await missingToInstall(o))),
+    ...checkOtherWebhooks(configurations),
+    ...schedulers.map((each) => ({ name: 'extender', ...each })),
+  ];
+};
+
+const countsOf = (checks: readonly Check[]): Readonly<Record<CheckState, number>> => {
+  const count = (state: CheckState): number => checks.filter((each) => each.state === state).length;
+  return {
+    fine: count('fine'),
+    note: count('note'),
+    lacks: count('lacks'),
+    unknown: count('unknown'),
+    skipped: count('skipped'),
+  };
+};
+
+/** Whether there is an API server that takes our credentials. Throws UsageError, since nothing else could be looked at. */
+const knock = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
+  try {
+    await client.request('GET', '/version', { signal });
+  } catch (error) {
+    const isAnswer = error instanceof KubeError && error.status !== undefined && error.status !== 401;
+    if (!isAnswer) throw new UsageError(toSentence(messageOf(error)), { cause: error });
+  }
+};
+
+/** Looks at the cluster and says in a sentence each what it has and lacks. Throws UsageError. */
+export const checkCommand = async (client: KubeClient, flags: Flags): Promise<Outcome> => {
+  const [, ...more] = flags.words;
+  if (more.length > 0) throw new UsageError(`check takes no argument, but was given '${more.join(' ')}'.`);
+  const output = flags.values.get('output') ?? 'table';
+  if (!['table', 'json', 'yaml'].includes(output)) {
+    throw new UsageError(`-o must be table, json or yaml, not '${output}'.`);
+  }
+  const signal = AbortSignal.timeout(LONGEST_MS);
+  await knock(client, signal);
+  const checks = await readChecks(client, flags, signal);
+  const counts = countsOf(checks);
+  const out = output === 'table' ? tableOf(checks, counts) : await format({ counts, checks }, output);
+  return {
+    out: output === 'table' ? out.split('\n').map(printable).join('\n') : out,
+    err: [],
+    code: codeOf(checks),
+  };
+};

@@ -1,0 +1,119 @@
+import t from 'tap';
+import { KENTROLLER, POD_PINNER } from '../../api/labels.ts';
+import type { KubeObject } from '../../api/objects.ts';
+import {
+  AUTO_NODE_CLASSES,
+  CLUSTER_ROLE_BINDINGS,
+  DEPLOYMENTS,
+  EC2_NODE_CLASSES,
+  NODE_POOLS,
+  type Resource,
+} from '../../api/resources.ts';
+import { checkCommand } from '../../cli/check/command.ts';
+import { parseFlags } from '../../cli/flags.ts';
+import { readChecks } from '../../kentroller/preflight.ts';
+import type { Check } from '../../kube/preflight/check.ts';
+import { FakeCache } from '../../kube/testing/fakecache.ts';
+import { until } from '../../kube/testing/until.ts';
+import { Scene } from '../pinner/fixture.ts';
+import { InstalledRights } from './installed.ts';
+
+/** `precision-packer check` and kentroller's own checks on a real API server, with our roles as they are installed. */
+
+const scene = new Scene('rights-preflight');
+const rights = new InstalledRights(scene);
+const { client, namespace } = scene;
+const DEADLINE = { timeoutMs: 60_000 };
+
+const check = async (...more: string[]): Promise<{ code: number; checks: readonly Check[] }> => {
+  const argv = ['check', '--namespace', namespace, '-o', 'json', ...more];
+  const known = new Set(['namespace', 'output', 'scheduler-config']);
+  const { out, code } = await checkCommand(client, parseFlags(argv, known, new Set()));
+  return { code, checks: JSON.parse(out).checks };
+};
+const rightsOf = (checks: readonly Check[], account: string): Check | undefined =>
+  checks.find(({ name, message }) => name === 'rights' && message.startsWith(`${account} `));
+
+t.before(() => scene.open());
+t.teardown(async () => {
+  await rights.remove();
+  await scene.close();
+});
+
+t.test('before an installation, it says what stands against one', async (t) => {
+  const { checks } = await check();
+  const state = (name: string): string | undefined => checks.find((each) => each.name === name)?.state;
+  t.same([state('kubernetes'), state('karpenter-crds')], ['fine', 'fine']);
+  t.same([state('installation'), state('may-install')], ['skipped', 'fine']);
+  t.equal(state('rights'), undefined, 'nobody is asked about accounts that are not there');
+});
+
+t.test('after it, each account has its rights, and a role that is gone is told', async (t) => {
+  await rights.install();
+  const container = { name: 'main', image: 'precision-packer:dev' };
+  const labels = { app: KENTROLLER };
+  const resource = DEPLOYMENTS as Resource<KubeObject>;
+  await client.create(resource, {
+    metadata: { name: KENTROLLER, namespace },
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [container] } },
+    },
+  } as KubeObject);
+  const { checks, code } = await check();
+  t.equal(code, 1, 'three Deployments are missing');
+  t.match(rightsOf(checks, KENTROLLER), { state: 'fine' });
+  t.match(rightsOf(checks, POD_PINNER), { state: 'fine' });
+  t.match(
+    checks.find(({ name, state }) => name === 'crds' && state !== 'fine'),
+    undefined,
+    'our CRDs are those of this release',
+  );
+  t.match(
+    checks.find(({ name }) => name === 'webhook-reach'),
+    { state: 'lacks', message: /not found/ },
+    'there is no Service',
+  );
+
+  await client.delete(CLUSTER_ROLE_BINDINGS, { name: `${namespace}-${POD_PINNER}` });
+  await until(
+    'the right is gone',
+    async () => {
+      const found = rightsOf((await check()).checks, POD_PINNER);
+      if (found?.state !== 'lacks') throw new Error(`seen last: ${JSON.stringify(found)}`);
+      return true;
+    },
+    DEADLINE,
+  );
+  const after = await check();
+  t.match(
+    rightsOf(after.checks, POD_PINNER)?.message,
+    /may not get nodes, list nodes.*apply our roles again/,
+  );
+  t.match(rightsOf(after.checks, KENTROLLER), { state: 'fine' });
+});
+
+t.test('kentroller sees with its own token what it lacks', async (t) => {
+  const as = await rights.as(KENTROLLER);
+  const caches = {
+    nodePools: new FakeCache(NODE_POOLS),
+    ec2NodeClasses: new FakeCache(EC2_NODE_CLASSES),
+    autoNodeClasses: new FakeCache(AUTO_NODE_CLASSES),
+  };
+  const o = { client: as, caches, namespace, isPod: true, signal: AbortSignal.timeout(60_000) };
+  const lacking = async (): Promise<readonly string[]> =>
+    (await readChecks(o)).filter(({ state }) => state !== 'fine').map(({ name }) => name);
+  t.same(await lacking(), ['nodepools']);
+  await client.delete(CLUSTER_ROLE_BINDINGS, { name: `${namespace}-${KENTROLLER}` });
+  await until(
+    'the rights are gone',
+    async () => {
+      const found = await lacking();
+      if (!found.includes('rights')) throw new Error(`seen last: ${found.join(', ')}`);
+      return true;
+    },
+    DEADLINE,
+  );
+  t.pass('it lacks its rights');
+});
