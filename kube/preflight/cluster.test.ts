@@ -1,0 +1,157 @@
+import t from 'tap';
+import { OUR_KINDS } from '../../api/kinds/published.ts';
+import { EC2_NODE_CLASSES, NODE_CLAIMS, NODE_POOLS } from '../../api/resources.ts';
+import type { Check, CheckState } from './check.ts';
+import type { ClusterFacts, DeploymentObject } from './facts.ts';
+import { checkKarpenter, servedName } from './karpenter.ts';
+import { checkKinds } from './kinds.ts';
+import { checkKubernetes } from './kubernetes.ts';
+
+/** A cluster that lacks just one thing, and the one sentence that says so. */
+
+const karpenterDeployment = (o: object = {}): DeploymentObject => ({
+  metadata: {
+    name: 'karpenter',
+    namespace: 'kube-system',
+    labels: { 'app.kubernetes.io/version': '1.14.1' },
+  },
+  status: { readyReplicas: 1 },
+  ...o,
+});
+const schemas = new Map(OUR_KINDS.map(({ kind, schema }) => [kind, schema] as const));
+const oldSchemas = new Map(schemas).set('RebalancePlan', { properties: { spec: {}, status: {} } });
+const fewerKinds = new Map(schemas);
+fewerKinds.delete('EvictorConfig');
+
+const whole: ClusterFacts = {
+  version: { value: { major: '1', minor: '36', gitVersion: 'v1.36.3' } },
+  served: { value: new Set([NODE_POOLS, NODE_CLAIMS, EC2_NODE_CLASSES].map(servedName)) },
+  karpenter: { value: [karpenterDeployment()] },
+  pools: { value: [{ name: 'default' }] },
+  schemas: { value: schemas },
+};
+
+const checksOf = (facts: ClusterFacts): readonly Check[] => [
+  ...checkKubernetes(facts.version),
+  ...checkKarpenter(facts),
+  ...checkKinds(facts.schemas),
+];
+
+const CASES: Readonly<Record<string, readonly [Partial<ClusterFacts>, string, CheckState, RegExp]>> = {
+  'Kubernetes is too old': [
+    { version: { value: { major: '1', minor: '28', gitVersion: 'v1.28.9' } } },
+    'kubernetes',
+    'lacks',
+    /v1\.28\.9 is too old.*1\.29 or newer/,
+  ],
+  'a managed Kubernetes has no admission policies': [
+    { version: { value: { major: '1', minor: '29+', gitVersion: 'v1.29.4-eks' } } },
+    'kubernetes',
+    'note',
+    /overlays\/before-1\.30/,
+  ],
+  'the version says nothing': [
+    { version: { value: { major: '1', minor: '', gitVersion: 'unknown' } } },
+    'kubernetes',
+    'lacks',
+    /too old/,
+  ],
+  'the API server does not say its version': [
+    { version: { unseen: 'HTTP 500' } },
+    'kubernetes',
+    'unknown',
+    /could not be seen: HTTP 500/,
+  ],
+  'Karpenter’s kinds are not served': [
+    { served: { value: new Set([servedName(EC2_NODE_CLASSES)]) } },
+    'karpenter-crds',
+    'lacks',
+    /nodepools, nodeclaims of karpenter\.sh\/v1: install Karpenter 1\.0/,
+  ],
+  'no cloud’s NodeClass is served': [
+    { served: { value: new Set([NODE_POOLS, NODE_CLAIMS].map(servedName)) } },
+    'karpenter-crds',
+    'lacks',
+    /no NodeClass/,
+  ],
+  'Karpenter is nowhere to be seen': [{ karpenter: { value: [] } }, 'karpenter', 'unknown', /not known/],
+  'Karpenter is too old': [
+    {
+      karpenter: {
+        value: [
+          karpenterDeployment({
+            metadata: { name: 'k', namespace: 'n', labels: { 'app.kubernetes.io/version': '0.37.1' } },
+          }),
+        ],
+      },
+    },
+    'karpenter',
+    'lacks',
+    /0\.37\.1 in n\/k is too old/,
+  ],
+  'no replica of Karpenter is ready': [
+    { karpenter: { value: [karpenterDeployment({ status: {} })] } },
+    'karpenter',
+    'lacks',
+    /does not run/,
+  ],
+  'there is no NodePool': [{ pools: { value: [] } }, 'nodepools', 'lacks', /There is no NodePool/],
+  'the only NodePool launches nothing': [
+    { pools: { value: [{ name: 'default', blocker: 'is being deleted' }] } },
+    'nodepools',
+    'lacks',
+    /NodePool default is being deleted/,
+  ],
+  'a kind of ours is missing': [
+    { schemas: { value: fewerKinds } },
+    'crds',
+    'lacks',
+    /without EvictorConfig: apply our CRDs/,
+  ],
+  'our CRDs are of an earlier release': [
+    { schemas: { value: oldSchemas } },
+    'crds',
+    'lacks',
+    /older than this release.*RebalancePlan.* and \d+ others: apply ours again/,
+  ],
+};
+
+t.test('a cluster that lacks nothing is said to lack nothing', async (t) => {
+  const checks = checksOf(whole);
+  t.same(
+    checks.filter(({ state }) => state !== 'fine'),
+    [],
+  );
+  t.equal(new Set(checks.map(({ name }) => name)).size, 5, 'everything was looked at');
+});
+
+t.test('a cluster that lacks one thing is said to lack just that', async (t) => {
+  for (const [what, [change, name, state, message]] of Object.entries(CASES)) {
+    const found = checksOf({ ...whole, ...change }).filter((check) => check.state !== 'fine');
+    t.same(
+      found.map((check) => [check.name, check.state]),
+      [[name, state]],
+      what,
+    );
+    t.match(found[0]?.message, message, what);
+    t.match(found[0]?.message, /^[^.].*\.$/, `${what}: a sentence`);
+  }
+});
+
+t.test('a NodePool that launches nothing beside one that does is said, and lacks nothing', async (t) => {
+  const pools = { value: [{ name: 'a' }, { name: 'b', blocker: 'is being deleted' }] };
+  const [, , check] = checkKarpenter({ ...whole, pools });
+  t.equal(check?.state, 'fine');
+  t.match(check?.message, /for a; NodePool b is being deleted/);
+});
+
+t.test('EKS Auto Mode shows no Karpenter, and has one', async (t) => {
+  const served = {
+    value: new Set([...(whole.served as { value: Set<string> }).value, 'nodeclasses.v1.eks.amazonaws.com']),
+  };
+  const checks = checkKarpenter({ ...whole, served, karpenter: { value: [] } });
+  t.same(
+    checks.map(({ state }) => state),
+    ['fine', 'fine', 'fine'],
+  );
+});
