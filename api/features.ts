@@ -68,6 +68,17 @@ const schema = z.object({
     })
     .exactOptional(),
   nodeConsolidation: gate.exactOptional(),
+  /** Replaces nodes some time before they expire. */
+  expiryReplacement: gate
+    .extend({
+      leadTimeSeconds: within(60).exactOptional(),
+      maxNodes: count.exactOptional(),
+      /** Of what the replacement may cost, in percent of the node's price. */
+      maxPricePercent: within(1, 1_000)
+        .refine(Number.isInteger, { message: 'a whole number is expected' })
+        .exactOptional(),
+    })
+    .exactOptional(),
   /** Drains nodes whose pods fit elsewhere; each setting wins over the EvictorConfig's. */
   evictor: evictorSettings
     .extend({

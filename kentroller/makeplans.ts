@@ -17,6 +17,8 @@ import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { evictorMetrics } from './evictor/metrics.ts';
 import { evictContinuously } from './evictor/run.ts';
+import { replaceExpiring } from './mustgo/replaceexpiring.ts';
+import { expirySettings } from './mustgo/settings.ts';
 import type { Options } from './options.ts';
 import type { PolicyRecord } from './policies/record.ts';
 import type { PoliciesNow } from './policies/settings.ts';
@@ -123,6 +125,14 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     metrics: evictorMetrics(registry),
   });
 
+  const expiring = replaceExpiring({
+    ...cycling,
+    planning: verified(planOnThread, { source: 'expiry', refusals, log }),
+    settings: () => expirySettings(options, features()),
+    timeBudgetMs: () => options.planTimeBudget,
+    registry,
+  });
+
   return {
     controllers: [
       createPlanGenerationController({
@@ -142,7 +152,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
       createPlanProgressController({ client, caches, recorder, log, clock }),
       createScheduleController({ client, caches, isEnabled, recorder, log, clock }),
     ],
-    ended: Promise.all([continuous, evicting]),
+    ended: Promise.all([continuous, evicting, expiring]),
     close: () => remotePlanner?.close(),
   };
 };

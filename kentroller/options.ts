@@ -181,6 +181,23 @@ export const options = z.object({
     description:
       'time before the expireAfter of a node from which on it is told which of its pods can not be evicted; 0 means never',
   }),
+  expiryReplacementEnabled: bool.default(false).meta({
+    description:
+      'replace nodes in order some time before their expireAfter, unless a features ConfigMap says otherwise',
+  }),
+  expiryReplacementLeadTime: duration.default(2 * 3_600_000).meta({
+    description:
+      'time before its expireAfter from which on a node is replaced; a node that lives less than twice as long is from half of its life on',
+  }),
+  expiryReplacementMaxNodes: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(5)
+    .meta({ description: 'nodes that are replaced before they expire, at once' }),
+  expiryReplacementMaxPricePercent: z.coerce.number().int().min(1).max(1_000).default(120).meta({
+    description: 'the most that the replacement of such a node may cost, in percent of its price',
+  }),
   liveMigration: z.enum(['auto', 'always', 'never']).default('auto').meta({
     description:
       'migrate pods live before evicting them: from nodes labeled live.cast.ai/migration-enabled=true (auto), always, never',

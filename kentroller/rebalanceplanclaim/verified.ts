@@ -17,13 +17,14 @@ export class PlanRefused extends PlanningError {
 }
 
 /** Who asks for plans; a label of the metric. */
-export type PlanSource = 'claim' | 'continuous' | 'evictor';
+const SOURCES = ['claim', 'continuous', 'evictor', 'expiry', 'spot-fallback'] as const;
+export type PlanSource = (typeof SOURCES)[number];
 
 /** Counts plans that were refused, by who asked for them. */
 export const countRefusals = (registry: Registry): Counter => {
   const help = 'Plans that the independent check refused; they were not stored';
   const refusals = counter(registry, 'kentroller_plans_refused_total', help, ['source']);
-  for (const source of ['claim', 'continuous', 'evictor'] satisfies PlanSource[]) refusals.inc({ source }, 0);
+  for (const source of SOURCES) refusals.inc({ source }, 0);
   return refusals;
 };
 

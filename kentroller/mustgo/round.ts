@@ -1,0 +1,159 @@
+import type { MustGo } from '../../api/kinds/mustgo.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
+import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { type Caches, nodeOf } from '../caches.ts';
+import { MADE_BY } from '../continuous/decide.ts';
+import type { Clock } from '../rebalanceplan/controller.ts';
+import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
+import { drainReasonOf } from '../rebalanceplanclaim/planobject.ts';
+import { planInParts } from '../rebalanceplanclaim/planparts.ts';
+import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
+import { gatherForPlans } from '../snapshot.ts';
+import { plansToPrune, plansToWithdraw } from './plans.ts';
+
+const PLANNING_TIMEOUT_MS = 5 * 60_000;
+const SEED = 1;
+
+export interface RoundOptions {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly catalogue: () => Promise<Catalogue>;
+  readonly planning: Planning;
+  readonly timeBudgetMs: () => number;
+  /** Whether a Deployment without the surge annotation gets it. */
+  readonly surgeByDefault: boolean;
+  /** As in RebalanceRequest. */
+  readonly schedulers?: readonly string[];
+  readonly recorder: Recorder;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** What a round replaces, and for whom. */
+export interface Round {
+  /** Value of the plans' label made-by, and beginning of their names. */
+  readonly maker: string;
+  /** Nodes that must go, now or soon, by name: no pod is sent to them. */
+  readonly mustGo: Readonly<Record<string, MustGo>>;
+  /** Those that are replaced now, each by a plan of its own: one that is stuck holds no other back. */
+  readonly chosen: readonly string[];
+  /** Why a node is replaced, as the beginning of a sentence about it. */
+  readonly why: (node: string) => string;
+  /** What may be bought of the catalogue. */
+  readonly buying?: (catalogue: Catalogue) => Catalogue;
+  /** Whether what was decided still holds, asked before anything is stored. */
+  readonly isCurrent: () => boolean;
+}
+
+/** A node that is to be replaced and got no plan, with the reasons. */
+export interface NodeLeft {
+  readonly name: string;
+  readonly reasons: readonly string[];
+}
+
+export interface RoundOutcome {
+  readonly plans: readonly string[];
+  readonly left: readonly NodeLeft[];
+}
+
+const NOTHING: RoundOutcome = { plans: [], left: [] };
+
+/** The names of a round's plans; those of another round differ by their second. */
+const planNamesOf =
+  (maker: string, now: number) =>
+  (part: number): string =>
+    `${maker}-${Math.round(now / 1000)}${part > 1 ? `-p${part}` : ''}`;
+
+/** Deletes plans of a maker that are over or never ran and, while it is off, those that have not started. */
+export const tidyPlans = async (
+  { caches, client, clock, signal }: Pick<RoundOptions, 'caches' | 'client' | 'clock' | 'signal'>,
+  maker: string,
+  o: { readonly isOn: boolean; readonly keepMs: number },
+): Promise<void> => {
+  const plans = caches.plans.list();
+  const old = [
+    ...plansToPrune(plans, maker, { now: clock.now(), keepMs: o.keepMs }),
+    ...(o.isOn ? [] : plansToWithdraw(plans, maker)),
+  ];
+  for (const { metadata } of old) {
+    const { name, uid, resourceVersion } = metadata;
+    // A plan that starts meanwhile has another version, and goes on.
+    const as = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+    await client.delete(REBALANCE_PLANS, { name }, { ...as, signal }).catch(ignoreNotFoundOrConflict);
+  }
+};
+
+/** Plans the replacement of nodes and stores a plan for each that can be had. */
+export const replaceNodes = async (o: RoundOptions, round: Round): Promise<RoundOutcome> => {
+  const { caches, client, recorder, signal } = o;
+  if (round.chosen.length === 0) return NOTHING;
+  const now = o.clock.now();
+  const nameOf = planNamesOf(round.maker, now);
+  const catalogue = await o.catalogue();
+  const answer = await planInParts(
+    {
+      snapshot: await gatherForPlans({ client, caches, log: o.log, signal }),
+      catalogue: round.buying?.(catalogue) ?? catalogue,
+      now,
+      seed: SEED,
+      timeBudgetMs: o.timeBudgetMs(),
+      planName: nameOf(1),
+      surgeSingleReplicas: o.surgeByDefault,
+      ...(o.schedulers && { schedulers: o.schedulers }),
+      scope: { nodeNames: [...round.chosen] },
+      mustGo: round.mustGo,
+    },
+    {
+      planning: o.planning,
+      planNameOf: nameOf,
+      timeoutMs: PLANNING_TIMEOUT_MS,
+      now: o.clock.now,
+      signal,
+      partBytes: 1,
+    },
+  );
+  const claims = new Map(
+    round.chosen.flatMap((name) => {
+      const claim = caches.nodeClaims.list().find((each) => nodeOf(caches, each)?.metadata.name === name);
+      return claim ? [[claim.metadata.name, name] as const] : [];
+    }),
+  );
+  const gone = (spec: RebalancePlan['spec']): readonly string[] =>
+    (spec.nodeClaimsToDelete ?? []).flatMap(({ nodeClaimName }) => claims.get(nodeClaimName) ?? []);
+  const replaced = new Set(answer.plans.flatMap(({ spec }) => gone(spec)));
+  const left = round.chosen
+    .filter((name) => !replaced.has(name))
+    .map((name) => ({
+      name,
+      reasons: answer.skippedNodes.find((each) => each.name === name)?.reasons ?? [
+        answer.reason ?? 'no place for its pods was found',
+      ],
+    }));
+  if (!round.isCurrent() || answer.plans.length === 0) return { plans: [], left };
+  const [reason] = Object.values(round.mustGo);
+  const plans = answer.plans.map(({ spec, savings }, at) => ({
+    plan: {
+      metadata: { name: nameOf(at + 1), labels: { [MADE_BY]: round.maker } },
+      spec: { ...spec, execute: true, ...drainReasonOf(reason) },
+    },
+    savings,
+  }));
+  // Each by itself: they are decisions of their own, and one that is stored runs whatever becomes of the others.
+  for (const each of plans) {
+    const [stored] = await storePlans(client, [each], signal);
+    for (const name of gone(each.plan.spec)) {
+      const message = `${round.why(name)}: RebalancePlan ${each.plan.metadata.name} replaces it`;
+      const node = caches.nodes.get(name);
+      if (node) recorder.event(NODES, node, 'Normal', 'ReplacementPlanned', message);
+      if (stored)
+        recorder.event(REBALANCE_PLANS, stored, 'Normal', 'ReplacementPlanned', `Node ${name}: ${message}`);
+    }
+  }
+  return { plans: plans.map(({ plan }) => plan.metadata.name), left };
+};
