@@ -102,12 +102,18 @@ export const EVICTION_DONE = 'done';
 export const EVICTED_TAINT = 'evictor.cast.ai/evicted';
 /** Taint of the nodes that a scoped autoscaler made. */
 export const SCOPED_TAINT = 'scheduling.cast.ai/scoped-autoscaler';
+/** On NodeClaims and Nodes, with the value MANAGED_BY_US: a machine that an autoscaler of this domain bought. */
+export const MANAGED_BY = 'provisioner.cast.ai/managed-by';
+export const MANAGED_BY_US = 'cast.ai';
 /** On a pod, 'true': the evictor may evict it without other ready replicas, a controller, or from a Job. */
 export const DISPOSABLE = 'autoscaling.cast.ai/disposable';
 /** On a pod, any value: an eviction request moves it, by whoever answers it; it is never deleted past that. */
 export const REQUEST_EVICT_ONLY = 'descheduler.alpha.kubernetes.io/request-evict-only';
 /** On a pod, any value: who answers its eviction request is moving it. */
 export const EVICTION_IN_PROGRESS = 'descheduler.alpha.kubernetes.io/eviction-in-progress';
+
+/** Kubernetes' label of the nodes of a control plane. */
+export const CONTROL_PLANE = 'node-role.kubernetes.io/control-plane';
 
 export const SAFE_TO_EVICT = 'cluster-autoscaler.kubernetes.io/safe-to-evict';
 

@@ -1,4 +1,5 @@
 import {
+  CONTROL_PLANE,
   DRAIN_REASONS,
   DRAINING,
   KARPENTER_DISRUPTED_TAINT,
@@ -12,12 +13,17 @@ import {
   UNSCHEDULABLE,
 } from './labels.ts';
 import type { Node, Taint } from './objects.ts';
+import { valueAt } from './records/valueat.ts';
 
 /** The taints of a node but those with the key. */
 export const taintsWithout = (
   { spec }: { readonly spec?: Node['spec'] | undefined },
   key: string,
 ): readonly Taint[] => (spec?.taints ?? []).filter((taint) => taint.key !== key);
+
+/** Whether a node runs workloads: all but those of a control plane. */
+export const isWorker = ({ metadata }: Node): boolean =>
+  valueAt(metadata.labels, CONTROL_PLANE) === undefined;
 
 /** True when the kubelet calls the node ready; a placeholder has no Ready condition. */
 export const isReady = ({ status }: Node): boolean =>

@@ -178,6 +178,8 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           caches,
           configMaps: o.configMaps,
           features: features.current,
+          policies,
+          policyRecord,
           options,
           recorder: openRecorder(),
           log,

@@ -44,6 +44,7 @@ export const USER_MARKS: readonly string[] = [
   labels.REMOVAL_DISABLED,
   labels.DISPOSABLE,
   labels.SCOPED_TAINT,
+  labels.MANAGED_BY,
   labels.PREDICTED_INTERRUPTION,
   labels.LIVE_MIGRATION,
   labels.LIVE_MIGRATION_DISABLED,

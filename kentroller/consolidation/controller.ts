@@ -7,7 +7,6 @@ import { NODES } from '../../api/resources.ts';
 import type { Cache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import { counter } from '../../kube/component/metrics.ts';
 import {
   type Action,
   awaitChange,
@@ -19,10 +18,15 @@ import type { Recorder } from '../../kube/controller/events.ts';
 import { isConflict, isNotFound, messageOf } from '../../kube/errors.ts';
 import { type Caches, CLOSED_FOR_REMOVAL, claimOf, nodeOf } from '../caches.ts';
 import { type BufferPods, readBufferPods } from '../capacitybuffers.ts';
+import type { PolicyRecord } from '../policies/record.ts';
+import { policiesNow } from '../policies/settings.ts';
+import type { LivePolicies } from '../policies/watch.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { type Decision, decide, isMarked, type NodeFacts, removalTaintOf } from './decide.ts';
 import { cachedFacts, freshFacts, type Sources } from './gather.ts';
 import { Ledger } from './ledger.ts';
+import { countersOf } from './metrics.ts';
+import { createNodePolicies } from './nodepolicies.ts';
 import { expiryOf, pathOf } from './path.ts';
 import { createPoolCounts, poolNameOf } from './poolcounts.ts';
 import { closeNode, deleteClaim, freeClaim, markClaim, openNode, type Writer } from './writes.ts';
@@ -44,6 +48,10 @@ const MAX_SLEEP_MS = 3_600_000;
 /** Changes of pods on a node come in bursts, and only the last one can have emptied it. */
 const PODS_GATHER_MS = 200;
 
+/** Reasons that say that a node is not empty, or about to be used. */
+const IN_USE: ReadonlySet<string> = new Set(['NodeNotEmpty', 'NodeNominated', 'VolumeBinding', 'NodeInUse']);
+const NO_POLICIES = policiesNow({ object: undefined, absence: undefined, hasSynced: true }, {});
+
 const REASONS = {
   expired: 'its expireAfter has elapsed',
   evicted: 'the evictor has emptied it',
@@ -56,6 +64,9 @@ export interface ConsolidationOptions {
   /** Caches of the ConfigMaps that turn the feature on and off. */
   readonly configMaps: readonly Cache<ConfigMap>[];
   readonly isEnabled: () => boolean;
+  /** The autoscaling policies; none where left out. */
+  readonly policies?: Pick<LivePolicies, 'now' | 'cache'>;
+  readonly policyRecord?: PolicyRecord;
   readonly settleMs?: number;
   readonly schedulers?: readonly string[];
   readonly recorder: Recorder;
@@ -79,9 +90,17 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
   const { client, caches, recorder, clock } = o;
   const log = o.log.child({ controller: NAME });
   const ledger = new Ledger();
+  const policies = createNodePolicies({
+    caches,
+    ledger,
+    policies: o.policies?.now ?? (() => NO_POLICIES),
+    ...(o.policyRecord && { record: o.policyRecord }),
+    now: clock.now,
+  });
   const sources: Sources = {
     caches,
     ledger,
+    policies,
     countOf: createPoolCounts({ caches, ledger, now: clock.now }),
     isEnabled: o.isEnabled,
     settleMs: o.settleMs ?? SETTLE_MS,
@@ -138,6 +157,7 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
       throw error;
     }
     ledger.deleted(claim);
+    if (path === 'empty' && policies.hasPolicy()) policies.deleted(node.metadata.name);
     counts.deleted(path);
     const about = { node: node.metadata.name, nodeClaim: claim.metadata.name, path };
     log.info(about, 'node claim deleted');
@@ -147,6 +167,8 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
 
   const apply = async (w: Writer, facts: NodeFacts, decision: Decision): Promise<Action> => {
     const { node, claim } = facts;
+    const keeps = 'reason' in decision && decision.path === 'empty' && !IN_USE.has(decision.reason);
+    policies.stays(node.metadata.name, keeps && policies.hasPolicy() ? decision.message : undefined);
     switch (decision.kind) {
       case 'none':
         ledger.kept(claim);
@@ -194,7 +216,10 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
     sources: [
       watches(caches.nodes, (node) => [node.metadata.name]),
       watches(caches.nodeClaims, (claim, { type }) => {
-        if (type === 'delete') ledger.gone(claim);
+        if (type === 'delete') {
+          ledger.gone(claim);
+          policies.gone(claim);
+        }
         return nodeNameOf(claim);
       }),
       watches(caches.pods, ({ spec }) => (spec.nodeName ? [spec.nodeName] : []), {
@@ -210,12 +235,24 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
         change.type === 'update' && isSamePool(pool, change.old) ? [] : nodesOf(pool),
       ),
       ...o.configMaps.map((cache) => watches(cache, allNodes)),
+      // Their status, which we write, is no reason to look again.
+      ...(o.policies
+        ? [
+            watches(o.policies.cache, (policy, change) =>
+              change.type === 'update' && isDeepStrictEqual(policy.spec, change.old.spec) ? [] : allNodes(),
+            ),
+          ]
+        : []),
     ],
     reconcile: async (name, signal) => {
       const node = caches.nodes.get(name);
       const claim = node && claimOf(caches, node);
       if (!claim) return awaitChange;
-      if (!isConcerned(sources, node, claim)) return beforeExpiry(awaitChange, claim, clock.now());
+      policies.see(node, claim);
+      if (!isConcerned(sources, node, claim)) {
+        policies.stays(name);
+        return beforeExpiry(awaitChange, claim, clock.now());
+      }
       let facts = cachedFacts(sources, name, UNREAD);
       let decision = facts && decide(facts);
       // Buffers are read only where nothing else decides.
@@ -237,10 +274,13 @@ const isSamePool = (one: NodePool, other: NodePool): boolean =>
   isDeepStrictEqual(one.spec, other.spec);
 
 /** Whether a node may be removed, or has something of ours that may have to come off. */
-const isConcerned = ({ caches, isEnabled, now }: Sources, node: Node, claim: NodeClaim): boolean => {
+const isConcerned = (o: Sources, node: Node, claim: NodeClaim): boolean => {
   if (isMarked(claim) || removalTaintOf(node) !== undefined) return true;
-  const pool = caches.nodePools.get(poolNameOf(claim));
-  return isEnabled() && pathOf(node, claim, pool, now()) !== undefined;
+  const pool = o.caches.nodePools.get(poolNameOf(claim));
+  const hasPolicy = o.policies.hasPolicy();
+  const path = pathOf(node, claim, pool, { isEnabled: o.isEnabled(), hasPolicy, now: o.now() });
+  if (path === 'empty' && hasPolicy) return o.policies.factsOf(node, claim).emptySince !== undefined;
+  return path !== undefined;
 };
 
 /** The action, at the latest when the claim expires. */
@@ -249,24 +289,4 @@ const beforeExpiry = (action: Action, claim: NodeClaim, now: number): Action => 
   if (expiry === undefined || expiry <= now) return action;
   const latest = Math.min(expiry - now, MAX_SLEEP_MS);
   return requeue(action.kind === 'requeue' ? Math.min(action.afterMs, latest) : latest);
-};
-
-const countersOf = (registry: Registry | undefined) => {
-  if (!registry) return { deleted: () => {}, spared: () => {} };
-  const deleted = counter(
-    registry,
-    'kentroller_consolidated_nodes_total',
-    'NodeClaims deleted by node consolidation, by what made the node go',
-    ['path'],
-  );
-  const spared = counter(
-    registry,
-    'kentroller_spared_nodes_total',
-    'Nodes that were about to be deleted and were kept after all',
-    ['path'],
-  );
-  return {
-    deleted: (path: string) => deleted.inc({ path }),
-    spared: (path: string) => spared.inc({ path }),
-  };
 };

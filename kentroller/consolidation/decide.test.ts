@@ -68,6 +68,7 @@ const facts = (o: Partial<NodeFacts>): NodeFacts => ({
   neededFor: () => undefined,
   rules: { budgets: [], mode: {}, now: make.NOW, hasLocalVolume: () => false, willSurge: () => false },
   isEnabled: true,
+  policies: { isScoped: false, limit: () => undefined },
   now: make.NOW,
   settleMs: SETTLE_MS,
   ...o,

@@ -1,11 +1,25 @@
 import { consolidationOwner, isMarkedBy, parseOwnerMark } from '../../api/identity/ownermark.ts';
-import { IN_USE_BY, REMOVAL_TAINT } from '../../api/labels.ts';
+import { IN_USE_BY, MANAGED_BY, MANAGED_BY_US, PLAN, REMOVAL_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, Pod, Taint } from '../../api/objects.ts';
 import { isDrainable, isTerminating, podName } from '../../api/pods.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { protectionBlockers, stateBlockers } from '../../planner/cluster/candidate.ts';
 import type { EvictionRules } from '../../planner/cluster/evictionblocker.ts';
 import { type Path, pathOf } from './path.ts';
+
+/** What the autoscaling policies say of one node. */
+export interface PolicyFacts {
+  /** Why nobody knows the policies; they may keep the node. */
+  readonly unknown?: string;
+  /** Milliseconds for which an empty node is kept; undefined while the policy of empty nodes is off. */
+  readonly emptyForMs?: number;
+  /** Since when the node has been seen to be empty; undefined where it is not. */
+  readonly emptySince?: number;
+  /** Whether only nodes that we bought are deleted. */
+  readonly isScoped: boolean;
+  /** Why the cluster would have too few cores without the node. */
+  readonly limit: () => string | undefined;
+}
 
 /** What a node's fate is decided from: read from the caches to begin with, and from the API server at the act. */
 export interface NodeFacts {
@@ -26,6 +40,7 @@ export interface NodeFacts {
   readonly neededFor: () => string | undefined;
   readonly rules: EvictionRules;
   readonly isEnabled: boolean;
+  readonly policies: PolicyFacts;
   readonly now: number;
   /** Milliseconds from the taint to the last look: bindings that were under way have arrived by then. */
   readonly settleMs: number;
@@ -52,6 +67,8 @@ export type Decision =
 /** Delays until disruption budgets, and the room that waiting pods need, are looked at again. */
 const BUDGET_RETRY_MS = 15_000;
 const ROOM_RETRY_MS = 30_000;
+/** Longest delay of one look at a node that is kept empty. */
+const MAX_RETRY_MS = 3_600_000;
 
 /**
  * Karpenter notes on a claim that a pod came or went, but not within 10 s of the last time (pkg/controllers/nodeclaim/podevents);
@@ -61,6 +78,10 @@ const SILENT_MS = 12_000;
 
 export const isMarked = (claim: NodeClaim): boolean =>
   isMarkedBy(consolidationOwner(claim), claim, IN_USE_BY);
+
+/** Whether a plan of ours bought the machine, or its NodePool says that its machines are an autoscaler's. */
+const isBoughtByUs = ({ metadata: { labels } }: NodeClaim): boolean =>
+  valueAt(labels, PLAN) !== undefined || valueAt(labels, MANAGED_BY) === MANAGED_BY_US;
 
 export const removalTaintOf = ({ spec }: Node): Taint | undefined =>
   spec?.taints?.find(({ key }) => key === REMOVAL_TAINT);
@@ -96,6 +117,25 @@ const podHold = ({ pods, promised, volumes }: NodeFacts): Hold | undefined => {
   };
 };
 
+/** What the policies keep a node for that nothing else does. */
+const policyHold = ({ claim, policies, now }: NodeFacts, path: Path): Hold | undefined => {
+  const { unknown, emptyForMs, emptySince = now, isScoped, limit } = policies;
+  if (unknown !== undefined) return { reason: 'PoliciesUnknown', message: unknown, retryMs: BUDGET_RETRY_MS };
+  if (isScoped && !isBoughtByUs(claim))
+    return { reason: 'OutOfScope', message: 'the autoscaler is in scoped mode, and did not buy it' };
+  const leftMs = path === 'empty' && emptyForMs !== undefined ? emptySince + emptyForMs - now : 0;
+  if (leftMs > 0) {
+    const seconds = Math.ceil(emptyForMs ?? 0) / 1_000;
+    return {
+      reason: 'KeptEmpty',
+      message: `empty nodes are kept for ${seconds} s`,
+      retryMs: Math.min(leftMs, MAX_RETRY_MS),
+    };
+  }
+  const message = limit();
+  return message === undefined ? undefined : { reason: 'ClusterLimit', message, retryMs: BUDGET_RETRY_MS };
+};
+
 const emptyHold = (facts: NodeFacts): Hold | undefined => {
   const [state] = stateBlockers(facts);
   if (state) return { reason: 'NodeNotReady', message: state.message };
@@ -117,6 +157,7 @@ const holdOf = (facts: NodeFacts, path: Path): Hold | undefined => {
     planHold(facts) ??
     podHold(facts) ??
     protectionHold(facts, facts.pods) ??
+    policyHold(facts, path) ??
     (path === 'empty' ? emptyHold(facts) : undefined)
   );
 };
@@ -139,12 +180,13 @@ const nextStep = ({ node, claim, now, settleMs }: NodeFacts, path: Path): Decisi
 
 /** The next step for a node. */
 export const decide = (facts: NodeFacts): Decision => {
-  const { node, claim, pool, now, isEnabled } = facts;
+  const { node, claim, pool, now, isEnabled, policies } = facts;
   if (claim.metadata.deletionTimestamp || node.metadata.deletionTimestamp) return { kind: 'none' };
   const isOurs = isMarked(claim) || removalTaintOf(node) !== undefined;
-  const path = isEnabled ? pathOf(node, claim, pool, now) : undefined;
+  const hasPolicy = policies.emptyForMs !== undefined;
+  const path = pathOf(node, claim, pool, { isEnabled, hasPolicy, now });
   if (path === undefined) {
-    const message = isEnabled ? 'nothing makes it go any more' : 'node consolidation is off';
+    const message = isEnabled || hasPolicy ? 'nothing makes it go any more' : 'node consolidation is off';
     return isOurs ? { kind: 'reopen', reason: 'NodeKept', message } : { kind: 'none' };
   }
   const hold = holdOf(facts, path);

@@ -14,6 +14,7 @@ import { existingClaims } from '../rebalanceplan/state/claimnames.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import { isMarked, type NodeFacts } from './decide.ts';
 import type { Ledger } from './ledger.ts';
+import type { NodePolicies } from './nodepolicies.ts';
 import { asGoing, poolNameOf } from './poolcounts.ts';
 import { roomNeed } from './room.ts';
 
@@ -24,6 +25,7 @@ export interface Sources {
   readonly ledger: Ledger;
   readonly countOf: (pool: string) => NodeCount;
   readonly isEnabled: () => boolean;
+  readonly policies: NodePolicies;
   readonly settleMs: number;
   readonly schedulers?: readonly string[];
   readonly now: () => number;
@@ -140,6 +142,7 @@ const factsFrom = (o: Sources, seen: Seen, buffers: BufferPods): NodeFacts => {
       ...(o.schedulers && { schedulers: o.schedulers }),
     },
     isEnabled: o.isEnabled(),
+    policies: o.policies.factsOf(node, claim),
     now: now(),
     settleMs,
   };

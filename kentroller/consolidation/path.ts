@@ -23,15 +23,31 @@ export const isHandedOver = (node: Node): boolean =>
   saysOf(node, EVICTION_STATUS) === 'done' &&
   saysOf(node, DRAINING) === DRAINING_EVICTOR;
 
+/** What makes nodes go at all. */
+export interface PathRules {
+  /** Whether node consolidation is on. */
+  readonly isEnabled: boolean;
+  /** Whether the autoscaling policies delete empty nodes, by their own delay in place of Karpenter's. */
+  readonly hasPolicy: boolean;
+  readonly now: number;
+}
+
+/** Whether the policy of empty nodes is about a node: of a NodePool whose owner does not keep all of its nodes. */
+const isOfPolicy = (pool: NodePool | undefined): boolean =>
+  pool !== undefined && pool.spec.disruption?.consolidateAfter !== 'Never';
+
 /** The path that a node may go by, before it is asked what keeps it; undefined for a node that stays as it is. */
 export const pathOf = (
   node: Node,
   claim: NodeClaim,
   pool: NodePool | undefined,
-  now: number,
+  { isEnabled, hasPolicy, now }: PathRules,
 ): Path | undefined => {
-  const expiry = expiryOf(claim);
-  if (expiry !== undefined && now >= expiry) return 'expired';
-  if (isHandedOver(node)) return 'evicted';
-  return pool !== undefined && emptinessBlocker(claim, pool) === undefined ? 'empty' : undefined;
+  if (isEnabled) {
+    const expiry = expiryOf(claim);
+    if (expiry !== undefined && now >= expiry) return 'expired';
+    if (isHandedOver(node)) return 'evicted';
+  }
+  if (hasPolicy) return isOfPolicy(pool) ? 'empty' : undefined;
+  return isEnabled && pool !== undefined && emptinessBlocker(claim, pool) === undefined ? 'empty' : undefined;
 };

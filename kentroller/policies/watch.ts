@@ -1,7 +1,7 @@
 import type { Features } from '../../api/features.ts';
 import { AUTOSCALER_POLICY, type AutoscalerPolicy } from '../../api/kinds/autoscalerpolicy.ts';
 import { AUTOSCALER_POLICIES } from '../../api/resources.ts';
-import { createCache } from '../../kube/cache/cache.ts';
+import { type Cache, createCache } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { type PoliciesNow, readPolicies } from './settings.ts';
@@ -11,8 +11,7 @@ export interface LivePolicies {
   now(): PoliciesNow;
   /** The AutoscalerPolicy as it was read last. */
   object(): AutoscalerPolicy | undefined;
-  /** Subscribes to changes of the object; returns the function that unsubscribes. */
-  onChange(handler: () => void): () => void;
+  readonly cache: Cache<AutoscalerPolicy>;
 }
 
 /** Follows the AutoscalerPolicy until the signal aborts; a server that does not serve the kind is no error. */
@@ -28,6 +27,6 @@ export const watchPolicies = (o: {
   return {
     now: readPolicies(cache, o.features),
     object: () => cache.get(AUTOSCALER_POLICY),
-    onChange: (handler) => cache.onChange(handler),
+    cache,
   };
 };

@@ -1,3 +1,4 @@
+import { AUTOSCALER_POLICY, type AutoscalerPolicySpec } from '../../api/kinds/autoscalerpolicy.ts';
 import {
   KARPENTER_INITIALIZED,
   KARPENTER_NODEPOOL,
@@ -5,13 +6,16 @@ import {
 } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import * as resources from '../../api/resources.ts';
+import type { Absence } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import type { Controller, Key } from '../../kube/controller/controller.ts';
+import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { MemoryApi, typed } from '../../kube/testing/memory/api.ts';
 import { type Call, memoryClient } from '../../kube/testing/memory/client.ts';
 import type { LaggingCache } from '../../kube/testing/memory/laggingcache.ts';
 import { createConsolidationController } from '../consolidation/controller.ts';
+import { policiesNow } from '../policies/settings.ts';
 import { reclaimNodes } from '../rebalanceplan/reclaim.ts';
 import { Crashed } from './crash.ts';
 import { memoryCaches } from './memorycaches.ts';
@@ -27,6 +31,12 @@ export class ConsolidationWorld {
   /** Events: node, reason and message. */
   readonly events: string[] = [];
   isEnabled = true;
+  /** The AutoscalerPolicy's spec, and why it can't be read. */
+  readonly policyCache = new FakeCache(resources.AUTOSCALER_POLICIES);
+  policyAbsence: Absence | undefined;
+  /** What the status would say of the policy of empty nodes. */
+  said = '';
+  readonly acts: string[] = [];
   /** Called before each request reaches the server: what somebody else does in that moment. */
   before: (call: Call) => void = () => {};
   /** Wraps the client of each process. */
@@ -35,6 +45,11 @@ export class ConsolidationWorld {
   #controllers: readonly Controller[] = [];
   /** When keys are due, by the controller's number and the key. */
   #due = new Map<string, number>();
+
+  /** Writes the AutoscalerPolicy. */
+  policy(spec: AutoscalerPolicySpec): void {
+    this.policyCache.put({ metadata: { name: AUTOSCALER_POLICY }, spec });
+  }
 
   pool(disruption: object = {}, name = 'general'): NodePool {
     return this.api.create(
@@ -149,6 +164,20 @@ export class ConsolidationWorld {
       caches,
       configMaps: [],
       isEnabled: () => this.isEnabled,
+      policies: {
+        cache: this.policyCache,
+        now: () => {
+          const object = this.policyCache.get(AUTOSCALER_POLICY);
+          return policiesNow({ object, absence: this.policyAbsence, hasSynced: true }, {});
+        },
+      },
+      policyRecord: {
+        note: (_, state, message) => {
+          this.said = `${state}: ${message}`;
+        },
+        did: (_, action) => void this.acts.push(action),
+        forget: () => {},
+      },
       recorder,
       log,
       clock: { now: () => this.now },
