@@ -60,11 +60,15 @@ const schema = z.object({
     .exactOptional(),
   spotInterruptionPrediction: gate
     .extend({
-      modelName: z.string().exactOptional(),
+      modelName: z.string().max(253).exactOptional(),
       pollIntervalSeconds: within(1).exactOptional(),
       spotReplacementCooldownSeconds: seconds.exactOptional(),
       /** The interruption probability from which a node is at risk, 0 to 1. */
       interruptionThreshold: within(0, 1).exactOptional(),
+      /** Predictions are recorded and scored, and nothing is moved. */
+      shadow: z.boolean().exactOptional(),
+      /** Percent of the spot nodes that may be replaced at once. */
+      maxNodesPercent: within(0, 100).exactOptional(),
     })
     .exactOptional(),
   nodeConsolidation: gate.exactOptional(),
@@ -197,13 +201,6 @@ export const parseFeatures = (data: Readonly<Record<string, string>> | undefined
   if (!result.success) return { ok: false, problem: result.error.issues.map(issueText).join('; ') };
   return { ok: true, features: result.data, unknown: unknownPaths(raw, result.data, '') };
 };
-
-/** Features whose settings are read and checked, and that nothing provides yet. */
-const UNPROVIDED: readonly Feature[] = ['spotInterruptionPrediction'];
-
-/** Features that are turned on and that nothing provides, for who has to be told. */
-export const unavailableFeatures = (features: Features): readonly Feature[] =>
-  UNPROVIDED.filter((feature) => isEnabled(features, feature, false));
 
 /** Whether a feature is on; `otherwise` when no ConfigMap sets it. */
 export const isEnabled = (features: Features, feature: Feature, otherwise: boolean): boolean =>

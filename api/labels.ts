@@ -58,7 +58,10 @@ export const POD_TEMPLATE_HASH = 'pod-template-hash';
 /** On a RebalancePlanClaim or RebalancePlan, 'true': it is canceled and rolled back. */
 export const CANCEL = 'autoscaling.cast.ai/cancel';
 export const REBALANCING_STATUS = 'rebalancing.cast.ai/status';
+/** On a node, 'true': it is at risk of being taken back by the cloud. */
 export const PREDICTED_INTERRUPTION = 'autoscaling.cast.ai/predicted-interruption';
+/** On a node: JSON, what was heard of its interruption, and until when our label PREDICTED_INTERRUPTION stays. */
+export const INTERRUPTION_MARK = 'autoscaling.cast.ai/interruption-prediction';
 
 /** Finalizer of a running plan: keeps it until all that it changed is undone. */
 export const PLAN_FINALIZER = 'autoscaling.cast.ai/rebalance-plan';

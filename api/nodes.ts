@@ -7,6 +7,7 @@ import {
   KARPENTER_NODEPOOL,
   NETWORK_UNAVAILABLE,
   NOT_READY,
+  PREDICTED_INTERRUPTION,
   PREPARING_TAINT,
   UNINITIALIZED,
   UNREACHABLE,
@@ -129,3 +130,6 @@ export const isPassedOver = ({ key }: Taint, { kind }: NodeHealth): boolean =>
 /** True while the node's label says that a plan of ours drains it. */
 export const isDrainedByPlan = ({ metadata }: Node): boolean =>
   DRAIN_REASONS.some((reason) => metadata.labels?.[DRAINING] === reason);
+
+/** True while a node is predicted to be taken back by its cloud: no plan puts pods there. */
+export const isAtRisk = ({ metadata }: Node): boolean => metadata.labels?.[PREDICTED_INTERRUPTION] === 'true';

@@ -489,6 +489,8 @@ export interface KubeEvent extends KubeObject {
   readonly reason?: string;
   readonly message?: string;
   readonly type?: string;
+  readonly lastTimestamp?: string;
+  readonly eventTime?: string;
 }
 
 export interface MutatingWebhookConfiguration extends KubeObject {

@@ -158,6 +158,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     policies: policies.now,
     policyRecord,
     isEnabled: isRebalancerEnabled,
+    limits,
     recorder,
     audit,
     registry: o.registry,

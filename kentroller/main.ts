@@ -29,6 +29,7 @@ import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
 import { runPreflight } from './preflight.ts';
 import { registerPlanMetrics } from './savings/metrics.ts';
+import { checkPredictionApi } from './spotprediction/options.ts';
 
 const NAME = KENTROLLER;
 const PINNER = POD_PINNER;
@@ -61,6 +62,7 @@ await runMain(
   async ({ signal }) => {
     const options = parse(schema, { argv: process.argv.slice(2), env: process.env, name: NAME });
     checkApi(options);
+    checkPredictionApi(options);
     checkRemote(remoteOf(options));
     const registry = new Registry();
     const log = createLogger({

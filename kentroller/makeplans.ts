@@ -23,12 +23,14 @@ import type { Options } from './options.ts';
 import type { PolicyRecord } from './policies/record.ts';
 import type { PoliciesNow } from './policies/settings.ts';
 import type { Clock } from './rebalanceplan/controller.ts';
+import type { ExecutionLimits } from './rebalanceplan/state/state.ts';
 import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
 import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
 import { createPlanProgressController } from './rebalanceplanclaim/planprogress.ts';
 import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
 import { createScheduleController } from './rebalanceplanschedule/controller.ts';
 import { connectPlanner } from './remote/client.ts';
+import { predictInterruptions } from './spotprediction/start.ts';
 
 /** Milliseconds of search per step of the continuous cycle's search depth. */
 const SEARCH_STEP_MS = 250;
@@ -42,6 +44,7 @@ interface PlanMakingOptions {
   readonly policies: () => PoliciesNow;
   readonly policyRecord: PolicyRecord;
   readonly isEnabled: () => boolean;
+  readonly limits: ExecutionLimits;
   readonly recorder: Recorder;
   readonly audit: Audit;
   readonly registry: Registry;
@@ -132,6 +135,14 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     timeBudgetMs: () => options.planTimeBudget,
     registry,
   });
+  const predicting = predictInterruptions({
+    ...cycling,
+    options,
+    features,
+    limits: o.limits,
+    isRebalancerEnabled: isEnabled,
+    registry,
+  });
 
   return {
     controllers: [
@@ -152,7 +163,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
       createPlanProgressController({ client, caches, recorder, log, clock }),
       createScheduleController({ client, caches, isEnabled, recorder, log, clock }),
     ],
-    ended: Promise.all([continuous, evicting, expiring]),
+    ended: Promise.all([continuous, evicting, expiring, predicting]),
     close: () => remotePlanner?.close(),
   };
 };

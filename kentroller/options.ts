@@ -9,6 +9,7 @@ import {
 } from '../kube/component/componentoptions.ts';
 import { bool, duration } from '../kube/component/options.ts';
 import { hasUserinfo, secretKey } from '../kube/component/secrettext.ts';
+import { spotPredictionOptions } from './spotprediction/options.ts';
 
 /**
  * Options of castai-kentroller, as flags or environment variables.
@@ -198,6 +199,7 @@ export const options = z.object({
   expiryReplacementMaxPricePercent: z.coerce.number().int().min(1).max(1_000).default(120).meta({
     description: 'the most that the replacement of such a node may cost, in percent of its price',
   }),
+  ...spotPredictionOptions(),
   liveMigration: z.enum(['auto', 'always', 'never']).default('auto').meta({
     description:
       'migrate pods live before evicting them: from nodes labeled live.cast.ai/migration-enabled=true (auto), always, never',

@@ -55,3 +55,13 @@ t.test('marks of ours are removed, those of users stay', async (t) => {
   t.notOk(marksOn({ metadata }).includes(OUR_MARKS.labels[0]), 'a node that another product drains stays so');
   t.equal(withoutMarks({ metadata: { labels: { app: 'x' } } }), undefined);
 });
+
+t.test('a label of a prediction is ours only beside our annotation', async (t) => {
+  const labels = { 'autoscaling.cast.ai/predicted-interruption': 'true' };
+  t.equal(withoutMarks({ metadata: { labels } }), undefined, 'another product, or a user, put it there');
+  const annotations = { 'autoscaling.cast.ai/interruption-prediction': '{}' };
+  t.same(marksOn({ metadata: { labels, annotations } }), [
+    ...Object.keys(labels),
+    ...Object.keys(annotations),
+  ]);
+});

@@ -17,6 +17,7 @@ export const OUR_MARKS = {
     labels.PLAN,
     labels.PIN_HELD,
     labels.PIN_PROBE,
+    labels.PREDICTED_INTERRUPTION,
   ],
   annotations: [
     labels.IN_USE_BY,
@@ -33,6 +34,7 @@ export const OUR_MARKS = {
     labels.PIN,
     labels.PIN_NODE,
     labels.SURGED,
+    labels.INTERRUPTION_MARK,
   ],
   taints: [labels.PREPARING_TAINT, labels.REMOVAL_TAINT, labels.EVICTED_TAINT],
   gates: [labels.PIN_GATE],
@@ -64,10 +66,16 @@ export const MARKS_OF_OUR_OBJECTS: readonly string[] = [
   'autoscaling.cast.ai/rebalance-plan-claim',
   'autoscaling.cast.ai/rebalance-plan-part',
   'autoscaling.cast.ai/rebalance-plan-schedule',
+  'autoscaling.cast.ai/spot-replacements',
 ];
 
 /** Values for which a label is ours; any other value was put there by somebody else. */
 const OUR_VALUES: Readonly<Record<string, readonly string[]>> = { [labels.DRAINING]: labels.DRAIN_REASONS };
+
+/** Labels that are ours only beside an annotation of ours: users and other products put them on nodes, too. */
+const OURS_BESIDE: Readonly<Record<string, string>> = {
+  [labels.PREDICTED_INTERRUPTION]: labels.INTERRUPTION_MARK,
+};
 
 type Marked = {
   readonly metadata: {
@@ -95,7 +103,11 @@ export const withoutMarks = ({
 }: Marked):
   | { readonly labels?: Record<string, null>; readonly annotations?: Record<string, null> }
   | undefined => {
-  const ofLabels = removed(metadata.labels, OUR_MARKS.labels);
+  const isOurs = (name: string): boolean => {
+    const beside = valueAt(OURS_BESIDE, name);
+    return beside === undefined || valueAt(metadata.annotations, beside) !== undefined;
+  };
+  const ofLabels = removed(metadata.labels, OUR_MARKS.labels.filter(isOurs));
   const ofAnnotations = removed(metadata.annotations, OUR_MARKS.annotations);
   const hasLabels = Object.keys(ofLabels).length > 0;
   const hasAnnotations = Object.keys(ofAnnotations).length > 0;

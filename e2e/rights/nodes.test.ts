@@ -117,6 +117,7 @@ const check = async (test: Test, changes: readonly Change[]): Promise<void> => {
 const labelled = (labels: object): object => ({ metadata: { labels } });
 const annotated = (annotations: object): object => ({ metadata: { annotations } });
 const tainted = (...taints: readonly object[]): object => ({ spec: { taints } });
+const PREDICTED = { 'autoscaling.cast.ai/predicted-interruption': 'true' };
 const THEIRS = { key: 'example.com/theirs', value: 'x', effect: 'NoSchedule' };
 const RESERVED = { key: PREPARING_TAINT, effect: 'NoSchedule' };
 const REMOVED = { ...RESERVED, key: 'autoscaling.cast.ai/removing' };
@@ -172,6 +173,8 @@ t.test('a component that was taken over relabels no nodes', (t) =>
       { metadata: { labels: { 'karpenter.sh/nodepool': 'p' }, annotations: { [NODE_CLAIM]: 'claim' } } },
       'allowed',
     ],
+    ['a prediction is written', KENTROLLER, joined, labelled(PREDICTED), 'allowed'],
+    ['a prediction is written', PINNER, joined, labelled(PREDICTED), 'refused'],
     ['a placeholder becomes a node', PINNER, coming, labelled({ [PLACEHOLDER]: null }), 'allowed'],
   ]),
 );

@@ -6,6 +6,7 @@ import { printable } from '../../api/text/printable.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { withoutUserinfo } from '../../kube/component/secrettext.ts';
 import { messageOf } from '../../kube/errors.ts';
+import { originOf, readBounded } from '../../kube/foreignanswer.ts';
 import type { AuditEntry, AuditSink } from './trail.ts';
 
 /**
@@ -62,16 +63,10 @@ const MAX_REASON = 300;
 
 /** The verdict in an answer; undefined where there is none, such as in the page of a proxy. */
 const readVerdict = async (response: Response): Promise<Verdict | undefined> => {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    // Leaving the loop cancels the rest.
-    if (bytes > MAX_VERDICT_BYTES) return undefined;
-    chunks.push(chunk);
-  }
+  const text = await readBounded(response, MAX_VERDICT_BYTES);
+  if (text === undefined) return undefined;
   try {
-    const { data } = verdictSchema.safeParse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    const { data } = verdictSchema.safeParse(JSON.parse(text));
     return data && { ...data, ...(data.reason && { reason: printable(data.reason).slice(0, MAX_REASON) }) };
   } catch {
     return undefined;
@@ -82,9 +77,7 @@ const readVerdict = async (response: Response): Promise<Verdict | undefined> => 
 const whyUnknown = ({ status, ok, headers }: Response, count: number): string => {
   if (ok) return `HTTP ${status} without {"accepted":${count}}: is API_URL the address of the audit API?`;
   if (status < 300 || status >= 400) return `HTTP ${status}`;
-  const target = headers.get('location') ?? '';
-  const origin = URL.canParse(target) ? new URL(target).origin : 'another address';
-  return `HTTP ${status} to ${origin}, which is not followed since it would take API_KEY along: set API_URL to the address itself`;
+  return `HTTP ${status} to ${originOf(headers)}, which is not followed since it would take API_KEY along: set API_URL to the address itself`;
 };
 
 class HttpAuditSender implements AuditSender {

@@ -17,6 +17,7 @@ import { decideFinish } from './finish/decide.ts';
 import { rollBack } from './finish/rollback.ts';
 import { overdueUntaintSteps, reservationSteps, untaintSteps } from './reservation.ts';
 import { addedNames } from './state/claimnames.ts';
+import { haltReason } from './state/halt.ts';
 import { PLAN_FINALIZER } from './state/labels.ts';
 import { baselineOf, countBaseline, movesOf } from './state/moves.ts';
 import { isChanged } from './state/spechash.ts';
@@ -90,10 +91,8 @@ const decideStart = (state: ExecutionState): Decision => {
   }
   const inUse = inUseReason(state);
   if (inUse) return wait('NodeInUse', inUse);
-  const { total, unready } = clusterNodes;
-  if (unready > limits.haltNodes && unready * 100 > total * limits.haltPercent) {
-    return wait('ClusterUnhealthy', `${unready} of ${total} nodes are unready: no plan starts`);
-  }
+  const halt = haltReason(clusterNodes, limits);
+  if (halt) return wait('ClusterUnhealthy', halt);
   const refused = beyondPoolFailure(state) ?? blockedFailure(state);
   if (refused) return steps(refused);
   const leaving = new Set(

@@ -161,15 +161,3 @@ t.test('labelled ConfigMaps of every watched namespace count, others do not', as
     (f) => f.nodeConsolidation === undefined,
   );
 });
-
-t.test('a feature that is turned on and that nothing provides yet is named', async (t) => {
-  const life = await live();
-  t.teardown(() => life.end());
-  const name = `${DYNAMIC}-unprovided`;
-  const labels = { [FEATURES_LABEL]: 'true' };
-  await put(name, { 'spotInterruptionPrediction.enabled': 'false' }, { labels });
-  await becomes(life, 'read', (f) => f.spotInterruptionPrediction?.enabled === false);
-  await change(name, { 'spotInterruptionPrediction.enabled': 'true' });
-  t.match(await eventOf(name, 'FeaturesUnavailable'), /spotInterruptionPrediction is not available/);
-  await client.delete(CONFIG_MAPS, { name, namespace });
-});

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { type Features, unavailableFeatures } from '../../api/features.ts';
+import type { Features } from '../../api/features.ts';
 import type { ConfigMap } from '../../api/objects.ts';
 import { CONFIG_MAPS } from '../../api/resources.ts';
 import { type Cache, keyOf } from '../cache/cache.ts';
@@ -45,15 +45,6 @@ const report = (o: WatchOptions, map: ConfigMap, change: FeatureChange): void =>
   if (change.kind === 'applied') {
     o.log.info({ ...about, features: change.features }, 'features applied');
     event('Normal', 'FeaturesApplied', 'The features of this ConfigMap are in force');
-    const unavailable = unavailableFeatures(change.features);
-    if (unavailable.length > 0) {
-      o.log.warn({ ...about, unavailable }, 'features are not available');
-      event(
-        'Warning',
-        'FeaturesUnavailable',
-        `Turned on and without effect, ${unavailable.join(', ')} is not available in this version`,
-      );
-    }
     if (change.unknown.length === 0) return;
     const unknown = change.unknown.slice(0, MAX_UNKNOWN);
     o.log.warn({ ...about, unknown }, 'unknown features ignored');

@@ -1,6 +1,6 @@
 import { withoutHold } from '../../api/heldpods.ts';
 import { KARPENTER_NODEPOOL, KARPENTER_UNREGISTERED_TAINT } from '../../api/labels.ts';
-import { healthOf, isReady } from '../../api/nodes.ts';
+import { healthOf, isAtRisk, isReady } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodePool, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
@@ -140,13 +140,14 @@ export const billedOf = ({ price, covered }: StateNode): Billed => ({
 export const billOf = (catalogue: Catalogue, facts: readonly StateNode[]): Bill =>
   new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
-/** Whether pods may come to an existing node: ready and healthy, not cordoned, not being removed. */
+/** Whether pods may come to an existing node: ready and healthy, not cordoned, not being removed or at risk of it. */
 export const acceptsPods = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>): boolean => {
   return (
     claim?.metadata.deletionTimestamp === undefined &&
     node.spec?.unschedulable !== true &&
     isReady(node) &&
     healthOf(node).kind !== 'sick' &&
+    !isAtRisk(node) &&
     !(node.spec?.taints ?? []).some((taint) => taint.key === KARPENTER_UNREGISTERED_TAINT)
   );
 };

@@ -18,8 +18,8 @@ export const unavailableName = (spec: UnavailableOfferingSpec): string => {
 };
 
 /** Milliseconds for which an offering counts as unavailable after its n-th refusal in a row (from 1). */
-export const unavailableFor = (refusals: number): number =>
-  Math.min(FIRST_MS * 2 ** Math.max(refusals - 1, 0), LONGEST_MS);
+export const unavailableFor = (refusals: number, firstMs = FIRST_MS): number =>
+  Math.min(firstMs * 2 ** Math.max(refusals - 1, 0), LONGEST_MS);
 
 /** Refusals that still count: one is forgotten for each two hours for which the offering could be tried again. */
 export const refusalsLeft = ({ spec, status }: UnavailableOffering, now: number): number => {
@@ -28,16 +28,24 @@ export const refusalsLeft = ({ spec, status }: UnavailableOffering, now: number)
   return Math.max(0, (status?.attempts ?? 0) - forgotten);
 };
 
-/** Records that the cloud refused an offering; `known` is the record of earlier refusals. */
+/**
+ * Records that the cloud refused an offering, or took it back; `known` is the record of earlier times. The first time
+ * counts for `firstMs`.
+ */
 export const noteUnavailable = async (
   client: KubeClient,
   spec: UnavailableOfferingSpec,
   known: UnavailableOffering | undefined,
   now: number,
   signal: AbortSignal,
+  firstMs = FIRST_MS,
 ): Promise<void> => {
   const attempts = (known ? refusalsLeft(known, now) : 0) + 1;
-  const expiresAt = now + unavailableFor(attempts);
+  // What is remembered for longer, such as an interruption before a refusal, stays so.
+  const expiresAt = Math.max(
+    now + unavailableFor(attempts, firstMs),
+    Date.parse(known?.spec.expiresAt ?? '') || 0,
+  );
   const metadata = { name: unavailableName(spec) };
   const o = { fieldManager: FIELD_MANAGER, force: true, signal };
   await client.apply(

@@ -3,7 +3,6 @@ import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY, PLAN } from '../../../api/labels.ts';
-import { isReady } from '../../../api/nodes.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { isRunning, movesOwnerOf } from '../../../api/plans.ts';
 import { isOfDaemonSet } from '../../../api/pods.ts';
@@ -22,6 +21,7 @@ import { podsOnKeptNodesOf } from '../drain/podsonkeptnodes.ts';
 import { existingClaims } from './claimnames.ts';
 import { evictionRulesOf } from './evictionrules.ts';
 import { gatherSurge } from './gathersurge.ts';
+import { countUnready } from './halt.ts';
 import type { RecentOrders } from './recentorders.ts';
 import type { ExecutionLimits, ExecutionState, MigrationSettings, PinsView, WebhookView } from './state.ts';
 import { deletionEventsOf, hasReached } from './status.ts';
@@ -260,7 +260,7 @@ export const gather = async (
     zoneIds: zoneIdsOf(offerings?.catalogue ?? NO_CATALOGUE, all),
     claimsInUse: claimsInUse(caches, plan),
     isEnabled: sources.isEnabled(),
-    clusterNodes: { total: all.length, unready: all.filter((node) => !isReady(node)).length },
+    clusterNodes: countUnready(all),
     migration: { ...sources.migration(), plans: migrations },
     surge,
     pins,

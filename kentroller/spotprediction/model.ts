@@ -1,0 +1,67 @@
+import { type Heard, INTERRUPTIONS } from './signal.ts';
+
+/**
+ * The model of our own: a logistic regression over what anybody can hear without a vendor. Its weights are fitted and its
+ * calibration is measured on a replay, see docs/designs/0051-spot-prediction.md and calibration.test.ts.
+ */
+
+export const BUILTIN_MODEL = 'builtin';
+
+/** The time within which a prediction comes true or not. */
+export const HORIZON_MS = 30 * 60_000;
+
+/** What is known of one node and of its offering. */
+export interface Evidence {
+  readonly heard: Heard;
+  /** Interruptions of the offering, each worth less the older it is. */
+  readonly interruptions: number;
+  /** Refusals of the offering for want of capacity that still count. */
+  readonly refusals: number;
+  /** By how much the offering's price is above its usual one, such as 0.2. */
+  readonly priceRise: number;
+}
+
+/** Time after which a recommendation is worth half. */
+const RECOMMENDATION_HALF_LIFE_MS = 20 * 60_000;
+
+export const WEIGHTS = {
+  bias: -5.2,
+  recommendation: 5.8,
+  interruptions: 1.1,
+  refusals: 0.6,
+  priceRise: 1.5,
+} as const;
+
+export type Weights = { readonly [K in keyof typeof WEIGHTS]: number };
+
+/** Inputs of the regression, by the name of their weight. */
+export const inputsOf = (e: Evidence, now: number): Omit<Weights, 'bias'> => {
+  const recommendedAt = e.heard['rebalance-recommendation'];
+  const ageMs = recommendedAt === undefined ? Number.POSITIVE_INFINITY : Math.max(0, now - recommendedAt);
+  return {
+    recommendation: 2 ** (-ageMs / RECOMMENDATION_HALF_LIFE_MS),
+    interruptions: Math.log1p(Math.max(0, e.interruptions)),
+    refusals: Math.log1p(Math.max(0, e.refusals)),
+    priceRise: Math.min(Math.max(0, e.priceRise), 1),
+  };
+};
+
+/** Probability that a cloud which has announced the end of a machine keeps its word. */
+const ANNOUNCED = 0.99;
+
+/** The probability, 0 to 1, that a node is taken back within the horizon. */
+export const interruptionProbability = (e: Evidence, now: number, weights: Weights = WEIGHTS): number => {
+  const isAnnounced = [...INTERRUPTIONS].some((kind) => {
+    const at = e.heard[kind];
+    return at !== undefined && now - at < HORIZON_MS;
+  });
+  if (isAnnounced) return ANNOUNCED;
+  const inputs = inputsOf(e, now);
+  const sum =
+    weights.bias +
+    weights.recommendation * inputs.recommendation +
+    weights.interruptions * inputs.interruptions +
+    weights.refusals * inputs.refusals +
+    weights.priceRise * inputs.priceRise;
+  return 1 / (1 + Math.exp(-sum));
+};

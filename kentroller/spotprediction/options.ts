@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { bool, duration } from '../../kube/component/options.ts';
+import { hasUserinfo } from '../../kube/component/secrettext.ts';
+import { OptionsError } from '../../kube/errors.ts';
+
+/** Options of spot interruption prediction. */
+export const spotPredictionOptions = () => ({
+  spotInterruptionPredictionEnabled: bool.default(false).meta({
+    description:
+      'replace spot nodes that are predicted to be taken back, unless a features ConfigMap says otherwise',
+  }),
+  spotInterruptionPredictionShadow: bool.default(false).meta({
+    description: 'only record and score predictions: no node is labeled and none is replaced',
+  }),
+  spotInterruptionPredictionModelName: z.string().max(253).default('').meta({
+    description:
+      'model that the ML API is asked for; empty asks none, and signals of the cluster alone count',
+  }),
+  spotInterruptionPredictionPollInterval: duration
+    .default(60_000)
+    .meta({ description: 'time between looks at the sources of predictions, a second at least' }),
+  spotInterruptionPredictionSpotReplacementCooldown: duration.default(15 * 60_000).meta({
+    description:
+      'time until the same node may be replaced again; twice as long for a node that replaced one, doubling with each',
+  }),
+  spotInterruptionPredictionInterruptionThreshold: z.coerce.number().min(0).max(1).default(0.5).meta({
+    description: 'probability of an interruption within half an hour from which on a node is at risk',
+  }),
+  spotInterruptionPredictionMaxNodesPercent: z.coerce.number().min(0).max(100).default(20).meta({
+    description:
+      'spot nodes, in percent, that predictions may have replaced at once, but one in any case; three times as many within an hour',
+  }),
+  spotInterruptionPredictionApiUrl: z
+    .string()
+    .default('')
+    .refine((url) => url === '' || (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)), {
+      message: 'a URL such as https://api.example.com is expected',
+    })
+    .refine((url) => !hasUserinfo(url), {
+      message:
+        'it holds a user or a password, which would be written into logs: set SPOT_INTERRUPTION_PREDICTION_TOKEN_FILE instead',
+    })
+    .meta({ description: 'address of the ML API that a model name asks; empty means API_URL' }),
+  spotInterruptionPredictionTokenFile: z.string().default('').meta({
+    description:
+      'file with the token for the ML API, read at each request; empty sends API_KEY, to API_URL alone',
+  }),
+});
+
+/** Throws OptionsError where the ML API would be sent a token over plain http. */
+export const checkPredictionApi = (o: {
+  readonly spotInterruptionPredictionApiUrl: string;
+  readonly apiAllowPlainHttp: boolean;
+}): void => {
+  if (/^http:/i.test(o.spotInterruptionPredictionApiUrl) && !o.apiAllowPlainHttp) {
+    throw new OptionsError(
+      '--spot-interruption-prediction-api-url (SPOT_INTERRUPTION_PREDICTION_API_URL) is plain http, which shows its token to the network: set it to https, or API_ALLOW_PLAIN_HTTP to true',
+    );
+  }
+};

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { INTERRUPTION_MARK } from '../../api/labels.ts';
+import type { Node } from '../../api/objects.ts';
+import { readMark } from '../../api/text/readmark.ts';
+
+/** What can be heard of one machine. A recommendation comes long before an end, or before none; the others are its end. */
+export const SIGNAL_KINDS = [
+  'rebalance-recommendation',
+  'interruption',
+  'reservation-interruption',
+  'stopping',
+  'terminating',
+] as const;
+export type SignalKind = (typeof SIGNAL_KINDS)[number];
+
+/** Kinds that say that the cloud takes the machine back, as no user asked for. */
+export const INTERRUPTIONS: ReadonlySet<SignalKind> = new Set(['interruption', 'reservation-interruption']);
+
+/** One kind of signal about a node, when it came, in milliseconds since 1970. */
+export interface Signal {
+  readonly node: string;
+  readonly kind: SignalKind;
+  readonly at: number;
+}
+
+/** A model's probability, 0 to 1, that a node is taken back within the horizon. */
+export interface Prediction {
+  readonly node: string;
+  readonly model: string;
+  readonly probability: number;
+}
+
+/** The newest signal of each kind about one node. */
+export type Heard = { readonly [K in SignalKind]?: number };
+
+const markSchema = z.object({
+  heard: z.partialRecord(z.enum(SIGNAL_KINDS), z.number()).exactOptional(),
+  probability: z.number().exactOptional(),
+  model: z.string().exactOptional(),
+  until: z.number().exactOptional(),
+});
+
+/**
+ * What a node itself keeps, so that neither a restart nor a message that is deleted loses it: signals, and the prediction
+ * that its label stands for until `until`. Times in milliseconds since 1970.
+ */
+export interface InterruptionMark {
+  readonly heard: Heard;
+  readonly probability?: number;
+  readonly model?: string;
+  readonly until?: number;
+}
+
+/** The mark of a node; undefined where it has none. One that a user has spoiled counts as empty. */
+export const markOf = ({ metadata }: Node): InterruptionMark | undefined => {
+  const text = metadata.annotations?.[INTERRUPTION_MARK];
+  if (text === undefined) return undefined;
+  const { data } = markSchema.safeParse(readMark(text));
+  return { ...data, heard: (data?.heard ?? {}) as Heard };
+};
+
+/** Both, the newest of each kind. */
+export const mergeHeard = (a: Heard, b: Heard): Heard => {
+  const all = SIGNAL_KINDS.flatMap((kind): [SignalKind, number][] => {
+    const at = Math.max(a[kind] ?? Number.NEGATIVE_INFINITY, b[kind] ?? Number.NEGATIVE_INFINITY);
+    return Number.isFinite(at) ? [[kind, at]] : [];
+  });
+  return Object.fromEntries(all) as Heard;
+};
