@@ -10,7 +10,7 @@ GROUND_NAME ?= demo
 
 need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
 
-.PHONY: help setup demo test unit e2e up down run image package lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors soak
+.PHONY: help setup demo test unit e2e up down run image kind-image package lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors soak
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ run: setup ## Our three components as processes against the cluster of KUBECONFI
 
 image: setup ## The container image, as an OCI archive, without Docker
 	@$(NODE) e2e/ground/main.ts image
+
+kind-image: setup ## A node image for kind, built without a registry; GROUND=kind uses it where no Docker engine runs
+	@$(NODE) e2e/ground/main.ts kind-image
 
 package: setup ## The command line for npx, npm and krew, into dist/; URI=address from which krew will fetch it
 	@$(NODE) e2e/package/main.ts --uri '$(URI)'

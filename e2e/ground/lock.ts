@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive, ownStartTicks } from './host/processes.ts';
 
 interface Holder {
@@ -19,6 +20,26 @@ export async function withLock<T>(path: string, what: string, work: () => Promis
   }
 }
 
+/** Runs something that only one process may do at a time, after those that do it already. */
+export async function whenFree<T>(path: string, what: string, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      acquire(path, what);
+      break;
+    } catch (error) {
+      if (!(error instanceof Taken)) throw error;
+    }
+    await sleep(500);
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
+
+class Taken extends Error {}
+
 function acquire(path: string, what: string): void {
   for (;;) {
     try {
@@ -31,7 +52,7 @@ function acquire(path: string, what: string): void {
     }
     const holder = readHolder(path);
     if (holder !== undefined && isAlive(holder))
-      throw new Error(`${what} is being changed by process ${holder.pid}`);
+      throw new Taken(`${what} is being changed by process ${holder.pid}`);
     rmSync(path, { force: true });
   }
 }

@@ -10,6 +10,7 @@ import { isAlive, recordedProcesses } from './host/processes.ts';
 import { progressOn, SILENT } from './host/progress.ts';
 import { componentsImage } from './image/image.ts';
 import { loadComponents } from './image/images.ts';
+import { NODE_IMAGE, nodeImage } from './kind/nodeimage.ts';
 import { cacheRoot, groundDir, stateRoot } from './paths.ts';
 import { allRecords, readRecord } from './record.ts';
 
@@ -17,6 +18,7 @@ const USAGE = `usage: node e2e/ground/main.ts COMMAND [--name NAME]
   up [--no-cloud] [--no-real-node]  bring up a cluster; the last line is the path of its kubeconfig
   build [PROGRAM ...]               build what a ground runs, or the programs named, and print where they lie
   down                              end it and remove all but its logs
+  kind-image                        build a node image for kind without a registry, and print its name
   image                             build our components' image; a ground of that name with a real node gets it
   status                            the grounds that are there, and their processes
   kubectl -- ARGS                   kubectl on it
@@ -53,6 +55,10 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<vo
       return build(rest, options);
     case 'down':
       return down(values.name, env);
+    case 'kind-image':
+      await nodeImage(cacheRoot(env), progressOn(process.stderr));
+      process.stdout.write(`${NODE_IMAGE}\n`);
+      return;
     case 'image':
       return image(values.name, env);
     case 'status':

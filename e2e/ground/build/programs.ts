@@ -21,6 +21,8 @@ export type ProgramName =
   | 'karpenter-aws'
   | 'karpenter-kwok'
   | 'kind'
+  | 'kindnode'
+  | 'kinddns'
   | 'kwok'
   | 'containerd'
   | 'containerd-shim-runc-v2'
@@ -36,9 +38,12 @@ export type ProgramName =
   | 'cron'
   | 'krew';
 
+/** The version of Kubernetes that go/controlplane and go/kindnode are made of. */
+export const KUBERNETES_VERSION = 'v1.36.3';
+
 // Without these the API server reports v0.0.0, which misleads clients that check its version.
 const KUBERNETES =
-  '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3' +
+  `-s -w -X k8s.io/component-base/version.gitVersion=${KUBERNETES_VERSION}` +
   ' -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36';
 
 const CONTAINERD = '-s -w -X github.com/containerd/containerd/v2/version.Version=2.4.2';
@@ -77,6 +82,8 @@ export const PROGRAMS: readonly Program[] = [
   plain('portmap', 'cni', 'github.com/containernetworking/plugins/plugins/meta/portmap', 'real node'),
   plain('karpenter-kwok', 'karpenter-kwok', 'sigs.k8s.io/karpenter/kwok', 'on demand'),
   plain('kind', 'kind', 'sigs.k8s.io/kind', 'kind'),
+  { ...plain('kindnode', 'kindnode', '.', 'on demand'), ldflags: KUBERNETES },
+  plain('kinddns', 'kinddns', '.', 'on demand'),
   plain('kwok', 'kwok', 'sigs.k8s.io/kwok/cmd/kwok', 'on demand'),
   plain('cron', 'cron', '.', 'on demand'),
   plain('krew', 'krew', 'sigs.k8s.io/krew/cmd/krew', 'on demand'),
