@@ -7,6 +7,7 @@ import { connect } from '../kube/client/client.ts';
 import { paced } from '../kube/testing/pace.ts';
 import { until } from '../kube/testing/until.ts';
 import { attach } from './ground/ground.ts';
+import { lackOf } from './run/needs.ts';
 import { bringOutside, METADATA, type Outside } from './support/outside.ts';
 import { inPod, type Reach, type RunNode, reachOf, type Target } from './support/reach.ts';
 import { createNamespace, deleteNamespace, isRunning } from './support/workload.ts';
@@ -29,8 +30,7 @@ const PORTS = { api: 443, api6443: 6443, dns: 53, http: 80, any: 8443, peer: 944
 const WITHIN_MS = 60_000;
 
 const ground = attach(process.env.GROUND_NAME ?? '');
-/** Elsewhere it would change the network of the machine itself. */
-const skip = ground.backend === 'modules' ? false : 'the ground has no network of its own';
+const skip = lackOf(ground.backend, ['enforced NetworkPolicies']);
 const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'precision-packer-e2e' });
 
 /** Some running pod of one of our Deployments; which one leads is no matter, since a refusal shows that it was reached. */

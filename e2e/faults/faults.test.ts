@@ -14,6 +14,7 @@ import { ApiProxy } from '../../kube/testing/apiproxy.ts';
 import { upstreamOf, writeKubeconfig } from '../../kube/testing/kubeconfig.ts';
 import { paced } from '../../kube/testing/pace.ts';
 import { up } from '../ground/ground.ts';
+import { lackHere } from '../run/needs.ts';
 import { differences, Ledger, stateOf } from './ledger.ts';
 import { FaultProxy } from './proxy.ts';
 import { seeded } from './random.ts';
@@ -38,7 +39,9 @@ interface Subject {
   readonly ledger: Ledger;
 }
 
-t.test(`the cache holds through ${ROUND_COUNT} rounds of faults, seed ${SEED}`, async (t) => {
+const skip = await lackHere('processes of the control plane');
+
+t.test(`the cache holds through ${ROUND_COUNT} rounds of faults, seed ${SEED}`, { skip }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'faults-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const ground = await up({ name: `faults-${process.pid}`, cloud: false, realNode: false });

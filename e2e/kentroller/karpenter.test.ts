@@ -7,6 +7,7 @@ import { until } from '../../kube/testing/until.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import { up } from '../ground/ground.ts';
 import { suspend } from '../ground/suspend.ts';
+import { lackHere } from '../run/needs.ts';
 import { claimEnded, planOf, planReaches } from '../support/claim.ts';
 import { podsRunning } from '../support/workload.ts';
 import { actsWith, eventOf, isDraining, isOrdering } from './acts.ts';
@@ -34,36 +35,42 @@ const change = (pool: string, spec: object): Promise<NodePool> =>
 const claimsOf = async (pool: string) =>
   (await client.list(resources.NODE_CLAIMS, { labelSelector: `${KARPENTER_NODEPOOL}=${pool}` })).items;
 
-t.test('Karpenter is stopped twice and the API server once: the plan goes on where it was', async (t) => {
-  const name = 'stopped';
-  t.teardown(() => stage.clear(name));
-  await stage.set(name, 3);
-  await stage.play({}, async () => {
-    const plan = await planned(name, name);
-    const lift = await holdPods(name);
-    const startKarpenter = await suspend(ground, 'karpenter');
-    await letGo(plan);
-    await planReaches(client, plan.metadata.name, 'a machine is ordered', isOrdering, 30_000);
-    t.match(await planOf(client, name), { status: { state: 'Running' } }, 'it waits for Karpenter');
-    startKarpenter();
-    await planReaches(client, plan.metadata.name, 'it drains', isDraining, 90_000);
-    const startServer = await suspend(ground, 'apiserver');
-    startServer();
-    await until('the API server is back', async () => (await claimsOf(name)).length > 0, {
-      timeoutMs: 60_000,
+const skip = await lackHere('processes of the control plane');
+
+t.test(
+  'Karpenter is stopped twice and the API server once: the plan goes on where it was',
+  { skip },
+  async (t) => {
+    const name = 'stopped';
+    t.teardown(() => stage.clear(name));
+    await stage.set(name, 3);
+    await stage.play({}, async () => {
+      const plan = await planned(name, name);
+      const lift = await holdPods(name);
+      const startKarpenter = await suspend(ground, 'karpenter');
+      await letGo(plan);
+      await planReaches(client, plan.metadata.name, 'a machine is ordered', isOrdering, 30_000);
+      t.match(await planOf(client, name), { status: { state: 'Running' } }, 'it waits for Karpenter');
+      startKarpenter();
+      await planReaches(client, plan.metadata.name, 'it drains', isDraining, 90_000);
+      const startServer = await suspend(ground, 'apiserver');
+      startServer();
+      await until('the API server is back', async () => (await claimsOf(name)).length > 0, {
+        timeoutMs: 60_000,
+      });
+      const startAgain = await suspend(ground, 'karpenter');
+      await lift();
+      const isTold = async (): Promise<boolean> =>
+        (await claimsOf(name)).some((claim) => claim.metadata.deletionTimestamp !== undefined);
+      await until('the plan deletes a NodeClaim', isTold, { timeoutMs: 60_000 });
+      startAgain();
+      const claim = await claimEnded(client, name, 120_000);
+      t.equal(claim.status?.state, 'Completed', claim.status?.errorMessage ?? 'completed');
+      await podsRunning(client, name, PODS, 60_000);
+      await stage.checkNothingLeft(t, await planOf(client, name));
     });
-    const startAgain = await suspend(ground, 'karpenter');
-    await lift();
-    const isTold = async (): Promise<boolean> =>
-      (await claimsOf(name)).some((claim) => claim.metadata.deletionTimestamp !== undefined);
-    await until('the plan deletes a NodeClaim', isTold, { timeoutMs: 60_000 });
-    startAgain();
-    const claim = await claimEnded(client, name, 120_000);
-    t.equal(claim.status?.state, 'Completed', claim.status?.errorMessage ?? 'completed');
-    await podsRunning(client, name, PODS, 60_000);
-    await stage.checkNothingLeft(t, await planOf(client, name));
-  });
-});
+  },
+);
 
 t.test(
   'a NodePool that changes and begins to consolidate in mid-plan waits until the plan is done',
