@@ -20,8 +20,13 @@ export async function clearGround(dir: string, graceMs = GRACE_MS): Promise<void
   if (!existsSync(dir)) return;
   const record = readRecord(dir);
   const cgroup = record?.cgroup ?? cgroupOf(dir);
-  // The API server does not end cleanly without etcd.
   const recorded = recordedProcesses(dir);
+  // It would start nodes again that end before it, and takes long to end them itself.
+  await stopProcesses(
+    recorded.filter((one) => one.name === 'dockerd'),
+    0,
+  );
+  // The API server does not end cleanly without etcd.
   await stopProcesses(
     recorded.filter((one) => one.name !== 'etcd'),
     graceMs,

@@ -1,13 +1,12 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { paced } from '../../kube/testing/pace.ts';
 import { attach, up } from './ground.ts';
-import { run } from './host/command.ts';
 import { markedProcesses } from './host/processes.ts';
+import { hostState } from './host/state.ts';
 import { install } from './install.ts';
-import { cgroupFolders, cgroupOf, processesIn } from './node/cgroups.ts';
+import { cgroupOf, processesIn } from './node/cgroups.ts';
 import { until } from './ready.ts';
 
 const skip =
@@ -16,10 +15,13 @@ const skip =
 // Programs may have to be built.
 t.setTimeout(paced(1_200_000));
 
-/** Folders in which a node on the host itself would leave traces; other programs may install things there meanwhile. */
-const NODE_TRACES = /kube|container|cni|netns|nri|runc|xtables|pods/;
+const env = { ...process.env, GROUND: 'modules', GROUND_STATE_DIR: '/var/tmp/pp-test' };
 
-const env = { ...process.env, GROUND_STATE_DIR: '/var/tmp/pp-test' };
+const stateOfHost = () =>
+  hostState(
+    env.GROUND_STATE_DIR,
+    ['left', 'right', 'broken'].map((name) => join(env.GROUND_STATE_DIR, name)),
+  );
 
 t.teardown(() => {
   if (t.passing()) rmSync(env.GROUND_STATE_DIR, { recursive: true, force: true });
@@ -29,7 +31,7 @@ t.test(
   'two grounds side by side, one killed hard and brought up again, and nothing left in the end',
   { skip },
   async (t) => {
-    const before = await hostState();
+    const before = await stateOfHost();
     const names = ['left', 'right'] as const;
     t.teardown(async () => {
       for (const name of names)
@@ -109,18 +111,18 @@ t.test(
         );
         t.ok(readFileSync(join(ground.dir, 'logs', 'kubelet.log'), 'utf8').length > 0);
       }
-      t.strictSame(await hostState(), before);
+      t.strictSame(await stateOfHost(), before);
     });
   },
 );
 
 t.test('a ground that can not come up leaves its logs and nothing else', { skip }, async (t) => {
-  const before = await hostState();
+  const before = await stateOfHost();
   await t.rejects(
     up({ name: 'broken', apiserverArgs: ['--no-such-flag'], env }),
     /broken did not come up.*logs/,
   );
-  t.strictSame(await hostState(), before);
+  t.strictSame(await stateOfHost(), before);
   t.match(
     readFileSync(join(env.GROUND_STATE_DIR, 'broken', 'logs', 'apiserver.log'), 'utf8'),
     'no-such-flag',
@@ -183,24 +185,3 @@ require('https').get('https://kubernetes.default.svc/api', { ca: fs.readFileSync
   console.log(r.statusCode, body);
   process.exit();
 });`;
-
-/** Traces that a ground could leave on the host, without those of other grounds that run meanwhile. */
-async function hostState() {
-  const ours = (line: string) => line.includes(env.GROUND_STATE_DIR) || line.includes('/run/netns');
-  const listing = (path: string) =>
-    existsSync(path) ? readdirSync(path).filter((name) => NODE_TRACES.test(name)) : [];
-  return {
-    mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(ours),
-    namespaces: await run(['ip', 'netns', 'list']),
-    // Its comments contain the time.
-    filter: (await run(['iptables-save'])).replaceAll(/^#.*$/gm, ''),
-    links: Object.keys(networkInterfaces()).filter((name) => !name.startsWith('ppk')),
-    cgroups: ['left', 'right', 'broken'].flatMap((name) =>
-      cgroupFolders(cgroupOf(join(env.GROUND_STATE_DIR, name))),
-    ),
-    places: ['/run', '/run/containerd', '/var/lib', '/var/lib/kubelet', '/var/log', '/opt'].map(listing),
-    settings: ['vm/overcommit_memory', 'kernel/panic', 'kernel/panic_on_oops', 'net/ipv4/ip_forward'].map(
-      (name) => readFileSync(`/proc/sys/${name}`, 'utf8'),
-    ),
-  };
-}

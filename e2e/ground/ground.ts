@@ -11,6 +11,7 @@ import { clearGround, rotateLogs } from './clear.ts';
 import type { Ground, GroundOptions } from './cluster.ts';
 import { groundFrom } from './handle.ts';
 import { SILENT } from './host/progress.ts';
+import { canUnpackPackages } from './kind/debian.ts';
 import { withLock } from './lock.ts';
 import { cacheRoot, groundDir } from './paths.ts';
 import { readRecord } from './record.ts';
@@ -25,8 +26,10 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
   const { name = 'default', cloud = false, realNode = false, progress = SILENT, env = process.env } = options;
   const dir = groundDir(env, name);
   const backend = await chooseBackend(env);
-  if (backend === 'kind' && !(await hasDocker())) {
-    throw new Error('GROUND=kind needs a running Docker engine: https://docs.docker.com/engine/install');
+  if (backend === 'kind' && !canUnpackPackages() && !(await hasDocker())) {
+    throw new Error(
+      'GROUND=kind needs a running Docker engine, or root on Debian: https://docs.docker.com/engine/install',
+    );
   }
   if (backend === 'modules') await requireTools(toolsFor(realNode), progress);
   const programs = await buildPrograms(programsFor({ cloud, realNode, backend }), {
@@ -39,7 +42,7 @@ export async function up(options: GroundOptions = {}): Promise<Ground> {
     await clearGround(dir);
     rotateLogs(dir);
     try {
-      const input = { dir, name, programs, cloud, realNode, progress, env, options };
+      const input = { dir, name, cache: cacheRoot(env), programs, cloud, realNode, progress, env, options };
       return backend === 'kind' ? await upOnKind(input) : await upFromModules(input);
     } catch (cause) {
       await clearGround(dir);

@@ -15,6 +15,8 @@ export interface GroundRecord {
   readonly linkIndex: number;
   readonly address: string;
   readonly hostAddress: string;
+  /** The folder of the Docker engine that the ground has brought; undefined where it uses the machine's. */
+  readonly engine?: string;
   /** Built programs by name. */
   readonly programs: Readonly<Record<string, string>>;
   /** The cgroup of its pods' processes, below every controller's root. */
@@ -45,4 +47,13 @@ export function allRecords(root: string): GroundRecord[] {
     return [];
   }
   return names.flatMap((name) => readRecord(join(root, name)) ?? []);
+}
+
+/** The link of the last ground in that folder, which the next one tries first. */
+export function lastLinkIndex(dir: string): number | undefined {
+  try {
+    return (JSON.parse(readFileSync(join(dir, 'last.json'), 'utf8')) as GroundRecord).linkIndex;
+  } catch {
+    return undefined;
+  }
 }

@@ -2,8 +2,6 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pacedSeconds } from '../../../kube/testing/pace.ts';
 import type { Ground } from '../cluster.ts';
-import { serverUrl } from '../controlplane/controlplane.ts';
-import { INSIDE } from '../host/addresses.ts';
 import type { SupervisorConfig } from '../machines/main.ts';
 import { until } from '../ready.ts';
 import { type CatalogueFiles, locateCatalogue } from './catalogue/locate.ts';
@@ -44,6 +42,17 @@ const writeConfig = (ground: Ground, name: string, config: object): string => {
   return path;
 };
 
+/** The range of the cluster's Services, which EKS knows of a cluster. */
+const serviceRangeOf = async (ground: Ground): Promise<string> => {
+  let range = '';
+  await until('the API server knows its range of Services', 30_000, async () => {
+    const output = '--output=jsonpath={.spec.cidrs[0]}';
+    range = (await ground.kubectl(['get', 'servicecidr', 'kubernetes', output])).trim();
+    return range !== '';
+  });
+  return range;
+};
+
 const startEndpoint = async (
   ground: Ground,
   files: CatalogueFiles,
@@ -61,9 +70,9 @@ const startEndpoint = async (
     files: { ...files, crds: [...files.crds] },
     cluster: {
       name: clusterName,
-      endpoint: serverUrl(ground.address),
+      endpoint: ground.server,
       version: '1.36',
-      serviceCidr: INSIDE.services,
+      serviceCidr: await serviceRangeOf(ground),
       certificateAuthority: readFileSync(join(ground.dir, 'pki/ca.crt')).toString('base64'),
     },
   };
@@ -93,7 +102,7 @@ const startMachines = async (ground: Ground, memoryOverhead: number): Promise<vo
     kubeconfig: ground.kubeconfig,
     groundDir: ground.dir,
     program: await ground.program('machine'),
-    server: serverUrl(ground.address),
+    server: ground.server,
     caCertificate: join(ground.dir, 'pki/ca.crt'),
     caKey: join(ground.dir, 'pki/ca.key'),
     memoryOverhead,
@@ -115,7 +124,7 @@ const startKarpenter = async (
       ...cloud.env,
       KUBECONFIG: ground.kubeconfig,
       CLUSTER_NAME: clusterName,
-      CLUSTER_ENDPOINT: serverUrl(ground.address),
+      CLUSTER_ENDPOINT: ground.server,
       INTERRUPTION_QUEUE: queueNameOf(clusterName),
       SYSTEM_NAMESPACE: 'kube-system',
       DISABLE_LEADER_ELECTION: 'true',

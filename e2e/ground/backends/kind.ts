@@ -1,25 +1,37 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pacedSeconds } from '../../../kube/testing/pace.ts';
 import { startCloud } from '../aws/cloud.ts';
+import { hasDocker } from '../backend.ts';
 import type { Ground } from '../cluster.ts';
+import { auditArgs, auditLogOf, auditPolicyOf } from '../controlplane/audit.ts';
 import { groundFrom } from '../handle.ts';
 import { run } from '../host/command.ts';
+import { createNetwork, inside } from '../host/network.ts';
 import { loadComponents } from '../image/images.ts';
+import { docker, type Engine, startEngine } from '../kind/engine.ts';
+import { copyDataRoot, NODE_IMAGE, nodeImage } from '../kind/nodeimage.ts';
 import { cgroupOf } from '../node/cgroups.ts';
-import { NODE_LABEL, NODE_TAINT } from '../node/kubelet.ts';
-import { placementObjects } from '../node/placement.ts';
-import { type GroundRecord, writeRecord } from '../record.ts';
+import { type GroundRecord, lastLinkIndex, writeRecord } from '../record.ts';
 import { clusterOf, kindConfig } from './kindcluster.ts';
+import { reserveNodes } from './kindnodes.ts';
 import type { BackendInput } from './modules.ts';
 
+/** The engine of a ground, with what it adds to the ground's record. */
+interface Machine {
+  readonly engine: Engine;
+  /** The name of the node image; undefined for the one that kind comes with. */
+  readonly image: string | undefined;
+  /** The address at which pods reach the host; undefined where Docker's network tells. */
+  readonly hostAddress: string | undefined;
+}
+
 /**
- * Brings up a cluster whose control plane and real node are kind's containers. The cloud runs beside it on the host.
+ * Brings up a cluster whose nodes are kind's containers, on the machine's Docker engine, or on one of its own where none
+ * runs. The cloud runs in the network of the first node.
  */
 export async function upOnKind(input: BackendInput): Promise<Ground> {
   const { dir, name, programs, cloud, realNode, progress, env, options } = input;
-  const kind = programs.get('kind') ?? '';
-  const cluster = clusterOf(name);
-  const kubeconfig = join(dir, 'kubeconfig');
   const begun: GroundRecord = {
     name,
     backend: 'kind',
@@ -36,73 +48,106 @@ export async function upOnKind(input: BackendInput): Promise<Ground> {
     isReady: false,
   };
   writeRecord(dir, begun);
+  const [own, machine] = await machineFor(input, begun);
+  const { engine } = machine;
+  const cluster = clusterOf(name);
+  const kubeconfig = join(dir, 'kubeconfig');
+  const kind = (args: readonly string[]) => run([programs.get('kind') ?? '', ...args], { env: engine.env });
   // A cluster of that name may remain from a ground whose folder is gone.
-  await run([kind, 'delete', 'cluster', `--name=${cluster}`]);
+  await kind(['delete', 'cluster', `--name=${cluster}`]);
   const config = join(dir, 'kind.json');
-  writeFileSync(config, JSON.stringify(kindConfig(options.schedulerArgs ?? [], options.apiserverArgs ?? [])));
+  writeFileSync(
+    config,
+    JSON.stringify(
+      kindConfig({
+        nodes: realNode ? 2 : 1,
+        schedulerArgs: options.schedulerArgs ?? [],
+        apiserverArgs: [...(cloud ? auditArgs(dir) : []), ...(options.apiserverArgs ?? [])],
+        files: cloud ? [auditPolicyOf({ dir }), dirname(auditLogOf({ dir }))] : [],
+      }),
+    ),
+  );
   await progress.during('start the cluster', () =>
-    run([
-      kind,
-      'create',
-      'cluster',
-      `--name=${cluster}`,
-      `--config=${config}`,
-      `--kubeconfig=${kubeconfig}`,
-      '--wait=120s',
+    kind([
+      ...['create', 'cluster', `--name=${cluster}`, `--config=${config}`, `--kubeconfig=${kubeconfig}`],
+      ...(machine.image === undefined ? [] : [`--image=${machine.image}`]),
+      `--wait=${pacedSeconds(120)}`,
     ]),
   );
-  const gateway = await gatewayAddress();
+  const node = `${cluster}-control-plane`;
+  const { pid, address } = await placeOf(engine, node);
+  const server = `https://${address}:6443`;
   const record: GroundRecord = {
-    ...begun,
-    server: await serverOf(programs.get('controlplane') ?? '', kubeconfig),
-    // Listens where both the host and pods reach it.
-    address: gateway,
-    hostAddress: gateway,
+    ...own,
+    server,
+    namespace: `/proc/${pid}/ns/net`,
+    address,
+    hostAddress: machine.hostAddress ?? (await gatewayAddress(engine)),
   };
   writeRecord(dir, record);
   const ground = groundFrom(dir, record, env);
-  await copyAuthority(cluster, join(dir, 'pki'));
-  if (realNode) {
-    await progress.during('load the image', () => loadComponents(ground));
-  }
-  await reserveNode(ground, cluster);
+  // kind names a port of the machine; the address is reached from everywhere.
+  await ground.kubectl(['config', 'set-cluster', `kind-${cluster}`, `--server=${server}`]);
+  await copyAuthority(engine, node, join(dir, 'pki'));
+  await reserveNodes(ground);
+  if (realNode) await progress.during('load the image', () => loadComponents(ground));
   if (cloud) await progress.during('start the cloud', () => startCloud(ground, options.cloudOptions));
   writeRecord(dir, { ...record, isReady: true });
   return ground;
 }
 
-// kind's own pods are placed first: the taint keeps out only later ones.
-async function reserveNode(ground: Ground, cluster: string): Promise<void> {
-  for (const [namespace, deployment] of [
-    ['kube-system', 'coredns'],
-    ['local-path-storage', 'local-path-provisioner'],
-  ]) {
-    await ground.kubectl([
-      'rollout',
-      'status',
-      `--namespace=${namespace}`,
-      '--timeout=120s',
-      `deployment/${deployment}`,
-    ]);
+/** The machine's Docker engine with the image of KIND_IMAGE or kind's own, else one of the ground's with ours. */
+async function machineFor(input: BackendInput, begun: GroundRecord): Promise<[GroundRecord, Machine]> {
+  const { dir, env, cache, progress } = input;
+  if (await hasDocker()) {
+    return [begun, { engine: { env: {} }, image: env.KIND_IMAGE || undefined, hostAddress: undefined }];
   }
-  const node = `${cluster}-control-plane`;
-  await ground.kubectl(['label', '--overwrite', 'node', node, `${NODE_LABEL}=true`]);
-  const taint = `${NODE_TAINT.key}=${NODE_TAINT.value}:${NODE_TAINT.effect}`;
-  await ground.kubectl(['taint', '--overwrite', 'node', node, taint]);
-  const list = { apiVersion: 'v1', kind: 'List', items: placementObjects() };
-  await ground.kubectl(['apply', '--server-side', '--filename=-'], { input: JSON.stringify(list) });
+  const image = await nodeImage(cache, progress);
+  const namespace = join(dir, 'netns');
+  const addresses = await createNetwork(namespace, lastLinkIndex(dir));
+  const record: GroundRecord = {
+    ...begun,
+    engine: image.engine,
+    link: addresses.link,
+    linkIndex: addresses.index,
+  };
+  writeRecord(dir, record);
+  // The upper half of the link's network; its route goes with the link.
+  const subnet = `10.90.${addresses.index}.128/25`;
+  await run(['ip', 'route', 'add', subnet, 'via', addresses.inner]);
+  const dataRoot = join(dir, 'docker');
+  const engine = await progress.during('start a Docker engine', async () => {
+    await copyDataRoot(image.dataRoot, dataRoot);
+    return startEngine({
+      dir,
+      files: image.engine,
+      dataRoot,
+      enter: inside(namespace),
+      cgroup: record.cgroup,
+      subnet,
+    });
+  });
+  return [record, { engine, image: NODE_IMAGE, hostAddress: addresses.host }];
+}
+
+async function placeOf(engine: Engine, node: string): Promise<{ pid: string; address: string }> {
+  const format = '{{.State.Pid}} {{.NetworkSettings.Networks.kind.IPAddress}}';
+  const [pid = '', address = ''] = (await docker(engine, ['inspect', `--format=${format}`, node]))
+    .trim()
+    .split(' ');
+  if (address === '') throw new Error(`${node} has no address in Docker's network 'kind'`);
+  return { pid, address };
 }
 
 // The machines' kubelets get certificates from the cluster's own authority.
-async function copyAuthority(cluster: string, pki: string): Promise<void> {
+async function copyAuthority(engine: Engine, node: string, pki: string): Promise<void> {
   mkdirSync(pki, { recursive: true, mode: 0o700 });
-  for (const file of ['ca.crt', 'ca.key']) {
-    await run(['docker', 'cp', `${cluster}-control-plane:/etc/kubernetes/pki/${file}`, join(pki, file)]);
-  }
+  for (const file of ['ca.crt', 'ca.key'])
+    await docker(engine, ['cp', `${node}:/etc/kubernetes/pki/${file}`, join(pki, file)]);
 }
 
-async function gatewayAddress(): Promise<string> {
-  const networks = JSON.parse(await run(['docker', 'network', 'inspect', 'kind'])) as {
+async function gatewayAddress(engine: Engine): Promise<string> {
+  const networks = JSON.parse(await docker(engine, ['network', 'inspect', 'kind'])) as {
     IPAM?: { Config?: { Gateway?: string }[] };
   }[];
   const gateways = networks
@@ -111,9 +156,4 @@ async function gatewayAddress(): Promise<string> {
   const address = gateways.find((gateway) => /^\d+(\.\d+){3}$/.test(gateway));
   if (address === undefined) throw new Error("Docker's network 'kind' has no IPv4 gateway");
   return address;
-}
-
-async function serverOf(controlplane: string, kubeconfig: string): Promise<string> {
-  const path = 'jsonpath={.clusters[0].cluster.server}';
-  return run([controlplane, 'kubectl', `--kubeconfig=${kubeconfig}`, 'config', 'view', `--output=${path}`]);
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startCloud } from '../aws/cloud.ts';
 import type { Ground, GroundOptions } from '../cluster.ts';
@@ -12,12 +11,14 @@ import type { Progress } from '../host/progress.ts';
 import { loadComponents, loadPause } from '../image/images.ts';
 import { cgroupOf } from '../node/cgroups.ts';
 import { startNode, startRuntime } from '../node/node.ts';
-import { type GroundRecord, writeRecord } from '../record.ts';
+import { type GroundRecord, lastLinkIndex, writeRecord } from '../record.ts';
 
 /** Input of a backend; the ground's folder exists and is empty. */
 export interface BackendInput {
   readonly dir: string;
   readonly name: string;
+  /** The folder of builds that all grounds share. */
+  readonly cache: string;
   readonly programs: ReadonlyMap<string, string>;
   readonly cloud: boolean;
   readonly realNode: boolean;
@@ -88,12 +89,4 @@ async function inParallel(steps: readonly (() => Promise<void>)[]): Promise<void
   const results = await Promise.allSettled(steps.map((step) => step()));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-}
-
-function lastLinkIndex(dir: string): number | undefined {
-  try {
-    return (JSON.parse(readFileSync(join(dir, 'last.json'), 'utf8')) as GroundRecord).linkIndex;
-  } catch {
-    return undefined;
-  }
 }

@@ -31,9 +31,12 @@ const POLICY = {
 /** The file of a ground's audit log; a ground without a cloud has none. */
 export const auditLogOf = ({ dir }: { readonly dir: string }): string => join(dir, 'logs', 'audit.log');
 
+/** The file of a ground's audit policy. */
+export const auditPolicyOf = ({ dir }: { readonly dir: string }): string => join(dir, 'audit-policy.json');
+
 /** Writes the policy into the ground's folder; returns the API server's arguments. */
 export const auditArgs = (dir: string): readonly string[] => {
-  const policy = join(dir, 'audit-policy.json');
+  const policy = auditPolicyOf({ dir });
   writeFileSync(policy, JSON.stringify(POLICY));
   return [
     `--audit-policy-file=${policy}`,
