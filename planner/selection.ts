@@ -30,6 +30,8 @@ export interface SelectionRequest {
   readonly evictAs?: Readonly<Record<string, EvictAs>>;
   /** Nodes in scope that must go, by name, whether or not that saves money. */
   readonly mustGo?: Readonly<Record<string, MustGo>>;
+  /** Names of nodes that no pod is moved to, beside those that must go. */
+  readonly closedNodes?: readonly string[];
   /** Whether a Deployment's only pod gets a surge where no annotation says so; false by default. */
   readonly surgeSingleReplicas?: boolean;
   /** Names of the schedulers whose pods may be moved; our own when left out. */
@@ -110,9 +112,10 @@ const premiumOf = (mustGo: MustGo, price = 0): number => price * (priceLimitOf(m
 export const existingNodesOf = (
   cluster: Cluster,
   candidates: ReadonlySet<number>,
-  request: Pick<SelectionRequest, 'mustGo'> & { readonly interruption?: InterruptionPolicy },
-): ExistingNode[] =>
-  cluster.facts.map((facts, index) => {
+  request: Pick<SelectionRequest, 'mustGo' | 'closedNodes'> & { readonly interruption?: InterruptionPolicy },
+): ExistingNode[] => {
+  const closed = new Set(request.closedNodes);
+  return cluster.facts.map((facts, index) => {
     const isCandidate = candidates.has(index);
     const mustGo = mustGoOf(request, facts.node);
     const view = itemAt(cluster.views, index);
@@ -124,10 +127,15 @@ export const existingNodesOf = (
       ...(isCandidate && mustGo && { premium: premiumOf(mustGo, facts.price) }),
       isCandidate,
       // A plan names destinations by their NodeClaims.
-      acceptsPods: mustGo === undefined && facts.claim !== undefined && acceptsPods(facts),
+      acceptsPods:
+        mustGo === undefined &&
+        facts.claim !== undefined &&
+        !closed.has(facts.node.metadata.name) &&
+        acceptsPods(facts),
       movable: new Set(isCandidate ? view.pods.filter(isReschedulable) : []),
     };
   });
+};
 
 /** The selection with the nodes that must go and stay, as no place for their pods is within their limits. */
 export const withoutPlace = (

@@ -28,6 +28,16 @@ t.test('its pods go to nodes that are there, where they have room', async (t) =>
   t.equal(moveOf(result, 'p'), 'claim-b');
 });
 
+t.test('no pod goes to a node that is closed, nor to another one that must go', async (t) => {
+  const snapshot = makeSnapshot([node('a'), node('b')], [large('p', 'a'), small('q', 'b')]);
+  const scope = { nodeNames: ['a'] };
+  const to = (more: object): string | undefined =>
+    moveOf(rebalanceOf(snapshot, { mustGo: { a: EXPIRY }, scope, ...more }), 'p');
+  t.equal(to({}), 'claim-b');
+  t.equal(to({ closedNodes: ['b'] }), 'plan-1');
+  t.equal(to({ mustGo: { a: EXPIRY, b: EXPIRY } }), 'plan-1');
+});
+
 // The machine of the node costs 0.1 and is not sold any more; the next larger one is dearer by 15 or by 50 percent.
 const dearer = (percent: number) => {
   const catalogue = machinesOf(

@@ -1,4 +1,4 @@
-import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, REGION, ZONE } from '../../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, REGION, SPOT, ZONE } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import type { CapacityType } from './capacitytype.ts';
@@ -34,7 +34,7 @@ const CAPACITY_LABELS: readonly (readonly [string, string, CapacityType])[] = [
   ['cloud.google.com/gke-preemptible', 'true', 'spot'],
   ['cloud.google.com/gke-provisioning', 'spot', 'spot'],
   ['kubernetes.azure.com/scalesetpriority', 'spot', 'spot'],
-  ['scheduling.cast.ai/spot', 'true', 'spot'],
+  [SPOT, 'true', 'spot'],
 ];
 
 /** A node's capacity type by Karpenter's label, else by those of others; on-demand where none says more. */
