@@ -87,6 +87,10 @@ export const PLANNED_CLAIM = 'autoscaling.cast.ai/planned-claim';
 export const NODE_CLAIM = 'autoscaling.cast.ai/placeholder-node-claim';
 /** On a placeholder: its deadline, RFC 3339; used when the intent is missing. */
 export const JOIN_DEADLINE = 'autoscaling.cast.ai/placeholder-join-deadline';
+/** On a node, a selector, a toleration: spot machines, and pods that want them. */
+export const SPOT = 'scheduling.cast.ai/spot';
+/** On an on-demand Node that stands in for spot until there is some, with the value true. */
+export const SPOT_FALLBACK = 'scheduling.cast.ai/spot-fallback';
 /** Values of DRAINING while a plan drains a node. */
 export const DRAINING_REBALANCING = 'rebalancing';
 export const DRAINING_EVICTOR = 'evictor';

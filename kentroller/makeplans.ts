@@ -18,6 +18,7 @@ import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/s
 import { evictorMetrics } from './evictor/metrics.ts';
 import { evictContinuously } from './evictor/run.ts';
 import { replaceExpiring } from './mustgo/replaceexpiring.ts';
+import { restoreSpot } from './mustgo/restorespot.ts';
 import { expirySettings } from './mustgo/settings.ts';
 import type { Options } from './options.ts';
 import type { PolicyRecord } from './policies/record.ts';
@@ -144,6 +145,16 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     registry,
   });
 
+  const restoring = restoreSpot({
+    ...cycling,
+    planning: verified(planOnThread, { source: 'spot-fallback', refusals, log }),
+    policies: o.policies,
+    isEnabled,
+    record: o.policyRecord,
+    timeBudgetMs: () => options.planTimeBudget,
+    registry,
+  });
+
   return {
     controllers: [
       createPlanGenerationController({
@@ -163,7 +174,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
       createPlanProgressController({ client, caches, recorder, log, clock }),
       createScheduleController({ client, caches, isEnabled, recorder, log, clock }),
     ],
-    ended: Promise.all([continuous, evicting, expiring, predicting]),
+    ended: Promise.all([continuous, evicting, expiring, restoring, predicting]),
     close: () => remotePlanner?.close(),
   };
 };

@@ -13,6 +13,7 @@ export const OUR_MARKS = {
     labels.DRAINING,
     labels.EVICTION_STATUS,
     labels.REBALANCING_STATUS,
+    labels.SPOT_FALLBACK,
     labels.PLACEHOLDER,
     labels.PLAN,
     labels.PIN_HELD,
@@ -52,7 +53,7 @@ export const USER_MARKS: readonly string[] = [
   labels.LIVE_MIGRATION_DISABLED,
   labels.SURGE,
   labels.CANCEL,
-  'scheduling.cast.ai/spot',
+  labels.SPOT,
 ];
 
 /** Marks on objects that are ours as a whole and go as a whole: our kinds, and what lives in our namespace. */

@@ -45,6 +45,8 @@ export interface Round {
   readonly chosen: readonly string[];
   /** Why a node is replaced, as the beginning of a sentence about it. */
   readonly why: (node: string) => string;
+  /** Nodes that no pod is sent to, beside those that must go. */
+  readonly closedNodes?: readonly string[];
   /** What may be bought of the catalogue. */
   readonly buying?: (catalogue: Catalogue) => Catalogue;
   /** Whether what was decided still holds, asked before anything is stored. */
@@ -108,6 +110,7 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
       ...(o.schedulers && { schedulers: o.schedulers }),
       scope: { nodeNames: [...round.chosen] },
       mustGo: round.mustGo,
+      ...(round.closedNodes && { closedNodes: round.closedNodes }),
     },
     {
       planning: o.planning,

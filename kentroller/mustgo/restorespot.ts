@@ -1,0 +1,107 @@
+import type { Registry } from 'prom-client';
+import { SPOT_FALLBACK } from '../../api/labels.ts';
+import type { Node } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
+import { NODES } from '../../api/resources.ts';
+import { counter } from '../../kube/component/metrics.ts';
+import { updateIfThere } from '../../kube/update.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { capacityTypeOf } from '../../planner/model/standingmachine.ts';
+import type { PolicyRecord } from '../policies/record.ts';
+import type { PoliciesNow } from '../policies/settings.ts';
+import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
+import { FALLBACK, fallbackNodes } from './fallback.ts';
+import { machinesOf } from './machines.ts';
+import { repeatRounds } from './repeat.ts';
+import { type RoundOptions, type RoundOutcome, replaceNodes, tidyPlans } from './round.ts';
+
+/** The period between two tries, while the policies say that on-demand nodes stand in for spot. */
+const periodOf = (now: PoliciesNow): number | undefined =>
+  now.known ? now.policies.spotInstances?.backups?.restoreEveryMs : undefined;
+
+const NO_BACKUPS = 'spotBackups.enabled is not true, and nothing else of it is acted on in this version';
+
+/** The catalogue in which only spot can be bought; prices stay, to value existing nodes. */
+const spotOnly = (catalogue: Catalogue): Catalogue => ({
+  ...catalogue,
+  instanceTypes: catalogue.instanceTypes.map((type) => ({
+    ...type,
+    offerings: type.offerings.map((offering) =>
+      offering.capacityType === 'spot' ? offering : { ...offering, available: false },
+    ),
+  })),
+});
+
+const label = async ({ client, signal }: RoundOptions, { metadata }: Node): Promise<void> => {
+  await updateIfThere(
+    { client, resource: NODES, ref: { name: metadata.name }, fieldManager: FIELD_MANAGER, signal },
+    (node) =>
+      node.metadata.uid === metadata.uid && valueAt(node.metadata.labels, SPOT_FALLBACK) === undefined
+        ? { metadata: { labels: { [SPOT_FALLBACK]: 'true' } } }
+        : undefined,
+  );
+};
+
+export interface RestoreOptions extends RoundOptions {
+  readonly policies: () => PoliciesNow;
+  /** Whether plans may start. */
+  readonly isEnabled: () => boolean;
+  readonly record: Pick<PolicyRecord, 'note' | 'did'>;
+  readonly registry: Registry;
+}
+
+/** One look: labels nodes that stand in for spot, and plans their way back where it is time. */
+export const restoreSpotNow = async (o: Omit<RestoreOptions, 'registry'>): Promise<RoundOutcome> => {
+  const { caches, record } = o;
+  const periodNow = (): number | undefined => (o.isEnabled() ? periodOf(o.policies()) : undefined);
+  const restoreEveryMs = periodNow();
+  await tidyPlans(o, FALLBACK, { isOn: restoreEveryMs !== undefined, keepMs: restoreEveryMs ?? 0 });
+  if (restoreEveryMs === undefined) {
+    record.note('spotInstances', 'Held', o.isEnabled() ? NO_BACKUPS : 'the rebalancer is off');
+    return { plans: [], left: [] };
+  }
+  const pools = new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool]));
+  const choice = fallbackNodes(restoreEveryMs, {
+    plans: caches.plans.list(),
+    machines: machinesOf(caches, pools),
+    now: o.clock.now(),
+  });
+  for (const node of choice.unlabelled) await label(o, node);
+  record.note(
+    'spotInstances',
+    'Idle',
+    choice.waitsFor ?? 'no on-demand node that stands in for spot waits to go back',
+  );
+  const outcome = await replaceNodes(o, {
+    maker: FALLBACK,
+    mustGo: choice.mustGo,
+    chosen: choice.chosen,
+    // Its pods are to end on spot, new or standing.
+    closedNodes: caches.nodes
+      .list()
+      .filter((node) => capacityTypeOf(node) !== 'spot')
+      .map(({ metadata }) => metadata.name),
+    buying: spotOnly,
+    why: () => 'It stands in for spot, which is tried again',
+    isCurrent: () => periodNow() === restoreEveryMs,
+  });
+  if (outcome.plans.length > 0)
+    record.did(
+      'spotInstances',
+      `tries spot again for ${choice.chosen.join(', ')}: ${outcome.plans.join(', ')}`,
+    );
+  return outcome;
+};
+
+/** Brings pods back from on-demand nodes that stand in for spot, until the signal aborts. */
+export const restoreSpot = (o: RestoreOptions): Promise<void> => {
+  const help = 'On-demand nodes that stand in for spot and were to go back, by whether a plan was made';
+  const total = counter(o.registry, 'kentroller_spot_fallback_restores_total', help, ['result']);
+  return repeatRounds(o, {
+    maker: FALLBACK,
+    total,
+    settings: () => String(o.isEnabled() && periodOf(o.policies())),
+    blocked: 'It stands in for spot and could not be replaced',
+    look: () => restoreSpotNow(o),
+  });
+};
