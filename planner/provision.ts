@@ -50,6 +50,8 @@ export interface ProvisionRequest {
   readonly rounds?: number;
   /** How preferred node affinity and soft topology spread count; Respect by default. */
   readonly preferences?: Preferences;
+  /** Whether a claim of spot alone is ordered on demand once no spot can be had, where its NodePool lets it. */
+  readonly spotFallback?: boolean;
   /** Names of the schedulers whose pods are planned for; our own when left out. */
   readonly schedulers?: readonly string[];
 }
@@ -201,7 +203,14 @@ const search = (
   if (placeable.length === 0) return nothing(unplaced, 'None of the pending pods can be placed.');
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
-  const { spec, green } = writePlan(problem, cluster, assignPods(packing, placeable), request.planName, bill);
+  const { spec, green } = writePlan(
+    problem,
+    cluster,
+    assignPods(packing, placeable),
+    request.planName,
+    bill,
+    request,
+  );
   if (green.length === 0 && spec.podsToMigrate?.length === 0) {
     const reason = 'Every other pod that waits has room on a node that is there or on its way.';
     return nothing(unplaced, unplaced.length > 0 ? reason : reason.replace('other ', ''));

@@ -60,6 +60,8 @@ export interface RebalanceRequest extends SelectionRequest {
    * moves a pod where that saves half of it. Almost 0 by default.
    */
   readonly moveWeight?: number;
+  /** Whether a claim of spot alone is ordered on demand once no spot can be had, where its NodePool lets it. */
+  readonly spotFallback?: boolean;
 }
 
 export interface RebalanceResult {
@@ -186,7 +188,7 @@ const search = (request: RebalanceRequest): RebalanceResult => {
     bill.count(billedOf(facts), -1);
     return blueNode(facts.node, whole - bill.total(), mustGoOf(request, facts.node));
   });
-  const written = writePlan(problem, cluster, assignment, request.planName, bill);
+  const written = writePlan(problem, cluster, assignment, request.planName, bill, request);
   const { green, raised } = written;
   const spec = withMustGo(written.spec, cluster, request);
   const cost = packing.cost() - packing.premium() - raised;

@@ -42,13 +42,16 @@ export interface Alternatives {
 /** Finds the alternatives of bought nodes, within the same NodePools and their limits. */
 export class AlternativeFinder {
   readonly #problem: Problem;
+  readonly #spotFallback: boolean;
   /** Whether an option's cost is its price. */
   readonly #isByPrice: boolean;
   /** Alternatives by option and content, of NodePools without limits. */
   readonly #known = new Map<CompiledOption, Map<string, Alternatives>>();
 
-  constructor(problem: Problem) {
+  /** With `spotFallback` a claim of spot alone ends with what is cheapest on demand, where its NodePool buys that. */
+  constructor(problem: Problem, { spotFallback = false }: { readonly spotFallback?: boolean } = {}) {
     this.#problem = problem;
+    this.#spotFallback = spotFallback;
     this.#isByPrice =
       problem.commitments.length === 0 && problem.allOptions.every((option) => option.podRisk === 0);
   }
@@ -58,7 +61,7 @@ export class AlternativeFinder {
     const { pool, type } = node.option.launchOption;
     const poolName = pool.metadata.name;
     if (limits.isLimited(poolName)) {
-      const found = this.#search(node, limits, most);
+      const found = this.#withFallback(node, this.#search(node, limits, most), limits, most);
       limits.reserveLargest(
         poolName,
         type,
@@ -69,7 +72,8 @@ export class AlternativeFinder {
     const key = [...node.content].sort(([a], [b]) => a - b).join(' ');
     const ofOption = this.#known.get(node.option) ?? new Map<string, Alternatives>();
     this.#known.set(node.option, ofOption);
-    const found = ofOption.get(key) ?? this.#search(node, limits, most);
+    const found =
+      ofOption.get(key) ?? this.#withFallback(node, this.#search(node, limits, most), limits, most);
     ofOption.set(key, found);
     return found;
   }
@@ -111,6 +115,29 @@ export class AlternativeFinder {
     const [first] = instanceTypeSets;
     const option = cheapest && first?.includes(cheapest) ? cheapest : first?.[0];
     return { option: option ?? cheapest ?? node.option, instanceTypeSets };
+  }
+
+  /** The alternatives with one on demand at the end, where all others are spot and may be gone together. */
+  #withFallback(node: BoughtNode, found: Alternatives, limits: RemainingLimits, most: number): Alternatives {
+    const { instanceTypeSets } = found;
+    const isSpot = ({ launchOption }: CompiledOption): boolean =>
+      launchOption.offering.capacityType === 'spot';
+    if (!this.#spotFallback || instanceTypeSets.length === 0 || !instanceTypeSets.flat().every(isSpot))
+      return found;
+    const { pool, type } = node.option.launchOption;
+    const onDemand = this.#inOrderOfCost(node, Number.POSITIVE_INFINITY).filter(
+      ({ launchOption }) =>
+        launchOption.pool === pool &&
+        launchOption.offering.capacityType === 'on-demand' &&
+        limits.allowsAlternative(pool.metadata.name, type, launchOption.type),
+    );
+    const needs = minValuesOf(pool);
+    const fallback =
+      needs.size > 0
+        ? (setsWithMinValues(onDemand, needs)[0] ?? [])
+        : instanceTypeSetOf(withinCap(onDemand), needs);
+    if (fallback.length === 0) return found;
+    return { ...found, instanceTypeSets: [...instanceTypeSets.slice(0, most - 1), fallback] };
   }
 
   /** Options that can hold the pods of the node, one a call in order of price, at most `most`. */

@@ -47,6 +47,7 @@ export const writePlan = (
   assignment: Assignment,
   planName: string,
   bill: Bill,
+  o: { readonly spotFallback?: boolean } = {},
 ): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[]; readonly raised: number } => {
   const nodeClaimsToAdd: NodeClaimToAdd[] = [];
   const podsToMigrate: PodToMigrate[] = [];
@@ -57,7 +58,7 @@ export const writePlan = (
     problem.poolUsage,
     assignment.bought.map(({ option }) => [option.launchOption.pool.metadata.name, option.launchOption.type]),
   );
-  const finder = new AlternativeFinder(problem);
+  const finder = new AlternativeFinder(problem, o);
   assignment.bought.forEach((node, index) => {
     const name = claimName(planName, index + 1);
     const { claim, option } = writeNodeClaim(problem, cluster.snapshot, finder, node, name, limits);
