@@ -29,11 +29,12 @@ export const applyPool = async (client: KubeClient, o: PoolOptions): Promise<Nod
     body: ec2NodeClass(),
     contentType: 'application/apply-patch+yaml',
   });
+  const given = new Set((o.requirements ?? []).map(({ key }) => key));
   const pool = nodePool({
     expireAfter: 'Never',
     budgets: [{ nodes: '100%' }],
     ...o,
-    requirements: [...REQUIREMENTS, ...(o.requirements ?? [])],
+    requirements: [...REQUIREMENTS.filter(({ key }) => !given.has(key)), ...(o.requirements ?? [])],
   });
   await client.apply(NODE_POOLS, pool, { fieldManager: 'e2e', force: true });
   return until(
