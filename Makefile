@@ -62,15 +62,16 @@ format: setup ## Puts the format right
 	@$(BIN)/biome check --write .
 
 generate: setup ## The files that are made from others
-	@$(NODE) api/generate.ts && $(NODE) e2e/rights/generate.ts
+	@$(NODE) api/generate.ts && $(NODE) e2e/rights/generate.ts && $(NODE) e2e/monitoring/generate.ts
 
 prices: setup ## The table of list prices that comes with us, from public Go modules
 	@$(call need,go,https://go.dev/dl)
 	@$(NODE) cloud/aws/table/make.ts
 
 verify: lint ## Generated files are up to date
-	@$(NODE) api/generate.ts && $(NODE) e2e/rights/generate.ts
+	@$(NODE) api/generate.ts && $(NODE) e2e/rights/generate.ts && $(NODE) e2e/monitoring/generate.ts
 	@git diff --exit-code -- kube/preflight/grantedrights.ts || { echo "kube/preflight/grantedrights.ts differs from manifests/base: run make generate and commit" >&2; exit 1; }
+	@git diff --exit-code -- docs/metrics.md manifests/components/monitoring || { echo "docs/metrics.md or manifests/components/monitoring differs from the code: run make generate and commit" >&2; exit 1; }
 	@git diff --exit-code -- manifests/base/crds || { echo "manifests/base/crds differs from the schemas in api/: run make generate and commit" >&2; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard manifests/base/crds)" || { echo "manifests/base/crds has files that are not committed" >&2; exit 1; }
 

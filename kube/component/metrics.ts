@@ -40,7 +40,7 @@ export const countProblems = (registry: Registry): OnProblem => {
 /** client-go's workqueue metrics for one queue. */
 export const observeQueue = (registry: Registry, name: string): QueueObserver => {
   const labels = { name, controller: name };
-  const names = Object.keys(labels);
+  const names = ['name', 'controller'];
   const depth = gauge(registry, 'workqueue_depth', 'Keys that wait in the queue', names).labels(labels);
   const adds = counter(registry, 'workqueue_adds_total', 'Keys added to the queue', names).labels(labels);
   const retries = counter(

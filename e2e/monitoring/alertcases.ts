@@ -1,0 +1,150 @@
+/** For each alert, series with which it fires, and with which it does not. Values as promtool reads them, one a minute. */
+export interface AlertCase {
+  readonly series: readonly (readonly [series: string, values: string])[];
+  /** Minutes. */
+  readonly at: number;
+  /** Labels of the alert besides its severity; absent when it does not fire. */
+  readonly fires?: Readonly<Record<string, string>>;
+}
+
+const upOf = (job: string): readonly AlertCase[] => [
+  { series: [[`up{job="${job}"}`, '1x5 0x60']], at: 30, fires: { job } },
+  { series: [['up{job="another"}', '1x60']], at: 30, fires: { job } },
+  {
+    series: [
+      [`up{job="${job}",pod="a"}`, '0x60'],
+      [`up{job="${job}",pod="b"}`, '1x60'],
+    ],
+    at: 30,
+  },
+  { series: [[`up{job="${job}"}`, '1x10 0x5 1x45']], at: 30 },
+];
+
+export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
+  PrecisionPackerKentrollerDown: upOf('castai-kentroller'),
+  PrecisionPackerPodPinnerDown: upOf('castai-pod-pinner'),
+  PrecisionPackerWebhookDown: upOf('castai-pod-pinner-webhook'),
+  PrecisionPackerNoLeader: [
+    {
+      series: [
+        ['pod_pinner_leader{pod="a"}', '0x30'],
+        ['pod_pinner_leader{pod="b"}', '0x30'],
+      ],
+      at: 20,
+      fires: {},
+    },
+    {
+      series: [
+        ['pod_pinner_leader{pod="a"}', '0x30'],
+        ['pod_pinner_leader{pod="b"}', '1x30'],
+      ],
+      at: 20,
+    },
+  ],
+  PrecisionPackerPinStreamDown: [
+    { series: [['pod_pinner_stream_synced{pod="a"}', '0x30']], at: 20, fires: {} },
+    {
+      series: [
+        ['pod_pinner_stream_synced{pod="a"}', '0x30'],
+        ['pod_pinner_stream_synced{pod="b"}', '1x30'],
+      ],
+      at: 20,
+    },
+  ],
+  PrecisionPackerPreflightLacks: [
+    {
+      series: [
+        ['kentroller_preflight_lacks{check="crds"}', '1x60'],
+        ['kentroller_preflight_lacks{check="nodepools"}', '0x60'],
+      ],
+      at: 45,
+      fires: { check: 'crds' },
+    },
+    { series: [['kentroller_preflight_lacks{check="crds"}', '1x20 0x40']], at: 45 },
+  ],
+  PrecisionPackerPlansFail: [
+    { series: [['kentroller_rebalance_plans{state="Failed"}', '2x80 3x20']], at: 90, fires: {} },
+    { series: [['kentroller_rebalance_plans{state="Failed"}', '_x50 1x50']], at: 60, fires: {} },
+    { series: [['kentroller_rebalance_plans{state="Failed"}', '2x100']], at: 90 },
+    { series: [['kentroller_rebalance_plans{state="Done"}', '2x80 3x20']], at: 90 },
+  ],
+  PrecisionPackerPlansRefused: [
+    {
+      series: [['kentroller_plans_refused_total{source="claim"}', '0x30 1x30']],
+      at: 50,
+      fires: { source: 'claim' },
+    },
+    { series: [['kentroller_plans_refused_total{source="claim"}', '3x60']], at: 50 },
+  ],
+  PrecisionPackerPricesStale: [
+    {
+      series: [['kentroller_prices_age_seconds{what="spot prices"}', '30000x60']],
+      at: 30,
+      fires: { what: 'spot prices' },
+    },
+    { series: [['kentroller_prices_age_seconds{what="spot prices"}', '300x60']], at: 30 },
+  ],
+  PrecisionPackerPodsRefused: [
+    {
+      series: [['pod_pinner_pods_refused_total{reason="OutOfcpu"}', '0x20 5x40']],
+      at: 40,
+      fires: { reason: 'OutOfcpu' },
+    },
+    { series: [['pod_pinner_pods_refused_total{reason="OutOfcpu"}', '5x60']], at: 40 },
+  ],
+  PrecisionPackerGatesReleased: [
+    { series: [['pin_gates_lifted_total{pod="a"}', '0x20 2x40']], at: 40, fires: {} },
+    { series: [['pin_gates_lifted_total{pod="a"}', '2x60']], at: 40 },
+  ],
+  PrecisionPackerReconcilesFail: [
+    {
+      series: [
+        ['controller_runtime_reconcile_errors_total{job="castai-kentroller",controller="x"}', '0+60x60'],
+        ['controller_runtime_reconcile_errors_total{job="somebody",controller="x"}', '0+60x60'],
+      ],
+      at: 45,
+      fires: { job: 'castai-kentroller', controller: 'x' },
+    },
+    {
+      series: [
+        ['controller_runtime_reconcile_errors_total{job="castai-kentroller",controller="x"}', '0x30 1x30'],
+      ],
+      at: 45,
+    },
+  ],
+  PrecisionPackerCachesFail: [
+    {
+      series: [['kube_cache_failures_total{job="castai-kentroller",kind="Pod"}', '0+60x60']],
+      at: 45,
+      fires: { job: 'castai-kentroller', kind: 'Pod' },
+    },
+    { series: [['kube_cache_failures_total{job="castai-kentroller",kind="Pod"}', '0x30 1x30']], at: 45 },
+  ],
+  PrecisionPackerFeaturesInvalid: [
+    {
+      series: [['kentroller_features_valid{namespace="castai-agent",name="x"}', '0x60']],
+      at: 30,
+      fires: { namespace: 'castai-agent', name: 'x' },
+    },
+    { series: [['kentroller_features_valid{namespace="castai-agent",name="x"}', '1x60']], at: 30 },
+  ],
+  PrecisionPackerDoorRefusals: [
+    {
+      series: [['kube_door_refusals_total{job="castai-pod-pinner",door="verbs",reason="late"}', '0+120x60']],
+      at: 45,
+      fires: { job: 'castai-pod-pinner', door: 'verbs', reason: 'late' },
+    },
+    {
+      series: [['kube_door_refusals_total{job="castai-pod-pinner",door="verbs",reason="late"}', '0+6x60']],
+      at: 45,
+    },
+  ],
+  PrecisionPackerAuditDropped: [
+    { series: [['kentroller_audit_entries_total{outcome="dropped"}', '0x20 4x40']], at: 40, fires: {} },
+    { series: [['kentroller_audit_entries_total{outcome="sent"}', '0x20 4x40']], at: 40 },
+  ],
+  PrecisionPackerNodesExpireBlocked: [
+    { series: [['kentroller_expiring_nodes{blocked="true"}', '2x120']], at: 90, fires: {} },
+    { series: [['kentroller_expiring_nodes{blocked="false"}', '2x120']], at: 90 },
+  ],
+};
