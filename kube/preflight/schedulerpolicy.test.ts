@@ -11,13 +11,24 @@ const safe: Extender = {
   ignorable: true,
   httpTimeout: '300ms',
   enableHTTPS: true,
-  tlsConfig: { caFile: '/ca', certFile: '/crt' },
+  tlsConfig: { certFile: '/crt' },
 };
 const { ignorable: _, ...notIgnorable } = safe;
 const { httpTimeout: __, ...withoutTimeout } = safe;
 
 const CASES: Readonly<Record<string, readonly [readonly Extender[], CheckState, RegExp]>> = {
   'safe and authenticated': [[safe], 'fine', /safe and authenticated/],
+  'by its cluster IP': [
+    [
+      {
+        ...safe,
+        urlPrefix: 'https://10.96.0.7:80',
+        tlsConfig: { ...safe.tlsConfig, serverName: 'castai-pod-pinner.castai-agent.svc' },
+      },
+    ],
+    'fine',
+    /safe and authenticated/,
+  ],
   'of somebody else': [[{ urlPrefix: 'http://other' }], 'note', /no extender of ours/],
   'pods wait when we are gone': [[notIgnorable], 'lacks', /no ignorable/],
   'the default timeout is five seconds': [[withoutTimeout], 'lacks', /httpTimeout 5s/],
@@ -41,6 +52,28 @@ t.test('what a policy file would do to pods', async (t) => {
     t.match(checkSchedulerPolicy({ where: 'policy.yaml', extenders }), { state, message }, what);
   }
 });
+
+t.test(
+  'the policy for a control plane of one’s own is safe, and found where kubeadm and kind look',
+  async (t) => {
+    const read = (file: string): string =>
+      readFileSync(
+        new URL(`../../manifests/overlays/control-plane-scheduler/${file}`, import.meta.url),
+        'utf8',
+      );
+    const { extenders } = parse(read('policy.yaml')) as { readonly extenders: readonly Extender[] };
+    t.match(checkSchedulerPolicy({ where: 'it', extenders }), { state: 'fine' });
+    const path = '/etc/kubernetes/extender/policy.yaml';
+    const { scheduler } = parse(read('kubeadm.yaml'));
+    t.match(scheduler.extraArgs, [{ name: 'config', value: path }]);
+    t.ok(path.startsWith(`${scheduler.extraVolumes[0].mountPath}/`));
+    const [node] = parse(read('kind.yaml')).nodes;
+    const patch = parse(node.kubeadmConfigPatches[0]);
+    t.same(patch.scheduler.extraVolumes, scheduler.extraVolumes);
+    t.same(patch.scheduler.extraArgs, scheduler.extraArgs);
+    t.equal(node.extraMounts[0].containerPath, scheduler.extraVolumes[0].hostPath);
+  },
+);
 
 t.test('the policy of the second scheduler is safe', async (t) => {
   const file = new URL('../../manifests/overlays/second-scheduler/configuration.yaml', import.meta.url);

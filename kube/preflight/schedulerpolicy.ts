@@ -13,7 +13,11 @@ export interface Extender {
   readonly ignorable?: boolean;
   readonly httpTimeout?: string;
   readonly enableHTTPS?: boolean;
-  readonly tlsConfig?: { readonly caFile?: string; readonly certFile?: string; readonly insecure?: boolean };
+  readonly tlsConfig?: {
+    readonly serverName?: string;
+    readonly certFile?: string;
+    readonly insecure?: boolean;
+  };
   readonly managedResources?: readonly unknown[];
   readonly weight?: number;
 }
@@ -29,7 +33,9 @@ const LONGEST_TIMEOUT_MS = 1000;
 /** kube-scheduler's own, where the file says nothing. */
 const DEFAULT_TIMEOUT = '5s';
 
-const isOurs = ({ urlPrefix = '' }: Extender): boolean => urlPrefix.includes(POD_PINNER);
+/** By the name of its Service; where its cluster IP stands in the address, the certificate is for that name. */
+const isOurs = ({ urlPrefix = '', tlsConfig }: Extender): boolean =>
+  urlPrefix.includes(POD_PINNER) || (tlsConfig?.serverName?.includes(POD_PINNER) ?? false);
 
 /** What would have pods wait, or land nowhere, when the pod pinner is gone. */
 const faultsOf = (extender: Extender): readonly string[] => {
