@@ -1,5 +1,9 @@
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { generate } from 'selfsigned';
 import t from 'tap';
-import { KENTROLLER, POD_PINNER } from '../../api/labels.ts';
+import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK } from '../../api/labels.ts';
 import type { KubeObject } from '../../api/objects.ts';
 import {
   AUTO_NODE_CLASSES,
@@ -7,6 +11,7 @@ import {
   DEPLOYMENTS,
   EC2_NODE_CLASSES,
   NODE_POOLS,
+  PODS,
   type Resource,
 } from '../../api/resources.ts';
 import { checkCommand } from '../../cli/check/command.ts';
@@ -15,7 +20,7 @@ import { readChecks } from '../../kentroller/preflight.ts';
 import type { Check } from '../../kube/preflight/check.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { until } from '../../kube/testing/until.ts';
-import { Scene } from '../pinner/fixture.ts';
+import { ownHost, Scene } from '../pinner/fixture.ts';
 import { InstalledRights } from './installed.ts';
 
 /** `precision-packer check` and kentroller's own checks on a real API server, with our roles as they are installed. */
@@ -116,4 +121,50 @@ t.test('kentroller sees with its own token what it lacks', async (t) => {
     DEADLINE,
   );
   t.pass('it lacks its rights');
+});
+
+t.test('whether the API server reaches the webhook is asked by the way that admission takes', async (t) => {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'webhook' }], {
+    algorithm: 'sha256',
+    keyType: 'ec',
+    curve: 'P-256',
+  });
+  // What the webhook says to whoever does not know its path.
+  const server = createServer({ key, cert }, (_, answer) => {
+    answer.writeHead(404, { 'content-type': 'application/json' }).end('{"message":"nothing is served here"}');
+  });
+  server.listen(0, ownHost);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const place = `/api/v1/namespaces/${namespace}`;
+  const named = { name: POD_PINNER_WEBHOOK, namespace };
+  const post = (path: string, body: object): Promise<unknown> => client.request('POST', path, { body });
+  const pod = { name: 'webhook', namespace };
+  await post(`${place}/pods`, {
+    metadata: pod,
+    spec: { nodeName: `${namespace}-nowhere`, containers: [{ name: 'main', image: 'main' }] },
+  });
+  const status = { podIP: ownHost, podIPs: [{ ip: ownHost }] };
+  await client.patch(PODS, pod, { status }, { subresource: 'status' });
+  await post(`${place}/services`, { metadata: named, spec: { ports: [{ name: 'webhook', port: 443 }] } });
+  const addresses = [{ ip: ownHost, targetRef: { kind: 'Pod', ...pod } }];
+  await post(`${place}/endpoints`, {
+    metadata: named,
+    subsets: [{ addresses, ports: [{ name: 'webhook', port }] }],
+  });
+  const reach = (state: Check['state']): Promise<Check> =>
+    until(
+      `the webhook is ${state}`,
+      async () => {
+        const found = (await check()).checks.find(({ name }) => name === 'webhook-reach');
+        if (found?.state !== state) throw new Error(`seen last: ${JSON.stringify(found)}`);
+        return found;
+      },
+      DEADLINE,
+    );
+  t.match((await reach('fine')).message, /reaches the webhook/);
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+  t.match((await reach('lacks')).message, /connection refused.*port 8443/);
 });
