@@ -1,5 +1,6 @@
 import type { Catalogue } from '../planner/model/catalogue.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
+import type { AwsQueue } from './aws/sqs/queue.ts';
 
 /** When a part of the catalogue was read. */
 export interface Reading {
@@ -28,4 +29,6 @@ export interface Cloud {
   listed?(cluster: Pick<Snapshot, 'nodes' | 'nodePools'>): ListedCatalogue | undefined;
   /** Names of the machines' present or future Nodes, by provider id; without the ids that the cloud does not know. */
   nodeNames(providerIDs: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** A queue of the cloud by its URL; undefined for a cloud without queues. */
+  queue?(url: string): AwsQueue;
 }

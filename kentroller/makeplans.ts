@@ -142,6 +142,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     features,
     limits: o.limits,
     isRebalancerEnabled: isEnabled,
+    cloud,
     registry,
   });
 

@@ -5,6 +5,8 @@ import type { Cloud, Reading } from '../cloud.ts';
 import { type AwsFacts, buildCatalogue } from './catalogue.ts';
 import type { KnownZones, ListedFacts } from './listprices.ts';
 import type { AwsReader } from './reader.ts';
+import { keepCredentials } from './sqs/credentials.ts';
+import { createAwsQueue } from './sqs/queue.ts';
 import { zonesIn } from './zonesinuse.ts';
 
 export interface AwsOptions {
@@ -90,6 +92,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
   keep(SPOT, o.spotEveryMs, async () => {
     facts.spot = await reader.spotPrices(now(), signal);
   });
+  const credentials = keepCredentials((asking) => reader.credentials(asking), now);
   signal.addEventListener('abort', () => reader.close(), { once: true });
   const readings = (): Reading[] =>
     [...lastRead].map(([what, { at, everyMs }]) => ({
@@ -131,5 +134,6 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
       };
     },
     nodeNames: (providerIDs) => reader.nodeNames(providerIDs, signal),
+    queue: (url) => createAwsQueue({ url, region: o.region, credentials }),
   };
 };

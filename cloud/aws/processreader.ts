@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { AwsReader, ReaderOptions } from './reader.ts';
 
 export type ReaderCall =
-  | { readonly what: 'types' | 'zones' | 'zoneIds' | 'onDemandPrices' }
+  | { readonly what: 'types' | 'zones' | 'zoneIds' | 'onDemandPrices' | 'credentials' }
   | { readonly what: 'spotPrices'; readonly now: number }
   | { readonly what: 'nodeNames'; readonly providerIDs: readonly string[] };
 
@@ -90,6 +90,7 @@ export const processReader = (o: ReaderOptions & { readonly idleMs?: number }): 
     onDemandPrices: (signal) => reader.ask({ what: 'onDemandPrices' }, signal),
     spotPrices: (now, signal) => reader.ask({ what: 'spotPrices', now }, signal),
     nodeNames: (providerIDs, signal) => reader.ask({ what: 'nodeNames', providerIDs }, signal),
+    credentials: (signal) => reader.ask({ what: 'credentials' }, signal),
     close: () => reader.end(),
   };
 };

@@ -1,5 +1,11 @@
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
+import type { Credentials } from './sqs/sigv4.ts';
 import type { UnpricedType } from './unpricedtype.ts';
+
+export interface ExpiringCredentials extends Credentials {
+  /** Milliseconds since 1970; undefined where they do not expire. */
+  readonly expiresAt?: number;
+}
 
 /** Reads from AWS. Calls throw the errors of the AWS SDK, or of the process that they run in. */
 export interface AwsReader {
@@ -13,6 +19,8 @@ export interface AwsReader {
   spotPrices(now: number, signal: AbortSignal): Promise<SpotPrices>;
   /** Names of Nodes by provider id; without the ids that AWS does not know. */
   nodeNames(providerIDs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  /** What requests are signed with that the SDK does not make: those of an SQS queue. */
+  credentials(signal: AbortSignal): Promise<ExpiringCredentials>;
   close(): void;
 }
 

@@ -22,6 +22,15 @@ export const sdkReader = (
     onDemandPrices: (signal) => fetchOnDemandPrices(pricing, region, signal),
     spotPrices: (now, signal) => fetchSpotPrices(ec2, now, signal),
     nodeNames: (providerIDs, signal) => fetchNodeNames(ec2, providerIDs, signal),
+    credentials: async () => {
+      const { accessKeyId, secretAccessKey, sessionToken, expiration } = await ec2.config.credentials();
+      return {
+        accessKeyId,
+        secretAccessKey,
+        ...(sessionToken !== undefined && { sessionToken }),
+        ...(expiration && { expiresAt: expiration.getTime() }),
+      };
+    },
     close: () => {
       ec2.destroy();
       pricing.destroy();

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type t from 'tap';
+import { KARPENTER_CAPACITY_TYPE } from '../../api/labels.ts';
 import type { NodePool } from '../../api/objects.ts';
 import { REBALANCE_PLAN_CLAIMS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
@@ -22,6 +23,8 @@ export interface StageOptions {
   readonly name: string;
   readonly machines: number;
   readonly instanceType?: string;
+  /** Of the machines and the NodePool; on-demand by default. */
+  readonly capacityType?: string;
   readonly deployments?: number;
   readonly replicas?: number;
   readonly cpu?: string;
@@ -76,11 +79,21 @@ export const onStage = async (
     client.close();
   };
   try {
-    const pool = await applyPool(client, { name: o.name, ...o.pool });
+    const only = { key: KARPENTER_CAPACITY_TYPE, operator: 'In' as const, values: [o.capacityType ?? ''] };
+    const pool = await applyPool(client, {
+      name: o.name,
+      ...(o.capacityType && { requirements: [only] }),
+      ...o.pool,
+    });
     const machines = Array.from({ length: o.machines }, (_, i) => `${o.name}-${i + 1}`);
     await Promise.all(
       machines.map((name) =>
-        orderMachine(client, pool, { name, instanceType: o.instanceType ?? 'm5.xlarge', zone: 'us-west-2a' }),
+        orderMachine(client, pool, {
+          name,
+          instanceType: o.instanceType ?? 'm5.xlarge',
+          zone: 'us-west-2a',
+          ...(o.capacityType && { capacityType: o.capacityType }),
+        }),
       ),
     );
     await machinesReady(client, machines, 120_000);

@@ -21,8 +21,9 @@ import { offeringKey, offeringsToRemember, rememberOffering } from './memory.ts'
 import type { PredictionMetrics } from './metrics.ts';
 import { BUILTIN_MODEL, interruptionProbability } from './model.ts';
 import type { PredictionRecord } from './record.ts';
+import type { Scoreboard, ScoredMachine } from './score.ts';
 import type { PredictionSettings } from './settings.ts';
-import { markOf, mergeHeard, type Prediction } from './signal.ts';
+import { INTERRUPTIONS, markOf, mergeHeard, type Prediction } from './signal.ts';
 import type { Listener, SourceCondition, WatchedNode } from './source.ts';
 
 /** Time that a cycle waits for a source; what a slower one says counts in the next cycle. */
@@ -36,6 +37,7 @@ export interface PredictionOptions {
   readonly catalogue: () => Promise<Catalogue>;
   readonly listeners: readonly Listener[];
   readonly history: OfferingHistory;
+  readonly scores: Scoreboard;
   readonly record: PredictionRecord;
   readonly limits: Pick<ExecutionLimits, 'haltNodes' | 'haltPercent'>;
   /** Whether claims are carried out. */
@@ -100,13 +102,23 @@ const assess = async (
       model: BUILTIN_MODEL,
       probability: interruptionProbability(own, now),
     };
-    const prediction = (foreign.get(name) ?? []).reduce(
-      (best, each) => (each.probability > best.probability ? each : best),
-      builtin,
+    const predictions = [builtin, ...(foreign.get(name) ?? [])];
+    const prediction = predictions.reduce((best, each) =>
+      each.probability > best.probability ? each : best,
     );
-    return { node, claim, heard: own.heard, prediction };
+    return { node, claim, heard: own.heard, predictions, prediction };
   });
   return { nodes: assessed, conditions: answers.map(([name, { condition }]) => [name, condition]) };
+};
+
+/** A node as scores see it: an interruption counts from when it was first heard of. */
+const scoredMachine = ({ node, heard, predictions }: AssessedNode): ScoredMachine => {
+  const ends = [...INTERRUPTIONS].flatMap((kind) => heard[kind] ?? []);
+  return {
+    id: node.metadata.uid ?? node.metadata.name,
+    predictions,
+    interruptedAt: ends.length > 0 ? Math.min(...ends) : undefined,
+  };
 };
 
 /** Writes one mark over the node as it is: a signal that came meanwhile stays. */
@@ -117,7 +129,8 @@ const writeMark = (o: PredictionOptions, { node, mark, isLabelled }: MarkChange)
     // A label without our mark is somebody else's.
     if (isAnother || (known === undefined && !mark)) return undefined;
     const next = mark && known ? { ...mark, heard: mergeHeard(known.heard, mark.heard) } : mark;
-    const hasLabel = current.metadata.labels?.[PREDICTED_INTERRUPTION] !== undefined;
+    const hasLabel =
+      known?.until !== undefined && current.metadata.labels?.[PREDICTED_INTERRUPTION] !== undefined;
     return {
       metadata: {
         ...((isLabelled || hasLabel) && {
@@ -221,6 +234,7 @@ export const runCycle = async (
   const { nodes, conditions } = settings.enabled
     ? await assess(o, settings, now)
     : { nodes: [], conditions: [] };
+  if (settings.enabled) o.scores.observe(nodes.map(scoredMachine), settings.threshold, now);
   const isOff = o.isRebalancerEnabled() ? undefined : 'the rebalancer is disabled';
   const isWaiting = isClaimOnItsWay(o, memory, now) ? 'the last claim is being made' : undefined;
   const decision = decidePredictions(settings, {

@@ -20,7 +20,13 @@ const assessed = (
   change: (node: Node) => Node = (node) => node,
 ): AssessedNode => {
   const { node, claim } = makeNode(name, { capacityType: 'spot' });
-  return { node: change(node), claim, heard: {}, prediction: { node: name, model: 'm', probability } };
+  return {
+    node: change(node),
+    claim,
+    heard: {},
+    predictions: [],
+    prediction: { node: name, model: 'm', probability },
+  };
 };
 const withMarks = (node: Node, o: { label?: string; mark?: object }): Node => ({
   ...node,

@@ -19,7 +19,8 @@ const LEAST_HOURLY = 3;
 /** A spot node with what is known of it now. */
 export interface AssessedNode extends WatchedNode {
   readonly heard: Heard;
-  /** The highest of all models'. */
+  readonly predictions: readonly Prediction[];
+  /** The highest of them. */
   readonly prediction: Prediction;
 }
 
@@ -68,7 +69,7 @@ const markChange = (node: Node, risk: AssessedNode | undefined, now: number): Ma
   if (risk) {
     // Written again only when half of its time is over.
     if (mark && isAtRisk(node) && until - now > HORIZON_MS / 2) return undefined;
-    if (!mark && isAtRisk(node)) return undefined;
+    if (mark?.until === undefined && isAtRisk(node)) return undefined;
     const { probability, model } = risk.prediction;
     const next = { heard: recent(risk.heard, now), probability, model, until: now + HORIZON_MS };
     return { node, mark: next, isLabelled: true };

@@ -129,6 +129,20 @@ t.test('a shadow labels, remembers and replaces nothing', async (t) => {
   t.same([world.labelled(), world.claims(), world.events], [[], [], []]);
   t.same(world.api.list(resources.UNAVAILABLE_OFFERINGS), []);
   t.match(await world.registry.metrics(), /kentroller_spot_nodes_at_risk 20/);
+  world.now += 10 * MINUTE;
+  world.hear('old-0', 'interruption');
+  for (let minute = 0; minute < 40; minute += 1) {
+    await world.cycle();
+    world.now += MINUTE;
+  }
+  const metrics = await world.registry.metrics();
+  t.match(metrics, /outcomes_total\{model="builtin",outcome="hit"\} 1\n/);
+  t.match(metrics, /outcomes_total\{model="builtin",outcome="false-alarm"\} 19\n/);
+  t.match(metrics, /prediction_precision\{model="builtin"\} 0\.05\n/);
+  t.match(metrics, /prediction_recall\{model="builtin"\} 1\n/);
+  t.match(metrics, /lead_seconds_sum\{model="builtin"\} 600\n/);
+  t.match(metrics, /prediction_brier_score\{model="builtin"\} 0\.\d+\n/);
+  t.same([world.labelled(), world.claims(), world.events], [[], [], []], 'and still nothing was moved');
 });
 
 t.test('a process that dies anywhere in a cycle leaves what the next one completes, once', async (t) => {

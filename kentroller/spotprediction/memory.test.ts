@@ -12,6 +12,7 @@ const MINUTE = 60_000;
 const assessed = (heard: Heard = {}, capacityType = 'spot'): AssessedNode => ({
   ...makeNode('a', { type: 'm5.large', capacityType }),
   heard,
+  predictions: [],
   prediction: { node: 'a', model: 'm', probability: 0.9 },
 });
 const record = (reason: UnavailableOffering['spec']['reason'], minutes: number): UnavailableOffering => ({

@@ -1,5 +1,6 @@
 import type { Counter, Gauge, Registry } from 'prom-client';
-import { counter, gauge } from '../../kube/component/metrics.ts';
+import { counter, gauge, histogram } from '../../kube/component/metrics.ts';
+import { OUTCOMES, Scoreboard, summaryOf } from './score.ts';
 
 export interface PredictionMetrics {
   readonly enabled: Gauge;
@@ -45,4 +46,60 @@ export const predictionMetrics = (registry: Registry): PredictionMetrics => {
   deferred.set(0);
   replaced.inc(0);
   return { enabled, atRisk, replaced, deferred, sources };
+};
+
+/** Messages of the interruption queue by what became of them. */
+export const queueMessages = (registry: Registry): Counter =>
+  counter(
+    registry,
+    'kentroller_interruption_messages_total',
+    'Messages of the interruption queue by fate: acted, known, foreign, broken; waiting ones come again',
+    ['fate'],
+  );
+
+/** Up to the horizon. */
+const LEAD_SECONDS = [30, 60, 120, 300, 600, 900, 1_200, 1_500, 1_800];
+
+/** A scoreboard whose scores are metrics, since this process began to lead. */
+export const measuredScoreboard = (registry: Registry): Scoreboard => {
+  const outcomes = counter(
+    registry,
+    'kentroller_spot_prediction_outcomes_total',
+    'Alerts and interruptions by model and outcome: hit, false-alarm, missed, or gone before it could be told',
+    ['model', 'outcome'],
+  );
+  const leads = histogram(
+    registry,
+    'kentroller_spot_prediction_lead_seconds',
+    'Seconds from the alert of a model to the interruption',
+    ['model'],
+    LEAD_SECONDS,
+  );
+  const board = new Scoreboard({
+    outcome: (model, outcome) => {
+      for (const each of OUTCOMES) outcomes.inc({ model, outcome: each }, each === outcome ? 1 : 0);
+    },
+    lead: (model, seconds) => leads.observe({ model }, seconds),
+  });
+  const scored = (name: string, help: string, of: keyof ReturnType<typeof summaryOf>): void => {
+    const metric = gauge(registry, name, help, ['model']);
+    (metric as unknown as { collect: () => void }).collect = () => {
+      for (const [model, score] of board.scores()) {
+        const value = summaryOf(score)[of];
+        if (value !== undefined) metric.set({ model }, value);
+      }
+    };
+  };
+  scored(
+    'kentroller_spot_prediction_precision',
+    'Share of alerts that an interruption came after',
+    'precision',
+  );
+  scored('kentroller_spot_prediction_recall', 'Share of interruptions that an alert came before', 'recall');
+  scored(
+    'kentroller_spot_prediction_brier_score',
+    'Mean squared error of probabilities, one a node and half hour; 0 is best',
+    'brier',
+  );
+  return board;
 };

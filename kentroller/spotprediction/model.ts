@@ -21,28 +21,36 @@ export interface Evidence {
   readonly priceRise: number;
 }
 
-/** Time after which a recommendation is worth half. */
-const RECOMMENDATION_HALF_LIFE_MS = 20 * 60_000;
-
 export const WEIGHTS = {
-  bias: -5.2,
-  recommendation: 5.8,
-  interruptions: 1.1,
-  refusals: 0.6,
-  priceRise: 1.5,
+  bias: -5.351,
+  recommendation: 6.483,
+  interruptions: 0.311,
+  refusals: 0.885,
+  priceRise: 8.776,
 } as const;
 
 export type Weights = { readonly [K in keyof typeof WEIGHTS]: number };
 
-/** Inputs of the regression, by the name of their weight. */
+/** What a recommendation of this age is worth, 0 to 1: less and less, since most that come true do so within the horizon. */
+const recommendationWorth = (ageMs: number): number => {
+  const left = 1 - ageMs / HORIZON_MS;
+  return left > 0 ? Math.max(0, 1 + Math.log(left) / 4) : 0;
+};
+
+/**
+ * Inputs of the regression, by the name of their weight. What a recommendation says of a machine takes the place of what is
+ * known of its market, which led to it.
+ */
 export const inputsOf = (e: Evidence, now: number): Omit<Weights, 'bias'> => {
   const recommendedAt = e.heard['rebalance-recommendation'];
-  const ageMs = recommendedAt === undefined ? Number.POSITIVE_INFINITY : Math.max(0, now - recommendedAt);
+  const recommendation =
+    recommendedAt === undefined ? 0 : recommendationWorth(Math.max(0, now - recommendedAt));
+  const rest = 1 - recommendation;
   return {
-    recommendation: 2 ** (-ageMs / RECOMMENDATION_HALF_LIFE_MS),
-    interruptions: Math.log1p(Math.max(0, e.interruptions)),
-    refusals: Math.log1p(Math.max(0, e.refusals)),
-    priceRise: Math.min(Math.max(0, e.priceRise), 1),
+    recommendation,
+    interruptions: rest * Math.log1p(Math.max(0, e.interruptions)),
+    refusals: rest * Math.log1p(Math.max(0, e.refusals)),
+    priceRise: rest * Math.min(Math.max(0, e.priceRise), 1),
   };
 };
 

@@ -41,20 +41,36 @@ export const spotPredictionOptions = () => ({
         'it holds a user or a password, which would be written into logs: set SPOT_INTERRUPTION_PREDICTION_TOKEN_FILE instead',
     })
     .meta({ description: 'address of the ML API that a model name asks; empty means API_URL' }),
+  spotInterruptionPredictionQueueUrl: z
+    .string()
+    .default('')
+    .refine((url) => url === '' || (/^https?:\/\/[^/]+\/./.test(url) && URL.canParse(url)), {
+      message:
+        'a URL such as https://sqs.us-west-2.amazonaws.com/111122223333/my-cluster-spot-prediction is expected',
+    })
+    .refine((url) => !hasUserinfo(url), { message: 'it holds a user or a password, which nobody asks for' })
+    .meta({ description: "SQS queue of EC2's notices, which nobody else reads; empty reads none" }),
   spotInterruptionPredictionTokenFile: z.string().default('').meta({
     description:
       'file with the token for the ML API, read at each request; empty sends API_KEY, to API_URL alone',
   }),
 });
 
-/** Throws OptionsError where the ML API would be sent a token over plain http. */
+/** Throws OptionsError where a server outside would be sent a token over plain http. */
 export const checkPredictionApi = (o: {
   readonly spotInterruptionPredictionApiUrl: string;
+  readonly spotInterruptionPredictionQueueUrl: string;
   readonly apiAllowPlainHttp: boolean;
 }): void => {
-  if (/^http:/i.test(o.spotInterruptionPredictionApiUrl) && !o.apiAllowPlainHttp) {
+  if (o.apiAllowPlainHttp) return;
+  if (/^http:/i.test(o.spotInterruptionPredictionApiUrl)) {
     throw new OptionsError(
       '--spot-interruption-prediction-api-url (SPOT_INTERRUPTION_PREDICTION_API_URL) is plain http, which shows its token to the network: set it to https, or API_ALLOW_PLAIN_HTTP to true',
+    );
+  }
+  if (/^http:/i.test(o.spotInterruptionPredictionQueueUrl)) {
+    throw new OptionsError(
+      '--spot-interruption-prediction-queue-url (SPOT_INTERRUPTION_PREDICTION_QUEUE_URL) is plain http, which shows the session token to the network: set it to https, or API_ALLOW_PLAIN_HTTP to true',
     );
   }
 };

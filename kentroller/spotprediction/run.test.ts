@@ -74,6 +74,7 @@ let features: Features = {};
 const registry = new Registry();
 const run = (ending: AbortSignal): Promise<void> =>
   predictInterruptions({
+    cloud: {},
     client,
     caches,
     catalogue: async () => ({ instanceTypes: [] }),

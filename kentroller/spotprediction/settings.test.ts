@@ -68,6 +68,8 @@ const WRONG: readonly (readonly [string, string])[] = [
   ['SPOT_INTERRUPTION_PREDICTION_MAX_NODES_PERCENT', '101'],
   ['SPOT_INTERRUPTION_PREDICTION_POLL_INTERVAL', 'often'],
   ['SPOT_INTERRUPTION_PREDICTION_API_URL', 'ml.example.com'],
+  ['SPOT_INTERRUPTION_PREDICTION_QUEUE_URL', 'my-queue'],
+  ['SPOT_INTERRUPTION_PREDICTION_QUEUE_URL', 'https://sqs.us-west-2.amazonaws.com/'],
   ['SPOT_INTERRUPTION_PREDICTION_API_URL', 'https://user:password@ml.example.com'],
 ];
 t.test('wrong values are refused by name', async (t) => {
@@ -83,6 +85,8 @@ t.test('wrong values are refused by name', async (t) => {
 t.test('a token is not sent over plain http, unless told so', async (t) => {
   const plain = { SPOT_INTERRUPTION_PREDICTION_API_URL: 'http://ml.example.com' };
   t.throws(() => checkPredictionApi(read(plain)), OptionsError);
+  const queue = { SPOT_INTERRUPTION_PREDICTION_QUEUE_URL: 'http://10.0.0.1/1/queue' };
+  t.throws(() => checkPredictionApi(read(queue)), OptionsError);
   checkPredictionApi(read({ ...plain, API_ALLOW_PLAIN_HTTP: 'true' }));
   checkPredictionApi(read({ SPOT_INTERRUPTION_PREDICTION_API_URL: 'https://ml.example.com' }));
 });

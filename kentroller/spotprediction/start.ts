@@ -1,35 +1,59 @@
 import type { Registry } from 'prom-client';
 import type { Features } from '../../api/features.ts';
+import type { Cloud } from '../../cloud/cloud.ts';
 import type { Audit } from '../audit/trail.ts';
 import type { Options } from '../options.ts';
 import type { PredictionOptions } from './cycle.ts';
 import { OfferingHistory } from './evidence.ts';
-import { predictionMetrics } from './metrics.ts';
+import { measuredScoreboard, predictionMetrics, queueMessages } from './metrics.ts';
 import { createPredictionRecord } from './record.ts';
 import { predictContinuously } from './run.ts';
 import { predictionSettings } from './settings.ts';
-import { Listener } from './source.ts';
+import { Listener, type PredictionSource, silent } from './source.ts';
+import { createInstanceFinder, noteSignal } from './sources/instances.ts';
 import { createKarpenterEvents } from './sources/karpenterevents.ts';
 import { createMlApi } from './sources/mlapi.ts';
+import { createQueueSource } from './sources/queue.ts';
 
 /** Spot interruption prediction with all its sources, as the options have them, until the signal aborts. */
 export const predictInterruptions = (
-  o: Omit<PredictionOptions, 'listeners' | 'history' | 'record' | 'metrics'> & {
+  o: Omit<PredictionOptions, 'listeners' | 'history' | 'scores' | 'record' | 'metrics'> & {
     readonly options: Options;
     readonly features: () => Features;
     readonly audit: Audit;
     readonly registry: Registry;
+    readonly cloud: Pick<Cloud, 'queue'>;
   },
 ): Promise<void> => {
   const { client, log, options, clock } = o;
   let hasNews = false;
-  const events = createKarpenterEvents({
-    client,
-    log,
-    onEvent: () => {
-      hasNews = true;
-    },
-  });
+  const onNews = (): void => {
+    hasNews = true;
+  };
+  const events = createKarpenterEvents({ client, log, onEvent: onNews });
+  const queueUrl = options.spotInterruptionPredictionQueueUrl;
+  const queue = queueUrl ? o.cloud.queue?.(queueUrl) : undefined;
+  const notices =
+    queue &&
+    createQueueSource({
+      queue,
+      whereIs: createInstanceFinder(o.caches, clock.now),
+      note: (each) => noteSignal(o, each),
+      onSignal: onNews,
+      messages: queueMessages(o.registry),
+      log,
+      now: clock.now,
+    });
+  const withoutQueue: PredictionSource = {
+    name: 'interruption-queue',
+    poll: async () =>
+      silent(
+        'NotConfigured',
+        queueUrl
+          ? 'Queues are read on AWS only, with prices from EC2: INSTANCE_TYPES_FILE_PATH must not be set.'
+          : "Set SPOT_INTERRUPTION_PREDICTION_QUEUE_URL to a queue of EC2's notices that nobody else reads.",
+      ),
+  };
   const ownUrl = options.spotInterruptionPredictionApiUrl;
   const mlApi = createMlApi({
     url: ownUrl || options.apiUrl,
@@ -40,12 +64,16 @@ export const predictInterruptions = (
   });
   return predictContinuously({
     ...o,
-    listeners: [events, mlApi].map((source) => new Listener(source)),
+    listeners: [events, notices ?? withoutQueue, mlApi].map((source) => new Listener(source)),
     history: new OfferingHistory(),
+    scores: measuredScoreboard(o.registry),
     record: createPredictionRecord({ client, namespace: options.podNamespace, log, now: clock.now }),
     metrics: predictionMetrics(o.registry),
     settings: () => predictionSettings(options, o.features()),
-    open: (signal) => events.open(signal),
+    open: (signal) => {
+      events.open(signal);
+      notices?.open(signal);
+    },
     takeNews: () => {
       const had = hasNews;
       hasNews = false;

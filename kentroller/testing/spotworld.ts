@@ -12,7 +12,7 @@ import { makeNode } from '../../planner/testing/builders.ts';
 import type { Caches } from '../caches.ts';
 import { type CycleMemory, runCycle } from '../spotprediction/cycle.ts';
 import { OfferingHistory } from '../spotprediction/evidence.ts';
-import { predictionMetrics } from '../spotprediction/metrics.ts';
+import { measuredScoreboard, predictionMetrics } from '../spotprediction/metrics.ts';
 import type { PredictionSettings } from '../spotprediction/settings.ts';
 import type { Prediction, Signal, SignalKind } from '../spotprediction/signal.ts';
 import { Listener, type SourceAnswer } from '../spotprediction/source.ts';
@@ -48,6 +48,7 @@ export class SpotWorld {
   /** Wraps the client of each process. */
   wrap: (client: KubeClient) => KubeClient = (client) => client;
   #lagging: readonly LaggingCache<never>[] = [];
+  readonly #scores = measuredScoreboard(this.registry);
   #made = 0;
   #life: { readonly caches: Caches; readonly client: KubeClient; readonly memory: CycleMemory } | undefined;
 
@@ -104,6 +105,7 @@ export class SpotWorld {
         catalogue: async () => ({ instanceTypes: [] }),
         listeners: [listener],
         history: new OfferingHistory(),
+        scores: this.#scores,
         record: { save: async () => {} },
         limits: { haltNodes: 3, haltPercent: 45 },
         isRebalancerEnabled: () => this.isRebalancerEnabled,

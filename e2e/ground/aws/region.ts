@@ -43,7 +43,10 @@ export interface Region {
   readonly launchTemplates: LaunchTemplates;
   readonly network: Network;
   readonly instanceProfiles: InstanceProfiles;
+  /** Karpenter's interruption queue. */
   readonly queue: Queue;
+  /** The queue of our own, which gets the same notices. */
+  readonly predictionQueue: Queue;
   readonly market: SpotMarket;
 }
 
@@ -64,6 +67,7 @@ export const createRegion = (options: RegionOptions): Region => {
     launchTemplates: createLaunchTemplates(now),
     instanceProfiles: createInstanceProfiles(now),
     queue: createQueue(now),
+    predictionQueue: createQueue(now),
     market: createSpotMarket(seed, now),
   };
 };

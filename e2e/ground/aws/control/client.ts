@@ -23,6 +23,8 @@ export interface CloudControl {
   terminate(instanceId: string, options?: { readonly isAnnounced?: boolean }): Promise<InstanceView>;
   /** Warns through the interruption queue, then ends the instance after a delay: two minutes on AWS. */
   interrupt(instanceId: string, afterMs?: number): Promise<InstanceView>;
+  /** Recommends through both queues to leave an instance, which stays. */
+  recommend(instanceId: string): Promise<InstanceView>;
 }
 
 /** A client of the control port at a URL. */
@@ -50,5 +52,6 @@ export const createControlClient = (url: string): CloudControl => {
     terminate: (id, options = {}) => call('POST', `/instances/${id}/terminate`, options),
     interrupt: (id, afterMs) =>
       call('POST', `/instances/${id}/interrupt`, afterMs === undefined ? {} : { afterMs }),
+    recommend: (id) => call('POST', `/instances/${id}/recommend`, {}),
   };
 };

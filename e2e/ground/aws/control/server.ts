@@ -4,7 +4,12 @@ import { maxPodsOf } from '../catalogue/catalogue.ts';
 import { NO_FAULTS } from '../faults.ts';
 import { AwsError } from '../protocol/errors.ts';
 import type { Region } from '../region.ts';
-import { interruptionWarning, stateChange } from '../services/notifications.ts';
+import {
+  announce,
+  interruptionWarning,
+  rebalanceRecommendation,
+  stateChange,
+} from '../services/notifications.ts';
 import { type Instance, stateOf } from '../state/instances.ts';
 import type { FaultChange, InstanceView } from './types.ts';
 
@@ -94,15 +99,21 @@ export const createControl = (region: Region): FastifyInstance => {
   app.post<{ Params: { id: string } }>('/instances/:id/terminate', (request) => {
     const { isAnnounced } = TERMINATION.parse(request.body ?? {});
     const ended = instances.end(request.params.id, region.now(), 'Server.InternalError');
-    if (isAnnounced) region.queue.send(stateChange(region, ended.id, 'shutting-down'));
+    if (isAnnounced) announce(region, stateChange(region, ended.id, 'shutting-down'));
     return view(ended, region.now());
   });
   app.post<{ Params: { id: string } }>('/instances/:id/interrupt', (request) => {
     const { afterMs } = INTERRUPTION.parse(request.body ?? {});
     const at = region.now() + afterMs;
     const ended = instances.end(request.params.id, at, 'Server.SpotInstanceTermination');
-    region.queue.send(interruptionWarning(region, ended.id));
+    announce(region, interruptionWarning(region, ended.id));
     return view(ended, region.now());
+  });
+  app.post<{ Params: { id: string } }>('/instances/:id/recommend', (request) => {
+    const found = instances.list().find(({ id }) => id === request.params.id);
+    if (!found) throw new AwsError('InvalidInstanceID.NotFound', `${request.params.id} does not exist`, 404);
+    announce(region, rebalanceRecommendation(region, found.id));
+    return view(found, region.now());
   });
   return app;
 };

@@ -21,3 +21,13 @@ export const interruptionWarning = (region: Region, instanceId: string): string 
 
 export const stateChange = (region: Region, instanceId: string, state: string): string =>
   envelope(region, 'EC2 Instance State-change Notification', instanceId, { state });
+
+/** EC2's advice to leave a spot instance, long before it is taken back, or before nothing. */
+export const rebalanceRecommendation = (region: Region, instanceId: string): string =>
+  envelope(region, 'EC2 Instance Rebalance Recommendation', instanceId, {});
+
+/** Puts a notice where the rules of EventBridge send it: into both queues. */
+export const announce = (region: Region, body: string): void => {
+  region.queue.send(body);
+  region.predictionQueue.send(body);
+};

@@ -23,34 +23,35 @@ export interface Queue {
 }
 
 export const createQueue = (now: () => number): Queue => {
-  let held: readonly Held[] = [];
+  const held = new Map<string, Held>();
   let sent = 0;
   const waiting = new Set<() => void>();
   return {
     send: (body) => {
       sent += 1;
       const id = hexOf(32, 'message', sent, now());
-      const message: Held = {
-        id,
-        receiptHandle: hexOf(64, 'receipt', id),
-        body,
-        sentAt: now(),
-        visibleAt: now(),
-      };
-      held = [...held, message];
+      const receiptHandle = hexOf(64, 'receipt', id);
+      const message: Held = { id, receiptHandle, body, sentAt: now(), visibleAt: now() };
+      held.set(receiptHandle, message);
       for (const wake of waiting) wake();
       return message;
     },
     receive: (max, visibilityMs) => {
-      const taken = held.filter((each) => each.visibleAt <= now()).slice(0, max);
-      held = held.map((each) => (taken.includes(each) ? { ...each, visibleAt: now() + visibilityMs } : each));
+      const taken: Held[] = [];
+      for (const each of held.values()) {
+        if (taken.length === max) break;
+        if (each.visibleAt <= now()) taken.push(each);
+      }
+      for (const each of taken) {
+        // Those that were received go to the end, so that a burst is not looked through again and again.
+        held.delete(each.receiptHandle);
+        held.set(each.receiptHandle, { ...each, visibleAt: now() + visibilityMs });
+      }
       return taken;
     },
-    delete: (receiptHandle) => {
-      held = held.filter((each) => each.receiptHandle !== receiptHandle);
-    },
+    delete: (receiptHandle) => void held.delete(receiptHandle),
     get size() {
-      return held.length;
+      return held.size;
     },
     waitForMessage: (timeoutMs, signal) =>
       new Promise((resolve) => {
