@@ -32,6 +32,7 @@ precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--ku
   --scope NODES|KEY=VALUE   nodes that may be replaced, by comma-separated names or labels (all)
   --price-overlay FILE      discounts on list prices: {"discounts": [{"family": "m5", "percent": 30}]}; a discount may have "instances": 10
                             for that many reserved instances, or "hourlyCommitment": 2.5 for a Savings Plan of 2.5 USD per hour
+  --commitments PERCENT     the cluster's part of the account's Savings Plans and Reserved Instances, where AWS tells them (100)
   --interruption-cost USD   cost of one interrupted pod on spot, weighed with the interruption rate of its instance type (0)
   --interruption-rates FILE monthly interruption rates in percent: {"otherwise": 5, "byType": {"m5.large": 12}}
   --max-interruption-percent P  maximum monthly interruption rate of spot instance types to buy

@@ -2,7 +2,7 @@ import { parseDuration } from '../api/duration.ts';
 import { isInScope, type NodeConstraints, type Scope } from '../planner/cluster/candidate.ts';
 import type { AggressiveMode } from '../planner/cluster/evictionblocker.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
-import { parsePriceOverlay, withPriceOverlay } from '../planner/model/discounts.ts';
+import { hasAmounts, parsePriceOverlay, withPriceOverlay } from '../planner/model/discounts.ts';
 import { type InterruptionPolicy, parseInterruptionRates } from '../planner/model/interruption.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { RebalanceRequest } from '../planner/rebalance.ts';
@@ -31,6 +31,7 @@ export const PLAN_FLAGS = [
   'min-cluster-size',
   'html',
   'price-overlay',
+  'commitments',
   'max-workload-percent',
   'max-cluster-percent',
   'preferences',
@@ -75,13 +76,15 @@ const readInteger = (flags: Flags, name: string, minimum: number): number | unde
   return value;
 };
 
-const readPercent = (flags: Flags, name: string): number | undefined => {
+/** A percentage; 0 is one too where `canBeZero`. */
+const readPercent = (flags: Flags, name: string, canBeZero = false): number | undefined => {
   const text = flags.values.get(name);
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!(value > 0 && value <= 100))
-    throw new UsageError(`--${name} must be a number above 0 and up to 100, not '${text}'.`);
-  return value;
+  if (text !== '' && value <= 100 && (value > 0 || (canBeZero && value === 0))) return value;
+  throw new UsageError(
+    `--${name} must be a number ${canBeZero ? 'from 0' : 'above 0 and'} up to 100, not '${text}'.`,
+  );
 };
 
 /** The time budget in milliseconds. */
@@ -161,12 +164,24 @@ const interruptionOf = (flags: Flags): InterruptionPolicy | undefined => {
   };
 };
 
-/** The discounts of --price-overlay, as a change of a catalogue. */
-const overlayOf = (flags: Flags): ((catalogue: Catalogue) => Catalogue) => {
+/**
+ * The discounts of --price-overlay as a change of a catalogue, and the cluster's part of the account's commitments in
+ * percent, where it is said: an overlay with amounts counts in place of what the account tells.
+ */
+const discountsOf = (
+  flags: Flags,
+): { readonly withDiscounts: (catalogue: Catalogue) => Catalogue; readonly share: number | undefined } => {
+  const share = readPercent(flags, 'commitments', true);
   const file = flags.values.get('price-overlay');
-  if (file === undefined) return (catalogue) => catalogue;
+  if (file === undefined) return { withDiscounts: (catalogue) => catalogue, share };
   const overlay = parsePriceOverlay(readJson('price overlay', file));
-  return (catalogue) => withPriceOverlay(catalogue, overlay);
+  const replaces = hasAmounts(overlay);
+  if (replaces && share) {
+    throw new UsageError(
+      'Use either --commitments or a --price-overlay with amounts: both say what is committed to.',
+    );
+  }
+  return { withDiscounts: (catalogue) => withPriceOverlay(catalogue, overlay), share: replaces ? 0 : share };
 };
 
 /** What the planner is asked, and where its prices come from. */
@@ -183,7 +198,7 @@ export const requestOf = async (
   planName: string,
   timeBudget = '10s',
 ): Promise<Request> => {
-  const withDiscounts = overlayOf(flags);
+  const { withDiscounts, share } = discountsOf(flags);
   const keeps = keepsOf(flags.values.get('keep'));
   const interruption = interruptionOf(flags);
   const workloadPercent = readPercent(flags, 'max-workload-percent');
@@ -200,7 +215,7 @@ export const requestOf = async (
     preferences: preferencesOf(flags),
   };
   const snapshot = await input.readSnapshot();
-  const { catalogue, prices } = await priceCatalogue(flags, snapshot, input.readLive);
+  const { catalogue, prices } = await priceCatalogue(flags, snapshot, { readLive: input.readLive, share });
   checkRegions(snapshot, catalogue);
   if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {
     throw new UsageError(`--scope ${scopeText} matches no node of the cluster.`);

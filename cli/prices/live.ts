@@ -1,6 +1,10 @@
 import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
-import { hasCredentials, READ_CALLS, readCatalogue } from '../../cloud/aws/livecatalogue.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
+import {
+  hasCredentials,
+  type LiveCatalogue,
+  READ_CALLS,
+  readCatalogue,
+} from '../../cloud/aws/livecatalogue.ts';
 
 const CREDENTIALS_MS = 3_000;
 const READ_MS = 120_000;
@@ -9,7 +13,7 @@ const READ_MS = 120_000;
 export const readLive = async (
   region: string,
   o: { readonly now: number; readonly tell: (line: string) => void },
-): Promise<Catalogue | undefined> => {
+): Promise<LiveCatalogue | undefined> => {
   if (!(await hasCredentials(region, CREDENTIALS_MS))) return undefined;
   o.tell(`Reading instance types and prices of ${region} from AWS (read only: ${READ_CALLS.join(', ')}).`);
   const signal = AbortSignal.timeout(READ_MS);

@@ -3,7 +3,7 @@ import type { Node } from '../../api/objects.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { emptySnapshot, type Snapshot } from '../../planner/model/snapshot.ts';
 import { parseFlags } from '../flags.ts';
-import { priceCatalogue } from './pricedcatalogue.ts';
+import { priceCatalogue, type ReadLive } from './pricedcatalogue.ts';
 
 /** Prices without a file: from AWS where it answers, else from the table, and what is not known is said. */
 
@@ -22,7 +22,9 @@ const node = (name: string, type: string, capacityType = 'on-demand'): Node => (
 const cluster = (...nodes: readonly Node[]): Snapshot => ({ ...emptySnapshot, nodes: [...nodes] });
 const flags = (...argv: readonly string[]) =>
   parseFlags(argv, new Set(['catalog', 'prices', 'region']), new Set());
-const nobody = async (): Promise<undefined> => undefined;
+const NOTHING_OWNED = { savingsPlans: [], reserved: [] };
+const asking = (readLive: ReadLive, share?: number) => ({ readLive, share });
+const nobody = asking(async () => undefined);
 const live: Catalogue = {
   instanceTypes: [
     {
@@ -58,18 +60,18 @@ t.test('with credentials prices are those of now', async (t) => {
   const { catalogue, prices } = await priceCatalogue(
     flags(),
     cluster(node('a', 'm5.large')),
-    async (region) => {
+    asking(async (region) => {
       asked.push(region);
-      return live;
-    },
+      return { catalogue: live, owned: NOTHING_OWNED };
+    }),
   );
   t.strictSame([asked, catalogue, prices.source, prices.gaps], [['us-west-2'], live, 'aws', []]);
 });
 
 t.test('an answer that is refused is told, and list prices take its place', async (t) => {
-  const refuse = async () => {
+  const refuse = asking(async () => {
     throw new Error('UnauthorizedOperation');
-  };
+  });
   const { prices } = await priceCatalogue(flags(), cluster(node('a', 'm5.large')), refuse);
   t.equal(prices.source, 'table');
   t.match(prices.gaps[0], /^AWS did not tell its prices \(UnauthorizedOperation\): /);
@@ -82,7 +84,7 @@ t.test('--prices table asks nobody', async (t) => {
   const { prices } = await priceCatalogue(
     flags('--prices', 'table'),
     cluster(node('a', 'm5.large')),
-    () => t.fail('AWS was asked') as never,
+    asking(() => t.fail('AWS was asked') as never),
   );
   t.equal(prices.source, 'table');
 });
@@ -104,4 +106,53 @@ t.test('a region that the table lacks is an error that says which it has', async
     name: 'UsageError',
     message: /no prices of region 'mars-north-1' .*us-west-2.*--catalog/,
   });
+});
+
+const owned = {
+  savingsPlans: [{ id: 'sp', hourly: 0.5, rates: new Map([['m5.large', 0.06]]) }],
+  reserved: [{ id: 'ri', instanceType: 'm5.large', count: 2, hourly: 0.05 }],
+};
+const withOwned = async (share?: number) =>
+  priceCatalogue(
+    flags(),
+    cluster(node('a', 'm5.large')),
+    asking(async () => ({ catalogue: live, owned }), share),
+  );
+
+t.test(
+  'Savings Plans and Reserved Instances are counted, with their fee and whose they may be',
+  async (t) => {
+    const { catalogue, prices } = await withOwned();
+    t.equal(
+      prices.summary,
+      'prices of now in us-west-2, from EC2 and its price list, with 1 Savings Plan and 2 Reserved Instances of the account, whose 438.00 USD a month are paid whatever runs and are in no sum',
+    );
+    t.match(prices.gaps, [/^What else of the account uses .* say its part in percent by --commitments\.$/]);
+    t.equal(catalogue.instanceTypes[0]?.offerings[0]?.covered?.price, 0);
+  },
+);
+
+t.test('a part of the commitments is said by the user, who is asked no more', async (t) => {
+  const { catalogue, prices } = await withOwned(50);
+  t.match(prices.summary, /with 50 % of 1 Savings Plan and .* whose 219\.00 USD/);
+  t.same(prices.gaps, []);
+  t.same(catalogue.commitments, [
+    { unit: 'instances', amount: 4 },
+    { unit: 'hourly', amount: 0.25 },
+  ]);
+  const without = await withOwned(0);
+  t.same(without.catalogue, live);
+  t.same(without.prices.gaps, []);
+});
+
+t.test('commitments that may not be read are told, with the rights that they need', async (t) => {
+  const { catalogue, prices } = await priceCatalogue(
+    flags(),
+    cluster(node('a', 'm5.large')),
+    asking(async () => ({ catalogue: live, owned: { unread: 'AccessDenied' } })),
+  );
+  t.same(catalogue, live);
+  t.match(prices.gaps, [
+    /^Savings Plans and Reserved Instances could not be read \(AccessDenied\): .*savingsplans:DescribeSavingsPlans/,
+  ]);
 });

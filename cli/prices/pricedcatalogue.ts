@@ -1,6 +1,8 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
+import { withOwnedCommitments } from '../../cloud/aws/commitments/count.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
+import type { LiveCatalogue } from '../../cloud/aws/livecatalogue.ts';
 import { zonesIn } from '../../cloud/aws/zonesinuse.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
@@ -8,6 +10,7 @@ import { regionOfZone } from '../../planner/model/machinelabels.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Flags, UsageError } from '../flags.ts';
 import { readCatalogue } from '../inputfiles.ts';
+import { commitmentsTold } from './commitmentstold.ts';
 import { regionOf } from './region.ts';
 
 /** Where prices come from, and what they leave out, in sentences. */
@@ -28,7 +31,7 @@ export interface PricedCatalogue {
 const MOST_NAMED = 8;
 
 /** Reads a region's catalogue from AWS; undefined where there are no credentials. Throws what AWS answers. */
-export type ReadLive = (region: string) => Promise<Catalogue | undefined>;
+export type ReadLive = (region: string) => Promise<LiveCatalogue | undefined>;
 
 const fromTable = (
   region: string,
@@ -77,14 +80,27 @@ const regionsIn = ({ instanceTypes }: Catalogue): readonly string[] => [
   ),
 ];
 
+/** What AWS tells of a region, with a part of the account's commitments; `share` in percent. */
+const fromAws = (
+  region: string,
+  { catalogue, owned }: LiveCatalogue,
+  share: number | undefined,
+): PricedCatalogue => {
+  const counted =
+    'unread' in owned ? catalogue : withOwnedCommitments(catalogue, owned, (share ?? 100) / 100);
+  const told = commitmentsTold(owned, share);
+  const summary = `prices of now in ${region}, from EC2 and its price list${told.summary}`;
+  return { catalogue: counted, prices: { source: 'aws', region, summary, gaps: told.gaps } };
+};
+
 /**
  * Instance types and prices: from --catalog, else from AWS where there are credentials, else from the table that comes
- * with us; --prices table asks nobody. Throws UsageError, CatalogueError or QuantityError.
+ * with us; --prices table asks nobody. `share` is the cluster's part of the account's commitments in percent. Throws UsageError, CatalogueError or QuantityError.
  */
 export const priceCatalogue = async (
   flags: Flags,
   snapshot: Snapshot,
-  readLive: ReadLive,
+  { readLive, share }: { readonly readLive: ReadLive; readonly share: number | undefined },
 ): Promise<PricedCatalogue> => {
   const file = flags.values.get('catalog');
   const choice = flags.values.get('prices');
@@ -108,11 +124,8 @@ export const priceCatalogue = async (
     return withUnknownTypes(fromTable(region, { snapshot, why: 'AWS was not asked' }), snapshot);
   let why = 'There are no AWS credentials';
   try {
-    const catalogue = await readLive(region);
-    if (catalogue) {
-      const summary = `prices of now in ${region}, from EC2 and its price list`;
-      return withUnknownTypes({ catalogue, prices: { source: 'aws', region, summary, gaps: [] } }, snapshot);
-    }
+    const live = await readLive(region);
+    if (live) return withUnknownTypes(fromAws(region, live, share), snapshot);
   } catch (error) {
     why = `AWS did not tell its prices (${messageOf(error)})`;
   }

@@ -1,6 +1,10 @@
 import { EC2Client } from '@aws-sdk/client-ec2';
+import { SavingsplansClient } from '@aws-sdk/client-savingsplans';
+import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { buildCatalogue } from './catalogue.ts';
+import type { OwnedCommitments } from './commitments/owned.ts';
+import { COMMITMENT_CALLS, readCommitments } from './commitments/read.ts';
 import { sdkReader } from './sdkreader.ts';
 
 /** The calls of `readCatalogue`, all of which only read. */
@@ -10,7 +14,15 @@ export const READ_CALLS = [
   'ec2:DescribeAvailabilityZones',
   'ec2:DescribeSpotPriceHistory',
   'pricing:GetProducts',
+  ...COMMITMENT_CALLS,
 ] as const;
+
+/** What AWS tells of a region now. */
+export interface LiveCatalogue {
+  readonly catalogue: Catalogue;
+  /** What the account has committed to, or why that could not be read. */
+  readonly owned: OwnedCommitments | { readonly unread: string };
+}
 
 /** Whether the SDK's default chain finds credentials within `timeoutMs`; it may ask the instance metadata service. */
 export const hasCredentials = async (region: string, timeoutMs: number): Promise<boolean> => {
@@ -29,23 +41,40 @@ export const hasCredentials = async (region: string, timeoutMs: number): Promise
   }
 };
 
+/** Savings Plans are asked for in one place for all regions. */
+const SAVINGS_PLANS_REGION = 'us-east-1';
+
+const commitmentsOf = async (region: string, signal: AbortSignal): Promise<LiveCatalogue['owned']> => {
+  const ec2 = new EC2Client({ region });
+  const savingsPlans = new SavingsplansClient({ region: SAVINGS_PLANS_REGION });
+  try {
+    return await readCommitments({ ec2, savingsPlans, region, signal });
+  } catch (error) {
+    return { unread: messageOf(error) };
+  } finally {
+    ec2.destroy();
+    savingsPlans.destroy();
+  }
+};
+
 /** Reads the catalogue of a region once. Throws the SDK's errors; `now` in milliseconds since 1970. */
 export const readCatalogue = async (o: {
   readonly region: string;
   readonly vmMemoryOverhead: number;
   readonly now: number;
   readonly signal: AbortSignal;
-}): Promise<Catalogue> => {
+}): Promise<LiveCatalogue> => {
   const reader = sdkReader(o);
   try {
-    const [types, zones, zoneIds, onDemand, spot] = await Promise.all([
+    const [owned, types, zones, zoneIds, onDemand, spot] = await Promise.all([
+      commitmentsOf(o.region, o.signal),
       reader.types(o.signal),
       reader.zones(o.signal),
       reader.zoneIds(o.signal),
       reader.onDemandPrices(o.signal),
       reader.spotPrices(o.now, o.signal),
     ]);
-    return buildCatalogue({ types, zones, zoneIds, onDemand, spot });
+    return { catalogue: buildCatalogue({ types, zones, zoneIds, onDemand, spot }), owned };
   } finally {
     reader.close();
   }

@@ -8,8 +8,10 @@ export interface Commitment {
 export interface Covered {
   /** Index in the catalogue's commitments. */
   readonly commitment: number;
-  /** USD per hour. */
+  /** USD per hour; 0 for what is paid for whether it is used or not. */
   readonly price: number;
+  /** What the node uses of the commitment, in its unit; where left out one instance, or the price. */
+  readonly uses?: number;
 }
 
 /** A node on a bill: its price in USD per hour without commitments, and what covers it. */
@@ -19,8 +21,8 @@ export interface Billed {
 }
 
 /** What one covered node uses of a commitment, in its unit. */
-const unitsOf = ({ unit }: Commitment, covered: Covered): number =>
-  unit === 'instances' ? 1 : covered.price;
+const unitsOf = ({ unit }: Commitment, { price, uses }: Covered): number =>
+  uses ?? (unit === 'instances' ? 1 : price);
 
 interface CommitmentUse {
   readonly commitment: Commitment;

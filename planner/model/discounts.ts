@@ -67,18 +67,23 @@ const largest = (discounts: readonly Discount[]): Discount | undefined =>
     undefined,
   );
 
+/** Whether an overlay says of itself what is committed to; then it counts in place of what the catalogue knows. */
+export const hasAmounts = ({ discounts }: PriceOverlay): boolean =>
+  discounts.some((discount) => commitmentOf(discount) !== undefined);
+
 /**
  * The catalogue at discounted prices. Of the discounts that match an offering, the largest without an amount sets the
- * price, and the largest with one covers it while it lasts.
+ * price, and the largest with one covers it while it lasts. Without amounts the catalogue's own commitments stay.
  */
 export const withPriceOverlay = (catalogue: Catalogue, { discounts }: PriceOverlay): Catalogue => {
   const limited = discounts.filter((discount) => commitmentOf(discount) !== undefined);
   const open = discounts.filter((discount) => commitmentOf(discount) === undefined);
+  const kept = limited.length === 0 ? (catalogue.commitments ?? []) : [];
   return {
-    commitments: limited.flatMap((discount) => commitmentOf(discount) ?? []),
+    commitments: [...kept, ...limited.flatMap((discount) => commitmentOf(discount) ?? [])],
     instanceTypes: catalogue.instanceTypes.map((type) => ({
       ...type,
-      offerings: type.offerings.map((offering) => {
+      offerings: type.offerings.map(({ covered, ...offering }) => {
         const matching = (list: readonly Discount[]) =>
           list.filter((discount) => isFor(discount, type, offering));
         const always = largest(matching(open))?.percent ?? 0;
@@ -88,6 +93,7 @@ export const withPriceOverlay = (catalogue: Catalogue, { discounts }: PriceOverl
           ...offering,
           listPrice: offering.price,
           price: at(always),
+          ...(limited.length === 0 && covered && { covered }),
           ...(lasting &&
             lasting.percent > always && {
               covered: { commitment: limited.indexOf(lasting), price: at(lasting.percent) },

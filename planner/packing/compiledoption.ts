@@ -91,10 +91,12 @@ export const withRoom = (options: readonly CompiledOption[]): CompiledOption[] =
 /** Whether `by` costs no more than the option, whatever commitments are left, and has at least as much room. */
 const isDominated = (option: CompiledOption, by: CompiledOption): boolean => {
   if (by.price > option.price || by.podRisk > option.podRisk) return false;
-  if (option.covered) {
+  const { covered } = option;
+  if (covered) {
     // An option with a higher list price may be cheaper while a commitment covers it.
-    const isSame = by.covered?.commitment === option.covered.commitment;
-    if ((isSame && by.covered ? by.covered.price : by.price) > option.covered.price) return false;
+    const same = by.covered?.commitment === covered.commitment ? by.covered : undefined;
+    if ((same ?? by).price > covered.price) return false;
+    if (same && (same.uses ?? 0) > (covered.uses ?? 0)) return false;
   }
   for (let d = 0; d < option.room.length; d += 1) {
     if (floatAt(by.room, d) < floatAt(option.room, d)) return false;

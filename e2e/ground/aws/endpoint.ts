@@ -12,6 +12,7 @@ import type { Region } from './region.ts';
 import { eks } from './services/eks.ts';
 import { iam } from './services/iam.ts';
 import { pricing } from './services/pricing.ts';
+import { savingsPlans } from './services/savingsplans.ts';
 import { sqs } from './services/sqs.ts';
 import { ssm } from './services/ssm.ts';
 
@@ -102,6 +103,10 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   ssm: jsonProtocol(({ target }, region, body) => ssm(target, body, region)),
   sqs: jsonProtocol(({ target, signal, host }, region, body) =>
     sqs(target, body, region, signal, `http://${host}`),
+  ),
+  savingsplans: jsonProtocol(
+    ({ path }, region, body) => savingsPlans(path.slice(1), body, region),
+    ({ path }) => path.slice(1),
   ),
   eks: jsonProtocol(
     ({ method, path }, region) => eks(method, path, region),

@@ -1,5 +1,6 @@
 import type { MachineType } from './catalogue/catalogue.ts';
 import { createFaults, type Faults } from './faults.ts';
+import type { Commitments } from './state/commitments.ts';
 import { createInstanceProfiles, type InstanceProfiles } from './state/instanceprofiles.ts';
 import { createInstances, type Instances } from './state/instances.ts';
 import { createLaunchTemplates, type LaunchTemplates } from './state/launchtemplates.ts';
@@ -48,6 +49,7 @@ export interface Region {
   /** The queue of our own, which gets the same notices. */
   readonly predictionQueue: Queue;
   readonly market: SpotMarket;
+  readonly commitments: Commitments;
 }
 
 export const createRegion = (options: RegionOptions): Region => {
@@ -69,5 +71,6 @@ export const createRegion = (options: RegionOptions): Region => {
     queue: createQueue(now),
     predictionQueue: createQueue(now),
     market: createSpotMarket(seed, now),
+    commitments: { savingsPlans: [], reserved: [] },
   };
 };

@@ -11,6 +11,7 @@ import {
 } from './instances.ts';
 import { createLaunchTemplate, deleteLaunchTemplate, describeLaunchTemplates } from './launchtemplates.ts';
 import { describeAvailabilityZones, describeSecurityGroups, describeSubnets } from './network.ts';
+import { describeReservedInstances } from './reservedinstances.ts';
 import { describeSpotPriceHistory } from './spotprices.ts';
 import { describeInstanceTypeOfferings, describeInstanceTypes } from './types.ts';
 
@@ -31,6 +32,7 @@ export const EC2_ACTIONS: ReadonlyMap<string, Ec2Action> = new Map(
     DescribeInstances: describeInstances,
     DescribeLaunchTemplates: describeLaunchTemplates,
     DescribePlacementGroups: () => ({ placementGroupSet: [] }),
+    DescribeReservedInstances: describeReservedInstances,
     DescribeSecurityGroups: describeSecurityGroups,
     DescribeSpotPriceHistory: describeSpotPriceHistory,
     DescribeSubnets: describeSubnets,
