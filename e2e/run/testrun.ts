@@ -4,8 +4,12 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '../../kube/errors.ts';
 import { pacedSeconds, paceIn } from '../../kube/testing/pace.ts';
 import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
+import { hasDocker } from '../ground/backend.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/host/progress.ts';
+import { canUnpackPackages } from '../ground/kind/debian.ts';
+import { nodeImage } from '../ground/kind/nodeimage.ts';
+import { cacheRoot } from '../ground/paths.ts';
 import type { Request } from '../rights/requests.ts';
 import { POLICIES } from '../support/account.ts';
 import { installComponents } from '../support/components.ts';
@@ -246,11 +250,21 @@ const runAgain = async (files: readonly TestFile[]): Promise<readonly Ran[]> => 
   return again;
 };
 
+/** Builds kind's node image ahead, which may take longer than a file may. A failure is told by the file that needs it. */
+const prepareKind = async (): Promise<void> => {
+  const isWanted = findTests().some(({ path }) => path.startsWith('e2e/ground/kind/') && wanted.test(path));
+  if (!isWanted || !canUnpackPackages() || (await hasDocker())) return;
+  await nodeImage(cacheRoot(process.env), progress).catch((error: unknown) => {
+    process.stdout.write(`# no node image for kind: ${messageOf(error)}\n`);
+  });
+};
+
 /**
  * Two lanes side by side, since suites mostly wait for machines, leases and grace periods; a lane that is done helps
  * the other. The whole clusters come last, since Karpenter buys a machine for any pod that waits a second.
  */
 const runOnGrounds = async (): Promise<Tally> => {
+  await prepareKind();
   const ownGround = filesThatNeed('own-ground');
   const own: Part = () => runFiles(ownGround);
   const shared: Part = () => onSharedGround(filesThatNeed('api-server'));
