@@ -8,8 +8,8 @@ export interface AlertCase {
 }
 
 const upOf = (job: string): readonly AlertCase[] => [
-  { series: [[`up{job="${job}"}`, '1x5 0x60']], at: 30, fires: { job } },
-  { series: [['up{job="another"}', '1x60']], at: 30, fires: { job } },
+  { series: [[`up{job="${job}"}`, '1x5 0x60']], at: 30, fires: {} },
+  { series: [['up{job="another"}', '1x60']], at: 30, fires: {} },
   {
     series: [
       [`up{job="${job}",pod="a"}`, '0x60'],

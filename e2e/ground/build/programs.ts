@@ -36,7 +36,8 @@ export type ProgramName =
   | 'loopback'
   | 'portmap'
   | 'cron'
-  | 'krew';
+  | 'krew'
+  | 'promtool';
 
 /** The version of Kubernetes that go/controlplane and go/kindnode are made of. */
 export const KUBERNETES_VERSION = 'v1.36.3';
@@ -87,6 +88,11 @@ export const PROGRAMS: readonly Program[] = [
   plain('kwok', 'kwok', 'sigs.k8s.io/kwok/cmd/kwok', 'on demand'),
   plain('cron', 'cron', '.', 'on demand'),
   plain('krew', 'krew', 'sigs.k8s.io/krew/cmd/krew', 'on demand'),
+  // Without the clients of thirty clouds, whose machines it would find.
+  {
+    ...plain('promtool', 'promtool', 'github.com/prometheus/prometheus/cmd/promtool', 'on demand'),
+    tags: ['remove_all_sd'],
+  },
 ];
 
 /** The program of that name. Throws when there is none. */
