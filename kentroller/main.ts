@@ -27,6 +27,7 @@ import { runLeader } from './leader.ts';
 import { isLeavingForGood, untilUndone } from './leave.ts';
 import { type Options, options as schema } from './options.ts';
 import { PinningServer } from './pinning/server.ts';
+import { servePolicies } from './policies/api/serve.ts';
 import { runPreflight } from './preflight.ts';
 import { registerPlanMetrics } from './savings/metrics.ts';
 import { checkPredictionApi } from './spotprediction/options.ts';
@@ -106,6 +107,17 @@ await runMain(
       services: [{ definition: loadPinningServices().pinning, implementation: pinning.implementation }],
       log,
     });
+    const policies = await servePolicies({
+      client,
+      clusterId: options.clusterId,
+      port: options.policiesPort,
+      host: options.host,
+      certFile: options.policiesCertFile,
+      keyFile: options.policiesKeyFile,
+      metrics: registry,
+      log,
+      signal,
+    });
     const gateReleaser = createGateReleaser({ client, caches, options, log, metrics: registry });
     // A process with a kubeconfig is no pod: nothing of it is uninstalled, and nothing is to be kept for it.
     const isPod = options.kubeconfig === '' && options.podName !== '';
@@ -167,6 +179,7 @@ await runMain(
       ended.abort();
       await releasing;
       await peers.close();
+      await policies?.close();
       await health.close();
       client.close();
     }

@@ -14,7 +14,7 @@ import { spotPredictionOptions } from './spotprediction/options.ts';
 /**
  * Options of castai-kentroller, as flags or environment variables.
  *
- * Ports: 8081 health and metrics (plain HTTP: /healthz, /readyz, /metrics), 9443 the pin stream (gRPC over TLS).
+ * Ports: 8081 health and metrics (plain HTTP: /healthz, /readyz, /metrics), 9443 the pin stream (gRPC over TLS), and POLICIES_PORT, off by default (HTTPS).
  *
  * Rights: manifests/base/kentroller/rbac.yaml, and in each other namespace of FEATURES_WATCH_NAMESPACES configmaps list, watch.
  */
@@ -178,6 +178,18 @@ export const options = z.object({
     .min(1)
     .default(10)
     .meta({ description: 'nodes that node consolidation looks at concurrently' }),
+  policiesPort: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .meta({ description: 'port of the policies API; 0 serves none' }),
+  policiesCertFile: z
+    .string()
+    .default('')
+    .meta({ description: 'PEM file of the certificate of the policies API' }),
+  policiesKeyFile: z.string().default('').meta({ description: 'PEM file of the key of that certificate' }),
   nodeExpiryNotice: duration.default(24 * 3_600_000).meta({
     description:
       'time before the expireAfter of a node from which on it is told which of its pods can not be evicted; 0 means never',

@@ -1,29 +1,18 @@
-import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { Server } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import type { Logger } from '../../kube/component/log.ts';
-import { messageOf, OptionsError } from '../../kube/errors.ts';
+import { type CertificateFiles, followCertificate } from '../../kube/doors/certificatefiles.ts';
+import { OptionsError } from '../../kube/errors.ts';
 
 /**
  * TLS of the verbs. kube-scheduler has two ways to show who it is, both in the extender's tlsConfig: no certificate, or
  * a client certificate; it sends no token. See docs/designs/0025-doors.md.
  */
 
-/** PEM files. */
-export interface VerbFiles {
-  readonly certFile: string;
-  readonly keyFile: string;
-  /** Authorities of client certificates; empty when any caller is answered. */
-  readonly clientCaFile: string;
-}
-
-/** How often the files are read again: a Secret that is mounted changes in place. */
-const RELOAD_MS = 60_000;
-
 /** How the verbs are served over TLS. */
 export interface VerbTls {
-  readonly files: VerbFiles;
+  readonly files: CertificateFiles;
   /** Users whose client certificates are accepted; undefined when any caller is answered. */
   readonly callers: readonly string[] | undefined;
 }
@@ -49,37 +38,12 @@ export const verbTlsOf = (o: {
   };
 };
 
-const read = async ({ certFile, keyFile, clientCaFile }: VerbFiles) => {
-  const [cert, key, ca] = await Promise.all(
-    [certFile, keyFile, clientCaFile].map((file) => (file === '' ? '' : readFile(file, 'utf8'))),
-  );
-  return { cert: cert ?? '', key: key ?? '', ca: ca ?? '' };
-};
-
 /** Serves the certificate of these files, and follows them until the signal aborts. Throws when they can't be read. */
-export const followVerbFiles = async (
+export const followVerbFiles = (
   server: Server,
-  files: VerbFiles,
+  files: CertificateFiles,
   o: { readonly signal: AbortSignal; readonly log: Logger; readonly everyMs?: number },
-): Promise<void> => {
-  let served = '';
-  const load = async (): Promise<void> => {
-    const { cert, key, ca } = await read(files);
-    const text = [cert, key, ca].join('\n');
-    if (text === served) return;
-    server.setSecureContext({ cert, key, ...(ca !== '' && { ca }), minVersion: 'TLSv1.2' });
-    if (served !== '') o.log.info('certificate of the extender verbs loaded');
-    served = text;
-  };
-  await load();
-  const timer = setInterval(() => {
-    // The certificate in use stays until the files are whole again.
-    load().catch((error: unknown) =>
-      o.log.warn({ reason: messageOf(error) }, "can't load the certificate of the extender verbs"),
-    );
-  }, o.everyMs ?? RELOAD_MS).unref();
-  o.signal.addEventListener('abort', () => clearInterval(timer), { once: true });
-};
+): Promise<void> => followCertificate(server, files, { ...o, of: 'the extender verbs' });
 
 /** Why a caller is not answered: its certificate, which TLS has verified, names none of these users. */
 export const callerRefusal = (
