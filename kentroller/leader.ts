@@ -31,6 +31,7 @@ import { ExtraIntents } from './pinning/extraintents.ts';
 import { IntentRegistry } from './pinning/intentregistry.ts';
 import { publishIntents } from './pinning/publish.ts';
 import type { PinningServer } from './pinning/server.ts';
+import { planLimit } from './policies/planlimits.ts';
 import { recordPolicies } from './policies/record.ts';
 import { watchPolicies } from './policies/watch.ts';
 import { executePlans } from './rebalanceplan/controller.ts';
@@ -194,6 +195,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           pinsOf: (plan) => intentRegistry.viewOf(plan),
           webhookOf: (plan, probeSignal) => probeWebhook(client, options.podNamespace, plan, probeSignal),
           offeringsNow,
+          limitOf: planLimit({ caches, policies: policies.now }),
           orders: new RecentOrders(),
           limitsOf: (plan) => limitsOf(plan, limits),
           migration: () => migrationSettings(options, features.current()),

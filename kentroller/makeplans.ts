@@ -21,6 +21,7 @@ import { replaceExpiring } from './mustgo/replaceexpiring.ts';
 import { restoreSpot } from './mustgo/restorespot.ts';
 import { expirySettings } from './mustgo/settings.ts';
 import type { Options } from './options.ts';
+import { withinLimits } from './policies/planlimits.ts';
 import type { PolicyRecord } from './policies/record.ts';
 import type { PoliciesNow } from './policies/settings.ts';
 import type { Clock } from './rebalanceplan/controller.ts';
@@ -94,6 +95,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     : undefined;
 
   const refusals = countRefusals(registry);
+  const limited = { caches, policies: o.policies };
   const cycling = {
     client,
     caches,
@@ -108,7 +110,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
   };
   const continuous = rebalanceContinuously({
     ...cycling,
-    planning: verified(planOnThread, { source: 'continuous', refusals, log }),
+    planning: withinLimits(verified(planOnThread, { source: 'continuous', refusals, log }), limited),
     priceGap: () => listPricesWarning(cloud.readings?.() ?? []),
     settings: () => continuousSettings(options, features()),
     timeBudgetMs: () => searchDepth(options, features()) * SEARCH_STEP_MS,
@@ -120,7 +122,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
   const evicting = evictContinuously({
     ...cycling,
     configs,
-    planning: verified(planOnThread, { source: 'evictor', refusals, log }),
+    planning: withinLimits(verified(planOnThread, { source: 'evictor', refusals, log }), limited),
     features,
     policies: o.policies,
     record: o.policyRecord,
@@ -162,7 +164,10 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
         client,
         caches,
         catalogue,
-        planning: verified(remotePlanner?.planning ?? planOnThread, { source: 'claim', refusals, log }),
+        planning: withinLimits(
+          verified(remotePlanner?.planning ?? planOnThread, { source: 'claim', refusals, log }),
+          limited,
+        ),
         priceWarning: () => priceWarning(cloud.readings?.() ?? [], clock.now()),
         isEnabled,
         timeBudgetMs: options.planTimeBudget,

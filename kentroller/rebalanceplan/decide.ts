@@ -28,6 +28,8 @@ import { type Decision, type Step, steps } from './state/step.ts';
 /** Time well within which a working webhook has learned of the plan. */
 const WEBHOOK_WAIT_MS = 5_000;
 const WEBHOOK_RETRY_MS = 250;
+/** Delay until a plan is looked at again that would leave the cluster too small. */
+const LIMIT_RETRY_MS = 15_000;
 
 /**
  * A cancellation counts until the removed nodes no longer exist: then nothing can be undone, and the plan ends as
@@ -89,6 +91,10 @@ const decideStart = (state: ExecutionState): Decision => {
       'The rebalancer is turned off: no plan starts until it is turned on again',
     );
   }
+  // A plan that adds machines is asked again once they stand.
+  const addsNone = (plan.spec.nodeClaimsToAdd ?? []).length === 0;
+  if (addsNone && state.belowLimit !== undefined)
+    return { ...wait('ClusterLimit', state.belowLimit), againAfterMs: LIMIT_RETRY_MS };
   const inUse = inUseReason(state);
   if (inUse) return wait('NodeInUse', inUse);
   const halt = haltReason(clusterNodes, limits);
@@ -240,6 +246,18 @@ const withReservations = (state: ExecutionState, next: Decision): Decision => {
   return { ...next, steps: [...reserved, ...next.steps] };
 };
 
+/** Fails a plan that has moved nothing yet and whose nodes the cluster needs by its limits. */
+const limitFailure = ({ belowLimit }: Pick<ExecutionState, 'belowLimit'>): Decision | undefined =>
+  belowLimit === undefined
+    ? undefined
+    : steps({
+        kind: 'fail',
+        phase: 'Creation',
+        failureReason: 'FailureReasonClusterLimit',
+        reason: 'FailureReasonClusterLimit',
+        message: `The plan deletes no node: ${belowLimit}. Lower the limit, or plan for fewer nodes.`,
+      });
+
 const decidePhase = (state: ExecutionState): Decision => {
   const { plan } = state;
   if (!hasReached(plan, 'NodesCreated')) return closing(state, decideCreation(state));
@@ -247,7 +265,9 @@ const decidePhase = (state: ExecutionState): Decision => {
   if (!hasReached(plan, 'SavingsValidated')) return closing(state, decideSavings(state));
   if (!hasReached(plan, 'PinsReady')) return closing(state, recheckSavings(state) ?? decidePins(state));
   if (!hasReached(plan, 'NodesDeleted')) {
-    const refused = hasBegunToMove(plan, nodeNamesOf(state)) ? undefined : recheckSavings(state);
+    const refused = hasBegunToMove(plan, nodeNamesOf(state))
+      ? undefined
+      : (limitFailure(state) ?? recheckSavings(state));
     if (refused) return refused;
     const next = drainAndDelete(state);
     return { ...next, steps: [...refusingNodeSteps(state), ...overdueUntaintSteps(state), ...next.steps] };

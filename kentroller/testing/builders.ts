@@ -202,6 +202,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   zoneIds: new Map(),
   claimsInUse: new Set(),
   isEnabled: true,
+  belowLimit: undefined,
   clusterNodes: { total: 10, unready: 0 },
   clusterHourly: undefined,
   surge: { soleReplicas: new Map(), detached: [], succeeded: new Set(), orphaned: new Set() },

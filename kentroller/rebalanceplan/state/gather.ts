@@ -45,6 +45,8 @@ export interface Sources {
   /** Names of the schedulers whose pods may be evicted; our own when left out. */
   readonly schedulers?: readonly string[];
   readonly isEnabled: () => boolean;
+  /** Why the cluster would be too small without the nodes of a plan; none where left out. */
+  readonly limitOf?: (plan: RebalancePlan) => string | undefined;
 }
 
 const attemptedClaims = (plan: RebalancePlan): readonly string[] =>
@@ -261,6 +263,7 @@ export const gather = async (
     claimsInUse: claimsInUse(caches, plan),
     isEnabled: sources.isEnabled(),
     clusterNodes: countUnready(all),
+    belowLimit: sources.limitOf?.(plan),
     migration: { ...sources.migration(), plans: migrations },
     surge,
     pins,

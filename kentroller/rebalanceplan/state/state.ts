@@ -89,6 +89,8 @@ export interface ExecutionState {
   readonly claimsInUse: ReadonlySet<string>;
   /** False while no plan may start; running plans go on. */
   readonly isEnabled: boolean;
+  /** Why the cluster would be too small without the plan's nodes, added nodes that stand counted. */
+  readonly belowLimit: string | undefined;
   readonly clusterNodes: { readonly total: number; readonly unready: number };
   readonly pins: PinsView;
   /** Undefined while the next step does not depend on it. */
