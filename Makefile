@@ -7,6 +7,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 NODE := ./node_modules/.bin/node
 BIN := ./node_modules/.bin
 GROUND_NAME ?= demo
+GENERATED := manifests/base/crds charts kube/preflight/grantedrights.ts docs/metrics.md manifests/components/monitoring
 
 need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
 
@@ -62,18 +63,16 @@ format: setup ## Puts the format right
 	@$(BIN)/biome check --write .
 
 generate: setup ## The files that are made from others
-	@$(NODE) api/generate.ts && $(NODE) e2e/rights/generate.ts && $(NODE) e2e/monitoring/generate.ts
+	@$(NODE) api/generate.ts && $(NODE) e2e/rights/generate.ts && $(NODE) e2e/monitoring/generate.ts && $(NODE) e2e/charts/main.ts
 
 prices: setup ## The table of list prices that comes with us, from public Go modules
 	@$(call need,go,https://go.dev/dl)
 	@$(NODE) cloud/aws/table/make.ts
 
 verify: lint ## Generated files are up to date
-	@$(NODE) api/generate.ts && $(NODE) e2e/rights/generate.ts && $(NODE) e2e/monitoring/generate.ts
-	@git diff --exit-code -- kube/preflight/grantedrights.ts || { echo "kube/preflight/grantedrights.ts differs from manifests/base: run make generate and commit" >&2; exit 1; }
-	@git diff --exit-code -- docs/metrics.md manifests/components/monitoring || { echo "docs/metrics.md or manifests/components/monitoring differs from the code: run make generate and commit" >&2; exit 1; }
-	@git diff --exit-code -- manifests/base/crds || { echo "manifests/base/crds differs from the schemas in api/: run make generate and commit" >&2; exit 1; }
-	@test -z "$$(git ls-files --others --exclude-standard manifests/base/crds)" || { echo "manifests/base/crds has files that are not committed" >&2; exit 1; }
+	@$(NODE) api/generate.ts && $(NODE) e2e/rights/generate.ts && $(NODE) e2e/monitoring/generate.ts && $(NODE) e2e/charts/main.ts
+	@git diff --exit-code -- $(GENERATED) || { echo "$(GENERATED) differ from the schemas in api/, the code or manifests/: run make generate and commit" >&2; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard $(GENERATED))" || { echo "$(GENERATED) have files that are not committed" >&2; exit 1; }
 
 bench-kube: setup ## kube/ beside client-node's informer and Karpenter
 	@$(NODE) bench/kube/main.ts

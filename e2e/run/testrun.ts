@@ -5,6 +5,7 @@ import { messageOf } from '../../kube/errors.ts';
 import { pacedSeconds, paceIn } from '../../kube/testing/pace.ts';
 import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
 import { hasDocker } from '../ground/backend.ts';
+import { buildPrograms } from '../ground/build/build.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/host/progress.ts';
 import { canUnpackPackages } from '../ground/kind/debian.ts';
@@ -277,8 +278,15 @@ const runOnGrounds = async (): Promise<Tally> => {
 };
 
 process.stdout.write(`# pace: ${pace}; deadlines are ${pace} times those of a quiet machine\n`);
+/** Programs that suites build by themselves; built here, while no test's deadline runs. */
+const buildForSuites = async (): Promise<void> => {
+  const isWanted = findTests().some(({ path }) => wanted.test(path) && /^e2e\/charts\//.test(path));
+  await buildPrograms(isWanted ? ['helm'] : [], { cache: cacheRoot(process.env), progress });
+};
+
 let tally = NOTHING;
 try {
+  await buildForSuites();
   if (only !== 'ground') tally = sum(tally, await runUnits());
   if (only !== 'unit') tally = sum(tally, await runOnGrounds());
 } catch (error) {

@@ -37,7 +37,12 @@ export type ProgramName =
   | 'portmap'
   | 'cron'
   | 'krew'
-  | 'promtool';
+  | 'promtool'
+  | 'helm'
+  | 'kubeconform'
+  | 'kube-score'
+  | 'registry'
+  | 'hclfmt';
 
 /** The version of Kubernetes that go/controlplane and go/kindnode are made of. */
 export const KUBERNETES_VERSION = 'v1.36.3';
@@ -93,6 +98,11 @@ export const PROGRAMS: readonly Program[] = [
     ...plain('promtool', 'promtool', 'github.com/prometheus/prometheus/cmd/promtool', 'on demand'),
     tags: ['remove_all_sd'],
   },
+  plain('helm', 'helm', 'helm.sh/helm/v4/cmd/helm', 'on demand'),
+  plain('kubeconform', 'kubeconform', 'github.com/yannh/kubeconform/cmd/kubeconform', 'on demand'),
+  plain('kube-score', 'kube-score', 'github.com/zegl/kube-score/cmd/kube-score', 'on demand'),
+  plain('registry', 'registry', 'github.com/distribution/distribution/v3/cmd/registry', 'on demand'),
+  plain('hclfmt', 'hcl', 'github.com/hashicorp/hcl/v2/cmd/hclfmt', 'on demand'),
 ];
 
 /** The program of that name. Throws when there is none. */

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { type Chart, optional, type Template, type Value, whole } from './chart.ts';
+import { manifestsBelow, objectsOf } from './manifests.ts';
+
+const template = (manifest: string): Template => ({ file: manifest.replace('base/', ''), manifest });
+
+const switchOf = (name: string, description: string, manifests: readonly string[], isOn = true): Value => ({
+  name,
+  description,
+  schema: z.boolean(),
+  default: isOn,
+  places: manifests.flatMap(objectsOf).map(({ id }) => whole(id)),
+});
+
+/** The chart of what a cluster has once, whichever component is installed. */
+export const cluster = (): Chart => {
+  const crds = manifestsBelow('base/crds');
+  const users = ['base/users/roles.yaml'];
+  const policies = [...manifestsBelow('base/policies'), 'base/users/autoexecute.yaml'];
+  return {
+    name: 'precision-packer-crds',
+    folder: 'charts/precision-packer-crds',
+    description:
+      'What a cluster has once for precision-packer: custom kinds, roles for people, admission policies, API priority.',
+    templates: [...crds, ...policies, ...users, 'base/flowcontrol.yaml', 'base/namespace.yaml'].map(template),
+    values: [
+      {
+        name: 'annotations',
+        description:
+          'Annotations of all CustomResourceDefinitions; with `helm.sh/resource-policy: keep` they and all plans outlive the release.',
+        schema: z.record(z.string(), z.string()),
+        default: {},
+        places: crds.flatMap(objectsOf).map(({ id }) => optional(id, ['metadata'], 'annotations')),
+      },
+      switchOf(
+        'policies.enabled',
+        'ValidatingAdmissionPolicies: what our ServiceAccounts do, and who may have plans executed by themselves. They need Kubernetes 1.30.',
+        policies,
+      ),
+      switchOf(
+        'userRoles.enabled',
+        'ClusterRoles for people, who may look, ask for plans and execute them: docs/security.md.',
+        users,
+      ),
+      switchOf('flowControl.enabled', 'A share of the API server of our own.', ['base/flowcontrol.yaml']),
+      switchOf(
+        'namespace.create',
+        'The namespace of the release with the labels of Pod Security, for tools that do not create it themselves.',
+        ['base/namespace.yaml'],
+        false,
+      ),
+    ],
+    about: `Helm never upgrades what lies in a chart's \`crds/\`, so the kinds are templates of a chart of their own: upgrade it before the others.
+Install it into the namespace of the others, since roles, policies and API priority speak of ServiceAccounts there. It holds all that
+\`castai-kentroller\` and \`castai-pod-pinner\` share, so that each can be installed without the other, and neither without the policies
+that hold it back.
+
+Uninstalling it deletes all plans, claims and schedules; \`annotations\` can keep them.`,
+    notes: `Next: the chart precision-packer, or castai-kentroller and castai-pod-pinner, in this namespace.
+`,
+  };
+};

@@ -1,0 +1,42 @@
+import { options } from '../../kentroller/options.ts';
+import type { Chart } from './chart.ts';
+import { variablesFrom } from './manifests.ts';
+import { settingsTemplate, settingsValue } from './settings.ts';
+import { commonValues, imageHelper, type Workload, workloadValues } from './workload.ts';
+
+const NAME = 'castai-kentroller';
+const WORKLOAD: Workload = { name: NAME, chart: NAME, prefix: '', settings: 'settings' };
+
+/** The chart of kentroller: what makes plans and carries them out. */
+export const kentroller = (): Chart => ({
+  name: NAME,
+  folder: `charts/precision-packer/charts/${NAME}`,
+  description: 'Makes plans for a cheaper cluster, and carries them out through Karpenter.',
+  templates: [
+    { file: '_image.tpl', text: imageHelper(NAME) },
+    ...['deployment', 'networkpolicy', 'rbac'].map((file) => ({
+      file: `${file}.yaml`,
+      manifest: `base/kentroller/${file}.yaml`,
+    })),
+    settingsTemplate('settings.yaml', NAME, 'settings'),
+  ],
+  values: [
+    ...workloadValues(WORKLOAD),
+    settingsValue({
+      name: 'settings',
+      configMap: NAME,
+      options: [options],
+      variables: variablesFrom('base/kentroller/deployment.yaml', NAME),
+    }),
+    ...commonValues([WORKLOAD]),
+  ],
+  about: `Plans are made from RebalancePlanClaims, whose kind comes with the chart \`precision-packer-crds\`: install that one first.
+Without the chart \`castai-pod-pinner\` plans are carried out as well, and kube-scheduler decides where pods go.
+
+\`API_KEY\` and credentials of the cloud are read from the Secret \`${NAME}\`, which this chart does not make. On EKS no credentials
+are needed: give the ServiceAccount \`${NAME}\` a role, by EKS Pod Identity or by the annotation \`eks.amazonaws.com/role-arn\`
+(\`serviceAccount.annotations\`); docs/eks.md has both.`,
+  notes: `kentroller carries out nothing until a RebalancePlanClaim asks for it:
+  kubectl get rebalanceplanclaims,rebalanceplans
+`,
+});
