@@ -11,7 +11,7 @@ GENERATED := manifests/base/crds charts kube/preflight/grantedrights.ts docs/met
 
 need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
 
-.PHONY: help setup demo test unit e2e up down run image kind-image package lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors soak
+.PHONY: help setup demo test unit e2e up down run image push kind-image package lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors soak
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ run: setup ## Our three components as processes against the cluster of KUBECONFI
 
 image: setup ## The container image, as an OCI archive, without Docker
 	@$(NODE) e2e/ground/main.ts image
+
+push: setup ## Image for amd64 and arm64, its list of contents, and the Helm charts, to REGISTRY=registry.example.com/folder
+	@$(NODE) e2e/publish/main.ts --registry '$(REGISTRY)' --version '$(VERSION)' --architectures '$(ARCHITECTURES)' --sign-key '$(SIGN_KEY)'
 
 kind-image: setup ## A node image for kind, built without a registry; GROUND=kind uses it where no Docker engine runs
 	@$(NODE) e2e/ground/main.ts kind-image

@@ -280,8 +280,11 @@ const runOnGrounds = async (): Promise<Tally> => {
 process.stdout.write(`# pace: ${pace}; deadlines are ${pace} times those of a quiet machine\n`);
 /** Programs that suites build by themselves; built here, while no test's deadline runs. */
 const buildForSuites = async (): Promise<void> => {
-  const isWanted = findTests().some(({ path }) => wanted.test(path) && /^e2e\/charts\//.test(path));
-  await buildPrograms(isWanted ? ['helm'] : [], { cache: cacheRoot(process.env), progress });
+  const isWanted = findTests().some(({ path }) => wanted.test(path) && /^e2e\/(charts|publish)\//.test(path));
+  await buildPrograms(isWanted ? ['helm', 'registry', 'hclfmt'] : [], {
+    cache: cacheRoot(process.env),
+    progress,
+  });
 };
 
 let tally = NOTHING;

@@ -106,6 +106,7 @@ t.test('an image is an OCI layout whose digests are right, and is made once', as
   let filled = 0;
   const plan = {
     name: 'docker.io/library/thing:1',
+    architecture: 'amd64' as const,
     layers: [
       {
         name: 'only',

@@ -1,5 +1,6 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type Architecture, nodeArchitecture, ownArchitecture } from './architecture.ts';
 import { COMPILE_CACHE, canCompile, compileCacheLayer } from './compilecache.ts';
 import { type Lockfile, nodePackage, productionPackages } from './dependencies.ts';
 import {
@@ -49,23 +50,28 @@ export async function componentsImage(cache: string, root = ROOT): Promise<strin
 export async function pauseImage(cache: string, pause: string): Promise<string> {
   const layer = executableLayer('pause', pause, keyOf([realpathSync(pause)]));
   const config = { Entrypoint: ['/pause'], User: `${USER}:${USER}`, WorkingDir: '/', Env: [] };
-  return buildImage({ name: PAUSE_IMAGE, layers: [layer], config }, join(cache, 'images'));
+  return buildImage(
+    { name: PAUSE_IMAGE, architecture: ownArchitecture(), layers: [layer], config },
+    join(cache, 'images'),
+  );
 }
 
 /** The layers of our components' image; what changes most often comes last. `images` is a folder for unpacked files. */
 export async function componentsPlan(
   root: string,
-  o: { readonly tarballs: Tarballs; readonly images: string },
+  o: { readonly tarballs: Tarballs; readonly images: string; readonly architecture?: Architecture },
 ): Promise<ComponentsPlan> {
+  const { architecture = ownArchitecture() } = o;
   const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile;
   const product = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Product;
-  const locked = nodePackage(lockfile);
+  const locked = nodePackage(lockfile, nodeArchitecture(architecture));
   const packages = productionPackages(lockfile);
   const node = await nodeFiles(locked, o.tarballs, o.images);
-  const system = await systemFilesFor(node.binary);
+  const system = await systemFilesFor(node.binary, architecture, o.images);
   const sbom = sbomOf({ product, lockfile, node: locked, nodeSha256: node.sha256, packages, system });
   return {
     name: IMAGE,
+    architecture,
     sbom,
     layers: [
       baseLayer(node, system),
@@ -82,12 +88,12 @@ export async function componentsPlan(
   };
 }
 
-/** The same image with its modules compiled already. `images` is a folder for temporary files. */
+/** The same image with its modules compiled already, where it is of this machine's architecture. `images` is a folder for temporary files. */
 export function withCompiled(plan: ImagePlan, images: string): ImagePlan {
-  if (!canCompile()) return plan;
+  if (!canCompile() || plan.architecture !== ownArchitecture()) return plan;
   const Env = [...plan.config.Env, `NODE_COMPILE_CACHE=${COMPILE_CACHE}`];
   return {
-    name: plan.name,
+    ...plan,
     layers: [
       ...plan.layers,
       compileCacheLayer(plan.layers, images, { uid: Number(USER), nodeFlags: NODE_FLAGS }),

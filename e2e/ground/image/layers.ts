@@ -13,7 +13,9 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { run } from '../host/command.ts';
+import { type Architecture, ownArchitecture } from './architecture.ts';
 import type { LockedPackage } from './dependencies.ts';
+import { foreignLibraries } from './foreignlibraries.ts';
 import type { LayerPlan } from './oci.ts';
 import { packageFiles } from './packagefiles.ts';
 import { librariesIn, type SystemFile, systemFiles, termsOf } from './systemfiles.ts';
@@ -68,22 +70,28 @@ export async function nodeFiles(node: LockedPackage, tarballs: Tarballs, images:
 }
 
 /** The files of this machine that the image needs: what the Node binary is linked to, and the trusted authorities. */
-export async function systemFilesFor(binary: string): Promise<SystemFile[]> {
-  const paths = librariesIn(await run(['ldd', binary]));
-  if (existsSync(`/${CERTIFICATES}`)) paths.push(`/${CERTIFICATES}`);
-  return systemFiles(paths);
+export async function systemFilesFor(
+  binary: string,
+  architecture: Architecture,
+  images: string,
+): Promise<SystemFile[]> {
+  const isOwn = architecture === ownArchitecture();
+  const own = isOwn ? librariesIn(await run(['ldd', binary])) : [];
+  const foreign = isOwn ? [] : await foreignLibraries(binary, architecture, images);
+  if (existsSync(`/${CERTIFICATES}`)) own.push(`/${CERTIFICATES}`);
+  return [...foreign, ...systemFiles(own)];
 }
 
 export function baseLayer(node: NodeFiles, system: readonly SystemFile[]): LayerPlan {
   return {
     name: 'base',
-    key: keyOf([RULES, node.sha256, system]),
+    key: keyOf([RULES, node.sha256, system.map(({ path, sha256, owner }) => ({ path, sha256, owner }))]),
     async fill(folder) {
       mkdirSync(join(folder, 'usr', 'bin'), { recursive: true });
       linkOrCopy(node.binary, join(folder, 'usr', 'bin', 'node'));
       for (const place of ['etc/ssl/certs', 'tmp', 'app'])
         mkdirSync(join(folder, place), { recursive: true });
-      for (const { path } of system) copyExecutable(path, join(folder, path));
+      for (const { path, from = path } of system) copyExecutable(from, join(folder, path));
       if (existsSync(join(folder, CERTIFICATES))) chmodSync(join(folder, CERTIFICATES), 0o644);
       writeFileSync(
         join(folder, 'etc/passwd'),

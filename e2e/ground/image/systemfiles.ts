@@ -5,6 +5,8 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 /** A file of the image that comes from the machine which builds it, and the system's package that it belongs to. */
 export interface SystemFile {
   readonly path: string;
+  /** Where it is on this machine, if not at the same path. */
+  readonly from?: string;
   readonly sha256: string;
   readonly owner?: {
     readonly name: string;
@@ -20,7 +22,7 @@ export function librariesIn(ldd: string): string[] {
   return ldd.split('\n').flatMap((line) => /(?:=>\s*|^\s+)(\/\S+)\s+\(0x/.exec(line)?.[1] ?? []);
 }
 
-const distribution = (): string => {
+export const distribution = (): string => {
   const text = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   return /^ID="?([a-z0-9.-]+)/m.exec(text)?.[1] ?? 'linux';
 };

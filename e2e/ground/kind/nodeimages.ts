@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { run } from '../host/command.ts';
+import { ownArchitecture } from '../image/architecture.ts';
 import { keyOf } from '../image/layers.ts';
 import { buildImage, type ImagePlan, type LayerPlan } from '../image/oci.ts';
 import { librariesIn } from '../image/systemfiles.ts';
@@ -51,7 +52,8 @@ export async function buildNodeImages(
 function image(name: string, layers: readonly LayerPlan[], entrypoint?: string): ImagePlan {
   const Entrypoint = entrypoint === undefined ? [] : [entrypoint];
   const User = shortName(name) === 'pause' ? '65535:65535' : '0';
-  return { name, layers, config: { Entrypoint, User, WorkingDir: '/', Env: [`PATH=${PATH}`] } };
+  const config = { Entrypoint, User, WorkingDir: '/', Env: [`PATH=${PATH}`] };
+  return { name, architecture: ownArchitecture(), layers, config };
 }
 
 function programLayer(name: string, path: string, otherNames: readonly string[] = []): LayerPlan {
