@@ -5,7 +5,6 @@ import { messageOf } from '../../kube/errors.ts';
 import { pacedSeconds, paceIn } from '../../kube/testing/pace.ts';
 import { locateCatalogue } from '../ground/aws/catalogue/locate.ts';
 import { hasDocker } from '../ground/backend.ts';
-import { buildPrograms } from '../ground/build/build.ts';
 import { type Ground, type GroundOptions, up } from '../ground/ground.ts';
 import { progressOn } from '../ground/host/progress.ts';
 import { canUnpackPackages } from '../ground/kind/debian.ts';
@@ -17,6 +16,7 @@ import { installComponents } from '../support/components.ts';
 import { measure, paceOf } from './calibrate.ts';
 import { clearRegistered, endRun, RUN, registerIn } from './ending.ts';
 import { judgeRights, requestsOn } from './rights.ts';
+import { buildSuitePrograms } from './suiteprograms.ts';
 import { findTests, type Need, type TestFile } from './suites.ts';
 import { closingLine, NOTHING, sum, type Tally, tallyOf } from './tally.ts';
 
@@ -278,18 +278,9 @@ const runOnGrounds = async (): Promise<Tally> => {
 };
 
 process.stdout.write(`# pace: ${pace}; deadlines are ${pace} times those of a quiet machine\n`);
-/** Programs that suites build by themselves; built here, while no test's deadline runs. */
-const buildForSuites = async (): Promise<void> => {
-  const isWanted = findTests().some(({ path }) => wanted.test(path) && /^e2e\/(charts|publish)\//.test(path));
-  await buildPrograms(isWanted ? ['helm', 'registry', 'hclfmt'] : [], {
-    cache: cacheRoot(process.env),
-    progress,
-  });
-};
-
 let tally = NOTHING;
 try {
-  await buildForSuites();
+  await buildSuitePrograms(({ path }) => wanted.test(path), progress);
   if (only !== 'ground') tally = sum(tally, await runUnits());
   if (only !== 'unit') tally = sum(tally, await runOnGrounds());
 } catch (error) {
