@@ -1,7 +1,8 @@
-import { isReady } from '../../api/nodes.ts';
+import { hasJoined, isReady } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
+import { isReserved } from '../../api/reservation.ts';
 import { PODS } from '../../api/resources.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -25,6 +26,12 @@ const RECHECK_MS = 1_000;
 /** Delay of an owner's count, so that it happens once for many of its pods. */
 const COUNT_DELAY_MS = 250;
 
+/**
+ * How long a pod is nominated before it is bound to a node that kube-scheduler puts pods on, too: until it counts the
+ * pod there, both may give away the same room, and the kubelet refuses the one that comes later.
+ */
+const NOMINATE_FIRST_MS = 2_000;
+
 export interface PinOptions {
   readonly client: KubeClient;
   readonly state: State;
@@ -36,9 +43,11 @@ export interface PinOptions {
 interface PinContext extends PinOptions {
   /** Since when an intent's node is missing, by intent id, in milliseconds since the epoch; 0 once it was logged. */
   readonly missingSince: Map<string, number>;
+  /** Since when a pod is seen to be nominated to its pin's open node, by uid, in milliseconds since the epoch. */
+  readonly nominatedSince: Map<string, number>;
 }
 
-type Outcome = 'bound' | 'waiting' | 'missing' | 'left' | 'lost';
+type Outcome = 'bound' | 'waiting' | 'nominated' | 'missing' | 'left' | 'lost';
 
 /** Concurrent writes for the pods of one owner. */
 const MAX_CONCURRENT_WRITES = 128;
@@ -78,6 +87,20 @@ const logMissingPlaceholder = (context: PinContext, intent: Intent): boolean => 
   return since !== 0;
 };
 
+/** True while a pod has to be nominated before it is bound, so that kube-scheduler keeps its room on an open node. */
+const awaitsScheduler = ({ state, nominatedSince }: PinContext, intent: Intent, pod: Pod): boolean => {
+  const { uid = '' } = pod.metadata;
+  const node = state.nodes.get(intent.nodeName);
+  const isOpen = intent.pin?.pod !== undefined && node && hasJoined(node) && !isReserved(node);
+  if (!isOpen || pod.status?.nominatedNodeName !== intent.nodeName) {
+    nominatedSince.delete(uid);
+    return isOpen === true;
+  }
+  const since = nominatedSince.get(uid) ?? state.now();
+  nominatedSince.set(uid, since);
+  return state.now() - since < NOMINATE_FIRST_MS;
+};
+
 /** Advances one pending pod towards its node as far as possible now. */
 const pinPod = async (
   context: PinContext,
@@ -88,6 +111,10 @@ const pinPod = async (
   const pin = choosePinFor(context.state, intent, pod, 'pending');
   if (pin.way === 'leave') return 'left';
   try {
+    if (pin.way === 'bind' && awaitsScheduler(context, intent, pod)) {
+      await nominatePod(context.client, intent, pod, signal);
+      return 'nominated';
+    }
     if (pin.way === 'bind')
       return await bindPod(context, intent, pod, { way: 'bind', reason: pin.reason }, signal);
     await nominatePod(context.client, intent, pod, signal);
@@ -101,7 +128,9 @@ const pinPod = async (
 
 const reconcilePod = async (context: PinContext, uid: string, signal: AbortSignal): Promise<Action> => {
   const { state, report } = context;
-  for (const { intent } of state.store.by('pod', uid)) {
+  const intents = state.store.by('pod', uid);
+  if (intents.length === 0) context.nominatedSince.delete(uid);
+  for (const { intent } of intents) {
     const target = intent.pin?.pod;
     if (!target) continue;
     const pod = state.pods.get(`${intent.pin?.namespace}/${target.name}`);
@@ -115,8 +144,10 @@ const reconcilePod = async (context: PinContext, uid: string, signal: AbortSigna
       const outcome = await pinPod(context, intent, pod, signal);
       if (outcome === 'left') reportResult('REJECTED', choosePinFor(state, intent, pod, 'pending').reason);
       if (outcome === 'bound') reportResult('BOUND', '');
-      if (outcome === 'lost' || outcome === 'missing') return requeue(RECHECK_MS);
+      if (outcome === 'lost' || outcome === 'missing' || outcome === 'nominated') return requeue(RECHECK_MS);
+      continue;
     }
+    context.nominatedSince.delete(uid);
   }
   return awaitChange;
 };
@@ -168,7 +199,11 @@ const isBoundOrDeleted = ({ spec }: Pod, type: Change<Pod>['type']): boolean =>
 
 /** Puts pending pods on the nodes that plans have for them. Key: 'pod/<uid>' or 'owner/<uid>'. */
 export const createPinController = (options: PinOptions): Controller => {
-  const context: PinContext = { ...options, missingSince: new Map() };
+  const context: PinContext = {
+    ...options,
+    missingSince: new Map(),
+    nominatedSince: new Map(),
+  };
   const { state } = context;
   return {
     name: 'pod.pin',
