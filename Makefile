@@ -11,7 +11,7 @@ GENERATED := manifests/base/crds charts kube/preflight/grantedrights.ts docs/met
 
 need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
 
-.PHONY: help setup demo test unit e2e up down run image push kind-image package lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors soak
+.PHONY: help setup demo test unit e2e up down run image push kind-image package lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors bench-follow soak
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -91,6 +91,11 @@ bench-webhook: setup ## webhook/ beside a bare echo webhook
 
 bench-doors: setup ## Our servers under 100,000 hostile requests of each kind, beside an honest caller
 	@$(NODE) bench/doors/main.ts
+
+bench-follow: setup ## Places of bursts on the claims bought for them, simulated, then beside kube-scheduler alone
+	@$(NODE) bench/follow/places.ts
+	@$(NODE) bench/follow/places.ts --pods 1000
+	@$(NODE) bench/follow/main.ts --pods 300 --seed 881
 
 bench-rebalance: setup ## Rebalancing beside Karpenter's own consolidation
 	@$(NODE) bench/rebalance/main.ts

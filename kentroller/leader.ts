@@ -219,6 +219,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
                 recorder,
                 log,
                 clock,
+                metrics: o.registry,
               }),
             ]
           : []),

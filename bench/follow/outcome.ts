@@ -53,7 +53,7 @@ export const boughtFirst = (claims: readonly NodeClaim[], pods: number): readonl
 export const countOnPlan = (first: readonly NodeClaim[], running: readonly Pod[]): number => {
   const asPending = running.map(({ metadata, spec: { nodeName: _, ...spec } }): Pod => ({ metadata, spec }));
   const inFlight = first.map((claim) => ({ claim, budget: requestsOf(claim), node: undefined }));
-  const plan = attributePods({ inFlight, pods: asPending, assigned: new Map() });
+  const { attributions: plan } = attributePods({ inFlight, pods: asPending, assigned: new Map() });
   const planned = countBy(plan, ({ claim, pod }) => `${claim}/${kindOf(pod)}`);
   const claimOn = new Map(first.map((claim) => [claim.status?.nodeName ?? '', claim.metadata.name]));
   const actual = countBy(running, (pod) => `${claimOn.get(pod.spec.nodeName ?? '')}/${kindOf(pod)}`);

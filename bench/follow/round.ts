@@ -10,8 +10,9 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import { until } from '../../kube/testing/until.ts';
 import { randomFrom } from '../../planner/search/random.ts';
+import { burstOf } from '../../planner/testing/purchase.ts';
 import { quantile } from '../support/figures.ts';
-import { applyBurst, burstOf } from './burst.ts';
+import { applyBurst } from './burst.ts';
 import { judge, type Outcome } from './outcome.ts';
 
 /** Bounds of the time until a machine joins, in milliseconds. Real machines differ, too. */

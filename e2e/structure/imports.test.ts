@@ -29,7 +29,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   bound: ['model', 'scheduling', 'cluster', 'packing'],
   search: ['model', 'scheduling', 'cluster', 'packing', 'bound'],
   plan: ['model', 'scheduling', 'cluster', 'packing', 'bound', 'search'],
-  karpenter: ['model', 'scheduling', 'cluster', 'packing'],
+  karpenter: ['model', 'scheduling', 'cluster', 'packing', 'search'],
   pinning: ['model', 'scheduling', 'cluster'],
 };
 

@@ -1,9 +1,11 @@
+import type { Registry } from 'prom-client';
 import { PLACEHOLDER } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
+import { gauge } from '../../kube/component/metrics.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
@@ -31,6 +33,7 @@ interface FollowOptions {
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: { readonly now: () => number };
+  readonly metrics: Registry;
 }
 
 /** Clears stale nominations, so that Karpenter and kube-scheduler act on the pods. Returns the nominated pods' number. */
@@ -71,14 +74,17 @@ const clearStaleNominations = async (
   return nominated.length;
 };
 
+const createdAt = ({ claim }: Machine): string => claim.metadata.creationTimestamp ?? '';
+
 // A placeholder counts as a registered node for Karpenter, so its own registration timeout does not apply any more.
 const deleteOverdueClaims = async (
   p: FollowOptions,
   machines: readonly Machine[],
   signal: AbortSignal,
 ): Promise<void> => {
-  for (const { claim, node } of machines) {
-    const deadline = Date.parse(claim.metadata.creationTimestamp ?? '') + p.limits.joinDeadlineMs + GRACE_MS;
+  for (const machine of machines) {
+    const { claim, node } = machine;
+    const deadline = Date.parse(createdAt(machine)) + p.limits.joinDeadlineMs + GRACE_MS;
     const isPlaceholder = node?.metadata.labels?.[PLACEHOLDER] !== undefined && !hasJoined(node);
     if (!isPlaceholder || p.clock.now() < deadline) continue;
     const { name, uid } = claim.metadata;
@@ -94,11 +100,34 @@ const deleteOverdueClaims = async (
   }
 };
 
+/** Says once for each set of machines that pods which they were bought for have no place on them. */
+const createReporter = (p: FollowOptions) => {
+  const unplacedPods = gauge(
+    p.metrics,
+    'kentroller_follow_pods_without_place',
+    'Pending pods without a place on the machines that Karpenter bought for them',
+    [],
+  );
+  unplacedPods.set(0);
+  let reported = '';
+  return ({ machines, unplaced }: Derived): void => {
+    unplacedPods.set(unplaced);
+    const names = machines.map(({ claim }) => claim.metadata.name);
+    const [newest] = [...machines].sort((a, b) => (createdAt(a) < createdAt(b) ? 1 : -1));
+    if (unplaced === 0 || newest === undefined || names.join() === reported) return;
+    reported = names.join();
+    const message = `${unplaced} of the pods that the NodeClaims in flight were bought for have no place on them: kube-scheduler places these, and Karpenter may order another machine`;
+    p.recorder.event(NODE_CLAIMS, newest.claim, 'Warning', 'PodsWithoutPlace', message);
+    p.log.warn({ pods: unplaced, claims: names }, 'no place for pods on the machines bought for them');
+  };
+};
+
 /**
  * Pins pending pods to the machines that Karpenter ordered for them, and releases pods from a machine that will not take
  * them.
  */
 export const createFollowController = (p: FollowOptions): Controller => {
+  const report = createReporter(p);
   let derivedAt = Number.NEGATIVE_INFINITY;
   let intervalMs = MIN_INTERVAL_MS;
   return {
@@ -118,6 +147,7 @@ export const createFollowController = (p: FollowOptions): Controller => {
       const derived = p.derivation.derive();
       derivedAt = p.clock.now();
       intervalMs = Math.max(MIN_INTERVAL_MS, INTERVAL_FACTOR * (derivedAt - startedAt));
+      report(derived);
       const nominated = await clearStaleNominations(p, derived, signal);
       await deleteOverdueClaims(p, derived.machines, signal);
       if (!derived.isSettled) return requeue(p.limits.settleMs);

@@ -13,7 +13,7 @@ const START = Date.parse('2030-01-01T00:00:00Z');
 const SETTLE_MS = 250;
 const JOIN_DEADLINE_MS = 600_000;
 
-const claimNamed = (name: string): NodeClaim => ({
+const claimNamed = (name: string, isLaunched = true): NodeClaim => ({
   metadata: {
     name,
     uid: `uid-${name}`,
@@ -24,7 +24,9 @@ const claimNamed = (name: string): NodeClaim => ({
     ...makeNode(name).claim.spec,
     resources: { requests: { cpu: '500m', memory: '512Mi', pods: '1' } },
   },
-  status: { providerID: `aws:///${name}`, allocatable: { cpu: '600m', memory: '1Gi', pods: '10' } },
+  ...(isLaunched && {
+    status: { providerID: `aws:///${name}`, allocatable: { cpu: '600m', memory: '1Gi', pods: '10' } },
+  }),
 });
 
 const placeholderFor = (name: string): Node => ({
@@ -172,4 +174,46 @@ t.test('a machine past its join deadline gets no pods', async (t) => {
   clock.now += JOIN_DEADLINE_MS;
   derivation.derive();
   t.same(pins(), []);
+});
+
+t.test('pins wait until the last machine of the batch is launched, but not for ever', async (t) => {
+  const { clock, caches, derivation, pins, launch } = open();
+  launch('a');
+  caches.nodeClaims.put(claimNamed('b', false));
+  caches.pods.put(pendingPod('p'));
+  caches.pods.put(pendingPod('q'));
+  derivation.derive();
+  clock.now += 8 * SETTLE_MS;
+  t.equal(derivation.derive().isSettled, false, 'how large the machine of b will be is not known');
+  t.same(pins(), []);
+  launch('b');
+  t.equal(derivation.derive().isSettled, true);
+  t.same(
+    pins().map((pin) => pin.split(' on ')[1]),
+    ['a', 'b'],
+  );
+
+  const slow = open();
+  slow.launch('a');
+  slow.caches.nodeClaims.put(claimNamed('b', false));
+  slow.caches.pods.put(pendingPod('p'));
+  slow.derivation.derive();
+  slow.clock.now += 10_000;
+  slow.derivation.derive();
+  t.equal(slow.pins().length, 1);
+});
+
+t.test('pods without a place are counted, and the next look says the same', async (t) => {
+  const { clock, caches, derivation, pins, launch } = open();
+  launch('a');
+  launch('b');
+  for (const name of ['p', 'q', 'r']) caches.pods.put(pendingPod(name));
+  const claim = claimNamed('a');
+  const requests = { cpu: '1000m', memory: '1Gi', pods: '2' };
+  caches.nodeClaims.put({ ...claim, spec: { ...claim.spec, resources: { requests } } });
+  derivation.derive();
+  clock.now += SETTLE_MS;
+  t.equal(derivation.derive().unplaced, 1);
+  t.equal(derivation.derive().unplaced, 1);
+  t.equal(pins().length, 2);
 });

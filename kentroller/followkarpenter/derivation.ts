@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/objects.ts';
-import { attributePods } from '../../planner/karpenter/attribution.ts';
+import { type Attributed, attributePods } from '../../planner/karpenter/attribution.ts';
 import type { InFlightClaim } from '../../planner/karpenter/inflightclaim.ts';
 import { effectiveDaemonSets } from '../../planner/scheduling/daemonpods.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../caches.ts';
@@ -33,10 +33,15 @@ export interface Derived {
   /** Pods without a node that no running plan moves. */
   readonly waiting: readonly Pod[];
   readonly isSettled: boolean;
+  /** Pods that Karpenter bought the machines for and that no assignment has a place for. */
+  readonly unplaced: number;
 }
 
 /** Milliseconds by which a creation timestamp, in whole seconds of another clock, may be off. */
 const CLOCK_MS = 2_000;
+/** How long the pins of a batch wait for its last machine to be launched: before, only requests tell what a claim holds. */
+const LAUNCH_WAIT_MS = 10_000;
+const NOTHING: Attributed = { attributions: [], unplaced: 0 };
 /** Settle periods after which a claim's batch counts as complete though newer claims keep coming. */
 const MAX_SETTLE_FACTOR = 8;
 
@@ -53,6 +58,7 @@ export class Derivation {
   /** Claims whose batch was complete, by name: a newer claim belongs to another batch. */
   readonly #settled = new Set<string>();
   #isFirst = true;
+  #last: { readonly key: string; readonly value: Attributed } | undefined;
 
   constructor(o: DerivationOptions) {
     this.#o = o;
@@ -84,9 +90,13 @@ export class Derivation {
         if (claim !== undefined) assigned.set(pod.metadata.uid ?? '', claim);
         return name === '' || claim !== undefined;
       });
-    const attributions =
-      pods.length === 0 ? [] : attributePods({ inFlight: this.#inFlight(machines, now), pods, assigned });
-    const isSettled = (machine: Machine): boolean => this.#isSettled(machine, now);
+    this.#settle(machines, now);
+    const isSettled = ({ claim }: Machine): boolean => this.#settled.has(claim.metadata.name);
+    // Nothing is done with the pods of machines that are not settled, so that they need no places yet.
+    const { attributions, unplaced } =
+      pods.length === 0 || !machines.some(isSettled)
+        ? NOTHING
+        : this.#attribute(this.#inFlight(machines, now), pods, assigned);
     const { joinDeadlineMs } = limits;
     const intents = attributionIntents({ machines, attributions, isSettled, joinDeadlineMs });
     const pinned = new Set(intents.flatMap(({ pin }) => pin?.pod?.uid ?? []));
@@ -96,7 +106,7 @@ export class Derivation {
         .filter(([uid]) => pinned.has(uid)),
     );
     extraIntents.replaceAll(intents);
-    return { machines, waiting, isSettled: machines.every(isSettled) };
+    return { machines, waiting, isSettled: machines.every(isSettled), unplaced };
   }
 
   #recordFirstSeen(machines: readonly Machine[], now: number): void {
@@ -116,13 +126,34 @@ export class Derivation {
     this.#isFirst = false;
   }
 
-  #isSettled({ claim }: Machine, now: number): boolean {
+  /** Settles the machines whose batch is complete and launched. */
+  #settle(machines: readonly Machine[], now: number): void {
     const { settleMs } = this.#o.limits;
-    const { name } = claim.metadata;
-    const seen = this.#firstSeen.get(name) ?? now;
-    const isComplete = now - this.#newestSeen >= settleMs || now - seen >= settleMs * MAX_SETTLE_FACTOR;
-    if (isComplete) this.#settled.add(name);
-    return this.#settled.has(name);
+    const open = machines.filter(({ claim }) => !this.#settled.has(claim.metadata.name));
+    const ageOf = ({ claim }: Machine): number => now - (this.#firstSeen.get(claim.metadata.name) ?? now);
+    const isLaunched = open.every((m) => m.claim.status?.providerID || ageOf(m) >= LAUNCH_WAIT_MS);
+    for (const machine of isLaunched ? open : []) {
+      const isComplete = now - this.#newestSeen >= settleMs || ageOf(machine) >= settleMs * MAX_SETTLE_FACTOR;
+      if (isComplete) this.#settled.add(machine.claim.metadata.name);
+    }
+  }
+
+  /** Attributes the pods, or says what it said last if nothing changed since. */
+  #attribute(
+    inFlight: readonly InFlightClaim[],
+    pods: readonly Pod[],
+    assigned: ReadonlyMap<string, string>,
+  ): Attributed {
+    const key = JSON.stringify([
+      inFlight.map(({ claim, budget, node }) => [
+        claim.metadata.name,
+        [...budget],
+        node && [node.labels, [...node.free], node.pods.map(({ metadata }) => metadata.uid)],
+      ]),
+      pods.map(({ metadata: { uid = '' } }) => [uid, assigned.get(uid)]),
+    ]);
+    if (this.#last?.key !== key) this.#last = { key, value: attributePods({ inFlight, pods, assigned }) };
+    return this.#last.value;
   }
 
   /** The machines that pods may wait for, with what is left of them. */

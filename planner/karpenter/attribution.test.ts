@@ -56,7 +56,7 @@ const places = (
 ) =>
   Object.fromEntries(
     attributePods({ inFlight, pods, assigned })
-      .map((each): [string, string] => [each.pod.metadata.name, each.claim])
+      .attributions.map((each): [string, string] => [each.pod.metadata.name, each.claim])
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 
@@ -146,10 +146,9 @@ t.test('room beyond the requests is used last', async (t) => {
   const late = pod('late', 700);
   const inFlight = claimFor('a', [meant], { size: [1200, 4000] });
   t.strictSame(
-    attributePods({ inFlight: [inFlight], pods: [late, meant], assigned: new Map() }).map((f) => [
-      f.pod.metadata.name,
-      f.basis,
-    ]),
+    attributePods({ inFlight: [inFlight], pods: [late, meant], assigned: new Map() }).attributions.map(
+      (f) => [f.pod.metadata.name, f.basis],
+    ),
     [
       ['meant', 'requests'],
       ['late', 'room'],
@@ -239,7 +238,7 @@ t.test(
             size: [sum.get('cpu') ?? 0, Math.ceil((sum.get('memory') ?? 0) / 2 ** 20)],
           });
         });
-        const found = attributePods({ inFlight: claims, pods, assigned: new Map() });
+        const { attributions: found } = attributePods({ inFlight: claims, pods, assigned: new Map() });
         for (const { claim, node } of claims) {
           const here = found.filter((f) => f.claim === claim.metadata.name).map((f) => f.pod);
           for (const [resource, value] of sumOf(here)) {

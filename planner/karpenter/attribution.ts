@@ -1,58 +1,36 @@
 import type { Pod } from '../../api/objects.ts';
-import { type PodClass, podClassesOf } from '../packing/podclass.ts';
+import { podClassesOf } from '../packing/podclass.ts';
 import { requiredAntiAffinity } from '../scheduling/interpodaffinity.ts';
 import { deductRequests } from '../scheduling/nodeinfo.ts';
 import { hostPorts } from '../scheduling/nodeports.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
+import { assignBoughtFor } from './boughtfor.ts';
+import {
+  budgetOf,
+  type ClaimState,
+  compareAge,
+  compareText,
+  isWithin,
+  type PendingClass,
+} from './claimstate.ts';
 import { type InFlightClaim, isAllowedOn, isKeptOff } from './inflightclaim.ts';
-import { compareQueueOrder, type QueuedPod, replayScheduler } from './schedulerreplay.ts';
 
 export interface Attribution {
   readonly pod: Pod;
   /** Name of the NodeClaim. */
   readonly claim: string;
   /**
-   * `assigned`: sent to the claim before; `requests`: the claim was bought for it; `room`: the machine is larger than
-   * the requests.
+   * `assigned`: sent to the claim before; `requests`: it is one of the pods that the claims were bought for; `room`: the
+   * machine is larger than the requests.
    */
   readonly basis: 'assigned' | 'requests' | 'room';
 }
-
-/** A claim with what the pods attributed so far leave of its requests and of its machine. */
-interface ClaimState {
-  readonly inFlight: InFlightClaim;
-  readonly name: string;
-  readonly budget: Requests;
-  /** Undefined until the machine is launched. */
-  readonly free: Requests | undefined;
-  readonly pods: Pod[];
-}
-
-/** The pods of one class that have no claim yet, and the claims that may hold them. */
-interface PendingClass {
-  readonly podClass: PodClass;
-  readonly claims: readonly ClaimState[];
-  pods: readonly Pod[];
-}
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
-const compareAge = (a: Pod, b: Pod): number =>
-  compareText(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') ||
-  compareText(a.metadata.uid ?? '', b.metadata.uid ?? '');
-
-const isWithin = (requests: Requests, room: Requests): boolean => {
-  for (const [resource, requested] of requests) if (requested > (room.get(resource) ?? 0)) return false;
-  return true;
-};
 
 const hasRoom = (requests: Requests, claim: ClaimState): boolean =>
   claim.free !== undefined && isWithin(requests, claim.free);
 
 const isInBudget = (requests: Requests, claim: ClaimState): boolean =>
   isWithin(requests, claim.budget) && (claim.free === undefined || isWithin(requests, claim.free));
-
-const budgetOf = (claim: ClaimState, resource: string): number => claim.budget.get(resource) ?? 0;
 
 /** Whether the last pod of a claim would use up its remaining requests exactly; true for all pods before the last. */
 const usesUpBudget = (requests: Requests, claim: ClaimState): boolean => {
@@ -84,7 +62,14 @@ const compareClasses = (a: PendingClass, b: PendingClass): number => {
   );
 };
 
-/** For pods that the replay placed nowhere: exact sums first, then room in a claim's requests, then in its machine. */
+/** Where pending pods go. */
+export interface Attributed {
+  readonly attributions: readonly Attribution[];
+  /** Pods that the claims were bought for and that the assignment has no place for; other room may hold them. */
+  readonly unplaced: number;
+}
+
+/** For pods that the assignment has no place for: exact sums first, then room in a claim's requests, then in its machine. */
 const PASSES: readonly {
   readonly basis: Attribution['basis'];
   readonly allows: (requests: Requests, claim: ClaimState) => boolean;
@@ -99,30 +84,6 @@ const PASSES: readonly {
 
 const hasRulesAboutPods = (pod: Pod): boolean => requiredAntiAffinity(pod).length + hostPorts(pod).length > 0;
 
-/** The claim that Karpenter bought for each queued pod, by a replay of its scheduler; undefined where it finds none. */
-const replayedClaims = (
-  queue: readonly PendingClass[],
-  claims: readonly ClaimState[],
-): ReadonlyMap<Pod, ClaimState | undefined> => {
-  const indexes = new Map(claims.map((claim, index) => [claim, index]));
-  const pods = queue
-    .flatMap(({ podClass: { requests }, claims: allowed, pods }): QueuedPod[] => {
-      const of = new Set(allowed.flatMap((claim) => indexes.get(claim) ?? []));
-      return pods.map((pod) => ({ pod, requests, claims: of }));
-    })
-    .sort(compareQueueOrder);
-  const claimOfPod = replayScheduler(
-    pods,
-    claims.map(({ budget }) => budget),
-  );
-  return new Map(
-    pods.map(({ pod }, i) => {
-      const index = claimOfPod[i];
-      return [pod, index === undefined ? undefined : claims[index]];
-    }),
-  );
-};
-
 /**
  * Attributes pending pods to the claims in flight that Karpenter bought for them, in any order of the lists
  * (docs/designs/0003-follow-karpenter.md); throws a QuantityError. `assigned` maps a pod's uid to its earlier claim,
@@ -132,7 +93,7 @@ export const attributePods = (o: {
   readonly inFlight: readonly InFlightClaim[];
   readonly pods: readonly Pod[];
   readonly assigned: ReadonlyMap<string, string>;
-}): readonly Attribution[] => {
+}): Attributed => {
   const claims = o.inFlight
     .map(
       (inFlight): ClaimState => ({
@@ -180,10 +141,10 @@ export const attributePods = (o: {
     const claim = allowed.find(({ name }) => name === o.assigned.get(pod.metadata.uid ?? ''));
     return claim && hasRoom(podClass.requests, claim) && canJoin(pod, claim) ? claim : undefined;
   });
-  const replayed = replayedClaims(queue, claims);
+  const { claimOf, unplaced } = assignBoughtFor(queue, claims, hasRules ? canJoin : undefined);
   place('requests', (pod, { podClass: { requests } }) => {
-    const claim = replayed.get(pod);
-    return claim && isInBudget(requests, claim) && canJoin(pod, claim) ? claim : undefined;
+    const claim = claimOf.get(pod);
+    return claim && isWithin(requests, claim.free ?? claim.budget) && canJoin(pod, claim) ? claim : undefined;
   });
   for (const { basis, allows } of PASSES) {
     place(basis, (pod, { podClass, claims: allowed }) => {
@@ -195,5 +156,5 @@ export const attributePods = (o: {
       return best;
     });
   }
-  return found;
+  return { attributions: found, unplaced };
 };

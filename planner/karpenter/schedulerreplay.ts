@@ -9,7 +9,7 @@ export interface QueuedPod {
 }
 
 /** Comparisons of pods with claims after which no further opening order is tried. */
-const MAX_COMPARISONS = 800_000;
+const MAX_COMPARISONS = 400_000;
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
