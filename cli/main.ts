@@ -18,7 +18,7 @@ precision-packer uninstall                 [--yes] [--namespace NAMESPACE] [--ku
 
   --kubeconfig FILE         read this cluster; only uninstall --yes changes it (KUBECONFIG or ~/.kube/config)
   --snapshot FILE[,FILE]    read a snapshot instead, - for stdin: JSON or YAML, as printed by ${KUBECTL_GET}; also folders and gzip
-  --prices aws|table        prices of now from EC2 and its price list, read only, or the list prices that come with us (aws where
+  --prices aws|table        prices of now from AWS, read only, or the list prices that come with us (aws where
                             there are credentials, else table)
   --keep WHAT[,WHAT]        capacity-type, architecture, zone, family: pods move only to machines that are like theirs in this
   --region REGION           region whose prices count (that of the nodes)

@@ -1,4 +1,5 @@
-# precision-packer on an EKS cluster with Karpenter: IAM role, Pod Identity, and both charts.
+# precision-packer on an EKS cluster with Karpenter: IAM role, Pod Identity, and both charts. Pod Identity needs the add-on
+# eks-pod-identity-agent on the cluster.
 # Push image and charts first: make push REGISTRY=…
 
 terraform {
@@ -30,6 +31,12 @@ variable "chart_version" {
 variable "namespace" {
   type    = string
   default = "castai-agent"
+}
+
+variable "spot_prediction_queue" {
+  type        = bool
+  default     = false
+  description = "Whether EC2's interruption notices go to a queue that spot interruption prediction reads."
 }
 
 # What kentroller reads; it starts nothing by itself, Karpenter does.
@@ -66,51 +73,19 @@ resource "aws_eks_pod_identity_association" "kentroller" {
   role_arn        = aws_iam_role.kentroller.arn
 }
 
-# Karpenter's queue for spot interruptions; set settings.interruptionQueue of Karpenter's chart to its name. Plans heed what
-# Karpenter learns from it. Leave this out where Karpenter has one.
-resource "aws_sqs_queue" "interruption" {
-  name                      = var.cluster_name
-  message_retention_seconds = 300
-  sqs_managed_sse_enabled   = true
+# A queue of precision-packer's own for EC2's notices, beside Karpenter's: a queue has one reader.
+module "spot_prediction" {
+  count = var.spot_prediction_queue ? 1 : 0
+
+  source       = "./.."
+  cluster_name = var.cluster_name
 }
 
-data "aws_iam_policy_document" "interruption" {
-  statement {
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.interruption.arn]
+resource "aws_iam_role_policy_attachment" "spot_prediction" {
+  count = var.spot_prediction_queue ? 1 : 0
 
-    principals {
-      type        = "Service"
-      identifiers = ["events.amazonaws.com", "sqs.amazonaws.com"]
-    }
-  }
-}
-
-resource "aws_sqs_queue_policy" "interruption" {
-  queue_url = aws_sqs_queue.interruption.url
-  policy    = data.aws_iam_policy_document.interruption.json
-}
-
-resource "aws_cloudwatch_event_rule" "interruption" {
-  for_each = {
-    spot      = { source = "aws.ec2", type = "EC2 Spot Instance Interruption Warning" }
-    rebalance = { source = "aws.ec2", type = "EC2 Instance Rebalance Recommendation" }
-    state     = { source = "aws.ec2", type = "EC2 Instance State-change Notification" }
-    health    = { source = "aws.health", type = "AWS Health Event" }
-  }
-
-  name = "${var.cluster_name}-${each.key}"
-  event_pattern = jsonencode({
-    source        = [each.value.source]
-    "detail-type" = [each.value.type]
-  })
-}
-
-resource "aws_cloudwatch_event_target" "interruption" {
-  for_each = aws_cloudwatch_event_rule.interruption
-
-  rule = each.value.name
-  arn  = aws_sqs_queue.interruption.arn
+  role       = aws_iam_role.kentroller.name
+  policy_arn = module.spot_prediction[0].read_policy_arn
 }
 
 resource "helm_release" "crds" {
@@ -128,6 +103,14 @@ resource "helm_release" "precision_packer" {
   repository = "oci://${var.registry}/charts"
   chart      = "precision-packer"
   version    = var.chart_version
+
+  values = [yamlencode({
+    castai-kentroller = {
+      settings = var.spot_prediction_queue ? {
+        SPOT_INTERRUPTION_PREDICTION_QUEUE_URL = module.spot_prediction[0].queue_url
+      } : {}
+    }
+  })]
 
   depends_on = [helm_release.crds, aws_eks_pod_identity_association.kentroller]
 }
