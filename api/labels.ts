@@ -119,6 +119,9 @@ export const REQUEST_EVICT_ONLY = 'descheduler.alpha.kubernetes.io/request-evict
 /** On a pod, any value: who answers its eviction request is moving it. */
 export const EVICTION_IN_PROGRESS = 'descheduler.alpha.kubernetes.io/eviction-in-progress';
 
+/** On a NodePool, 'true': limits of 0 keep Karpenter's own provisioner off it, and bind no plan of ours. */
+export const PLANS_ONLY = 'autoscaling.cast.ai/plans-only';
+
 /** Kubernetes' label of the nodes of a control plane. */
 export const CONTROL_PLANE = 'node-role.kubernetes.io/control-plane';
 

@@ -2,6 +2,7 @@ import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
 import { podName } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
+import { clusterLimitOf } from './cluster/clustercores.ts';
 import { acceptsPods, billedOf, billOf, clusterOf, selectedLabelValues } from './cluster/clusterview.ts';
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
 import { isStarting } from './cluster/startingnodes.ts';
@@ -52,6 +53,8 @@ export interface ProvisionRequest {
   readonly preferences?: Preferences;
   /** Whether a claim of spot alone is ordered on demand once no spot can be had, where its NodePool lets it. */
   readonly spotFallback?: boolean;
+  /** Most cores of all worker nodes together; any number by default. */
+  readonly maxCores?: number;
   /** Names of the schedulers whose pods are planned for; our own when left out. */
   readonly schedulers?: readonly string[];
 }
@@ -157,6 +160,7 @@ const search = (
     ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
     ...(request.interruption && { interruption: request.interruption }),
     poolUsage: poolUsageOf(cluster.snapshot, request.catalogue),
+    ...clusterLimitOf(request),
   });
   // 3. Search: existing nodes first, then new nodes, then better ones.
   const targets = [

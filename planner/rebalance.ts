@@ -2,6 +2,7 @@ import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
+import { clusterLimitOf } from './cluster/clustercores.ts';
 import { billedOf, billOf, type Cluster, clusterOf, selectedLabelValues } from './cluster/clusterview.ts';
 import { poolUsageOf } from './cluster/nodepoolusage.ts';
 import { passedHolds } from './cluster/passedholds.ts';
@@ -62,6 +63,8 @@ export interface RebalanceRequest extends SelectionRequest {
   readonly moveWeight?: number;
   /** Whether a claim of spot alone is ordered on demand once no spot can be had, where its NodePool lets it. */
   readonly spotFallback?: boolean;
+  /** Most cores of all worker nodes together; any number by default. */
+  readonly maxCores?: number;
 }
 
 export interface RebalanceResult {
@@ -141,6 +144,7 @@ const search = (request: RebalanceRequest): RebalanceResult => {
     ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
     ...(request.interruption && { interruption: request.interruption }),
     poolUsage: poolUsageOf(cluster.snapshot, request.catalogue),
+    ...clusterLimitOf(request),
   });
   // 3. Search.
   const packing = new Packing(problem);

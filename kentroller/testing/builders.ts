@@ -220,6 +220,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   evictionRetryAt: new Map(),
   offerings: OFFERINGS,
   poolUsage: new Map(),
+  clusterCores: undefined,
   unlaunched: 0,
   now: NOW,
   limits: {

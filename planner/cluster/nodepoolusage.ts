@@ -3,6 +3,7 @@ import type { Node, NodeClaim, NodePool, ResourceList } from '../../api/objects.
 import { amount } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Catalogue } from '../model/catalogue.ts';
+import { poolLimits } from '../model/nodepool.ts';
 import type { Requests } from '../scheduling/noderesources.ts';
 import { allowedOfferings } from './allowedofferings.ts';
 import { capacityOf, type PoolUsage } from './nodepoollimits.ts';
@@ -14,7 +15,7 @@ const read = (resource: string, list: ResourceList | undefined): number =>
  * Resources of a launched machine, as Karpenter counts them: the claim's until the Node is initialized and has its own;
  * by its type where neither says anything.
  */
-const launchedAmount = (
+export const launchedAmount = (
   resource: string,
   claim: NodeClaim,
   node: Node | undefined,
@@ -31,7 +32,7 @@ const launchedAmount = (
 };
 
 /** The most that a machine may have which was ordered and not launched; 0 where the catalogue knows none of its types. */
-const orderedAmount = (resource: string, claim: NodeClaim, catalogue: Catalogue): number => {
+export const orderedAmount = (resource: string, claim: NodeClaim, catalogue: Catalogue): number => {
   if (resource === 'nodes') return 1;
   const types = new Set(
     allowedOfferings(claim.spec.requirements, catalogue).map(({ type }) => capacityOf(type)),
@@ -39,7 +40,7 @@ const orderedAmount = (resource: string, claim: NodeClaim, catalogue: Catalogue)
   return Math.max(0, ...[...types].map((capacity) => capacity.get(resource) ?? 0));
 };
 
-const isLaunched = ({ status }: NodeClaim): boolean =>
+export const isLaunched = ({ status }: NodeClaim): boolean =>
   status?.providerID !== undefined && status.providerID !== '';
 
 /**
@@ -59,7 +60,7 @@ export const poolUsageOf = (
   },
   catalogue: Catalogue,
 ): PoolUsage => {
-  const limited = nodePools.filter(({ spec }) => Object.keys(spec.limits ?? {}).length > 0);
+  const limited = nodePools.filter((pool) => Object.keys(poolLimits(pool)).length > 0);
   const usage = new Map<string, Requests>();
   if (limited.length === 0) return usage;
   const nodeOf = new Map(nodes.map((node) => [node.spec?.providerID ?? '', node]));
@@ -72,7 +73,7 @@ export const poolUsageOf = (
     const launched = claims.filter(isLaunched);
     const ordered = claims.filter((claim) => !isLaunched(claim));
     const used: Requests = new Map();
-    for (const resource of Object.keys(pool.spec.limits ?? {})) {
+    for (const resource of Object.keys(poolLimits(pool))) {
       const there = launched.reduce(
         (sum, claim) =>
           sum + launchedAmount(resource, claim, nodeOf.get(claim.status?.providerID ?? ''), catalogue),

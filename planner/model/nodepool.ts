@@ -1,4 +1,6 @@
-import type { NodeClassObject, NodePool, Requirement } from '../../api/objects.ts';
+import { PLANS_ONLY } from '../../api/labels.ts';
+import type { NodeClassObject, NodePool, Requirement, ResourceList } from '../../api/objects.ts';
+import { amount } from '../../api/quantity.ts';
 import { NODE_CLASSES, type Resource } from '../../api/resources.ts';
 import { canonicalKey } from './machinelabels.ts';
 
@@ -14,6 +16,19 @@ export const nodeClassKindsOf = (pools: readonly NodePool[]): readonly Resource<
 /** Whether Karpenter creates nodes of this NodePool on demand: it is not static and not being deleted. */
 export const isDynamic = (pool: NodePool): boolean =>
   pool.spec.replicas === undefined && pool.metadata.deletionTimestamp === undefined;
+
+/** Whether a NodePool is for plans alone: its limits of 0 keep Karpenter's own provisioner off, and bind no plan. */
+export const isForPlansAlone = ({ metadata }: NodePool): boolean =>
+  metadata.annotations?.[PLANS_ONLY] === 'true';
+
+/** The limits that bind plans. Of a NodePool for plans alone, those of 0 do not. */
+export const poolLimits = (pool: NodePool): ResourceList => {
+  const limits = pool.spec.limits ?? {};
+  if (!isForPlansAlone(pool)) return limits;
+  return Object.fromEntries(
+    Object.entries(limits).filter(([resource, limit]) => amount(resource, limit) > 0),
+  );
+};
 
 /** The condition Ready where it is there and not true: Karpenter creates nothing then. */
 const unreadyReason = ({ status }: NodePool | NodeClassObject): string | undefined => {

@@ -1,7 +1,7 @@
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import { mustGet } from '../../api/mustget.ts';
 import type { DaemonSet, Pod } from '../../api/objects.ts';
-import type { PoolUsage } from '../cluster/nodepoollimits.ts';
+import type { ClusterCores, PoolUsage } from '../cluster/nodepoollimits.ts';
 import type { Commitment } from '../model/billing.ts';
 import { type InterruptionPolicy, isInterruptionAcceptable } from '../model/interruption.ts';
 import type { NamespaceLabels } from '../scheduling/interpodaffinity.ts';
@@ -48,6 +48,8 @@ export interface Problem extends ExistingNodeTable {
   readonly commitments: readonly Commitment[];
   /** What NodePools with limits have now. */
   readonly poolUsage: PoolUsage;
+  /** What the cluster has and may have; undefined where it may have any number of cores. */
+  readonly clusterCores: ClusterCores | undefined;
   /** Pods that wait for a node, per pod class. */
   readonly pending: Int32Array;
 }
@@ -91,6 +93,7 @@ export const compile = (input: {
   readonly replaces?: boolean;
   /** What NodePools with limits have now; by default what their status says. */
   readonly poolUsage?: PoolUsage;
+  readonly clusterCores?: ClusterCores;
 }): Problem => {
   const everyPod = [...input.existingNodes.flatMap(({ view }) => view.pods), ...input.pending];
   const { volumes } = input;
@@ -187,6 +190,7 @@ export const compile = (input: {
     rules,
     commitments: input.commitments ?? [],
     poolUsage: input.poolUsage ?? new Map(),
+    clusterCores: input.clusterCores,
     pending,
   };
 };

@@ -144,6 +144,7 @@ const limitReason = (
   const limits = new RemainingLimits(
     new Set(able.map(({ launchOption }) => launchOption.pool)),
     problem.poolUsage,
+    problem.clusterCores,
   );
   for (const option of packing.option) {
     if (option) limits.count(option.launchOption.pool.metadata.name, option.launchOption.type, 1);
@@ -197,14 +198,14 @@ export const unplacedReason = (packing: Packing, podClass: number, context: Reas
 };
 
 /** The NodePools that may not grow by even one node, as sentences. */
-export const limitReasons = ({ allOptions, poolUsage }: Problem): string[] => {
+export const limitReasons = ({ allOptions, poolUsage, clusterCores }: Problem): string[] => {
   const types = new Map<NodePool, Set<InstanceType>>();
   for (const { launchOption } of allOptions) {
     const ofPool = types.get(launchOption.pool);
     if (ofPool) ofPool.add(launchOption.type);
     else types.set(launchOption.pool, new Set([launchOption.type]));
   }
-  const limits = new RemainingLimits(types.keys(), poolUsage);
+  const limits = new RemainingLimits(types.keys(), poolUsage, clusterCores);
   return [...types].flatMap(([pool, ofPool]) => {
     const blocker = limits.blocker(pool.metadata.name, [...ofPool]);
     return blocker === undefined

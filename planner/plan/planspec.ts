@@ -57,6 +57,7 @@ export const writePlan = (
     cluster.snapshot.nodePools,
     problem.poolUsage,
     assignment.bought.map(({ option }) => [option.launchOption.pool.metadata.name, option.launchOption.type]),
+    problem.clusterCores,
   );
   const finder = new AlternativeFinder(problem, o);
   assignment.bought.forEach((node, index) => {

@@ -67,6 +67,24 @@ checkCases([
     ['fail Creation FailureReasonNodePoolLimit'],
   ],
   [
+    'cores of the cluster hold for plans that buy for pending pods',
+    make.plan(PENDING),
+    { ...BLUE, clusterCores: { max: 10_000, used: 9_000 } },
+    ['fail Creation FailureReasonClusterLimit'],
+  ],
+  [
+    'cores of the cluster hold for plans that replace nodes',
+    make.plan(REPLACE),
+    { ...BLUE, clusterCores: { max: 10_000, used: 9_000 } },
+    ['fail Creation FailureReasonClusterLimit'],
+  ],
+  [
+    'while the sizes of machines are not known, a cluster with a limit gets none',
+    make.plan(PENDING),
+    { ...BLUE, clusterCores: { max: 10_000, used: 0 }, offerings: undefined },
+    ['wait-in-phase WaitingForPrices'],
+  ],
+  [
     'while the sizes of machines are not known, a NodePool with limits gets none',
     make.plan(PENDING),
     { ...limitedTo({ cpu: '10' }, {}), offerings: undefined },

@@ -2,6 +2,7 @@ import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalan
 import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { TypeOffering } from '../../../planner/cluster/allowedofferings.ts';
 import { RemainingLimits } from '../../../planner/cluster/nodepoollimits.ts';
+import { poolLimits } from '../../../planner/model/nodepool.ts';
 import { availabilityCheck } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -22,7 +23,14 @@ import { type Restricted, restrict } from './restrict.ts';
 
 export type OrderState = Pick<
   ExecutionState,
-  keyof LeavingState | 'nodePools' | 'poolUsage' | 'unavailable' | 'zoneIds' | 'offerings' | 'now'
+  | keyof LeavingState
+  | 'nodePools'
+  | 'poolUsage'
+  | 'clusterCores'
+  | 'unavailable'
+  | 'zoneIds'
+  | 'offerings'
+  | 'now'
 >;
 
 /** What to order for one planned node. */
@@ -80,7 +88,7 @@ class Orders {
   constructor(state: OrderState, offerings: Offerings) {
     this.#state = state;
     this.#offerings = offerings;
-    this.#limits = new RemainingLimits(state.nodePools.values(), state.poolUsage);
+    this.#limits = new RemainingLimits(state.nodePools.values(), state.poolUsage, state.clusterCores);
     this.#isBound = isBoundByPrice(state.plan);
     this.#isAvailable = availabilityCheck(state.unavailable, state.zoneIds, state.now);
   }
@@ -190,7 +198,7 @@ class Orders {
       const found =
         this.#cut(alternative, poolName, (each) => fits(each) && isCheap(each)) ??
         (hasMinValues(alternative) && allowed.some(fits)
-          ? this.#cut(alternative, poolName, isCheap)
+          ? this.#cut(alternative, poolName, (each) => this.#limits.clusterAllows(each.type) && isCheap(each))
           : undefined);
       if (!found) continue;
       const counted = found.types.filter((type) => this.#limits.allows(poolName, type));
@@ -211,7 +219,14 @@ class Orders {
     if (types.size === 0) {
       return {
         failureReason: 'FailureReasonNodePoolLimit',
-        message: `NodePool ${poolName} has limits, and the cloud does not know the size of any machine that planned node ${name} may be: make a new plan.`,
+        message: `NodePool ${poolName} or the cluster has limits, and the cloud does not know the size of any machine that planned node ${name} may be: make a new plan.`,
+      };
+    }
+    const full = this.#limits.clusterBlocker(poolName, [...types]);
+    if (full) {
+      return {
+        failureReason: 'FailureReasonClusterLimit',
+        message: `Planned node ${name} can't be ordered: ${full}. Raise the limit, or plan for fewer nodes.`,
       };
     }
     const limit = this.#limits.blocker(poolName, [...types]);
@@ -257,12 +272,17 @@ export const decideOrders = (
   offerings: Offerings,
 ): OrderDecision => new Orders(state, offerings).decide(planned);
 
+const hasLimits = (state: OrderState, planned: NodeClaimToAdd): boolean => {
+  const pool = poolOf(state, planned);
+  return state.clusterCores !== undefined || (pool !== undefined && Object.keys(poolLimits(pool)).length > 0);
+};
+
 /**
  * What to order while the cloud's prices, sizes and labels are not known: nothing, but for a plan that none of them
  * matters to.
  */
 export const decideOrdersBlindly = (state: OrderState, planned: readonly NodeClaimToAdd[]): OrderDecision => {
-  const isLimited = planned.some((each) => Object.keys(poolOf(state, each)?.spec.limits ?? {}).length > 0);
+  const isLimited = planned.some((each) => hasLimits(state, each));
   if (isBoundByPrice(state.plan) || isLimited || needsCatalogue(state, planned)) return { kind: 'waits' };
   const orders: Order[] = [];
   for (const each of planned) {

@@ -9,6 +9,7 @@ import { isOfDaemonSet } from '../../../api/pods.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
+import { clusterCoresOf } from '../../../planner/cluster/clustercores.ts';
 import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
 import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
 import { poolUsageOf } from '../../../planner/cluster/nodepoolusage.ts';
@@ -47,6 +48,8 @@ export interface Sources {
   readonly isEnabled: () => boolean;
   /** Why the cluster would be too small without the nodes of a plan; none where left out. */
   readonly limitOf?: (plan: RebalancePlan) => string | undefined;
+  /** Most cores of all worker nodes; undefined for any number. */
+  readonly maxCores?: () => number | undefined;
 }
 
 const attemptedClaims = (plan: RebalancePlan): readonly string[] =>
@@ -171,6 +174,17 @@ export const readPoolUsage = (
     offerings?.catalogue ?? NO_CATALOGUE,
   );
 
+/** What the cluster has of the cores that it may have; read and recorded as `readPoolUsage` is. */
+const readClusterCores = (
+  { caches, orders, maxCores }: Pick<Sources, 'caches' | 'orders' | 'maxCores'>,
+  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
+): ExecutionState['clusterCores'] =>
+  clusterCoresOf(
+    maxCores?.(),
+    { nodes: caches.nodes.list(), nodeClaims: orders.withOrdered(caches.nodeClaims.list(), now) },
+    offerings?.catalogue ?? NO_CATALOGUE,
+  );
+
 /** NodeClaims of any plan that have no machine yet. */
 const isUnlaunched = ({ metadata, status }: NodeClaim): boolean =>
   metadata.labels?.[PLAN] !== undefined &&
@@ -179,10 +193,11 @@ const isUnlaunched = ({ metadata, status }: NodeClaim): boolean =>
 
 /** What all plans have under way, as of this moment: read right before the steps are decided that it bounds. */
 export const readUnderWay = (
-  sources: Pick<Sources, 'caches' | 'orders'>,
+  sources: Pick<Sources, 'caches' | 'orders' | 'maxCores'>,
   state: Pick<ExecutionState, 'offerings' | 'now'>,
-): Pick<ExecutionState, 'poolUsage' | 'unlaunched'> => ({
+): Pick<ExecutionState, 'poolUsage' | 'clusterCores' | 'unlaunched'> => ({
   poolUsage: readPoolUsage(sources, state),
+  clusterCores: readClusterCores(sources, state),
   unlaunched: sources.orders.withOrdered(sources.caches.nodeClaims.list(), state.now).filter(isUnlaunched)
     .length,
 });
@@ -194,7 +209,7 @@ export const gather = async (
   evictionRetryAt: ReadonlyMap<string, number>,
   now: number,
   signal: AbortSignal,
-): Promise<Omit<ExecutionState, 'poolUsage' | 'unlaunched' | 'specHash'>> => {
+): Promise<Omit<ExecutionState, 'poolUsage' | 'clusterCores' | 'unlaunched' | 'specHash'>> => {
   const { caches, client } = sources;
   const nodeClaims = new Map<string, NodeClaim>();
   for (const name of [...existingClaims(plan), ...attemptedClaims(plan)]) {

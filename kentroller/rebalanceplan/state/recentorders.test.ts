@@ -1,7 +1,7 @@
 import t from 'tap';
 import { executionState, NOW, nodeClaim, nodePool, plan, toAdd } from '../../testing/builders.ts';
 import { decide } from '../decide.ts';
-import { readPoolUsage } from './gather.ts';
+import { readPoolUsage, readUnderWay } from './gather.ts';
 import { RecentOrders } from './recentorders.ts';
 import type { Step } from './step.ts';
 
@@ -63,3 +63,28 @@ t.test('two plans that decide one after the other never both order the last mach
   t.same(passOf('one'), ['create-claim']);
   t.same(passOf('two'), ['FailureReasonNodePoolLimit']);
 });
+
+t.test(
+  'two plans that decide one after the other never pass the cores of the cluster together',
+  async (t) => {
+    const orders = new RecentOrders();
+    const caches = {
+      nodePools: { list: () => [nodePool()] },
+      nodes: { list: () => [] },
+      nodeClaims: { list: () => [] },
+    } as unknown as Parameters<typeof readUnderWay>[0]['caches'];
+    const passOf = (name: string, max: number): readonly string[] => {
+      const buys = {
+        nodeClaimsToAdd: [toAdd(name, [['m5.large']])],
+        podsToMigrate: [{ name: 'p', namespace: 'shop', srcNode: '', dstNodeClaimName: name }],
+      };
+      const state = executionState(plan(buys), { nodePools: new Map([['general', nodePool()]]) });
+      const { steps } = decide({ ...state, ...readUnderWay({ caches, orders, maxCores: () => max }, state) });
+      orders.record(steps, NOW);
+      return steps.map((step) => (step.kind === 'fail' ? step.failureReason : step.kind));
+    };
+    t.same(passOf('one', 3), ['create-claim']);
+    t.same(passOf('two', 3), ['FailureReasonClusterLimit']);
+    t.same(passOf('two', 4), ['create-claim'], 'a raised limit counts at once');
+  },
+);

@@ -3,7 +3,7 @@ import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering.ts';
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
 import type { NodeCount } from '../../../planner/cluster/disruptionbudget.ts';
-import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
+import type { ClusterCores, PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
 import type { ZoneIds } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import type { PlanRules } from './evictionrules.ts';
@@ -106,6 +106,8 @@ export interface ExecutionState {
   readonly offerings: Offerings | undefined;
   /** What NodePools with limits have now, machines that were just ordered included. */
   readonly poolUsage: PoolUsage;
+  /** What the cluster has, orders of a moment ago included, and may have; undefined without clusterLimits. */
+  readonly clusterCores: ClusterCores | undefined;
   /** NodeClaims of all plans without a machine, those that were just ordered included. */
   readonly unlaunched: number;
   /** USD per hour of all nodes of the cluster; undefined when the price of one is unknown. */

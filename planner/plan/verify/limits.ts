@@ -3,6 +3,7 @@ import type { Node, NodeClaim, NodePool } from '../../../api/objects.ts';
 import { amount, formatAmount } from '../../../api/quantity.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import { amountOf, type InstanceType } from '../../model/catalogue.ts';
+import { poolLimits } from '../../model/nodepool.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { PlanFault } from './fault.ts';
 
@@ -49,7 +50,7 @@ const usedOf = ({ nodes, nodeClaims }: Snapshot, pool: NodePool, resource: strin
 export const limitFaults = (snapshot: Snapshot, planned: readonly PlannedTypes[]): PlanFault[] =>
   snapshot.nodePools.flatMap((pool) => {
     const { name } = pool.metadata;
-    const limits = Object.entries(pool.spec.limits ?? {});
+    const limits = Object.entries(poolLimits(pool));
     const claims = planned.filter(({ pool }) => pool === name);
     if (limits.length === 0 || claims.length === 0) return [];
     return limits.flatMap(([resource, limit]): PlanFault[] => {
