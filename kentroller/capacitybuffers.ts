@@ -12,7 +12,12 @@ import { getOrUndefined } from '../kube/ignore.ts';
 /** More chunks than one look at the cluster places. */
 const MAX_PODS = 5_000;
 
-type Looking = { readonly client: Pick<KubeClient, 'get' | 'list'>; readonly signal: AbortSignal };
+interface Looking {
+  readonly client: Pick<KubeClient, 'get' | 'list'>;
+  readonly signal: AbortSignal;
+  /** Pods that the headroom of the policies stands for; none where left out. */
+  readonly headroom?: () => readonly Pod[];
+}
 type Template = { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
 
 const replicasOf = ({ status }: CapacityBuffer): number => {
@@ -65,7 +70,7 @@ const podsOf = ({ metadata }: CapacityBuffer, template: Template, count: number)
   }));
 };
 
-/** The pods that all CapacityBuffers stand for, or why they can't be told; none where the kind is not served. */
+/** The pods that all CapacityBuffers and the headroom stand for, or why they can't be told. */
 export interface BufferPods {
   readonly pods: readonly Pod[];
   readonly problem?: string;
@@ -74,7 +79,7 @@ export interface BufferPods {
 export const readBufferPods = async (looking: Looking): Promise<BufferPods> => {
   const { client, signal } = looking;
   const list = await getOrUndefined(client.list(CAPACITY_BUFFERS, { signal }));
-  const pods: Pod[] = [];
+  const pods: Pod[] = [...(looking.headroom?.() ?? [])];
   for (const buffer of list?.items ?? []) {
     const count = replicasOf(buffer);
     if (count <= 0) continue;

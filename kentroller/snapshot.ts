@@ -1,4 +1,4 @@
-import type { KubeObject, NodeClassObject } from '../api/objects.ts';
+import type { KubeObject, NodeClassObject, Pod } from '../api/objects.ts';
 import type { Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
@@ -43,7 +43,7 @@ export const gatherSnapshot = (caches: SnapshotCaches): Snapshot => ({
 });
 
 /**
- * The snapshot that plans are made from: with the pods that CapacityBuffers stand for, whose room every plan keeps, since
+ * The snapshot that plans are made from: with the pods that CapacityBuffers and headroom stand for, whose room every plan keeps, since
  * Karpenter would buy it again. Without the right to read buffers there are none.
  */
 export const gatherForPlans = async (o: {
@@ -51,10 +51,11 @@ export const gatherForPlans = async (o: {
   readonly caches: SnapshotCaches;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  readonly headroom?: () => readonly Pod[];
 }): Promise<Snapshot> => {
   const { pods, problem } = await readBufferPods(o).catch((error: unknown): BufferPods => {
     if (!lacksRight(error)) throw error;
-    return { pods: [], problem: messageOf(error) };
+    return { pods: o.headroom?.() ?? [], problem: messageOf(error) };
   });
   if (problem !== undefined)
     o.log.warn({ reason: problem }, 'plans do not keep the room of all CapacityBuffers');

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Registry } from 'prom-client';
 import { SELECTED_NODE } from '../../api/labels.ts';
-import type { ConfigMap, Node, NodeClaim, NodePool } from '../../api/objects.ts';
+import type { ConfigMap, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { NODES } from '../../api/resources.ts';
 import type { Cache } from '../../kube/cache/cache.ts';
@@ -69,6 +69,8 @@ export interface ConsolidationOptions {
   readonly policyRecord?: PolicyRecord;
   readonly settleMs?: number;
   readonly schedulers?: readonly string[];
+  /** Pods that the headroom of the policies stands for. */
+  readonly headroom?: () => readonly Pod[];
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -113,7 +115,7 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
 
   /** A list that fails is no reason to give up: nodes whose room it could need stay, or are opened again. */
   const readBuffersAnew = (signal: AbortSignal): Promise<BufferPods> => {
-    const read = readBufferPods({ client, signal }).catch((error: unknown): BufferPods => {
+    const read = readBufferPods({ ...o, signal }).catch((error: unknown): BufferPods => {
       const reason = messageOf(error);
       if (!signal.aborted) log.warn({ reason }, 'CapacityBuffers can not be read, so empty nodes stay');
       return { pods: [], problem: `CapacityBuffers, which may need its room, can't be read: ${reason}` };

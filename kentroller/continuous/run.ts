@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pod } from '../../api/objects.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -47,6 +48,8 @@ export interface ContinuousOptions {
   readonly surgeByDefault: boolean;
   /** As in RebalanceRequest. */
   readonly schedulers?: readonly string[];
+  /** Pods that the headroom of the policies stands for. */
+  readonly headroom?: () => readonly Pod[];
   readonly recorder: Recorder;
   readonly audit: Audit;
   readonly log: Logger;
@@ -80,7 +83,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
     `${CONTINUOUS}-${Math.round(now / 1000)}${part > 1 ? `-p${part}` : ''}`;
   const answer = await planInParts(
     {
-      snapshot: await gatherForPlans({ client, caches, log: o.log, signal }),
+      snapshot: await gatherForPlans(o),
       catalogue: catalogueFor(settings, catalogue),
       now,
       seed: SEED,

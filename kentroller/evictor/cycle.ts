@@ -41,6 +41,8 @@ export interface CycleOptions {
   readonly surgeByDefault: boolean;
   /** As in RebalanceRequest. */
   readonly schedulers?: readonly string[];
+  /** Pods that the headroom of the policies stands for. */
+  readonly headroom?: () => readonly Pod[];
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -175,7 +177,7 @@ export const runCycle = async (
   // 2. Find nodes, by the evictor's settings and by the planner's rules.
   const selection = selectNodes(settings, { ...state, requests: await readEvictionRequests(client, signal) });
   if (selection.candidates.length === 0) return nothing('no node may be drained', selection.skipped);
-  const buffers = await readBufferPods({ client, signal });
+  const buffers = await readBufferPods(o);
   if (buffers.problem !== undefined) return nothing(buffers.problem, selection.skipped);
   const answer = await search(o, settings, state, selection, buffers.pods);
   const skipped = [...selection.skipped, ...answer.skippedNodes];

@@ -1,6 +1,7 @@
 import { parseDuration } from '../../api/duration.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim, RebalancePlanClaimStatus } from '../../api/kinds/rebalanceplanclaim.ts';
+import type { Pod } from '../../api/objects.ts';
 import { REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -98,6 +99,8 @@ export const createPlanGenerationController = (o: {
   readonly surgeByDefault: boolean;
   /** As in RebalanceRequest. */
   readonly schedulers?: readonly string[];
+  /** Pods that the headroom of the policies stands for. */
+  readonly headroom?: () => readonly Pod[];
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -169,7 +172,7 @@ export const createPlanGenerationController = (o: {
     // 1. Search, over the current state of the caches.
     const answer = await planInParts(
       {
-        snapshot: await gatherForPlans({ client: o.client, caches: o.caches, log: o.log, signal }),
+        snapshot: await gatherForPlans({ ...o, signal }),
         catalogue,
         now: o.clock.now(),
         seed: SEED,
