@@ -119,6 +119,9 @@ export const REQUEST_EVICT_ONLY = 'descheduler.alpha.kubernetes.io/request-evict
 /** On a pod, any value: who answers its eviction request is moving it. */
 export const EVICTION_IN_PROGRESS = 'descheduler.alpha.kubernetes.io/eviction-in-progress';
 
+/** The nomination of a pod that a plan is about to be made for: Karpenter buys no node for a nominated pod. */
+export const AWAITS_PLAN = 'autoscaling.cast.ai.awaits-plan';
+
 /** On a NodePool, 'true': limits of 0 keep Karpenter's own provisioner off it, and bind no plan of ours. */
 export const PLANS_ONLY = 'autoscaling.cast.ai/plans-only';
 

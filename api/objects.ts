@@ -326,6 +326,18 @@ export interface CapacityBuffer extends KubeObject {
   readonly status?: { readonly replicas?: number; readonly conditions?: readonly Condition[] };
 }
 
+export interface HorizontalPodAutoscaler extends KubeObject {
+  readonly spec: {
+    readonly scaleTargetRef: { readonly apiVersion?: string; readonly kind: string; readonly name: string };
+    readonly maxReplicas: number;
+  };
+  readonly status?: {
+    readonly currentReplicas?: number;
+    readonly desiredReplicas?: number;
+    readonly conditions?: readonly Condition[];
+  };
+}
+
 /** A controller that makes pods from a template: a Deployment, ReplicaSet or StatefulSet. */
 export interface Workload extends KubeObject {
   readonly spec?: {

@@ -81,6 +81,13 @@ export const CAPACITY_BUFFERS = grouped<o.CapacityBuffer>(
   'capacitybuffers',
   true,
 );
+export const HORIZONTAL_POD_AUTOSCALERS = grouped<o.HorizontalPodAutoscaler>(
+  'autoscaling',
+  'v2',
+  'HorizontalPodAutoscaler',
+  'horizontalpodautoscalers',
+  true,
+);
 export const LEASES = grouped<o.Lease>('coordination.k8s.io', 'v1', 'Lease', 'leases', true);
 export const STORAGE_CLASSES = grouped<o.StorageClass>(
   'storage.k8s.io',

@@ -43,6 +43,8 @@ export interface ProvisionRequest {
   /** Milliseconds since any moment, for the time budget. */
   readonly clock?: () => number;
   readonly planName: string;
+  /** Pods beside those of the snapshot that nothing is bought for, and whose room on nodes that stand is kept. */
+  readonly keepsRoomFor?: readonly Pod[];
   /** How much of a workload and of the cluster one node may hold. */
   readonly blastRadius?: BlastRadius;
   /** What the risk of spot interruptions costs; nothing by default. */
@@ -112,7 +114,11 @@ const search = (
   // 1. Gather.
   const standing = clusterOf(request.snapshot, request.catalogue);
   const { plannable, nominated, left: leftOut } = waitingPodsOf(standing, request.schedulers);
-  const { cluster, underWay } = keepRoom(standing, { candidates: new Set(), waiting: [], nominated });
+  const { cluster, underWay } = keepRoom(standing, {
+    candidates: new Set(),
+    waiting: request.keepsRoomFor ?? [],
+    nominated,
+  });
   const unplaced: Unplaced[] = leftOut.map(({ pod, reason }) => ({
     namespace: namespaceOf(pod),
     name: pod.metadata.name,

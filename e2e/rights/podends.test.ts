@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { KENTROLLER, PIN, PIN_PROBE, POD_PINNER as PINNER } from '../../api/labels.ts';
+import { AWAITS_PLAN, KENTROLLER, PIN, PIN_PROBE, POD_PINNER as PINNER } from '../../api/labels.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { type Outcome, outcomeOf, podOf } from './attempt.ts';
@@ -113,6 +113,12 @@ t.test('a component that was taken over reports on no pod but its nomination', (
     ['a label comes with the status', PINNER, report('pending', {}, { labels: { app: 'x' } }), 'refused'],
     ['a pod is nominated', KENTROLLER, report('pending', { nominatedNodeName: 'n' }), 'refused'],
     ['a pod is nominated', PINNER, report('pending', { nominatedNodeName: 'n' }), 'allowed'],
+    [
+      'a pod is nominated for a plan that is about to be made',
+      KENTROLLER,
+      report('pending', { nominatedNodeName: AWAITS_PLAN }),
+      'allowed',
+    ],
     ['a nomination is removed', KENTROLLER, report('pending', { nominatedNodeName: null }), 'allowed'],
   ]),
 );

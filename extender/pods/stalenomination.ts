@@ -1,3 +1,4 @@
+import { AWAITS_PLAN } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
@@ -22,7 +23,8 @@ export const staleNominationReason = (
 ): string | undefined => {
   const { store, nodes } = state;
   const name = pod.status?.nominatedNodeName ?? '';
-  if (name === '' || pod.spec.nodeName || !isLive(pod)) return undefined;
+  // A pod that waits for its plan is kentroller's business.
+  if (name === '' || name === AWAITS_PLAN || pod.spec.nodeName || !isLive(pod)) return undefined;
   const node = nodes.get(name);
   const health = node && healthOf(node);
   if (node && health?.kind !== 'sick') return undefined;

@@ -1,5 +1,5 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { NOT_READY } from '../../api/labels.ts';
+import { AWAITS_PLAN, NOT_READY } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
@@ -66,7 +66,8 @@ export interface Nominations {
  */
 export const staleNominationReason = (pod: Pod, n: Nominations): string | undefined => {
   const name = pod.status?.nominatedNodeName ?? '';
-  if (name === '' || pod.spec.nodeName || pod.metadata.deletionTimestamp) return undefined;
+  if (name === '' || name === AWAITS_PLAN || pod.spec.nodeName || pod.metadata.deletionTimestamp)
+    return undefined;
   const node = n.node(name);
   if (!node) {
     const isAwaited = n.hasClaim(name) || n.machines.some((machine) => machine.nodeName === name);

@@ -30,7 +30,7 @@ const closed = (node: Node): Node => ({
 });
 
 /** An order that no machine answers yet: it counts against the limits of its NodePool. */
-const orderedClaim = ({ metadata, spec }: NodeClaimToAdd): NodeClaim => ({
+export const orderedClaim = ({ metadata, spec }: NodeClaimToAdd): NodeClaim => ({
   metadata: { name: metadata.name, labels: { ...metadata.labels } },
   spec: { nodeClassRef: spec.nodeClassRef, requirements: spec.requirements as readonly Requirement[] },
 });

@@ -1,0 +1,102 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { NodePool, Pod } from '../../api/objects.ts';
+import { isFinished } from '../../api/plans.ts';
+import { podName } from '../../api/pods.ts';
+import { REBALANCE_PLANS } from '../../api/resources.ts';
+import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { isForPlansAlone } from '../../planner/model/nodepool.ts';
+import { UNASSIGNED } from '../caches.ts';
+import { MADE_BY } from '../continuous/decide.ts';
+import type { Policies } from '../policies/settings.ts';
+import { gatherSnapshot } from '../snapshot.ts';
+import { buy, leaveUnplaced } from './buy.ts';
+import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
+import { decide, type Evaluation, UNSCHEDULED_PODS } from './decide.ts';
+import { holdPods, releasePods } from './holds.ts';
+import { isHeldForPlan, selectsPlansOnly } from './pods.ts';
+
+const KEPT_PLANS = 10;
+
+/** Our plans that never began, which an earlier process left, and the oldest finished ones. */
+const pruned = (plans: readonly RebalancePlan[]): readonly RebalancePlan[] => {
+  const ours = plans.filter(({ metadata }) => metadata.labels?.[MADE_BY] === UNSCHEDULED_PODS);
+  const endOf = ({ status }: RebalancePlan): number => Date.parse(status?.completionTime ?? '') || 0;
+  const unstarted = ours.filter((plan) => !isFinished(plan) && !plan.spec.execute);
+  const newestFirst = ours.filter(isFinished).toSorted((a, b) => endOf(b) - endOf(a));
+  return [...unstarted, ...newestFirst.slice(KEPT_PLANS)];
+};
+
+const isPlansOnlyIn = (pools: readonly NodePool[]): ((pod: Pod) => boolean) => {
+  const names = new Set(pools.filter(isForPlansAlone).map(({ metadata }) => metadata.name));
+  return (pod) => names.size > 0 && selectsPlansOnly(pod, names);
+};
+
+/** Runs one cycle: nominates pods that wait, evaluates the policies, and buys where they say so. */
+export const runCycle = async (
+  o: CycleOptions,
+  memory: CycleMemory,
+  policies: Policies,
+): Promise<Outcome> => {
+  const { caches, client, clock, signal } = o;
+  for (const { metadata } of pruned(caches.plans.list())) {
+    if (memory.stored.has(metadata.name)) continue;
+    const { name, uid, resourceVersion } = metadata;
+    const as = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+    await client.delete(REBALANCE_PLANS, { name }, { ...as, signal }).catch(ignoreNotFoundOrConflict);
+  }
+  const isOfPlansOnly = isPlansOnlyIn(caches.nodePools.list());
+  const evaluate = (catalogue: Catalogue): Evaluation =>
+    decide({
+      policies,
+      snapshot: gatherSnapshot(caches),
+      pending: caches.pods.by(UNASSIGNED, ''),
+      podAt: (name) => caches.pods.get(name),
+      catalogue,
+      autoscalers: o.autoscalers.list(),
+      plans: memory.stored.withStored(caches.plans.list(), clock.now()),
+      watched: memory.pods.watched,
+      window: o.window,
+      isOurs: (pod) => !o.followsKarpenter || isOfPlansOnly(pod),
+      ...(o.schedulers && { schedulers: o.schedulers }),
+      now: clock.now(),
+    });
+  const catalogue = await o.catalogue();
+  // 1. Nominate, so that Karpenter buys nothing meanwhile.
+  const first = evaluate(catalogue);
+  memory.pods.keep(first.waiting, clock.now());
+  const held = await holdPods(o, memory.pods.unheld(first.waiting, clock.now()));
+  memory.pods.hold(held, clock.now());
+  // 2. Evaluate.
+  const evaluation = evaluate(catalogue);
+  const { pods } = evaluation;
+  const nothing = { evaluation, plans: [], nodes: 0, pods: 0 };
+  if (pods.kind === 'off') return { ...nothing, message: 'the policy is off' };
+  if (pods.kind === 'held' && evaluation.limits.full !== undefined) {
+    const reason = evaluation.limits.full;
+    const unplaced = evaluation.waiting.map(({ metadata: { namespace = 'default', name } }) => ({
+      namespace,
+      name,
+      reason,
+    }));
+    await leaveUnplaced(
+      o,
+      memory.pods,
+      new Map(evaluation.waiting.map((pod) => [podName(pod), pod])),
+      unplaced,
+    );
+  }
+  if (pods.kind === 'left') {
+    for (const pod of evaluation.waiting) memory.pods.leave(pod, pods.until, false);
+    await releasePods(o, evaluation.waiting.filter(isHeldForPlan));
+  }
+  if (pods.kind !== 'buy') return { ...nothing, message: pods.message };
+  // 3. Buy.
+  return { evaluation, ...(await buy(o, memory, policies, pods.pods)) };
+};
+
+/** Gives pods back that were nominated for a plan which is not to come. */
+export const releaseAll = async (o: CycleOptions): Promise<void> => {
+  const held = o.caches.pods.by(UNASSIGNED, '').filter(isHeldForPlan);
+  if (held.length > 0) await releasePods(o, held);
+};

@@ -1,0 +1,45 @@
+import type { HorizontalPodAutoscaler } from '../../api/objects.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import type { Logger } from '../../kube/component/log.ts';
+import type { Recorder } from '../../kube/controller/events.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import type { Caches } from '../caches.ts';
+import type { Clock } from '../rebalanceplan/controller.ts';
+import type { Evaluation, Window } from './decide.ts';
+import type { Memory } from './memory.ts';
+import type { Provisioning } from './provisioner.ts';
+import type { StoredPlans } from './storedplans.ts';
+
+export interface CycleOptions {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly catalogue: () => Promise<Catalogue>;
+  readonly autoscalers: { readonly list: () => readonly HorizontalPodAutoscaler[] };
+  readonly provisioning: Provisioning;
+  readonly window: Window;
+  /** As in RebalanceRequest. */
+  readonly schedulers?: readonly string[];
+  /** Whether pods are pinned to the machines that Karpenter buys for them. */
+  readonly followsKarpenter: boolean;
+  readonly recorder: Recorder;
+  /** A recorder for pods, whose events would use up the rate limit of the plans'. */
+  readonly podRecorder: Recorder;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** What is kept from one cycle to the next; all of it may be lost. */
+export interface CycleMemory {
+  readonly pods: Memory;
+  readonly stored: StoredPlans;
+}
+
+export interface Outcome {
+  readonly evaluation: Evaluation;
+  /** What was done, or why nothing was. */
+  readonly message: string;
+  readonly plans: readonly string[];
+  readonly nodes: number;
+  readonly pods: number;
+}

@@ -1,0 +1,109 @@
+import { KARPENTER_CAPACITY_TYPE } from '../../api/labels.ts';
+import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
+import { amount } from '../../api/quantity.ts';
+import { isWorker } from '../../planner/cluster/clustercores.ts';
+import { isLeaving } from '../../planner/cluster/waitingpods.ts';
+import type { Headroom, Policies } from '../policies/settings.ts';
+
+/**
+ * Headroom as pods that no one starts, as CapacityBuffers are. It is a percentage of the capacity of workers as their nodes
+ * report it, before what the system and DaemonSets take, cordoned nodes and those that others take out left out.
+ */
+
+const NAMESPACE = 'kube-system';
+const SPOT = 'spot';
+/** Most that one pod stands for: 1 core, 4 GiB. Larger ones would fit only on nodes that are nearly empty. */
+const CHUNK = { milliCpu: 1_000, bytes: 4 * 1_024 ** 3 };
+const MAX_CHUNKS = 1_000;
+/** Below every pod of the cluster: where not all have room, headroom has none. */
+const PRIORITY = -2_000_000_000;
+
+/** CPU in millicores, memory in bytes. */
+export interface Room {
+  readonly milliCpu: number;
+  readonly bytes: number;
+}
+
+const isSpot = ({ metadata }: Node): boolean => metadata.labels?.[KARPENTER_CAPACITY_TYPE] === SPOT;
+
+const roomOf = (nodes: readonly Node[], { cpuPercentage, memoryPercentage }: Headroom): Room => {
+  const sum = (resource: 'cpu' | 'memory'): number =>
+    nodes.reduce((total, { status }) => total + amount(resource, status?.capacity?.[resource] ?? '0'), 0);
+  return {
+    milliCpu: Math.ceil((sum('cpu') * cpuPercentage) / 100),
+    bytes: Math.ceil((sum('memory') * memoryPercentage) / 100),
+  };
+};
+
+/** The headroom that the policy asks for now, on spot nodes and on all others. */
+export const headroomOf = (
+  settings: Policies['unschedulablePods'],
+  { nodes, nodeClaims }: { readonly nodes: readonly Node[]; readonly nodeClaims: readonly NodeClaim[] },
+): { readonly onDemand: Room | undefined; readonly spot: Room | undefined } => {
+  if (!settings?.headroom && !settings?.headroomSpot) return { onDemand: undefined, spot: undefined };
+  const claims = new Map(nodeClaims.map((claim) => [claim.status?.providerID ?? '', claim]));
+  const workers = nodes.filter(
+    (node) =>
+      isWorker(node) &&
+      node.spec?.unschedulable !== true &&
+      !isLeaving({ node, claim: claims.get(node.spec?.providerID || 'none') }),
+  );
+  const { headroom, headroomSpot } = settings;
+  return {
+    onDemand:
+      headroom &&
+      roomOf(
+        workers.filter((node) => !isSpot(node)),
+        headroom,
+      ),
+    spot: headroomSpot && roomOf(workers.filter(isSpot), headroomSpot),
+  };
+};
+
+const podOf = (name: string, room: Room, onSpot: boolean): Pod => ({
+  metadata: { name, namespace: NAMESPACE, uid: name, labels: {} },
+  spec: {
+    priority: PRIORITY,
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [
+            {
+              matchExpressions: [
+                { key: KARPENTER_CAPACITY_TYPE, operator: onSpot ? 'In' : 'NotIn', values: [SPOT] },
+              ],
+            },
+          ],
+        },
+      },
+    },
+    containers: [
+      { name: 'room', resources: { requests: { cpu: `${room.milliCpu}m`, memory: String(room.bytes) } } },
+    ],
+  },
+  status: {
+    phase: 'Pending',
+    conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }],
+  },
+});
+
+const podsOf = (room: Room | undefined, onSpot: boolean): readonly Pod[] => {
+  if (!room || (room.milliCpu === 0 && room.bytes === 0)) return [];
+  const count = Math.min(
+    MAX_CHUNKS,
+    Math.max(Math.ceil(room.milliCpu / CHUNK.milliCpu), Math.ceil(room.bytes / CHUNK.bytes)),
+  );
+  const each = { milliCpu: Math.ceil(room.milliCpu / count), bytes: Math.ceil(room.bytes / count) };
+  return Array.from({ length: count }, (_, at) =>
+    podOf(`headroom-${onSpot ? 'spot-' : ''}${at + 1}`, each, onSpot),
+  );
+};
+
+/** The pods that the headroom stands for. */
+export const headroomPods = (
+  settings: Policies['unschedulablePods'],
+  cluster: { readonly nodes: readonly Node[]; readonly nodeClaims: readonly NodeClaim[] },
+): readonly Pod[] => {
+  const { onDemand, spot } = headroomOf(settings, cluster);
+  return [...podsOf(onDemand, false), ...podsOf(spot, true)];
+};

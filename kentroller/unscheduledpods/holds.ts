@@ -1,0 +1,41 @@
+import { AWAITS_PLAN } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import { PODS } from '../../api/resources.ts';
+import type { KubeClient } from '../../kube/client/client.ts';
+import { mapConcurrently } from '../../kube/concurrency.ts';
+import { isConflict, isNotFound, isTerminal } from '../../kube/errors.ts';
+
+/**
+ * Nominations of pods that a plan is about to be made for, so that Karpenter buys nothing for them. kube-scheduler does not
+ * know the name, tries the pod anywhere as before, and takes the nomination off when that fails.
+ */
+
+const MAX_CONCURRENT = 32;
+
+type Looking = { readonly client: Pick<KubeClient, 'patch'>; readonly signal: AbortSignal };
+
+/** Writes or removes the nomination of pods; returns those where it was written. */
+const nominate = async (
+  { client, signal }: Looking,
+  pods: readonly Pod[],
+  nominatedNodeName: string | null,
+): Promise<readonly Pod[]> => {
+  const results = await mapConcurrently(pods, MAX_CONCURRENT, async ({ metadata }) => {
+    const { name, namespace = 'default', uid } = metadata;
+    const body = { metadata: { ...(uid && { uid }) }, status: { nominatedNodeName } };
+    await client.patch(PODS, { name, namespace }, body, { subresource: 'status', signal });
+  });
+  for (const result of results) {
+    if (result.status === 'fulfilled') continue;
+    // Of a pod that was bound meanwhile, the API server refuses the nomination as invalid.
+    const { reason } = result;
+    if (!isNotFound(reason) && !isConflict(reason) && !isTerminal(reason)) throw reason;
+  }
+  return pods.filter((_, at) => results[at]?.status === 'fulfilled');
+};
+
+export const holdPods = (looking: Looking, pods: readonly Pod[]): Promise<readonly Pod[]> =>
+  nominate(looking, pods, AWAITS_PLAN);
+
+export const releasePods = (looking: Looking, pods: readonly Pod[]): Promise<readonly Pod[]> =>
+  nominate(looking, pods, null);

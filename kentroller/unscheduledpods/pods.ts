@@ -1,0 +1,85 @@
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import { AWAITS_PLAN, KARPENTER_NODEPOOL } from '../../api/labels.ts';
+import type { Pod } from '../../api/objects.ts';
+import { isFinished } from '../../api/plans.ts';
+import {
+  controllerKey,
+  controllerOf,
+  foreignSchedulerOf,
+  hasEnded,
+  isBoundToNode,
+  isTerminating,
+  isUnschedulable,
+  podName,
+} from '../../api/pods.ts';
+import { movedByPlans } from '../followkarpenter/pods.ts';
+
+/** Whether a pod is nominated for a plan that is about to be made. */
+export const isHeldForPlan = ({ status }: Pod): boolean => status?.nominatedNodeName === AWAITS_PLAN;
+
+/** Whether a plan may still buy or move: it is to be executed, and has not ended. */
+export const isOpen = (plan: RebalancePlan): boolean =>
+  plan.spec.execute && !isFinished(plan) && plan.metadata.deletionTimestamp === undefined;
+
+/**
+ * A predicate: true for a pod that an open plan has a node for. A pod that took the place of one which is gone counts as that
+ * one: its machine is ordered.
+ */
+export const coveredByPlans = (
+  plans: readonly RebalancePlan[],
+  podAt: (name: string) => Pod | undefined,
+): ((pod: Pod) => boolean) => {
+  const open = plans.filter(isOpen);
+  const isMoved = movedByPlans(open);
+  const names = new Set<string>();
+  const spare = new Map<string, number>();
+  for (const { srcNode, namespace, name, owner } of open.flatMap(({ spec }) => spec.podsToMigrate ?? [])) {
+    if (srcNode) continue;
+    const key = `${namespace}/${name}`;
+    names.add(key);
+    if (!owner || podAt(key)) continue;
+    const of = controllerKey(owner, namespace);
+    spare.set(of, (spare.get(of) ?? 0) + 1);
+  }
+  return (pod) => {
+    if (names.has(podName(pod)) || isMoved(pod)) return true;
+    const owner = controllerOf(pod);
+    const key = owner && controllerKey(owner, pod.metadata.namespace ?? '');
+    const left = key === undefined ? 0 : (spare.get(key) ?? 0);
+    if (key === undefined || left === 0) return false;
+    spare.set(key, left - 1);
+    return true;
+  };
+};
+
+/** Whether a new node might help a pod: kube-scheduler has found none for it, and nobody has promised it one. */
+export const mayNeedNode = (pod: Pod, schedulers?: readonly string[]): boolean => {
+  const nominated = pod.status?.nominatedNodeName ?? '';
+  return (
+    isUnschedulable(pod) &&
+    !pod.spec.nodeName &&
+    !hasEnded(pod) &&
+    !isTerminating(pod) &&
+    (nominated === '' || nominated === AWAITS_PLAN) &&
+    (pod.spec.schedulingGates ?? []).length === 0 &&
+    !isBoundToNode(pod) &&
+    foreignSchedulerOf(pod, schedulers) === undefined
+  );
+};
+
+/** Whether a pod names NodePools by selector or required affinity, and only such as are for plans alone. */
+export const selectsPlansOnly = ({ spec }: Pod, plansOnly: ReadonlySet<string>): boolean => {
+  const selected = spec.nodeSelector?.[KARPENTER_NODEPOOL];
+  if (selected !== undefined) return plansOnly.has(selected);
+  const { nodeSelectorTerms = [] } =
+    spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? {};
+  return (
+    nodeSelectorTerms.length > 0 &&
+    nodeSelectorTerms.every(({ matchExpressions = [] }) =>
+      matchExpressions.some(
+        ({ key, operator, values = [] }) =>
+          key === KARPENTER_NODEPOOL && operator === 'In' && values.every((name) => plansOnly.has(name)),
+      ),
+    )
+  );
+};

@@ -1,0 +1,74 @@
+import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
+import { HOURS_PER_MONTH } from '../../api/labels.ts';
+import { savingsOf } from '../../planner/plan/savings.ts';
+import { MAX_PLAN_BYTES, planBytes } from '../rebalanceplanclaim/plansize.ts';
+
+/** A plan for pods without a node, as it is stored. */
+export interface Purchase {
+  readonly spec: RebalancePlanSpec;
+  readonly savings: Savings;
+}
+
+/** The part of a plan with these planned claims, and its share of the cost. */
+const partOf = ({ spec, savings }: Purchase, claims: ReadonlySet<string>): Purchase => {
+  const green = (savings.greenNodes ?? []).filter(({ name }) => claims.has(name));
+  const clusterBefore = Number(savings.currentClusterMonthlyCost) / HOURS_PER_MONTH;
+  return {
+    spec: {
+      ...spec,
+      nodeClaimsToAdd: (spec.nodeClaimsToAdd ?? []).filter(({ metadata }) => claims.has(metadata.name)),
+      podsToMigrate: (spec.podsToMigrate ?? []).filter(({ dstNodeClaimName }) =>
+        claims.has(dstNodeClaimName),
+      ),
+    },
+    savings: savingsOf({ blue: [], green, clusterBefore }),
+  };
+};
+
+const podCounts = ({ spec }: Purchase): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>();
+  for (const { dstNodeClaimName: claim } of spec.podsToMigrate ?? [])
+    counts.set(claim, (counts.get(claim) ?? 0) + 1);
+  return counts;
+};
+
+/** The purchase of one node: the one for the most pods, the cheapest of equal ones. */
+const onlyOne = (whole: Purchase): Purchase => {
+  const counts = podCounts(whole);
+  const [best] = (whole.savings.greenNodes ?? []).toSorted(
+    (a, b) =>
+      (counts.get(b.name) ?? 0) - (counts.get(a.name) ?? 0) || Number(a.priceHourly) - Number(b.priceHourly),
+  );
+  return partOf(whole, new Set(best ? [best.name] : []));
+};
+
+/** A purchase in parts that etcd takes, which share no node. */
+const inParts = (whole: Purchase, maxBytes: number): readonly Purchase[] => {
+  const names = (whole.spec.nodeClaimsToAdd ?? []).map(({ metadata }) => metadata.name);
+  if (planBytes(whole.spec, whole.savings) <= maxBytes || names.length < 2) return [whole];
+  const middle = Math.ceil(names.length / 2);
+  return [names.slice(0, middle), names.slice(middle)].flatMap((half) =>
+    inParts(partOf(whole, new Set(half)), maxBytes),
+  );
+};
+
+/**
+ * What is stored of the planner's answer: nodes to come and real pods that wait for them. Pods with room on nodes that stand
+ * are left to kube-scheduler; nodes are bought for headroom only beside such for pods.
+ */
+export const purchasesOf = (
+  answer: Purchase,
+  o: {
+    readonly isReal: (pod: { readonly namespace: string; readonly name: string }) => boolean;
+    readonly mode: 'plan' | 'single';
+    readonly maxBytes?: number;
+  },
+): readonly Purchase[] => {
+  const added = new Set((answer.spec.nodeClaimsToAdd ?? []).map(({ metadata }) => metadata.name));
+  const podsToMigrate = (answer.spec.podsToMigrate ?? []).filter(
+    (pod) => added.has(pod.dstNodeClaimName) && o.isReal(pod),
+  );
+  if (podsToMigrate.length === 0) return [];
+  const whole = { ...answer, spec: { ...answer.spec, podsToMigrate } };
+  return inParts(o.mode === 'single' ? onlyOne(whole) : whole, o.maxBytes ?? MAX_PLAN_BYTES);
+};
