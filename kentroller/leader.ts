@@ -43,6 +43,7 @@ import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
 import { giveBackStrays } from './rebalanceplan/strays.ts';
 import { openSavingsStore } from './savings/savingsstore.ts';
 import { createOfferingExpiryController } from './unavailableoffering/controller.ts';
+import { headroomNow, maxCoresNow } from './unscheduledpods/start.ts';
 
 interface LeaderOptions {
   readonly options: Options;
@@ -150,6 +151,8 @@ const lead = async (o: LeaderOptions): Promise<void> => {
   const policyRecord = recordPolicies({ client, policies, log, now: clock.now, signal });
   const isRebalancerEnabled = (): boolean =>
     isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
+  const headroom = headroomNow(policies.now, caches);
+  const maxCores = maxCoresNow(policies.now);
   const plans = makePlans({
     options,
     client,
@@ -158,9 +161,13 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     features: features.current,
     policies: policies.now,
     policyRecord,
+    onPolicyChange: policies.onChange,
+    headroom,
+    maxCores,
     isEnabled: isRebalancerEnabled,
     limits,
     recorder,
+    podRecorder: openRecorder(),
     audit,
     registry: o.registry,
     log,
@@ -183,6 +190,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           policies,
           policyRecord,
           options,
+          headroom,
           recorder: openRecorder(),
           log,
           clock,
@@ -201,6 +209,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           migration: () => migrationSettings(options, features.current()),
           surgeByDefault: () => options.surgeSingleReplicas,
           schedulers: options.schedulerNames,
+          maxCores,
           account: savings,
           guards,
           isEnabled: isRebalancerEnabled,

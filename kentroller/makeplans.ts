@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Features } from '../api/features.ts';
+import type { Pod } from '../api/objects.ts';
 import { EVICTOR_CONFIGS } from '../api/resources.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { createCache } from '../kube/cache/cache.ts';
@@ -33,6 +34,7 @@ import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
 import { createScheduleController } from './rebalanceplanschedule/controller.ts';
 import { connectPlanner } from './remote/client.ts';
 import { predictInterruptions } from './spotprediction/start.ts';
+import { startUnscheduledPods } from './unscheduledpods/start.ts';
 
 /** Milliseconds of search per step of the continuous cycle's search depth. */
 const SEARCH_STEP_MS = 250;
@@ -45,9 +47,15 @@ interface PlanMakingOptions {
   readonly features: () => Features;
   readonly policies: () => PoliciesNow;
   readonly policyRecord: PolicyRecord;
+  readonly onPolicyChange: (handler: () => void) => () => void;
+  /** Pods that the headroom of the policies stands for. */
+  readonly headroom: () => readonly Pod[];
+  readonly maxCores: () => number | undefined;
   readonly isEnabled: () => boolean;
   readonly limits: ExecutionLimits;
   readonly recorder: Recorder;
+  /** A recorder for pods, whose events would use up the rate limit of the plans'. */
+  readonly podRecorder: Recorder;
   readonly audit: Audit;
   readonly registry: Registry;
   readonly log: Logger;
@@ -102,6 +110,8 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     catalogue,
     surgeByDefault: options.surgeSingleReplicas,
     schedulers: options.schedulerNames,
+    headroom: o.headroom,
+    maxCores: o.maxCores,
     recorder,
     audit,
     log,
@@ -158,6 +168,23 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     registry,
   });
 
+  const unscheduled = startUnscheduledPods({
+    client,
+    caches,
+    catalogue,
+    policies: { now: o.policies, onChange: o.onPolicyChange },
+    record: o.policyRecord,
+    isEnabled,
+    options,
+    recorder,
+    podRecorder: o.podRecorder,
+    audit,
+    registry,
+    log,
+    clock,
+    signal,
+  });
+
   return {
     controllers: [
       createPlanGenerationController({
@@ -173,6 +200,8 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
         timeBudgetMs: options.planTimeBudget,
         surgeByDefault: options.surgeSingleReplicas,
         schedulers: options.schedulerNames,
+        headroom: o.headroom,
+        maxCores: o.maxCores,
         recorder,
         log,
         clock,
@@ -180,7 +209,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
       createPlanProgressController({ client, caches, recorder, log, clock }),
       createScheduleController({ client, caches, isEnabled, recorder, log, clock }),
     ],
-    ended: Promise.all([continuous, evicting, expiring, restoring, predicting]),
+    ended: Promise.all([continuous, evicting, expiring, restoring, predicting, unscheduled.ended]),
     close: () => remotePlanner?.close(),
   };
 };

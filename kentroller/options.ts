@@ -93,6 +93,13 @@ export const options = z.object({
     .string()
     .default('castai-pod-pinner')
     .meta({ description: "Lease of the pod pinner's leader" }),
+  unscheduledPodsIdle: duration.default(1_000).meta({
+    description:
+      'time without another pod that lacks room after which nodes are bought, where the AutoscalerPolicy turns that on; 0 waits for none',
+  }),
+  unscheduledPodsMaxWait: duration.default(10_000).meta({
+    description: 'longest time that such a pod waits for others, or for replicas that are about to come',
+  }),
   followKarpenter: bool.default(false).meta({
     description: "pin pending pods to the machines that Karpenter's own provisioner orders for them",
   }),

@@ -22,7 +22,7 @@ export type SnapshotCaches = Pick<
 >;
 
 /**
- * The planner's snapshot of the caches. Lists are copies; objects are shared and must not be changed. Only plans for pending pods look at DeviceClasses, and kentroller makes none.
+ * The planner's snapshot of the caches. Lists are copies; objects are shared and must not be changed. DeviceClasses are left out: a pod with devices of claims is left to Karpenter.
  */
 export const gatherSnapshot = (caches: SnapshotCaches): Snapshot => ({
   nodes: [...caches.nodes.list()],

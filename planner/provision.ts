@@ -2,9 +2,8 @@ import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
 import { podName } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
-import { clusterLimitOf } from './cluster/clustercores.ts';
+import { type CoresLimited, limitsOf } from './cluster/clustercores.ts';
 import { acceptsPods, billedOf, billOf, clusterOf, selectedLabelValues } from './cluster/clusterview.ts';
-import { poolUsageOf } from './cluster/nodepoolusage.ts';
 import { isStarting } from './cluster/startingnodes.ts';
 import { comingPodsOf, waitingPodsOf } from './cluster/waitingpods.ts';
 import type { Catalogue } from './model/catalogue.ts';
@@ -32,7 +31,7 @@ import { dropMisplaced, placeWaiting } from './search/placewaiting.ts';
 import { rightsize } from './search/rightsize.ts';
 import { BOUND_TOLERANCE, phaseTimers, roundsOf } from './search/timebudget.ts';
 
-export interface ProvisionRequest {
+export interface ProvisionRequest extends CoresLimited {
   readonly snapshot: Snapshot;
   readonly catalogue: Catalogue;
   /** Milliseconds since 1970. */
@@ -55,8 +54,6 @@ export interface ProvisionRequest {
   readonly preferences?: Preferences;
   /** Whether a claim of spot alone is ordered on demand once no spot can be had, where its NodePool lets it. */
   readonly spotFallback?: boolean;
-  /** Most cores of all worker nodes together; any number by default. */
-  readonly maxCores?: number;
   /** Names of the schedulers whose pods are planned for; our own when left out. */
   readonly schedulers?: readonly string[];
 }
@@ -165,8 +162,7 @@ const search = (
     ...(request.blastRadius && { blastRadius: request.blastRadius }),
     ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
     ...(request.interruption && { interruption: request.interruption }),
-    poolUsage: poolUsageOf(cluster.snapshot, request.catalogue),
-    ...clusterLimitOf(request),
+    ...limitsOf(request, cluster.snapshot),
   });
   // 3. Search: existing nodes first, then new nodes, then better ones.
   const targets = [

@@ -2,9 +2,8 @@ import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
 import { lowerBound } from './bound/lowerbound.ts';
-import { clusterLimitOf } from './cluster/clustercores.ts';
+import { type CoresLimited, limitsOf } from './cluster/clustercores.ts';
 import { billedOf, billOf, type Cluster, clusterOf, selectedLabelValues } from './cluster/clusterview.ts';
-import { poolUsageOf } from './cluster/nodepoolusage.ts';
 import { passedHolds } from './cluster/passedholds.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import type { InterruptionPolicy } from './model/interruption.ts';
@@ -39,7 +38,7 @@ import {
   withoutPlace,
 } from './selection.ts';
 
-export interface RebalanceRequest extends SelectionRequest {
+export interface RebalanceRequest extends SelectionRequest, CoresLimited {
   readonly snapshot: Snapshot;
   readonly catalogue: Catalogue;
   readonly seed: number;
@@ -63,8 +62,6 @@ export interface RebalanceRequest extends SelectionRequest {
   readonly moveWeight?: number;
   /** Whether a claim of spot alone is ordered on demand once no spot can be had, where its NodePool lets it. */
   readonly spotFallback?: boolean;
-  /** Most cores of all worker nodes together; any number by default. */
-  readonly maxCores?: number;
 }
 
 export interface RebalanceResult {
@@ -143,8 +140,7 @@ const search = (request: RebalanceRequest): RebalanceResult => {
     ...(request.blastRadius && { blastRadius: request.blastRadius }),
     ...(request.catalogue.commitments && { commitments: request.catalogue.commitments }),
     ...(request.interruption && { interruption: request.interruption }),
-    poolUsage: poolUsageOf(cluster.snapshot, request.catalogue),
-    ...clusterLimitOf(request),
+    ...limitsOf(request, cluster.snapshot),
   });
   // 3. Search.
   const packing = new Packing(problem);

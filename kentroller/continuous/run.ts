@@ -50,6 +50,8 @@ export interface ContinuousOptions {
   readonly schedulers?: readonly string[];
   /** Pods that the headroom of the policies stands for. */
   readonly headroom?: () => readonly Pod[];
+  /** Most cores of all worker nodes; undefined for any number. */
+  readonly maxCores?: () => number | undefined;
   readonly recorder: Recorder;
   readonly audit: Audit;
   readonly log: Logger;
@@ -79,6 +81,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
   const gap = settings.mode === 'full' ? o.priceGap?.() : undefined;
   if (gap !== undefined) return `${gap}: nothing is bought by them unasked`;
   // 3. Search.
+  const maxCores = o.maxCores?.();
   const planNameOf = (part: number): string =>
     `${CONTINUOUS}-${Math.round(now / 1000)}${part > 1 ? `-p${part}` : ''}`;
   const answer = await planInParts(
@@ -91,6 +94,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       planName: planNameOf(1),
       surgeSingleReplicas: o.surgeByDefault,
       ...(o.schedulers && { schedulers: o.schedulers }),
+      ...(maxCores !== undefined && { maxCores }),
       ...(empty && { scope: { nodeNames: [...empty] } }),
       constraints: {
         maxNodes: settings.maxNodes,

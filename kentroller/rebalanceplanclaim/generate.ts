@@ -101,6 +101,8 @@ export const createPlanGenerationController = (o: {
   readonly schedulers?: readonly string[];
   /** Pods that the headroom of the policies stands for. */
   readonly headroom?: () => readonly Pod[];
+  /** Most cores of all worker nodes; undefined for any number. */
+  readonly maxCores?: () => number | undefined;
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -169,6 +171,7 @@ export const createPlanGenerationController = (o: {
     signal: AbortSignal,
   ): Promise<void> => {
     const { scope, nodeConstraints, aggressiveModeConfig } = claim.spec;
+    const maxCores = o.maxCores?.();
     // 1. Search, over the current state of the caches.
     const answer = await planInParts(
       {
@@ -180,6 +183,7 @@ export const createPlanGenerationController = (o: {
         planName: planNameFor(claim),
         surgeSingleReplicas: o.surgeByDefault,
         ...(o.schedulers && { schedulers: o.schedulers }),
+        ...(maxCores !== undefined && { maxCores }),
         ...(scope && { scope }),
         ...mustGoNodes(claim.spec),
         ...(nodeConstraints && { constraints: nodeConstraints }),

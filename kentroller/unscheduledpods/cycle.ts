@@ -10,7 +10,7 @@ import { UNASSIGNED } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import type { Policies } from '../policies/settings.ts';
 import { gatherSnapshot } from '../snapshot.ts';
-import { buy, leaveUnplaced } from './buy.ts';
+import { buy, leaveUnplaced } from './buying/buy.ts';
 import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
 import { decide, type Evaluation, UNSCHEDULED_PODS } from './decide.ts';
 import { holdPods, releasePods } from './holds.ts';

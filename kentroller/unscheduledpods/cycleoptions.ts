@@ -5,9 +5,9 @@ import type { Recorder } from '../../kube/controller/events.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
+import type { Provisioning } from './buying/provisioner.ts';
 import type { Evaluation, Window } from './decide.ts';
 import type { Memory } from './memory.ts';
-import type { Provisioning } from './provisioner.ts';
 import type { StoredPlans } from './storedplans.ts';
 
 export interface CycleOptions {

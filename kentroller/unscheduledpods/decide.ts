@@ -1,6 +1,7 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { HorizontalPodAutoscaler, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { clusterCoresOf } from '../../planner/cluster/clustercores.ts';
 import type { ClusterCores } from '../../planner/cluster/nodepoollimits.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
@@ -109,7 +110,7 @@ export const backoffUntil = (plans: readonly RebalancePlan[]): number => {
 export const withPlannedOrders = (snapshot: Snapshot, plans: readonly RebalancePlan[]): Snapshot => {
   const planned = plans.filter(isOpen).flatMap(({ spec, status }) =>
     (spec.nodeClaimsToAdd ?? []).filter(({ metadata }) => {
-      const attempts = status?.nodesCreation?.[metadata.name]?.attempts ?? [];
+      const attempts = valueAt(status?.nodesCreation, metadata.name)?.attempts ?? [];
       return attempts.length === 0;
     }),
   );

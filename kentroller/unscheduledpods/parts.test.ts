@@ -3,7 +3,7 @@ import type { HorizontalPodAutoscaler, Node, NodeClaim, Pod, ReplicaSet } from '
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
 import { makePod } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
-import { meetsConstraints, withinConstraints } from './constraints.ts';
+import { meetsConstraints, withinConstraints } from './buying/constraints.ts';
 import { headroomOf, headroomPods } from './headroom.ts';
 import { dueReplicas } from './replicas.ts';
 

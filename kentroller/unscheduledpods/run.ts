@@ -3,12 +3,14 @@ import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit } from '../audit/trail.ts';
 import { backoffAfter } from '../continuous/decide.ts';
+import type { PolicyRecord } from '../policies/record.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
 import { releaseAll, runCycle } from './cycle.ts';
 import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
 import { type Evaluation, UNSCHEDULED_PODS } from './decide.ts';
 import { Memory } from './memory.ts';
 import type { UnscheduledPodsMetrics } from './metrics.ts';
+import { report, retract } from './reports.ts';
 import { StoredPlans } from './storedplans.ts';
 
 /** Least time between two cycles; changes within it are handled as one. */
@@ -19,6 +21,7 @@ const FAILURE_BACKOFF_MS = 60_000;
 
 export interface UnscheduledPodsOptions extends Omit<CycleOptions, 'signal'> {
   readonly policies: { now(): PoliciesNow; onChange(handler: () => void): () => void };
+  readonly record: Pick<PolicyRecord, 'note' | 'did' | 'forget'>;
   /** Whether plans may start. */
   readonly isEnabled: () => boolean;
   readonly metrics: UnscheduledPodsMetrics;
@@ -112,12 +115,14 @@ export const buyForUnscheduledPods = (
       if (!policies || !isOn) {
         last = undefined;
         metrics.waiting.set(0);
+        retract(o.record);
         await releaseAll(o);
         return RESYNC_MS;
       }
       const startedAt = clock.now();
       const outcome = await runCycle(o, memory, policies);
       last = outcome.evaluation;
+      report(o.record, outcome);
       metrics.waiting.set(outcome.evaluation.waiting.length - outcome.pods);
       if (outcome.plans.length > 0) {
         metrics.pods.inc(outcome.pods);

@@ -17,7 +17,7 @@ interface PodFacts {
   readonly replicaSetUids: ReadonlySet<string>;
 }
 
-/** True for a nomination to a Node that does not exist or has no kubelet: only the pinner makes such. */
+/** True for a nomination to a Node that does not exist or has no kubelet: only the pinner and kentroller make such. */
 const isNominatedByUs = ({ pod, nodes }: PodFacts): boolean => {
   const name = pod.status?.nominatedNodeName ?? '';
   return name !== '' && !pod.spec.nodeName && !hasEnded(pod) && !hasJoined(nodes.get(name));

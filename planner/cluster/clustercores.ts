@@ -3,8 +3,8 @@ import type { Node, NodeClaim } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import type { Catalogue } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import type { ClusterCores } from './nodepoollimits.ts';
-import { isLaunched, launchedAmount, orderedAmount } from './nodepoolusage.ts';
+import type { ClusterCores, PoolUsage } from './nodepoollimits.ts';
+import { isLaunched, launchedAmount, orderedAmount, poolUsageOf } from './nodepoolusage.ts';
 
 /** Whether a node runs workloads: all but those of a control plane. */
 export const isWorker = ({ metadata }: Node): boolean => metadata.labels?.[CONTROL_PLANE] === undefined;
@@ -44,11 +44,18 @@ export const clusterCoresOf = (
 ): ClusterCores | undefined =>
   maxCores === undefined ? undefined : { max: maxCores * MILLI, used: workerCores(snapshot, catalogue) };
 
-export const clusterLimitOf = (request: {
-  readonly maxCores?: number;
-  readonly snapshot: Snapshot;
+/** A request for a plan that may bound the cores of the cluster. */
+export interface CoresLimited {
   readonly catalogue: Catalogue;
-}): { readonly clusterCores?: ClusterCores } => {
-  const clusterCores = clusterCoresOf(request.maxCores, request.snapshot, request.catalogue);
-  return clusterCores ? { clusterCores } : {};
+  /** Most cores of all worker nodes together; any number by default. */
+  readonly maxCores?: number;
+}
+
+/** What NodePools and the cluster have of their limits. */
+export const limitsOf = (
+  { catalogue, maxCores }: CoresLimited,
+  snapshot: Snapshot,
+): { readonly poolUsage: PoolUsage; readonly clusterCores?: ClusterCores } => {
+  const clusterCores = clusterCoresOf(maxCores, snapshot, catalogue);
+  return { poolUsage: poolUsageOf(snapshot, catalogue), ...(clusterCores && { clusterCores }) };
 };

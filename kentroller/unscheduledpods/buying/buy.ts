@@ -1,24 +1,23 @@
-import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import type { Pod } from '../../api/objects.ts';
-import { podName } from '../../api/pods.ts';
-import { PODS, REBALANCE_PLANS } from '../../api/resources.ts';
-import { isForPlansAlone } from '../../planner/model/nodepool.ts';
-import type { Snapshot } from '../../planner/model/snapshot.ts';
-import { describeFaults } from '../../planner/plan/verify/fault.ts';
-import type { ProvisionResult, Unplaced } from '../../planner/provision.ts';
-import { UNASSIGNED } from '../caches.ts';
-import { MADE_BY } from '../continuous/decide.ts';
-import type { Policies } from '../policies/settings.ts';
-import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
-import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
-import { gatherForPlans } from '../snapshot.ts';
+import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import type { Pod } from '../../../api/objects.ts';
+import { podName } from '../../../api/pods.ts';
+import { PODS, REBALANCE_PLANS } from '../../../api/resources.ts';
+import { isForPlansAlone } from '../../../planner/model/nodepool.ts';
+import type { Snapshot } from '../../../planner/model/snapshot.ts';
+import type { ProvisionResult, Unplaced } from '../../../planner/provision.ts';
+import { UNASSIGNED } from '../../caches.ts';
+import { MADE_BY } from '../../continuous/decide.ts';
+import type { Policies } from '../../policies/settings.ts';
+import { storePlans } from '../../rebalanceplanclaim/storeplans.ts';
+import { PlanRefused } from '../../rebalanceplanclaim/verified.ts';
+import { gatherForPlans } from '../../snapshot.ts';
+import type { CycleMemory, CycleOptions, Outcome } from '../cycleoptions.ts';
+import { UNSCHEDULED_PODS, withPlannedOrders } from '../decide.ts';
+import { headroomPods } from '../headroom.ts';
+import { releasePods } from '../holds.ts';
+import type { Memory } from '../memory.ts';
+import { isHeldForPlan } from '../pods.ts';
 import { withinConstraints } from './constraints.ts';
-import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
-import { UNSCHEDULED_PODS, withPlannedOrders } from './decide.ts';
-import { headroomPods } from './headroom.ts';
-import { releasePods } from './holds.ts';
-import type { Memory } from './memory.ts';
-import { isHeldForPlan } from './pods.ts';
 import { type Purchase, purchasesOf } from './purchase.ts';
 
 const SEED = 1;
@@ -134,7 +133,8 @@ export const buy = async (
     o.signal,
   );
   if (faults.length > 0) {
-    throw new PlanningError(`plan ${planName} was refused, because it breaks ${describeFaults(faults)}`);
+    o.log.error({ plan: planName, faults }, 'plan refused');
+    throw new PlanRefused(planName, faults);
   }
   return carryOut(o, memory, { pods, result, planName, mode: settings?.mode ?? 'plan' });
 };

@@ -1,7 +1,7 @@
-import { MIB_PER_GIB, RATIOS } from '../../api/kinds/nodeconstraints.ts';
-import { valueAt } from '../../api/records/valueat.ts';
-import type { Catalogue, InstanceType } from '../../planner/model/catalogue.ts';
-import type { NodeConstraints } from '../policies/settings.ts';
+import { MIB_PER_GIB, RATIOS } from '../../../api/kinds/nodeconstraints.ts';
+import { valueAt } from '../../../api/records/valueat.ts';
+import type { Catalogue, InstanceType } from '../../../planner/model/catalogue.ts';
+import type { NodeConstraints } from '../../policies/settings.ts';
 
 const MIB = 1_024 * 1_024;
 const MILLI = 1_000;

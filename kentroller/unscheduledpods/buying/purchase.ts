@@ -1,7 +1,7 @@
-import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
-import { HOURS_PER_MONTH } from '../../api/labels.ts';
-import { savingsOf } from '../../planner/plan/savings.ts';
-import { MAX_PLAN_BYTES, planBytes } from '../rebalanceplanclaim/plansize.ts';
+import type { RebalancePlanSpec, Savings } from '../../../api/kinds/rebalanceplan.ts';
+import { HOURS_PER_MONTH } from '../../../api/labels.ts';
+import { savingsOf } from '../../../planner/plan/savings.ts';
+import { MAX_PLAN_BYTES, planBytes } from '../../rebalanceplanclaim/plansize.ts';
 
 /** A plan for pods without a node, as it is stored. */
 export interface Purchase {

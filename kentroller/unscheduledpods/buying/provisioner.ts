@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import type { PlanFault } from '../../planner/plan/verify/fault.ts';
-import type { ProvisionRequest, ProvisionResult } from '../../planner/provision.ts';
-import { PlanningError, PlanningTimeout } from '../rebalanceplanclaim/plannerworker.ts';
+import type { PlanFault } from '../../../planner/plan/verify/fault.ts';
+import type { ProvisionRequest, ProvisionResult } from '../../../planner/provision.ts';
+import { PlanningError, PlanningTimeout } from '../../rebalanceplanclaim/plannerworker.ts';
 
 /** The planner's answer, and the rules that the independent check finds broken. */
 export interface Provisioned {

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
-import { messageOf } from '../../kube/errors.ts';
-import { verifyPlan } from '../../planner/plan/verify.ts';
-import { type ProvisionRequest, provision } from '../../planner/provision.ts';
+import { messageOf } from '../../../kube/errors.ts';
+import { verifyPlan } from '../../../planner/plan/verify.ts';
+import { type ProvisionRequest, provision } from '../../../planner/provision.ts';
 import type { Provisioned } from './provisioner.ts';
 
 /** The worker's program: one answer, or `{ error }`, for each request. */

@@ -1,0 +1,45 @@
+import type { PolicyRecord } from '../policies/record.ts';
+import type { Outcome } from './cycleoptions.ts';
+
+const MILLI = 1_000;
+
+/** Says of each policy what the last evaluation decided, for the status of the AutoscalerPolicy. */
+export const report = (
+  record: Pick<PolicyRecord, 'note' | 'did'>,
+  { evaluation, message, plans }: Outcome,
+): void => {
+  const { limits, replicas, pods } = evaluation;
+  if (limits.full) record.note('clusterLimits', 'Acting', `Nothing is bought: ${limits.full}.`);
+  else if (limits.cores) {
+    const { used, max } = limits.cores;
+    record.note(
+      'clusterLimits',
+      'Idle',
+      `${used / MILLI} of ${max / MILLI} cores are in use or on their way.`,
+    );
+  }
+  const due = replicas.reduce((sum, each) => sum + each.due, 0);
+  if (due > 0) record.note('horizontalPodAutoscaler', 'Acting', `${due} replicas are about to come.`);
+  else record.note('horizontalPodAutoscaler', 'Idle', 'No replicas are about to come.');
+  if (plans.length > 0) record.did('unschedulablePods', message);
+  switch (pods.kind) {
+    case 'buy':
+    case 'wait':
+      record.note('unschedulablePods', 'Acting', message);
+      break;
+    case 'held':
+    case 'left':
+      record.note('unschedulablePods', 'Held', message);
+      break;
+    case 'idle':
+      record.note('unschedulablePods', 'Idle', 'No pod waits for a node that might help it.');
+      break;
+    default:
+  }
+};
+
+/** Takes back what was said while the policy was in force. */
+export const retract = (record: Pick<PolicyRecord, 'forget'>): void => {
+  for (const name of ['clusterLimits', 'horizontalPodAutoscaler', 'unschedulablePods'] as const)
+    record.forget(name);
+};

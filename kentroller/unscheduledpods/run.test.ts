@@ -1,0 +1,191 @@
+import { Registry } from 'prom-client';
+import t from 'tap';
+import { AWAITS_PLAN } from '../../api/labels.ts';
+import type { NodePool } from '../../api/objects.ts';
+import { EVENTS, NAMESPACES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { createCache } from '../../kube/cache/cache.ts';
+import { connect, type KubeClient } from '../../kube/client/client.ts';
+import { createLogger } from '../../kube/component/log.ts';
+import { createRecorder } from '../../kube/controller/events.ts';
+import { ignoreNotFound } from '../../kube/ignore.ts';
+import { until } from '../../kube/testing/until.ts';
+import { makePool } from '../../planner/testing/builders.ts';
+import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
+import { CACHED_POD_INDEXES, type Caches } from '../caches.ts';
+import { MADE_BY } from '../continuous/decide.ts';
+import type { PoliciesNow } from '../policies/settings.ts';
+import { dieAtEachWrite } from '../testing/crash.ts';
+import { CACHE_NAMES } from '../testing/memorycaches.ts';
+import { BUYING } from '../testing/unscheduledworld.ts';
+import { createProvisioner } from './buying/provisioner.ts';
+import { UNSCHEDULED_PODS } from './decide.ts';
+import { unscheduledPodsMetrics } from './metrics.ts';
+import { buyForUnscheduledPods } from './run.ts';
+
+/** The loop on a real API server, with the planner's thread: live switches, and a process that dies at each write. */
+
+const kubeconfig = process.env.KUBECONFIG;
+if (!kubeconfig) throw new Error('KUBECONFIG is not set: run this suite with make test');
+const client = connect({ kubeconfig, userAgent: 'unscheduled-test', qps: 200, burst: 200 });
+const log = createLogger({ component: 'unscheduled-test', level: 'silent' });
+const stopping = new AbortController();
+const NAMESPACE = `unscheduled-${process.pid}`;
+/** Pods of this scheduler are this suite's alone, on an API server that others use. */
+const SCHEDULER = `unscheduled-${process.pid}`;
+const SOON = { timeoutMs: 60_000, everyMs: 50 };
+const OURS = { labelSelector: `${MADE_BY}=${UNSCHEDULED_PODS}` };
+
+// Other suites leave plans and pods on this API server; these caches hide them.
+const plans = createCache({ client, log, resource: REBALANCE_PLANS, ...OURS });
+const pods = createCache({ client, log, resource: PODS, namespace: NAMESPACE, indexes: CACHED_POD_INDEXES });
+const listOf = <T>(items: readonly T[]) => ({
+  list: () => items,
+  get: () => undefined,
+  by: () => items,
+  onChange: () => () => {},
+});
+const POOL: NodePool = makePool();
+const caches = {
+  plans,
+  pods,
+  nodePools: listOf([POOL]),
+  ...Object.fromEntries(
+    CACHE_NAMES.filter((kind) => !['plans', 'pods', 'nodePools'].includes(kind)).map((kind) => [
+      kind,
+      listOf([]),
+    ]),
+  ),
+} as unknown as Caches;
+
+const known = (isOn: boolean): PoliciesNow => ({
+  known: true,
+  policies: isOn ? BUYING : { ...BUYING, unschedulablePods: undefined },
+  overridden: [],
+});
+let policies = known(true);
+const provisioning = createProvisioner(stopping.signal);
+const run = (api: KubeClient, signal: AbortSignal, now = Date.now) =>
+  buyForUnscheduledPods({
+    client: api,
+    caches,
+    catalogue: async () => smallCatalogue,
+    autoscalers: { list: () => [] },
+    policies: { now: () => policies, onChange: () => () => {} },
+    record: { note: () => {}, did: () => {}, forget: () => {} },
+    isEnabled: () => true,
+    provisioning,
+    window: { idleMs: 0, maxMs: 0 },
+    schedulers: [SCHEDULER],
+    followsKarpenter: false,
+    recorder: createRecorder({ client, component: 'unscheduled-test', log }),
+    podRecorder: createRecorder({ client, component: 'unscheduled-test', log }),
+    metrics: unscheduledPodsMetrics(new Registry()),
+    audit: { note: () => {} },
+    log,
+    clock: { now },
+    signal,
+  });
+
+/** Creates pods as kube-scheduler leaves them when none fits. */
+const refuse = async (prefix: string, count: number, cpu = '900m'): Promise<void> => {
+  for (let n = 0; n < count; n += 1) {
+    const containers = [{ name: 'main', image: 'none', resources: { requests: { cpu, memory: '128Mi' } } }];
+    const name = `${prefix}-${n}`;
+    await client.create(PODS, {
+      metadata: { name, namespace: NAMESPACE },
+      spec: { schedulerName: SCHEDULER, containers },
+    });
+    const lastTransitionTime = new Date().toISOString();
+    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', lastTransitionTime };
+    const status = { conditions: [condition] };
+    await client.patch(PODS, { name, namespace: NAMESPACE }, { status }, { subresource: 'status' });
+  }
+};
+const ours = async () => (await client.list(REBALANCE_PLANS, OURS)).items;
+/** How many plans that are executed have each pod of a prefix. */
+const places = async (prefix: string): Promise<readonly number[]> => {
+  const counts = new Map<string, number>();
+  for (const { spec } of (await ours()).filter(({ spec: { execute } }) => execute)) {
+    for (const { name, namespace } of spec.podsToMigrate ?? []) {
+      if (namespace !== NAMESPACE || !name.startsWith(`${prefix}-`)) continue;
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+  }
+  return [...counts.values()];
+};
+const nominations = async (prefix: string): Promise<readonly (string | undefined)[]> =>
+  (await client.list(PODS, { namespace: NAMESPACE })).items
+    .filter(({ metadata }) => metadata.name.startsWith(`${prefix}-`))
+    .map(({ status }) => status?.nominatedNodeName);
+
+t.before(async () => {
+  await client.create(NAMESPACES, { metadata: { name: NAMESPACE } });
+  for (const cache of [plans, pods]) {
+    cache.start(stopping.signal);
+    await cache.synced(stopping.signal);
+  }
+});
+t.teardown(async () => {
+  for (const { metadata } of await ours())
+    await client.delete(REBALANCE_PLANS, { name: metadata.name }).catch(ignoreNotFound);
+  await client.delete(NAMESPACES, { name: NAMESPACE }).catch(ignoreNotFound);
+  stopping.abort();
+  client.close();
+});
+
+t.test(
+  'pods that lack room get a plan, and are given back where no node helps or the policy ends',
+  async (t) => {
+    const life = new AbortController();
+    const { ended } = run(client, life.signal);
+    await refuse('a', 4);
+    await refuse('huge', 1, '900');
+    await until('each pod has a place in a plan', async () => (await places('a')).length === 4, SOON);
+    t.same(await places('a'), [1, 1, 1, 1]);
+    t.same(await nominations('a'), Array(4).fill(AWAITS_PLAN));
+    await until('the huge pod is given back', async () => (await nominations('huge'))[0] === undefined, SOON);
+    const told = await until(
+      'the huge pod is told',
+      async () =>
+        (
+          await client.list(EVENTS, { namespace: NAMESPACE, fieldSelector: 'involvedObject.name=huge-0' })
+        ).items.find(({ reason }) => reason === 'NoNodeWouldHelp'),
+      SOON,
+    );
+    t.match(told.message, /which is left to others: no instance type/);
+    policies = known(false);
+    await until(
+      'all pods are given back',
+      async () => (await nominations('a')).every((name) => name === undefined),
+      SOON,
+    );
+    policies = known(true);
+    life.abort();
+    await ended;
+  },
+);
+
+t.test('a process that dies at each write buys for no pod twice', async (t) => {
+  await refuse('b', 3);
+  // Plans are named after the time: it stands still, so that each life writes what the one before did.
+  const at = Date.now();
+  const deaths = await dieAtEachWrite({
+    client,
+    fragment: '',
+    mostLives: 40,
+    timeoutMs: 60_000,
+    isDone: async () => (await places('b')).length === 3,
+    live: (api, dead) => {
+      const life = AbortSignal.any([dead.signal, stopping.signal]);
+      const own = new AbortController();
+      const { ended } = run(api, AbortSignal.any([life, own.signal]), () => at);
+      return async () => {
+        own.abort();
+        await ended;
+      };
+    },
+  });
+  t.ok(deaths >= 6, `it died ${deaths} times`);
+  t.same(await places('b'), [1, 1, 1]);
+  t.same(await nominations('b'), Array(3).fill(AWAITS_PLAN));
+});
