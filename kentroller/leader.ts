@@ -161,7 +161,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     features: features.current,
     policies: policies.now,
     policyRecord,
-    onPolicyChange: policies.onChange,
+    onPolicyChange: (handler) => policies.cache.onChange(handler),
     headroom,
     maxCores,
     isEnabled: isRebalancerEnabled,

@@ -1,7 +1,7 @@
 import { KARPENTER_CAPACITY_TYPE } from '../../api/labels.ts';
+import { isWorker } from '../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
-import { isWorker } from '../../planner/cluster/clustercores.ts';
 import { isLeaving } from '../../planner/cluster/waitingpods.ts';
 import type { Headroom, Policies } from '../policies/settings.ts';
 

@@ -1,13 +1,10 @@
-import { CONTROL_PLANE } from '../../api/labels.ts';
-import type { Node, NodeClaim } from '../../api/objects.ts';
+import { isWorker } from '../../api/nodes.ts';
+import type { NodeClaim } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import type { Catalogue } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { ClusterCores, PoolUsage } from './nodepoollimits.ts';
 import { isLaunched, launchedAmount, orderedAmount, poolUsageOf } from './nodepoolusage.ts';
-
-/** Whether a node runs workloads: all but those of a control plane. */
-export const isWorker = ({ metadata }: Node): boolean => metadata.labels?.[CONTROL_PLANE] === undefined;
 
 /**
  * Millicores of all worker nodes, whoever ordered them. A machine counts from its NodeClaim on, until it is launched as the
