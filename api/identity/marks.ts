@@ -44,6 +44,7 @@ export const OUR_MARKS = {
 
 /** Marks that users, or other products of theirs, put on their objects; we remove none of them. */
 export const USER_MARKS: readonly string[] = [
+  labels.PLANS_ONLY,
   labels.REMOVAL_DISABLED,
   labels.DISPOSABLE,
   labels.SCOPED_TAINT,
