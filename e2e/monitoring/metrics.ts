@@ -70,13 +70,21 @@ const metricsIn = ({ path, text }: Pick<SourceFile, 'path' | 'text'>): readonly 
   );
 };
 
+/** A registration in any form. */
+const REGISTRATION = /\b(?:counter|gauge|histogram|new (?:Counter|Gauge|Histogram))\(/g;
+/** Files that define the helpers themselves, whose names come from their callers. */
+const HELPERS: ReadonlySet<string> = new Set([
+  'kube/component/metrics.ts',
+  'kentroller/savings/savingsstore.ts',
+]);
+
 /** How our metrics are called, so that one in a form that is not read is found all the same. */
 const NAME =
   /'((?:kentroller|pod_pinner|kube|workqueue|controller_runtime|pin_gates|log_problems)_[a-z_]+)'/g;
 
 export interface Found {
   readonly metrics: readonly Metric[];
-  /** Names that look like a metric's, in code that registers some, and that were not read as one. */
+  /** Names that look like a metric's and were not read as one, and files with registrations that were not. */
   readonly unread: readonly string[];
 }
 
@@ -90,6 +98,9 @@ export const metricsOf = (files: readonly Pick<SourceFile, 'path' | 'text'>[]): 
     const read = new Set(found.map(({ name }) => name));
     for (const [, name = ''] of file.text.matchAll(NAME))
       if (!read.has(name)) unread.add(`${file.path}: ${name}`);
+    const registrations = [...file.text.matchAll(REGISTRATION)].length;
+    if (!HELPERS.has(file.path) && registrations > found.length)
+      unread.add(`${file.path}: ${registrations} registrations, ${found.length} of them read`);
   }
   return {
     metrics: [...metrics.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),

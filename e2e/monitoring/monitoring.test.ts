@@ -8,6 +8,11 @@ import { extenderMetrics } from '../../extender/metrics.ts';
 import { evictorMetrics } from '../../kentroller/evictor/metrics.ts';
 import { countRefusals as countRefusedPlans } from '../../kentroller/rebalanceplanclaim/verified.ts';
 import { registerPlanMetrics } from '../../kentroller/savings/metrics.ts';
+import {
+  measuredScoreboard,
+  predictionMetrics,
+  queueMessages,
+} from '../../kentroller/spotprediction/metrics.ts';
 import { countProblems, observeQueue, observeReconciles } from '../../kube/component/metrics.ts';
 import { countRefusals } from '../../kube/doors/refusals.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
@@ -46,6 +51,9 @@ t.test('the table says what a registry says', async (t) => {
   extenderMetrics(registry);
   evictorMetrics(registry);
   countRefusedPlans(registry);
+  predictionMetrics(registry);
+  queueMessages(registry);
+  measuredScoreboard(registry);
   registerPlanMetrics(new FakeCache(REBALANCE_PLANS), registry);
   countProblems(registry);
   observeQueue(registry, 'queue');
@@ -69,7 +77,8 @@ t.test('what reads metrics from code reads each form, and misses none', async (t
     counter(registry, 'kube_a_total', 'Text', ['x', 'y']);
     gauge(o.metrics, 'kube_b', \`Nodes \${help}\`, []);
     new Gauge({ name: 'kube_c', help, labelNames: ['z'] });
-    local('kube_d', 1);`;
+    local('kube_d', 1);
+    const other = (name) => gauge(registry, name, 'Text', []);`;
   const found = metricsOf([{ path: 'kube/x.ts', text }]);
   t.same(
     found.metrics.map(({ name, help, labels }) => [name, help, labels]),
@@ -79,7 +88,7 @@ t.test('what reads metrics from code reads each form, and misses none', async (t
       ['kube_c', 'Help of it', ['z']],
     ],
   );
-  t.same(found.unread, ['kube/x.ts: kube_d']);
+  t.same(found.unread, ['kube/x.ts: 4 registrations, 3 of them read', 'kube/x.ts: kube_d']);
 });
 
 /** Names of series in a query: words that are no function, keyword, label or text. */

@@ -81,8 +81,7 @@ export const measuredScoreboard = (registry: Registry): Scoreboard => {
     },
     lead: (model, seconds) => leads.observe({ model }, seconds),
   });
-  const scored = (name: string, help: string, of: keyof ReturnType<typeof summaryOf>): void => {
-    const metric = gauge(registry, name, help, ['model']);
+  const scored = (metric: Gauge, of: keyof ReturnType<typeof summaryOf>): void => {
     (metric as unknown as { collect: () => void }).collect = () => {
       for (const [model, score] of board.scores()) {
         const value = summaryOf(score)[of];
@@ -90,16 +89,26 @@ export const measuredScoreboard = (registry: Registry): Scoreboard => {
       }
     };
   };
-  scored(
+  const precision = gauge(
+    registry,
     'kentroller_spot_prediction_precision',
     'Share of alerts that an interruption came after',
-    'precision',
+    ['model'],
   );
-  scored('kentroller_spot_prediction_recall', 'Share of interruptions that an alert came before', 'recall');
-  scored(
+  const recall = gauge(
+    registry,
+    'kentroller_spot_prediction_recall',
+    'Share of interruptions that an alert came before',
+    ['model'],
+  );
+  const brier = gauge(
+    registry,
     'kentroller_spot_prediction_brier_score',
     'Mean squared error of probabilities, one a node and half hour; 0 is best',
-    'brier',
+    ['model'],
   );
+  scored(precision, 'precision');
+  scored(recall, 'recall');
+  scored(brier, 'brier');
   return board;
 };
