@@ -223,9 +223,9 @@ const crd = (kind: Kind): Json => {
   };
 };
 
-/** File name and YAML text of every CustomResourceDefinition. */
+/** File name and YAML text of every CustomResourceDefinition; Kubernetes reads YAML 1.1, in which a bare Off is false. */
 export const renderCrds = (): readonly { readonly file: string; readonly text: string }[] =>
   KINDS.map((kind) => ({
     file: `${GROUP}_${kind.plural}.yaml`,
-    text: stringify(crd(kind), { lineWidth: 0, aliasDuplicateObjects: false }),
+    text: stringify(crd(kind), { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' }),
   }));

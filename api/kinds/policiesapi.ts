@@ -86,5 +86,5 @@ export const renderPoliciesApi = (): string => {
       },
     },
   };
-  return stringify(description, { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(description, { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' });
 };

@@ -17,6 +17,8 @@ import { connect } from '../../../kube/client/client.ts';
 import { createLogger } from '../../../kube/component/log.ts';
 import { ignoreNotFound } from '../../../kube/ignore.ts';
 import { until } from '../../../kube/testing/until.ts';
+import { policiesNow } from '../settings.ts';
+import { statusOf } from '../status.ts';
 import { servePolicies } from './serve.ts';
 
 /** The policies API on a real API server: who may, what it takes, and what it says to everyone else. */
@@ -260,6 +262,25 @@ t.test('another cluster, another path and another method get a sentence', async 
     body: { message: /only \/v1/ },
   });
   t.match(await ask('DELETE', 'writer'), { status: 405 });
+});
+
+t.test('the API server takes what the record writes of every state', async (t) => {
+  const specs = [
+    {},
+    { enabled: true, spotInstances: { enabled: true }, unschedulablePods: { enabled: true } },
+  ];
+  for (const spec of specs) {
+    await ask('PUT', 'writer', { body: spec });
+    const object = await client.get(AUTOSCALER_POLICIES, ref);
+    const now = policiesNow({ object, absence: undefined, hasSynced: true }, {});
+    const notes = new Map([['unschedulablePods', { state: 'Acting', message: 'buys' }]] as const);
+    const acts = new Map([['unschedulablePods', { action: 'bought', at: Date.now() }]] as const);
+    for (const seen of [now, { known: false, reason: 'PoliciesInvalid', message: 'no sense' } as const]) {
+      const status = statusOf(object, seen, { notes, acts }, Date.now());
+      const written = await client.patch(AUTOSCALER_POLICIES, ref, { status }, { subresource: 'status' });
+      t.match(written.status, status);
+    }
+  }
 });
 
 t.test('it is served over TLS alone, and not at all without a port', async (t) => {
