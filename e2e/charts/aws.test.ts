@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { run } from '../ground/host/command.ts';
 import { readTree } from '../structure/tree.ts';
@@ -9,48 +9,52 @@ import { program, ROOT } from './tools.ts';
 
 const MINUTES = { timeout: 540_000 };
 
-const sourcesOf = (folder: string): string =>
-  globSync(`${folder}/**/*.ts`, { cwd: ROOT })
-    .filter((path) => !path.endsWith('.test.ts') && !path.includes('/testing/'))
-    .map((path) => readFileSync(join(ROOT, path), 'utf8'))
-    .join('\n');
+const files = new Map(readTree(ROOT).map((file) => [file.path, file]));
 
-/** The files of cloud/aws that kentroller runs; its reader is a program of its own. What only reports read is not there. */
-const kentrollersAwsCode = (): string => {
-  const files = new Map(readTree(ROOT).map((file) => [file.path, file]));
-  const open = ['kentroller/main.ts', 'cloud/aws/reader.process.ts'];
-  const reached = new Set(open);
-  for (const path of open) {
-    for (const next of files.get(path)?.imports ?? []) {
-      if (reached.has(next) || !files.has(next)) continue;
-      reached.add(next);
-      open.push(next);
-    }
+/** Actions of AWS that a program calls: the commands of its SDK in all files that it imports or runs as workers. */
+function actionsOf(main: string): readonly string[] {
+  const seen = new Set<string>();
+  const open = [main];
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    const { imports = [], text = '' } = files.get(path) ?? {};
+    const workers = [...text.matchAll(/new URL\('(\.[^']+\.ts)', import\.meta\.url\)/g)];
+    open.push(...imports, ...workers.map(([, worker = '']) => join(dirname(path), worker)));
   }
-  const paths = [...reached].filter((path) => path.startsWith('cloud/aws/'));
-  return paths.map((path) => files.get(path)?.text ?? '').join('\n');
+  const actions = [...seen].flatMap((path) => {
+    const text = files.get(path)?.text ?? '';
+    return [...text.matchAll(/import \{([^}]*)\} from '@aws-sdk\/client-(\w+)'/g)].flatMap(
+      ([, names = '', service]) =>
+        [...names.matchAll(/\b(\w+)Command\b/g)].map(([, name]) => `${service}:${name}`),
+    );
+  });
+  return [...new Set(actions)].sort();
+}
+
+const allowedBy = (file: string): readonly string[] => {
+  const { Statement } = JSON.parse(readFileSync(join(ROOT, file), 'utf8')) as {
+    readonly Statement: readonly { readonly Effect: string; readonly Action: readonly string[] }[];
+  };
+  return Statement.flatMap(({ Effect, Action }) => (Effect === 'Allow' ? Action : [])).toSorted();
 };
 
-t.test('the IAM policy allows what kentroller calls, and nothing else', async (t) => {
-  const text = readFileSync(join(ROOT, 'manifests/aws/iam-policy.json'), 'utf8');
-  const { Statement } = JSON.parse(text) as { Statement: { Effect: string; Action: string[] }[] };
-  const allowed = Statement.flatMap(({ Action }) => Action);
-  const called = [...kentrollersAwsCode().matchAll(/new (\w+)Command\(/g)].map(([, name]) =>
-    name === 'GetProducts' ? `pricing:${name}` : `ec2:${name}`,
-  );
-  t.same(allowed.toSorted(), [...new Set(called)].sort());
-  t.ok(Statement.every(({ Effect }) => Effect === 'Allow'));
-  t.notMatch(sourcesOf('kentroller') + sourcesOf('cli'), /@aws-sdk/, 'nobody else calls AWS');
-  const readme =
-    readFileSync(join(ROOT, 'README.md'), 'utf8') + readFileSync(join(ROOT, 'docs/eks.md'), 'utf8');
-  t.match(readme, 'manifests/aws/iam-policy.json');
-});
+for (const [main, policy] of [
+  ['kentroller/main.ts', 'manifests/aws/iam-policy.json'],
+  ['cli/main.ts', 'manifests/aws/iam-policy-report.json'],
+] as const)
+  t.test(`${policy} allows what ${main} calls, and nothing else`, async (t) => {
+    const called = actionsOf(main);
+    t.ok(called.length >= 6, `${called}`);
+    t.same(allowedBy(policy), called);
+    t.match(readFileSync(join(ROOT, 'docs/eks.md'), 'utf8'), policy, 'docs name it');
+  });
 
 t.test('the Terraform example is HCL, formatted as its tools format it', MINUTES, async (t) => {
-  const files = globSync('manifests/aws/terraform/*.tf', { cwd: ROOT });
-  t.ok(files.length > 0);
-  for (const file of files) await run([await program('hclfmt'), '-check', file], { cwd: ROOT });
-  const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
+  const examples = globSync('manifests/aws/terraform/*.tf', { cwd: ROOT });
+  t.ok(examples.length > 0);
+  for (const file of examples) await run([await program('hclfmt'), '-check', file], { cwd: ROOT });
+  const text = examples.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
   for (const chart of ['precision-packer-crds', 'precision-packer'])
     t.match(text, `chart            = "${chart}"`.slice(-chart.length - 2));
   const dir = t.testdir({ 'broken.tf': 'resource "a" {\n' });

@@ -92,13 +92,14 @@ export const entries = (object: string, path: Path): Place => ({
     yaml.insert(path, [`{{- with ${value} }}`, '{{- toYaml . | nindent $COLUMN }}', '{{- end }}']),
 });
 
-/** More items of the list `key` of the map at `path`, which may not be there yet. */
-export const items = (object: string, path: Path, key: string, before: string): Place => ({
+/** More items of the list `key` of the map at `path`, which may not be there yet; `more` is an expression of further ones. */
+export const items = (object: string, path: Path, key: string, before: string, more?: string): Place => ({
   object,
   edit: (yaml, value) => {
     const list = [...path, key];
-    if (!yaml.has(list)) yaml.insert(path, optionalKey(key, value), before);
-    else yaml.insertItems(list, [`{{- with ${value} }}`, '{{- toYaml . | nindent $COLUMN }}', '{{- end }}']);
+    const all = more === undefined ? value : `concat ${value} (${more})`;
+    if (!yaml.has(list)) yaml.insert(path, optionalKey(key, all), before);
+    else yaml.insertItems(list, [`{{- with ${all} }}`, '{{- toYaml . | nindent $COLUMN }}', '{{- end }}']);
   },
 });
 

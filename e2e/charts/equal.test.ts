@@ -58,6 +58,10 @@ const WAYS: readonly Way[] = [
     ],
   },
   {
+    folder: 'manifests/overlays/policies-api',
+    values: ['--set=castai-kentroller.policiesApi.enabled=true'],
+  },
+  {
     folder: 'manifests/overlays/coexistence',
     values: ['--set-string=castai-pod-pinner.webhook.settings.COEXISTENCE=on'],
   },

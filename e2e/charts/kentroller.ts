@@ -1,11 +1,51 @@
+import { z } from 'zod';
 import { options } from '../../kentroller/options.ts';
-import type { Chart } from './chart.ts';
-import { variablesFrom } from './manifests.ts';
+import { type Chart, type Value, whole } from './chart.ts';
+import { objectsOf, variablesFrom } from './manifests.ts';
 import { settingsTemplate, settingsValue } from './settings.ts';
 import { commonValues, imageHelper, type Workload, workloadValues } from './workload.ts';
 
 const NAME = 'castai-kentroller';
-const WORKLOAD: Workload = { name: NAME, chart: NAME, prefix: '', settings: 'settings' };
+const POLICIES_API = 'overlays/policies-api';
+
+const whenPolicies = (item: string): string => `ternary (list (${item})) list .Values.policiesApi.enabled`;
+
+const WORKLOAD: Workload = {
+  name: NAME,
+  chart: NAME,
+  prefix: '',
+  settings: 'settings',
+  volumes: {
+    volumes: whenPolicies(
+      'dict "name" "policies-api" "secret" (dict "secretName" "castai-kentroller-policies-tls")',
+    ),
+    mounts: whenPolicies('dict "name" "policies-api" "mountPath" "/etc/policies-api" "readOnly" true'),
+  },
+};
+
+/** The policies API: what its overlay adds and patches. */
+const policiesApi = (): Value => {
+  const files = ['rbac', 'service', 'networkpolicy'].map((file) => `${POLICIES_API}/${file}.yaml`);
+  const deployment = `Deployment/${NAME}`;
+  return {
+    name: 'policiesApi.enabled',
+    description:
+      'The policies API of docs/policies-api.yaml, on port 8443; it needs the Secret `castai-kentroller-policies-tls` and three settings.',
+    schema: z.boolean(),
+    default: false,
+    places: [
+      ...files.flatMap(objectsOf).map(({ id }) => whole(id)),
+      {
+        object: deployment,
+        edit: (yaml, value) =>
+          yaml.insertItems(
+            ['spec', 'template', 'spec', 'containers', 0, 'ports'],
+            [`{{- if ${value} }}`, '- name: policies', '  containerPort: 8443', '{{- end }}'],
+          ),
+      },
+    ],
+  };
+};
 
 /** The chart of kentroller: what makes plans and carries them out. */
 export const kentroller = (): Chart => ({
@@ -18,6 +58,10 @@ export const kentroller = (): Chart => ({
       file: `${file}.yaml`,
       manifest: `base/kentroller/${file}.yaml`,
     })),
+    ...['rbac', 'service', 'networkpolicy'].map((file) => ({
+      file: `policies-api/${file}.yaml`,
+      manifest: `${POLICIES_API}/${file}.yaml`,
+    })),
     settingsTemplate('settings.yaml', NAME, 'settings'),
   ],
   values: [
@@ -28,6 +72,7 @@ export const kentroller = (): Chart => ({
       options: [options],
       variables: variablesFrom('base/kentroller/deployment.yaml', NAME),
     }),
+    policiesApi(),
     ...commonValues([WORKLOAD]),
   ],
   about: `Plans are made from RebalancePlanClaims, whose kind comes with the chart \`precision-packer-crds\`: install that one first.

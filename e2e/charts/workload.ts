@@ -28,6 +28,8 @@ export interface Workload {
   readonly chart: string;
   /** Where its values are, such as `webhook.`; empty for the chart's own component. */
   readonly prefix: string;
+  /** Expressions of lists of volumes and mounts that other values bring along. */
+  readonly volumes?: { readonly volumes: string; readonly mounts: string };
   /** The value whose ConfigMap it reads, and the pods of it that must be replaced when that changes. */
   readonly settings: string;
 }
@@ -92,11 +94,11 @@ export function workloadValues(o: Workload): readonly Value[] {
     }),
     value('extraVolumes', 'More volumes of its pods.', z.array(object), {
       default: [],
-      places: [items(deployment, POD, 'volumes', 'containers')],
+      places: [items(deployment, POD, 'volumes', 'containers', o.volumes?.volumes)],
     }),
     value('extraVolumeMounts', 'Where its container mounts them.', z.array(object), {
       default: [],
-      places: [items(deployment, CONTAINER, 'volumeMounts', 'securityContext')],
+      places: [items(deployment, CONTAINER, 'volumeMounts', 'securityContext', o.volumes?.mounts)],
     }),
     value('serviceAccount.annotations', 'Annotations of its ServiceAccount.', text, {
       default: {},
