@@ -23,7 +23,11 @@ interface Group {
   readonly pods: readonly Pod[];
 }
 
-const createdAt = ({ metadata }: Pod): string => metadata.creationTimestamp ?? '';
+/** Since when Karpenter counts a pod: kube-scheduler found no node for it then, some seconds after it was created. */
+const pendingSince = ({ metadata, status }: Pod): string =>
+  status?.conditions?.find(({ type }) => type === 'PodScheduled')?.lastTransitionTime ??
+  metadata.creationTimestamp ??
+  '';
 
 /** How many pods the claims were bought for, and whether a pod is no younger than the last claim. */
 const purchaseOf = (claims: readonly ClaimState[]) => {
@@ -31,7 +35,7 @@ const purchaseOf = (claims: readonly ClaimState[]) => {
   const newest = times.sort().at(-1) ?? '';
   return {
     count: claims.reduce((sum, claim) => sum + Math.max(0, budgetOf(claim, 'pods')), 0),
-    isOldEnough: (pod: Pod): boolean => newest === '' || createdAt(pod) <= newest,
+    isOldEnough: (pod: Pod): boolean => newest === '' || pendingSince(pod) <= newest,
   };
 };
 
@@ -47,10 +51,10 @@ const replayBoughtFor = (
   const queued = groups
     .flatMap(({ requests, claims: of, pods }) => pods.map((pod) => ({ pod, requests, claims: of })))
     .filter(({ pod }) => isOldEnough(pod))
-    .sort((a, b) => compareAge(a.pod, b.pod));
+    .sort((a, b) => compareText(pendingSince(a.pod), pendingSince(b.pod)) || compareAge(a.pod, b.pod));
   const last = queued[Math.min(count, queued.length) - 1];
   if (last === undefined) return new Map();
-  const old = queued.filter(({ pod }) => createdAt(pod) <= createdAt(last.pod)).sort(compareQueueOrder);
+  const old = queued.filter(({ pod }) => pendingSince(pod) <= pendingSince(last.pod)).sort(compareQueueOrder);
   const replayed = replayScheduler(
     old,
     claims.map(({ budget }) => budget),
@@ -60,7 +64,7 @@ const replayBoughtFor = (
     .map(({ pod }, i): [Pod, number | undefined] => [pod, replayed[i]])
     .sort(
       ([a, claimOfA], [b, claimOfB]) =>
-        compareText(createdAt(a), createdAt(b)) ||
+        compareText(pendingSince(a), pendingSince(b)) ||
         (claimOfA === undefined ? 1 : 0) - (claimOfB === undefined ? 1 : 0) ||
         compareAge(a, b),
     );

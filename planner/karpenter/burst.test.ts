@@ -137,6 +137,31 @@ t.test('pods that keep each other off share no machine, however tight the machin
   t.equal(new Set(claims).size, 3, 'each on another machine');
 });
 
+t.test('pods count from when kube-scheduler found no node for them, as for Karpenter', async (t) => {
+  const all = podsOfBurst(burstOf(300, 5));
+  // Every third pod of the same second was looked at too late for the purchase.
+  const early = all.filter((_, i) => i % 3 !== 0);
+  const bought = purchase(early, 5);
+  const pods = all.map((pod, i): Pod => {
+    const lastTransitionTime = i % 3 === 0 ? '2030-01-01T00:00:05Z' : '2030-01-01T00:00:01Z';
+    return {
+      ...pod,
+      metadata: { ...pod.metadata, creationTimestamp: '2030-01-01T00:00:00Z' },
+      status: { conditions: [{ type: 'PodScheduled', status: 'False', lastTransitionTime }] },
+    };
+  });
+  const inFlight = bought.map(({ launched: { claim, budget, node } }) => ({
+    budget,
+    node,
+    claim: { ...claim, metadata: { ...claim.metadata, creationTimestamp: '2030-01-01T00:00:02Z' } },
+  }));
+  const { attributions, unplaced } = attributePods({ inFlight, pods, assigned: NONE });
+  const names = new Set(early.map(({ metadata }) => metadata.name));
+  t.equal(attributions.filter(({ pod }) => names.has(pod.metadata.name)).length, early.length);
+  t.equal(unplaced, 0);
+  t.strictSame(faultsOf(attributions, bought), []);
+});
+
 t.test('pods that no assignment has a place for are counted', async (t) => {
   const pods = podsOfBurst(burstOf(60, 11));
   const bought = purchase(pods, 11);
