@@ -77,12 +77,19 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     { series: [['kentroller_plans_refused_total{source="claim"}', '3x60']], at: 50 },
   ],
   PrecisionPackerPricesStale: [
+    ...['instance types', 'on-demand prices', 'spot prices'].flatMap((what) => [
+      { series: [[`kentroller_prices_overdue{what="${what}"}`, '0x20 1x60']], at: 60, fires: { what } } as const,
+      // A refresh that comes late ends it by itself.
+      { series: [[`kentroller_prices_overdue{what="${what}"}`, '0x20 1x10 0x60']], at: 60 } as const,
+    ]),
+    // Half a day between two refreshes is the default, and healthy.
     {
-      series: [['kentroller_prices_age_seconds{what="spot prices"}', '30000x60']],
-      at: 30,
-      fires: { what: 'spot prices' },
+      series: [
+        ['kentroller_prices_age_seconds{what="on-demand prices"}', '0+60x719'],
+        ['kentroller_prices_overdue{what="on-demand prices"}', '0x719'],
+      ],
+      at: 700,
     },
-    { series: [['kentroller_prices_age_seconds{what="spot prices"}', '300x60']], at: 30 },
   ],
   PrecisionPackerPodsRefused: [
     {

@@ -75,10 +75,10 @@ export const ALERTS: readonly Alert[] = [
   },
   {
     name: 'PrecisionPackerPricesStale',
-    expr: 'max by (what) (kentroller_prices_age_seconds) > 6 * 3600',
+    expr: 'max by (what) (kentroller_prices_overdue) > 0',
     for: '15m',
     severity: 'warning',
-    summary: '{{ $labels.what }} were read from the cloud more than six hours ago.',
+    summary: '{{ $labels.what }} are overdue: the cloud was not read for three refresh periods.',
   },
   {
     name: 'PrecisionPackerPodsRefused',

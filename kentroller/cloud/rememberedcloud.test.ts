@@ -67,18 +67,26 @@ const begin = (t: Test, stored?: StoredCatalogue): Scene => {
   });
 };
 
+/** Parts by what the metric says of them, for alerts. */
+const overdueOf = async (scene: Scene): Promise<unknown> =>
+  (await scene.registry.getSingleMetric('kentroller_prices_overdue')?.get())?.values.map(
+    ({ labels, value }) => [labels.what, value],
+  );
+
 t.test('a new leader begins with the prices of the one before while the cloud does not answer', async (t) => {
   const scene = begin(t, { catalogue, readAt: NOW - 3 * 3_600_000 });
   t.same(await scene.cloud.catalogue(), catalogue);
   t.match(priceWarning(scene.cloud.readings?.() ?? [], NOW), /not answered for 3 h/);
   const age = await scene.registry.getSingleMetric('kentroller_prices_age_seconds')?.get();
   t.equal(age?.values[0]?.value, 3 * 3600);
+  t.same(await overdueOf(scene), [['instance types and prices', 1]]);
 });
 
 t.test('prices of a moment ago need no warning', async (t) => {
   const scene = begin(t, { catalogue, readAt: NOW - 10 * MINUTE });
   await scene.cloud.catalogue();
   t.equal(priceWarning(scene.cloud.readings?.() ?? [], NOW), undefined);
+  t.same(await overdueOf(scene), [['instance types and prices', 0]]);
 });
 
 t.test('without prices of an earlier leader it says that there are none', async (t) => {

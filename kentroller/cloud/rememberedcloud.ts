@@ -19,9 +19,11 @@ const LISTED_AFTER_MS = 2 * 60_000;
 const LISTED_FOR_MS = 10 * 60_000;
 
 const AGE = 'kentroller_prices_age_seconds';
+const OVERDUE = 'kentroller_prices_overdue';
 
 const registerAge = (registry: Registry, readings: () => readonly Reading[], now: () => number): void => {
   registry.removeSingleMetric(AGE);
+  registry.removeSingleMetric(OVERDUE);
   new Gauge({
     name: AGE,
     help: 'Seconds since instance types and prices were read from the cloud',
@@ -30,6 +32,16 @@ const registerAge = (registry: Registry, readings: () => readonly Reading[], now
     collect() {
       this.reset();
       for (const { what, readAt } of readings()) this.set({ what }, (now() - readAt) / 1000);
+    },
+  });
+  new Gauge({
+    name: OVERDUE,
+    help: 'Whether instance types and prices should have been read from the cloud since',
+    labelNames: ['what'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { what, isOverdue } of readings()) this.set({ what }, isOverdue ? 1 : 0);
     },
   });
 };
