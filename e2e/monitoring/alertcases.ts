@@ -1,3 +1,6 @@
+import { LONGEST_PAUSE_MS } from '../../kube/cache/reflector.ts';
+import { LONGEST_DELAY_MS } from '../../kube/controller/workqueue.ts';
+
 /** For each alert, series with which it fires, and with which it does not. Values as promtool reads them, one a minute. */
 export interface AlertCase {
   readonly series: readonly (readonly [series: string, values: string])[];
@@ -6,6 +9,11 @@ export interface AlertCase {
   /** Labels of the alert besides its severity; absent when it does not fire. */
   readonly fires?: Readonly<Record<string, string>>;
 }
+
+/** A counter that grows once in so many milliseconds, for three hours. */
+const every = (ms: number): string => `0+${60_000 / ms}x180`;
+/** A counter of one burst, which backoff spreads over a minute or two. */
+const BURST = '0x30 6 10 12x140';
 
 const upOf = (job: string): readonly AlertCase[] => [
   { series: [[`up{job="${job}"}`, '1x5 0x60']], at: 30, fires: {} },
@@ -104,28 +112,37 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     { series: [['pin_gates_lifted_total{pod="a"}', '2x60']], at: 40 },
   ],
   PrecisionPackerReconcilesFail: [
-    {
+    // One key, at once refused or after a minute without an answer.
+    ...[LONGEST_DELAY_MS, LONGEST_DELAY_MS + 60_000].map((ms) => ({
       series: [
-        ['controller_runtime_reconcile_errors_total{job="castai-kentroller",controller="x"}', '0+60x60'],
-        ['controller_runtime_reconcile_errors_total{job="somebody",controller="x"}', '0+60x60'],
-      ],
-      at: 45,
+        ['controller_runtime_reconcile_errors_total{job="castai-kentroller",controller="x"}', every(ms)],
+        ['controller_runtime_reconcile_errors_total{job="somebody",controller="x"}', every(ms)],
+      ] as const,
+      at: 170,
       fires: { job: 'castai-kentroller', controller: 'x' },
-    },
-    {
-      series: [
-        ['controller_runtime_reconcile_errors_total{job="castai-kentroller",controller="x"}', '0x30 1x30'],
-      ],
-      at: 45,
-    },
+    })),
+    ...['0x30 1x150', BURST, every(600_000)].flatMap((values) =>
+      [35, 45, 55, 60].map((at) => ({
+        series: [
+          ['controller_runtime_reconcile_errors_total{job="castai-kentroller",controller="x"}', values],
+        ] as const,
+        at,
+      })),
+    ),
   ],
   PrecisionPackerCachesFail: [
-    {
-      series: [['kube_cache_failures_total{job="castai-kentroller",kind="Pod"}', '0+60x60']],
-      at: 45,
+    // One pod alone, at once refused or after a minute without an answer.
+    ...[LONGEST_PAUSE_MS * 0.75, LONGEST_PAUSE_MS, LONGEST_PAUSE_MS + 60_000].map((ms) => ({
+      series: [['kube_cache_failures_total{job="castai-kentroller",kind="Pod"}', every(ms)]] as const,
+      at: 170,
       fires: { job: 'castai-kentroller', kind: 'Pod' },
-    },
-    { series: [['kube_cache_failures_total{job="castai-kentroller",kind="Pod"}', '0x30 1x30']], at: 45 },
+    })),
+    ...['0x30 1x150', BURST, every(600_000)].flatMap((values) =>
+      [35, 45, 55, 60].map((at) => ({
+        series: [['kube_cache_failures_total{job="castai-kentroller",kind="Pod"}', values]] as const,
+        at,
+      })),
+    ),
   ],
   PrecisionPackerFeaturesInvalid: [
     {

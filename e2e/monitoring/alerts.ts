@@ -14,6 +14,11 @@ export const RUNBOOKS = 'docs/alerts.md';
 /** The heading of an alert as an anchor. */
 export const anchorOf = (alert: string): string => alert.toLowerCase();
 
+/*
+ * What fails again and again does so ever less often: a list or watch every 15 to 30 s, a key every 60 s, and a minute more where each
+ * try runs into its timeout. A window shorter than `for` passes over one burst, such as that of an API server that restarts.
+ */
+
 const isDown = (component: string): string => `absent(up{job="${component}"} == 1)`;
 
 export const ALERTS: readonly Alert[] = [
@@ -96,14 +101,14 @@ export const ALERTS: readonly Alert[] = [
   },
   {
     name: 'PrecisionPackerReconcilesFail',
-    expr: 'sum by (job, controller) (rate(controller_runtime_reconcile_errors_total{job=~"castai-.*"}[15m])) > 0.1',
+    expr: 'sum by (job, controller) (rate(controller_runtime_reconcile_errors_total{job=~"castai-.*"}[10m])) > 0.005',
     for: '15m',
     severity: 'warning',
     summary: 'The controller {{ $labels.controller }} of {{ $labels.job }} keeps failing.',
   },
   {
     name: 'PrecisionPackerCachesFail',
-    expr: 'sum by (job, kind) (rate(kube_cache_failures_total[15m])) > 0.1',
+    expr: 'sum by (job, kind) (rate(kube_cache_failures_total[10m])) > 0.005',
     for: '15m',
     severity: 'warning',
     summary: '{{ $labels.job }} can not watch {{ $labels.kind }}: it decides on what it saw last.',

@@ -28,6 +28,8 @@ export interface ReflectOptions<T extends KubeObject> {
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
 }
 
+/** Longest pause between two tries of a list or watch that fails; each takes half of it at least. */
+export const LONGEST_PAUSE_MS = 30_000;
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 // Minimum life of a good watch; a shorter one counts as a failure, so that a server in trouble is not hammered.
 const GOOD_WATCH_MS = 2000;
@@ -90,7 +92,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #pause(e: unknown): Promise<void> {
-    const { firstMs, maxMs } = this.#o.backoff ?? { firstMs: 100, maxMs: 30_000 };
+    const { firstMs, maxMs } = this.#o.backoff ?? { firstMs: 100, maxMs: LONGEST_PAUSE_MS };
     const own = Math.min(maxMs, firstMs * 2 ** Math.min(this.#failures, 20)) * (0.5 + Math.random() / 2);
     const afterMs = Math.max(own, e instanceof KubeError ? (e.retryAfterMs ?? 0) : 0);
     this.#failures++;

@@ -19,6 +19,9 @@ export interface QueueOptions {
   readonly observer?: QueueObserver;
 }
 
+/** Longest delay of a key that keeps failing. */
+export const LONGEST_DELAY_MS = 60_000;
+
 interface Timer {
   readonly at: number;
   readonly handle: NodeJS.Timeout;
@@ -47,7 +50,7 @@ export class WorkQueue {
 
   constructor(o: QueueOptions = {}) {
     this.#baseDelayMs = o.baseDelayMs ?? 5;
-    this.#maxDelayMs = o.maxDelayMs ?? 60_000;
+    this.#maxDelayMs = o.maxDelayMs ?? LONGEST_DELAY_MS;
     this.#bucket = new TokenBucket(o.qps ?? 10, o.burst ?? 100);
     this.#observer = o.observer;
   }
