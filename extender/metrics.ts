@@ -11,6 +11,18 @@ export interface ExtenderMetrics {
   readonly intents: (store: IntentStore) => void;
 }
 
+/** Reasons that are counted from the start, so that alerts see their first; kubelets have others, such as OutOf a resource of somebody's. */
+const REASONS = [
+  'OutOfcpu',
+  'OutOfmemory',
+  'OutOfephemeral-storage',
+  'OutOfpods',
+  'NodeAffinity',
+  'NodePorts',
+  'TaintToleration',
+  'UnexpectedAdmissionError',
+] as const;
+
 export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
   const leader = gauge(registry, 'pod_pinner_leader', 'Whether this replica leads', []);
   const stream = gauge(registry, 'pod_pinner_stream_synced', 'Whether the pin stream is up and synced', []);
@@ -19,6 +31,7 @@ export const extenderMetrics = (registry: Registry): ExtenderMetrics => {
   const refusals = counter(registry, 'pod_pinner_pods_refused_total', 'Pods that a kubelet rejected', [
     'reason',
   ]);
+  for (const reason of REASONS) refusals.inc({ reason }, 0);
   const closed = counter(
     registry,
     'pod_pinner_nodes_closed_total',

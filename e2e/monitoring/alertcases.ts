@@ -86,7 +86,11 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
   ],
   PrecisionPackerPricesStale: [
     ...['instance types', 'on-demand prices', 'spot prices'].flatMap((what) => [
-      { series: [[`kentroller_prices_overdue{what="${what}"}`, '0x20 1x60']], at: 60, fires: { what } } as const,
+      {
+        series: [[`kentroller_prices_overdue{what="${what}"}`, '0x20 1x60']],
+        at: 60,
+        fires: { what },
+      } as const,
       // A refresh that comes late ends it by itself.
       { series: [[`kentroller_prices_overdue{what="${what}"}`, '0x20 1x10 0x60']], at: 60 } as const,
     ]),
@@ -105,6 +109,12 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       at: 40,
       fires: { reason: 'OutOfcpu' },
     },
+    {
+      series: [['pod_pinner_pods_refused_total{reason="OutOfexample.com/gpu"}', '_x40 5x40']],
+      at: 50,
+      fires: { reason: 'OutOfexample.com/gpu' },
+    },
+    { series: [['pod_pinner_pods_refused_total{reason="OutOfexample.com/gpu"}', '_x40 1x40']], at: 50 },
     { series: [['pod_pinner_pods_refused_total{reason="OutOfcpu"}', '5x60']], at: 40 },
   ],
   PrecisionPackerGatesReleased: [

@@ -103,6 +103,8 @@ class HttpAuditSender implements AuditSender {
         labelNames: ['outcome'],
         registers,
       });
+      // Both from the start: growth from nothing is none to Prometheus.
+      for (const outcome of ['sent', 'dropped']) this.#counter.inc({ outcome }, 0);
       const queue = this.#queue;
       new Gauge({
         name: 'kentroller_audit_entries_waiting',

@@ -73,6 +73,7 @@ const observe = (registry: Registry | undefined, kind: string, size: () => numbe
   const relists = counter(registry, 'kube_cache_lists_total', 'Lists of everything', ['kind']);
   const failures = counter(registry, 'kube_cache_failures_total', 'Lists and watches that failed', ['kind']);
   const errors = counter(registry, 'kube_cache_handler_errors_total', 'Handlers that threw', ['kind']);
+  for (const each of [failures, errors]) each.inc({ kind }, 0);
   const objects = gauge(registry, 'kube_cache_objects', 'Objects held', ['kind']);
   return {
     event: (type) => {
