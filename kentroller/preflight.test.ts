@@ -1,10 +1,15 @@
 import { Registry } from 'prom-client';
 import t from 'tap';
 import type { KubeObject } from '../api/objects.ts';
+import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import type { Recorder } from '../kube/controller/events.ts';
 import type { Check } from '../kube/preflight/check.ts';
-import { createReport } from './preflight.ts';
+import { createReport, ownMissingRights } from './preflight.ts';
+
+interface Asked {
+  readonly resourceAttributes: { readonly verb: string; readonly resource: string };
+}
 
 const about: KubeObject = { metadata: { name: 'castai-kentroller', namespace: 'castai-agent' } };
 const check = (name: string, state: Check['state'], message = `${name} is ${state}.`): Check => ({
@@ -37,6 +42,9 @@ t.test('what the cluster lacks is told once, where a user looks', async (t) => {
   const text = await registry.metrics();
   t.match(text, /kentroller_preflight_lacks\{check="crds"\} 1/);
   t.match(text, /kentroller_preflight_lacks\{check="nodepools"\} 0/);
+  t.notMatch(text, /kentroller_preflight_lacks\{check="rights"\}/, 'what is unknown is not said to be there');
+  t.match(text, /kentroller_preflight_unknown\{check="rights"\} 1/);
+  t.match(text, /kentroller_preflight_unknown\{check="nodepools"\} 0/);
 });
 
 t.test('what was mended is told, and what breaks again is told again', async (t) => {
@@ -61,4 +69,21 @@ t.test('without a Deployment of ours, the log and the metric tell', async (t) =>
   const { events, lines, report } = setUp();
   report([check('crds', 'lacks')]);
   t.same([events, lines], [[], ['the cluster lacks something']]);
+});
+
+t.test('rights that an authorizer can’t list are asked for one by one', async (t) => {
+  const asked: unknown[] = [];
+  const client = {
+    request: async (_: string, path: string, { body }: { readonly body: { readonly spec: Asked } }) => {
+      if (path.endsWith('selfsubjectrulesreviews'))
+        return { status: { resourceRules: [], incomplete: true } };
+      const { verb, resource } = body.spec.resourceAttributes;
+      asked.push(verb);
+      return { status: { allowed: !(verb === 'list' && resource === 'pods') } };
+    },
+  } as unknown as KubeClient;
+  const { signal } = new AbortController();
+  const missing = await ownMissingRights({ client, signal }, 'castai-agent');
+  t.same([...missing], [['castai-kentroller', ['list pods']]]);
+  t.ok(asked.length > 20);
 });

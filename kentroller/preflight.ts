@@ -16,6 +16,7 @@ import { checkPools, checkServed } from '../kube/preflight/karpenter.ts';
 import { checkKinds } from '../kube/preflight/kinds.ts';
 import { checkKubernetes } from '../kube/preflight/kubernetes.ts';
 import {
+  askOneself,
   grantedRights,
   missingInRules,
   type OwnRules,
@@ -33,19 +34,17 @@ const ELSEWHERE = 'default';
 
 const ofAccount = (right: Right): boolean => right.account === KENTROLLER;
 
-/** The rights that this pod's account lacks, as far as the API server can list them. */
-const ownMissingRights = async ({ client, signal }: Reading, namespace: string): Promise<MissingRights> => {
+/** The rights that this pod's account lacks. Where an authorizer can't list its rules, those not listed are asked for one by one. */
+export const ownMissingRights = async (
+  { client, signal }: Reading,
+  namespace: string,
+): Promise<MissingRights> => {
   const rights = grantedRights(namespace).filter(ofAccount);
   const missingAt = async (where: string): Promise<readonly Right[]> => {
     const rules: OwnRules = await readOwnRules(client, where, signal);
     const asked = rights.filter((right) => (right.namespace ?? ELSEWHERE) === where);
     const missing = missingInRules(asked, rules);
-    if (missing.length > 0 && rules.incomplete) {
-      throw new Error(
-        `the API server can't list all rights, and not these: ${missing.map(rightText).join(', ')}`,
-      );
-    }
-    return missing;
+    return rules.incomplete ? await askOneself(client, missing, signal) : missing;
   };
   const missing = [...(await missingAt(ELSEWHERE)), ...(await missingAt(namespace))];
   return new Map([[KENTROLLER, missing.map(rightText)]]);
@@ -96,13 +95,23 @@ export const createReport = ({
   const lacking = gauge(
     registry,
     'kentroller_preflight_lacks',
-    'What the cluster lacks for us, by check: 0 when nothing',
+    'What the cluster lacks for us, by check: 0 when nothing, none where it is unknown',
+    ['check'],
+  );
+  const unseen = gauge(
+    registry,
+    'kentroller_preflight_unknown',
+    'Checks that could not be done: what the cluster lacks there is unknown',
     ['check'],
   );
   let told = new Set<string>();
   return (checks, about) => {
     lacking.reset();
-    for (const { name, state } of checks) lacking.inc({ check: name }, state === 'lacks' ? 1 : 0);
+    unseen.reset();
+    for (const { name, state } of checks) {
+      unseen.inc({ check: name }, state === 'unknown' ? 1 : 0);
+      if (state !== 'unknown') lacking.inc({ check: name }, state === 'lacks' ? 1 : 0);
+    }
     const found = checks.filter(({ state }) => state === 'lacks' || state === 'unknown');
     for (const { name, state, message } of found) {
       if (told.has(message)) continue;

@@ -70,6 +70,14 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
     },
     { series: [['kentroller_preflight_lacks{check="crds"}', '1x20 0x40']], at: 45 },
   ],
+  PrecisionPackerPreflightUnknown: [
+    {
+      series: [['kentroller_preflight_unknown{check="rights"}', '1x120']],
+      at: 90,
+      fires: { check: 'rights' },
+    },
+    { series: [['kentroller_preflight_unknown{check="rights"}', '1x20 0x100']], at: 90 },
+  ],
   PrecisionPackerPlansFail: [
     { series: [['kentroller_rebalance_plans{state="Failed"}', '2x80 3x20']], at: 90, fires: {} },
     { series: [['kentroller_rebalance_plans{state="Failed"}', '_x50 1x50']], at: 60, fires: {} },

@@ -65,6 +65,13 @@ export const ALERTS: readonly Alert[] = [
     summary: 'The cluster lacks something that precision-packer needs: {{ $labels.check }}.',
   },
   {
+    name: 'PrecisionPackerPreflightUnknown',
+    expr: 'max by (check) (kentroller_preflight_unknown) > 0',
+    for: '1h',
+    severity: 'warning',
+    summary: 'Whether the cluster lacks something could not be seen: {{ $labels.check }}.',
+  },
+  {
     name: 'PrecisionPackerPlansFail',
     expr: 'max(kentroller_rebalance_plans{state="Failed"}) - (max(kentroller_rebalance_plans{state="Failed"} offset 1h) or vector(0)) > 0',
     for: '0m',
