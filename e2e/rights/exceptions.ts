@@ -15,6 +15,13 @@ const GUARDS =
 export const EXCEPTIONS: readonly Exception[] = [
   {
     account: KENTROLLER,
+    verbs: ['create'],
+    resource: 'selfsubjectaccessreviews.authorization.k8s.io',
+    reason:
+      'Clusters with an authorizer that can not list its rules, where a right is not listed; the ground has none.',
+  },
+  {
+    account: KENTROLLER,
     verbs: ['update'],
     resource: 'nodepools.karpenter.sh/finalizers',
     reason:

@@ -49,6 +49,7 @@ export const GRANTED_RIGHTS: readonly string[] = [
   'castai-kentroller list,watch,create,patch events',
   'castai-kentroller create tokenreviews.authentication.k8s.io',
   'castai-kentroller create selfsubjectrulesreviews.authorization.k8s.io',
+  'castai-kentroller create selfsubjectaccessreviews.authorization.k8s.io',
   'castai-kentroller create leases.coordination.k8s.io in castai-agent',
   'castai-kentroller get leases.coordination.k8s.io castai-pod-pinner in castai-agent',
   'castai-kentroller list,watch,create configmaps in castai-agent',
