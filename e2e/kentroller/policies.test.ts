@@ -1,0 +1,97 @@
+import t from 'tap';
+import { AUTOSCALER_POLICY, type AutoscalerPolicySpec } from '../../api/kinds/autoscalerpolicy.ts';
+import { isWorker } from '../../api/nodes.ts';
+import { amount } from '../../api/quantity.ts';
+import { AUTOSCALER_POLICIES, NODE_CLAIMS, NODES } from '../../api/resources.ts';
+import { getOrUndefined, ignoreNotFound } from '../../kube/ignore.ts';
+import { until } from '../../kube/testing/until.ts';
+import { type Ground, up } from '../ground/ground.ts';
+import { applyPool, dropPool, machinesReady, orderMachine } from '../support/fleet.ts';
+import { startSession } from './session.ts';
+import { openStage, type Stage } from './stage.ts';
+
+/** The autoscaling policies with real Karpenter: the delay of empty nodes and the cluster's limits, switched live. */
+
+const LONG = { timeoutMs: 180_000, everyMs: 250 };
+const POOL = 'policies';
+const NAMES = [`${POOL}-1`, `${POOL}-2`];
+const ref = { name: AUTOSCALER_POLICY };
+let ground: Ground;
+let stage: Stage;
+
+t.before(async () => {
+  ground = await up({ name: 'policies', cloud: true });
+  stage = await openStage(ground);
+});
+t.teardown(async () => {
+  await stage?.client.delete(AUTOSCALER_POLICIES, ref).catch(ignoreNotFound);
+  stage?.close();
+  await ground?.down();
+});
+
+const policies = (delaySeconds: number, minCores: number): AutoscalerPolicySpec => ({
+  enabled: true,
+  clusterLimits: { enabled: true, cpu: { minCores } },
+  nodeDownscaler: { enabled: true, emptyNodes: { enabled: true, delaySeconds } },
+});
+const change = (spec: AutoscalerPolicySpec): Promise<unknown> =>
+  stage.client.patch(AUTOSCALER_POLICIES, ref, { spec });
+const said = (what: RegExp): Promise<unknown> =>
+  until(
+    `the status says ${what}`,
+    async () => {
+      const { status } = await stage.client.get(AUTOSCALER_POLICIES, ref);
+      const text = JSON.stringify(status);
+      if (!what.test(text)) throw new Error(`it says ${text}`);
+      return true;
+    },
+    LONG,
+  );
+const going = async (): Promise<readonly string[]> => {
+  const found = await Promise.all(
+    NAMES.map((name) => getOrUndefined(stage.client.get(NODE_CLAIMS, { name }))),
+  );
+  return NAMES.filter((_, at) => found[at] === undefined || found[at].metadata.deletionTimestamp);
+};
+const goes = (count: number): Promise<unknown> =>
+  until(
+    `${count} machines go`,
+    async () => {
+      const names = await going();
+      if (names.length !== count) throw new Error(`${names.length} do: ${names}`);
+      return true;
+    },
+    LONG,
+  );
+
+t.test('empty nodes are kept for their delay, then deleted down to minCores, by live switches', async (t) => {
+  // Karpenter itself would not touch them for an hour.
+  const pool = await applyPool(stage.client, { name: POOL, consolidateAfter: '1h' });
+  for (const name of NAMES)
+    await orderMachine(stage.client, pool, { name, instanceType: 'm5.large', zone: 'us-west-2a' });
+  await machinesReady(stage.client, NAMES, 180_000);
+  const { items } = await stage.client.list(NODES);
+  const millicores = items
+    .filter(isWorker)
+    .reduce((sum, { status }) => sum + amount('cpu', status?.capacity?.cpu ?? '0'), 0);
+  // One of the two may go.
+  const minCores = Math.floor(millicores / 1_000) - 2;
+  await stage.client.create(AUTOSCALER_POLICIES, { metadata: ref, spec: policies(3_600, minCores) });
+  const { kubeconfig, cloud, env } = stage;
+  const session = startSession({ kubeconfig, cloud, env, hasFeatures: true });
+  t.teardown(async () => {
+    session.stop();
+    await session.ended;
+    await dropPool(stage.client, POOL);
+  });
+  await said(/empty nodes are kept for 3600 s/);
+  t.same(await going(), []);
+  await change(policies(0, minCores));
+  await goes(1);
+  await said(
+    /deleted the NodeClaim of node .*clusterLimits\.cpu\.minCores is|minCores is .*deleted the NodeClaim/s,
+  );
+  t.equal((await going()).length, 1, 'the other is needed');
+  await change(policies(0, 0));
+  await goes(2);
+});
