@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { EVICTION_STATUS, SPOT_FALLBACK } from '../labels.ts';
 import { MARKS_OF_OUR_OBJECTS, marksOn, OUR_MARKS, USER_MARKS, withoutMarks } from './marks.ts';
 
 const ROOMS = ['api', 'kube', 'planner', 'cloud', 'extender', 'webhook', 'kentroller', 'cli'];
@@ -48,18 +49,30 @@ t.test('marks of ours are removed, those of users stay', async (t) => {
     labels: Object.fromEntries([...OUR_MARKS.labels, ...USER_MARKS, 'app'].map((name) => [name, 'true'])),
     annotations: Object.fromEntries([...OUR_MARKS.annotations, ...USER_MARKS].map((name) => [name, 'x'])),
   };
-  const rebalancing = {
-    metadata: { ...metadata, labels: { ...metadata.labels, [OUR_MARKS.labels[0]]: 'rebalancing' } },
-  };
+  metadata.annotations['autoscaling.cast.ai/interruption-prediction'] = '{"until":1}';
+  const ours = { [OUR_MARKS.labels[0]]: 'rebalancing', [EVICTION_STATUS]: 'done' };
+  const rebalancing = { metadata: { ...metadata, labels: { ...metadata.labels, ...ours } } };
   t.strictSame(marksOn(rebalancing).toSorted(), [...OUR_MARKS.labels, ...OUR_MARKS.annotations].toSorted());
   t.notOk(marksOn({ metadata }).includes(OUR_MARKS.labels[0]), 'a node that another product drains stays so');
   t.equal(withoutMarks({ metadata: { labels: { app: 'x' } } }), undefined);
 });
 
-t.test('a label of a prediction is ours only beside our annotation', async (t) => {
+t.test('a label with a value that we never write is somebody else’s', async (t) => {
+  for (const label of [SPOT_FALLBACK, EVICTION_STATUS])
+    t.same(marksOn({ metadata: { labels: { [label]: 'whatever' } } }), [], label);
+  t.same(
+    marksOn({ metadata: { labels: { [SPOT_FALLBACK]: 'true', [EVICTION_STATUS]: 'done' } } }).toSorted(),
+    [EVICTION_STATUS, SPOT_FALLBACK],
+  );
+});
+
+t.test('a label of a prediction is ours only beside an annotation that says so', async (t) => {
   const labels = { 'autoscaling.cast.ai/predicted-interruption': 'true' };
   t.equal(withoutMarks({ metadata: { labels } }), undefined, 'another product, or a user, put it there');
-  const annotations = { 'autoscaling.cast.ai/interruption-prediction': '{}' };
+  const name = 'autoscaling.cast.ai/interruption-prediction';
+  for (const mark of ['{}', '{"heard":{"rebalance-recommendation":1}}', 'spoiled', '7', 'null'])
+    t.same(marksOn({ metadata: { labels, annotations: { [name]: mark } } }), [name], mark);
+  const annotations = { [name]: '{"heard":{},"until":1}' };
   t.same(marksOn({ metadata: { labels, annotations } }), [
     ...Object.keys(labels),
     ...Object.keys(annotations),

@@ -1,6 +1,7 @@
 import { FEATURES_LABEL } from '../features.ts';
 import * as labels from '../labels.ts';
 import { valueAt } from '../records/valueat.ts';
+import { hasOurPrediction } from './predictionlabel.ts';
 
 /**
  * Every name of our domain that production code knows, and whose it is. marks.test.ts finds the names in the sources,
@@ -72,11 +73,10 @@ export const MARKS_OF_OUR_OBJECTS: readonly string[] = [
 ];
 
 /** Values for which a label is ours; any other value was put there by somebody else. */
-const OUR_VALUES: Readonly<Record<string, readonly string[]>> = { [labels.DRAINING]: labels.DRAIN_REASONS };
-
-/** Labels that are ours only beside an annotation of ours: users and other products put them on nodes, too. */
-const OURS_BESIDE: Readonly<Record<string, string>> = {
-  [labels.PREDICTED_INTERRUPTION]: labels.INTERRUPTION_MARK,
+const OUR_VALUES: Readonly<Record<string, readonly string[]>> = {
+  [labels.DRAINING]: labels.DRAIN_REASONS,
+  [labels.EVICTION_STATUS]: [labels.EVICTION_DONE],
+  [labels.SPOT_FALLBACK]: ['true'],
 };
 
 type Marked = {
@@ -105,10 +105,8 @@ export const withoutMarks = ({
 }: Marked):
   | { readonly labels?: Record<string, null>; readonly annotations?: Record<string, null> }
   | undefined => {
-  const isOurs = (name: string): boolean => {
-    const beside = valueAt(OURS_BESIDE, name);
-    return beside === undefined || valueAt(metadata.annotations, beside) !== undefined;
-  };
+  const isOurs = (name: string): boolean =>
+    name !== labels.PREDICTED_INTERRUPTION || hasOurPrediction({ metadata });
   const ofLabels = removed(metadata.labels, OUR_MARKS.labels.filter(isOurs));
   const ofAnnotations = removed(metadata.annotations, OUR_MARKS.annotations);
   const hasLabels = Object.keys(ofLabels).length > 0;

@@ -268,9 +268,11 @@ t.test('a running plan ends first and loses our finalizer last; other finalizers
 
 t.test('whatever mark an object carries, the patches leave none', async (t) => {
   const all = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, 'rebalancing']));
+  const { EVICTION_STATUS, SPOT_FALLBACK, PREDICTED_INTERRUPTION } = labels;
+  const ours = { [EVICTION_STATUS]: 'done', [SPOT_FALLBACK]: 'true', [PREDICTED_INTERRUPTION]: 'true' };
   const marked: Meta = {
-    labels: { ...all(OUR_MARKS.labels), app: 'x' },
-    annotations: { ...all(OUR_MARKS.annotations), note: 'x' },
+    labels: { ...all(OUR_MARKS.labels), ...ours, app: 'x' },
+    annotations: { ...all(OUR_MARKS.annotations), [labels.INTERRUPTION_MARK]: '{"until":1}', note: 'x' },
   };
   const apply = (target: Meta, body: { metadata?: Meta }): Meta => {
     const merge = (of: 'labels' | 'annotations') =>
