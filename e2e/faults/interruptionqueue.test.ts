@@ -107,7 +107,8 @@ const open = async (t: Pick<typeof import('tap').t, 'teardown'>, nodes: number):
           credentials: async () => ({ accessKeyId: 'ground', secretAccessKey: 'ground' }),
         }),
         whereIs: createInstanceFinder(caches, () => clock.now),
-        note: (signal) => noteSignal({ client, caches, signal: life.signal }, signal),
+        note: (signal) =>
+          noteSignal({ client, caches, clock: { now: () => clock.now }, signal: life.signal }, signal),
         onSignal: () => {
           news += 1;
         },
@@ -120,7 +121,7 @@ const open = async (t: Pick<typeof import('tap').t, 'teardown'>, nodes: number):
     marked: () =>
       api
         .list<Node>(NODES)
-        .filter((node) => markOf(node)?.heard['rebalance-recommendation'] !== undefined)
+        .filter((node) => markOf(node, clock.now)?.heard['rebalance-recommendation'] !== undefined)
         .map(({ metadata }) => metadata.name),
   };
 };

@@ -1,3 +1,4 @@
+import { hasOurPrediction } from '../../api/identity/predictionlabel.ts';
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import { INTERRUPTION_MARK, KARPENTER_CAPACITY_TYPE, PREDICTED_INTERRUPTION } from '../../api/labels.ts';
 import { NODES, REBALANCE_PLAN_CLAIMS } from '../../api/resources.ts';
@@ -14,7 +15,13 @@ import { countUnready, haltReason } from '../rebalanceplan/state/halt.ts';
 import type { ExecutionLimits } from '../rebalanceplan/state/state.ts';
 import { updateNode } from '../rebalanceplan/writes/nodes.ts';
 import { buildClaim } from './claim.ts';
-import { type AssessedNode, decidePredictions, type MarkChange, type PredictionDecision } from './decide.ts';
+import {
+  type AssessedNode,
+  decidePredictions,
+  hasForeignLabel,
+  type MarkChange,
+  type PredictionDecision,
+} from './decide.ts';
 import { gatherEvidence, type OfferingHistory, spotPrices } from './evidence.ts';
 import { claimsToPrune, claimsToWithdraw, isOurs } from './history.ts';
 import { offeringKey, offeringsToRemember, rememberOffering } from './memory.ts';
@@ -125,12 +132,12 @@ const scoredMachine = ({ node, heard, predictions }: AssessedNode): ScoredMachin
 const writeMark = (o: PredictionOptions, { node, mark, isLabelled }: MarkChange): Promise<void> =>
   updateNode({ client: o.client, signal: o.signal }, node.metadata.name, (current) => {
     const isAnother = current.metadata.uid !== node.metadata.uid;
-    const known = markOf(current);
-    // A label without our mark is somebody else's.
-    if (isAnother || (known === undefined && !mark)) return undefined;
+    const known = markOf(current, o.clock.now());
+    // A label that is not ours stays, also one that came meanwhile.
+    if (isAnother || (known === undefined && !mark) || (isLabelled && hasForeignLabel(current)))
+      return undefined;
     const next = mark && known ? { ...mark, heard: mergeHeard(known.heard, mark.heard) } : mark;
-    const hasLabel =
-      known?.until !== undefined && current.metadata.labels?.[PREDICTED_INTERRUPTION] !== undefined;
+    const hasLabel = hasOurPrediction(current);
     return {
       metadata: {
         ...((isLabelled || hasLabel) && {

@@ -1,13 +1,20 @@
+import { hasOurPrediction } from '../../api/identity/predictionlabel.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
-import { KARPENTER_DISRUPTED_TAINT } from '../../api/labels.ts';
-import { isAtRisk } from '../../api/nodes.ts';
+import { KARPENTER_DISRUPTED_TAINT, PREDICTED_INTERRUPTION } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { isFinished as isPlanFinished } from '../../api/plans.ts';
 import { historyOf } from './history.ts';
-import { HORIZON_MS } from './model.ts';
 import type { PredictionSettings } from './settings.ts';
-import { type Heard, type InterruptionMark, markOf, type Prediction, SIGNAL_KINDS } from './signal.ts';
+import {
+  type Heard,
+  HORIZON_MS,
+  heardBy,
+  type InterruptionMark,
+  markOf,
+  type Prediction,
+  SIGNAL_KINDS,
+} from './signal.ts';
 import type { WatchedNode } from './source.ts';
 
 /** Time for which a signal is remembered on a node that is not at risk. */
@@ -54,22 +61,28 @@ export interface PredictionDecision {
 }
 
 /** Signals that still count. */
-const recent = (heard: Heard, now: number): Heard =>
-  Object.fromEntries(
+const recent = (heard: Heard, now: number): Heard => {
+  const known = heardBy(heard, now);
+  return Object.fromEntries(
     SIGNAL_KINDS.flatMap((kind) => {
-      const at = heard[kind];
+      const at = known[kind];
       return at !== undefined && now - at < SIGNAL_MEMORY_MS ? [[kind, at] as const] : [];
     }),
   ) as Heard;
+};
 
-/** The change of one node's mark; undefined where it stays. The label of a node without our mark is somebody else's. */
+/** True for a node with the label, of any value, that somebody else put there: it stays as it is. */
+export const hasForeignLabel = (node: Node): boolean =>
+  node.metadata.labels?.[PREDICTED_INTERRUPTION] !== undefined && !hasOurPrediction(node);
+
+/** The change of one node's mark; undefined where it stays. */
 const markChange = (node: Node, risk: AssessedNode | undefined, now: number): MarkChange | undefined => {
-  const mark = markOf(node);
+  const mark = markOf(node, now);
   const until = mark?.until ?? 0;
   if (risk) {
     // Written again only when half of its time is over.
-    if (mark && isAtRisk(node) && until - now > HORIZON_MS / 2) return undefined;
-    if (mark?.until === undefined && isAtRisk(node)) return undefined;
+    if (hasOurPrediction(node) && until - now > HORIZON_MS / 2) return undefined;
+    if (hasForeignLabel(node)) return undefined;
     const { probability, model } = risk.prediction;
     const next = { heard: recent(risk.heard, now), probability, model, until: now + HORIZON_MS };
     return { node, mark: next, isLabelled: true };
@@ -78,7 +91,7 @@ const markChange = (node: Node, risk: AssessedNode | undefined, now: number): Ma
   const heard = recent(mark.heard, now);
   const isKept = Object.keys(heard).length > 0;
   const isSame = Object.keys(heard).length === Object.keys(mark.heard).length && mark.until === undefined;
-  if (isKept && isSame && !isAtRisk(node)) return undefined;
+  if (isKept && isSame && !hasOurPrediction(node)) return undefined;
   return { node, mark: isKept ? { heard } : undefined, isLabelled: false };
 };
 
@@ -124,7 +137,7 @@ export const decidePredictions = (
   const nothing = { atRisk, replace: [], replacements: 0, deferred: [] };
   if (!settings.enabled) {
     const marks = state.allNodes
-      .filter((node) => markOf(node) !== undefined)
+      .filter((node) => markOf(node, now) !== undefined)
       .map((node) => ({ node, mark: undefined, isLabelled: false }));
     return { ...nothing, marks };
   }
@@ -132,7 +145,7 @@ export const decidePredictions = (
   const marks = state.allNodes.flatMap((node) => {
     const change = markChange(node, risks.get(node.metadata.name), now);
     // A shadow labels nothing, and does not wait for the end of a label that it finds.
-    const mark = markOf(node);
+    const mark = markOf(node, now);
     const isStale = settings.shadow && mark?.until !== undefined;
     return change ?? (isStale ? { node, mark: { heard: mark.heard }, isLabelled: false } : []);
   });

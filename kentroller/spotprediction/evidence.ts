@@ -3,7 +3,7 @@ import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { refusalsLeft } from '../rebalanceplan/create/unavailable.ts';
 import { offeringKey } from './memory.ts';
 import type { Evidence } from './model.ts';
-import { type Heard, INTERRUPTIONS, markOf, mergeHeard, type Signal } from './signal.ts';
+import { type Heard, heardBy, INTERRUPTIONS, markOf, mergeHeard, type Signal } from './signal.ts';
 import type { WatchedNode } from './source.ts';
 
 /** Time after which an interruption of an offering is worth half as a sign of others. */
@@ -96,7 +96,8 @@ export const gatherEvidence = (o: {
     heardOf.set(node, mergeHeard(heardOf.get(node) ?? {}, { [kind]: at }));
   }
   const watched = o.nodes.map(({ node }) => {
-    const heard = mergeHeard(heardOf.get(node.metadata.name) ?? {}, markOf(node)?.heard ?? {});
+    const told = heardBy(heardOf.get(node.metadata.name) ?? {}, now);
+    const heard = mergeHeard(told, markOf(node, now)?.heard ?? {});
     const offering = offeringKey(node);
     const ends = [...INTERRUPTIONS].flatMap((kind) => heard[kind] ?? []);
     if (offering !== undefined && ends.length > 0) {

@@ -5,8 +5,7 @@ import { UNAVAILABLE_OFFERINGS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { FIELD_MANAGER, noteUnavailable, unavailableName } from '../rebalanceplan/create/unavailable.ts';
 import { type AssessedNode, SIGNAL_MEMORY_MS } from './decide.ts';
-import { HORIZON_MS } from './model.ts';
-import { INTERRUPTIONS } from './signal.ts';
+import { HORIZON_MS, INTERRUPTIONS } from './signal.ts';
 
 /** Memory of offerings: what is about to be taken back, or was a moment ago, is not bought again for a time. */
 

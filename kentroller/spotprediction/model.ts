@@ -1,4 +1,4 @@
-import { type Heard, INTERRUPTIONS } from './signal.ts';
+import { type Heard, HORIZON_MS, heardBy, INTERRUPTIONS } from './signal.ts';
 
 /**
  * The model of our own: a logistic regression over what anybody can hear without a vendor. Its weights are fitted and its
@@ -6,9 +6,6 @@ import { type Heard, INTERRUPTIONS } from './signal.ts';
  */
 
 export const BUILTIN_MODEL = 'builtin';
-
-/** The time within which a prediction comes true or not. */
-export const HORIZON_MS = 30 * 60_000;
 
 /** What is known of one node and of its offering. */
 export interface Evidence {
@@ -42,7 +39,7 @@ const recommendationWorth = (ageMs: number): number => {
  * known of its market, which led to it.
  */
 export const inputsOf = (e: Evidence, now: number): Omit<Weights, 'bias'> => {
-  const recommendedAt = e.heard['rebalance-recommendation'];
+  const recommendedAt = heardBy(e.heard, now)['rebalance-recommendation'];
   const recommendation =
     recommendedAt === undefined ? 0 : recommendationWorth(Math.max(0, now - recommendedAt));
   const rest = 1 - recommendation;
@@ -59,8 +56,9 @@ const ANNOUNCED = 0.99;
 
 /** The probability, 0 to 1, that a node is taken back within the horizon. */
 export const interruptionProbability = (e: Evidence, now: number, weights: Weights = WEIGHTS): number => {
+  const heard = heardBy(e.heard, now);
   const isAnnounced = [...INTERRUPTIONS].some((kind) => {
-    const at = e.heard[kind];
+    const at = heard[kind];
     return at !== undefined && now - at < HORIZON_MS;
   });
   if (isAnnounced) return ANNOUNCED;

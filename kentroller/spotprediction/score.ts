@@ -1,5 +1,4 @@
-import { HORIZON_MS } from './model.ts';
-import type { Prediction } from './signal.ts';
+import { HORIZON_MS, type Prediction } from './signal.ts';
 
 /** Predictions against what came of them, model by model. Pure but for its own memory, which is bounded by the nodes. */
 

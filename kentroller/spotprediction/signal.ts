@@ -3,6 +3,11 @@ import { INTERRUPTION_MARK } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { readMark } from '../../api/text/readmark.ts';
 
+/** The time within which a prediction comes true or not, and for which a label stays. */
+export const HORIZON_MS = 30 * 60_000;
+/** The most by which the clock of whoever wrote a time may be ahead of ours. */
+const CLOCK_TOLERANCE_MS = 60_000;
+
 /** What can be heard of one machine. A recommendation comes long before an end, or before none; the others are its end. */
 export const SIGNAL_KINDS = [
   'rebalance-recommendation',
@@ -51,12 +56,26 @@ export interface InterruptionMark {
   readonly until?: number;
 }
 
-/** The mark of a node; undefined where it has none. One that a user has spoiled counts as empty. */
-export const markOf = ({ metadata }: Node): InterruptionMark | undefined => {
+/** What was heard by now: a time that is still to come is nobody's, but for what clocks differ by. */
+export const heardBy = (heard: Heard, now: number): Heard =>
+  Object.fromEntries(
+    SIGNAL_KINDS.flatMap((kind) => {
+      const at = heard[kind];
+      return at !== undefined && at <= now + CLOCK_TOLERANCE_MS ? [[kind, Math.min(at, now)] as const] : [];
+    }),
+  ) as Heard;
+
+/**
+ * The mark of a node; undefined where it has none. Whoever may patch the node writes it, its own kubelet too: a spoiled one
+ * counts as empty, a signal that is still to come as not there, and a label that would stay beyond its time as over.
+ */
+export const markOf = ({ metadata }: Node, now: number): InterruptionMark | undefined => {
   const text = metadata.annotations?.[INTERRUPTION_MARK];
   if (text === undefined) return undefined;
   const { data } = markSchema.safeParse(readMark(text));
-  return { ...data, heard: (data?.heard ?? {}) as Heard };
+  const { until } = data ?? {};
+  const isTooLong = until !== undefined && until > now + HORIZON_MS + CLOCK_TOLERANCE_MS;
+  return { ...data, heard: heardBy((data?.heard ?? {}) as Heard, now), ...(isTooLong && { until: now }) };
 };
 
 /** Both, the newest of each kind. */

@@ -1,6 +1,6 @@
 import { OfferingHistory } from '../spotprediction/evidence.ts';
-import { type Evidence, HORIZON_MS, inputsOf, type Weights } from '../spotprediction/model.ts';
-import type { Heard } from '../spotprediction/signal.ts';
+import { type Evidence, inputsOf, type Weights } from '../spotprediction/model.ts';
+import { type Heard, HORIZON_MS } from '../spotprediction/signal.ts';
 
 /**
  * A replay of spot markets, seeded: what can be heard of machines, and which are taken back. Its rates are assumptions, see

@@ -3,8 +3,7 @@ import { EVENTS, NODE_CLAIMS, NODES } from '../../../api/resources.ts';
 import { type Cache, createCache } from '../../../kube/cache/cache.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import type { Logger } from '../../../kube/component/log.ts';
-import { HORIZON_MS } from '../model.ts';
-import type { Signal, SignalKind } from '../signal.ts';
+import { HORIZON_MS, type Signal, type SignalKind } from '../signal.ts';
 import type { PredictionSource, SourceAnswer, WatchedNode } from '../source.ts';
 
 /**

@@ -5,8 +5,8 @@ import { type AwsQueue, MESSAGES_PER_CALL, type QueueMessage } from '../../../cl
 import type { Logger } from '../../../kube/component/log.ts';
 import { messageOf } from '../../../kube/errors.ts';
 import { SIGNAL_MEMORY_MS } from '../decide.ts';
-import type { Signal } from '../signal.ts';
 import type { PredictionSource, SourceAnswer, SourceCondition } from '../source.ts';
+import { type InstanceSignal, instanceIdOf, type Whereabouts } from './instances.ts';
 
 /** Notices of EC2 from an SQS queue of our own, a second target of the rules that feed Karpenter's. */
 
@@ -20,15 +20,6 @@ const FOREIGN_AFTER_MS = 60_000;
 const FIRST_WAIT_MS = 5_000;
 const MAX_WAIT_MS = 60_000;
 
-/** Where a machine of a message stands in the cluster. */
-export type Whereabouts =
-  | { readonly kind: 'node'; readonly node: string }
-  /** Its NodeClaim is there, and its Node is not. */
-  | { readonly kind: 'coming' }
-  /** It is ours, and no machine that the cloud takes back. */
-  | { readonly kind: 'unwatched' }
-  | { readonly kind: 'unknown' };
-
 /** What became of a message: all but `waiting` are deleted. */
 export type Fate = 'acted' | 'known' | 'foreign' | 'broken' | 'waiting';
 export const FATES: readonly Fate[] = ['acted', 'known', 'foreign', 'broken', 'waiting'];
@@ -37,7 +28,7 @@ export interface QueueSourceOptions {
   readonly queue: AwsQueue;
   readonly whereIs: (instanceId: string) => Whereabouts;
   /** Writes the signal to its node; false when the node already has it. Resolves when it is stored. */
-  readonly note: (signal: Signal) => Promise<boolean>;
+  readonly note: (signal: InstanceSignal) => Promise<boolean>;
   /** Called when a signal was noted. */
   readonly onSignal: () => void;
   /** By `fate`. */
@@ -51,7 +42,7 @@ export interface QueueSourceOptions {
 const handle = async (
   o: QueueSourceOptions,
   { body }: QueueMessage,
-): Promise<{ fate: Fate; signal?: Signal }> => {
+): Promise<{ fate: Fate; signal?: InstanceSignal }> => {
   const parsed = parseMessage(body);
   if (parsed.kind === 'broken') return { fate: 'broken' };
   if (parsed.kind === 'of-others') return { fate: 'foreign' };
@@ -69,7 +60,8 @@ const handle = async (
       return { fate: ageMs >= FOREIGN_AFTER_MS ? 'foreign' : 'waiting' };
     case 'node': {
       const kind: InstanceNotice = parsed.notice;
-      const signal = { node: where.node, kind, at: Math.min(parsed.at, now) };
+      const { instanceId } = parsed;
+      const signal = { node: where.node, instanceId, kind, at: Math.min(parsed.at, now) };
       return { fate: (await o.note(signal)) ? 'acted' : 'known', signal };
     }
   }
@@ -78,7 +70,7 @@ const handle = async (
 /** Receives once, acts on what came, and deletes what is done. Returns how many messages came. */
 export const receiveOnce = async (
   o: QueueSourceOptions,
-  heard: Map<string, Signal>,
+  heard: Map<string, InstanceSignal>,
   waitSeconds: number,
   signal: AbortSignal,
 ): Promise<number> => {
@@ -93,7 +85,7 @@ export const receiveOnce = async (
       try {
         const result = await handle(o, message);
         ({ fate } = result);
-        if (result.signal) heard.set(`${result.signal.node}/${result.signal.kind}`, result.signal);
+        if (result.signal) heard.set(`${result.signal.instanceId}/${result.signal.kind}`, result.signal);
         if (fate === 'acted') o.onSignal();
       } catch (error) {
         if (signal.aborted) return;
@@ -117,7 +109,7 @@ export const receiveOnce = async (
 export const createQueueSource = (
   o: QueueSourceOptions,
 ): PredictionSource & { open(signal: AbortSignal): void } => {
-  const heard = new Map<string, Signal>();
+  const heard = new Map<string, InstanceSignal>();
   let condition: SourceCondition = {
     status: 'Unknown',
     reason: 'Reading',
@@ -165,9 +157,10 @@ export const createQueueSource = (
     name: 'interruption-queue',
     open: (signal) => void read(signal),
     poll: async ({ nodes, now }): Promise<SourceAnswer> => {
-      const names = new Set(nodes.map(({ node }) => node.metadata.name));
-      for (const [key, { node, at }] of heard) {
-        if (!names.has(node) || now - at >= SIGNAL_MEMORY_MS) heard.delete(key);
+      // By machine: a node of this name may be a later one.
+      const machines = new Set(nodes.map(({ node }) => instanceIdOf(node)));
+      for (const [key, { instanceId, at }] of heard) {
+        if (!machines.has(instanceId) || now - at >= SIGNAL_MEMORY_MS) heard.delete(key);
       }
       return { condition, signals: [...heard.values()], predictions: [] };
     },
