@@ -147,7 +147,13 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     signal,
     metrics: o.registry,
   });
-  const policies = watchPolicies({ client, features: features.current, log, signal });
+  const policies = await watchPolicies({
+    client,
+    namespace: options.podNamespace,
+    features: features.current,
+    log,
+    signal,
+  });
   const policyRecord = recordPolicies({ client, policies, log, now: clock.now, signal });
   const isRebalancerEnabled = (): boolean =>
     isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);

@@ -6,7 +6,7 @@ import type { Node, NodeClaim } from '../../api/objects.ts';
 import type { Absence } from '../../kube/cache/cache.ts';
 import type { PlanningRequest } from '../rebalanceplanclaim/plannerworker.ts';
 import * as make from '../testing/builders.ts';
-import { BLUE, checkCases, DELETE, draining, PENDING } from '../testing/decisions.ts';
+import { ADD, BLUE, checkCases, DELETE, draining, PENDING } from '../testing/decisions.ts';
 import { planLimit, withinLimits } from './planlimits.ts';
 import { policiesNow } from './settings.ts';
 
@@ -111,11 +111,20 @@ t.test('the limit is asked again at the act', async (t) => {
   const limitOf = planLimit(clusterOf(3, { spec: limits(8) }));
   const plan = (...names: string[]) => make.plan(deleting(...names));
   t.equal(limitOf(plan('c1')), undefined);
-  t.match(limitOf(plan('c1', 'c2')), /would have 4 cores/);
+  t.match(limitOf(plan('c1', 'c2')), { isKnown: true, message: /would have 4 cores/ });
   t.equal(planLimit(clusterOf(3))(plan('c1', 'c2', 'c3')), undefined, 'no limit');
 });
 
-const belowLimit = 'without it the cluster would have 4 cores, and clusterLimits.cpu.minCores is 8';
+const belowLimit = {
+  isKnown: true,
+  message: 'without it the cluster would have 4 cores, and clusterLimits.cpu.minCores is 8',
+};
+const unknown = { isKnown: false, message: 'AutoscalerPolicies have not been read yet' };
+t.test('limits that nobody knows are told apart from limits that forbid', async (t) => {
+  const limitOf = planLimit(clusterOf(3, { absence: 'forbidden' }));
+  t.match(limitOf(make.plan(deleting('c1'))), { isKnown: false, message: /may not be read/ });
+});
+
 checkCases([
   [
     'a plan that only drains waits for the limit',
@@ -133,6 +142,30 @@ checkCases([
     'a plan that has begun to move is carried to its end',
     make.plan(DELETE, draining(), 'PinsReady'),
     { ...BLUE, belowLimit },
+    ['cordon node-blue'],
+  ],
+  [
+    'a plan that has moved nothing yet waits while nobody knows the limits, with all that it bought',
+    make.plan(DELETE, {}, 'PinsReady'),
+    { ...BLUE, belowLimit: unknown },
+    ['close node-blue', 'wait-in-phase PoliciesUnknown'],
+  ],
+  [
+    'no plan that deletes starts while nobody knows the limits',
+    PENDING,
+    { ...BLUE, belowLimit: unknown },
+    ['wait-to-start PoliciesUnknown'],
+  ],
+  [
+    'nor does one that adds: it orders nothing',
+    { ...make.plan({ ...DELETE, ...ADD }), status: {} },
+    { ...BLUE, belowLimit: unknown },
+    ['wait-to-start PoliciesUnknown'],
+  ],
+  [
+    'a plan that has begun to move goes on whatever is not known',
+    make.plan(DELETE, draining(), 'PinsReady'),
+    { ...BLUE, belowLimit: unknown },
     ['cordon node-blue'],
   ],
 ]);

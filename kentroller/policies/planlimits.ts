@@ -4,6 +4,7 @@ import type { NodeClaim } from '../../api/objects.ts';
 import { isRunning } from '../../api/plans.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { type Caches, claimOf } from '../caches.ts';
+import type { ClusterLimit } from '../rebalanceplan/state/state.ts';
 import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
 import { coresBelow, stayingCores } from './limits.ts';
 import type { PoliciesNow } from './settings.ts';
@@ -60,13 +61,14 @@ const leastCores = (now: PoliciesNow): number =>
 /** Why a plan may not delete its nodes now; undefined where it may, or where they go in any case. */
 export const planLimit =
   (cluster: Cluster) =>
-  ({ spec }: Pick<RebalancePlan, 'spec'>): string | undefined => {
+  ({ spec }: Pick<RebalancePlan, 'spec'>): ClusterLimit | undefined => {
     const gone = deletedBy(spec);
     if (gone.length === 0 || mustGo(spec)) return undefined;
     const now = cluster.policies();
-    if (!now.known) return now.message;
+    if (!now.known) return { isKnown: false, message: now.message };
     const min = leastCores(now);
-    return min > 0 ? coresBelow(min, coresWithout(cluster, gone)) : undefined;
+    const message = min > 0 ? coresBelow(min, coresWithout(cluster, gone)) : undefined;
+    return message === undefined ? undefined : { isKnown: true, message };
   };
 
 /**

@@ -144,6 +144,17 @@ t.test('an object that can not be read is never taken for one that says off', as
     t.match(policiesNow(seen, {}), { known: false, reason, message }, reason);
 });
 
+t.test('where there never was one, a right that is missing changes nothing', async (t) => {
+  for (const absence of ['forbidden', 'removed'] as const) {
+    t.same(policiesNow({ ...view(undefined, absence), wasSeen: false }, {}), {
+      known: true,
+      policies: NOTHING,
+      overridden: [],
+    });
+    t.match(policiesNow({ ...view(undefined, absence), wasSeen: true }, {}), { known: false });
+  }
+});
+
 t.test('a change counts at the next look, without a restart', async (t) => {
   let object = objectOf({ enabled: true, horizontalPodAutoscaler: { enabled: false } });
   let features: Features = {};

@@ -66,6 +66,8 @@ export interface PolicyView {
   readonly object: AutoscalerPolicy | undefined;
   readonly absence: Absence | undefined;
   readonly hasSynced: boolean;
+  /** Whether one was there when any leader last read them; undefined while nobody knows. */
+  readonly wasSeen?: boolean | undefined;
 }
 
 const NO_DEFAULT: Readonly<Record<Exclude<Absence, 'unserved'>, UnknownPolicies>> = {
@@ -161,9 +163,11 @@ const pathsInBoth = (one: Tree, other: Tree, path = ''): readonly string[] =>
 
 /** The policies in force: each setting by the features ConfigMap, else by the AutoscalerPolicy, else its default. */
 export const policiesNow = (view: PolicyView, { policies: features = {} }: Features): PoliciesNow => {
-  const { object, absence, hasSynced } = view;
+  const { object, absence, hasSynced, wasSeen } = view;
   if (!hasSynced) return { known: false, ...NOT_READ };
-  if (absence !== undefined && absence !== 'unserved') return { known: false, ...NO_DEFAULT[absence] };
+  // Where there never was one, roles of an earlier release and a kind that is taken away change nothing.
+  if (absence !== undefined && absence !== 'unserved' && wasSeen !== false)
+    return { known: false, ...NO_DEFAULT[absence] };
   const spec = object?.spec ?? {};
   const merged = mergeFeatures([{ policies: spec }, { policies: features }]).policies;
   const read = autoscalerPolicySpec.safeParse(merged ?? {});
@@ -177,8 +181,15 @@ export const policiesNow = (view: PolicyView, { policies: features = {} }: Featu
 
 /** The policies in force at each call. */
 export const readPolicies =
-  (cache: Pick<Cache<AutoscalerPolicy>, 'get' | 'absence' | 'hasSynced'>, features: () => Features) =>
+  (
+    cache: Pick<Cache<AutoscalerPolicy>, 'get' | 'absence' | 'hasSynced'>,
+    features: () => Features,
+    wasSeen: () => boolean | undefined = () => undefined,
+  ) =>
   (): PoliciesNow => {
     const { absence, hasSynced } = cache;
-    return policiesNow({ object: cache.get(AUTOSCALER_POLICY), absence, hasSynced }, features());
+    return policiesNow(
+      { object: cache.get(AUTOSCALER_POLICY), absence, hasSynced, wasSeen: wasSeen() },
+      features(),
+    );
   };

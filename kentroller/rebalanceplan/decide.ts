@@ -3,6 +3,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CANCEL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { executionPhaseOf, hasBegunToMove, isFinished, isRunning } from '../../api/plans.ts';
+import { limitFailure, limitWait, unknownLimitWait } from './clusterlimit.ts';
 import { decideCreation } from './create/decide.ts';
 import { unlockSteps } from './create/nodelock.ts';
 import { claimsToTake, freeSteps, inUseReason } from './create/nodeuse.ts';
@@ -28,8 +29,6 @@ import { type Decision, type Step, steps } from './state/step.ts';
 /** Time well within which a working webhook has learned of the plan. */
 const WEBHOOK_WAIT_MS = 5_000;
 const WEBHOOK_RETRY_MS = 250;
-/** Delay until a plan is looked at again that would leave the cluster too small. */
-const LIMIT_RETRY_MS = 15_000;
 
 /**
  * A cancellation counts until the removed nodes no longer exist: then nothing can be undone, and the plan ends as
@@ -93,8 +92,9 @@ const decideStart = (state: ExecutionState): Decision => {
   }
   // A plan that adds machines is asked again once they stand.
   const addsNone = (plan.spec.nodeClaimsToAdd ?? []).length === 0;
-  if (addsNone && state.belowLimit !== undefined)
-    return { ...wait('ClusterLimit', state.belowLimit), againAfterMs: LIMIT_RETRY_MS };
+  const limit = limitWait(state);
+  if (limit && (addsNone || !state.belowLimit?.isKnown))
+    return { ...wait(limit.reason, limit.message), againAfterMs: limit.againAfterMs };
   const inUse = inUseReason(state);
   if (inUse) return wait('NodeInUse', inUse);
   const halt = haltReason(clusterNodes, limits);
@@ -246,18 +246,6 @@ const withReservations = (state: ExecutionState, next: Decision): Decision => {
   return { ...next, steps: [...reserved, ...next.steps] };
 };
 
-/** Fails a plan that has moved nothing yet and whose nodes the cluster needs by its limits. */
-const limitFailure = ({ belowLimit }: Pick<ExecutionState, 'belowLimit'>): Decision | undefined =>
-  belowLimit === undefined
-    ? undefined
-    : steps({
-        kind: 'fail',
-        phase: 'Creation',
-        failureReason: 'FailureReasonClusterLimit',
-        reason: 'FailureReasonClusterLimit',
-        message: `The plan deletes no node: ${belowLimit}. Lower the limit, or plan for fewer nodes.`,
-      });
-
 const decidePhase = (state: ExecutionState): Decision => {
   const { plan } = state;
   if (!hasReached(plan, 'NodesCreated')) return closing(state, decideCreation(state));
@@ -265,10 +253,12 @@ const decidePhase = (state: ExecutionState): Decision => {
   if (!hasReached(plan, 'SavingsValidated')) return closing(state, decideSavings(state));
   if (!hasReached(plan, 'PinsReady')) return closing(state, recheckSavings(state) ?? decidePins(state));
   if (!hasReached(plan, 'NodesDeleted')) {
-    const refused = hasBegunToMove(plan, nodeNamesOf(state))
-      ? undefined
-      : (limitFailure(state) ?? recheckSavings(state));
-    if (refused) return refused;
+    if (!hasBegunToMove(plan, nodeNamesOf(state))) {
+      const refused = limitFailure(state) ?? recheckSavings(state);
+      if (refused) return refused;
+      const wait = unknownLimitWait(state);
+      if (wait) return closing(state, wait);
+    }
     const next = drainAndDelete(state);
     return { ...next, steps: [...refusingNodeSteps(state), ...overdueUntaintSteps(state), ...next.steps] };
   }

@@ -13,7 +13,7 @@ import {
 } from './featurestate.ts';
 
 /** The ConfigMap with the features in force, for people and for the next leader. */
-const NAME = 'castai-kentroller-features';
+export const FEATURES_CONFIG_MAP = 'castai-kentroller-features';
 const ACCEPTED = 'accepted.json';
 const FIELD_MANAGER = 'castai-kentroller-features';
 
@@ -48,7 +48,7 @@ export const createFeatureRecord = (o: {
     next = undefined;
     if (!data || JSON.stringify(data) === written) return;
     try {
-      const metadata = { name: NAME, namespace };
+      const metadata = { name: FEATURES_CONFIG_MAP, namespace };
       await client.apply(CONFIG_MAPS, { metadata, data }, { fieldManager: FIELD_MANAGER, force: true });
       written = JSON.stringify(data);
     } catch (error) {
@@ -59,7 +59,7 @@ export const createFeatureRecord = (o: {
   return {
     load: async (signal) => {
       try {
-        const map = await client.get(CONFIG_MAPS, { name: NAME, namespace }, { signal });
+        const map = await client.get(CONFIG_MAPS, { name: FEATURES_CONFIG_MAP, namespace }, { signal });
         return accepted.parse(JSON.parse(map.data?.[ACCEPTED] ?? '{}'));
       } catch (error) {
         if (isNotFound(error) || signal.aborted) return {};

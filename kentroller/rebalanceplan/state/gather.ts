@@ -24,7 +24,14 @@ import { evictionRulesOf } from './evictionrules.ts';
 import { gatherSurge } from './gathersurge.ts';
 import { countUnready } from './halt.ts';
 import type { RecentOrders } from './recentorders.ts';
-import type { ExecutionLimits, ExecutionState, MigrationSettings, PinsView, WebhookView } from './state.ts';
+import type {
+  ClusterLimit,
+  ExecutionLimits,
+  ExecutionState,
+  MigrationSettings,
+  PinsView,
+  WebhookView,
+} from './state.ts';
 import { deletionEventsOf, hasReached } from './status.ts';
 import { needsWebhook } from './webhookprobe.ts';
 
@@ -47,7 +54,7 @@ export interface Sources {
   readonly schedulers?: readonly string[];
   readonly isEnabled: () => boolean;
   /** Why the cluster would be too small without the nodes of a plan; none where left out. */
-  readonly limitOf?: (plan: RebalancePlan) => string | undefined;
+  readonly limitOf?: (plan: RebalancePlan) => ClusterLimit | undefined;
   /** Most cores of all worker nodes; undefined for any number. */
   readonly maxCores?: () => number | undefined;
 }

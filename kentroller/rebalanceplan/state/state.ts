@@ -21,6 +21,12 @@ export interface PinsView {
   readonly closedNodes?: readonly { readonly node: string; readonly reason: string }[];
 }
 
+/** Why a plan may not make the cluster smaller now; while the limits are not known it waits and does not fail. */
+export interface ClusterLimit {
+  readonly isKnown: boolean;
+  readonly message: string;
+}
+
 /** Whether pods of a plan are pinned by the webhook as they are created. */
 export interface WebhookView {
   readonly isLive: boolean;
@@ -90,7 +96,7 @@ export interface ExecutionState {
   /** False while no plan may start; running plans go on. */
   readonly isEnabled: boolean;
   /** Why the cluster would be too small without the plan's nodes, added nodes that stand counted. */
-  readonly belowLimit: string | undefined;
+  readonly belowLimit: ClusterLimit | undefined;
   readonly clusterNodes: { readonly total: number; readonly unready: number };
   readonly pins: PinsView;
   /** Undefined while the next step does not depend on it. */
