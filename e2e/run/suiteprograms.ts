@@ -9,6 +9,6 @@ export async function buildSuitePrograms(
   progress: Progress,
 ): Promise<void> {
   const isNeeded = findTests().some((file) => /^e2e\/(charts|publish)\//.test(file.path) && isWanted(file));
-  const names = isNeeded ? ['helm', 'registry', 'hclfmt'] : [];
+  const names = isNeeded ? ['helm', 'registry', 'hclfmt', 'kubeconform', 'kube-score'] : [];
   await buildPrograms(names, { cache: cacheRoot(process.env), progress });
 }
