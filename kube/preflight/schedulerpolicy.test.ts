@@ -11,7 +11,7 @@ const safe: Extender = {
   ignorable: true,
   httpTimeout: '300ms',
   enableHTTPS: true,
-  tlsConfig: { certFile: '/crt' },
+  tlsConfig: { certFile: '/crt', caFile: '/ca' },
 };
 const { ignorable: _, ...notIgnorable } = safe;
 const { httpTimeout: __, ...withoutTimeout } = safe;
@@ -29,6 +29,17 @@ const CASES: Readonly<Record<string, readonly [readonly Extender[], CheckState, 
     'fine',
     /safe and authenticated/,
   ],
+  'by its cluster IP, without a name': [
+    [{ urlPrefix: 'http://10.96.0.7:80', filterVerb: 'filter', httpTimeout: '30s' }],
+    'unknown',
+    /10\.96\.0\.7.*no ignorable.*httpTimeout 30s/,
+  ],
+  'anyone may answer': [
+    [{ ...safe, tlsConfig: { ...safe.tlsConfig, insecure: true } }],
+    'lacks',
+    /tlsConfig\.insecure/,
+  ],
+  'no authority is named': [[{ ...safe, tlsConfig: { certFile: '/crt' } }], 'note', /no caFile/],
   'of somebody else': [[{ urlPrefix: 'http://other' }], 'note', /no extender of ours/],
   'pods wait when we are gone': [[notIgnorable], 'lacks', /no ignorable/],
   'the default timeout is five seconds': [[withoutTimeout], 'lacks', /httpTimeout 5s/],

@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import { parseGoDuration } from '../../api/duration.ts';
 import { POD_PINNER } from '../../api/labels.ts';
-import { type Check, fine, lacks, listed, note } from './check.ts';
+import { type Check, fine, lacks, listed, note, unknown } from './check.ts';
 
 /** An extender as KubeSchedulerConfiguration has it. */
 export interface Extender {
@@ -16,6 +17,8 @@ export interface Extender {
   readonly tlsConfig?: {
     readonly serverName?: string;
     readonly certFile?: string;
+    readonly caFile?: string;
+    readonly caData?: string;
     readonly insecure?: boolean;
   };
   readonly managedResources?: readonly unknown[];
@@ -37,6 +40,12 @@ const DEFAULT_TIMEOUT = '5s';
 const isOurs = ({ urlPrefix = '', tlsConfig }: Extender): boolean =>
   urlPrefix.includes(POD_PINNER) || (tlsConfig?.serverName?.includes(POD_PINNER) ?? false);
 
+/** At an address that says of nobody whose it is, and asked as ours is. */
+const mayBeOurs = ({ urlPrefix = '', filterVerb }: Extender): boolean => {
+  const host = URL.canParse(urlPrefix) ? new URL(urlPrefix).hostname.replaceAll(/[[\]]/g, '') : '';
+  return filterVerb === 'filter' && isIP(host) !== 0;
+};
+
 /** What would have pods wait, or land nowhere, when the pod pinner is gone. */
 const faultsOf = (extender: Extender): readonly string[] => {
   const { httpTimeout = DEFAULT_TIMEOUT, managedResources = [] } = extender;
@@ -50,6 +59,9 @@ const faultsOf = (extender: Extender): readonly string[] => {
     ...(managedResources.length > 0
       ? ['managedResources, so it is asked for no pod of a plan: leave them out']
       : []),
+    ...(extender.enableHTTPS === true && extender.tlsConfig?.insecure === true
+      ? ['tlsConfig.insecure, so whoever answers there says where pods may go: name a caFile instead']
+      : []),
     ...(extender.bindVerb ? ['a bindVerb, so a pod waits for us to be bound: leave it out'] : []),
   ];
 };
@@ -59,6 +71,9 @@ const remarksOf = (extender: Extender): readonly string[] => [
     ? []
     : ['no nodeCacheCapable: true, so whole Nodes are sent for each pod']),
   ...(extender.prioritizeVerb ? ['a prioritizeVerb, which costs each pod a second call for nothing'] : []),
+  ...(extender.enableHTTPS === true && !extender.tlsConfig?.caFile && !extender.tlsConfig?.caData
+    ? ['no caFile, so only a certificate of an authority that the control plane knows anyway is believed']
+    : []),
   ...(extender.enableHTTPS === true && extender.tlsConfig?.certFile
     ? []
     : ['no client certificate, so the NetworkPolicy alone keeps others away (docs/designs/0025-doors.md)']),
@@ -67,6 +82,14 @@ const remarksOf = (extender: Extender): readonly string[] => [
 /** Whether a kube-scheduler's policy asks the pod pinner, and in a way that no pod is lost by. */
 export const checkSchedulerPolicy = ({ where, extenders = [] }: SchedulerPolicy): Omit<Check, 'name'> => {
   const [ours, second] = extenders.filter(isOurs);
+  const candidate = extenders.find(mayBeOurs);
+  if (!ours && candidate) {
+    const faults = faultsOf(candidate);
+    const found = faults.length > 0 ? `, and it has ${listed(faults)}` : '';
+    return unknown(
+      `Whether the extender at ${candidate.urlPrefix} in ${where} is ours can't be seen${found}: write ${POD_PINNER}.<namespace>.svc as its tlsConfig.serverName.`,
+    );
+  }
   if (!ours) return note(`${where} has no extender of ours: pins hold without one.`);
   if (second) return lacks(`${where} has our extender twice, so each pod pays for it twice: leave one out.`);
   const faults = faultsOf(ours);
