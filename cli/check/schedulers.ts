@@ -4,7 +4,7 @@ import type { KubeObject } from '../../api/objects.ts';
 import { CONFIG_MAPS, DEPLOYMENTS, type Resource } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { isNotFound, messageOf } from '../../kube/errors.ts';
-import { type Check, ended, isSeen, look, skipped, unknown } from '../../kube/preflight/check.ts';
+import { type Check, ended, isSeen, lacks, look, skipped, unknown } from '../../kube/preflight/check.ts';
 import {
   checkSchedulerPolicy,
   type Extender,
@@ -24,13 +24,31 @@ interface SchedulerDeployment extends KubeObject {
   };
 }
 
-const policyOf = (where: string, text: string): SchedulerPolicy => {
-  const { extenders } = parse(text) as { readonly extenders?: readonly Extender[] | null };
-  return { where, ...(extenders && { extenders }) };
+const KIND = 'KubeSchedulerConfiguration';
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A policy, or why the text is none, as the end of a sentence. */
+type ReadPolicy = SchedulerPolicy & { readonly fault?: string };
+
+const judge = (policy: ReadPolicy): Omit<Check, 'name'> =>
+  policy.fault === undefined
+    ? checkSchedulerPolicy(policy)
+    : lacks(`${policy.where} can't be used as a policy: ${policy.fault}.`);
+
+const policyOf = (where: string, text: string): ReadPolicy => {
+  const policy: unknown = parse(text);
+  const { kind, extenders } = isRecord(policy) ? policy : {};
+  if (kind !== KIND) return { where, fault: `it is no ${KIND}` };
+  if (extenders === undefined || extenders === null) return { where };
+  if (!Array.isArray(extenders) || !extenders.every(isRecord))
+    return { where, fault: 'its extenders are no list of objects, so kube-scheduler does not start with it' };
+  return { where, extenders: extenders as readonly Extender[] };
 };
 
 /** A kube-scheduler's policy file. Throws UsageError where it is none. */
-const readPolicyFile = (file: string): SchedulerPolicy => {
+const readPolicyFile = (file: string): ReadPolicy => {
   try {
     return policyOf(file, readFileSync(file, 'utf8'));
   } catch (cause) {
@@ -46,7 +64,7 @@ const readSecondScheduler = async (
   client: KubeClient,
   namespace: string,
   signal: AbortSignal,
-): Promise<SchedulerPolicy | undefined> => {
+): Promise<ReadPolicy | undefined> => {
   try {
     const ref = { name: SECOND_SCHEDULER, namespace };
     const deployment = await client.get(DEPLOYMENTS as Resource<SchedulerDeployment>, ref, { signal });
@@ -66,13 +84,13 @@ export const checkSchedulers = async (
   client: KubeClient,
   o: { readonly namespace: string; readonly file: string | undefined; readonly signal: AbortSignal },
 ): Promise<readonly Omit<Check, 'name'>[]> => {
-  const ofFile = o.file === undefined ? [] : [checkSchedulerPolicy(readPolicyFile(o.file))];
+  const ofFile = o.file === undefined ? [] : [judge(readPolicyFile(o.file))];
   const second = await look(() => readSecondScheduler(client, o.namespace, o.signal));
   const ofSecond = !isSeen(second)
     ? [unknown(`The policy of ${SECOND_SCHEDULER} could not be seen: ${ended(second.unseen)}`)]
     : second.value === undefined
       ? []
-      : [checkSchedulerPolicy(second.value)];
+      : [judge(second.value)];
   const all = [...ofFile, ...ofSecond];
   return all.length > 0
     ? all
