@@ -4,7 +4,7 @@ import { NODES } from '../../api/resources.ts';
 import { printable } from '../../api/text/printable.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError, messageOf } from '../../kube/errors.ts';
-import { type Check, type CheckState, isSeen, look } from '../../kube/preflight/check.ts';
+import { type Check, type CheckState, type Found, isSeen, look } from '../../kube/preflight/check.ts';
 import {
   gatherCluster,
   gatherInstallation,
@@ -40,13 +40,14 @@ const regionOf = async (
   client: KubeClient,
   flags: Flags,
   signal: AbortSignal,
-): Promise<string | undefined> => {
+): Promise<Found<string | undefined>> => {
   const named = flags.values.get('region');
-  if (named !== undefined) return named;
+  if (named !== undefined) return { value: named };
   const nodes = await look(async () => (await client.list<Node>(NODES, { signal })).items);
-  if (!isSeen(nodes)) return undefined;
+  if (!isSeen(nodes)) return nodes;
   const onAws = nodes.value.filter(({ spec }) => spec?.providerID?.startsWith('aws://'));
-  return onAws.map(({ metadata }) => metadata.labels?.[REGION]).find((region) => region !== undefined);
+  const regions = onAws.map(({ metadata }) => metadata.labels?.[REGION]);
+  return { value: regions.find((region) => region !== undefined) };
 };
 
 const readChecks = async (
