@@ -18,8 +18,6 @@ export interface AssignmentProblem {
   readonly rooms: readonly Requests[];
   /** Whether a pod of one kind keeps one of the other off its machine; undefined when none does. */
   readonly keepsOff?: (kind: number, other: number) => boolean;
-  /** Starts of the search before it gives up. */
-  readonly starts: number;
 }
 
 export interface Assignment {

@@ -31,7 +31,8 @@ export class AssignmentSearch {
   /** The step until which no pod of a kind comes back to a claim. */
   readonly #tabuUntil: Int32Array;
   readonly #random: () => number;
-  #looks = 0;
+  /** Exchanges looked at so far. */
+  looks = 0;
   #step = 0;
 
   constructor(problem: AssignmentProblem, seed: number) {
@@ -80,13 +81,13 @@ export class AssignmentSearch {
 
   /** Exchanges pods until no claim is overfilled; at most so many exchanges are looked at. */
   run(maxLooks: number): void {
-    const end = this.#looks + maxLooks;
+    const end = this.looks + maxLooks;
     let least = Number.POSITIVE_INFINITY;
     let improvedAt = this.#step;
     let stuck = 0;
     for (;;) {
       const from = this.#pickOverfilled();
-      if (from < 0 || this.#looks >= end) return;
+      if (from < 0 || this.looks >= end) return;
       this.#step++;
       const total = this.#loads.excess.reduce((sum, excess) => sum + excess, 0);
       if (total < least - EPSILON) {
@@ -155,7 +156,7 @@ export class AssignmentSearch {
     let least = Number.POSITIVE_INFINITY;
     let ties = 0;
     const look = (to: number, goes: number, goesToo: number, comes: number, comesToo: number): void => {
-      this.#looks++;
+      this.looks++;
       const change = loads.exchange(from, to, goes, goesToo, comes, comesToo);
       if (change > least + EPSILON) return;
       if (change < least - EPSILON) {

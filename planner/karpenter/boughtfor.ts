@@ -13,9 +13,6 @@ import {
 import { isKeptOff } from './inflightclaim.ts';
 import { compareQueueOrder, replayScheduler } from './schedulerreplay.ts';
 
-/** Starts of the search before it gives up. */
-const STARTS = 8;
-
 /** Pods of one class, with the indexes of the claims that may hold them. */
 interface Group {
   readonly requests: Requests;
@@ -123,7 +120,6 @@ export const assignBoughtFor = (
     budgets: claims.map(({ budget }) => budget),
     rooms: claims.map(roomOf),
     ...(canJoin && { keepsOff }),
-    starts: STARTS,
   });
   const claimOf = new Map(
     kinds.flatMap(({ pods }, kind) =>
