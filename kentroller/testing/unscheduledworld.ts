@@ -134,6 +134,7 @@ export class UnscheduledWorld {
       },
       window: this.window,
       followsKarpenter: this.followsKarpenter,
+      limits: { haltNodes: 3, haltPercent: 50 },
       recorder: silent,
       podRecorder: {
         ...silent,

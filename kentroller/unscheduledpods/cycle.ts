@@ -9,6 +9,7 @@ import { isForPlansAlone } from '../../planner/model/nodepool.ts';
 import { UNASSIGNED } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import type { Policies } from '../policies/settings.ts';
+import { countUnready, haltReason } from '../rebalanceplan/state/halt.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import { buy, leaveUnplaced } from './buying/buy.ts';
 import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
@@ -59,6 +60,7 @@ export const runCycle = async (
       window: o.window,
       isOurs: (pod) => !o.followsKarpenter || isOfPlansOnly(pod),
       ...(o.schedulers && { schedulers: o.schedulers }),
+      haltedBy: haltReason(countUnready(caches.nodes.list()), o.limits),
       now: clock.now(),
     });
   const catalogue = await o.catalogue();

@@ -5,6 +5,7 @@ import type { Recorder } from '../../kube/controller/events.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
+import type { ExecutionLimits } from '../rebalanceplan/state/state.ts';
 import type { Provisioning } from './buying/provisioner.ts';
 import type { Evaluation, Window } from './decide.ts';
 import type { Memory } from './memory.ts';
@@ -21,6 +22,8 @@ export interface CycleOptions {
   readonly schedulers?: readonly string[];
   /** Whether pods are pinned to the machines that Karpenter buys for them. */
   readonly followsKarpenter: boolean;
+  /** When no plan starts. */
+  readonly limits: Pick<ExecutionLimits, 'haltNodes' | 'haltPercent'>;
   readonly recorder: Recorder;
   /** A recorder for pods, whose events would use up the rate limit of the plans'. */
   readonly podRecorder: Recorder;

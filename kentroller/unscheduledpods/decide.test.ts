@@ -86,7 +86,7 @@ const evaluate = (
 };
 const plan = (
   name: string,
-  o: { state?: 'Running' | 'Failed' | 'Done'; pods?: object[]; ended?: number } = {},
+  o: { state?: NonNullable<RebalancePlan['status']>['state']; pods?: object[]; ended?: number } = {},
 ) =>
   ({
     metadata: { name, labels: { [MADE_BY]: UNSCHEDULED_PODS } },
@@ -270,4 +270,24 @@ t.test('the wait after failed plans doubles, and a success ends it', async (t) =
     backoffUntil([plan('d', { state: 'Done', ended: 0 }), ...failed(5).map((p) => p)]) - NOW > 0,
     false,
   );
+});
+
+t.test('plans whose machines never took their pods back off as failed ones do', async (t) => {
+  const ended = [1, 2, 3].map((n) => plan(`w${n}`, { state: 'DoneWithWarnings', ended: 0 }));
+  t.equal(backoffUntil(ended) - NOW, 20_000);
+});
+
+t.test('a pod that can not be nominated holds up no other, and nothing is bought for it', async (t) => {
+  const pods = [POD, waiting('refused', {}, '')];
+  const watched = (seen: number) =>
+    new Map<string, Watched>([
+      ['uid-p', heldSince(seen)],
+      ['uid-refused', { seenAt: NOW - seen, isLate: false }],
+    ]);
+  t.equal(evaluate({}, { pods, watched: watched(5_000) }).pods.kind, 'wait');
+  t.match(evaluate({}, { pods, watched: watched(60_000) }).pods, { kind: 'buy', pods: [POD] });
+});
+
+t.test('while no plan would start, pods are left to Karpenter', async (t) => {
+  t.match(evaluate({}, { haltedBy: 'no plan starts' }).pods, { kind: 'left', message: 'no plan starts' });
 });

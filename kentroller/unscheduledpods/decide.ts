@@ -24,6 +24,9 @@ export const UNSCHEDULED_PODS = 'unscheduled-pods';
 export const SETTLE_MS = 5_000;
 const FIRST_BACKOFF_MS = 10_000;
 const LONGEST_BACKOFF_MS = 5 * 60_000;
+/** Milliseconds after which pods are looked at again that could not be nominated, and those that a halt left to Karpenter. */
+const RETRY_MS = 5_000;
+const HALTED_MS = 30_000;
 const MILLI = 1_000;
 
 /** What is remembered of a pod that waits, in milliseconds since 1970. */
@@ -59,6 +62,8 @@ export interface EvaluationState {
   readonly schedulers?: readonly string[];
   /** Whether a pod is one that is bought for; with follow mode on, most are Karpenter's. */
   readonly isOurs: (pod: Pod) => boolean;
+  /** Why no plan would start. */
+  readonly haltedBy?: string | undefined;
   readonly now: number;
 }
 
@@ -96,10 +101,13 @@ const uidOf = ({ metadata }: Pod): string => metadata.uid ?? '';
 const isOfUs = ({ metadata }: RebalancePlan): boolean => metadata.labels?.[MADE_BY] === UNSCHEDULED_PODS;
 const endOf = ({ status }: RebalancePlan): number => Date.parse(status?.completionTime ?? '') || 0;
 
-/** Until when nothing is bought after plans that failed one after the other; the first failure is tried again at once. */
+/**
+ * Until when nothing is bought after plans that did not end as Done, one after the other; the first is followed at once. A machine
+ * that never takes its pod ends a plan with warnings, and buying another one at once would never end.
+ */
 export const backoffUntil = (plans: readonly RebalancePlan[]): number => {
   const newestFirst = plans.filter((p) => isOfUs(p) && isFinished(p)).toSorted((a, b) => endOf(b) - endOf(a));
-  const successAt = newestFirst.findIndex(({ status }) => status?.state !== 'Failed');
+  const successAt = newestFirst.findIndex(({ status }) => status?.state === 'Done');
   const failures = successAt < 0 ? newestFirst.length : successAt;
   const [latest] = newestFirst;
   if (!latest || failures < 2) return 0;
@@ -140,8 +148,7 @@ const windowReason = (
 ): { readonly message: string; readonly until: number } | undefined => {
   const known = pods.flatMap((pod) => watched.get(uidOf(pod)) ?? []);
   const unheld = pods.length - known.filter(({ heldAt }) => heldAt !== undefined).length;
-  if (unheld > 0)
-    return { message: `${unheld} pods are not nominated yet`, until: now + window.maxMs + MILLI };
+  if (unheld > 0) return { message: `${unheld} pods are not nominated yet`, until: now + MILLI };
   const settled = Math.max(...known.map(({ heldAt = now, isLate }) => (isLate ? heldAt + SETTLE_MS : 0)));
   if (settled > now) {
     return { message: 'Karpenter may have begun to buy for pods before they were nominated', until: settled };
@@ -157,6 +164,12 @@ const windowReason = (
   return idle > now ? { message: 'more pods may come', until: Math.min(idle, last) } : undefined;
 };
 
+/** Whether a pod could not be nominated for as long as a window lasts. */
+const isRefused = ({ watched, window, now }: EvaluationState, pod: Pod): boolean => {
+  const known = watched.get(uidOf(pod));
+  return known !== undefined && known.heldAt === undefined && now - known.seenAt > window.maxMs + MILLI;
+};
+
 /** 3. Pods without a node. */
 const decidePods = (
   state: EvaluationState,
@@ -170,6 +183,7 @@ const decidePods = (
   const due = waiting.filter((pod) => (watched.get(uidOf(pod))?.left?.until ?? 0) <= now);
   if (due.length === 0) return { kind: 'idle', message: 'no pod waits for a node that might help it' };
   if (limits.full) return { kind: 'held', message: limits.full };
+  if (state.haltedBy !== undefined) return { kind: 'left', message: state.haltedBy, until: now + HALTED_MS };
   const backoff = backoffUntil(plans);
   if (backoff > now) {
     return { kind: 'left', message: 'the last plans failed, and the next one waits', until: backoff };
@@ -181,9 +195,18 @@ const decidePods = (
       message: `one node is added at a time, and plan ${running.metadata.name} is under way`,
     };
   }
-  const wait = windowReason(state, due, replicas);
+  // A pod that can't be nominated is Karpenter's, and holds up no other.
+  const pods = due.filter((pod) => !isRefused(state, pod));
+  if (pods.length === 0) {
+    return {
+      kind: 'wait',
+      message: `${due.length} pods can't be nominated: Karpenter buys for them`,
+      until: now + RETRY_MS,
+    };
+  }
+  const wait = windowReason(state, pods, replicas);
   if (wait) return { kind: 'wait', ...wait };
-  return { kind: 'buy', pods: due, message: `buying for ${due.length} pods` };
+  return { kind: 'buy', pods, message: `buying for ${pods.length} pods` };
 };
 
 /** 4. Node deletion: what comes needs room that is there already. */

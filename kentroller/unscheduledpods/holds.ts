@@ -3,7 +3,7 @@ import type { Pod } from '../../api/objects.ts';
 import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { mapConcurrently } from '../../kube/concurrency.ts';
-import { isConflict, isNotFound, isTerminal } from '../../kube/errors.ts';
+import { isConflict, isForbidden, isNotFound, isTerminal } from '../../kube/errors.ts';
 
 /**
  * Nominations of pods that a plan is about to be made for, so that Karpenter buys nothing for them. kube-scheduler does not
@@ -27,9 +27,11 @@ const nominate = async (
   });
   for (const result of results) {
     if (result.status === 'fulfilled') continue;
-    // Of a pod that was bound meanwhile, the API server refuses the nomination as invalid.
+    // Of a pod that was bound meanwhile the API server refuses the nomination as invalid, and a policy may refuse that of another.
     const { reason } = result;
-    if (!isNotFound(reason) && !isConflict(reason) && !isTerminal(reason)) throw reason;
+    const isOfThisPod = isNotFound(reason) || isConflict(reason) || isTerminal(reason);
+    if (!isOfThisPod && !(isForbidden(reason) && results.some(({ status }) => status === 'fulfilled')))
+      throw reason;
   }
   return pods.filter((_, at) => results[at]?.status === 'fulfilled');
 };

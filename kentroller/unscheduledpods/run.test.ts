@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import t from 'tap';
 import { AWAITS_PLAN } from '../../api/labels.ts';
 import type { NodePool } from '../../api/objects.ts';
+import { podName } from '../../api/pods.ts';
 import { EVENTS, NAMESPACES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
@@ -63,6 +64,7 @@ const known = (isOn: boolean): PoliciesNow => ({
   overridden: [],
 });
 let policies = known(true);
+let turns = 0;
 const provisioning = createProvisioner(stopping.signal);
 const run = (api: KubeClient, signal: AbortSignal, now = Date.now) =>
   buyForUnscheduledPods({
@@ -70,13 +72,20 @@ const run = (api: KubeClient, signal: AbortSignal, now = Date.now) =>
     caches,
     catalogue: async () => smallCatalogue,
     autoscalers: { list: () => [] },
-    policies: { now: () => policies, onChange: () => () => {} },
+    policies: {
+      now: () => {
+        turns += 1;
+        return policies;
+      },
+      onChange: () => () => {},
+    },
     record: { note: () => {}, did: () => {}, forget: () => {} },
     isEnabled: () => true,
     provisioning,
     window: { idleMs: 0, maxMs: 0 },
     schedulers: [SCHEDULER],
     followsKarpenter: false,
+    limits: { haltNodes: 3, haltPercent: 50 },
     recorder: createRecorder({ client, component: 'unscheduled-test', log }),
     podRecorder: createRecorder({ client, component: 'unscheduled-test', log }),
     metrics: unscheduledPodsMetrics(new Registry()),
@@ -153,15 +162,35 @@ t.test(
       SOON,
     );
     t.match(told.message, /which is left to others: no instance type/);
+    // A leader that has not read the policies yet leaves everything as it is; its successor has, and they are off.
+    policies = { known: false, reason: 'PoliciesNotRead', message: 'not read yet' };
+    await refuse('later', 1);
+    await until(
+      'the next pod is seen',
+      async () => pods.list().some((p) => podName(p).endsWith('/later-0')),
+      SOON,
+    );
+    life.abort();
+    await ended;
+    const unknowing = new AbortController();
+    const second = run(client, unknowing.signal);
+    const before = turns;
+    await until('a turn is over', async () => turns >= before + 2, SOON);
+    unknowing.abort();
+    await second.ended;
+    t.same(await nominations('a'), Array(4).fill(AWAITS_PLAN));
+    t.same(await nominations('later'), [undefined]);
     policies = known(false);
+    const last = new AbortController();
+    const third = run(client, last.signal);
     await until(
       'all pods are given back',
       async () => (await nominations('a')).every((name) => name === undefined),
       SOON,
     );
     policies = known(true);
-    life.abort();
-    await ended;
+    last.abort();
+    await third.ended;
   },
 );
 

@@ -18,6 +18,8 @@ const MIN_INTERVAL_MS = 50;
 /** Longest time between two, so that nothing depends on a change being seen. */
 const RESYNC_MS = 5_000;
 const FAILURE_BACKOFF_MS = 60_000;
+/** How long pods stay nominated while nobody knows the policies; after that Karpenter buys for them. */
+const UNKNOWN_MS = 2 * 60_000;
 
 export interface UnscheduledPodsOptions extends Omit<CycleOptions, 'signal'> {
   readonly policies: { now(): PoliciesNow; onChange(handler: () => void): () => void };
@@ -100,6 +102,7 @@ export const buyForUnscheduledPods = (
     const memory: CycleMemory = { pods: new Memory(), stored: new StoredPlans() };
     let said = '';
     let failures = 0;
+    let unknownSince: number | undefined;
     const say = (message: string, reason: string): void => {
       if (message === said) return;
       said = message;
@@ -112,11 +115,13 @@ export const buyForUnscheduledPods = (
       const policies = now.known ? now.policies : undefined;
       const isOn = policies?.unschedulablePods !== undefined && o.isEnabled();
       metrics.enabled.set(isOn ? 1 : 0);
+      unknownSince = now.known ? undefined : (unknownSince ?? clock.now());
       if (!policies || !isOn) {
         last = undefined;
         metrics.waiting.set(0);
         retract(o.record);
-        await releaseAll(o);
+        // Not known is not off: at the start of a leader it passes at once, and pods that are given back are bought for twice.
+        if (unknownSince === undefined || clock.now() - unknownSince > UNKNOWN_MS) await releaseAll(o);
         return RESYNC_MS;
       }
       const startedAt = clock.now();

@@ -3,6 +3,7 @@ import type { Pod } from '../../api/objects.ts';
 import { HORIZONTAL_POD_AUTOSCALERS } from '../../api/resources.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import type { Caches } from '../caches.ts';
+import { executionLimits } from '../limits.ts';
 import type { Options } from '../options.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
 import { createProvisioner } from './buying/provisioner.ts';
@@ -44,6 +45,7 @@ export const startUnscheduledPods = ({
     window: { idleMs: options.unscheduledPodsIdle, maxMs: options.unscheduledPodsMaxWait },
     schedulers: options.schedulerNames,
     followsKarpenter: options.followKarpenter,
+    limits: executionLimits(options),
     metrics: unscheduledPodsMetrics(registry),
   });
 };

@@ -127,6 +127,7 @@ export const buy = async (
       planName,
       keepsRoomFor: virtual,
       ...(maxCores !== undefined && { maxCores }),
+      ...(policies.spotInstances?.backups !== undefined && { spotFallback: true }),
       ...(o.schedulers && { schedulers: o.schedulers }),
     },
     PLANNING_TIMEOUT_MS,
