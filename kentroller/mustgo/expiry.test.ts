@@ -27,6 +27,7 @@ const machine = (name: string, endsAt: number, o: { pool?: string; life?: number
 };
 const state = (nodes: ExpiryState['nodes'], o: Partial<ExpiryState> = {}): ExpiryState => ({
   plans: [],
+  refusals: new Map(),
   nodes,
   allowed: () => 100,
   now: NOW,
@@ -131,6 +132,48 @@ t.test(
     );
   },
 );
+
+t.test('nodes that the planner can not replace keep no place from those that expire later', async (t) => {
+  const MINUTE = 60_000;
+  const blocked = Array.from({ length: 30 }, (_, n) => machine(`blocked-${n}`, NOW + 40 * MINUTE + n));
+  let good = Array.from({ length: 6 }, (_, n) => machine(`good-${n}`, NOW + 41 * MINUTE + n));
+  const refusals = new Map<string, number[]>();
+  let underWay: { claim: string; until: number }[] = [];
+  let searches = 0;
+  for (let now = NOW; now < NOW + 40 * MINUTE; now += 15_000) {
+    const over = underWay.filter(({ until }) => until <= now).map(({ claim }) => claim);
+    good = good.filter(({ claim }) => !over.includes(claim.metadata.name));
+    underWay = underWay.filter(({ until }) => until > now);
+    const plans = underWay.map(({ claim }) => plan([claim]));
+    const names = chosen(state([...blocked, ...good], { plans, refusals, now }));
+    searches += names.length > 0 ? 1 : 0;
+    for (const name of names) {
+      const claim = `claim-${name}`;
+      if (name.startsWith('good')) underWay.push({ claim, until: now + 5 * MINUTE });
+      else refusals.set(claim, [now, ...(refusals.get(claim) ?? [])]);
+    }
+  }
+  t.equal(good.length, 0, 'all that can be replaced are');
+  const tries = blocked.map(({ claim }) => refusals.get(claim.metadata.name)?.length ?? 0);
+  t.ok(Math.min(...tries) >= 2, `each is tried again, ${Math.min(...tries)} times at least`);
+  t.ok(searches < 120, `${searches} searches in 160 looks`);
+});
+
+t.test('a refused node is tried again later each time, and before others that have longer', async (t) => {
+  const MINUTE = 60_000;
+  const node = machine('a', NOW + 50 * MINUTE);
+  const at = (...ago: number[]): readonly string[] =>
+    chosen(state([node], { refusals: new Map([['claim-a', ago.map((each) => NOW - each * MINUTE)]]) }));
+  t.same(at(4), []);
+  t.same(at(5), ['a']);
+  t.same(at(6, 20), [], 'the second wait is twice the first');
+  t.same(at(10, 20), ['a']);
+  const refusals = new Map([['claim-a', [NOW - 30 * MINUTE]]]);
+  const others = (endsAt: number) => [node, machine('b', NOW + endsAt * MINUTE)];
+  const one = { ...SETTINGS, leadMs: 4 * HOUR, maxNodes: 1 };
+  t.same(chosen(state(others(110), { refusals }), one), ['a'], 'b has more than twice the time');
+  t.same(chosen(state(others(90), { refusals }), one), ['b']);
+});
 
 t.test('no pod goes to a node that expires soon, also while its turn has not come', async (t) => {
   const nodes = [1, 2, 3, 4].map((n) => machine(`n-${n}`, NOW + n * 60_000));

@@ -7,6 +7,7 @@ import { valueAt } from '../../api/records/valueat.ts';
 import { noticeTime } from '../consolidation/expirywarning.ts';
 import { expiryOf } from '../consolidation/path.ts';
 import { claimsInUse, claimsUnderWay, failuresOf } from './plans.ts';
+import type { Refused } from './refusals.ts';
 import type { NodeLeft } from './round.ts';
 import type { ExpirySettings } from './settings.ts';
 
@@ -15,7 +16,7 @@ import type { ExpirySettings } from './settings.ts';
 /** Maker of these plans: the value of their label made-by, and the beginning of their names. */
 export const EXPIRY = 'expiry-replacement';
 
-/** Wait after a plan that left its node in place; it doubles with each, up to a quarter of the time left. */
+/** Wait after a try that left its node in place; it doubles with each, up to a quarter of the time left. */
 const RETRY_MS = 5 * 60_000;
 const LEAST_RETRY_MS = 60_000;
 
@@ -43,16 +44,17 @@ export const windowOf = (claim: NodeClaim, leadMs: number): Window | undefined =
   return { opensAt, startsAt: opensAt + ((endsAt - opensAt) / 2) * spreadOf(claim), endsAt };
 };
 
-/** When a node is tried again after plans that left it in place, in milliseconds since 1970. */
-const retryTime = (failures: readonly number[], endsAt: number): number => {
-  const [last] = failures;
-  if (last === undefined) return 0;
-  const wait = Math.min(RETRY_MS * 2 ** (failures.length - 1), (endsAt - last) / 4);
+/** When a node is tried again after tries that left it in place, in milliseconds since 1970. */
+const retryTime = (tries: readonly number[], endsAt: number): number => {
+  if (tries.length === 0) return 0;
+  const last = Math.max(...tries);
+  const wait = Math.min(RETRY_MS * 2 ** (tries.length - 1), (endsAt - last) / 4);
   return last + Math.max(LEAST_RETRY_MS, wait);
 };
 
 export interface ExpiryState {
   readonly plans: readonly RebalancePlan[];
+  readonly refusals: Refused;
   readonly nodes: readonly { readonly node: Node; readonly claim: NodeClaim }[];
   /** Number of nodes that the disruption budgets of a NodePool let go now, by its name. */
   readonly allowed: (pool: string) => number;
@@ -73,31 +75,38 @@ export interface Choice {
 /** The part of its window in which a node that still waits is told so. */
 const LATE_PART = 0.25;
 
-/** Which nodes are replaced now: those that expire first, no more at once than the settings and budgets allow. */
+/**
+ * Which nodes are replaced now: those that expire first, no more at once than the settings and budgets allow. Each refusal counts
+ * as twice the time left: nodes that can't be replaced step behind those that may be.
+ */
 export const expiringNodes = (
   settings: Pick<ExpirySettings, 'leadMs' | 'maxNodes' | 'maxPricePercent'>,
-  { plans, nodes, allowed, now }: ExpiryState,
+  { plans, refusals, nodes, allowed, now }: ExpiryState,
 ): Choice => {
   const inUse = claimsInUse(plans);
   const failures = failuresOf(plans, EXPIRY);
   const mustGo: [string, MustGo][] = [];
-  const due: { name: string; pool: string; window: Window }[] = [];
+  const due: { name: string; pool: string; window: Window; rank: number }[] = [];
   for (const { node, claim } of nodes) {
     const window = windowOf(claim, settings.leadMs);
     if (!window || claim.metadata.deletionTimestamp || now < window.opensAt) continue;
     const { name } = node.metadata;
     mustGo.push([name, { reason: 'Expiry', maxPricePercent: settings.maxPricePercent }]);
     const claimName = claim.metadata.name;
-    const from = Math.max(window.startsAt, retryTime(failures.get(claimName) ?? [], window.endsAt));
+    const refused = refusals.get(claimName) ?? [];
+    const tries = [...(failures.get(claimName) ?? []), ...refused];
+    const from = Math.max(window.startsAt, retryTime(tries, window.endsAt));
     if (now < from || now >= window.endsAt || inUse.has(claimName)) continue;
-    due.push({ name, pool: valueAt(claim.metadata.labels, KARPENTER_NODEPOOL) ?? '', window });
+    const rank = (window.endsAt - now) * 2 ** refused.length;
+    due.push({ name, pool: valueAt(claim.metadata.labels, KARPENTER_NODEPOOL) ?? '', window, rank });
   }
   let room = settings.maxNodes - claimsUnderWay(plans, EXPIRY).length;
   const left = new Map<string, number>();
   const chosen: string[] = [];
   const late: NodeLeft[] = [];
-  const byExpiry = due.toSorted((a, b) => a.window.endsAt - b.window.endsAt || (a.name < b.name ? -1 : 1));
-  for (const { name, pool, window } of byExpiry) {
+  for (const { name, pool, window } of due.toSorted(
+    (a, b) => a.rank - b.rank || (a.name < b.name ? -1 : 1),
+  )) {
     const ofPool = left.get(pool) ?? allowed(pool);
     if (room > 0 && ofPool > 0) {
       chosen.push(name);

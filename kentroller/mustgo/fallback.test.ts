@@ -48,8 +48,12 @@ const ended = (state: 'Done' | 'Failed', at: number, claim = 'claim-x'): Rebalan
   spec: { execute: true, nodeClaimsToDelete: [{ nodeClaimName: claim }] },
   status: { state, completionTime: new Date(at).toISOString() },
 });
-const choose = (machines: readonly Machine[], plans: readonly RebalancePlan[] = [], now = NOW) =>
-  fallbackNodes(PERIOD, { machines, plans, now });
+const choose = (
+  machines: readonly Machine[],
+  plans: readonly RebalancePlan[] = [],
+  now = NOW,
+  refusals: ReadonlyMap<string, readonly number[]> = new Map(),
+) => fallbackNodes(PERIOD, { machines, plans, refusals, now });
 
 const term = (key: string, ...values: string[]) => ({
   matchExpressions: [{ key, operator: 'In' as const, values }],
@@ -154,4 +158,40 @@ t.test('a drought of a week costs at most one try a period, however many nodes s
   const gaps = tries.slice(1).map((at, n) => at - (tries[n] ?? 0));
   t.ok(Math.min(...gaps) >= PERIOD, `tried again after ${Math.min(...gaps)} ms`);
   t.ok(tries.length > 300, `${tries.length} tries`);
+});
+
+t.test('the oldest node, which can not move, keeps no other from going back', async (t) => {
+  const nodes = [machine('stuck', { age: 9 * PERIOD }), machine('a'), machine('b')];
+  t.same(choose(nodes).chosen, ['stuck']);
+  t.same(choose(nodes, [ended('Failed', NOW - PERIOD, 'claim-stuck')]).chosen, ['a'], 'its plan failed');
+  const refusals = new Map([['claim-stuck', [NOW - PERIOD]]]);
+  t.same(choose(nodes, [], NOW, refusals).chosen, ['a'], 'the planner refused it');
+  const all = new Map([...refusals, ['claim-a', [NOW - 2 * PERIOD]], ['claim-b', [NOW - 3 * PERIOD]]]);
+  t.same(choose(nodes, [], NOW, all).chosen, ['b'], 'the one whose last try is the longest ago');
+});
+
+t.test('a try that the planner refuses is a try: the next is a period later', async (t) => {
+  const refusals = new Map<string, number[]>();
+  const tries: number[] = [];
+  const nodes = ['a', 'b', 'c'].map((name) => machine(name));
+  for (let now = NOW; now < NOW + 24 * 60 * MINUTE; now += 30_000) {
+    for (const name of choose(nodes, [], now, refusals).chosen) {
+      tries.push(now);
+      refusals.set(`claim-${name}`, [now, ...(refusals.get(`claim-${name}`) ?? [])]);
+    }
+  }
+  t.equal(tries.length, 48, 'one each half an hour for a day');
+  t.same(
+    [...refusals.values()].map(({ length }) => length),
+    [16, 16, 16],
+  );
+});
+
+t.test('after a success a node that is refused beside others waits a period, and they go on', async (t) => {
+  const nodes = ['a', 'b'].map((name) => machine(name));
+  const plans = [ended('Done', NOW - MINUTE)];
+  const refusals = new Map([['claim-a', [NOW - 2 * MINUTE]]]);
+  t.same(choose(nodes, plans, NOW, refusals).chosen, ['b']);
+  t.same(choose(nodes.slice(0, 1), plans, NOW, refusals).chosen, []);
+  t.match(choose(nodes.slice(0, 1), plans, NOW, refusals).waitsFor, /12:28:00/);
 });

@@ -8,7 +8,8 @@ import { isDynamic, poolRequirements } from '../../planner/model/nodepool.ts';
 import { capacityTypeOf } from '../../planner/model/standingmachine.ts';
 import { meets } from '../../planner/scheduling/nodeaffinity.ts';
 import type { Machine } from './machines.ts';
-import { claimsInUse, claimsUnderWay, endedPlans, endOf } from './plans.ts';
+import { claimsInUse, claimsUnderWay, endedPlans, endOf, failuresOf } from './plans.ts';
+import type { Refused } from './refusals.ts';
 
 /** Which on-demand nodes stand in for spot, and when spot is tried again. See docs/designs/0049-nodes-that-must-go.md. */
 
@@ -53,6 +54,7 @@ export const isFallback = ({ node, pool, pods }: Machine): boolean => {
 
 export interface FallbackState {
   readonly plans: readonly RebalancePlan[];
+  readonly refusals: Refused;
   readonly machines: readonly Machine[];
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -69,12 +71,14 @@ export interface FallbackChoice {
 
 /** When spot is tried next after the last try, in milliseconds since 1970, and how many nodes may go then. */
 const nextTry = (
-  plans: readonly RebalancePlan[],
+  { plans, refusals, now }: FallbackState,
   restoreEveryMs: number,
-  now: number,
 ): { readonly at: number; readonly nodes: number } => {
   const [last] = endedPlans(plans, FALLBACK);
   const state = last?.status?.state;
+  const refusedAt = Math.max(0, ...[...refusals.values()].flat());
+  // A try without a plan is one that failed.
+  if (refusedAt > (last ? endOf(last) : 0)) return { at: refusedAt + restoreEveryMs, nodes: 1 };
   const isRestored = state === 'Done' || state === 'DoneWithWarnings';
   // Where one node has found spot a short time ago, others may follow; else one is tried alone.
   if (last && isRestored) return { at: 0, nodes: endOf(last) + restoreEveryMs > now ? MAX_NODES : 1 };
@@ -83,27 +87,33 @@ const nextTry = (
 
 /**
  * Which fallback nodes go back to spot now: a period after they came, one alone until spot has been had, and after a try that failed
- * none for a period.
+ * none for a period. The one whose last try is the longest ago comes first: none keeps the others waiting.
  */
-export const fallbackNodes = (
-  restoreEveryMs: number,
-  { plans, machines, now }: FallbackState,
-): FallbackChoice => {
+export const fallbackNodes = (restoreEveryMs: number, given: FallbackState): FallbackChoice => {
+  const { plans, refusals, machines, now } = given;
   const inUse = claimsInUse(plans);
   const fallbacks = machines.filter(isFallback);
   const unlabelled = fallbacks
     .map(({ node }) => node)
     .filter(({ metadata }) => valueAt(metadata.labels, SPOT_FALLBACK) === undefined);
-  const next = nextTry(plans, restoreEveryMs, now);
+  const next = nextTry(given, restoreEveryMs);
+  const failures = failuresOf(plans, FALLBACK);
   const room = next.nodes - claimsUnderWay(plans, FALLBACK).length;
-  const dueAt = ({ node }: Machine): number =>
-    Date.parse(node.metadata.creationTimestamp ?? '') + restoreEveryMs;
+  const triedAt = ({ claim: { metadata } }: Machine): number =>
+    Math.max(0, ...(failures.get(metadata.name) ?? []), ...(refusals.get(metadata.name) ?? []));
+  const dueAt = (each: Machine): number =>
+    Math.max(Date.parse(each.node.metadata.creationTimestamp ?? ''), triedAt(each)) + restoreEveryMs;
   const waiting = fallbacks.filter(
     ({ claim }) => !claim.metadata.deletionTimestamp && !inUse.has(claim.metadata.name),
   );
   const due = waiting
     .filter((each) => dueAt(each) <= now)
-    .toSorted((a, b) => dueAt(a) - dueAt(b) || (a.node.metadata.name < b.node.metadata.name ? -1 : 1));
+    .toSorted(
+      (a, b) =>
+        triedAt(a) - triedAt(b) ||
+        dueAt(a) - dueAt(b) ||
+        (a.node.metadata.name < b.node.metadata.name ? -1 : 1),
+    );
   const chosen = next.at > now ? [] : due.slice(0, Math.max(0, room));
   const from = Math.max(next.at, Math.min(...waiting.map(dueAt)));
   const mustGo: MustGo = { reason: 'SpotFallbackRestore', maxPricePercent: 100 };

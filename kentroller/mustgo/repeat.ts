@@ -3,11 +3,12 @@ import type { Counter } from 'prom-client';
 import { NODES } from '../../api/resources.ts';
 import { backoffAfter } from '../continuous/decide.ts';
 import { sentenceOf } from '../rebalanceplan/drain/blockers.ts';
+import { Refusals, type Refused } from './refusals.ts';
 import type { RoundOptions, RoundOutcome } from './round.ts';
 
 /** Time between looks for nodes that must go. */
 const LOOK_MS = 5_000;
-/** Time until nodes that could not be replaced are tried again. */
+/** Time until the next look where nodes wait for a place; those that were refused have waits of their own. */
 const REST_MS = 60_000;
 const FAILURE_BACKOFF_MS = 5 * 60_000;
 /** Longest wait for the cache to show what was stored; a plan may have been deleted. */
@@ -23,7 +24,7 @@ export interface Rounds {
   readonly settings: () => string;
   /** What is told to a node that got no plan, without the reasons. */
   readonly blocked: string;
-  readonly look: () => Promise<RoundOutcome>;
+  readonly look: (refusals: Refused) => Promise<RoundOutcome>;
 }
 
 /** Tells nodes that could not be replaced why, once an hour. */
@@ -53,15 +54,18 @@ export const repeatRounds = async (given: RoundOptions, rounds: Rounds): Promise
   let known = '';
   let failures = 0;
   let stored: readonly string[] = [];
+  const refusals = new Refusals();
   let seenBy = 0;
   while (!signal.aborted) {
     const settings = rounds.settings();
     // The next look has to see the plans of the last one.
     const isSeen = clock.now() >= seenBy || stored.every((name) => o.caches.plans.get(name));
     if (isSeen && (settings !== known || clock.now() >= dueAt)) {
+      if (settings !== known) refusals.forget();
       known = settings;
       try {
-        const outcome = await rounds.look();
+        const outcome = await rounds.look(refusals.refused);
+        refusals.note(outcome.refused, clock.now());
         failures = 0;
         stored = outcome.plans;
         seenBy = clock.now() + SEEN_MS;
@@ -69,7 +73,9 @@ export const repeatRounds = async (given: RoundOptions, rounds: Rounds): Promise
         rounds.total.inc({ result: 'blocked' }, outcome.left.length);
         tell(outcome);
         if (stored.length > 0) log.info({ plans: stored }, 'nodes that must go are replaced');
-        dueAt = outcome.left.length > 0 ? clock.now() + REST_MS : 0;
+        // The places of those that were refused are free for others.
+        const isResting = outcome.left.length > 0 && outcome.refused.length === 0;
+        dueAt = isResting ? clock.now() + REST_MS : 0;
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;

@@ -150,7 +150,7 @@ t.test('a node whose pods can not move is told so, and gets no plan', async (t) 
 
 t.test('turned off while it searches nothing is stored, and plans that wait are taken back', async (t) => {
   const off = { ...SETTINGS, enabled: false };
-  t.same((await replaceExpiringNow(options(), SETTINGS, () => off)).plans, []);
+  t.same((await replaceExpiringNow(options(), SETTINGS, new Map(), () => off)).plans, []);
   t.same(await ours(), []);
   await replaceExpiringNow(options(), SETTINGS);
   await until('the cache has it', () => plans.list()[0]?.spec.execute === true, SOON);

@@ -6,8 +6,9 @@ import { expiryOf } from '../consolidation/path.ts';
 import { EXPIRY, expiringNodes } from './expiry.ts';
 import { type Machine, machinesOf, poolNameOf } from './machines.ts';
 import { claimsUnderWay } from './plans.ts';
+import type { Refused } from './refusals.ts';
 import { repeatRounds } from './repeat.ts';
-import { type RoundOptions, type RoundOutcome, replaceNodes, tidyPlans } from './round.ts';
+import { NOTHING, type RoundOptions, type RoundOutcome, replaceNodes, tidyPlans } from './round.ts';
 import type { ExpirySettings } from './settings.ts';
 
 /** Finished plans tell which nodes were tried already for so long. */
@@ -35,16 +36,18 @@ export interface ExpiringOptions extends RoundOptions {
 export const replaceExpiringNow = async (
   o: RoundOptions,
   settings: ExpirySettings,
+  refusals: Refused = new Map(),
   settingsNow: () => ExpirySettings = () => settings,
 ): Promise<RoundOutcome> => {
   const { caches } = o;
   const now = o.clock.now();
   await tidyPlans(o, EXPIRY, { isOn: settings.enabled, keepMs: KEPT_MS });
-  if (!settings.enabled) return { plans: [], left: [] };
+  if (!settings.enabled) return NOTHING;
   const pools = new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool]));
   const nodes = machinesOf(caches, pools);
   const choice = expiringNodes(settings, {
     plans: caches.plans.list(),
+    refusals,
     nodes,
     allowed: allowedIn(caches, nodes, now),
     now,
@@ -68,6 +71,6 @@ export const replaceExpiring = (o: ExpiringOptions): Promise<void> => {
     total,
     settings: () => JSON.stringify(o.settings()),
     blocked: 'It expires soon and could not be replaced',
-    look: () => replaceExpiringNow(o, o.settings(), o.settings),
+    look: (refusals) => replaceExpiringNow(o, o.settings(), refusals, o.settings),
   });
 };

@@ -172,7 +172,7 @@ t.teardown(async () => {
 
 t.test('without spot backups nothing is labelled and nothing planned', async (t) => {
   policies = policiesWith(false);
-  t.same(await restoreSpotNow(options()), { plans: [], left: [] });
+  t.same(await restoreSpotNow(options()), { plans: [], left: [], refused: [] });
   t.equal(await labelNow(), undefined);
   t.match(said.at(-1), /^Held: spotBackups\.enabled is not true/);
 });

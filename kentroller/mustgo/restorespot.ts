@@ -12,8 +12,12 @@ import type { PoliciesNow } from '../policies/settings.ts';
 import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
 import { FALLBACK, fallbackNodes } from './fallback.ts';
 import { machinesOf } from './machines.ts';
+import type { Refused } from './refusals.ts';
 import { repeatRounds } from './repeat.ts';
-import { type RoundOptions, type RoundOutcome, replaceNodes, tidyPlans } from './round.ts';
+import { NOTHING, type RoundOptions, type RoundOutcome, replaceNodes, tidyPlans } from './round.ts';
+
+/** Finished plans tell which nodes were tried already for so long. */
+const KEPT_MS = 24 * 3_600_000;
 
 /** The period between two tries, while the policies say that on-demand nodes stand in for spot. */
 const periodOf = (now: PoliciesNow): number | undefined =>
@@ -51,18 +55,25 @@ export interface RestoreOptions extends RoundOptions {
 }
 
 /** One look: labels nodes that stand in for spot, and plans their way back where it is time. */
-export const restoreSpotNow = async (o: Omit<RestoreOptions, 'registry'>): Promise<RoundOutcome> => {
+export const restoreSpotNow = async (
+  o: Omit<RestoreOptions, 'registry'>,
+  refusals: Refused = new Map(),
+): Promise<RoundOutcome> => {
   const { caches, record } = o;
   const periodNow = (): number | undefined => (o.isEnabled() ? periodOf(o.policies()) : undefined);
   const restoreEveryMs = periodNow();
-  await tidyPlans(o, FALLBACK, { isOn: restoreEveryMs !== undefined, keepMs: restoreEveryMs ?? 0 });
+  await tidyPlans(o, FALLBACK, {
+    isOn: restoreEveryMs !== undefined,
+    keepMs: Math.max(KEPT_MS, restoreEveryMs ?? 0),
+  });
   if (restoreEveryMs === undefined) {
     record.note('spotInstances', 'Held', o.isEnabled() ? NO_BACKUPS : 'the rebalancer is off');
-    return { plans: [], left: [] };
+    return NOTHING;
   }
   const pools = new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool]));
   const choice = fallbackNodes(restoreEveryMs, {
     plans: caches.plans.list(),
+    refusals,
     machines: machinesOf(caches, pools),
     now: o.clock.now(),
   });
@@ -102,6 +113,6 @@ export const restoreSpot = (o: RestoreOptions): Promise<void> => {
     total,
     settings: () => String(o.isEnabled() && periodOf(o.policies())),
     blocked: 'It stands in for spot and could not be replaced',
-    look: () => restoreSpotNow(o),
+    look: (refusals) => restoreSpotNow(o, refusals),
   });
 };

@@ -62,9 +62,11 @@ export interface NodeLeft {
 export interface RoundOutcome {
   readonly plans: readonly string[];
   readonly left: readonly NodeLeft[];
+  /** NodeClaims of those left for which the planner was asked in vain. */
+  readonly refused: readonly string[];
 }
 
-const NOTHING: RoundOutcome = { plans: [], left: [] };
+export const NOTHING: RoundOutcome = { plans: [], left: [], refused: [] };
 
 /** The names of a round's plans; those of another round differ by their second. */
 const planNamesOf =
@@ -138,7 +140,8 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
         answer.reason ?? 'no place for its pods was found',
       ],
     }));
-  if (!round.isCurrent() || answer.plans.length === 0) return { plans: [], left };
+  const refused = [...claims].flatMap(([claim, name]) => (replaced.has(name) ? [] : [claim]));
+  if (!round.isCurrent() || answer.plans.length === 0) return { plans: [], left, refused };
   const [reason] = Object.values(round.mustGo);
   const plans = answer.plans.map(({ spec, savings }, at) => ({
     plan: {
@@ -158,5 +161,5 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
         recorder.event(REBALANCE_PLANS, stored, 'Normal', 'ReplacementPlanned', `Node ${name}: ${message}`);
     }
   }
-  return { plans: plans.map(({ plan }) => plan.metadata.name), left };
+  return { plans: plans.map(({ plan }) => plan.metadata.name), left, refused };
 };
