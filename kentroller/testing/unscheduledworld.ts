@@ -116,6 +116,7 @@ export class UnscheduledWorld {
   process(client = this.client()): {
     readonly cycle: (policies?: Policies, o?: { readonly isLagging?: true }) => Promise<Outcome>;
     readonly options: CycleOptions;
+    readonly memory: CycleMemory;
   } {
     const { caches, lagging } = memoryCaches(this.api);
     const memory: CycleMemory = { pods: new Memory(), stored: new StoredPlans() };
@@ -149,6 +150,6 @@ export class UnscheduledWorld {
       if (!o.isLagging) for (const cache of lagging) cache.relist();
       return runCycle(options, memory, policies);
     };
-    return { cycle, options };
+    return { cycle, options, memory };
   }
 }

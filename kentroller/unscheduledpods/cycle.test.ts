@@ -1,10 +1,11 @@
 import t from 'tap';
 import { PLANS_ONLY } from '../../api/labels.ts';
-import { REBALANCE_PLANS } from '../../api/resources.ts';
+import { PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { makePool } from '../../planner/testing/builders.ts';
 import { Crashed, crashingClient } from '../testing/crash.ts';
 import { BUYING, UnscheduledWorld } from '../testing/unscheduledworld.ts';
 import { releaseAll } from './cycle.ts';
+import { keepHolds } from './keepholds.ts';
 
 /** Cycles over an API server in memory: nominations, plans, what is told, and a death at each write. */
 
@@ -229,3 +230,38 @@ t.test('pods are given back when the policy is turned off', async (t) => {
   await releaseAll(options);
   t.equal(world.held().length, 0);
 });
+
+t.test(
+  'a nomination that kube-scheduler takes off is written again at once, also while a plan is made',
+  async (t) => {
+    const world = new UnscheduledWorld();
+    world.refuse(2);
+    const { cycle, options, memory } = world.process();
+    let isOn = true;
+    const stop = keepHolds(options, memory, () => isOn);
+    const pods = options.caches.pods as unknown as { relist(): void };
+    const takeOff = (name: string): void => {
+      pods.relist();
+      const status = { nominatedNodeName: null };
+      world.api.patch(PODS, { name, namespace: 'default' }, { status }, { subresource: 'status' });
+      pods.relist();
+    };
+    world.whileSearching = () => takeOff('p-0');
+    await cycle();
+    await cycle();
+    t.same([...world.held()].sort(), ['p-0', 'p-1'], 'during the search');
+    t.equal(world.plans().length, 1);
+    takeOff('p-1');
+    await new Promise(setImmediate);
+    t.same(
+      [...world.held()].sort(),
+      ['p-0', 'p-1'],
+      'after the plan was stored, before its machines are ordered',
+    );
+    isOn = false;
+    takeOff('p-1');
+    await new Promise(setImmediate);
+    t.same(world.held(), ['p-0'], 'not once the policy is off');
+    stop();
+  },
+);

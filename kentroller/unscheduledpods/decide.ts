@@ -98,7 +98,8 @@ export interface Evaluation {
 }
 
 const uidOf = ({ metadata }: Pod): string => metadata.uid ?? '';
-const isOfUs = ({ metadata }: RebalancePlan): boolean => metadata.labels?.[MADE_BY] === UNSCHEDULED_PODS;
+export const isOfUnscheduledPods = ({ metadata }: RebalancePlan): boolean =>
+  metadata.labels?.[MADE_BY] === UNSCHEDULED_PODS;
 const endOf = ({ status }: RebalancePlan): number => Date.parse(status?.completionTime ?? '') || 0;
 
 /**
@@ -106,7 +107,9 @@ const endOf = ({ status }: RebalancePlan): number => Date.parse(status?.completi
  * that never takes its pod ends a plan with warnings, and buying another one at once would never end.
  */
 export const backoffUntil = (plans: readonly RebalancePlan[]): number => {
-  const newestFirst = plans.filter((p) => isOfUs(p) && isFinished(p)).toSorted((a, b) => endOf(b) - endOf(a));
+  const newestFirst = plans
+    .filter((p) => isOfUnscheduledPods(p) && isFinished(p))
+    .toSorted((a, b) => endOf(b) - endOf(a));
   const successAt = newestFirst.findIndex(({ status }) => status?.state === 'Done');
   const failures = successAt < 0 ? newestFirst.length : successAt;
   const [latest] = newestFirst;
@@ -188,7 +191,8 @@ const decidePods = (
   if (backoff > now) {
     return { kind: 'left', message: 'the last plans failed, and the next one waits', until: backoff };
   }
-  const running = settings.mode === 'single' ? plans.find((plan) => isOfUs(plan) && isOpen(plan)) : undefined;
+  const running =
+    settings.mode === 'single' ? plans.find((plan) => isOfUnscheduledPods(plan) && isOpen(plan)) : undefined;
   if (running) {
     return {
       kind: 'held',

@@ -5,6 +5,9 @@ import { isHeldForPlan } from './pods.ts';
 /** Milliseconds after kube-scheduler's refusal within which Karpenter, which waits for a second of quiet, buys nothing. */
 const QUICK_MS = 2_000;
 
+/** Milliseconds after which the cache shows a nomination, or it was taken off. */
+const SHOWN_MS = 1_000;
+
 const uidOf = ({ metadata }: Pod): string => metadata.uid ?? '';
 
 /** When kube-scheduler refused a pod, in milliseconds since 1970; whole seconds. */
@@ -70,7 +73,9 @@ export class Memory {
   /** Pods to nominate: those that wait, but those that are left to others. */
   unheld(waiting: readonly Pod[], now: number): readonly Pod[] {
     return waiting.filter((pod) => {
-      const left = this.#watched.get(uidOf(pod))?.left;
+      const { left, heldAt } = this.#watched.get(uidOf(pod)) ?? {};
+      // The cache shows a nomination a moment after it was written.
+      if (heldAt !== undefined && now - heldAt < SHOWN_MS) return false;
       const isLeft = left !== undefined && !left.isHeld && left.until > now;
       return !isHeldForPlan(pod) && !isLeft;
     });

@@ -8,6 +8,7 @@ import type { PoliciesNow } from '../policies/settings.ts';
 import { releaseAll, runCycle } from './cycle.ts';
 import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
 import { type Evaluation, UNSCHEDULED_PODS } from './decide.ts';
+import { keepHolds } from './keepholds.ts';
 import { Memory } from './memory.ts';
 import type { UnscheduledPodsMetrics } from './metrics.ts';
 import { report, retract } from './reports.ts';
@@ -100,6 +101,8 @@ export const buyForUnscheduledPods = (
     const bell = new Bell();
     const unsubscribe = subscribe(o, bell.ring);
     const memory: CycleMemory = { pods: new Memory(), stored: new StoredPlans() };
+    let isOn = false;
+    const stopKeeping = keepHolds(o, memory, () => isOn);
     let said = '';
     let failures = 0;
     let unknownSince: number | undefined;
@@ -113,7 +116,7 @@ export const buyForUnscheduledPods = (
     const turn = async (): Promise<number> => {
       const now = o.policies.now();
       const policies = now.known ? now.policies : undefined;
-      const isOn = policies?.unschedulablePods !== undefined && o.isEnabled();
+      isOn = policies?.unschedulablePods !== undefined && o.isEnabled();
       metrics.enabled.set(isOn ? 1 : 0);
       unknownSince = now.known ? undefined : (unknownSince ?? clock.now());
       if (!policies || !isOn) {
@@ -158,7 +161,7 @@ export const buyForUnscheduledPods = (
       await sleep(MIN_INTERVAL_MS, undefined, { signal }).catch(() => {});
       await bell.wait(waitMs, signal);
     }
-    for (const stop of unsubscribe) stop();
+    for (const stop of [...unsubscribe, stopKeeping]) stop();
   };
   return { ended: loop(), last: () => last };
 };
