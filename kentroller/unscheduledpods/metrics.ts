@@ -17,16 +17,35 @@ export interface UnscheduledPodsMetrics {
 }
 
 export const unscheduledPodsMetrics = (registry: Registry): UnscheduledPodsMetrics => {
-  const name = (rest: string): string => `kentroller_unscheduled_pods_${rest}`;
   const metrics = {
-    enabled: gauge(registry, name('enabled'), '1 while nodes are bought for pods that have none', []),
-    waiting: gauge(registry, name('waiting'), 'Pods that may need a node and that no plan has one for', []),
-    pods: counter(registry, name('planned_total'), 'Pods that nodes were bought for', []),
-    nodes: counter(registry, name('nodes_total'), 'Nodes that were bought for pods', []),
-    failures: counter(registry, name('failures_total'), 'Evaluations that failed', []),
+    enabled: gauge(
+      registry,
+      'kentroller_unscheduled_pods_enabled',
+      '1 while nodes are bought for pods that have none',
+      [],
+    ),
+    waiting: gauge(
+      registry,
+      'kentroller_unscheduled_pods_waiting',
+      'Pods that may need a node and that no plan has one for',
+      [],
+    ),
+    pods: counter(
+      registry,
+      'kentroller_unscheduled_pods_planned_total',
+      'Pods that nodes were bought for',
+      [],
+    ),
+    nodes: counter(
+      registry,
+      'kentroller_unscheduled_pods_nodes_total',
+      'Nodes that were bought for pods',
+      [],
+    ),
+    failures: counter(registry, 'kentroller_unscheduled_pods_failures_total', 'Evaluations that failed', []),
     latency: histogram(
       registry,
-      name('plan_seconds'),
+      'kentroller_unscheduled_pods_plan_seconds',
       'Time from the first look at a pod to its plan',
       [],
       BUCKETS,
