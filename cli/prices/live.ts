@@ -1,4 +1,5 @@
 import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
+import { COMMITMENT_CALLS } from '../../cloud/aws/commitments/read.ts';
 import {
   hasCredentials,
   type LiveCatalogue,
@@ -15,7 +16,9 @@ export const readLive = async (
   o: { readonly now: number; readonly tell: (line: string) => void },
 ): Promise<LiveCatalogue | undefined> => {
   if (!(await hasCredentials(region, CREDENTIALS_MS))) return undefined;
-  o.tell(`Reading instance types and prices of ${region} from AWS (read only: ${READ_CALLS.join(', ')}).`);
+  o.tell(
+    `Reading instance types and prices of ${region} from AWS (read only: ${[...READ_CALLS, ...COMMITMENT_CALLS].join(', ')}).`,
+  );
   const signal = AbortSignal.timeout(READ_MS);
   return readCatalogue({ region, vmMemoryOverhead: VM_MEMORY_OVERHEAD, now: o.now, signal });
 };

@@ -4,17 +4,16 @@ import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { buildCatalogue } from './catalogue.ts';
 import type { OwnedCommitments } from './commitments/owned.ts';
-import { COMMITMENT_CALLS, readCommitments } from './commitments/read.ts';
+import { readCommitments } from './commitments/read.ts';
 import { sdkReader } from './sdkreader.ts';
 
-/** The calls of `readCatalogue`, all of which only read. */
+/** The calls that a catalogue is read with, all of which only read. */
 export const READ_CALLS = [
   'ec2:DescribeInstanceTypes',
   'ec2:DescribeInstanceTypeOfferings',
   'ec2:DescribeAvailabilityZones',
   'ec2:DescribeSpotPriceHistory',
   'pricing:GetProducts',
-  ...COMMITMENT_CALLS,
 ] as const;
 
 /** What AWS tells of a region now. */
