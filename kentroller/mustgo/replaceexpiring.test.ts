@@ -14,6 +14,7 @@ import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
 import { machines } from '../../planner/testing/smallworld.ts';
 import type { Caches } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
+import type { PlanningRequest } from '../rebalanceplanclaim/plannerworker.ts';
 import { countRefusals, verified } from '../rebalanceplanclaim/verified.ts';
 import { dieAtEachWrite } from '../testing/crash.ts';
 import { CACHE_NAMES } from '../testing/memorycaches.ts';
@@ -128,6 +129,28 @@ t.test('a node that expires soon gets a plan that replaces it at once, and only 
     SOON,
   );
   await clear();
+});
+
+t.test('a replacement keeps headroom its room, and the cluster below its limit of cores', async (t) => {
+  const asked: PlanningRequest[] = [];
+  const { planning } = options();
+  const room = makePod('headroom', { cpu: 1_000 });
+  const found = await replaceExpiringNow(
+    {
+      ...options(),
+      planning: async (request, ...rest) => {
+        asked.push(request);
+        return planning(request, ...rest);
+      },
+      headroom: () => [room],
+      maxCores: () => 4,
+    },
+    SETTINGS,
+  );
+  t.same(found.plans, [], 'its successor would stand beside it');
+  t.match(asked, [{ maxCores: 4 }]);
+  t.ok(asked[0]?.snapshot.pods.some(({ metadata }) => metadata.name === 'headroom'));
+  t.same(await ours(), []);
 });
 
 t.test('a node whose pods can not move is told so, and gets no plan', async (t) => {

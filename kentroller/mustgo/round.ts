@@ -1,5 +1,6 @@
 import type { MustGo } from '../../api/kinds/mustgo.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
+import type { Pod } from '../../api/objects.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
@@ -29,6 +30,9 @@ export interface RoundOptions {
   readonly surgeByDefault: boolean;
   /** As in RebalanceRequest. */
   readonly schedulers?: readonly string[];
+  /** Pods that the headroom of the policies stands for, and the most cores that the cluster may have. */
+  readonly headroom?: () => readonly Pod[];
+  readonly maxCores?: () => number | undefined;
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -100,9 +104,16 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
   const now = o.clock.now();
   const nameOf = planNamesOf(round.maker, now);
   const catalogue = await o.catalogue();
+  const maxCores = o.maxCores?.();
   const answer = await planInParts(
     {
-      snapshot: await gatherForPlans({ client, caches, log: o.log, signal }),
+      snapshot: await gatherForPlans({
+        client,
+        caches,
+        log: o.log,
+        signal,
+        ...(o.headroom && { headroom: o.headroom }),
+      }),
       catalogue: round.buying?.(catalogue) ?? catalogue,
       now,
       seed: SEED,
@@ -110,6 +121,7 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
       planName: nameOf(1),
       surgeSingleReplicas: o.surgeByDefault,
       ...(o.schedulers && { schedulers: o.schedulers }),
+      ...(maxCores !== undefined && { maxCores }),
       scope: { nodeNames: [...round.chosen] },
       mustGo: round.mustGo,
       ...(round.closedNodes && { closedNodes: round.closedNodes }),
