@@ -104,6 +104,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     verbs: ['get', 'patch'],
     resource: 'configmaps',
     name: 'castai-kentroller-spot-prediction',
+    namespace: 'castai-agent',
     reason: 'Written only while predictions are on, which is not the default.',
   },
   {
