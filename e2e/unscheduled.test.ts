@@ -2,14 +2,14 @@ import t from 'tap';
 import { AUTOSCALER_POLICY } from '../api/kinds/autoscalerpolicy.ts';
 import * as labels from '../api/labels.ts';
 import { isFinished } from '../api/plans.ts';
-import { AUTOSCALER_POLICIES, NODE_CLAIMS, PODS, REBALANCE_PLANS } from '../api/resources.ts';
+import { AUTOSCALER_POLICIES, NODE_CLAIMS, NODE_POOLS, PODS, REBALANCE_PLANS } from '../api/resources.ts';
 import { ignoreNotFound } from '../kube/ignore.ts';
 import { until } from '../kube/testing/until.ts';
 import { onStage } from './support/stage.ts';
 import { witness } from './support/witness.ts';
 import { applyDeployment, isRunning } from './support/workload.ts';
 
-/** Bursts of pods that lack room, with Karpenter beside us: bought for once, by a plan, bound early, running. */
+/** Bursts of pods that lack room, in a NodePool for plans alone beside Karpenter: bought for once, bound early, running. */
 
 const BURSTS = 3;
 const REPLICAS = 6;
@@ -20,6 +20,12 @@ t.test('bursts of pods that lack room are bought for by plans alone, and none tw
     { name: 'unscheduled', machines: 1, deployments: 1, replicas: 1 },
     async ({ client, name, machines }) => {
       const ref = { name: AUTOSCALER_POLICY };
+      // Karpenter's provisioner sees the pods, and can't use this NodePool.
+      const alone = {
+        metadata: { annotations: { [labels.PLANS_ONLY]: 'true' } },
+        spec: { limits: { cpu: '0' } },
+      };
+      await client.patch(NODE_POOLS, { name }, alone);
       try {
         await client.create(AUTOSCALER_POLICIES, {
           metadata: ref,
