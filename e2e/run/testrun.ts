@@ -251,9 +251,11 @@ const runAgain = async (files: readonly TestFile[]): Promise<readonly Ran[]> => 
   return again;
 };
 
+const isOfKind = ({ path }: TestFile): boolean => path.startsWith('e2e/ground/kind/');
+
 /** Builds kind's node image ahead, which may take longer than a file may. A failure is told by the file that needs it. */
 const prepareKind = async (): Promise<void> => {
-  const isWanted = findTests().some(({ path }) => path.startsWith('e2e/ground/kind/') && wanted.test(path));
+  const isWanted = findTests().some((file) => isOfKind(file) && wanted.test(file.path));
   if (!isWanted || !canUnpackPackages() || (await hasDocker())) return;
   await nodeImage(cacheRoot(process.env), progress).catch((error: unknown) => {
     process.stdout.write(`# no node image for kind: ${messageOf(error)}\n`);
@@ -262,15 +264,21 @@ const prepareKind = async (): Promise<void> => {
 
 /**
  * Two lanes side by side, since suites mostly wait for machines, leases and grace periods; a lane that is done helps
- * the other. The whole clusters come last, since Karpenter buys a machine for any pod that waits a second.
+ * the other. Alone are kind's, which brings up several clusters, and the whole clusters, since Karpenter buys a machine
+ * for any pod that waits a second.
  */
 const runOnGrounds = async (): Promise<Tally> => {
   await prepareKind();
-  const ownGround = filesThatNeed('own-ground');
-  const own: Part = () => runFiles(ownGround);
+  const ownGround = [...filesThatNeed('own-ground')];
+  const beside = ownGround.filter((file) => !isOfKind(file)).values();
+  const own: Part = () => runFiles(beside);
   const shared: Part = () => onSharedGround(filesThatNeed('api-server'));
   const lanes = await Promise.all([[shared, own], [own]].map(runLane));
-  const ran = [...lanes.flat(), ...(await runLane([() => onWholeClusters(filesThatNeed('whole-cluster'))]))];
+  const alone = await runLane([
+    () => runFiles(ownGround.filter(isOfKind)),
+    () => onWholeClusters(filesThatNeed('whole-cluster')),
+  ]);
+  const ran = [...lanes.flat(), ...alone];
   const isToRunAgain = ({ file, tally }: Ran): boolean => file !== undefined && tally.failed > 0;
   const files = ran.filter(isToRunAgain).flatMap(({ file }) => file ?? []);
   if (files.length > MOST_AGAIN) return total(ran);
