@@ -4,7 +4,6 @@ import { isFinished } from '../../api/plans.ts';
 import { podName } from '../../api/pods.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { isForPlansAlone } from '../../planner/model/nodepool.ts';
 import { UNASSIGNED } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
@@ -13,7 +12,7 @@ import { countUnready, haltReason } from '../rebalanceplan/state/halt.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import { buy, leaveUnplaced } from './buying/buy.ts';
 import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
-import { decide, type Evaluation, UNSCHEDULED_PODS } from './decide.ts';
+import { decide, UNSCHEDULED_PODS, waitingPods } from './decide.ts';
 import { holdPods, releasePods } from './holds.ts';
 import { isHeldForPlan, selectsPlansOnly } from './pods.ts';
 
@@ -47,30 +46,31 @@ export const runCycle = async (
     await client.delete(REBALANCE_PLANS, { name }, { ...as, signal }).catch(ignoreNotFoundOrConflict);
   }
   const isOfPlansOnly = isPlansOnlyIn(caches.nodePools.list());
-  const evaluate = (catalogue: Catalogue): Evaluation =>
-    decide({
-      policies,
-      snapshot: gatherSnapshot(caches),
-      pending: caches.pods.by(UNASSIGNED, ''),
-      podAt: (name) => caches.pods.get(name),
-      catalogue,
-      autoscalers: o.autoscalers.list(),
-      plans: memory.stored.withStored(caches.plans.list(), clock.now()),
-      watched: memory.pods.watched,
-      window: o.window,
-      isOurs: (pod) => !o.followsKarpenter || isOfPlansOnly(pod),
-      ...(o.schedulers && { schedulers: o.schedulers }),
-      haltedBy: haltReason(countUnready(caches.nodes.list()), o.limits),
-      now: clock.now(),
-    });
+  const podFacts = () => ({
+    policies,
+    pending: caches.pods.by(UNASSIGNED, ''),
+    podAt: (name: string) => caches.pods.get(name),
+    plans: memory.stored.withStored(caches.plans.list(), clock.now()),
+    isOurs: (pod: Pod) => !o.followsKarpenter || isOfPlansOnly(pod),
+    ...(o.schedulers && { schedulers: o.schedulers }),
+  });
   const catalogue = await o.catalogue();
   // 1. Nominate, so that Karpenter buys nothing meanwhile.
-  const first = evaluate(catalogue);
-  memory.pods.keep(first.waiting, clock.now());
-  const held = await holdPods(o, memory.pods.unheld(first.waiting, clock.now()));
+  const waiting = waitingPods(podFacts());
+  memory.pods.keep(waiting, clock.now());
+  const held = await holdPods(o, memory.pods.unheld(waiting, clock.now()));
   memory.pods.hold(held, clock.now());
   // 2. Evaluate.
-  const evaluation = evaluate(catalogue);
+  const evaluation = decide({
+    ...podFacts(),
+    snapshot: gatherSnapshot(caches),
+    catalogue,
+    autoscalers: o.autoscalers.list(),
+    watched: memory.pods.watched,
+    window: o.window,
+    haltedBy: haltReason(countUnready(caches.nodes.list()), o.limits),
+    now: clock.now(),
+  });
   const { pods } = evaluation;
   const nothing = { evaluation, plans: [], nodes: 0, pods: 0 };
   if (pods.kind === 'off') return { ...nothing, message: 'the policy is off' };

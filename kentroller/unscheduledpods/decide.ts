@@ -229,16 +229,32 @@ const decideNodes = (
   return { spare };
 };
 
-/** Evaluates the policies in their order. */
-export const decide = (state: EvaluationState): Evaluation => {
-  const { policies, snapshot, plans, schedulers, catalogue, isOurs, pending, podAt } = state;
-  const limits = decideLimits(state);
-  const replicas = decideReplicas(state);
+/** Pods that may need a node and are covered by no plan. */
+export const waitingPods = ({
+  policies,
+  plans,
+  schedulers,
+  isOurs,
+  pending,
+  podAt,
+}: Pick<
+  EvaluationState,
+  'policies' | 'plans' | 'schedulers' | 'isOurs' | 'pending' | 'podAt'
+>): readonly Pod[] => {
   const candidates = policies.unschedulablePods
     ? pending.filter((pod) => mayNeedNode(pod, schedulers) && isOurs(pod))
     : [];
+  if (candidates.length === 0) return candidates;
   const isCovered = coveredByPlans(plans, podAt);
-  const waiting = candidates.length > 0 ? candidates.filter((pod) => !isCovered(pod)) : [];
+  return candidates.filter((pod) => !isCovered(pod));
+};
+
+/** Evaluates the policies in their order. */
+export const decide = (state: EvaluationState): Evaluation => {
+  const { snapshot, catalogue } = state;
+  const limits = decideLimits(state);
+  const replicas = decideReplicas(state);
+  const waiting = waitingPods(state);
   const pods = decidePods(state, waiting, limits, replicas);
   const used = limits.cores?.used ?? clusterCoresOf(0, snapshot, catalogue)?.used ?? 0;
   return { limits, replicas, waiting, pods, nodes: decideNodes(state, used, replicas, pods) };
