@@ -1,16 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pod } from '../../api/objects.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import type { Recorder } from '../../kube/controller/events.ts';
 import { messageOf } from '../../kube/errors.ts';
 import { ignoreNotFound } from '../../kube/ignore.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Audit } from '../audit/trail.ts';
-import type { Caches } from '../caches.ts';
-import type { Clock } from '../rebalanceplan/controller.ts';
-import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
+import { PLANNING_TIMEOUT_MS, type PlanSearchOptions, searchSettings } from '../plansearch.ts';
 import { aggressiveModeOf } from '../rebalanceplanclaim/planobject.ts';
 import { planInParts, savingsOfAll } from '../rebalanceplanclaim/planparts.ts';
 import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
@@ -29,34 +23,18 @@ import {
 import type { ContinuousSettings } from './settings.ts';
 
 const KEPT_PLANS = 10;
-const PLANNING_TIMEOUT_MS = 5 * 60_000;
-const SEED = 1;
 /** Timers are 31 bits wide, and settings may change during a long sleep. */
 const MAX_SLEEP_MS = 24 * 3_600_000;
 
-export interface ContinuousOptions {
-  readonly client: KubeClient;
-  readonly caches: Caches;
-  readonly catalogue: () => Promise<Catalogue>;
-  readonly planning: Planning;
+export interface ContinuousOptions extends PlanSearchOptions {
   /** Why nothing is bought by the catalogue's prices, as a sentence; undefined when they are good enough. */
   readonly priceGap?: () => string | undefined;
   readonly settings: () => ContinuousSettings;
-  readonly timeBudgetMs: () => number;
   readonly pollingPeriodMs: () => number;
-  /** Whether a Deployment without the surge annotation gets it. */
-  readonly surgeByDefault: boolean;
-  /** As in RebalanceRequest. */
-  readonly schedulers?: readonly string[];
-  /** Pods that the headroom of the policies stands for. */
-  readonly headroom?: () => readonly Pod[];
   /** Most cores of all worker nodes; undefined for any number. */
   readonly maxCores?: () => number | undefined;
-  readonly recorder: Recorder;
   readonly audit: Audit;
   readonly log: Logger;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
 }
 
 /** Runs one cycle. Returns what it did, or the reason why it did nothing, in a few words. */
@@ -89,11 +67,8 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       snapshot: await gatherForPlans(o),
       catalogue: catalogueFor(settings, catalogue),
       now,
-      seed: SEED,
-      timeBudgetMs: o.timeBudgetMs(),
+      ...searchSettings(o),
       planName: planNameOf(1),
-      surgeSingleReplicas: o.surgeByDefault,
-      ...(o.schedulers && { schedulers: o.schedulers }),
       ...(maxCores !== undefined && { maxCores }),
       ...(empty && { scope: { nodeNames: [...empty] } }),
       constraints: {

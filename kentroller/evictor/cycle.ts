@@ -1,15 +1,11 @@
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import { isReschedulable } from '../../api/pods.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client/client.ts';
-import type { Recorder } from '../../kube/controller/events.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import { readBufferPods } from '../capacitybuffers.ts';
 import { catalogueFor, MADE_BY } from '../continuous/decide.ts';
-import type { Clock } from '../rebalanceplan/controller.ts';
-import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
+import { PLANNING_TIMEOUT_MS, type PlanSearchOptions, searchSettings } from '../plansearch.ts';
 import { type PartsAnswer, planInParts } from '../rebalanceplanclaim/planparts.ts';
 import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
 import { gatherSnapshot } from '../snapshot.ts';
@@ -26,27 +22,8 @@ import { EVICTOR, plansToPrune, plansToWithdraw, withoutWayBack } from './moves.
 import type { EvictorSettings } from './settings.ts';
 import type { Outcome } from './status.ts';
 
-const PLANNING_TIMEOUT_MS = 5 * 60_000;
-const SEED = 1;
 /** Searches of one cycle, each within the nodes that the one before left. */
 const MAX_SEARCHES = 3;
-
-export interface CycleOptions {
-  readonly client: KubeClient;
-  readonly caches: Caches;
-  readonly catalogue: () => Promise<Catalogue>;
-  readonly planning: Planning;
-  readonly timeBudgetMs: () => number;
-  /** Whether a Deployment without the surge annotation gets it. */
-  readonly surgeByDefault: boolean;
-  /** As in RebalanceRequest. */
-  readonly schedulers?: readonly string[];
-  /** Pods that the headroom of the policies stands for. */
-  readonly headroom?: () => readonly Pod[];
-  readonly recorder: Recorder;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-}
 
 const nothing = (message: string, skipped: Outcome['skipped'] = []): Outcome => ({
   result: 'nothing',
@@ -76,7 +53,7 @@ const planNameOf =
 
 /** The plans that drain nodes of these, and no more than may go together. */
 const search = async (
-  o: CycleOptions,
+  o: PlanSearchOptions,
   settings: EvictorSettings,
   state: EvictorState,
   selection: Selection,
@@ -95,11 +72,8 @@ const search = async (
         snapshot,
         catalogue,
         now: state.now,
-        seed: SEED,
-        timeBudgetMs: o.timeBudgetMs(),
+        ...searchSettings(o),
         planName: planNameOf(state.now)(1),
-        surgeSingleReplicas: o.surgeByDefault,
-        ...(o.schedulers && { schedulers: o.schedulers }),
         scope: { nodeNames: [...scope] },
         constraints: { minAgeSeconds: Math.ceil(settings.nodeGraceMs / 1000) },
         aggressive: { ignoreBlockingPDB: settings.ignorePodDisruptionBudgets },
@@ -149,7 +123,7 @@ const waysOf = (
  * that change during the search count before anything is drained.
  */
 export const runCycle = async (
-  o: CycleOptions,
+  o: PlanSearchOptions,
   settings: EvictorSettings,
   settingsNow: () => EvictorSettings = () => settings,
 ): Promise<Outcome> => {

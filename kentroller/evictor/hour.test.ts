@@ -10,9 +10,10 @@ import { randomFrom } from '../../planner/search/random.ts';
 import { makeNode, makePod, makePool } from '../../planner/testing/builders.ts';
 import { machines } from '../../planner/testing/smallworld.ts';
 import type { Caches } from '../caches.ts';
+import type { PlanSearchOptions } from '../plansearch.ts';
 import { countRefusals, verified } from '../rebalanceplanclaim/verified.ts';
 import { CACHE_NAMES } from '../testing/memorycaches.ts';
-import { type CycleOptions, runCycle } from './cycle.ts';
+import { runCycle } from './cycle.ts';
 import { evictorSettings } from './settings.ts';
 
 /** An hour of virtual time, a cycle a minute, beside a scheduler that spreads and a Karpenter that buys and empties. */
@@ -192,9 +193,9 @@ const clientOf = (world: World): KubeClient =>
 const hour = async (seed: number, cooldown: string, chunks = 0): Promise<World> => {
   const world = new World(seed);
   world.chunks = chunks;
-  const planning: CycleOptions['planning'] = async ({ timeBudgetMs: _, ...request }) =>
+  const planning: PlanSearchOptions['planning'] = async ({ timeBudgetMs: _, ...request }) =>
     rebalance({ ...request, rounds: 20 });
-  const options: CycleOptions = {
+  const options: PlanSearchOptions = {
     client: clientOf(world),
     caches: cachesOf(world),
     catalogue: async () => machines,

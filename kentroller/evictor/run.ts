@@ -6,9 +6,10 @@ import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Audit } from '../audit/trail.ts';
 import { backoffAfter } from '../continuous/decide.ts';
+import type { PlanSearchOptions } from '../plansearch.ts';
 import type { PolicyRecord } from '../policies/record.ts';
 import type { Policies, PoliciesNow } from '../policies/settings.ts';
-import { type CycleOptions, runCycle } from './cycle.ts';
+import { runCycle } from './cycle.ts';
 import type { EvictorMetrics } from './metrics.ts';
 import { EVICTOR } from './moves.ts';
 import {
@@ -27,7 +28,7 @@ const LOOK_MS = 1_000;
 const UNTAINT_MS = 10_000;
 const FAILURE_BACKOFF_MS = 5 * 60_000;
 
-export interface EvictorOptions extends CycleOptions {
+export interface EvictorOptions extends PlanSearchOptions {
   readonly configs: Pick<Cache<EvictorConfig>, 'get' | 'hasSynced' | 'absence'>;
   readonly features: () => Features;
   /** The autoscaling policies in force; none where left out. */

@@ -6,8 +6,9 @@ import { KubeError } from '../../kube/errors.ts';
 import { makeNode, makePod } from '../../planner/testing/builders.ts';
 import type { Caches } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
+import type { PlanSearchOptions } from '../plansearch.ts';
 import { CACHE_NAMES } from '../testing/memorycaches.ts';
-import { type CycleOptions, runCycle } from './cycle.ts';
+import { runCycle } from './cycle.ts';
 import { EVICTOR } from './moves.ts';
 import { type EvictorSettings, evictorSettings } from './settings.ts';
 
@@ -30,7 +31,7 @@ const OFF: Readonly<Record<string, EvictorSettings>> = {
 const optionsOf = (
   plans: readonly RebalancePlan[],
   o: { readonly onSearch?: () => void; readonly onDelete?: (name: string, as: object) => void } = {},
-): CycleOptions & { readonly stored: string[] } => {
+): PlanSearchOptions & { readonly stored: string[] } => {
   const stored: string[] = [];
   const store = async (_: unknown, { metadata }: RebalancePlan) => {
     stored.push(metadata.name);

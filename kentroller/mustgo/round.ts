@@ -1,42 +1,22 @@
 import type { MustGo } from '../../api/kinds/mustgo.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import type { Pod } from '../../api/objects.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
-import type { Recorder } from '../../kube/controller/events.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
-import { type Caches, nodeOf } from '../caches.ts';
+import { nodeOf } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
-import type { Clock } from '../rebalanceplan/controller.ts';
-import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
+import { PLANNING_TIMEOUT_MS, type PlanSearchOptions, searchSettings } from '../plansearch.ts';
 import { drainReasonOf } from '../rebalanceplanclaim/planobject.ts';
 import { planInParts } from '../rebalanceplanclaim/planparts.ts';
 import { storePlans } from '../rebalanceplanclaim/storeplans.ts';
 import { gatherForPlans } from '../snapshot.ts';
 import { plansToPrune, plansToWithdraw } from './plans.ts';
 
-const PLANNING_TIMEOUT_MS = 5 * 60_000;
-const SEED = 1;
-
-export interface RoundOptions {
-  readonly client: KubeClient;
-  readonly caches: Caches;
-  readonly catalogue: () => Promise<Catalogue>;
-  readonly planning: Planning;
-  readonly timeBudgetMs: () => number;
-  /** Whether a Deployment without the surge annotation gets it. */
-  readonly surgeByDefault: boolean;
-  /** As in RebalanceRequest. */
-  readonly schedulers?: readonly string[];
-  /** Pods that the headroom of the policies stands for, and the most cores that the cluster may have. */
-  readonly headroom?: () => readonly Pod[];
+export interface RoundOptions extends PlanSearchOptions {
+  /** Most cores of all worker nodes; undefined for any number. */
   readonly maxCores?: () => number | undefined;
-  readonly recorder: Recorder;
   readonly log: Logger;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
 }
 
 /** What a round replaces, and for whom. */
@@ -107,20 +87,11 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
   const maxCores = o.maxCores?.();
   const answer = await planInParts(
     {
-      snapshot: await gatherForPlans({
-        client,
-        caches,
-        log: o.log,
-        signal,
-        ...(o.headroom && { headroom: o.headroom }),
-      }),
+      snapshot: await gatherForPlans(o),
       catalogue: round.buying?.(catalogue) ?? catalogue,
       now,
-      seed: SEED,
-      timeBudgetMs: o.timeBudgetMs(),
+      ...searchSettings(o),
       planName: nameOf(1),
-      surgeSingleReplicas: o.surgeByDefault,
-      ...(o.schedulers && { schedulers: o.schedulers }),
       ...(maxCores !== undefined && { maxCores }),
       scope: { nodeNames: [...round.chosen] },
       mustGo: round.mustGo,
