@@ -1,11 +1,12 @@
 import t from 'tap';
 import { OUR_KINDS } from '../../api/kinds/published.ts';
 import { EC2_NODE_CLASSES, NODE_CLAIMS, NODE_POOLS } from '../../api/resources.ts';
-import type { Check, CheckState } from './check.ts';
+import type { Check } from './check.ts';
 import type { ClusterFacts, DeploymentObject } from './facts.ts';
 import { checkKarpenter, servedName } from './karpenter.ts';
 import { checkKinds } from './kinds.ts';
 import { checkKubernetes } from './kubernetes.ts';
+import { type LackCase, testLacks } from './testing/lackcases.ts';
 
 /** A cluster that lacks just one thing, and the one sentence that says so. */
 
@@ -37,7 +38,7 @@ const checksOf = (facts: ClusterFacts): readonly Check[] => [
   ...checkKinds(facts.schemas),
 ];
 
-const CASES: Readonly<Record<string, readonly [Partial<ClusterFacts>, string, CheckState, RegExp]>> = {
+const CASES: Readonly<Record<string, LackCase<ClusterFacts>>> = {
   'Kubernetes is too old': [
     { version: { value: { major: '1', minor: '28', gitVersion: 'v1.28.9' } } },
     'kubernetes',
@@ -116,27 +117,7 @@ const CASES: Readonly<Record<string, readonly [Partial<ClusterFacts>, string, Ch
   ],
 };
 
-t.test('a cluster that lacks nothing is said to lack nothing', async (t) => {
-  const checks = checksOf(whole);
-  t.same(
-    checks.filter(({ state }) => state !== 'fine'),
-    [],
-  );
-  t.equal(new Set(checks.map(({ name }) => name)).size, 5, 'everything was looked at');
-});
-
-t.test('a cluster that lacks one thing is said to lack just that', async (t) => {
-  for (const [what, [change, name, state, message]] of Object.entries(CASES)) {
-    const found = checksOf({ ...whole, ...change }).filter((check) => check.state !== 'fine');
-    t.same(
-      found.map((check) => [check.name, check.state]),
-      [[name, state]],
-      what,
-    );
-    t.match(found[0]?.message, message, what);
-    t.match(found[0]?.message, /^[^.].*\.$/, `${what}: a sentence`);
-  }
-});
+testLacks({ what: 'a cluster', whole, count: 5, checksOf, cases: CASES });
 
 t.test('a NodePool that launches nothing beside one that does is said, and lacks nothing', async (t) => {
   const pools = { value: [{ name: 'a' }, { name: 'b', blocker: 'is being deleted' }] };

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { MutatingWebhookConfiguration, Pod } from '../../api/objects.ts';
-import type { Check, CheckState } from './check.ts';
+import type { Check } from './check.ts';
 import type { DeploymentObject, InstallFacts } from './facts.ts';
 import {
   checkInstallation,
@@ -9,6 +9,7 @@ import {
   isOurComponent,
   POLICIES,
 } from './installation.ts';
+import { type LackCase, testLacks } from './testing/lackcases.ts';
 
 /** An installation that lacks just one thing, and the one sentence that says so. */
 
@@ -88,7 +89,7 @@ const inNamespace = {
   matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: ['batch'] }],
 };
 
-const CASES: Readonly<Record<string, readonly [Partial<InstallFacts>, string, CheckState, RegExp]>> = {
+const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
   'a component is missing': [
     { deployments: { value: without('castai-pod-pinner') } },
     'components',
@@ -172,27 +173,7 @@ const CASES: Readonly<Record<string, readonly [Partial<InstallFacts>, string, Ch
   ],
 };
 
-t.test('an installation that lacks nothing is said to lack nothing', async (t) => {
-  const checks = checksOf(whole);
-  t.same(
-    checks.filter(({ state }) => state !== 'fine'),
-    [],
-  );
-  t.equal(new Set(checks.map(({ name }) => name)).size, 6, 'everything was looked at');
-});
-
-t.test('an installation that lacks one thing is said to lack just that', async (t) => {
-  for (const [what, [change, name, state, message]] of Object.entries(CASES)) {
-    const found = checksOf({ ...whole, ...change }).filter((check) => check.state !== 'fine');
-    t.same(
-      found.map((check) => [check.name, check.state]),
-      [[name, state]],
-      what,
-    );
-    t.match(found[0]?.message, message, what);
-    t.match(found[0]?.message, /^[^.].*\.$/, `${what}: a sentence`);
-  }
-});
+testLacks({ what: 'an installation', whole, count: 6, checksOf, cases: CASES });
 
 t.test('before an installation, only whether it could be installed is asked', async (t) => {
   t.same(
