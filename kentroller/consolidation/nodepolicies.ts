@@ -1,8 +1,7 @@
 import type { Node, NodeClaim } from '../../api/objects.ts';
-import { isRunning } from '../../api/plans.ts';
 import { isDrainable } from '../../api/pods.ts';
 import { type Caches, claimOf } from '../caches.ts';
-import { coresBelow, stayingCores } from '../policies/limits.ts';
+import { coresBelow, plannedToGo, stayingCores } from '../policies/limits.ts';
 import type { PolicyRecord } from '../policies/record.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
 import { isMarked, type PolicyFacts } from './decide.ts';
@@ -29,15 +28,6 @@ interface Options {
   readonly now: () => number;
 }
 
-/** NodeClaims that running plans are about to delete. */
-const plannedToGo = ({ plans }: Pick<Caches, 'plans'>): ReadonlySet<string> =>
-  new Set(
-    plans
-      .list()
-      .filter(isRunning)
-      .flatMap(({ spec }) => (spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName)),
-  );
-
 export const createNodePolicies = (o: Options): NodePolicies => {
   const { caches, ledger, now } = o;
   /** When each node was first seen empty, by uid of its claim; a new process counts anew. */
@@ -53,7 +43,7 @@ export const createNodePolicies = (o: Options): NodePolicies => {
   };
 
   const limitFor = (minCores: number, claim: NodeClaim): string | undefined => {
-    const planned = plannedToGo(caches);
+    const planned = plannedToGo(caches.plans.list());
     const isGoing = (other: NodeClaim): boolean =>
       other.metadata.uid === claim.metadata.uid ||
       other.metadata.deletionTimestamp !== undefined ||

@@ -1,8 +1,20 @@
+import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import { isWorker } from '../../api/nodes.ts';
 import type { Node, NodeClaim } from '../../api/objects.ts';
+import { isRunning } from '../../api/plans.ts';
 import { amount } from '../../api/quantity.ts';
 
 const MILLI = 1_000;
+
+/** Names of the NodeClaims that a plan deletes. */
+export const deletedClaims = ({
+  nodeClaimsToDelete = [],
+}: Pick<RebalancePlanSpec, 'nodeClaimsToDelete'>): readonly string[] =>
+  nodeClaimsToDelete.map(({ nodeClaimName }) => nodeClaimName);
+
+/** NodeClaims that running plans are about to delete. */
+export const plannedToGo = (plans: readonly RebalancePlan[]): ReadonlySet<string> =>
+  new Set(plans.filter(isRunning).flatMap(({ spec }) => deletedClaims(spec)));
 
 /** Millicores of all worker nodes, but those whose machines are on their way out. */
 export const stayingCores = (

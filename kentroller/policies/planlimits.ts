@@ -1,21 +1,16 @@
 import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import type { NodeClaim } from '../../api/objects.ts';
-import { isRunning } from '../../api/plans.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { type Caches, claimOf } from '../caches.ts';
 import type { ClusterLimit } from '../rebalanceplan/state/state.ts';
 import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
-import { coresBelow, stayingCores } from './limits.ts';
+import { coresBelow, deletedClaims, plannedToGo, stayingCores } from './limits.ts';
 import type { PoliciesNow } from './settings.ts';
 
 /** clusterLimits.cpu.minCores and the plans that make the cluster smaller. */
 
 type Deletions = Pick<RebalancePlanSpec, 'nodeClaimsToDelete'>;
-
-/** Names of the NodeClaims that a plan deletes, but those whose nodes go in any case. */
-const deletedBy = ({ nodeClaimsToDelete = [] }: Deletions): readonly string[] =>
-  nodeClaimsToDelete.map(({ nodeClaimName }) => nodeClaimName);
 
 /** Whether a plan replaces nodes that go in any case: no limit keeps those. */
 const mustGo = ({ nodeClaimsToDelete = [] }: Deletions): boolean =>
@@ -43,13 +38,7 @@ interface Cluster {
 
 /** Cores of what stays once these NodeClaims and those of all running plans are gone. */
 const coresWithout = ({ caches }: Cluster, gone: readonly string[]): number => {
-  const going = new Set([
-    ...gone,
-    ...caches.plans
-      .list()
-      .filter(isRunning)
-      .flatMap(({ spec }) => deletedBy(spec)),
-  ]);
+  const going = new Set([...gone, ...plannedToGo(caches.plans.list())]);
   const isGoing = ({ metadata }: NodeClaim): boolean =>
     metadata.deletionTimestamp !== undefined || going.has(metadata.name);
   return stayingCores(caches.nodes.list(), (node) => claimOf(caches, node), isGoing);
@@ -62,7 +51,7 @@ const leastCores = (now: PoliciesNow): number =>
 export const planLimit =
   (cluster: Cluster) =>
   ({ spec }: Pick<RebalancePlan, 'spec'>): ClusterLimit | undefined => {
-    const gone = deletedBy(spec);
+    const gone = deletedClaims(spec);
     if (gone.length === 0 || mustGo(spec)) return undefined;
     const now = cluster.policies();
     if (!now.known) return { isKnown: false, message: now.message };
@@ -81,7 +70,7 @@ export const withinLimits =
     let answer = await planning(request, timeoutMs, signal);
     while (answer.plan) {
       const { spec } = answer.plan;
-      const gone = deletedBy(spec);
+      const gone = deletedClaims(spec);
       if (gone.length === 0 || mustGo(spec)) return answer;
       const now = cluster.policies();
       const min = leastCores(now);
