@@ -49,6 +49,15 @@ t.test('results are kept until a stream is there, and sent again on the next one
   t.same(new Set(second.sent), new Set([result('a'), result('b')]));
 });
 
+t.test('fault: results of intents that a full state lacks are not kept for ever', async (t) => {
+  const results = new Results();
+  for (const id of ['a', 'b']) results.report(result(id));
+  results.retain((id) => id === 'b');
+  const { outlet, sent } = createOutlet();
+  results.attach(outlet);
+  t.same(sent, [result('b')]);
+});
+
 t.test('an unchanged result is not sent again', async (t) => {
   const results = new Results();
   const { outlet, sent } = createOutlet();

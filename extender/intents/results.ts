@@ -39,6 +39,11 @@ export class Results {
     this.#unsent.delete(intentId);
   }
 
+  /** Forgets the results of intents that a full state did not contain. */
+  retain(isKnown: (intentId: string) => boolean): void {
+    for (const id of this.#latest.keys()) if (!isKnown(id)) this.forget(id);
+  }
+
   forgetAll(): void {
     this.#latest.clear();
     this.#unsent.clear();

@@ -52,6 +52,7 @@ const applyMessage = (store: IntentStore, results: Results, message: ServerMessa
     results.acknowledge(upsert.id, version);
   } else if (synced) {
     store.endResync(version);
+    results.retain((id) => store.get(id) !== undefined);
     return true;
   } else if (removed !== undefined && removed !== '') {
     store.remove(removed, version);

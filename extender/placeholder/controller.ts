@@ -16,6 +16,7 @@ import { isAlreadyExists } from '../../kube/errors.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import type { StoredIntent } from '../intents/store.ts';
 import type { Report, State } from '../placement/state.ts';
+import { askForClaim, claimAwaited } from './claim.ts';
 import {
   decidePlaceholder,
   isPlaceholder,
@@ -36,19 +37,31 @@ interface PlaceholderContext {
   readonly log: Logger;
 }
 
+/** Names of Nodes that intents name and that were seen. */
+type SeenNodes = Set<string>;
+
 const nodeIntentOf = (state: State, name: string): StoredIntent | undefined =>
   state.store.by('node', name).find(({ intent }) => intent.node);
 
-const gather = (state: State, name: string): PlaceholderFacts => ({
+const gather = (state: State, name: string, seen: SeenNodes): PlaceholderFacts => ({
   name,
   intent: nodeIntentOf(state, name)?.intent,
   node: state.nodes.get(name),
   pods: state.pods.by('node', name),
   hasPins: state.store.by('node', name).some(({ intent }) => intent.pin),
+  wasThere: seen.has(name),
   hasFullState: state.store.hasFullState,
   isDisabled: state.store.isDisabled,
   now: state.now(),
 });
+
+/** Forgets the intents of a node: its source may be gone without a word, and sends them anew where it is not. */
+const dropIntents = (context: PlaceholderContext, facts: PlaceholderFacts, reason: string): void => {
+  const { store } = context.state;
+  const ids = store.by('node', facts.name).map(({ intent }) => intent.id);
+  for (const id of ids) store.remove(id, store.version);
+  context.log.info({ node: facts.name, reason, intents: ids.length }, 'intents of a gone node dropped');
+};
 
 /** Deletes the pods that no kubelet has started, so that their controllers replace them. Returns their number. */
 const deletePods = async (
@@ -128,7 +141,7 @@ const deletePlaceholder = async (
 const applyStep = async (
   context: PlaceholderContext,
   facts: PlaceholderFacts,
-  step: PlaceholderStep,
+  step: Exclude<PlaceholderStep, { kind: 'drop-intents' }>,
   signal: AbortSignal,
 ): Promise<Action> => {
   const { client, state } = context;
@@ -174,6 +187,29 @@ const missingNodeNamesOf = (state: State, pod: Pod): readonly string[] => {
 /** Creates, completes, renews and deletes placeholder Nodes. Key: the node's name. */
 export const createPlaceholderController = (context: PlaceholderContext): Controller => {
   const { state, report } = context;
+  const seen: SeenNodes = new Set();
+  /** Keeps in mind which Nodes of intents were seen, and forgets those that none names any more. */
+  const remember = (name: string): void => {
+    if (state.store.by('node', name).length === 0) seen.delete(name);
+    else if (state.nodes.get(name)) seen.add(name);
+  };
+  const tell = ({ intent }: PlaceholderFacts, step: PlaceholderStep): void => {
+    if (!intent || step.state === 'UNKNOWN') return;
+    report(intent.id, { state: step.state, reason: step.reason, bound: 0 });
+  };
+  const advance = async (facts: PlaceholderFacts, signal: AbortSignal): Promise<Action> => {
+    const step = decidePlaceholder(facts);
+    if (step.kind === 'drop-intents') {
+      tell(facts, step);
+      dropIntents(context, facts, step.reason);
+      return advance({ ...facts, intent: undefined, hasPins: false }, signal);
+    }
+    const action = await applyStep(context, facts, step, signal);
+    tell(facts, step);
+    // Before the first full state, a missing intent may only be late.
+    const mayBeUnknown = !facts.hasFullState && !facts.isDisabled;
+    return action.kind === 'await-change' && mayBeUnknown ? requeue(RECHECK_MS) : action;
+  };
   return {
     name: 'node.placeholder',
     sources: [
@@ -187,15 +223,13 @@ export const createPlaceholderController = (context: PlaceholderContext): Contro
       watches(state.pods, (pod) => missingNodeNamesOf(state, pod)),
     ],
     reconcile: async (name, signal) => {
-      const facts = gather(state, name);
-      const step = decidePlaceholder(facts);
-      const action = await applyStep(context, facts, step, signal);
-      if (facts.intent && step.state !== 'UNKNOWN') {
-        report(facts.intent.id, { state: step.state, reason: step.reason, bound: 0 });
-      }
-      // Before the first full state, a missing intent may only be late.
-      const mayBeUnknown = !facts.hasFullState && !facts.isDisabled;
-      return action.kind === 'await-change' && mayBeUnknown ? requeue(RECHECK_MS) : action;
+      remember(name);
+      const facts = gather(state, name, seen);
+      const awaited = claimAwaited(facts);
+      return advance(
+        awaited ? { ...facts, claim: await askForClaim(context.client, awaited, signal) } : facts,
+        signal,
+      );
     },
   };
 };

@@ -17,6 +17,12 @@ import { withoutCordon } from '../../kube/undo/nodemarks.ts';
 /** Age up to which a node that its kubelet created may be reserved, while nothing runs on it. */
 const YOUNG_MS = 120_000;
 
+/** What the API server says of a NodeClaim; `unknown` while it does not answer, or not to us. */
+export interface ClaimAnswer {
+  readonly state: 'there' | 'gone' | 'unknown';
+  readonly reason: string;
+}
+
 export interface PlaceholderFacts {
   readonly name: string;
   readonly intent: Intent | undefined;
@@ -25,6 +31,10 @@ export interface PlaceholderFacts {
   readonly pods: readonly Pod[];
   /** Whether pin intents name this node. */
   readonly hasPins: boolean;
+  /** Whether the Node was there since these intents came, or just before. */
+  readonly wasThere?: boolean;
+  /** What became of the NodeClaim of a machine that has not joined; undefined where none is asked for. */
+  readonly claim?: ClaimAnswer;
   /** Whether a full state has arrived; before that, a missing intent means nothing. */
   readonly hasFullState: boolean;
   /** Whether pinning is off: a missing intent is final then, and nothing new is created. */
@@ -58,6 +68,8 @@ export type PlaceholderStep =
   | { readonly kind: 'keep'; readonly until: number; readonly state: ResultState; readonly reason: string }
   | { readonly kind: 'delete'; readonly state: ResultState; readonly reason: string }
   | { readonly kind: 'delete-pods'; readonly state: ResultState; readonly reason: string }
+  /** Forgets the intents of this node, whose source does not withdraw them. */
+  | { readonly kind: 'drop-intents'; readonly state: ResultState; readonly reason: string }
   | { readonly kind: 'wait'; readonly state: ResultState; readonly reason: string }
   | { readonly kind: 'none'; readonly state: ResultState; readonly reason: string };
 
@@ -162,6 +174,8 @@ const decideWithIntent = (facts: PlaceholderFacts, intent: Intent, wanted: NodeI
   const isLate = wanted.joinDeadlineMs > 0 && now >= wanted.joinDeadlineMs;
   if (!node) {
     if (isLate) return { kind: 'delete-pods', state: 'GIVEN_UP', reason: 'the machine did not join in time' };
+    if (facts.claim?.state === 'unknown')
+      return { kind: 'wait', state: 'UNKNOWN', reason: facts.claim.reason };
     return {
       kind: 'create',
       node: placeholderOf(intent, wanted),
@@ -229,11 +243,13 @@ const unreserved = (node: Node): NodePatch => {
 const nothing = (reason: string): PlaceholderStep => ({ kind: 'none', state: 'UNKNOWN', reason });
 
 const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
-  const { node, now } = facts;
+  const { node, now, claim } = facts;
+  const isFinal = facts.hasFullState || facts.isDisabled || claim?.state === 'gone';
   if (!node) {
-    if (!(facts.hasFullState || facts.isDisabled) || facts.hasPins)
-      return nothing('no Node and no intent has this name');
-    return { kind: 'delete-pods', state: 'UNKNOWN', reason: 'its Node no longer exists' };
+    const reason = 'its Node no longer exists';
+    if (facts.hasPins && facts.wasThere) return { kind: 'drop-intents', state: 'UNKNOWN', reason };
+    if (!isFinal || facts.hasPins) return nothing('no Node and no intent has this name');
+    return { kind: 'delete-pods', state: 'UNKNOWN', reason };
   }
   if (isPlaceholder(node) && hasJoined(node)) {
     const patch: NodePatch = { metadata: { labels: { [PLACEHOLDER]: null } } };
@@ -244,6 +260,7 @@ const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
     if (deadline <= now) {
       return { kind: 'delete', state: 'UNKNOWN', reason: 'the machine did not join in time' };
     }
+    if (claim?.state === 'gone') return { kind: 'delete', state: 'UNKNOWN', reason: claim.reason };
     if (facts.hasFullState) return { kind: 'delete', state: 'UNKNOWN', reason: 'no plan needs it any more' };
     const until = Number.isNaN(deadline) ? Number.POSITIVE_INFINITY : deadline;
     // Karpenter terminates a machine whose Node is deleted, so the placeholder stays until the machine joins.
@@ -268,6 +285,8 @@ const decideWithoutIntent = (facts: PlaceholderFacts): PlaceholderStep => {
 /** The next step for one node name. It deletes only Nodes with our label, and never one whose kubelet has joined. */
 export const decidePlaceholder = (facts: PlaceholderFacts): PlaceholderStep => {
   const wanted = facts.intent?.node;
+  if (facts.intent && facts.claim?.state === 'gone')
+    return { kind: 'drop-intents', state: 'GIVEN_UP', reason: facts.claim.reason };
   return facts.intent && wanted && wanted.providerId !== ''
     ? decideWithIntent(facts, facts.intent, wanted)
     : decideWithoutIntent(facts);

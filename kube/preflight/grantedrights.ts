@@ -59,6 +59,7 @@ export const GRANTED_RIGHTS: readonly string[] = [
   'castai-kentroller get,patch configmaps castai-kentroller-spot-prediction in castai-agent',
   'castai-kentroller create pods in castai-agent',
   'castai-pod-pinner get,list,watch,create,patch,delete nodes',
+  'castai-pod-pinner get nodeclaims.karpenter.sh',
   'castai-pod-pinner get,list,watch,patch,delete pods',
   'castai-pod-pinner patch pods/status',
   'castai-pod-pinner create pods/binding',
