@@ -112,6 +112,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     schedulers: options.schedulerNames,
     headroom: o.headroom,
     maxCores: o.maxCores,
+    priceGap: () => listPricesWarning(cloud.readings?.() ?? []),
     recorder,
     audit,
     log,
@@ -121,7 +122,6 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
   const continuous = rebalanceContinuously({
     ...cycling,
     planning: withinLimits(verified(planOnThread, { source: 'continuous', refusals, log }), limited),
-    priceGap: () => listPricesWarning(cloud.readings?.() ?? []),
     settings: () => continuousSettings(options, features()),
     timeBudgetMs: () => searchDepth(options, features()) * SEARCH_STEP_MS,
     pollingPeriodMs: () => pollingPeriodMs(options, features()),

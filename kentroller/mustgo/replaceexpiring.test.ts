@@ -153,6 +153,16 @@ t.test('a replacement keeps headroom its room, and the cluster below its limit o
   t.same(await ours(), []);
 });
 
+t.test('by list prices nothing is bought unasked, and the node is told so', async (t) => {
+  const gap = 'The cloud never told its spot prices, so list prices count';
+  const found = await replaceExpiringNow({ ...options(), priceGap: () => gap }, SETTINGS);
+  t.match(found, {
+    plans: [],
+    left: [{ name: NODE, reasons: [/^The cloud never told .* bought by them unasked$/] }],
+  });
+  t.same(await ours(), []);
+});
+
 t.test('a node whose pods can not move is told so, and gets no plan', async (t) => {
   pods = [makePod('bare', { node: NODE, owner: null })];
   const running = new AbortController();

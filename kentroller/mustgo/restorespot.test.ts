@@ -184,6 +184,15 @@ t.test('while there is no spot the node is labelled and stays, and is told why',
   t.same(await ours(), []);
 });
 
+t.test('by list prices nothing is bought unasked: the node stays', async (t) => {
+  const found = await restoreSpotNow({
+    ...options(),
+    priceGap: () => 'The cloud never told its spot prices',
+  });
+  t.match(found, { plans: [], left: [{ name: NODE, reasons: [/bought by them unasked$/, String] }] });
+  t.same(await ours(), []);
+});
+
 t.test('its pods go to spot alone, though an on-demand node has room for them', async (t) => {
   const { plans: names } = await restoreSpotNow(options());
   t.equal(names.length, 1);

@@ -14,6 +14,8 @@ import { gatherForPlans } from '../snapshot.ts';
 import { plansToPrune, plansToWithdraw } from './plans.ts';
 
 export interface RoundOptions extends PlanSearchOptions {
+  /** Why nothing is bought by the catalogue's prices, as a sentence; undefined when they are good enough. */
+  readonly priceGap?: () => string | undefined;
   /** Most cores of all worker nodes; undefined for any number. */
   readonly maxCores?: () => number | undefined;
   readonly log: Logger;
@@ -77,6 +79,15 @@ export const tidyPlans = async (
   }
 };
 
+/** The catalogue in which nothing can be bought; prices stay, to value existing nodes. */
+const nothingOf = (catalogue: Catalogue): Catalogue => ({
+  ...catalogue,
+  instanceTypes: catalogue.instanceTypes.map((type) => ({
+    ...type,
+    offerings: type.offerings.map((offering) => ({ ...offering, available: false })),
+  })),
+});
+
 /** Plans the replacement of nodes and stores a plan for each that can be had. */
 export const replaceNodes = async (o: RoundOptions, round: Round): Promise<RoundOutcome> => {
   const { caches, client, recorder, signal } = o;
@@ -84,11 +95,14 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
   const now = o.clock.now();
   const nameOf = planNamesOf(round.maker, now);
   const catalogue = await o.catalogue();
+  // Asked after the catalogue was read: only then it is known where its prices come from.
+  const gap = o.priceGap?.();
+  const buying = gap === undefined ? round.buying : nothingOf;
   const maxCores = o.maxCores?.();
   const answer = await planInParts(
     {
       snapshot: await gatherForPlans(o),
-      catalogue: round.buying?.(catalogue) ?? catalogue,
+      catalogue: buying?.(catalogue) ?? catalogue,
       now,
       ...searchSettings(o),
       planName: nameOf(1),
@@ -117,12 +131,14 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
   const replaced = new Set(answer.plans.flatMap(({ spec }) => gone(spec)));
   const left = round.chosen
     .filter((name) => !replaced.has(name))
-    .map((name) => ({
-      name,
-      reasons: answer.skippedNodes.find((each) => each.name === name)?.reasons ?? [
-        answer.reason ?? 'no place for its pods was found',
-      ],
-    }));
+    .map((name) => {
+      const skipped = answer.skippedNodes.find((each) => each.name === name)?.reasons;
+      const reasons = skipped ?? [answer.reason ?? 'no place for its pods was found'];
+      return {
+        name,
+        reasons: gap === undefined ? reasons : [`${gap}: nothing is bought by them unasked`, ...reasons],
+      };
+    });
   const refused = [...claims].flatMap(([claim, name]) => (replaced.has(name) ? [] : [claim]));
   if (!round.isCurrent() || answer.plans.length === 0) return { plans: [], left, refused };
   const [reason] = Object.values(round.mustGo);
