@@ -151,6 +151,10 @@ export const ZONE = 'topology.kubernetes.io/zone';
 /** AWS' id of a zone, which means the same zone in every account. */
 export const ZONE_ID = 'topology.k8s.aws/zone-id';
 export const REGION = 'topology.kubernetes.io/region';
+/** Labels of machines in a capacity reservation of AWS. */
+export const CAPACITY_RESERVATION_ID = 'karpenter.k8s.aws/capacity-reservation-id';
+export const CAPACITY_RESERVATION_TYPE = 'karpenter.k8s.aws/capacity-reservation-type';
+export const CAPACITY_RESERVATION_INTERRUPTIBLE = 'karpenter.k8s.aws/capacity-reservation-interruptible';
 export const ARCH = 'kubernetes.io/arch';
 export const OS = 'kubernetes.io/os';
 

@@ -458,6 +458,8 @@ export interface NodeClassObject extends KubeObject {
   };
   readonly status?: {
     readonly subnets?: readonly { readonly zone?: string; readonly zoneID?: string }[];
+    /** Those that the class's machines may be launched into; one that is `expiring` takes no more. */
+    readonly capacityReservations?: readonly { readonly id: string; readonly state?: string }[];
     readonly conditions?: readonly Condition[];
   };
 }

@@ -30,6 +30,7 @@ import { PinningServer } from './pinning/server.ts';
 import { servePolicies } from './policies/api/serve.ts';
 import { runPreflight } from './preflight.ts';
 import { registerPlanMetrics } from './savings/metrics.ts';
+import { usesReservations } from './snapshot.ts';
 import { checkPredictionApi } from './spotprediction/options.ts';
 
 const NAME = KENTROLLER;
@@ -39,7 +40,11 @@ const RELEASER_LEAVE_MS = 10_000;
 
 const openCloud = async (
   options: Options,
-  o: { readonly log: ReturnType<typeof createLogger>; readonly signal: AbortSignal },
+  o: {
+    readonly log: ReturnType<typeof createLogger>;
+    readonly usesReservations: () => boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Cloud> => {
   if (options.instanceTypesFilePath) return readFileCloud(options.instanceTypesFilePath);
   const region = options.awsRegion || options.awsDefaultRegion;
@@ -95,7 +100,7 @@ await runMain(
       registry,
       log,
     });
-    const cloud = await openCloud(options, { log, signal });
+    const cloud = await openCloud(options, { log, usesReservations: () => usesReservations(caches), signal });
     const pinning = new PinningServer(log);
     const peers = await servePeers({
       client,

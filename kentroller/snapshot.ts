@@ -16,6 +16,13 @@ export const nodeClassesIn = (
   caches: Pick<Caches, 'ec2NodeClasses' | 'autoNodeClasses'>,
 ): readonly NodeClassObject[] => [...named(caches.ec2NodeClasses), ...named(caches.autoNodeClasses)];
 
+/** Whether some NodeClass may launch machines into capacity reservations. */
+export const usesReservations = ({
+  ec2NodeClasses,
+}: {
+  readonly ec2NodeClasses: Pick<Caches['ec2NodeClasses'], 'list'>;
+}): boolean => ec2NodeClasses.list().some(({ status }) => (status?.capacityReservations ?? []).length > 0);
+
 export type SnapshotCaches = Pick<
   Caches,
   Exclude<keyof Snapshot, 'deviceClasses' | 'nodeClasses' | 'notes'> | 'ec2NodeClasses' | 'autoNodeClasses'

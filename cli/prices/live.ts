@@ -1,4 +1,5 @@
 import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
+import { RESERVATIONS_CALL } from '../../cloud/aws/capacityreservations.ts';
 import { COMMITMENT_CALLS } from '../../cloud/aws/commitments/read.ts';
 import {
   hasCredentials,
@@ -17,7 +18,7 @@ export const readLive = async (
 ): Promise<LiveCatalogue | undefined> => {
   if (!(await hasCredentials(region, CREDENTIALS_MS))) return undefined;
   o.tell(
-    `Reading instance types and prices of ${region} from AWS (read only: ${[...READ_CALLS, ...COMMITMENT_CALLS].join(', ')}).`,
+    `Reading instance types and prices of ${region} from AWS (read only: ${[...READ_CALLS, RESERVATIONS_CALL, ...COMMITMENT_CALLS].join(', ')}).`,
   );
   const signal = AbortSignal.timeout(READ_MS);
   return readCatalogue({ region, vmMemoryOverhead: VM_MEMORY_OVERHEAD, now: o.now, signal });

@@ -1,5 +1,6 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
+import { RESERVATIONS_CALL } from '../../cloud/aws/capacityreservations.ts';
 import { withOwnedCommitments } from '../../cloud/aws/commitments/count.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
 import type { LiveCatalogue } from '../../cloud/aws/livecatalogue.ts';
@@ -83,14 +84,24 @@ const regionsIn = ({ instanceTypes }: Catalogue): readonly string[] => [
 /** What AWS tells of a region, with a part of the account's commitments; `share` in percent. */
 const fromAws = (
   region: string,
-  { catalogue, owned }: LiveCatalogue,
-  share: number | undefined,
+  { catalogue, owned, reservationsUnread }: LiveCatalogue,
+  { share, snapshot }: { readonly share: number | undefined; readonly snapshot: Snapshot },
 ): PricedCatalogue => {
   const counted =
     'unread' in owned ? catalogue : withOwnedCommitments(catalogue, owned, (share ?? 100) / 100);
   const told = commitmentsTold(owned, share);
   const summary = `prices of now in ${region}, from EC2 and its price list${told.summary}`;
-  return { catalogue: counted, prices: { source: 'aws', region, summary, gaps: told.gaps } };
+  const isReserving = (snapshot.nodeClasses ?? []).some(
+    ({ status }) => (status?.capacityReservations ?? []).length > 0,
+  );
+  const gaps =
+    reservationsUnread !== undefined && isReserving
+      ? [
+          ...told.gaps,
+          `Capacity reservations could not be read (${reservationsUnread}), so nothing is bought in them and their machines have no price: allow ${RESERVATIONS_CALL}.`,
+        ]
+      : told.gaps;
+  return { catalogue: counted, prices: { source: 'aws', region, summary, gaps } };
 };
 
 /**
@@ -125,7 +136,7 @@ export const priceCatalogue = async (
   let why = 'There are no AWS credentials';
   try {
     const live = await readLive(region);
-    if (live) return withUnknownTypes(fromAws(region, live, share), snapshot);
+    if (live) return withUnknownTypes(fromAws(region, live, { share, snapshot }), snapshot);
   } catch (error) {
     why = `AWS did not tell its prices (${messageOf(error)})`;
   }

@@ -2,6 +2,7 @@ import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Cloud, Reading } from '../cloud.ts';
+import { RESERVATIONS_CALL } from './capacityreservations.ts';
 import { type AwsFacts, buildCatalogue } from './catalogue.ts';
 import type { KnownZones, ListedFacts } from './listprices.ts';
 import type { AwsReader } from './reader.ts';
@@ -18,6 +19,10 @@ export interface AwsOptions {
   readonly pricesEveryMs: number;
   /** Milliseconds between refreshes of spot prices. */
   readonly spotEveryMs: number;
+  /** Whether somebody may buy out of capacity reservations; without it none is read. */
+  readonly usesReservations?: () => boolean;
+  /** Milliseconds between refreshes of reservations. */
+  readonly reservationsEveryMs?: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly now?: () => number;
@@ -57,6 +62,48 @@ const refreshPeriodically = (
   void run();
 };
 
+const RESERVATIONS_EVERY_MS = 60_000;
+/** Counts that are older say nothing any more. */
+const RESERVATIONS_FOR_MS = 5 * 60_000;
+
+/** Keeps what is left of reservations while somebody uses them, until the signal aborts. */
+const watchReservations = (
+  { reader, log, signal, usesReservations, reservationsEveryMs = RESERVATIONS_EVERY_MS }: AwsOptions,
+  now: () => number,
+  change: (known: AwsFacts['reservations']) => void,
+): void => {
+  if (!usesReservations) return;
+  let known: AwsFacts['reservations'];
+  let said: string | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const set = (next: AwsFacts['reservations']): void => {
+    if (next === known) return;
+    known = next;
+    change(next);
+  };
+  const run = async (): Promise<void> => {
+    try {
+      // What is launched while the call is under way may not be in its answer.
+      const readAt = now();
+      set(usesReservations() ? { list: await reader.reservations(signal), readAt } : undefined);
+      said = undefined;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (known && now() - known.readAt > RESERVATIONS_FOR_MS) set(undefined);
+      const reason = messageOf(error);
+      if (reason !== said)
+        log.warn(
+          { reason, right: RESERVATIONS_CALL },
+          'capacity reservations could not be read, none is used',
+        );
+      said = reason;
+    }
+    if (!signal.aborted) timer = setTimeout(() => void run(), reservationsEveryMs);
+  };
+  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  void run();
+};
+
 /** AWS: instance types and prices, refreshed until the signal aborts. */
 export const createAwsCloud = (o: AwsOptions): Cloud => {
   const { reader, signal } = o;
@@ -91,6 +138,11 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
   });
   keep(SPOT, o.spotEveryMs, async () => {
     facts.spot = await reader.spotPrices(now(), signal);
+  });
+  watchReservations(o, now, (known) => {
+    if (known) facts.reservations = known;
+    else delete facts.reservations;
+    catalogue = undefined;
   });
   const credentials = keepCredentials((asking) => reader.credentials(asking), now);
   signal.addEventListener('abort', () => reader.close(), { once: true });

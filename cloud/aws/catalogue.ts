@@ -1,4 +1,5 @@
 import type { Catalogue, Offering } from '../../planner/model/catalogue.ts';
+import type { KeptCapacity } from './capacityreservations.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
 import type { UnpricedType } from './unpricedtype.ts';
 
@@ -11,7 +12,29 @@ export interface AwsFacts {
   readonly zoneIds: ReadonlyMap<string, string>;
   readonly onDemand: OnDemandPrices;
   readonly spot: SpotPrices;
+  /** Left out where they are not read. */
+  readonly reservations?: { readonly list: readonly KeptCapacity[]; readonly readAt: number };
 }
+
+/** What Karpenter divides an on-demand price by for a reservation, which costs the same whether it is used or not. */
+const RESERVED_SHARE = 10_000_000;
+
+const reservedOf = (type: UnpricedType, { reservations, onDemand, zoneIds }: AwsFacts): Offering[] => {
+  const price = onDemand.get(type.name);
+  if (!reservations || price === undefined) return [];
+  const ofType = reservations.list.filter(({ instanceType }) => instanceType === type.name);
+  return ofType.map(({ instanceType: _, zone, ...reservation }) => {
+    const zoneId = zoneIds.get(zone);
+    return {
+      zone,
+      ...(zoneId !== undefined && { zoneId }),
+      capacityType: 'reserved' as const,
+      price: price / RESERVED_SHARE,
+      available: reservation.left > 0,
+      reservation: { ...reservation, readAt: reservations.readAt },
+    };
+  });
+};
 
 const offeringsOf = (type: UnpricedType, facts: AwsFacts): Offering[] =>
   (facts.zones.get(type.name) ?? []).flatMap((zone): Offering[] => {
@@ -32,7 +55,7 @@ const offeringsOf = (type: UnpricedType, facts: AwsFacts): Offering[] =>
 /** The catalogue; types and offerings without a price or a zone can't be bought and are not in it. */
 export const buildCatalogue = (facts: AwsFacts): Catalogue => ({
   instanceTypes: facts.types.flatMap((type) => {
-    const offerings = offeringsOf(type, facts);
+    const offerings = [...offeringsOf(type, facts), ...reservedOf(type, facts)];
     const { usageClasses: _, ...rest } = type;
     return offerings.length > 0 ? [{ ...rest, offerings }] : [];
   }),

@@ -21,6 +21,8 @@ export interface LiveCatalogue {
   readonly catalogue: Catalogue;
   /** What the account has committed to, or why that could not be read. */
   readonly owned: OwnedCommitments | { readonly unread: string };
+  /** Why capacity reservations could not be read; left out where they were. */
+  readonly reservationsUnread?: string;
 }
 
 /** Whether the SDK's default chain finds credentials within `timeoutMs`; it may ask the instance metadata service. */
@@ -65,15 +67,20 @@ export const readCatalogue = async (o: {
 }): Promise<LiveCatalogue> => {
   const reader = sdkReader(o);
   try {
-    const [owned, types, zones, zoneIds, onDemand, spot] = await Promise.all([
+    const [owned, reserved, types, zones, zoneIds, onDemand, spot] = await Promise.all([
       commitmentsOf(o.region, o.signal),
+      reader.reservations(o.signal).catch((error: unknown) => ({ unread: messageOf(error) })),
       reader.types(o.signal),
       reader.zones(o.signal),
       reader.zoneIds(o.signal),
       reader.onDemandPrices(o.signal),
       reader.spotPrices(o.now, o.signal),
     ]);
-    return { catalogue: buildCatalogue({ types, zones, zoneIds, onDemand, spot }), owned };
+    const facts = { types, zones, zoneIds, onDemand, spot };
+    if ('unread' in reserved)
+      return { catalogue: buildCatalogue(facts), owned, reservationsUnread: reserved.unread };
+    const reservations = { list: reserved, readAt: o.now };
+    return { catalogue: buildCatalogue({ ...facts, reservations }), owned };
   } finally {
     reader.close();
   }

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { AwsReader, ReaderOptions } from './reader.ts';
 
 export type ReaderCall =
-  | { readonly what: 'types' | 'zones' | 'zoneIds' | 'onDemandPrices' | 'credentials' }
+  | { readonly what: 'types' | 'zones' | 'zoneIds' | 'onDemandPrices' | 'reservations' | 'credentials' }
   | { readonly what: 'spotPrices'; readonly now: number }
   | { readonly what: 'nodeNames'; readonly providerIDs: readonly string[] };
 
@@ -89,6 +89,7 @@ export const processReader = (o: ReaderOptions & { readonly idleMs?: number }): 
     zoneIds: (signal) => reader.ask({ what: 'zoneIds' }, signal),
     onDemandPrices: (signal) => reader.ask({ what: 'onDemandPrices' }, signal),
     spotPrices: (now, signal) => reader.ask({ what: 'spotPrices', now }, signal),
+    reservations: (signal) => reader.ask({ what: 'reservations' }, signal),
     nodeNames: (providerIDs, signal) => reader.ask({ what: 'nodeNames', providerIDs }, signal),
     credentials: (signal) => reader.ask({ what: 'credentials' }, signal),
     close: () => reader.end(),

@@ -1,3 +1,4 @@
+import type { KeptCapacity } from './capacityreservations.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
 import type { Credentials } from './sqs/sigv4.ts';
 import type { UnpricedType } from './unpricedtype.ts';
@@ -17,6 +18,8 @@ export interface AwsReader {
   onDemandPrices(signal: AbortSignal): Promise<OnDemandPrices>;
   /** `now` in milliseconds since 1970. */
   spotPrices(now: number, signal: AbortSignal): Promise<SpotPrices>;
+  /** The account's capacity reservations with what is left of them. */
+  reservations(signal: AbortSignal): Promise<readonly KeptCapacity[]>;
   /** Names of Nodes by provider id; without the ids that AWS does not know. */
   nodeNames(providerIDs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** What requests are signed with that the SDK does not make: those of an SQS queue. */

@@ -1,5 +1,6 @@
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { PricingClient } from '@aws-sdk/client-pricing';
+import { fetchReservations } from './capacityreservations.ts';
 import { fetchTypes, fetchZoneIds, fetchZones } from './instancetypes.ts';
 import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
 import { fetchNodeNames } from './privatednsnames.ts';
@@ -21,6 +22,7 @@ export const sdkReader = (
     zoneIds: (signal) => fetchZoneIds(ec2, signal),
     onDemandPrices: (signal) => fetchOnDemandPrices(pricing, region, signal),
     spotPrices: (now, signal) => fetchSpotPrices(ec2, now, signal),
+    reservations: (signal) => fetchReservations(ec2, signal),
     nodeNames: (providerIDs, signal) => fetchNodeNames(ec2, providerIDs, signal),
     credentials: async () => {
       const { accessKeyId, secretAccessKey, sessionToken, expiration } = await ec2.config.credentials();

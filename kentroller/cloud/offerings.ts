@@ -4,6 +4,7 @@ import type { Cloud } from '../../cloud/cloud.ts';
 import { allowedOfferings, type TypeOffering } from '../../planner/cluster/allowedofferings.ts';
 import type { Catalogue, InstanceType, Offering } from '../../planner/model/catalogue.ts';
 import { CountedPrices, type PriceFacts } from '../../planner/model/offers/countedprices.ts';
+import { hasReservations, isOpenTo } from '../../planner/model/offers/reservations.ts';
 import type { Caches } from '../caches.ts';
 import { nodeClassesIn } from '../snapshot.ts';
 
@@ -27,10 +28,10 @@ const NO_POOL = '';
 
 const NO_OVERLAYS: OverlaySource = { nodes: [], nodePools: [] };
 
-/** Equal ids give equal prices; all but the catalogue matters only where there are overlays. */
+/** Equal ids give equal offerings; all but the catalogue matters only where there are overlays or reservations. */
 const idOf = (catalogue: Catalogue, source: OverlaySource): string => {
   const { nodeOverlays = [], nodePools, nodeClasses = [] } = source;
-  if (nodeOverlays.length === 0) return '';
+  if (nodeOverlays.length === 0 && !hasReservations(catalogue)) return '';
   const { told } = new CountedPrices(catalogue, source);
   return JSON.stringify([
     told.text,
@@ -92,10 +93,11 @@ export class Offerings {
 
   /** The offerings that a NodeClaim of a NodePool with these requirements may become. */
   allowedBy(requirements: readonly Requirement[], poolName: string | undefined): readonly TypeOffering[] {
-    return allowedOfferings(requirements, this.catalogue).map((each) => ({
-      type: each.type,
-      offering: this.#counted(each, poolName),
-    }));
+    const pool = this.#pools.get(poolName ?? '');
+    const nodeClass = pool && this.#prices.nodeClassOf(pool);
+    return allowedOfferings(requirements, this.catalogue)
+      .filter(({ offering }) => isOpenTo(offering, nodeClass))
+      .map((each) => ({ type: each.type, offering: this.#counted(each, poolName) }));
   }
 }
 

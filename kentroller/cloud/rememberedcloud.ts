@@ -3,6 +3,7 @@ import type { Cloud, ListedCatalogue, Reading } from '../../cloud/cloud.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { hasReservations } from '../../planner/model/offers/reservations.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import type { CatalogueStore, StoredCatalogue } from './cataloguestore.ts';
 
@@ -46,6 +47,18 @@ const registerAge = (registry: Registry, readings: () => readonly Reading[], now
   });
 };
 
+/** What is left of reservations is old a minute later. */
+const withoutReservations = (catalogue: Catalogue): Catalogue =>
+  hasReservations(catalogue)
+    ? {
+        ...catalogue,
+        instanceTypes: catalogue.instanceTypes.map((type) => ({
+          ...type,
+          offerings: type.offerings.filter(({ reservation }) => reservation === undefined),
+        })),
+      }
+    : catalogue;
+
 /**
  * A cloud whose last catalogue outlives the process: it is saved as it is read, and stands in while the cloud's API does
  * not answer a new leader; where there is none, list prices do. A cloud without readings does not age and is not saved.
@@ -74,7 +87,7 @@ export const rememberCatalogue = (o: {
     if (catalogue === saved || now() - savedAt < SAVE_EVERY_MS) return;
     [saved, savedAt] = [catalogue, now()];
     try {
-      await store.save({ catalogue, readAt }, signal);
+      await store.save({ catalogue: withoutReservations(catalogue), readAt }, signal);
     } catch (error) {
       if (signal.aborted) return;
       log.warn({ reason: messageOf(error) }, 'could not save instance types and prices for the next leader');

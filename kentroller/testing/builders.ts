@@ -196,6 +196,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   daemonSets: [],
   pendingDaemonPods: [],
   nodePools: new Map([['general', nodePool()]]),
+  reservedUnderWay: new Map(),
   poolNodes: new Map([['general', { total: 10, disrupted: 0 }]]),
   claimFailures: new Map(),
   unavailable: [],

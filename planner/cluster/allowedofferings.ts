@@ -2,6 +2,7 @@ import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, OS, ZONE, ZONE_ID } from '../..
 import type { Requirement } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
+import { RESERVATION_LABELS, reservationLabels } from '../model/offers/offeringlabels.ts';
 import { meets } from '../scheduling/nodeaffinity.ts';
 
 /** An offering with the instance type that it sells. */
@@ -10,9 +11,17 @@ export interface TypeOffering {
   readonly offering: Offering;
 }
 
-const OF_OFFERING: ReadonlySet<string> = new Set([ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID]);
+const OF_OFFERING: ReadonlySet<string> = new Set([
+  ZONE,
+  KARPENTER_CAPACITY_TYPE,
+  ZONE_ID,
+  ...RESERVATION_LABELS,
+]);
 
-const meetsOffering = (requirement: Requirement, { zone, zoneId, capacityType }: Offering): boolean => {
+const meetsOffering = (requirement: Requirement, offering: Offering): boolean => {
+  const { zone, zoneId, capacityType } = offering;
+  if (RESERVATION_LABELS.includes(requirement.key))
+    return meets(requirement, valueAt(reservationLabels(offering), requirement.key));
   switch (requirement.key) {
     case ZONE:
       return meets(requirement, zone);

@@ -5,6 +5,17 @@ import type { Commitment, Covered } from './billing.ts';
 import type { CapacityType } from './capacitytype.ts';
 import { labelsOfAwsName } from './machinelabels.ts';
 
+/** Capacity that a cloud keeps for an account: on demand, for a time (a block), or until the cloud wants it back. */
+export interface CapacityReservation {
+  readonly id: string;
+  readonly type: 'default' | 'capacity-block';
+  readonly interruptible: boolean;
+  /** Machines that may still be launched into it. */
+  readonly left: number;
+  /** When that was counted, in milliseconds since 1970. */
+  readonly readAt?: number;
+}
+
 /** One way to buy an instance type. */
 export interface Offering {
   readonly zone: string;
@@ -17,6 +28,8 @@ export interface Offering {
   readonly listPrice?: number;
   /** Its price while a commitment covers it. */
   readonly covered?: Covered;
+  /** Set for one whose machines are launched into a reservation, until it is full. */
+  readonly reservation?: CapacityReservation;
 }
 
 /** CPU in millicores, memory and ephemeralStorage in bytes, all else in whole units. */

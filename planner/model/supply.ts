@@ -7,6 +7,7 @@ import { poolBlocker } from './nodepool.ts';
 import { CountedPrices } from './offers/countedprices.ts';
 import { podsToldBy, withKubelet } from './offers/kubelet.ts';
 import { isStorageKnown, withNodeStorage } from './offers/nodestorage.ts';
+import { besideUnderWay, hasReservations, isOpenTo, reservedUnderWay } from './offers/reservations.ts';
 import { zonesOf } from './offers/told.ts';
 import { type Sample, SeenMachines } from './seenmachines.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -31,7 +32,11 @@ export interface Supply {
 }
 
 /** What a snapshot has to say about machines. */
-export type SupplyFacts = Pick<Snapshot, 'nodes' | 'csiNodes' | 'nodePools' | 'nodeClasses' | 'nodeOverlays'>;
+export type SupplyFacts = Pick<
+  Snapshot,
+  'nodes' | 'csiNodes' | 'nodePools' | 'nodeClasses' | 'nodeOverlays'
+> &
+  Partial<Pick<Snapshot, 'nodeClaims'>>;
 
 const NO_FACTS: SupplyFacts = { nodes: [], csiNodes: [], nodePools: [] };
 
@@ -105,12 +110,16 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
   const { keys, told } = prices;
   // Those of this state of the cluster and of the one before it.
   const mostVariants = Math.max(LEAST_VARIANTS, 2 * facts.nodePools.length);
+  const isReserved = hasReservations(catalogue);
+  const underWay = reservedUnderWay(catalogue, facts.nodeClaims ?? []);
   const typesOf = (pool: NodePool, nodeClass: NodeClassObject | undefined): readonly InstanceType[] => {
     const id = classOf(pool);
     const zones = zonesOf(nodeClass);
     const ofPool = prices.overlays.of(pool);
-    if (ofPool.isEmpty && seen.isEmpty && !nodeClass && told.text === '') return catalogue.instanceTypes;
-    const ofClass = nodeClass && [nodeClass.kind, nodeClass.spec];
+    const isAsTold = ofPool.isEmpty && seen.isEmpty && !nodeClass && told.text === '';
+    if (isAsTold && !isReserved) return catalogue.instanceTypes;
+    const reservations = isReserved ? [nodeClass?.status?.capacityReservations, [...underWay]] : [];
+    const ofClass = nodeClass && [nodeClass.kind, nodeClass.spec, ...reservations];
     const text = JSON.stringify([zones && [...zones], ofClass, told.text, seen.textFor(id), ofPool.text]);
     return cached(catalogue, text, mostVariants, () =>
       catalogue.instanceTypes.map((original) => {
@@ -123,8 +132,10 @@ export const supplyOf = (catalogue: Catalogue, facts: SupplyFacts = NO_FACTS): S
         const type = seen.has(original.name, id)
           ? seen.asSeen(withNodeStorage(ofKubelet, nodeClass), id, byClass)
           : withNodeStorage(seen.asSeen(ofKubelet, id, byClass), nodeClass);
-        const launched = type.offerings.filter(({ zone }) => !zones || zones.has(zone));
-        const offerings = launched.map((offering) => told.offering(offering, zones));
+        const launched = type.offerings.filter(
+          (each) => (!zones || zones.has(each.zone)) && isOpenTo(each, nodeClass),
+        );
+        const offerings = launched.map((each) => told.offering(besideUnderWay(each, underWay), zones));
         return ofPool.type({ ...told.type(type), offerings });
       }),
     );

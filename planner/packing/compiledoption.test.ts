@@ -9,7 +9,7 @@ const optionOf = (nodeClass: number, price: number, room: readonly number[], wei
     price,
     podRisk: 0,
     room: Float64Array.from(room),
-    launchOption: { pool: { spec: { weight } } },
+    launchOption: { pool: { spec: { weight } }, offering: {} },
   }) as unknown as CompiledOption;
 
 const options = fc.array(

@@ -90,6 +90,8 @@ export const withRoom = (options: readonly CompiledOption[]): CompiledOption[] =
 
 /** Whether `by` costs no more than the option, whatever commitments are left, and has at least as much room. */
 const isDominated = (option: CompiledOption, by: CompiledOption): boolean => {
+  // What is reserved comes to an end: what costs more is bought then.
+  if (by.launchOption.offering.reservation) return false;
   if (by.price > option.price || by.podRisk > option.podRisk) return false;
   const { covered } = option;
   if (covered) {
@@ -118,6 +120,7 @@ export const prune = (options: readonly CompiledOption[]): CompiledOption[] => {
       before.price === option.price &&
       before.nodeClass === option.nodeClass &&
       before.podRisk === option.podRisk &&
+      before.launchOption.offering.reservation === option.launchOption.offering.reservation &&
       before.covered === option.covered;
     return !isSame;
   });

@@ -167,6 +167,8 @@ export class AlternativeFinder {
       for (; at < allOptions.length && count < most; at += 1) {
         const option = itemAt(allOptions, at);
         const { pool, pickedLabels } = option.launchOption;
+        // Others are counted for the nodes that are planned into them.
+        if (option.launchOption.offering.reservation && option !== node.option) continue;
         // Options of one type follow each other, and most are equal in all that counts here.
         const isAlike =
           last?.room === option.room &&

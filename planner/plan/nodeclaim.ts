@@ -1,6 +1,7 @@
 import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
 import {
   ARCH,
+  CAPACITY_RESERVATION_ID,
   INSTANCE_TYPE,
   KARPENTER_CAPACITY_TYPE,
   KARPENTER_NODEPOOL,
@@ -32,6 +33,8 @@ const hourly = (price: number): string => String(Number(price.toFixed(6)));
 const MANAGED = new Set<string>([INSTANCE_TYPE, ZONE, KARPENTER_CAPACITY_TYPE, ARCH, OS, ZONE_ID]);
 
 type PlannedRequirement = NodeClaimToAdd['spec']['requirements'][number];
+
+const NO_RESERVATION: PlannedRequirement = { key: CAPACITY_RESERVATION_ID, operator: 'DoesNotExist' };
 
 const copyRequirement = ({ key, operator, values, minValues }: Requirement): PlannedRequirement => ({
   key,
@@ -69,8 +72,12 @@ const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[
     add(capacityTypes, offering.capacityType);
     add(archs, type.arch);
   }
+  const { reservation } = first.offering;
   const kept = template.filter(
-    ({ key }) => !MANAGED.has(key) && valueAt(first.pickedLabels, key) === undefined,
+    ({ key }) =>
+      !MANAGED.has(key) &&
+      valueAt(first.pickedLabels, key) === undefined &&
+      !(reservation && key === CAPACITY_RESERVATION_ID),
   );
   return [
     ...kept.map(copyRequirement),
@@ -80,6 +87,7 @@ const requirementsOf = (options: readonly CompiledOption[]): PlannedRequirement[
     inList(KARPENTER_CAPACITY_TYPE, capacityTypes),
     inList(ARCH, archs),
     inList(OS, [first.os]),
+    ...(reservation ? [inList(CAPACITY_RESERVATION_ID, [reservation.id])] : []),
   ];
 };
 
@@ -93,8 +101,10 @@ export const writeNodeClaim = (
   limits: RemainingLimits,
 ): { readonly claim: NodeClaimToAdd; readonly option: CompiledOption } => {
   const { option, instanceTypeSets } = finder.find(node, limits, MAX_ALTERNATIVES);
-  const alternatives = instanceTypeSets.map((options) => ({
-    requirements: requirementsOf(options),
+  const isOfReservation = option.launchOption.offering.reservation !== undefined;
+  const alternatives = instanceTypeSets.map((options, index) => ({
+    // What an alternative leaves out is as the claim has it.
+    requirements: [...requirementsOf(options), ...(isOfReservation && index > 0 ? [NO_RESERVATION] : [])],
     priceHourly: hourly(itemAt(options, 0).launchOption.price),
   }));
   const { pool } = option.launchOption;

@@ -17,6 +17,7 @@ import { ArrivalOrder } from './verify/order.ts';
 import { nodesOfClaims, outcomeOf, type Place } from './verify/outcome.ts';
 import { ClaimReader, type PlannedClaim, type PlannedMachine } from './verify/planned.ts';
 import { PodRules, type Site } from './verify/podrules.ts';
+import { reservationFaults } from './verify/reservations.ts';
 import { totalOf } from './verify/room.ts';
 import { selectedKeys } from './verify/selectedkeys.ts';
 
@@ -216,6 +217,7 @@ export const verifyPlan = (
     ...moves,
     ...reader.faults,
     ...limits,
+    ...reservationFaults(claims.values()),
     ...money,
     ...attachmentFaults(snapshot, places, claims.values()),
     ...fits,

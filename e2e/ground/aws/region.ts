@@ -71,6 +71,6 @@ export const createRegion = (options: RegionOptions): Region => {
     queue: createQueue(now),
     predictionQueue: createQueue(now),
     market: createSpotMarket(seed, now),
-    commitments: { savingsPlans: [], reserved: [] },
+    commitments: { capacity: [], savingsPlans: [], reserved: [] },
   };
 };

@@ -1,5 +1,6 @@
-import type { CreationAttempt, NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
-import { INSTANCE_TYPE, KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import { INSTANCE_TYPE } from '../../../api/labels.ts';
+import type { Requirement } from '../../../api/objects.ts';
 import type { TypeOffering } from '../../../planner/cluster/allowedofferings.ts';
 import { RemainingLimits } from '../../../planner/cluster/nodepoollimits.ts';
 import { poolLimits } from '../../../planner/model/nodepool.ts';
@@ -8,6 +9,7 @@ import type { Offerings } from '../../cloud/offerings.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import { type Alternative, openAlternatives, valuesOf } from './alternatives.ts';
+import { exhausted, lastOf, type OrderFailure, poolNameOf, reservationFull } from './orderfailures.ts';
 import {
   exceeds,
   isBoundByPrice,
@@ -19,6 +21,7 @@ import {
   thresholdOf,
 } from './plancost.ts';
 import { needsCatalogue, poolOf } from './poolbounds.ts';
+import { ReservedOrders, reservationsOf } from './reservedorders.ts';
 import { type Restricted, restrict } from './restrict.ts';
 
 export type OrderState = Pick<
@@ -27,6 +30,7 @@ export type OrderState = Pick<
   | 'nodePools'
   | 'poolUsage'
   | 'clusterCores'
+  | 'reservedUnderWay'
   | 'unavailable'
   | 'zoneIds'
   | 'offerings'
@@ -41,18 +45,11 @@ export interface Order {
   readonly cap?: number;
 }
 
-export interface OrderFailure {
-  readonly failureReason: string;
-  readonly message: string;
-}
-
 /** Orders to place now; `waits` while machines on their way may turn out cheap enough for those left over. */
 export type OrderDecision =
   | { readonly kind: 'orders'; readonly orders: readonly Order[] }
   | { readonly kind: 'waits' }
   | { readonly kind: 'fails'; readonly failure: OrderFailure };
-
-const poolNameOf = (planned: NodeClaimToAdd): string => planned.metadata.labels?.[KARPENTER_NODEPOOL] ?? '';
 
 /** A planned node that needs an order, with the alternatives that are left and what the cheapest of them costs. */
 interface Wanted {
@@ -60,16 +57,6 @@ interface Wanted {
   readonly alternatives: readonly Alternative[];
   readonly least: number;
 }
-
-const lastOf = (attempts: readonly CreationAttempt[]): string => {
-  const last = attempts.at(-1)?.description;
-  return last ? `, the last one: ${last}` : '';
-};
-
-const exhausted = (planned: NodeClaimToAdd, attempts: readonly CreationAttempt[]): OrderFailure => ({
-  failureReason: 'FailureReasonNodeCreateFailed',
-  message: `Planned node ${planned.metadata.name} could not be created in ${attempts.length} attempts${lastOf(attempts)}. Allow more instance types or zones in NodePool ${poolNameOf(planned)}.`,
-});
 
 /** Whether the types that minValues demands may be beyond a limit: Karpenter takes the smallest that suits. */
 const hasMinValues = ({ requirements }: Alternative): boolean =>
@@ -82,13 +69,15 @@ class Orders {
   readonly #limits: RemainingLimits;
   readonly #isBound: boolean;
   readonly #isAvailable: ReturnType<typeof availabilityCheck>;
+  readonly #reserved: ReservedOrders;
   readonly #isSold = ({ type, offering }: TypeOffering): boolean =>
-    this.#isAvailable({ ...offering, instanceType: type.name });
+    this.#reserved.hasRoom(offering) && this.#isAvailable({ ...offering, instanceType: type.name });
 
   constructor(state: OrderState, offerings: Offerings) {
     this.#state = state;
     this.#offerings = offerings;
     this.#limits = new RemainingLimits(state.nodePools.values(), state.poolUsage, state.clusterCores);
+    this.#reserved = new ReservedOrders(state.reservedUnderWay);
     this.#isBound = isBoundByPrice(state.plan);
     this.#isAvailable = availabilityCheck(state.unavailable, state.zoneIds, state.now);
   }
@@ -115,10 +104,16 @@ class Orders {
       const found = this.#choose(each, share) ?? this.#choose(each, each.least + spare);
       if (!found) return { kind: 'fails', failure: this.#blocked(each) };
       orders.push(found.order);
+      this.#reserved.count(found.order.alternative.requirements);
       left -= found.dearest;
       needed -= each.least;
     }
     return { kind: 'orders', orders };
+  }
+
+  /** Whether an alternative is for a reservation that has no machine left. */
+  #isFull({ requirements }: Alternative, poolName: string): boolean {
+    return reservationsOf(requirements).length > 0 && this.#sold(requirements, poolName).length === 0;
   }
 
   /** USD per hour left for further orders: with machines on their way at their dearest, and at their cheapest. */
@@ -178,6 +173,8 @@ class Orders {
       this.#sold(requirements, poolNameOf(planned)).map(({ offering }) => offering.price),
     );
     if (prices.length > 0) return { planned, alternatives, least: Math.min(...prices) };
+    const [id] = alternatives.flatMap(({ requirements }) => reservationsOf(requirements));
+    if (id !== undefined) return reservationFull(planned, id);
     return {
       failureReason: 'FailureReasonPriceUnknown',
       message: `The cloud has no price now for any machine that planned node ${planned.metadata.name} may be${lastOf(attempts)}: make a new plan.`,
@@ -190,6 +187,7 @@ class Orders {
     const { planned } = wanted;
     const isLimited = this.#limits.isLimited(poolName);
     for (const alternative of wanted.alternatives) {
+      if (this.#isFull(alternative, poolName)) continue;
       if (!this.#isBound && !isLimited) return { order: { planned, alternative }, dearest: 0 };
       const fits = ({ type }: TypeOffering): boolean => this.#limits.allows(poolName, type);
       const isCheap = ({ offering }: TypeOffering): boolean =>
@@ -217,6 +215,8 @@ class Orders {
       alternatives.flatMap(({ requirements }) => this.#sold(requirements, poolName).map(({ type }) => type)),
     );
     if (types.size === 0) {
+      const [id] = alternatives.flatMap(({ requirements }) => reservationsOf(requirements));
+      if (id !== undefined) return reservationFull(planned, id);
       return {
         failureReason: 'FailureReasonNodePoolLimit',
         message: `NodePool ${poolName} or the cluster has limits, and the cloud does not know the size of any machine that planned node ${name} may be: make a new plan.`,
@@ -283,7 +283,11 @@ const hasLimits = (state: OrderState, planned: NodeClaimToAdd): boolean => {
  */
 export const decideOrdersBlindly = (state: OrderState, planned: readonly NodeClaimToAdd[]): OrderDecision => {
   const isLimited = planned.some((each) => hasLimits(state, each));
-  if (isBoundByPrice(state.plan) || isLimited || needsCatalogue(state, planned)) return { kind: 'waits' };
+  const isReserved = planned.some(
+    ({ spec }) => reservationsOf(spec.requirements as readonly Requirement[]).length > 0,
+  );
+  if (isBoundByPrice(state.plan) || isLimited || isReserved || needsCatalogue(state, planned))
+    return { kind: 'waits' };
   const orders: Order[] = [];
   for (const each of planned) {
     const attempts = attemptsOf(state.plan, each.metadata.name);

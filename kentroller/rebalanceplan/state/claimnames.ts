@@ -1,4 +1,6 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
+import { PLAN } from '../../../api/labels.ts';
+import type { NodeClaim } from '../../../api/objects.ts';
 import { attemptsOf } from './status.ts';
 
 /** Names that the plan gives to the NodeClaims that it adds; what it ordered is its own, whatever its spec says now. */
@@ -19,3 +21,9 @@ export const existingClaims = (plan: RebalancePlan): readonly string[] => {
 /** The NodeClaim behind a name of the plan: its last attempt, or the existing claim of that name. */
 export const currentClaim = (plan: RebalancePlan, name: string): string =>
   addedNames(plan).has(name) ? (attemptsOf(plan, name).at(-1)?.nodeClaimName ?? name) : name;
+
+/** Whether a NodeClaim is of some plan and has no machine yet. */
+export const isUnlaunched = ({ metadata, status }: NodeClaim): boolean =>
+  metadata.labels?.[PLAN] !== undefined &&
+  metadata.deletionTimestamp === undefined &&
+  status?.providerID === undefined;

@@ -2,7 +2,7 @@ import { isGated } from '../../../api/heldpods.ts';
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrationplan.ts';
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
-import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY, PLAN } from '../../../api/labels.ts';
+import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY } from '../../../api/labels.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { isRunning, movesOwnerOf } from '../../../api/plans.ts';
 import { isOfDaemonSet } from '../../../api/pods.ts';
@@ -14,12 +14,13 @@ import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
 import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
 import { poolUsageOf } from '../../../planner/cluster/nodepoolusage.ts';
 import type { Catalogue } from '../../../planner/model/catalogue.ts';
+import { reservedUnderWay } from '../../../planner/model/offers/reservations.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../../caches.ts';
 import { zoneIdsOf } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { openMigrations } from '../drain/livemigration.ts';
 import { podsOnKeptNodesOf } from '../drain/podsonkeptnodes.ts';
-import { existingClaims } from './claimnames.ts';
+import { existingClaims, isUnlaunched } from './claimnames.ts';
 import { evictionRulesOf } from './evictionrules.ts';
 import { gatherSurge } from './gathersurge.ts';
 import { countUnready } from './halt.ts';
@@ -192,22 +193,19 @@ const readClusterCores = (
     offerings?.catalogue ?? NO_CATALOGUE,
   );
 
-/** NodeClaims of any plan that have no machine yet. */
-const isUnlaunched = ({ metadata, status }: NodeClaim): boolean =>
-  metadata.labels?.[PLAN] !== undefined &&
-  metadata.deletionTimestamp === undefined &&
-  status?.providerID === undefined;
-
 /** What all plans have under way, as of this moment: read right before the steps are decided that it bounds. */
 export const readUnderWay = (
   sources: Pick<Sources, 'caches' | 'orders' | 'maxCores'>,
   state: Pick<ExecutionState, 'offerings' | 'now'>,
-): Pick<ExecutionState, 'poolUsage' | 'clusterCores' | 'unlaunched'> => ({
-  poolUsage: readPoolUsage(sources, state),
-  clusterCores: readClusterCores(sources, state),
-  unlaunched: sources.orders.withOrdered(sources.caches.nodeClaims.list(), state.now).filter(isUnlaunched)
-    .length,
-});
+): Pick<ExecutionState, 'poolUsage' | 'clusterCores' | 'reservedUnderWay' | 'unlaunched'> => {
+  const claims = sources.orders.withOrdered(sources.caches.nodeClaims.list(), state.now);
+  return {
+    poolUsage: readPoolUsage(sources, state),
+    clusterCores: readClusterCores(sources, state),
+    reservedUnderWay: reservedUnderWay(state.offerings?.catalogue ?? NO_CATALOGUE, claims),
+    unlaunched: claims.filter(isUnlaunched).length,
+  };
+};
 
 /** Reads all facts that the next steps of a plan are decided from, but for the spec's hash and what NodePools have. */
 export const gather = async (
@@ -216,7 +214,9 @@ export const gather = async (
   evictionRetryAt: ReadonlyMap<string, number>,
   now: number,
   signal: AbortSignal,
-): Promise<Omit<ExecutionState, 'poolUsage' | 'clusterCores' | 'unlaunched' | 'specHash'>> => {
+): Promise<
+  Omit<ExecutionState, 'poolUsage' | 'clusterCores' | 'reservedUnderWay' | 'unlaunched' | 'specHash'>
+> => {
   const { caches, client } = sources;
   const nodeClaims = new Map<string, NodeClaim>();
   for (const name of [...existingClaims(plan), ...attemptedClaims(plan)]) {

@@ -114,6 +114,8 @@ export interface ExecutionState {
   readonly poolUsage: PoolUsage;
   /** What the cluster has, orders of a moment ago included, and may have; undefined without clusterLimits. */
   readonly clusterCores: ClusterCores | undefined;
+  /** Machines that are to be launched into reservations and that the cloud has not counted there, by id. */
+  readonly reservedUnderWay: ReadonlyMap<string, number>;
   /** NodeClaims of all plans without a machine, those that were just ordered included. */
   readonly unlaunched: number;
   /** USD per hour of all nodes of the cluster; undefined when the price of one is unknown. */

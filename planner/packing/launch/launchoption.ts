@@ -3,7 +3,7 @@ import type { NodePool } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType, Offering } from '../../model/catalogue.ts';
 import { canonicalKey, isMachineKey, withAliases } from '../../model/machinelabels.ts';
-import { offeringLabel } from '../../model/offers/offeringlabels.ts';
+import { offeringLabel, reservationLabels } from '../../model/offers/offeringlabels.ts';
 import type { Supply } from '../../model/supply.ts';
 import { type Labels, meets } from '../../scheduling/nodeaffinity.ts';
 import type { Requests } from '../../scheduling/noderesources.ts';
@@ -104,6 +104,7 @@ class LazyLaunchOption implements LaunchOption {
         [ZONE]: zone,
         [KARPENTER_CAPACITY_TYPE]: capacityType,
         ...(zoneId && { [ZONE_ID]: zoneId }),
+        ...reservationLabels(this.offering),
         ...(region && { [REGION]: region }),
       });
     }

@@ -46,7 +46,10 @@ export const withMinValues = (
   }
   if ([...needsOf.values()].every((needs) => needs.size === 0)) return [...options];
   const canSubstitute = substitutes(allowed, keys);
-  const ordered = [...options].sort((a, b) => a.price - b.price);
+  // A claim of several types can't keep to one reservation.
+  const isOfReservation = ({ launchOption }: CompiledOption): boolean =>
+    launchOption.offering.reservation !== undefined;
+  const ordered = options.filter((each) => !isOfReservation(each)).sort((a, b) => a.price - b.price);
   /** The least that the dearest type of a claim costs; undefined where no claim meets the needs. */
   const leastMost = (option: CompiledOption, needs: ReadonlyMap<string, number>): number | undefined => {
     const others = ordered.filter(
@@ -61,6 +64,7 @@ export const withMinValues = (
     const { pool, pickedLabels } = option.launchOption;
     const needs = mustGet(needsOf, pool, 'minValues of NodePool');
     if (needs.size === 0) return option;
+    if (isOfReservation(option)) return [];
     const ofRoom = known.get(option.room) ?? new Map<string, number | undefined>();
     known.set(option.room, ofRoom);
     const id = JSON.stringify([

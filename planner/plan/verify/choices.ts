@@ -10,6 +10,7 @@ import {
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { InstanceType, Offering } from '../../model/catalogue.ts';
 import { canonicalKey } from '../../model/machinelabels.ts';
+import { RESERVATION_LABELS, reservationLabels } from '../../model/offers/offeringlabels.ts';
 
 /** How one machine may be bought. */
 export interface Choice {
@@ -37,10 +38,17 @@ export const cloudLabel = ({ type, offering, os, region }: Choice, key: string):
     case ARCH:
       return valueAt(type.labels, ARCH) ?? type.arch;
     default:
-      return valueAt(type.labels, key);
+      return valueAt(reservationLabels(offering), key) ?? valueAt(type.labels, key);
   }
 };
 
-export const OF_OFFERING: ReadonlySet<string> = new Set([ZONE, KARPENTER_CAPACITY_TYPE, ZONE_ID, OS, REGION]);
+export const OF_OFFERING: ReadonlySet<string> = new Set([
+  ZONE,
+  KARPENTER_CAPACITY_TYPE,
+  ZONE_ID,
+  OS,
+  REGION,
+  ...RESERVATION_LABELS,
+]);
 /** Labels that the cloud gives to every machine. */
 export const OF_CLOUD: readonly string[] = [INSTANCE_TYPE, ARCH, ...OF_OFFERING];

@@ -22,6 +22,7 @@ export type PlanRule =
   | 'MinValues'
   | 'MustGo'
   | 'CostLimit'
+  | 'ReservedCapacity'
   | Refusal['code'];
 
 /** One rule that a plan breaks. */

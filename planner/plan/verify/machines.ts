@@ -2,7 +2,7 @@ import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { HOSTNAME, INSTANCE_TYPE, REGION, ZONE_ID } from '../../../api/labels.ts';
 import type { NodePool, Requirement } from '../../../api/objects.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
-import type { InstanceType, Offering } from '../../model/catalogue.ts';
+import type { CapacityReservation, InstanceType, Offering } from '../../model/catalogue.ts';
 import {
   canonicalKey,
   isAbsentByName,
@@ -35,6 +35,8 @@ export interface Machines {
   readonly types: readonly InstanceType[];
   /** The offering of the lowest price; undefined where there is none. */
   readonly cheapest: Offering | undefined;
+  /** The reservations that it may be launched into; one of undefined stands for what is in none. */
+  readonly reservations: ReadonlySet<CapacityReservation | undefined>;
   readonly broken: readonly { readonly rule: PlanRule; readonly text: string }[];
 }
 
@@ -155,6 +157,7 @@ export class MachineReader {
       machines: [...machines].map(([id, { types, ...each }]) => ({ id, ...each, types: [...types] })),
       types: [...new Set(choices.map(({ type }) => type))],
       cheapest: choices[0]?.offering,
+      reservations: new Set(choices.map(({ offering }) => offering.reservation)),
       broken: [...broken.values()],
     };
   }

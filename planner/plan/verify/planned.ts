@@ -1,7 +1,7 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
 import type { DaemonSet, NodePool, Pod, Requirement, Taint } from '../../../api/objects.ts';
-import type { Catalogue, InstanceType, Offering } from '../../model/catalogue.ts';
+import type { CapacityReservation, Catalogue, InstanceType, Offering } from '../../model/catalogue.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Supply } from '../../model/supply.ts';
 import { effectiveDaemonSets } from '../../scheduling/daemonpods.ts';
@@ -33,6 +33,8 @@ export interface PlannedClaim {
   /** The offering of the lowest price that it may be ordered as; undefined where there is none. */
   readonly cheapest: Offering | undefined;
   readonly hasMinValues: boolean;
+  /** Per alternative, the reservations that it may be launched into; undefined stands for none. */
+  readonly reservations: readonly ReadonlySet<CapacityReservation | undefined>[];
 }
 
 /** The alternatives that the executor tries, in its order: each with the claim's other requirements. */
@@ -112,7 +114,8 @@ export class ClaimReader {
     };
     if (!pool) {
       fault('UnknownNodePool', `is of NodePool '${name}', which is not in the cluster`);
-      return { place, pool: name, machines: [], types: [], cheapest: undefined, hasMinValues: false };
+      const none = { machines: [], types: [], cheapest: undefined, hasMinValues: false, reservations: [] };
+      return { place, pool: name, ...none };
     }
     const { blocker } = this.#supply.of(pool);
     if (blocker !== undefined) fault('NodePoolClosed', `is of NodePool ${name}, which ${blocker}`);
@@ -121,11 +124,13 @@ export class ClaimReader {
     const types = new Set<InstanceType>();
     const machines: PlannedMachine[] = [];
     let cheapest: Offering | undefined;
+    const reservations: ReadonlySet<CapacityReservation | undefined>[] = [];
     const alternatives = alternativesOf(planned);
     for (const requirements of alternatives) {
       const allowed = this.#machines.read(labelled, pool, requirements);
       for (const { rule, text } of allowed.broken) fault(rule, text);
       for (const type of allowed.types) types.add(type);
+      reservations.push(allowed.reservations);
       if (allowed.cheapest && !(cheapest && cheapest.price <= allowed.cheapest.price))
         cheapest = allowed.cheapest;
       for (const machine of allowed.machines) machines.push(this.#planned(machine, place, taints));
@@ -137,7 +142,7 @@ export class ClaimReader {
       }
     }
     const hasMinValues = alternatives.flat().some(({ minValues }) => minValues !== undefined);
-    return { place, pool: name, machines, types: [...types], cheapest, hasMinValues };
+    return { place, pool: name, machines, types: [...types], cheapest, hasMinValues, reservations };
   }
 
   #boundsOf(pool: NodePool): PoolBounds {

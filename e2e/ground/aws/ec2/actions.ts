@@ -1,4 +1,5 @@
 import type { Ec2Action } from './action.ts';
+import { describeCapacityReservations } from './capacityreservations.ts';
 import { createFleet } from './fleet.ts';
 import { describeImages } from './images.ts';
 import {
@@ -24,7 +25,7 @@ export const EC2_ACTIONS: ReadonlyMap<string, Ec2Action> = new Map(
     DeleteLaunchTemplate: deleteLaunchTemplate,
     DeleteTags: deleteTags,
     DescribeAvailabilityZones: describeAvailabilityZones,
-    DescribeCapacityReservations: () => ({ capacityReservationSet: [] }),
+    DescribeCapacityReservations: describeCapacityReservations,
     DescribeImages: describeImages,
     DescribeInstanceStatus: describeInstanceStatus,
     DescribeInstanceTypeOfferings: describeInstanceTypeOfferings,

@@ -26,8 +26,22 @@ export interface ReservedInstancesState {
   readonly recurring?: number;
 }
 
+/** A capacity reservation as DescribeCapacityReservations tells it. */
+export interface CapacityReservationState {
+  readonly id: string;
+  readonly instanceType: string;
+  readonly zone: string;
+  readonly state: 'active' | 'expired';
+  /** Machines that it is for, and those that are not used. */
+  readonly total: number;
+  readonly available: number;
+  readonly isBlock?: boolean;
+  readonly interruptible?: boolean;
+}
+
 /** What the account has committed to; a test fills it. */
 export interface Commitments {
+  capacity: readonly CapacityReservationState[];
   savingsPlans: readonly SavingsPlanState[];
   reserved: readonly ReservedInstancesState[];
 }
