@@ -11,7 +11,7 @@ GENERATED := manifests/base/crds charts kube/preflight/grantedrights.ts docs/met
 
 need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
 
-.PHONY: help setup demo test unit e2e up down run image push kind-image package lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors bench-follow soak
+.PHONY: help setup demo test unit e2e up down run image push kind-image package lint format verify generate prices bench-kube bench-planner bench-extender bench-webhook bench-rebalance bench-doors bench-follow bench-provision soak
 
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ bench-follow: setup ## Places of bursts on the claims bought for them, simulated
 	@$(NODE) bench/follow/places.ts
 	@$(NODE) bench/follow/places.ts --pods 1000
 	@$(NODE) bench/follow/main.ts --pods 300 --seed 881
+
+bench-provision: setup ## Bursts bought for by Karpenter's provisioner, and by us beside it
+	@$(NODE) bench/provision/main.ts --pods 100
 
 bench-rebalance: setup ## Rebalancing beside Karpenter's own consolidation
 	@$(NODE) bench/rebalance/main.ts

@@ -119,7 +119,10 @@ export const REQUEST_EVICT_ONLY = 'descheduler.alpha.kubernetes.io/request-evict
 /** On a pod, any value: who answers its eviction request is moving it. */
 export const EVICTION_IN_PROGRESS = 'descheduler.alpha.kubernetes.io/eviction-in-progress';
 
-/** The nomination of a pod that a plan is about to be made for: Karpenter buys no node for a nominated pod. */
+/**
+ * The nomination of a pod that a plan is about to be made for: Karpenter buys no node for a nominated pod. Followed by '.1' or '.2'
+ * where the API server has kept it so often against kube-scheduler.
+ */
 export const AWAITS_PLAN = 'autoscaling.cast.ai.awaits-plan';
 
 /** On a NodePool, 'true': limits of 0 keep Karpenter's own provisioner off it, and bind no plan of ours. */

@@ -1,4 +1,4 @@
-import { MIRROR_POD, SURGE } from './labels.ts';
+import { AWAITS_PLAN, MIRROR_POD, SURGE } from './labels.ts';
 import { hasJoined } from './nodes.ts';
 import type { Node, OwnerReference, Pod, ReplicaSet } from './objects.ts';
 
@@ -81,6 +81,12 @@ export const isUnschedulable = (pod: Pick<Pod, 'status'>): boolean =>
   pod.status?.conditions?.some(
     (c) => c.type === 'PodScheduled' && c.status === 'False' && c.reason === 'Unschedulable',
   ) ?? false;
+
+/** True for a pod that is nominated for a plan that is about to be made, and so for no node. */
+export const isAwaitingPlan = ({ status }: Pick<Pod, 'status'>): boolean => {
+  const name = status?.nominatedNodeName ?? '';
+  return name === AWAITS_PLAN || name.startsWith(`${AWAITS_PLAN}.`);
+};
 
 const DEFAULT_SCHEDULER = 'default-scheduler';
 

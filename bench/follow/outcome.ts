@@ -16,6 +16,10 @@ export interface Outcome {
   readonly claims: number;
   /** Claims bought after there were claims for every pod. */
   readonly extra: number;
+  /** Claims that plans of ours ordered. */
+  readonly ofPlans: number;
+  /** Milliseconds until the newest claim, until all pods were bound, and until the first, half and all of them ran. */
+  readonly claimsMs: number;
   readonly nodes: number;
   /** USD per hour of the machines at the end. */
   readonly cost: number;

@@ -55,6 +55,7 @@ export const runRound = async (o: {
   await createNamespace(client, name);
   const stopVarying = varyJoins(o.ground, o.seed);
   const claims = new Map<string, NodeClaim>();
+  const claimedAt = new Map<string, number>();
   const boundAt = new Map<string, number>();
   const runningAt = new Map<string, number>();
   const failed = new Set<string>();
@@ -73,7 +74,11 @@ export const runRound = async (o: {
       resource: NODE_CLAIMS,
       labelSelector: `${labels.KARPENTER_NODEPOOL}=${name}`,
     });
-    claimCache.onChange(({ object }) => claims.set(object.metadata.name, object));
+    claimCache.onChange(({ object }) => {
+      const { name: claim } = object.metadata;
+      if (!claims.has(claim)) claimedAt.set(claim, Date.now());
+      claims.set(claim, object);
+    });
     for (const cache of [podCache, claimCache]) cache.start(stopping.signal);
     await Promise.all([podCache.synced(stopping.signal), claimCache.synced(stopping.signal)]);
     const startedAt = Date.now();
@@ -93,6 +98,8 @@ export const runRound = async (o: {
         standing: claimCache.list().filter((claim) => !claim.metadata.deletionTimestamp),
         prices: o.prices,
       }),
+      ofPlans: [...claims.values()].filter(({ metadata }) => metadata.labels?.[labels.PLAN]).length,
+      claimsMs: Math.max(...claimedAt.values()) - startedAt,
       boundMs: Math.max(...boundAt.values()) - startedAt,
       firstMs: Math.min(...after),
       medianMs: quantile(after, 0.5),

@@ -2,7 +2,12 @@ import { z } from 'zod';
 import { type Chart, optional, type Template, type Value, whole } from './chart.ts';
 import { manifestsBelow, objectsOf } from './manifests.ts';
 
-const template = (manifest: string): Template => ({ file: manifest.replace('base/', ''), manifest });
+const KEPT_NOMINATIONS = 'overlays/kept-nominations/policy.yaml';
+
+const template = (manifest: string): Template => ({
+  file: manifest.replace(/^(base|overlays)\//, ''),
+  manifest,
+});
 
 const switchOf = (name: string, description: string, manifests: readonly string[], isOn = true): Value => ({
   name,
@@ -22,7 +27,14 @@ export const cluster = (): Chart => {
     folder: 'charts/precision-packer-crds',
     description:
       'What a cluster has once for precision-packer: custom kinds, roles for people, admission policies, API priority.',
-    templates: [...crds, ...policies, ...users, 'base/flowcontrol.yaml', 'base/namespace.yaml'].map(template),
+    templates: [
+      ...crds,
+      ...policies,
+      KEPT_NOMINATIONS,
+      ...users,
+      'base/flowcontrol.yaml',
+      'base/namespace.yaml',
+    ].map(template),
     values: [
       {
         name: 'annotations',
@@ -36,6 +48,12 @@ export const cluster = (): Chart => {
         'policies.enabled',
         'ValidatingAdmissionPolicies: what our ServiceAccounts do, and who may have plans executed by themselves. They need Kubernetes 1.30.',
         policies,
+      ),
+      switchOf(
+        'keptNominations.enabled',
+        'Karpenter buys for no pod that is bought for by us, at no moment: docs/designs/0047-unscheduled-pods.md. It needs Kubernetes 1.36, and is not for FOLLOW_KARPENTER.',
+        [KEPT_NOMINATIONS],
+        false,
       ),
       switchOf(
         'userRoles.enabled',

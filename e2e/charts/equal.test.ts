@@ -62,6 +62,10 @@ const WAYS: readonly Way[] = [
     values: ['--set=castai-kentroller.policiesApi.enabled=true'],
   },
   {
+    folder: 'manifests/overlays/kept-nominations',
+    ofCluster: ['--set=keptNominations.enabled=true'],
+  },
+  {
     folder: 'manifests/overlays/coexistence',
     values: ['--set-string=castai-pod-pinner.webhook.settings.COEXISTENCE=on'],
   },

@@ -1,9 +1,9 @@
 import type { Node, Pod, Toleration } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isReserved, missingReservationTolerations } from '../../api/reservation.ts';
-import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError } from '../../kube/errors.ts';
+import { writeNomination } from '../../kube/nomination.ts';
 
 /** A pod that kube-scheduler bound first: the API server answers 422, and only its message tells why. */
 const isAlreadyBound = (error: unknown): error is KubeError =>
@@ -11,7 +11,8 @@ const isAlreadyBound = (error: unknown): error is KubeError =>
 
 /**
  * Sets the pod's nominatedNodeName, so that kube-scheduler tries that node first and Karpenter buys none; before the
- * node has a name, the NodeClaim's name does that for Karpenter. Throws a conflict when the pod is bound already.
+ * node has a name, the NodeClaim's name does that for Karpenter. Throws a conflict when the pod is bound
+ * already, or is not as it was seen.
  */
 export const nominatePod = async (
   client: KubeClient,
@@ -21,10 +22,8 @@ export const nominatePod = async (
 ): Promise<void> => {
   const nominatedNodeName = intent.nodeName || intent.nodeClaim;
   if (nominatedNodeName === '' || pod.status?.nominatedNodeName === nominatedNodeName) return;
-  const { name, namespace = 'default', uid } = pod.metadata;
-  const body = { metadata: { ...(uid && { uid }) }, status: { nominatedNodeName } };
   try {
-    await client.patch(PODS, { name, namespace }, body, { subresource: 'status', signal });
+    await writeNomination({ client, signal }, pod, nominatedNodeName);
   } catch (error) {
     if (!isAlreadyBound(error)) throw error;
     throw new KubeError(error.message, { kind: 'conflict', cause: error });

@@ -1,13 +1,12 @@
-import { AWAITS_PLAN } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import { isLive } from '../../api/pods.ts';
-import { PODS } from '../../api/resources.ts';
+import { isAwaitingPlan, isLive } from '../../api/pods.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, watches } from '../../kube/controller/controller.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
+import { writeNomination } from '../../kube/nomination.ts';
 import { ownerUidOf, type State } from '../placement/state.ts';
 
 const isNodeOf = (name: string, { nodeName, nodeClaim }: Intent): boolean =>
@@ -24,7 +23,7 @@ export const staleNominationReason = (
   const { store, nodes } = state;
   const name = pod.status?.nominatedNodeName ?? '';
   // A pod that waits for its plan is kentroller's business.
-  if (name === '' || name === AWAITS_PLAN || pod.spec.nodeName || !isLive(pod)) return undefined;
+  if (name === '' || isAwaitingPlan(pod) || pod.spec.nodeName || !isLive(pod)) return undefined;
   const node = nodes.get(name);
   const health = node && healthOf(node);
   if (node && health?.kind !== 'sick') return undefined;
@@ -72,11 +71,9 @@ export const createStaleNominationController = (o: {
       const pod = state.pods.get(key);
       const reason = pod && staleNominationReason(state, pod);
       if (!pod || !reason) return awaitChange;
-      const { name, namespace = 'default', uid } = pod.metadata;
+      const { name, namespace = 'default' } = pod.metadata;
       const node = pod.status?.nominatedNodeName;
-      const body = { metadata: { ...(uid && { uid }) }, status: { nominatedNodeName: null } };
-      await client
-        .patch(PODS, { name, namespace }, body, { subresource: 'status', signal })
+      await writeNomination({ client, signal }, pod, null)
         .then(() => log.info({ name, namespace, node, reason }, 'pod nomination removed'))
         .catch(ignoreNotFoundOrConflict);
       return awaitChange;

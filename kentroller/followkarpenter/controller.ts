@@ -2,13 +2,14 @@ import type { Registry } from 'prom-client';
 import { PLACEHOLDER } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
-import { NODE_CLAIMS, PODS } from '../../api/resources.ts';
+import { NODE_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { gauge } from '../../kube/component/metrics.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
+import { writeNomination } from '../../kube/nomination.ts';
 import type { Caches } from '../caches.ts';
 import type { Derivation, Derived, FollowLimits } from './derivation.ts';
 import type { Machine } from './machines.ts';
@@ -56,10 +57,8 @@ const clearStaleNominations = async (
     return reason === undefined ? [] : [{ pod, reason }];
   });
   const clear = async ({ pod, reason }: { pod: Pod; reason: string }): Promise<void> => {
-    const { name, namespace = 'default', uid } = pod.metadata;
-    const body = { metadata: { uid }, status: { nominatedNodeName: null } };
-    await p.client
-      .patch(PODS, { name, namespace }, body, { subresource: 'status', signal })
+    const { name, namespace = 'default' } = pod.metadata;
+    await writeNomination({ client: p.client, signal }, pod, null)
       .then(() =>
         p.log.info(
           { name, namespace, node: pod.status?.nominatedNodeName, reason },

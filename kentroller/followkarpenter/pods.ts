@@ -1,5 +1,5 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { AWAITS_PLAN, NOT_READY } from '../../api/labels.ts';
+import { NOT_READY } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
@@ -7,6 +7,7 @@ import {
   controllerKey,
   controllerOf,
   foreignSchedulerOf,
+  isAwaitingPlan,
   isTerminating,
   isUnschedulable,
 } from '../../api/pods.ts';
@@ -66,7 +67,7 @@ export interface Nominations {
  */
 export const staleNominationReason = (pod: Pod, n: Nominations): string | undefined => {
   const name = pod.status?.nominatedNodeName ?? '';
-  if (name === '' || name === AWAITS_PLAN || pod.spec.nodeName || pod.metadata.deletionTimestamp)
+  if (name === '' || isAwaitingPlan(pod) || pod.spec.nodeName || pod.metadata.deletionTimestamp)
     return undefined;
   const node = n.node(name);
   if (!node) {

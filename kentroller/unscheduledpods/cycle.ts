@@ -1,7 +1,7 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { NodePool, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
-import { podName } from '../../api/pods.ts';
+import { isAwaitingPlan, isTerminating, isUnschedulable, podName } from '../../api/pods.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import { isForPlansAlone } from '../../planner/model/nodepool.ts';
@@ -12,9 +12,9 @@ import { countUnready, haltReason } from '../rebalanceplan/state/halt.ts';
 import { gatherSnapshot } from '../snapshot.ts';
 import { buy, leaveUnplaced } from './buying/buy.ts';
 import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
-import { decide, UNSCHEDULED_PODS, waitingPods } from './decide.ts';
+import { decide, isOfUnscheduledPods, podsWithoutNode, UNSCHEDULED_PODS } from './decide.ts';
 import { holdPods, releasePods } from './holds.ts';
-import { isHeldForPlan, selectsPlansOnly } from './pods.ts';
+import { coveredByPlans, isHeldInFull, keepsNomination, selectsPlansOnly } from './pods.ts';
 
 const KEPT_PLANS = 10;
 
@@ -30,6 +30,35 @@ const pruned = (plans: readonly RebalancePlan[]): readonly RebalancePlan[] => {
 const isPlansOnlyIn = (pools: readonly NodePool[]): ((pod: Pod) => boolean) => {
   const names = new Set(pools.filter(isForPlansAlone).map(({ metadata }) => metadata.name));
   return (pod) => names.size > 0 && selectsPlansOnly(pod, names);
+};
+
+/**
+ * Nominates pods that wait, and those of purchases under way whose nomination was taken off; takes off nominations that the API
+ * server wrote for pods which are not bought for, and those that could not be taken off before.
+ */
+const settleNominations = async (
+  o: CycleOptions,
+  memory: CycleMemory,
+  facts: Parameters<typeof podsWithoutNode>[0],
+): Promise<void> => {
+  const now = o.clock.now();
+  const { waiting, covered } = podsWithoutNode(facts);
+  memory.pods.keep(waiting, now);
+  const isBought = coveredByPlans(facts.plans.filter(isOfUnscheduledPods), facts.podAt);
+  const lost = covered.filter((pod) => !isHeldInFull(pod) && !keepsNomination(pod) && isBought(pod));
+  const unheld = memory.pods.unheld(waiting, now);
+  // Karpenter can't buy for these, whether they are nominated or not.
+  memory.pods.hold(unheld.filter(keepsNomination), now);
+  const held = new Set(await holdPods(o, [...unheld.filter((pod) => !keepsNomination(pod)), ...lost]));
+  memory.pods.hold(
+    unheld.filter((pod) => held.has(pod)),
+    o.clock.now(),
+  );
+  const known = new Set([...waiting, ...covered]);
+  const strays = facts.pending.filter(
+    (pod) => isAwaitingPlan(pod) && isUnschedulable(pod) && !isTerminating(pod) && !known.has(pod),
+  );
+  await releasePods(o, [...strays, ...memory.pods.stillHeld(waiting, o.clock.now())]);
 };
 
 /** Runs one cycle: nominates pods that wait, evaluates the policies, and buys where they say so. */
@@ -51,15 +80,12 @@ export const runCycle = async (
     pending: caches.pods.by(UNASSIGNED, ''),
     podAt: (name: string) => caches.pods.get(name),
     plans: memory.stored.withStored(caches.plans.list(), clock.now()),
-    isOurs: (pod: Pod) => !o.followsKarpenter || isOfPlansOnly(pod),
+    isOurs: (pod: Pod) => (!o.followsKarpenter && !keepsNomination(pod)) || isOfPlansOnly(pod),
     ...(o.schedulers && { schedulers: o.schedulers }),
   });
   const catalogue = await o.catalogue();
   // 1. Nominate, so that Karpenter buys nothing meanwhile.
-  const waiting = waitingPods(podFacts());
-  memory.pods.keep(waiting, clock.now());
-  const held = await holdPods(o, memory.pods.unheld(waiting, clock.now()));
-  memory.pods.hold(held, clock.now());
+  await settleNominations(o, memory, podFacts());
   // 2. Evaluate.
   const evaluation = decide({
     ...podFacts(),
@@ -90,7 +116,7 @@ export const runCycle = async (
   }
   if (pods.kind === 'left') {
     for (const pod of evaluation.waiting) memory.pods.leave(pod, pods.until, false);
-    await releasePods(o, evaluation.waiting.filter(isHeldForPlan));
+    await releasePods(o, evaluation.waiting.filter(isAwaitingPlan));
   }
   if (pods.kind !== 'buy') return { ...nothing, message: pods.message };
   // 3. Buy.
@@ -99,6 +125,6 @@ export const runCycle = async (
 
 /** Gives pods back that were nominated for a plan which is not to come. */
 export const releaseAll = async (o: CycleOptions): Promise<void> => {
-  const held = o.caches.pods.by(UNASSIGNED, '').filter(isHeldForPlan);
+  const held = o.caches.pods.by(UNASSIGNED, '').filter(isAwaitingPlan);
   if (held.length > 0) await releasePods(o, held);
 };

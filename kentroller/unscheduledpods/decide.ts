@@ -229,24 +229,27 @@ const decideNodes = (
   return { spare };
 };
 
-/** Pods that may need a node and are covered by no plan. */
-export const waitingPods = ({
+/** Pods that may need a node: those that a plan has one for, and those that wait. */
+export const podsWithoutNode = ({
   policies,
   plans,
   schedulers,
   isOurs,
   pending,
   podAt,
-}: Pick<
-  EvaluationState,
-  'policies' | 'plans' | 'schedulers' | 'isOurs' | 'pending' | 'podAt'
->): readonly Pod[] => {
+}: Pick<EvaluationState, 'policies' | 'plans' | 'schedulers' | 'isOurs' | 'pending' | 'podAt'>): {
+  readonly waiting: readonly Pod[];
+  readonly covered: readonly Pod[];
+} => {
   const candidates = policies.unschedulablePods
     ? pending.filter((pod) => mayNeedNode(pod, schedulers) && isOurs(pod))
     : [];
-  if (candidates.length === 0) return candidates;
+  if (candidates.length === 0) return { waiting: [], covered: [] };
   const isCovered = coveredByPlans(plans, podAt);
-  return candidates.filter((pod) => !isCovered(pod));
+  const { waiting = [], covered = [] } = Object.groupBy(candidates, (pod) =>
+    isCovered(pod) ? 'covered' : 'waiting',
+  );
+  return { waiting, covered };
 };
 
 /** Evaluates the policies in their order. */
@@ -254,7 +257,7 @@ export const decide = (state: EvaluationState): Evaluation => {
   const { snapshot, catalogue } = state;
   const limits = decideLimits(state);
   const replicas = decideReplicas(state);
-  const waiting = waitingPods(state);
+  const { waiting } = podsWithoutNode(state);
   const pods = decidePods(state, waiting, limits, replicas);
   const used = limits.cores?.used ?? clusterCoresOf(0, snapshot, catalogue)?.used ?? 0;
   return { limits, replicas, waiting, pods, nodes: decideNodes(state, used, replicas, pods) };

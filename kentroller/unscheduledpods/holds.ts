@@ -1,9 +1,9 @@
 import { AWAITS_PLAN } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { mapConcurrently } from '../../kube/concurrency.ts';
 import { isConflict, isForbidden, isNotFound, isTerminal } from '../../kube/errors.ts';
+import { writeNomination } from '../../kube/nomination.ts';
 
 /**
  * Nominations of pods that a plan is about to be made for, so that Karpenter buys nothing for them. kube-scheduler does not
@@ -16,18 +16,17 @@ type Looking = { readonly client: Pick<KubeClient, 'patch'>; readonly signal: Ab
 
 /** Writes or removes the nomination of pods; returns those where it was written. */
 const nominate = async (
-  { client, signal }: Looking,
+  looking: Looking,
   pods: readonly Pod[],
   nominatedNodeName: string | null,
 ): Promise<readonly Pod[]> => {
-  const results = await mapConcurrently(pods, MAX_CONCURRENT, async ({ metadata }) => {
-    const { name, namespace = 'default', uid } = metadata;
-    const body = { metadata: { ...(uid && { uid }) }, status: { nominatedNodeName } };
-    await client.patch(PODS, { name, namespace }, body, { subresource: 'status', signal });
-  });
+  const results = await mapConcurrently(pods, MAX_CONCURRENT, (pod) =>
+    writeNomination(looking, pod, nominatedNodeName),
+  );
   for (const result of results) {
     if (result.status === 'fulfilled') continue;
-    // Of a pod that was bound meanwhile the API server refuses the nomination as invalid, and a policy may refuse that of another.
+    // A pod that has changed is looked at again. Of one that was bound meanwhile the API server refuses the nomination as
+    // invalid, and a policy may refuse that of another.
     const { reason } = result;
     const isOfThisPod = isNotFound(reason) || isConflict(reason) || isTerminal(reason);
     if (!isOfThisPod && !(isForbidden(reason) && results.some(({ status }) => status === 'fulfilled')))

@@ -1,6 +1,7 @@
 import type { Pod } from '../../api/objects.ts';
+import { isAwaitingPlan } from '../../api/pods.ts';
 import type { Watched } from './decide.ts';
-import { isHeldForPlan } from './pods.ts';
+import { isHeldInFull } from './pods.ts';
 
 /** Milliseconds after kube-scheduler's refusal within which Karpenter, which waits for a second of quiet, buys nothing. */
 const QUICK_MS = 2_000;
@@ -13,6 +14,10 @@ const uidOf = ({ metadata }: Pod): string => metadata.uid ?? '';
 /** When kube-scheduler refused a pod, in milliseconds since 1970; whole seconds. */
 const refusedAt = ({ status }: Pod): number =>
   Date.parse(status?.conditions?.find(({ type }) => type === 'PodScheduled')?.lastTransitionTime ?? '') || 0;
+
+/** Whether a pod is left to others for now, without a nomination. */
+const isGivenBack = (known: Pick<Watched, 'left'> | undefined, now: number): boolean =>
+  known?.left !== undefined && !known.left.isHeld && known.left.until > now;
 
 /** What is remembered of pods that wait. It may be lost: then they count as late. */
 export class Memory {
@@ -31,8 +36,8 @@ export class Memory {
     for (const pod of waiting) {
       const uid = uidOf(pod);
       const known = this.#watched.get(uid);
-      if (isHeldForPlan(pod) && known?.heldAt === undefined) {
-        // An earlier leader nominated it.
+      if (isAwaitingPlan(pod) && known?.heldAt === undefined && !isGivenBack(known, now)) {
+        // An earlier leader nominated it, or the API server.
         this.#watched.set(uid, { seenAt: now, isLate: false, ...known, heldAt: now });
       } else if (!known) {
         this.#watched.set(uid, { seenAt: now, isLate: now - refusedAt(pod) > QUICK_MS });
@@ -70,14 +75,18 @@ export class Memory {
     return true;
   }
 
+  /** Pods that are left to others and still nominated: the write that took it off came too late. */
+  stillHeld(waiting: readonly Pod[], now: number): readonly Pod[] {
+    return waiting.filter((pod) => isAwaitingPlan(pod) && isGivenBack(this.#watched.get(uidOf(pod)), now));
+  }
+
   /** Pods to nominate: those that wait, but those that are left to others. */
   unheld(waiting: readonly Pod[], now: number): readonly Pod[] {
     return waiting.filter((pod) => {
-      const { left, heldAt } = this.#watched.get(uidOf(pod)) ?? {};
+      const known = this.#watched.get(uidOf(pod));
       // The cache shows a nomination a moment after it was written.
-      if (heldAt !== undefined && now - heldAt < SHOWN_MS) return false;
-      const isLeft = left !== undefined && !left.isHeld && left.until > now;
-      return !isHeldForPlan(pod) && !isLeft;
+      if (known?.heldAt !== undefined && now - known.heldAt < SHOWN_MS) return false;
+      return !isHeldInFull(pod) && !isGivenBack(known, now);
     });
   }
 }

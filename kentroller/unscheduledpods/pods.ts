@@ -7,6 +7,7 @@ import {
   controllerOf,
   foreignSchedulerOf,
   hasEnded,
+  isAwaitingPlan,
   isBoundToNode,
   isTerminating,
   isUnschedulable,
@@ -14,8 +15,11 @@ import {
 } from '../../api/pods.ts';
 import { movedByPlans } from '../followkarpenter/pods.ts';
 
-/** Whether a pod is nominated for a plan that is about to be made. */
-export const isHeldForPlan = ({ status }: Pod): boolean => status?.nominatedNodeName === AWAITS_PLAN;
+/** Whether a pod's nomination is as it was written: neither taken off, nor kept against kube-scheduler once or twice. */
+export const isHeldInFull = ({ status }: Pod): boolean => status?.nominatedNodeName === AWAITS_PLAN;
+
+/** Whether kube-scheduler would leave a nomination on the pod for ever: such a pod is never nominated for a plan. */
+export const keepsNomination = ({ spec }: Pod): boolean => spec.preemptionPolicy === 'Never';
 
 /** Whether a plan may still buy or move: it is to be executed, and has not ended. */
 export const isOpen = (plan: RebalancePlan): boolean =>
@@ -60,7 +64,7 @@ export const mayNeedNode = (pod: Pod, schedulers?: readonly string[]): boolean =
     !pod.spec.nodeName &&
     !hasEnded(pod) &&
     !isTerminating(pod) &&
-    (nominated === '' || nominated === AWAITS_PLAN) &&
+    (nominated === '' || isAwaitingPlan(pod)) &&
     (pod.spec.schedulingGates ?? []).length === 0 &&
     !isBoundToNode(pod) &&
     foreignSchedulerOf(pod, schedulers) === undefined

@@ -6,6 +6,7 @@ import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import { hasEnded, podName } from '../../api/pods.ts';
 import { PODS } from '../../api/resources.ts';
+import { nominationBody } from '../nomination.ts';
 import type { Inventory } from './inventory.ts';
 import type { UndoStep } from './step.ts';
 
@@ -72,7 +73,7 @@ const stepsOf = (facts: PodFacts): readonly UndoStep[] => {
           {
             ...common,
             subresource: 'status' as const,
-            body: { metadata: { uid }, status: { nominatedNodeName: null } },
+            body: nominationBody(pod, null),
             what: `remove its nomination to ${pod.status?.nominatedNodeName}`,
           },
         ]

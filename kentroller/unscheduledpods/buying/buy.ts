@@ -1,6 +1,6 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
-import { podName } from '../../../api/pods.ts';
+import { isAwaitingPlan, podName } from '../../../api/pods.ts';
 import { PODS, REBALANCE_PLANS } from '../../../api/resources.ts';
 import { isForPlansAlone } from '../../../planner/model/nodepool.ts';
 import type { Snapshot } from '../../../planner/model/snapshot.ts';
@@ -16,7 +16,6 @@ import { UNSCHEDULED_PODS, withPlannedOrders } from '../decide.ts';
 import { headroomPods } from '../headroom.ts';
 import { releasePods } from '../holds.ts';
 import type { Memory } from '../memory.ts';
-import { isHeldForPlan } from '../pods.ts';
 import { withinConstraints } from './constraints.ts';
 import { type Purchase, purchasesOf } from './purchase.ts';
 
@@ -46,7 +45,7 @@ const planningSnapshot = async (
       ...whole.pods.filter((pod) => pod.spec.nodeName),
       // A pod that a node is promised to keeps its room there.
       ...pending.filter(
-        (pod) => real.has(podName(pod)) && pod.status?.nominatedNodeName && !isHeldForPlan(pod),
+        (pod) => real.has(podName(pod)) && pod.status?.nominatedNodeName && !isAwaitingPlan(pod),
       ),
       ...pods,
       ...headroom,

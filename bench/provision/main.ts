@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { loadPrices } from '../../e2e/demo/prices.ts';
+import { cloudOf } from '../../e2e/ground/aws/cloud.ts';
+import { attach, type Ground, up } from '../../e2e/ground/ground.ts';
+import { progressOn } from '../../e2e/ground/host/progress.ts';
+import { connect } from '../../kube/client/client.ts';
+import type { Outcome } from '../follow/outcome.ts';
+import { runRound } from '../follow/round.ts';
+import { machine } from '../support/bed.ts';
+import { Child } from '../support/child.ts';
+import { mean } from '../support/figures.ts';
+import { readFlags } from '../support/flags.ts';
+
+/**
+ * Bursts of mixed pods in a NodePool that both may use: bought for by Karpenter's provisioner alone, by us beside it, and by us
+ * with nominations kept by the API server. `--pods`, `--rounds`, `--seed`, `--only karpenter,ours,kept`.
+ */
+
+const WAYS = ['karpenter', 'ours', 'kept'] as const;
+type Way = (typeof WAYS)[number];
+
+const KEPT = join(import.meta.dirname, '../../manifests/overlays/kept-nominations/policy.yaml');
+const POLICY = {
+  apiVersion: 'autoscaling.cast.ai/v1alpha',
+  kind: 'AutoscalerPolicy',
+  metadata: { name: 'default' },
+  spec: { enabled: true, unschedulablePods: { enabled: true } },
+};
+
+const startOurs = async (ground: Ground, way: Way): Promise<() => Promise<void>> => {
+  const env = { KUBECONFIG: ground.kubeconfig, POD_IP: '127.0.0.1', PEER_PORT: '0', HEALTH_PORT: '0' };
+  const kentroller = Child.ofOurs('kentroller/main.ts', {
+    ...env,
+    ...cloudOf(ground).env,
+    LEASE_DURATION: '120s',
+    RENEW_DEADLINE: '100s',
+    RETRY_PERIOD: '2s',
+  });
+  const pinner = Child.ofOurs('extender/main.ts', { ...env, HOST: '127.0.0.1', PORT: '0' });
+  const stop = async (): Promise<void> => {
+    await ground.kubectl(['delete', 'autoscalerpolicy', 'default', '--ignore-not-found']);
+    if (way === 'kept') await ground.kubectl(['delete', '--ignore-not-found', '-f', KEPT]);
+    await pinner.stop();
+    await kentroller.stop();
+  };
+  try {
+    if (way === 'kept') await ground.kubectl(['apply', '--server-side', '-f', KEPT]);
+    await ground.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(POLICY) });
+    await pinner.said('full state received', 300_000);
+    await ground.kubectl([
+      'wait',
+      '--for=jsonpath={.status.active}=unschedulablePods',
+      'autoscalerpolicy/default',
+      '--timeout=300s',
+    ]);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return stop;
+};
+
+const LINES: readonly (readonly [string, (o: Outcome) => number, number])[] = [
+  ['pods', (o) => o.pods, 0],
+  ['claims of plans', (o) => o.ofPlans, 1],
+  ['claims of Karpenter', (o) => o.claims + o.extra - o.ofPlans, 1],
+  ['claims more than needed', (o) => o.extra, 1],
+  ['all claims there after, s', (o) => o.claimsMs / 1000, 1],
+  ['all bound after, s', (o) => o.boundMs / 1000, 1],
+  ['half run after, s', (o) => o.medianMs / 1000, 1],
+  ['all run after, s', (o) => o.lastMs / 1000, 1],
+  ['USD an hour at the end', (o) => o.cost, 3],
+  ['pods Failed', (o) => o.failed, 0],
+];
+
+const print = (outcomes: Readonly<Record<Way, readonly Outcome[]>>): void => {
+  const cell = (way: Way, value: (o: Outcome) => number, digits: number): string => {
+    const all = outcomes[way].map(value);
+    return all.length === 0 ? '' : mean(all).toFixed(digits);
+  };
+  process.stdout.write(
+    '\n| mean of the rounds | Karpenter alone | ours | ours, kept |\n| --- | --- | --- | --- |\n',
+  );
+  for (const [what, value, digits] of LINES)
+    process.stdout.write(`| ${what} | ${WAYS.map((way) => cell(way, value, digits)).join(' | ')} |\n`);
+  const twice = (way: Way): string => {
+    const rounds = outcomes[way];
+    if (way === 'karpenter' || rounds.length === 0) return '';
+    return `${rounds.filter((o) => o.claims + o.extra > o.ofPlans).length} of ${rounds.length}`;
+  };
+  process.stdout.write(`| bursts that both bought for | ${WAYS.map(twice).join(' | ')} |\n`);
+};
+
+const { numbers, groups } = readFlags(process.argv.slice(2), {
+  numbers: { pods: 100, rounds: 1, seed: 1 },
+  groups: WAYS,
+});
+const existing = process.env.GROUND_NAME;
+const ground = existing
+  ? attach(existing)
+  : await up({ name: 'bench-provision', cloud: true, progress: progressOn(process.stdout) });
+const client = connect({
+  kubeconfig: ground.kubeconfig,
+  userAgent: 'bench-provision',
+  qps: 500,
+  burst: 1000,
+});
+const outcomes: Record<Way, Outcome[]> = { karpenter: [], ours: [], kept: [] };
+try {
+  if (!existing) await ground.kubectl(['apply', '--server-side', '-k', 'manifests/overlays/processes']);
+  const prices = await loadPrices();
+  process.stdout.write(`${machine()}; ${numbers.rounds} rounds of ${numbers.pods} pods\n`);
+  for (const way of WAYS.filter((each) => groups.has(each))) {
+    const stop = way === 'karpenter' ? async () => {} : await startOurs(ground, way);
+    try {
+      for (let round = 0; round < numbers.rounds; round++) {
+        const name = `buy-${way}-${round}`;
+        const seed = numbers.seed + round;
+        const outcome = await runRound({ ground, client, name, pods: numbers.pods, seed, prices });
+        outcomes[way].push(outcome);
+        process.stdout.write(`${name}: ${JSON.stringify(outcome)}\n`);
+      }
+    } finally {
+      await stop();
+    }
+  }
+  print(outcomes);
+} finally {
+  client.close();
+  if (!existing) await ground.down();
+}
