@@ -1,6 +1,6 @@
 import { request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { paced } from '../../kube/testing/pace.ts';
+import { Deadline } from '../../kube/testing/pace.ts';
 import type { Identity } from './controlplane/pki.ts';
 
 /** Time for a part of the ground to become ready on a busy machine; one that ends is noticed at once. */
@@ -13,8 +13,7 @@ export async function until(
   probe: () => Promise<boolean>,
   everyMs = 50,
 ): Promise<void> {
-  const pacedMs = paced(withinMs);
-  const deadline = Date.now() + pacedMs;
+  const deadline = new Deadline(withinMs);
   let cause: unknown;
   for (;;) {
     try {
@@ -23,8 +22,11 @@ export async function until(
       if (error instanceof GivenUp) throw error;
       cause = error;
     }
-    if (Date.now() >= deadline) {
-      throw new Error(`${what}: not within ${pacedMs / 1000} s`, cause === undefined ? {} : { cause });
+    if (deadline.isOver()) {
+      throw new Error(
+        `${what}: not within ${deadline.within() / 1000} s`,
+        cause === undefined ? {} : { cause },
+      );
     }
     await sleep(everyMs);
   }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
-import { paced } from './pace.ts';
+import { Deadline } from './pace.ts';
 
 /**
  * Repeats `probe` until it returns something; `what` names the wait in the error after the deadline, which follows the
@@ -12,8 +12,7 @@ export const until = async <T>(
   probe: () => Promise<T | undefined | false> | T | undefined | false,
   o: { readonly timeoutMs: number; readonly everyMs?: number; readonly signal?: AbortSignal },
 ): Promise<T> => {
-  const timeoutMs = paced(o.timeoutMs);
-  const deadline = Date.now() + timeoutMs;
+  const deadline = new Deadline(o.timeoutMs);
   let cause: unknown;
   for (;;) {
     o.signal?.throwIfAborted();
@@ -24,9 +23,11 @@ export const until = async <T>(
     } catch (error) {
       cause = error;
     }
-    if (Date.now() >= deadline) {
+    if (deadline.isOver()) {
       const why = cause === undefined ? '' : `: ${messageOf(cause)}`;
-      throw new Error(`${what}: not the case after ${Math.round(timeoutMs / 1000)} s${why}`, { cause });
+      throw new Error(`${what}: not the case after ${Math.round(deadline.within() / 1000)} s${why}`, {
+        cause,
+      });
     }
     await delay(o.everyMs ?? 200);
   }
