@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../kube/errors.ts';
 import { clearGround } from '../ground/clear.ts';
-import { processesWith, stopProcesses } from '../ground/host/processes.ts';
+import { processesInSessions, processesWith, stopProcesses } from '../ground/host/processes.ts';
 import { withLock } from '../ground/lock.ts';
 
 /** Environment variable that every process of a run of tests inherits; its value is the run's folder. */
@@ -33,9 +33,15 @@ export const clearRegistered = async (register: string, graceMs?: number): Promi
 
 /** Ends every process and every ground of a run, at once. Returns what could not be ended. */
 export const endRun = async (run: string): Promise<readonly string[]> => {
+  // Each file begins a session, in which also those of its processes are that have an environment of their own.
+  const sessions = new Set<number>();
+  const alive = () => {
+    const marked = processesWith(RUN, run);
+    for (const { pid } of marked) sessions.add(pid);
+    return [...marked, ...processesInSessions(sessions)];
+  };
   // A process that is just being started shows only after its parent is gone.
-  for (let left = processesWith(RUN, run); left.length > 0; left = processesWith(RUN, run))
-    await stopProcesses(left, 0);
+  for (let left = alive(); left.length > 0; left = alive()) await stopProcesses(left, 0);
   const dirs = readdirSync(run)
     .filter((name) => name.endsWith(SUFFIX))
     .flatMap((name) => registered(join(run, name)));

@@ -101,6 +101,16 @@ export function processesWith(variable: string, value: string): { pid: number; s
   });
 }
 
+/** All processes in these sessions; a session is named by the pid of the process that began it, which may be gone. */
+export function processesInSessions(sessions: ReadonlySet<number>): { pid: number; startTicks: string }[] {
+  return allPids().flatMap((pid) => {
+    const stat = statOf(pid);
+    return stat !== undefined && pid !== process.pid && sessions.has(stat.session)
+      ? [{ pid, startTicks: stat.startTicks }]
+      : [];
+  });
+}
+
 /** Asks the processes to end, and kills those that have not after `graceMs`. Returns when all are gone. */
 export async function stopProcesses(
   processes: readonly { readonly pid: number; readonly startTicks: string }[],
@@ -151,8 +161,12 @@ export function allPids(): number[] {
   return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
 }
 
-// Field 22 of /proc/PID/stat; the second field, the program's name, may hold blanks and brackets. A zombie does not count.
 function startTicksOf(pid: number): string | undefined {
+  return statOf(pid)?.startTicks;
+}
+
+// Fields 6 and 22 of /proc/PID/stat; the second field, the program's name, may hold blanks and brackets. A zombie does not count.
+function statOf(pid: number): { readonly session: number; readonly startTicks: string } | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -160,5 +174,8 @@ function startTicksOf(pid: number): string | undefined {
     return undefined;
   }
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  const [state, , , session] = fields;
+  const startTicks = fields[19];
+  if (state === 'Z' || state === 'X' || startTicks === undefined) return undefined;
+  return { session: Number(session), startTicks };
 }
