@@ -1,5 +1,5 @@
 import t from 'tap';
-import { findTests, needOf } from './suites.ts';
+import { findTests, isAlone, needOf } from './suites.ts';
 
 const tree = (files: Readonly<Record<string, string>>) => (path: string) => {
   const text = files[path];
@@ -39,9 +39,25 @@ t.test('a type of the ground is not the ground', async (t) => {
   t.equal(needOf('e2e/ground/image/image.test.ts', files), 'nothing');
 });
 
+t.test('a suite that says so is alone, wherever it lies', async (t) => {
+  const files = tree({
+    'e2e/far/a.test.ts': imports('../run/alone.ts'),
+    'e2e/far/b.test.ts': imports('./a.ts'),
+    'e2e/far/a.ts': imports('../run/alone.ts'),
+  });
+  t.ok(isAlone('e2e/far/a.test.ts', files));
+  t.notOk(isAlone('e2e/far/b.test.ts', files), 'what others say is not of the suite');
+  const alone = findTests().filter((file) => file.isAlone);
+  t.ok(alone.length > 0, "kind's suite says so");
+  t.ok(
+    alone.every(({ need }) => need === 'own-ground'),
+    'nothing else can be alone',
+  );
+});
+
 t.test('this file is found, and needs nothing', async (t) => {
   t.strictSame(
     findTests().find((file) => file.path === 'e2e/run/suites.test.ts'),
-    { path: 'e2e/run/suites.test.ts', need: 'nothing' },
+    { path: 'e2e/run/suites.test.ts', need: 'nothing', isAlone: false },
   );
 });

@@ -3,13 +3,16 @@ import { dirname, join, normalize } from 'node:path';
 
 /**
  * All test files and what each needs, judged by its imports. Files that reach the ground's module bring up grounds
- * themselves, files that read KUBECONFIG need an API server, and files directly in e2e/ need the whole cluster.
+ * themselves, files that read KUBECONFIG need an API server, and files directly in e2e/ need the whole cluster. Files that import
+ * e2e/run/alone.ts want no other cluster beside them.
  */
 export type Need = 'nothing' | 'api-server' | 'own-ground' | 'whole-cluster';
 
 export interface TestFile {
   readonly path: string;
   readonly need: Need;
+  /** No other cluster is beside it. */
+  readonly isAlone: boolean;
 }
 
 const FOLDERS = [
@@ -25,6 +28,7 @@ const FOLDERS = [
   'bench',
 ];
 const GROUND = 'e2e/ground/ground.ts';
+const ALONE = 'e2e/run/alone.ts';
 
 const filesBelow = (folder: string): string[] => {
   try {
@@ -68,8 +72,14 @@ export const needOf = (path: string, read: (path: string) => string): Need => {
   return readsCluster ? 'api-server' : 'nothing';
 };
 
+/** Whether a suite says that it is to be alone. */
+export const isAlone = (path: string, read: (path: string) => string): boolean =>
+  importsOf(path, read(path)).includes(ALONE);
+
+const readText = (path: string): string => readFileSync(path, 'utf8');
+
 /** Every test file of the checkout, always in the same order. */
 export const findTests = (): TestFile[] =>
   FOLDERS.flatMap(filesBelow)
     .sort()
-    .map((path) => ({ path, need: needOf(path, (file) => readFileSync(file, 'utf8')) }));
+    .map((path) => ({ path, need: needOf(path, readText), isAlone: isAlone(path, readText) }));

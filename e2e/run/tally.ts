@@ -30,3 +30,13 @@ export const closingLine = (tally: Tally): string =>
   tally.skipped === 0
     ? `${tally.passed} passed, ${tally.failed} failed`
     : `${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`;
+
+/** A test that did not run. */
+export interface Skipped {
+  readonly test: string;
+  readonly why: string;
+}
+
+/** The skipped tests of a TAP stream, also those within others. */
+export const skippedIn = (tap: string): readonly Skipped[] =>
+  [...tap.matchAll(/^\s*ok \d+ - (.*?) # SKIP ?(.*)$/gm)].map(([, test = '', why = '']) => ({ test, why }));

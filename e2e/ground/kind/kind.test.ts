@@ -5,6 +5,7 @@ import { LEASES, PODS } from '../../../api/resources.ts';
 import { connect } from '../../../kube/client/client.ts';
 import { paced, pacedSeconds } from '../../../kube/testing/pace.ts';
 import { until } from '../../../kube/testing/until.ts';
+import { alone } from '../../run/alone.ts';
 import { isRunning } from '../../support/workload.ts';
 import { hasDocker } from '../backend.ts';
 import { clusterOf, engineOf } from '../backends/kindcluster.ts';
@@ -64,6 +65,8 @@ const rollout = (ground: Ground, app: string): Promise<string> =>
     ...['rollout', 'status', `--namespace=${NAMESPACE}`, `--timeout=${pacedSeconds(180)}`],
     `deployment/${app}`,
   ]);
+
+alone('it brings up several of kind');
 
 t.test('kind', { skip }, async (t) => {
   const before = await stateOfHost();
