@@ -45,7 +45,7 @@ down: setup ## Ends that cluster and everything that it started
 	@$(NODE) e2e/ground/main.ts down --name $(GROUND_NAME)
 
 run: setup ## Our three components as processes against the cluster of KUBECONFIG
-	@$(NODE) e2e/run/components.ts
+	@$(NODE) e2e/run/components/main.ts
 
 image: setup ## The container image, as an OCI archive, without Docker
 	@$(NODE) e2e/ground/main.ts image

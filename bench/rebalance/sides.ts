@@ -1,6 +1,6 @@
 import { NODE_POOLS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Ground } from '../../e2e/ground/ground.ts';
-import { callHere } from '../../e2e/run/callhere.ts';
+import { callHere } from '../../e2e/run/components/callhere.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { Child } from '../support/child.ts';
 import { freePort } from '../support/port.ts';

@@ -1,5 +1,5 @@
-import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../api/resources.ts';
-import type { KubeClient } from '../../kube/client/client.ts';
+import { MUTATING_WEBHOOK_CONFIGURATIONS } from '../../../api/resources.ts';
+import type { KubeClient } from '../../../kube/client/client.ts';
 
 /** Name of our installed MutatingWebhookConfiguration. */
 export const CONFIGURATION = 'castai-pod-pinner-webhook';

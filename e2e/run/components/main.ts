@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { POD_PINNER_WEBHOOK_KEEPER } from '../../api/labels.ts';
-import { REBALANCE_PLANS } from '../../api/resources.ts';
-import { connect, type KubeClient } from '../../kube/client/client.ts';
-import { messageOf } from '../../kube/errors.ts';
+import { POD_PINNER_WEBHOOK_KEEPER } from '../../../api/labels.ts';
+import { REBALANCE_PLANS } from '../../../api/resources.ts';
+import { connect, type KubeClient } from '../../../kube/client/client.ts';
+import { messageOf } from '../../../kube/errors.ts';
 import { CONFIGURATION, callHere } from './callhere.ts';
 
 /**
