@@ -24,7 +24,7 @@ node_modules/.installed: package.json package-lock.json
 setup: node_modules/.installed
 
 demo: setup ## A real cluster replanned and rebuilt before your eyes; `make down` cleans up
-	@$(NODE) e2e/demo/main.ts --name $(GROUND_NAME)
+	@$(NODE) e2e/run/main.ts e2e/demo/main.ts --name $(GROUND_NAME)
 
 test: setup ## All tests: types, lint, units, and suites on a cluster of their own; FILES=pattern for some
 	@$(NODE) e2e/run/main.ts --files '$(FILES)'
@@ -39,7 +39,7 @@ soak: setup ## The long forms of the fault and fuzz suites
 	@SOAK=1 $(NODE) e2e/run/main.ts
 
 up: setup ## A cluster to work with; prints its kubeconfig
-	@$(NODE) e2e/ground/main.ts up --name $(GROUND_NAME)
+	@$(NODE) e2e/run/main.ts e2e/ground/main.ts up --name $(GROUND_NAME)
 
 down: setup ## Ends that cluster and everything that it started
 	@$(NODE) e2e/ground/main.ts down --name $(GROUND_NAME)

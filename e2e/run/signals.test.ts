@@ -1,104 +1,36 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { paced } from '../../kube/testing/pace.ts';
 import { until } from '../../kube/testing/until.ts';
-import { down } from '../ground/ground.ts';
-import { allPids, markedProcesses, stopProcesses } from '../ground/host/processes.ts';
-import { cgroupFolders, cgroupOf } from '../ground/node/cgroups.ts';
-import { mountsBelow } from '../ground/node/mounts.ts';
 import { allRecords } from '../ground/record.ts';
+import { endsBy, startMake } from './endingscene.ts';
 
-/** A run of tests that is told to end leaves nothing behind, wherever it is. */
+/** What is told to end leaves nothing behind, wherever it is: a run of tests, a cluster that comes up, the demo. */
 
 const skip =
   process.platform === 'linux' && process.getuid?.() === 0 ? false : 'network namespaces need root on Linux';
-const GONE_WITHIN_MS = 20_000;
 /** One file on the shared ground, and one that brings up a ground of its own. */
-const FILES = '^(kube/client/client|e2e/kentroller/report)\\.test\\.ts$';
+const TESTS = ['e2e', 'FILES=^(kube/client/client|e2e/kentroller/report)\\.test\\.ts$'];
 
 t.setTimeout(paced(900_000));
 
-/** Processes whose environment names this folder of grounds, whoever started them. */
-const processesBelow = (root: string): string[] =>
-  allPids().flatMap((pid) => {
-    try {
-      if (pid === process.pid || !readFileSync(`/proc/${pid}/environ`, 'utf8').includes(root)) return [];
-      return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`];
-    } catch {
-      return [];
-    }
-  });
-
-interface Run {
-  readonly root: string;
-  readonly child: ChildProcess;
-  output(): string;
-}
-
-const startRun = (t: Test): Run => {
-  const root = mkdtempSync(join(tmpdir(), 'pp-signal-'));
-  // Of its own in everything: this test is part of a run itself.
-  const env: NodeJS.ProcessEnv = { ...process.env, GROUND_STATE_DIR: root };
-  for (const name of ['PRECISION_PACKER_RUN', 'GROUND_REGISTER', 'MAKEFLAGS', 'MAKELEVEL']) delete env[name];
-  const child = spawn('make', ['--no-print-directory', 'e2e', `FILES=${FILES}`], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  t.teardown(async () => {
-    try {
-      process.kill(-(child.pid ?? 0), 'SIGKILL');
-    } catch {
-      // It has ended, as it should.
-    }
-    for (const { name } of allRecords(root)) await down(name, env).catch(() => {});
-    for (const name of existsSync(root) ? readdirSync(root) : [])
-      await stopProcesses(markedProcesses(join(root, name)), 0);
-    rmSync(root, { recursive: true, force: true });
-  });
-  return { root, child, output: () => output };
-};
-
-/** Sends the signal to `pid` and checks that the run ends by it, in time and whole. */
-const endsBy = async (t: Test, run: Run, signal: NodeJS.Signals, pid: number): Promise<void> => {
-  const dirs = readdirSync(run.root).map((name) => join(run.root, name));
-  const since = performance.now();
-  process.kill(pid, signal);
-  const hasEnded = () => run.child.signalCode !== null || run.child.exitCode !== null;
-  await until('the run has ended', hasEnded, { timeoutMs: GONE_WITHIN_MS });
-  t.comment(`${signal}: gone after ${((performance.now() - since) / 1000).toFixed(1)} s`);
-  t.not(run.child.exitCode, 0, 'the exit code says that it was no success');
-  t.match(run.output(), `ended by ${signal}`);
-  t.notMatch(run.output(), '# again, alone', 'nothing is run again');
-  t.strictSame(processesBelow(run.root), [], 'no process is left');
-  t.strictSame(mountsBelow(run.root, readFileSync('/proc/self/mountinfo', 'utf8')), [], 'no mount is left');
-  t.strictSame(allRecords(run.root), [], 'no ground is on record');
-  t.strictSame(
-    dirs.flatMap((dir) => cgroupFolders(cgroupOf(dir))),
-    [],
-    'no cgroup is left',
-  );
-};
-
 t.test('Ctrl-C while clusters come up', { skip }, async (t) => {
-  const run = startRun(t);
+  const run = startMake(t, TESTS);
   await until('a ground has begun', () => allRecords(run.root).length > 0, { timeoutMs: 300_000 });
   // A terminal sends it to the whole group.
   await endsBy(t, run, 'SIGINT', -(run.child.pid ?? 0));
 });
 
 t.test('SIGTERM while files run on two clusters', { skip }, async (t) => {
-  const run = startRun(t);
+  const run = startMake(t, TESTS);
   const areReady = () => allRecords(run.root).filter((record) => record.isReady).length === 2;
   await until('both grounds are up', areReady, { timeoutMs: 600_000, everyMs: 50 });
   await endsBy(t, run, 'SIGTERM', run.child.pid ?? 0);
 });
+
+for (const command of ['up', 'demo']) {
+  t.test(`Ctrl-C of make ${command}`, { skip }, async (t) => {
+    const run = startMake(t, [command], { GROUND: 'modules' });
+    await until('the ground has begun', () => allRecords(run.root).length > 0, { timeoutMs: 300_000 });
+    await endsBy(t, run, 'SIGINT', -(run.child.pid ?? 0));
+  });
+}
