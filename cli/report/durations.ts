@@ -1,4 +1,4 @@
-import type { Condition, NodeClaim, Pod } from '../../api/objects.ts';
+import type { Condition, Container, NodeClaim, Pod, Probe } from '../../api/objects.ts';
 import { isPodReady } from '../../api/pods.ts';
 
 /** Seconds that Kubernetes gives a pod to stop where its spec says nothing. */
@@ -34,6 +34,39 @@ export const secondsToStart = (pods: readonly Pod[]): number | undefined =>
         : [];
     }),
   );
+
+/** What Kubernetes takes where a probe says nothing. */
+const PROBE = { initialDelaySeconds: 0, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 };
+
+/** Seconds from a container's start to its probe's first success, at the earliest, and until the kubelet gives up. */
+const probeSeconds = (probe: Probe | undefined): { readonly least: number; readonly most: number } => {
+  if (!probe) return { least: 0, most: 0 };
+  const asked = { ...PROBE, ...probe };
+  const { initialDelaySeconds, periodSeconds } = asked;
+  return {
+    least: initialDelaySeconds + (asked.successThreshold - 1) * periodSeconds,
+    most: initialDelaySeconds + asked.failureThreshold * periodSeconds,
+  };
+};
+
+/**
+ * Seconds that a pod's probes make its start last: at least, as they ask no earlier, and at most, as its startup probes allow.
+ * Sidecars start one after the other, before the containers.
+ */
+export const probedStart = ({ spec }: Pod): { readonly least: number; readonly most: number } => {
+  const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
+  const startOf = (containers: readonly Container[], of: 'least' | 'most'): readonly number[] =>
+    containers.map(({ startupProbe }) => probeSeconds(startupProbe)[of]);
+  const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) => all + each, 0);
+  const before = { least: sum(startOf(sidecars, 'least')), most: sum(startOf(sidecars, 'most')) };
+  const ready = [...spec.containers, ...sidecars].map(
+    ({ readinessProbe }) => probeSeconds(readinessProbe).least,
+  );
+  return {
+    least: before.least + Math.max(0, ...startOf(spec.containers, 'least'), ...ready),
+    most: before.most + Math.max(0, ...startOf(spec.containers, 'most')),
+  };
+};
 
 /** Seconds that the cluster's machines took from their NodeClaim to being initialized, and of how many that is known. */
 export const secondsToJoin = (

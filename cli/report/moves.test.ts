@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Pod, PodDisruptionBudget, ReplicaSet } from '../../api/objects.ts';
+import type { Container, Pod, PodDisruptionBudget, ReplicaSet } from '../../api/objects.ts';
 import { clusterOf } from '../../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../../planner/rebalance.ts';
 import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
@@ -23,6 +23,14 @@ const ready = (pod: Pod, afterSeconds: number): Pod => ({
     ],
   },
 });
+
+const probed = (name: string, node: string, probes: Partial<Container>): Pod => {
+  const pod = makePod(name, { node });
+  return {
+    ...pod,
+    spec: { ...pod.spec, containers: pod.spec.containers.map((each) => ({ ...each, ...probes })) },
+  };
+};
 
 const replicaSetOf = (name: string, hash: string): ReplicaSet => ({
   metadata: {
@@ -107,6 +115,33 @@ const RISKS: readonly { readonly says: string; readonly risks: readonly string[]
     says: 'a long start',
     pods: [ready(makePod('web-1', { node: 'a' }), 300), ready(makePod('web-2', { node: 'b' }), 290)],
     risks: ['its pods took 5 min to become ready'],
+  },
+  {
+    says: 'probes that put readiness off, though no pod has shown it',
+    pods: ['web-1', 'web-2'].map((name, n) =>
+      probed(name, n === 0 ? 'a' : 'b', { readinessProbe: { initialDelaySeconds: 180 } }),
+    ),
+    risks: ['its probes let no pod be ready before 3 min have passed'],
+  },
+  {
+    says: 'a slow startup probe, where no pod has shown a start',
+    pods: ['web-1', 'web-2'].map((name, n) =>
+      probed(name, n === 0 ? 'a' : 'b', { startupProbe: { failureThreshold: 60, periodSeconds: 10 } }),
+    ),
+    risks: ['its startup probe allows its pods 10 min to start, and none has shown how long it takes'],
+  },
+  {
+    says: 'no slow startup probe of pods that start fast',
+    pods: ['web-1', 'web-2'].map((name, n) =>
+      ready(
+        probed(name, n === 0 ? 'a' : 'b', {
+          startupProbe: { failureThreshold: 60 },
+          readinessProbe: { periodSeconds: 5 },
+        }),
+        20,
+      ),
+    ),
+    risks: [],
   },
 ];
 

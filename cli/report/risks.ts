@@ -6,7 +6,7 @@ import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
 import { isMigrated } from '../../planner/scheduling/volumes/migrated.ts';
 import { isAttached } from '../../planner/scheduling/volumes/shared.ts';
 import { hasLocalVolume, type Volumes } from '../../planner/scheduling/volumes.ts';
-import { formatSeconds, secondsToStart, secondsToStop } from './durations.ts';
+import { formatSeconds, probedStart, secondsToStart, secondsToStop } from './durations.ts';
 import { listed } from './listed.ts';
 
 /** Seconds from which a start or a stop is long enough to be told. */
@@ -106,6 +106,23 @@ const risk = (
   return names.size === 0 ? [] : [{ kind, message: say(listed([...names].sort()), forms) }];
 };
 
+/** A long start, as pods have shown it, as probes put it off, or as startup probes allow it where no pod has shown one. */
+const startRisks = ({ moving }: MovingPods, shown: number | undefined): Risk[] => {
+  const probed = moving.map(probedStart);
+  const least = Math.max(0, ...probed.map((each) => each.least));
+  const most = Math.max(0, ...probed.map((each) => each.most));
+  const say = (message: string): Risk[] => [{ kind: 'long-start', message }];
+  if (shown !== undefined && shown >= LONG_SECONDS)
+    return say(`its pods took ${formatSeconds(shown)} to become ready`);
+  if (least >= LONG_SECONDS)
+    return say(`its probes let no pod be ready before ${formatSeconds(least)} have passed`);
+  return shown === undefined && most >= LONG_SECONDS
+    ? say(
+        `its startup probe allows its pods ${formatSeconds(most)} to start, and none has shown how long it takes`,
+      )
+    : [];
+};
+
 /** How bad the worst of some risks is; the more, the worse. */
 export const severityOf = (risks: readonly Risk[]): number =>
   Math.max(0, ...risks.map(({ kind }) => RISK_KINDS.length - RISK_KINDS.indexOf(kind)));
@@ -118,7 +135,6 @@ export const risksOf = (
   const budgets = cluster.snapshot.podDisruptionBudgets.filter((budget) =>
     pods.moving.some((pod) => budgetSelects(budget, pod)),
   );
-  const start = secondsToStart(pods.all);
   const stop = Math.max(0, ...pods.moving.map(secondsToStop));
   const risks = [
     ...absenceRisks(pods, budgets.length > 0),
@@ -133,9 +149,7 @@ export const risksOf = (
             : `lets ${allowed} pod${allowed === 1 ? '' : 's'} go at a time now`;
       return { kind: 'disruption-budget', message: `PodDisruptionBudget ${metadata.name} ${does}` };
     }),
-    ...(start !== undefined && start >= LONG_SECONDS
-      ? [{ kind: 'long-start' as const, message: `its pods took ${formatSeconds(start)} to become ready` }]
-      : []),
+    ...startRisks(pods, secondsToStart(pods.all)),
     ...(stop >= LONG_SECONDS
       ? [{ kind: 'long-stop' as const, message: `its pods may take ${formatSeconds(stop)} to stop` }]
       : []),
