@@ -4,7 +4,10 @@ import { fragmentedCluster, makeNode, makePod, makePool, makeSnapshot } from '..
 import { priceList } from '../planner/testing/cases.ts';
 import { smallCatalogue } from '../planner/testing/randomcluster.ts';
 import { describeSplit, kindChangesOf, MOST_SEARCHES, splitSavings } from './changes.ts';
+import { parseFlags } from './flags.ts';
 import { familyOf, KEEPS, keeping, keepsOf } from './keep.ts';
+import { reportCommand } from './report.ts';
+import { PLAN_FLAGS, PLAN_SWITCHES } from './request.ts';
 
 /** What a saving is made of, and plans that keep kinds of machine. */
 
@@ -204,4 +207,51 @@ t.test('--keep names what it takes', async (t) => {
     name: 'UsageError',
     message: /capacity-type, architecture, zone, family, not 'size'/,
   });
+});
+
+/** An entry of a price list for --catalog. */
+const listed = (name: string, architecture: string, Price: number) => ({
+  name,
+  architecture,
+  operatingSystems: ['linux'],
+  resources: { cpu: '4', memory: '16Gi', pods: '58' },
+  offerings: [
+    {
+      Price,
+      Requirements: [
+        { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
+        { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a'] },
+      ],
+    },
+  ],
+});
+
+t.test('a report says which of its searches runs', async (t) => {
+  const steps: string[] = [];
+  const folder = t.testdir({
+    'catalog.json': JSON.stringify([listed('m5.xlarge', 'amd64', 0.2), listed('m6g.xlarge', 'arm64', 0.1)]),
+  });
+  await reportCommand(
+    {
+      flags: parseFlags(
+        ['report', '--catalog', `${folder}/catalog.json`],
+        new Set(PLAN_FLAGS),
+        new Set(PLAN_SWITCHES),
+      ),
+      readSnapshot: async () => armWorld().snapshot,
+      readLive: async () => {
+        throw new Error('no cloud is asked');
+      },
+      step: (what) => void steps.push(what),
+      clock: () => 0,
+      now: request.now,
+    },
+    (each) => rebalance({ ...each, rounds: 20 }),
+  );
+  t.match(steps, [
+    'Searching for places for the pods',
+    /^Finding out what the saving is made of: search 2 of at most 5$/,
+    /search 3 of at most 5$/,
+  ]);
+  t.equal(steps.at(-1), 'Writing the report');
 });

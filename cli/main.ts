@@ -165,8 +165,8 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
         const { readLive } = await import('./prices/live.ts');
         return readLive(region, { now: Date.now(), tell: (line) => tell(progress, line) });
       },
+      step: progress.step,
       clock: () => {
-        progress.step('Searching for places for the pods');
         progress.tick();
         return performance.now();
       },

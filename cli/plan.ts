@@ -81,6 +81,7 @@ export const planCommand = async (
   if (what === 'rebalance') {
     const result = withoutRefused(request, planner.rebalance(request));
     const { blastRadius, ...free } = request;
+    if (blastRadius) input.step?.('Searching without the limits on what one node may hold');
     const without = blastRadius && rebalance(free);
     return {
       out: await print(planName, result, output),

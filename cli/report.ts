@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { clusterOf } from '../planner/cluster/clusterview.ts';
 import { rebalance } from '../planner/rebalance.ts';
-import { kindChangesOf, splitSavings } from './changes.ts';
+import { kindChangesOf, MOST_SEARCHES, splitSavings } from './changes.ts';
 import { unseenOf } from './files/unseen.ts';
 import type { Outcome } from './outcome.ts';
 import { format } from './outputformat.ts';
@@ -15,12 +15,19 @@ export const reportCommand = async (input: Input, planner = rebalance): Promise<
   const { flags } = input;
   const request = await requestOf(input, 'report', '3s');
   const result = withoutRefused(request, planner(request));
+  let searches = 1;
+  const comparing: typeof planner = (each) => {
+    searches += 1;
+    input.step?.(`Finding out what the saving is made of: search ${searches} of at most ${MOST_SEARCHES}`);
+    return planner(each);
+  };
   const cluster = clusterOf(request.snapshot, request.catalogue);
   const report = reportOf(cluster, result, request, {
-    ...splitSavings(request, result, planner),
+    ...splitSavings(request, result, comparing),
     kindChanges: kindChangesOf(request, result),
     unseen: unseenOf(cluster),
   });
+  input.step?.('Writing the report');
   const html = flags.values.get('html');
   if (html !== undefined) {
     const { renderPage } = await import('./html/page.ts');

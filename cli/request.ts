@@ -60,6 +60,8 @@ export interface Input {
   /** Reads the cluster; called once the flags are valid. */
   readonly readSnapshot: () => Promise<Snapshot>;
   readonly readLive: ReadLive;
+  /** Says what is done from now on. */
+  readonly step?: (what: string) => void;
   /** Milliseconds since an arbitrary start; measures the time budget. */
   readonly clock: () => number;
   /** Milliseconds since the epoch. */
@@ -220,6 +222,7 @@ export const requestOf = async (
   if (scope && !snapshot.nodes.some((node) => isInScope(node, scope))) {
     throw new UsageError(`--scope ${scopeText} matches no node of the cluster.`);
   }
+  input.step?.('Searching for places for the pods');
   return {
     snapshot: keeping(snapshot, keeps, catalogue),
     keeps,
