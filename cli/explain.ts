@@ -12,6 +12,7 @@ import { choosePin } from '../planner/pinning/pinpolicy.ts';
 import { provision } from '../planner/provision.ts';
 import { type RebalanceRequest, rebalance } from '../planner/rebalance.ts';
 import { fits, type NodeInfo, nodeInfoOf } from '../planner/scheduling/fit.ts';
+import { allPartedHolders } from '../planner/scheduling/volumes/shared.ts';
 import { hasLocalVolume } from '../planner/scheduling/volumes.ts';
 import { clusterNodesOf } from './clusternodes.ts';
 import { UsageError } from './flags.ts';
@@ -100,6 +101,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
   const facts = cluster.facts.find((each) => each.node.metadata.name === name);
   if (!facts) throw new UsageError(`Node ${name} is not in the cluster.`);
   if (!isInScope(facts.node, request.scope)) return ['it is not in scope'];
+  const holders = allPartedHolders(cluster.snapshot.pods, cluster.volumes);
   const blockers = disruptionBlockers(facts, {
     now: request.now,
     constraints: request.constraints ?? {},
@@ -107,6 +109,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
     budgets: cluster.snapshot.podDisruptionBudgets,
     hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
     willSurge: createSurgeCheck(cluster.snapshot.replicaSets, false),
+    waitsForVolumeOf: (pod) => holders.get(pod),
     allowedDisruptions: () => 1,
   });
   if (blockers.length > 0) return blockerLines(blockers);

@@ -29,7 +29,7 @@ import { openAndFill } from './search/greedy.ts';
 import { improve } from './search/localsearch.ts';
 import { dropMisplaced, placeWaiting } from './search/placewaiting.ts';
 import { rightsize } from './search/rightsize.ts';
-import { BOUND_TOLERANCE, phaseTimers, roundsOf } from './search/timebudget.ts';
+import { BOUND_TOLERANCE, phaseTimers, remaining, roundsOf } from './search/timebudget.ts';
 
 export interface ProvisionRequest extends CoresLimited {
   readonly snapshot: Snapshot;
@@ -227,13 +227,6 @@ const search = (
     result: { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced },
     presumes: isPartial || nominated.size > 0 || comingPodsOf(standing).length > 0,
   };
-};
-
-/** The request with the part of its time budget that is left since `started`. */
-const remaining = (request: ProvisionRequest, started: number): ProvisionRequest => {
-  const { clock, timeBudgetMs } = request;
-  if (!clock || timeBudgetMs === undefined) return request;
-  return { ...request, timeBudgetMs: Math.max(0, timeBudgetMs - (clock() - started)) };
 };
 
 /** Plans for the pending pods, without the preferences that are relaxed; without any where `relaxed` is left out. */

@@ -18,6 +18,7 @@ import { limitReasons } from './packing/unplacedreason.ts';
 import { type Assignment, assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { blueNode, savingsOf } from './plan/savings.ts';
+import { dependentNodes, NODE_WAITS_FOR_OTHERS } from './presumedplaces.ts';
 import { withRoomKept } from './roomforwaiting.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
 import { fillOptionsFor } from './search/filloptions.ts';
@@ -25,7 +26,7 @@ import { improve } from './search/localsearch.ts';
 import { MOVE_TOLERANCE, reduceMoves } from './search/reducemoves.ts';
 import { replaceMustGo, replacePrefix } from './search/replaceprefix.ts';
 import { rightsize } from './search/rightsize.ts';
-import { BOUND_TOLERANCE, phaseTimers, roundsOf } from './search/timebudget.ts';
+import { BOUND_TOLERANCE, phaseTimers, remaining, roundsOf } from './search/timebudget.ts';
 import {
   existingNodesOf,
   mustGoOf,
@@ -93,8 +94,14 @@ const NOT_CHEAPER = 'No cheaper set of nodes was found.';
 const isEmpty = (assignment: Assignment): boolean =>
   assignment.removed.length === 0 && assignment.bought.length === 0;
 
-/** Searches; what could not be told is left out of the answer. */
-const search = (request: RebalanceRequest): RebalanceResult => {
+/** An answer, and whether pods that nobody has placed yet took room in it. */
+interface Found {
+  readonly result: RebalanceResult;
+  readonly presumes: boolean;
+}
+
+/** Searches without the nodes that are left for the next plan; what could not be told is left out of the answer. */
+const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => {
   const isOver = phaseTimers(request);
   // 1. Gather: the cluster, and which nodes may be replaced.
   const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
@@ -103,22 +110,29 @@ const search = (request: RebalanceRequest): RebalanceResult => {
     : { snapshot: request.snapshot, originals: new Map<Pod, Pod>() };
   const standing = clusterOf(snapshot, request.catalogue);
   const chosen = select(standing, request);
-  const { cluster, candidates: free, kept } = withRoomKept(standing, chosen.candidates, request.schedulers);
+  const nameOf = (index: number): string => itemAt(standing.facts, index).node.metadata.name;
+  const now = new Set([...chosen.candidates].filter((index) => !left.has(nameOf(index))));
+  const { cluster, candidates: free, kept, presumes } = withRoomKept(standing, now, request.schedulers);
   const selection: Selection = {
     candidates: free,
-    skipped: [...chosen.skipped, ...kept.map(({ name, blocker }) => skippedNode(name, [blocker]))],
+    skipped: [
+      ...chosen.skipped,
+      ...[...chosen.candidates]
+        .filter((index) => !now.has(index))
+        .map((index) => skippedNode(nameOf(index), [NODE_WAITS_FOR_OTHERS])),
+      ...kept.map(({ name, blocker }) => skippedNode(name, [blocker])),
+    ],
   };
+  const without = (reason: string, answer = selection): Found => ({
+    result: resultOf(answer, cluster, null, reason),
+    presumes,
+  });
   const least = request.constraints?.minClusterSize ?? 0;
   if (cluster.facts.length < least) {
-    return resultOf(
-      selection,
-      cluster,
-      null,
-      `The cluster has ${cluster.facts.length} nodes, fewer than minClusterSize ${least}.`,
-    );
+    return without(`The cluster has ${cluster.facts.length} nodes, fewer than minClusterSize ${least}.`);
   }
   if (selection.candidates.size === 0) {
-    return resultOf(selection, cluster, null, 'No node in scope may be replaced.');
+    return without('No node in scope may be replaced.');
   }
   // 2. Compile.
   const existingNodes = existingNodesOf(cluster, selection.candidates, request);
@@ -177,7 +191,7 @@ const search = (request: RebalanceRequest): RebalanceResult => {
   if (isEmpty(assignment) || packing.cost() >= before - 1e-9) {
     const [dear] = answer.skipped.slice(selection.skipped.length);
     const what = dear ? `Node ${dear.name} must go, and ${dear.reasons.join(', ')}.` : NOT_CHEAPER;
-    return resultOf(answer, cluster, null, [what, ...limitReasons(problem)].join(' '));
+    return without([what, ...limitReasons(problem)].join(' '), answer);
   }
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
@@ -196,10 +210,25 @@ const search = (request: RebalanceRequest): RebalanceResult => {
   const bound = { least: Math.min(bounded, Math.max(0, cost)), cost };
   const removed = assignment.removed.map((index) => itemAt(cluster.facts, index));
   const goesPast = passedHolds(removed.filter(({ node }) => mustGoOf(request, node) === undefined));
-  return {
+  const result = {
     ...resultOf(answer, cluster, { spec, savings: savingsOf({ blue, green, clusterBefore, bound }) }),
     ...(goesPast.length > 0 && { goesPast }),
   };
+  return { result, presumes };
+};
+
+/** Searches until the rules of all pods that move hold, wherever kube-scheduler places those that wait. */
+const searchInOrder = (request: RebalanceRequest): RebalanceResult => {
+  const { snapshot, catalogue } = request;
+  const started = request.clock?.() ?? 0;
+  const left = new Set<string>();
+  for (;;) {
+    const { result, presumes } = search(remaining(request, started), left);
+    if (!result.plan || !presumes) return result;
+    const nodes = dependentNodes(snapshot, catalogue, result.plan.spec);
+    if (nodes.every((name) => left.has(name))) return result;
+    for (const name of nodes) left.add(name);
+  }
 };
 
 /**
@@ -207,7 +236,7 @@ const search = (request: RebalanceRequest): RebalanceResult => {
  * can be had; throws SnapshotError or QuantityError on unreadable input. Without one the plan is null and a reason is given.
  */
 export const rebalance = (request: RebalanceRequest): RebalanceResult => {
-  const result = search(request);
+  const result = searchInOrder(request);
   const selected = new Set(result.selectedNodes);
   const isSelected = (pod: Pod): boolean => selected.has(pod.spec.nodeName ?? '') && isReschedulable(pod);
   const warnings = warningsOf(request.snapshot, request.catalogue, isSelected);

@@ -177,6 +177,8 @@ export const withRoomKept = (
   readonly cluster: Cluster;
   readonly candidates: ReadonlySet<number>;
   readonly kept: readonly { readonly name: string; readonly blocker: Blocker }[];
+  /** Whether pods that nobody has placed yet take room of the cluster. */
+  readonly presumes: boolean;
 } => {
   const { plannable, nominated, foreign } = waitingPodsOf(standing, schedulers);
   const { cluster, needed } = keepRoom(standing, {
@@ -187,6 +189,7 @@ export const withRoomKept = (
   const isFree = (index: number): boolean => !needed.has(index);
   return {
     cluster,
+    presumes: needed.size > 0,
     candidates: new Set([...candidates].filter(isFree)),
     kept: [...candidates]
       .filter((index) => !isFree(index))

@@ -14,6 +14,7 @@ import { capacityTypeOf, typeOf } from './model/standingmachine.ts';
 import type { ExistingNode } from './packing/existingnode.ts';
 import { itemAt } from './packing/matrix.ts';
 import { readAmounts } from './scheduling/nodeinfo.ts';
+import { allPartedHolders } from './scheduling/volumes/shared.ts';
 import { hasLocalVolume } from './scheduling/volumes.ts';
 
 /** USD per hour that the replacement of a node has to be below its limit: it goes for the same price, too. */
@@ -74,6 +75,7 @@ export const mustGoOf = ({ mustGo }: Pick<SelectionRequest, 'mustGo'>, node: Nod
 export const select = (cluster: Cluster, request: SelectionRequest): Selection => {
   const skipped: SkippedNode[] = [];
   const candidates: number[] = [];
+  const holders = allPartedHolders(cluster.snapshot.pods, cluster.volumes);
   const willSurge = createSurgeCheck(cluster.snapshot.replicaSets, request.surgeSingleReplicas ?? false);
   const budgets = allowedDisruptionsByPool(cluster.facts, request.now);
   cluster.facts.forEach((facts, index) => {
@@ -87,6 +89,7 @@ export const select = (cluster: Cluster, request: SelectionRequest): Selection =
       allowedDisruptions: (pool) => mustGet(budgets, pool.metadata.name, 'disruption budget of NodePool'),
       hasLocalVolume: (pod) => hasLocalVolume(pod, cluster.volumes),
       willSurge,
+      waitsForVolumeOf: (pod) => holders.get(pod),
       evictAs: (pod) => valueAt(request.evictAs, podName(pod)),
       ...(request.schedulers && { schedulers: request.schedulers }),
     });
@@ -126,7 +129,6 @@ export const existingNodesOf = (
       podRisk: podRiskOf(typeOf(facts.node), capacityTypeOf(facts.node), request.interruption),
       ...(isCandidate && mustGo && { premium: premiumOf(mustGo, facts.price) }),
       isCandidate,
-      // A plan names destinations by their NodeClaims.
       acceptsPods:
         mustGo === undefined &&
         facts.claim !== undefined &&

@@ -33,6 +33,7 @@ const WHAT_TO_DO: Readonly<Record<BlockerKind, string>> = {
   'most-nodes': 'raise --max-nodes',
   'no-place': 'raise maxPricePercent',
   room: 'they go once those pods have other room',
+  order: 'look again once no pod waits',
   'marked-node': `remove the mark, or ${tryFlag('ignore-problem-removal-disabled-nodes')}`,
   'marked-pod': `remove the mark, or ${tryFlag('ignore-problem-removal-disabled-pods')}`,
   scheduler: 'only pods that kube-scheduler places can be moved',
@@ -41,6 +42,7 @@ const WHAT_TO_DO: Readonly<Record<BlockerKind, string>> = {
   job: `let them end, or ${tryFlag('ignore-problem-job-pods')}`,
   devices: 'only pods without resource claims can be moved',
   'local-volume': `only where the data may be lost: ${tryFlag('ignore-local-persistent-volumes')}`,
+  'shared-volume': 'let one of the pods end, or move it to the node of the other',
   'pod-budget': `add a replica or let the budget allow one pod to go, or ${tryFlag('ignore-blocking-pdb')}`,
   'pod-budgets': `leave each pod one budget, or ${tryFlag('ignore-blocking-pdb')}`,
 };

@@ -100,3 +100,41 @@ t.test('32: a sharer that is ending, and does not come back, holds nobody', asyn
   const planned = provisioned(makeSnapshot([full], [gone, user('b')], withVolume(EBS)), LIST);
   t.same(planned.unplaced, []);
 });
+
+t.test(
+  '32: of parted sharers, the one that runs with the volume stays, and the one that waits may join it',
+  async (t) => {
+    const nodes = ['n1', 'n2', 'n3'].map((name) => makeNode(name, { type: 'm.4', cpu: 3900 }));
+    const waits = { ...user('b', 'n2', 500), status: { phase: 'Pending' as const } };
+    const runs = user('a', 'n1', 500);
+    const rest = makePod('rest', { app: 'rest', node: 'n3', cpu: 1000 });
+    const { plan, skippedNodes } = rebalanced(
+      makeSnapshot(nodes, [runs, waits, rest], withVolume(EBS)),
+      LIST,
+    );
+    const deleted = (plan?.spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName);
+    t.notOk(deleted.includes('claim-n1'), 'the volume would go to the pod that waits');
+    t.ok(deleted.includes('claim-n2'));
+    t.equal(plan?.spec.podsToMigrate?.find(({ name }) => name === 'b')?.dstNodeClaimName, 'claim-n1');
+    t.match(skippedNodes, [
+      { name: 'n1', reasons: [/pod default\/a runs with a volume .* and pod default\/b on n2 waits for it/] },
+    ]);
+    const both = rebalanced(makeSnapshot(nodes, [runs, user('b', 'n2', 500), rest], withVolume(EBS)), LIST);
+    t.same(both.skippedNodes, [], 'where both run, no node has the volume alone');
+  },
+);
+
+t.test(
+  '32: the check refuses to move a pod that runs with the volume, unless all come together',
+  async (t) => {
+    const at = (before: string, after: string, holds = false) => ({
+      before,
+      after,
+      arrives: before !== after,
+      holds,
+    });
+    t.ok(partedSharers([at('1', '3', true), at('2', '2'), at('3', '3')]), 'two wait, it joins one of them');
+    t.notOk(partedSharers([at('1', '2', true), at('2', '2')]));
+    t.notOk(partedSharers([at('1', '1', true), at('2', '1'), at('3', '3')]), 'a waiting one joins it');
+  },
+);

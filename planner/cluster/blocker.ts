@@ -13,6 +13,7 @@ export type BlockerKind =
   | 'most-nodes'
   | 'no-place'
   | 'room'
+  | 'order'
   | 'marked-node'
   | 'marked-pod'
   | 'scheduler'
@@ -21,6 +22,7 @@ export type BlockerKind =
   | 'job'
   | 'devices'
   | 'local-volume'
+  | 'shared-volume'
   | 'pod-budget'
   | 'pod-budgets';
 

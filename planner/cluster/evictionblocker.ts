@@ -45,6 +45,8 @@ export interface EvictionRules {
   readonly now: number;
   readonly hasLocalVolume: (pod: Pod) => boolean;
   readonly willSurge: (pod: Pod) => boolean;
+  /** The pod on another node that waits for a volume which this one runs with, and would get it were it moved. */
+  readonly waitsForVolumeOf?: (pod: Pod) => Pod | undefined;
   /** What a single pod may be evicted past, beyond the mode. */
   readonly evictAs?: (pod: Pod) => EvictAs | undefined;
   /** Whether no other pod of a pod's workload is ready on another node, where such pods have to stay. */
@@ -103,6 +105,15 @@ export const evictionBlocker = (pod: Pod, rules: EvictionRules): Blocker | undef
   if (blocker) return blocker;
   if (!mode.ignoreLocalPersistentVolumes && rules.hasLocalVolume(pod)) {
     return podBlocks('local-volume', pod, 'has', 'a volume that is local to the node');
+  }
+  const waits = rules.waitsForVolumeOf?.(pod);
+  if (waits) {
+    return {
+      kind: 'shared-volume',
+      cause: 'pods run with a volume that one node at a time attaches, and pods on other nodes wait for it',
+      message: `pod ${podName(pod)} runs with a volume that one node at a time attaches, and pod ${podName(waits)} on ${waits.spec.nodeName} waits for it`,
+      pod: podName(pod),
+    };
   }
   return mode.ignoreBlockingPDB ? undefined : budgetBlocker(pod, rules.budgets, rules.willSurge(pod));
 };

@@ -1,7 +1,14 @@
 import { KARPENTER_DISRUPTED_TAINT } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
-import { foreignSchedulerOf, isBoundToNode, isReschedulable, isUnschedulable } from '../../api/pods.ts';
+import {
+  foreignSchedulerOf,
+  isBoundToNode,
+  isReschedulable,
+  isUnschedulable,
+  podName,
+} from '../../api/pods.ts';
 import { claimedDevicesOfPending } from '../scheduling/resourceclaims.ts';
+import { claimsForOnePod, isTaken, type Volumes } from '../scheduling/volumes.ts';
 import type { StateNode } from './candidate.ts';
 import type { Cluster } from './clusterview.ts';
 
@@ -32,12 +39,26 @@ const otherRefusal = (pod: Pod): string | undefined => {
   return condition.reason ?? 'no reason';
 };
 
+/** Of pods that wait for one ReadWriteOncePod volume, all but the first by name, each with that one. */
+const laterUsers = (pending: readonly Pod[], volumes: Volumes): ReadonlyMap<Pod, Pod> => {
+  const users = new Map<string, Pod[]>();
+  for (const pod of pending.filter(isFree)) {
+    for (const claim of claimsForOnePod(pod, volumes)) users.set(claim, [...(users.get(claim) ?? []), pod]);
+  }
+  return new Map(
+    [...users.values()].flatMap((each) => {
+      const [first, ...others] = each.toSorted((a, b) => (podName(a) < podName(b) ? -1 : 1));
+      return first ? others.map((pod) => [pod, first] as const) : [];
+    }),
+  );
+};
+
 /**
  * Sorts the pods without a node by Karpenter's rule for those that need one: not nominated, not gated, not of a
  * DaemonSet, not another scheduler's, and not refused for anything but want of a node.
  */
 export const waitingPodsOf = (
-  { pending, snapshot, facts }: Pick<Cluster, 'pending' | 'snapshot' | 'facts'>,
+  { pending, snapshot, facts, views, volumes }: Omit<Cluster, 'supply' | 'namespaces'>,
   schedulers?: readonly string[],
 ): WaitingPods => {
   const devicesOf = claimedDevicesOfPending(snapshot.deviceClasses ?? [], snapshot.nodes);
@@ -45,6 +66,7 @@ export const waitingPodsOf = (
     ...facts.map(({ node }) => node.metadata.name),
     ...snapshot.nodeClaims.map(({ metadata }) => metadata.name),
   ]);
+  const onlyUsers = laterUsers(pending, volumes);
   const plannable: Pod[] = [];
   const nominated = new Map<string, Pod[]>();
   const left: LeftPod[] = [];
@@ -58,11 +80,14 @@ export const waitingPodsOf = (
     const scheduler = foreignSchedulerOf(pod, schedulers);
     const devices = devicesOf(pod);
     const refusal = otherRefusal(pod);
+    const only = onlyUsers.get(pod);
     const reason = scheduler
       ? `scheduler ${scheduler} places it, whose rules are not known`
       : devices
         ? `it has ${devices}; devices of claims are not planned, and it is left to Karpenter`
-        : refusal && `its condition PodScheduled is False for ${refusal}, not for want of a node`;
+        : only !== undefined || isTaken(pod, views, volumes)
+          ? `another pod has its volume, which is ReadWriteOncePod${only === undefined ? '' : `, or gets it first: ${podName(only)}`}`
+          : refusal && `its condition PodScheduled is False for ${refusal}, not for want of a node`;
     if (reason === undefined) plannable.push(pod);
     else left.push({ pod, reason });
     if (scheduler && isUnschedulable(pod)) foreign.push(pod);

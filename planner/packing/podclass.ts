@@ -27,6 +27,8 @@ export interface PodClass {
   readonly original: Pod;
   /** Whether all of its pods stay where they are: they count for others, and ask for nothing. */
   readonly stays: boolean;
+  /** Whether nobody has placed its pods yet. */
+  readonly presumed: boolean;
 }
 
 /** What a pod asks of nodes and of other pods, as text; empty for most. */
@@ -103,7 +105,7 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
   const placed = new Set<PodClass>();
   for (const pod of pods) {
     const requests = podRequests(pod);
-    const { selectors, slots, workload, shared, original, stays = false } = needsOf(pod);
+    const { selectors, slots, workload, shared, original, stays = false, presumed = false } = needsOf(pod);
     for (const [resource, n] of slots) requests.set(resource, n);
     const labels = labelsOf(pod);
     const identity = ruled && [
@@ -118,6 +120,7 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
       workload ?? '',
       shared && shared.length > 0 ? JSON.stringify(shared) : '',
       original ? JSON.stringify([original.spec.nodeSelector, original.spec.affinity?.nodeAffinity]) : '',
+      presumed ? 'presumed' : '',
     ];
     const key = `${textOf(requests)} ${others.some((text) => text !== '') ? JSON.stringify(others) : ''}`;
     let podClass = podClasses.get(key);
@@ -132,6 +135,7 @@ export const podClassesOf = (pods: readonly Pod[], needsOf: NeedsOf = () => NO_N
         shared: shared ?? [],
         original: original ?? pod,
         stays: true,
+        presumed,
       };
       podClasses.set(key, podClass);
     }

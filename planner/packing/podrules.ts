@@ -85,6 +85,8 @@ export interface RuledClass {
   readonly original?: Pod;
   /** Whether its pods are not placed again: they have no rules of their own. */
   readonly stays?: boolean;
+  /** Whether nobody has placed its pods yet: no pod can join them. */
+  readonly presumed?: boolean;
 }
 
 /** Compiles affinity, anti-affinity, spread, host ports and shared volumes of pod classes. */
@@ -121,7 +123,9 @@ export const compilePodRules = (
     if (affinity.length > 0) {
       const matchesAll = (other: Pod): boolean =>
         affinity.every((term) => termSelects(term, pod, other, namespaces));
-      const selected = select(matchesAll);
+      const selected = Uint8Array.from(classes, ({ pod: other, presumed }) =>
+        !presumed && matchesAll(other) ? 1 : 0,
+      );
       rules.push({
         kind: 'some',
         tallies: affinity.map((term) => tallies.id(term.topologyKey, selected)),

@@ -105,11 +105,13 @@ export const compile = (input: {
     const stays = !toPlace.has(pod);
     const ofVolumes = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
     const original = stays ? undefined : input.originals?.get(pod);
+    const presumed = input.replaces === true && !pod.spec.nodeName;
     const needs: ReturnType<NeedsOf> =
       !stays && !original && shared.size === 0
         ? ofVolumes
         : {
             ...ofVolumes,
+            ...(presumed && { presumed }),
             ...(volumes &&
               shared.size > 0 && {
                 shared: singleNodeClaims(pod, volumes).filter((claim) => shared.has(claim)),

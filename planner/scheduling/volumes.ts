@@ -27,6 +27,8 @@ export type NeedsOf = (pod: Pod) => {
   readonly original?: Pod;
   /** Whether the pod has a node and is not placed again. */
   readonly stays?: boolean;
+  /** Whether nobody has placed the pod yet: it takes room, and no pod that moves can join it. */
+  readonly presumed?: boolean;
 };
 
 /** The needs of a pod without volumes. */
@@ -185,16 +187,19 @@ const exceedsLimits = (pod: Pod, node: VolumeNode, volumes: Volumes): boolean =>
   return false;
 };
 
+/** The claims of a pod that no other pod may use beside it, as 'namespace/name'. */
+export const claimsForOnePod = (pod: Pod, volumes: Volumes): readonly string[] =>
+  claimsOf(pod, volumes)
+    .filter(({ spec }) => spec?.accessModes?.includes('ReadWriteOncePod'))
+    .map(({ metadata }) => `${namespaceOf(pod)}/${metadata.name}`);
+
 /** Whether another pod uses a ReadWriteOncePod claim of this pod. */
-const isTaken = (pod: Pod, nodes: readonly VolumeNode[], volumes: Volumes): boolean => {
-  const exclusive = claimsOf(pod, volumes).filter((claim) =>
-    claim.spec?.accessModes?.includes('ReadWriteOncePod'),
-  );
-  if (exclusive.length === 0) return false;
-  const names = new Set(exclusive.map((claim) => claim.metadata.name));
+export const isTaken = (pod: Pod, nodes: readonly VolumeNode[], volumes: Volumes): boolean => {
+  const exclusive = new Set(claimsForOnePod(pod, volumes));
+  if (exclusive.size === 0) return false;
   return nodes.some((node) =>
-    node.pods.some(
-      (other) => namespaceOf(other) === namespaceOf(pod) && claimNames(other).some((name) => names.has(name)),
+    node.pods.some((other) =>
+      claimNames(other).some((name) => exclusive.has(`${namespaceOf(other)}/${name}`)),
     ),
   );
 };

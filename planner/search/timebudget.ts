@@ -33,3 +33,10 @@ export const phaseTimers = (request: TimedRequest): Readonly<Record<Phase, () =>
 /** Rounds of local search for a request. */
 export const roundsOf = ({ clock, timeBudgetMs, rounds }: TimedRequest): number =>
   rounds ?? (clock && timeBudgetMs !== undefined ? ROUNDS_IN_TIME : ROUNDS);
+
+/** The request with the part of its time budget that is left since `started`. */
+export const remaining = <T extends TimedRequest>(request: T, started: number): T => {
+  const { clock, timeBudgetMs } = request;
+  if (!clock || timeBudgetMs === undefined) return request;
+  return { ...request, timeBudgetMs: Math.max(0, timeBudgetMs - (clock() - started)) };
+};

@@ -2,7 +2,12 @@ import type { Pod } from '../../../api/objects.ts';
 import { podName } from '../../../api/pods.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
-import { partedSharers, type Sharer, singleNodeClaims } from '../../scheduling/volumes/shared.ts';
+import {
+  partedHolders,
+  partedSharers,
+  type Sharer,
+  singleNodeClaims,
+} from '../../scheduling/volumes/shared.ts';
 import { attachedBy, hasAttachments, type Volumes, volumesOf } from '../../scheduling/volumes.ts';
 import type { PlanFault } from './fault.ts';
 import type { Place } from './outcome.ts';
@@ -28,7 +33,8 @@ const sharedFaults = (places: readonly Place[], volumes: Volumes): PlanFault[] =
     }
   }
   return [...users].flatMap(([claim, all]): PlanFault[] => {
-    const parted = partedSharers(all);
+    const holders = partedHolders(all.map(({ pod }) => pod));
+    const parted = partedSharers(all.map((user) => ({ ...user, holds: holders.has(user.pod) })));
     if (!parted) return [];
     const { arrival, other } = parted;
     const pod = podName(arrival.pod);

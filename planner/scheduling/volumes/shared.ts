@@ -1,5 +1,5 @@
 import type { PersistentVolumeClaim, Pod } from '../../../api/objects.ts';
-import { isReschedulable } from '../../../api/pods.ts';
+import { hasEnded, isReschedulable } from '../../../api/pods.ts';
 import { namespaceOf } from '../interpodaffinity.ts';
 import { claimsOf, hasAttachments, type Volumes } from '../volumes.ts';
 import { attachmentOf, driverOf } from './migrated.ts';
@@ -61,16 +61,41 @@ export const sharedClaims = (pods: readonly Pod[], volumes: Volumes): ReadonlySe
   return new Set([...users].flatMap(([claim, n]) => (n > 1 ? [claim] : [])));
 };
 
+/**
+ * Of the pods with a node that use one claim, those that run with its volume while another waits for it elsewhere, each
+ * with that one: were they moved, it would get the volume. Where pods run on several nodes, nobody has it alone.
+ */
+export const partedHolders = (users: readonly Pod[]): ReadonlyMap<Pod, Pod> => {
+  const running = users.filter(({ status }) => status?.phase === 'Running');
+  const node = running[0]?.spec.nodeName;
+  if (node === undefined || running.some(({ spec }) => spec.nodeName !== node)) return new Map();
+  const waits = users.find(({ spec }) => spec.nodeName !== undefined && spec.nodeName !== node);
+  return new Map(waits ? running.map((pod) => [pod, waits]) : []);
+};
+
+/** The same over all claims of the pods. */
+export const allPartedHolders = (pods: readonly Pod[], volumes: Volumes): ReadonlyMap<Pod, Pod> => {
+  const users = new Map<string, Pod[]>();
+  for (const pod of pods) {
+    if (!pod.spec.nodeName || hasEnded(pod)) continue;
+    for (const claim of singleNodeClaims(pod, volumes)) users.set(claim, [...(users.get(claim) ?? []), pod]);
+  }
+  return new Map([...users.values()].flatMap((each) => [...partedHolders(each)]));
+};
+
 /** A pod that uses a shared claim: where it is, where a plan leaves it, and whether the plan brings it there. */
 export interface Sharer {
   readonly before: string | undefined;
   readonly after: string;
   readonly arrives: boolean;
+  /** Whether it runs with the volume while another sharer waits for it elsewhere. */
+  readonly holds?: boolean;
 }
 
 /**
  * The first sharer that a plan parts from another one. A pod has to come where a sharer is, and sharers may be in no more
- * places than before: those that are parted already are no fault of the plan.
+ * places than before: those that are parted already are no fault of the plan. One that holds the volume moves only where
+ * all come together.
  */
 export const partedSharers = <T extends Sharer>(
   sharers: readonly T[],
@@ -83,7 +108,7 @@ export const partedSharers = <T extends Sharer>(
     const other = sharers.find((each) => each.after !== arrival.after);
     if (!other) continue;
     const isAlone = !sharers.some((each) => each !== arrival && each.after === arrival.after);
-    if (isAlone || isMoreParted) return { arrival, other };
+    if (isAlone || isMoreParted || arrival.holds) return { arrival, other };
   }
   return undefined;
 };
