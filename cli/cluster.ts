@@ -21,6 +21,7 @@ import { connect, type KubeClient } from '../kube/client/client.ts';
 import { isNotFound, KubeError, lacksRight, messageOf, OptionsError } from '../kube/errors.ts';
 import { nodeClassKindsOf } from '../planner/model/nodepool.ts';
 import { type Snapshot, snapshotFromList } from '../planner/model/snapshot.ts';
+import { UNREAD_NODE_OVERLAYS, unreadNodeClasses } from '../planner/model/unread.ts';
 import { UsageError } from './flags.ts';
 
 /** The kinds that plans depend on: without one of them, plans would break scheduling rules or budgets. */
@@ -101,19 +102,9 @@ const listNodeClasses = async (
     nodeClasses: answers.flatMap(({ resource, objects = [] }) =>
       objects.map((object) => ({ ...object, kind: resource.kind })),
     ),
-    notes: answers.flatMap(({ resource: { kind, plural, group }, objects }) =>
-      objects
-        ? []
-        : [
-            `${kind}es were not read, so subnets, disks and the kubelet's settings of new machines are known by standing nodes alone: grant list on ${plural}.${group}.`,
-          ],
-    ),
+    notes: answers.flatMap(({ resource, objects }) => (objects ? [] : [unreadNodeClasses(resource)])),
   };
 };
-
-/** What a missing right to list NodeOverlays leaves unknown. */
-const NO_NODE_OVERLAYS =
-  'NodeOverlays were not read, so prices and resources that they change count as the cloud has them: grant list on nodeoverlays.karpenter.sh.';
 
 /** Lists the cluster's objects. Throws UsageError for missing permissions, missing kinds and failed requests. */
 export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
@@ -135,7 +126,7 @@ export const listSnapshot = async (client: KubeClient): Promise<Snapshot> => {
   const notes = [
     ...(snapshot.notes ?? []),
     ...(limitRanges ? [] : [NO_LIMIT_RANGES]),
-    ...(nodeOverlays ? [] : [NO_NODE_OVERLAYS]),
+    ...(nodeOverlays ? [] : [UNREAD_NODE_OVERLAYS]),
     ...ofClouds.notes,
   ];
   return {

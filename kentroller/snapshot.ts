@@ -1,9 +1,11 @@
 import type { KubeObject, NodeClassObject, Pod } from '../api/objects.ts';
-import type { Cache } from '../kube/cache/cache.ts';
+import type { Resource } from '../api/resources.ts';
+import type { Absence, Cache } from '../kube/cache/cache.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import type { Logger } from '../kube/component/log.ts';
 import { lacksRight, messageOf } from '../kube/errors.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
+import { UNREAD_NODE_OVERLAYS, unreadNodeClasses } from '../planner/model/unread.ts';
 import type { Caches } from './caches.ts';
 import { type BufferPods, readBufferPods } from './capacitybuffers.ts';
 
@@ -22,6 +24,25 @@ export const usesReservations = ({
 }: {
   readonly ec2NodeClasses: Pick<Caches['ec2NodeClasses'], 'list'>;
 }): boolean => ec2NodeClasses.list().some(({ status }) => (status?.capacityReservations ?? []).length > 0);
+
+interface OptionalKind {
+  readonly resource: Pick<Resource, 'kind' | 'plural' | 'group'>;
+  readonly absence: Absence | undefined;
+}
+
+/** What plans can't know, as kentroller may not read these kinds, each in a sentence with what to do. */
+export const unreadKinds = ({
+  ec2NodeClasses,
+  autoNodeClasses,
+  nodeOverlays,
+}: Readonly<
+  Record<'ec2NodeClasses' | 'autoNodeClasses' | 'nodeOverlays', OptionalKind>
+>): readonly string[] => [
+  ...[ec2NodeClasses, autoNodeClasses]
+    .filter(({ absence }) => absence === 'forbidden')
+    .map(({ resource }) => unreadNodeClasses(resource)),
+  ...(nodeOverlays.absence === 'forbidden' ? [UNREAD_NODE_OVERLAYS] : []),
+];
 
 export type SnapshotCaches = Pick<
   Caches,

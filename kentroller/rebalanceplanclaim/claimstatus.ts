@@ -28,6 +28,10 @@ export interface Explanation {
   readonly message: string;
 }
 
+/** Sentences as one text; the last one keeps its full stop as it is. */
+export const sentences = (each: readonly string[]): string =>
+  each.map((text, at) => (at < each.length - 1 ? text.replace(/\.$/, '') : text)).join('. ');
+
 /** The claim's status in a new state, with the condition that explains it. */
 export const withState = (
   status: RebalancePlanClaimStatus,

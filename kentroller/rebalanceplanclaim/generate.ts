@@ -11,9 +11,9 @@ import { isForbidden, isTerminal, messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { gatherForPlans } from '../snapshot.ts';
+import { gatherForPlans, unreadKinds } from '../snapshot.ts';
 import { readClaim, writeClaimStatus } from './claimclient.ts';
-import { type Explanation, isCanceled, isFinished, withState } from './claimstatus.ts';
+import { type Explanation, isCanceled, isFinished, sentences, withState } from './claimstatus.ts';
 import { type Planning, PlanningError, PlanningTimeout } from './plannerworker.ts';
 import { buildPlan, mustGoNodes, planIdOf, planNameFor } from './planobject.ts';
 import { type PartsAnswer, planInParts, savingsOfAll } from './planparts.ts';
@@ -49,9 +49,10 @@ const selectionOf = (answer: PartsAnswer): RebalancePlanClaimStatus => {
 export const rejectionOf = (
   claim: RebalancePlanClaim,
   answer: PartsAnswer,
+  unread: readonly string[] = [],
 ): { readonly state: 'Skipped' | 'Failed'; readonly explanation: Explanation } | undefined => {
   if (answer.plans.length === 0) {
-    const message = answer.reason ?? 'No cheaper set of nodes was found.';
+    const message = sentences([answer.reason ?? 'No cheaper set of nodes was found.', ...unread]);
     const reason = claim.spec.mustGo ? 'NoReplacement' : 'NoSavings';
     return { state: 'Skipped', explanation: { reason, message } };
   }
@@ -140,8 +141,8 @@ export const createPlanGenerationController = (o: {
     const ready = first.spec.execute
       ? `${which} ready and will be executed`
       : `${which} ready: set ${plans.length === 1 ? 'its' : 'their'} spec.execute to true to execute ${plans.length === 1 ? 'it' : 'them'}`;
-    const told = [o.priceWarning() ?? [], goesPast].flat();
-    const message = [ready, ...told].join('. ');
+    const told = [o.priceWarning() ?? [], unreadKinds(o.caches), goesPast].flat();
+    const message = sentences([ready, ...told]);
     await setState(
       claim,
       'Ready',
@@ -197,7 +198,7 @@ export const createPlanGenerationController = (o: {
         signal,
       },
     );
-    const rejection = rejectionOf(claim, answer);
+    const rejection = rejectionOf(claim, answer, unreadKinds(o.caches));
     if (rejection) {
       await setState(claim, rejection.state, rejection.explanation, selectionOf(answer), signal);
       return;
