@@ -1,7 +1,26 @@
-import type { PlanState, RebalancePlan } from './kinds/rebalanceplan.ts';
+import type { PlanState, PodToMigrate, RebalancePlan } from './kinds/rebalanceplan.ts';
 import type { Pod } from './objects.ts';
 import { isControlledBy } from './pods.ts';
 import { valueAt } from './records/valueat.ts';
+
+const FOREIGN = 'node/';
+
+/**
+ * Where a plan moves a pod: the name of a NodeClaim, or a key for a node that Karpenter does not own, which no NodeClaim
+ * can be named.
+ */
+export const destinationOf = ({
+  dstNodeClaimName,
+  dstNodeName,
+}: Pick<PodToMigrate, 'dstNodeClaimName' | 'dstNodeName'>): string =>
+  dstNodeClaimName ?? `${FOREIGN}${dstNodeName ?? ''}`;
+
+/** The name of the node of a destination that Karpenter does not own; undefined for a NodeClaim. */
+export const foreignNodeOf = (destination: string): string | undefined =>
+  destination.startsWith(FOREIGN) ? destination.slice(FOREIGN.length) : undefined;
+
+/** The destination's name for people: of a node that Karpenter does not own, or of a NodeClaim. */
+export const destinationName = (destination: string): string => foreignNodeOf(destination) ?? destination;
 
 const FINAL: ReadonlySet<PlanState> = new Set<PlanState>([
   'Done',

@@ -35,8 +35,9 @@ export const kindChangesOf = (
     });
   }
   const counts = new Map<string, KindChange>();
-  for (const { srcNode, dstNodeClaimName } of plan?.spec.podsToMigrate ?? []) {
-    const [before, after] = [ofNode.get(srcNode ?? ''), ofClaim.get(dstNodeClaimName)];
+  for (const { srcNode, dstNodeClaimName = '', dstNodeName = '' } of plan?.spec.podsToMigrate ?? []) {
+    const before = ofNode.get(srcNode ?? '');
+    const after = ofClaim.get(dstNodeClaimName) ?? ofNode.get(dstNodeName);
     for (const what of KEEPS) {
       const [from, to] = [before?.[what], after?.[what]];
       if (from === undefined || to === undefined || from === to) continue;

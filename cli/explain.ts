@@ -2,6 +2,7 @@ import { isGated, isHeld, withoutHold } from '../api/heldpods.ts';
 import { PIN, PIN_GATE, PIN_NODE, PREPARING_TAINT, REMOVAL_TAINT } from '../api/labels.ts';
 import { healthOf, isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
+import { destinationName, destinationOf } from '../api/plans.ts';
 import { isReschedulable, podName } from '../api/pods.ts';
 import { printable } from '../api/text/printable.ts';
 import type { Blocker } from '../planner/cluster/blocker.ts';
@@ -122,7 +123,7 @@ const explainNode = (request: RebalanceRequest, name: string): string[] => {
     ...linesAlike(
       moves.map((move) => ({
         name: `pod ${move.namespace}/${move.name}`,
-        text: `moves to ${move.dstNodeClaimName}`,
+        text: `moves to ${destinationName(destinationOf(move))}`,
       })),
       'pods',
     ),

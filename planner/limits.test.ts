@@ -64,7 +64,7 @@ const after = (snapshot: Snapshot, spec: RebalancePlanSpec): Snapshot => {
     added.find((each) => each.claim.metadata.name === claim)?.node.metadata.name ??
     snapshot.nodeClaims.find(({ metadata }) => metadata.name === claim)?.status?.nodeName ??
     '';
-  const moves = new Map(spec.podsToMigrate?.map((move) => [move.name, nodeOf(move.dstNodeClaimName)]));
+  const moves = new Map(spec.podsToMigrate?.map((move) => [move.name, nodeOf(move.dstNodeClaimName ?? '')]));
   return {
     ...snapshot,
     nodes: [

@@ -6,7 +6,7 @@ import { isReschedulable, podName } from '../api/pods.ts';
 import { valueAt } from '../api/records/valueat.ts';
 import { type Blocker, messagesOf } from './cluster/blocker.ts';
 import { disruptionBlockers, isInScope, type NodeConstraints, type Scope } from './cluster/candidate.ts';
-import { acceptsPods, billedOf, type Cluster } from './cluster/clusterview.ts';
+import { acceptsPods, billedOf, type Cluster, isForeign } from './cluster/clusterview.ts';
 import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
 import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
@@ -131,7 +131,7 @@ export const existingNodesOf = (
       isCandidate,
       acceptsPods:
         mustGo === undefined &&
-        facts.claim !== undefined &&
+        (facts.claim !== undefined || isForeign(facts)) &&
         !closed.has(facts.node.metadata.name) &&
         acceptsPods(facts),
       movable: new Set(isCandidate ? view.pods.filter(isReschedulable) : []),

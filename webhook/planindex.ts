@@ -17,10 +17,9 @@ export const trimPlan = (plan: RebalancePlan): RebalancePlan => ({
   metadata: plan.metadata,
   spec: {
     execute: plan.spec.execute,
-    podsToMigrate: (plan.spec.podsToMigrate ?? []).map(({ name, namespace, dstNodeClaimName, owner }) => ({
+    podsToMigrate: (plan.spec.podsToMigrate ?? []).map(({ name, namespace, owner }) => ({
       name,
       namespace,
-      dstNodeClaimName,
       ...(owner && { owner }),
     })),
   },

@@ -68,27 +68,41 @@ const nodeClaimToAdd = z.object({
 const EVICT_AS = ['Aggressive', 'Disposable'] as const;
 export type EvictAs = (typeof EVICT_AS)[number];
 
-const podToMigrate = z.object({
-  name,
-  namespace: name,
-  srcNode: z
-    .string()
-    .max(253)
-    .exactOptional()
-    .meta({ description: 'Node that the pod runs on; empty for a pending pod.' }),
-  dstNodeClaimName: name.meta({
-    description: 'A NodeClaim that this plan adds, or one that is there already.',
-  }),
-  policy: z.enum(['Optional', 'Mandatory']).exactOptional(),
-  owner: z
-    .object({ kind: word, name: z.string().max(253), uid })
-    .exactOptional()
-    .meta({ description: 'Controller of the pod: its next pod takes the slot that this entry stands for.' }),
-  evictAs: z.enum(EVICT_AS).exactOptional().meta({
-    description:
-      'What the pod may be evicted past: Aggressive, being the only ready one of its workload or of a Job; Disposable, having no controller, too.',
-  }),
-});
+const podToMigrate = z
+  .object({
+    name,
+    namespace: name,
+    srcNode: z
+      .string()
+      .max(253)
+      .exactOptional()
+      .meta({ description: 'Node that the pod runs on; empty for a pending pod.' }),
+    dstNodeClaimName: name.exactOptional().meta({
+      description: 'A NodeClaim that this plan adds, or one that is there already.',
+    }),
+    dstNodeName: name.exactOptional().meta({
+      description: 'A node that Karpenter does not own, in place of dstNodeClaimName.',
+    }),
+    policy: z.enum(['Optional', 'Mandatory']).exactOptional(),
+    owner: z
+      .object({ kind: word, name: z.string().max(253), uid })
+      .exactOptional()
+      .meta({
+        description: 'Controller of the pod: its next pod takes the slot that this entry stands for.',
+      }),
+    evictAs: z.enum(EVICT_AS).exactOptional().meta({
+      description:
+        'What the pod may be evicted past: Aggressive, being the only ready one of its workload or of a Job; Disposable, having no controller, too.',
+    }),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      {
+        rule: 'has(self.dstNodeClaimName) != has(self.dstNodeName)',
+        message: 'one of dstNodeClaimName and dstNodeName is expected',
+      },
+    ],
+  });
 
 const eviction = z
   .object({
@@ -182,6 +196,11 @@ const nodeCost = z.object({
   priceHourly: decimal,
   zone: labelValue.exactOptional(),
   capacityType: labelValue.exactOptional(),
+  nodePool: z
+    .string()
+    .max(253)
+    .exactOptional()
+    .meta({ description: 'NodePool of a removed node, whose NodeOverlays its price counts with.' }),
   maxPricePercent: z.int().exactOptional().meta({
     description: 'What may be spent in the place of a removed node that must go, in percent of its price.',
   }),

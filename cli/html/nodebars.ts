@@ -1,5 +1,6 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
+import { destinationOf } from '../../api/plans.ts';
 import { podName } from '../../api/pods.ts';
 import type { Cluster } from '../../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../../planner/rebalance.ts';
@@ -56,15 +57,15 @@ const byChangeAndPrice = (a: NodeBar, b: NodeBar): number =>
   (b.price ?? 0) - (a.price ?? 0) ||
   (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 
-/** Pods that the plan moves, by the name of their new NodeClaim. */
-const arrivalsOf = (cluster: Cluster, claimOf: ReadonlyMap<string, string>): Map<string, Pod[]> => {
+/** Pods that the plan moves, by destination. */
+const arrivalsOf = (cluster: Cluster, newPlaceOf: ReadonlyMap<string, string>): Map<string, Pod[]> => {
   const arrivals = new Map<string, Pod[]>();
   for (const pod of cluster.views.flatMap((view) => view.pods)) {
-    const claim = claimOf.get(podName(pod));
-    if (claim === undefined) continue;
-    const pods = arrivals.get(claim);
+    const place = newPlaceOf.get(podName(pod));
+    if (place === undefined) continue;
+    const pods = arrivals.get(place);
     if (pods) pods.push(pod);
-    else arrivals.set(claim, [pod]);
+    else arrivals.set(place, [pod]);
   }
   return arrivals;
 };
@@ -75,10 +76,10 @@ export const nodeBarsOf = (
   { plan }: RebalanceResult,
 ): { readonly before: readonly NodeBar[]; readonly after: readonly NodeBar[] } => {
   const removed = new Set((plan?.savings.blueNodes ?? []).map((node) => node.name));
-  const claimOf = new Map(
-    (plan?.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, move.dstNodeClaimName]),
+  const newPlaceOf = new Map(
+    (plan?.spec.podsToMigrate ?? []).map((move) => [`${move.namespace}/${move.name}`, destinationOf(move)]),
   );
-  const arrivals = arrivalsOf(cluster, claimOf);
+  const arrivals = arrivalsOf(cluster, newPlaceOf);
   const workloadOf = createWorkloadOf(cluster.snapshot.replicaSets);
   const existing = clusterNodesOf(cluster).map(({ facts, view }) => {
     const allocatable = readAmounts(facts.node.status?.allocatable);
@@ -93,8 +94,10 @@ export const nodeBarsOf = (
       shares: sharesOf(pods, workloadOf),
       fate: removed.has(name) ? 'removed' : 'kept',
     };
-    const staying = pods.filter((pod) => !claimOf.has(podName(pod)));
-    const arriving = arrivals.get(facts.claim?.metadata.name ?? '') ?? [];
+    const staying = pods.filter((pod) => !newPlaceOf.has(podName(pod)));
+    const { claim } = facts;
+    const place = destinationOf(claim ? { dstNodeClaimName: claim.metadata.name } : { dstNodeName: name });
+    const arriving = arrivals.get(place) ?? [];
     return { before, after: { ...before, shares: sharesOf([...staying, ...arriving], workloadOf) } };
   });
   const added = (plan?.savings.greenNodes ?? []).map(

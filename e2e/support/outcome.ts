@@ -29,7 +29,8 @@ export const outcomeOf = (
   const nodeOfClaim = new Map(claims.map((c) => [c.metadata.name, c.status?.nodeName ?? '']));
   const wanted = new Map<string, number>();
   for (const move of plan.spec.podsToMigrate ?? []) {
-    const node = nodeOfClaim.get(claimOf(plan, move.dstNodeClaimName)) ?? `claim ${move.dstNodeClaimName}`;
+    const claim = move.dstNodeClaimName ?? '';
+    const node = move.dstNodeName ?? nodeOfClaim.get(claimOf(plan, claim)) ?? `claim ${claim}`;
     add(wanted, `${move.owner?.kind} ${move.namespace}/${move.owner?.name} on ${node}`);
   }
   const running = new Map<string, number>();

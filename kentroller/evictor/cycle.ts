@@ -1,4 +1,5 @@
 import type { NodeClaim, Pod } from '../../api/objects.ts';
+import { destinationName, destinationOf } from '../../api/plans.ts';
 import { isReschedulable } from '../../api/pods.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
@@ -110,9 +111,10 @@ const waysOf = (
   nodeNames: ReadonlyMap<string, string>,
 ): string => {
   const counts = new Map<string, number>();
-  for (const { srcNode, dstNodeClaimName } of plans.flatMap(({ spec }) => spec.podsToMigrate ?? [])) {
-    if (srcNode !== from) continue;
-    const to = nodeNames.get(dstNodeClaimName) ?? dstNodeClaimName;
+  for (const move of plans.flatMap(({ spec }) => spec.podsToMigrate ?? [])) {
+    if (move.srcNode !== from) continue;
+    const destination = destinationOf(move);
+    const to = nodeNames.get(destination) ?? destinationName(destination);
     counts.set(to, (counts.get(to) ?? 0) + 1);
   }
   return [...counts].map(([to, pods]) => `${to} (${pods})`).join(', ');

@@ -2,7 +2,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { NOT_READY } from '../../api/labels.ts';
 import { healthOf } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
+import { destinationOf, givesSlotsOn, isUnderWay } from '../../api/plans.ts';
 import {
   controllerKey,
   controllerOf,
@@ -39,9 +39,10 @@ export const movedByPlans = (plans: readonly RebalancePlan[]): ((pod: Pod) => bo
   const owners = new Set<string>();
   const pods = new Set<string>();
   for (const plan of plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp)) {
-    for (const { namespace, name, owner, dstNodeClaimName } of plan.spec.podsToMigrate ?? []) {
+    for (const move of plan.spec.podsToMigrate ?? []) {
+      const { namespace, name, owner } = move;
       pods.add(`${namespace}/${name}`);
-      if (owner && givesSlotsOn(plan, dstNodeClaimName)) owners.add(controllerKey(owner, namespace));
+      if (owner && givesSlotsOn(plan, destinationOf(move))) owners.add(controllerKey(owner, namespace));
     }
   }
   return (pod) => {

@@ -1,5 +1,5 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { isFinished, isRunning } from '../../api/plans.ts';
+import { destinationOf, isFinished, isRunning } from '../../api/plans.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 
 /** What plans for nodes that must go did lately, derived from them, so that a restart forgets nothing. */
@@ -23,10 +23,7 @@ export const claimsInUse = (plans: readonly RebalancePlan[]): ReadonlySet<string
   new Set(
     plans
       .filter(isPending)
-      .flatMap((plan) => [
-        ...deletedBy(plan),
-        ...(plan.spec.podsToMigrate ?? []).map(({ dstNodeClaimName }) => dstNodeClaimName),
-      ]),
+      .flatMap((plan) => [...deletedBy(plan), ...(plan.spec.podsToMigrate ?? []).map(destinationOf)]),
   );
 
 /** NodeClaims that plans of one maker which have not ended remove. */

@@ -57,6 +57,7 @@ const sources = (plan: RebalancePlan, o: Partial<IntentSources> = {}): IntentSou
   plans: [plan],
   claim: (name) => (name === 'green' ? LAUNCHED : name === 'stays' ? make.nodeClaim('stays') : undefined),
   node: (claim) => (claim.metadata.name === 'stays' ? make.node('stays') : undefined),
+  nodeNamed: (name) => (name === 'managed' ? make.node('managed') : undefined),
   pod: () => undefined,
   nodeName: () => 'ip-10-0-0-4',
   joinDeadlineMs: 600_000,
@@ -207,5 +208,22 @@ t.test('ids are valid label values, and another process derives the same', async
   t.same(
     deriveIntents(sources(structuredClone(plan))).map((i) => i.id),
     ids,
+  );
+});
+
+t.test('slots on a node that Karpenter does not own name the node and no NodeClaim', async (t) => {
+  const { dstNodeClaimName: _, ...bare } = move('web-1', '');
+  const plan = running([{ ...bare, dstNodeName: 'managed' }]);
+  const pins = deriveIntents(sources(plan)).filter(({ pin }) => pin);
+  t.match(pins, [
+    { nodeClaim: '', nodeName: 'managed', pin: { owner: { uid: 'rs-uid', count: 1, replaces: ['web-1'] } } },
+  ]);
+  const baseline = { ...plan, status: { ...plan.status, pinBaseline: { 'rs-uid/node/managed': 2 } } };
+  t.match(deriveIntents(sources(baseline)).find(({ pin }) => pin)?.pin?.owner, { count: 3 });
+  const gone = deriveIntents(sources(plan, { nodeNamed: () => undefined }));
+  t.same(
+    gone.filter(({ pin }) => pin),
+    [],
+    'kube-scheduler places the pods once the node is gone',
   );
 });

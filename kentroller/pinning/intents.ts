@@ -2,7 +2,7 @@ import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.
 import * as labels from '../../api/labels.ts';
 import type { Node, NodeClaim, Taint as ObjectTaint, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
-import { givesSlotsOn, isUnderWay } from '../../api/plans.ts';
+import { destinationOf, foreignNodeOf, givesSlotsOn, isUnderWay } from '../../api/plans.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { addedNames, currentClaim } from '../rebalanceplan/state/claimnames.ts';
 import { baselineKey, baselineOf, movesOf } from '../rebalanceplan/state/moves.ts';
@@ -13,6 +13,7 @@ export interface IntentSources {
   readonly plans: readonly RebalancePlan[];
   readonly claim: (name: string) => NodeClaim | undefined;
   readonly node: (claim: NodeClaim) => Node | undefined;
+  readonly nodeNamed: (name: string) => Node | undefined;
   readonly pod: (namespace: string, name: string) => Pod | undefined;
   /** Name that the machine's Node will have; undefined until the cloud has answered. */
   readonly nodeName: (providerID: string) => string | undefined;
@@ -62,13 +63,19 @@ export const nodeIntent = (claim: NodeClaim, nodeName: string, joinDeadlineMs: n
   };
 };
 
-interface Destination {
+/** What intents name of a destination; no NodeClaim for a node that Karpenter does not own. */
+interface Target {
+  readonly nodeClaim: string;
+  readonly nodeName: string;
+}
+
+interface Machine {
   readonly claim: NodeClaim;
   readonly nodeName: string;
 }
 
 /** The current attempt's NodeClaim for a planned claim, and its node's name, '' until that is known. */
-const destinationOf = (s: IntentSources, plan: RebalancePlan, name: string): Destination | undefined => {
+const machineOf = (s: IntentSources, plan: RebalancePlan, name: string): Machine | undefined => {
   const claim = s.claim(currentClaim(plan, name));
   if (!claim || claim.metadata.deletionTimestamp) return undefined;
   const id = claim.status?.providerID;
@@ -76,9 +83,16 @@ const destinationOf = (s: IntentSources, plan: RebalancePlan, name: string): Des
   return { claim, nodeName: known || (id ? s.nodeName(id) : undefined) || '' };
 };
 
+const targetOf = (s: IntentSources, plan: RebalancePlan, destination: string): Target | undefined => {
+  const nodeName = foreignNodeOf(destination);
+  if (nodeName !== undefined) return s.nodeNamed(nodeName) && { nodeClaim: '', nodeName };
+  const machine = machineOf(s, plan, destination);
+  return machine && { nodeClaim: machine.claim.metadata.name, nodeName: machine.nodeName };
+};
+
 const nodeIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
   [...addedNames(plan)].flatMap((name): Intent[] => {
-    const target = destinationOf(s, plan, name);
+    const target = machineOf(s, plan, name);
     if (!target || target.nodeName === '' || !target.claim.status?.providerID) return [];
     const nodeClaim = target.claim.metadata.name;
     const node = nodeIntent(target.claim, target.nodeName, s.joinDeadlineMs);
@@ -107,14 +121,14 @@ export const waitingPodsOf = (plans: readonly RebalancePlan[]): ReadonlySet<stri
 const podIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
   (plan.spec.podsToMigrate ?? []).filter(isPending).flatMap((entry): Intent[] => {
     const uid = s.pod(entry.namespace, entry.name)?.metadata.uid;
-    const target = destinationOf(s, plan, entry.dstNodeClaimName);
+    const destination = destinationOf(entry);
+    const target = targetOf(s, plan, destination);
     if (!uid || !target) return [];
     return [
       {
-        id: pinIntentId(plan.metadata.name, entry.dstNodeClaimName, entry.namespace, uid),
+        id: pinIntentId(plan.metadata.name, destination, entry.namespace, uid),
         plan: plan.metadata.name,
-        nodeClaim: target.claim.metadata.name,
-        nodeName: target.nodeName,
+        ...target,
         pin: { namespace: entry.namespace, pod: { name: entry.name, uid } },
       },
     ];
@@ -128,15 +142,14 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
   return movesOf(plan.spec.podsToMigrate ?? [], false).flatMap((move): Intent[] => {
     const { owner, destination, namespace } = move;
     if (!givesSlotsOn(plan, destination)) return [];
-    const target = owner ? destinationOf(s, plan, destination) : undefined;
+    const target = owner ? targetOf(s, plan, destination) : undefined;
     if (!owner || !target) return [];
     const count = (valueAt(baseline, baselineKey(owner.uid, destination)) ?? 0) + move.names.length;
     return [
       {
         id: pinIntentId(plan.metadata.name, destination, namespace, owner.uid),
         plan: plan.metadata.name,
-        nodeClaim: target.claim.metadata.name,
-        nodeName: target.nodeName,
+        ...target,
         pin: {
           namespace,
           owner: {

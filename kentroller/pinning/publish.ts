@@ -29,6 +29,7 @@ export const publishIntents = (o: {
       plans,
       claim: (name) => caches.nodeClaims.get(name),
       node: (claim) => nodeOf(caches, claim),
+      nodeNamed: (name) => caches.nodes.get(name),
       pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
       nodeName: (providerID) => nodeNames.get(providerID),
       joinDeadlineMs: o.joinDeadlineMs,

@@ -5,7 +5,7 @@ import {
   type RebalancePlanStatus,
   rebalancePlan,
 } from '../../api/kinds/rebalanceplan.ts';
-import type { NodeClaim } from '../../api/objects.ts';
+import type { Node, NodeClaim } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { printable } from '../../api/text/printable.ts';
@@ -73,8 +73,8 @@ class EvictionBackoff {
   }
 }
 
-/** True when a plan that waits for the NodeClaim may take it now. */
-const isFreed = (change: Change<NodeClaim>): boolean =>
+/** True when a plan that waits for the NodeClaim or node may take it now. */
+const isFreed = (change: Change<NodeClaim | Node>): boolean =>
   change.type === 'update' &&
   change.old.metadata.annotations?.[IN_USE_BY] !== undefined &&
   change.object.metadata.annotations?.[IN_USE_BY] === undefined;
@@ -163,7 +163,10 @@ export const executePlans = (
         ...index.ofClaim(claim),
         ...(isFreed(change) ? unfinishedPlans() : []),
       ]),
-      watches(caches.nodes, (node) => index.ofNode(node)),
+      watches(caches.nodes, (node, change) => [
+        ...index.ofNode(node),
+        ...(isFreed(change) ? unfinishedPlans() : []),
+      ]),
       watches(caches.migrations, (migration) => {
         const owner = migration.metadata.ownerReferences?.find(({ kind }) => kind === 'RebalancePlan');
         return owner ? [owner.name] : [];

@@ -2,10 +2,10 @@ import { parseOwnerMark } from '../../api/identity/ownermark.ts';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { OWNED_BY } from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
-import { isRunning } from '../../api/plans.ts';
+import { destinationOf, isRunning } from '../../api/plans.ts';
 import { controllerOf, podName } from '../../api/pods.ts';
 import type { Caches } from '../caches.ts';
-import { existingClaims } from './state/claimnames.ts';
+import { placesInUse } from './state/claimnames.ts';
 import { detachedBy } from './state/surgerecord.ts';
 
 const NO_PLANS: readonly string[] = [];
@@ -42,7 +42,7 @@ const claimKey = (name: string): string => `claim/${name}`;
 
 /** What a plan's spec names: owners and pods that it moves, NodeClaims that it removes or fills. */
 const keysOf = (plan: RebalancePlan): ReadonlySet<string> => {
-  const keys = new Set(existingClaims(plan).map(claimKey));
+  const keys = new Set(placesInUse(plan).map(claimKey));
   for (const { namespace, name, owner } of plan.spec.podsToMigrate ?? []) {
     keys.add(podKey(`${namespace}/${name}`));
     if (owner) keys.add(ownerKey(owner.uid));
@@ -104,7 +104,9 @@ export class PlanIndex {
     const byId = providerID ? this.#claimById.get(providerID) : undefined;
     const known = byId ?? this.#claimByNode.get(name);
     const claim = known === undefined ? undefined : this.#caches.nodeClaims.get(known);
-    return claim ? this.#running(this.ofClaim(claim)) : NO_PLANS;
+    return claim
+      ? this.#running(this.ofClaim(claim))
+      : this.#plans.of(claimKey(destinationOf({ dstNodeName: name })));
   }
 
   #running(plans: readonly string[]): readonly string[] {

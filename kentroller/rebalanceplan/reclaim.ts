@@ -2,7 +2,7 @@ import { consolidationOwner, isMarkedBy, ownerMark, parseOwnerMark } from '../..
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CORDONED_BY, IN_USE_BY, LOCKED_BY, OWNED_BY, PLAN_FINALIZER } from '../../api/labels.ts';
 import type { KubeObject, NodeClaim } from '../../api/objects.ts';
-import { isFinished } from '../../api/plans.ts';
+import { destinationOf, isFinished } from '../../api/plans.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -69,6 +69,7 @@ export const reclaimNodes = (o: {
     const gone = { metadata: owner };
     if (key === claimKey(name)) await freeNode(writer, gone, name);
     else {
+      await freeNode(writer, gone, destinationOf({ dstNodeName: name }));
       await uncordonNode(writer, gone, { kind: 'uncordon', node: name, drainFailed: false, ...WHY });
       await unlockNode(writer, gone, { kind: 'unlock', node: name, ...WHY });
     }

@@ -1,6 +1,7 @@
 import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
+import { destinationOf, foreignNodeOf } from '../../api/plans.ts';
 import { isInScope } from '../../planner/cluster/candidate.ts';
 import { afterPlan } from '../../planner/plan/afterplan.ts';
 import {
@@ -66,10 +67,13 @@ export const partition = (request: PlanningRequest, partBytes = PART_BYTES): rea
 
 /** Names of the nodes that stay and get pods. */
 const nodesUsedBy = (spec: RebalancePlanSpec, { nodeClaims }: PlanningRequest['snapshot']): Set<string> => {
-  const filled = new Set((spec.podsToMigrate ?? []).map((move) => move.dstNodeClaimName));
-  return new Set(
-    nodeClaims.flatMap(({ metadata, status }) => (filled.has(metadata.name) ? (status?.nodeName ?? []) : [])),
-  );
+  const filled = new Set((spec.podsToMigrate ?? []).map(destinationOf));
+  return new Set([
+    ...nodeClaims.flatMap(({ metadata, status }) =>
+      filled.has(metadata.name) ? (status?.nodeName ?? []) : [],
+    ),
+    ...[...filled].flatMap((destination) => foreignNodeOf(destination) ?? []),
+  ]);
 };
 
 const endAtTimeout = (error: unknown): undefined => {

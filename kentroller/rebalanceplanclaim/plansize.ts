@@ -1,5 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../api/objects.ts';
+import { destinationOf } from '../../api/plans.ts';
 import { controllerOf, isReschedulable } from '../../api/pods.ts';
 
 /** Sizes of plans in bytes of JSON. The API server takes 1.5 MB; a plan stays below half of that with its full status. */
@@ -27,8 +28,8 @@ const moveStatusBytes = ({ podsToMigrate = [], nodeClaimsToAdd = [] }: Rebalance
   const pods = Map.groupBy(podsToMigrate, ({ owner }) => owner?.uid);
   const baseline = new Set(
     podsToMigrate
-      .filter(({ owner, dstNodeClaimName }) => owner !== undefined && !added.has(dstNodeClaimName))
-      .map(({ owner, dstNodeClaimName }) => `${owner?.uid}/${dstNodeClaimName}`),
+      .filter((move) => move.owner !== undefined && !added.has(destinationOf(move)))
+      .map((move) => `${move.owner?.uid}/${destinationOf(move)}`),
   );
   const surging = podsToMigrate.filter(({ owner }) => owner && pods.get(owner.uid)?.length === 1);
   return (

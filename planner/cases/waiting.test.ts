@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Node, NodeClaim, Pod, PodStatus, Taint } from '../../api/objects.ts';
-import { makeNode, makePod, makeSnapshot } from '../testing/builders.ts';
+import { foreignNode, makeNode, makePod, makeSnapshot } from '../testing/builders.ts';
 import { deletedBy, makeDaemonSet, provisionFor, rebalanceOf, typesOf } from '../testing/smallworld.ts';
 
 const withStatus = (pod: Pod, status: Partial<PodStatus>): Pod => ({
@@ -34,15 +34,6 @@ const machine = (
     ...o,
   },
 });
-/** A node of a managed node group. */
-const foreign = (name: string, o: Parameters<typeof makeNode>[1] = {}) => {
-  const { node } = makeNode(name, o);
-  const labels = Object.fromEntries(
-    Object.entries(node.metadata.labels ?? {}).filter(([key]) => !key.startsWith('karpenter.sh/')),
-  );
-  return { ...node, metadata: { ...node.metadata, labels } };
-};
-
 t.test('case 16: nothing is bought for a pod that is nominated', async (t) => {
   const node = makeNode('a', { cpu: 4000 });
   const victim = makePod('low', { node: 'a', cpu: 3500 });
@@ -190,11 +181,11 @@ t.test('case 17: DaemonSets count on a machine on its way', async (t) => {
 });
 
 t.test('kind 13: nodes that Karpenter does not own are room, and stay', async (t) => {
-  const snapshot = makeSnapshot([], [waiting()], { nodes: [foreign('managed', { cpu: 4000 })] });
+  const snapshot = makeSnapshot([], [waiting()], { nodes: [foreignNode('managed', { cpu: 4000 })] });
   t.equal(provisionFor(snapshot).plan, null);
   t.same(provisionFor(snapshot).unplaced, []);
   t.match(rebalanceOf(snapshot).skippedNodes, [{ name: 'managed' }]);
-  const cordoned = foreign('managed', { cpu: 4000 });
+  const cordoned = foreignNode('managed', { cpu: 4000 });
   const closed = { ...cordoned, spec: { ...cordoned.spec, unschedulable: true } };
   t.equal(typesOf(provisionFor({ ...snapshot, nodes: [closed] })).length, 1);
 });
@@ -219,7 +210,7 @@ t.test('case 74: the pod that waits comes to a node that stays anyhow', async (t
   const stays = { ...marked, node: { ...marked.node, metadata: { ...marked.node.metadata, annotations } } };
   const snapshot = makeSnapshot([makeNode('n', SMALL), stays], [waiting()]);
   t.same(deletedBy(rebalanceOf(snapshot)), ['claim-n']);
-  const managed = { ...snapshot, nodes: [makeNode('n', SMALL).node, foreign('managed', SMALL)] };
+  const managed = { ...snapshot, nodes: [makeNode('n', SMALL).node, foreignNode('managed', SMALL)] };
   t.same(deletedBy(rebalanceOf(managed)), ['claim-n'], 'also of a managed node group');
   const coming = makeSnapshot([makeNode('n', SMALL)], [waiting()]);
   const both = { ...coming, nodeClaims: [...coming.nodeClaims, machine('coming')] };

@@ -144,6 +144,7 @@ export const billOf = (catalogue: Catalogue, facts: readonly StateNode[]): Bill 
 export const acceptsPods = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>): boolean => {
   return (
     claim?.metadata.deletionTimestamp === undefined &&
+    node.metadata.deletionTimestamp === undefined &&
     node.spec?.unschedulable !== true &&
     isReady(node) &&
     healthOf(node).kind !== 'sick' &&
@@ -151,6 +152,13 @@ export const acceptsPods = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>):
     !(node.spec?.taints ?? []).some((taint) => taint.key === KARPENTER_UNREGISTERED_TAINT)
   );
 };
+
+/**
+ * Whether Karpenter does not own a node, such as one of a managed node group. One that it made and whose NodeClaim is not
+ * there, or not seen, is none.
+ */
+export const isForeign = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>): boolean =>
+  claim === undefined && node.metadata.labels?.[KARPENTER_NODEPOOL] === undefined;
 
 /** Per label key, the values that pods select; a NodePool that leaves the label open may be given one of them. */
 export const selectedLabelValues = (pods: readonly Pod[]): ReadonlyMap<string, ReadonlySet<string>> => {

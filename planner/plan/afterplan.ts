@@ -1,6 +1,7 @@
 import type { NodeClaimToAdd, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import { HOSTNAME, KARPENTER_UNREGISTERED_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Requirement } from '../../api/objects.ts';
+import { destinationOf } from '../../api/plans.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 
 /** Labels that a planned node will have for sure: its claim's, and requirements with one value. */
@@ -51,11 +52,11 @@ export const afterPlan = (snapshot: Snapshot, spec: RebalancePlanSpec): Snapshot
   const nodeOfClaim = new Map(snapshot.nodes.map((node) => [claimOf(node), node.metadata.name]));
   const added = new Set((spec.nodeClaimsToAdd ?? []).map(({ metadata }) => metadata.name));
   const removed = new Set((spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName));
-  const filled = new Set((spec.podsToMigrate ?? []).map(({ dstNodeClaimName }) => dstNodeClaimName));
-  const destinationOf = new Map(
-    (spec.podsToMigrate ?? []).map(({ namespace, name, dstNodeClaimName: claim }) => [
+  const filled = new Set((spec.podsToMigrate ?? []).map(destinationOf));
+  const placeOf = new Map(
+    (spec.podsToMigrate ?? []).map(({ namespace, name, dstNodeClaimName: claim = '', dstNodeName }) => [
       `${namespace}/${name}`,
-      added.has(claim) ? claim : nodeOfClaim.get(claim),
+      dstNodeName ?? (added.has(claim) ? claim : nodeOfClaim.get(claim)),
     ]),
   );
   return {
@@ -63,14 +64,17 @@ export const afterPlan = (snapshot: Snapshot, spec: RebalancePlanSpec): Snapshot
     nodes: [
       ...snapshot.nodes.map((node) => {
         const claim = claimOf(node);
-        return removed.has(claim) || filled.has(claim) ? closed(node) : node;
+        const place = destinationOf(
+          claim ? { dstNodeClaimName: claim } : { dstNodeName: node.metadata.name },
+        );
+        return removed.has(claim) || filled.has(place) ? closed(node) : node;
       }),
       ...(spec.nodeClaimsToAdd ?? []).map(plannedNode),
     ],
     nodeClaims: [...snapshot.nodeClaims, ...(spec.nodeClaimsToAdd ?? []).map(orderedClaim)],
     pods: snapshot.pods.map((pod) => {
       const { name, namespace = 'default' } = pod.metadata;
-      const node = destinationOf.get(`${namespace}/${name}`);
+      const node = placeOf.get(`${namespace}/${name}`);
       return node === undefined ? pod : { ...pod, spec: { ...pod.spec, nodeName: node } };
     }),
   };

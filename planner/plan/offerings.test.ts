@@ -143,7 +143,7 @@ const carriedOut = (snapshot: Snapshot, spec: RebalancePlanSpec): Snapshot => {
     pods: snapshot.pods.map((pod) => {
       const move = moves.get(podName(pod));
       if (!move) return pod;
-      const nodeName = nodeOf.get(move.dstNodeClaimName) ?? '';
+      const nodeName = nodeOf.get(move.dstNodeClaimName ?? '') ?? '';
       return { ...pod, spec: { ...pod.spec, nodeName }, status: { phase: 'Running' } };
     }),
   };

@@ -7,6 +7,7 @@ import type {
 } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../api/objects.ts';
 import { controllerOf } from '../../api/pods.ts';
+import type { StateNode } from '../cluster/candidate.ts';
 import type { Cluster } from '../cluster/clusterview.ts';
 import { limitsBesidePlan } from '../cluster/nodepoollimits.ts';
 import { isStarting } from '../cluster/startingnodes.ts';
@@ -26,15 +27,24 @@ const ATTEMPT_ROOM = 11;
 export const claimName = (planName: string, n: number): string =>
   derivedName(planName, `-${n}`, MAX_NODE_CLAIM_NAME - ATTEMPT_ROOM);
 
-const migration = (pod: Pod, srcNode: string | undefined, dstNodeClaimName: string): PodToMigrate => {
+type Destination = Pick<PodToMigrate, 'dstNodeClaimName' | 'dstNodeName'>;
+
+const migration = (pod: Pod, destination: Destination): PodToMigrate => {
   const owner = controllerOf(pod);
   return {
     name: pod.metadata.name,
     namespace: namespaceOf(pod),
-    srcNode: srcNode ?? '',
-    dstNodeClaimName,
+    srcNode: pod.spec.nodeName ?? '',
+    ...destination,
     ...(owner && { owner: { kind: owner.kind, name: owner.name, uid: owner.uid } }),
   };
+};
+
+/** How a plan names a node for a pod. Pods that wait find nodes without a NodeClaim, and those that start, by themselves. */
+const destinationFor = ({ spec }: Pod, facts: StateNode): Destination | undefined => {
+  if (isStarting(facts)) return undefined;
+  if (facts.claim) return { dstNodeClaimName: facts.claim.metadata.name };
+  return spec.nodeName ? { dstNodeName: facts.node.metadata.name } : undefined;
 };
 
 /**
@@ -68,13 +78,12 @@ export const writePlan = (
     bill.count(option, 1);
     if (node.option.most !== undefined) raised += node.option.price - option.price;
     green.push(greenNode(name, option, bill.total() - before));
-    for (const pod of node.pods) podsToMigrate.push(migration(pod, pod.spec.nodeName, name));
+    for (const pod of node.pods) podsToMigrate.push(migration(pod, { dstNodeClaimName: name }));
   });
   for (const { pod, node } of assignment.moves) {
-    // kube-scheduler finds nodes without a NodeClaim, and machines under way or starting, by itself.
     const facts = cluster.facts[node];
-    const claim = facts && isStarting(facts) ? undefined : facts?.claim;
-    if (claim) podsToMigrate.push(migration(pod, pod.spec.nodeName, claim.metadata.name));
+    const destination = facts && destinationFor(pod, facts);
+    if (destination) podsToMigrate.push(migration(pod, destination));
   }
   const nodeClaimsToDelete = assignment.removed.flatMap((node) => {
     const claim = itemAt(cluster.facts, node).claim;

@@ -1,6 +1,6 @@
 import { type MustGo, maxPricePercentOf } from '../../api/kinds/mustgo.ts';
 import type { NodeCost, Savings } from '../../api/kinds/rebalanceplan.ts';
-import { HOURS_PER_MONTH } from '../../api/labels.ts';
+import { HOURS_PER_MONTH, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { capacityTypeOf, typeOf } from '../model/standingmachine.ts';
@@ -25,6 +25,9 @@ export const blueNode = (node: Node, price: number, mustGo?: MustGo): NodeCost =
     amount('memory', node.status?.capacity?.memory ?? node.status?.allocatable?.memory ?? '0') / MIB,
   ),
   priceHourly: hourly(price),
+  ...(node.metadata.labels?.[KARPENTER_NODEPOOL] !== undefined && {
+    nodePool: node.metadata.labels[KARPENTER_NODEPOOL],
+  }),
   ...(mustGo && { maxPricePercent: maxPricePercentOf(mustGo) }),
 });
 

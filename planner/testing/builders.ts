@@ -84,6 +84,15 @@ export const makeNode = (
   };
 };
 
+/** A node of a managed node group: Karpenter does not own it. */
+export const foreignNode = (name: string, o: Parameters<typeof makeNode>[1] = {}): Node => {
+  const { node } = makeNode(name, o);
+  const labels = Object.fromEntries(
+    Object.entries(node.metadata.labels ?? {}).filter(([key]) => !key.startsWith('karpenter.sh/')),
+  );
+  return { ...node, metadata: { ...node.metadata, labels } };
+};
+
 /** A pod of a ReplicaSet. CPU in millicores, memory in MiB. */
 export const makePod = (
   name: string,

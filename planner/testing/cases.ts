@@ -1,5 +1,6 @@
 import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
 import type { Pod, Requirement } from '../../api/objects.ts';
+import { destinationOf } from '../../api/plans.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { verifyPlan } from '../plan/verify.ts';
@@ -83,7 +84,7 @@ export const deletedBy = ({ plan }: Planned): readonly string[] =>
 
 /** The names of pods that a plan puts together, per destination in order of names. */
 export const groupsOf = ({ plan }: Planned): readonly (readonly string[])[] => {
-  const byClaim = Map.groupBy(plan?.spec.podsToMigrate ?? [], ({ dstNodeClaimName }) => dstNodeClaimName);
+  const byClaim = Map.groupBy(plan?.spec.podsToMigrate ?? [], destinationOf);
   return [...byClaim.values()].map((pods) => pods.map(({ name }) => name).sort()).sort();
 };
 

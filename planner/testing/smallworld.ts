@@ -1,4 +1,5 @@
 import type { DaemonSet, Pod, PodSpec } from '../../api/objects.ts';
+import { destinationName, destinationOf } from '../../api/plans.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { verifyPlan } from '../plan/verify.ts';
@@ -86,9 +87,11 @@ export const typesOf = ({ plan }: Pick<RebalanceResult, 'plan'>): string[][] =>
 export const deletedBy = ({ plan }: Pick<RebalanceResult, 'plan'>): string[] =>
   (plan?.spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName).sort();
 
-/** A pod's move in a plan: where it goes; undefined without one. */
-export const moveOf = ({ plan }: Pick<RebalanceResult, 'plan'>, name: string): string | undefined =>
-  plan?.spec.podsToMigrate?.find((move) => move.name === name)?.dstNodeClaimName;
+/** A pod's move in a plan: the NodeClaim or node where it goes; undefined without one. */
+export const moveOf = ({ plan }: Pick<RebalanceResult, 'plan'>, name: string): string | undefined => {
+  const move = plan?.spec.podsToMigrate?.find((each) => each.name === name);
+  return move && destinationName(destinationOf(move));
+};
 
 /** A DaemonSet that tolerates everything; its pods are those of makeDaemonPod. */
 export const makeDaemonSet = (name: string, resources: object, spec: Partial<PodSpec> = {}): DaemonSet => ({

@@ -113,6 +113,7 @@ export class Kentroller {
           plans,
           claim: (name) => caches.nodeClaims.get(name),
           node: (claim) => nodeOf(caches, claim),
+          nodeNamed: (name) => caches.nodes.get(name),
           pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
           nodeName: o.nodeNameOf,
           joinDeadlineMs: LIMITS.joinDeadlineMs,

@@ -1,6 +1,7 @@
 import { KARPENTER_DO_NOT_DISRUPT, KARPENTER_NODEPOOL, PREPARING_TAINT } from '../../../api/labels.ts';
 import { healthOf, isPassedOver } from '../../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
+import { destinationOf, foreignNodeOf } from '../../../api/plans.ts';
 import { podName } from '../../../api/pods.ts';
 import { messagesOf } from '../../../planner/cluster/blocker.ts';
 import {
@@ -92,15 +93,18 @@ const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly 
   const added = addedNames(plan);
   const present = new Map(pods.map((pod) => [podName(pod), pod]));
   const arriving = new Map<string, Pod[]>();
-  for (const { namespace, name, dstNodeClaimName } of plan.spec.podsToMigrate ?? []) {
-    const pod = present.get(`${namespace}/${name}`);
-    if (!pod || added.has(dstNodeClaimName)) continue;
-    arriving.set(dstNodeClaimName, [...(arriving.get(dstNodeClaimName) ?? []), pod]);
+  for (const move of plan.spec.podsToMigrate ?? []) {
+    const pod = present.get(`${move.namespace}/${move.name}`);
+    const destination = destinationOf(move);
+    if (!pod || added.has(destination)) continue;
+    arriving.set(destination, [...(arriving.get(destination) ?? []), pod]);
   }
-  return [...arriving].flatMap(([claimName, itsPods]) => {
-    const node = nodes.get(claimName);
-    if (!node) return [`the node of NodeClaim ${claimName}, which was to take its pods, is gone`];
-    const refusal = refusalOf(node, nodeClaims.get(claimName), itsPods);
+  return [...arriving].flatMap(([destination, itsPods]) => {
+    const node = nodes.get(destination);
+    const foreign = foreignNodeOf(destination);
+    const what = foreign === undefined ? `the node of NodeClaim ${destination}` : `node ${foreign}`;
+    if (!node) return [`${what}, which was to take its pods, is gone`];
+    const refusal = refusalOf(node, nodeClaims.get(destination), itsPods);
     return refusal === undefined
       ? []
       : [`node ${node.metadata.name}, which was to take its pods, ${refusal}`];

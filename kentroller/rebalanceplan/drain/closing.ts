@@ -3,7 +3,7 @@ import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalancepl
 import { CORDONED_BY } from '../../../api/labels.ts';
 import { isDrainedByPlan, isReady } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { givesSlotsOn, isAddedNodeReady } from '../../../api/plans.ts';
+import { destinationOf, givesSlotsOn, isAddedNodeReady } from '../../../api/plans.ts';
 import { controllerKey, controllerOf, isLive, podName } from '../../../api/pods.ts';
 import { untaintSteps, untaintStepsFor } from '../reservation.ts';
 import { addedNames } from '../state/claimnames.ts';
@@ -22,8 +22,8 @@ import { uncordonSteps } from './undo.ts';
 const replacedNodes = (plan: RebalancePlan): ReadonlySet<string> => {
   const ready = new Set([...addedNames(plan)].filter((name) => isAddedNodeReady(plan, name)));
   return new Set(
-    (plan.spec.podsToMigrate ?? []).flatMap(({ srcNode, dstNodeClaimName }) =>
-      srcNode && ready.has(dstNodeClaimName) ? [srcNode] : [],
+    (plan.spec.podsToMigrate ?? []).flatMap((move) =>
+      move.srcNode && ready.has(destinationOf(move)) ? [move.srcNode] : [],
     ),
   );
 };
@@ -104,7 +104,7 @@ export const displacedPodSteps = (state: ExecutionState): readonly Step[] => {
   const displaced = unscheduledPods.filter((pod) => isOf(owners, pod));
   if (displaced.length === 0) return [];
   const ready = { ...state, nodes: new Map([...state.nodes].filter(([, node]) => isReady(node))) };
-  const slotless = ownersOf(left.filter((move) => !givesSlotsOn(plan, move.dstNodeClaimName)));
+  const slotless = ownersOf(left.filter((move) => !givesSlotsOn(plan, destinationOf(move))));
   if (displaced.some((pod) => isOf(slotless, pod))) return untaintSteps(ready);
   return untaintStepsFor(ready, displaced);
 };

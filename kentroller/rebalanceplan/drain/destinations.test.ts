@@ -1,8 +1,10 @@
 import t from 'tap';
-import { PREPARING_TAINT } from '../../../api/labels.ts';
+import { ownerMark } from '../../../api/identity/ownermark.ts';
+import { IN_USE_BY, PREPARING_TAINT } from '../../../api/labels.ts';
 import type { Node, Taint } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { BLUE, describeStep } from '../../testing/decisions.ts';
+import { claimsToTake, freeSteps, inUseReason } from '../create/nodeuse.ts';
 import { decide } from '../decide.ts';
 import type { Phase } from '../state/labels.ts';
 
@@ -105,3 +107,40 @@ for (const [what, kept, isDeleted] of CLOSED) {
     t.same(kindsWith(kept, [make.pod('other-1')], isDeleted), BEGINS);
   });
 }
+
+const { dstNodeClaimName: _, ...BARE } = MOVES.podsToMigrate[0] as (typeof MOVES.podsToMigrate)[0];
+const TO_FOREIGN = { ...MOVES, podsToMigrate: [{ ...BARE, dstNodeName: 'managed' }] };
+
+t.test('a destination that Karpenter does not own is looked at again, too', async (t) => {
+  const kindsFor = (node: Node | undefined): readonly string[] => {
+    const state = make.executionState(make.plan(TO_FOREIGN, {}, 'PinsReady'), {
+      nodeClaims: new Map([...BLUE.nodeClaims]),
+      nodes: new Map([...BLUE.nodes, ...(node ? [['node/managed', node] as const] : [])]),
+      pods: new Map([['blue', [make.pod('web-1')]]]),
+    });
+    return decide(state).steps.map(describeStep);
+  };
+  const managed = make.node('managed');
+  t.same(kindsFor(managed), BEGINS);
+  t.same(kindsFor({ ...managed, spec: { ...managed.spec, taints: [USERS] } }), STAYS);
+  t.same(kindsFor({ ...managed, spec: { ...managed.spec, unschedulable: true } }), STAYS);
+  t.same(kindsFor(undefined), STAYS, 'gone');
+});
+
+t.test('a plan has a destination that Karpenter does not own to itself, and gives it back', async (t) => {
+  const plan = make.plan(TO_FOREIGN, {});
+  const other = make.node('managed', { annotations: { [IN_USE_BY]: 'other/other-uid' } });
+  const stateWith = (node: Node, inUse: readonly string[] = []) =>
+    make.executionState(plan, {
+      nodeClaims: new Map([...BLUE.nodeClaims]),
+      nodes: new Map([...BLUE.nodes, ['node/managed', node]]),
+      claimsInUse: new Set(inUse),
+    });
+  const managed = make.node('managed');
+  t.same(claimsToTake(stateWith(managed)), ['blue', 'node/managed']);
+  t.equal(inUseReason(stateWith(managed)), undefined);
+  t.match(inUseReason(stateWith(other)), /^Node .*managed is in use by RebalancePlan other$/);
+  t.match(inUseReason(stateWith(managed, ['node/managed'])), /managed is in use by another running plan$/);
+  const ours = make.node('managed', { annotations: { [IN_USE_BY]: ownerMark(plan) } });
+  t.match(freeSteps(stateWith(ours)), [{ kind: 'free', claim: 'node/managed' }]);
+});

@@ -3,6 +3,7 @@ import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrati
 import type { DeletionEvent, PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { GROUP_VERSION, LIVE_MIGRATION, PLAN } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
+import { destinationOf, foreignNodeOf } from '../../../api/plans.ts';
 import { isTerminating, podName } from '../../../api/pods.ts';
 import { currentClaim } from '../state/claimnames.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -44,13 +45,13 @@ const buildMigration = (
     },
     spec: {
       migrations: pods.map(([pod, entry]) => {
-        const destination = currentClaim(state.plan, entry.dstNodeClaimName);
+        const destination = currentClaim(state.plan, destinationOf(entry));
         const node = state.nodes.get(destination)?.metadata.name;
         return {
           podName: pod.metadata.name,
           podNamespace: pod.metadata.namespace ?? '',
           ...(node && { destinationNode: node }),
-          destinationNodeClaim: destination,
+          ...(foreignNodeOf(destination) === undefined && { destinationNodeClaim: destination }),
           policy: entry.policy ?? 'Optional',
           options: { podUID: pod.metadata.uid ?? '' },
         };

@@ -2,6 +2,7 @@ import type { PodToMigrate } from '../../../api/kinds/rebalanceplan.ts';
 import { LIVE_MIGRATION, LIVE_MIGRATION_DISABLED } from '../../../api/labels.ts';
 import { healthOf } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
+import { destinationName, destinationOf } from '../../../api/plans.ts';
 import { isControlledBy, isDrainable, isTerminating, podName } from '../../../api/pods.ts';
 import { currentClaim } from '../state/claimnames.ts';
 import type { ExecutionState } from '../state/state.ts';
@@ -53,8 +54,9 @@ export const notMigratableReason = (
   if (state.migration.mode === 'never') return 'live migration is turned off';
   const source = state.nodes.get(claim);
   if (!isServed(state, source)) return `no live migration provider serves node ${source?.metadata.name}`;
-  const destination = state.nodes.get(currentClaim(state.plan, entry.dstNodeClaimName));
-  if (!destination) return `NodeClaim ${entry.dstNodeClaimName} has no node`;
+  const name = destinationOf(entry);
+  const destination = state.nodes.get(currentClaim(state.plan, name));
+  if (!destination) return `its destination ${destinationName(name)} has no node`;
   const health = healthOf(destination);
   if (health.kind === 'sick') return `node ${destination.metadata.name} takes no pods: ${health.reason}`;
   if (!isServed(state, destination)) {

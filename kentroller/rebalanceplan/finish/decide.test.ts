@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { NodeCost } from '../../../api/kinds/rebalanceplan.ts';
-import type { Offerings } from '../../cloud/offerings.ts';
+import { makePool } from '../../../planner/testing/builders.ts';
+import { Offerings } from '../../cloud/offerings.ts';
 import * as make from '../../testing/builders.ts';
 import { ADD, attempts, BLUE, checkCases, DELETE, MOVE, RESERVED, SAVINGS } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
@@ -154,4 +155,32 @@ t.test('the outcome is computed with the prices of the nodes that were launched'
     savingsCostMonthly: '109.50',
   });
   t.same(outcomeOf(make.offerings({})), { podsPlanned: 1, podsPlaced: 1 }, 'what is not known is not said');
+});
+
+t.test('a removed node counts at the price of its NodePool, as NodeOverlays change it', async (t) => {
+  const pool = makePool('general', { requirements: [] });
+  const overlay = {
+    metadata: { name: 'cheap' },
+    spec: {
+      requirements: [{ key: 'karpenter.sh/nodepool', operator: 'In' as const, values: ['general'] }],
+      price: '0.08',
+    },
+    status: { conditions: [{ type: 'ValidationSucceeded', status: 'True' as const }] },
+  };
+  const { catalogue } = make.offerings(make.PRICES);
+  const offerings = new Offerings(catalogue, { nodes: [], nodePools: [pool], nodeOverlays: [overlay] });
+  const labels = { ...make.machineLabels('m5.large/us-west-2a/on-demand') };
+  const there = { ...RUNNING, nodeClaims: new Map([['green', make.nodeClaim('green', { labels })]]) };
+  const doneWith = (gone: NodeCost) =>
+    make.plan(
+      { ...DELETE, ...ADD, ...MOVE },
+      { validatedSavings: { ...SAVINGS, blueNodes: [gone] }, ...attempts({ status: 'Success' }) },
+      'NodesDeleted',
+    );
+  const outcomeOf = (gone: NodeCost) => {
+    const step = decide(make.executionState(doneWith(gone), { ...there, offerings })).steps.at(-1);
+    return step?.kind === 'finish' ? step.outcome : undefined;
+  };
+  t.match(outcomeOf(GONE), { savingsCostMonthly: '73.00' }, 'a record without a NodePool: 0.2 less 0.1');
+  t.match(outcomeOf({ ...GONE, nodePool: 'general' }), { savingsCostMonthly: '-14.60' }, '0.08 less 0.1');
 });

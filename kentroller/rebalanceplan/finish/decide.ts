@@ -6,6 +6,7 @@ import type {
 } from '../../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../../api/labels.ts';
 import type { Pod } from '../../../api/objects.ts';
+import { destinationOf, foreignNodeOf } from '../../../api/plans.ts';
 import { hasEnded, podName } from '../../../api/pods.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { unlockSteps } from '../create/nodelock.ts';
@@ -33,9 +34,11 @@ const countPods = ({
   };
 };
 
-/** USD per hour of a node that the plan removed: its price now in no NodePool, else that of the savings check. */
-const removedPrice = ({ zone = '', capacityType = '', ...blue }: NodeCost, offerings: Offerings): number =>
-  offerings.price(blue.instanceType, zone, capacityType, undefined) ?? Number(blue.priceHourly);
+/** USD per hour of a node that the plan removed: its price now in its NodePool, else that of the savings check. */
+const removedPrice = (
+  { zone = '', capacityType = '', nodePool, ...blue }: NodeCost,
+  offerings: Offerings,
+): number => offerings.price(blue.instanceType, zone, capacityType, nodePool) ?? Number(blue.priceHourly);
 
 interface Costs {
   /** USD per hour of the nodes that are gone, and of those that came in their place. */
@@ -117,14 +120,16 @@ const isNobodyOnTheWay = ({
   return (
     moves.every(({ srcNode }) => !srcNode) &&
     pendingPods.length === 0 &&
-    moves.every((m) => !(pods.get(currentClaim(plan, m.dstNodeClaimName)) ?? []).some(isStarting))
+    moves.every((m) => !(pods.get(currentClaim(plan, destinationOf(m))) ?? []).some(isStarting))
   );
 };
 
-const isDestinationGone = (
-  { plan, nodeClaims }: ExecutionState,
-  { dstNodeClaimName }: PodToMigrate,
-): boolean => !nodeClaims.has(currentClaim(plan, dstNodeClaimName));
+const isDestinationGone = ({ plan, nodeClaims, nodes }: ExecutionState, move: PodToMigrate): boolean => {
+  const destination = destinationOf(move);
+  return foreignNodeOf(destination) === undefined
+    ? !nodeClaims.has(currentClaim(plan, destination))
+    : !nodes.has(destination);
+};
 
 /** Pods to be moved that are still where they were: on nodes that stay, and pods that may not be evicted. */
 const stayingPods = (state: ExecutionState): readonly PodToMigrate[] => {

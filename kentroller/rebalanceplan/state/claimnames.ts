@@ -1,6 +1,7 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { PLAN } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
+import { destinationOf, foreignNodeOf } from '../../../api/plans.ts';
 import { attemptsOf } from './status.ts';
 
 /** Names that the plan gives to the NodeClaims that it adds; what it ordered is its own, whatever its spec says now. */
@@ -14,9 +15,24 @@ export const addedNames = ({ spec, status }: RebalancePlan): ReadonlySet<string>
 export const existingClaims = (plan: RebalancePlan): readonly string[] => {
   const added = addedNames(plan);
   const removed = (plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
-  const filled = (plan.spec.podsToMigrate ?? []).map((p) => p.dstNodeClaimName).filter((n) => !added.has(n));
+  const filled = (plan.spec.podsToMigrate ?? [])
+    .map(destinationOf)
+    .filter((name) => !added.has(name) && foreignNodeOf(name) === undefined);
   return [...new Set([...removed, ...filled])];
 };
+
+/** Destinations of the plan that Karpenter does not own. */
+export const foreignDestinations = ({ spec }: Pick<RebalancePlan, 'spec'>): readonly string[] => [
+  ...new Set(
+    (spec.podsToMigrate ?? []).map(destinationOf).filter((name) => foreignNodeOf(name) !== undefined),
+  ),
+];
+
+/** What the plan has to itself while it runs: its existing NodeClaims, and the nodes without one that it fills. */
+export const placesInUse = (plan: RebalancePlan): readonly string[] => [
+  ...existingClaims(plan),
+  ...foreignDestinations(plan),
+];
 
 /** The NodeClaim behind a name of the plan: its last attempt, or the existing claim of that name. */
 export const currentClaim = (plan: RebalancePlan, name: string): string =>

@@ -4,7 +4,7 @@ import type { RebalanceMigrationPlan } from '../../../api/kinds/rebalancemigrati
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { KARPENTER_CAPACITY_TYPE, KARPENTER_NODEPOOL, OWNED_BY } from '../../../api/labels.ts';
 import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
-import { isRunning, movesOwnerOf } from '../../../api/plans.ts';
+import { foreignNodeOf, isRunning, movesOwnerOf } from '../../../api/plans.ts';
 import { isOfDaemonSet } from '../../../api/pods.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
@@ -20,7 +20,7 @@ import { zoneIdsOf } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { openMigrations } from '../drain/livemigration.ts';
 import { podsOnKeptNodesOf } from '../drain/podsonkeptnodes.ts';
-import { existingClaims, isUnlaunched } from './claimnames.ts';
+import { existingClaims, foreignDestinations, isUnlaunched, placesInUse } from './claimnames.ts';
 import { evictionRulesOf } from './evictionrules.ts';
 import { gatherSurge } from './gathersurge.ts';
 import { countUnready } from './halt.ts';
@@ -137,13 +137,11 @@ const clusterHourly = (nodes: readonly Node[], offerings: Offerings | undefined)
   return sum;
 };
 
-const claimsInUse = (caches: Caches, plan: RebalancePlan): ReadonlySet<string> =>
-  new Set(
-    caches.plans
-      .list()
-      .filter((other) => isRunning(other) && other.metadata.name !== plan.metadata.name)
-      .flatMap(existingClaims),
-  );
+/** What other running plans have to themselves. */
+const claimsInUse = ({ plans }: Caches, { metadata: { name } }: RebalancePlan): ReadonlySet<string> => {
+  const others = plans.list().filter((other) => isRunning(other) && other.metadata.name !== name);
+  return new Set(others.flatMap(placesInUse));
+};
 
 const migrationsOf = async (
   { caches, client }: Sources,
@@ -223,9 +221,8 @@ export const gather = async (
     const claim = caches.nodeClaims.get(name);
     if (claim) nodeClaims.set(name, claim);
   }
-  for (const claim of caches.nodeClaims.list()) {
-    if (isMarkedBy(plan, claim, OWNED_BY)) nodeClaims.set(claim.metadata.name, claim);
-  }
+  const own = caches.nodeClaims.list().filter((claim) => isMarkedBy(plan, claim, OWNED_BY));
+  for (const claim of own) nodeClaims.set(claim.metadata.name, claim);
   const claimFailures = new Map<string, string>();
   for (const name of openAttempts(plan)) {
     if (nodeClaims.has(name)) continue;
@@ -236,8 +233,11 @@ export const gather = async (
   }
   const nodes = new Map<string, Node>();
   const pods = new Map<string, readonly Pod[]>();
-  for (const [name, claim] of nodeClaims) {
-    const node = nodeOf(caches, claim);
+  const found = [
+    ...[...nodeClaims].map(([name, claim]) => [name, nodeOf(caches, claim)] as const),
+    ...foreignDestinations(plan).map((to) => [to, caches.nodes.get(foreignNodeOf(to) ?? '')] as const),
+  ];
+  for (const [name, node] of found) {
     if (!node) continue;
     nodes.set(name, node);
     pods.set(name, caches.pods.by('node', node.metadata.name));

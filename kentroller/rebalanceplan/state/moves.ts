@@ -1,5 +1,6 @@
 import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
+import { destinationOf } from '../../../api/plans.ts';
 import { hasEnded, isControlledBy, isTerminating } from '../../../api/pods.ts';
 import { putAt, valueAt } from '../../../api/records/valueat.ts';
 
@@ -16,14 +17,15 @@ export const movesOf = (pods: readonly PodToMigrate[], includePending: boolean):
   const moves = new Map<string, { move: Move; names: string[] }>();
   for (const pod of pods) {
     if (!includePending && !pod.srcNode) continue;
-    const key = JSON.stringify([pod.dstNodeClaimName, pod.namespace, pod.owner?.uid ?? `pod ${pod.name}`]);
+    const destination = destinationOf(pod);
+    const key = JSON.stringify([destination, pod.namespace, pod.owner?.uid ?? `pod ${pod.name}`]);
     const names = moves.get(key)?.names ?? [];
     names.push(pod.name);
     moves.set(key, {
       names,
       move: {
         namespace: pod.namespace,
-        destination: pod.dstNodeClaimName,
+        destination,
         names,
         ...(pod.owner && { owner: pod.owner }),
       },

@@ -66,7 +66,7 @@ export interface MigrationSettings {
   readonly timeoutMs: number;
 }
 
-/** All facts that the next steps of a plan are decided from; nodes and pods by the name of their NodeClaim. */
+/** All facts that the next steps of a plan are decided from; nodes and pods by their NodeClaim, or by destination. */
 export interface ExecutionState {
   readonly plan: RebalancePlan;
   /** Hash of the plan's spec as it is now. */
@@ -91,7 +91,7 @@ export interface ExecutionState {
   readonly claimFailures: ReadonlyMap<string, string>;
   readonly unavailable: readonly UnavailableOffering[];
   readonly zoneIds: ZoneIds;
-  /** NodeClaims that other running plans use. */
+  /** NodeClaims that other running plans use, and nodes that Karpenter does not own which they fill, as destinations. */
   readonly claimsInUse: ReadonlySet<string>;
   /** False while no plan may start; running plans go on. */
   readonly isEnabled: boolean;

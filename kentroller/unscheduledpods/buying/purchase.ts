@@ -1,5 +1,6 @@
 import type { RebalancePlanSpec, Savings } from '../../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../../api/labels.ts';
+import { destinationOf } from '../../../api/plans.ts';
 import { savingsOf } from '../../../planner/plan/savings.ts';
 import { MAX_PLAN_BYTES, planBytes } from '../../rebalanceplanclaim/plansize.ts';
 
@@ -17,9 +18,7 @@ const partOf = ({ spec, savings }: Purchase, claims: ReadonlySet<string>): Purch
     spec: {
       ...spec,
       nodeClaimsToAdd: (spec.nodeClaimsToAdd ?? []).filter(({ metadata }) => claims.has(metadata.name)),
-      podsToMigrate: (spec.podsToMigrate ?? []).filter(({ dstNodeClaimName }) =>
-        claims.has(dstNodeClaimName),
-      ),
+      podsToMigrate: (spec.podsToMigrate ?? []).filter((move) => claims.has(destinationOf(move))),
     },
     savings: savingsOf({ blue: [], green, clusterBefore }),
   };
@@ -27,7 +26,7 @@ const partOf = ({ spec, savings }: Purchase, claims: ReadonlySet<string>): Purch
 
 const podCounts = ({ spec }: Purchase): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>();
-  for (const { dstNodeClaimName: claim } of spec.podsToMigrate ?? [])
+  for (const claim of (spec.podsToMigrate ?? []).map(destinationOf))
     counts.set(claim, (counts.get(claim) ?? 0) + 1);
   return counts;
 };
@@ -66,7 +65,7 @@ export const purchasesOf = (
 ): readonly Purchase[] => {
   const added = new Set((answer.spec.nodeClaimsToAdd ?? []).map(({ metadata }) => metadata.name));
   const podsToMigrate = (answer.spec.podsToMigrate ?? []).filter(
-    (pod) => added.has(pod.dstNodeClaimName) && o.isReal(pod),
+    (pod) => added.has(destinationOf(pod)) && o.isReal(pod),
   );
   if (podsToMigrate.length === 0) return [];
   const whole = { ...answer, spec: { ...answer.spec, podsToMigrate } };

@@ -84,7 +84,7 @@ t.test(
           const faults = verifyPlan(cluster, smallCatalogue, plan.spec, mustGo);
           if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join('\n'));
           for (const to of plan.spec.podsToMigrate ?? []) {
-            if (to.dstNodeClaimName.replace('claim-', '') in mustGo)
+            if ((to.dstNodeClaimName ?? '').replace('claim-', '') in mustGo)
               throw new Error(`a pod goes to ${to.dstNodeClaimName}`);
           }
           const after = (plan.savings.greenNodes ?? []).reduce(

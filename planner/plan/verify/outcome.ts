@@ -1,5 +1,5 @@
 import { withoutHold } from '../../../api/heldpods.ts';
-import type { NodeClaimToAdd, RebalancePlanSpec } from '../../../api/kinds/rebalanceplan.ts';
+import type { NodeClaimToAdd, PodToMigrate, RebalancePlanSpec } from '../../../api/kinds/rebalanceplan.ts';
 import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { hasEnded, isReschedulable, podName } from '../../../api/pods.ts';
@@ -46,6 +46,42 @@ export const nodesOfClaims = ({ nodes, nodeClaims }: Snapshot): ReadonlyMap<stri
       return node ? [[metadata.name, node] as const] : [];
     }),
   );
+};
+
+/** A destination of the plan: the place itself, or why there is none. */
+interface Destination {
+  /** As sentences name it. */
+  readonly name: string;
+  /** The NodeClaim that the plan names. */
+  readonly claim?: string;
+  readonly place?: Place | undefined;
+  readonly why?: string;
+}
+
+/** Finds what a move names: a NodeClaim that is added or stays, or the name of a node that has none. */
+const destinationIn = (o: {
+  readonly added: ReadonlyMap<string, Place>;
+  readonly kept: ReadonlyMap<string, Place>;
+  readonly removed: ReadonlySet<string>;
+  readonly nodeOfClaim: ReadonlyMap<string, string>;
+}): ((move: PodToMigrate) => Destination) => {
+  const claimOfNode = new Map([...o.nodeOfClaim].map(([owner, node]) => [node, owner]));
+  return ({ dstNodeClaimName: claim, dstNodeName }) => {
+    if (claim === undefined) {
+      const name = `node ${dstNodeName}`;
+      if (dstNodeName === undefined) return { name: 'no destination', why: 'which has no node' };
+      const owner = claimOfNode.get(dstNodeName);
+      if (owner !== undefined) return { name, why: `which has NodeClaim ${owner}, by which a plan names it` };
+      const place = o.kept.get(dstNodeName);
+      return place ? { name, place } : { name, why: 'which is not in the cluster' };
+    }
+    const name = `NodeClaim ${claim}`;
+    if (dstNodeName !== undefined) return { name, claim, why: `and to node ${dstNodeName}` };
+    const node = o.nodeOfClaim.get(claim);
+    const place = o.added.get(claim) ?? o.kept.get(node ?? '');
+    if (place) return { name, claim, place };
+    return { name, claim, why: o.removed.has(node ?? '') ? 'which the plan deletes' : 'which has no node' };
+  };
 };
 
 /** Why no pod may come to a node, whatever it tolerates; undefined when pods may. */
@@ -109,21 +145,26 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
   }
   const devicesOf = claimedDevicesIn(snapshot);
   const moved = new Set<string>();
-  for (const { namespace, name, srcNode, dstNodeClaimName: claim } of spec.podsToMigrate ?? []) {
+  const destinationOf = destinationIn({ added, kept, removed, nodeOfClaim });
+  for (const move of spec.podsToMigrate ?? []) {
+    const { namespace, name, srcNode } = move;
+    const { place, why, name: to, claim } = destinationOf(move);
     const id = `${namespace}/${name}`;
+    const faultOf = (rule: PlanFault['rule'], message: string, node?: string): number =>
+      faults.push({
+        rule,
+        pod: id,
+        ...(node !== undefined && { node }),
+        ...(claim !== undefined && { claim }),
+        message,
+      });
     const pod = byName.get(id);
     if (!pod) {
-      const message = `The plan moves pod ${id} to NodeClaim ${claim}, but no such pod is in the cluster.`;
-      faults.push({ rule: 'UnknownPod', pod: id, claim, message });
+      faultOf('UnknownPod', `The plan moves pod ${id} to ${to}, but no such pod is in the cluster.`);
       continue;
     }
     if (moved.has(id)) {
-      faults.push({
-        rule: 'DuplicatePod',
-        pod: id,
-        claim,
-        message: `The plan moves pod ${id} twice, now to NodeClaim ${claim}.`,
-      });
+      faultOf('DuplicatePod', `The plan moves pod ${id} twice, now to ${to}.`);
       continue;
     }
     moved.add(id);
@@ -132,26 +173,22 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
       faults.push({ rule: 'SourceNode', pod: id, node: srcNode ?? '', message });
     }
     if (!isReschedulable(pod)) {
-      const message = `The plan moves pod ${id} to NodeClaim ${claim}, but the pod is being deleted or belongs to its node.`;
-      faults.push({ rule: 'PodNotMovable', pod: id, claim, message });
+      const message = `The plan moves pod ${id} to ${to}, but the pod is being deleted or belongs to its node.`;
+      faultOf('PodNotMovable', message);
     }
     const devices = devicesOf(pod);
     if (devices !== undefined) {
-      const message = `The plan moves pod ${id} to NodeClaim ${claim}, but the pod has ${devices}, and devices of claims are not planned.`;
-      faults.push({ rule: 'DynamicResources', pod: id, claim, message });
+      const message = `The plan moves pod ${id} to ${to}, but the pod has ${devices}, and devices of claims are not planned.`;
+      faultOf('DynamicResources', message);
     }
-    const node = nodeOfClaim.get(claim);
-    const place = added.get(claim) ?? kept.get(node ?? '');
     if (!place) {
-      const why = node !== undefined && removed.has(node) ? 'which the plan deletes' : 'which has no node';
-      const message = `The plan moves pod ${id} to NodeClaim ${claim}, ${why}.`;
-      faults.push({ rule: 'UnknownDestination', pod: id, claim, message });
+      faultOf('UnknownDestination', `The plan moves pod ${id} to ${to}, ${why}.`);
       continue;
     }
-    const closed = place.node && closedReason(place.node, claims.get(claim));
+    const closed = place.node && closedReason(place.node, claims.get(claim ?? ''));
     if (closed) {
-      const message = `The plan moves pod ${id} to node ${place.name} of NodeClaim ${claim}, which ${closed}.`;
-      faults.push({ rule: 'DestinationNotReady', pod: id, node: place.name, claim, message });
+      const what = claim === undefined ? to : `node ${place.name} of ${to}`;
+      faultOf('DestinationNotReady', `The plan moves pod ${id} to ${what}, which ${closed}.`, place.name);
     }
     place.pods.push(pod);
     place.arrivals.push(pod);
