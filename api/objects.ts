@@ -135,19 +135,9 @@ export interface TopologySpreadConstraint {
   readonly matchLabelKeys?: readonly string[];
 }
 
-/** How a kubelet asks a container; times in seconds. */
-export interface Probe {
-  readonly initialDelaySeconds?: number;
-  readonly periodSeconds?: number;
-  readonly successThreshold?: number;
-  readonly failureThreshold?: number;
-}
-
 export interface Container {
   readonly name: string;
   readonly restartPolicy?: string;
-  readonly startupProbe?: Probe;
-  readonly readinessProbe?: Probe;
   readonly resources?: {
     readonly requests?: ResourceList;
     readonly limits?: ResourceList;

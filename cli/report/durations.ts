@@ -1,4 +1,4 @@
-import type { Condition, Container, NodeClaim, Pod, Probe } from '../../api/objects.ts';
+import type { Condition, Container, NodeClaim, Pod } from '../../api/objects.ts';
 import { isPodReady } from '../../api/pods.ts';
 
 /** Seconds that Kubernetes gives a pod to stop where its spec says nothing. */
@@ -35,6 +35,20 @@ export const secondsToStart = (pods: readonly Pod[]): number | undefined =>
     }),
   );
 
+/** How a kubelet asks a container; times in seconds. */
+interface Probe {
+  readonly initialDelaySeconds?: number;
+  readonly periodSeconds?: number;
+  readonly successThreshold?: number;
+  readonly failureThreshold?: number;
+}
+
+/** A container with its probes, which our caches do not keep. */
+export interface ProbedContainer extends Container {
+  readonly startupProbe?: Probe;
+  readonly readinessProbe?: Probe;
+}
+
 /** What Kubernetes takes where a probe says nothing. */
 const PROBE = { initialDelaySeconds: 0, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 };
 
@@ -54,17 +68,17 @@ const probeSeconds = (probe: Probe | undefined): { readonly least: number; reado
  * Sidecars start one after the other, before the containers.
  */
 export const probedStart = ({ spec }: Pod): { readonly least: number; readonly most: number } => {
-  const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
-  const startOf = (containers: readonly Container[], of: 'least' | 'most'): readonly number[] =>
-    containers.map(({ startupProbe }) => probeSeconds(startupProbe)[of]);
+  const containers: readonly ProbedContainer[] = spec.containers;
+  const init: readonly ProbedContainer[] = spec.initContainers ?? [];
+  const sidecars = init.filter(({ restartPolicy }) => restartPolicy === 'Always');
+  const startOf = (some: readonly ProbedContainer[], of: 'least' | 'most'): readonly number[] =>
+    some.map(({ startupProbe }) => probeSeconds(startupProbe)[of]);
   const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) => all + each, 0);
   const before = { least: sum(startOf(sidecars, 'least')), most: sum(startOf(sidecars, 'most')) };
-  const ready = [...spec.containers, ...sidecars].map(
-    ({ readinessProbe }) => probeSeconds(readinessProbe).least,
-  );
+  const ready = [...containers, ...sidecars].map(({ readinessProbe }) => probeSeconds(readinessProbe).least);
   return {
-    least: before.least + Math.max(0, ...startOf(spec.containers, 'least'), ...ready),
-    most: before.most + Math.max(0, ...startOf(spec.containers, 'most')),
+    least: before.least + Math.max(0, ...startOf(containers, 'least'), ...ready),
+    most: before.most + Math.max(0, ...startOf(containers, 'most')),
   };
 };
 

@@ -1,9 +1,10 @@
 import t from 'tap';
-import type { Container, Pod, PodDisruptionBudget, ReplicaSet } from '../../api/objects.ts';
+import type { Pod, PodDisruptionBudget, ReplicaSet } from '../../api/objects.ts';
 import { clusterOf } from '../../planner/cluster/clusterview.ts';
 import type { RebalanceResult } from '../../planner/rebalance.ts';
 import { makeNode, makePod, makeSnapshot } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
+import type { ProbedContainer } from './durations.ts';
 import { movesOf } from './moves.ts';
 
 /** What a report tells of each workload whose pods move. */
@@ -24,7 +25,7 @@ const ready = (pod: Pod, afterSeconds: number): Pod => ({
   },
 });
 
-const probed = (name: string, node: string, probes: Partial<Container>): Pod => {
+const probed = (name: string, node: string, probes: Partial<ProbedContainer>): Pod => {
   const pod = makePod(name, { node });
   return {
     ...pod,
