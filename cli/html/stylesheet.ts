@@ -17,7 +17,7 @@ code{font:.85em/1.4 ui-monospace,"SF Mono","DejaVu Sans Mono",monospace}a{color:
 nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;margin:0 0 1.4rem;padding:0;font-size:.9rem}
 .skip{position:absolute;left:-999px}.skip:focus{left:1rem;top:.6rem;background:var(--card);padding:.4rem .8rem;z-index:1}
 :focus-visible{outline:3px solid var(--link);outline-offset:2px;border-radius:3px}
-summary{cursor:pointer;color:var(--link);padding:.3rem 0}.note{margin:.5rem 0 0;color:var(--soft);max-width:75ch}.note b{color:var(--ink)}
+summary{cursor:pointer;color:var(--link);padding:.3rem 0}td summary{white-space:nowrap}.note{margin:.5rem 0 0;color:var(--soft);max-width:75ch}.note b{color:var(--ink)}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}`;
 
 const FIGURES = `
