@@ -2,8 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  compressionAlgorithms,
   Server,
   ServerCredentials,
+  type ServerOptions,
   type ServerUnaryCall,
   type ServiceError,
   type sendUnaryData,
@@ -42,10 +44,13 @@ const PLAN = {
 const serve = (
   port: number,
   answer: Answer,
-  credentials = ServerCredentials.createInsecure(),
+  {
+    credentials = ServerCredentials.createInsecure(),
+    options = {},
+  }: { readonly credentials?: ServerCredentials; readonly options?: ServerOptions } = {},
 ): Promise<{ port: number; stop(): void }> =>
   new Promise((resolve, reject) => {
-    const server = new Server({ 'grpc.max_receive_message_length': -1 });
+    const server = new Server({ 'grpc.max_receive_message_length': -1, ...options });
     server.addService(loadPlanningService(), {
       Plan: (call: Call, reply: sendUnaryData<PlanReply>) => {
         const made = answer(call);
@@ -166,6 +171,33 @@ for (const [name, answer, message] of REFUSED) {
   });
 }
 
+for (const [name, options] of [
+  ['a long answer', {}],
+  [
+    'an answer that is short only on its way',
+    { 'grpc.default_compression_algorithm': compressionAlgorithms.gzip },
+  ],
+] as const) {
+  t.test(`attack: ${name} from a remote planner is not read, and not asked for again`, async (t) => {
+    let calls = 0;
+    const server = await serve(
+      0,
+      () => {
+        calls++;
+        return { ...NOTHING, plan: Buffer.from(JSON.stringify({ ...PLAN, more: ' '.repeat(9 * 2 ** 20) })) };
+      },
+      { options },
+    );
+    const planner = connectTo(server.port);
+    t.teardown(() => [planner.close(), server.stop()]);
+    await t.rejects(planner.planning(question(), 20_000, running), {
+      name: RemotePlanningError.name,
+      message: /its answer is larger than 8388608 bytes/,
+    });
+    t.equal(calls, 1);
+  });
+}
+
 t.test('a process that stops waits for no reply', async (t) => {
   const server = await serve(0, () => ({ code: status.UNAVAILABLE, details: 'busy' }));
   const planner = connectTo(server.port);
@@ -187,7 +219,7 @@ t.test('TLS works with a custom authority, and an untrusted one is reported as s
     ],
   });
   const pair = { private_key: Buffer.from(made.private), cert_chain: Buffer.from(made.cert) };
-  const server = await serve(0, () => NOTHING, ServerCredentials.createSsl(null, [pair]));
+  const server = await serve(0, () => NOTHING, { credentials: ServerCredentials.createSsl(null, [pair]) });
   t.teardown(() => server.stop());
   const caFile = join(t.testdir({ 'ca.pem': made.cert }), 'ca.pem');
   const remote = { ...plainRemote(`127.0.0.1:${server.port}`), isPlain: false };

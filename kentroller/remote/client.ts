@@ -27,8 +27,11 @@ import {
 } from '../rebalanceplanclaim/plannerworker.ts';
 import { loadPlanningService, type PlanReply, type PlanRequest } from './planning.ts';
 
+const MiB = 2 ** 20;
 /** A cluster of thousands of nodes is tens of megabytes of JSON. */
-const MAX_BYTES = 256 * 1024 * 1024;
+const MAX_REQUEST_BYTES = 256 * MiB;
+/** A plan has 700,000 bytes; the rest is for the reasons of thousands of skipped nodes. */
+const MAX_ANSWER_BYTES = 8 * MiB;
 /** What a plan of the largest size in etcd can hold, several times over. */
 const PLAN_LIMITS = { depth: 64, values: 1_000_000 };
 const FIRST_WAIT_MS = 500;
@@ -43,6 +46,9 @@ const planSchema = z.object({
   spec: rebalancePlan.shape.spec,
   savings: rebalancePlan.shape.status.unwrap().shape.savings.unwrap(),
 });
+
+/** What the gRPC client says of an answer over the limit, as it arrives and as it is unpacked. */
+const IS_TOO_LARGE = /^Received message (larger than|that decompresses to a size larger than)/;
 
 const RETRYABLE: ReadonlySet<status> = new Set([
   status.UNAVAILABLE,
@@ -107,8 +113,8 @@ export const connectPlanner = (o: {
     const channel = await remoteCredentials(remote);
     return new Planner(address, channel, {
       ...remoteOptions(remote),
-      'grpc.max_receive_message_length': MAX_BYTES,
-      'grpc.max_send_message_length': MAX_BYTES,
+      'grpc.max_receive_message_length': MAX_ANSWER_BYTES,
+      'grpc.max_send_message_length': MAX_REQUEST_BYTES,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,
       'grpc.initial_reconnect_backoff_ms': FIRST_WAIT_MS,
@@ -180,6 +186,11 @@ export const connectPlanner = (o: {
         if (error instanceof RemotePlanningError) throw error;
         // An unreadable certificate file has no code; it may be mounted a moment later.
         const { code = status.UNAVAILABLE, details: reason } = error as Partial<ServiceError>;
+        if (code === status.RESOURCE_EXHAUSTED && IS_TOO_LARGE.test(reason ?? ''))
+          throw new RemotePlanningError(
+            `the remote planner ${address}: its answer is larger than ${MAX_ANSWER_BYTES} bytes`,
+            { cause: error },
+          );
         const details = explainRemote(address, reason ?? messageOf(error));
         const isTimeout = Date.now() + waitMs >= deadline || code === status.DEADLINE_EXCEEDED;
         if (isTimeout) {
