@@ -9,6 +9,7 @@ import {
 import type { Registry } from 'prom-client';
 import { isOfDaemonSet } from '../../api/pods.ts';
 import type { Logger } from '../../kube/component/log.ts';
+import { FairQueue, waiterOf } from '../../kube/doors/fairqueue.ts';
 import { HttpDoor } from '../../kube/doors/httpdoor.ts';
 import type { DoorLimits } from '../../kube/doors/limits.ts';
 import { messageOf } from '../../kube/errors.ts';
@@ -29,6 +30,9 @@ type ByteArgs = Extract<SchedulerArgs, { kind: 'bytes' }>;
 const NAMES = Buffer.from('{"Nodes":null,"NodeNames":[');
 const COMMA = Buffer.from(',');
 const OPENING_BRACE = 0x7b;
+
+/** One request at a time has the thread; a connection carries one, so that nobody is given up while waiting. */
+const TURNS = { perSecond: 1e6, burst: 1e6, inFlight: 1, isBusyWork: true };
 
 /** Accepts all nodes: the request from the comma before "Nodes" on is the response, once a brace replaces the comma. */
 const acceptAll = ({ list, answerFrom }: ByteArgs): Buffer => {
@@ -122,13 +126,17 @@ export const createExtenderServer = (o: {
   app.addHook('onSend', async (_request, reply) => {
     if (!o.leader()) reply.header('connection', 'close');
   });
-  app.post('/filter', async ({ body }, reply) => {
-    const args = readArgs(bodyBytes(body));
-    return reply.type(JSON_TYPE).send(filter(args, state()));
+  const queue = new FairQueue({ ...TURNS, waiting: door.limits.connections });
+  /** Does the work on a body when the caller's turn has come. */
+  const inTurn = <T>({ raw, body }: FastifyRequest, work: (body: Buffer) => T): Promise<T> =>
+    queue.run(waiterOf(raw), async () => work(bodyBytes(body)));
+  app.post('/filter', async (request, reply) => {
+    const answer = await inTurn(request, (body) => filter(readArgs(body), state()));
+    return reply.type(JSON_TYPE).send(answer);
   });
-  app.post('/prioritize', async ({ body }) => prioritize(readArgs(bodyBytes(body)), state()));
-  app.post('/bind', async ({ body }) => ({
-    Error: await bindFor(o.leader(), readBinding(bodyBytes(body)), o.log),
+  app.post('/prioritize', (request) => inTurn(request, (body) => prioritize(readArgs(body), state())));
+  app.post('/bind', async (request) => ({
+    Error: await bindFor(o.leader(), await inTurn(request, readBinding), o.log),
   }));
   app.setErrorHandler((error, _request, reply) => {
     const status = (error as { statusCode?: number }).statusCode ?? 500;

@@ -43,3 +43,30 @@ t.test('attack: a head that never ends and a body are refused by the health endp
   big.write(headOf('/metrics', 10_000_000));
   t.equal(statusOf(await big.ended), 413);
 });
+
+t.test('attack: thirty callers who ask for metrics without end take turns with the kubelet', async (t) => {
+  const registry = new Registry();
+  const pace = { perSecond: 5, burst: 5 };
+  const health = await serveHealth({ port: 0, host: '127.0.0.1', ready: () => true, registry, log, pace });
+  t.teardown(() => health.close());
+  const { port } = health;
+  const strangers = await Promise.all(Array.from({ length: 30 }, () => connectStranger({ port })));
+  const since = performance.now();
+  let answered = 0;
+  for (const { socket } of strangers) {
+    const ask = (): void => void socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n');
+    socket.on('data', () => {
+      answered++;
+      ask();
+    });
+    ask();
+  }
+  for (const path of ['/healthz', '/readyz', '/metrics']) {
+    const kubelet = await connectStranger({ port, from: '127.0.0.1' });
+    kubelet.write(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    t.equal(statusOf(await kubelet.ended), 200);
+  }
+  const most = pace.burst + ((performance.now() - since) / 1000) * pace.perSecond;
+  t.ok(answered + 3 <= most + 1, `${answered} answers for strangers, ${most} for all`);
+  for (const { socket } of strangers) socket.destroy();
+});

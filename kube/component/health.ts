@@ -1,6 +1,7 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { FairQueue, type FairQueueOptions, waiterOf } from '../doors/fairqueue.ts';
 import { HttpDoor } from '../doors/httpdoor.ts';
 import type { DoorLimits } from '../doors/limits.ts';
 import { OptionsError } from '../errors.ts';
@@ -15,10 +16,16 @@ export interface HealthOptions {
   readonly registry: Registry;
   readonly log: Logger;
   readonly limits?: Partial<DoorLimits>;
+  readonly pace?: Partial<FairQueueOptions>;
 }
 
 /** The kubelet and a few collectors of metrics. */
 const CONNECTIONS = 64;
+/**
+ * The thread is that of admission and of plans, and anybody may ask here. Of 64 connections the last one has its turn
+ * within a second, which is the patience of the kubelet.
+ */
+const PACE: FairQueueOptions = { perSecond: 100, burst: 100, inFlight: 8, waiting: CONNECTIONS };
 /** Milliseconds for which one collection of the metrics serves everyone who asks. */
 const COLLECTED_MS = 250;
 
@@ -55,28 +62,33 @@ export const serveHealth = async (
     metrics: o.registry,
   });
   const metrics = collectSeldom(o.registry);
-  const server = door.plain((request, response) => {
+  const queue = new FairQueue({ ...PACE, ...o.pace });
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = (status: number, type: string, body: string): void =>
       void response.writeHead(status, { 'content-type': type }).end(body);
     const path = request.url?.split('?', 1)[0];
-    const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
-    if (length !== '0' || encoding !== undefined) {
-      answer(413, 'text/plain', 'a request has no body here');
-      return;
-    }
     if (path === '/healthz') answer(200, 'text/plain', 'ok');
     else if (path === '/readyz') {
       const ready = o.ready();
       answer(ready === true ? 200 : 503, 'text/plain', ready === true ? 'ok' : ready);
-    } else if (path === '/metrics')
-      metrics().then(
-        (text) => answer(200, o.registry.contentType, text),
-        (err: unknown) => {
-          o.log.error({ err }, 'cannot collect metrics');
-          answer(500, 'text/plain', 'cannot collect metrics');
-        },
-      );
-    else answer(404, 'text/plain', 'not found');
+    } else if (path === '/metrics') {
+      try {
+        answer(200, o.registry.contentType, await metrics());
+      } catch (err) {
+        o.log.error({ err }, 'cannot collect metrics');
+        answer(500, 'text/plain', 'cannot collect metrics');
+      }
+    } else answer(404, 'text/plain', 'not found');
+  };
+  const server = door.plain((request, response) => {
+    const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
+    if (length !== '0' || encoding !== undefined) {
+      response.writeHead(413, { 'content-type': 'text/plain' }).end('a request has no body here');
+      return;
+    }
+    const isWanted = (): boolean => !response.destroyed;
+    // Who is given up while waiting has left, or holds more connections than anybody else.
+    queue.run(waiterOf(request), () => serve(request, response), isWanted).catch(() => response.destroy());
   });
   const port = await listen(server, o.port, o.host);
   return {

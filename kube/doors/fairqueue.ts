@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 /** Who waits: an address, and one connection of it. */
 export interface Waiter {
   readonly address: string;
@@ -21,8 +23,16 @@ export interface FairQueueOptions {
   readonly inFlight: number;
   /** Jobs that wait at most; then the connection with the most loses its newest one. */
   readonly waiting: number;
+  /** True for work that keeps the thread: sockets are looked at between two jobs, so that others can take their turn. */
+  readonly isBusyWork?: boolean;
   readonly now?: () => number;
 }
+
+/** Who sent a request. */
+export const waiterOf = ({ socket }: Pick<IncomingMessage, 'socket'>): Waiter => {
+  const { remoteAddress: address = '', remotePort } = socket;
+  return { address, connection: `${address} ${remotePort}` };
+};
 
 /** Work at a bounded rate, in turn for each address and for each connection of it. */
 export class FairQueue {
@@ -52,12 +62,13 @@ export class FairQueue {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const start = (): void => {
       this.#running++;
+      const end = (): void => {
+        this.#running--;
+        this.#turn();
+      };
       work()
         .then(resolve, reject)
-        .finally(() => {
-          this.#running--;
-          this.#turn();
-        });
+        .finally(() => (this.#o.isBusyWork ? void setImmediate(end) : end()));
     };
     const connections = this.#addresses.get(waiter.address) ?? new Map<string, Job[]>();
     const jobs = connections.get(waiter.connection) ?? [];

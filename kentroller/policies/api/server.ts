@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import { printable } from '../../../api/text/printable.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import type { Logger } from '../../../kube/component/log.ts';
-import type { Waiter } from '../../../kube/doors/fairqueue.ts';
+import { waiterOf } from '../../../kube/doors/fairqueue.ts';
 import { BodyRefused, HttpDoor } from '../../../kube/doors/httpdoor.ts';
 import { JsonBoundError, JsonScan } from '../../../kube/doors/jsonscan.ts';
 import type { DoorLimits } from '../../../kube/doors/limits.ts';
@@ -88,11 +88,9 @@ export const createPolicyServer = (o: PolicyServerOptions): Server => {
         headers: { allow: 'GET, PUT' },
       };
     }
-    const { remoteAddress: address = '', remotePort } = request.socket;
-    const waiter: Waiter = { address, connection: `${address} ${remotePort}` };
     // Who may write may do so before there is an object.
     const verbs = method === 'GET' ? (['get'] as const) : (['get', 'update', 'create'] as const);
-    const user = await callers.mayDo(verbs, request.headers.authorization, waiter);
+    const user = await callers.mayDo(verbs, request.headers.authorization, waiterOf(request));
     if (cluster !== o.clusterId) {
       const shown = printable(cluster.slice(0, SHOWN));
       throw new Refused(404, `this is cluster ${o.clusterId}, not ${shown}: CLUSTER_ID names it`);
