@@ -15,6 +15,7 @@ import { generate } from 'selfsigned';
 import t from 'tap';
 import { createLogger } from '../../kube/component/log.ts';
 import { plainRemote } from '../../kube/grpc/remote.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { emptySnapshot } from '../../planner/model/snapshot.ts';
 import { PlanningTimeout } from '../rebalanceplanclaim/plannerworker.ts';
 import { connectPlanner, RemotePlanningError } from './client.ts';
@@ -101,7 +102,7 @@ t.test('the request carries the whole cluster, and the reply becomes a plan', as
   });
   const planner = connectTo(server.port);
   t.teardown(() => [planner.close(), server.stop()]);
-  const answer = await planner.planning(question(200_000), 20_000, running);
+  const answer = await planner.planning(question(200_000), 120_000, running);
   t.match(answer, {
     plan: PLAN,
     selectedNodes: ['n1'],
@@ -231,7 +232,7 @@ t.test('TLS works with a custom authority, and an untrusted one is reported as s
 
   const wary = connectPlanner({ ...o, remote });
   t.teardown(() => wary.close());
-  await t.rejects(wary.planning(question(), 500, running), {
+  await t.rejects(wary.planning(question(), paced(1_000), running), {
     name: 'PlanningTimeout',
     message: /GRPC_CA_FILE/,
   });
