@@ -25,15 +25,21 @@ export interface Attack {
 
 const PIECE = 64 * 1024;
 
+/** The name of an attack for --only. */
+export const nameOf = ({ door, what }: Attack): string => `${door}:${what.replaceAll(' ', '-')}`;
+
 /** Sends a head, and then so many bytes of the filling until the connection ends. */
-const post =
-  (head: string, o: { readonly bytes: number; readonly start?: string; readonly filling: string }) =>
-  async (place: Place): Promise<number> => {
+const post = (
+  head: string,
+  o: { readonly bytes: number; readonly start?: string; readonly filling: string },
+) => {
+  const piece = Buffer.alloc(PIECE, o.filling);
+  return async (place: Place): Promise<number> => {
     const stranger = await connectStranger(place);
     const { socket } = stranger;
+    if (socket.destroyed) return 1;
     const timer = setTimeout(() => socket.destroy(), PATIENCE_MS);
     stranger.write(head + (o.start ?? ''));
-    const piece = Buffer.alloc(PIECE, o.filling);
     let left = o.bytes - (o.start ?? '').length;
     const send = (): void => {
       while (left > 0 && !socket.destroyed) {
@@ -50,6 +56,7 @@ const post =
     clearTimeout(timer);
     return 1;
   };
+};
 
 const NOTHING = { bytes: 0, filling: ' ' };
 const doorOf = (door: 'webhook' | 'extender', path: string, limit: number): readonly Attack[] => [

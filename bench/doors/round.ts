@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { Child } from '../support/child.ts';
@@ -17,6 +19,17 @@ export interface Outcome {
   readonly answers: number;
   /** The largest resident memory during the attack, in MiB. */
   readonly rss: number;
+  /** CPU seconds of the attacked server during the attack. */
+  readonly cpuSeconds: number;
+}
+
+export interface Round {
+  readonly count: number;
+  readonly idleMs: number;
+  /** Attacks a server beside the one that the honest caller asks. */
+  readonly isBeside?: boolean;
+  /** Servers and honest caller never wait for a processor behind the attacker or other work; needs root. */
+  readonly isRealtime?: boolean;
 }
 
 const NODES = '5000';
@@ -68,18 +81,39 @@ const openDoor = async (door: Attack['door']): Promise<Door> => {
   return { child, port, honest };
 };
 
+const close = async ({ child, honest }: Door): Promise<void> => {
+  honest.close();
+  await child.stop();
+};
+
+/** Passes an error on when the door is closed. */
+const closing =
+  (door: Door) =>
+  async (error: unknown): Promise<never> => {
+    await close(door);
+    throw error;
+  };
+
 const peakMiB = (pid: number | undefined): number => {
   const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line?.[1]) / 1024;
 };
 
+const ATTACKER_NICE = -19;
+
+/** Gives all threads of a process the processor whenever they ask for it, but not what it starts. */
+const makeRealtime = (pid: number | undefined): void => {
+  execFileSync('chrt', ['--all-tasks', '--reset-on-fork', '--rr', '--pid', '1', String(pid)]);
+};
+
 /** One attack of so many requests on a server of its own. Throws when an honest request is not answered well. */
-export const runAttack = async (
-  attack: Attack,
-  o: { readonly count: number; readonly idleMs: number },
-): Promise<Outcome> => {
-  const { child, port, honest } = await openDoor(attack.door);
+export const runAttack = async (attack: Attack, o: Round): Promise<Outcome> => {
+  const asked = await openDoor(attack.door);
+  const attacked = o.isBeside ? await openDoor(attack.door).catch(closing(asked)) : asked;
+  const { honest } = asked;
+  const { child, port } = attacked;
   try {
+    if (o.isRealtime) for (const { pid } of [process, asked.child.process, child.process]) makeRealtime(pid);
     const warm = performance.now() + o.idleMs;
     await timesOf(honest, () => performance.now() > warm);
     const idleEnd = performance.now() + o.idleMs;
@@ -89,7 +123,9 @@ export const runAttack = async (
     const { door, what } = attack;
     const attacker = Child.ofOurs('bench/doors/attacker.ts', {}, [String(port), door, what, String(o.count)]);
     try {
+      if (o.isRealtime) setPriority(attacker.process.pid ?? 0, ATTACKER_NICE);
       await attacker.said('started');
+      const cpuBefore = child.cpuSeconds();
       const since = performance.now();
       const times = await timesOf(honest, () => attacker.process.exitCode !== null);
       const made = Number((await attacker.said('made')).split(' ')[1]);
@@ -101,12 +137,13 @@ export const runAttack = async (
         p99: quantile(times, 0.99),
         answers: times.length,
         rss: peakMiB(child.process.pid),
+        cpuSeconds: child.cpuSeconds() - cpuBefore,
       };
     } finally {
       await attacker.stop();
     }
   } finally {
-    honest.close();
-    await child.stop();
+    await close(asked);
+    if (attacked !== asked) await close(attacked);
   }
 };

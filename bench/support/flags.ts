@@ -1,17 +1,27 @@
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 
 /**
- * Flags of a benchmark: numbers by name with their defaults, and `--only` with groups of the table. Throws with one
- * sentence when a value is no positive number or a group is unknown.
+ * Flags of a benchmark: numbers by name with their defaults, switches, and `--only` with groups of the table. Throws with
+ * one sentence when a value is no positive number or a group is unknown.
  */
-export const readFlags = <N extends string, G extends string>(
+export const readFlags = <N extends string, G extends string, S extends string = never>(
   argv: readonly string[],
-  o: { readonly numbers: Readonly<Record<N, number>>; readonly groups: readonly G[] },
-): { readonly numbers: Readonly<Record<N, number>>; readonly groups: ReadonlySet<G> } => {
+  o: {
+    readonly numbers: Readonly<Record<N, number>>;
+    readonly groups: readonly G[];
+    readonly switches?: readonly S[];
+  },
+): {
+  readonly numbers: Readonly<Record<N, number>>;
+  readonly groups: ReadonlySet<G>;
+  readonly switches: ReadonlySet<S>;
+} => {
   const names = Object.keys(o.numbers) as N[];
-  const text = { type: 'string' } as const;
-  const options = Object.fromEntries([...names, 'only'].map((name) => [name, text]));
-  const { values } = parseArgs({ args: [...argv], options });
+  const { switches = [] } = o;
+  const options: NonNullable<ParseArgsConfig['options']> = {};
+  for (const name of [...names, 'only']) options[name] = { type: 'string' };
+  for (const name of switches) options[name] = { type: 'boolean' };
+  const values: Readonly<Record<string, unknown>> = parseArgs({ args: [...argv], options }).values;
   const numberOf = (name: N): number => {
     const value = values[name];
     const number = value === undefined ? o.numbers[name] : Number(value);
@@ -24,5 +34,6 @@ export const readFlags = <N extends string, G extends string>(
   return {
     numbers: Object.fromEntries(names.map((name) => [name, numberOf(name)])) as Record<N, number>,
     groups: new Set(asked as readonly G[]),
+    switches: new Set(switches.filter((name) => values[name] === true)),
   };
 };
