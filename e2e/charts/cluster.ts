@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Chart, optional, type Template, type Value, whole } from './chart.ts';
-import { manifestsBelow, objectsOf } from './manifests.ts';
+import { manifestsBelow, objectsOf, readManifest } from './manifests.ts';
+import { ESCAPED } from './render.ts';
 
 const KEPT_NOMINATIONS = 'overlays/kept-nominations/policy.yaml';
 
@@ -17,6 +18,29 @@ const switchOf = (name: string, description: string, manifests: readonly string[
   places: manifests.flatMap(objectsOf).map(({ id }) => whole(id)),
 });
 
+const MONITORING = 'components/monitoring';
+const MONITORS = ['servicemonitor', 'prometheusrule'].map((file) => `${MONITORING}/${file}.yaml`);
+
+/** The ConfigMap that the component's configMapGenerator makes. */
+const dashboard = (): Template => ({
+  file: 'monitoring/dashboard.yaml',
+  text: `{{- if .Values.monitoring.enabled }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: castai-agent-dashboard
+  namespace: castai-agent
+  labels:
+    app.kubernetes.io/part-of: precision-packer
+    grafana_dashboard: "1"
+data:
+  precision-packer.json: |
+${readManifest(`${MONITORING}/dashboard.json`)
+  .replaceAll(/^(?=.)/gm, '    ')
+  .replaceAll('{{', ESCAPED)}{{- end }}
+`,
+});
+
 /** The chart of what a cluster has once, whichever component is installed. */
 export const cluster = (): Chart => {
   const crds = manifestsBelow('base/crds');
@@ -28,13 +52,17 @@ export const cluster = (): Chart => {
     description:
       'What a cluster has once for precision-packer: custom kinds, roles for people, admission policies, API priority.',
     templates: [
-      ...crds,
-      ...policies,
-      KEPT_NOMINATIONS,
-      ...users,
-      'base/flowcontrol.yaml',
-      'base/namespace.yaml',
-    ].map(template),
+      ...[
+        ...crds,
+        ...policies,
+        KEPT_NOMINATIONS,
+        ...users,
+        'base/flowcontrol.yaml',
+        'base/namespace.yaml',
+      ].map(template),
+      ...MONITORS.map((manifest) => ({ file: manifest.replace('components/', ''), manifest })),
+      dashboard(),
+    ],
     values: [
       {
         name: 'annotations',
@@ -61,6 +89,12 @@ export const cluster = (): Chart => {
         users,
       ),
       switchOf('flowControl.enabled', 'A share of the API server of our own.', ['base/flowcontrol.yaml']),
+      switchOf(
+        'monitoring.enabled',
+        "ServiceMonitor, alerts and a Grafana dashboard; the kinds of Prometheus' operator have to be there.",
+        MONITORS,
+        false,
+      ),
       switchOf(
         'namespace.create',
         'The namespace of the release with the labels of Pod Security, for tools that do not create it themselves.',

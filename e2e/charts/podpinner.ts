@@ -25,6 +25,10 @@ const WORKLOADS: readonly Workload[] = [
   },
 ];
 
+/** An IPv4 or IPv6 network, as far as a pattern without look-ahead tells it. */
+const NETWORK =
+  /^(([0-9]{1,3}\.){3}[0-9]{1,3}\/([0-9]|[12][0-9]|3[0-2])|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$/;
+
 const FOLDERS = ['pod-pinner', 'webhook', 'webhook-keeper'];
 const POLICIES = `${SCHEDULER}/policies.yaml`;
 const WITHOUT_POLICIES = ['rbac', 'deployment', 'networkpolicy'].map((file) => `${SCHEDULER}/${file}.yaml`);
@@ -146,7 +150,7 @@ export const podPinner = (): Chart => {
         name: 'controlPlaneSchedulers',
         description:
           'Networks of control plane nodes whose kube-scheduler calls the extender, such as `10.0.0.0/24`; empty lets none in.',
-        schema: z.array(z.string().min(1)),
+        schema: z.array(z.string().regex(NETWORK)),
         default: [],
         places: [
           whole(
@@ -162,7 +166,7 @@ export const podPinner = (): Chart => {
                   'from:',
                   '{{- range .Values.controlPlaneSchedulers }}',
                   '  - ipBlock:',
-                  '      cidr: {{ . }}',
+                  '      cidr: {{ . | quote }}',
                   '{{- end }}',
                 ],
               ),

@@ -3,6 +3,7 @@ import type { Chart, Value } from './chart.ts';
 import { YamlText } from './edits.ts';
 import { type ManifestObject, objectsOf } from './manifests.ts';
 import { valueFiles } from './values.ts';
+import { PUBLISHED_IMAGE } from './workload.ts';
 
 /** Charts from manifests: the same text, with a template where a value changes something. */
 
@@ -10,8 +11,15 @@ const PART_OF = 'app.kubernetes.io/part-of: precision-packer';
 
 /** The namespace of manifests/, where a text speaks of it. */
 const NAMESPACE = /(?<![\w-])castai-agent(?![\w-])/g;
-/** The same, but for the names of kinds of API priority, which are called like it. */
-const NAMESPACE_OF_FLOWS = /(?<!name: )(?<![\w-])castai-agent(?![\w-])/g;
+/** Where it is a whole scalar, which has to stay a string when it is all digits. */
+const WHOLE = /(?<=^ *(?:- )?[\w./-]+: |^ *- |[{,] ?[\w./-]+: |\[)castai-agent(?= *$|[ ,}\]])/gm;
+/** Kinds of API priority are called like the namespace. */
+const NAMES_OF_FLOWS = /(?<=name: )castai-agent(?![\w-])/g;
+/** Stand for what is put back once all edits are done. */
+const BRACES = '\uE000';
+const NAME = '\uE001';
+/** Two braces that Helm leaves as they are. */
+export const ESCAPED = '{{ "{{" }}';
 
 export interface Version {
   readonly version: string;
@@ -31,8 +39,7 @@ export function renderChart(chart: Chart, version: Version): ReadonlyMap<string,
     const objects = manifest === undefined ? [] : objectsOf(manifest);
     for (const { id } of objects) missing.delete(id);
     const made = text ?? objects.map((object) => templateOf(object, chart.values, defaults)).join('---\n');
-    const pattern = manifest?.endsWith('flowcontrol.yaml') ? NAMESPACE_OF_FLOWS : NAMESPACE;
-    files.set(`templates/${file}`, made.replaceAll(pattern, '{{ $.Release.Namespace }}'));
+    files.set(`templates/${file}`, inNamespace(made, manifest?.endsWith('flowcontrol.yaml') ?? false));
   }
   for (const [name, value] of version.defaults ?? []) if (defaults.has(name)) defaults.set(name, value);
   if (missing.size > 0) throw new Error(`${chart.name}: values speak of ${[...missing].join(', ')}`);
@@ -42,28 +49,39 @@ export function renderChart(chart: Chart, version: Version): ReadonlyMap<string,
   return files;
 }
 
+function inNamespace(text: string, isOfFlows: boolean): string {
+  return (isOfFlows ? text.replaceAll(NAMES_OF_FLOWS, NAME) : text)
+    .replaceAll(WHOLE, '{{ $.Release.Namespace | quote }}')
+    .replaceAll(NAMESPACE, '{{ $.Release.Namespace }}')
+    .replaceAll(NAME, 'castai-agent');
+}
+
 function templateOf(
   object: ManifestObject,
   values: readonly Value[],
   defaults: Map<string, unknown>,
 ): string {
-  const yaml = new YamlText(object.text);
+  // What looks like a template in a manifest is one of another program.
+  const yaml = new YamlText(object.text.replaceAll('{{', BRACES));
   addLabel(yaml);
   for (const { name, places = [] } of values)
     for (const place of places.filter((one) => one.object === object.id)) {
       if (place.read && !defaults.has(name)) defaults.set(name, place.read(yaml));
       place.edit(yaml, `.Values.${name}`);
     }
-  return yaml.toString();
+  return yaml.toString().replaceAll(BRACES, ESCAPED);
 }
 
 /** The label that manifests/base/kustomization.yaml gives to all objects. */
 function addLabel(yaml: YamlText): void {
+  if (yaml.has(['metadata', 'labels', 'app.kubernetes.io/part-of'])) return;
   if (yaml.has(['metadata', 'labels'])) yaml.insert(['metadata', 'labels'], [PART_OF]);
   else yaml.insert(['metadata'], ['labels:', `  ${PART_OF}`]);
 }
 
-function chartFile(chart: Chart, { version, appVersion }: Version): string {
+function chartFile(chart: Chart, { version, appVersion, defaults }: Version): string {
+  const digest = defaults?.get('image.digest');
+  const image = `${defaults?.get('image.tag')}@${digest}`;
   return `# Made by \`make generate\`.\n${stringify(
     {
       apiVersion: 'v2',
@@ -73,6 +91,7 @@ function chartFile(chart: Chart, { version, appVersion }: Version): string {
       version,
       appVersion,
       kubeVersion: '>=1.29.0-0',
+      ...(digest !== undefined && { annotations: { [PUBLISHED_IMAGE]: image } }),
       ...(chart.parts && {
         dependencies: chart.parts.map(({ name, condition }) => ({ name, version, condition })),
       }),

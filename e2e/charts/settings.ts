@@ -4,7 +4,19 @@ import type { Template, Value } from './chart.ts';
 
 /** Settings of components: the options that their Deployments read from a ConfigMap. */
 
+/** The port of manifests/overlays/policies-api. */
+const POLICIES_PORT = 8443;
 const scalarValue = z.union([z.string(), z.boolean(), z.number()]);
+
+/** Settings that probes, Services, NetworkPolicies and rights name as well, so that another value would reach nobody. */
+const isNamedElsewhere = (variable: string): boolean => /(^|_)PORT$|^LEASE_NAME$/.test(variable);
+
+/** What such a setting may be: what stands elsewhere, and off where it may be off. */
+function fixedValue(variable: string, type: z.ZodType): z.ZodType {
+  const standing = type.parse(undefined) as string | number;
+  const values = variable === 'POLICIES_PORT' ? [standing, POLICIES_PORT] : [standing];
+  return z.literal([...new Set(values.flatMap((value) => [value, `${value}`]))]);
+}
 
 /**
  * The value that becomes the ConfigMap `configMap`: each option of the components by its environment variable, but those that
@@ -22,7 +34,8 @@ export function settingsValue(o: {
       const variable = variableOf(field);
       if (!o.variables.has(variable)) continue;
       const description = z.globalRegistry.get(type as z.ZodType)?.description ?? '';
-      shape[variable] = scalarValue.optional().meta({ description });
+      const value = isNamedElsewhere(variable) ? fixedValue(variable, type as z.ZodType) : scalarValue;
+      shape[variable] = value.optional().meta({ description });
     }
   for (const variable of o.variables) shape[variable] ??= scalarValue.optional();
   return {
@@ -41,7 +54,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata:
   name: ${configMap}
-  namespace: {{ $.Release.Namespace }}
+  namespace: {{ $.Release.Namespace | quote }}
   labels:
     app.kubernetes.io/part-of: precision-packer
 data:

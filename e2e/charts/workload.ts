@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { REMOVAL_DISABLED } from '../../api/labels.ts';
 import {
   block,
   blockOr,
@@ -21,6 +22,14 @@ const CONTAINER: Path = [...POD, 'containers', 0];
 
 const object = z.looseObject({});
 const text = z.record(z.string(), z.string());
+
+/** A map whose keys are none of those that the manifests write themselves. */
+const textWithout = (written: readonly string[]): z.ZodType =>
+  text.meta({ propertyNames: { type: 'string', not: { enum: written } } });
+
+/** Selectors, our own rules and others' tools read these. */
+const WRITTEN_LABELS = ['app', REMOVAL_DISABLED];
+const WRITTEN_ANNOTATIONS = ['cluster-autoscaler.kubernetes.io/safe-to-evict', 'checksum/settings'];
 
 export interface Workload {
   /** Name of the Deployment and of the ServiceAccount. */
@@ -72,11 +81,11 @@ export function workloadValues(o: Workload): readonly Value[] {
       default: [],
       places: [optional(deployment, POD, 'tolerations', 'containers')],
     }),
-    value('podLabels', 'More labels of its pods.', text, {
+    value('podLabels', 'More labels of its pods.', textWithout(WRITTEN_LABELS), {
       default: {},
       places: [entries(deployment, ['spec', 'template', 'metadata', 'labels'])],
     }),
-    value('podAnnotations', 'More annotations of its pods.', text, {
+    value('podAnnotations', 'More annotations of its pods.', textWithout(WRITTEN_ANNOTATIONS), {
       default: {},
       places: [
         // Settings are read at the start, so pods are replaced with them.
@@ -121,10 +130,15 @@ export function commonValues(workloads: readonly Workload[]): readonly Value[] {
         expression(object, [...CONTAINER, 'image'], `include "${chart}.image" .`),
       ),
     },
-    { name: 'image.tag', description: 'Tag of the image.', schema: z.string(), default: 'dev' },
+    {
+      name: 'image.tag',
+      description: 'Tag of the image; in a published chart, one of your own counts before its digest.',
+      schema: z.string(),
+      default: 'dev',
+    },
     {
       name: 'image.digest',
-      description: 'Digest of the image, such as `sha256:…`; counts before the tag.',
+      description: 'Digest of the image, such as `sha256:…`; one of your own counts before the tag.',
       schema: z.string().regex(/^(sha256:[a-f0-9]{64})?$/),
       default: '',
     },
@@ -184,12 +198,19 @@ export function globalValues(imagePullSecrets: readonly Place[] = []): readonly 
   ];
 }
 
+/** The annotation of a published chart that says which image it was published with, as `tag@digest`. */
+export const PUBLISHED_IMAGE = 'autoscaling.cast.ai/image';
+
 /** The template of the image's reference. */
-export const imageHelper = (chart: string): string => `{{/* The image: by digest where there is one. */}}
+export const imageHelper = (chart: string): string => `{{/*
+The image: by digest where there is one. The digest that the chart was published with counts for the tag of then alone.
+*/}}
 {{- define "${chart}.image" -}}
 {{- $image := mergeOverwrite (deepCopy .Values.image) (.Values.global.image | default dict) -}}
 {{- $name := list (trimSuffix "/" .Values.global.registry) $image.repository | compact | join "/" -}}
-{{- if $image.digest -}}
+{{- $published := index (.Chart.Annotations | default dict) "${PUBLISHED_IMAGE}" | default "@" -}}
+{{- $isOther := and (hasSuffix (printf "@%s" $image.digest) $published) (ne (printf "%s@%s" $image.tag $image.digest) $published) -}}
+{{- if and $image.digest (not (and $isOther $image.tag)) -}}
 {{ $name }}@{{ $image.digest }}
 {{- else -}}
 {{ $name }}:{{ $image.tag | required "image.tag or image.digest is needed" }}

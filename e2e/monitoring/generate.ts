@@ -57,7 +57,11 @@ export const ruleGroups = (): object => ({
   ],
 });
 
-const metadata = (name: string) => ({ name, namespace: 'castai-agent', labels: { app: 'castai-agent' } });
+const metadata = (name: string) => ({
+  name,
+  namespace: 'castai-agent',
+  labels: { app: 'castai-agent', 'app.kubernetes.io/part-of': 'precision-packer' },
+});
 const yaml = (value: object): string =>
   `# Made by make generate from e2e/monitoring.\n${stringify(value, { lineWidth: 0 })}`;
 
