@@ -60,3 +60,39 @@ t.test('the Terraform example is HCL, formatted as its tools format it', MINUTES
   const dir = t.testdir({ 'broken.tf': 'resource "a" {\n' });
   await t.rejects(run([await program('hclfmt'), '-check', join(dir, 'broken.tf')]), 'a broken file is none');
 });
+
+/** Longest names that AWS takes; a cluster's has 100 characters at most. */
+const LONGEST: Readonly<Record<string, number>> = {
+  aws_iam_role: 64,
+  aws_iam_policy: 128,
+  aws_sqs_queue: 80,
+  aws_cloudwatch_event_rule: 64,
+};
+/** Values of `for_each` in the names of rules. */
+const KEYS = ['recommendation', 'interruption'];
+
+t.test('names of AWS fit what AWS takes, however long the name of the cluster is', async (t) => {
+  const named: [type: string, name: string][] = [];
+  const main = readFileSync(join(ROOT, 'manifests/aws/terraform/main.tf'), 'utf8');
+  for (const [, type = '', name = ''] of main.matchAll(/^resource "(\w+)" "\w+" \{\n\s+name\s+= "(.+)"$/gm))
+    if (type in LONGEST) named.push([type, name]);
+  const queue = JSON.parse(readFileSync(join(ROOT, 'manifests/aws/interruption-queue.tf.json'), 'utf8'));
+  for (const [type, resources] of Object.entries(
+    queue.resource as Record<string, Record<string, { name?: string }>>,
+  ))
+    for (const { name } of Object.values(resources)) if (name && type in LONGEST) named.push([type, name]);
+  t.equal(named.length, 5);
+  const rule =
+    '${length(var.cluster_name) <= 40 ? var.cluster_name : "${substr(var.cluster_name, 0, 31)}-${substr(sha256(var.cluster_name), 0, 8)}"}';
+  t.equal(queue.locals.name, rule);
+  t.ok(main.includes(`name = ${rule.slice(2, -1)}\n`), 'both shorten it the same way, to 40 characters');
+  for (const [type, name] of named)
+    for (const key of KEYS) {
+      const full = name.replace('${local.name}', 'c'.repeat(40)).replace('${each.key}', key);
+      t.notMatch(full, /\$/, `${type}: all of ${name} is known`);
+      t.ok(full.length <= (LONGEST[type] ?? 0), `${type} ${full}`);
+    }
+  const stack = readFileSync(join(ROOT, 'manifests/aws/interruption-queue.cloudformation.yaml'), 'utf8');
+  const most = Number(/MaxLength: (\d+)/.exec(stack)?.[1]);
+  t.equal(most + '-spot-prediction'.length, LONGEST.aws_sqs_queue, 'a longer name is refused at once');
+});

@@ -39,9 +39,14 @@ variable "spot_prediction_queue" {
   description = "Whether EC2's interruption notices go to a queue that spot interruption prediction reads."
 }
 
+# Names of roles end at 64 characters, and those of clusters at 100.
+locals {
+  name = length(var.cluster_name) <= 40 ? var.cluster_name : "${substr(var.cluster_name, 0, 31)}-${substr(sha256(var.cluster_name), 0, 8)}"
+}
+
 # What kentroller reads; it starts nothing by itself, Karpenter does.
 resource "aws_iam_policy" "kentroller" {
-  name   = "${var.cluster_name}-precision-packer"
+  name   = "${local.name}-precision-packer"
   policy = file("${path.module}/../iam-policy.json")
 }
 
@@ -57,7 +62,7 @@ data "aws_iam_policy_document" "assume" {
 }
 
 resource "aws_iam_role" "kentroller" {
-  name               = "${var.cluster_name}-precision-packer"
+  name               = "${local.name}-precision-packer"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }
 
