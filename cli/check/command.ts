@@ -5,13 +5,9 @@ import { printable } from '../../api/text/printable.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError, messageOf } from '../../kube/errors.ts';
 import { type Check, type CheckState, type Found, isSeen, look } from '../../kube/preflight/check.ts';
-import {
-  gatherCluster,
-  gatherInstallation,
-  missingToInstall,
-  readConfigurations,
-} from '../../kube/preflight/gather.ts';
+import { gatherCluster, gatherInstallation, readConfigurations } from '../../kube/preflight/gather.ts';
 import { checkInstallation, checkInstaller, checkOtherWebhooks } from '../../kube/preflight/installation.ts';
+import { missingToInstall } from '../../kube/preflight/installer.ts';
 import { checkKarpenter } from '../../kube/preflight/karpenter.ts';
 import { checkKinds } from '../../kube/preflight/kinds.ts';
 import { checkKubernetes } from '../../kube/preflight/kubernetes.ts';
@@ -74,7 +70,7 @@ const readChecks = async (
     { name: 'cloud', ...cloud },
     ...(installation
       ? [...checkKinds(cluster.schemas), ...checkInstallation(installation)]
-      : checkInstaller(await missingToInstall(o))),
+      : checkInstaller(await missingToInstall(o, namespace))),
     ...checkOtherWebhooks(configurations),
     ...schedulers.map((each) => ({ name: 'extender', ...each })),
   ];

@@ -18,6 +18,7 @@ import { checkCommand } from '../../cli/check/command.ts';
 import { parseFlags } from '../../cli/flags.ts';
 import { readChecks } from '../../kentroller/preflight.ts';
 import type { Check } from '../../kube/preflight/check.ts';
+import { missingToInstall } from '../../kube/preflight/installer.ts';
 import { FakeCache } from '../../kube/testing/fakecache.ts';
 import { until } from '../../kube/testing/until.ts';
 import { ownHost, Scene } from '../pinner/fixture.ts';
@@ -28,6 +29,7 @@ import { InstalledRights } from './installed.ts';
 const scene = new Scene('rights-preflight');
 const rights = new InstalledRights(scene);
 const { client, namespace } = scene;
+const ROLES = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
 const DEADLINE = { timeoutMs: 60_000 };
 
 const check = async (...more: string[]): Promise<{ code: number; checks: readonly Check[] }> => {
@@ -51,6 +53,40 @@ t.test('before an installation, it says what stands against one', async (t) => {
   t.same([state('kubernetes'), state('karpenter-crds')], ['fine', 'fine']);
   t.same([state('installation'), state('may-install')], ['skipped', 'fine']);
   t.equal(state('rights'), undefined, 'nobody is asked about accounts that are not there');
+});
+
+t.test('whoever may create, but not patch, escalate or bind, is told so', async (t) => {
+  const name = `${namespace}-installer`;
+  const groups = [
+    '',
+    'apps',
+    'policy',
+    'networking.k8s.io',
+    'rbac.authorization.k8s.io',
+    'apiextensions.k8s.io',
+    'admissionregistration.k8s.io',
+    'flowcontrol.apiserver.k8s.io',
+  ];
+  const role = (verbs: readonly string[]): object => ({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name },
+    rules: [{ apiGroups: groups, resources: ['*'], verbs }],
+  });
+  t.teardown(() => client.request('DELETE', `${ROLES}/${name}`));
+  await client.request('POST', ROLES, { body: role(['create']) });
+  const user = await rights.asUser(name, name);
+  const lacking = async (): Promise<string> => {
+    const found = await missingToInstall({ client: user, signal: AbortSignal.timeout(60_000) }, namespace);
+    return 'value' in found ? found.value.join('; ') : found.unseen;
+  };
+  await until('the binding counts', async () => !(await lacking()).includes('create'), DEADLINE);
+  t.match(
+    await lacking(),
+    /patch clusterroles.*escalate clusterroles.*bind roles.*of the rights in our roles/,
+  );
+  await client.request('PUT', `${ROLES}/${name}`, { body: role(['create', 'patch', 'escalate', 'bind']) });
+  await until('the role counts', async () => (await lacking()) === '', DEADLINE);
 });
 
 t.test('after it, each account has its rights, and a role that is gone is told', async (t) => {

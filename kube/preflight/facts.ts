@@ -48,6 +48,8 @@ export interface InstallFacts {
   /** Rights that our accounts lack, by account. */
   readonly missing: Found<MissingRights>;
   readonly policies: Found<readonly string[]>;
+  /** Policies with a binding that denies; without one they hold nobody back. */
+  readonly enforced: Found<readonly string[]>;
   readonly configurations: Found<readonly MutatingWebhookConfiguration[]>;
   readonly answer: Found<WebhookAnswer>;
 }

@@ -24,7 +24,7 @@ import type {
 import { isOurComponent } from './installation.ts';
 import { servedName } from './karpenter.ts';
 import type { PublishedSchemas } from './kinds.ts';
-import { askAccounts, askOneself, grantedRights, type Right, rightText } from './rights.ts';
+import { askAccounts, grantedRights, rightText } from './rights.ts';
 
 /** Why no machine can be had from a NodePool, as the planner sees it. */
 export type PoolBlocker = (pool: NodePool, nodeClass?: NodeClassObject) => string | undefined;
@@ -41,6 +41,24 @@ const POLICIES: Resource<KubeObject> = {
   plural: 'validatingadmissionpolicies',
   namespaced: false,
 };
+
+interface PolicyBinding extends KubeObject {
+  readonly spec?: { readonly policyName?: string; readonly validationActions?: readonly string[] };
+}
+
+const BINDINGS: Resource<PolicyBinding> = {
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  kind: 'ValidatingAdmissionPolicyBinding',
+  plural: 'validatingadmissionpolicybindings',
+  namespaced: false,
+};
+
+/** Names of the policies that a binding enforces. */
+const readEnforced = async ({ client, signal }: Reading): Promise<readonly string[]> =>
+  (await client.list(BINDINGS, { signal })).items.flatMap(({ spec }) =>
+    spec?.policyName !== undefined && spec.validationActions?.includes('Deny') ? [spec.policyName] : [],
+  );
 
 const readVersion = ({ client, signal }: Reading): Promise<ServerVersion> =>
   client.request<ServerVersion>('GET', '/version', { signal });
@@ -194,39 +212,16 @@ export const gatherInstallation = async (
     return undefined;
   }
   const { client, signal } = o;
-  const [pods, missing, policies, configurations, answer] = await Promise.all([
+  const [pods, missing, policies, enforced, configurations, answer] = await Promise.all([
     look(async () => (await client.list(PODS, { namespace, signal })).items),
     look(() => missingRights(o, namespace)),
     look(async () => (await client.list(POLICIES, { signal })).items.map(({ metadata }) => metadata.name)),
+    look(() => readEnforced(o)),
     readConfigurations(o),
     look(() => callWebhook(o, namespace)),
   ]);
-  return { namespace, deployments, pods, missing, policies, configurations, answer };
+  return { namespace, deployments, pods, missing, policies, enforced, configurations, answer };
 };
 
 export const readConfigurations = ({ client, signal }: Reading): Promise<InstallFacts['configurations']> =>
   look(async () => (await client.list(MUTATING_WEBHOOK_CONFIGURATIONS, { signal })).items);
-
-/** What an installation creates, by group; the rights that it grants need cluster-admin or the verb escalate as well. */
-const CREATED: Readonly<Record<string, readonly string[]>> = {
-  '': ['namespaces', 'serviceaccounts', 'secrets', 'services'],
-  apps: ['deployments'],
-  policy: ['poddisruptionbudgets'],
-  'networking.k8s.io': ['networkpolicies'],
-  'rbac.authorization.k8s.io': ['clusterroles', 'clusterrolebindings', 'roles', 'rolebindings'],
-  'apiextensions.k8s.io': ['customresourcedefinitions'],
-  'admissionregistration.k8s.io': [
-    'mutatingwebhookconfigurations',
-    'validatingadmissionpolicies',
-    'validatingadmissionpolicybindings',
-  ],
-  'flowcontrol.apiserver.k8s.io': ['flowschemas', 'prioritylevelconfigurations'],
-};
-
-/** What whoever asks may not create of an installation, in words. */
-export const missingToInstall = ({ client, signal }: Reading): Promise<Found<readonly string[]>> => {
-  const rights = Object.entries(CREATED).flatMap(([group, resources]) =>
-    resources.map((resource): Right => ({ account: '', verb: 'create', group, resource })),
-  );
-  return look(async () => (await askOneself(client, rights, signal)).map(rightText));
-};

@@ -56,6 +56,7 @@ const whole: InstallFacts = {
   pods: { value: [] },
   missing: { value: new Map(COMPONENTS.map((name) => [name, []])) },
   policies: { value: POLICIES },
+  enforced: { value: POLICIES },
   configurations: { value: [webhook()] },
   answer: { value: { kind: 'answers' } },
 };
@@ -139,6 +140,18 @@ const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
     'note',
     /castai-own-guards is not there/,
   ],
+  'a policy has no binding that denies': [
+    { enforced: { value: POLICIES.slice(1) } },
+    'policy-bindings',
+    'lacks',
+    /castai-own-guards has no binding that denies.*apply/,
+  ],
+  'bindings may not be listed': [
+    { enforced: { unseen: 'forbidden' } },
+    'policy-bindings',
+    'unknown',
+    /could not be seen/,
+  ],
   'the webhook is not registered': [{ configurations: { value: [] } }, 'webhook', 'lacks', /is missing/],
   'the keeper has written no caBundle': [
     { configurations: { value: [webhook({ caBundle: '' })] } },
@@ -173,7 +186,7 @@ const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
   ],
 };
 
-testLacks({ what: 'an installation', whole, count: 6, checksOf, cases: CASES });
+testLacks({ what: 'an installation', whole, count: 7, checksOf, cases: CASES });
 
 t.test('before an installation, only whether it could be installed is asked', async (t) => {
   t.same(

@@ -79,8 +79,8 @@ export const checkRights = (missing: Found<MissingRights>): readonly Check[] =>
     ),
   );
 
-const checkPolicies = ({ policies }: InstallFacts): readonly Check[] =>
-  checkFound('policies', 'Our ValidatingAdmissionPolicies', policies, (found) => {
+const checkPolicies = ({ policies, enforced }: InstallFacts): readonly Check[] => [
+  ...checkFound('policies', 'Our ValidatingAdmissionPolicies', policies, (found) => {
     const missing = POLICIES.filter((name) => !found.includes(name));
     return [
       missing.length === 0
@@ -89,7 +89,19 @@ const checkPolicies = ({ policies }: InstallFacts): readonly Check[] =>
             `${listed(missing, 3)} ${missing.length === 1 ? 'is' : 'are'} not there, so our accounts may do all that their roles say (docs/security.md).`,
           ),
     ];
-  });
+  }),
+  ...checkFound('policy-bindings', 'The bindings of our ValidatingAdmissionPolicies', enforced, (found) => {
+    const there = isSeen(policies) ? policies.value : [];
+    const loose = POLICIES.filter((name) => there.includes(name) && !found.includes(name));
+    return [
+      loose.length === 0
+        ? fine('Each of our policies that is there has a binding that denies.')
+        : lacks(
+            `${listed(loose, 3)} ${loose.length === 1 ? 'has' : 'have'} no binding that denies, so nobody is held back by ${loose.length === 1 ? 'it' : 'them'}: apply manifests/base/policies and users again.`,
+          ),
+    ];
+  }),
+];
 
 const checkConfiguration = (own: MutatingWebhookConfiguration | undefined): Omit<Check, 'name'> => {
   if (!own) {
@@ -162,7 +174,7 @@ export const checkInstaller = (missing: Found<readonly string[]>): readonly Chec
   },
   ...checkFound('may-install', 'Whether you may install it', missing, (rights) => [
     rights.length === 0
-      ? fine('You may create all that an installation consists of.')
+      ? fine('You may create and change all that an installation consists of.')
       : lacks(`You may not ${listed(rights, 4)}: have a cluster administrator install it.`),
   ]),
 ];
