@@ -14,6 +14,7 @@ import type { Audit } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
 import { withoutUnavailable } from './cloud/availability.ts';
 import { listPricesWarning, priceWarning } from './cloud/rememberedcloud.ts';
+import { withSpotPolicy } from './cloud/spotpolicy.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { evictorMetrics } from './evictor/metrics.ts';
@@ -88,11 +89,14 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     clock,
     signal,
   } = o;
-  const catalogue = async (): Promise<Catalogue> =>
-    withoutUnavailable(await cloud.catalogue(), caches.unavailable.list(), {
-      nodes: caches.nodes.list(),
-      now: clock.now(),
-    });
+  const catalogue = async (): Promise<Catalogue> => {
+    const sold = await cloud.catalogue();
+    const unavailable = caches.unavailable.list();
+    const now = { nodes: caches.nodes.list(), now: clock.now() };
+    const policies = o.policies();
+    const spot = policies.known ? policies.policies.spotInstances : undefined;
+    return withSpotPolicy(withoutUnavailable(sold, unavailable, now), spot, unavailable, now);
+  };
   const remotePlanner = options.grpcUrl
     ? connectPlanner({
         remote: remoteOf(options),

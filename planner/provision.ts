@@ -19,6 +19,7 @@ import { unplacedReason } from './packing/unplacedreason.ts';
 import { assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { savingsOf } from './plan/savings.ts';
+import { SpotPools } from './plan/spotpools.ts';
 import { dependentPods, WAITS_FOR_OTHERS } from './presumedplaces.ts';
 import { type Relaxed, withPreferences } from './relaxedpreferences.ts';
 import { keepRoom } from './roomforwaiting.ts';
@@ -209,13 +210,16 @@ const search = (
   if (placeable.length === 0) return nothing(unplaced, 'None of the pending pods can be placed.');
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
+  const percent = request.catalogue.spotDiversityPercent;
   const { spec, green } = writePlan(
     problem,
     cluster,
     assignPods(packing, placeable),
     request.planName,
     bill,
-    request,
+    percent === undefined
+      ? request
+      : { ...request, diversity: { percent, pools: new SpotPools(cluster.facts) } },
   );
   if (green.length === 0 && spec.podsToMigrate?.length === 0) {
     const reason = 'Every other pod that waits has room on a node that is there or on its way.';

@@ -1,3 +1,4 @@
+import { priceLimitOf } from '../api/kinds/mustgo.ts';
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
@@ -13,11 +14,13 @@ import { launchOptionsOf } from './packing/launch/launchoption.ts';
 import { warningsOf } from './packing/launch/warnings.ts';
 import { floatAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
-import { compile } from './packing/problem.ts';
+import { compile, type Problem } from './packing/problem.ts';
 import { limitReasons } from './packing/unplacedreason.ts';
+import type { Diversity } from './plan/alternatives.ts';
 import { type Assignment, assignPods } from './plan/assignment.ts';
 import { writePlan } from './plan/planspec.ts';
 import { blueNode, savingsOf } from './plan/savings.ts';
+import { SpotPools } from './plan/spotpools.ts';
 import { dependentNodes, NODE_WAITS_FOR_OTHERS } from './presumedplaces.ts';
 import { withRoomKept } from './roomforwaiting.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
@@ -93,6 +96,34 @@ const NOT_CHEAPER = 'No cheaper set of nodes was found.';
 
 const isEmpty = (assignment: Assignment): boolean =>
   assignment.removed.length === 0 && assignment.bought.length === 0;
+
+/** Writes a plan; workloads are spread over spot pools only where what that costs leaves the plan within its limits. */
+const write = (request: RebalanceRequest, problem: Problem, cluster: Cluster, assignment: Assignment) => {
+  const attempt = (diversity?: Diversity) => {
+    const bill = billOf(request.catalogue, cluster.facts);
+    const clusterBefore = bill.total();
+    let most = clusterBefore;
+    // Fall of the bill when each node is removed after those before it: the sum is then the bill's own.
+    const blue = assignment.removed.map((node) => {
+      const facts = itemAt(cluster.facts, node);
+      const whole = bill.total();
+      bill.count(billedOf(facts), -1);
+      const mustGo = mustGoOf(request, facts.node);
+      const price = whole - bill.total();
+      most += price * (priceLimitOf(mustGo) - 1);
+      return blueNode(facts.node, price, mustGo);
+    });
+    const o = { ...request, ...(diversity && { diversity }) };
+    const written = writePlan(problem, cluster, assignment, request.planName, bill, o);
+    return { ...written, blue, clusterBefore, isWithin: bill.total() < most - 1e-9 };
+  };
+  const percent = request.catalogue.spotDiversityPercent;
+  if (percent === undefined) return attempt();
+  const removed = new Set(assignment.removed);
+  const pools = new SpotPools(cluster.facts.filter((_, index) => !removed.has(index)));
+  const spread = attempt({ percent, pools });
+  return spread.isWithin ? spread : attempt();
+};
 
 /** An answer, and whether pods that nobody has placed yet took room in it. */
 interface Found {
@@ -193,16 +224,7 @@ const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => 
     const what = dear ? `Node ${dear.name} must go, and ${dear.reasons.join(', ')}.` : NOT_CHEAPER;
     return without([what, ...limitReasons(problem)].join(' '), answer);
   }
-  const bill = billOf(request.catalogue, cluster.facts);
-  const clusterBefore = bill.total();
-  // Fall of the bill when each node is removed after those before it: the sum is then the bill's own.
-  const blue = assignment.removed.map((node) => {
-    const facts = itemAt(cluster.facts, node);
-    const whole = bill.total();
-    bill.count(billedOf(facts), -1);
-    return blueNode(facts.node, whole - bill.total(), mustGoOf(request, facts.node));
-  });
-  const written = writePlan(problem, cluster, assignment, request.planName, bill, request);
+  const { blue, clusterBefore, ...written } = write(request, problem, cluster, assignment);
   const { green, raised } = written;
   const spec = withMustGo(written.spec, cluster, request);
   const cost = packing.cost() - packing.premium() - raised;

@@ -23,7 +23,17 @@ const KEPT_MS = 24 * 3_600_000;
 const periodOf = (now: PoliciesNow): number | undefined =>
   now.known ? now.policies.spotInstances?.backups?.restoreEveryMs : undefined;
 
-const NO_BACKUPS = 'spotBackups.enabled is not true, and nothing else of it is acted on in this version';
+const NO_BACKUPS = 'spotBackups.enabled is not true, and on-demand nodes that stand in for spot stay';
+
+/** What else of the policy every plan keeps to that buys spot; undefined where it is as cheap as can be. */
+const buyingOf = (now: PoliciesNow): string | undefined => {
+  const spot = now.known ? now.policies.spotInstances : undefined;
+  const kept = [
+    ...(spot?.interruptionTolerance === 'leastInterrupted' ? ['what was interrupted least is bought'] : []),
+    ...(spot?.diversity ? ['workloads are spread over spot pools'] : []),
+  ];
+  return kept.length > 0 ? kept.join(', and ') : undefined;
+};
 
 /** The catalogue in which only spot can be bought; prices stay, to value existing nodes. */
 const spotOnly = (catalogue: Catalogue): Catalogue => ({
@@ -67,7 +77,9 @@ export const restoreSpotNow = async (
     keepMs: Math.max(KEPT_MS, restoreEveryMs ?? 0),
   });
   if (restoreEveryMs === undefined) {
-    record.note('spotInstances', 'Held', o.isEnabled() ? NO_BACKUPS : 'the rebalancer is off');
+    const buying = buyingOf(o.policies());
+    if (!o.isEnabled()) record.note('spotInstances', 'Held', 'the rebalancer is off');
+    else record.note('spotInstances', buying === undefined ? 'Held' : 'Idle', buying ?? NO_BACKUPS);
     return NOTHING;
   }
   const pools = new Map(caches.nodePools.list().map((pool) => [pool.metadata.name, pool]));

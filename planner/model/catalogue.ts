@@ -30,6 +30,8 @@ export interface Offering {
   readonly covered?: Covered;
   /** Set for one whose machines are launched into a reservation, until it is full. */
   readonly reservation?: CapacityReservation;
+  /** Set for spot that was refused or taken back lately: bought only where no other spot can hold the pods. */
+  readonly isLessReliable?: true;
 }
 
 /** CPU in millicores, memory and ephemeralStorage in bytes, all else in whole units. */
@@ -73,6 +75,8 @@ export interface InstanceType {
 export interface Catalogue {
   readonly instanceTypes: readonly InstanceType[];
   readonly commitments?: readonly Commitment[];
+  /** How much dearer spot may be, in percent, to spread workloads over spot pools; left out where they are not spread. */
+  readonly spotDiversityPercent?: number;
   /** What of the file is not used, as sentences. */
   readonly warnings?: readonly string[];
 }

@@ -20,6 +20,7 @@ import { type ExistingNode, type ExistingNodeTable, tabulateExistingNodes } from
 import { forbidBesideDaemons } from './launch/besidedaemons.ts';
 import type { LaunchOption } from './launch/launchoption.ts';
 import { withMinValues } from './launch/minvalues.ts';
+import { withoutLessReliable } from './launch/reliable.ts';
 import { type BitMatrix, intAt, Matrix } from './matrix.ts';
 import { allowedNodes, type NodeClass, NodeClasses, selectedLabelKeys } from './nodeclass.ts';
 import { type PodClass, podClassesOf } from './podclass.ts';
@@ -167,7 +168,7 @@ export const compile = (input: {
       podClasses: podClasses.flatMap((podClass, index) => (podClass.workload === workload ? [index] : [])),
     })),
   );
-  const allOptions = withRoom(options);
+  const allOptions = withoutLessReliable(withRoom(options), allowed, rules.keys);
   const usable = withMinValues(allOptions, allowed, rules.keys, input.replaces ?? false);
   const allowedAtAnyWeight = allowed.copy();
   if (isWeighted) applyNodePoolWeights(allowed, usable, sizes);

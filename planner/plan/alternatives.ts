@@ -12,6 +12,7 @@ import type { LaunchOption } from '../packing/launch/launchoption.ts';
 import { floatAt, itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import type { BoughtNode } from './assignment.ts';
+import { poolOf, type SpotPools } from './spotpools.ts';
 
 /** Whether rules about domains wider than a node look at pods on the node, or are rules of those pods. */
 const isTied = ({ rules }: Problem, node: BoughtNode): boolean => {
@@ -39,19 +40,34 @@ export interface Alternatives {
   readonly instanceTypeSets: readonly (readonly CompiledOption[])[];
 }
 
+/** How a plan spreads workloads over spot pools. */
+export interface Diversity {
+  /** How much dearer than the cheapest spot a machine may be, in percent. */
+  readonly percent: number;
+  readonly pools: SpotPools;
+}
+
 /** Finds the alternatives of bought nodes, within the same NodePools and their limits. */
 export class AlternativeFinder {
   readonly #problem: Problem;
   readonly #spotFallback: boolean;
+  readonly #diversity: Diversity | undefined;
   /** Whether an option's cost is its price. */
   readonly #isByPrice: boolean;
   /** Alternatives by option and content, of NodePools without limits. */
   readonly #known = new Map<CompiledOption, Map<string, Alternatives>>();
 
   /** With `spotFallback` a claim of spot alone ends with what is cheapest on demand, where its NodePool buys that. */
-  constructor(problem: Problem, { spotFallback = false }: { readonly spotFallback?: boolean } = {}) {
+  constructor(
+    problem: Problem,
+    {
+      spotFallback = false,
+      diversity,
+    }: { readonly spotFallback?: boolean; readonly diversity?: Diversity } = {},
+  ) {
     this.#problem = problem;
     this.#spotFallback = spotFallback;
+    this.#diversity = diversity;
     this.#isByPrice =
       problem.commitments.length === 0 && problem.allOptions.every((option) => option.podRisk === 0);
   }
@@ -61,7 +77,8 @@ export class AlternativeFinder {
     const { pool, type } = node.option.launchOption;
     const poolName = pool.metadata.name;
     if (limits.isLimited(poolName)) {
-      const found = this.#withFallback(node, this.#search(node, limits, most), limits, most);
+      const all = this.#withFallback(node, this.#search(node, limits, most), limits, most);
+      const found = this.#spread(node, all, limits, most);
       limits.reserveLargest(
         poolName,
         type,
@@ -75,7 +92,32 @@ export class AlternativeFinder {
     const found =
       ofOption.get(key) ?? this.#withFallback(node, this.#search(node, limits, most), limits, most);
     ofOption.set(key, found);
-    return found;
+    return this.#spread(node, found, limits, most);
+  }
+
+  /** The alternatives with one of the spot pool in front in which the node's workloads have the fewest nodes. */
+  #spread(node: BoughtNode, found: Alternatives, limits: RemainingLimits, most: number): Alternatives {
+    const { option, instanceTypeSets } = found;
+    const { pool, type } = option.launchOption;
+    const isSpot = ({ launchOption }: CompiledOption): boolean =>
+      launchOption.offering.capacityType === 'spot';
+    if (!this.#diversity || !isSpot(option) || minValuesOf(pool).size > 0) return found;
+    const { percent, pools } = this.#diversity;
+    const cap = option.price * (1 + percent / 100);
+    const spotPoolOf = ({ launchOption }: CompiledOption): string =>
+      poolOf(launchOption.type.name, launchOption.offering);
+    const next = this.#holders(node, MAX_HOLDERS);
+    let best = option;
+    let fewest = pools.of(node.pods, spotPoolOf(option));
+    // In order of price: of equally many nodes the cheapest is taken.
+    for (let other = next(); other && other.price <= cap; other = next()) {
+      const nodes = pools.of(node.pods, spotPoolOf(other));
+      const isAllowed = limits.allowsAlternative(pool.metadata.name, type, other.launchOption.type);
+      if (isSpot(other) && isAllowed && nodes < fewest) [best, fewest] = [other, nodes];
+    }
+    pools.count(node.pods, spotPoolOf(best));
+    const rest = instanceTypeSets.length < most ? instanceTypeSets : instanceTypeSets.toSpliced(-2, 1);
+    return { option: best, instanceTypeSets: [[best], ...rest] };
   }
 
   #search(node: BoughtNode, limits: RemainingLimits, most: number): Alternatives {

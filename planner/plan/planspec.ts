@@ -15,7 +15,7 @@ import type { Bill } from '../model/billing.ts';
 import { itemAt } from '../packing/matrix.ts';
 import type { Problem } from '../packing/problem.ts';
 import { namespaceOf } from '../scheduling/interpodaffinity.ts';
-import { AlternativeFinder } from './alternatives.ts';
+import { AlternativeFinder, type Diversity } from './alternatives.ts';
 import type { Assignment } from './assignment.ts';
 import { writeNodeClaim } from './nodeclaim.ts';
 import { greenNode } from './savings.ts';
@@ -57,7 +57,7 @@ export const writePlan = (
   assignment: Assignment,
   planName: string,
   bill: Bill,
-  o: { readonly spotFallback?: boolean } = {},
+  o: { readonly spotFallback?: boolean; readonly diversity?: Diversity } = {},
 ): { readonly spec: RebalancePlanSpec; readonly green: NodeCost[]; readonly raised: number } => {
   const nodeClaimsToAdd: NodeClaimToAdd[] = [];
   const podsToMigrate: PodToMigrate[] = [];

@@ -5,7 +5,7 @@ import { hasSamePickedLabels, minValuesOf, setsWithMinValues } from '../instance
 import { type BitMatrix, floatAt, itemAt } from '../matrix.ts';
 
 /** Tells whether `other` has room for whatever the option may hold and allows every pod class that it allows. */
-const substitutes = (
+export const substitutes = (
   allowed: BitMatrix,
   keys: readonly string[],
 ): ((other: CompiledOption, option: CompiledOption) => boolean) => {

@@ -1,0 +1,57 @@
+import type { UnavailableOffering, UnavailableOfferingSpec } from '../../api/kinds/unavailableoffering.ts';
+import type { Node } from '../../api/objects.ts';
+import type { Catalogue } from '../../planner/model/catalogue.ts';
+import type { Policies } from '../policies/settings.ts';
+import { refusalsLeft } from '../rebalanceplan/create/unavailable.ts';
+import { availabilityCheck, zoneIdsOf } from './availability.ts';
+
+/** What a record says for as long as it counts, though the offering may be tried again: without its end. */
+const lasting = ({ metadata, spec }: UnavailableOffering): UnavailableOffering => {
+  const { expiresAt: _, ...rest } = spec;
+  return { metadata, spec: rest satisfies UnavailableOfferingSpec };
+};
+
+/** Whether a record of spot that was refused, interrupted or predicted to be still counts; `now` in milliseconds. */
+const stillCounts = (record: UnavailableOffering, now: number): boolean =>
+  record.spec.capacityType === 'spot' &&
+  (record.spec.expiresAt === undefined ||
+    Date.parse(record.spec.expiresAt) > now ||
+    refusalsLeft(record, now) > 0);
+
+const withReliability = (
+  catalogue: Catalogue,
+  unavailable: readonly UnavailableOffering[],
+  o: { readonly nodes: readonly Node[]; readonly now: number },
+): Catalogue => {
+  const records = unavailable.filter((each) => stillCounts(each, o.now)).map(lasting);
+  if (records.length === 0) return catalogue;
+  const isReliable = availabilityCheck(records, zoneIdsOf(catalogue, o.nodes), o.now);
+  return {
+    ...catalogue,
+    instanceTypes: catalogue.instanceTypes.map((type) => {
+      const isWhole = type.offerings.every((each) => isReliable({ ...each, instanceType: type.name }));
+      if (isWhole) return type;
+      const offerings = type.offerings.map((each) =>
+        isReliable({ ...each, instanceType: type.name }) ? each : { ...each, isLessReliable: true as const },
+      );
+      return { ...type, offerings };
+    }),
+  };
+};
+
+/**
+ * The catalogue as the policy on spot has it bought: with `leastInterrupted` what was refused or taken back lately is
+ * marked, and diversity says how much dearer a machine of another spot pool may be.
+ */
+export const withSpotPolicy = (
+  catalogue: Catalogue,
+  policy: Policies['spotInstances'],
+  unavailable: readonly UnavailableOffering[],
+  o: { readonly nodes: readonly Node[]; readonly now: number },
+): Catalogue => {
+  if (!policy) return catalogue;
+  const { diversity, interruptionTolerance } = policy;
+  const marked =
+    interruptionTolerance === 'leastInterrupted' ? withReliability(catalogue, unavailable, o) : catalogue;
+  return diversity ? { ...marked, spotDiversityPercent: diversity.priceIncreaseLimitPercent } : marked;
+};
