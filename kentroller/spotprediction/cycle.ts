@@ -30,7 +30,7 @@ import { BUILTIN_MODEL, interruptionProbability } from './model.ts';
 import type { PredictionRecord } from './record.ts';
 import type { Scoreboard, ScoredMachine } from './score.ts';
 import type { PredictionSettings } from './settings.ts';
-import { INTERRUPTIONS, markOf, mergeHeard, type Prediction } from './signal.ts';
+import { INTERRUPTIONS, isAbout, markOf, mergeHeard, type Prediction } from './signal.ts';
 import type { Listener, SourceCondition, WatchedNode } from './source.ts';
 
 /** Time that a cycle waits for a source; what a slower one says counts in the next cycle. */
@@ -109,7 +109,8 @@ const assess = async (
       model: BUILTIN_MODEL,
       probability: interruptionProbability(own, now),
     };
-    const predictions = [builtin, ...(foreign.get(name) ?? [])];
+    const ofNode = (foreign.get(name) ?? []).filter((each) => isAbout(each, node));
+    const predictions = [builtin, ...ofNode];
     const prediction = predictions.reduce((best, each) =>
       each.probability > best.probability ? each : best,
     );

@@ -3,7 +3,7 @@ import { makeNode } from '../../planner/testing/builders.ts';
 import { PREDICTION } from '../testing/spotworld.ts';
 import { decidePredictions } from './decide.ts';
 import { interruptionProbability } from './model.ts';
-import { markOf, mergeHeard } from './signal.ts';
+import { isAbout, markOf, mergeHeard } from './signal.ts';
 
 const NOW = Date.parse('2026-11-30T12:00:00Z');
 const nodeWith = (mark: string) => {
@@ -93,3 +93,16 @@ for (const [sentence, label, mark, probability, expected] of CHANGES) {
     if ('mark' in expected) t.equal(change?.mark, undefined);
   });
 }
+
+t.test(
+  'a prediction is of the machine that was asked about, not of the next one with its name',
+  async (t) => {
+    const { node } = makeNode('a', { capacityType: 'spot' });
+    const now = { ...node, metadata: { ...node.metadata, uid: 'new' } };
+    const about = { node: 'a', model: 'm', probability: 1 };
+    t.equal(isAbout({ ...about, uid: 'new' }, now), true);
+    t.equal(isAbout({ ...about, uid: 'old' }, now), false);
+    t.equal(isAbout(about, now), true, 'a source that names no machine means the name');
+    t.equal(isAbout({ ...about, node: 'b', uid: 'new' }, now), false);
+  },
+);

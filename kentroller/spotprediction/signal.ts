@@ -33,7 +33,13 @@ export interface Prediction {
   readonly node: string;
   readonly model: string;
   readonly probability: number;
+  /** Of the node that the model was asked about: another one may have its name by now. */
+  readonly uid?: string;
 }
+
+/** Whether a prediction is about this node, and not about one that had its name. */
+export const isAbout = ({ node: name, uid }: Prediction, { metadata }: Node): boolean =>
+  name === metadata.name && (uid === undefined || uid === metadata.uid);
 
 /** The newest signal of each kind about one node. */
 export type Heard = { readonly [K in SignalKind]?: number };

@@ -55,6 +55,18 @@ const poll = (o: Partial<MlApiOptions>, modelName = 'm', nodes = NODES, now = NO
     never,
   );
 
+t.test('a prediction says which machine of that name was asked about', async (t) => {
+  const { url } = await serve(t, (response) =>
+    json(response, { predictions: [{ node: 'a', probability: 0.83 }] }),
+  );
+  const nodes = NODES.map(({ node, claim }) => ({
+    node: { ...node, metadata: { ...node.metadata, uid: `uid-of-${node.metadata.name}` } },
+    claim,
+  }));
+  const { predictions } = await poll({ url }, 'm', nodes);
+  t.same(predictions, [{ node: 'a', probability: 0.83, model: 'm', uid: 'uid-of-a' }]);
+});
+
 t.test('it asks for the model by name, and takes probabilities of nodes that it asked for', async (t) => {
   const { url, asked } = await serve(t, (response) =>
     json(response, {

@@ -121,10 +121,13 @@ export const createMlApi = (o: MlApiOptions): PredictionSource => {
       throw new Unusable(
         `its answer is not as agreed: ${error.issues[0]?.path.join('.')}: ${error.issues[0]?.message}`,
       );
-    const asked = new Set(nodes.map(({ node }) => node.metadata.name));
+    const asked = new Map(nodes.map(({ node }) => [node.metadata.name, node.metadata.uid]));
     return data.predictions
       .filter(({ node }) => asked.has(node))
-      .map(({ node, probability }) => ({ node, probability, model }));
+      .map(({ node, probability }) => {
+        const uid = asked.get(node);
+        return { node, probability, model, ...(uid !== undefined && { uid }) };
+      });
   };
 
   return {
