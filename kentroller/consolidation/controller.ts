@@ -29,6 +29,7 @@ import { countersOf } from './metrics.ts';
 import { createNodePolicies } from './nodepolicies.ts';
 import { expiryOf, pathOf } from './path.ts';
 import { createPoolCounts, poolNameOf } from './poolcounts.ts';
+import { Turns } from './turns.ts';
 import { closeNode, deleteClaim, freeClaim, markClaim, openNode, type Writer } from './writes.ts';
 
 /** The name that users search the log for. */
@@ -77,16 +78,6 @@ export interface ConsolidationOptions {
   readonly metrics?: Registry;
 }
 
-/** One at a time: each last look has to see what the one before has deleted. */
-const oneAtATime = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
-  let tail: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const result = tail.then(work);
-    tail = result.catch(() => {});
-    return result;
-  };
-};
-
 /** Deletes NodeClaims of nodes that are empty, expired, or emptied by the evictor; Karpenter ends the machines. */
 export const createConsolidationController = (o: ConsolidationOptions): Controller => {
   const { client, caches, recorder, clock } = o;
@@ -109,7 +100,8 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
     now: clock.now,
     ...(o.schedulers && { schedulers: o.schedulers }),
   };
-  const inTurn = oneAtATime();
+  // Each last look has to see what the one before has deleted.
+  const turns = new Turns();
   const counts = countersOf(o.metrics);
   let buffers: { readonly at: number; readonly read: Promise<BufferPods> } | undefined;
 
@@ -199,7 +191,7 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
       case 'settle':
         return requeue(decision.afterMs);
       case 'delete':
-        return inTurn(() => remove(w, facts));
+        return turns.take(node.metadata.name, () => remove(w, facts), requeue);
     }
   };
 
@@ -247,6 +239,7 @@ export const createConsolidationController = (o: ConsolidationOptions): Controll
         : []),
     ],
     reconcile: async (name, signal) => {
+      turns.leave(name);
       const node = caches.nodes.get(name);
       const claim = node && claimOf(caches, node);
       if (!claim) return awaitChange;
