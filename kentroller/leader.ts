@@ -43,7 +43,7 @@ import { probeWebhook } from './rebalanceplan/state/webhookprobe.ts';
 import { giveBackStrays } from './rebalanceplan/strays.ts';
 import { openSavingsStore } from './savings/savingsstore.ts';
 import { createOfferingExpiryController } from './unavailableoffering/controller.ts';
-import { headroomNow, maxCoresNow } from './unscheduledpods/start.ts';
+import { clusterLimitNow, headroomNow } from './unscheduledpods/start.ts';
 
 interface LeaderOptions {
   readonly options: Options;
@@ -158,7 +158,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
   const isRebalancerEnabled = (): boolean =>
     isEnabled(features.current(), 'rebalancer', options.rebalancerEnabled);
   const headroom = headroomNow(policies.now, caches);
-  const maxCores = maxCoresNow(policies.now);
+  const { maxCores, isKnown: knowsLimits } = clusterLimitNow(policies.now);
   const plans = makePlans({
     options,
     client,
@@ -216,6 +216,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           surgeByDefault: () => options.surgeSingleReplicas,
           schedulers: options.schedulerNames,
           maxCores,
+          knowsLimits,
           account: savings,
           guards,
           isEnabled: isRebalancerEnabled,

@@ -1,10 +1,11 @@
-import { consolidationOwner, isMarkedBy, parseOwnerMark } from '../../api/identity/ownermark.ts';
+import { parseOwnerMark } from '../../api/identity/ownermark.ts';
 import { IN_USE_BY, MANAGED_BY, MANAGED_BY_US, PLAN, REMOVAL_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, NodePool, Pod, Taint } from '../../api/objects.ts';
 import { isDrainable, isTerminating, podName } from '../../api/pods.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { protectionBlockers, stateBlockers } from '../../planner/cluster/candidate.ts';
 import type { EvictionRules } from '../../planner/cluster/evictionblocker.ts';
+import { isMarked } from '../policies/limits.ts';
 import { type Path, pathOf } from './path.ts';
 
 /** What the autoscaling policies say of one node. */
@@ -75,9 +76,6 @@ const MAX_RETRY_MS = 3_600_000;
  * with two more for whole seconds and clocks that differ.
  */
 const SILENT_MS = 12_000;
-
-export const isMarked = (claim: NodeClaim): boolean =>
-  isMarkedBy(consolidationOwner(claim), claim, IN_USE_BY);
 
 /** Whether a plan of ours bought the machine, or its NodePool says that its machines are an autoscaler's. */
 const isBoughtByUs = ({ metadata: { labels } }: NodeClaim): boolean =>

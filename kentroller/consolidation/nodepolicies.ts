@@ -1,10 +1,10 @@
 import type { Node, NodeClaim } from '../../api/objects.ts';
 import { isDrainable } from '../../api/pods.ts';
-import { type Caches, claimOf } from '../caches.ts';
-import { coresBelow, plannedToGo, stayingCores } from '../policies/limits.ts';
+import type { Caches } from '../caches.ts';
+import { coresBelow, coresThatStay } from '../policies/limits.ts';
 import type { PolicyRecord } from '../policies/record.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
-import { isMarked, type PolicyFacts } from './decide.ts';
+import type { PolicyFacts } from './decide.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What the autoscaling policies say of nodes: how long each has been empty, and what is told of those that stay. */
@@ -42,19 +42,11 @@ export const createNodePolicies = (o: Options): NodePolicies => {
     o.record?.note('emptyNodes', 'Idle', message);
   };
 
-  const limitFor = (minCores: number, claim: NodeClaim): string | undefined => {
-    const planned = plannedToGo(caches.plans.list());
-    const isGoing = (other: NodeClaim): boolean =>
-      other.metadata.uid === claim.metadata.uid ||
-      other.metadata.deletionTimestamp !== undefined ||
-      isMarked(other) ||
-      ledger.isBegun(other) ||
-      planned.has(other.metadata.name);
-    return coresBelow(
+  const limitFor = (minCores: number, claim: NodeClaim): string | undefined =>
+    coresBelow(
       minCores,
-      stayingCores(caches.nodes.list(), (node) => claimOf(caches, node), isGoing),
+      coresThatStay(caches, (other) => other.metadata.uid === claim.metadata.uid || ledger.isBegun(other)),
     );
-  };
 
   return {
     hasPolicy: () => {

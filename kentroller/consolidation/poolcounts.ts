@@ -3,7 +3,7 @@ import type { NodeClaim } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { countNodes, type DisruptableNode, type NodeCount } from '../../planner/cluster/disruptionbudget.ts';
 import { type Caches, nodeOf } from '../caches.ts';
-import { isMarked } from './decide.ts';
+import { isMarked } from '../policies/limits.ts';
 import type { Ledger } from './ledger.ts';
 
 /** Longest time for which one count serves; the last look counts anew. */

@@ -66,6 +66,7 @@ const SAVINGS = {
   currentMonthlyCost: '2',
   projectedMonthlyCost: '1',
 };
+const NO_TYPES = { instanceTypes: [] };
 const CATALOGUE = { instanceTypes: [{ name: 'm.xlarge', capacity: { cpu: 4_000 } }] };
 /** Asks for plans of a planner that deletes as many of c1 to c6 as it may, and adds what it is told. */
 const ask = async (cluster: ReturnType<typeof clusterOf>, add?: RebalancePlanSpec['nodeClaimsToAdd']) => {
@@ -110,9 +111,9 @@ t.test('while nobody knows the limits no plan makes the cluster smaller', async 
 t.test('the limit is asked again at the act', async (t) => {
   const limitOf = planLimit(clusterOf(3, { spec: limits(8) }));
   const plan = (...names: string[]) => make.plan(deleting(...names));
-  t.equal(limitOf(plan('c1')), undefined);
-  t.match(limitOf(plan('c1', 'c2')), { isKnown: true, message: /would have 4 cores/ });
-  t.equal(planLimit(clusterOf(3))(plan('c1', 'c2', 'c3')), undefined, 'no limit');
+  t.equal(limitOf(plan('c1'), NO_TYPES), undefined);
+  t.match(limitOf(plan('c1', 'c2'), NO_TYPES), { isKnown: true, message: /would have 4 cores/ });
+  t.equal(planLimit(clusterOf(3))(plan('c1', 'c2', 'c3'), NO_TYPES), undefined, 'no limit');
 });
 
 const belowLimit = {
@@ -122,7 +123,7 @@ const belowLimit = {
 const unknown = { isKnown: false, message: 'AutoscalerPolicies have not been read yet' };
 t.test('limits that nobody knows are told apart from limits that forbid', async (t) => {
   const limitOf = planLimit(clusterOf(3, { absence: 'forbidden' }));
-  t.match(limitOf(make.plan(deleting('c1'))), { isKnown: false, message: /may not be read/ });
+  t.match(limitOf(make.plan(deleting('c1')), NO_TYPES), { isKnown: false, message: /may not be read/ });
 });
 
 checkCases([

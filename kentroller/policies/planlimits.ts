@@ -1,20 +1,19 @@
 import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE } from '../../api/labels.ts';
-import type { NodeClaim } from '../../api/objects.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
-import { type Caches, claimOf } from '../caches.ts';
+import type { Caches } from '../caches.ts';
 import type { ClusterLimit } from '../rebalanceplan/state/state.ts';
 import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
-import { coresBelow, deletedClaims, plannedToGo, stayingCores } from './limits.ts';
+import { coresBelow, coresThatStay, deletedClaims } from './limits.ts';
 import type { PoliciesNow } from './settings.ts';
 
 /** clusterLimits.cpu.minCores and the plans that make the cluster smaller. */
 
-type Deletions = Pick<RebalancePlanSpec, 'nodeClaimsToDelete'>;
+type Changes = Pick<RebalancePlanSpec, 'nodeClaimsToDelete' | 'nodeClaimsToAdd'>;
 
-/** Whether a plan replaces nodes that go in any case: no limit keeps those. */
-const mustGo = ({ nodeClaimsToDelete = [] }: Deletions): boolean =>
-  nodeClaimsToDelete.some(({ mustGo }) => mustGo !== undefined);
+/** Whether a plan deletes nodes that do not go in any case: no limit keeps those that do. */
+const isLimited = ({ nodeClaimsToDelete = [] }: Changes): boolean =>
+  nodeClaimsToDelete.some(({ mustGo }) => mustGo === undefined);
 
 /** Millicores of the smallest machines that a plan may add. */
 const addedCores = (
@@ -36,33 +35,41 @@ interface Cluster {
   readonly policies: () => PoliciesNow;
 }
 
-/** Cores of what stays once these NodeClaims and those of all running plans are gone. */
-const coresWithout = ({ caches }: Cluster, gone: readonly string[]): number => {
-  const going = new Set([...gone, ...plannedToGo(caches.plans.list())]);
-  const isGoing = ({ metadata }: NodeClaim): boolean =>
-    metadata.deletionTimestamp !== undefined || going.has(metadata.name);
-  return stayingCores(caches.nodes.list(), (node) => claimOf(caches, node), isGoing);
+/** Millicores of the cluster once a plan is done whose machines are still to be ordered; without `isToAdd`, once it has deleted. */
+const coresAfter = (
+  { caches }: Cluster,
+  spec: Changes,
+  o: { readonly catalogue: Catalogue; readonly isToAdd: boolean },
+): number => {
+  const gone = new Set(deletedClaims(spec));
+  const stay = coresThatStay(caches, ({ metadata }) => gone.has(metadata.name));
+  return stay + (o.isToAdd ? addedCores(spec, o.catalogue) : 0);
 };
 
 const leastCores = (now: PoliciesNow): number =>
   now.known ? (now.policies.clusterLimits?.minCores ?? 0) : 0;
 
-/** Why a plan may not delete its nodes now; undefined where it may, or where they go in any case. */
+/** Whether a plan has ordered machines: from then on those count that stand. */
+const hasOrdered = ({ status }: Pick<RebalancePlan, 'status'>): boolean =>
+  Object.values(status?.nodesCreation ?? {}).some(({ attempts }) => attempts.length > 0);
+
+/** Why a plan may not delete its nodes now; undefined where it may, or where all of them go in any case. */
 export const planLimit =
   (cluster: Cluster) =>
-  ({ spec }: Pick<RebalancePlan, 'spec'>): ClusterLimit | undefined => {
-    const gone = deletedClaims(spec);
-    if (gone.length === 0 || mustGo(spec)) return undefined;
+  (plan: Pick<RebalancePlan, 'spec' | 'status'>, catalogue: Catalogue): ClusterLimit | undefined => {
+    const { spec } = plan;
+    if (!isLimited(spec)) return undefined;
     const now = cluster.policies();
     if (!now.known) return { isKnown: false, message: now.message };
     const min = leastCores(now);
-    const message = min > 0 ? coresBelow(min, coresWithout(cluster, gone)) : undefined;
+    if (min === 0) return undefined;
+    const message = coresBelow(min, coresAfter(cluster, spec, { catalogue, isToAdd: !hasOrdered(plan) }));
     return message === undefined ? undefined : { isKnown: true, message };
   };
 
 /**
- * Planning whose plans keep the cores of clusterLimits: where one would not, it is asked for again with half of the nodes,
- * so that downscaling goes as far as it may.
+ * Planning whose plans keep the cores of clusterLimits: where one would not, it is asked for again with half of the nodes, so
+ * that downscaling goes as far as it may, and at last with the nodes alone that go in any case.
  */
 export const withinLimits =
   (planning: Planning, cluster: Cluster): Planning =>
@@ -70,18 +77,27 @@ export const withinLimits =
     let answer = await planning(request, timeoutMs, signal);
     while (answer.plan) {
       const { spec } = answer.plan;
-      const gone = deletedClaims(spec);
-      if (gone.length === 0 || mustGo(spec)) return answer;
+      if (!isLimited(spec)) return answer;
       const now = cluster.policies();
       const min = leastCores(now);
       if (now.known && min === 0) return answer;
-      const left = coresWithout(cluster, gone) + addedCores(spec, request.catalogue);
+      const left = coresAfter(cluster, spec, { catalogue: request.catalogue, isToAdd: true });
       const reason = now.known ? coresBelow(min, left) : now.message;
       if (reason === undefined) return answer;
-      const maxNodes = Math.floor(gone.length / 2);
-      if (maxNodes === 0 || !now.known) return { ...answer, plan: null, reason };
-      const constraints = { ...request.constraints, maxNodes };
-      answer = await planning({ ...request, constraints }, timeoutMs, signal);
+      const maxNodes = now.known ? Math.floor(deletedClaims(spec).length / 2) : 0;
+      if (maxNodes > 0) {
+        const constraints = { ...request.constraints, maxNodes };
+        answer = await planning({ ...request, constraints }, timeoutMs, signal);
+        continue;
+      }
+      const nodeNames = Object.keys(request.mustGo ?? {});
+      const inAnyCase =
+        nodeNames.length > 0
+          ? await planning({ ...request, scope: { nodeNames } }, timeoutMs, signal)
+          : undefined;
+      return inAnyCase?.plan && !isLimited(inAnyCase.plan.spec)
+        ? inAnyCase
+        : { ...answer, plan: null, reason };
     }
     return answer;
   };

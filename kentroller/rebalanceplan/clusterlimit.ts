@@ -9,7 +9,8 @@ type LimitState = Pick<ExecutionState, 'belowLimit'>;
 const RETRY_MS = 15_000;
 const UNKNOWN_RETRY_MS = 2_000;
 
-const UNKNOWN = 'PoliciesUnknown';
+/** Reason of plans that wait until somebody knows the limits. */
+export const UNKNOWN_LIMITS = 'PoliciesUnknown';
 
 /** What a plan waits for that may not start for the sake of the limits. */
 export const limitWait = ({
@@ -21,7 +22,7 @@ export const limitWait = ({
   const { isKnown, message } = belowLimit;
   return isKnown
     ? { reason: 'ClusterLimit', message, againAfterMs: RETRY_MS }
-    : { reason: UNKNOWN, message, againAfterMs: UNKNOWN_RETRY_MS };
+    : { reason: UNKNOWN_LIMITS, message, againAfterMs: UNKNOWN_RETRY_MS };
 };
 
 /** Fails a plan that has moved nothing yet and whose nodes the cluster needs by its limits. */
@@ -42,7 +43,7 @@ export const unknownLimitWait = ({ belowLimit }: LimitState): Decision | undefin
   const wait: Step = {
     kind: 'wait-in-phase',
     phase: 'NodesDeleted',
-    reason: UNKNOWN,
+    reason: UNKNOWN_LIMITS,
     message: `The plan moves no pod yet: ${belowLimit.message}`,
   };
   return { steps: [wait], againAfterMs: UNKNOWN_RETRY_MS };

@@ -91,10 +91,8 @@ const decideStart = (state: ExecutionState): Decision => {
     );
   }
   // A plan that adds machines is asked again once they stand.
-  const addsNone = (plan.spec.nodeClaimsToAdd ?? []).length === 0;
   const limit = limitWait(state);
-  if (limit && (addsNone || !state.belowLimit?.isKnown))
-    return { ...wait(limit.reason, limit.message), againAfterMs: limit.againAfterMs };
+  if (limit) return { ...wait(limit.reason, limit.message), againAfterMs: limit.againAfterMs };
   const inUse = inUseReason(state);
   if (inUse) return wait('NodeInUse', inUse);
   const halt = haltReason(clusterNodes, limits);

@@ -222,6 +222,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   offerings: OFFERINGS,
   poolUsage: new Map(),
   clusterCores: undefined,
+  knowsLimits: true,
   unlaunched: 0,
   now: NOW,
   limits: {

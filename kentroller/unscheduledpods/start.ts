@@ -62,12 +62,15 @@ export const headroomNow =
       : [];
   };
 
-/** The most cores that the policies in force allow; while nobody knows these, what was known last. */
-export const maxCoresNow = (policies: () => PoliciesNow): (() => number | undefined) => {
-  let known: number | undefined;
-  return () => {
+/** The most cores that the policies in force allow; while nobody knows these, what was known last, if anything ever was. */
+export const clusterLimitNow = (
+  policies: () => PoliciesNow,
+): { readonly maxCores: () => number | undefined; readonly isKnown: () => boolean } => {
+  let last: { readonly maxCores: number | undefined } | undefined;
+  const read = (): typeof last => {
     const now = policies();
-    if (now.known) known = now.policies.clusterLimits?.maxCores;
-    return known;
+    if (now.known) last = { maxCores: now.policies.clusterLimits?.maxCores };
+    return last;
   };
+  return { maxCores: () => read()?.maxCores, isKnown: () => read() !== undefined };
 };

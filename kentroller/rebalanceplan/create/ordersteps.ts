@@ -1,5 +1,6 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import type { NodePool } from '../../../api/objects.ts';
+import { UNKNOWN_LIMITS } from '../clusterlimit.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
 import type { Step } from '../state/step.ts';
@@ -70,6 +71,15 @@ const awaitMachines: Step = {
   message: 'What may be spent on the next machine depends on what those on their way cost.',
 };
 
+/** A new leader that has not read the policies knows no most cores. */
+const awaitPolicies: Step = {
+  kind: 'wait-in-phase',
+  phase: 'NodesCreated',
+  reason: UNKNOWN_LIMITS,
+  message:
+    'The plan orders no machine: the AutoscalerPolicies, and with them maxCores, have not been read yet.',
+};
+
 /** Karpenter provisions and disrupts nothing while a NodeClaim waits for its machine. */
 const awaitLaunches = ({ unlaunched, limits }: ExecutionState): Step => ({
   kind: 'wait-in-phase',
@@ -87,6 +97,7 @@ export const orderSteps = (state: ExecutionState, planned: readonly NodeClaimToA
   if (wanted.length === 0) return [];
   const beyond = beyondPoolFailure(state, wanted);
   if (beyond) return [beyond];
+  if (!state.knowsLimits) return [awaitPolicies];
   const decision: OrderDecision = state.offerings
     ? decideOrders(state, wanted, state.offerings)
     : decideOrdersBlindly(state, wanted);

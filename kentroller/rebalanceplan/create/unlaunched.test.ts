@@ -4,8 +4,7 @@ import type { NodeClaim } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { BLUE, checkCases, DELETE } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
-import { readUnderWay } from '../state/gather.ts';
-import { RecentOrders } from '../state/recentorders.ts';
+import { RecentOrders, readUnderWay } from '../state/recentorders.ts';
 import type { ExecutionState } from '../state/state.ts';
 
 /** Karpenter does nothing else while a NodeClaim has no machine (karpenter#3198): few of them at a time. */

@@ -9,22 +9,18 @@ import { isOfDaemonSet } from '../../../api/pods.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
-import { clusterCoresOf } from '../../../planner/cluster/clustercores.ts';
 import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
-import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
-import { poolUsageOf } from '../../../planner/cluster/nodepoolusage.ts';
 import type { Catalogue } from '../../../planner/model/catalogue.ts';
-import { reservedUnderWay } from '../../../planner/model/offers/reservations.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../../caches.ts';
 import { zoneIdsOf } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { openMigrations } from '../drain/livemigration.ts';
 import { podsOnKeptNodesOf } from '../drain/podsonkeptnodes.ts';
-import { existingClaims, foreignDestinations, isUnlaunched, placesInUse } from './claimnames.ts';
+import { existingClaims, foreignDestinations, placesInUse } from './claimnames.ts';
 import { evictionRulesOf } from './evictionrules.ts';
 import { gatherSurge } from './gathersurge.ts';
 import { countUnready } from './halt.ts';
-import type { RecentOrders } from './recentorders.ts';
+import { NO_CATALOGUE, type OrderSources, type UnderWay } from './recentorders.ts';
 import type {
   ClusterLimit,
   ExecutionLimits,
@@ -37,16 +33,13 @@ import { deletionEventsOf, hasReached } from './status.ts';
 import { needsWebhook } from './webhookprobe.ts';
 
 /** Where the execution state is read from, besides the plan itself. */
-export interface Sources {
+export interface Sources extends OrderSources {
   readonly client: KubeClient;
-  readonly caches: Caches;
   readonly pinsOf: (plan: string) => PinsView;
   /** Probes the webhook through the API server; called only before a plan evicts its first pod. */
   readonly webhookOf: (plan: RebalancePlan, signal: AbortSignal) => Promise<WebhookView>;
   /** What the cloud sells now; undefined until that was read for the first time. */
   readonly offeringsNow: () => Promise<Offerings | undefined>;
-  /** NodeClaims that were ordered a moment ago, which the caches may not show yet. */
-  readonly orders: RecentOrders;
   readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
   readonly migration: () => MigrationSettings;
   /** Whether a Deployment without the surge annotation gets it. */
@@ -55,9 +48,7 @@ export interface Sources {
   readonly schedulers?: readonly string[];
   readonly isEnabled: () => boolean;
   /** Why the cluster would be too small without the nodes of a plan; none where left out. */
-  readonly limitOf?: (plan: RebalancePlan) => ClusterLimit | undefined;
-  /** Most cores of all worker nodes; undefined for any number. */
-  readonly maxCores?: () => number | undefined;
+  readonly limitOf?: (plan: RebalancePlan, catalogue: Catalogue) => ClusterLimit | undefined;
 }
 
 const attemptedClaims = (plan: RebalancePlan): readonly string[] =>
@@ -161,50 +152,6 @@ const migrationsOf = async (
   return own;
 };
 
-const NO_CATALOGUE: Catalogue = { instanceTypes: [] };
-
-/**
- * What NodePools with limits have now. Read with no await before the next steps are decided and recorded: two plans that
- * decide on the same reading would both order the last machine.
- */
-export const readPoolUsage = (
-  { caches, orders }: Pick<Sources, 'caches' | 'orders'>,
-  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
-): PoolUsage =>
-  poolUsageOf(
-    {
-      nodePools: caches.nodePools.list(),
-      nodes: caches.nodes.list(),
-      nodeClaims: orders.withOrdered(caches.nodeClaims.list(), now),
-    },
-    offerings?.catalogue ?? NO_CATALOGUE,
-  );
-
-/** What the cluster has of the cores that it may have; read and recorded as `readPoolUsage` is. */
-const readClusterCores = (
-  { caches, orders, maxCores }: Pick<Sources, 'caches' | 'orders' | 'maxCores'>,
-  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
-): ExecutionState['clusterCores'] =>
-  clusterCoresOf(
-    maxCores?.(),
-    { nodes: caches.nodes.list(), nodeClaims: orders.withOrdered(caches.nodeClaims.list(), now) },
-    offerings?.catalogue ?? NO_CATALOGUE,
-  );
-
-/** What all plans have under way, as of this moment: read right before the steps are decided that it bounds. */
-export const readUnderWay = (
-  sources: Pick<Sources, 'caches' | 'orders' | 'maxCores'>,
-  state: Pick<ExecutionState, 'offerings' | 'now'>,
-): Pick<ExecutionState, 'poolUsage' | 'clusterCores' | 'reservedUnderWay' | 'unlaunched'> => {
-  const claims = sources.orders.withOrdered(sources.caches.nodeClaims.list(), state.now);
-  return {
-    poolUsage: readPoolUsage(sources, state),
-    clusterCores: readClusterCores(sources, state),
-    reservedUnderWay: reservedUnderWay(state.offerings?.catalogue ?? NO_CATALOGUE, claims),
-    unlaunched: claims.filter(isUnlaunched).length,
-  };
-};
-
 /** Reads all facts that the next steps of a plan are decided from, but for the spec's hash and what NodePools have. */
 export const gather = async (
   sources: Sources,
@@ -212,9 +159,7 @@ export const gather = async (
   evictionRetryAt: ReadonlyMap<string, number>,
   now: number,
   signal: AbortSignal,
-): Promise<
-  Omit<ExecutionState, 'poolUsage' | 'clusterCores' | 'reservedUnderWay' | 'unlaunched' | 'specHash'>
-> => {
+): Promise<Omit<ExecutionState, keyof UnderWay | 'specHash'>> => {
   const { caches, client } = sources;
   const nodeClaims = new Map<string, NodeClaim>();
   for (const name of [...existingClaims(plan), ...attemptedClaims(plan)]) {
@@ -285,7 +230,7 @@ export const gather = async (
     claimsInUse: claimsInUse(caches, plan),
     isEnabled: sources.isEnabled(),
     clusterNodes: countUnready(all),
-    belowLimit: sources.limitOf?.(plan),
+    belowLimit: sources.limitOf?.(plan, offerings?.catalogue ?? NO_CATALOGUE),
     migration: { ...sources.migration(), plans: migrations },
     surge,
     pins,

@@ -1,8 +1,7 @@
 import t from 'tap';
 import { executionState, NOW, nodeClaim, nodePool, plan, toAdd } from '../../testing/builders.ts';
 import { decide } from '../decide.ts';
-import { readPoolUsage, readUnderWay } from './gather.ts';
-import { RecentOrders } from './recentorders.ts';
+import { RecentOrders, readPoolUsage, readUnderWay } from './recentorders.ts';
 import type { Step } from './step.ts';
 
 const order = (name: string): Step => ({

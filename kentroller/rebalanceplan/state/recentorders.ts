@@ -1,4 +1,12 @@
 import type { NodeClaim } from '../../../api/objects.ts';
+import { clusterCoresOf } from '../../../planner/cluster/clustercores.ts';
+import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
+import { poolUsageOf } from '../../../planner/cluster/nodepoolusage.ts';
+import type { Catalogue } from '../../../planner/model/catalogue.ts';
+import { reservedUnderWay } from '../../../planner/model/offers/reservations.ts';
+import type { Caches } from '../../caches.ts';
+import { isUnlaunched } from './claimnames.ts';
+import type { ExecutionState } from './state.ts';
 import type { Step } from './step.ts';
 
 /** Longer than a cache is ever behind; an order that it never shows was deleted at once. */
@@ -32,3 +40,64 @@ export class RecentOrders {
     return [...cached, ...[...this.#orders.values()].map(({ claim }) => claim)];
   }
 }
+
+/** Where is read from what bounds the next orders. */
+export interface OrderSources {
+  readonly caches: Caches;
+  /** NodeClaims that were ordered a moment ago, which the caches may not show yet. */
+  readonly orders: RecentOrders;
+  /** Most cores of all worker nodes; undefined for any number. */
+  readonly maxCores?: () => number | undefined;
+  /** False while nobody has ever known that; it is known where left out. */
+  readonly knowsLimits?: () => boolean;
+}
+
+export const NO_CATALOGUE: Catalogue = { instanceTypes: [] };
+
+/**
+ * What NodePools with limits have now. Read with no await before the next steps are decided and recorded: two plans that
+ * decide on the same reading would both order the last machine.
+ */
+export const readPoolUsage = (
+  { caches, orders }: OrderSources,
+  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
+): PoolUsage =>
+  poolUsageOf(
+    {
+      nodePools: caches.nodePools.list(),
+      nodes: caches.nodes.list(),
+      nodeClaims: orders.withOrdered(caches.nodeClaims.list(), now),
+    },
+    offerings?.catalogue ?? NO_CATALOGUE,
+  );
+
+/** What the cluster has of the cores that it may have; read and recorded as `readPoolUsage` is. */
+const readClusterCores = (
+  { caches, orders, maxCores }: OrderSources,
+  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
+): ExecutionState['clusterCores'] =>
+  clusterCoresOf(
+    maxCores?.(),
+    { nodes: caches.nodes.list(), nodeClaims: orders.withOrdered(caches.nodeClaims.list(), now) },
+    offerings?.catalogue ?? NO_CATALOGUE,
+  );
+
+export type UnderWay = Pick<
+  ExecutionState,
+  'poolUsage' | 'clusterCores' | 'knowsLimits' | 'reservedUnderWay' | 'unlaunched'
+>;
+
+/** What all plans have under way, as of this moment: read right before the steps are decided that it bounds. */
+export const readUnderWay = (
+  sources: OrderSources,
+  state: Pick<ExecutionState, 'offerings' | 'now'>,
+): UnderWay => {
+  const claims = sources.orders.withOrdered(sources.caches.nodeClaims.list(), state.now);
+  return {
+    knowsLimits: sources.knowsLimits?.() ?? true,
+    poolUsage: readPoolUsage(sources, state),
+    clusterCores: readClusterCores(sources, state),
+    reservedUnderWay: reservedUnderWay(state.offerings?.catalogue ?? NO_CATALOGUE, claims),
+    unlaunched: claims.filter(isUnlaunched).length,
+  };
+};

@@ -95,7 +95,7 @@ export interface ExecutionState {
   readonly claimsInUse: ReadonlySet<string>;
   /** False while no plan may start; running plans go on. */
   readonly isEnabled: boolean;
-  /** Why the cluster would be too small without the plan's nodes, added nodes that stand counted. */
+  /** Why the cluster would be too small without the plan's nodes; added nodes count until they are ordered, and when they stand. */
   readonly belowLimit: ClusterLimit | undefined;
   readonly clusterNodes: { readonly total: number; readonly unready: number };
   readonly pins: PinsView;
@@ -116,6 +116,8 @@ export interface ExecutionState {
   readonly clusterCores: ClusterCores | undefined;
   /** Machines that are to be launched into reservations and that the cloud has not counted there, by id. */
   readonly reservedUnderWay: ReadonlyMap<string, number>;
+  /** False while nobody has ever known the cluster's limits. */
+  readonly knowsLimits: boolean;
   /** NodeClaims of all plans without a machine, those that were just ordered included. */
   readonly unlaunched: number;
   /** USD per hour of all nodes of the cluster; undefined when the price of one is unknown. */
