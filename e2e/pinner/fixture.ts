@@ -140,8 +140,8 @@ export const pinnerEnv = (namespace: string, name: string): Record<string, strin
   PORT: '0',
   HEALTH_PORT: '0',
   PEER_PORT: '0',
-  LEASE_DURATION: pacedSeconds(3),
-  RENEW_DEADLINE: pacedSeconds(2),
+  LEASE_DURATION: pacedSeconds(3, 0),
+  RENEW_DEADLINE: pacedSeconds(2, 0),
   RETRY_PERIOD: '300ms',
   LOG_LEVEL: 'debug',
 });

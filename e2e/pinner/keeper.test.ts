@@ -47,8 +47,8 @@ const start = async (name: string, offMs: number): Promise<{ component: Componen
     RETIRE: '1s',
     SHUTDOWN_DELAY: '1s',
     // A killed keeper's successor takes over soon.
-    LEASE_DURATION: pacedSeconds(3),
-    RENEW_DEADLINE: pacedSeconds(2),
+    LEASE_DURATION: pacedSeconds(3, 0),
+    RENEW_DEADLINE: pacedSeconds(2, 0),
     RETRY_PERIOD: '200ms',
     LOG_LEVEL: 'info',
     NODE_OPTIONS: clockOf(offMs),
