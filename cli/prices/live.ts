@@ -1,5 +1,4 @@
 import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
-import { RESERVATIONS_CALL } from '../../cloud/aws/capacityreservations.ts';
 import { COMMITMENT_CALLS } from '../../cloud/aws/commitments/read.ts';
 import {
   hasCredentials,
@@ -7,6 +6,7 @@ import {
   READ_CALLS,
   readCatalogue,
 } from '../../cloud/aws/livecatalogue.ts';
+import { RESERVATIONS_CALL } from '../../cloud/aws/reader.ts';
 
 const CREDENTIALS_MS = 3_000;
 const READ_MS = 120_000;

@@ -1,9 +1,9 @@
 import { INSTANCE_TYPE } from '../../api/labels.ts';
 import { VM_MEMORY_OVERHEAD } from '../../cloud/aws/allocatable.ts';
-import { RESERVATIONS_CALL } from '../../cloud/aws/capacityreservations.ts';
 import { withOwnedCommitments } from '../../cloud/aws/commitments/count.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
 import type { LiveCatalogue } from '../../cloud/aws/livecatalogue.ts';
+import { RESERVATIONS_CALL } from '../../cloud/aws/reader.ts';
 import { zonesIn } from '../../cloud/aws/zonesinuse.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';

@@ -1,9 +1,6 @@
 import { DescribeCapacityReservationsCommand, type EC2Client } from '@aws-sdk/client-ec2';
 import type { CapacityReservation } from '../../planner/model/catalogue.ts';
 
-/** The right that reservations are read with. */
-export const RESERVATIONS_CALL = 'ec2:DescribeCapacityReservations';
-
 /** A reservation of the account, or one that is shared with it. */
 export interface KeptCapacity extends Omit<CapacityReservation, 'readAt'> {
   readonly instanceType: string;

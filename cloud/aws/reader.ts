@@ -3,6 +3,9 @@ import type { OnDemandPrices, SpotPrices } from './prices.ts';
 import type { Credentials } from './sqs/sigv4.ts';
 import type { UnpricedType } from './unpricedtype.ts';
 
+/** The right that capacity reservations are read with. */
+export const RESERVATIONS_CALL = 'ec2:DescribeCapacityReservations';
+
 export interface ExpiringCredentials extends Credentials {
   /** Milliseconds since 1970; undefined where they do not expire. */
   readonly expiresAt?: number;

@@ -68,6 +68,9 @@ const LONGEST: Readonly<Record<string, number>> = {
   aws_sqs_queue: 80,
   aws_cloudwatch_event_rule: 64,
 };
+/** An expression within a string of Terraform's. */
+const hcl = (expression: string): string => `\${${expression}}`;
+
 /** Values of `for_each` in the names of rules. */
 const KEYS = ['recommendation', 'interruption'];
 
@@ -82,13 +85,13 @@ t.test('names of AWS fit what AWS takes, however long the name of the cluster is
   ))
     for (const { name } of Object.values(resources)) if (name && type in LONGEST) named.push([type, name]);
   t.equal(named.length, 5);
-  const rule =
-    '${length(var.cluster_name) <= 40 ? var.cluster_name : "${substr(var.cluster_name, 0, 31)}-${substr(sha256(var.cluster_name), 0, 8)}"}';
+  const short = [hcl('substr(var.cluster_name, 0, 31)'), hcl('substr(sha256(var.cluster_name), 0, 8)')];
+  const rule = hcl(`length(var.cluster_name) <= 40 ? var.cluster_name : "${short.join('-')}"`);
   t.equal(queue.locals.name, rule);
   t.ok(main.includes(`name = ${rule.slice(2, -1)}\n`), 'both shorten it the same way, to 40 characters');
   for (const [type, name] of named)
     for (const key of KEYS) {
-      const full = name.replace('${local.name}', 'c'.repeat(40)).replace('${each.key}', key);
+      const full = name.replace(hcl('local.name'), 'c'.repeat(40)).replace(hcl('each.key'), key);
       t.notMatch(full, /\$/, `${type}: all of ${name} is known`);
       t.ok(full.length <= (LONGEST[type] ?? 0), `${type} ${full}`);
     }
