@@ -1,4 +1,5 @@
 import { OPEN_TO_DAEMONSETS, PREPARING_TAINT } from './labels.ts';
+import { hasJoined } from './nodes.ts';
 import type { Node, Pod, Toleration } from './objects.ts';
 
 /** The reservation of added nodes as all components see it: the taint, or a cordon of ours in its place. */
@@ -22,3 +23,6 @@ export const hasReservationTaint = (node: Node | undefined): boolean =>
 
 /** True for a node that is reserved for a plan's pods, by the taint or by a cordon. */
 export const isReserved = (node: Node): boolean => hasReservationTaint(node) || isOpenToDaemonSets(node);
+
+/** True for a node that kube-scheduler puts pods on, too: its machine has joined, and no plan has it to itself. */
+export const isOpen = (node: Node): boolean => hasJoined(node) && !isReserved(node);

@@ -4,6 +4,7 @@ import { healthOf, isReady } from '../api/nodes.ts';
 import type { Pod } from '../api/objects.ts';
 import { destinationName, destinationOf } from '../api/plans.ts';
 import { isReschedulable, podName } from '../api/pods.ts';
+import { isOpen } from '../api/reservation.ts';
 import { printable } from '../api/text/printable.ts';
 import type { Blocker } from '../planner/cluster/blocker.ts';
 import { disruptionBlockers, isInScope, type StateNode } from '../planner/cluster/candidate.ts';
@@ -31,6 +32,7 @@ const explainPin = (pod: Pod, node: StateNode, view: NodeInfo, at: 'pending' | '
     node: view,
     isReady: isReady(node.node),
     health: healthOf(node.node),
+    isOpen: isOpen(node.node),
     at,
     ownTaints: OWN_TAINTS,
     gate: PIN_GATE,

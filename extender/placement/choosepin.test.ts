@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createScene, nodeIntentOf, nodeOf, podOf, START, slotsIntentOf } from '../testing/scene.ts';
-import { nextGateStep, unavailability } from './choosepin.ts';
+import { choosePinFor, nextGateStep, unavailability } from './choosepin.ts';
 
 type Scene = ReturnType<typeof createScene>;
 
@@ -104,3 +104,14 @@ for (const [sentence, arrange, isKnown, expected] of GATES) {
     t.equal(step.kind, expected, step.kind === 'land' ? 'lands' : step.reason);
   });
 }
+
+t.test('fault: a pod is assigned to no joined node that is open to everyone (OutOfcpu)', async (t) => {
+  const { state, nodes } = createScene();
+  const wayOn = (node: ReturnType<typeof nodeOf>): string => {
+    nodes.put(node);
+    return choosePinFor(state, slotsIntentOf('a', 1), podOf(''), 'admission').way;
+  };
+  t.equal(wayOn(nodeOf('a', { isOpen: true })), 'hold');
+  t.equal(wayOn(nodeOf('a')), 'assign');
+  t.equal(wayOn(nodeOf('a', { hasJoined: false, isOpen: true })), 'assign', 'nobody else puts pods there yet');
+});

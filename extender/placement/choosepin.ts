@@ -3,7 +3,7 @@ import { KARPENTER_UNREGISTERED_TAINT, PIN_GATE } from '../../api/labels.ts';
 import { hasJoined, healthOf, isReady } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
-import { isOpenToDaemonSets } from '../../api/reservation.ts';
+import { isOpen, isOpenToDaemonSets } from '../../api/reservation.ts';
 import { decideGate, type GateStep } from '../../planner/pinning/gatepolicy.ts';
 import { choosePin, type Pin } from '../../planner/pinning/pinpolicy.ts';
 import { type NodeInfo, nodeInfoOf } from '../../planner/scheduling/fit.ts';
@@ -83,6 +83,7 @@ const pinTargetFor = (state: State, intent: Intent, node: Node | undefined, pod:
   isReady: node !== undefined && isReady(node),
   health: node && healthOf(node),
   awaitsDaemonSets: node !== undefined && isOpenToDaemonSets(node),
+  isOpen: node !== undefined && isOpen(node),
   ownTaints: OWN_TAINTS,
   startupTaints: startupTaintsOf(state, intent.nodeName),
   ...(state.schedulers && { schedulers: state.schedulers }),

@@ -1,9 +1,8 @@
 import t from 'tap';
-import { PREPARING_TAINT } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
-import { createScene, nodeOf, podIntentOf, podOf } from '../testing/scene.ts';
+import { createScene, nodeOf, OWNER, podIntentOf, podOf, slotsIntentOf } from '../testing/scene.ts';
 import { createPinController } from './pin.ts';
 
 const log = createLogger({ component: 'pin', level: 'silent' });
@@ -33,9 +32,9 @@ const open = () => {
     log,
     observe: () => {},
   });
-  const look = async (): Promise<readonly string[]> => {
+  const look = async (key = 'pod/x'): Promise<readonly string[]> => {
     writes.length = 0;
-    await reconcile('pod/x', new AbortController().signal);
+    await reconcile(key, new AbortController().signal);
     return [...writes];
   };
   scene.store.upsert(podIntentOf('x', 'a'), 1);
@@ -54,7 +53,7 @@ t.test(
 
 t.test('fault: no pod is bound beside kube-scheduler before that knows of it (OutOfcpu)', async (t) => {
   const { nodes, look, advance } = open();
-  nodes.put(nodeOf('a'));
+  nodes.put(nodeOf('a', { isOpen: true }));
   t.strictSame(await look(), ['nominate x to a'], 'its room is taken in the eyes of kube-scheduler first');
   t.strictSame(await look(), []);
   advance(1_900);
@@ -65,7 +64,7 @@ t.test('fault: no pod is bound beside kube-scheduler before that knows of it (Ou
 
 t.test('a nomination that kube-scheduler took back counts from the start', async (t) => {
   const { nodes, pods, look, advance } = open();
-  nodes.put(nodeOf('a'));
+  nodes.put(nodeOf('a', { isOpen: true }));
   await look();
   advance(2_100);
   pods.put(podOf('x'));
@@ -75,8 +74,20 @@ t.test('a nomination that kube-scheduler took back counts from the start', async
 
 t.test('a pod is bound at once to a node that its plan keeps closed to others', async (t) => {
   const { nodes, look } = open();
-  const node = nodeOf('a');
-  const taints = [{ key: PREPARING_TAINT, effect: 'NoSchedule' as const }];
-  nodes.put({ ...node, spec: { ...node.spec, taints } });
+  nodes.put(nodeOf('a'));
   t.strictSame(await look(), ['POST x/binding']);
+});
+
+t.test('fault: nor a pod of an owner to a node that stays and is open to everyone', async (t) => {
+  const { nodes, pods, store, look, advance } = open();
+  store.remove('pin/x', 2);
+  store.upsert(slotsIntentOf('a', 2), 3);
+  nodes.put(nodeOf('a', { isOpen: true }));
+  pods.put(podOf('y'));
+  const lookAtOwner = () => look(`owner/${OWNER}`);
+  t.strictSame(await lookAtOwner(), ['nominate x to a', 'nominate y to a']);
+  t.strictSame(await lookAtOwner(), []);
+  pods.put(podOf('x', { nodeName: 'a' }));
+  advance(2_100);
+  t.strictSame(await lookAtOwner(), ['POST y/binding'], 'kube-scheduler took x meanwhile, and not y');
 });

@@ -1,8 +1,8 @@
-import { hasJoined, isReady } from '../../api/nodes.ts';
+import { isReady } from '../../api/nodes.ts';
 import type { Pod } from '../../api/objects.ts';
 import type { Intent } from '../../api/pinning.ts';
 import { isLive } from '../../api/pods.ts';
-import { isReserved } from '../../api/reservation.ts';
+import { isOpen } from '../../api/reservation.ts';
 import { PODS } from '../../api/resources.ts';
 import type { Change } from '../../kube/cache/cache.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -43,9 +43,12 @@ export interface PinOptions {
 interface PinContext extends PinOptions {
   /** Since when an intent's node is missing, by intent id, in milliseconds since the epoch; 0 once it was logged. */
   readonly missingSince: Map<string, number>;
-  /** Since when a pod is seen to be nominated to its pin's open node, by uid, in milliseconds since the epoch. */
-  readonly nominatedSince: Map<string, number>;
+  /** Since when pods are seen to be nominated to their pins' open nodes, by the key that is reconciled. */
+  readonly nominated: Map<string, NominatedSince>;
 }
+
+/** Milliseconds since the epoch, by pod uid. */
+type NominatedSince = Map<string, number>;
 
 type Outcome = 'bound' | 'waiting' | 'nominated' | 'missing' | 'left' | 'lost';
 
@@ -88,30 +91,40 @@ const logMissingPlaceholder = (context: PinContext, intent: Intent): boolean => 
 };
 
 /** True while a pod has to be nominated before it is bound, so that kube-scheduler keeps its room on an open node. */
-const awaitsScheduler = ({ state, nominatedSince }: PinContext, intent: Intent, pod: Pod): boolean => {
+const awaitsScheduler = (state: State, since: NominatedSince, intent: Intent, pod: Pod): boolean => {
   const { uid = '' } = pod.metadata;
   const node = state.nodes.get(intent.nodeName);
-  const isOpen = intent.pin?.pod !== undefined && node && hasJoined(node) && !isReserved(node);
-  if (!isOpen || pod.status?.nominatedNodeName !== intent.nodeName) {
-    nominatedSince.delete(uid);
-    return isOpen === true;
+  if (!node || !isOpen(node)) return false;
+  if (pod.status?.nominatedNodeName !== intent.nodeName) {
+    since.delete(uid);
+    return true;
   }
-  const since = nominatedSince.get(uid) ?? state.now();
-  nominatedSince.set(uid, since);
-  return state.now() - since < NOMINATE_FIRST_MS;
+  const at = since.get(uid) ?? state.now();
+  since.set(uid, at);
+  return state.now() - at < NOMINATE_FIRST_MS;
+};
+
+/** The nominations of these pods that are known under a key; those of all others are forgotten. */
+const nominationsOf = ({ nominated }: PinContext, key: string, pods: readonly Pod[]): NominatedSince => {
+  const known = nominated.get(key);
+  const uids = new Set(pods.map(({ metadata }) => metadata.uid ?? ''));
+  const kept: NominatedSince = new Map([...(known ?? [])].filter(([uid]) => uids.has(uid)));
+  if (uids.size > 0) nominated.set(key, kept);
+  else nominated.delete(key);
+  return kept;
 };
 
 /** Advances one pending pod towards its node as far as possible now. */
 const pinPod = async (
   context: PinContext,
-  intent: Intent,
-  pod: Pod,
+  since: NominatedSince,
+  { intent, pod }: { readonly intent: Intent; readonly pod: Pod },
   signal: AbortSignal,
 ): Promise<Outcome> => {
   const pin = choosePinFor(context.state, intent, pod, 'pending');
   if (pin.way === 'leave') return 'left';
   try {
-    if (pin.way === 'bind' && awaitsScheduler(context, intent, pod)) {
+    if (pin.way === 'bind' && awaitsScheduler(context.state, since, intent, pod)) {
       await nominatePod(context.client, intent, pod, signal);
       return 'nominated';
     }
@@ -129,7 +142,14 @@ const pinPod = async (
 const reconcilePod = async (context: PinContext, uid: string, signal: AbortSignal): Promise<Action> => {
   const { state, report } = context;
   const intents = state.store.by('pod', uid);
-  if (intents.length === 0) context.nominatedSince.delete(uid);
+  const pods = intents.flatMap(
+    ({ intent: { pin } }) => state.pods.get(`${pin?.namespace}/${pin?.pod?.name}`) ?? [],
+  );
+  const since = nominationsOf(
+    context,
+    `pod/${uid}`,
+    pods.filter(({ spec }) => !spec.nodeName),
+  );
   for (const { intent } of intents) {
     const target = intent.pin?.pod;
     if (!target) continue;
@@ -141,13 +161,11 @@ const reconcilePod = async (context: PinContext, uid: string, signal: AbortSigna
     else if (pod.spec.nodeName && pod.spec.nodeName === intent.nodeName) reportResult('BOUND', '');
     else if (pod.spec.nodeName) reportResult('REJECTED', `the pod is on ${pod.spec.nodeName} already`);
     else if (!state.assumedPods.has(uid)) {
-      const outcome = await pinPod(context, intent, pod, signal);
+      const outcome = await pinPod(context, since, { intent, pod }, signal);
       if (outcome === 'left') reportResult('REJECTED', choosePinFor(state, intent, pod, 'pending').reason);
       if (outcome === 'bound') reportResult('BOUND', '');
       if (outcome === 'lost' || outcome === 'missing' || outcome === 'nominated') return requeue(RECHECK_MS);
-      continue;
     }
-    context.nominatedSince.delete(uid);
   }
   return awaitChange;
 };
@@ -160,9 +178,14 @@ const reconcileOwner = async (
   const { state, report } = context;
   const outcomes: Outcome[] = [];
   const matches = assignPendingPods(state, ownerUid);
+  const since = nominationsOf(
+    context,
+    `owner/${ownerUid}`,
+    matches.map(({ pod }) => pod),
+  );
   const next = matches.values();
   const work = async (): Promise<void> => {
-    for (const { pod, intent } of next) outcomes.push(await pinPod(context, intent, pod, signal));
+    for (const match of next) outcomes.push(await pinPod(context, since, match, signal));
   };
   await Promise.all(Array.from({ length: Math.min(MAX_CONCURRENT_WRITES, matches.length) }, work));
   for (const { intent, used, count } of slotsOf(state, ownerUid)) {
@@ -170,7 +193,8 @@ const reconcileOwner = async (
     const result = used >= count ? 'BOUND' : used > 0 ? 'PARTLY_BOUND' : 'UNKNOWN';
     report(intent.id, { state: closed ? 'REJECTED' : result, reason: closed ?? '', bound: used });
   }
-  if (outcomes.includes('lost') || outcomes.includes('missing')) return requeue(RECHECK_MS);
+  const isDueAgain = outcomes.some((each) => each === 'lost' || each === 'missing' || each === 'nominated');
+  if (isDueAgain) return requeue(RECHECK_MS);
   const expiry = state.store.by('owner', ownerUid).length > 0 ? state.assumedPods.nextExpiry() : undefined;
   return expiry === undefined ? awaitChange : requeue(Math.max(1, expiry - state.now()));
 };
@@ -202,7 +226,7 @@ export const createPinController = (options: PinOptions): Controller => {
   const context: PinContext = {
     ...options,
     missingSince: new Map(),
-    nominatedSince: new Map(),
+    nominated: new Map(),
   };
   const { state } = context;
   return {

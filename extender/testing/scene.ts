@@ -1,4 +1,4 @@
-import { PIN, PIN_GATE } from '../../api/labels.ts';
+import { PIN, PIN_GATE, PREPARING_TAINT } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Intent, NodeIntent } from '../../api/pinning.ts';
 import { NODES, PODS } from '../../api/resources.ts';
@@ -63,13 +63,21 @@ export const podOf = (
   ...(o.phase !== undefined && { status: { phase: o.phase } }),
 });
 
-/** A Node, whose kubelet has joined unless told otherwise. */
+/** A Node that is reserved for a plan unless `isOpen`, and whose kubelet has joined unless told otherwise. */
 export const nodeOf = (
   name: string,
-  o: { readonly hasJoined?: boolean; readonly isDeleting?: boolean; readonly providerID?: string } = {},
+  o: {
+    readonly hasJoined?: boolean;
+    readonly isDeleting?: boolean;
+    readonly isOpen?: boolean;
+    readonly providerID?: string;
+  } = {},
 ): Node => ({
   metadata: { name, ...(o.isDeleting && { deletionTimestamp: '2030-01-01T00:00:00Z' }) },
-  spec: { ...(o.providerID !== undefined && { providerID: o.providerID }) },
+  spec: {
+    ...(o.providerID !== undefined && { providerID: o.providerID }),
+    ...(!o.isOpen && { taints: [{ key: PREPARING_TAINT, effect: 'NoSchedule' }] }),
+  },
   status: {
     allocatable: { cpu: '8', memory: '32Gi', pods: '110' },
     ...(o.hasJoined !== false && {

@@ -266,3 +266,21 @@ for (const [ailment, taints, status] of SICK) {
     }
   });
 }
+
+t.test('fault: no pod is assigned to a node that kube-scheduler puts pods on, too (OutOfcpu)', async (t) => {
+  const standing = node();
+  const at = (when: PinContext['at'], isOpen: boolean): PinMethod =>
+    choosePin({
+      pod: pod(),
+      node: nodeInfoOf(standing, []),
+      isReady: true,
+      health: healthOf(standing),
+      isOpen,
+      at: when,
+      ownTaints: new Set([OWN_TAINT]),
+      gate: GATE,
+    }).way;
+  t.equal(at('admission', false), 'assign');
+  t.equal(at('admission', true), 'hold', 'kube-scheduler binds it there itself');
+  t.equal(at('pending', true), 'bind', 'after it was nominated, see extender/pods/pin.ts');
+});

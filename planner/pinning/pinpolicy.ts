@@ -38,6 +38,8 @@ export interface PinContext {
   readonly gate: string;
   /** Whether the node is reserved by a cordon until the pods of its DaemonSets are there. */
   readonly awaitsDaemonSets?: boolean;
+  /** Whether kube-scheduler puts pods on the node, too, so that a pod assigned to it may find its room taken. */
+  readonly isOpen?: boolean;
   /** Names of the schedulers whose pods are pinned; our own when left out. */
   readonly schedulers?: readonly string[];
   /** Another webhook may still change the pod, so it can't be assigned at admission. */
@@ -125,6 +127,9 @@ export const choosePin = (s: PinContext): Pin => {
   if (refusal) return { way: 'nominate', reason: refusal.message };
   if (s.isCoexisting && s.at === 'admission') {
     return { way: 'hold', reason: 'another webhook may change the pod after us' };
+  }
+  if (s.isOpen && s.at === 'admission') {
+    return { way: 'hold', reason: 'kube-scheduler puts pods on its node, too' };
   }
   if (gates.length > 0) return { way: 'hold', reason: 'it carries our gate' };
   return { way: early, reason: 'it is safe to bind early' };
