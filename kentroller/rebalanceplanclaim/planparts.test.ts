@@ -159,3 +159,12 @@ t.test('nodes of a NodePool stay together, and only those in scope are taken', a
   t.same(partition({ ...REQUEST, scope }, 1), [['node-1'], ['node-2'], ['node-3']]);
   t.equal(partition(REQUEST).length, 1);
 });
+
+t.test('fault: plans larger than estimated cost a search or two, not one more for each part', async (t) => {
+  const { plans, asked } = await plan({}, { partBytes: 130_000, maxBytes: 25_000 });
+  t.ok(plans.length >= 5, `${plans.length} plans`);
+  for (const { spec, savings } of plans) t.ok(planBytes(spec, savings) <= 25_000);
+  const searches = `${asked.length} searches for ${plans.length} plans`;
+  t.comment(searches);
+  t.ok(asked.length <= plans.length + 3, searches);
+});

@@ -50,20 +50,37 @@ const nodesInScope = ({ snapshot, scope }: PlanningRequest): readonly Node[] => 
   return [...byPool.values()].flat();
 };
 
-/** Groups nodes so that the plan of each group has about `partBytes`; one group when all fit into one plan. */
-export const partition = (request: PlanningRequest, partBytes = PART_BYTES): readonly Part[] => {
+type Estimate = (name: string) => number;
+
+/** What each node may take in a plan, in bytes, by what its pods say. */
+const estimatesFor = (request: PlanningRequest): Estimate => {
   const pods = Map.groupBy(request.snapshot.pods, (pod: Pod) => pod.spec.nodeName ?? '');
+  return (name) => estimatedBytes(name, pods.get(name) ?? [], request.planName);
+};
+
+const groups = (names: readonly string[], estimate: Estimate, partBytes: number): readonly Part[] => {
   const parts: { names: string[]; bytes: number }[] = [];
-  for (const { metadata } of nodesInScope(request)) {
-    const bytes = estimatedBytes(metadata.name, pods.get(metadata.name) ?? [], request.planName);
+  for (const name of names) {
+    const bytes = estimate(name);
     const last = parts.at(-1);
     if (last && last.bytes + bytes <= partBytes) {
-      last.names.push(metadata.name);
+      last.names.push(name);
       last.bytes += bytes;
-    } else parts.push({ names: [metadata.name], bytes });
+    } else parts.push({ names: [name], bytes });
   }
   return parts.map(({ names }) => names);
 };
+
+const totalOf = (part: Part, estimate: Estimate): number =>
+  part.reduce((sum, name) => sum + estimate(name), 0);
+
+/** Groups nodes so that the plan of each group has about `partBytes`; one group when all fit into one plan. */
+export const partition = (request: PlanningRequest, partBytes = PART_BYTES): readonly Part[] =>
+  groups(
+    nodesInScope(request).map(({ metadata }) => metadata.name),
+    estimatesFor(request),
+    partBytes,
+  );
 
 /** Names of the nodes that stay and get pods. */
 const nodesUsedBy = (spec: RebalancePlanSpec, { nodeClaims }: PlanningRequest['snapshot']): Set<string> => {
@@ -85,12 +102,28 @@ const halves = (part: Part): readonly Part[] => {
   return [part.slice(0, middle), part.slice(middle)];
 };
 
+/**
+ * The parts still to plan once a plan turned out larger than its estimate: cut anew by what it took, since most nodes of a
+ * scope are alike and each plan that is too large costs a search.
+ */
+const recut = (
+  [part = [], ...others]: readonly Part[],
+  bytes: number,
+  o: { readonly estimate: Estimate; readonly partBytes: number },
+): readonly Part[] => {
+  const perEstimate = bytes / totalOf(part, o.estimate);
+  const again = groups([part, ...others].flat(), o.estimate, o.partBytes / perEstimate);
+  return (again[0]?.length ?? 0) < part.length ? again : [...halves(part), ...others];
+};
+
 /** Searches for the plans of a request. Throws what the planner throws, and PlanningError for a node too large to plan. */
 export const planInParts = async (request: PlanningRequest, o: PartsOptions): Promise<PartsAnswer> => {
   const maxBytes = o.maxBytes ?? MAX_PLAN_BYTES;
   const deadline = o.now() + o.timeoutMs;
   const searchEnd = o.now() + (request.timeBudgetMs ?? o.timeoutMs);
-  const initial = partition(request, o.partBytes);
+  const partBytes = o.partBytes ?? PART_BYTES;
+  const estimate = estimatesFor(request);
+  const initial = partition(request, partBytes);
   let queue: readonly Part[] = initial;
   const isWhole = initial.length <= 1;
   const plans: PartsAnswer['plans'][number][] = [];
@@ -122,12 +155,13 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
     // What was found in time counts.
     if (!answer) break;
     reason ??= answer.reason;
-    if (answer.plan && planBytes(answer.plan.spec, answer.plan.savings) > maxBytes) {
+    const bytes = answer.plan ? planBytes(answer.plan.spec, answer.plan.savings) : 0;
+    if (bytes > maxBytes) {
       if (part.length < 2) {
-        const bytes = Math.round(maxBytes / 1000);
-        throw new PlanningError(`the plan for node ${part[0] ?? ''} alone is larger than ${bytes} kB`);
+        const limit = Math.round(maxBytes / 1000);
+        throw new PlanningError(`the plan for node ${part[0] ?? ''} alone is larger than ${limit} kB`);
       }
-      queue = [...halves(part), ...queue];
+      queue = recut([part, ...queue], bytes, { estimate, partBytes: Math.min(partBytes, maxBytes) });
       isSplit = true;
       continue;
     }
