@@ -67,6 +67,24 @@ t.test('attack: an address that offends is let in again as its credit comes back
   t.ok(connect('stranger').isAdmitted);
 });
 
+t.test('fault: connections that a served caller does not use are no offences', async (t) => {
+  const { connect, callers, refusals } = open({ connections: 100 });
+  callers.serve(connect('api-server').connection);
+  for (let i = 0; i < 20; i++) {
+    const { socket, connection } = connect('api-server');
+    callers.excuse(connection);
+    socket.destroy();
+  }
+  t.ok(connect('api-server').isAdmitted);
+  for (let i = 0; i < 3; i++) {
+    const { socket, connection } = connect('stranger');
+    callers.excuse(connection);
+    socket.destroy();
+  }
+  t.notOk(connect('stranger').isAdmitted, 'one who was never served pays for each');
+  t.strictSame(refusals, ['offences']);
+});
+
 t.test('attack: connections that come and go without a request use up credit', async (t) => {
   const { connect } = open();
   for (let i = 0; i < 3; i++) connect('stranger').socket.destroy();

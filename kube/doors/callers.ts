@@ -148,6 +148,18 @@ export class Callers {
     for (const connection of caller.connections) if (!connection.hasServed) connection.cut();
   }
 
+  /**
+   * Notes a connection that was never used. It costs nothing a caller who is served on another one, and who could ask for
+   * more with it; from anyone else it is one that came and went.
+   */
+  excuse(connection: Connection): void {
+    const { caller } = connection;
+    if (![...caller.connections].some(({ hasServed }) => hasServed)) return;
+    if (connection.hasDeposit) caller.credit += 1;
+    connection.hasDeposit = false;
+    connection.hasPaid = true;
+  }
+
   /** Notes a request that was answered well: it pays for one offence. */
   serve(connection: Connection): void {
     connection.hasServed = true;

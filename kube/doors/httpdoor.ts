@@ -131,9 +131,13 @@ export class HttpDoor {
     this.callers.guard(server);
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       const connection = this.callers.of(socket);
-      if (connection) this.callers.offend(connection);
       // Go opens connections that it may use later, and would take an answer here for that of its first request.
-      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) return void socket.destroy();
+      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) {
+        if (connection) this.callers.excuse(connection);
+        socket.destroy();
+        return;
+      }
+      if (connection) this.callers.offend(connection);
       // A framework that listens as well answers by itself.
       if (server.listenerCount('clientError') > 1) return;
       const status = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
