@@ -47,7 +47,14 @@ export const latencyRows = async (
       pinned.push((await seen(one.metadata.name)) - started);
       autoscaler.remove(intentFor(one, namespace).id);
       const bound = performance.now();
-      await client.bind({ name: other.metadata.name, namespace, uid: other.metadata.uid ?? '' }, NODE);
+      await client.request('POST', `/api/v1/namespaces/${namespace}/pods/${other.metadata.name}/binding`, {
+        body: {
+          apiVersion: 'v1',
+          kind: 'Binding',
+          metadata: { name: other.metadata.name },
+          target: { apiVersion: 'v1', kind: 'Node', name: NODE },
+        },
+      });
       bare.push((await seen(other.metadata.name)) - bound);
     }
   } finally {

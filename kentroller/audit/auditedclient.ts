@@ -52,7 +52,6 @@ export const createAuditedClient = (client: KubeClient, audit: Audit): KubeClien
     delete: (resource, ref, o) =>
       auditWrite('delete', refOf(resource, ref), o, () => client.delete(resource, ref, o)),
     evict: (ref, o) => auditWrite('evict', pod(ref), o, () => client.evict(ref, o)),
-    bind: (ref, node, o) => auditWrite('bind', pod(ref), o, () => client.bind(ref, node, o), { node }),
     guarded: (guard) => createAuditedClient(client.guarded(guard), audit),
   };
 };

@@ -61,17 +61,6 @@ t.test('a list of several pages is complete', async (t) => {
   t.match(resourceVersion, /^\d+$/);
 });
 
-t.test('a repeated bind succeeds, one to another node or with another UID does not', async (t) => {
-  const pod = await createUnscheduledPod(client, { name: 'bound', namespace });
-  const ref = { name: 'bound', namespace, uid: pod.metadata.uid ?? '' };
-  t.equal((await kubeErrorOf(client.bind({ ...ref, uid: 'other' }, 'n1'))).kind, 'conflict');
-  await client.bind(ref, 'n1');
-  await client.bind(ref, 'n1');
-  t.equal((await kubeErrorOf(client.bind(ref, 'n2'))).kind, 'conflict');
-  t.equal((await client.get(PODS, ref)).spec.nodeName, 'n1');
-  await client.delete(PODS, ref, { gracePeriodSeconds: 0 });
-});
-
 t.test('an eviction that a budget forbids fails at once as retryable', async (t) => {
   const pod = await createUnscheduledPod(client, { name: 'guarded', namespace });
   const ref = { name: 'guarded', namespace, uid: pod.metadata.uid ?? '' };

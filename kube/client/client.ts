@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { KubeObject, Pod } from '../../api/objects.ts';
+import type { KubeObject } from '../../api/objects.ts';
 import { PODS, type Resource } from '../../api/resources.ts';
-import { isConflict } from '../errors.ts';
 import { inCluster, readKubeconfig } from './kubeconfig.ts';
 import { listPages } from './pages.ts';
 import { TokenBucket } from './ratelimit.ts';
@@ -19,7 +18,6 @@ import type {
   WriteOptions,
 } from './requestoptions.ts';
 import {
-  bindingBody,
   deleteBody,
   evictionBody,
   hasPrecondition,
@@ -76,12 +74,6 @@ export interface KubeClient {
   /** A merge patch by default; metadata.resourceVersion or uid in the body is a precondition. */
   patch<T extends KubeObject>(resource: Resource<T>, ref: Ref, body: object, o?: PatchOptions): Promise<T>;
   delete(resource: Resource, ref: Ref, o?: DeleteOptions): Promise<void>;
-  /** pods/binding with the UID as precondition; a pod already on that node counts as bound. */
-  bind(
-    pod: { readonly name: string; readonly namespace: string; readonly uid: string },
-    nodeName: string,
-    o?: WriteOptions,
-  ): Promise<void>;
   /** pods/eviction; a budget that forbids it (429) surfaces at once as retryable, with retryAfterMs. */
   evict(pod: EvictedPod, o?: WriteOptions & { readonly gracePeriodSeconds?: number }): Promise<void>;
   request<T>(method: string, path: string, o?: RequestOptions): Promise<T>;
@@ -148,28 +140,6 @@ const createClient = (sender: Sender, transport: Transport): KubeClient => {
         signal: o?.signal,
         isRepeatable: o?.uid !== undefined && !o.dryRun,
       });
-    },
-    bind: async (pod, nodeName, o) => {
-      const { name, namespace, uid } = pod;
-      try {
-        await send({
-          method: 'POST',
-          path: pathTo(PODS, { name, namespace }, 'binding'),
-          query: writeQuery(o),
-          body: bindingBody(pod, nodeName),
-          signal: o?.signal,
-          isRepeatable: true,
-        });
-      } catch (e) {
-        if (!isConflict(e)) throw e;
-        const found = await send<Pod>({
-          method: 'GET',
-          path: pathTo(PODS, { name, namespace }),
-          signal: o?.signal,
-          isRepeatable: true,
-        });
-        if (found.metadata.uid !== uid || found.spec.nodeName !== nodeName) throw e;
-      }
     },
     evict: async (pod, o) => {
       const { name, namespace, uid } = pod;

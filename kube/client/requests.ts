@@ -81,17 +81,6 @@ export const deleteBody = (o: DeleteOptions = {}): object => {
   };
 };
 
-/** The body of pods/binding. */
-export const bindingBody = (
-  { name, namespace, uid }: { readonly name: string; readonly namespace: string; readonly uid: string },
-  nodeName: string,
-): object => ({
-  apiVersion: 'v1',
-  kind: 'Binding',
-  metadata: { name, namespace, uid },
-  target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
-});
-
 /** The body of pods/eviction. */
 export const evictionBody = (
   { name, namespace, uid, resourceVersion }: EvictedPod,

@@ -134,7 +134,12 @@ const CASES: Readonly<Record<string, Case>> = {
     const { uid = '' } = (await client.create(PODS, pod(name))).metadata;
     await client.create(PODS, pod(`${name}-gated`, { schedulingGates: [{ name: 'test.example/gate' }] }));
     const gated = (await client.get(PODS, ref(`${name}-gated`))).metadata.uid ?? '';
-    const bind = (which: string, id: string, node: string) => client.bind({ ...ref(which), uid: id }, node);
+    const bind = (which: string, uid: string, node: string) => {
+      const { name, namespace } = ref(which);
+      const target = { apiVersion: 'v1', kind: 'Node', name: node };
+      const body = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace, uid }, target };
+      return client.request('POST', `/api/v1/namespaces/${namespace}/pods/${name}/binding`, { body });
+    };
     return [
       await outcomeOf(bind(name, 'other', 'n1')),
       await outcomeOf(bind(name, uid, 'n1')),

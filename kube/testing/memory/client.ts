@@ -109,10 +109,6 @@ export const memoryClient = (api: MemoryApi, carry: Wire): KubeClient => {
       ),
     evict: async (pod, o) =>
       send({ verb: 'evict', resource: PODS, ref: refOf(pod), body: pod }, o?.signal, () => api.evict(pod)),
-    bind: async (pod, nodeName, o) =>
-      send({ verb: 'bind', resource: PODS, ref: refOf(pod), body: { nodeName } }, o?.signal, () =>
-        api.bind(pod, nodeName),
-      ),
     request: async <T>(method: string, path: string, o: { body?: unknown; signal?: AbortSignal } = {}) => {
       const [, namespace, name] = BINDING.exec(path) ?? [];
       if (method !== 'POST' || namespace === undefined || name === undefined) return unserved();
