@@ -17,7 +17,7 @@ import { createLogger } from '../../kube/component/log.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { cloudOf } from '../ground/aws/cloud.ts';
 import type { Ground } from '../ground/ground.ts';
-import { grantAll, POLICIES, writeKubeconfig } from '../support/account.ts';
+import { grantAll, POLICIES, removeKubeconfigs, writeKubeconfig } from '../support/account.ts';
 import { applyPool, dropPool, machinesReady, orderMachine } from '../support/fleet.ts';
 import { applyDeployment, createNamespace, deleteNamespace, podsRunning } from '../support/workload.ts';
 import { startSession } from './session.ts';
@@ -139,6 +139,7 @@ export const openStage = async (ground: Ground): Promise<Stage> => {
     },
     close: () => {
       stopping.abort();
+      removeKubeconfigs(ground.kubeconfig, INSTALL_NAMESPACE);
       client.close();
     },
   };

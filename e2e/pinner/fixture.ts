@@ -7,7 +7,7 @@ import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { pacedSeconds } from '../../kube/testing/pace.ts';
 import { until } from '../../kube/testing/until.ts';
-import { grantAll, revokeAll, writeKubeconfig } from '../support/account.ts';
+import { grantAll, removeKubeconfigs, revokeAll, writeKubeconfig } from '../support/account.ts';
 
 /** Helpers of suites that run components as processes against the API server of KUBECONFIG. */
 
@@ -116,6 +116,7 @@ export class Scene {
     for (const name of this.#nodes) await client.delete(NODES, { name }).catch(() => {});
     await client.delete(NAMESPACES, { name: namespace }).catch(() => {});
     await revokeAll(client, namespace);
+    removeKubeconfigs(kubeconfig, namespace);
     client.close();
   }
 }

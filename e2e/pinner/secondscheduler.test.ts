@@ -7,7 +7,7 @@ import { parse, parseAllDocuments, stringify } from 'yaml';
 import type { KubeObject, Pod } from '../../api/objects.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import { attach, up } from '../ground/ground.ts';
-import { writeKubeconfig } from '../support/account.ts';
+import { removeKubeconfigs, writeKubeconfig } from '../support/account.ts';
 
 /**
  * The second scheduler of manifests/overlays/second-scheduler: kube-scheduler itself, with the configuration and the
@@ -142,6 +142,7 @@ t.teardown(async () => {
   await ground.stopProcess(PROCESS).catch(() => {});
   for (const name of ['plain', 'reserved']) await client.delete(NODES, { name }).catch(() => {});
   await client.request('DELETE', `/api/v1/namespaces/${SHOP}`).catch(() => {});
+  removeKubeconfigs(ground.kubeconfig, NAMESPACE);
   client.close();
   if (!GROUND_NAME) await ground.down();
 });

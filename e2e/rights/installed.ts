@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, parseAllDocuments, stringify } from 'yaml';
@@ -70,6 +70,7 @@ export class InstalledRights {
   readonly #scene: Scene;
   readonly #manifests: Manifest[];
   readonly #clients: KubeClient[] = [];
+  readonly #files = new Set<string>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -121,6 +122,7 @@ export class InstalledRights {
     };
     const users = config.users.map((each) => ({ name: each.name, user: userOf(each.user) }));
     const file = join(tmpdir(), `${this.#scene.namespace}-${name}.kubeconfig`);
+    this.#files.add(file);
     writeFileSync(file, stringify({ ...config, users }), { mode: 0o600 });
     const made = connect({ kubeconfig: file, userAgent: name, qps: 1_000, burst: 2_000 });
     this.#clients.push(made);
@@ -137,6 +139,7 @@ export class InstalledRights {
 
   async remove(): Promise<void> {
     for (const client of this.#clients) client.close();
+    for (const file of this.#files) rmSync(file, { force: true });
     for (const each of this.#manifests.toReversed()) {
       await this.#scene.client
         .request('DELETE', `${collectionOf(each)}/${each.metadata.name}`)

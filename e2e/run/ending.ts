@@ -17,6 +17,8 @@ const registered = (register: string): readonly string[] =>
   existsSync(register) ? [...new Set(readFileSync(register, 'utf8').split('\n').filter(Boolean))] : [];
 
 const clear = async (dir: string, graceMs: number): Promise<string | undefined> => {
+  // Of a ground whose folder is gone nothing is known that could be ended.
+  if (!existsSync(dir)) return undefined;
   try {
     await withLock(`${dir}.lock`, `ground ${dir}`, () => clearGround(dir, graceMs));
     return undefined;

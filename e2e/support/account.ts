@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -17,11 +17,14 @@ interface Account {
   readonly name: string;
 }
 
-/** Grounds side by side have accounts of the same names, so the file is that of one ground, known by its administrator. */
-const fileOf = (admin: string, { namespace, name }: Account): string => {
+/** Grounds side by side have accounts of the same names, so the folder is that of one ground, known by its administrator. */
+const folderOf = (admin: string): string => {
   const ground = createHash('sha256').update(resolve(admin)).digest('hex').slice(0, 12);
-  return join(tmpdir(), 'precision-packer-accounts', ground, `${namespace}-${name}.kubeconfig`);
+  return join(tmpdir(), 'precision-packer-accounts', ground);
 };
+
+const fileOf = (admin: string, { namespace, name }: Account): string =>
+  join(folderOf(admin), `${namespace}-${name}.kubeconfig`);
 
 /** The kubeconfig of an account that a suite has made; undefined where it has made none. */
 export const kubeconfigOf = (admin: string, account: Account): string | undefined => {
@@ -51,6 +54,16 @@ export const writeKubeconfig = async (
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, stringify({ ...config, users }), { mode: 0o600 });
   return file;
+};
+
+/** Removes the kubeconfigs of a namespace's accounts. */
+export const removeKubeconfigs = (admin: string, namespace: string): void => {
+  const folder = folderOf(admin);
+  if (!existsSync(folder)) return;
+  const left = readdirSync(folder);
+  const own = left.filter((file) => file.startsWith(`${namespace}-`));
+  for (const file of own) rmSync(join(folder, file), { force: true });
+  if (own.length === left.length) rmSync(folder, { recursive: true, force: true });
 };
 
 /** Lets all accounts of a namespace do everything that no admission policy forbids them. */
