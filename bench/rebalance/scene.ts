@@ -15,6 +15,7 @@ import { makeMachines, nodeNameOf } from './machines.ts';
 export const POOL = 'default';
 export const NAMESPACE = 'load';
 
+/** Time for each step of setting the scene, by default. */
 const SET_UP_MS = 300_000;
 const AT_ONCE = 16;
 
@@ -37,7 +38,11 @@ const applyPool = async (client: KubeClient, budget: string): Promise<NodePool> 
 };
 
 /** The pods of each Deployment, once its ReplicaSet has created them all. */
-const podsOf = async (client: KubeClient, { workloads }: Fragments): Promise<Map<string, Pod[]>> => {
+const podsOf = async (
+  client: KubeClient,
+  { workloads }: Fragments,
+  timeoutMs: number,
+): Promise<Map<string, Pod[]>> => {
   const count = workloads.reduce((sum, { replicas }) => sum + replicas, 0);
   const items = await until(
     `${count} pods made`,
@@ -45,7 +50,7 @@ const podsOf = async (client: KubeClient, { workloads }: Fragments): Promise<Map
       const { items } = await client.list(PODS, { namespace: NAMESPACE });
       return items.length === count ? items : undefined;
     },
-    { timeoutMs: SET_UP_MS, everyMs: 500 },
+    { timeoutMs, everyMs: 500 },
   );
   return Map.groupBy(items, (pod) => pod.metadata.labels?.app ?? '');
 };
@@ -67,12 +72,17 @@ const bind = (client: KubeClient, pod: Pod, node: string): Promise<unknown> =>
 export const setScene = async (
   ground: Ground,
   client: KubeClient,
-  o: { readonly fragments: Fragments; readonly catalogue: Catalogue; readonly budget: string },
+  o: {
+    readonly fragments: Fragments;
+    readonly catalogue: Catalogue;
+    readonly budget: string;
+    readonly stepMs?: number;
+  },
 ): Promise<void> => {
-  const { fragments, catalogue, budget } = o;
+  const { fragments, catalogue, budget, stepMs = SET_UP_MS } = o;
   const pool = await applyPool(client, budget);
   const resume = [await suspend(ground, 'karpenter'), await suspend(ground, 'scheduler')];
-  await makeMachines(client, pool, catalogue, fragments.machines, SET_UP_MS);
+  await makeMachines(client, pool, catalogue, fragments.machines, stepMs);
   await createNamespace(client, NAMESPACE);
   await forEach(
     fragments.workloads,
@@ -87,14 +97,14 @@ export const setScene = async (
       }),
     AT_ONCE,
   );
-  const waiting = await podsOf(client, fragments);
+  const waiting = await podsOf(client, fragments, stepMs);
   const bindings = fragments.machines.flatMap((machine) =>
     [...machine.pods].flatMap(([app, count]) =>
       (waiting.get(app) ?? []).splice(0, count).map((pod) => ({ pod, node: nodeNameOf(machine) })),
     ),
   );
   await forEach(bindings, ({ pod, node }) => bind(client, pod, node), AT_ONCE);
-  await podsRunning(client, NAMESPACE, bindings.length, SET_UP_MS);
+  await podsRunning(client, NAMESPACE, bindings.length, stepMs);
   for (const start of resume) start();
   await karpenterReady(ground);
 };

@@ -91,10 +91,15 @@ const stopAll = async (children: readonly Child[]): Promise<void> => {
   for (const child of children.toReversed()) await child.stop();
 };
 
-export const ourSide = (ground: Ground, client: KubeClient, typesFile: string): Side => {
+export const ourSide = (
+  ground: Ground,
+  client: KubeClient,
+  typesFile: string,
+): Side & { readonly kentroller: () => Child | undefined } => {
   let children: readonly Child[] = [];
   return {
     name: 'ours',
+    kentroller: () => children[0],
     prepare: async () => {
       await tune(client, false);
       children = await startOurs(ground, client, typesFile);

@@ -59,6 +59,12 @@ export class Child {
     return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
   }
 
+  /** The most memory that it has held, in MiB. */
+  peakMebibytes(): number {
+    const status = readFileSync(`/proc/${this.process.pid}/status`, 'utf8');
+    return Math.round(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024);
+  }
+
   async stop(): Promise<void> {
     const { process: child } = this;
     process.removeListener('exit', this.#kill);
