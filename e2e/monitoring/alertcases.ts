@@ -123,6 +123,8 @@ export const ALERT_CASES: Readonly<Record<string, readonly AlertCase[]>> = {
       fires: { reason: 'OutOfexample.com/gpu' },
     },
     { series: [['pod_pinner_pods_refused_total{reason="OutOfexample.com/gpu"}', '_x40 1x40']], at: 50 },
+    // Prometheus makes a little more than two of two in its window.
+    { series: [['pod_pinner_pods_refused_total{reason="OutOfcpu"}', '5x20 6x5 7x40']], at: 40 },
     { series: [['pod_pinner_pods_refused_total{reason="OutOfcpu"}', '5x60']], at: 40 },
   ],
   PrecisionPackerGatesReleased: [

@@ -95,7 +95,7 @@ export const ALERTS: readonly Alert[] = [
   {
     name: 'PrecisionPackerPodsRefused',
     // A reason that kubelets made up has no 0 before its first count.
-    expr: 'sum by (reason) ((pod_pinner_pods_refused_total unless pod_pinner_pods_refused_total offset 30m) or increase(pod_pinner_pods_refused_total[30m])) > 2',
+    expr: 'sum by (reason) ((pod_pinner_pods_refused_total unless pod_pinner_pods_refused_total offset 30m) or round(increase(pod_pinner_pods_refused_total[30m]))) > 2',
     for: '0m',
     severity: 'warning',
     summary: 'Kubelets rejected pinned pods: {{ $labels.reason }}.',
