@@ -16,6 +16,7 @@ import {
 } from '../../api/pinning.ts';
 import { createLogger, type Logger } from '../../kube/component/log.ts';
 import { plainRemote } from '../../kube/grpc/remote.ts';
+import { paced } from '../../kube/testing/pace.ts';
 import { dialExternal } from './dial.ts';
 import { Results } from './results.ts';
 import { IntentStore } from './store.ts';
@@ -130,7 +131,7 @@ t.test('a stream cut 1,000 times at random points ends with the full state', asy
   await until(
     'all cuts, then peace',
     () => cuts === CUTS && acknowledged.size > 0 && store.version === CUTS,
-    60_000,
+    paced(60_000),
   );
   t.same(new Set(store.list().map(({ intent }) => intent.id)), new Set(world.keys()));
   for (const { intent: held } of store.list()) t.same(held.nodeName, world.get(held.id)?.nodeName);
