@@ -113,5 +113,9 @@ t.test('fault: a pod is assigned to no joined node that is open to everyone (Out
   };
   t.equal(wayOn(nodeOf('a', { isOpen: true })), 'hold');
   t.equal(wayOn(nodeOf('a')), 'assign');
-  t.equal(wayOn(nodeOf('a', { hasJoined: false, isOpen: true })), 'assign', 'nobody else puts pods there yet');
+  t.equal(
+    wayOn(nodeOf('a', { hasJoined: false, isOpen: true })),
+    'assign',
+    'nobody else puts pods there yet',
+  );
 });
