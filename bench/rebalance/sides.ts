@@ -63,9 +63,6 @@ const startOurs = async (
   const kentroller = Child.ofOurs('kentroller/main.ts', {
     ...env,
     INSTANCE_TYPES_FILE_PATH: typesFile,
-    LEASE_DURATION: '5s',
-    RENEW_DEADLINE: '3s',
-    RETRY_PERIOD: '1s',
     // The NodePool's budget applies to us as it does to Karpenter.
     MAX_SIMULTANEOUS_DRAINS: '20',
   });

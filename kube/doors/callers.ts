@@ -148,10 +148,7 @@ export class Callers {
     for (const connection of caller.connections) if (!connection.hasServed) connection.cut();
   }
 
-  /**
-   * Notes a connection that was never used. It costs nothing a caller who is served on another one, and who could ask for
-   * more with it; from anyone else it is one that came and went.
-   */
+  /** Notes a connection that was never used: it costs a caller nothing who is served on another one. */
   excuse(connection: Connection): void {
     const { caller } = connection;
     if (![...caller.connections].some(({ hasServed }) => hasServed)) return;
