@@ -33,6 +33,33 @@ t.test('a plan is acknowledged once each of its intents was answered', async (t)
   t.equal(intentRegistry.viewOf('none').acknowledged, false, 'a plan without intents is not acknowledged');
 });
 
+t.test("a plan's view looks at no other plan's intents", async (t) => {
+  const intentRegistry = new IntentRegistry();
+  let read = 0;
+  const others = Array.from({ length: 100 }, (_, at): Intent => {
+    const other = intent(`x${at}`, 'n', 'other');
+    return Object.defineProperty({ ...other }, 'plan', {
+      get: () => {
+        read += 1;
+        return other.plan;
+      },
+    });
+  });
+  intentRegistry.replaceAll([intent('a'), ...others]);
+  read = 0;
+  intentRegistry.record(result('a'));
+  t.equal(intentRegistry.viewOf('p').acknowledged, true);
+  t.equal(read, 0);
+  intentRegistry.replaceAll([intent('a', 'n', 'next')]);
+  intentRegistry.record(result('a'));
+  t.equal(
+    intentRegistry.viewOf('p').acknowledged,
+    false,
+    'an intent that changed its plan is not its any more',
+  );
+  t.equal(intentRegistry.viewOf('next').acknowledged, true);
+});
+
 t.test('it knows for how long no pinner has been connected', async (t) => {
   let now = 1000;
   const intentRegistry = new IntentRegistry(() => now);

@@ -14,6 +14,8 @@ export class IntentRegistry {
   #lostAt: number;
   readonly #now: () => number;
   readonly #intents = new Map<string, VersionedIntent>();
+  /** Ids of the current intents of each plan. */
+  readonly #idsOf = new Map<string, Set<string>>();
   /** Plans whose intents are all here; undefined for every plan. */
   #complete: ReadonlySet<string> | undefined;
   readonly #results = new Map<string, Result>();
@@ -46,20 +48,33 @@ export class IntentRegistry {
     const changed: string[] = [];
     const next = new Set(intents.map((intent) => intent.id));
     for (const intent of intents) {
-      if (isDeepStrictEqual(this.#intents.get(intent.id)?.intent, intent)) continue;
-      this.#version += 1;
-      this.#intents.set(intent.id, { intent, version: this.#version });
+      const known = this.#intents.get(intent.id);
+      if (known?.intent === intent) continue;
+      const isEqual = known !== undefined && isDeepStrictEqual(known.intent, intent);
+      const version = isEqual ? known.version : this.#version + 1;
+      this.#intents.set(intent.id, { intent, version });
+      if (isEqual) continue;
+      this.#version = version;
+      if (known) this.#forget(known.intent);
+      this.#idsOf.set(intent.plan, (this.#idsOf.get(intent.plan) ?? new Set()).add(intent.id));
       changed.push(intent.id);
     }
-    for (const id of this.#intents.keys()) {
+    for (const [id, { intent }] of this.#intents) {
       if (next.has(id)) continue;
       this.#version += 1;
       this.#intents.delete(id);
+      this.#forget(intent);
       this.#results.delete(id);
       changed.push(id);
     }
     if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
     return changed;
+  }
+
+  #forget({ plan, id }: Intent): void {
+    const ids = this.#idsOf.get(plan);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#idsOf.delete(plan);
   }
 
   /** Stores a client's result; false when its intent is not current. */
@@ -89,10 +104,8 @@ export class IntentRegistry {
 
   /** The pinners' connection, and their results for the intents of one plan. */
   viewOf(plan: string): PinsView {
-    const intents = [...this.#intents.values()].flatMap(({ intent }) =>
-      intent.plan === plan ? [intent] : [],
-    );
-    const ids = intents.map(({ id }) => id);
+    const ids = [...(this.#idsOf.get(plan) ?? [])];
+    const intents = ids.flatMap((id) => this.#intents.get(id)?.intent ?? []);
     return {
       connected: this.#connected > 0,
       goneForMs: this.#connected > 0 ? 0 : this.#now() - this.#lostAt,

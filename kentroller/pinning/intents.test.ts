@@ -2,7 +2,7 @@ import t from 'tap';
 import type { PodToMigrate, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { NodeClaim, Pod } from '../../api/objects.ts';
 import * as make from '../testing/builders.ts';
-import { deriveIntents, type IntentSources } from './intents.ts';
+import { type IntentSources, inOrder, intentsOf } from './intents.ts';
 
 const OWNER = { kind: 'ReplicaSet', name: 'rs', uid: 'rs-uid' };
 const move = (name: string, to: string, o: Partial<PodToMigrate> = {}): PodToMigrate => ({
@@ -53,8 +53,13 @@ const LAUNCHED: NodeClaim = {
   status: { providerID: 'aws:///us-west-2a/i-1', capacity: { cpu: '2' }, allocatable: { cpu: '1930m' } },
 };
 
-const sources = (plan: RebalancePlan, o: Partial<IntentSources> = {}): IntentSources => ({
-  plans: [plan],
+interface Scene extends IntentSources {
+  readonly plan: RebalancePlan;
+}
+const deriveIntents = ({ plan, ...s }: Scene) => inOrder([intentsOf(s, plan)]);
+
+const sources = (plan: RebalancePlan, o: Partial<IntentSources> = {}): Scene => ({
+  plan,
   claim: (name) => (name === 'green' ? LAUNCHED : name === 'stays' ? make.nodeClaim('stays') : undefined),
   node: (claim) => (claim.metadata.name === 'stays' ? make.node('stays') : undefined),
   nodeNamed: (name) => (name === 'managed' ? make.node('managed') : undefined),

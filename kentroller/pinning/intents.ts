@@ -8,13 +8,16 @@ import { addedNames, currentClaim } from '../rebalanceplan/state/claimnames.ts';
 import { baselineKey, baselineOf, movesOf } from '../rebalanceplan/state/moves.ts';
 import { nodeIntentId, pinIntentId } from './intentids.ts';
 
-/** The objects that intents are derived from. */
+/** What intents read of a Node: nothing that a heartbeat changes. */
+export type NamedNode = Pick<Node, 'metadata'>;
+
+/** The objects that a plan's intents are derived from. */
 export interface IntentSources {
-  readonly plans: readonly RebalancePlan[];
   readonly claim: (name: string) => NodeClaim | undefined;
-  readonly node: (claim: NodeClaim) => Node | undefined;
-  readonly nodeNamed: (name: string) => Node | undefined;
-  readonly pod: (namespace: string, name: string) => Pod | undefined;
+  /** Read for its name alone, as `nodeNamed` is for being there and `pod` for its uid. */
+  readonly node: (claim: NodeClaim) => NamedNode | undefined;
+  readonly nodeNamed: (name: string) => NamedNode | undefined;
+  readonly pod: (namespace: string, name: string) => Pick<Pod, 'metadata'> | undefined;
   /** Name that the machine's Node will have; undefined until the cloud has answered. */
   readonly nodeName: (providerID: string) => string | undefined;
   readonly joinDeadlineMs: number;
@@ -83,11 +86,22 @@ const machineOf = (s: IntentSources, plan: RebalancePlan, name: string): Machine
   return { claim, nodeName: known || (id ? s.nodeName(id) : undefined) || '' };
 };
 
-const targetOf = (s: IntentSources, plan: RebalancePlan, destination: string): Target | undefined => {
+const readTarget = (s: IntentSources, plan: RebalancePlan, destination: string): Target | undefined => {
   const nodeName = foreignNodeOf(destination);
   if (nodeName !== undefined) return s.nodeNamed(nodeName) && { nodeClaim: '', nodeName };
   const machine = machineOf(s, plan, destination);
   return machine && { nodeClaim: machine.claim.metadata.name, nodeName: machine.nodeName };
+};
+
+type TargetOf = (destination: string) => Target | undefined;
+
+/** The plan's destinations, each looked up once: hundreds of moves share them. */
+const targetsOf = (s: IntentSources, plan: RebalancePlan): TargetOf => {
+  const known = new Map<string, Target | undefined>();
+  return (destination) => {
+    if (!known.has(destination)) known.set(destination, readTarget(s, plan, destination));
+    return known.get(destination);
+  };
 };
 
 const nodeIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
@@ -118,11 +132,11 @@ export const waitingPodsOf = (plans: readonly RebalancePlan[]): ReadonlySet<stri
       .map(({ namespace, name }) => `${namespace}/${name}`),
   );
 
-const podIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
+const podIntents = (s: IntentSources, plan: RebalancePlan, targetOf: TargetOf): Intent[] =>
   (plan.spec.podsToMigrate ?? []).filter(isPending).flatMap((entry): Intent[] => {
     const uid = s.pod(entry.namespace, entry.name)?.metadata.uid;
     const destination = destinationOf(entry);
-    const target = targetOf(s, plan, destination);
+    const target = targetOf(destination);
     if (!uid || !target) return [];
     return [
       {
@@ -137,12 +151,12 @@ const podIntents = (s: IntentSources, plan: RebalancePlan): Intent[] =>
 /** True for a StatefulSet: a replacement pod gets the name of the one it replaces. */
 const keepsNames = (kind: string): boolean => kind === 'StatefulSet';
 
-const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
+const ownerIntents = (plan: RebalancePlan, targetOf: TargetOf): Intent[] => {
   const baseline = baselineOf(plan);
   return movesOf(plan.spec.podsToMigrate ?? [], false).flatMap((move): Intent[] => {
     const { owner, destination, namespace } = move;
     if (!givesSlotsOn(plan, destination)) return [];
-    const target = owner ? targetOf(s, plan, destination) : undefined;
+    const target = owner ? targetOf(destination) : undefined;
     if (!owner || !target) return [];
     const count = (valueAt(baseline, baselineKey(owner.uid, destination)) ?? 0) + move.names.length;
     return [
@@ -164,12 +178,27 @@ const ownerIntents = (s: IntentSources, plan: RebalancePlan): Intent[] => {
   });
 };
 
+/** What a plan asks of the pinners. */
+export interface PlanIntents {
+  readonly pins: readonly Intent[];
+  readonly nodes: readonly Intent[];
+}
+
 /**
- * All intents of the running plans: machines and pods that wait for them at once, slots from the pin step on or once
- * their added node is ready. Pins come before nodes, so that a client that knows a node knows its pins.
+ * The intents of a running plan: machines and pods that wait for them at once, slots from the pin step on or once their
+ * added node is ready.
  */
-export const deriveIntents = (s: IntentSources): readonly Intent[] => {
-  const plans = s.plans.filter((p) => isUnderWay(p) && !p.metadata.deletionTimestamp);
-  const pins = plans.flatMap((plan) => [...ownerIntents(s, plan), ...podIntents(s, plan)]);
-  return [...pins, ...plans.flatMap((plan) => nodeIntents(s, plan))];
+export const intentsOf = (s: IntentSources, plan: RebalancePlan): PlanIntents => {
+  if (!isUnderWay(plan) || plan.metadata.deletionTimestamp) return { pins: [], nodes: [] };
+  const targetOf = targetsOf(s, plan);
+  return {
+    pins: [...ownerIntents(plan, targetOf), ...podIntents(s, plan, targetOf)],
+    nodes: nodeIntents(s, plan),
+  };
 };
+
+/** Pins come before nodes, over all plans, so that a client that knows a node knows its pins. */
+export const inOrder = (all: readonly PlanIntents[]): readonly Intent[] => [
+  ...all.flatMap(({ pins }) => pins),
+  ...all.flatMap(({ nodes }) => nodes),
+];

@@ -2,9 +2,10 @@ import { givesSlots } from '../../api/plans.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { type Caches, nodeOf } from '../caches.ts';
 import type { NodeNameCache } from '../cloud/nodenamecache.ts';
+import { DerivedIntents } from './derivedintents.ts';
 import type { ExtraIntents } from './extraintents.ts';
 import type { IntentRegistry } from './intentregistry.ts';
-import { deriveIntents, waitingPodsOf } from './intents.ts';
+import { waitingPodsOf } from './intents.ts';
 
 /** Changes within this time are published as one. */
 const BATCH_MS = 20;
@@ -20,20 +21,20 @@ export const publishIntents = (o: {
   readonly signal: AbortSignal;
 }): void => {
   const { intentRegistry, caches, nodeNames, log } = o;
+  const derived = new DerivedIntents({
+    claim: (name) => caches.nodeClaims.get(name),
+    node: (claim) => nodeOf(caches, claim),
+    nodeNamed: (name) => caches.nodes.get(name),
+    pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
+    nodeName: (providerID) => nodeNames.get(providerID),
+    joinDeadlineMs: o.joinDeadlineMs,
+  });
   let timer: NodeJS.Timeout | undefined;
   let waiting: ReadonlySet<string> = new Set();
   const publish = (): void => {
     timer = undefined;
     const plans = caches.plans.list();
-    const planned = deriveIntents({
-      plans,
-      claim: (name) => caches.nodeClaims.get(name),
-      node: (claim) => nodeOf(caches, claim),
-      nodeNamed: (name) => caches.nodes.get(name),
-      pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
-      nodeName: (providerID) => nodeNames.get(providerID),
-      joinDeadlineMs: o.joinDeadlineMs,
-    });
+    const planned = derived.of(plans);
     waiting = waitingPodsOf(plans);
     const complete = new Set(plans.filter(givesSlots).map(({ metadata }) => metadata.name));
     const changed = intentRegistry.replaceAll([...planned, ...o.extraIntents.list()], complete);

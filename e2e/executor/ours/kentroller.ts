@@ -3,8 +3,8 @@ import { givesSlots } from '../../../api/plans.ts';
 import * as resources from '../../../api/resources.ts';
 import { CACHED_NODE_INDEXES, CACHED_POD_INDEXES, type Caches, nodeOf } from '../../../kentroller/caches.ts';
 import { createOfferingsReader } from '../../../kentroller/cloud/offerings.ts';
+import { DerivedIntents } from '../../../kentroller/pinning/derivedintents.ts';
 import { IntentRegistry } from '../../../kentroller/pinning/intentregistry.ts';
-import { deriveIntents } from '../../../kentroller/pinning/intents.ts';
 import { executePlans } from '../../../kentroller/rebalanceplan/controller.ts';
 import { reclaimNodes } from '../../../kentroller/rebalanceplan/reclaim.ts';
 import { limitsOf } from '../../../kentroller/rebalanceplan/state/executionlimits.ts';
@@ -103,23 +103,20 @@ export class Kentroller {
 
   /** As pinning/publish.ts, on the virtual clock. */
   #publish(caches: Caches, o: KentrollerOptions): void {
+    const derived = new DerivedIntents({
+      claim: (name) => caches.nodeClaims.get(name),
+      node: (claim) => nodeOf(caches, claim),
+      nodeNamed: (name) => caches.nodes.get(name),
+      pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
+      nodeName: o.nodeNameOf,
+      joinDeadlineMs: LIMITS.joinDeadlineMs,
+    });
     let isScheduled = false;
     const publish = (): void => {
       isScheduled = false;
       const plans = caches.plans.list();
       const complete = new Set(plans.filter(givesSlots).map(({ metadata }) => metadata.name));
-      this.registry.replaceAll(
-        deriveIntents({
-          plans,
-          claim: (name) => caches.nodeClaims.get(name),
-          node: (claim) => nodeOf(caches, claim),
-          nodeNamed: (name) => caches.nodes.get(name),
-          pod: (namespace, name) => caches.pods.get(`${namespace}/${name}`),
-          nodeName: o.nodeNameOf,
-          joinDeadlineMs: LIMITS.joinDeadlineMs,
-        }),
-        complete,
-      );
+      this.registry.replaceAll(derived.of(plans), complete);
     };
     const schedule = (): void => {
       if (isScheduled) return;
