@@ -28,6 +28,8 @@ export function kubeletConfig(dir: string, clientCAFile: string): object {
     // The host's disk is not the ground's concern: it causes no eviction and no removal of images.
     evictionHard: { 'memory.available': '100Mi' },
     imageGCHighThresholdPercent: 100,
+    // An image that was pulled once, under whatever name, would be pulled again where a pod has it under the name that it was loaded by.
+    imagePullCredentialsVerificationPolicy: 'NeverVerify',
     localStorageCapacityIsolation: false,
   };
 }
