@@ -7,6 +7,7 @@ const MISSING_ON_KIND = {
   'processes of the control plane':
     "kind's control plane is no process of ours that could be ended and started again",
   'enforced NetworkPolicies': 'the node image that is built here enforces no NetworkPolicies',
+  'a registry on the loopback of its nodes': "kind's nodes have a loopback of their own",
 } as const;
 
 /** Why a test is skipped on that ground, for tap's `skip`; false where it has all that the test needs. */

@@ -8,7 +8,9 @@ export async function buildSuitePrograms(
   isWanted: (file: TestFile) => boolean,
   progress: Progress,
 ): Promise<void> {
-  const isNeeded = findTests().some((file) => /^e2e\/(charts|publish)\//.test(file.path) && isWanted(file));
+  const isNeeded = findTests().some(
+    (file) => /^e2e\/((charts|publish)\/|install\.test\.ts)/.test(file.path) && isWanted(file),
+  );
   const names = isNeeded ? ['helm', 'registry', 'hclfmt', 'kubeconform', 'kube-score'] : [];
   await buildPrograms(names, { cache: cacheRoot(process.env), progress });
 }
