@@ -198,9 +198,12 @@ export const executePlans = (
         onEvictionRefused: (uid: string, after: number | undefined) => backoff.refuse(uid, now, after, first),
         pins: () => o.pinsOf(name),
       };
-      const results = await mapConcurrently(decision.steps, PARALLEL_WRITES, (step) =>
-        apply(writer, state, step),
-      );
+      const results = await mapConcurrently(decision.steps, PARALLEL_WRITES, async (step) => {
+        const change = await apply(writer, state, step);
+        // Told at once: hundreds of evictions of one pass may take minutes.
+        if (change !== SKIPPED && (!isWait(step) || isNewReason(plan, step))) report(plan, step);
+        return change;
+      });
       let status = plan.status ?? {};
       const failures: unknown[] = [];
       for (const [at, result] of results.entries()) {
@@ -208,10 +211,7 @@ export const executePlans = (
         if (result.status === 'rejected') {
           o.orders.forget(step);
           failures.push(result.reason);
-        } else if (result.value !== SKIPPED) {
-          if (result.value) status = result.value(status);
-          if (step && (!isWait(step) || isNewReason(plan, step))) report(plan, step);
-        }
+        } else if (result.value && result.value !== SKIPPED) status = result.value(status);
       }
       await write(plan, withRefusal(status, failures, now), signal);
       if (failures.length > 0) throw failures[0];
