@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,9 +13,12 @@ const KILL_AFTER_MS = 10_000;
 export class Child {
   readonly process: ChildProcess;
   readonly #lines: string[] = [];
+  readonly #log: WriteStream | undefined;
   readonly #kill = (): void => void this.process.kill('SIGKILL');
 
-  constructor(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  /** `logFile` gets all that it writes to standard output. */
+  constructor(argv: readonly string[], env: Readonly<Record<string, string>> = {}, logFile?: string) {
+    if (logFile !== undefined) this.#log = createWriteStream(logFile);
     const [command = '', ...args] = argv;
     this.process = spawn(command, args, {
       env: { PATH: process.env.PATH, ...env },
@@ -26,18 +29,20 @@ export class Child {
     if (this.process.stdout)
       createInterface({ input: this.process.stdout }).on('line', (line) => {
         if (this.#lines.push(line) > 1_000) this.#lines.shift();
+        this.#log?.write(`${line}\n`);
       });
   }
 
   /**
    * A program of this repository, by its path from the root, run as the image runs it. PROFILE_DIR in the environment
-   * takes CPU profiles.
+   * takes CPU profiles and logs.
    */
   static ofOurs(path: string, env: Readonly<Record<string, string>>, args: readonly string[] = []): Child {
     const main = fileURLToPath(new URL(`../../${path}`, import.meta.url));
     const { PROFILE_DIR } = process.env;
     const profile = PROFILE_DIR ? ['--cpu-prof', `--cpu-prof-dir=${PROFILE_DIR}`] : [];
-    return new Child([process.execPath, ...NODE_FLAGS, ...profile, main, ...args], env);
+    const logFile = PROFILE_DIR && `${PROFILE_DIR}/${path.replaceAll('/', '-')}.log`;
+    return new Child([process.execPath, ...NODE_FLAGS, ...profile, main, ...args], env, logFile);
   }
 
   /** Waits for a line that contains this text. Throws with the last lines when the process ends or time is up. */
