@@ -212,3 +212,14 @@ t.test('whatever is left of reservations, and whatever waits, no plan goes past 
     { numRuns: 60, seed: 1 },
   );
 });
+
+t.test('no percentage is told of a bound that reservations bring down to nothing', async (t) => {
+  const nodes = ['a', 'b', 'c'].map((name) =>
+    makeNode(name, { type: 'm5.4xlarge', cpu: 15_900, memory: 60_000 }),
+  );
+  const pods = ['a', 'b', 'c'].map((node) => makePod(`on-${node}`, { node, cpu: 3_500 }));
+  const found = rebalanceOf(makeSnapshot(nodes, pods, worldOf(['cr-1'])), {}, reserving({ 'cr-1': 1 }));
+  t.equal(found.plan?.savings.lowerBoundMonthlyCost, '0.00');
+  t.ok(Number(found.plan?.savings.projectedMonthlyCost) > 0, 'one machine is not enough');
+  t.equal(found.plan?.savings.gapPercent, undefined);
+});

@@ -14,6 +14,7 @@ import {
 import type { Requirement } from '../../api/objects.ts';
 import { formatAmount } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
+import { formatPrice } from '../../api/text/price.ts';
 import type { RemainingLimits } from '../cluster/nodepoollimits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
@@ -27,8 +28,6 @@ import type { AlternativeFinder } from './alternatives.ts';
 import type { BoughtNode } from './assignment.ts';
 
 const MAX_ALTERNATIVES = 8;
-
-const hourly = (price: number): string => String(Number(price.toFixed(6)));
 
 const MANAGED = new Set<string>([INSTANCE_TYPE, ZONE, KARPENTER_CAPACITY_TYPE, ARCH, OS, ZONE_ID]);
 
@@ -105,7 +104,7 @@ export const writeNodeClaim = (
   const alternatives = instanceTypeSets.map((options, index) => ({
     // What an alternative leaves out is as the claim has it.
     requirements: [...requirementsOf(options), ...(isOfReservation && index > 0 ? [NO_RESERVATION] : [])],
-    priceHourly: hourly(itemAt(options, 0).launchOption.price),
+    priceHourly: formatPrice(itemAt(options, 0).launchOption.price),
   }));
   const { pool } = option.launchOption;
   const template = pool.spec.template;

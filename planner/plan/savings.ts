@@ -3,15 +3,12 @@ import type { NodeCost, Savings } from '../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
+import { formatPrice } from '../../api/text/price.ts';
 import { capacityTypeOf, typeOf } from '../model/standingmachine.ts';
 import type { CompiledOption } from '../packing/compiledoption.ts';
 
 const MIB = 1024 * 1024;
-/** USD per hour that sums of prices may be off. */
-const EXACT = 1e-9;
 
-/** A price as text in USD per hour. */
-const hourly = (price: number): string => String(Number(price.toFixed(6)));
 /** A price per hour as text in USD per month. */
 export const monthly = (price: number): string => (price * HOURS_PER_MONTH).toFixed(2);
 
@@ -24,7 +21,7 @@ export const blueNode = (node: Node, price: number, mustGo?: MustGo): NodeCost =
   memoryMiB: Math.floor(
     amount('memory', node.status?.capacity?.memory ?? node.status?.allocatable?.memory ?? '0') / MIB,
   ),
-  priceHourly: hourly(price),
+  priceHourly: formatPrice(price),
   ...(node.metadata.labels?.[KARPENTER_NODEPOOL] !== undefined && {
     nodePool: node.metadata.labels[KARPENTER_NODEPOOL],
   }),
@@ -38,13 +35,13 @@ export const greenNode = (name: string, option: CompiledOption, price: number): 
   isSpot: option.launchOption.offering.capacityType === 'spot',
   milliCPU: option.launchOption.type.capacity.cpu,
   memoryMiB: Math.floor(option.launchOption.type.capacity.memory / MIB),
-  priceHourly: hourly(price),
+  priceHourly: formatPrice(price),
 });
 
-/** How far a cost is above its lower bound, in percent; nothing above a bound of 0, which no percentage tells. */
+/** How far a cost is above its lower bound, in percent; nothing above one that is told as 0, of which no percentage tells. */
 const gapOf = ({ least, cost }: { readonly least: number; readonly cost: number }) => {
-  if (least > 0) return { gapPercent: Math.max(0, (cost / least - 1) * 100).toFixed(1) };
-  return cost > EXACT ? {} : { gapPercent: '0.0' };
+  if (Number(monthly(least)) > 0) return { gapPercent: Math.max(0, (cost / least - 1) * 100).toFixed(1) };
+  return Number(monthly(cost)) > 0 ? {} : { gapPercent: '0.0' };
 };
 
 /** The savings of a plan, as its status lists them. */

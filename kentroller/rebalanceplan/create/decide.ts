@@ -22,7 +22,7 @@ import { type AlternativeOffering, alternativeOf, offeringsOf } from './alternat
 import { lockSteps } from './nodelock.ts';
 import { failCreation, orderSteps, priceFailure } from './ordersteps.ts';
 import { tolerationSteps } from './pendingpods.ts';
-import { exceeds } from './plancost.ts';
+import { isDearer } from './plancost.ts';
 import { poolOf } from './poolbounds.ts';
 
 const refOf = (planned: string, a: CreationAttempt): AttemptRef => ({
@@ -59,7 +59,7 @@ const refusedOfferings = (
   const poolName = planned.metadata.labels?.[KARPENTER_NODEPOOL];
   const wasAllowed = ({ instanceType, zone, capacityType }: AlternativeOffering): boolean => {
     if (!offerings || zone === undefined || cap === Number.POSITIVE_INFINITY) return true;
-    return !exceeds(offerings.price(instanceType, zone, capacityType, poolName) ?? cap, cap);
+    return !isDearer(offerings.price(instanceType, zone, capacityType, poolName) ?? cap, cap);
   };
   return (tried ? offeringsOf(tried) : [])
     .filter(wasAllowed)

@@ -1,5 +1,6 @@
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
 import type { NodePool } from '../../../api/objects.ts';
+import { formatPrice } from '../../../api/text/price.ts';
 import { UNKNOWN_LIMITS } from '../clusterlimit.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
@@ -46,7 +47,7 @@ const createClaimStep = (
       capacityType,
       zone,
       alternative: alternative.index,
-      ...(cap !== undefined && { priceCapHourly: String(Number(cap.toFixed(6))) }),
+      ...(cap !== undefined && { priceCapHourly: formatPrice(cap) }),
     },
     claim: buildNodeClaim({ plan: state.plan, planned, alternative, name: claimName, pool }),
     reason: 'NodeClaimCreated',

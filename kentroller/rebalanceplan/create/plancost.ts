@@ -69,7 +69,11 @@ export const priceCap = (leaving: readonly NodePrice[], threshold = 0): number =
 export const thresholdOf = ({ spec }: RebalancePlan): number =>
   Number(spec.executionPolicy?.achievedSavingsPercentageThreshold ?? 0) || 0;
 
+/** Whether a sum of prices is more than may be spent. */
 export const exceeds = (hourly: number, cap: number): boolean => hourly > cap + EPSILON;
+
+/** Whether one price is above another, however low both are: a reserved machine costs less than sums are off by. */
+export const isDearer = (hourly: number, than: number): boolean => hourly > than * (1 + EPSILON);
 
 const dollars = (hourly: number): string => String(Number(hourly.toFixed(4)));
 

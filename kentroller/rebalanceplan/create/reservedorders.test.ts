@@ -1,12 +1,14 @@
 import t from 'tap';
-import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
+import { type NodeClaimToAdd, rebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { CAPACITY_RESERVATION_ID } from '../../../api/labels.ts';
 import type { NodeClassObject } from '../../../api/objects.ts';
 import { Offerings } from '../../cloud/offerings.ts';
 import * as make from '../../testing/builders.ts';
-import { BLUE, DELETE, describeStep } from '../../testing/decisions.ts';
+import { attempts, BLUE, DELETE, describeStep, SAVINGS } from '../../testing/decisions.ts';
 import { decide } from '../decide.ts';
 import type { ExecutionState } from '../state/state.ts';
+import { recordAttempt } from '../state/status.ts';
+import { validatedSavings } from './savingscheck.ts';
 
 /** Reservations at the act: one that filled up since the plan was made takes no order. */
 
@@ -125,4 +127,42 @@ t.test('while nobody knows what is left, nothing is ordered from a reservation',
   t.same(ordersOf([planned('green')], { offerings: undefined }, FOR_PENDING), [
     'wait-in-phase WaitingForPrices',
   ]);
+});
+
+const OF_RESERVATION = { capacityType: 'reserved' } as const;
+const schema = rebalancePlan.shape.status.unwrap();
+
+t.test('what a reserved machine costs is written as the schema has it', async (t) => {
+  const offerings = offeringsWith(1);
+  const spec = { ...DELETE, nodeClaimsToAdd: [planned('green')] };
+  const [step] = decide(make.executionState(make.plan(spec), { ...BLUE, offerings })).steps;
+  if (step?.kind !== 'create-claim') throw new Error(`${step?.kind} instead of an order`);
+  const ordered = recordAttempt(step.attempt, 'InProgress', '', make.NOW)(make.plan().status ?? {});
+  t.equal(schema.safeParse(ordered).error, undefined);
+
+  const status = { savings: SAVINGS, ...attempts({ ...OF_RESERVATION, status: 'Success' }) };
+  const savings = validatedSavings(
+    make.executionState(make.plan(spec, status), { ...BLUE, offerings }),
+    offerings,
+  );
+  t.equal(schema.safeParse({ ...status, validatedSavings: savings }).error, undefined);
+  t.equal(Number(savings?.greenNodes?.[0]?.priceHourly), 1e-8);
+});
+
+t.test('a reserved machine that the cloud refuses is known to be unavailable', async (t) => {
+  const offerings = offeringsWith(1);
+  const spec = { ...DELETE, nodeClaimsToAdd: [planned('green')] };
+  const [step] = decide(make.executionState(make.plan(spec), { ...BLUE, offerings })).steps;
+  if (step?.kind !== 'create-claim') throw new Error(`${step?.kind} instead of an order`);
+  const { priceCapHourly } = step.attempt;
+  const plan = make.plan(
+    spec,
+    attempts({ ...OF_RESERVATION, alternative: 0, ...(priceCapHourly !== undefined && { priceCapHourly }) }),
+  );
+  const claimFailures = new Map([['green', 'InsufficientCapacityError: no capacity']]);
+  const next = decide(make.executionState(plan, { ...BLUE, offerings, claimFailures })).steps;
+  t.match(
+    next.find(({ kind }) => kind === 'attempt-failed'),
+    { offerings: [{ instanceType: 'm5.large', zone: 'us-west-2a', capacityType: 'reserved' }] },
+  );
 });

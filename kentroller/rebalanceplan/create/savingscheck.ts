@@ -6,6 +6,7 @@ import {
   KARPENTER_NODEPOOL,
   ZONE,
 } from '../../../api/labels.ts';
+import { formatPrice } from '../../../api/text/price.ts';
 import { blueNode } from '../../../planner/plan/savings.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { blockedNodes, sentenceOf } from '../drain/blockers.ts';
@@ -101,7 +102,7 @@ export const validatedSavings = (state: CostState, offerings: Offerings): Saving
       isSpot: used?.capacityType === 'spot',
       milliCPU: type?.capacity.cpu ?? green?.milliCPU ?? 0,
       memoryMiB: type ? Math.floor(type.capacity.memory / 2 ** 20) : (green?.memoryMiB ?? 0),
-      priceHourly: String(greenPrice(green, claim, attempts, offerings)),
+      priceHourly: formatPrice(greenPrice(green, claim, attempts, offerings)),
       ...(used?.zone && { zone: used.zone }),
       ...(used?.capacityType && { capacityType: used.capacityType }),
     };
