@@ -6,7 +6,7 @@ import {
   rebalancePlan,
 } from '../../api/kinds/rebalanceplan.ts';
 import type { Node, NodeClaim } from '../../api/objects.ts';
-import { isFinished } from '../../api/plans.ts';
+import { executionPhaseOf, isFinished } from '../../api/plans.ts';
 import { NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { printable } from '../../api/text/printable.ts';
 import type { Change } from '../../kube/cache/cache.ts';
@@ -14,17 +14,19 @@ import type { Logger } from '../../kube/component/log.ts';
 import { mapConcurrently } from '../../kube/concurrency.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
+import { isTerminal } from '../../kube/errors.ts';
 import { getOrUndefined } from '../../kube/ignore.ts';
 import type { Guards } from '../../kube/undo/guards.ts';
 import type { SavingsStore } from '../savings/savingsstore.ts';
 import { apply } from './apply.ts';
 import { decide } from './decide.ts';
 import { PlanIndex } from './planindex.ts';
-import { withRefusal } from './refusal.ts';
+import { refusedStatus, withRefusal } from './refusal.ts';
 import { gather, type Sources } from './state/gather.ts';
 import { IN_USE_BY } from './state/labels.ts';
 import { readUnderWay } from './state/recentorders.ts';
 import { SpecHashes } from './state/spechash.ts';
+import type { ExecutionState } from './state/state.ts';
 import type { Step } from './state/step.ts';
 import { SKIPPED } from './writes/writer.ts';
 
@@ -136,17 +138,29 @@ export const executePlans = (
   };
 
   const write = async (
-    plan: RebalancePlan,
+    { plan, ...state }: Pick<ExecutionState, 'plan' | 'nodes' | 'now'>,
     changed: RebalancePlanStatus,
     signal: AbortSignal,
   ): Promise<void> => {
     const { generation } = plan.metadata;
-    const status = fitStatus({
-      ...changed,
-      ...(generation !== undefined && { observedGeneration: generation }),
-    });
-    if (JSON.stringify(status) === JSON.stringify(plan.status ?? {})) return;
-    await client.replace(REBALANCE_PLANS, { ...plan, status }, { subresource: 'status', signal });
+    const replace = async (next: RebalancePlanStatus): Promise<void> => {
+      const status = fitStatus({
+        ...next,
+        ...(generation !== undefined && { observedGeneration: generation }),
+      });
+      if (JSON.stringify(status) === JSON.stringify(plan.status ?? {})) return;
+      await client.replace(REBALANCE_PLANS, { ...plan, status }, { subresource: 'status', signal });
+    };
+    try {
+      await replace(changed);
+    } catch (error) {
+      if (isTerminal(error)) {
+        const nodeNameOf = (claim: string): string | undefined => state.nodes.get(claim)?.metadata.name;
+        const phase = executionPhaseOf(plan, nodeNameOf);
+        await replace(refusedStatus(plan, changed, { error, phase, now: state.now }));
+      }
+      throw error;
+    }
   };
 
   const read = (name: string, signal: AbortSignal): Promise<RebalancePlan | undefined> =>
@@ -213,7 +227,7 @@ export const executePlans = (
           failures.push(result.reason);
         } else if (result.value && result.value !== SKIPPED) status = result.value(status);
       }
-      await write(plan, withRefusal(status, failures, now), signal);
+      await write(state, withRefusal(status, failures, now), signal);
       if (failures.length > 0) throw failures[0];
       if (isFinished({ ...plan, status }) && decision.steps.length === 0) {
         backoffs.delete(name);

@@ -1,9 +1,11 @@
-import type { RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
-import { isForbidden, isTerminal, type KubeError } from '../../kube/errors.ts';
-import { setCondition } from './state/status.ts';
+import type { RebalancePlan, RebalancePlanStatus } from '../../api/kinds/rebalanceplan.ts';
+import { isFinished, isRunning } from '../../api/plans.ts';
+import { isForbidden, isTerminal, type KubeError, messageOf } from '../../kube/errors.ts';
+import { hasReached, setCondition } from './state/status.ts';
 
 /** Condition of a plan: False while the API server refuses a write that the plan needs. */
 const WRITES_ACCEPTED = 'WritesAccepted';
+const STATUS_REFUSED = 'FailureReasonStatusRefused';
 
 /** The first error that a retry would repeat until someone mends its cause: a missing right, or an object refused. */
 const refusalAmong = (errors: readonly unknown[]): string | undefined =>
@@ -24,4 +26,39 @@ export const withRefusal = (
   if (known?.status !== 'False' || errors.length > 0) return status;
   const message = 'The API server accepts the writes of the plan again';
   return setCondition(WRITES_ACCEPTED, 'True', 'WritesAccepted', message, now)(status);
+};
+
+/**
+ * What can be written of a plan whose status is refused: the refusal, and the plan's failure, so that it ends and gives back
+ * what it has rather than try again for ever. A plan that is at its end ends as it is.
+ */
+export const refusedStatus = (
+  plan: RebalancePlan,
+  refused: RebalancePlanStatus,
+  {
+    error,
+    phase,
+    now,
+  }: {
+    readonly error: unknown;
+    readonly phase: 'Creation' | 'Deletion';
+    readonly now: number;
+  },
+): RebalancePlanStatus => {
+  const { completionTime, conditions, state } = refused;
+  const known = plan.status ?? {};
+  if (isFinished({ ...plan, status: refused })) {
+    const ended = {
+      ...known,
+      ...(state && { state }),
+      ...(completionTime !== undefined && { completionTime }),
+      ...(conditions && { conditions }),
+    };
+    return withRefusal(ended, [error], now);
+  }
+  const told = withRefusal(known, [error], now);
+  if (known.failurePhase || !isRunning(plan) || hasReached(plan, 'NodesDeleted')) return told;
+  const failureMessage = `The API server refuses the status of the plan: apply the CRDs of this release, look for policies on RebalancePlans, and make a new plan. It says: ${messageOf(error)}`;
+  const failed = { ...told, failurePhase: phase, failureReason: STATUS_REFUSED, failureMessage };
+  return setCondition('Failed', 'True', STATUS_REFUSED, failureMessage, now)(failed);
 };
