@@ -42,7 +42,7 @@ const openCloud = async (
   options: Options,
   o: {
     readonly log: ReturnType<typeof createLogger>;
-    readonly usesReservations: () => boolean;
+    readonly usesReservations: () => boolean | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<Cloud> => {
@@ -100,7 +100,11 @@ await runMain(
       registry,
       log,
     });
-    const cloud = await openCloud(options, { log, usesReservations: () => usesReservations(caches), signal });
+    const cloud = await openCloud(options, {
+      log,
+      usesReservations: () => (areSynced(caches) ? usesReservations(caches) : undefined),
+      signal,
+    });
     const pinning = new PinningServer(log);
     const peers = await servePeers({
       client,

@@ -82,9 +82,10 @@ t.test('reservations that a NodeClass lists are planned with, until it lists the
   const caches = createCaches({ client, log, metrics: new Registry() });
   await startCaches(caches, [], stop.signal);
   const ours = () => ({
+    resource: caches.ec2NodeClasses.resource,
     list: () => caches.ec2NodeClasses.list().filter(({ metadata }) => metadata.name === name),
   });
-  const isUsed = (): boolean => usesReservations({ ec2NodeClasses: ours() });
+  const isUsed = (): boolean => usesReservations({ ...caches, ec2NodeClasses: ours() });
   const claimsNow = () => {
     const snapshot = {
       ...gatherSnapshot(caches),

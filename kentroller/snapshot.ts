@@ -15,15 +15,14 @@ const named = <T extends KubeObject>(cache: Pick<Cache<T>, 'list' | 'resource'>)
 
 /** The NodeClasses of every kind that kentroller watches. */
 export const nodeClassesIn = (
-  caches: Pick<Caches, 'ec2NodeClasses' | 'autoNodeClasses'>,
+  caches: Readonly<
+    Record<'ec2NodeClasses' | 'autoNodeClasses', Pick<Cache<NodeClassObject>, 'list' | 'resource'>>
+  >,
 ): readonly NodeClassObject[] => [...named(caches.ec2NodeClasses), ...named(caches.autoNodeClasses)];
 
 /** Whether some NodeClass may launch machines into capacity reservations. */
-export const usesReservations = ({
-  ec2NodeClasses,
-}: {
-  readonly ec2NodeClasses: Pick<Caches['ec2NodeClasses'], 'list'>;
-}): boolean => ec2NodeClasses.list().some(({ status }) => (status?.capacityReservations ?? []).length > 0);
+export const usesReservations = (caches: Parameters<typeof nodeClassesIn>[0]): boolean =>
+  nodeClassesIn(caches).some(({ status }) => (status?.capacityReservations ?? []).length > 0);
 
 interface OptionalKind {
   readonly resource: Pick<Resource, 'kind' | 'plural' | 'group'>;

@@ -136,6 +136,28 @@ t.test('machines under way take their place in a reservation, launched or not', 
   t.same(reservationsOf(found).filter(Boolean), ['cr-1']);
 });
 
+t.test(
+  'a machine that was launched about when its reservation was read is not yet counted in it',
+  async (t) => {
+    const readAt = Date.parse('2026-11-30T12:00:00.900Z');
+    const launched = (time: string): NodeClaim => ({
+      ...underWay('y', true),
+      status: {
+        providerID: 'aws:///us-west-2a/i-y',
+        conditions: [{ type: 'Launched', status: 'True', lastTransitionTime: time }],
+      },
+    });
+    for (const [time, bought] of [
+      ['2026-11-30T12:00:00Z', [undefined]],
+      ['2026-11-30T11:59:50Z', ['cr-1']],
+    ] as const) {
+      const world = worldOf(['cr-1'], { nodeClaims: [launched(time)] });
+      const found = provisionFor(makeSnapshot([], pending(1), world), reserving({ 'cr-1': 1 }, { readAt }));
+      t.same(reservationsOf(found), bought, time);
+    }
+  },
+);
+
 t.test('a NodePool of one reservation buys in no other, and on demand not at all', async (t) => {
   const only: NodePool = makePool('default', {
     requirements: [{ key: CAPACITY_RESERVATION_ID, operator: 'In', values: ['cr-2'] }],

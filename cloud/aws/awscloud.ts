@@ -18,8 +18,8 @@ export interface AwsOptions {
   readonly pricesEveryMs: number;
   /** Milliseconds between refreshes of spot prices. */
   readonly spotEveryMs: number;
-  /** Whether somebody may buy out of capacity reservations; without it none is read. */
-  readonly usesReservations?: () => boolean;
+  /** Whether somebody may buy out of capacity reservations, undefined while nobody knows; without it none is read. */
+  readonly usesReservations?: () => boolean | undefined;
   /** Milliseconds between refreshes of reservations. */
   readonly reservationsEveryMs?: number;
   readonly log: Logger;
@@ -62,6 +62,8 @@ const refreshPeriodically = (
 };
 
 const RESERVATIONS_EVERY_MS = 60_000;
+/** Delay of the next look while nobody knows whether somebody uses reservations. */
+const UNKNOWN_USE_MS = 500;
 /** Counts that are older say nothing any more. */
 const RESERVATIONS_FOR_MS = 5 * 60_000;
 
@@ -81,13 +83,17 @@ const watchReservations = (
     change(next);
   };
   const run = async (): Promise<void> => {
+    let afterMs = reservationsEveryMs;
     try {
+      const isUsed = usesReservations();
+      if (isUsed === undefined) afterMs = Math.min(UNKNOWN_USE_MS, reservationsEveryMs);
       // What is launched while the call is under way may not be in its answer.
       const readAt = now();
-      set(usesReservations() ? { list: await reader.reservations(signal), readAt } : undefined);
+      set(isUsed ? { list: await reader.reservations(signal), readAt } : undefined);
       said = undefined;
     } catch (error) {
       if (signal.aborted) return;
+      afterMs = Math.min(RETRY_MS, reservationsEveryMs);
       if (known && now() - known.readAt > RESERVATIONS_FOR_MS) set(undefined);
       const reason = messageOf(error);
       if (reason !== said)
@@ -97,7 +103,7 @@ const watchReservations = (
         );
       said = reason;
     }
-    if (!signal.aborted) timer = setTimeout(() => void run(), reservationsEveryMs);
+    if (!signal.aborted) timer = setTimeout(() => void run(), afterMs);
   };
   signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   void run();

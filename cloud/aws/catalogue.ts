@@ -1,4 +1,5 @@
 import type { Catalogue, Offering } from '../../planner/model/catalogue.ts';
+import { reservedPrice } from '../../planner/model/offers/reservations.ts';
 import type { KeptCapacity } from './capacityreservations.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
 import type { UnpricedType } from './unpricedtype.ts';
@@ -16,9 +17,6 @@ export interface AwsFacts {
   readonly reservations?: { readonly list: readonly KeptCapacity[]; readonly readAt: number };
 }
 
-/** What Karpenter divides an on-demand price by for a reservation, which costs the same whether it is used or not. */
-const RESERVED_SHARE = 10_000_000;
-
 const reservedOf = (type: UnpricedType, { reservations, onDemand, zoneIds }: AwsFacts): Offering[] => {
   const price = onDemand.get(type.name);
   if (!reservations || price === undefined) return [];
@@ -29,7 +27,7 @@ const reservedOf = (type: UnpricedType, { reservations, onDemand, zoneIds }: Aws
       zone,
       ...(zoneId !== undefined && { zoneId }),
       capacityType: 'reserved' as const,
-      price: price / RESERVED_SHARE,
+      price: reservedPrice(price),
       available: reservation.left > 0,
       reservation: { ...reservation, readAt: reservations.readAt },
     };

@@ -4,7 +4,7 @@ import type { Cloud } from '../../cloud/cloud.ts';
 import { allowedOfferings, type TypeOffering } from '../../planner/cluster/allowedofferings.ts';
 import type { Catalogue, InstanceType, Offering } from '../../planner/model/catalogue.ts';
 import { CountedPrices, type PriceFacts } from '../../planner/model/offers/countedprices.ts';
-import { hasReservations, isOpenTo } from '../../planner/model/offers/reservations.ts';
+import { hasReservations, isOpenTo, reservedPrice } from '../../planner/model/offers/reservations.ts';
 import type { Caches } from '../caches.ts';
 import { nodeClassesIn } from '../snapshot.ts';
 
@@ -45,6 +45,10 @@ const idOf = (catalogue: Catalogue, source: OverlaySource): string => {
   ]);
 };
 
+/** A standing machine of a reservation has its price whether or not the cloud's counts are known. */
+const asReserved = (onDemand: Offering | undefined): Offering | undefined =>
+  onDemand && { ...onDemand, capacityType: 'reserved', price: reservedPrice(onDemand.price) };
+
 /** What the cloud sells, at the prices of one catalogue as Karpenter counts them. */
 export class Offerings {
   readonly catalogue: Catalogue;
@@ -77,7 +81,10 @@ export class Offerings {
     poolName: string | undefined,
   ): number | undefined {
     const type = this.#types.get(instanceType);
-    const found = type?.offerings.find((o) => o.zone === zone && o.capacityType === capacityType);
+    const sold = (as: string): Offering | undefined =>
+      type?.offerings.find((o) => o.zone === zone && o.capacityType === as);
+    const found =
+      sold(capacityType) ?? (capacityType === 'reserved' ? asReserved(sold('on-demand')) : undefined);
     return type && found && this.#counted({ type, offering: found }, poolName).price;
   }
 

@@ -5,6 +5,12 @@ import type { CapacityReservation, Catalogue, Offering } from '../catalogue.ts';
 
 /** Capacity reservations as Karpenter counts them, see docs/designs/0059-capacity-reservations.md. */
 
+/** What Karpenter divides an on-demand price by for a reservation, which costs the same whether it is used or not. */
+const RESERVED_SHARE = 10_000_000;
+
+/** The price that counts for a machine of a reservation, from the on-demand price of its type. */
+export const reservedPrice = (onDemand: number): number => onDemand / RESERVED_SHARE;
+
 /** Machines that are to be launched into reservations and that nobody has counted there yet, by the reservation's id. */
 export type ReservedUnderWay = ReadonlyMap<string, number>;
 
@@ -25,6 +31,9 @@ const namedBy = ({ metadata, spec }: NodeClaim): readonly string[] => {
   return named?.values ?? [];
 };
 
+/** Conditions tell whole seconds, and the cloud's answer may lag behind its own launch. */
+const COUNTED_AFTER_MS = 5_000;
+
 /** When a claim's machine was launched, in milliseconds since 1970; undefined for one that has none yet. */
 const launchedAt = ({ status }: NodeClaim): number | undefined => {
   if (!status?.providerID) return undefined;
@@ -40,7 +49,7 @@ export const reservedUnderWay = (catalogue: Catalogue, claims: readonly NodeClai
   for (const claim of claims) {
     const at = launchedAt(claim);
     for (const id of namedBy(claim)) {
-      const isCounted = at !== undefined && at < (readAt.get(id) ?? 0);
+      const isCounted = at !== undefined && at + COUNTED_AFTER_MS < (readAt.get(id) ?? 0);
       if (!isCounted) counts.set(id, (counts.get(id) ?? 0) + 1);
     }
   }
