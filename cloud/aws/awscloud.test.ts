@@ -45,5 +45,5 @@ t.test('reservations are read soon once it is known that somebody uses them', as
   t.equal(asked, 0);
   isKnown = true;
   // Far less than the minute between two readings.
-  await until('a reading', async () => asked > 0, { timeoutMs: 30_000, everyMs: 20 });
+  await until('a reading', async () => asked > 0, { timeoutMs: 20_000, everyMs: 20 });
 });
