@@ -1,7 +1,9 @@
 import { priceLimitOf } from '../api/kinds/mustgo.ts';
 import type { RebalancePlanSpec, Savings } from '../api/kinds/rebalanceplan.ts';
+import { HOURS_PER_MONTH } from '../api/labels.ts';
 import type { Pod } from '../api/objects.ts';
 import { isReschedulable } from '../api/pods.ts';
+import { valueAt } from '../api/records/valueat.ts';
 import { lowerBound } from './bound/lowerbound.ts';
 import { type CoresLimited, limitsOf } from './cluster/clustercores.ts';
 import { billedOf, billOf, type Cluster, clusterOf, selectedLabelValues } from './cluster/clusterview.ts';
@@ -11,6 +13,7 @@ import type { InterruptionPolicy } from './model/interruption.ts';
 import type { Snapshot } from './model/snapshot.ts';
 import type { BlastRadius } from './packing/blastradius.ts';
 import { launchOptionsOf } from './packing/launch/launchoption.ts';
+import { withoutDoubts } from './packing/launch/reliable.ts';
 import { warningsOf } from './packing/launch/warnings.ts';
 import { floatAt, itemAt } from './packing/matrix.ts';
 import { Packing } from './packing/packing.ts';
@@ -64,6 +67,8 @@ export interface RebalanceRequest extends SelectionRequest, CoresLimited {
    * moves a pod where that saves half of it. Almost 0 by default.
    */
   readonly moveWeight?: number;
+  /** What whoever asks wants saved at least, in percent of the removed nodes and in USD a month: diversity leaves that. */
+  readonly leastSavings?: { readonly percent?: number; readonly monthly?: number };
   /** Whether a claim of spot alone is ordered on demand once no spot can be had, where its NodePool lets it. */
   readonly spotFallback?: boolean;
 }
@@ -97,7 +102,10 @@ const NOT_CHEAPER = 'No cheaper set of nodes was found.';
 const isEmpty = (assignment: Assignment): boolean =>
   assignment.removed.length === 0 && assignment.bought.length === 0;
 
-/** Writes a plan; workloads are spread over spot pools only where what that costs leaves the plan within its limits. */
+/**
+ * Writes a plan; workloads are spread over spot pools only where what that costs leaves the plan within its limits and what
+ * it has to save.
+ */
 const write = (request: RebalanceRequest, problem: Problem, cluster: Cluster, assignment: Assignment) => {
   const attempt = (diversity?: Diversity) => {
     const bill = billOf(request.catalogue, cluster.facts);
@@ -113,16 +121,22 @@ const write = (request: RebalanceRequest, problem: Problem, cluster: Cluster, as
       most += price * (priceLimitOf(mustGo) - 1);
       return blueNode(facts.node, price, mustGo);
     });
+    const { percent = Number.NEGATIVE_INFINITY, monthly = Number.NEGATIVE_INFINITY } =
+      request.leastSavings ?? {};
+    const removedPrice = clusterBefore - bill.total();
+    const leastSaved = Math.max((removedPrice * percent) / 100, monthly / HOURS_PER_MONTH);
     const o = { ...request, ...(diversity && { diversity }) };
     const written = writePlan(problem, cluster, assignment, request.planName, bill, o);
-    return { ...written, blue, clusterBefore, isWithin: bill.total() < most - 1e-9 };
+    const after = bill.total();
+    const isWithin = after < most - 1e-9 && clusterBefore - after >= leastSaved;
+    return { ...written, blue, clusterBefore, isWithin };
   };
   const percent = request.catalogue.spotDiversityPercent;
   if (percent === undefined) return attempt();
   const removed = new Set(assignment.removed);
   const pools = new SpotPools(cluster.facts.filter((_, index) => !removed.has(index)));
-  const spread = attempt({ percent, pools });
-  return spread.isWithin ? spread : attempt();
+  const spreadPlan = attempt({ percent, pools });
+  return spreadPlan.isWithin ? spreadPlan : attempt();
 };
 
 /** An answer, and whether pods that nobody has placed yet took room in it. */
@@ -253,12 +267,26 @@ const searchInOrder = (request: RebalanceRequest): RebalanceResult => {
   }
 };
 
+/** Searches once more with spot in doubt wherever a node that must go stays without it, and takes what replaces more. */
+const searchPastDoubts = (request: RebalanceRequest): RebalanceResult => {
+  const started = request.clock?.() ?? 0;
+  const found = searchInOrder(request);
+  const leaving = found.selectedNodes.filter((name) => valueAt(request.mustGo, name) !== undefined).length;
+  const replacedBy = ({ plan }: RebalanceResult): number =>
+    (plan?.spec.nodeClaimsToDelete ?? []).filter(({ mustGo }) => mustGo !== undefined).length;
+  if (replacedBy(found) >= leaving) return found;
+  const catalogue = withoutDoubts(request.catalogue);
+  if (!catalogue) return found;
+  const other = searchInOrder({ ...remaining(request, started), catalogue });
+  return replacedBy(other) > replacedBy(found) ? other : found;
+};
+
 /**
  * Finds a cheaper set of nodes for the pods of the nodes in scope, in which none of those that must go is left where that
  * can be had; throws SnapshotError or QuantityError on unreadable input. Without one the plan is null and a reason is given.
  */
 export const rebalance = (request: RebalanceRequest): RebalanceResult => {
-  const result = searchInOrder(request);
+  const result = searchPastDoubts(request);
   const selected = new Set(result.selectedNodes);
   const isSelected = (pod: Pod): boolean => selected.has(pod.spec.nodeName ?? '') && isReschedulable(pod);
   const warnings = warningsOf(request.snapshot, request.catalogue, isSelected);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { KARPENTER_CAPACITY_TYPE, ZONE } from '../api/labels.ts';
+import { INSTANCE_TYPE, KARPENTER_CAPACITY_TYPE, ZONE } from '../api/labels.ts';
 import type { NodePool } from '../api/objects.ts';
 import type { Catalogue } from './model/catalogue.ts';
 import { provision } from './provision.ts';
@@ -31,6 +31,21 @@ const spotMarket = (
 });
 const SHARES = { 'us-west-2a': 0.3, 'us-west-2b': 0.33 };
 
+/** The same with parts of the on-demand price by type, where those are given. */
+const inMarket = (shares: Readonly<Record<string, number>>, doubtful: readonly string[]): Catalogue => {
+  const market = spotMarket(SHARES, doubtful);
+  const instanceTypes = market.instanceTypes.map((type) => ({
+    ...type,
+    offerings: type.offerings.map((each) => {
+      const share = shares[type.name];
+      const onDemand = type.offerings.find(({ capacityType }) => capacityType === 'on-demand');
+      const isOther = each.capacityType !== 'spot' || share === undefined || !onDemand;
+      return isOther ? each : { ...each, price: onDemand.price * share };
+    }),
+  }));
+  return { ...market, instanceTypes };
+};
+
 const poolOf = (capacityTypes: readonly string[], more: Partial<NodePool['spec']> = {}): NodePool => {
   const pool = makePool('default', {
     requirements: [{ key: KARPENTER_CAPACITY_TYPE, operator: 'In', values: [...capacityTypes] }],
@@ -55,8 +70,66 @@ t.test('least interrupted: spot that was taken back lately is passed over for de
     'm5.xlarge/us-west-2b',
   ]);
   const both = ['m5.xlarge/us-west-2a', 'm5.xlarge/us-west-2b'];
-  t.same(boughtBy(provisionFor(snapshot, spotMarket(SHARES, both))), ['m5.4xlarge/us-west-2a']);
+  const cheap = inMarket({ 'm5.4xlarge': 0.1 }, both);
+  t.same(boughtBy(provisionFor(snapshot, cheap)), ['m5.4xlarge/us-west-2a|us-west-2b'], 'a third dearer');
 });
+
+t.test(
+  'least interrupted: nothing more than half dearer stands in, nor what on-demand undercuts',
+  async (t) => {
+    const both = ['m5.xlarge/us-west-2a', 'm5.xlarge/us-west-2b'];
+    const snapshot = makeSnapshot([], [makePod('p', { cpu: 3_500 })], SPOT);
+    t.same(boughtBy(provisionFor(snapshot, spotMarket(SHARES, both))), ['m5.xlarge/us-west-2a'], '4 times');
+    const dear = inMarket({ 'm5.xlarge': 0.9, 'm5.4xlarge': 0.28 }, both);
+    t.same(
+      boughtBy(provisionFor(snapshot, dear)),
+      ['m5.xlarge/us-west-2a|us-west-2b'],
+      'above its on-demand price',
+    );
+    const any = { nodePools: [poolOf(['spot', 'on-demand'])] };
+    const { plan } = provisionFor(makeSnapshot([], [makePod('p', { cpu: 3_500 })], any), dear);
+    t.same(
+      plan?.savings.greenNodes?.map(({ instanceType, isSpot }) => [instanceType, isSpot]),
+      [['m5.xlarge', true]],
+      'no switch to on-demand',
+    );
+  },
+);
+
+t.test('least interrupted: under minValues and a limit of all cores nothing stands in', async (t) => {
+  const pool = poolOf(['spot']);
+  const { requirements } = pool.spec.template.spec;
+  const many = { key: INSTANCE_TYPE, operator: 'Exists' as const, minValues: 2 };
+  const template = {
+    ...pool.spec.template,
+    spec: { ...pool.spec.template.spec, requirements: [...requirements, many] },
+  };
+  const both = ['m5.xlarge/us-west-2a', 'm5.xlarge/us-west-2b'];
+  const cheap = inMarket({ 'm5.4xlarge': 0.1 }, both);
+  const pods = [makePod('p', { cpu: 3_500 })];
+  const withMinValues = makeSnapshot([], pods, {
+    nodePools: [{ ...pool, spec: { ...pool.spec, template } }],
+  });
+  t.same(provisionFor(withMinValues, cheap).unplaced, []);
+  const request = { snapshot: makeSnapshot([], pods, SPOT), catalogue: cheap, now: NOW, seed: 1 };
+  t.same(provision({ ...request, planName: 'plan', rounds: 5, maxCores: 4 }).unplaced, []);
+});
+
+t.test(
+  'least interrupted: a node that must go does, where only doubtful spot is within its limit',
+  async (t) => {
+    const node = makeNode('a', { capacityType: 'spot', zone: 'us-west-2b' });
+    const snapshot = makeSnapshot([node], [makePod('p', { node: 'a', cpu: 3_500 })], SPOT);
+    // The node costs 0.0634 USD an hour, doubtful spot in the other zone 0.0576, and what stands in for it 0.0768.
+    const market = inMarket({ 'm5.4xlarge': 0.1 }, ['m5.xlarge/us-west-2a', 'm5.xlarge/us-west-2b']);
+    const mustGo = { a: { reason: 'SpotPrediction' as const } };
+    const { plan } = rebalanceOf(snapshot, { mustGo }, market);
+    t.same(
+      plan?.savings.greenNodes?.map(({ instanceType }) => instanceType),
+      ['m5.xlarge'],
+    );
+  },
+);
 
 t.test('least interrupted: of no attempt is one that other spot can stand in for', async (t) => {
   const snapshot = makeSnapshot([], [makePod('p', { cpu: 3_500 })], SPOT);
@@ -174,6 +247,31 @@ t.test('diversity: a plan that would not save any more is written without it', a
   const shares = { 'us-west-2a': 0.3, 'us-west-2b': 0.3 };
   const { plan } = rebalanceOf(makeSnapshot(nodes, pods, SPOT), {}, spread(shares, 1_000));
   t.ok(Number(plan?.savings.projectedSavingsPercent) > 0);
+});
+
+t.test('diversity: a plan that would miss the threshold by it is written without it', async (t) => {
+  const nodes = ['a', 'b'].map((name) => makeNode(name, { capacityType: 'spot', zone: 'us-west-2b' }));
+  const pods = ['a', 'b'].map((node) => makePod(`p-${node}`, { node, app: 'web', cpu: 3_500 }));
+  const world = makeSnapshot(nodes, pods, SPOT);
+  const market = spread({ 'us-west-2a': 0.3, 'us-west-2b': 0.36 }, 20);
+  const m6 = (share: number) => (type: Catalogue['instanceTypes'][number]) => ({
+    ...type,
+    name: 'm6.xlarge',
+    offerings: type.offerings.map((each) =>
+      each.capacityType === 'spot' ? { ...each, price: 0.192 * share } : { ...each, available: false },
+    ),
+  });
+  const xlarge = market.instanceTypes.filter(({ name }) => name === 'm5.xlarge');
+  const catalogue = { ...market, instanceTypes: [...market.instanceTypes, ...xlarge.map(m6(0.354))] };
+  const percentOf = (leastSavings?: object): number => {
+    const { plan } = rebalanceOf(world, { ...(leastSavings && { leastSavings }) }, catalogue);
+    return Number(plan?.savings.projectedSavingsPercent);
+  };
+  t.ok(percentOf() < 12, `${percentOf()} % with it`);
+  t.ok(percentOf({ percent: 12 }) >= 12, 'in percent of the removed nodes');
+  t.ok(percentOf({ monthly: 15 }) >= 12, 'in USD a month');
+  t.equal(percentOf({ percent: 1 }), percentOf(), 'kept where the threshold is met');
+  t.equal(percentOf({ percent: 90 }), percentOf({ percent: 12 }), 'nothing is lost where nothing meets it');
 });
 
 t.test('however far workloads are spread, a plan saves what it says, and more than nothing', async () => {

@@ -77,6 +77,7 @@ export const runCycle = async (o: ContinuousOptions): Promise<string> => {
       },
       aggressive: settings.aggressive,
       moveWeight: settings.moveWeight,
+      leastSavings: { percent: settings.thresholdPercent, monthly: settings.thresholdMonthly },
     },
     { planning: o.planning, planNameOf, timeoutMs: PLANNING_TIMEOUT_MS, now: o.clock.now, signal },
   );

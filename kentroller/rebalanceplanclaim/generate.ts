@@ -15,7 +15,7 @@ import { gatherForPlans, unreadKinds } from '../snapshot.ts';
 import { readClaim, writeClaimStatus } from './claimclient.ts';
 import { type Explanation, isCanceled, isFinished, sentences, withState } from './claimstatus.ts';
 import { type Planning, PlanningError, PlanningTimeout } from './plannerworker.ts';
-import { buildPlan, mustGoNodes, planIdOf, planNameFor } from './planobject.ts';
+import { buildPlan, leastSavingsOf, mustGoNodes, planIdOf, planNameFor } from './planobject.ts';
 import { type PartsAnswer, planInParts, savingsOfAll } from './planparts.ts';
 import { dropOtherPlans, findPlans, startPlans, storePlans } from './storeplans.ts';
 import { PlanRefused } from './verified.ts';
@@ -187,6 +187,7 @@ export const createPlanGenerationController = (o: {
         ...(maxCores !== undefined && { maxCores }),
         ...(scope && { scope }),
         ...mustGoNodes(claim.spec),
+        ...leastSavingsOf(claim.spec),
         ...(nodeConstraints && { constraints: nodeConstraints }),
         ...(aggressiveModeConfig && { aggressive: aggressiveModeConfig }),
       },

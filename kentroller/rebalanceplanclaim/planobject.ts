@@ -70,6 +70,16 @@ export const mustGoNodes = ({ mustGo, scope }: RebalancePlanClaimSpec): Pick<Pla
     ? { mustGo: Object.fromEntries(scope.nodeNames.map((name) => [name, mustGo])) }
     : {};
 
+/** What a claim's plans must save at least, to be stored and to be executed, as the planner is asked for it. */
+export const leastSavingsOf = ({
+  minSavingsPercentage,
+  executionPolicy,
+}: RebalancePlanClaimSpec): Pick<PlanningRequest, 'leastSavings'> => {
+  const asked = [minSavingsPercentage, executionPolicy?.achievedSavingsPercentageThreshold];
+  const given = asked.flatMap((each) => (each === undefined ? [] : [Number(each)]));
+  return given.length === 0 ? {} : { leastSavings: { percent: Math.max(...given) } };
+};
+
 /** The RebalancePlan to apply: the planner's spec with the claim's execution settings. `part` counts from 1. */
 export const buildPlan = (
   claim: RebalancePlanClaim,

@@ -154,6 +154,7 @@ export const connectPlanner = (o: {
       mustGo,
       closedNodes,
       moveWeight,
+      leastSavings,
       surgeSingleReplicas,
       schedulers,
     } = planningRequest;
@@ -169,6 +170,7 @@ export const connectPlanner = (o: {
         mustGo,
         closedNodes,
         moveWeight,
+        leastSavings,
         surgeSingleReplicas,
         schedulers,
       }),

@@ -168,7 +168,12 @@ export const compile = (input: {
       podClasses: podClasses.flatMap((podClass, index) => (podClass.workload === workload ? [index] : [])),
     })),
   );
-  const allOptions = withoutLessReliable(withRoom(options), allowed, rules.keys);
+  const allOptions = withoutLessReliable(
+    withRoom(options),
+    allowed,
+    rules.keys,
+    input.clusterCores !== undefined,
+  );
   const usable = withMinValues(allOptions, allowed, rules.keys, input.replaces ?? false);
   const allowedAtAnyWeight = allowed.copy();
   if (isWeighted) applyNodePoolWeights(allowed, usable, sizes);

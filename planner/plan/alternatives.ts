@@ -78,7 +78,7 @@ export class AlternativeFinder {
     const poolName = pool.metadata.name;
     if (limits.isLimited(poolName)) {
       const all = this.#withFallback(node, this.#search(node, limits, most), limits, most);
-      const found = this.#spread(node, all, limits, most);
+      const found = this.#withRarestSpotFirst(node, all, limits, most);
       limits.reserveLargest(
         poolName,
         type,
@@ -92,11 +92,16 @@ export class AlternativeFinder {
     const found =
       ofOption.get(key) ?? this.#withFallback(node, this.#search(node, limits, most), limits, most);
     ofOption.set(key, found);
-    return this.#spread(node, found, limits, most);
+    return this.#withRarestSpotFirst(node, found, limits, most);
   }
 
   /** The alternatives with one of the spot pool in front in which the node's workloads have the fewest nodes. */
-  #spread(node: BoughtNode, found: Alternatives, limits: RemainingLimits, most: number): Alternatives {
+  #withRarestSpotFirst(
+    node: BoughtNode,
+    found: Alternatives,
+    limits: RemainingLimits,
+    most: number,
+  ): Alternatives {
     const { option, instanceTypeSets } = found;
     const { pool, type } = option.launchOption;
     const isSpot = ({ launchOption }: CompiledOption): boolean =>
