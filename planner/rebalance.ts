@@ -139,7 +139,7 @@ const write = (request: RebalanceRequest, problem: Problem, cluster: Cluster, as
   return spreadPlan.isWithin ? spreadPlan : attempt();
 };
 
-/** An answer, and whether pods that nobody has placed yet took room in it. */
+/** An answer, and whether pods whose nodes kube-scheduler has yet to choose took room in it. */
 interface Found {
   readonly result: RebalanceResult;
   readonly presumes: boolean;

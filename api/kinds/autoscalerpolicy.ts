@@ -79,7 +79,7 @@ const spotInstancesOf = (whole: WholeNumber) =>
       enabled: flag,
       interruptionTolerance: z.enum(['costEfficient', 'leastInterrupted']).exactOptional().meta({
         description:
-          'costEfficient, the default: the cheapest. leastInterrupted: the most reliable ones alone.',
+          'costEfficient, the default: the cheapest. leastInterrupted: not what was refused or taken back lately, while other spot with as much room costs at most half more.',
       }),
       maxReclaimRate: whole(0, 100).exactOptional().meta({
         description:

@@ -118,7 +118,14 @@ t.test('a cycle plans within the settings and creates one plan that runs by itse
   const requests: PlanningRequest[] = [];
   const outcome = await runCycle(options({ requests }));
   t.match(outcome, /^created plan continuous-rebalancing-\d+, which saves 12.0 %$/);
-  t.match(requests, [{ constraints: { maxNodes: 7 }, aggressive: SETTINGS.aggressive, timeBudgetMs: 1_000 }]);
+  t.match(requests, [
+    {
+      constraints: { maxNodes: 7 },
+      aggressive: SETTINGS.aggressive,
+      timeBudgetMs: 1_000,
+      leastSavings: { percent: 10, monthly: 50 },
+    },
+  ]);
   const [plan] = await ours();
   t.match(plan, {
     spec: { execute: true, aggressiveMode: { drainTimeout: '90s' } },

@@ -2,7 +2,15 @@ import t from 'tap';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { rejectionOf } from './generate.ts';
 
-import { aggressiveModeOf, buildPlan, CLAIM_LABEL, claimOf, mustGoNodes, planNameFor } from './planobject.ts';
+import {
+  aggressiveModeOf,
+  buildPlan,
+  CLAIM_LABEL,
+  claimOf,
+  leastSavingsOf,
+  mustGoNodes,
+  planNameFor,
+} from './planobject.ts';
 import type { PartsAnswer } from './planparts.ts';
 
 const claimNamed = (name: string, spec: Partial<RebalancePlanClaimSpec> = {}): RebalancePlanClaim => ({
@@ -85,6 +93,17 @@ const REJECTIONS: readonly [string, string | undefined, PartsAnswer, object | un
     { state: 'Skipped', explanation: { reason: 'NoSavings', message: 'All is well.' } },
   ],
 ];
+t.test('the planner is asked for what a claim needs to be stored and executed', async (t) => {
+  const executionPolicy = { achievedSavingsPercentageThreshold: '12.5' };
+  t.same(leastSavingsOf(claimNamed('c').spec), {});
+  t.same(leastSavingsOf(claimNamed('c', { minSavingsPercentage: '10' }).spec), {
+    leastSavings: { percent: 10 },
+  });
+  t.same(leastSavingsOf(claimNamed('c', { minSavingsPercentage: '10', executionPolicy }).spec), {
+    leastSavings: { percent: 12.5 },
+  });
+});
+
 t.test('a claim for nodes that must go is skipped for want of a place, not of savings', async (t) => {
   const claim = claimNamed('c', { mustGo: { reason: 'Expiry' }, scope: { nodeNames: ['a'] } });
   t.match(rejectionOf(claim, { ...answerOf('0'), plans: [], reason: 'No place.' }), {

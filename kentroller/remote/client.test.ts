@@ -75,6 +75,7 @@ const question = (size = 0) => ({
   timeBudgetMs: 50,
   planName: 'p',
   constraints: { maxNodes: 3 },
+  leastSavings: { percent: 5 },
   surgeSingleReplicas: true,
 });
 
@@ -117,6 +118,7 @@ t.test('the request carries the whole cluster, and the reply becomes a plan', as
   );
   t.same(JSON.parse(String(seen?.request.constraints)), {
     nodeConstraints: { maxNodes: 3 },
+    leastSavings: { percent: 5 },
     surgeSingleReplicas: true,
   });
   t.match(seen?.request, { planName: 'p', seed: 7, nowMs: 1000, timeBudgetMs: 50 });

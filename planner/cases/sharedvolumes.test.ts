@@ -127,11 +127,11 @@ t.test(
 t.test(
   '32: the check refuses to move a pod that runs with the volume, unless all come together',
   async (t) => {
-    const at = (before: string, after: string, holds = false) => ({
+    const at = (before: string, after: string, hasVolume = false) => ({
       before,
       after,
       arrives: before !== after,
-      holds,
+      hasVolume,
     });
     t.ok(partedSharers([at('1', '3', true), at('2', '2'), at('3', '3')]), 'two wait, it joins one of them');
     t.notOk(partedSharers([at('1', '2', true), at('2', '2')]));

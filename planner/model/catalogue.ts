@@ -30,7 +30,7 @@ export interface Offering {
   readonly covered?: Covered;
   /** Set for one whose machines are launched into a reservation, until it is full. */
   readonly reservation?: CapacityReservation;
-  /** Set for spot that was refused or taken back lately: bought only where no other spot can hold the pods. */
+  /** Set for spot that was refused or taken back lately: bought only where no other spot stands in for it. */
   readonly isLessReliable?: true;
 }
 

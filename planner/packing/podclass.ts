@@ -27,7 +27,7 @@ export interface PodClass {
   readonly original: Pod;
   /** Whether all of its pods stay where they are: they count for others, and ask for nothing. */
   readonly stays: boolean;
-  /** Whether nobody has placed its pods yet. */
+  /** As in NeedsOf, of all its pods. */
   readonly presumed: boolean;
 }
 

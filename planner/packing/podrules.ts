@@ -85,7 +85,7 @@ export interface RuledClass {
   readonly original?: Pod;
   /** Whether its pods are not placed again: they have no rules of their own. */
   readonly stays?: boolean;
-  /** Whether nobody has placed its pods yet: no pod can join them. */
+  /** As in NeedsOf, of all its pods. */
   readonly presumed?: boolean;
 }
 

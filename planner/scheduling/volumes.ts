@@ -27,7 +27,7 @@ export type NeedsOf = (pod: Pod) => {
   readonly original?: Pod;
   /** Whether the pod has a node and is not placed again. */
   readonly stays?: boolean;
-  /** Whether nobody has placed the pod yet: it takes room, and no pod that moves can join it. */
+  /** Whether kube-scheduler has yet to choose the pod's node: it takes room, and no other pod may count on being with it. */
   readonly presumed?: boolean;
 };
 

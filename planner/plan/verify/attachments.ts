@@ -34,7 +34,7 @@ const sharedFaults = (places: readonly Place[], volumes: Volumes): PlanFault[] =
   }
   return [...users].flatMap(([claim, all]): PlanFault[] => {
     const holders = partedHolders(all.map(({ pod }) => pod));
-    const parted = partedSharers(all.map((user) => ({ ...user, holds: holders.has(user.pod) })));
+    const parted = partedSharers(all.map((user) => ({ ...user, hasVolume: holders.has(user.pod) })));
     if (!parted) return [];
     const { arrival, other } = parted;
     const pod = podName(arrival.pod);

@@ -62,18 +62,18 @@ export const sharedClaims = (pods: readonly Pod[], volumes: Volumes): ReadonlySe
 };
 
 /**
- * Of the pods with a node that use one claim, those that run with its volume while another waits for it elsewhere, each
- * with that one: were they moved, it would get the volume. Where pods run on several nodes, nobody has it alone.
+ * Pods of one claim that run on its volume's node while another hangs on a second node, without the volume: each with the one
+ * that hangs, which would get the volume if they moved. Nobody counts where pods run on several nodes.
  */
 export const partedHolders = (users: readonly Pod[]): ReadonlyMap<Pod, Pod> => {
   const running = users.filter(({ status }) => status?.phase === 'Running');
   const node = running[0]?.spec.nodeName;
   if (node === undefined || running.some(({ spec }) => spec.nodeName !== node)) return new Map();
-  const waits = users.find(({ spec }) => spec.nodeName !== undefined && spec.nodeName !== node);
-  return new Map(waits ? running.map((pod) => [pod, waits]) : []);
+  const hanging = users.find(({ spec }) => spec.nodeName !== undefined && spec.nodeName !== node);
+  return new Map(hanging ? running.map((pod) => [pod, hanging]) : []);
 };
 
-/** The same over all claims of the pods. */
+/** Those of partedHolders, of every claim that the pods use. */
 export const allPartedHolders = (pods: readonly Pod[], volumes: Volumes): ReadonlyMap<Pod, Pod> => {
   const users = new Map<string, Pod[]>();
   for (const pod of pods) {
@@ -88,14 +88,14 @@ export interface Sharer {
   readonly before: string | undefined;
   readonly after: string;
   readonly arrives: boolean;
-  /** Whether it runs with the volume while another sharer waits for it elsewhere. */
-  readonly holds?: boolean;
+  /** Whether it runs on the volume's node while another sharer hangs on a second node, without the volume. */
+  readonly hasVolume?: boolean;
 }
 
 /**
- * The first sharer that a plan parts from another one. A pod has to come where a sharer is, and sharers may be in no more
- * places than before: those that are parted already are no fault of the plan. One that holds the volume moves only where
- * all come together.
+ * The first sharer that a plan brings to another place than a second sharer's, with that one. Three things are a fault: it
+ * comes where no sharer is, the sharers end on more nodes than they began on, or it has the volume and leaves it to one that
+ * hangs. Sharers on two nodes before the plan are not its fault.
  */
 export const partedSharers = <T extends Sharer>(
   sharers: readonly T[],
@@ -103,12 +103,12 @@ export const partedSharers = <T extends Sharer>(
   const arrivals = sharers.filter(({ arrives }) => arrives);
   const before = new Set(sharers.flatMap((each) => (each.before === undefined ? [] : [each.before])));
   const after = new Set(sharers.map((each) => each.after));
-  const isMoreParted = after.size > Math.max(1, before.size);
+  const areOnMoreNodes = after.size > Math.max(1, before.size);
   for (const arrival of arrivals) {
     const other = sharers.find((each) => each.after !== arrival.after);
     if (!other) continue;
     const isAlone = !sharers.some((each) => each !== arrival && each.after === arrival.after);
-    if (isAlone || isMoreParted || arrival.holds) return { arrival, other };
+    if (isAlone || areOnMoreNodes || arrival.hasVolume) return { arrival, other };
   }
   return undefined;
 };
