@@ -10,12 +10,20 @@ export type ErrorKind =
   | 'forbidden'
   | 'terminal';
 
+/** The object that the server says its answer is about. */
+interface Subject {
+  readonly name?: string | undefined;
+  /** The plural of its kind. */
+  readonly kind?: string | undefined;
+}
+
 export interface KubeErrorInit {
   readonly kind: ErrorKind;
   readonly status?: number;
   readonly reason?: string;
   /** Milliseconds that the server asked us to wait. */
   readonly retryAfterMs?: number;
+  readonly subject?: Subject;
   readonly cause?: unknown;
 }
 
@@ -26,6 +34,7 @@ export class KubeError extends Error {
   readonly status?: number;
   readonly reason?: string;
   readonly retryAfterMs?: number;
+  readonly subject?: Subject;
 
   constructor(message: string, init: KubeErrorInit) {
     super(message, init.cause === undefined ? undefined : { cause: init.cause });
@@ -33,6 +42,7 @@ export class KubeError extends Error {
     if (init.status !== undefined) this.status = init.status;
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.retryAfterMs !== undefined) this.retryAfterMs = init.retryAfterMs;
+    if (init.subject !== undefined) this.subject = init.subject;
   }
 }
 
@@ -58,6 +68,16 @@ export const isRetryable = isKind('retryable');
 export const isGone = isKind('gone');
 export const isForbidden = isKind('forbidden');
 export const isTerminal = isKind('terminal');
+
+/**
+ * True when the API server says that this object is missing. A kind that is not served and a load balancer without a
+ * server behind it answer 404 as well, and say nothing about objects.
+ */
+export const saysMissing = (e: unknown, o: { readonly name: string; readonly plural: string }): boolean =>
+  isNotFound(e) &&
+  e.reason === 'NotFound' &&
+  e.subject?.name === o.name &&
+  (!e.subject.kind || e.subject.kind === o.plural);
 
 /** True when we lack the right. Credentials that are not accepted, or can't be had, say nothing about rights. */
 export const lacksRight = (e: unknown): boolean => isForbidden(e) && e.status === 403;
@@ -93,6 +113,9 @@ export interface Status {
   readonly reason?: string;
   readonly code?: number;
   readonly details?: {
+    /** The object that the answer is about, and the plural of its kind. */
+    readonly name?: string;
+    readonly kind?: string;
     readonly retryAfterSeconds?: number;
     /** The fields that made the request invalid. */
     readonly causes?: readonly { readonly field?: string }[];
@@ -120,6 +143,7 @@ export const fromStatus = (
     status: o.status,
     ...(body.reason && { reason: body.reason }),
     ...(seconds > 0 && { retryAfterMs: seconds * 1000 }),
+    ...(body.details && { subject: { name: body.details.name, kind: body.details.kind } }),
   });
 };
 

@@ -1,8 +1,7 @@
 import { hasJoined } from '../../api/nodes.ts';
 import { NODE_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
-import { isAborted, messageOf } from '../../kube/errors.ts';
-import { getOrUndefined } from '../../kube/ignore.ts';
+import { isAborted, messageOf, saysMissing } from '../../kube/errors.ts';
 import { type ClaimAnswer, isPlaceholder, type PlaceholderFacts } from './decide.ts';
 
 /** The NodeClaim that ordered a machine. */
@@ -25,21 +24,22 @@ export const claimAwaited = ({
   return node?.metadata.ownerReferences?.find(({ kind }) => kind === 'NodeClaim');
 };
 
-/** Asks the API server, not a cache, whether a NodeClaim still orders its machine. */
+/** Asks the API server, not a cache, whether a NodeClaim still orders its machine. Only its plain word counts as gone. */
 export const askForClaim = async (
   client: Pick<KubeClient, 'get'>,
   { name, uid }: ClaimRef,
   signal: AbortSignal,
 ): Promise<ClaimAnswer> => {
+  const missing: ClaimAnswer = { state: 'gone', reason: `its NodeClaim ${name} no longer exists` };
   try {
-    const claim = await getOrUndefined(client.get(NODE_CLAIMS, { name }, { signal }));
-    if (claim?.metadata.uid !== uid)
-      return { state: 'gone', reason: `its NodeClaim ${name} no longer exists` };
+    const claim = await client.get(NODE_CLAIMS, { name }, { signal });
+    if (claim.metadata.uid !== uid) return missing;
     if (claim.metadata.deletionTimestamp)
       return { state: 'gone', reason: `its NodeClaim ${name} is being deleted` };
     return { state: 'there', reason: '' };
   } catch (error) {
     if (isAborted(error)) throw error;
+    if (saysMissing(error, { name, plural: NODE_CLAIMS.plural })) return missing;
     return { state: 'unknown', reason: `its NodeClaim ${name} can't be read: ${messageOf(error)}` };
   }
 };

@@ -1,6 +1,7 @@
 import { NODE_CLAIM, PIN } from '../../api/labels.ts';
 import { hasJoined } from '../../api/nodes.ts';
 import type { Node, Pod } from '../../api/objects.ts';
+import type { Intent } from '../../api/pinning.ts';
 import { hasNeverStarted } from '../../api/pods.ts';
 import { NODES, PODS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -55,12 +56,31 @@ const gather = (state: State, name: string, seen: SeenNodes): PlaceholderFacts =
   now: state.now(),
 });
 
-/** Forgets the intents of a node: its source may be gone without a word, and sends them anew where it is not. */
-const dropIntents = (context: PlaceholderContext, facts: PlaceholderFacts, reason: string): void => {
+/** Whether an intent is for the NodeClaim that the intent of a machine names. */
+const isOfSameClaim = (intent: Intent, machine: Intent): boolean =>
+  (intent.nodeClaim === '' || intent.nodeClaim === machine.nodeClaim) &&
+  (!intent.node || intent.node.nodeClaimUid === machine.node?.nodeClaimUid);
+
+/**
+ * Forgets the intents that a node's end leaves behind, and tells their source, which may be there and mean them still.
+ * Those that came or changed since they were gathered stay.
+ */
+const dropIntents = (
+  context: PlaceholderContext,
+  { name, intent: machine }: PlaceholderFacts,
+  gathered: readonly StoredIntent[],
+  reason: string,
+): void => {
   const { store } = context.state;
-  const ids = store.by('node', facts.name).map(({ intent }) => intent.id);
-  for (const id of ids) store.remove(id, store.version);
-  context.log.info({ node: facts.name, reason, intents: ids.length }, 'intents of a gone node dropped');
+  const ids = gathered
+    .filter((stored) => store.get(stored.intent.id) === stored)
+    .filter(({ intent }) => !machine || isOfSameClaim(intent, machine))
+    .map(({ intent }) => intent.id);
+  for (const id of ids) {
+    context.report(id, { state: 'GIVEN_UP', reason, bound: 0 });
+    store.remove(id, store.version);
+  }
+  context.log.info({ node: name, reason, intents: ids.length }, 'intents of a gone node dropped');
 };
 
 /** Deletes the pods that no kubelet has started, so that their controllers replace them. Returns their number. */
@@ -197,13 +217,21 @@ export const createPlaceholderController = (context: PlaceholderContext): Contro
     if (!intent || step.state === 'UNKNOWN') return;
     report(intent.id, { state: step.state, reason: step.reason, bound: 0 });
   };
-  const advance = async (facts: PlaceholderFacts, signal: AbortSignal): Promise<Action> => {
+  /** `gathered` are the intents that the facts are made of. */
+  const advance = async (
+    facts: PlaceholderFacts,
+    gathered: readonly StoredIntent[],
+    signal: AbortSignal,
+  ): Promise<Action> => {
+    const { store } = state;
     const step = decidePlaceholder(facts);
     if (step.kind === 'drop-intents') {
-      tell(facts, step);
-      dropIntents(context, facts, step.reason);
-      return advance({ ...facts, intent: undefined, hasPins: false }, signal);
+      dropIntents(context, facts, gathered, step.reason);
+      if (store.by('node', facts.name).length > 0) return requeue(RECHECK_MS);
+      return advance({ ...facts, intent: undefined, hasPins: false }, [], signal);
     }
+    const isNew = (stored: StoredIntent): boolean => !gathered.includes(stored);
+    if (facts.claim?.state === 'gone' && store.by('node', facts.name).some(isNew)) return requeue(RECHECK_MS);
     const action = await applyStep(context, facts, step, signal);
     tell(facts, step);
     // Before the first full state, a missing intent may only be late.
@@ -225,9 +253,11 @@ export const createPlaceholderController = (context: PlaceholderContext): Contro
     reconcile: async (name, signal) => {
       remember(name);
       const facts = gather(state, name, seen);
+      const gathered = state.store.by('node', name);
       const awaited = claimAwaited(facts);
       return advance(
         awaited ? { ...facts, claim: await askForClaim(context.client, awaited, signal) } : facts,
+        gathered,
         signal,
       );
     },

@@ -5,14 +5,17 @@ import { LEASES, NODE_CLAIMS, NODES, type Resource } from '../../api/resources.t
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
 import type { Action } from '../../kube/controller/controller.ts';
-import { KubeError } from '../../kube/errors.ts';
+import { fromStatus, KubeError, type Status } from '../../kube/errors.ts';
 import { createScene, nodeIntentOf, nodeOf, podOf, slotsIntentOf } from '../testing/scene.ts';
 import { createPlaceholderController } from './controller.ts';
 
 /** A source that ends without a word leaves its intents behind; the NodeClaims tell what became of their machines. */
 
 const log = createLogger({ component: 'goneclaims', level: 'silent' });
-const missing = (): Error => new KubeError('it does not exist', { kind: 'not-found', status: 404 });
+/** An answer of 404; the API server's own is a Status that names the object. */
+const answered404 = (body: Status): Error => fromStatus({ server: 'test', status: 404 }, body);
+const missing = (name: string, kind = 'nodeclaims'): Error =>
+  answered404({ reason: 'NotFound', message: 'it does not exist', details: { name, kind } });
 
 /** A placeholder controller over a scene, with the NodeClaims of the API server; `writes` are its requests. */
 const open = () => {
@@ -20,14 +23,15 @@ const open = () => {
   const claims = new Map<string, NodeClaim>();
   const writes: string[] = [];
   const told: string[] = [];
-  const api = { asked: 0, refuses: undefined as Error | undefined };
+  const api = { asked: 0, refuses: undefined as Error | undefined, onAsked: (): void => {} };
   const client: Partial<KubeClient> = {
     get: async (resource: Resource<never>, { name }: { readonly name: string }) => {
       if (resource.plural === NODES.plural) return scene.nodes.get(name) as never;
       api.asked++;
+      api.onAsked();
       if (api.refuses) throw api.refuses;
       const claim = claims.get(name);
-      if (resource.plural !== NODE_CLAIMS.plural || !claim) throw missing();
+      if (resource.plural !== NODE_CLAIMS.plural || !claim) throw missing(name);
       return claim as never;
     },
     create: async (resource: Resource<never>, object: never) => {
@@ -80,7 +84,12 @@ t.test('fault: no placeholder is made on the word of a source that is gone (inva
   const { look, store, told } = open();
   t.strictSame((await look()).wrote, []);
   t.equal(store.size, 0, 'the intents of that machine are dropped, its pins with it');
-  t.strictSame(told, ['node/a GIVEN_UP: its NodeClaim claim no longer exists']);
+  const reason = 'its NodeClaim claim no longer exists';
+  t.strictSame(
+    told.toSorted(),
+    [`node/a GIVEN_UP: ${reason}`, `pin/a GIVEN_UP: ${reason}`],
+    'the source is told of each',
+  );
   t.strictSame((await look()).wrote, []);
 });
 
@@ -114,7 +123,7 @@ t.test('a NodeClaim of another uid or on its way out is gone, too', async (t) =>
     const { look, ordered, told } = open();
     ordered(uid, metadata);
     t.strictSame((await look()).wrote, []);
-    t.strictSame(told, [`node/a GIVEN_UP: ${reason}`]);
+    t.strictSame(told.toSorted(), [`node/a GIVEN_UP: ${reason}`, `pin/a GIVEN_UP: ${reason}`]);
   }
 });
 
@@ -148,7 +157,7 @@ t.test('a machine that has joined and one without a uid are not asked for', asyn
 });
 
 t.test('fault: pins to a node that was there and is gone do not wait for it for ever', async (t) => {
-  const { look, store, nodes } = open();
+  const { look, store, nodes, told } = open();
   store.remove('node/a', 3);
   t.equal((await look()).action.kind, 'await-change');
   t.equal(store.size, 1, 'a node that was never there may come');
@@ -157,4 +166,60 @@ t.test('fault: pins to a node that was there and is gone do not wait for it for 
   nodes.drop('a');
   await look();
   t.equal(store.size, 0);
+  t.strictSame(told, ['pin/a GIVEN_UP: its Node no longer exists'], 'their source is told');
+});
+
+t.test('fault: a 404 that does not say that this NodeClaim is missing ends nothing', async (t) => {
+  for (const body of [
+    { message: '404 page not found' },
+    { message: 'default backend - 404', reason: 'NotFound' },
+    { reason: 'NotFound', details: { name: 'other', kind: 'nodeclaims' } },
+    { reason: 'NotFound', details: { name: 'claim', kind: 'namespaces' } },
+    { details: { name: 'claim', kind: 'nodeclaims' } },
+  ]) {
+    const { look, ordered, api, store, told } = open();
+    ordered();
+    await look();
+    told.length = 0;
+    api.refuses = answered404(body);
+    t.strictSame((await look()).wrote, ['renew a'], JSON.stringify(body));
+    t.equal(store.size, 2);
+    t.notOk(told.some((each) => each.includes('GIVEN_UP')));
+  }
+});
+
+t.test(
+  'fault: intents that came while the API server was asked are not dropped with the old ones',
+  async (t) => {
+    const { look, ordered, api, claims, pods, store, told } = open();
+    ordered();
+    await look();
+    pods.put(podOf('x', { nodeName: 'a' }));
+    claims.clear();
+    api.onAsked = () => {
+      store.upsert({ ...nodeIntentOf('a', { nodeClaimUid: 'second' }), nodeClaim: 'next' }, 3);
+      store.upsert({ ...slotsIntentOf('a', 1, 'pin/next'), nodeClaim: 'next' }, 4);
+    };
+    const { wrote, action } = await look();
+    t.strictSame(wrote, [], 'what to do with the placeholder is decided anew');
+    t.equal(action.kind, 'requeue');
+    t.strictSame(
+      store
+        .list()
+        .map(({ intent }) => intent.id)
+        .toSorted(),
+      ['node/a', 'pin/next'],
+    );
+    t.notOk(told.includes('node/a GIVEN_UP: its NodeClaim claim no longer exists'));
+  },
+);
+
+t.test('fault: intents for another NodeClaim that has the same node name outlive the first', async (t) => {
+  const { look, store } = open();
+  store.upsert({ ...slotsIntentOf('a', 1, 'pin/next'), nodeClaim: 'next' }, 3);
+  t.equal((await look()).action.kind, 'requeue');
+  t.strictSame(
+    store.list().map(({ intent }) => intent.id),
+    ['pin/next'],
+  );
 });

@@ -77,7 +77,7 @@ export class MemoryApi {
 
   get<T extends KubeObject>(resource: Resource<T>, ref: Ref): T {
     const found = this.store.get(resource, ref);
-    if (!found) throw notFound(describe(resource, ref));
+    if (!found) throw notFound(describe(resource, ref), { name: ref.name, kind: resource.plural });
     return found;
   }
 
@@ -148,7 +148,8 @@ export class MemoryApi {
     const id = `${resource.group}/${resource.kind}/${metadata.namespace ?? ''}/${metadata.name}`;
     const old = this.find(resource, metadata);
     if (!old) {
-      if (o.subresource) throw notFound(describe(resource, metadata));
+      if (o.subresource)
+        throw notFound(describe(resource, metadata), { name: metadata.name, kind: resource.plural });
       this.#owners.forget(id);
       this.#owners.claim(id, o.fieldManager, undefined, object, true);
       return this.create(resource, object as unknown as T);

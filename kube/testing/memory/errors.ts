@@ -4,7 +4,11 @@ const of = (status: number, reason: string, message: string, retryAfter?: string
   fromStatus({ server: 'memory', status, retryAfter }, { message, reason });
 
 /** The API server's answers other than 2xx. */
-export const notFound = (what: string): KubeError => of(404, 'NotFound', `${what} not found`);
+export const notFound = (what: string, details?: { name: string; kind: string }): KubeError =>
+  fromStatus(
+    { server: 'memory', status: 404 },
+    { message: `${what} not found`, reason: 'NotFound', ...(details && { details }) },
+  );
 export const alreadyExists = (what: string): KubeError => of(409, 'AlreadyExists', `${what} already exists`);
 export const conflict = (what: string, why: string): KubeError =>
   of(409, 'Conflict', `Operation cannot be fulfilled on ${what}: ${why}`);
