@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { EC2Client } from '@aws-sdk/client-ec2';
 import type { PricingClient } from '@aws-sdk/client-pricing';
 import t from 'tap';
@@ -54,6 +55,15 @@ t.test('each action that is denied is named', async (t) => {
       : named(call === 'DescribeInstances' ? 'UnauthorizedOperation' : 'DryRunOperation'),
   );
   t.same(await lackedActions(o), ['ec2:DescribeInstances', 'pricing:GetProducts']);
+});
+
+t.test('whatever the policy grants is asked for', async (t) => {
+  const { Statement } = JSON.parse(
+    readFileSync(new URL('../../manifests/aws/iam-policy.json', import.meta.url), 'utf8'),
+  ) as { readonly Statement: readonly { readonly Action: readonly string[] }[] };
+  const granted = Statement.flatMap(({ Action }) => Action);
+  const { o } = clients(() => named('AccessDenied'));
+  t.same([...(await lackedActions(o))].sort(), [...granted].sort());
 });
 
 t.test('an error that says nothing about rights is no lack', async (t) => {

@@ -1,5 +1,6 @@
 import {
   DescribeAvailabilityZonesCommand,
+  DescribeCapacityReservationsCommand,
   DescribeInstancesCommand,
   DescribeInstanceTypeOfferingsCommand,
   DescribeInstanceTypesCommand,
@@ -7,6 +8,7 @@ import {
   EC2Client,
 } from '@aws-sdk/client-ec2';
 import { GetProductsCommand, PricingClient } from '@aws-sdk/client-pricing';
+import { RESERVATIONS_CALL } from './reader.ts';
 import { PRICING_REGION } from './sdkreader.ts';
 
 /** An action of IAM that these credentials lack. */
@@ -54,6 +56,7 @@ export const lackedActions = async (o: {
     ],
     ['ec2:DescribeAvailabilityZones', () => ec2.send(new DescribeAvailabilityZonesCommand(dry), options)],
     ['ec2:DescribeSpotPriceHistory', () => ec2.send(new DescribeSpotPriceHistoryCommand(dry), options)],
+    [RESERVATIONS_CALL, () => ec2.send(new DescribeCapacityReservationsCommand(dry), options)],
     ['ec2:DescribeInstances', () => ec2.send(new DescribeInstancesCommand(dry), options)],
     [
       'pricing:GetProducts',
