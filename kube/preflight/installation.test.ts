@@ -188,6 +188,13 @@ const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
 
 testLacks({ what: 'an installation', whole, count: 7, checksOf, cases: CASES });
 
+t.test('bindings are told of the policies that are there, and of none', async (t) => {
+  const bindings = (change: Partial<InstallFacts>) =>
+    checksOf({ ...whole, ...change }).filter(({ name }) => name === 'policy-bindings');
+  t.match(bindings({ policies: { unseen: 'forbidden' } }), [{ state: 'unknown', message: /forbidden\.$/ }]);
+  t.same(bindings({ policies: { value: [] }, enforced: { value: [] } }), [], 'there is none');
+});
+
 t.test('before an installation, only whether it could be installed is asked', async (t) => {
   t.same(
     checkInstaller({ value: [] }).map(({ name, state }) => [name, state]),

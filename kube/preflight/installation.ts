@@ -79,6 +79,27 @@ export const checkRights = (missing: Found<MissingRights>): readonly Check[] =>
     ),
   );
 
+/** Nothing where none of our policies is there: that is told of the policies. */
+const checkBindings = (
+  policies: InstallFacts['policies'],
+  enforced: InstallFacts['enforced'],
+): readonly Check[] => {
+  const what = 'The bindings of our ValidatingAdmissionPolicies';
+  const found = isSeen(enforced) && !isSeen(policies) ? policies : enforced;
+  return checkFound('policy-bindings', what, found, (bound) => {
+    const there = isSeen(policies) ? POLICIES.filter((name) => policies.value.includes(name)) : [];
+    if (there.length === 0) return [];
+    const loose = there.filter((name) => !bound.includes(name));
+    return [
+      loose.length === 0
+        ? fine('Each of our policies that is there has a binding that denies.')
+        : lacks(
+            `${listed(loose, 3)} ${loose.length === 1 ? 'has' : 'have'} no binding that denies, so nobody is held back by ${loose.length === 1 ? 'it' : 'them'}: apply manifests/base/policies and users again.`,
+          ),
+    ];
+  });
+};
+
 const checkPolicies = ({ policies, enforced }: InstallFacts): readonly Check[] => [
   ...checkFound('policies', 'Our ValidatingAdmissionPolicies', policies, (found) => {
     const missing = POLICIES.filter((name) => !found.includes(name));
@@ -90,17 +111,7 @@ const checkPolicies = ({ policies, enforced }: InstallFacts): readonly Check[] =
           ),
     ];
   }),
-  ...checkFound('policy-bindings', 'The bindings of our ValidatingAdmissionPolicies', enforced, (found) => {
-    const there = isSeen(policies) ? policies.value : [];
-    const loose = POLICIES.filter((name) => there.includes(name) && !found.includes(name));
-    return [
-      loose.length === 0
-        ? fine('Each of our policies that is there has a binding that denies.')
-        : lacks(
-            `${listed(loose, 3)} ${loose.length === 1 ? 'has' : 'have'} no binding that denies, so nobody is held back by ${loose.length === 1 ? 'it' : 'them'}: apply manifests/base/policies and users again.`,
-          ),
-    ];
-  }),
+  ...checkBindings(policies, enforced),
 ];
 
 const checkConfiguration = (own: MutatingWebhookConfiguration | undefined): Omit<Check, 'name'> => {
