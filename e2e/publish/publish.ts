@@ -1,6 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { chartFiles, versionOf } from '../charts/list.ts';
 import type { Architecture } from '../ground/image/architecture.ts';
 import { componentsPlan, withCompiled } from '../ground/image/image.ts';
@@ -9,6 +7,7 @@ import { packageCharts, pushChart, type Sign } from './charts.ts';
 import { RegistryClient } from './client.ts';
 import type { Credentials } from './credentials.ts';
 import { type Published, pushImage } from './image.ts';
+import { writeKustomizations } from './kustomizations.ts';
 
 export interface PublishOptions {
   readonly root: string;
@@ -42,7 +41,7 @@ export async function imagePlans(
 }
 
 /**
- * Pushes the image, and charts whose values name it by digest; writes a kustomization that does so as well. Returns the
+ * Pushes the image, and charts whose values name it by digest; writes kustomizations that do so as well. Returns the
  * image's reference.
  */
 export async function publish(o: PublishOptions): Promise<string> {
@@ -66,17 +65,7 @@ export async function publish(o: PublishOptions): Promise<string> {
     const pushed = await pushChart(client(`charts/${chart.name}`), chart);
     o.say(`chart oci://${registry}/charts/${chart.name} ${chart.version} ${pushed}`);
   }
-  const folder = join(o.root, 'dist', 'kustomize');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    join(folder, 'kustomization.yaml'),
-    `# Made by make push: manifests/base with the image that was pushed.\n${stringify({
-      apiVersion: 'kustomize.config.k8s.io/v1beta1',
-      kind: 'Kustomization',
-      resources: ['../../manifests/base'],
-      images: [{ name: NAME, newName: `${registry}/${NAME}`, digest }],
-    })}`,
-  );
-  o.say(`kustomization ${join('dist', 'kustomize')}`);
+  const image = { name: NAME, newName: `${registry}/${NAME}`, digest };
+  for (const folder of writeKustomizations(o.root, image)) o.say(`kustomization ${folder}`);
   return `${registry}/${NAME}@${digest}`;
 }
