@@ -25,9 +25,21 @@ const WORKLOADS: readonly Workload[] = [
   },
 ];
 
-/** An IPv4 or IPv6 network, as far as a pattern without look-ahead tells it. */
-const NETWORK =
-  /^(([0-9]{1,3}\.){3}[0-9]{1,3}\/([0-9]|[12][0-9]|3[0-2])|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$/;
+const OCTET = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
+const GROUP = '[0-9A-Fa-f]{1,4}';
+/** Eight groups, or fewer with `::` once. */
+const IPV6 = [
+  `(${GROUP}:){7}${GROUP}`,
+  ...[1, 2, 3, 4, 5, 6].map((before) => `(${GROUP}:){${before}}(:${GROUP}){1,${7 - before}}`),
+  `(${GROUP}:){1,7}:`,
+  `:(:${GROUP}){1,7}`,
+  '::',
+].join('|');
+
+/** An IPv4 or IPv6 network. */
+const NETWORK = new RegExp(
+  `^((${OCTET}\\.){3}${OCTET}/([0-9]|[12][0-9]|3[0-2])|(${IPV6})/([0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))$`,
+);
 
 const FOLDERS = ['pod-pinner', 'webhook', 'webhook-keeper'];
 const POLICIES = `${SCHEDULER}/policies.yaml`;

@@ -53,6 +53,9 @@ const REFUSED: Readonly<Record<string, readonly [chart: string, ...values: reado
   'an address in place of a network': [PINNER_CHART, '--set=controlPlaneSchedulers={10.0.0.7}'],
   'a name in place of a network': [PINNER_CHART, '--set=controlPlaneSchedulers={control-plane}'],
   'a network longer than addresses are': [PINNER_CHART, '--set=controlPlaneSchedulers={10.0.0.0/33}'],
+  'a network whose octet is too large': [PINNER_CHART, '--set=controlPlaneSchedulers={999.0.0.0/8}'],
+  'a network of colons': [PINNER_CHART, '--set=controlPlaneSchedulers={::::/8}'],
+  'a network with nine groups': [PINNER_CHART, '--set=controlPlaneSchedulers={1:2:3:4:5:6:7:8:9/64}'],
 };
 
 for (const [what, [chart, ...values]] of Object.entries(REFUSED))
@@ -65,7 +68,10 @@ t.test('what is said and changes nothing is taken', MINUTES, async (t) => {
     [KENTROLLER_CHART, '--set=settings.HEALTH_PORT=8081', '--set=settings.POLICIES_PORT=8443'],
     [KENTROLLER_CHART, '--set-string=settings.HEALTH_PORT=8081'],
     [PINNER_CHART, '--set=webhook.settings.PORT=8443', '--set=podLabels.team=platform'],
-    [PINNER_CHART, '--set=controlPlaneSchedulers={10.0.0.0/24,2001:db8::/64}'],
+    [
+      PINNER_CHART,
+      '--set=controlPlaneSchedulers={10.0.0.0/24,255.249.0.0/16,2001:db8::/64,::/0,fd00:1::2/128}',
+    ],
   ] as const)
     await t.resolves(helm('template', 'release', chart, ...values), values.join(' '));
 });
