@@ -139,7 +139,7 @@ t.test('invalid input exits with 1 and one sentence', { timeout: paced(180_000) 
     [['report', '--catalog', catalog], /^No cluster to talk to: set KUBECONFIG or --kubeconfig/],
     [
       ['report', '--catalog', catalog, '--kubeconfig', '/nowhere'],
-      /^Cannot read the kubeconfig \/nowhere: ENOENT.* set KUBECONFIG to an existing file\.$/m,
+      /^Cannot read the kubeconfig \/nowhere: ENOENT.* name an existing file by --kubeconfig, or .*KUBECONFIG\.$/m,
     ],
     [['report', '--catalog', catalog, '--kubeconfig', text], /has no context ''/],
     [

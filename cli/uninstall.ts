@@ -90,7 +90,7 @@ const undo = async (
 };
 
 const HOW_TO_GO_ON =
-  'Installed objects stay: remove them with kubectl delete --ignore-not-found -k manifests/base';
+  'Installed objects stay: remove them with kubectl delete --ignore-not-found -k and the folder that was applied, such as manifests/base or an overlay';
 
 /** Lists what is to undo; with --yes undoes it and says what is left. Throws UsageError. */
 export const uninstallCommand = async (input: Input): Promise<Outcome> => {

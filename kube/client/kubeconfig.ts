@@ -51,7 +51,7 @@ const readText = (file: string): string => {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new OptionsError(
-      `cannot read the kubeconfig ${file}: ${reasonOf(cause)}; set KUBECONFIG to an existing file`,
+      `cannot read the kubeconfig ${file}: ${reasonOf(cause)}; name an existing file by --kubeconfig, or without it by KUBECONFIG`,
       { cause },
     );
   }
