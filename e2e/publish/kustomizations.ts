@@ -21,10 +21,10 @@ export const writeKustomizations = (root: string, image: PushedImage): readonly 
   const overlays = join('manifests', 'overlays');
   const isOverlay = (name: string): boolean => existsSync(join(root, overlays, name, 'kustomization.yaml'));
   const names = readdirSync(join(root, overlays)).filter(isOverlay).sort();
-  const pairs = [
+  const pairs: readonly (readonly [string, string])[] = [
     [KUSTOMIZE, join('manifests', 'base')],
-    ...names.map((name) => [join(KUSTOMIZE, 'overlays', name), join(overlays, name)]),
-  ] as readonly (readonly [string, string])[];
+    ...names.map((name) => [join(KUSTOMIZE, 'overlays', name), join(overlays, name)] as const),
+  ];
   for (const [folder, of] of pairs) {
     const file = join(root, folder, 'kustomization.yaml');
     mkdirSync(dirname(file), { recursive: true });
