@@ -11,6 +11,8 @@ export const POD_PINNER_WEBHOOK_KEEPER = 'castai-pod-pinner-webhook-keeper';
 
 /** On a pod or node, 'true' as label or annotation: it is never moved or removed. */
 export const REMOVAL_DISABLED = 'autoscaling.cast.ai/removal-disabled';
+/** On a node, 'true' as label or annotation: no plan moves pods to it. */
+export const MOVES_HERE_DISABLED = 'autoscaling.cast.ai/moves-here-disabled';
 /** Why a node is being drained: evictor, rebalancing, spot-prediction, spot-fallback, spot-interruption, manual. */
 export const DRAINING = 'autoscaling.cast.ai/draining';
 /** On a Node: the mark of the plan that cordoned it; without the label `draining` it is only closed to new pods. */

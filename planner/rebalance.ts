@@ -26,6 +26,7 @@ import { blueNode, savingsOf } from './plan/savings.ts';
 import { SpotPools } from './plan/spotpools.ts';
 import { dependentNodes, NODE_WAITS_FOR_OTHERS } from './presumedplaces.ts';
 import { withRoomKept } from './roomforwaiting.ts';
+import { selectorsOfMoves } from './scheduling/destination.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
 import { fillOptionsFor } from './search/filloptions.ts';
 import { improve } from './search/localsearch.ts';
@@ -190,6 +191,7 @@ const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => 
   const problem = compile({
     existingNodes,
     pending: [],
+    selectorsOf: selectorsOfMoves(cluster.facts, (index) => itemAt(existingNodes, index).acceptsPods),
     originals,
     replaces: true,
     launchOptions,

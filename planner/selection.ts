@@ -6,13 +6,14 @@ import { isReschedulable, podName } from '../api/pods.ts';
 import { valueAt } from '../api/records/valueat.ts';
 import { type Blocker, messagesOf } from './cluster/blocker.ts';
 import { disruptionBlockers, isInScope, type NodeConstraints, type Scope } from './cluster/candidate.ts';
-import { acceptsPods, billedOf, type Cluster, isForeign } from './cluster/clusterview.ts';
+import { acceptsPods, billedOf, type Cluster } from './cluster/clusterview.ts';
 import { allowedDisruptionsByPool } from './cluster/disruptionbudget.ts';
 import { type AggressiveMode, createSurgeCheck } from './cluster/evictionblocker.ts';
 import { type InterruptionPolicy, podRiskOf } from './model/interruption.ts';
 import { capacityTypeOf, typeOf } from './model/standingmachine.ts';
 import type { ExistingNode } from './packing/existingnode.ts';
 import { itemAt } from './packing/matrix.ts';
+import { noMovesReason } from './scheduling/destination.ts';
 import { readAmounts } from './scheduling/nodeinfo.ts';
 import { allPartedHolders } from './scheduling/volumes/shared.ts';
 import { hasLocalVolume } from './scheduling/volumes.ts';
@@ -33,6 +34,8 @@ export interface SelectionRequest {
   readonly mustGo?: Readonly<Record<string, MustGo>>;
   /** Names of nodes that no pod is moved to, beside those that must go. */
   readonly closedNodes?: readonly string[];
+  /** Whether pods are moved to nodes that Karpenter does not own; true by default. */
+  readonly movesToOthersNodes?: boolean;
   /** Whether a Deployment's only pod gets a surge where no annotation says so; false by default. */
   readonly surgeSingleReplicas?: boolean;
   /** Names of the schedulers whose pods may be moved; our own when left out. */
@@ -115,7 +118,9 @@ const premiumOf = (mustGo: MustGo, price = 0): number => price * (priceLimitOf(m
 export const existingNodesOf = (
   cluster: Cluster,
   candidates: ReadonlySet<number>,
-  request: Pick<SelectionRequest, 'mustGo' | 'closedNodes'> & { readonly interruption?: InterruptionPolicy },
+  request: Pick<SelectionRequest, 'mustGo' | 'closedNodes' | 'movesToOthersNodes'> & {
+    readonly interruption?: InterruptionPolicy;
+  },
 ): ExistingNode[] => {
   const closed = new Set(request.closedNodes);
   return cluster.facts.map((facts, index) => {
@@ -131,7 +136,8 @@ export const existingNodesOf = (
       isCandidate,
       acceptsPods:
         mustGo === undefined &&
-        (facts.claim !== undefined || isForeign(facts)) &&
+        noMovesReason(facts) === undefined &&
+        (facts.claim !== undefined || request.movesToOthersNodes !== false) &&
         !closed.has(facts.node.metadata.name) &&
         acceptsPods(facts),
       movable: new Set(isCandidate ? view.pods.filter(isReschedulable) : []),

@@ -1,5 +1,6 @@
 import { FEATURES_LABEL } from '../features.ts';
 import * as labels from '../labels.ts';
+import type { KubeObject } from '../objects.ts';
 import { valueAt } from '../records/valueat.ts';
 import { hasOurPrediction } from './predictionlabel.ts';
 
@@ -47,6 +48,7 @@ export const OUR_MARKS = {
 export const USER_MARKS: readonly string[] = [
   labels.PLANS_ONLY,
   labels.REMOVAL_DISABLED,
+  labels.MOVES_HERE_DISABLED,
   labels.DISPOSABLE,
   labels.SCOPED_TAINT,
   labels.MANAGED_BY,
@@ -120,3 +122,7 @@ export const marksOn = (object: Marked): readonly string[] => {
   const patch = withoutMarks(object);
   return [...Object.keys(patch?.labels ?? {}), ...Object.keys(patch?.annotations ?? {})];
 };
+
+/** Whether an object has the key with 'true', as label or annotation. */
+export const isMarked = (object: KubeObject, key: string): boolean =>
+  valueAt(object.metadata.labels, key) === 'true' || valueAt(object.metadata.annotations, key) === 'true';

@@ -83,6 +83,9 @@ const podToMigrate = z
     dstNodeName: name.exactOptional().meta({
       description: 'A node that Karpenter does not own, in place of dstNodeClaimName.',
     }),
+    dstNodeUID: uid.exactOptional().meta({
+      description: 'UID of the node dstNodeName; a node that has its name later takes no pods of the plan.',
+    }),
     policy: z.enum(['Optional', 'Mandatory']).exactOptional(),
     owner: z
       .object({ kind: word, name: z.string().max(253), uid })

@@ -1,8 +1,8 @@
+import { isMarked } from '../../api/identity/marks.ts';
 import type { EvictorRule } from '../../api/kinds/evictorconfig.ts';
 import type { EvictAs } from '../../api/kinds/rebalanceplan.ts';
 import { DISPOSABLE } from '../../api/labels.ts';
 import type { Node, Pod } from '../../api/objects.ts';
-import { isMarked } from '../../planner/cluster/evictionblocker.ts';
 import { labelsOf, namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
 import { matchesLabels } from '../../planner/scheduling/nodeaffinity.ts';
 import type { EvictorSettings } from './settings.ts';

@@ -1,3 +1,4 @@
+import { isMarked } from '../../api/identity/marks.ts';
 import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import {
   KARPENTER_DISRUPTED_TAINT,
@@ -16,13 +17,7 @@ import { isOfFargate } from '../model/standingmachine.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
 import { claimedDevicesOn } from '../scheduling/resourceclaims.ts';
 import { type Blocker, type BlockerKind, nodeIs } from './blocker.ts';
-import {
-  deviceBlocker,
-  type EvictionRules,
-  evictionBlocker,
-  isMarked,
-  nodePodBlocker,
-} from './evictionblocker.ts';
+import { deviceBlocker, type EvictionRules, evictionBlocker, nodePodBlocker } from './evictionblocker.ts';
 
 export type Scope = NonNullable<RebalancePlanClaimSpec['scope']>;
 export type NodeConstraints = NonNullable<RebalancePlanClaimSpec['nodeConstraints']>;

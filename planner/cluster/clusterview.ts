@@ -153,13 +153,6 @@ export const acceptsPods = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>):
   );
 };
 
-/**
- * Whether Karpenter does not own a node, such as one of a managed node group. One that it made and whose NodeClaim is not
- * there, or not seen, is none.
- */
-export const isForeign = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>): boolean =>
-  claim === undefined && node.metadata.labels?.[KARPENTER_NODEPOOL] === undefined;
-
 /** Per label key, the values that pods select; a NodePool that leaves the label open may be given one of them. */
 export const selectedLabelValues = (pods: readonly Pod[]): ReadonlyMap<string, ReadonlySet<string>> => {
   const selected = new Map<string, Set<string>>();

@@ -1,9 +1,9 @@
+import { isMarked } from '../../api/identity/marks.ts';
 import type { EvictAs } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { KARPENTER_DISRUPTED_TAINT, MIRROR_POD, REMOVAL_DISABLED, SAFE_TO_EVICT } from '../../api/labels.ts';
 import type { KubeObject, Pod, PodDisruptionBudget, ReplicaSet, Taint } from '../../api/objects.ts';
 import { controllerOf, foreignSchedulerOf, isSurgeWanted, podName } from '../../api/pods.ts';
-import { valueAt } from '../../api/records/valueat.ts';
 import { claimBlocker, claimedDevices } from '../scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
 import type { Blocker, BlockerKind } from './blocker.ts';
@@ -12,10 +12,6 @@ import { budgetBlocker } from './evictionapi.ts';
 
 /** The blockers that a plan is asked to ignore. */
 export type AggressiveMode = NonNullable<RebalancePlanClaimSpec['aggressiveModeConfig']>;
-
-/** Whether an object has the key with 'true', as label or annotation. */
-export const isMarked = (object: KubeObject, key: string): boolean =>
-  valueAt(object.metadata.labels, key) === 'true' || valueAt(object.metadata.annotations, key) === 'true';
 
 /**
  * Tells which pods surge: a Deployment's only pod stays until its successor is ready. With two pods its disruption

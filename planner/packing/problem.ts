@@ -1,6 +1,6 @@
 import { KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import { mustGet } from '../../api/mustget.ts';
-import type { DaemonSet, Pod } from '../../api/objects.ts';
+import type { DaemonSet, NodeSelector, Pod } from '../../api/objects.ts';
 import type { ClusterCores, PoolUsage } from '../cluster/nodepoollimits.ts';
 import type { Commitment } from '../model/billing.ts';
 import { type InterruptionPolicy, isInterruptionAcceptable } from '../model/interruption.ts';
@@ -80,6 +80,8 @@ const sizesOf = (podClasses: readonly PodClass[], dimensions: readonly string[])
 export const compile = (input: {
   readonly existingNodes: readonly ExistingNode[];
   readonly pending: readonly Pod[];
+  /** What nodes must match for a pod, beyond what it and its volumes ask. */
+  readonly selectorsOf?: (pod: Pod) => readonly NodeSelector[];
   /** Pods without their preferences, by the pods that have these made required. */
   readonly originals?: ReadonlyMap<Pod, Pod>;
   /** The cheapest first. */
@@ -104,14 +106,17 @@ export const compile = (input: {
   const toPlace = new Set([...input.pending, ...input.existingNodes.flatMap(({ movable }) => [...movable])]);
   const podClasses = podClassesOf(everyPod, (pod) => {
     const stays = !toPlace.has(pod);
-    const ofVolumes = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
+    const needed = volumes ? volumeNeeds(pod, volumes) : NO_NEEDS;
+    const further = stays ? [] : (input.selectorsOf?.(pod) ?? []);
+    const ofNodes =
+      further.length === 0 ? needed : { ...needed, selectors: [...needed.selectors, ...further] };
     const original = stays ? undefined : input.originals?.get(pod);
     const presumed = input.replaces === true && !pod.spec.nodeName;
     const needs: ReturnType<NeedsOf> =
       !stays && !original && shared.size === 0
-        ? ofVolumes
+        ? ofNodes
         : {
-            ...ofVolumes,
+            ...ofNodes,
             ...(presumed && { presumed }),
             ...(volumes &&
               shared.size > 0 && {

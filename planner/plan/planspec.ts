@@ -27,7 +27,7 @@ const ATTEMPT_ROOM = 11;
 export const claimName = (planName: string, n: number): string =>
   derivedName(planName, `-${n}`, MAX_NODE_CLAIM_NAME - ATTEMPT_ROOM);
 
-type Destination = Pick<PodToMigrate, 'dstNodeClaimName' | 'dstNodeName'>;
+type Destination = Pick<PodToMigrate, 'dstNodeClaimName' | 'dstNodeName' | 'dstNodeUID'>;
 
 const migration = (pod: Pod, destination: Destination): PodToMigrate => {
   const owner = controllerOf(pod);
@@ -44,7 +44,8 @@ const migration = (pod: Pod, destination: Destination): PodToMigrate => {
 const destinationFor = ({ spec }: Pod, facts: StateNode): Destination | undefined => {
   if (isStarting(facts)) return undefined;
   if (facts.claim) return { dstNodeClaimName: facts.claim.metadata.name };
-  return spec.nodeName ? { dstNodeName: facts.node.metadata.name } : undefined;
+  const { name, uid } = facts.node.metadata;
+  return spec.nodeName ? { dstNodeName: name, ...(uid && { dstNodeUID: uid }) } : undefined;
 };
 
 /**

@@ -10,8 +10,9 @@ import {
   stateBlockers,
 } from '../../../planner/cluster/candidate.ts';
 import { acceptsPods } from '../../../planner/cluster/clusterview.ts';
+import { noMoveReason } from '../../../planner/scheduling/destination.ts';
 import { untoleratedTaint } from '../../../planner/scheduling/tainttoleration.ts';
-import { addedNames } from '../state/claimnames.ts';
+import { addedNames, foreignUids } from '../state/claimnames.ts';
 import { LOCK_KEEPS, LOCKED_BY } from '../state/labels.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { hasOrdered } from '../state/status.ts';
@@ -73,8 +74,17 @@ export const blockersOf = (
   );
 
 /** What keeps one of these pods off a node now, in words; the reservation of a plan is lifted or tolerated. */
-const refusalOf = (node: Node, claim: NodeClaim | undefined, pods: readonly Pod[]): string | undefined => {
+const refusalOf = (
+  node: Node,
+  claim: NodeClaim | undefined,
+  pods: readonly Pod[],
+  sources: ReadonlyMap<string, Node>,
+): string | undefined => {
   if (!acceptsPods({ node, claim })) return 'takes none now';
+  for (const { spec } of pods) {
+    const reason = noMoveReason({ node, claim }, sources.get(spec.nodeName ?? ''));
+    if (reason !== undefined) return `takes none now: it ${reason}`;
+  }
   const health = healthOf(node);
   const taints = (node.spec?.taints ?? []).filter(
     (taint) => taint.key !== PREPARING_TAINT && !isPassedOver(taint, health),
@@ -93,6 +103,8 @@ const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly 
   const added = addedNames(plan);
   const present = new Map(pods.map((pod) => [podName(pod), pod]));
   const arriving = new Map<string, Pod[]>();
+  const sources = new Map([...nodes.values()].map((node) => [node.metadata.name, node]));
+  const uids = foreignUids(plan);
   for (const move of plan.spec.podsToMigrate ?? []) {
     const pod = present.get(`${move.namespace}/${move.name}`);
     const destination = destinationOf(move);
@@ -104,7 +116,10 @@ const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly 
     const foreign = foreignNodeOf(destination);
     const what = foreign === undefined ? `the node of NodeClaim ${destination}` : `node ${foreign}`;
     if (!node) return [`${what}, which was to take its pods, is gone`];
-    const refusal = refusalOf(node, nodeClaims.get(destination), itsPods);
+    if (uids.has(destination) && uids.get(destination) !== node.metadata.uid) {
+      return [`${what}, which was to take its pods, is gone, and another node has its name`];
+    }
+    const refusal = refusalOf(node, nodeClaims.get(destination), itsPods, sources);
     return refusal === undefined
       ? []
       : [`node ${node.metadata.name}, which was to take its pods, ${refusal}`];

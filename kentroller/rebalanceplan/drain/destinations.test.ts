@@ -127,6 +127,47 @@ t.test('a destination that Karpenter does not own is looked at again, too', asyn
   t.same(kindsFor(undefined), STAYS, 'gone');
 });
 
+const foreignWith = (node: Node, uid?: string, blue: Node = make.locked('blue')): readonly string[] => {
+  const podsToMigrate = TO_FOREIGN.podsToMigrate.map((move) => ({
+    ...move,
+    ...(uid !== undefined && { dstNodeUID: uid }),
+  }));
+  const pod = make.pod('web-1');
+  const state = make.executionState(make.plan({ ...TO_FOREIGN, podsToMigrate }, {}, 'PinsReady'), {
+    nodeClaims: new Map([...BLUE.nodeClaims]),
+    nodes: new Map([
+      ['blue', blue],
+      ['node/managed', node],
+    ]),
+    pods: new Map([['blue', [{ ...pod, spec: { ...pod.spec, nodeName: blue.metadata.name } }]]]),
+  });
+  return decide(state).steps.map(describeStep);
+};
+const withUid = (uid: string): Node => {
+  const node = make.node('managed');
+  return { ...node, metadata: { ...node.metadata, uid } };
+};
+
+t.test('nobody is evicted for another node of the name, or one that is Karpenter’s by now', async (t) => {
+  t.same(foreignWith(withUid('first')), BEGINS, 'a plan without the uid');
+  t.same(foreignWith(withUid('first'), 'first'), BEGINS);
+  t.same(foreignWith(withUid('second'), 'first'), STAYS);
+  t.same(foreignWith(make.node('managed', { labels: { 'karpenter.sh/nodepool': 'general' } })), STAYS);
+});
+
+t.test('nobody is evicted for a node of others that may get no pods', async (t) => {
+  const labeled = (key: string, value = 'true'): Node => make.node('managed', { labels: { [key]: value } });
+  const linux = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' };
+  const blue = make.locked('blue', { labels: linux });
+  t.same(foreignWith(make.node('managed', { labels: linux }), undefined, blue), BEGINS);
+  const windows = { ...linux, 'kubernetes.io/os': 'windows' };
+  t.same(foreignWith(make.node('managed', { labels: windows }), undefined, blue), STAYS);
+  t.same(foreignWith(labeled('eks.amazonaws.com/compute-type', 'fargate')), STAYS);
+  t.same(foreignWith(labeled('autoscaling.cast.ai/moves-here-disabled')), STAYS);
+  const going: Taint = { key: 'DeletionCandidateOfClusterAutoscaler', effect: 'PreferNoSchedule' };
+  t.same(foreignWith(make.node('managed', { spec: { taints: [going] } })), STAYS);
+});
+
 t.test('a plan has a destination that Karpenter does not own to itself, and gives it back', async (t) => {
   const plan = make.plan(TO_FOREIGN, {});
   const other = make.node('managed', { annotations: { [IN_USE_BY]: 'other/other-uid' } });

@@ -28,6 +28,16 @@ export const foreignDestinations = ({ spec }: Pick<RebalancePlan, 'spec'>): read
   ),
 ];
 
+/** The UIDs of such destinations, of those that the plan names with it. */
+export const foreignUids = ({ spec }: Pick<RebalancePlan, 'spec'>): ReadonlyMap<string, string> =>
+  new Map(
+    (spec.podsToMigrate ?? []).flatMap((move) =>
+      move.dstNodeName === undefined || move.dstNodeUID === undefined
+        ? []
+        : [[destinationOf(move), move.dstNodeUID] as const],
+    ),
+  );
+
 /** What the plan has to itself while it runs: its existing NodeClaims, and the nodes without one that it fills. */
 export const placesInUse = (plan: RebalancePlan): readonly string[] => [
   ...existingClaims(plan),

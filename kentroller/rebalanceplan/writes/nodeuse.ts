@@ -5,6 +5,7 @@ import { foreignNodeOf } from '../../../api/plans.ts';
 import { NODE_CLAIMS, NODES, type Resource } from '../../../api/resources.ts';
 import { updateIfThere } from '../../../kube/update.ts';
 import { FIELD_MANAGER } from '../create/unavailable.ts';
+import { foreignUids } from '../state/claimnames.ts';
 import { IN_USE_BY } from '../state/labels.ts';
 import type { Writer } from './writer.ts';
 
@@ -36,11 +37,12 @@ const markPlace = (
   w: Pick<Writer, 'client' | 'signal'>,
   place: string,
   value: (object: KubeObject) => string | null | undefined,
+  uid?: string,
 ): Promise<KubeObject | undefined> => {
   const node = foreignNodeOf(place);
   return node === undefined
     ? markObject(w, NODE_CLAIMS, { name: place }, value)
-    : markObject(w, NODES, { name: node }, value);
+    : markObject(w, NODES, { name: node, ...(uid !== undefined && { uid }) }, value);
 };
 
 export const freeNode = async (
@@ -60,10 +62,16 @@ export const takeNodes = async (
   plan: RebalancePlan,
   places: readonly string[],
 ): Promise<boolean> => {
+  const uids = foreignUids(plan);
   for (const place of places) {
     const isFree = (object: KubeObject): boolean =>
       object.metadata.annotations?.[IN_USE_BY] === undefined && !object.metadata.deletionTimestamp;
-    const object = await markPlace(w, place, (found) => (isFree(found) ? ownerMark(plan) : undefined));
+    const object = await markPlace(
+      w,
+      place,
+      (found) => (isFree(found) ? ownerMark(plan) : undefined),
+      uids.get(place),
+    );
     if (object && foreignMark(plan, object, IN_USE_BY) !== undefined) {
       for (const taken of places.slice(0, places.indexOf(place))) await freeNode(w, plan, taken);
       return false;

@@ -4,6 +4,7 @@ import { healthOf, isReady } from '../../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { hasEnded, isReschedulable, podName } from '../../../api/pods.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
+import { noMoveReason } from '../../scheduling/destination.ts';
 import { claimedDevicesOfPending, claimedDevicesOn } from '../../scheduling/resourceclaims.ts';
 import type { PlanFault } from './fault.ts';
 
@@ -66,14 +67,16 @@ const destinationIn = (o: {
   readonly nodeOfClaim: ReadonlyMap<string, string>;
 }): ((move: PodToMigrate) => Destination) => {
   const claimOfNode = new Map([...o.nodeOfClaim].map(([owner, node]) => [node, owner]));
-  return ({ dstNodeClaimName: claim, dstNodeName }) => {
+  return ({ dstNodeClaimName: claim, dstNodeName, dstNodeUID }) => {
     if (claim === undefined) {
       const name = `node ${dstNodeName}`;
       if (dstNodeName === undefined) return { name: 'no destination', why: 'which has no node' };
       const owner = claimOfNode.get(dstNodeName);
       if (owner !== undefined) return { name, why: `which has NodeClaim ${owner}, by which a plan names it` };
       const place = o.kept.get(dstNodeName);
-      return place ? { name, place } : { name, why: 'which is not in the cluster' };
+      if (!place) return { name, why: 'which is not in the cluster' };
+      const isOther = dstNodeUID !== undefined && place.node?.metadata.uid !== dstNodeUID;
+      return isOther ? { name, why: 'which is another one of that name by now' } : { name, place };
     }
     const name = `NodeClaim ${claim}`;
     if (dstNodeName !== undefined) return { name, claim, why: `and to node ${dstNodeName}` };
@@ -84,13 +87,18 @@ const destinationIn = (o: {
   };
 };
 
-/** Why no pod may come to a node, whatever it tolerates; undefined when pods may. */
-const closedReason = (node: Node, claim: NodeClaim | undefined): string | undefined => {
+/** Why a pod may not come to a node, whatever it tolerates; undefined when it may. `source` is where it runs. */
+const closedReason = (
+  node: Node,
+  claim: NodeClaim | undefined,
+  source: Node | undefined,
+): string | undefined => {
   if (node.metadata.deletionTimestamp !== undefined) return 'is being deleted';
   if (claim?.metadata.deletionTimestamp !== undefined) return 'has a NodeClaim that is being deleted';
   const health = healthOf(node);
   if (health.kind === 'sick') return `takes no pods: ${health.reason}`;
-  return isReady(node) ? undefined : 'is not ready';
+  if (!isReady(node)) return 'is not ready';
+  return source && noMoveReason({ node, claim }, source);
 };
 
 /** Applies a plan to a snapshot: the final place of each pod, and the moves that can't be made. */
@@ -98,6 +106,7 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
   const faults: PlanFault[] = [];
   const claims = new Map(snapshot.nodeClaims.map((claim) => [claim.metadata.name, claim]));
   const nodeOfClaim = nodesOfClaims(snapshot);
+  const nodes = new Map(snapshot.nodes.map((node) => [node.metadata.name, node]));
 
   // 1. Removed nodes.
   const removed = new Set<string>();
@@ -185,7 +194,8 @@ export const outcomeOf = (snapshot: Snapshot, spec: RebalancePlanSpec): Outcome 
       faultOf('UnknownDestination', `The plan moves pod ${id} to ${to}, ${why}.`);
       continue;
     }
-    const closed = place.node && closedReason(place.node, claims.get(claim ?? ''));
+    const source = pod.spec.nodeName ? nodes.get(pod.spec.nodeName) : undefined;
+    const closed = place.node && closedReason(place.node, claims.get(claim ?? ''), source);
     if (closed) {
       const what = claim === undefined ? to : `node ${place.name} of ${to}`;
       faultOf('DestinationNotReady', `The plan moves pod ${id} to ${what}, which ${closed}.`, place.name);
