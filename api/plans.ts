@@ -7,13 +7,13 @@ const FOREIGN = 'node/';
 
 /**
  * Where a plan moves a pod: the name of a NodeClaim, or a key for a node that Karpenter does not own, which no NodeClaim
- * can be named.
+ * can be named. Empty for a move that names neither, as an older CRD leaves it, which is the name of no NodeClaim.
  */
 export const destinationOf = ({
   dstNodeClaimName,
   dstNodeName,
 }: Pick<PodToMigrate, 'dstNodeClaimName' | 'dstNodeName'>): string =>
-  dstNodeClaimName ?? `${FOREIGN}${dstNodeName ?? ''}`;
+  dstNodeClaimName ?? (dstNodeName === undefined ? '' : `${FOREIGN}${dstNodeName}`);
 
 /** The name of the node of a destination that Karpenter does not own; undefined for a NodeClaim. */
 export const foreignNodeOf = (destination: string): string | undefined =>

@@ -23,13 +23,14 @@ import { replaceExpiring } from './mustgo/replaceexpiring.ts';
 import { restoreSpot } from './mustgo/restorespot.ts';
 import { expirySettings } from './mustgo/settings.ts';
 import type { Options } from './options.ts';
+import { servesOthersNodes, withoutOthersNodes } from './othersnodes.ts';
 import { withinLimits } from './policies/planlimits.ts';
 import type { PolicyRecord } from './policies/record.ts';
 import type { PoliciesNow } from './policies/settings.ts';
 import type { Clock } from './rebalanceplan/controller.ts';
 import type { ExecutionLimits } from './rebalanceplan/state/state.ts';
 import { createPlanGenerationController } from './rebalanceplanclaim/generate.ts';
-import { planOnThread } from './rebalanceplanclaim/plannerworker.ts';
+import { type Planning, planOnThread } from './rebalanceplanclaim/plannerworker.ts';
 import { createPlanProgressController } from './rebalanceplanclaim/planprogress.ts';
 import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
 import { createScheduleController } from './rebalanceplanschedule/controller.ts';
@@ -106,6 +107,9 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
       })
     : undefined;
 
+  const moves = { isOn: options.rebalancerMovesToOthersNodes, isServed: servesOthersNodes(client, log) };
+  const limitedMoves = (planning: Planning): Planning => withoutOthersNodes(planning, moves);
+  const onThread = limitedMoves(planOnThread);
   const refusals = countRefusals(registry);
   const limited = { caches, policies: o.policies };
   const cycling = {
@@ -125,7 +129,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
   };
   const continuous = rebalanceContinuously({
     ...cycling,
-    planning: withinLimits(verified(planOnThread, { source: 'continuous', refusals, log }), limited),
+    planning: withinLimits(verified(onThread, { source: 'continuous', refusals, log }), limited),
     settings: () => continuousSettings(options, features()),
     timeBudgetMs: () => searchDepth(options, features()) * SEARCH_STEP_MS,
     pollingPeriodMs: () => pollingPeriodMs(options, features()),
@@ -136,7 +140,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
   const evicting = evictContinuously({
     ...cycling,
     configs,
-    planning: withinLimits(verified(planOnThread, { source: 'evictor', refusals, log }), limited),
+    planning: withinLimits(verified(onThread, { source: 'evictor', refusals, log }), limited),
     features,
     policies: o.policies,
     record: o.policyRecord,
@@ -147,7 +151,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
 
   const expiring = replaceExpiring({
     ...cycling,
-    planning: verified(planOnThread, { source: 'expiry', refusals, log }),
+    planning: verified(onThread, { source: 'expiry', refusals, log }),
     settings: () => expirySettings(options, features()),
     timeBudgetMs: () => options.planTimeBudget,
     registry,
@@ -164,7 +168,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
 
   const restoring = restoreSpot({
     ...cycling,
-    planning: verified(planOnThread, { source: 'spot-fallback', refusals, log }),
+    planning: verified(onThread, { source: 'spot-fallback', refusals, log }),
     policies: o.policies,
     isEnabled,
     record: o.policyRecord,
@@ -196,7 +200,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
         caches,
         catalogue,
         planning: withinLimits(
-          verified(remotePlanner?.planning ?? planOnThread, { source: 'claim', refusals, log }),
+          verified(limitedMoves(remotePlanner?.planning ?? planOnThread), { source: 'claim', refusals, log }),
           limited,
         ),
         priceWarning: () => priceWarning(cloud.readings?.() ?? [], clock.now()),

@@ -126,6 +126,10 @@ export const options = z.object({
     description:
       'start a replacement before the only pod of a Deployment is evicted, unless its autoscaling.cast.ai/surge annotation says otherwise',
   }),
+  rebalancerMovesToOthersNodes: bool.default(true).meta({
+    description:
+      'move pods to nodes that Karpenter does not own, such as those of managed node groups; a node that carries autoscaling.cast.ai/moves-here-disabled gets none',
+  }),
   rebalancerEnabled: bool.default(true).meta({
     description: 'process claims, schedules and plans, unless a features ConfigMap says otherwise',
   }),

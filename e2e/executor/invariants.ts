@@ -87,7 +87,7 @@ export const checkQuiet = (view: View): void => {
     const { name, annotations = {}, deletionTimestamp } = node.metadata;
     // A marked pod may keep a node that goes from going; nobody needs its marks.
     if (deletionTimestamp) continue;
-    for (const key of [LOCKED_BY, CORDONED_BY]) {
+    for (const key of [LOCKED_BY, CORDONED_BY, IN_USE_BY]) {
       if (annotations[key] !== undefined)
         throw new Violation('undo equals do', `node ${name} keeps ${key}=${annotations[key]}`);
     }

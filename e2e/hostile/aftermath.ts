@@ -46,6 +46,9 @@ export const aftermath = async ({ client, name, marks, watching }: Input): Promi
     if (node.metadata.deletionTimestamp) continue;
     lines.push(...marks.check(node));
     for (const mark of lastingMarks(node)) lines.push(`node ${node.metadata.name} keeps ${mark}`);
+    if (node.metadata.annotations?.[labels.IN_USE_BY] !== undefined) {
+      lines.push(`node ${node.metadata.name} keeps ${labels.IN_USE_BY}`);
+    }
     if (node.spec?.taints?.some(({ key }) => key === labels.PREPARING_TAINT)) {
       lines.push(`node ${node.metadata.name} stays reserved`);
     }

@@ -156,6 +156,7 @@ export const connectPlanner = (o: {
       moveWeight,
       leastSavings,
       surgeSingleReplicas,
+      movesToOthersNodes,
       schedulers,
     } = planningRequest;
     const request: PlanRequest = {
@@ -172,6 +173,7 @@ export const connectPlanner = (o: {
         moveWeight,
         leastSavings,
         surgeSingleReplicas,
+        movesToOthersNodes,
         schedulers,
       }),
       nowMs: planningRequest.now,

@@ -105,7 +105,7 @@ interface OpenApi {
 }
 
 /** Our kinds as the API server publishes them; no right to read CRDs is needed. */
-const readSchemas = async (o: Reading): Promise<PublishedSchemas> => {
+export const readSchemas = async (o: Reading): Promise<PublishedSchemas> => {
   const document = await getIfServed<OpenApi>(o, `/openapi/v3/apis/${GROUP}/v1alpha`);
   return new Map(
     Object.values(document?.components?.schemas ?? {}).flatMap((schema) =>

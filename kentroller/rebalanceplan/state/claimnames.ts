@@ -17,7 +17,7 @@ export const existingClaims = (plan: RebalancePlan): readonly string[] => {
   const removed = (plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
   const filled = (plan.spec.podsToMigrate ?? [])
     .map(destinationOf)
-    .filter((name) => !added.has(name) && foreignNodeOf(name) === undefined);
+    .filter((name) => name !== '' && !added.has(name) && foreignNodeOf(name) === undefined);
   return [...new Set([...removed, ...filled])];
 };
 
