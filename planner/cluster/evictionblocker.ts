@@ -2,7 +2,7 @@ import { isMarked } from '../../api/identity/marks.ts';
 import type { EvictAs } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
 import { KARPENTER_DISRUPTED_TAINT, MIRROR_POD, REMOVAL_DISABLED, SAFE_TO_EVICT } from '../../api/labels.ts';
-import type { KubeObject, Pod, PodDisruptionBudget, ReplicaSet, Taint } from '../../api/objects.ts';
+import type { Pod, PodDisruptionBudget, ReplicaSet, Taint } from '../../api/objects.ts';
 import { controllerOf, foreignSchedulerOf, isSurgeWanted, podName } from '../../api/pods.ts';
 import { claimBlocker, claimedDevices } from '../scheduling/resourceclaims.ts';
 import { untoleratedTaint } from '../scheduling/tainttoleration.ts';
