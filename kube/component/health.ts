@@ -23,9 +23,11 @@ export interface HealthOptions {
 const CONNECTIONS = 64;
 /**
  * The thread is that of admission and of plans, and anybody may ask here. Of 64 connections the last one has its turn
- * within a second, which is the patience of the kubelet.
+ * within a second; a probe of the kubelet has 2 s.
  */
 const PACE: FairQueueOptions = { perSecond: 100, burst: 100, inFlight: 8, waiting: CONNECTIONS };
+/** Probes of one address that are answered at once in a second; the kubelet asks once. Further ones wait in turn. */
+const PROBES = 10;
 /** Milliseconds for which one collection of the metrics serves everyone who asks. */
 const COLLECTED_MS = 250;
 
@@ -36,6 +38,22 @@ const collectSeldom = (registry: Registry): (() => Promise<string>) => {
     const now = performance.now();
     if (!last || now - last.at >= COLLECTED_MS) last = { text: registry.metrics(), at: now };
     return last.text;
+  };
+};
+
+/** Whether a probe is answered at once: strangers who ask for metrics never hold it up. */
+const countProbes = (): ((address: string) => boolean) => {
+  const counts = new Map<string, number>();
+  let since = 0;
+  return (address) => {
+    const now = performance.now();
+    if (now - since >= 1_000) {
+      counts.clear();
+      since = now;
+    }
+    const count = (counts.get(address) ?? 0) + 1;
+    counts.set(address, count);
+    return count <= PROBES;
   };
 };
 
@@ -63,6 +81,7 @@ export const serveHealth = async (
   });
   const metrics = collectSeldom(o.registry);
   const queue = new FairQueue({ ...PACE, ...o.pace });
+  const isPrompt = countProbes();
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = (status: number, type: string, body: string): void =>
       void response.writeHead(status, { 'content-type': type }).end(body);
@@ -86,9 +105,20 @@ export const serveHealth = async (
       response.writeHead(413, { 'content-type': 'text/plain' }).end('a request has no body here');
       return;
     }
-    const isWanted = (): boolean => !response.destroyed;
-    // Who is given up while waiting has left, or holds more connections than anybody else.
-    queue.run(waiterOf(request), () => serve(request, response), isWanted).catch(() => response.destroy());
+    const waiter = waiterOf(request);
+    const isProbe = request.url === '/healthz' || request.url === '/readyz';
+    if (isProbe && isPrompt(waiter.address)) return void serve(request, response);
+    const connection = door.callers.of(request.socket);
+    const wait = (isWaiting: boolean): void => {
+      if (connection) connection.isWaiting = isWaiting;
+    };
+    const work = (): Promise<void> => {
+      wait(false);
+      return serve(request, response);
+    };
+    wait(true);
+    // Who is given up while waiting has left, was cut for a newcomer, or holds more connections than anybody else.
+    queue.run(waiter, work, () => !response.destroyed).catch(() => response.destroy());
   });
   const port = await listen(server, o.port, o.host);
   return {

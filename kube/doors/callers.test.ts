@@ -136,6 +136,27 @@ t.test('attack: more addresses than are remembered use no more memory', async (t
   t.ok(callers.remembered <= 5_000, `${callers.remembered} addresses`);
 });
 
+t.test('attack: as many addresses as connections that all wait do not keep the kubelet out', async (t) => {
+  const { connect, clock } = open();
+  const strangers = ['a', 'b', 'c'].map(connect);
+  for (const { connection } of strangers) connection.isBusy = true;
+  const standing = connect('api server');
+  standing.connection.isBusy = true;
+  standing.connection.hasServed = true;
+  t.notOk(connect('kubelet').isAdmitted, 'work under way is not cut');
+  for (const { connection } of strangers) connection.isWaiting = true;
+  const kubelet = connect('kubelet');
+  t.ok(kubelet.isAdmitted);
+  t.ok(strangers[0]?.socket.isCut, 'the one that waits longest makes room');
+  t.ok(connect('d').isAdmitted);
+  t.notOk(kubelet.socket.isCut, 'a connection has time for its first request');
+  t.ok(strangers[1]?.socket.isCut);
+  clock.now += 2_000;
+  t.ok(connect('e').isAdmitted);
+  t.ok(kubelet.socket.isCut, 'but not for ever');
+  t.notOk(standing.socket.isCut);
+});
+
 t.test('attack: as many addresses as connections do not keep the kubelet out', async (t) => {
   const { connect, callers } = open();
   const strangers = ['a', 'b', 'c', 'd'].map(connect);

@@ -11,6 +11,9 @@ export interface Connection {
   readonly cut: () => void;
   /** True while a request is under way. */
   isBusy: boolean;
+  /** True while that request waits for its turn, and may be given up for a newcomer. */
+  isWaiting: boolean;
+  readonly since: number;
   /** True once a request of it was answered well. */
   hasServed: boolean;
   /** An offence that was paid in advance, and whether one was paid at all. */
@@ -37,6 +40,9 @@ const REMEMBERED = 4096;
 
 /** Debt beyond which offences are forgiven, in multiples of the credit: half a minute of waiting. */
 const DEEPEST_DEBT = 4;
+
+/** Milliseconds that a new connection has for its first request before it counts as one at rest. */
+const FRESH_MS = 1_000;
 
 const keyOf = (address: string | undefined, port: number | undefined): string => `${address} ${port}`;
 
@@ -105,6 +111,8 @@ export class Callers {
       caller,
       cut: () => void socket.destroy(),
       isBusy: false,
+      isWaiting: false,
+      since: this.#now(),
       hasServed: false,
       hasDeposit: this.#isOnProbation(caller),
       hasPaid: false,
@@ -243,12 +251,14 @@ export class Callers {
     return all.find(({ isBusy }) => !isBusy) ?? all[0];
   }
 
-  /** Where nobody has many, a newcomer, such as the kubelet's next probe, takes the place of a connection at rest. */
+  /** Where nobody has many, a newcomer, such as the kubelet's next probe, takes the place of one at rest or that waits. */
   #idleFor(caller: Caller): Connection | undefined {
     if (caller.connections.size > 0) return undefined;
-    for (const each of this.#byAddress.values())
-      for (const connection of each.connections) if (!connection.isBusy) return connection;
-    return undefined;
+    const all = [...this.#byKey.values()];
+    const idle = all.filter(({ isBusy }) => !isBusy);
+    const latest = this.#now() - FRESH_MS;
+    const atRest = idle.find(({ hasServed, since }) => hasServed || since <= latest);
+    return atRest ?? all.find(({ isWaiting }) => isWaiting) ?? idle[0];
   }
 
   #biggest(sizeOf: (caller: Caller) => number): Caller | undefined {

@@ -9,6 +9,8 @@ export interface Waiter {
 /** The work was given up because too many others wait. */
 export class CrowdedError extends Error {
   override readonly name = 'CrowdedError';
+  /** The answer over HTTP. */
+  readonly statusCode = 503;
 }
 
 interface Job {
@@ -139,6 +141,6 @@ export class FairQueue {
     this.#waiting--;
     if (jobs?.length === 0) connections?.delete(connection);
     if (connections?.size === 0) this.#addresses.delete(address);
-    job.giveUp(new CrowdedError('too many calls wait for their token to be reviewed: try again later'));
+    job.giveUp(new CrowdedError('too many requests wait for their turn: try again later'));
   }
 }
