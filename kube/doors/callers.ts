@@ -1,5 +1,6 @@
 import type { Server, Socket } from 'node:net';
 import type { DoorLimits } from './limits.ts';
+import { oldestAtRest, placeOf } from './victims.ts';
 
 /** Why a door turned somebody away. */
 export type Refusal = 'offences' | 'connections' | 'bytes' | 'request';
@@ -40,9 +41,6 @@ const REMEMBERED = 4096;
 
 /** Debt beyond which offences are forgiven, in multiples of the credit: half a minute of waiting. */
 const DEEPEST_DEBT = 4;
-
-/** Milliseconds that a new connection has for its first request before it counts as one at rest. */
-const FRESH_MS = 1_000;
 
 const keyOf = (address: string | undefined, port: number | undefined): string => `${address} ${port}`;
 
@@ -239,26 +237,17 @@ export class Callers {
     if (this.#byKey.size < this.#limits.connections) return undefined;
     const biggest = this.#biggest((each) => each.connections.size);
     const isGreedy = biggest !== undefined && biggest.connections.size > caller.connections.size + 1;
-    const victim = isGreedy ? this.#victimOf(biggest) : this.#idleFor(caller);
+    const victim = isGreedy ? oldestAtRest([...biggest.connections]) : this.#idleFor(caller);
     if (!victim) return 'connections';
     this.#onRefusal('connections');
     victim.cut();
     return undefined;
   }
 
-  #victimOf({ connections }: Caller): Connection | undefined {
-    const all = [...connections];
-    return all.find(({ isBusy }) => !isBusy) ?? all[0];
-  }
-
   /** Where nobody has many, a newcomer, such as the kubelet's next probe, takes the place of one at rest or that waits. */
   #idleFor(caller: Caller): Connection | undefined {
     if (caller.connections.size > 0) return undefined;
-    const all = [...this.#byKey.values()];
-    const idle = all.filter(({ isBusy }) => !isBusy);
-    const latest = this.#now() - FRESH_MS;
-    const atRest = idle.find(({ hasServed, since }) => hasServed || since <= latest);
-    return atRest ?? all.find(({ isWaiting }) => isWaiting) ?? idle[0];
+    return placeOf([...this.#byKey.values()], this.#now());
   }
 
   #biggest(sizeOf: (caller: Caller) => number): Caller | undefined {
