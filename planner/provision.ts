@@ -91,6 +91,12 @@ const respects = (request: ProvisionRequest): boolean =>
 const idOf = (pod: { readonly namespace: string; readonly name: string }): string =>
   `${pod.namespace}/${pod.name}`;
 
+const unplacedOf = (pod: Pod, reason: string): Unplaced => ({
+  namespace: namespaceOf(pod),
+  name: pod.metadata.name,
+  reason,
+});
+
 /** What a search found, and whether it counts on pods that come somewhere without the plan. */
 interface Found {
   readonly result: ProvisionResult;
@@ -102,38 +108,47 @@ const nothing = (unplaced: readonly Unplaced[], reason: string): Found => ({
   presumes: false,
 });
 
-/** One search; `dependent` pods ('namespace/name') are left for the next plan. */
+/** Pods that a search leaves out, as 'namespace/name'; `dependent` ones for the next plan. */
+interface LeftOut {
+  readonly dependent: Set<string>;
+  /** Pods that found no place before, and now keep no volume for one pod from others. */
+  readonly passedOver: Map<string, Unplaced>;
+}
+
+/** How often a volume for one pod is offered to the next pod when the first found no place: each is a whole search. */
+const MOST_OFFERS = 3;
+
+/** One search, and the pods that others left a volume for one pod to. */
 const search = (
   request: ProvisionRequest,
   relaxed: Relaxed | undefined,
-  dependent: ReadonlySet<string>,
-): Found => {
+  { dependent, passedOver }: LeftOut,
+): Found & { readonly keepers: ReadonlySet<string> } => {
   const isOver = phaseTimers(request);
   // 1. Gather.
   const standing = clusterOf(request.snapshot, request.catalogue);
-  const { plannable, nominated, left: leftOut } = waitingPodsOf(standing, request.schedulers);
+  const found = waitingPodsOf(standing, request.schedulers, new Set(passedOver.keys()));
+  const { nominated, left: leftOut, keepers } = found;
+  const plannable = found.plannable.filter((pod) => !passedOver.has(podName(pod)));
   const { cluster, underWay } = keepRoom(standing, {
     candidates: new Set(),
     waiting: request.keepsRoomFor ?? [],
     nominated,
   });
-  const unplaced: Unplaced[] = leftOut.map(({ pod, reason }) => ({
-    namespace: namespaceOf(pod),
-    name: pod.metadata.name,
-    reason,
-  }));
+  const unplaced: Unplaced[] = leftOut.map(({ pod, reason }) => unplacedOf(pod, reason));
+  unplaced.push(...found.plannable.flatMap((pod) => passedOver.get(podName(pod)) ?? []));
+  const none = (reason: string) => ({ ...nothing(unplaced, reason), keepers });
   const urgent = plannable.filter((pod) => !dependent.has(podName(pod))).sort(byUrgency);
   for (const pod of plannable) {
     if (!dependent.has(podName(pod))) continue;
-    unplaced.push({ namespace: namespaceOf(pod), name: pod.metadata.name, reason: WAITS_FOR_OTHERS });
+    unplaced.push(unplacedOf(pod, WAITS_FOR_OTHERS));
   }
   const { waiting, originals } =
     relaxed && urgent.some(hasPreferences)
       ? withPreferences(urgent, cluster, relaxed)
       : { waiting: urgent, originals: new Map<Pod, Pod>() };
   if (waiting.length === 0) {
-    return nothing(
-      unplaced,
+    return none(
       unplaced.length > 0 ? 'None of the pending pods can be placed.' : 'No pod is waiting for a node.',
     );
   }
@@ -196,18 +211,12 @@ const search = (
     const pods = itemAt(problem.podClasses, podClass).pods.filter((pod) => !pod.spec.nodeName);
     for (const pod of n > 0 ? pods.slice(-n) : []) {
       placeable.splice(placeable.indexOf(pod), 1);
-      unplaced.push({
-        namespace: namespaceOf(pod),
-        name: pod.metadata.name,
-        reason: unplacedReason(packing, podClass, {
-          pools: cluster.snapshot.nodePools,
-          supply: cluster.supply,
-          volumes: cluster.volumes,
-        }),
-      });
+      const { nodePools: pools } = cluster.snapshot;
+      const { supply, volumes } = cluster;
+      unplaced.push(unplacedOf(pod, unplacedReason(packing, podClass, { pools, supply, volumes })));
     }
   });
-  if (placeable.length === 0) return nothing(unplaced, 'None of the pending pods can be placed.');
+  if (placeable.length === 0) return none('None of the pending pods can be placed.');
   const bill = billOf(request.catalogue, cluster.facts);
   const clusterBefore = bill.total();
   const percent = request.catalogue.spotDiversityPercent;
@@ -223,12 +232,13 @@ const search = (
   );
   if (green.length === 0 && spec.podsToMigrate?.length === 0) {
     const reason = 'Every other pod that waits has room on a node that is there or on its way.';
-    return nothing(unplaced, unplaced.length > 0 ? reason : reason.replace('other ', ''));
+    return none(unplaced.length > 0 ? reason : reason.replace('other ', ''));
   }
   const bound = { least, cost: packing.cost() };
   const isPartial = (spec.podsToMigrate ?? []).length < placeable.length;
   return {
     result: { plan: { spec, savings: savingsOf({ blue: [], green, clusterBefore, bound }) }, unplaced },
+    keepers,
     presumes: isPartial || nominated.size > 0 || comingPodsOf(standing).length > 0,
   };
 };
@@ -236,9 +246,17 @@ const search = (
 /** Plans for the pending pods, without the preferences that are relaxed; without any where `relaxed` is left out. */
 const attempt = (request: ProvisionRequest, relaxed: Relaxed | undefined): ProvisionResult => {
   const started = request.clock?.() ?? 0;
-  const dependent = new Set<string>();
-  for (;;) {
-    const { result, presumes } = search(remaining(request, started), relaxed, dependent);
+  const leftOut: LeftOut = { dependent: new Set(), passedOver: new Map() };
+  const { dependent, passedOver } = leftOut;
+  for (let offers = 0; ; ) {
+    const { result, presumes, keepers } = search(remaining(request, started), relaxed, leftOut);
+    const starving = result.unplaced.filter(
+      (pod) => keepers.has(idOf(pod)) && !dependent.has(idOf(pod)) && !passedOver.has(idOf(pod)),
+    );
+    if (starving.length > 0 && offers++ < MOST_OFFERS) {
+      for (const pod of starving) passedOver.set(idOf(pod), pod);
+      continue;
+    }
     if (!result.plan || !presumes) return result;
     const found = dependentPods(request.snapshot, request.catalogue, result.plan.spec);
     if (found.length === 0) return result;

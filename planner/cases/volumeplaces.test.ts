@@ -146,6 +146,32 @@ t.test('a ReadWriteOncePod volume that a pod has lets no other pod start', async
   );
 });
 
+for (const [what, cpu, spec] of [
+  ['of another scheduler', 100, { schedulerName: 'volcano' }],
+  ['of a selector that nothing meets', 100, { nodeSelector: { nobody: 'x' } }],
+  ['too large for any node', 100_000, {}],
+] as const) {
+  t.test(`a pod ${what} keeps no ReadWriteOncePod volume from the next`, async (t) => {
+    const rest = {
+      ...OPEN,
+      persistentVolumeClaims: [claim('a', { volumeName: 'a', accessModes: ['ReadWriteOncePod'] })],
+      persistentVolumes: [
+        {
+          metadata: { name: 'a' },
+          spec: { accessModes: ['ReadWriteOncePod'], csi: { driver: 'ebs.csi.aws.com', volumeHandle: 'a' } },
+        },
+      ],
+    };
+    const pods = [
+      makePod('a', { app: 'a', cpu, spec: { ...mounts('a'), ...spec } }),
+      makePod('b', { app: 'b', cpu: 100, spec: mounts('a') }),
+    ];
+    const answer = provisioned(makeSnapshot([], pods, rest), LIST);
+    t.same([unplacedOf(answer), groupsOf(answer)], [['a'], [['b']]]);
+    t.notMatch(answer.unplaced[0]?.reason, /ReadWriteOncePod/);
+  });
+}
+
 t.test('pods of one StatefulSet in two zones stay in their volumes’ zones', async (t) => {
   const nodes = AB.map((zone, n) => makeNode(`n${n}`, { type: 'm5.2xlarge', cpu: 7900, zone }));
   const volumes = AB.map((zone, n) => ({
