@@ -1,7 +1,7 @@
 import type { UnavailableOffering } from '../../api/kinds/unavailableoffering.ts';
 import { ZONE, ZONE_ID } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { type Catalogue, sellingOnly } from '../../planner/model/catalogue.ts';
 
 /** Ids of zones, by zone. */
 export type ZoneIds = ReadonlyMap<string, string>;
@@ -61,17 +61,5 @@ export const withoutUnavailable = (
 ): Catalogue => {
   if (unavailable.length === 0) return catalogue;
   const isAvailable = availabilityCheck(unavailable, zoneIdsOf(catalogue, o.nodes), o.now);
-  let isChanged = false;
-  const instanceTypes = catalogue.instanceTypes.map((type) => {
-    const isWhole = type.offerings.every((each) => isAvailable({ ...each, instanceType: type.name }));
-    if (isWhole) return type;
-    isChanged = true;
-    return {
-      ...type,
-      offerings: type.offerings.map((offering) =>
-        isAvailable({ ...offering, instanceType: type.name }) ? offering : { ...offering, available: false },
-      ),
-    };
-  });
-  return isChanged ? { ...catalogue, instanceTypes } : catalogue;
+  return sellingOnly(catalogue, (offering, type) => isAvailable({ ...offering, instanceType: type.name }));
 };

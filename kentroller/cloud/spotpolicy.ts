@@ -1,6 +1,6 @@
 import type { UnavailableOffering, UnavailableOfferingSpec } from '../../api/kinds/unavailableoffering.ts';
 import type { Node } from '../../api/objects.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { type Catalogue, mapOfferings } from '../../planner/model/catalogue.ts';
 import type { Policies } from '../policies/settings.ts';
 import { refusalsLeft } from '../rebalanceplan/create/unavailable.ts';
 import { availabilityCheck, zoneIdsOf } from './availability.ts';
@@ -26,17 +26,9 @@ const withReliability = (
   const records = unavailable.filter((each) => stillCounts(each, o.now)).map(lasting);
   if (records.length === 0) return catalogue;
   const isReliable = availabilityCheck(records, zoneIdsOf(catalogue, o.nodes), o.now);
-  return {
-    ...catalogue,
-    instanceTypes: catalogue.instanceTypes.map((type) => {
-      const isWhole = type.offerings.every((each) => isReliable({ ...each, instanceType: type.name }));
-      if (isWhole) return type;
-      const offerings = type.offerings.map((each) =>
-        isReliable({ ...each, instanceType: type.name }) ? each : { ...each, isLessReliable: true as const },
-      );
-      return { ...type, offerings };
-    }),
-  };
+  return mapOfferings(catalogue, (offering, type) =>
+    isReliable({ ...offering, instanceType: type.name }) ? offering : { ...offering, isLessReliable: true },
+  );
 };
 
 /**

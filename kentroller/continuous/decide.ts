@@ -2,7 +2,7 @@ import type { RebalancePlan, RebalancePlanSpec, Savings } from '../../api/kinds/
 import type { Node, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { isDrainable } from '../../api/pods.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { type Catalogue, sellingOnly } from '../../planner/model/catalogue.ts';
 import { PlanningError } from '../rebalanceplanclaim/plannerworker.ts';
 import type { savingsOfAll } from '../rebalanceplanclaim/planparts.ts';
 import type { ContinuousSettings } from './settings.ts';
@@ -102,15 +102,7 @@ export const executionPolicyOf = (
 
 /** The catalogue of a mode. Without 'full' no offering is available to buy; prices stay, to value existing nodes. */
 export const catalogueFor = (settings: Pick<ContinuousSettings, 'mode'>, catalogue: Catalogue): Catalogue =>
-  settings.mode === 'full'
-    ? catalogue
-    : {
-        ...catalogue,
-        instanceTypes: catalogue.instanceTypes.map((type) => ({
-          ...type,
-          offerings: type.offerings.map((offering) => ({ ...offering, available: false })),
-        })),
-      };
+  settings.mode === 'full' ? catalogue : sellingOnly(catalogue, () => false);
 
 /** Names of the nodes that have no pod which a drain would wait for. */
 export const emptyNodes = (

@@ -5,7 +5,7 @@ import { valueAt } from '../../api/records/valueat.ts';
 import { NODES } from '../../api/resources.ts';
 import { counter } from '../../kube/component/metrics.ts';
 import { updateIfThere } from '../../kube/update.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { type Catalogue, sellingOnly } from '../../planner/model/catalogue.ts';
 import { capacityTypeOf } from '../../planner/model/standingmachine.ts';
 import type { PolicyRecord } from '../policies/record.ts';
 import type { PoliciesNow } from '../policies/settings.ts';
@@ -35,16 +35,8 @@ const buyingOf = (now: PoliciesNow): string | undefined => {
   return kept.length > 0 ? kept.join(', and ') : undefined;
 };
 
-/** The catalogue in which only spot can be bought; prices stay, to value existing nodes. */
-const spotOnly = (catalogue: Catalogue): Catalogue => ({
-  ...catalogue,
-  instanceTypes: catalogue.instanceTypes.map((type) => ({
-    ...type,
-    offerings: type.offerings.map((offering) =>
-      offering.capacityType === 'spot' ? offering : { ...offering, available: false },
-    ),
-  })),
-});
+const spotOnly = (catalogue: Catalogue): Catalogue =>
+  sellingOnly(catalogue, ({ capacityType }) => capacityType === 'spot');
 
 const label = async ({ client, signal }: RoundOptions, { metadata }: Node): Promise<void> => {
   await updateIfThere(

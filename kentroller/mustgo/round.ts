@@ -3,7 +3,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
-import type { Catalogue } from '../../planner/model/catalogue.ts';
+import { type Catalogue, sellingOnly } from '../../planner/model/catalogue.ts';
 import { nodeOf } from '../caches.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import { PLANNING_TIMEOUT_MS, type PlanSearchOptions, searchSettings } from '../plansearch.ts';
@@ -79,15 +79,6 @@ export const tidyPlans = async (
   }
 };
 
-/** The catalogue in which nothing can be bought; prices stay, to value existing nodes. */
-const nothingOf = (catalogue: Catalogue): Catalogue => ({
-  ...catalogue,
-  instanceTypes: catalogue.instanceTypes.map((type) => ({
-    ...type,
-    offerings: type.offerings.map((offering) => ({ ...offering, available: false })),
-  })),
-});
-
 /** Plans the replacement of nodes and stores a plan for each that can be had. */
 export const replaceNodes = async (o: RoundOptions, round: Round): Promise<RoundOutcome> => {
   const { caches, client, recorder, signal } = o;
@@ -97,12 +88,13 @@ export const replaceNodes = async (o: RoundOptions, round: Round): Promise<Round
   const catalogue = await o.catalogue();
   // Asked after the catalogue was read: only then it is known where its prices come from.
   const gap = o.priceGap?.();
-  const buying = gap === undefined ? round.buying : nothingOf;
+  const forSale =
+    gap === undefined ? (round.buying?.(catalogue) ?? catalogue) : sellingOnly(catalogue, () => false);
   const maxCores = o.maxCores?.();
   const answer = await planInParts(
     {
       snapshot: await gatherForPlans(o),
-      catalogue: buying?.(catalogue) ?? catalogue,
+      catalogue: forSale,
       now,
       ...searchSettings(o),
       planName: nameOf(1),

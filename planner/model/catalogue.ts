@@ -81,6 +81,30 @@ export interface Catalogue {
   readonly warnings?: readonly string[];
 }
 
+/** The catalogue with each offering as `change` gives it; the same objects where nothing changes. */
+export const mapOfferings = (
+  catalogue: Catalogue,
+  change: (offering: Offering, type: InstanceType) => Offering,
+): Catalogue => {
+  let isChanged = false;
+  const instanceTypes = catalogue.instanceTypes.map((type) => {
+    const offerings = type.offerings.map((offering) => change(offering, type));
+    if (offerings.every((offering, n) => offering === type.offerings[n])) return type;
+    isChanged = true;
+    return { ...type, offerings };
+  });
+  return isChanged ? { ...catalogue, instanceTypes } : catalogue;
+};
+
+/** The catalogue in which no other offerings can be bought; their prices stay, to value nodes that stand. */
+export const sellingOnly = (
+  catalogue: Catalogue,
+  isSold: (offering: Offering, type: InstanceType) => boolean,
+): Catalogue =>
+  mapOfferings(catalogue, (offering, type) =>
+    isSold(offering, type) ? offering : { ...offering, available: false },
+  );
+
 /** A catalogue that can't be used; the message is one sentence that names the entry. */
 export class CatalogueError extends Error {
   override readonly name = 'CatalogueError';

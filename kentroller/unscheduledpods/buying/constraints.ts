@@ -1,6 +1,6 @@
 import { MIB_PER_GIB, RATIOS } from '../../../api/kinds/nodeconstraints.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
-import type { Catalogue, InstanceType } from '../../../planner/model/catalogue.ts';
+import { type Catalogue, type InstanceType, sellingOnly } from '../../../planner/model/catalogue.ts';
 import type { NodeConstraints } from '../../policies/settings.ts';
 
 const MIB = 1_024 * 1_024;
@@ -30,13 +30,4 @@ export const meetsConstraints = (type: InstanceType, bounds: NodeConstraints): b
 
 /** The catalogue with only machines within the bounds to buy; prices of the others stay, to value nodes that stand. */
 export const withinConstraints = (catalogue: Catalogue, bounds: NodeConstraints | undefined): Catalogue =>
-  bounds === undefined
-    ? catalogue
-    : {
-        ...catalogue,
-        instanceTypes: catalogue.instanceTypes.map((type) =>
-          meetsConstraints(type, bounds)
-            ? type
-            : { ...type, offerings: type.offerings.map((each) => ({ ...each, available: false })) },
-        ),
-      };
+  bounds === undefined ? catalogue : sellingOnly(catalogue, (_, type) => meetsConstraints(type, bounds));

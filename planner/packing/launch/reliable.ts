@@ -1,4 +1,4 @@
-import type { Catalogue } from '../../model/catalogue.ts';
+import { type Catalogue, mapOfferings } from '../../model/catalogue.ts';
 import { poolLimits } from '../../model/nodepool.ts';
 import type { CompiledOption } from '../compiledoption.ts';
 import { hasSamePickedLabels, minValuesOf } from '../instancetypeset.ts';
@@ -54,13 +54,9 @@ export const withoutLessReliable = (
 
 /** The catalogue with all spot as reliable as any; undefined where it is so already. */
 export const withoutDoubts = (catalogue: Catalogue): Catalogue | undefined => {
-  const { instanceTypes } = catalogue;
-  if (!instanceTypes.some(({ offerings }) => offerings.some((each) => each.isLessReliable))) return undefined;
-  return {
-    ...catalogue,
-    instanceTypes: instanceTypes.map((type) => ({
-      ...type,
-      offerings: type.offerings.map(({ isLessReliable: _, ...offering }) => offering),
-    })),
-  };
+  const trusted = mapOfferings(catalogue, (offering) => {
+    const { isLessReliable, ...others } = offering;
+    return isLessReliable ? others : offering;
+  });
+  return trusted === catalogue ? undefined : trusted;
 };
