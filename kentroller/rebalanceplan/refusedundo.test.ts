@@ -1,37 +1,19 @@
-import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import { CORDONED_BY, IN_USE_BY, KARPENTER_DO_NOT_DISRUPT, LOCKED_BY } from '../../api/labels.ts';
-import * as resources from '../../api/resources.ts';
+import { NODE_CLAIMS, NODES, REBALANCE_PLANS } from '../../api/resources.ts';
 import { KubeError, type KubeErrorInit } from '../../kube/errors.ts';
-import { MemoryApi } from '../../kube/testing/memory/api.ts';
+import type { MemoryApi } from '../../kube/testing/memory/api.ts';
 import * as make from '../testing/builders.ts';
 import { CORDONED, DELETE } from '../testing/decisions.ts';
+import { passes, planScene } from '../testing/planscene.ts';
 import { Process } from '../testing/process.ts';
 
 /** Rollbacks that the API server refuses midway. */
 
-const { NODES, NODE_CLAIMS, REBALANCE_PLANS } = resources;
-
 /** A cluster in which the rollback of a plan is due that has locked and cordoned node-blue. */
-const scene = (): { api: MemoryApi; mark: string } => {
-  const api = new MemoryApi({ now: () => make.NOW });
-  const { metadata, spec, status } = make.plan(
-    DELETE,
-    { failurePhase: 'Deletion', failureReason: 'x', failureMessage: 'it failed' },
-    'PinsReady',
-  );
-  const { uid = '' } = api.create(REBALANCE_PLANS, { metadata, spec }).metadata;
-  api.edit(REBALANCE_PLANS, { name: 'plan' }, (plan) => ({ ...plan, ...(status && { status }) }));
-  const mark = `plan/${uid}`;
-  const claim = make.nodeClaim('blue', { annotations: { [IN_USE_BY]: mark } });
-  api.create(NODE_CLAIMS, claim);
-  api.edit(NODE_CLAIMS, { name: 'blue' }, (found) => ({
-    ...found,
-    ...(claim.status && { status: claim.status }),
-  }));
-  const annotations = { ...CORDONED.metadata.annotations, [CORDONED_BY]: mark, [LOCKED_BY]: mark };
-  api.create(NODES, { ...CORDONED, metadata: { ...CORDONED.metadata, annotations } });
-  return { api, mark };
+const scene = (): MemoryApi => {
+  const failure = { failurePhase: 'Deletion', failureReason: 'x', failureMessage: 'it failed' } as const;
+  return planScene(make.plan(DELETE, failure, 'PinsReady'), CORDONED, [CORDONED_BY, LOCKED_BY]);
 };
 
 const ERRORS: readonly (readonly [string, KubeErrorInit])[] = [
@@ -42,7 +24,7 @@ const ERRORS: readonly (readonly [string, KubeErrorInit])[] = [
 ];
 for (const [name, init] of ERRORS) {
   t.test(`a rollback that meets ${name} goes on later, and leaves nothing`, async (t) => {
-    const { api } = scene();
+    const api = scene();
     let refusals = 12;
     const process = new Process(
       api,
@@ -52,15 +34,7 @@ for (const [name, init] of ERRORS) {
           throw new KubeError('refused by a policy', init);
       },
     );
-    for (let pass = 0; pass < 40; pass += 1) {
-      for (const begin of process.reconciles(['plan'], ['blue'])) begin();
-      await setImmediate();
-      while (process.requests.length > 0) {
-        process.requests.shift()?.();
-        await setImmediate();
-      }
-      for (let each = process.deliveries(); each.length > 0; each = process.deliveries()) each[0]?.();
-    }
+    await passes(process, { plans: ['plan'], claims: ['blue'], times: 40 });
     const node = api.get(NODES, { name: 'node-blue' });
     t.notOk(node.spec?.unschedulable, 'open to pods');
     for (const key of [CORDONED_BY, LOCKED_BY, KARPENTER_DO_NOT_DISRUPT])

@@ -1,9 +1,9 @@
-import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import * as resources from '../../api/resources.ts';
 import { MemoryApi } from '../../kube/testing/memory/api.ts';
 import * as make from '../testing/builders.ts';
+import { passes } from '../testing/planscene.ts';
 import { Process } from '../testing/process.ts';
 
 /** Plans that somebody writes or edits by hand, carried out by the real controller: what the API server has at the end. */
@@ -14,17 +14,7 @@ const open = (): { api: MemoryApi; process: Process; run: () => Promise<void> } 
   const api = new MemoryApi({ now: () => make.NOW });
   api.create(NODE_POOLS, make.nodePool('general', { limits: { cpu: '10' } }));
   const process = new Process(api, () => make.NOW);
-  const run = async (): Promise<void> => {
-    for (let pass = 0; pass < 20; pass += 1) {
-      for (const begin of process.reconciles(['plan'], [])) begin();
-      await setImmediate();
-      while (process.requests.length > 0) {
-        process.requests.shift()?.();
-        await setImmediate();
-      }
-      for (let each = process.deliveries(); each.length > 0; each = process.deliveries()) each[0]?.();
-    }
-  };
+  const run = (): Promise<void> => passes(process, { plans: ['plan'], claims: [], times: 20 });
   return { api, process, run };
 };
 
