@@ -11,7 +11,6 @@ import {
   rebalanced,
 } from '../testing/cases.ts';
 
-const _ZONE = 'topology.kubernetes.io/zone';
 const TYPE = 'node.kubernetes.io/instance-type';
 const POOLS = { nodePools: [makePool('default', { requirements: [] })] };
 

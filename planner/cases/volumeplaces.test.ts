@@ -1,40 +1,24 @@
 import t from 'tap';
-import type { PodSpec, TopologySpreadConstraint } from '../../api/objects.ts';
-import { makeNode, makePod, makePool, makeSnapshot } from '../testing/builders.ts';
+import type { PodSpec } from '../../api/objects.ts';
+import { makeNode, makePod, makeSnapshot } from '../testing/builders.ts';
 import {
+  ANY_MACHINE,
   claimsOf,
   deletedBy,
   everyValue,
   groupsOf,
-  priceList,
+  M5_LIST,
   provisioned,
   rebalanced,
+  spreadOverZones,
+  TWO_ZONES,
+  unplacedOf,
 } from '../testing/cases.ts';
 
 /** Where pods with volumes may come: kinds that the numbered cases leave out. */
 
 const ZONE = 'topology.kubernetes.io/zone';
 const HOST = 'kubernetes.io/hostname';
-const AB = ['us-west-2a', 'us-west-2b'];
-const LIST = priceList(
-  { name: 'm5.large', cpu: 2, memory: '8Gi', price: 0.1, zones: AB },
-  { name: 'm5.xlarge', cpu: 4, memory: '16Gi', price: 0.2, zones: AB },
-  { name: 'm5.2xlarge', cpu: 8, memory: '32Gi', price: 0.4, zones: AB },
-);
-const OPEN = { nodePools: [makePool('default', { requirements: [] })] };
-const spread = (more: Partial<TopologySpreadConstraint> = {}): Partial<PodSpec> => ({
-  topologySpreadConstraints: [
-    {
-      maxSkew: 1,
-      topologyKey: ZONE,
-      whenUnsatisfiable: 'DoNotSchedule',
-      labelSelector: { matchLabels: { app: 's' } },
-      ...more,
-    },
-  ],
-});
-const unplacedOf = (answer: ReturnType<typeof provisioned>): readonly string[] =>
-  answer.unplaced.map(({ name }) => name);
 
 const claim = (name: string, spec: object, phase = 'Bound') => ({
   metadata: { name, namespace: 'default' },
@@ -48,7 +32,7 @@ const mounts = (claimName: string): Partial<PodSpec> => ({
 t.test('WaitForFirstConsumer with allowedTopologies keeps the claim in its zones', async (t) => {
   const answer = provisioned(
     makeSnapshot([], [makePod('p', { spec: mounts('data') })], {
-      ...OPEN,
+      ...ANY_MACHINE,
       persistentVolumeClaims: [claim('data', {}, 'Pending')],
       storageClasses: [
         {
@@ -61,7 +45,7 @@ t.test('WaitForFirstConsumer with allowedTopologies keeps the claim in its zones
         },
       ],
     }),
-    LIST,
+    M5_LIST,
   );
   t.same([answer.unplaced, everyValue(answer, ZONE)], [[], ['us-west-2b']]);
 });
@@ -77,7 +61,7 @@ t.test('a node whose CSINode allows no more volumes takes no pod with one', asyn
     makePod('b', { app: 'b', cpu: 100, spec: mounts('b') }),
   ];
   const rest = (count: number) => ({
-    ...OPEN,
+    ...ANY_MACHINE,
     persistentVolumeClaims: ['a', 'b'].map((name) => claim(name, { volumeName: name })),
     persistentVolumes: ['a', 'b'].map(volume),
     csiNodes: [
@@ -87,8 +71,8 @@ t.test('a node whose CSINode allows no more volumes takes no pod with one', asyn
       },
     ],
   });
-  t.equal(claimsOf(provisioned(makeSnapshot([node], pods, rest(1)), LIST)).length, 1);
-  t.equal(claimsOf(provisioned(makeSnapshot([node], pods, rest(2)), LIST)).length, 0);
+  t.equal(claimsOf(provisioned(makeSnapshot([node], pods, rest(1)), M5_LIST)).length, 1);
+  t.equal(claimsOf(provisioned(makeSnapshot([node], pods, rest(2)), M5_LIST)).length, 0);
 });
 
 t.test('a volume that is local to a node keeps the pod there', async (t) => {
@@ -107,13 +91,13 @@ t.test('a volume that is local to a node keeps the pod there', async (t) => {
   ];
   const answer = rebalanced(
     makeSnapshot(nodes, pods, {
-      ...OPEN,
+      ...ANY_MACHINE,
       persistentVolumeClaims: [claim('a', { volumeName: 'a' })],
       persistentVolumes: [
         { metadata: { name: 'a' }, spec: { local: { path: '/d' }, nodeAffinity: affinity } as never },
       ],
     }),
-    LIST,
+    M5_LIST,
   );
   t.same(deletedBy(answer), ['claim-m']);
 });
@@ -121,7 +105,7 @@ t.test('a volume that is local to a node keeps the pod there', async (t) => {
 t.test('a ReadWriteOncePod volume that a pod has lets no other pod start', async (t) => {
   const node = makeNode('n', { type: 'm5.xlarge', cpu: 3900 });
   const rest = {
-    ...OPEN,
+    ...ANY_MACHINE,
     persistentVolumeClaims: [claim('a', { volumeName: 'a', accessModes: ['ReadWriteOncePod'] })],
     persistentVolumes: [
       {
@@ -134,11 +118,11 @@ t.test('a ReadWriteOncePod volume that a pod has lets no other pod start', async
     makePod('a', { app: 'a', node: 'n', cpu: 100, spec: mounts('a') }),
     makePod('b', { app: 'b', cpu: 100, spec: mounts('a') }),
   ];
-  const answer = provisioned(makeSnapshot([node], pods, rest), LIST);
+  const answer = provisioned(makeSnapshot([node], pods, rest), M5_LIST);
   t.same([unplacedOf(answer), claimsOf(answer).length], [['b'], 0]);
   t.match(answer.unplaced[0]?.reason, /another pod has its volume, which is ReadWriteOncePod$/);
   const waiting = ['c', 'b'].map((name) => makePod(name, { app: name, cpu: 100, spec: mounts('a') }));
-  const first = provisioned(makeSnapshot([], [...waiting, makePod('x')], rest), LIST);
+  const first = provisioned(makeSnapshot([], [...waiting, makePod('x')], rest), M5_LIST);
   t.same(
     [unplacedOf(first), groupsOf(first)],
     [['c'], [['b', 'x']]],
@@ -153,7 +137,7 @@ for (const [what, cpu, spec] of [
 ] as const) {
   t.test(`a pod ${what} keeps no ReadWriteOncePod volume from the next`, async (t) => {
     const rest = {
-      ...OPEN,
+      ...ANY_MACHINE,
       persistentVolumeClaims: [claim('a', { volumeName: 'a', accessModes: ['ReadWriteOncePod'] })],
       persistentVolumes: [
         {
@@ -166,15 +150,15 @@ for (const [what, cpu, spec] of [
       makePod('a', { app: 'a', cpu, spec: { ...mounts('a'), ...spec } }),
       makePod('b', { app: 'b', cpu: 100, spec: mounts('a') }),
     ];
-    const answer = provisioned(makeSnapshot([], pods, rest), LIST);
+    const answer = provisioned(makeSnapshot([], pods, rest), M5_LIST);
     t.same([unplacedOf(answer), groupsOf(answer)], [['a'], [['b']]]);
     t.notMatch(answer.unplaced[0]?.reason, /ReadWriteOncePod/);
   });
 }
 
 t.test('pods of one StatefulSet in two zones stay in their volumes’ zones', async (t) => {
-  const nodes = AB.map((zone, n) => makeNode(`n${n}`, { type: 'm5.2xlarge', cpu: 7900, zone }));
-  const volumes = AB.map((zone, n) => ({
+  const nodes = TWO_ZONES.map((zone, n) => makeNode(`n${n}`, { type: 'm5.2xlarge', cpu: 7900, zone }));
+  const volumes = TWO_ZONES.map((zone, n) => ({
     metadata: { name: `v${n}` },
     spec: {
       accessModes: ['ReadWriteOnce'],
@@ -198,18 +182,18 @@ t.test('pods of one StatefulSet in two zones stay in their volumes’ zones', as
       owner: 'StatefulSet',
       node: `n${n}`,
       cpu: 500,
-      spec: { ...mounts(`d${n}`), ...spread() },
+      spec: { ...mounts(`d${n}`), ...spreadOverZones() },
     }),
   );
   const answer = rebalanced(
     makeSnapshot(nodes, pods, {
-      ...OPEN,
+      ...ANY_MACHINE,
       persistentVolumeClaims: [0, 1].map((n) => claim(`d${n}`, { volumeName: `v${n}` })),
       persistentVolumes: volumes,
     }),
-    LIST,
+    M5_LIST,
   );
   t.same(deletedBy(answer), ['claim-n0', 'claim-n1']);
   t.equal(claimsOf(answer).length, 2);
-  t.same(everyValue(answer, ZONE), AB);
+  t.same(everyValue(answer, ZONE), TWO_ZONES);
 });

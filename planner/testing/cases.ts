@@ -1,11 +1,13 @@
 import type { NodeClaimToAdd } from '../../api/kinds/rebalanceplan.ts';
-import type { Pod, Requirement } from '../../api/objects.ts';
+import { ZONE } from '../../api/labels.ts';
+import type { Pod, PodSpec, Requirement, TopologySpreadConstraint } from '../../api/objects.ts';
 import { destinationOf } from '../../api/plans.ts';
 import { type Catalogue, catalogueFromKwok } from '../model/catalogue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { verifyPlan } from '../plan/verify.ts';
 import { type ProvisionResult, provision } from '../provision.ts';
 import { type RebalanceResult, rebalance } from '../rebalance.ts';
+import { makePool } from './builders.ts';
 
 /** What the tests of planner/cases share: small price lists, and the facts that a plan is judged by. */
 
@@ -45,6 +47,32 @@ export const priceList = (...entries: readonly Priced[]): Catalogue =>
     })),
   );
 
+/** Two zones, the m5 of three sizes in them, and a NodePool that takes any machine. */
+export const TWO_ZONES = ['us-west-2a', 'us-west-2b'];
+export const M5_LIST = priceList(
+  { name: 'm5.large', cpu: 2, memory: '8Gi', price: 0.1, zones: TWO_ZONES },
+  { name: 'm5.xlarge', cpu: 4, memory: '16Gi', price: 0.2, zones: TWO_ZONES },
+  { name: 'm5.2xlarge', cpu: 8, memory: '32Gi', price: 0.4, zones: TWO_ZONES },
+);
+export const ANY_MACHINE = { nodePools: [makePool('default', { requirements: [] })] };
+
+/** A required spread over zones of the pods with the label app=s. */
+export const spreadOverZones = (more: Partial<TopologySpreadConstraint> = {}): Partial<PodSpec> => ({
+  topologySpreadConstraints: [
+    {
+      maxSkew: 1,
+      topologyKey: ZONE,
+      whenUnsatisfiable: 'DoNotSchedule',
+      labelSelector: { matchLabels: { app: 's' } },
+      ...more,
+    },
+  ],
+});
+
+/** One container for each request of CPU. */
+export const containersOf = (...cpus: readonly string[]): PodSpec['containers'] =>
+  cpus.map((cpu, n) => ({ name: `c${n}`, resources: { requests: { cpu } } }));
+
 const REQUEST = { now: Date.parse('2026-01-02T00:00:00Z'), seed: 1, planName: 'p', rounds: 300 };
 
 /** Plans for pending pods; throws where the check refuses the plan. */
@@ -73,6 +101,10 @@ const checkFaults = (
   const faults = plan ? verifyPlan(snapshot, catalogue, plan.spec) : [];
   if (faults.length > 0) throw new Error(faults.map(({ message }) => message).join('\n'));
 };
+
+/** The names of pods that found no place. */
+export const unplacedOf = ({ unplaced }: Pick<ProvisionResult, 'unplaced'>): readonly string[] =>
+  unplaced.map(({ name }) => name);
 
 type Planned = Pick<ProvisionResult | RebalanceResult, 'plan'>;
 
