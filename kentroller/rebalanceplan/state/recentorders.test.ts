@@ -1,7 +1,7 @@
 import t from 'tap';
 import { executionState, NOW, nodeClaim, nodePool, plan, toAdd } from '../../testing/builders.ts';
 import { decide } from '../decide.ts';
-import { RecentOrders, readPoolUsage, readUnderWay } from './recentorders.ts';
+import { RecentOrders, readUnderWay } from './recentorders.ts';
 import type { Step } from './step.ts';
 
 const order = (name: string): Step => ({
@@ -48,14 +48,14 @@ t.test('two plans that decide one after the other never both order the last mach
     nodePools: { list: () => [limited] },
     nodes: { list: () => [] },
     nodeClaims: { list: () => [] },
-  } as unknown as Parameters<typeof readPoolUsage>[0]['caches'];
+  } as unknown as Parameters<typeof readUnderWay>[0]['caches'];
   const passOf = (name: string): readonly string[] => {
     const buys = {
       nodeClaimsToAdd: [toAdd(name, [['m5.large']])],
       podsToMigrate: [{ name: 'p', namespace: 'shop', srcNode: '', dstNodeClaimName: name }],
     };
     const state = executionState(plan(buys), { nodePools: new Map([['general', limited]]) });
-    const { steps } = decide({ ...state, poolUsage: readPoolUsage({ caches, orders }, state) });
+    const { steps } = decide({ ...state, poolUsage: readUnderWay({ caches, orders }, state).poolUsage });
     orders.record(steps, NOW);
     return steps.map((step) => (step.kind === 'fail' ? step.failureReason : step.kind));
   };

@@ -1,6 +1,5 @@
 import type { NodeClaim } from '../../../api/objects.ts';
 import { clusterCoresOf } from '../../../planner/cluster/clustercores.ts';
-import type { PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
 import { poolUsageOf } from '../../../planner/cluster/nodepoolusage.ts';
 import type { Catalogue } from '../../../planner/model/catalogue.ts';
 import { reservedUnderWay } from '../../../planner/model/offers/reservations.ts';
@@ -41,7 +40,7 @@ export class RecentOrders {
   }
 }
 
-/** Where is read from what bounds the next orders. */
+/** Sources of what bounds the next orders. */
 export interface OrderSources {
   readonly caches: Caches;
   /** NodeClaims that were ordered a moment ago, which the caches may not show yet. */
@@ -54,50 +53,27 @@ export interface OrderSources {
 
 export const NO_CATALOGUE: Catalogue = { instanceTypes: [] };
 
-/**
- * What NodePools with limits have now. Read with no await before the next steps are decided and recorded: two plans that
- * decide on the same reading would both order the last machine.
- */
-export const readPoolUsage = (
-  { caches, orders }: OrderSources,
-  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
-): PoolUsage =>
-  poolUsageOf(
-    {
-      nodePools: caches.nodePools.list(),
-      nodes: caches.nodes.list(),
-      nodeClaims: orders.withOrdered(caches.nodeClaims.list(), now),
-    },
-    offerings?.catalogue ?? NO_CATALOGUE,
-  );
-
-/** What the cluster has of the cores that it may have; read and recorded as `readPoolUsage` is. */
-const readClusterCores = (
-  { caches, orders, maxCores }: OrderSources,
-  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
-): ExecutionState['clusterCores'] =>
-  clusterCoresOf(
-    maxCores?.(),
-    { nodes: caches.nodes.list(), nodeClaims: orders.withOrdered(caches.nodeClaims.list(), now) },
-    offerings?.catalogue ?? NO_CATALOGUE,
-  );
-
 export type UnderWay = Pick<
   ExecutionState,
   'poolUsage' | 'clusterCores' | 'knowsLimits' | 'reservedUnderWay' | 'unlaunched'
 >;
 
-/** What all plans have under way, as of this moment: read right before the steps are decided that it bounds. */
+/**
+ * What all plans have under way, as of this moment. Read with no await before the next steps are decided and recorded: two
+ * plans that decide on the same reading would both order the last machine.
+ */
 export const readUnderWay = (
-  sources: OrderSources,
-  state: Pick<ExecutionState, 'offerings' | 'now'>,
+  { caches, orders, maxCores, knowsLimits }: OrderSources,
+  { offerings, now }: Pick<ExecutionState, 'offerings' | 'now'>,
 ): UnderWay => {
-  const claims = sources.orders.withOrdered(sources.caches.nodeClaims.list(), state.now);
+  const catalogue = offerings?.catalogue ?? NO_CATALOGUE;
+  const nodes = caches.nodes.list();
+  const nodeClaims = orders.withOrdered(caches.nodeClaims.list(), now);
   return {
-    knowsLimits: sources.knowsLimits?.() ?? true,
-    poolUsage: readPoolUsage(sources, state),
-    clusterCores: readClusterCores(sources, state),
-    reservedUnderWay: reservedUnderWay(state.offerings?.catalogue ?? NO_CATALOGUE, claims),
-    unlaunched: claims.filter(isUnlaunched).length,
+    knowsLimits: knowsLimits?.() ?? true,
+    poolUsage: poolUsageOf({ nodePools: caches.nodePools.list(), nodes, nodeClaims }, catalogue),
+    clusterCores: clusterCoresOf(maxCores?.(), { nodes, nodeClaims }, catalogue),
+    reservedUnderWay: reservedUnderWay(catalogue, nodeClaims),
+    unlaunched: nodeClaims.filter(isUnlaunched).length,
   };
 };
