@@ -13,9 +13,11 @@ import {
 } from './scheduling/interpodaffinity.ts';
 import { requiredSpread } from './scheduling/topologyspread.ts';
 
+const ONLY_ONCE =
+  'hold only once pods that wait or move without this plan have their nodes; the next plan looks again';
+
 /** Why a pod is left for the next plan. */
-export const WAITS_FOR_OTHERS =
-  'its rules about other pods hold only once pods that wait or move without this plan have their nodes; the next plan looks again';
+export const WAITS_FOR_OTHERS = `its rules about other pods ${ONLY_ONCE}`;
 
 const hasRules = (pod: Pod): boolean => requiredAffinity(pod).length + requiredSpread(pod).length > 0;
 
@@ -29,21 +31,22 @@ const rulesText = (pod: Pod): string =>
     requiredSpread(pod),
   ]);
 
-/** Texts of the rules about other pods which hold for pods of a plan only where pods are that the plan does not bring. */
-const dependentRules = (
-  snapshot: Snapshot,
-  catalogue: Catalogue,
-  spec: RebalancePlanSpec,
-): ReadonlySet<string> => {
-  const moves = new Set((spec.podsToMigrate ?? []).map(({ namespace, name }) => `${namespace}/${name}`));
-  const ruled = snapshot.pods.filter((pod) => hasRules(pod) && moves.has(podName(pod)));
-  if (ruled.length === 0) return new Set();
+const movedBy = ({ podsToMigrate = [] }: RebalancePlanSpec): ReadonlySet<string> =>
+  new Set(podsToMigrate.map(({ namespace, name }) => `${namespace}/${name}`));
+
+/** The pods with rules about other pods that hold for pods of a plan only where pods are that the plan does not bring. */
+const dependent = (snapshot: Snapshot, catalogue: Catalogue, spec: RebalancePlanSpec): readonly Pod[] => {
+  const moved = movedBy(spec);
+  const ruled = snapshot.pods.filter(hasRules);
+  if (!ruled.some((pod) => moved.has(podName(pod)))) return [];
   const refused = new Set(
     verifyPlan(snapshot, catalogue, spec).flatMap(({ rule, pod }) =>
       (rule === 'InterPodAffinity' || rule === 'PodTopologySpread') && pod !== undefined ? [pod] : [],
     ),
   );
-  return new Set(ruled.filter((pod) => refused.has(podName(pod))).map(rulesText));
+  const isRefused = (pod: Pod): boolean => moved.has(podName(pod)) && refused.has(podName(pod));
+  const texts = new Set(ruled.filter(isRefused).map(rulesText));
+  return texts.size === 0 ? [] : ruled.filter((pod) => texts.has(rulesText(pod)));
 };
 
 /**
@@ -55,12 +58,10 @@ export const dependentPods = (
   catalogue: Catalogue,
   spec: RebalancePlanSpec,
 ): readonly string[] => {
-  const texts = dependentRules(snapshot, catalogue, spec);
-  if (texts.size === 0) return [];
-  const moves = new Set((spec.podsToMigrate ?? []).map(({ namespace, name }) => `${namespace}/${name}`));
-  return snapshot.pods
-    .filter((pod) => moves.has(podName(pod)) && hasRules(pod) && texts.has(rulesText(pod)))
-    .map(podName);
+  const moved = movedBy(spec);
+  return dependent(snapshot, catalogue, spec)
+    .map(podName)
+    .filter((name) => moved.has(name));
 };
 
 /** The nodes of such pods, and of all others with the same rules. */
@@ -68,18 +69,12 @@ export const dependentNodes = (
   snapshot: Snapshot,
   catalogue: Catalogue,
   spec: RebalancePlanSpec,
-): readonly string[] => {
-  const texts = dependentRules(snapshot, catalogue, spec);
-  if (texts.size === 0) return [];
-  return snapshot.pods
-    .filter((pod) => hasRules(pod) && texts.has(rulesText(pod)))
-    .flatMap(({ spec: { nodeName } }) => nodeName || []);
-};
+): readonly string[] =>
+  dependent(snapshot, catalogue, spec).flatMap(({ spec: { nodeName } }) => nodeName || []);
 
 /** Why a node is left for the next plan. */
 export const NODE_WAITS_FOR_OTHERS: Blocker = {
   kind: 'order',
   cause: 'their pods have rules about other pods that hold only once pods that wait have their nodes',
-  message:
-    'its pods have rules about other pods that hold only once pods that wait or move without this plan have their nodes; the next plan looks again',
+  message: `its pods have rules about other pods that ${ONLY_ONCE}`,
 };
