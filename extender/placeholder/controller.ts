@@ -41,15 +41,18 @@ interface PlaceholderContext {
 /** Names of Nodes that intents name and that were seen. */
 type SeenNodes = Set<string>;
 
-const nodeIntentOf = (state: State, name: string): StoredIntent | undefined =>
-  state.store.by('node', name).find(({ intent }) => intent.node);
-
-const gather = (state: State, name: string, seen: SeenNodes): PlaceholderFacts => ({
+/** The facts of a node, from the intents that name it. */
+const gather = (
+  state: State,
+  name: string,
+  intents: readonly StoredIntent[],
+  seen: SeenNodes,
+): PlaceholderFacts => ({
   name,
-  intent: nodeIntentOf(state, name)?.intent,
+  intent: intents.find(({ intent }) => intent.node)?.intent,
   node: state.nodes.get(name),
   pods: state.pods.by('node', name),
-  hasPins: state.store.by('node', name).some(({ intent }) => intent.pin),
+  hasPins: intents.some(({ intent }) => intent.pin),
   wasThere: seen.has(name),
   hasFullState: state.store.hasFullState,
   isDisabled: state.store.isDisabled,
@@ -252,8 +255,8 @@ export const createPlaceholderController = (context: PlaceholderContext): Contro
     ],
     reconcile: async (name, signal) => {
       remember(name);
-      const facts = gather(state, name, seen);
       const gathered = state.store.by('node', name);
+      const facts = gather(state, name, gathered, seen);
       const awaited = claimAwaited(facts);
       return advance(
         awaited ? { ...facts, claim: await askForClaim(context.client, awaited, signal) } : facts,
