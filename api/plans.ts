@@ -1,4 +1,4 @@
-import type { PlanState, PodToMigrate, RebalancePlan } from './kinds/rebalanceplan.ts';
+import type { PlanState, PodToMigrate, RebalancePlan, RebalancePlanSpec } from './kinds/rebalanceplan.ts';
 import type { Pod } from './objects.ts';
 import { isControlledBy } from './pods.ts';
 import { valueAt } from './records/valueat.ts';
@@ -21,6 +21,12 @@ export const foreignNodeOf = (destination: string): string | undefined =>
 
 /** The destination's name for people: of a node that Karpenter does not own, or of a NodeClaim. */
 export const destinationName = (destination: string): string => foreignNodeOf(destination) ?? destination;
+
+/** Names of the NodeClaims that a plan deletes. */
+export const deletedClaims = ({
+  nodeClaimsToDelete = [],
+}: Pick<RebalancePlanSpec, 'nodeClaimsToDelete'>): readonly string[] =>
+  nodeClaimsToDelete.map(({ nodeClaimName }) => nodeClaimName);
 
 const FINAL: ReadonlySet<PlanState> = new Set<PlanState>([
   'Done',

@@ -1,7 +1,7 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { CORDONED_BY, EVICTED_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
-import { isFinished, isRunning } from '../../api/plans.ts';
+import { deletedClaims, isFinished, isRunning } from '../../api/plans.ts';
 import { controllerKey, controllerOf } from '../../api/pods.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { namespaceOf } from '../../planner/scheduling/interpodaffinity.ts';
@@ -73,8 +73,7 @@ export const recentlyDrained = (
   new Set(
     plans
       .filter((plan) => isOurs(plan) && isRecent(plan, now, cooldownMs))
-      .flatMap((plan) => plan.spec.nodeClaimsToDelete ?? [])
-      .map(({ nodeClaimName }) => nodeClaimName),
+      .flatMap(({ spec }) => deletedClaims(spec)),
   );
 
 export const hasEvictedTaint = ({ spec }: Node): boolean =>

@@ -1,5 +1,5 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
-import { destinationOf, isFinished, isRunning } from '../../api/plans.ts';
+import { deletedClaims, destinationOf, isFinished, isRunning } from '../../api/plans.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 
 /** What plans for nodes that must go did lately, derived from them, so that a restart forgets nothing. */
@@ -15,20 +15,20 @@ export const endOf = ({ status }: RebalancePlan): number => Date.parse(status?.c
 /** Whether a plan was set to run and has not ended. */
 const isPending = (plan: RebalancePlan): boolean => plan.spec.execute && !isFinished(plan);
 
-const deletedBy = ({ spec }: RebalancePlan): readonly string[] =>
-  (spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName);
-
 /** NodeClaims that plans which have not ended remove, fill or add. */
 export const claimsInUse = (plans: readonly RebalancePlan[]): ReadonlySet<string> =>
   new Set(
     plans
       .filter(isPending)
-      .flatMap((plan) => [...deletedBy(plan), ...(plan.spec.podsToMigrate ?? []).map(destinationOf)]),
+      .flatMap((plan) => [
+        ...deletedClaims(plan.spec),
+        ...(plan.spec.podsToMigrate ?? []).map(destinationOf),
+      ]),
   );
 
 /** NodeClaims that plans of one maker which have not ended remove. */
 export const claimsUnderWay = (plans: readonly RebalancePlan[], maker: string): readonly string[] =>
-  plans.filter((plan) => isBy(plan, maker) && isPending(plan)).flatMap(deletedBy);
+  plans.filter((plan) => isBy(plan, maker) && isPending(plan)).flatMap(({ spec }) => deletedClaims(spec));
 
 /** The plans of one maker that have ended, the newest first. */
 export const endedPlans = (plans: readonly RebalancePlan[], maker: string): readonly RebalancePlan[] =>
@@ -41,7 +41,8 @@ export const failuresOf = (
 ): ReadonlyMap<string, readonly number[]> => {
   const failures = new Map<string, number[]>();
   for (const plan of endedPlans(plans, maker)) {
-    for (const claim of deletedBy(plan)) failures.set(claim, [...(failures.get(claim) ?? []), endOf(plan)]);
+    for (const claim of deletedClaims(plan.spec))
+      failures.set(claim, [...(failures.get(claim) ?? []), endOf(plan)]);
   }
   return failures;
 };

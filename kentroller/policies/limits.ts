@@ -1,21 +1,15 @@
 import { consolidationOwner, isMarkedBy } from '../../api/identity/ownermark.ts';
-import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
+import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { IN_USE_BY } from '../../api/labels.ts';
 import { isWorker } from '../../api/nodes.ts';
 import type { NodeClaim } from '../../api/objects.ts';
-import { isRunning } from '../../api/plans.ts';
+import { deletedClaims, isRunning } from '../../api/plans.ts';
 import { amount } from '../../api/quantity.ts';
 import { type Caches, claimOf } from '../caches.ts';
 
 /** The one count of cores that minCores is compared with, for plans and for node consolidation, at the decision and at the act. */
 
 const MILLI = 1_000;
-
-/** Names of the NodeClaims that a plan deletes. */
-export const deletedClaims = ({
-  nodeClaimsToDelete = [],
-}: Pick<RebalancePlanSpec, 'nodeClaimsToDelete'>): readonly string[] =>
-  nodeClaimsToDelete.map(({ nodeClaimName }) => nodeClaimName);
 
 /** NodeClaims that running plans are about to delete. */
 const plannedToGo = (plans: readonly RebalancePlan[]): ReadonlySet<string> =>

@@ -1,10 +1,11 @@
 import type { RebalancePlan, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import { INSTANCE_TYPE } from '../../api/labels.ts';
+import { deletedClaims } from '../../api/plans.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { ClusterLimit } from '../rebalanceplan/state/state.ts';
 import type { Planning } from '../rebalanceplanclaim/plannerworker.ts';
-import { coresBelow, coresThatStay, deletedClaims } from './limits.ts';
+import { coresBelow, coresThatStay } from './limits.ts';
 import type { PoliciesNow } from './settings.ts';
 
 /** clusterLimits.cpu.minCores and the plans that make the cluster smaller. */

@@ -3,7 +3,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import { KARPENTER_DISRUPTED_TAINT, PREDICTED_INTERRUPTION } from '../../api/labels.ts';
 import type { Node } from '../../api/objects.ts';
-import { isFinished as isPlanFinished } from '../../api/plans.ts';
+import { deletedClaims, isFinished as isPlanFinished } from '../../api/plans.ts';
 import { historyOf } from './history.ts';
 import type { PredictionSettings } from './settings.ts';
 import {
@@ -105,7 +105,7 @@ const claimsInPlans = (plans: readonly RebalancePlan[]): ReadonlySet<string> =>
     plans
       .filter((plan) => plan.spec.execute && !isPlanFinished(plan))
       .flatMap(({ spec }) => [
-        ...(spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName),
+        ...deletedClaims(spec),
         ...(spec.nodeClaimsToAdd ?? []).map(({ metadata }) => metadata.name ?? ''),
       ]),
   );

@@ -1,7 +1,7 @@
 import type { NodeClaimToAdd, RebalancePlanSpec } from '../../api/kinds/rebalanceplan.ts';
 import { HOSTNAME, KARPENTER_UNREGISTERED_TAINT } from '../../api/labels.ts';
 import type { Node, NodeClaim, Requirement } from '../../api/objects.ts';
-import { destinationOf } from '../../api/plans.ts';
+import { deletedClaims, destinationOf } from '../../api/plans.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 
 /** Labels that a planned node will have for sure: its claim's, and requirements with one value. */
@@ -51,7 +51,7 @@ export const afterPlan = (snapshot: Snapshot, spec: RebalancePlanSpec): Snapshot
     claimOfName.get(metadata.name) ?? claimOfProvider.get(providerID) ?? '';
   const nodeOfClaim = new Map(snapshot.nodes.map((node) => [claimOf(node), node.metadata.name]));
   const added = new Set((spec.nodeClaimsToAdd ?? []).map(({ metadata }) => metadata.name));
-  const removed = new Set((spec.nodeClaimsToDelete ?? []).map(({ nodeClaimName }) => nodeClaimName));
+  const removed = new Set(deletedClaims(spec));
   const filled = new Set((spec.podsToMigrate ?? []).map(destinationOf));
   const placeOf = new Map(
     (spec.podsToMigrate ?? []).map(({ namespace, name, dstNodeClaimName: claim = '', dstNodeName }) => [

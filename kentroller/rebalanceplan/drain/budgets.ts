@@ -1,4 +1,5 @@
 import { KARPENTER_NODEPOOL } from '../../../api/labels.ts';
+import { deletedClaims } from '../../../api/plans.ts';
 import { allowedDisruptions } from '../../../planner/cluster/disruptionbudget.ts';
 import type { ExecutionState } from '../state/state.ts';
 
@@ -22,7 +23,7 @@ export const budgetsOf = ({ plan, nodePools, poolNodes, now }: BudgetState): Map
 
 /** The disruption budgets of the NodePools that lose nodes, for the status of the plan at its start. */
 export const poolBudgets = (state: BudgetState): { nodePoolName: string; allowedDisruptions: number }[] => {
-  const losing = (state.plan.spec.nodeClaimsToDelete ?? []).map((c) => poolOf(state, c.nodeClaimName));
+  const losing = deletedClaims(state.plan.spec).map((claim) => poolOf(state, claim));
   return [...budgetsOf(state)]
     .filter(([name]) => losing.includes(name))
     .map(([nodePoolName, allowed]) => ({ nodePoolName, allowedDisruptions: allowed }));

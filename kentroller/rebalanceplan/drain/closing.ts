@@ -3,7 +3,7 @@ import type { PodToMigrate, RebalancePlan } from '../../../api/kinds/rebalancepl
 import { CORDONED_BY } from '../../../api/labels.ts';
 import { isDrainedByPlan, isReady } from '../../../api/nodes.ts';
 import type { Node, Pod } from '../../../api/objects.ts';
-import { destinationOf, givesSlotsOn, isAddedNodeReady } from '../../../api/plans.ts';
+import { deletedClaims, destinationOf, givesSlotsOn, isAddedNodeReady } from '../../../api/plans.ts';
 import { controllerKey, controllerOf, isLive, podName } from '../../../api/pods.ts';
 import { untaintSteps, untaintStepsFor } from '../reservation.ts';
 import { addedNames } from '../state/claimnames.ts';
@@ -42,7 +42,7 @@ const closeStep = (node: Node, isReplaced: boolean): Step => ({
 /** Closes the nodes whose replacement is ready, and opens those that have lost it; `claims` are not drained yet. */
 export const closingSteps = (
   state: ExecutionState,
-  claims: readonly string[] = (state.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName),
+  claims: readonly string[] = deletedClaims(state.plan.spec),
 ): readonly Step[] => {
   const { plan, nodes, nodeClaims } = state;
   const replaced = replacedNodes(plan);

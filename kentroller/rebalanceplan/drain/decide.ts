@@ -1,4 +1,5 @@
 import type { Pod } from '../../../api/objects.ts';
+import { deletedClaims } from '../../../api/plans.ts';
 import { podName } from '../../../api/pods.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf, hasWarned, isKept } from '../state/status.ts';
@@ -59,7 +60,7 @@ const removedMessage = (planned: number, kept: number): string => {
  * that could not be evicted in time are reattached and stay.
  */
 export const drainAndDelete = (state: ExecutionState): Decision => {
-  const claims = (state.plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
+  const claims = deletedClaims(state.plan.spec);
   const blocked = new Map(
     state.podsOnKeptNodes.flatMap((pod) => {
       const reason = moveBlocker(state, pod);

@@ -1,6 +1,7 @@
 import { isMarkedBy } from '../../../api/identity/ownermark.ts';
 import { CORDONED_BY } from '../../../api/labels.ts';
 import { isDrainedByPlan } from '../../../api/nodes.ts';
+import { deletedClaims } from '../../../api/plans.ts';
 import { isDrainable } from '../../../api/pods.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { deletionEventsOf } from '../state/status.ts';
@@ -34,7 +35,7 @@ export const abandonedDrainSteps = ({
 /** Uncordons those of the NodeClaims' nodes that this plan cordoned. */
 export const uncordonSteps = (
   { plan, nodes, pods }: Pick<ExecutionState, 'plan' | 'nodes' | 'pods'>,
-  claims: readonly string[] = (plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName),
+  claims: readonly string[] = deletedClaims(plan.spec),
 ): readonly Step[] =>
   claims.flatMap((nodeClaimName): Step[] => {
     const node = nodes.get(nodeClaimName);

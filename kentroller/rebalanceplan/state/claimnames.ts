@@ -1,7 +1,7 @@
 import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import { PLAN } from '../../../api/labels.ts';
 import type { NodeClaim } from '../../../api/objects.ts';
-import { destinationOf, foreignNodeOf } from '../../../api/plans.ts';
+import { deletedClaims, destinationOf, foreignNodeOf } from '../../../api/plans.ts';
 import { attemptsOf } from './status.ts';
 
 /** Names that the plan gives to the NodeClaims that it adds; what it ordered is its own, whatever its spec says now. */
@@ -14,11 +14,10 @@ export const addedNames = ({ spec, status }: RebalancePlan): ReadonlySet<string>
 /** NodeClaims that existed before the plan and that it removes or moves pods to. */
 export const existingClaims = (plan: RebalancePlan): readonly string[] => {
   const added = addedNames(plan);
-  const removed = (plan.spec.nodeClaimsToDelete ?? []).map((c) => c.nodeClaimName);
   const filled = (plan.spec.podsToMigrate ?? [])
     .map(destinationOf)
     .filter((name) => name !== '' && !added.has(name) && foreignNodeOf(name) === undefined);
-  return [...new Set([...removed, ...filled])];
+  return [...new Set([...deletedClaims(plan.spec), ...filled])];
 };
 
 /** Destinations of the plan that Karpenter does not own. */
