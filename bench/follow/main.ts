@@ -1,14 +1,9 @@
-import { loadPrices } from '../../e2e/demo/prices.ts';
 import { cloudOf } from '../../e2e/ground/aws/cloud.ts';
-import { attach, type Ground, up } from '../../e2e/ground/ground.ts';
-import { progressOn } from '../../e2e/ground/host/progress.ts';
-import { connect } from '../../kube/client/client.ts';
-import { machine } from '../support/bed.ts';
+import type { Ground } from '../../e2e/ground/ground.ts';
 import { Child } from '../support/child.ts';
-import { mean } from '../support/figures.ts';
 import { readFlags } from '../support/flags.ts';
+import { type MeanRow, printMeans, withBursts } from './bursts.ts';
 import type { Outcome } from './outcome.ts';
-import { runRound } from './round.ts';
 
 /**
  * Bursts of mixed pods for which Karpenter buys machines, with kentroller and the pod pinner following it and with
@@ -40,7 +35,7 @@ const startOurs = async (ground: Ground): Promise<() => Promise<void>> => {
   return stop;
 };
 
-const LINES: readonly (readonly [string, (o: Outcome) => number, number])[] = [
+const ROWS: readonly MeanRow[] = [
   ['pods', (o) => o.pods, 0],
   ['claims bought for them', (o) => o.claims, 1],
   ['extra claims bought', (o) => o.extra, 1],
@@ -55,47 +50,28 @@ const LINES: readonly (readonly [string, (o: Outcome) => number, number])[] = [
   ['pods Failed', (o) => o.failed, 0],
 ];
 
-const print = (outcomes: Readonly<Record<Way, readonly Outcome[]>>): void => {
-  const cell = (way: Way, value: (o: Outcome) => number, digits: number): string => {
-    const all = outcomes[way].map(value);
-    return all.length === 0 ? '' : mean(all).toFixed(digits);
-  };
-  process.stdout.write('\n| mean of the rounds | kube-scheduler alone | with us |\n| --- | --- | --- |\n');
-  for (const [what, value, digits] of LINES) {
-    process.stdout.write(`| ${what} | ${cell('off', value, digits)} | ${cell('on', value, digits)} |\n`);
-  }
-};
-
 const { numbers, groups } = readFlags(process.argv.slice(2), {
   numbers: { pods: 200, rounds: 2, seed: 1 },
   groups: WAYS,
 });
-const existing = process.env.GROUND_NAME;
-const ground = existing
-  ? attach(existing)
-  : await up({ name: 'bench-follow', cloud: true, progress: progressOn(process.stdout) });
-const client = connect({ kubeconfig: ground.kubeconfig, userAgent: 'bench-follow', qps: 500, burst: 1000 });
 const outcomes: Record<Way, Outcome[]> = { off: [], on: [] };
-try {
-  if (!existing) await ground.kubectl(['apply', '--server-side', '-k', 'manifests/overlays/processes']);
-  const prices = await loadPrices();
-  process.stdout.write(`${machine()}; ${numbers.rounds} rounds of ${numbers.pods} pods\n`);
+const place = { bench: 'bench-follow', existing: process.env.GROUND_NAME };
+await withBursts(place, numbers, async ({ ground, play }) => {
   for (let round = 0; round < numbers.rounds; round++) {
     for (const way of WAYS.filter((each) => groups.has(each))) {
       const stop = way === 'on' ? await startOurs(ground) : async () => {};
       try {
-        const name = `burst-${way}-${round}`;
-        const seed = numbers.seed + round;
-        const outcome = await runRound({ ground, client, name, pods: numbers.pods, seed, prices });
-        outcomes[way].push(outcome);
-        process.stdout.write(`${name}: ${JSON.stringify(outcome)}\n`);
+        outcomes[way].push(await play(`burst-${way}-${round}`, round));
       } finally {
         await stop();
       }
     }
   }
-  print(outcomes);
-} finally {
-  client.close();
-  if (!existing) await ground.down();
-}
+});
+printMeans(
+  [
+    ['kube-scheduler alone', outcomes.off],
+    ['with us', outcomes.on],
+  ],
+  ROWS,
+);

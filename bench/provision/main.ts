@@ -1,14 +1,9 @@
 import { join } from 'node:path';
-import { loadPrices } from '../../e2e/demo/prices.ts';
 import { cloudOf } from '../../e2e/ground/aws/cloud.ts';
-import { attach, type Ground, up } from '../../e2e/ground/ground.ts';
-import { progressOn } from '../../e2e/ground/host/progress.ts';
-import { connect } from '../../kube/client/client.ts';
+import type { Ground } from '../../e2e/ground/ground.ts';
+import { type MeanRow, printMeans, withBursts } from '../follow/bursts.ts';
 import type { Outcome } from '../follow/outcome.ts';
-import { runRound } from '../follow/round.ts';
-import { machine } from '../support/bed.ts';
 import { Child } from '../support/child.ts';
-import { mean } from '../support/figures.ts';
 import { readFlags } from '../support/flags.ts';
 
 /**
@@ -60,7 +55,7 @@ const startOurs = async (ground: Ground, way: Way): Promise<() => Promise<void>>
   return stop;
 };
 
-const LINES: readonly (readonly [string, (o: Outcome) => number, number])[] = [
+const ROWS: readonly MeanRow[] = [
   ['pods', (o) => o.pods, 0],
   ['claims of plans', (o) => o.ofPlans, 1],
   ['claims of Karpenter', (o) => o.claims + o.extra - o.ofPlans, 1],
@@ -73,59 +68,34 @@ const LINES: readonly (readonly [string, (o: Outcome) => number, number])[] = [
   ['pods Failed', (o) => o.failed, 0],
 ];
 
-const print = (outcomes: Readonly<Record<Way, readonly Outcome[]>>): void => {
-  const cell = (way: Way, value: (o: Outcome) => number, digits: number): string => {
-    const all = outcomes[way].map(value);
-    return all.length === 0 ? '' : mean(all).toFixed(digits);
-  };
-  process.stdout.write(
-    '\n| mean of the rounds | Karpenter alone | ours | ours, kept |\n| --- | --- | --- | --- |\n',
-  );
-  for (const [what, value, digits] of LINES)
-    process.stdout.write(`| ${what} | ${WAYS.map((way) => cell(way, value, digits)).join(' | ')} |\n`);
-  const twice = (way: Way): string => {
-    const rounds = outcomes[way];
-    if (way === 'karpenter' || rounds.length === 0) return '';
-    return `${rounds.filter((o) => o.claims + o.extra > o.ofPlans).length} of ${rounds.length}`;
-  };
-  process.stdout.write(`| bursts that both bought for | ${WAYS.map(twice).join(' | ')} |\n`);
-};
-
 const { numbers, groups } = readFlags(process.argv.slice(2), {
   numbers: { pods: 100, rounds: 1, seed: 1 },
   groups: WAYS,
 });
-const existing = process.env.GROUND_NAME;
-const ground = existing
-  ? attach(existing)
-  : await up({ name: 'bench-provision', cloud: true, progress: progressOn(process.stdout) });
-const client = connect({
-  kubeconfig: ground.kubeconfig,
-  userAgent: 'bench-provision',
-  qps: 500,
-  burst: 1000,
-});
 const outcomes: Record<Way, Outcome[]> = { karpenter: [], ours: [], kept: [] };
-try {
-  if (!existing) await ground.kubectl(['apply', '--server-side', '-k', 'manifests/overlays/processes']);
-  const prices = await loadPrices();
-  process.stdout.write(`${machine()}; ${numbers.rounds} rounds of ${numbers.pods} pods\n`);
+const place = { bench: 'bench-provision', existing: process.env.GROUND_NAME };
+await withBursts(place, numbers, async ({ ground, play }) => {
   for (const way of WAYS.filter((each) => groups.has(each))) {
     const stop = way === 'karpenter' ? async () => {} : await startOurs(ground, way);
     try {
-      for (let round = 0; round < numbers.rounds; round++) {
-        const name = `buy-${way}-${round}`;
-        const seed = numbers.seed + round;
-        const outcome = await runRound({ ground, client, name, pods: numbers.pods, seed, prices });
-        outcomes[way].push(outcome);
-        process.stdout.write(`${name}: ${JSON.stringify(outcome)}\n`);
-      }
+      for (let round = 0; round < numbers.rounds; round++)
+        outcomes[way].push(await play(`buy-${way}-${round}`, round));
     } finally {
       await stop();
     }
   }
-  print(outcomes);
-} finally {
-  client.close();
-  if (!existing) await ground.down();
-}
+});
+printMeans(
+  [
+    ['Karpenter alone', outcomes.karpenter],
+    ['ours', outcomes.ours],
+    ['ours, kept', outcomes.kept],
+  ],
+  ROWS,
+);
+const twice = (way: Way): string => {
+  const rounds = outcomes[way];
+  if (way === 'karpenter' || rounds.length === 0) return '';
+  return `${rounds.filter((o) => o.claims + o.extra > o.ofPlans).length} of ${rounds.length}`;
+};
+process.stdout.write(`| bursts that both bought for | ${WAYS.map(twice).join(' | ')} |\n`);
