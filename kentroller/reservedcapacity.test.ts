@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import t from 'tap';
 import { CAPACITY_RESERVATION_ID, KARPENTER_CAPACITY_TYPE } from '../api/labels.ts';
-import type { KubeObject, NodeClaim } from '../api/objects.ts';
+import type { NodeClaim } from '../api/objects.ts';
 import { EC2_NODE_CLASSES, NODE_CLAIMS, NODE_POOLS } from '../api/resources.ts';
 import { scratch, soon } from '../kube/testing/scratch.ts';
 import type { Catalogue } from '../planner/model/catalogue.ts';
@@ -9,6 +9,7 @@ import { makePod, makePool } from '../planner/testing/builders.ts';
 import { machines, provisionFor } from '../planner/testing/smallworld.ts';
 import { createCaches, startCaches } from './caches.ts';
 import { gatherSnapshot, usesReservations } from './snapshot.ts';
+import { ec2NodeClass } from './testing/builders.ts';
 
 /** Capacity reservations of an EC2NodeClass on a real API server, on and off. */
 
@@ -25,18 +26,7 @@ t.teardown(async () => {
   await client.delete(EC2_NODE_CLASSES, { name }).catch(() => {});
 });
 
-const selector = { tags: { name } };
-const nodeClass = {
-  apiVersion: 'karpenter.k8s.aws/v1',
-  metadata: { name },
-  spec: {
-    role: 'node',
-    amiSelectorTerms: [{ alias: 'al2023@latest' }],
-    subnetSelectorTerms: [selector],
-    securityGroupSelectorTerms: [selector],
-    capacityReservationSelectorTerms: [{ id: ID }],
-  },
-} as KubeObject;
+const nodeClass = ec2NodeClass(name, { capacityReservationSelectorTerms: [{ id: ID }] });
 const status = (state: string) => ({
   capacityReservations: [
     {

@@ -1,6 +1,5 @@
 import { Registry } from 'prom-client';
 import t from 'tap';
-import type { KubeObject } from '../api/objects.ts';
 import { EC2_NODE_CLASSES, LIMIT_RANGES, NODE_POOLS } from '../api/resources.ts';
 import { scratch, soon } from '../kube/testing/scratch.ts';
 import { supplyOf } from '../planner/model/supply.ts';
@@ -8,6 +7,7 @@ import { makePool } from '../planner/testing/builders.ts';
 import { priceList } from '../planner/testing/cases.ts';
 import { areSynced, createCaches, startCaches } from './caches.ts';
 import { gatherSnapshot } from './snapshot.ts';
+import { ec2NodeClass } from './testing/builders.ts';
 
 const { client, namespace, log } = scratch(t, 'snapshot');
 const name = `snapshot-${process.pid}`;
@@ -19,19 +19,10 @@ t.teardown(async () => {
   await client.delete(EC2_NODE_CLASSES, { name }).catch(() => {});
 });
 
-const selector = { tags: { name } };
-const nodeClass = {
-  apiVersion: 'karpenter.k8s.aws/v1',
-  metadata: { name },
-  spec: {
-    role: 'node',
-    amiSelectorTerms: [{ alias: 'al2023@latest' }],
-    subnetSelectorTerms: [selector],
-    securityGroupSelectorTerms: [selector],
-    kubelet: { maxPods: 17 },
-    blockDeviceMappings: [{ deviceName: '/dev/xvda', ebs: { volumeSize: '200Gi' } }],
-  },
-} as KubeObject;
+const nodeClass = ec2NodeClass(name, {
+  kubelet: { maxPods: 17 },
+  blockDeviceMappings: [{ deviceName: '/dev/xvda', ebs: { volumeSize: '200Gi' } }],
+});
 
 t.test('kentroller reads NodeClasses and LimitRanges, and what they say counts', async (t) => {
   await client.create(EC2_NODE_CLASSES, nodeClass);

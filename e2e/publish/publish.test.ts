@@ -9,6 +9,7 @@ import t from 'tap';
 import { CHART, helm, objectsIn, program } from '../charts/tools.ts';
 import { run } from '../ground/host/command.ts';
 import { until } from '../ground/ready.ts';
+import { registryConfig } from '../install/registry.ts';
 import { gpgSigner } from './charts.ts';
 import { RegistryClient } from './client.ts';
 import { credentialsFor } from './credentials.ts';
@@ -36,10 +37,7 @@ async function startRegistry(
 ): Promise<string> {
   const host = `127.0.0.1:${await freePort()}`;
   const file = join(folder, 'registry.yml');
-  writeFileSync(
-    file,
-    `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${join(folder, 'content')}}}\nhttp: {addr: '${host}'}\n`,
-  );
+  writeFileSync(file, registryConfig(folder, host));
   const child = spawn(await program('registry'), ['serve', file], { stdio: 'ignore' });
   test.teardown(async () => {
     child.kill('SIGKILL');

@@ -7,7 +7,7 @@ import {
   OWNED_BY,
   ZONE,
 } from '../../api/labels.ts';
-import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
+import type { KubeObject, Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import type { CapacityType } from '../../planner/model/capacitytype.ts';
 import type { Offering } from '../../planner/model/catalogue.ts';
 import { Offerings } from '../cloud/offerings.ts';
@@ -82,6 +82,22 @@ export const node = (
       ? {}
       : { conditions: [{ type: 'Ready', status: 'True' }], nodeInfo: { kubeletVersion: 'v1.36.3' } },
 });
+
+/** An EC2NodeClass that an API server takes; it selects by its own name. */
+export const ec2NodeClass = (name: string, spec: object): KubeObject => {
+  const selector = { tags: { name } };
+  return {
+    apiVersion: 'karpenter.k8s.aws/v1',
+    metadata: { name },
+    spec: {
+      role: 'node',
+      amiSelectorTerms: [{ alias: 'al2023@latest' }],
+      subnetSelectorTerms: [selector],
+      securityGroupSelectorTerms: [selector],
+      ...spec,
+    },
+  } as KubeObject;
+};
 
 export const locked = (name: string, o: Parameters<typeof node>[1] = {}): Node =>
   node(name, {
