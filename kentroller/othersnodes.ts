@@ -40,7 +40,8 @@ export const withoutOthersNodes =
     planning: Planning,
     o: { readonly isOn: boolean; readonly isServed: (signal: AbortSignal) => Promise<boolean> },
   ): Planning =>
-  async (request, timeoutMs, signal) => {
+  async (request, timeoutMs, signal, begin) => {
     const mayMove = o.isOn && (await o.isServed(signal));
-    return await planning(mayMove ? request : { ...request, movesToOthersNodes: false }, timeoutMs, signal);
+    const asked = mayMove ? request : { ...request, movesToOthersNodes: false };
+    return await planning(asked, timeoutMs, signal, begin);
   };

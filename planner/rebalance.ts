@@ -28,6 +28,7 @@ import { dependentNodes, NODE_WAITS_FOR_OTHERS } from './presumedplaces.ts';
 import { withRoomKept } from './roomforwaiting.ts';
 import { selectorsOfMoves } from './scheduling/destination.ts';
 import { DEFAULT_PREFERENCES, type Preferences, preferWhileMoving } from './scheduling/preferences.ts';
+import type { SearchWatch } from './search/effort.ts';
 import { fillOptionsFor } from './search/filloptions.ts';
 import { improve } from './search/localsearch.ts';
 import { MOVE_TOLERANCE, reduceMoves } from './search/reducemoves.ts';
@@ -70,6 +71,7 @@ export interface RebalanceRequest extends SelectionRequest, CoresLimited {
   readonly moveWeight?: number;
   /** What whoever asks wants saved at least, in percent of the removed nodes and in USD a month: diversity leaves that. */
   readonly leastSavings?: { readonly percent?: number; readonly monthly?: number };
+  readonly watch?: SearchWatch;
   /** Whether a claim of spot alone is ordered on demand once no spot can be had, where its NodePool lets it. */
   readonly spotFallback?: boolean;
 }
@@ -149,6 +151,7 @@ interface Found {
 /** Searches without the nodes that are left for the next plan; what could not be told is left out of the answer. */
 const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => {
   const isOver = phaseTimers(request);
+  request.watch?.begin();
   // 1. Gather: the cluster, and which nodes may be replaced.
   const respects = (request.preferences ?? DEFAULT_PREFERENCES) === 'Respect';
   const { snapshot, originals } = respects
@@ -224,6 +227,7 @@ const search = (request: RebalanceRequest, left: ReadonlySet<string>): Found => 
   improve(packing, candidates, fillOptions, {
     ...effort,
     isOver: isOver.search,
+    onPoll: (rounds, cost) => request.watch?.advance(rounds, before - cost),
     targetCost: bounded * (1 + BOUND_TOLERANCE),
   });
   rightsize(packing);

@@ -15,6 +15,8 @@ interface Column {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'boolean' | 'date';
   readonly jsonPath: string;
+  /** Above 0 it is printed with -o wide alone. */
+  readonly priority?: number;
 }
 
 interface Kind {
@@ -69,6 +71,10 @@ export const KINDS: readonly Kind[] = [
       column('Savings%', 'string', '.status.projectedSavingsPercent'),
       column('Rebalance', 'string', '.status.rebalanceName'),
       AGE,
+      {
+        ...column('Planning', 'string', '.status.conditions[?(@.type=="Planned")].message'),
+        priority: 1,
+      },
     ],
   },
   {

@@ -92,6 +92,20 @@ const status = z.object({
   startTime: time.exactOptional().meta({
     description: 'When the search for a plan began; timeouts.planGenerationTimeout counts from here.',
   }),
+  search: z
+    .object({
+      searches: z.int().min(0).meta({ description: 'Searches begun; a decision may take several.' }),
+      rounds: z.int().min(0).meta({ description: 'Rounds of local search, in all searches.' }),
+      elapsedSeconds: z.int().min(0).meta({ description: 'Seconds since startTime.' }),
+      bestSavingsCostMonthly: decimal
+        .exactOptional()
+        .meta({ description: 'What the best answer so far saves, in USD per month.' }),
+      lastUpdateTime: time,
+    })
+    .exactOptional()
+    .meta({
+      description: 'How far the search is, while the state is Generating; written every ten seconds.',
+    }),
   selectedNodes: z.array(z.string().max(253)).max(MAX_NODES).exactOptional(),
   selectedNodesCount: z.int().exactOptional(),
   skippedNodes: z

@@ -74,8 +74,8 @@ export const planLimit =
  */
 export const withinLimits =
   (planning: Planning, cluster: Cluster): Planning =>
-  async (request, timeoutMs, signal) => {
-    let answer = await planning(request, timeoutMs, signal);
+  async (request, timeoutMs, signal, begin) => {
+    let answer = await planning(request, timeoutMs, signal, begin);
     while (answer.plan) {
       const { spec } = answer.plan;
       if (!isLimited(spec)) return answer;
@@ -88,13 +88,13 @@ export const withinLimits =
       const maxNodes = now.known ? Math.floor(deletedClaims(spec).length / 2) : 0;
       if (maxNodes > 0) {
         const constraints = { ...request.constraints, maxNodes };
-        answer = await planning({ ...request, constraints }, timeoutMs, signal);
+        answer = await planning({ ...request, constraints }, timeoutMs, signal, begin);
         continue;
       }
       const nodeNames = Object.keys(request.mustGo ?? {});
       const inAnyCase =
         nodeNames.length > 0
-          ? await planning({ ...request, scope: { nodeNames } }, timeoutMs, signal)
+          ? await planning({ ...request, scope: { nodeNames } }, timeoutMs, signal, begin)
           : undefined;
       return inAnyCase?.plan && !isLimited(inAnyCase.plan.spec)
         ? inAnyCase

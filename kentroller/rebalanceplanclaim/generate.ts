@@ -7,18 +7,19 @@ import type { KubeClient } from '../../kube/client/client.ts';
 import type { Logger } from '../../kube/component/log.ts';
 import { awaitChange, type Controller, requeue, watches } from '../../kube/controller/controller.ts';
 import type { Recorder } from '../../kube/controller/events.ts';
-import { isForbidden, isTerminal, messageOf } from '../../kube/errors.ts';
+import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
 import { gatherForPlans, unreadKinds } from '../snapshot.ts';
 import { readClaim, writeClaimStatus } from './claimclient.ts';
+import { failureOf, rejectionOf, selectionOf } from './claimoutcome.ts';
 import { type Explanation, isCanceled, isFinished, sentences, withState } from './claimstatus.ts';
-import { type Planning, PlanningError, PlanningTimeout } from './plannerworker.ts';
+import type { Planning } from './plannerworker.ts';
 import { buildPlan, leastSavingsOf, mustGoNodes, planIdOf, planNameFor } from './planobject.ts';
-import { type PartsAnswer, planInParts, savingsOfAll } from './planparts.ts';
+import { planInParts, savingsOfAll } from './planparts.ts';
+import { LOOKING, SearchLog, TELL_EVERY_MS, whileTelling } from './searchprogress.ts';
 import { dropOtherPlans, findPlans, startPlans, storePlans } from './storeplans.ts';
-import { PlanRefused } from './verified.ts';
 
 const GENERATION_TIMEOUT_MS = 5 * 60_000;
 const CLOUD_RETRY_MS = 1_000;
@@ -26,63 +27,6 @@ const DISABLED_RETRY_MS = 2_000;
 const DISABLED =
   'The rebalancer is disabled: the claim waits until the features ConfigMap or REBALANCER_ENABLED enables it';
 const SEED = 1;
-
-/** Bytes of JSON that nodes left out may take in a claim's status. */
-const MAX_SKIPPED_BYTES = 400_000;
-
-/** Which nodes the plans replace, and why others are left out; of very many of those only the first. */
-const selectionOf = (answer: PartsAnswer): RebalancePlanClaimStatus => {
-  let bytes = 0;
-  const fits = (node: object): boolean => {
-    bytes += JSON.stringify(node).length;
-    return bytes <= MAX_SKIPPED_BYTES;
-  };
-  const skipped = answer.skippedNodes.map((n) => ({ name: n.name, reasons: [...n.reasons] }));
-  return {
-    selectedNodes: [...answer.selectedNodes],
-    selectedNodesCount: answer.selectedNodes.length,
-    skippedNodes: skipped.filter(fits),
-  };
-};
-
-/** The final state of a claim that gets no plan from this answer, and why; undefined when it gets one. */
-export const rejectionOf = (
-  claim: RebalancePlanClaim,
-  answer: PartsAnswer,
-  unread: readonly string[] = [],
-): { readonly state: 'Skipped' | 'Failed'; readonly explanation: Explanation } | undefined => {
-  if (answer.plans.length === 0) {
-    const message = sentences([answer.reason ?? 'No cheaper set of nodes was found.', ...unread]);
-    const reason = claim.spec.mustGo ? 'NoReplacement' : 'NoSavings';
-    return { state: 'Skipped', explanation: { reason, message } };
-  }
-  const required = claim.spec.minSavingsPercentage;
-  const projected = savingsOfAll(answer.plans.map(({ savings }) => savings)).projectedSavingsPercent;
-  if (required === undefined || Number(projected) >= Number(required)) return undefined;
-  const message = `The best plan saves ${projected} %, less than minSavingsPercentage ${required}: lower it, or widen the scope.`;
-  return { state: 'Failed', explanation: { reason: 'FailureReasonInsufficientSavings', message } };
-};
-
-/** The end of a claim for an error that a retry would only repeat; undefined for other errors. */
-const failureOf = (error: unknown): Explanation | undefined => {
-  if (error instanceof PlanRefused) {
-    const message = `${error.message}: report this with the log line of the plan, then create a new claim.`;
-    return { reason: 'FailureReasonPlanRefused', message };
-  }
-  if (error instanceof PlanningTimeout) {
-    const message = `${error.message}: raise timeouts.planGenerationTimeout, or narrow the scope.`;
-    return { reason: 'FailureReasonGenerationTimeout', message };
-  }
-  if (error instanceof PlanningError) {
-    const message = `${error.message}: fix the cause, then create a new claim.`;
-    return { reason: 'FailureReasonPlanGeneration', message };
-  }
-  if (isTerminal(error) || isForbidden(error)) {
-    const message = `The API server refused the plan: ${error.message}. Fix the cause, then create a new claim.`;
-    return { reason: 'FailureReasonPlanNotStored', message };
-  }
-  return undefined;
-};
 
 /** Generates the plans of a RebalancePlanClaim: Pending, Generating, then Ready, Skipped, Failed or Canceled. */
 export const createPlanGenerationController = (o: {
@@ -104,6 +48,8 @@ export const createPlanGenerationController = (o: {
   readonly headroom?: () => readonly Pod[];
   /** Most cores of all worker nodes; undefined for any number. */
   readonly maxCores?: () => number | undefined;
+  /** Milliseconds between two writes of how far a search is. */
+  readonly tellEveryMs?: number;
   readonly recorder: Recorder;
   readonly log: Logger;
   readonly clock: Clock;
@@ -117,7 +63,8 @@ export const createPlanGenerationController = (o: {
     extraStatus: RebalancePlanClaimStatus,
     signal: AbortSignal,
   ): Promise<RebalancePlanClaim> => {
-    const status = withState({ ...claim.status, ...extraStatus }, state, explanation, o.clock.now());
+    const { search: _, ...before } = claim.status ?? {};
+    const status = withState({ ...before, ...extraStatus }, state, explanation, o.clock.now());
     const written = await writeClaimStatus(client, claim, status, signal);
     o.log.info({ claim: claim.metadata.name, state, ...explanation }, 'claim changed state');
     const type = state === 'Failed' ? 'Warning' : 'Normal';
@@ -166,35 +113,48 @@ export const createPlanGenerationController = (o: {
 
   /** Searches for plans and stores them; the claim is Ready, Skipped or Failed afterwards. */
   const generate = async (
-    claim: RebalancePlanClaim,
+    asked: RebalancePlanClaim,
     catalogue: Catalogue,
     leftMs: number,
     signal: AbortSignal,
   ): Promise<void> => {
-    const { scope, nodeConstraints, aggressiveModeConfig } = claim.spec;
+    const { scope, nodeConstraints, aggressiveModeConfig } = asked.spec;
+    const searches = new SearchLog();
     const maxCores = o.maxCores?.();
     // 1. Search, over the current state of the caches.
-    const answer = await planInParts(
+    const request = {
+      snapshot: await gatherForPlans({ ...o, signal }),
+      catalogue,
+      now: o.clock.now(),
+      seed: SEED,
+      timeBudgetMs: Math.min(o.timeBudgetMs, leftMs),
+      planName: planNameFor(asked),
+      surgeSingleReplicas: o.surgeByDefault,
+      ...(o.schedulers && { schedulers: o.schedulers }),
+      ...(maxCores !== undefined && { maxCores }),
+      ...(scope && { scope }),
+      ...mustGoNodes(asked.spec),
+      ...leastSavingsOf(asked.spec),
+      ...(nodeConstraints && { constraints: nodeConstraints }),
+      ...(aggressiveModeConfig && { aggressive: aggressiveModeConfig }),
+    };
+    const { answer, claim } = await whileTelling(
+      (ending) =>
+        planInParts(request, {
+          planning: o.planning,
+          planNameOf: (part) => planNameFor(asked, part),
+          begin: searches.begin,
+          timeoutMs: leftMs,
+          now: o.clock.now,
+          signal: ending,
+        }),
       {
-        snapshot: await gatherForPlans({ ...o, signal }),
-        catalogue,
-        now: o.clock.now(),
-        seed: SEED,
-        timeBudgetMs: Math.min(o.timeBudgetMs, leftMs),
-        planName: planNameFor(claim),
-        surgeSingleReplicas: o.surgeByDefault,
-        ...(o.schedulers && { schedulers: o.schedulers }),
-        ...(maxCores !== undefined && { maxCores }),
-        ...(scope && { scope }),
-        ...mustGoNodes(claim.spec),
-        ...leastSavingsOf(claim.spec),
-        ...(nodeConstraints && { constraints: nodeConstraints }),
-        ...(aggressiveModeConfig && { aggressive: aggressiveModeConfig }),
-      },
-      {
-        planning: o.planning,
-        planNameOf: (part) => planNameFor(claim, part),
-        timeoutMs: leftMs,
+        client,
+        claim: asked,
+        searches,
+        everyMs: o.tellEveryMs ?? TELL_EVERY_MS,
+        endsAt: o.clock.now() + leftMs,
+        log: o.log,
         now: o.clock.now,
         signal,
       },
@@ -287,7 +247,7 @@ export const createPlanGenerationController = (o: {
         claim = await setState(
           claim,
           'Generating',
-          { reason: 'Generating', message: 'Looking for a cheaper set of nodes' },
+          { reason: 'Generating', message: LOOKING },
           { operationId: planNameFor(claim), startTime },
           signal,
         );

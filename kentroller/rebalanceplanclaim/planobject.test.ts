@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { RebalancePlanClaim, RebalancePlanClaimSpec } from '../../api/kinds/rebalanceplanclaim.ts';
-import { rejectionOf } from './generate.ts';
+import { rejectionOf } from './claimoutcome.ts';
 
 import {
   aggressiveModeOf,

@@ -5,6 +5,7 @@ import { destinationOf, foreignNodeOf } from '../../api/plans.ts';
 import { isInScope } from '../../planner/cluster/candidate.ts';
 import { afterPlan } from '../../planner/plan/afterplan.ts';
 import {
+  type BeginSearch,
   type Planning,
   type PlanningAnswer,
   PlanningError,
@@ -30,6 +31,7 @@ export interface PartsOptions {
   readonly planning: Planning;
   /** The name of the n-th plan, counted from 1. */
   readonly planNameOf: (part: number) => string;
+  readonly begin?: BeginSearch;
   readonly timeoutMs: number;
   readonly now: () => number;
   readonly signal: AbortSignal;
@@ -150,6 +152,7 @@ export const planInParts = async (request: PlanningRequest, o: PartsOptions): Pr
       },
       left,
       o.signal,
+      o.begin,
     );
     const answer = plans.length === 0 ? await asked : await asked.catch(endAtTimeout);
     // What was found in time counts.

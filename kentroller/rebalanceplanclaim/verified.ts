@@ -39,8 +39,8 @@ export const verified =
     planning: Planning,
     o: { readonly source: PlanSource; readonly refusals: Counter; readonly log: Logger },
   ): Planning =>
-  async (request, timeoutMs, signal) => {
-    const answer = await planning(request, timeoutMs, signal);
+  async (request, timeoutMs, signal, begin) => {
+    const answer = await planning(request, timeoutMs, signal, begin);
     if (!answer.plan) return answer;
     const faults = verifyPlan(request.snapshot, request.catalogue, answer.plan.spec, request.mustGo);
     if (faults.length === 0) return answer;

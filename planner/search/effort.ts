@@ -4,6 +4,14 @@ import type { FillOptions } from './filloptions.ts';
 
 const { floatAt } = readers;
 
+/** What looks on while a search goes on; it is called often. */
+export interface SearchWatch {
+  /** A search begins, the first or one more. */
+  begin(): void;
+  /** Rounds of local search since the last call, and what the best answer so far saves, in USD per hour. */
+  advance(rounds: number, saves: number): void;
+}
+
 /** How long and how hard to search. */
 export interface Effort {
   readonly seed: number;
@@ -11,6 +19,8 @@ export interface Effort {
   readonly rounds: number;
   /** Polled now and then; true ends the search with the best answer so far. */
   readonly isOver: () => boolean;
+  /** Called at each poll, with the rounds since the last one and the lowest cost so far, in USD per hour. */
+  readonly onPoll?: (rounds: number, cost: number) => void;
   /** Weight of one pod's move, in USD per hour. */
   readonly movePrice: number;
   /** The search ends at this cost: no answer is better, moves left aside. USD per hour. */

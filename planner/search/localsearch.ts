@@ -10,6 +10,8 @@ const { byteAt } = readers;
 
 /** Open nodes that one round may move pods onto at most. */
 const MAX_TARGETS = 48;
+/** Rounds after which the time is looked at. */
+const POLLED_ROUNDS = 8;
 /** Rounds without a better answer, with some for each node, after which the search accepts dearer answers. */
 const STALE = 150;
 /** Excess over the best answer's cost that the search accepts, as fractions, one after the other. */
@@ -82,12 +84,16 @@ export const improve = (
   const mustGo = mustGoIn(packing.problem.existingNodes);
   const worth = worthInPlace(o, effort);
   let best = objective(packing, effort);
+  let bestCost = packing.cost();
   let now = best;
   let stale = 0;
   let detour = -1;
   packing.undoLog.commit();
   for (let round = 0; round < effort.rounds && best > effort.targetCost + EPSILON; round += 1) {
-    if (round % 8 === 0 && effort.isOver()) break;
+    if (round % POLLED_ROUNDS === 0) {
+      effort.onPoll?.(round === 0 ? 0 : POLLED_ROUNDS, bestCost);
+      if (effort.isOver()) break;
+    }
     const patience = STALE + 20 * Math.min(candidates.length + packing.nodes, 500);
     if (stale > patience) {
       packing.undo();
@@ -118,6 +124,7 @@ export const improve = (
       if (!isBest) continue;
       packing.undoLog.commit();
       best = value;
+      bestCost = packing.cost();
       stale = 0;
     } else packing.undo(mark);
   }
