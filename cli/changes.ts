@@ -157,11 +157,16 @@ const WAYS: Readonly<Record<SavingPart['by'], string>> = {
 /** Changes of one kind that are named; a plan may go to many families. */
 const MOST_CHANGES = 4;
 
+const inCents = (usd: number): string => `${usd.toFixed(2)} USD a month`;
+
 /** What a saving is made of, a line a part; nothing where packing alone makes it. */
-export const describeSplit = (o: {
-  readonly savingsBy: readonly SavingPart[];
-  readonly kindChanges: readonly KindChange[];
-}): readonly string[] =>
+export const describeSplit = (
+  o: {
+    readonly savingsBy: readonly SavingPart[];
+    readonly kindChanges: readonly KindChange[];
+  },
+  format: (usdMonthly: number) => string = inCents,
+): readonly string[] =>
   o.savingsBy.length < 2
     ? []
     : o.savingsBy.map(({ by, monthly }) => {
@@ -176,7 +181,7 @@ export const describeSplit = (o: {
         }
         const risk = by === 'architecture' ? ['whether their images run there is not known'] : [];
         const details = [...moves, ...risk].join(', ');
-        return `${monthly.toFixed(2)} USD a month ${WAYS[by]}${details === '' ? '' : `: ${details}`}`;
+        return `${format(monthly)} ${WAYS[by]}${details === '' ? '' : `: ${details}`}`;
       });
 
 /** A label of a machine in the report: 'm5.large, spot, us-west-2a'. */

@@ -86,7 +86,7 @@ const renderChoices = ({ choices }: Report): string => {
 
 /** What the saving is made of; nothing where packing alone makes it. */
 export const renderSplit = (report: Report): readonly Section[] => {
-  const lines = describeSplit(report);
+  const lines = describeSplit(report, (usd) => `${formatUsd(usd)} per month`);
   return section(
     'split',
     'What the saving is made of',

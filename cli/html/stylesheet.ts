@@ -34,9 +34,9 @@ rect{fill:hsl(var(--h,0) var(--s) var(--l))}rect.free{fill:var(--free)}rect.rest
 
 const TABLES = `
 table{border-collapse:separate;border-spacing:0;width:100%;background:var(--card);border:1px solid var(--edge);border-radius:12px;font-size:.9rem}
-th,td{padding:.45rem .9rem;text-align:left;vertical-align:top;border-top:1px solid var(--edge)}thead th{border-top:0;font-weight:600;color:var(--soft);font-size:.8rem}tbody th{font-weight:400}code,tbody th,td small,td li{overflow-wrap:anywhere}
+th,td{padding:.45rem .9rem;text-align:left;vertical-align:top;border-top:1px solid var(--edge)}thead th{border-top:0;font-weight:600;color:var(--soft);font-size:.8rem}tbody th{font-weight:400}code,tbody th,td{overflow-wrap:anywhere}
 .n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}.less{color:var(--soft)}.more{font-weight:600}td ul{margin:0;padding-left:1.1rem}td small,th small{display:block;color:var(--soft);font-weight:400}
-@media(max-width:700px){main{padding:1.4rem 1rem 3rem}h1{font-size:1.4rem}.cost{grid-template-columns:4rem 1fr 5rem;gap:.5rem}
+@media(max-width:780px){main{padding:1.4rem 1rem 3rem}h1{font-size:1.4rem}.cost{grid-template-columns:4rem 1fr 5rem;gap:.5rem}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}table,tbody,tr,th,td{display:block}tr{padding:.5rem 0;border-top:1px solid var(--edge)}tbody tr:first-child{border-top:0}
 tbody th,td{border:0;padding:.15rem .9rem;overflow-wrap:anywhere}tbody th{font-weight:600}td{display:grid;grid-template-columns:8rem 1fr;gap:.6rem;text-align:left}td:empty{display:none}td::before{content:attr(data-name);color:var(--soft)}td.n{text-align:left;white-space:normal}}`;
 
