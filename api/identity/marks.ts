@@ -44,7 +44,10 @@ export const OUR_MARKS = {
   finalizers: [labels.PLAN_FINALIZER, labels.UNDO_FINALIZER],
 } as const;
 
-/** Marks that users, or other products of theirs, put on their objects; we remove none of them. */
+/**
+ * Marks that users, or other products of theirs, put on their objects; we remove none of them. Those of scoped mode are on machines
+ * that we bought, too, and stay there: the pods that run on them select and tolerate them.
+ */
 export const USER_MARKS: readonly string[] = [
   labels.PLANS_ONLY,
   labels.REMOVAL_DISABLED,

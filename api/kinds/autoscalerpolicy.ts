@@ -141,7 +141,8 @@ export const policySettings = (whole: WholeNumber) =>
   z.object({
     enabled: flag.meta({ description: 'Without it no policy is in force; false by default.' }),
     isScopedMode: flag.meta({
-      description: 'Only pods with selector and toleration scheduling.cast.ai/scoped-autoscaler count.',
+      description:
+        'Buys only for pods that select provisioner.cast.ai/managed-by=cast.ai, or scheduling.cast.ai/scoped-autoscaler=true, and tolerate the taint scheduling.cast.ai/scoped-autoscaler:NoSchedule of what is bought; deletes only nodes that we bought.',
     }),
     clusterLimits: clusterLimitsOf(whole).exactOptional(),
     horizontalPodAutoscaler: z

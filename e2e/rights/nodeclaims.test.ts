@@ -11,6 +11,7 @@ import {
 import type { NodeClaim } from '../../api/objects.ts';
 import { NODE_CLAIMS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
+import { SCOPE_LABELS, SCOPE_TAINT } from '../../planner/model/nodepool.ts';
 import { eventually, Scene } from '../pinner/fixture.ts';
 import { isRefused, outcomeOf } from './attempt.ts';
 import { InstalledRights } from './installed.ts';
@@ -88,6 +89,9 @@ t.test('a kentroller that was taken over orders no machines but for plans', asyn
     'to stay for ever',
   );
   t.equal(await outcomeOf(order(ORDERED, RESERVED)), 'allowed');
+  const scoped = { ...ORDERED, labels: { ...ORDERED.labels, ...SCOPE_LABELS } };
+  t.equal(await outcomeOf(order(scoped, [SCOPE_TAINT, ...RESERVED])), 'allowed', 'a machine of scoped mode');
+  t.equal(await outcomeOf(order(scoped, [SCOPE_TAINT])), 'refused', 'open to all pods of scoped mode');
 });
 
 t.test('a kentroller that was taken over changes of NodeClaims its marks alone', async (t) => {

@@ -2,7 +2,7 @@ import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { NodePool, Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import { isAwaitingPlan, isTerminating, isUnschedulable, podName } from '../../api/pods.ts';
-import { REBALANCE_PLANS } from '../../api/resources.ts';
+import { PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { ignoreNotFoundOrConflict } from '../../kube/ignore.ts';
 import { isForPlansAlone } from '../../planner/model/nodepool.ts';
 import { UNASSIGNED } from '../caches.ts';
@@ -15,6 +15,7 @@ import type { CycleMemory, CycleOptions, Outcome } from './cycleoptions.ts';
 import { decide, isOfUnscheduledPods, podsWithoutNode, UNSCHEDULED_PODS } from './decide.ts';
 import { holdPods, releasePods } from './holds.ts';
 import { coveredByPlans, isHeldInFull, keepsNomination, selectsPlansOnly } from './pods.ts';
+import { isKarpenterOut, misconfiguration } from './scope.ts';
 
 const KEPT_PLANS = 10;
 
@@ -42,8 +43,8 @@ const settleNominations = async (
   facts: Parameters<typeof podsWithoutNode>[0],
 ): Promise<void> => {
   const now = o.clock.now();
-  const { waiting, covered } = podsWithoutNode(facts);
-  memory.pods.keep(waiting, now);
+  const { waiting, covered, misconfigured } = podsWithoutNode(facts);
+  memory.pods.keep(waiting, now, misconfigured);
   const isBought = coveredByPlans(facts.plans.filter(isOfUnscheduledPods), facts.podAt);
   const lost = covered.filter((pod) => !isHeldInFull(pod) && !keepsNomination(pod) && isBought(pod));
   const unheld = memory.pods.unheld(waiting, now);
@@ -61,6 +62,14 @@ const settleNominations = async (
   await releasePods(o, [...strays, ...memory.pods.stillHeld(waiting, o.clock.now())]);
 };
 
+/** Tells pods that scoped mode leaves alone what they lack, once. */
+const tellMisconfigured = (o: CycleOptions, memory: CycleMemory, pods: readonly Pod[]): void => {
+  for (const pod of pods) {
+    const text = misconfiguration(pod);
+    if (memory.pods.isNews(pod, text)) o.podRecorder.event(PODS, pod, 'Warning', 'Misconfigured', text);
+  }
+};
+
 /** Runs one cycle: nominates pods that wait, evaluates the policies, and buys where they say so. */
 export const runCycle = async (
   o: CycleOptions,
@@ -74,13 +83,15 @@ export const runCycle = async (
     const as = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
     await client.delete(REBALANCE_PLANS, { name }, { ...as, signal }).catch(ignoreNotFoundOrConflict);
   }
-  const isOfPlansOnly = isPlansOnlyIn(caches.nodePools.list());
+  const pools = caches.nodePools.list();
+  const isOfPlansOnly = isPlansOnlyIn(pools);
+  const isOursAlone = policies.scopedMode && isKarpenterOut(pools);
   const podFacts = () => ({
     policies,
     pending: caches.pods.by(UNASSIGNED, ''),
     podAt: (name: string) => caches.pods.get(name),
     plans: memory.stored.withStored(caches.plans.list(), clock.now()),
-    isOurs: (pod: Pod) => (!o.followsKarpenter && !keepsNomination(pod)) || isOfPlansOnly(pod),
+    isOurs: (pod: Pod) => isOursAlone || (!o.followsKarpenter && !keepsNomination(pod)) || isOfPlansOnly(pod),
     ...(o.schedulers && { schedulers: o.schedulers }),
   });
   const catalogue = await o.catalogue();
@@ -97,7 +108,8 @@ export const runCycle = async (
     haltedBy: haltReason(countUnready(caches.nodes.list()), o.limits),
     now: clock.now(),
   });
-  const { pods } = evaluation;
+  const { pods, misconfigured } = evaluation;
+  tellMisconfigured(o, memory, misconfigured);
   const nothing = { evaluation, plans: [], nodes: 0, pods: 0 };
   if (pods.kind === 'off') return { ...nothing, message: 'the policy is off' };
   if (pods.kind === 'held' && evaluation.limits.full !== undefined) {

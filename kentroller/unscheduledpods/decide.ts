@@ -11,6 +11,7 @@ import { MADE_BY } from '../continuous/decide.ts';
 import type { Policies } from '../policies/settings.ts';
 import { coveredByPlans, isOpen, mayNeedNode } from './pods.ts';
 import { type DueReplicas, dueReplicas } from './replicas.ts';
+import { type Standing, standingOf } from './scope.ts';
 
 /**
  * One evaluation of the policies over one snapshot, in their order: cluster CPU limits, HorizontalPodAutoscalers, unscheduled
@@ -93,6 +94,8 @@ export interface Evaluation {
   readonly replicas: readonly DueReplicas[];
   /** Pods that may need a node and are covered by no plan. */
   readonly waiting: readonly Pod[];
+  /** Pods that scoped mode leaves alone since they lack its toleration. */
+  readonly misconfigured: readonly Pod[];
   readonly pods: PodsDecision;
   readonly nodes: NodesDecision;
 }
@@ -229,7 +232,7 @@ const decideNodes = (
   return { spare };
 };
 
-/** Pods that may need a node: those that a plan has one for, and those that wait. */
+/** Pods that may need a node: those that a plan has one for, those that wait, and those that scoped mode leaves alone. */
 export const podsWithoutNode = ({
   policies,
   plans,
@@ -240,16 +243,20 @@ export const podsWithoutNode = ({
 }: Pick<EvaluationState, 'policies' | 'plans' | 'schedulers' | 'isOurs' | 'pending' | 'podAt'>): {
   readonly waiting: readonly Pod[];
   readonly covered: readonly Pod[];
+  readonly misconfigured: readonly Pod[];
 } => {
   const candidates = policies.unschedulablePods
     ? pending.filter((pod) => mayNeedNode(pod, schedulers) && isOurs(pod))
     : [];
-  if (candidates.length === 0) return { waiting: [], covered: [] };
+  if (candidates.length === 0) return { waiting: [], covered: [], misconfigured: [] };
   const isCovered = coveredByPlans(plans, podAt);
-  const { waiting = [], covered = [] } = Object.groupBy(candidates, (pod) =>
-    isCovered(pod) ? 'covered' : 'waiting',
-  );
-  return { waiting, covered };
+  const standing = policies.scopedMode ? standingOf : (): Standing => 'in';
+  const groups = Object.groupBy(candidates, (pod) => (isCovered(pod) ? 'covered' : standing(pod)));
+  return {
+    waiting: groups.in ?? [],
+    covered: groups.covered ?? [],
+    misconfigured: groups.misconfigured ?? [],
+  };
 };
 
 /** Evaluates the policies in their order. */
@@ -257,8 +264,8 @@ export const decide = (state: EvaluationState): Evaluation => {
   const { snapshot, catalogue } = state;
   const limits = decideLimits(state);
   const replicas = decideReplicas(state);
-  const { waiting } = podsWithoutNode(state);
+  const { waiting, misconfigured } = podsWithoutNode(state);
   const pods = decidePods(state, waiting, limits, replicas);
   const used = limits.cores?.used ?? clusterCoresOf(0, snapshot, catalogue)?.used ?? 0;
-  return { limits, replicas, waiting, pods, nodes: decideNodes(state, used, replicas, pods) };
+  return { limits, replicas, waiting, misconfigured, pods, nodes: decideNodes(state, used, replicas, pods) };
 };

@@ -3,6 +3,7 @@ import { isWorker } from '../../api/nodes.ts';
 import type { Node, NodeClaim, Pod } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { isLeaving } from '../../planner/cluster/waitingpods.ts';
+import { hasScopeTaint, SCOPE_LABELS, SCOPE_TAINT } from '../../planner/model/nodepool.ts';
 import type { Headroom, Policies } from '../policies/settings.ts';
 
 /**
@@ -17,6 +18,12 @@ const CHUNK = { milliCpu: 1_000, bytes: 4 * 1_024 ** 3 };
 const MAX_CHUNKS = 1_000;
 /** Below every pod of the cluster: where not all have room, headroom has none. */
 const PRIORITY = -2_000_000_000;
+
+/** Which nodes headroom lies on. */
+interface Place {
+  readonly onSpot: boolean;
+  readonly isScoped: boolean;
+}
 
 /** CPU in millicores, memory in bytes. */
 export interface Room {
@@ -35,10 +42,11 @@ const roomOf = (nodes: readonly Node[], { cpuPercentage, memoryPercentage }: Hea
   };
 };
 
-/** The headroom that the policy asks for now, on spot nodes and on all others. */
+/** The headroom that the policy asks for now, on spot nodes and on all others; in scoped mode, of nodes with its taint. */
 export const headroomOf = (
   settings: Policies['unschedulablePods'],
   { nodes, nodeClaims }: { readonly nodes: readonly Node[]; readonly nodeClaims: readonly NodeClaim[] },
+  isScoped = false,
 ): { readonly onDemand: Room | undefined; readonly spot: Room | undefined } => {
   if (!settings?.headroom && !settings?.headroomSpot) return { onDemand: undefined, spot: undefined };
   const claims = new Map(nodeClaims.map((claim) => [claim.status?.providerID ?? '', claim]));
@@ -46,6 +54,7 @@ export const headroomOf = (
     (node) =>
       isWorker(node) &&
       node.spec?.unschedulable !== true &&
+      (!isScoped || hasScopeTaint(node.spec?.taints)) &&
       !isLeaving({ node, claim: claims.get(node.spec?.providerID || 'none') }),
   );
   const { headroom, headroomSpot } = settings;
@@ -60,10 +69,14 @@ export const headroomOf = (
   };
 };
 
-const podOf = (name: string, room: Room, onSpot: boolean): Pod => ({
+const podOf = (name: string, room: Room, { onSpot, isScoped }: Place): Pod => ({
   metadata: { name, namespace: NAMESPACE, uid: name, labels: {} },
   spec: {
     priority: PRIORITY,
+    ...(isScoped && {
+      nodeSelector: SCOPE_LABELS,
+      tolerations: [{ key: SCOPE_TAINT.key, operator: 'Exists', effect: SCOPE_TAINT.effect }],
+    }),
     affinity: {
       nodeAffinity: {
         requiredDuringSchedulingIgnoredDuringExecution: {
@@ -87,7 +100,7 @@ const podOf = (name: string, room: Room, onSpot: boolean): Pod => ({
   },
 });
 
-const podsOf = (room: Room | undefined, onSpot: boolean): readonly Pod[] => {
+const podsOf = (room: Room | undefined, place: Place): readonly Pod[] => {
   if (!room || (room.milliCpu === 0 && room.bytes === 0)) return [];
   const count = Math.min(
     MAX_CHUNKS,
@@ -95,7 +108,7 @@ const podsOf = (room: Room | undefined, onSpot: boolean): readonly Pod[] => {
   );
   const each = { milliCpu: Math.ceil(room.milliCpu / count), bytes: Math.ceil(room.bytes / count) };
   return Array.from({ length: count }, (_, at) =>
-    podOf(`headroom-${onSpot ? 'spot-' : ''}${at + 1}`, each, onSpot),
+    podOf(`headroom-${place.onSpot ? 'spot-' : ''}${at + 1}`, each, place),
   );
 };
 
@@ -103,7 +116,8 @@ const podsOf = (room: Room | undefined, onSpot: boolean): readonly Pod[] => {
 export const headroomPods = (
   settings: Policies['unschedulablePods'],
   cluster: { readonly nodes: readonly Node[]; readonly nodeClaims: readonly NodeClaim[] },
+  isScoped = false,
 ): readonly Pod[] => {
-  const { onDemand, spot } = headroomOf(settings, cluster);
-  return [...podsOf(onDemand, false), ...podsOf(spot, true)];
+  const { onDemand, spot } = headroomOf(settings, cluster, isScoped);
+  return [...podsOf(onDemand, { onSpot: false, isScoped }), ...podsOf(spot, { onSpot: true, isScoped })];
 };

@@ -28,11 +28,12 @@ export class Memory {
     return this.#watched;
   }
 
-  /** Keeps these pods, adds those that are new, and forgets all others. */
-  keep(waiting: readonly Pod[], now: number): void {
+  /** Keeps these pods, adds those that are new, and forgets all others; of `ignored` ones, what they were told. */
+  keep(waiting: readonly Pod[], now: number, ignored: readonly Pod[] = []): void {
     const uids = new Set(waiting.map(uidOf));
     for (const uid of this.#watched.keys()) if (!uids.has(uid)) this.#watched.delete(uid);
-    for (const uid of this.#told.keys()) if (!uids.has(uid)) this.#told.delete(uid);
+    const known = new Set([...uids, ...ignored.map(uidOf)]);
+    for (const uid of this.#told.keys()) if (!known.has(uid)) this.#told.delete(uid);
     for (const pod of waiting) {
       const uid = uidOf(pod);
       const known = this.#watched.get(uid);

@@ -13,6 +13,7 @@ import {
   isUnschedulable,
   podName,
 } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { movedByPlans } from '../followkarpenter/pods.ts';
 
 /** Whether a pod's nomination is as it was written: neither taken off, nor kept against kube-scheduler once or twice. */
@@ -71,19 +72,22 @@ export const mayNeedNode = (pod: Pod, schedulers?: readonly string[]): boolean =
   );
 };
 
-/** Whether a pod names NodePools by selector or required affinity, and only such as are for plans alone. */
-export const selectsPlansOnly = ({ spec }: Pod, plansOnly: ReadonlySet<string>): boolean => {
-  const selected = spec.nodeSelector?.[KARPENTER_NODEPOOL];
-  if (selected !== undefined) return plansOnly.has(selected);
+/** Whether a pod names values of a label by selector or required affinity, and only such as are meant. */
+export const selectsOnly = ({ spec }: Pod, key: string, isMeant: (value: string) => boolean): boolean => {
+  const selected = valueAt(spec.nodeSelector, key);
+  if (selected !== undefined) return isMeant(selected);
   const { nodeSelectorTerms = [] } =
     spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? {};
   return (
     nodeSelectorTerms.length > 0 &&
     nodeSelectorTerms.every(({ matchExpressions = [] }) =>
       matchExpressions.some(
-        ({ key, operator, values = [] }) =>
-          key === KARPENTER_NODEPOOL && operator === 'In' && values.every((name) => plansOnly.has(name)),
+        (each) => each.key === key && each.operator === 'In' && (each.values ?? []).every(isMeant),
       ),
     )
   );
 };
+
+/** Whether a pod names NodePools by selector or required affinity, and only such as are for plans alone. */
+export const selectsPlansOnly = (pod: Pod, plansOnly: ReadonlySet<string>): boolean =>
+  selectsOnly(pod, KARPENTER_NODEPOOL, (name) => plansOnly.has(name));

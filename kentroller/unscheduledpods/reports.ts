@@ -8,7 +8,11 @@ export const report = (
   record: Pick<PolicyRecord, 'note' | 'did'>,
   { evaluation, message, plans }: Outcome,
 ): void => {
-  const { limits, replicas, pods } = evaluation;
+  const { limits, replicas, pods, misconfigured } = evaluation;
+  const ignored =
+    misconfigured.length > 0
+      ? ` Ignored in scoped mode: ${misconfigured.length} pods with its selector and without its toleration.`
+      : '';
   if (limits.full) record.note('clusterLimits', 'Acting', `Nothing is bought: ${limits.full}.`);
   else if (limits.cores) {
     const { used, max } = limits.cores;
@@ -25,14 +29,14 @@ export const report = (
   switch (pods.kind) {
     case 'buy':
     case 'wait':
-      record.note('unschedulablePods', 'Acting', message);
+      record.note('unschedulablePods', 'Acting', `${message}${ignored && `.${ignored}`}`);
       break;
     case 'held':
     case 'left':
-      record.note('unschedulablePods', 'Held', message);
+      record.note('unschedulablePods', 'Held', `${message}${ignored && `.${ignored}`}`);
       break;
     case 'idle':
-      record.note('unschedulablePods', 'Idle', 'No pod waits for a node that might help it.');
+      record.note('unschedulablePods', 'Idle', `No pod waits for a node that might help it.${ignored}`);
       break;
     default:
   }

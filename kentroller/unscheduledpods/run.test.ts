@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import t from 'tap';
-import { AWAITS_PLAN } from '../../api/labels.ts';
-import type { NodePool } from '../../api/objects.ts';
+import { AWAITS_PLAN, MANAGED_BY, MANAGED_BY_US, SCOPED_TAINT } from '../../api/labels.ts';
+import type { NodePool, PodSpec } from '../../api/objects.ts';
 import { podName } from '../../api/pods.ts';
 import { EVENTS, NAMESPACES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import { createCache } from '../../kube/cache/cache.ts';
@@ -65,6 +65,8 @@ const known = (isOn: boolean): PoliciesNow => ({
 });
 let policies = known(true);
 let turns = 0;
+/** What the status says last, by policy. */
+const noted = new Map<string, string>();
 const provisioning = createProvisioner(stopping.signal);
 const run = (api: KubeClient, signal: AbortSignal, now = Date.now) =>
   buyForUnscheduledPods({
@@ -79,7 +81,11 @@ const run = (api: KubeClient, signal: AbortSignal, now = Date.now) =>
       },
       onChange: () => () => {},
     },
-    record: { note: () => {}, did: () => {}, forget: () => {} },
+    record: {
+      note: (name, _state, message) => void noted.set(name, message),
+      did: () => {},
+      forget: () => {},
+    },
     isEnabled: () => true,
     provisioning,
     window: { idleMs: 0, maxMs: 0 },
@@ -96,13 +102,18 @@ const run = (api: KubeClient, signal: AbortSignal, now = Date.now) =>
   });
 
 /** Creates pods as kube-scheduler leaves them when none fits. */
-const refuse = async (prefix: string, count: number, cpu = '900m'): Promise<void> => {
+const refuse = async (
+  prefix: string,
+  count: number,
+  cpu = '900m',
+  spec: Partial<PodSpec> = {},
+): Promise<void> => {
   for (let n = 0; n < count; n += 1) {
     const containers = [{ name: 'main', image: 'none', resources: { requests: { cpu, memory: '128Mi' } } }];
     const name = `${prefix}-${n}`;
     await client.create(PODS, {
       metadata: { name, namespace: NAMESPACE },
-      spec: { schedulerName: SCHEDULER, containers },
+      spec: { ...spec, schedulerName: SCHEDULER, containers },
     });
     const lastTransitionTime = new Date().toISOString();
     const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', lastTransitionTime };
@@ -193,6 +204,40 @@ t.test(
     await third.ended;
   },
 );
+
+t.test('in scoped mode a pod without the toleration is told so, and its nodes carry the taint', async (t) => {
+  policies = { known: true, policies: { ...BUYING, scopedMode: true }, overridden: [] };
+  const life = new AbortController();
+  const { ended } = run(client, life.signal);
+  const nodeSelector = { [MANAGED_BY]: MANAGED_BY_US };
+  await refuse('bare', 1, '900m', { nodeSelector });
+  await refuse('scoped', 2, '900m', {
+    nodeSelector,
+    tolerations: [{ key: SCOPED_TAINT, operator: 'Exists' }],
+  });
+  await refuse('outside', 1);
+  await until('the pods in scope have places', async () => (await places('scoped')).length === 2, SOON);
+  const told = await until(
+    'the pod without the toleration is told',
+    async () =>
+      (
+        await client.list(EVENTS, { namespace: NAMESPACE, fieldSelector: 'involvedObject.name=bare-0' })
+      ).items.find(({ reason }) => reason === 'Misconfigured'),
+    SOON,
+  );
+  t.match(told.message, /does not tolerate the taint scheduling.cast.ai\/scoped-autoscaler:NoSchedule/);
+  t.match(noted.get('unschedulablePods'), /Ignored in scoped mode: 1 pods/);
+  t.same(await nominations('bare'), [undefined]);
+  t.same(await nominations('outside'), [undefined]);
+  const planned = (await ours())
+    .filter(({ spec }) => spec.podsToMigrate?.some(({ name }) => name.startsWith('scoped-')))
+    .flatMap(({ spec }) => spec.nodeClaimsToAdd ?? []);
+  t.ok(planned.length > 0);
+  for (const { spec } of planned) t.match(spec.taints, [{ key: SCOPED_TAINT, effect: 'NoSchedule' }]);
+  life.abort();
+  await ended;
+  policies = known(true);
+});
 
 t.test('a process that dies at each write buys for no pod twice', async (t) => {
   await refuse('b', 3);

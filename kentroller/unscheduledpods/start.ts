@@ -55,10 +55,11 @@ export const headroomNow =
   (policies: () => PoliciesNow, caches: Pick<Caches, 'nodes' | 'nodeClaims'>) => (): readonly Pod[] => {
     const now = policies();
     return now.known
-      ? headroomPods(now.policies.unschedulablePods, {
-          nodes: caches.nodes.list(),
-          nodeClaims: caches.nodeClaims.list(),
-        })
+      ? headroomPods(
+          now.policies.unschedulablePods,
+          { nodes: caches.nodes.list(), nodeClaims: caches.nodeClaims.list() },
+          now.policies.scopedMode,
+        )
       : [];
   };
 

@@ -1,6 +1,7 @@
-import { PLANS_ONLY } from '../../api/labels.ts';
-import type { NodeClassObject, NodePool, Requirement, ResourceList } from '../../api/objects.ts';
+import { MANAGED_BY, MANAGED_BY_US, PLANS_ONLY, SCOPED_TAINT } from '../../api/labels.ts';
+import type { NodeClassObject, NodePool, Requirement, ResourceList, Taint } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { NODE_CLASSES, type Resource } from '../../api/resources.ts';
 import { canonicalKey } from './machinelabels.ts';
 
@@ -69,3 +70,51 @@ export const poolRequirements = (pool: NodePool): readonly Requirement[] => {
     })),
   ];
 };
+
+/** Taint and labels of the nodes that are bought in scoped mode: pods tolerate the one and select one of the others. */
+export const SCOPE_TAINT: Taint = { key: SCOPED_TAINT, effect: 'NoSchedule' };
+export const SCOPE_LABELS: Readonly<Record<string, string>> = {
+  [SCOPED_TAINT]: 'true',
+  [MANAGED_BY]: MANAGED_BY_US,
+};
+
+export const hasScopeTaint = (taints: readonly Taint[] = []): boolean =>
+  taints.some(({ key, effect }) => key === SCOPE_TAINT.key && effect === SCOPE_TAINT.effect);
+
+const isScopeLabel = (key: string): boolean => Object.hasOwn(SCOPE_LABELS, key);
+
+/** Whether a NodePool says for itself which value its nodes have for a label of scoped mode, or that they have none. */
+export const saysScope = (pool: NodePool): boolean =>
+  poolRequirements(pool).some(({ key }) => isScopeLabel(key));
+
+/** The labels of scoped mode that a NodePool leaves open. */
+const openScopeLabels = (pool: NodePool): readonly (readonly [string, string])[] => {
+  const said = new Set(poolRequirements(pool).map(({ key }) => key));
+  return Object.entries(SCOPE_LABELS).filter(([key]) => !said.has(key));
+};
+
+/** A NodePool whose nodes carry the taint of scoped mode, and those of its labels that the NodePool leaves open. */
+export const asScoped = (pool: NodePool): NodePool => {
+  const { template } = pool.spec;
+  const { taints = [] } = template.spec;
+  const labels = { ...template.metadata?.labels, ...Object.fromEntries(openScopeLabels(pool)) };
+  const spec = { ...template.spec, taints: hasScopeTaint(taints) ? taints : [...taints, SCOPE_TAINT] };
+  return {
+    ...pool,
+    spec: {
+      ...pool.spec,
+      template: { ...template, metadata: { ...template.metadata, labels }, spec },
+    },
+  };
+};
+
+/** What a plan says of a node that it adds. */
+interface PlannedNode {
+  readonly metadata: { readonly labels?: Readonly<Record<string, string>> };
+  readonly spec: { readonly taints?: readonly object[] };
+}
+
+/** Whether a plan adds a node as scoped mode does: with its taint, and all of its labels that the NodePool leaves open. */
+export const isPlannedScoped = (pool: NodePool, { metadata, spec }: PlannedNode): boolean =>
+  hasScopeTaint(spec.taints as readonly Taint[] | undefined) &&
+  openScopeLabels(pool).every(([key, value]) => valueAt(metadata.labels, key) === value);

@@ -10,6 +10,7 @@ import {
   PLAN,
 } from '../../../api/labels.ts';
 import type { NodeClaim, NodePool, Taint } from '../../../api/objects.ts';
+import { asScoped, isPlannedScoped } from '../../../planner/model/nodepool.ts';
 import { RESERVATION } from '../reservation.ts';
 import { PLANNED_CLAIM } from '../state/labels.ts';
 import type { Alternative } from './alternatives.ts';
@@ -32,7 +33,8 @@ const unique = (taints: readonly Taint[]): Taint[] => {
 
 /**
  * The NodeClaim of a planned node: as Karpenter's provisioner would create it for this NodePool as it is now, plus
- * do-not-disrupt and the taint that reserves it for the plan's pods. The plan chooses among machines, and nothing else.
+ * do-not-disrupt and the taint that reserves it for the plan's pods. The plan chooses among machines, and whether
+ * the node is of scoped mode, and nothing else.
  */
 export const buildNodeClaim = (o: {
   readonly plan: RebalancePlan;
@@ -41,7 +43,8 @@ export const buildNodeClaim = (o: {
   readonly name: string;
   readonly pool: NodePool;
 }): NodeClaim => {
-  const { planned, pool } = o;
+  const { planned } = o;
+  const pool = isPlannedScoped(o.pool, planned) ? asScoped(o.pool) : o.pool;
   const { template } = pool.spec;
   const ref = template.spec.nodeClassRef;
   const hash = pool.metadata.annotations?.[KARPENTER_NODEPOOL_HASH];

@@ -1,8 +1,10 @@
 import t from 'tap';
 import type { NodeClaimToAdd } from '../../../api/kinds/rebalanceplan.ts';
-import type { NodePool } from '../../../api/objects.ts';
+import type { NodePool, Taint } from '../../../api/objects.ts';
+import { SCOPE_LABELS, SCOPE_TAINT } from '../../../planner/model/nodepool.ts';
 import * as make from '../../testing/builders.ts';
 import { decide } from '../decide.ts';
+import { RESERVATION } from '../reservation.ts';
 import type { ExecutionState } from '../state/state.ts';
 
 /** A plan can't exceed its NodePool, whoever wrote it: what it orders is the NodePool's, and asking for more ends it. */
@@ -17,6 +19,8 @@ const only = (type: string): Requirements => [
   { key: 'karpenter.sh/capacity-type', operator: 'In', values: ['on-demand'] },
   { key: 'topology.kubernetes.io/zone', operator: 'In', values: ['us-west-2a'] },
 ];
+
+const DEDICATED: Taint = { key: 'dedicated', value: 'x', effect: 'NoSchedule' };
 
 const asked = (
   metadata: Partial<NodeClaimToAdd['metadata']>,
@@ -132,6 +136,30 @@ const REFUSED: Readonly<Record<string, readonly [NodeClaimToAdd, RegExp, Partial
     asked({}, { requirements: [{ key: 'team', operator: 'In', values: ['b'] }] }),
     /nodeClaimsToAdd\[0\]\.spec\.requirements\[0\]\.values/,
   ],
+  'the taint of scoped mode without its labels': [
+    asked({}, { taints: [DEDICATED, SCOPE_TAINT] }),
+    /nodeClaimsToAdd\[0\]\.spec\.taints/,
+  ],
+  'the labels of scoped mode without its taint': [
+    asked({ labels: SCOPE_LABELS }),
+    /nodeClaimsToAdd\[0\]\.metadata\.labels/,
+  ],
+  'scoped mode without a taint of the NodePool': [
+    asked({ labels: SCOPE_LABELS }, { taints: [SCOPE_TAINT] }),
+    /nodeClaimsToAdd\[0\]\.spec\.taints/,
+  ],
+  'scoped mode and a label beside it': [
+    asked(
+      { labels: { ...SCOPE_LABELS, 'node-role.kubernetes.io/infra': '' } },
+      { taints: [DEDICATED, SCOPE_TAINT] },
+    ),
+    /nodeClaimsToAdd\[0\]\.metadata\.labels\["node-role.kubernetes.io\/infra"\]/,
+  ],
+  'a label of scoped mode that the NodePool gives otherwise': [
+    asked({ labels: SCOPE_LABELS }, { taints: [DEDICATED, SCOPE_TAINT] }),
+    /nodeClaimsToAdd\[0\]\.metadata\.labels\["provisioner.cast.ai\/managed-by"\]/,
+    poolWith({}, { 'provisioner.cast.ai/managed-by': 'others' }),
+  ],
   'a value outside the requirements of the NodePool': [
     asked({}, {}, { alternatives: [{ requirements: only('m5.large'), priceHourly: '0.1' }] }),
     /nodeClaimsToAdd\[0\]\.alternatives\[0\]\.requirements\[1\]\.values/,
@@ -159,6 +187,21 @@ for (const [name, [planned, field, o]] of Object.entries(REFUSED)) {
     t.match(step, { kind: 'fail', phase: 'Creation' }, 'and before anything else is done');
   });
 }
+
+t.test("a node of scoped mode is its NodePool's but for the taint and the labels of that mode", async (t) => {
+  const order = (planned: NodeClaimToAdd) => {
+    const [step] = stepsFor([planned]);
+    if (step?.kind !== 'create-claim') throw new Error(`it is ${step?.kind}: ${step?.message}`);
+    return step.claim;
+  };
+  const plain = order(asked({}));
+  const scoped = order(asked({ labels: SCOPE_LABELS }, { taints: [DEDICATED, SCOPE_TAINT] }));
+  t.same(scoped, {
+    ...plain,
+    metadata: { ...plain.metadata, labels: { ...plain.metadata.labels, ...SCOPE_LABELS } },
+    spec: { ...plain.spec, taints: [DEDICATED, SCOPE_TAINT, RESERVATION] },
+  });
+});
 
 t.test('what is ordered is the NodePool as it is now, whatever the plan leaves out', async (t) => {
   const pool = make.nodePool();

@@ -2,7 +2,7 @@ import type { RebalancePlan } from '../../../api/kinds/rebalanceplan.ts';
 import type { Pod } from '../../../api/objects.ts';
 import { isAwaitingPlan, podName } from '../../../api/pods.ts';
 import { PODS, REBALANCE_PLANS } from '../../../api/resources.ts';
-import { isForPlansAlone } from '../../../planner/model/nodepool.ts';
+import { asScoped, isForPlansAlone, saysScope } from '../../../planner/model/nodepool.ts';
 import type { Snapshot } from '../../../planner/model/snapshot.ts';
 import type { ProvisionResult, Unplaced } from '../../../planner/provision.ts';
 import { UNASSIGNED } from '../../caches.ts';
@@ -36,9 +36,13 @@ const planningSnapshot = async (
 ): Promise<{ readonly snapshot: Snapshot; readonly virtual: readonly Pod[] }> => {
   const whole = await gatherForPlans(o);
   const { nodes, nodeClaims } = whole;
-  const headroom = headroomPods(policies.unschedulablePods, { nodes, nodeClaims });
+  const { scopedMode: isScoped } = policies;
+  const headroom = headroomPods(policies.unschedulablePods, { nodes, nodeClaims }, isScoped);
   const real = new Set(o.caches.pods.by(UNASSIGNED, '').map(podName));
   const pending = whole.pods.filter((pod) => !pod.spec.nodeName);
+  const usable = o.followsKarpenter
+    ? whole.nodePools.filter((pool) => isForPlansAlone(pool) || (isScoped && !saysScope(pool)))
+    : whole.nodePools;
   const snapshot = {
     ...whole,
     pods: [
@@ -50,7 +54,7 @@ const planningSnapshot = async (
       ...pods,
       ...headroom,
     ],
-    nodePools: o.followsKarpenter ? whole.nodePools.filter(isForPlansAlone) : whole.nodePools,
+    nodePools: isScoped ? usable.map(asScoped) : usable,
   };
   return {
     snapshot: withPlannedOrders(snapshot, plans),

@@ -12,6 +12,7 @@ import {
 import type { NodeClassRef, NodePool, Requirement, Taint } from '../../../api/objects.ts';
 import { valueAt } from '../../../api/records/valueat.ts';
 import type { Catalogue, InstanceType } from '../../model/catalogue.ts';
+import { asScoped, isPlannedScoped } from '../../model/nodepool.ts';
 import { meets } from '../../scheduling/nodeaffinity.ts';
 import { OF_CLOUD } from './choices.ts';
 
@@ -55,16 +56,24 @@ export class PoolBounds {
   readonly #catalogue: Catalogue | undefined;
   readonly #types: ReadonlyMap<string, InstanceType>;
   readonly #allowedTypes = new Map<string, boolean>();
+  /** Whether these are the bounds of the NodePool with the taint and the labels of scoped mode. */
+  readonly #isScoped: boolean;
+  #scoped: PoolBounds | undefined;
 
   /** Without a catalogue, instance types are not judged, and labels of the cloud not known. */
-  constructor(pool: NodePool, catalogue: Catalogue | undefined) {
+  constructor(pool: NodePool, catalogue: Catalogue | undefined, isScoped = false) {
     this.#pool = pool;
+    this.#isScoped = isScoped;
     this.#template = pool.spec.template;
     this.#catalogue = catalogue;
     this.#types = new Map(catalogue?.instanceTypes.map((type) => [type.name, type]));
   }
 
   excesses(planned: NodeClaimToAdd): readonly Excess[] {
+    if (!this.#isScoped && isPlannedScoped(this.#pool, planned)) {
+      this.#scoped ??= new PoolBounds(asScoped(this.#pool), this.#catalogue, true);
+      return this.#scoped.excesses(planned);
+    }
     return [
       ...this.#ofRequirements(planned),
       ...this.#ofSpec(planned.spec),
