@@ -6,7 +6,7 @@ import type { Node, OwnerReference, Pod, ReplicaSet } from './objects.ts';
 export const controllerOf = ({ metadata }: Pod): OwnerReference | undefined =>
   metadata.ownerReferences?.find((owner) => owner.controller);
 
-type ControllerRef = Pick<OwnerReference, 'kind' | 'name' | 'uid'>;
+export type ControllerRef = Pick<OwnerReference, 'kind' | 'name' | 'uid'>;
 
 /** What tells a controller from all others; the uid alone does not, since any pod may name it in any namespace. */
 export const controllerKey = ({ kind, name, uid }: ControllerRef, namespace: string): string =>

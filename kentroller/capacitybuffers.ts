@@ -1,4 +1,4 @@
-import type { CapacityBuffer, ObjectMeta, Pod, PodSpec } from '../api/objects.ts';
+import type { CapacityBuffer, ObjectMeta, Pod, PodSpec, Workload } from '../api/objects.ts';
 import { valueAt } from '../api/records/valueat.ts';
 import { CAPACITY_BUFFERS, POD_TEMPLATES, WORKLOADS } from '../api/resources.ts';
 import type { KubeClient } from '../kube/client/client.ts';
@@ -18,7 +18,7 @@ interface Looking {
   /** Pods that the headroom of the policies stands for; none where left out. */
   readonly headroom?: () => readonly Pod[];
 }
-type Template = { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
+export type Template = { readonly metadata?: Partial<ObjectMeta>; readonly spec: PodSpec };
 
 const replicasOf = ({ status }: CapacityBuffer): number => {
   const isReady = status?.conditions?.some(
@@ -27,19 +27,28 @@ const replicasOf = ({ status }: CapacityBuffer): number => {
   return isReady ? (status?.replicas ?? 0) : 0;
 };
 
-/** The pod template that a buffer names; undefined for one that is not there, or of a kind that nobody scales. */
+/** A workload whose replicas are pods of a template; undefined for one that is not there, or of a kind that nobody scales. */
+export const readWorkload = async (
+  { client, signal }: Pick<Looking, 'client' | 'signal'>,
+  { apiGroup, kind, name, namespace }: Record<'apiGroup' | 'kind' | 'name' | 'namespace', string>,
+): Promise<Workload | undefined> => {
+  const resource = valueAt(WORKLOADS, kind);
+  if (!resource || (apiGroup !== '' && apiGroup !== 'apps')) return undefined;
+  return getOrUndefined(client.get(resource, { name, namespace }, { signal }));
+};
+
+/** The pod template that a buffer names. */
 const templateOf = async (
-  { client, signal }: Looking,
+  looking: Looking,
   { metadata: { namespace = 'default' }, spec }: CapacityBuffer,
 ): Promise<Template | undefined> => {
   if (spec?.podTemplateRef) {
     const ref = { name: spec.podTemplateRef.name, namespace };
-    return (await getOrUndefined(client.get(POD_TEMPLATES, ref, { signal })))?.template;
+    return (await getOrUndefined(looking.client.get(POD_TEMPLATES, ref, { signal: looking.signal })))
+      ?.template;
   }
   const { apiGroup = 'apps', kind = '', name = '' } = spec?.scalableRef ?? {};
-  const resource = valueAt(WORKLOADS, kind);
-  if (!resource || (apiGroup !== '' && apiGroup !== 'apps')) return undefined;
-  return (await getOrUndefined(client.get(resource, { name, namespace }, { signal })))?.spec?.template;
+  return (await readWorkload(looking, { apiGroup, kind, name, namespace }))?.spec?.template;
 };
 
 /** A template's pod without what binds it: its node, and volumes of claims that are not there. */
@@ -50,14 +59,18 @@ const unboundSpec = ({ nodeName: _, ...spec }: PodSpec): PodSpec => ({
   }),
 });
 
-/** The pods of one buffer. */
-const podsOf = ({ metadata }: CapacityBuffer, template: Template, count: number): readonly Pod[] => {
-  const { name, namespace = 'default', uid = '' } = metadata;
+/** Pods of a template that nobody starts, as kube-scheduler leaves pods without room. */
+export const virtualPods = (
+  { name, namespace = 'default', uid = '', ...metadata }: ObjectMeta,
+  template: Template,
+  count: number,
+): readonly Pod[] => {
   const spec = unboundSpec(template.spec);
   const labels = template.metadata?.labels ?? {};
   return Array.from({ length: count }, (_, index) => ({
     metadata: {
-      name: `capacity-buffer-${name}-${index + 1}`,
+      ...metadata,
+      name: `${name}-${index + 1}`,
       namespace,
       uid: `${uid}-${index + 1}`,
       labels,
@@ -69,6 +82,13 @@ const podsOf = ({ metadata }: CapacityBuffer, template: Template, count: number)
     },
   }));
 };
+
+/** The pods of one buffer. */
+const podsOf = (
+  { metadata: { name, namespace = 'default', uid = '' } }: CapacityBuffer,
+  template: Template,
+  count: number,
+): readonly Pod[] => virtualPods({ name: `capacity-buffer-${name}`, namespace, uid }, template, count);
 
 /** The pods that all CapacityBuffers and the headroom stand for, or why they can't be told. */
 export interface BufferPods {

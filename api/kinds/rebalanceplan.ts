@@ -28,6 +28,8 @@ import {
 
 /** Pods that a plan moves. */
 const MAX_PODS = 10_000;
+/** Owners whose replicas one purchase counts. */
+const MAX_EXPECTED_OWNERS = 200;
 /** Attempts of a planned node, one an alternative. */
 const MAX_ATTEMPTS = 100;
 /** Events of a removed node. */
@@ -190,6 +192,12 @@ const detachedPod = z.object({
   replicaSet: z.object({ name: z.string().max(253), uid }),
 });
 
+const expectedPods = z.object({
+  namespace: z.string().max(63),
+  owner: z.object({ kind: word, name: z.string().max(253), uid }),
+  count: z.int(),
+});
+
 const nodeCost = z.object({
   name: z.string().max(253),
   instanceType: labelValue,
@@ -285,6 +293,10 @@ const status = z.object({
     maxProperties: MAX_PODS,
     description: "Pods of each owner on the plan's existing destinations when it started.",
   }),
+  expectedPods: z.array(expectedPods).max(MAX_EXPECTED_OWNERS).exactOptional().meta({
+    description:
+      'Replicas that were about to come when the plan was made, with room on nodes that it adds: nothing is bought for so many new pods of these owners while it runs.',
+  }),
   detachedPods: z.array(detachedPod).max(MAX_PODS).exactOptional().meta({
     description: 'Pods that the plan detached, or is about to: the only ones of their Deployments.',
   }),
@@ -300,6 +312,7 @@ export type RebalancePlanStatus = z.output<typeof status>;
 export type PlanState = (typeof PLAN_STATES)[number];
 export type NodeClaimToAdd = z.output<typeof nodeClaimToAdd>;
 export type PodToMigrate = z.output<typeof podToMigrate>;
+export type ExpectedPods = z.output<typeof expectedPods>;
 export type DetachedPod = z.output<typeof detachedPod>;
 export type CreationAttempt = z.output<typeof creationAttempt>;
 export type DeletionEvent = z.output<typeof deletionEvent>;

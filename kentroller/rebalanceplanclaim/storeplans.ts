@@ -1,4 +1,4 @@
-import type { RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
+import type { ExpectedPods, RebalancePlan, Savings } from '../../api/kinds/rebalanceplan.ts';
 import type { RebalancePlanClaim } from '../../api/kinds/rebalanceplanclaim.ts';
 import { REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
@@ -7,10 +7,11 @@ import { FIELD_MANAGER } from '../rebalanceplan/create/unavailable.ts';
 import { specHashOf } from '../rebalanceplan/state/spechash.ts';
 import { CLAIM_LABEL, claimLabelOf, claimOf, isWholeDecision, PLAN_PART, partOf } from './planobject.ts';
 
-/** A plan as it is to be stored, with the savings that it projects. */
+/** A plan as it is to be stored, with the savings that it projects and the replicas that it has room for. */
 export interface NewPlan {
   readonly plan: RebalancePlan;
   readonly savings: Savings;
+  readonly expectedPods?: readonly ExpectedPods[] | undefined;
 }
 
 /**
@@ -24,15 +25,16 @@ export const storePlans = async (
 ): Promise<readonly RebalancePlan[]> => {
   const apply = { fieldManager: FIELD_MANAGER, force: true, signal };
   const part = (at: number): object => ({ annotations: { [PLAN_PART]: partOf(at + 1, plans.length) } });
-  const marked = plans.map(({ plan, savings }, at) => ({
+  const marked = plans.map(({ plan, ...status }, at) => ({
     plan: { ...plan, metadata: { ...plan.metadata, ...(plans.length > 1 && part(at)) } },
-    savings,
+    ...status,
   }));
   const stored: RebalancePlan[] = [];
-  for (const { plan, savings } of marked) {
+  for (const { plan, savings, expectedPods } of marked) {
     const { name } = plan.metadata;
     await client.apply(REBALANCE_PLANS, { ...plan, spec: { ...plan.spec, execute: false } }, apply);
-    const status = { status: { savings, specHash: specHashOf(plan.spec) } };
+    const specHash = specHashOf(plan.spec);
+    const status = { status: { savings, specHash, ...(expectedPods?.length && { expectedPods }) } };
     stored.push(await client.patch(REBALANCE_PLANS, { name }, status, { subresource: 'status', signal }));
   }
   for (const [at, { plan }] of marked.entries()) {

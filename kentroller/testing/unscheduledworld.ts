@@ -1,6 +1,6 @@
 import type { RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import { AWAITS_PLAN } from '../../api/labels.ts';
-import type { HorizontalPodAutoscaler, NodePool, Pod } from '../../api/objects.ts';
+import type { HorizontalPodAutoscaler, NodePool, OwnerReference, Pod } from '../../api/objects.ts';
 import { NODE_CLAIMS, NODE_POOLS, NODES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -68,10 +68,17 @@ export class UnscheduledWorld {
   }
 
   /** Pods that kube-scheduler has just refused. */
-  refuse(count: number, o: Parameters<typeof makePod>[1] & { readonly prefix?: string } = {}): void {
+  refuse(
+    count: number,
+    o: Parameters<typeof makePod>[1] & {
+      readonly prefix?: string;
+      readonly owners?: readonly OwnerReference[];
+    } = {},
+  ): void {
     for (let n = 0; n < count; n += 1) {
       const { metadata, spec } = makePod(`${o.prefix ?? 'p'}-${n}`, { cpu: 900, ...o });
-      const { uid: _, ...rest } = metadata;
+      const { uid: _, ...named } = metadata;
+      const rest = { ...named, ...(o.owners && { ownerReferences: o.owners }) };
       const { name, namespace = 'default' } = this.api.create(PODS, { metadata: rest, spec }).metadata;
       const lastTransitionTime = new Date(this.now).toISOString();
       const condition = {

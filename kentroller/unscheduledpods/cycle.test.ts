@@ -156,6 +156,22 @@ t.test('headroom is bought beside pods, and no plan names it', async (t) => {
   t.ok(beside >= without + 4_000, `${beside} and ${without} millicores`);
 });
 
+t.test('headroom takes no room of pods where the cluster is near its limit', async (t) => {
+  const world = new UnscheduledWorld();
+  for (let n = 0; n < 40; n += 1) world.addNode(`n-${n}`);
+  world.refuse(3);
+  const policies = {
+    ...buying({ headroom: { cpuPercentage: 200, memoryPercentage: 0 } }),
+    // 4.1 cores are there.
+    clusterLimits: { minCores: 0, maxCores: 9 },
+  };
+  const { cycle } = world.process();
+  await cycle(policies);
+  await cycle(policies);
+  t.same([...world.places().values()], [1, 1, 1]);
+  t.same(world.events, []);
+});
+
 t.test('mode single buys one node, and the next when it has ended', async (t) => {
   const world = new UnscheduledWorld();
   world.refuse(3, { spec: { nodeSelector: { 'topology.kubernetes.io/zone': 'us-west-2a' } }, prefix: 'a' });

@@ -110,7 +110,7 @@ export const runCycle = async (
   });
   const { pods, misconfigured } = evaluation;
   tellMisconfigured(o, memory, misconfigured);
-  const nothing = { evaluation, plans: [], nodes: 0, pods: 0 };
+  const nothing = { evaluation, plans: [], nodes: 0, pods: 0, replicas: 0 };
   if (pods.kind === 'off') return { ...nothing, message: 'the policy is off' };
   if (pods.kind === 'held' && evaluation.limits.full !== undefined) {
     const reason = evaluation.limits.full;
@@ -132,7 +132,10 @@ export const runCycle = async (
   }
   if (pods.kind !== 'buy') return { ...nothing, message: pods.message };
   // 3. Buy.
-  return { evaluation, ...(await buy(o, memory, policies, pods.pods)) };
+  const { pods: wanted, replicas } = pods;
+  const mayCount = (pod: Pod): boolean =>
+    podsWithoutNode({ ...podFacts(), plans: [], pending: [pod] }).waiting.length > 0;
+  return { evaluation, ...(await buy(o, memory, policies, { pods: wanted, replicas, mayCount })) };
 };
 
 /** Gives pods back that were nominated for a plan which is not to come. */

@@ -45,4 +45,6 @@ export interface Outcome {
   readonly plans: readonly string[];
   readonly nodes: number;
   readonly pods: number;
+  /** Replicas to come that were bought for beside pods. */
+  readonly replicas: number;
 }

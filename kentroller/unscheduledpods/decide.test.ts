@@ -8,7 +8,6 @@ import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import type { Policies } from '../policies/settings.ts';
 import {
-  backoffUntil,
   decide,
   type Evaluation,
   type EvaluationState,
@@ -48,11 +47,12 @@ const BUYS = {
   headroomSpot: undefined,
   nodeConstraints: undefined,
 } as const;
-const GROWING: HorizontalPodAutoscaler = {
+const growing = (kind: string): HorizontalPodAutoscaler => ({
   metadata: { name: 'web', namespace: 'default' },
-  spec: { scaleTargetRef: { kind: 'Deployment', name: 'grows' }, maxReplicas: 10 },
+  spec: { scaleTargetRef: { kind, name: 'grows' }, maxReplicas: 10 },
   status: { currentReplicas: 1, desiredReplicas: 3 },
-};
+});
+const [GROWING, ROLLOUT] = [growing('Deployment'), growing('Rollout')];
 const POD = waiting('p');
 /** One node of 3.9 cores. */
 const SNAPSHOT = makeSnapshot([makeNode('a')], []);
@@ -111,9 +111,10 @@ t.test('in each combination, limits come first, then replicas, then pods, and no
     const says = JSON.stringify({ isFull, isGrowing, isWaiting, isAtLeast });
     t.equal(limits.full !== undefined, isFull, `limits: ${says}`);
     t.equal(replicas.length, isGrowing ? 1 : 0, `replicas: ${says}`);
-    const kind = !isWaiting ? 'idle' : isFull ? 'held' : isGrowing ? 'wait' : 'buy';
+    const kind = !isWaiting ? 'idle' : isFull ? 'held' : 'buy';
     t.equal(pods.kind, kind, `pods: ${says}`);
-    const isKept = isGrowing || kind === 'wait' || kind === 'buy' || isAtLeast;
+    if (pods.kind === 'buy') t.same(pods.replicas, replicas, `they are counted: ${says}`);
+    const isKept = isGrowing || kind === 'buy' || isAtLeast;
     t.equal(nodes.keeps !== undefined, isKept, `nodes: ${says}, ${nodes.keeps}`);
   }
 });
@@ -157,15 +158,22 @@ const PODS: readonly (readonly [
   ],
   ['then it is', { watched: new Map([['uid-p', heldSince(SETTLE_MS, { isLate: true })]]) }, 'buy'],
   [
-    'replicas that are due keep the window open',
+    'replicas that are due are counted beside pods',
     { autoscalers: [GROWING] },
+    'buy',
+    /for 1 pods and 3 replicas to come/,
+    { horizontalPodAutoscaler: true },
+  ],
+  [
+    'those of a kind whose template is not known keep the window open',
+    { autoscalers: [ROLLOUT] },
     'wait',
-    /replicas of default\/Deployment\/grows/,
+    /3 replicas of default\/Rollout\/grows/,
     { horizontalPodAutoscaler: true },
   ],
   [
     'for as long as a window may be',
-    { autoscalers: [GROWING], heldFor: 10_000 },
+    { autoscalers: [ROLLOUT], heldFor: 10_000 },
     'buy',
     /for 1 pods/,
     { horizontalPodAutoscaler: true },
@@ -223,6 +231,12 @@ const PODS: readonly (readonly [
   ],
   ['a pod of a DaemonSet is not looked at', { pods: [waiting('p', { owner: 'DaemonSet' })] }, 'idle'],
   ['pods of others are not bought for', { isOurs: () => false }, 'idle'],
+  [
+    "while no plan would start, pods are Karpenter's",
+    { haltedBy: 'no plan starts' },
+    'left',
+    /no plan starts/,
+  ],
 ];
 
 t.test('pods without a node', async (t) => {
@@ -261,22 +275,6 @@ t.test('machines that plans have not ordered yet count against the limit', async
   t.match(evaluate(limits, { plans }).limits.full, /has 5.9 cores, and may have 5/);
 });
 
-t.test('the wait after failed plans doubles, and a success ends it', async (t) => {
-  const failed = (n: number) =>
-    Array.from({ length: n }, (_, at) => plan(`${at}`, { state: 'Failed', ended: at * 1_000 }));
-  const waits = [1, 2, 3, 9].map((n) => Math.max(0, backoffUntil(failed(n)) - NOW));
-  t.same(waits, [0, 10_000, 20_000, 300_000]);
-  t.equal(
-    backoffUntil([plan('d', { state: 'Done', ended: 0 }), ...failed(5).map((p) => p)]) - NOW > 0,
-    false,
-  );
-});
-
-t.test('plans whose machines never took their pods back off as failed ones do', async (t) => {
-  const ended = [1, 2, 3].map((n) => plan(`w${n}`, { state: 'DoneWithWarnings', ended: 0 }));
-  t.equal(backoffUntil(ended) - NOW, 20_000);
-});
-
 t.test('a pod that can not be nominated holds up no other, and nothing is bought for it', async (t) => {
   const pods = [POD, waiting('refused', {}, '')];
   const watched = (seen: number) =>
@@ -286,8 +284,4 @@ t.test('a pod that can not be nominated holds up no other, and nothing is bought
     ]);
   t.equal(evaluate({}, { pods, watched: watched(5_000) }).pods.kind, 'wait');
   t.match(evaluate({}, { pods, watched: watched(60_000) }).pods, { kind: 'buy', pods: [POD] });
-});
-
-t.test('while no plan would start, pods are left to Karpenter', async (t) => {
-  t.match(evaluate({}, { haltedBy: 'no plan starts' }).pods, { kind: 'left', message: 'no plan starts' });
 });

@@ -10,7 +10,7 @@ import { orderedClaim } from '../../planner/plan/afterplan.ts';
 import { MADE_BY } from '../continuous/decide.ts';
 import type { Policies } from '../policies/settings.ts';
 import { coveredByPlans, isOpen, mayNeedNode } from './pods.ts';
-import { type DueReplicas, dueReplicas } from './replicas.ts';
+import { type DueReplicas, dueOf, dueReplicas, podsAndReplicas } from './replicas.ts';
 import { type Standing, standingOf } from './scope.ts';
 
 /**
@@ -80,7 +80,13 @@ export type PodsDecision =
   | { readonly kind: 'idle' | 'held'; readonly message: string }
   /** `left`: to others, until then. */
   | { readonly kind: 'wait' | 'left'; readonly message: string; readonly until: number }
-  | { readonly kind: 'buy'; readonly pods: readonly Pod[]; readonly message: string };
+  | {
+      readonly kind: 'buy';
+      readonly pods: readonly Pod[];
+      /** Counted beside the pods before nodes are sized. */
+      readonly replicas: readonly DueReplicas[];
+      readonly message: string;
+    };
 
 export interface NodesDecision {
   /** Why no node is deleted now; undefined when empty ones may go. */
@@ -161,10 +167,12 @@ const windowReason = (
   }
   const last = Math.min(...known.map(({ seenAt }) => seenAt)) + window.maxMs;
   if (now >= last) return undefined;
-  const [first] = replicas;
+  // Those with a template are counted; of others only the pods tell what they need.
+  const untold = replicas.filter(({ hasTemplate }) => !hasTemplate);
+  const [first] = untold;
   if (first) {
-    const due = replicas.reduce((sum, each) => sum + each.due, 0);
-    return { message: `${due} replicas of ${first.target} and others are about to come`, until: last };
+    const message = `${dueOf(untold)} replicas of ${first.target} and others are about to come`;
+    return { message, until: last };
   }
   const idle = Math.max(...known.map(({ seenAt }) => seenAt)) + window.idleMs;
   return idle > now ? { message: 'more pods may come', until: Math.min(idle, last) } : undefined;
@@ -213,7 +221,13 @@ const decidePods = (
   }
   const wait = windowReason(state, pods, replicas);
   if (wait) return { kind: 'wait', ...wait };
-  return { kind: 'buy', pods, message: `buying for ${pods.length} pods` };
+  const counted = replicas.filter(({ hasTemplate }) => hasTemplate);
+  return {
+    kind: 'buy',
+    pods,
+    replicas: counted,
+    message: `buying for ${podsAndReplicas(pods.length, dueOf(counted))}`,
+  };
 };
 
 /** 4. Node deletion: what comes needs room that is there already. */

@@ -1,13 +1,16 @@
 import t from 'tap';
+import type { PlanState, RebalancePlan } from '../../api/kinds/rebalanceplan.ts';
 import type { HorizontalPodAutoscaler, Node, NodeClaim, Pod, ReplicaSet } from '../../api/objects.ts';
 import { podRequests } from '../../planner/scheduling/noderesources.ts';
 import { makePod } from '../../planner/testing/builders.ts';
 import { smallCatalogue } from '../../planner/testing/randomcluster.ts';
+import { MADE_BY } from '../continuous/decide.ts';
 import { meetsConstraints, withinConstraints } from './buying/constraints.ts';
+import { backoffUntil, UNSCHEDULED_PODS } from './decide.ts';
 import { headroomOf, headroomPods } from './headroom.ts';
 import { dueReplicas } from './replicas.ts';
 
-/** Headroom, node constraints and replicas to come, each by itself. */
+/** Headroom, node constraints, replicas to come and the wait after failed plans, each by itself. */
 
 const GIB = 1_024 ** 3;
 const TEN = { cpuPercentage: 10, memoryPercentage: 10 };
@@ -164,4 +167,24 @@ t.test('replicas that an autoscaler has asked for and that are no pods yet are d
   for (const [says, autoscaler, pods, due] of cases) t.equal(dueOf(autoscaler, pods), due, says);
   const ofSet = [0, 1].map((n) => replica(n, { kind: 'StatefulSet', name: 'web', uid: 's' }));
   t.equal(dueOf(hpa({ desired: 3, current: 2, kind: 'StatefulSet' }), ofSet), 1, 'of a StatefulSet');
+});
+
+const NOW = Date.parse('2026-11-30T12:00:00Z');
+const ended = (state: PlanState, ago: number) =>
+  ({
+    metadata: { name: `${state}-${ago}`, labels: { [MADE_BY]: UNSCHEDULED_PODS } },
+    spec: { execute: true },
+    status: { state, completionTime: new Date(NOW - ago).toISOString() },
+  }) as RebalancePlan;
+
+t.test('the wait after failed plans doubles, and a success ends it', async (t) => {
+  const failed = (n: number) => Array.from({ length: n }, (_, at) => ended('Failed', at * 1_000));
+  const waits = [1, 2, 3, 9].map((n) => Math.max(0, backoffUntil(failed(n)) - NOW));
+  t.same(waits, [0, 10_000, 20_000, 300_000]);
+  t.equal(backoffUntil([ended('Done', 0), ...failed(5)]) - NOW > 0, false);
+});
+
+t.test('plans whose machines never took their pods back off as failed ones do', async (t) => {
+  const plans = [1, 2, 3].map(() => ended('DoneWithWarnings', 0));
+  t.equal(backoffUntil(plans) - NOW, 20_000);
 });

@@ -3,6 +3,7 @@ import { AWAITS_PLAN, KARPENTER_NODEPOOL } from '../../api/labels.ts';
 import type { Pod } from '../../api/objects.ts';
 import { isFinished } from '../../api/plans.ts';
 import {
+  type ControllerRef,
   controllerKey,
   controllerOf,
   foreignSchedulerOf,
@@ -28,7 +29,7 @@ export const isOpen = (plan: RebalancePlan): boolean =>
 
 /**
  * A predicate: true for a pod that an open plan has a node for. A pod that took the place of one which is gone counts as that
- * one: its machine is ordered.
+ * one, and so many new pods of an owner as the plan expects: their machine is ordered.
  */
 export const coveredByPlans = (
   plans: readonly RebalancePlan[],
@@ -38,13 +39,19 @@ export const coveredByPlans = (
   const isMoved = movedByPlans(open);
   const names = new Set<string>();
   const spare = new Map<string, number>();
+  const addSpare = (owner: ControllerRef, namespace: string, count: number): void => {
+    const key = controllerKey(owner, namespace);
+    spare.set(key, (spare.get(key) ?? 0) + count);
+  };
   for (const { srcNode, namespace, name, owner } of open.flatMap(({ spec }) => spec.podsToMigrate ?? [])) {
     if (srcNode) continue;
     const key = `${namespace}/${name}`;
     names.add(key);
     if (!owner || podAt(key)) continue;
-    const of = controllerKey(owner, namespace);
-    spare.set(of, (spare.get(of) ?? 0) + 1);
+    addSpare(owner, namespace, 1);
+  }
+  for (const { status } of open) {
+    for (const { owner, namespace, count } of status?.expectedPods ?? []) addSpare(owner, namespace, count);
   }
   return (pod) => {
     if (names.has(podName(pod)) || isMoved(pod)) return true;

@@ -1,5 +1,7 @@
 import type { HorizontalPodAutoscaler, OwnerReference, Pod, ReplicaSet } from '../../api/objects.ts';
 import { controllerKey, controllerOf, isLive } from '../../api/pods.ts';
+import { valueAt } from '../../api/records/valueat.ts';
+import { WORKLOADS } from '../../api/resources.ts';
 
 /** Replicas that HorizontalPodAutoscalers have asked for and that are no pods yet. KEDA's count like others. */
 
@@ -7,7 +9,17 @@ export interface DueReplicas {
   /** 'namespace/kind/name' of what is scaled. */
   readonly target: string;
   readonly due: number;
+  readonly ref: Readonly<Record<'apiGroup' | 'kind' | 'name' | 'namespace', string>>;
+  /** Whether its pods can be told before they are there, by its template. */
+  readonly hasTemplate: boolean;
 }
+
+export const dueOf = (replicas: readonly DueReplicas[]): number =>
+  replicas.reduce((sum, { due }) => sum + due, 0);
+
+/** Numbers of pods and of replicas to come, for people. */
+export const podsAndReplicas = (pods: number, replicas: number): string =>
+  `${pods} pods${replicas > 0 ? ` and ${replicas} replicas to come` : ''}`;
 
 /** Why an autoscaler does not count; undefined when it does. */
 export const staysOut = ({ status }: HorizontalPodAutoscaler): string | undefined => {
@@ -69,9 +81,12 @@ export const dueReplicas = (
   if (growing.length === 0) return [];
   const countOf = podsByTarget(pods, replicaSets);
   return growing.flatMap(({ metadata, spec, status }) => {
-    const { kind, name } = spec.scaleTargetRef;
-    const target = `${metadata.namespace ?? 'default'}/${kind}/${name}`;
+    const { apiVersion = 'apps/v1', kind, name } = spec.scaleTargetRef;
+    const { namespace = 'default' } = metadata;
+    const target = `${namespace}/${kind}/${name}`;
     const due = Math.min(status?.desiredReplicas ?? 0, spec.maxReplicas) - countOf(target);
-    return due > 0 ? [{ target, due }] : [];
+    const [apiGroup = ''] = apiVersion.split('/');
+    const hasTemplate = apiGroup === 'apps' && valueAt(WORKLOADS, kind) !== undefined;
+    return due > 0 ? [{ target, due, ref: { apiGroup, kind, name, namespace }, hasTemplate }] : [];
   });
 };

@@ -1,12 +1,13 @@
 import type { PolicyRecord } from '../policies/record.ts';
 import type { Outcome } from './cycleoptions.ts';
+import { dueOf } from './replicas.ts';
 
 const MILLI = 1_000;
 
 /** Says of each policy what the last evaluation decided, for the status of the AutoscalerPolicy. */
 export const report = (
   record: Pick<PolicyRecord, 'note' | 'did'>,
-  { evaluation, message, plans }: Outcome,
+  { evaluation, message, plans, replicas: boughtFor }: Outcome,
 ): void => {
   const { limits, replicas, pods, misconfigured } = evaluation;
   const ignored =
@@ -22,9 +23,11 @@ export const report = (
       `${used / MILLI} of ${max / MILLI} cores are in use or on their way.`,
     );
   }
-  const due = replicas.reduce((sum, each) => sum + each.due, 0);
+  const due = dueOf(replicas);
   if (due > 0) record.note('horizontalPodAutoscaler', 'Acting', `${due} replicas are about to come.`);
   else record.note('horizontalPodAutoscaler', 'Idle', 'No replicas are about to come.');
+  if (boughtFor > 0)
+    record.did('horizontalPodAutoscaler', `counted ${boughtFor} replicas to come: ${message}`);
   if (plans.length > 0) record.did('unschedulablePods', message);
   switch (pods.kind) {
     case 'buy':

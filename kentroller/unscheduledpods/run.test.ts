@@ -1,9 +1,9 @@
 import { Registry } from 'prom-client';
 import t from 'tap';
 import { AWAITS_PLAN, MANAGED_BY, MANAGED_BY_US, SCOPED_TAINT } from '../../api/labels.ts';
-import type { NodePool, PodSpec } from '../../api/objects.ts';
+import type { HorizontalPodAutoscaler, NodePool, PodSpec, Workload } from '../../api/objects.ts';
 import { podName } from '../../api/pods.ts';
-import { EVENTS, NAMESPACES, PODS, REBALANCE_PLANS } from '../../api/resources.ts';
+import { EVENTS, NAMESPACES, PODS, REBALANCE_PLANS, type Resource, WORKLOADS } from '../../api/resources.ts';
 import { createCache } from '../../kube/cache/cache.ts';
 import { connect, type KubeClient } from '../../kube/client/client.ts';
 import { createLogger } from '../../kube/component/log.ts';
@@ -33,6 +33,7 @@ const stopping = new AbortController();
 const NAMESPACE = `unscheduled-${process.pid}`;
 /** Pods of this scheduler are this suite's alone, on an API server that others use. */
 const SCHEDULER = `unscheduled-${process.pid}`;
+const STATEFUL_SETS = WORKLOADS.StatefulSet as Resource<Workload>;
 const SOON = { timeoutMs: 60_000, everyMs: 50 };
 const OURS = { labelSelector: `${MADE_BY}=${UNSCHEDULED_PODS}` };
 
@@ -65,6 +66,7 @@ const known = (isOn: boolean): PoliciesNow => ({
 });
 let policies = known(true);
 let turns = 0;
+let autoscalers: readonly HorizontalPodAutoscaler[] = [];
 /** What the status says last, by policy. */
 const noted = new Map<string, string>();
 const provisioning = createProvisioner(stopping.signal);
@@ -73,7 +75,7 @@ const run = (api: KubeClient, signal: AbortSignal, now = Date.now) =>
     client: api,
     caches,
     catalogue: async () => smallCatalogue,
-    autoscalers: { list: () => [] },
+    autoscalers: { list: () => autoscalers },
     policies: {
       now: () => {
         turns += 1;
@@ -102,12 +104,7 @@ const run = (api: KubeClient, signal: AbortSignal, now = Date.now) =>
   });
 
 /** Creates pods as kube-scheduler leaves them when none fits. */
-const refuse = async (
-  prefix: string,
-  count: number,
-  cpu = '900m',
-  spec: Partial<PodSpec> = {},
-): Promise<void> => {
+const refuse = async (prefix: string, count: number, cpu = '900m', spec: Partial<PodSpec> = {}) => {
   for (let n = 0; n < count; n += 1) {
     const containers = [{ name: 'main', image: 'none', resources: { requests: { cpu, memory: '128Mi' } } }];
     const name = `${prefix}-${n}`;
@@ -122,6 +119,8 @@ const refuse = async (
   }
 };
 const ours = async () => (await client.list(REBALANCE_PLANS, OURS)).items;
+const planOf = async (pod: string) =>
+  (await ours()).find(({ spec }) => spec.podsToMigrate?.some(({ name }) => name === pod));
 /** How many plans that are executed have each pod of a prefix. */
 const places = async (prefix: string): Promise<readonly number[]> => {
   const counts = new Map<string, number>();
@@ -137,6 +136,26 @@ const nominations = async (prefix: string): Promise<readonly (string | undefined
   (await client.list(PODS, { namespace: NAMESPACE })).items
     .filter(({ metadata }) => metadata.name.startsWith(`${prefix}-`))
     .map(({ status }) => status?.nominatedNodeName);
+const eventOf = (pod: string, wanted: string) =>
+  until(
+    `pod ${pod} is told ${wanted}`,
+    async () => {
+      const fieldSelector = `involvedObject.name=${pod}`;
+      const { items } = await client.list(EVENTS, { namespace: NAMESPACE, fieldSelector });
+      return items.find(({ reason }) => reason === wanted);
+    },
+    SOON,
+  );
+const said = (policy: string, what: RegExp) =>
+  until(
+    `the status of ${policy} says ${what}`,
+    async () => {
+      const last = noted.get(policy) ?? '';
+      if (!what.test(last)) throw new Error(`it says '${last}'`);
+      return true;
+    },
+    SOON,
+  );
 
 t.before(async () => {
   await client.create(NAMESPACES, { metadata: { name: NAMESPACE } });
@@ -164,14 +183,7 @@ t.test(
     t.same(await places('a'), [1, 1, 1, 1]);
     t.same(await nominations('a'), Array(4).fill(AWAITS_PLAN));
     await until('the huge pod is given back', async () => (await nominations('huge'))[0] === undefined, SOON);
-    const told = await until(
-      'the huge pod is told',
-      async () =>
-        (
-          await client.list(EVENTS, { namespace: NAMESPACE, fieldSelector: 'involvedObject.name=huge-0' })
-        ).items.find(({ reason }) => reason === 'NoNodeWouldHelp'),
-      SOON,
-    );
+    const told = await eventOf('huge-0', 'NoNodeWouldHelp');
     t.match(told.message, /which is left to others: no instance type/);
     // A leader that has not read the policies yet leaves everything as it is; its successor has, and they are off.
     policies = { known: false, reason: 'PoliciesNotRead', message: 'not read yet' };
@@ -217,27 +229,49 @@ t.test('in scoped mode a pod without the toleration is told so, and its nodes ca
   });
   await refuse('outside', 1);
   await until('the pods in scope have places', async () => (await places('scoped')).length === 2, SOON);
-  const told = await until(
-    'the pod without the toleration is told',
-    async () =>
-      (
-        await client.list(EVENTS, { namespace: NAMESPACE, fieldSelector: 'involvedObject.name=bare-0' })
-      ).items.find(({ reason }) => reason === 'Misconfigured'),
-    SOON,
-  );
+  const told = await eventOf('bare-0', 'Misconfigured');
   t.match(told.message, /does not tolerate the taint scheduling.cast.ai\/scoped-autoscaler:NoSchedule/);
-  t.match(noted.get('unschedulablePods'), /Ignored in scoped mode: 1 pods/);
+  await said('unschedulablePods', /Ignored in scoped mode: 1 pods/);
   t.same(await nominations('bare'), [undefined]);
   t.same(await nominations('outside'), [undefined]);
-  const planned = (await ours())
-    .filter(({ spec }) => spec.podsToMigrate?.some(({ name }) => name.startsWith('scoped-')))
-    .flatMap(({ spec }) => spec.nodeClaimsToAdd ?? []);
-  t.ok(planned.length > 0);
-  for (const { spec } of planned) t.match(spec.taints, [{ key: SCOPED_TAINT, effect: 'NoSchedule' }]);
+  const planned = (await planOf('scoped-0'))?.spec.nodeClaimsToAdd ?? [];
+  t.match(planned, [{ spec: { taints: [{ key: SCOPED_TAINT, effect: 'NoSchedule' }] } }]);
   life.abort();
   await ended;
   policies = known(true);
 });
+
+t.test(
+  'replicas to come are counted by the template on the API server, and said in the status',
+  async (t) => {
+    const labels = { app: 'sts' };
+    const containers = [{ name: 'main', image: 'none', resources: { requests: { cpu: '900m' } } }];
+    const metadata = { name: 'sts', namespace: NAMESPACE };
+    const template = { metadata: { labels }, spec: { schedulerName: SCHEDULER, containers } };
+    const spec = { replicas: 0, serviceName: 'sts', selector: { matchLabels: labels }, template };
+    const { uid = '' } = (await client.create(STATEFUL_SETS, { metadata, spec } as Workload)).metadata;
+    autoscalers = [
+      {
+        metadata,
+        spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'sts' }, maxReplicas: 9 },
+        status: { currentReplicas: 0, desiredReplicas: 5 },
+      },
+    ];
+    policies = { known: true, policies: { ...BUYING, horizontalPodAutoscaler: true }, overridden: [] };
+    const life = new AbortController();
+    const { ended } = run(client, life.signal);
+    await refuse('beside', 1);
+    await until('the pod has its place', async () => (await places('beside')).length === 1, SOON);
+    const plan = await planOf('beside-0');
+    const owner = { kind: 'StatefulSet', name: 'sts', uid };
+    t.same(plan?.status?.expectedPods, [{ namespace: NAMESPACE, owner, count: 5 }]);
+    await said('horizontalPodAutoscaler', /5 replicas are about to come/);
+    life.abort();
+    await ended;
+    autoscalers = [];
+    policies = known(true);
+  },
+);
 
 t.test('a process that dies at each write buys for no pod twice', async (t) => {
   await refuse('b', 3);

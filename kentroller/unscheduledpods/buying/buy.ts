@@ -9,35 +9,49 @@ import { UNASSIGNED } from '../../caches.ts';
 import { MADE_BY } from '../../continuous/decide.ts';
 import type { Policies } from '../../policies/settings.ts';
 import { storePlans } from '../../rebalanceplanclaim/storeplans.ts';
-import { PlanRefused } from '../../rebalanceplanclaim/verified.ts';
 import { gatherForPlans } from '../../snapshot.ts';
 import type { CycleMemory, CycleOptions, Outcome } from '../cycleoptions.ts';
 import { UNSCHEDULED_PODS, withPlannedOrders } from '../decide.ts';
 import { headroomPods } from '../headroom.ts';
 import { releasePods } from '../holds.ts';
 import type { Memory } from '../memory.ts';
+import { type DueReplicas, podsAndReplicas } from '../replicas.ts';
+import { comingPods } from './comingpods.ts';
 import { withinConstraints } from './constraints.ts';
-import { type Purchase, purchasesOf } from './purchase.ts';
+import { expectedPodsOf, type Purchase, purchasesOf } from './purchase.ts';
+import { type Request, searchForPods } from './search.ts';
 
 const SEED = 1;
 /** Milliseconds of search: for any purchase, and for each pod of it. */
 const SEARCH_MS = 300;
 const SEARCH_MS_PER_POD = 1;
 const LONGEST_SEARCH_MS = 10_000;
-const PLANNING_TIMEOUT_MS = 60_000;
 /** Milliseconds after which pods are looked at again: with room on its way, beyond a limit, and that no node helps. */
 const AGAIN_MS = { room: 30_000, limit: 10_000, never: 5 * 60_000 } as const;
 
-/** What the planner is asked: pods to buy for with headroom, and room that is kept for what others buy. */
+/** What is bought for: pods, replicas to come, and which of these count. */
+export interface Wanted {
+  readonly pods: readonly Pod[];
+  readonly replicas: readonly DueReplicas[];
+  readonly mayCount: (pod: Pod) => boolean;
+}
+
+/** What the planner is asked: pods to buy for, with replicas to come and headroom, and room that is kept for what others buy. */
 const planningSnapshot = async (
   o: CycleOptions,
   policies: Policies,
-  { pods, plans }: { readonly pods: readonly Pod[]; readonly plans: readonly RebalancePlan[] },
-): Promise<{ readonly snapshot: Snapshot; readonly virtual: readonly Pod[] }> => {
+  { pods, replicas, mayCount, plans }: Wanted & { readonly plans: readonly RebalancePlan[] },
+): Promise<{
+  readonly snapshot: Snapshot;
+  readonly virtual: readonly Pod[];
+  readonly coming: readonly Pod[];
+  readonly headroom: readonly Pod[];
+}> => {
   const whole = await gatherForPlans(o);
   const { nodes, nodeClaims } = whole;
   const { scopedMode: isScoped } = policies;
   const headroom = headroomPods(policies.unschedulablePods, { nodes, nodeClaims }, isScoped);
+  const coming = (await comingPods(o, replicas, whole.replicaSets)).filter(mayCount);
   const real = new Set(o.caches.pods.by(UNASSIGNED, '').map(podName));
   const pending = whole.pods.filter((pod) => !pod.spec.nodeName);
   const usable = o.followsKarpenter
@@ -52,11 +66,14 @@ const planningSnapshot = async (
         (pod) => real.has(podName(pod)) && pod.status?.nominatedNodeName && !isAwaitingPlan(pod),
       ),
       ...pods,
+      ...coming,
       ...headroom,
     ],
     nodePools: isScoped ? usable.map(asScoped) : usable,
   };
   return {
+    coming,
+    headroom,
     snapshot: withPlannedOrders(snapshot, plans),
     virtual: pending.filter((pod) => !real.has(podName(pod)) && !headroom.includes(pod)),
   };
@@ -92,55 +109,54 @@ const store = async (
   name: string,
   purchases: readonly Purchase[],
 ): Promise<readonly RebalancePlan[]> => {
-  const plans = purchases.map(({ spec, savings }, at) => ({
+  const plans = purchases.map((purchase, at) => ({
     plan: {
       metadata: {
         name: at === 0 ? name : `${name}-p${at + 1}`,
         labels: { [MADE_BY]: UNSCHEDULED_PODS },
       },
-      spec: { ...spec, execute: true },
+      spec: { ...purchase.spec, execute: true },
     },
-    savings,
+    savings: purchase.savings,
+    expectedPods: expectedPodsOf(purchase),
   }));
-  for (const { plan } of plans) memory.stored.record(plan, o.clock.now());
+  for (const { plan, expectedPods } of plans) {
+    memory.stored.record({ ...plan, status: { expectedPods: [...expectedPods] } }, o.clock.now());
+  }
   return storePlans(o.client, plans, o.signal);
 };
+
+type Bought = Pick<Outcome, 'message' | 'plans' | 'nodes' | 'pods' | 'replicas'>;
 
 /** Buys for pods: searches, and stores what was found as plans. */
 export const buy = async (
   o: CycleOptions,
   memory: CycleMemory,
   policies: Policies,
-  pods: readonly Pod[],
-): Promise<Pick<Outcome, 'message' | 'plans' | 'nodes' | 'pods'>> => {
+  wanted: Wanted,
+): Promise<Bought> => {
+  const { pods } = wanted;
   const now = o.clock.now();
   const planName = `${UNSCHEDULED_PODS}-${now}`;
   const settings = policies.unschedulablePods;
   const plans = memory.stored.withStored(o.caches.plans.list(), now);
-  const { snapshot, virtual } = await planningSnapshot(o, policies, { pods, plans });
-  const budget = Math.min(SEARCH_MS + SEARCH_MS_PER_POD * pods.length, LONGEST_SEARCH_MS);
+  const { snapshot, virtual, coming, headroom } = await planningSnapshot(o, policies, { ...wanted, plans });
+  const searched = pods.length + coming.length;
   const maxCores = policies.clusterLimits?.maxCores;
-  const { result, faults } = await o.provisioning(
-    {
-      snapshot,
-      catalogue: withinConstraints(await o.catalogue(), settings?.nodeConstraints),
-      now,
-      seed: SEED,
-      timeBudgetMs: budget,
-      planName,
-      keepsRoomFor: virtual,
-      ...(maxCores !== undefined && { maxCores }),
-      ...(policies.spotInstances?.backups !== undefined && { spotFallback: true }),
-      ...(o.schedulers && { schedulers: o.schedulers }),
-    },
-    PLANNING_TIMEOUT_MS,
-    o.signal,
-  );
-  if (faults.length > 0) {
-    o.log.error({ plan: planName, faults }, 'plan refused');
-    throw new PlanRefused(planName, faults);
-  }
-  return carryOut(o, memory, { pods, result, planName, mode: settings?.mode ?? 'plan' });
+  const request: Request = {
+    catalogue: withinConstraints(await o.catalogue(), settings?.nodeConstraints),
+    now,
+    seed: SEED,
+    timeBudgetMs: Math.min(SEARCH_MS + SEARCH_MS_PER_POD * searched, LONGEST_SEARCH_MS),
+    planName,
+    keepsRoomFor: virtual,
+    ...(maxCores !== undefined && { maxCores }),
+    ...(policies.spotInstances?.backups !== undefined && { spotFallback: true }),
+    ...(o.schedulers && { schedulers: o.schedulers }),
+  };
+  const extras = new Set([...coming, ...headroom]);
+  const result = await searchForPods(o, request, { snapshot, extras, pods });
+  return carryOut(o, memory, { pods, coming, result, planName, mode: settings?.mode ?? 'plan' });
 };
 
 const carryOut = async (
@@ -148,11 +164,12 @@ const carryOut = async (
   memory: CycleMemory,
   found: {
     readonly pods: readonly Pod[];
+    readonly coming: readonly Pod[];
     readonly result: ProvisionResult;
     readonly planName: string;
     readonly mode: 'plan' | 'single';
   },
-): Promise<Pick<Outcome, 'message' | 'plans' | 'nodes' | 'pods'>> => {
+): Promise<Bought> => {
   const { pods, result, planName, mode } = found;
   const byName = new Map(pods.map((pod) => [podName(pod), pod]));
   // A pod that found a node during the search needs none.
@@ -161,7 +178,10 @@ const carryOut = async (
     const now = o.caches.pods.get(key);
     return byName.get(key)?.metadata.uid === now?.metadata.uid && now !== undefined && !now.spec.nodeName;
   };
-  const purchases = result.plan ? purchasesOf(result.plan, { isReal, mode }) : [];
+  const toCome = new Set(found.coming.map(podName));
+  const isComing = ({ namespace, name }: { readonly namespace: string; readonly name: string }): boolean =>
+    toCome.has(`${namespace}/${name}`);
+  const purchases = result.plan ? purchasesOf(result.plan, { isReal, isComing, mode }) : [];
   const bought = new Set(
     purchases
       .flatMap(({ spec }) => spec.podsToMigrate ?? [])
@@ -181,7 +201,8 @@ const carryOut = async (
   const nodes = purchases.reduce((sum, { spec }) => sum + (spec.nodeClaimsToAdd?.length ?? 0), 0);
   for (const plan of plans) {
     const { nodeClaimsToAdd = [], podsToMigrate = [] } = plan.spec;
-    const message = `Buying ${nodeClaimsToAdd.length} nodes for ${podsToMigrate.length} pods that have none`;
+    const expected = (plan.status?.expectedPods ?? []).reduce((sum, { count }) => sum + count, 0);
+    const message = `Buying ${nodeClaimsToAdd.length} nodes for ${podsAndReplicas(podsToMigrate.length, expected)} that have none`;
     o.recorder.event(REBALANCE_PLANS, plan, 'Normal', 'UnscheduledPods', message);
   }
   // 2. Leave the others: those with room on nodes that stand or come, and those that nothing helps.
@@ -192,10 +213,11 @@ const carryOut = async (
   for (const pod of withRoom) memory.pods.leave(pod, o.clock.now() + AGAIN_MS.room, false);
   await releasePods(o, withRoom);
   await leaveUnplaced(o, memory.pods, byName, unplaced);
+  const replicas = purchases.reduce((sum, { coming }) => sum + coming.length, 0);
   const names = plans.map(({ metadata }) => metadata.name);
   const message =
     plans.length > 0
-      ? `bought ${nodes} nodes for ${bought.size} pods: ${names.join(', ')}`
+      ? `bought ${nodes} nodes for ${podsAndReplicas(bought.size, replicas)}: ${names.join(', ')}`
       : (result.reason ?? 'no node was bought');
-  return { message, plans: names, nodes, pods: bought.size };
+  return { message, plans: names, nodes, pods: bought.size, replicas };
 };

@@ -1,17 +1,29 @@
-import type { RebalancePlanSpec, Savings } from '../../../api/kinds/rebalanceplan.ts';
+import type {
+  ExpectedPods,
+  PodToMigrate,
+  RebalancePlanSpec,
+  Savings,
+} from '../../../api/kinds/rebalanceplan.ts';
 import { HOURS_PER_MONTH } from '../../../api/labels.ts';
 import { destinationOf } from '../../../api/plans.ts';
+import { controllerKey } from '../../../api/pods.ts';
 import { savingsOf } from '../../../planner/plan/savings.ts';
 import { MAX_PLAN_BYTES, planBytes } from '../../rebalanceplanclaim/plansize.ts';
 
-/** A plan for pods without a node, as it is stored. */
-export interface Purchase {
+/** What the planner answers. */
+interface Answer {
   readonly spec: RebalancePlanSpec;
   readonly savings: Savings;
 }
 
+/** A plan for pods without a node, as it is stored. */
+export interface Purchase extends Answer {
+  /** Replicas to come with a place on its nodes; no plan names a pod that is not there. */
+  readonly coming: readonly PodToMigrate[];
+}
+
 /** The part of a plan with these planned claims, and its share of the cost. */
-const partOf = ({ spec, savings }: Purchase, claims: ReadonlySet<string>): Purchase => {
+const partOf = ({ spec, savings, coming }: Purchase, claims: ReadonlySet<string>): Purchase => {
   const green = (savings.greenNodes ?? []).filter(({ name }) => claims.has(name));
   const clusterBefore = Number(savings.currentClusterMonthlyCost) / HOURS_PER_MONTH;
   return {
@@ -21,6 +33,7 @@ const partOf = ({ spec, savings }: Purchase, claims: ReadonlySet<string>): Purch
       podsToMigrate: (spec.podsToMigrate ?? []).filter((move) => claims.has(destinationOf(move))),
     },
     savings: savingsOf({ blue: [], green, clusterBefore }),
+    coming: coming.filter((move) => claims.has(destinationOf(move))),
   };
 };
 
@@ -51,23 +64,35 @@ const inParts = (whole: Purchase, maxBytes: number): readonly Purchase[] => {
   );
 };
 
+/** The replicas that a purchase has room for, by owner. */
+export const expectedPodsOf = ({ coming }: Purchase): readonly ExpectedPods[] => {
+  const owners = new Map<string, ExpectedPods>();
+  for (const { namespace, owner } of coming) {
+    if (!owner) continue;
+    const key = controllerKey(owner, namespace);
+    const { count } = owners.get(key) ?? { count: 0 };
+    owners.set(key, { namespace, owner, count: count + 1 });
+  }
+  return [...owners.values()];
+};
+
 /**
  * What is stored of the planner's answer: nodes to come and real pods that wait for them. Pods with room on nodes that stand
- * are left to kube-scheduler; nodes are bought for headroom only beside such for pods.
+ * are left to kube-scheduler; nodes are bought for headroom and replicas to come only beside such for pods.
  */
 export const purchasesOf = (
-  answer: Purchase,
+  answer: Answer,
   o: {
+    readonly isComing: (pod: { readonly namespace: string; readonly name: string }) => boolean;
     readonly isReal: (pod: { readonly namespace: string; readonly name: string }) => boolean;
     readonly mode: 'plan' | 'single';
     readonly maxBytes?: number;
   },
 ): readonly Purchase[] => {
   const added = new Set((answer.spec.nodeClaimsToAdd ?? []).map(({ metadata }) => metadata.name));
-  const podsToMigrate = (answer.spec.podsToMigrate ?? []).filter(
-    (pod) => added.has(destinationOf(pod)) && o.isReal(pod),
-  );
+  const onAdded = (answer.spec.podsToMigrate ?? []).filter((pod) => added.has(destinationOf(pod)));
+  const podsToMigrate = onAdded.filter(o.isReal);
   if (podsToMigrate.length === 0) return [];
-  const whole = { ...answer, spec: { ...answer.spec, podsToMigrate } };
+  const whole = { ...answer, spec: { ...answer.spec, podsToMigrate }, coming: onAdded.filter(o.isComing) };
   return inParts(o.mode === 'single' ? onlyOne(whole) : whole, o.maxBytes ?? MAX_PLAN_BYTES);
 };
