@@ -161,9 +161,15 @@ const run = async (argv: readonly string[]): Promise<Outcome> => {
         progress.step('Finding instance types and prices');
         return snapshot;
       },
-      readLive: async (region) => {
+      readLive: async (region, machines) => {
         const { readLive } = await import('./prices/live.ts');
-        return readLive(region, { now: Date.now(), tell: (line) => tell(progress, line) });
+        const endpoint = process.env.AWS_ENDPOINT_URL;
+        return readLive(region, {
+          now: Date.now(),
+          machines,
+          ...(endpoint && { endpoint }),
+          tell: (line) => tell(progress, line),
+        });
       },
       step: progress.step,
       clock: () => {

@@ -1,6 +1,7 @@
 import type { Catalogue } from '../planner/model/catalogue.ts';
 import type { Snapshot } from '../planner/model/snapshot.ts';
 import type { AwsQueue } from './aws/sqs/queue.ts';
+import type { ZonalShifts } from './aws/zonalshift/managedresource.ts';
 
 /** When a part of the catalogue was read. */
 export interface Reading {
@@ -29,6 +30,8 @@ export interface Cloud {
   listed?(cluster: Pick<Snapshot, 'nodes' | 'nodePools'>): ListedCatalogue | undefined;
   /** Names of the machines' present or future Nodes, by provider id; without the ids that the cloud does not know. */
   nodeNames(providerIDs: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** The zones that are shifted away now; left out where nobody asks. */
+  zonalShifts?(): ZonalShifts;
   /** A queue of the cloud by its URL; undefined for a cloud without queues. */
   queue?(url: string): AwsQueue;
 }

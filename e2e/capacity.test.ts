@@ -1,6 +1,12 @@
 import t from 'tap';
-import { NODE_CLAIMS, REBALANCE_PLANS, UNAVAILABLE_OFFERINGS } from '../api/resources.ts';
-import { claimEnded, claimRebalance, planOf } from './support/claim.ts';
+import {
+  NODE_CLAIMS,
+  REBALANCE_PLAN_CLAIMS,
+  REBALANCE_PLANS,
+  UNAVAILABLE_OFFERINGS,
+} from '../api/resources.ts';
+import { until } from '../kube/testing/until.ts';
+import { claimEnded, claimRebalance, ENDS, planOf } from './support/claim.ts';
 import { controlOf } from './support/components.ts';
 import { outcomeOf } from './support/outcome.ts';
 import { onStage } from './support/stage.ts';
@@ -14,6 +20,11 @@ t.test('capacity that the cloud has not got is recorded, and the second attempt 
     t.teardown(async () => {
       seen.stop();
       await control.clearFaults();
+      await control.setZonalShifts({});
+    });
+    // Read from ARC while the plan below runs, and looked for after it.
+    await control.setZonalShifts({
+      shifts: [{ zoneId: 'usw2-az3', expiresAt: Date.now() + 3_600_000 }],
     });
     await claimRebalance(client, { name, pool: name, spec: { autoExecute: false } });
     const proposed = await planOf(client, name);
@@ -44,5 +55,26 @@ t.test('capacity that the cloud has not got is recorded, and the second attempt 
       'pods run where the plan put them all the same',
     );
     t.strictSame([...seen.failed], [], 'no pod was in phase Failed at any time');
+
+    let asked = 0;
+    await until(
+      'a claim tells of the zone that is shifted away',
+      async () => {
+        const later = `${name}-shifted-${++asked}`;
+        await claimRebalance(client, { name: later, pool: name, spec: { autoExecute: false } });
+        const said = await until(
+          `claim ${later} has an answer`,
+          async () => {
+            const { status } = await client.get(REBALANCE_PLAN_CLAIMS, { name: later });
+            if (!['Ready', ...ENDS].includes(status?.state ?? '')) throw new Error(`it is ${status?.state}`);
+            return status?.conditions?.map(({ message }) => message).join(' ') ?? '';
+          },
+          { timeoutMs: 120_000, everyMs: 500 },
+        );
+        if (!/us-west-2c \(usw2-az3\) is shifted away until/.test(said)) throw new Error(said);
+        return true;
+      },
+      { timeoutMs: 180_000, everyMs: 5_000 },
+    );
   }),
 );

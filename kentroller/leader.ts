@@ -19,6 +19,7 @@ import { createCatalogueStore } from './cloud/cataloguestore.ts';
 import { createNodeNameCache } from './cloud/nodenamecache.ts';
 import { createOfferingsReader, overlaysIn } from './cloud/offerings.ts';
 import { rememberCatalogue } from './cloud/rememberedcloud.ts';
+import { registerShifts } from './cloud/shiftmetrics.ts';
 import { NAME as CONSOLIDATION } from './consolidation/controller.ts';
 import { consolidationControllers } from './consolidation/controllers.ts';
 import { createFollowController } from './followkarpenter/controller.ts';
@@ -88,6 +89,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
     registry: o.registry,
     signal,
   });
+  registerShifts(o.registry, cloud.zonalShifts);
   const auditSender = options.apiUrl
     ? createAuditSender({
         url: options.apiUrl,
@@ -209,6 +211,7 @@ const lead = async (o: LeaderOptions): Promise<void> => {
           pinsOf: (plan) => intentRegistry.viewOf(plan),
           webhookOf: (plan, probeSignal) => probeWebhook(client, options.podNamespace, plan, probeSignal),
           offeringsNow,
+          zonalShifts: () => cloud.zonalShifts?.(),
           limitOf: planLimit({ caches, policies: policies.now }),
           orders: new RecentOrders(),
           limitsOf: (plan) => limitsOf(plan, limits),

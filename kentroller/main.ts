@@ -30,7 +30,7 @@ import { PinningServer } from './pinning/server.ts';
 import { servePolicies } from './policies/api/serve.ts';
 import { runPreflight } from './preflight.ts';
 import { registerPlanMetrics } from './savings/metrics.ts';
-import { usesReservations } from './snapshot.ts';
+import { providerIDsIn, usesReservations } from './snapshot.ts';
 import { checkPredictionApi } from './spotprediction/options.ts';
 
 const NAME = KENTROLLER;
@@ -43,6 +43,7 @@ const openCloud = async (
   o: {
     readonly log: ReturnType<typeof createLogger>;
     readonly usesReservations: () => boolean | undefined;
+    readonly machines: () => readonly string[] | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<Cloud> => {
@@ -58,6 +59,13 @@ const openCloud = async (
     ...o,
     region,
     reader: processReader({ region, vmMemoryOverhead }),
+    ...(options.zonalShift && {
+      zonalShift: {
+        machines: o.machines,
+        ...(options.eksClusterArn && { clusterArn: options.eksClusterArn }),
+        ...(process.env.AWS_ENDPOINT_URL && { endpoint: process.env.AWS_ENDPOINT_URL }),
+      },
+    }),
     table: (zones) => listedFactsOf(region, zones, vmMemoryOverhead),
     pricesEveryMs: options.priceRefreshPeriod,
     spotEveryMs: options.spotPriceRefreshPeriod,
@@ -103,6 +111,7 @@ await runMain(
     const cloud = await openCloud(options, {
       log,
       usesReservations: () => (areSynced(caches) ? usesReservations(caches) : undefined),
+      machines: () => (areSynced(caches) ? providerIDsIn(caches) : undefined),
       signal,
     });
     const pinning = new PinningServer(log);

@@ -9,12 +9,10 @@ import { remoteOf } from '../kube/component/componentoptions.ts';
 import type { Logger } from '../kube/component/log.ts';
 import type { Controller } from '../kube/controller/controller.ts';
 import type { Recorder } from '../kube/controller/events.ts';
-import type { Catalogue } from '../planner/model/catalogue.ts';
 import type { Audit } from './audit/trail.ts';
 import type { Caches } from './caches.ts';
-import { withoutUnavailable } from './cloud/availability.ts';
+import { planCatalogue } from './cloud/plancatalogue.ts';
 import { listPricesWarning, priceWarning } from './cloud/rememberedcloud.ts';
-import { withSpotPolicy } from './cloud/spotpolicy.ts';
 import { rebalanceContinuously } from './continuous/run.ts';
 import { continuousSettings, pollingPeriodMs, searchDepth } from './continuous/settings.ts';
 import { evictorMetrics } from './evictor/metrics.ts';
@@ -35,6 +33,7 @@ import { createPlanProgressController } from './rebalanceplanclaim/planprogress.
 import { countRefusals, verified } from './rebalanceplanclaim/verified.ts';
 import { createScheduleController } from './rebalanceplanschedule/controller.ts';
 import { connectPlanner } from './remote/client.ts';
+import { unreadKinds } from './snapshot.ts';
 import { predictInterruptions } from './spotprediction/start.ts';
 import { startUnscheduledPods } from './unscheduledpods/start.ts';
 
@@ -90,14 +89,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
     clock,
     signal,
   } = o;
-  const catalogue = async (): Promise<Catalogue> => {
-    const sold = await cloud.catalogue();
-    const unavailable = caches.unavailable.list();
-    const now = { nodes: caches.nodes.list(), now: clock.now() };
-    const policies = o.policies();
-    const spot = policies.known ? policies.policies.spotInstances : undefined;
-    return withSpotPolicy(withoutUnavailable(sold, unavailable, now), spot, unavailable, now);
-  };
+  const { catalogue, notes } = planCatalogue({ cloud, caches, policies: o.policies, now: clock.now });
   const remotePlanner = options.grpcUrl
     ? connectPlanner({
         remote: remoteOf(options),
@@ -203,6 +195,7 @@ export const makePlans = (o: PlanMakingOptions): PlanMaking => {
           verified(limitedMoves(remotePlanner?.planning ?? planOnThread), { source: 'claim', refusals, log }),
           limited,
         ),
+        notes: () => [...unreadKinds(caches), ...notes()],
         priceWarning: () => priceWarning(cloud.readings?.() ?? [], clock.now()),
         isEnabled,
         timeBudgetMs: options.planTimeBudget,

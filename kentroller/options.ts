@@ -47,6 +47,17 @@ export const options = z.object({
     .string()
     .default('')
     .meta({ description: 'region of the cluster if AWS_REGION is not set' }),
+  zonalShift: bool.default(true).meta({
+    description:
+      'buy nothing and move no pod into zones that ARC zonal shift takes traffic of the EKS cluster away from',
+  }),
+  eksClusterArn: z
+    .string()
+    .default('')
+    .refine((arn) => arn === '' || /^arn:[a-z-]+:eks:[a-z0-9-]+:\d{12}:cluster\/[^/]+$/.test(arn), {
+      message: 'must be the ARN of an EKS cluster, such as arn:aws:eks:us-west-2:111122223333:cluster/one',
+    })
+    .meta({ description: 'ARN of the EKS cluster; empty reads it from the tags of its machines' }),
   instanceTypesFilePath: z.string().default('').meta({
     description:
       "file of instance types in the format of Karpenter's kwok provider; empty reads them from EC2",

@@ -24,6 +24,10 @@ export const nodeClassesIn = (
 export const usesReservations = (caches: Parameters<typeof nodeClassesIn>[0]): boolean =>
   nodeClassesIn(caches).some(({ status }) => (status?.capacityReservations ?? []).length > 0);
 
+/** The provider ids of the cluster's machines. */
+export const providerIDsIn = ({ nodes }: Pick<Caches, 'nodes'>): readonly string[] =>
+  nodes.list().flatMap(({ spec }) => spec?.providerID ?? []);
+
 interface OptionalKind {
   readonly resource: Pick<Resource, 'kind' | 'plural' | 'group'>;
   readonly absence: Absence | undefined;

@@ -83,10 +83,13 @@ export const select = (cluster: Cluster, request: SelectionRequest): Selection =
   const budgets = allowedDisruptionsByPool(cluster.facts, request.now);
   cluster.facts.forEach((facts, index) => {
     if (!isInScope(facts.node, request.scope)) return;
+    const mustGo = mustGoOf(request, facts.node);
     const blockers = disruptionBlockers(facts, {
       now: request.now,
       constraints: request.constraints ?? {},
-      mustGo: mustGoOf(request, facts.node) !== undefined,
+      mustGo: mustGo !== undefined,
+      // A node that stands in for spot has no end of its own, and waits for the end of the shift.
+      leavesShiftedZone: mustGo !== undefined && mustGo.reason !== 'SpotFallbackRestore',
       mode: request.aggressive ?? {},
       budgets: cluster.snapshot.podDisruptionBudgets,
       allowedDisruptions: (pool) => mustGet(budgets, pool.metadata.name, 'disruption budget of NodePool'),

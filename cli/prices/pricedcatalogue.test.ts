@@ -156,3 +156,41 @@ t.test('commitments that may not be read are told, with the rights that they nee
     /^Savings Plans and Reserved Instances could not be read \(AccessDenied\): .*savingsplans:DescribeSavingsPlans/,
   ]);
 });
+
+t.test(
+  'a zone that is shifted away is none to buy in, by its id on nodes, and shifts that are unread are told',
+  async (t) => {
+    const one = node('a', 'm5.large');
+    const labels = { ...one.metadata.labels, 'topology.k8s.aws/zone-id': 'usw2-az1' };
+    const named = {
+      ...one,
+      metadata: { ...one.metadata, labels },
+      spec: { providerID: 'aws:///us-west-2a/i-1' },
+    };
+    const asked: (readonly string[])[] = [];
+    const until = Date.parse('2026-12-01T10:00:00Z');
+    const { catalogue, prices } = await priceCatalogue(
+      flags(),
+      cluster(named),
+      asking(async (_, machines) => {
+        asked.push(machines);
+        const zonalShifts = { zones: [{ zoneId: 'usw2-az1', until }] };
+        return { catalogue: live, owned: NOTHING_OWNED, zonalShifts };
+      }),
+    );
+    t.strictSame(asked, [['aws:///us-west-2a/i-1']]);
+    t.match(catalogue, {
+      shiftedZones: [{ zone: 'us-west-2a', zoneId: 'usw2-az1', until }],
+      instanceTypes: [{ offerings: [{ available: false, price: 0.1 }] }],
+    });
+    t.same(prices.gaps, []);
+    const unread = asking(async () => ({
+      catalogue: live,
+      owned: NOTHING_OWNED,
+      zonalShifts: { zones: [], unread: 'the right is missing' },
+    }));
+    t.match((await priceCatalogue(flags(), cluster(named), unread)).prices.gaps, [
+      /^Zonal shifts could not be read \(the right is missing\).*: allow arc-zonal-shift:GetManagedResource\.$/,
+    ]);
+  },
+);

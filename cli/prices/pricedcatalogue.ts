@@ -4,10 +4,13 @@ import { withOwnedCommitments } from '../../cloud/aws/commitments/count.ts';
 import { listedRegions, listPricesOf } from '../../cloud/aws/listprices.ts';
 import type { LiveCatalogue } from '../../cloud/aws/livecatalogue.ts';
 import { RESERVATIONS_CALL } from '../../cloud/aws/reader.ts';
+import { ZONAL_SHIFT_CALL } from '../../cloud/aws/zonalshift/managedresource.ts';
 import { zonesIn } from '../../cloud/aws/zonesinuse.ts';
 import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { regionOfZone } from '../../planner/model/machinelabels.ts';
+import { awayFromZones, shiftedZonesOf } from '../../planner/model/offers/zonalshift.ts';
+import { zoneIdsOf } from '../../planner/model/offers/zoneids.ts';
 import type { Snapshot } from '../../planner/model/snapshot.ts';
 import { type Flags, UsageError } from '../flags.ts';
 import { readCatalogue } from '../inputfiles.ts';
@@ -31,8 +34,11 @@ export interface PricedCatalogue {
 
 const MOST_NAMED = 8;
 
-/** Reads a region's catalogue from AWS; undefined where there are no credentials. Throws what AWS answers. */
-export type ReadLive = (region: string) => Promise<LiveCatalogue | undefined>;
+/**
+ * Reads a region's catalogue from AWS, and what it tells of the cluster by the provider ids of its machines; undefined
+ * where there are no credentials. Throws what AWS answers.
+ */
+export type ReadLive = (region: string, machines: readonly string[]) => Promise<LiveCatalogue | undefined>;
 
 const fromTable = (
   region: string,
@@ -84,7 +90,7 @@ const regionsIn = ({ instanceTypes }: Catalogue): readonly string[] => [
 /** What AWS tells of a region, with a part of the account's commitments; `share` in percent. */
 const fromAws = (
   region: string,
-  { catalogue, owned, reservationsUnread }: LiveCatalogue,
+  { catalogue, owned, reservationsUnread, zonalShifts }: LiveCatalogue,
   { share, snapshot }: { readonly share: number | undefined; readonly snapshot: Snapshot },
 ): PricedCatalogue => {
   const counted =
@@ -94,14 +100,24 @@ const fromAws = (
   const isReserving = (snapshot.nodeClasses ?? []).some(
     ({ status }) => (status?.capacityReservations ?? []).length > 0,
   );
-  const gaps =
-    reservationsUnread !== undefined && isReserving
+  const gaps = [
+    ...told.gaps,
+    ...(reservationsUnread !== undefined && isReserving
       ? [
-          ...told.gaps,
           `Capacity reservations could not be read (${reservationsUnread}), so nothing is bought in them and their machines have no price: allow ${RESERVATIONS_CALL}.`,
         ]
-      : told.gaps;
-  return { catalogue: counted, prices: { source: 'aws', region, summary, gaps } };
+      : []),
+    ...(zonalShifts?.unread !== undefined
+      ? [
+          `Zonal shifts could not be read (${zonalShifts.unread}), so a zone that is shifted away counts as any other: allow ${ZONAL_SHIFT_CALL}.`,
+        ]
+      : []),
+  ];
+  const away = awayFromZones(
+    counted,
+    shiftedZonesOf(zonalShifts?.zones ?? [], zoneIdsOf(counted, snapshot.nodes)),
+  );
+  return { catalogue: away, prices: { source: 'aws', region, summary, gaps } };
 };
 
 /**
@@ -135,7 +151,8 @@ export const priceCatalogue = async (
     return withUnknownTypes(fromTable(region, { snapshot, why: 'AWS was not asked' }), snapshot);
   let why = 'There are no AWS credentials';
   try {
-    const live = await readLive(region);
+    const machines = snapshot.nodes.flatMap(({ spec }) => spec?.providerID ?? []);
+    const live = await readLive(region, machines);
     if (live) return withUnknownTypes(fromAws(region, live, { share, snapshot }), snapshot);
   } catch (error) {
     why = `AWS did not tell its prices (${messageOf(error)})`;

@@ -30,6 +30,7 @@ const WHAT_TO_DO: Readonly<Record<BlockerKind, string>> = {
   consolidation: `wait until its pods have settled, or ${tryFlag('ignore-consolidatable')}`,
   drift: `let Karpenter replace them first, or ${tryFlag('ignore-instance-criteria')}`,
   age: 'lower --min-age-seconds',
+  'zonal-shift': 'look again once the zonal shift is over',
   'most-nodes': 'raise --max-nodes',
   'no-place': 'raise maxPricePercent',
   room: 'they go once those pods have other room',

@@ -5,8 +5,10 @@ import type { Cloud, Reading } from '../cloud.ts';
 import { type AwsFacts, buildCatalogue } from './catalogue.ts';
 import type { KnownZones, ListedFacts } from './listprices.ts';
 import { type AwsReader, RESERVATIONS_CALL } from './reader.ts';
-import { keepCredentials } from './sqs/credentials.ts';
+import { keepCredentials } from './signed/credentials.ts';
 import { createAwsQueue } from './sqs/queue.ts';
+import { readManagedResource } from './zonalshift/managedresource.ts';
+import { watchZonalShifts, type ZonalShiftOptions } from './zonalshift/watch.ts';
 import { zonesIn } from './zonesinuse.ts';
 
 export interface AwsOptions {
@@ -22,6 +24,11 @@ export interface AwsOptions {
   readonly usesReservations?: () => boolean | undefined;
   /** Milliseconds between refreshes of reservations. */
   readonly reservationsEveryMs?: number;
+  /** How zonal shifts are read; without it none is heeded. */
+  readonly zonalShift?: Pick<ZonalShiftOptions, 'clusterArn' | 'machines' | 'everyMs'> & {
+    /** Where ARC zonal shift answers, if not where its region says. */
+    readonly endpoint?: string;
+  };
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly now?: () => number;
@@ -150,6 +157,20 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
     catalogue = undefined;
   });
   const credentials = keepCredentials((asking) => reader.credentials(asking), now);
+  const zonalShifts =
+    o.zonalShift &&
+    watchZonalShifts({
+      ...o.zonalShift,
+      findCluster: (providerIDs, asking) => reader.clusterArn(providerIDs, asking),
+      read: readManagedResource({
+        region: o.region,
+        credentials,
+        ...(o.zonalShift.endpoint && { endpoint: o.zonalShift.endpoint }),
+      }),
+      log: o.log,
+      signal,
+      now,
+    });
   signal.addEventListener('abort', () => reader.close(), { once: true });
   const readings = (): Reading[] =>
     [...lastRead].map(([what, { at, everyMs }]) => ({
@@ -191,6 +212,7 @@ export const createAwsCloud = (o: AwsOptions): Cloud => {
       };
     },
     nodeNames: (providerIDs) => reader.nodeNames(providerIDs, signal),
+    ...(zonalShifts && { zonalShifts }),
     queue: (url) => createAwsQueue({ url, region: o.region, credentials }),
   };
 };

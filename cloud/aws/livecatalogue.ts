@@ -5,7 +5,14 @@ import type { Catalogue } from '../../planner/model/catalogue.ts';
 import { buildCatalogue } from './catalogue.ts';
 import type { OwnedCommitments } from './commitments/owned.ts';
 import { readCommitments } from './commitments/read.ts';
+import type { AwsReader } from './reader.ts';
 import { sdkReader } from './sdkreader.ts';
+import {
+  readManagedResource,
+  unreadOf,
+  type ZonalShifts,
+  zoneShiftsOf,
+} from './zonalshift/managedresource.ts';
 
 /** The calls that a catalogue is read with, all of which only read. */
 export const READ_CALLS = [
@@ -23,6 +30,8 @@ export interface LiveCatalogue {
   readonly owned: OwnedCommitments | { readonly unread: string };
   /** Why capacity reservations could not be read; left out where they were. */
   readonly reservationsUnread?: string;
+  /** The zones that are shifted away; left out for what is no EKS cluster, or one that is not registered. */
+  readonly zonalShifts?: ZonalShifts;
 }
 
 /** Whether the SDK's default chain finds credentials within `timeoutMs`; it may ask the instance metadata service. */
@@ -58,17 +67,39 @@ const commitmentsOf = async (region: string, signal: AbortSignal): Promise<LiveC
   }
 };
 
+/** The shifts of the cluster that these machines are of. */
+const shiftsOf = async (
+  reader: AwsReader,
+  o: { readonly region: string; readonly machines: readonly string[]; readonly endpoint?: string },
+  { now, signal }: { readonly now: number; readonly signal: AbortSignal },
+): Promise<Pick<LiveCatalogue, 'zonalShifts'>> => {
+  try {
+    const clusterArn = await reader.clusterArn(o.machines, signal);
+    if (clusterArn === undefined) return {};
+    const read = readManagedResource({ ...o, credentials: (asking) => reader.credentials(asking) });
+    return { zonalShifts: { zones: zoneShiftsOf(await read(clusterArn, signal), now) } };
+  } catch (error) {
+    const { kind, unread } = unreadOf(error);
+    return kind === 'unregistered' ? {} : { zonalShifts: { zones: [], unread } };
+  }
+};
+
 /** Reads the catalogue of a region once. Throws the SDK's errors; `now` in milliseconds since 1970. */
 export const readCatalogue = async (o: {
   readonly region: string;
   readonly vmMemoryOverhead: number;
   readonly now: number;
+  /** Provider ids of the cluster's machines. */
+  readonly machines: readonly string[];
+  /** Where AWS answers, if not where its regions say. */
+  readonly endpoint?: string;
   readonly signal: AbortSignal;
 }): Promise<LiveCatalogue> => {
   const reader = sdkReader(o);
   try {
-    const [owned, reserved, types, zones, zoneIds, onDemand, spot] = await Promise.all([
+    const [owned, shifts, reserved, types, zones, zoneIds, onDemand, spot] = await Promise.all([
       commitmentsOf(o.region, o.signal),
+      shiftsOf(reader, o, o),
       reader.reservations(o.signal).catch((error: unknown) => ({ unread: messageOf(error) })),
       reader.types(o.signal),
       reader.zones(o.signal),
@@ -78,9 +109,9 @@ export const readCatalogue = async (o: {
     ]);
     const facts = { types, zones, zoneIds, onDemand, spot };
     if ('unread' in reserved)
-      return { catalogue: buildCatalogue(facts), owned, reservationsUnread: reserved.unread };
+      return { catalogue: buildCatalogue(facts), owned, ...shifts, reservationsUnread: reserved.unread };
     const reservations = { list: reserved, readAt: o.now };
-    return { catalogue: buildCatalogue({ ...facts, reservations }), owned };
+    return { catalogue: buildCatalogue({ ...facts, reservations }), owned, ...shifts };
   } finally {
     reader.close();
   }

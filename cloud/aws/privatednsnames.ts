@@ -4,6 +4,9 @@ import { kwokNodeNames } from '../kwokproviderid.ts';
 const AWS_ID = /^aws:\/\/\/[^/]+\/(i-[0-9a-f]+)$/;
 const PER_CALL = 100;
 
+/** The instance of a provider id; undefined for ids of other kinds. */
+export const instanceOf = (providerID: string): string | undefined => AWS_ID.exec(providerID)?.[1];
+
 /**
  * Node names of EC2 instances, which are their private DNS names. The call filters by id in place of listing ids, since
  * one id that EC2 does not know yet would fail the whole call.
@@ -16,7 +19,7 @@ export const fetchNodeNames = async (
   const names = kwokNodeNames(providerIDs);
   const byInstance = new Map<string, string>();
   for (const id of providerIDs) {
-    const instance = AWS_ID.exec(id)?.[1];
+    const instance = instanceOf(id);
     if (instance) byInstance.set(instance, id);
   }
   const instances = [...byInstance.keys()];

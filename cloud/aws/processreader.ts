@@ -4,7 +4,7 @@ import type { AwsReader, ReaderOptions } from './reader.ts';
 export type ReaderCall =
   | { readonly what: 'types' | 'zones' | 'zoneIds' | 'onDemandPrices' | 'reservations' | 'credentials' }
   | { readonly what: 'spotPrices'; readonly now: number }
-  | { readonly what: 'nodeNames'; readonly providerIDs: readonly string[] };
+  | { readonly what: 'nodeNames' | 'clusterArn'; readonly providerIDs: readonly string[] };
 
 export type ReaderAnswer =
   | { readonly id: number; readonly value: unknown }
@@ -91,6 +91,7 @@ export const processReader = (o: ReaderOptions & { readonly idleMs?: number }): 
     spotPrices: (now, signal) => reader.ask({ what: 'spotPrices', now }, signal),
     reservations: (signal) => reader.ask({ what: 'reservations' }, signal),
     nodeNames: (providerIDs, signal) => reader.ask({ what: 'nodeNames', providerIDs }, signal),
+    clusterArn: (providerIDs, signal) => reader.ask({ what: 'clusterArn', providerIDs }, signal),
     credentials: (signal) => reader.ask({ what: 'credentials' }, signal),
     close: () => reader.end(),
   };

@@ -13,6 +13,8 @@ const read = (call: ReaderCall): Promise<unknown> => {
       return reader.spotPrices(call.now, signal);
     case 'nodeNames':
       return reader.nodeNames(call.providerIDs, signal);
+    case 'clusterArn':
+      return reader.clusterArn(call.providerIDs, signal);
     default:
       return reader[call.what](signal);
   }

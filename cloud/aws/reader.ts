@@ -1,6 +1,6 @@
 import type { KeptCapacity } from './capacityreservations.ts';
 import type { OnDemandPrices, SpotPrices } from './prices.ts';
-import type { Credentials } from './sqs/sigv4.ts';
+import type { Credentials } from './signed/sigv4.ts';
 import type { UnpricedType } from './unpricedtype.ts';
 
 /** The right that capacity reservations are read with. */
@@ -25,7 +25,9 @@ export interface AwsReader {
   reservations(signal: AbortSignal): Promise<readonly KeptCapacity[]>;
   /** Names of Nodes by provider id; without the ids that AWS does not know. */
   nodeNames(providerIDs: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
-  /** What requests are signed with that the SDK does not make: those of an SQS queue. */
+  /** The ARN of the EKS cluster that these machines belong to; undefined where no tag tells. */
+  clusterArn(providerIDs: readonly string[], signal: AbortSignal): Promise<string | undefined>;
+  /** What requests are signed with that the SDK does not make. */
   credentials(signal: AbortSignal): Promise<ExpiringCredentials>;
   close(): void;
 }

@@ -5,6 +5,7 @@ import { fetchTypes, fetchZoneIds, fetchZones } from './instancetypes.ts';
 import { fetchOnDemandPrices, fetchSpotPrices } from './prices.ts';
 import { fetchNodeNames } from './privatednsnames.ts';
 import type { AwsReader, ReaderOptions } from './reader.ts';
+import { fetchClusterArn } from './zonalshift/clusterarn.ts';
 
 /** Only a few regions serve the price list. */
 export const PRICING_REGION = 'us-east-1';
@@ -24,6 +25,7 @@ export const sdkReader = (
     spotPrices: (now, signal) => fetchSpotPrices(ec2, now, signal),
     reservations: (signal) => fetchReservations(ec2, signal),
     nodeNames: (providerIDs, signal) => fetchNodeNames(ec2, providerIDs, signal),
+    clusterArn: (providerIDs, signal) => fetchClusterArn(ec2, { region, providerIDs, signal }),
     credentials: async () => {
       const { accessKeyId, secretAccessKey, sessionToken, expiration } = await ec2.config.credentials();
       return {

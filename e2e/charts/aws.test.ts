@@ -11,7 +11,13 @@ const MINUTES = { timeout: 540_000 };
 
 const files = new Map(readTree(ROOT).map((file) => [file.path, file]));
 
-/** Actions of AWS that a program calls: the commands of its SDK in all files that it imports or runs as workers. */
+/** A call that we sign ourselves, by the constant that names its right. */
+const SIGNED = /^export const \w+_CALL = '([a-z0-9-]+:[A-Z]\w+)';$/gm;
+
+/**
+ * Actions of AWS that a program calls: the commands of its SDK and the calls that we sign, in all files that it imports or
+ * runs as workers.
+ */
 function actionsOf(main: string): readonly string[] {
   const seen = new Set<string>();
   const open = [main];
@@ -24,10 +30,11 @@ function actionsOf(main: string): readonly string[] {
   }
   const actions = [...seen].flatMap((path) => {
     const text = files.get(path)?.text ?? '';
-    return [...text.matchAll(/import \{([^}]*)\} from '@aws-sdk\/client-(\w+)'/g)].flatMap(
+    const commands = [...text.matchAll(/import \{([^}]*)\} from '@aws-sdk\/client-(\w+)'/g)].flatMap(
       ([, names = '', service]) =>
         [...names.matchAll(/\b(\w+)Command\b/g)].map(([, name]) => `${service}:${name}`),
     );
+    return [...commands, ...[...text.matchAll(SIGNED)].map(([, action = '']) => action)];
   });
   return [...new Set(actions)].sort();
 }

@@ -33,6 +33,7 @@ t.test('what comes from the process is what the clients answer', async (t) => {
   t.strictSame(await reader.onDemandPrices(signal), await direct.onDemandPrices(signal));
   t.strictSame(await reader.spotPrices(now, signal), await direct.spotPrices(now, signal));
   t.strictSame(await reader.nodeNames(['kwok://a'], signal), new Map([['kwok://a', 'a']]));
+  t.equal(await reader.clusterArn(['kwok://a'], signal), undefined);
   await noChild();
   t.equal((await reader.zoneIds(signal)).size, 3, 'a later call starts another one');
   reader.close();

@@ -1,9 +1,10 @@
 import type { UnavailableOffering, UnavailableOfferingSpec } from '../../api/kinds/unavailableoffering.ts';
 import type { Node } from '../../api/objects.ts';
 import { type Catalogue, mapOfferings } from '../../planner/model/catalogue.ts';
+import { zoneIdsOf } from '../../planner/model/offers/zoneids.ts';
 import type { Policies } from '../policies/settings.ts';
 import { refusalsLeft } from '../rebalanceplan/create/unavailable.ts';
-import { availabilityCheck, zoneIdsOf } from './availability.ts';
+import { availabilityCheck } from './availability.ts';
 
 /** What a record says for as long as it counts, though the offering may be tried again: without its end. */
 const lasting = ({ metadata, spec }: UnavailableOffering): UnavailableOffering => {

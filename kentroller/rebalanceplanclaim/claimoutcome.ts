@@ -27,10 +27,10 @@ export const selectionOf = (answer: PartsAnswer): RebalancePlanClaimStatus => {
 export const rejectionOf = (
   claim: RebalancePlanClaim,
   answer: PartsAnswer,
-  unread: readonly string[] = [],
+  notes: readonly string[] = [],
 ): { readonly state: 'Skipped' | 'Failed'; readonly explanation: Explanation } | undefined => {
   if (answer.plans.length === 0) {
-    const message = sentences([answer.reason ?? 'No cheaper set of nodes was found.', ...unread]);
+    const message = sentences([answer.reason ?? 'No cheaper set of nodes was found.', ...notes]);
     const reason = claim.spec.mustGo ? 'NoReplacement' : 'NoSavings';
     return { state: 'Skipped', explanation: { reason, message } };
   }

@@ -11,7 +11,7 @@ import { messageOf } from '../../kube/errors.ts';
 import type { Catalogue } from '../../planner/model/catalogue.ts';
 import type { Caches } from '../caches.ts';
 import type { Clock } from '../rebalanceplan/controller.ts';
-import { gatherForPlans, unreadKinds } from '../snapshot.ts';
+import { gatherForPlans } from '../snapshot.ts';
 import { readClaim, writeClaimStatus } from './claimclient.ts';
 import { failureOf, rejectionOf, selectionOf } from './claimoutcome.ts';
 import { type Explanation, isCanceled, isFinished, sentences, withState } from './claimstatus.ts';
@@ -36,6 +36,8 @@ export const createPlanGenerationController = (o: {
   readonly planning: Planning;
   /** What is old about the prices, as a sentence; undefined when nothing is. */
   readonly priceWarning: () => string | undefined;
+  /** What plans can't know or use now, in sentences; nothing where left out. */
+  readonly notes?: () => readonly string[];
   /** False while claims wait in Pending because the rebalancer is disabled. */
   readonly isEnabled: () => boolean;
   /** Milliseconds; a claim's planGenerationTimeout may shorten it. */
@@ -88,8 +90,7 @@ export const createPlanGenerationController = (o: {
     const ready = first.spec.execute
       ? `${which} ready and will be executed`
       : `${which} ready: set ${plans.length === 1 ? 'its' : 'their'} spec.execute to true to execute ${plans.length === 1 ? 'it' : 'them'}`;
-    const told = [o.priceWarning() ?? [], unreadKinds(o.caches), goesPast].flat();
-    const message = sentences([ready, ...told]);
+    const message = sentences([ready, ...[o.priceWarning() ?? [], o.notes?.() ?? [], goesPast].flat()]);
     await setState(
       claim,
       'Ready',
@@ -159,7 +160,7 @@ export const createPlanGenerationController = (o: {
         signal,
       },
     );
-    const rejection = rejectionOf(claim, answer, unreadKinds(o.caches));
+    const rejection = rejectionOf(claim, answer, o.notes?.());
     if (rejection) {
       await setState(claim, rejection.state, rejection.explanation, selectionOf(answer), signal);
       return;

@@ -217,6 +217,7 @@ export const executionState = (p: RebalancePlan, o: Partial<ExecutionState> = {}
   claimFailures: new Map(),
   unavailable: [],
   zoneIds: new Map(),
+  shiftedZones: [],
   claimsInUse: new Set(),
   isEnabled: true,
   belowLimit: undefined,

@@ -10,6 +10,7 @@ export type BlockerKind =
   | 'consolidation'
   | 'drift'
   | 'age'
+  | 'zonal-shift'
   | 'most-nodes'
   | 'no-place'
   | 'room'

@@ -12,7 +12,9 @@ import type { Node, NodeClaim, NodePool, Pod } from '../../api/objects.ts';
 import { isBoundToNode, isEvictable, isLive, isReschedulable } from '../../api/pods.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import type { Covered } from '../model/billing.ts';
+import type { ShiftedZone } from '../model/catalogue.ts';
 import { isDynamic } from '../model/nodepool.ts';
+import { shiftText } from '../model/offers/zonalshift.ts';
 import { isOfFargate } from '../model/standingmachine.ts';
 import { matchesNodeSelector, meets } from '../scheduling/nodeaffinity.ts';
 import { claimedDevicesOn } from '../scheduling/resourceclaims.ts';
@@ -97,6 +99,8 @@ export interface StateNode {
   /** USD per hour without commitments; undefined when the catalogue has no price. */
   readonly price: number | undefined;
   readonly covered?: Covered | undefined;
+  /** Set while the node's zone is shifted away. */
+  readonly shift?: ShiftedZone | undefined;
 }
 
 /** Whether a node is within a plan's scope. */
@@ -182,11 +186,12 @@ export const protectionBlockers = (
 
 /** Why a plan may not replace a node that it could empty: budgets, price, Karpenter's own judgement, age. */
 const choiceBlockers = (
-  { node, claim, pool, price }: StateNode & { readonly claim: NodeClaim },
+  { node, claim, pool, price, shift }: StateNode & { readonly claim: NodeClaim },
   o: Pick<EvictionRules, 'mode' | 'now'> & {
     readonly constraints: NodeConstraints;
     readonly allowedDisruptions: (pool: NodePool) => number;
     readonly mustGo?: boolean;
+    readonly leavesShiftedZone?: boolean;
   },
 ): Blocker[] => {
   const isChosen = !o.mustGo;
@@ -219,6 +224,9 @@ const choiceBlockers = (
       ),
     ],
     [minAge > 0 && !(age >= minAge), nodeIs('age', `younger than ${minAge} s`)],
+    ...(shift && !o.leavesShiftedZone
+      ? [[true, blocker('zonal-shift', shiftText(shift), `its ${shiftText(shift)}`)] as const]
+      : []),
   );
 };
 
@@ -230,6 +238,8 @@ export const disruptionBlockers = (
     readonly allowedDisruptions: (pool: NodePool) => number;
     /** Whether the node goes for another reason than savings: what only holds consolidation back does not keep it. */
     readonly mustGo?: boolean;
+    /** Whether the node goes though its zone is shifted away, since it would end by itself. */
+    readonly leavesShiftedZone?: boolean;
   },
 ): Blocker[] => {
   const { node, claim } = state;

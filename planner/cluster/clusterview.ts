@@ -4,8 +4,9 @@ import { healthOf, isAtRisk, isReady } from '../../api/nodes.ts';
 import type { DaemonSet, Node, NodePool, Pod } from '../../api/objects.ts';
 import { hasEnded } from '../../api/pods.ts';
 import { Bill, type Billed } from '../model/billing.ts';
-import type { Catalogue, InstanceType, Offering } from '../model/catalogue.ts';
+import type { Catalogue, InstanceType, Offering, ShiftedZone } from '../model/catalogue.ts';
 import type { CountedPrices } from '../model/offers/countedprices.ts';
+import { shiftOf } from '../model/offers/zonalshift.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { capacityTypeOf, osOf, typeOf, zoneOf } from '../model/standingmachine.ts';
 import { type Supply, supplyOf } from '../model/supply.ts';
@@ -29,6 +30,8 @@ export interface Cluster {
   readonly supply: Supply;
   /** Pods without a node that are not being deleted. */
   readonly pending: readonly Pod[];
+  /** Zones that no pod is moved into. */
+  readonly shiftedZones: readonly ShiftedZone[];
 }
 
 /**
@@ -112,6 +115,7 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
       pods: podsOn.get(node.metadata.name) ?? [],
       price: offering?.price,
       covered: offering?.covered,
+      shift: shiftOf(node, catalogue.shiftedZones),
     };
   });
   return {
@@ -127,6 +131,7 @@ export const clusterOf = (original: Snapshot, catalogue: Catalogue): Cluster => 
     volumes: volumesOf(snapshot),
     supply,
     pending,
+    shiftedZones: catalogue.shiftedZones ?? [],
   };
 };
 
@@ -140,9 +145,13 @@ export const billedOf = ({ price, covered }: StateNode): Billed => ({
 export const billOf = (catalogue: Catalogue, facts: readonly StateNode[]): Bill =>
   new Bill(catalogue.commitments ?? [], facts.map(billedOf));
 
-/** Whether pods may come to an existing node: ready and healthy, not cordoned, not being removed or at risk of it. */
-export const acceptsPods = ({ node, claim }: Pick<StateNode, 'node' | 'claim'>): boolean => {
+/**
+ * Whether pods may come to an existing node: ready and healthy, not cordoned, not being removed or at risk of it, and in
+ * no zone that is shifted away.
+ */
+export const acceptsPods = ({ node, claim, shift }: Pick<StateNode, 'node' | 'claim' | 'shift'>): boolean => {
   return (
+    shift === undefined &&
     claim?.metadata.deletionTimestamp === undefined &&
     node.metadata.deletionTimestamp === undefined &&
     node.spec?.unschedulable !== true &&

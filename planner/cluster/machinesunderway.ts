@@ -4,8 +4,10 @@ import {
   KARPENTER_NODEPOOL,
   KARPENTER_REGISTERED,
   PLAN,
+  ZONE,
 } from '../../api/labels.ts';
 import type { Node, NodeClaim } from '../../api/objects.ts';
+import { valueAt } from '../../api/records/valueat.ts';
 import { daemonRequests, daemonSetsOn } from '../scheduling/daemonset.ts';
 import { deductRequests, type NodeInfo, nodeInfoOf } from '../scheduling/nodeinfo.ts';
 import type { Cluster } from './clusterview.ts';
@@ -36,12 +38,13 @@ const nodeOf = (claim: NodeClaim): Node => ({
 
 /**
  * Machines that Karpenter has ordered and whose nodes have not joined: room that is paid for. Those of our own plans are
- * not among them, since they are kept for those plans' pods.
+ * not among them, since they are kept for those plans' pods, nor those in zones that are shifted away.
  */
 export const machinesUnderWay = ({
   snapshot,
   facts,
-}: Pick<Cluster, 'snapshot' | 'facts'>): readonly NodeInfo[] => {
+  shiftedZones,
+}: Pick<Cluster, 'snapshot' | 'facts' | 'shiftedZones'>): readonly NodeInfo[] => {
   const joined = new Set(facts.flatMap(({ claim }) => (claim ? [claim.metadata.name] : [])));
   const names = new Set(facts.map(({ node }) => node.metadata.name));
   return snapshot.nodeClaims
@@ -60,5 +63,6 @@ export const machinesUnderWay = ({
       const view = nodeInfoOf(nodeOf(claim), []);
       deductRequests(view.free, daemonRequests(daemonSetsOn(snapshot.daemonSets, view.labels, view.taints)));
       return view;
-    });
+    })
+    .filter(({ labels }) => !shiftedZones.some(({ zone }) => zone === valueAt(labels, ZONE)));
 };

@@ -8,6 +8,7 @@ import { healthOf, isPassedOver, isReady } from '../../api/nodes.ts';
 import type { Node, NodeClaim, ResourceList, Taint } from '../../api/objects.ts';
 import { amount } from '../../api/quantity.ts';
 import { valueAt } from '../../api/records/valueat.ts';
+import type { ShiftedZone } from '../model/catalogue.ts';
 
 const COMING = { kind: 'coming' } as const;
 
@@ -24,16 +25,19 @@ const withClaimLabels = (node: Node, claim: NodeClaim): Node => ({
 
 /**
  * Whether a node's machine has joined and is starting: room that is paid for and that no pod can use yet. Those of our
- * own plans are not meant, since they are kept for those plans' pods.
+ * own plans are not meant, since they are kept for those plans' pods, nor those in a zone that is shifted away.
  */
 export const isStarting = ({
   node,
   claim,
+  shift,
 }: {
   readonly node: Node;
   readonly claim: NodeClaim | undefined;
+  readonly shift?: ShiftedZone | undefined;
 }): boolean =>
   claim !== undefined &&
+  shift === undefined &&
   claim.metadata.deletionTimestamp === undefined &&
   valueAt(claim.metadata.labels, PLAN) === undefined &&
   valueAt(node.metadata.labels, KARPENTER_INITIALIZED) !== 'true' &&

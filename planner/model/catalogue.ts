@@ -72,8 +72,18 @@ export interface InstanceType {
   readonly offerings: readonly Offering[];
 }
 
+/** A zone that ARC zonal shift takes traffic away from. */
+export interface ShiftedZone {
+  readonly zone: string;
+  readonly zoneId: string;
+  /** Milliseconds since 1970; left out where no end is known. */
+  readonly until?: number;
+}
+
 export interface Catalogue {
   readonly instanceTypes: readonly InstanceType[];
+  /** Zones that nothing is bought in and no pod is moved into; left out where there is none. */
+  readonly shiftedZones?: readonly ShiftedZone[];
   readonly commitments?: readonly Commitment[];
   /** How much dearer spot may be, in percent, to spread workloads over spot pools; left out where they are not spread. */
   readonly spotDiversityPercent?: number;

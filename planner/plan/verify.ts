@@ -20,6 +20,7 @@ import { PodRules, type Site } from './verify/podrules.ts';
 import { reservationFaults } from './verify/reservations.ts';
 import { totalOf } from './verify/room.ts';
 import { selectedKeys } from './verify/selectedkeys.ts';
+import { zonalShiftFaults } from './verify/zonalshift.ts';
 
 /** The resource of which the arrivals request more than is free; undefined when all have room. */
 const lackingResource = (
@@ -219,6 +220,7 @@ export const verifyPlan = (
     ...limits,
     ...reservationFaults(claims.values()),
     ...money,
+    ...zonalShiftFaults(places, catalogue.shiftedZones),
     ...attachmentFaults(snapshot, places, claims.values()),
     ...fits,
     ...checkBeside(claims, sites, places, rules, keys.topology),

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { keepCredentials } from './credentials.ts';
+import { keepCredentials } from '../signed/credentials.ts';
 import { createAwsQueue, regionOf } from './queue.ts';
 
 /** The client of one queue against servers that answer otherwise than SQS. */

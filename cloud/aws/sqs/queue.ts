@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { originOf, readBounded } from '../../../kube/foreignanswer.ts';
-import { type Credentials, signedHeaders } from './sigv4.ts';
+import { callSigned } from '../signed/call.ts';
+import type { Credentials } from '../signed/sigv4.ts';
 
-/** One SQS queue over its JSON protocol, without the SDK, which takes as much memory as all the rest. */
+/** One SQS queue over its JSON protocol, without the SDK. */
 
 export interface QueueMessage {
   readonly id: string;
@@ -19,10 +19,6 @@ export interface AwsQueue {
   ): Promise<readonly QueueMessage[]>;
   /** Deletes at most ten messages, and returns how many are deleted. */
   delete(receiptHandles: readonly string[], signal: AbortSignal): Promise<number>;
-}
-
-export class RefusedCall extends Error {
-  override readonly name = 'RefusedCall';
 }
 
 export interface QueueOptions {
@@ -51,71 +47,41 @@ const received = z.object({
     .nullish(),
 });
 const deleted = z.object({ Successful: z.array(z.object({ Id: z.string() })).nullish() });
-const failed = z.object({ __type: z.string().exactOptional(), message: z.string().exactOptional() });
 
 /** The region in the name of a queue's server. */
 export const regionOf = (url: string): string | undefined =>
   /^(?:sqs|queue)\.([a-z0-9-]+)\.(?:amazonaws|api\.aws)\b/.exec(new URL(url).hostname)?.[1];
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
 
 export const createAwsQueue = (o: QueueOptions): AwsQueue => {
   const now = o.now ?? Date.now;
   const endpoint = new URL('/', o.url);
   const region = regionOf(o.url) ?? o.region;
 
-  const call = async <T>(
+  const call = <T>(
     action: string,
     request: object,
     schema: z.ZodType<T>,
     waitMs: number,
     signal: AbortSignal,
-  ): Promise<T> => {
-    const body = JSON.stringify({ QueueUrl: o.url, ...request });
-    const headers = signedHeaders(
+  ): Promise<T> =>
+    callSigned(
       {
+        service: 'sqs',
+        title: 'SQS',
+        action,
+        region,
         method: 'POST',
         url: endpoint,
         headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `AmazonSQS.${action}` },
-        body,
-        service: 'sqs',
-        region,
-        credentials: await o.credentials(signal),
+        body: JSON.stringify({ QueueUrl: o.url, ...request }),
+        credentials: o.credentials,
+        now,
+        timeoutMs: waitMs + (o.timeoutMs ?? TIMEOUT_MS),
+        mostBytes: MAX_ANSWER_BYTES,
       },
-      now(),
+      schema,
+      signal,
     );
-    const timeout = AbortSignal.timeout(waitMs + (o.timeoutMs ?? TIMEOUT_MS));
-    const response = await fetch(endpoint, {
-      method: 'POST',
-      headers,
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.any([signal, timeout]),
-    });
-    const { status } = response;
-    if (status >= 300 && status < 400) {
-      await response.body?.cancel();
-      throw new RefusedCall(
-        `${action}: HTTP ${status} to ${originOf(response.headers)}, which is not followed`,
-      );
-    }
-    const text = await readBounded(response, MAX_ANSWER_BYTES);
-    const json = text === undefined ? undefined : parseJson(text);
-    if (!response.ok) {
-      const { __type: type = '', message = '' } = failed.safeParse(json).data ?? {};
-      const code = type.split('#').at(-1) || `HTTP ${status}`;
-      throw new RefusedCall(`${action}: ${code}${message && `, ${message}`}`);
-    }
-    const { data } = schema.safeParse(json);
-    if (data === undefined) throw new RefusedCall(`${action}: the answer is none of SQS`);
-    return data;
-  };
 
   return {
     receive: async ({ waitSeconds, hiddenSeconds }, signal) => {

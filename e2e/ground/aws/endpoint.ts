@@ -15,6 +15,7 @@ import { pricing } from './services/pricing.ts';
 import { savingsPlans } from './services/savingsplans.ts';
 import { sqs } from './services/sqs.ts';
 import { ssm } from './services/ssm.ts';
+import { zonalShift } from './services/zonalshift.ts';
 
 interface Request {
   readonly method: string;
@@ -111,6 +112,10 @@ const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   eks: jsonProtocol(
     ({ method, path }, region) => eks(method, path, region),
     ({ method }) => (method === 'GET' ? 'DescribeCluster' : method),
+  ),
+  'arc-zonal-shift': jsonProtocol(
+    ({ method, path }, region) => zonalShift(method, path, region),
+    ({ method }) => (method === 'GET' ? 'GetManagedResource' : method),
   ),
 };
 

@@ -7,6 +7,7 @@ import { createLaunchTemplates, type LaunchTemplates } from './state/launchtempl
 import { createNetwork, type Network } from './state/network.ts';
 import { createQueue, type Queue } from './state/queue.ts';
 import { createSpotMarket, type SpotMarket } from './state/spotmarket.ts';
+import type { ZonalShiftStates } from './state/zonalshifts.ts';
 
 /** The cluster in the answer to DescribeCluster. */
 export interface ClusterFacts {
@@ -50,6 +51,7 @@ export interface Region {
   readonly predictionQueue: Queue;
   readonly market: SpotMarket;
   readonly commitments: Commitments;
+  readonly zonalShifts: ZonalShiftStates;
 }
 
 export const createRegion = (options: RegionOptions): Region => {
@@ -72,5 +74,6 @@ export const createRegion = (options: RegionOptions): Region => {
     predictionQueue: createQueue(now),
     market: createSpotMarket(seed, now),
     commitments: { capacity: [], savingsPlans: [], reserved: [] },
+    zonalShifts: { isRegistered: true, shifts: [], autoshifts: [] },
   };
 };

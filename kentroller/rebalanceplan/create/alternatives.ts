@@ -116,6 +116,15 @@ const untriedAlternatives = (
   });
 };
 
+/** Whether an alternative has an offering that is not known to be unavailable. */
+export const isAnyAvailable = (
+  alternative: Alternative,
+  isAvailable: (offering: AlternativeOffering) => boolean,
+): boolean => {
+  const offerings = offeringsOf(alternative);
+  return offerings.length === 0 || offerings.some(isAvailable);
+};
+
 /** The alternatives that were not tried and have an offering that is not known to be unavailable, in order. */
 export const openAlternatives = (
   planned: NodeClaimToAdd,
@@ -123,7 +132,4 @@ export const openAlternatives = (
   attempts: readonly CreationAttempt[],
   isAvailable: (offering: AlternativeOffering) => boolean,
 ): readonly Alternative[] =>
-  untriedAlternatives(planned, pool, attempts).filter((alternative) => {
-    const offerings = offeringsOf(alternative);
-    return offerings.length === 0 || offerings.some(isAvailable);
-  });
+  untriedAlternatives(planned, pool, attempts).filter((each) => isAnyAvailable(each, isAvailable));

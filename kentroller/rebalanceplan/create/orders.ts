@@ -8,8 +8,9 @@ import { availabilityCheck } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import type { ExecutionState } from '../state/state.ts';
 import { attemptsOf } from '../state/status.ts';
-import { type Alternative, openAlternatives, valuesOf } from './alternatives.ts';
-import { exhausted, lastOf, type OrderFailure, poolNameOf, reservationFull } from './orderfailures.ts';
+import { type Alternative, valuesOf } from './alternatives.ts';
+import { noneLeft, openNow } from './openalternatives.ts';
+import { lastOf, type OrderFailure, poolNameOf, reservationFull } from './orderfailures.ts';
 import {
   exceeds,
   isBoundByPrice,
@@ -33,6 +34,7 @@ export type OrderState = Pick<
   | 'reservedUnderWay'
   | 'unavailable'
   | 'zoneIds'
+  | 'shiftedZones'
   | 'offerings'
   | 'now'
 >;
@@ -164,10 +166,9 @@ class Orders {
 
   #wanted(planned: NodeClaimToAdd): Wanted | OrderFailure {
     const attempts = attemptsOf(this.#state.plan, planned.metadata.name);
-    const pool = poolOf(this.#state, planned);
-    const open = openAlternatives(planned, pool, attempts, this.#isAvailable);
+    const open = openNow(this.#state, planned, this.#isAvailable);
     const alternatives = open.flatMap((each) => this.#withoutUnknown(each) ?? []);
-    if (alternatives.length === 0) return exhausted(planned, attempts);
+    if (alternatives.length === 0) return noneLeft(this.#state, planned, this.#isAvailable);
     if (!this.#isBound) return { planned, alternatives, least: 0 };
     const prices = alternatives.flatMap(({ requirements }) =>
       this.#sold(requirements, poolNameOf(planned)).map(({ offering }) => offering.price),
@@ -290,10 +291,9 @@ export const decideOrdersBlindly = (state: OrderState, planned: readonly NodeCla
     return { kind: 'waits' };
   const orders: Order[] = [];
   for (const each of planned) {
-    const attempts = attemptsOf(state.plan, each.metadata.name);
     const isAvailable = availabilityCheck(state.unavailable, state.zoneIds, state.now);
-    const [alternative] = openAlternatives(each, poolOf(state, each), attempts, isAvailable);
-    if (!alternative) return { kind: 'fails', failure: exhausted(each, attempts) };
+    const [alternative] = openNow(state, each, isAvailable);
+    if (!alternative) return { kind: 'fails', failure: noneLeft(state, each, isAvailable) };
     orders.push({ planned: each, alternative });
   }
   return { kind: 'orders', orders };

@@ -35,7 +35,10 @@ export const isBoundByPrice = (plan: RebalancePlan): boolean =>
   !isForPendingPods(plan);
 
 /** What the nodes that leave are told from. */
-export type LeavingState = Pick<ExecutionState, 'plan' | 'nodeClaims' | 'nodes' | 'pods' | 'rules'>;
+export type LeavingState = Pick<
+  ExecutionState,
+  'plan' | 'nodeClaims' | 'nodes' | 'pods' | 'rules' | 'shiftedZones'
+>;
 
 /**
  * The nodes that the plan removes, at their prices now. Those that go without the plan save nothing, nor do those that may

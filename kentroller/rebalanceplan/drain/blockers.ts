@@ -10,6 +10,8 @@ import {
   stateBlockers,
 } from '../../../planner/cluster/candidate.ts';
 import { acceptsPods } from '../../../planner/cluster/clusterview.ts';
+import type { ShiftedZone } from '../../../planner/model/catalogue.ts';
+import { shiftOf, shiftText } from '../../../planner/model/offers/zonalshift.ts';
 import { noMoveReason } from '../../../planner/scheduling/destination.ts';
 import { untoleratedTaint } from '../../../planner/scheduling/tainttoleration.ts';
 import { addedNames, foreignUids } from '../state/claimnames.ts';
@@ -25,7 +27,7 @@ import { detachmentOf } from '../state/surgerecord.ts';
  */
 
 type RulesState = Pick<ExecutionState, 'plan' | 'rules'>;
-type NodesState = RulesState & Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods'>;
+type NodesState = RulesState & Pick<ExecutionState, 'nodeClaims' | 'nodes' | 'pods' | 'shiftedZones'>;
 
 const ownedBy = (replicaSet: { readonly name: string; readonly uid: string }, pod: Pod): Pod => {
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', ...replicaSet, controller: true };
@@ -78,8 +80,12 @@ const refusalOf = (
   node: Node,
   claim: NodeClaim | undefined,
   pods: readonly Pod[],
-  sources: ReadonlyMap<string, Node>,
+  {
+    sources,
+    shift,
+  }: { readonly sources: ReadonlyMap<string, Node>; readonly shift: ShiftedZone | undefined },
 ): string | undefined => {
+  if (shift) return `takes none now: its ${shiftText(shift)}`;
   if (!acceptsPods({ node, claim })) return 'takes none now';
   for (const { spec } of pods) {
     const reason = noMoveReason({ node, claim }, sources.get(spec.nodeName ?? ''));
@@ -119,7 +125,10 @@ const destinationBlockers = (state: NodesState, pods: readonly Pod[]): readonly 
     if (uids.has(destination) && uids.get(destination) !== node.metadata.uid) {
       return [`${what}, which was to take its pods, is gone, and another node has its name`];
     }
-    const refusal = refusalOf(node, nodeClaims.get(destination), itsPods, sources);
+    const refusal = refusalOf(node, nodeClaims.get(destination), itsPods, {
+      sources,
+      shift: shiftOf(node, state.shiftedZones),
+    });
     return refusal === undefined
       ? []
       : [`node ${node.metadata.name}, which was to take its pods, ${refusal}`];

@@ -1,12 +1,13 @@
 import t from 'tap';
 import { ownerMark } from '../../../api/identity/ownermark.ts';
-import { IN_USE_BY, PREPARING_TAINT } from '../../../api/labels.ts';
+import { IN_USE_BY, PREPARING_TAINT, ZONE } from '../../../api/labels.ts';
 import type { Node, Taint } from '../../../api/objects.ts';
 import * as make from '../../testing/builders.ts';
 import { BLUE, describeStep } from '../../testing/decisions.ts';
 import { claimsToTake, freeSteps, inUseReason } from '../create/nodeuse.ts';
 import { decide } from '../decide.ts';
 import type { Phase } from '../state/labels.ts';
+import type { ExecutionState } from '../state/state.ts';
 
 /** A kept node that was to take pods is looked at again before they are evicted. */
 
@@ -26,6 +27,7 @@ const kindsWith = (
   kept: Node | undefined,
   pods = [make.pod('web-1')],
   deleted = false,
+  shiftedZones: ExecutionState['shiftedZones'] = [],
 ): readonly string[] => {
   const state = make.executionState(make.plan(MOVES, {}, 'PinsReady'), {
     nodeClaims: new Map([
@@ -34,6 +36,7 @@ const kindsWith = (
     ]),
     nodes: new Map([...BLUE.nodes, ...(kept ? [['kept', kept] as const] : [])]),
     pods: new Map([['blue', pods]]),
+    shiftedZones,
   });
   return decide(state).steps.map(describeStep);
 };
@@ -42,6 +45,14 @@ const STAYS = ['keep-node blue'];
 
 t.test('the drain begins while the kept node takes pods', async (t) => {
   t.same(kindsWith(make.locked('kept')), BEGINS);
+});
+
+t.test('a kept node whose zone was shifted away meanwhile takes none', async (t) => {
+  const labels = { [ZONE]: 'us-west-2a' };
+  const kept = make.locked('kept', { labels });
+  const shift = (zone: string) => [{ zone, zoneId: 'usw2-az1' }];
+  t.same(kindsWith(kept, undefined, false, shift('us-west-2a')), STAYS);
+  t.same(kindsWith(kept, undefined, false, shift('us-west-2b')), BEGINS);
 });
 
 const USERS: Taint = { key: 'team', value: 'batch', effect: 'NoSchedule' };

@@ -7,12 +7,14 @@ import type { KubeObject, Node, NodeClaim, Pod } from '../../../api/objects.ts';
 import { foreignNodeOf, isRunning, movesOwnerOf } from '../../../api/plans.ts';
 import { isOfDaemonSet } from '../../../api/pods.ts';
 import { EVENTS, NODE_CLAIMS, REBALANCE_MIGRATION_PLANS, type Resource } from '../../../api/resources.ts';
+import type { ZonalShifts } from '../../../cloud/aws/zonalshift/managedresource.ts';
 import type { KubeClient } from '../../../kube/client/client.ts';
 import { getOrUndefined } from '../../../kube/ignore.ts';
 import { countNodes } from '../../../planner/cluster/disruptionbudget.ts';
 import type { Catalogue } from '../../../planner/model/catalogue.ts';
+import { shiftedZonesOf } from '../../../planner/model/offers/zonalshift.ts';
+import { zoneIdsOf } from '../../../planner/model/offers/zoneids.ts';
 import { type Caches, nodeOf, UNASSIGNED } from '../../caches.ts';
-import { zoneIdsOf } from '../../cloud/availability.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import { openMigrations } from '../drain/livemigration.ts';
 import { podsOnKeptNodesOf } from '../drain/podsonkeptnodes.ts';
@@ -40,6 +42,8 @@ export interface Sources extends OrderSources {
   readonly webhookOf: (plan: RebalancePlan, signal: AbortSignal) => Promise<WebhookView>;
   /** What the cloud sells now; undefined until that was read for the first time. */
   readonly offeringsNow: () => Promise<Offerings | undefined>;
+  /** Zones that are shifted away now; none where left out. */
+  readonly zonalShifts?: () => ZonalShifts | undefined;
   readonly limitsOf: (plan: RebalancePlan) => ExecutionLimits;
   readonly migration: () => MigrationSettings;
   /** Whether a Deployment without the surge annotation gets it. */
@@ -212,6 +216,7 @@ export const gather = async (
   const offerings = await sources.offeringsNow();
   const all = caches.nodes.list();
   const nodePools = caches.nodePools.list();
+  const zoneIds = zoneIdsOf(offerings?.catalogue ?? NO_CATALOGUE, all);
   return {
     plan,
     nodeClaims,
@@ -226,7 +231,8 @@ export const gather = async (
     poolNodes: countPools(caches.nodeClaims.list(), (claim) => nodeOf(caches, claim)),
     claimFailures,
     unavailable: caches.unavailable.list(),
-    zoneIds: zoneIdsOf(offerings?.catalogue ?? NO_CATALOGUE, all),
+    zoneIds,
+    shiftedZones: shiftedZonesOf(sources.zonalShifts?.()?.zones ?? [], zoneIds),
     claimsInUse: claimsInUse(caches, plan),
     isEnabled: sources.isEnabled(),
     clusterNodes: countUnready(all),

@@ -4,7 +4,8 @@ import type { UnavailableOffering } from '../../../api/kinds/unavailableoffering
 import type { DaemonSet, Node, NodeClaim, NodePool, Pod } from '../../../api/objects.ts';
 import type { NodeCount } from '../../../planner/cluster/disruptionbudget.ts';
 import type { ClusterCores, PoolUsage } from '../../../planner/cluster/nodepoollimits.ts';
-import type { ZoneIds } from '../../cloud/availability.ts';
+import type { ShiftedZone } from '../../../planner/model/catalogue.ts';
+import type { ZoneIds } from '../../../planner/model/offers/zoneids.ts';
 import type { Offerings } from '../../cloud/offerings.ts';
 import type { PlanRules } from './evictionrules.ts';
 import type { SurgeState } from './surgerecord.ts';
@@ -91,6 +92,8 @@ export interface ExecutionState {
   readonly claimFailures: ReadonlyMap<string, string>;
   readonly unavailable: readonly UnavailableOffering[];
   readonly zoneIds: ZoneIds;
+  /** Zones that nothing is ordered in and no pod is moved into. */
+  readonly shiftedZones: readonly ShiftedZone[];
   /** NodeClaims that other running plans use, and nodes that Karpenter does not own which they fill, as destinations. */
   readonly claimsInUse: ReadonlySet<string>;
   /** False while no plan may start; running plans go on. */

@@ -1,5 +1,6 @@
 import type { Pod } from '../../../api/objects.ts';
 import type { Catalogue } from '../../model/catalogue.ts';
+import { shiftSentence } from '../../model/offers/zonalshift.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { supplyOf } from '../../model/supply.ts';
 import { podRequests } from '../../scheduling/noderesources.ts';
@@ -34,5 +35,6 @@ export const warningsOf = (
 ): readonly string[] => [
   ...supplyWarnings(snapshot.nodePools, supplyOf(catalogue, snapshot)),
   ...unlistedWarnings(snapshot.pods.filter(isPlanned), catalogue),
+  ...(catalogue.shiftedZones ?? []).map(shiftSentence),
   ...(catalogue.warnings ?? []),
 ];

@@ -23,6 +23,7 @@ export type PlanRule =
   | 'MustGo'
   | 'CostLimit'
   | 'ReservedCapacity'
+  | 'ZonalShift'
   | Refusal['code'];
 
 /** One rule that a plan breaks. */

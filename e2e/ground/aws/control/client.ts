@@ -1,4 +1,5 @@
 import type { FaultSettings, RefusalFault } from '../faults.ts';
+import type { ZonalShiftState, ZonalShiftStates } from '../state/zonalshifts.ts';
 import type { FaultChange, InstanceView } from './types.ts';
 
 /** What a suite can do to the cloud that no client of AWS can. Every call throws when the control port refuses it. */
@@ -19,6 +20,12 @@ export interface CloudControl {
   clearFaults(): Promise<FaultSettings>;
   /** Changes spot prices from now on. */
   setSeed(seed: number): Promise<void>;
+  /** What ARC zonal shift tells of the cluster from now on. */
+  setZonalShifts(shifts: {
+    readonly isRegistered?: boolean;
+    readonly shifts?: readonly (Omit<ZonalShiftState, 'isApplied'> & Partial<ZonalShiftState>)[];
+    readonly autoshifts?: ZonalShiftStates['autoshifts'];
+  }): Promise<ZonalShiftStates>;
   /** Ends an instance as if its host had died. The interruption queue says so unless `announced` is false. */
   terminate(instanceId: string, options?: { readonly isAnnounced?: boolean }): Promise<InstanceView>;
   /** Warns through the interruption queue, then ends the instance after a delay: two minutes on AWS. */
@@ -49,6 +56,7 @@ export const createControlClient = (url: string): CloudControl => {
     setSeed: async (seed) => {
       await call('PUT', '/seed', { seed });
     },
+    setZonalShifts: (shifts) => call('PUT', '/zonal-shifts', shifts),
     terminate: (id, options = {}) => call('POST', `/instances/${id}/terminate`, options),
     interrupt: (id, afterMs) =>
       call('POST', `/instances/${id}/interrupt`, afterMs === undefined ? {} : { afterMs }),

@@ -39,6 +39,17 @@ const FAULTS = z.strictObject({
 
 const INTERRUPTION = z.strictObject({ afterMs: z.number().min(0).default(120_000) });
 const TERMINATION = z.strictObject({ isAnnounced: z.boolean().default(true) });
+const ZONAL_SHIFTS = z.strictObject({
+  isRegistered: z.boolean().default(true),
+  shifts: z
+    .array(
+      z.strictObject({ zoneId: z.string(), expiresAt: z.number(), isApplied: z.boolean().default(true) }),
+    )
+    .default([]),
+  autoshifts: z
+    .array(z.strictObject({ zoneId: z.string(), isApplied: z.boolean().default(true) }))
+    .default([]),
+});
 const SEED = z.strictObject({ seed: z.number().int() });
 
 /** A copy without the keys that are undefined, which exactOptionalPropertyTypes tells apart from missing ones. */
@@ -95,6 +106,10 @@ export const createControl = (region: Region): FastifyInstance => {
   app.put('/seed', (request) => {
     region.market.setSeed(SEED.parse(request.body).seed);
     return {};
+  });
+  app.put('/zonal-shifts', (request) => {
+    Object.assign(region.zonalShifts, ZONAL_SHIFTS.parse(request.body));
+    return region.zonalShifts;
   });
   app.post<{ Params: { id: string } }>('/instances/:id/terminate', (request) => {
     const { isAnnounced } = TERMINATION.parse(request.body ?? {});

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** Signature version 4 of AWS, for a POST to the root of a service: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html */
+/** Signature version 4 of AWS, for a request without a query: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html */
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -11,6 +11,9 @@ export interface Credentials {
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+
+/** The path of a URL, whose segments are encoded twice: every service but S3 asks for that. */
+const canonicalPath = (pathname: string): string => pathname.split('/').map(encodeURIComponent).join('/');
 
 /** The headers of a request with those that sign it. `now` in milliseconds since 1970. */
 export const signedHeaders = (
@@ -39,7 +42,7 @@ export const signedHeaders = (
   const names = signed.map(([name]) => name).join(';');
   const request = [
     o.method,
-    url.pathname,
+    canonicalPath(url.pathname),
     '',
     ...signed.map(([name, value]) => `${name}:${value}`),
     '',

@@ -1,0 +1,99 @@
+import type { Logger } from '../../../kube/component/log.ts';
+import {
+  type ManagedResource,
+  unreadOf,
+  ZONAL_SHIFT_CALL,
+  type ZonalShifts,
+  type ZoneShift,
+  zoneShiftsOf,
+} from './managedresource.ts';
+
+export interface ZonalShiftOptions {
+  /** The ARN of the cluster; without it, its machines tell. */
+  readonly clusterArn?: string;
+  /** Provider ids of the cluster's machines; undefined while they are not known. */
+  readonly machines: () => readonly string[] | undefined;
+  readonly findCluster: (providerIDs: readonly string[], signal: AbortSignal) => Promise<string | undefined>;
+  readonly read: (clusterArn: string, signal: AbortSignal) => Promise<ManagedResource>;
+  /** Milliseconds between two readings. */
+  readonly everyMs?: number;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+/** Karpenter's own period. */
+const EVERY_MS = 30_000;
+/** Delay after an answer that somebody has to do something about, in periods. */
+const LATER = 10;
+/** Delay of the next look while the machines are not known. */
+const UNKNOWN_MS = 500;
+
+const NOT_ASKED = 'they have not been read yet';
+const NO_CLUSTER =
+  'no tag of its machines tells which EKS cluster this is: set EKS_CLUSTER_ARN, where it is one';
+
+/** Keeps the shifts until the signal aborts. What was read counts until its end, though it can't be read again. */
+export const watchZonalShifts = (o: ZonalShiftOptions): (() => ZonalShifts) => {
+  const { log, signal, now, everyMs = EVERY_MS } = o;
+  let zones: readonly ZoneShift[] = [];
+  let unread: string | undefined = NOT_ASKED;
+  let said: string | undefined;
+  let clusterArn = o.clusterArn || undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const keep = (next: readonly ZoneShift[]): void => {
+    const were = new Set(zones.map(({ zoneId }) => zoneId));
+    for (const { zoneId, until } of next) {
+      if (were.delete(zoneId)) continue;
+      const end = until === undefined ? {} : { until: new Date(until).toISOString() };
+      log.warn({ zoneId, ...end }, 'zone is shifted away, nothing is bought in it');
+    }
+    for (const zoneId of were) log.info({ zoneId }, 'zone is not shifted away any more');
+    zones = next;
+  };
+  const tell = (reason: string): void => {
+    if (reason !== said)
+      log.warn(
+        { reason, right: ZONAL_SHIFT_CALL },
+        'zonal shifts could not be read, none that begins is heeded',
+      );
+    said = reason;
+    unread = reason;
+  };
+  /** Reads once, and returns the milliseconds until the next time. */
+  const look = async (): Promise<number> => {
+    if (!clusterArn) {
+      const machines = o.machines();
+      if (!machines) return Math.min(UNKNOWN_MS, everyMs);
+      clusterArn = await o.findCluster(machines, signal);
+      if (!clusterArn) {
+        tell(NO_CLUSTER);
+        return everyMs;
+      }
+    }
+    keep(zoneShiftsOf(await o.read(clusterArn, signal), now()));
+    if (said !== undefined) log.info({ clusterArn }, 'zonal shifts are read');
+    said = undefined;
+    unread = undefined;
+    return everyMs;
+  };
+  const run = async (): Promise<void> => {
+    let afterMs = everyMs;
+    try {
+      afterMs = await look();
+    } catch (error) {
+      if (signal.aborted) return;
+      const { unread: reason, kind } = unreadOf(error);
+      tell(reason);
+      if (kind !== 'unanswered') afterMs = everyMs * LATER;
+    }
+    if (!signal.aborted) timer = setTimeout(() => void run(), afterMs);
+  };
+  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  void run();
+  return () => ({
+    zones: zones.filter(({ until }) => until === undefined || until > now()),
+    ...(unread !== undefined && { unread }),
+  });
+};
