@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 NODE := ./node_modules/.bin/node
 BIN := ./node_modules/.bin
 GROUND_NAME ?= demo
-GENERATED := manifests/base/crds charts kube/preflight/grantedrights.ts docs/metrics.md manifests/components/monitoring
+GENERATED := manifests/base/crds charts kube/preflight/grantedrights.ts kube/preflight/installedobjects.ts docs/metrics.md manifests/components/monitoring
 
 need = command -v $(1) >/dev/null 2>&1 || { echo "precision-packer needs $(1): $(2)" >&2; exit 1; }
 

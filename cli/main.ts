@@ -60,9 +60,6 @@ Exit codes: 0 done, 1 invalid input, 3 a pod can't be placed (the plan for the o
 Of check: 0 nothing is lacking, 1 something is, 2 something could not be seen, or check could not look at all.
 `;
 
-const UNINSTALL_FLAGS = ['kubeconfig', 'namespace'];
-const UNINSTALL_SWITCHES = ['yes'];
-
 /** Characters; a message may quote what it is about. */
 const LONGEST_MESSAGE = 2000;
 
@@ -130,11 +127,9 @@ const withClient = async (
 };
 
 const uninstall = async (argv: readonly string[]): Promise<Outcome> => {
+  const { UNINSTALL_FLAGS, UNINSTALL_SWITCHES, uninstallCommand } = await import('./uninstall.ts');
   const flags = parseFlags(argv, new Set(UNINSTALL_FLAGS), new Set(UNINSTALL_SWITCHES));
-  return withClient(flags, async (client) => {
-    const { uninstallCommand } = await import('./uninstall.ts');
-    return uninstallCommand({ client, flags, now: Date.now });
-  });
+  return withClient(flags, (client) => uninstallCommand({ client, flags, now: Date.now }));
 };
 
 const check = async (argv: readonly string[]): Promise<Outcome> => {

@@ -11,14 +11,20 @@ import { NODE_CLAIMS, PODS } from '../api/resources.ts';
 import { printable } from '../api/text/printable.ts';
 import type { KubeClient } from '../kube/client/client.ts';
 import { isNotFound, KubeError, messageOf } from '../kube/errors.ts';
+import type { FoundOutside } from '../kube/preflight/facts.ts';
+import { findOutside } from '../kube/preflight/installed.ts';
 import { undoAll } from '../kube/undo/apply.ts';
 import { decideUndo } from '../kube/undo/decide.ts';
 import { createGuards, type Guards } from '../kube/undo/guards.ts';
 import { takeInventory } from '../kube/undo/inventory.ts';
+import { outsideSteps, removalCommands, unreadOutside } from '../kube/undo/outside.ts';
 import { type Flags, UsageError } from './flags.ts';
 import type { Outcome } from './outcome.ts';
 
 /** `uninstall`: undoes what precision-packer did to a cluster, from the marks on its objects alone. */
+
+export const UNINSTALL_FLAGS = ['kubeconfig', 'namespace'];
+export const UNINSTALL_SWITCHES = ['yes'];
 
 const LONGEST_MS = 120_000;
 /** Exit code when something is left to undo. */
@@ -61,6 +67,7 @@ const linesOf = (title: string, lines: readonly string[]): readonly string[] =>
 const survey = async (
   { client, now }: Input,
   guards: Guards,
+  outside: FoundOutside,
   signal: AbortSignal,
 ): Promise<{ readonly lines: readonly string[]; readonly unread: readonly string[] }> => {
   const inventory = await takeInventory(client, signal);
@@ -68,19 +75,24 @@ const survey = async (
   const raised = await guards.raised(signal);
   return {
     lines: [
-      ...[...ends, ...undo, ...finalizers].map(({ object, what }) => `${object}: ${what}`),
+      ...[...outsideSteps(outside.there), ...ends, ...undo, ...finalizers].map(
+        ({ object, what }) => `${object}: ${what}`,
+      ),
       ...raised.map((guard) => `${guard}: remove its finalizer`),
     ],
-    unread: inventory.unread,
+    unread: [...inventory.unread, ...unreadOutside(outside).acting],
   };
 };
 
 const undo = async (
   { client, now }: Input,
   guards: Guards,
+  outside: FoundOutside,
   signal: AbortSignal,
 ): Promise<readonly string[]> => {
-  const { left } = await undoAll(client, { timeoutMs: LONGEST_MS, now, signal });
+  const first = outsideSteps(outside.there);
+  const undone = await undoAll(client, { timeoutMs: LONGEST_MS, now, signal, first });
+  const left = [...unreadOutside(outside).acting, ...undone.left];
   try {
     await guards.lower(signal);
     return left;
@@ -89,8 +101,16 @@ const undo = async (
   }
 };
 
-const HOW_TO_GO_ON =
-  'Installed objects stay: remove them with kubectl delete --ignore-not-found -k and the folder that was applied, such as manifests/base or an overlay';
+/** How to remove what is installed: with all that stands outside of the namespace, where the folder or release is not at hand. */
+const removal = ({ there }: FoundOutside, namespace: string): readonly string[] => {
+  const commands = removalCommands(there);
+  return commands.length === 0
+    ? []
+    : [
+        'Installed objects stay: remove them with kubectl delete --ignore-not-found -k and the folder that was applied, such as dist/kustomize or one of its overlays, or with helm uninstall.',
+        ...linesOf(`Where neither is at hand, these remove all that is outside of ${namespace}:`, commands),
+      ];
+};
 
 /** Lists what is to undo; with --yes undoes it and says what is left. Throws UsageError. */
 export const uninstallCommand = async (input: Input): Promise<Outcome> => {
@@ -104,29 +124,31 @@ export const uninstallCommand = async (input: Input): Promise<Outcome> => {
     const isAre = running.length === 1 ? 'runs' : 'run';
     const refusal = `${running.join(', ')} still ${isAre} in namespace ${namespace}: delete the Deployments or scale them to 0 first, which undoes running plans as well.`;
     if (isMeant && running.length > 0) throw new UsageError(refusal);
-    const { lines, unread } = await survey(input, guards, signal);
+    const outside = await findOutside({ client, signal }, namespace);
+    const unseen = unreadOutside(outside).others;
+    const { lines, unread } = await survey(input, guards, outside, signal);
     const found =
       lines.length === 0 ? ['Nothing of precision-packer is left to undo.'] : linesOf('To undo:', lines);
     if (!isMeant) {
       const hint = lines.length > 0 ? ['Nothing was changed: run it again with --yes.'] : [];
-      const err = [...(running.length > 0 ? [refusal] : []), ...unread];
+      const err = [...(running.length > 0 ? [refusal] : []), ...unread, ...unseen];
       return {
-        out: `${[...found, ...hint].map(printable).join('\n')}\n`,
+        out: `${[...found, ...hint, ...removal(outside, namespace)].map(printable).join('\n')}\n`,
         err,
         code: unread.length > 0 ? LEFT : 0,
       };
     }
-    const left = await undo(input, guards, signal);
+    const left = await undo(input, guards, outside, signal);
     const ending = await endingClaims(client, signal);
     const out = [
       ...found,
       ...(left.length === 0 ? ['All of it is undone.'] : []),
       ...linesOf('Karpenter is ending these NodeClaims and their machines:', ending),
-      HOW_TO_GO_ON,
+      ...removal(outside, namespace),
     ];
     return {
       out: `${out.map(printable).join('\n')}\n`,
-      err: linesOf('Not undone:', left),
+      err: [...linesOf('Not undone:', left), ...unseen],
       code: left.length > 0 ? LEFT : 0,
     };
   } catch (error) {

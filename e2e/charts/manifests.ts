@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 
 /** Manifests as texts, one for each document. */
 
-const ROOT = join(import.meta.dirname, '..', '..', 'manifests');
+export const MANIFESTS = join(import.meta.dirname, '..', '..', 'manifests');
 
 export interface ManifestObject {
   /** Kind and name, such as `Deployment/castai-kentroller`. */
@@ -12,11 +12,11 @@ export interface ManifestObject {
   readonly text: string;
 }
 
-export const readManifest = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+export const readManifest = (path: string): string => readFileSync(join(MANIFESTS, path), 'utf8');
 
 /** All manifests of a folder, sorted. */
 export const manifestsBelow = (folder: string): readonly string[] =>
-  globSync(`${folder}/*.yaml`, { cwd: ROOT }).sort();
+  globSync(`${folder}/*.yaml`, { cwd: MANIFESTS }).sort();
 
 /** The documents of a manifest, in their order. */
 export function objectsOf(path: string): readonly ManifestObject[] {

@@ -1,8 +1,17 @@
 import type { KubeObject, MutatingWebhookConfiguration, Pod } from '../../api/objects.ts';
+import type { Resource } from '../../api/resources.ts';
+import type { KubeClient } from '../client/client.ts';
+import type { Ref } from '../client/requestoptions.ts';
 import type { Found } from './check.ts';
 import type { PublishedSchemas } from './kinds.ts';
 
 /** What a cluster shows of itself, for the checks to judge. */
+
+/** With what, and how long, facts are read. */
+export interface Reading {
+  readonly client: KubeClient;
+  readonly signal: AbortSignal;
+}
 
 export interface ServerVersion {
   readonly major: string;
@@ -32,6 +41,31 @@ export type WebhookAnswer =
 /** A right that is missing, in words. */
 export type MissingRights = ReadonlyMap<string, readonly string[]>;
 
+/** An object that an installation may consist of. */
+export interface InstalledObject {
+  readonly resource: Resource;
+  readonly ref: Ref;
+  /** True for what only some overlays or chart values install. */
+  readonly isOptional: boolean;
+}
+
+export interface FoundObject extends InstalledObject {
+  readonly object: KubeObject;
+}
+
+/** What is there outside of the namespace, and why some of it could not be seen. */
+export interface FoundOutside {
+  readonly there: readonly FoundObject[];
+  readonly missing: readonly InstalledObject[];
+  readonly unread: readonly { readonly kind: string; readonly message: string }[];
+}
+
+/** What whoever asks may not do, in words: of every installation, and of the options of one. */
+export interface MissingToInstall {
+  readonly stock: readonly string[];
+  readonly options: readonly string[];
+}
+
 export interface ClusterFacts {
   readonly version: Found<ServerVersion>;
   /** Plurals by group and version, of the groups that are asked for. */
@@ -50,6 +84,7 @@ export interface InstallFacts {
   readonly policies: Found<readonly string[]>;
   /** Policies with a binding that denies; without one they hold nobody back. */
   readonly enforced: Found<readonly string[]>;
+  readonly outside: Found<FoundOutside>;
   readonly configurations: Found<readonly MutatingWebhookConfiguration[]>;
   readonly answer: Found<WebhookAnswer>;
 }

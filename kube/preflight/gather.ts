@@ -9,7 +9,6 @@ import {
   PODS,
   type Resource,
 } from '../../api/resources.ts';
-import type { KubeClient } from '../client/client.ts';
 import { isNotFound, isRetryable, KubeError, messageOf } from '../errors.ts';
 import { type Found, isSeen, look } from './check.ts';
 import type {
@@ -18,21 +17,18 @@ import type {
   InstallFacts,
   MissingRights,
   PoolFact,
+  Reading,
   ServerVersion,
   WebhookAnswer,
 } from './facts.ts';
 import { isOurComponent } from './installation.ts';
-import { servedName } from './karpenter.ts';
+import { findOutside } from './installed.ts';
 import type { PublishedSchemas } from './kinds.ts';
 import { askAccounts, grantedRights, rightText } from './rights.ts';
+import { getIfServed, readServed, servedName } from './served.ts';
 
 /** Why no machine can be had from a NodePool, as the planner sees it. */
 export type PoolBlocker = (pool: NodePool, nodeClass?: NodeClassObject) => string | undefined;
-
-export interface Reading {
-  readonly client: KubeClient;
-  readonly signal: AbortSignal;
-}
 
 const POLICIES: Resource<KubeObject> = {
   group: 'admissionregistration.k8s.io',
@@ -62,34 +58,6 @@ const readEnforced = async ({ client, signal }: Reading): Promise<readonly strin
 
 const readVersion = ({ client, signal }: Reading): Promise<ServerVersion> =>
   client.request<ServerVersion>('GET', '/version', { signal });
-
-/** The answer, or undefined where there is nothing at that path. */
-const getIfServed = async <T>({ client, signal }: Reading, path: string): Promise<T | undefined> => {
-  try {
-    return await client.request<T>('GET', path, { signal });
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
-};
-
-interface ResourceList {
-  readonly resources: readonly { readonly name: string }[];
-}
-
-/** Names of the served kinds of Karpenter and its clouds. */
-const readServed = async (o: Reading): Promise<ReadonlySet<string>> => {
-  const groups = new Map(
-    [NODE_POOLS, ...NODE_CLASSES].map((each) => [`${each.group}/${each.version}`, each]),
-  );
-  const served = await Promise.all(
-    [...groups.values()].map(async ({ group, version }) => {
-      const list = await getIfServed<ResourceList>(o, `/apis/${group}/${version}`);
-      return (list?.resources ?? []).map(({ name }) => `${name}.${version}.${group}`);
-    }),
-  );
-  return new Set(served.flat());
-};
 
 interface OpenApi {
   readonly components?: {
@@ -161,7 +129,7 @@ export const gatherServer = async (
 ): Promise<Pick<ClusterFacts, 'version' | 'served' | 'schemas'>> => {
   const [version, served, schemas] = await Promise.all([
     look(() => readVersion(o)),
-    look(() => readServed(o)),
+    look(() => readServed(o, [NODE_POOLS, ...NODE_CLASSES])),
     look(() => readSchemas(o)),
   ]);
   return { version, served, schemas };
@@ -212,15 +180,16 @@ export const gatherInstallation = async (
     return undefined;
   }
   const { client, signal } = o;
-  const [pods, missing, policies, enforced, configurations, answer] = await Promise.all([
+  const [pods, missing, policies, enforced, outside, configurations, answer] = await Promise.all([
     look(async () => (await client.list(PODS, { namespace, signal })).items),
     look(() => missingRights(o, namespace)),
     look(async () => (await client.list(POLICIES, { signal })).items.map(({ metadata }) => metadata.name)),
     look(() => readEnforced(o)),
+    look(() => findOutside(o, namespace)),
     readConfigurations(o),
     look(() => callWebhook(o, namespace)),
   ]);
-  return { namespace, deployments, pods, missing, policies, enforced, configurations, answer };
+  return { namespace, deployments, pods, missing, policies, enforced, outside, configurations, answer };
 };
 
 export const readConfigurations = ({ client, signal }: Reading): Promise<InstallFacts['configurations']> =>

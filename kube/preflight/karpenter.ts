@@ -1,9 +1,7 @@
-import { NODE_CLAIMS, NODE_CLASSES, NODE_POOLS, type Resource } from '../../api/resources.ts';
+import { NODE_CLAIMS, NODE_CLASSES, NODE_POOLS } from '../../api/resources.ts';
 import { type Check, checkFound, fine, isSeen, lacks, listed, unknown } from './check.ts';
 import type { ClusterFacts, DeploymentObject } from './facts.ts';
-
-/** A served kind, as `served` names it. */
-export const servedName = ({ group, version, plural }: Resource): string => `${plural}.${version}.${group}`;
+import { servedName } from './served.ts';
 
 const OF_AUTO_MODE = 'eks.amazonaws.com';
 

@@ -10,7 +10,7 @@ import type { UndoStep } from './step.ts';
 const PARALLEL_WRITES = 16;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 2_000;
-/** A pod that our webhook reviewed before it saw the end of a plan exists by then: its timeout is 3 s. */
+/** A pod that our webhook, or a policy of ours, reviewed before it saw the end exists by then: the webhook's timeout is 3 s. */
 const LAST_REVIEW_MS = 4_000;
 
 const write = async (client: KubeClient, step: UndoStep, signal: AbortSignal): Promise<void> => {
@@ -63,7 +63,8 @@ export interface Undone {
 
 /**
  * Undoes everything of ours, again and again until an inventory shows nothing more, or until the time is over. Plans lose
- * their finalizers at the end in any case, so that nobody waits for ever. Throws when the signal aborts.
+ * their finalizers at the end in any case, so that nobody waits for ever. `first` is done before all else. Throws when the
+ * signal aborts.
  */
 export const undoAll = async (
   client: KubeClient,
@@ -71,9 +72,10 @@ export const undoAll = async (
     readonly timeoutMs: number;
     readonly now: () => number;
     readonly signal: AbortSignal;
+    readonly first?: readonly UndoStep[];
   },
 ): Promise<Undone> => {
-  const { signal, now } = o;
+  const { signal, now, first = [] } = o;
   const until = now() + o.timeoutMs;
   let writes = 0;
   const apply = (steps: readonly UndoStep[], hasTime = () => now() < until): Promise<readonly string[]> => {
@@ -81,7 +83,8 @@ export const undoAll = async (
     return applyAll(client, steps, { hasTime, signal });
   };
   let pause = FIRST_PAUSE_MS;
-  let settledAt = 0;
+  const early = await apply(first);
+  let settledAt = first.length > 0 ? now() + LAST_REVIEW_MS : 0;
   for (;;) {
     const inventory: Inventory = await takeInventory(client, signal);
     const { ends, undo, finalizers } = decideUndo(inventory, now());
@@ -90,10 +93,11 @@ export const undoAll = async (
     if (ends.length > 0) settledAt = now() + LAST_REVIEW_MS;
     const isUndone = ends.length + undo.length + inventory.unread.length === 0 && now() >= settledAt;
     // Somebody took away our rights: nothing can be done any more.
-    if (inventory.unread.length === KINDS) return { left: inventory.unread, writes };
+    if (inventory.unread.length === KINDS) return { left: [...early, ...inventory.unread], writes };
     if (isUndone || isLast) {
       failures.push(...(await apply(finalizers, () => true)));
-      if (isLast || finalizers.length === 0) return { left: [...inventory.unread, ...failures], writes };
+      if (isLast || finalizers.length === 0)
+        return { left: [...early, ...inventory.unread, ...failures], writes };
     }
     await sleep(pause, undefined, { signal });
     pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
