@@ -5,8 +5,10 @@ import { printable } from '../../api/text/printable.ts';
 import type { KubeClient } from '../../kube/client/client.ts';
 import { KubeError, messageOf } from '../../kube/errors.ts';
 import { type Check, type CheckState, type Found, isSeen, look } from '../../kube/preflight/check.ts';
+import type { Reading } from '../../kube/preflight/facts.ts';
 import { gatherCluster, gatherInstallation, readConfigurations } from '../../kube/preflight/gather.ts';
 import { checkInstallation, checkInstaller, checkOtherWebhooks } from '../../kube/preflight/installation.ts';
+import { findOutside } from '../../kube/preflight/installed.ts';
 import { missingToInstall } from '../../kube/preflight/installer.ts';
 import { checkKarpenter } from '../../kube/preflight/karpenter.ts';
 import { checkKinds } from '../../kube/preflight/kinds.ts';
@@ -46,6 +48,15 @@ const regionOf = async (
   return { value: regions.find((region) => region !== undefined) };
 };
 
+/** What is looked at where nothing is installed yet. */
+const readBefore = async (o: Reading, namespace: string) => {
+  const [missing, outside] = await Promise.all([
+    missingToInstall(o, namespace),
+    look(() => findOutside(o, namespace)),
+  ]);
+  return { missing, outside };
+};
+
 const readChecks = async (
   client: KubeClient,
   flags: Flags,
@@ -70,7 +81,7 @@ const readChecks = async (
     { name: 'cloud', ...cloud },
     ...(installation
       ? [...checkKinds(cluster.schemas), ...checkInstallation(installation)]
-      : checkInstaller(await missingToInstall(o, namespace))),
+      : checkInstaller(await readBefore(o, namespace))),
     ...checkOtherWebhooks(configurations),
     ...schedulers.map((each) => ({ name: 'extender', ...each })),
   ];

@@ -76,15 +76,21 @@ t.test('whoever may create, but not patch, escalate or bind, is told so', async 
   t.teardown(() => client.request('DELETE', `${ROLES}/${name}`));
   await client.request('POST', ROLES, { body: role(['create']) });
   const user = await rights.asUser(name, name);
-  const lacking = async (): Promise<string> => {
+  const lacking = async (part: 'stock' | 'options' = 'stock'): Promise<string> => {
     const found = await missingToInstall({ client: user, signal: AbortSignal.timeout(60_000) }, namespace);
-    return 'value' in found ? found.value.join('; ') : found.unseen;
+    return 'value' in found ? found.value[part].join('; ') : found.unseen;
   };
   await until('the binding counts', async () => !(await lacking()).includes('create'), DEADLINE);
   t.match(
     await lacking(),
     /patch clusterroles.*escalate clusterroles.*bind roles.*of the rights in our roles/,
   );
+  t.match(
+    await lacking('options'),
+    /patch mutatingadmissionpolicies.*; patch mutatingadmissionpolicybindings/,
+    'of the optional kinds that this API server serves',
+  );
+  t.notMatch(await lacking('options'), 'monitoring', 'and of no others');
   await client.request('PUT', `${ROLES}/${name}`, { body: role(['create', 'patch', 'escalate', 'bind']) });
   await until('the role counts', async () => (await lacking()) === '', DEADLINE);
 });
@@ -130,7 +136,7 @@ t.test('after it, each account has its rights, and a role that is gone is told',
   const after = await check();
   t.match(
     rightsOf(after.checks, POD_PINNER)?.message,
-    /may not get nodes, list nodes.*apply our roles again/,
+    /may not get nodes, list nodes.*its roles are gone.*apply the folder again/,
   );
   t.match(rightsOf(after.checks, KENTROLLER), { state: 'fine' });
 });

@@ -3,9 +3,10 @@ import { OUR_KINDS } from '../../api/kinds/published.ts';
 import { EC2_NODE_CLASSES, NODE_CLAIMS, NODE_POOLS } from '../../api/resources.ts';
 import type { Check } from './check.ts';
 import type { ClusterFacts, DeploymentObject } from './facts.ts';
-import { checkKarpenter, servedName } from './karpenter.ts';
+import { checkKarpenter } from './karpenter.ts';
 import { checkKinds } from './kinds.ts';
 import { checkKubernetes } from './kubernetes.ts';
+import { servedName } from './served.ts';
 import { type LackCase, testLacks } from './testing/lackcases.ts';
 
 /** A cluster that lacks just one thing, and the one sentence that says so. */
@@ -107,13 +108,13 @@ const CASES: Readonly<Record<string, LackCase<ClusterFacts>>> = {
     { schemas: { value: fewerKinds } },
     'crds',
     'lacks',
-    /without EvictorConfig: apply our CRDs/,
+    /without EvictorConfig: upgrade the release of the chart precision-packer-crds by Helm, or apply/,
   ],
   'our CRDs are of an earlier release': [
     { schemas: { value: oldSchemas } },
     'crds',
     'lacks',
-    /older than this release.*RebalancePlan.* and \d+ others: apply ours again/,
+    /older than this release.*RebalancePlan.* and \d+ others: upgrade the release of the chart precision-packer-crds/,
   ],
 };
 

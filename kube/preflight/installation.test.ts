@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { MutatingWebhookConfiguration, Pod } from '../../api/objects.ts';
 import type { Check } from './check.ts';
-import type { DeploymentObject, InstallFacts } from './facts.ts';
+import type { DeploymentObject, FoundOutside, InstalledObject, InstallFacts } from './facts.ts';
 import {
   checkInstallation,
   checkInstaller,
@@ -9,6 +9,8 @@ import {
   isOurComponent,
   POLICIES,
 } from './installation.ts';
+import { objectsOutside } from './installed.ts';
+import { checkKinds } from './kinds.ts';
 import { type LackCase, testLacks } from './testing/lackcases.ts';
 
 /** An installation that lacks just one thing, and the one sentence that says so. */
@@ -50,6 +52,19 @@ const lackingRights: ReadonlyMap<string, readonly string[]> = new Map<string, re
   ['castai-kentroller', ['patch nodes']],
 ]);
 
+const found = (isThere: (one: InstalledObject) => boolean): FoundOutside => {
+  const objects = objectsOutside('castai-agent');
+  return {
+    there: objects.filter(isThere).map((one) => ({ ...one, object: { metadata: { name: one.ref.name } } })),
+    missing: objects.filter((one) => !isThere(one)),
+    unread: [],
+  };
+};
+const isStock = ({ isOptional }: InstalledObject): boolean => !isOptional;
+const stockBut = (kind: string, name: string): FoundOutside =>
+  found((one) => isStock(one) && !(one.resource.kind === kind && one.ref.name === name));
+const stockAnd = (kind: string): FoundOutside => found((one) => isStock(one) || one.resource.kind === kind);
+
 const whole: InstallFacts = {
   namespace: 'castai-agent',
   deployments: { value: COMPONENTS.map((name) => deployment(name)) },
@@ -57,6 +72,7 @@ const whole: InstallFacts = {
   missing: { value: new Map(COMPONENTS.map((name) => [name, []])) },
   policies: { value: POLICIES },
   enforced: { value: POLICIES },
+  outside: { value: found(isStock) },
   configurations: { value: [webhook()] },
   answer: { value: { kind: 'answers' } },
 };
@@ -131,7 +147,7 @@ const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
     { missing: { value: lackingRights } },
     'rights',
     'lacks',
-    /castai-kentroller may not patch nodes: apply our roles/,
+    /castai-kentroller may not patch nodes: its roles .* apply the folder again/,
   ],
   'nobody may ask for rights': [{ missing: { unseen: 'forbidden' } }, 'rights', 'unknown', /rights/],
   'a policy is missing': [
@@ -145,6 +161,40 @@ const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
     'policy-bindings',
     'lacks',
     /castai-own-guards has no binding that denies.*apply/,
+  ],
+  'an optional policy has no binding that denies': [
+    { policies: { value: [...POLICIES, 'castai-own-scheduler'] } },
+    'policy-bindings',
+    'lacks',
+    /castai-own-scheduler has no binding that denies/,
+  ],
+  'our share of the API server is not there': [
+    { outside: { value: stockBut('FlowSchema', 'castai-agent-leases') } },
+    'objects',
+    'note',
+    /^FlowSchema castai-agent-leases is not there: .*apply the folder/,
+  ],
+  'a policy that nominates has no binding': [
+    { outside: { value: stockAnd('MutatingAdmissionPolicy') } },
+    'objects',
+    'lacks',
+    /^MutatingAdmissionPolicy castai-kept-nominations does nothing/,
+  ],
+  'a binding has no policy that nominates': [
+    { outside: { value: stockAnd('MutatingAdmissionPolicyBinding') } },
+    'objects',
+    'lacks',
+    /^MutatingAdmissionPolicyBinding castai-kept-nominations does nothing/,
+  ],
+  'a kind may not be read': [
+    {
+      outside: {
+        value: { ...found(isStock), unread: [{ kind: 'FlowSchema', message: 'flowschemas is forbidden' }] },
+      },
+    },
+    'objects',
+    'unknown',
+    /forbidden/,
   ],
   'bindings may not be listed': [
     { enforced: { unseen: 'forbidden' } },
@@ -186,7 +236,7 @@ const CASES: Readonly<Record<string, LackCase<InstallFacts>>> = {
   ],
 };
 
-testLacks({ what: 'an installation', whole, count: 7, checksOf, cases: CASES });
+testLacks({ what: 'an installation', whole, count: 8, checksOf, cases: CASES });
 
 t.test('bindings are told of the policies that are there, and of none', async (t) => {
   const bindings = (change: Partial<InstallFacts>) =>
@@ -195,18 +245,74 @@ t.test('bindings are told of the policies that are there, and of none', async (t
   t.same(bindings({ policies: { value: [] }, enforced: { value: [] } }), [], 'there is none');
 });
 
+t.test('options that are there are named', async (t) => {
+  const outside = { value: found(() => true) };
+  t.match(
+    checksOf({ ...whole, outside }).find(({ name }) => name === 'objects'),
+    { state: 'fine', message: /besides .*castai-kentroller-policies.*others/ },
+  );
+});
+
+t.test('what is missing comes again by the way of the installation, never from manifests/', async (t) => {
+  const lacking: Partial<InstallFacts> = {
+    missing: { value: lackingRights },
+    enforced: { value: [] },
+    configurations: { value: [] },
+    outside: { value: stockAnd('MutatingAdmissionPolicy') },
+  };
+  const said = (deployments: readonly DeploymentObject[]): readonly string[] =>
+    checksOf({ ...whole, ...lacking, deployments: { value: deployments } })
+      .filter(({ state }) => state === 'lacks')
+      .map(({ message }) => message);
+  const byFolder = said(without('castai-pod-pinner'));
+  t.equal(byFolder.length, 5);
+  for (const message of byFolder) t.match(message, /: .*apply the folder again/);
+  const annotations = { 'meta.helm.sh/release-name': 'rebalancing' };
+  const ofHelm = without('castai-pod-pinner').map((each) => ({
+    ...each,
+    metadata: { ...each.metadata, annotations },
+  }));
+  const byHelm = said(ofHelm);
+  t.equal(byHelm.filter((message) => /upgrade the release rebalancing by Helm/.test(message)).length, 3);
+  t.equal(byHelm.filter((message) => /of the chart precision-packer-crds/.test(message)).length, 2);
+  for (const message of [
+    ...byFolder,
+    ...byHelm,
+    ...checkKinds({ value: new Map() }).map((one) => one.message),
+  ])
+    t.notMatch(message, 'manifests/', 'it names an image that no registry has');
+});
+
 t.test('before an installation, only whether it could be installed is asked', async (t) => {
+  const nothing = { value: found(() => false) };
+  const before = (stock: readonly string[], options: readonly string[] = [], outside = nothing) =>
+    checkInstaller({ missing: { value: { stock, options } }, outside });
   t.same(
-    checkInstaller({ value: [] }).map(({ name, state }) => [name, state]),
+    before([]).map(({ name, state }) => [name, state]),
     [
       ['installation', 'skipped'],
       ['may-install', 'fine'],
     ],
   );
-  t.match(checkInstaller({ value: ['create clusterroles.rbac.authorization.k8s.io'] })[1], {
+  t.match(before(['create clusterroles.rbac.authorization.k8s.io'])[1], {
     state: 'lacks',
     message: /may not create clusterroles/,
   });
+  t.match(before([], ['create servicemonitors.monitoring.coreos.com'])[2], {
+    name: 'may-install-options',
+    state: 'note',
+    message: /may not create servicemonitors.*monitoring/,
+  });
+  const kept = { value: found(({ ref }) => ref.name === 'castai-kept-nominations') };
+  t.match(before([], [], kept)[1], {
+    name: 'left-over',
+    state: 'note',
+    message: /MutatingAdmissionPolicy castai-kept-nominations.*precision-packer uninstall/,
+  });
+  t.same(
+    checkInstaller({ missing: { unseen: 'forbidden' }, outside: nothing }).map(({ state }) => state),
+    ['skipped', 'unknown'],
+  );
   t.ok(isOurComponent('castai-kentroller'));
   t.notOk(isOurComponent('constructor'));
 });

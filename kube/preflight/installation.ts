@@ -2,8 +2,17 @@ import { KENTROLLER, POD_PINNER, POD_PINNER_WEBHOOK, POD_PINNER_WEBHOOK_KEEPER }
 import type { MutatingWebhookConfiguration, Pod } from '../../api/objects.ts';
 import { valueAt } from '../../api/records/valueat.ts';
 import { findCoexistingWebhooks, HARMLESS_WEBHOOKS } from '../otherwebhooks.ts';
+import { again } from './again.ts';
 import { type Check, checkFound, type Found, fine, isSeen, lacks, listed, note, skipped } from './check.ts';
-import type { DeploymentObject, InstallFacts, MissingRights } from './facts.ts';
+import type {
+  DeploymentObject,
+  FoundOutside,
+  InstallFacts,
+  MissingRights,
+  MissingToInstall,
+} from './facts.ts';
+import { namesOfKind } from './installed.ts';
+import { checkLeftOver, checkOutside } from './outside.ts';
 
 /** Our Deployments, each with what is gone without it. */
 const COMPONENTS: Readonly<Record<string, string>> = {
@@ -13,18 +22,19 @@ const COMPONENTS: Readonly<Record<string, string>> = {
   [POD_PINNER_WEBHOOK_KEEPER]: 'the webhook is never called, and its certificate runs out',
 };
 
-/** Names of our ValidatingAdmissionPolicies. */
-export const POLICIES: readonly string[] = [
-  'castai-own-guards',
-  'castai-own-names',
-  'castai-own-node-leases',
-  'castai-own-nodeclaims',
-  'castai-own-nodes',
-  'castai-own-pod-creation',
-  'castai-own-pod-subresources',
-  'castai-own-pods',
-  'precision-packer-auto-execute',
-];
+/** Whether a name is one of our Deployments. */
+export const isOurComponent = (name: string): boolean => valueAt(COMPONENTS, name) !== undefined;
+
+const ofOurs = (deployments: readonly DeploymentObject[]): readonly DeploymentObject[] =>
+  deployments.filter(({ metadata }) => isOurComponent(metadata.name));
+
+const POLICY = 'ValidatingAdmissionPolicy';
+
+/** Names of our ValidatingAdmissionPolicies that a stock installation has. */
+export const POLICIES: readonly string[] = namesOfKind(POLICY, { isOptional: false });
+
+/** Those that hold others back than our components' accounts. */
+const OPTIONAL_POLICIES = namesOfKind(POLICY, { isOptional: true });
 
 interface Waiting {
   readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
@@ -53,7 +63,7 @@ const checkComponent = (
   const deployment = deployments.find(({ metadata }) => metadata.name === name);
   if (!deployment) {
     return lacks(
-      `The Deployment ${name} is missing in ${namespace}, so ${loss}: apply manifests/base again.`,
+      `The Deployment ${name} is missing in ${namespace}, so ${loss}: ${again('components', ofOurs(deployments))}.`,
     );
   }
   const wanted = deployment.spec?.replicas ?? 1;
@@ -70,38 +80,44 @@ const checkComponents = (facts: InstallFacts): readonly Check[] =>
   );
 
 /** One line an account, whose rights were asked for. */
-export const checkRights = (missing: Found<MissingRights>): readonly Check[] =>
+export const checkRights = (
+  missing: Found<MissingRights>,
+  deployments: readonly DeploymentObject[] = [],
+): readonly Check[] =>
   checkFound('rights', 'The rights of our ServiceAccounts', missing, (byAccount) =>
     [...byAccount].map(([account, rights]) =>
       rights.length === 0
         ? fine(`${account} has all of its rights.`)
-        : lacks(`${account} may not ${listed(rights, 4)}: apply our roles again (manifests/base).`),
+        : lacks(
+            `${account} may not ${listed(rights, 4)}: its roles are gone or were changed, so ${again('components', deployments)}.`,
+          ),
     ),
   );
 
 /** Nothing where none of our policies is there: that is told of the policies. */
 const checkBindings = (
-  policies: InstallFacts['policies'],
-  enforced: InstallFacts['enforced'],
+  { policies, enforced }: InstallFacts,
+  deployments: readonly DeploymentObject[],
 ): readonly Check[] => {
   const what = 'The bindings of our ValidatingAdmissionPolicies';
   const found = isSeen(enforced) && !isSeen(policies) ? policies : enforced;
   return checkFound('policy-bindings', what, found, (bound) => {
-    const there = isSeen(policies) ? POLICIES.filter((name) => policies.value.includes(name)) : [];
+    const known = [...POLICIES, ...OPTIONAL_POLICIES];
+    const there = isSeen(policies) ? known.filter((name) => policies.value.includes(name)) : [];
     if (there.length === 0) return [];
     const loose = there.filter((name) => !bound.includes(name));
     return [
       loose.length === 0
         ? fine('Each of our policies that is there has a binding that denies.')
         : lacks(
-            `${listed(loose, 3)} ${loose.length === 1 ? 'has' : 'have'} no binding that denies, so nobody is held back by ${loose.length === 1 ? 'it' : 'them'}: apply manifests/base/policies and users again.`,
+            `${listed(loose, 3)} ${loose.length === 1 ? 'has' : 'have'} no binding that denies, so nobody is held back by ${loose.length === 1 ? 'it' : 'them'}: ${again('cluster', deployments)}.`,
           ),
     ];
   });
 };
 
-const checkPolicies = ({ policies, enforced }: InstallFacts): readonly Check[] => [
-  ...checkFound('policies', 'Our ValidatingAdmissionPolicies', policies, (found) => {
+const checkPolicies = (facts: InstallFacts, deployments: readonly DeploymentObject[]): readonly Check[] => [
+  ...checkFound('policies', 'Our ValidatingAdmissionPolicies', facts.policies, (found) => {
     const missing = POLICIES.filter((name) => !found.includes(name));
     return [
       missing.length === 0
@@ -111,13 +127,16 @@ const checkPolicies = ({ policies, enforced }: InstallFacts): readonly Check[] =
           ),
     ];
   }),
-  ...checkBindings(policies, enforced),
+  ...checkBindings(facts, deployments),
 ];
 
-const checkConfiguration = (own: MutatingWebhookConfiguration | undefined): Omit<Check, 'name'> => {
+const checkConfiguration = (
+  own: MutatingWebhookConfiguration | undefined,
+  deployments: readonly DeploymentObject[],
+): Omit<Check, 'name'> => {
   if (!own) {
     return lacks(
-      `The MutatingWebhookConfiguration ${POD_PINNER_WEBHOOK} is missing, so pods are pinned late: apply manifests/base again.`,
+      `The MutatingWebhookConfiguration ${POD_PINNER_WEBHOOK} is missing, so pods are pinned late: ${again('components', deployments)}.`,
     );
   }
   const clients = (own.webhooks ?? []).map(({ clientConfig }) => clientConfig);
@@ -133,9 +152,15 @@ const checkConfiguration = (own: MutatingWebhookConfiguration | undefined): Omit
     : fine('The webhook is registered, with its caBundle and path.');
 };
 
-const checkWebhook = ({ answer, configurations, namespace }: InstallFacts): readonly Check[] => [
+const checkWebhook = (
+  { answer, configurations, namespace }: InstallFacts,
+  deployments: readonly DeploymentObject[],
+): readonly Check[] => [
   ...checkFound('webhook', 'Our webhook configuration', configurations, (found) => [
-    checkConfiguration(found.find(({ metadata }) => metadata.name === POD_PINNER_WEBHOOK)),
+    checkConfiguration(
+      found.find(({ metadata }) => metadata.name === POD_PINNER_WEBHOOK),
+      deployments,
+    ),
   ]),
   ...checkFound('webhook-reach', 'Whether the API server reaches the webhook', answer, (found) => [
     found.kind === 'answers'
@@ -167,25 +192,43 @@ export const checkOtherWebhooks = (
   });
 
 /** What is looked at once something of ours is installed. */
-export const checkInstallation = (facts: InstallFacts): readonly Check[] => [
-  ...checkComponents(facts),
-  ...checkRights(facts.missing),
-  ...checkPolicies(facts),
-  ...checkWebhook(facts),
-];
+export const checkInstallation = (facts: InstallFacts): readonly Check[] => {
+  const deployments = isSeen(facts.deployments) ? ofOurs(facts.deployments.value) : [];
+  return [
+    ...checkComponents(facts),
+    ...checkRights(facts.missing, deployments),
+    ...checkPolicies(facts, deployments),
+    ...checkOutside(facts.outside, again('cluster', deployments)),
+    ...checkWebhook(facts, deployments),
+  ];
+};
 
-/** Whether a name is one of our Deployments. */
-export const isOurComponent = (name: string): boolean => valueAt(COMPONENTS, name) !== undefined;
+const checkOptions = (options: readonly string[]): readonly Check[] =>
+  options.length === 0
+    ? []
+    : [
+        {
+          name: 'may-install-options',
+          ...note(
+            `You may not ${listed(options, 4)}: have a cluster administrator install kept-nominations or monitoring, where you want them.`,
+          ),
+        },
+      ];
 
-/** Before an installation: whether whoever asks may install. */
-export const checkInstaller = (missing: Found<readonly string[]>): readonly Check[] => [
+/** Before an installation: what is there already, and whether whoever asks may install. */
+export const checkInstaller = (o: {
+  readonly missing: Found<MissingToInstall>;
+  readonly outside: Found<FoundOutside>;
+}): readonly Check[] => [
   {
     name: 'installation',
     ...skipped('precision-packer is not installed yet, so nothing of it was looked at.'),
   },
-  ...checkFound('may-install', 'Whether you may install it', missing, (rights) => [
-    rights.length === 0
-      ? fine('You may create and change all that an installation consists of.')
-      : lacks(`You may not ${listed(rights, 4)}: have a cluster administrator install it.`),
+  ...checkLeftOver(o.outside),
+  ...checkFound('may-install', 'Whether you may install it', o.missing, ({ stock }) => [
+    stock.length === 0
+      ? fine('You may create and change all that a stock installation consists of.')
+      : lacks(`You may not ${listed(stock, 4)}: have a cluster administrator install it.`),
   ]),
+  ...(isSeen(o.missing) ? checkOptions(o.missing.value.options) : []),
 ];

@@ -1,18 +1,17 @@
 import { fieldsOf, OUR_KINDS, type PublishedSchema } from '../../api/kinds/published.ts';
 import { GROUP_VERSION } from '../../api/labels.ts';
+import { again } from './again.ts';
 import { type Check, checkFound, type Found, fine, lacks, listed } from './check.ts';
 
 /** Schemas of our kinds as the API server publishes them, by kind; empty where none is installed. */
 export type PublishedSchemas = ReadonlyMap<string, PublishedSchema>;
-
-const CRDS = 'kubectl apply --server-side -k manifests/base';
 
 /** Whether our kinds are installed, with the fields and rules of this release: older ones drop what we write. */
 export const checkKinds = (schemas: Found<PublishedSchemas>): readonly Check[] =>
   checkFound('crds', 'Our CRDs', schemas, (found) => {
     const missing = OUR_KINDS.filter(({ kind }) => !found.has(kind)).map(({ kind }) => kind);
     if (missing.length > 0) {
-      return [lacks(`${GROUP_VERSION} is served without ${listed(missing)}: apply our CRDs (${CRDS}).`)];
+      return [lacks(`${GROUP_VERSION} is served without ${listed(missing)}: ${again('cluster')}.`)];
     }
     const old = OUR_KINDS.flatMap(({ kind, schema }) => {
       const has = fieldsOf(found.get(kind) ?? {});
@@ -21,7 +20,7 @@ export const checkKinds = (schemas: Found<PublishedSchemas>): readonly Check[] =
     return [
       old.length > 0
         ? lacks(
-            `The CRDs are older than this release, and the API server would drop ${listed(old, 3)}: apply ours again (${CRDS}).`,
+            `The CRDs are older than this release, and the API server would drop ${listed(old, 3)}: ${again('cluster')}.`,
           )
         : fine(`All ${OUR_KINDS.length} kinds of ${GROUP_VERSION} are served as this release knows them.`),
     ];

@@ -22,7 +22,7 @@ export const checkKubernetes = (version: Found<ServerVersion>): readonly Check[]
     return minor < WITH_POLICIES && found.major === '1'
       ? [
           note(
-            `Kubernetes ${found.gitVersion} knows no ValidatingAdmissionPolicies: install manifests/overlays/before-1.30 instead of manifests/base.`,
+            `Kubernetes ${found.gitVersion} knows no ValidatingAdmissionPolicies: leave ours out, by dist/kustomize/overlays/before-1.30 instead of dist/kustomize, or by policies.enabled=false of the chart precision-packer-crds.`,
           ),
         ]
       : [fine(`Kubernetes ${found.gitVersion}.`)];

@@ -1,0 +1,69 @@
+import { type Check, checkFound, type Found, fine, isSeen, lacks, listed, note, unknown } from './check.ts';
+import type { FoundOutside } from './facts.ts';
+import { objectText } from './installed.ts';
+
+/** What an installation has outside of its namespace: what else is checked one by one is not told again here. */
+
+const TOLD: ReadonlySet<string> = new Set([
+  'CustomResourceDefinition',
+  'Namespace',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+  'MutatingWebhookConfiguration',
+]);
+
+/** Mutating policies without a binding, and bindings without their policy: neither does anything. */
+const halvesOf = ({ there }: FoundOutside): readonly string[] => {
+  const names = (kind: string): readonly string[] =>
+    there.filter(({ resource }) => resource.kind === kind).map(({ ref }) => ref.name);
+  const policies = names('MutatingAdmissionPolicy');
+  const bindings = names('MutatingAdmissionPolicyBinding');
+  return [
+    ...policies.filter((name) => !bindings.includes(name)).map((name) => `MutatingAdmissionPolicy ${name}`),
+    ...bindings
+      .filter((name) => !policies.includes(name))
+      .map((name) => `MutatingAdmissionPolicyBinding ${name}`),
+  ];
+};
+
+const judge = (found: FoundOutside, again: string): readonly Omit<Check, 'name'>[] => {
+  const missing = found.missing.filter(({ resource, isOptional }) => !isOptional && !TOLD.has(resource.kind));
+  const optional = found.there.filter(({ isOptional }) => isOptional);
+  const halves = halvesOf(found);
+  return [
+    ...found.unread.map(({ message }) => unknown(`${message}.`)),
+    ...halves.map((half) => lacks(`${half} does nothing, since its other half is not there: ${again}.`)),
+    ...(missing.length > 0
+      ? [
+          note(
+            `${listed(missing.map(objectText), 3)} ${missing.length === 1 ? 'is' : 'are'} not there: where you did not leave that out, ${again}.`,
+          ),
+        ]
+      : []),
+    ...(halves.length === 0 && missing.length === 0 && found.unread.length === 0
+      ? [
+          fine(
+            optional.length === 0
+              ? 'What a stock installation has outside of its namespace is there.'
+              : `What a stock installation has outside of its namespace is there, and besides ${listed(optional.map(objectText))}.`,
+          ),
+        ]
+      : []),
+  ];
+};
+
+/** Once something is installed: what is missing, and what is there in halves. `again` says what mends it. */
+export const checkOutside = (found: Found<FoundOutside>, again: string): readonly Check[] =>
+  checkFound('objects', 'What is installed outside of our namespace', found, (outside) =>
+    judge(outside, again),
+  );
+
+/** Where none of our Deployments is there: what somebody has left, or has installed ahead. */
+export const checkLeftOver = (found: Found<FoundOutside>): readonly Check[] => {
+  if (isSeen(found) && found.value.there.length === 0) return [];
+  return checkFound('left-over', 'What is left of an installation', found, ({ there }) => [
+    note(
+      `${listed(there.map(objectText), 3)} ${there.length === 1 ? 'is' : 'are'} there without our Deployments: of the chart precision-packer-crds, or left over, for which precision-packer uninstall has the commands.`,
+    ),
+  ]);
+};
