@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../ground/host/command.ts';
-import { ROOT } from './tools.ts';
+import { run } from '../../ground/host/command.ts';
+import { ROOT } from '../tools.ts';
 
 /** Schemas of Kubernetes' own kinds as kubeconform reads them, from the API description in Kubernetes' Go module. */
 

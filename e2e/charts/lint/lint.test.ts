@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { run } from '../ground/host/command.ts';
+import { run } from '../../ground/host/command.ts';
+import { CHART, CRDS_CHART, helm, program } from '../tools.ts';
 import { EXCEPTIONS } from './exceptions.ts';
 import { writeKubeSchemas } from './kubeschemas.ts';
-import { CHART, CRDS_CHART, helm, program } from './tools.ts';
 
 /** kubeconform and kube-score on everything that the charts can render. */
 
