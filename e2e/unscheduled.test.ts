@@ -18,7 +18,7 @@ import { applyDeployment, isRunning } from './support/workload.ts';
 /** Bursts of pods that lack room, beside Karpenter: bought for once, bound early, running. */
 
 const REPLICAS = 6;
-const KEPT = join(import.meta.dirname, '../manifests/overlays/kept-nominations/policy.yaml');
+const KEPT = join(import.meta.dirname, '../manifests/components/kept-nominations/policy.yaml');
 
 const turnOn = async (client: KubeClient): Promise<void> => {
   await client.create(AUTOSCALER_POLICIES, {

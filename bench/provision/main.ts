@@ -14,7 +14,7 @@ import { readFlags } from '../support/flags.ts';
 const WAYS = ['karpenter', 'ours', 'kept'] as const;
 type Way = (typeof WAYS)[number];
 
-const KEPT = join(import.meta.dirname, '../../manifests/overlays/kept-nominations/policy.yaml');
+const KEPT = join(import.meta.dirname, '../../manifests/components/kept-nominations/policy.yaml');
 const POLICY = {
   apiVersion: 'autoscaling.cast.ai/v1alpha',
   kind: 'AutoscalerPolicy',

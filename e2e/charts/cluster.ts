@@ -3,10 +3,10 @@ import { type Chart, optional, type Template, type Value, whole } from './chart.
 import { manifestsBelow, objectsOf, readManifest } from './manifests.ts';
 import { ESCAPED } from './render.ts';
 
-const KEPT_NOMINATIONS = 'overlays/kept-nominations/policy.yaml';
+const KEPT_NOMINATIONS = 'components/kept-nominations/policy.yaml';
 
 const template = (manifest: string): Template => ({
-  file: manifest.replace(/^(base|overlays)\//, ''),
+  file: manifest.replace(/^(base|components)\//, ''),
   manifest,
 });
 

@@ -1,5 +1,5 @@
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import t from 'tap';
 import { charts, checkedInFiles } from './list.ts';
 import {
@@ -13,76 +13,13 @@ import {
   ROOT,
   rendered,
 } from './tools.ts';
+import { comparable, WAYS } from './ways.ts';
 
 /** Charts and kustomizations install the same. */
 
 const MINUTES = { timeout: 540_000 };
 
-/** What is there by one way alone: the hash in a ConfigMap's name, and the one by which pods are replaced with their settings. */
-function comparable(objects: ReadonlyMap<string, Rendered>): Record<string, unknown> {
-  const text = JSON.stringify([...objects].sort(([a], [b]) => (a < b ? -1 : 1)))
-    .replaceAll(/(castai-scheduler-configuration)-[a-z0-9]{10}/g, '$1')
-    .replaceAll(/"checksum\/settings":"[0-9a-f]{64}",/g, '');
-  return Object.fromEntries(JSON.parse(text));
-}
-
 const NAMESPACE = '--set=namespace.create=true';
-const scaled = (replicas: number): readonly string[] =>
-  ['castai-kentroller', 'castai-pod-pinner', 'castai-pod-pinner.webhook', 'castai-pod-pinner.keeper'].map(
-    (at) => `--set=${at}.replicas=${replicas}`,
-  );
-
-interface Way {
-  readonly folder: string;
-  readonly values?: readonly string[];
-  readonly ofCluster?: readonly string[];
-}
-
-const FILE = '/etc/precision-packer/instance-types';
-const WAYS: readonly Way[] = [
-  { folder: 'manifests/base' },
-  { folder: 'manifests/overlays/processes', values: scaled(0) },
-  { folder: 'manifests/overlays/before-1.30', ofCluster: ['--set=policies.enabled=false'] },
-  {
-    folder: 'manifests/overlays/second-scheduler',
-    values: ['--set=castai-pod-pinner.secondScheduler.enabled=true'],
-  },
-  {
-    folder: 'manifests/overlays/control-plane-scheduler',
-    values: ['--set=castai-pod-pinner.controlPlaneSchedulers={192.0.2.0/24}'],
-  },
-  {
-    folder: 'manifests/overlays/eks',
-    values: [
-      String.raw`--set=castai-kentroller.serviceAccount.annotations.eks\.amazonaws\.com/role-arn=arn:aws:iam::111122223333:role/precision-packer`,
-    ],
-  },
-  {
-    folder: 'manifests/overlays/policies-api',
-    values: ['--set=castai-kentroller.policiesApi.enabled=true'],
-  },
-  {
-    folder: 'manifests/overlays/kept-nominations',
-    ofCluster: ['--set=keptNominations.enabled=true'],
-  },
-  {
-    folder: 'manifests/overlays/coexistence',
-    values: ['--set-string=castai-pod-pinner.webhook.settings.COEXISTENCE=on'],
-  },
-  {
-    folder: 'manifests/overlays/kind',
-    values: [
-      ...scaled(1),
-      `--set=castai-kentroller.settings.INSTANCE_TYPES_FILE_PATH=${FILE}/instance_types.json`,
-      '--set=castai-kentroller.extraVolumes[0].name=instance-types',
-      '--set=castai-kentroller.extraVolumes[0].configMap.name=castai-kentroller-instance-types',
-      '--set=castai-kentroller.extraVolumeMounts[0].name=instance-types',
-      `--set=castai-kentroller.extraVolumeMounts[0].mountPath=${FILE}`,
-      '--set=castai-kentroller.extraVolumeMounts[0].readOnly=true',
-    ],
-  },
-];
-
 t.test('charts/ is what `make generate` makes', async (t) => {
   const made = checkedInFiles(ROOT);
   t.ok(made.size > 40, `${made.size} files`);
@@ -97,14 +34,18 @@ t.test('charts/ is what `make generate` makes', async (t) => {
 t.test('every overlay has its way by Helm', async (t) => {
   const overlays = globSync('manifests/overlays/*/kustomization.yaml', { cwd: ROOT });
   t.same(
-    overlays.map((path) => path.replace('/kustomization.yaml', '')).sort(),
-    WAYS.map(({ folder }) => folder)
-      .filter((folder) => folder !== 'manifests/base')
-      .sort(),
+    overlays.map((path) => basename(dirname(path))).sort(),
+    WAYS.flatMap(({ overlay }) => overlay ?? []).sort(),
   );
 });
 
-for (const { folder, values = [], ofCluster = [] } of WAYS)
+const FOLDERS = [
+  { folder: 'manifests/base', values: [], ofCluster: [] },
+  ...WAYS.flatMap(({ overlay, values = [], ofCluster = [] }) =>
+    overlay === undefined ? [] : [{ folder: `manifests/overlays/${overlay}`, values, ofCluster }],
+  ),
+];
+for (const { folder, values, ofCluster } of FOLDERS)
   t.test(`the charts render to what kustomize makes of ${folder}`, MINUTES, async (t) => {
     const byKustomize = comparable(await kustomized(folder));
     const byHelm = comparable(

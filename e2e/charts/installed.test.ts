@@ -1,11 +1,10 @@
-import { globSync } from 'node:fs';
-import { dirname } from 'node:path';
 import t from 'tap';
 import { z } from 'zod';
 import { INSTALLED_OBJECTS } from '../../kube/preflight/installedobjects.ts';
 import { lineOf } from './installed.ts';
 import { charts } from './list.ts';
-import { CHART, CRDS_CHART, kustomized, type Rendered, ROOT, rendered } from './tools.ts';
+import { CHART, CRDS_CHART, kustomized, kustomizedBeside, type Rendered, rendered } from './tools.ts';
+import { WAYS } from './ways.ts';
 
 /** The list of installed objects, which `check` and `uninstall` go by, is what Helm and kustomize render. */
 
@@ -33,15 +32,16 @@ t.test('an installation without options is the stock objects', MINUTES, async (t
 });
 
 t.test('what overlays and components add is on the list, and nothing else is', MINUTES, async (t) => {
+  const adding = WAYS.filter(({ component }) => component !== 'without-policies');
+  const all = await kustomizedBeside({
+    resources: ['../manifests/base'],
+    components: adding.map(({ component }) => `../manifests/components/${component}`),
+  });
   const stock = new Set(known('stock').map((line) => line.replace('stock', 'optional')));
-  const added = new Set<string>();
-  for (const folder of globSync('manifests/overlays/*/kustomization.yaml', { cwd: ROOT }).map(dirname))
-    for (const line of linesOf((await kustomized(folder)).values(), false))
-      if (!stock.has(line)) added.add(line);
-  const ofMonitoring = known('optional').filter((line) =>
-    / castai-agent(-dashboard)? in | precision-packer in /.test(line),
+  t.same(
+    linesOf(all.values(), false).filter((line) => !stock.has(line)),
+    known('optional'),
   );
-  t.same([...added, ...ofMonitoring].sort(), known('optional'));
 });
 
 t.test('with every switch of the charts on, each cluster-wide object is on the list', MINUTES, async (t) => {

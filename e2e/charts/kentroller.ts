@@ -6,7 +6,7 @@ import { settingsTemplate, settingsValue } from './settings.ts';
 import { commonValues, imageHelper, type Workload, workloadValues } from './workload.ts';
 
 const NAME = 'castai-kentroller';
-const POLICIES_API = 'overlays/policies-api';
+const POLICIES_API = 'components/policies-api';
 
 const whenPolicies = (item: string): string => `ternary (list (${item})) list .Values.policiesApi.enabled`;
 

@@ -11,8 +11,8 @@ import { commonValues, imageHelper, type Workload, workloadValues } from './work
 
 const NAME = 'castai-pod-pinner';
 const WEBHOOK = 'castai-pod-pinner-webhook';
-const SCHEDULER = 'overlays/second-scheduler';
-const CONTROL_PLANE = 'overlays/control-plane-scheduler/networkpolicy.yaml';
+const SCHEDULER = 'components/second-scheduler';
+const CONTROL_PLANE = 'components/control-plane-scheduler/networkpolicy.yaml';
 
 const WORKLOADS: readonly Workload[] = [
   { name: NAME, chart: NAME, prefix: '', settings: 'settings' },

@@ -4,7 +4,7 @@ import type { Template, Value } from './chart.ts';
 
 /** Settings of components: the options that their Deployments read from a ConfigMap. */
 
-/** The port of manifests/overlays/policies-api. */
+/** The port of manifests/components/policies-api. */
 const POLICIES_PORT = 8443;
 const scalarValue = z.union([z.string(), z.boolean(), z.number()]);
 

@@ -1,5 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 import { mustGet } from '../../api/mustget.ts';
 import { buildPrograms } from '../ground/build/build.ts';
 import type { ProgramName } from '../ground/build/programs.ts';
@@ -57,3 +58,18 @@ export async function rendered(
 /** What kustomize makes of a folder. */
 export const kustomized = async (folder: string): Promise<ReadonlyMap<string, Rendered>> =>
   objectsIn(await run([await program('controlplane'), 'kubectl', 'kustomize', folder], { cwd: ROOT }));
+
+/** What kustomize makes of a kustomization in a folder of its own within the checkout, beside files of a user's own. */
+export async function kustomizedBeside(
+  kustomization: object,
+  files: Readonly<Record<string, string>> = {},
+): Promise<ReadonlyMap<string, Rendered>> {
+  const folder = mkdtempSync(join(ROOT, '.kustomization-'));
+  try {
+    writeFileSync(join(folder, 'kustomization.yaml'), stringify(kustomization));
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+    return await kustomized(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

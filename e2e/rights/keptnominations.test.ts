@@ -31,7 +31,7 @@ interface Manifest {
 
 /** The policy for this suite's namespace alone, and in force whatever the AutoscalerPolicy of the API server says. */
 const manifests = (): readonly Manifest[] =>
-  parseAllDocuments(readFileSync('manifests/overlays/kept-nominations/policy.yaml', 'utf8')).map(
+  parseAllDocuments(readFileSync('manifests/components/kept-nominations/policy.yaml', 'utf8')).map(
     (document) => {
       const { metadata, spec, ...rest } = document.toJS() as Manifest;
       const { paramKind: _kind, paramRef: _ref, matchConstraints, matchConditions, ...others } = spec;

@@ -83,7 +83,7 @@ t.test('every component is in our FlowSchemas, and nobody else is', async (t) =>
 });
 
 t.test('nobody reaches a port of the second scheduler', async (t) => {
-  const overlay = join(BASE, '..', 'overlays', 'second-scheduler');
+  const overlay = join(BASE, '..', 'components', 'second-scheduler');
   const { resources } = parse(readFileSync(join(overlay, 'kustomization.yaml'), 'utf8')) as {
     readonly resources: readonly string[];
   };

@@ -87,7 +87,7 @@ t.test(
 );
 
 t.test('the policy of the second scheduler is safe', async (t) => {
-  const file = new URL('../../manifests/overlays/second-scheduler/configuration.yaml', import.meta.url);
+  const file = new URL('../../manifests/components/second-scheduler/configuration.yaml', import.meta.url);
   const { extenders } = parse(readFileSync(file, 'utf8')) as { readonly extenders: readonly Extender[] };
   t.match(checkSchedulerPolicy({ where: 'it', extenders }), { state: 'note', message: /is safe/ });
 });

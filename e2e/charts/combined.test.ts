@@ -1,0 +1,109 @@
+import { globSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import t from 'tap';
+import { stringify } from 'yaml';
+import { mustGet } from '../../api/mustget.ts';
+import { mapConcurrently } from '../../kube/concurrency.ts';
+import { CHART, CRDS_CHART, kustomizedBeside, ROOT, rendered } from './tools.ts';
+import { comparable, WAYS, type Way } from './ways.ts';
+
+/** Components of manifests/ can be combined: each pair makes what the same values of the charts make. */
+
+const MINUTES = { timeout: 540_000 };
+const AT_ONCE = 2;
+type Objects = Readonly<Record<string, unknown>>;
+
+/** The objects of the base with these components, and with further files of a user's own. */
+const combined = async (ways: readonly Way[], own: Readonly<Record<string, string>> = {}): Promise<Objects> =>
+  comparable(
+    await kustomizedBeside(
+      {
+        resources: ['../manifests/base', ...Object.keys(own)],
+        components: ways.map(({ component }) => `../manifests/components/${component}`),
+      },
+      own,
+    ),
+  );
+
+const byHelm = async (ways: readonly Way[]): Promise<Objects> =>
+  comparable(
+    await rendered([
+      [CRDS_CHART, '--set=namespace.create=true', ...ways.flatMap(({ ofCluster = [] }) => ofCluster)],
+      [CHART, ...ways.flatMap(({ values = [] }) => values)],
+    ]),
+  );
+
+const textOf = (object: unknown): string => JSON.stringify(object);
+
+/** What a component makes of the base: objects that it adds or changes, and undefined for those that it takes away. */
+const changesOf = (base: Objects, made: Objects): ReadonlyMap<string, unknown> =>
+  new Map(
+    [...new Set([...Object.keys(base), ...Object.keys(made)])]
+      .filter((id) => textOf(base[id]) !== textOf(made[id]))
+      .map((id) => [id, made[id]]),
+  );
+
+/** The base with all changes; of two changes to one object the later one counts. */
+const changed = (base: Objects, ...changes: readonly ReadonlyMap<string, unknown>[]): Objects => {
+  const all = new Map([...Object.entries(base), ...changes.flatMap((each) => [...each])]);
+  return Object.fromEntries(
+    [...all].filter(([, one]) => one !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+};
+
+const settled = <T>(results: readonly PromiseSettledResult<T>[]): readonly T[] =>
+  results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+
+t.test('every component has its values', async (t) => {
+  const components = globSync('manifests/components/*/kustomization.yaml', { cwd: ROOT });
+  t.same(
+    components.map((path) => basename(dirname(path))).sort(),
+    WAYS.map(({ component }) => component).sort(),
+  );
+});
+
+t.test('each pair of components makes what both make, as Helm does', MINUTES, async (t) => {
+  const base = await combined([]);
+  const alone = new Map(
+    settled(
+      await mapConcurrently(WAYS, AT_ONCE, async (way) => {
+        const changes = changesOf(base, await combined([way]));
+        return [way.component, changes] as const;
+      }),
+    ),
+  );
+  const pairs = WAYS.flatMap((one, at) => WAYS.slice(at + 1).map((other) => [one, other] as const));
+  t.equal(pairs.length, 45);
+  const meetings: string[] = [];
+  await mapConcurrently(pairs, AT_ONCE, async (pair) => {
+    const name = pair.map(({ component }) => component).join(' and ');
+    const [first, second] = pair.map(({ component }) => mustGet(alone, component, 'the changes of'));
+    if (!first || !second) throw new Error(name);
+    const made = await combined(pair).catch((error: unknown) => ({ error: String(error) }));
+    // The policy of the second scheduler is there in one half alone.
+    const isMet = [...first.keys()].some((id) => second.has(id)) || /second-scheduler and without/.test(name);
+    if (isMet) meetings.push(name);
+    t.same(made, isMet ? await byHelm(pair) : changed(base, first, second), name);
+  });
+  t.ok(meetings.length >= 4, `both change the same object: ${meetings.join(', ')}`);
+});
+
+t.test('all components at once make what all of their values make', MINUTES, async (t) => {
+  t.same(await combined(WAYS), await byHelm(WAYS));
+});
+
+t.test('what else is in a kustomization stays as it is', MINUTES, async (t) => {
+  const own = {
+    kind: 'ValidatingAdmissionPolicy',
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    metadata: { name: 'of-the-platform' },
+    spec: { validations: [{ expression: 'true' }] },
+  };
+  const app = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'shop', namespace: 'shop' } };
+  const made = await combined(WAYS, { 'own.yaml': `${stringify(own)}---\n${stringify(app)}` });
+  t.same(made['ValidatingAdmissionPolicy /of-the-platform'], own, 'a policy of the platform is not left out');
+  t.same(made['ConfigMap shop/shop'], app, 'nor are others called a part of us');
+});
